@@ -1,0 +1,24 @@
+"""The router and nothing else. `streamlit run app.py` imports this file as the server and runs it for each visitor."""
+
+import streamlit as st
+
+if __name__ != "__main__":
+    from fcst.ui.server import lifespan
+
+    app = st.App(__file__, lifespan=lifespan)
+else:
+    from fcst.ui.shell import page_errors, prepare
+
+    st.set_page_config(page_title="fcst", page_icon="📈", layout="wide")
+    page = st.navigation(
+        [
+            st.Page("pages/data.py", title="Data", icon=":material/database:", default=True),
+            st.Page("pages/new_run.py", title="New run", icon=":material/play_circle:", url_path="new-run"),
+            st.Page("pages/runs.py", title="Runs", icon=":material/list_alt:", url_path="runs"),
+            st.Page("pages/forecasts.py", title="Forecasts", icon=":material/query_stats:", url_path="forecasts"),
+        ],
+        position="top",
+    )
+    with page_errors():
+        prepare()
+        page.run()

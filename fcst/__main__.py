@@ -1,0 +1,8 @@
+"""`python -m fcst`: the command line."""
+
+import sys
+
+from fcst.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())

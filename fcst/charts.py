@@ -1,0 +1,105 @@
+"""Frames -> Plotly figures. No Streamlit, and no text from data: Plotly would take it for HTML."""
+
+import pandas as pd
+import plotly.graph_objects as go
+
+HISTORY = "#73889b"
+FORECAST = "#1590a2"
+PROMO = "#c9822b"
+_BAND = "21, 144, 162"
+
+
+def sales_chart(totals: pd.DataFrame, has_promo: bool) -> go.Figure:
+    """Units by week of a whole dataset.
+
+    Parameters
+    ----------
+    totals
+        `wk_end_dt, unit_sales, promo_units`.
+    has_promo
+        draw the promotional units that were left out, on top.
+    """
+    figure = go.Figure()
+    figure.add_scatter(
+        mode="lines",
+        x=totals["wk_end_dt"],
+        y=totals["unit_sales"],
+        name="unit sales",
+        line={"color": FORECAST, "width": 1.8},
+        hovertemplate="%{y:,.0f} units<extra>unit sales</extra>",
+    )
+    if has_promo:
+        figure.add_scatter(
+            mode="lines",
+            x=totals["wk_end_dt"],
+            y=totals["unit_sales"] + totals["promo_units"],
+            name="with promotional units, left out",
+            line={"color": PROMO, "width": 1, "dash": "dot"},
+            customdata=totals["promo_units"],
+            hovertemplate="%{customdata:,.0f} units<extra>promotional</extra>",
+        )
+    return _styled(figure, height=320)
+
+
+def forecast_chart(history: pd.DataFrame, forecast: pd.DataFrame, levels: list[int]) -> go.Figure:
+    """History, forecast and its intervals.
+
+    Parameters
+    ----------
+    history
+        `wk_end_dt, unit_sales`; a missing week is NaN, a gap in the line.
+    forecast
+        `wk_end_dt, forecast, lo_80, hi_80, …`.
+    """
+    figure = go.Figure()
+    for number, level in enumerate(sorted(levels, reverse=True)):
+        figure.add_scatter(
+            mode="lines",
+            x=pd.concat([forecast["wk_end_dt"], forecast["wk_end_dt"][::-1]]),
+            y=pd.concat([forecast[f"hi_{level}"], forecast[f"lo_{level}"][::-1]]),
+            name=f"{level} % interval",
+            fill="toself",
+            fillcolor=f"rgba({_BAND}, {min(0.16 + 0.14 * number, 0.5):.2f})",
+            line={"width": 0},
+            hoverinfo="skip",
+        )
+    figure.add_scatter(
+        mode="lines",
+        x=history["wk_end_dt"],
+        y=history["unit_sales"],
+        name="history",
+        line={"color": HISTORY, "width": 1.6},
+        hovertemplate="%{y:,.1f} units<extra>history</extra>",
+    )
+    figure.add_scatter(
+        mode="lines",
+        x=forecast["wk_end_dt"],
+        y=forecast["forecast"],
+        name="forecast",
+        line={"color": FORECAST, "width": 2.4},
+        hovertemplate="%{y:,.1f} units<extra>forecast</extra>",
+    )
+    for level in sorted(levels):
+        for side, word in (("lo", "low"), ("hi", "high")):
+            figure.add_scatter(
+                mode="lines",
+                x=forecast["wk_end_dt"],
+                y=forecast[f"{side}_{level}"],
+                name=f"{level} % {word}",
+                line={"width": 0},
+                showlegend=False,
+                hovertemplate=f"%{{y:,.1f}} units<extra>{level} % {word}</extra>",
+            )
+    return _styled(figure, height=420)
+
+
+def _styled(figure: go.Figure, height: int) -> go.Figure:
+    figure.update_layout(
+        height=height,
+        margin={"l": 8, "r": 8, "t": 8, "b": 8},
+        hovermode="x unified",
+        legend={"orientation": "h", "yanchor": "bottom", "y": 1.02, "x": 0},
+        xaxis={"hoverformat": "week ending %a %d %b %Y", "title": None},
+        yaxis={"title": "units a week", "rangemode": "tozero", "tickformat": "~s"},
+    )
+    return figure

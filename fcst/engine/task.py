@@ -1,0 +1,128 @@
+"""The task functions: one runs a batch, one an ingest, each from its id; the same on a pool and inline in a test."""
+
+import logging
+import math
+import shutil
+import time
+import uuid
+from datetime import timedelta
+from pathlib import Path
+
+import numpy as np
+
+from fcst.compute.forecasting import ItemForecast, forecast_item
+from fcst.errors import ComputeError, InputError
+from fcst.ingest.weekly import make_weekly
+from fcst.settings import load_settings
+from fcst.states import Outcome, Stage
+from fcst.store import batches, datasets, ingests, sales
+
+CHECKPOINT_S = 2.0  # how much computed work a death may cost
+
+log = logging.getLogger(__name__)
+
+
+def run_batch(batch_id: int, attempt: int) -> None:
+    """Forecasts the pending items of a batch: reads their sales, computes, saves what is done every two seconds.
+
+    Raises
+    ------
+    StaleState
+        if the batch belongs to somebody else; nothing more is written then.
+    DatabaseAway
+        if the database cannot be reached; what was saved stays.
+    """
+    run = batches.begin(batch_id, attempt, str(uuid.uuid4()))
+    histories = sales.batch_histories(run.dataset_id, batch_id)
+    batches.move(run, Stage.OBTAINING_SALES, Stage.PROCESSING)
+    unsaved: list[batches.ItemResult] = []
+    saved_at = time.monotonic()
+    for unique_id, y in histories:
+        if unsaved and time.monotonic() - saved_at > CHECKPOINT_S:
+            batches.save(run, unsaved, Stage.PROCESSING)
+            unsaved, saved_at = [], time.monotonic()
+        unsaved.append(_run_item(run, unique_id, y))
+    batches.move(run, Stage.PROCESSING, Stage.SAVING)
+    batches.save(run, unsaved, Stage.SAVING)
+
+
+def _run_item(run: batches.Run, unique_id: str, y: np.ndarray) -> batches.ItemResult:
+    """One bad item costs itself, not its batch."""
+    try:
+        result = forecast_item(y, run.spec)
+    except ComputeError as exc:
+        return batches.ItemResult(unique_id, Outcome.FAILED, str(exc), [], [])
+    except Exception as exc:  # noqa: BLE001  whatever an item's numbers provoke, the others are not to suffer
+        log.exception("job %s batch %s: item %r failed", run.job_id, run.batch_id, unique_id)
+        return batches.ItemResult(unique_id, Outcome.FAILED, f"{type(exc).__name__}: {exc}", [], [])
+    return batches.ItemResult(
+        unique_id,
+        Outcome.COMPLETED,
+        result.note or None,
+        _forecast_rows(run, result),
+        _metric_rows(run, result),
+    )
+
+
+def _forecast_rows(run: batches.Run, result: ItemForecast) -> list[tuple[object, ...]]:
+    weeks = [run.last_wk_end_dt + timedelta(weeks=step) for step in range(1, run.spec.h + 1)]
+    return [
+        (model, week, mean, lo, hi, forecast.is_fallback, forecast.made_by)
+        for model, forecast in result.forecasts.items()
+        for week, mean, lo, hi in zip(
+            weeks, forecast.mean.tolist(), forecast.lo.T.tolist(), forecast.hi.T.tolist(), strict=True
+        )
+    ]
+
+
+def _metric_rows(run: batches.Run, result: ItemForecast) -> list[tuple[object, ...]]:
+    return [
+        (
+            score.model,
+            run.last_wk_end_dt - timedelta(weeks=score.h),
+            score.n_weeks,
+            _defined(score.wape),
+            _defined(score.bias),
+            score.abs_error,
+            score.error,
+            score.actual,
+            score.is_fallback,
+            score.made_by,
+        )
+        for score in result.scores
+    ]
+
+
+def _defined(value: float) -> float | None:
+    return None if math.isnan(value) else value
+
+
+def run_ingest(ingest_id: int, attempt: int) -> None:
+    """Reads a file and writes its dataset, whole or not at all; a file that is refused ends the ingest with the reason.
+
+    Raises
+    ------
+    StaleState
+        if the ingest belongs to somebody else.
+    DatabaseAway
+        if the database cannot be reached.
+    """
+    settings = load_settings()
+    run_token = str(uuid.uuid4())
+    spec = ingests.begin(ingest_id, attempt, run_token)
+    folder = settings.home / "tmp" / f"ingest-{ingest_id}-{attempt}"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    try:
+        ingests.set_progress(ingest_id, run_token, f"reading {Path(spec.path).name}")
+        dataset_id = datasets.reserve_id()
+        weekly = make_weekly(spec, dataset_id, folder, settings.ingest_memory, settings.processes)
+        facts = weekly.report
+        ingests.set_progress(ingest_id, run_token, f"saving {facts['n_items']:,} items over {facts['n_weeks']:,} weeks")
+        datasets.insert(dataset_id, spec, weekly, ingest_id, run_token)
+    except InputError as exc:
+        ingests.fail(ingest_id, attempt, exc)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    if spec.is_upload:
+        shutil.rmtree(Path(spec.path).parent, ignore_errors=True)

@@ -1,0 +1,49 @@
+"""The errors a user may see.
+
+    FcstError              what happened, to which data; `hint` says what to do
+    ├── InputError         what the user gave cannot be used: a file, a value, a name
+    ├── ConfigError        the installation is set up wrongly: a setting, a folder, a missing part
+    ├── StoreError         the database refused
+    │   ├── DatabaseAway   it cannot be reached, or went away; later it may be back
+    │   └── StaleState     a row has moved on since it was read; somebody else owns it now
+    └── ComputeError       a forecast could not be computed
+
+A foreign library's error is wrapped once, in the module that imports the library.
+Arguments are positional, so that every error survives pickling between processes.
+"""
+
+
+class FcstError(Exception):
+    """What happened, in one sentence; `hint` says what to do about it, or is empty."""
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message, hint)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message} {self.hint}".strip()
+
+
+class InputError(FcstError):
+    """What the user gave cannot be used."""
+
+
+class ConfigError(FcstError):
+    """The installation is set up wrongly."""
+
+
+class StoreError(FcstError):
+    """The database refused."""
+
+
+class DatabaseAway(StoreError):
+    """The database cannot be reached, or went away in the middle; nothing was written, and later it may be back."""
+
+
+class StaleState(StoreError):
+    """The row has moved on since it was read: another worker owns it, or it is final."""
+
+
+class ComputeError(FcstError):
+    """A forecast could not be computed."""

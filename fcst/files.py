@@ -1,0 +1,119 @@
+"""Locks between processes, on files.
+
+The kernel frees a flock when its holder ends, however it ends. So a held lock is evidence that somebody
+lives; a pid file is not, for it outlives its writer and its number may be another process's by now.
+"""
+
+import contextlib
+import fcntl
+import os
+import time
+from pathlib import Path
+from typing import Self
+
+_open_locks: set["FileLock"] = set()
+
+
+class FileLock:
+    """A flock on `path`, held until `release` or the end of this process.
+
+    A program started from here does not inherit it unless `fd` is passed to it (`pass_fds`): then the lock
+    lasts until every process that has it is gone. A forked child drops its copy and holds nothing.
+
+    Parameters
+    ----------
+    fd : the inherited descriptor of a lock that another process took and passed on to this one.
+    """
+
+    def __init__(self, path: Path, fd: int | None = None) -> None:
+        self.path = path
+        self.fd = fd
+
+    def acquire(self, exclusive: bool = True, blocking: bool = True, create: bool = True) -> bool:
+        """Take the lock; False when `blocking` is off and another holder is in the way.
+
+        Raises
+        ------
+        FileNotFoundError
+            if the folder is missing, or the file is and `create` is off.
+        """
+        if self.fd is not None:
+            raise RuntimeError(f"this lock on {self.path} is held already")
+        while not self.is_current():  # a lock on a file that was deleted meanwhile keeps nobody out
+            self.release()
+            self.fd = os.open(self.path, os.O_RDWR | (os.O_CREAT if create else 0), 0o600)
+            _open_locks.add(self)
+            try:
+                taken = _flock(self.fd, fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH, blocking)
+            except BaseException:
+                self.release()
+                raise
+            if not taken:
+                self.release()
+                return False
+        return True
+
+    def release(self) -> None:
+        """Give the lock up, if it is held."""
+        if self.fd is not None:
+            os.close(self.fd)
+            self.fd = None
+        _open_locks.discard(self)
+
+    def is_current(self) -> bool:
+        """Whether this object holds the lock, and `path` still leads to the locked file."""
+        try:
+            return self.fd is not None and os.path.samestat(os.fstat(self.fd), self.path.stat())
+        except OSError:
+            return False
+
+    def __enter__(self) -> Self:
+        self.acquire()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
+
+
+def is_held(file: Path | int) -> bool:
+    """Whether anybody holds an exclusive lock on the file; False if there is no such file.
+
+    An open descriptor serves for a file that may have been deleted.
+    """
+    if isinstance(file, Path):
+        try:
+            fd = os.open(file, os.O_RDWR)
+        except FileNotFoundError:
+            return False
+        try:
+            return is_held(fd)
+        finally:
+            os.close(fd)
+    try:
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    fcntl.flock(file, fcntl.LOCK_UN)
+    return False
+
+
+def _flock(fd: int, kind: int, blocking: bool) -> bool:
+    if blocking:
+        fcntl.flock(fd, kind)
+        return True
+    for _ in range(5):  # somebody's `is_held` may be in the way for an instant
+        with contextlib.suppress(BlockingIOError):
+            fcntl.flock(fd, kind | fcntl.LOCK_NB)
+            return True
+        time.sleep(0.01)
+    return False
+
+
+def _drop_after_fork() -> None:
+    for lock in tuple(_open_locks):
+        with contextlib.suppress(OSError):
+            lock.release()
+    _open_locks.clear()
+
+
+os.register_at_fork(after_in_child=_drop_after_fork)

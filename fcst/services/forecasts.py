@@ -1,0 +1,111 @@
+"""What a user can do with results: look at one item or at the sum of all, take them away as a file."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import pandas as pd
+
+from fcst.errors import InputError
+from fcst.store import forecasts, jobs, sales
+
+EXPORT_FORMATS = ("csv", "parquet")
+
+
+@dataclass(frozen=True)
+class View:
+    """What is shown of one item, or of the sum of all items, by one model.
+
+    Parameters
+    ----------
+    history
+        `wk_end_dt, unit_sales, promo_units`; a missing week is NaN.
+    forecast
+        `wk_end_dt, forecast, lo_80, hi_80, …`, bounds of the job's levels.
+    metrics
+        by model: `wape, bias` on the weeks held out (None where undefined), and whether a fallback made it.
+    n_items
+        how many items are in it, and how many of their forecasts are fallbacks.
+    """
+
+    history: pd.DataFrame
+    forecast: pd.DataFrame
+    metrics: dict[str, dict[str, Any]]
+    n_items: int
+    n_fallback: int
+    made_by: str
+
+
+def list_items(job_id: int) -> pd.DataFrame:
+    """The items of a job with outcome, reason, family and size, the largest sellers first."""
+    return forecasts.list_job_items(job_id)
+
+
+def item_view(job: dict[str, Any], unique_id: str, model: str) -> View:
+    """History, forecast and accuracy of one item."""
+    rows = forecasts.item_forecasts(job["job_id"], unique_id, model)
+    return View(
+        history=_numeric(sales.item_weekly_sales(job["dataset_id"], unique_id), "unit_sales"),
+        forecast=_with_bounds(rows, job["spec"]["level"]),
+        metrics={row["model"]: row for row in forecasts.item_metrics(job["job_id"], unique_id)},
+        n_items=1,
+        n_fallback=int(rows["is_fallback"].any()),
+        made_by=rows["made_by"].iloc[0] if len(rows) else "",
+    )
+
+
+def total_view(job: dict[str, Any], model: str) -> View:
+    """History, forecast and accuracy of all completed items of a job, added up."""
+    rows = forecasts.total_forecasts(job["job_id"], model)
+    return View(
+        history=_numeric(sales.job_weekly_totals(job["job_id"]), "unit_sales"),
+        forecast=_with_bounds(rows, job["spec"]["level"]),
+        metrics={row["model"]: row for row in forecasts.total_metrics(job["job_id"])},
+        n_items=int(rows["n_items"].max()) if len(rows) else 0,
+        n_fallback=int(rows["n_fallback"].max()) if len(rows) else 0,
+        made_by=model,
+    )
+
+
+def write_csv(job_id: int, out: BinaryIO, unique_id: str | None = None) -> None:
+    """Streams a job's forecasts, or one item's, as CSV in the export form."""
+    forecasts.copy_export(job_id, tuple(jobs.get(job_id)["spec"]["level"]), out, unique_id)
+
+
+def export_job(job_id: int, path: Path, file_format: str) -> None:
+    """Writes a job's forecasts to a file; a file that is there already is replaced when the new one is whole.
+
+    Raises
+    ------
+    InputError
+        if the file cannot be written, or the format is unknown.
+    """
+    level = tuple(jobs.get(job_id)["spec"]["level"])
+    unfinished = path.with_name(path.name + ".part")
+    try:
+        if file_format == "csv":
+            with unfinished.open("wb") as out:
+                forecasts.copy_export(job_id, level, out)
+        elif file_format == "parquet":
+            forecasts.read_export(job_id, level).to_parquet(unfinished, index=False)
+        else:
+            raise InputError(f"There is no format {file_format!r}.", f"Choose among {', '.join(EXPORT_FORMATS)}.")
+        unfinished.replace(path)
+    except OSError as exc:
+        raise InputError(f"{path} cannot be written: {exc.strerror}.", "Choose another place.") from exc
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def _with_bounds(rows: pd.DataFrame, level: list[int]) -> pd.DataFrame:
+    frame = _numeric(rows[["wk_end_dt", "forecast"]].copy(), "forecast")
+    for i, percent in enumerate(level):
+        for side in ("lo", "hi"):
+            frame[f"{side}_{percent}"] = [bounds[i] for bounds in rows[side]]
+    return frame
+
+
+def _numeric(frame: pd.DataFrame, column: str) -> pd.DataFrame:
+    frame["wk_end_dt"] = pd.to_datetime(frame["wk_end_dt"])
+    frame[column] = pd.to_numeric(frame[column])
+    return frame

@@ -1,0 +1,114 @@
+"""Configuration, read in one place: the environment first, then `.streamlit/secrets.toml`, then defaults.
+
+This is the only module that touches `os.environ`. README.md has the table of settings; a test keeps both equal.
+"""
+
+import os
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+
+from fcst.errors import ConfigError
+
+PROJECT = Path(__file__).resolve().parent.parent
+DEFAULT_HOME = PROJECT / "data" / "local"
+SAMPLE = PROJECT / "data" / "sample"
+
+# name -> (default as shown to people, what it is for)
+SETTINGS: dict[str, tuple[str, str]] = {
+    "DATABASE_URL": (
+        "(embedded server)",
+        "the Postgres to use, as a libpq URL; without it one is started here",
+    ),
+    "FCST_HOME": ("data/local", "folder of the embedded database, uploads, logs and locks"),
+    "FCST_PROCESSES": ("cores of this process", "number of worker processes"),
+    "FCST_WORKER": (
+        "auto",
+        "`external`: never start a supervisor; the operator runs `python -m fcst worker`",
+    ),
+    "FCST_IDLE_EXIT_S": ("120", "seconds without work after which a supervisor ends"),
+    "FCST_LEASE_S": (
+        "20",
+        "seconds without a heartbeat after which a supervisor's batches are given to another",
+    ),
+    "FCST_INGEST_MEMORY": ("1GB", "memory that reading a file may take; beyond it goes to disk"),
+}
+
+
+@dataclass(frozen=True)
+class Settings:
+    database_url: str | None
+    home: Path
+    processes: int
+    is_worker_external: bool
+    idle_exit_s: float
+    lease_s: float
+    ingest_memory: str
+
+    @property
+    def logs(self) -> Path:
+        return self.home / "logs"
+
+    @property
+    def uploads(self) -> Path:
+        return self.home / "uploads"
+
+
+def load_settings() -> Settings:
+    """The settings as they stand now.
+
+    Raises
+    ------
+    ConfigError
+        if a value cannot be read, with its name and what was expected.
+    """
+    secrets = _read_secrets()
+
+    def get(name: str) -> str | None:
+        return os.environ.get(name, "").strip() or str(secrets.get(name, "")).strip() or None
+
+    def number(name: str, default: float, least: float) -> float:
+        text = get(name)
+        if text is None:
+            return default
+        try:
+            value = float(text)
+        except ValueError:
+            value = float("nan")
+        if not least <= value < float("inf"):
+            raise ConfigError(f"{name} is {text!r}.", f"Set it to a number of at least {least:g}, or unset it.")
+        return value
+
+    worker = get("FCST_WORKER") or "auto"
+    if worker not in ("auto", "external"):
+        raise ConfigError(f"FCST_WORKER is {worker!r}.", "Set it to 'auto' or 'external', or unset it.")
+    return Settings(
+        database_url=get("DATABASE_URL"),
+        home=Path(get("FCST_HOME") or DEFAULT_HOME).expanduser().resolve(),
+        processes=int(number("FCST_PROCESSES", len(os.sched_getaffinity(0)), 1)),
+        is_worker_external=worker == "external",
+        idle_exit_s=number("FCST_IDLE_EXIT_S", 120, 0),
+        lease_s=number("FCST_LEASE_S", 20, 1),
+        ingest_memory=get("FCST_INGEST_MEMORY") or "1GB",
+    )
+
+
+def _read_secrets() -> dict[str, object]:
+    path = PROJECT / ".streamlit" / "secrets.toml"
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
+        raise ConfigError(f"{path} cannot be read as TOML: {exc}.", "Mend the file or remove it.") from exc
+
+
+def child_environment() -> dict[str, str]:
+    """The environment of a process started from here, which has the same home from any working folder."""
+    return {**os.environ, "FCST_HOME": str(load_settings().home)}
+
+
+def limit_compute_threads() -> None:
+    """One compute thread per process: the pool's processes are the parallelism. Before numpy is imported."""
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
+        os.environ[name] = "1"

@@ -1,0 +1,181 @@
+"""Connections to Postgres: where it is, a pool that survives a lost server, transactions.
+
+A transaction is the only way to the database. Nothing here depends on a session: no session lock, no SET that
+outlives its transaction, so a pooler in transaction mode may stand between.
+"""
+
+import os
+import re
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pandas as pd
+import psycopg2
+from psycopg2.extensions import connection as Connection
+from psycopg2.extensions import cursor as Cursor
+from psycopg2.extensions import make_dsn, parse_dsn
+from psycopg2.extras import RealDictCursor
+from psycopg2.pool import ThreadedConnectionPool
+
+from fcst.errors import ConfigError, DatabaseAway, StoreError
+from fcst.settings import load_settings
+from fcst.store.embedded import ensure_running
+from fcst.store.queries import query
+
+MAX_CONNECTIONS = 10
+FRESH_S = 5.0  # a connection unused for longer is tried before it is lent: hosted servers close idle ones
+
+_pools: dict[tuple[int, str], "_Pool"] = {}
+_pools_lock = threading.Lock()
+
+
+class _Pool(ThreadedConnectionPool):
+    """psycopg2's pool, which waits when exhausted, keeps what it has opened, and lends only what lives."""
+
+    def __init__(self, dsn: str) -> None:
+        super().__init__(0, MAX_CONNECTIONS, dsn)
+        self.minconn = MAX_CONNECTIONS  # it closes returned connections above this number
+        self._free = threading.BoundedSemaphore(MAX_CONNECTIONS)
+        self._used_at: dict[int, float] = {}
+
+    def lend(self) -> Connection:
+        if not self._free.acquire(timeout=30):
+            raise DatabaseAway("All database connections are in use.", "Try again in a moment.")
+        try:
+            while True:
+                con = self._open_or_reuse()
+                if time.monotonic() - self._used_at.get(id(con), float("inf")) < FRESH_S or _is_alive(con):
+                    return con
+                self.putconn(con, close=True)
+        except BaseException:
+            self._free.release()
+            raise
+
+    def _open_or_reuse(self) -> Connection:
+        try:
+            return self.getconn()
+        except psycopg2.OperationalError:
+            if load_settings().database_url is not None:
+                raise
+        connect_kwargs()  # the embedded server was killed: it comes back at the same place
+        return self.getconn()
+
+    def take_back(self, con: Connection) -> None:
+        self._used_at[id(con)] = time.monotonic()
+        self.putconn(con, close=bool(con.closed))
+        self._free.release()
+
+
+def _is_alive(con: Connection) -> bool:
+    try:
+        with con.cursor() as cur:
+            cur.execute("SELECT 1")
+        con.rollback()
+    except psycopg2.Error:
+        return False
+    return True
+
+
+def connect_kwargs() -> dict[str, str]:
+    """Where the database is, as libpq knows it; starts the embedded server if it is the one in use.
+
+    Raises
+    ------
+    ConfigError
+        if DATABASE_URL is not a libpq URL, or the embedded server cannot be started.
+    """
+    settings = load_settings()
+    if settings.database_url is None:
+        return ensure_running(settings.home)
+    url = re.sub(r"^postgres(ql)?\+\w+://", "postgresql://", settings.database_url)
+    try:
+        return parse_dsn(url)
+    except psycopg2.ProgrammingError:
+        raise ConfigError(
+            "DATABASE_URL is not a Postgres URL.",
+            "It has the form postgresql://user:password@host:5432/database?sslmode=require.",
+        ) from None  # libpq's text repeats the URL, password included
+
+
+def database_label() -> str:
+    """The database in words, without secrets, for pages and messages; asks no server."""
+    if load_settings().database_url is None:
+        return f"embedded Postgres in {load_settings().home}"
+    where = connect_kwargs()
+    host = where.get("host") or where.get("hostaddr") or "localhost"
+    return f"database {where.get('dbname', '')!r} at {host}:{where.get('port', '5432')}"
+
+
+def _pool() -> _Pool:
+    settings = load_settings()
+    key = (os.getpid(), settings.database_url or str(settings.home))
+    with _pools_lock:
+        if key not in _pools:
+            defaults = {"connect_timeout": "10", "application_name": "fcst", "keepalives_idle": "30"}
+            _pools[key] = _Pool(make_dsn(**(defaults | connect_kwargs())))
+        return _pools[key]
+
+
+@contextmanager
+def transaction() -> Iterator[Cursor]:
+    """A cursor in a transaction of its own, whose rows are dictionaries; commits at the end, rolls back on any error.
+
+    Raises
+    ------
+    DatabaseAway
+        if the database cannot be reached.
+    StoreError
+        if it refuses a statement.
+    """
+    try:
+        pool = _pool()
+        con = pool.lend()
+    except psycopg2.OperationalError as exc:
+        raise DatabaseAway(
+            f"The database cannot be reached: {_first_line(exc)}",
+            "Check that the server runs and that DATABASE_URL points to it.",
+        ) from exc
+    try:
+        with con, con.cursor(cursor_factory=RealDictCursor) as cur:
+            yield cur
+    except (psycopg2.OperationalError, psycopg2.InterfaceError) as exc:
+        raise DatabaseAway(f"The database went away: {_first_line(exc)}", "Try again in a moment.") from exc
+    except psycopg2.Error as exc:
+        raise StoreError(f"The database refused: {_first_line(exc)}") from exc
+    finally:
+        pool.take_back(con)
+
+
+def _first_line(exc: Exception) -> str:
+    return (str(exc).strip().splitlines() or [type(exc).__name__])[0]
+
+
+def fetch_all(name: str, /, **params: Any) -> list[dict[str, Any]]:
+    """The rows of the query called `name`, in a transaction of its own."""
+    with transaction() as cur:
+        cur.execute(query(name), params)
+        return [dict(row) for row in cur.fetchall()]
+
+
+def fetch_one(name: str, /, **params: Any) -> dict[str, Any] | None:
+    """The first row of the query called `name`, or None."""
+    rows = fetch_all(name, **params)
+    return rows[0] if rows else None
+
+
+def fetch_frame(name: str, /, **params: Any) -> pd.DataFrame:
+    """The rows of the query called `name` as a frame; it has its columns also when it has no rows."""
+    with transaction() as cur:
+        cur.execute(query(name), params)
+        columns = [column.name for column in cur.description or ()]
+        return pd.DataFrame([row.values() for row in cur.fetchall()], columns=columns)
+
+
+def execute(name: str, /, **params: Any) -> int:
+    """Runs the statement called `name` in a transaction of its own; returns the number of rows it touched."""
+    with transaction() as cur:
+        cur.execute(query(name), params)
+        return cur.rowcount

@@ -1,0 +1,52 @@
+"""Ingests: the requests to read a file, from the user's wish to the dataset or the refusal."""
+
+from typing import Any
+
+from fcst.errors import FcstError, StaleState
+from fcst.specs import IngestSpec
+from fcst.store.database import execute, fetch_all, fetch_one
+
+
+def insert(spec: IngestSpec) -> int:
+    """Asks for a file to be read; returns the ingest's id."""
+    return int((fetch_one("insert_ingest", spec=spec.to_json()) or {})["ingest_id"])
+
+
+def get(ingest_id: int) -> dict[str, Any] | None:
+    return fetch_one("get_ingest", ingest_id=ingest_id)
+
+
+def list_open() -> list[dict[str, Any]]:
+    return fetch_all("list_open_ingests")
+
+
+def claim(worker_id: str) -> dict[str, Any] | None:
+    """The next ingest, now this supervisor's: `ingest_id, attempt`; None if nothing waits."""
+    return fetch_one("claim_ingest", worker_id=worker_id)
+
+
+def begin(ingest_id: int, attempt: int, run_token: str) -> IngestSpec:
+    """The task takes the ingest.
+
+    Raises
+    ------
+    StaleState
+        if it has been taken already, or belongs to another attempt.
+    """
+    row = fetch_one("begin_ingest", ingest_id=ingest_id, attempt=attempt, run_token=run_token)
+    if row is None:
+        raise StaleState(f"Ingest {ingest_id} is not in attempt {attempt} any more.")
+    return IngestSpec.from_dict(row["spec"])
+
+
+def set_progress(ingest_id: int, run_token: str, progress: str) -> None:
+    execute("set_ingest_progress", ingest_id=ingest_id, run_token=run_token, progress=progress)
+
+
+def fail(ingest_id: int, attempt: int, error: FcstError) -> None:
+    execute("fail_ingest", ingest_id=ingest_id, attempt=attempt, error=error.message, hint=error.hint)
+
+
+def release(ingest_id: int, attempt: int) -> None:
+    """Gives the ingest back, to be tried again."""
+    execute("release_ingest", ingest_id=ingest_id, attempt=attempt)

@@ -1,0 +1,105 @@
+"""Jobs: submitted whole, with all their batches and items; cancelled; tried again."""
+
+from typing import Any
+
+from fcst.errors import InputError
+from fcst.specs import JobSpec, split_batches
+from fcst.store.database import execute, fetch_all, fetch_one, transaction
+from fcst.store.queries import query
+
+
+def insert(dataset_id: int, items: list[tuple[str, int]], spec: JobSpec, name: str, note: str) -> int:
+    """Creates a job, its batches and its items in one transaction; returns the job's id.
+
+    Parameters
+    ----------
+    items
+        (unique_id, sales_rank), in the order in which they are to be run.
+    """
+    slices = split_batches([key for key, _ in items], spec.batch_size)
+    with transaction() as cur:
+        cur.execute(
+            query("insert_job"),
+            {
+                "dataset_id": dataset_id,
+                "name": name,
+                "note": note,
+                "spec": spec.to_json(),
+                "n_items": len(items),
+                "n_batches": len(slices),
+            },
+        )
+        job_id = int((cur.fetchone() or {})["job_id"])
+        cur.execute(query("insert_batches"), {"job_id": job_id, "sizes": [len(part) for part in slices]})
+        cur.execute(
+            query("insert_job_items"),
+            {
+                "job_id": job_id,
+                "unique_ids": [key for key, _ in items],
+                "sales_ranks": [rank for _, rank in items],
+                "batch_nos": [number for number, part in enumerate(slices, 1) for _ in part],
+            },
+        )
+    return job_id
+
+
+def list_all() -> list[dict[str, Any]]:
+    """All jobs with their status and counts, the newest first."""
+    return fetch_all("list_jobs", job_id=None)
+
+
+def get(job_id: int) -> dict[str, Any]:
+    """One job with its status, its counts, and `batches`: how many are in each stage.
+
+    Raises
+    ------
+    InputError
+        if there is none with this id.
+    """
+    row = fetch_one("list_jobs", job_id=job_id) if 0 < job_id < 2**31 else None
+    if row is None:
+        raise InputError(f"There is no job {job_id}.", "`status` lists all jobs; so does the page Runs.")
+    row["batches"] = {r["stage"]: r["n"] for r in fetch_all("count_stages", job_id=job_id)}
+    return row
+
+
+def request_cancel(job_id: int) -> bool:
+    """Asks the job to stop and ends its waiting batches; False if it has ended or was asked already."""
+    with transaction() as cur:
+        cur.execute(query("lock_job"), {"job_id": job_id})
+        cur.execute(query("request_cancel"), {"job_id": job_id})
+        is_new = cur.rowcount > 0
+        cur.execute(query("cancel_waiting_batches"))
+        cur.execute(query("freeze_ended_jobs"))
+    return is_new
+
+
+def retry(job_id: int) -> int:
+    """Opens an ended job again for its failed and cancelled items; returns how many there are.
+
+    Raises
+    ------
+    InputError
+        if the job is still running.
+    """
+    with transaction() as cur:
+        cur.execute(query("lock_job"), {"job_id": job_id})
+        row = cur.fetchone()
+        if row is None or row["status"] is None:
+            raise InputError(f"Job {job_id} is still running.", "Wait for its end, or cancel it first.")
+        cur.execute(query("retry_items"), {"job_id": job_id})
+        n_items = cur.rowcount
+        if n_items:
+            cur.execute(query("retry_batches"), {"job_id": job_id})
+            cur.execute(query("reopen_job"), {"job_id": job_id})
+    return n_items
+
+
+def list_cancel_requests() -> list[int]:
+    """The open jobs that are to stop."""
+    return [row["job_id"] for row in fetch_all("list_cancel_requests")]
+
+
+def freeze_ended() -> None:
+    """Gives every job whose last batch has ended its status for good."""
+    execute("freeze_ended_jobs")

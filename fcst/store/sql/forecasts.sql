@@ -1,0 +1,73 @@
+-- stage_forecasts
+-- A place for one checkpoint's rows, gone at its end.
+CREATE TEMPORARY TABLE staged_forecasts (LIKE fcst_app.forecasts) ON COMMIT DROP;
+CREATE TEMPORARY TABLE staged_metrics (LIKE fcst_app.metrics) ON COMMIT DROP;
+
+-- copy_staged_forecasts
+-- Forecast rows, from a text stream.
+COPY staged_forecasts (job_id, unique_id, model, wk_end_dt, forecast, lo, hi, is_fallback, made_by) FROM STDIN;
+
+-- copy_staged_metrics
+-- Accuracy rows, from a text stream.
+COPY staged_metrics (job_id, unique_id, model, cutoff, n_weeks, wape, bias, abs_error, error, actual, is_fallback, made_by)
+FROM STDIN;
+
+-- upsert_forecasts
+-- The staged rows become the job's.
+INSERT INTO fcst_app.forecasts SELECT * FROM staged_forecasts
+ON CONFLICT (job_id, unique_id, model, wk_end_dt) DO UPDATE SET
+    forecast = excluded.forecast, lo = excluded.lo, hi = excluded.hi, is_fallback = excluded.is_fallback,
+    made_by = excluded.made_by;
+INSERT INTO fcst_app.metrics SELECT * FROM staged_metrics
+ON CONFLICT (job_id, unique_id, model, cutoff) DO UPDATE SET
+    n_weeks = excluded.n_weeks, wape = excluded.wape, bias = excluded.bias, abs_error = excluded.abs_error,
+    error = excluded.error, actual = excluded.actual, is_fallback = excluded.is_fallback, made_by = excluded.made_by;
+
+-- list_job_items
+-- The items of a job, the largest sellers first.
+SELECT i.unique_id, i.sales_rank, i.outcome, i.reason, d.family, d.class, d.total_units, d.n_weeks, d.n_missing,
+       d.last_sale_dt
+FROM fcst_app.job_items i
+JOIN fcst_app.jobs j ON j.job_id = i.job_id
+JOIN fcst_app.items d ON d.dataset_id = j.dataset_id AND d.unique_id = i.unique_id
+WHERE i.job_id = %(job_id)s ORDER BY i.sales_rank;
+
+-- item_forecasts
+-- The forecasts of one item by one model.
+SELECT wk_end_dt, forecast, lo, hi, is_fallback, made_by FROM fcst_app.forecasts
+WHERE job_id = %(job_id)s AND unique_id = %(unique_id)s AND model = %(model)s ORDER BY wk_end_dt;
+
+-- total_forecasts
+-- The forecasts of one model, added up over all items; bounds added up as they are.
+WITH bounds AS (
+    SELECT f.wk_end_dt, b.i, sum(b.lo) AS lo, sum(b.hi) AS hi
+    FROM fcst_app.forecasts f CROSS JOIN LATERAL unnest(f.lo, f.hi) WITH ORDINALITY b (lo, hi, i)
+    WHERE f.job_id = %(job_id)s AND f.model = %(model)s GROUP BY f.wk_end_dt, b.i
+), sums AS (
+    SELECT wk_end_dt, sum(forecast) AS forecast, count(*) AS n_items, count(*) FILTER (WHERE is_fallback) AS n_fallback
+    FROM fcst_app.forecasts WHERE job_id = %(job_id)s AND model = %(model)s GROUP BY wk_end_dt
+)
+SELECT s.wk_end_dt, s.forecast, s.n_items, s.n_fallback,
+       COALESCE((SELECT array_agg(b.lo ORDER BY b.i) FROM bounds b WHERE b.wk_end_dt = s.wk_end_dt), '{}') AS lo,
+       COALESCE((SELECT array_agg(b.hi ORDER BY b.i) FROM bounds b WHERE b.wk_end_dt = s.wk_end_dt), '{}') AS hi
+FROM sums s ORDER BY s.wk_end_dt;
+
+-- item_metrics
+-- One item's accuracy on the weeks held out, by model.
+SELECT model, cutoff, n_weeks, wape, bias, is_fallback, made_by FROM fcst_app.metrics
+WHERE job_id = %(job_id)s AND unique_id = %(unique_id)s ORDER BY model;
+
+-- total_metrics
+-- The accuracy over all items: errors added up, divided by what was sold. NULL where nothing was.
+SELECT model, sum(abs_error) / NULLIF(sum(actual), 0) AS wape, sum(error) / NULLIF(sum(actual), 0) AS bias,
+       count(*) AS n_items, count(*) FILTER (WHERE is_fallback) AS n_fallback
+FROM fcst_app.metrics WHERE job_id = %(job_id)s GROUP BY model ORDER BY model;
+
+-- export_forecasts
+-- The export form of a job's completed items, or of one item. The program fills in the number columns.
+SELECT CASE WHEN f.unique_id ~ '^[=+@\t\r-]' THEN '''' || f.unique_id ELSE f.unique_id END AS unique_id,
+       f.wk_end_dt, f.model, {numbers}, f.is_fallback::text, f.made_by
+FROM fcst_app.forecasts f
+JOIN fcst_app.job_items i ON i.job_id = f.job_id AND i.unique_id = f.unique_id AND i.outcome = 'completed'
+WHERE f.job_id = %(job_id)s AND (f.unique_id = %(unique_id)s OR %(unique_id)s::text IS NULL)
+ORDER BY i.sales_rank, f.model, f.wk_end_dt;

@@ -1,0 +1,56 @@
+-- insert_ingest
+-- A file is to be read.
+INSERT INTO fcst_app.ingests (spec) VALUES (%(spec)s) RETURNING ingest_id;
+
+-- claim_ingest
+-- The oldest waiting ingest becomes this supervisor's; also one whose supervisor's lease ran out.
+WITH next AS (
+    SELECT i.ingest_id FROM fcst_app.ingests i
+    LEFT JOIN fcst_app.workers w ON w.worker_id = i.worker_id
+    WHERE i.finished_at IS NULL AND (i.status = 'submitted' OR w.lease_expires_at <= now())
+    ORDER BY i.ingest_id LIMIT 1
+    FOR UPDATE OF i SKIP LOCKED
+)
+UPDATE fcst_app.ingests i
+SET status = 'running', attempt = attempt + 1, worker_id = %(worker_id)s, run_token = NULL, started_at = now(),
+    progress = NULL
+FROM next WHERE i.ingest_id = next.ingest_id
+RETURNING i.ingest_id, i.attempt;
+
+-- begin_ingest
+-- The task takes the ingest, once.
+UPDATE fcst_app.ingests SET run_token = %(run_token)s
+WHERE ingest_id = %(ingest_id)s AND attempt = %(attempt)s AND status = 'running' AND run_token IS NULL
+RETURNING spec;
+
+-- set_ingest_progress
+-- What the reading does now, in words.
+UPDATE fcst_app.ingests SET progress = %(progress)s
+WHERE ingest_id = %(ingest_id)s AND run_token = %(run_token)s AND status = 'running';
+
+-- complete_ingest
+-- The dataset is there; in the transaction that wrote it.
+UPDATE fcst_app.ingests SET status = 'completed', dataset_id = %(dataset_id)s, finished_at = now(), progress = NULL
+WHERE ingest_id = %(ingest_id)s AND run_token = %(run_token)s AND status = 'running'
+RETURNING ingest_id;
+
+-- fail_ingest
+-- The file was refused, or its reading broke off.
+UPDATE fcst_app.ingests
+SET status = 'failed', error = %(error)s, hint = %(hint)s, finished_at = now(), progress = NULL, run_token = NULL
+WHERE ingest_id = %(ingest_id)s AND attempt = %(attempt)s AND status = 'running';
+
+-- release_ingest
+-- Its process died or the supervisor leaves: another try, by whoever comes first.
+UPDATE fcst_app.ingests SET status = 'submitted', run_token = NULL, worker_id = NULL
+WHERE ingest_id = %(ingest_id)s AND attempt = %(attempt)s AND status = 'running';
+
+-- get_ingest
+-- One ingest.
+SELECT ingest_id, spec, status, attempt, progress, error, hint, dataset_id, submitted_at, started_at, finished_at
+FROM fcst_app.ingests WHERE ingest_id = %(ingest_id)s;
+
+-- list_open_ingests
+-- What is being read or waits for it.
+SELECT ingest_id, spec, status, attempt, progress, error, hint, dataset_id, submitted_at, started_at, finished_at
+FROM fcst_app.ingests WHERE finished_at IS NULL ORDER BY ingest_id;

@@ -1,0 +1,73 @@
+-- insert_job
+-- A job, before its batches.
+INSERT INTO fcst_app.jobs (dataset_id, name, note, spec, n_items, n_batches)
+VALUES (%(dataset_id)s, %(name)s, %(note)s, %(spec)s, %(n_items)s, %(n_batches)s)
+RETURNING job_id;
+
+-- insert_batches
+-- All batches of a job: one for each element of sizes.
+INSERT INTO fcst_app.batch_status (job_id, batch_no, n_items)
+SELECT %(job_id)s, s.batch_no, s.n_items FROM unnest(%(sizes)s::integer[]) WITH ORDINALITY s (n_items, batch_no)
+ORDER BY s.batch_no;
+
+-- insert_job_items
+-- All items of a job, each in its batch.
+INSERT INTO fcst_app.job_items (job_id, unique_id, batch_id, sales_rank)
+SELECT b.job_id, i.unique_id, b.batch_id, i.sales_rank
+FROM unnest(%(unique_ids)s::text[], %(sales_ranks)s::integer[], %(batch_nos)s::integer[])
+     AS i (unique_id, sales_rank, batch_no)
+JOIN fcst_app.batch_status b ON b.job_id = %(job_id)s AND b.batch_no = i.batch_no;
+
+-- list_jobs
+-- Jobs with their status and counts, the newest first; all of them, or one.
+SELECT j.job_id, j.dataset_id, d.name AS dataset, d.version AS dataset_version, d.include_promo, d.last_wk_end_dt,
+       j.name, j.note, j.spec, j.n_items, j.n_batches, j.submitted_at, j.finished_at, j.cancel_requested_at,
+       b.n_completed, b.n_failed, b.n_cancelled, b.n_active, b.started_at,
+       COALESCE(j.status, CASE WHEN b.n_begun > 0 THEN 'running' ELSE 'submitted' END) AS status,
+       b.n_completed + b.n_failed - j.n_done_before AS n_done_now,
+       EXTRACT(epoch FROM COALESCE(j.finished_at, now()) - b.working_since)::float8 AS running_s
+FROM fcst_app.jobs j
+JOIN fcst_app.datasets d USING (dataset_id)
+CROSS JOIN LATERAL (
+    SELECT COALESCE(sum(n_completed), 0)::integer AS n_completed, COALESCE(sum(n_failed), 0)::integer AS n_failed,
+           COALESCE(sum(n_cancelled), 0)::integer AS n_cancelled,
+           count(*) FILTER (WHERE stage IN ('obtaining_sales', 'processing', 'saving')) AS n_active,
+           count(*) FILTER (WHERE stage <> 'submitted' OR tries > 0) AS n_begun,
+           min(started_at) AS started_at,
+           min(started_at) FILTER (WHERE started_at >= j.resumed_at) AS working_since
+    FROM fcst_app.batch_status WHERE job_id = j.job_id
+) b
+WHERE j.job_id = %(job_id)s OR %(job_id)s::integer IS NULL
+ORDER BY j.job_id DESC;
+
+-- lock_job
+-- The job's own row, held to the end of the transaction.
+SELECT job_id, status, cancel_requested_at FROM fcst_app.jobs WHERE job_id = %(job_id)s FOR UPDATE;
+
+-- request_cancel
+-- The user wants the job to stop.
+UPDATE fcst_app.jobs SET cancel_requested_at = now()
+WHERE job_id = %(job_id)s AND status IS NULL AND cancel_requested_at IS NULL;
+
+-- list_cancel_requests
+-- The open jobs that are to stop.
+SELECT job_id FROM fcst_app.jobs WHERE status IS NULL AND cancel_requested_at IS NOT NULL;
+
+-- reopen_job
+-- A retry: the job is open again.
+UPDATE fcst_app.jobs
+SET status = NULL, finished_at = NULL, cancel_requested_at = NULL, resumed_at = now(),
+    n_done_before = (SELECT sum(n_completed) FROM fcst_app.batch_status b WHERE b.job_id = jobs.job_id)
+WHERE job_id = %(job_id)s AND status IS NOT NULL;
+
+-- freeze_ended_jobs
+-- Jobs whose last batch has ended get their status for good: cancelled if the user cancelled it; else failed if no
+-- item completed; else completed.
+UPDATE fcst_app.jobs j
+SET finished_at = now(),
+    status = CASE WHEN j.cancel_requested_at IS NOT NULL THEN 'cancelled'
+                  WHEN EXISTS (SELECT 1 FROM fcst_app.batch_status b WHERE b.job_id = j.job_id AND b.n_completed > 0)
+                  THEN 'completed' ELSE 'failed' END
+WHERE j.status IS NULL
+  AND NOT EXISTS (SELECT 1 FROM fcst_app.batch_status b WHERE b.job_id = j.job_id AND b.finished_at IS NULL)
+RETURNING j.job_id, j.status;

@@ -1,0 +1,75 @@
+"""How the state of runs and batches is shown: words with colour, frames for tables."""
+
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from fcst.services import health
+from fcst.states import JobStatus
+from fcst.ui import text
+
+_LOOKS = {
+    JobStatus.SUBMITTED: ("gray", ":material/schedule:"),
+    JobStatus.RUNNING: ("blue", ":material/sync:"),
+    JobStatus.COMPLETED: ("green", ":material/check_circle:"),
+    JobStatus.FAILED: ("red", ":material/error:"),
+    JobStatus.CANCELLED: ("orange", ":material/stop_circle:"),
+}
+
+
+def status_badge(status: str) -> None:
+    """A job's status as word, sign and colour."""
+    color, icon = _LOOKS[JobStatus(status)]
+    st.badge(status, icon=icon, color=color)  # type: ignore[arg-type]
+
+
+def stage_words(stage: str) -> str:
+    """A stage as people read it: obtaining sales."""
+    return stage.replace("_", " ")
+
+
+def job_frame(jobs: list[dict[str, Any]]) -> pd.DataFrame:
+    """One row a job, for the table of runs."""
+    return pd.DataFrame(
+        {
+            "Run": [job["job_id"] for job in jobs],
+            "Name": [job["name"] for job in jobs],
+            "Status": [job["status"] for job in jobs],
+            "Dataset": [text.dataset_title(job["dataset"], job["dataset_version"]) for job in jobs],
+            "Models": [", ".join(job["spec"]["models"]) for job in jobs],
+            "Items": [job["n_items"] for job in jobs],
+            "Done": [job["n_completed"] / job["n_items"] for job in jobs],
+            "Failed": [job["n_failed"] for job in jobs],
+            "Weeks ahead": [job["spec"]["h"] for job in jobs],
+            "Submitted": [text.moment(job["submitted_at"]) for job in jobs],
+            "Took": [text.duration(job["seconds"]) for job in jobs],
+        }
+    )
+
+
+def batch_frame(batches: list[dict[str, Any]]) -> pd.DataFrame:
+    """One row a batch, for the table of a run."""
+    return pd.DataFrame(
+        {
+            "Batch": [row["batch_no"] for row in batches],
+            "Stage": [stage_words(row["stage"]) for row in batches],
+            "Attempt": [row["attempt"] or None for row in batches],
+            "Items": [row["n_items"] for row in batches],
+            "Done": [row["n_completed"] for row in batches],
+            "Failed": [row["n_failed"] for row in batches],
+            "Started": pd.to_datetime([row["started_at"] for row in batches], utc=True),
+            "Duration": [text.duration(row["seconds"]) for row in batches],
+            "Error": [row["error"] or "" for row in batches],
+        }
+    )
+
+
+def waiting_reason(job: dict[str, Any]) -> str:
+    """Why an open run does not move, in words; empty while it does."""
+    if job["is_over"] or job["n_active"]:
+        return ""
+    supervisor = health.run_checks()[-1]
+    if supervisor.is_ok:
+        return "Waiting for its turn." if supervisor.text.startswith("alive") else "The engine is starting."
+    return f"{supervisor.text.capitalize()}. {supervisor.hint}"

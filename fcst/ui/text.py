@@ -1,0 +1,86 @@
+"""Numbers, dates and data as people read them. Pure functions."""
+
+import math
+import re
+from datetime import date, datetime
+
+UNDEFINED = "not defined"
+
+_PUNCTUATION = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~:$&^=\"'@/])")
+
+
+def plain(text: object) -> str:
+    """Text from data, such that Markdown shows it to the letter."""
+    return _PUNCTUATION.sub(r"\\\1", " ".join(str(text).split()))
+
+
+def units(value: float | None) -> str:
+    """Units sold, with as many digits as tell something: 12,345 or 0.47."""
+    if value is None or math.isnan(value):
+        return UNDEFINED
+    if abs(value) >= 100 or value == round(value):
+        return f"{value:,.0f}"
+    return f"{value:,.1f}" if abs(value) >= 10 else f"{value:,.2f}"
+
+
+def large(value: float) -> str:
+    """A large number of units in three digits: 1.23 M."""
+    for limit, letter in ((1e9, "bn"), (1e6, "M"), (1e4, "k")):
+        if abs(value) >= limit:
+            scaled = value / (limit if letter != "k" else 1e3)
+            return f"{scaled:.{0 if scaled >= 100 else 1 if scaled >= 10 else 2}f} {letter}"
+    return units(value)
+
+
+def percent(fraction: float | None, signed: bool = False) -> str:
+    """A fraction as a percentage: 12.3 %."""
+    if fraction is None or math.isnan(fraction):
+        return UNDEFINED
+    return f"{fraction * 100:{'+' if signed else ''},.1f} %"
+
+
+def duration(seconds: float | None) -> str:
+    """A time span: 0.4 s, 12 s, 3 min 20 s, 2 h 05 min."""
+    if seconds is None:
+        return ""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes == 0:
+        return f"{rest} s"
+    return f"{minutes} min {rest:02d} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def day(value: date) -> str:
+    """A date: 12 Aug 2017."""
+    return f"{value.day} {value:%b %Y}"
+
+
+def moment(value: datetime) -> str:
+    """A point in time, in the server's zone: 12 Aug 2017, 14:05."""
+    local = value.astimezone()
+    return f"{day(local)}, {local:%H:%M}"
+
+
+def count(n: int, noun: str, plural: str | None = None) -> str:
+    """1 item, 200 items, 2 batches."""
+    return f"{n:,} {noun if n == 1 else plural or noun + 's'}"
+
+
+def run_in_words(n_items: int, batch_size: int, h: int) -> str:
+    """What a run does: '200 items in 8 batches of 25, 13 weeks ahead'."""
+    n_batches = -(-n_items // batch_size)
+    size = f" of {batch_size}" if n_batches > 1 else ""
+    if n_batches > 1 and n_items % batch_size:
+        size = f" of up to {batch_size}"
+    return f"{count(n_items, 'item')} in {count(n_batches, 'batch', 'batches')}{size}, {count(h, 'week')} ahead"
+
+
+def job_title(job: dict) -> str:
+    """A run's number and name."""
+    return f"Run {job['job_id']}" + (f" · {job['name']}" if job["name"] else "")
+
+
+def dataset_title(name: str, version: int) -> str:
+    """A dataset's name, with its version where it is not the first."""
+    return name if version == 1 else f"{name} (version {version})"

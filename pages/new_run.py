@@ -1,0 +1,143 @@
+"""New run: which items of which dataset, how far ahead, with which models."""
+
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from fcst.compute.models import AUTO, CATALOGUE, COMBINATIONS, MODEL_NAMES
+from fcst.errors import FcstError, InputError
+from fcst.services import datasets, jobs
+from fcst.specs import MAX_BATCH_SIZE, MAX_HORIZON
+from fcst.ui import text
+from fcst.ui.shell import number_in_url, show_error
+
+DEFAULT_ITEMS = 100
+
+
+def main() -> None:
+    st.title("New run")
+    known = {row["dataset_id"]: row for row in datasets.list_datasets()}
+    if not known:
+        st.info("There are no sales to forecast yet.", icon=":material/database:")
+        if st.button("Load sales", type="primary"):
+            st.switch_page("pages/data.py")
+        return
+    wanted = number_in_url("dataset")
+    if wanted is not None and wanted not in known:
+        show_error(InputError(f"There is no dataset {wanted}.", "Choose one from the list."))
+    form, preview = st.columns([2, 3], gap="large")
+    with form:
+        dataset_id = st.selectbox(
+            "Dataset",
+            list(known),
+            index=list(known).index(wanted) if wanted in known else 0,
+            format_func=lambda key: text.dataset_title(known[key]["name"], known[key]["version"]),
+            key="dataset",
+        )
+        dataset = known[dataset_id]
+        n_items = choose_number(dataset)
+        left, right = st.columns(2)
+        h = left.number_input("Horizon, in weeks", min_value=1, max_value=MAX_HORIZON, value=13, key="horizon")
+        suggested = jobs.suggest_batch_size(n_items)
+        batch_size = right.number_input(
+            "Items in a batch",
+            min_value=1,
+            max_value=MAX_BATCH_SIZE,
+            value=None,
+            placeholder=f"{suggested} (automatic)",
+            key="batch_size",
+            help="A batch is what one process runs at a time, and what is retried.",
+        )
+        models = st.multiselect("Models", MODEL_NAMES, default=[AUTO], key="models")
+        levels = st.multiselect(
+            "Interval levels, in percent", [50, 60, 70, 80, 90, 95, 99], default=[80, 95], key="levels"
+        )
+        with st.expander("Name and note", type="compact"):
+            name = st.text_input("Name (optional)", max_chars=100, key="name")
+            note = st.text_area("Note (optional)", max_chars=1000, height=68, key="note")
+        st.markdown(f"**{text.run_in_words(n_items, batch_size or suggested, h)}**")
+        if st.button("Start the run", type="primary", icon=":material/play_arrow:", key="submit", width="stretch"):
+            submit(dataset, n_items, models, h, levels, batch_size, name, note)
+    with preview:
+        show_items(dataset, n_items)
+        show_models(models)
+
+
+def choose_number(dataset: dict[str, Any]) -> int:
+    most = dataset["n_items"]
+    if most == 1:
+        st.caption("The dataset has 1 item.")
+        return 1
+    return st.slider(
+        "Number of items, largest sellers first",
+        min_value=1,
+        max_value=most,
+        value=min(DEFAULT_ITEMS, most),
+        key=f"n_items_{dataset['dataset_id']}",
+    )
+
+
+def submit(
+    dataset: dict[str, Any],
+    n_items: int,
+    models: list[str],
+    h: int,
+    levels: list[int],
+    batch_size: int | None,
+    name: str,
+    note: str,
+) -> None:
+    try:
+        spec = jobs.make_spec(n_items, models, h, levels, batch_size)
+        items = jobs.choose_largest(dataset, n_items)
+        job_id = jobs.submit_job(dataset["dataset_id"], items, spec, name, note)
+    except FcstError as exc:
+        show_error(exc)
+        return
+    st.switch_page("pages/runs.py", query_params={"job": str(job_id)})
+
+
+@st.cache_data(max_entries=8, show_spinner=False)
+def all_items(dataset_id: int, n_items: int) -> pd.DataFrame:
+    """A dataset never changes, so its items may be kept."""
+    return datasets.list_items(dataset_id, n_items)
+
+
+def show_items(dataset: dict[str, Any], n_items: int) -> None:
+    items = all_items(dataset["dataset_id"], dataset["n_items"])
+    total = items["total_units"].sum()
+    items = items.assign(share=items["total_units"] / total if total else None)
+    chosen = items.head(n_items)
+    with st.container(horizontal=True):
+        st.metric("Chosen items", f"{n_items:,} of {len(items):,}", border=True)
+        st.metric("Their share of units sold", text.percent(chosen["share"].sum() if total else None), border=True)
+        n_short = int((chosen["n_weeks"] < 104).sum())
+        st.metric(
+            "With under two years of history",
+            f"{n_short:,}",
+            border=True,
+            help="Their year cannot be known from their own sales: seasonal models fall back to simpler ones.",
+        )
+    st.dataframe(
+        chosen[["sales_rank", "unique_id", "family", "total_units", "share", "n_weeks"]],
+        hide_index=True,
+        height=360,
+        column_config={
+            "sales_rank": st.column_config.NumberColumn("Rank", width="small"),
+            "unique_id": st.column_config.TextColumn("Item"),
+            "family": st.column_config.TextColumn("Family"),
+            "total_units": st.column_config.NumberColumn("Units sold", format="localized"),
+            "share": st.column_config.NumberColumn("Share", format="percent"),
+            "n_weeks": st.column_config.NumberColumn("Weeks of history"),
+        },
+    )
+
+
+def show_models(models: list[str]) -> None:
+    for name in models:
+        purpose = COMBINATIONS[name] if name in COMBINATIONS else CATALOGUE[name].purpose
+        st.caption(f"**{name}**: {purpose}.")
+
+
+main()

@@ -1,0 +1,180 @@
+"""Runs: all of them, or with ?job=… one, live while it works."""
+
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from fcst.services import jobs
+from fcst.states import Stage
+from fcst.ui import text
+from fcst.ui.shell import number_in_url, page_errors
+from fcst.ui.status import batch_frame, job_frame, stage_words, status_badge, waiting_reason
+
+REFRESH_S = 1.0
+
+
+def main() -> None:
+    job_id = number_in_url("job")
+    if job_id is not None:
+        show_job(job_id)
+    else:
+        show_jobs()
+
+
+def show_jobs() -> None:
+    st.title("Runs")
+    if not jobs.list_jobs():
+        st.info("Nothing has been run yet.", icon=":material/list_alt:")
+        if st.button("New run", type="primary"):
+            st.switch_page("pages/new_run.py")
+        return
+    is_any_open = any(not job["is_over"] for job in jobs.list_jobs())
+
+    @st.fragment(run_every=REFRESH_S if is_any_open else None)
+    def live() -> None:
+        with page_errors():
+            found = jobs.list_jobs()
+            picked = st.dataframe(
+                job_frame(found),
+                hide_index=True,
+                key="jobs",
+                on_select="rerun",
+                selection_mode="single-row",
+                column_config={
+                    "Items": st.column_config.NumberColumn(format="localized"),
+                    "Done": st.column_config.ProgressColumn(format="percent", min_value=0, max_value=1),
+                },
+            )
+            st.caption("Select a run to open it.")
+            if picked["selection"]["rows"]:
+                st.query_params["job"] = str(found[picked["selection"]["rows"][0]]["job_id"])
+                st.rerun()
+            if is_any_open and all(job["is_over"] for job in found):
+                st.rerun()
+
+    live()
+
+
+def show_job(job_id: int) -> None:
+    if st.button("All runs", icon=":material/arrow_back:", type="tertiary"):
+        st.query_params.clear()
+        st.rerun()
+    is_open = not jobs.get_job(job_id)["is_over"]
+
+    @st.fragment(run_every=REFRESH_S if is_open else None)
+    def live() -> None:
+        with page_errors():
+            job = jobs.get_job(job_id)
+            show_head(job)
+            show_progress(job)
+            show_batches(job)
+            if is_open and job["is_over"]:
+                st.rerun()
+
+    live()
+    if not is_open:
+        show_failures(job_id)
+
+
+def show_head(job: dict[str, Any]) -> None:
+    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+        with st.container(horizontal=True, vertical_alignment="center", width="content"):
+            st.title(text.plain(text.job_title(job)), width="content")
+            status_badge(job["status"])
+        show_action(job)
+    spec = job["spec"]
+    words = text.run_in_words(job["n_items"], spec["batch_size"], spec["h"])
+    dataset = text.plain(text.dataset_title(job["dataset"], job["dataset_version"]))
+    st.markdown(f"{words} · {', '.join(spec['models'])} · {dataset} · submitted {text.moment(job['submitted_at'])}")
+    if job["note"]:
+        st.caption(text.plain(job["note"]))
+
+
+def show_action(job: dict[str, Any]) -> None:
+    """The one thing to do with this run now: stop it, run again what failed, or look at what came out."""
+    with st.container(horizontal=True, width="content"):
+        if not job["is_over"]:
+            is_asked = job["cancel_requested_at"] is not None
+            st.button(
+                "Stopping …" if is_asked else "Cancel the run",
+                key="cancel",
+                type="primary",
+                icon=":material/stop_circle:",
+                disabled=is_asked,
+                on_click=cancel,
+                args=(job["job_id"],),
+                help="Waiting batches stop at once, running ones within two seconds. What is finished stays.",
+            )
+            return
+        n_again = job["n_failed"] + job["n_cancelled"]
+        if n_again:
+            st.button(
+                f"Run {text.count(n_again, 'item')} again",
+                key="retry",
+                icon=":material/replay:",
+                on_click=retry,
+                args=(job["job_id"],),
+                help="The items that failed or were cancelled, in this same run. What is finished stays.",
+            )
+        if job["n_completed"] and st.button(
+            "See the forecasts", type="primary", key="see", icon=":material/query_stats:"
+        ):
+            st.switch_page("pages/forecasts.py", query_params={"job": str(job["job_id"])})
+
+
+def cancel(job_id: int) -> None:
+    with page_errors():
+        jobs.cancel_job(job_id)
+
+
+def retry(job_id: int) -> None:
+    with page_errors():
+        jobs.retry_job(job_id)
+
+
+def show_progress(job: dict[str, Any]) -> None:
+    n_ended = job["n_completed"] + job["n_failed"] + job["n_cancelled"]
+    st.progress(n_ended / job["n_items"])
+    with st.container(horizontal=True):
+        st.metric("Items done", f"{job['n_completed']:,} of {job['n_items']:,}", border=True)
+        st.metric("Items failed", f"{job['n_failed']:,}", border=True)
+        if job["n_cancelled"]:
+            st.metric("Items cancelled", f"{job['n_cancelled']:,}", border=True)
+        st.metric("Rate", f"{job['items_per_s']:.1f} items/s" if job["items_per_s"] else "–", border=True)
+        if job["is_over"]:
+            st.metric("Took", text.duration(job["seconds"]) or "–", border=True)
+        else:
+            st.metric("Time left, about", text.duration(job["time_left_s"]) or "–", border=True)
+    if reason := waiting_reason(job):
+        st.caption(reason)
+
+
+def show_batches(job: dict[str, Any]) -> None:
+    rows = jobs.list_batches(job["job_id"])
+    counts = [f"{job['batches'][stage]:,} {stage_words(stage)}" for stage in Stage if stage in job["batches"]]
+    st.subheader(f"Batches: {', '.join(counts)}")
+    st.dataframe(
+        batch_frame(rows),
+        hide_index=True,
+        key="batches",
+        column_config={
+            "Batch": st.column_config.NumberColumn(width="small"),
+            "Attempt": st.column_config.NumberColumn(width="small"),
+            "Done": st.column_config.NumberColumn(width="small"),
+            "Failed": st.column_config.NumberColumn(width="small"),
+            "Started": st.column_config.DatetimeColumn(format="HH:mm:ss"),
+            "Error": st.column_config.TextColumn(width="large"),
+        },
+    )
+
+
+def show_failures(job_id: int) -> None:
+    failures = jobs.list_failures(job_id)
+    if failures:
+        st.subheader(f"{text.count(len(failures), 'item')} failed")
+        frame = pd.DataFrame(failures)[["unique_id", "batch_no", "attempt", "reason"]]
+        st.dataframe(frame.set_axis(["Item", "Batch", "Attempt", "Reason"], axis=1), hide_index=True)
+
+
+main()

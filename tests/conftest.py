@@ -1,0 +1,145 @@
+"""A real Postgres for every test that asks for one: the embedded server, a fresh copy of the migrated database each."""
+
+import contextlib
+import os
+import shutil
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psycopg2
+import pytest
+
+from fcst.services.datasets import request_ingest, wait_for_ingest
+from fcst.settings import PROJECT
+from fcst.specs import IngestSpec
+from fcst.store.embedded import ensure_running
+from fcst.store.migrate import migrate
+
+SHARED = PROJECT.parent / "shared" / "data"
+GUAYAS = SHARED / "favorita" / "guayas_35items_2013_2014.csv"
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """Where the server of this test run is; it ends, and its data go, with its home."""
+    home = tmp_path_factory.mktemp("server")
+    yield ensure_running(home)
+    shutil.rmtree(home, ignore_errors=True)
+
+
+def url(server: dict[str, str], database: str) -> str:
+    return f"postgresql://{server['user']}@/{database}?host={server['host']}&port={server['port']}"
+
+
+@contextlib.contextmanager
+def admin(server: dict[str, str]) -> Iterator[psycopg2.extensions.cursor]:
+    con = psycopg2.connect(**{**server, "dbname": "postgres"})
+    con.autocommit = True
+    try:
+        with con.cursor() as cur:
+            yield cur
+    finally:
+        con.close()
+
+
+@pytest.fixture(scope="session")
+def template(server: dict[str, str]) -> str:
+    """The name of a migrated database without connections, to be copied."""
+    with admin(server) as cur:
+        cur.execute("CREATE DATABASE template_fcst")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DATABASE_URL", url(server, "template_fcst"))
+        migrate()
+    with admin(server) as cur:
+        cur.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'template_fcst'")
+    return "template_fcst"
+
+
+@pytest.fixture
+def empty_database(server: dict[str, str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[str]:
+    """The URL of a database without our schema, which is the one in use, with a home of its own."""
+    yield from _database(server, monkeypatch, tmp_path, "template1")
+
+
+@pytest.fixture
+def database(server: dict[str, str], template: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[str]:
+    """The URL of a migrated, empty database, which is the one in use, with a home of its own."""
+    yield from _database(server, monkeypatch, tmp_path, template)
+
+
+def _database(server: dict[str, str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, template: str) -> Iterator[str]:
+    name = f"test_{uuid.uuid4().hex[:12]}"
+    with admin(server) as cur:
+        cur.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+    monkeypatch.setenv("DATABASE_URL", url(server, name))
+    monkeypatch.setenv("FCST_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("FCST_PROCESSES", "2")
+    monkeypatch.setenv("FCST_WORKER", "external")  # a test that wants a supervisor starts it
+    yield url(server, name)
+    with admin(server) as cur:
+        cur.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def start_supervisor(database: str) -> Iterator[Callable[..., subprocess.Popen]]:
+    """Starts a real supervisor on the test's database; all of them are ended with the test."""
+    started: list[subprocess.Popen] = []
+
+    def start(**env: str) -> subprocess.Popen:
+        process = subprocess.Popen([sys.executable, "-m", "fcst", "worker"], cwd=PROJECT, env={**os.environ, **env})
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        process.terminate()
+    for process in started:
+        try:
+            process.wait(30)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+@pytest.fixture
+def load_dataset(database: str, tmp_path: Path) -> Callable[..., dict]:
+    """Loads a dataset as the supervisor's task does, here and now."""
+    from fcst.engine.task import run_ingest
+    from fcst.store import ingests
+
+    def load(path: Path | None = None, n_items: int = 6, n_weeks: int = 120, **options: object) -> dict:
+        if path is None:
+            path = tmp_path / "sales.csv"
+            write_sales(path, n_items, n_weeks)
+        ingest_id = request_ingest(IngestSpec(path=str(path), name=str(options.pop("name", "s")), **options))
+        claimed = ingests.claim(str(uuid.uuid4()))
+        assert claimed is not None
+        run_ingest(claimed["ingest_id"], claimed["attempt"])
+        return wait_for_ingest(ingest_id)
+
+    return load
+
+
+def write_sales(path: Path, n_items: int, n_weeks: int) -> None:
+    """A file of `n_items` items that sell once a week, over `n_weeks` whole weeks that end on Saturday."""
+    import datetime
+
+    first = datetime.date(2020, 1, 5)  # a Sunday
+    lines = ["date,item_nbr,unit_sales"]
+    for week in range(n_weeks):
+        for offset in (0, 6):
+            day = first + datetime.timedelta(weeks=week, days=offset)
+            lines += [f"{day},item{i},{(week * 7 + i * 3 + offset) % 11 + 10 * i}" for i in range(1, n_items + 1)]
+    path.write_text("\n".join(lines) + "\n")
+
+
+def wait_until(condition: Callable[[], object], seconds: float = 30.0, what: str = "") -> None:
+    """Waits for a condition, as short as it takes; fails after `seconds`."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"waited {seconds} s in vain {what}"
+        time.sleep(0.02)

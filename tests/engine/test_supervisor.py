@@ -1,0 +1,155 @@
+"""A real supervisor with a real pool, and what it does when things die."""
+
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from fcst import presence
+from fcst.services import datasets, jobs
+from fcst.settings import load_settings
+from fcst.specs import IngestSpec, JobSpec
+from fcst.store.database import transaction
+from tests.conftest import wait_until, write_sales
+
+SLOW = JobSpec(models=("AutoCES",), h=13, level=(80,), batch_size=10)  # some 0.2 s an item
+
+
+def children(pid: int) -> list[int]:
+    """All processes below `pid`."""
+    found = []
+    for task in Path(f"/proc/{pid}/task").glob("*/children"):
+        for child in map(int, task.read_text().split()):
+            found += [child, *children(child)]
+    return found
+
+
+def workers_of(pid: int) -> list[int]:
+    """The pool's worker processes: children of the fork server."""
+    return [child for server in children(pid) for child in children(server)]
+
+
+def is_processing(job_id: int) -> bool:
+    return jobs.get_job(job_id)["batches"].get("processing", 0) > 0
+
+
+def submit(dataset: dict, n_items: int, spec: JobSpec) -> int:
+    return jobs.submit_job(dataset["dataset_id"], jobs.choose_largest(dataset, n_items), spec)
+
+
+def forecast_rows(job_id: int) -> int:
+    with transaction() as cur:
+        cur.execute("SELECT count(*) AS n FROM fcst_app.forecasts WHERE job_id = %(job_id)s", {"job_id": job_id})
+        return cur.fetchone()["n"]
+
+
+def test_ingest_and_run_then_leave_when_nothing_is_left(start_supervisor, tmp_path: Path) -> None:
+    write_sales(tmp_path / "s.csv", 6, 120)
+    supervisor = start_supervisor(FCST_WORKER="auto", FCST_IDLE_EXIT_S="2")
+    dataset = datasets.wait_for_ingest(datasets.request_ingest(IngestSpec(path=str(tmp_path / "s.csv"), name="s")))
+    job_id = submit(dataset, 6, JobSpec(batch_size=2))
+    assert jobs.wait_for_job(job_id)["status"] == "completed"
+    assert forecast_rows(job_id) == 6 * 13
+    assert supervisor.wait(30) == 0
+    path = presence.lock_path(load_settings())
+    assert presence.holder(path) is None and not presence.has_crashed(path)
+
+
+def test_bad_file_ends_its_ingest_with_the_reason(start_supervisor, tmp_path: Path) -> None:
+    path = tmp_path / "bad.csv"
+    path.write_text("date,item_nbr,unit_sales\n2020-01-05,a,1\n2020-01-11,a,many\n")
+    start_supervisor()
+    with pytest.raises(Exception, match="line 3.*unit_sales"):
+        datasets.wait_for_ingest(datasets.request_ingest(IngestSpec(path=str(path), name="bad")))
+    with transaction() as cur:
+        cur.execute("SELECT (SELECT count(*) FROM fcst_app.datasets) + (SELECT count(*) FROM fcst_app.items) AS n")
+        assert cur.fetchone()["n"] == 0
+
+
+def test_a_killed_worker_costs_time_and_no_item(start_supervisor, load_dataset) -> None:
+    dataset = load_dataset(n_items=20)
+    supervisor = start_supervisor()
+    job_id = submit(dataset, 20, SLOW)
+    wait_until(lambda: is_processing(job_id), what="for a batch to be processed")
+    killed = workers_of(supervisor.pid)
+    assert killed
+    os.kill(killed[0], signal.SIGKILL)
+    job = jobs.wait_for_job(job_id)
+    assert (job["status"], job["n_completed"], job["n_failed"]) == ("completed", 20, 0)
+    assert forecast_rows(job_id) == 20 * 13
+    assert any("signal 9" in (e["reason"] or "") for e in jobs.list_events(job_id)) or any(
+        b["attempt"] > 1 for b in jobs.list_batches(job_id)
+    )
+
+
+def test_cancel_ends_running_batches_within_two_seconds(start_supervisor, load_dataset) -> None:
+    dataset = load_dataset(n_items=60)
+    start_supervisor()
+    job_id = submit(dataset, 60, SLOW)
+    wait_until(lambda: is_processing(job_id), what="for a batch to be processed")
+    begin = time.monotonic()
+    assert jobs.cancel_job(job_id)
+    wait_until(lambda: jobs.get_job(job_id)["is_over"], 10, "for the cancelled job to end")
+    took = time.monotonic() - begin
+    job = jobs.get_job(job_id)
+    assert job["status"] == "cancelled" and job["n_cancelled"] > 0 and took < 10
+    assert job["n_completed"] + job["n_cancelled"] == 60
+    assert forecast_rows(job_id) == 13 * job["n_completed"]
+    assert jobs.retry_job(job_id) == job["n_cancelled"]
+    again = jobs.wait_for_job(job_id)
+    assert (again["status"], again["n_completed"]) == ("completed", 60)
+    assert forecast_rows(job_id) == 60 * 13
+
+
+def test_a_batch_that_fails_as_a_whole_does_not_stop_the_others(start_supervisor, load_dataset) -> None:
+    dataset = load_dataset(n_items=6)
+    with transaction() as cur:  # the database refuses what one batch wants to write
+        cur.execute("ALTER TABLE fcst_app.forecasts ADD CONSTRAINT broken CHECK (unique_id <> 'item6')")
+    start_supervisor()
+    job_id = submit(dataset, 6, JobSpec(batch_size=2))
+    job = jobs.wait_for_job(job_id)
+    assert (job["status"], job["n_completed"], job["n_failed"]) == ("completed", 4, 2)
+    failed = next(b for b in jobs.list_batches(job_id) if b["stage"] == "failed")
+    assert failed["attempt"] == 3 and "gave up after 3 tries" in failed["error"] and "broken" in failed["error"]
+    assert {row["reason"] for row in jobs.list_failures(job_id)} == {failed["error"]}
+
+
+def test_another_supervisor_takes_over_from_a_killed_one(start_supervisor, load_dataset, tmp_path: Path) -> None:
+    dataset = load_dataset(n_items=40)
+    first = start_supervisor(FCST_LEASE_S="2")
+    job_id = submit(dataset, 40, SLOW)
+    wait_until(lambda: is_processing(job_id), what="for a batch to be processed")
+    below = children(first.pid)
+    os.kill(first.pid, signal.SIGKILL)
+    first.wait()
+    wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in below), 10, "for its workers to end")
+    assert presence.has_crashed(presence.lock_path(load_settings()))
+    start_supervisor(FCST_LEASE_S="2", FCST_HOME=str(tmp_path / "other"))
+    job = jobs.wait_for_job(job_id)
+    assert (job["status"], job["n_completed"]) == ("completed", 40)
+    assert forecast_rows(job_id) == 40 * 13
+    assert any(e["reason"] == "its supervisor was lost" for e in jobs.list_events(job_id))
+
+
+def test_a_second_supervisor_in_one_home_steps_back(start_supervisor) -> None:
+    start_supervisor()
+    path = presence.lock_path(load_settings())
+    wait_until(lambda: presence.holder(path), what="for the first supervisor")
+    second: subprocess.Popen = start_supervisor()
+    assert second.wait(20) == 0
+    assert presence.holder(path)["pid"] != second.pid
+
+
+def test_told_to_end_it_gives_back_what_it_cannot_finish(start_supervisor, load_dataset) -> None:
+    dataset = load_dataset(n_items=6)
+    supervisor = start_supervisor()
+    job_id = submit(dataset, 6, JobSpec(batch_size=2))
+    wait_until(lambda: jobs.get_job(job_id)["n_active"] > 0, what="for a batch to be claimed")
+    supervisor.send_signal(signal.SIGTERM)
+    assert supervisor.wait(30) == 0
+    assert jobs.get_job(job_id)["n_active"] == 0
+    start_supervisor()
+    assert jobs.wait_for_job(job_id)["n_completed"] == 6

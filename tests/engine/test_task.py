@@ -1,0 +1,133 @@
+"""The task function, inline: one batch from its id to its forecasts."""
+
+import io
+import uuid
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from fcst.engine import task
+from fcst.errors import StaleState
+from fcst.services import forecasts, jobs
+from fcst.specs import JobSpec
+from fcst.store import batches
+
+WORKER = str(uuid.uuid4())
+
+
+def run_all(job_id: int) -> None:
+    while claimed := batches.claim(WORKER, 1):
+        task.run_batch(claimed[0]["batch_id"], claimed[0]["attempt"])
+
+
+def exported(job_id: int) -> pd.DataFrame:
+    out = io.BytesIO()
+    forecasts.write_csv(job_id, out)
+    return pd.read_csv(io.BytesIO(out.getvalue()), dtype={"unique_id": str})
+
+
+def test_every_item_gets_every_week_of_every_model(load_dataset) -> None:
+    dataset = load_dataset()
+    spec = JobSpec(models=("Auto", "SeasonalNaive"), h=5, level=(95, 80), batch_size=4)
+    job_id = jobs.submit_job(dataset["dataset_id"], jobs.choose_largest(dataset, 6), spec)
+    run_all(job_id)
+    rows = exported(job_id)
+    assert list(rows) == (
+        ["unique_id", "wk_end_dt", "model", "forecast", "lo_80", "hi_80", "lo_95", "hi_95", "is_fallback", "made_by"]
+    )  # fmt: skip
+    assert len(rows) == 6 * 5 * 2 and not rows.isna().any().any()
+    assert (rows[["forecast", "lo_80", "lo_95"]] >= 0).all().all()
+    assert (rows["lo_95"] <= rows["lo_80"]).all() and (rows["lo_80"] <= rows["forecast"]).all()
+    assert (rows["forecast"] <= rows["hi_80"]).all() and (rows["hi_80"] <= rows["hi_95"]).all()
+    weeks = pd.date_range(dataset["last_wk_end_dt"], periods=6, freq="W-SAT")[1:]
+    assert sorted(rows["wk_end_dt"].unique()) == [f"{week:%Y-%m-%d}" for week in weeks]
+    job = jobs.get_job(job_id)
+    assert job["n_completed"] == 6 and job["batches"] == {"completed": 2}
+
+
+def test_forecasts_do_not_depend_on_batches(load_dataset) -> None:
+    dataset = load_dataset()
+    found = []
+    for size in (1, 6):
+        job_id = jobs.submit_job(dataset["dataset_id"], jobs.choose_largest(dataset, 6), JobSpec(batch_size=size, h=3))
+        run_all(job_id)
+        found.append(exported(job_id))
+    pd.testing.assert_frame_equal(*found)
+
+
+def test_an_item_that_cannot_be_forecast_costs_itself_only(load_dataset, tmp_path) -> None:
+    path = tmp_path / "promo.csv"
+    lines = ["date,item_nbr,unit_sales,onpromotion"]
+    for week in range(30):
+        day = np.datetime64("2020-01-05") + 7 * week
+        for d in (day, day + 6):
+            lines += [f"{d},good,5,False", f"{d},only_promoted,5,True"]
+    path.write_text("\n".join(lines))
+    dataset = load_dataset(path)
+    job_id = jobs.submit_job(dataset["dataset_id"], jobs.choose_largest(dataset, 2), JobSpec(h=2))
+    run_all(job_id)
+    job = jobs.get_job(job_id)
+    assert (job["n_completed"], job["n_failed"]) == (1, 1)
+    (failure,) = jobs.list_failures(job_id)
+    assert failure["unique_id"] == "only_promoted" and "promotional" in failure["reason"]
+    assert set(exported(job_id)["unique_id"]) == {"good"}
+
+
+def test_items_that_are_final_are_not_computed_again(load_dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(task, "CHECKPOINT_S", 0.0)
+    dataset = load_dataset()
+    job_id = jobs.submit_job(dataset["dataset_id"], jobs.choose_largest(dataset, 6), JobSpec(batch_size=6, h=2))
+    real, seen = task.forecast_item, []
+
+    def dying(y: np.ndarray, spec: JobSpec) -> object:
+        seen.append(len(seen))
+        if len(seen) == 4:
+            raise SystemExit  # as sudden as a death, for the task
+        return real(y, spec)
+
+    monkeypatch.setattr(task, "forecast_item", dying)
+    (first,) = batches.claim(WORKER, 1)
+    with pytest.raises(SystemExit):
+        task.run_batch(first["batch_id"], first["attempt"])
+    assert jobs.get_job(job_id)["n_completed"] == 3
+    batches.end_attempt(first["batch_id"], first["attempt"], "submitted", "its process died")
+    seen[:] = [0] * 10
+    run_all(job_id)
+    assert len(seen) == 10 + 3 and jobs.get_job(job_id)["n_completed"] == 6
+
+
+def test_a_task_that_lost_its_batch_stops(load_dataset) -> None:
+    dataset = load_dataset()
+    jobs.submit_job(dataset["dataset_id"], jobs.choose_largest(dataset, 2), JobSpec())
+    (claimed,) = batches.claim(WORKER, 1)
+    batches.end_attempt(claimed["batch_id"], claimed["attempt"], "submitted", "its supervisor was lost")
+    with pytest.raises(StaleState):
+        task.run_batch(claimed["batch_id"], claimed["attempt"])
+
+
+def test_accuracy_is_kept_by_item_and_model(load_dataset) -> None:
+    dataset = load_dataset()
+    job_id = jobs.submit_job(dataset["dataset_id"], jobs.choose_largest(dataset, 2), JobSpec(models=("AutoETS",)))
+    run_all(job_id)
+    view = forecasts.item_view(jobs.get_job(job_id), "item6", "AutoETS")
+    assert set(view.metrics) == {"AutoETS", "SeasonalNaive"}
+    assert all(0 <= row["wape"] < 1 for row in view.metrics.values())
+    total = forecasts.total_view(jobs.get_job(job_id), "AutoETS")
+    items = [forecasts.item_view(jobs.get_job(job_id), key, "AutoETS") for key in ("item5", "item6")]
+    assert total.n_items == 2
+    np.testing.assert_allclose(total.forecast["hi_80"], sum(item.forecast["hi_80"] for item in items))
+    np.testing.assert_allclose(total.forecast["forecast"], sum(item.forecast["forecast"] for item in items))
+
+
+def test_keys_that_spreadsheets_run_are_quoted_in_files(load_dataset, tmp_path) -> None:
+    path = tmp_path / "keys.csv"
+    keys = ["=cmd()", "+1", "-1", "@x", "00042", 'a"b,c', "<script>"]
+    lines = ["date,item_nbr,unit_sales"]
+    for day in ("2020-01-05", "2020-01-11"):
+        lines += ['{},"{}",3'.format(day, key.replace('"', '""')) for key in keys]
+    path.write_text("\n".join(lines))
+    dataset = load_dataset(path)
+    job_id = jobs.submit_job(dataset["dataset_id"], jobs.choose_largest(dataset, 7), JobSpec(h=1))
+    run_all(job_id)
+    assert set(exported(job_id)["unique_id"]) == {"'=cmd()", "'+1", "'-1", "'@x", "00042", 'a"b,c', "<script>"}

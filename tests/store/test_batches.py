@@ -1,0 +1,129 @@
+"""Batches: claimed once, fenced, ended; every change of stage is an event that the table of transitions allows."""
+
+import threading
+import uuid
+from datetime import date
+
+import pytest
+
+from fcst.errors import StaleState
+from fcst.services import jobs
+from fcst.specs import JobSpec
+from fcst.states import TRANSITIONS, Outcome, Stage
+from fcst.store import batches, workers
+from fcst.store.database import fetch_all, transaction
+
+WORKER = str(uuid.uuid4())
+
+
+@pytest.fixture
+def job(load_dataset) -> int:
+    dataset = load_dataset()
+    return jobs.submit_job(dataset["dataset_id"], jobs.choose_largest(dataset, 6), JobSpec(batch_size=2))
+
+
+def begin_one() -> batches.Run:
+    (claimed,) = batches.claim(WORKER, 1)
+    run = batches.begin(claimed["batch_id"], claimed["attempt"], str(uuid.uuid4()))
+    batches.move(run, Stage.OBTAINING_SALES, Stage.PROCESSING)
+    return run
+
+
+def result(run: batches.Run, number: int, forecast: float = 1.5) -> batches.ItemResult:
+    items = [r["unique_id"] for r in fetch_all("batch_histories", dataset_id=run.dataset_id, batch_id=run.batch_id)]
+    row = ("Auto", date(2030, 1, 5), forecast, [1.0, 0.5], [2.0, 3.0], False, "AutoETS")
+    return batches.ItemResult(items[number], Outcome.COMPLETED, None, [row], [])
+
+
+def stored() -> list[tuple]:
+    with transaction() as cur:
+        cur.execute("SELECT unique_id, forecast, lo, hi FROM fcst_app.forecasts ORDER BY unique_id")
+        return [tuple(row.values()) for row in cur.fetchall()]
+
+
+def test_two_supervisors_never_claim_the_same_batch(job: int) -> None:
+    found: list[int] = []
+
+    def claim() -> None:
+        found.extend(row["batch_id"] for row in batches.claim(str(uuid.uuid4()), 1))
+
+    threads = [threading.Thread(target=claim) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(found) == 3 == len(set(found))
+
+
+def test_a_batch_is_taken_by_one_task_only(job: int) -> None:
+    (claimed,) = batches.claim(WORKER, 1)
+    batches.begin(claimed["batch_id"], 1, str(uuid.uuid4()))
+    with pytest.raises(StaleState):
+        batches.begin(claimed["batch_id"], 1, str(uuid.uuid4()))
+    with pytest.raises(StaleState):
+        batches.begin(claimed["batch_id"], 2, str(uuid.uuid4()))
+
+
+def test_checkpoint_writes_forecasts_outcomes_and_counts(job: int) -> None:
+    run = begin_one()
+    batches.save(run, [result(run, 0)], Stage.PROCESSING)
+    assert stored()[0][1:] == (1.5, [1.0, 0.5], [2.0, 3.0])
+    assert (jobs.get_job(job)["n_completed"], jobs.get_job(job)["batches"]["processing"]) == (1, 1)
+    batches.move(run, Stage.PROCESSING, Stage.SAVING)
+    batches.save(run, [result(run, 0)], Stage.SAVING)
+    (first, *_) = jobs.list_batches(job)
+    assert (first["stage"], first["n_completed"]) == ("completed", 2) and first["finished_at"] is not None
+
+
+def test_late_write_is_refused_and_writes_nothing(job: int) -> None:
+    run = begin_one()
+    late = result(run, 0)
+    batches.end_attempt(run.batch_id, run.attempt, Stage.SUBMITTED, "its supervisor was lost")
+    for write in (
+        lambda: batches.save(run, [late], Stage.PROCESSING),
+        lambda: batches.move(run, Stage.PROCESSING, Stage.SAVING),
+    ):
+        with pytest.raises(StaleState):
+            write()
+    again = begin_one()
+    assert (again.batch_id, again.attempt) == (run.batch_id, 2)
+    with pytest.raises(StaleState):
+        batches.save(run, [late], Stage.PROCESSING)
+    assert stored() == []
+
+
+def test_completion_is_refused_while_an_item_is_open(job: int) -> None:
+    run = begin_one()
+    batches.move(run, Stage.PROCESSING, Stage.SAVING)
+    with pytest.raises(Exception, match="refused"):
+        batches.save(run, [result(run, 0)], Stage.SAVING)
+    assert stored() == [] and jobs.get_job(job)["n_completed"] == 0
+
+
+def test_lost_batches_are_those_whose_supervisor_let_its_lease_run_out(job: int) -> None:
+    dead, alive = str(uuid.uuid4()), str(uuid.uuid4())
+    workers.register(dead, "h", 1, "0", 2, lease_s=-1)
+    workers.register(alive, "h", 2, "0", 2, lease_s=60)
+    (lost,) = batches.claim(dead, 1)
+    batches.claim(alive, 1)
+    assert [row["batch_id"] for row in batches.list_lost()] == [lost["batch_id"]]
+
+
+def test_every_change_of_stage_is_an_event_that_is_allowed(job: int) -> None:
+    run = begin_one()
+    batches.end_attempt(run.batch_id, run.attempt, Stage.SUBMITTED, "its process died")
+    run = begin_one()
+    batches.move(run, Stage.PROCESSING, Stage.SAVING)
+    batches.save(run, [result(run, 0), result(run, 1)], Stage.SAVING)
+    jobs.cancel_job(job)
+    jobs.retry_job(job)
+    events = batches.list_events(job)
+    by_batch: dict[int, Stage | None] = {}
+    for event in events:
+        assert event["from_stage"] == by_batch.get(event["batch_id"])
+        if event["from_stage"] is not None:
+            assert Stage(event["to_stage"]) in TRANSITIONS[Stage(event["from_stage"])]
+        by_batch[event["batch_id"]] = event["to_stage"]
+    assert {row["batch_id"]: row["stage"] for row in jobs.list_batches(job)} == by_batch
+    assert [e["reason"] for e in events if e["reason"]] == ["its process died"] + ["cancelled by the user"] * 2
+    assert len([e for e in events if e["batch_id"] == run.batch_id]) == 1 + 3 + 4

@@ -1,0 +1,67 @@
+"""The pool: bounded, and never lends a dead connection."""
+
+import threading
+
+import psycopg2
+import pytest
+
+from fcst.errors import ConfigError, StoreError
+from fcst.store import database
+from fcst.store.database import transaction
+
+
+def backend() -> int:
+    with transaction() as cur:
+        cur.execute("SELECT pg_backend_pid() AS pid")
+        return int(cur.fetchone()["pid"])
+
+
+def test_connection_that_the_server_closed_is_replaced(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fcst.store.database.FRESH_S", 0.0)
+    first = backend()
+    con = psycopg2.connect(database)
+    with con.cursor() as cur:
+        cur.execute("SELECT pg_terminate_backend(%s)", (first,))
+    con.close()
+    assert backend() != first
+
+
+def test_more_threads_than_connections_wait_for_their_turn(database: str) -> None:
+    found: list[int] = []
+    threads = [threading.Thread(target=lambda: found.append(backend())) for _ in range(40)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(found) == 40 and len(set(found)) <= 10
+
+
+def test_failed_transaction_leaves_nothing(database: str) -> None:
+    with pytest.raises(RuntimeError), transaction() as cur:
+        cur.execute("INSERT INTO fcst_app.ingests (spec) VALUES ('{}')")
+        raise RuntimeError
+    with transaction() as cur:
+        cur.execute("SELECT count(*) AS n FROM fcst_app.ingests")
+        assert cur.fetchone()["n"] == 0
+
+
+@pytest.mark.parametrize("url", ["mysql://u:secret@h/d", "postgresql://u:secret@h:99999999/d?nonsense=1", "words"])
+def test_url_that_is_none_is_refused_without_its_password(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    monkeypatch.setenv("DATABASE_URL", url)
+    with pytest.raises((ConfigError, StoreError)) as caught, transaction():
+        pass
+    assert "secret" not in str(caught.value)
+
+
+def test_database_that_is_not_there_is_told_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgresql://u:secret@127.0.0.1:1/d")
+    with pytest.raises(StoreError, match="cannot be reached") as caught, transaction():
+        pass
+    assert "secret" not in str(caught.value)
+
+
+def test_options_of_the_url_are_passed_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgresql+psycopg2://u:p@h:6543/d?sslmode=require")
+    assert database.connect_kwargs() == {
+        "user": "u", "password": "p", "host": "h", "port": "6543", "dbname": "d", "sslmode": "require"
+    }  # fmt: skip

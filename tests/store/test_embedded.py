@@ -1,0 +1,298 @@
+"""The embedded server, with real processes that are really killed."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, suppress
+from pathlib import Path
+from typing import Any
+
+import psycopg2
+import pytest
+
+from fcst.errors import ConfigError
+from fcst.files import FileLock, is_held
+from fcst.settings import PROJECT
+from fcst.store import placement
+from fcst.store.embedded import ensure_running
+
+USER = """
+import json, sys
+from pathlib import Path
+from fcst.store.embedded import ensure_running
+print(json.dumps(ensure_running(Path(sys.argv[1]))), flush=True)
+{then}
+sys.stdin.read()
+"""
+# Neither a program that a user starts nor a child that it forks is a user.
+LEAVE_CHILDREN = """
+import os, subprocess, time
+program = subprocess.Popen(["sleep", "60"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+child = os.fork()
+if child == 0:
+    time.sleep(60)
+print(program.pid, child, sep="\\n", flush=True)
+"""
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+needs_proc = pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs /proc")
+
+
+def wait_until(is_so: Callable[[], object], limit_s: float = 15) -> None:
+    end = time.monotonic() + limit_s
+    while not is_so():
+        assert time.monotonic() < end, f"not so within {limit_s} s"
+        time.sleep(0.02)
+
+
+def ask(connection: dict[str, str], query: str) -> Any:
+    with closing(psycopg2.connect(**connection)) as conn, conn.cursor() as cur:
+        conn.autocommit = True
+        cur.execute(query)
+        return cur.fetchone()[0] if cur.description else None
+
+
+def postmaster(home: Path) -> int:
+    data = Path(ask(ensure_running(home), "SHOW data_directory"))
+    return int((data / "postmaster.pid").read_text().split()[0])
+
+
+def is_served(home: Path) -> bool:
+    return is_held(home / "pg.server") or is_held(home / "pg.guard")
+
+
+def guard_of(home: Path) -> int:
+    """The process that was started as the guard of this home."""
+    for name in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):  # ended meanwhile
+            words = name.read_bytes().split(b"\0")
+            if b"fcst.store.embedded" in words and os.fsencode(home) in words:
+                return int(name.parent.name)
+    raise AssertionError("no guard")
+
+
+class User:
+    """Another process that uses the server, until it is told to leave or killed."""
+
+    def __init__(self, home: Path, then: str = "") -> None:
+        command = [sys.executable, "-c", USER.format(then=then), str(home)]
+        self.process = subprocess.Popen(command, cwd=PROJECT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def read(self) -> Any:
+        assert self.process.stdout
+        return json.loads(self.process.stdout.readline())
+
+    def end(self, how: signal.Signals | None = None) -> None:
+        if how:
+            self.process.send_signal(how)
+        self.process.communicate()
+
+
+@pytest.fixture(scope="module")
+def folder() -> Iterator[Path]:
+    """A folder that PostgreSQL's own user can enter too; every home in it is cleared away with its server."""
+    folder = Path(tempfile.mkdtemp(prefix="test-embedded-"))
+    folder.chmod(0o755)
+    yield folder
+    for home in folder.iterdir():
+        discard(home)
+    shutil.rmtree(folder)
+
+
+def discard(home: Path) -> None:
+    with (home / "pg.guard").open() as guard, (home / "pg.server").open() as server:
+        wait_until(lambda: shutil.rmtree(home, ignore_errors=True) or not home.exists())
+        wait_until(lambda: not is_held(server.fileno()) and not is_held(guard.fileno()))
+
+
+@pytest.fixture(scope="module")
+def home(folder: Path) -> Path:
+    """One home for all tests that leave it running; its name has whatever people put into names."""
+    home = folder / 'My "Forecasts" it\'s $HOME `é`'
+    ensure_running(home)
+    return home
+
+
+def test_an_empty_utf8_database_answers_when_there_was_none(home: Path) -> None:
+    connection = ensure_running(home)
+    assert ask(connection, "SELECT current_database()") == "fcst"
+    assert ask(connection, "SHOW server_version_num").startswith("18")
+    assert ask(connection, "SHOW server_encoding") == "UTF8"
+    assert ask(connection, "SELECT datcollate FROM pg_database WHERE datname = 'fcst'") == "C"
+    assert ask(connection, "SHOW listen_addresses") == ""
+
+
+def test_only_its_owner_may_enter_the_socket_folder(home: Path) -> None:
+    assert Path(ensure_running(home)["host"]).stat().st_mode & 0o777 == 0o700
+
+
+def test_asking_again_takes_milliseconds_when_all_is_well(home: Path) -> None:
+    took = []
+    for _ in range(20):
+        begin = time.perf_counter()
+        ensure_running(home)
+        took.append(time.perf_counter() - begin)
+    assert sorted(took)[10] < 0.1
+
+
+def test_a_second_process_attaches_to_the_running_server(home: Path) -> None:
+    before = postmaster(home)
+    user = User(home)
+    assert user.read() == ensure_running(home)
+    user.end()
+    assert postmaster(home) == before
+
+
+def test_a_killed_postmaster_is_replaced(home: Path) -> None:
+    killed = postmaster(home)
+    ask(ensure_running(home), "CREATE TABLE kept AS SELECT 7 AS x")
+    os.kill(killed, signal.SIGKILL)
+    assert ask(ensure_running(home), "SELECT x FROM kept") == 7
+    assert postmaster(home) != killed
+
+
+@needs_proc
+def test_a_query_that_outlives_its_postmaster_does_not_block_the_start(home: Path) -> None:
+    with closing(psycopg2.connect(**ensure_running(home))) as busy:
+        busy_pid = busy.get_backend_pid()
+        with ThreadPoolExecutor(1) as pool:
+            query = "SELECT count(*) FROM generate_series(1, 1000000000000) a"
+            running = pool.submit(lambda: busy.cursor().execute(query))
+            wait_until(
+                lambda: ask(
+                    ensure_running(home), f"SELECT state = 'active' FROM pg_stat_activity WHERE pid = {busy_pid}"
+                )
+            )
+            os.kill(postmaster(home), signal.SIGKILL)
+            assert ask(ensure_running(home), "SELECT 1") == 1
+            assert isinstance(running.exception(), psycopg2.OperationalError)
+
+
+def test_a_stale_pid_file_with_a_living_strangers_number_is_not_believed(folder: Path) -> None:
+    home = folder / "stale"
+    user = User(home)
+    data = Path(ask(user.read(), "SHOW data_directory"))
+    stale = (data / "postmaster.pid").read_text()
+    user.end()
+    wait_until(lambda: not is_served(home))
+    owner = data.stat()
+    account = {"user": owner.st_uid, "group": owner.st_gid} if os.geteuid() == 0 else {}
+    with subprocess.Popen(["sleep", "60"], cwd="/", **account) as stranger:
+        try:
+            text = "\n".join([str(stranger.pid), *stale.split("\n")[1:]])
+            (data / "postmaster.pid").write_text(text)
+            (data / "postmaster.pid").chmod(0o600)
+            shutil.chown(data / "postmaster.pid", owner.st_uid, owner.st_gid)
+            user = User(home)
+            assert ask(user.read(), "SELECT 1") == 1
+            assert stranger.poll() is None
+            user.end()
+        finally:
+            stranger.kill()
+
+
+def test_starters_at_once_share_one_server_which_ends_when_they_are_killed(folder: Path) -> None:
+    home = folder / "crowd"
+    users = [User(home, then=LEAVE_CHILDREN), User(home), User(home)]
+    answers = [user.read() for user in users]
+    children = [users[0].read(), users[0].read()]
+    assert answers[0] == answers[1] == answers[2]
+    try:
+        for user in users:
+            user.process.kill()
+        wait_until(lambda: not is_served(home))
+        assert not Path(answers[0]["host"]).exists()
+    finally:
+        for pid in children:
+            os.kill(pid, signal.SIGKILL)
+        for user in users:
+            user.end()
+
+
+def test_threads_at_once_share_one_server(folder: Path) -> None:
+    home = folder / "threads"
+    with ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(ensure_running, [home] * 4))
+    assert all(answer == answers[0] for answer in answers)
+    assert ask(answers[0], "SELECT 1") == 1
+
+
+@needs_proc
+def test_a_killed_guard_is_replaced_by_the_next_call(home: Path) -> None:
+    server, killed = postmaster(home), guard_of(home)
+    os.kill(killed, signal.SIGKILL)
+    wait_until(lambda: not is_held(home / "pg.guard"))
+    ensure_running(home)
+    assert is_held(home / "pg.guard")
+    assert guard_of(home) != killed
+    assert postmaster(home) == server
+
+
+def test_a_deleted_home_ends_its_server_and_a_new_one_begins_empty(folder: Path) -> None:
+    home = folder / "deleted"
+    ask(ensure_running(home), "CREATE TABLE old ()")
+    discard(home)
+    assert ask(ensure_running(home), "SELECT to_regclass('old')") is None
+
+
+@needs_root
+def test_folders_closed_to_the_servers_user_stay_closed_for_root(tmp_path: Path) -> None:
+    tmp_path.chmod(0o700)
+    home = tmp_path / "home"
+    user = User(home)
+    data = Path(ask(user.read(), "SHOW data_directory"))
+    assert (home / "pg.location").read_text() == f"{data.parent}\n"
+    assert data.is_relative_to(placement.SHARED)
+    assert tmp_path.stat().st_mode & 0o777 == 0o700
+    user.end()
+    again = User(home)
+    assert Path(ask(again.read(), "SHOW data_directory")) == data
+    discard(home)
+    assert not data.parent.exists()
+    again.end()
+
+
+@needs_root
+def test_the_folder_in_the_way_is_named_when_there_is_no_place_outside(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tmp_path.chmod(0o700)
+    monkeypatch.setattr(placement, "SHARED", tmp_path / "shared")
+    blocked = next(path for path in (*reversed(tmp_path.parents), tmp_path) if path.stat().st_mode & 0o1 == 0)
+    with pytest.raises(ConfigError, match=f"cannot enter {blocked}, .*DATABASE_URL"):
+        ensure_running(tmp_path / "home")
+
+
+def test_the_last_words_of_postgres_are_in_the_error(folder: Path) -> None:
+    home = folder / "broken"
+    user = User(home)
+    data = Path(ask(user.read(), "SHOW data_directory"))
+    user.end()
+    wait_until(lambda: not is_served(home))
+    with (data / "postgresql.conf").open("a") as settings:
+        settings.write("shared_buffers = many\n")
+    with pytest.raises(ConfigError, match="shared_buffers.*DATABASE_URL"):
+        ensure_running(home)
+
+
+def test_a_file_in_the_place_of_the_home_is_a_config_error(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(ConfigError, match="FCST_HOME"):
+        ensure_running(tmp_path / "file" / "home")
+
+
+def test_a_lock_on_a_deleted_file_is_not_current(tmp_path: Path) -> None:
+    with FileLock(tmp_path / "lock") as lock:
+        assert lock.is_current()
+        assert is_held(lock.path)
+        lock.path.unlink()
+        assert not lock.is_current()
+        with FileLock(lock.path) as another:
+            assert another.is_current()
+    assert not is_held(lock.path)

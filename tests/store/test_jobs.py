@@ -1,0 +1,125 @@
+"""Jobs: submitted whole, cancelled, frozen, tried again."""
+
+import uuid
+
+import pytest
+
+from fcst.errors import InputError
+from fcst.services import jobs
+from fcst.specs import JobSpec
+from fcst.states import Stage
+from fcst.store import batches
+from fcst.store import jobs as store
+from fcst.store.database import fetch_all, transaction
+
+WORKER = str(uuid.uuid4())
+
+
+@pytest.fixture
+def job(load_dataset) -> int:
+    """A job of 6 items in 3 batches."""
+    dataset = load_dataset()
+    return jobs.submit_job(dataset["dataset_id"], jobs.choose_largest(dataset, 6), JobSpec(batch_size=2), "n", "note")
+
+
+def rows(statement: str) -> list[tuple]:
+    with transaction() as cur:
+        cur.execute(statement)
+        return [tuple(row.values()) for row in cur.fetchall()]
+
+
+def test_submit_creates_job_batches_and_items_together(job: int) -> None:
+    found = jobs.get_job(job)
+    assert (found["status"], found["n_items"], found["n_batches"]) == ("submitted", 6, 3)
+    assert (found["name"], found["note"], found["batches"]) == ("n", "note", {"submitted": 3})
+    assert [b["n_items"] for b in jobs.list_batches(job)] == [2, 2, 2]
+    assert rows("SELECT count(*), count(DISTINCT batch_id) AS b, min(outcome) FROM fcst_app.job_items") == [
+        (6, 3, "pending")
+    ]
+
+
+def test_submit_leaves_nothing_when_it_breaks_off(load_dataset) -> None:
+    dataset = load_dataset()
+    twice = jobs.choose_largest(dataset, 2) * 2
+    with pytest.raises(Exception, match="refused"):
+        jobs.submit_job(dataset["dataset_id"], twice, JobSpec())
+    assert rows("SELECT 1 FROM fcst_app.jobs UNION ALL SELECT 1 FROM fcst_app.batch_status") == []
+
+
+def test_choose_refuses_what_the_dataset_has_not(load_dataset) -> None:
+    dataset = load_dataset()
+    with pytest.raises(InputError, match="item nope"):
+        jobs.choose_named(dataset, ["item1", "nope"])
+    for n in (0, -1, 7):
+        with pytest.raises(InputError):
+            jobs.choose_largest(dataset, n)
+    assert [key for key, _ in jobs.choose_named(dataset, ["item1", "item6"])] == ["item6", "item1"]
+
+
+@pytest.mark.parametrize("job_id", [0, -1, 99, 10**12])
+def test_unknown_job_is_named(database: str, job_id: int) -> None:
+    for use in (jobs.get_job, jobs.cancel_job, jobs.retry_job):
+        with pytest.raises(InputError, match=f"no job {job_id}"):
+            use(job_id)
+
+
+def test_cancel_ends_waiting_batches_and_job_at_once(job: int) -> None:
+    assert jobs.cancel_job(job)
+    found = jobs.get_job(job)
+    assert (found["status"], found["n_cancelled"], found["batches"]) == ("cancelled", 6, {"cancelled": 3})
+    assert rows("SELECT DISTINCT outcome, reason FROM fcst_app.job_items") == [("cancelled", "cancelled by the user")]
+
+
+def test_cancel_is_harmless_when_repeated_or_late(job: int) -> None:
+    assert jobs.cancel_job(job)
+    assert not jobs.cancel_job(job)
+    assert jobs.get_job(job)["status"] == "cancelled"
+
+
+def test_cancel_leaves_a_running_batch_to_its_supervisor(job: int) -> None:
+    (claimed,) = batches.claim(WORKER, 1)
+    jobs.cancel_job(job)
+    assert jobs.get_job(job)["batches"] == {"obtaining_sales": 1, "cancelled": 2}
+    batches.end_attempt(claimed["batch_id"], claimed["attempt"], Stage.SUBMITTED, "its supervisor was lost")
+    store.freeze_ended()
+    assert jobs.get_job(job)["status"] == "cancelled", "a job that is to stop gets no new attempt"
+
+
+def test_retry_runs_only_what_has_not_completed(job: int) -> None:
+    claimed = batches.claim(WORKER, 3)
+    run = batches.begin(claimed[0]["batch_id"], 1, str(uuid.uuid4()))
+    batches.move(run, Stage.OBTAINING_SALES, Stage.PROCESSING)
+    keys = [r["unique_id"] for r in fetch_all("list_job_items", job_id=job)][:2]
+    batches.save(run, [batches.ItemResult(keys[0], "completed", None, [], [])], Stage.PROCESSING)
+    for row in claimed:
+        batches.end_attempt(row["batch_id"], row["attempt"], Stage.FAILED, "boom")
+    store.freeze_ended()
+    assert jobs.get_job(job)["status"] == "completed", "one item completed, so the job did"
+    assert jobs.retry_job(job) == 5
+    found = jobs.get_job(job)
+    assert (found["status"], found["n_completed"], found["n_failed"]) == ("submitted", 1, 0) or found[
+        "n_completed"
+    ] == 1
+    again = batches.claim(WORKER, 9)
+    assert {row["attempt"] for row in again} == {2} and len(again) == 3
+    assert jobs.retry_job.__doc__ and rows("SELECT count(*) FROM fcst_app.batch_events WHERE reason = 'boom'") == [(3,)]
+
+
+def test_retry_refuses_a_job_that_still_runs(job: int) -> None:
+    with pytest.raises(InputError, match="still running"):
+        jobs.retry_job(job)
+
+
+def test_job_without_a_completed_item_has_failed(job: int) -> None:
+    for row in batches.claim(WORKER, 3):
+        batches.end_attempt(row["batch_id"], row["attempt"], Stage.FAILED, "boom")
+    store.freeze_ended()
+    found = jobs.get_job(job)
+    assert (found["status"], found["n_failed"], found["is_over"]) == ("failed", 6, True)
+    assert len(jobs.list_failures(job)) == 6
+
+
+def test_small_job_takes_its_turn_beside_a_large_one(job: int, load_dataset) -> None:
+    dataset = {"dataset_id": jobs.get_job(job)["dataset_id"], "name": "s", "n_items": 6}
+    small = jobs.submit_job(dataset["dataset_id"], jobs.choose_largest(dataset, 1), JobSpec(), "", "")
+    assert [row["job_id"] for row in batches.claim(WORKER, 3)] == [job, small, job]

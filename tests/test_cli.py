@@ -1,0 +1,197 @@
+"""The command line, as scripts see it: exit codes, stdout, stderr."""
+
+import io
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from fcst.cli import main
+from fcst.settings import PROJECT
+from tests.conftest import SHARED, write_sales
+
+
+def fcst(*args: str, **env: str) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        [sys.executable, "-m", "fcst", *args],
+        cwd=PROJECT,
+        env={**os.environ, **env},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+@pytest.fixture
+def command_line(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Commands start a supervisor as they do for a user; it leaves soon after."""
+    monkeypatch.setenv("FCST_WORKER", "auto")
+    monkeypatch.setenv("FCST_IDLE_EXIT_S", "1")
+
+
+def table_sizes() -> dict[str, int]:
+    from fcst.store.database import transaction
+
+    names = ("datasets", "items", "weekly_sales", "jobs", "batch_status", "job_items", "forecasts")
+    with transaction() as cur:
+        sizes = {}
+        for name in names:
+            cur.execute(f"SELECT count(*) AS n FROM fcst_app.{name}")
+            sizes[name] = cur.fetchone()["n"]
+        return sizes
+
+
+def test_the_whole_job_without_an_app(command_line: None, tmp_path: Path) -> None:
+    write_sales(tmp_path / "mine.csv", 6, 60)
+    done = fcst("ingest", str(tmp_path / "mine.csv"), "--json")
+    assert done.returncode == 0, done.stderr
+    dataset = json.loads(done.stdout)
+    assert (dataset["name"], dataset["n_items"], dataset["n_weeks"]) == ("mine", 6, 60)
+    assert dataset["report"]["n_rows"] == 6 * 60 * 2
+    assert json.loads(fcst("datasets", "--json").stdout)[0]["name"] == "mine"
+    done = fcst("submit", "--dataset", "mine", "--items", "5", "--models", "auto,autoets", "--horizon", "4", "--wait")
+    assert done.returncode == 0, done.stderr
+    job_id = done.stdout.strip()
+    assert job_id.isdigit() and "5 of 5 items" in done.stderr
+    status = json.loads(fcst("status", job_id, "--json").stdout)
+    assert (status["job_id"], status["status"], status["n_completed"]) == (int(job_id), "completed", 5)
+    assert {"n_items", "n_failed", "n_cancelled", "items_per_s", "time_left_s"} <= set(status)
+    assert status["batches"] == {"completed": 1}
+    (batch,) = json.loads(fcst("batches", job_id, "--json").stdout)
+    assert (batch["stage"], batch["attempt"], batch["n_completed"], batch["error"]) == ("completed", 1, 5, None)
+    rows = pd.read_csv(io.StringIO(fcst("export", job_id).stdout))
+    assert len(rows) == 5 * 4 * 2 and set(rows["model"]) == {"Auto", "AutoETS"}
+    for file in ("out.csv", "out.parquet"):
+        assert fcst("export", job_id, "-o", str(tmp_path / file)).returncode == 0
+    assert (tmp_path / "out.csv").read_text().splitlines()[0].startswith("unique_id,wk_end_dt,model,forecast,lo_80")
+    typed = pd.read_parquet(tmp_path / "out.parquet")
+    assert len(typed) == 40 and typed["is_fallback"].dtype == bool
+    for text in (fcst("status"), fcst("status", job_id), fcst("batches", job_id), fcst("datasets")):
+        assert text.returncode == 0 and ("completed" in text.stdout or "mine" in text.stdout)
+    assert fcst("cancel", job_id).returncode == 0
+    assert fcst("retry", job_id).returncode == 0
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ("submit", "--items", "0"),
+        ("submit", "--items", "7"),
+        ("submit", "--horizon", "0"),
+        ("submit", "--models", "Oracle"),
+        ("submit", "--models", ","),
+        ("submit", "--level", "0"),
+        ("submit", "--level", "x"),
+        ("submit", "--batch-size", "0"),
+        ("submit", "--item", "nobody"),
+        ("submit", "--dataset", "nothing"),
+        ("status", "99"),
+        ("batches", "99"),
+        ("export", "99"),
+        ("cancel", "99"),
+        ("retry", "99"),
+        ("status", "x"),
+        ("ingest", "{tmp}/missing.csv"),
+        ("ingest", "{tmp}/empty.csv"),
+        ("ingest", "{tmp}"),
+        ("ingest", "{tmp}/good.csv", "--map", "item=none"),
+        ("ingest", "{tmp}/good.csv", "--map", "price=x"),
+        ("ingest", "{tmp}/good.csv", "--week-end", "DAY"),
+        ("export", "1", "--format", "xlsx"),
+        ("nonsense",),
+        (),
+    ],
+)
+def test_bad_input_is_one_sentence_exit_code_two_and_no_change(
+    load_dataset, tmp_path: Path, capsys: pytest.CaptureFixture[str], args: tuple[str, ...]
+) -> None:
+    (tmp_path / "empty.csv").write_text("")
+    write_sales(tmp_path / "good.csv", 2, 4)
+    load_dataset()
+    before = table_sizes()
+    try:
+        code = main([arg.replace("{tmp}", str(tmp_path)) for arg in args])
+    except SystemExit as exc:  # argparse's way out
+        code = exc.code
+    said = capsys.readouterr()
+    assert code == 2 and said.out == ""
+    assert said.err.strip() and "Traceback" not in said.err
+    assert table_sizes() == before
+
+
+def test_a_file_with_bad_rows_is_refused_whole(command_line: None, tmp_path: Path) -> None:
+    head = "date,item_nbr,unit_sales\n2020-01-05,a,1\n"
+    for name, row, what in (
+        ("header", None, "no rows"),
+        ("date", "yesterday,a,1", "date.csv, line 3: date is not a date"),
+        ("text", "2020-01-11,a,one", "text.csv, line 3: unit_sales is not a number"),
+    ):
+        file = tmp_path / f"{name}.csv"
+        file.write_text(head + row if row else head.splitlines()[0])
+        done = fcst("ingest", str(file))
+        assert (done.returncode, done.stdout) == (2, "") and what in done.stderr, done.stderr
+    assert not any(table_sizes().values())
+
+
+def test_a_database_that_is_not_there_is_exit_code_two(tmp_path: Path) -> None:
+    done = fcst("status", DATABASE_URL="postgresql://u:secret@127.0.0.1:1/d", FCST_HOME=str(tmp_path))
+    assert done.returncode == 2 and "cannot be reached" in done.stderr
+    assert "secret" not in done.stderr and "Traceback" not in done.stderr
+
+
+def test_doctor_tells_what_is_wrong_and_what_is_not(command_line: None, tmp_path: Path) -> None:
+    done = fcst("doctor", "--json")
+    assert done.returncode == 0
+    assert [check["name"] for check in json.loads(done.stdout)["checks"]] == [
+        "settings",
+        "database",
+        "schema",
+        "supervisor",
+    ]
+    done = fcst("doctor", DATABASE_URL="postgresql://u:secret@127.0.0.1:1/d")
+    assert done.returncode == 1 and "WRONG" in done.stdout and "secret" not in done.stdout
+
+
+def test_doctor_asks_for_the_schema_where_there_is_none(empty_database: str) -> None:
+    assert "migrate" in fcst("doctor").stdout
+    assert fcst("migrate").returncode == 0
+    assert fcst("doctor").returncode == 0
+
+
+def test_every_command_has_help() -> None:
+    for name in "migrate sample ingest datasets submit status batches cancel retry export worker doctor".split():
+        done = fcst(name, "--help")
+        assert done.returncode == 0 and "usage:" in done.stdout
+
+
+def test_sample_writes_what_ingest_reads(command_line: None, tmp_path: Path) -> None:
+    made = fcst("sample", str(tmp_path / "made"), "--items", "12", "--stores", "2", "--years", "1.2", "--seed", "3")
+    assert made.returncode == 0, made.stderr
+    done = fcst("ingest", str(tmp_path / "made"), "--json")
+    assert done.returncode == 0, done.stderr
+    dataset = json.loads(done.stdout)
+    assert (dataset["name"], dataset["n_items"]) == ("made", 12)
+    assert fcst("sample", str(tmp_path / "made")).returncode == 2
+
+
+@pytest.mark.parametrize(
+    ("file", "n_items", "n_weeks"),
+    [("guayas_35items_2013_2014.csv", 35, 64), ("train_10stores_200items_2016.csv", 200, 17)],
+)
+def test_real_sales_end_to_end(command_line: None, tmp_path: Path, file: str, n_items: int, n_weeks: int) -> None:
+    if not SHARED.is_dir():
+        pytest.skip(f"no real data in {SHARED}")
+    done = fcst("ingest", str(SHARED / "favorita" / file), "--json")
+    assert done.returncode == 0, done.stderr
+    assert (json.loads(done.stdout)["n_items"], json.loads(done.stdout)["n_weeks"]) == (n_items, n_weeks)
+    done = fcst("submit", "--all", "--wait")
+    assert done.returncode == 0, done.stderr
+    assert fcst("export", done.stdout.strip(), "-o", str(tmp_path / "out.csv")).returncode == 0
+    rows = pd.read_csv(tmp_path / "out.csv", dtype={"unique_id": str})
+    assert len(rows) == n_items * 13 and rows["unique_id"].nunique() == n_items
+    assert not rows.isna().any().any() and (rows.select_dtypes("number") >= 0).all().all()

@@ -1,0 +1,52 @@
+"""The tree of errors: as drawn, and the same on the other side of a process boundary."""
+
+import inspect
+import pickle
+import re
+
+import pytest
+
+from fcst import errors
+from fcst.errors import FcstError
+
+CLASSES = [c for _, c in inspect.getmembers(errors, inspect.isclass) if issubclass(c, FcstError)]
+
+
+def drawn_tree() -> dict[str, str]:
+    """Name -> parent's name, as the module's docstring draws them; four characters are one step down."""
+    tree: dict[str, str] = {}
+    path: list[str] = []
+    for line in (errors.__doc__ or "").splitlines():
+        if found := re.match(r"    ([│ ├└─]*)([A-Z]\w+)  ", line):
+            depth = len(found[1]) // 4
+            path = [*path[:depth], found[2]]
+            tree[found[2]] = path[-2] if depth else "Exception"
+    return tree
+
+
+def test_tree_of_the_docstring_is_the_tree_of_the_classes() -> None:
+    assert drawn_tree() == {c.__name__: c.__base__.__name__ for c in CLASSES}
+    assert len(CLASSES) >= 6
+
+
+@pytest.mark.parametrize("error", CLASSES)
+@pytest.mark.parametrize("hint", ["", "Give another."])
+def test_error_survives_pickling_with_message_and_hint(error: type[FcstError], hint: str) -> None:
+    copy = pickle.loads(pickle.dumps(error("It broke: 'é'.", hint)))
+    assert type(copy) is error
+    assert (copy.message, copy.hint) == ("It broke: 'é'.", hint)
+
+
+@pytest.mark.parametrize("error", CLASSES)
+def test_hint_is_empty_when_not_given(error: type[FcstError]) -> None:
+    assert error("It broke.").hint == ""
+
+
+def test_text_is_message_and_hint_in_one_line() -> None:
+    assert str(FcstError("It broke.", "Mend it.")) == "It broke. Mend it."
+    assert str(FcstError("It broke.")) == "It broke."
+
+
+@pytest.mark.parametrize("error", CLASSES)
+def test_every_error_says_what_it_is_for(error: type[FcstError]) -> None:
+    assert error.__dict__.get("__doc__")

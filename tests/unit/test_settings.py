@@ -1,0 +1,174 @@
+"""Where a setting comes from, what it may be, and what a started process inherits."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from fcst import settings
+from fcst.errors import ConfigError
+from fcst.settings import SETTINGS, Settings, child_environment, limit_compute_threads, load_settings
+
+
+@pytest.fixture(autouse=True)
+def nothing_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in SETTINGS:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(settings, "PROJECT", tmp_path)
+
+
+@pytest.fixture
+def secrets(tmp_path: Path) -> Path:
+    (tmp_path / ".streamlit").mkdir()
+    return tmp_path / ".streamlit" / "secrets.toml"
+
+
+# Where it comes from
+
+
+def test_defaults_hold_when_nothing_is_set() -> None:
+    assert load_settings() == Settings(
+        database_url=None,
+        home=settings.DEFAULT_HOME,
+        processes=len(os.sched_getaffinity(0)),
+        is_worker_external=False,
+        idle_exit_s=120.0,
+        lease_s=20.0,
+        ingest_memory="1GB",
+    )
+
+
+def test_secrets_beat_the_defaults(secrets: Path) -> None:
+    secrets.write_text('DATABASE_URL = "postgresql://a/b"\nFCST_PROCESSES = 3\nFCST_IDLE_EXIT_S = 0\n')
+    found = load_settings()
+    assert (found.database_url, found.processes, found.idle_exit_s) == ("postgresql://a/b", 3, 0.0)
+
+
+def test_environment_beats_the_secrets(secrets: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    secrets.write_text('DATABASE_URL = "postgresql://secrets/b"\nFCST_LEASE_S = "30"\n')
+    monkeypatch.setenv("DATABASE_URL", "postgresql://environment/b")
+    found = load_settings()
+    assert (found.database_url, found.lease_s) == ("postgresql://environment/b", 30.0)
+
+
+@pytest.mark.parametrize("blank", ["", "  "])
+def test_blank_in_the_environment_is_not_set(blank: str, secrets: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    secrets.write_text("FCST_PROCESSES = 3\n")
+    for name in SETTINGS:
+        monkeypatch.setenv(name, blank)
+    found = load_settings()
+    assert (found.database_url, found.home, found.processes) == (None, settings.DEFAULT_HOME, 3)
+
+
+def test_space_around_a_value_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", " postgresql://a/b\n")
+    assert load_settings().database_url == "postgresql://a/b"
+
+
+def test_settings_are_read_anew_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    for processes in (2, 5):
+        monkeypatch.setenv("FCST_PROCESSES", str(processes))
+        assert load_settings().processes == processes
+
+
+@pytest.mark.parametrize("content", [b"DATABASE_URL = unquoted", b'A = "\xe9"'])
+def test_secrets_that_are_not_toml_are_told_with_their_path(secrets: Path, content: bytes) -> None:
+    secrets.write_bytes(content)
+    with pytest.raises(ConfigError) as caught:
+        load_settings()
+    assert str(secrets) in caught.value.message
+    assert caught.value.hint
+
+
+# What it may be
+
+
+@pytest.mark.parametrize("name", ["FCST_PROCESSES", "FCST_IDLE_EXIT_S", "FCST_LEASE_S"])
+@pytest.mark.parametrize("value", ["many", "-1", "nan", "inf", "1,5", "0x4"])
+def test_number_that_cannot_be_used_is_told_by_name(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(ConfigError) as caught:
+        load_settings()
+    assert caught.value.message == f"{name} is {value!r}."
+    assert "a number of at least" in caught.value.hint
+
+
+@pytest.mark.parametrize("name", ["FCST_PROCESSES", "FCST_LEASE_S"])
+def test_zero_is_refused_where_it_makes_no_sense(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(name, "0")
+    with pytest.raises(ConfigError, match=name):
+        load_settings()
+
+
+def test_bad_number_in_the_secrets_is_told_by_name(secrets: Path) -> None:
+    secrets.write_text('FCST_LEASE_S = "soon"\n')
+    with pytest.raises(ConfigError, match="FCST_LEASE_S is 'soon'"):
+        load_settings()
+
+
+@pytest.mark.parametrize(("value", "is_external"), [("auto", False), ("external", True)])
+def test_worker_is_started_by_us_or_by_the_operator(
+    value: str, is_external: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FCST_WORKER", value)
+    assert load_settings().is_worker_external is is_external
+
+
+@pytest.mark.parametrize("value", ["External", "none", "0"])
+def test_other_worker_values_are_refused(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FCST_WORKER", value)
+    with pytest.raises(ConfigError, match=f"FCST_WORKER is '{value}'"):
+        load_settings()
+
+
+# Home
+
+
+def test_relative_home_is_resolved_from_the_working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("FCST_HOME", "here/../mine")
+    assert load_settings().home == tmp_path / "mine"
+
+
+def test_tilde_in_home_is_the_users_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("FCST_HOME", "~/mine")
+    assert load_settings().home == tmp_path / "mine"
+
+
+def test_logs_and_uploads_lie_in_the_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FCST_HOME", str(tmp_path))
+    assert (load_settings().logs, load_settings().uploads) == (tmp_path / "logs", tmp_path / "uploads")
+
+
+# Started processes
+
+
+def test_started_process_has_the_same_home_from_any_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("FCST_HOME", "mine")
+    monkeypatch.setenv("MARK", "kept")
+    environment = child_environment()
+    assert environment["FCST_HOME"] == str(tmp_path / "mine")
+    assert environment["MARK"] == "kept"
+
+
+def test_started_process_has_a_home_when_none_is_set() -> None:
+    assert child_environment()["FCST_HOME"] == str(settings.DEFAULT_HOME)
+
+
+def test_own_environment_is_not_changed_by_a_childs(monkeypatch: pytest.MonkeyPatch) -> None:
+    child_environment()
+    assert "FCST_HOME" not in os.environ
+
+
+def test_numeric_libraries_are_held_to_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
+    for name in names:
+        monkeypatch.setenv(name, "8")
+    limit_compute_threads()
+    assert [os.environ[name] for name in names] == ["1"] * 4
+
+
+def test_every_setting_has_a_default_and_a_purpose() -> None:
+    assert all(default and purpose for default, purpose in SETTINGS.values())

@@ -1,0 +1,167 @@
+"""What a spec accepts, what it refuses and in which words, and how items are cut into batches."""
+
+import dataclasses
+import json
+import math
+from typing import Any
+
+import pytest
+
+from fcst.errors import InputError
+from fcst.names import WEEKDAYS
+from fcst.specs import MAX_BATCH_SIZE, MAX_HORIZON, IngestSpec, JobSpec, default_batch_size, split_batches
+
+# Runs
+
+
+@pytest.mark.parametrize("h", [1, 13, MAX_HORIZON])
+def test_horizon_within_two_years_is_taken(h: int) -> None:
+    assert JobSpec(h=h).h == h
+
+
+@pytest.mark.parametrize("h", [0, -1, 105, True, 1.5, 13.0, "13", None, math.nan])
+def test_horizon_that_is_no_whole_number_of_weeks_in_range_is_refused(h: Any) -> None:
+    with pytest.raises(InputError, match="horizon") as caught:
+        JobSpec(h=h)
+    assert repr(h) in caught.value.message
+    assert "1 to 104" in caught.value.hint
+
+
+@pytest.mark.parametrize("level", [0, 100, -5, 80.0, True, "80"])
+def test_level_that_is_no_whole_percent_is_refused(level: Any) -> None:
+    with pytest.raises(InputError, match="interval level") as caught:
+        JobSpec(level=(80, level))
+    assert "1 to 99" in caught.value.hint
+
+
+def test_levels_are_sorted_and_named_once() -> None:
+    assert JobSpec(level=(95, 80, 95, 1, 99)).level == (1, 80, 95, 99)
+
+
+def test_no_level_at_all_is_taken() -> None:
+    assert JobSpec(level=()).level == ()
+
+
+def test_no_model_is_refused() -> None:
+    with pytest.raises(InputError, match="No model"):
+        JobSpec(models=())
+
+
+def test_model_named_twice_is_refused() -> None:
+    with pytest.raises(InputError, match="twice: MSTL, AutoETS, MSTL"):
+        JobSpec(models=("MSTL", "AutoETS", "MSTL"))
+
+
+def test_models_keep_the_order_asked() -> None:
+    assert JobSpec(models=("MSTL", "AutoETS")).models == ("MSTL", "AutoETS")
+
+
+@pytest.mark.parametrize("size", [0, -1, MAX_BATCH_SIZE + 1, True, 2.5, None])
+def test_batch_size_out_of_range_is_refused(size: Any) -> None:
+    with pytest.raises(InputError, match="batch size") as caught:
+        JobSpec(batch_size=size)
+    assert f"1 to {MAX_BATCH_SIZE}" in caught.value.hint
+
+
+@pytest.mark.parametrize("size", [1, MAX_BATCH_SIZE])
+def test_batch_size_at_the_limits_is_taken(size: int) -> None:
+    assert JobSpec(batch_size=size).batch_size == size
+
+
+@pytest.mark.parametrize("n_windows", [-1, 2, True, 0.5])
+def test_number_of_windows_other_than_none_or_one_is_refused(n_windows: Any) -> None:
+    with pytest.raises(InputError, match="held-out windows"):
+        JobSpec(n_windows=n_windows)
+
+
+@pytest.mark.parametrize("level", [(), (80, 95)])
+def test_run_comes_back_from_json_as_it_was(level: tuple[int, ...]) -> None:
+    spec = JobSpec(models=("MSTL", "Auto"), h=26, level=level, batch_size=7, n_windows=0)
+    assert JobSpec.from_dict(json.loads(spec.to_json())) == spec
+
+
+def test_run_that_was_changed_in_json_is_checked_again() -> None:
+    with pytest.raises(InputError, match="horizon"):
+        JobSpec.from_dict({**json.loads(JobSpec().to_json()), "h": 0})
+
+
+def test_specs_are_frozen() -> None:
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        JobSpec().h = 14  # type: ignore[misc]
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        IngestSpec(path="p", name="n").name = "m"  # type: ignore[misc]
+
+
+# Ingests
+
+
+@pytest.mark.parametrize("name", ["", "  ", "\t"])
+def test_dataset_without_a_name_is_refused(name: str) -> None:
+    with pytest.raises(InputError, match="no name"):
+        IngestSpec(path="p", name=name)
+
+
+@pytest.mark.parametrize("name", ["x" * 101, "two\nlines", "bell\a", "zero\0"])
+def test_name_that_is_long_or_cannot_be_printed_is_refused(name: str) -> None:
+    with pytest.raises(InputError, match="cannot be used"):
+        IngestSpec(path="p", name=name)
+
+
+@pytest.mark.parametrize("name", ["x" * 100, "Ventas de otoño 🍂", "<b>", "'; --"])
+def test_name_of_any_printable_text_is_taken(name: str) -> None:
+    assert IngestSpec(path="p", name=name).name == name
+
+
+@pytest.mark.parametrize("day", WEEKDAYS)
+def test_week_may_end_on_any_day(day: str) -> None:
+    assert IngestSpec(path="p", name="n", week_end=day).week_end == day
+
+
+@pytest.mark.parametrize("day", ["sat", "Saturday", "", "6"])
+def test_unknown_week_ending_day_is_refused_and_the_days_are_listed(day: str) -> None:
+    with pytest.raises(InputError, match="Weeks cannot end") as caught:
+        IngestSpec(path="p", name="n", week_end=day)
+    assert ", ".join(WEEKDAYS) in caught.value.hint
+
+
+@pytest.mark.parametrize("mapping", [{"item": "date"}, {"sales": "item_nbr"}, {"promo": "unit_sales"}])
+def test_column_mapped_twice_is_refused(mapping: dict[str, str]) -> None:
+    with pytest.raises(InputError, match="mapped twice"):
+        IngestSpec(path="p", name="n", **mapping)  # type: ignore[arg-type]
+
+
+def test_ingest_comes_back_from_json_as_it_was() -> None:
+    spec = IngestSpec("/data/é.csv", "n", True, "MON", 'the "item"', "d", "s", "p", is_upload=True)
+    assert IngestSpec.from_dict(json.loads(spec.to_json())) == spec
+
+
+# Batches
+
+
+@pytest.mark.parametrize(
+    ("n_items", "processes", "size"),
+    [(1, 1, 5), (40, 1, 5), (41, 1, 6), (200, 2, 13), (400, 1, 50), (4_000, 1, 50), (4_100, 16, 33), (1, 64, 5)],
+)
+def test_default_batch_size_by_hand(n_items: int, processes: int, size: int) -> None:
+    assert default_batch_size(n_items, processes) == size
+
+
+@pytest.mark.parametrize("processes", [1, 2, 3, 8, 64])
+def test_default_batch_size_is_an_eighth_of_a_process_share_within_5_to_50(processes: int) -> None:
+    for n_items in range(1, 3_000, 7):
+        rule = math.ceil(n_items / (8 * processes))
+        assert default_batch_size(n_items, processes) == max(5, min(50, rule))
+
+
+@pytest.mark.parametrize(("n_items", "size"), [(1, 1), (1, 50), (10, 3), (12, 3), (101, 25), (5, 1)])
+def test_batches_keep_the_order_and_lose_nothing(n_items: int, size: int) -> None:
+    items = [f"item {i}" for i in range(n_items)]
+    batches = split_batches(items, size)
+    assert [item for batch in batches for item in batch] == items
+    assert len(batches) == math.ceil(n_items / size)
+    assert all(len(batch) == size for batch in batches[:-1])
+    assert 1 <= len(batches[-1]) <= size
+
+
+def test_no_items_make_no_batches() -> None:
+    assert split_batches([], 5) == []

@@ -1,0 +1,128 @@
+"""The moves between states: complete, as drawn, and known to the database by the same words."""
+
+import re
+from enum import StrEnum
+
+import pytest
+
+from fcst import states
+from fcst.states import (
+    ACTIVE_STAGES,
+    FINAL_STAGES,
+    FINAL_STATUSES,
+    TRANSITIONS,
+    IngestStatus,
+    JobStatus,
+    Outcome,
+    Stage,
+)
+from fcst.store.queries import SQL
+
+SCHEMA = next((SQL / "migrations").glob("0001_*.sql")).read_text(encoding="utf-8")
+DIAGRAM = states.__doc__ or ""
+
+
+def table_text(table: str) -> str:
+    return SCHEMA.split(f"CREATE TABLE fcst_app.{table} (")[1].split("\n);")[0]
+
+
+def check_lists(table: str, column: str) -> list[list[str]]:
+    """The words of every `column IN (…)` that the table checks, in the order of its text."""
+    lists = re.findall(rf"\b{column} IN\s*\(([^)]*)\)", table_text(table))
+    return [re.findall(r"'(\w+)'", words) for words in lists]
+
+
+def reachable(start: Stage) -> set[Stage]:
+    found: set[Stage] = set()
+    todo = [start]
+    while todo:
+        new = TRANSITIONS[todo.pop()] - found
+        found |= new
+        todo += new
+    return found
+
+
+# The table of moves
+
+
+def test_every_stage_has_its_moves() -> None:
+    assert set(TRANSITIONS) == set(Stage)
+
+
+def test_stages_are_waiting_active_or_final() -> None:
+    assert sorted([Stage.SUBMITTED, *ACTIVE_STAGES, *FINAL_STAGES]) == sorted(Stage)
+
+
+@pytest.mark.parametrize("stage", FINAL_STAGES)
+def test_final_stage_is_left_only_for_submitted(stage: Stage) -> None:
+    assert TRANSITIONS[stage] == {Stage.SUBMITTED}
+
+
+@pytest.mark.parametrize("stage", Stage)
+def test_no_stage_moves_to_itself(stage: Stage) -> None:
+    assert stage not in TRANSITIONS[stage]
+
+
+def test_every_stage_can_be_reached_from_submitted() -> None:
+    assert reachable(Stage.SUBMITTED) == set(Stage)
+
+
+@pytest.mark.parametrize("stage", [Stage.SUBMITTED, *ACTIVE_STAGES])
+def test_every_open_stage_can_complete_and_be_cancelled(stage: Stage) -> None:
+    assert Stage.COMPLETED in reachable(stage)
+    assert Stage.CANCELLED in TRANSITIONS[stage]
+
+
+@pytest.mark.parametrize("stage", ACTIVE_STAGES)
+def test_active_stage_can_fail_and_go_back_to_wait(stage: Stage) -> None:
+    assert {Stage.FAILED, Stage.SUBMITTED} <= TRANSITIONS[stage]
+
+
+def test_only_saving_completes() -> None:
+    assert [stage for stage in Stage if Stage.COMPLETED in TRANSITIONS[stage]] == [Stage.SAVING]
+
+
+# The diagram
+
+
+def test_diagram_shows_every_stage() -> None:
+    assert set(Stage) <= set(re.findall(r"\w+", DIAGRAM))
+
+
+def test_arrows_of_the_diagram_are_moves_of_the_table() -> None:
+    arrows = re.findall(r"(?=\b([\w, ]+) ──[^─>]+──> (\w+))", DIAGRAM)
+    moves = {(Stage(start), Stage(end)) for starts, end in arrows for start in re.findall(r"\w+", starts)}
+    way_through = [Stage.SUBMITTED, *ACTIVE_STAGES, Stage.COMPLETED]
+    assert moves >= set(zip(way_through[:-1], way_through[1:], strict=True))
+    assert moves >= {(stage, Stage.SUBMITTED) for stage in FINAL_STAGES}
+    assert all(end in TRANSITIONS[start] for start, end in moves)
+
+
+# The database knows the same words
+
+
+@pytest.mark.parametrize(
+    ("table", "column", "words"),
+    [("batch_status", "stage", Stage), ("job_items", "outcome", Outcome), ("ingests", "status", IngestStatus)],
+)
+def test_column_takes_exactly_the_values_of_its_enum(table: str, column: str, words: type[StrEnum]) -> None:
+    assert check_lists(table, column)[0] == [word.value for word in words]
+
+
+def test_frozen_job_status_takes_exactly_the_final_ones() -> None:
+    assert check_lists("jobs", "status") == [[status.value for status in FINAL_STATUSES]]
+
+
+def test_job_status_is_final_or_derived_from_batches() -> None:
+    assert set(JobStatus) == {*FINAL_STATUSES, JobStatus.SUBMITTED, JobStatus.RUNNING}
+
+
+def test_finished_at_is_set_exactly_in_final_stages() -> None:
+    assert check_lists("batch_status", "stage")[1] == [stage.value for stage in FINAL_STAGES]
+    assert check_lists("ingests", "status")[1] == [IngestStatus.COMPLETED, IngestStatus.FAILED]
+
+
+@pytest.mark.parametrize(("table", "column"), [("batch_status", "stage"), ("job_items", "outcome")])
+def test_new_rows_begin_in_the_first_state(table: str, column: str) -> None:
+    first = {"stage": Stage.SUBMITTED, "outcome": Outcome.PENDING}[column]
+    assert re.search(rf"{column}\s+text NOT NULL DEFAULT '{first}'", table_text(table))
