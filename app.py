@@ -7,8 +7,6 @@ if __name__ != "__main__":
 
     app = st.App(__file__, lifespan=lifespan)
 else:
-    from fcst.ui.shell import page_errors, prepare
-
     st.set_page_config(page_title="fcst", page_icon="📈", layout="wide")
     page = st.navigation(
         [
@@ -19,6 +17,4 @@ else:
         ],
         position="top",
     )
-    with page_errors():
-        prepare()
-        page.run()
+    page.run()

@@ -13,11 +13,11 @@ from fcst.specs import IngestSpec
 from fcst.states import IngestStatus
 from fcst.ui import text
 from fcst.ui.reports import report_lines
-from fcst.ui.shell import number_in_url, page_errors, show_error
+from fcst.ui.shell import number_in_url, page_errors, show_error, show_page
 
 
 def main() -> None:
-    st.title("Data")
+    st.title("Data", anchor=False)
     known = datasets.list_datasets()
     ingest_id = number_in_url("ingest") or next((row["ingest_id"] for row in datasets.list_open_ingests()), None)
     if ingest_id is not None:
@@ -44,7 +44,7 @@ def show_welcome(is_loading: bool) -> None:
         disabled=is_loading,
         help="200 items of made-up retail sales, 4.6 years; ready in seconds",
     )
-    st.subheader("Or load your own sales")
+    st.subheader("Or load your own sales", anchor=False)
     show_loader()
 
 
@@ -74,7 +74,7 @@ def show_dataset(known: list[dict[str, Any]]) -> None:
         st.metric("Units sold", text.large(dataset["total_units"]), border=True)
     report = dataset["report"]
     has_promo = not dataset["include_promo"] and report["n_promo"] > 0
-    st.subheader("Units a week, all items" + (", without promotions" if has_promo else ""))
+    st.subheader("Units a week, all items" + (", without promotions" if has_promo else ""), anchor=False)
     totals = datasets.weekly_totals(chosen_id)
     st.plotly_chart(
         charts.sales_chart(totals, has_promo),
@@ -194,4 +194,4 @@ def show_ingest(ingest_id: int) -> None:
     watch()
 
 
-main()
+show_page(main)

@@ -11,14 +11,14 @@ from fcst.names import ENDED_AFTER_WEEKS, HOLDOUT_WEEKS
 from fcst.services import forecasts, jobs
 from fcst.states import Outcome
 from fcst.ui import text
-from fcst.ui.shell import number_in_url
+from fcst.ui.shell import number_in_url, show_page
 
 ALL_ITEMS = ""  # no key of an item is empty
 BENCHMARK = "SeasonalNaive"
 
 
 def main() -> None:
-    st.title("Forecasts")
+    st.title("Forecasts", anchor=False)
     found = {job["job_id"]: job for job in jobs.list_jobs() if job["n_completed"]}
     if not found:
         st.info("There are no forecasts yet.", icon=":material/query_stats:")
@@ -97,7 +97,8 @@ def show_title(job: dict[str, Any], row: pd.Series | None, view: forecasts.View)
     else:
         what = f"Item {text.plain(row['unique_id'])}" + (f", {text.plain(row['family'])}" if row["family"] else "")
     st.subheader(
-        what + ("" if job["include_promo"] or not view.history["promo_units"].any() else ", without promotions")
+        what + ("" if job["include_promo"] or not view.history["promo_units"].any() else ", without promotions"),
+        anchor=False,
     )
 
 
@@ -205,4 +206,4 @@ def csv_file(job_id: int, unique_id: str | None) -> bytes:
     return out.getvalue()
 
 
-main()
+show_page(main)

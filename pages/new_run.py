@@ -10,13 +10,13 @@ from fcst.errors import FcstError, InputError
 from fcst.services import datasets, jobs
 from fcst.specs import MAX_BATCH_SIZE, MAX_HORIZON
 from fcst.ui import text
-from fcst.ui.shell import number_in_url, show_error
+from fcst.ui.shell import number_in_url, show_error, show_page
 
 DEFAULT_ITEMS = 100
 
 
 def main() -> None:
-    st.title("New run")
+    st.title("New run", anchor=False)
     known = {row["dataset_id"]: row for row in datasets.list_datasets()}
     if not known:
         st.info("There are no sales to forecast yet.", icon=":material/database:")
@@ -140,4 +140,4 @@ def show_models(models: list[str]) -> None:
         st.caption(f"**{name}**: {purpose}.")
 
 
-main()
+show_page(main)

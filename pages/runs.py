@@ -8,7 +8,7 @@ import streamlit as st
 from fcst.services import jobs
 from fcst.states import Stage
 from fcst.ui import text
-from fcst.ui.shell import number_in_url, page_errors
+from fcst.ui.shell import number_in_url, page_errors, show_page
 from fcst.ui.status import batch_frame, job_frame, stage_words, status_badge, waiting_reason
 
 REFRESH_S = 1.0
@@ -23,7 +23,7 @@ def main() -> None:
 
 
 def show_jobs() -> None:
-    st.title("Runs")
+    st.title("Runs", anchor=False)
     if not jobs.list_jobs():
         st.info("Nothing has been run yet.", icon=":material/list_alt:")
         if st.button("New run", type="primary"):
@@ -66,11 +66,11 @@ def show_job(job_id: int) -> None:
     def live() -> None:
         with page_errors():
             job = jobs.get_job(job_id)
+            if is_open == job["is_over"]:
+                st.rerun()  # it has ended, or runs again: the whole page, to stop or start the refresh
             show_head(job)
             show_progress(job)
             show_batches(job)
-            if is_open and job["is_over"]:
-                st.rerun()
 
     live()
     if not is_open:
@@ -80,7 +80,7 @@ def show_job(job_id: int) -> None:
 def show_head(job: dict[str, Any]) -> None:
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         with st.container(horizontal=True, vertical_alignment="center", width="content"):
-            st.title(text.plain(text.job_title(job)), width="content")
+            st.title(text.plain(text.job_title(job)), anchor=False, width="content")
             status_badge(job["status"])
         show_action(job)
     spec = job["spec"]
@@ -153,7 +153,7 @@ def show_progress(job: dict[str, Any]) -> None:
 def show_batches(job: dict[str, Any]) -> None:
     rows = jobs.list_batches(job["job_id"])
     counts = [f"{job['batches'][stage]:,} {stage_words(stage)}" for stage in Stage if stage in job["batches"]]
-    st.subheader(f"Batches: {', '.join(counts)}")
+    st.subheader(f"Batches: {', '.join(counts)}", anchor=False)
     st.dataframe(
         batch_frame(rows),
         hide_index=True,
@@ -172,9 +172,9 @@ def show_batches(job: dict[str, Any]) -> None:
 def show_failures(job_id: int) -> None:
     failures = jobs.list_failures(job_id)
     if failures:
-        st.subheader(f"{text.count(len(failures), 'item')} failed")
+        st.subheader(f"{text.count(len(failures), 'item')} failed", anchor=False)
         frame = pd.DataFrame(failures)[["unique_id", "batch_no", "attempt", "reason"]]
         st.dataframe(frame.set_axis(["Item", "Batch", "Attempt", "Reason"], axis=1), hide_index=True)
 
 
-main()
+show_page(main)

@@ -2,7 +2,7 @@
 
 import logging
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import streamlit as st
@@ -19,6 +19,13 @@ def prepare() -> bool:
     """The database is up and its schema is current; once for a server."""
     prepare_database()
     return True
+
+
+def show_page(main: Callable[[], None]) -> None:
+    """Runs a page: the database is ready, and what goes wrong is told in words."""
+    with page_errors():
+        prepare()
+        main()
 
 
 @contextmanager

@@ -25,10 +25,10 @@ def units(value: float | None) -> str:
 
 def large(value: float) -> str:
     """A large number of units in three digits: 1.23 M."""
-    for limit, letter in ((1e9, "bn"), (1e6, "M"), (1e4, "k")):
-        if abs(value) >= limit:
-            scaled = value / (limit if letter != "k" else 1e3)
-            return f"{scaled:.{0 if scaled >= 100 else 1 if scaled >= 10 else 2}f} {letter}"
+    for scale, letter, least in ((1e9, "bn", 0.9995), (1e6, "M", 0.9995), (1e3, "k", 10)):
+        size = abs(value / scale)
+        if size >= least:
+            return f"{value / scale:.{0 if size >= 99.95 else 1 if size >= 9.995 else 2}f} {letter}"
     return units(value)
 
 

@@ -1,0 +1,194 @@
+"""The product as its user meets it: the README's command, a real browser, the sample, a run, a downloaded file.
+
+With its own embedded server, in a home whose path has a space and a quote.
+"""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from fcst.settings import PROJECT
+from tests.conftest import wait_until
+
+CHROMIUM = Path("/usr/bin/chromium")
+FLAGS = (
+    "--no-sandbox --disable-gpu --disable-quic --disable-dev-shm-usage --no-first-run"
+    " --disable-background-networking --disable-component-update --disable-sync"
+)
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(not CHROMIUM.exists(), reason="no Chromium at /usr/bin/chromium"),
+]
+expect.set_options(timeout=20_000)
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("it's a home") / "data"
+
+
+def serve(home: Path, port: int) -> subprocess.Popen:
+    env = {key: value for key, value in os.environ.items() if key not in ("DATABASE_URL", "FCST_WORKER")}
+    env |= {"FCST_HOME": str(home), "FCST_PROCESSES": "2", "FCST_IDLE_EXIT_S": "3"}
+    command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port), "--server.headless=true"]
+    home.mkdir(parents=True, exist_ok=True)
+    with (home / "app.log").open("ab") as log:
+        process = subprocess.Popen(command, cwd=PROJECT, env=env, stdout=log, stderr=log, start_new_session=True)
+    wait_until(lambda: answers(port), what="for the app to answer")
+    return process
+
+
+def answers(port: int) -> bool:
+    try:
+        return urllib.request.urlopen(f"http://127.0.0.1:{port}/_stcore/health", timeout=1).status == 200
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+def stop(process: subprocess.Popen) -> None:
+    process.send_signal(signal.SIGINT)
+    try:
+        process.wait(15)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+@pytest.fixture(scope="module")
+def port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
+@pytest.fixture(scope="module")
+def app(home: Path, port: int) -> Iterator[dict]:
+    """The running app; a test may stop and replace `process`."""
+    running = {"url": f"http://127.0.0.1:{port}", "process": serve(home, port)}
+    yield running
+    stop(running["process"])
+    log = (home / "app.log").read_text()
+    assert "Traceback" not in log, log[-4000:]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS.split())
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    context = browser.new_context(viewport={"width": 1280, "height": 900}, locale="en-GB", timezone_id="UTC")
+    yield context.new_page()
+    context.close()
+
+
+def settled(page: Page) -> None:
+    page.wait_for_selector('[data-testid="stApp"][data-test-script-state="notRunning"]')
+    expect(page.get_by_test_id("stException")).to_have_count(0)
+
+
+def job_of(page: Page) -> str:
+    expect(page).to_have_url(re.compile(r"/runs\?job=\d+"))
+    return page.url.rsplit("=", 1)[1]
+
+
+def test_first_visit_sample_run_forecast_and_file(app: dict, page: Page, tmp_path: Path) -> None:
+    page.goto(app["url"])
+    page.get_by_role("button", name="Load the sample").click()
+    expect(page.get_by_role("button", name="Forecast these items")).to_be_visible(timeout=60_000)
+    expect(page.get_by_text("200", exact=True).first).to_be_visible()
+    with page.expect_download() as caught:
+        page.get_by_role("button", name="Weekly sales (CSV)").click()
+    assert caught.value.suggested_filename == "wkly_sales_data.csv"
+    weekly = pd.read_csv(caught.value.path())
+    assert list(weekly) == ["item_nbr", "wk_end_dt", "unit_sales"] and weekly["item_nbr"].nunique() == 200
+
+    page.get_by_role("button", name="Forecast these items").click()
+    slider = page.get_by_role("slider")
+    slider.focus()
+    for _ in range(88):
+        slider.press("ArrowLeft")
+    expect(page.get_by_text("12 items in 3 batches of up to 5, 13 weeks ahead")).to_be_visible()
+    page.get_by_role("button", name="Start the run").click()
+    job_id = job_of(page)
+    expect(page.get_by_text("12 of 12")).to_be_visible(timeout=120_000)
+
+    page.get_by_role("button", name="See the forecasts").click()
+    expect(page).to_have_url(re.compile(rf"/forecasts\?job={job_id}$"))
+    expect(page.get_by_text("the sum of 12 forecasts")).to_be_visible()
+    item = weekly.groupby("item_nbr")["unit_sales"].sum().idxmax()
+    box = page.get_by_role("combobox", name=re.compile("Item"))
+    box.click()
+    box.fill(str(item))
+    page.get_by_role("option", name=re.compile(f"^{item}")).click()
+    expect(page.get_by_role("heading", name=re.compile(f"Item {item}"))).to_be_visible()
+    expect(page).to_have_url(re.compile(rf"item={item}"))
+    expect(page.locator(".js-plotly-plot")).to_be_visible()
+    with page.expect_download() as caught:
+        page.get_by_role("button", name="All items of this run (CSV)").click()
+    rows = pd.read_csv(caught.value.path())
+    assert len(rows) == 12 * 13 and not rows.isna().any().any()
+    assert list(rows)[:8] == ["unique_id", "wk_end_dt", "model", "forecast", "lo_80", "hi_80", "lo_95", "hi_95"]
+    assert (rows[["forecast", "lo_80", "lo_95"]] >= 0).all().all()
+    with page.expect_download() as caught:
+        page.get_by_role("button", name="This item (CSV)").click()
+    assert len(pd.read_csv(caught.value.path())) == 13
+
+
+def test_run_goes_on_while_the_app_is_down_and_a_deep_link_finds_it(
+    app: dict, browser: Browser, page: Page, home: Path, port: int
+) -> None:
+    page.goto(f"{app['url']}/new-run")
+    expect(page.get_by_text("100 items in", exact=False)).to_be_visible()
+    page.get_by_role("button", name="Start the run").click()
+    job_id = job_of(page)
+    expect(page.get_by_role("heading", name=re.compile("processing"))).to_be_visible()
+    stop(app["process"])
+    app["process"] = serve(home, port)
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    fresh = context.new_page()
+    fresh.goto(f"{app['url']}/runs?job={job_id}")  # the first request of this server
+    expect(fresh.get_by_role("heading", name=f"Run {job_id}")).to_be_visible()
+    expect(fresh.get_by_role("link", name="New run")).to_be_visible()
+    expect(fresh.get_by_text("100 of 100")).to_be_visible(timeout=120_000)
+    context.close()
+
+
+def test_cancel_takes_the_place_of_submit_and_retry_finishes_the_run(app: dict, page: Page) -> None:
+    page.goto(f"{app['url']}/new-run")
+    expect(page.get_by_text("100 items in", exact=False)).to_be_visible()
+    page.get_by_role("button", name="Start the run").click()
+    job_of(page)
+    page.get_by_role("button", name="Cancel the run").click()
+    page.get_by_role("button", name=re.compile(r"Run \d+ items? again")).click()
+    expect(page.get_by_text("100 of 100")).to_be_visible(timeout=120_000)
+
+
+def test_nothing_is_left_running_when_the_app_has_gone(app: dict, home: Path) -> None:
+    stop(app["process"])
+    wait_until(lambda: not list(processes_of(home)), 40, "for the supervisor and the server to end")
+
+
+def processes_of(home: Path) -> Iterator[int]:
+    """Processes that know this home by their environment: app, supervisor, workers, guard, server."""
+    for environ in Path("/proc").glob("[0-9]*/environ"):
+        try:
+            if f"FCST_HOME={home}".encode() in environ.read_bytes().split(b"\0"):
+                yield int(environ.parent.name)
+        except OSError:
+            continue

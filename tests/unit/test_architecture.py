@@ -1,0 +1,189 @@
+"""Imports point one way. Exceptions are listed one by one, and each must still be needed."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from fcst.settings import PROJECT
+
+BOTTOM = {"fcst", "names", "states", "specs", "errors", "settings", "files", "presence"}
+
+# part of the project -> what of ours it may import, besides itself
+MAY_IMPORT: dict[str, set[str]] = {
+    **dict.fromkeys(BOTTOM, BOTTOM),
+    "compute": BOTTOM,
+    "ingest": BOTTOM,
+    "store": BOTTOM,
+    "engine": BOTTOM | {"ingest", "compute", "store"},
+    "services": BOTTOM | {"store", "ingest", "compute.models"},
+    "charts": BOTTOM,
+    "ui": BOTTOM | {"services", "compute.models", "charts"},
+    "pages": BOTTOM | {"ui", "services", "compute.models", "charts"},
+    "app": BOTTOM | {"ui"},
+    "cli": BOTTOM | {"services"},
+    "__main__": {"cli"},
+}
+
+EXCEPTIONS = {
+    ("fcst/cli.py", "fcst.engine.supervisor"),  # `worker` is the supervisor
+    ("fcst/store/datasets.py", "fcst.ingest.weekly"),  # the type of what it writes, for the type checker only
+}
+
+# library -> the parts that may import it
+MAY_USE: dict[str, set[str]] = {
+    "psycopg2": {"store"},
+    "duckdb": {"ingest"},
+    "streamlit": {"app", "pages", "ui"},
+    "plotly": {"charts"},
+    "statsforecast": {"compute"},
+    "pebble": {"engine"},
+}
+
+PURE_OF_UI = ("fcst/ui/text.py", "fcst/ui/reports.py")
+
+SOURCES = [PROJECT / "app.py", *sorted((PROJECT / "pages").glob("*.py")), *sorted((PROJECT / "fcst").rglob("*.py"))]
+
+
+@dataclass(frozen=True)
+class Import:
+    """One import: in which file, of which module, at the top of the file or inside a function."""
+
+    file: str
+    module: str
+    is_in_function: bool
+
+    @property
+    def part(self) -> str:
+        return part_of_file(self.file)
+
+    @property
+    def library(self) -> str:
+        return self.module.partition(".")[0]
+
+
+def part_of_file(file: str) -> str:
+    pieces = Path(file).with_suffix("").parts
+    if pieces[0] != "fcst":
+        return pieces[0]
+    return "fcst" if pieces[1] == "__init__" else pieces[1]
+
+
+def is_module(name: str) -> bool:
+    path = PROJECT / name.replace(".", "/")
+    return path.with_suffix(".py").is_file() or (path / "__init__.py").is_file()
+
+
+def imports_of(path: Path) -> Iterator[Import]:
+    """Every import of a file, those for the type checker too."""
+    file = path.relative_to(PROJECT).as_posix()
+
+    def visit(node: ast.AST, is_in_function: bool) -> Iterator[Import]:
+        if isinstance(node, ast.Import):
+            yield from (Import(file, alias.name, is_in_function) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{file}:{node.lineno}: a relative import"
+            module = node.module or ""
+            for alias in node.names:
+                name = f"{module}.{alias.name}"
+                yield Import(file, name if module.startswith("fcst") and is_module(name) else module, is_in_function)
+        is_function = isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda))
+        for child in ast.iter_child_nodes(node):
+            yield from visit(child, is_in_function or is_function)
+
+    yield from visit(ast.parse(path.read_text(encoding="utf-8")), False)
+
+
+IMPORTS = [found for path in SOURCES for found in imports_of(path)]
+OURS = [found for found in IMPORTS if found.library == "fcst"]
+
+
+def is_allowed(found: Import) -> bool:
+    module = found.module.removeprefix("fcst.")
+    part = module.partition(".")[0]
+    return part == found.part or part in MAY_IMPORT[found.part] or module in MAY_IMPORT[found.part]
+
+
+def test_sources_are_found() -> None:
+    assert len(SOURCES) > 30
+    assert len(OURS) > 100
+
+
+def test_every_part_has_its_rule() -> None:
+    assert {part_of_file(path.relative_to(PROJECT).as_posix()) for path in SOURCES} == set(MAY_IMPORT)
+
+
+@pytest.mark.parametrize("part", MAY_IMPORT)
+def test_part_imports_only_what_it_may(part: str) -> None:
+    wrong = {(i.file, i.module) for i in OURS if i.part == part and not is_allowed(i)}
+    assert wrong - EXCEPTIONS == set()
+
+
+def test_every_exception_is_still_needed() -> None:
+    assert {(i.file, i.module) for i in OURS if not is_allowed(i)} == EXCEPTIONS
+
+
+def test_bottom_layer_knows_nothing_above_it() -> None:
+    above = set(MAY_IMPORT) - BOTTOM
+    assert {i.module.split(".")[1] for i in OURS if i.part in BOTTOM and "." in i.module} & above == set()
+
+
+@pytest.mark.parametrize("library", MAY_USE)
+def test_library_is_imported_only_where_it_belongs(library: str) -> None:
+    parts = {i.part for i in IMPORTS if i.library == library}
+    assert parts, f"nothing imports {library}"
+    assert parts <= MAY_USE[library]
+
+
+def test_statsforecast_is_imported_only_inside_functions() -> None:
+    assert [i.file for i in IMPORTS if i.library == "statsforecast" and not i.is_in_function] == []
+
+
+def test_engine_is_imported_by_the_command_line_only_inside_a_function() -> None:
+    found = [i for i in IMPORTS if i.file == "fcst/cli.py" and i.module.startswith("fcst.engine")]
+    assert [i.is_in_function for i in found] == [True]
+
+
+@pytest.mark.parametrize("file", PURE_OF_UI)
+def test_pure_parts_of_the_ui_know_no_streamlit(file: str) -> None:
+    assert (PROJECT / file).is_file()
+    assert "streamlit" not in {i.library for i in IMPORTS if i.file == file}
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.relative_to(PROJECT).as_posix())
+def test_environment_is_touched_only_by_settings(path: Path) -> None:
+    names = {"environ", "environb", "getenv", "putenv", "unsetenv"}
+    used = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "os":
+            used |= {node.attr} & names
+        elif isinstance(node, ast.ImportFrom) and node.module == "os":
+            used |= {alias.name for alias in node.names} & names
+    if path == PROJECT / "fcst" / "settings.py":
+        assert used == {"environ"}
+    else:
+        assert used == set()
+
+
+@pytest.mark.parametrize(
+    ("modules", "heavy"),
+    [
+        (
+            "fcst.cli, fcst.services.jobs, fcst.services.datasets, fcst.services.forecasts",
+            {"statsforecast", "numba", "streamlit", "pebble"},
+        ),
+        ("fcst.compute.models", {"statsforecast", "numba", "streamlit", "psycopg2", "pandas"}),
+        ("fcst.compute.forecasting", {"statsforecast", "numba", "streamlit", "psycopg2", "duckdb"}),
+        ("fcst.charts, fcst.ui.text, fcst.ui.reports", {"streamlit", "psycopg2", "duckdb"}),
+    ],
+)
+def test_import_does_not_load_what_is_heavy_or_foreign(modules: str, heavy: set[str]) -> None:
+    program = f"import sys, {modules}\nprint(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], cwd=PROJECT, capture_output=True, text=True, check=True)
+    loaded = set(done.stdout.split())
+    assert set(modules.split(", ")) <= loaded
+    assert loaded & heavy == set()

@@ -1,0 +1,152 @@
+"""Figures hold the data they were given, and no words from it."""
+
+import json
+import math
+from typing import Any
+
+import pandas as pd
+import plotly.graph_objects as go
+import pytest
+
+from fcst.charts import forecast_chart, sales_chart
+
+WEEKS = pd.to_datetime(["2020-01-11", "2020-01-18", "2020-01-25", "2020-02-01"])
+
+
+@pytest.fixture
+def totals() -> pd.DataFrame:
+    return pd.DataFrame({"wk_end_dt": WEEKS, "unit_sales": [10.0, 20, 30, 40], "promo_units": [0.0, 5, 0, 1]})
+
+
+@pytest.fixture
+def history() -> pd.DataFrame:
+    return pd.DataFrame({"wk_end_dt": WEEKS, "unit_sales": [10.0, math.nan, 30, 40]})
+
+
+@pytest.fixture
+def forecast() -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "wk_end_dt": WEEKS + pd.Timedelta(weeks=4),
+            "forecast": [41.0, 42, 43, 44],
+            "lo_80": [30.0, 31, 32, 33],
+            "hi_80": [50.0, 51, 52, 53],
+            "lo_95": [20.0, 21, 22, 23],
+            "hi_95": [60.0, 61, 62, 63],
+        }
+    )
+
+
+def traces(figure: go.Figure) -> dict[str, Any]:
+    """By name; names are unique."""
+    found = {trace.name: trace for trace in figure.data}
+    assert len(found) == len(figure.data)
+    return found
+
+
+def weeks_of(trace: Any) -> list[pd.Timestamp]:
+    return [pd.Timestamp(value) for value in trace.x]
+
+
+# A dataset
+
+
+def test_sales_chart_shows_the_units_of_each_week(totals: pd.DataFrame) -> None:
+    (line,) = sales_chart(totals, has_promo=False).data
+    assert weeks_of(line) == list(WEEKS)
+    assert list(line.y) == [10, 20, 30, 40]
+
+
+def test_sales_chart_adds_promotional_units_on_top_and_tells_their_own_number(totals: pd.DataFrame) -> None:
+    found = traces(sales_chart(totals, has_promo=True))
+    promo = found["with promotional units, left out"]
+    assert list(found["unit sales"].y) == [10, 20, 30, 40]
+    assert list(promo.y) == [10, 25, 30, 41]
+    assert list(promo.customdata) == [0, 5, 0, 1]
+    assert "customdata" in promo.hovertemplate
+
+
+# A forecast
+
+
+def test_forecast_chart_shows_history_and_forecast(history: pd.DataFrame, forecast: pd.DataFrame) -> None:
+    found = traces(forecast_chart(history, forecast, []))
+    assert set(found) == {"history", "forecast"}
+    assert weeks_of(found["history"]) == list(WEEKS)
+    assert weeks_of(found["forecast"]) == list(forecast["wk_end_dt"])
+    assert list(found["forecast"].y) == [41, 42, 43, 44]
+
+
+def test_missing_week_is_a_gap_in_the_line(history: pd.DataFrame, forecast: pd.DataFrame) -> None:
+    line = traces(forecast_chart(history, forecast, [80]))["history"]
+    assert [math.isnan(value) for value in line.y] == [False, True, False, False]
+    assert not line.connectgaps
+
+
+@pytest.mark.parametrize("levels", [[], [80], [80, 95], [95, 80]])
+def test_there_is_one_band_for_each_level(history: pd.DataFrame, forecast: pd.DataFrame, levels: list[int]) -> None:
+    figure = forecast_chart(history, forecast, levels)
+    bands = [trace for trace in figure.data if trace.fill == "toself"]
+    assert [band.name for band in bands] == [f"{level} % interval" for level in sorted(levels, reverse=True)]
+
+
+@pytest.mark.parametrize("level", [80, 95])
+def test_band_runs_along_the_upper_bound_and_back_along_the_lower(
+    history: pd.DataFrame, forecast: pd.DataFrame, level: int
+) -> None:
+    band = traces(forecast_chart(history, forecast, [80, 95]))[f"{level} % interval"]
+    weeks = list(forecast["wk_end_dt"])
+    assert weeks_of(band) == weeks + weeks[::-1]
+    assert list(band.y) == [*forecast[f"hi_{level}"], *forecast[f"lo_{level}"][::-1]]
+
+
+def test_wider_band_lies_below_the_narrower_and_both_below_the_lines(
+    history: pd.DataFrame, forecast: pd.DataFrame
+) -> None:
+    names = [trace.name for trace in forecast_chart(history, forecast, [80, 95]).data]
+    order = [names.index(name) for name in ("95 % interval", "80 % interval", "history", "forecast")]
+    assert order == sorted(order)
+
+
+@pytest.mark.parametrize(("name", "column"), [("80 % low", "lo_80"), ("95 % high", "hi_95")])
+def test_bounds_are_told_when_pointed_at(history: pd.DataFrame, forecast: pd.DataFrame, name: str, column: str) -> None:
+    line = traces(forecast_chart(history, forecast, [80, 95]))[name]
+    assert list(line.y) == list(forecast[column])
+    assert name in line.hovertemplate
+    assert line.showlegend is False
+
+
+# Both
+
+
+def test_axis_begins_at_zero_and_tells_weeks_by_their_end(totals: pd.DataFrame) -> None:
+    layout = sales_chart(totals, has_promo=True).layout
+    assert layout.yaxis.rangemode == "tozero"
+    assert layout.xaxis.hoverformat.startswith("week ending")
+
+
+def test_no_word_of_the_data_is_in_a_figure(
+    totals: pd.DataFrame, history: pd.DataFrame, forecast: pd.DataFrame
+) -> None:
+    """Plotly takes text for HTML; a key like '<b>' must not get there."""
+    marked = [frame.assign(unique_id="<b>key</b>", made_by="<i>") for frame in (totals, history, forecast)]
+    for figure in (sales_chart(marked[0], True), forecast_chart(marked[1], marked[2], [80])):
+        assert "<b>" not in figure.to_json()
+        assert "<i>" not in figure.to_json()
+        assert all(trace["text"] is None for trace in figure.data)
+
+
+def test_figure_can_be_sent_to_a_browser(history: pd.DataFrame, forecast: pd.DataFrame) -> None:
+    sent = json.loads(forecast_chart(history, forecast, [80]).to_json())
+    (line,) = [trace for trace in sent["data"] if trace["name"] == "history"]
+    assert len(line["x"]) == 4
+
+
+def test_frames_of_the_caller_are_left_alone(
+    totals: pd.DataFrame, history: pd.DataFrame, forecast: pd.DataFrame
+) -> None:
+    before = [frame.copy() for frame in (totals, history, forecast)]
+    sales_chart(totals, has_promo=True)
+    forecast_chart(history, forecast, [80, 95])
+    for frame, copy in zip((totals, history, forecast), before, strict=True):
+        pd.testing.assert_frame_equal(frame, copy)

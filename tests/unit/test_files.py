@@ -1,0 +1,140 @@
+"""Locks between processes: held by one, freed by any death, not inherited by accident."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from fcst.files import FileLock, is_held
+from fcst.settings import PROJECT
+
+HOLD = """
+import sys
+from pathlib import Path
+from fcst.files import FileLock
+lock = FileLock(Path(sys.argv[1]), fd=int(sys.argv[2]) if len(sys.argv) > 2 else None)
+if lock.fd is None:
+    lock.acquire()
+print("held", flush=True)
+sys.stdin.read()
+"""
+
+
+def start_holder(path: Path, pass_fd: int | None = None) -> subprocess.Popen:
+    inherited = [] if pass_fd is None else [pass_fd]
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(path), *map(str, inherited)],
+        cwd=PROJECT,
+        pass_fds=inherited,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == b"held\n"
+    return process
+
+
+def end(process: subprocess.Popen) -> None:
+    process.kill()
+    process.communicate()
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "a.lock"
+
+
+def test_second_lock_is_refused_while_the_first_is_held(path: Path) -> None:
+    with FileLock(path):
+        assert is_held(path)
+        assert not FileLock(path).acquire(blocking=False)
+    assert not is_held(path)
+    assert FileLock(path).acquire(blocking=False)
+
+
+def test_lock_of_another_process_is_freed_when_it_is_killed(path: Path) -> None:
+    process = start_holder(path)
+    assert is_held(path)
+    assert not FileLock(path).acquire(blocking=False)
+    end(process)
+    assert not is_held(path)
+    assert FileLock(path).acquire(blocking=False)
+
+
+def test_shared_locks_stand_beside_each_other_and_keep_an_exclusive_one_out(path: Path) -> None:
+    one, two = FileLock(path), FileLock(path)
+    assert one.acquire(exclusive=False)
+    assert two.acquire(exclusive=False)
+    assert not is_held(path)
+    assert not FileLock(path).acquire(blocking=False)
+    one.release()
+    two.release()
+    assert FileLock(path).acquire(blocking=False)
+
+
+def test_lock_taken_twice_by_one_object_is_a_mistake(path: Path) -> None:
+    with FileLock(path) as lock, pytest.raises(RuntimeError, match="held already"):
+        lock.acquire()
+
+
+def test_file_that_must_exist_is_not_made(path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        FileLock(path).acquire(create=False)
+    assert not path.exists()
+
+
+def test_lock_on_a_deleted_file_is_not_current(path: Path) -> None:
+    with FileLock(path) as lock:
+        assert lock.is_current()
+        path.unlink()
+        assert not lock.is_current()
+        path.touch()
+        assert not lock.is_current()
+
+
+def test_locked_file_that_was_deleted_does_not_keep_the_next_out(path: Path) -> None:
+    with FileLock(path):
+        path.unlink()
+        with FileLock(path) as other:
+            assert other.is_current()
+
+
+def test_asking_leaves_no_lock_behind(path: Path) -> None:
+    path.touch()
+    assert not is_held(path)
+    assert FileLock(path).acquire(blocking=False)
+
+
+def test_forked_child_holds_nothing(path: Path) -> None:
+    lock = FileLock(path)
+    lock.acquire()
+    child = os.fork()
+    if child == 0:
+        os._exit(0 if lock.fd is None else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert is_held(path)
+    lock.release()
+    assert not is_held(path)
+
+
+def test_started_program_does_not_inherit_the_lock(path: Path, tmp_path: Path) -> None:
+    lock = FileLock(path)
+    lock.acquire()
+    process = start_holder(tmp_path / "another.lock")
+    lock.release()
+    held = is_held(path)
+    end(process)
+    assert not held
+
+
+def test_lock_that_was_passed_on_lasts_until_both_are_gone(path: Path) -> None:
+    lock = FileLock(path)
+    lock.acquire()
+    process = start_holder(path, lock.fd)
+    lock.release()
+    still_held = is_held(path)
+    end(process)
+    assert still_held
+    assert not is_held(path)

@@ -1,0 +1,105 @@
+"""The quality report in sentences: what was read, what the rules did, nothing that does not apply."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fcst.ingest.weekly import make_weekly
+from fcst.specs import IngestSpec
+from fcst.ui.reports import report_lines
+
+REPORT: dict[str, Any] = {
+    "source": "train.csv",
+    "n_rows": 1_000,
+    "n_items_read": 20,
+    "n_items": 20,
+    "first_day": "2013-01-01",
+    "last_day": "2017-08-15",
+    "first_wk_end_dt": "2013-01-12",
+    "last_wk_end_dt": "2017-08-12",
+    "has_promo_column": True,
+    "n_promo": 50,
+    "promo_share_by_year": {"2013": 0.0, "2014": 0.125, "2015": None},
+    "n_flag_missing": 0,
+    "n_flag_unknown": 0,
+    "n_weeks_emptied": 0,
+    "n_weeks_zero": 0,
+    "n_returns": 0,
+    "n_fractional": 0,
+}
+
+
+def text_of(include_promo: bool = False, week_end: str = "SAT", **changed: Any) -> str:
+    dataset = {"report": {**REPORT, **changed}, "include_promo": include_promo, "week_end": week_end}
+    return "\n".join(report_lines(dataset))
+
+
+def test_report_begins_with_what_was_read() -> None:
+    assert text_of().startswith(r"train\.csv: 1,000 rows, 20 items, from 2013-01-01 to 2017-08-15.")
+
+
+def test_report_tells_which_weeks_count() -> None:
+    assert "Weeks end on MON." in text_of(week_end="MON")
+    assert "2013-01-12 to 2017-08-12." in text_of()
+
+
+def test_name_of_the_file_is_shown_to_the_letter() -> None:
+    assert text_of(source="a_*b*.csv").startswith(r"a\_\*b\*\.csv: ")
+
+
+def test_promotions_left_out_are_told_with_their_share_by_year() -> None:
+    expected = "50 promotional rows are left out. Share of units left out by year: "
+    assert expected + "2013: 0.0 %, 2014: 12.5 %, 2015: not defined." in text_of()
+
+
+def test_promotions_kept_are_told_without_a_share() -> None:
+    told = text_of(include_promo=True)
+    assert "50 promotional rows are kept in the unit sales." in told
+    assert "left out" not in told
+
+
+@pytest.mark.parametrize("include_promo", [False, True])
+def test_file_without_a_flag_is_told(include_promo: bool) -> None:
+    told = text_of(include_promo, has_promo_column=False, n_promo=0, n_flag_missing=1_000)
+    assert "The file has no promotion flag: all rows are kept." in told
+    assert "promotional" not in told
+    assert "without a promotion flag count" not in told
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("n_flag_missing", "3 rows without a promotion flag count as not promoted."),
+        ("n_flag_unknown", "3 rows with an unknown promotion flag count as not promoted."),
+        ("n_weeks_emptied", "3 item-weeks had promotional sales only: missing, not zero; the models interpolate them."),
+        ("n_returns", "3 rows are returns (negative units) and are netted within the week."),
+        ("n_fractional", "3 rows have fractional units, as goods sold by weight do."),
+    ],
+)
+def test_what_the_rules_did_is_told_only_where_it_happened(name: str, words: str) -> None:
+    assert words in text_of(**{name: 3})
+    assert words.removeprefix("3 rows ") not in text_of()
+
+
+def test_zero_weeks_are_always_told() -> None:
+    assert "3 item-weeks within an item's life had no sale, and are zero." in text_of(n_weeks_zero=3)
+    assert "0 item-weeks within" in text_of()
+
+
+def test_items_that_sold_in_no_whole_week_are_counted() -> None:
+    assert "2 items sold in no whole week and are left out." in text_of(n_items=18)
+    assert "no whole week" not in text_of()
+
+
+@pytest.mark.parametrize("header", ["date,item_nbr,unit_sales,onpromotion", "date,item_nbr,unit_sales,other"])
+@pytest.mark.parametrize("include_promo", [False, True])
+def test_report_that_an_ingest_makes_has_all_that_is_told(tmp_path: Path, header: str, include_promo: bool) -> None:
+    days = [f"2020-01-{day:02d},a,{day - 8.5},{'True' if day == 9 else ''}" for day in range(5, 19)]
+    (tmp_path / "sales.csv").write_text("\n".join([header, *days]) + "\n")
+    (tmp_path / "out").mkdir()
+    spec = IngestSpec(path=str(tmp_path / "sales.csv"), name="n", include_promo=include_promo)
+    report = make_weekly(spec, 1, tmp_path / "out", "200MB", 1).report
+    lines = report_lines({"report": report, "include_promo": include_promo, "week_end": "SAT"})
+    assert lines[0] == r"sales\.csv: 14 rows, 1 item, from 2020-01-05 to 2020-01-18."
+    assert any("14 rows have fractional units" in line for line in lines)

@@ -1,0 +1,220 @@
+"""Numbers, times and data in words."""
+
+import math
+import re
+import time
+from datetime import UTC, date, datetime
+
+import pytest
+
+from fcst.ui import text
+
+NAN = math.nan
+
+
+# Text from data
+
+SPECIAL = r"\`*_{}[]()<>#+-.!|~:$&^=" + "\"'@/"
+
+TRICKY = [
+    "a*b*c",
+    "_under_ and __under__",
+    "[link](http://example.com)",
+    "<script>alert(1)</script>",
+    "`code` and ``code``",
+    "costs $5 to $7",
+    "a|b|c",
+    "~~struck~~",
+    "# no heading",
+    "1. no list",
+    "- no list",
+    "> no quote",
+    ":red[no colour] :smile: :material/home:",
+    "&lt; &#42;",
+    r"back\slash\*",
+    "www.example.com and a@b.example",
+    "![image](x.png)",
+    "ends with \\",
+]
+
+
+def shown(markdown: str) -> str:
+    """What Markdown shows of text in which nothing but backslash escapes has a meaning."""
+    return re.sub(r"\\([!-/:-@\[-`{-~])", r"\1", markdown)
+
+
+def bare(markdown: str) -> set[str]:
+    """The special characters that are not escaped."""
+    return set(SPECIAL) & set(re.sub(r"\\[!-/:-@\[-`{-~]", "", markdown))
+
+
+@pytest.mark.parametrize("data", TRICKY)
+def test_data_is_shown_to_the_letter(data: str) -> None:
+    assert shown(text.plain(data)) == data
+    assert bare(text.plain(data)) == set()
+
+
+@pytest.mark.parametrize("char", SPECIAL)
+def test_special_character_is_escaped(char: str) -> None:
+    assert text.plain(f"a{char}b") == f"a\\{char}b"
+
+
+@pytest.mark.parametrize("data", ["item 42", "Camisón 😀 漢字", "100 %, or so; yes?"])
+def test_plain_words_stay_as_they_are(data: str) -> None:
+    assert text.plain(data) == data
+
+
+@pytest.mark.parametrize("data", ["two\nlines", "two\r\n\r\nlines", "two\t lines", "    two lines  "])
+def test_white_space_makes_no_paragraph_and_no_code(data: str) -> None:
+    assert text.plain(data) == "two lines"
+
+
+def test_what_is_no_text_is_made_one() -> None:
+    assert text.plain(None) == "None"
+    assert text.plain(-1.5) == r"\-1\.5"
+
+
+# Numbers
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (0, "0"),
+        (5, "5"),
+        (5.0, "5"),
+        (0.47, "0.47"),
+        (0.001, "0.00"),
+        (12.34, "12.3"),
+        (123.4, "123"),
+        (12345, "12,345"),
+        (12345.6, "12,346"),
+        (-0.5, "-0.50"),
+        (-1234.5, "-1,234"),
+        (None, "not defined"),
+        (NAN, "not defined"),
+    ],
+)
+def test_units(value: float | None, words: str) -> None:
+    assert text.units(value) == words
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (9, "9"),
+        (9_999, "9,999"),
+        (10_000, "10.0 k"),
+        (12_345, "12.3 k"),
+        (123_456, "123 k"),
+        (99_960, "100 k"),
+        (999_499, "999 k"),
+        (999_999, "1.00 M"),
+        (1_234_567, "1.23 M"),
+        (9_996_000, "10.0 M"),
+        (123_456_789, "123 M"),
+        (999_999_999, "1.00 bn"),
+        (1_234_567_890, "1.23 bn"),
+        (12_345_678_901, "12.3 bn"),
+        (-123_456, "-123 k"),
+        (-1_234_567, "-1.23 M"),
+        (NAN, "not defined"),
+    ],
+)
+def test_large_number_has_three_digits(value: float, words: str) -> None:
+    assert text.large(value) == words
+
+
+@pytest.mark.parametrize(
+    ("fraction", "signed", "words"),
+    [
+        (0.1234, False, "12.3 %"),
+        (0.0, False, "0.0 %"),
+        (-0.05, False, "-5.0 %"),
+        (12.5, False, "1,250.0 %"),
+        (0.05, True, "+5.0 %"),
+        (-0.05, True, "-5.0 %"),
+        (None, False, "not defined"),
+        (NAN, True, "not defined"),
+    ],
+)
+def test_percent(fraction: float | None, signed: bool, words: str) -> None:
+    assert text.percent(fraction, signed) == words
+
+
+@pytest.mark.parametrize(
+    ("n", "words"), [(0, "0 batches"), (1, "1 batch"), (2, "2 batches"), (12_345, "12,345 batches")]
+)
+def test_count_with_a_plural_of_its_own(n: int, words: str) -> None:
+    assert text.count(n, "batch", "batches") == words
+
+
+@pytest.mark.parametrize(("n", "words"), [(0, "0 items"), (1, "1 item"), (1_000, "1,000 items")])
+def test_count_with_a_regular_plural(n: int, words: str) -> None:
+    assert text.count(n, "item") == words
+
+
+# Times
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (None, ""),
+        (0, "0.0 s"),
+        (0.44, "0.4 s"),
+        (12.4, "12 s"),
+        (59.4, "59 s"),
+        (59.6, "1 min 00 s"),
+        (200, "3 min 20 s"),
+        (3599.6, "1 h 00 min"),
+        (7_530, "2 h 05 min"),
+        (90_000, "25 h 00 min"),
+    ],
+)
+def test_duration(seconds: float | None, words: str) -> None:
+    assert text.duration(seconds) == words
+
+
+def test_day_has_no_leading_zero() -> None:
+    assert text.day(date(2017, 8, 5)) == "5 Aug 2017"
+
+
+@pytest.mark.parametrize(
+    ("zone", "words"), [("UTC", "12 Aug 2017, 23:05"), ("XXX-2", "13 Aug 2017, 01:05"), ("XXX+5", "12 Aug 2017, 18:05")]
+)
+def test_moment_is_told_in_the_servers_zone(zone: str, words: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", zone)
+        time.tzset()
+        told = text.moment(datetime(2017, 8, 12, 23, 5, tzinfo=UTC))
+    time.tzset()
+    assert told == words
+
+
+# Titles
+
+
+@pytest.mark.parametrize(
+    ("n_items", "batch_size", "h", "words"),
+    [
+        (200, 25, 13, "200 items in 8 batches of 25, 13 weeks ahead"),
+        (201, 25, 13, "201 items in 9 batches of up to 25, 13 weeks ahead"),
+        (3, 25, 13, "3 items in 1 batch, 13 weeks ahead"),
+        (25, 25, 1, "25 items in 1 batch, 1 week ahead"),
+        (1, 5, 104, "1 item in 1 batch, 104 weeks ahead"),
+        (4_000, 50, 2, "4,000 items in 80 batches of 50, 2 weeks ahead"),
+    ],
+)
+def test_run_in_words(n_items: int, batch_size: int, h: int, words: str) -> None:
+    assert text.run_in_words(n_items, batch_size, h) == words
+
+
+def test_job_title_has_the_name_where_there_is_one() -> None:
+    assert text.job_title({"job_id": 7, "name": "autumn"}) == "Run 7 · autumn"
+    assert text.job_title({"job_id": 7, "name": ""}) == "Run 7"
+
+
+def test_dataset_title_has_the_version_where_it_is_not_the_first() -> None:
+    assert text.dataset_title("sales", 1) == "sales"
+    assert text.dataset_title("sales", 2) == "sales (version 2)"
