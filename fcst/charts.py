@@ -90,7 +90,7 @@ def forecast_chart(history: pd.DataFrame, forecast: pd.DataFrame, levels: list[i
                 showlegend=False,
                 hovertemplate=f"%{{y:,.1f}} units<extra>{level} % {word}</extra>",
             )
-    return _styled(figure, height=420)
+    return _styled(figure, height=380)
 
 
 def _styled(figure: go.Figure, height: int) -> go.Figure:

@@ -122,6 +122,7 @@ def show_items(dataset: dict[str, Any], n_items: int) -> None:
     st.dataframe(
         chosen[["sales_rank", "unique_id", "family", "total_units", "share", "n_weeks"]],
         hide_index=True,
+        placeholder="",
         height=360,
         column_config={
             "sales_rank": st.column_config.NumberColumn("Rank", width="small"),

@@ -38,6 +38,7 @@ def show_jobs() -> None:
             picked = st.dataframe(
                 job_frame(found),
                 hide_index=True,
+                placeholder="",
                 key="jobs",
                 on_select="rerun",
                 selection_mode="single-row",
@@ -157,6 +158,7 @@ def show_batches(job: dict[str, Any]) -> None:
     st.dataframe(
         batch_frame(rows),
         hide_index=True,
+        placeholder="",
         key="batches",
         column_config={
             "Batch": st.column_config.NumberColumn(width="small"),
