@@ -105,7 +105,6 @@ def show_action(job: dict[str, Any]) -> None:
                 disabled=is_asked,
                 on_click=cancel,
                 args=(job["job_id"],),
-                help="Waiting batches stop at once, running ones within two seconds. What is finished stays.",
             )
             return
         n_again = job["n_failed"] + job["n_cancelled"]
@@ -149,6 +148,10 @@ def show_progress(job: dict[str, Any]) -> None:
             st.metric("Time left, about", text.duration(job["time_left_s"]) or "–", border=True)
     if reason := waiting_reason(job):
         st.caption(reason)
+    if not job["is_over"]:
+        st.caption(
+            "Cancelling stops waiting batches at once and running ones within two seconds; what is finished stays."
+        )
 
 
 def show_batches(job: dict[str, Any]) -> None:

@@ -5,14 +5,16 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
+from fcst import presence
 from fcst.cli import main
-from fcst.settings import PROJECT
-from tests.conftest import SHARED, write_sales
+from fcst.settings import PROJECT, load_settings
+from tests.conftest import SHARED, wait_until, write_sales
 
 
 def fcst(*args: str, **env: str) -> subprocess.CompletedProcess:
@@ -28,10 +30,13 @@ def fcst(*args: str, **env: str) -> subprocess.CompletedProcess:
 
 
 @pytest.fixture
-def command_line(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def command_line(database: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Commands start a supervisor as they do for a user; it leaves soon after."""
     monkeypatch.setenv("FCST_WORKER", "auto")
     monkeypatch.setenv("FCST_IDLE_EXIT_S", "1")
+    yield
+    path = presence.lock_path(load_settings())
+    wait_until(lambda: presence.holder(path) is None, what="for the supervisor to leave")
 
 
 def table_sizes() -> dict[str, int]:

@@ -37,25 +37,25 @@ class LocalPool:
         pool.active  # noqa: B018  starts the workers now, so that the first task need not wait for their imports
         return pool
 
+    @property
+    def is_broken(self) -> bool:
+        """Whether the pool as a whole is of no use any more, as after the death of an idle worker."""
+        return not self._pool.active
+
     def submit(self, function: Callable[..., None], *args: object) -> Future:
-        """Hands a task to the next free worker; the pool is built anew if an idle worker's death has broken it."""
-        try:
-            return self._pool.schedule(function, args=args)
-        except RuntimeError:
-            self.rebuild()
-            return self._pool.schedule(function, args=args)
+        """Hands a task to the next free worker."""
+        return self._pool.schedule(function, args=args)
 
     def rebuild(self) -> None:
-        """Replaces the pool; its tasks end with an error of their own."""
+        """Replaces the pool. What ran in the old one is lost: its futures may never resolve."""
         log.warning("the process pool broke and is built anew")
-        self._pool.stop()
-        self._pool.join(timeout=10)
+        self.stop()
         self._pool = self._start()
 
     def stop(self) -> None:
         """Ends all workers, busy or not."""
         self._pool.stop()
-        self._pool.join(timeout=10)
+        self._pool.join()
 
 
 def _begin_worker(supervisor: Connection) -> None:

@@ -30,6 +30,7 @@ MAX_TRIES = 3  # of a batch or an ingest whose process dies or that fails as a w
 BUSY_POLL_S = 0.2
 IDLE_POLL_S = 5.0
 RESCUE_EVERY_S = 2.0
+AWAY_LIMIT_S = 600.0  # of a database that does not come back: it ends, and the app starts another when it can
 GRACE_S = 20.0  # for running tasks, when the supervisor is told to end
 CANCELLED = "cancelled by the user"
 
@@ -62,8 +63,8 @@ def run_supervisor(settings: Settings) -> bool:
         signal.signal(number, lambda *_: supervisor.end())
     try:
         supervisor.run()
+        presence.announce(lock, {})  # not after an error: an empty file tells of an end in good order
     finally:
-        presence.announce(lock, {})
         lock.release()
     return True
 
@@ -110,14 +111,18 @@ class Supervisor:
 
     def _work(self, pool: LocalPool) -> None:
         idle_since: float | None = None
+        seen_at = time.monotonic()
         while not self._is_ending:
             try:
                 self._tick(pool)
                 has_work = bool(self._running) or workers.has_work()
             except DatabaseAway as exc:
                 log.warning("%s Trying again.", exc)
+                if time.monotonic() - seen_at > AWAY_LIMIT_S:
+                    raise
                 self._rest(1.0)
                 continue
+            seen_at = time.monotonic()
             if has_work:
                 idle_since = None
                 self._rest(BUSY_POLL_S)
@@ -151,14 +156,14 @@ class Supervisor:
         if now >= self._heartbeat_due:
             workers.renew_lease(self.worker_id, self.settings.lease_s)
             self._heartbeat_due = now + self.settings.lease_s / 3
-        has_ended = self._collect(pool)
-        has_ended |= self._stop_cancelled()
+        has_ended = self._collect(pool) | self._stop_cancelled()
         if now >= self._rescue_due:
+            self._rescue()
+            has_ended = True  # or a supervisor that died before this look would leave its last job open
             self._rescue_due = now + RESCUE_EVERY_S
-            has_ended |= self._rescue()
-        self._claim(pool)
-        if has_ended or now == self._rescue_due - RESCUE_EVERY_S:
+        if has_ended:
             jobs.freeze_ended()
+        self._claim(pool)
 
     def _claim(self, pool: LocalPool) -> None:
         free = pool.processes - len(self._running)
@@ -177,25 +182,24 @@ class Supervisor:
         log.info("%s started", running)
 
     def _collect(self, pool: LocalPool) -> bool:
-        """Takes note of tasks that have ended; whether there were any."""
-        ended = [running for running in self._running if running.future.done()]
+        """Takes note of tasks that have ended; whether there were any. All have when the pool is broken."""
+        ended = [running for running in self._running if pool.is_broken or running.future.done()]
         for running in ended:
-            is_broken = self._end(running)
+            self._end(running)
             self._running.remove(running)
-            if is_broken:
-                pool.rebuild()
+        if pool.is_broken:
+            pool.rebuild()
         return bool(ended)
 
-    def _end(self, running: _Running) -> bool:
-        """Ends the attempt of a task as it deserves; True if the whole pool broke."""
+    def _end(self, running: _Running) -> None:
+        """Ends the attempt of a task as it deserves."""
         try:
             running.future.result(timeout=0)
             log.info("%s finished", running)
-        except (StaleState, CancelledError) as exc:
-            log.info("%s stopped: %s", running, exc or "cancelled")
-        except BrokenProcessPool as exc:
-            self._give_back(running, f"the process pool broke: {exc}", is_forgiven=True)
-            return True
+        except StaleState as exc:
+            log.info("%s stopped: %s", running, exc)
+        except (BrokenProcessPool, CancelledError, TimeoutError):
+            self._give_back(running, "the process pool broke", is_forgiven=True)
         except ProcessExpired as exc:
             self._give_back(running, f"its process died ({_exit_reason(exc.exitcode)})")
         except DatabaseAway as exc:
@@ -203,7 +207,6 @@ class Supervisor:
         except Exception as exc:  # noqa: BLE001  a batch that fails in whatever way does not stop the others
             log.exception("%s failed", running)
             self._give_back(running, str(exc) if isinstance(exc, FcstError) else f"{type(exc).__name__}: {exc}")
-        return False
 
     def _give_back(self, running: _Running, reason: str, is_forgiven: bool = False) -> None:
         """Another try, or the end where the tries are used up."""
@@ -227,20 +230,18 @@ class Supervisor:
             return False
         batches.cancel_waiting()
         for running in [r for r in self._running if r.job_id in wanted]:
-            running.future.cancel()
             batches.end_attempt(running.id, running.attempt, Stage.CANCELLED, CANCELLED)
+            running.future.cancel()  # what it may still write is refused
             self._running.remove(running)
             log.info("%s cancelled", running)
         return True
 
-    def _rescue(self) -> bool:
+    def _rescue(self) -> None:
         """Frees the batches of supervisors that are gone; ingests of theirs are claimed as they are."""
-        lost = batches.list_lost()
-        for row in lost:
+        for row in batches.list_lost():
             reason = "its supervisor was lost"
             log.warning("batch %s attempt %s: %s", row["batch_id"], row["attempt"], reason)
             batches.end_attempt(row["batch_id"], row["attempt"], Stage.SUBMITTED, reason, is_forgiven=True)
-        return bool(lost)
 
     def _finish(self) -> None:
         """Lets running tasks end within the grace period, gives back the rest, and signs off."""

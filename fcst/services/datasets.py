@@ -13,7 +13,7 @@ from fcst.errors import InputError
 from fcst.ingest.sample import write_sample as write_sample
 from fcst.ingest.weekly import check_columns, find_source
 from fcst.names import HOLDOUT_WEEKS as HOLDOUT_WEEKS
-from fcst.services.supervision import ensure_supervisor
+from fcst.services.supervision import ensure_supervisor, keep_alive
 from fcst.settings import SAMPLE, load_settings
 from fcst.specs import IngestSpec
 from fcst.states import IngestStatus
@@ -81,7 +81,7 @@ def list_open_ingests() -> list[dict[str, Any]]:
 
 
 def wait_for_ingest(ingest_id: int, tell: Callable[[str], None] | None = None) -> dict[str, Any]:
-    """Waits for the end of an ingest; returns its dataset.
+    """Waits for the end of an ingest; returns its dataset. A supervisor that crashes meanwhile is replaced.
 
     Parameters
     ----------
@@ -98,6 +98,7 @@ def wait_for_ingest(ingest_id: int, tell: Callable[[str], None] | None = None) -
         if tell and row["progress"] and row["progress"] != said:
             said = row["progress"]
             tell(said)
+        keep_alive()
         time.sleep(POLL_S)
     if row["status"] == IngestStatus.FAILED:
         raise InputError(row["error"], row["hint"] or "")

@@ -5,7 +5,7 @@ from typing import Any
 
 from fcst.compute.models import parse_models
 from fcst.errors import InputError
-from fcst.services.supervision import ensure_supervisor
+from fcst.services.supervision import ensure_supervisor, keep_alive
 from fcst.settings import load_settings
 from fcst.specs import JobSpec, default_batch_size
 from fcst.states import FINAL_STATUSES
@@ -120,8 +120,9 @@ def _with_rate(job: dict[str, Any]) -> dict[str, Any]:
 
 
 def wait_for_job(job_id: int) -> dict[str, Any]:
-    """Waits until a job has ended; returns it."""
+    """Waits until a job has ended; returns it. A supervisor that crashes meanwhile is replaced."""
     while not (job := get_job(job_id))["is_over"]:
+        keep_alive()
         time.sleep(POLL_S)
     return job
 

@@ -58,12 +58,16 @@ def ensure_supervisor() -> None:
 
 
 def keep_alive() -> None:
-    """What the app does every few seconds: the embedded server stays up, and a crashed supervisor is replaced.
+    """What those who wait do now and then: a crashed supervisor is replaced. Asks no database.
 
-    A supervisor that left because nothing was to do is not replaced, and a database of somebody else's is left alone.
+    A supervisor that left because nothing was to do is not replaced.
     """
     settings = load_settings()
-    if settings.database_url is None:
-        connect_kwargs()
-    if presence.has_crashed(presence.lock_path(settings)):
+    if not settings.is_worker_external and presence.has_crashed(presence.lock_path(settings)):
         ensure_supervisor()
+
+
+def keep_server() -> None:
+    """What the app does now and then: the embedded server, if it is the one in use, and its guard are brought back."""
+    if load_settings().database_url is None:
+        connect_kwargs()

@@ -34,7 +34,7 @@ async def _watch() -> None:
     while True:
         try:
             await anyio.to_thread.run_sync(step, abandon_on_cancel=True)
-            step = supervision.keep_alive
+            step = _keep
         except FcstError as exc:
             log.warning("%s Trying again.", exc)
         except Exception:  # noqa: BLE001  the watch must go on; the log has it
@@ -45,3 +45,8 @@ async def _watch() -> None:
 def _start() -> None:
     supervision.prepare_database()
     supervision.ensure_supervisor()
+
+
+def _keep() -> None:
+    supervision.keep_server()
+    supervision.keep_alive()
