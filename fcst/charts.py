@@ -59,7 +59,7 @@ def forecast_chart(history: pd.DataFrame, forecast: pd.DataFrame, levels: list[i
             y=pd.concat([forecast[f"hi_{level}"], forecast[f"lo_{level}"][::-1]]),
             name=f"{level} % interval",
             fill="toself",
-            fillcolor=f"rgba({_BAND}, {min(0.16 + 0.14 * number, 0.5):.2f})",
+            fillcolor=f"rgba({_BAND}, {min(0.2 + 0.16 * number, 0.6):.2f})",
             line={"width": 0},
             hoverinfo="skip",
         )

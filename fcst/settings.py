@@ -79,18 +79,33 @@ def load_settings() -> Settings:
             raise ConfigError(f"{name} is {text!r}.", f"Set it to a number of at least {least:g}, or unset it.")
         return value
 
+    def whole(name: str, default: int) -> int:
+        value = number(name, default, 1)
+        if value != int(value):
+            raise ConfigError(f"{name} is {value:g}.", "Set it to a whole number of at least 1, or unset it.")
+        return int(value)
+
     worker = get("FCST_WORKER") or "auto"
     if worker not in ("auto", "external"):
         raise ConfigError(f"FCST_WORKER is {worker!r}.", "Set it to 'auto' or 'external', or unset it.")
     return Settings(
         database_url=get("DATABASE_URL"),
-        home=Path(get("FCST_HOME") or DEFAULT_HOME).expanduser().resolve(),
-        processes=int(number("FCST_PROCESSES", len(os.sched_getaffinity(0)), 1)),
+        home=_home(get("FCST_HOME")),
+        processes=whole("FCST_PROCESSES", len(os.sched_getaffinity(0))),
         is_worker_external=worker == "external",
         idle_exit_s=number("FCST_IDLE_EXIT_S", 120, 0),
         lease_s=number("FCST_LEASE_S", 20, 1),
         ingest_memory=get("FCST_INGEST_MEMORY") or "1GB",
     )
+
+
+def _home(text: str | None) -> Path:
+    try:
+        return Path(text or DEFAULT_HOME).expanduser().resolve()
+    except RuntimeError as exc:
+        raise ConfigError(
+            f"FCST_HOME is {text!r}, the home of a user who is not there.", "Set another folder."
+        ) from exc
 
 
 def _read_secrets() -> dict[str, object]:
@@ -99,6 +114,8 @@ def _read_secrets() -> dict[str, object]:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}
+    except OSError as exc:
+        raise ConfigError(f"{path} cannot be read: {exc.strerror}.", "Check its permissions.") from exc
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
         raise ConfigError(f"{path} cannot be read as TOML: {exc}.", "Mend the file or remove it.") from exc
 

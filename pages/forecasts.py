@@ -153,6 +153,8 @@ def show_notes(job: dict[str, Any], row: pd.Series | None, view: forecasts.View)
         st.caption(
             f":material/info: A fallback: {text.plain(row['reason'] or 'the model asked for gave no forecast')}."
         )
+    if view.history["unit_sales"].isna().any():
+        st.caption("Gaps in the line are weeks with promotional sales only: not known, interpolated for the models.")
     if not view.metrics and job["spec"]["n_windows"]:
         st.caption(
             f":material/info: The history is too short to hold {HOLDOUT_WEEKS} weeks out: accuracy is not defined."
@@ -166,12 +168,16 @@ def show_table(view: forecasts.View, levels: list[int]) -> None:
     numbers = {"forecast": "Forecast, units"}
     for level in sorted(levels):
         numbers |= {f"lo_{level}": f"{level} % low", f"hi_{level}": f"{level} % high"}
+    is_large = view.forecast["forecast"].max() >= 1000
     st.dataframe(
-        view.forecast[["wk_end_dt", *numbers]],
+        view.forecast[["wk_end_dt", *numbers]].round(0 if is_large else 1),
         hide_index=True,
         column_config={
             "wk_end_dt": st.column_config.DateColumn("Week ending", format="YYYY-MM-DD"),
-            **{key: st.column_config.NumberColumn(label, format="%.1f") for key, label in numbers.items()},
+            **{
+                key: st.column_config.NumberColumn(label, format="localized" if is_large else "%.1f")
+                for key, label in numbers.items()
+            },
         },
     )
 

@@ -155,7 +155,7 @@ def _note(made: dict[str, Forecast | str], n_weeks: int) -> str:
     """Why some fits were not used, in one sentence or none."""
     problems = {name: why for name, why in made.items() if isinstance(why, str)}
     short = [name for name, why in problems.items() if why == TOO_SHORT]
-    parts = [f"{n_weeks} weeks of history are too few for {', '.join(short)}"] if short else []
+    parts = [f"a history of {n_weeks} weeks is too short for {', '.join(short)}"] if short else []
     parts += [f"{name} gave no forecast ({why})" for name, why in problems.items() if why != TOO_SHORT]
     return "; ".join(parts)
 

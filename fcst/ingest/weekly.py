@@ -19,6 +19,8 @@ from fcst.specs import IngestSpec
 TRUE_FLAGS = ("true", "t", "yes", "y", "1", "1.0")
 FALSE_FLAGS = ("false", "f", "no", "n", "0", "0.0")
 MAX_YEARS = 100
+MAX_KEY_LENGTH = 500
+MAX_UNITS = 1e12  # of one row: beyond it sums lose units, and a number is no number of goods
 
 
 @dataclass(frozen=True)
@@ -168,7 +170,8 @@ def _aggregate(con: duckdb.DuckDBPyConnection, source: Path, header: list[str], 
                count(*) FILTER (WHERE flag IS NOT NULL AND flag NOT IN {(*TRUE_FLAGS, *FALSE_FLAGS)}) AS n_flag_unknown,
                count(*) FILTER (WHERE is_promo) AS n_promo,
                count(*) FILTER (WHERE d IS NULL OR d NOT BETWEEN '0001-01-01' AND '9999-12-31' OR unique_id IS NULL
-                                      OR y IS NULL OR NOT isfinite(y)) AS n_bad
+                                      OR length(unique_id) > {MAX_KEY_LENGTH} OR contains(unique_id, chr(0))
+                                      OR y IS NULL OR isnan(y) OR abs(y) > {MAX_UNITS}) AS n_bad
         FROM (
             SELECT {item} AS unique_id, {day} AS d, {units} AS y,
                    nullif({flag}, '') AS flag, coalesce({flag} IN {TRUE_FLAGS}, false) AS is_promo,
@@ -198,16 +201,15 @@ def _refuse_bad_rows(con: duckdb.DuckDBPyConnection, source: Path, header: list[
             f"{source.name}, line {line}: {what}, in {text.strip()[:120]!r}. Bad lines in all: {n:,}.",
             "Dates are YYYY-MM-DD, sales are numbers with a decimal point. Mend the file and load it again.",
         )
-    n_rows, n_bad = con.execute("SELECT coalesce(sum(n_rows), 0), coalesce(sum(n_bad), 0) FROM sums").fetchone() or (
-        0,
-        0,
-    )
+    counts = con.execute("SELECT coalesce(sum(n_rows), 0), coalesce(sum(n_bad), 0) FROM sums").fetchone()
+    n_rows, n_bad = counts or (0, 0)
     if not n_rows:
         raise InputError(f"{source.name} has a header and no rows.", "Give a file with sales in it.")
     if n_bad:
         raise InputError(
-            f"{source.name}: {n_bad:,} of {n_rows:,} rows have no item, no date, or no finite number of units.",
-            f"Every row needs {spec.item}, {spec.date} and {spec.sales}. Mend the file and load it again.",
+            f"{source.name}: {n_bad:,} of {n_rows:,} rows lack a usable item, date or number of units.",
+            f"Every row needs {spec.item} (at most {MAX_KEY_LENGTH} characters), {spec.date} and {spec.sales} "
+            f"(at most {MAX_UNITS:g}). Mend the file and load it again.",
         )
 
 
@@ -293,12 +295,17 @@ def _read_attributes(con: duckdb.DuckDBPyConnection, path: Path) -> None:
     """Table `attributes`: family, class and perishable of the items, if a Favorita `items.csv` lies beside the file."""
     con.execute("CREATE TABLE attributes (unique_id VARCHAR, family VARCHAR, class VARCHAR, is_perishable BOOLEAN)")
     if path.is_file() and {"item_nbr", "family", "class", "perishable"} <= set(read_header(path)):
-        con.execute(
-            """INSERT INTO attributes
-               SELECT item_nbr, any_value(family), any_value(class), any_value(try_cast(perishable AS BOOLEAN))
-               FROM read_csv(?, all_varchar = true, header = true, delim = ',') GROUP BY item_nbr""",
-            [str(path)],
-        )
+        try:
+            con.execute(
+                """INSERT INTO attributes
+                   SELECT item_nbr, any_value(family), any_value(class), any_value(try_cast(perishable AS BOOLEAN))
+                   FROM read_csv(?, all_varchar = true, header = true, delim = ',') GROUP BY item_nbr""",
+                [str(path)],
+            )
+        except duckdb.Error as exc:
+            raise InputError(
+                f"{path.name} beside the sales cannot be read: {str(exc).splitlines()[0]}", "Mend it or move it away."
+            ) from exc
 
 
 _ITEMS_OUT = """

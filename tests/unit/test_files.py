@@ -3,6 +3,8 @@
 import os
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -99,6 +101,20 @@ def test_locked_file_that_was_deleted_does_not_keep_the_next_out(path: Path) -> 
         path.unlink()
         with FileLock(path) as other:
             assert other.is_current()
+
+
+def test_lock_that_was_waited_for_is_on_the_new_file_when_the_old_was_deleted(path: Path) -> None:
+    first, second = FileLock(path), FileLock(path)
+    first.acquire()
+    waiting = threading.Thread(target=second.acquire, daemon=True)
+    waiting.start()
+    while second.fd is None:
+        time.sleep(0.001)
+    path.unlink()
+    first.release()
+    waiting.join(10)
+    assert second.is_current()
+    second.release()
 
 
 def test_asking_leaves_no_lock_behind(path: Path) -> None:

@@ -1,0 +1,230 @@
+"""The named SQL and the code that calls it agree, without a database: names, parameters, where tables live."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from fcst.settings import PROJECT
+from fcst.store.queries import SQL, migrations, query, query_names
+
+STORE = PROJECT / "fcst" / "store"
+CURSOR_CALLS = {"execute", "executemany", "copy_expert", "mogrify"}
+RUNNERS = {"fetch_all", "fetch_one", "fetch_frame", "execute"}
+NAMES = query_names()
+EVERY_QUERY = pytest.mark.parametrize("name", NAMES)
+
+LITERAL_STATEMENTS = {
+    ("database.py", "SELECT 1"),  # is the connection alive
+    ("migrate.py", "SELECT pg_advisory_xact_lock(%(lock)s)"),  # before there is a schema
+    ("embedded.py", "SELECT 1 FROM pg_database WHERE datname = 'fcst'"),  # before there is a database
+    ("embedded.py", "CREATE DATABASE fcst"),
+}
+BUILT_STATEMENTS = {("forecasts.py", "copy_export")}  # COPY takes no parameters: the driver has filled them in
+
+
+TREES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in sorted((PROJECT / "fcst").rglob("*.py"))}
+CALLS = [
+    (path, function, call)
+    for path, tree in TREES.items()
+    for function in ast.walk(tree)
+    if isinstance(function, (ast.FunctionDef, ast.AsyncFunctionDef))
+    for call in ast.walk(function)
+    if isinstance(call, ast.Call) and call.args
+]
+TEXTS = {
+    node.value
+    for tree in TREES.values()
+    for node in ast.walk(tree)
+    if isinstance(node, ast.Constant) and isinstance(node.value, str)
+}
+
+
+def literal(node: ast.expr) -> str | None:
+    return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else None
+
+
+def named_calls() -> Iterator[tuple[Path, str, ast.Call]]:
+    """Calls of `query("…")`, `fetch_all("…")` and the like."""
+    for path, _, call in CALLS:
+        function = call.func
+        is_runner = isinstance(function, ast.Name) and function.id in RUNNERS | {"query"}
+        is_query = isinstance(function, ast.Attribute) and function.attr == "query"
+        if (is_runner or is_query) and (name := literal(call.args[0])) is not None:
+            yield path, name, call
+
+
+def bare(statement: str) -> str:
+    """Without comments and string literals."""
+    return re.sub(r"'(?:[^']|'')*'", "''", re.sub(r"--.*", "", statement))
+
+
+def parameters(statement: str) -> set[str]:
+    return set(re.findall(r"%\((\w+)\)s", statement))
+
+
+# The files
+
+
+@pytest.mark.parametrize("path", sorted(SQL.glob("*.sql")), ids=lambda path: path.name)
+def test_file_is_made_of_a_name_a_sentence_and_a_statement(path: Path) -> None:
+    blocks = re.split(r"^-- \w+\n", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    assert blocks[0].strip() == ""
+    for block in blocks[1:]:
+        comment = re.match(r"(?:-- .*\n)+", block)
+        assert comment, block
+        text = comment[0].strip()
+        assert text[3].isupper(), text
+        assert text.endswith("."), text
+        assert block.strip().endswith(";"), block
+
+
+def test_names_are_found_in_all_files() -> None:
+    in_files = [
+        name
+        for path in SQL.glob("*.sql")
+        for name in re.findall(r"^-- (\w+)$", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    ]
+    assert sorted(in_files) == sorted(NAMES)
+    assert len(set(NAMES)) == len(NAMES) > 40
+
+
+def test_unknown_name_is_a_mistake() -> None:
+    with pytest.raises(KeyError):
+        query("no_such_query")
+
+
+def test_migrations_are_numbered_one_after_the_other() -> None:
+    found = migrations()
+    assert [number for number, _, _ in found] == list(range(1, len(found) + 1))
+    assert all(re.fullmatch(r"[a-z]+(_[a-z]+)+", name) for _, name, _ in found)
+    assert len(found) == len(list((SQL / "migrations").iterdir()))
+
+
+# Names and parameters
+
+
+@EVERY_QUERY
+def test_every_query_is_used_somewhere(name: str) -> None:
+    assert name in TEXTS
+
+
+def test_every_name_that_is_called_exists() -> None:
+    called = {name for _, name, _ in named_calls()}
+    assert len(called) > 40
+    assert called - set(NAMES) == set()
+
+
+def given_parameters() -> Iterator[tuple[str, str, set[str]]]:
+    """(file, query, names given) of `fetch_all("…", a=…)` and of `cur.execute(query("…"), {"a": …})`, spelled out."""
+    for path, name, call in named_calls():
+        if isinstance(call.func, ast.Name) and call.func.id in RUNNERS:
+            yield path.name, name, {str(keyword.arg) for keyword in call.keywords}
+    for path, _, call in CALLS:
+        if not (isinstance(call.func, ast.Attribute) and call.func.attr in CURSOR_CALLS):
+            continue
+        statement, *values = call.args
+        if not (isinstance(statement, ast.Call) and statement.args and (name := literal(statement.args[0])) in NAMES):
+            continue
+        if not values:
+            yield path.name, str(name), set()
+        elif isinstance(values[0], ast.Dict) and None not in values[0].keys:
+            yield path.name, str(name), {str(literal(key)) for key in values[0].keys if key}
+
+
+@pytest.mark.parametrize(
+    ("file", "name", "given"), list(given_parameters()), ids=lambda value: value if isinstance(value, str) else ""
+)
+def test_call_gives_the_parameters_of_its_query(file: str, name: str, given: set[str]) -> None:
+    assert given == parameters(query(name)), file
+
+
+# How statements are made
+
+
+@EVERY_QUERY
+def test_values_are_named_parameters_only(name: str) -> None:
+    assert re.findall(r"%(?!\(\w+\)s)", query(name)) == []
+
+
+@EVERY_QUERY
+def test_only_the_export_has_a_place_to_fill_in(name: str) -> None:
+    assert re.findall(r"\{\w+\}", query(name)) == (["{numbers}"] if name == "export_forecasts" else [])
+
+
+def test_no_statement_is_put_together_from_text() -> None:
+    built, literals = set(), set()
+    for path, function, call in CALLS:
+        if not (path.is_relative_to(STORE) and isinstance(call.func, ast.Attribute) and call.func.attr in CURSOR_CALLS):
+            continue
+        statement = call.args[0]
+        is_filled_in = isinstance(statement, ast.Call) and getattr(statement.func, "attr", "") in ("format", "join")
+        if isinstance(statement, (ast.JoinedStr, ast.BinOp)) or is_filled_in:
+            built.add((path.name, function.name))
+        elif text := literal(statement):
+            literals.add((path.name, text))
+    assert built == BUILT_STATEMENTS
+    assert literals == LITERAL_STATEMENTS
+
+
+@EVERY_QUERY
+def test_columns_are_spelled_out(name: str) -> None:
+    assert re.findall(r"\*\s+FROM\s+(?!staged_)\S+", query(name)) == []
+
+
+# Where tables live, and what a pooler in between must not lose
+
+
+TABLES = {
+    table
+    for text in [query("create_migrations"), *(text for _, _, text in migrations())]
+    for table in re.findall(r"CREATE TABLE (?:IF NOT EXISTS )?fcst_app\.(\w+)", text)
+}
+
+
+def relations(statement: str) -> set[str]:
+    """What a statement reads from or writes to, as it is written; keywords are upper case here, names are not."""
+    found = re.findall(
+        r"\b(?:FROM|JOIN|INTO|UPDATE|COPY|TABLE|TABLE IF NOT EXISTS|LIKE|REFERENCES|TRIGGER \w+ \w+ \w+ ON|"
+        r"INDEX \w+ ON)\s+([a-z_][a-z_.]*)",
+        bare(statement),
+    )
+    common = set(re.findall(r"(?:WITH|,)\s*([a-z_]+) AS \(", bare(statement)))
+    return set(found) - common - {"unnest"}
+
+
+@EVERY_QUERY
+def test_every_table_is_written_with_its_schema(name: str) -> None:
+    assert {found for found in relations(query(name)) if not found.startswith(("fcst_app.", "staged_"))} == set()
+
+
+@EVERY_QUERY
+def test_every_table_exists(name: str) -> None:
+    written = {found for found in relations(query(name)) if found.startswith("fcst_app.")}
+    written |= set(re.findall(r"\bfcst_app\.\w+", bare(query(name))))
+    assert {found.removeprefix("fcst_app.") for found in written} <= TABLES
+
+
+@EVERY_QUERY
+def test_no_table_is_named_without_its_schema(name: str) -> None:
+    for table in TABLES:
+        assert re.findall(rf"(?<![\w.]){table}\b(?!\.)", bare(query(name))) == []
+
+
+@pytest.mark.parametrize(("name", "text"), [(name, text) for _, name, text in migrations()], ids=lambda v: v[:30])
+def test_migration_writes_everything_with_its_schema(name: str, text: str) -> None:
+    assert len(relations(text)) > 0
+    assert {found for found in relations(text) if not found.startswith("fcst_app.")} == set()
+    assert re.findall(r"CREATE (?:FUNCTION|VIEW|TYPE|SEQUENCE) (?!fcst_app\.)", text) == []
+
+
+@EVERY_QUERY
+def test_nothing_outlives_its_transaction(name: str) -> None:
+    statement = bare(query(name))
+    assert not re.search(r"\b(LISTEN|NOTIFY|PREPARE)\b|pg_(try_)?advisory_lock\b", statement)
+    for part in statement.split(";"):
+        assert not re.match(r"\s*SET (?!LOCAL)", part)
+    if "CREATE TEMPORARY TABLE" in statement:
+        assert statement.count("CREATE TEMPORARY TABLE") == statement.count("ON COMMIT DROP")
