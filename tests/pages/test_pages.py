@@ -4,6 +4,7 @@ import uuid
 from collections.abc import Callable
 
 import pytest
+import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from fcst.engine.task import run_batch
@@ -15,6 +16,13 @@ from fcst.store import jobs as store
 from tests.conftest import write_sales
 
 PAGES = ("data", "new_run", "runs", "forecasts")
+
+
+@pytest.fixture(autouse=True)
+def fresh_server() -> None:
+    """What a server keeps is of its one database; each test has another."""
+    st.cache_data.clear()
+    st.cache_resource.clear()
 
 
 def open_page(name: str, **query: str) -> AppTest:
