@@ -5,7 +5,6 @@ WK_END_DT = "wk_end_dt"
 UNIT_SALES = "unit_sales"
 
 WEEKLY_FILE = "wkly_sales_data.csv"
-WEEKLY_COLUMNS = ("item_nbr", WK_END_DT, UNIT_SALES)
 
 WEEKDAYS = ("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT")
 

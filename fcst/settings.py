@@ -4,6 +4,7 @@ This is the only module that touches `os.environ`. README.md has the table of se
 """
 
 import os
+import re
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
@@ -95,8 +96,14 @@ def load_settings() -> Settings:
         is_worker_external=worker == "external",
         idle_exit_s=number("FCST_IDLE_EXIT_S", 120, 0),
         lease_s=number("FCST_LEASE_S", 20, 1),
-        ingest_memory=get("FCST_INGEST_MEMORY") or "1GB",
+        ingest_memory=_memory(get("FCST_INGEST_MEMORY") or "1GB"),
     )
+
+
+def _memory(text: str) -> str:
+    if not re.fullmatch(r"\d+(\.\d+)? ?[KMGT]i?B", text, re.IGNORECASE):
+        raise ConfigError(f"FCST_INGEST_MEMORY is {text!r}.", "Set it to a size such as 500MB or 2GB, or unset it.")
+    return text
 
 
 def _home(text: str | None) -> Path:

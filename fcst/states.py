@@ -32,7 +32,6 @@ class Stage(StrEnum):
     """Set when the user cancelled the job; only a retry moves it on."""
 
 
-ACTIVE_STAGES = (Stage.OBTAINING_SALES, Stage.PROCESSING, Stage.SAVING)
 FINAL_STAGES = (Stage.COMPLETED, Stage.FAILED, Stage.CANCELLED)
 
 _LEFT_EARLY = {Stage.SUBMITTED, Stage.FAILED, Stage.CANCELLED}
@@ -42,9 +41,7 @@ TRANSITIONS: dict[Stage, set[Stage]] = {
     Stage.OBTAINING_SALES: {Stage.PROCESSING, *_LEFT_EARLY},
     Stage.PROCESSING: {Stage.SAVING, *_LEFT_EARLY},
     Stage.SAVING: {Stage.COMPLETED, *_LEFT_EARLY},
-    Stage.COMPLETED: {Stage.SUBMITTED},
-    Stage.FAILED: {Stage.SUBMITTED},
-    Stage.CANCELLED: {Stage.SUBMITTED},
+    **{stage: {Stage.SUBMITTED} for stage in FINAL_STAGES},
 }
 
 

@@ -13,17 +13,26 @@ from fcst.specs import IngestSpec
 from fcst.states import IngestStatus
 from fcst.ui import text
 from fcst.ui.reports import report_lines
-from fcst.ui.shell import number_in_url, page_errors, show_error, show_page
+from fcst.ui.shell import choose, number_in_url, page_errors, show_error, show_page
+
+ENDED = (IngestStatus.COMPLETED, IngestStatus.FAILED)
 
 
 def main() -> None:
     st.title("Data", anchor=False)
     known = datasets.list_datasets()
-    ingest_id = number_in_url("ingest") or next((row["ingest_id"] for row in datasets.list_open_ingests()), None)
-    if ingest_id is not None:
-        show_ingest(ingest_id)
+    waiting = datasets.list_open_ingests()
+    asked = number_in_url("ingest")
+    if asked is not None or waiting:
+        try:
+            show_ingest(asked if asked is not None else waiting[0]["ingest_id"])
+        except InputError as exc:
+            show_error(exc)
+    wanted = st.query_params.get("dataset")
+    if wanted is not None and wanted not in {str(row["dataset_id"]) for row in known}:
+        show_error(InputError(f"There is no dataset {wanted}.", "Choose one from the list."))
     if not known:
-        show_welcome(is_loading=ingest_id is not None)
+        show_welcome(is_loading=bool(waiting))
         return
     show_dataset(known)
     with st.expander("Load more sales", icon=":material/upload_file:", expanded=False):
@@ -48,20 +57,13 @@ def show_welcome(is_loading: bool) -> None:
     show_loader()
 
 
+def dataset_label(row: dict[str, Any]) -> str:
+    return text.dataset_title(row["name"], row["version"])
+
+
 def show_dataset(known: list[dict[str, Any]]) -> None:
     by_id = {row["dataset_id"]: row for row in known}
-    wanted = number_in_url("dataset")
-    if wanted is not None and wanted not in by_id:
-        show_error(InputError(f"There is no dataset {wanted}.", "Choose one from the list."))
-    chosen_id = st.selectbox(
-        "Dataset",
-        list(by_id),
-        index=list(by_id).index(wanted) if wanted in by_id else 0,
-        format_func=lambda key: text.dataset_title(by_id[key]["name"], by_id[key]["version"]),
-        width=420,
-    )
-    if chosen_id != wanted and (wanted is not None or chosen_id != known[0]["dataset_id"]):
-        st.query_params["dataset"] = str(chosen_id)
+    chosen_id = choose("Dataset", list(by_id), "dataset", lambda key: dataset_label(by_id[key]), width=420)
     dataset = by_id[chosen_id]
     with st.container(horizontal=True):
         st.metric("Items", f"{dataset['n_items']:,}", border=True)
@@ -169,29 +171,35 @@ def follow(ingest_id: int) -> None:
 
 
 def show_ingest(ingest_id: int) -> None:
-    row = datasets.get_ingest(ingest_id)
-    is_open = row["status"] not in (IngestStatus.COMPLETED, IngestStatus.FAILED)
+    """What an ingest does, until it has ended; then its dataset, or why there is none."""
+    is_open = datasets.get_ingest(ingest_id)["status"] not in ENDED
 
     @st.fragment(run_every=0.5 if is_open else None)
     def watch() -> None:
         with page_errors():
             now = datasets.get_ingest(ingest_id)
-            label = text.plain(now["spec"]["name"])
-            if now["status"] == IngestStatus.COMPLETED:
-                if is_open or number_in_url("ingest"):
-                    st.query_params.clear()
-                    st.query_params["dataset"] = str(now["dataset_id"])
-                    st.toast(f"Dataset {label} is loaded.", icon=":material/check_circle:")
-                    st.rerun()
-            elif now["status"] == IngestStatus.FAILED:
-                show_error(InputError(f"{now['spec']['name']} was not loaded. {now['error']}", now["hint"] or ""))
-                if is_open:
-                    st.rerun()
-            else:
-                what = now["progress"] or "waiting for its turn"
-                st.info(f"Loading {label}: {text.plain(what)} …", icon=":material/hourglass_top:")
+            if is_open and now["status"] in ENDED:
+                if now["status"] == IngestStatus.COMPLETED:
+                    st.toast(f"Dataset {text.plain(now['spec']['name'])} is loaded.", icon=":material/check_circle:")
+                else:
+                    st.query_params["ingest"] = str(ingest_id)  # the reason stays readable
+                st.rerun()
+            show_ingest_state(now)
 
     watch()
+
+
+def show_ingest_state(ingest: dict[str, Any]) -> None:
+    name = ingest["spec"]["name"]
+    if ingest["status"] == IngestStatus.FAILED:
+        show_error(InputError(f"{name} was not loaded. {ingest['error']}", ingest["hint"] or ""))
+    elif ingest["status"] != IngestStatus.COMPLETED:
+        what = ingest["progress"] or "waiting for its turn"
+        st.info(f"Loading {text.plain(name)}: {text.plain(what)} …", icon=":material/hourglass_top:")
+    elif number_in_url("ingest") is not None and ingest["dataset_id"] is not None:
+        st.query_params.clear()
+        st.query_params["dataset"] = str(ingest["dataset_id"])
+        st.rerun()
 
 
 show_page(main)

@@ -11,7 +11,7 @@ from fcst.names import ENDED_AFTER_WEEKS, HOLDOUT_WEEKS
 from fcst.services import forecasts, jobs
 from fcst.states import Outcome
 from fcst.ui import text
-from fcst.ui.shell import number_in_url, show_page
+from fcst.ui.shell import choose, show_page
 
 ALL_ITEMS = ""  # no key of an item is empty
 BENCHMARK = "SeasonalNaive"
@@ -33,9 +33,9 @@ def main() -> None:
         unique_id = choose_item(items)
     with right:
         models = job["spec"]["models"]
-        model = models[0] if len(models) == 1 else st.selectbox("Model", models, key="model")
-        if len(models) == 1:
-            st.text_input("Model", model, disabled=True)
+        model = choose("Model", models, "model", str, disabled=len(models) == 1)
+    if unique_id != ALL_ITEMS:
+        st.query_params["job"] = str(job["job_id"])  # an item is one of this run, also when a newer one ends
     row = None if unique_id == ALL_ITEMS else items[items["unique_id"] == unique_id].iloc[0]
     if row is not None and row["outcome"] != Outcome.COMPLETED:
         st.warning(f"This item has no forecast: it is {row['outcome']}. {text.plain(row['reason'] or '')}")
@@ -55,40 +55,24 @@ def main() -> None:
 
 
 def choose_job(found: dict[int, dict[str, Any]]) -> dict[str, Any]:
-    wanted = number_in_url("job")
-    if wanted is not None and wanted not in found:
-        st.warning(f"Run {wanted} has no forecasts; this is the newest run that has.")
-    job_id = st.selectbox(
-        "Run",
-        list(found),
-        index=list(found).index(wanted) if wanted in found else 0,
-        format_func=lambda key: text.job_title(found[key]),
-    )
-    if job_id != wanted:
-        st.query_params.clear()
-        st.query_params["job"] = str(job_id)
-    return found[job_id]
+    wanted = st.query_params.get("job")
+    if wanted is not None and wanted not in map(str, found):
+        st.warning(f"Run {text.plain(wanted)} has no forecasts; this is the newest run that has.")
+    return found[choose("Run", list(found), "job", lambda key: text.job_title(found[key]))]
 
 
 def choose_item(items: pd.DataFrame) -> str:
     families = dict(zip(items["unique_id"], items["family"], strict=True))
-    options = [ALL_ITEMS, *families]
     wanted = st.query_params.get("item", ALL_ITEMS)
-    if wanted not in options:
+    if wanted not in (ALL_ITEMS, *families):
         st.warning(f"This run has no item {text.plain(wanted)}; this is the sum of all.")
-        wanted = ALL_ITEMS
 
     def label(key: str) -> str:
         if key == ALL_ITEMS:
             return "All chosen items"
         return f"{key} · {families[key]}" if families[key] else key
 
-    unique_id = st.selectbox("Item (type to search)", options, index=options.index(wanted), format_func=label)
-    if unique_id == ALL_ITEMS:
-        st.query_params.pop("item", None)
-    else:
-        st.query_params["item"] = unique_id
-    return unique_id
+    return choose("Item (type to search)", [ALL_ITEMS, *families], "item", label)
 
 
 def show_title(job: dict[str, Any], row: pd.Series | None, view: forecasts.View) -> None:

@@ -10,7 +10,7 @@ from fcst.errors import FcstError, InputError
 from fcst.services import datasets, jobs
 from fcst.specs import MAX_BATCH_SIZE, MAX_HORIZON
 from fcst.ui import text
-from fcst.ui.shell import number_in_url, show_error, show_page
+from fcst.ui.shell import choose, show_error, show_page
 
 DEFAULT_ITEMS = 100
 
@@ -23,17 +23,16 @@ def main() -> None:
         if st.button("Load sales", type="primary"):
             st.switch_page("pages/data.py")
         return
-    wanted = number_in_url("dataset")
-    if wanted is not None and wanted not in known:
+    wanted = st.query_params.get("dataset")
+    if wanted is not None and wanted not in map(str, known):
         show_error(InputError(f"There is no dataset {wanted}.", "Choose one from the list."))
     form, preview = st.columns([2, 3], gap="large")
     with form:
-        dataset_id = st.selectbox(
+        dataset_id = choose(
             "Dataset",
             list(known),
-            index=list(known).index(wanted) if wanted in known else 0,
-            format_func=lambda key: text.dataset_title(known[key]["name"], known[key]["version"]),
-            key="dataset",
+            "dataset",
+            lambda key: text.dataset_title(known[key]["name"], known[key]["version"]),
         )
         dataset = known[dataset_id]
         n_items = choose_number(dataset)

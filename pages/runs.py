@@ -24,23 +24,25 @@ def main() -> None:
 
 def show_jobs() -> None:
     st.title("Runs", anchor=False)
-    if not jobs.list_jobs():
+    found = jobs.list_jobs()
+    if not found:
         st.info("Nothing has been run yet.", icon=":material/list_alt:")
         if st.button("New run", type="primary"):
             st.switch_page("pages/new_run.py")
         return
-    is_any_open = any(not job["is_over"] for job in jobs.list_jobs())
+    is_any_open = any(not job["is_over"] for job in found)
 
     @st.fragment(run_every=REFRESH_S if is_any_open else None)
     def live() -> None:
         with page_errors():
             found = jobs.list_jobs()
-            picked = st.dataframe(
+            st.session_state["shown_jobs"] = [job["job_id"] for job in found]
+            st.dataframe(
                 job_frame(found),
                 hide_index=True,
                 placeholder="",
                 key="jobs",
-                on_select="rerun",
+                on_select=open_selected,
                 selection_mode="single-row",
                 column_config={
                     "Items": st.column_config.NumberColumn(format="localized"),
@@ -48,13 +50,18 @@ def show_jobs() -> None:
                 },
             )
             st.caption("Select a run to open it.")
-            if picked["selection"]["rows"]:
-                st.query_params["job"] = str(found[picked["selection"]["rows"][0]]["job_id"])
+            if number_in_url("job") is not None:
                 st.rerun()
             if is_any_open and all(job["is_over"] for job in found):
                 st.rerun()
 
     live()
+
+
+def open_selected() -> None:
+    """A selection is a row's place in the table as it was drawn; the runs drawn there may have moved since."""
+    for row in st.session_state["jobs"]["selection"]["rows"]:
+        st.query_params["job"] = str(st.session_state["shown_jobs"][row])
 
 
 def show_job(job_id: int) -> None:
@@ -168,7 +175,6 @@ def show_batches(job: dict[str, Any]) -> None:
             "Attempt": st.column_config.NumberColumn(width="small"),
             "Done": st.column_config.NumberColumn(width="small"),
             "Failed": st.column_config.NumberColumn(width="small"),
-            "Started": st.column_config.DatetimeColumn(format="HH:mm:ss"),
             "Error": st.column_config.TextColumn(width="large"),
         },
     )

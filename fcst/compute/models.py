@@ -40,7 +40,6 @@ class Model:
     """What a user can ask for: `fits` in order of preference: the model itself, then its fallbacks."""
 
     name: str
-    is_seasonal: bool
     purpose: str
     source: str
     fits: tuple[Fit, ...]
@@ -64,7 +63,6 @@ CATALOGUE: dict[str, Model] = {
     for model in (
         Model(
             "SeasonalNaive",
-            True,
             "repeats last year; the yardstick",
             "Hyndman & Athanasopoulos, Forecasting: Principles and Practice, 5.2",
             (
@@ -75,14 +73,12 @@ CATALOGUE: dict[str, Model] = {
         ),
         Model(
             "AutoETS",
-            False,
             "level and trend by exponential smoothing, no season",
             "Hyndman et al. 2002, doi:10.1016/S0169-2070(01)00110-8",
             (_ETS, RECENT_MEAN),
         ),
         Model(
             "DynamicOptimizedTheta",
-            True,
             "trend and season; strong on short and long histories",
             "Fiorucci et al. 2016, doi:10.1016/j.ijforecast.2016.02.005",
             (
@@ -97,7 +93,6 @@ CATALOGUE: dict[str, Model] = {
         ),
         Model(
             "AutoCES",
-            True,
             "level and season without fixed components",
             "Svetunkov et al. 2022, doi:10.1002/nav.22074",
             (
@@ -109,7 +104,6 @@ CATALOGUE: dict[str, Model] = {
         ),
         Model(
             "MSTL",
-            True,
             "season by decomposition, the rest by exponential smoothing",
             "Bandara et al. 2021, arXiv:2107.13462",
             (Fit("MSTL", TWO_YEARS, _model("MSTL", season_length=SEASON_LENGTH)), _ETS, RECENT_MEAN),

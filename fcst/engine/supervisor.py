@@ -10,9 +10,10 @@ import socket
 import threading
 import time
 import uuid
+from collections.abc import Callable
 from concurrent.futures import CancelledError, Future
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pebble import ProcessExpired
@@ -33,6 +34,7 @@ RESCUE_EVERY_S = 2.0
 AWAY_LIMIT_S = 600.0  # of a database that does not come back: it ends, and the app starts another when it can
 GRACE_S = 20.0  # for running tasks, when the supervisor is told to end
 CANCELLED = "cancelled by the user"
+POOL_BROKE = "the process pool broke"
 
 log = logging.getLogger(__name__)
 
@@ -62,8 +64,8 @@ def run_supervisor(settings: Settings) -> bool:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: supervisor.end())
     try:
-        supervisor.run()
-        presence.announce(lock, {})  # not after an error: an empty file tells of an end in good order
+        if supervisor.run():
+            presence.announce(lock, {})  # only then: an empty file tells that nothing was left to do
     finally:
         lock.release()
     return True
@@ -84,21 +86,22 @@ class Supervisor:
         self._rescue_due = 0.0
 
     def end(self) -> None:
-        """No new work; what runs may finish within the grace period."""
+        """No new work; what runs may finish within the grace period. Called by a signal: sets a flag and no more."""
         self._is_ending = True
-        self._wake.set()
 
-    def run(self) -> None:
+    def run(self) -> bool:
+        """Works until it is told to end or nothing is left to do; whether nothing is."""
         self._announce(is_leaving=False)
         pool = LocalPool(self.settings.processes)
         try:
             self._register()
             log.info("supervisor %s works with %s processes", self.worker_id, self.settings.processes)
             self._work(pool)
-            self._finish()
+            self._finish(pool)
         finally:
             pool.stop()
         log.info("supervisor %s ends", self.worker_id)
+        return not workers.has_work()
 
     def _register(self) -> None:
         host, lease_s = socket.gethostname(), self.settings.lease_s
@@ -147,7 +150,7 @@ class Supervisor:
         woken_at = presence.woken_at(self._lock_path)
         deadline = time.monotonic() + seconds
         while (left := deadline - time.monotonic()) > 0 and not self._wake.wait(min(left, BUSY_POLL_S)):
-            if presence.woken_at(self._lock_path) != woken_at:
+            if self._is_ending or presence.woken_at(self._lock_path) != woken_at:
                 break
         self._wake.clear()
 
@@ -163,7 +166,8 @@ class Supervisor:
             self._rescue_due = now + RESCUE_EVERY_S
         if has_ended:
             jobs.freeze_ended()
-        self._claim(pool)
+        if not self._is_ending:
+            self._claim(pool)
 
     def _claim(self, pool: LocalPool) -> None:
         free = pool.processes - len(self._running)
@@ -174,20 +178,28 @@ class Supervisor:
             for row in batches.claim(self.worker_id, free):
                 self._start(pool, task.run_batch, row["job_id"], row["batch_id"], row["attempt"], row["tries"])
 
-    def _start(self, pool: LocalPool, function: object, job_id: int | None, id: int, attempt: int, tries: int) -> None:
-        future = pool.submit(function, id, attempt)  # type: ignore[arg-type]
-        future.add_done_callback(lambda _: self._wake.set())
+    def _start(
+        self, pool: LocalPool, function: Callable[..., None], job_id: int | None, id: int, attempt: int, tries: int
+    ) -> None:
+        future: Future = Future()
         running = _Running(future, job_id, id, attempt, tries)
-        self._running.append(running)
+        try:
+            future = pool.submit(function, id, attempt)
+        except RuntimeError:  # the pool broke this instant; the next tick builds it anew
+            self._give_back(running, POOL_BROKE, is_forgiven=True)
+            return
+        future.add_done_callback(lambda _: self._wake.set())
+        self._running.append(replace(running, future=future))
         log.info("%s started", running)
 
     def _collect(self, pool: LocalPool) -> bool:
         """Takes note of tasks that have ended; whether there were any. All have when the pool is broken."""
-        ended = [running for running in self._running if pool.is_broken or running.future.done()]
+        is_broken = pool.is_broken
+        ended = [running for running in self._running if is_broken or running.future.done()]
         for running in ended:
             self._end(running)
             self._running.remove(running)
-        if pool.is_broken:
+        if is_broken:
             pool.rebuild()
         return bool(ended)
 
@@ -199,7 +211,7 @@ class Supervisor:
         except StaleState as exc:
             log.info("%s stopped: %s", running, exc)
         except (BrokenProcessPool, CancelledError, TimeoutError):
-            self._give_back(running, "the process pool broke", is_forgiven=True)
+            self._give_back(running, POOL_BROKE, is_forgiven=True)
         except ProcessExpired as exc:
             self._give_back(running, f"its process died ({_exit_reason(exc.exitcode)})")
         except DatabaseAway as exc:
@@ -220,6 +232,7 @@ class Supervisor:
         elif is_last:
             error = InputError(f"The reading broke off {running.tries} times: {reason}.", "The log tells more.")
             ingests.fail(running.id, running.attempt, error)
+            task.discard_files(running.id)
         else:
             ingests.release(running.id, running.attempt)
 
@@ -237,24 +250,30 @@ class Supervisor:
         return True
 
     def _rescue(self) -> None:
-        """Frees the batches of supervisors that are gone; ingests of theirs are claimed as they are."""
-        for row in batches.list_lost():
+        """Frees what supervisors that are gone have left, and what was claimed here without our learning of it.
+
+        The latter happens where the connection dies between a claim and its answer. Ingests of the former are
+        claimed as they are.
+        """
+        own = [running.id for running in self._running if running.job_id is not None]
+        ingests.release_lost(self.worker_id, [running.id for running in self._running if running.job_id is None])
+        for row in batches.list_lost(self.worker_id, own):
             reason = "its supervisor was lost"
             log.warning("batch %s attempt %s: %s", row["batch_id"], row["attempt"], reason)
             batches.end_attempt(row["batch_id"], row["attempt"], Stage.SUBMITTED, reason, is_forgiven=True)
 
-    def _finish(self) -> None:
+    def _finish(self, pool: LocalPool) -> None:
         """Lets running tasks end within the grace period, gives back the rest, and signs off."""
+        self._announce(is_leaving=True)
         deadline = time.monotonic() + GRACE_S
+        self._is_ending = True
         while self._running and time.monotonic() < deadline:
-            for running in [r for r in self._running if r.future.done()]:
-                self._end(running)
-                self._running.remove(running)
+            self._tick(pool)
             self._wake.wait(BUSY_POLL_S)
             self._wake.clear()
         for running in self._running:
-            running.future.cancel()
             self._give_back(running, "its supervisor was told to end", is_forgiven=True)
+            running.future.cancel()
         self._running.clear()
         jobs.freeze_ended()
         workers.stop(self.worker_id)

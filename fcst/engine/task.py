@@ -110,8 +110,8 @@ def run_ingest(ingest_id: int, attempt: int) -> None:
     settings = load_settings()
     run_token = str(uuid.uuid4())
     spec = ingests.begin(ingest_id, attempt, run_token)
-    folder = settings.home / "tmp" / f"ingest-{ingest_id}-{attempt}"
-    shutil.rmtree(folder, ignore_errors=True)
+    folder = _folder(ingest_id)
+    shutil.rmtree(folder, ignore_errors=True)  # of an attempt that was killed
     folder.mkdir(parents=True)
     try:
         ingests.set_progress(ingest_id, run_token, f"reading {Path(spec.path).name}")
@@ -122,7 +122,16 @@ def run_ingest(ingest_id: int, attempt: int) -> None:
         datasets.insert(dataset_id, spec, weekly, ingest_id, run_token)
     except InputError as exc:
         ingests.fail(ingest_id, attempt, exc)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-    if spec.is_upload:
-        shutil.rmtree(Path(spec.path).parent, ignore_errors=True)
+    discard_files(ingest_id)
+
+
+def discard_files(ingest_id: int) -> None:
+    """Removes what an ended ingest leaves on disk: its working folder, and the copy of an upload."""
+    shutil.rmtree(_folder(ingest_id), ignore_errors=True)
+    row = ingests.get(ingest_id)
+    if row is not None and row["spec"]["is_upload"]:
+        shutil.rmtree(Path(row["spec"]["path"]).parent, ignore_errors=True)
+
+
+def _folder(ingest_id: int) -> Path:
+    return load_settings().home / "tmp" / f"ingest-{ingest_id}"

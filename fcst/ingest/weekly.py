@@ -19,6 +19,7 @@ from fcst.specs import IngestSpec
 TRUE_FLAGS = ("true", "t", "yes", "y", "1", "1.0")
 FALSE_FLAGS = ("false", "f", "no", "n", "0", "0.0")
 MAX_YEARS = 100
+MAX_REJECTS = 1_000  # bad cells that are kept to be told of: each holds its line in memory
 MAX_KEY_LENGTH = 500
 MAX_UNITS = 1e12  # of one row: beyond it sums lose units, and a number is no number of goods
 
@@ -177,7 +178,8 @@ def _aggregate(con: duckdb.DuckDBPyConnection, source: Path, header: list[str], 
                    nullif({flag}, '') AS flag, coalesce({flag} IN {TRUE_FLAGS}, false) AS is_promo,
                    {day} + ((6 - (dayofweek({day}) - {back_to_week_start} + 7) % 7)::integer) AS wk_end_dt
             FROM read_csv(?, columns = {{{columns}}}, header = true, delim = ',', quote = '"', escape = '"',
-                          auto_detect = false, store_rejects = true, strict_mode = true, max_line_size = 1000000,
+                          auto_detect = false, strict_mode = true, max_line_size = 1000000,
+                          store_rejects = true, rejects_limit = {MAX_REJECTS},
                           compression = '{"gzip" if _is_gzip(source) else "none"}')
         ) GROUP BY unique_id, wk_end_dt
         """,
@@ -188,17 +190,19 @@ def _aggregate(con: duckdb.DuckDBPyConnection, source: Path, header: list[str], 
 
 def _refuse_bad_rows(con: duckdb.DuckDBPyConnection, source: Path, header: list[str], spec: IngestSpec) -> None:
     rejects = con.execute(
-        """SELECT line, column_idx, error_type::text, csv_line, (SELECT count(DISTINCT line) FROM reject_errors)
+        """SELECT line, column_idx, error_type::text, csv_line, (SELECT count(DISTINCT line) FROM reject_errors),
+                  (SELECT count(*) FROM reject_errors)
            FROM reject_errors ORDER BY line, column_idx LIMIT 1"""
     ).fetchone()
     if rejects:
-        line, place, kind, text, n = rejects
+        line, place, kind, text, n, n_rejects = rejects
         column = header[min(place, len(header)) - 1]
         what = {"CAST": f"{column} is not {'a date' if column == spec.date else 'a number'}"}.get(
             kind, f"the line does not fit the header ({kind.lower().replace('_', ' ')})"
         )
         raise InputError(
-            f"{source.name}, line {line}: {what}, in {text.strip()[:120]!r}. Bad lines in all: {n:,}.",
+            f"{source.name}, line {line}: {what}, in {text.strip()[:120]!r}. "
+            f"Bad lines in all: {'at least ' if n_rejects >= MAX_REJECTS else ''}{n:,}.",
             "Dates are YYYY-MM-DD, sales are numbers with a decimal point. Mend the file and load it again.",
         )
     counts = con.execute("SELECT coalesce(sum(n_rows), 0), coalesce(sum(n_bad), 0) FROM sums").fetchone()
@@ -258,8 +262,9 @@ def _fill_weeks(con: duckdb.DuckDBPyConnection, spec: IngestSpec, report: dict[s
         f"""
         CREATE TABLE weeks AS
         WITH lives AS (
-            SELECT unique_id, coalesce(min(wk_end_dt) FILTER (WHERE is_sold), min(wk_end_dt)) AS first_wk
-            FROM whole GROUP BY unique_id
+            -- From all rows: a first sale in the partial first week is a sale too.
+            SELECT unique_id, greatest(coalesce(min(wk_end_dt) FILTER (WHERE is_sold), min(wk_end_dt)), ?) AS first_wk
+            FROM sums WHERE unique_id IN (SELECT unique_id FROM whole) GROUP BY unique_id
         ), calendar AS (
             SELECT unique_id, unnest(range(first_wk, ?::date + 1, INTERVAL 7 DAY))::date AS wk_end_dt FROM lives
         )
@@ -267,7 +272,7 @@ def _fill_weeks(con: duckdb.DuckDBPyConnection, spec: IngestSpec, report: dict[s
                coalesce(s.promo_units, 0) AS promo_units, coalesce(s.is_sold, false) AS is_sold
         FROM calendar c LEFT JOIN whole s ON s.unique_id = c.unique_id AND s.wk_end_dt = c.wk_end_dt
         """,
-        [last],
+        [first, last],
     )
 
 

@@ -13,7 +13,7 @@ from fcst.errors import InputError
 from fcst.ingest.sample import write_sample as write_sample
 from fcst.ingest.weekly import check_columns, find_source
 from fcst.names import HOLDOUT_WEEKS as HOLDOUT_WEEKS
-from fcst.services.supervision import ensure_supervisor, keep_alive
+from fcst.services.supervision import ensure_supervisor, keep_alive, patiently
 from fcst.settings import SAMPLE, load_settings
 from fcst.specs import IngestSpec
 from fcst.states import IngestStatus
@@ -33,6 +33,7 @@ def request_ingest(spec: IngestSpec) -> int:
     source = find_source(spec.path)
     check_columns(source, spec)
     known = IngestSpec.from_dict({**spec.__dict__, "path": str(source)})
+    ensure_supervisor()  # before: where none can be started, nothing is asked for
     ingest_id = ingests.insert(known)
     ensure_supervisor()
     return ingest_id
@@ -94,7 +95,10 @@ def wait_for_ingest(ingest_id: int, tell: Callable[[str], None] | None = None) -
         with the reason, if the file was refused.
     """
     said = None
-    while (row := get_ingest(ingest_id))["status"] not in (IngestStatus.COMPLETED, IngestStatus.FAILED):
+    while (row := patiently(lambda: get_ingest(ingest_id)))["status"] not in (
+        IngestStatus.COMPLETED,
+        IngestStatus.FAILED,
+    ):
         if tell and row["progress"] and row["progress"] != said:
             said = row["progress"]
             tell(said)

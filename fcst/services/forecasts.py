@@ -1,5 +1,7 @@
 """What a user can do with results: look at one item or at the sum of all, take them away as a file."""
 
+import contextlib
+import uuid
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -81,20 +83,21 @@ def export_job(job_id: int, path: Path, file_format: str) -> None:
         if the file cannot be written, or the format is unknown.
     """
     level = tuple(jobs.get(job_id)["spec"]["level"])
-    unfinished = path.with_name(path.name + ".part")
+    if file_format not in EXPORT_FORMATS:
+        raise InputError(f"There is no format {file_format!r}.", f"Choose among {', '.join(EXPORT_FORMATS)}.")
+    unfinished = path.with_name(f".{uuid.uuid4().hex}.part")
     try:
         if file_format == "csv":
             with unfinished.open("wb") as out:
                 forecasts.copy_export(job_id, level, out)
-        elif file_format == "parquet":
-            forecasts.read_export(job_id, level).to_parquet(unfinished, index=False)
         else:
-            raise InputError(f"There is no format {file_format!r}.", f"Choose among {', '.join(EXPORT_FORMATS)}.")
+            forecasts.read_export(job_id, level).to_parquet(unfinished, index=False)
         unfinished.replace(path)
     except OSError as exc:
         raise InputError(f"{path} cannot be written: {exc.strerror}.", "Choose another place.") from exc
     finally:
-        unfinished.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            unfinished.unlink()
 
 
 def _with_bounds(rows: pd.DataFrame, level: list[int]) -> pd.DataFrame:

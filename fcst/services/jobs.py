@@ -5,7 +5,7 @@ from typing import Any
 
 from fcst.compute.models import parse_models
 from fcst.errors import InputError
-from fcst.services.supervision import ensure_supervisor, keep_alive
+from fcst.services.supervision import ensure_supervisor, keep_alive, patiently
 from fcst.settings import load_settings
 from fcst.specs import JobSpec, default_batch_size
 from fcst.states import FINAL_STATUSES
@@ -88,8 +88,9 @@ def submit_job(dataset_id: int, items: list[tuple[str, int]], spec: JobSpec, nam
     """
     if not items:
         raise InputError("No item was chosen.", "Choose at least one.")
+    ensure_supervisor()  # before: where none can be started, nothing is submitted
     job_id = jobs.insert(dataset_id, items, spec, name.strip()[:100], note.strip()[:1000])
-    ensure_supervisor()
+    ensure_supervisor()  # after: one that was about to leave has not seen the job
     return job_id
 
 
@@ -121,7 +122,7 @@ def _with_rate(job: dict[str, Any]) -> dict[str, Any]:
 
 def wait_for_job(job_id: int) -> dict[str, Any]:
     """Waits until a job has ended; returns it. A supervisor that crashes meanwhile is replaced."""
-    while not (job := get_job(job_id))["is_over"]:
+    while not (job := patiently(lambda: get_job(job_id)))["is_over"]:
         keep_alive()
         time.sleep(POLL_S)
     return job
@@ -145,6 +146,7 @@ def cancel_job(job_id: int) -> bool:
 def retry_job(job_id: int) -> int:
     """Runs the failed and cancelled items of an ended job again, in the same job; returns how many there are."""
     jobs.get(job_id)
+    ensure_supervisor()
     n_items = jobs.retry(job_id)
     if n_items:
         ensure_supervisor()

@@ -4,14 +4,19 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
+from typing import TypeVar
 
 from fcst import presence
-from fcst.errors import ConfigError
+from fcst.errors import ConfigError, DatabaseAway
 from fcst.settings import PROJECT, child_environment, load_settings
 from fcst.store.database import connect_kwargs
 from fcst.store.migrate import migrate
 
-START_LIMIT_S = 20.0
+START_LIMIT_S = 30.0
+AWAY_LIMIT_S = 60.0
+
+T = TypeVar("T")
 
 
 def prepare_database() -> list[str]:
@@ -38,9 +43,14 @@ def ensure_supervisor() -> None:
         return
     if settings.is_worker_external:
         return
-    settings.logs.mkdir(parents=True, exist_ok=True)
     log = settings.logs / "supervisor.log"
-    with log.open("ab") as out:
+    try:
+        settings.logs.mkdir(parents=True, exist_ok=True)
+        out = log.open("ab")
+    except OSError as exc:
+        hint = "Set FCST_HOME to a folder that can be written."
+        raise ConfigError(f"The log {log} cannot be written: {exc.strerror}.", hint) from exc
+    with out:
         process = subprocess.Popen(
             [sys.executable, "-m", "fcst", "worker"],
             cwd=PROJECT,
@@ -55,6 +65,18 @@ def ensure_supervisor() -> None:
         if process.poll() is not None and presence.holder(path) is None and process.returncode != 0:
             raise ConfigError("The supervisor ended as soon as it was started.", f"{log} tells why.")
         time.sleep(0.02)
+
+
+def patiently(read: Callable[[], T]) -> T:
+    """What `read` returns; while the database is away it is asked again, for a minute."""
+    deadline = time.monotonic() + AWAY_LIMIT_S
+    while True:
+        try:
+            return read()
+        except DatabaseAway:
+            if time.monotonic() > deadline:
+                raise
+        time.sleep(0.5)
 
 
 def keep_alive() -> None:

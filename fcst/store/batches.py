@@ -123,7 +123,7 @@ def end_attempt(batch_id: int, attempt: int, to_stage: Stage, reason: str, is_fo
         cur.execute(query("end_batch"), {**end, "forgiven": int(is_forgiven)})
         row = cur.fetchone()
         if row is not None and row["stage"] != Stage.SUBMITTED:
-            left = {"batch_id": batch_id, "outcome": row["stage"], "reason": reason}
+            left = {"batch_id": batch_id, "outcome": row["stage"], "reason": row["error"]}
             cur.execute(query("end_pending_items"), left)
 
 
@@ -132,9 +132,15 @@ def cancel_waiting() -> None:
     execute("cancel_waiting_batches")
 
 
-def list_lost() -> list[dict[str, Any]]:
-    """`batch_id, attempt, tries` of batches whose supervisor is gone."""
-    return fetch_all("list_lost_batches")
+def list_lost(worker_id: str, running: list[int]) -> list[dict[str, Any]]:
+    """`batch_id, attempt, tries` of batches whose supervisor is gone, or is this one and does not know of them.
+
+    Parameters
+    ----------
+    running
+        the batches that this supervisor runs.
+    """
+    return fetch_all("list_lost_batches", worker_id=worker_id, running=running)
 
 
 def list_all(job_id: int) -> list[dict[str, Any]]:

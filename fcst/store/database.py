@@ -6,6 +6,7 @@ outlives its transaction, so a pooler in transaction mode may stand between.
 
 import os
 import re
+import select
 import threading
 import time
 from collections.abc import Iterator
@@ -47,7 +48,8 @@ class _Pool(ThreadedConnectionPool):
         try:
             while True:
                 con = self._open_or_reuse()
-                if time.monotonic() - self._used_at.get(id(con), float("inf")) < FRESH_S or _is_alive(con):
+                is_fresh = time.monotonic() - self._used_at.get(id(con), float("inf")) < FRESH_S
+                if not _has_been_closed(con) and (is_fresh or _is_alive(con)):
                     return con
                 self.putconn(con, close=True)
         except BaseException:
@@ -67,6 +69,11 @@ class _Pool(ThreadedConnectionPool):
         self._used_at[id(con)] = time.monotonic()
         self.putconn(con, close=bool(con.closed))
         self._free.release()
+
+
+def _has_been_closed(con: Connection) -> bool:
+    """Whether the server has said something to a connection that waits: then it was a farewell."""
+    return bool(select.select([con], [], [], 0)[0])
 
 
 def _is_alive(con: Connection) -> bool:
@@ -114,7 +121,15 @@ def _pool() -> _Pool:
     key = (os.getpid(), settings.database_url or str(settings.home))
     with _pools_lock:
         if key not in _pools:
-            defaults = {"connect_timeout": "10", "application_name": "fcst", "keepalives_idle": "30"}
+            defaults = {
+                "application_name": "fcst",
+                "connect_timeout": "10",
+                # A network that swallows a connection without a word is noticed within a minute.
+                "keepalives_idle": "30",
+                "keepalives_interval": "10",
+                "keepalives_count": "3",
+                "tcp_user_timeout": "30000",
+            }
             _pools[key] = _Pool(make_dsn(**(defaults | connect_kwargs())))
         return _pools[key]
 

@@ -32,6 +32,7 @@ def insert(dataset_id: int, spec: IngestSpec, weekly: WeeklyFiles, ingest_id: in
     report = weekly.report
     facts = ("n_items", "n_weeks", "first_wk_end_dt", "last_wk_end_dt", "total_units")
     with transaction() as cur:
+        cur.execute(query("lock_dataset_name"), {"name": spec.name})
         cur.execute(query("next_version"), {"name": spec.name})
         row = {
             "dataset_id": dataset_id,

@@ -57,7 +57,7 @@ def copy_export(job_id: int, level: tuple[int, ...], out: BinaryIO, unique_id: s
     A key that a spreadsheet would take for a formula gets a quote in front. Units are rounded to 4 decimals.
     """
     with transaction() as cur:
-        select = _export_select(level).as_string(cur)
+        select = _export_select(level, is_for_spreadsheets=True).as_string(cur)
         statement = cur.mogrify(select, {"job_id": job_id, "unique_id": unique_id}).decode()
         cur.copy_expert(f"COPY ({statement}) TO STDOUT (FORMAT csv, HEADER)", out)
 
@@ -65,13 +65,16 @@ def copy_export(job_id: int, level: tuple[int, ...], out: BinaryIO, unique_id: s
 def read_export(job_id: int, level: tuple[int, ...]) -> pd.DataFrame:
     """The export form as a frame, for typed files."""
     with transaction() as cur:
-        cur.execute(_export_select(level), {"job_id": job_id, "unique_id": None})
+        cur.execute(_export_select(level, is_for_spreadsheets=False), {"job_id": job_id, "unique_id": None})
         columns = [column.name for column in cur.description or ()]
         frame = pd.DataFrame([row.values() for row in cur.fetchall()], columns=columns)
     return frame.assign(is_fallback=frame["is_fallback"] == "true")
 
 
-def _export_select(level: tuple[int, ...]) -> sql.Composed:
+_SAFE_KEY = r"CASE WHEN f.unique_id ~ '^[=+@\t\r-]' THEN '''' || f.unique_id ELSE f.unique_id END"
+
+
+def _export_select(level: tuple[int, ...], is_for_spreadsheets: bool) -> sql.Composed:
     def rounded(value: sql.Composable, name: str) -> sql.Composed:
         return sql.SQL("round({}::numeric, 4)::float8 AS {}").format(value, sql.Identifier(name))
 
@@ -81,7 +84,8 @@ def _export_select(level: tuple[int, ...]) -> sql.Composed:
         for side in ("lo", "hi")
     ]
     columns = [rounded(sql.SQL("f.forecast"), "forecast"), *bounds]
-    return sql.SQL(query("export_forecasts")).format(numbers=sql.SQL(", ").join(columns))
+    key = sql.SQL(_SAFE_KEY if is_for_spreadsheets else "f.unique_id")
+    return sql.SQL(query("export_forecasts")).format(key=key, numbers=sql.SQL(", ").join(columns))
 
 
 def _copy_text(rows: Iterable[tuple[Any, ...]]) -> io.StringIO:

@@ -47,6 +47,11 @@ def fail(ingest_id: int, attempt: int, error: FcstError) -> None:
     execute("fail_ingest", ingest_id=ingest_id, attempt=attempt, error=error.message, hint=error.hint)
 
 
+def release_lost(worker_id: str, running: list[int]) -> None:
+    """Gives back what this supervisor claimed and does not know of; `running` are those it runs."""
+    execute("release_lost_ingests", worker_id=worker_id, running=running)
+
+
 def release(ingest_id: int, attempt: int) -> None:
     """Gives the ingest back, to be tried again."""
     execute("release_ingest", ingest_id=ingest_id, attempt=attempt)

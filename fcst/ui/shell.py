@@ -2,14 +2,17 @@
 
 import logging
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any, TypeVar
 
 import streamlit as st
 
 from fcst.errors import FcstError
 from fcst.services.supervision import prepare_database
 from fcst.ui.text import plain
+
+T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
@@ -48,6 +51,26 @@ def page_errors() -> Iterator[None]:
 def show_error(error: FcstError) -> None:
     """An error box: what happened, and what to do."""
     st.error(f"{plain(error.message)}  \n{plain(error.hint)}", icon=":material/error:")
+
+
+def choose(label: str, options: Sequence[T], name: str, format_func: Callable[[T], str], **options_of_box: Any) -> T:
+    """A select box whose choice stands in the URL under `name`; the first option is chosen where the URL has none.
+
+    The box keeps its identity, and the URL decides: a link, or the browser's way back, moves the box.
+    """
+    key = f"choice_{name}"
+    by_text = {str(option): option for option in options}
+    in_url = by_text.get(st.query_params.get(name, ""), options[0])
+    if st.session_state.get(key) != in_url:
+        st.session_state[key] = in_url
+
+    def write() -> None:
+        if value := str(st.session_state[key]):
+            st.query_params[name] = value
+        else:
+            st.query_params.pop(name, None)
+
+    return st.selectbox(label, options, key=key, on_change=write, format_func=format_func, **options_of_box)
 
 
 def number_in_url(name: str) -> int | None:

@@ -58,7 +58,7 @@ def batch_frame(batches: list[dict[str, Any]]) -> pd.DataFrame:
             "Items": [row["n_items"] for row in batches],
             "Done": [row["n_completed"] for row in batches],
             "Failed": [row["n_failed"] for row in batches],
-            "Started": pd.to_datetime([row["started_at"] for row in batches], utc=True),
+            "Started": [text.clock(row["started_at"]) for row in batches],
             "Duration": [text.duration(row["seconds"]) for row in batches],
             "Error": [row["error"] or "" for row in batches],
         }

@@ -62,6 +62,11 @@ def moment(value: datetime) -> str:
     return f"{day(local)}, {local:%H:%M}"
 
 
+def clock(value: datetime | None) -> str:
+    """A time of day, in the server's zone: 14:05:09."""
+    return "" if value is None else f"{value.astimezone():%H:%M:%S}"
+
+
 def count(n: int, noun: str, plural: str | None = None) -> str:
     """1 item, 200 items, 2 batches."""
     return f"{n:,} {noun if n == 1 else plural or noun + 's'}"

@@ -5,6 +5,7 @@ With its own embedded server, in a home whose path has a space and a quote.
 
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -34,8 +35,11 @@ expect.set_options(timeout=20_000)
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("it's a home") / "data"
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    home = tmp_path_factory.mktemp("it's a home") / "data"
+    yield home
+    if (home / "pg.location").exists():  # as root the database is elsewhere
+        shutil.rmtree((home / "pg.location").read_text().strip(), ignore_errors=True)
 
 
 def serve(home: Path, port: int) -> subprocess.Popen:
@@ -131,13 +135,13 @@ def test_first_visit_sample_run_forecast_and_file(app: dict, page: Page, tmp_pat
     page.get_by_role("button", name="See the forecasts").click()
     expect(page).to_have_url(re.compile(rf"/forecasts\?job={job_id}$"))
     expect(page.get_by_text("the sum of 12 forecasts")).to_be_visible()
-    item = weekly.groupby("item_nbr")["unit_sales"].sum().idxmax()
-    box = page.get_by_role("combobox", name=re.compile("Item"))
-    box.click()
-    box.fill(str(item))
-    page.get_by_role("option", name=re.compile(f"^{item}")).click()
-    expect(page.get_by_role("heading", name=re.compile(f"Item {item}"))).to_be_visible()
-    expect(page).to_have_url(re.compile(rf"item={item}"))
+    for item in weekly.groupby("item_nbr")["unit_sales"].sum().nlargest(3).index:
+        box = page.get_by_role("combobox", name=re.compile("Item"))
+        box.click()
+        box.fill(str(item))
+        page.get_by_role("option", name=re.compile(f"^{item}")).click()
+        expect(page.get_by_role("heading", name=re.compile(f"Item {item}"))).to_be_visible()
+        expect(page).to_have_url(re.compile(rf"item={item}"))
     expect(page.locator(".js-plotly-plot")).to_be_visible()
     with page.expect_download() as caught:
         page.get_by_role("button", name="All items of this run (CSV)").click()

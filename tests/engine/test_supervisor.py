@@ -12,6 +12,7 @@ from fcst import presence
 from fcst.services import datasets, jobs
 from fcst.settings import load_settings
 from fcst.specs import IngestSpec, JobSpec
+from fcst.store import workers
 from fcst.store.database import transaction
 from tests.conftest import wait_until, write_sales
 
@@ -93,7 +94,7 @@ def test_a_killed_idle_worker_does_not_stop_the_engine(start_supervisor, load_da
     assert jobs.wait_for_job(submit(dataset, 6, JobSpec(batch_size=2)))["n_completed"] == 6
 
 
-def test_cancel_ends_running_batches_within_two_seconds(start_supervisor, load_dataset) -> None:
+def test_cancel_ends_running_batches_and_retry_finishes_them(start_supervisor, load_dataset) -> None:
     dataset = load_dataset(n_items=60)
     start_supervisor()
     job_id = submit(dataset, 60, SLOW)
@@ -101,9 +102,9 @@ def test_cancel_ends_running_batches_within_two_seconds(start_supervisor, load_d
     begin = time.monotonic()
     assert jobs.cancel_job(job_id)
     wait_until(lambda: jobs.get_job(job_id)["is_over"], 10, "for the cancelled job to end")
-    took = time.monotonic() - begin
     job = jobs.get_job(job_id)
-    assert job["status"] == "cancelled" and job["n_cancelled"] > 0 and took < 10
+    assert job["status"] == "cancelled" and job["n_cancelled"] > 0
+    print(f"cancelled within {time.monotonic() - begin:.2f} s")
     assert job["n_completed"] + job["n_cancelled"] == 60
     assert forecast_rows(job_id) == 13 * job["n_completed"]
     assert jobs.retry_job(job_id) == job["n_cancelled"]
@@ -151,13 +152,55 @@ def test_a_second_supervisor_in_one_home_steps_back(start_supervisor) -> None:
     assert presence.holder(path)["pid"] != second.pid
 
 
-def test_told_to_end_it_gives_back_what_it_cannot_finish(start_supervisor, load_dataset) -> None:
-    dataset = load_dataset(n_items=6)
+def test_told_to_end_it_gives_back_what_it_cannot_finish(
+    start_supervisor, load_dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dataset = load_dataset(n_items=60)
     supervisor = start_supervisor()
-    job_id = submit(dataset, 6, JobSpec(batch_size=2))
-    wait_until(lambda: jobs.get_job(job_id)["n_active"] > 0, what="for a batch to be claimed")
+    spec = JobSpec(models=("AutoCES",), batch_size=60, level=tuple(range(1, 100)))  # one batch of half a minute
+    job_id = submit(dataset, 60, spec)
+    wait_until(lambda: is_processing(job_id), what="for the batch to be processed")
+    os.kill(workers_of(supervisor.pid)[0], signal.SIGSTOP)  # or it may finish within the grace period
+    os.kill(workers_of(supervisor.pid)[1], signal.SIGSTOP)
     supervisor.send_signal(signal.SIGTERM)
-    assert supervisor.wait(30) == 0
-    assert jobs.get_job(job_id)["n_active"] == 0
+    assert supervisor.wait(60) == 0
+    assert jobs.get_job(job_id)["batches"] == {"submitted": 1}
+    assert "its supervisor was told to end" in [event["reason"] for event in jobs.list_events(job_id)]
+    path = presence.lock_path(load_settings())
+    assert presence.has_crashed(path), "work is left, so whoever watches starts another"
     start_supervisor()
-    assert jobs.wait_for_job(job_id)["n_completed"] == 6
+    assert jobs.wait_for_job(job_id)["n_completed"] == 60
+
+
+def test_a_claim_whose_answer_was_lost_is_given_back(start_supervisor, load_dataset) -> None:
+    dataset = load_dataset()
+    start_supervisor()
+    jobs.wait_for_job(submit(dataset, 1, JobSpec()))
+    (worker,) = workers.list_live()
+    with transaction() as cur:  # one commit: the job and a claim that its supervisor has not heard of
+        cur.execute("LOCK TABLE fcst_app.batch_status IN ACCESS EXCLUSIVE MODE")
+        job_id = submit_in(cur, dataset)
+        cur.execute(
+            "UPDATE fcst_app.batch_status SET stage = 'obtaining_sales', attempt = 1, tries = 1, started_at = now(),"
+            " worker_id = %(worker_id)s WHERE job_id = %(job_id)s",
+            {"worker_id": worker["worker_id"], "job_id": job_id},
+        )
+    assert jobs.wait_for_job(job_id)["n_completed"] == 1
+
+
+def submit_in(cur: object, dataset: dict) -> int:
+    """A job of one item, written in the caller's transaction."""
+    spec = JobSpec().to_json()
+    cur.execute(
+        "INSERT INTO fcst_app.jobs (dataset_id, name, note, spec, n_items, n_batches)"
+        " VALUES (%(dataset_id)s, '', '', %(spec)s, 1, 1) RETURNING job_id",
+        {"dataset_id": dataset["dataset_id"], "spec": spec},
+    )
+    job_id = cur.fetchone()["job_id"]
+    cur.execute("INSERT INTO fcst_app.batch_status (job_id, batch_no, n_items) VALUES (%(job)s, 1, 1)", {"job": job_id})
+    cur.execute(
+        "INSERT INTO fcst_app.job_items (job_id, unique_id, batch_id, sales_rank)"
+        " SELECT job_id, 'item1', batch_id, 6 FROM fcst_app.batch_status WHERE job_id = %(job)s",
+        {"job": job_id},
+    )
+    return job_id

@@ -80,24 +80,43 @@ def test_page_alone_shows_an_error_box_when_the_database_is_away(
 ) -> None:
     monkeypatch.setenv("DATABASE_URL", "postgresql://u:secret@127.0.0.1:1/d")
     monkeypatch.setenv("FCST_HOME", str(tmp_path))
-    at = open_app()
+    at = open_page(name)
     assert not at.exception
     assert "cannot be reached" in at.error[0].value.replace("\\", "") and "secret" not in at.error[0].value
 
 
 @pytest.mark.parametrize(
-    ("name", "query"),
+    ("name", "query", "said"),
     [
-        ("data", {"dataset": "99"}),
-        ("new_run", {"dataset": "99"}),
-        ("forecasts", {"job": "99"}),
-        ("forecasts", {"item": "nobody"}),
-        ("runs", {"job": "x"}),
+        ("data", {"dataset": "99"}, "There is no dataset 99"),
+        ("data", {"ingest": "99"}, "There is no ingest 99"),
+        ("new_run", {"dataset": "x"}, "There is no dataset x"),
+        ("forecasts", {"job": "99"}, "Run 99 has no forecasts"),
+        ("forecasts", {"item": "*nobody*"}, "no item *nobody*"),
+        ("runs", {"job": "99"}, "There is no job 99"),
     ],
 )
-def test_page_survives_a_url_that_leads_nowhere(finished: int, name: str, query: dict[str, str]) -> None:
+def test_page_names_what_its_url_asks_for_in_vain(finished: int, name: str, query: dict[str, str], said: str) -> None:
     at = open_page(name, **query)
     assert not at.exception
+    boxes = [box.value.replace("\\", "") for box in (*at.error, *at.warning)]
+    assert len(boxes) == 1 and said in boxes[0]
+
+
+def test_page_shows_its_content_beside_what_it_did_not_find(finished: int) -> None:
+    assert "Items 6" in words(open_page("data", dataset="99")) and "Items 6" in words(open_page("data", ingest="99"))
+    assert "6 items in" in words(open_page("new_run", dataset="99"))
+    assert "the sum of 6" in words(open_page("forecasts", item="nobody"))
+
+
+def test_page_shows_a_reference_and_no_traceback_when_it_breaks(
+    database: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("fcst.services.jobs.list_jobs", lambda: 1 / 0)
+    at = open_page("runs")
+    assert not at.exception and "could not be shown" in at.error[0].value
+    reference = at.error[0].value.split("reference ")[1].split(".")[0]
+    assert reference in caplog.text and "ZeroDivisionError" in caplog.text
 
 
 def test_app_leads_from_nothing_to_the_sample(database: str) -> None:
@@ -181,13 +200,6 @@ def test_run_shows_names_to_the_letter(finished: int) -> None:
 def test_run_tells_why_it_waits_when_nobody_works(dataset: dict) -> None:
     job_id = jobs.submit_job(dataset["dataset_id"], jobs.choose_largest(dataset, 6), JobSpec())
     assert "None alive, and work is waiting" in words(open_page("runs", job=str(job_id)))
-
-
-def test_runs_names_an_unknown_job(database: str) -> None:
-    at = AppTest.from_file(str(PROJECT / "app.py"), default_timeout=30).run()
-    at.query_params["job"] = "99"
-    at.switch_page("pages/runs.py").run()
-    assert not at.exception and "There is no job 99" in at.error[0].value.replace("\\", "")
 
 
 def test_forecasts_begin_with_the_sum_and_go_on_to_an_item(finished: int) -> None:

@@ -50,19 +50,20 @@ WHERE i.batch_id = %(batch_id)s AND i.unique_id = u.unique_id AND i.outcome = 'p
 -- The supervisor ends an attempt that did not complete: the batch waits again, or has failed or been cancelled.
 -- A job that is to stop gets no new attempt.
 UPDATE fcst_app.batch_status b
-SET stage = e.stage, error = %(reason)s, run_token = NULL, worker_id = b.worker_id,
+SET stage = e.stage, error = e.reason, run_token = NULL,
     tries = b.tries - %(forgiven)s,
     finished_at = CASE WHEN e.stage <> 'submitted' THEN now() END,
     n_failed = b.n_failed + CASE WHEN e.stage = 'failed' THEN e.n_pending ELSE 0 END,
     n_cancelled = b.n_cancelled + CASE WHEN e.stage = 'cancelled' THEN e.n_pending ELSE 0 END
 FROM (
     SELECT b.batch_id, b.n_items - b.n_completed - b.n_failed - b.n_cancelled AS n_pending,
-           CASE WHEN j.cancel_requested_at IS NOT NULL THEN 'cancelled' ELSE %(to_stage)s END AS stage
+           CASE WHEN j.cancel_requested_at IS NOT NULL THEN 'cancelled' ELSE %(to_stage)s END AS stage,
+           CASE WHEN j.cancel_requested_at IS NOT NULL THEN 'cancelled by the user' ELSE %(reason)s END AS reason
     FROM fcst_app.batch_status b JOIN fcst_app.jobs j USING (job_id)
     WHERE b.batch_id = %(batch_id)s FOR UPDATE OF b
 ) e
 WHERE b.batch_id = e.batch_id AND b.attempt = %(attempt)s AND b.stage IN ('obtaining_sales', 'processing', 'saving')
-RETURNING b.stage;
+RETURNING b.stage, b.error;
 
 -- end_pending_items
 -- The items that a failed or cancelled batch leaves behind.
@@ -83,10 +84,12 @@ UPDATE fcst_app.job_items i SET outcome = 'cancelled', reason = 'cancelled by th
 FROM ended WHERE i.batch_id = ended.batch_id AND i.outcome = 'pending';
 
 -- list_lost_batches
--- Batches whose supervisor left or let its lease run out; a row that its frozen worker holds is passed over.
+-- Batches whose supervisor left or let its lease run out, and those of this supervisor that it does not know to run;
+-- a row that its frozen worker holds is passed over.
 SELECT b.batch_id, b.attempt, b.tries FROM fcst_app.batch_status b
 LEFT JOIN fcst_app.workers w ON w.worker_id = b.worker_id
-WHERE b.finished_at IS NULL AND b.stage <> 'submitted' AND (w.worker_id IS NULL OR w.lease_expires_at <= now())
+WHERE b.finished_at IS NULL AND b.stage <> 'submitted' AND (w.worker_id IS NULL OR w.lease_expires_at <= now()
+       OR b.worker_id = %(worker_id)s AND b.batch_id <> ALL (%(running)s::bigint[]))
 LIMIT 100 FOR UPDATE OF b SKIP LOCKED;
 
 -- retry_items

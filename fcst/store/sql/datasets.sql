@@ -1,7 +1,10 @@
+-- lock_dataset_name
+-- Keeps two loads of one name apart; a statement of its own, for the next one must see what it waited for.
+SELECT pg_advisory_xact_lock(hashtext('fcst_app.datasets'), hashtext(%(name)s));
+
 -- next_version
--- The version that the next dataset of this name gets; the lock keeps two loads of one name apart.
-SELECT pg_advisory_xact_lock(hashtext('fcst_app.datasets'), hashtext(%(name)s)),
-       (SELECT COALESCE(max(version), 0) + 1 FROM fcst_app.datasets WHERE name = %(name)s) AS version;
+-- The version that the next dataset of this name gets.
+SELECT COALESCE(max(version), 0) + 1 AS version FROM fcst_app.datasets WHERE name = %(name)s;
 
 -- reserve_dataset_id
 -- An id for a dataset to come.

@@ -64,9 +64,8 @@ SELECT model, sum(abs_error) / NULLIF(sum(actual), 0) AS wape, sum(error) / NULL
 FROM fcst_app.metrics WHERE job_id = %(job_id)s GROUP BY model ORDER BY model;
 
 -- export_forecasts
--- The export form of a job's completed items, or of one item. The program fills in the number columns.
-SELECT CASE WHEN f.unique_id ~ '^[=+@\t\r-]' THEN '''' || f.unique_id ELSE f.unique_id END AS unique_id,
-       f.wk_end_dt, f.model, {numbers}, f.is_fallback::text, f.made_by
+-- The export form of a job's completed items, or of one item. The program fills in the key and the numbers.
+SELECT {key} AS unique_id, f.wk_end_dt, f.model, {numbers}, f.is_fallback::text, f.made_by
 FROM fcst_app.forecasts f
 JOIN fcst_app.job_items i ON i.job_id = f.job_id AND i.unique_id = f.unique_id AND i.outcome = 'completed'
 WHERE f.job_id = %(job_id)s AND (f.unique_id = %(unique_id)s OR %(unique_id)s::text IS NULL)

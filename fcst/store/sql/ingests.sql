@@ -45,6 +45,11 @@ WHERE ingest_id = %(ingest_id)s AND attempt = %(attempt)s AND status = 'running'
 UPDATE fcst_app.ingests SET status = 'submitted', run_token = NULL, worker_id = NULL
 WHERE ingest_id = %(ingest_id)s AND attempt = %(attempt)s AND status = 'running';
 
+-- release_lost_ingests
+-- The ingests of this supervisor that it does not know to run.
+UPDATE fcst_app.ingests SET status = 'submitted', run_token = NULL, worker_id = NULL
+WHERE status = 'running' AND worker_id = %(worker_id)s AND ingest_id <> ALL (%(running)s::integer[]);
+
 -- get_ingest
 -- One ingest.
 SELECT ingest_id, spec, status, attempt, progress, error, hint, dataset_id, submitted_at, started_at, finished_at

@@ -32,7 +32,7 @@ CROSS JOIN LATERAL (
     SELECT COALESCE(sum(n_completed), 0)::integer AS n_completed, COALESCE(sum(n_failed), 0)::integer AS n_failed,
            COALESCE(sum(n_cancelled), 0)::integer AS n_cancelled,
            count(*) FILTER (WHERE stage IN ('obtaining_sales', 'processing', 'saving')) AS n_active,
-           count(*) FILTER (WHERE stage <> 'submitted' OR tries > 0) AS n_begun,
+           count(*) FILTER (WHERE stage <> 'submitted' OR attempt > 0) AS n_begun,
            min(started_at) AS started_at,
            min(started_at) FILTER (WHERE started_at >= j.resumed_at) AS working_since
     FROM fcst_app.batch_status WHERE job_id = j.job_id

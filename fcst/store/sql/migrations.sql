@@ -4,7 +4,10 @@ SELECT to_regclass('fcst_app.migrations') IS NOT NULL AS found;
 
 -- create_migrations
 -- The schema and its own history; harmless when they are there.
-CREATE SCHEMA IF NOT EXISTS fcst_app;
+DO $$ BEGIN
+    -- Not IF NOT EXISTS: that asks for the right to create schemas even where there is nothing to create.
+    IF to_regnamespace('fcst_app') IS NULL THEN CREATE SCHEMA fcst_app; END IF;
+END $$;
 CREATE TABLE IF NOT EXISTS fcst_app.migrations (
     version    integer PRIMARY KEY,
     name       text NOT NULL,

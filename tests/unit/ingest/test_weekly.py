@@ -3,6 +3,7 @@
 import csv
 import gzip
 import math
+import re
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
@@ -503,10 +504,22 @@ def test_bad_line_is_counted_the_same_in_every_form(tmp_path: Path, name: str) -
 
 
 def test_first_of_many_bad_lines_is_told_and_each_is_counted_once(file: Path) -> None:
-    rows = [*filler(), "yesterday,a,many,", *filler(), *["2020-01-05,a,many,"] * 1_500]
+    rows = [*filler(), "yesterday,a,many,", *filler(), *["2020-01-05,a,many,"] * 300]
     message = refusal(write(file, *rows)).message
     assert message.startswith("sales.csv, line 16: date is not a date, in 'yesterday,a,many,'.")
-    assert message.endswith("Bad lines in all: 1,501.")
+    assert message.endswith("Bad lines in all: 301.")
+
+
+def test_more_bad_lines_than_memory_should_hold_are_counted_as_at_least(file: Path) -> None:
+    message = refusal(write(file, *filler(), *["05/01/2020,a,1,"] * 50_000)).message
+    assert re.search(r"Bad lines in all: at least [\d,]+\.$", message)
+
+
+def test_life_begins_with_a_first_sale_in_the_partial_first_week(file: Path, tmp_path: Path) -> None:
+    rows = ["2020-01-02,early,1,", "2020-01-28,early,2,", *(f"{day(n)},other,1," for n in range(28))]
+    files = make_weekly(IngestSpec(path=str(write(file, *rows)), name="n"), 1, tmp_path, "500MB", 1)
+    weeks = [line.split(",")[2:4] for line in files.weekly_csv.read_text().splitlines() if ",early," in line]
+    assert weeks == [["2020-01-11", "0.0"], ["2020-01-18", "0.0"], ["2020-01-25", "0.0"], ["2020-02-01", "2.0"]]
 
 
 def test_reason_names_the_column_of_the_file_and_not_the_role(file: Path) -> None:
@@ -603,9 +616,10 @@ def weekly_by_pandas(path: Path, include_promo: bool) -> pd.DataFrame:
     rows["is_promo"] = flags.isin(["True", "1.0", "1"])
     rows["week"] = rows["date"] + pd.to_timedelta((5 - rows["date"].dt.dayofweek) % 7, unit="D")
     is_whole = (rows["week"] - pd.Timedelta(days=6) >= rows["date"].min()) & (rows["week"] <= rows["date"].max())
-    rows = rows[is_whole]
     sold = rows[rows["unit_sales"] > 0].groupby("item_nbr")["week"].min()
     first = sold.combine_first(rows.groupby("item_nbr")["week"].min()).rename("first").rename_axis("item_nbr")
+    rows = rows[is_whole]
+    first = first[first.index.isin(rows["item_nbr"])]
     calendar = pd.DataFrame({"week": pd.date_range(rows["week"].min(), rows["week"].max(), freq="7D")})
     lives = first.reset_index().merge(calendar, how="cross")
     keys = ["item_nbr", "week"]

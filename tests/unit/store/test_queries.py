@@ -151,7 +151,7 @@ def test_values_are_named_parameters_only(name: str) -> None:
 
 @EVERY_QUERY
 def test_only_the_export_has_a_place_to_fill_in(name: str) -> None:
-    assert re.findall(r"\{\w+\}", query(name)) == (["{numbers}"] if name == "export_forecasts" else [])
+    assert re.findall(r"\{\w+\}", query(name)) == (["{key}", "{numbers}"] if name == "export_forecasts" else [])
 
 
 def test_no_statement_is_put_together_from_text() -> None:
