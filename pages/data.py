@@ -143,8 +143,9 @@ def show_loader() -> None:
         return
     given = file.name if file is not None else on_disk.strip()
     options = {"include_promo": include_promo, "week_end": week_end, **columns}
-    saved = datasets.save_upload(given, file) if file is not None else None
+    saved = None
     try:
+        saved = datasets.save_upload(given, file) if file is not None else None
         spec = IngestSpec(
             path=saved or given,
             name=name.strip() or datasets.default_name(given),

@@ -1,5 +1,6 @@
 """What a user can do with datasets: have a file read, look at one, take the weekly file away."""
 
+import re
 import shutil
 import time
 import uuid
@@ -47,13 +48,24 @@ def request_sample() -> int:
 def save_upload(name: str, content: BinaryIO) -> str:
     """Keeps a copy of an uploaded file until its ingest has ended; returns its path.
 
-    Only the ending of `name` is used: what a browser calls a file does not decide where it is written.
+    Of `name` only letters, digits and `._-` remain: what a browser calls a file does not decide where it is written.
+
+    Raises
+    ------
+    InputError
+        if the copy cannot be written, as when the disk is full.
     """
     folder = load_settings().uploads / uuid.uuid4().hex
-    folder.mkdir(parents=True)
-    path = folder / ("upload.csv.gz" if name.lower().endswith(".gz") else "upload.csv")
-    with path.open("wb") as out:
-        shutil.copyfileobj(content, out, 1 << 20)
+    path = folder / (re.sub(r"[^\w.-]|^\.+", "_", name.rsplit("/", 1)[-1])[-100:] or "upload.csv")
+    try:
+        folder.mkdir(parents=True)
+        with path.open("wb") as out:
+            shutil.copyfileobj(content, out, 1 << 20)
+    except OSError as exc:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise InputError(
+            f"The upload cannot be kept: {exc.strerror}.", "Make room in FCST_HOME, then try again."
+        ) from exc
     return str(path)
 
 

@@ -156,12 +156,23 @@ def transaction() -> Iterator[Cursor]:
     try:
         with con, con.cursor(cursor_factory=RealDictCursor) as cur:
             yield cur
-    except (psycopg2.OperationalError, psycopg2.InterfaceError) as exc:
-        raise DatabaseAway(f"The database went away: {_first_line(exc)}", "Try again in a moment.") from exc
     except psycopg2.Error as exc:
+        if _tells_of_absence(exc):
+            raise DatabaseAway(f"The database went away: {_first_line(exc)}", "Try again in a moment.") from exc
         raise StoreError(f"The database refused: {_first_line(exc)}") from exc
     finally:
         pool.take_back(con)
+
+
+def _tells_of_absence(exc: psycopg2.Error) -> bool:
+    """Whether the same statement may succeed later: the connection broke, or the server is short of something.
+
+    By SQLSTATE: psycopg2's OperationalError is wider, and has limits in it that no patience moves.
+    """
+    code = exc.pgcode
+    if code is None:
+        return isinstance(exc, psycopg2.OperationalError | psycopg2.InterfaceError)
+    return code[:2] in ("08", "40", "53") or code[:3] == "57P" or code == "25P03"
 
 
 def _first_line(exc: Exception) -> str:

@@ -1,15 +1,17 @@
 """Each page, run by Streamlit's own tester on a real database: empty, full, and with a URL that leads nowhere."""
 
+import io
 import uuid
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from fcst.engine.task import run_batch
-from fcst.services import jobs
-from fcst.settings import PROJECT
+from fcst.services import datasets, jobs
+from fcst.settings import PROJECT, load_settings
 from fcst.specs import JobSpec
 from fcst.store import batches
 from fcst.store import jobs as store
@@ -150,6 +152,15 @@ def test_data_asks_for_an_upload_to_be_read(database: str, tmp_path) -> None:
     at.button(key="load").click().run()
     assert not at.exception and not at.error
     assert "Loading mine" in words(at)
+
+
+@pytest.mark.parametrize("name", ["../../x.csv", "/etc/x.csv", "..", "a b'\u00e9\n.csv", ".csv", "x" * 300 + ".csv.gz"])
+def test_an_upload_is_kept_in_its_own_folder_whatever_it_is_called(database: str, name: str) -> None:
+    path = Path(datasets.save_upload(name, io.BytesIO(b"x")))
+    assert path.read_bytes() == b"x" and path.parent.parent == load_settings().uploads
+    assert path.name == Path(path.name).name and len(path.name) <= 100
+    datasets.discard_upload(str(path))
+    assert not path.parent.exists() and load_settings().uploads.exists()
 
 
 def test_new_run_follows_the_slider_and_submits(dataset: dict) -> None:

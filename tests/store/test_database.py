@@ -5,7 +5,7 @@ import threading
 import psycopg2
 import pytest
 
-from fcst.errors import ConfigError, StoreError
+from fcst.errors import ConfigError, DatabaseAway, StoreError
 from fcst.store import database
 from fcst.store.database import transaction
 
@@ -43,6 +43,18 @@ def test_failed_transaction_leaves_nothing(database: str) -> None:
     with transaction() as cur:
         cur.execute("SELECT count(*) AS n FROM fcst_app.ingests")
         assert cur.fetchone()["n"] == 0
+
+
+def test_limits_that_no_patience_moves_are_no_absence(database: str) -> None:
+    with pytest.raises(StoreError, match="refused") as caught, transaction() as cur:
+        cur.execute("CREATE TABLE fcst_app.wide (x text PRIMARY KEY)")
+        cur.execute("INSERT INTO fcst_app.wide SELECT string_agg(md5(i::text), '') FROM generate_series(1, 999) i")
+    assert not isinstance(caught.value, DatabaseAway)
+
+
+def test_a_server_that_ends_the_connection_is_away(database: str) -> None:
+    with pytest.raises(DatabaseAway, match="went away"), transaction() as cur:
+        cur.execute("SELECT pg_terminate_backend(pg_backend_pid())")
 
 
 @pytest.mark.parametrize("url", ["mysql://u:secret@h/d", "postgresql://u:secret@h:99999999/d?nonsense=1", "words"])
