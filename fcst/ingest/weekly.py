@@ -144,7 +144,7 @@ def make_weekly(spec: IngestSpec, dataset_id: int, folder: Path, memory: str, th
 
 
 def _is_gzip(source: Path) -> bool:
-    return source.suffix == ".gz"
+    return source.suffix.lower() == ".gz"
 
 
 def _aggregate(con: duckdb.DuckDBPyConnection, source: Path, header: list[str], spec: IngestSpec) -> None:
