@@ -1,6 +1,7 @@
 """Forecasts: of all items together, or of one; with what was sold, how sure they are, and how they did."""
 
 import io
+from collections.abc import Iterable
 from typing import Any
 
 import pandas as pd
@@ -25,10 +26,15 @@ def main() -> None:
         if st.button("New run", type="primary"):
             st.switch_page("pages/new_run.py")
         return
+    notices = st.container()
     left, middle, right = st.columns([2, 3, 2])
+    with notices:
+        warn_of_unknown("job", map(str, found), "Run {} has no forecasts; this is the newest run that has.")
     with left:
-        job = choose_job(found)
+        job = found[choose("Run", list(found), "job", lambda key: text.job_title(found[key]))]
     items = forecasts.list_items(job["job_id"])
+    with notices:
+        warn_of_unknown("item", items["unique_id"], "This run has no item {}; this is the sum of all.")
     with middle:
         unique_id = choose_item(items)
     with right:
@@ -54,18 +60,14 @@ def main() -> None:
     show_downloads(job, row)
 
 
-def choose_job(found: dict[int, dict[str, Any]]) -> dict[str, Any]:
-    wanted = st.query_params.get("job")
-    if wanted is not None and wanted not in map(str, found):
-        st.warning(f"Run {text.plain(wanted)} has no forecasts; this is the newest run that has.")
-    return found[choose("Run", list(found), "job", lambda key: text.job_title(found[key]))]
+def warn_of_unknown(name: str, known: Iterable[str], words: str) -> None:
+    wanted = st.query_params.get(name)
+    if wanted is not None and wanted not in set(known):
+        st.warning(words.format(text.plain(wanted)))
 
 
 def choose_item(items: pd.DataFrame) -> str:
     families = dict(zip(items["unique_id"], items["family"], strict=True))
-    wanted = st.query_params.get("item", ALL_ITEMS)
-    if wanted not in (ALL_ITEMS, *families):
-        st.warning(f"This run has no item {text.plain(wanted)}; this is the sum of all.")
 
     def label(key: str) -> str:
         if key == ALL_ITEMS:

@@ -107,7 +107,7 @@ def show_items(dataset: dict[str, Any], n_items: int) -> None:
     items = all_items(dataset["dataset_id"], dataset["n_items"])
     total = items["total_units"].sum()
     items = items.assign(share=items["total_units"] / total if total else None)
-    chosen = items.head(n_items)
+    chosen = items.head(n_items).round({"total_units": 0})
     with st.container(horizontal=True):
         st.metric("Chosen items", f"{n_items:,} of {len(items):,}", border=True)
         st.metric("Their share of units sold", text.percent(chosen["share"].sum() if total else None), border=True)
