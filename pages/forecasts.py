@@ -8,14 +8,13 @@ import pandas as pd
 import streamlit as st
 
 from fcst import charts
-from fcst.names import ENDED_AFTER_WEEKS, HOLDOUT_WEEKS
 from fcst.services import forecasts, jobs
 from fcst.states import Outcome
 from fcst.ui import text
+from fcst.ui.results import show_notes, show_numbers, show_table
 from fcst.ui.shell import choose, show_page
 
 ALL_ITEMS = ""  # no key of an item is empty
-BENCHMARK = "SeasonalNaive"
 
 
 def main() -> None:
@@ -85,86 +84,6 @@ def show_title(job: dict[str, Any], row: pd.Series | None, view: forecasts.View)
     st.subheader(
         what + ("" if job["include_promo"] or not view.history["promo_units"].any() else ", without promotions"),
         anchor=False,
-    )
-
-
-def show_numbers(job: dict[str, Any], view: forecasts.View, model: str) -> None:
-    recent = view.history["unit_sales"].tail(HOLDOUT_WEEKS)
-    own, naive = view.metrics.get(model, {}), view.metrics.get(BENCHMARK, {})
-    benchmark = naive.get("made_by", BENCHMARK)
-    with st.container(horizontal=True):
-        st.metric(
-            f"Forecast, next {text.count(job['spec']['h'], 'week')}",
-            f"{text.large(view.forecast['forecast'].sum())} units",
-            border=True,
-            height="stretch",
-        )
-        st.metric(
-            f"Sold, last {text.count(len(recent), 'week')}",
-            f"{text.large(recent.sum())} units",
-            border=True,
-            height="stretch",
-        )
-        for name, signed, meaning in (
-            ("wape", False, "Sum of absolute errors, divided by units sold. Smaller is better."),
-            ("bias", True, "Sum of errors, divided by units sold. Positive: the forecast was too high."),
-        ):
-            st.metric(
-                f"{name.upper() if name == 'wape' else 'Bias'}, last {HOLDOUT_WEEKS} weeks held out",
-                text.percent(own.get(name), signed),
-                f"{benchmark}: {text.percent(naive.get(name), signed)}",
-                delta_color="off",
-                delta_arrow="off",
-                border=True,
-                height="stretch",
-                help=f"{meaning} Measured by forecasting the last {HOLDOUT_WEEKS} weeks from the weeks before them.",
-            )
-
-
-def show_notes(job: dict[str, Any], row: pd.Series | None, view: forecasts.View) -> None:
-    if row is None:
-        st.caption(
-            "The intervals are those of the items added up, as if all erred together; the true ones are narrower. "
-            "Accuracy is over items and weeks: item errors are added up, not netted."
-        )
-        if n_naive := view.metrics.get(BENCHMARK, {}).get("n_fallback"):
-            n = text.count(n_naive, "item")
-            st.caption(f":material/info: {BENCHMARK} is Naive for {n} without a full year before the held-out weeks.")
-        if view.n_fallback:
-            n = text.count(view.n_fallback, "item")
-            st.caption(f":material/info: For {n} a simpler model than the one asked for had to stand in.")
-        return
-    st.caption(f"Made by {text.plain(view.made_by)}.")
-    if view.n_fallback:
-        st.caption(
-            f":material/info: A fallback: {text.plain(row['reason'] or 'the model asked for gave no forecast')}."
-        )
-    if view.history["unit_sales"].isna().any():
-        st.caption("Gaps in the line are weeks with promotional sales only: not known, interpolated for the models.")
-    if not view.metrics and job["spec"]["n_windows"]:
-        st.caption(
-            f":material/info: The history is too short to hold {HOLDOUT_WEEKS} weeks out: accuracy is not defined."
-        )
-    last = job["last_wk_end_dt"]
-    if row["last_sale_dt"] is None or (last - row["last_sale_dt"]).days >= 7 * ENDED_AFTER_WEEKS:
-        st.caption(f":material/info: No sale in the last {ENDED_AFTER_WEEKS} weeks: this item seems to have ended.")
-
-
-def show_table(view: forecasts.View, levels: list[int]) -> None:
-    numbers = {"forecast": "Forecast, units"}
-    for level in sorted(levels):
-        numbers |= {f"lo_{level}": f"{level} % low", f"hi_{level}": f"{level} % high"}
-    is_large = view.forecast["forecast"].max() >= 1000
-    st.dataframe(
-        view.forecast[["wk_end_dt", *numbers]].round(0 if is_large else 1),
-        hide_index=True,
-        column_config={
-            "wk_end_dt": st.column_config.DateColumn("Week ending", format="YYYY-MM-DD"),
-            **{
-                key: st.column_config.NumberColumn(label, format="localized" if is_large else "%.1f")
-                for key, label in numbers.items()
-            },
-        },
     )
 
 
