@@ -1,8 +1,4 @@
-"""The names of columns and files, as people who forecast know them. One spelling each, used everywhere."""
-
-UNIQUE_ID = "unique_id"
-WK_END_DT = "wk_end_dt"
-UNIT_SALES = "unit_sales"
+"""The names and numbers that all parts share, as people who forecast know them."""
 
 WEEKLY_FILE = "wkly_sales_data.csv"
 
@@ -17,7 +13,5 @@ HOLDOUT_WEEKS = 13
 ENDED_AFTER_WEEKS = 26
 """An item without a sale for so many weeks at the end of its dataset is flagged as ended."""
 
-
-def bound_columns(levels: tuple[int, ...]) -> list[str]:
-    """Names of the interval columns of `levels` in order: `lo_80, hi_80, lo_95, hi_95`."""
-    return [f"{side}_{level}" for level in levels for side in ("lo", "hi")]
+BENCHMARK = "SeasonalNaive"
+"""The model that every other's accuracy is shown against."""

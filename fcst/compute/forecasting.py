@@ -14,7 +14,7 @@ import numpy as np
 from fcst.compute import metrics
 from fcst.compute.models import CATALOGUE, COMBINATIONS, MEDIAN, Fit
 from fcst.errors import ComputeError
-from fcst.names import HOLDOUT_WEEKS
+from fcst.names import BENCHMARK, HOLDOUT_WEEKS
 from fcst.specs import JobSpec
 
 MIN_TRAINING_WEEKS = 13
@@ -116,7 +116,7 @@ def _score(y: np.ndarray, spec: JobSpec) -> list[Score]:
     train, held_out = y[:-HOLDOUT_WEEKS], y[-HOLDOUT_WEEKS:]
     if np.count_nonzero(~np.isnan(train)) < MIN_TRAINING_WEEKS or np.isnan(held_out).all():
         return []
-    models = tuple(dict.fromkeys((*spec.models, "SeasonalNaive")))
+    models = tuple(dict.fromkeys((*spec.models, BENCHMARK)))
     forecasts, _ = _forecast_all(fill_missing(train), models, HOLDOUT_WEEKS, ())
     known = ~np.isnan(held_out)
     return [

@@ -126,10 +126,6 @@ def list_datasets() -> list[dict[str, Any]]:
     return datasets.list_all()
 
 
-def get_dataset(dataset_id: int) -> dict[str, Any]:
-    return datasets.get(dataset_id)
-
-
 def find_dataset(name: str | None) -> dict[str, Any]:
     """The newest version of the dataset called `name`; without a name the newest dataset.
 

@@ -11,7 +11,7 @@ from psycopg2.extensions import cursor as Cursor
 
 from fcst.errors import StaleState
 from fcst.specs import JobSpec
-from fcst.states import Outcome, Stage
+from fcst.states import TRANSITIONS, Outcome, Stage
 from fcst.store import forecasts
 from fcst.store.database import execute, fetch_all, fetch_one, transaction
 from fcst.store.queries import query
@@ -103,6 +103,8 @@ def save(run: Run, results: list[ItemResult], stage: Stage) -> None:
 
 
 def _move(cur: Cursor, run: Run, from_stage: Stage, to_stage: Stage) -> None:
+    if to_stage not in TRANSITIONS[from_stage]:
+        raise ValueError(f"A batch does not go from {from_stage} to {to_stage}.")
     cur.execute(query("move_batch"), {**run.fence, "from_stage": from_stage, "to_stage": to_stage})
     if cur.fetchone() is None:
         raise StaleState(f"Batch {run.batch_id} was taken from attempt {run.attempt}.")

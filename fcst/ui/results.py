@@ -5,11 +5,9 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from fcst.names import ENDED_AFTER_WEEKS, HOLDOUT_WEEKS
+from fcst.names import BENCHMARK, ENDED_AFTER_WEEKS, HOLDOUT_WEEKS
 from fcst.services import forecasts
 from fcst.ui import text
-
-BENCHMARK = "SeasonalNaive"
 
 
 def show_numbers(job: dict[str, Any], view: forecasts.View, model: str) -> None:
