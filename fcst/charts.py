@@ -64,7 +64,8 @@ def forecast_chart(history: pd.DataFrame, forecast: pd.DataFrame, levels: list[i
             hoverinfo="skip",
         )
     figure.add_scatter(
-        mode="lines",
+        mode="lines+markers",
+        marker={"size": 3},
         x=history["wk_end_dt"],
         y=history["unit_sales"],
         name="history",
@@ -94,12 +95,14 @@ def forecast_chart(history: pd.DataFrame, forecast: pd.DataFrame, levels: list[i
 
 
 def _styled(figure: go.Figure, height: int) -> go.Figure:
+    most = pd.concat([pd.Series(trace.y, dtype=float) for trace in figure.data]).max()
+    tickformat = "~s" if most >= 10 else "~g"  # ~s writes a half as 500m
     figure.update_layout(
         height=height,
         margin={"l": 8, "r": 8, "t": 8, "b": 8},
         hovermode="x unified",
         legend={"orientation": "h", "yanchor": "bottom", "y": 1.02, "x": 0},
         xaxis={"hoverformat": "week ending %a %d %b %Y", "title": None},
-        yaxis={"title": "units a week", "rangemode": "tozero", "tickformat": "~s"},
+        yaxis={"title": "units a week", "rangemode": "tozero", "tickformat": tickformat},
     )
     return figure

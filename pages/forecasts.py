@@ -79,6 +79,8 @@ def choose_item(items: pd.DataFrame) -> str:
 def show_title(job: dict[str, Any], row: pd.Series | None, view: forecasts.View) -> None:
     if row is None:
         what = f"All chosen items: the sum of {text.count(view.n_items, 'forecast')}"
+        if view.n_items < job["n_items"]:
+            what = f"The sum of {view.n_items:,} of {job['n_items']:,} chosen items; the others have no forecast"
     else:
         what = f"Item {text.plain(row['unique_id'])}" + (f", {text.plain(row['family'])}" if row["family"] else "")
     st.subheader(

@@ -93,6 +93,8 @@ def check_columns(source: Path, spec: IngestSpec) -> list[str]:
     header = read_header(source)
     wanted = {"item": spec.item, "date": spec.date, "sales": spec.sales}
     missing = [f"{column!r} ({role})" for role, column in wanted.items() if column not in header]
+    if missing and len(header) == 1 and (";" in header[0] or "\t" in header[0]):
+        raise InputError(f"The columns of {source.name} are not separated by commas.", "Save it as CSV with commas.")
     if missing:
         raise InputError(
             f"{source.name} has no column {' and no column '.join(missing)}.",

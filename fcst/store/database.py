@@ -170,8 +170,10 @@ def _tells_of_absence(exc: psycopg2.Error) -> bool:
     By SQLSTATE: psycopg2's OperationalError is wider, and has limits in it that no patience moves.
     """
     code = exc.pgcode
-    if code is None:
-        return isinstance(exc, psycopg2.OperationalError | psycopg2.InterfaceError)
+    if code is None:  # from the client's side; a connection lost in mid-answer is a bare DatabaseError
+        return (
+            isinstance(exc, psycopg2.OperationalError | psycopg2.InterfaceError) or type(exc) is psycopg2.DatabaseError
+        )
     return code[:2] in ("08", "40", "53") or code[:3] == "57P" or code == "25P03"
 
 

@@ -48,6 +48,9 @@ def show_loader() -> None:
         }
     if not st.button("Load", key="load", icon=":material/upload:"):
         return
+    if file is not None and on_disk.strip():
+        show_error(InputError("Both a file and a path were given.", "Remove the one that is not to be loaded."))
+        return
     if file is None and not on_disk.strip():
         show_error(InputError("No file was given.", "Upload one, or enter a path."))
         return
@@ -89,7 +92,11 @@ def show_ingest(ingest_id: int) -> None:
                 if now["status"] == IngestStatus.COMPLETED:
                     st.toast(f"Dataset {text.plain(now['spec']['name'])} is loaded.", icon=":material/check_circle:")
                 else:
-                    st.query_params["ingest"] = str(ingest_id)  # the reason stays readable
+                    st.query_params["ingest"] = str(ingest_id)  # the reason stays readable, above the page's content
+                    words = (
+                        f"{text.plain(now['spec']['name'])} was not loaded. The reason stands at the top of the page."
+                    )
+                    st.toast(words, icon=":material/error:", duration="long")
                 st.rerun()
             _show_state(now)
 

@@ -12,7 +12,7 @@ from fcst.ui import text
 
 def show_numbers(job: dict[str, Any], view: forecasts.View, model: str) -> None:
     """The sum of the forecast, what was sold, and the accuracy beside the benchmark's."""
-    recent = view.history["unit_sales"].tail(HOLDOUT_WEEKS)
+    recent = view.history["unit_sales"].tail(job["spec"]["h"])
     own, naive = view.metrics.get(model, {}), view.metrics.get(BENCHMARK, {})
     benchmark = naive.get("made_by", BENCHMARK)
     with st.container(horizontal=True):
@@ -40,7 +40,8 @@ def show_numbers(job: dict[str, Any], view: forecasts.View, model: str) -> None:
                 delta_arrow="off",
                 border=True,
                 height="stretch",
-                help=f"{meaning} Measured by forecasting the last {HOLDOUT_WEEKS} weeks from the weeks before them.",
+                help=f"{meaning} Measured by forecasting the last {HOLDOUT_WEEKS} weeks from the weeks before them. "
+                "Not defined where nothing was sold in them, or too few weeks come before.",
             )
 
 

@@ -226,6 +226,15 @@ def test_forecasts_begin_with_the_sum_and_go_on_to_an_item(finished: int) -> Non
     assert not at.exception and not at.error
 
 
+def test_forecasts_of_a_part_of_a_run_say_that_it_is_a_part(dataset: dict) -> None:
+    job_id = jobs.submit_job(dataset["dataset_id"], jobs.choose_largest(dataset, 6), JobSpec(batch_size=2))
+    (first,) = batches.claim(str(uuid.uuid4()), 1)
+    run_batch(first["batch_id"], first["attempt"])
+    assert "The sum of 2 of 6 chosen items; the others have no forecast" in words(
+        open_page("forecasts", job=str(job_id))
+    )
+
+
 def test_forecasts_say_why_an_item_has_none(dataset: dict) -> None:
     job_id = jobs.submit_job(dataset["dataset_id"], jobs.choose_largest(dataset, 6), JobSpec(batch_size=1))
     worker = str(uuid.uuid4())
