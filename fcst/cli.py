@@ -249,8 +249,7 @@ def _status(args: argparse.Namespace) -> int:
 
 
 def _summary(job: dict[str, Any]) -> str:
-    done = job["n_completed"] + job["n_failed"] + job["n_cancelled"]
-    parts = [f"Job {job['job_id']} is {job['status']}: {done:,} of {job['n_items']:,} items done"]
+    parts = [f"Job {job['job_id']} is {job['status']}: {job['n_completed']:,} of {job['n_items']:,} items completed"]
     parts += [f"{job[f'n_{how}']:,} {how}" for how in ("failed", "cancelled") if job[f"n_{how}"]]
     if job["items_per_s"]:
         parts.append(f"{job['items_per_s']:.1f} items/s")

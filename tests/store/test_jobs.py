@@ -12,6 +12,7 @@ from fcst.states import Stage
 from fcst.store import batches
 from fcst.store import jobs as store
 from fcst.store.database import fetch_all, transaction
+from tests.conftest import write_sales
 
 WORKER = str(uuid.uuid4())
 
@@ -104,9 +105,12 @@ def test_retry_runs_only_what_has_not_completed(job: int) -> None:
     assert rows("SELECT count(*) FROM fcst_app.batch_events WHERE reason = 'boom'") == [(3,)]
 
 
-def test_loads_of_one_name_at_once_get_versions_of_their_own(load_dataset) -> None:
+def test_loads_of_one_name_at_once_get_versions_of_their_own(load_dataset, tmp_path) -> None:
+    write_sales(tmp_path / "s.csv", 2, 8)
     found: list[int] = []
-    threads = [threading.Thread(target=lambda: found.append(load_dataset()["version"])) for _ in range(3)]
+    threads = [
+        threading.Thread(target=lambda: found.append(load_dataset(tmp_path / "s.csv")["version"])) for _ in range(3)
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
