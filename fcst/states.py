@@ -74,3 +74,6 @@ class IngestStatus(StrEnum):
     RUNNING = "running"
     COMPLETED = "completed"
     FAILED = "failed"
+
+
+FINAL_INGEST_STATUSES = (IngestStatus.COMPLETED, IngestStatus.FAILED)

@@ -17,7 +17,7 @@ from fcst.names import HOLDOUT_WEEKS as HOLDOUT_WEEKS
 from fcst.services.supervision import ensure_supervisor, keep_alive, patiently
 from fcst.settings import SAMPLE, load_settings
 from fcst.specs import IngestSpec
-from fcst.states import IngestStatus
+from fcst.states import FINAL_INGEST_STATUSES, IngestStatus
 from fcst.store import datasets, ingests, sales
 
 POLL_S = 0.1
@@ -107,10 +107,7 @@ def wait_for_ingest(ingest_id: int, tell: Callable[[str], None] | None = None) -
         with the reason, if the file was refused.
     """
     said = None
-    while (row := patiently(lambda: get_ingest(ingest_id)))["status"] not in (
-        IngestStatus.COMPLETED,
-        IngestStatus.FAILED,
-    ):
+    while (row := patiently(lambda: get_ingest(ingest_id)))["status"] not in FINAL_INGEST_STATUSES:
         if tell and row["progress"] and row["progress"] != said:
             said = row["progress"]
             tell(said)

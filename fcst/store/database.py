@@ -48,8 +48,10 @@ class _Pool(ThreadedConnectionPool):
         try:
             while True:
                 con = self._open_or_reuse()
-                is_fresh = time.monotonic() - self._used_at.get(id(con), float("inf")) < FRESH_S
-                if not _has_been_closed(con) and (is_fresh or _is_alive(con)):
+                used_at = self._used_at.pop(id(con), None)
+                if used_at is None:  # opened this instant
+                    return con
+                if not _has_been_closed(con) and (time.monotonic() - used_at < FRESH_S or _is_alive(con)):
                     return con
                 self.putconn(con, close=True)
         except BaseException:
@@ -73,7 +75,9 @@ class _Pool(ThreadedConnectionPool):
 
 def _has_been_closed(con: Connection) -> bool:
     """Whether the server has said something to a connection that waits: then it was a farewell."""
-    return bool(select.select([con], [], [], 0)[0])
+    waiting = select.poll()  # not select(), which refuses descriptors above 1023
+    waiting.register(con, select.POLLIN)
+    return bool(waiting.poll(0))
 
 
 def _is_alive(con: Connection) -> bool:

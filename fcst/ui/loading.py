@@ -8,11 +8,9 @@ from fcst.errors import FcstError, InputError
 from fcst.names import WEEKDAYS
 from fcst.services import datasets
 from fcst.specs import IngestSpec
-from fcst.states import IngestStatus
+from fcst.states import FINAL_INGEST_STATUSES, IngestStatus
 from fcst.ui import text
 from fcst.ui.shell import number_in_url, page_errors, show_error
-
-_ENDED = (IngestStatus.COMPLETED, IngestStatus.FAILED)
 
 
 def show_loader() -> None:
@@ -82,13 +80,13 @@ def load_sample() -> None:
 
 def show_ingest(ingest_id: int) -> None:
     """What an ingest does, until it has ended; then its dataset, or why there is none."""
-    is_open = datasets.get_ingest(ingest_id)["status"] not in _ENDED
+    is_open = datasets.get_ingest(ingest_id)["status"] not in FINAL_INGEST_STATUSES
 
     @st.fragment(run_every=0.5 if is_open else None)
     def watch() -> None:
         with page_errors():
             now = datasets.get_ingest(ingest_id)
-            if is_open and now["status"] in _ENDED:
+            if is_open and now["status"] in FINAL_INGEST_STATUSES:
                 if now["status"] == IngestStatus.COMPLETED:
                     st.toast(f"Dataset {text.plain(now['spec']['name'])} is loaded.", icon=":material/check_circle:")
                 else:
