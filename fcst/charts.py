@@ -1,5 +1,7 @@
 """Frames -> Plotly figures. No Streamlit, and no text from data: Plotly would take it for HTML."""
 
+from typing import Any
+
 import pandas as pd
 import plotly.graph_objects as go
 
@@ -9,7 +11,7 @@ PROMO = "#c9822b"
 _BAND = "21, 144, 162"
 
 
-def sales_chart(totals: pd.DataFrame, has_promo: bool) -> go.Figure:
+def sales_chart(totals: pd.DataFrame, has_promo: bool, dropped: pd.DataFrame | None = None) -> go.Figure:
     """Units by week of a whole dataset.
 
     Parameters
@@ -18,6 +20,8 @@ def sales_chart(totals: pd.DataFrame, has_promo: bool) -> go.Figure:
         `wk_end_dt, unit_sales, promo_units`.
     has_promo
         draw the promotional units that were left out, on top.
+    dropped
+        `wk_end_dt, units, promo_units` of weeks that the data do not cover and that were dropped.
     """
     figure = go.Figure()
     figure.add_scatter(
@@ -38,7 +42,48 @@ def sales_chart(totals: pd.DataFrame, has_promo: bool) -> go.Figure:
             customdata=totals["promo_units"],
             hovertemplate="%{customdata:,.0f} units<extra>promotional</extra>",
         )
+    if dropped is not None and len(dropped):
+        figure.add_scatter(
+            mode="markers",
+            x=pd.to_datetime(dropped["wk_end_dt"]),
+            y=dropped["units"] + (0 if has_promo else dropped["promo_units"]),
+            name="partial weeks, dropped",
+            marker={"color": HISTORY, "size": 8, "symbol": "x-thin", "line": {"width": 2, "color": HISTORY}},
+            hovertemplate="%{y:,.0f} units<extra>partial week, dropped</extra>",
+        )
     return _styled(figure, height=320)
+
+
+def coverage_chart(coverage: dict[str, Any]) -> go.Figure:
+    """Which items sold when: a row for items next to each other in the order of sales, a column for a period.
+
+    Parameters
+    ----------
+    coverage
+        `first_ranks` of each row, `weeks_a_period`, `first_wk_end_dt`, and `shares` (rows, periods) of the weeks with a
+        sale.
+    """
+    shares, ranks = coverage["shares"], coverage["first_ranks"]
+    width = coverage["weeks_a_period"]
+    periods = pd.date_range(coverage["first_wk_end_dt"], periods=len(shares[0]) if shares else 0, freq=f"{7 * width}D")
+    figure = go.Figure(
+        go.Heatmap(
+            x=periods,
+            y=[str(rank) for rank in ranks],
+            z=shares,
+            zmin=0,
+            zmax=1,
+            colorscale=[[0, "rgba(115, 136, 155, 0.12)"], [1, FORECAST]],
+            colorbar={"title": "weeks<br>sold", "tickformat": ".0%", "thickness": 12},
+            hovertemplate="from rank %{y}<br>from week ending %{x|%d %b %Y}<br>%{z:.0%} of weeks sold<extra></extra>",
+        )
+    )
+    figure.update_layout(
+        height=340,
+        margin={"l": 8, "r": 8, "t": 8, "b": 8},
+        yaxis={"title": "items, by rank of sales", "autorange": "reversed", "type": "category", "nticks": 8},
+    )
+    return figure
 
 
 def forecast_chart(history: pd.DataFrame, forecast: pd.DataFrame, levels: list[int]) -> go.Figure:

@@ -8,14 +8,15 @@ import dataclasses
 import json
 import logging
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
-from fcst.errors import FcstError, InputError
+from fcst.errors import BadRows, FcstError, InputError
 from fcst.names import WEEKDAYS
 from fcst.settings import limit_compute_threads, load_settings
+from fcst.specs import DECIMALS, DUPLICATES, RETURNS, ROLES, Mapping
 
 DONE, FAILED, REFUSED = 0, 1, 2
 
@@ -58,17 +59,33 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--seed", type=int, default=1, metavar="N")
 
     sub = command("ingest", _ingest, "read a file of sales and make a dataset of weekly item sales")
-    sub.add_argument("path", metavar="PATH", help="a CSV file (.csv, .csv.gz), or a folder with train.csv")
+    sub.add_argument(
+        "paths", metavar="PATH", nargs="+", help="CSV, Excel, Parquet, .gz, .zip, .7z, or a folder of these"
+    )
     sub.add_argument("--name", help="the dataset's name (default: the file's)")
     sub.add_argument("--include-promo", action="store_true", help="keep promotional rows in unit sales")
-    sub.add_argument("--week-end", default="SAT", choices=WEEKDAYS, help="the day on which weeks end")
+    sub.add_argument(
+        "--week-end", choices=WEEKDAYS, help="the day on which weeks end (default: SAT, or as in weekly data)"
+    )
     sub.add_argument(
         "--map",
         action="append",
         default=[],
         metavar="ROLE=COL",
-        help="item=COL, date=COL, sales=COL or promo=COL; may be given several times",
+        help=f"what a column means: {', '.join(ROLES)}; item=A,B joins two; promo= says that there is none; repeatable",
     )
+    sub.add_argument("--date-format", default="", metavar="FORMAT", help="as of strptime, such as %%d/%%m/%%Y")
+    sub.add_argument("--decimal", default="", choices=DECIMALS, help="the decimal sign (default: recognised)")
+    sub.add_argument("--encoding", default="", help="of text, such as cp1252 (default: recognised)")
+    sub.add_argument("--file", default="", metavar="NAME", help="which file of an archive or folder, or which sheet")
+    sub.add_argument(
+        "--where", action="append", default=[], metavar="COL=VALUE", help="only rows with this value; repeatable"
+    )
+    sub.add_argument("--returns", default="net", choices=RETURNS, help="negative units: net them, or drop them")
+    sub.add_argument(
+        "--duplicates", default="keep", choices=DUPLICATES, help="rows that stand there twice: add up, or count once"
+    )
+    sub.add_argument("--skip-bad", action="store_true", help="load the good rows of a file that also has bad ones")
     takes_json(sub)
 
     sub = command("datasets", _datasets, "list the datasets")
@@ -107,6 +124,11 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("-o", "--output", metavar="FILE", help="default: stdout, for csv")
     sub.add_argument("--format", choices=("csv", "parquet"), help="default: as FILE ends, else csv")
 
+    sub = command("delete", _delete, "delete a dataset with all its runs and their forecasts")
+    sub.add_argument("dataset", metavar="NAME")
+    sub.add_argument("--version", type=int, metavar="N", help="default: the newest")
+    sub.add_argument("--yes", action="store_true", help="do not ask")
+
     command("worker", _worker, "the supervisor in the foreground; Ctrl-C lets running batches finish")
 
     sub = command("doctor", _doctor, "what is configured, what is reachable, what is wrong")
@@ -123,7 +145,7 @@ def _migrate(args: argparse.Namespace) -> int:
 
 
 def _sample(args: argparse.Namespace) -> int:
-    from fcst.services.datasets import write_sample
+    from fcst.services.loading import write_sample
 
     folder = Path(args.dir)
     write_sample(folder, n_items=args.items, n_stores=args.stores, years=args.years, seed=args.seed)
@@ -132,35 +154,77 @@ def _sample(args: argparse.Namespace) -> int:
 
 
 def _ingest(args: argparse.Namespace) -> int:
-    from fcst.services import datasets
+    from fcst.services import loading
     from fcst.specs import IngestSpec
 
     spec = IngestSpec(
-        path=args.path,
-        name=args.name if args.name is not None else datasets.default_name(args.path),
+        paths=tuple(args.paths),
+        name=args.name if args.name is not None else loading.default_name(args.paths[0]),
+        mapping=_parse_map(args.map),
+        date_format=args.date_format,
+        decimal=args.decimal,
+        encoding=args.encoding,
+        file=args.file,
+        where=tuple(_parse_where(args.where)),
         include_promo=args.include_promo,
-        week_end=args.week_end,
-        **_parse_map(args.map),
+        returns=args.returns,
+        duplicates=args.duplicates,
+        week_end=args.week_end or "",
+        skip_bad=args.skip_bad,
     )
+    loading.check_files(spec)  # a typing error must not start a server
     _prepare()
-    dataset = datasets.wait_for_ingest(datasets.request_ingest(spec), tell=lambda text: _say(f"… {text}"))
+    spec, remembered = loading.remember_mapping(spec)
+    if remembered:
+        _say(f"Columns mean what they meant for dataset {remembered}.")
+    try:
+        dataset = loading.wait_for_ingest(loading.request_ingest(spec), tell=lambda text: _say(f"… {text}"))
+    except BadRows as exc:
+        if args.json:
+            _print_json({"error": exc.message, "hint": exc.hint, "report": exc.report})
+        raise
     _say(
         f"Dataset {dataset['name']!r} version {dataset['version']}: {dataset['n_items']:,} items, "
         f"{dataset['n_weeks']:,} weeks to {dataset['last_wk_end_dt']}, {dataset['total_units']:,.0f} units."
     )
+    _say_report(dataset["report"])
     if args.json:
         _print_json(dataset)
     return DONE
 
 
-def _parse_map(pairs: list[str]) -> dict[str, Any]:
-    mapping: dict[str, Any] = {}
+def _say_report(report: dict[str, Any]) -> None:
+    """What should be known of a reading at once; `--json` has all of it."""
+    if same := report["same_as_version"]:
+        _say(f"Nothing changed: its weeks are those of version {same}.")
+    if n := report["bad_rows"]["n"]:
+        _say(f"{n:,} bad rows were left out.")
+    duplicates = report["duplicates"]
+    if duplicates["n"]:
+        done = "were counted once" if duplicates["n_dropped"] else "are added up (--duplicates drop counts them once)"
+        _say(f"{duplicates['n']:,} duplicates ({duplicates['key']}) {done}.")
+    if n := report["n_flag_unknown"]:
+        values = ", ".join(map(repr, report["unknown_flags"]))
+        _say(f"{n:,} rows have a promotion flag of unknown meaning ({values}): taken as missing, so not promoted.")
+
+
+def _parse_map(pairs: list[str]) -> Mapping:
+    mapping: Mapping = {}
     for pair in pairs:
-        role, is_pair, column = pair.partition("=")
-        if not is_pair or role not in ("item", "date", "sales", "promo") or not column:
-            raise InputError(f"--map {pair!r} cannot be read.", "Write item=COL, date=COL, sales=COL or promo=COL.")
-        mapping[role] = column
+        role, is_pair, columns = pair.partition("=")
+        if not is_pair or role not in ROLES:
+            raise InputError(f"--map {pair!r} cannot be read.", f"Write ROLE=COLUMN with one of {', '.join(ROLES)}.")
+        # A comma joins columns for an item; elsewhere it may be part of a name.
+        mapping[role] = [name for name in (columns.split(",") if role == "item" else [columns]) if name]
     return mapping
+
+
+def _parse_where(pairs: list[str]) -> Iterator[tuple[str, str]]:
+    for pair in pairs:
+        column, is_pair, value = pair.partition("=")
+        if not is_pair or not column:
+            raise InputError(f"--where {pair!r} cannot be read.", "Write COLUMN=VALUE.")
+        yield column, value
 
 
 def _datasets(args: argparse.Namespace) -> int:
@@ -314,6 +378,32 @@ def _export(args: argparse.Namespace) -> int:
     else:
         forecasts.export_job(args.job, Path(args.output), file_format)
         _say(f"Wrote {args.output}.")
+    return DONE
+
+
+def _delete(args: argparse.Namespace) -> int:
+    from fcst.services import datasets
+
+    _prepare()
+    versions = datasets.list_versions(args.dataset)
+    found = [row for row in versions if args.version in (None, row["version"])]
+    if not found:
+        raise InputError(f"There is no dataset {args.dataset!r} of that version.", "`datasets` lists what there is.")
+    row = found[0]
+    dependents = datasets.count_dependents(row["dataset_id"])
+    _say(
+        f"Dataset {row['name']!r} version {row['version']}: {row['n_items']:,} items, {row['n_weeks']:,} weeks; "
+        f"with it go {dependents['n_jobs']:,} runs and the forecasts of {dependents['n_forecasts']:,} items."
+    )
+    if not args.yes:
+        if not sys.stdin.isatty():
+            raise InputError("Nothing was deleted.", "Say --yes to delete it without being asked.")
+        print("Delete it? [y/N] ", end="", file=sys.stderr, flush=True)
+        if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+            _say("Nothing was deleted.")
+            return FAILED
+    datasets.delete_dataset(row["dataset_id"])
+    _say("Deleted.")
     return DONE
 
 

@@ -2,6 +2,7 @@
 
     FcstError              what happened, to which data; `hint` says what to do
     ├── InputError         what the user gave cannot be used: a file, a value, a name
+    │   └── BadRows        rows of a file cannot be read; `report` tells which
     ├── ConfigError        the installation is set up wrongly: a setting, a folder, a missing part
     ├── StoreError         the database refused
     │   ├── DatabaseAway   it cannot be reached, or went away; later it may be back
@@ -11,6 +12,8 @@
 A foreign library's error is wrapped once, in the module that imports the library.
 Arguments are positional, so that every error survives pickling between processes.
 """
+
+from typing import Any
 
 
 class FcstError(Exception):
@@ -27,6 +30,15 @@ class FcstError(Exception):
 
 class InputError(FcstError):
     """What the user gave cannot be used."""
+
+
+class BadRows(InputError):
+    """Rows of a file cannot be read, and the user has not asked for the good ones alone."""
+
+    def __init__(self, message: str, hint: str, report: dict[str, Any]) -> None:
+        super().__init__(message, hint)
+        self.args = (message, hint, report)
+        self.report = report
 
 
 class ConfigError(FcstError):

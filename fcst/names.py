@@ -15,3 +15,15 @@ ENDED_AFTER_WEEKS = 26
 
 BENCHMARK = "SeasonalNaive"
 """The model that every other's accuracy is shown against."""
+
+NEW_WITHIN_WEEKS = 26
+"""An item whose first sale is among so many last weeks of its dataset is flagged as new."""
+
+HISTORY_BOUNDS = (1, 13, 52, 104, 156)
+"""Weeks of history by which items are counted: at least so many."""
+
+ADI_CUTOFF, CV2_CUTOFF = 1.32, 0.49
+"""Between smooth, erratic, intermittent and lumpy demand (Syntetos, Boylan and Croston, 2005)."""
+
+DEMAND_CLASSES = ("smooth", "erratic", "intermittent", "lumpy", "none")
+"""What an item's weeks look like; `none` is an item without a week in which more was sold than returned."""

@@ -33,6 +33,8 @@ SETTINGS: dict[str, tuple[str, str]] = {
         "seconds without a heartbeat after which a supervisor's batches are given to another",
     ),
     "FCST_INGEST_MEMORY": ("1GB", "memory that reading a file may take; beyond it goes to disk"),
+    "FCST_INGEST_ROOTS": ("/", "folders that files may be read from, separated by `:`; uploads are always read"),
+    "FCST_UNPACK_LIMIT": ("50GB", "what an archive may unpack to"),
 }
 
 
@@ -45,6 +47,8 @@ class Settings:
     idle_exit_s: float
     lease_s: float
     ingest_memory: str
+    ingest_roots: tuple[Path, ...]
+    unpack_limit: int
 
     @property
     def logs(self) -> Path:
@@ -96,14 +100,28 @@ def load_settings() -> Settings:
         is_worker_external=worker == "external",
         idle_exit_s=number("FCST_IDLE_EXIT_S", 120, 0),
         lease_s=number("FCST_LEASE_S", 20, 1),
-        ingest_memory=_memory(get("FCST_INGEST_MEMORY") or "1GB"),
+        ingest_memory=_size("FCST_INGEST_MEMORY", get("FCST_INGEST_MEMORY") or "1GB")[0],
+        ingest_roots=_folders(get("FCST_INGEST_ROOTS") or "/"),
+        unpack_limit=_size("FCST_UNPACK_LIMIT", get("FCST_UNPACK_LIMIT") or "50GB")[1],
     )
 
 
-def _memory(text: str) -> str:
-    if not re.fullmatch(r"\d+(\.\d+)? ?[KMGT]i?B", text, re.IGNORECASE):
-        raise ConfigError(f"FCST_INGEST_MEMORY is {text!r}.", "Set it to a size such as 500MB or 2GB, or unset it.")
-    return text
+def _size(name: str, text: str) -> tuple[str, int]:
+    """A size as text, and in bytes."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?) ?([KMGT])(i?)B", text, re.IGNORECASE)
+    if not match:
+        raise ConfigError(f"{name} is {text!r}.", "Set it to a size such as 500MB or 2GB, or unset it.")
+    number, letter, is_binary = match.groups()
+    return text, int(float(number) * (1024 if is_binary else 1000) ** ("KMGT".index(letter.upper()) + 1))
+
+
+def _folders(text: str) -> tuple[Path, ...]:
+    try:
+        return tuple(Path(part).expanduser().resolve() for part in text.split(os.pathsep) if part.strip())
+    except RuntimeError as exc:
+        raise ConfigError(
+            f"FCST_INGEST_ROOTS is {text!r}, with the home of a user who is not there.", "Mend it."
+        ) from exc
 
 
 def _home(text: str | None) -> Path:

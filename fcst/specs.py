@@ -1,7 +1,7 @@
 """What a user asks for: the frozen description of a run and of an ingest, checked when it is made."""
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 
 from fcst.errors import InputError
@@ -55,53 +55,120 @@ class JobSpec:
         return cls(**{**value, "models": tuple(value["models"]), "level": tuple(value["level"])})
 
 
+ROLES: dict[str, str] = {
+    "item": "Item",
+    "date": "Date",
+    "sales": "Units sold",
+    "promo": "Promotion flag",
+    "store": "Store",
+    "receipt": "Receipt",
+    "family": "Family",
+    "class": "Class",
+    "perishable": "Perishable",
+    "description": "Description",
+}
+"""What a column of a file of sales may mean -> the words for it. Only `item` may be several columns, joined."""
+
+REQUIRED_ROLES = ("item", "date", "sales")
+ATTRIBUTES = ("family", "class", "perishable", "description")
+WIDE = "(columns)"
+"""Stands for the column of a role whose values are spread over columns, one for each period."""
+
+Mapping = dict[str, list[str]]
+"""role -> the columns that have it, by name; an empty list says that none has. A missing role is recognised."""
+
+RETURNS = ("net", "drop")
+DUPLICATES = ("keep", "drop")
+DECIMALS = (".", ",")
+
+
 @dataclass(frozen=True)
 class IngestSpec:
-    """How a file of sales is read.
+    """How files of sales are read, and by which rules they become weeks. What is left out is recognised.
 
     Parameters
     ----------
-    path
-        a CSV file (plain or gzip), or a folder that holds `train.csv`, on this machine.
+    paths
+        files, folders or archives on this machine, at least one; they make one dataset together.
     name
         the dataset's name; the same name again makes the next version.
+    mapping
+        which columns have which role; roles that are missing here are recognised from the header.
+    date_format
+        as of strptime, such as `%d/%m/%Y`; empty: recognised.
+    decimal
+        the decimal sign of numbers in text, `.` or `,`; empty: recognised.
+    encoding
+        of text, as Python calls it; empty: recognised.
+    file
+        which file of a folder or archive, or sheet of a workbook, holds the sales; empty: recognised.
+    where
+        `(column, value)` pairs; only rows that have one of the values given for each column are read.
     include_promo
         keep promotional rows in `unit_sales`; by default they are left out (baseline demand).
+    returns
+        `net`: negative units lower their week; `drop`: they are left out.
+    duplicates
+        `keep`: rows of the same item, store and day are added up; `drop`: each is counted once.
     week_end
-        the day on which weeks end.
-    item, date, sales, promo
-        the file's columns; a `promo` column that is not there means that no row is promotional.
+        the day on which weeks end; empty: Saturday, or the day of the data where they are weekly already.
+    skip_bad
+        load the good rows of a file that also has rows which cannot be read.
     is_upload
-        the path is our own copy of an upload, removed when the ingest has ended.
+        the paths are our own copies of an upload, removed when the ingest has ended.
     """
 
-    path: str
+    paths: tuple[str, ...]
     name: str
+    mapping: Mapping = field(default_factory=dict)
+    date_format: str = ""
+    decimal: str = ""
+    encoding: str = ""
+    file: str = ""
+    where: tuple[tuple[str, str], ...] = ()
     include_promo: bool = False
-    week_end: str = "SAT"
-    item: str = "item_nbr"
-    date: str = "date"
-    sales: str = "unit_sales"
-    promo: str = "onpromotion"
+    returns: str = "net"
+    duplicates: str = "keep"
+    week_end: str = ""
+    skip_bad: bool = False
     is_upload: bool = False
 
     def __post_init__(self) -> None:
+        if not self.paths:
+            raise InputError("No file was given.", "Name at least one.")
         if not self.name.strip():
             raise InputError("The dataset has no name.", "Give it one.")
         if len(self.name) > 100 or not self.name.isprintable():
             raise InputError(f"The name {self.name[:100]!r} cannot be used.", "Use at most 100 printable characters.")
-        if self.week_end not in WEEKDAYS:
-            raise InputError(f"Weeks cannot end on {self.week_end!r}.", f"Use one of {', '.join(WEEKDAYS)}.")
-        columns = [self.item, self.date, self.sales, self.promo]
-        if len(set(columns)) < len(columns):
-            raise InputError("One column of the file is mapped twice.", "Map each to a column of its own.")
+        _check_one_of("Weeks end on", self.week_end, ("", *WEEKDAYS))
+        _check_one_of("Returns are treated as", self.returns, RETURNS)
+        _check_one_of("Duplicates are treated as", self.duplicates, DUPLICATES)
+        _check_one_of("The decimal sign is", self.decimal, ("", *DECIMALS))
+        for role, columns in self.mapping.items():
+            _check_one_of("The meaning of a column is", role, tuple(ROLES))
+            if len(columns) > 1 and role != "item":
+                raise InputError(
+                    f"{ROLES[role]} is mapped to several columns.", "Only the item may be joined of several."
+                )
+        for role in REQUIRED_ROLES:
+            if self.mapping.get(role) == []:
+                raise InputError(f"No column is mapped to {ROLES[role].lower()}.", "Choose one.")
+        mapped = [column for columns in self.mapping.values() for column in columns if column != WIDE]
+        # A store is often part of the key too, so it may stand twice.
+        twice = {column for column in mapped if mapped.count(column) > 1} - set(self.mapping.get("store", []))
+        if twice:
+            raise InputError(
+                f"The column {sorted(twice)[0]!r} is mapped twice.",
+                "Map each to a column of its own; only a store may be part of the item.",
+            )
 
     def to_json(self) -> str:
         return json.dumps(asdict(self))
 
     @classmethod
     def from_dict(cls, value: dict[str, Any]) -> Self:
-        return cls(**value)
+        where = tuple((column, text) for column, text in value["where"])
+        return cls(**{**value, "paths": tuple(value["paths"]), "where": where})
 
 
 def default_batch_size(n_items: int, processes: int) -> int:
@@ -117,3 +184,8 @@ def split_batches(items: list[str], batch_size: int) -> list[list[str]]:
 def _check_whole(what: str, value: object, least: int, most: int, unit: str) -> None:
     if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
         raise InputError(f"{what} is {value!r}.", f"Give a whole number from {least} to {most} ({unit}).")
+
+
+def _check_one_of(what: str, value: str, allowed: tuple[str, ...]) -> None:
+    if value not in allowed:
+        raise InputError(f"{what} {value!r}.", f"Use one of {', '.join(name for name in allowed if name)}.")

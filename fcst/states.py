@@ -74,6 +74,7 @@ class IngestStatus(StrEnum):
     RUNNING = "running"
     COMPLETED = "completed"
     FAILED = "failed"
+    CANCELLED = "cancelled"
 
 
-FINAL_INGEST_STATUSES = (IngestStatus.COMPLETED, IngestStatus.FAILED)
+FINAL_INGEST_STATUSES = (IngestStatus.COMPLETED, IngestStatus.FAILED, IngestStatus.CANCELLED)

@@ -1,40 +1,31 @@
-"""Data: the datasets that are loaded, and loading another."""
+"""Data: the datasets that are loaded, what is being loaded, and the way to load another."""
 
-import io
 from typing import Any
 
+import pandas as pd
 import streamlit as st
 
-from fcst import charts
 from fcst.errors import InputError
-from fcst.names import WEEKLY_FILE
-from fcst.services import datasets
+from fcst.services import datasets, loading
 from fcst.ui import text
-from fcst.ui.loading import load_sample, show_ingest, show_loader
-from fcst.ui.reports import report_lines
-from fcst.ui.shell import choose, number_in_url, show_error, show_page
+from fcst.ui.ingests import load_sample, show_ingest
+from fcst.ui.shell import number_in_url, show_error, show_page
 
 
 def main() -> None:
     st.title("Data", anchor=False)
     known = datasets.list_datasets()
-    waiting = datasets.list_open_ingests()
+    waiting = [row["ingest_id"] for row in loading.list_open_ingests()]
     asked = number_in_url("ingest")
-    if asked is not None or waiting:
+    for ingest_id in dict.fromkeys([*([asked] if asked is not None else []), *waiting]):
         try:
-            show_ingest(asked if asked is not None else waiting[0]["ingest_id"])
+            show_ingest(ingest_id, is_asked=ingest_id == asked)
         except InputError as exc:
             show_error(exc)
-    wanted = st.query_params.get("dataset")
-    if wanted is not None and wanted not in {str(row["dataset_id"]) for row in known}:
-        show_error(InputError(f"There is no dataset {wanted}.", "Choose one from the list."))
-    if not known:
+    if known:
+        show_list(known)
+    else:
         show_welcome(is_loading=bool(waiting))
-        return
-    show_dataset(known)
-    with st.expander("Load more sales", icon=":material/upload_file:", expanded=False):
-        show_loader()
-        st.button("Load the sample", on_click=load_sample, help="200 items of made-up retail sales, 4.6 years")
 
 
 def show_welcome(is_loading: bool) -> None:
@@ -42,65 +33,67 @@ def show_welcome(is_loading: bool) -> None:
         "fcst turns retail sales into weekly forecasts of every item, with intervals and measured accuracy. "
         "It begins with sales: take the sample to look around, or load your own."
     )
-    st.button(
-        "Load the sample",
-        type="primary",
-        icon=":material/science:",
-        on_click=load_sample,
-        disabled=is_loading,
-        help="200 items of made-up retail sales, 4.6 years; ready in seconds",
-    )
-    st.subheader("Or load your own sales", anchor=False)
-    show_loader()
-
-
-def dataset_label(row: dict[str, Any]) -> str:
-    return text.dataset_title(row["name"], row["version"])
-
-
-def show_dataset(known: list[dict[str, Any]]) -> None:
-    by_id = {row["dataset_id"]: row for row in known}
-    chosen_id = choose("Dataset", list(by_id), "dataset", lambda key: dataset_label(by_id[key]), width=420)
-    dataset = by_id[chosen_id]
     with st.container(horizontal=True):
-        st.metric("Items", f"{dataset['n_items']:,}", border=True)
-        st.metric("Whole weeks", f"{dataset['n_weeks']:,}", border=True)
-        st.metric(
-            "Weeks ending",
-            f"{text.day(dataset['first_wk_end_dt'])} – {text.day(dataset['last_wk_end_dt'])}",
-            border=True,
+        st.button(
+            "Load the sample",
+            type="primary",
+            icon=":material/science:",
+            on_click=load_sample,
+            disabled=is_loading,
+            help="200 items of made-up retail sales, 4.6 years; ready in seconds",
         )
-        st.metric("Units sold", text.large(dataset["total_units"]), border=True)
-    report = dataset["report"]
-    has_promo = not dataset["include_promo"] and report["n_promo"] > 0
-    st.subheader("Units a week, all items" + (", without promotions" if has_promo else ""), anchor=False)
-    totals = datasets.weekly_totals(chosen_id)
-    st.plotly_chart(
-        charts.sales_chart(totals, has_promo),
-        width="stretch",
-        key="totals",
-        alt="Units sold by week, all items together",
+        if st.button("Load your own sales", icon=":material/upload_file:", key="load_own"):
+            st.switch_page("pages/load.py")
+
+
+def show_list(known: list[dict[str, Any]]) -> None:
+    newest: dict[str, dict[str, Any]] = {}
+    versions: dict[str, int] = {}
+    for row in known:  # the newest first
+        newest.setdefault(row["name"], row)
+        versions[row["name"]] = versions.get(row["name"], 0) + 1
+    rows = list(newest.values())
+    with st.container(horizontal=True):
+        if st.button("Load sales", type="primary", icon=":material/upload_file:", key="load_own"):
+            st.switch_page("pages/load.py")
+        st.button("Load the sample", on_click=load_sample, help="200 items of made-up retail sales, 4.6 years")
+    st.session_state["shown_datasets"] = [row["dataset_id"] for row in rows]
+    frame = pd.DataFrame(
+        {
+            "Dataset": [row["name"] for row in rows],
+            "Versions": [versions[row["name"]] for row in rows],
+            "Items": [row["n_items"] for row in rows],
+            "Weeks": [row["n_weeks"] for row in rows],
+            "First week": [row["first_wk_end_dt"] for row in rows],
+            "Last week": [row["last_wk_end_dt"] for row in rows],
+            "Weeks end on": [row["week_end"] for row in rows],
+            "Units sold": [row["total_units"] for row in rows],
+            "Promotions": [text.promotions(row["include_promo"], row["report"]["has_promo_column"]) for row in rows],
+            "Loaded": [text.moment(row["created_at"]) for row in rows],
+        }
     )
-    with st.container(horizontal=True, vertical_alignment="center"):
-        if st.button("Forecast these items", type="primary", icon=":material/play_circle:"):
-            st.switch_page("pages/new_run.py", query_params={"dataset": str(chosen_id)})
-        st.download_button(
-            "Weekly sales (CSV)",
-            lambda: weekly_file(chosen_id),
-            file_name=WEEKLY_FILE,
-            mime="text/csv",
-            icon=":material/download:",
-            on_click="ignore",
-        )
-    with st.expander("How the file was read", icon=":material/fact_check:"):
-        for line in report_lines(dataset):
-            st.markdown(f"- {line}")
+    st.dataframe(
+        frame,
+        hide_index=True,
+        key="datasets",
+        on_select=open_selected,
+        selection_mode="single-cell",
+        column_config={
+            "Items": st.column_config.NumberColumn(format="localized"),
+            "Units sold": st.column_config.NumberColumn(format="compact"),
+            "First week": st.column_config.DateColumn(format="YYYY-MM-DD"),
+            "Last week": st.column_config.DateColumn(format="YYYY-MM-DD"),
+        },
+    )
+    st.caption("Click a dataset to open it.")
+    if (chosen := st.session_state.pop("chosen_dataset", None)) is not None:
+        st.switch_page("pages/dataset.py", query_params={"dataset": str(chosen)})
 
 
-def weekly_file(dataset_id: int) -> bytes:
-    out = io.BytesIO()
-    datasets.write_weekly_file(dataset_id, out)
-    return out.getvalue()
+def open_selected() -> None:
+    """A selection is a cell's place in the table as it was drawn."""
+    for row, _ in st.session_state["datasets"]["selection"]["cells"]:
+        st.session_state["chosen_dataset"] = st.session_state["shown_datasets"][row]
 
 
 show_page(main)

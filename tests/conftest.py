@@ -13,7 +13,7 @@ from pathlib import Path
 import psycopg2
 import pytest
 
-from fcst.services.datasets import request_ingest, wait_for_ingest
+from fcst.services.loading import request_ingest, wait_for_ingest
 from fcst.settings import PROJECT
 from fcst.specs import IngestSpec
 from fcst.store.embedded import ensure_running
@@ -115,7 +115,7 @@ def load_dataset(database: str, tmp_path: Path) -> Callable[..., dict]:
         if path is None:
             path = tmp_path / "sales.csv"
             write_sales(path, n_items, n_weeks)
-        ingest_id = request_ingest(IngestSpec(path=str(path), name=str(options.pop("name", "s")), **options))
+        ingest_id = request_ingest(IngestSpec(paths=(str(path),), name=str(options.pop("name", "s")), **options))
         claimed = ingests.claim(str(uuid.uuid4()))
         assert claimed is not None
         run_ingest(claimed["ingest_id"], claimed["attempt"])

@@ -103,10 +103,17 @@ def test_the_whole_job_without_an_app(command_line: None, tmp_path: Path) -> Non
         ("status", "x"),
         ("ingest", "{tmp}/missing.csv"),
         ("ingest", "{tmp}/empty.csv"),
-        ("ingest", "{tmp}"),
+        ("ingest", "{tmp}/folder"),
+        ("ingest", "{tmp}/good.csv", "{tmp}/missing.csv"),
         ("ingest", "{tmp}/good.csv", "--map", "item=none"),
+        ("ingest", "{tmp}/good.csv", "--map", "item="),
         ("ingest", "{tmp}/good.csv", "--map", "price=x"),
         ("ingest", "{tmp}/good.csv", "--week-end", "DAY"),
+        ("ingest", "{tmp}/good.csv", "--file", "other.csv"),
+        ("ingest", "{tmp}/good.csv", "--where", "city"),
+        ("ingest", "{tmp}/good.csv", "--returns", "refund"),
+        ("ingest", "{tmp}/good.csv", "--duplicates", "many"),
+        ("delete", "nothing", "--yes"),
         ("export", "1", "--format", "xlsx"),
         ("nonsense",),
         (),
@@ -117,6 +124,7 @@ def test_bad_input_is_one_sentence_exit_code_two_and_no_change(
 ) -> None:
     (tmp_path / "empty.csv").write_text("")
     write_sales(tmp_path / "good.csv", 2, 4)
+    (tmp_path / "folder").mkdir()
     load_dataset()
     before = table_sizes()
     try:
@@ -130,11 +138,11 @@ def test_bad_input_is_one_sentence_exit_code_two_and_no_change(
 
 
 def test_a_file_with_bad_rows_is_refused_whole(command_line: None, tmp_path: Path) -> None:
-    head = "date,item_nbr,unit_sales\n2020-01-05,a,1\n"
+    head = "date,item_nbr,unit_sales\n2020-01-05,a,1\n2020-01-06,a,1\n"
     for name, row, what in (
         ("header", None, "no rows"),
-        ("date", "yesterday,a,1", "date.csv, line 3: date is not a date"),
-        ("text", "2020-01-11,a,one", "text.csv, line 3: unit_sales is not a number"),
+        ("date", "yesterday,a,1", "date.csv, line 4: date is not a date, in 'yesterday'"),
+        ("text", "2020-01-11,a,one", "text.csv, line 4: unit_sales is not a number, in 'one'"),
     ):
         file = tmp_path / f"{name}.csv"
         file.write_text(head + row if row else head.splitlines()[0])
@@ -169,7 +177,7 @@ def test_doctor_asks_for_the_schema_where_there_is_none(empty_database: str) -> 
 
 
 def test_every_command_has_help() -> None:
-    for name in "migrate sample ingest datasets submit status batches cancel retry export worker doctor".split():
+    for name in "migrate sample ingest datasets submit status batches cancel retry export delete worker doctor".split():
         done = fcst(name, "--help")
         assert done.returncode == 0 and "usage:" in done.stdout
 

@@ -237,7 +237,8 @@ class Supervisor:
             ingests.release(running.id, running.attempt)
 
     def _stop_cancelled(self) -> bool:
-        """Ends the batches of jobs that are to stop: the waiting ones, and those that run here."""
+        """Ends what is to stop: waiting ingests and batches, and those that run here."""
+        self._stop_cancelled_ingests()
         wanted = jobs.list_cancel_requests()
         if not wanted:
             return False
@@ -248,6 +249,19 @@ class Supervisor:
             self._running.remove(running)
             log.info("%s cancelled", running)
         return True
+
+    def _stop_cancelled_ingests(self) -> None:
+        wanted = ingests.list_cancel_requests()
+        if not wanted:
+            return
+        for ingest_id in ingests.cancel_waiting():
+            task.discard_files(ingest_id)
+        for running in [r for r in self._running if r.job_id is None and r.id in wanted]:
+            ingests.cancel(running.id, running.attempt)
+            running.future.cancel()  # kills its process; what it has written of the dataset is rolled back
+            self._running.remove(running)
+            task.discard_files(running.id)
+            log.info("%s cancelled", running)
 
     def _rescue(self) -> None:
         """Frees what supervisors that are gone have left, and what was claimed here without our learning of it.

@@ -5,19 +5,21 @@ import math
 import shutil
 import time
 import uuid
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
 
 from fcst.compute.forecasting import ItemForecast, forecast_item
-from fcst.errors import ComputeError, InputError
-from fcst.ingest.weekly import make_weekly
+from fcst.errors import ComputeError, DatabaseAway, InputError
+from fcst.ingest.weekly import Resources, make_weekly
 from fcst.settings import load_settings
 from fcst.states import Outcome, Stage
 from fcst.store import batches, datasets, ingests, sales
 
 CHECKPOINT_S = 2.0  # how much computed work a death may cost
+TELL_EVERY_S = 0.5
 
 log = logging.getLogger(__name__)
 
@@ -112,25 +114,59 @@ def run_ingest(ingest_id: int, attempt: int) -> None:
     spec = ingests.begin(ingest_id, attempt, run_token)
     folder = _folder(ingest_id)
     shutil.rmtree(folder, ignore_errors=True)  # of an attempt that was killed
-    folder.mkdir(parents=True)
+    tell = _teller(ingest_id, run_token)
     try:
-        ingests.set_progress(ingest_id, run_token, f"reading {Path(spec.path).name}")
+        _make_folder(folder)
         dataset_id = datasets.reserve_id()
-        weekly = make_weekly(spec, dataset_id, folder, settings.ingest_memory, settings.processes)
-        facts = weekly.report
-        ingests.set_progress(ingest_id, run_token, f"saving {facts['n_items']:,} items over {facts['n_weeks']:,} weeks")
-        datasets.insert(dataset_id, spec, weekly, ingest_id, run_token)
+        resources = Resources(
+            folder=folder,
+            memory=settings.ingest_memory,
+            threads=settings.processes,
+            unpack_limit=settings.unpack_limit,
+            roots=[*settings.ingest_roots, settings.uploads],
+        )
+        weekly = make_weekly(spec, dataset_id, resources, tell)
+        datasets.insert(dataset_id, weekly, ingest_id, run_token, tell)
     except InputError as exc:
         ingests.fail(ingest_id, attempt, exc)
     discard_files(ingest_id)
 
 
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True)
+    except OSError as exc:
+        raise InputError(f"There is no room to work in {folder}: {exc.strerror}.", "Make room in FCST_HOME.") from exc
+
+
+def _teller(ingest_id: int, run_token: str) -> Callable[[str, int, int], None]:
+    """Writes progress into the database, a few times a second at most; a database that is away misses some of it."""
+    said: tuple[str, float] = ("", 0.0)
+
+    def tell(what: str, done: int, total: int) -> None:
+        nonlocal said
+        now = time.monotonic()
+        if what == said[0] and now - said[1] < TELL_EVERY_S:
+            return
+        said = (what, now)
+        try:
+            ingests.set_progress(ingest_id, run_token, what, done, total)
+        except DatabaseAway as exc:
+            log.warning("%s", exc)
+
+    return tell
+
+
 def discard_files(ingest_id: int) -> None:
-    """Removes what an ended ingest leaves on disk: its working folder, and the copy of an upload."""
+    """Removes what an ended ingest leaves on disk: its working folder, and the copies of an upload.
+
+    A refused upload stays for a while, for its good rows may be asked for.
+    """
     shutil.rmtree(_folder(ingest_id), ignore_errors=True)
     row = ingests.get(ingest_id)
-    if row is not None and row["spec"]["is_upload"]:
-        shutil.rmtree(Path(row["spec"]["path"]).parent, ignore_errors=True)
+    if row is not None and row["spec"]["is_upload"] and row["report"] is None:
+        for path in row["spec"]["paths"]:
+            shutil.rmtree(Path(path).parent, ignore_errors=True)
 
 
 def _folder(ingest_id: int) -> Path:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import pandas as pd
 
 from fcst.errors import InputError, StaleState
-from fcst.specs import IngestSpec
 from fcst.store.database import fetch_all, fetch_frame, fetch_one, transaction
 from fcst.store.queries import query
 
@@ -21,25 +21,39 @@ def reserve_id() -> int:
     return int((fetch_one("reserve_dataset_id") or {})["dataset_id"])
 
 
-def insert(dataset_id: int, spec: IngestSpec, weekly: WeeklyFiles, ingest_id: int, run_token: str) -> None:
+def insert(
+    dataset_id: int,
+    weekly: WeeklyFiles,
+    ingest_id: int,
+    run_token: str,
+    tell: Callable[[str, int, int], None],
+) -> None:
     """Writes a dataset whole, in one transaction that also completes its ingest.
+
+    Parameters
+    ----------
+    tell
+        is called with what is being done, the bytes done, and the bytes in all.
 
     Raises
     ------
     StaleState
         if the ingest is not this task's any more; nothing is written then.
     """
-    report = weekly.report
+    spec, report = weekly.spec, weekly.report
     facts = ("n_items", "n_weeks", "first_wk_end_dt", "last_wk_end_dt", "total_units")
     with transaction() as cur:
+        cur.execute(query("set_watch_on_client"))
         cur.execute(query("lock_dataset_name"), {"name": spec.name})
-        cur.execute(query("next_version"), {"name": spec.name})
+        cur.execute(query("last_version"), {"name": spec.name})
+        last = cur.fetchone()
+        is_same = last is not None and last["content"] == report["content"]
         row = {
             "dataset_id": dataset_id,
             "name": spec.name,
-            "version": (cur.fetchone() or {})["version"],
+            "version": 1 if last is None else last["version"] + 1,
             "spec": spec.to_json(),
-            "report": json.dumps(report),
+            "report": json.dumps(report | {"same_as_version": last["version"] if last and is_same else None}),
             "week_end": spec.week_end,
             "include_promo": spec.include_promo,
             **{name: report[name] for name in facts},
@@ -47,11 +61,69 @@ def insert(dataset_id: int, spec: IngestSpec, weekly: WeeklyFiles, ingest_id: in
         cur.execute(query("insert_dataset"), row)
         for name, path in (("copy_items", weekly.items_csv), ("copy_weekly_sales", weekly.weekly_csv)):
             with path.open("rb") as rows:
-                cur.copy_expert(query(name), rows)
+                cur.copy_expert(query(name), _Watched(rows, path.stat().st_size, tell))
         done = {"ingest_id": ingest_id, "run_token": run_token, "dataset_id": dataset_id}
         cur.execute(query("complete_ingest"), done)
         if cur.fetchone() is None:
-            raise StaleState(f"Ingest {ingest_id} was taken over while its rows were written.")
+            raise StaleState(f"Ingest {ingest_id} was taken over or cancelled while its rows were written.")
+
+
+class _Watched:
+    """A file that tells how far it has been read."""
+
+    def __init__(self, file: BinaryIO, size: int, tell: Callable[[str, int, int], None]) -> None:
+        self.file, self.size, self.tell, self.done = file, size, tell, 0
+
+    def read(self, size: int = -1) -> bytes:
+        data = self.file.read(max(size, 1 << 20))
+        self.done += len(data)
+        self.tell("saving the weeks", self.done, self.size)
+        return data
+
+
+def count_dependents(dataset_id: int) -> dict[str, int]:
+    """What goes with a dataset: `n_jobs`, `n_open_jobs`, `n_forecasts`."""
+    return fetch_one("count_dependents", dataset_id=dataset_id) or {}
+
+
+def delete(dataset_id: int) -> None:
+    """Removes a dataset, its items and weeks, its jobs and their forecasts, in one transaction.
+
+    Raises
+    ------
+    InputError
+        if it is not there any more, or a run of it has not ended; nothing is removed then.
+    """
+    with transaction() as cur:
+        cur.execute(query("lock_dataset"), {"dataset_id": dataset_id})
+        if cur.fetchone() is None:
+            raise InputError(f"There is no dataset {dataset_id}.", "It may have been deleted already.")
+        cur.execute(query("count_dependents"), {"dataset_id": dataset_id})
+        n_open = (cur.fetchone() or {})["n_open_jobs"]
+        if n_open:
+            raise InputError(
+                f"{n_open} run{'s' if n_open > 1 else ''} of this dataset {'have' if n_open > 1 else 'has'} not ended.",
+                "Cancel or wait, then delete it.",
+            )
+        for name in (
+            "delete_dataset_forecasts",
+            "delete_dataset_metrics",
+            "delete_dataset_job_items",
+            "delete_dataset_jobs",
+            "delete_dataset_weeks",
+            "delete_dataset",
+        ):
+            cur.execute(query(name), {"dataset_id": dataset_id})
+
+
+def find_by_columns(columns: list[str]) -> dict[str, Any] | None:
+    """`name, version, spec` of the newest dataset whose first file had these columns; None if there is none."""
+    return fetch_one("find_dataset_by_columns", columns=json.dumps(columns))
+
+
+def list_versions(name: str) -> list[dict[str, Any]]:
+    """All versions of a dataset, the newest first."""
+    return fetch_all("list_versions", name=name)
 
 
 def list_all() -> list[dict[str, Any]]:

@@ -1,8 +1,9 @@
 """Ingests: the requests to read a file, from the user's wish to the dataset or the refusal."""
 
+import json
 from typing import Any
 
-from fcst.errors import FcstError, StaleState
+from fcst.errors import BadRows, FcstError, StaleState
 from fcst.specs import IngestSpec
 from fcst.store.database import execute, fetch_all, fetch_one
 
@@ -39,12 +40,41 @@ def begin(ingest_id: int, attempt: int, run_token: str) -> IngestSpec:
     return IngestSpec.from_dict(row["spec"])
 
 
-def set_progress(ingest_id: int, run_token: str, progress: str) -> None:
-    execute("set_ingest_progress", ingest_id=ingest_id, run_token=run_token, progress=progress)
+def set_progress(ingest_id: int, run_token: str, progress: str, done_bytes: int = 0, total_bytes: int = 0) -> None:
+    """What the reading does now; the bytes are 0 where nobody knows."""
+    execute(
+        "set_ingest_progress",
+        ingest_id=ingest_id,
+        run_token=run_token,
+        progress=progress,
+        done_bytes=done_bytes,
+        total_bytes=total_bytes,
+    )
 
 
 def fail(ingest_id: int, attempt: int, error: FcstError) -> None:
-    execute("fail_ingest", ingest_id=ingest_id, attempt=attempt, error=error.message, hint=error.hint)
+    report = json.dumps(error.report) if isinstance(error, BadRows) else None
+    execute("fail_ingest", ingest_id=ingest_id, attempt=attempt, error=error.message, hint=error.hint, report=report)
+
+
+def request_cancel(ingest_id: int) -> bool:
+    """Notes that the user wants it to stop; False if it has ended, or was asked to before."""
+    return execute("request_ingest_cancel", ingest_id=ingest_id) > 0
+
+
+def list_cancel_requests() -> set[int]:
+    """Open ingests that are to stop."""
+    return {row["ingest_id"] for row in fetch_all("list_ingest_cancel_requests")}
+
+
+def cancel_waiting() -> list[int]:
+    """Ends those that are to stop and that nobody runs; returns their ids."""
+    return [row["ingest_id"] for row in fetch_all("cancel_waiting_ingests")]
+
+
+def cancel(ingest_id: int, attempt: int) -> None:
+    """Ends one that this supervisor runs."""
+    execute("cancel_ingest", ingest_id=ingest_id, attempt=attempt)
 
 
 def release_lost(worker_id: str, running: list[int]) -> None:

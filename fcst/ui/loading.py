@@ -1,119 +1,230 @@
-"""Loading sales: the form, and what an ingest does until it has ended."""
+"""Loading sales: which files, what their columns mean, by which rules they become weeks."""
 
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import streamlit as st
 
 from fcst.errors import FcstError, InputError
 from fcst.names import WEEKDAYS
-from fcst.services import datasets
-from fcst.specs import IngestSpec
-from fcst.states import FINAL_INGEST_STATUSES, IngestStatus
+from fcst.services import loading
+from fcst.services.loading import Inspection
+from fcst.specs import DECIMALS, REQUIRED_ROLES, ROLES, WIDE, IngestSpec, Mapping
 from fcst.ui import text
-from fcst.ui.shell import number_in_url, page_errors, show_error
+from fcst.ui.shell import show_error
+
+NONE = "(none)"
+HELP = {
+    "item": "What is forecast. Several columns are joined, as in store and item.",
+    "date": "The day of the sale, or the end of its week.",
+    "sales": "Pieces or weight, not money. Negative units are returns.",
+    "promo": "Yes or no. A missing flag counts as not promoted.",
+    "store": "Tells rows of different stores apart when duplicates are counted.",
+    "receipt": "For lines of receipts: the same line in two files is a duplicate, twice in one file it is not.",
+}
 
 
-def show_loader() -> None:
-    """The form that asks for a file to be read."""
-    upload, path = st.tabs(["Upload a file", "A path on this machine"])
-    with upload:
-        file = st.file_uploader("Sales as CSV, plain or gzip", type=["csv", "gz"], key="upload")
-    with path:
+def choose_files() -> tuple[tuple[str, ...], str, bool] | None:
+    """The paths, a name for the dataset, and whether they are uploads; None while nothing is given."""
+    ways = ["Upload files", "A path on this machine"]
+    is_linked = "path" in st.query_params
+    way = st.segmented_control("From", ways, default=ways[is_linked], key="way", label_visibility="collapsed")
+    if way == ways[1]:
         on_disk = st.text_input(
-            "File, or folder with train.csv",
+            "File, folder or archive; several separated by `;`",
             key="path",
             placeholder="/data/favorita",
-            help="On the machine fcst runs on",
-        )
-    left, right = st.columns(2)
-    name = left.text_input("Name of the dataset", key="dataset_name", placeholder="as the file")
-    week_end = right.selectbox("Weeks end on", WEEKDAYS, index=WEEKDAYS.index("SAT"), key="week_end")
-    include_promo = st.checkbox(
-        "Keep promotional sales",
-        key="include_promo",
-        help="By default rows marked as promotional are left out, and forecasts are of baseline demand.",
+            help="On the machine fcst runs on.",
+            value=st.query_params.get("path", ""),
+        ).strip()
+        st.query_params["path"] = on_disk
+        paths = tuple(part.strip() for part in on_disk.split(";") if part.strip())
+        return (paths, loading.default_name(paths[0]), False) if paths else None
+    st.query_params.pop("path", None)
+    files = st.file_uploader(
+        "CSV, Excel (.xlsx), Parquet, or packed as .gz, .zip or .7z; several files make one dataset",
+        accept_multiple_files=True,
+        key="upload",
     )
-    with st.popover("Column names", icon=":material/view_column:"):
-        st.caption("What the file calls its columns.")
-        columns = {
-            role: st.text_input(label, value=default, key=f"column_{role}")
-            for role, label, default in (
-                ("item", "Item", "item_nbr"),
-                ("date", "Date", "date"),
-                ("sales", "Units sold", "unit_sales"),
-                ("promo", "Promotion flag (may be missing)", "onpromotion"),
-            )
-        }
-    if not st.button("Load", key="load", icon=":material/upload:"):
-        return
-    if file is not None and on_disk.strip():
-        show_error(InputError("Both a file and a path were given.", "Remove the one that is not to be loaded."))
-        return
-    if file is None and not on_disk.strip():
-        show_error(InputError("No file was given.", "Upload one, or enter a path."))
-        return
-    given = file.name if file is not None else on_disk.strip()
-    options: dict[str, Any] = {"include_promo": include_promo, "week_end": week_end, **columns}
-    saved = None
-    try:
-        saved = datasets.save_upload(given, file) if file is not None else None
-        spec = IngestSpec(
-            path=saved or given,
-            name=name.strip() or datasets.default_name(given),
-            is_upload=saved is not None,
-            **options,
+    return (_saved(files), loading.default_name(files[0].name), True) if files else None
+
+
+def _saved(files: list[Any]) -> tuple[str, ...]:
+    """The uploads on disk, each set of files once."""
+    ids = tuple(file.file_id for file in files)
+    if st.session_state.get("saved_ids") != ids:
+        for path in st.session_state.get("saved_paths", ())[:1]:
+            loading.discard_upload(path)
+        paths: list[str] = []
+        for file in files:
+            paths.append(loading.save_upload(file.name, file, Path(paths[0]).parent if paths else None))
+        st.session_state["saved_ids"], st.session_state["saved_paths"] = ids, tuple(paths)
+    return tuple(st.session_state["saved_paths"])
+
+
+def look_into(spec: IngestSpec) -> Inspection:
+    """What a reading of these files would do; kept while the same files are looked at."""
+    key = (spec.paths, spec.file, spec.encoding)
+    if st.session_state.get("inspected") != key:
+        with st.spinner("Looking into the files …"):
+            st.session_state["inspection"] = loading.inspect(spec)
+        st.session_state["inspected"] = key
+        st.session_state["n_inspections"] = st.session_state.get("n_inspections", 0) + 1
+    found: Inspection = st.session_state["inspection"]
+    return found
+
+
+def choose_reading() -> tuple[str, str]:
+    """Which file of several, and the encoding; both empty for what is recognised."""
+    with st.expander("Another file of the archive, sheet or encoding", type="compact"):
+        left, right = st.columns(2)
+        file = left.text_input(
+            "File of the archive or folder, or sheet of the workbook", key="file", placeholder="recognised"
         )
-        _follow(datasets.request_ingest(spec))
+        encoding = right.text_input("Encoding of text", key="encoding", placeholder="recognised, such as cp1252")
+    return file.strip(), encoding.strip()
+
+
+def show_files(inspection: Inspection) -> None:
+    """What was found, in words and as rows."""
+    for file in inspection.files:
+        how = [file["kind"], f"{len(file['columns']):,} columns"]
+        if file["encoding"]:
+            signs = {"\t": "tabs", ",": "commas", ";": "semicolons", "|": "bars"}
+            how += [f"separated by {signs.get(file['delimiter'], file['delimiter'])}", file["encoding"]]
+        if file["periods"]:
+            (first, first_day), (last, last_day) = file["periods"][0], file["periods"][-1]
+            how.append(f"a column for each day or week, from {first} ({first_day}) to {last} ({last_day})")
+        st.markdown(f":material/description: **{text.plain(file['name'])}** · {text.plain(' · '.join(how))}")
+    if inspection.others:
+        shown = ", ".join(inspection.others[:5]) + (" …" if len(inspection.others) > 5 else "")
+        st.caption(f"Not read: {text.plain(shown)}")
+    if inspection.remembered:
+        st.caption(f":material/history: Columns as for dataset {text.plain(inspection.remembered)}, same header.")
+    st.dataframe(inspection.preview, height=230, hide_index=True, placeholder="")
+
+
+def choose_mapping(inspection: Inspection) -> Mapping:
+    """What each column means, as proposed or changed."""
+    columns = list(inspection.preview.columns)
+    proposed = inspection.mapping
+    number = st.session_state["n_inspections"]  # other files, other boxes
+    mapping: Mapping = {}
+    boxes = st.columns(3) + st.columns(3)
+    for box, role in zip(boxes, ("item", "date", "sales", "promo", "store", "receipt"), strict=True):
+        mapping[role] = _choose_columns(box, role, columns, proposed.get(role, []), number)
+    with st.expander("Item attributes", type="compact"):
+        for box, role in zip(st.columns(4), ("family", "class", "perishable", "description"), strict=True):
+            mapping[role] = _choose_columns(box, role, columns, proposed.get(role, []), number)
+    return mapping
+
+
+def _choose_columns(box: Any, role: str, columns: list[str], proposed: list[str], number: int) -> list[str]:
+    label = ROLES[role] + ("" if role in REQUIRED_ROLES else " (optional)")
+    key = f"map_{role}_{number}"
+    if role == "item":
+        return list(box.multiselect(label, columns, default=proposed, key=key, help=HELP["item"]))
+    options = [*([WIDE] if proposed == [WIDE] else []), *columns]
+    if role not in REQUIRED_ROLES:
+        options = [NONE, *options]
+    index = (
+        options.index(proposed[0]) if proposed and proposed[0] in options else (None if role in REQUIRED_ROLES else 0)
+    )
+    chosen = box.selectbox(label, options, index=index, key=key, help=HELP.get(role), placeholder="Choose a column")
+    return [] if chosen in (None, NONE) else [chosen]
+
+
+def choose_formats(inspection: Inspection) -> dict[str, Any]:
+    """How dates and numbers are written, and which rows are read."""
+    number = st.session_state["n_inspections"]
+    left, middle, right = st.columns([2, 1, 3])
+    date_format = left.text_input(
+        "Date format",
+        key=f"date_format_{number}",
+        placeholder=f"{inspection.date_format or 'recognised'} (recognised)",
+        help="As of strptime: %d day, %m month, %Y year, %H:%M time.",
+    )
+    decimal = middle.selectbox(
+        "Decimal sign", DECIMALS, index=DECIMALS.index(inspection.decimal), key=f"decimal_{number}"
+    )
+    where = right.text_input(
+        "Only rows with",
+        key=f"where_{number}",
+        placeholder="store_nbr=24; family=DAIRY",
+        help="COLUMN=VALUE, several separated by `;`. Columns of stores.csv and items.csv beside the sales count too.",
+    )
+    return {"date_format": date_format.strip(), "decimal": decimal, "where": _parse_where(where)}
+
+
+def _parse_where(words: str) -> tuple[tuple[str, str], ...]:
+    pairs = []
+    for part in words.split(";"):
+        column, sign, value = part.partition("=")
+        if part.strip() and not (sign and column.strip()):
+            raise InputError(f"The filter {part.strip()!r} cannot be read.", "Write COLUMN=VALUE.")
+        if part.strip():
+            pairs.append((column.strip(), value.strip()))
+    return tuple(pairs)
+
+
+def choose_rules(inspection: Inspection, has_promo: bool) -> dict[str, Any]:
+    """The rules of a week."""
+    left, middle, right = st.columns(3)
+    week_end = left.selectbox(
+        "Weeks end on",
+        ["", *WEEKDAYS],
+        format_func=lambda day: day or (f"{inspection.week_end}, as in the data" if inspection.week_end else "SAT"),
+        key=f"week_end_{st.session_state['n_inspections']}",
+        help="The first and last week are dropped when the data do not cover them.",
+    )
+    include_promo = middle.selectbox(
+        "Promotional sales",
+        [False, True],
+        format_func=lambda kept: "kept" if kept else "left out: baseline demand",
+        key="include_promo",
+        disabled=not has_promo,
+        help="A week that had promotional sales only is then missing, not zero. A missing flag is not a promotion.",
+    )
+    returns = right.selectbox(
+        "Returns",
+        ["net", "drop"],
+        format_func={"net": "netted within their week", "drop": "left out"}.__getitem__,
+        key="returns",
+    )
+    left, middle, right = st.columns(3)
+    duplicates = left.selectbox(
+        "Duplicates",
+        ["keep", "drop"],
+        format_func={"keep": "added up", "drop": "counted once"}.__getitem__,
+        key="duplicates",
+        help="Lines of receipts that several files share."
+        if inspection.is_lines
+        else "Rows of the same item, store and day; of those the last one counts.",
+    )
+    bad = middle.selectbox(
+        "Rows that cannot be read",
+        [False, True],
+        format_func=lambda skip: "are left out" if skip else "stop the loading",
+        key="skip_bad",
+        help="Either way they are shown with file, line and value.",
+    )
+    return {
+        "week_end": week_end,
+        "include_promo": include_promo and has_promo,
+        "returns": returns,
+        "duplicates": duplicates,
+        "skip_bad": bad,
+    }
+
+
+def request(spec: IngestSpec, **choices: Any) -> int | None:
+    """Asks for the ingest; its id, or None where it was refused at once, with the reason shown."""
+    try:
+        ingest_id = loading.request_ingest(replace(spec, **choices))
     except FcstError as exc:
-        if saved is not None:
-            datasets.discard_upload(saved)
         show_error(exc)
-    else:
-        st.rerun()
-
-
-def load_sample() -> None:
-    """Asks for the bundled sample; for a button."""
-    with page_errors():
-        _follow(datasets.request_sample())
-
-
-def show_ingest(ingest_id: int) -> None:
-    """What an ingest does, until it has ended; then its dataset, or why there is none."""
-    is_open = datasets.get_ingest(ingest_id)["status"] not in FINAL_INGEST_STATUSES
-
-    @st.fragment(run_every=0.5 if is_open else None)
-    def watch() -> None:
-        with page_errors():
-            now = datasets.get_ingest(ingest_id)
-            if is_open and now["status"] in FINAL_INGEST_STATUSES:
-                if now["status"] == IngestStatus.COMPLETED:
-                    st.toast(f"Dataset {text.plain(now['spec']['name'])} is loaded.", icon=":material/check_circle:")
-                else:
-                    st.query_params["ingest"] = str(ingest_id)  # the reason stays readable, above the page's content
-                    words = (
-                        f"{text.plain(now['spec']['name'])} was not loaded. The reason stands at the top of the page."
-                    )
-                    st.toast(words, icon=":material/error:", duration="long")
-                st.rerun()
-            _show_state(now)
-
-    watch()
-
-
-def _show_state(ingest: dict[str, Any]) -> None:
-    name = ingest["spec"]["name"]
-    if ingest["status"] == IngestStatus.FAILED:
-        show_error(InputError(f"{name} was not loaded. {ingest['error']}", ingest["hint"] or ""))
-    elif ingest["status"] != IngestStatus.COMPLETED:
-        what = ingest["progress"] or "waiting for its turn"
-        st.info(f"Loading {text.plain(name)}: {text.plain(what)} …", icon=":material/hourglass_top:")
-    elif number_in_url("ingest") is not None and ingest["dataset_id"] is not None:
-        st.query_params.clear()
-        st.query_params["dataset"] = str(ingest["dataset_id"])
-        st.rerun()
-
-
-def _follow(ingest_id: int) -> None:
-    st.query_params.clear()
-    st.query_params["ingest"] = str(ingest_id)
+        return None
+    for name in ("saved_ids", "saved_paths", "inspected", "inspection"):
+        st.session_state.pop(name, None)
+    return ingest_id

@@ -9,7 +9,7 @@ import anyio
 from streamlit.runtime.pages_manager import PagesManager
 
 from fcst.errors import FcstError
-from fcst.services import supervision
+from fcst.services import loading, supervision
 
 WATCH_EVERY_S = 5.0
 
@@ -45,6 +45,7 @@ async def _watch() -> None:
 def _start() -> None:
     supervision.prepare_database()
     supervision.ensure_supervisor()
+    loading.discard_old_uploads()
 
 
 def _keep() -> None:

@@ -89,3 +89,8 @@ def job_title(job: dict) -> str:
 def dataset_title(name: str, version: int) -> str:
     """A dataset's name, with its version where it is not the first."""
     return name if version == 1 else f"{name} (version {version})"
+
+
+def promotions(is_kept: bool, has_flag: bool) -> str:
+    """What became of a dataset's promotional sales."""
+    return "no flag" if not has_flag else "kept" if is_kept else "left out"

@@ -28,7 +28,7 @@ import pandas as pd  # noqa: E402
 from statsforecast import StatsForecast  # noqa: E402
 from statsforecast.models import MSTL, AutoCES, AutoETS, DynamicOptimizedTheta, SeasonalNaive  # noqa: E402
 
-from fcst.services import datasets, jobs, supervision  # noqa: E402
+from fcst.services import jobs, loading, supervision  # noqa: E402
 from fcst.specs import IngestSpec, JobSpec  # noqa: E402
 
 H, WEEKS, LEVELS = 13, 240, (80, 95)
@@ -100,7 +100,7 @@ def main() -> None:
         supervision.prepare_database()
         worker = start_worker(folder)
         try:
-            dataset = datasets.wait_for_ingest(datasets.request_ingest(IngestSpec(path=str(file), name="s")))
+            dataset = loading.wait_for_ingest(loading.request_ingest(IngestSpec(paths=(str(file),), name="s")))
             assert dataset["n_weeks"] == WEEKS, dataset
             worker.terminate()
             worker.wait()

@@ -173,6 +173,41 @@ def test_run_goes_on_while_the_app_is_down_and_a_deep_link_finds_it(
     context.close()
 
 
+def test_own_file_is_uploaded_confirmed_refused_loaded_and_deleted(app: dict, page: Page, tmp_path: Path) -> None:
+    """A German export: semicolons, decimal commas, its own names, cp1252, and one row that cannot be read."""
+    days = pd.date_range("2023-01-01", "2023-12-30")
+    rows = [f"{day:%d.%m.%Y};{key};{n % 7},5" for n, day in enumerate(days) for key in ("00042", "Käse", "=1+1")]
+    rows.insert(10, "31.02.2023;00042;1")
+    (tmp_path / "export.csv").write_text("\n".join(["Tag;Nummer;Menge", *rows]), encoding="cp1252")
+    page.goto(app["url"])
+    page.get_by_role("button", name="Load sales").click()
+    page.locator("input[type=file]").set_input_files(tmp_path / "export.csv")
+    expect(page.get_by_text("separated by semicolons", exact=False)).to_be_visible()
+    page.get_by_role("combobox", name=re.compile("^Date")).click()
+    page.get_by_role("option", name="Tag").click()
+    page.get_by_role("combobox", name=re.compile("^Item")).click()
+    page.get_by_role("option", name="Nummer").click()
+    page.keyboard.press("Escape")
+    settled(page)
+    page.get_by_role("button", name="Load", exact=True).click()
+    expect(page.get_by_text("line 12: Tag is not a date", exact=False)).to_be_visible(timeout=30_000)
+    page.get_by_role("button", name="Load the 1,092 good rows").click()
+    expect(page.get_by_role("heading", name="export")).to_be_visible(timeout=30_000)
+    with page.expect_download() as caught:
+        page.get_by_role("button", name="Weekly sales (CSV)").click()
+    weekly = pd.read_csv(caught.value.path(), dtype={"item_nbr": str})
+    assert set(weekly["item_nbr"]) == {"00042", "Käse", "'=1+1"} and len(weekly) == 3 * 52
+    assert weekly["unit_sales"].sum() == pytest.approx(3 * sum(n % 7 + 0.5 for n in range(364)))
+    page.get_by_role("radio", name="Quality").or_(page.get_by_role("button", name="Quality")).first.click()
+    expect(page).to_have_url(re.compile("view=quality"))
+    expect(page.get_by_role("heading", name="What became of the rows")).to_be_visible()
+    expect(page.locator(".js-plotly-plot")).to_be_visible()
+    page.get_by_role("button", name="Delete …").click()
+    page.get_by_role("button", name="Delete for good").click()
+    expect(page.get_by_text("The dataset is deleted.")).to_be_visible()
+    expect(page.get_by_role("heading", name="Data", exact=True)).to_be_visible()
+
+
 def test_cancel_takes_the_place_of_submit_and_retry_finishes_the_run(app: dict, page: Page) -> None:
     page.goto(f"{app['url']}/new-run")
     expect(page.get_by_text("100 items in", exact=False)).to_be_visible()

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from fcst import presence
-from fcst.services import datasets, jobs
+from fcst.services import jobs, loading
 from fcst.settings import load_settings
 from fcst.specs import IngestSpec, JobSpec
 from fcst.store import workers
@@ -50,7 +50,7 @@ def forecast_rows(job_id: int) -> int:
 def test_ingest_and_run_then_leave_when_nothing_is_left(start_supervisor, tmp_path: Path) -> None:
     write_sales(tmp_path / "s.csv", 6, 120)
     supervisor = start_supervisor(FCST_WORKER="auto", FCST_IDLE_EXIT_S="2")
-    dataset = datasets.wait_for_ingest(datasets.request_ingest(IngestSpec(path=str(tmp_path / "s.csv"), name="s")))
+    dataset = loading.wait_for_ingest(loading.request_ingest(IngestSpec(paths=(str(tmp_path / "s.csv"),), name="s")))
     job_id = submit(dataset, 6, JobSpec(batch_size=2))
     assert jobs.wait_for_job(job_id)["status"] == "completed"
     assert forecast_rows(job_id) == 6 * 13
@@ -64,7 +64,7 @@ def test_bad_file_ends_its_ingest_with_the_reason(start_supervisor, tmp_path: Pa
     path.write_text("date,item_nbr,unit_sales\n2020-01-05,a,1\n2020-01-11,a,many\n")
     start_supervisor()
     with pytest.raises(Exception, match="line 3.*unit_sales"):
-        datasets.wait_for_ingest(datasets.request_ingest(IngestSpec(path=str(path), name="bad")))
+        loading.wait_for_ingest(loading.request_ingest(IngestSpec(paths=(str(path),), name="bad")))
     with transaction() as cur:
         cur.execute("SELECT (SELECT count(*) FROM fcst_app.datasets) + (SELECT count(*) FROM fcst_app.items) AS n")
         assert cur.fetchone()["n"] == 0

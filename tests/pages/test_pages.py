@@ -10,14 +10,16 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from fcst.engine.task import run_batch
-from fcst.services import datasets, jobs
+from fcst.errors import BadRows
+from fcst.services import datasets, jobs, loading
 from fcst.settings import PROJECT, load_settings
-from fcst.specs import JobSpec
+from fcst.specs import IngestSpec, JobSpec
 from fcst.store import batches
 from fcst.store import jobs as store
 from tests.conftest import write_sales
 
-PAGES = ("data", "new_run", "runs", "forecasts")
+PAGES = ("data", "new_run", "runs", "forecasts", "load", "dataset")
+STARTS = ("data", "new_run", "runs", "forecasts")
 
 
 @pytest.fixture(autouse=True)
@@ -63,7 +65,7 @@ def finished(dataset: dict) -> int:
     return job_id
 
 
-@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize("name", STARTS)
 def test_page_says_what_to_do_next_when_there_is_nothing(database: str, name: str) -> None:
     at = open_page(name)
     assert not at.exception and not at.error
@@ -71,8 +73,8 @@ def test_page_says_what_to_do_next_when_there_is_nothing(database: str, name: st
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_page_stands_when_there_is_data(finished: int, name: str) -> None:
-    at = open_page(name)
+def test_page_stands_when_there_is_data(finished: int, dataset: dict, name: str) -> None:
+    at = open_page(name, **({"dataset": str(dataset["dataset_id"])} if name == "dataset" else {}))
     assert not at.exception and not at.error
 
 
@@ -90,7 +92,10 @@ def test_page_alone_shows_an_error_box_when_the_database_is_away(
 @pytest.mark.parametrize(
     ("name", "query", "said"),
     [
-        ("data", {"dataset": "99"}, "There is no dataset 99"),
+        ("dataset", {"dataset": "99"}, "There is no dataset 99"),
+        ("dataset", {"dataset": "x"}, "There is no dataset x"),
+        ("dataset", {}, "There is no dataset."),
+        ("load", {"path": "/nowhere/train.csv"}, "There is no file /nowhere/train.csv"),
         ("data", {"ingest": "99"}, "There is no ingest 99"),
         ("new_run", {"dataset": "x"}, "There is no dataset x"),
         ("forecasts", {"job": "99"}, "Run 99 has no forecasts"),
@@ -106,7 +111,7 @@ def test_page_names_what_its_url_asks_for_in_vain(finished: int, name: str, quer
 
 
 def test_page_shows_its_content_beside_what_it_did_not_find(finished: int) -> None:
-    assert "Items 6" in words(open_page("data", dataset="99")) and "Items 6" in words(open_page("data", ingest="99"))
+    assert "Click a dataset" in words(open_page("data", ingest="99"))
     assert "6 items in" in words(open_page("new_run", dataset="99"))
     assert "the sum of 6" in words(open_page("forecasts", item="nobody"))
 
@@ -128,38 +133,142 @@ def test_app_leads_from_nothing_to_the_sample(database: str) -> None:
     assert not at.exception and "Loading sample" in words(at)
 
 
-def test_data_shows_what_was_loaded_and_how(dataset: dict) -> None:
-    at = open_page("data")
-    said = words(at)
+def test_data_lists_each_dataset_once_by_its_newest_version(dataset: dict, load_dataset: Callable[..., dict]) -> None:
+    load_dataset(name=dataset["name"])
+    (table,) = open_page("data").dataframe
+    assert table.value[["Dataset", "Versions", "Items", "Weeks"]].to_dict("records") == [
+        {"Dataset": dataset["name"], "Versions": 2, "Items": 6, "Weeks": 120}
+    ]
+
+
+def test_dataset_shows_what_was_loaded_and_how(dataset: dict) -> None:
+    said = words(open_page("dataset", dataset=str(dataset["dataset_id"])))
     assert "Items 6" in said and "Whole weeks 120" in said
     assert "rows" in said and "no promotion flag" in said
 
 
-def test_data_refuses_a_file_that_is_not_there(database: str) -> None:
-    at = open_page("data")
-    at.button(key="load").click().run()
-    assert "No file was given" in at.error[0].value.replace("\\", "")
-    at.text_input(key="path").set_value("/nowhere/train.csv")
-    at.button(key="load").click().run()
-    assert "There is no file /nowhere/train.csv" in at.error[0].value.replace("\\", "")
+@pytest.mark.parametrize("view", ["weeks", "quality", "items", "reading", "versions", "nonsense"])
+def test_dataset_has_a_url_for_each_view(dataset: dict, view: str) -> None:
+    at = open_page("dataset", dataset=str(dataset["dataset_id"]), view=view)
+    assert not at.exception and not at.error
+    assert at.get("button_group")[0].value == ("weeks" if view == "nonsense" else view)
 
 
-def test_data_asks_for_an_upload_to_be_read(database: str, tmp_path) -> None:
+def test_dataset_accounts_for_every_row(dataset: dict) -> None:
+    at = open_page("dataset", dataset=str(dataset["dataset_id"]), view="quality")
+    rows = at.dataframe[0].value
+    assert rows["Rows"].iloc[0] == dataset["report"]["n_rows"] == rows["Rows"].iloc[1:].sum()
+
+
+def test_dataset_finds_items_by_any_part_of_their_key(dataset: dict) -> None:
+    at = open_page("dataset", dataset=str(dataset["dataset_id"]), view="items", q="EM3")
+    assert at.dataframe[0].value["unique_id"].tolist() == ["item3"]
+    at.text_input(key="search").set_value("(").run()
+    assert not at.exception and len(at.dataframe[0].value) == 0
+
+
+def test_dataset_loaded_again_says_that_nothing_changed(dataset: dict, load_dataset: Callable[..., dict]) -> None:
+    again = load_dataset(name=dataset["name"])
+    assert "the weeks are those of version 1" in words(open_page("dataset", dataset=str(again["dataset_id"])))
+    versions = open_page("dataset", dataset=str(again["dataset_id"]), view="versions").dataframe[0].value
+    assert versions["Version"].tolist() == [2, 1] and versions["Changed"].tolist() == ["no: as version 1", ""]
+
+
+def test_dataset_is_deleted_with_its_runs(finished: int, dataset: dict) -> None:
+    at = open_app().switch_page("pages/dataset.py")
+    at.query_params["dataset"] = str(dataset["dataset_id"])
+    at.run()
+    at.button(key="delete").click().run()
+    assert "With it go 1 run and the forecasts of 6 items" in words(at)
+    at.button(key="delete_now").click().run()
+    assert not at.exception and not at.error
+    assert datasets.list_datasets() == [] and jobs.list_jobs() == []
+
+
+def test_load_asks_for_nothing_before_there_is_a_file(database: str) -> None:
+    at = open_page("load")
+    assert not at.error and [button.key for button in at.button] == ["back"]
+
+
+def test_load_proposes_what_the_columns_mean_and_loads(database: str, tmp_path: Path) -> None:
     write_sales(tmp_path / "s.csv", 2, 6)
-    at = open_page("data")
+    at = open_app().switch_page("pages/load.py")
+    at.run()
     at.get("file_uploader")[0].upload("mine.csv", (tmp_path / "s.csv").read_bytes(), "text/csv")
     at.run()
+    boxes = {box.label: box.value for box in (*at.multiselect, *at.selectbox)}
+    assert boxes["Item"] == ["item_nbr"]
+    assert (boxes["Date"], boxes["Units sold"], boxes["Store (optional)"]) == ("date", "unit_sales", "(none)")
     at.button(key="load").click().run()
     assert not at.exception and not at.error
     assert "Loading mine" in words(at)
+    (ingest,) = loading.list_open_ingests()
+    assert Path(ingest["spec"]["paths"][0]).name == "mine.csv" and ingest["spec"]["is_upload"]
+
+
+def test_load_takes_other_columns_and_rules_than_proposed(database: str, tmp_path: Path) -> None:
+    (tmp_path / "odd.csv").write_text("what;when;how many;shop\n" + "a;05.01.2020;1,5;7\n" * 3)
+    at = open_page("load", path=str(tmp_path / "odd.csv"))
+    at.button(key="load").click().run()
+    assert "No column was chosen for item and units sold" in at.error[0].value.replace("\\", "")
+    write_sales(tmp_path / "s.csv", 2, 6)
+    at = open_page("load", path=str(tmp_path / "s.csv"))
+    number = at.session_state["n_inspections"]
+    at.selectbox(key="returns").set_value("drop")
+    at.selectbox(key="duplicates").set_value("drop")
+    at.selectbox(key="skip_bad").set_value(True)
+    at.selectbox(key=f"week_end_{number}").set_value("SUN")
+    at.text_input(key=f"where_{number}").set_value("item_nbr=item1")
+    at.text_input(key="dataset_name").set_value("other").run()
+    at.button(key="load").click().run()
+    (ingest,) = loading.list_open_ingests()
+    spec = ingest["spec"]
+    assert (spec["name"], spec["returns"], spec["duplicates"], spec["skip_bad"], spec["week_end"]) == (
+        *("other", "drop", "drop", True, "SUN"),
+    )
+    assert spec["where"] == [["item_nbr", "item1"]]
+
+
+def test_mapping_is_offered_again_for_the_same_header(load_dataset: Callable[..., dict], tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text(
+        "sku,alt,date,sales\n" + "".join(f"a,b,2020-01-{day:02},1\n" for day in range(1, 29))
+    )
+    load_dataset(tmp_path / "a.csv", name="first", mapping={"item": ["alt"]})
+    at = open_page("load", path=str(tmp_path / "a.csv"))
+    assert {box.label: box.value for box in at.multiselect}["Item"] == ["alt"]
+    assert "first version 1" in words(at)
+
+
+def test_refused_file_shows_its_bad_rows_and_the_way_on(load_dataset: Callable[..., dict], tmp_path: Path) -> None:
+    rows = [f"2020-01-{day:02},a,1" for day in range(1, 29)]
+    (tmp_path / "bad.csv").write_text(
+        "\n".join(["date,item,sales", *rows, "2020-13-01,a,1", "2020-01-05,<b>x</b>,many"])
+    )
+    with pytest.raises(BadRows):
+        load_dataset(tmp_path / "bad.csv", name="bad")
+    at = open_page("data", ingest="1")
+    assert "line 30: date is not a date" in at.error[0].value.replace("\\", "")
+    table = at.dataframe[0].value
+    assert table[["Line", "Column", "Value"]].values.tolist() == [[30, "date", "2020-13-01"], [31, "sales", "many"]]
+    at.button(key="good_rows").click().run()
+    assert loading.list_open_ingests()[0]["spec"]["skip_bad"] is True
+
+
+def test_waiting_ingest_is_cancelled_by_its_button(database: str, tmp_path: Path) -> None:
+    write_sales(tmp_path / "s.csv", 2, 6)
+    ingest_id = loading.request_ingest(IngestSpec(paths=(str(tmp_path / "s.csv"),), name="s"))
+    at = open_page("data", ingest=str(ingest_id))
+    at.button(key=f"cancel_{ingest_id}").click().run()
+    assert loading.get_ingest(ingest_id)["status"] == "cancelled"
+    assert "was cancelled" in words(open_page("data", ingest=str(ingest_id)))
 
 
 @pytest.mark.parametrize("name", ["../../x.csv", "/etc/x.csv", "..", "a b'\u00e9\n.csv", ".csv", "x" * 300 + ".csv.gz"])
 def test_an_upload_is_kept_in_its_own_folder_whatever_it_is_called(database: str, name: str) -> None:
-    path = Path(datasets.save_upload(name, io.BytesIO(b"x")))
+    path = Path(loading.save_upload(name, io.BytesIO(b"x")))
     assert path.read_bytes() == b"x" and path.parent.parent == load_settings().uploads
     assert path.name == Path(path.name).name and len(path.name) <= 100
-    datasets.discard_upload(str(path))
+    loading.discard_upload(str(path))
     assert not path.parent.exists() and load_settings().uploads.exists()
 
 

@@ -173,7 +173,7 @@ def test_environment_is_touched_only_by_settings(path: Path) -> None:
     ("modules", "heavy"),
     [
         (
-            "fcst.cli, fcst.services.jobs, fcst.services.datasets, fcst.services.forecasts",
+            "fcst.cli, fcst.services.jobs, fcst.services.datasets, fcst.services.loading, fcst.services.forecasts",
             {"statsforecast", "numba", "streamlit", "pebble"},
         ),
         ("fcst.compute.models", {"statsforecast", "numba", "streamlit", "psycopg2", "pandas"}),

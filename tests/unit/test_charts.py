@@ -8,7 +8,7 @@ import pandas as pd
 import plotly.graph_objects as go
 import pytest
 
-from fcst.charts import forecast_chart, sales_chart
+from fcst.charts import coverage_chart, forecast_chart, sales_chart
 
 WEEKS = pd.to_datetime(["2020-01-11", "2020-01-18", "2020-01-25", "2020-02-01"])
 
@@ -150,3 +150,26 @@ def test_frames_of_the_caller_are_left_alone(
     forecast_chart(history, forecast, [80, 95])
     for frame, copy in zip((totals, history, forecast), before, strict=True):
         pd.testing.assert_frame_equal(frame, copy)
+
+
+def test_partial_weeks_are_marked_where_there_are_any() -> None:
+    totals = pd.DataFrame(
+        {"wk_end_dt": pd.date_range("2020-01-11", periods=2, freq="7D"), "unit_sales": [5.0, 6.0], "promo_units": 0.0}
+    )
+    dropped = pd.DataFrame({"wk_end_dt": ["2020-01-04"], "units": [1.0], "promo_units": [2.0]})
+    figure = sales_chart(totals, has_promo=False, dropped=dropped)
+    assert [trace.name for trace in figure.data] == ["unit sales", "partial weeks, dropped"]
+    assert list(figure.data[1].y) == [3.0]
+    assert len(sales_chart(totals, False, pd.DataFrame()).data) == 1
+
+
+def test_coverage_has_a_row_for_each_band_and_a_column_for_each_period() -> None:
+    coverage = {
+        "first_ranks": [1, 3],
+        "weeks_a_period": 2,
+        "first_wk_end_dt": "2020-01-11",
+        "shares": [[1.0, 0.5, 0.0], [0.0, 0.0, 1.0]],
+    }
+    (heatmap,) = coverage_chart(coverage).data
+    assert [str(pd.Timestamp(x).date()) for x in heatmap.x] == ["2020-01-11", "2020-01-25", "2020-02-08"]
+    assert list(heatmap.y) == ["1", "3"] and (heatmap.zmin, heatmap.zmax) == (0, 1)

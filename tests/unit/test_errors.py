@@ -7,9 +7,11 @@ import re
 import pytest
 
 from fcst import errors
-from fcst.errors import FcstError
+from fcst.errors import BadRows, FcstError, InputError
 
 CLASSES = [c for _, c in inspect.getmembers(errors, inspect.isclass) if issubclass(c, FcstError)]
+PLAIN = [c for c in CLASSES if c is not BadRows]
+REPORT = {"n_rows": 3, "bad_rows": {"n": 1, "first": [{"line": 2, "value": "é"}]}}
 
 
 def drawn_tree() -> dict[str, str]:
@@ -29,7 +31,7 @@ def test_tree_of_the_docstring_is_the_tree_of_the_classes() -> None:
     assert len(CLASSES) >= 6
 
 
-@pytest.mark.parametrize("error", CLASSES)
+@pytest.mark.parametrize("error", PLAIN)
 @pytest.mark.parametrize("hint", ["", "Give another."])
 def test_error_survives_pickling_with_message_and_hint(error: type[FcstError], hint: str) -> None:
     copy = pickle.loads(pickle.dumps(error("It broke: 'é'.", hint)))
@@ -37,7 +39,15 @@ def test_error_survives_pickling_with_message_and_hint(error: type[FcstError], h
     assert (copy.message, copy.hint) == ("It broke: 'é'.", hint)
 
 
-@pytest.mark.parametrize("error", CLASSES)
+def test_bad_rows_survive_pickling_with_their_report() -> None:
+    copy = pickle.loads(pickle.dumps(BadRows("It broke.", "Mend it.", REPORT)))
+    assert type(copy) is BadRows
+    assert isinstance(copy, InputError)
+    assert (copy.message, copy.hint, copy.report) == ("It broke.", "Mend it.", REPORT)
+    assert str(copy) == "It broke. Mend it."
+
+
+@pytest.mark.parametrize("error", PLAIN)
 def test_hint_is_empty_when_not_given(error: type[FcstError]) -> None:
     assert error("It broke.").hint == ""
 

@@ -35,6 +35,8 @@ def test_defaults_hold_when_nothing_is_set() -> None:
         idle_exit_s=120.0,
         lease_s=20.0,
         ingest_memory="1GB",
+        ingest_roots=(Path("/"),),
+        unpack_limit=50_000_000_000,
     )
 
 
@@ -118,6 +120,57 @@ def test_worker_is_started_by_us_or_by_the_operator(
 def test_other_worker_values_are_refused(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FCST_WORKER", value)
     with pytest.raises(ConfigError, match=f"FCST_WORKER is '{value}'"):
+        load_settings()
+
+
+@pytest.mark.parametrize(
+    ("value", "n_bytes"),
+    [
+        ("500MB", 500_000_000),
+        ("2GB", 2_000_000_000),
+        ("1.5 GB", 1_500_000_000),
+        ("2GiB", 2 << 30),
+        ("100kb", 100_000),
+        ("1TB", 10**12),
+    ],
+)
+def test_size_is_read_with_its_unit(value: str, n_bytes: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FCST_UNPACK_LIMIT", value)
+    monkeypatch.setenv("FCST_INGEST_MEMORY", value)
+    found = load_settings()
+    assert (found.unpack_limit, found.ingest_memory) == (n_bytes, value)
+
+
+@pytest.mark.parametrize("name", ["FCST_INGEST_MEMORY", "FCST_UNPACK_LIMIT"])
+@pytest.mark.parametrize("value", ["much", "2", "GB", "-1GB", "1,5GB", "2GB'; DROP", "80%"])
+def test_size_that_cannot_be_read_is_told_by_name(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(ConfigError) as caught:
+        load_settings()
+    assert caught.value.message == f"{name} is {value!r}."
+    assert "500MB" in caught.value.hint
+
+
+# Folders that files may be read from
+
+
+def test_several_folders_stand_between_colons(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("FCST_INGEST_ROOTS", f"/data/sales:~/mine: :here/../there:{tmp_path}")
+    assert load_settings().ingest_roots == (Path("/data/sales"), tmp_path / "mine", tmp_path / "there", tmp_path)
+
+
+def test_links_in_allowed_folders_are_followed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    monkeypatch.setenv("FCST_INGEST_ROOTS", str(tmp_path / "link"))
+    assert load_settings().ingest_roots == (tmp_path / "real",)
+
+
+def test_folder_of_a_user_who_is_not_there_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FCST_INGEST_ROOTS", "~nobody-of-this-name/sales")
+    with pytest.raises(ConfigError, match="FCST_INGEST_ROOTS"):
         load_settings()
 
 

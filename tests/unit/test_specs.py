@@ -9,7 +9,20 @@ import pytest
 
 from fcst.errors import InputError
 from fcst.names import WEEKDAYS
-from fcst.specs import MAX_BATCH_SIZE, MAX_HORIZON, IngestSpec, JobSpec, default_batch_size, split_batches
+from fcst.specs import (
+    DECIMALS,
+    DUPLICATES,
+    MAX_BATCH_SIZE,
+    MAX_HORIZON,
+    REQUIRED_ROLES,
+    RETURNS,
+    ROLES,
+    WIDE,
+    IngestSpec,
+    JobSpec,
+    default_batch_size,
+    split_batches,
+)
 
 # Runs
 
@@ -89,7 +102,7 @@ def test_specs_are_frozen() -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
         JobSpec().h = 14  # type: ignore[misc]
     with pytest.raises(dataclasses.FrozenInstanceError):
-        IngestSpec(path="p", name="n").name = "m"  # type: ignore[misc]
+        IngestSpec(paths=("p",), name="n").name = "m"  # type: ignore[misc]
 
 
 # Ingests
@@ -98,41 +111,140 @@ def test_specs_are_frozen() -> None:
 @pytest.mark.parametrize("name", ["", "  ", "\t"])
 def test_dataset_without_a_name_is_refused(name: str) -> None:
     with pytest.raises(InputError, match="no name"):
-        IngestSpec(path="p", name=name)
+        IngestSpec(paths=("p",), name=name)
 
 
 @pytest.mark.parametrize("name", ["x" * 101, "two\nlines", "bell\a", "zero\0"])
 def test_name_that_is_long_or_cannot_be_printed_is_refused(name: str) -> None:
     with pytest.raises(InputError, match="cannot be used"):
-        IngestSpec(path="p", name=name)
+        IngestSpec(paths=("p",), name=name)
 
 
 @pytest.mark.parametrize("name", ["x" * 100, "Ventas de otoño 🍂", "<b>", "'; --"])
 def test_name_of_any_printable_text_is_taken(name: str) -> None:
-    assert IngestSpec(path="p", name=name).name == name
+    assert IngestSpec(paths=("p",), name=name).name == name
 
 
 @pytest.mark.parametrize("day", WEEKDAYS)
 def test_week_may_end_on_any_day(day: str) -> None:
-    assert IngestSpec(path="p", name="n", week_end=day).week_end == day
+    assert IngestSpec(paths=("p",), name="n", week_end=day).week_end == day
 
 
-@pytest.mark.parametrize("day", ["sat", "Saturday", "", "6"])
+@pytest.mark.parametrize("day", ["sat", "Saturday", " ", "6"])
 def test_unknown_week_ending_day_is_refused_and_the_days_are_listed(day: str) -> None:
-    with pytest.raises(InputError, match="Weeks cannot end") as caught:
-        IngestSpec(path="p", name="n", week_end=day)
+    with pytest.raises(InputError, match="Weeks end on") as caught:
+        IngestSpec(paths=("p",), name="n", week_end=day)
+    assert repr(day) in caught.value.message
     assert ", ".join(WEEKDAYS) in caught.value.hint
 
 
-@pytest.mark.parametrize("mapping", [{"item": "date"}, {"sales": "item_nbr"}, {"promo": "unit_sales"}])
-def test_column_mapped_twice_is_refused(mapping: dict[str, str]) -> None:
-    with pytest.raises(InputError, match="mapped twice"):
-        IngestSpec(path="p", name="n", **mapping)  # type: ignore[arg-type]
+def test_ingest_without_a_file_is_refused() -> None:
+    with pytest.raises(InputError, match="No file was given"):
+        IngestSpec(paths=(), name="n")
+
+
+@pytest.mark.parametrize(
+    ("option", "values", "wrong"),
+    [
+        ("returns", RETURNS, "keep"),
+        ("duplicates", DUPLICATES, "net"),
+        ("decimal", ("", *DECIMALS), ";"),
+    ],
+)
+def test_option_takes_only_the_words_that_are_listed(option: str, values: tuple[str, ...], wrong: str) -> None:
+    for value in values:
+        assert getattr(IngestSpec(paths=("p",), name="n", **{option: value}), option) == value
+    with pytest.raises(InputError) as caught:
+        IngestSpec(paths=("p",), name="n", **{option: wrong})
+    assert repr(wrong) in caught.value.message
+    assert ", ".join(value for value in values if value) in caught.value.hint
+
+
+def test_what_is_left_out_is_recognised() -> None:
+    spec = IngestSpec(paths=("p",), name="n")
+    assert (spec.mapping, spec.date_format, spec.decimal, spec.encoding, spec.file, spec.week_end) == ({}, *[""] * 5)
+    assert (spec.where, spec.include_promo, spec.returns, spec.duplicates) == ((), False, "net", "keep")
+    assert (spec.skip_bad, spec.is_upload) == (False, False)
+
+
+# What columns mean
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_every_role_may_have_a_column(role: str) -> None:
+    assert IngestSpec(paths=("p",), name="n", mapping={role: ["x"]}).mapping == {role: ["x"]}
+
+
+def test_role_that_is_not_known_is_refused_and_the_roles_are_listed() -> None:
+    with pytest.raises(InputError, match="The meaning of a column is 'price'") as caught:
+        IngestSpec(paths=("p",), name="n", mapping={"price": ["x"]})
+    assert ", ".join(ROLES) in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    "mapping",
+    [
+        {"item": ["x"], "date": ["x"]},
+        {"sales": ["x"], "promo": ["x"]},
+        {"item": ["x", "x"]},
+        {"item": ["y", "x"], "sales": ["x"]},
+    ],
+)
+def test_column_mapped_twice_is_refused(mapping: dict[str, list[str]]) -> None:
+    with pytest.raises(InputError, match="The column 'x' is mapped twice"):
+        IngestSpec(paths=("p",), name="n", mapping=mapping)
+
+
+def test_store_may_be_part_of_the_item() -> None:
+    mapping = {"item": ["store", "sku"], "store": ["store"]}
+    assert IngestSpec(paths=("p",), name="n", mapping=mapping).mapping == mapping
+
+
+def test_dates_and_units_may_both_be_spread_over_columns() -> None:
+    mapping = {"item": ["sku"], "date": [WIDE], "sales": [WIDE]}
+    assert IngestSpec(paths=("p",), name="n", mapping=mapping).mapping == mapping
+
+
+@pytest.mark.parametrize("role", [role for role in ROLES if role != "item"])
+def test_only_the_item_may_be_joined_of_several_columns(role: str) -> None:
+    with pytest.raises(InputError, match=f"{ROLES[role]} is mapped to several columns"):
+        IngestSpec(paths=("p",), name="n", mapping={role: ["x", "y"]})
+    assert IngestSpec(paths=("p",), name="n", mapping={"item": ["x", "y"]}).mapping == {"item": ["x", "y"]}
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_role_may_be_said_to_have_no_column_unless_it_is_needed(role: str) -> None:
+    if role in REQUIRED_ROLES:
+        with pytest.raises(InputError, match=f"No column is mapped to {ROLES[role].lower()}"):
+            IngestSpec(paths=("p",), name="n", mapping={role: []})
+    else:
+        assert IngestSpec(paths=("p",), name="n", mapping={role: []}).mapping == {role: []}
 
 
 def test_ingest_comes_back_from_json_as_it_was() -> None:
-    spec = IngestSpec("/data/é.csv", "n", True, "MON", 'the "item"', "d", "s", "p", is_upload=True)
+    spec = IngestSpec(
+        paths=("/data/é.csv", "/data/2.csv"),
+        name="n",
+        mapping={"item": ['the "item"', "s"], "date": ["d"], "sales": ["u"], "promo": [], "store": ["s"]},
+        date_format="%d/%m/%Y",
+        decimal=",",
+        encoding="cp1252",
+        file="train.csv",
+        where=(("city", "Quito"), ("city", "Lima")),
+        include_promo=True,
+        returns="drop",
+        duplicates="drop",
+        week_end="MON",
+        skip_bad=True,
+        is_upload=True,
+    )
     assert IngestSpec.from_dict(json.loads(spec.to_json())) == spec
+
+
+def test_ingest_that_was_changed_in_json_is_checked_again() -> None:
+    value = json.loads(IngestSpec(paths=("p",), name="n").to_json())
+    with pytest.raises(InputError, match="Weeks end on"):
+        IngestSpec.from_dict({**value, "week_end": "noon"})
 
 
 # Batches

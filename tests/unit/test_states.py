@@ -7,6 +7,7 @@ import pytest
 
 from fcst import states
 from fcst.states import (
+    FINAL_INGEST_STATUSES,
     FINAL_STAGES,
     FINAL_STATUSES,
     TRANSITIONS,
@@ -17,14 +18,17 @@ from fcst.states import (
 )
 from fcst.store.queries import SQL
 
-SCHEMA = next((SQL / "migrations").glob("0001_*.sql")).read_text(encoding="utf-8")
+FIRST, *LATER = (path.read_text(encoding="utf-8") for path in sorted((SQL / "migrations").glob("*.sql")))
 DIAGRAM = states.__doc__ or ""
 
 ACTIVE_STAGES = (Stage.OBTAINING_SALES, Stage.PROCESSING, Stage.SAVING)
 
 
 def table_text(table: str) -> str:
-    return SCHEMA.split(f"CREATE TABLE fcst_app.{table} (")[1].split("\n);")[0]
+    """What the newest migration says of a table's checks: where a later one replaces them, those of the later one."""
+    created = FIRST.split(f"CREATE TABLE fcst_app.{table} (")[1].split("\n);")[0]
+    changed = [part for text in LATER for part in re.findall(rf"ALTER TABLE fcst_app\.{table}\n[^;]*;", text)]
+    return next((part for part in reversed(changed) if "ADD CONSTRAINT" in part), created)
 
 
 def check_lists(table: str, column: str) -> list[list[str]]:
@@ -120,7 +124,12 @@ def test_job_status_is_final_or_derived_from_batches() -> None:
 
 def test_finished_at_is_set_exactly_in_final_stages() -> None:
     assert check_lists("batch_status", "stage")[1] == [stage.value for stage in FINAL_STAGES]
-    assert check_lists("ingests", "status")[1] == [IngestStatus.COMPLETED, IngestStatus.FAILED]
+    assert check_lists("ingests", "status")[1] == [status.value for status in FINAL_INGEST_STATUSES]
+
+
+def test_ingest_is_waiting_running_or_over() -> None:
+    assert set(IngestStatus) == {IngestStatus.SUBMITTED, IngestStatus.RUNNING, *FINAL_INGEST_STATUSES}
+    assert IngestStatus.CANCELLED in FINAL_INGEST_STATUSES
 
 
 @pytest.mark.parametrize(("table", "column"), [("batch_status", "stage"), ("job_items", "outcome")])

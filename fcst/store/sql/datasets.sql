@@ -2,9 +2,14 @@
 -- Keeps two loads of one name apart; a statement of its own, for the next one must see what it waited for.
 SELECT pg_advisory_xact_lock(hashtext('fcst_app.datasets'), hashtext(%(name)s));
 
--- next_version
--- The version that the next dataset of this name gets.
-SELECT COALESCE(max(version), 0) + 1 AS version FROM fcst_app.datasets WHERE name = %(name)s;
+-- last_version
+-- The newest version of this name, and what its weeks hold.
+SELECT version, report ->> 'content' AS content FROM fcst_app.datasets
+WHERE name = %(name)s ORDER BY version DESC LIMIT 1;
+
+-- set_watch_on_client
+-- The server notices within two seconds when the process that loads is gone, also in the middle of a COPY.
+SET LOCAL client_connection_check_interval = '2s';
 
 -- reserve_dataset_id
 -- An id for a dataset to come.
@@ -20,7 +25,7 @@ VALUES (%(dataset_id)s, %(name)s, %(version)s, %(spec)s, %(report)s, %(week_end)
 -- copy_items
 -- The items of a dataset, from a CSV stream.
 COPY fcst_app.items (dataset_id, unique_id, sales_rank, total_units, first_wk_end_dt, last_sale_dt, n_weeks,
-                     n_missing, family, class, is_perishable)
+                     n_missing, family, class, is_perishable, description, demand_class, adi, cv2)
 FROM STDIN (FORMAT csv, NULL '\N');
 
 -- copy_weekly_sales
@@ -29,9 +34,11 @@ COPY fcst_app.weekly_sales (dataset_id, unique_id, wk_end_dt, unit_sales, promo_
 FROM STDIN (FORMAT csv, NULL '\N');
 
 -- list_datasets
--- All datasets, the newest first.
+-- All datasets, the newest first; of their reports the counts, without the long lists.
 SELECT dataset_id, name, version, week_end, include_promo, n_items, n_weeks, first_wk_end_dt, last_wk_end_dt,
-       total_units, created_at, spec, report
+       total_units, created_at, spec,
+       report - '{weeks,coverage,outliers,gaps,new_items,ended_items,most_affected,flags_missing_by_month}'::text[]
+           AS report
 FROM fcst_app.datasets ORDER BY dataset_id DESC;
 
 -- get_dataset
@@ -49,10 +56,58 @@ ORDER BY dataset_id DESC LIMIT 1;
 -- list_items
 -- The largest sellers of a dataset, the largest first.
 SELECT unique_id, sales_rank, total_units, first_wk_end_dt, last_sale_dt, n_weeks, n_missing, family, class,
-       is_perishable
+       is_perishable, description, demand_class, adi, cv2
 FROM fcst_app.items WHERE dataset_id = %(dataset_id)s AND sales_rank <= %(n_items)s ORDER BY sales_rank;
 
 -- find_items
 -- Those of the given keys that the dataset has, the largest sellers first.
 SELECT unique_id, sales_rank FROM fcst_app.items
 WHERE dataset_id = %(dataset_id)s AND unique_id = ANY(%(unique_ids)s) ORDER BY sales_rank;
+
+-- find_dataset_by_columns
+-- The newest dataset whose first file had these columns.
+SELECT dataset_id, name, version, spec FROM fcst_app.datasets
+WHERE report -> 'columns' = %(columns)s::jsonb ORDER BY dataset_id DESC LIMIT 1;
+
+-- list_versions
+-- All versions of a dataset, the newest first, each with the runs that use it.
+SELECT d.dataset_id, d.name, d.version, d.week_end, d.include_promo, d.n_items, d.n_weeks, d.first_wk_end_dt,
+       d.last_wk_end_dt, d.total_units, d.created_at, d.report ->> 'same_as_version' AS same_as_version,
+       (d.report -> 'has_promo_column')::boolean AS has_promo,
+       (SELECT count(*) FROM fcst_app.jobs j WHERE j.dataset_id = d.dataset_id) AS n_jobs
+FROM fcst_app.datasets d WHERE d.name = %(name)s ORDER BY d.version DESC;
+
+-- count_dependents
+-- What goes with a dataset when it is deleted.
+SELECT count(*) AS n_jobs, count(*) FILTER (WHERE status IS NULL) AS n_open_jobs,
+       coalesce(sum((SELECT count(*) FROM fcst_app.job_items i WHERE i.job_id = j.job_id AND i.outcome = 'completed')), 0)::bigint
+           AS n_forecasts
+FROM fcst_app.jobs j WHERE j.dataset_id = %(dataset_id)s;
+
+-- lock_dataset
+-- Keeps new runs away: their foreign key waits for this lock.
+SELECT dataset_id FROM fcst_app.datasets WHERE dataset_id = %(dataset_id)s FOR UPDATE;
+
+-- delete_dataset_forecasts
+-- The forecasts of a dataset's runs.
+DELETE FROM fcst_app.forecasts f USING fcst_app.jobs j WHERE j.dataset_id = %(dataset_id)s AND f.job_id = j.job_id;
+
+-- delete_dataset_metrics
+-- The accuracy of a dataset's runs.
+DELETE FROM fcst_app.metrics m USING fcst_app.jobs j WHERE j.dataset_id = %(dataset_id)s AND m.job_id = j.job_id;
+
+-- delete_dataset_job_items
+-- The items of a dataset's runs.
+DELETE FROM fcst_app.job_items i USING fcst_app.jobs j WHERE j.dataset_id = %(dataset_id)s AND i.job_id = j.job_id;
+
+-- delete_dataset_jobs
+-- A dataset's runs; their batches and events go with them.
+DELETE FROM fcst_app.jobs WHERE dataset_id = %(dataset_id)s;
+
+-- delete_dataset_weeks
+-- The weekly sales of a dataset.
+DELETE FROM fcst_app.weekly_sales WHERE dataset_id = %(dataset_id)s;
+
+-- delete_dataset
+-- A dataset; its items go with it.
+DELETE FROM fcst_app.datasets WHERE dataset_id = %(dataset_id)s;

@@ -7,13 +7,14 @@ INSERT INTO fcst_app.ingests (spec) VALUES (%(spec)s) RETURNING ingest_id;
 WITH next AS (
     SELECT i.ingest_id FROM fcst_app.ingests i
     LEFT JOIN fcst_app.workers w ON w.worker_id = i.worker_id
-    WHERE i.finished_at IS NULL AND (i.status = 'submitted' OR w.lease_expires_at <= now())
+    WHERE i.finished_at IS NULL AND i.cancel_requested_at IS NULL
+      AND (i.status = 'submitted' OR w.lease_expires_at <= now())
     ORDER BY i.ingest_id LIMIT 1
     FOR UPDATE OF i SKIP LOCKED
 )
 UPDATE fcst_app.ingests i
 SET status = 'running', attempt = attempt + 1, worker_id = %(worker_id)s, run_token = NULL, started_at = now(),
-    progress = NULL
+    progress = NULL, done_bytes = 0, total_bytes = 0, phase_started_at = NULL
 FROM next WHERE i.ingest_id = next.ingest_id
 RETURNING i.ingest_id, i.attempt;
 
@@ -21,24 +22,51 @@ RETURNING i.ingest_id, i.attempt;
 -- The task takes the ingest, once.
 UPDATE fcst_app.ingests SET run_token = %(run_token)s
 WHERE ingest_id = %(ingest_id)s AND attempt = %(attempt)s AND status = 'running' AND run_token IS NULL
+  AND cancel_requested_at IS NULL
 RETURNING spec;
 
 -- set_ingest_progress
--- What the reading does now, in words.
-UPDATE fcst_app.ingests SET progress = %(progress)s
+-- What the reading does now, in words, and how far it is with it; a new word starts the clock of the rate.
+UPDATE fcst_app.ingests
+SET phase_started_at = CASE WHEN progress IS DISTINCT FROM %(progress)s THEN now() ELSE phase_started_at END,
+    progress = %(progress)s, done_bytes = %(done_bytes)s, total_bytes = %(total_bytes)s
 WHERE ingest_id = %(ingest_id)s AND run_token = %(run_token)s AND status = 'running';
 
 -- complete_ingest
--- The dataset is there; in the transaction that wrote it.
-UPDATE fcst_app.ingests SET status = 'completed', dataset_id = %(dataset_id)s, finished_at = now(), progress = NULL
-WHERE ingest_id = %(ingest_id)s AND run_token = %(run_token)s AND status = 'running'
+-- The dataset is there; in the transaction that wrote it. Not if the user has cancelled meanwhile.
+UPDATE fcst_app.ingests
+SET status = 'completed', dataset_id = %(dataset_id)s, finished_at = now(), progress = NULL
+WHERE ingest_id = %(ingest_id)s AND run_token = %(run_token)s AND status = 'running' AND cancel_requested_at IS NULL
 RETURNING ingest_id;
 
 -- fail_ingest
 -- The file was refused, or its reading broke off.
 UPDATE fcst_app.ingests
-SET status = 'failed', error = %(error)s, hint = %(hint)s, finished_at = now(), progress = NULL, run_token = NULL
+SET status = 'failed', error = %(error)s, hint = %(hint)s, report = %(report)s, finished_at = now(), progress = NULL,
+    run_token = NULL
 WHERE ingest_id = %(ingest_id)s AND attempt = %(attempt)s AND status = 'running';
+
+-- request_ingest_cancel
+-- The user wants it to stop; its supervisor ends it, or whoever finds it waiting.
+UPDATE fcst_app.ingests SET cancel_requested_at = now()
+WHERE ingest_id = %(ingest_id)s AND finished_at IS NULL AND cancel_requested_at IS NULL;
+
+-- cancel_waiting_ingests
+-- Those that are to stop and that nobody runs: none has begun, or their supervisor's lease ran out.
+UPDATE fcst_app.ingests i SET status = 'cancelled', finished_at = now(), progress = NULL, run_token = NULL
+WHERE i.finished_at IS NULL AND i.cancel_requested_at IS NOT NULL
+  AND (i.status = 'submitted'
+       OR NOT EXISTS (SELECT FROM fcst_app.workers w WHERE w.worker_id = i.worker_id AND w.lease_expires_at > now()))
+RETURNING i.ingest_id;
+
+-- cancel_ingest
+-- Its supervisor ends it: what its task may still write is refused.
+UPDATE fcst_app.ingests SET status = 'cancelled', finished_at = now(), progress = NULL, run_token = NULL
+WHERE ingest_id = %(ingest_id)s AND attempt = %(attempt)s AND status = 'running';
+
+-- list_ingest_cancel_requests
+-- Open ingests that the user wants to stop.
+SELECT ingest_id FROM fcst_app.ingests WHERE finished_at IS NULL AND cancel_requested_at IS NOT NULL;
 
 -- release_ingest
 -- Its process died or the supervisor leaves: another try, by whoever comes first.
@@ -52,10 +80,14 @@ WHERE status = 'running' AND worker_id = %(worker_id)s AND ingest_id <> ALL (%(r
 
 -- get_ingest
 -- One ingest.
-SELECT ingest_id, spec, status, attempt, progress, error, hint, dataset_id, submitted_at, started_at, finished_at
+SELECT ingest_id, spec, status, attempt, progress, done_bytes, total_bytes,
+       extract(epoch FROM now() - phase_started_at)::float AS phase_s, cancel_requested_at, error, hint, report,
+       dataset_id, submitted_at, started_at, finished_at
 FROM fcst_app.ingests WHERE ingest_id = %(ingest_id)s;
 
 -- list_open_ingests
 -- What is being read or waits for it.
-SELECT ingest_id, spec, status, attempt, progress, error, hint, dataset_id, submitted_at, started_at, finished_at
+SELECT ingest_id, spec, status, attempt, progress, done_bytes, total_bytes,
+       extract(epoch FROM now() - phase_started_at)::float AS phase_s, cancel_requested_at, error, hint, report,
+       dataset_id, submitted_at, started_at, finished_at
 FROM fcst_app.ingests WHERE finished_at IS NULL ORDER BY ingest_id;

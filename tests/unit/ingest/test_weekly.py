@@ -1,89 +1,23 @@
-"""What a week is, on tiny files; what is refused, by file and line; and the same sums as pandas on real data."""
+"""What a week is, on tiny files: whole weeks, promotions, an item's life, its key and what describes it."""
 
 import csv
-import gzip
-import math
-import re
-from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Any
 
-import pandas as pd
 import pytest
 
-from fcst.errors import InputError
-from fcst.ingest.weekly import WeeklyFiles, check_columns, find_source, make_weekly, read_header
 from fcst.names import WEEKDAYS
-from fcst.settings import PROJECT
-from fcst.specs import IngestSpec
-
-HEADER = "date,item_nbr,unit_sales,onpromotion"
-SUNDAY = date(2020, 1, 5)  # the first day of the tiny files
-SATURDAYS = ("2020-01-11", "2020-01-18", "2020-01-25")
-FAVORITA = PROJECT.parent / "shared" / "data" / "favorita"
-
-
-@dataclass(frozen=True)
-class Weekly:
-    """The two files as they are read back, and the report."""
-
-    items: list[dict[str, str]]
-    weeks: dict[str, dict[str, tuple[str, str]]]
-    report: dict[str, Any]
-
-    def units(self, item: str) -> list[str]:
-        return [units for units, _ in self.weeks[item].values()]
-
-    def item(self, key: str) -> dict[str, str]:
-        return next(row for row in self.items if row["unique_id"] == key)
-
-
-ITEM_COLUMNS = (
-    "dataset_id,unique_id,sales_rank,total_units,first_wk_end_dt,last_sale_dt,n_weeks,n_missing,family,class,"
-    "is_perishable"
-).split(",")
-
-
-def read_back(files: WeeklyFiles) -> Weekly:
-    with files.items_csv.open(encoding="utf-8", newline="") as file:
-        items = [dict(zip(ITEM_COLUMNS, row, strict=True)) for row in csv.reader(file)]
-    weeks: dict[str, dict[str, tuple[str, str]]] = {}
-    with files.weekly_csv.open(encoding="utf-8", newline="") as file:
-        for _, key, week, units, promo in csv.reader(file):
-            weeks.setdefault(key, {})[week] = (units, promo)
-    return Weekly(items, weeks, files.report)
-
-
-def load(path: Path, **options: Any) -> Weekly:
-    """Reads a file into an empty folder, in which nothing is left but the two files."""
-    threads = options.pop("threads", 2)
-    folder = path.parent / f"out of {path.name}"
-    folder.mkdir()
-    files = make_weekly(IngestSpec(path=str(path), name="n", **options), 7, folder, "200MB", threads)
-    assert sorted(file.name for file in folder.iterdir()) == ["items.csv", "weekly.csv"]
-    return read_back(files)
-
-
-def day(number: int) -> str:
-    """The n-th day of the tiny files: 0 is a Sunday."""
-    return (SUNDAY + timedelta(days=number)).isoformat()
-
-
-def filler(n_days: int = 14, key: str = "every day", units: float = 1) -> list[str]:
-    """An item that sells every day, so that the weeks are whole."""
-    return [f"{day(n)},{key},{units},False" for n in range(n_days)]
-
-
-def write(path: Path, *rows: str, header: str = HEADER) -> Path:
-    path.write_text("\n".join([header, *rows]) + "\n", encoding="utf-8")
-    return path
-
-
-@pytest.fixture
-def file(tmp_path: Path) -> Path:
-    return tmp_path / "sales.csv"
-
+from tests.unit.ingest.conftest import (
+    HEADER,
+    SATURDAYS,
+    SUNDAY,
+    day,
+    filler,
+    load,
+    make,
+    refusal,
+    write,
+)
 
 # Whole weeks
 
@@ -130,6 +64,67 @@ def test_item_that_sold_in_partial_weeks_only_is_left_out_and_counted(file: Path
     weekly = load(write(file, *filler(15), f"{day(14)},late,5,False"))
     assert set(weekly.weeks) == {"every day"}
     assert (weekly.report["n_items_read"], weekly.report["n_items"]) == (2, 1)
+
+
+def test_file_without_a_whole_week_is_refused_with_its_span(file: Path) -> None:
+    error = refusal(write(file, *filler(13)[1:]))
+    assert error.message == "sales.csv covers no whole week: 2020-01-06 to 2020-01-17."
+    assert "Weeks end on SAT" in error.hint
+
+
+def test_same_days_are_a_whole_week_when_it_ends_on_another_day(file: Path) -> None:
+    assert load(write(file, *filler(13)[1:]), week_end="SUN").units("every day") == ["7.0"]
+
+
+# Data that are weekly already
+
+
+def weekly_rows(weekday: int, n_weeks: int = 4, key: str = "a") -> list[str]:
+    """A row a week, on one weekday: 0 is a Sunday."""
+    return [f"{day(7 * n + weekday)},{key},{n + 1}," for n in range(n_weeks)]
+
+
+@pytest.mark.parametrize(("weekday", "week_end"), list(enumerate(WEEKDAYS)))
+def test_rows_on_one_weekday_are_weeks_that_end_on_it(file: Path, weekday: int, week_end: str) -> None:
+    weekly = load(write(file, *weekly_rows(weekday)))
+    assert list(weekly.weeks["a"]) == [day(7 * n + weekday) for n in range(4)]
+    assert weekly.units("a") == ["1.0", "2.0", "3.0", "4.0"]
+    assert weekly.spec.week_end == week_end
+    report = weekly.report
+    assert report["is_weekly"] is True
+    assert report["dropped"]["first_week"] == report["dropped"]["last_week"] == 0
+    assert (report["first_wk_end_dt"], report["last_wk_end_dt"]) == (day(weekday), day(21 + weekday))
+
+
+@pytest.mark.parametrize("week_end", WEEKDAYS)
+def test_weekly_data_keep_all_their_weeks_when_a_week_ending_day_is_given(file: Path, week_end: str) -> None:
+    weekly = load(write(file, *weekly_rows(1)), week_end=week_end)
+    ends = [date.fromisoformat(week) for week in weekly.weeks["a"]]
+    assert {f"{end:%a}".upper() for end in ends} == {weekly.spec.week_end} == {week_end}
+    assert [(end - date.fromisoformat(day(7 * n + 1))).days in range(7) for n, end in enumerate(ends)] == [True] * 4
+    assert weekly.units("a") == ["1.0", "2.0", "3.0", "4.0"]
+
+
+def test_gap_in_weekly_data_is_a_week_of_zero(file: Path) -> None:
+    rows = weekly_rows(1)
+    assert load(write(file, rows[0], *rows[2:])).units("a") == ["1.0", "0.0", "3.0", "4.0"]
+
+
+def test_data_are_not_weekly_when_one_row_is_on_another_weekday(file: Path) -> None:
+    weekly = load(write(file, *weekly_rows(1), f"{day(9)},b,1,"))
+    assert weekly.report["is_weekly"] is False
+    assert list(weekly.weeks["a"]) == ["2020-01-18", "2020-01-25"]
+
+
+def test_one_day_alone_is_not_a_week(file: Path) -> None:
+    assert "covers no whole week" in refusal(write(file, *weekly_rows(1, 1))).message
+
+
+def test_weekly_data_may_have_several_items_and_stores(file: Path) -> None:
+    rows = [f"{row.removesuffix(',')},{store}" for key in "ab" for row in weekly_rows(4, key=key) for store in (1, 2)]
+    weekly = load(write(file, *rows, header="date,item_nbr,unit_sales,store_nbr"))
+    assert (weekly.units("a"), weekly.units("b")) == (["2.0", "4.0", "6.0", "8.0"],) * 2
+    assert weekly.report["duplicates"]["n"] == 0
 
 
 # Promotions
@@ -192,10 +187,8 @@ def test_same_week_is_not_missing_when_promotions_are_included(file: Path) -> No
 
 
 def test_missing_value_is_not_the_key_that_looks_like_one(file: Path) -> None:
-    path = write(file, *filler(), rf"{day(1)},\N,3,True")
-    load(path)
-    line = (file.parent / "out of sales.csv" / "weekly.csv").read_text().splitlines()[0]
-    assert line == r'7,"\N",2020-01-11,\N,3.0'
+    files = make(file.parent, write(file, *filler(), rf"{day(1)},\N,3,True"))
+    assert files.weekly_csv.read_text().splitlines()[0] == r'7,"\N",2020-01-11,\N,3.0'
 
 
 def test_share_of_promotions_is_reported_by_year(file: Path) -> None:
@@ -234,6 +227,13 @@ def test_life_may_begin_with_a_promotion(file: Path) -> None:
     assert weekly.units("a") == [r"\N", "4.0"]
 
 
+def test_life_begins_with_a_first_sale_in_the_partial_first_week(file: Path) -> None:
+    rows = ["2020-01-02,early,1,", "2020-01-28,early,2,", *(f"{day(n)},other,1," for n in range(28))]
+    weekly = load(write(file, *rows))
+    assert list(weekly.weeks["early"]) == ["2020-01-11", "2020-01-18", "2020-01-25", "2020-02-01"]
+    assert weekly.units("early") == ["0.0", "0.0", "0.0", "2.0"]
+
+
 def test_item_with_returns_only_lives_from_its_first_row(file: Path) -> None:
     weekly = load(write(file, *filler(21), f"{day(8)},a,-4,False"))
     assert weekly.units("a") == ["-4.0", "0.0"]
@@ -244,6 +244,26 @@ def test_returns_are_netted_within_the_week(file: Path) -> None:
     weekly = load(write(file, *filler(), f"{day(1)},a,10,False", f"{day(2)},a,-3,False", f"{day(8)},a,-1,False"))
     assert weekly.units("a") == ["7.0", "-1.0"]
     assert weekly.report["n_returns"] == 2
+
+
+def test_returns_are_left_out_when_asked_and_counted_as_dropped(file: Path) -> None:
+    rows = [f"{day(1)},a,10,False", f"{day(2)},a,-3,False", f"{day(3)},a,-2,True", f"{day(8)},a,-1,False"]
+    weekly = load(write(file, *filler(), *rows), returns="drop")
+    assert list(weekly.weeks["a"].values()) == [("10.0", "0.0"), ("0.0", "0.0")]
+    report = weekly.report
+    assert (report["n_returns"], report["dropped"]["returns"], report["n_kept"]) == (3, 3, 15)
+    assert report["units"]["returned_units"] == -6.0
+
+
+def test_item_with_returns_only_sells_nothing_when_they_are_left_out(file: Path) -> None:
+    weekly = load(write(file, *filler(), f"{day(1)},a,-4,False"), returns="drop")
+    assert weekly.units("a") == ["0.0", "0.0"]
+
+
+def test_week_with_a_promotion_and_a_dropped_return_is_missing(file: Path) -> None:
+    rows = [f"{day(1)},a,3,False", f"{day(8)},a,5,True", f"{day(9)},a,-1,False"]
+    assert load(write(file, *filler(), *rows), returns="drop").units("a") == ["3.0", r"\N"]
+    assert load(file).units("a") == ["3.0", "-1.0"]
 
 
 def test_rows_of_one_item_and_day_are_added_up(file: Path) -> None:
@@ -299,26 +319,69 @@ def test_columns_may_have_any_name(file: Path, item: str, sales: str) -> None:
         writer = csv.writer(out)
         writer.writerow([sales, "Tag", item])
         writer.writerows([3, day(n), "a"] for n in range(7))
-    assert load(file, item=item, date="Tag", sales=sales, promo="none").units("a") == ["21.0"]
+    mapping = {"item": [item], "date": ["Tag"], "sales": [sales], "promo": []}
+    assert load(file, mapping=mapping).units("a") == ["21.0"]
 
 
 @pytest.mark.parametrize(
     "other", ["d", "D", "y", "flag", "is_promo", "wk_end_dt", "unique_id", "Date", "", "c1", "a'b"]
 )
-def test_other_columns_do_not_matter_whatever_their_name(file: Path, other: str) -> None:
+def test_other_columns_do_not_matter_when_all_are_mapped_whatever_their_name(file: Path, other: str) -> None:
     rows = [f"{n},{day(n)},a,3" for n in range(7)]
-    assert load(write(file, *rows, header=f"{other},date,item_nbr,unit_sales")).units("a") == ["21.0"]
+    mapping = {"item": ["item_nbr"], "date": ["date"], "sales": ["unit_sales"], "promo": []}
+    path = write(file, *rows, header=f"{other},date,item_nbr,unit_sales")
+    assert load(path, mapping=mapping).units("a") == ["21.0"]
 
 
 def test_promotion_column_may_be_mapped(file: Path) -> None:
     rows = [f"{day(n)},a,3,{int(n == 0)}" for n in range(7)]
-    weekly = load(write(file, *rows, header="date,item_nbr,unit_sales,on deal"), promo="on deal")
+    path = write(file, *rows, header="date,item_nbr,unit_sales,cheap")
+    weekly = load(path, mapping={"promo": ["cheap"]})
     assert list(weekly.weeks["a"].values()) == [("18.0", "3.0")]
 
 
 @pytest.mark.parametrize("text", ["2020-01-05", "2020-01-05 13:45:00"])
 def test_date_may_carry_a_time(file: Path, text: str) -> None:
     assert load(write(file, *filler(7), f"{text},a,3,")).units("a") == ["3.0"]
+
+
+# An item joined of several columns
+
+
+JOINED = "date,store_nbr,item_nbr,unit_sales"
+
+
+def test_item_may_be_joined_of_two_columns(file: Path) -> None:
+    rows = [f"{day(n)},{store},105574,{store}" for n in range(7) for store in (24, 25)]
+    weekly = load(write(file, *rows, header=JOINED), mapping={"item": ["store_nbr", "item_nbr"]})
+    assert weekly.weeks == {
+        "24|105574": {SATURDAYS[0]: ("168.0", "0.0")},
+        "25|105574": {SATURDAYS[0]: ("175.0", "0.0")},
+    }
+    assert weekly.spec.mapping["item"] == ["store_nbr", "item_nbr"]
+    assert weekly.report["duplicates"]["n"] == 0
+
+
+def test_parts_of_a_joined_item_stand_in_the_order_that_was_asked(file: Path) -> None:
+    path = write(file, *(f"{day(n)},24,105574,1" for n in range(7)), header=JOINED)
+    assert set(load(path, mapping={"item": ["item_nbr", "store_nbr"]}).weeks) == {"105574|24"}
+
+
+def test_joined_items_that_collide_are_refused(file: Path) -> None:
+    rows = [f"{day(n)},{store},{item},1" for n in range(7) for store, item in (("a|b", "c"), ("a", "b|c"))]
+    error = refusal(write(file, *rows, header=JOINED), mapping={"item": ["store_nbr", "item_nbr"]})
+    assert error.message == "Different items get the same key when their columns are joined with '|'."
+    assert "column of its own" in error.hint
+
+
+def test_key_with_the_joint_is_kept_when_it_is_not_joined(file: Path) -> None:
+    assert load(write(file, *filler(7, "a|b"))).units("a|b") == ["7.0"]
+
+
+def test_empty_part_of_a_joined_item_is_told_by_its_column(file: Path) -> None:
+    rows = [f"{day(n)},24,a,1" for n in range(7)] + [f"{day(1)},,a,1"]
+    error = refusal(write(file, *rows, header=JOINED), mapping={"item": ["store_nbr", "item_nbr"]})
+    assert "line 9: store_nbr is empty." in error.message
 
 
 # items.csv
@@ -350,50 +413,92 @@ def test_item_listed_twice_in_the_items_file_is_still_one_item(file: Path) -> No
     assert len(weekly.items) == 1
 
 
-# Forms of a file
+def test_classes_are_told_for_items_that_are_not_named_like_numbers(file: Path) -> None:
+    (file.parent / "items.csv").write_text("sku;category;description\nA 1;TOOLS;A hammer\n")
+    row = load(write(file, *filler(7, "A 1"))).item("A 1")
+    assert (row["family"], row["description"], row["class"]) == ("TOOLS", "A hammer", r"\N")
 
 
-def test_gzip_bom_and_line_ends_do_not_matter(tmp_path: Path) -> None:
-    text = "\n".join([HEADER, *filler(), *PROMO_ROWS]) + "\n"
-    forms = {
-        "plain.csv": text.encode(),
-        "gzip.csv.gz": gzip.compress(text.encode()),
-        "bom.csv": b"\xef\xbb\xbf" + text.encode(),
-        "crlf.csv": text.replace("\n", "\r\n").encode(),
-        "open end.csv": text.rstrip("\n").encode(),
-        "blank end.csv": text.encode() + b"\n\n",
-        "quoted.csv": text.replace(HEADER, '"date","item_nbr","unit_sales","onpromotion"').encode(),
-        "star*[1]{2}.csv": text.encode(),
-    }
-    found = []
-    for name, content in forms.items():
-        (tmp_path / name).write_bytes(content)
-        weekly = load(tmp_path / name)
-        assert weekly.report.pop("source") == name
-        found.append(weekly)
-    assert found == [found[0]] * len(forms)
+def test_attributes_come_from_the_sales_when_there_is_no_items_file(file: Path) -> None:
+    rows = [f"{day(n)},a,1,DELI,7,{n % 2},Ham" for n in range(7)]
+    row = load(write(file, *rows, header="date,item_nbr,unit_sales,family,class,perishable,description")).item("a")
+    assert (row["family"], row["class"], row["description"]) == ("DELI", "7", "Ham")
 
 
-@pytest.mark.parametrize("name", ["train.csv", "train.csv.gz"])
-def test_folder_stands_for_its_train_file(tmp_path: Path, name: str) -> None:
-    text = "\n".join([HEADER, *filler()]) + "\n"
-    content = gzip.compress(text.encode()) if name.endswith("gz") else text.encode()
-    (tmp_path / name).write_bytes(content)
-    assert find_source(str(tmp_path)) == tmp_path / name
-    (tmp_path / "out").mkdir()
-    files = make_weekly(IngestSpec(path=str(tmp_path), name="n"), 1, tmp_path / "out", "200MB", 1)
-    assert files.report["n_rows"] == 14
+def test_attribute_of_the_sales_is_the_one_that_most_weeks_have(file: Path) -> None:
+    rows = [f"{day(n)},a,1,{'OLD' if n < 7 else 'NEW'}" for n in range(21)]
+    assert load(write(file, *rows, header="date,item_nbr,unit_sales,family")).item("a")["family"] == "NEW"
 
 
-def test_tilde_in_a_path_is_the_users_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HOME", str(tmp_path))
-    write(tmp_path / "sales.csv", *filler())
-    assert find_source("~/sales.csv") == tmp_path / "sales.csv"
+def test_items_file_beats_the_sales(file: Path) -> None:
+    (file.parent / "items.csv").write_text("item_nbr,family\na,OF THE FILE\n")
+    rows = [f"{day(n)},a,1,OF THE SALES,7" for n in range(7)]
+    row = load(write(file, *rows, header="date,item_nbr,unit_sales,family,class")).item("a")
+    assert (row["family"], row["class"]) == ("OF THE FILE", "7")
 
 
-def test_header_is_read_without_bom_and_with_quotes(file: Path) -> None:
-    file.write_bytes(b'\xef\xbb\xbfdate,"a ""b"", c",x\r\n')
-    assert read_header(file) == ["date", 'a "b", c', "x"]
+# Row filters
+
+
+FILTERED = "date,item_nbr,store_nbr,unit_sales"
+
+
+@pytest.fixture
+def stores(file: Path) -> Path:
+    """Sales of two items in three stores; store 1 sells one a day, store 2 ten, store 3 a hundred."""
+    (file.parent / "stores.csv").write_text("store_nbr,city,type\n1,Quito,A\n2,Quito,B\n3,Guayaquil,B\n")
+    (file.parent / "items.csv").write_text("item_nbr,family\na,DELI\nb,BREAD\n")
+    rows = [f"{day(n)},{item},{store},{10 ** (store - 1)}" for n in range(7) for item in "ab" for store in (1, 2, 3)]
+    return write(file, *rows, header=FILTERED)
+
+
+@pytest.mark.parametrize(
+    ("where", "units"),
+    [
+        ([("store_nbr", "2")], {"a": "70.0", "b": "70.0"}),
+        ([("store_nbr", "1"), ("store_nbr", "3")], {"a": "707.0", "b": "707.0"}),
+        ([("city", "Quito")], {"a": "77.0", "b": "77.0"}),
+        ([("city", "Quito"), ("type", "B")], {"a": "70.0", "b": "70.0"}),
+        ([("family", "DELI")], {"a": "777.0"}),
+        ([("family", "DELI"), ("city", "Guayaquil"), ("item_nbr", "a")], {"a": "700.0"}),
+    ],
+    ids=["column", "either value", "column of stores.csv", "two columns", "column of items.csv", "of all three"],
+)
+def test_only_rows_that_pass_the_filter_are_read(
+    stores: Path, where: list[tuple[str, str]], units: dict[str, str]
+) -> None:
+    weekly = load(stores, where=tuple(where))
+    assert {key: weekly.units(key)[0] for key in weekly.weeks} == units
+    report = weekly.report
+    assert report["n_rows"] == 42
+    assert report["n_kept"] == 42 - report["n_sifted"] == 42 - report["dropped"]["sifted"]
+
+
+def test_filter_that_no_row_passes_is_told(stores: Path) -> None:
+    assert refusal(stores, where=(("city", "Lima"),)).message == "No row of sales.csv passes the filter."
+
+
+def test_filter_by_a_column_that_no_file_has_is_told_with_those_that_are_there(stores: Path) -> None:
+    error = refusal(stores, where=(("town", "Quito"),))
+    assert error.message == "sales.csv has no column 'town' to filter by."
+    assert "date, item_nbr, store_nbr, unit_sales" in error.hint
+
+
+def test_bad_row_that_the_filter_leaves_out_is_not_bad(stores: Path) -> None:
+    with stores.open("a") as out:
+        out.write(f"yesterday,a,3,1\n{day(1)},,3,1\n{day(1)},a,3,many\n")
+    weekly = load(stores, where=(("city", "Quito"),))
+    assert weekly.report["bad_rows"]["n"] == 0
+    assert "line 44: date is not a date" in refusal(stores, where=(("city", "Guayaquil"),)).message
+
+
+def test_values_of_a_filter_are_compared_to_the_letter(file: Path) -> None:
+    rows = [f"{day(n)},a,{store},1" for n in range(7) for store in ("O'Brien", "o'brien", "O'Brien ")]
+    path = write(file, *rows, header=FILTERED)
+    assert load(path, where=(("store_nbr", "O'Brien"),)).units("a") == ["7.0"]
+
+
+# Every time the same
 
 
 def test_same_file_gives_the_same_bytes(tmp_path: Path) -> None:
@@ -401,278 +506,7 @@ def test_same_file_gives_the_same_bytes(tmp_path: Path) -> None:
     rows = [f"{day(n % 28)},item {n % 7},{(n * 37 % 1000) / 7:.3f},{n % 5 == 0}" for n in range(20_000)]
     path = write(tmp_path / "sales.csv", *rows)
     contents = set()
-    for number, threads in enumerate((1, 2, 4, 4)):
-        folder = tmp_path / str(number)
-        folder.mkdir()
-        files = make_weekly(IngestSpec(path=str(path), name="n"), 7, folder, "200MB", threads)
+    for threads in (1, 2, 4, 4):
+        files = make(tmp_path, path, threads=threads)
         contents.add((files.items_csv.read_bytes(), files.weekly_csv.read_bytes()))
     assert len(contents) == 1
-
-
-# Refusals
-
-
-def refusal(path: Path, **options: Any) -> InputError:
-    """The error of a file that is refused, which leaves nothing behind."""
-    folder = path.parent / "out"
-    folder.mkdir()
-    with pytest.raises(InputError) as caught:
-        make_weekly(IngestSpec(path=str(path), name="n", **options), 1, folder, "200MB", 2)
-    assert list(folder.iterdir()) == []
-    assert caught.value.hint
-    return caught.value
-
-
-def test_missing_file_is_told_with_its_path(tmp_path: Path) -> None:
-    assert f"There is no file {tmp_path / 'none.csv'}." in refusal(tmp_path / "none.csv").message
-
-
-def test_folder_without_a_train_file_is_told(tmp_path: Path) -> None:
-    (tmp_path / "empty").mkdir()
-    assert "holds no train.csv" in refusal(tmp_path / "empty").message
-
-
-def test_what_is_no_file_is_told() -> None:
-    with pytest.raises(InputError, match="/dev/null is not a file"):
-        find_source("/dev/null")
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        (b"", "sales.csv is empty."),
-        (b"\n", "sales.csv has no header"),
-        (HEADER.encode(), "sales.csv has a header and no rows."),
-        (HEADER.encode() + b"\n\n", "sales.csv has a header and no rows."),
-        (b"date,item_nbr,unit_sales,date\n2020-01-05,a,1,x\n", "sales.csv has no header of unique column names."),
-        ("día,item_nbr\n".encode("latin-1"), "sales.csv is not UTF-8 text."),
-        ("date,item_nbr\n".encode("utf-16"), "sales.csv is not UTF-8 text."),
-    ],
-    ids=["empty", "blank", "header only", "header and blank", "duplicate header", "latin-1 header", "utf-16"],
-)
-def test_file_without_header_or_rows_is_told_by_name(file: Path, content: bytes, message: str) -> None:
-    file.write_bytes(content)
-    assert refusal(file).message.startswith(message)
-
-
-def test_missing_columns_are_told_with_those_that_are_there(file: Path) -> None:
-    error = refusal(write(file, "x,1", header="SKU,Qty"))
-    assert error.message == (
-        "sales.csv has no column 'item_nbr' (item) and no column 'date' (date) and no column 'unit_sales' (sales)."
-    )
-    assert "Its columns are SKU, Qty;" in error.hint
-    assert "--map item=SKU" in error.hint
-
-
-def test_mapped_column_that_is_not_there_is_told(file: Path) -> None:
-    spec = IngestSpec(path=str(file), name="n", item="Item_nbr")
-    with pytest.raises(InputError, match=r"no column 'Item_nbr' \(item\)\."):
-        check_columns(write(file, *filler()), spec)
-
-
-BAD_LINES = {
-    "bad date": ("2020-13-01,a,1,", "date is not a date"),
-    "date of another country": ("05/01/2020,a,1,", "date is not a date"),
-    "text in units": ("2020-01-05,a,many,", "unit_sales is not a number"),
-    "thousands": ('2020-01-05,a,"1,000",', "unit_sales is not a number"),
-    "decimal comma": ('2020-01-05,a,"1,5",', "unit_sales is not a number"),
-    "too few columns": ("2020-01-05,a,1", "does not fit the header (missing columns)"),
-    "too many columns": ("2020-01-05,a,1,,x", "does not fit the header (too many columns)"),
-    "unclosed quote": ('2020-01-05,"a,1,', "does not fit the header (unquoted value)"),
-}
-
-
-@pytest.mark.parametrize(("bad", "why"), BAD_LINES.values(), ids=BAD_LINES)
-@pytest.mark.parametrize("position", [0, 5, 14])
-def test_bad_line_is_told_with_file_line_and_reason(file: Path, bad: str, why: str, position: int) -> None:
-    rows = filler()
-    rows.insert(position, bad)
-    error = refusal(write(file, *rows))
-    assert error.message.startswith(f"sales.csv, line {position + 2}: ")
-    assert why in error.message
-    assert f"in {bad!r}"[:-1] in error.message
-    assert "Bad lines in all: 1." in error.message
-
-
-@pytest.mark.parametrize("name", ["crlf.csv", "packed.csv.gz"])
-def test_bad_line_is_counted_the_same_in_every_form(tmp_path: Path, name: str) -> None:
-    text = "\n".join([HEADER, *filler(), "2020-13-01,a,1,"]) + "\n"
-    content = gzip.compress(text.encode()) if name.endswith("gz") else text.replace("\n", "\r\n").encode()
-    (tmp_path / name).write_bytes(content)
-    expected = f"{name}, line 16: date is not a date, in '2020-13-01,a,1,'. Bad lines in all: 1."
-    assert refusal(tmp_path / name).message == expected
-
-
-def test_first_of_many_bad_lines_is_told_and_each_is_counted_once(file: Path) -> None:
-    rows = [*filler(), "yesterday,a,many,", *filler(), *["2020-01-05,a,many,"] * 300]
-    message = refusal(write(file, *rows)).message
-    assert message.startswith("sales.csv, line 16: date is not a date, in 'yesterday,a,many,'.")
-    assert message.endswith("Bad lines in all: 301.")
-
-
-def test_more_bad_lines_than_memory_should_hold_are_counted_as_at_least(file: Path) -> None:
-    message = refusal(write(file, *filler(), *["05/01/2020,a,1,"] * 50_000)).message
-    assert re.search(r"Bad lines in all: at least [\d,]+\.$", message)
-
-
-def test_life_begins_with_a_first_sale_in_the_partial_first_week(file: Path, tmp_path: Path) -> None:
-    rows = ["2020-01-02,early,1,", "2020-01-28,early,2,", *(f"{day(n)},other,1," for n in range(28))]
-    files = make_weekly(IngestSpec(path=str(write(file, *rows)), name="n"), 1, tmp_path, "500MB", 1)
-    weeks = [line.split(",")[2:4] for line in files.weekly_csv.read_text().splitlines() if ",early," in line]
-    assert weeks == [["2020-01-11", "0.0"], ["2020-01-18", "0.0"], ["2020-01-25", "0.0"], ["2020-02-01", "2.0"]]
-
-
-def test_reason_names_the_column_of_the_file_and_not_the_role(file: Path) -> None:
-    rows = [*(f"{day(n)},a,1" for n in range(7)), "2020-01-05,a,many"]
-    error = refusal(write(file, *rows, header="Tag,SKU,the 'sum'"), date="Tag", item="SKU", sales="the 'sum'")
-    assert "line 9: the 'sum' is not a number" in error.message
-
-
-def test_long_bad_line_is_cut(file: Path) -> None:
-    assert len(refusal(write(file, *filler(), f"2020-01-05,{'x' * 5_000},many,")).message) < 400
-
-
-def test_text_in_another_encoding_is_told(file: Path) -> None:
-    file.write_bytes("\n".join([HEADER, *filler(), "2020-01-05,Señal,1,"]).encode("latin-1"))
-    assert refusal(file).message == "sales.csv is not UTF-8 text."
-
-
-def test_bytes_that_are_no_text_far_down_are_told(file: Path) -> None:
-    rows = "\n".join([HEADER, *filler(), *["2020-01-05,a,1,"] * 50_000]).encode()
-    file.write_bytes(rows + b"\n2020-01-05,\xff\xfe,1,\n")
-    assert refusal(file).message.startswith("sales.csv, line 50016: ")
-
-
-@pytest.mark.parametrize("units", ["inf", "-inf", "nan", "1e999", "1e13", ""])
-def test_units_that_are_no_finite_number_are_refused(file: Path, units: str) -> None:
-    message = refusal(write(file, *filler(), f"2020-01-05,a,{units},")).message
-    assert message == "sales.csv: 1 of 15 rows lack a usable item, date or number of units."
-
-
-@pytest.mark.parametrize(
-    "row", [",a,1,", "2020-01-05,,1,", '2020-01-05,"",1,', f"2020-01-05,{'k' * 501},1,", "2020-01-05,a\0b,1,"]
-)
-def test_row_without_item_or_date_is_refused(file: Path, row: str) -> None:
-    message = refusal(write(file, *filler(), row)).message
-    assert message == "sales.csv: 1 of 15 rows lack a usable item, date or number of units."
-
-
-@pytest.mark.parametrize("when", ["infinity", "-infinity", "0044-03-15 (BC)", "12020-01-05"])
-def test_date_that_is_on_no_calendar_is_refused(file: Path, when: str) -> None:
-    assert "1 of 15 rows" in refusal(write(file, *filler(), f"{when},a,1,")).message
-
-
-@pytest.mark.parametrize("when", ["1820-01-05", "1820-01-08", "2121-01-05", "9999-12-31"])
-def test_more_than_a_century_is_taken_for_a_mistyped_year(file: Path, when: str) -> None:
-    error = refusal(write(file, *filler(), f"{when},a,1,"))
-    assert error.message.startswith("sales.csv spans ")
-    assert when in error.message
-    assert "mistyped year" in error.hint
-
-
-def test_file_without_a_whole_week_is_refused_with_its_span(file: Path) -> None:
-    error = refusal(write(file, *filler(13)[1:]))
-    assert error.message == "sales.csv covers no whole week: 2020-01-06 to 2020-01-17."
-    assert "Weeks end on SAT" in error.hint
-
-
-def test_same_days_are_a_whole_week_when_it_ends_on_another_day(file: Path) -> None:
-    assert load(write(file, *filler(13)[1:]), week_end="SUN").units("every day") == ["7.0"]
-
-
-@pytest.mark.parametrize(
-    "content",
-    [gzip.compress(b"x" * 10_000)[:-12], b"\x1f\x8b\x08", b"date,item_nbr\n", gzip.compress(b"")],
-    ids=["cut off", "header only", "not packed", "nothing in it"],
-)
-def test_broken_gzip_is_told_by_name(tmp_path: Path, content: bytes) -> None:
-    (tmp_path / "sales.csv.gz").write_bytes(content)
-    assert refusal(tmp_path / "sales.csv.gz").message.startswith("sales.csv.gz ")
-
-
-def test_gzip_that_is_cut_off_far_down_is_told_by_name(tmp_path: Path) -> None:
-    text = "\n".join([HEADER, *filler(14, "a"), *[f"2020-01-05,{n},1," for n in range(200_000)]])
-    (tmp_path / "sales.csv.gz").write_bytes(gzip.compress(text.encode(), 1)[:-5_000])
-    assert refusal(tmp_path / "sales.csv.gz").message.startswith("sales.csv.gz cannot be read: ")
-
-
-@pytest.mark.parametrize(
-    "content",
-    [b"", b"item_nbr,family,class,perishable\na,DELI,1\n", b"item_nbr,family,class,perishable\na,D\xe9LI,1,0\n"],
-    ids=["empty", "too few columns", "latin-1"],
-)
-def test_broken_items_file_is_told_by_its_own_name(file: Path, content: bytes) -> None:
-    (file.parent / "items.csv").write_bytes(content)
-    assert refusal(write(file, *filler())).message.startswith("items.csv ")
-
-
-# Real data
-
-
-def weekly_by_pandas(path: Path, include_promo: bool) -> pd.DataFrame:
-    """The rules of a week, told a second time: `item, week, units, promo` of every whole week of an item's life."""
-    rows = pd.read_csv(path, dtype={"item_nbr": str, "onpromotion": str}, parse_dates=["date"])
-    flags = rows.get("onpromotion", pd.Series("", index=rows.index))
-    rows["is_promo"] = flags.isin(["True", "1.0", "1"])
-    rows["week"] = rows["date"] + pd.to_timedelta((5 - rows["date"].dt.dayofweek) % 7, unit="D")
-    is_whole = (rows["week"] - pd.Timedelta(days=6) >= rows["date"].min()) & (rows["week"] <= rows["date"].max())
-    sold = rows[rows["unit_sales"] > 0].groupby("item_nbr")["week"].min()
-    first = sold.combine_first(rows.groupby("item_nbr")["week"].min()).rename("first").rename_axis("item_nbr")
-    rows = rows[is_whole]
-    first = first[first.index.isin(rows["item_nbr"])]
-    calendar = pd.DataFrame({"week": pd.date_range(rows["week"].min(), rows["week"].max(), freq="7D")})
-    lives = first.reset_index().merge(calendar, how="cross")
-    keys = ["item_nbr", "week"]
-    sums = rows.pivot_table(index=keys, columns="is_promo", values="unit_sales", aggfunc="sum")
-    sums = sums.reindex(columns=[False, True]).set_axis(["base", "promo"], axis=1)
-    weeks = lives[lives["week"] >= lives["first"]].join(sums, on=keys)
-    is_there = pd.MultiIndex.from_frame(weeks[keys]).isin(sums.index)
-    promo = weeks["promo"].fillna(0)
-    units = weeks["base"].fillna(0) + promo if include_promo else weeks["base"].where(is_there, 0.0)
-    return pd.DataFrame({"item": weeks["item_nbr"], "week": weeks["week"], "units": units, "promo": promo})
-
-
-REAL = {
-    "guayas_35items_2013_2014.csv": (35, 64),
-    "train_10stores_200items_2016.csv": (200, 17),
-    "random_rows_100k.csv": (None, None),
-}
-
-
-@pytest.mark.parametrize(("name", "size"), REAL.items(), ids=list(REAL))
-@pytest.mark.parametrize("include_promo", [False, True])
-def test_weeks_of_real_data_equal_those_of_pandas(
-    tmp_path: Path, name: str, size: tuple[int | None, int | None], include_promo: bool
-) -> None:
-    source = FAVORITA / name
-    if not source.exists():
-        pytest.skip(f"no ../shared/data/favorita/{name}")
-    spec = IngestSpec(path=str(source), name="n", include_promo=include_promo)
-    files = make_weekly(spec, 1, tmp_path, "500MB", 2)
-    columns = ["dataset", "item", "week", "units", "promo"]
-    found = pd.read_csv(
-        files.weekly_csv, names=columns, dtype={"item": str}, parse_dates=["week"], na_values=["\\N"]
-    ).drop(columns="dataset")
-    expected = weekly_by_pandas(source, include_promo)
-    order = ["item", "week"]
-    pd.testing.assert_frame_equal(
-        found.sort_values(order, ignore_index=True), expected.sort_values(order, ignore_index=True), check_dtype=False
-    )
-    report = files.report
-    assert report["n_weeks_emptied"] == found["units"].isna().sum()
-    assert math.isclose(report["total_units"], expected["units"].sum(), rel_tol=1e-9)
-    if size[0]:
-        assert (report["n_items"], report["n_weeks"]) == size
-
-
-def test_attributes_of_real_items_are_found(tmp_path: Path) -> None:
-    source = FAVORITA / "guayas_35items_2013_2014.csv"
-    if not (FAVORITA / "items.csv").exists():
-        pytest.skip("no ../shared/data/favorita/items.csv")
-    weekly = read_back(make_weekly(IngestSpec(path=str(source), name="n"), 1, tmp_path, "500MB", 2))
-    known = pd.read_csv(FAVORITA / "items.csv", dtype=str).set_index("item_nbr")
-    assert len(weekly.items) == 35
-    for row in weekly.items:
-        attributes = known.loc[row["unique_id"]]
-        assert (row["family"], row["class"]) == (attributes["family"], attributes["class"])
-        assert row["is_perishable"] == ("true" if attributes["perishable"] == "1" else "false")

@@ -188,11 +188,11 @@ def relations(statement: str) -> set[str]:
     """What a statement reads from or writes to, as it is written; keywords are upper case here, names are not."""
     found = re.findall(
         r"\b(?:FROM|JOIN|INTO|UPDATE|COPY|TABLE|TABLE IF NOT EXISTS|LIKE|REFERENCES|TRIGGER \w+ \w+ \w+ ON|"
-        r"INDEX \w+ ON)\s+([a-z_][a-z_.]*)",
+        r"INDEX \w+ ON)\s+([a-z_][a-z_.]*)\b(?!\()",  # and not a function, as in `extract(epoch FROM now())`
         bare(statement),
     )
     common = set(re.findall(r"(?:WITH|,)\s*([a-z_]+) AS \(", bare(statement)))
-    return set(found) - common - {"unnest"}
+    return set(found) - common
 
 
 @EVERY_QUERY

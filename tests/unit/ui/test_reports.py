@@ -1,13 +1,23 @@
 """The quality report in sentences: what was read, what the rules did, nothing that does not apply."""
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from fcst.ingest.weekly import make_weekly
+from fcst.ingest.weekly import Resources, make_weekly
 from fcst.specs import IngestSpec
-from fcst.ui.reports import report_lines
+from fcst.ui.reports import (
+    class_frame,
+    history_frame,
+    mapping_frame,
+    promo_frame,
+    report_lines,
+    row_frame,
+    rule_frame,
+    series_lines,
+)
 
 REPORT: dict[str, Any] = {
     "source": "train.csv",
@@ -71,7 +81,7 @@ def test_file_without_a_flag_is_told(include_promo: bool) -> None:
     ("name", "words"),
     [
         ("n_flag_missing", "3 rows without a promotion flag count as not promoted."),
-        ("n_flag_unknown", "3 rows with an unknown promotion flag count as not promoted."),
+        ("n_flag_unknown", "3 rows with a promotion flag of unknown meaning are taken as missing: not promoted."),
         ("n_weeks_emptied", "3 item-weeks had promotional sales only: missing, not zero; the models interpolate them."),
         ("n_returns", "3 rows are returns (negative units) and are netted within the week."),
         ("n_fractional", "3 rows have fractional units, as goods sold by weight do."),
@@ -97,9 +107,50 @@ def test_items_that_sold_in_no_whole_week_are_counted() -> None:
 def test_report_that_an_ingest_makes_has_all_that_is_told(tmp_path: Path, header: str, include_promo: bool) -> None:
     days = [f"2020-01-{day:02d},a,{day - 8.5},{'True' if day == 9 else ''}" for day in range(5, 19)]
     (tmp_path / "sales.csv").write_text("\n".join([header, *days]) + "\n")
-    (tmp_path / "out").mkdir()
-    spec = IngestSpec(path=str(tmp_path / "sales.csv"), name="n", include_promo=include_promo)
-    report = make_weekly(spec, 1, tmp_path / "out", "200MB", 1).report
-    lines = report_lines({"report": report, "include_promo": include_promo, "week_end": "SAT"})
+    dataset = load_dataset_of(tmp_path, include_promo)
+    lines = report_lines(dataset)
     assert lines[0] == r"sales\.csv: 14 rows, 1 item, from 2020-01-05 to 2020-01-18."
     assert any("14 rows have fractional units" in line for line in lines)
+
+
+def load_dataset_of(folder: Path, include_promo: bool = False, **options: Any) -> dict[str, Any]:
+    """The dataset that an ingest would make of `sales.csv` in the folder."""
+    (folder / "out").mkdir()
+    spec = IngestSpec(paths=(str(folder / "sales.csv"),), name="n", include_promo=include_promo, **options)
+    files = make_weekly(spec, 1, Resources(folder / "out", "200MB", 1, 10**9, [Path("/")]))
+    return {
+        "report": files.report,
+        "spec": json.loads(files.spec.to_json()),
+        "include_promo": include_promo,
+        "week_end": files.spec.week_end,
+    }
+
+
+def test_tables_of_the_report_account_for_rows_and_items(tmp_path: Path) -> None:
+    rows = [f"2020-01-{day:02d},{key},{day - 8.5},{day == 9}" for day in range(6, 20) for key in ("a", "=b")]
+    (tmp_path / "sales.csv").write_text("\n".join(["date,item_nbr,unit_sales,onpromotion", *rows, "x,a,1,"]) + "\n")
+    dataset = load_dataset_of(tmp_path, skip_bad=True, returns="drop")
+    report = dataset["report"]
+    account = row_frame(report)
+    assert account["Rows"].iloc[0] == 29 == account["Rows"].iloc[1:].sum()
+    assert set(account["Rows that"]) >= {"– cannot be read", "– are returns, left out", "– are promotional, left out"}
+    rules = rule_frame(dataset).set_index("Rule")
+    assert rules.loc["promotions left out", "Concerns"] == "2 rows" and rules.loc["promotions left out", "Units"] == 1.0
+    assert rules.loc["returns left out", "Units"] == report["units"]["returned_units"] < 0
+    assert class_frame(report)["Items"].sum() == history_frame(report)["Items"].sum() == report["n_items"]
+    assert promo_frame(report)["Promotional units"].sum() == 1.0
+    assert set(mapping_frame(dataset)["Column"]) == {"date", "item_nbr", "unit_sales", "onpromotion"}
+    assert len(series_lines(report)) >= 3
+
+
+def test_duplicates_are_told_with_what_was_done() -> None:
+    found = {"key": "item and day", "n": 3, "n_dropped": 0, "n_differing": None, "n_repeated": None}
+    assert "3 rows stand there more than once (same item and day) and are added up." in text_of(duplicates=found)
+    told = text_of(duplicates=found | {"n_dropped": 3, "n_differing": 1})
+    assert "are counted once" in told and "1 of them differs in units: the last one counts." in told
+    assert "2 lines repeat another" in text_of(duplicates=found | {"n": 0, "n_repeated": 2})
+
+
+def test_a_load_that_changed_nothing_says_so() -> None:
+    assert "Nothing changed: the weeks are those of version 2." in text_of(same_as_version=2)
+    assert "Nothing changed" not in text_of(same_as_version=None)

@@ -1,0 +1,230 @@
+"""Rows that cannot be read: how many, and of the first hundred the file, line, column, value and reason."""
+
+from dataclasses import replace
+from typing import Any
+
+from fcst.errors import InputError
+from fcst.ingest import texts, workbooks
+from fcst.ingest.archives import Kind
+from fcst.ingest.duck import Connection, fetch_all, fetch_row, literal
+from fcst.ingest.mapping import NATIVE
+from fcst.ingest.plan import Part
+from fcst.ingest.reading import FIRST_DATE, LAST_DATE, MAX_KEY_LENGTH, SIFTED, Rows
+from fcst.ingest.tables import MAX_REJECTS, Readable
+
+MAX_SHOWN = 100
+MAX_VALUE = 120  # characters of a value that are shown
+EMPTY = "is empty"
+
+_REJECTED = {
+    "MISSING COLUMNS": "the line has fewer cells than the header",
+    "TOO MANY COLUMNS": "the line has more cells than the header",
+    "UNQUOTED VALUE": "a quote is not closed, or has text behind it",
+    "LINE SIZE OVER MAXIMUM": f"the line is longer than {texts.MAX_LINE // 1000:,} kB",
+    "INVALID ENCODING": "the line is not text in UTF-8",
+}
+
+
+def count_rejected(con: Connection) -> tuple[int, int]:
+    """Lines that do not fit their file's header, and those of them that are not UTF-8."""
+    if not fetch_all(con, "SELECT 1 FROM duckdb_tables() WHERE table_name = 'reject_errors'"):
+        return 0, 0  # no file is text
+    n, n_foreign = fetch_row(
+        con,
+        """
+        SELECT count(*), count(*) FILTER (WHERE is_encoding) FROM (
+            SELECT scan_id, file_id, line, bool_or(error_type::VARCHAR = 'INVALID ENCODING') AS is_encoding
+            FROM reject_errors GROUP BY ALL)
+        """,
+    )
+    return n, n_foreign
+
+
+def check_beside(con: Connection, readable: Readable) -> None:
+    """Refuses a file beside the sales that has lines which do not fit its header, once it was read.
+
+    Raises
+    ------
+    InputError
+    """
+    if not fetch_all(con, "SELECT 1 FROM duckdb_tables() WHERE table_name = 'reject_errors'"):
+        return
+    found = fetch_all(
+        con,
+        """
+        SELECT e.line, e.error_type::VARCHAR FROM reject_errors e JOIN reject_scans s USING (scan_id, file_id)
+        WHERE s.file_path = ? ORDER BY e.line LIMIT 1
+        """,
+        [str(readable.path)],
+    )
+    for line, kind in found:
+        name = readable.table.name
+        raise InputError(
+            f"{name} beside the sales, line {line}: {_REJECTED.get(kind, kind.lower())}.", "Mend it or move it away."
+        )
+
+
+def forget_rejected(con: Connection) -> None:
+    """Before the files are read once more."""
+    con.execute("DROP TABLE IF EXISTS reject_errors; DROP TABLE IF EXISTS reject_scans")
+
+
+def describe(con: Connection, rows: Rows, n_unusable: int) -> dict[str, Any]:
+    """The bad rows of a reading.
+
+    Parameters
+    ----------
+    n_unusable
+        rows that fit their header and lack a usable item, date or number of units.
+
+    Returns
+    -------
+    dict
+        `n`, `is_at_least` (more lines were refused than are kept), and `first`: at most a hundred of
+        `file, line, column, value, reason`, in the order of files and lines.
+    """
+    n_rejected, _ = count_rejected(con)
+    rejected = _rejected_lines(con, rows)
+    shown: list[dict[str, Any]] = []
+    for number, (part, readable) in enumerate(rows.parts):
+        lines = rejected.get(number, {})
+        found = list(lines.values())
+        if n_unusable:
+            found += _unusable(con, rows, number, part, readable, set(lines))
+        shown += sorted(found, key=lambda row: row["line"])[:MAX_SHOWN]
+    return {
+        "n": n_rejected + n_unusable,
+        "is_at_least": n_rejected >= MAX_REJECTS,
+        "first": shown[:MAX_SHOWN],
+    }
+
+
+def hides_rows(con: Connection) -> bool:
+    """Whether a line that was refused went on over others, as where a quote is not closed: they may have been good."""
+    (n,) = fetch_row(
+        con,
+        """
+        SELECT count(*) FROM reject_errors
+        WHERE error_type::VARCHAR = 'UNQUOTED VALUE' AND contains(rtrim(csv_line, chr(13) || chr(10)), chr(10))
+        """,
+    )
+    return bool(n)
+
+
+def refusal(rows: Rows, report: dict[str, Any], n_good: int, is_open: bool) -> tuple[str, str]:
+    """The message and hint for the rows of a report that cannot be read.
+
+    Parameters
+    ----------
+    n_good
+        rows that could be loaded without them.
+    is_open
+        a line that was refused hides others.
+    """
+    bad = report["bad_rows"]
+    first = bad["first"][0]
+    table = next(readable.table for _, readable in rows.parts if readable.table.name == first["file"])
+    is_line = not first["column"] or first["reason"] in _REJECTED.values()
+    what = first["reason"] if is_line else f"{first['column']} {first['reason']}"
+    shown = f", in {first['value']!r}" if first["value"] else ""
+    n = f"{'at least ' if bad['is_at_least'] else ''}{bad['n']:,} of {report['n_rows']:,}"
+    hint = "Mend the file or its mapping."
+    if is_open:
+        hint = "Mend the line with the open quote: the lines behind it were read as its continuation."
+    elif n_good:
+        hint = f"Mend the file, or load the {n_good:,} good rows (--skip-bad)."
+    elif table.kind == Kind.WORKBOOK and first["reason"] == EMPTY:
+        hint += f" {workbooks.FORMULAS}"
+    return f"{first['file']}, {table.row_word} {first['line']}: {what}{shown}. Bad rows in all: {n}.", hint
+
+
+def _rejected_lines(con: Connection, rows: Rows) -> dict[int, dict[int, dict[str, Any]]]:
+    """number of the file -> line -> what is wrong with it."""
+    number_of = {str(readable.path): number for number, (_, readable) in enumerate(rows.parts)}
+    found: dict[int, dict[int, dict[str, Any]]] = {}
+    if not count_rejected(con)[0]:
+        return found
+    for path, line, place, kind, text in fetch_all(
+        con,
+        """
+        SELECT DISTINCT ON (s.file_path, e.line) s.file_path, e.line, e.column_idx, e.error_type::VARCHAR, e.csv_line
+        FROM reject_errors e JOIN reject_scans s USING (scan_id, file_id)
+        ORDER BY s.file_path, e.line, e.column_idx
+        """,
+    ):
+        number = number_of.get(path)
+        if number is None:
+            continue
+        table = rows.parts[number][1].table
+        names = table.columns
+        is_cell = kind in ("UNQUOTED VALUE", "INVALID ENCODING") and place is not None and 0 < place <= len(names)
+        found.setdefault(number, {})[line] = {
+            "file": table.name,
+            "line": line,
+            "column": names[place - 1] if is_cell else "",
+            "value": _cut(text.strip("\r\n")),
+            "reason": _REJECTED.get(kind, kind.lower()),
+        }
+    return found
+
+
+def _unusable(
+    con: Connection, rows: Rows, number: int, part: Part, readable: Readable, rejected: set[int]
+) -> list[dict[str, Any]]:
+    """The first rows of a file whose item, date or units cannot be used."""
+    alone = replace(
+        rows,
+        parts=[rows.parts[number]],
+        attributes=(),
+        has_store=False,
+        stores=(),
+        sift={0: rows.sift[number]} if number in rows.sift else {},
+    )
+    date_format = part.proposal.date_format
+    written = "" if not date_format or date_format.startswith(NATIVE) else f" as {date_format} writes it"
+    cases = []
+    for i, name in enumerate(part.proposal.mapping["item"]):
+        key, column = f"k{i}", literal(name)
+        cases += [
+            f"WHEN {key} IS NULL OR trim({key}) = '' THEN [{column}, '', '{EMPTY}']",
+            f"WHEN length({key}) > {MAX_KEY_LENGTH}"
+            f" THEN [{column}, {key}, 'is longer than {MAX_KEY_LENGTH} characters']",
+            f"WHEN contains({key}, chr(0)) THEN [{column}, {key}, 'holds a zero byte']",
+        ]
+    column = literal(part.column("date") or "date")
+    cases += [
+        f"WHEN date_text IS NULL OR date_text = '' THEN [{column}, '', '{EMPTY}']",
+        "WHEN d IS NULL AND moment IS NOT NULL"
+        f" THEN [{column}, date_text, 'is not between {FIRST_DATE} and {LAST_DATE}']",
+        f"WHEN d IS NULL THEN [{column}, date_text, {literal(f'is not a date{written}')}]",
+    ]
+    column = literal(part.column("sales") or "units")
+    sign = "" if part.proposal.decimal == "." else " with a decimal comma"
+    cases += [
+        f"WHEN y IS NULL AND nullif(units_text, '') IS NULL THEN [{column}, '', '{EMPTY}']",
+        f"WHEN y IS NULL THEN [{column}, units_text, 'is not a number{sign}']",
+    ]
+    con.execute("SET preserve_insertion_order = true")
+    records = fetch_all(
+        con,
+        f"""
+        SELECT r, what[1], what[2], what[3] FROM (
+            SELECT r, CASE {" ".join(cases)} END AS what FROM ({alone.sql(is_raw=True, is_numbered=True)})
+            WHERE pm <> {SIFTED}
+        ) WHERE what IS NOT NULL ORDER BY r LIMIT {MAX_SHOWN}
+        """,
+    )
+    con.execute("SET preserve_insertion_order = false")
+    line_of = {record: record for record, *_ in records}
+    if readable.table.kind == Kind.TEXT:
+        wanted = {record for record, *_ in records}
+        line_of |= texts.line_numbers(readable.path, wanted, rejected, readable.table.header_line, readable.table.quote)
+    return [
+        {"file": readable.table.name, "line": line_of[record], "column": name, "value": _cut(value), "reason": reason}
+        for record, name, value, reason in records
+    ]
+
+
+def _cut(text: str) -> str:
+    shown = text.replace("\0", "\\0")
+    return shown if len(shown) <= MAX_VALUE else f"{shown[:MAX_VALUE]} …"

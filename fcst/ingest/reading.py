@@ -1,0 +1,265 @@
+"""The one pass over the files: rows become sums by item, week and promotion, and everything odd is counted on the way.
+
+Table `groups`, one row for each item, week, flag and block of stores:
+
+    k0, k1, …   parts of the item's key
+    wk          last day of the week; NULL where the date cannot be used
+    pm          what the promotion flag says, see FLAGS; SIFTED for rows that the row filter leaves out
+    blk, so     a block of STORES_PER_BLOCK known stores, or a store that the sample of the file did not show
+    n, ny       rows; rows with usable units
+    s, nn, sn   sum of units; rows with negative units, and their sum
+    nf          rows with fractional units
+    m           a bit for each store of the block and day of the week that has a row
+    a_…         attributes of the item, where the files have them
+
+Units are DECIMAL(18, 6): sums do not depend on the order of threads, and inf, nan and 1e999 are no numbers.
+
+The bits tell duplicates exactly and for free: a group with more rows than bits has two rows of one item, store and
+day. Nothing has to hold every item, store and day to find that out.
+"""
+
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from fcst.errors import InputError
+from fcst.ingest.cells import FLAGS, date_sql, flag_sql, moment_sql, most_common, number_sql
+from fcst.ingest.duck import Connection, literal
+from fcst.ingest.mapping import recognise_roles
+from fcst.ingest.plan import Part, Plan
+from fcst.ingest.sources import Tell
+from fcst.ingest.tables import Readable
+from fcst.names import WEEKDAYS
+from fcst.specs import ATTRIBUTES, WIDE, IngestSpec
+
+PREVIOUS_MONTH = 4  # is added to missing and unknown where the row is of the month before that of its week's last day
+SIFTED = 9
+FIRST_DATE, LAST_DATE = "1900-01-01", "2099-12-31"  # beyond them a year is mistyped
+MAX_KEY_LENGTH = 500
+STORES_PER_BLOCK = 18  # times 7 days: the bits of a UHUGEINT
+MAX_KNOWN_STORES = 20_000
+KEY_JOINT = "|"  # between the parts of a key that is joined of several columns
+POLL_S = 0.25
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The rows of all files in one form, as SQL.
+
+    Parameters
+    ----------
+    parts
+        each file's own statement, without row numbers.
+    n_keys
+        parts of the item's key.
+    attributes
+        those that the files of sales have.
+    is_lines
+        a row is a line of a receipt, not all that a store sold of an item on a day.
+    """
+
+    parts: list[tuple[Part, Readable]]
+    spec: IngestSpec
+    n_keys: int
+    attributes: tuple[str, ...]
+    has_store: bool
+    is_lines: bool
+    stores: tuple[str, ...]
+    sift: dict[int, str]
+
+    @property
+    def keys(self) -> list[str]:
+        return [f"k{i}" for i in range(self.n_keys)]
+
+    def sql(self, is_raw: bool = False, is_numbered: bool = False) -> str:
+        """Columns k0…, d, x (days to the end of its week), wk, y, pm, st, store, a_….
+
+        Parameters
+        ----------
+        is_raw
+            also f (the number of the file), and what is written in it: date_text, units_text, flag_text, receipt,
+            moment.
+        is_numbered
+            also r, the number of the row in its file; rows come in order then, one thread after another.
+        """
+        return " UNION ALL ".join(
+            f"SELECT * FROM ({self._part_sql(number, part, readable, is_raw, is_numbered)})"
+            for number, (part, readable) in enumerate(self.parts)
+        )
+
+    def _part_sql(self, number: int, part: Part, readable: Readable, is_raw: bool, is_numbered: bool) -> str:
+        sift = self.sift.get(number, "")
+
+        def kept(expression: str) -> str:
+            return f"CASE WHEN {sift} THEN {expression} END" if sift else expression
+
+        source = readable.sql()
+        if is_numbered:
+            has_numbers = readable.table.row_word == "row"
+            numbers = "r::BIGINT" if has_numbers else "row_number() OVER ()"
+            source = (
+                f"(SELECT * REPLACE ({numbers} AS r) FROM {source})"
+                if has_numbers
+                else f"(SELECT *, {numbers} AS r FROM {source})"
+            )
+        date, units = part.place("date") or "", part.place("sales") or ""
+        day = date_sql(date, part.proposal.date_format)
+        if part.proposal.mapping["date"] == [WIDE]:
+            places = ", ".join(f"c{part.table.columns.index(name)}" for name in part.proposal.periods)
+            days = ", ".join(f"DATE '{day}'" for day in part.proposal.periods.values())
+            source = (
+                f"(SELECT * FROM (SELECT *, unnest([{places}]) AS cell, unnest([{days}]) AS period FROM {source})"
+                " WHERE nullif(cell, '') IS NOT NULL)"
+            )
+            day, units, date = "period", "cell", "period::VARCHAR"
+        store = part.place("store")
+        flag = part.place("promo")
+        columns = [f"{kept(place)} AS k{i}" for i, place in enumerate(part.keys)]
+        columns.append(f"{kept(day)} AS d0")
+        columns.append(f"{number_sql(units, part)} AS y")
+        columns.append(f"{flag_sql(flag, most_common(part, 'promo'))} AS p")
+        columns.append(f"{'NOT (' + sift + ') IS TRUE' if sift else 'false'} AS is_sifted")
+        columns.append(f"{store or 'NULL'} AS store")
+        columns += [f"{part.place(name) or 'NULL'} AS a_{name}" for name in self.attributes]
+        if is_numbered:
+            columns.append("r")
+        if is_raw:
+            receipt = part.place("receipt")
+            columns += [f"{number} AS f", f"{date} AS date_text", f"{units} AS units_text"]
+            columns += [f"{flag or 'NULL'} AS flag_text", f"{receipt or 'NULL'} AS receipt"]
+            columns.append(f"{moment_sql(date, part.proposal.date_format)} AS moment")
+        back = (WEEKDAYS.index(self.spec.week_end or "SAT") + 1) % 7
+        weekday = f"(dayofweek(d) - {back} + 7) % 7" if back else "dayofweek(d)"
+        # In a CASE of its own, for AND evaluates both its sides for every row. Without any flag no month is told.
+        has_flags = any(part.column("promo") for part, _ in self.parts)
+        split_from = FLAGS["missing"] if has_flags else SIFTED
+        known = "LEFT JOIN known_stores USING (store)" if self.has_store and not self.is_lines else ""
+        return f"""
+            SELECT * EXCLUDE (d0, p, is_sifted), d + x AS wk,
+                   CASE WHEN is_sifted THEN {SIFTED} WHEN p < {split_from} THEN p
+                        ELSE CASE WHEN day(d + x) <= x THEN p + {PREVIOUS_MONTH} ELSE p END END AS pm
+            FROM (SELECT *, (6 - {weekday})::INTEGER AS x
+                  FROM (SELECT *, CASE WHEN d0 BETWEEN DATE '{FIRST_DATE}' AND DATE '{LAST_DATE}' THEN d0 END AS d
+                        FROM (SELECT {", ".join(columns)} FROM {source}))) {known}
+        """
+
+
+def make_rows(plan: Plan, readables: Sequence[Readable], beside: Mapping[str, Readable], spec: IngestSpec) -> Rows:
+    """The rows of all files of a plan.
+
+    Parameters
+    ----------
+    beside
+        role -> the file that describes its values, stores or items, by which rows may be filtered too.
+
+    Raises
+    ------
+    InputError
+        if the files' keys have different numbers of parts, or the filter names a column that no file has.
+    """
+    parts = list(zip(plan.parts, readables, strict=True))
+    if len({len(part.keys) for part in plan.parts}) > 1:
+        raise InputError("The files' items are joined of different numbers of columns.", "Map them file by file.")
+    found: dict[str, None] = {}
+    for part in plan.parts:
+        if (name := part.column("store")) is not None:
+            place = part.table.columns.index(name)
+            found |= dict.fromkeys(cell for row in part.table.sample if (cell := row[place]) is not None)
+    return Rows(
+        parts=parts,
+        spec=spec,
+        n_keys=len(plan.parts[0].keys),
+        attributes=tuple(name for name in ATTRIBUTES if any(part.column(name) for part in plan.parts)),
+        has_store=any(part.column("store") for part in plan.parts),
+        is_lines=any(part.column("receipt") or part.proposal.has_times for part in plan.parts),
+        stores=tuple(sorted(found)[:MAX_KNOWN_STORES]),
+        sift={number: _sift_sql(part, beside, spec) for number, part in enumerate(plan.parts) if spec.where},
+    )
+
+
+def read_groups(con: Connection, rows: Rows, tell: Tell) -> None:
+    """Makes the table `groups` in one pass over the files."""
+    con.execute("CREATE OR REPLACE TABLE known_stores (store VARCHAR, st INTEGER)")
+    if rows.stores:
+        con.execute("INSERT INTO known_stores SELECT unnest($s), unnest(range(len($s)))", {"s": list(rows.stores)})
+    by, mask = [*rows.keys, "wk", "pm"], "bit_or(1::UTINYINT << (6 - x)::UTINYINT)"
+    if rows.has_store and not rows.is_lines:
+        by += [f"st // {STORES_PER_BLOCK} AS blk", "CASE WHEN st IS NULL THEN store END AS so"]
+        mask = f"bit_or(1::UHUGEINT << (coalesce(st, 0) % {STORES_PER_BLOCK} * 7 + 6 - x)::UHUGEINT)"
+    else:
+        by += ["0 AS blk", "NULL::VARCHAR AS so"]
+    attributes = "".join(f", max(a_{name}) AS a_{name}" for name in rows.attributes)
+    size = sum(readable.path.stat().st_size for _, readable in rows.parts)
+    with watched(con, "reading", size, tell):
+        con.execute(f"""
+            CREATE OR REPLACE TABLE groups AS
+            SELECT {", ".join(by)}, count(*) AS n, count(y) AS ny, coalesce(sum(y), 0) AS s,
+                   count(*) FILTER (WHERE y < 0) AS nn, coalesce(sum(y) FILTER (WHERE y < 0), 0) AS sn,
+                   count(*) FILTER (WHERE y <> trunc(y)) AS nf,
+                   {mask} FILTER (WHERE y IS NOT NULL) AS m{attributes}
+            FROM ({rows.sql()}) GROUP BY ALL
+        """)
+    con.execute("ALTER TABLE groups ADD COLUMN is_bad BOOLEAN")
+    con.execute(
+        f"UPDATE groups SET is_bad = pm <> {SIFTED} AND (wk IS NULL OR {' OR '.join(map(bad_key_sql, rows.keys))})"
+    )
+
+
+def bad_key_sql(column: str) -> str:
+    """Whether a part of a key cannot be used."""
+    is_empty = f"{column} IS NULL OR trim({column}) = ''"
+    return f"({is_empty} OR length({column}) > {MAX_KEY_LENGTH} OR contains({column}, chr(0)))"
+
+
+def bits_sql(mask: str) -> str:
+    """How many bits a mask has; DuckDB counts those of 64 bits at most."""
+    low = f"({mask}::UHUGEINT & 18446744073709551615::UHUGEINT)::UBIGINT"
+    return f"(bit_count({low})::INTEGER + bit_count(({mask}::UHUGEINT >> 64::UHUGEINT)::UBIGINT)::INTEGER)"
+
+
+@contextmanager
+def watched(con: Connection, what: str, size: int, tell: Tell) -> Iterator[None]:
+    """Tells how far a statement is, while it runs."""
+    is_over = threading.Event()
+
+    def watch() -> None:
+        while not is_over.wait(POLL_S):
+            share = con.query_progress()
+            if share >= 0:
+                tell(what, int(share / 100 * size), size)
+
+    thread = threading.Thread(target=watch, daemon=True)
+    tell(what, 0, size)
+    thread.start()
+    try:
+        yield
+    finally:
+        is_over.set()
+        thread.join()
+
+
+def _sift_sql(part: Part, beside: Mapping[str, Readable], spec: IngestSpec) -> str:
+    """The row filter: a column of the sales, or of the stores' or items' file beside them."""
+    wanted: dict[str, list[str]] = {}
+    for column, value in spec.where:
+        wanted.setdefault(column, []).append(value)
+    conditions = []
+    for column, values in wanted.items():
+        listed = ", ".join(map(literal, values))
+        if column in part.table.columns:
+            conditions.append(f"coalesce(c{part.table.columns.index(column)} IN ({listed}), false)")
+            continue
+        for role, readable in beside.items():
+            names, place = readable.table.columns, part.place(role)
+            key = recognise_roles(names).get(role)
+            if place and key and column in names:
+                keys = f"SELECT c{names.index(key[0])} FROM {readable.sql()} WHERE c{names.index(column)} IN ({listed})"
+                conditions.append(f"coalesce({place} IN ({keys}), false)")
+                break
+        else:
+            raise InputError(
+                f"{part.table.name} has no column {column!r} to filter by.",
+                f"Its columns are {', '.join(part.table.columns[:20])}.",
+            )
+    return " AND ".join(conditions)

@@ -1,0 +1,92 @@
+"""Excel workbooks: one sheet, streamed row by row into CSV with the numbers of its rows in front."""
+
+import csv
+import datetime
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from fcst.errors import InputError
+from fcst.ingest.archives import FREE_RATIO_BYTES, MAX_RATIO
+
+MAX_SHEET_BYTES = 4 << 30  # unpacked; a workbook cannot have more than it says
+MAX_COLUMNS = 2_000
+MAX_CELL = 32_767  # characters, as Excel allows
+FORMULAS = "If the cells hold formulas, save the workbook in Excel, which keeps their values."
+
+
+def read_rows(path: Path, sheet: str, name: str) -> Iterator[list[str]]:
+    """The rows of a sheet as text; formulas as the values that Excel saved with them, empty cells as ''.
+
+    Raises
+    ------
+    InputError
+        if the workbook is broken, too large, or has no such sheet.
+    """
+    with _opened(path, name) as book:
+        page = next((page for page in book.worksheets if not sheet or page.title == sheet), None)
+        if page is None:
+            raise InputError(f"{name} has no such sheet with cells.", "Choose another (--file SHEET).")
+        page.reset_dimensions()  # what a sheet says of its size is often wrong
+        try:
+            for row in page.iter_rows(values_only=True):
+                yield [_as_text(value) for value in row[:MAX_COLUMNS]]
+        except Exception as exc:  # noqa: BLE001  whatever a broken sheet provokes in the library
+            raise InputError(f"{name} cannot be read: {exc}.", "Save it again as .xlsx, or as CSV.") from exc
+
+
+def sheet_names(path: Path, name: str) -> list[str]:
+    """The names of a workbook's sheets that have cells, in order."""
+    with _opened(path, name) as book:
+        return [page.title for page in book.worksheets]
+
+
+@contextmanager
+def _opened(path: Path, name: str) -> Iterator[Any]:
+    import openpyxl  # here: it takes a while, and few files need it
+
+    with path.open("rb") as file:  # by us, for the library leaves a file open that it cannot read
+        try:
+            _check_size(path, name)
+            book = openpyxl.load_workbook(file, read_only=True, data_only=True)
+        except InputError:
+            raise
+        except Exception as exc:  # noqa: BLE001  whatever a broken workbook provokes in the library
+            raise InputError(
+                f"{name} cannot be opened as a workbook: {exc}.", "Save it again as .xlsx, or as CSV."
+            ) from exc
+        try:
+            yield book
+        finally:
+            book.close()
+
+
+def write_csv(path: Path, sheet: str, name: str, skip: int, width: int, target: Path) -> None:
+    """Writes the rows below the first `skip` as CSV without a header: the row's number, then `width` cells."""
+    with target.open("w", encoding="utf-8", newline="") as out:
+        writer = csv.writer(out, lineterminator="\n")
+        for number, row in enumerate(read_rows(path, sheet, name), 1):
+            if number > skip and any(row):
+                writer.writerow([number, *row[:width], *[""] * (width - len(row))])
+
+
+def _check_size(path: Path, name: str) -> None:
+    with zipfile.ZipFile(path) as archive:
+        unpacked = sum(info.file_size for info in archive.infolist())
+    most = min(MAX_SHEET_BYTES, max(FREE_RATIO_BYTES, MAX_RATIO * path.stat().st_size))
+    if unpacked > most:
+        raise InputError(f"{name} unpacks to more than {most / 1e9:,.1f} GB.", "Save the sheet as CSV.")
+
+
+def _as_text(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, datetime.datetime):
+        return value.isoformat(sep=" ") if value.time() != datetime.time() else value.date().isoformat()
+    if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
+        return str(int(value))
+    return str(value)[:MAX_CELL]

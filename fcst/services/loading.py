@@ -1,0 +1,290 @@
+"""Having files read: look into them, ask for their ingest, follow, cancel; and the copies of uploads."""
+
+import re
+import shutil
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import pandas as pd
+
+from fcst.errors import BadRows, InputError
+from fcst.ingest.archives import bare_name
+from fcst.ingest.plan import describe_file, find_tables, make_plan
+from fcst.ingest.sample import write_sample as write_sample
+from fcst.ingest.sources import Workspace
+from fcst.services.supervision import ensure_supervisor, keep_alive, patiently
+from fcst.settings import SAMPLE, load_settings
+from fcst.specs import IngestSpec, Mapping
+from fcst.states import FINAL_INGEST_STATUSES, IngestStatus
+from fcst.store import datasets, ingests
+
+PREVIEW_ROWS = 50
+MAX_COLUMNS_KEPT = 100
+KEEP_UPLOADS_S = 24 * 3600
+POLL_S = 0.1
+TELL_EVERY_S = 5.0
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """What a reading would do, shown before it is asked for.
+
+    Parameters
+    ----------
+    mapping, date_format, decimal
+        what was recognised, or given; a role without a column has an empty list.
+    files
+        of each file of sales: `name, kind, columns, encoding, delimiter, mapping`.
+    others
+        files that were found and would not be read.
+    preview
+        the first rows of the first file, as text, by column.
+    week_end
+        the weekday of all dates seen, where they seem to be weekly; else empty.
+    is_lines
+        rows seem to be lines of receipts.
+    remembered
+        the dataset whose mapping was taken because its file had the same header; else empty.
+    """
+
+    mapping: Mapping
+    date_format: str
+    decimal: str
+    files: list[dict[str, Any]]
+    others: list[str]
+    preview: pd.DataFrame
+    week_end: str
+    is_lines: bool
+    remembered: str
+
+
+def inspect(spec: IngestSpec) -> Inspection:
+    """Looks into the files of a spec: which are the sales, what their columns mean. Reads a sample, unpacks no more.
+
+    Raises
+    ------
+    InputError
+        if there is no file that can be read.
+    """
+    with _workspace() as workspace:
+        first = find_tables(spec, _roots(), workspace)
+        spec, remembered = _with_remembered(spec, list(first[0].columns[:MAX_COLUMNS_KEPT]))
+        plan = make_plan(spec, _roots(), workspace, is_draft=True)
+    part = plan.parts[0]
+    proposal = part.proposal
+    return Inspection(
+        mapping=proposal.mapping,
+        date_format=proposal.date_format,
+        decimal=proposal.decimal,
+        files=[describe_file(part) for part in plan.parts],
+        others=plan.others,
+        preview=pd.DataFrame(list(part.table.sample[:PREVIEW_ROWS]), columns=list(part.table.columns)),
+        week_end=proposal.week_end,
+        is_lines=proposal.has_times or part.column("receipt") is not None,
+        remembered=remembered,
+    )
+
+
+def _with_remembered(spec: IngestSpec, columns: list[str]) -> tuple[IngestSpec, str]:
+    """The spec with the mapping of the newest dataset whose file had the same columns, where it says nothing itself."""
+    known = datasets.find_by_columns(columns)
+    if known is None:
+        return spec, ""
+    kept = IngestSpec.from_dict(known["spec"])
+    return (
+        replace(
+            spec,
+            mapping=kept.mapping | spec.mapping,
+            date_format=spec.date_format or kept.date_format,
+            decimal=spec.decimal or kept.decimal,
+        ),
+        f"{known['name']} version {known['version']}",
+    )
+
+
+def request_ingest(spec: IngestSpec) -> int:
+    """Checks that the files can be read and have their columns, then asks for their ingest; returns the ingest's id.
+
+    Raises
+    ------
+    InputError
+        if a file is missing, empty, unreadable, or lacks a column; nothing is asked for then.
+    """
+    check_files(spec)
+    absolute = [str(Path(path).expanduser().resolve()) for path in spec.paths]
+    ensure_supervisor()  # before: where none can be started, nothing is asked for
+    ingest_id = ingests.insert(replace(spec, paths=tuple(absolute)))
+    ensure_supervisor()
+    return ingest_id
+
+
+def check_files(spec: IngestSpec) -> None:
+    """Whether there are files of sales under the spec's paths, with columns for all that is needed; asks no database.
+
+    Raises
+    ------
+    InputError
+        if not.
+    """
+    with _workspace() as workspace:
+        make_plan(spec, _roots(), workspace)
+
+
+def remember_mapping(spec: IngestSpec) -> tuple[IngestSpec, str]:
+    """The spec with the mapping that was used for files with the same header before, and for which dataset."""
+    with _workspace() as workspace:
+        tables = find_tables(spec, _roots(), workspace)
+    return _with_remembered(spec, list(tables[0].columns[:MAX_COLUMNS_KEPT]))
+
+
+def request_good_rows(ingest_id: int) -> int:
+    """Asks for a refused ingest once more, this time for its good rows alone; returns the new ingest's id."""
+    spec = IngestSpec.from_dict(get_ingest(ingest_id)["spec"])
+    return request_ingest(replace(spec, skip_bad=True))
+
+
+def cancel_ingest(ingest_id: int) -> bool:
+    """Stops an ingest, which leaves nothing; False if it has ended already."""
+    is_new = ingests.request_cancel(ingest_id)
+    ingests.cancel_waiting()
+    ensure_supervisor()
+    return is_new
+
+
+def request_sample() -> int:
+    """Asks for the bundled sample to be read, as the dataset 'sample'."""
+    return request_ingest(IngestSpec(paths=(str(SAMPLE),), name="sample"))
+
+
+def _roots() -> list[Path]:
+    settings = load_settings()
+    return [*settings.ingest_roots, settings.uploads.resolve(), SAMPLE]
+
+
+@contextmanager
+def _workspace() -> Iterator[Workspace]:
+    """A folder for what has to be unpacked to look into it."""
+    settings = load_settings()
+    folder = settings.home / "tmp" / f"look-{uuid.uuid4().hex}"
+    try:
+        folder.mkdir(parents=True)
+    except OSError as exc:
+        raise InputError(f"There is no room to work in {folder}: {exc.strerror}.", "Make room in FCST_HOME.") from exc
+    try:
+        yield Workspace(folder, settings.unpack_limit)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def save_upload(name: str, content: BinaryIO, folder: Path | None = None) -> str:
+    """Keeps a copy of an uploaded file until its ingest has ended; returns its path.
+
+    Of `name` only letters, digits and `._-` remain: what a browser calls a file does not decide where it is written.
+
+    Parameters
+    ----------
+    folder
+        of another upload that belongs to the same dataset.
+
+    Raises
+    ------
+    InputError
+        if the copy cannot be written, as when the disk is full.
+    """
+    target = folder or load_settings().uploads / uuid.uuid4().hex
+    path = target / (re.sub(r"[^\w.-]|^\.+", "_", name.rsplit("/", 1)[-1])[-100:] or "upload.csv")
+    if path.exists():
+        path = path.with_name(f"{uuid.uuid4().hex[:8]}_{path.name}"[-100:])
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+        with path.open("wb") as out:
+            shutil.copyfileobj(content, out, 1 << 20)
+    except OSError as exc:
+        shutil.rmtree(target, ignore_errors=True)
+        raise InputError(
+            f"The upload cannot be kept: {exc.strerror}.", "Make room in FCST_HOME, then try again."
+        ) from exc
+    return str(path)
+
+
+def discard_upload(path: str) -> None:
+    """Removes an upload that was not asked to be read after all."""
+    shutil.rmtree(Path(path).parent, ignore_errors=True)
+
+
+def discard_old_uploads() -> None:
+    """Removes uploads that nobody has asked to be read for a day."""
+    folder = load_settings().uploads
+    needed = {Path(path).parent for row in ingests.list_open() for path in row["spec"]["paths"]}
+    for upload in folder.iterdir() if folder.is_dir() else ():
+        if upload not in needed and time.time() - upload.stat().st_mtime > KEEP_UPLOADS_S:
+            shutil.rmtree(upload, ignore_errors=True)
+
+
+def default_name(path: str) -> str:
+    """What a dataset is called when nobody names it: the file's name without endings, or the folder's."""
+    source = Path(path).expanduser().resolve()
+    name = source.name if source.is_dir() else bare_name(source.name)
+    for ending in (".csv", ".tsv", ".txt", ".parquet", ".xlsx"):
+        name = name.removesuffix(ending)
+    printable = "".join(char for char in name if char.isprintable()).strip()
+    return printable[:100] or "dataset"
+
+
+def get_ingest(ingest_id: int) -> dict[str, Any]:
+    row = ingests.get(ingest_id)
+    if row is None:
+        raise InputError(f"There is no ingest {ingest_id}.", "Load the file again.")
+    return row
+
+
+def list_open_ingests() -> list[dict[str, Any]]:
+    """What is being read or waits for it, the oldest first."""
+    return ingests.list_open()
+
+
+def wait_for_ingest(ingest_id: int, tell: Callable[[str], None] | None = None) -> dict[str, Any]:
+    """Waits for the end of an ingest; returns its dataset. A supervisor that crashes meanwhile is replaced.
+
+    Parameters
+    ----------
+    tell
+        is called with each new word of progress, and every few seconds.
+
+    Raises
+    ------
+    InputError
+        with the reason, if the file was refused.
+    """
+    said, said_at = "", 0.0
+    while (row := patiently(lambda: get_ingest(ingest_id)))["status"] not in FINAL_INGEST_STATUSES:
+        if tell and row["progress"] and (row["progress"] != said or time.monotonic() - said_at > TELL_EVERY_S):
+            said, said_at = row["progress"], time.monotonic()
+            tell(progress_in_words(row))
+        keep_alive()
+        time.sleep(POLL_S)
+    if row["status"] == IngestStatus.FAILED:
+        if row["report"] is not None:
+            raise BadRows(row["error"], row["hint"] or "", row["report"])
+        raise InputError(row["error"], row["hint"] or "")
+    if row["status"] == IngestStatus.CANCELLED:
+        raise InputError(f"The reading of {row['spec']['name']!r} was cancelled.", "Nothing of it was kept.")
+    return datasets.get(row["dataset_id"])
+
+
+def progress_in_words(ingest: dict[str, Any]) -> str:
+    """What an ingest does, how far it is, how fast, and how long it will take: reading, 40 % of 4.9 GB, …"""
+    what = ingest["progress"] or "waiting for its turn"
+    done, total, seconds = ingest["done_bytes"], ingest["total_bytes"], ingest["phase_s"] or 0
+    if not total:
+        return str(what)
+    words = f"{what}, {done * 100 // total} % of {total / 1e6:,.1f} MB"
+    if done and seconds > 1:
+        rate = done / seconds
+        words += f", {rate / 1e6:,.1f} MB/s, about {(total - done) / rate:,.0f} s left"
+    return words

@@ -1,0 +1,281 @@
+"""The views of one dataset: its weeks, its quality, its items, how it was read, its versions."""
+
+import json
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from fcst import charts
+from fcst.names import DEMAND_CLASSES, ENDED_AFTER_WEEKS, NEW_WITHIN_WEEKS
+from fcst.services import datasets
+from fcst.ui import reports, text
+from fcst.ui.ingests import show_bad_rows
+
+SHARE = st.column_config.NumberColumn(format="percent")
+NUMBER = st.column_config.NumberColumn(format="localized")
+
+
+def has_report(dataset: dict[str, Any]) -> bool:
+    """Whether the dataset was loaded by a version that wrote the whole report."""
+    return "weeks" in dataset["report"]
+
+
+def show_weeks(dataset: dict[str, Any]) -> None:
+    """Units by week, with the weeks that were dropped."""
+    report = dataset["report"]
+    has_promo = not dataset["include_promo"] and report["n_promo"] > 0
+    st.subheader("Units a week, all items" + (", without promotions" if has_promo else ""), anchor=False)
+    totals = datasets.weekly_totals(dataset["dataset_id"])
+    dropped = pd.DataFrame([week for week in report.get("weeks", []) if week["is_dropped"]])
+    st.plotly_chart(
+        charts.sales_chart(totals, has_promo, dropped),
+        width="stretch",
+        key="totals",
+        alt="Units sold by week, all items together",
+    )
+    for line in reports.report_lines(dataset):
+        st.markdown(f"- {line}")
+
+
+def show_quality(dataset: dict[str, Any]) -> None:
+    """The quality report."""
+    report = dataset["report"]
+    left, right = st.columns(2, gap="large")
+    with left:
+        st.subheader("What became of the rows", anchor=False)
+        st.dataframe(reports.row_frame(report), hide_index=True, column_config={"Rows": NUMBER, "Share": SHARE})
+        st.dataframe(reports.rule_frame(dataset).round(0), hide_index=True, column_config={"Units": NUMBER})
+        if report["bad_rows"]["n"]:
+            st.markdown("Rows that cannot be read, left out:")
+            show_bad_rows(report["bad_rows"]["first"])
+        st.subheader("Demand", anchor=False)
+        st.dataframe(reports.class_frame(report), hide_index=True, column_config={"Items": NUMBER, "Share": SHARE})
+        st.caption(
+            "ADI: weeks per week with a sale. CV²: how uneven the units of those weeks are. "
+            "Classes of Syntetos, Boylan and Croston (2005), doi:10.1057/palgrave.jors.2601841."
+        )
+        st.dataframe(reports.history_frame(report), hide_index=True, column_config={"Items": NUMBER, "Share": SHARE})
+    with right:
+        _show_promotions(dataset)
+        st.subheader("Series", anchor=False)
+        for line in reports.series_lines(report):
+            st.markdown(f"- {line}")
+    st.subheader("Coverage", anchor=False)
+    st.plotly_chart(
+        charts.coverage_chart(report["coverage"]),
+        width="stretch",
+        key="coverage",
+        alt="Share of weeks with a sale, by items in order of sales and by time",
+    )
+    _show_lists(report)
+    st.download_button(
+        "The report (JSON)",
+        json.dumps(report, indent=1, ensure_ascii=False),
+        file_name=f"report_{_safe(dataset['name'])}_v{dataset['version']}.json",
+        mime="application/json",
+        icon=":material/download:",
+        on_click="ignore",
+    )
+
+
+def _show_promotions(dataset: dict[str, Any]) -> None:
+    report = dataset["report"]
+    st.subheader("Promotions", anchor=False)
+    if not report["has_promo_column"]:
+        st.caption("The file has no promotion flag.")
+        return
+    st.caption("Kept in the unit sales." if dataset["include_promo"] else "Left out of the unit sales, by year:")
+    st.dataframe(
+        reports.promo_frame(report).round({"Promotional units": 0}),
+        hide_index=True,
+        column_config={"Promotional units": NUMBER, "Share of units": SHARE},
+    )
+    if report["flags_missing_by_month"]:
+        months = report["flags_missing_by_month"]
+        n_months = text.count(len(months), "month")
+        st.markdown(f"Flags are missing or unknown in {n_months}, from {min(months)} to {max(months)}.")
+        frame = pd.DataFrame({"Month": list(months), "Rows": list(months.values())})
+        st.dataframe(frame, hide_index=True, height=180, column_config={"Rows": NUMBER})
+    if report["most_affected"]:
+        st.markdown("Items that lose the most:")
+        names = {
+            "unique_id": "Item",
+            "share": "Share left out",
+            "units": "Units left out",
+            "n_emptied": "Weeks emptied",
+        }
+        st.dataframe(
+            reports.listed_frame(report["most_affected"], **names).round({"Units left out": 1}),
+            hide_index=True,
+            height=215,
+            column_config={"Share left out": SHARE, "Units left out": NUMBER},
+        )
+
+
+def _show_lists(report: dict[str, Any]) -> None:
+    lists = {
+        "Outlier weeks": (
+            report["outliers"]["largest"],
+            {"unique_id": "Item", "wk_end_dt": "Week ending", "unit_sales": "Units", "fence": "Fence, units"},
+        ),
+        "Longest gaps": (
+            report["gaps"]["longest_runs"],
+            {"unique_id": "Item", "n_weeks": "Weeks", "first_wk_end_dt": "From", "last_wk_end_dt": "To"},
+        ),
+        "New items": (
+            report["new_items"]["first"],
+            {"unique_id": "Item", "first_wk_end_dt": "First week", "total_units": "Units"},
+        ),
+        "Ended items": (
+            report["ended_items"]["first"],
+            {"unique_id": "Item", "last_sale_dt": "Last sale", "total_units": "Units"},
+        ),
+    }
+    boxes = (*st.columns(2, gap="large"), *st.columns(2, gap="large"))
+    for box, (title, (rows, names)) in zip(boxes, lists.items(), strict=True):
+        with box:
+            st.markdown(f"**{title}**")
+            if rows:
+                st.dataframe(
+                    reports.listed_frame(rows, **names).round(1),
+                    hide_index=True,
+                    height=215,
+                    column_config={"Units": NUMBER, "Fence, units": NUMBER},
+                )
+            else:
+                st.caption("None.")
+
+
+@st.cache_data(max_entries=8, show_spinner=False)
+def _items(dataset_id: int, n_items: int) -> pd.DataFrame:
+    """A dataset never changes, so its items may be kept."""
+    return datasets.list_items(dataset_id, n_items)
+
+
+def show_items(dataset: dict[str, Any]) -> None:
+    """All items, with search; a click on a column's head sorts."""
+    items = _items(dataset["dataset_id"], dataset["n_items"])
+    left, middle, right = st.columns([3, 2, 2])
+    wanted = left.text_input(
+        "Search",
+        value=st.query_params.get("q", ""),
+        key="search",
+        placeholder="key, description, family or class",
+        on_change=lambda: _keep_in_url("q", st.session_state["search"]),
+    )
+    classes = middle.multiselect("Demand", [name for name in DEMAND_CLASSES if name in set(items["demand_class"])])
+    last = pd.Timestamp(dataset["last_wk_end_dt"])
+    age = (last - pd.to_datetime(items["last_sale_dt"])).dt.days
+    is_new = pd.to_datetime(items["first_wk_end_dt"]) > last - pd.Timedelta(weeks=NEW_WITHIN_WEEKS)
+    is_ended = age.isna() | (age >= 7 * ENDED_AFTER_WEEKS)
+    items = items.assign(life=is_new.map({True: "new", False: ""}).where(~is_ended, "ended"))
+    lives = right.multiselect("Life", ["new", "ended"])
+    if wanted.strip():
+        texts = items[["unique_id", "description", "family", "class"]].fillna("").agg(" ".join, axis=1)
+        items = items[texts.str.contains(wanted.strip(), case=False, regex=False)]
+    if classes:
+        items = items[items["demand_class"].isin(classes)]
+    if lives:
+        items = items[items["life"].isin(lives)]
+    filled = [name for name in ("description", "family", "class") if items[name].notna().any()]
+    st.caption(f"{len(items):,} of {text.count(dataset['n_items'], 'item')}, the largest sellers first.")
+    st.dataframe(
+        items[
+            ["sales_rank", "unique_id", *filled, "total_units", "n_weeks", "n_missing", "demand_class", "adi", "cv2"]
+            + ["first_wk_end_dt", "last_sale_dt", "life"]
+        ].round({"total_units": 1, "adi": 2, "cv2": 2}),
+        hide_index=True,
+        placeholder="",
+        height=480,
+        column_config={
+            "sales_rank": st.column_config.NumberColumn("Rank", width="small"),
+            "unique_id": st.column_config.TextColumn("Item"),
+            "description": st.column_config.TextColumn("Description"),
+            "family": st.column_config.TextColumn("Family"),
+            "class": st.column_config.TextColumn("Class"),
+            "total_units": st.column_config.NumberColumn("Units sold", format="localized"),
+            "n_weeks": st.column_config.NumberColumn("Weeks", help="Of its life: from the first sale to the last week"),
+            "n_missing": st.column_config.NumberColumn("Missing", help="Weeks with promotional sales only"),
+            "demand_class": st.column_config.TextColumn("Demand"),
+            "adi": st.column_config.NumberColumn("ADI", help="Weeks per week with a sale"),
+            "cv2": st.column_config.NumberColumn("CV²", help="How uneven the units of weeks with a sale are"),
+            "first_wk_end_dt": st.column_config.DateColumn("First week", format="YYYY-MM-DD"),
+            "last_sale_dt": st.column_config.DateColumn("Last sale", format="YYYY-MM-DD"),
+            "life": st.column_config.TextColumn("Life"),
+        },
+    )
+
+
+def _keep_in_url(name: str, value: str) -> None:
+    if value.strip():
+        st.query_params[name] = value.strip()
+    else:
+        st.query_params.pop(name, None)
+
+
+def show_reading(dataset: dict[str, Any]) -> None:
+    """The files, what their columns were taken for, the rules."""
+    spec, report = dataset["spec"], dataset["report"]
+    left, right = st.columns(2, gap="large")
+    with left:
+        st.subheader("Columns", anchor=False)
+        st.dataframe(reports.mapping_frame(dataset), hide_index=True)
+        st.caption("Offered again for a file with the same header.")
+    with right:
+        st.subheader("Rules", anchor=False)
+        filters = "; ".join(f"{column}={value}" for column, value in spec["where"])
+        rules = {
+            "Weeks end on": dataset["week_end"] + (", as in the data" if report["is_weekly"] else ""),
+            "Promotional sales": text.promotions(dataset["include_promo"], report["has_promo_column"]),
+            "Missing promotion flag": "not promoted",
+            "Returns": "left out" if spec["returns"] == "drop" else "netted within their week",
+            "Duplicates": "counted once" if spec["duplicates"] == "drop" else "added up",
+            "Rows that cannot be read": "left out" if spec["skip_bad"] else "none",
+            "Only rows with": filters or "(all rows)",
+            "Date format": report["files"][0]["date_format"] or "typed",
+            "Decimal sign": spec["decimal"],
+        }
+        frame = pd.DataFrame({"Rule": list(rules), "Choice": list(rules.values())})
+        st.dataframe(frame, hide_index=True)
+    st.subheader("Files", anchor=False)
+    st.dataframe(
+        pd.DataFrame(
+            {
+                "File": [file["name"] for file in report["files"]],
+                "Kind": [file["kind"] for file in report["files"]],
+                "Size, MB": [file["n_bytes"] / 1e6 for file in report["files"]],
+                "Columns": [len(file["columns"]) for file in report["files"]],
+                "Encoding": [file["encoding"] for file in report["files"]],
+            }
+        ).round(1),
+        hide_index=True,
+    )
+
+
+def show_versions(dataset: dict[str, Any]) -> None:
+    """All versions, and the way to delete this one."""
+    versions = datasets.list_versions(dataset["name"])
+    st.dataframe(
+        pd.DataFrame(
+            {
+                "Version": [row["version"] for row in versions],
+                "Loaded": [text.moment(row["created_at"]) for row in versions],
+                "Items": [row["n_items"] for row in versions],
+                "Weeks": [row["n_weeks"] for row in versions],
+                "Last week": [row["last_wk_end_dt"] for row in versions],
+                "Units sold": [row["total_units"] for row in versions],
+                "Promotions": [text.promotions(row["include_promo"], row["has_promo"]) for row in versions],
+                "Changed": [
+                    f"no: as version {row['same_as_version']}" if row["same_as_version"] else "" for row in versions
+                ],
+                "Runs": [row["n_jobs"] for row in versions],
+            }
+        ),
+        hide_index=True,
+        column_config={"Items": NUMBER, "Units sold": st.column_config.NumberColumn(format="compact")},
+    )
+
+
+def _safe(name: str) -> str:
+    return "".join(char if char.isalnum() else "-" for char in name)[:60]

@@ -1,0 +1,129 @@
+"""One dataset: its weeks, its quality, its items, how it was read, its versions; download and delete."""
+
+import io
+from typing import Any
+
+import streamlit as st
+
+from fcst.errors import InputError
+from fcst.names import WEEKLY_FILE
+from fcst.services import datasets
+from fcst.ui import dataset as views
+from fcst.ui import text
+from fcst.ui.shell import choose, number_in_url, page_errors, show_error, show_page
+
+VIEWS = {
+    "weeks": ("Weeks", views.show_weeks),
+    "quality": ("Quality", views.show_quality),
+    "items": ("Items", views.show_items),
+    "reading": ("How it was read", views.show_reading),
+    "versions": ("Versions", views.show_versions),
+}
+
+
+def main() -> None:
+    if st.session_state.pop("deleted", None):
+        st.toast("The dataset is deleted.", icon=":material/delete:")
+        st.switch_page("pages/data.py")
+    if st.button("All data", icon=":material/arrow_back:", type="tertiary", key="back"):
+        st.switch_page("pages/data.py")
+    wanted = number_in_url("dataset")
+    known = datasets.list_datasets()
+    if wanted is None or wanted not in {row["dataset_id"] for row in known}:
+        st.title("Dataset", anchor=False)
+        name = st.query_params.get("dataset", "")
+        show_error(InputError(f"There is no dataset {name}".strip() + ".", "It may have been deleted; choose another."))
+        return
+    dataset = datasets.get_dataset(wanted)
+    with st.container(horizontal=True, vertical_alignment="bottom", horizontal_alignment="distribute"):
+        st.title(text.plain(dataset["name"]), anchor=False, width="content")
+        versions = {row["dataset_id"]: row for row in known if row["name"] == dataset["name"]}
+        if len(versions) > 1:
+            choose("Version", list(versions), "dataset", lambda key: f"version {versions[key]['version']}", width=160)
+    show_numbers(dataset)
+    show_actions(dataset)
+    names = list(VIEWS) if views.has_report(dataset) else ["weeks", "items", "versions"]
+    show_view(dataset, names)
+
+
+def show_numbers(dataset: dict[str, Any]) -> None:
+    with st.container(horizontal=True):
+        st.metric("Items", f"{dataset['n_items']:,}", border=True)
+        st.metric("Whole weeks", f"{dataset['n_weeks']:,}", border=True)
+        first, last = text.day(dataset["first_wk_end_dt"]), text.day(dataset["last_wk_end_dt"])
+        st.metric("Weeks ending", f"{first} – {last}", border=True)
+        st.metric("Units sold", text.large(dataset["total_units"]), border=True)
+
+
+def show_actions(dataset: dict[str, Any]) -> None:
+    dataset_id = dataset["dataset_id"]
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if st.button("Forecast these items", type="primary", icon=":material/play_circle:"):
+            st.switch_page("pages/new_run.py", query_params={"dataset": str(dataset_id)})
+        st.download_button(
+            "Weekly sales (CSV)",
+            lambda: weekly_file(dataset_id),
+            file_name=WEEKLY_FILE,
+            mime="text/csv",
+            icon=":material/download:",
+            on_click="ignore",
+        )
+        if st.button("Delete …", key="delete", icon=":material/delete:", type="tertiary"):
+            ask_to_delete(dataset)
+
+
+@st.dialog("Delete this dataset?")
+def ask_to_delete(dataset: dict[str, Any]) -> None:
+    if st.session_state.get("deleted"):
+        st.rerun()  # the whole page, which leads away
+    title = text.plain(text.dataset_title(dataset["name"], dataset["version"]))
+    dependents = datasets.count_dependents(dataset["dataset_id"])
+    st.markdown(f"**{title}**: {text.count(dataset['n_items'], 'item')}, {text.count(dataset['n_weeks'], 'week')}.")
+    if dependents["n_jobs"]:
+        n_items = text.count(dependents["n_forecasts"], "item")
+        st.markdown(f"With it go {text.count(dependents['n_jobs'], 'run')} and the forecasts of {n_items}.")
+    else:
+        st.markdown("No run uses it.")
+    if dependents["n_open_jobs"]:
+        st.warning("A run of it has not ended: cancel it, or wait, before you delete the dataset.")
+    st.button(
+        "Delete for good",
+        key="delete_now",
+        type="primary",
+        disabled=bool(dependents["n_open_jobs"]),
+        on_click=delete,
+        args=(dataset["dataset_id"],),
+    )
+
+
+def delete(dataset_id: int) -> None:
+    with page_errors():
+        datasets.delete_dataset(dataset_id)
+        st.session_state["deleted"] = True
+
+
+def show_view(dataset: dict[str, Any], names: list[str]) -> None:
+    in_url = st.query_params.get("view", "")
+    st.session_state["view"] = in_url if in_url in names else names[0]
+
+    def write() -> None:
+        st.query_params["view"] = st.session_state["view"] or names[0]
+
+    st.segmented_control(
+        "View",
+        names,
+        key="view",
+        format_func=lambda name: VIEWS[name][0],
+        on_change=write,
+        label_visibility="collapsed",
+    )
+    VIEWS[st.session_state["view"] or names[0]][1](dataset)
+
+
+def weekly_file(dataset_id: int) -> bytes:
+    out = io.BytesIO()
+    datasets.write_weekly_file(dataset_id, out)
+    return out.getvalue()
+
+
+show_page(main)

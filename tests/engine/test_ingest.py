@@ -1,0 +1,222 @@
+"""Reading files into the real database by a real supervisor: cancelled, killed, repeated, refused, deleted."""
+
+import csv
+import gzip
+import io
+import os
+import signal
+import time
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from fcst.engine.task import run_batch, run_ingest
+from fcst.errors import BadRows, InputError
+from fcst.ingest.sample import write_sample
+from fcst.services import datasets, jobs, loading
+from fcst.settings import load_settings
+from fcst.specs import IngestSpec, JobSpec
+from fcst.store import batches, ingests
+from fcst.store import jobs as store_jobs
+from fcst.store.database import transaction
+from tests.conftest import wait_until, write_sales
+from tests.engine.test_supervisor import workers_of
+from tests.unit.ingest.test_bad_input import KEYS, write_keys
+
+TABLES = "datasets items weekly_sales jobs batch_status batch_events job_items forecasts metrics".split()
+
+
+@pytest.fixture(scope="session")
+def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Sales whose reading takes a few seconds."""
+    folder = tmp_path_factory.mktemp("large")
+    write_sample(folder, n_items=2_000, n_stores=4, years=2)
+    return folder / "train.csv"
+
+
+def count(table: str) -> int:
+    with transaction() as cur:
+        cur.execute(f"SELECT count(*) AS n FROM fcst_app.{table}")
+        return cur.fetchone()["n"]
+
+
+def working_folders() -> list[Path]:
+    return [*load_settings().home.glob("tmp/*")]
+
+
+def request(path: Path, **options: object) -> int:
+    return loading.request_ingest(IngestSpec(paths=(str(path),), name="n", **options))
+
+
+def is_reading(ingest_id: int) -> bool:
+    row = loading.get_ingest(ingest_id)
+    assert row["finished_at"] is None, f"it was over before it was seen: {row['status']} {row['error']}"
+    return row["status"] == "running" and row["done_bytes"] > 0
+
+
+def assert_nothing_is_left() -> None:
+    assert [count(table) for table in ("datasets", "items", "weekly_sales")] == [0, 0, 0]
+    wait_until(lambda: not working_folders(), 5, "for the working folder to go")
+
+
+def test_progress_grows_to_the_end(start_supervisor: Callable, large: Path) -> None:
+    ingest_id = request(large)
+    start_supervisor()
+    seen: list[tuple[str, int, int]] = []
+
+    def is_over() -> bool:
+        row = loading.get_ingest(ingest_id)
+        if row["progress"] and row["total_bytes"]:
+            seen.append((row["progress"], row["done_bytes"], row["total_bytes"]))
+        return row["finished_at"] is not None
+
+    wait_until(is_over, what="for the ingest to end")
+    assert loading.get_ingest(ingest_id)["status"] == "completed"
+    done = [done for what, done, _ in seen if what == "reading"]
+    assert done == sorted(done) and len(set(done)) > 1
+    assert all(0 <= done <= total for _, done, total in seen)
+    assert {total for what, _, total in seen if what == "reading"} == {large.stat().st_size}
+    assert working_folders() == []
+
+
+def test_running_ingest_that_is_cancelled_leaves_nothing(start_supervisor: Callable, large: Path) -> None:
+    ingest_id = request(large)
+    start_supervisor()
+    wait_until(lambda: is_reading(ingest_id), what="for the reading to begin")
+    begin = time.monotonic()
+    assert loading.cancel_ingest(ingest_id)
+    wait_until(lambda: loading.get_ingest(ingest_id)["status"] == "cancelled", 10, "for the ingest to end")
+    assert time.monotonic() - begin < 2.5
+    assert_nothing_is_left()
+    assert not loading.cancel_ingest(ingest_id)
+    with pytest.raises(InputError, match="was cancelled"):
+        loading.wait_for_ingest(ingest_id)
+
+
+def test_cancelled_ingest_does_not_stop_the_next(start_supervisor: Callable, large: Path, tmp_path: Path) -> None:
+    write_sales(tmp_path / "small.csv", 3, 20)
+    first, second = request(large), request(tmp_path / "small.csv")
+    start_supervisor(FCST_PROCESSES="1")
+    wait_until(lambda: is_reading(first), what="for the reading to begin")
+    loading.cancel_ingest(first)
+    assert loading.wait_for_ingest(second)["n_items"] == 3
+    assert loading.get_ingest(first)["status"] == "cancelled"
+
+
+def test_waiting_ingest_that_is_cancelled_is_never_read(database: str, large: Path) -> None:
+    ingest_id = request(large)
+    assert loading.cancel_ingest(ingest_id)
+    row = loading.get_ingest(ingest_id)
+    assert (row["status"], row["attempt"], row["dataset_id"]) == ("cancelled", 0, None)
+    assert ingests.claim(str(uuid.uuid4())) is None
+    assert_nothing_is_left()
+
+
+def test_ingest_whose_process_is_killed_is_read_again(start_supervisor: Callable, large: Path) -> None:
+    ingest_id = request(large)
+    supervisor = start_supervisor()
+    wait_until(lambda: is_reading(ingest_id), what="for the reading to begin")
+    for worker in workers_of(supervisor.pid):
+        os.kill(worker, signal.SIGKILL)
+    dataset = loading.wait_for_ingest(ingest_id)
+    assert loading.get_ingest(ingest_id)["attempt"] == 2
+    assert (count("datasets"), count("items")) == (1, dataset["n_items"])
+    assert working_folders() == []
+
+
+def test_ingest_whose_supervisor_is_killed_is_read_by_another(start_supervisor: Callable, large: Path) -> None:
+    ingest_id = request(large)
+    first = start_supervisor(FCST_LEASE_S="2")
+    wait_until(lambda: is_reading(ingest_id), what="for the reading to begin")
+    os.kill(first.pid, signal.SIGKILL)
+    first.wait()
+    start_supervisor(FCST_LEASE_S="2")
+    dataset = loading.wait_for_ingest(ingest_id)
+    assert loading.get_ingest(ingest_id)["attempt"] == 2
+    assert (count("datasets"), count("items")) == (1, dataset["n_items"])
+    assert working_folders() == []
+
+
+def test_same_file_again_is_the_next_version_and_says_so(load_dataset: Callable, tmp_path: Path) -> None:
+    write_sales(tmp_path / "sales.csv", 4, 60)
+    first = load_dataset(tmp_path / "sales.csv")
+    job_id = jobs.submit_job(first["dataset_id"], jobs.choose_largest(first, 2), JobSpec(h=2))
+    second = load_dataset(tmp_path / "sales.csv")
+    assert (second["name"], second["version"], second["report"]["same_as_version"]) == ("s", 2, 1)
+    assert first["report"]["same_as_version"] is None
+    assert jobs.get_job(job_id)["dataset_id"] == first["dataset_id"]
+    assert [row["n_jobs"] for row in datasets.list_versions("s")] == [0, 1]
+    write_sales(tmp_path / "sales.csv", 5, 60)
+    assert load_dataset(tmp_path / "sales.csv")["report"]["same_as_version"] is None
+
+
+def test_deleted_dataset_takes_all_with_it_but_not_before_its_runs_have_ended(load_dataset: Callable) -> None:
+    kept = load_dataset(name="kept")
+    before = {table: count(table) for table in TABLES}
+    dataset = load_dataset(name="deleted")
+    job_id = jobs.submit_job(dataset["dataset_id"], jobs.choose_largest(dataset, 3), JobSpec(h=2))
+    with pytest.raises(InputError, match="1 run of this dataset has not ended"):
+        datasets.delete_dataset(dataset["dataset_id"])
+    assert count("weekly_sales") == 2 * before["weekly_sales"]
+    while claimed := batches.claim(str(uuid.uuid4()), 1):
+        run_batch(claimed[0]["batch_id"], claimed[0]["attempt"])
+    store_jobs.freeze_ended()
+    assert jobs.get_job(job_id)["status"] == "completed"
+    assert all(count(table) > before[table] for table in TABLES)
+    assert datasets.count_dependents(dataset["dataset_id"]) == {"n_jobs": 1, "n_open_jobs": 0, "n_forecasts": 3}
+    datasets.delete_dataset(dataset["dataset_id"])
+    assert {table: count(table) for table in TABLES} == before
+    assert [row["dataset_id"] for row in datasets.list_datasets()] == [kept["dataset_id"]]
+    with pytest.raises(InputError, match="There is no dataset"):
+        datasets.delete_dataset(dataset["dataset_id"])
+
+
+def test_refused_file_leaves_its_ingest_with_the_report_and_nothing_else(
+    start_supervisor: Callable, tmp_path: Path
+) -> None:
+    path = tmp_path / "sales.csv"
+    write_sales(path, 3, 20)
+    with path.open("a") as file:
+        file.write("2020-01-06,a,many\n2020-01-06,a\0b,1\n2020-01-06,a\n")
+    start_supervisor()
+    ingest_id = request(path)
+    with pytest.raises(BadRows, match="line 122: unit_sales is not a number, in 'many'") as caught:
+        loading.wait_for_ingest(ingest_id)
+    assert [row["line"] for row in caught.value.report["bad_rows"]["first"]] == [122, 123, 124]
+    assert_nothing_is_left()
+    good = loading.wait_for_ingest(loading.request_good_rows(ingest_id))
+    assert (good["n_items"], good["report"]["dropped"]["bad"]) == (3, 3)
+
+
+def test_broken_archive_is_refused_with_its_words(database: str, tmp_path: Path) -> None:
+    path = tmp_path / "sales.csv.gz"
+    write_sales(tmp_path / "sales.csv", 200, 300)
+    path.write_bytes(gzip.compress((tmp_path / "sales.csv").read_bytes())[:-1_000])
+    (tmp_path / "sales.csv").unlink()
+    ingest_id = request(path)
+    claimed = ingests.claim(str(uuid.uuid4()))
+    run_ingest(ingest_id, claimed["attempt"])
+    with pytest.raises(InputError, match="sales.csv.gz › sales.csv is broken"):
+        loading.wait_for_ingest(ingest_id)
+    assert_nothing_is_left()
+
+
+def test_keys_reach_the_database_and_the_weekly_file_to_the_letter(load_dataset: Callable, tmp_path: Path) -> None:
+    write_keys(tmp_path / "keys.csv")
+    dataset = load_dataset(tmp_path / "keys.csv")
+    items = datasets.list_items(dataset["dataset_id"], 100)
+    assert set(items["unique_id"]) == set(KEYS)
+    assert dict(zip(items["unique_id"], items["description"], strict=True)) == {key: f"{key}  {key}" for key in KEYS}
+    out = io.BytesIO()
+    datasets.write_weekly_file(dataset["dataset_id"], out)
+    found = {row["item_nbr"] for row in csv.DictReader(io.StringIO(out.getvalue().decode(), newline=""))}
+    assert found == {f"'{key}" if key[0] in "=+-@\t\r" else key for key in KEYS}
+
+
+def test_zero_bytes_in_flags_and_values_reach_the_report_as_text(load_dataset: Callable, tmp_path: Path) -> None:
+    lines = ["date,item_nbr,unit_sales,onpromotion"]
+    lines += [f"2020-01-{day:02},a,1,x\0y" for day in range(5, 19)]
+    (tmp_path / "sales.csv").write_text("\n".join(lines))
+    assert load_dataset(tmp_path / "sales.csv")["report"]["unknown_flags"] == {"x\\0y": 14}

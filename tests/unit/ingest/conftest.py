@@ -1,0 +1,101 @@
+"""Tiny files of sales, written and read back: what all tests of the reading share."""
+
+import csv
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fcst.errors import InputError
+from fcst.ingest.weekly import Resources, WeeklyFiles, make_weekly
+from fcst.specs import IngestSpec
+
+HEADER = "date,item_nbr,unit_sales,onpromotion"
+SUNDAY = date(2020, 1, 5)  # the first day of the tiny files
+SATURDAYS = ("2020-01-11", "2020-01-18", "2020-01-25")
+ITEM_COLUMNS = (
+    "dataset_id unique_id sales_rank total_units first_wk_end_dt last_sale_dt n_weeks n_missing family class"
+    " is_perishable description demand_class adi cv2"
+).split()
+
+
+@dataclass(frozen=True)
+class Weekly:
+    """The two files as they are read back, the spec with what was recognised, and the report."""
+
+    items: list[dict[str, str]]
+    weeks: dict[str, dict[str, tuple[str, str]]]
+    report: dict[str, Any]
+    spec: IngestSpec = field(compare=False)
+
+    def units(self, item: str) -> list[str]:
+        return [units for units, _ in self.weeks[item].values()]
+
+    def item(self, key: str) -> dict[str, str]:
+        return next(row for row in self.items if row["unique_id"] == key)
+
+
+def read_back(files: WeeklyFiles) -> Weekly:
+    with files.items_csv.open(encoding="utf-8", newline="") as file:
+        items = [dict(zip(ITEM_COLUMNS, row, strict=True)) for row in csv.reader(file)]
+    weeks: dict[str, dict[str, tuple[str, str]]] = {}
+    with files.weekly_csv.open(encoding="utf-8", newline="") as file:
+        for _, key, week, units, promo in csv.reader(file):
+            weeks.setdefault(key, {})[week] = (units, promo)
+    return Weekly(items, weeks, files.report, files.spec)
+
+
+def resources(folder: Path, threads: int = 2, roots: Sequence[Path] = (Path("/"),)) -> Resources:
+    return Resources(folder, "200MB", threads, 10**9, roots)
+
+
+def make(
+    folder: Path, *paths: Path, threads: int = 2, roots: Sequence[Path] = (Path("/"),), **options: Any
+) -> WeeklyFiles:
+    """Reads files, with everything that is written in a new folder below `folder`."""
+    out = folder / f"out {len(list(folder.glob('out *')))}"
+    out.mkdir()
+    spec = IngestSpec(paths=tuple(map(str, paths)), name="n", **options)
+    return make_weekly(spec, 7, resources(out, threads, roots), lambda what, done, total: None)
+
+
+def load(path: Path, *more: Path, **options: Any) -> Weekly:
+    """Reads files together into weeks."""
+    return read_back(make(path.parent, path, *more, **options))
+
+
+def refusal(path: Path, *more: Path, **options: Any) -> InputError:
+    """The error of files that are refused, of which no weeks are left."""
+    before = set(path.parent.glob("out */*.csv"))
+    with pytest.raises(InputError) as caught:
+        make(path.parent, path, *more, **options)
+    assert set(path.parent.glob("out */*.csv")) == before
+    assert caught.value.hint
+    return caught.value
+
+
+def day(number: int) -> str:
+    """The n-th day of the tiny files: 0 is a Sunday."""
+    return (SUNDAY + timedelta(days=number)).isoformat()
+
+
+def filler(n_days: int = 14, key: str = "every day", units: float = 1) -> list[str]:
+    """An item that sells every day, so that the weeks are whole."""
+    return [f"{day(n)},{key},{units},False" for n in range(n_days)]
+
+
+def write(path: Path, *rows: str, header: str = HEADER) -> Path:
+    path.write_text(as_text(rows, header), encoding="utf-8")
+    return path
+
+
+def as_text(rows: Iterable[str], header: str = HEADER) -> str:
+    return "\n".join([header, *rows]) + "\n"
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "sales.csv"

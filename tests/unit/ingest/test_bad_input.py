@@ -1,0 +1,896 @@
+"""Nasty files: each is refused with one clear message, or loaded with a report of what happened, and leaves nothing."""
+
+import csv
+import datetime
+import decimal
+import errno
+import gzip
+import io
+import multiprocessing
+import os
+import random
+import re
+import resource
+import struct
+import subprocess
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import openpyxl
+import py7zr
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from fcst.errors import BadRows, InputError
+from fcst.ingest.sources import Tell, silent
+from fcst.ingest.weekly import Resources, make_weekly
+from fcst.services import loading
+from fcst.specs import IngestSpec
+from tests.unit.ingest.conftest import HEADER, SUNDAY, Weekly, as_text, day, filler, read_back
+
+SECONDS = 20.0  # no file may take longer
+MUST_HAVE = "item and none for date and none for units sold"
+IS_ROOT = os.geteuid() == 0
+
+Write = Callable[[Path], object]
+
+
+@dataclass(frozen=True)
+class Nasty:
+    """A file to be written, and what is said of it.
+
+    Parameters
+    ----------
+    write
+        makes the file; or its content.
+    name
+        of the file.
+    says
+        the message, as a pattern.
+    is_seen
+        a page says so already when it looks at the file; else the reading finds out.
+    options
+        of the spec.
+    """
+
+    write: Write | bytes | str
+    says: str
+    name: str = "sales.csv"
+    is_seen: bool = True
+    options: dict[str, Any] = field(default_factory=dict)
+
+    def make(self, folder: Path) -> Path:
+        path = folder / self.name
+        if isinstance(self.write, str):
+            path.write_text(self.write, encoding="utf-8", newline="")
+        elif isinstance(self.write, bytes):
+            path.write_bytes(self.write)
+        else:
+            self.write(path)
+        return path
+
+
+def files_below(folder: Path) -> set[Path]:
+    return {Path(top) / name for top, folders, names in os.walk(folder) for name in [*folders, *names]}
+
+
+def read(path: Path, tell: Tell = silent, memory: str = "200MB", **options: Any) -> Weekly:
+    """Reads a file in a working folder beside it, and looks after what is left there and elsewhere."""
+    out = Path(tempfile.mkdtemp(dir=path.parent, prefix="out "))
+    before = files_below(path.parent)
+    roots = options.pop("roots", [Path("/")])
+    spec = IngestSpec(paths=(str(path),), name="n", **options)
+    try:
+        return read_back(make_weekly(spec, 7, Resources(out, memory, 2, 10**9, roots), tell))
+    except InputError as exc:
+        assert not [*out.glob("*.csv")], "weeks of a file that was refused"
+        check_words(exc)
+        raise
+    finally:
+        assert {file for file in files_below(path.parent) - before if not file.is_relative_to(out)} == set()
+
+
+def check_words(error: InputError) -> None:
+    """One sentence about the file, and a remedy; nothing that a database or terminal would choke on."""
+    assert error.message.endswith(".") and error.hint.endswith(".")
+    assert len(error.message) < 1_000 and len(error.hint) < 2_000
+    assert "\0" not in str(error) and "Traceback" not in str(error)
+    str(error).encode("utf-8")
+
+
+def refusal(path: Path, **options: Any) -> InputError:
+    with pytest.raises(InputError) as caught:
+        read(path, **options)
+    return caught.value
+
+
+def look(path: Path, **options: Any) -> loading.Inspection:
+    """What a page does before it asks for a reading; the folder in which it unpacked is gone then."""
+    spec = IngestSpec(paths=(str(path),), name="n", **options)
+    try:
+        seen = loading.inspect(spec)
+        loading.check_files(spec)
+        return seen
+    except InputError as exc:
+        check_words(exc)
+        raise
+    finally:
+        assert [*Path(os.environ["FCST_HOME"]).glob("tmp/*")] == []
+
+
+# What is in the files
+
+
+GOOD = filler()  # lines 2 to 15
+ROWS = as_text(GOOD)
+FAR = as_text([*filler(), *(f"{day(n % 14)},pad {n % 3},1,False" for n in range(100_000))])  # beyond every sample
+
+
+@lru_cache
+def deflated(n_blocks: int) -> bytes:
+    """A deflate stream of rows, each block 1 MB; the blocks are the same, so they are packed once."""
+    packer = zlib.compressobj(9, zlib.DEFLATED, -15)
+    head = packer.compress(f"{HEADER}\n".encode()) + packer.flush(zlib.Z_FULL_FLUSH)
+    block = packer.compress(f"{day(0)},a,1,False\n".encode() * 50_000) + packer.flush(zlib.Z_FULL_FLUSH)
+    return head + block * n_blocks + packer.flush()
+
+
+def gzip_bomb() -> bytes:
+    return b"\x1f\x8b\x08\0\0\0\0\0\x02\xff" + deflated(1_000) + bytes(8)
+
+
+def zip_of(name: str, content: bytes | str) -> bytes:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(name, content)
+    return packed.getvalue()
+
+
+def zip_bomb() -> bytes:
+    """A zip file whose member says that it has a gigabyte of rows, and has."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("sales.csv", deflated(1_000))
+    whole = bytearray(packed.getvalue())
+    central = whole.rfind(b"PK\x01\x02")
+    for method, size in ((8, 22), (central + 10, central + 24)):
+        whole[method : method + 2] = struct.pack("<H", zipfile.ZIP_DEFLATED)
+        whole[size : size + 4] = struct.pack("<I", 10**9)
+    return bytes(whole)
+
+
+def patched(content: bytes, place: int, value: bytes) -> bytes:
+    return content[:place] + value + content[place + len(value) :]
+
+
+def cut(content: bytes, share: float) -> bytes:
+    return content[: int(len(content) * share)]
+
+
+def seven_zip(content: str, **options: Any) -> bytes:
+    packed = io.BytesIO()
+    with py7zr.SevenZipFile(packed, "w", **options) as archive:
+        archive.writestr(content, "sales.csv")
+    return packed.getvalue()
+
+
+def encrypted_zip(path: Path) -> None:
+    (path.parent / "plain.csv").write_text(ROWS)
+    subprocess.run(["zip", "-q", "-P", "secret", path.name, "plain.csv"], cwd=path.parent, check=True)
+    (path.parent / "plain.csv").unlink()
+
+
+def parquet(path: Path, **columns: Any) -> None:
+    n = 14
+    dates = [SUNDAY + datetime.timedelta(days=number) for number in range(n)]
+    table = {"date": dates, "item": ["a"] * n, "units": [1.5] * n} | columns
+    pq.write_table(pa.table({name: values for name, values in table.items() if values is not None}), path)
+
+
+SHEET = [["date", "item", "units"], *([SUNDAY + datetime.timedelta(days=n), "a", 1.5] for n in range(14))]
+
+
+def workbook(path: Path, rows: list[list[Any]], change: Callable[[Any, Any], object] | None = None) -> None:
+    book = openpyxl.Workbook()
+    for row in rows:
+        book.active.append(row)
+    if change is not None:
+        change(book, book.active)
+    book.save(path)
+
+
+def with_sheet(path: Path, change: Callable[[bytes], bytes]) -> None:
+    """A workbook whose sheet is changed as its XML stands in the file."""
+    workbook(path, SHEET)
+    changed = io.BytesIO()
+    with zipfile.ZipFile(path) as old, zipfile.ZipFile(changed, "w", zipfile.ZIP_DEFLATED) as new:
+        for name in old.namelist():
+            new.writestr(name, change(old.read(name)) if "sheet1" in name else old.read(name))
+    path.write_bytes(changed.getvalue())
+
+
+def with_saved_formulas(path: Path) -> None:
+    with_sheet(path, lambda xml: re.sub(rb"<v>1\.5</v>", b"<f>1+0.5</f><v>1.5</v>", xml))
+
+
+def lol(_: bytes) -> bytes:
+    entities = "".join(f'<!ENTITY a{n} "{f"&a{n - 1};" * 10}">' for n in range(1, 10))
+    sheet = '<sheetData><row r="1"><c r="A1" t="inlineStr"><is><t>&a9;</t></is></c></row></sheetData>'
+    schema = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
+    return f'<!DOCTYPE l [<!ENTITY a0 "lol">{entities}]><worksheet xmlns="{schema}">{sheet}</worksheet>'.encode()
+
+
+def in_folder(**files: str) -> Write:
+    def write(folder: Path) -> None:
+        folder.mkdir()
+        for name, content in files.items():
+            (folder / f"{name}.csv").write_text(content)
+
+    return write
+
+
+# Refused
+
+
+ARCHIVES = {
+    "gzip cut off near its start": Nasty(gzip.compress(FAR.encode())[:30], "is broken", "sales.csv.gz"),
+    "gzip cut off far down": Nasty(
+        cut(gzip.compress(FAR.encode(), 1), 0.9), "is broken", "sales.csv.gz", is_seen=False
+    ),
+    "gzip of nothing": Nasty(gzip.compress(b""), "is empty", "sales.csv.gz"),
+    "empty gzip": Nasty(b"", "is empty", "sales.csv.gz"),
+    "gzip with a wrong sum": Nasty(patched(gzip.compress(ROWS.encode()), -6, b"XX"), "is broken", "sales.csv.gz"),
+    "gzip with rubbish behind": Nasty(gzip.compress(ROWS.encode()) + b"rubbish", "is broken", "sales.csv.gz"),
+    "gzip of zeros": Nasty(lambda path: path.write_bytes(gzip.compress(bytes(10**8), 9)), "is not text", "s.csv.gz"),
+    "gzip bomb": Nasty(gzip_bomb(), "unpacks to more than 250 times its size", "sales.csv.gz", is_seen=False),
+    "zip bomb": Nasty(zip_bomb(), "unpacks to more than 250 times its size", "sales.zip", is_seen=False),
+    "zip bomb in a zip file": Nasty(
+        zip_of("sales.csv.zip", zip_of("sales.csv.zip", zip_bomb())),
+        r"sales.zip › sales.csv.zip › .* unpacks to more than 250 times",
+        "sales.zip",
+        is_seen=False,
+    ),
+    "zip in zip in zip and so on": Nasty(
+        zip_of("a.zip", zip_of("a.zip", zip_of("a.zip", zip_of("a.zip", zip_of("a.csv", ROWS))))),
+        "too many archives in one another",
+        "sales.zip",
+    ),
+    "encrypted zip": Nasty(encrypted_zip, "is encrypted", "sales.zip"),
+    "zip without a table": Nasty(zip_of("readme.md", "x"), "holds no file of sales", "sales.zip"),
+    "empty zip": Nasty(b"PK\x05\x06" + bytes(18), "holds no file of sales", "sales.zip"),
+    "zip with a broken directory": Nasty(
+        zip_of("sales.csv", ROWS).replace(b"PK\x01\x02", b"PK__"), "is broken", "sales.zip"
+    ),
+    "zip cut off": Nasty(cut(zip_of("sales.csv", ROWS), 0.5), "is broken", "sales.zip"),
+    "zip whose member lies elsewhere": Nasty(
+        patched(zip_of("sales.csv", ROWS), zip_of("sales.csv", ROWS).rfind(b"PK\x01\x02") + 42, b"\0\0\0\x70"),
+        "is broken",
+        "sales.zip",
+    ),
+    "zip of an unknown packing": Nasty(
+        patched(zip_of("sales.csv", ROWS), zip_of("sales.csv", ROWS).rfind(b"PK\x01\x02") + 10, b"\x5d\0"),
+        "is packed in a way that is not known|is broken",
+        "sales.zip",
+    ),
+    "7z that is none": Nasty(ROWS, "is not a 7z file, whatever its ending says", "sales.7z"),
+    "7z with rubbish behind its mark": Nasty(b"7z\xbc\xaf\x27\x1c" + bytes(500), "is broken", "sales.7z"),
+    "7z cut off": Nasty(cut(seven_zip(FAR), 0.5), "is broken", "sales.7z"),
+    "7z with a wrong byte": Nasty(patched(seven_zip(FAR), 500, b"rubbish" * 9), "is broken", "sales.7z"),
+    "encrypted 7z": Nasty(seven_zip(ROWS, password="x"), "is encrypted", "sales.7z"),
+    "7z with encrypted names": Nasty(seven_zip(ROWS, password="x", header_encryption=True), "is encrypted", "sales.7z"),
+}
+
+TEXTS = {
+    "nothing": Nasty(b"", "is empty"),
+    "byte order mark alone": Nasty(b"\xef\xbb\xbf", "is empty"),
+    "blank lines alone": Nasty(b" \r\n\n  \n", "is empty"),
+    "header alone": Nasty(HEADER, "has a header and no rows"),
+    "zeros": Nasty(bytes(100_000), "is not text"),
+    "many zeros": Nasty(bytes(3_000_000), "is not text"),
+    "random bytes": Nasty(random.Random(3).randbytes(200_000), "is not text"),
+    "picture": Nasty(b"\x89PNG\r\n\x1a\n" + random.Random(3).randbytes(20_000), "is not text"),
+    "random bytes behind rows": Nasty(ROWS.encode() + random.Random(3).randbytes(20_000), "is not text"),
+    "zero byte in the header": Nasty(ROWS.replace("item", "it\0em"), "is not text"),
+    "web page": Nasty("<html><body>404</body></html>\n", f"has no column for {MUST_HAVE}"),
+    "json": Nasty('[{"date":"2020-01-01","item":"a","units":1}]', f"has no column for {MUST_HAVE}"),
+    "5,000 columns": Nasty(
+        as_text([f"{day(0)},a,1,{',' * 4_996}"], f"{HEADER},{','.join(f'x{n}' for n in range(4_997))}"),
+        "has 5,001 columns",
+    ),
+    "line of 10 MB at the top": Nasty("x" * 10_000_000 + "\n" + ROWS, "line 1: the line is longer than 1,000 kB"),
+    "columns of one name": Nasty(ROWS.replace("onpromotion", "date"), "no header of unique column names: 'date'"),
+    "no header": Nasty("\n".join(filler()), "has no column for item and none for units sold"),
+    "dates of no format": Nasty(as_text(["W1,a,1,", "W2,a,1,"]), "have no format that is known: 'W1', 'W2'"),
+    "a century too many": Nasty(
+        as_text([*filler(), "1900-01-01,a,1,", "2099-12-31,a,1,"]), "more than 100 years", is_seen=False
+    ),
+    "utf-16 cut in a letter": Nasty(ROWS.encode("utf-16")[:-1], "is not text in the encoding utf-16", is_seen=False),
+    "mixed encodings and mixed line ends": Nasty(
+        as_text(GOOD[:7]).replace("\n", "\r\n").encode()
+        + "\n".join([*GOOD[7:], f"{day(1)},Größe,1,", f"{day(1)},K"]).encode()
+        + b"\xe4se,1,\n",
+        "is not text in the encoding utf-8",
+        is_seen=False,
+    ),
+    "encoding that is none": Nasty(ROWS, "encoding 'klingon' cannot be used", options={"encoding": "klingon"}),
+    "encoding that is no text's": Nasty(ROWS, "encoding 'hex' cannot be used", options={"encoding": "hex"}),
+    "encoding that raises": Nasty(ROWS, "encoding 'undefined' cannot", options={"encoding": "undefined"}),
+    "encoding with a zero byte": Nasty(ROWS, r"encoding 'a\\x00' cannot be used", options={"encoding": "a\0"}),
+    "encoding that is another": Nasty(
+        as_text(filler(14, "Käse")), "not text in the encoding ascii", is_seen=False, options={"encoding": "ascii"}
+    ),
+    "date format that is none": Nasty(ROWS, "date format '%Q%%%' cannot be used", options={"date_format": "%Q%%%"}),
+    "date format of two days": Nasty(ROWS, "date format '%d%d' cannot be used", options={"date_format": "%d%d"}),
+    "filter by no column": Nasty(
+        ROWS, "has no column 'x' to filter by", is_seen=False, options={"where": (("x", "y"),)}
+    ),
+    "filter that nothing passes": Nasty(
+        ROWS, "No row of sales.csv passes", is_seen=False, options={"where": (("item_nbr", "'; DROP TABLE groups"),)}
+    ),
+    "broken items beside": Nasty(in_folder(train=ROWS, items="\0" * 99), "items.csv is not text", "folder"),
+}
+
+TABLES = {
+    "parquet cut off": Nasty(
+        lambda path: (parquet(path), path.write_bytes(cut(path.read_bytes(), 0.5))),
+        "cannot be read as Parquet",
+        "sales.parquet",
+    ),
+    "parquet without rows": Nasty(
+        lambda path: pq.write_table(pa.table({"date": [], "item": [], "units": []}), path),
+        "has columns and no rows",
+        "sales.parquet",
+    ),
+    "parquet without columns": Nasty(
+        lambda path: pq.write_table(pa.table({}), path), "cannot be read as Parquet", "sales.parquet"
+    ),
+    "parquet with lists as items": Nasty(
+        lambda path: parquet(path, keys=[[1, 2]] * 14),
+        "column 'keys' of sales.parquet holds lists or records",
+        "sales.parquet",
+        options={"mapping": {"item": ["keys"]}},
+    ),
+    "parquet with text that is none": Nasty(
+        lambda path: parquet(path, item=pa.array([b"K\xe4se"] * 14, pa.binary())),
+        "cannot be read as Parquet",
+        "sales.parquet",
+    ),
+    "parquet with a reserved column": Nasty(
+        lambda path: parquet(path, file_row_number=[1] * 14), "'file_row_number', which is reserved", "sales.parquet"
+    ),
+    "csv that is called a workbook": Nasty(ROWS, "is not an Excel workbook, whatever", "sales.xlsx"),
+    "zip that is called a workbook": Nasty(zip_of("sales.csv", ROWS), "is not an Excel workbook", "sales.xlsx"),
+    "old workbook": Nasty(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(999), "is an old Excel workbook", "sales.xls"),
+    "workbook without cells": Nasty(lambda path: workbook(path, []), "sales.xlsx is empty", "sales.xlsx"),
+    "workbook with an empty first sheet": Nasty(
+        lambda path: workbook(path, [], lambda book, _: book.create_sheet("Data").append([1])),
+        "is empty on its first sheet",
+        "sales.xlsx",
+    ),
+    "sheet that is not there": Nasty(
+        lambda path: workbook(path, SHEET), "no 'May' in what was given", "sales.xlsx", options={"file": "May"}
+    ),
+    "header of merged cells": Nasty(
+        lambda path: workbook(path, SHEET, lambda _, page: page.merge_cells("B1:C1")),
+        "has no column for units sold",
+        "sales.xlsx",
+    ),
+    "formulas without values": Nasty(
+        lambda path: workbook(path, [SHEET[0], *([when, key, "=1+1"] for when, key, _ in SHEET[1:])]),
+        "row 2: units is empty. Bad rows in all: 14 of 14",
+        "sales.xlsx",
+        is_seen=False,
+    ),
+    "workbook with a cut sheet": Nasty(
+        lambda path: with_sheet(path, lambda xml: cut(xml, 0.5)), "cannot be read", "sales.xlsx"
+    ),
+    "workbook of zeros": Nasty(
+        lambda path: with_sheet(path, lambda xml: xml.replace(b"<sheetData>", b"<sheetData>" + b" " * 11 * 10**7)),
+        "unpacks to more than 0.1 GB",
+        "sales.xlsx",
+    ),
+    "workbook that laughs a billion times": Nasty(
+        lambda path: with_sheet(path, lol), "cannot be opened as a workbook|cannot be read", "sales.xlsx"
+    ),
+}  # fmt: skip
+
+PATHS = {
+    "pipe": Nasty(os.mkfifo, "is not a file"),
+    "dangling link": Nasty(lambda path: path.symlink_to(path.parent / "gone"), "There is no file"),
+    "circle of links": Nasty(lambda path: path.symlink_to(path), "cannot be used"),
+    "empty folder": Nasty(lambda path: path.mkdir(), "holds no file of sales", "folder"),
+    "folder of other files": Nasty(
+        lambda path: (path.mkdir(), os.mkfifo(path / "a.csv"), (path / "b.md").write_text("x")),
+        "holds no file of sales",
+        "folder",
+    ),
+    "name that is no text": Nasty(ROWS, "is not text in UTF-8", "caf\udce9.csv"),
+}
+
+REFUSED = ARCHIVES | TEXTS | TABLES | PATHS
+IS_WITHOUT_ZIP = not any((Path(folder) / "zip").exists() for folder in os.environ["PATH"].split(os.pathsep))
+
+
+@pytest.fixture(params=REFUSED)
+def refused(request: pytest.FixtureRequest) -> Nasty:
+    if request.param == "encrypted zip" and IS_WITHOUT_ZIP:
+        pytest.skip("there is no zip command")
+    return REFUSED[request.param]
+
+
+@pytest.mark.parametrize("skip_bad", [False, True])
+def test_file_is_refused_with_a_clear_message(tmp_path: Path, refused: Nasty, skip_bad: bool) -> None:
+    error = refusal(refused.make(tmp_path), skip_bad=skip_bad, **refused.options)
+    assert re.search(refused.says, error.message), error.message
+    if not refused.options.keys() & {"encoding", "date_format", "file"}:  # it is these that are refused
+        assert refused.name.encode("unicode_escape").decode()[:5] in error.message or "items.csv" in error.message
+
+
+def test_page_is_told_the_same_when_it_looks(tmp_path: Path, database: str, refused: Nasty) -> None:
+    path = refused.make(tmp_path)
+    if refused.is_seen:
+        with pytest.raises(InputError, match=refused.says):
+            look(path, **refused.options)
+    else:
+        assert look(path, **refused.options).files[0]["name"].startswith(refused.name)
+
+
+@pytest.mark.parametrize(
+    ("path", "says"),
+    [
+        ("/dev/zero", "/dev/zero is not a file"),
+        ("/dev/null", "/dev/null is not a file"),
+        ("sales\0.csv", "cannot be used"),
+        ("x" * 5_000, "cannot be used"),
+        ("~nobody-of-that-name/sales.csv", "cannot be used"),
+        ("", "is empty"),
+    ],
+)
+def test_path_that_is_none_is_refused(path: str, says: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=says) as caught:
+        make_weekly(IngestSpec(paths=(path,), name="n"), 7, Resources(tmp_path, "200MB", 2, 10**9, [Path("/")]))
+    check_words(caught.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("bomb", [gzip_bomb, zip_bomb])
+def test_bomb_is_stopped_within_bounds_of_time_memory_and_disk(tmp_path: Path, bomb: Callable[[], bytes]) -> None:
+    path = tmp_path / f"sales.{'zip' if bomb is zip_bomb else 'csv.gz'}"
+    path.write_bytes(bomb())
+    said, growth = in_child(lambda: refusal(path).message)
+    assert "unpacks to more than 250 times its size" in said
+    assert growth < 200 << 20
+    assert sum(file.stat().st_size for file in files_below(tmp_path) if file.is_file()) < 2 * path.stat().st_size
+
+
+def in_child(work: Callable[[], str], **changes: int) -> tuple[str, int]:
+    """What `work` says in a process of its own, and by how many bytes that has grown."""
+
+    def run(pipe: Any) -> None:
+        if "uid" in changes:
+            os.setuid(changes["uid"])
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        said = work()
+        pipe.send((said, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024))
+
+    context = multiprocessing.get_context("fork")
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(target=run, args=(sender,))
+    process.start()
+    sender.close()
+    try:
+        assert receiver.poll(SECONDS), "it hangs"
+        return receiver.recv()
+    finally:
+        process.kill()
+        process.join()
+
+
+# Bad rows: refused with file and line, or left out when asked
+
+
+WITH_BREAKS = [f'{day(n)},"two\nlines",1,False' for n in range(14)]
+
+
+@dataclass(frozen=True)
+class Bad:
+    """A text in which the rows of some lines cannot be read."""
+
+    content: str | bytes
+    lines: tuple[int, ...]
+    says: str
+    n_good: int = 14
+
+
+BAD = {
+    "utf-8 and latin-1": Bad(
+        as_text([*GOOD, f"{day(0)},Größe,1,"]).encode() + f"{day(1)},Käse,1,\n".encode("latin-1"),
+        (17,),
+        "the line is not text in UTF-8",
+        15,
+    ),
+    "zero byte in a key": Bad(as_text([*GOOD, f"{day(1)},a\0b,1,"]), (16,), "item_nbr holds a zero byte"),
+    "zero byte in a number": Bad(as_text([*GOOD, f"{day(1)},a,1\0,"]), (16,), "unit_sales is not a number"),
+    "zero byte in a date": Bad(as_text([*GOOD, f"{day(1)}\0,a,1,"]), (16,), "date is not a date"),
+    "line of 10 MB": Bad(
+        as_text([*GOOD[:7], f"{day(1)},{'k' * 10_000_000},1,", *GOOD[7:]]), (9,), "the line is longer than 1,000 kB"
+    ),
+    "key of 10,000 characters": Bad(
+        as_text([*GOOD, f"{day(1)},{'k' * 10_000},1,"]), (16,), "item_nbr is longer than 500 characters"
+    ),
+    "header in the middle": Bad(as_text([*GOOD[:7], HEADER, *GOOD[7:]]), (9,), "date is not a date, in 'date'"),
+    "mixed line ends": Bad(
+        as_text([*GOOD[:7]]).replace("\n", "\r\n") + "\n".join([*GOOD[7:], f"{day(1)},a,x,\n"]), (16,), "in 'x'"
+    ),
+    "carriage returns": Bad(as_text([*GOOD, f"{day(1)},a,x,"]).replace("\n", "\r"), (16,), "in 'x'"),
+    "blank lines": Bad("\n\n" + as_text(GOOD).replace("\n", "\n\n") + f"{day(1)},a,x,\n", (33,), "in 'x'"),
+    "line breaks in quotes above": Bad(as_text([*WITH_BREAKS, f"{day(1)},a,x,"]), (30,), "in 'x'"),
+    "line breaks in the title and the header": Bad(
+        '"The\nsales",,,\n"of\n2020",,,\n'
+        + as_text([*GOOD, f"{day(1)},a,x,"], HEADER.replace("onpromotion", '"on\npromotion"')),
+        (21,),
+        "in 'x'",
+    ),
+    "text behind a quote": Bad(as_text([*GOOD, f'{day(1)},"a" b,1,']), (16,), "has text behind it"),
+    "too few cells": Bad(as_text([*GOOD, f"{day(1)},a"]), (16,), "the line has fewer cells than the header"),
+    "too many cells": Bad(as_text([*GOOD, f"{day(1)},a,1,,x,y"]), (16,), "the line has more cells than the header"),
+    "days and months in either order": Bad(
+        as_text([*(f"{n:02}/01/2020,a,1," for n in range(5, 19)), "12/13/2013,a,1,"]),
+        (16,),
+        "date is not a date as %d/%m/%Y writes it, in '12/13/2013'",
+    ),
+    "years 13 and 9999": Bad(
+        as_text([*GOOD, "0013-12-13,a,1,", "9999-12-31,a,1,"]), (16, 17), "is not between 1900-01-01 and 2099-12-31"
+    ),
+    "29 February of a common year": Bad(as_text([*GOOD, "2019-02-29,a,1,"]), (16,), "date is not a date"),
+    "endless date": Bad(as_text([*GOOD, "infinity,a,1,"]), (16,), "is not between"),
+    "numbers that are none": Bad(
+        as_text([*GOOD, *(f"{day(1)},a,{text}," for text in ("1e999", "inf", "nan", "-inf", "5 kg", "", "0x1", "-"))]),
+        tuple(range(16, 24)),
+        "unit_sales is not a number, in '1e999'",
+    ),
+    "keys that are empty": Bad(
+        as_text([*GOOD, f"{day(1)},,1,", f'{day(1)},"",1,', f"{day(1)},   ,1,"]), (16, 17, 18), "item_nbr is empty"
+    ),
+}
+
+
+@pytest.mark.parametrize("bad", BAD.values(), ids=BAD)
+def test_bad_rows_are_refused_with_file_line_and_reason(tmp_path: Path, bad: Bad) -> None:
+    path = Nasty(bad.content, "").make(tmp_path)
+    error = refusal(path)
+    assert isinstance(error, BadRows)
+    assert error.message.startswith(f"sales.csv, line {bad.lines[0]}: ") and bad.says in error.message
+    assert f"Bad rows in all: {len(bad.lines)} of " in error.message
+    assert f"load the {bad.n_good} good rows" in error.hint
+    assert [row["line"] for row in error.report["bad_rows"]["first"]] == list(bad.lines)
+
+
+@pytest.mark.parametrize("bad", BAD.values(), ids=BAD)
+def test_good_rows_are_loaded_when_asked_and_the_bad_are_reported(tmp_path: Path, bad: Bad) -> None:
+    report = read(Nasty(bad.content, "").make(tmp_path), skip_bad=True).report
+    assert (report["n_kept"], report["n_rows"]) == (bad.n_good, bad.n_good + len(bad.lines))
+    assert report["dropped"]["bad"] == report["bad_rows"]["n"] == len(bad.lines)
+    assert [row["line"] for row in report["bad_rows"]["first"]] == list(bad.lines)
+
+
+@pytest.mark.parametrize("bad", BAD.values(), ids=BAD)
+def test_page_sees_the_columns_of_a_file_with_bad_rows(tmp_path: Path, database: str, bad: Bad) -> None:
+    seen = look(Nasty(bad.content, "").make(tmp_path))
+    assert [len(seen.mapping[role]) for role in ("item", "date", "sales")] == [1, 1, 1]
+
+
+@pytest.mark.parametrize("skip_bad", [False, True])
+@pytest.mark.parametrize("behind", [GOOD, [*GOOD, f'{day(1)},"b",1,', *GOOD]], ids=["to the end", "to the next quote"])
+def test_open_quote_is_refused_for_it_hides_good_rows(tmp_path: Path, behind: list[str], skip_bad: bool) -> None:
+    path = Nasty(as_text([*GOOD, f'{day(1)},"a,1,', *behind]), "").make(tmp_path)
+    error = refusal(path, skip_bad=skip_bad)
+    assert error.message.startswith("sales.csv, line 16: ") and "a quote is not closed" in error.message
+    assert "the lines behind it were read as its continuation" in error.hint
+
+
+def test_workbook_row_is_told_by_its_number(tmp_path: Path) -> None:
+    workbook(tmp_path / "sales.xlsx", [["Sales"], [], *SHEET, [SUNDAY, "a", "#REF!"]])
+    assert refusal(tmp_path / "sales.xlsx").message.startswith("sales.xlsx, row 18: units is not a number, in '#REF!'")
+    assert read(tmp_path / "sales.xlsx", skip_bad=True).report["dropped"]["bad"] == 1
+    assert refusal(tmp_path / "sales.xlsx", file="Sheet").message.startswith("sales.xlsx › Sheet, row 18: ")
+
+
+def test_formulas_whose_values_were_not_saved_are_explained(tmp_path: Path) -> None:
+    for place, name in enumerate(["dates", "units"]):
+        rows = [[*row[: place * 2], "=A1", *row[place * 2 + 1 :]] for row in SHEET[1:]]
+        workbook(tmp_path / f"{name}.xlsx", [SHEET[0], *rows])
+        assert "save the workbook in Excel, which keeps their values" in refusal(tmp_path / f"{name}.xlsx").hint
+
+
+def test_numbers_that_are_none_in_parquet_are_told_by_row(tmp_path: Path) -> None:
+    parquet(tmp_path / "sales.parquet", units=[1.0] * 12 + [float("nan"), float("inf")])
+    assert refusal(tmp_path / "sales.parquet").message.startswith("sales.parquet, row 13: units is not a number")
+    report = read(tmp_path / "sales.parquet", skip_bad=True).report
+    assert [row["value"] for row in report["bad_rows"]["first"]] == ["nan", "inf"]
+
+
+# Odd, and read all the same
+
+
+LOADED = {
+    "zip with a member above its folder": Nasty(zip_of("../../x.csv", ROWS), "every day", "sales.zip"),
+    "zip with an absolute member": Nasty(zip_of("/tmp/fcst-absolute.csv", ROWS), "every day", "sales.zip"),
+    "zip with a strange name": Nasty(zip_of("a\nb'\"\u202e.csv", ROWS), "every day", "sales.zip"),
+    "latin-1 far down": Nasty(
+        FAR.encode() + as_text(filler(14, "Käse Größe für Öl"), "").encode("latin-1")[1:], "Käse Größe für Öl"
+    ),
+    "latin-1 and mixed line ends": Nasty(
+        as_text(filler(14, "Größe")).replace("\n", "\r\n").encode("latin-1") + as_text(filler(), "").encode()[1:],
+        "Größe",
+    ),
+    "cp1251": Nasty(as_text([*filler(14, "Молоко цельное"), *filler(14, "Хлеб")]).encode("cp1251"), "Хлеб"),
+    "utf-16": Nasty(as_text(filler(14, "Käse")).encode("utf-16"), "Käse"),
+    "utf-16 without a mark": Nasty(as_text(filler(14, "Käse")).encode("utf-16-le"), "Käse"),
+    "big utf-16 without a mark": Nasty(as_text(filler(14, "Käse")).encode("utf-16-be"), "Käse"),
+    "1,000 columns": Nasty(
+        as_text([f"{row}{',' * 996}" for row in filler()], f"{HEADER},{','.join(f'x{n}' for n in range(996))}"),
+        "every day",
+    ),
+    "carriage returns": Nasty(ROWS.replace("\n", "\r"), "every day"),
+    "carriage returns, far down": Nasty(FAR.replace("\n", "\r"), "every day"),
+    "mixed line ends": Nasty(as_text(GOOD[:7]).replace("\n", "\r\n") + "\n".join(GOOD[7:]), "every day"),
+    "thousands set apart": Nasty(as_text([*filler(14, "a"), f'{day(1)},a,"1,234.5",']), "a"),
+    "quote in a cell": Nasty(as_text([*filler(), f'{day(1)},5" pipe,1,']), '5" pipe'),
+    "zero bytes in flags": Nasty(ROWS.replace("False", "x\0y"), "every day"),
+    "name with wildcards": Nasty(ROWS, "every day", "sales [1]*?{x}.csv"),
+    "name like a partition": Nasty(ROWS, "every day", "date=2020-01-01.csv"),
+    "parquet with wildcards in its name": Nasty(parquet, "a", "sales [1].parquet"),
+    "parquet with lists and records": Nasty(
+        lambda path: parquet(path, x=[[1, 2]] * 14, target=[{"a": 1}] * 14, sku=[["b"]] * 14), "a", "sales.parquet"
+    ),
+    "parquet with times, decimals and bytes": Nasty(
+        lambda path: parquet(
+            path,
+            date=[datetime.datetime(2020, 1, 5, 9) + datetime.timedelta(days=n) for n in range(14)],
+            item=pa.array(["Käse".encode()] * 14, pa.binary()),
+            units=[decimal.Decimal("1.50")] * 14,
+        ),
+        "Käse",
+        "sales.parquet",
+    ),
+    "workbook with titles in merged cells": Nasty(
+        lambda path: workbook(
+            path, [["Sales of 2020"], [], ["from", None, "us"], *SHEET], lambda _, page: page.merge_cells("A1:C1")
+        ),
+        "a",
+        "sales.xlsx",
+    ),
+    "workbook with saved formulas": Nasty(with_saved_formulas, "a", "sales.xlsx"),
+    "workbook with its second sheet": Nasty(
+        lambda path: workbook(
+            path, [], lambda book, _: [page.append(row) for page in [book.create_sheet("Data")] for row in SHEET]
+        ),
+        "a",
+        "sales.xlsx",
+        options={"file": "Data"},
+    ),
+    "workbook with a cell in its last corner": Nasty(
+        lambda path: workbook(path, SHEET, lambda _, page: page.cell(row=1_048_576, column=16_384, value=" ")),
+        "a",
+        "sales.xlsx",
+    ),
+    "folder with a pipe in it": Nasty(
+        lambda path: (in_folder(train=ROWS)(path), os.mkfifo(path / "items.csv"), os.mkfifo(path / "x.csv")),
+        "every day",
+        "folder",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("odd", LOADED.values(), ids=LOADED)
+def test_odd_file_is_read(tmp_path: Path, odd: Nasty) -> None:
+    weekly = read(odd.make(tmp_path), **odd.options)
+    assert odd.says in weekly.weeks
+    report = weekly.report
+    assert report["n_rows"] == report["n_kept"] and report["bad_rows"]["n"] == 0
+    assert not Path("/tmp/fcst-absolute.csv").exists()
+
+
+@pytest.mark.parametrize("odd", LOADED.values(), ids=LOADED)
+def test_page_shows_an_odd_file(tmp_path: Path, database: str, odd: Nasty) -> None:
+    assert len(look(odd.make(tmp_path), **odd.options).preview) > 0
+
+
+def test_sales_are_found_among_other_files_of_an_archive(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "sales.zip", "w") as archive:
+        archive.writestr("stock.csv", "a,b\n1,2\n")
+        archive.writestr("prices.csv", "sku,price\n1,2\n")
+        archive.writestr("2020/verkauf.csv", ROWS)
+    report = read(tmp_path / "sales.zip").report
+    assert report["source"] == "sales.zip › 2020/verkauf.csv"
+    assert report["other_files"] == ["sales.zip › stock.csv", "sales.zip › prices.csv"]
+
+
+def test_file_without_a_header_is_read_by_the_numbers_of_its_columns(tmp_path: Path) -> None:
+    (tmp_path / "sales.csv").write_text("\n".join(filler()))
+    mapping = {"item": ["column 2"], "date": ["column 1"], "sales": ["column 3"]}
+    assert read(tmp_path / "sales.csv", mapping=mapping).units("every day") == ["7.0", "7.0"]
+
+
+KEYS = [
+    "=cmd()", "+1", "@x", "-5", "\tx", "<script>alert(1)</script>", "a\nb", "a\r\nb", "t\tb", "\u202eabc\u200f", "😀",
+    "'q'", '"dq"', "a,b", "a;b", "\\N", "\\", "\\.", "NULL", "null", " lead", "trail ", "'; DROP TABLE x; --", "{x}",
+    "%s", "$1", "0042", "1e3", "x" * 500,
+]  # fmt: skip
+
+
+def write_keys(path: Path) -> None:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, quoting=csv.QUOTE_ALL)
+        writer.writerow(["date", "item_nbr", "unit_sales", "description"])
+        writer.writerows([day(n), key, 1, f"{key} \0 {key}"] for key in KEYS for n in range(14))
+
+
+def test_keys_are_kept_to_the_letter(tmp_path: Path) -> None:
+    write_keys(tmp_path / "sales.csv")
+    weekly = read(tmp_path / "sales.csv")
+    assert set(weekly.weeks) == set(KEYS) == {row["unique_id"] for row in weekly.items}
+    assert all(weekly.units(key) == ["7.0", "7.0"] for key in KEYS)
+
+
+def test_columns_may_have_any_name(tmp_path: Path) -> None:
+    names = {"item": ['it\'em "x"; --'], "date": ["d\nate"], "sales": ["{u}%s$1"]}
+    with (tmp_path / "sales.csv").open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow([name for (name,) in names.values()])
+        writer.writerows(["a", day(n), 1] for n in range(14))
+    assert read(tmp_path / "sales.csv", mapping=names).units("a") == ["7.0", "7.0"]
+
+
+# Where files may lie
+
+
+def test_path_outside_the_allowed_folders_is_refused_also_by_a_link(tmp_path: Path) -> None:
+    (tmp_path / "allowed").mkdir()
+    (tmp_path / "secret.csv").write_text(ROWS)
+    (tmp_path / "allowed" / "link.csv").symlink_to(tmp_path / "secret.csv")
+    (tmp_path / "allowed" / "folder").symlink_to(tmp_path)
+    roots = [tmp_path / "allowed"]
+    for path in ("secret.csv", "allowed/../secret.csv", "allowed/link.csv", "allowed/folder/secret.csv"):
+        error = refusal(tmp_path / path, roots=roots)
+        assert "is not in a folder that may be read" in error.message and "FCST_INGEST_ROOTS" in error.hint
+    assert "holds no file of sales" in refusal(tmp_path / "allowed", roots=roots).message
+
+
+def test_items_outside_the_allowed_folders_are_not_read(tmp_path: Path) -> None:
+    (tmp_path / "allowed").mkdir()
+    (tmp_path / "secret.csv").write_text("item_nbr,family\nevery day,SECRET\n")
+    (tmp_path / "allowed" / "items.csv").symlink_to(tmp_path / "secret.csv")
+    (tmp_path / "allowed" / "train.csv").write_text(ROWS)
+    weekly = read(tmp_path / "allowed" / "train.csv", roots=[tmp_path / "allowed"])
+    assert "SECRET" not in str(weekly)
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A folder that every user reaches, unlike those of pytest."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o777)
+        yield Path(folder)
+
+
+@pytest.mark.skipif(not IS_ROOT, reason="only root can become somebody else")
+@pytest.mark.parametrize("what", ["file", "folder", "file of a folder"])
+def test_what_may_not_be_read_is_refused(open_folder: Path, what: str) -> None:
+    folder = open_folder / "data"
+    folder.mkdir()
+    (folder / "sales.csv").write_text(ROWS)
+    (folder / "sales.csv").chmod(0 if "file" in what else 0o644)
+    folder.chmod(0 if what == "folder" else 0o755)
+    path = folder if what == "file of a folder" else folder / "sales.csv"
+
+    def work() -> str:
+        out = Path(tempfile.mkdtemp(dir=open_folder))
+        try:
+            make_weekly(IngestSpec(paths=(str(path),), name="n"), 7, Resources(out, "200MB", 2, 10**9, [Path("/")]))
+        except InputError as exc:
+            check_words(exc)
+            return exc.message
+        return "it was read"
+
+    said, _ = in_child(work, uid=65_534)
+    assert "sales.csv" in said and "Permission denied" in said
+
+
+# What happens while a file is read
+
+
+@pytest.mark.parametrize("name", ["sales.csv", "sales.csv.gz"])
+@pytest.mark.parametrize("skip_bad", [False, True])
+def test_file_that_grows_while_it_is_read_is_refused(tmp_path: Path, name: str, skip_bad: bool) -> None:
+    path = tmp_path / name
+    path.write_bytes(gzip.compress(ROWS.encode()) if name.endswith("gz") else ROWS.encode())
+
+    size = path.stat().st_size
+
+    def grow(what: str, done: int, total: int) -> None:
+        if path.stat().st_size == size:
+            with path.open("ab") as file:
+                file.write(gzip.compress(b"") if name.endswith("gz") else b"2020-01-08,a,1,\n")
+
+    error = refusal(path, tell=grow, skip_bad=skip_bad)
+    assert "changed while it was read" in error.message
+
+
+@pytest.mark.parametrize("phase", ["reading", "making weeks"])
+def test_file_that_is_removed_while_it_is_read_is_refused(tmp_path: Path, phase: str) -> None:
+    path = Nasty(ROWS, "").make(tmp_path)
+    error = refusal(path, tell=lambda what, done, total: path.unlink(missing_ok=True) if what == phase else None)
+    assert "sales.csv" in error.message and "gone" in error.message
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A folder on a disk of 4 MB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(folder)]
+    try:
+        is_mounted = IS_ROOT and subprocess.run(command, capture_output=True).returncode == 0
+    except FileNotFoundError:
+        is_mounted = False
+    if not is_mounted:
+        pytest.skip("no small disk can be mounted here")
+    yield folder
+    subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def noisy(n_rows: int) -> str:
+    """Rows that do not pack well, of many items."""
+    rng = random.Random(1)
+    return as_text([*filler(), *(f"{day(n % 700)},item {rng.getrandbits(64)},{n % 7},False" for n in range(n_rows))])
+
+
+@pytest.mark.parametrize(
+    ("name", "pack"),
+    [
+        ("sales.csv.gz", lambda text: gzip.compress(text.encode(), 1)),
+        ("sales.zip", lambda text: zip_of("sales.csv", text)),
+        ("utf-16.csv", lambda text: text.encode("utf-16")),
+        ("sales.csv", lambda text: text.encode()),
+    ],
+    ids=["unpacking", "unpacking a member", "converting", "writing weeks"],
+)
+def test_full_disk_is_told(tmp_path: Path, small_disk: Path, name: str, pack: Callable[[str], bytes]) -> None:
+    path = tmp_path / name
+    path.write_bytes(pack(noisy(150_000)))
+    with pytest.raises(InputError) as caught:
+        make_weekly(IngestSpec(paths=(str(path),), name="n"), 7, Resources(small_disk, "60MB", 2, 10**9, [Path("/")]))
+    check_words(caught.value)
+    assert re.search(f"no room on disk|{os.strerror(errno.ENOSPC)}", caught.value.message)
+    assert "Make room in FCST_HOME" in caught.value.hint
+    assert path.exists() and not (small_disk / "part").exists()
+
+
+def test_page_tells_a_full_disk(
+    tmp_path: Path, small_disk: Path, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FCST_HOME", str(small_disk))
+    (tmp_path / "sales.zip").write_bytes(zip_of("sales.csv.gz", gzip.compress(noisy(300_000).encode(), 1)))
+    with pytest.raises(InputError, match=os.strerror(errno.ENOSPC)):
+        look(tmp_path / "sales.zip")
+
+
+def test_memory_that_does_not_do_is_told(tmp_path: Path) -> None:
+    path = Nasty(noisy(150_000), "").make(tmp_path)
+    error = refusal(path, memory="3MB")
+    assert error.message.startswith("sales.csv needs more memory than is allowed")
+    assert error.hint == "Raise FCST_INGEST_MEMORY."
+
+
+def test_little_memory_goes_to_disk(tmp_path: Path) -> None:
+    report = read(Nasty(noisy(30_000), "").make(tmp_path), memory="50MB").report
+    assert report["n_rows"] == 30_014
