@@ -197,6 +197,9 @@ def _say_report(report: dict[str, Any]) -> None:
     """What should be known of a reading at once; `--json` has all of it."""
     if same := report["same_as_version"]:
         _say(f"Nothing changed: its weeks are those of version {same}.")
+    for file in report["files"]:
+        if file["is_day_first_assumed"]:
+            _say(f"The dates of {file['name']} are taken as {file['date_format']}; the month may be first as well.")
     if n := report["bad_rows"]["n"]:
         _say(f"{n:,} bad rows were left out.")
     duplicates = report["duplicates"]

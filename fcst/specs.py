@@ -144,6 +144,8 @@ class IngestSpec:
         _check_one_of("Returns are treated as", self.returns, RETURNS)
         _check_one_of("Duplicates are treated as", self.duplicates, DUPLICATES)
         _check_one_of("The decimal sign is", self.decimal, ("", *DECIMALS))
+        if "\\u0000" in json.dumps([self.mapping, self.where, self.date_format, self.file]):
+            raise InputError("A name or value holds a zero byte.", "Remove it.")
         for role, columns in self.mapping.items():
             _check_one_of("The meaning of a column is", role, tuple(ROLES))
             if len(columns) > 1 and role != "item":

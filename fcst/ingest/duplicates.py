@@ -29,10 +29,11 @@ def find_duplicates(con: Connection, rows: Rows, tell: Tell) -> dict[str, Any]:
         return _find_common_lines(con, rows, tell)
     words = "item, store and day" if rows.has_store else "item and day"
     by = ", ".join(rows.keys)
+    bits = " + ".join(f"coalesce({bits_sql(f'bit_or({mask}::UHUGEINT)')}, 0)" for mask in rows.masks)
     con.execute(f"""
         CREATE OR REPLACE TEMP TABLE suspects AS
         SELECT {by}, wk, sum(rows) - sum(bits) AS n FROM (
-            SELECT {by}, wk, sum(ny) AS rows, {bits_sql("bit_or(m::UHUGEINT)")} AS bits
+            SELECT {by}, wk, sum(ny) AS rows, {bits} AS bits
             FROM groups WHERE NOT is_bad AND pm <> {SIFTED} AND ny > 0 GROUP BY {by}, wk, blk, so
         ) GROUP BY ALL HAVING sum(rows) > sum(bits)
     """)

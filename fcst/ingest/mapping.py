@@ -89,6 +89,8 @@ class Proposal:
         dates carry a time of day.
     week_end
         the weekday of all dates where they lie whole weeks apart, as for weekly data; else empty.
+    is_day_first_assumed
+        dates such as 05/01/2020 may as well have the month first: no value seen tells.
     periods
         columns that each hold the sales of a day or week -> that date, for a wide file.
     """
@@ -99,6 +101,7 @@ class Proposal:
     is_grouped: bool
     has_times: bool
     week_end: str
+    is_day_first_assumed: bool
     periods: dict[str, date]
 
     @property
@@ -186,7 +189,9 @@ def propose(
     if not mapping["date"] and "date" not in given:
         mapping["date"] = _find_dates(columns, sample, nested.union(*map(set, mapping.values())))
     dates = values("date") if not periods else []
+    is_given = bool(date_format)
     date_format = date_format or find_date_format(dates)
+    is_assumed = not is_given and _may_have_month_first(dates, date_format)
     numbers = values("sales")
     found_decimal, is_grouped = find_decimal(numbers)
     days = sorted(set(periods.values()) or {d.date() for d in _parsed(dates, date_format)})
@@ -198,6 +203,7 @@ def propose(
         is_grouped=is_grouped,
         has_times=is_time,
         week_end=_weekday_of(days),
+        is_day_first_assumed=is_assumed,
         periods=periods,
     )
 
@@ -237,6 +243,15 @@ def find_date_format(values: Sequence[str]) -> str:
         if n > most:
             best, most = date_format, n
     return best if most * 2 > len(tried) else ""
+
+
+def _may_have_month_first(values: Sequence[str], date_format: str) -> bool:
+    """Whether dates that were taken to have the day first could all be read with the month first."""
+    day, month = date_format.find("%d"), date_format.find("%m")
+    if not 0 <= day < month:
+        return False
+    other = date_format.replace("%d", "%_").replace("%m", "%d").replace("%_", "%m")
+    return len(_parsed(values, other)) >= len(_parsed(values, date_format))
 
 
 def _signs(text: str) -> frozenset[str]:

@@ -131,6 +131,7 @@ def describe_file(part: Part) -> dict[str, Any]:
         "delimiter": table.delimiter if is_text else None,
         "mapping": {role: names for role, names in part.proposal.mapping.items() if names},
         "date_format": part.proposal.date_format,
+        "is_day_first_assumed": part.proposal.is_day_first_assumed,
         "decimal": part.proposal.decimal,
         "periods": [[name, str(day)] for name, day in part.proposal.periods.items()][
             :: max(len(part.proposal.periods) - 1, 1)
@@ -271,7 +272,7 @@ def _is_typed(part: Part, role: str) -> bool:
 
 
 def _columns_hint(table: Table) -> str:
-    names = ", ".join(name[:60] for name in table.columns[:MAX_TOLD])
+    names = ", ".join(" ".join(name.split())[:60] for name in table.columns[:MAX_TOLD])
     more = f" and {len(table.columns) - MAX_TOLD:,} more" if len(table.columns) > MAX_TOLD else ""
     return f"Its columns are {names}{more}; name the right ones with --map, as in --map item=SKU."
 

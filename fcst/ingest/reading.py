@@ -5,11 +5,11 @@ Table `groups`, one row for each item, week, flag and block of stores:
     k0, k1, …   parts of the item's key
     wk          last day of the week; NULL where the date cannot be used
     pm          what the promotion flag says, see FLAGS; SIFTED for rows that the row filter leaves out
-    blk, so     a block of STORES_PER_BLOCK known stores, or a store that the sample of the file did not show
+    blk, so     a block of known stores, or a store that the sample of the file did not show
     n, ny       rows; rows with usable units
     s, nn, sn   sum of units; rows with negative units, and their sum
     nf          rows with fractional units
-    m           a bit for each store of the block and day of the week that has a row
+    m0, m1, …   masks: a bit for each store of the block and day of the week that has a row
     a_…         attributes of the item, where the files have them
 
 Units are DECIMAL(18, 6): sums do not depend on the order of threads, and inf, nan and 1e999 are no numbers.
@@ -29,7 +29,7 @@ from fcst.ingest.duck import Connection, literal
 from fcst.ingest.mapping import recognise_roles
 from fcst.ingest.plan import Part, Plan
 from fcst.ingest.sources import Tell
-from fcst.ingest.tables import Readable
+from fcst.ingest.tables import Readable, spread_rows
 from fcst.names import WEEKDAYS
 from fcst.specs import ATTRIBUTES, WIDE, IngestSpec
 
@@ -37,7 +37,8 @@ PREVIOUS_MONTH = 4  # is added to missing and unknown where the row is of the mo
 SIFTED = 9
 FIRST_DATE, LAST_DATE = "1900-01-01", "2099-12-31"  # beyond them a year is mistyped
 MAX_KEY_LENGTH = 500
-STORES_PER_BLOCK = 18  # times 7 days: the bits of a UHUGEINT
+STORES_PER_MASK = 18  # times 7 days: the bits of a UHUGEINT
+MAX_MASKS = 4  # of a group; more stores make more groups, which need more memory than masks do
 MAX_KNOWN_STORES = 20_000
 KEY_JOINT = "|"  # between the parts of a key that is joined of several columns
 POLL_S = 0.25
@@ -71,6 +72,12 @@ class Rows:
     @property
     def keys(self) -> list[str]:
         return [f"k{i}" for i in range(self.n_keys)]
+
+    @property
+    def masks(self) -> list[str]:
+        """The masks of a group: as many as hold the known stores, within limits."""
+        n = -(-len(self.stores) // STORES_PER_MASK) if self.has_store and not self.is_lines else 1
+        return [f"m{i}" for i in range(min(max(n, 1), MAX_MASKS))]
 
     def sql(self, is_raw: bool = False, is_numbered: bool = False) -> str:
         """Columns k0…, d, x (days to the end of its week), wk, y, pm, st, store, a_….
@@ -161,11 +168,11 @@ def make_rows(plan: Plan, readables: Sequence[Readable], beside: Mapping[str, Re
     parts = list(zip(plan.parts, readables, strict=True))
     if len({len(part.keys) for part in plan.parts}) > 1:
         raise InputError("The files' items are joined of different numbers of columns.", "Map them file by file.")
-    found: dict[str, None] = {}
-    for part in plan.parts:
+    found: set[str] = set()
+    for part, readable in parts:
         if (name := part.column("store")) is not None:
             place = part.table.columns.index(name)
-            found |= dict.fromkeys(cell for row in part.table.sample if (cell := row[place]) is not None)
+            found |= {cell for row in (*part.table.sample, *spread_rows(readable)) if (cell := row[place])}
     return Rows(
         parts=parts,
         spec=spec,
@@ -183,12 +190,18 @@ def read_groups(con: Connection, rows: Rows, tell: Tell) -> None:
     con.execute("CREATE OR REPLACE TABLE known_stores (store VARCHAR, st INTEGER)")
     if rows.stores:
         con.execute("INSERT INTO known_stores SELECT unnest($s), unnest(range(len($s)))", {"s": list(rows.stores)})
-    by, mask = [*rows.keys, "wk", "pm"], "bit_or(1::UTINYINT << (6 - x)::UTINYINT)"
+    by, n = [*rows.keys, "wk", "pm"], len(rows.masks)
     if rows.has_store and not rows.is_lines:
-        by += [f"st // {STORES_PER_BLOCK} AS blk", "CASE WHEN st IS NULL THEN store END AS so"]
-        mask = f"bit_or(1::UHUGEINT << (coalesce(st, 0) % {STORES_PER_BLOCK} * 7 + 6 - x)::UHUGEINT)"
+        by += [f"st // {STORES_PER_MASK * n} AS blk", "CASE WHEN st IS NULL THEN store END AS so"]
+        bit = f"bit_or(1::UHUGEINT << (coalesce(st, 0) % {STORES_PER_MASK} * 7 + 6 - x)::UHUGEINT)"
+        of_mask = [f" AND coalesce(st, 0) // {STORES_PER_MASK} % {n} = {i}" if n > 1 else "" for i in range(n)]
     else:
         by += ["0 AS blk", "NULL::VARCHAR AS so"]
+        bit, of_mask = "bit_or(1::UTINYINT << (6 - x)::UTINYINT)", [""]
+    masks = ", ".join(
+        f"{bit} FILTER (WHERE y IS NOT NULL{condition}) AS {mask}"
+        for mask, condition in zip(rows.masks, of_mask, strict=True)
+    )
     attributes = "".join(f", max(a_{name}) AS a_{name}" for name in rows.attributes)
     size = sum(readable.path.stat().st_size for _, readable in rows.parts)
     with watched(con, "reading", size, tell):
@@ -197,7 +210,7 @@ def read_groups(con: Connection, rows: Rows, tell: Tell) -> None:
             SELECT {", ".join(by)}, count(*) AS n, count(y) AS ny, coalesce(sum(y), 0) AS s,
                    count(*) FILTER (WHERE y < 0) AS nn, coalesce(sum(y) FILTER (WHERE y < 0), 0) AS sn,
                    count(*) FILTER (WHERE y <> trunc(y)) AS nf,
-                   {mask} FILTER (WHERE y IS NOT NULL) AS m{attributes}
+                   {masks}{attributes}
             FROM ({rows.sql()}) GROUP BY ALL
         """)
     con.execute("ALTER TABLE groups ADD COLUMN is_bad BOOLEAN")

@@ -123,6 +123,16 @@ def read_table(source: Source, workspace: Workspace, encoding: str = "") -> Tabl
     return _read_text(source, workspace, encoding)
 
 
+def spread_rows(readable: Readable) -> list[list[str]]:
+    """Rows from places all over a text that is on disk, for what its beginning does not show; none of other files."""
+    if readable.table.kind != Kind.TEXT:
+        return []
+    table = readable.table
+    pieces = texts.spread_pieces(readable.path, b"")
+    lines = [line for piece in pieces for line in piece.decode("utf-8", errors="replace").splitlines()]
+    return [row for row in _parsed(lines, table.delimiter, table.quote) if len(row) == len(table.columns)]
+
+
 def make_readable(table: Table, workspace: Workspace, again: bool = False) -> Readable:
     """The table with a file on disk that DuckDB reads; unpacked, converted or written again where it must be.
 

@@ -11,8 +11,8 @@ from fcst.errors import InputError
 
 MAX_LINE = 1_000_000
 CHUNK = 1 << 20
-SPREAD = 7  # further places of a large file that are looked at
-SPREAD_BYTES = 1 << 16
+SPREAD = 400  # further places of a large file that are looked at: enough to meet each of a hundred stores
+SPREAD_BYTES = 1 << 11
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -142,9 +142,24 @@ def normalise(path: Path, encoding: str, target: Path, name: str) -> None:
                 out.write(part)
     except (UnicodeError, LookupError) as exc:
         target.unlink(missing_ok=True)
+        line = _first_foreign_line(path, encoding)
+        where = f"{name}, line {line}: the line" if line else name
         raise InputError(
-            f"{name} is not text in the encoding {encoding}: {exc}.", "Save it as UTF-8, or choose its encoding."
+            f"{where} is not text in the encoding {encoding}.", "Save it as UTF-8, or choose its encoding."
         ) from exc
+
+
+def _first_foreign_line(path: Path, encoding: str) -> int | None:
+    """The first line that cannot be decoded; None where lines cannot be told before they are decoded."""
+    if encoding.lower().replace("_", "-").startswith(("utf-16", "utf-32")):
+        return None
+    with path.open("rb") as file:
+        for number, line in enumerate(file, 1):
+            try:
+                line.decode(encoding)
+            except (UnicodeError, LookupError):
+                return number
+    return None
 
 
 def line_numbers(path: Path, records: set[int], rejected: set[int], before: int, quote: str) -> dict[int, int]:

@@ -12,7 +12,7 @@ from fcst.errors import InputError
 from fcst.ingest.cells import FLAGS
 from fcst.ingest.duck import Connection, fetch_row
 from fcst.ingest.plan import Plan
-from fcst.ingest.reading import KEY_JOINT, SIFTED, STORES_PER_BLOCK, Rows
+from fcst.ingest.reading import KEY_JOINT, SIFTED, STORES_PER_MASK, Rows
 from fcst.names import ADI_CUTOFF, CV2_CUTOFF, WEEKDAYS
 from fcst.specs import IngestSpec
 
@@ -23,8 +23,9 @@ def make_sums(con: Connection, rows: Rows, plan: Plan, spec: IngestSpec) -> tupl
     """Table `sums`, one row an item and week; the spec with what it left open; whether the data are weekly already."""
     key = f" || '{KEY_JOINT}' || ".join(rows.keys)
     drop, is_promo = int(spec.returns == "drop"), f"pm = {FLAGS['yes']}"
-    all_stores = sum(1 << 7 * store for store in range(STORES_PER_BLOCK))
-    bits = " + ".join(f"((m::UHUGEINT & {all_stores << day}::UHUGEINT) <> 0)::INTEGER * {1 << day}" for day in range(7))
+    all_stores = sum(1 << 7 * store for store in range(STORES_PER_MASK))
+    mask = " | ".join(f"coalesce({mask}::UHUGEINT, 0::UHUGEINT)" for mask in rows.masks)
+    bits = " + ".join(f"((({mask}) & {all_stores << day}::UHUGEINT) <> 0)::INTEGER * {1 << day}" for day in range(7))
     attributes = "".join(f", max(a_{name}) AS a_{name}" for name in rows.attributes)
     con.execute(f"""
         CREATE TABLE sums AS

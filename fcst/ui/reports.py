@@ -60,6 +60,11 @@ def report_lines(dataset: dict[str, Any]) -> list[str]:
     if report["n_fractional"]:
         lines.append(f"{count(report['n_fractional'], 'row')} have fractional units, as goods sold by weight do.")
     for file in report.get("files", []):
+        if file["is_day_first_assumed"]:
+            lines.append(
+                f"{plain(file['name'])}: dates were read with the day first ({plain(file['date_format'])}); the values "
+                "that were looked at would also fit with the month first."
+            )
         if file["periods"]:
             (first, first_day), (last, last_day) = file["periods"][0], file["periods"][-1]
             lines.append(

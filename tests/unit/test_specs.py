@@ -277,3 +277,11 @@ def test_batches_keep_the_order_and_lose_nothing(n_items: int, size: int) -> Non
 
 def test_no_items_make_no_batches() -> None:
     assert split_batches([], 5) == []
+
+
+@pytest.mark.parametrize(
+    "options", [{"where": (("a", "b\0"),)}, {"mapping": {"item": ["a\0"]}}, {"date_format": "%d\0"}]
+)
+def test_ingest_without_zero_bytes_anywhere(options: dict[str, Any]) -> None:
+    with pytest.raises(InputError, match="zero byte"):
+        IngestSpec(paths=("x",), name="n", **options)

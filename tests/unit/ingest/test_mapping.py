@@ -304,3 +304,21 @@ def test_spec_that_comes_back_has_all_that_was_recognised_and_reads_the_same(fil
     again = load(path, mapping=spec.mapping, date_format=spec.date_format, decimal=spec.decimal, week_end=spec.week_end)
     assert again == first
     assert again.spec == spec
+
+
+@pytest.mark.parametrize(
+    ("dates", "date_format", "is_assumed"),
+    [
+        (["01/05/2020", "02/05/2020"], "", True),
+        (["01/05/2020", "13/05/2020"], "", False),
+        (["01/05/2020", "05/13/2020", "05/14/2020"], "", False),
+        (["2020-01-05"], "", False),
+        (["01/05/2020"], "%d/%m/%Y", False),
+    ],
+)
+def test_day_first_is_an_assumption_only_where_nothing_tells(
+    dates: list[str], date_format: str, is_assumed: bool
+) -> None:
+    rows = [(day, "a", "1") for day in dates]
+    found = propose(("date", "item", "sales"), ("VARCHAR",) * 3, rows, {}, date_format)
+    assert found.is_day_first_assumed is is_assumed
