@@ -172,6 +172,8 @@ def propose(
     by_name = recognise_roles([column for column in columns if column not in taken | nested | periods.keys()])
     mapping |= by_name
     mapping |= {role: list(names) for role, names in given.items()}
+    if len(mapping["item"]) > 1 and "store" not in given:  # a part of the key is still the store
+        mapping["store"] = recognise_roles(mapping["item"]).get("store", mapping["store"])
     if periods and not (mapping["date"] and mapping["sales"]):
         mapping |= {"date": [WIDE], "sales": [WIDE]}
     else:
@@ -242,7 +244,7 @@ def find_date_format(values: Sequence[str]) -> str:
         n = len(_parsed(tried, date_format))
         if n > most:
             best, most = date_format, n
-    return best if most * 2 > len(tried) else ""
+    return best if most * 2 >= len(tried) else ""
 
 
 def _may_have_month_first(values: Sequence[str], date_format: str) -> bool:

@@ -322,3 +322,15 @@ def test_day_first_is_an_assumption_only_where_nothing_tells(
     rows = [(day, "a", "1") for day in dates]
     found = propose(("date", "item", "sales"), ("VARCHAR",) * 3, rows, {}, date_format)
     assert found.is_day_first_assumed is is_assumed
+
+
+def test_store_that_is_part_of_the_key_is_still_the_store() -> None:
+    found = proposed("date,store_nbr,item_nbr,sales", "2020-01-05,1,a,2", item=["store_nbr", "item_nbr"]).mapping
+    assert (found["item"], found["store"]) == (["store_nbr", "item_nbr"], ["store_nbr"])
+    found = proposed("date,store_nbr,item_nbr,sales", "2020-01-05,1,a,2", item=["store_nbr", "item_nbr"], store=[])
+    assert found.mapping["store"] == []
+
+
+def test_dates_of_which_half_are_none_still_have_a_format() -> None:
+    assert find_date_format(["2020-01-05", "x"]) == "%Y-%m-%d"
+    assert find_date_format(["2020-01-05", "x", "y"]) == ""
