@@ -13,6 +13,8 @@ from fcst.ui.shell import number_in_url, show_error, show_page
 
 
 def main() -> None:
+    if name := st.session_state.pop("deleted", ""):
+        st.toast(f"Dataset {text.plain(name)} is deleted.", icon=":material/delete:", duration="long")
     st.title("Data", anchor=False)
     known = datasets.list_datasets()
     waiting = [row["ingest_id"] for row in loading.list_open_ingests()]

@@ -22,9 +22,8 @@ VIEWS = {
 
 
 def main() -> None:
-    if st.session_state.pop("deleted", None):
-        st.toast("The dataset is deleted.", icon=":material/delete:")
-        st.switch_page("pages/data.py")
+    if st.session_state.get("deleted"):
+        st.switch_page("pages/data.py")  # which says so
     if st.button("All data", icon=":material/arrow_back:", type="tertiary", key="back"):
         st.switch_page("pages/data.py")
     wanted = number_in_url("dataset")
@@ -92,14 +91,14 @@ def ask_to_delete(dataset: dict[str, Any]) -> None:
         type="primary",
         disabled=bool(dependents["n_open_jobs"]),
         on_click=delete,
-        args=(dataset["dataset_id"],),
+        args=(dataset,),
     )
 
 
-def delete(dataset_id: int) -> None:
+def delete(dataset: dict[str, Any]) -> None:
     with page_errors():
-        datasets.delete_dataset(dataset_id)
-        st.session_state["deleted"] = True
+        datasets.delete_dataset(dataset["dataset_id"])
+        st.session_state["deleted"] = text.dataset_title(dataset["name"], dataset["version"])
 
 
 def show_view(dataset: dict[str, Any], names: list[str]) -> None:

@@ -48,7 +48,12 @@ def describe(con: Connection, rows: Rows, plan: Plan, spec: IngestSpec, is_weekl
         "demand_classes": dict(
             fetch_all(con, "SELECT demand_class, count(*) FROM items_out GROUP BY 1 ORDER BY 2 DESC, 1")
         ),
-        "new_items": _listed(con, f"first_wk > (SELECT last - {7 * NEW_WITHIN_WEEKS} FROM span)", "first_wk DESC"),
+        "new_items": _listed(
+            con,
+            # One that sells from the first week on may be older than the data.
+            f"first_wk > (SELECT greatest(first, last - {7 * NEW_WITHIN_WEEKS}) FROM span)",
+            "first_wk DESC",
+        ),
         "ended_items": _listed(
             con,
             f"coalesce(last_sale, DATE '0001-01-01') <= (SELECT last - {7 * ENDED_AFTER_WEEKS} FROM span)",

@@ -45,7 +45,9 @@ def show_quality(dataset: dict[str, Any]) -> None:
     with left:
         st.subheader("What became of the rows", anchor=False)
         st.dataframe(reports.row_frame(report), hide_index=True, column_config={"Rows": NUMBER, "Share": SHARE})
-        st.dataframe(reports.rule_frame(dataset).round(0), hide_index=True, column_config={"Units": NUMBER})
+        st.dataframe(
+            reports.rule_frame(dataset).round(0), hide_index=True, placeholder="", column_config={"Units": NUMBER}
+        )
         if report["bad_rows"]["n"]:
             st.markdown("Rows that cannot be read, left out:")
             show_bad_rows(report["bad_rows"]["first"])
@@ -167,7 +169,8 @@ def show_items(dataset: dict[str, Any]) -> None:
     classes = middle.multiselect("Demand", [name for name in DEMAND_CLASSES if name in set(items["demand_class"])])
     last = pd.Timestamp(dataset["last_wk_end_dt"])
     age = (last - pd.to_datetime(items["last_sale_dt"])).dt.days
-    is_new = pd.to_datetime(items["first_wk_end_dt"]) > last - pd.Timedelta(weeks=NEW_WITHIN_WEEKS)
+    new_after = max(pd.Timestamp(dataset["first_wk_end_dt"]), last - pd.Timedelta(weeks=NEW_WITHIN_WEEKS))
+    is_new = pd.to_datetime(items["first_wk_end_dt"]) > new_after
     is_ended = age.isna() | (age >= 7 * ENDED_AFTER_WEEKS)
     items = items.assign(life=is_new.map({True: "new", False: ""}).where(~is_ended, "ended"))
     lives = right.multiselect("Life", ["new", "ended"])

@@ -183,8 +183,10 @@ def test_own_file_is_uploaded_confirmed_refused_loaded_and_deleted(app: dict, pa
     page.get_by_role("button", name="Load sales").click()
     page.locator("input[type=file]").set_input_files(tmp_path / "export.csv")
     expect(page.get_by_text("separated by semicolons", exact=False)).to_be_visible()
+    settled(page)
     page.get_by_role("combobox", name=re.compile("^Date")).click()
     page.get_by_role("option", name="Tag").click()
+    settled(page)
     page.get_by_role("combobox", name=re.compile("^Item")).click()
     page.get_by_role("option", name="Nummer").click()
     page.keyboard.press("Escape")
@@ -204,8 +206,10 @@ def test_own_file_is_uploaded_confirmed_refused_loaded_and_deleted(app: dict, pa
     expect(page.locator(".js-plotly-plot")).to_be_visible()
     page.get_by_role("button", name="Delete …").click()
     page.get_by_role("button", name="Delete for good").click()
-    expect(page.get_by_text("The dataset is deleted.")).to_be_visible()
+    expect(page.get_by_text("Dataset export is deleted.")).to_be_visible()
     expect(page.get_by_role("heading", name="Data", exact=True)).to_be_visible()
+    page.go_back()
+    expect(page.get_by_text("There is no dataset", exact=False)).to_be_visible()
 
 
 def test_cancel_takes_the_place_of_submit_and_retry_finishes_the_run(app: dict, page: Page) -> None:
