@@ -93,11 +93,10 @@ def show_downloads(job: dict[str, Any], row: pd.Series | None) -> None:
     job_id = job["job_id"]
     with st.container(horizontal=True):
         if row is not None:
-            safe = "".join(char if char.isalnum() else "-" for char in row["unique_id"])[:60]
             st.download_button(
                 "This item (CSV)",
                 lambda: csv_file(job_id, row["unique_id"]),
-                file_name=f"forecast_run{job_id}_item_{safe}.csv",
+                file_name=f"forecast_run{job_id}_item_{text.in_file_name(row['unique_id'])}.csv",
                 mime="text/csv",
                 icon=":material/download:",
                 on_click="ignore",

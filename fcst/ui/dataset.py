@@ -74,7 +74,7 @@ def show_quality(dataset: dict[str, Any]) -> None:
     st.download_button(
         "The report (JSON)",
         json.dumps(report, indent=1, ensure_ascii=False),
-        file_name=f"report_{_safe(dataset['name'])}_v{dataset['version']}.json",
+        file_name=f"report_{text.in_file_name(dataset['name'])}_v{dataset['version']}.json",
         mime="application/json",
         icon=":material/download:",
         on_click="ignore",
@@ -278,7 +278,3 @@ def show_versions(dataset: dict[str, Any]) -> None:
         hide_index=True,
         column_config={"Items": NUMBER, "Units sold": st.column_config.NumberColumn(format="compact")},
     )
-
-
-def _safe(name: str) -> str:
-    return "".join(char if char.isalnum() else "-" for char in name)[:60]

@@ -218,3 +218,15 @@ def test_job_title_has_the_name_where_there_is_one() -> None:
 def test_dataset_title_has_the_version_where_it_is_not_the_first() -> None:
     assert text.dataset_title("sales", 1) == "sales"
     assert text.dataset_title("sales", 2) == "sales (version 2)"
+
+
+def test_any_key_may_be_part_of_a_file_name() -> None:
+    assert text.in_file_name("../a b=Käse") == "---a-b-Käse"
+    assert len(text.in_file_name("x" * 500)) == 60
+
+
+@pytest.mark.parametrize(
+    ("is_kept", "has_flag", "words"), [(True, True, "kept"), (False, True, "left out"), (False, False, "no flag")]
+)
+def test_promotions_are_told_in_a_word(is_kept: bool, has_flag: bool, words: str) -> None:
+    assert text.promotions(is_kept, has_flag) == words
