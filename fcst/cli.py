@@ -177,12 +177,17 @@ def _ingest(args: argparse.Namespace) -> int:
     spec, remembered = loading.remember_mapping(spec)
     if remembered:
         _say(f"Columns mean what they meant for dataset {remembered}.")
+    ingest_id = loading.request_ingest(spec)
     try:
-        dataset = loading.wait_for_ingest(loading.request_ingest(spec), tell=lambda text: _say(f"… {text}"))
+        dataset = loading.wait_for_ingest(ingest_id, tell=lambda text: _say(f"… {text}"))
     except BadRows as exc:
         if args.json:
             _print_json({"error": exc.message, "hint": exc.hint, "report": exc.report})
         raise
+    except KeyboardInterrupt:  # the supervisor would go on without us
+        loading.cancel_ingest(ingest_id)
+        _say("Cancelled; nothing of it was kept.")
+        return FAILED
     _say(
         f"Dataset {dataset['name']!r} version {dataset['version']}: {dataset['n_items']:,} items, "
         f"{dataset['n_weeks']:,} weeks to {dataset['last_wk_end_dt']}, {dataset['total_units']:,.0f} units."

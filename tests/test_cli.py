@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ import pytest
 
 from fcst import presence
 from fcst.cli import main
+from fcst.services import loading
 from fcst.settings import PROJECT, load_settings
 from tests.conftest import SHARED, wait_until, write_sales
 
@@ -149,6 +151,17 @@ def test_a_file_with_bad_rows_is_refused_whole(command_line: None, tmp_path: Pat
         done = fcst("ingest", str(file))
         assert (done.returncode, done.stdout) == (2, "") and what in done.stderr, done.stderr
     assert not any(table_sizes().values())
+
+
+def test_ctrl_c_cancels_the_reading_it_waits_for(database: str, tmp_path: Path) -> None:
+    write_sales(tmp_path / "s.csv", 2, 6)
+    command = [sys.executable, "-m", "fcst", "ingest", str(tmp_path / "s.csv")]
+    waiting = subprocess.Popen(command, cwd=PROJECT, stderr=subprocess.PIPE, text=True)  # no supervisor takes it
+    assert waiting.stderr is not None and "waiting for its turn" in waiting.stderr.readline()
+    waiting.send_signal(signal.SIGINT)
+    _, said = waiting.communicate(timeout=30)
+    assert waiting.returncode == 1 and "nothing of it was kept" in said
+    assert loading.get_ingest(1)["status"] == "cancelled"
 
 
 def test_a_database_that_is_not_there_is_exit_code_two(tmp_path: Path) -> None:

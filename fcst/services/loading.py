@@ -28,6 +28,7 @@ MAX_COLUMNS_KEPT = 100
 KEEP_UPLOADS_S = 24 * 3600
 POLL_S = 0.1
 TELL_EVERY_S = 5.0
+WAITING = "waiting for its turn"
 
 
 @dataclass(frozen=True)
@@ -263,8 +264,9 @@ def wait_for_ingest(ingest_id: int, tell: Callable[[str], None] | None = None) -
     """
     said, said_at = "", 0.0
     while (row := patiently(lambda: get_ingest(ingest_id)))["status"] not in FINAL_INGEST_STATUSES:
-        if tell and row["progress"] and (row["progress"] != said or time.monotonic() - said_at > TELL_EVERY_S):
-            said, said_at = row["progress"], time.monotonic()
+        what = row["progress"] or WAITING
+        if tell and (what != said or time.monotonic() - said_at > TELL_EVERY_S):
+            said, said_at = what, time.monotonic()
             tell(progress_in_words(row))
         keep_alive()
         time.sleep(POLL_S)
@@ -279,7 +281,7 @@ def wait_for_ingest(ingest_id: int, tell: Callable[[str], None] | None = None) -
 
 def progress_in_words(ingest: dict[str, Any]) -> str:
     """What an ingest does, how far it is, how fast, and how long it will take: reading, 40 % of 4.9 GB, …"""
-    what = ingest["progress"] or "waiting for its turn"
+    what = ingest["progress"] or WAITING
     done, total, seconds = ingest["done_bytes"], ingest["total_bytes"], ingest["phase_s"] or 0
     if not total:
         return str(what)
