@@ -37,14 +37,13 @@ from fcst.settings import load_settings  # noqa: E402
 from fcst.specs import IngestSpec  # noqa: E402
 
 ROWS_A_SERIES = 800  # of an item in a store, over 4.6 years
-STORES = 12
+STORES = 54  # as Favorita has
 
 
 def make_file(folder: Path, n_rows: int) -> Path:
     """A file of exactly `n_rows` rows."""
-    n_stores = STORES if n_rows <= 20_000_000 else 54
-    n_items = max(20, round(1.1 * n_rows / ROWS_A_SERIES / n_stores))
-    whole = write_sample(folder / "whole", n_items=min(n_items, 20_000), n_stores=n_stores, years=4.6).path
+    n_items = max(20, round(1.2 * n_rows / ROWS_A_SERIES / STORES))
+    whole = write_sample(folder / "whole", n_items=n_items, n_stores=STORES, years=4.6).path
     target = folder / "train.csv"
     with whole.open("rb") as source, target.open("wb") as out:
         for number, line in enumerate(source):
