@@ -58,6 +58,11 @@ class Settings:
     def uploads(self) -> Path:
         return self.home / "uploads"
 
+    @property
+    def readable_folders(self) -> tuple[Path, ...]:
+        """Where files of sales may be read: what the operator allows, and what is ours."""
+        return (*self.ingest_roots, self.uploads.resolve(), SAMPLE)
+
 
 def load_settings() -> Settings:
     """The settings as they stand now.

@@ -123,7 +123,7 @@ def run_ingest(ingest_id: int, attempt: int) -> None:
             memory=settings.ingest_memory,
             threads=settings.processes,
             unpack_limit=settings.unpack_limit,
-            roots=[*settings.ingest_roots, settings.uploads],
+            roots=settings.readable_folders,
         )
         weekly = make_weekly(spec, dataset_id, resources, tell)
         datasets.insert(dataset_id, weekly, ingest_id, run_token, tell)

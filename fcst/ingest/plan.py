@@ -126,7 +126,7 @@ def describe_file(part: Part) -> dict[str, Any]:
         "name": table.name,
         "kind": table.kind.value,
         "n_bytes": table.source.path.stat().st_size,
-        "columns": list(table.columns[:100]),
+        "columns": table.header,
         "encoding": table.encoding if is_text else None,
         "delimiter": table.delimiter if is_text else None,
         "mapping": {role: names for role, names in part.proposal.mapping.items() if names},

@@ -26,9 +26,10 @@ _UNKNOWN = f"({FLAGS['unknown']}, {FLAGS['unknown'] + PREVIOUS_MONTH})"
 def describe(con: Connection, rows: Rows, plan: Plan, spec: IngestSpec, is_weekly: bool) -> dict[str, Any]:
     """The report, beyond what was counted while the rows were read."""
     has_promo = any(part.column("promo") for part in plan.parts)
+    promo_by_year = _promo_by_year(con)
     span = _row(con, "SELECT first_day, last_day, first, last FROM span")
     return {
-        "columns": list(plan.parts[0].table.columns[:100]),
+        "columns": plan.parts[0].table.header,
         "has_promo_column": has_promo,
         "is_weekly": is_weekly,
         "is_lines": rows.is_lines,
@@ -39,8 +40,8 @@ def describe(con: Connection, rows: Rows, plan: Plan, spec: IngestSpec, is_weekl
         **_count_rows(con, spec),
         **_count_flags(con, rows, has_promo),
         **_count_weeks(con),
-        "promo_by_year": _promo_by_year(con),
-        "promo_share_by_year": {year: row["share"] for year, row in _promo_by_year(con).items()},
+        "promo_by_year": promo_by_year,
+        "promo_share_by_year": {year: row["share"] for year, row in promo_by_year.items()},
         "most_affected": _most_affected(con, spec),
         "weeks": _weeks(con),
         "gaps": _gaps(con, is_weekly),

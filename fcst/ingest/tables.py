@@ -25,6 +25,7 @@ from fcst.specs import REQUIRED_ROLES
 SAMPLE_ROWS = 3_000  # of the head; further places of a large file come on top
 HEADER_WITHIN = 30  # rows
 MAX_COLUMNS = 2_000
+MAX_HEADER = 100
 MAX_REJECTS = 10_000  # lines that do not fit the header and are kept to be told of
 REJECTED_TEXT = 300  # characters of each
 DELIMITERS = (",", ";", "\t", "|")
@@ -68,6 +69,11 @@ class Table:
     @property
     def name(self) -> str:
         return self.source.name
+
+    @property
+    def header(self) -> list[str]:
+        """The names of the columns as a report keeps them, by which the mapping is found again: the first hundred."""
+        return list(self.columns[:MAX_HEADER])
 
     @property
     def row_word(self) -> str:

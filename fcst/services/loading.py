@@ -24,7 +24,6 @@ from fcst.states import FINAL_INGEST_STATUSES, IngestStatus
 from fcst.store import datasets, ingests
 
 PREVIEW_ROWS = 50
-MAX_COLUMNS_KEPT = 100
 KEEP_UPLOADS_S = 24 * 3600
 POLL_S = 0.1
 TELL_EVERY_S = 5.0
@@ -74,7 +73,7 @@ def inspect(spec: IngestSpec) -> Inspection:
     """
     with _workspace() as workspace:
         first = find_tables(spec, _roots(), workspace)
-        spec, remembered = _with_remembered(spec, list(first[0].columns[:MAX_COLUMNS_KEPT]))
+        spec, remembered = _with_remembered(spec, first[0].header)
         plan = make_plan(spec, _roots(), workspace, is_draft=True)
     part = plan.parts[0]
     proposal = part.proposal
@@ -140,7 +139,7 @@ def remember_mapping(spec: IngestSpec) -> tuple[IngestSpec, str]:
     """The spec with the mapping that was used for files with the same header before, and for which dataset."""
     with _workspace() as workspace:
         tables = find_tables(spec, _roots(), workspace)
-    return _with_remembered(spec, list(tables[0].columns[:MAX_COLUMNS_KEPT]))
+    return _with_remembered(spec, tables[0].header)
 
 
 def request_good_rows(ingest_id: int) -> int:
@@ -162,9 +161,8 @@ def request_sample() -> int:
     return request_ingest(IngestSpec(paths=(str(SAMPLE),), name="sample"))
 
 
-def _roots() -> list[Path]:
-    settings = load_settings()
-    return [*settings.ingest_roots, settings.uploads.resolve(), SAMPLE]
+def _roots() -> tuple[Path, ...]:
+    return load_settings().readable_folders
 
 
 @contextmanager

@@ -10,9 +10,9 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from fcst.engine.task import run_batch
-from fcst.errors import BadRows
+from fcst.errors import BadRows, InputError
 from fcst.services import datasets, jobs, loading
-from fcst.settings import PROJECT, load_settings
+from fcst.settings import PROJECT, SAMPLE, load_settings
 from fcst.specs import IngestSpec, JobSpec
 from fcst.store import batches
 from fcst.store import jobs as store
@@ -354,3 +354,16 @@ def test_forecasts_say_why_an_item_has_none(dataset: dict) -> None:
     failed = jobs.list_failures(job_id)[0]["unique_id"]
     at = open_page("forecasts", job=str(job_id), item=failed)
     assert "it is failed" in at.warning[0].value and "signal 9" in at.warning[0].value.replace("\\", "")
+
+
+def test_sample_and_uploads_are_read_whatever_the_operator_allows(
+    load_dataset: Callable[..., dict], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "allowed").mkdir()
+    monkeypatch.setenv("FCST_INGEST_ROOTS", str(tmp_path / "allowed"))
+    assert load_dataset(SAMPLE, name="sample")["n_items"] == 200
+    write_sales(tmp_path / "s.csv", 2, 6)
+    with pytest.raises(InputError, match="not in a folder that may be read"):
+        load_dataset(tmp_path / "s.csv")
+    upload = loading.save_upload("s.csv", io.BytesIO((tmp_path / "s.csv").read_bytes()))
+    assert load_dataset(Path(upload), name="mine")["n_items"] == 2
