@@ -13,12 +13,15 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
+from fcst import logs
 from fcst.errors import BadRows, FcstError, InputError
 from fcst.names import WEEKDAYS
 from fcst.settings import limit_compute_threads, load_settings
 from fcst.specs import DECIMALS, DUPLICATES, RETURNS, ROLES, Mapping
 
 DONE, FAILED, REFUSED = 0, 1, 2
+
+log = logging.getLogger(__name__)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -129,7 +132,8 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--version", type=int, metavar="N", help="default: the newest")
     sub.add_argument("--yes", action="store_true", help="do not ask")
 
-    command("worker", _worker, "the supervisor in the foreground; Ctrl-C lets running batches finish")
+    sub = command("worker", _worker, "the supervisor in the foreground; Ctrl-C lets running batches finish")
+    sub.add_argument("--log", metavar="FILE", help="write the log to FILE, rotated, instead of to stderr")
 
     sub = command("doctor", _doctor, "what is configured, what is reachable, what is wrong")
     takes_json(sub)
@@ -417,12 +421,19 @@ def _delete(args: argparse.Namespace) -> int:
 
 def _worker(args: argparse.Namespace) -> int:
     limit_compute_threads()
-    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s")
-    from fcst.engine.supervisor import run_supervisor
+    logs.configure(Path(args.log) if args.log else None)
+    try:
+        from fcst.engine.supervisor import run_supervisor
 
-    _prepare()
-    if not run_supervisor(load_settings()):
-        _say("A supervisor is already running for this home and database.")
+        _prepare()
+        if not run_supervisor(load_settings()):
+            _say("A supervisor is already running for this home and database.")
+    except Exception as exc:
+        if args.log:  # else stderr, where the error goes now, is the log
+            unknown = None if isinstance(exc, FcstError) else exc
+            text = str(exc) if unknown is None else f"{type(exc).__name__}: {exc}"
+            logs.event(log, logging.ERROR, "supervisor_failed", text, exc_info=unknown or False)
+        raise
     return DONE
 
 

@@ -32,6 +32,16 @@ SETTINGS: dict[str, tuple[str, str]] = {
         "20",
         "seconds without a heartbeat after which a supervisor's batches are given to another",
     ),
+    "FCST_GRACE_S": ("20", "seconds that running batches get to finish when a supervisor is told to end"),
+    "FCST_ITEM_LIMIT_S": ("300", "seconds after which an item that is still being computed is given up as failed"),
+    "FCST_PROCESS_MEMORY": (
+        "4GB",
+        "memory of a worker process beyond which the item it computes is given up as failed",
+    ),
+    "FCST_DASK_SCHEDULER": (
+        "(none)",
+        "a Dask scheduler such as `tcp://host:8786`, whose workers run the batches in place of local processes",
+    ),
     "FCST_INGEST_MEMORY": ("1GB", "memory that reading a file may take; beyond it goes to disk"),
     "FCST_INGEST_ROOTS": ("/", "folders that files may be read from, separated by `:`; uploads are always read"),
     "FCST_UNPACK_LIMIT": ("50GB", "what an archive may unpack to"),
@@ -46,6 +56,10 @@ class Settings:
     is_worker_external: bool
     idle_exit_s: float
     lease_s: float
+    grace_s: float
+    item_limit_s: float
+    process_memory: int
+    dask_scheduler: str | None
     ingest_memory: str
     ingest_roots: tuple[Path, ...]
     unpack_limit: int
@@ -105,6 +119,10 @@ def load_settings() -> Settings:
         is_worker_external=worker == "external",
         idle_exit_s=number("FCST_IDLE_EXIT_S", 120, 0),
         lease_s=number("FCST_LEASE_S", 20, 1),
+        grace_s=number("FCST_GRACE_S", 20, 0),
+        item_limit_s=number("FCST_ITEM_LIMIT_S", 300, 0.1),
+        process_memory=_size("FCST_PROCESS_MEMORY", get("FCST_PROCESS_MEMORY") or "4GB")[1],
+        dask_scheduler=get("FCST_DASK_SCHEDULER"),
         ingest_memory=_size("FCST_INGEST_MEMORY", get("FCST_INGEST_MEMORY") or "1GB")[0],
         ingest_roots=_folders(get("FCST_INGEST_ROOTS") or "/"),
         unpack_limit=_size("FCST_UNPACK_LIMIT", get("FCST_UNPACK_LIMIT") or "50GB")[1],

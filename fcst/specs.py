@@ -27,6 +27,10 @@ class JobSpec:
         items of one batch, the unit that is run and retried.
     n_windows
         held-out windows at the end of the history on which accuracy is measured: 0 (not at all) or 1.
+    item_limit_s
+        seconds that computing one item may take; an item that takes longer fails alone.
+    process_memory
+        bytes beyond which a worker process may not grow; the item that makes it do so fails alone.
     """
 
     models: tuple[str, ...] = ("Auto",)
@@ -34,6 +38,8 @@ class JobSpec:
     level: tuple[int, ...] = (80, 95)
     batch_size: int = 25
     n_windows: int = 1
+    item_limit_s: float = 300.0
+    process_memory: int = 4_000_000_000
 
     def __post_init__(self) -> None:
         if not self.models:

@@ -10,7 +10,7 @@ from fcst.names import WEEKLY_FILE
 from fcst.services import datasets
 from fcst.ui import dataset as views
 from fcst.ui import text
-from fcst.ui.shell import choose, number_in_url, page_errors, show_error, show_page
+from fcst.ui.shell import action_errors, choose, number_in_url, show_error, show_page
 
 VIEWS = {
     "weeks": ("Weeks", views.show_weeks),
@@ -96,7 +96,7 @@ def ask_to_delete(dataset: dict[str, Any]) -> None:
 
 
 def delete(dataset: dict[str, Any]) -> None:
-    with page_errors():
+    with action_errors():
         datasets.delete_dataset(dataset["dataset_id"])
         st.session_state["deleted"] = text.dataset_title(dataset["name"], dataset["version"])
 

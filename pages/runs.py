@@ -6,8 +6,8 @@ import streamlit as st
 
 from fcst.services import jobs
 from fcst.ui import text
-from fcst.ui.progress import show_batches, show_failures, show_progress
-from fcst.ui.shell import number_in_url, page_errors, show_page
+from fcst.ui.progress import show_batches, show_details, show_failures, show_progress
+from fcst.ui.shell import action_errors, number_in_url, page_errors, show_page
 from fcst.ui.status import job_frame, status_badge
 
 REFRESH_S = 1.0
@@ -78,6 +78,7 @@ def show_job(job_id: int) -> None:
             show_head(job)
             show_progress(job)
             show_batches(job)
+            show_details(job)
 
     live()
     if not is_open:
@@ -93,7 +94,10 @@ def show_head(job: dict[str, Any]) -> None:
     spec = job["spec"]
     words = text.run_in_words(job["n_items"], spec["batch_size"], spec["h"])
     dataset = text.plain(text.dataset_title(job["dataset"], job["dataset_version"]))
-    st.markdown(f"{words} · {', '.join(spec['models'])} · {dataset} · submitted {text.moment(job['submitted_at'])}")
+    parts = [words, ", ".join(spec["models"]), dataset, f"submitted {text.moment(job['submitted_at'])}"]
+    if limits := text.limits(spec.get("item_limit_s"), spec.get("process_memory")):
+        parts.append(limits)
+    st.markdown(" · ".join(parts))
     if job["note"]:
         st.caption(text.plain(job["note"]))
 
@@ -130,12 +134,12 @@ def show_action(job: dict[str, Any]) -> None:
 
 
 def cancel(job_id: int) -> None:
-    with page_errors():
+    with action_errors():
         jobs.cancel_job(job_id)
 
 
 def retry(job_id: int) -> None:
-    with page_errors():
+    with action_errors():
         jobs.retry_job(job_id)
 
 

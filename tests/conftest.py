@@ -16,6 +16,8 @@ import pytest
 from fcst.services.loading import request_ingest, wait_for_ingest
 from fcst.settings import PROJECT
 from fcst.specs import IngestSpec
+from fcst.store.batches import MAX_TRIES, Ending, end_attempt
+from fcst.store.database import transaction
 from fcst.store.embedded import ensure_running
 from fcst.store.migrate import migrate
 
@@ -143,3 +145,11 @@ def wait_until(condition: Callable[[], object], seconds: float = 30.0, what: str
     while not condition():
         assert time.monotonic() < deadline, f"waited {seconds} s in vain {what}"
         time.sleep(0.02)
+
+
+def fail_batch(batch: dict, reason: str) -> None:
+    """Ends a claimed batch as failed: its last try has ended no item."""
+    with transaction() as cur:
+        values = {"tries": MAX_TRIES - 1, "batch_id": batch["batch_id"]}
+        cur.execute("UPDATE fcst_app.batch_status SET tries = %(tries)s WHERE batch_id = %(batch_id)s", values)
+    assert end_attempt(batch["batch_id"], batch["attempt"], Ending.FAILED, reason)

@@ -175,9 +175,11 @@ def test_doctor_tells_what_is_wrong_and_what_is_not(command_line: None, tmp_path
     assert done.returncode == 0
     assert [check["name"] for check in json.loads(done.stdout)["checks"]] == [
         "settings",
+        "disk",
         "database",
         "schema",
         "supervisor",
+        "lease",
     ]
     done = fcst("doctor", DATABASE_URL="postgresql://u:secret@127.0.0.1:1/d")
     assert done.returncode == 1 and "WRONG" in done.stdout and "secret" not in done.stdout

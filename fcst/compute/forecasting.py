@@ -74,13 +74,15 @@ class ItemForecast:
     note: str
 
 
-def forecast_item(y: np.ndarray, spec: JobSpec) -> ItemForecast:
+def forecast_item(y: np.ndarray, spec: JobSpec, tell: Callable[[str], None] = lambda made_by: None) -> ItemForecast:
     """Forecasts one item.
 
     Parameters
     ----------
     y
         (T,) weekly units up to the cutoff; NaN where a week is missing.
+    tell
+        is called with the name of each fit before it is made.
 
     Raises
     ------
@@ -88,8 +90,8 @@ def forecast_item(y: np.ndarray, spec: JobSpec) -> ItemForecast:
         if no week of the history is known.
     """
     known = fill_missing(y)
-    forecasts, note = _forecast_all(known, spec.models, spec.h, spec.level)
-    scores = _score(y, spec) if spec.n_windows else []
+    forecasts, note = _forecast_all(known, spec.models, spec.h, spec.level, tell)
+    scores = _score(y, spec, tell) if spec.n_windows else []
     return ItemForecast(forecasts, scores, note)
 
 
@@ -111,13 +113,13 @@ def fill_missing(y: np.ndarray) -> np.ndarray:
     return np.interp(np.arange(start, len(y)), weeks, y[weeks])
 
 
-def _score(y: np.ndarray, spec: JobSpec) -> list[Score]:
+def _score(y: np.ndarray, spec: JobSpec, tell: Callable[[str], None]) -> list[Score]:
     """Accuracy on the last HOLDOUT_WEEKS, by models that saw only what came before."""
     train, held_out = y[:-HOLDOUT_WEEKS], y[-HOLDOUT_WEEKS:]
     if np.count_nonzero(~np.isnan(train)) < MIN_TRAINING_WEEKS or np.isnan(held_out).all():
         return []
     models = tuple(dict.fromkeys((*spec.models, BENCHMARK)))
-    forecasts, _ = _forecast_all(fill_missing(train), models, HOLDOUT_WEEKS, ())
+    forecasts, _ = _forecast_all(fill_missing(train), models, HOLDOUT_WEEKS, (), tell)
     known = ~np.isnan(held_out)
     return [
         Score(
@@ -137,13 +139,14 @@ def _score(y: np.ndarray, spec: JobSpec) -> list[Score]:
 
 
 def _forecast_all(
-    y: np.ndarray, models: tuple[str, ...], h: int, level: tuple[int, ...]
+    y: np.ndarray, models: tuple[str, ...], h: int, level: tuple[int, ...], tell: Callable[[str], None]
 ) -> tuple[dict[str, Forecast], str]:
     """The forecasts of `models`, and a note on the fits that did not work. Fits that models share are made once."""
     made: dict[str, Forecast | str] = {}
 
     def attempt(fit: Fit) -> Forecast | str:
         if fit.made_by not in made:
+            tell(fit.made_by)
             made[fit.made_by] = _try_fit(fit, y, h, level)
         return made[fit.made_by]
 

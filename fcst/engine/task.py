@@ -1,4 +1,4 @@
-"""The task functions: one runs a batch, one an ingest, each from its id; the same on a pool and inline in a test."""
+"""The task functions: one runs a batch, one an ingest, each from its id; the same on any pool and inline in a test."""
 
 import logging
 import math
@@ -11,14 +11,17 @@ from pathlib import Path
 
 import numpy as np
 
+from fcst import logs
 from fcst.compute.forecasting import ItemForecast, forecast_item
-from fcst.errors import ComputeError, DatabaseAway, InputError
+from fcst.engine.watchdog import Watchdog
+from fcst.errors import ComputeError, DatabaseAway, InputError, StaleState, StoreError
 from fcst.ingest.weekly import Resources, make_weekly
 from fcst.settings import load_settings
 from fcst.states import Outcome, Stage
 from fcst.store import batches, datasets, ingests, sales
 
 CHECKPOINT_S = 2.0  # how much computed work a death may cost
+LOOK_EVERY_S = 0.5  # between looks whether the batch is still this task's
 TELL_EVERY_S = 0.5
 
 log = logging.getLogger(__name__)
@@ -26,6 +29,8 @@ log = logging.getLogger(__name__)
 
 def run_batch(batch_id: int, attempt: int) -> None:
     """Forecasts the pending items of a batch: reads their sales, computes, saves what is done every two seconds.
+
+    A second attempt saves each item, and names it before it is computed.
 
     Raises
     ------
@@ -38,25 +43,59 @@ def run_batch(batch_id: int, attempt: int) -> None:
     histories = sales.batch_histories(run.dataset_id, batch_id)
     batches.move(run, Stage.OBTAINING_SALES, Stage.PROCESSING)
     unsaved: list[batches.ItemResult] = []
-    saved_at = time.monotonic()
-    for unique_id, y in histories:
-        if unsaved and time.monotonic() - saved_at > CHECKPOINT_S:
-            batches.save(run, unsaved, Stage.PROCESSING)
-            unsaved, saved_at = [], time.monotonic()
-        unsaved.append(_run_item(run, unique_id, y))
+    saved_at = looked_at = time.monotonic()
+    with Watchdog(run) as watchdog:
+        for unique_id, y in histories:
+            now = time.monotonic()
+            if run.is_careful:
+                _save(run, unsaved, Stage.PROCESSING, unique_id)
+                unsaved = []
+            elif unsaved and now - saved_at > CHECKPOINT_S:
+                _save(run, unsaved, Stage.PROCESSING)
+                unsaved, saved_at, looked_at = [], now, now
+            elif now - looked_at > LOOK_EVERY_S:
+                batches.check(run)  # where nobody can interrupt this task, it finds out by itself that it is to stop
+                looked_at = now
+            unsaved.append(_run_item(run, unique_id, y, watchdog))
     batches.move(run, Stage.PROCESSING, Stage.SAVING)
-    batches.save(run, unsaved, Stage.SAVING)
+    _save(run, unsaved, Stage.SAVING)
 
 
-def _run_item(run: batches.Run, unique_id: str, y: np.ndarray) -> batches.ItemResult:
-    """One bad item costs itself, not its batch."""
+def _save(run: batches.Run, results: list[batches.ItemResult], stage: Stage, item_in_hand: str | None = None) -> None:
+    """Saves results; in a careful run, which saves each item by itself, one that the database refuses fails alone."""
     try:
-        result = forecast_item(y, run.spec)
+        batches.save(run, results, stage, item_in_hand)
+    except (DatabaseAway, StaleState):
+        raise
+    except StoreError as exc:
+        if not (run.is_careful and results):
+            raise
+        logs.event(log, logging.WARNING, "save_refused", exc.message, **run.ids)
+        reason = f"what was computed could not be saved: {exc.message}"
+        refused = [batches.ItemResult(r.unique_id, Outcome.FAILED, reason, [], []) for r in results]
+        batches.save(run, refused, stage, item_in_hand)
+
+
+def _run_item(run: batches.Run, unique_id: str, y: np.ndarray, watchdog: Watchdog) -> batches.ItemResult:
+    """One bad item costs itself, not its batch."""
+
+    def tell(model: str) -> None:
+        watchdog.tell(model)
+        if run.is_careful:
+            batches.set_model_in_hand(run, model)
+
+    watchdog.begin(unique_id)
+    try:
+        result = forecast_item(y, run.spec, tell)
+    except (DatabaseAway, StaleState):
+        raise
     except ComputeError as exc:
         return batches.ItemResult(unique_id, Outcome.FAILED, str(exc), [], [])
     except Exception as exc:  # noqa: BLE001  whatever an item's numbers provoke, the others are not to suffer
-        log.exception("job %s batch %s: item %r failed", run.job_id, run.batch_id, unique_id)
+        logs.event(log, logging.ERROR, "item_failed", exc_info=True, item=unique_id, **run.ids)
         return batches.ItemResult(unique_id, Outcome.FAILED, f"{type(exc).__name__}: {exc}", [], [])
+    finally:
+        watchdog.end()
     return batches.ItemResult(
         unique_id,
         Outcome.COMPLETED,

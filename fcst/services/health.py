@@ -1,13 +1,24 @@
-"""Whether all is well: what `doctor` and the pages tell of database, schema and supervisor."""
+"""Whether all is well: what `doctor` and the pages tell of disk, database, schema, supervisors and their leases."""
 
+import os
+import shutil
+import socket
+import time
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from fcst import __version__, presence
 from fcst.errors import FcstError
-from fcst.settings import load_settings
+from fcst.settings import Settings, load_settings
 from fcst.store import queries, workers
 from fcst.store.database import database_label, fetch_one
+
+GB = 1_000_000_000
+CONNECT_LIMIT_S = 2.0
+START_IT = "Start one: `python -m fcst worker`."
 
 
 @dataclass(frozen=True)
@@ -21,22 +32,69 @@ class Check:
 
 
 def run_checks() -> list[Check]:
-    """Looks at settings, database, schema and supervisor. Later checks are left out where an earlier one fails."""
+    """Looks at settings, disk, Dask scheduler, database, schema, supervisors and leases.
+
+    The checks of what is in the database are left out where it, or its schema, is not there.
+    """
     try:
         settings = load_settings()
         label = database_label()
     except FcstError as exc:
         return [Check("settings", False, exc.message, exc.hint)]
     checks = [Check("settings", True, f"fcst {__version__}, home {settings.home}, {settings.processes} processes")]
+    checks.append(_check_disk(settings.home))
+    if settings.dask_scheduler is not None:
+        checks.append(_check_dask(settings.dask_scheduler))
     try:
         version = (fetch_one("server_version") or {})["version"]
         checks.append(Check("database", True, f"{label}, PostgreSQL {version}"))
         checks.append(_check_schema())
         if checks[-1].is_ok:
-            checks.append(_check_supervisor())
+            checks += _check_supervisors(settings)
     except FcstError as exc:
         checks.append(Check("database", False, f"{label}: {exc.message}", exc.hint))
     return checks
+
+
+def as_dict(checks: list[Check]) -> dict[str, Any]:
+    return {"is_ok": all(check.is_ok for check in checks), "checks": [asdict(check) for check in checks]}
+
+
+def _check_disk(home: Path) -> Check:
+    """Not well below 1 GB, or below 5 % where that is more; but 10 GB are always enough."""
+    folder = next((path for path in (home, *home.parents) if path.is_dir()), Path("/"))
+    try:
+        usage = shutil.disk_usage(folder)
+    except OSError as exc:
+        return Check("disk", False, f"{folder} cannot be looked at: {exc.strerror}", "Check FCST_HOME.")
+    text = f"{_size(usage.free)} of {_size(usage.total)} free at {home}"
+    least = min(max(1 * GB, usage.total // 20), 10 * GB)
+    if usage.total and usage.free < least:
+        hint = f"Make room, or set FCST_HOME to a larger file system: {_size(least)} should be free."
+        return Check("disk", False, text, hint)
+    return Check("disk", True, text)
+
+
+def _size(n_bytes: int) -> str:
+    return f"{n_bytes / GB:,.1f} GB" if n_bytes >= GB else f"{n_bytes / 1e6:,.0f} MB"
+
+
+def _check_dask(address: str) -> Check:
+    try:
+        url = urlsplit(address if "://" in address else f"tcp://{address}")
+        host, port = url.hostname, url.port
+    except ValueError:  # a port that is no number, a bracket that is not closed
+        host, port = None, None
+    if not host or not port or url.scheme not in ("tcp", "tls") or url.path not in ("", "/"):
+        hint = "Set it to the scheduler's address, such as tcp://host:8786, or unset it."
+        return Check("dask", False, f"FCST_DASK_SCHEDULER is {address!r}, which is no address", hint)
+    try:
+        socket.create_connection((host, port), CONNECT_LIMIT_S).close()
+    except OSError as exc:
+        reason = exc.strerror or str(exc)
+        hint = "Start it (`dask scheduler`), or unset FCST_DASK_SCHEDULER to use this machine's processes."
+        return Check("dask", False, f"the scheduler at {address} cannot be reached: {reason}", hint)
+    return Check("dask", True, f"the scheduler at {address} answers")
 
 
 def _check_schema() -> Check:
@@ -44,25 +102,125 @@ def _check_schema() -> Check:
     if not (fetch_one("schema_version") or {})["found"]:
         return Check("schema", False, "the schema is not there yet", "Run `python -m fcst migrate`.")
     applied = (fetch_one("newest_migration") or {})["version"]
-    if applied != latest:
-        return Check("schema", False, f"version {applied}; this program has {latest}", "Run `python -m fcst migrate`.")
+    if applied is None or applied < latest:
+        text = f"version {applied or 0}; this program has {latest}"
+        return Check("schema", False, text, "Run `python -m fcst migrate`.")
+    if applied > latest:
+        return Check("schema", False, f"version {applied}; this program knows {latest}", "Upgrade this program.")
     return Check("schema", True, f"version {applied}")
 
 
-def _check_supervisor() -> Check:
-    settings = load_settings()
-    live = workers.list_live()
+# Supervisors
+
+
+def why_waiting() -> str:
+    """Why work that nobody has begun waits, in a sentence or two. Cheap: a page asks every second."""
+    check = _check_supervisor(load_settings())[0]
+    if check.is_ok:
+        return "Waiting for its turn." if check.text.startswith("alive") else "The engine is starting."
+    return f"{check.text[:1].upper()}{check.text[1:].rstrip('.')}. {check.hint}".strip()
+
+
+def _check_supervisors(settings: Settings) -> list[Check]:
+    supervisor, live, gone = _check_supervisor(settings)
+    return [supervisor, *_check_leases(bool(live), gone)]
+
+
+def _check_supervisor(settings: Settings) -> tuple[Check, list[dict[str, Any]], list[dict[str, Any]]]:
+    """The check, the supervisors that live, and those that are dead though their lease holds."""
+    rows = workers.list_live()
+    gone = [row for row in rows if _is_gone(row, settings)]
+    live = [row for row in rows if row not in gone]
+    return _judge(settings, live, gone), live, gone
+
+
+def _judge(settings: Settings, live: list[dict[str, Any]], gone: list[dict[str, Any]]) -> Check:
+    hindered = [row for row in live if row["problem"]]
+    if hindered:
+        text = "; ".join(f"{row['problem'].rstrip('.')} (says {_place(row)})" for row in hindered)
+        return Check("supervisor", False, text, "")
     if live:
-        places = ", ".join(f"{row['host']}:{row['pid']} ({row['processes']} processes)" for row in live)
+        places = ", ".join(f"{_place(row)} ({row['processes']} processes)" for row in live)
         return Check("supervisor", True, f"alive: {places}")
     state = presence.holder(presence.lock_path(settings))
     if state is not None:
-        return Check("supervisor", True, "starting")
+        return _check_silent(state)
+    if gone:
+        places = ", ".join(_place(row) for row in gone)
+        verb = "is" if len(gone) == 1 else "are"
+        if not workers.has_work():
+            return Check("supervisor", True, f"none alive ({places} {verb} dead), and nothing to do")
+        return Check("supervisor", False, f"{places} {verb} dead, and work is waiting", START_IT)
     if not workers.has_work():
         return Check("supervisor", True, "none alive, and nothing to do: one starts when work comes")
-    hint = "Start one: `python -m fcst worker`."
-    return Check("supervisor", False, "none alive, and work is waiting", hint)
+    return Check("supervisor", False, "none alive, and work is waiting", START_IT)
 
 
-def as_dict(checks: list[Check]) -> dict[str, Any]:
-    return {"is_ok": all(check.is_ok for check in checks), "checks": [asdict(check) for check in checks]}
+def _check_silent(state: dict[str, Any]) -> Check:
+    """Of a supervisor that holds its lock and has no lease: it starts, or it hangs."""
+    pid = int(state.get("pid", 0))
+    for row in workers.list_lapsed([], socket.gethostname(), pid):
+        if (row["host"], row["pid"]) == (socket.gethostname(), pid) and _is_this_process(row):
+            text = f"{_place(row)} hangs: it lives, but its lease ran out {_ago(row)}"
+            hint = f"If it does not come back: `kill -CONT {pid}` if it was stopped, else `kill -9 {pid}`."
+            return Check("supervisor", False, text, hint)
+    return Check("supervisor", True, "starting")
+
+
+def _check_leases(is_any_alive: bool, gone: list[dict[str, Any]]) -> Iterator[Check]:
+    lapsed = workers.list_lapsed([row["worker_id"] for row in gone], "", 0)
+    if not lapsed:
+        yield Check("lease", True, "no work is held by a supervisor that is gone")
+    for row in lapsed:
+        held = [
+            f"{n} {noun if n == 1 else plural}"
+            for n, noun, plural in ((row["n_batches"], "batch", "batches"), (row["n_ingests"], "ingest", "ingests"))
+            if n
+        ]
+        if row["lapsed_s"] < 0:
+            since = f"is dead; its lease still holds for {-row['lapsed_s']:.0f} s"
+        else:
+            since = f"has not signed off; its lease ran out {_ago(row)}"
+        hint = "A supervisor that lives takes them over when the lease has run out."
+        if not is_any_alive:
+            hint = "A supervisor takes them over. " + START_IT
+        elif row["lapsed_s"] > 30:
+            hint = "The living supervisor cannot take them over: another session may hold them locked (pg_locks)."
+        yield Check("lease", False, f"{_place(row)} {since}, and it holds {' and '.join(held)}", hint)
+
+
+def _place(row: dict[str, Any]) -> str:
+    return f"{row['host']}:{row['pid']}"
+
+
+def _ago(row: dict[str, Any]) -> str:
+    """When a lease ran out, and how long ago that was by the database's clock."""
+    return f"at {row['lease_expires_at'].astimezone():%Y-%m-%d %H:%M:%S} ({row['lapsed_s']:,.0f} s ago)"
+
+
+def _is_gone(row: dict[str, Any], settings: Settings) -> bool:
+    """Whether a supervisor is known to be dead, of which only its own machine can tell.
+
+    One that holds its lock lives, though a container may not see its process.
+    """
+    if row["host"] != socket.gethostname() or _is_this_process(row):
+        return False
+    holder = presence.holder(presence.lock_path(settings)) or {}
+    return holder.get("pid") != row["pid"]
+
+
+def _is_this_process(row: dict[str, Any]) -> bool:
+    """Whether the process that a row of this host names lives, and is not a later one with the same number."""
+    age_s = _process_age(row["pid"])
+    return age_s is not None and age_s > row["age_s"] - 5
+
+
+def _process_age(pid: int) -> float | None:
+    """Seconds since a process of this machine began; None if there is none, or only its zombie."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return None
+    if fields[0] in "ZX":
+        return None
+    return time.clock_gettime(time.CLOCK_BOOTTIME) - int(fields[19]) / os.sysconf("SC_CLK_TCK")

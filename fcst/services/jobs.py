@@ -1,11 +1,13 @@
 """What a user can do with runs: submit, watch, cancel, try again."""
 
 import time
+from datetime import timedelta
 from typing import Any
 
 from fcst.compute.models import parse_models
 from fcst.errors import InputError
-from fcst.services.supervision import ensure_supervisor, keep_alive, patiently
+from fcst.logs import LogLine, last_lines
+from fcst.services.supervision import ensure_supervisor, keep_alive, log_path, patiently
 from fcst.settings import load_settings
 from fcst.specs import JobSpec, default_batch_size
 from fcst.states import FINAL_STATUSES
@@ -36,12 +38,15 @@ def make_spec(
     """
     if n_items < 1:
         raise InputError(f"A run of {n_items} items makes no sense.", "Choose at least one item.")
+    settings = load_settings()
     return JobSpec(
         models=parse_models(models),
         h=h,
         level=tuple(level),
         batch_size=suggest_batch_size(n_items) if batch_size is None else batch_size,
         n_windows=n_windows,
+        item_limit_s=settings.item_limit_s,
+        process_memory=settings.process_memory,
     )
 
 
@@ -158,9 +163,18 @@ def list_batches(job_id: int) -> list[dict[str, Any]]:
     return batches.list_all(job_id)
 
 
-def list_events(job_id: int) -> list[dict[str, Any]]:
-    """Every change of stage of a job's batches, in order."""
-    return batches.list_events(job_id)
+def list_events(job_id: int, only_with_reason: bool = False, limit: int | None = None) -> list[dict[str, Any]]:
+    """Changes of stage of a job's batches, the newest first; those with a reason are those where something happened."""
+    return batches.list_events(job_id, only_with_reason, limit)
+
+
+def list_log_lines(job: dict[str, Any], batch_id: int, n: int = 50) -> list[LogLine]:
+    """The last lines that the log in this home has of a batch, the oldest first.
+
+    None where its supervisor is another home's, or was started by hand and writes to stderr.
+    """
+    since = job["submitted_at"] - timedelta(minutes=10)  # by the database's clock, which may be fast
+    return last_lines(log_path(), batch_id, n, since)
 
 
 def list_failures(job_id: int) -> list[dict[str, Any]]:

@@ -1,16 +1,18 @@
 """Getting the engine going: the database ready, a supervisor alive."""
 
+import os
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import TypeVar
 
-from fcst import presence
-from fcst.errors import ConfigError, DatabaseAway
+from fcst import logs, presence
+from fcst.errors import ConfigError, DatabaseAway, FcstError
 from fcst.settings import PROJECT, child_environment, load_settings
-from fcst.store.database import connect_kwargs
+from fcst.store.database import connect_kwargs, fetch_one
 from fcst.store.migrate import migrate
 
 START_LIMIT_S = 30.0
@@ -31,7 +33,7 @@ def ensure_supervisor() -> None:
     Raises
     ------
     ConfigError
-        if it ends at once, with the place of its log.
+        if it ends at once, with its reason and the place of its log.
     """
     settings = load_settings()
     path = presence.lock_path(settings)
@@ -43,28 +45,49 @@ def ensure_supervisor() -> None:
         return
     if settings.is_worker_external:
         return
-    log = settings.logs / "supervisor.log"
+    log = log_path()
+    err = log.with_suffix(".err")
     try:
         settings.logs.mkdir(parents=True, exist_ok=True)
-        out = log.open("ab")
+        n_before = log.stat().st_size if log.exists() else 0
+        out = logs.open_private(str(err), os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_TRUNC)
     except OSError as exc:
         hint = "Set FCST_HOME to a folder that can be written."
-        raise ConfigError(f"The log {log} cannot be written: {exc.strerror}.", hint) from exc
-    with out:
+        raise ConfigError(f"The log {err} cannot be written: {exc.strerror}.", hint) from exc
+    try:
         process = subprocess.Popen(
-            [sys.executable, "-m", "fcst", "worker"],
+            [sys.executable, "-m", "fcst", "worker", "--log", str(log)],
             cwd=PROJECT,
             env=child_environment(),
             stdin=subprocess.DEVNULL,
             stdout=out,
-            stderr=subprocess.STDOUT,
+            stderr=out,  # what is said before the log is there, and by the interpreter when it dies
             start_new_session=True,  # the end of this process, or its terminal, is not the supervisor's
         )
+    finally:
+        os.close(out)
     threading.Thread(target=process.wait, daemon=True).start()  # or it would stay as a zombie of ours when it ends
     while presence.holder(path) is None and time.monotonic() < deadline:
         if process.poll() is not None and presence.holder(path) is None and process.returncode != 0:
-            raise ConfigError("The supervisor ended as soon as it was started.", f"{log} tells why.")
+            raise _ended_at_once(log, n_before, err)
         time.sleep(0.02)
+
+
+def log_path() -> Path:
+    """The log of this home's supervisor: as its lock file, one for each database."""
+    settings = load_settings()
+    return settings.logs / presence.lock_path(settings).with_suffix(".log").name
+
+
+def _ended_at_once(log: Path, n_before: int, err: Path) -> ConfigError:
+    """In the words of its log, or of its stderr where it died before it had one."""
+    place, reason = log, ""
+    if log.exists() and log.stat().st_size != n_before:
+        reason = logs.tail(log, n_before)
+    if not reason:
+        place, reason = err, logs.tail(err)
+    message = "The supervisor ended as soon as it was started" + (f": {reason}" if reason else ".")
+    return ConfigError(message, f"{place} tells more.")
 
 
 def patiently(read: Callable[[], T]) -> T:
@@ -77,6 +100,17 @@ def patiently(read: Callable[[], T]) -> T:
             if time.monotonic() > deadline:
                 raise
         time.sleep(0.5)
+
+
+def has_database() -> bool:
+    """Whether the database answers now; one that answers with a refusal is there."""
+    try:
+        fetch_one("server_version")
+    except DatabaseAway:
+        return False
+    except FcstError:
+        return True
+    return True
 
 
 def keep_alive() -> None:

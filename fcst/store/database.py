@@ -15,6 +15,7 @@ from typing import Any
 
 import pandas as pd
 import psycopg2
+from psycopg2 import sql
 from psycopg2.extensions import connection as Connection
 from psycopg2.extensions import cursor as Cursor
 from psycopg2.extensions import make_dsn, parse_dsn
@@ -138,9 +139,27 @@ def _pool() -> _Pool:
         return _pools[key]
 
 
+class _GuardedCursor(RealDictCursor):
+    """Has the server end the transaction of a client that is frozen or gone, which would hold its rows for ever.
+
+    The settings travel with the first statement, in one round trip, and end with the transaction.
+    """
+
+    is_guarded = False
+
+    def execute(self, statement: str | sql.Composable, params: dict[str, Any] | None = None) -> None:
+        if not self.is_guarded:
+            self.is_guarded = True
+            text = statement.as_string(self) if isinstance(statement, sql.Composable) else statement
+            statement = f"{query('guard_transaction')};\n{text}"
+        super().execute(statement, params)
+
+
 @contextmanager
 def transaction() -> Iterator[Cursor]:
     """A cursor in a transaction of its own, whose rows are dictionaries; commits at the end, rolls back on any error.
+
+    The client may not rest for more than 8 seconds between two statements.
 
     Raises
     ------
@@ -158,7 +177,7 @@ def transaction() -> Iterator[Cursor]:
             "Check that the server runs and that DATABASE_URL points to it.",
         ) from exc
     try:
-        with con, con.cursor(cursor_factory=RealDictCursor) as cur:
+        with con, con.cursor(cursor_factory=_GuardedCursor) as cur:
             yield cur
     except psycopg2.Error as exc:
         if _tells_of_absence(exc):
@@ -203,7 +222,8 @@ def fetch_frame(name: str, /, **params: Any) -> pd.DataFrame:
     with transaction() as cur:
         cur.execute(query(name), params)
         columns = [column.name for column in cur.description or ()]
-        return pd.DataFrame([row.values() for row in cur.fetchall()], columns=columns)
+        rows = cur.fetchall()
+    return pd.DataFrame([row.values() for row in rows], columns=columns)
 
 
 def execute(name: str, /, **params: Any) -> int:

@@ -43,7 +43,6 @@ def insert(
     spec, report = weekly.spec, weekly.report
     facts = ("n_items", "n_weeks", "first_wk_end_dt", "last_wk_end_dt", "total_units")
     with transaction() as cur:
-        cur.execute(query("set_watch_on_client"))
         cur.execute(query("lock_dataset_name"), {"name": spec.name})
         cur.execute(query("last_version"), {"name": spec.name})
         last = cur.fetchone()

@@ -67,7 +67,8 @@ def read_export(job_id: int, level: tuple[int, ...]) -> pd.DataFrame:
     with transaction() as cur:
         cur.execute(_export_select(level, is_for_spreadsheets=False), {"job_id": job_id, "unique_id": None})
         columns = [column.name for column in cur.description or ()]
-        frame = pd.DataFrame([row.values() for row in cur.fetchall()], columns=columns)
+        rows = cur.fetchall()
+    frame = pd.DataFrame([row.values() for row in rows], columns=columns)
     return frame.assign(is_fallback=frame["is_fallback"] == "true")
 
 

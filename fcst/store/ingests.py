@@ -62,11 +62,6 @@ def request_cancel(ingest_id: int) -> bool:
     return execute("request_ingest_cancel", ingest_id=ingest_id) > 0
 
 
-def list_cancel_requests() -> set[int]:
-    """Open ingests that are to stop."""
-    return {row["ingest_id"] for row in fetch_all("list_ingest_cancel_requests")}
-
-
 def cancel_waiting() -> list[int]:
     """Ends those that are to stop and that nobody runs; returns their ids."""
     return [row["ingest_id"] for row in fetch_all("cancel_waiting_ingests")]

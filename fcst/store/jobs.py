@@ -95,11 +95,6 @@ def retry(job_id: int) -> int:
     return n_items
 
 
-def list_cancel_requests() -> list[int]:
-    """The open jobs that are to stop."""
-    return [row["job_id"] for row in fetch_all("list_cancel_requests")]
-
-
 def freeze_ended() -> None:
     """Gives every job whose last batch has ended its status for good."""
     execute("freeze_ended_jobs")

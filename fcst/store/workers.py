@@ -1,5 +1,6 @@
 """The supervisors and their leases: a supervisor owns its work while its lease holds, by the database's clock."""
 
+from dataclasses import dataclass
 from typing import Any
 
 from fcst.store.database import execute, fetch_all, fetch_one
@@ -21,6 +22,11 @@ def renew_lease(worker_id: str, lease_s: float) -> None:
     execute("renew_lease", worker_id=worker_id, lease_s=lease_s)
 
 
+def is_known(worker_id: str) -> bool:
+    """Whether the supervisor has registered here: another database does not know it."""
+    return fetch_one("find_worker", worker_id=worker_id) is not None
+
+
 def stop(worker_id: str) -> None:
     execute("stop_worker", worker_id=worker_id)
 
@@ -29,6 +35,35 @@ def list_live() -> list[dict[str, Any]]:
     return fetch_all("list_live_workers")
 
 
+def list_lapsed(gone: list[str], host: str, pid: int) -> list[dict[str, Any]]:
+    """Supervisors without a lease that still hold work, or are this process.
+
+    Parameters
+    ----------
+    gone
+        those that are known to be dead whatever their lease says.
+    """
+    return fetch_all("list_lapsed_workers", gone=gone, host=host, pid=pid)
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """What a supervisor looks for several times a second: what is to stop, and whether anything is open."""
+
+    cancelled_jobs: list[int]
+    cancelled_ingests: list[int]
+    has_work: bool
+
+
+def look() -> Outlook:
+    return Outlook(**(fetch_one("look_for_work") or {}))
+
+
+def set_problem(worker_id: str, problem: str) -> None:
+    """What hinders a supervisor, in words; empty while nothing does."""
+    execute("set_problem", worker_id=worker_id, problem=problem)
+
+
 def has_work() -> bool:
     """Whether a job or an ingest is open."""
-    return bool((fetch_one("has_work") or {})["found"])
+    return look().has_work

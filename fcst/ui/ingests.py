@@ -9,7 +9,7 @@ from fcst.errors import InputError
 from fcst.services import loading
 from fcst.states import FINAL_INGEST_STATUSES, IngestStatus
 from fcst.ui import text
-from fcst.ui.shell import page_errors, show_error
+from fcst.ui.shell import action_errors, page_errors, show_error
 
 REFRESH_S = 0.5
 
@@ -22,7 +22,7 @@ def follow(ingest_id: int) -> None:
 
 def load_sample() -> None:
     """Asks for the bundled sample to be read; for a button."""
-    with page_errors():
+    with action_errors():
         follow(loading.request_sample())
 
 
@@ -87,7 +87,7 @@ def _show_progress(ingest: dict[str, Any]) -> None:
 
 
 def _cancel(ingest_id: int) -> None:
-    with page_errors():
+    with action_errors():
         loading.cancel_ingest(ingest_id)
 
 

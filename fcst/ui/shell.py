@@ -8,9 +8,11 @@ from typing import Any, TypeVar
 
 import streamlit as st
 
-from fcst.errors import FcstError
-from fcst.services.supervision import prepare_database
+from fcst.errors import DatabaseAway, FcstError
+from fcst.services.supervision import has_database, prepare_database
 from fcst.ui.text import plain
+
+RETRY_S = 1.0
 
 T = TypeVar("T")
 
@@ -33,9 +35,14 @@ def show_page(main: Callable[[], None]) -> None:
 
 @contextmanager
 def page_errors() -> Iterator[None]:
-    """Shows a known error in words, and any other as a reference into the log; never a traceback."""
+    """Shows a known error in words, and any other as a reference into the log; never a traceback.
+
+    Where the database is away, the page tells so, and comes back by itself when the database does.
+    """
     try:
         yield
+    except DatabaseAway as exc:
+        _wait_for_database(exc)
     except FcstError as exc:
         show_error(exc)
     except Exception:  # noqa: BLE001  a page may fail in any way; the log has it under the reference
@@ -46,6 +53,37 @@ def page_errors() -> Iterator[None]:
             "Reload the page to try again.",
             icon=":material/error:",
         )
+
+
+@contextmanager
+def action_errors() -> Iterator[None]:
+    """As `page_errors`, for what a click does: it is not done again by itself, so its error stays to be read."""
+    with page_errors():
+        try:
+            yield
+        except DatabaseAway as exc:
+            show_error(exc)
+            st.toast("That was not done: the database is unreachable.", icon=":material/error:", duration="infinite")
+
+
+def _wait_for_database(error: DatabaseAway) -> None:
+    """Says that the database is away, and runs the whole page anew when it answers.
+
+    A live fragment around this comes back by its own next run, and takes this one away; one that does not
+    refresh, and the page itself, come back by this.
+    """
+    is_first = True  # drawn with the page, which has failed this instant: to try again at once could go on for ever
+
+    @st.fragment(run_every=RETRY_S)
+    def wait() -> None:
+        nonlocal is_first
+        if not is_first and has_database():
+            st.rerun()
+        is_first = False
+        st.warning("The database is unreachable, trying again …", icon=":material/database_off:")
+        st.caption(plain(f"{error.message} {error.hint}"))
+
+    wait()
 
 
 def show_error(error: FcstError) -> None:

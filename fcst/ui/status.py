@@ -65,11 +65,23 @@ def batch_frame(batches: list[dict[str, Any]]) -> pd.DataFrame:
     )
 
 
+def event_frame(events: list[dict[str, Any]]) -> pd.DataFrame:
+    """One row a change of stage, for the history of a run."""
+    return pd.DataFrame(
+        {
+            "At": [text.instant(event["at"]) for event in events],
+            "Batch": [event["batch_no"] for event in events],
+            "Attempt": [event["attempt"] or None for event in events],
+            "From": [stage_words(event["from_stage"] or "") for event in events],
+            "To": [stage_words(event["to_stage"]) for event in events],
+            "Why": [event["reason"] or "" for event in events],
+            "Supervisor": [event.get("worker") or "" for event in events],
+        }
+    )
+
+
 def waiting_reason(job: dict[str, Any]) -> str:
     """Why an open run does not move, in words; empty while it does."""
     if job["is_over"] or job["n_active"]:
         return ""
-    supervisor = health.run_checks()[-1]
-    if supervisor.is_ok:
-        return "Waiting for its turn." if supervisor.text.startswith("alive") else "The engine is starting."
-    return f"{supervisor.text.capitalize()}. {supervisor.hint}"
+    return health.why_waiting()

@@ -67,6 +67,29 @@ def clock(value: datetime | None) -> str:
     return "" if value is None else f"{value.astimezone():%H:%M:%S}"
 
 
+def log_line(time: datetime, level: str, event: str, attempt: int | None, words: str) -> str:
+    """A line of the log: '2017-08-12 14:05:09 warning, attempt 2: broke off …'."""
+    which = f", attempt {attempt}" if attempt else ""
+    sign = f" {level}" if level != "info" else ""
+    return f"{instant(time)}{sign} {event.replace('_', ' ')}{which}: {words}".rstrip(": ")
+
+
+def limits(item_limit_s: float | None, process_memory: int | None) -> str:
+    """What an item may take: 'an item may take 5 min and 4 GB'; empty where a run has no such limits."""
+    parts = []
+    if item_limit_s is not None:
+        parts.append(duration(item_limit_s).removesuffix(" 00 s"))
+    if process_memory is not None:
+        scale, letter = (1e9, "GB") if process_memory >= 1e9 else (1e6, "MB")
+        parts.append(f"{process_memory / scale:.3g} {letter}")
+    return f"an item may take {' and '.join(parts)}" if parts else ""
+
+
+def instant(value: datetime) -> str:
+    """A point in time to the second, in the server's zone, which sorts as text: 2017-08-12 14:05:09."""
+    return f"{value.astimezone():%Y-%m-%d %H:%M:%S}"
+
+
 def count(n: int, noun: str, plural: str | None = None) -> str:
     """1 item, 200 items, 2 batches."""
     return f"{n:,} {noun if n == 1 else plural or noun + 's'}"

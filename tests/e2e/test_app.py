@@ -12,6 +12,7 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,8 +20,15 @@ import pandas as pd
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+from fcst.engine.task import run_ingest
+from fcst.services import datasets, jobs, loading
 from fcst.settings import PROJECT
-from tests.conftest import wait_until
+from fcst.specs import IngestSpec, JobSpec
+from fcst.store import ingests
+from fcst.store.database import transaction
+from fcst.store.embedded import ensure_running
+from fcst.store.migrate import migrate
+from tests.conftest import url, wait_until, write_sales
 
 CHROMIUM = Path("/usr/bin/chromium")
 FLAGS = (
@@ -42,9 +50,9 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         shutil.rmtree((home / "pg.location").read_text().strip(), ignore_errors=True)
 
 
-def serve(home: Path, port: int) -> subprocess.Popen:
+def serve(home: Path, port: int, **more: str) -> subprocess.Popen:
     env = {key: value for key, value in os.environ.items() if key not in ("DATABASE_URL", "FCST_WORKER")}
-    env |= {"FCST_HOME": str(home), "FCST_PROCESSES": "2", "FCST_IDLE_EXIT_S": "3"}
+    env |= {"FCST_HOME": str(home), "FCST_PROCESSES": "2", "FCST_IDLE_EXIT_S": "3", **more}
     command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port), "--server.headless=true"]
     home.mkdir(parents=True, exist_ok=True)
     with (home / "app.log").open("ab") as log:
@@ -71,6 +79,10 @@ def stop(process: subprocess.Popen) -> None:
 
 @pytest.fixture(scope="module")
 def port() -> int:
+    return free_port()
+
+
+def free_port() -> int:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         return free.getsockname()[1]
@@ -225,6 +237,63 @@ def test_cancel_takes_the_place_of_submit_and_retry_finishes_the_run(app: dict, 
 def test_nothing_is_left_running_when_the_app_has_gone(app: dict, home: Path) -> None:
     stop(app["process"])
     wait_until(lambda: not list(processes_of(home)), 40, "for the supervisor and the server to end")
+
+
+@pytest.fixture
+def place(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The home of a Postgres that the app knows by its DATABASE_URL only; run 1 waits in it."""
+    place = tmp_path_factory.mktemp("elsewhere")
+    where = ensure_running(place)
+    monkeypatch.setenv("DATABASE_URL", url(where, where["dbname"]))
+    monkeypatch.setenv("FCST_HOME", str(place / "home"))
+    monkeypatch.setenv("FCST_WORKER", "external")
+    migrate()
+    write_sales(place / "s.csv", 3, 20)
+    loading.request_ingest(IngestSpec(paths=(str(place / "s.csv"),), name="s"))
+    claimed = ingests.claim(str(uuid.uuid4()))
+    assert claimed is not None
+    run_ingest(claimed["ingest_id"], claimed["attempt"])
+    (dataset,) = datasets.list_datasets()
+    assert jobs.submit_job(dataset["dataset_id"], jobs.choose_largest(dataset, 3), JobSpec()) == 1
+    yield place
+    if (place / "pg.location").exists():
+        shutil.rmtree((place / "pg.location").read_text().strip(), ignore_errors=True)
+
+
+def test_page_comes_back_by_itself_with_its_database(place: Path, browser: Browser, page: Page) -> None:
+    port = free_port()
+    process = serve(place / "home", port, DATABASE_URL=os.environ["DATABASE_URL"], FCST_WORKER="external")
+    try:
+        address = f"http://127.0.0.1:{port}/runs?job=1"
+        page.goto(address)
+        expect(page.get_by_text("None alive, and work is waiting", exact=False)).to_be_visible()
+        with transaction() as cur:
+            cur.execute("SHOW data_directory")
+            data = Path(cur.fetchone()["data_directory"])
+        postmaster = int((data / "postmaster.pid").read_text().split()[0])
+        page.evaluate("window.isTheSamePage = true")
+        os.kill(postmaster, signal.SIGINT)
+        away = "The database is unreachable, trying again …"
+        expect(page.get_by_text(away)).to_be_visible()
+        late = page.context.new_page()  # its whole run fails, not only the part that refreshes
+        late.goto(address)
+        expect(late.get_by_text(away)).to_be_visible()
+        late.evaluate("window.isTheSamePage = true")
+        for _ in range(3):  # and still after it has tried again
+            late.wait_for_timeout(1_000)
+            assert page.get_by_text(away).count() == late.get_by_text(away).count() == 1
+        ensure_running(place)
+        for tab in (page, late):
+            expect(tab.get_by_role("heading", name="Run 1")).to_be_visible()
+            expect(tab.get_by_text("None alive, and work is waiting", exact=False)).to_be_visible()
+            expect(tab.get_by_text(away)).to_have_count(0)
+            assert tab.evaluate("window.isTheSamePage") is True and tab.url == address
+        jobs.cancel_job(1)
+        for tab in (page, late):  # which refresh as before
+            expect(tab.get_by_role("button", name="Run 3 items again")).to_be_visible()
+        assert "Traceback" not in (place / "home" / "app.log").read_text()
+    finally:
+        stop(process)
 
 
 def processes_of(home: Path) -> Iterator[int]:

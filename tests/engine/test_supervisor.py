@@ -1,9 +1,12 @@
 """A real supervisor with a real pool, and what it does when things die."""
 
+import contextlib
 import os
 import signal
 import subprocess
 import time
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,38 +16,23 @@ from fcst.services import jobs, loading
 from fcst.settings import load_settings
 from fcst.specs import IngestSpec, JobSpec
 from fcst.store import workers
+from fcst.store.batches import MAX_TRIES
 from fcst.store.database import transaction
 from tests.conftest import wait_until, write_sales
+from tests.engine.seen import (
+    SLOW,
+    check_items,
+    children,
+    forecasts_of,
+    frozen,
+    is_processing,
+    is_there,
+    reasons_of,
+    submit,
+    workers_of,
+)
 
-SLOW = JobSpec(models=("AutoCES",), h=13, level=(80,), batch_size=10)  # some 0.2 s an item
-
-
-def children(pid: int) -> list[int]:
-    """All processes below `pid`."""
-    found = []
-    for task in Path(f"/proc/{pid}/task").glob("*/children"):
-        for child in map(int, task.read_text().split()):
-            found += [child, *children(child)]
-    return found
-
-
-def workers_of(pid: int) -> list[int]:
-    """The pool's worker processes: children of the fork server."""
-    return [child for server in children(pid) for child in children(server)]
-
-
-def is_processing(job_id: int) -> bool:
-    return jobs.get_job(job_id)["batches"].get("processing", 0) > 0
-
-
-def submit(dataset: dict, n_items: int, spec: JobSpec) -> int:
-    return jobs.submit_job(dataset["dataset_id"], jobs.choose_largest(dataset, n_items), spec)
-
-
-def forecast_rows(job_id: int) -> int:
-    with transaction() as cur:
-        cur.execute("SELECT count(*) AS n FROM fcst_app.forecasts WHERE job_id = %(job_id)s", {"job_id": job_id})
-        return cur.fetchone()["n"]
+SHORT_LEASE = {"FCST_LEASE_S": "2"}
 
 
 def test_ingest_and_run_then_leave_when_nothing_is_left(start_supervisor, tmp_path: Path) -> None:
@@ -53,7 +41,7 @@ def test_ingest_and_run_then_leave_when_nothing_is_left(start_supervisor, tmp_pa
     dataset = loading.wait_for_ingest(loading.request_ingest(IngestSpec(paths=(str(tmp_path / "s.csv"),), name="s")))
     job_id = submit(dataset, 6, JobSpec(batch_size=2))
     assert jobs.wait_for_job(job_id)["status"] == "completed"
-    assert forecast_rows(job_id) == 6 * 13
+    assert check_items(job_id)["n_completed"] == 6
     assert supervisor.wait(30) == 0
     path = presence.lock_path(load_settings())
     assert presence.holder(path) is None and not presence.has_crashed(path)
@@ -70,21 +58,52 @@ def test_bad_file_ends_its_ingest_with_the_reason(start_supervisor, tmp_path: Pa
         assert cur.fetchone()["n"] == 0
 
 
+@pytest.fixture
+def faultless(start_supervisor, load_dataset) -> Callable[[int], tuple[dict, list[tuple]]]:
+    """A dataset, and what a run of SLOW over all its items makes of it where nothing goes wrong."""
+
+    def run(n_items: int) -> tuple[dict, list[tuple]]:
+        dataset = load_dataset(n_items=n_items)
+        supervisor = start_supervisor()
+        job_id = submit(dataset, n_items, SLOW)
+        jobs.wait_for_job(job_id)
+        supervisor.terminate()
+        assert supervisor.wait(30) == 0
+        return dataset, forecasts_of(job_id)
+
+    return run
+
+
+# Processes that die
+
+
 def test_a_killed_worker_costs_time_and_no_item(start_supervisor, load_dataset) -> None:
     dataset = load_dataset(n_items=20)
     supervisor = start_supervisor()
     job_id = submit(dataset, 20, SLOW)
     wait_until(lambda: is_processing(job_id), what="for a batch to be processed")
-    killed = workers_of(supervisor.pid)
-    assert killed
-    os.kill(killed[0], signal.SIGKILL)
-    job = jobs.wait_for_job(job_id)
-    assert (job["status"], job["n_completed"], job["n_failed"]) == ("completed", 20, 0)
-    assert forecast_rows(job_id) == 20 * 13
-    assert any("signal 9" in (event["reason"] or "") for event in jobs.list_events(job_id))
+    os.kill(workers_of(supervisor.pid)[0], signal.SIGKILL)
+    jobs.wait_for_job(job_id)
+    assert check_items(job_id)["n_completed"] == 20
+    assert any("the process died (signal 9)" in reason for reason in reasons_of(job_id))
 
 
-def test_a_killed_idle_worker_does_not_stop_the_engine(start_supervisor, load_dataset) -> None:
+def test_what_was_saved_before_a_death_is_not_computed_again(start_supervisor, load_dataset) -> None:
+    dataset = load_dataset(n_items=60)
+    supervisor = start_supervisor(FCST_PROCESSES="1")
+    job_id = submit(dataset, 60, replace(SLOW, batch_size=60))
+    wait_until(lambda: jobs.get_job(job_id)["n_completed"] > 0, what="for a checkpoint")
+    os.kill(workers_of(supervisor.pid)[0], signal.SIGKILL)
+    wait_until(lambda: jobs.list_batches(job_id)[0]["attempt"] == 2, what="for the second attempt")
+    jobs.wait_for_job(job_id)
+    check_items(job_id)
+    with transaction() as cur:
+        cur.execute("SELECT attempt, count(*) AS n FROM fcst_app.job_items GROUP BY attempt ORDER BY attempt")
+        by_attempt = {row["attempt"]: row["n"] for row in cur.fetchall()}
+    assert by_attempt[1] > 0 and by_attempt[1] + by_attempt[2] == 60
+
+
+def test_killed_idle_workers_do_not_stop_the_engine(start_supervisor, load_dataset) -> None:
     dataset = load_dataset()
     supervisor = start_supervisor()
     wait_until(lambda: len(workers_of(supervisor.pid)) == 2, what="for the workers")
@@ -94,53 +113,210 @@ def test_a_killed_idle_worker_does_not_stop_the_engine(start_supervisor, load_da
     assert jobs.wait_for_job(submit(dataset, 6, JobSpec(batch_size=2)))["n_completed"] == 6
 
 
-def test_cancel_ends_running_batches_and_retry_finishes_them(start_supervisor, load_dataset) -> None:
-    dataset = load_dataset(n_items=60)
-    start_supervisor()
-    job_id = submit(dataset, 60, SLOW)
-    wait_until(lambda: is_processing(job_id), what="for a batch to be processed")
-    begin = time.monotonic()
-    assert jobs.cancel_job(job_id)
-    wait_until(lambda: jobs.get_job(job_id)["is_over"], 10, "for the cancelled job to end")
-    job = jobs.get_job(job_id)
-    assert job["status"] == "cancelled" and job["n_cancelled"] > 0
-    print(f"cancelled within {time.monotonic() - begin:.2f} s")
-    assert job["n_completed"] + job["n_cancelled"] == 60
-    assert forecast_rows(job_id) == 13 * job["n_completed"]
-    assert jobs.retry_job(job_id) == job["n_cancelled"]
-    again = jobs.wait_for_job(job_id)
-    assert (again["status"], again["n_completed"]) == ("completed", 60)
-    assert forecast_rows(job_id) == 60 * 13
-
-
-def test_a_batch_that_fails_as_a_whole_does_not_stop_the_others(start_supervisor, load_dataset) -> None:
-    dataset = load_dataset(n_items=6)
-    with transaction() as cur:  # the database refuses what one batch wants to write
-        cur.execute("ALTER TABLE fcst_app.forecasts ADD CONSTRAINT broken CHECK (unique_id <> 'item6')")
-    start_supervisor()
-    job_id = submit(dataset, 6, JobSpec(batch_size=2))
-    job = jobs.wait_for_job(job_id)
-    assert (job["status"], job["n_completed"], job["n_failed"]) == ("completed", 4, 2)
-    failed = next(b for b in jobs.list_batches(job_id) if b["stage"] == "failed")
-    assert failed["attempt"] == 3 and "gave up after 3 tries" in failed["error"] and "broken" in failed["error"]
-    assert {row["reason"] for row in jobs.list_failures(job_id)} == {failed["error"]}
-
-
-def test_another_supervisor_takes_over_from_a_killed_one(start_supervisor, load_dataset, tmp_path: Path) -> None:
+def test_a_pool_that_breaks_as_a_whole_is_built_anew(start_supervisor, load_dataset) -> None:
     dataset = load_dataset(n_items=40)
-    first = start_supervisor(FCST_LEASE_S="2")
+    supervisor = start_supervisor()
+    job_id = submit(dataset, 40, SLOW)
+    wait_until(lambda: is_processing(job_id), what="for a batch to be processed")
+    for pid in children(supervisor.pid):  # workers, fork server and resource tracker
+        os.kill(pid, signal.SIGKILL)
+    jobs.wait_for_job(job_id)
+    assert check_items(job_id)["n_completed"] == 40
+
+
+def test_workers_that_cannot_start_are_told_and_not_tried_without_end(start_supervisor, load_dataset, tmp_path) -> None:
+    dataset = load_dataset()
+    (tmp_path / "sitecustomize.py").write_text(
+        "import os, sys\nif 'forkserver' in ' '.join(sys.argv + sys.orig_argv): os.register_at_fork("
+        "after_in_child=lambda: os._exit(3))\n"
+    )
+    start_supervisor(PYTHONPATH=str(tmp_path))
+    job_id = submit(dataset, 1, JobSpec())
+    wait_until(lambda: any(worker["problem"] for worker in workers.list_live()), what="for the problem to be told")
+    assert jobs.list_batches(job_id)[0]["attempt"] < 10
+    assert jobs.get_job(job_id)["n_failed"] == 0
+
+
+# Supervisors that die, freeze, or share a database
+
+
+def test_another_supervisor_takes_over_from_a_killed_one(start_supervisor, faultless, tmp_path: Path) -> None:
+    dataset, expected = faultless(40)
+    first = start_supervisor(**SHORT_LEASE)
     job_id = submit(dataset, 40, SLOW)
     wait_until(lambda: is_processing(job_id), what="for a batch to be processed")
     below = children(first.pid)
     os.kill(first.pid, signal.SIGKILL)
     first.wait()
-    wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in below), 10, "for its workers to end")
+    wait_until(lambda: not any(is_there(pid) for pid in below), 10, "for its workers to end")
     assert presence.has_crashed(presence.lock_path(load_settings()))
-    start_supervisor(FCST_LEASE_S="2", FCST_HOME=str(tmp_path / "other"))
-    job = jobs.wait_for_job(job_id)
-    assert (job["status"], job["n_completed"]) == ("completed", 40)
-    assert forecast_rows(job_id) == 40 * 13
-    assert any(e["reason"] == "its supervisor was lost" for e in jobs.list_events(job_id))
+    start_supervisor(**SHORT_LEASE, FCST_HOME=str(tmp_path / "other"))
+    jobs.wait_for_job(job_id)
+    assert check_items(job_id)["n_completed"] == 40
+    assert forecasts_of(job_id) == expected
+    assert "its supervisor was lost" in reasons_of(job_id)
+
+
+def test_who_waits_starts_another_supervisor_in_place_of_a_killed_one(
+    load_dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FCST_WORKER", "auto")
+    monkeypatch.setenv("FCST_LEASE_S", "2")
+    monkeypatch.setenv("FCST_IDLE_EXIT_S", "0")
+    dataset = load_dataset(n_items=20)
+    job_id = submit(dataset, 20, SLOW)
+    wait_until(lambda: is_processing(job_id), what="for a batch to be processed")
+    path = presence.lock_path(load_settings())
+    os.kill(presence.holder(path)["pid"], signal.SIGKILL)
+    jobs.wait_for_job(job_id)
+    assert check_items(job_id)["n_completed"] == 20
+    wait_until(lambda: presence.holder(path) is None, what="for the second to leave")
+
+
+def test_two_supervisors_share_the_work_and_nothing_is_done_twice(start_supervisor, faultless, tmp_path: Path) -> None:
+    dataset, expected = faultless(60)
+    for name in ("one", "two"):
+        start_supervisor(FCST_HOME=str(tmp_path / name), FCST_PROCESSES="1")
+    wait_until(lambda: len(workers.list_live()) == 2, what="for both")
+    job_id = submit(dataset, 60, replace(SLOW, batch_size=5))
+    jobs.wait_for_job(job_id)
+    check_items(job_id)
+    assert forecasts_of(job_id) == expected
+    assert len({batch["worker"] for batch in jobs.list_batches(job_id)}) == 2
+    assert {batch["attempt"] for batch in jobs.list_batches(job_id)} == {1}
+
+
+def test_what_a_frozen_supervisor_and_its_workers_write_on_waking_is_refused(
+    start_supervisor, faultless, tmp_path: Path
+) -> None:
+    dataset, expected = faultless(30)
+    first = start_supervisor(**SHORT_LEASE)
+    job_id = submit(dataset, 30, SLOW)
+    wait_until(lambda: is_processing(job_id), what="for a batch to be processed")
+    with contextlib.ExitStack() as standstill:
+        for pid in [first.pid, *children(first.pid)]:
+            standstill.enter_context(frozen(pid))
+        start_supervisor(**SHORT_LEASE, FCST_HOME=str(tmp_path / "other"))
+        jobs.wait_for_job(job_id)
+        assert check_items(job_id)["n_completed"] == 30
+        assert forecasts_of(job_id) == expected
+    history = jobs.list_events(job_id)
+    later = submit(dataset, 30, SLOW)  # both work on
+    jobs.wait_for_job(later)
+    assert check_items(later)["n_completed"] == 30 and forecasts_of(later) == expected
+    check_items(job_id)
+    assert forecasts_of(job_id) == expected
+    assert jobs.list_events(job_id) == history, "the woken one changed nothing"
+
+
+def test_a_worker_frozen_inside_its_transaction_holds_nobody_up(start_supervisor, load_dataset, tmp_path: Path) -> None:
+    dataset = load_dataset(n_items=10)
+    first = start_supervisor(**SHORT_LEASE, FCST_PROCESSES="1")
+    job_id = submit(dataset, 10, SLOW)
+    wait_until(lambda: is_processing(job_id), what="for the batch to be processed")
+    with contextlib.ExitStack() as standstill:
+        with transaction() as cur:
+            cur.execute("LOCK TABLE fcst_app.forecasts IN ACCESS EXCLUSIVE MODE")
+            wait_until(is_waiting_for_a_lock, what="for the worker to write, with its batch's row in hand")
+            for pid in [first.pid, *children(first.pid)]:
+                standstill.enter_context(frozen(pid))
+        begin = time.monotonic()
+        start_supervisor(**SHORT_LEASE, FCST_HOME=str(tmp_path / "other"))
+        wait_until(lambda: jobs.list_batches(job_id)[0]["attempt"] == 2, 15, "for the batch to be taken over")
+        print(f"taken over after {time.monotonic() - begin:.1f} s")
+        jobs.wait_for_job(job_id)
+        assert check_items(job_id)["n_completed"] == 10
+
+
+def is_waiting_for_a_lock() -> bool:
+    with transaction() as cur:
+        cur.execute(
+            "SELECT count(*) AS n FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+        )
+        return cur.fetchone()["n"] > 0
+
+
+def test_a_frozen_worker_is_found_by_its_silence(start_supervisor, load_dataset) -> None:
+    dataset = load_dataset(n_items=20)
+    supervisor = start_supervisor()
+    job_id = submit(dataset, 20, replace(SLOW, item_limit_s=3.0))
+    wait_until(lambda: is_processing(job_id), what="for a batch to be processed")
+    with frozen(workers_of(supervisor.pid)[0]):
+        jobs.wait_for_job(job_id)
+    assert check_items(job_id)["n_completed"] == 20
+    assert any("no sign of life" in reason for reason in reasons_of(job_id))
+
+
+# Cancel, retry, the end
+
+
+def test_cancel_ends_running_batches_and_retry_finishes_them(start_supervisor, load_dataset) -> None:
+    dataset = load_dataset(n_items=60)
+    start_supervisor()
+    job_id = submit(dataset, 60, SLOW)
+    wait_until(lambda: jobs.get_job(job_id)["n_completed"] > 0, what="for some items")
+    begin = time.monotonic()
+    assert jobs.cancel_job(job_id)
+    assert jobs.get_job(job_id)["batches"].get("submitted", 0) == 0, "waiting ones end at once"
+    assert not jobs.cancel_job(job_id), "twice is harmless"
+    wait_until(lambda: jobs.get_job(job_id)["is_over"], 10, "for the cancelled job to end")
+    print(f"cancelled within {time.monotonic() - begin:.2f} s")
+    job = check_items(job_id)
+    assert job["status"] == "cancelled" and job["n_cancelled"] > 0
+    assert not jobs.cancel_job(job_id), "nor does it harm a job that is over"
+    assert jobs.get_job(job_id) == job
+    kept = forecasts_of(job_id)
+    assert len(kept) == 13 * job["n_completed"]
+    assert jobs.retry_job(job_id) == job["n_cancelled"]
+    jobs.wait_for_job(job_id)
+    again = check_items(job_id)
+    assert (again["status"], again["n_completed"]) == ("completed", 60)
+    kept_items = {row[0] for row in kept}
+    assert [row for row in forecasts_of(job_id) if row[0] in kept_items] == kept
+    assert "cancelled by the user" in reasons_of(job_id), "the history keeps it"
+
+
+def test_a_cancel_while_a_job_is_being_rescued_ends_it(start_supervisor, load_dataset, tmp_path: Path) -> None:
+    dataset = load_dataset(n_items=40)
+    first = start_supervisor(**SHORT_LEASE)
+    job_id = submit(dataset, 40, SLOW)
+    wait_until(lambda: is_processing(job_id), what="for a batch to be processed")
+    os.kill(first.pid, signal.SIGKILL)
+    jobs.cancel_job(job_id)
+    start_supervisor(**SHORT_LEASE, FCST_HOME=str(tmp_path / "other"))
+    wait_until(lambda: jobs.get_job(job_id)["is_over"], 20, "for the cancelled job to end")
+    assert check_items(job_id)["status"] == "cancelled"
+
+
+def test_a_row_that_the_database_refuses_costs_its_item_only(start_supervisor, load_dataset) -> None:
+    dataset = load_dataset(n_items=6)
+    with transaction() as cur:
+        cur.execute("ALTER TABLE fcst_app.forecasts ADD CONSTRAINT broken CHECK (unique_id <> 'item6')")
+    start_supervisor()
+    job_id = submit(dataset, 6, JobSpec(batch_size=2))
+    jobs.wait_for_job(job_id)
+    job = check_items(job_id)
+    assert (job["status"], job["n_completed"], job["n_failed"]) == ("completed", 5, 1)
+    (failure,) = jobs.list_failures(job_id)
+    assert failure["unique_id"] == "item6" and "could not be saved" in failure["reason"]
+
+
+def test_a_batch_that_fails_as_a_whole_does_not_stop_the_others(start_supervisor, load_dataset) -> None:
+    dataset = load_dataset(n_items=6)
+    with transaction() as cur:  # the database refuses to let one batch go on
+        cur.execute(
+            "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'broken'; END $$;"
+            "CREATE TRIGGER refuse BEFORE UPDATE ON fcst_app.batch_status FOR EACH ROW"
+            " WHEN (NEW.batch_no = 1 AND NEW.stage = 'processing') EXECUTE FUNCTION refuse()"
+        )
+    start_supervisor()
+    job_id = submit(dataset, 6, JobSpec(batch_size=2))
+    jobs.wait_for_job(job_id)
+    job = check_items(job_id)
+    assert (job["status"], job["n_completed"], job["n_failed"]) == ("completed", 4, 2)
+    failed = next(b for b in jobs.list_batches(job_id) if b["stage"] == "failed")
+    assert failed["attempt"] == MAX_TRIES and "gave up after 5 tries" in failed["error"] and "broken" in failed["error"]
+    assert {row["reason"] for row in jobs.list_failures(job_id)} == {failed["error"]}
 
 
 def test_a_second_supervisor_in_one_home_steps_back(start_supervisor) -> None:
@@ -152,11 +328,21 @@ def test_a_second_supervisor_in_one_home_steps_back(start_supervisor) -> None:
     assert presence.holder(path)["pid"] != second.pid
 
 
-def test_told_to_end_it_gives_back_what_it_cannot_finish(
-    start_supervisor, load_dataset, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    dataset = load_dataset(n_items=60)
+def test_told_to_end_it_lets_running_batches_finish_and_claims_no_more(start_supervisor, load_dataset) -> None:
+    dataset = load_dataset(n_items=40)
     supervisor = start_supervisor()
+    job_id = submit(dataset, 40, SLOW)
+    wait_until(lambda: is_processing(job_id), what="for a batch to be processed")
+    supervisor.send_signal(signal.SIGINT)
+    assert supervisor.wait(30) == 0
+    assert jobs.get_job(job_id)["batches"] == {"completed": 2, "submitted": 2}
+    assert reasons_of(job_id) == []
+    assert not children(supervisor.pid)
+
+
+def test_told_to_end_it_gives_back_what_it_cannot_finish(start_supervisor, load_dataset) -> None:
+    dataset = load_dataset(n_items=60)
+    supervisor = start_supervisor(FCST_GRACE_S="2")
     spec = JobSpec(models=("AutoCES",), batch_size=60, level=tuple(range(1, 100)))  # one batch of half a minute
     job_id = submit(dataset, 60, spec)
     wait_until(lambda: is_processing(job_id), what="for the batch to be processed")
@@ -165,11 +351,12 @@ def test_told_to_end_it_gives_back_what_it_cannot_finish(
     supervisor.send_signal(signal.SIGTERM)
     assert supervisor.wait(60) == 0
     assert jobs.get_job(job_id)["batches"] == {"submitted": 1}
-    assert "its supervisor was told to end" in [event["reason"] for event in jobs.list_events(job_id)]
+    assert "its supervisor was told to end" in reasons_of(job_id)
     path = presence.lock_path(load_settings())
     assert presence.has_crashed(path), "work is left, so whoever watches starts another"
     start_supervisor()
-    assert jobs.wait_for_job(job_id)["n_completed"] == 60
+    jobs.wait_for_job(job_id)
+    assert check_items(job_id)["n_completed"] == 60
 
 
 def test_a_claim_whose_answer_was_lost_is_given_back(start_supervisor, load_dataset) -> None:

@@ -80,18 +80,18 @@ def test_items_that_are_final_are_not_computed_again(load_dataset, monkeypatch: 
     job_id = jobs.submit_job(dataset["dataset_id"], jobs.choose_largest(dataset, 6), JobSpec(batch_size=6, h=2))
     real, seen = task.forecast_item, []
 
-    def dying(y: np.ndarray, spec: JobSpec) -> object:
+    def dying(y: np.ndarray, spec: JobSpec, tell: object) -> object:
         seen.append(len(seen))
         if len(seen) == 4:
             raise SystemExit  # as sudden as a death, for the task
-        return real(y, spec)
+        return real(y, spec, tell)
 
     monkeypatch.setattr(task, "forecast_item", dying)
     (first,) = batches.claim(WORKER, 1)
     with pytest.raises(SystemExit):
         task.run_batch(first["batch_id"], first["attempt"])
     assert jobs.get_job(job_id)["n_completed"] == 3
-    batches.end_attempt(first["batch_id"], first["attempt"], "submitted", "its process died")
+    batches.end_attempt(first["batch_id"], first["attempt"], batches.Ending.DIED, "its process died")
     seen[:] = [0] * 10
     run_all(job_id)
     assert len(seen) == 10 + 3 and jobs.get_job(job_id)["n_completed"] == 6
@@ -101,7 +101,7 @@ def test_a_task_that_lost_its_batch_stops(load_dataset) -> None:
     dataset = load_dataset()
     jobs.submit_job(dataset["dataset_id"], jobs.choose_largest(dataset, 2), JobSpec())
     (claimed,) = batches.claim(WORKER, 1)
-    batches.end_attempt(claimed["batch_id"], claimed["attempt"], "submitted", "its supervisor was lost")
+    batches.end_attempt(claimed["batch_id"], claimed["attempt"], batches.Ending.LOST, "its supervisor was lost")
     with pytest.raises(StaleState):
         task.run_batch(claimed["batch_id"], claimed["attempt"])
 

@@ -3,20 +3,23 @@
 import io
 import uuid
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from fcst.engine.task import run_batch
 from fcst.errors import BadRows, InputError
-from fcst.services import datasets, jobs, loading
+from fcst.services import datasets, jobs, loading, supervision
 from fcst.settings import PROJECT, SAMPLE, load_settings
 from fcst.specs import IngestSpec, JobSpec
-from fcst.store import batches
+from fcst.store import batches, workers
 from fcst.store import jobs as store
-from tests.conftest import write_sales
+from fcst.store.database import transaction
+from tests.conftest import fail_batch, write_sales
 
 PAGES = ("data", "new_run", "runs", "forecasts", "load", "dataset")
 STARTS = ("data", "new_run", "runs", "forecasts")
@@ -79,14 +82,15 @@ def test_page_stands_when_there_is_data(finished: int, dataset: dict, name: str)
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_page_alone_shows_an_error_box_when_the_database_is_away(
+def test_page_says_that_the_database_is_away_and_that_it_tries_again(
     monkeypatch: pytest.MonkeyPatch, name: str, tmp_path
 ) -> None:
     monkeypatch.setenv("DATABASE_URL", "postgresql://u:secret@127.0.0.1:1/d")
     monkeypatch.setenv("FCST_HOME", str(tmp_path))
     at = open_page(name)
-    assert not at.exception
-    assert "cannot be reached" in at.error[0].value.replace("\\", "") and "secret" not in at.error[0].value
+    assert not at.exception and not at.error
+    assert at.warning[0].value == "The database is unreachable, trying again …"
+    assert "cannot be reached" in words(at).replace("\\", "") and "secret" not in words(at)
 
 
 @pytest.mark.parametrize(
@@ -322,6 +326,105 @@ def test_run_tells_why_it_waits_when_nobody_works(dataset: dict) -> None:
     assert "None alive, and work is waiting" in words(open_page("runs", job=str(job_id)))
 
 
+def test_run_that_waits_tells_the_problem_of_its_supervisor_to_the_letter(dataset: dict) -> None:
+    job_id = jobs.submit_job(dataset["dataset_id"], jobs.choose_largest(dataset, 6), JobSpec())
+    workers.register(str(uuid.UUID(int=1)), "elsewhere", 1, "0", 2, 60)
+    workers.set_problem(str(uuid.UUID(int=1)), "no *worker*")
+    assert r"No \*worker\*" in words(open_page("runs", job=str(job_id)))
+
+
+def test_run_tells_what_an_item_may_take(dataset: dict) -> None:
+    spec = JobSpec(item_limit_s=300.0, process_memory=4_000_000_000)
+    job_id = jobs.submit_job(dataset["dataset_id"], jobs.choose_largest(dataset, 6), spec)
+    assert "an item may take 5 min and 4 GB" in words(open_page("runs", job=str(job_id)))
+    with transaction() as cur:  # as jobs of earlier versions are
+        cur.execute("UPDATE fcst_app.jobs SET spec = spec - 'item_limit_s' - 'process_memory'")
+    at = open_page("runs", job=str(job_id))
+    assert not at.exception and not at.error and "may take" not in words(at)
+
+
+def open_run(job_id: int, *expanders: str) -> AppTest:
+    at = AppTest.from_file(str(PROJECT / "pages" / "runs.py"), default_timeout=30)
+    at.query_params["job"] = str(job_id)
+    for name in expanders:
+        at.session_state[name] = True
+    return at.run()
+
+
+def table_with(at: AppTest, column: str) -> pd.DataFrame:
+    (found,) = (table.value for table in at.dataframe if column in table.value)
+    return found
+
+
+def test_run_shows_its_history_first_what_went_wrong(dataset: dict) -> None:
+    job_id = jobs.submit_job(dataset["dataset_id"], jobs.choose_largest(dataset, 6), JobSpec(batch_size=3))
+    (first,) = batches.claim(str(uuid.uuid4()), 1)
+    batches.end_attempt(first["batch_id"], first["attempt"], batches.Ending.LOST, "its pool <b>broke</b>")
+    run_waiting()
+    assert all("Why" not in table.value for table in open_run(job_id).dataframe), "it is not read while it is closed"
+    at = open_run(job_id, "history")
+    table = table_with(at, "Why")
+    assert table[["Batch", "From", "To", "Why"]].values.tolist() == [
+        [1, "obtaining sales", "submitted", "its pool <b>broke</b>"]
+    ]
+    at.toggle(key="only_wrong").set_value(False).run()
+    table = table_with(at, "Why")
+    assert len(table) == len(jobs.list_events(job_id)) > 8 and table["To"].iloc[-1] == "submitted"
+    assert table["At"].tolist() == sorted(table["At"], reverse=True)
+
+
+def test_history_of_a_run_without_trouble_is_all_of_it(finished: int) -> None:
+    at = open_run(finished, "history")
+    assert not at.toggle and len(table_with(at, "Why")) == len(jobs.list_events(finished))
+
+
+def test_run_shows_the_log_of_the_failed_batch(dataset: dict) -> None:
+    job_id = jobs.submit_job(dataset["dataset_id"], jobs.choose_largest(dataset, 6), JobSpec(batch_size=2))
+    worker = str(uuid.uuid4())
+    workers.register(worker, "elsewhere", 77, "0", 2, 60)
+    first, second, _ = batches.claim(worker, 3)
+    with transaction() as cur:
+        cur.execute(
+            "UPDATE fcst_app.batch_status SET stage = 'failed', finished_at = now(), n_failed = n_items, error = 'why'"
+            " WHERE batch_id = %(batch_id)s",
+            second,
+        )
+    at = open_run(job_id, "log")
+    assert at.selectbox(key="log_batch").value == second["batch_no"], "the failed one first"
+    assert "has no line of batch 2" in words(at) and "elsewhere:77" in words(at).replace("\\", "")
+    log = supervision.log_path()
+    log.parent.mkdir(parents=True)
+    now = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S}.000Z"
+    log.write_text(
+        f"time={now} level=info event=batch_started batch={first['batch_id']} message=other\n"
+        f"time={now} level=error event=attempt_ended batch={second['batch_id']} attempt=1"
+        ' message="**died** <b>x</b>" traceback="Traceback\\nKeyError: 1"\n'
+    )
+    at = open_run(job_id, "log")
+    (code,) = at.code
+    assert "error attempt ended, attempt 1: **died** <b>x</b>\nTraceback\nKeyError: 1" in code.value
+    assert "other" not in code.value and code.language in ("", "plaintext", None)
+    at.selectbox(key="log_batch").set_value(first["batch_no"]).run()
+    assert "other" in at.code[0].value
+
+
+def test_log_of_a_run_that_nobody_has_begun_is_empty(dataset: dict) -> None:
+    job_id = jobs.submit_job(dataset["dataset_id"], jobs.choose_largest(dataset, 6), JobSpec())
+    assert "No batch has begun." in words(open_run(job_id, "log"))
+
+
+def test_click_that_was_lost_with_the_database_is_told(dataset: dict, monkeypatch: pytest.MonkeyPatch) -> None:
+    job_id = jobs.submit_job(dataset["dataset_id"], jobs.choose_largest(dataset, 6), JobSpec())
+    at = open_page("runs", job=str(job_id))
+    with monkeypatch.context() as patch:
+        patch.setenv("DATABASE_URL", "postgresql://u:secret@127.0.0.1:1/d")
+        at.button(key="cancel").click().run()
+    assert not at.exception
+    assert "That was not done" in at.toast[0].value
+    at.run()
+    assert not at.warning and not at.error and at.button(key="cancel").label == "Cancel the run"
+
+
 def test_forecasts_begin_with_the_sum_and_go_on_to_an_item(finished: int) -> None:
     at = open_page("forecasts", job=str(finished))
     item = next(box for box in at.selectbox if box.label.startswith("Item"))
@@ -350,7 +453,7 @@ def test_forecasts_say_why_an_item_has_none(dataset: dict) -> None:
     (first,) = batches.claim(worker, 1)
     run_batch(first["batch_id"], first["attempt"])
     (second,) = batches.claim(worker, 1)
-    batches.end_attempt(second["batch_id"], second["attempt"], "failed", "its process died (signal 9)")
+    fail_batch(second, "its process died (signal 9)")
     failed = jobs.list_failures(job_id)[0]["unique_id"]
     at = open_page("forecasts", job=str(job_id), item=failed)
     assert "it is failed" in at.warning[0].value and "signal 9" in at.warning[0].value.replace("\\", "")

@@ -78,7 +78,7 @@ def test_checkpoint_writes_forecasts_outcomes_and_counts(job: int) -> None:
 def test_late_write_is_refused_and_writes_nothing(job: int) -> None:
     run = begin_one()
     late = result(run, 0)
-    batches.end_attempt(run.batch_id, run.attempt, Stage.SUBMITTED, "its supervisor was lost")
+    batches.end_attempt(run.batch_id, run.attempt, batches.Ending.LOST, "its supervisor was lost")
     for write in (
         lambda: batches.save(run, [late], Stage.PROCESSING),
         lambda: batches.move(run, Stage.PROCESSING, Stage.SAVING),
@@ -111,13 +111,13 @@ def test_lost_batches_are_those_whose_supervisor_let_its_lease_run_out(job: int)
 
 def test_every_change_of_stage_is_an_event_that_is_allowed(job: int) -> None:
     run = begin_one()
-    batches.end_attempt(run.batch_id, run.attempt, Stage.SUBMITTED, "its process died")
+    batches.end_attempt(run.batch_id, run.attempt, batches.Ending.DIED, "its process died")
     run = begin_one()
     batches.move(run, Stage.PROCESSING, Stage.SAVING)
     batches.save(run, [result(run, 0), result(run, 1)], Stage.SAVING)
     jobs.cancel_job(job)
     jobs.retry_job(job)
-    events = batches.list_events(job)
+    events = jobs.list_events(job)[::-1]
     by_batch: dict[int, Stage | None] = {}
     for event in events:
         assert event["from_stage"] == by_batch.get(event["batch_id"])

@@ -12,7 +12,7 @@ from fcst.states import Stage
 from fcst.store import batches
 from fcst.store import jobs as store
 from fcst.store.database import fetch_all, transaction
-from tests.conftest import write_sales
+from tests.conftest import fail_batch, write_sales
 
 WORKER = str(uuid.uuid4())
 
@@ -82,7 +82,7 @@ def test_cancel_leaves_a_running_batch_to_its_supervisor(job: int) -> None:
     (claimed,) = batches.claim(WORKER, 1)
     jobs.cancel_job(job)
     assert jobs.get_job(job)["batches"] == {"obtaining_sales": 1, "cancelled": 2}
-    batches.end_attempt(claimed["batch_id"], claimed["attempt"], Stage.SUBMITTED, "its supervisor was lost")
+    batches.end_attempt(claimed["batch_id"], claimed["attempt"], batches.Ending.LOST, "its supervisor was lost")
     store.freeze_ended()
     assert jobs.get_job(job)["status"] == "cancelled", "a job that is to stop gets no new attempt"
 
@@ -94,7 +94,7 @@ def test_retry_runs_only_what_has_not_completed(job: int) -> None:
     keys = [r["unique_id"] for r in fetch_all("list_job_items", job_id=job)][:2]
     batches.save(run, [batches.ItemResult(keys[0], "completed", None, [], [])], Stage.PROCESSING)
     for row in claimed:
-        batches.end_attempt(row["batch_id"], row["attempt"], Stage.FAILED, "boom")
+        fail_batch(row, "boom")
     store.freeze_ended()
     assert jobs.get_job(job)["status"] == "completed", "one item completed, so the job did"
     assert jobs.retry_job(job) == 5
@@ -102,7 +102,7 @@ def test_retry_runs_only_what_has_not_completed(job: int) -> None:
     assert (found["n_completed"], found["n_failed"], found["batches"]) == (1, 0, {"submitted": 3})
     again = batches.claim(WORKER, 9)
     assert {row["attempt"] for row in again} == {2} and len(again) == 3
-    assert rows("SELECT count(*) FROM fcst_app.batch_events WHERE reason = 'boom'") == [(3,)]
+    assert rows("SELECT count(*) FROM fcst_app.batch_events WHERE reason = 'gave up after 5 tries: boom'") == [(3,)]
 
 
 def test_loads_of_one_name_at_once_get_versions_of_their_own(load_dataset, tmp_path) -> None:
@@ -125,7 +125,7 @@ def test_retry_refuses_a_job_that_still_runs(job: int) -> None:
 
 def test_job_without_a_completed_item_has_failed(job: int) -> None:
     for row in batches.claim(WORKER, 3):
-        batches.end_attempt(row["batch_id"], row["attempt"], Stage.FAILED, "boom")
+        fail_batch(row, "boom")
     store.freeze_ended()
     found = jobs.get_job(job)
     assert (found["status"], found["n_failed"], found["is_over"]) == ("failed", 6, True)

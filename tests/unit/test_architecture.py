@@ -11,7 +11,7 @@ import pytest
 
 from fcst.settings import PROJECT
 
-BOTTOM = {"fcst", "names", "states", "specs", "errors", "settings", "files", "presence"}
+BOTTOM = {"fcst", "names", "states", "specs", "errors", "settings", "files", "presence", "logs"}
 
 # part of the project -> what of ours it may import, besides itself
 MAY_IMPORT: dict[str, set[str]] = {
@@ -42,6 +42,7 @@ MAY_USE: dict[str, set[str]] = {
     "plotly": {"charts"},
     "statsforecast": {"compute"},
     "pebble": {"engine"},
+    "distributed": {"engine"},
 }
 
 PURE_OF_UI = ("fcst/ui/text.py", "fcst/ui/reports.py")
@@ -174,7 +175,7 @@ def test_environment_is_touched_only_by_settings(path: Path) -> None:
     [
         (
             "fcst.cli, fcst.services.jobs, fcst.services.datasets, fcst.services.loading, fcst.services.forecasts",
-            {"statsforecast", "numba", "streamlit", "pebble"},
+            {"statsforecast", "numba", "streamlit", "pebble", "distributed"},
         ),
         ("fcst.compute.models", {"statsforecast", "numba", "streamlit", "psycopg2", "pandas"}),
         ("fcst.compute.forecasting", {"statsforecast", "numba", "streamlit", "psycopg2", "duckdb"}),

@@ -58,7 +58,9 @@ def hold(path: Path) -> Iterator[Hold]:
 
 
 def make_settings(home: Path, database_url: str | None = None) -> Settings:
-    return Settings(database_url, home, 1, False, 120.0, 20.0, "1GB", (Path("/"),), 50_000_000_000)
+    return Settings(
+        database_url, home, 1, False, 120.0, 20.0, 20.0, 300.0, 4_000_000_000, None, "1GB", (Path("/"),), 50_000_000_000
+    )
 
 
 # Who holds it

@@ -34,6 +34,10 @@ def test_defaults_hold_when_nothing_is_set() -> None:
         is_worker_external=False,
         idle_exit_s=120.0,
         lease_s=20.0,
+        grace_s=20.0,
+        item_limit_s=300.0,
+        process_memory=4_000_000_000,
+        dask_scheduler=None,
         ingest_memory="1GB",
         ingest_roots=(Path("/"),),
         unpack_limit=50_000_000_000,
@@ -85,7 +89,9 @@ def test_secrets_that_are_not_toml_are_told_with_their_path(secrets: Path, conte
 # What it may be
 
 
-@pytest.mark.parametrize("name", ["FCST_PROCESSES", "FCST_IDLE_EXIT_S", "FCST_LEASE_S"])
+@pytest.mark.parametrize(
+    "name", ["FCST_PROCESSES", "FCST_IDLE_EXIT_S", "FCST_LEASE_S", "FCST_GRACE_S", "FCST_ITEM_LIMIT_S"]
+)
 @pytest.mark.parametrize("value", ["many", "-1", "nan", "inf", "1,5", "0x4"])
 def test_number_that_cannot_be_used_is_told_by_name(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(name, value)
@@ -95,7 +101,7 @@ def test_number_that_cannot_be_used_is_told_by_name(name: str, value: str, monke
     assert "a number of at least" in caught.value.hint
 
 
-@pytest.mark.parametrize("name", ["FCST_PROCESSES", "FCST_LEASE_S"])
+@pytest.mark.parametrize("name", ["FCST_PROCESSES", "FCST_LEASE_S", "FCST_ITEM_LIMIT_S"])
 def test_zero_is_refused_where_it_makes_no_sense(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(name, "0")
     with pytest.raises(ConfigError, match=name):

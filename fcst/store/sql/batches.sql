@@ -1,19 +1,31 @@
 -- claim_batches
--- The next waiting batches become this supervisor's. Ordered by batch number before job, so that jobs take turns.
+-- The next waiting batches become this supervisor's. Jobs take turns: one batch each, the job that has waited longest
+-- first; within a job they go in order.
 WITH next AS (
-    SELECT batch_id FROM fcst_app.batch_status WHERE stage = 'submitted'
-    ORDER BY batch_no, job_id LIMIT %(n)s
-    FOR UPDATE SKIP LOCKED
+    SELECT w.batch_id
+    FROM fcst_app.jobs j
+    CROSS JOIN LATERAL (
+        SELECT max(started_at) AS served_at FROM fcst_app.batch_status WHERE job_id = j.job_id
+    ) s
+    CROSS JOIN LATERAL (
+        SELECT b.batch_id, b.batch_no FROM fcst_app.batch_status b
+        WHERE b.job_id = j.job_id AND b.stage = 'submitted'
+        ORDER BY b.batch_no LIMIT %(n)s
+        FOR UPDATE SKIP LOCKED
+    ) w
+    WHERE j.status IS NULL
+    ORDER BY row_number() OVER (PARTITION BY j.job_id ORDER BY w.batch_no), s.served_at NULLS FIRST, j.job_id
+    LIMIT %(n)s
 )
 UPDATE fcst_app.batch_status b
-SET stage = 'obtaining_sales', attempt = b.attempt + 1, tries = b.tries + 1, worker_id = %(worker_id)s,
-    run_token = NULL, started_at = now(), error = NULL
+SET stage = 'obtaining_sales', attempt = b.attempt + 1, worker_id = %(worker_id)s, run_token = NULL,
+    started_at = clock_timestamp(), touched_at = clock_timestamp(), error = NULL
 FROM next WHERE b.batch_id = next.batch_id
-RETURNING b.batch_id, b.job_id, b.batch_no, b.attempt, b.tries;
+RETURNING b.batch_id, b.job_id, b.batch_no, b.attempt;
 
 -- begin_batch
 -- The task takes the batch, once: a second run with the same attempt finds the token taken.
-UPDATE fcst_app.batch_status b SET run_token = %(run_token)s
+UPDATE fcst_app.batch_status b SET run_token = %(run_token)s, touched_at = clock_timestamp()
 FROM fcst_app.jobs j JOIN fcst_app.datasets d USING (dataset_id)
 WHERE b.batch_id = %(batch_id)s AND b.attempt = %(attempt)s AND b.stage = 'obtaining_sales' AND b.run_token IS NULL
   AND j.job_id = b.job_id
@@ -23,21 +35,32 @@ RETURNING b.job_id, j.dataset_id, j.spec, d.last_wk_end_dt;
 -- The task moves its batch on; no row means that it is not its own any more.
 UPDATE fcst_app.batch_status
 SET stage = %(to_stage)s, finished_at = CASE WHEN %(to_stage)s = 'completed' THEN now() END,
-    run_token = CASE WHEN %(to_stage)s <> 'completed' THEN run_token END
+    run_token = CASE WHEN %(to_stage)s <> 'completed' THEN run_token END,
+    touched_at = clock_timestamp(), item_in_hand = NULL, model_in_hand = NULL
 WHERE batch_id = %(batch_id)s AND attempt = %(attempt)s AND run_token = %(run_token)s AND stage = %(from_stage)s
 RETURNING batch_id;
 
--- guard_fenced_write
--- A frozen worker may not hold its batch's row, and the server notices a vanished one.
-SET LOCAL idle_in_transaction_session_timeout = '8s';
-SET LOCAL client_connection_check_interval = '2s';
-
 -- fence_batch
--- Holds the batch's row for a write of its task, and counts the items that it ends.
+-- Holds the batch's row for a write of its task, counts the items that it ends, and names the one that comes next.
+-- An attempt that ends an item is no try in vain.
 UPDATE fcst_app.batch_status
-SET n_completed = n_completed + %(n_completed)s, n_failed = n_failed + %(n_failed)s
+SET n_completed = n_completed + %(n_completed)s, n_failed = n_failed + %(n_failed)s,
+    tries = CASE WHEN %(n_completed)s + %(n_failed)s > 0 THEN 0 ELSE tries END,
+    item_in_hand = %(item_in_hand)s, model_in_hand = NULL, touched_at = clock_timestamp()
 WHERE batch_id = %(batch_id)s AND attempt = %(attempt)s AND run_token = %(run_token)s AND stage = %(stage)s
 RETURNING job_id;
+
+-- set_model_in_hand
+-- What is being fitted to the item in hand. Not worth waiting for the disk: it must outlive a process, not the server.
+SET LOCAL synchronous_commit = off;
+UPDATE fcst_app.batch_status SET model_in_hand = %(model)s, touched_at = clock_timestamp()
+WHERE batch_id = %(batch_id)s AND attempt = %(attempt)s AND run_token = %(run_token)s AND item_in_hand IS NOT NULL
+RETURNING batch_id;
+
+-- check_batch
+-- Whether a task still holds its batch.
+SELECT batch_id FROM fcst_app.batch_status
+WHERE batch_id = %(batch_id)s AND attempt = %(attempt)s AND run_token = %(run_token)s;
 
 -- finish_items
 -- How items of a batch ended.
@@ -46,24 +69,33 @@ SET outcome = u.outcome, reason = u.reason, attempt = %(attempt)s, finished_at =
 FROM unnest(%(unique_ids)s::text[], %(outcomes)s::text[], %(reasons)s::text[]) AS u (unique_id, outcome, reason)
 WHERE i.batch_id = %(batch_id)s AND i.unique_id = u.unique_id AND i.outcome = 'pending';
 
--- end_batch
--- The supervisor ends an attempt that did not complete: the batch waits again, or has failed or been cancelled.
--- A job that is to stop gets no new attempt.
+-- hold_attempt
+-- An attempt that has not ended, held to end it, and whether its job is to stop. A row that a frozen worker holds is
+-- passed over.
+SELECT b.tries, b.run_token IS NOT NULL AS has_begun, b.item_in_hand, b.model_in_hand,
+       j.cancel_requested_at IS NOT NULL AS is_cancelled
+FROM fcst_app.batch_status b JOIN fcst_app.jobs j USING (job_id)
+WHERE b.batch_id = %(batch_id)s AND b.attempt = %(attempt)s AND b.stage IN ('obtaining_sales', 'processing', 'saving')
+FOR UPDATE OF b SKIP LOCKED;
+
+-- is_attempt_open
+-- Whether an attempt has not ended, be its row held or not.
+SELECT EXISTS (
+    SELECT 1 FROM fcst_app.batch_status WHERE batch_id = %(batch_id)s AND attempt = %(attempt)s
+    AND stage IN ('obtaining_sales', 'processing', 'saving')
+) AS found;
+
+-- end_held_attempt
+-- The batch waits again, or has failed or been cancelled with all its pending items.
 UPDATE fcst_app.batch_status b
-SET stage = e.stage, error = e.reason, run_token = NULL,
-    tries = b.tries - %(forgiven)s,
-    finished_at = CASE WHEN e.stage <> 'submitted' THEN now() END,
-    n_failed = b.n_failed + CASE WHEN e.stage = 'failed' THEN e.n_pending ELSE 0 END,
-    n_cancelled = b.n_cancelled + CASE WHEN e.stage = 'cancelled' THEN e.n_pending ELSE 0 END
-FROM (
-    SELECT b.batch_id, b.n_items - b.n_completed - b.n_failed - b.n_cancelled AS n_pending,
-           CASE WHEN j.cancel_requested_at IS NOT NULL THEN 'cancelled' ELSE %(to_stage)s END AS stage,
-           CASE WHEN j.cancel_requested_at IS NOT NULL THEN 'cancelled by the user' ELSE %(reason)s END AS reason
-    FROM fcst_app.batch_status b JOIN fcst_app.jobs j USING (job_id)
-    WHERE b.batch_id = %(batch_id)s FOR UPDATE OF b
-) e
-WHERE b.batch_id = e.batch_id AND b.attempt = %(attempt)s AND b.stage IN ('obtaining_sales', 'processing', 'saving')
-RETURNING b.stage, b.error;
+SET stage = %(stage)s, error = %(reason)s, run_token = NULL, tries = %(tries)s,
+    item_in_hand = NULL, model_in_hand = NULL,
+    finished_at = CASE WHEN %(stage)s <> 'submitted' THEN now() END,
+    n_failed = n_failed + %(n_blamed)s
+               + CASE WHEN %(stage)s = 'failed' THEN n_items - n_completed - n_failed - n_cancelled ELSE 0 END,
+    n_cancelled = n_cancelled
+                  + CASE WHEN %(stage)s = 'cancelled' THEN n_items - n_completed - n_failed - n_cancelled ELSE 0 END
+WHERE batch_id = %(batch_id)s;
 
 -- end_pending_items
 -- The items that a failed or cancelled batch leaves behind.
@@ -86,11 +118,21 @@ FROM ended WHERE i.batch_id = ended.batch_id AND i.outcome = 'pending';
 -- list_lost_batches
 -- Batches whose supervisor left or let its lease run out, and those of this supervisor that it does not know to run;
 -- a row that its frozen worker holds is passed over.
-SELECT b.batch_id, b.attempt, b.tries FROM fcst_app.batch_status b
+SELECT b.batch_id, b.job_id, b.attempt FROM fcst_app.batch_status b
 LEFT JOIN fcst_app.workers w ON w.worker_id = b.worker_id
 WHERE b.finished_at IS NULL AND b.stage <> 'submitted' AND (w.worker_id IS NULL OR w.lease_expires_at <= now()
        OR b.worker_id = %(worker_id)s AND b.batch_id <> ALL (%(running)s::bigint[]))
 LIMIT 100 FOR UPDATE OF b SKIP LOCKED;
+
+-- list_silent_batches
+-- Which of the given batches nothing has been written of for so long that the item in hand must have passed its limit:
+-- its process hangs in a way that it cannot notice itself, or is frozen. A task that has not begun may be waiting for a
+-- worker, behind other work of a cluster: ten minutes more.
+SELECT b.batch_id, extract(epoch FROM now() - b.touched_at)::float8 AS seconds
+FROM fcst_app.batch_status b JOIN fcst_app.jobs j USING (job_id)
+WHERE b.batch_id = ANY (%(running)s::bigint[]) AND b.stage IN ('obtaining_sales', 'processing', 'saving')
+  AND b.touched_at < now() - make_interval(secs => (j.spec ->> 'item_limit_s')::float8 + %(margin_s)s
+                                              + CASE WHEN b.run_token IS NULL THEN 600 ELSE 0 END);
 
 -- retry_items
 -- The failed and cancelled items of a job are to be computed once more.
@@ -110,7 +152,7 @@ SELECT b.batch_id, b.batch_no, b.stage, b.attempt, w.host || ':' || w.pid AS wor
        b.n_failed, b.n_cancelled, b.submitted_at, b.started_at, b.finished_at,
        CASE WHEN b.stage <> 'submitted' THEN
             EXTRACT(epoch FROM COALESCE(b.finished_at, now()) - b.started_at)::float8 END AS seconds,
-       b.error
+       b.error, b.item_in_hand, b.model_in_hand
 FROM fcst_app.batch_status b LEFT JOIN fcst_app.workers w ON w.worker_id = b.worker_id
 WHERE b.job_id = %(job_id)s ORDER BY b.batch_no;
 
@@ -119,10 +161,14 @@ WHERE b.job_id = %(job_id)s ORDER BY b.batch_no;
 SELECT stage, count(*) AS n FROM fcst_app.batch_status WHERE job_id = %(job_id)s GROUP BY stage;
 
 -- list_batch_events
--- Every change of stage of a job's batches, in order.
-SELECT e.batch_id, b.batch_no, e.from_stage, e.to_stage, e.attempt, e.reason, e.at
-FROM fcst_app.batch_events e JOIN fcst_app.batch_status b USING (batch_id)
-WHERE b.job_id = %(job_id)s ORDER BY e.event_id;
+-- Changes of stage of a job's batches, the newest first: all of them, or those with a reason.
+SELECT e.event_id, e.batch_id, b.batch_no, e.from_stage, e.to_stage, e.attempt, w.host || ':' || w.pid AS worker,
+       e.reason, e.at
+FROM fcst_app.batch_status b
+JOIN fcst_app.batch_events e USING (batch_id)
+LEFT JOIN fcst_app.workers w ON w.worker_id = e.worker_id
+WHERE b.job_id = %(job_id)s AND (e.reason IS NOT NULL OR NOT %(only_with_reason)s)
+ORDER BY e.event_id DESC LIMIT %(limit)s;
 
 -- list_item_failures
 -- The items of a job that failed, with the reason.

@@ -7,10 +7,6 @@ SELECT pg_advisory_xact_lock(hashtext('fcst_app.datasets'), hashtext(%(name)s));
 SELECT version, report ->> 'content' AS content FROM fcst_app.datasets
 WHERE name = %(name)s ORDER BY version DESC LIMIT 1;
 
--- set_watch_on_client
--- The server notices within two seconds when the process that loads is gone, also in the middle of a COPY.
-SET LOCAL client_connection_check_interval = '2s';
-
 -- reserve_dataset_id
 -- An id for a dataset to come.
 SELECT nextval(pg_get_serial_sequence('fcst_app.datasets', 'dataset_id')) AS dataset_id;

@@ -64,10 +64,6 @@ RETURNING i.ingest_id;
 UPDATE fcst_app.ingests SET status = 'cancelled', finished_at = now(), progress = NULL, run_token = NULL
 WHERE ingest_id = %(ingest_id)s AND attempt = %(attempt)s AND status = 'running';
 
--- list_ingest_cancel_requests
--- Open ingests that the user wants to stop.
-SELECT ingest_id FROM fcst_app.ingests WHERE finished_at IS NULL AND cancel_requested_at IS NOT NULL;
-
 -- release_ingest
 -- Its process died or the supervisor leaves: another try, by whoever comes first.
 UPDATE fcst_app.ingests SET status = 'submitted', run_token = NULL, worker_id = NULL

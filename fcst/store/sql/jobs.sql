@@ -49,10 +49,6 @@ SELECT job_id, status, cancel_requested_at FROM fcst_app.jobs WHERE job_id = %(j
 UPDATE fcst_app.jobs SET cancel_requested_at = now()
 WHERE job_id = %(job_id)s AND status IS NULL AND cancel_requested_at IS NULL;
 
--- list_cancel_requests
--- The open jobs that are to stop.
-SELECT job_id FROM fcst_app.jobs WHERE status IS NULL AND cancel_requested_at IS NOT NULL;
-
 -- reopen_job
 -- A retry: the job is open again.
 UPDATE fcst_app.jobs

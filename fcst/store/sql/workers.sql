@@ -3,6 +3,10 @@
 INSERT INTO fcst_app.workers (worker_id, host, pid, version, processes, lease_expires_at)
 VALUES (%(worker_id)s, %(host)s, %(pid)s, %(version)s, %(processes)s, now() + make_interval(secs => %(lease_s)s));
 
+-- find_worker
+-- A supervisor, living or not.
+SELECT worker_id FROM fcst_app.workers WHERE worker_id = %(worker_id)s;
+
 -- renew_lease
 -- The heartbeat: its batches stay its own.
 UPDATE fcst_app.workers SET lease_expires_at = now() + make_interval(secs => %(lease_s)s)
@@ -14,10 +18,35 @@ UPDATE fcst_app.workers SET stopped_at = now(), lease_expires_at = now() WHERE w
 
 -- list_live_workers
 -- The supervisors whose lease holds.
-SELECT worker_id::text, host, pid, version, processes, started_at, lease_expires_at
+SELECT worker_id::text, host, pid, version, processes, started_at, lease_expires_at, problem,
+       EXTRACT(epoch FROM now() - started_at)::float8 AS age_s
 FROM fcst_app.workers WHERE stopped_at IS NULL AND lease_expires_at > now() ORDER BY started_at;
 
--- has_work
--- Whether anything is left for a supervisor to do.
-SELECT EXISTS (SELECT 1 FROM fcst_app.jobs WHERE status IS NULL)
-    OR EXISTS (SELECT 1 FROM fcst_app.ingests WHERE finished_at IS NULL) AS found;
+-- list_lapsed_workers
+-- Supervisors that have not signed off though their lease has run out, or though they are known to be gone, with what
+-- they still hold; one that holds nothing only if it is the given process.
+SELECT w.worker_id::text, w.host, w.pid, w.lease_expires_at, EXTRACT(epoch FROM now() - w.started_at)::float8 AS age_s,
+       EXTRACT(epoch FROM now() - w.lease_expires_at)::float8 AS lapsed_s, b.n AS n_batches, i.n AS n_ingests
+FROM fcst_app.workers w
+CROSS JOIN LATERAL (
+    SELECT count(*) AS n FROM fcst_app.batch_status
+    WHERE worker_id = w.worker_id AND finished_at IS NULL AND stage <> 'submitted'
+) b
+CROSS JOIN LATERAL (
+    SELECT count(*) AS n FROM fcst_app.ingests WHERE worker_id = w.worker_id AND status = 'running'
+) i
+WHERE w.stopped_at IS NULL AND (w.lease_expires_at <= now() OR w.worker_id = ANY (%(gone)s::uuid[]))
+  AND (b.n + i.n > 0 OR w.host = %(host)s AND w.pid = %(pid)s)
+ORDER BY w.lease_expires_at;
+
+-- look_for_work
+-- Jobs and ingests that are to stop, and whether any is open.
+SELECT ARRAY(SELECT job_id FROM fcst_app.jobs WHERE status IS NULL AND cancel_requested_at IS NOT NULL) AS cancelled_jobs,
+       ARRAY(SELECT ingest_id FROM fcst_app.ingests WHERE finished_at IS NULL AND cancel_requested_at IS NOT NULL)
+       AS cancelled_ingests,
+       EXISTS (SELECT 1 FROM fcst_app.jobs WHERE status IS NULL)
+       OR EXISTS (SELECT 1 FROM fcst_app.ingests WHERE finished_at IS NULL) AS has_work;
+
+-- set_problem
+-- What hinders a supervisor, for the pages.
+UPDATE fcst_app.workers SET problem = %(problem)s WHERE worker_id = %(worker_id)s;

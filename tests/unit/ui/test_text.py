@@ -176,6 +176,33 @@ def test_duration(seconds: float | None, words: str) -> None:
     assert text.duration(seconds) == words
 
 
+@pytest.mark.parametrize(
+    ("item_limit_s", "process_memory", "words"),
+    [
+        (300.0, 4_000_000_000, "an item may take 5 min and 4 GB"),
+        (90.0, 4_294_967_296, "an item may take 1 min 30 s and 4.29 GB"),
+        (0.5, 500_000_000, "an item may take 0.5 s and 500 MB"),
+        (60.0, None, "an item may take 1 min"),
+        (None, 2_000_000_000, "an item may take 2 GB"),
+        (None, None, ""),
+    ],
+)
+def test_limits_of_an_item(item_limit_s: float | None, process_memory: int | None, words: str) -> None:
+    assert text.limits(item_limit_s, process_memory) == words
+
+
+def test_line_of_the_log_tells_only_what_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "UTC")
+    time.tzset()
+    at = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+    assert text.log_line(at, "error", "broke_off", 2, "why: so") == (
+        "2026-01-02 03:04:05 error broke off, attempt 2: why: so"
+    )
+    assert text.log_line(at, "info", "claimed", None, "") == "2026-01-02 03:04:05 claimed"
+    monkeypatch.undo()
+    time.tzset()
+
+
 def test_day_has_no_leading_zero() -> None:
     assert text.day(date(2017, 8, 5)) == "5 Aug 2017"
 

@@ -1,0 +1,241 @@
+"""What a supervisor does with batches and ingests: claims them, hands them to a pool, ends them as they deserve.
+
+It keeps nothing that it could not lose: the database has it all.
+"""
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from fcst import logs
+from fcst.engine import task
+from fcst.engine.pool import LocalPool, Pool, PoolLost, Task, WorkerDied
+from fcst.errors import DatabaseAway, FcstError, InputError, StaleState, StoreError
+from fcst.settings import Settings
+from fcst.store import batches, ingests, jobs, workers
+from fcst.store.batches import Ending
+
+MAX_INGEST_TRIES = 3
+RESCUE_EVERY_S = 2.0
+SILENCE_MARGIN_S = 10.0  # beyond an item's limit, after which a task that writes nothing is believed to hang
+RETRY_END_S = (
+    1.0  # between tries to end an attempt whose row a frozen worker holds, or that the database refuses to end
+)
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(eq=False)
+class _Running:
+    """A task in flight. `job_id` is None for an ingest; its attempt is not ended before `end_due`."""
+
+    task: Task
+    pool: Pool
+    job_id: int | None
+    id: int
+    attempt: int
+    end_due: float = 0.0
+
+    def log(self, event: str, message: str = "", level: int = logging.INFO, exc_info: bool = False) -> None:
+        if self.job_id is None:
+            logs.event(log, level, f"ingest_{event}", message, exc_info=exc_info, ingest=self.id, attempt=self.attempt)
+        else:
+            ids = {"job": self.job_id, "batch": self.id, "attempt": self.attempt}
+            logs.event(log, level, f"batch_{event}", message, exc_info=exc_info, **ids)
+
+
+class _NotStarted:
+    """What stands for a task that its pool has not taken, for it broke this instant."""
+
+    def done(self) -> bool:
+        return True
+
+    def result(self) -> None:
+        raise PoolLost("the process pool broke")
+
+    def cancel(self) -> None:
+        pass
+
+
+class Dispatcher:
+    """The work of one supervisor: batches on the pool it is given, ingests on this machine, where the files are."""
+
+    def __init__(self, worker_id: str, settings: Settings, wake: Callable[[], object]) -> None:
+        self.worker_id = worker_id
+        self._wake = wake
+        self._local: LocalPool | None = None
+        self._running: list[_Running] = []
+        self._rescue_due = 0.0
+        self._problem = ""
+        if settings.dask_scheduler is None:
+            self._pool: Pool = self._local_pool(settings.processes)
+        else:
+            from fcst.engine.cluster import DaskPool
+
+            self._pool = DaskPool(settings.dask_scheduler, worker_id)
+
+    @property
+    def has_running(self) -> bool:
+        return bool(self._running)
+
+    def stop(self) -> None:
+        """Ends all processes that are its own."""
+        for pool in {id(pool): pool for pool in (self._pool, self._local) if pool is not None}.values():
+            pool.stop()
+
+    def tick(self, is_ending: bool) -> bool:
+        """One round: takes note of what has ended, stops what is to stop, starts what waits; whether work is open."""
+        outlook = workers.look()
+        has_ended = self._collect() | self._cancel(outlook)
+        if time.monotonic() >= self._rescue_due:
+            self._rescue()
+            self._tell_problem()
+            has_ended = True  # or a supervisor that died before this look would leave its last job open
+            self._rescue_due = time.monotonic() + RESCUE_EVERY_S
+        if has_ended:
+            jobs.freeze_ended()
+        if not is_ending:
+            self._claim()
+        return bool(self._running) or outlook.has_work
+
+    def give_back_all(self, reason: str) -> None:
+        """Ends what runs, for others to take; what its tasks may still write is refused."""
+        for running in self._running:
+            self._end(running, Ending.INNOCENT, reason)
+            running.task.cancel()
+        self._running.clear()
+        jobs.freeze_ended()
+
+    def _claim(self) -> None:
+        n_ingests = sum(running.job_id is None for running in self._running)
+        n_batches = len(self._running) - n_ingests
+        is_shared = self._pool is self._local
+        free = self._pool.size - n_batches - (n_ingests if is_shared else 0)
+        if (free > 0 if is_shared else n_ingests == 0) and (claimed := ingests.claim(self.worker_id)):
+            pool = self._local_pool(1)
+            self._start(pool, task.run_ingest, None, claimed["ingest_id"], claimed["attempt"])
+            free -= is_shared
+        if free > 0:
+            for row in batches.claim(self.worker_id, free):
+                self._start(self._pool, task.run_batch, row["job_id"], row["batch_id"], row["attempt"])
+
+    def _local_pool(self, size: int) -> LocalPool:
+        if self._local is None:
+            self._local = LocalPool(size)
+        return self._local
+
+    def _start(self, pool: Pool, function: Callable[..., None], job_id: int | None, id: int, attempt: int) -> None:
+        running = _Running(_NotStarted(), pool, job_id, id, attempt)
+        try:
+            running.task = pool.submit(self._wake, function, id, attempt)
+        except PoolLost:
+            pass  # as the next tick finds, which gives it back
+        else:
+            running.log("started")
+        self._running.append(running)
+
+    def _collect(self) -> bool:
+        """Takes note of tasks that have ended; whether there were any. All have where their pool is broken."""
+        broken = [pool for pool in (self._pool, self._local) if pool is not None and pool.is_broken]
+        now = time.monotonic()
+        ended = [r for r in self._running if r.end_due <= now and (r.pool in broken or r.task.done())]
+        for running in ended:
+            if self._take_note(running):
+                self._running.remove(running)
+            else:
+                running.end_due = now + RETRY_END_S
+        for pool in broken:
+            if not any(r.pool is pool for r in self._running):
+                pool.rebuild()
+        return bool(ended)
+
+    def _take_note(self, running: _Running) -> bool:
+        """Ends the attempt of a task that has ended; False if that must be tried again."""
+        try:
+            if not running.task.done():
+                raise PoolLost("the process pool broke")
+            running.task.result()
+        except StaleState as exc:
+            running.log("stopped", str(exc))
+            # Mostly the batch has moved on, and this is a look at it. Where it has not, the task was run a second
+            # time, as Dask does when the first one's process died.
+            return self._end(running, Ending.DIED, "the process died")
+        except PoolLost as exc:
+            return self._end(running, Ending.LOST, str(exc))
+        except WorkerDied as exc:
+            return self._end(running, Ending.DIED, f"the process died ({exc})" if str(exc) else "the process died")
+        except DatabaseAway as exc:
+            return self._end(running, Ending.INNOCENT, str(exc))
+        except Exception as exc:  # noqa: BLE001  a batch that fails in whatever way does not stop the others
+            running.log("failed", level=logging.ERROR, exc_info=True)
+            return self._end(
+                running, Ending.FAILED, str(exc) if isinstance(exc, FcstError) else f"{type(exc).__name__}: {exc}"
+            )
+        running.log("finished")
+        return True
+
+    def _end(self, running: _Running, ending: Ending, reason: str) -> bool:
+        """Ends an attempt that did not complete; False if that must be tried again."""
+        running.log("broke_off", reason, logging.WARNING)
+        if running.job_id is not None:
+            try:
+                return batches.end_attempt(running.id, running.attempt, ending, reason)
+            except DatabaseAway:
+                raise
+            except StoreError as exc:  # the other batches are not to suffer
+                running.log("not_ended", exc.message, logging.ERROR)
+                return False
+        if running.attempt >= MAX_INGEST_TRIES and ending != Ending.INNOCENT:
+            error = InputError(f"The reading broke off {running.attempt} times: {reason}.", "The log tells more.")
+            ingests.fail(running.id, running.attempt, error)
+            task.discard_files(running.id)
+        else:
+            ingests.release(running.id, running.attempt)
+        return True
+
+    def _cancel(self, outlook: workers.Outlook) -> bool:
+        """Ends what the user wants to stop: waiting batches and ingests, and those that run here."""
+        if outlook.cancelled_ingests:
+            for ingest_id in ingests.cancel_waiting():
+                task.discard_files(ingest_id)
+        if outlook.cancelled_jobs:
+            batches.cancel_waiting()
+        stopped = [r for r in self._running if r.job_id in outlook.cancelled_jobs]
+        stopped += [r for r in self._running if r.job_id is None and r.id in outlook.cancelled_ingests]
+        for running in stopped:
+            if running.job_id is None:
+                ingests.cancel(running.id, running.attempt)
+            elif not self._end(running, Ending.CANCELLED, batches.CANCELLED):
+                running.task.cancel()  # its death frees the row
+                continue
+            running.task.cancel()
+            self._running.remove(running)
+            if running.job_id is None:
+                task.discard_files(running.id)
+            running.log("cancelled")
+        return bool(outlook.cancelled_jobs)
+
+    def _rescue(self) -> None:
+        """Frees what supervisors that are gone have left, what was claimed here without our learning of it, and
+        what hangs.
+
+        The second happens where the connection dies between a claim and its answer. Ingests of the first are claimed
+        as they are.
+        """
+        own = [running.id for running in self._running if running.job_id is not None]
+        ingests.release_lost(self.worker_id, [running.id for running in self._running if running.job_id is None])
+        for row in batches.list_lost(self.worker_id, own):
+            batches.end_attempt(row["batch_id"], row["attempt"], Ending.LOST, "its supervisor was lost")
+            ids = {"job": row["job_id"], "batch": row["batch_id"], "attempt": row["attempt"]}
+            logs.event(log, logging.WARNING, "batch_rescued", "its supervisor was lost", **ids)
+        silent = batches.list_silent(own, SILENCE_MARGIN_S) if own else {}
+        for running in [r for r in self._running if r.job_id is not None and r.id in silent]:
+            running.task.cancel()
+            if self._end(running, Ending.DIED, f"the process gave no sign of life for {silent[running.id]:.0f} s"):
+                self._running.remove(running)
+
+    def _tell_problem(self) -> None:
+        if self._pool.problem != self._problem:
+            workers.set_problem(self.worker_id, self._pool.problem)
+            self._problem = self._pool.problem

@@ -1,0 +1,88 @@
+"""Limits of the item in hand: a thread that ends its process when an item takes too long or too much memory.
+
+A model is compiled code that nothing can interrupt, so its process has to go. Before it does, the item is written down
+as failed, with the reason, and the batch is let go: another attempt computes the rest. What this thread cannot see, a
+process that is frozen or holds the interpreter's lock for good, the supervisor notices by the silence.
+"""
+
+import logging
+import os
+import threading
+import time
+from types import TracebackType
+from typing import Self
+
+import psutil
+
+from fcst import logs
+from fcst.errors import StaleState, StoreError
+from fcst.store import batches
+
+LOOK_EVERY_S = 0.1
+EXIT_CODE = 75
+
+log = logging.getLogger(__name__)
+
+
+class Watchdog:
+    """Watches one run of a batch while it is entered; `begin` and `end` frame each item."""
+
+    def __init__(self, run: batches.Run) -> None:
+        self._run = run
+        self._process = psutil.Process()
+        self._lock = threading.Lock()
+        self._item: str | None = None
+        self._model = ""
+        self._began_at = 0.0
+        self._is_over = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True, name="watchdog")
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self._is_over.set()
+        self._thread.join()
+
+    def begin(self, unique_id: str) -> None:
+        """The item is being computed from now on."""
+        with self._lock:
+            self._item, self._model, self._began_at = unique_id, "", time.monotonic()
+
+    def tell(self, model: str) -> None:
+        """What is being fitted to it."""
+        self._model = model
+
+    def end(self) -> None:
+        """The item is done. Does not return where its limit has just been found passed."""
+        with self._lock:
+            self._item = None
+
+    def _watch(self) -> None:
+        while not self._is_over.wait(LOOK_EVERY_S):
+            with self._lock:
+                if self._item is not None and (reason := self._find_excess()):
+                    self._give_up(self._item, reason)
+
+    def _find_excess(self) -> str:
+        spec = self._run.spec
+        doing = f"fitting {self._model}" if self._model else "computing it"
+        if time.monotonic() - self._began_at > spec.item_limit_s:
+            return f"took longer than {spec.item_limit_s:g} s, the limit of an item, while {doing}"
+        used = self._process.memory_info().rss
+        if used > spec.process_memory:
+            limit = f"{spec.process_memory / 1e9:.3g} GB, the limit of a process"
+            return f"its process needed {used / 1e9:.3g} GB, over {limit}, while {doing}"
+        return ""
+
+    def _give_up(self, unique_id: str, reason: str) -> None:
+        try:
+            batches.give_up_item(self._run, unique_id, reason)
+            logs.event(log, logging.WARNING, "item_given_up", reason, item=unique_id, **self._run.ids)
+        except StaleState as exc:
+            logs.event(log, logging.INFO, "batch_stopped", exc.message, **self._run.ids)
+        except StoreError as exc:  # the next attempt is careful: there the supervisor knows the item
+            text = f"{reason}; this could not be saved: {exc.message}"
+            logs.event(log, logging.WARNING, "item_given_up", text, item=unique_id, **self._run.ids)
+        os._exit(EXIT_CODE)

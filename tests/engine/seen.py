@@ -1,0 +1,105 @@
+"""What the tests of the engine look at: processes, rows, events."""
+
+import contextlib
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+from fcst.services import jobs
+from fcst.specs import JobSpec
+from fcst.states import TRANSITIONS, Stage
+from fcst.store.database import transaction
+
+SLOW = JobSpec(models=("AutoCES",), h=13, level=(80,), batch_size=10)  # some 0.2 s an item
+
+
+def children(pid: int) -> list[int]:
+    """All processes below `pid`."""
+    found = []
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        for task in Path(f"/proc/{pid}/task").glob("*/children"):
+            for child in map(int, task.read_text().split()):
+                found += [child, *children(child)]
+    return found
+
+
+def workers_of(pid: int) -> list[int]:
+    """The pool's worker processes: children of the fork server."""
+    return [child for server in children(pid) for child in children(server)]
+
+
+def is_there(pid: int) -> bool:
+    """Whether a process lives; a zombie does not."""
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    return False
+
+
+@contextlib.contextmanager
+def frozen(pid: int) -> Iterator[None]:
+    """The process stands still meanwhile."""
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGCONT)
+
+
+def is_processing(job_id: int) -> bool:
+    return jobs.get_job(job_id)["batches"].get("processing", 0) > 0
+
+
+def submit(dataset: dict, n_items: int, spec: JobSpec) -> int:
+    return jobs.submit_job(dataset["dataset_id"], jobs.choose_largest(dataset, n_items), spec)
+
+
+def forecasts_of(job_id: int) -> list[tuple]:
+    """All forecasts of a job, to the last bit."""
+    with transaction() as cur:
+        cur.execute(
+            "SELECT unique_id, model, wk_end_dt, forecast, lo, hi, is_fallback, made_by FROM fcst_app.forecasts"
+            " WHERE job_id = %(job_id)s ORDER BY unique_id, model, wk_end_dt",
+            {"job_id": job_id},
+        )
+        return [tuple(row.values()) for row in cur.fetchall()]
+
+
+def reasons_of(job_id: int) -> list[str]:
+    """What the history says went wrong, in order."""
+    return [event["reason"] for event in reversed(jobs.list_events(job_id, only_with_reason=True))]
+
+
+def check_history(job_id: int) -> None:
+    """Replays the events of a job: each move is one that the table allows, and they lead to where the batches are."""
+    stages: dict[int, str | None] = {}
+    for event in reversed(jobs.list_events(job_id)):
+        assert event["from_stage"] == stages.get(event["batch_id"]), event
+        if event["from_stage"] is not None:
+            assert Stage(event["to_stage"]) in TRANSITIONS[Stage(event["from_stage"])], event
+        stages[event["batch_id"]] = event["to_stage"]
+    assert {row["batch_id"]: row["stage"] for row in jobs.list_batches(job_id)} == stages
+
+
+def check_items(job_id: int) -> dict:
+    """Every item is in one final state, and completed ones alone have all their rows; returns the job."""
+    job = jobs.get_job(job_id)
+    assert job["is_over"] and job["n_completed"] + job["n_failed"] + job["n_cancelled"] == job["n_items"], job
+    with transaction() as cur:
+        cur.execute(
+            "SELECT i.unique_id, i.outcome, i.reason, count(f.wk_end_dt) AS n FROM fcst_app.job_items i"
+            " LEFT JOIN fcst_app.forecasts f USING (job_id, unique_id) WHERE i.job_id = %(job_id)s"
+            " GROUP BY i.unique_id, i.outcome, i.reason",
+            {"job_id": job_id},
+        )
+        rows = cur.fetchall()
+    assert len(rows) == job["n_items"]
+    n_rows = job["spec"]["h"] * len(job["spec"]["models"])
+    for row in rows:
+        assert row["outcome"] in ("completed", "failed", "cancelled"), row
+        assert row["n"] == (n_rows if row["outcome"] == "completed" else 0), row
+    for outcome in ("completed", "failed", "cancelled"):
+        assert sum(row["outcome"] == outcome for row in rows) == job[f"n_{outcome}"]
+    check_history(job_id)
+    return job

@@ -1,0 +1,105 @@
+"""One bad item costs itself and nothing else: it kills its process, hangs, or eats memory, and the rest completes."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from fcst.services import jobs
+from fcst.specs import JobSpec
+from tests.conftest import wait_until
+from tests.engine.faults import sitecustomize as faults
+from tests.engine.seen import check_items, forecasts_of, reasons_of, submit
+
+FAULTS = str(Path(faults.__file__).parent)
+LIMITS = {"item_limit_s": 3.0, "process_memory": 900_000_000}
+
+
+@pytest.fixture
+def load_with(load_dataset, tmp_path: Path) -> Callable[..., dict]:
+    """Loads eight items of which some begin with the numbers given."""
+
+    def load(*first_units: int) -> dict:
+        path = tmp_path / "sales.csv"
+        lines = ["date,item_nbr,unit_sales"]
+        for i in range(8):
+            lines += [f"2020-01-05,item{i},{first_units[i] if i < len(first_units) else 5}"]
+            lines += [f"{day:%Y-%m-%d},item{i},{(k * 7 + i * 3) % 11 + 1}" for k, day in enumerate(saturdays(60), 1)]
+        path.write_text("\n".join(lines))
+        return load_dataset(path)
+
+    return load
+
+
+def saturdays(n: int) -> list:
+    import pandas as pd
+
+    return list(pd.date_range("2020-01-18", periods=n, freq="W-SAT"))
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason", "attempts"),
+    [
+        (faults.KILLED, "the process died (signal 9) while fitting AutoETS", 3),
+        (faults.CRASHES, "the process died (signal 11) while fitting AutoETS", 3),
+        (faults.HANGS, "took longer than 3 s, the limit of an item, while fitting AutoETS", 2),
+        (faults.GROWS, "over 0.9 GB, the limit of a process, while fitting AutoETS", 2),
+        pytest.param(
+            faults.HANGS_LOCKED,
+            "the process gave no sign of life for",
+            3,
+            marks=pytest.mark.full,  # nobody but the supervisor can notice, twice, each time after its margin
+        ),
+    ],
+    ids=["killed", "crashes", "hangs", "grows", "hangs_with_the_lock"],
+)
+def test_it_fails_alone_with_the_reason(start_supervisor, load_with, fault: int, reason: str, attempts: int) -> None:
+    dataset = load_with(fault)
+    start_supervisor(PYTHONPATH=FAULTS)
+    job_id = submit(dataset, 8, JobSpec(models=("AutoETS",), batch_size=8, **LIMITS))
+    wait_until(lambda: jobs.get_job(job_id)["is_over"], 90, "for the job to end")
+    job = check_items(job_id)
+    assert (job["status"], job["n_completed"], job["n_failed"]) == ("completed", 7, 1)
+    (failure,) = jobs.list_failures(job_id)
+    assert failure["unique_id"] == "item0" and reason in failure["reason"]
+    (batch,) = jobs.list_batches(job_id)
+    assert (batch["stage"], batch["attempt"]) == ("completed", attempts)
+    assert any("item0" in text for text in reasons_of(job_id)), "the history names it too"
+
+
+def test_several_killers_in_one_batch_are_found_one_by_one_and_a_retry_finds_them_again(
+    start_supervisor, load_with
+) -> None:
+    dataset = load_with(*[faults.KILLED, 5, faults.CRASHES, 5, faults.KILLED])
+    start_supervisor(PYTHONPATH=FAULTS)
+    job_id = submit(dataset, 8, JobSpec(models=("AutoETS",), batch_size=8, **LIMITS))
+    jobs.wait_for_job(job_id)
+    job = check_items(job_id)
+    assert (job["n_completed"], job["n_failed"]) == (5, 3)
+    old_reasons = reasons_of(job_id)
+    assert jobs.retry_job(job_id) == 3
+    jobs.wait_for_job(job_id)
+    assert check_items(job_id)["n_failed"] == 3
+    assert reasons_of(job_id)[: len(old_reasons)] == old_reasons, "old failures stay readable"
+
+
+def test_a_job_whose_every_item_kills_ends_as_failed(start_supervisor, load_with) -> None:
+    dataset = load_with(*[faults.KILLED] * 8)
+    start_supervisor(PYTHONPATH=FAULTS)
+    job_id = submit(dataset, 8, JobSpec(models=("AutoETS",), batch_size=4, **LIMITS))
+    jobs.wait_for_job(job_id)
+    job = check_items(job_id)
+    assert (job["status"], job["n_failed"]) == ("failed", 8)
+    assert max(batch["attempt"] for batch in jobs.list_batches(job_id)) <= 6
+
+
+def test_the_good_items_are_forecast_as_without_the_bad_one(start_supervisor, load_with) -> None:
+    dataset = load_with(faults.KILLED)
+    start_supervisor(PYTHONPATH=FAULTS)
+    spec = JobSpec(models=("AutoETS",), batch_size=8, **LIMITS)
+    job_id = submit(dataset, 8, spec)
+    jobs.wait_for_job(job_id)
+    good = jobs.choose_named(dataset, [f"item{i}" for i in range(1, 8)])
+    alone = jobs.submit_job(dataset["dataset_id"], good, spec)
+    jobs.wait_for_job(alone)
+    assert forecasts_of(job_id) == forecasts_of(alone)

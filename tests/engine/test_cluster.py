@@ -1,0 +1,384 @@
+"""The pool on Dask: a real scheduler and real workers, and what the pool makes of them when things die."""
+
+import contextlib
+import logging
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from fcst import __version__
+from fcst.engine import cluster, task
+from fcst.engine.cluster import DaskPool
+from fcst.engine.pool import PoolLost, WorkerDied
+from fcst.errors import DatabaseAway, StaleState
+from fcst.services import jobs
+from fcst.settings import PROJECT
+from fcst.specs import JobSpec
+from fcst.store import batches, workers
+from tests.conftest import admin, url, wait_until
+
+
+class Dask:
+    """A scheduler on loopback and its workers, each a process without a nanny, so that the dead stay dead."""
+
+    def __init__(self, folder: Path) -> None:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        self.address = f"tcp://127.0.0.1:{self.port}"
+        self.scheduler: subprocess.Popen | None = None
+        self.workers: list[subprocess.Popen] = []
+        self._folder = folder
+
+    def start_scheduler(self) -> None:
+        where = ("--host", "127.0.0.1", "--port", str(self.port), "--no-dashboard", "--dashboard-address", ":0")
+        self.scheduler = self._start("dask_scheduler", self._folder, {}, *where)  # where there is no fcst
+
+    def start_worker(self, cwd: Path = PROJECT, nthreads: int = 1, **env: str) -> str:
+        """Starts a worker; returns its address."""
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        how = ("--no-nanny", "--no-dashboard", "--dashboard-address", ":0", "--memory-limit", "0")
+        where = ("--worker-port", str(port), "--local-directory", str(self._folder))
+        self.workers.append(
+            self._start("dask_worker", cwd, env, self.address, "--nthreads", str(nthreads), *how, *where)
+        )
+        return f"tcp://127.0.0.1:{port}"
+
+    def _start(self, program: str, cwd: Path, env: dict[str, str], *args: str) -> subprocess.Popen:
+        with (self._folder / "dask.log").open("ab") as log:
+            command = [sys.executable, "-m", f"distributed.cli.{program}", *args]
+            return subprocess.Popen(command, cwd=cwd, env={**os.environ, **env}, stdout=log, stderr=log)
+
+    def kill(self) -> None:
+        for process in (self.scheduler, *self.workers):
+            if process is not None:
+                process.kill()
+                process.wait()
+        self.scheduler = None
+        self.workers.clear()
+
+
+@pytest.fixture
+def dask(database: str, tmp_path: Path) -> Iterator[Dask]:
+    """A scheduler, without workers yet; their database is the test's."""
+    dask = Dask(tmp_path)
+    dask.start_scheduler()
+    yield dask
+    dask.kill()
+
+
+@pytest.fixture
+def open_pool(database: str) -> Iterator[Callable[..., DaskPool]]:
+    """Opens a pool of a supervisor that is registered, unless told otherwise."""
+    pools: list[DaskPool] = []
+
+    def open(address: str, worker_id: str | None = None) -> DaskPool:
+        if worker_id is None:
+            worker_id = str(uuid.uuid4())
+            register(worker_id)
+        pools.append(DaskPool(address, worker_id))
+        return pools[-1]
+
+    yield open
+    for pool in pools:
+        pool.stop()
+
+
+def register(worker_id: str) -> None:
+    workers.register(worker_id, "here", os.getpid(), __version__, 2, 60.0)
+
+
+def ready(pool: DaskPool, size: int) -> None:
+    wait_until(lambda: pool.size == size, 30, f"for {size} workers: {pool.size}, {pool.problem}")
+
+
+def hold(mark: str, gate: str) -> None:
+    """Writes down which process it runs in, and waits until the gate is there."""
+    with open(mark, "a") as file:
+        print(os.getpid(), file=file)
+    while not os.path.exists(gate):  # noqa: PTH110
+        time.sleep(0.02)
+
+
+def touch(path: str) -> None:
+    Path(path).touch()
+
+
+def fail(error: Exception) -> None:
+    raise error
+
+
+def nothing() -> None:
+    pass
+
+
+def pids(mark: Path) -> list[int]:
+    return [int(line) for line in mark.read_text().split()] if mark.exists() else []
+
+
+def test_every_worker_runs_tasks_and_errors_come_back_as_they_are(dask: Dask, open_pool, tmp_path: Path) -> None:
+    pool = open_pool(dask.address)
+    wait_until(lambda: "has no workers" in pool.problem)
+    assert pool.size == 0 and f"dask worker {dask.address}" in pool.problem
+    dask.start_worker()
+    dask.start_worker()
+    ready(pool, 2)
+    assert pool.problem == "" and not pool.is_broken
+    woken = threading.Event()
+    tasks = [pool.submit(woken.set, hold, str(tmp_path / f"mark{i}"), str(tmp_path / "gate")) for i in range(2)]
+    wait_until(lambda: pids(tmp_path / "mark0") and pids(tmp_path / "mark1"), what="for both tasks at once")
+    assert {*pids(tmp_path / "mark0"), *pids(tmp_path / "mark1")} == {process.pid for process in dask.workers}
+    assert not any(task.done() for task in tasks) and not woken.is_set()
+    touch(str(tmp_path / "gate"))
+    wait_until(lambda: all(task.done() for task in tasks))
+    assert woken.is_set() and [task.result() for task in tasks] == [None, None]
+
+    refused = pool.submit(woken.set, fail, StaleState("The batch has moved on.", "Leave it."))
+    wait_until(refused.done)
+    with pytest.raises(StaleState) as caught:
+        refused.result()
+    assert caught.value.args == ("The batch has moved on.", "Leave it.")
+
+    many = [pool.submit(woken.set, nothing) for _ in range(300)]
+    wait_until(lambda: all(task.done() for task in many))
+    assert [task.result() for task in many] == [None] * 300
+    inner = pool._cluster
+    assert inner is not None
+    assert not any(worker.tasks for worker in inner._workers.values())
+    wait_until(lambda: not inner._client.futures, what="for Dask to forget what has ended")
+
+    unsendable = pool.submit(woken.set, fail, threading.Lock())
+    wait_until(unsendable.done)
+    with pytest.raises(TypeError, match="pickle"):
+        unsendable.result()
+
+
+def test_a_killed_worker_costs_its_task_and_no_other_runs_it_again(dask: Dask, open_pool, tmp_path: Path) -> None:
+    pool = open_pool(dask.address)
+    addresses = [dask.start_worker(), dask.start_worker()]
+    ready(pool, 2)
+    mark = tmp_path / "mark"
+    held = pool.submit(nothing, hold, str(mark), str(tmp_path / "gate"))
+    wait_until(lambda: pids(mark))
+    (killed,) = (n for n, process in enumerate(dask.workers) if process.pid == pids(mark)[0])
+    dask.workers[killed].kill()
+    wait_until(held.done, 5)
+    with pytest.raises(WorkerDied, match=f"Dask worker {addresses[killed]} is gone"):
+        held.result()
+    ready(pool, 1)
+    assert not pool.is_broken
+    others = [pool.submit(nothing, touch, str(tmp_path / f"other{i}")) for i in range(3)]
+    wait_until(lambda: all(task.done() for task in others))
+    assert (tmp_path / "other2").exists()
+    assert len(pids(mark)) == 1
+    dask.start_worker()
+    ready(pool, 2)
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, pytest.param(signal.SIGSTOP, marks=pytest.mark.full)])
+def test_a_lost_scheduler_loses_its_tasks_and_another_takes_over(
+    how: signal.Signals, dask: Dask, open_pool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog
+) -> None:
+    monkeypatch.setattr(cluster, "SILENCE_S", 2.0)
+    for name in ("distributed", "distributed.client"):  # which keep what they say to themselves
+        logging.getLogger(name).addHandler(caplog.handler)
+    pool = open_pool(dask.address)
+    dask.start_worker()
+    dask.start_worker()
+    ready(pool, 2)
+    monkeypatch.setattr(cluster, "CONNECT_S", 1.0)  # to reach the next scheduler takes more tries than one
+    woken = threading.Event()
+    held = [pool.submit(woken.set, hold, str(tmp_path / f"mark{i}"), str(tmp_path / "gate")) for i in range(3)]
+    wait_until(lambda: pids(tmp_path / "mark0") and pids(tmp_path / "mark1"))
+    assert dask.scheduler is not None
+    dask.scheduler.send_signal(how)
+    wait_until(lambda: all(task.done() for task in held), 6, "for the tasks to be lost")
+    assert woken.is_set()
+    for lost in held:
+        with pytest.raises(PoolLost):
+            lost.result()
+    assert pool.is_broken and pool.size == 0
+    assert pool.problem == f"The Dask scheduler {dask.address} cannot be reached; trying again."
+    with pytest.raises(PoolLost, match="cannot be reached"):
+        pool.submit(nothing, nothing)
+    pool.rebuild()
+    assert not pool.is_broken and pool.size == 0
+    dask.kill()
+    time.sleep(cluster.CONNECT_S + 0.5)
+    dask.start_scheduler()
+    dask.start_worker()
+    ready(pool, 1)
+    again = pool.submit(nothing, touch, str(tmp_path / "again"))
+    wait_until(again.done)
+    assert again.result() is None and (tmp_path / "again").exists()
+    said = [record for record in caplog.records if record.levelno >= logging.WARNING]
+    assert len(said) < 10 and not any(record.exc_info for record in said)
+    assert {record.name for record in said} == {"fcst.engine.cluster"}
+
+
+def test_a_cancelled_task_ends_at_once_and_one_that_waits_never_runs(dask: Dask, open_pool, tmp_path: Path) -> None:
+    pool = open_pool(dask.address)
+    dask.start_worker()
+    ready(pool, 1)
+    gate, waiting = tmp_path / "gate", tmp_path / "waiting"
+    running = pool.submit(nothing, hold, str(tmp_path / "mark"), str(gate))
+    queued = pool.submit(nothing, touch, str(waiting))
+    wait_until(lambda: pids(tmp_path / "mark"))
+    running.cancel()
+    queued.cancel()
+    wait_until(lambda: running.done() and queued.done(), 2)
+    for cancelled in (running, queued):
+        with pytest.raises(PoolLost):
+            cancelled.result()
+    assert pool.size == 1 and not pool.is_broken
+    touch(str(gate))
+    after = pool.submit(nothing, touch, str(tmp_path / "after"))
+    wait_until(after.done)
+    assert after.result() is None and (tmp_path / "after").exists() and not waiting.exists()
+
+
+def test_workers_that_cannot_do_the_work_are_named_and_get_none(
+    dask: Dask, open_pool, server, template: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cluster, "MAX_NAMED", 9)
+    block = "import sys\nsys.modules['statsforecast'] = None\n"
+    (tmp_path / "sitecustomize.py").write_text(block)
+    old = tmp_path / "old" / "fcst"
+    old.mkdir(parents=True)
+    (old / "__init__.py").write_text("__version__ = '0.0.1'\n")
+    other = f"other_{uuid.uuid4().hex[:8]}"
+    with admin(server) as cur:
+        cur.execute(f"CREATE DATABASE {other} TEMPLATE {template}")
+    expected = {
+        dask.start_worker(DATABASE_URL="postgresql://u:secret@127.0.0.1:9/x"): "database cannot be reached",
+        dask.start_worker(DATABASE_URL=url(server, other)): "database is not the supervisor's",
+        dask.start_worker(DATABASE_URL=""): "has no DATABASE_URL",
+        dask.start_worker(PYTHONPATH=str(tmp_path)): "statsforecast",
+        dask.start_worker(cwd=tmp_path): "No module named 'fcst'",
+        dask.start_worker(cwd=old.parent): f"has fcst 0.0.1, and the supervisor {__version__}",
+    }
+    dask.start_worker()
+    healthy = dask.workers[-1]
+    try:
+        pool = open_pool(dask.address)
+        wait_until(lambda: pool.size == 1 and all(a in pool.problem for a in expected), 60, "for all to be looked at")
+        for address, words in expected.items():
+            said = pool.problem.partition(f"Dask worker {address} cannot be used: ")[2].partition(" Dask worker")[0]
+            assert words in said, pool.problem
+        assert "secret" not in pool.problem and "Traceback" not in pool.problem
+        assert not (tmp_path / "home" / "pg.server").exists(), "a worker started a server of its own"
+        touch(str(tmp_path / "gate"))
+        held = [pool.submit(nothing, hold, str(tmp_path / "mark"), str(tmp_path / "gate")) for _ in range(12)]
+        wait_until(lambda: all(task.done() for task in held))
+        assert [task.result() for task in held] == [None] * 12
+        assert pids(tmp_path / "mark") == [healthy.pid] * 12
+    finally:
+        dask.kill()
+        with admin(server) as cur:
+            cur.execute(f"DROP DATABASE {other} WITH (FORCE)")
+
+
+def test_a_worker_is_looked_at_again_until_it_can_be_used_and_when_it_has_lost_the_database(
+    dask: Dask, open_pool
+) -> None:
+    worker_id = str(uuid.uuid4())
+    address = dask.start_worker()
+    pool = open_pool(dask.address, worker_id)
+    wait_until(lambda: "not the supervisor's" in pool.problem)
+    assert address in pool.problem and pool.size == 0
+    with pytest.raises(PoolLost, match="not the supervisor's"):
+        pool.submit(nothing, nothing)
+    register(worker_id)
+    ready(pool, 1)
+    assert pool.problem == ""
+    seen: list[tuple[int, str]] = []
+    away = pool.submit(lambda: seen.append((pool.size, pool.problem)), fail, DatabaseAway("The database is away."))
+    wait_until(away.done)
+    with pytest.raises(DatabaseAway):
+        away.result()
+    assert seen == [(0, f"Dask worker {address} cannot be used: The database is away.")]
+    ready(pool, 1)
+    assert pool.problem == ""
+
+
+@pytest.mark.parametrize(
+    ("address", "words"),
+    [("tcp://127.0.0.1:9", "cannot be reached; trying again"), ("nonsense://x", "cannot be used: .*nonsense")],
+)
+def test_nobody_waits_for_a_scheduler_that_is_not_there(address: str, words: str, caplog, capfd, monkeypatch) -> None:
+    monkeypatch.setattr(cluster, "CONNECT_S", 0.5)
+    began = time.monotonic()
+    pool = DaskPool(address, str(uuid.uuid4()))
+    assert pool.size == 0 and address in pool.problem and not pool.is_broken
+    with pytest.raises(PoolLost):
+        pool.submit(nothing, nothing)
+    pool.rebuild()
+    assert time.monotonic() - began < 0.3
+    wait_until(lambda: "trying" in pool.problem or "used" in pool.problem, 5)
+    assert re.search(words, pool.problem)
+    time.sleep(2.5)  # a few more tries
+    assert not pool.is_broken
+    began = time.monotonic()
+    pool.stop()
+    assert time.monotonic() - began < cluster.CLOSE_S + 1
+    assert not pool._thread.is_alive()
+    assert [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING] == [pool.problem]
+    assert capfd.readouterr() == ("", "")
+
+
+def test_stop_leaves_the_cluster_to_others(dask: Dask, open_pool, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(cluster, "BUSY_S", 1.0)
+    pool = open_pool(dask.address)
+    dask.start_worker()
+    ready(pool, 1)
+    held = pool.submit(nothing, hold, str(tmp_path / "mark"), str(tmp_path / "gate"))
+    wait_until(lambda: pids(tmp_path / "mark"))
+    pool.stop()
+    assert held.done() and not pool.is_broken and pool.size == 0
+    with pytest.raises(PoolLost):
+        held.result()
+    with pytest.raises(PoolLost):
+        pool.submit(nothing, nothing)
+    other = open_pool(dask.address)  # whose question waits for what Dask cannot interrupt
+    wait_until(lambda: "may be busy" in other.problem)
+    assert other.size == 0
+    touch(str(tmp_path / "gate"))
+    ready(other, 1)
+    assert other.problem == ""
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        dask.workers[0].wait(0.5)
+    assert dask.workers[0].poll() is None and dask.scheduler is not None and dask.scheduler.poll() is None
+
+
+def test_batches_run_on_dask_as_they_do_here(dask: Dask, open_pool, load_dataset) -> None:
+    dataset = load_dataset()
+    worker_id = str(uuid.uuid4())
+    register(worker_id)
+    pool = open_pool(dask.address, worker_id)
+    dask.start_worker()
+    dask.start_worker()
+    ready(pool, 2)
+    job_id = jobs.submit_job(dataset["dataset_id"], jobs.choose_largest(dataset, 6), JobSpec(batch_size=3, h=3))
+    claimed = batches.claim(worker_id, 2)
+    tasks = [pool.submit(nothing, task.run_batch, row["batch_id"], row["attempt"]) for row in claimed]
+    assert len(tasks) == 2
+    wait_until(lambda: all(t.done() for t in tasks), 60)
+    assert [t.result() for t in tasks] == [None, None]
+    job = jobs.get_job(job_id)
+    assert job["n_completed"] == 6 and job["batches"] == {"completed": 2}
+    again = pool.submit(nothing, task.run_batch, claimed[0]["batch_id"], claimed[0]["attempt"])
+    wait_until(again.done)
+    with pytest.raises(StaleState):
+        again.result()

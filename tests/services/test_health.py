@@ -1,0 +1,296 @@
+"""What doctor finds: real supervisors that are killed or stopped, a real full disk, real ports."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from fcst import presence
+from fcst.files import FileLock
+from fcst.services import health, jobs
+from fcst.settings import load_settings
+from fcst.specs import JobSpec
+from fcst.store import workers
+from fcst.store.database import transaction
+from fcst.store.migrate import migrate
+from tests.conftest import wait_until
+
+HERE = socket.gethostname()
+GB = 1_000_000_000
+
+
+def check(name: str) -> health.Check:
+    """The one check of this name."""
+    (found,) = (check for check in health.run_checks() if check.name == name)
+    return found
+
+
+def run_sql(statement: str, **params: object) -> None:
+    with transaction() as cur:
+        cur.execute(statement, params)
+
+
+@pytest.fixture
+def waiting(load_dataset) -> int:
+    """A run that nobody works on."""
+    dataset = load_dataset()
+    return jobs.submit_job(dataset["dataset_id"], jobs.choose_largest(dataset, 6), JobSpec(batch_size=2))
+
+
+def register(host: str = "elsewhere", pid: int = 7, lease_s: float = 60) -> str:
+    worker_id = f"00000000-0000-0000-0000-{pid:012}"
+    workers.register(worker_id, host, pid, "0", 2, lease_s)
+    return worker_id
+
+
+def give_batch(worker_id: str) -> None:
+    run_sql(
+        "UPDATE fcst_app.batch_status SET stage = 'obtaining_sales', attempt = 1, tries = 1, started_at = now(),"
+        " worker_id = %(worker_id)s WHERE batch_id = (SELECT min(batch_id) FROM fcst_app.batch_status"
+        " WHERE stage = 'submitted')",
+        worker_id=worker_id,
+    )
+
+
+def test_all_is_well_when_nothing_is_to_do(database: str) -> None:
+    checks = health.run_checks()
+    assert [check.name for check in checks] == ["settings", "disk", "database", "schema", "supervisor", "lease"]
+    assert health.as_dict(checks)["is_ok"]
+    assert check("supervisor").text == "none alive, and nothing to do: one starts when work comes"
+
+
+# Database and schema
+
+
+def test_no_database_is_told_and_the_disk_is_still_looked_at(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgresql://u:S3cret@127.0.0.1:1/d")
+    monkeypatch.setenv("FCST_HOME", str(tmp_path))
+    checks = health.run_checks()
+    assert [check.name for check in checks] == ["settings", "disk", "database"]
+    assert not checks[-1].is_ok and "cannot be reached" in checks[-1].text and checks[-1].hint
+    assert "S3cret" not in str(checks)
+
+
+def test_schema_that_is_missing_older_or_newer_is_told(empty_database: str) -> None:
+    assert "not there yet" in check("schema").text and "migrate" in check("schema").hint
+    migrate()
+    assert check("schema").is_ok
+    run_sql("INSERT INTO fcst_app.migrations (version, name) VALUES (9999, 'of the future')")
+    assert not check("schema").is_ok and "Upgrade" in check("schema").hint
+    run_sql("DELETE FROM fcst_app.migrations WHERE version > 1")
+    assert not check("schema").is_ok and "version 1;" in check("schema").text and "migrate" in check("schema").hint
+
+
+# Disk
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 8 MB."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    mount = shutil.which("mount")
+    done = mount and subprocess.run([mount, "-t", "tmpfs", "-o", "size=8m", "tmpfs", folder], capture_output=True)
+    if not done or done.returncode:
+        pytest.skip("a file system cannot be mounted here")
+    yield folder
+    subprocess.run(["umount", "-l", folder], check=True)
+
+
+def test_full_disk_is_told_with_both_numbers(database: str, small_disk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FCST_HOME", str(small_disk / "not" / "made" / "yet"))
+    (small_disk / "ballast").write_bytes(b"x" * 5_000_000)
+    found = check("disk")
+    assert not found.is_ok and "3 MB of 8 MB free" in found.text and str(small_disk) in found.text
+    assert "1.0 GB should be free" in found.hint
+    with pytest.raises(OSError, match="No space"):
+        (small_disk / "more").write_bytes(b"x" * 5_000_000)
+    assert "0 MB of 8 MB free" in check("disk").text
+
+
+def test_home_that_is_not_there_yet_is_on_the_disk_of_its_parent(
+    database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FCST_HOME", str(tmp_path / "a" / "b"))
+    assert "free at" in check("disk").text and not (tmp_path / "a" / "b" / "logs").exists()
+
+
+@pytest.mark.parametrize(
+    ("total", "free", "is_ok"),
+    [
+        (0, 0, True),  # a file system that does not say
+        (4 * GB, 0.9 * GB, False),
+        (4 * GB, 1.1 * GB, True),
+        (100 * GB, 4.9 * GB, False),
+        (100 * GB, 5.1 * GB, True),
+        (4_000 * GB, 9.9 * GB, False),
+        (4_000 * GB, 10.1 * GB, True),
+    ],
+)
+def test_disk_is_full_below_a_gigabyte_or_a_share(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, total: int, free: float, is_ok: bool
+) -> None:
+    usage = type(shutil.disk_usage("/"))(total, total - int(free), int(free))
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
+    assert health._check_disk(tmp_path).is_ok == is_ok
+
+
+# Dask
+
+
+def test_scheduler_that_listens_is_reached_and_one_that_does_not_is_told(
+    database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        for address in (f"tcp://127.0.0.1:{port}", f"tls://localhost:{port}", f"127.0.0.1:{port}"):
+            monkeypatch.setenv("FCST_DASK_SCHEDULER", address)
+            assert check("dask").is_ok
+    found = check("dask")
+    assert not found.is_ok and "refused" in found.text and str(port) in found.text and "dask scheduler" in found.hint
+
+
+@pytest.mark.parametrize(
+    "address", ["host", "tcp://host", "tcp://:8786", "http://host:1", "tcp://host:x", "host:99999", "tcp://[::1", "a b"]
+)
+def test_address_that_is_none_is_told(address: str) -> None:
+    found = health._check_dask(address)
+    assert not found.is_ok and repr(address) in found.text and "tcp://host:8786" in found.hint
+
+
+def test_host_that_is_not_known_is_told() -> None:
+    assert "cannot be reached" in health._check_dask("tcp://nowhere.invalid:8786").text
+
+
+def test_scheduler_that_says_nothing_is_given_up_soon() -> None:
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        server.listen(0)
+        port = server.getsockname()[1]
+        others = [socket.socket() for _ in range(4)]
+        for other in others:  # they fill the queue of those that wait to be accepted
+            other.setblocking(False)
+            other.connect_ex(("127.0.0.1", port))
+        begin = time.monotonic()
+        found = health._check_dask(f"tcp://127.0.0.1:{port}")
+        assert not found.is_ok and "timed out" in found.text and time.monotonic() - begin < 4
+        for other in others:
+            other.close()
+
+
+# Supervisors
+
+
+def test_work_without_a_supervisor_is_told(waiting: int) -> None:
+    found = check("supervisor")
+    assert not found.is_ok and found.text == "none alive, and work is waiting" and "fcst worker" in found.hint
+    assert health.why_waiting() == "None alive, and work is waiting. Start one: `python -m fcst worker`."
+
+
+def test_supervisor_of_another_machine_is_believed(waiting: int) -> None:
+    register("elsewhere", pid=2**22 + 1)
+    assert check("supervisor").text == f"alive: elsewhere:{2**22 + 1} (2 processes)"
+    assert health.why_waiting() == "Waiting for its turn."
+
+
+def test_supervisor_that_starts_is_told(waiting: int) -> None:
+    lock = FileLock(presence.lock_path(load_settings()))
+    lock.acquire()
+    assert health.why_waiting() == "The engine is starting."
+    presence.announce(lock, {"pid": os.getpid(), "version": "0", "is_leaving": False})
+    assert health.why_waiting() == "The engine is starting." and check("supervisor").is_ok
+    lock.release()
+
+
+def test_problem_of_a_supervisor_is_told(waiting: int) -> None:
+    worker_id = register("elsewhere", 8)
+    run_sql("UPDATE fcst_app.workers SET problem = 'Dask has no workers.' WHERE worker_id = %(w)s", w=worker_id)
+    found = check("supervisor")
+    assert not found.is_ok and "Dask has no workers" in found.text and "elsewhere:8" in found.text
+    assert health.why_waiting() == "Dask has no workers (says elsewhere:8)."
+
+
+def test_stale_lease_is_told_with_owner_time_and_what_it_holds(waiting: int) -> None:
+    worker_id = register("elsewhere", 9, lease_s=-90)
+    assert check("lease").is_ok, "it holds nothing"
+    give_batch(worker_id)
+    give_batch(worker_id)
+    run_sql(
+        "INSERT INTO fcst_app.ingests (spec, status, worker_id) VALUES ('{}', 'running', %(worker_id)s)",
+        worker_id=worker_id,
+    )
+    found = check("lease")
+    assert not found.is_ok and "elsewhere:9 has not signed off; its lease ran out at 20" in found.text
+    assert "(90 s ago), and it holds 2 batches and 1 ingest" in found.text and "python -m fcst worker" in found.hint
+    register("elsewhere", 10)
+    assert "pg_locks" in check("lease").hint
+    run_sql("UPDATE fcst_app.workers SET stopped_at = now() WHERE worker_id = %(w)s", w=worker_id)
+    assert check("lease").is_ok
+
+
+def test_process_that_is_gone_is_dead_though_its_lease_holds(waiting: int) -> None:
+    process = subprocess.Popen(["true"])
+    wait_until(lambda: Path(f"/proc/{process.pid}/stat").read_text().rpartition(") ")[2][0] == "Z")
+    give_batch(register(HERE, process.pid))  # a zombie: nobody has asked how it ended
+    for _ in range(2):
+        found = check("supervisor")
+        assert not found.is_ok and found.text == f"{HERE}:{process.pid} is dead, and work is waiting"
+        assert "is dead; its lease still holds for" in check("lease").text and "1 batch" in check("lease").text
+        process.wait()
+    register("elsewhere", 3)
+    assert check("supervisor").is_ok and not check("lease").is_ok
+
+
+def test_number_of_a_dead_process_may_be_anothers_by_now(waiting: int) -> None:
+    worker_id = register(HERE, os.getpid())
+    assert check("supervisor").is_ok
+    run_sql("UPDATE fcst_app.workers SET started_at = now() - interval '10 days' WHERE worker_id = %(w)s", w=worker_id)
+    assert "is dead" in check("supervisor").text
+
+
+def test_supervisor_that_holds_its_lock_lives_though_its_process_cannot_be_seen(waiting: int) -> None:
+    lock = FileLock(presence.lock_path(load_settings()))
+    lock.acquire()
+    presence.announce(lock, {"pid": 2**22 + 1, "version": "0", "is_leaving": False})
+    register(HERE, 2**22 + 1)
+    assert check("supervisor").text.startswith("alive")
+    lock.release()
+    assert "is dead" in check("supervisor").text
+
+
+SLOW = JobSpec(models=("AutoCES",), h=13, level=(80,), batch_size=10)
+
+
+def test_killed_supervisor_is_found_at_once_and_its_lease_later(load_dataset, start_supervisor) -> None:
+    dataset = load_dataset(n_items=40)
+    supervisor = start_supervisor(FCST_LEASE_S="4")
+    job_id = jobs.submit_job(dataset["dataset_id"], jobs.choose_largest(dataset, 40), SLOW)
+    wait_until(lambda: jobs.get_job(job_id)["batches"].get("processing", 0), what="for a batch to be processed")
+    assert check("supervisor").is_ok and check("lease").is_ok
+    supervisor.send_signal(signal.SIGKILL)
+    supervisor.wait()
+    assert check("supervisor").text == f"{HERE}:{supervisor.pid} is dead, and work is waiting"
+    assert f"{HERE}:{supervisor.pid} is dead; its lease still holds" in check("lease").text
+    wait_until(lambda: "its lease ran out" in check("lease").text, 10)
+    assert "it holds 2 batches" in check("lease").text or "it holds 1 batch" in check("lease").text
+    start_supervisor()
+    wait_until(lambda: check("lease").is_ok and check("supervisor").is_ok, 30, "for another to take over")
+
+
+def test_stopped_supervisor_hangs_and_does_not_start(waiting: int, start_supervisor) -> None:
+    supervisor = start_supervisor(FCST_LEASE_S="1")
+    wait_until(lambda: workers.list_live(), what="for the supervisor")
+    supervisor.send_signal(signal.SIGSTOP)
+    try:
+        wait_until(lambda: not workers.list_live(), 10, "for its lease to run out")
+        found = check("supervisor")
+        assert not found.is_ok and f"{HERE}:{supervisor.pid} hangs" in found.text
+        assert f"kill -CONT {supervisor.pid}" in found.hint
+    finally:
+        supervisor.send_signal(signal.SIGCONT)

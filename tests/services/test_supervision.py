@@ -1,0 +1,87 @@
+"""How a supervisor is started: where its log goes, and what is told when it ends at once."""
+
+import os
+import signal
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from fcst import logs, presence
+from fcst.errors import ConfigError
+from fcst.services import supervision
+from fcst.settings import load_settings
+from tests.conftest import wait_until
+
+
+@pytest.fixture
+def automatic(database: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Supervisors are started as for a user, in this home."""
+    monkeypatch.setenv("FCST_WORKER", "auto")
+    monkeypatch.setenv("FCST_IDLE_EXIT_S", "60")
+    path = presence.lock_path(load_settings())
+    yield load_settings().home
+    if state := presence.holder(path):
+        wait_until(lambda: (presence.holder(path) or {"pid": 0}).get("pid") is not None)
+        os.kill((presence.holder(path) or state)["pid"], signal.SIGTERM)
+        wait_until(lambda: presence.holder(path) is None)
+
+
+def test_log_has_the_name_of_its_lock(automatic: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = supervision.log_path()
+    assert first.parent == automatic / "logs"
+    assert first.stem == presence.lock_path(load_settings()).stem
+    monkeypatch.setenv("DATABASE_URL", "postgresql://other@h/d")
+    assert supervision.log_path() != first, "two supervisors of one home never write to one file"
+
+
+def test_supervisor_writes_its_log_and_its_stderr_to_private_files(automatic: Path) -> None:
+    err = supervision.log_path().with_suffix(".err")
+    err.parent.mkdir(parents=True)
+    err.write_text("of the one before")
+    err.chmod(0o644)
+    supervision.ensure_supervisor()
+    wait_until(lambda: supervision.log_path().exists() and supervision.log_path().stat().st_size, what="for its log")
+    assert all(logs.parse(line) for line in supervision.log_path().read_text().splitlines())
+    assert err.read_text() == ""
+    for path in (err, supervision.log_path()):
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_reason_of_a_supervisor_that_ends_at_once_is_told_without_secrets(
+    automatic: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgresql://u:S3cret@127.0.0.1:1/d")
+    with pytest.raises(ConfigError) as caught:
+        supervision.ensure_supervisor()
+    log = supervision.log_path()
+    assert "as soon as it was started: The database cannot be reached" in caught.value.message
+    assert caught.value.hint == f"{log} tells more."
+    assert "S3cret" not in str(caught.value) + log.read_text() + log.with_suffix(".err").read_text()
+    with pytest.raises(ConfigError, match="started: The database cannot be reached"):
+        supervision.ensure_supervisor()
+
+
+def test_interpreter_that_cannot_start_is_told_from_its_stderr(
+    automatic: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    broken = tmp_path / "python"
+    broken.write_text("#!/bin/sh\necho 'first words' >&2\necho 'no interpreter: password=S3cret' >&2\nexit 3\n")
+    broken.chmod(0o700)
+    monkeypatch.setattr("sys.executable", str(broken))
+    log = supervision.log_path()
+    log.parent.mkdir(parents=True)
+    log.write_text("time=2026-01-01T00:00:00.000Z level=error event=x message=old\n")
+    with pytest.raises(ConfigError) as caught:
+        supervision.ensure_supervisor()
+    assert caught.value.message == "The supervisor ended as soon as it was started: no interpreter: password=***"
+    assert caught.value.hint == f"{log.with_suffix('.err')} tells more."
+
+
+def test_database_that_refuses_is_there(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert supervision.has_database()
+    monkeypatch.setenv("DATABASE_URL", "postgresql://u@127.0.0.1:1/d")
+    assert not supervision.has_database()
+    monkeypatch.setenv("DATABASE_URL", "nonsense")
+    assert supervision.has_database()
