@@ -424,9 +424,12 @@ def _worker(args: argparse.Namespace) -> int:
     logs.configure(Path(args.log) if args.log else None)
     try:
         from fcst.engine.supervisor import run_supervisor
+        from fcst.services.supervision import patiently, prepare_database
 
-        _prepare()
-        if not run_supervisor(load_settings()):
+        settings = load_settings()
+        # One that the operator runs may be started together with its database.
+        patiently(prepare_database) if settings.is_worker_external else prepare_database()
+        if not run_supervisor(settings):
             _say("A supervisor is already running for this home and database.")
     except Exception as exc:
         if args.log:  # else stderr, where the error goes now, is the log

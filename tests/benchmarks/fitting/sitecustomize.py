@@ -1,0 +1,75 @@
+"""Has worker processes write down the processor seconds that they spend fitting models.
+
+Python imports this file at its start where this folder is on PYTHONPATH. After each batch its process appends a line
+to a file of its own in the folder that FITTING_FOLDER names: batch, processor seconds inside fits, and of the process.
+"""
+
+import functools
+import importlib.abc
+import importlib.machinery
+import json
+import os
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+_fitting_s = 0.0
+
+
+def wrap_fit(module: ModuleType) -> None:
+    real = module._try_fit
+
+    @functools.wraps(real)
+    def timed(*args: Any) -> Any:
+        global _fitting_s
+        begin = time.thread_time()
+        try:
+            return real(*args)
+        finally:
+            _fitting_s += time.thread_time() - begin
+
+    module._try_fit = timed
+
+
+def wrap_batch(module: ModuleType) -> None:
+    real = module.run_batch
+
+    @functools.wraps(real)
+    def told(batch_id: int, attempt: int) -> None:
+        fitting_s, process_s = _fitting_s, time.process_time()
+        try:
+            real(batch_id, attempt)
+        finally:
+            spent = [batch_id, _fitting_s - fitting_s, time.process_time() - process_s]
+            with Path(os.environ["FITTING_FOLDER"], str(os.getpid())).open("a") as out:
+                out.write(json.dumps(spent) + "\n")
+
+    module.run_batch = told
+
+
+WRAPPED: dict[str, Callable[[ModuleType], None]] = {
+    "fcst.compute.forecasting": wrap_fit,
+    "fcst.engine.task": wrap_batch,
+}
+
+
+class _Finder(importlib.abc.MetaPathFinder):
+    def find_spec(self, name: str, path: Any, target: ModuleType | None = None) -> Any:
+        if name not in WRAPPED:
+            return None
+        spec = importlib.machinery.PathFinder.find_spec(name, path)
+        if spec is not None and spec.loader is not None:
+            run = spec.loader.exec_module
+
+            def exec_module(module: ModuleType) -> None:
+                run(module)
+                WRAPPED[name](module)
+
+            spec.loader.exec_module = exec_module  # type: ignore[method-assign]
+        return spec
+
+
+sys.meta_path.insert(0, _Finder())

@@ -1,0 +1,182 @@
+"""What the benchmarks of the engine stand on: a server, series, a supervisor, jobs, and how figures are told."""
+
+import contextlib
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import psutil
+from statsforecast import StatsForecast
+
+from fcst.compute.models import CATALOGUE
+from fcst.services import datasets, jobs, supervision
+from fcst.settings import PROJECT, load_settings
+from fcst.store import workers
+from fcst.store.database import transaction
+
+H, LEVELS = 13, (80, 95)
+MODELS = ("SeasonalNaive", "AutoETS", "DynamicOptimizedTheta")  # some 25 ms a series; AutoETS without season
+
+
+def processes() -> int:
+    return load_settings().processes
+
+
+@contextlib.contextmanager
+def fresh_home() -> Iterator[Path]:
+    """An empty database in a home of its own."""
+    with tempfile.TemporaryDirectory() as folder:
+        number = os.environ.get("FCST_PROCESSES") or str(len(os.sched_getaffinity(0)))
+        os.environ |= {"FCST_HOME": f"{folder}/home", "FCST_WORKER": "external", "FCST_PROCESSES": number}
+        os.environ.pop("DATABASE_URL", None)
+        supervision.prepare_database()
+        yield Path(folder)
+
+
+@contextlib.contextmanager
+def supervisor(folder: Path, **env: str) -> Iterator[psutil.Process]:
+    """A supervisor that is ready, and has warm workers once it has run something."""
+    with (folder / "log").open("ab") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "fcst", "worker"], cwd=PROJECT, stderr=log, env=os.environ | env
+        )
+    try:
+        while not workers.list_live():
+            assert process.poll() is None, (folder / "log").read_text()
+            time.sleep(0.05)
+        yield psutil.Process(process.pid)
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def load(n_items: int, n_weeks: int) -> dict[str, Any]:
+    """A dataset of seasonal series with noise, made by the server and always the same."""
+    last = date(2017, 8, 12)
+    values = {"n_items": n_items, "n_weeks": n_weeks, "last": last, "first": last - timedelta(weeks=n_weeks - 1)}
+    with transaction() as cur:
+        cur.execute(
+            """INSERT INTO fcst_app.datasets (name, version, spec, report, week_end, include_promo, n_items, n_weeks,
+                                              first_wk_end_dt, last_wk_end_dt, total_units)
+               VALUES ('series', 1, '{}', '{}', 'SAT', false, %(n_items)s, %(n_weeks)s, %(first)s, %(last)s, 1)
+               RETURNING dataset_id""",
+            values,
+        )
+        dataset_id = cur.fetchone()["dataset_id"]
+        values["dataset_id"] = dataset_id
+        cur.execute(
+            """INSERT INTO fcst_app.items (dataset_id, unique_id, sales_rank, total_units, first_wk_end_dt, n_weeks,
+                                           n_missing)
+               SELECT %(dataset_id)s, 'item' || lpad(i::text, 6, '0'), i, 1, %(first)s, %(n_weeks)s, 0
+               FROM generate_series(1, %(n_items)s) i""",
+            values,
+        )
+        cur.execute("SELECT setseed(0.5)")
+        cur.execute(
+            """WITH item AS MATERIALIZED (
+                   SELECT unique_id, exp(random_normal(4, 1)) AS level, random() AS phase
+                   FROM fcst_app.items WHERE dataset_id = %(dataset_id)s
+               ), week AS (
+                   SELECT unique_id, w, level * (1 + 0.3 * sin(2 * pi() * (w / 52.0 + phase))) AS expected
+                   FROM item CROSS JOIN generate_series(0, %(n_weeks)s - 1) w
+               )
+               INSERT INTO fcst_app.weekly_sales (dataset_id, unique_id, wk_end_dt, unit_sales, promo_units)
+               SELECT %(dataset_id)s, unique_id, %(first)s::date + 7 * w,
+                      greatest(round((expected + sqrt(expected) * random_normal())::numeric), 0), 0
+               FROM week""",
+            values,
+        )
+    return datasets.get_dataset(dataset_id)
+
+
+def read_frame(dataset: dict[str, Any], n_items: int) -> pd.DataFrame:
+    """The series as statsforecast wants them."""
+    with transaction() as cur:
+        cur.execute(
+            """SELECT w.unique_id, w.wk_end_dt AS ds, w.unit_sales AS y FROM fcst_app.weekly_sales w
+               JOIN fcst_app.items i USING (dataset_id, unique_id)
+               WHERE dataset_id = %(dataset_id)s AND i.sales_rank <= %(n_items)s ORDER BY unique_id, ds""",
+            {"dataset_id": dataset["dataset_id"], "n_items": n_items},
+        )
+        frame = pd.DataFrame([tuple(row.values()) for row in cur.fetchall()], columns=["unique_id", "ds", "y"])
+    return frame.assign(ds=pd.to_datetime(frame["ds"]))
+
+
+def submit(dataset: dict[str, Any], n_items: int, models: tuple[str, ...] = MODELS, **options: Any) -> int:
+    options = {"h": H, "level": list(LEVELS), "n_windows": 0} | options
+    spec = jobs.make_spec(n_items, list(models), **options)
+    return jobs.submit_job(dataset["dataset_id"], jobs.choose_largest(dataset, n_items), spec)
+
+
+def run_job(dataset: dict[str, Any], n_items: int, models: tuple[str, ...] = MODELS) -> dict[str, Any]:
+    job = jobs.wait_for_job(submit(dataset, n_items, models))
+    assert job["n_completed"] == n_items, job
+    return job
+
+
+def run_statsforecast(frame: pd.DataFrame, n_jobs: int) -> pd.DataFrame:
+    models = [CATALOGUE[name].fits[0].build() for name in MODELS]
+    return StatsForecast(models=models, freq="W-SAT", n_jobs=n_jobs).forecast(df=frame, h=H, level=list(LEVELS))
+
+
+def timed(function: Callable[..., object], *args: object) -> float:
+    begin = time.perf_counter()
+    function(*args)
+    return time.perf_counter() - begin
+
+
+def alternate(number: int, one: Callable[[], float], other: Callable[[], float]) -> tuple[float, float]:
+    """The seconds of both; in every second pair the other goes first."""
+    if number % 2:
+        second = other()
+        return one(), second
+    return one(), other()
+
+
+def told(values: list[float], unit: str = "", digits: int = 2) -> str:
+    least, middle, most = (f"{v:,.{digits}f}" for v in (min(values), statistics.median(values), max(values)))
+    return f"{middle}{unit} ({least}–{most}, n={len(values)})"
+
+
+def cpu_below(process: psutil.Process) -> float:
+    """Processor seconds of a process and all below it, with those that have ended."""
+    total = 0.0
+    for one in (process, *process.children(recursive=True)):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            total += sum(one.cpu_times()[:4])
+    return total
+
+
+def spin_share(seconds: float = 3.0) -> float:
+    """What the machine gives to as many processes that do nothing but count: less than 1 where others use it too."""
+    code = f"import time; end = time.perf_counter() + {seconds}\nwhile time.perf_counter() < end: pass\n"
+    command = [sys.executable, "-S", "-c", code + "print(time.process_time())"]
+    started = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(processes())]
+    return sum(float(process.communicate()[0]) for process in started) / (seconds * len(started))
+
+
+class Meter:
+    """Processor seconds since it was made: of the supervisor itself, of its workers, and of Postgres."""
+
+    def __init__(self, process: psutil.Process) -> None:
+        self.process = process
+        with transaction() as cur:
+            cur.execute("SELECT pg_backend_pid() AS pid")
+            self.postgres = psutil.Process(cur.fetchone()["pid"]).parent()
+        self.before = self._read()
+
+    def _read(self) -> dict[str, float]:
+        own = sum(self.process.cpu_times()[:2])
+        below = cpu_below(self.process) - own
+        return {"supervisor": own, "workers": below, "Postgres": cpu_below(self.postgres)}
+
+    def read(self) -> dict[str, float]:
+        return {name: after - self.before[name] for name, after in self._read().items()}

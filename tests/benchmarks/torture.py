@@ -1,0 +1,316 @@
+"""Torture: jobs are submitted, cancelled and tried again while everything they stand on dies at random.
+
+    python tests/benchmarks/torture.py [--minutes 20] [--seed 1] [--pgbouncer]
+
+Two supervisors in homes of their own share a Postgres server. Meanwhile workers, fork servers and supervisors are
+killed, told to end, or frozen beyond their lease; the server ends connections and is restarted. At the end all faults
+stop, what failed or was cancelled is tried again, and then it must hold that
+
+    every job is final, every item is completed, and each has its forecasts: horizon x models rows, no more, no fewer
+    every forecast is to the last bit that of a run without faults
+    the history of every batch is one that the table of transitions allows
+    no process and no connection is left
+
+The same seed makes the same plan; how long things take decides what each fault meets. Prints what was done and found.
+"""
+
+import argparse
+import collections
+import contextlib
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+PROJECT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(PROJECT))
+
+from fcst.engine import task  # noqa: E402
+from fcst.errors import FcstError  # noqa: E402
+from fcst.services import jobs, loading  # noqa: E402
+from fcst.specs import IngestSpec, JobSpec  # noqa: E402
+from fcst.store import ingests, workers  # noqa: E402
+from fcst.store.migrate import migrate  # noqa: E402
+from tests.conftest import wait_until, write_sales  # noqa: E402
+from tests.engine.outages import OwnServer, pgbouncer  # noqa: E402
+from tests.engine.seen import check_items, children, forecasts_of, is_there, workers_of  # noqa: E402
+
+N_ITEMS, N_WEEKS, H = 40, 120, 4
+MODELS = ("AutoETS", "DynamicOptimizedTheta", "AutoCES", "MSTL")
+MOST_OPEN = 4  # jobs
+LEASE_S, GRACE_S = 2.0, 1.0
+
+FAULTS = {
+    "kill a worker": 6,
+    "freeze a worker": 2,
+    "kill a fork server": 1,
+    "kill a supervisor": 2,
+    "end a supervisor": 2,
+    "freeze a supervisor": 2,
+    "freeze a supervisor with all its processes": 2,
+    "end all connections": 3,
+    "restart the server": 1,
+    "cancel a job": 3,
+    "try a job again": 3,
+}
+
+
+class Torture:
+    """One run; `done` counts what was done, `found` what it led to."""
+
+    def __init__(self, server: OwnServer, folder: Path, seed: int) -> None:
+        self.server = server
+        self.folder = folder
+        self.random = random.Random(seed)
+        self.done: collections.Counter[str] = collections.Counter()
+        self.found: collections.Counter[str] = collections.Counter()
+        self.jobs: list[int] = []
+        self._supervisors: dict[str, subprocess.Popen] = {}
+        self._ever: set[int] = set()
+        self._undo: list[tuple[float, Callable[[], None]]] = []  # what to do later: thaw, start again
+
+    def run(self, seconds: float) -> None:
+        """Prepares, tortures for `seconds`, lets all come to its end, and checks."""
+        dataset = self._load()
+        self._start("one")
+        self._start("two")
+        wait_until(lambda: len(workers.list_live()) == 2, 60, "for both supervisors")
+        expected = self._run_undisturbed(dataset)
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            self._undo_due()
+            self._submit(dataset)
+            (fault,) = self.random.choices(list(FAULTS), list(FAULTS.values()))
+            with contextlib.suppress(FcstError):  # the database may be away at this moment: nothing was done
+                getattr(self, f"_{fault.replace(' ', '_')}")()
+                self.done[fault] += 1
+            time.sleep(self.random.uniform(0.1, 2.0))
+        self._undo_due(is_over=True)
+        self._settle()
+        self._check(expected)
+        self._leave()
+
+    # What it stands on
+
+    def _load(self) -> dict:
+        write_sales(self.folder / "sales.csv", N_ITEMS, N_WEEKS)
+        ingest_id = loading.request_ingest(IngestSpec(paths=(str(self.folder / "sales.csv"),), name="s"))
+        claimed = ingests.claim(str(uuid.uuid4()))
+        assert claimed is not None
+        task.run_ingest(claimed["ingest_id"], claimed["attempt"])
+        return loading.wait_for_ingest(ingest_id)
+
+    def _start(self, name: str) -> None:
+        home = self.folder / name
+        env = os.environ | {
+            "FCST_HOME": str(home),
+            "FCST_WORKER": "external",
+            "FCST_PROCESSES": "2",
+            "FCST_LEASE_S": str(LEASE_S),
+            "FCST_GRACE_S": str(GRACE_S),
+        }
+        command = [sys.executable, "-m", "fcst", "worker", "--log", str(home / "log")]
+        home.mkdir(exist_ok=True)
+        with (home / "err").open("ab") as err:
+            self._supervisors[name] = subprocess.Popen(command, cwd=PROJECT, env=env, stderr=err)
+
+    def _run_undisturbed(self, dataset: dict) -> dict[tuple, tuple]:
+        spec = JobSpec(models=MODELS, h=H, level=(80,), batch_size=5, n_windows=0)
+        job_id = jobs.submit_job(dataset["dataset_id"], jobs.choose_largest(dataset, N_ITEMS), spec)
+        jobs.wait_for_job(job_id)
+        check_items(job_id)
+        return {row[:3]: row for row in forecasts_of(job_id)}
+
+    # What is done
+
+    def _submit(self, dataset: dict) -> None:
+        with contextlib.suppress(FcstError):
+            if sum(not job["is_over"] for job in jobs.list_jobs()) >= MOST_OPEN:
+                return
+            models = tuple(self.random.sample(MODELS, self.random.randint(1, 3)))
+            items = self.random.sample(jobs.choose_largest(dataset, N_ITEMS), self.random.randint(5, N_ITEMS))
+            size = self.random.randint(2, 12)
+            spec = JobSpec(models=models, h=H, level=(80,), batch_size=size, n_windows=0, item_limit_s=10.0)
+            self.jobs.append(jobs.submit_job(dataset["dataset_id"], items, spec))
+            self.done["submit a job"] += 1
+
+    def _later(self, do: Callable[[], None]) -> None:
+        self._undo.append((time.monotonic() + self.random.uniform(0.5, 3 * LEASE_S), do))
+
+    def _undo_due(self, is_over: bool = False) -> None:
+        for due, do in list(self._undo):
+            if is_over or due <= time.monotonic():
+                do()
+                self._undo.remove((due, do))
+
+    def _any_supervisor(self) -> str:
+        return self.random.choice(sorted(self._supervisors))
+
+    def _signal(self, pids: list[int], number: int) -> None:
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, number)
+
+    def _freeze(self, pids: list[int]) -> None:
+        self._signal(pids, signal.SIGSTOP)
+        self._later(lambda: self._signal(pids, signal.SIGCONT))
+
+    def _any_worker(self) -> list[int]:
+        found = workers_of(self._supervisors[self._any_supervisor()].pid)
+        return [self.random.choice(found)] if found else []
+
+    def _kill_a_worker(self) -> None:
+        self._signal(self._any_worker(), signal.SIGKILL)
+
+    def _freeze_a_worker(self) -> None:
+        self._freeze(self._any_worker())
+
+    def _kill_a_fork_server(self) -> None:
+        parents = [pid for pid in children(self._supervisors[self._any_supervisor()].pid) if children(pid)]
+        self._signal(parents, signal.SIGKILL)
+
+    def _replace(self, name: str, number: int) -> None:
+        process = self._supervisors[name]
+        self._ever |= {process.pid, *children(process.pid)}
+        self._signal([process.pid], signal.SIGCONT)
+        process.send_signal(number)
+        process.wait(60)
+        self._start(name)
+
+    def _kill_a_supervisor(self) -> None:
+        self._replace(self._any_supervisor(), signal.SIGKILL)
+
+    def _end_a_supervisor(self) -> None:
+        self._replace(self._any_supervisor(), signal.SIGTERM)
+
+    def _freeze_a_supervisor(self) -> None:
+        self._freeze([self._supervisors[self._any_supervisor()].pid])
+
+    def _freeze_a_supervisor_with_all_its_processes(self) -> None:
+        pid = self._supervisors[self._any_supervisor()].pid
+        self._freeze([pid, *children(pid)])
+
+    def _end_all_connections(self) -> None:
+        self.server.terminate_clients()
+
+    def _restart_the_server(self) -> None:
+        self.server.stop()
+        time.sleep(self.random.uniform(0.0, 2.0))
+        self.server.start()
+
+    def _any_job(self, is_over: bool) -> int | None:
+        found = [job["job_id"] for job in jobs.list_jobs() if job["is_over"] == is_over and job["job_id"] in self.jobs]
+        return self.random.choice(sorted(found)) if found else None
+
+    def _cancel_a_job(self) -> None:
+        if (job_id := self._any_job(is_over=False)) is not None:
+            jobs.cancel_job(job_id)
+
+    def _try_a_job_again(self) -> None:
+        if (job_id := self._any_job(is_over=True)) is not None:
+            jobs.retry_job(job_id)
+
+    # What must hold
+
+    def _settle(self) -> None:
+        """All faults are over: every job ends, and ends completed when it is tried again."""
+        for name, process in self._supervisors.items():
+            self._signal([process.pid, *children(process.pid)], signal.SIGCONT)
+            if process.poll() is not None:
+                self.found[f"supervisor that ended by itself with {process.returncode}"] += 1
+                self._start(name)
+        begin = time.monotonic()
+        for job_id in self.jobs:
+            self._wait_for(job_id)
+        self.found["seconds to the end of the last job"] = round(time.monotonic() - begin)
+        for job_id in self.jobs:
+            job = check_items(job_id)
+            self.found[f"job {job['status']}"] += 1
+            self.found["item cancelled"] += job["n_cancelled"]
+            self.found["item failed"] += job["n_failed"]
+            for failure in jobs.list_failures(job_id):
+                self.found[f"  reason: {failure['reason']}"] += 1
+            if jobs.retry_job(job_id):
+                self._wait_for(job_id)
+
+    def _wait_for(self, job_id: int) -> None:
+        def is_over() -> bool:
+            with contextlib.suppress(FcstError):
+                return bool(jobs.get_job(job_id)["is_over"])
+            return False
+
+        wait_until(is_over, 300, f"for job {job_id} to end")
+
+    def _check(self, expected: dict[tuple, tuple]) -> None:
+        for job_id in self.jobs:
+            job = check_items(job_id)
+            assert (job["status"], job["n_completed"]) == ("completed", job["n_items"]), job
+            for row in forecasts_of(job_id):
+                assert row == expected[row[:3]], row
+            self.found["forecast checked"] += job["n_items"] * H * len(job["spec"]["models"])
+            self.found["item checked"] += job["n_items"]
+            self.found["attempt"] += sum(batch["attempt"] for batch in jobs.list_batches(job_id))
+            self.found["batch"] += job["n_batches"]
+            for event in jobs.list_events(job_id, only_with_reason=True):
+                self.found["attempt that broke off"] += event["to_stage"] == "submitted"
+
+    def _leave(self) -> None:
+        for process in self._supervisors.values():
+            self._ever |= {process.pid, *children(process.pid)}
+            process.send_signal(signal.SIGTERM)
+        for process in self._supervisors.values():
+            assert process.wait(60) == 0
+        wait_until(lambda: not any(is_there(pid) for pid in self._ever), 15, "for all processes to end")
+        wait_until(lambda: self.server.count_clients() <= 1, 15, "for all connections but ours to close")
+
+    def kill(self) -> None:
+        """Ends what a failed run leaves behind."""
+        for process in self._supervisors.values():
+            self._signal([process.pid, *children(process.pid)], signal.SIGKILL)
+            process.wait()
+
+    def report(self) -> str:
+        lines = [f"{n:>8,}  {what}" for what, n in sorted(self.done.items())]
+        return "\n".join([*lines, "", *(f"{n:>8,}  {what}" for what, n in sorted(self.found.items()))])
+
+
+@contextlib.contextmanager
+def database(folder: Path, is_pooled: bool) -> Iterator[OwnServer]:
+    """A migrated server of its own, which is the one in use, through PgBouncer if that is wanted."""
+    server = OwnServer(folder / "server")
+    with contextlib.ExitStack() as stack:
+        address = stack.enter_context(pgbouncer(server, folder / "pgbouncer")) if is_pooled else server.url
+        os.environ |= {"DATABASE_URL": address, "FCST_HOME": str(folder / "home"), "FCST_WORKER": "external"}
+        migrate()
+        yield server
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--minutes", type=float, default=20.0)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--pgbouncer", action="store_true", help="with a PgBouncer in transaction mode between")
+    args = parser.parse_args()
+    folder = Path(tempfile.mkdtemp(prefix="torture"))
+    with database(folder, args.pgbouncer) as server:
+        torture = Torture(server, folder, args.seed)
+        try:
+            torture.run(60 * args.minutes)
+        except BaseException:
+            print(f"What it leaves is in {folder}.", file=sys.stderr)
+            torture.kill()
+            raise
+        finally:
+            print(torture.report(), flush=True)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    main()
