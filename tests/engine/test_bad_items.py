@@ -41,7 +41,7 @@ def saturdays(n: int) -> list:
     ("fault", "reason", "attempts"),
     [
         (faults.KILLED, "the process died (signal 9) while fitting AutoETS", 3),
-        (faults.CRASHES, "the process died (signal 11) while fitting AutoETS", 3),
+        pytest.param(faults.CRASHES, "the process died (signal 11) while fitting AutoETS", 3, marks=pytest.mark.full),
         (faults.HANGS, "took longer than 3 s, the limit of an item, while fitting AutoETS", 2),
         (faults.GROWS, "over 0.9 GB, the limit of a process, while fitting AutoETS", 2),
         pytest.param(
@@ -83,6 +83,7 @@ def test_several_killers_in_one_batch_are_found_one_by_one_and_a_retry_finds_the
     assert reasons_of(job_id)[: len(old_reasons)] == old_reasons, "old failures stay readable"
 
 
+@pytest.mark.full
 def test_a_job_whose_every_item_kills_ends_as_failed(start_supervisor, load_with) -> None:
     dataset = load_with(*[faults.KILLED] * 8)
     start_supervisor(PYTHONPATH=FAULTS)
@@ -93,6 +94,7 @@ def test_a_job_whose_every_item_kills_ends_as_failed(start_supervisor, load_with
     assert max(batch["attempt"] for batch in jobs.list_batches(job_id)) <= 6
 
 
+@pytest.mark.full
 def test_the_good_items_are_forecast_as_without_the_bad_one(start_supervisor, load_with) -> None:
     dataset = load_with(faults.KILLED)
     start_supervisor(PYTHONPATH=FAULTS)

@@ -5,9 +5,7 @@ import logging
 import os
 import re
 import signal
-import socket
 import subprocess
-import sys
 import threading
 import time
 import uuid
@@ -22,61 +20,12 @@ from fcst.engine.cluster import DaskPool
 from fcst.engine.pool import PoolLost, WorkerDied
 from fcst.errors import DatabaseAway, StaleState
 from fcst.services import jobs
-from fcst.settings import PROJECT
 from fcst.specs import JobSpec
 from fcst.store import batches, workers
 from tests.conftest import admin, url, wait_until
+from tests.engine.dask_cluster import Dask, dask
 
-
-class Dask:
-    """A scheduler on loopback and its workers, each a process without a nanny, so that the dead stay dead."""
-
-    def __init__(self, folder: Path) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
-        self.address = f"tcp://127.0.0.1:{self.port}"
-        self.scheduler: subprocess.Popen | None = None
-        self.workers: list[subprocess.Popen] = []
-        self._folder = folder
-
-    def start_scheduler(self) -> None:
-        where = ("--host", "127.0.0.1", "--port", str(self.port), "--no-dashboard", "--dashboard-address", ":0")
-        self.scheduler = self._start("dask_scheduler", self._folder, {}, *where)  # where there is no fcst
-
-    def start_worker(self, cwd: Path = PROJECT, nthreads: int = 1, **env: str) -> str:
-        """Starts a worker; returns its address."""
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
-        how = ("--no-nanny", "--no-dashboard", "--dashboard-address", ":0", "--memory-limit", "0")
-        where = ("--worker-port", str(port), "--local-directory", str(self._folder))
-        self.workers.append(
-            self._start("dask_worker", cwd, env, self.address, "--nthreads", str(nthreads), *how, *where)
-        )
-        return f"tcp://127.0.0.1:{port}"
-
-    def _start(self, program: str, cwd: Path, env: dict[str, str], *args: str) -> subprocess.Popen:
-        with (self._folder / "dask.log").open("ab") as log:
-            command = [sys.executable, "-m", f"distributed.cli.{program}", *args]
-            return subprocess.Popen(command, cwd=cwd, env={**os.environ, **env}, stdout=log, stderr=log)
-
-    def kill(self) -> None:
-        for process in (self.scheduler, *self.workers):
-            if process is not None:
-                process.kill()
-                process.wait()
-        self.scheduler = None
-        self.workers.clear()
-
-
-@pytest.fixture
-def dask(database: str, tmp_path: Path) -> Iterator[Dask]:
-    """A scheduler, without workers yet; their database is the test's."""
-    dask = Dask(tmp_path)
-    dask.start_scheduler()
-    yield dask
-    dask.kill()
+__all__ = ["dask"]  # a fixture
 
 
 @pytest.fixture
@@ -228,6 +177,7 @@ def test_a_lost_scheduler_loses_its_tasks_and_another_takes_over(
     assert {record.name for record in said} == {"fcst.engine.cluster"}
 
 
+@pytest.mark.full
 def test_a_cancelled_task_ends_at_once_and_one_that_waits_never_runs(dask: Dask, open_pool, tmp_path: Path) -> None:
     pool = open_pool(dask.address)
     dask.start_worker()
@@ -249,6 +199,7 @@ def test_a_cancelled_task_ends_at_once_and_one_that_waits_never_runs(dask: Dask,
     assert after.result() is None and (tmp_path / "after").exists() and not waiting.exists()
 
 
+@pytest.mark.full
 def test_workers_that_cannot_do_the_work_are_named_and_get_none(
     dask: Dask, open_pool, server, template: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -290,6 +241,7 @@ def test_workers_that_cannot_do_the_work_are_named_and_get_none(
             cur.execute(f"DROP DATABASE {other} WITH (FORCE)")
 
 
+@pytest.mark.full
 def test_a_worker_is_looked_at_again_until_it_can_be_used_and_when_it_has_lost_the_database(
     dask: Dask, open_pool
 ) -> None:
@@ -338,6 +290,7 @@ def test_nobody_waits_for_a_scheduler_that_is_not_there(address: str, words: str
     assert capfd.readouterr() == ("", "")
 
 
+@pytest.mark.full
 def test_stop_leaves_the_cluster_to_others(dask: Dask, open_pool, tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setattr(cluster, "BUSY_S", 1.0)
     pool = open_pool(dask.address)
@@ -362,6 +315,7 @@ def test_stop_leaves_the_cluster_to_others(dask: Dask, open_pool, tmp_path: Path
     assert dask.workers[0].poll() is None and dask.scheduler is not None and dask.scheduler.poll() is None
 
 
+@pytest.mark.full
 def test_batches_run_on_dask_as_they_do_here(dask: Dask, open_pool, load_dataset) -> None:
     dataset = load_dataset()
     worker_id = str(uuid.uuid4())

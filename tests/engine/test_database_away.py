@@ -116,6 +116,7 @@ def test_an_ingest_and_a_waiting_supervisor_outlive_an_outage(
     assert check_items(job_id)["n_completed"] == 4
 
 
+@pytest.mark.full
 def test_a_supervisor_told_to_end_while_the_database_is_away_ends(own_server: OwnServer, load_dataset) -> None:
     dataset = load_dataset(n_items=N_ITEMS)
     env = {**os.environ, "FCST_LEASE_S": "2", "FCST_GRACE_S": "1"}

@@ -88,6 +88,7 @@ def test_a_killed_worker_costs_time_and_no_item(start_supervisor, load_dataset) 
     assert any("the process died (signal 9)" in reason for reason in reasons_of(job_id))
 
 
+@pytest.mark.full
 def test_what_was_saved_before_a_death_is_not_computed_again(start_supervisor, load_dataset) -> None:
     dataset = load_dataset(n_items=60)
     supervisor = start_supervisor(FCST_PROCESSES="1")
@@ -173,6 +174,7 @@ def test_who_waits_starts_another_supervisor_in_place_of_a_killed_one(
     wait_until(lambda: presence.holder(path) is None, what="for the second to leave")
 
 
+@pytest.mark.full
 def test_two_supervisors_share_the_work_and_nothing_is_done_twice(start_supervisor, faultless, tmp_path: Path) -> None:
     dataset, expected = faultless(60)
     for name in ("one", "two"):
@@ -186,6 +188,7 @@ def test_two_supervisors_share_the_work_and_nothing_is_done_twice(start_supervis
     assert {batch["attempt"] for batch in jobs.list_batches(job_id)} == {1}
 
 
+@pytest.mark.full
 def test_what_a_frozen_supervisor_and_its_workers_write_on_waking_is_refused(
     start_supervisor, faultless, tmp_path: Path
 ) -> None:
@@ -209,6 +212,7 @@ def test_what_a_frozen_supervisor_and_its_workers_write_on_waking_is_refused(
     assert jobs.list_events(job_id) == history, "the woken one changed nothing"
 
 
+@pytest.mark.full
 def test_a_worker_frozen_inside_its_transaction_holds_nobody_up(start_supervisor, load_dataset, tmp_path: Path) -> None:
     dataset = load_dataset(n_items=10)
     first = start_supervisor(**SHORT_LEASE, FCST_PROCESSES="1")
@@ -236,6 +240,7 @@ def is_waiting_for_a_lock() -> bool:
         return cur.fetchone()["n"] > 0
 
 
+@pytest.mark.full
 def test_a_frozen_worker_is_found_by_its_silence(start_supervisor, load_dataset) -> None:
     dataset = load_dataset(n_items=20)
     supervisor = start_supervisor()
@@ -276,6 +281,7 @@ def test_cancel_ends_running_batches_and_retry_finishes_them(start_supervisor, l
     assert "cancelled by the user" in reasons_of(job_id), "the history keeps it"
 
 
+@pytest.mark.full
 def test_a_cancel_while_a_job_is_being_rescued_ends_it(start_supervisor, load_dataset, tmp_path: Path) -> None:
     dataset = load_dataset(n_items=40)
     first = start_supervisor(**SHORT_LEASE)
@@ -341,10 +347,10 @@ def test_told_to_end_it_lets_running_batches_finish_and_claims_no_more(start_sup
 
 
 def test_told_to_end_it_gives_back_what_it_cannot_finish(start_supervisor, load_dataset) -> None:
-    dataset = load_dataset(n_items=60)
+    dataset = load_dataset(n_items=30)
     supervisor = start_supervisor(FCST_GRACE_S="2")
-    spec = JobSpec(models=("AutoCES",), batch_size=60, level=tuple(range(1, 100)))  # one batch of half a minute
-    job_id = submit(dataset, 60, spec)
+    spec = JobSpec(models=("AutoCES",), batch_size=30, level=tuple(range(1, 100)))  # one batch of a quarter of a minute
+    job_id = submit(dataset, 30, spec)
     wait_until(lambda: is_processing(job_id), what="for the batch to be processed")
     os.kill(workers_of(supervisor.pid)[0], signal.SIGSTOP)  # or it may finish within the grace period
     os.kill(workers_of(supervisor.pid)[1], signal.SIGSTOP)
@@ -356,7 +362,7 @@ def test_told_to_end_it_gives_back_what_it_cannot_finish(start_supervisor, load_
     assert presence.has_crashed(path), "work is left, so whoever watches starts another"
     start_supervisor()
     jobs.wait_for_job(job_id)
-    assert check_items(job_id)["n_completed"] == 60
+    assert check_items(job_id)["n_completed"] == 30
 
 
 def test_a_claim_whose_answer_was_lost_is_given_back(start_supervisor, load_dataset) -> None:
