@@ -22,6 +22,9 @@ from fcst.logs import LinePipe, write_into
 
 log = logging.getLogger(__name__)
 
+STOP_S = 5.0  # for the workers to end when they are told to
+STUCK_S = 30.0  # without a worker that takes a task, though there is one for each
+
 _PRELOADED = ["fcst.engine.task", "statsforecast.models", "duckdb"]
 
 
@@ -77,6 +80,7 @@ class LocalPool:
     def __init__(self, size: int) -> None:
         self._size = size
         self._n_breaks = 0  # since a task last ran to its end
+        self._submitted: dict[Future, float] = {}  # when, until they begin
         self._rebuild_due = 0.0
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload(_PRELOADED)
@@ -105,8 +109,11 @@ class LocalPool:
 
     @property
     def is_broken(self) -> bool:
-        """As after the death of an idle worker."""
-        return not self._pool.active and time.monotonic() >= self._rebuild_due
+        """As after the death of an idle worker, or of one with the lock in hand by which they take tasks."""
+        now = time.monotonic()
+        self._submitted = {f: at for f, at in self._submitted.items() if not (f.running() or f.done())}
+        is_stuck = any(now - at > STUCK_S for at in self._submitted.values())
+        return (is_stuck or not self._pool.active) and now >= self._rebuild_due
 
     def submit(self, wake: Callable[[], object], function: Callable[..., None], *args: object) -> Task:
         try:
@@ -119,6 +126,7 @@ class LocalPool:
                 self._n_breaks = 0
             wake()
 
+        self._submitted[future] = time.monotonic()
         future.add_done_callback(note_end)
         return _LocalTask(future)
 
@@ -126,6 +134,7 @@ class LocalPool:
         """Replaces a broken pool; one that breaks again and again, at longer and longer intervals."""
         log.warning("the process pool broke and is built anew")
         self._stop_workers()
+        self._submitted.clear()
         self._pool = self._start()
         self._n_breaks += 1
         self._rebuild_due = time.monotonic() + min(0.25 * 2**self._n_breaks, 30.0)
@@ -135,8 +144,18 @@ class LocalPool:
         self._lines.close()
 
     def _stop_workers(self) -> None:
-        self._pool.stop()
-        self._pool.join()
+        """Ends them within bounded time. Pebble waits for a lock that a frozen or killed worker may hold."""
+        stopping = threading.Thread(target=_stop, args=(self._pool,), daemon=True)
+        stopping.start()
+        stopping.join(STOP_S)
+        if stopping.is_alive():
+            for process in multiprocessing.active_children():
+                process.kill()
+
+
+def _stop(pool: ProcessPool) -> None:
+    pool.stop()
+    pool.join()
 
 
 class _LocalTask:

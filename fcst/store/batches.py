@@ -127,7 +127,7 @@ def _save(cur: Cursor, run: Run, results: list[ItemResult], stage: Stage, item_i
     cur.execute(query("fence_batch"), {**run.fence, **counts, "stage": stage, "item_in_hand": item_in_hand})
     _check_held(cur, run)
     if results:
-        forecasts.upsert(cur, run.job_id, results)
+        forecasts.replace(cur, run.job_id, results)
         _finish_items(cur, run.batch_id, run.attempt, results)
 
 

@@ -120,7 +120,7 @@ FROM ended WHERE i.batch_id = ended.batch_id AND i.outcome = 'pending';
 -- a row that its frozen worker holds is passed over.
 SELECT b.batch_id, b.job_id, b.attempt FROM fcst_app.batch_status b
 LEFT JOIN fcst_app.workers w ON w.worker_id = b.worker_id
-WHERE b.finished_at IS NULL AND b.stage <> 'submitted' AND (w.worker_id IS NULL OR w.lease_expires_at <= now()
+WHERE b.stage IN ('obtaining_sales', 'processing', 'saving') AND (w.worker_id IS NULL OR w.lease_expires_at <= now()
        OR b.worker_id = %(worker_id)s AND b.batch_id <> ALL (%(running)s::bigint[]))
 LIMIT 100 FOR UPDATE OF b SKIP LOCKED;
 
@@ -164,10 +164,10 @@ SELECT stage, count(*) AS n FROM fcst_app.batch_status WHERE job_id = %(job_id)s
 -- Changes of stage of a job's batches, the newest first: all of them, or those with a reason.
 SELECT e.event_id, e.batch_id, b.batch_no, e.from_stage, e.to_stage, e.attempt, w.host || ':' || w.pid AS worker,
        e.reason, e.at
-FROM fcst_app.batch_status b
-JOIN fcst_app.batch_events e USING (batch_id)
+FROM fcst_app.batch_events e
+JOIN fcst_app.batch_status b USING (batch_id)
 LEFT JOIN fcst_app.workers w ON w.worker_id = e.worker_id
-WHERE b.job_id = %(job_id)s AND (e.reason IS NOT NULL OR NOT %(only_with_reason)s)
+WHERE e.job_id = %(job_id)s AND (e.reason IS NOT NULL OR NOT %(only_with_reason)s)
 ORDER BY e.event_id DESC LIMIT %(limit)s;
 
 -- list_item_failures

@@ -1,27 +1,18 @@
--- stage_forecasts
--- A place for one checkpoint's rows, gone at its end.
-CREATE TEMPORARY TABLE staged_forecasts (LIKE fcst_app.forecasts) ON COMMIT DROP;
-CREATE TEMPORARY TABLE staged_metrics (LIKE fcst_app.metrics) ON COMMIT DROP;
+-- delete_item_forecasts
+-- The rows of items that are about to be written: there are none, unless an item is written twice.
+DELETE FROM fcst_app.forecasts WHERE job_id = %(job_id)s AND unique_id = ANY (%(unique_ids)s);
+DELETE FROM fcst_app.metrics WHERE job_id = %(job_id)s AND unique_id = ANY (%(unique_ids)s);
 
--- copy_staged_forecasts
--- Forecast rows, from a text stream.
-COPY staged_forecasts (job_id, unique_id, model, wk_end_dt, forecast, lo, hi, is_fallback, made_by) FROM STDIN;
+-- copy_forecasts
+-- Forecast rows, from a binary stream.
+COPY fcst_app.forecasts (job_id, unique_id, model, wk_end_dt, forecast, lo, hi, is_fallback, made_by)
+FROM STDIN (FORMAT binary, ENCODING 'UTF8');
 
--- copy_staged_metrics
--- Accuracy rows, from a text stream.
-COPY staged_metrics (job_id, unique_id, model, cutoff, n_weeks, wape, bias, abs_error, error, actual, is_fallback, made_by)
-FROM STDIN;
-
--- upsert_forecasts
--- The staged rows become the job's.
-INSERT INTO fcst_app.forecasts SELECT * FROM staged_forecasts
-ON CONFLICT (job_id, unique_id, model, wk_end_dt) DO UPDATE SET
-    forecast = excluded.forecast, lo = excluded.lo, hi = excluded.hi, is_fallback = excluded.is_fallback,
-    made_by = excluded.made_by;
-INSERT INTO fcst_app.metrics SELECT * FROM staged_metrics
-ON CONFLICT (job_id, unique_id, model, cutoff) DO UPDATE SET
-    n_weeks = excluded.n_weeks, wape = excluded.wape, bias = excluded.bias, abs_error = excluded.abs_error,
-    error = excluded.error, actual = excluded.actual, is_fallback = excluded.is_fallback, made_by = excluded.made_by;
+-- copy_metrics
+-- Accuracy rows, from a binary stream.
+COPY fcst_app.metrics (job_id, unique_id, model, cutoff, n_weeks, wape, bias, abs_error, error, actual, is_fallback,
+                       made_by)
+FROM STDIN (FORMAT binary, ENCODING 'UTF8');
 
 -- list_job_items
 -- The items of a job, the largest sellers first.

@@ -1,0 +1,361 @@
+"""The engine against what would do without it: what a job costs beside the fitting of its models.
+
+    python tests/benchmarks/engine.py MEASUREMENT [--items N] …        `MEASUREMENT --help` tells its options
+    python tests/benchmarks/engine.py all [--quick]                    all of them, one after the other
+
+    job         the same series, models and processes: a job (sales from Postgres; forecasts, outcomes and events into
+                Postgres) against StatsForecast.forecast with its frame in memory. Both warm; the order alternates
+    naive       the job against the simplest design: one item a task, one batch after the other, an INSERT a row
+    efficiency  processor seconds inside fits, of all that the processes had, and the tail: how long the last ran alone
+    scale       processor seconds an item, of jobs of growing size whose model costs nothing; the supervisor's share
+    latency     from a submit to the first batch that computes; from a change of stage to a page that shows it
+    write       rows a second of a checkpoint against a bare COPY of the same rows
+
+Each starts an embedded server in a folder of its own. Prints each pair or sample, then medians with the least and the
+most. Accuracy on held-out weeks, which only a job measures, is off.
+"""
+
+import argparse
+import concurrent.futures
+import contextlib
+import io
+import json
+import os
+import random
+import signal
+import sys
+import time
+import uuid
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+PROJECT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(PROJECT))
+
+from fcst.settings import limit_compute_threads  # noqa: E402
+
+limit_compute_threads()
+
+import pandas as pd  # noqa: E402
+import psycopg2  # noqa: E402
+
+from fcst import presence  # noqa: E402
+from fcst.services import datasets, jobs  # noqa: E402
+from fcst.settings import load_settings  # noqa: E402
+from fcst.specs import JobSpec  # noqa: E402
+from fcst.states import Outcome, Stage  # noqa: E402
+from fcst.store import batches  # noqa: E402
+from fcst.store import jobs as stored_jobs  # noqa: E402
+from fcst.store.database import connect_kwargs, transaction  # noqa: E402
+from tests.benchmarks.ground import (  # noqa: E402
+    LEVELS,
+    MODELS,
+    H,
+    Meter,
+    alternate,
+    fresh_home,
+    load,
+    processes,
+    read_frame,
+    run_job,
+    run_statsforecast,
+    spin_share,
+    submit,
+    supervisor,
+    timed,
+    told,
+)
+
+CHEAP = ("SeasonalNaive",)
+BATCH_OF_NAIVE = 50
+
+
+def measure_job(items: int, weeks: int, pairs: int) -> None:
+    with fresh_home() as folder:
+        dataset = load(items, weeks)
+        frame = read_frame(dataset, items)
+        with supervisor(folder):
+            run_job(dataset, min(items, 10 * processes()))
+            run_statsforecast(frame.head(10 * weeks), processes())
+            ratios = []
+            for number in range(pairs):
+                job, alone = alternate(
+                    number, lambda: timed(run_job, dataset, items), lambda: timed(run_statsforecast, frame, processes())
+                )
+                ratios.append(job / alone)
+                print(f"pair {number + 1}: job {job:.2f} s, statsforecast {alone:.2f} s, ratio {ratios[-1]:.3f}")
+        what = f"{items:,} series of {weeks} weeks, {', '.join(MODELS)}, {processes()} processes"
+    print(f"{what}: job / statsforecast {told(ratios, digits=3)}; goal 1.10 or less")
+
+
+def measure_naive(items: int, weeks: int, pairs: int) -> None:
+    with fresh_home() as folder, concurrent.futures.ProcessPoolExecutor(processes()) as pool:
+        dataset = load(items, weeks)
+        with transaction() as cur:
+            cur.execute("CREATE TABLE fcst_app.naive (LIKE fcst_app.forecasts INCLUDING ALL)")
+        with supervisor(folder):
+            run_job(dataset, min(items, 10 * processes()))
+            run_naive(pool, dataset, min(items, 10 * processes()))
+            ratios = []
+            for number in range(pairs):
+                job, naive = alternate(
+                    number, lambda: timed(run_job, dataset, items), lambda: timed(run_naive, pool, dataset, items)
+                )
+                ratios.append(naive / job)
+                print(f"pair {number + 1}: job {job:.2f} s, naive {naive:.2f} s, naive / job {ratios[-1]:.2f}")
+        print(f"{items:,} series, {processes()} processes: the job is {told(ratios)} times as fast")
+
+
+def run_naive(pool: concurrent.futures.Executor, dataset: dict[str, Any], n_items: int) -> None:
+    """Batch after batch: reads its sales, one task an item, waits for all, inserts row by row, commits."""
+    keys = [key for key, _ in jobs.choose_largest(dataset, n_items)]
+    insert = "INSERT INTO fcst_app.naive VALUES (0, %s, %s, %s, %s, %s, %s, false, %s)"
+    con = psycopg2.connect(**connect_kwargs())
+    with contextlib.closing(con), con.cursor() as cur:
+        cur.execute("TRUNCATE fcst_app.naive")
+        for start in range(0, n_items, BATCH_OF_NAIVE):
+            cur.execute(
+                "SELECT unique_id, wk_end_dt, unit_sales FROM fcst_app.weekly_sales"
+                " WHERE dataset_id = %s AND unique_id = ANY (%s) ORDER BY unique_id, wk_end_dt",
+                (dataset["dataset_id"], keys[start : start + BATCH_OF_NAIVE]),
+            )
+            frame = pd.DataFrame(cur.fetchall(), columns=["unique_id", "ds", "y"])
+            frame["ds"] = pd.to_datetime(frame["ds"])
+            tasks = [pool.submit(run_statsforecast, part, 1) for _, part in frame.groupby("unique_id")]
+            for row in [row for task in tasks for row in task.result().to_dict("records")]:
+                for model in MODELS:
+                    lo, hi = ([row[f"{model}-{side}-{level}"] for level in LEVELS] for side in ("lo", "hi"))
+                    cur.execute(insert, (row["unique_id"], model, row["ds"], max(row[model], 0.0), lo, hi, model))
+            con.commit()
+
+
+def measure_efficiency(items: int, weeks: int) -> None:
+    with fresh_home() as folder:
+        dataset = load(items, weeks)
+        notes = folder / "fitting"
+        notes.mkdir()
+        patch = {"PYTHONPATH": str(Path(__file__).with_name("fitting")), "FITTING_FOLDER": str(notes)}
+        with supervisor(folder, **patch) as process:
+            run_job(dataset, min(items, 10 * processes()))
+            free = [spin_share()]
+            meter, submitted_at = Meter(process), time.time()
+            job = run_job(dataset, items)
+            cpu = meter.read()
+            free.append(spin_share())
+            rows = jobs.list_batches(job["job_id"])
+        lines = [json.loads(line) for path in notes.iterdir() for line in path.read_text().splitlines()]
+        ids = {row["batch_id"] for row in rows}
+        lines = [line for line in lines if line[0] in ids]
+        assert len(lines) == len(rows), "a batch left no note"
+        n = processes()
+    fitting_s, batches_s = (sum(line[i] for line in lines) for i in (1, 2))
+    finished_at = job["finished_at"].timestamp()
+    ends = sorted(row["finished_at"].timestamp() for row in rows)
+    held_s = sum((row["finished_at"] - row["started_at"]).total_seconds() for row in rows)
+    print(f"{items:,} series, {', '.join(MODELS)}, {len(rows):,} batches, {n} processes")
+    print(f"as many processes that only count got {free[0]:.1%} of the processors before, {free[1]:.1%} after")
+    begun_at = min(row["started_at"] for row in rows).timestamp()
+    for name, wall in (("submit", finished_at - submitted_at), ("the first batch", finished_at - begun_at)):
+        had = wall * n
+        print(
+            f"from {name}: {wall:.1f} s; fits took {fitting_s / had:.1%} of the processors, all that batches did "
+            f"{batches_s / had:.1%}; a process had a batch {held_s / had:.1%} of the time"
+        )
+    had = (finished_at - submitted_at) * n
+    print("processor seconds: " + ", ".join(f"{name} {s:.1f} ({s / had:.1%})" for name, s in cpu.items()))
+    idle_s = ends[-1] - ends[-n] if len(ends) >= n else 0.0
+    print(f"tail: the first process became idle for good {idle_s:.2f} s before the last batch ended,", end=" ")
+    print(f"that {finished_at - ends[-1]:.2f} s before the job")
+
+
+def measure_scale(items: list[int], weeks: int, batch_size: int) -> None:
+    with fresh_home() as folder:
+        print(f"{max(items):,} items of {weeks} weeks loaded in {timed(load, max(items), weeks):.1f} s", flush=True)
+        dataset = datasets.find_dataset(None)
+        with supervisor(folder) as process:
+            run_job(dataset, min(*items, 10 * processes()), CHEAP)
+            for n_items in items:
+                meter, begin = Meter(process), time.perf_counter()
+                job_id = submit(dataset, n_items, CHEAP, batch_size=batch_size)
+                submitted_s = time.perf_counter() - begin
+                memory: list[tuple[float, float]] = []
+                while True:
+                    job = jobs.get_job(job_id)
+                    memory.append((job["n_completed"] / n_items, process.memory_info().rss / 1e6))
+                    if job["is_over"]:
+                        break
+                    time.sleep(0.2)
+                wall = time.perf_counter() - begin
+                cpu = meter.read()
+                assert job["n_completed"] == n_items, job
+                middle = min(memory, key=lambda seen: abs(seen[0] - 0.5))[1]
+                print(
+                    f"{n_items:,} items in {job['n_batches']:,} batches: {wall:.1f} s, submit {submitted_s:.2f} s; "
+                    f"an item takes {wall / n_items * 1e3:.2f} ms, of processors: "
+                    + ", ".join(f"{name} {s / n_items * 1e3:.2f} ms" for name, s in cpu.items())
+                )
+                print(
+                    f"    the supervisor: {cpu['supervisor'] / wall:.1%} of one processor; "
+                    f"MB at start, middle, end: {memory[0][1]:.1f}, {middle:.1f}, {memory[-1][1]:.1f}",
+                    flush=True,
+                )
+
+
+def measure_latency(times: int, starts: int, items: int) -> None:
+    with fresh_home() as folder:
+        dataset = load(items, 240)
+        with supervisor(folder):
+            run_job(dataset, min(items, 10 * processes()), CHEAP)
+            seconds = []
+            for _ in range(times):
+                time.sleep(random.uniform(0, 1))
+                seconds.append(first_processing(dataset))
+            print(f"from submit to processing, a supervisor awake: {told(seconds, ' s', 3)}")
+            measure_sight(dataset, items)
+        os.environ["FCST_WORKER"] = "auto"
+        seconds = []
+        for _ in range(starts):
+            seconds.append(first_processing(dataset))
+            end_supervisor()
+        print(f"from submit to processing, no supervisor alive: {told(seconds, ' s')}")
+
+
+def first_processing(dataset: dict[str, Any]) -> float:
+    """Seconds from a submit to the change of stage of its only batch, both by the clock of this machine."""
+    items, spec = jobs.choose_largest(dataset, 1), jobs.make_spec(1, list(CHEAP), H, list(LEVELS), n_windows=0)
+    begin = time.time()
+    job_id = jobs.submit_job(dataset["dataset_id"], items, spec)
+    jobs.wait_for_job(job_id)
+    (event,) = (event for event in jobs.list_events(job_id) if event["to_stage"] == Stage.PROCESSING)
+    return event["at"].timestamp() - begin
+
+
+def end_supervisor() -> None:
+    """Ends the one that a submit has started."""
+    path = presence.lock_path(load_settings())
+    if (state := presence.holder(path)) is not None:
+        os.kill(state["pid"], signal.SIGTERM)
+    while presence.holder(path) is not None:
+        time.sleep(0.05)
+
+
+def measure_sight(dataset: dict[str, Any], n_items: int) -> None:
+    """Looks at a job once a second, as the page does, and finds out when each completed batch was first seen."""
+    job_id = submit(dataset, n_items, batch_size=5)
+    looks: list[tuple[float, int]] = []
+    queries: dict[str, list[float]] = {"get_job": [], "list_batches": []}
+    is_over = False
+    while not is_over:
+        begin = time.perf_counter()
+        job = jobs.get_job(job_id)
+        looks.append((time.time(), job["batches"].get(Stage.COMPLETED, 0)))
+        queries["get_job"].append((time.perf_counter() - begin) * 1e3)
+        queries["list_batches"].append(timed(jobs.list_batches, job_id) * 1e3)
+        is_over = job["is_over"]
+        time.sleep(max(0.0, begin + 1.0 - time.perf_counter()))
+    changes = sorted(e["at"].timestamp() for e in jobs.list_events(job_id) if e["to_stage"] == Stage.COMPLETED)
+    seconds = [next(at for at, n in looks if n > number) - change for number, change in enumerate(changes)]
+    print(f"from a change of stage to a reader who looks once a second: {told(seconds, ' s')}")
+    told_queries = ", ".join(f"{name} {told(ms, ' ms', 1)}" for name, ms in queries.items())
+    print(f"    its queries, of a job of {len(changes):,} batches that runs: {told_queries}")
+
+
+def measure_write(items: int, models: int, pairs: int) -> None:
+    names = ("SeasonalNaive", "AutoETS", "DynamicOptimizedTheta", "AutoCES", "MSTL")[:models]
+    n_rows = items * len(names) * H
+    rates: dict[str, list[float]] = {"save": [], "COPY": []}
+    ratios = []
+    with fresh_home():
+        dataset = load((pairs + 1) * items, 2)
+        spec = JobSpec(models=names, h=H, level=LEVELS, batch_size=items, n_windows=0)
+        keys = jobs.choose_largest(dataset, dataset["n_items"])
+        stored_jobs.insert(dataset["dataset_id"], keys, spec, "", "")
+        with transaction() as cur:
+            cur.execute("CREATE TABLE fcst_app.bare (LIKE fcst_app.forecasts INCLUDING ALL)")
+        for number, row in enumerate(batches.claim(str(uuid.uuid4()), pairs + 1)):
+            run = batches.begin(row["batch_id"], row["attempt"], str(uuid.uuid4()))
+            batches.move(run, Stage.OBTAINING_SALES, Stage.PROCESSING)
+            results = [make_result(run, key) for key, _ in keys[number * items : (number + 1) * items]]
+            save_s, copy_s = alternate(
+                number,
+                lambda run=run, results=results: timed(batches.save, run, results, Stage.PROCESSING),
+                lambda run=run, results=results: copy_bare(run.job_id, results),
+            )
+            if number:  # the first pair warms up
+                rates["save"].append(n_rows / save_s)
+                rates["COPY"].append(n_rows / copy_s)
+                ratios.append(copy_s / save_s)
+    print(f"{items} items, {len(names)} models, {H} weeks: {n_rows:,} rows a checkpoint")
+    print("rows/s: " + ", ".join(f"{name} {told(found, digits=0)}" for name, found in rates.items()))
+    print(f"save / COPY {told(ratios)}; goal 0.60 or more")
+
+
+def make_result(run: batches.Run, unique_id: str) -> batches.ItemResult:
+    """What a task would save of an item, with numbers of as many digits."""
+    rows: list[tuple[Any, ...]] = []
+    for model in run.spec.models:
+        for step in range(1, H + 1):
+            week = run.last_wk_end_dt + timedelta(weeks=step)
+            mean, near, far = random.uniform(50, 150), random.uniform(1, 20), random.uniform(20, 50)
+            rows.append((model, week, mean, [mean - near, mean - far], [mean + near, mean + far], False, model))
+    return batches.ItemResult(unique_id, Outcome.COMPLETED, None, rows, [])
+
+
+def copy_bare(job_id: int, results: list[batches.ItemResult]) -> float:
+    """Seconds of a transaction that does nothing but COPY; the text is there before it begins."""
+    text = io.StringIO("".join(copy_line((job_id, r.unique_id, *row)) for r in results for row in r.forecast_rows))
+
+    def copy() -> None:
+        with transaction() as cur:
+            cur.copy_expert("COPY fcst_app.bare FROM STDIN", text)
+
+    return timed(copy)
+
+
+def copy_line(row: tuple[Any, ...]) -> str:
+    """A row in COPY's text form; there is nothing to escape."""
+
+    def field(value: Any) -> str:
+        return "{" + ",".join(map(str, value)) + "}" if isinstance(value, list) else str(value)
+
+    return "\t".join(map(field, row)) + "\n"
+
+
+# measurement -> its function, and for each option its default and what `all --quick` takes
+MEASUREMENTS: dict[str, tuple[Callable[..., None], dict[str, tuple[Any, Any]]]] = {
+    "job": (measure_job, {"items": (2_000, 200), "weeks": (240, 240), "pairs": (5, 3)}),
+    "naive": (measure_naive, {"items": (400, 100), "weeks": (240, 240), "pairs": (3, 1)}),
+    "efficiency": (measure_efficiency, {"items": (6_000, 400), "weeks": (240, 240)}),
+    "scale": (
+        measure_scale,
+        {"items": ([1_000, 10_000, 100_000], [100, 1_000]), "weeks": (60, 60), "batch_size": (50, 50)},
+    ),
+    "latency": (measure_latency, {"times": (20, 5), "starts": (3, 1), "items": (1_000, 200)}),
+    "write": (measure_write, {"items": (50, 50), "models": (3, 3), "pairs": (40, 10)}),
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = parser.add_subparsers(dest="measurement", required=True)
+    for name, (_, options) in MEASUREMENTS.items():
+        command = commands.add_parser(name, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+        for option, (default, _) in options.items():
+            several: dict[str, Any] = {"nargs": "+"} if isinstance(default, list) else {}
+            command.add_argument(f"--{option.replace('_', '-')}", type=int, default=default, help=" ", **several)
+    everything = commands.add_parser("all")
+    everything.add_argument("--quick", action="store_true", help="small sizes, to see that all of it works")
+    args = vars(parser.parse_args())
+    chosen = args.pop("measurement")
+    if chosen != "all":
+        MEASUREMENTS[chosen][0](**args)
+        return
+    for name, (measure, options) in MEASUREMENTS.items():
+        print(f"== {name}", flush=True)
+        measure(**{option: values[args["quick"]] for option, values in options.items()})
+
+
+if __name__ == "__main__":
+    main()
