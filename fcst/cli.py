@@ -7,6 +7,7 @@ import argparse
 import dataclasses
 import json
 import logging
+import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from datetime import date, datetime
@@ -437,7 +438,9 @@ def _worker(args: argparse.Namespace) -> int:
             text = str(exc) if unknown is None else f"{type(exc).__name__}: {exc}"
             logs.event(log, logging.ERROR, "supervisor_failed", text, exc_info=unknown or False)
         raise
-    return DONE
+    # Not by way of the interpreter's end, which waits for worker processes that somebody may have frozen.
+    logging.shutdown()
+    os._exit(DONE)
 
 
 def _doctor(args: argparse.Namespace) -> int:

@@ -158,9 +158,9 @@ def retry_job(job_id: int) -> int:
     return n_items
 
 
-def list_batches(job_id: int) -> list[dict[str, Any]]:
-    """The batches of a job, in order."""
-    return batches.list_all(job_id)
+def list_batches(job_id: int, limit: int | None = None) -> list[dict[str, Any]]:
+    """The batches of a job, in order; with a limit so many, those first that run or in which something failed."""
+    return batches.list_all(job_id, limit)
 
 
 def list_events(job_id: int, only_with_reason: bool = False, limit: int | None = None) -> list[dict[str, Any]]:

@@ -266,8 +266,8 @@ def list_silent(running: list[int], margin_s: float) -> dict[int, float]:
     return {row["batch_id"]: row["seconds"] for row in rows}
 
 
-def list_all(job_id: int) -> list[dict[str, Any]]:
-    return fetch_all("list_batches", job_id=job_id)
+def list_all(job_id: int, limit: int | None) -> list[dict[str, Any]]:
+    return fetch_all("list_batches", job_id=job_id, limit=limit)
 
 
 def list_events(job_id: int, only_with_reason: bool, limit: int | None) -> list[dict[str, Any]]:

@@ -10,6 +10,7 @@ from fcst.states import Stage
 from fcst.ui import text
 from fcst.ui.status import batch_frame, event_frame, stage_words, waiting_reason
 
+MOST_BATCHES = 200
 MOST_EVENTS = 500
 MOST_LINES = 50
 
@@ -38,7 +39,7 @@ def show_progress(job: dict[str, Any]) -> None:
 
 def show_batches(job: dict[str, Any]) -> None:
     """The batches of a run, with stage, attempt, counts and times."""
-    rows = jobs.list_batches(job["job_id"])
+    rows = jobs.list_batches(job["job_id"], MOST_BATCHES)
     counts = [f"{job['batches'][stage]:,} {stage_words(stage)}" for stage in Stage if stage in job["batches"]]
     st.subheader(f"Batches: {', '.join(counts)}", anchor=False)
     st.dataframe(
@@ -54,6 +55,9 @@ def show_batches(job: dict[str, Any]) -> None:
             "Error": st.column_config.TextColumn(width="large"),
         },
     )
+    if len(rows) < job["n_batches"]:
+        words = f"{len(rows):,} of {job['n_batches']:,} batches are shown, those first that run or have failed items."
+        st.caption(f"{words} `python -m fcst batches {job['job_id']}` lists all.")
 
 
 def show_details(job: dict[str, Any]) -> None:
@@ -79,7 +83,7 @@ def _show_history(job_id: int) -> None:
 
 def _show_log(job: dict[str, Any]) -> None:
     """The choice is kept in the order of a person's interest: failed batches, then others that have begun."""
-    rows = [row for row in jobs.list_batches(job["job_id"]) if row["attempt"]]
+    rows = [row for row in jobs.list_batches(job["job_id"], MOST_BATCHES) if row["attempt"]]
     if not rows:
         st.caption("No batch has begun.")
         return

@@ -147,14 +147,17 @@ SET stage = 'submitted', tries = 0, worker_id = NULL, run_token = NULL, n_failed
 WHERE job_id = %(job_id)s AND n_failed + n_cancelled > 0;
 
 -- list_batches
--- The batches of a job, in order; seconds tick while one runs.
+-- The batches of a job in order; with a limit those first that run or have failed. Seconds tick while one runs.
 SELECT b.batch_id, b.batch_no, b.stage, b.attempt, w.host || ':' || w.pid AS worker, b.n_items, b.n_completed,
        b.n_failed, b.n_cancelled, b.submitted_at, b.started_at, b.finished_at,
        CASE WHEN b.stage <> 'submitted' THEN
             EXTRACT(epoch FROM COALESCE(b.finished_at, now()) - b.started_at)::float8 END AS seconds,
        b.error, b.item_in_hand, b.model_in_hand
 FROM fcst_app.batch_status b LEFT JOIN fcst_app.workers w ON w.worker_id = b.worker_id
-WHERE b.job_id = %(job_id)s ORDER BY b.batch_no;
+WHERE b.job_id = %(job_id)s ORDER BY CASE WHEN %(limit)s::integer IS NULL THEN 0
+              WHEN b.stage IN ('obtaining_sales', 'processing', 'saving') THEN 0
+              WHEN b.stage = 'failed' OR b.n_failed > 0 THEN 1 ELSE 2 END, b.batch_no
+LIMIT %(limit)s;
 
 -- count_stages
 -- How many batches of a job are in each stage.

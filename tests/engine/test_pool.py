@@ -1,0 +1,57 @@
+"""The pool of this machine where its own lock is lost: a worker was killed or frozen with it in hand."""
+
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from fcst.engine import pool as pools
+from fcst.engine.pool import LocalPool
+from tests.conftest import wait_until
+
+
+@pytest.fixture
+def pool() -> Iterator[LocalPool]:
+    pool = LocalPool(1)
+    yield pool
+    pool.stop()
+
+
+def touch(path: str) -> None:
+    Path(path).touch()
+
+
+def lose_lock(pool: LocalPool) -> None:
+    """Takes what Pebble's workers hold while they take a task, in place of one that died with it."""
+    assert pool._pool._pool_manager.worker_manager.workers_channel.mutex.acquire(block=True, timeout=10)
+
+
+def test_a_pool_whose_lock_is_lost_stops_nevertheless(pool: LocalPool, tmp_path: Path) -> None:
+    task = pool.submit(lambda: None, touch, str(tmp_path / "begun"))
+    wait_until(task.done, 60, "for the pool to work")
+    lose_lock(pool)
+    begin = time.monotonic()
+    pool.stop()
+    assert time.monotonic() - begin < 3 * pools.STOP_S
+
+
+def test_a_pool_that_takes_no_task_is_found_and_built_anew(
+    pool: LocalPool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task = pool.submit(lambda: None, touch, str(tmp_path / "begun"))
+    wait_until(task.done, 60, "for the pool to work")
+    assert not pool.is_broken
+    monkeypatch.setattr(pools, "STUCK_S", 1.0)
+    lose_lock(pool)
+    lost = pool.submit(lambda: None, touch, str(tmp_path / "lost"))
+    wait_until(lambda: pool.is_broken, 10, "for the pool to be found stuck")
+    assert not lost.done()
+    pool.rebuild()
+    monkeypatch.undo()
+    woken = threading.Event()
+    again = pool.submit(woken.set, touch, str(tmp_path / "again"))
+    assert woken.wait(60) and again.done()
+    again.result()
+    assert (tmp_path / "again").exists() and not (tmp_path / "lost").exists()
