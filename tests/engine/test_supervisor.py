@@ -349,8 +349,7 @@ def test_told_to_end_it_lets_running_batches_finish_and_claims_no_more(start_sup
 def test_told_to_end_it_gives_back_what_it_cannot_finish(start_supervisor, load_dataset) -> None:
     dataset = load_dataset(n_items=30)
     supervisor = start_supervisor(FCST_GRACE_S="2")
-    spec = JobSpec(models=("AutoCES",), batch_size=30, level=tuple(range(1, 100)))  # one batch of a quarter of a minute
-    job_id = submit(dataset, 30, spec)
+    job_id = submit(dataset, 30, replace(SLOW, batch_size=30))
     wait_until(lambda: is_processing(job_id), what="for the batch to be processed")
     below = children(supervisor.pid)
     for pid in below:  # workers and fork server: nothing it does must wait for them
