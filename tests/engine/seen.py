@@ -10,6 +10,7 @@ from fcst.services import jobs
 from fcst.specs import JobSpec
 from fcst.states import TRANSITIONS, Stage
 from fcst.store.database import transaction
+from tests.conftest import wait_until
 
 SLOW = JobSpec(models=("AutoCES",), h=13, level=(80,), batch_size=10)  # some 0.2 s an item
 
@@ -45,6 +46,11 @@ def frozen(pid: int) -> Iterator[None]:
     finally:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGCONT)
+
+
+def finish(job_id: int, seconds: float = 90.0) -> None:
+    """Waits for the end of a job, and starts no supervisor for it."""
+    wait_until(lambda: jobs.get_job(job_id)["is_over"], seconds, f"for job {job_id} to end")
 
 
 def is_processing(job_id: int) -> bool:

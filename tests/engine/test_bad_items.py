@@ -9,7 +9,7 @@ from fcst.services import jobs
 from fcst.specs import JobSpec
 from tests.conftest import wait_until
 from tests.engine.faults import sitecustomize as faults
-from tests.engine.seen import check_items, forecasts_of, reasons_of, submit
+from tests.engine.seen import check_items, finish, forecasts_of, reasons_of, submit
 
 FAULTS = str(Path(faults.__file__).parent)
 LIMITS = {"item_limit_s": 3.0, "process_memory": 900_000_000}
@@ -73,12 +73,12 @@ def test_several_killers_in_one_batch_are_found_one_by_one_and_a_retry_finds_the
     dataset = load_with(*[faults.KILLED, 5, faults.CRASHES, 5, faults.KILLED])
     start_supervisor(PYTHONPATH=FAULTS)
     job_id = submit(dataset, 8, JobSpec(models=("AutoETS",), batch_size=8, **LIMITS))
-    jobs.wait_for_job(job_id)
+    finish(job_id)
     job = check_items(job_id)
     assert (job["n_completed"], job["n_failed"]) == (5, 3)
     old_reasons = reasons_of(job_id)
     assert jobs.retry_job(job_id) == 3
-    jobs.wait_for_job(job_id)
+    finish(job_id)
     assert check_items(job_id)["n_failed"] == 3
     assert reasons_of(job_id)[: len(old_reasons)] == old_reasons, "old failures stay readable"
 
@@ -88,7 +88,7 @@ def test_a_job_whose_every_item_kills_ends_as_failed(start_supervisor, load_with
     dataset = load_with(*[faults.KILLED] * 8)
     start_supervisor(PYTHONPATH=FAULTS)
     job_id = submit(dataset, 8, JobSpec(models=("AutoETS",), batch_size=4, **LIMITS))
-    jobs.wait_for_job(job_id)
+    finish(job_id)
     job = check_items(job_id)
     assert (job["status"], job["n_failed"]) == ("failed", 8)
     assert max(batch["attempt"] for batch in jobs.list_batches(job_id)) <= 6
@@ -100,8 +100,8 @@ def test_the_good_items_are_forecast_as_without_the_bad_one(start_supervisor, lo
     start_supervisor(PYTHONPATH=FAULTS)
     spec = JobSpec(models=("AutoETS",), batch_size=8, **LIMITS)
     job_id = submit(dataset, 8, spec)
-    jobs.wait_for_job(job_id)
+    finish(job_id)
     good = jobs.choose_named(dataset, [f"item{i}" for i in range(1, 8)])
     alone = jobs.submit_job(dataset["dataset_id"], good, spec)
-    jobs.wait_for_job(alone)
+    finish(alone)
     assert forecasts_of(job_id) == forecasts_of(alone)

@@ -14,7 +14,7 @@ from fcst.store import workers
 from tests.conftest import wait_until, write_sales
 from tests.engine.dask_cluster import Dask, dask
 from tests.engine.faults import sitecustomize as faults
-from tests.engine.seen import SLOW, check_items, forecasts_of, is_processing, reasons_of, submit
+from tests.engine.seen import SLOW, check_items, finish, forecasts_of, is_processing, reasons_of, submit
 
 __all__ = ["dask"]  # a fixture
 
@@ -45,7 +45,7 @@ def test_a_lost_worker_and_a_lost_scheduler_lose_nothing(dask: Dask, start, load
     wait_until(lambda: "cannot be reached" in workers.list_live()[0]["problem"], 30, "for the supervisor to tell it")
     dask.start_scheduler()
     dask.start_worker()
-    jobs.wait_for_job(job_id)
+    finish(job_id)
     assert check_items(job_id)["n_completed"] == 30
 
 
@@ -61,11 +61,11 @@ def test_forecasts_are_those_of_the_local_pool_and_files_are_read_here(
     ingest = loading.request_ingest(IngestSpec(paths=(str(tmp_path / "here.csv"),), name="s"))
     dataset = loading.wait_for_ingest(ingest)
     on_dask = submit(dataset, 12, SLOW)
-    jobs.wait_for_job(on_dask)
+    finish(on_dask)
     dask.kill()
     start_supervisor(FCST_HOME=str(tmp_path / "other"))
     here = submit(dataset, 12, SLOW)
-    jobs.wait_for_job(here)
+    finish(here)
     assert check_items(on_dask)["n_completed"] == 12
     assert forecasts_of(here) == forecasts_of(on_dask)
 
@@ -105,7 +105,7 @@ def test_a_cancel_shows_at_once_and_frees_the_workers(start, load_dataset) -> No
     shown = time.monotonic() - begin
     check_items(job_id)
     next_id = submit(dataset, 4, JobSpec(models=("SeasonalNaive",)))
-    jobs.wait_for_job(next_id)
+    finish(next_id)
     print(f"shown after {shown:.2f} s, the next job done after {time.monotonic() - begin:.2f} s")
     assert time.monotonic() - begin < 20, "the cancelled batches would have taken longer"
     check_items(job_id)

@@ -15,7 +15,7 @@ from fcst.settings import PROJECT
 from fcst.store.database import transaction
 from tests.conftest import wait_until, write_sales
 from tests.engine.outages import OwnServer, needs_pgbouncer, own_server, pgbouncer
-from tests.engine.seen import SLOW, check_items, children, is_there, submit
+from tests.engine.seen import SLOW, check_items, children, finish, is_there, submit
 
 __all__ = ["own_server"]  # a fixture
 
@@ -72,7 +72,7 @@ def test_work_resumes_after_a_restart_of_the_server(
     time.sleep(seconds)
     own_server.start()
     back_at = time.monotonic()
-    jobs.wait_for_job(job_id)
+    finish(job_id)
     print(f"done {time.monotonic() - back_at:.1f} s after the return")
     job = check_items(job_id)
     assert (job["status"], job["n_completed"]) == ("completed", N_ITEMS)
@@ -89,7 +89,7 @@ def test_connections_that_the_server_ends_again_and_again_cost_nothing(
         n_ended += own_server.terminate_clients()
         time.sleep(0.3)
     assert n_ended > 10
-    jobs.wait_for_job(job_id)
+    finish(job_id)
     assert check_items(job_id)["n_completed"] == N_ITEMS
 
 
@@ -112,7 +112,7 @@ def test_an_ingest_and_a_waiting_supervisor_outlive_an_outage(
     time.sleep(5)
     own_server.start()
     job_id = submit(dataset, 4, SLOW)
-    jobs.wait_for_job(job_id)
+    finish(job_id)
     assert check_items(job_id)["n_completed"] == 4
 
 
@@ -130,7 +130,7 @@ def test_a_supervisor_told_to_end_while_the_database_is_away_ends(own_server: Ow
     wait_until(lambda: not any(is_there(pid) for pid in below), 10, "for its workers to end")
     own_server.start()
     again = subprocess.Popen([sys.executable, "-m", "fcst", "worker"], cwd=PROJECT, env=env)
-    jobs.wait_for_job(job_id)
+    finish(job_id)
     assert check_items(job_id)["n_completed"] == N_ITEMS
     again.terminate()
     assert again.wait(30) == 0

@@ -1,5 +1,7 @@
 """The pool of this machine where its own lock is lost: a worker was killed or frozen with it in hand."""
 
+import os
+import signal
 import threading
 import time
 from collections.abc import Iterator
@@ -10,6 +12,7 @@ import pytest
 from fcst.engine import pool as pools
 from fcst.engine.pool import LocalPool
 from tests.conftest import wait_until
+from tests.engine.seen import workers_of
 
 
 @pytest.fixture
@@ -55,3 +58,22 @@ def test_a_pool_that_takes_no_task_is_found_and_built_anew(
     assert woken.wait(60) and again.done()
     again.result()
     assert (tmp_path / "again").exists() and not (tmp_path / "lost").exists()
+
+
+def test_a_pool_that_breaks_again_and_again_is_built_anew_less_and_less_often(pool: LocalPool) -> None:
+    pauses = []
+    for _ in range(4):
+        wait_until(lambda: workers_of(os.getpid()), 60, "for a worker")
+        for pid in workers_of(os.getpid()):
+            os.kill(pid, signal.SIGKILL)
+        wait_until(lambda: pool.size == 0, 20, "for the pool to break")
+        begin = time.monotonic()
+        wait_until(lambda: pool.is_broken, 20, "for the pool to be due to be built anew")
+        pauses.append(time.monotonic() - begin)
+        pool.rebuild()
+    assert pauses[3] > pauses[1] and pauses[3] > 0.5, pauses
+    assert "end as soon as they start" in pool.problem
+    task = pool.submit(lambda: None, time.sleep, 0.0)
+    wait_until(task.done, 60, "for the pool to work")
+    task.result()
+    assert not pool.problem

@@ -23,6 +23,7 @@ from tests.engine.seen import (
     SLOW,
     check_items,
     children,
+    finish,
     forecasts_of,
     frozen,
     is_processing,
@@ -66,7 +67,7 @@ def faultless(start_supervisor, load_dataset) -> Callable[[int], tuple[dict, lis
         dataset = load_dataset(n_items=n_items)
         supervisor = start_supervisor()
         job_id = submit(dataset, n_items, SLOW)
-        jobs.wait_for_job(job_id)
+        finish(job_id)
         supervisor.terminate()
         assert supervisor.wait(30) == 0
         return dataset, forecasts_of(job_id)
@@ -83,7 +84,7 @@ def test_a_killed_worker_costs_time_and_no_item(start_supervisor, load_dataset) 
     job_id = submit(dataset, 20, SLOW)
     wait_until(lambda: is_processing(job_id), what="for a batch to be processed")
     os.kill(workers_of(supervisor.pid)[0], signal.SIGKILL)
-    jobs.wait_for_job(job_id)
+    finish(job_id)
     assert check_items(job_id)["n_completed"] == 20
     assert any("the process died (signal 9)" in reason for reason in reasons_of(job_id))
 
@@ -96,7 +97,7 @@ def test_what_was_saved_before_a_death_is_not_computed_again(start_supervisor, l
     wait_until(lambda: jobs.get_job(job_id)["n_completed"] > 0, what="for a checkpoint")
     os.kill(workers_of(supervisor.pid)[0], signal.SIGKILL)
     wait_until(lambda: jobs.list_batches(job_id)[0]["attempt"] == 2, what="for the second attempt")
-    jobs.wait_for_job(job_id)
+    finish(job_id)
     check_items(job_id)
     with transaction() as cur:
         cur.execute("SELECT attempt, count(*) AS n FROM fcst_app.job_items GROUP BY attempt ORDER BY attempt")
@@ -121,7 +122,7 @@ def test_a_pool_that_breaks_as_a_whole_is_built_anew(start_supervisor, load_data
     wait_until(lambda: is_processing(job_id), what="for a batch to be processed")
     for pid in children(supervisor.pid):  # workers, fork server and resource tracker
         os.kill(pid, signal.SIGKILL)
-    jobs.wait_for_job(job_id)
+    finish(job_id)
     assert check_items(job_id)["n_completed"] == 40
 
 
@@ -144,15 +145,15 @@ def test_workers_that_cannot_start_are_told_and_not_tried_without_end(start_supe
 def test_another_supervisor_takes_over_from_a_killed_one(start_supervisor, faultless, tmp_path: Path) -> None:
     dataset, expected = faultless(40)
     first = start_supervisor(**SHORT_LEASE)
-    job_id = submit(dataset, 40, SLOW)
+    job_id = submit(dataset, 40, replace(SLOW, batch_size=40))  # one batch of eight seconds
     wait_until(lambda: is_processing(job_id), what="for a batch to be processed")
     below = children(first.pid)
     os.kill(first.pid, signal.SIGKILL)
     first.wait()
-    wait_until(lambda: not any(is_there(pid) for pid in below), 10, "for its workers to end")
+    wait_until(lambda: not any(is_there(pid) for pid in below), 4, "for its workers to end, in mid-batch")
     assert presence.has_crashed(presence.lock_path(load_settings()))
     start_supervisor(**SHORT_LEASE, FCST_HOME=str(tmp_path / "other"))
-    jobs.wait_for_job(job_id)
+    finish(job_id)
     assert check_items(job_id)["n_completed"] == 40
     assert forecasts_of(job_id) == expected
     assert "its supervisor was lost" in reasons_of(job_id)
@@ -181,7 +182,7 @@ def test_two_supervisors_share_the_work_and_nothing_is_done_twice(start_supervis
         start_supervisor(FCST_HOME=str(tmp_path / name), FCST_PROCESSES="1")
     wait_until(lambda: len(workers.list_live()) == 2, what="for both")
     job_id = submit(dataset, 60, replace(SLOW, batch_size=5))
-    jobs.wait_for_job(job_id)
+    finish(job_id)
     check_items(job_id)
     assert forecasts_of(job_id) == expected
     assert len({batch["worker"] for batch in jobs.list_batches(job_id)}) == 2
@@ -200,16 +201,23 @@ def test_what_a_frozen_supervisor_and_its_workers_write_on_waking_is_refused(
         for pid in [first.pid, *children(first.pid)]:
             standstill.enter_context(frozen(pid))
         start_supervisor(**SHORT_LEASE, FCST_HOME=str(tmp_path / "other"))
-        jobs.wait_for_job(job_id)
-        assert check_items(job_id)["n_completed"] == 30
-        assert forecasts_of(job_id) == expected
-    history = jobs.list_events(job_id)
-    later = submit(dataset, 30, SLOW)  # both work on
-    jobs.wait_for_job(later)
-    assert check_items(later)["n_completed"] == 30 and forecasts_of(later) == expected
-    check_items(job_id)
+        wait_until(lambda: is_second_processing(job_id), 30, "for the other to work on a batch of the frozen one")
+    finish(job_id)  # the woken one has the same batch in hand
+    assert check_items(job_id)["n_completed"] == 30
     assert forecasts_of(job_id) == expected
-    assert jobs.list_events(job_id) == history, "the woken one changed nothing"
+    with transaction() as cur:
+        cur.execute(
+            "SELECT count(*) AS n FROM fcst_app.job_items i JOIN fcst_app.batch_events e USING (batch_id)"
+            " WHERE e.to_stage = 'obtaining_sales' AND i.attempt < e.attempt AND i.finished_at > e.at"
+        )
+        assert cur.fetchone()["n"] == 0, "an attempt that has been taken over wrote"
+    later = submit(dataset, 30, SLOW)  # both work on
+    finish(later)
+    assert check_items(later)["n_completed"] == 30 and forecasts_of(later) == expected
+
+
+def is_second_processing(job_id: int) -> bool:
+    return any(b["attempt"] == 2 and b["stage"] == "processing" for b in jobs.list_batches(job_id))
 
 
 @pytest.mark.full
@@ -228,7 +236,7 @@ def test_a_worker_frozen_inside_its_transaction_holds_nobody_up(start_supervisor
         start_supervisor(**SHORT_LEASE, FCST_HOME=str(tmp_path / "other"))
         wait_until(lambda: jobs.list_batches(job_id)[0]["attempt"] == 2, 15, "for the batch to be taken over")
         print(f"taken over after {time.monotonic() - begin:.1f} s")
-        jobs.wait_for_job(job_id)
+        finish(job_id)
         assert check_items(job_id)["n_completed"] == 10
 
 
@@ -247,7 +255,7 @@ def test_a_frozen_worker_is_found_by_its_silence(start_supervisor, load_dataset)
     job_id = submit(dataset, 20, replace(SLOW, item_limit_s=3.0))
     wait_until(lambda: is_processing(job_id), what="for a batch to be processed")
     with frozen(workers_of(supervisor.pid)[0]):
-        jobs.wait_for_job(job_id)
+        finish(job_id)
     assert check_items(job_id)["n_completed"] == 20
     assert any("no sign of life" in reason for reason in reasons_of(job_id))
 
@@ -258,7 +266,7 @@ def test_a_frozen_worker_is_found_by_its_silence(start_supervisor, load_dataset)
 def test_cancel_ends_running_batches_and_retry_finishes_them(start_supervisor, load_dataset) -> None:
     dataset = load_dataset(n_items=60)
     start_supervisor()
-    job_id = submit(dataset, 60, SLOW)
+    job_id = submit(dataset, 60, replace(SLOW, batch_size=25))  # some five seconds a batch
     wait_until(lambda: jobs.get_job(job_id)["n_completed"] > 0, what="for some items")
     begin = time.monotonic()
     assert jobs.cancel_job(job_id)
@@ -268,12 +276,14 @@ def test_cancel_ends_running_batches_and_retry_finishes_them(start_supervisor, l
     print(f"cancelled within {time.monotonic() - begin:.2f} s")
     job = check_items(job_id)
     assert job["status"] == "cancelled" and job["n_cancelled"] > 0
+    ended = [e["from_stage"] for e in jobs.list_events(job_id) if e["to_stage"] == "cancelled"]
+    assert "submitted" in ended and "processing" in ended
     assert not jobs.cancel_job(job_id), "nor does it harm a job that is over"
     assert jobs.get_job(job_id) == job
     kept = forecasts_of(job_id)
     assert len(kept) == 13 * job["n_completed"]
     assert jobs.retry_job(job_id) == job["n_cancelled"]
-    jobs.wait_for_job(job_id)
+    finish(job_id)
     again = check_items(job_id)
     assert (again["status"], again["n_completed"]) == ("completed", 60)
     kept_items = {row[0] for row in kept}
@@ -300,7 +310,7 @@ def test_a_row_that_the_database_refuses_costs_its_item_only(start_supervisor, l
         cur.execute("ALTER TABLE fcst_app.forecasts ADD CONSTRAINT broken CHECK (unique_id <> 'item6')")
     start_supervisor()
     job_id = submit(dataset, 6, JobSpec(batch_size=2))
-    jobs.wait_for_job(job_id)
+    finish(job_id)
     job = check_items(job_id)
     assert (job["status"], job["n_completed"], job["n_failed"]) == ("completed", 5, 1)
     (failure,) = jobs.list_failures(job_id)
@@ -317,7 +327,7 @@ def test_a_batch_that_fails_as_a_whole_does_not_stop_the_others(start_supervisor
         )
     start_supervisor()
     job_id = submit(dataset, 6, JobSpec(batch_size=2))
-    jobs.wait_for_job(job_id)
+    finish(job_id)
     job = check_items(job_id)
     assert (job["status"], job["n_completed"], job["n_failed"]) == ("completed", 4, 2)
     failed = next(b for b in jobs.list_batches(job_id) if b["stage"] == "failed")
@@ -364,7 +374,7 @@ def test_told_to_end_it_gives_back_what_it_cannot_finish(start_supervisor, load_
     path = presence.lock_path(load_settings())
     assert presence.has_crashed(path), "work is left, so whoever watches starts another"
     start_supervisor()
-    jobs.wait_for_job(job_id)
+    finish(job_id)
     assert check_items(job_id)["n_completed"] == 30
 
 

@@ -127,3 +127,93 @@ def test_every_change_of_stage_is_an_event_that_is_allowed(job: int) -> None:
     assert {row["batch_id"]: row["stage"] for row in jobs.list_batches(job)} == by_batch
     assert [e["reason"] for e in events if e["reason"]] == ["its process died"] + ["cancelled by the user"] * 2
     assert len([e for e in events if e["batch_id"] == run.batch_id]) == 1 + 3 + 4
+
+
+def end_again_and_again(ending: batches.Ending, n: int, is_begun: bool = True) -> dict:
+    """Ends `n` attempts at the first batch; what has become of it."""
+    for _ in range(n):
+        if is_begun:
+            run = begin_one()
+            key = (run.batch_id, run.attempt)
+        else:
+            (claimed,) = batches.claim(WORKER, 1)
+            key = (claimed["batch_id"], claimed["attempt"])
+        assert batches.end_attempt(*key, ending, "so it was")
+    return jobs.list_batches(jobs.list_jobs()[0]["job_id"])[0]
+
+
+@pytest.mark.parametrize(
+    ("ending", "is_begun", "stage"),
+    [
+        (batches.Ending.INNOCENT, True, "submitted"),
+        (batches.Ending.LOST, False, "submitted"),
+        (batches.Ending.LOST, True, "failed"),
+        (batches.Ending.FAILED, True, "failed"),
+        (batches.Ending.DIED, True, "failed"),
+    ],
+)
+def test_tries_in_vain_are_counted_where_the_batch_may_be_to_blame(
+    job: int, ending: batches.Ending, is_begun: bool, stage: str
+) -> None:
+    found = end_again_and_again(ending, batches.MAX_TRIES - 1, is_begun)
+    assert found["stage"] == "submitted"
+    found = end_again_and_again(ending, 1, is_begun)
+    assert found["stage"] == stage
+    assert (found["error"] == "gave up after 5 tries: so it was") == (stage == "failed")
+
+
+def begin_with_item_in_hand() -> batches.Run:
+    run = begin_one()
+    if not run.is_careful:
+        batches.end_attempt(run.batch_id, run.attempt, batches.Ending.DIED, "the process died")
+        run = begin_one()
+    assert run.is_careful
+    batches.save(run, [], Stage.PROCESSING, "item6")
+    batches.set_model_in_hand(run, "AutoETS")
+    return run
+
+
+@pytest.mark.parametrize("ending", [batches.Ending.LOST, batches.Ending.FAILED, batches.Ending.INNOCENT])
+def test_only_a_death_blames_the_item_in_hand_at_once(job: int, ending: batches.Ending) -> None:
+    run = begin_with_item_in_hand()
+    batches.end_attempt(run.batch_id, run.attempt, ending, "so it was")
+    assert jobs.list_failures(job) == []
+    run = begin_with_item_in_hand()
+    batches.end_attempt(run.batch_id, run.attempt, batches.Ending.DIED, "the process died (signal 9)")
+    (failure,) = jobs.list_failures(job)
+    assert (failure["unique_id"], failure["reason"]) == ("item6", "the process died (signal 9) while fitting AutoETS")
+    assert jobs.list_batches(job)[0]["stage"] == "submitted"
+
+
+def test_an_item_with_which_supervisors_are_lost_again_and_again_is_to_blame_in_the_end(job: int) -> None:
+    for _ in range(batches.MAX_TRIES - 1):  # its first death counts too
+        run = begin_with_item_in_hand()
+        batches.end_attempt(run.batch_id, run.attempt, batches.Ending.LOST, "its supervisor was lost")
+    (failure,) = jobs.list_failures(job)
+    assert failure["reason"] == "its supervisor was lost while fitting AutoETS"
+
+
+def test_an_item_that_ends_makes_the_tries_begin_anew(job: int) -> None:
+    end_again_and_again(batches.Ending.FAILED, batches.MAX_TRIES - 1)
+    run = begin_one()
+    batches.save(run, [result(run, 0)], Stage.PROCESSING)
+    batches.end_attempt(run.batch_id, run.attempt, batches.Ending.FAILED, "so it was")
+    assert jobs.list_batches(job)[0]["stage"] == "submitted"
+
+
+def test_an_attempt_whose_row_is_held_is_ended_later(job: int) -> None:
+    run = begin_one()
+    with transaction() as cur:  # as a worker does that is frozen in mid-write
+        cur.execute("SELECT 1 FROM fcst_app.batch_status WHERE batch_id = %(batch_id)s FOR UPDATE", run.fence)
+        assert not batches.end_attempt(run.batch_id, run.attempt, batches.Ending.DIED, "the process died")
+    assert batches.end_attempt(run.batch_id, run.attempt, batches.Ending.DIED, "the process died")
+    assert batches.end_attempt(run.batch_id, run.attempt, batches.Ending.DIED, "once more is harmless")
+
+
+def test_an_item_over_its_limit_fails_and_its_batch_is_let_go(job: int) -> None:
+    run = begin_one()
+    batches.give_up_item(run, "item6", "took longer than 1 s")
+    assert jobs.list_batches(job)[0]["stage"] == "submitted" and len(jobs.list_failures(job)) == 1
+    with pytest.raises(StaleState):
+        batches.give_up_item(run, "item5", "took longer than 1 s")
+    assert len(jobs.list_failures(job)) == 1
