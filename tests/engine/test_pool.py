@@ -1,4 +1,4 @@
-"""The pool of this machine where Pebble's own means fail: a lost lock, a frozen fork server, workers that die at once."""
+"""The pool of this machine where Pebble's means fail: a lost lock, a frozen fork server, workers that die at once."""
 
 import contextlib
 import os
