@@ -5,6 +5,7 @@ import uuid
 
 import pytest
 
+from fcst.engine.task import run_batch
 from fcst.errors import InputError
 from fcst.services import jobs
 from fcst.specs import JobSpec
@@ -136,3 +137,11 @@ def test_small_job_takes_its_turn_beside_a_large_one(job: int, load_dataset) -> 
     dataset = {"dataset_id": jobs.get_job(job)["dataset_id"], "name": "s", "n_items": 6}
     small = jobs.submit_job(dataset["dataset_id"], jobs.choose_largest(dataset, 1), JobSpec(), "", "")
     assert [row["job_id"] for row in batches.claim(WORKER, 3)] == [job, small, job]
+
+
+def test_a_cancel_that_comes_too_late_to_stop_anything_changes_nothing(job: int) -> None:
+    for row in batches.claim(WORKER, 3):
+        run_batch(row["batch_id"], row["attempt"])
+    jobs.cancel_job(job)  # before anybody has frozen the job
+    found = jobs.get_job(job)
+    assert (found["status"], found["n_completed"], found["n_cancelled"]) == ("completed", 6, 0)

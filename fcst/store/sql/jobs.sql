@@ -57,11 +57,13 @@ SET status = NULL, finished_at = NULL, cancel_requested_at = NULL, resumed_at = 
 WHERE job_id = %(job_id)s AND status IS NOT NULL;
 
 -- freeze_ended_jobs
--- Jobs whose last batch has ended get their status for good: cancelled if the user cancelled it; else failed if no
--- item completed; else completed.
+-- Jobs whose last batch has ended get their status for good: cancelled if the user's cancel has ended an item; else
+-- failed if no item completed; else completed.
 UPDATE fcst_app.jobs j
 SET finished_at = now(),
-    status = CASE WHEN j.cancel_requested_at IS NOT NULL THEN 'cancelled'
+    status = CASE WHEN j.cancel_requested_at IS NOT NULL
+                  AND EXISTS (SELECT 1 FROM fcst_app.batch_status b WHERE b.job_id = j.job_id AND b.n_cancelled > 0)
+                  THEN 'cancelled'
                   WHEN EXISTS (SELECT 1 FROM fcst_app.batch_status b WHERE b.job_id = j.job_id AND b.n_completed > 0)
                   THEN 'completed' ELSE 'failed' END
 WHERE j.status IS NULL
