@@ -40,7 +40,7 @@ from fcst.store import ingests, workers  # noqa: E402
 from fcst.store.migrate import migrate  # noqa: E402
 from tests.conftest import wait_until, write_sales  # noqa: E402
 from tests.engine.outages import OwnServer, pgbouncer  # noqa: E402
-from tests.engine.seen import check_items, children, forecasts_of, is_there, workers_of  # noqa: E402
+from tests.engine.seen import check_items, children, finish, forecasts_of, is_there, workers_of  # noqa: E402
 
 N_ITEMS, N_WEEKS, H = 40, 120, 4
 MODELS = ("AutoETS", "DynamicOptimizedTheta", "AutoCES", "MSTL")
@@ -228,7 +228,7 @@ class Torture:
                 self._start(name)
         begin = time.monotonic()
         for job_id in self.jobs:
-            self._wait_for(job_id)
+            finish(job_id, 300)
         self.found["seconds to the end of the last job"] = round(time.monotonic() - begin)
         for job_id in self.jobs:
             job = check_items(job_id)
@@ -238,15 +238,7 @@ class Torture:
             for failure in jobs.list_failures(job_id):
                 self.found[f"  reason: {failure['reason']}"] += 1
             if jobs.retry_job(job_id):
-                self._wait_for(job_id)
-
-    def _wait_for(self, job_id: int) -> None:
-        def is_over() -> bool:
-            with contextlib.suppress(FcstError):
-                return bool(jobs.get_job(job_id)["is_over"])
-            return False
-
-        wait_until(is_over, 300, f"for job {job_id} to end")
+                finish(job_id, 300)
 
     def _check(self, expected: dict[tuple, tuple]) -> None:
         for job_id in self.jobs:

@@ -6,6 +6,7 @@ import signal
 from collections.abc import Iterator
 from pathlib import Path
 
+from fcst.errors import DatabaseAway
 from fcst.services import jobs
 from fcst.specs import JobSpec
 from fcst.states import TRANSITIONS, Stage
@@ -49,8 +50,14 @@ def frozen(pid: int) -> Iterator[None]:
 
 
 def finish(job_id: int, seconds: float = 90.0) -> None:
-    """Waits for the end of a job, and starts no supervisor for it."""
-    wait_until(lambda: jobs.get_job(job_id)["is_over"], seconds, f"for job {job_id} to end")
+    """Waits for the end of a job, also while the database is away; starts no supervisor for it."""
+
+    def is_over() -> bool:
+        with contextlib.suppress(DatabaseAway):
+            return bool(jobs.get_job(job_id)["is_over"])
+        return False
+
+    wait_until(is_over, seconds, f"for job {job_id} to end")
 
 
 def is_processing(job_id: int) -> bool:

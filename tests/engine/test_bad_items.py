@@ -43,7 +43,9 @@ def saturdays(n: int) -> list:
         (faults.KILLED, "the process died (signal 9) while fitting AutoETS", 3),
         pytest.param(faults.CRASHES, "the process died (signal 11) while fitting AutoETS", 3, marks=pytest.mark.full),
         (faults.HANGS, "took longer than 3 s, the limit of an item, while fitting AutoETS", 2),
-        (faults.GROWS, "over 0.9 GB, the limit of a process, while fitting AutoETS", 2),
+        pytest.param(
+            faults.GROWS, "over 0.9 GB, the limit of a process, while fitting AutoETS", 2, marks=pytest.mark.full
+        ),
         pytest.param(
             faults.HANGS_LOCKED,
             "the process gave no sign of life for",

@@ -114,6 +114,7 @@ def test_every_worker_runs_tasks_and_errors_come_back_as_they_are(dask: Dask, op
         unsendable.result()
 
 
+@pytest.mark.full
 def test_a_killed_worker_costs_its_task_and_no_other_runs_it_again(dask: Dask, open_pool, tmp_path: Path) -> None:
     pool = open_pool(dask.address)
     addresses = [dask.start_worker(), dask.start_worker()]
@@ -137,6 +138,7 @@ def test_a_killed_worker_costs_its_task_and_no_other_runs_it_again(dask: Dask, o
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, pytest.param(signal.SIGSTOP, marks=pytest.mark.full)])
+@pytest.mark.full
 def test_a_lost_scheduler_loses_its_tasks_and_another_takes_over(
     how: signal.Signals, dask: Dask, open_pool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog
 ) -> None:

@@ -54,7 +54,7 @@ def supervisor(through: str) -> Iterator[subprocess.Popen]:
 @pytest.mark.parametrize(
     ("stage", "seconds"),
     [
-        ("processing", 5),
+        ("processing", 3),
         pytest.param("obtaining_sales", 5, marks=pytest.mark.full),
         pytest.param("saving", 5, marks=pytest.mark.full),
         pytest.param("processing", 60, marks=pytest.mark.full),
@@ -79,6 +79,7 @@ def test_work_resumes_after_a_restart_of_the_server(
     assert supervisor.poll() is None
 
 
+@pytest.mark.full
 def test_connections_that_the_server_ends_again_and_again_cost_nothing(
     own_server: OwnServer, supervisor: subprocess.Popen, load_dataset
 ) -> None:
@@ -88,7 +89,7 @@ def test_connections_that_the_server_ends_again_and_again_cost_nothing(
     while time.monotonic() < deadline:
         n_ended += own_server.terminate_clients()
         time.sleep(0.3)
-    assert n_ended > 10
+    assert n_ended > 3
     finish(job_id)
     assert check_items(job_id)["n_completed"] == N_ITEMS
 

@@ -45,6 +45,7 @@ def test_a_pool_whose_processes_are_frozen_stops_nevertheless(pool: LocalPool, t
         assert not stopping.is_alive()
 
 
+@pytest.mark.full
 def test_a_pool_that_takes_no_task_is_found_and_built_anew(
     pool: LocalPool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -65,6 +66,7 @@ def test_a_pool_that_takes_no_task_is_found_and_built_anew(
     assert (tmp_path / "again").exists() and not (tmp_path / "lost").exists()
 
 
+@pytest.mark.full
 def test_a_pool_that_breaks_again_and_again_is_built_anew_less_and_less_often(pool: LocalPool) -> None:
     pauses = []
     for _ in range(4):

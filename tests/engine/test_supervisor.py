@@ -115,6 +115,7 @@ def test_killed_idle_workers_do_not_stop_the_engine(start_supervisor, load_datas
     assert jobs.wait_for_job(submit(dataset, 6, JobSpec(batch_size=2)))["n_completed"] == 6
 
 
+@pytest.mark.full
 def test_a_pool_that_breaks_as_a_whole_is_built_anew(start_supervisor, load_dataset) -> None:
     dataset = load_dataset(n_items=40)
     supervisor = start_supervisor()
@@ -159,6 +160,7 @@ def test_another_supervisor_takes_over_from_a_killed_one(start_supervisor, fault
     assert "its supervisor was lost" in reasons_of(job_id)
 
 
+@pytest.mark.full
 def test_who_waits_starts_another_supervisor_in_place_of_a_killed_one(
     load_dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -356,6 +358,7 @@ def test_told_to_end_it_lets_running_batches_finish_and_claims_no_more(start_sup
     assert not children(supervisor.pid)
 
 
+@pytest.mark.full
 def test_told_to_end_it_gives_back_what_it_cannot_finish(start_supervisor, load_dataset) -> None:
     dataset = load_dataset(n_items=30)
     supervisor = start_supervisor(FCST_GRACE_S="2")

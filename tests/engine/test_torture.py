@@ -19,7 +19,7 @@ _spec.loader.exec_module(torture)
 @pytest.mark.parametrize(
     ("seconds", "seed", "is_pooled"),
     [
-        (20, 1, False),
+        (12, 1, False),
         pytest.param(60, 2, False, marks=pytest.mark.full),
         pytest.param(60, 3, True, marks=[pytest.mark.full, needs_pgbouncer]),
     ],
