@@ -143,6 +143,7 @@ def test_workers_that_cannot_start_are_told_and_not_tried_without_end(start_supe
 # Supervisors that die, freeze, or share a database
 
 
+@pytest.mark.full
 def test_another_supervisor_takes_over_from_a_killed_one(start_supervisor, faultless, tmp_path: Path) -> None:
     dataset, expected = faultless(40)
     first = start_supervisor(**SHORT_LEASE)
