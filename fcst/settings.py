@@ -7,6 +7,7 @@ import os
 import re
 import tomllib
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from fcst.errors import ConfigError
@@ -14,6 +15,7 @@ from fcst.errors import ConfigError
 PROJECT = Path(__file__).resolve().parent.parent
 DEFAULT_HOME = PROJECT / "data" / "local"
 SAMPLE = PROJECT / "data" / "sample"
+SECRETS = PROJECT / ".streamlit" / "secrets.toml"
 
 # name -> (default as shown to people, what it is for)
 SETTINGS: dict[str, tuple[str, str]] = {
@@ -86,10 +88,24 @@ def load_settings() -> Settings:
     ConfigError
         if a value cannot be read, with its name and what was expected.
     """
-    secrets = _read_secrets()
+    environment = tuple((name, os.environ.get(name, "").strip()) for name in (*SETTINGS, "HOME"))
+    try:
+        found = SECRETS.stat()
+        version = (found.st_mtime_ns, found.st_size)
+    except OSError:
+        version = None
+    return _parse_settings(environment, SECRETS, version)
+
+
+@lru_cache(maxsize=1)  # every transaction asks for them
+def _parse_settings(
+    environment: tuple[tuple[str, str], ...], secrets_path: Path, secrets_version: tuple[int, int] | None
+) -> Settings:
+    values = dict(environment)
+    secrets = _read_secrets(secrets_path)
 
     def get(name: str) -> str | None:
-        return os.environ.get(name, "").strip() or str(secrets.get(name, "")).strip() or None
+        return values[name] or str(secrets.get(name, "")).strip() or None
 
     def number(name: str, default: float, least: float) -> float:
         text = get(name)
@@ -156,8 +172,7 @@ def _home(text: str | None) -> Path:
         ) from exc
 
 
-def _read_secrets() -> dict[str, object]:
-    path = PROJECT / ".streamlit" / "secrets.toml"
+def _read_secrets(path: Path) -> dict[str, object]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from fcst import logs
 from fcst.engine import task
-from fcst.engine.pool import LocalPool, Pool, PoolLost, Task, WorkerDied
+from fcst.engine.pool import BROKE, LocalPool, Pool, PoolLost, Task, WorkerDied
 from fcst.errors import DatabaseAway, FcstError, InputError, StaleState, StoreError
 from fcst.settings import Settings
 from fcst.store import batches, ingests, jobs, workers
@@ -52,7 +52,7 @@ class _NotStarted:
         return True
 
     def result(self) -> None:
-        raise PoolLost("the process pool broke")
+        raise PoolLost(BROKE)
 
     def cancel(self) -> None:
         pass
@@ -86,17 +86,17 @@ class Dispatcher:
 
     def tick(self, is_ending: bool) -> bool:
         """One round: takes note of what has ended, stops what is to stop, starts what waits; whether work is open."""
+        self._collect()
         outlook = workers.look()
-        has_ended = self._collect() | self._cancel(outlook)
+        self._cancel(outlook)
+        if outlook.cancelled_jobs or outlook.has_ended_jobs:
+            jobs.freeze_ended()
         if time.monotonic() >= self._rescue_due:
             self._rescue()
             self._tell_problem()
-            has_ended = True  # or a supervisor that died before this look would leave its last job open
             self._rescue_due = time.monotonic() + RESCUE_EVERY_S
-        if has_ended:
-            jobs.freeze_ended()
         if not is_ending:
-            self._claim()
+            self._claim(outlook)
         return bool(self._running) or outlook.has_work
 
     def give_back_all(self, reason: str) -> None:
@@ -107,16 +107,17 @@ class Dispatcher:
         self._running.clear()
         jobs.freeze_ended()
 
-    def _claim(self) -> None:
+    def _claim(self, outlook: workers.Outlook) -> None:
         n_ingests = sum(running.job_id is None for running in self._running)
         n_batches = len(self._running) - n_ingests
         is_shared = self._pool is self._local
         free = self._pool.size - n_batches - (n_ingests if is_shared else 0)
-        if (free > 0 if is_shared else n_ingests == 0) and (claimed := ingests.claim(self.worker_id)):
+        may_ingest = outlook.has_ingests and (free > 0 if is_shared else n_ingests == 0)
+        if may_ingest and (claimed := ingests.claim(self.worker_id)):
             pool = self._local_pool(1)
             self._start(pool, task.run_ingest, None, claimed["ingest_id"], claimed["attempt"])
             free -= is_shared
-        if free > 0:
+        if free > 0 and outlook.has_jobs:
             for row in batches.claim(self.worker_id, free):
                 self._start(self._pool, task.run_batch, row["job_id"], row["batch_id"], row["attempt"])
 
@@ -135,8 +136,8 @@ class Dispatcher:
             running.log("started")
         self._running.append(running)
 
-    def _collect(self) -> bool:
-        """Takes note of tasks that have ended; whether there were any. All have where their pool is broken."""
+    def _collect(self) -> None:
+        """Takes note of tasks that have ended. All have where their pool is broken."""
         broken = [pool for pool in (self._pool, self._local) if pool is not None and pool.is_broken]
         now = time.monotonic()
         ended = [r for r in self._running if r.end_due <= now and (r.pool in broken or r.task.done())]
@@ -148,13 +149,12 @@ class Dispatcher:
         for pool in broken:
             if not any(r.pool is pool for r in self._running):
                 pool.rebuild()
-        return bool(ended)
 
     def _take_note(self, running: _Running) -> bool:
         """Ends the attempt of a task that has ended; False if that must be tried again."""
         try:
             if not running.task.done():
-                raise PoolLost("the process pool broke")
+                raise PoolLost(BROKE)
             running.task.result()
         except StaleState as exc:
             running.log("stopped", str(exc))
@@ -194,7 +194,7 @@ class Dispatcher:
             ingests.release(running.id, running.attempt)
         return True
 
-    def _cancel(self, outlook: workers.Outlook) -> bool:
+    def _cancel(self, outlook: workers.Outlook) -> None:
         """Ends what the user wants to stop: waiting batches and ingests, and those that run here."""
         if outlook.cancelled_ingests:
             for ingest_id in ingests.cancel_waiting():
@@ -214,7 +214,6 @@ class Dispatcher:
             if running.job_id is None:
                 task.discard_files(running.id)
             running.log("cancelled")
-        return bool(outlook.cancelled_jobs)
 
     def _rescue(self) -> None:
         """Frees what supervisors that are gone have left, what was claimed here without our learning of it, and

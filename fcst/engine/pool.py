@@ -25,6 +25,8 @@ log = logging.getLogger(__name__)
 STOP_S = 5.0  # for the workers to end when they are told to
 STUCK_S = 30.0  # without a worker that takes a task, though there is one for each
 
+BROKE = "the process pool broke"
+
 _PRELOADED = ["fcst.engine.task", "statsforecast.models", "duckdb"]
 
 
@@ -119,7 +121,7 @@ class LocalPool:
         try:
             future = self._pool.schedule(function, args=args)
         except RuntimeError as exc:  # it broke this instant
-            raise PoolLost("the process pool broke") from exc
+            raise PoolLost(BROKE) from exc
 
         def note_end(future: Future) -> None:
             if not future.cancelled() and not isinstance(future.exception(), BrokenProcessPool):
@@ -132,7 +134,7 @@ class LocalPool:
 
     def rebuild(self) -> None:
         """Replaces a broken pool; one that breaks again and again, at longer and longer intervals."""
-        log.warning("the process pool broke and is built anew")
+        log.warning("%s and is built anew", BROKE)
         self._stop_workers()
         self._submitted.clear()
         self._pool = self._start()
@@ -172,7 +174,7 @@ class _LocalTask:
             raise WorkerDied(_exit_reason(exc.exitcode)) from exc
         except (BrokenProcessPool, CancelledError, TimeoutError) as exc:
             # A timeout: its future never resolved, as seen once where the whole pool broke.
-            raise PoolLost("the process pool broke") from exc
+            raise PoolLost(BROKE) from exc
 
     def cancel(self) -> None:
         self._future.cancel()

@@ -60,7 +60,7 @@ class Supervisor:
         self._is_ending = True
 
     def run(self) -> bool:
-        """Works until it is told to end or nothing is left to do; whether nothing is."""
+        """Works until it is told to end or nothing is left to do; whether nothing is, as far as can be known."""
         self._announce(is_leaving=False)
         dispatcher = Dispatcher(self.worker_id, self.settings, self._wake.set)
         try:
@@ -73,7 +73,10 @@ class Supervisor:
         finally:
             dispatcher.stop()
         logs.event(log, logging.INFO, "supervisor_ended", worker=self.worker_id)
-        return not workers.has_work()
+        try:
+            return not workers.has_work()
+        except DatabaseAway:
+            return False
 
     def _register(self) -> None:
         host, lease_s = socket.gethostname(), self.settings.lease_s

@@ -19,7 +19,6 @@ from psycopg2 import sql
 from psycopg2.extensions import connection as Connection
 from psycopg2.extensions import cursor as Cursor
 from psycopg2.extensions import make_dsn, parse_dsn
-from psycopg2.extras import RealDictCursor
 from psycopg2.pool import ThreadedConnectionPool
 
 from fcst.errors import ConfigError, DatabaseAway, StoreError
@@ -139,9 +138,10 @@ def _pool() -> _Pool:
         return _pools[key]
 
 
-class _GuardedCursor(RealDictCursor):
-    """Has the server end the transaction of a client that is frozen or gone, which would hold its rows for ever.
+class _GuardedCursor(Cursor):
+    """Gives rows as dictionaries. Has the server end the transaction of a client that is frozen or gone.
 
+    Such a client would hold its rows for ever.
     The settings travel with the first statement, in one round trip, and end with the transaction.
     """
 
@@ -153,6 +153,17 @@ class _GuardedCursor(RealDictCursor):
             text = statement.as_string(self) if isinstance(statement, sql.Composable) else statement
             statement = f"{query('guard_transaction')};\n{text}"
         super().execute(statement, params)
+
+    def fetchone(self) -> dict[str, Any] | None:
+        row = super().fetchone()
+        return None if row is None else dict(zip(self._names(), row, strict=True))
+
+    def fetchall(self) -> list[dict[str, Any]]:
+        names = self._names()
+        return [dict(zip(names, row, strict=True)) for row in super().fetchall()]
+
+    def _names(self) -> list[str]:
+        return [column.name for column in self.description or ()]
 
 
 @contextmanager
@@ -208,7 +219,7 @@ def fetch_all(name: str, /, **params: Any) -> list[dict[str, Any]]:
     """The rows of the query called `name`, in a transaction of its own."""
     with transaction() as cur:
         cur.execute(query(name), params)
-        return [dict(row) for row in cur.fetchall()]
+        return cur.fetchall()
 
 
 def fetch_one(name: str, /, **params: Any) -> dict[str, Any] | None:

@@ -48,11 +48,18 @@ def list_lapsed(gone: list[str], host: str, pid: int) -> list[dict[str, Any]]:
 
 @dataclass(frozen=True)
 class Outlook:
-    """What a supervisor looks for several times a second: what is to stop, and whether anything is open."""
+    """What a supervisor looks for several times a second: what is to stop, what is open, what has ended."""
 
     cancelled_jobs: list[int]
     cancelled_ingests: list[int]
-    has_work: bool
+    has_jobs: bool
+    has_ingests: bool
+    has_ended_jobs: bool
+
+    @property
+    def has_work(self) -> bool:
+        """Whether a job or an ingest is open."""
+        return self.has_jobs or self.has_ingests
 
 
 def look() -> Outlook:

@@ -15,7 +15,7 @@ BOTTOM = {"fcst", "names", "states", "specs", "errors", "settings", "files", "pr
 
 # part of the project -> what of ours it may import, besides itself
 MAY_IMPORT: dict[str, set[str]] = {
-    **dict.fromkeys(BOTTOM, BOTTOM),
+    **dict.fromkeys(sorted(BOTTOM), BOTTOM),
     "compute": BOTTOM,
     "ingest": BOTTOM,
     "store": BOTTOM,

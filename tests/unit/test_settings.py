@@ -14,7 +14,7 @@ from fcst.settings import SETTINGS, Settings, child_environment, limit_compute_t
 def nothing_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in SETTINGS:
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(settings, "PROJECT", tmp_path)
+    monkeypatch.setattr(settings, "SECRETS", tmp_path / ".streamlit" / "secrets.toml")
 
 
 @pytest.fixture
