@@ -4,6 +4,7 @@ It computes nothing, and survives the absence of its database.
 """
 
 import logging
+import math
 import os
 import signal
 import socket
@@ -21,6 +22,7 @@ from fcst.store import workers
 
 BUSY_POLL_S = 0.2
 IDLE_POLL_S = 5.0
+END_S = 15.0  # beyond its grace period, for a supervisor that was told to end
 AWAY_LIMIT_S = 600.0  # of a database that does not come back: it ends, and the app starts another when it can
 
 log = logging.getLogger(__name__)
@@ -33,8 +35,15 @@ def run_supervisor(settings: Settings) -> bool:
     if not lock.acquire(blocking=False):
         return False
     supervisor = Supervisor(settings, lock, path)
+
+    def end(*_: object) -> None:
+        if not supervisor.is_ending:
+            # The kernel ends it then, whatever it waits for: a frozen process, a database that does not answer.
+            signal.alarm(math.ceil(settings.grace_s + END_S))
+        supervisor.end()
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: supervisor.end())
+        signal.signal(number, end)
     try:
         if supervisor.run():
             presence.announce(lock, {})  # only then: an empty file tells that nothing was left to do
@@ -52,12 +61,12 @@ class Supervisor:
         self._lock = lock
         self._lock_path = lock_path
         self._wake = threading.Event()
-        self._is_ending = False
+        self.is_ending = False
         self._heartbeat_due = 0.0
 
     def end(self) -> None:
         """No new work; what runs may finish within the grace period. Called by a signal: sets a flag and no more."""
-        self._is_ending = True
+        self.is_ending = True
 
     def run(self) -> bool:
         """Works until it is told to end or nothing is left to do; whether nothing is, as far as can be known."""
@@ -90,7 +99,7 @@ class Supervisor:
     def _work(self, dispatcher: Dispatcher) -> None:
         idle_since: float | None = None
         seen_at = time.monotonic()
-        while not self._is_ending:
+        while not self.is_ending:
             try:
                 has_work = self._tick(dispatcher)
             except DatabaseAway as exc:
@@ -124,7 +133,7 @@ class Supervisor:
         woken_at = presence.woken_at(self._lock_path)
         deadline = time.monotonic() + seconds
         while (left := deadline - time.monotonic()) > 0 and not self._wake.wait(min(left, BUSY_POLL_S)):
-            if self._is_ending or presence.woken_at(self._lock_path) != woken_at:
+            if self.is_ending or presence.woken_at(self._lock_path) != woken_at:
                 break
         self._wake.clear()
 
@@ -133,13 +142,13 @@ class Supervisor:
         if time.monotonic() >= self._heartbeat_due:
             workers.renew_lease(self.worker_id, self.settings.lease_s)
             self._heartbeat_due = time.monotonic() + self.settings.lease_s / 3
-        return dispatcher.tick(self._is_ending)
+        return dispatcher.tick(self.is_ending)
 
     def _finish(self, dispatcher: Dispatcher) -> None:
         """Lets running tasks end within the grace period, gives back the rest, and signs off."""
         self._announce(is_leaving=True)
         deadline = time.monotonic() + self.settings.grace_s
-        self._is_ending = True
+        self.is_ending = True
         try:
             while dispatcher.has_running and time.monotonic() < deadline:
                 self._tick(dispatcher)

@@ -382,6 +382,17 @@ def test_told_to_end_it_gives_back_what_it_cannot_finish(start_supervisor, load_
     assert check_items(job_id)["n_completed"] == 30
 
 
+@pytest.mark.full
+def test_told_to_end_it_ends_also_where_its_start_hangs(start_supervisor) -> None:
+    supervisor = start_supervisor(FCST_GRACE_S="1")
+    wait_until(lambda: children(supervisor.pid), what="for the fork server to start")
+    with contextlib.ExitStack() as stack:
+        for pid in children(supervisor.pid):  # what it asks for its workers gives no answer
+            stack.enter_context(frozen(pid))
+        supervisor.send_signal(signal.SIGTERM)
+        assert supervisor.wait(40) == -signal.SIGALRM
+
+
 def test_a_claim_whose_answer_was_lost_is_given_back(start_supervisor, load_dataset) -> None:
     dataset = load_dataset()
     start_supervisor()
