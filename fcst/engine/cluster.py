@@ -32,6 +32,7 @@ LOOK_S = 1.0  # between two looks at the cluster
 SILENCE_S = 20.0  # of a scheduler, after which it is lost; it answers within milliseconds
 EXAMINE_S = (1.0, 10.0)  # before a worker that cannot be used is looked at again: at first, and at most
 BUSY_S = 15.0  # without an answer, after which a worker is said to be busy
+WAIT_S = 600.0  # for a task to begin, behind other work of the cluster
 CLOSE_S = 3.0  # for a farewell
 MAX_NAMED = 3  # workers in one sentence
 
@@ -62,6 +63,10 @@ class DaskPool:
     def size(self) -> int:
         cluster = self._cluster
         return cluster.size if cluster is not None and not self._is_broken else 0
+
+    @property
+    def wait_s(self) -> float:
+        return WAIT_S
 
     @property
     def problem(self) -> str:

@@ -228,7 +228,7 @@ class Dispatcher:
             batches.end_attempt(row["batch_id"], row["attempt"], Ending.LOST, "its supervisor was lost")
             ids = {"job": row["job_id"], "batch": row["batch_id"], "attempt": row["attempt"]}
             logs.event(log, logging.WARNING, "batch_rescued", "its supervisor was lost", **ids)
-        silent = batches.list_silent(own, SILENCE_MARGIN_S) if own else {}
+        silent = batches.list_silent(own, SILENCE_MARGIN_S, self._pool.wait_s) if own else {}
         for running in [r for r in self._running if r.job_id is not None and r.id in silent]:
             running.task.cancel()
             if self._end(running, Ending.DIED, f"the process gave no sign of life for {silent[running.id]:.0f} s"):

@@ -59,6 +59,10 @@ class Pool(Protocol):
         """How many tasks can run at once now; 0 while it cannot be reached."""
 
     @property
+    def wait_s(self) -> float:
+        """Seconds that a task it was given may wait for a worker."""
+
+    @property
     def problem(self) -> str:
         """What keeps it, or a part of it, from working, in words for people; empty while all is well."""
 
@@ -104,6 +108,10 @@ class LocalPool:
     @property
     def size(self) -> int:
         return self._size if self._pool.active else 0
+
+    @property
+    def wait_s(self) -> float:
+        return STUCK_S
 
     @property
     def problem(self) -> str:

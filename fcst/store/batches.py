@@ -254,15 +254,20 @@ def list_lost(worker_id: str, running: list[int]) -> list[dict[str, Any]]:
     return fetch_all("list_lost_batches", worker_id=worker_id, running=running)
 
 
-def list_silent(running: list[int], margin_s: float) -> dict[int, float]:
+def list_silent(running: list[int], margin_s: float, wait_s: float) -> dict[int, float]:
     """Those of the batches that run whose item in hand has passed its limit by more than `margin_s`.
+
+    Parameters
+    ----------
+    wait_s
+        how much longer a task may take that has not begun.
 
     Returns
     -------
     dict
         batch_id -> seconds since anything was written of it.
     """
-    rows = fetch_all("list_silent_batches", running=running, margin_s=margin_s)
+    rows = fetch_all("list_silent_batches", running=running, margin_s=margin_s, wait_s=wait_s)
     return {row["batch_id"]: row["seconds"] for row in rows}
 
 

@@ -77,6 +77,7 @@ def pgbouncer(server: OwnServer, folder: Path) -> Iterator[str]:
         f"listen_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\n"
         f"auth_type = trust\nauth_file = {folder / 'users.txt'}\n"
         "pool_mode = transaction\ndefault_pool_size = 10\nmax_client_conn = 200\n"
+        "server_idle_timeout = 2\n"  # so that a test sees whether connections are left
     )
     for path in [folder, *folder.parents]:  # PgBouncer does not run as root, and reads its files as another user
         with contextlib.suppress(OSError):

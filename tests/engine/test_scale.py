@@ -171,7 +171,7 @@ def test_a_supervisor_looks_for_work_by_index(large_job: int, statements: list[t
     for ask in (
         lambda: batches.claim(WORKER, 2),
         lambda: batches.list_lost(WORKER, [1, 2]),
-        lambda: batches.list_silent([1, 2], 10.0),
+        lambda: batches.list_silent([1, 2], 10.0, 30.0),
         stored_jobs.freeze_ended,
         workers.look,
     ):

@@ -217,3 +217,22 @@ def test_an_item_over_its_limit_fails_and_its_batch_is_let_go(job: int) -> None:
     with pytest.raises(StaleState):
         batches.give_up_item(run, "item5", "took longer than 1 s")
     assert len(jobs.list_failures(job)) == 1
+
+
+@pytest.mark.parametrize(
+    ("seconds_ago", "has_begun", "is_silent"),
+    [(25, True, True), (25, False, False), (45, False, True), (5, True, False)],
+)
+def test_a_task_that_has_not_begun_may_wait_longer(
+    load_dataset, seconds_ago: float, has_begun: bool, is_silent: bool
+) -> None:
+    dataset = load_dataset()
+    jobs.submit_job(dataset["dataset_id"], jobs.choose_largest(dataset, 2), JobSpec(batch_size=2, item_limit_s=10.0))
+    (claimed,) = batches.claim(WORKER, 1)
+    if has_begun:
+        batches.begin(claimed["batch_id"], 1, str(uuid.uuid4()))
+    with transaction() as cur:
+        cur.execute(
+            "UPDATE fcst_app.batch_status SET touched_at = now() - make_interval(secs => %(s)s)", {"s": seconds_ago}
+        )
+    assert (claimed["batch_id"] in batches.list_silent([claimed["batch_id"]], 10.0, 20.0)) == is_silent

@@ -127,12 +127,12 @@ LIMIT 100 FOR UPDATE OF b SKIP LOCKED;
 -- list_silent_batches
 -- Which of the given batches nothing has been written of for so long that the item in hand must have passed its limit:
 -- its process hangs in a way that it cannot notice itself, or is frozen. A task that has not begun may be waiting for a
--- worker, behind other work of a cluster: ten minutes more.
+-- worker.
 SELECT b.batch_id, extract(epoch FROM now() - b.touched_at)::float8 AS seconds
 FROM fcst_app.batch_status b JOIN fcst_app.jobs j USING (job_id)
 WHERE b.batch_id = ANY (%(running)s::bigint[]) AND b.stage IN ('obtaining_sales', 'processing', 'saving')
   AND b.touched_at < now() - make_interval(secs => (j.spec ->> 'item_limit_s')::float8 + %(margin_s)s
-                                              + CASE WHEN b.run_token IS NULL THEN 600 ELSE 0 END);
+                                              + CASE WHEN b.run_token IS NULL THEN %(wait_s)s ELSE 0 END);
 
 -- retry_items
 -- The failed and cancelled items of a job are to be computed once more.
