@@ -156,7 +156,13 @@ def test_a_file_with_bad_rows_is_refused_whole(command_line: None, tmp_path: Pat
 def test_ctrl_c_cancels_the_reading_it_waits_for(database: str, tmp_path: Path) -> None:
     write_sales(tmp_path / "s.csv", 2, 6)
     command = [sys.executable, "-m", "fcst", "ingest", str(tmp_path / "s.csv")]
-    waiting = subprocess.Popen(command, cwd=PROJECT, stderr=subprocess.PIPE, text=True)  # no supervisor takes it
+    waiting = subprocess.Popen(  # no supervisor takes it
+        command,
+        cwd=PROJECT,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a test run in the background ignores it
+    )
     assert waiting.stderr is not None and "waiting for its turn" in waiting.stderr.readline()
     waiting.send_signal(signal.SIGINT)
     _, said = waiting.communicate(timeout=30)
