@@ -1,6 +1,7 @@
 """Accuracy of forecasts, one function a metric. Undefined is NaN, never 0 and never infinite.
 
-Letters: H weeks of the horizon. Weeks whose actual sales are NaN (not known) are not scored.
+Letters: H weeks of the horizon, T weeks of history, Q quantiles. Weeks whose actual sales are NaN (not known) are not
+scored. Errors are ŷ − y: positive = forecast too high.
 """
 
 import numpy as np
@@ -23,7 +24,7 @@ def wape(y: Array, y_hat: Array) -> float:
 
     Source: Kolassa & Schütz 2007, 'Advantages of the MAD/mean ratio over the MAPE', Foresight 6.
     """
-    return _ratio(_errors_abs(y, y_hat), y)
+    return _ratio(_total(np.abs(y_hat - y), y), _total(np.abs(y), y))
 
 
 def bias(y: Array, y_hat: Array) -> float:
@@ -39,14 +40,217 @@ def bias(y: Array, y_hat: Array) -> float:
     float
         NaN if no week is known, or nothing was sold.
     """
-    return _ratio(y_hat - y, y)
+    return _ratio(_total(y_hat - y, y), _total(np.abs(y), y))
 
 
-def _errors_abs(y: Array, y_hat: Array) -> Array:
-    return np.abs(y_hat - y)
+def smape(y: Array, y_hat: Array) -> float:
+    """Symmetric mean absolute percentage error: mean of 2|ŷ − y| ÷ (|y| + |ŷ|), a fraction from 0 to 2.
+
+    A week in which nothing was sold and nothing forecast has no error.
+
+    Parameters
+    ----------
+    y, y_hat
+        (H,) units sold and forecast.
+
+    Returns
+    -------
+    float
+        NaN if no week is known.
+
+    Source: Makridakis et al. 2020, doi:10.1016/j.ijforecast.2019.04.014 (M4, which gives it in percent).
+    """
+    error, size = np.abs(y_hat - y), np.abs(y) + np.abs(y_hat)
+    return _mean(np.divide(2 * error, size, out=np.zeros_like(size), where=size != 0), y)
 
 
-def _ratio(errors: Array, y: Array) -> float:
-    known = ~np.isnan(y)
-    scale = float(np.abs(y[known]).sum())
-    return float(errors[known].sum() / scale) if scale > 0 else float("nan")
+def naive_mae(y: Array) -> float:
+    """The scale of MASE and MSIS: the mean absolute change from week to week in the history, in units.
+
+    By the week before, as in the M4 competition's weekly table, not by the year: so it is defined for short histories.
+
+    Parameters
+    ----------
+    y
+        (T,) units sold up to the cutoff; changes to and from unknown weeks do not count.
+
+    Returns
+    -------
+    float
+        NaN without two known weeks in a row, or where sales never changed.
+    """
+    return _scale(np.abs(np.diff(y)))
+
+
+def naive_mse(y: Array) -> float:
+    """The scale of RMSSE, squared: as `naive_mae`, of squared changes."""
+    return _scale(np.diff(y) ** 2)
+
+
+def mase(y: Array, y_hat: Array, scale: float) -> float:
+    """Mean absolute scaled error: mean|ŷ − y| ÷ `naive_mae` of the history.
+
+    Parameters
+    ----------
+    y, y_hat
+        (H,) units sold and forecast.
+    scale
+        `naive_mae` of the history before them; NaN where it is undefined.
+
+    Returns
+    -------
+    float
+        NaN if no week is known, or the scale is not.
+
+    Source: Hyndman & Koehler 2006, doi:10.1016/j.ijforecast.2006.03.001.
+    """
+    return _mean(np.abs(y_hat - y), y) / scale
+
+
+def rmsse(y: Array, y_hat: Array, scale: float) -> float:
+    """Root mean squared scaled error: √(mean (ŷ − y)² ÷ `naive_mse` of the history).
+
+    Parameters
+    ----------
+    y, y_hat
+        (H,) units sold and forecast.
+    scale
+        `naive_mse` of the history before them; NaN where it is undefined.
+
+    Returns
+    -------
+    float
+        NaN if no week is known, or the scale is not.
+
+    Source: Makridakis et al. 2022, doi:10.1016/j.ijforecast.2021.11.013 (M5).
+    """
+    return float(np.sqrt(_mean((y_hat - y) ** 2, y) / scale))
+
+
+def pinball(y: Array, y_hat: Array, q: float) -> float:
+    """Pinball loss of a quantile: mean of q·(y − ŷ) where y is above ŷ, (1 − q)·(ŷ − y) where it is below; in units.
+
+    Parameters
+    ----------
+    y, y_hat
+        (H,) units sold, and the quantile forecast.
+    q
+        which quantile, between 0 and 1.
+
+    Returns
+    -------
+    float
+        NaN if no week is known.
+
+    Source: Koenker & Bassett 1978, doi:10.2307/1913643.
+    """
+    return _mean(np.maximum(q * (y - y_hat), (q - 1) * (y - y_hat)), y)
+
+
+def scaled_crps(y: Array, quantiles: Array, qs: Array) -> float:
+    """Continuous ranked probability score by quantiles: twice their mean pinball loss ÷ mean|y|, a fraction.
+
+    Parameters
+    ----------
+    y
+        (H,) units sold.
+    quantiles
+        (Q, H) quantile forecasts.
+    qs
+        (Q,) which quantiles, between 0 and 1.
+
+    Returns
+    -------
+    float
+        NaN if no week is known, nothing was sold, or there is no quantile.
+
+    Source: Rangapuram et al. 2021, 'End-to-end learning of coherent probabilistic forecasts', ICML.
+    """
+    if not len(qs):
+        return float("nan")
+    losses = [pinball(y, y_hat, float(q)) for y_hat, q in zip(quantiles, qs, strict=True)]
+    return _ratio(2 * float(np.mean(losses)), _mean(np.abs(y), y))
+
+
+def coverage(y: Array, lo: Array, hi: Array) -> float:
+    """The share of weeks whose sales are within the interval, bounds included.
+
+    Parameters
+    ----------
+    y, lo, hi
+        (H,) units sold, and the bounds.
+
+    Returns
+    -------
+    float
+        NaN if no week is known.
+    """
+    return _mean(np.where(np.isnan(lo + hi), np.nan, (lo <= y) & (y <= hi)), y)
+
+
+def mean_width(y: Array, lo: Array, hi: Array) -> float:
+    """The mean width of an interval over the weeks that are known, in units; NaN if none is."""
+    return _mean(hi - lo, y)
+
+
+def msis(y: Array, lo: Array, hi: Array, level: float, scale: float) -> float:
+    """Mean scaled interval score: width, plus 2 ÷ α of what sales lie outside, ÷ `naive_mae` of the history.
+
+    Parameters
+    ----------
+    y, lo, hi
+        (H,) units sold, and the bounds.
+    level
+        the interval's level in percent; α is 1 − level ÷ 100.
+    scale
+        `naive_mae` of the history before them; NaN where it is undefined.
+
+    Returns
+    -------
+    float
+        NaN if no week is known, or the scale is not.
+
+    Source: Gneiting & Raftery 2007, doi:10.1198/016214506000001437; scaled as in M4.
+    """
+    outside = np.maximum(lo - y, 0) + np.maximum(y - hi, 0)
+    return _mean(hi - lo + 2 / (1 - level / 100) * outside, y) / scale
+
+
+def value_added(error: float, benchmark_error: float) -> float:
+    """Forecast value added: the share of a benchmark's error that a forecast takes away; negative when it adds.
+
+    Parameters
+    ----------
+    error, benchmark_error
+        one metric of both, over the same weeks.
+
+    Returns
+    -------
+    float
+        NaN if either is undefined, or the benchmark made no error.
+
+    Source: Gilliland 2010, 'The Business Forecasting Deal', ch. 4.
+    """
+    return 1 - _ratio(error, benchmark_error)
+
+
+def _known(y: Array) -> Array:
+    return ~np.isnan(y)
+
+
+def _total(values: Array, y: Array) -> float:
+    return float(values[_known(y)].sum())
+
+
+def _mean(values: Array, y: Array) -> float:
+    known = values[_known(y)]
+    return float(known.mean()) if len(known) else float("nan")
+
+
+def _scale(changes: Array) -> float:
+    mean = _mean(changes, changes)
+    return mean if mean > 0 else float("nan")
+
+
+def _ratio(part: float, whole: float) -> float:
+    return part / whole if whole > 0 else float("nan")
