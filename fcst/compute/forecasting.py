@@ -12,7 +12,8 @@ from statistics import NormalDist
 import numpy as np
 
 from fcst.compute import metrics
-from fcst.compute.models import CATALOGUE, COMBINATIONS, MEDIAN, Fit
+from fcst.compute.auto import auto_forecast
+from fcst.compute.models import AUTO, CATALOGUE, MEDIAN, Fit
 from fcst.errors import ComputeError
 from fcst.names import BENCHMARK, HOLDOUT_WEEKS
 from fcst.specs import JobSpec
@@ -21,6 +22,9 @@ MIN_TRAINING_WEEKS = 13
 """Known weeks that must remain before the held-out ones for accuracy to be measured."""
 
 TOO_SHORT = "too short a history"
+
+NAMED_MODELS = 3
+"""Models of a combination that are named with their weight; there may be two dozen."""
 
 RECENT_WEEKS = 8
 """Weeks that the recent mean looks back."""
@@ -150,8 +154,26 @@ def _forecast_all(
             made[fit.made_by] = _try_fit(fit, y, h, level)
         return made[fit.made_by]
 
-    forecasts = {name: _median(attempt, name) if name in COMBINATIONS else _single(attempt, name) for name in models}
-    return forecasts, _note(made, len(y))
+    notes: list[str] = []
+    forecasts = {}
+    for name in models:
+        if name == AUTO:
+            forecasts[name], note = _auto(y, h, level, tell)
+            notes += [f"{AUTO}: {note}"] if note else []
+        else:
+            forecasts[name] = _median(attempt) if name == MEDIAN else _single(attempt, name)
+    return forecasts, "; ".join(filter(None, [*notes, _note(made, len(y))]))
+
+
+def _auto(y: np.ndarray, h: int, level: tuple[int, ...], tell: Callable[[str], None]) -> tuple[Forecast, str]:
+    """The forecast of Auto, and what should be known of it. The mean of a few weeks is told as a fallback."""
+    found = auto_forecast(y, h, level, tell)
+    if not found.weights:
+        made_by = "Mean" if np.ptp(y) else "Constant"
+        return replace(_tidy(found.mean, found.lo, found.hi, made_by), is_fallback=bool(np.ptp(y) > 0)), found.note
+    shares = [f"{name} {share:.0%}" for name, share in list(found.weights.items())[:NAMED_MODELS]]
+    others = [f"{len(found.weights) - len(shares)} more"] if len(found.weights) > len(shares) else []
+    return _tidy(found.mean, found.lo, found.hi, ", ".join([*shares, *others])), found.note
 
 
 def _note(made: dict[str, Forecast | str], n_weeks: int) -> str:
@@ -173,7 +195,7 @@ def _single(attempt: Callable[[Fit], Forecast | str], name: str) -> Forecast:
     raise ComputeError(f"{name} could not be computed, nor what stands in for it ({'; '.join(reasons)}).")
 
 
-def _median(attempt: Callable[[Fit], Forecast | str], name: str) -> Forecast:
+def _median(attempt: Callable[[Fit], Forecast | str]) -> Forecast:
     """The median of all models, week by week; its bounds are the medians of their bounds, widened to hold it.
 
     A fallback that two models share counts once, and the recent mean only where there is nothing else.

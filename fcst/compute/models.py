@@ -113,7 +113,7 @@ CATALOGUE: dict[str, Model] = {
 
 _ALL = ", ".join(CATALOGUE)
 COMBINATIONS = {
-    AUTO: f"the choice of fcst, for now the median of {_ALL}",
+    AUTO: "for each item a weighted mean of up to 24 models, those most that its own past says are best",
     MEDIAN: f"the median, week by week, of {_ALL}",
 }
 

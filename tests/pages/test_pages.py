@@ -432,9 +432,7 @@ def test_forecasts_begin_with_the_sum_and_go_on_to_an_item(finished: int) -> Non
     assert "the sum of 6 forecasts" in words(at)
     item.set_value("item3").run()
     said = words(at)
-    assert (
-        "Item item3" in said and "WAPE, last 13 weeks held out" in said and "Made by Median" in said.replace("\\", "")
-    )
+    assert "Item item3" in said and "WAPE, last 13 weeks held out" in said and "Made by" in said and "more." in said
     assert not at.exception and not at.error
 
 

@@ -183,7 +183,7 @@ def test_note_names_what_the_history_is_too_short_for(n_weeks: int) -> None:
 
 @SHORT_HISTORY
 def test_combination_counts_a_shared_fallback_once(n_weeks: int) -> None:
-    combined = forecast_item(seasonal(n_weeks), plain_spec("Auto")).forecasts["Auto"]
+    combined = forecast_item(seasonal(n_weeks), plain_spec("Median")).forecasts["Median"]
     members = [name for name in dict.fromkeys(SHORT[n_weeks]) if name not in ("Naive", "RecentMean")] or ["RecentMean"]
     expected = f"Median of {', '.join(members)}" if len(members) > 1 else members[0]
     assert combined.made_by == expected
@@ -389,9 +389,8 @@ def test_other_models_asked_for_do_not_matter(three_years: ItemForecast) -> None
 # The median
 
 
-@pytest.mark.parametrize("name", ["Median", "Auto"])
-def test_median_is_the_median_of_all_models_week_by_week(three_years: ItemForecast, name: str) -> None:
-    median = three_years.forecasts[name]
+def test_median_is_the_median_of_all_models_week_by_week(three_years: ItemForecast) -> None:
+    median = three_years.forecasts["Median"]
     members = [three_years.forecasts[member] for member in CATALOGUE]
     np.testing.assert_array_equal(median.mean, np.median([f.mean for f in members], axis=0))
     lo, hi = (np.median([getattr(f, side) for f in members], axis=0) for side in ("lo", "hi"))

@@ -1,0 +1,156 @@
+"""Auto on real series: how near it comes on weeks it has not seen, how much its intervals hold, what it costs.
+
+    python tests/benchmarks/accuracy.py [SET …] [--back N] [--limit N]
+
+The sets are `m4` (the competition's weekly series and its test weeks), `online` (Online Retail II, items of 73 weeks or
+more), `stores` (Store Item Demand) and `sample` (the bundled one). All but the last are read from `../shared/data`.
+Scored are the last 13 weeks. With `--back N` all ends 13 · N weeks earlier: rules are chosen there, never on the last.
+"""
+
+import argparse
+import os
+import sys
+import time
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+import numpy as np  # noqa: E402
+import pandas as pd  # noqa: E402
+
+from fcst.compute import metrics  # noqa: E402
+from fcst.compute.auto import auto_forecast, demand_class  # noqa: E402
+from fcst.names import HOLDOUT_WEEKS as H  # noqa: E402
+from fcst.settings import PROJECT  # noqa: E402
+
+SHARED = PROJECT.parent / "shared" / "data"
+LEVELS = (80, 95)
+Series = dict[str, np.ndarray]
+
+
+def read_m4() -> Series:
+    folder = SHARED / "m4_weekly"
+    train = pd.read_csv(folder / "train.csv").sort_values("t").groupby("unique_id")["y"]
+    test = pd.read_csv(folder / "test.csv").sort_values("h").groupby("unique_id")["y"]
+    return {key: np.r_[part.to_numpy(float), test.get_group(key).to_numpy(float)] for key, part in train}
+
+
+def read_online() -> Series:
+    first, second = (pd.read_parquet(path) for path in sorted((SHARED / "online_retail_ii").glob("*.parquet")))
+    parts = [
+        frame.set_axis(["receipt", "item", "text", "units", "date", *frame.columns[5:]], axis=1)[
+            ["item", "units", "date"]
+        ]
+        for frame in (first, second)
+    ]
+    parts = [part.assign(date=pd.to_datetime(part["date"]), item=part["item"].astype(str)) for part in parts]
+    parts[1] = parts[1][parts[1]["date"] > parts[0]["date"].max()]  # the files overlap
+    rows = pd.concat(parts)
+    series = weekly(rows[rows["item"].str.match(r"\d{5}")])  # the others are postage, fees, and the like
+    return {key: y for key, y in series.items() if len(y) >= 73}
+
+
+def read_stores() -> Series:
+    with zipfile.ZipFile(SHARED / "store_item_demand" / "demand-forecasting.zip") as archive:
+        rows = pd.read_csv(archive.open("train.csv"), parse_dates=["date"])
+    return weekly(rows.assign(item=rows["store"].astype(str) + "_" + rows["item"].astype(str), units=rows["sales"]))
+
+
+def read_sample() -> Series:
+    (path,) = (PROJECT / "data" / "sample").glob("train.csv*")
+    return weekly(
+        pd.read_csv(path, parse_dates=["date"], usecols=["date", "item_nbr", "unit_sales"]).rename(
+            columns={"item_nbr": "item", "unit_sales": "units"}
+        )
+    )
+
+
+SETS = {"m4": read_m4, "online": read_online, "stores": read_stores, "sample": read_sample}
+
+
+def weekly(rows: pd.DataFrame) -> Series:
+    """Units by item and whole week to Saturday, from the first sale on; returns netted, a week below zero is 0."""
+    days = rows["date"].dt.normalize()
+    ends = days + pd.to_timedelta((5 - days.dt.dayofweek) % 7, unit="D")
+    is_whole = (ends - pd.Timedelta(days=6) >= days.min()) & (ends <= days.max())
+    table = rows[is_whole].pivot_table(index=ends[is_whole], columns="item", values="units", aggfunc="sum")
+    table = table.reindex(pd.date_range(table.index.min(), table.index.max(), freq="7D")).fillna(0).clip(lower=0)
+    columns = ((str(key), table[key].to_numpy(float)) for key in table)
+    return {key: y[np.flatnonzero(y)[0] :] for key, y in columns if y.any()}
+
+
+def score(y: np.ndarray, actual: np.ndarray) -> dict[str, float]:
+    begin = time.process_time()
+    found = auto_forecast(y, H, LEVELS)
+    seconds = time.process_time() - begin
+    mae, mse, naive = metrics.naive_mae(y), metrics.naive_mse(y), np.full(H, y[-1])
+    row = {
+        "is_dense": demand_class(y) in ("smooth", "erratic"),
+        "sells_always": (y == 0).mean() < 0.1,
+        "abs_error": np.abs(found.mean - actual).sum(),
+        "error": (found.mean - actual).sum(),
+        "actual": actual.sum(),
+        "mase": metrics.mase(actual, found.mean, mae),
+        "rmsse": metrics.rmsse(actual, found.mean, mse),
+        "smape": metrics.smape(actual, found.mean),
+        "naive_mase": metrics.mase(actual, naive, mae),
+        "naive_smape": metrics.smape(actual, naive),
+        "seconds": seconds,
+    }
+    for level, lo, hi in zip(LEVELS, found.lo, found.hi, strict=True):
+        row[f"coverage_{level}"] = metrics.coverage(actual, lo, hi)
+        row[f"msis_{level}"] = metrics.msis(actual, lo, hi, level, mae)
+    return row
+
+
+def tell(name: str, rows: pd.DataFrame) -> Iterator[str]:
+    yield f"{name}: {len(rows):,} series, {1e3 * rows['seconds'].mean():.0f} ms of a processor each"
+    if name == "m4":
+        owa = (rows["mase"].mean() / rows["naive_mase"].mean() + rows["smape"].mean() / rows["naive_smape"].mean()) / 2
+        yield (
+            f"    sMAPE {100 * rows['smape'].mean():.3f}, MASE {rows['mase'].mean():.3f}, OWA {owa:.4f}; "
+            f"Naive {100 * rows['naive_smape'].mean():.3f}, {rows['naive_mase'].mean():.3f} (published: 9.161, 2.777)"
+        )
+    yield f"    total bias {rows['error'].sum() / rows['actual'].sum():+.1%}"
+    for what, part in (
+        ("smooth, erratic", rows[rows["is_dense"]]),
+        ("intermittent, lumpy", rows[~rows["is_dense"]]),
+    ):
+        if len(part):
+            yield (
+                f"    {what:<20} n {len(part):>5,}  WAPE {part['abs_error'].sum() / part['actual'].sum():.4f}  "
+                f"MASE {part['mase'].mean():.4f}  RMSSE {part['rmsse'].mean():.4f}"
+            )
+    for what, part in (
+        ("under 10 % zeros", rows[rows["sells_always"]]),
+        ("more zeros", rows[~rows["sells_always"]]),
+    ):
+        if len(part):
+            held = [
+                f"{level} %: {part[f'coverage_{level}'].mean():.1%}, MSIS {part[f'msis_{level}'].mean():.2f}"
+                for level in LEVELS
+            ]
+            yield f"    {what:<20} n {len(part):>5,}  " + "  ".join(held)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("sets", nargs="*", default=list(SETS), metavar="SET")
+    parser.add_argument("--back", type=int, default=0, help="quarters that all ends earlier")
+    parser.add_argument("--limit", type=int, help="of a set this many series at random, always the same")
+    args = parser.parse_args()
+    for name in args.sets:
+        series = SETS[name]()
+        keys = sorted(series)
+        if args.limit and args.limit < len(keys):
+            keys = np.random.default_rng(0).choice(keys, args.limit, replace=False).tolist()
+        ended = [(series[key], len(series[key]) - H * (1 + args.back)) for key in keys]
+        rows = pd.DataFrame([score(y[:end], y[end : end + H]) for y, end in ended if end > 0])
+        print(*tell(name, rows), sep="\n", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,191 @@
+"""Auto: chosen by the item's own past, the same every time, sound for any history, and blind to what comes after."""
+
+import numpy as np
+import pytest
+
+from fcst.compute.auto import (
+    MAX_WEEKS,
+    MIN_TRAINING,
+    AutoForecast,
+    auto_forecast,
+    backtest_weights,
+    cap_spikes,
+    demand_class,
+    rule_of,
+    trimmed_mean,
+)
+from fcst.compute.candidates import candidate_forecasts
+from fcst.names import HOLDOUT_WEEKS, SEASON_LENGTH
+
+RNG = np.random.default_rng(7)
+WEEKS = np.arange(240)
+SEASONAL = np.maximum(60 + 25 * np.sin(2 * np.pi * WEEKS / 52.18) + RNG.normal(0, 4, 240), 0)
+NOISE = RNG.gamma(4.0, 10.0, 240)
+SPARSE = RNG.poisson(0.3, 240).astype(float)
+PROMOTED = NOISE * np.where(RNG.random(240) < 0.08, 6.0, 1.0)
+
+
+def silent(name: str) -> None:
+    pass
+
+
+def bytes_of(found: AutoForecast) -> bytes:
+    return found.mean.tobytes() + found.lo.tobytes() + found.hi.tobytes()
+
+
+# What it is for
+
+
+def test_it_follows_a_season_where_there_is_one_and_not_where_there_is_none() -> None:
+    truth = 60 + 25 * np.sin(2 * np.pi * np.arange(240, 253) / 52.18)
+    assert np.abs(auto_forecast(SEASONAL, 13, ()).mean - truth).mean() < 4
+    steady = auto_forecast(NOISE, 13, ()).mean
+    assert steady.mean() == pytest.approx(NOISE.mean(), rel=0.15) and np.ptp(steady) < 0.5 * NOISE.mean()
+
+
+def test_weights_tell_who_made_it() -> None:
+    found = auto_forecast(SEASONAL, 13, ())
+    assert sum(found.weights.values()) == pytest.approx(1)
+    assert list(found.weights.values()) == sorted(found.weights.values(), reverse=True)
+    assert set(found.weights) == set(rule_of("smooth", 240).pool), "every candidate could be fitted"
+    assert found.weights["Naive"] < 1 / len(found.weights) / 2
+
+
+def test_expected_demand_of_a_sparse_item_is_its_mean_and_not_zero() -> None:
+    assert auto_forecast(SPARSE, 13, ()).mean.mean() == pytest.approx(SPARSE[-104:].mean(), rel=0.35)
+
+
+def test_one_huge_week_does_not_carry_the_forecast_away() -> None:
+    spiked = SEASONAL.copy()
+    spiked[150] = 1e6
+    np.testing.assert_allclose(auto_forecast(spiked, 13, ()).mean, auto_forecast(SEASONAL, 13, ()).mean, rtol=0.25)
+
+
+def test_a_long_history_is_its_last_ten_years() -> None:
+    y = np.resize(SEASONAL, MAX_WEEKS + 40)
+    assert bytes_of(auto_forecast(y, 4, (80,))) == bytes_of(auto_forecast(y[-MAX_WEEKS:], 4, (80,)))
+
+
+# Whatever the history
+
+
+ODD = {
+    "one week": np.array([5.0]),
+    "seven weeks": np.array([3.0, 0, 4, 8, 1, 2, 6]),
+    "eight weeks": np.array([3.0, 0, 4, 8, 1, 2, 6, 5]),
+    "under a year": SEASONAL[:40],
+    "over a year": SEASONAL[:70],
+    "two years": SEASONAL[:104],
+    "all zero": np.zeros(120),
+    "constant": np.full(120, 7.0),
+    "ended long ago": np.r_[NOISE[:150], np.zeros(60)],
+    "one sale": np.r_[np.zeros(119), 40.0],
+    "one huge week": np.r_[SEASONAL[:119], 1e9],
+    "long zero runs": NOISE * (WEEKS // 26 % 2),
+    "sparse": SPARSE,
+    "promoted": PROMOTED,
+    "returns": SPARSE - 0.2,
+    "only returns": -NOISE,
+    "fractions": SEASONAL / 1e4,
+    "millions": SEASONAL * 1e7,
+}
+
+
+@pytest.mark.parametrize("h", [1, 13, 60])
+@pytest.mark.parametrize("name", ODD)
+def test_bounds_hold_the_forecast_and_wider_levels_enclose_narrower_ones(name: str, h: int) -> None:
+    found = auto_forecast(ODD[name], h, (1, 50, 80, 95, 99))
+    assert found.mean.shape == (h,) and found.lo.shape == found.hi.shape == (5, h)
+    assert all(np.isfinite(part).all() for part in (found.mean, found.lo, found.hi))
+    assert (found.lo <= found.mean).all() and (found.mean <= found.hi).all()
+    assert (np.diff(found.lo, axis=0) <= 0).all() and (np.diff(found.hi, axis=0) >= 0).all()
+    if ODD[name].min() >= 0 and len(ODD[name]) >= 8:
+        assert (found.lo >= 0).all()
+
+
+@pytest.mark.parametrize(
+    ("name", "note"),
+    [
+        ("one week", "a history of 1 weeks: the mean of them"),
+        ("all zero", "all its 120 weeks are the same"),
+        ("constant", "all its 120 weeks are the same"),
+        ("eight weeks", "no year of history, so its season is not known; too short a history to choose by"),
+        ("under a year", "no year of history"),
+        ("ended long ago", "no sale in the last 60 weeks"),
+        ("over a year", ""),
+    ],
+)
+def test_treatment_of_an_odd_series_is_told(name: str, note: str) -> None:
+    found = auto_forecast(ODD[name], 4, (80,)).note
+    assert found.startswith(note) and bool(found) == bool(note)
+
+
+def test_a_constant_series_has_no_width() -> None:
+    found = auto_forecast(ODD["constant"], 3, (80, 95))
+    assert found.mean.tolist() == [7.0] * 3 and (found.lo == 7).all() and (found.hi == 7).all()
+
+
+# The same every time, and blind
+
+
+def test_the_same_series_has_the_same_forecast_whatever_came_before() -> None:
+    first = [bytes_of(auto_forecast(y, 6, (80,))) for y in (SEASONAL, SPARSE, PROMOTED)]
+    again = [bytes_of(auto_forecast(y.copy(), 6, (80,))) for y in (PROMOTED, SPARSE, SEASONAL)]
+    assert first == again[::-1]
+
+
+def test_candidates_do_not_see_what_comes_after_their_cutoff() -> None:
+    """A jump planted behind the cutoff of every window changes the errors, and no forecast that they are taken of."""
+    jumped = SEASONAL.copy()
+    cutoff = len(SEASONAL) - HOLDOUT_WEEKS
+    jumped[cutoff:] *= 50
+    pool = rule_of("smooth", cutoff).pool
+    seen = [candidate_forecasts(cap_spikes(y[:cutoff]), 13, pool, SEASON_LENGTH, silent) for y in (SEASONAL, jumped)]
+    assert list(seen[0]) == list(seen[1]) == list(pool)
+    assert all((seen[0][name] == seen[1][name]).all() for name in pool)
+
+
+def test_every_candidate_is_told_before_it_is_fitted() -> None:
+    told: list[str] = []
+    auto_forecast(SEASONAL[:120], 13, (), told.append)
+    pool = rule_of("smooth", 120).pool
+    assert set(told) <= set(pool) and told.count("AutoETS") == 4, "the forecast, and three windows"
+    assert 120 - 3 * HOLDOUT_WEEKS >= MIN_TRAINING
+
+
+# Its parts
+
+
+@pytest.mark.parametrize(
+    ("y", "expected"),
+    [([5, 6, 5, 6], "smooth"), ([1, 30, 2, 1], "erratic"), ([0, 5, 0, 5], "intermittent"), ([0, 1, 0, 40], "lumpy")],
+)
+def test_demand_class(y: list[float], expected: str) -> None:
+    assert demand_class(np.array(y, dtype=float)) == expected
+
+
+def test_weights_fall_with_the_error_and_are_shrunk_to_equal() -> None:
+    rule = rule_of("smooth", 240)
+    actual = np.full((2, 13), 10.0)
+    past = np.stack([actual + error for error in (1.0, 2.0, 4.0)], axis=1)
+    weights = backtest_weights(past, actual, rule, np.ones(3))
+    relative = (np.array([0.5, 1.0, 2.0]) * 2 + 1) / 3 + 0.02
+    np.testing.assert_allclose(weights, relative**-4 / (relative**-4).sum(), rtol=1e-6)
+    np.testing.assert_allclose(backtest_weights(past[:0], actual[:0], rule, np.ones(3)), 1 / 3)
+
+
+def test_trimmed_mean_is_of_the_middle_of_the_weight() -> None:
+    forecasts = np.array([[100.0], [1.0], [2.0], [3.0]])
+    even = np.full(4, 0.25)
+    assert trimmed_mean(forecasts, even, 1.0) == pytest.approx(106 / 4)
+    assert trimmed_mean(forecasts, even, 0.5) == pytest.approx(2.5), "half of the weight: the two in the middle"
+    assert trimmed_mean(forecasts, np.array([0.01, 0.97, 0.01, 0.01]), 0.5) == pytest.approx(1.0)
+
+
+def test_only_short_runs_of_huge_weeks_are_capped() -> None:
+    y = np.resize([9.0, 10.0, 11.0], 60)
+    y[20], y[30:32], y[40:43] = 500.0, 500.0, 500.0
+    capped = cap_spikes(y)
+    assert capped[20] == capped[30] == capped[31] < 40
+    assert (capped[40:43] == 500).all(), "three weeks in a row are a level"
+    assert cap_spikes(y[:7]) is not None and (cap_spikes(y[:7]) == y[:7]).all()
