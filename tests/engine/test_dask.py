@@ -29,7 +29,7 @@ def start(dask: Dask, start_supervisor) -> Callable[..., None]:
         start_supervisor(FCST_DASK_SCHEDULER=dask.address, FCST_LEASE_S="5")
         for _ in range(n_workers):
             dask.start_worker(**env)
-        wait_until(lambda: workers.list_live() and not workers.list_live()[0]["problem"], 60, "for the cluster")
+        wait_until(lambda: [w["problem"] for w in workers.list_live()] == [""], 60, "for the cluster")
 
     return run
 
