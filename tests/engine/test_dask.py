@@ -38,7 +38,7 @@ def test_a_lost_worker_and_a_lost_scheduler_lose_nothing(dask: Dask, start, load
     dataset = load_dataset(n_items=30)
     start(2)
     job_id = submit(dataset, 30, SLOW)
-    wait_until(lambda: is_processing(job_id), 60, "for a batch to be processed")
+    wait_until(lambda: jobs.get_job(job_id)["batches"].get("processing") == 2, 60, "for both workers to have a batch")
     os.kill(dask.workers[0].pid, signal.SIGKILL)
     wait_until(lambda: reasons_of(job_id), 30, "for the loss to be noticed")
     dask.kill()
