@@ -8,7 +8,13 @@ import plotly.graph_objects as go
 HISTORY = "#73889b"
 FORECAST = "#1590a2"
 PROMO = "#c9822b"
+BACKTEST = "#a35fb0"
+COMPARED_WEEKS = 104
 _BAND = "21, 144, 162"
+
+SERIES = ("#1590a2", "#c9822b", "#a35fb0", "#5b8c3a", "#c0504d", "#5b76c4", "#8a6d3b", "#4f9d8f", "#b06a92", "#73889b")
+"""Colours of lines that stand side by side, told apart also by the colour-blind by their dashes."""
+_DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
 
 
 def sales_chart(totals: pd.DataFrame, has_promo: bool, dropped: pd.DataFrame | None = None) -> go.Figure:
@@ -86,8 +92,14 @@ def coverage_chart(coverage: dict[str, Any]) -> go.Figure:
     return figure
 
 
-def forecast_chart(history: pd.DataFrame, forecast: pd.DataFrame, levels: list[int]) -> go.Figure:
-    """History, forecast and its intervals.
+def forecast_chart(
+    history: pd.DataFrame,
+    forecast: pd.DataFrame,
+    levels: list[int],
+    backtests: pd.DataFrame | None = None,
+    others: dict[str, pd.DataFrame] | None = None,
+) -> go.Figure:
+    """History, forecast and its intervals; where asked, what was forecast earlier, and what other models say.
 
     Parameters
     ----------
@@ -95,6 +107,10 @@ def forecast_chart(history: pd.DataFrame, forecast: pd.DataFrame, levels: list[i
         `wk_end_dt, unit_sales`; a missing week is NaN, a gap in the line.
     forecast
         `wk_end_dt, forecast, lo_80, hi_80, …`.
+    backtests
+        `cutoff, wk_end_dt, forecast`: a line for each cutoff, over the history.
+    others
+        a model's name -> `wk_end_dt, forecast`.
     """
     figure = go.Figure()
     for number, level in enumerate(sorted(levels, reverse=True)):
@@ -125,6 +141,27 @@ def forecast_chart(history: pd.DataFrame, forecast: pd.DataFrame, levels: list[i
         line={"color": FORECAST, "width": 2.4},
         hovertemplate="%{y:,.1f} units<extra>forecast</extra>",
     )
+    cutoffs = [] if backtests is None else list(backtests.groupby("cutoff"))
+    for number, (_, weeks) in enumerate(cutoffs):
+        figure.add_scatter(
+            mode="lines",
+            x=weeks["wk_end_dt"],
+            y=weeks["forecast"],
+            name="backtest",
+            legendgroup="backtest",
+            showlegend=number == 0,
+            line={"color": BACKTEST, "width": 1.8, "dash": "dash"},
+            hovertemplate="%{y:,.1f} units<extra>backtest</extra>",
+        )
+    for number, (name, weeks) in enumerate((others or {}).items()):
+        figure.add_scatter(
+            mode="lines",
+            x=weeks["wk_end_dt"],
+            y=weeks["forecast"],
+            name=name,
+            line={"color": SERIES[(number + 1) % len(SERIES)], "width": 1.4, "dash": _DASHES[(number + 1) % 5]},
+            hovertemplate=f"%{{y:,.1f}} units<extra>{name}</extra>",
+        )
     for level in sorted(levels):
         for side, word in (("lo", "low"), ("hi", "high")):
             figure.add_scatter(
@@ -136,17 +173,82 @@ def forecast_chart(history: pd.DataFrame, forecast: pd.DataFrame, levels: list[i
                 showlegend=False,
                 hovertemplate=f"%{{y:,.1f}} units<extra>{level} % {word}</extra>",
             )
-    return _styled(figure, height=380)
+    _styled(figure, height=380)
+    if cutoffs or others:  # which are too near each other in the whole history
+        since = history["wk_end_dt"].iloc[-min(len(history), COMPARED_WEEKS)]
+        figure.update_xaxes(range=[since, forecast["wk_end_dt"].iloc[-1]])
+    return figure
+
+
+def horizon_chart(by_horizon: pd.DataFrame) -> go.Figure:
+    """The error of each model by weeks ahead.
+
+    Parameters
+    ----------
+    by_horizon
+        `model, step, wape`; a fraction, NaN where undefined. Models in the order in which they are drawn.
+    """
+    figure = go.Figure()
+    for number, (name, rows) in enumerate(by_horizon.groupby("model", sort=False)):
+        figure.add_scatter(
+            mode="lines+markers",
+            x=rows["step"],
+            y=rows["wape"],
+            name=str(name),
+            marker={"size": 5},
+            line={"color": SERIES[number % len(SERIES)], "width": 2, "dash": _DASHES[number % 5]},
+            hovertemplate=f"%{{y:.1%}}<extra>{name}</extra>",
+        )
+    figure.update_layout(
+        **_LAYOUT,
+        height=300,
+        hovermode="x unified",
+        xaxis={"title": "weeks ahead", "dtick": 1, "hoverformat": "d"},
+        yaxis={"title": "WAPE", "rangemode": "tozero", "tickformat": ".0%"},
+    )
+    return figure
+
+
+def distribution_chart(wapes: pd.Series) -> go.Figure:
+    """How many items have which error; those beyond 200 % stand in the last column.
+
+    Parameters
+    ----------
+    wapes
+        one an item, a fraction; undefined ones are left out.
+    """
+    known = pd.to_numeric(wapes).dropna()
+    figure = go.Figure(
+        go.Histogram(
+            x=known.clip(upper=1.999),
+            xbins={"start": 0, "end": 2, "size": 0.1},
+            marker={"color": FORECAST, "line": {"width": 1, "color": "rgba(0, 0, 0, 0)"}},
+            hovertemplate="%{y:,} items<br>WAPE %{x}<extra></extra>",
+        )
+    )
+    figure.update_layout(
+        **_LAYOUT,
+        height=300,
+        bargap=0.06,
+        xaxis={"title": "WAPE of the item (the last column: 190 % and more)", "tickformat": ".0%", "range": [0, 2]},
+        yaxis={"title": "items", "tickformat": ",d"},
+    )
+    return figure
+
+
+_LAYOUT: dict[str, Any] = {
+    "margin": {"l": 8, "r": 8, "t": 8, "b": 8},
+    "legend": {"orientation": "h", "yanchor": "bottom", "y": 1.02, "x": 0},
+}
 
 
 def _styled(figure: go.Figure, height: int) -> go.Figure:
     most = pd.concat([pd.Series(trace.y, dtype=float) for trace in figure.data]).max()
     tickformat = "~s" if most >= 10 else "~g"  # ~s writes a half as 500m
     figure.update_layout(
+        **_LAYOUT,
         height=height,
-        margin={"l": 8, "r": 8, "t": 8, "b": 8},
         hovermode="x unified",
-        legend={"orientation": "h", "yanchor": "bottom", "y": 1.02, "x": 0},
         xaxis={"hoverformat": "week ending %a %d %b %Y", "title": None},
         yaxis={"title": "units a week", "rangemode": "tozero", "tickformat": tickformat},
     )

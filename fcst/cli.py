@@ -18,7 +18,7 @@ from fcst import logs
 from fcst.errors import BadRows, FcstError, InputError
 from fcst.names import WEEKDAYS
 from fcst.settings import limit_compute_threads, load_settings
-from fcst.specs import DECIMALS, DUPLICATES, RETURNS, ROLES, Mapping
+from fcst.specs import DECIMALS, DUPLICATES, RETURNS, ROLES, JobSpec, Mapping
 
 DONE, FAILED, REFUSED = 0, 1, 2
 
@@ -105,6 +105,13 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--horizon", type=int, default=13, metavar="WEEKS")
     sub.add_argument("--level", default="80,95", metavar="P,P", help="interval levels in percent")
     sub.add_argument("--batch-size", type=int, metavar="N", help="items of a batch")
+    sub.add_argument(
+        "--backtest",
+        type=int,
+        default=JobSpec.n_windows,
+        metavar="N",
+        help="windows of 13 weeks of the past on which accuracy is measured (default: %(default)s; 0: not at all)",
+    )
     sub.add_argument("--name", default="", help="a name for the run")
     sub.add_argument("--wait", action="store_true", help="wait for its end; exit 1 unless every item completed")
     takes_json(sub)
@@ -122,6 +129,13 @@ def _parser() -> argparse.ArgumentParser:
 
     sub = command("retry", _retry, "run the failed and cancelled items of a run again")
     sub.add_argument("job", type=int, metavar="JOB")
+
+    sub = command("metrics", _metrics, "the accuracy of a run, measured on windows of the past")
+    sub.add_argument("job", type=int, metavar="JOB")
+    sub.add_argument(
+        "--by", default="model", metavar="WHAT", help="model, item, family, demand_class, window or horizon"
+    )
+    takes_json(sub)
 
     sub = command("export", _export, "write the forecasts of a run")
     sub.add_argument("job", type=int, metavar="JOB")
@@ -268,14 +282,14 @@ def _submit(args: argparse.Namespace) -> int:
     level = _parse_levels(args.level)
     models = [name for name in args.models.split(",") if name.strip()]
     # What needs no database is refused first: a typing error must not start a server.
-    jobs.make_spec(1 if args.items is None else args.items, models, args.horizon, level, args.batch_size)
+    jobs.make_spec(1 if args.items is None else args.items, models, args.horizon, level, args.batch_size, args.backtest)
     _prepare()
     dataset = datasets.find_dataset(args.dataset)
     if args.item:
         items = jobs.choose_named(dataset, args.item)
     else:
         items = jobs.choose_largest(dataset, dataset["n_items"] if args.items is None else args.items)
-    spec = jobs.make_spec(len(items), models, args.horizon, level, args.batch_size)
+    spec = jobs.make_spec(len(items), models, args.horizon, level, args.batch_size, args.backtest)
     job_id = jobs.submit_job(dataset["dataset_id"], items, spec, name=args.name)
     job = jobs.wait_for_job(job_id) if args.wait else jobs.get_job(job_id)
     if args.json:
@@ -375,6 +389,27 @@ def _retry(args: argparse.Namespace) -> int:
     n_items = jobs.retry_job(args.job)
     _say(f"Job {args.job}: {n_items:,} items run again." if n_items else f"Job {args.job}: nothing to run again.")
     return DONE
+
+
+def _metrics(args: argparse.Namespace) -> int:
+    from fcst.services import accuracy, jobs
+
+    _prepare()
+    frame = accuracy.list_accuracy(jobs.get_job(args.job), args.by)
+    rows = frame.astype(object).where(frame.notna(), None).to_dict("records")
+    if args.json:
+        _print_json(rows)
+    elif not rows:
+        _say(f"Job {args.job} has no measured accuracy: no backtest was asked for, or all its histories are too short.")
+    else:
+        table = [{key: _fraction(value) for key, value in row.items()} for row in rows]
+        hidden = ("n_windows", "n_unsold", "n_unscaled", "actual")
+        _print_table(table, *(column for column in frame if column not in hidden))
+    return DONE
+
+
+def _fraction(value: Any) -> Any:
+    return "undefined" if value is None else f"{value:.4f}" if isinstance(value, float) else value
 
 
 def _export(args: argparse.Namespace) -> int:

@@ -8,13 +8,16 @@ SEASON_LENGTH = 52
 """Weeks of a year, as the seasonal models count them."""
 
 HOLDOUT_WEEKS = 13
-"""Weeks held out to measure accuracy: a quarter of a year."""
+"""Weeks of a window of the past on which accuracy is measured: a quarter of a year. Windows do not overlap."""
 
 ENDED_AFTER_WEEKS = 26
 """An item without a sale for so many weeks at the end of its dataset is flagged as ended."""
 
 BENCHMARK = "SeasonalNaive"
 """The model that every other's accuracy is shown against."""
+
+BENCHMARKS = (BENCHMARK, "Naive")
+"""The models that are measured in every run, whatever was asked for: forecast value is what is added to these."""
 
 NEW_WITHIN_WEEKS = 26
 """An item whose first sale is among so many last weeks of its dataset is flagged as new."""

@@ -9,6 +9,7 @@ from fcst.names import WEEKDAYS
 
 MAX_HORIZON = 104
 MAX_BATCH_SIZE = 1_000
+MAX_WINDOWS = 12
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class JobSpec:
     batch_size
         items of one batch, the unit that is run and retried.
     n_windows
-        held-out windows at the end of the history on which accuracy is measured: 0 (not at all) or 1.
+        windows of 13 weeks at the end of the history on which accuracy is measured; 0: it is not.
     item_limit_s
         seconds that computing one item may take; an item that takes longer fails alone.
     process_memory
@@ -37,7 +38,7 @@ class JobSpec:
     h: int = 13
     level: tuple[int, ...] = (80, 95)
     batch_size: int = 25
-    n_windows: int = 1
+    n_windows: int = 3
     item_limit_s: float = 300.0
     process_memory: int = 4_000_000_000
 
@@ -48,7 +49,7 @@ class JobSpec:
             raise InputError(f"A model is named twice: {', '.join(self.models)}.", "Name each once.")
         _check_whole("The horizon", self.h, 1, MAX_HORIZON, "weeks")
         _check_whole("The batch size", self.batch_size, 1, MAX_BATCH_SIZE, "items")
-        _check_whole("The number of held-out windows", self.n_windows, 0, 1, "windows")
+        _check_whole("The number of backtest windows", self.n_windows, 0, MAX_WINDOWS, "windows")
         for level in self.level:
             _check_whole("An interval level", level, 1, 99, "percent")
         object.__setattr__(self, "level", tuple(sorted(set(self.level))))

@@ -1,20 +1,23 @@
 """Forecasts: of all items together, or of one; with what was sold, how sure they are, and how they did."""
 
 import io
-from collections.abc import Iterable
 from typing import Any
 
 import pandas as pd
 import streamlit as st
 
 from fcst import charts
-from fcst.services import forecasts, jobs
+from fcst.compute.models import AUTO
+from fcst.services import accuracy, forecasts, jobs
 from fcst.states import Outcome
 from fcst.ui import text
+from fcst.ui.accuracy import show_provenance
 from fcst.ui.results import show_notes, show_numbers, show_table
-from fcst.ui.shell import choose, show_page
+from fcst.ui.shell import choose, choose_some, show_page, warn_of_unknown
 
 ALL_ITEMS = ""  # no key of an item is empty
+BACKTEST, OTHERS = "Backtest", "Other models"
+SHOWN_CANDIDATES = 5
 
 
 def main() -> None:
@@ -48,21 +51,24 @@ def main() -> None:
     view = forecasts.total_view(job, model) if row is None else forecasts.item_view(job, unique_id, model)
     show_title(job, row, view)
     show_numbers(job, view, model)
+    shown = choose_some("Show in the chart", [BACKTEST, OTHERS], "show")
     st.plotly_chart(
-        charts.forecast_chart(view.history, view.forecast, job["spec"]["level"]),
+        charts.forecast_chart(
+            view.history,
+            view.forecast,
+            job["spec"]["level"],
+            accuracy.list_backtests(job["job_id"], model, unique_id or None) if BACKTEST in shown else None,
+            other_forecasts(job, unique_id, model, view) if OTHERS in shown else None,
+        ),
         width="stretch",
         key="chart",
         alt="Units a week: history, forecast and its intervals",
     )
     show_notes(job, row, view)
+    if row is not None and (provenance := accuracy.item_provenance(job["job_id"], unique_id)):
+        show_provenance(provenance, model, job)
     show_table(view, job["spec"]["level"])
     show_downloads(job, row)
-
-
-def warn_of_unknown(name: str, known: Iterable[str], words: str) -> None:
-    wanted = st.query_params.get(name)
-    if wanted is not None and wanted not in set(known):
-        st.warning(words.format(text.plain(wanted)))
 
 
 def choose_item(items: pd.DataFrame) -> str:
@@ -74,6 +80,22 @@ def choose_item(items: pd.DataFrame) -> str:
         return f"{key} · {families[key]}" if families[key] else key
 
     return choose("Item (type to search)", [ALL_ITEMS, *families], "item", label)
+
+
+def other_forecasts(job: dict[str, Any], unique_id: str, model: str, view: forecasts.View) -> dict[str, pd.DataFrame]:
+    """What the run's other models say; of an item of Auto also what the heaviest of its candidates do."""
+    others = {}
+    for name in job["spec"]["models"]:
+        if name != model:
+            is_all = unique_id == ALL_ITEMS
+            other = forecasts.total_view(job, name) if is_all else forecasts.item_view(job, unique_id, name)
+            others[name] = other.forecast
+    if model == AUTO and unique_id != ALL_ITEMS:
+        found = accuracy.item_provenance(job["job_id"], unique_id).get("models", {}).get(AUTO, {})
+        for candidate in found.get("candidates", [])[:SHOWN_CANDIDATES]:
+            weeks = view.forecast[["wk_end_dt"]].assign(forecast=candidate["forecast"])
+            others.setdefault(f"{candidate['model']} ({candidate['weight']:.0%})", weeks)
+    return others
 
 
 def show_title(job: dict[str, Any], row: pd.Series | None, view: forecasts.View) -> None:

@@ -5,14 +5,17 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from fcst.compute.models import AUTO, CATALOGUE, COMBINATIONS, MODEL_NAMES
+from fcst.compute.models import AUTO, MODEL_NAMES
 from fcst.errors import FcstError, InputError
+from fcst.names import HOLDOUT_WEEKS
 from fcst.services import datasets, jobs
-from fcst.specs import MAX_BATCH_SIZE, MAX_HORIZON
+from fcst.specs import MAX_BATCH_SIZE, MAX_HORIZON, MAX_WINDOWS, JobSpec
 from fcst.ui import text
+from fcst.ui.models import show_models
 from fcst.ui.shell import choose, show_error, show_page
 
 DEFAULT_ITEMS = 100
+LEVELS = [50, 60, 70, 80, 90, 95, 99]
 
 
 def main() -> None:
@@ -49,15 +52,26 @@ def main() -> None:
             help="A batch is what one process runs at a time, and what is retried.",
         )
         models = st.multiselect("Models", MODEL_NAMES, default=[AUTO], key="models")
-        levels = st.multiselect(
-            "Interval levels, in percent", [50, 60, 70, 80, 90, 95, 99], default=[80, 95], key="levels"
+        left, right = st.columns(2)
+        levels = left.multiselect("Interval levels, in percent", LEVELS, default=[80, 95], key="levels")
+        n_windows = right.number_input(
+            f"Backtests, of {HOLDOUT_WEEKS} weeks each",
+            min_value=0,
+            max_value=MAX_WINDOWS,
+            value=JobSpec.n_windows,
+            key="n_windows",
+            help="Windows at the end of each history that are forecast from the weeks before them: so accuracy is "
+            "measured. More take longer and tell more.",
         )
         with st.expander("Name and note", type="compact"):
             name = st.text_input("Name (optional)", max_chars=100, key="name")
             note = st.text_area("Note (optional)", max_chars=1000, height=68, key="note")
         st.markdown(f"**{text.run_in_words(n_items, batch_size or suggested, h)}**")
+        if models:
+            seconds = jobs.expected_seconds(all_items(dataset_id, dataset["n_items"]).head(n_items), models, n_windows)
+            st.caption(f"About {text.duration(seconds)} on this machine's processes, if nothing else runs.")
         if st.button("Start the run", type="primary", icon=":material/play_arrow:", key="submit", width="stretch"):
-            submit(dataset, n_items, models, h, levels, batch_size, name, note)
+            submit(dataset, n_items, models, h, levels, batch_size, n_windows, name, note)
     with preview:
         show_items(dataset, n_items)
         show_models(models)
@@ -84,11 +98,12 @@ def submit(
     h: int,
     levels: list[int],
     batch_size: int | None,
+    n_windows: int,
     name: str,
     note: str,
 ) -> None:
     try:
-        spec = jobs.make_spec(n_items, models, h, levels, batch_size)
+        spec = jobs.make_spec(n_items, models, h, levels, batch_size, n_windows)
         items = jobs.choose_largest(dataset, n_items)
         job_id = jobs.submit_job(dataset["dataset_id"], items, spec, name, note)
     except FcstError as exc:
@@ -132,12 +147,6 @@ def show_items(dataset: dict[str, Any], n_items: int) -> None:
             "n_weeks": st.column_config.NumberColumn("Weeks of history"),
         },
     )
-
-
-def show_models(models: list[str]) -> None:
-    for name in models:
-        purpose = COMBINATIONS[name] if name in COMBINATIONS else CATALOGUE[name].purpose
-        st.caption(f"**{name}**: {purpose}.")
 
 
 show_page(main)

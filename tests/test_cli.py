@@ -71,6 +71,12 @@ def test_the_whole_job_without_an_app(command_line: None, tmp_path: Path) -> Non
     assert status["batches"] == {"completed": 1}
     (batch,) = json.loads(fcst("batches", job_id, "--json").stdout)
     assert (batch["stage"], batch["attempt"], batch["n_completed"], batch["error"]) == ("completed", 1, 5, None)
+    measured = {row["model"]: row for row in json.loads(fcst("metrics", job_id, "--json").stdout)}
+    assert set(measured) == {"Auto", "AutoETS", "SeasonalNaive", "Naive"}
+    assert measured["Naive"]["fva_naive"] == 0 and measured["Auto"]["n_windows"] == 5 * 3
+    by_horizon = fcst("metrics", job_id, "--by", "horizon").stdout.splitlines()
+    assert by_horizon[0].split()[:4] == ["model", "step", "n_weeks", "wape"] and len(by_horizon) == 1 + 4 * 13
+    assert fcst("metrics", job_id, "--by", "colour").returncode == 2
     rows = pd.read_csv(io.StringIO(fcst("export", job_id).stdout))
     assert len(rows) == 5 * 4 * 2 and set(rows["model"]) == {"Auto", "AutoETS"}
     for file in ("out.csv", "out.parquet"):

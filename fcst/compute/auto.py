@@ -13,34 +13,22 @@ had shown a gap: the pool of short smooth series, and bounds that grow with the 
 history, H steps, C candidates, W windows, L levels.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.special import stdtrit
 
-from fcst.compute.candidates import Array, candidate_forecasts, moving_mean
 from fcst.compute.intervals import interval
+from fcst.compute.models import AUTO_MIN_TRAINING, AUTO_WINDOWS, CATALOGUE, TWO_YEARS, auto_pool
+from fcst.compute.past import Past
+from fcst.compute.regressions import moving_mean
 from fcst.names import ADI_CUTOFF, CV2_CUTOFF, ENDED_AFTER_WEEKS, HOLDOUT_WEEKS, SEASON_LENGTH
 
-MAX_WINDOWS = 3
-MIN_TRAINING = 26  # weeks before a window
-MAX_WEEKS = 520  # of a history that is looked at
-MIN_WEEKS = 8  # below which there is nothing to choose by
+Array = np.ndarray
 
-SHORT_POOL = tuple(
-    "Naive SeasonalNaive SmoothSeasonalNaive TSB IMAPA Window8 Window26 SES Theta CES(N) RidgeAR MFLES".split()
-)
-CALM_SHORT_POOL = tuple(
-    "Naive Drift SeasonalNaive SmoothSeasonalNaive LogSeasonalMove SES AutoETS Theta CES(N) RidgeAR MFLES IMAPA".split()
-)
-SPARSE_POOL = (*SHORT_POOL, "RidgeAR-F1", "RidgeAR-FL", "Harmonic6-SES", "Harmonic6-AR")
-FULL_POOL = tuple(
-    "Naive SeasonalNaive SmoothSeasonalNaive LogSeasonalMove TSB IMAPA Window8 SES RidgeAR RidgeAR-F1 RidgeAR-F3 "
-    "RidgeAR-FL RidgeAR-FLong RidgeAR-FK RidgeAR-FH RidgeAR-Raw Harmonic6-SES Harmonic6-AR STL-AR CES(N) MFLES "
-    "AutoCES AutoETS STL-ETS".split()
-)
-NON_SEASONAL = frozenset("Naive Drift TSB IMAPA Window8 Window26 SES Theta CES(N) RidgeAR AutoETS".split())
+MIN_WEEKS = 8
+"""Below which there is nothing to choose by."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +57,23 @@ class Rule:
 
 
 @dataclass(frozen=True)
+class Candidate:
+    """One model in Auto's combination.
+
+    Parameters
+    ----------
+    weight
+        its share; all shares sum to 1.
+    score
+        its backtest error in units, by the rule's loss (mean absolute, or root mean squared); NaN without a window.
+    """
+
+    model: str
+    weight: float
+    score: float
+
+
+@dataclass(frozen=True)
 class AutoForecast:
     """What Auto says of one series.
 
@@ -78,8 +83,14 @@ class AutoForecast:
         (H,) expected units.
     lo, hi
         (L, H) bounds, in the order of the levels asked; wider levels enclose narrower ones.
-    weights
-        candidate -> its weight; they sum to 1. Empty where there was nothing to choose by.
+    candidates
+        who made it, the heaviest first. Empty where there was nothing to choose by.
+    cutoffs
+        before which windows they were tried.
+    demand
+        the demand class that decided who they are.
+    loss
+        what the backtest scored, `absolute` or `squared` errors.
     note
         what should be known of it, or an empty text.
     """
@@ -87,61 +98,76 @@ class AutoForecast:
     mean: Array
     lo: Array
     hi: Array
-    weights: dict[str, float]
+    candidates: tuple[Candidate, ...]
+    cutoffs: tuple[int, ...]
+    demand: str
+    loss: str
     note: str
 
 
-def auto_forecast(
-    y: Array, h: int, level: Sequence[int], tell: Callable[[str], None] = lambda name: None
-) -> AutoForecast:
-    """Forecasts `h` weeks of one series.
+def auto_forecast(past: Past, cutoff: int, level: Sequence[int]) -> AutoForecast:
+    """Forecasts the weeks after a cutoff.
 
     Parameters
     ----------
-    y
-        (T,) units, at least one week, all known.
     level
         interval levels in percent, each from 1 to 99.
-    tell
-        is called with the name of each candidate before it is fitted.
     """
-    y = y[-MAX_WEEKS:]
-    n = len(y)
-    if n < MIN_WEEKS or np.ptp(y) == 0:
-        return _plain(y, h, level)
-    rule = rule_of(demand_class(y), n)
-    final = candidate_forecasts(cap_spikes(y), h, rule.pool, SEASON_LENGTH, tell)
+    y = past.known(cutoff)
+    demand = demand_class(y)
+    rule = rule_of(demand, len(y))
+    fits = past.fits(cutoff, is_capped=True)
+    if len(y) < MIN_WEEKS or np.ptp(y) == 0:
+        mean, lo, hi, note = _plain(y, fits.h, level)
+        return AutoForecast(mean, lo, hi, (), (), demand, rule.loss, note)
+    final = {name: f for name in rule.pool if not isinstance(f := fits.forecast(name), str)}
     names = list(final)
-    cutoffs = [n - HOLDOUT_WEEKS * j for j in range(1, MAX_WINDOWS + 1) if n - HOLDOUT_WEEKS * j >= MIN_TRAINING]
-    past = np.full((len(cutoffs), len(names), HOLDOUT_WEEKS), np.nan)  # a candidate may be missing before a cutoff
-    for w, cutoff in enumerate(cutoffs):
-        made = candidate_forecasts(cap_spikes(y[:cutoff]), HOLDOUT_WEEKS, names, SEASON_LENGTH, tell)
-        for name, forecast in made.items():
-            past[w, names.index(name)] = forecast
+    cutoffs = past.windows_before(cutoff, AUTO_WINDOWS, AUTO_MIN_TRAINING)
+    made = np.full((len(cutoffs), len(names), HOLDOUT_WEEKS), np.nan)  # a candidate may be missing before a cutoff
+    for w, earlier in enumerate(cutoffs):
+        for c, name in enumerate(names):
+            forecast = past.fits(earlier, is_capped=True).forecast(name)
+            if not isinstance(forecast, str):
+                made[w, c] = forecast
     actual = np.array([y[c : c + HOLDOUT_WEEKS] for c in cutoffs]).reshape(-1, HOLDOUT_WEEKS)
     tilt = _tilt(y, names, rule)
-    weights = backtest_weights(past, actual, rule, tilt)
+    weights = backtest_weights(made, actual, rule, tilt)
     mean = trimmed_mean(np.array(list(final.values())), weights, rule.keep)
-    fitted = _fitted(past, actual, rule, tilt)
-    lo, hi = interval(y, mean, fitted, actual, cutoffs, level, rule.empirical)
-    shares = dict(sorted(zip(names, weights.tolist(), strict=True), key=lambda share: -share[1]))
-    return AutoForecast(mean, lo, hi, shares, _note(y, cutoffs))
+    lo, hi = interval(y, mean, _fitted(made, actual, rule, tilt), actual, cutoffs, level, rule.empirical)
+    scores = _scores(made, actual, rule)
+    shares = sorted(zip(names, weights.tolist(), scores.tolist(), strict=True), key=lambda share: -share[1])
+    candidates = tuple(Candidate(*share) for share in shares)
+    return AutoForecast(mean, lo, hi, candidates, tuple(cutoffs), demand, rule.loss, _note(y, cutoffs))
+
+
+def _scores(made: Array, actual: Array, rule: Rule) -> Array:
+    """(C,) mean loss over the windows in which a candidate was tried, in units; NaN without one."""
+    e = _errors(made, actual, rule)
+    seen = np.isfinite(e).sum(0)
+    mean = np.divide(np.nansum(e, 0), seen, out=np.full(e.shape[1], np.nan), where=seen > 0)
+    return np.sqrt(mean) if rule.loss == "squared" else mean
+
+
+def _errors(made: Array, actual: Array, rule: Rule) -> Array:
+    """(W, C) mean loss of each window."""
+    e = made - actual[:, None]
+    return (np.abs(e) if rule.loss == "absolute" else e * e).mean(2)
 
 
 def _tilt(y: Array, names: list[str], rule: Rule) -> Array:
     """(C,) factors of the weights: below 1 for seasonal candidates where last year tells less than the recent level."""
     worth, n_cutoffs = season_worth(y, rule.loss)
     factor = np.clip(worth, 0.25, 4.0) ** -(min(n_cutoffs, 20) / 20)
-    return np.array([1.0 if name in NON_SEASONAL else factor for name in names])
+    return np.array([factor if CATALOGUE[name].is_seasonal else 1.0 for name in names])
 
 
-def _fitted(past: Array, actual: Array, rule: Rule, tilt: Array) -> Array:
+def _fitted(made: Array, actual: Array, rule: Rule, tilt: Array) -> Array:
     """(W, H) the combination in each window, with weights from the others."""
     fitted = np.empty_like(actual)
-    for w in range(len(past)):
-        weights = backtest_weights(np.delete(past, w, 0), np.delete(actual, w, 0), rule, tilt)
-        known = np.isfinite(past[w]).all(1)
-        fitted[w] = trimmed_mean(past[w][known], weights[known] / weights[known].sum(), rule.keep)
+    for w in range(len(made)):
+        weights = backtest_weights(np.delete(made, w, 0), np.delete(actual, w, 0), rule, tilt)
+        known = np.isfinite(made[w]).all(1)
+        fitted[w] = trimmed_mean(made[w][known], weights[known] / weights[known].sum(), rule.keep)
     return fitted
 
 
@@ -154,40 +180,20 @@ def demand_class(y: Array) -> str:
     return ("smooth" if calm else "erratic") if dense else ("intermittent" if calm else "lumpy")
 
 
-def rule_of(demand: str, n: int) -> Rule:
+def rule_of(demand: str, n_weeks: int) -> Rule:
     """Squared errors where zeros are many; equal-ish weights and a narrow middle where little can be learnt."""
-    sparse, short = demand in ("intermittent", "lumpy"), n < 2 * SEASON_LENGTH
-    loss, empirical = "squared" if sparse else "absolute", 0.3 if demand == "smooth" else 0.7
-    if short:
-        return Rule(CALM_SHORT_POOL if demand == "smooth" else SHORT_POOL, loss, 1.0, 0.5, empirical)
-    return Rule(SPARSE_POOL, loss, 2.0, 0.5, empirical) if sparse else Rule(FULL_POOL, loss, 4.0, 0.7, empirical)
+    is_sparse, pool = demand in ("intermittent", "lumpy"), auto_pool(demand, n_weeks)
+    loss, empirical = "squared" if is_sparse else "absolute", 0.3 if demand == "smooth" else 0.7
+    if n_weeks < TWO_YEARS:
+        return Rule(pool, loss, 1.0, 0.5, empirical)
+    return Rule(pool, loss, 2.0, 0.5, empirical) if is_sparse else Rule(pool, loss, 4.0, 0.7, empirical)
 
 
-def cap_spikes(y: Array) -> Array:
-    """Runs of one or two weeks beyond exp(median + 4 robust deviations) of the last 104 logs are cut down to it."""
-    sold = y[y > 0][-104:]
-    if len(sold) < 8:
-        return y
-    logs = np.log(sold)
-    middle = np.median(logs)
-    cap = np.exp(middle + 4 * max(1.4826 * np.median(np.abs(logs - middle)), 0.25))
-    over = y > cap
-    if not over.any():
-        return y
-    edges = np.flatnonzero(np.diff(np.r_[0, over.astype(int), 0]))
-    out = y.copy()
-    for start, end in zip(edges[::2], edges[1::2], strict=True):
-        if end - start <= 2:
-            out[start:end] = cap
-    return out
-
-
-def backtest_weights(past: Array, actual: Array, rule: Rule, tilt: Array) -> Array:
+def backtest_weights(made: Array, actual: Array, rule: Rule, tilt: Array) -> Array:
     """(C,) weights that sum to 1, from the candidates' forecasts (W, C, H) and what was sold (W, H)."""
     relative = np.ones(len(tilt))
-    if len(past):
-        e = past - actual[:, None]
-        e = (np.abs(e) if rule.loss == "absolute" else e * e).mean(2)
+    if len(made):
+        e = _errors(made, actual, rule)
         known = np.isfinite(e)
         reference = np.nanmedian(np.where(known.all(0), e, np.nan), axis=1, keepdims=True)
         seen = known.sum(0)
@@ -224,14 +230,14 @@ def season_worth(y: Array, loss: str) -> tuple[float, int]:
     return float(max(with_move / max(without, 1e-12), 1e-6)), len(cutoffs)
 
 
-def _plain(y: Array, h: int, level: Sequence[int]) -> AutoForecast:
-    """Of a few weeks the mean; of a constant series its value, without any width."""
+def _plain(y: Array, h: int, level: Sequence[int]) -> tuple[Array, Array, Array, str]:
+    """Of a few weeks the mean; of a constant series its value, without any width. And which of the two it is."""
     mean = np.full(h, y.mean())
     is_constant = len(y) >= MIN_WEEKS
     width = 0.0 if is_constant else max(float(y.std()), float(np.sqrt(max(y.mean(), 0.0))))
     reach = np.array([stdtrit(max(len(y) - 1, 2), 0.5 + percent / 200) * width for percent in level]).reshape(-1, 1)
     what = f"all its {len(y)} weeks are the same" if is_constant else f"a history of {len(y)} weeks: the mean of them"
-    return AutoForecast(mean, mean - reach, mean + reach, {}, what)
+    return mean, mean - reach, mean + reach, what
 
 
 def _note(y: Array, cutoffs: list[int]) -> str:

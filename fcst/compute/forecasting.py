@@ -1,33 +1,31 @@
-"""The forecast of one item: every asked model, its intervals, and its accuracy on weeks held out.
+"""The forecast of one item: every asked model, its intervals, and how it did on windows of the past.
 
 Pure: arrays in, arrays out, the same input gives the same output. Letters: T weeks of history, H weeks ahead,
 L interval levels.
 """
 
-import warnings
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from statistics import NormalDist
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import version
+from typing import Any
 
 import numpy as np
 
-from fcst.compute import metrics
-from fcst.compute.auto import auto_forecast
-from fcst.compute.models import AUTO, CATALOGUE, MEDIAN, Fit
+from fcst.compute.accuracy import Accuracy, measure
+from fcst.compute.auto import MIN_WEEKS, AutoForecast, auto_forecast, demand_class, rule_of
+from fcst.compute.fits import TOO_SHORT
+from fcst.compute.intervals import interval
+from fcst.compute.models import AUTO, AUTO_WINDOWS, CATALOGUE_VERSION, LAST_RESORT, MEDIAN, MEDIAN_MEMBERS, chain
+from fcst.compute.past import MIN_TRAINING_WEEKS, Past
 from fcst.errors import ComputeError
-from fcst.names import BENCHMARK, HOLDOUT_WEEKS
+from fcst.names import BENCHMARKS, HOLDOUT_WEEKS
 from fcst.specs import JobSpec
 
-MIN_TRAINING_WEEKS = 13
-"""Known weeks that must remain before the held-out ones for accuracy to be measured."""
-
-TOO_SHORT = "too short a history"
+Array = np.ndarray
 
 NAMED_MODELS = 3
 """Models of a combination that are named with their weight; there may be two dozen."""
-
-RECENT_WEEKS = 8
-"""Weeks that the recent mean looks back."""
 
 
 @dataclass(frozen=True)
@@ -46,39 +44,49 @@ class Forecast:
         it is not (or, for a combination, not in all its parts) by the model that was asked for.
     """
 
-    mean: np.ndarray
-    lo: np.ndarray
-    hi: np.ndarray
+    mean: Array
+    lo: Array
+    hi: Array
     made_by: str
     is_fallback: bool
 
 
 @dataclass(frozen=True)
-class Score:
-    """How one model did on the last `h` weeks, `n_weeks` of which are known; NaN is undefined: nothing was sold."""
+class Backtest:
+    """What one model said at an earlier cutoff, made of what was known then, and what came.
+
+    Parameters
+    ----------
+    weeks_ago
+        the weeks between the cutoff and the end of the history.
+    y
+        (HOLDOUT_WEEKS,) units sold; NaN where a week is missing.
+    """
 
     model: str
-    h: int
-    n_weeks: int
-    wape: float
-    bias: float
-    abs_error: float
-    error: float
-    actual: float
-    made_by: str
-    is_fallback: bool
+    weeks_ago: int
+    y: Array
+    forecast: Forecast
+    accuracy: Accuracy
 
 
 @dataclass(frozen=True)
 class ItemForecast:
-    """Forecasts by model name, scores, and in `note` what should be known of them, or an empty text."""
+    """Forecasts by model name, backtests, in `note` what should be known of them, or an empty text.
+
+    `provenance` tells where the forecasts come from, as plain data: `catalogue` and `statsforecast` versions; by model
+    `made_by`, `fallback` (why, or None) and `weeks_ago` of the windows behind weights and intervals; of Auto as well
+    `demand_class`, `loss`, and `candidates`, each with `model, weight, score, forecast` and, where accuracy was
+    measured, `n_weeks, abs_error, error, actual` over the windows. Weeks ago are counted from the end of the history.
+    """
 
     forecasts: dict[str, Forecast]
-    scores: list[Score]
+    backtests: list[Backtest]
     note: str
+    provenance: dict[str, Any]
 
 
-def forecast_item(y: np.ndarray, spec: JobSpec, tell: Callable[[str], None] = lambda made_by: None) -> ItemForecast:
+def forecast_item(y: Array, spec: JobSpec, tell: Callable[[str], None] = lambda name: None) -> ItemForecast:
     """Forecasts one item.
 
     Parameters
@@ -86,166 +94,162 @@ def forecast_item(y: np.ndarray, spec: JobSpec, tell: Callable[[str], None] = la
     y
         (T,) weekly units up to the cutoff; NaN where a week is missing.
     tell
-        is called with the name of each fit before it is made.
+        is called with the name of each model before it is fitted.
 
     Raises
     ------
     ComputeError
         if no week of the history is known.
     """
-    known = fill_missing(y)
-    forecasts, note = _forecast_all(known, spec.models, spec.h, spec.level, tell)
-    scores = _score(y, spec, tell) if spec.n_windows else []
-    return ItemForecast(forecasts, scores, note)
-
-
-def fill_missing(y: np.ndarray) -> np.ndarray:
-    """The history that models see: missing weeks interpolated, those before the first known one cut off.
-
-    Raises
-    ------
-    ComputeError
-        if no week is known.
-    """
-    weeks = np.flatnonzero(~np.isnan(y))
-    if not len(weeks):
-        raise ComputeError(
-            "No week of its history is known: all its sales were promotional and left out.",
-            "Load the dataset with promotions included to forecast it.",
-        )
-    start = weeks[0]
-    return np.interp(np.arange(start, len(y)), weeks, y[weeks])
-
-
-def _score(y: np.ndarray, spec: JobSpec, tell: Callable[[str], None]) -> list[Score]:
-    """Accuracy on the last HOLDOUT_WEEKS, by models that saw only what came before."""
-    train, held_out = y[:-HOLDOUT_WEEKS], y[-HOLDOUT_WEEKS:]
-    if np.count_nonzero(~np.isnan(train)) < MIN_TRAINING_WEEKS or np.isnan(held_out).all():
-        return []
-    models = tuple(dict.fromkeys((*spec.models, BENCHMARK)))
-    forecasts, _ = _forecast_all(fill_missing(train), models, HOLDOUT_WEEKS, (), tell)
-    known = ~np.isnan(held_out)
-    return [
-        Score(
-            model=name,
-            h=HOLDOUT_WEEKS,
-            n_weeks=int(known.sum()),
-            wape=metrics.wape(held_out, forecast.mean),
-            bias=metrics.bias(held_out, forecast.mean),
-            abs_error=float(np.abs(forecast.mean - held_out)[known].sum()),
-            error=float((forecast.mean - held_out)[known].sum()),
-            actual=float(np.abs(held_out[known]).sum()),
-            made_by=forecast.made_by,
-            is_fallback=forecast.is_fallback,
-        )
-        for name, forecast in forecasts.items()
-    ]
-
-
-def _forecast_all(
-    y: np.ndarray, models: tuple[str, ...], h: int, level: tuple[int, ...], tell: Callable[[str], None]
-) -> tuple[dict[str, Forecast], str]:
-    """The forecasts of `models`, and a note on the fits that did not work. Fits that models share are made once."""
-    made: dict[str, Forecast | str] = {}
-
-    def attempt(fit: Fit) -> Forecast | str:
-        if fit.made_by not in made:
-            tell(fit.made_by)
-            made[fit.made_by] = _try_fit(fit, y, h, level)
-        return made[fit.made_by]
-
-    notes: list[str] = []
-    forecasts = {}
-    for name in models:
+    past = Past(y, spec.h, tell)
+    windows = past.measured_windows(spec.n_windows)
+    first = past.end - HOLDOUT_WEEKS * (spec.n_windows + 1) if spec.n_windows else past.end
+    forecasts, notes, models = {}, [], {}
+    for name in spec.models:
         if name == AUTO:
-            forecasts[name], note = _auto(y, h, level, tell)
-            notes += [f"{AUTO}: {note}"] if note else []
+            found = auto_forecast(past, past.end, spec.level)
+            forecasts[name], models[name] = _of_auto(found, past.end), _tell_auto(past, found, windows)
+            notes += [f"{AUTO}: {found.note}"] if found.note else []
         else:
-            forecasts[name] = _median(attempt) if name == MEDIAN else _single(attempt, name)
-    return forecasts, "; ".join(filter(None, [*notes, _note(made, len(y))]))
+            forecasts[name], cutoffs = _with_interval(past, past.end, name, spec.level, first)
+            models[name] = {"weeks_ago": [past.end - cutoff for cutoff in cutoffs]}
+    problems = _tell_problems(past)
+    for name, forecast in forecasts.items():
+        why = (notes[0] if name == AUTO else problems) if forecast.is_fallback else None
+        models[name] = {"made_by": forecast.made_by, "fallback": why, **models[name]}
+    backtests = [
+        _backtest(past, cutoff, name, spec.level, first)
+        for name in dict.fromkeys((*spec.models, *BENCHMARKS))
+        for cutoff in windows
+    ]
+    provenance = {"catalogue": CATALOGUE_VERSION, "statsforecast": _library_version(), "models": models}
+    return ItemForecast(forecasts, backtests, "; ".join(filter(None, [*notes, problems])), provenance)
 
 
-def _auto(y: np.ndarray, h: int, level: tuple[int, ...], tell: Callable[[str], None]) -> tuple[Forecast, str]:
-    """The forecast of Auto, and what should be known of it. The mean of a few weeks is told as a fallback."""
-    found = auto_forecast(y, h, level, tell)
-    if not found.weights:
-        made_by = "Mean" if np.ptp(y) else "Constant"
-        return replace(_tidy(found.mean, found.lo, found.hi, made_by), is_fallback=bool(np.ptp(y) > 0)), found.note
-    shares = [f"{name} {share:.0%}" for name, share in list(found.weights.items())[:NAMED_MODELS]]
-    others = [f"{len(found.weights) - len(shares)} more"] if len(found.weights) > len(shares) else []
-    return _tidy(found.mean, found.lo, found.hi, ", ".join([*shares, *others])), found.note
+@cache
+def _library_version() -> str:
+    return version("statsforecast")
 
 
-def _note(made: dict[str, Forecast | str], n_weeks: int) -> str:
-    """Why some fits were not used, in one sentence or none."""
-    problems = {name: why for name, why in made.items() if isinstance(why, str)}
+def _backtest(past: Past, cutoff: int, name: str, level: tuple[int, ...], first: int) -> Backtest:
+    if name == AUTO:
+        forecast = _of_auto(auto_forecast(past, cutoff, level), cutoff)
+    else:
+        forecast, _ = _with_interval(past, cutoff, name, level, first)
+    y = past.window(cutoff)
+    accuracy = measure(y, forecast.mean, forecast.lo, forecast.hi, level, past.y[:cutoff])
+    return Backtest(name, past.end - cutoff, y, forecast, accuracy)
+
+
+# Auto
+
+
+def _of_auto(found: AutoForecast, cutoff: int) -> Forecast:
+    """The mean of a few weeks is told as a fallback."""
+    if not found.candidates:
+        is_constant = cutoff >= MIN_WEEKS
+        return _tidy(found.mean, found.lo, found.hi, "Constant" if is_constant else "Mean", not is_constant)
+    shares = [f"{c.model} {c.weight:.0%}" for c in found.candidates[:NAMED_MODELS]]
+    others = [f"{len(found.candidates) - len(shares)} more"] if len(found.candidates) > len(shares) else []
+    return _tidy(found.mean, found.lo, found.hi, ", ".join([*shares, *others]), is_fallback=False)
+
+
+def _tell_auto(past: Past, found: AutoForecast, windows: list[int]) -> dict[str, Any]:
+    candidates = []
+    for c in found.candidates:
+        errors, sold = np.concatenate([np.zeros((2, 0)), *(_tried(past, w, c.model) for w in windows)], axis=1)
+        told: dict[str, Any] = {"model": c.model, "weight": round(c.weight, 5), "score": _rounded(c.score)}
+        told["forecast"] = [_rounded(v) for v in np.asarray(past.fits(past.end, is_capped=True).forecast(c.model))]
+        if len(errors):
+            sums = {"abs_error": np.abs(errors).sum(), "error": errors.sum(), "actual": np.abs(sold).sum()}
+            told |= {"n_weeks": len(errors), **{key: _rounded(total) for key, total in sums.items()}}
+        candidates.append(told)
+    weeks_ago = [past.end - cutoff for cutoff in found.cutoffs]
+    return {"weeks_ago": weeks_ago, "demand_class": found.demand, "loss": found.loss, "candidates": candidates}
+
+
+def _tried(past: Past, cutoff: int, name: str) -> Array:
+    """(2, ·) errors of a candidate, and units sold, in the known weeks of a window; none where it was not fitted."""
+    forecast, y = past.fits(cutoff, is_capped=True).forecast(name), past.window(cutoff)
+    if isinstance(forecast, str):
+        return np.zeros((2, 0))
+    return np.array([forecast - y, y])[:, ~np.isnan(y)]
+
+
+def _rounded(value: float) -> float | None:
+    """Five digits are enough to read; an undefined number is None."""
+    return float(f"{value:.5g}") if np.isfinite(value) else None
+
+
+# Models picked by hand
+
+
+@dataclass(frozen=True)
+class _Point:
+    """A forecast (H,) without intervals, and who made it."""
+
+    mean: Array
+    made_by: str
+    is_fallback: bool
+
+
+def _with_interval(
+    past: Past, cutoff: int, name: str, level: tuple[int, ...], first: int
+) -> tuple[Forecast, list[int]]:
+    """The forecast of a model after a cutoff, and the cutoffs of the windows whose errors made its intervals.
+
+    Parameters
+    ----------
+    first
+        before which no model is fitted: the windows that accuracy is measured on, and one more.
+    """
+    point, y = _point(past, cutoff, name), past.known(cutoff)
+    cutoffs = past.windows_before(cutoff, AUTO_WINDOWS, max(first, MIN_TRAINING_WEEKS)) if level else []
+    fitted = np.array([_point(past, c, name).mean for c in cutoffs]).reshape(-1, HOLDOUT_WEEKS)
+    actual = np.array([y[c : c + HOLDOUT_WEEKS] for c in cutoffs]).reshape(-1, HOLDOUT_WEEKS)
+    lo, hi = interval(y, point.mean, fitted, actual, cutoffs, level, rule_of(demand_class(y), len(y)).empirical)
+    return _tidy(point.mean, lo, hi, point.made_by, point.is_fallback), cutoffs
+
+
+def _point(past: Past, cutoff: int, name: str) -> _Point:
+    return _median(past, cutoff) if name == MEDIAN else _single(past, cutoff, name)
+
+
+def _single(past: Past, cutoff: int, name: str) -> _Point:
+    reasons = []
+    for made_by in chain(name):
+        mean = past.fits(cutoff).forecast(made_by)
+        if not isinstance(mean, str):
+            return _Point(mean, made_by, is_fallback=made_by != name)
+        reasons.append(f"{made_by}: {mean}")
+    raise ComputeError(f"{name} could not be computed, nor what stands in for it ({'; '.join(reasons)}).")
+
+
+def _median(past: Past, cutoff: int) -> _Point:
+    """The median, week by week. A fallback that two members share counts once, a last resort only by itself."""
+    singles = [_single(past, cutoff, member) for member in MEDIAN_MEMBERS]
+    members = {p.made_by: p.mean for p in singles if p.made_by not in (LAST_RESORT, "Naive")} or {
+        p.made_by: p.mean for p in singles if p.made_by == LAST_RESORT
+    }
+    return _Point(
+        np.median(list(members.values()), axis=0),
+        f"{MEDIAN} of {', '.join(members)}" if len(members) > 1 else next(iter(members)),
+        any(p.is_fallback for p in singles),
+    )
+
+
+def _tell_problems(past: Past) -> str:
+    """Why models picked by hand were not used, in one sentence or none."""
+    problems = past.fits(past.end).problems
     short = [name for name, why in problems.items() if why == TOO_SHORT]
-    parts = [f"a history of {n_weeks} weeks is too short for {', '.join(short)}"] if short else []
+    parts = [f"a history of {past.end} weeks is too short for {', '.join(short)}"] if short else []
     parts += [f"{name} gave no forecast ({why})" for name, why in problems.items() if why != TOO_SHORT]
     return "; ".join(parts)
 
 
-def _single(attempt: Callable[[Fit], Forecast | str], name: str) -> Forecast:
-    reasons = []
-    for number, fit in enumerate(CATALOGUE[name].fits):
-        result = attempt(fit)
-        if isinstance(result, Forecast):
-            return replace(result, is_fallback=number > 0)
-        reasons.append(f"{fit.made_by}: {result}")
-    raise ComputeError(f"{name} could not be computed, nor what stands in for it ({'; '.join(reasons)}).")
-
-
-def _median(attempt: Callable[[Fit], Forecast | str]) -> Forecast:
-    """The median of all models, week by week; its bounds are the medians of their bounds, widened to hold it.
-
-    A fallback that two models share counts once, and the recent mean only where there is nothing else.
-    """
-    singles = [_single(attempt, member) for member in CATALOGUE]
-    members = {f.made_by: f for f in singles if f.made_by not in ("RecentMean", "Naive")} or {
-        f.made_by: f for f in singles if f.made_by == "RecentMean"
-    }
-    mean = np.median([f.mean for f in members.values()], axis=0)
-    return Forecast(
-        mean=mean,
-        lo=np.minimum(np.median([f.lo for f in members.values()], axis=0), mean),
-        hi=np.maximum(np.median([f.hi for f in members.values()], axis=0), mean),
-        made_by=f"{MEDIAN} of {', '.join(members)}" if len(members) > 1 else next(iter(members)),
-        is_fallback=any(f.is_fallback for f in singles),
-    )
-
-
-def _try_fit(fit: Fit, y: np.ndarray, h: int, level: tuple[int, ...]) -> Forecast | str:
-    """The forecast of one fit, or why there is none."""
-    if len(y) < fit.min_history:
-        return TOO_SHORT
-    if fit.build is None:
-        return _recent_mean(y, h, level)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            result = fit.build().forecast(y=y, h=h, level=list(level) or None)
-    except Exception as exc:  # noqa: BLE001  a model may fail in any way; its fallback and the note tell of it
-        return f"{type(exc).__name__}: {exc}"
-    lo = np.array([result[f"lo-{percent}"] for percent in level]).reshape(len(level), h)
-    hi = np.array([result[f"hi-{percent}"] for percent in level]).reshape(len(level), h)
-    if not all(np.isfinite(part).all() for part in (result["mean"], lo, hi)):
-        return "its forecast is not finite"
-    return _tidy(result["mean"], lo, hi, fit.made_by)
-
-
-def _recent_mean(y: np.ndarray, h: int, level: tuple[int, ...]) -> Forecast:
-    """The mean of the last weeks, with normal bounds; a deviation below that of Poisson demand is not believed."""
-    recent = y[-RECENT_WEEKS:]
-    mean = max(float(recent.mean()), 0.0)
-    deviation = max(float(recent.std()), mean**0.5)
-    reach = np.array([NormalDist().inv_cdf(0.5 + percent / 200) for percent in level]).reshape(-1, 1) * deviation
-    flat = np.full(h, mean)
-    return _tidy(flat, flat - reach, flat + reach, "RecentMean")
-
-
-def _tidy(mean: np.ndarray, lo: np.ndarray, hi: np.ndarray, made_by: str) -> Forecast:
+def _tidy(mean: Array, lo: Array, hi: Array, made_by: str, is_fallback: bool) -> Forecast:
     """Sales are not negative, bounds hold the forecast, wider levels enclose narrower ones."""
     mean = np.maximum(mean, 0.0)
     lo = np.minimum.accumulate(np.clip(lo, 0.0, mean), axis=0)
     hi = np.maximum.accumulate(np.maximum(hi, mean), axis=0)
-    return Forecast(mean, lo, hi, made_by, is_fallback=False)
+    return Forecast(mean, lo, hi, made_by, is_fallback)

@@ -6,13 +6,13 @@ import shutil
 import time
 import uuid
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 
 import numpy as np
 
 from fcst import logs
-from fcst.compute.forecasting import ItemForecast, forecast_item
+from fcst.compute.forecasting import Backtest, ItemForecast, forecast_item
 from fcst.engine.watchdog import Watchdog
 from fcst.errors import ComputeError, DatabaseAway, InputError, StaleState, StoreError
 from fcst.ingest.weekly import Resources, make_weekly
@@ -72,7 +72,7 @@ def _save(run: batches.Run, results: list[batches.ItemResult], stage: Stage, ite
             raise
         logs.event(log, logging.WARNING, "save_refused", exc.message, **run.ids)
         reason = f"what was computed could not be saved: {exc.message}"
-        refused = [batches.ItemResult(r.unique_id, Outcome.FAILED, reason, [], []) for r in results]
+        refused = [batches.ItemResult(r.unique_id, Outcome.FAILED, reason) for r in results]
         batches.save(run, refused, stage, item_in_hand)
 
 
@@ -90,10 +90,10 @@ def _run_item(run: batches.Run, unique_id: str, y: np.ndarray, watchdog: Watchdo
     except (DatabaseAway, StaleState):
         raise
     except ComputeError as exc:
-        return batches.ItemResult(unique_id, Outcome.FAILED, str(exc), [], [])
+        return batches.ItemResult(unique_id, Outcome.FAILED, str(exc))
     except Exception as exc:  # noqa: BLE001  whatever an item's numbers provoke, the others are not to suffer
         logs.event(log, logging.ERROR, "item_failed", exc_info=True, item=unique_id, **run.ids)
-        return batches.ItemResult(unique_id, Outcome.FAILED, f"{type(exc).__name__}: {exc}", [], [])
+        return batches.ItemResult(unique_id, Outcome.FAILED, f"{type(exc).__name__}: {exc}")
     finally:
         watchdog.end()
     return batches.ItemResult(
@@ -101,7 +101,9 @@ def _run_item(run: batches.Run, unique_id: str, y: np.ndarray, watchdog: Watchdo
         Outcome.COMPLETED,
         result.note or None,
         _forecast_rows(run, result),
-        _metric_rows(run, result),
+        [_metric_row(run, backtest) for backtest in result.backtests],
+        [_backtest_row(run, backtest) for backtest in result.backtests],
+        result.provenance,
     )
 
 
@@ -116,22 +118,26 @@ def _forecast_rows(run: batches.Run, result: ItemForecast) -> list[tuple[object,
     ]
 
 
-def _metric_rows(run: batches.Run, result: ItemForecast) -> list[tuple[object, ...]]:
-    return [
-        (
-            score.model,
-            run.last_wk_end_dt - timedelta(weeks=score.h),
-            score.n_weeks,
-            _defined(score.wape),
-            _defined(score.bias),
-            score.abs_error,
-            score.error,
-            score.actual,
-            score.is_fallback,
-            score.made_by,
-        )
-        for score in result.scores
-    ]
+def _metric_row(run: batches.Run, backtest: Backtest) -> tuple[object, ...]:
+    a, forecast = backtest.accuracy, backtest.forecast
+    sums = (a.abs_error, a.error, a.sq_error, a.actual, a.pinball)
+    by_item = (a.wape, a.bias, a.smape, a.mase, a.rmsse, a.scaled_crps)
+    by_level = (a.coverage, a.mean_width, a.msis)
+    return (
+        *(backtest.model, _cutoff(run, backtest), forecast.is_fallback, forecast.made_by, a.n_weeks),
+        *map(_defined, (*sums, *by_item)),
+        *([_defined(value) for value in values] for values in by_level),
+    )
+
+
+def _backtest_row(run: batches.Run, backtest: Backtest) -> tuple[object, ...]:
+    f = backtest.forecast
+    y = [_defined(value) for value in backtest.y.tolist()]
+    return (backtest.model, _cutoff(run, backtest), y, f.mean.tolist(), f.lo.tolist(), f.hi.tolist())
+
+
+def _cutoff(run: batches.Run, backtest: Backtest) -> date:
+    return run.last_wk_end_dt - timedelta(weeks=backtest.weeks_ago)
 
 
 def _defined(value: float) -> float | None:

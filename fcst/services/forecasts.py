@@ -9,7 +9,7 @@ from typing import Any, BinaryIO
 import pandas as pd
 
 from fcst.errors import InputError
-from fcst.store import forecasts, jobs, sales
+from fcst.store import accuracy, forecasts, jobs, sales
 
 EXPORT_FORMATS = ("csv", "parquet")
 
@@ -25,7 +25,7 @@ class View:
     forecast
         `wk_end_dt, forecast, lo_80, hi_80, …`, bounds of the job's levels.
     metrics
-        by model: `wape, bias` on the weeks held out (None where undefined), and whether a fallback made it.
+        by model what `services.accuracy.list_accuracy` tells of it.
     n_items
         how many items are in it, and how many of their forecasts are fallbacks.
     """
@@ -49,7 +49,7 @@ def item_view(job: dict[str, Any], unique_id: str, model: str) -> View:
     return View(
         history=_numeric(sales.item_weekly_sales(job["dataset_id"], unique_id), "unit_sales"),
         forecast=_with_bounds(rows, job["spec"]["level"]),
-        metrics={row["model"]: row for row in forecasts.item_metrics(job["job_id"], unique_id)},
+        metrics=_metrics(job, unique_id),
         n_items=1,
         n_fallback=int(rows["is_fallback"].any()),
         made_by=rows["made_by"].iloc[0] if len(rows) else "",
@@ -62,11 +62,16 @@ def total_view(job: dict[str, Any], model: str) -> View:
     return View(
         history=_numeric(sales.job_weekly_totals(job["job_id"]), "unit_sales"),
         forecast=_with_bounds(rows, job["spec"]["level"]),
-        metrics={row["model"]: row for row in forecasts.total_metrics(job["job_id"])},
+        metrics=_metrics(job),
         n_items=int(rows["n_items"].max()) if len(rows) else 0,
         n_fallback=int(rows["n_fallback"].max()) if len(rows) else 0,
         made_by=model,
     )
+
+
+def _metrics(job: dict[str, Any], unique_id: str | None = None) -> dict[str, dict[str, Any]]:
+    frame = accuracy.by_key(job["job_id"], "model", tuple(job["spec"]["level"]), unique_id)
+    return {row["model"]: row for row in frame.to_dict("records")}
 
 
 def write_csv(job_id: int, out: BinaryIO, unique_id: str | None = None) -> None:

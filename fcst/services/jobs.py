@@ -4,7 +4,9 @@ import time
 from datetime import timedelta
 from typing import Any
 
-from fcst.compute.models import parse_models
+import pandas as pd
+
+from fcst.compute.models import expected_ms, parse_models
 from fcst.errors import InputError
 from fcst.logs import LogLine, last_lines
 from fcst.services.supervision import ensure_supervisor, keep_alive, log_path, patiently
@@ -27,7 +29,7 @@ def make_spec(
     h: int,
     level: list[int],
     batch_size: int | None = None,
-    n_windows: int = 1,
+    n_windows: int = JobSpec.n_windows,
 ) -> JobSpec:
     """A checked spec, with the batch size suggested where none is given.
 
@@ -81,6 +83,19 @@ def choose_named(dataset: dict[str, Any], unique_ids: list[str]) -> list[tuple[s
         shown = ", ".join(unknown[:10]) + (f" and {len(unknown) - 10} more" if len(unknown) > 10 else "")
         raise InputError(f"Dataset {dataset['name']!r} has no item {shown}.", "Keys must match to the letter.")
     return [(row["unique_id"], row["sales_rank"]) for row in rows]
+
+
+def expected_seconds(items: pd.DataFrame, models: tuple[str, ...], n_windows: int) -> float:
+    """About how long a run of `items` would take on this machine's processes, if they have nothing else to do.
+
+    Parameters
+    ----------
+    items
+        `n_weeks, demand_class` of each.
+    """
+    alike = items.groupby(["n_weeks", "demand_class"], dropna=False).size()
+    ms = sum(n * expected_ms(models, n_windows, weeks, demand) for (weeks, demand), n in alike.items())
+    return ms / 1000 / load_settings().processes
 
 
 def submit_job(dataset_id: int, items: list[tuple[str, int]], spec: JobSpec, name: str = "", note: str = "") -> int:

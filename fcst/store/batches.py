@@ -5,7 +5,8 @@ second attempt on a batch is run carefully: its task writes down which item it h
 its process is known and fails alone.
 """
 
-from dataclasses import dataclass
+import json
+from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
 from typing import Any
@@ -52,13 +53,15 @@ class Run:
 
 @dataclass(frozen=True)
 class ItemResult:
-    """How one item ended: its forecast and accuracy rows (forecasts.py says which columns), or why there are none."""
+    """How one item ended: its rows (forecasts.py says which columns) and their origin, or why there are none."""
 
     unique_id: str
     outcome: Outcome
     reason: str | None
-    forecast_rows: list[tuple[Any, ...]]
-    metric_rows: list[tuple[Any, ...]]
+    forecast_rows: list[tuple[Any, ...]] = field(default_factory=list)
+    metric_rows: list[tuple[Any, ...]] = field(default_factory=list)
+    backtest_rows: list[tuple[Any, ...]] = field(default_factory=list)
+    provenance: dict[str, Any] | None = None
 
 
 def claim(worker_id: str, n: int) -> list[dict[str, Any]]:
@@ -116,7 +119,7 @@ def give_up_item(run: Run, unique_id: str, reason: str) -> None:
         if the batch is not this task's any more; nothing is written then.
     """
     with transaction() as cur:
-        _save(cur, run, [ItemResult(unique_id, Outcome.FAILED, reason, [], [])], Stage.PROCESSING, None)
+        _save(cur, run, [ItemResult(unique_id, Outcome.FAILED, reason)], Stage.PROCESSING, None)
         end = {"stage": Stage.SUBMITTED, "reason": f"item {unique_id!r}: {reason}", "tries": 0, "n_blamed": 0}
         cur.execute(query("end_held_attempt"), {"batch_id": run.batch_id, **end})
 
@@ -136,6 +139,7 @@ def _finish_items(cur: Cursor, batch_id: int, attempt: int, results: list[ItemRe
         "unique_ids": [result.unique_id for result in results],
         "outcomes": [result.outcome for result in results],
         "reasons": [result.reason for result in results],
+        "provenances": [None if result.provenance is None else json.dumps(result.provenance) for result in results],
     }
     cur.execute(query("finish_items"), {"batch_id": batch_id, "attempt": attempt, **items})
 
@@ -202,9 +206,7 @@ def end_attempt(batch_id: int, attempt: int, ending: Ending, reason: str) -> boo
             return not (cur.fetchone() or {})["found"]
         end = _judge(held, ending, reason)
         if end.blamed is not None:
-            _finish_items(
-                cur, batch_id, attempt, [ItemResult(held["item_in_hand"], Outcome.FAILED, end.blamed, [], [])]
-            )
+            _finish_items(cur, batch_id, attempt, [ItemResult(held["item_in_hand"], Outcome.FAILED, end.blamed)])
         values = {"stage": end.stage, "reason": end.reason, "tries": end.tries, "n_blamed": int(end.blamed is not None)}
         cur.execute(query("end_held_attempt"), {"batch_id": batch_id, **values})
         if end.stage != Stage.SUBMITTED:

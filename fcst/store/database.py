@@ -228,10 +228,10 @@ def fetch_one(name: str, /, **params: Any) -> dict[str, Any] | None:
     return rows[0] if rows else None
 
 
-def fetch_frame(name: str, /, **params: Any) -> pd.DataFrame:
-    """The rows of the query called `name` as a frame; it has its columns also when it has no rows."""
+def fetch_frame(name: str | sql.Composed, /, **params: Any) -> pd.DataFrame:
+    """The rows of the query called `name`, or of one that is built, as a frame; without rows it has its columns too."""
     with transaction() as cur:
-        cur.execute(query(name), params)
+        cur.execute(query(name) if isinstance(name, str) else name, params)
         columns = [column.name for column in cur.description or ()]
         rows = cur.fetchall()
     return pd.DataFrame([row.values() for row in rows], columns=columns)

@@ -107,6 +107,7 @@ def delete(dataset_id: int) -> None:
         for name in (
             "delete_dataset_forecasts",
             "delete_dataset_metrics",
+            "delete_dataset_backtests",
             "delete_dataset_job_items",
             "delete_dataset_jobs",
             "delete_dataset_weeks",

@@ -13,7 +13,7 @@ import pandas as pd
 from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor
 
-from fcst.store.database import fetch_all, fetch_frame, transaction
+from fcst.store.database import fetch_frame, transaction
 from fcst.store.queries import query
 
 if TYPE_CHECKING:
@@ -23,14 +23,17 @@ if TYPE_CHECKING:
 def replace(cur: Cursor, job_id: int, results: list[ItemResult]) -> None:
     """Writes the rows of finished items, in the caller's transaction, in place of any that are there.
 
-    A forecast row is (model, wk_end_dt, forecast, lo, hi, is_fallback, made_by), a metric row (model, cutoff, n_weeks,
-    wape, bias, abs_error, error, actual, is_fallback, made_by).
+    A forecast row is (model, wk_end_dt, forecast, lo, hi, is_fallback, made_by); a metric row (model, cutoff,
+    is_fallback, made_by, n_weeks, abs_error, error, sq_error, actual, pinball, wape, bias, smape, mase, rmsse,
+    scaled_crps, coverage, mean_width, msis), None where undefined; a backtest row (model, cutoff, y, forecast, lo, hi),
+    with bounds by level.
     """
     items = {"job_id": job_id, "unique_ids": [result.unique_id for result in results]}
     cur.execute(query("delete_item_forecasts"), items)
     for name, rows in (
         ("copy_forecasts", [(result.unique_id, result.forecast_rows) for result in results]),
         ("copy_metrics", [(result.unique_id, result.metric_rows) for result in results]),
+        ("copy_backtests", [(result.unique_id, result.backtest_rows) for result in results]),
     ):
         cur.copy_expert(query(name), _copy_binary(job_id, rows))
 
@@ -47,14 +50,6 @@ def total_forecasts(job_id: int, model: str) -> pd.DataFrame:
     return fetch_frame("total_forecasts", job_id=job_id, model=model)
 
 
-def item_metrics(job_id: int, unique_id: str) -> list[dict[str, Any]]:
-    return fetch_all("item_metrics", job_id=job_id, unique_id=unique_id)
-
-
-def total_metrics(job_id: int) -> list[dict[str, Any]]:
-    return fetch_all("total_metrics", job_id=job_id)
-
-
 def copy_export(job_id: int, level: tuple[int, ...], out: BinaryIO, unique_id: str | None = None) -> None:
     """Streams the export form as CSV: `unique_id, wk_end_dt, model, forecast, lo_80, …, is_fallback, made_by`.
 
@@ -68,11 +63,7 @@ def copy_export(job_id: int, level: tuple[int, ...], out: BinaryIO, unique_id: s
 
 def read_export(job_id: int, level: tuple[int, ...]) -> pd.DataFrame:
     """The export form as a frame, for typed files."""
-    with transaction() as cur:
-        cur.execute(_export_select(level, is_for_spreadsheets=False), {"job_id": job_id, "unique_id": None})
-        columns = [column.name for column in cur.description or ()]
-        rows = cur.fetchall()
-    frame = pd.DataFrame([row.values() for row in rows], columns=columns)
+    frame = fetch_frame(_export_select(level, is_for_spreadsheets=False), job_id=job_id, unique_id=None)
     return frame.assign(is_fallback=frame["is_fallback"] == "true")
 
 
@@ -111,6 +102,7 @@ def _copy_binary(job_id: int, items: list[tuple[str, list[tuple[Any, ...]]]]) ->
 
 _N_FIELDS, _LENGTH, _INTEGER, _FLOAT, _BOOL = (struct.Struct(f">{form}") for form in ("h", "i", "ii", "id", "i?"))
 _FLOAT8 = 701  # what Postgres calls its type
+_NULL = _LENGTH.pack(-1)
 _DAY_0 = date(2000, 1, 1).toordinal()
 
 
@@ -126,22 +118,29 @@ def _encode_date(value: date) -> bytes:
 
 
 @lru_cache(maxsize=100)
-def _array_head(n: int) -> bytes:
-    """Length in bytes, number of dimensions, no NULLs, type; of a dimension its size and first index."""
-    return struct.pack(">iiiiii", 20 + 12 * n, 1, 0, _FLOAT8, n, 1) if n else struct.pack(">iiii", 12, 0, 0, _FLOAT8)
+def _array_head(sizes: tuple[int, ...], has_null: bool) -> bytes:
+    """Number of dimensions, whether there are NULLs, type; of each dimension its size and first index."""
+    head = struct.pack(">iii", len(sizes), has_null, _FLOAT8)
+    return head + b"".join([struct.pack(">ii", size, 1) for size in sizes])
 
 
-def _encode_floats(values: list[float]) -> bytes:
-    return _array_head(len(values)) + b"".join([_FLOAT.pack(8, value) for value in values])
+def _encode_array(values: list[Any]) -> bytes:
+    """Numbers or None, or lists of these of one length."""
+    is_table = bool(values) and isinstance(values[0], list)
+    numbers = [value for row in values for value in row] if is_table else values
+    sizes = (len(values), len(values[0])) if is_table else (len(values),) if values else ()
+    head = _array_head(sizes, None in numbers)
+    data = b"".join([_NULL if value is None else _FLOAT.pack(8, value) for value in numbers])
+    return _LENGTH.pack(len(head) + len(data)) + head + data
 
 
 # Python type -> a value's length in bytes, and these. A type that is not here raises; a wrong one the server refuses.
 _ENCODERS: dict[type, Callable[[Any], bytes]] = {
-    type(None): lambda value: _LENGTH.pack(-1),
+    type(None): lambda value: _NULL,
     bool: lambda value: _BOOL.pack(1, value),
     int: lambda value: _INTEGER.pack(4, value),
     float: lambda value: _FLOAT.pack(8, value),
     date: _encode_date,
     str: _encode_text,
-    list: _encode_floats,
+    list: _encode_array,
 }

@@ -8,13 +8,14 @@ import streamlit as st
 from fcst.names import BENCHMARK, ENDED_AFTER_WEEKS, HOLDOUT_WEEKS
 from fcst.services import forecasts
 from fcst.ui import text
+from fcst.ui.accuracy import MEANING, backtest_in_words
 
 
 def show_numbers(job: dict[str, Any], view: forecasts.View, model: str) -> None:
     """The sum of the forecast, what was sold, and the accuracy beside the benchmark's."""
     recent = view.history["unit_sales"].tail(job["spec"]["h"])
     own, naive = view.metrics.get(model, {}), view.metrics.get(BENCHMARK, {})
-    benchmark = naive.get("made_by", BENCHMARK)
+    benchmark = "Naive" if view.n_items == 1 and naive.get("n_fallback") else BENCHMARK
     with st.container(horizontal=True):
         st.metric(
             f"Forecast, next {text.count(job['spec']['h'], 'week')}",
@@ -28,20 +29,17 @@ def show_numbers(job: dict[str, Any], view: forecasts.View, model: str) -> None:
             border=True,
             height="stretch",
         )
-        for name, signed, meaning in (
-            ("wape", False, "Sum of absolute errors, divided by units sold. Smaller is better."),
-            ("bias", True, "Sum of errors, divided by units sold. Positive: the forecast was too high."),
-        ):
+        for name, label, signed in (("wape", "WAPE", False), ("bias", "Bias", True)):
             st.metric(
-                f"{name.upper() if name == 'wape' else 'Bias'}, last {HOLDOUT_WEEKS} weeks held out",
+                f"{label}, {backtest_in_words(job['spec']['n_windows'])}",
                 text.percent(own.get(name), signed),
                 f"{benchmark}: {text.percent(naive.get(name), signed)}",
                 delta_color="off",
                 delta_arrow="off",
                 border=True,
                 height="stretch",
-                help=f"{meaning} Measured by forecasting the last {HOLDOUT_WEEKS} weeks from the weeks before them. "
-                "Not defined where nothing was sold in them, or too few weeks come before.",
+                help=f"{MEANING[name]} Measured on windows of {HOLDOUT_WEEKS} weeks at the end of the history, each "
+                "forecast from the weeks before it. Not defined where nothing was sold, or too few weeks come before.",
             )
 
 
@@ -54,7 +52,7 @@ def show_notes(job: dict[str, Any], row: pd.Series | None, view: forecasts.View)
         )
         if n_naive := view.metrics.get(BENCHMARK, {}).get("n_fallback"):
             n = text.count(n_naive, "item")
-            st.caption(f":material/info: {BENCHMARK} is Naive for {n} without a full year before the held-out weeks.")
+            st.caption(f":material/info: {BENCHMARK} is Naive for {n} without a full year before a backtest.")
         if view.n_fallback:
             n = text.count(view.n_fallback, "item")
             st.caption(f":material/info: For {n} a simpler model than the one asked for had to stand in.")
@@ -67,9 +65,7 @@ def show_notes(job: dict[str, Any], row: pd.Series | None, view: forecasts.View)
     if view.history["unit_sales"].isna().any():
         st.caption("Gaps in the line are weeks with promotional sales only: not known, interpolated for the models.")
     if not view.metrics and job["spec"]["n_windows"]:
-        st.caption(
-            f":material/info: The history is too short to hold {HOLDOUT_WEEKS} weeks out: accuracy is not defined."
-        )
+        st.caption(":material/info: The history is too short for a backtest: accuracy is not defined.")
     last = job["last_wk_end_dt"]
     if row["last_sale_dt"] is None or (last - row["last_sale_dt"]).days >= 7 * ENDED_AFTER_WEEKS:
         st.caption(f":material/info: No sale in the last {ENDED_AFTER_WEEKS} weeks: this item seems to have ended.")

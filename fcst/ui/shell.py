@@ -2,7 +2,7 @@
 
 import logging
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
@@ -109,6 +109,29 @@ def choose(label: str, options: Sequence[T], name: str, format_func: Callable[[T
             st.query_params.pop(name, None)
 
     return st.selectbox(label, options, key=key, on_change=write, format_func=format_func, **options_of_box)
+
+
+def choose_some(label: str, options: Sequence[str], name: str) -> list[str]:
+    """Pills of which any number may be chosen; those that are stand in the URL under `name`, joined by commas."""
+    key = f"choice_{name}"
+    in_url = [option for option in options if option in st.query_params.get(name, "").split(",")]
+    if st.session_state.get(key) != in_url:
+        st.session_state[key] = in_url
+
+    def write() -> None:
+        if value := ",".join(st.session_state[key]):
+            st.query_params[name] = value
+        else:
+            st.query_params.pop(name, None)
+
+    return st.pills(label, options, selection_mode="multi", key=key, on_change=write, label_visibility="collapsed")
+
+
+def warn_of_unknown(name: str, known: Iterable[str], words: str) -> None:
+    """A warning, where the URL has a value under `name` that is none of those known; `{}` in `words` is that value."""
+    wanted = st.query_params.get(name)
+    if wanted is not None and wanted not in set(known):
+        st.warning(words.format(plain(wanted)))
 
 
 def number_in_url(name: str) -> int | None:

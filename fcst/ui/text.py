@@ -39,6 +39,11 @@ def percent(fraction: float | None, signed: bool = False) -> str:
     return f"{fraction * 100:{'+' if signed else ''},.1f} %"
 
 
+def ratio(value: float | None) -> str:
+    """A scaled error: 0.923."""
+    return UNDEFINED if value is None or math.isnan(value) else f"{value:,.3f}"
+
+
 def duration(seconds: float | None) -> str:
     """A time span: 0.4 s, 12 s, 3 min 20 s, 2 h 05 min."""
     if seconds is None:

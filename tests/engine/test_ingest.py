@@ -25,7 +25,7 @@ from tests.conftest import wait_until, write_sales
 from tests.engine.test_supervisor import workers_of
 from tests.unit.ingest.test_bad_input import KEYS, write_keys
 
-TABLES = "datasets items weekly_sales jobs batch_status batch_events job_items forecasts metrics".split()
+TABLES = "datasets items weekly_sales jobs batch_status batch_events job_items forecasts metrics backtests".split()
 
 
 @pytest.fixture(scope="session")

@@ -111,7 +111,7 @@ def test_accuracy_is_kept_by_item_and_model(load_dataset) -> None:
     job_id = jobs.submit_job(dataset["dataset_id"], jobs.choose_largest(dataset, 2), JobSpec(models=("AutoETS",)))
     run_all(job_id)
     view = forecasts.item_view(jobs.get_job(job_id), "item6", "AutoETS")
-    assert set(view.metrics) == {"AutoETS", "SeasonalNaive"}
+    assert set(view.metrics) == {"AutoETS", "SeasonalNaive", "Naive"}
     assert all(0 <= row["wape"] < 1 for row in view.metrics.values())
     total = forecasts.total_view(jobs.get_job(job_id), "AutoETS")
     items = [forecasts.item_view(jobs.get_job(job_id), key, "AutoETS") for key in ("item5", "item6")]

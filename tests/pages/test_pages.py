@@ -1,6 +1,7 @@
 """Each page, run by Streamlit's own tester on a real database: empty, full, and with a URL that leads nowhere."""
 
 import io
+import re
 import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -21,8 +22,8 @@ from fcst.store import jobs as store
 from fcst.store.database import transaction
 from tests.conftest import fail_batch, write_sales
 
-PAGES = ("data", "new_run", "runs", "forecasts", "load", "dataset")
-STARTS = ("data", "new_run", "runs", "forecasts")
+PAGES = ("data", "new_run", "runs", "forecasts", "accuracy", "load", "dataset")
+STARTS = ("data", "new_run", "runs", "forecasts", "accuracy")
 
 
 @pytest.fixture(autouse=True)
@@ -432,8 +433,52 @@ def test_forecasts_begin_with_the_sum_and_go_on_to_an_item(finished: int) -> Non
     assert "the sum of 6 forecasts" in words(at)
     item.set_value("item3").run()
     said = words(at)
-    assert "Item item3" in said and "WAPE, last 13 weeks held out" in said and "Made by" in said and "more." in said
+    assert "Item item3" in said and "WAPE, 3 backtests of 13 weeks" in said and "Made by" in said and "more." in said
     assert not at.exception and not at.error
+
+
+def test_forecasts_show_backtests_and_other_models_where_the_url_says_so(finished: int) -> None:
+    at = open_page("forecasts", job=str(finished), item="item3", show="Backtest,Other models")
+    (chart,) = at.get("plotly_chart")
+    assert '"name":"backtest"' in chart.proto.spec and '"name":"SeasonalNaive"' in chart.proto.spec
+    assert re.search(r'"name":"\w[^"]* \(\d+%\)"', chart.proto.spec), "the candidates of Auto with their weights"
+    at = open_page("forecasts", job=str(finished), item="item3")
+    assert '"name":"backtest"' not in at.get("plotly_chart")[0].proto.spec
+
+
+def test_forecasts_tell_where_they_come_from(finished: int) -> None:
+    said = words(open_page("forecasts", job=str(finished), item="item3"))
+    assert "Models were fitted to the weeks up to" in said and "statsforecast 2" in said
+    said = words(open_page("forecasts", job=str(finished), item="item3", model="SeasonalNaive"))
+    assert "The intervals come from its errors" in said
+
+
+def test_accuracy_tells_of_each_model_beside_the_yardstick(finished: int) -> None:
+    at = open_page("accuracy", job=str(finished))
+    assert not at.exception and not at.error
+    said = words(at)
+    assert "6 items, 18 windows" in said and "WAPE" in said and "Value added to SeasonalNaive" in said
+    assert at.selectbox[1].options == ["Auto", "SeasonalNaive", "Naive"]
+    added = next(metric for metric in at.metric if metric.label == "Value added to SeasonalNaive")
+    assert added.value != "+0.0 %"
+    at = open_page("accuracy", job=str(finished), model="SeasonalNaive")
+    added = next(metric for metric in at.metric if metric.label == "Value added to SeasonalNaive")
+    assert added.value == "+0.0 %"
+
+
+def test_accuracy_says_why_there_is_none(dataset: dict) -> None:
+    for n_windows, said in ((0, "Nothing was measured in this run. It was run without a backtest"), (12, "8 windows")):
+        spec = JobSpec(models=("Naive",), n_windows=n_windows, level=())
+        job_id = jobs.submit_job(dataset["dataset_id"], jobs.choose_largest(dataset, 1), spec)
+        run_waiting()
+        assert said in words(open_page("accuracy", job=str(job_id)))
+
+
+def test_new_run_tells_about_how_long_it_takes(dataset: dict) -> None:
+    at = open_page("new_run")
+    assert re.search(r"About [\d.]+ s on this machine", words(at))
+    at.multiselect(key="models").set_value([]).run()
+    assert "About" not in words(at)
 
 
 def test_forecasts_of_a_part_of_a_run_say_that_it_is_a_part(dataset: dict) -> None:

@@ -8,7 +8,7 @@ import pandas as pd
 import plotly.graph_objects as go
 import pytest
 
-from fcst.charts import coverage_chart, forecast_chart, sales_chart
+from fcst.charts import coverage_chart, distribution_chart, forecast_chart, horizon_chart, sales_chart
 
 WEEKS = pd.to_datetime(["2020-01-11", "2020-01-18", "2020-01-25", "2020-02-01"])
 
@@ -173,3 +173,34 @@ def test_coverage_has_a_row_for_each_band_and_a_column_for_each_period() -> None
     (heatmap,) = coverage_chart(coverage).data
     assert [str(pd.Timestamp(x).date()) for x in heatmap.x] == ["2020-01-11", "2020-01-25", "2020-02-08"]
     assert list(heatmap.y) == ["1", "3"] and (heatmap.zmin, heatmap.zmax) == (0, 1)
+
+
+# Accuracy
+
+
+def test_backtests_are_a_line_for_each_cutoff_and_one_in_the_legend(
+    history: pd.DataFrame, forecast: pd.DataFrame
+) -> None:
+    weeks = history[["wk_end_dt"]].assign(cutoff=[1, 1, 2, 2], forecast=[5.0, 6.0, 7.0, 8.0])
+    lines = [t for t in forecast_chart(history, forecast, [80], weeks).data if t.name == "backtest"]
+    assert [list(line.y) for line in lines] == [[5, 6], [7, 8]]
+    assert [line.showlegend for line in lines] == [True, False]
+
+
+def test_other_models_are_lines_that_differ(history: pd.DataFrame, forecast: pd.DataFrame) -> None:
+    others = {name: forecast[["wk_end_dt", "forecast"]] for name in ("AutoETS", "MSTL", "Naive")}
+    found = traces(forecast_chart(history, forecast, [80], None, others))
+    looks = {(found[name].line.color, found[name].line.dash) for name in others}
+    assert len(looks) == 3
+
+
+def test_horizon_has_a_line_for_each_model_in_the_order_given() -> None:
+    frame = pd.DataFrame({"model": ["b", "b", "a", "a"], "step": [1, 2, 1, 2], "wape": [0.1, 0.2, 0.3, None]})
+    figure = horizon_chart(frame)
+    assert [line.name for line in figure.data] == ["b", "a"]
+    assert list(figure.data[0].y) == [0.1, 0.2]
+
+
+def test_distribution_counts_items_and_leaves_out_undefined_ones() -> None:
+    figure = distribution_chart(pd.Series([0.1, 0.15, 7.0, None], dtype=object))
+    assert sorted(figure.data[0].x) == [0.1, 0.15, 1.999], "what is beyond stands in the last column"

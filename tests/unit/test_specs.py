@@ -81,9 +81,9 @@ def test_batch_size_at_the_limits_is_taken(size: int) -> None:
     assert JobSpec(batch_size=size).batch_size == size
 
 
-@pytest.mark.parametrize("n_windows", [-1, 2, True, 0.5])
-def test_number_of_windows_other_than_none_or_one_is_refused(n_windows: Any) -> None:
-    with pytest.raises(InputError, match="held-out windows"):
+@pytest.mark.parametrize("n_windows", [-1, 13, True, 0.5])
+def test_number_of_windows_beyond_none_to_twelve_is_refused(n_windows: Any) -> None:
+    with pytest.raises(InputError, match="backtest windows"):
         JobSpec(n_windows=n_windows)
 
 

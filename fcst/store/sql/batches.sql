@@ -65,8 +65,10 @@ WHERE batch_id = %(batch_id)s AND attempt = %(attempt)s AND run_token = %(run_to
 -- finish_items
 -- How items of a batch ended.
 UPDATE fcst_app.job_items i
-SET outcome = u.outcome, reason = u.reason, attempt = %(attempt)s, finished_at = clock_timestamp()
-FROM unnest(%(unique_ids)s::text[], %(outcomes)s::text[], %(reasons)s::text[]) AS u (unique_id, outcome, reason)
+SET outcome = u.outcome, reason = u.reason, provenance = u.provenance::jsonb, attempt = %(attempt)s,
+    finished_at = clock_timestamp()
+FROM unnest(%(unique_ids)s::text[], %(outcomes)s::text[], %(reasons)s::text[], %(provenances)s::text[])
+     AS u (unique_id, outcome, reason, provenance)
 WHERE i.batch_id = %(batch_id)s AND i.unique_id = u.unique_id AND i.outcome = 'pending';
 
 -- hold_attempt

@@ -92,6 +92,10 @@ DELETE FROM fcst_app.forecasts f USING fcst_app.jobs j WHERE j.dataset_id = %(da
 -- The accuracy of a dataset's runs.
 DELETE FROM fcst_app.metrics m USING fcst_app.jobs j WHERE j.dataset_id = %(dataset_id)s AND m.job_id = j.job_id;
 
+-- delete_dataset_backtests
+-- The backtests of a dataset's runs.
+DELETE FROM fcst_app.backtests b USING fcst_app.jobs j WHERE j.dataset_id = %(dataset_id)s AND b.job_id = j.job_id;
+
 -- delete_dataset_job_items
 -- The items of a dataset's runs.
 DELETE FROM fcst_app.job_items i USING fcst_app.jobs j WHERE j.dataset_id = %(dataset_id)s AND i.job_id = j.job_id;

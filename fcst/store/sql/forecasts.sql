@@ -2,6 +2,7 @@
 -- The rows of items that are about to be written: there are none, unless an item is written twice.
 DELETE FROM fcst_app.forecasts WHERE job_id = %(job_id)s AND unique_id = ANY (%(unique_ids)s);
 DELETE FROM fcst_app.metrics WHERE job_id = %(job_id)s AND unique_id = ANY (%(unique_ids)s);
+DELETE FROM fcst_app.backtests WHERE job_id = %(job_id)s AND unique_id = ANY (%(unique_ids)s);
 
 -- copy_forecasts
 -- Forecast rows, from a binary stream.
@@ -10,8 +11,13 @@ FROM STDIN (FORMAT binary, ENCODING 'UTF8');
 
 -- copy_metrics
 -- Accuracy rows, from a binary stream.
-COPY fcst_app.metrics (job_id, unique_id, model, cutoff, n_weeks, wape, bias, abs_error, error, actual, is_fallback,
-                       made_by)
+COPY fcst_app.metrics (job_id, unique_id, model, cutoff, is_fallback, made_by, n_weeks, abs_error, error, sq_error,
+                       actual, pinball, wape, bias, smape, mase, rmsse, scaled_crps, coverage, mean_width, msis)
+FROM STDIN (FORMAT binary, ENCODING 'UTF8');
+
+-- copy_backtests
+-- Forecasts after earlier cutoffs with what came, from a binary stream.
+COPY fcst_app.backtests (job_id, unique_id, model, cutoff, y, forecast, lo, hi)
 FROM STDIN (FORMAT binary, ENCODING 'UTF8');
 
 -- list_job_items
@@ -42,17 +48,6 @@ SELECT s.wk_end_dt, s.forecast, s.n_items, s.n_fallback,
        COALESCE((SELECT array_agg(b.lo ORDER BY b.i) FROM bounds b WHERE b.wk_end_dt = s.wk_end_dt), '{}') AS lo,
        COALESCE((SELECT array_agg(b.hi ORDER BY b.i) FROM bounds b WHERE b.wk_end_dt = s.wk_end_dt), '{}') AS hi
 FROM sums s ORDER BY s.wk_end_dt;
-
--- item_metrics
--- One item's accuracy on the weeks held out, by model.
-SELECT model, cutoff, n_weeks, wape, bias, is_fallback, made_by FROM fcst_app.metrics
-WHERE job_id = %(job_id)s AND unique_id = %(unique_id)s ORDER BY model;
-
--- total_metrics
--- The accuracy over all items: errors added up, divided by what was sold. NULL where nothing was.
-SELECT model, sum(abs_error) / NULLIF(sum(actual), 0) AS wape, sum(error) / NULLIF(sum(actual), 0) AS bias,
-       count(*) AS n_items, count(*) FILTER (WHERE is_fallback) AS n_fallback
-FROM fcst_app.metrics WHERE job_id = %(job_id)s GROUP BY model ORDER BY model;
 
 -- export_forecasts
 -- The export form of a job's completed items, or of one item. The program fills in the key and the numbers.

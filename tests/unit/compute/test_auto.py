@@ -3,19 +3,11 @@
 import numpy as np
 import pytest
 
-from fcst.compute.auto import (
-    MAX_WEEKS,
-    MIN_TRAINING,
-    AutoForecast,
-    auto_forecast,
-    backtest_weights,
-    cap_spikes,
-    demand_class,
-    rule_of,
-    trimmed_mean,
-)
-from fcst.compute.candidates import candidate_forecasts
-from fcst.names import HOLDOUT_WEEKS, SEASON_LENGTH
+from fcst.compute import auto
+from fcst.compute.auto import AutoForecast, backtest_weights, demand_class, rule_of, trimmed_mean
+from fcst.compute.models import AUTO_MIN_TRAINING, AUTO_WINDOWS, MAX_WEEKS
+from fcst.compute.past import Past
+from fcst.names import HOLDOUT_WEEKS
 
 RNG = np.random.default_rng(7)
 WEEKS = np.arange(240)
@@ -25,8 +17,9 @@ SPARSE = RNG.poisson(0.3, 240).astype(float)
 PROMOTED = NOISE * np.where(RNG.random(240) < 0.08, 6.0, 1.0)
 
 
-def silent(name: str) -> None:
-    pass
+def auto_forecast(y: np.ndarray, h: int, level: tuple[int, ...]) -> AutoForecast:
+    past = Past(y, h)
+    return auto.auto_forecast(past, past.end, level)
 
 
 def bytes_of(found: AutoForecast) -> bytes:
@@ -45,10 +38,27 @@ def test_it_follows_a_season_where_there_is_one_and_not_where_there_is_none() ->
 
 def test_weights_tell_who_made_it() -> None:
     found = auto_forecast(SEASONAL, 13, ())
-    assert sum(found.weights.values()) == pytest.approx(1)
-    assert list(found.weights.values()) == sorted(found.weights.values(), reverse=True)
-    assert set(found.weights) == set(rule_of("smooth", 240).pool), "every candidate could be fitted"
-    assert found.weights["Naive"] < 1 / len(found.weights) / 2
+    weights = {c.model: c.weight for c in found.candidates}
+    assert sum(weights.values()) == pytest.approx(1)
+    assert list(weights.values()) == sorted(weights.values(), reverse=True)
+    assert set(weights) == set(rule_of("smooth", 240).pool), "every candidate could be fitted"
+    assert weights["Naive"] < 1 / len(weights) / 2
+    assert found.demand == "smooth" and found.loss == "absolute"
+
+
+def test_scores_are_the_errors_in_the_windows() -> None:
+    found = auto_forecast(SEASONAL, 13, ())
+    assert found.cutoffs == (227, 214, 201)
+    score = {c.model: c.score for c in found.candidates}
+    naive = [np.abs(SEASONAL[c : c + 13] - SEASONAL[c - 1]).mean() for c in found.cutoffs]
+    assert score["Naive"] == pytest.approx(np.mean(naive))
+
+
+def test_scores_of_a_sparse_item_are_squared() -> None:
+    found = auto_forecast(SPARSE, 13, ())
+    score = {c.model: c.score for c in found.candidates}
+    naive = [((SPARSE[c : c + 13] - SPARSE[c - 1]) ** 2).mean() for c in found.cutoffs]
+    assert found.loss == "squared" and score["Naive"] == pytest.approx(np.mean(naive) ** 0.5)
 
 
 def test_expected_demand_of_a_sparse_item_is_its_mean_and_not_zero() -> None:
@@ -134,23 +144,32 @@ def test_the_same_series_has_the_same_forecast_whatever_came_before() -> None:
     assert first == again[::-1]
 
 
-def test_candidates_do_not_see_what_comes_after_their_cutoff() -> None:
-    """A jump planted behind the cutoff of every window changes the errors, and no forecast that they are taken of."""
-    jumped = SEASONAL.copy()
-    cutoff = len(SEASONAL) - HOLDOUT_WEEKS
-    jumped[cutoff:] *= 50
-    pool = rule_of("smooth", cutoff).pool
-    seen = [candidate_forecasts(cap_spikes(y[:cutoff]), 13, pool, SEASON_LENGTH, silent) for y in (SEASONAL, jumped)]
-    assert list(seen[0]) == list(seen[1]) == list(pool)
-    assert all((seen[0][name] == seen[1][name]).all() for name in pool)
+@pytest.mark.parametrize("y", [SEASONAL, SPARSE, PROMOTED], ids=["seasonal", "sparse", "promoted"])
+def test_a_forecast_after_a_cutoff_does_not_see_what_comes_after(y: np.ndarray) -> None:
+    """A jump planted behind the cutoff changes nothing: not the forecast, not the bounds, not the weights."""
+    jumped = y.copy()
+    cutoff = len(y) - HOLDOUT_WEEKS
+    jumped[cutoff:] = 50 * jumped[cutoff:] + 1000
+    calm, shaken = (auto.auto_forecast(Past(seen, 13), cutoff, (80,)) for seen in (y, jumped))
+    assert bytes_of(calm) == bytes_of(shaken)
+    assert calm.candidates == shaken.candidates
 
 
-def test_every_candidate_is_told_before_it_is_fitted() -> None:
+def test_a_forecast_after_a_cutoff_is_the_one_that_was_made_then() -> None:
+    past = Past(SEASONAL, 13)
+    auto.auto_forecast(past, past.end, (80,))
+    for cutoff in (227, 214):
+        then = auto_forecast(SEASONAL[:cutoff], 13, (80,))
+        assert bytes_of(auto.auto_forecast(past, cutoff, (80,))) == bytes_of(then)
+
+
+def test_cutoffs_share_their_fits() -> None:
     told: list[str] = []
-    auto_forecast(SEASONAL[:120], 13, (), told.append)
-    pool = rule_of("smooth", 120).pool
-    assert set(told) <= set(pool) and told.count("AutoETS") == 4, "the forecast, and three windows"
-    assert 120 - 3 * HOLDOUT_WEEKS >= MIN_TRAINING
+    past = Past(SEASONAL, 13, told.append)
+    for cutoff in (240, 227, 214):
+        auto.auto_forecast(past, cutoff, ())
+    assert told.count("AutoETS") == told.count("Naive") == 3 + AUTO_WINDOWS
+    assert 240 - 5 * HOLDOUT_WEEKS >= AUTO_MIN_TRAINING
 
 
 # Its parts
@@ -180,12 +199,3 @@ def test_trimmed_mean_is_of_the_middle_of_the_weight() -> None:
     assert trimmed_mean(forecasts, even, 1.0) == pytest.approx(106 / 4)
     assert trimmed_mean(forecasts, even, 0.5) == pytest.approx(2.5), "half of the weight: the two in the middle"
     assert trimmed_mean(forecasts, np.array([0.01, 0.97, 0.01, 0.01]), 0.5) == pytest.approx(1.0)
-
-
-def test_only_short_runs_of_huge_weeks_are_capped() -> None:
-    y = np.resize([9.0, 10.0, 11.0], 60)
-    y[20], y[30:32], y[40:43] = 500.0, 500.0, 500.0
-    capped = cap_spikes(y)
-    assert capped[20] == capped[30] == capped[31] < 40
-    assert (capped[40:43] == 500).all(), "three weeks in a row are a level"
-    assert cap_spikes(y[:7]) is not None and (cap_spikes(y[:7]) == y[:7]).all()

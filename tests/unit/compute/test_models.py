@@ -1,13 +1,29 @@
-"""The catalogue: what can be asked for, in which spelling, and what stands in for what."""
+"""The catalogue: what can be asked for, in which spelling, what stands in for what, what it costs."""
 
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
-from fcst.compute.models import AUTO, CATALOGUE, COMBINATIONS, MEDIAN, MODEL_NAMES, RECENT_MEAN, Model, parse_models
+from fcst.compute.fits import FITS, TOO_SHORT, Fits
+from fcst.compute.models import (
+    AUTO,
+    CATALOGUE,
+    COMBINATIONS,
+    LAST_RESORT,
+    MEDIAN,
+    MEDIAN_MEMBERS,
+    MODEL_NAMES,
+    Model,
+    auto_pool,
+    chain,
+    expected_ms,
+    fit_name,
+    parse_models,
+)
 from fcst.errors import InputError
-from fcst.names import SEASON_LENGTH
+from fcst.names import BENCHMARKS, DEMAND_CLASSES, SEASON_LENGTH
 from fcst.settings import PROJECT
 
 MODELS = pytest.mark.parametrize("model", CATALOGUE.values(), ids=list(CATALOGUE))
@@ -43,61 +59,100 @@ def test_names_are_unique_in_any_case() -> None:
 
 
 def test_the_median_names_its_members() -> None:
-    assert all(name in COMBINATIONS[MEDIAN] for name in CATALOGUE)
+    assert all(name in COMBINATIONS[MEDIAN] for name in MEDIAN_MEMBERS)
 
 
-# Fallbacks
+def test_every_model_has_its_computation_and_no_other() -> None:
+    assert set(FITS) == set(CATALOGUE)
 
 
-@MODELS
-def test_chain_begins_with_the_model_itself(model: Model) -> None:
-    assert model.fits[0].made_by == model.name
-
-
-@MODELS
-def test_chain_ends_in_the_recent_mean_that_always_works(model: Model) -> None:
-    assert model.fits[-1] is RECENT_MEAN
-    assert RECENT_MEAN.min_history == 1
-    assert RECENT_MEAN.build is None
-
-
-@MODELS
-def test_each_fallback_needs_less_history(model: Model) -> None:
-    needs = [fit.min_history for fit in model.fits]
-    assert needs == sorted(set(needs), reverse=True)
-
-
-@MODELS
-def test_only_the_recent_mean_has_nothing_to_build(model: Model) -> None:
-    assert all(fit.build is not None for fit in model.fits[:-1])
-
-
-@MODELS
-def test_seasonal_model_waits_for_its_season(model: Model) -> None:
-    assert model.fits[0].min_history >= (10 if model.name == "AutoETS" else SEASON_LENGTH)
-
-
-def test_fits_of_one_name_are_one_fit() -> None:
-    fits = {fit.made_by: fit for model in CATALOGUE.values() for fit in model.fits}
-    assert all(fits[fit.made_by] == fit for model in CATALOGUE.values() for fit in model.fits)
+def test_all_that_are_named_elsewhere_are_in_the_catalogue() -> None:
+    pools = {name for demand in DEMAND_CLASSES for n in (20, 200) for name in auto_pool(demand, n)}
+    assert pools | {*BENCHMARKS, *MEDIAN_MEMBERS, LAST_RESORT} <= set(CATALOGUE)
 
 
 @MODELS
 def test_model_says_what_it_is_for_and_where_it_comes_from(model: Model) -> None:
     assert model.purpose
     assert len(model.source) > 20
+    assert model.cost_ms > 0
+
+
+# Histories
+
+
+@MODELS
+def test_chain_ends_in_the_last_resort_by_ever_less_history(model: Model) -> None:
+    names = chain(model.name)
+    assert names[0] == model.name and names[-1] == LAST_RESORT
+    needs = [CATALOGUE[name].min_history for name in names]
+    assert needs == sorted(needs, reverse=True) and needs[-1] == 1
+
+
+def history(n_weeks: int) -> np.ndarray:
+    weeks = np.arange(n_weeks)
+    return 60 + 25 * np.sin(2 * np.pi * weeks / 52) + np.random.default_rng(1).normal(0, 6, n_weeks)
+
+
+@MODELS
+def test_the_history_a_model_needs_is_enough_for_it_and_less_is_refused(model: Model) -> None:
+    def forecast(n_weeks: int):
+        return Fits(history(n_weeks), 5, lambda name: None).forecast(model.name)
+
+    assert np.isfinite(forecast(model.min_history)).all()
+    if model.min_history > 1:
+        assert forecast(model.min_history - 1) == TOO_SHORT
+
+
+@MODELS
+def test_a_seasonal_model_waits_for_its_season(model: Model) -> None:
+    assert not model.is_seasonal or model.min_history >= SEASON_LENGTH or model.name == "MFLES"
+
+
+@MODELS
+def test_only_a_seasonal_model_follows_the_season(model: Model) -> None:
+    y = history(240)
+    forecast = Fits(y, SEASON_LENGTH, lambda name: None).forecast(model.name)
+    likeness = np.corrcoef(forecast + np.linspace(0, 1e-9, SEASON_LENGTH), y[-20 - SEASON_LENGTH : -20])[0, 1]
+    there = 25 * np.sin(2 * np.pi * np.arange(240, 292) / 52)
+    follows = np.ptp(forecast) > 20 and np.corrcoef(forecast, there)[0, 1] > 0.7
+    assert follows == model.is_seasonal, likeness
 
 
 # Cost
 
 
-def test_reading_the_catalogue_does_not_load_statsforecast_and_building_does() -> None:
+def test_expected_cost_counts_each_fit_once() -> None:
+    ets, ces = CATALOGUE["AutoETS"].cost_ms, CATALOGUE["AutoCES"].cost_ms
+    assert expected_ms(("AutoETS",), 0, 240, "smooth") == pytest.approx(ets)
+    assert expected_ms(("AutoETS",), 3, 240, "smooth") == pytest.approx(5 * ets)
+    assert expected_ms(("AutoETS", "AutoCES"), 1, 240, "smooth") == pytest.approx(3 * (ets + ces))
+    alone = expected_ms((AUTO,), 3, 240, "smooth")
+    assert expected_ms((AUTO, "AutoCES"), 3, 240, "smooth") == pytest.approx(alone)
+
+
+def test_expected_cost_is_that_of_what_stands_in() -> None:
+    assert fit_name("AutoCES", 60) == "AutoCES(1)"
+    assert fit_name("MSTL", 9) == LAST_RESORT
+    assert expected_ms(("MSTL",), 0, 60, "smooth") == pytest.approx(CATALOGUE["AutoETS"].cost_ms / 4)
+
+
+def test_expected_cost_of_auto_depends_on_history_and_demand() -> None:
+    costs = [expected_ms((AUTO,), 3, n, d) for n, d in ((240, "smooth"), (240, "lumpy"), (60, "smooth"), (1, "none"))]
+    assert costs == sorted(costs, reverse=True)
+    assert expected_ms((AUTO,), 3, 2000, "smooth") == expected_ms((AUTO,), 3, 520, "smooth")
+
+
+def test_reading_the_catalogue_does_not_load_statsforecast_and_fitting_does() -> None:
     program = """
 import sys
 from fcst.compute.models import CATALOGUE
 print("statsforecast" in sys.modules)
-CATALOGUE["SeasonalNaive"].fits[0].build()
+import numpy as np
+from fcst.compute.fits import Fits
+print("statsforecast" in sys.modules)
+Fits(np.arange(60.0), 4, lambda name: None).forecast("SES")
 print("statsforecast" in sys.modules)
 """
     done = subprocess.run([sys.executable, "-c", program], cwd=PROJECT, capture_output=True, text=True, check=True)
-    assert done.stdout.split() == ["False", "True"]
+    assert done.stdout.split() == ["False", "False", "True"]

@@ -149,9 +149,16 @@ def test_values_are_named_parameters_only(name: str) -> None:
     assert re.findall(r"%(?!\(\w+\)s)", query(name)) == []
 
 
+PLACES = {
+    "export_forecasts": ["{key}", "{numbers}"],
+    "accuracy_by": ["{key}", "{levels}", "{key}"],
+    "accuracy_by_horizon": ["{levels}"],
+}
+
+
 @EVERY_QUERY
-def test_only_the_export_has_a_place_to_fill_in(name: str) -> None:
-    assert re.findall(r"\{\w+\}", query(name)) == (["{key}", "{numbers}"] if name == "export_forecasts" else [])
+def test_only_what_depends_on_levels_has_places_to_fill_in(name: str) -> None:
+    assert re.findall(r"\{\w+\}", query(name)) == PLACES.get(name, [])
 
 
 def test_no_statement_is_put_together_from_text() -> None:
@@ -180,7 +187,7 @@ def test_columns_are_spelled_out(name: str) -> None:
 TABLES = {
     table
     for text in [query("create_migrations"), *(text for _, _, text in migrations())]
-    for table in re.findall(r"CREATE TABLE (?:IF NOT EXISTS )?fcst_app\.(\w+)", text)
+    for table in re.findall(r"CREATE (?:TABLE|VIEW) (?:IF NOT EXISTS )?fcst_app\.(\w+)", text)
 }
 
 

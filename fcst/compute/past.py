@@ -1,0 +1,111 @@
+"""One item's past as it was known at each cutoff: the weeks up to it, and the models fitted to them, each once.
+
+A cutoff is a number of weeks from the start of the history: what models see is `y[:cutoff]`. Windows of the past are
+HOLDOUT_WEEKS long and follow each other, so all who look back share their cutoffs, and with them the fits.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from fcst.compute.fits import Fits
+from fcst.compute.models import MAX_WEEKS
+from fcst.errors import ComputeError
+from fcst.names import HOLDOUT_WEEKS
+
+Array = np.ndarray
+
+MIN_TRAINING_WEEKS = 13
+"""Known weeks before a window; with fewer nothing is measured on it."""
+
+
+class Past:
+    """The history of one item, to be looked at from several cutoffs.
+
+    Parameters
+    ----------
+    y
+        (T,) weekly units up to the last cutoff; NaN where a week is missing.
+    h
+        weeks ahead that are forecast from the last cutoff; from the others HOLDOUT_WEEKS are.
+    tell
+        is called with the name of each model before it is fitted.
+
+    Raises
+    ------
+    ComputeError
+        if no week is known.
+    """
+
+    def __init__(self, y: Array, h: int, tell: Callable[[str], None] = lambda name: None) -> None:
+        known = np.flatnonzero(~np.isnan(y[-MAX_WEEKS:]))
+        if not len(known):
+            raise ComputeError(
+                "No week of its history is known: all its sales were promotional and left out.",
+                "Load the dataset with promotions included to forecast it.",
+            )
+        self.y = y[-MAX_WEEKS:][known[0] :]
+        self.end = len(self.y)
+        self._h, self._tell = h, tell
+        self._fits: dict[tuple[int, bool], Fits] = {}
+
+    def known(self, cutoff: int) -> Array:
+        """(cutoff,) the weeks up to the cutoff, missing ones interpolated from these alone."""
+        return fill_missing(self.y[:cutoff])
+
+    def fits(self, cutoff: int, is_capped: bool = False) -> Fits:
+        """The models fitted at a cutoff, to the weeks as they were or with isolated huge ones capped."""
+        key = (cutoff, is_capped)
+        if key not in self._fits:
+            y = self.known(cutoff)
+            capped = cap_spikes(y) if is_capped else y
+            if is_capped and capped is y:
+                self._fits[key] = self.fits(cutoff)
+            else:
+                self._fits[key] = Fits(capped, self._h if cutoff == self.end else HOLDOUT_WEEKS, self._tell)
+        return self._fits[key]
+
+    def windows_before(self, cutoff: int, n: int, min_training: int) -> list[int]:
+        """Up to `n` cutoffs, the latest first, whose windows lie before `cutoff`, with so many weeks before them."""
+        cutoffs = [cutoff - HOLDOUT_WEEKS * j for j in range(1, n + 1)]
+        return [c for c in cutoffs if c >= min_training]
+
+    def measured_windows(self, n: int) -> list[int]:
+        """Those of the last `n` cutoffs that something can be measured after, the latest first."""
+        return [
+            c
+            for c in self.windows_before(self.end, n, MIN_TRAINING_WEEKS)
+            if np.count_nonzero(~np.isnan(self.y[:c])) >= MIN_TRAINING_WEEKS and not np.isnan(self.window(c)).all()
+        ]
+
+    def window(self, cutoff: int) -> Array:
+        """(HOLDOUT_WEEKS,) what came after a cutoff; NaN where a week is missing."""
+        return self.y[cutoff : cutoff + HOLDOUT_WEEKS]
+
+
+def fill_missing(y: Array) -> Array:
+    """(T,) `y` with missing weeks interpolated; after the last known one its value. The first must be known."""
+    weeks = np.flatnonzero(~np.isnan(y))
+    return np.interp(np.arange(len(y)), weeks, y[weeks])
+
+
+def cap_spikes(y: Array) -> Array:
+    """Runs of one or two weeks beyond exp(median + 4 robust deviations) of the last 104 logs are cut down to it.
+
+    `y` itself where there are none.
+    """
+    sold = y[y > 0][-104:]
+    if len(sold) < 8:
+        return y
+    logs = np.log(sold)
+    middle = np.median(logs)
+    cap = np.exp(middle + 4 * max(1.4826 * np.median(np.abs(logs - middle)), 0.25))
+    over = y > cap
+    if not over.any():
+        return y
+    edges = np.flatnonzero(np.diff(np.r_[0, over.astype(int), 0]))
+    out = y.copy()
+    for start, end in zip(edges[::2], edges[1::2], strict=True):
+        if end - start <= 2:
+            out[start:end] = cap
+    return out

@@ -1,0 +1,66 @@
+"""Measured accuracy: over all items of a job, by family, class, item, window or step; and of Auto's candidates."""
+
+from typing import Any
+
+import pandas as pd
+from psycopg2 import sql
+
+from fcst.store.database import fetch_frame, fetch_one
+from fcst.store.queries import query
+
+KEYS = {
+    "model": sql.Identifier("m", "job_id"),  # one for all: totals by model
+    "item": sql.Identifier("m", "unique_id"),
+    "family": sql.Identifier("d", "family"),
+    "demand_class": sql.Identifier("d", "demand_class"),
+    "window": sql.Identifier("m", "cutoff"),
+}
+"""What accuracy may be told by -> the column it is."""
+
+
+def by_key(job_id: int, by: str, level: tuple[int, ...], unique_id: str | None = None) -> pd.DataFrame:
+    """Metrics by model and one of KEYS: `model, key, n_items, …`, by level `coverage_80, width_80, msis_80`.
+
+    Parameters
+    ----------
+    unique_id
+        only this item.
+    """
+    columns = [
+        sql.SQL(
+            ", sum(m.coverage[{i}] * m.n_weeks) / NULLIF(sum(m.n_weeks) FILTER (WHERE m.coverage[{i}] IS NOT NULL), 0)"
+            " AS {coverage}, sum(m.mean_width[{i}] * m.n_weeks)"
+            " / NULLIF(sum(m.n_weeks) FILTER (WHERE m.mean_width[{i}] IS NOT NULL), 0) AS {width},"
+            " avg(m.msis[{i}]) AS {msis}"
+        ).format(i=sql.Literal(i), **{name: sql.Identifier(f"{name}_{p}") for name in ("coverage", "width", "msis")})
+        for i, p in enumerate(level, 1)
+    ]
+    statement = sql.SQL(query("accuracy_by")).format(key=KEYS[by], levels=sql.Composed(columns))
+    return fetch_frame(statement, job_id=job_id, unique_id=unique_id)
+
+
+def by_horizon(job_id: int, level: tuple[int, ...]) -> pd.DataFrame:
+    """Metrics by model and step, weeks ahead: `model, step, n_weeks, wape, bias, coverage_80, …`."""
+    columns = [
+        sql.SQL(", avg((b.y[s.step] BETWEEN b.lo[{i}][s.step] AND b.hi[{i}][s.step])::int)::float8 AS {name}").format(
+            i=sql.Literal(i), name=sql.Identifier(f"coverage_{p}")
+        )
+        for i, p in enumerate(level, 1)
+    ]
+    return fetch_frame(sql.SQL(query("accuracy_by_horizon")).format(levels=sql.Composed(columns)), job_id=job_id)
+
+
+def candidates_of_auto(job_id: int) -> pd.DataFrame:
+    return fetch_frame("candidates_of_auto", job_id=job_id)
+
+
+def item_backtests(job_id: int, unique_id: str, model: str) -> pd.DataFrame:
+    return fetch_frame("item_backtests", job_id=job_id, unique_id=unique_id, model=model)
+
+
+def total_backtests(job_id: int, model: str) -> pd.DataFrame:
+    return fetch_frame("total_backtests", job_id=job_id, model=model)
+
+
+def item_provenance(job_id: int, unique_id: str) -> dict[str, Any] | None:
+    return fetch_one("item_provenance", job_id=job_id, unique_id=unique_id)

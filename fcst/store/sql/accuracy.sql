@@ -1,0 +1,68 @@
+-- accuracy_by
+-- The accuracy of a job's models, over all items or by a key that the program fills in, with metrics by level.
+-- Errors are added up and divided by what was sold; scaled errors are means over items and windows where they are
+-- defined. NULL is undefined. Value added is against the yardstick on the same items and windows.
+WITH measured AS (
+    SELECT m.model, {key} AS key,
+           count(DISTINCT m.unique_id) AS n_items, count(*) AS n_windows, sum(m.n_weeks) AS n_weeks,
+           count(DISTINCT m.unique_id) FILTER (WHERE m.is_fallback) AS n_fallback,
+           count(*) FILTER (WHERE m.actual = 0) AS n_unsold, count(*) FILTER (WHERE m.mase IS NULL) AS n_unscaled,
+           sum(m.actual) AS actual,
+           sum(m.abs_error) / NULLIF(sum(m.actual), 0) AS wape, sum(m.error) / NULLIF(sum(m.actual), 0) AS bias,
+           avg(m.smape) AS smape, avg(m.mase) AS mase, avg(m.rmsse) AS rmsse,
+           2 * sum(m.pinball) / NULLIF(sum(m.actual), 0) AS scaled_crps{levels}
+    FROM fcst_app.metrics m
+    JOIN fcst_app.job_items i ON i.job_id = m.job_id AND i.unique_id = m.unique_id AND i.outcome = 'completed'
+    JOIN fcst_app.jobs j ON j.job_id = m.job_id
+    JOIN fcst_app.items d ON d.dataset_id = j.dataset_id AND d.unique_id = m.unique_id
+    WHERE m.job_id = %(job_id)s AND (m.unique_id = %(unique_id)s OR %(unique_id)s::text IS NULL)
+    GROUP BY m.model, {key}
+)
+SELECT measured.*,
+       1 - wape / NULLIF(max(wape) FILTER (WHERE model = 'SeasonalNaive') OVER same, 0) AS fva_seasonal_naive,
+       1 - wape / NULLIF(max(wape) FILTER (WHERE model = 'Naive') OVER same, 0) AS fva_naive
+FROM measured WINDOW same AS (PARTITION BY key)
+ORDER BY key NULLS LAST, wape NULLS LAST, model;
+
+-- accuracy_by_horizon
+-- The accuracy of a job's models by weeks ahead; coverage by level, in the order of the job's spec.
+SELECT b.model, s.step, count(*) AS n_weeks,
+       sum(abs(b.forecast[s.step] - b.y[s.step])) / NULLIF(sum(abs(b.y[s.step])), 0) AS wape,
+       sum(b.forecast[s.step] - b.y[s.step]) / NULLIF(sum(abs(b.y[s.step])), 0) AS bias{levels}
+FROM fcst_app.backtests b
+JOIN fcst_app.job_items i ON i.job_id = b.job_id AND i.unique_id = b.unique_id AND i.outcome = 'completed'
+CROSS JOIN LATERAL generate_subscripts(b.y, 1) s (step)
+WHERE b.job_id = %(job_id)s AND b.y[s.step] IS NOT NULL
+GROUP BY b.model, s.step ORDER BY b.model, s.step;
+
+-- candidates_of_auto
+-- Of all models that Auto chose among in a job: how often it was the heaviest, its share of the weight over all items,
+-- and how it would have done by itself where it could be measured.
+SELECT c.model, count(*) AS n_items, count(*) FILTER (WHERE c.place = 1) AS n_first,
+       sum(c.weight) / NULLIF((SELECT count(*) FROM fcst_app.job_items o WHERE o.job_id = %(job_id)s
+                               AND o.provenance #> '{models,Auto,candidates,0}' IS NOT NULL), 0) AS share,
+       sum(c.n_weeks) AS n_weeks,
+       sum(c.abs_error) / NULLIF(sum(c.actual), 0) AS wape, sum(c.error) / NULLIF(sum(c.actual), 0) AS bias
+FROM fcst_app.job_items i
+CROSS JOIN LATERAL ROWS FROM (jsonb_to_recordset(i.provenance #> '{models,Auto,candidates}')
+    AS (model text, weight float8, n_weeks integer, abs_error float8, error float8, actual float8))
+    WITH ORDINALITY c (model, weight, n_weeks, abs_error, error, actual, place)
+WHERE i.job_id = %(job_id)s AND i.outcome = 'completed'
+GROUP BY c.model ORDER BY share DESC;
+
+-- item_backtests
+-- What one model said of an item after earlier cutoffs, the latest first.
+SELECT cutoff, wk_end_dt, y, forecast FROM fcst_app.backtest_weeks
+WHERE job_id = %(job_id)s AND unique_id = %(unique_id)s AND model = %(model)s ORDER BY cutoff DESC, wk_end_dt;
+
+-- total_backtests
+-- The same, added up over the items that were measured at a cutoff and week; who has no number there is not in it.
+SELECT b.cutoff, b.wk_end_dt, count(*) AS n_items, sum(b.y) AS y, sum(b.forecast) AS forecast
+FROM fcst_app.backtest_weeks b
+JOIN fcst_app.job_items i ON i.job_id = b.job_id AND i.unique_id = b.unique_id AND i.outcome = 'completed'
+WHERE b.job_id = %(job_id)s AND b.model = %(model)s AND b.y IS NOT NULL
+GROUP BY b.cutoff, b.wk_end_dt ORDER BY b.cutoff DESC, b.wk_end_dt;
+
+-- item_provenance
+-- Where the forecasts of an item come from.
+SELECT outcome, reason, provenance FROM fcst_app.job_items WHERE job_id = %(job_id)s AND unique_id = %(unique_id)s;

@@ -1,0 +1,205 @@
+"""What pages show of accuracy: numbers with their meaning, tables of models and groups, where a forecast comes from."""
+
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from fcst.compute.models import AUTO, CATALOGUE, COMBINATIONS, expected_ms
+from fcst.names import BENCHMARK, HOLDOUT_WEEKS
+from fcst.ui import text
+
+MEANING = {
+    "wape": "Sum of absolute errors, divided by units sold. Smaller is better.",
+    "bias": "Sum of errors, divided by units sold. Positive: the forecast was too high.",
+    "mase": "Mean absolute error, divided by the mean change from week to week. Below 1: better than that.",
+    "rmsse": "Root mean squared error, divided by the root mean squared change from week to week. Smaller is better.",
+    "coverage": "The share of weeks whose sales lie within the interval. It should be what the interval claims.",
+    "value_added": "Forecast value added: the share of a simple model's error (WAPE) that this one takes away. "
+    "Negative: it adds error.",
+}
+
+
+_TEXTS = ("model", "family", "demand_class", "unique_id")
+_FRACTIONS = ("wape", "bias", "coverage", "fva", "share", "weight")
+
+
+def _percent(label: str, meaning: str) -> Any:
+    return st.column_config.NumberColumn(label, format="%.1f %%", help=meaning)
+
+
+def backtest_in_words(n_windows: int) -> str:
+    """What accuracy was measured on: '3 backtests of 13 weeks'."""
+    return f"{text.count(n_windows, 'backtest')} of {HOLDOUT_WEEKS} weeks"
+
+
+def show_totals(job: dict[str, Any], row: dict[str, Any], naive: dict[str, Any]) -> None:
+    """The accuracy of one model over all items, beside the yardstick's."""
+    with st.container(horizontal=True):
+        for name, label, signed in (("wape", "WAPE", False), ("bias", "Bias", True)):
+            _metric(label, text.percent(row[name], signed), f"{BENCHMARK}: {text.percent(naive[name], signed)}", name)
+        for name, benchmark in (("fva_seasonal_naive", BENCHMARK), ("fva_naive", "Naive")):
+            _metric(f"Value added to {benchmark}", text.percent(row[name], True), "of its WAPE", "value_added")
+    with st.container(horizontal=True):
+        for name in ("mase", "rmsse"):
+            _metric(name.upper(), text.ratio(row[name]), f"{BENCHMARK}: {text.ratio(naive[name])}", name)
+        for level in job["spec"]["level"]:
+            held, width = text.percent(row[f"coverage_{level}"]), text.units(row[f"width_{level}"])
+            _metric(f"Within the {level} % interval", held, f"mean width {width} units", "coverage")
+
+
+def _metric(label: str, value: str, beside: str, meaning: str) -> None:
+    st.metric(
+        label,
+        value,
+        beside,
+        delta_color="off",
+        delta_arrow="off",
+        border=True,
+        height="stretch",
+        help=MEANING[meaning],
+    )
+
+
+def accuracy_columns(levels: list[int]) -> dict[str, Any]:
+    """Columns of accuracy in tables: names of the frame -> what stands above them, with its meaning."""
+    return {
+        "n_items": st.column_config.NumberColumn("Items", format="localized"),
+        "wape": _percent("WAPE", MEANING["wape"]),
+        "bias": _percent("Bias", MEANING["bias"]),
+        "mase": st.column_config.NumberColumn("MASE", format="%.3f", help=MEANING["mase"]),
+        "rmsse": st.column_config.NumberColumn("RMSSE", format="%.3f", help=MEANING["rmsse"]),
+        **{f"coverage_{p}": _percent(f"In {p} %", MEANING["coverage"]) for p in levels},
+        "fva_seasonal_naive": _percent(f"Added to {BENCHMARK}", MEANING["value_added"]),
+        "fva_naive": _percent("Added to Naive", MEANING["value_added"]),
+    }
+
+
+def show_leaderboard(by_model: pd.DataFrame, spec: dict[str, Any]) -> None:
+    """The run's models and the yardsticks, the best first."""
+    columns = accuracy_columns(spec["level"])
+    frame = by_model.sort_values("wape", na_position="last")
+    frame = frame.assign(cost=[expected_ms((name,), spec["n_windows"], 240, "smooth") for name in frame["model"]])
+    st.dataframe(
+        _numbers(frame, ["model", *columns, "n_fallback", "cost"]),
+        hide_index=True,
+        placeholder="not defined",
+        column_config={
+            "model": st.column_config.TextColumn("Model", pinned=True),
+            **columns,
+            "n_fallback": st.column_config.NumberColumn(
+                "Fallbacks", format="localized", help="Items for which a simpler model stood in, in some window."
+            ),
+            "cost": st.column_config.NumberColumn(
+                "ms an item", format="%.1f", help="Of one core, about, for 240 weeks of history, backtests included."
+            ),
+        },
+    )
+
+
+def show_candidates(candidates: pd.DataFrame) -> None:
+    """The models that Auto chose among."""
+    costs = [CATALOGUE[name].cost_ms if name in CATALOGUE else None for name in candidates["model"]]
+    frame = candidates.assign(cost=costs)
+    st.dataframe(
+        _numbers(frame, ["model", "share", "n_first", "n_items", "wape", "bias", "cost"]),
+        hide_index=True,
+        placeholder="not defined",
+        height=320,
+        column_config={
+            "model": st.column_config.TextColumn("Model", pinned=True),
+            "share": _percent("Weight", "Its mean weight over all items."),
+            "n_first": st.column_config.NumberColumn(
+                "First in", format="localized", help="Items in which it has the largest weight."
+            ),
+            "n_items": st.column_config.NumberColumn("Used in", format="localized", help="Items that use it."),
+            "wape": _percent("WAPE alone", "By itself, where it could be fitted in a backtest."),
+            "bias": _percent("Bias alone", MEANING["bias"]),
+            "cost": st.column_config.NumberColumn("ms a fit", format="%.2f"),
+        },
+    )
+
+
+def show_group(frame: pd.DataFrame, key: str, label: str, levels: list[int]) -> None:
+    """One model's accuracy by family or class, the largest first."""
+    columns = accuracy_columns(levels)
+    rows = frame.sort_values("actual", ascending=False)
+    st.dataframe(
+        _numbers(rows.assign(**{key: rows[key].fillna("(none)")}), [key, *columns]),
+        hide_index=True,
+        placeholder="not defined",
+        column_config={key: st.column_config.TextColumn(label, pinned=True), **columns},
+    )
+
+
+def _numbers(frame: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
+    """These columns, fractions in percent; numbers that came as objects, for there is a NULL among them, as numbers."""
+    known = {name: frame[name] if name in _TEXTS else pd.to_numeric(frame[name]) for name in columns}
+    return pd.DataFrame({name: 100 * v if name.startswith(_FRACTIONS) else v for name, v in known.items()})
+
+
+def show_items(frame: pd.DataFrame, key: str) -> str | None:
+    """A table of items with their error; the item that was selected in it, or None."""
+    chosen = st.dataframe(
+        _numbers(frame, ["unique_id", "actual", "wape", "bias", "fva_seasonal_naive"]).round({"actual": 0}),
+        hide_index=True,
+        placeholder="not defined",
+        key=key,
+        on_select="rerun",
+        selection_mode="single-row",
+        column_config={
+            "unique_id": st.column_config.TextColumn("Item"),
+            "actual": st.column_config.NumberColumn("Units sold", format="localized", help="In the backtests."),
+            "wape": _percent("WAPE", MEANING["wape"]),
+            "bias": _percent("Bias", MEANING["bias"]),
+            "fva_seasonal_naive": _percent(f"Added to {BENCHMARK}", MEANING["value_added"]),
+        },
+    )
+    rows = chosen["selection"]["rows"]
+    return str(frame["unique_id"].iloc[rows[0]]) if rows else None
+
+
+def show_provenance(provenance: dict[str, Any], model: str, job: dict[str, Any]) -> None:
+    """Who made an item's forecast, from which weeks, by which scores."""
+    found = provenance["models"].get(model, {})
+    if not found:
+        return
+    with st.expander("Where this forecast comes from", type="compact"):
+        purpose = COMBINATIONS[model] if model in COMBINATIONS else CATALOGUE[model].purpose
+        st.markdown(text.plain(f"{model}: {purpose}. Made by {found['made_by']}."))
+        if found["fallback"]:
+            st.markdown(text.plain(f"A simpler model stood in: {found['fallback']}."))
+        last = pd.Timestamp(job["last_wk_end_dt"])
+        cutoffs = ", ".join(text.day(last - pd.Timedelta(weeks=weeks)) for weeks in found["weeks_ago"])
+        if model == AUTO and found["candidates"]:
+            loss = "mean absolute error" if found["loss"] == "absolute" else "root mean squared error"
+            st.markdown(text.plain(f"Demand is {found['demand_class']}. {_weighted(cutoffs)}"))
+            _show_weights(found["candidates"], loss)
+        elif cutoffs:
+            st.markdown(text.plain(f"The intervals come from its errors in the {HOLDOUT_WEEKS} weeks after {cutoffs}."))
+        st.caption(f"statsforecast {provenance['statsforecast']}, catalogue {provenance['catalogue']}")
+
+
+def _weighted(cutoffs: str) -> str:
+    if not cutoffs:
+        return "The history is too short to try the models on: all have the same weight."
+    return (
+        f"Models were fitted to the weeks up to {cutoffs}, and weighted by their errors in the {HOLDOUT_WEEKS} after."
+    )
+
+
+def _show_weights(candidates: list[dict[str, Any]], loss: str) -> None:
+    frame = pd.DataFrame(candidates)
+    frame["mean"] = [sum(weeks) / len(weeks) for weeks in frame["forecast"]]
+    st.dataframe(
+        _numbers(frame, ["model", "weight", "score", "mean"]),
+        hide_index=True,
+        placeholder="not defined",
+        height=280,
+        column_config={
+            "model": "Model",
+            "weight": _percent("Weight", "Its share of the combination."),
+            "score": st.column_config.NumberColumn("Backtest error, units", format="%.2f", help=f"Its {loss}."),
+            "mean": st.column_config.NumberColumn("Its forecast, units a week", format="%.1f"),
+        },
+    )

@@ -1,0 +1,140 @@
+"""Accuracy: how good a run's forecasts are, by model, weeks ahead, family, class and item."""
+
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from fcst import charts
+from fcst.compute.models import AUTO
+from fcst.names import BENCHMARK, HOLDOUT_WEEKS
+from fcst.services import accuracy, jobs
+from fcst.ui import text
+from fcst.ui.accuracy import show_candidates, show_group, show_items, show_leaderboard, show_totals
+from fcst.ui.shell import choose, show_page, warn_of_unknown
+
+SHOWN_ITEMS = 10
+
+
+def main() -> None:
+    st.title("Accuracy", anchor=False)
+    found = {job["job_id"]: job for job in jobs.list_jobs() if job["n_completed"]}
+    if not found:
+        st.info("There is no accuracy to show before a run.", icon=":material/monitoring:")
+        if st.button("New run", type="primary"):
+            st.switch_page("pages/new_run.py")
+        return
+    notices = st.container()
+    left, right, _ = st.columns([2, 2, 3])
+    with notices:
+        warn_of_unknown("job", map(str, found), "Run {} has no forecasts; this is the newest run that has.")
+    with left:
+        job = found[choose("Run", list(found), "job", lambda key: text.job_title(found[key]))]
+    by_model = measured(job, "model")
+    if by_model.empty:
+        show_nothing(job)
+        return
+    models = [*job["spec"]["models"], *(m for m in by_model["model"] if m not in job["spec"]["models"])]
+    with right:
+        model = choose("Model", models, "model", str)
+    rows = {row["model"]: row for row in by_model.to_dict("records")}
+    show_totals(job, rows[model], rows[BENCHMARK])
+    show_basis(job, rows[model])
+    st.subheader("Models", anchor=False)
+    show_leaderboard(by_model, job["spec"])
+    left, right = st.columns(2, gap="large")
+    with left:
+        st.subheader("By weeks ahead", anchor=False)
+        by_step = measured(job, "horizon")
+        order = {name: number for number, name in enumerate(models)}
+        chart = charts.horizon_chart(by_step.sort_values(["model", "step"], key=lambda c: c.map(order).fillna(c)))
+        st.plotly_chart(chart, width="stretch", key="by_horizon", alt="WAPE of each model by weeks ahead")
+    items = measured_items(job, model)
+    with right:
+        st.subheader("Over items", anchor=False)
+        chart = charts.distribution_chart(items["wape"])
+        st.plotly_chart(chart, width="stretch", key="over_items", alt="How many items have which WAPE")
+    for key, label in (("family", "Family"), ("demand_class", "Demand class")):
+        st.subheader(f"By {label.lower()}", anchor=False)
+        frame = measured(job, key)
+        show_group(frame[frame["model"] == model], key, label, job["spec"]["level"])
+    show_best_and_worst(job, model, items)
+    if AUTO in job["spec"]["models"]:
+        st.subheader("What Auto chose among", anchor=False)
+        show_candidates(measured_candidates(job))
+
+
+def measured(job: dict[str, Any], by: str) -> pd.DataFrame:
+    return _measured(job["job_id"], job["n_completed"], by, job)
+
+
+def measured_items(job: dict[str, Any], model: str) -> pd.DataFrame:
+    return _measured_items(job["job_id"], job["n_completed"], model, job)
+
+
+def measured_candidates(job: dict[str, Any]) -> pd.DataFrame:
+    return _measured_candidates(job["job_id"], job["n_completed"])
+
+
+# What was measured of an item stays: a run's accuracy changes with the number of its completed items only.
+
+
+@st.cache_data(max_entries=40, show_spinner="Adding up the errors …")
+def _measured(job_id: int, n_completed: int, by: str, _job: dict[str, Any]) -> pd.DataFrame:
+    return accuracy.list_accuracy(_job, by)
+
+
+@st.cache_data(max_entries=10, show_spinner="Adding up the errors …")
+def _measured_items(job_id: int, n_completed: int, model: str, _job: dict[str, Any]) -> pd.DataFrame:
+    return accuracy.list_item_accuracy(_job, model)
+
+
+@st.cache_data(max_entries=10, show_spinner="Looking into Auto's choices …")
+def _measured_candidates(job_id: int, n_completed: int) -> pd.DataFrame:
+    return accuracy.list_candidates(job_id)
+
+
+def show_nothing(job: dict[str, Any]) -> None:
+    if job["spec"]["n_windows"]:
+        why = f"All its items have too short a history: a backtest needs {HOLDOUT_WEEKS} weeks and as many before them."
+    else:
+        why = "It was run without a backtest."
+    st.info(f"Nothing was measured in this run. {why}", icon=":material/monitoring:")
+
+
+def show_basis(job: dict[str, Any], row: dict[str, Any]) -> None:
+    """What was measured, and what could not be."""
+    n_windows = job["spec"]["n_windows"]
+    parts = [
+        f"Up to {text.count(n_windows, 'window')} of {HOLDOUT_WEEKS} weeks at the end of each history were forecast"
+        f" from the weeks before: {text.count(row['n_items'], 'item')}, {text.count(row['n_windows'], 'window')}."
+    ]
+    if missing := job["n_completed"] - row["n_items"]:
+        parts.append(f"{text.count(missing, 'item')} had too short a history.")
+    if row["n_unsold"]:
+        parts.append(f"In {text.count(row['n_unsold'], 'window')} nothing was sold: no WAPE of their own.")
+    if row["n_unscaled"]:
+        parts.append(f"Before {text.count(row['n_unscaled'], 'window')} sales never changed: no MASE or RMSSE.")
+    st.caption(" ".join(parts))
+
+
+def show_best_and_worst(job: dict[str, Any], model: str, items: pd.DataFrame) -> None:
+    """The items whose forecast was nearest and farthest, by WAPE; a selection opens the item's forecast."""
+    known = items[pd.to_numeric(items["wape"]).notna()].sort_values("wape")
+    n = min(SHOWN_ITEMS, len(known) // 2)
+    if not n:
+        return
+    left, right = st.columns(2, gap="large")
+    with left:
+        st.subheader("Best items", anchor=False)
+        best = show_items(known.head(n), "best")
+    with right:
+        st.subheader("Worst items", anchor=False)
+        worst = show_items(known.tail(n)[::-1], "worst")
+    st.caption("Select an item to see its forecast.")
+    if item := best or worst:
+        target = {"job": str(job["job_id"]), "item": item, "model": model}
+        st.switch_page("pages/forecasts.py", query_params=target)
+
+
+show_page(main)

@@ -1,0 +1,229 @@
+"""Accuracy as users read it: from runs on a real database, against loops over the same backtests."""
+
+import math
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from fcst.compute import metrics
+from fcst.engine.task import run_batch
+from fcst.errors import InputError
+from fcst.names import HOLDOUT_WEEKS
+from fcst.services import accuracy, datasets, jobs
+from fcst.specs import JobSpec
+from fcst.store import batches
+from fcst.store.database import transaction
+from fcst.store.jobs import freeze_ended
+from fcst.store.sales import item_weekly_sales
+
+MODELS = ("Auto", "AutoETS", "SeasonalNaive", "Naive")
+
+
+def run(dataset: dict, n_items: int, **spec: object) -> dict:
+    items = jobs.choose_largest(dataset, n_items)
+    job_id = jobs.submit_job(dataset["dataset_id"], items, JobSpec(**{"models": ("Auto", "AutoETS"), "h": 4, **spec}))
+    while claimed := batches.claim(str(uuid.uuid4()), 1):
+        run_batch(claimed[0]["batch_id"], claimed[0]["attempt"])
+    freeze_ended()
+    return jobs.get_job(job_id)
+
+
+def item_history(dataset_id: int, unique_id: str) -> pd.DataFrame:
+    return item_weekly_sales(dataset_id, unique_id).astype({"unit_sales": float})
+
+
+def weeks_of(job: dict) -> pd.DataFrame:
+    """Every backtested week as SQL users read it."""
+    with transaction() as cur:
+        cur.execute(
+            "SELECT unique_id, model, cutoff, step, wk_end_dt, y, forecast, lo, hi, error FROM fcst_app.backtest_weeks"
+            " WHERE job_id = %(job_id)s ORDER BY unique_id, model, cutoff, step",
+            {"job_id": job["job_id"]},
+        )
+        return pd.DataFrame(cur.fetchall())
+
+
+@pytest.fixture
+def job(load_dataset: Callable[..., dict]) -> dict:
+    return run(load_dataset(n_items=4, n_weeks=110), 4, n_windows=2)
+
+
+def test_every_window_of_every_model_is_there_week_by_week(job: dict) -> None:
+    weeks = weeks_of(job)
+    assert len(weeks) == 4 * len(MODELS) * 2 * HOLDOUT_WEEKS
+    assert set(weeks["model"]) == set(MODELS) and set(weeks["step"]) == set(range(1, HOLDOUT_WEEKS + 1))
+    last = pd.Timestamp(job["last_wk_end_dt"])
+    assert sorted(set(weeks["cutoff"])) == [(last - pd.Timedelta(weeks=n)).date() for n in (26, 13)]
+    sold = item_history(job["dataset_id"], "item2").set_index("wk_end_dt")["unit_sales"]
+    one = weeks[(weeks["unique_id"] == "item2") & (weeks["model"] == "Naive")]
+    assert [sold[week] for week in one["wk_end_dt"]] == one["y"].tolist()
+    assert one["error"].tolist() == (one["forecast"] - one["y"]).tolist()
+    assert all(
+        lo[1] <= lo[0] <= f <= hi[0] <= hi[1] for lo, f, hi in zip(one["lo"], one["forecast"], one["hi"], strict=True)
+    )
+
+
+def test_totals_are_those_of_a_loop(job: dict) -> None:
+    weeks, found = weeks_of(job), accuracy.list_accuracy(job).set_index("model")
+    assert set(found.index) == set(MODELS)
+    for model, rows in weeks.groupby("model"):
+        row, y, f = found.loc[model], rows["y"].to_numpy(float), rows["forecast"].to_numpy(float)
+        assert (row["n_items"], row["n_windows"], row["n_weeks"]) == (4, 8, 8 * HOLDOUT_WEEKS)
+        assert row["wape"] == pytest.approx(np.abs(f - y).sum() / np.abs(y).sum())
+        assert row["bias"] == pytest.approx((f - y).sum() / np.abs(y).sum())
+        lo, hi = (np.array(rows[side].tolist()) for side in ("lo", "hi"))
+        for i, level in enumerate((80, 95)):
+            assert row[f"coverage_{level}"] == pytest.approx(((lo[:, i] <= y) & (y <= hi[:, i])).mean())
+            assert row[f"width_{level}"] == pytest.approx((hi[:, i] - lo[:, i]).mean())
+        quantiles = [(lo[:, 0], 0.1), (lo[:, 1], 0.025), (hi[:, 0], 0.9), (hi[:, 1], 0.975)]
+        losses = [metrics.pinball(y, q_hat, q) for q_hat, q in quantiles]
+        assert row["scaled_crps"] == pytest.approx(2 * np.mean(losses) / np.abs(y).mean())
+
+
+def test_scaled_errors_are_means_over_items_and_windows(job: dict) -> None:
+    weeks, found = weeks_of(job), accuracy.list_accuracy(job).set_index("model")
+    scaled: dict[str, list[tuple[float, float, float]]] = {}
+    for (item, model, cutoff), rows in weeks.groupby(["unique_id", "model", "cutoff"]):
+        frame = item_history(job["dataset_id"], item)
+        history = frame[frame["wk_end_dt"] <= cutoff]["unit_sales"].to_numpy(float)
+        y, f = rows["y"].to_numpy(float), rows["forecast"].to_numpy(float)
+        lo, hi = (np.array(rows[side].tolist())[:, 1] for side in ("lo", "hi"))
+        scale = metrics.naive_mae(history)
+        one = (
+            metrics.mase(y, f, scale),
+            metrics.rmsse(y, f, metrics.naive_mse(history)),
+            metrics.msis(y, lo, hi, 95, scale),
+        )
+        scaled.setdefault(model, []).append(one)
+    for model, rows in scaled.items():
+        row = found.loc[model, ["mase", "rmsse", "msis_95"]].astype(float)
+        np.testing.assert_allclose(row, np.mean(rows, axis=0))
+
+
+def test_value_added_is_what_a_model_takes_away_of_the_yardsticks_error(job: dict) -> None:
+    for by in ("model", "item", "window", "demand_class"):
+        frame = accuracy.list_accuracy(job, by)
+        for _, rows in frame.groupby(by if by != "model" else lambda i: 0):
+            wape = rows.set_index("model")["wape"]
+            for column, benchmark in (("fva_seasonal_naive", "SeasonalNaive"), ("fva_naive", "Naive")):
+                added = rows.set_index("model")[column]
+                np.testing.assert_allclose(added, 1 - wape / wape[benchmark], atol=1e-12)
+
+
+@pytest.mark.parametrize("by", ["item", "window"])
+def test_parts_add_up_to_the_whole(job: dict, by: str) -> None:
+    whole = accuracy.list_accuracy(job).set_index("model")
+    parts = accuracy.list_accuracy(job, by)
+    assert parts[by].nunique() == (4 if by == "item" else 2)
+    errors = (parts["wape"] * parts["actual"]).groupby(parts["model"]).sum()
+    np.testing.assert_allclose(errors / parts.groupby("model")["actual"].sum(), whole["wape"][errors.index])
+
+
+def test_horizon_is_that_of_a_loop(job: dict) -> None:
+    weeks, found = weeks_of(job), accuracy.list_accuracy(job, "horizon")
+    assert len(found) == len(MODELS) * HOLDOUT_WEEKS
+    for row in found.to_dict("records"):
+        rows = weeks[(weeks["model"] == row["model"]) & (weeks["step"] == row["step"])]
+        assert row["n_weeks"] == 8
+        assert row["wape"] == pytest.approx(rows["error"].abs().sum() / rows["y"].sum())
+        assert row["bias"] == pytest.approx(rows["error"].sum() / rows["y"].sum())
+        held = [lo[0] <= y <= hi[0] for lo, y, hi in zip(rows["lo"], rows["y"], rows["hi"], strict=True)]
+        assert row["coverage_80"] == pytest.approx(np.mean(held))
+
+
+def test_candidates_of_auto_have_shares_that_add_up(job: dict) -> None:
+    found = accuracy.list_candidates(job["job_id"])
+    assert found["share"].sum() == pytest.approx(1, abs=1e-3)
+    assert found["n_first"].sum() == found["n_items"].max() == 4
+    by_model = accuracy.list_accuracy(job).set_index("model")
+    candidates = found.set_index("model")
+    assert candidates.loc["Naive", "wape"] == pytest.approx(by_model.loc["Naive", "wape"], rel=1e-3)
+    assert candidates.loc["SeasonalNaive", "bias"] == pytest.approx(by_model.loc["SeasonalNaive", "bias"], abs=1e-3)
+
+
+def test_item_tells_where_its_forecast_comes_from(job: dict) -> None:
+    found = accuracy.item_provenance(job["job_id"], "item3")
+    assert found["models"]["AutoETS"]["made_by"] == "AutoETS"
+    assert found["models"]["Auto"]["weeks_ago"] == [13, 26, 39]
+    assert accuracy.item_provenance(job["job_id"], "no such item") == {}
+
+
+def test_backtests_of_an_item_and_of_the_sum(job: dict) -> None:
+    items = [accuracy.list_backtests(job["job_id"], "Auto", f"item{i}") for i in range(1, 5)]
+    total = accuracy.list_backtests(job["job_id"], "Auto")
+    assert len(total) == len(items[0]) == 2 * HOLDOUT_WEEKS
+    for column in ("y", "forecast"):
+        np.testing.assert_allclose(total[column], sum(item[column] for item in items))
+    assert total["cutoff"].is_monotonic_decreasing and (total["n_items"] == 4).all()
+
+
+# What is undefined is NULL, and counted
+
+
+def write_rows(path: Path, units: dict[str, list[float]]) -> Path:
+    lines = ["date,item_nbr,unit_sales"]
+    for item, weeks in units.items():
+        for week, sold in enumerate(weeks):
+            for offset in (0, 6):
+                day = np.datetime64("2020-01-05") + 7 * (week + 80 - len(weeks)) + offset
+                lines.append(f"{day},{item},{sold / 2}")
+    path.write_text("\n".join(lines))
+    return path
+
+
+@pytest.fixture
+def odd(load_dataset: Callable[..., dict], tmp_path: Path) -> dict:
+    rng = np.random.default_rng(1)
+    units = {
+        "good": rng.integers(20, 40, 80).tolist(),
+        "short": rng.integers(20, 40, 20).tolist(),
+        "constant": [6.0] * 80,
+        "ended": [*rng.integers(20, 40, 50).tolist(), *[0.0] * 30],
+    }
+    return run(load_dataset(write_rows(tmp_path / "odd.csv", units)), 4, n_windows=2)
+
+
+def test_undefined_is_null_and_counted(odd: dict) -> None:
+    items = accuracy.list_accuracy(odd, "item").set_index(["model", "item"]).loc["Auto"]
+    assert set(items.index) == {"good", "constant", "ended"}, "nothing is measured of twenty weeks"
+    assert pd.isna(items.loc["ended", "wape"]) and items.loc["ended", "n_unsold"] == 2
+    assert pd.isna(items.loc["constant", "mase"]) and items.loc["constant", "n_unscaled"] == 2
+    assert items.loc["constant", "wape"] == 0
+    assert items.loc["good", ["n_unsold", "n_unscaled"]].tolist() == [0, 0]
+    total = accuracy.list_accuracy(odd).set_index("model").loc["Auto"]
+    assert (total["n_items"], total["n_unsold"], total["n_unscaled"]) == (3, 2, 2)
+    assert not math.isnan(total["wape"])
+
+
+def test_value_added_to_a_yardstick_without_error_is_undefined(odd: dict) -> None:
+    items = accuracy.list_accuracy(odd, "item").set_index(["model", "item"]).loc["Auto"]
+    assert pd.isna(items.loc["constant", "fva_naive"])
+
+
+def test_a_run_without_backtest_has_no_accuracy(load_dataset: Callable[..., dict]) -> None:
+    found = run(load_dataset(), 2, n_windows=0)
+    for by in accuracy.BY:
+        assert accuracy.list_accuracy(found, by).empty
+    assert accuracy.list_candidates(found["job_id"])["wape"].isna().all()
+
+
+def test_a_run_without_levels_has_accuracy_without_intervals(load_dataset: Callable[..., dict]) -> None:
+    found = accuracy.list_accuracy(run(load_dataset(), 2, level=()))
+    assert not [name for name in found if name.startswith(("coverage", "width", "msis"))]
+    assert found["wape"].notna().all() and found["scaled_crps"].isna().all()
+
+
+def test_accuracy_is_not_told_by_what_is_not_known(load_dataset: Callable[..., dict]) -> None:
+    with pytest.raises(InputError, match="'colour'") as caught:
+        accuracy.list_accuracy(run(load_dataset(), 1, n_windows=0), "colour")
+    assert "demand_class" in caught.value.hint
+
+
+def test_deleting_a_dataset_deletes_its_backtests(job: dict) -> None:
+    assert len(weeks_of(job))
+    datasets.delete_dataset(job["dataset_id"])
+    assert len(weeks_of(job)) == 0
