@@ -18,7 +18,7 @@ from fcst import logs
 from fcst.errors import BadRows, FcstError, InputError
 from fcst.names import WEEKDAYS
 from fcst.settings import limit_compute_threads, load_settings
-from fcst.specs import DECIMALS, DUPLICATES, RETURNS, ROLES, JobSpec, Mapping
+from fcst.specs import DECIMALS, DUPLICATES, RETURNS, ROLES, JobSpec, Mapping, parse_levels
 
 DONE, FAILED, REFUSED = 0, 1, 2
 
@@ -279,7 +279,7 @@ def _datasets(args: argparse.Namespace) -> int:
 def _submit(args: argparse.Namespace) -> int:
     from fcst.services import datasets, jobs
 
-    level = _parse_levels(args.level)
+    level = parse_levels([part for part in args.level.split(",") if part.strip()])
     models = [name for name in args.models.split(",") if name.strip()]
     # What needs no database is refused first: a typing error must not start a server.
     jobs.make_spec(1 if args.items is None else args.items, models, args.horizon, level, args.batch_size, args.backtest)
@@ -300,13 +300,6 @@ def _submit(args: argparse.Namespace) -> int:
         _say(_summary(job))
         return DONE if job["status"] == "completed" and job["n_completed"] == job["n_items"] else FAILED
     return DONE
-
-
-def _parse_levels(text: str) -> list[int]:
-    try:
-        return [int(part) for part in text.split(",") if part.strip()]
-    except ValueError:
-        raise InputError(f"--level {text!r} cannot be read.", "Write whole percents, as in 80,95.") from None
 
 
 def _status(args: argparse.Namespace) -> int:

@@ -180,6 +180,22 @@ class IngestSpec:
         return cls(**{**value, "paths": tuple(value["paths"]), "where": where})
 
 
+def parse_levels(names: list[str]) -> list[int]:
+    """Interval levels as people write them: whole percents.
+
+    Raises
+    ------
+    InputError
+        if one is no whole number.
+    """
+    try:
+        return [int(name) for name in names]
+    except ValueError:
+        raise InputError(
+            f"The levels {', '.join(names)!r} cannot be read.", "Write whole percents, as in 80,95."
+        ) from None
+
+
 def default_batch_size(n_items: int, processes: int) -> int:
     """Items of a batch such that each process gets about eight, within 5 to 50."""
     return min(max(-(-n_items // (8 * processes)), 5), 50)

@@ -9,13 +9,13 @@ from fcst.compute.models import AUTO, MODEL_NAMES
 from fcst.errors import FcstError, InputError
 from fcst.names import HOLDOUT_WEEKS
 from fcst.services import datasets, jobs
-from fcst.specs import MAX_BATCH_SIZE, MAX_HORIZON, MAX_WINDOWS, JobSpec
+from fcst.specs import MAX_BATCH_SIZE, MAX_HORIZON, MAX_WINDOWS, JobSpec, parse_levels
 from fcst.ui import text
 from fcst.ui.models import show_models
 from fcst.ui.shell import choose, show_error, show_page
 
 DEFAULT_ITEMS = 100
-LEVELS = [50, 60, 70, 80, 90, 95, 99]
+LEVELS = ["50", "60", "70", "80", "90", "95", "99"]
 
 
 def main() -> None:
@@ -53,7 +53,14 @@ def main() -> None:
         )
         models = st.multiselect("Models", MODEL_NAMES, default=[AUTO], key="models")
         left, right = st.columns(2)
-        levels = left.multiselect("Interval levels, in percent", LEVELS, default=[80, 95], key="levels")
+        levels = left.multiselect(
+            "Interval levels, in percent",
+            LEVELS,
+            default=["80", "95"],
+            key="levels",
+            accept_new_options=True,
+            help="Any whole number from 1 to 99: type it in.",
+        )
         n_windows = right.number_input(
             f"Backtests, of {HOLDOUT_WEEKS} weeks each",
             min_value=0,
@@ -96,14 +103,14 @@ def submit(
     n_items: int,
     models: list[str],
     h: int,
-    levels: list[int],
+    levels: list[str],
     batch_size: int | None,
     n_windows: int,
     name: str,
     note: str,
 ) -> None:
     try:
-        spec = jobs.make_spec(n_items, models, h, levels, batch_size, n_windows)
+        spec = jobs.make_spec(n_items, models, h, parse_levels(levels), batch_size, n_windows)
         items = jobs.choose_largest(dataset, n_items)
         job_id = jobs.submit_job(dataset["dataset_id"], items, spec, name, note)
     except FcstError as exc:

@@ -30,6 +30,9 @@ Array = np.ndarray
 MIN_WEEKS = 8
 """Below which there is nothing to choose by."""
 
+LONG_PAUSE = 13
+"""Weeks without a sale, in an item that sells more often than once a month, that are worth a note."""
+
 
 @dataclass(frozen=True)
 class Rule:
@@ -137,7 +140,8 @@ def auto_forecast(past: Past, cutoff: int, level: Sequence[int]) -> AutoForecast
     scores = _scores(made, actual, rule)
     shares = sorted(zip(names, weights.tolist(), scores.tolist(), strict=True), key=lambda share: -share[1])
     candidates = tuple(Candidate(*share) for share in shares)
-    return AutoForecast(mean, lo, hi, candidates, tuple(cutoffs), demand, rule.loss, _note(y, cutoffs))
+    n_capped = int((fits.y < y / 2).sum())
+    return AutoForecast(mean, lo, hi, candidates, tuple(cutoffs), demand, rule.loss, _note(y, cutoffs, n_capped))
 
 
 def _scores(made: Array, actual: Array, rule: Rule) -> Array:
@@ -240,9 +244,15 @@ def _plain(y: Array, h: int, level: Sequence[int]) -> tuple[Array, Array, Array,
     return mean, mean - reach, mean + reach, what
 
 
-def _note(y: Array, cutoffs: list[int]) -> str:
-    since = len(y) - 1 - np.flatnonzero(y)[-1]
+def _note(y: Array, cutoffs: list[int], n_capped: int) -> str:
+    """What is odd about a history, and what was made of it."""
+    sold = np.flatnonzero(y)
+    since, pauses = len(y) - 1 - sold[-1], np.diff(sold) - 1
     parts = [f"no sale in the last {since} weeks"] if since >= ENDED_AFTER_WEEKS else []
+    if len(pauses) and pauses.max() >= LONG_PAUSE and len(sold) > len(y) / 4:
+        parts.append(f"up to {pauses.max()} weeks in a row without a sale, taken as no demand")
+    if n_capped:
+        parts.append(f"{n_capped} huge {'week' if n_capped == 1 else 'weeks'} capped in what the models see")
     parts += ["no year of history, so its season is not known"] if len(y) < SEASON_LENGTH else []
     parts += ["too short a history to choose by: all models have the same weight"] if not cutoffs else []
     return "; ".join(parts)

@@ -58,10 +58,9 @@ def show_notes(job: dict[str, Any], row: pd.Series | None, view: forecasts.View)
             st.caption(f":material/info: For {n} a simpler model than the one asked for had to stand in.")
         return
     st.caption(f"Made by {text.plain(view.made_by)}.")
-    if view.n_fallback:
-        st.caption(
-            f":material/info: A fallback: {text.plain(row['reason'] or 'the model asked for gave no forecast')}."
-        )
+    if view.n_fallback or row["reason"]:
+        what = "A fallback" if view.n_fallback else "Note"
+        st.caption(f":material/info: {what}: {text.plain(row['reason'] or 'the model asked for gave no forecast')}.")
     if view.history["unit_sales"].isna().any():
         st.caption("Gaps in the line are weeks with promotional sales only: not known, interpolated for the models.")
     if not view.metrics and job["spec"]["n_windows"]:

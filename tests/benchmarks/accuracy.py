@@ -5,6 +5,8 @@
 The sets are `m4` (the competition's weekly series and its test weeks), `online` (Online Retail II, items of 73 weeks or
 more), `stores` (Store Item Demand) and `sample` (the bundled one). All but the last are read from `../shared/data`.
 Scored are the last 13 weeks. With `--back N` all ends 13 · N weeks earlier: rules are chosen there, never on the last.
+Beside Auto stands the best of every single model of the catalogue, their equal-weight mean and their median, chosen in
+hindsight: by WAPE and MASE of smooth and erratic items, by RMSSE of the others.
 """
 
 import argparse
@@ -23,6 +25,8 @@ import pandas as pd  # noqa: E402
 
 from fcst.compute import metrics  # noqa: E402
 from fcst.compute.auto import auto_forecast, demand_class  # noqa: E402
+from fcst.compute.models import CATALOGUE, chain  # noqa: E402
+from fcst.compute.past import Past  # noqa: E402
 from fcst.names import HOLDOUT_WEEKS as H  # noqa: E402
 from fcst.settings import PROJECT  # noqa: E402
 
@@ -82,28 +86,53 @@ def weekly(rows: pd.DataFrame) -> Series:
     return {key: y[np.flatnonzero(y)[0] :] for key, y in columns if y.any()}
 
 
-def score(y: np.ndarray, actual: np.ndarray) -> dict[str, float]:
+def score(y: np.ndarray, actual: np.ndarray, models: list[str]) -> dict[str, float]:
+    past = Past(y, H)
     begin = time.process_time()
-    found = auto_forecast(y, H, LEVELS)
+    found = auto_forecast(past, past.end, LEVELS)
     seconds = time.process_time() - begin
-    mae, mse, naive = metrics.naive_mae(y), metrics.naive_mse(y), np.full(H, y[-1])
+    mae, mse = metrics.naive_mae(y), metrics.naive_mse(y)
+    singles = {name: single(past, name) for name in models}
+    together = np.array(list(singles.values()))
     row = {
         "is_dense": demand_class(y) in ("smooth", "erratic"),
         "sells_always": (y == 0).mean() < 0.1,
-        "abs_error": np.abs(found.mean - actual).sum(),
         "error": (found.mean - actual).sum(),
         "actual": actual.sum(),
-        "mase": metrics.mase(actual, found.mean, mae),
-        "rmsse": metrics.rmsse(actual, found.mean, mse),
         "smape": metrics.smape(actual, found.mean),
-        "naive_mase": metrics.mase(actual, naive, mae),
-        "naive_smape": metrics.smape(actual, naive),
+        "naive_mase": metrics.mase(actual, np.full(H, y[-1]), mae),
+        "naive_smape": metrics.smape(actual, np.full(H, y[-1])),
         "seconds": seconds,
     }
+    others = {**singles, "mean": together.mean(0), "median": np.median(together, axis=0)} if models else {}
+    for name, mean in {"Auto": found.mean, **others}.items():
+        row[f"abs_error {name}"] = np.abs(mean - actual).sum()
+        row[f"mase {name}"] = metrics.mase(actual, mean, mae)
+        row[f"rmsse {name}"] = metrics.rmsse(actual, mean, mse)
     for level, lo, hi in zip(LEVELS, found.lo, found.hi, strict=True):
         row[f"coverage_{level}"] = metrics.coverage(actual, lo, hi)
         row[f"msis_{level}"] = metrics.msis(actual, lo, hi, level, mae)
     return row
+
+
+def single(past: Past, name: str) -> np.ndarray:
+    """A model by itself, or what stands in for it."""
+    forecasts = (past.fits(past.end).forecast(made_by) for made_by in chain(name))
+    return next(forecast for forecast in forecasts if not isinstance(forecast, str))
+
+
+def beside(rows: pd.DataFrame, metric: str) -> str:
+    """Auto's metric and its ratio to the best in hindsight."""
+    if metric == "WAPE":
+        columns = [name for name in rows if name.startswith("abs_error ")]
+        found = rows[columns].sum() / rows["actual"].sum()
+    else:
+        found = rows[[name for name in rows if name.startswith(f"{metric.lower()} ")]].mean()
+    found.index = [name.partition(" ")[2] for name in found.index]
+    own, others = found["Auto"], found.drop("Auto")
+    if others.empty:
+        return f"{metric} {own:.4f}"
+    return f"{metric} {own:.4f} = {own / others.min():.3f} × {others.idxmin()}"
 
 
 def tell(name: str, rows: pd.DataFrame) -> Iterator[str]:
@@ -111,7 +140,7 @@ def tell(name: str, rows: pd.DataFrame) -> Iterator[str]:
     if name == "m4":
         owa = (rows["mase"].mean() / rows["naive_mase"].mean() + rows["smape"].mean() / rows["naive_smape"].mean()) / 2
         yield (
-            f"    sMAPE {100 * rows['smape'].mean():.3f}, MASE {rows['mase'].mean():.3f}, OWA {owa:.4f}; "
+            f"    sMAPE {100 * rows['smape'].mean():.3f}, MASE {rows['mase Auto'].mean():.3f}, OWA {owa:.4f}; "
             f"Naive {100 * rows['naive_smape'].mean():.3f}, {rows['naive_mase'].mean():.3f} (published: 9.161, 2.777)"
         )
     yield f"    total bias {rows['error'].sum() / rows['actual'].sum():+.1%}"
@@ -120,10 +149,8 @@ def tell(name: str, rows: pd.DataFrame) -> Iterator[str]:
         ("intermittent, lumpy", rows[~rows["is_dense"]]),
     ):
         if len(part):
-            yield (
-                f"    {what:<20} n {len(part):>5,}  WAPE {part['abs_error'].sum() / part['actual'].sum():.4f}  "
-                f"MASE {part['mase'].mean():.4f}  RMSSE {part['rmsse'].mean():.4f}"
-            )
+            told = "  ".join(beside(part, metric) for metric in ("WAPE", "MASE", "RMSSE"))
+            yield f"    {what:<20} n {len(part):>5,}  {told}"
     for what, part in (
         ("under 10 % zeros", rows[rows["sells_always"]]),
         ("more zeros", rows[~rows["sells_always"]]),
@@ -141,14 +168,17 @@ def main() -> None:
     parser.add_argument("sets", nargs="*", default=list(SETS), metavar="SET")
     parser.add_argument("--back", type=int, default=0, help="quarters that all ends earlier")
     parser.add_argument("--limit", type=int, help="of a set this many series at random, always the same")
+    parser.add_argument("--alone", action="store_true", help="without the other models")
+    parser.add_argument("--arima", action="store_true", help="with AutoARIMA among the others, which takes its time")
     args = parser.parse_args()
+    models = [] if args.alone else [name for name in CATALOGUE if args.arima or "ARIMA" not in name]
     for name in args.sets:
         series = SETS[name]()
         keys = sorted(series)
         if args.limit and args.limit < len(keys):
             keys = np.random.default_rng(0).choice(keys, args.limit, replace=False).tolist()
         ended = [(series[key], len(series[key]) - H * (1 + args.back)) for key in keys]
-        rows = pd.DataFrame([score(y[:end], y[end : end + H]) for y, end in ended if end > 0])
+        rows = pd.DataFrame([score(y[:end], y[end : end + H], models) for y, end in ended if end > 0])
         print(*tell(name, rows), sep="\n", flush=True)
 
 

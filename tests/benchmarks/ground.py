@@ -14,9 +14,9 @@ from typing import Any
 
 import pandas as pd
 import psutil
-from statsforecast import StatsForecast
+from statsforecast import StatsForecast, models
 
-from fcst.compute.models import CATALOGUE
+from fcst.names import SEASON_LENGTH
 from fcst.services import datasets, jobs, supervision
 from fcst.settings import PROJECT, load_settings
 from fcst.store import workers
@@ -123,8 +123,8 @@ def run_job(dataset: dict[str, Any], n_items: int, models: tuple[str, ...] = MOD
 
 
 def run_statsforecast(frame: pd.DataFrame, n_jobs: int) -> pd.DataFrame:
-    models = [CATALOGUE[name].fits[0].build() for name in MODELS]
-    return StatsForecast(models=models, freq="W-SAT", n_jobs=n_jobs).forecast(df=frame, h=H, level=list(LEVELS))
+    made = [getattr(models, name)(season_length=1 if name == "AutoETS" else SEASON_LENGTH) for name in MODELS]
+    return StatsForecast(models=made, freq="W-SAT", n_jobs=n_jobs).forecast(df=frame, h=H, level=list(LEVELS))
 
 
 def timed(function: Callable[..., object], *args: object) -> float:

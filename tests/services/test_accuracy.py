@@ -62,9 +62,8 @@ def test_every_window_of_every_model_is_there_week_by_week(job: dict) -> None:
     one = weeks[(weeks["unique_id"] == "item2") & (weeks["model"] == "Naive")]
     assert [sold[week] for week in one["wk_end_dt"]] == one["y"].tolist()
     assert one["error"].tolist() == (one["forecast"] - one["y"]).tolist()
-    assert all(
-        lo[1] <= lo[0] <= f <= hi[0] <= hi[1] for lo, f, hi in zip(one["lo"], one["forecast"], one["hi"], strict=True)
-    )
+    bounds = zip(one["lo"], one["forecast"], one["hi"], strict=True)
+    assert all(lo[1] <= lo[0] <= forecast <= hi[0] <= hi[1] for lo, forecast, hi in bounds)
 
 
 def test_totals_are_those_of_a_loop(job: dict) -> None:

@@ -20,7 +20,7 @@ _fitting_s = 0.0
 
 
 def wrap_fit(module: ModuleType) -> None:
-    real = module._try_fit
+    real = module.Fits._make
 
     @functools.wraps(real)
     def timed(*args: Any) -> Any:
@@ -31,7 +31,7 @@ def wrap_fit(module: ModuleType) -> None:
         finally:
             _fitting_s += time.thread_time() - begin
 
-    module._try_fit = timed
+    module.Fits._make = timed
 
 
 def wrap_batch(module: ModuleType) -> None:
@@ -51,7 +51,7 @@ def wrap_batch(module: ModuleType) -> None:
 
 
 WRAPPED: dict[str, Callable[[ModuleType], None]] = {
-    "fcst.compute.forecasting": wrap_fit,
+    "fcst.compute.fits": wrap_fit,
     "fcst.engine.task": wrap_batch,
 }
 

@@ -91,6 +91,7 @@ ODD = {
     "ended long ago": np.r_[NOISE[:150], np.zeros(60)],
     "one sale": np.r_[np.zeros(119), 40.0],
     "one huge week": np.r_[SEASONAL[:119], 1e9],
+    "one huge week in the middle": np.r_[SEASONAL[:60], 1e6, SEASONAL[61:120]],
     "long zero runs": NOISE * (WEEKS // 26 % 2),
     "sparse": SPARSE,
     "promoted": PROMOTED,
@@ -123,6 +124,9 @@ def test_bounds_hold_the_forecast_and_wider_levels_enclose_narrower_ones(name: s
         ("under a year", "no year of history"),
         ("ended long ago", "no sale in the last 60 weeks"),
         ("over a year", ""),
+        ("long zero runs", "up to 26 weeks in a row without a sale, taken as no demand"),
+        ("one huge week in the middle", "1 huge week capped in what the models see"),
+        ("sparse", ""),
     ],
 )
 def test_treatment_of_an_odd_series_is_told(name: str, note: str) -> None:
