@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import pandas as pd
 import streamlit as st
 
 from fcst.compute.models import AUTO, MODEL_NAMES
@@ -11,7 +10,7 @@ from fcst.names import HOLDOUT_WEEKS
 from fcst.services import datasets, jobs
 from fcst.specs import MAX_BATCH_SIZE, MAX_HORIZON, MAX_WINDOWS, JobSpec, parse_levels
 from fcst.ui import text
-from fcst.ui.models import show_models
+from fcst.ui.choice import all_items, show_items, show_models
 from fcst.ui.shell import choose, show_error, show_page
 
 DEFAULT_ITEMS = 100
@@ -117,43 +116,6 @@ def submit(
         show_error(exc)
         return
     st.switch_page("pages/runs.py", query_params={"job": str(job_id)})
-
-
-@st.cache_data(max_entries=8, show_spinner=False)
-def all_items(dataset_id: int, n_items: int) -> pd.DataFrame:
-    """A dataset never changes, so its items may be kept."""
-    return datasets.list_items(dataset_id, n_items)
-
-
-def show_items(dataset: dict[str, Any], n_items: int) -> None:
-    items = all_items(dataset["dataset_id"], dataset["n_items"])
-    total = items["total_units"].sum()
-    items = items.assign(share=items["total_units"] / total if total else None)
-    chosen = items.head(n_items).round({"total_units": 0})
-    with st.container(horizontal=True):
-        st.metric("Chosen items", f"{n_items:,} of {len(items):,}", border=True)
-        st.metric("Their share of units sold", text.percent(chosen["share"].sum() if total else None), border=True)
-        n_short = int((chosen["n_weeks"] < 104).sum())
-        st.metric(
-            "With under two years of history",
-            f"{n_short:,}",
-            border=True,
-            help="Their year cannot be known from their own sales: seasonal models fall back to simpler ones.",
-        )
-    st.dataframe(
-        chosen[["sales_rank", "unique_id", "family", "total_units", "share", "n_weeks"]],
-        hide_index=True,
-        placeholder="",
-        height=360,
-        column_config={
-            "sales_rank": st.column_config.NumberColumn("Rank", width="small"),
-            "unique_id": st.column_config.TextColumn("Item"),
-            "family": st.column_config.TextColumn("Family"),
-            "total_units": st.column_config.NumberColumn("Units sold", format="localized"),
-            "share": st.column_config.NumberColumn("Share", format="percent"),
-            "n_weeks": st.column_config.NumberColumn("Weeks of history"),
-        },
-    )
 
 
 show_page(main)

@@ -8,7 +8,7 @@ from fcst.services import jobs
 from fcst.ui import text
 from fcst.ui.progress import show_batches, show_details, show_failures, show_progress
 from fcst.ui.shell import action_errors, number_in_url, page_errors, show_page
-from fcst.ui.status import job_frame, status_badge
+from fcst.ui.status import describe, job_frame, status_badge
 
 REFRESH_S = 1.0
 
@@ -91,13 +91,7 @@ def show_head(job: dict[str, Any]) -> None:
             st.title(text.plain(text.job_title(job)), anchor=False, width="content")
             status_badge(job["status"])
         show_action(job)
-    spec = job["spec"]
-    words = text.run_in_words(job["n_items"], spec["batch_size"], spec["h"])
-    dataset = text.plain(text.dataset_title(job["dataset"], job["dataset_version"]))
-    parts = [words, ", ".join(spec["models"]), dataset, f"submitted {text.moment(job['submitted_at'])}"]
-    if limits := text.limits(spec.get("item_limit_s"), spec.get("process_memory")):
-        parts.append(limits)
-    st.markdown(" · ".join(parts))
+    st.markdown(describe(job))
     if job["note"]:
         st.caption(text.plain(job["note"]))
 
@@ -127,6 +121,12 @@ def show_action(job: dict[str, Any]) -> None:
                 args=(job["job_id"],),
                 help="The items that failed or were cancelled, in this same run. What is finished stays.",
             )
+        if (
+            job["n_completed"]
+            and job["spec"]["n_windows"]
+            and st.button("Accuracy", key="accuracy", icon=":material/monitoring:")
+        ):
+            st.switch_page("pages/accuracy.py", query_params={"job": str(job["job_id"])})
         if job["n_completed"] and st.button(
             "See the forecasts", type="primary", key="see", icon=":material/query_stats:"
         ):

@@ -8,8 +8,8 @@
 5. The forecast is, step by step, the weighted mean of the middle of the weight.
 6. Intervals come from the errors of the combination in each window, with weights from the other windows.
 
-The constants were chosen by backtest on the training parts of several sets. Two were looked for only after a test part
-had shown a gap: the pool of short smooth series, and bounds that grow with the root of the level. Letters: T weeks of
+The constants were chosen by backtest on the training parts of several sets. One was looked for only after a test part
+had shown a gap: the pool of short smooth series. Letters: T weeks of
 history, H steps, C candidates, W windows, L levels.
 """
 
@@ -49,7 +49,7 @@ class Rule:
     keep
         share of the weight, in the middle, that makes the forecast.
     empirical
-        how much of the intervals' shape is that of the errors themselves; the rest is Student's.
+        how much of the intervals' shape is that of what simple forecasts missed; the rest is Student's.
     """
 
     pool: tuple[str, ...]

@@ -103,7 +103,7 @@ def forecast_item(y: Array, spec: JobSpec, tell: Callable[[str], None] = lambda 
     """
     past = Past(y, spec.h, tell)
     windows = past.measured_windows(spec.n_windows)
-    first = past.end - HOLDOUT_WEEKS * (spec.n_windows + 1) if spec.n_windows else past.end
+    first = past.end - HOLDOUT_WEEKS * (spec.n_windows + 1)
     forecasts, notes, models = {}, [], {}
     for name in spec.models:
         if name == AUTO:

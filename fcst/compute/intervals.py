@@ -1,6 +1,11 @@
-"""Prediction intervals of a combination, from its own backtest errors and from what is usual for the series.
+"""Prediction intervals of a forecast, from its own backtest errors and from what is usual for the series.
 
-Letters: T weeks of history, H steps, W backtest windows, L levels.
+A bound is the forecast plus a quantile of the errors' shape, times their size, times how they grow by the step. A few
+windows tell the size well and the shape badly: so the shape is that of simple forecasts' errors all over the history,
+mixed with Student's. Where every week sold, all this is of square roots: sales vary as theirs do, and more upwards.
+Constants were chosen by backtest, never on a test part.
+
+Letters: T weeks of history, H steps, W backtest windows, N cutoffs of simple forecasts, L levels.
 """
 
 from collections.abc import Sequence
@@ -8,68 +13,120 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.special import stdtrit
 
-from fcst.names import HOLDOUT_WEEKS
+from fcst.names import HOLDOUT_WEEKS, SEASON_LENGTH
 
 Array = np.ndarray
+
+MANY_CUTOFFS = 13  # half a year of them: fewer do not tell the size of errors
+USUAL_GROWTH = 0.2  # errors grow with the step to this power where nothing else is known: by two thirds in a quarter
 
 
 def interval(
     y: Array, mean: Array, fitted: Array, actual: Array, cutoffs: Sequence[int], level: Sequence[int], empirical: float
 ) -> tuple[Array, Array]:
-    """(L, H) bounds around `mean` from (W, H) backtests at `cutoffs`; never crossing, not negative if `y` is not."""
-    growth = 0.2
+    """(L, H) bounds, in units, around a forecast.
 
-    def noise(f: Array) -> Array:  # grows with the root of the level, as counts do, where every week sold
-        return np.sqrt(np.clip(f / y[-52:].mean(), 0.2, 5.0)) if y.min() > 0 else np.ones_like(f)
+    They hold it, wider levels enclose narrower ones, and none is negative where neither history nor forecast is.
 
-    errors = (actual - fitted) / noise(fitted)
-    if len(errors) >= 2:
-        early, late = (np.sqrt((errors[:, part] ** 2).mean() + 1e-12) for part in (slice(0, 5), slice(8, 13)))
-        growth = 0.3 * 0.2 + 0.7 * float(np.clip(np.log(late / early) / np.log(11 / 3), 0, 1))
-    profile = np.arange(1, max(len(mean), HOLDOUT_WEEKS) + 1) ** growth
-    where, usual = level_errors(y)
-    usual = usual / profile[:HOLDOUT_WEEKS]
-    scale, shapes = _spread(usual), [usual / max(_spread(usual), 1e-12)] if usual.size else []
-    if len(errors):
-        scaled = errors / profile[:HOLDOUT_WEEKS]
-        own = _spread(scaled)
-        shapes.append(scaled / max(np.sqrt((scaled**2).mean()), 1e-12))
-        nearest = [int(np.argmin(np.abs(where - c))) for c in cutoffs]
-        then = _spread(usual[nearest])
-        scale = own * np.clip(scale / then, 0.5, 2.0) ** 0.7 if min(scale, then) > 0 else own
-    scale = max(scale, 0.35 * float(np.sqrt((np.diff(y[-14:]) ** 2).mean())))
-    if len(errors) == 0 or scale <= 0:
-        scale = max(scale, float(y[-26:].std()), float(np.sqrt(max(y[-26:].mean(), 0.0))) if y.min() >= 0 else 0.0)
-    shape = np.concatenate([s.ravel() for s in shapes]) if shapes else np.zeros(1)
+    Parameters
+    ----------
+    y
+        (T,) units sold, all known.
+    mean
+        (H,) the forecast, in units.
+    fitted, actual
+        (W, 13) units forecast the same way, and sold, from each of `cutoffs` on. Without a window the size of errors is
+        that of simple forecasts.
+    level
+        interval levels in percent, each from 1 to 99.
+    empirical
+        how much of the shape, from 0 to 1, is that of simple forecasts' errors; the rest is Student's.
+    """
+    is_rooted = y.min() > 0
+
+    def root(units: Array) -> Array:
+        return np.sqrt(np.maximum(units, 0.0)) if is_rooted else units
+
+    def bound(reach: Array) -> Array:
+        return np.maximum(root(mean) + reach, 0.0) ** 2 if is_rooted else mean + reach
+
+    errors = root(actual) - root(fitted)
+    by_step = np.arange(1, max(len(mean), HOLDOUT_WEEKS) + 1) ** _growth(errors)
+    where, usual = usual_errors(root(y))
+    errors, usual = errors / by_step[:HOLDOUT_WEEKS], usual / by_step[:HOLDOUT_WEEKS]
+    size = _size(errors) if len(errors) else _size(usual)
+    if len(errors) and len(usual):
+        then = _size(usual[[int(np.argmin(np.abs(where - c))) for c in cutoffs]])
+        if then > 0:  # the windows may have been calm or wild weeks: half way, in logs, to the whole history
+            size *= float(np.sqrt(np.clip(_size(usual) / then, 0.5, 2.0)))
+    if size <= 0 or len(errors) == 0 and len(usual) < MANY_CUTOFFS:
+        size = max(size, float(root(y[-26:]).std()))
+    if not (len(errors) or len(usual)):  # a few weeks, which show little: no surer than of Poisson demand
+        size = max(size, 0.5 if is_rooted else float(np.sqrt(max(y.mean(), 0.0))))
+    shape = usual.ravel() / max(float(np.sqrt((usual**2).mean())), 1e-12) if usual.size else np.zeros(1)
     share = empirical * min(1.0, shape.size / 300)
-    order = np.argsort(level, kind="stable")
+    told = len(errors) or min(3 * len(usual) / MANY_CUTOFFS, 3.0)  # the less told of the size, the less sure it is
+    freedom = 3 * (1 + told)
+    reach = size * by_step[: len(mean)]
     lo, hi = np.empty((len(level), len(mean))), np.empty((len(level), len(mean)))
-    low, high = np.zeros(1), np.zeros(1)
-    reach = scale * profile[: len(mean)] * noise(mean)
-    for i in order:
-        tail = 0.5 + level[i] / 200
-        student = 0.93 * stdtrit(6, tail)
-        below, above = np.quantile(shape, [1 - tail, tail]) * 1.05
-        low = np.minimum(low, -(1 - share) * student + share * below)
-        high = np.maximum(high, (1 - share) * student + share * above)
-        lo[i], hi[i] = mean + low * reach, mean + high * reach
-        if (y[-52:] == 0).mean() > 1 - tail:  # a quantile of what is that often zero
+    low = high = 0.0
+    for i in np.argsort(level, kind="stable"):
+        tail = 0.5 - level[i] / 200
+        below, above = np.quantile(shape, [tail, 1 - tail])
+        low = min(low, (1 - share) * stdtrit(freedom, tail) + share * below)
+        high = max(high, (1 - share) * stdtrit(freedom, 1 - tail) + share * above)
+        lo[i], hi[i] = np.minimum(bound(low * reach), mean), np.maximum(bound(high * reach), mean)
+        if (y[-52:] == 0).mean() > tail:  # a quantile of what is that often zero
             lo[i] = np.minimum(lo[i], 0.0)
-    return (np.maximum(lo, 0.0) if y.min() >= 0 else lo), hi
+    return (np.maximum(lo, np.minimum(mean, 0.0)) if y.min() >= 0 else lo), hi
 
 
-def level_errors(y: Array) -> tuple[Array, Array]:
-    """(N,) cutoffs, every second week of five years, and (N, 13) errors of the best of four moving means there."""
-    n = len(y)
+def usual_errors(y: Array) -> tuple[Array, Array]:
+    """What simple forecasts of a series miss: the best of four moving means and of last year's move.
+
+    Parameters
+    ----------
+    y
+        (T,) units sold.
+
+    Returns
+    -------
+    tuple
+        (N,) cutoffs, every second week of five years, the last first; (N, 13) errors from there on, in units.
+    """
+    n, steps = len(y), np.arange(HOLDOUT_WEEKS)
     cutoffs = np.arange(n - HOLDOUT_WEEKS, max(n - HOLDOUT_WEEKS - 260, 4) - 1, -2)
     if len(cutoffs) < 2:
         return np.zeros(0, int), np.zeros((0, HOLDOUT_WEEKS))
-    actual, total = y[cutoffs[:, None] + np.arange(HOLDOUT_WEEKS)], np.r_[0.0, np.cumsum(y)]
-    spans = (np.minimum(k, cutoffs) for k in (1, 4, 13, 26))
-    errors = [actual - ((total[cutoffs] - total[cutoffs - k]) / k)[:, None] for k in spans]
-    return cutoffs, min(errors, key=lambda e: float((e * e).mean()))
+    total = np.r_[0.0, np.cumsum(y)]
+
+    def mean(begin: Array, end: Array) -> Array:
+        return (total[end] - total[begin]) / (end - begin)
+
+    c = cutoffs[:, None]
+    actual = y[c + steps]
+    errors = min((actual - mean(c - np.minimum(k, c), c) for k in (1, 4, 13, 26)), key=lambda e: float((e * e).mean()))
+    has_year = cutoffs >= SEASON_LENGTH + 4
+    if has_year.sum() >= 2 * MANY_CUTOFFS:
+        c = c[has_year]
+        ago = c - SEASON_LENGTH
+        moved = mean(c - 4, c) + mean(ago + steps - 2, ago + steps + 3) - mean(ago - 4, ago)
+        seasonal = actual[has_year] - moved
+        if (seasonal**2).mean() < (errors[has_year] ** 2).mean():
+            return cutoffs[has_year], seasonal
+    return cutoffs, errors
 
 
-def _spread(e: Array) -> float:
-    """Between the root mean square and the mean size (times 1.25: equal for normal errors)."""
-    return float(np.sqrt(np.sqrt((e * e).mean()) * 1.25 * np.abs(e).mean())) if e.size else 0.0
+def _growth(errors: Array) -> float:
+    """The power of the step that errors (W, 13) grow by: what is usual, and a little of what they show."""
+    if len(errors) == 0:
+        return USUAL_GROWTH
+    early, late = (float(np.sqrt((errors[:, part] ** 2).mean() + 1e-12)) for part in (slice(0, 5), slice(8, 13)))
+    shown = float(np.clip(np.log(late / early) / np.log(11 / 3), 0.0, 1.0))
+    share = len(errors) / (len(errors) + 7)
+    return (1 - share) * USUAL_GROWTH + share * shown
+
+
+def _size(errors: Array) -> float:
+    """The mean size of errors, as a standard deviation: times 1.25, as for normal ones. Lone huge weeks count less."""
+    return 1.25 * float(np.abs(errors).mean()) if errors.size else 0.0

@@ -229,7 +229,6 @@ def expected_ms(models: tuple[str, ...], n_windows: int, n_weeks: int, demand: s
         the item's history and demand class.
     """
     n_weeks = min(n_weeks, MAX_WEEKS)
-    older = 1 if n_windows else 0
     cutoffs: dict[str, int] = {}  # model -> how often it is fitted; a fit that several share is made once
     for name in models:
         is_auto = name == AUTO
@@ -237,6 +236,6 @@ def expected_ms(models: tuple[str, ...], n_windows: int, n_weeks: int, demand: s
         for member in members:
             if not is_auto or n_weeks >= CATALOGUE[member].min_history:
                 made = fit_name(member, n_weeks)
-                n_fits = 1 + n_windows + (AUTO_WINDOWS if is_auto else older)
+                n_fits = 1 + n_windows + (AUTO_WINDOWS if is_auto else 1)
                 cutoffs[made] = max(cutoffs.get(made, 0), n_fits)
     return sum(CATALOGUE[name].cost_ms * n * n_weeks / 240 for name, n in cutoffs.items())

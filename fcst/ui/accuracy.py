@@ -28,11 +28,6 @@ def _percent(label: str, meaning: str) -> Any:
     return st.column_config.NumberColumn(label, format="%.1f %%", help=meaning)
 
 
-def backtest_in_words(n_windows: int) -> str:
-    """What accuracy was measured on: '3 backtests of 13 weeks'."""
-    return f"{text.count(n_windows, 'backtest')} of {HOLDOUT_WEEKS} weeks"
-
-
 def show_totals(job: dict[str, Any], row: dict[str, Any], naive: dict[str, Any]) -> None:
     """The accuracy of one model over all items, beside the yardstick's."""
     with st.container(horizontal=True):

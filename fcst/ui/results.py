@@ -8,7 +8,7 @@ import streamlit as st
 from fcst.names import BENCHMARK, ENDED_AFTER_WEEKS, HOLDOUT_WEEKS
 from fcst.services import forecasts
 from fcst.ui import text
-from fcst.ui.accuracy import MEANING, backtest_in_words
+from fcst.ui.accuracy import MEANING
 
 
 def show_numbers(job: dict[str, Any], view: forecasts.View, model: str) -> None:
@@ -31,7 +31,7 @@ def show_numbers(job: dict[str, Any], view: forecasts.View, model: str) -> None:
         )
         for name, label, signed in (("wape", "WAPE", False), ("bias", "Bias", True)):
             st.metric(
-                f"{label}, {backtest_in_words(job['spec']['n_windows'])}",
+                f"{label}, {text.backtest_in_words(job['spec']['n_windows'])}",
                 text.percent(own.get(name), signed),
                 f"{benchmark}: {text.percent(naive.get(name), signed)}",
                 delta_color="off",

@@ -29,6 +29,20 @@ def stage_words(stage: str) -> str:
     return stage.replace("_", " ")
 
 
+def describe(job: dict[str, Any]) -> str:
+    """What a run was asked to do, in one line of Markdown."""
+    spec = job["spec"]
+    parts = [
+        text.run_in_words(job["n_items"], spec["batch_size"], spec["h"]),
+        ", ".join(spec["models"]),
+        text.backtest_in_words(spec["n_windows"]) if spec["n_windows"] else "no backtest",
+        text.plain(text.dataset_title(job["dataset"], job["dataset_version"])),
+        f"submitted {text.moment(job['submitted_at'])}",
+        text.limits(spec.get("item_limit_s"), spec.get("process_memory")),
+    ]
+    return " · ".join(filter(None, parts))
+
+
 def job_frame(jobs: list[dict[str, Any]]) -> pd.DataFrame:
     """One row a job, for the table of runs."""
     return pd.DataFrame(

@@ -4,6 +4,8 @@ import math
 import re
 from datetime import date, datetime
 
+from fcst.names import HOLDOUT_WEEKS
+
 UNDEFINED = "not defined"
 
 _PUNCTUATION = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~:$&^=\"'@/])")
@@ -107,6 +109,11 @@ def run_in_words(n_items: int, batch_size: int, h: int) -> str:
     if n_batches > 1 and n_items % batch_size:
         size = f" of up to {batch_size}"
     return f"{count(n_items, 'item')} in {count(n_batches, 'batch', 'batches')}{size}, {count(h, 'week')} ahead"
+
+
+def backtest_in_words(n_windows: int) -> str:
+    """What accuracy was measured on: '3 backtests of 13 weeks'."""
+    return f"{count(n_windows, 'backtest')} of {HOLDOUT_WEEKS} weeks"
 
 
 def job_title(job: dict) -> str:

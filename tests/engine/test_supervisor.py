@@ -82,7 +82,7 @@ def test_a_killed_worker_costs_time_and_no_item(start_supervisor, load_dataset) 
     dataset = load_dataset(n_items=20)
     supervisor = start_supervisor()
     job_id = submit(dataset, 20, SLOW)
-    wait_until(lambda: is_processing(job_id), what="for a batch to be processed")
+    wait_until(lambda: jobs.get_job(job_id)["batches"].get("processing") == 2, what="for both workers to be busy")
     os.kill(workers_of(supervisor.pid)[0], signal.SIGKILL)
     finish(job_id)
     assert check_items(job_id)["n_completed"] == 20

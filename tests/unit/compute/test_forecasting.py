@@ -191,8 +191,8 @@ def test_last_resort_is_the_mean_of_the_last_weeks() -> None:
 
 def test_a_few_weeks_are_as_uncertain_as_poisson_demand_at_least() -> None:
     forecast = forecast_item(np.full(5, 16.0), plain_spec("AutoETS", h=1, level=(95,))).forecasts["AutoETS"]
-    assert forecast.hi[0, 0] - 16 == pytest.approx(16 - forecast.lo[0, 0])
     assert forecast.hi[0, 0] > 16 + 1.9 * 4
+    assert forecast.lo[0, 0] < 16 - 1.9 * 4
 
 
 # Missing weeks
@@ -495,7 +495,7 @@ def test_intervals_come_from_up_to_three_windows_before() -> None:
     assert AUTO_WINDOWS == 3
 
 
-@pytest.mark.parametrize(("n_windows", "n_fits"), [(0, 1), (1, 3), (3, 5)])
+@pytest.mark.parametrize(("n_windows", "n_fits"), [(0, 2), (1, 3), (3, 5)])
 def test_a_model_is_fitted_for_each_window_and_one_more_that_the_oldest_has_intervals_of(
     n_windows: int, n_fits: int
 ) -> None:
@@ -508,6 +508,9 @@ def test_no_level_no_older_fit() -> None:
     fitted: list[str] = []
     forecast_item(seasonal(156), JobSpec(models=("AutoETS",), n_windows=1, level=()), fitted.append)
     assert fitted.count("AutoETS") == 2
+    fitted.clear()
+    forecast_item(seasonal(156), JobSpec(models=("AutoETS",), n_windows=0, level=()), fitted.append)
+    assert fitted == ["AutoETS"]
 
 
 # Provenance
