@@ -62,5 +62,11 @@ def total_backtests(job_id: int, model: str) -> pd.DataFrame:
     return fetch_frame("total_backtests", job_id=job_id, model=model)
 
 
+def error_correlation(job_id: int, model: str) -> tuple[int, float | None]:
+    """The number of windows, and how much items erred together in them; None where that is not known."""
+    row = fetch_one("error_correlation", job_id=job_id, model=model) or {}
+    return row["n_windows"], row["correlation"]
+
+
 def item_provenance(job_id: int, unique_id: str) -> dict[str, Any] | None:
     return fetch_one("item_provenance", job_id=job_id, unique_id=unique_id)

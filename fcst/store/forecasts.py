@@ -46,8 +46,8 @@ def item_forecasts(job_id: int, unique_id: str, model: str) -> pd.DataFrame:
     return fetch_frame("item_forecasts", job_id=job_id, unique_id=unique_id, model=model)
 
 
-def total_forecasts(job_id: int, model: str) -> pd.DataFrame:
-    return fetch_frame("total_forecasts", job_id=job_id, model=model)
+def total_forecasts(job_id: int, model: str, correlation: float) -> pd.DataFrame:
+    return fetch_frame("total_forecasts", job_id=job_id, model=model, correlation=correlation)
 
 
 def copy_export(job_id: int, level: tuple[int, ...], out: BinaryIO, unique_id: str | None = None) -> None:

@@ -116,7 +116,10 @@ def test_accuracy_is_kept_by_item_and_model(load_dataset) -> None:
     total = forecasts.total_view(jobs.get_job(job_id), "AutoETS")
     items = [forecasts.item_view(jobs.get_job(job_id), key, "AutoETS") for key in ("item5", "item6")]
     assert total.n_items == 2
-    np.testing.assert_allclose(total.forecast["hi_80"], sum(item.forecast["hi_80"] for item in items))
+    c, (one, other) = total.correlation, [item.forecast["hi_80"] - item.forecast["forecast"] for item in items]
+    up = np.sqrt((1 - c) * (one**2 + other**2) + c * (one + other) ** 2)
+    np.testing.assert_allclose(total.forecast["hi_80"], total.forecast["forecast"] + up)
+    assert (total.forecast["lo_80"] <= total.forecast["forecast"]).all() and (total.forecast["lo_95"] >= 0).all()
     np.testing.assert_allclose(total.forecast["forecast"], sum(item.forecast["forecast"] for item in items))
 
 

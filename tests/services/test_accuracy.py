@@ -13,7 +13,7 @@ from fcst.compute import metrics
 from fcst.engine.task import run_batch
 from fcst.errors import InputError
 from fcst.names import HOLDOUT_WEEKS
-from fcst.services import accuracy, datasets, jobs
+from fcst.services import accuracy, datasets, forecasts, jobs
 from fcst.specs import JobSpec
 from fcst.store import batches
 from fcst.store.database import transaction
@@ -158,6 +158,24 @@ def test_backtests_of_an_item_and_of_the_sum(job: dict) -> None:
     for column in ("y", "forecast"):
         np.testing.assert_allclose(total[column], sum(item[column] for item in items))
     assert total["cutoff"].is_monotonic_decreasing and (total["n_items"] == 4).all()
+
+
+def test_correlation_of_errors_is_that_of_a_loop(job: dict) -> None:
+    weeks = weeks_of(job)
+    for model in MODELS:
+        errors = weeks[weeks["model"] == model].pivot_table(
+            index=["cutoff", "step"], columns="unique_id", values="error"
+        )
+        sizes = (errors**2).mean()
+        excess = (errors.sum(axis=1) ** 2 - sizes.sum()).mean()
+        measured = min(max(excess / (np.sqrt(sizes).sum() ** 2 - sizes.sum()), 0), 1)
+        expected = (2 * measured + forecasts.USUAL_CORRELATION) / 3
+        assert forecasts.error_correlation(job["job_id"], model) == pytest.approx(expected)
+
+
+def test_correlation_of_errors_without_backtest_is_the_usual_one(load_dataset: Callable[..., dict]) -> None:
+    found = run(load_dataset(), 2, n_windows=0)
+    assert forecasts.error_correlation(found["job_id"], "Auto") == forecasts.USUAL_CORRELATION
 
 
 # What is undefined is NULL, and counted

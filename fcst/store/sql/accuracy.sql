@@ -63,6 +63,21 @@ JOIN fcst_app.job_items i ON i.job_id = b.job_id AND i.unique_id = b.unique_id A
 WHERE b.job_id = %(job_id)s AND b.model = %(model)s AND b.y IS NOT NULL
 GROUP BY b.cutoff, b.wk_end_dt ORDER BY b.cutoff DESC, b.wk_end_dt;
 
+-- error_correlation
+-- How much the items of a job err together, by the errors of one model in the windows: the excess of the squared error
+-- of the sum over that of items that err by themselves, as a share of what it would be if all erred alike.
+WITH sizes AS (
+    SELECT unique_id, sum(sq_error) / sum(n_weeks) AS s2 FROM fcst_app.metrics
+    WHERE job_id = %(job_id)s AND model = %(model)s GROUP BY unique_id
+), weeks AS (
+    SELECT b.cutoff, b.step, sum(b.error) AS error, sum(s.s2) AS apart, sum(sqrt(s.s2)) ^ 2 AS alike
+    FROM fcst_app.backtest_weeks b
+    JOIN fcst_app.job_items i ON i.job_id = b.job_id AND i.unique_id = b.unique_id AND i.outcome = 'completed'
+    JOIN sizes s ON s.unique_id = b.unique_id
+    WHERE b.job_id = %(job_id)s AND b.model = %(model)s AND b.y IS NOT NULL GROUP BY b.cutoff, b.step
+)
+SELECT count(DISTINCT cutoff) AS n_windows, avg(error ^ 2 - apart) / NULLIF(avg(alike - apart), 0) AS correlation FROM weeks;
+
 -- item_provenance
 -- Where the forecasts of an item come from.
 SELECT outcome, reason, provenance FROM fcst_app.job_items WHERE job_id = %(job_id)s AND unique_id = %(unique_id)s;

@@ -35,9 +35,12 @@ SELECT wk_end_dt, forecast, lo, hi, is_fallback, made_by FROM fcst_app.forecasts
 WHERE job_id = %(job_id)s AND unique_id = %(unique_id)s AND model = %(model)s ORDER BY wk_end_dt;
 
 -- total_forecasts
--- The forecasts of one model, added up over all items; bounds added up as they are.
-WITH bounds AS (
-    SELECT f.wk_end_dt, b.i, sum(b.lo) AS lo, sum(b.hi) AS hi
+-- The forecasts of one model, added up over all items. The distances d of bounds from forecasts add up to
+-- sqrt((1 - c) sum(d^2) + c sum(d)^2), where c is how much items err together.
+WITH distances AS (
+    SELECT f.wk_end_dt, b.i,
+           sqrt((1 - %(correlation)s) * sum((f.forecast - b.lo) ^ 2) + %(correlation)s * sum(f.forecast - b.lo) ^ 2) AS down,
+           sqrt((1 - %(correlation)s) * sum((b.hi - f.forecast) ^ 2) + %(correlation)s * sum(b.hi - f.forecast) ^ 2) AS up
     FROM fcst_app.forecasts f CROSS JOIN LATERAL unnest(f.lo, f.hi) WITH ORDINALITY b (lo, hi, i)
     WHERE f.job_id = %(job_id)s AND f.model = %(model)s GROUP BY f.wk_end_dt, b.i
 ), sums AS (
@@ -45,8 +48,8 @@ WITH bounds AS (
     FROM fcst_app.forecasts WHERE job_id = %(job_id)s AND model = %(model)s GROUP BY wk_end_dt
 )
 SELECT s.wk_end_dt, s.forecast, s.n_items, s.n_fallback,
-       COALESCE((SELECT array_agg(b.lo ORDER BY b.i) FROM bounds b WHERE b.wk_end_dt = s.wk_end_dt), '{}') AS lo,
-       COALESCE((SELECT array_agg(b.hi ORDER BY b.i) FROM bounds b WHERE b.wk_end_dt = s.wk_end_dt), '{}') AS hi
+       ARRAY(SELECT greatest(s.forecast - d.down, 0) FROM distances d WHERE d.wk_end_dt = s.wk_end_dt ORDER BY d.i) AS lo,
+       ARRAY(SELECT s.forecast + d.up FROM distances d WHERE d.wk_end_dt = s.wk_end_dt ORDER BY d.i) AS hi
 FROM sums s ORDER BY s.wk_end_dt;
 
 -- export_forecasts
