@@ -1,11 +1,13 @@
 """Auto: the forecast of one weekly series, chosen by its own past. Pure: arrays in, arrays out, no randomness.
 
-1. Isolated huge weeks are capped in what models see; errors are measured on the weeks as they were.
+1. Isolated high weeks that no other year has are cut in what models see; errors are measured on the weeks as they were.
 2. Demand class and length decide the candidates.
-3. Up to three windows of 13 weeks before the end: every candidate is fitted on what precedes the window.
+3. Up to four windows of 13 weeks before the end, the first of them a year ago, in the forecast's own season: every
+   candidate is fitted on what precedes the window.
 4. A candidate's weight falls with its backtest error, relative to the median candidate's and shrunk to it. Seasonal
    ones are weighted as well by what last year's move was worth over three years: a few windows tell little of a season.
-5. The forecast is, step by step, the weighted mean of the middle of the weight.
+   In a short pool they are few, and weigh more, so that as a group they are not outvoted.
+5. The forecast is, step by step, the weighted mean of the middle half of the weight, of logs where all are positive.
 6. Intervals come from the errors of the combination in each window, with weights from the other windows.
 
 The constants were chosen by backtest on the training parts of several sets. One was looked for only after a test part
@@ -30,6 +32,9 @@ Array = np.ndarray
 MIN_WEEKS = 8
 """Below which there is nothing to choose by."""
 
+KEEP = 0.5
+"""The share of the weight, in the middle, that makes the forecast."""
+
 LONG_PAUSE = 13
 """Weeks without a sale, in an item that sells more often than once a month, that are worth a note."""
 
@@ -46,8 +51,8 @@ class Rule:
         of the backtest: `absolute` or `squared`.
     power
         by which a weight falls with the error.
-    keep
-        share of the weight, in the middle, that makes the forecast.
+    seasonal
+        by which a seasonal candidate's weight is multiplied, before anything is known of the season.
     empirical
         how much of the intervals' shape is that of what simple forecasts missed; the rest is Student's.
     """
@@ -55,7 +60,7 @@ class Rule:
     pool: tuple[str, ...]
     loss: str
     power: float
-    keep: float
+    seasonal: float
     empirical: float
 
 
@@ -135,7 +140,7 @@ def auto_forecast(past: Past, cutoff: int, level: Sequence[int]) -> AutoForecast
     actual = np.array([y[c : c + HOLDOUT_WEEKS] for c in cutoffs]).reshape(-1, HOLDOUT_WEEKS)
     tilt = _tilt(y, names, rule)
     weights = backtest_weights(made, actual, rule, tilt)
-    mean = trimmed_mean(np.array(list(final.values())), weights, rule.keep)
+    mean = _combined(np.array(list(final.values())), weights)
     lo, hi = interval(y, mean, _fitted(made, actual, rule, tilt), actual, cutoffs, level, rule.empirical)
     scores = _scores(made, actual, rule)
     shares = sorted(zip(names, weights.tolist(), scores.tolist(), strict=True), key=lambda share: -share[1])
@@ -159,10 +164,11 @@ def _errors(made: Array, actual: Array, rule: Rule) -> Array:
 
 
 def _tilt(y: Array, names: list[str], rule: Rule) -> Array:
-    """(C,) factors of the weights: below 1 for seasonal candidates where last year tells less than the recent level."""
+    """(C,) factors of the weights: lower for seasonal candidates where last year tells less than the recent level."""
     worth, n_cutoffs = season_worth(y, rule.loss)
-    factor = np.clip(worth, 0.25, 4.0) ** -(min(n_cutoffs, 20) / 20)
-    return np.array([factor if CATALOGUE[name].is_seasonal else 1.0 for name in names])
+    factor = rule.seasonal * np.clip(worth, 0.25, 4.0) ** -(2 * min(n_cutoffs, 8) / 8)
+    has_season = {name: CATALOGUE[name].is_seasonal and (name != "MFLES" or len(y) >= TWO_YEARS) for name in names}
+    return np.array([factor if has_season[name] else 1.0 for name in names])
 
 
 def _fitted(made: Array, actual: Array, rule: Rule, tilt: Array) -> Array:
@@ -171,7 +177,7 @@ def _fitted(made: Array, actual: Array, rule: Rule, tilt: Array) -> Array:
     for w in range(len(made)):
         weights = backtest_weights(np.delete(made, w, 0), np.delete(actual, w, 0), rule, tilt)
         known = np.isfinite(made[w]).all(1)
-        fitted[w] = trimmed_mean(made[w][known], weights[known] / weights[known].sum(), rule.keep)
+        fitted[w] = _combined(made[w][known], weights[known] / weights[known].sum())
     return fitted
 
 
@@ -185,12 +191,12 @@ def demand_class(y: Array) -> str:
 
 
 def rule_of(demand: str, n_weeks: int) -> Rule:
-    """Squared errors where zeros are many; equal-ish weights and a narrow middle where little can be learnt."""
+    """Squared errors where zeros are many; equal-ish weights where little can be learnt."""
     is_sparse, pool = demand in ("intermittent", "lumpy"), auto_pool(demand, n_weeks)
     loss, empirical = "squared" if is_sparse else "absolute", 0.3 if demand == "smooth" else 0.7
     if n_weeks < TWO_YEARS:
-        return Rule(pool, loss, 1.0, 0.5, empirical)
-    return Rule(pool, loss, 2.0, 0.5, empirical) if is_sparse else Rule(pool, loss, 4.0, 0.7, empirical)
+        return Rule(pool, loss, 1.0, 1.5 if is_sparse else 3.0, empirical)
+    return Rule(pool, loss, 2.0 if is_sparse else 4.0, 1.0, empirical)
 
 
 def backtest_weights(made: Array, actual: Array, rule: Rule, tilt: Array) -> Array:
@@ -208,6 +214,13 @@ def backtest_weights(made: Array, actual: Array, rule: Rule, tilt: Array) -> Arr
     return weights / weights.sum()
 
 
+def _combined(forecasts: Array, weights: Array) -> Array:
+    """(H,) from (C, H): the middle of the weight; of logs where all are positive, for forecasts are skewed upwards."""
+    if forecasts.min() > 0:
+        return np.exp(trimmed_mean(np.log(forecasts), weights, KEEP))
+    return trimmed_mean(forecasts, weights, KEEP)
+
+
 def trimmed_mean(forecasts: Array, weights: Array, keep: float) -> Array:
     """(H,) weighted mean of (C, H), only of the middle `keep` of the weight in each step's order."""
     order = np.argsort(forecasts, axis=0, kind="stable")
@@ -221,7 +234,7 @@ def season_worth(y: Array, loss: str) -> tuple[float, int]:
     """Error of 'recent level and last year's move' over that of 'recent level', every 4th cutoff of three years."""
     n, steps = len(y), np.arange(HOLDOUT_WEEKS)
     cutoffs = np.arange(n - HOLDOUT_WEEKS, max(n - HOLDOUT_WEEKS - 3 * SEASON_LENGTH, SEASON_LENGTH + 8) - 1, -4)
-    if len(cutoffs) < 3:
+    if not len(cutoffs):
         return 1.0, 0
     smooth = moving_mean(y, 5)
     now = np.array([y[c - 4 : c].mean() for c in cutoffs])[:, None]

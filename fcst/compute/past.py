@@ -7,11 +7,12 @@ HOLDOUT_WEEKS long and follow each other, so all who look back share their cutof
 from collections.abc import Callable
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
 from fcst.compute.fits import Fits
-from fcst.compute.models import MAX_WEEKS
+from fcst.compute.models import AUTO_MIN_TRAINING, MAX_WEEKS
 from fcst.errors import ComputeError
-from fcst.names import HOLDOUT_WEEKS
+from fcst.names import HOLDOUT_WEEKS, SEASON_LENGTH
 
 Array = np.ndarray
 
@@ -90,22 +91,31 @@ def fill_missing(y: Array) -> Array:
 
 
 def cap_spikes(y: Array) -> Array:
-    """Runs of one or two weeks beyond exp(median + 4 robust deviations) of the last 104 logs are cut down to it.
+    """Peaks beyond exp(3 robust deviations) times the median of the 17 weeks around are cut down to it.
 
-    `y` itself where there are none.
+    Only isolated ones: of a week or two, at the very end of one week, as two may be a new level. And only those that
+    most other years do not have in the same weeks, give or take one: a season's peak is kept. `y` itself where there
+    are none.
     """
-    sold = y[y > 0][-104:]
-    if len(sold) < 8:
+    n = len(y)
+    if n < AUTO_MIN_TRAINING or y.min() < 0:
         return y
-    logs = np.log(sold)
-    middle = np.median(logs)
-    cap = np.exp(middle + 4 * max(1.4826 * np.median(np.abs(logs - middle)), 0.25))
-    over = y > cap
-    if not over.any():
+    level = np.nanmedian(sliding_window_view(np.pad(y, 8, constant_values=np.nan), 17), axis=1)
+    sold = (y > 0) & (level > 0)
+    if sold.sum() < 12:
         return y
-    edges = np.flatnonzero(np.diff(np.r_[0, over.astype(int), 0]))
-    out = y.copy()
+    above = np.zeros(n)
+    above[sold] = np.log(y[sold] / level[sold])
+    limit = 3 * max(1.4826 * np.median(np.abs(above[sold][-104:])), 0.2)
+    out = y
+    edges = np.flatnonzero(np.diff(np.r_[0, (above > limit / 2).astype(int), 0]))
     for start, end in zip(edges[::2], edges[1::2], strict=True):
-        if end - start <= 2:
-            out[start:end] = cap
+        peak = above[start:end].max()
+        if peak <= limit or end - start > (1 if end == n else 2):
+            continue
+        years = [j * SEASON_LENGTH for j in range(-(n // SEASON_LENGTH), n // SEASON_LENGTH + 1) if j]
+        others = [above[max(start + j - 1, 0) : end + j + 1].max() for j in years if end + j > 0 and start + j < n]
+        if not others or np.mean(np.array(others) > peak / 2) <= 0.6:
+            out = out.copy() if out is y else out
+            out[start:end] = np.minimum(y[start:end], level[start:end] * np.exp(limit))
     return out

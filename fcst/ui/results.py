@@ -47,9 +47,8 @@ def show_notes(job: dict[str, Any], row: pd.Series | None, view: forecasts.View)
     """What should be known of this forecast; `row` is the item's, None for the sum of all."""
     if row is None:
         st.caption(
-            "The interval of the sum follows from those of the items and from how much these err together: with a "
-            f"correlation of {view.correlation:.2f}, by the backtests. Accuracy is over items and weeks: item errors are "
-            "added up, not netted."
+            "The interval of the sum follows from those of the items and how much these err together, a correlation"
+            f" of {view.correlation:.2f}, by the backtests. Accuracy is over items and weeks; errors are not netted."
         )
         if n_naive := view.metrics.get(BENCHMARK, {}).get("n_fallback"):
             n = text.count(n_naive, "item")
