@@ -138,7 +138,9 @@ def beside(rows: pd.DataFrame, metric: str) -> str:
 def tell(name: str, rows: pd.DataFrame) -> Iterator[str]:
     yield f"{name}: {len(rows):,} series, {1e3 * rows['seconds'].mean():.0f} ms of a processor each"
     if name == "m4":
-        owa = (rows["mase"].mean() / rows["naive_mase"].mean() + rows["smape"].mean() / rows["naive_smape"].mean()) / 2
+        owa = (
+            rows["mase Auto"].mean() / rows["naive_mase"].mean() + rows["smape"].mean() / rows["naive_smape"].mean()
+        ) / 2
         yield (
             f"    sMAPE {100 * rows['smape'].mean():.3f}, MASE {rows['mase Auto'].mean():.3f}, OWA {owa:.4f}; "
             f"Naive {100 * rows['naive_smape'].mean():.3f}, {rows['naive_mase'].mean():.3f} (published: 9.161, 2.777)"

@@ -147,7 +147,7 @@ def test_candidates_of_auto_have_shares_that_add_up(job: dict) -> None:
 def test_item_tells_where_its_forecast_comes_from(job: dict) -> None:
     found = accuracy.item_provenance(job["job_id"], "item3")
     assert found["models"]["AutoETS"]["made_by"] == "AutoETS"
-    assert found["models"]["Auto"]["weeks_ago"] == [13, 26, 39]
+    assert found["models"]["Auto"]["weeks_ago"] == [13, 26, 39, 52]
     assert accuracy.item_provenance(job["job_id"], "no such item") == {}
 
 

@@ -48,7 +48,7 @@ def test_weights_tell_who_made_it() -> None:
 
 def test_scores_are_the_errors_in_the_windows() -> None:
     found = auto_forecast(SEASONAL, 13, ())
-    assert found.cutoffs == (227, 214, 201)
+    assert found.cutoffs == (227, 214, 201, 188)
     score = {c.model: c.score for c in found.candidates}
     naive = [np.abs(SEASONAL[c : c + 13] - SEASONAL[c - 1]).mean() for c in found.cutoffs]
     assert score["Naive"] == pytest.approx(np.mean(naive))
@@ -74,6 +74,25 @@ def test_one_huge_week_does_not_carry_the_forecast_away() -> None:
 def test_a_long_history_is_its_last_ten_years() -> None:
     y = np.resize(SEASONAL, MAX_WEEKS + 40)
     assert bytes_of(auto_forecast(y, 4, (80,))) == bytes_of(auto_forecast(y[-MAX_WEEKS:], 4, (80,)))
+
+
+def test_a_short_history_with_a_season_is_not_outvoted_by_models_without_one() -> None:
+    y = 100 * np.exp(0.6 * np.sin(2 * np.pi * np.arange(91) / 52)) * RNG.lognormal(0, 0.05, 91)
+    truth = 100 * np.exp(0.6 * np.sin(2 * np.pi * np.arange(91, 104) / 52))
+    assert np.abs(auto_forecast(y, 13, ()).mean / truth - 1).mean() < 0.12
+
+
+def test_a_spike_in_the_last_week_does_not_double_the_forecast() -> None:
+    calm = auto_forecast(NOISE, 13, ()).mean
+    spiked = NOISE.copy()
+    spiked[-1] = 5 * NOISE.mean()
+    assert np.abs(auto_forecast(spiked, 13, ()).mean / calm - 1).max() < 0.4
+
+
+def test_a_new_level_is_followed() -> None:
+    y = RNG.normal(100, 5, 200)
+    y[-6:] *= 2
+    assert auto_forecast(y, 13, ()).mean.mean() > 140
 
 
 # Whatever the history
@@ -172,8 +191,8 @@ def test_cutoffs_share_their_fits() -> None:
     past = Past(SEASONAL, 13, told.append)
     for cutoff in (240, 227, 214):
         auto.auto_forecast(past, cutoff, ())
-    assert told.count("AutoETS") == told.count("Naive") == 3 + AUTO_WINDOWS
-    assert 240 - 5 * HOLDOUT_WEEKS >= AUTO_MIN_TRAINING
+    assert told.count("AutoCES") == told.count("Naive") == 3 + AUTO_WINDOWS
+    assert 240 - 6 * HOLDOUT_WEEKS >= AUTO_MIN_TRAINING
 
 
 # Its parts

@@ -489,10 +489,10 @@ def test_perfect_forecast_scores_zero() -> None:
 # Where intervals come from
 
 
-def test_intervals_come_from_up_to_three_windows_before() -> None:
+def test_intervals_come_from_up_to_four_windows_before() -> None:
     models = forecast_item(seasonal(156), JobSpec(models=("AutoETS", "Auto"), n_windows=5)).provenance["models"]
-    assert models["AutoETS"]["weeks_ago"] == models["Auto"]["weeks_ago"] == [13, 26, 39]
-    assert AUTO_WINDOWS == 3
+    assert models["AutoETS"]["weeks_ago"] == models["Auto"]["weeks_ago"] == [13, 26, 39, 52]
+    assert AUTO_WINDOWS == 4
 
 
 @pytest.mark.parametrize(("n_windows", "n_fits"), [(0, 2), (1, 3), (3, 5)])
@@ -523,7 +523,7 @@ def test_provenance_tells_who_made_it_from_what() -> None:
     auto, mstl = found["models"]["Auto"], found["models"]["MSTL"]
     assert (mstl["made_by"], mstl["fallback"], mstl["weeks_ago"]) == ("MSTL", None, [13, 26, 39])
     assert auto["made_by"] == result.forecasts["Auto"].made_by and auto["fallback"] is None
-    assert (auto["demand_class"], auto["loss"], auto["weeks_ago"]) == ("smooth", "absolute", [13, 26, 39])
+    assert (auto["demand_class"], auto["loss"], auto["weeks_ago"]) == ("smooth", "absolute", [13, 26, 39, 52])
     assert sum(c["weight"] for c in auto["candidates"]) == pytest.approx(1, abs=1e-3)
     assert all(len(c["forecast"]) == 13 and c["score"] > 0 for c in auto["candidates"])
 
