@@ -10,7 +10,7 @@ from fcst.compute.models import AUTO
 from fcst.names import BENCHMARK, HOLDOUT_WEEKS
 from fcst.services import accuracy, jobs
 from fcst.ui import text
-from fcst.ui.accuracy import show_candidates, show_group, show_items, show_leaderboard, show_totals
+from fcst.ui.accuracy import show_all_metrics, show_candidates, show_group, show_items, show_leaderboard, show_totals
 from fcst.ui.shell import choose, show_page, warn_of_unknown
 
 SHOWN_ITEMS = 10
@@ -42,6 +42,7 @@ def main() -> None:
     show_basis(job, rows[model])
     st.subheader("Models", anchor=False)
     show_leaderboard(by_model, job["spec"])
+    show_all_metrics(by_model, job["spec"]["level"])
     left, right = st.columns(2, gap="large")
     with left:
         st.subheader("By weeks ahead", anchor=False)

@@ -14,11 +14,13 @@ MEANING = {
     "bias": "Sum of errors, divided by units sold. Positive: the forecast was too high.",
     "mase": "Mean absolute error, divided by the mean change from week to week. Below 1: better than that.",
     "rmsse": "Root mean squared error, divided by the root mean squared change from week to week. Smaller is better.",
+    "smape": "Mean of twice the absolute error, divided by forecast and sold together. From 0 to 200 %.",
+    "scaled_crps": "Twice the mean pinball loss of the bounds as quantiles, divided by units sold. Smaller is better.",
+    "msis": "Width of the interval and a penalty for what lies outside, divided by the mean change from week to week.",
     "coverage": "The share of weeks whose sales lie within the interval. It should be what the interval claims.",
     "value_added": "Forecast value added: the share of a simple model's error (WAPE) that this one takes away. "
     "Negative: it adds error.",
 }
-
 
 _TEXTS = ("model", "family", "demand_class", "unique_id")
 _FRACTIONS = ("wape", "bias", "coverage", "fva", "share", "weight")
@@ -90,6 +92,39 @@ def show_leaderboard(by_model: pd.DataFrame, spec: dict[str, Any]) -> None:
             ),
         },
     )
+
+
+def show_all_metrics(by_model: pd.DataFrame, levels: list[int]) -> None:
+    """Every metric of every model; what each is stands beside it."""
+    labels = {"wape": "WAPE", "bias": "Bias", "smape": "sMAPE", "mase": "MASE", "rmsse": "RMSSE"}
+    labels |= {"scaled_crps": "Scaled CRPS"} if levels else {}
+    rows = [(label, MEANING[name], name) for name, label in labels.items()]
+    for level in levels:
+        rows += [
+            (f"Coverage, {level} %", MEANING["coverage"], f"coverage_{level}"),
+            (f"Mean width, {level} %, units", "Of the interval.", f"width_{level}"),
+            (f"MSIS, {level} %", MEANING["msis"], f"msis_{level}"),
+        ]
+    rows += [("Windows in which nothing was sold", "They have no WAPE, bias or CRPS.", "n_unsold")]
+    rows += [("Windows before which sales never changed", "They have no MASE, RMSSE or MSIS.", "n_unscaled")]
+    models = by_model.set_index("model")
+    table = {model: [_in_words(name, models.at[model, name]) for *_, name in rows] for model in models.index}
+    with st.expander("All metrics", type="compact"):
+        st.dataframe(
+            pd.DataFrame({"Metric": [row[0] for row in rows], **table, "What it is": [row[1] for row in rows]}),
+            hide_index=True,
+            height="content",
+            column_config={"Metric": st.column_config.TextColumn(pinned=True)},
+        )
+
+
+def _in_words(name: str, value: Any) -> str:
+    if name.startswith("n_"):
+        return f"{value:,}"
+    if name.startswith("width"):
+        return text.units(value)
+    is_share = name.startswith(("wape", "bias", "smape", "scaled_crps", "coverage"))
+    return text.percent(value, signed=name == "bias") if is_share else text.ratio(value)
 
 
 def show_candidates(candidates: pd.DataFrame) -> None:

@@ -459,6 +459,9 @@ def test_accuracy_tells_of_each_model_beside_the_yardstick(finished: int) -> Non
     said = words(at)
     assert "6 items, 18 windows" in said and "WAPE" in said and "Value added to SeasonalNaive" in said
     assert at.selectbox[1].options == ["Auto", "SeasonalNaive", "Naive"]
+    (metrics,) = [frame.value for frame in at.dataframe if "Metric" in frame.value]
+    assert {"WAPE", "sMAPE", "Scaled CRPS", "MSIS, 95 %"} <= set(metrics["Metric"])
+    assert (metrics["Auto"] != "not defined").all()
     added = next(metric for metric in at.metric if metric.label == "Value added to SeasonalNaive")
     assert added.value != "+0.0 %"
     at = open_page("accuracy", job=str(finished), model="SeasonalNaive")
