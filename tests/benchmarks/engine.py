@@ -12,7 +12,7 @@
     write       rows a second of a checkpoint against a bare COPY of the same rows
 
 Each starts an embedded server in a folder of its own. Prints each pair or sample, then medians with the least and the
-most. Accuracy on held-out weeks, which only a job measures, is off.
+most. Backtests and intervals, which only a job makes, are off.
 """
 
 import argparse
@@ -50,7 +50,6 @@ from fcst.store import batches  # noqa: E402
 from fcst.store import jobs as stored_jobs  # noqa: E402
 from fcst.store.database import connect_kwargs, transaction  # noqa: E402
 from tests.benchmarks.ground import (  # noqa: E402
-    LEVELS,
     MODELS,
     H,
     Meter,
@@ -111,7 +110,7 @@ def measure_naive(items: int, weeks: int, pairs: int) -> None:
 def run_naive(pool: concurrent.futures.Executor, dataset: dict[str, Any], n_items: int) -> None:
     """Batch after batch: reads its sales, one task an item, waits for all, inserts row by row, commits."""
     keys = [key for key, _ in jobs.choose_largest(dataset, n_items)]
-    insert = "INSERT INTO fcst_app.naive VALUES (0, %s, %s, %s, %s, %s, %s, false, %s)"
+    insert = "INSERT INTO fcst_app.naive VALUES (0, %s, %s, %s, %s, '{}', '{}', false, %s)"
     con = psycopg2.connect(**connect_kwargs())
     with contextlib.closing(con), con.cursor() as cur:
         cur.execute("TRUNCATE fcst_app.naive")
@@ -126,8 +125,7 @@ def run_naive(pool: concurrent.futures.Executor, dataset: dict[str, Any], n_item
             tasks = [pool.submit(run_statsforecast, part, 1) for _, part in frame.groupby("unique_id")]
             for row in [row for task in tasks for row in task.result().to_dict("records")]:
                 for model in MODELS:
-                    lo, hi = ([row[f"{model}-{side}-{level}"] for level in LEVELS] for side in ("lo", "hi"))
-                    cur.execute(insert, (row["unique_id"], model, row["ds"], max(row[model], 0.0), lo, hi, model))
+                    cur.execute(insert, (row["unique_id"], model, row["ds"], max(row[model], 0.0), model))
             con.commit()
 
 
@@ -224,7 +222,7 @@ def measure_latency(times: int, starts: int, items: int) -> None:
 
 def first_processing(dataset: dict[str, Any]) -> float:
     """Seconds from a submit to the change of stage of its only batch, both by the clock of this machine."""
-    items, spec = jobs.choose_largest(dataset, 1), jobs.make_spec(1, list(CHEAP), H, list(LEVELS), n_windows=0)
+    items, spec = jobs.choose_largest(dataset, 1), jobs.make_spec(1, list(CHEAP), H, [], n_windows=0)
     begin = time.time()
     job_id = jobs.submit_job(dataset["dataset_id"], items, spec)
     jobs.wait_for_job(job_id)
@@ -269,7 +267,7 @@ def measure_write(items: int, models: int, pairs: int) -> None:
     ratios = []
     with fresh_home():
         dataset = load((pairs + 1) * items, 2)
-        spec = JobSpec(models=names, h=H, level=LEVELS, batch_size=items, n_windows=0)
+        spec = JobSpec(models=names, h=H, level=(80, 95), batch_size=items, n_windows=0)
         keys = jobs.choose_largest(dataset, dataset["n_items"])
         stored_jobs.insert(dataset["dataset_id"], keys, spec, "", "")
         with transaction() as cur:
