@@ -393,15 +393,14 @@ def _metrics(args: argparse.Namespace) -> int:
     if args.json:
         _print_json(rows)
     elif not rows:
-        _say(f"Job {args.job} has no measured accuracy: no backtest was asked for, or all its histories are too short.")
+        _say(f"Job {args.job} has no accuracy by {args.by}: no backtest, short histories, or an old run.")
     else:
-        table = [{key: _fraction(value) for key, value in row.items()} for row in rows]
-        hidden = ("n_windows", "n_unsold", "n_unscaled", "actual")
-        _print_table(table, *(column for column in frame if column not in hidden))
+        table = [{key: _number(value) if key != args.by else value for key, value in row.items()} for row in rows]
+        _print_table(table, *frame)
     return DONE
 
 
-def _fraction(value: Any) -> Any:
+def _number(value: Any) -> Any:
     return "undefined" if value is None else f"{value:.4f}" if isinstance(value, float) else value
 
 

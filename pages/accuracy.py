@@ -44,9 +44,11 @@ def main() -> None:
     show_leaderboard(by_model, job["spec"])
     show_all_metrics(by_model, job["spec"]["level"])
     left, right = st.columns(2, gap="large")
+    by_step = measured(job, "horizon")
     with left:
         st.subheader("By weeks ahead", anchor=False)
-        by_step = measured(job, "horizon")
+        if by_step.empty:
+            st.caption("Not kept by the version that made this run.")
         order = {name: number for number, name in enumerate(models)}
         chart = charts.horizon_chart(by_step.sort_values(["model", "step"], key=lambda c: c.map(order).fillna(c)))
         st.plotly_chart(chart, width="stretch", key="by_horizon", alt="WAPE of each model by weeks ahead")
@@ -60,9 +62,9 @@ def main() -> None:
         frame = measured(job, key)
         show_group(frame[frame["model"] == model], key, label, job["spec"]["level"])
     show_best_and_worst(job, model, items)
-    if AUTO in job["spec"]["models"]:
+    if AUTO in job["spec"]["models"] and len(candidates := measured_candidates(job)):
         st.subheader("What Auto chose among", anchor=False)
-        show_candidates(measured_candidates(job))
+        show_candidates(candidates)
 
 
 def measured(job: dict[str, Any], by: str) -> pd.DataFrame:
@@ -110,7 +112,8 @@ def show_basis(job: dict[str, Any], row: dict[str, Any]) -> None:
         f"Up to {text.count(n_windows, 'window')} of {HOLDOUT_WEEKS} weeks at the end of each history were forecast"
         f" from the weeks before: {text.count(row['n_items'], 'item')}, {text.count(row['n_windows'], 'window')}."
     ]
-    if missing := job["n_completed"] - row["n_items"]:
+    missing = job["n_completed"] - row["n_items"]
+    if missing > 0:  # a run that works completes items between two looks
         parts.append(f"{text.count(missing, 'item')} had too short a history.")
     if row["n_unsold"]:
         parts.append(f"In {text.count(row['n_unsold'], 'window')} nothing was sold: no WAPE of their own.")

@@ -48,7 +48,10 @@ def main() -> None:
     if row is not None and row["outcome"] != Outcome.COMPLETED:
         st.warning(f"This item has no forecast: it is {row['outcome']}. {text.plain(row['reason'] or '')}")
         return
-    view = forecasts.total_view(job, model) if row is None else forecasts.item_view(job, unique_id, model)
+    if row is None:
+        view = total_view(job["job_id"], job["n_completed"], model, job)
+    else:
+        view = forecasts.item_view(job, unique_id, model)
     show_title(job, row, view)
     show_numbers(job, view, model)
     shown = choose_some("Show in the chart", [BACKTEST, OTHERS], "show")
@@ -84,18 +87,20 @@ def choose_item(items: pd.DataFrame) -> str:
 
 def other_forecasts(job: dict[str, Any], unique_id: str, model: str, view: forecasts.View) -> dict[str, pd.DataFrame]:
     """What the run's other models say; of an item of Auto also what the heaviest of its candidates do."""
-    others = {}
-    for name in job["spec"]["models"]:
-        if name != model:
-            is_all = unique_id == ALL_ITEMS
-            other = forecasts.total_view(job, name) if is_all else forecasts.item_view(job, unique_id, name)
-            others[name] = other.forecast
+    names = [name for name in job["spec"]["models"] if name != model]
+    others = {name: forecasts.list_forecasts(job["job_id"], name, unique_id or None) for name in names}
     if model == AUTO and unique_id != ALL_ITEMS:
         found = accuracy.item_provenance(job["job_id"], unique_id).get("models", {}).get(AUTO, {})
         for candidate in found.get("candidates", [])[:SHOWN_CANDIDATES]:
             weeks = view.forecast[["wk_end_dt"]].assign(forecast=candidate["forecast"])
             others.setdefault(f"{candidate['model']} ({candidate['weight']:.0%})", weeks)
     return others
+
+
+@st.cache_data(max_entries=10, show_spinner="Adding up the items …")
+def total_view(job_id: int, n_completed: int, model: str, _job: dict[str, Any]) -> forecasts.View:
+    """The sum of all, which changes only with the number of completed items."""
+    return forecasts.total_view(_job, model)
 
 
 def show_title(job: dict[str, Any], row: pd.Series | None, view: forecasts.View) -> None:

@@ -137,15 +137,15 @@ def auto_forecast(past: Past, cutoff: int, level: Sequence[int]) -> AutoForecast
             forecast = past.fits(earlier, is_capped=True).forecast(name)
             if not isinstance(forecast, str):
                 made[w, c] = forecast
-    actual = np.array([y[c : c + HOLDOUT_WEEKS] for c in cutoffs]).reshape(-1, HOLDOUT_WEEKS)
+    actual = np.array([past.window(c) for c in cutoffs]).reshape(-1, HOLDOUT_WEEKS)
     tilt = _tilt(y, names, rule)
     weights = backtest_weights(made, actual, rule, tilt)
     mean = _combined(np.array(list(final.values())), weights)
-    lo, hi = interval(y, mean, _fitted(made, actual, rule, tilt), actual, cutoffs, level, rule.empirical)
+    lo, hi = interval(past.y[:cutoff], mean, _fitted(made, actual, rule, tilt), actual, cutoffs, level, rule.empirical)
     scores = _scores(made, actual, rule)
     shares = sorted(zip(names, weights.tolist(), scores.tolist(), strict=True), key=lambda share: -share[1])
     candidates = tuple(Candidate(*share) for share in shares)
-    n_capped = int((fits.y < y / 2).sum())
+    n_capped = int((fits.y != y).sum())
     return AutoForecast(mean, lo, hi, candidates, tuple(cutoffs), demand, rule.loss, _note(y, cutoffs, n_capped))
 
 
@@ -158,9 +158,11 @@ def _scores(made: Array, actual: Array, rule: Rule) -> Array:
 
 
 def _errors(made: Array, actual: Array, rule: Rule) -> Array:
-    """(W, C) mean loss of each window."""
+    """(W, C) mean loss over the known weeks of each window."""
     e = made - actual[:, None]
-    return (np.abs(e) if rule.loss == "absolute" else e * e).mean(2)
+    is_known = ~np.isnan(actual)[:, None]
+    loss = np.where(is_known, np.abs(e) if rule.loss == "absolute" else e * e, 0.0)
+    return loss.sum(2) / is_known.sum(2)
 
 
 def _tilt(y: Array, names: list[str], rule: Rule) -> Array:
@@ -200,7 +202,7 @@ def rule_of(demand: str, n_weeks: int) -> Rule:
 
 
 def backtest_weights(made: Array, actual: Array, rule: Rule, tilt: Array) -> Array:
-    """(C,) weights that sum to 1, from the candidates' forecasts (W, C, H) and what was sold (W, H)."""
+    """(C,) weights that sum to 1, from the candidates' forecasts (W, C, H) and what was sold (W, H), where known."""
     relative = np.ones(len(tilt))
     if len(made):
         e = _errors(made, actual, rule)

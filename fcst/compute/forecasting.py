@@ -16,7 +16,7 @@ from fcst.compute.accuracy import Accuracy, measure
 from fcst.compute.auto import MIN_WEEKS, AutoForecast, auto_forecast, demand_class, rule_of
 from fcst.compute.fits import TOO_SHORT
 from fcst.compute.intervals import interval
-from fcst.compute.models import AUTO, AUTO_WINDOWS, CATALOGUE_VERSION, LAST_RESORT, MEDIAN, MEDIAN_MEMBERS, chain
+from fcst.compute.models import AUTO, CATALOGUE_VERSION, INTERVAL_WINDOWS, LAST_RESORT, MEDIAN, MEDIAN_MEMBERS, chain
 from fcst.compute.past import MIN_TRAINING_WEEKS, Past
 from fcst.errors import ComputeError
 from fcst.names import BENCHMARKS, HOLDOUT_WEEKS
@@ -103,27 +103,28 @@ def forecast_item(y: Array, spec: JobSpec, tell: Callable[[str], None] = lambda 
     """
     past = Past(y, spec.h, tell)
     windows = past.measured_windows(spec.n_windows)
-    first = past.end - HOLDOUT_WEEKS * (spec.n_windows + 1)
-    forecasts, notes, models = {}, [], {}
+    forecasts, models = {}, {}
+    auto_note, problems = "", dict[str, str]()
     for name in spec.models:
         if name == AUTO:
             found = auto_forecast(past, past.end, spec.level)
-            forecasts[name], models[name] = _of_auto(found, past.end), _tell_auto(past, found, windows)
-            notes += [f"{AUTO}: {found.note}"] if found.note else []
+            forecasts[name], told = _of_auto(found, past.end), _tell_auto(past, found, windows)
+            auto_note = why = f"{AUTO}: {found.note}" if found.note else ""
         else:
-            forecasts[name], cutoffs = _with_interval(past, past.end, name, spec.level, first)
-            models[name] = {"weeks_ago": [past.end - cutoff for cutoff in cutoffs]}
-    problems = _tell_problems(past)
-    for name, forecast in forecasts.items():
-        why = (notes[0] if name == AUTO else problems) if forecast.is_fallback else None
-        models[name] = {"made_by": forecast.made_by, "fallback": why, **models[name]}
+            forecasts[name], cutoffs, own_problems = _by_hand(past, past.end, name, spec.level)
+            told = {"weeks_ago": [past.end - cutoff for cutoff in cutoffs]}
+            why = _tell_problems(own_problems, past.end)
+            problems |= own_problems
+        forecast = forecasts[name]
+        models[name] = {"made_by": forecast.made_by, "fallback": why if forecast.is_fallback else None, **told}
     backtests = [
-        _backtest(past, cutoff, name, spec.level, first)
+        _backtest(past, cutoff, name, spec.level)
         for name in dict.fromkeys((*spec.models, *BENCHMARKS))
         for cutoff in windows
     ]
     provenance = {"catalogue": CATALOGUE_VERSION, "statsforecast": _library_version(), "models": models}
-    return ItemForecast(forecasts, backtests, "; ".join(filter(None, [*notes, problems])), provenance)
+    note = "; ".join(filter(None, [auto_note, _tell_problems(problems, past.end)]))
+    return ItemForecast(forecasts, backtests, note, provenance)
 
 
 @cache
@@ -131,11 +132,11 @@ def _library_version() -> str:
     return version("statsforecast")
 
 
-def _backtest(past: Past, cutoff: int, name: str, level: tuple[int, ...], first: int) -> Backtest:
+def _backtest(past: Past, cutoff: int, name: str, level: tuple[int, ...]) -> Backtest:
     if name == AUTO:
         forecast = _of_auto(auto_forecast(past, cutoff, level), cutoff)
     else:
-        forecast, _ = _with_interval(past, cutoff, name, level, first)
+        forecast, *_ = _by_hand(past, cutoff, name, level)
     y = past.window(cutoff)
     accuracy = measure(y, forecast.mean, forecast.lo, forecast.hi, level, past.y[:cutoff])
     return Backtest(name, past.end - cutoff, y, forecast, accuracy)
@@ -186,29 +187,23 @@ def _rounded(value: float) -> float | None:
 
 @dataclass(frozen=True)
 class _Point:
-    """A forecast (H,) without intervals, and who made it."""
+    """A forecast (H,) without intervals, who made it, and of the models that did not, why."""
 
     mean: Array
     made_by: str
     is_fallback: bool
+    problems: dict[str, str]
 
 
-def _with_interval(
-    past: Past, cutoff: int, name: str, level: tuple[int, ...], first: int
-) -> tuple[Forecast, list[int]]:
-    """The forecast of a model after a cutoff, and the cutoffs of the windows whose errors made its intervals.
-
-    Parameters
-    ----------
-    first
-        before which no model is fitted: the windows that accuracy is measured on, and one more.
-    """
-    point, y = _point(past, cutoff, name), past.known(cutoff)
-    cutoffs = past.windows_before(cutoff, AUTO_WINDOWS, max(first, MIN_TRAINING_WEEKS)) if level else []
+def _by_hand(past: Past, cutoff: int, name: str, level: tuple[int, ...]) -> tuple[Forecast, list[int], dict[str, str]]:
+    """The forecast of a model after a cutoff, the windows behind its intervals, and who could not make it and why."""
+    point = _point(past, cutoff, name)
+    cutoffs = past.windows_before(cutoff, INTERVAL_WINDOWS, MIN_TRAINING_WEEKS) if level else []
     fitted = np.array([_point(past, c, name).mean for c in cutoffs]).reshape(-1, HOLDOUT_WEEKS)
-    actual = np.array([y[c : c + HOLDOUT_WEEKS] for c in cutoffs]).reshape(-1, HOLDOUT_WEEKS)
-    lo, hi = interval(y, point.mean, fitted, actual, cutoffs, level, rule_of(demand_class(y), len(y)).empirical)
-    return _tidy(point.mean, lo, hi, point.made_by, point.is_fallback), cutoffs
+    actual = np.array([past.window(c) for c in cutoffs]).reshape(-1, HOLDOUT_WEEKS)
+    empirical = rule_of(demand_class(past.known(cutoff)), cutoff).empirical
+    lo, hi = interval(past.y[:cutoff], point.mean, fitted, actual, cutoffs, level, empirical)
+    return _tidy(point.mean, lo, hi, point.made_by, point.is_fallback), cutoffs, point.problems
 
 
 def _point(past: Past, cutoff: int, name: str) -> _Point:
@@ -216,13 +211,14 @@ def _point(past: Past, cutoff: int, name: str) -> _Point:
 
 
 def _single(past: Past, cutoff: int, name: str) -> _Point:
-    reasons = []
+    problems: dict[str, str] = {}
     for made_by in chain(name):
         mean = past.fits(cutoff).forecast(made_by)
         if not isinstance(mean, str):
-            return _Point(mean, made_by, is_fallback=made_by != name)
-        reasons.append(f"{made_by}: {mean}")
-    raise ComputeError(f"{name} could not be computed, nor what stands in for it ({'; '.join(reasons)}).")
+            return _Point(mean, made_by, made_by != name, problems)
+        problems[made_by] = mean
+    reasons = "; ".join(f"{made_by}: {why}" for made_by, why in problems.items())
+    raise ComputeError(f"{name} could not be computed, nor what stands in for it ({reasons}).")
 
 
 def _median(past: Past, cutoff: int) -> _Point:
@@ -235,14 +231,14 @@ def _median(past: Past, cutoff: int) -> _Point:
         np.median(list(members.values()), axis=0),
         f"{MEDIAN} of {', '.join(members)}" if len(members) > 1 else next(iter(members)),
         any(p.is_fallback for p in singles),
+        {model: why for p in singles for model, why in p.problems.items()},
     )
 
 
-def _tell_problems(past: Past) -> str:
-    """Why models picked by hand were not used, in one sentence or none."""
-    problems = past.fits(past.end).problems
+def _tell_problems(problems: dict[str, str], n_weeks: int) -> str:
+    """Why models were not used, in one sentence or none."""
     short = [name for name, why in problems.items() if why == TOO_SHORT]
-    parts = [f"a history of {past.end} weeks is too short for {', '.join(short)}"] if short else []
+    parts = [f"a history of {n_weeks} weeks is too short for {', '.join(short)}"] if short else []
     parts += [f"{name} gave no forecast ({why})" for name, why in problems.items() if why != TOO_SHORT]
     return "; ".join(parts)
 

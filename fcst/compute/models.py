@@ -23,7 +23,10 @@ MAX_WEEKS = 520
 """Of a history no more than its last ten years is looked at."""
 
 AUTO_WINDOWS = 4
-"""Windows of the past by whose errors Auto weights its candidates, and from which intervals are made."""
+"""Windows of the past by whose errors Auto weights its candidates and makes its intervals."""
+
+INTERVAL_WINDOWS = 2
+"""Windows by whose errors the intervals of a model picked by hand are made; each takes a fit more."""
 
 AUTO_MIN_TRAINING = 26
 """Weeks before a window of Auto."""
@@ -243,6 +246,6 @@ def expected_ms(models: tuple[str, ...], n_windows: int, n_weeks: int, demand: s
         for member in members:
             if not is_auto or n_weeks >= CATALOGUE[member].min_history:
                 made = fit_name(member, n_weeks)
-                n_fits = 1 + n_windows + (AUTO_WINDOWS if is_auto else 1)
+                n_fits = 1 + n_windows + (AUTO_WINDOWS if is_auto else INTERVAL_WINDOWS)
                 cutoffs[made] = max(cutoffs.get(made, 0), n_fits)
     return sum(CATALOGUE[name].cost_ms * n * n_weeks / 240 for name, n in cutoffs.items())

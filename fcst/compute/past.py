@@ -20,6 +20,10 @@ MIN_TRAINING_WEEKS = 13
 """Known weeks before a window; with fewer nothing is measured on it."""
 
 
+MIN_KNOWN = 4
+"""Known weeks of a window; with fewer it is not looked at."""
+
+
 class Past:
     """The history of one item, to be looked at from several cutoffs.
 
@@ -67,16 +71,19 @@ class Past:
         return self._fits[key]
 
     def windows_before(self, cutoff: int, n: int, min_training: int) -> list[int]:
-        """Up to `n` cutoffs, the latest first, whose windows lie before `cutoff`, with so many weeks before them."""
+        """Up to `n` cutoffs, the latest first, whose windows lie before `cutoff`, with so many weeks before them.
+
+        A window of which hardly a week is known tells nothing, and is passed over.
+        """
         cutoffs = [cutoff - HOLDOUT_WEEKS * j for j in range(1, n + 1)]
-        return [c for c in cutoffs if c >= min_training]
+        return [c for c in cutoffs if c >= min_training and np.count_nonzero(~np.isnan(self.window(c))) >= MIN_KNOWN]
 
     def measured_windows(self, n: int) -> list[int]:
         """Those of the last `n` cutoffs that something can be measured after, the latest first."""
         return [
             c
             for c in self.windows_before(self.end, n, MIN_TRAINING_WEEKS)
-            if np.count_nonzero(~np.isnan(self.y[:c])) >= MIN_TRAINING_WEEKS and not np.isnan(self.window(c)).all()
+            if np.count_nonzero(~np.isnan(self.y[:c])) >= MIN_TRAINING_WEEKS
         ]
 
     def window(self, cutoff: int) -> Array:

@@ -5,7 +5,7 @@ from typing import Any
 import pandas as pd
 
 from fcst.errors import InputError
-from fcst.store import accuracy, forecasts
+from fcst.store import accuracy
 
 BY = (*accuracy.KEYS, "horizon")
 """What accuracy can be told by."""
@@ -52,10 +52,9 @@ def list_candidates(job_id: int) -> pd.DataFrame:
 
 
 def list_item_accuracy(job: dict[str, Any], model: str) -> pd.DataFrame:
-    """One model's accuracy item by item, with what is known of the item: `unique_id, family, demand_class, …`."""
-    items = forecasts.list_job_items(job["job_id"])
+    """One model's accuracy item by item, as `list_accuracy` tells it, under `unique_id`."""
     frame = list_accuracy(job, "item").rename(columns={"item": "unique_id"})
-    return items.merge(frame[frame["model"] == model], on="unique_id")
+    return frame[frame["model"] == model].reset_index(drop=True)
 
 
 def list_backtests(job_id: int, model: str, unique_id: str | None = None) -> pd.DataFrame:

@@ -32,7 +32,8 @@ class View:
     n_items
         how many items are in it, and how many of their forecasts are fallbacks.
     correlation
-        of a sum, how much its items err together, from 0 to 1: its interval follows from theirs by it.
+        of a sum, how much its items err together, from 0 to 1: its interval follows from theirs by it; and whether
+        that was measured, or is what is usual.
     """
 
     history: pd.DataFrame
@@ -42,6 +43,7 @@ class View:
     n_fallback: int
     made_by: str
     correlation: float | None = None
+    is_correlation_measured: bool = False
 
 
 def list_items(job_id: int) -> pd.DataFrame:
@@ -64,7 +66,7 @@ def item_view(job: dict[str, Any], unique_id: str, model: str) -> View:
 
 def total_view(job: dict[str, Any], model: str) -> View:
     """History, forecast and accuracy of all completed items of a job, added up, with the interval of the sum."""
-    correlation = error_correlation(job["job_id"], model)
+    correlation, is_measured = error_correlation(job["job_id"], model)
     rows = forecasts.total_forecasts(job["job_id"], model, correlation)
     return View(
         history=_numeric(sales.job_weekly_totals(job["job_id"]), "unit_sales"),
@@ -74,17 +76,24 @@ def total_view(job: dict[str, Any], model: str) -> View:
         n_fallback=int(rows["n_fallback"].max()) if len(rows) else 0,
         made_by=model,
         correlation=correlation,
+        is_correlation_measured=is_measured,
     )
 
 
-def error_correlation(job_id: int, model: str) -> float:
-    """How much the items of a job err together, from 0 (each by itself) to 1 (all alike).
+def list_forecasts(job_id: int, model: str, unique_id: str | None = None) -> pd.DataFrame:
+    """What a model forecasts, of an item or of the sum of all: `wk_end_dt, forecast`."""
+    return _numeric(forecasts.list_forecasts(job_id, model, unique_id), "forecast")
+
+
+def error_correlation(job_id: int, model: str) -> tuple[float, bool]:
+    """How much the items of a job err together, from 0 (each by itself) to 1 (all alike), and whether it was measured.
 
     Measured in the windows of the backtest; a few windows tell little of it, so it is drawn to what is usual.
     """
     n_windows, measured = accuracy.error_correlation(job_id, model)
-    known = min(max(measured, 0.0), 1.0) if measured is not None else USUAL_CORRELATION
-    return (n_windows * known + USUAL_CORRELATION) / (n_windows + 1)
+    if measured is None:
+        return USUAL_CORRELATION, False
+    return (n_windows * min(max(measured, 0.0), 1.0) + USUAL_CORRELATION) / (n_windows + 1), True
 
 
 def _metrics(job: dict[str, Any], unique_id: str | None = None) -> dict[str, dict[str, Any]]:

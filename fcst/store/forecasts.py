@@ -46,6 +46,10 @@ def item_forecasts(job_id: int, unique_id: str, model: str) -> pd.DataFrame:
     return fetch_frame("item_forecasts", job_id=job_id, unique_id=unique_id, model=model)
 
 
+def list_forecasts(job_id: int, model: str, unique_id: str | None) -> pd.DataFrame:
+    return fetch_frame("list_forecasts", job_id=job_id, model=model, unique_id=unique_id)
+
+
 def total_forecasts(job_id: int, model: str, correlation: float) -> pd.DataFrame:
     return fetch_frame("total_forecasts", job_id=job_id, model=model, correlation=correlation)
 

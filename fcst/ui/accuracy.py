@@ -143,7 +143,7 @@ def show_candidates(candidates: pd.DataFrame) -> None:
                 "First in", format="localized", help="Items in which it has the largest weight."
             ),
             "n_items": st.column_config.NumberColumn("Used in", format="localized", help="Items that use it."),
-            "wape": _percent("WAPE alone", "By itself, where it could be fitted in a backtest."),
+            "wape": _percent("WAPE alone", "Where it could be fitted: not the same items for all."),
             "bias": _percent("Bias alone", MEANING["bias"]),
             "cost": st.column_config.NumberColumn("ms a fit", format="%.2f"),
         },

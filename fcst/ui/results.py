@@ -29,6 +29,8 @@ def show_numbers(job: dict[str, Any], view: forecasts.View, model: str) -> None:
             border=True,
             height="stretch",
         )
+        if not job["spec"]["n_windows"]:
+            return
         for name, label, signed in (("wape", "WAPE", False), ("bias", "Bias", True)):
             st.metric(
                 f"{label}, {text.backtest_in_words(job['spec']['n_windows'])}",
@@ -46,9 +48,10 @@ def show_numbers(job: dict[str, Any], view: forecasts.View, model: str) -> None:
 def show_notes(job: dict[str, Any], row: pd.Series | None, view: forecasts.View) -> None:
     """What should be known of this forecast; `row` is the item's, None for the sum of all."""
     if row is None:
+        how = "by the backtests" if view.is_correlation_measured else "as is usual: it was not measured"
         st.caption(
-            "The interval of the sum follows from those of the items and how much these err together, a correlation"
-            f" of {view.correlation:.2f}, by the backtests. Accuracy is over items and weeks; errors are not netted."
+            "The interval of the sum follows from those of the items and how much these err together: a correlation of "
+            f"{view.correlation:.2f}, {how}. Accuracy is over items and weeks; errors are not netted."
         )
         if n_naive := view.metrics.get(BENCHMARK, {}).get("n_fallback"):
             n = text.count(n_naive, "item")

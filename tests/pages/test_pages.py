@@ -21,6 +21,7 @@ from fcst.store import batches, workers
 from fcst.store import jobs as store
 from fcst.store.database import transaction
 from tests.conftest import fail_batch, write_sales
+from tests.services.test_accuracy import make_old
 
 PAGES = ("data", "new_run", "runs", "forecasts", "accuracy", "load", "dataset")
 STARTS = ("data", "new_run", "runs", "forecasts", "accuracy")
@@ -475,6 +476,16 @@ def test_accuracy_says_why_there_is_none(dataset: dict) -> None:
         job_id = jobs.submit_job(dataset["dataset_id"], jobs.choose_largest(dataset, 1), spec)
         run_waiting()
         assert said in words(open_page("accuracy", job=str(job_id)))
+
+
+def test_pages_stand_for_a_run_of_an_older_program(finished: int) -> None:
+    make_old(jobs.get_job(finished), [f"item{i}" for i in range(1, 7)])
+    at = open_page("accuracy", job=str(finished))
+    assert not at.exception and not at.error and "Not kept by the version that made this run" in words(at)
+    for query in ({}, {"item": "item3"}, {"show": "Backtest,Other models"}):
+        at = open_page("forecasts", job=str(finished), **query)
+        assert not at.exception and not at.error
+    assert "as is usual: it was not measured" in words(open_page("forecasts", job=str(finished)))
 
 
 def test_new_run_tells_about_how_long_it_takes(dataset: dict) -> None:

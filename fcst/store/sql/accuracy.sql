@@ -1,39 +1,40 @@
 -- accuracy_by
 -- The accuracy of a job's models, over all items or by a key that the program fills in, with metrics by level.
 -- Errors are added up and divided by what was sold; scaled errors are means over items and windows where they are
--- defined. NULL is undefined. Value added is against the yardstick on the same items and windows.
-WITH measured AS (
-    SELECT m.model, {key} AS key,
-           count(DISTINCT m.unique_id) AS n_items, count(*) AS n_windows, sum(m.n_weeks) AS n_weeks,
-           count(DISTINCT m.unique_id) FILTER (WHERE m.is_fallback) AS n_fallback,
-           count(*) FILTER (WHERE m.actual = 0) AS n_unsold, count(*) FILTER (WHERE m.mase IS NULL) AS n_unscaled,
-           sum(m.actual) AS actual,
-           sum(m.abs_error) / NULLIF(sum(m.actual), 0) AS wape, sum(m.error) / NULLIF(sum(m.actual), 0) AS bias,
-           avg(m.smape) AS smape, avg(m.mase) AS mase, avg(m.rmsse) AS rmsse,
-           2 * sum(m.pinball) / NULLIF(sum(m.actual), 0) AS scaled_crps{levels}
-    FROM fcst_app.metrics m
-    JOIN fcst_app.job_items i ON i.job_id = m.job_id AND i.unique_id = m.unique_id AND i.outcome = 'completed'
-    JOIN fcst_app.jobs j ON j.job_id = m.job_id
-    JOIN fcst_app.items d ON d.dataset_id = j.dataset_id AND d.unique_id = m.unique_id
-    WHERE m.job_id = %(job_id)s AND (m.unique_id = %(unique_id)s OR %(unique_id)s::text IS NULL)
-    GROUP BY m.model, {key}
-)
-SELECT measured.*,
-       1 - wape / NULLIF(max(wape) FILTER (WHERE model = 'SeasonalNaive') OVER same, 0) AS fva_seasonal_naive,
-       1 - wape / NULLIF(max(wape) FILTER (WHERE model = 'Naive') OVER same, 0) AS fva_naive
-FROM measured WINDOW same AS (PARTITION BY key)
-ORDER BY key NULLS LAST, wape NULLS LAST, model;
+-- defined. NULL is undefined, or was not measured by the version that made the run. Value added is against the errors of
+-- a yardstick on the same items and windows.
+SELECT m.model, {key} AS key,
+       count(DISTINCT m.unique_id) AS n_items, count(*) AS n_windows, sum(m.n_weeks) AS n_weeks,
+       count(DISTINCT m.unique_id) FILTER (WHERE m.is_fallback) AS n_fallback,
+       count(*) FILTER (WHERE m.actual = 0) AS n_unsold,
+       count(*) FILTER (WHERE m.mase IS NULL AND m.sq_error IS NOT NULL) AS n_unscaled,
+       sum(m.actual) AS actual,
+       sum(m.abs_error) / NULLIF(sum(m.actual), 0) AS wape, sum(m.error) / NULLIF(sum(m.actual), 0) AS bias,
+       avg(m.smape) AS smape, avg(m.mase) AS mase, avg(m.rmsse) AS rmsse,
+       2 * sum(m.pinball) / NULLIF(sum(m.actual) FILTER (WHERE m.pinball IS NOT NULL), 0) AS scaled_crps{levels},
+       1 - sum(m.abs_error) FILTER (WHERE s.model IS NOT NULL) / NULLIF(sum(s.abs_error), 0) AS fva_seasonal_naive,
+       1 - sum(m.abs_error) FILTER (WHERE n.model IS NOT NULL) / NULLIF(sum(n.abs_error), 0) AS fva_naive
+FROM fcst_app.metrics m
+JOIN fcst_app.job_items i ON i.job_id = m.job_id AND i.unique_id = m.unique_id AND i.outcome = 'completed'
+JOIN fcst_app.jobs j ON j.job_id = m.job_id
+JOIN fcst_app.items d ON d.dataset_id = j.dataset_id AND d.unique_id = m.unique_id
+LEFT JOIN fcst_app.metrics s ON s.job_id = m.job_id AND s.unique_id = m.unique_id AND s.cutoff = m.cutoff
+                                AND s.model = 'SeasonalNaive'
+LEFT JOIN fcst_app.metrics n ON n.job_id = m.job_id AND n.unique_id = m.unique_id AND n.cutoff = m.cutoff
+                                AND n.model = 'Naive'
+WHERE m.job_id = %(job_id)s AND (m.unique_id = %(unique_id)s OR %(unique_id)s::text IS NULL)
+GROUP BY m.model, {key} ORDER BY key NULLS LAST, wape NULLS LAST, m.model;
 
 -- accuracy_by_horizon
--- The accuracy of a job's models by weeks ahead; coverage by level, in the order of the job's spec.
-SELECT b.model, s.step, count(*) AS n_weeks,
-       sum(abs(b.forecast[s.step] - b.y[s.step])) / NULLIF(sum(abs(b.y[s.step])), 0) AS wape,
-       sum(b.forecast[s.step] - b.y[s.step]) / NULLIF(sum(abs(b.y[s.step])), 0) AS bias{levels}
+-- The accuracy of a job's models by weeks ahead; the program fills in the coverage by level.
+SELECT b.model, w.step, count(*) AS n_weeks,
+       sum(abs(w.forecast - w.y)) / NULLIF(sum(abs(w.y)), 0) AS wape,
+       sum(w.forecast - w.y) / NULLIF(sum(abs(w.y)), 0) AS bias{levels}
 FROM fcst_app.backtests b
 JOIN fcst_app.job_items i ON i.job_id = b.job_id AND i.unique_id = b.unique_id AND i.outcome = 'completed'
-CROSS JOIN LATERAL generate_subscripts(b.y, 1) s (step)
-WHERE b.job_id = %(job_id)s AND b.y[s.step] IS NOT NULL
-GROUP BY b.model, s.step ORDER BY b.model, s.step;
+CROSS JOIN LATERAL unnest(b.y, b.forecast{bounds}) WITH ORDINALITY w (y, forecast{names}, step)
+WHERE b.job_id = %(job_id)s AND w.y IS NOT NULL
+GROUP BY b.model, w.step ORDER BY b.model, w.step;
 
 -- candidates_of_auto
 -- Of all models that Auto chose among in a job: how often it was the heaviest, its share of the weight over all items,
@@ -80,4 +81,4 @@ SELECT count(DISTINCT cutoff) AS n_windows, avg(error ^ 2 - apart) / NULLIF(avg(
 
 -- item_provenance
 -- Where the forecasts of an item come from.
-SELECT outcome, reason, provenance FROM fcst_app.job_items WHERE job_id = %(job_id)s AND unique_id = %(unique_id)s;
+SELECT provenance FROM fcst_app.job_items WHERE job_id = %(job_id)s AND unique_id = %(unique_id)s;

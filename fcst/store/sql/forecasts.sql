@@ -34,6 +34,12 @@ WHERE i.job_id = %(job_id)s ORDER BY i.sales_rank;
 SELECT wk_end_dt, forecast, lo, hi, is_fallback, made_by FROM fcst_app.forecasts
 WHERE job_id = %(job_id)s AND unique_id = %(unique_id)s AND model = %(model)s ORDER BY wk_end_dt;
 
+-- list_forecasts
+-- What a model forecasts week by week, of an item or of all completed items together, without intervals.
+SELECT wk_end_dt, sum(forecast) AS forecast FROM fcst_app.forecasts
+WHERE job_id = %(job_id)s AND model = %(model)s AND (unique_id = %(unique_id)s OR %(unique_id)s::text IS NULL)
+GROUP BY wk_end_dt ORDER BY wk_end_dt;
+
 -- total_forecasts
 -- The forecasts of one model, added up over all items. The distances d of bounds from forecasts add up to
 -- sqrt((1 - c) sum(d^2) + c sum(d)^2), where c is how much items err together.

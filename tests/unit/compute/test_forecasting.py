@@ -11,7 +11,15 @@ import pytest
 from fcst.compute import accuracy
 from fcst.compute.fits import FITS, Fits
 from fcst.compute.forecasting import Backtest, Forecast, ItemForecast, forecast_item
-from fcst.compute.models import AUTO_WINDOWS, CATALOGUE, LAST_RESORT, MEDIAN, MEDIAN_MEMBERS, MODEL_NAMES
+from fcst.compute.models import (
+    AUTO_WINDOWS,
+    CATALOGUE,
+    INTERVAL_WINDOWS,
+    LAST_RESORT,
+    MEDIAN,
+    MEDIAN_MEMBERS,
+    MODEL_NAMES,
+)
 from fcst.compute.past import Past
 from fcst.names import HOLDOUT_WEEKS
 from fcst.specs import JobSpec
@@ -206,11 +214,34 @@ def test_history_of_the_caller_is_left_alone() -> None:
     assert y.tobytes() == before
 
 
-def test_forecast_with_missing_weeks_is_that_of_the_filled_history() -> None:
+def test_models_see_missing_weeks_filled_in() -> None:
     y = seasonal(110)
-    y[[0, 1, 40, 41, 60, 109]] = NAN  # none at a cutoff, where it must not be filled from what comes after
-    spec = plain_spec()
-    assert bytes_of(forecast_item(y, spec)) == bytes_of(forecast_item(Past(y, 1).known(108), spec))
+    y[[0, 1, 40, 41, 70, 109]] = NAN
+    models = [name for name in QUICK if name != "Auto"]  # which also looks back, and must not score what was filled in
+    found, filled = (forecast_item(seen, plain_spec(*models)).forecasts for seen in (y, Past(y, 1).known(108)))
+    for name in models:
+        np.testing.assert_array_equal(found[name].mean, filled[name].mean)
+
+
+@pytest.mark.parametrize("n_missing", [13, 26, 39])
+def test_missing_weeks_at_the_end_make_nobody_surer(n_missing: int) -> None:
+    """They are filled with the last week, which is what Naive says: it would look perfect."""
+    y = np.random.default_rng(3).normal(100, 20, 160)
+    until = forecast_item(y[: 160 - n_missing], plain_spec("Auto", "Naive"))
+    y[-n_missing:] = NAN
+    found = forecast_item(y, plain_spec("Auto", "Naive"))
+    weights = {c["model"]: c["weight"] for c in found.provenance["models"]["Auto"]["candidates"]}
+    assert weights["Naive"] < 0.1
+    for name in ("Auto", "Naive"):
+        width, before = (np.mean(r.forecasts[name].hi - r.forecasts[name].lo) for r in (found, until))
+        assert width == pytest.approx(before, rel=0.35)
+
+
+def test_what_was_filled_in_is_not_scored() -> None:
+    y = seasonal(156)
+    y[118:140] = NAN
+    found = forecast_item(y, plain_spec("Auto", "Naive")).provenance["models"]
+    assert found["Auto"]["weeks_ago"] == [13, 52] and found["Naive"]["weeks_ago"] == [13]
 
 
 # Strange histories
@@ -489,14 +520,26 @@ def test_perfect_forecast_scores_zero() -> None:
 # Where intervals come from
 
 
-def test_intervals_come_from_up_to_four_windows_before() -> None:
-    models = forecast_item(seasonal(156), JobSpec(models=("AutoETS", "Auto"), n_windows=5)).provenance["models"]
-    assert models["AutoETS"]["weeks_ago"] == models["Auto"]["weeks_ago"] == [13, 26, 39, 52]
-    assert AUTO_WINDOWS == 4
+@pytest.mark.parametrize("n_windows", [0, 1, 5])
+def test_intervals_come_from_windows_before(n_windows: int) -> None:
+    spec = JobSpec(models=("AutoETS", "Auto"), n_windows=n_windows)
+    models = forecast_item(seasonal(156), spec).provenance["models"]
+    assert models["AutoETS"]["weeks_ago"] == [13, 26] and models["Auto"]["weeks_ago"] == [13, 26, 39, 52]
+    assert (INTERVAL_WINDOWS, AUTO_WINDOWS) == (2, 4)
 
 
-@pytest.mark.parametrize(("n_windows", "n_fits"), [(0, 2), (1, 3), (3, 5)])
-def test_a_model_is_fitted_for_each_window_and_one_more_that_the_oldest_has_intervals_of(
+@pytest.mark.parametrize("model", ["AutoETS", "SeasonalNaive", "Median"])
+def test_a_backtest_is_what_a_model_said_at_that_time_however_many_there_are(model: str) -> None:
+    y = seasonal(130)
+    for n_windows in (1, 3):
+        for (name, weeks), backtest in backtests_of(y, model, n_windows=n_windows).items():
+            if name == model:
+                then = forecast_item(y[:-weeks], plain_spec(model, h=HOLDOUT_WEEKS)).forecasts[model]
+                assert bytes_of_forecast(backtest.forecast) == bytes_of_forecast(then)
+
+
+@pytest.mark.parametrize(("n_windows", "n_fits"), [(0, 3), (1, 4), (3, 6)])
+def test_a_model_is_fitted_for_each_window_and_two_more_that_the_oldest_has_intervals_of(
     n_windows: int, n_fits: int
 ) -> None:
     fitted: list[str] = []
@@ -521,7 +564,7 @@ def test_provenance_tells_who_made_it_from_what() -> None:
     found = json.loads(json.dumps(result.provenance))
     assert set(found) == {"catalogue", "statsforecast", "models"} and found["statsforecast"][0].isdigit()
     auto, mstl = found["models"]["Auto"], found["models"]["MSTL"]
-    assert (mstl["made_by"], mstl["fallback"], mstl["weeks_ago"]) == ("MSTL", None, [13, 26, 39])
+    assert (mstl["made_by"], mstl["fallback"], mstl["weeks_ago"]) == ("MSTL", None, [13, 26])
     assert auto["made_by"] == result.forecasts["Auto"].made_by and auto["fallback"] is None
     assert (auto["demand_class"], auto["loss"], auto["weeks_ago"]) == ("smooth", "absolute", [13, 26, 39, 52])
     assert sum(c["weight"] for c in auto["candidates"]) == pytest.approx(1, abs=1e-3)
@@ -537,6 +580,15 @@ def test_candidates_are_measured_on_the_same_windows() -> None:
     for key in ("abs_error", "error", "actual"):
         assert naive[key] == pytest.approx(sum(getattr(a, key) for a in sums), rel=1e-4)
     assert naive["forecast"] == [pytest.approx(y[-1], rel=1e-4)] * 13
+
+
+@pytest.mark.parametrize("n_weeks", [40, 60, 120])
+def test_nobody_is_told_of_candidates_that_were_not_asked_for(n_weeks: int) -> None:
+    assert "is too short for" not in forecast_item(seasonal(n_weeks), plain_spec("Auto")).note
+    found = forecast_item(seasonal(n_weeks), plain_spec("Auto", "MSTL"))
+    assert ("a history of 40 weeks is too short for MSTL" in found.note) == (n_weeks == 40)
+    if n_weeks == 60:
+        assert found.provenance["models"]["MSTL"]["fallback"] == "a history of 60 weeks is too short for MSTL"
 
 
 def test_provenance_of_a_fallback_says_why() -> None:

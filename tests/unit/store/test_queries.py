@@ -152,7 +152,7 @@ def test_values_are_named_parameters_only(name: str) -> None:
 PLACES = {
     "export_forecasts": ["{key}", "{numbers}"],
     "accuracy_by": ["{key}", "{levels}", "{key}"],
-    "accuracy_by_horizon": ["{levels}"],
+    "accuracy_by_horizon": ["{levels}", "{bounds}", "{names}"],
 }
 
 
