@@ -234,7 +234,7 @@ def test_missing_weeks_at_the_end_make_nobody_surer(n_missing: int) -> None:
     assert weights["Naive"] < 0.1
     for name in ("Auto", "Naive"):
         width, before = (np.mean(r.forecasts[name].hi - r.forecasts[name].lo) for r in (found, until))
-        assert width == pytest.approx(before, rel=0.35)
+        assert width == pytest.approx(before, rel=0.4)
 
 
 def test_what_was_filled_in_is_not_scored() -> None:
