@@ -8,28 +8,24 @@ import streamlit as st
 from fcst import charts
 from fcst.compute.models import AUTO
 from fcst.names import BENCHMARK, HOLDOUT_WEEKS
-from fcst.services import accuracy, jobs
+from fcst.services import accuracy
 from fcst.ui import text
 from fcst.ui.accuracy import show_all_metrics, show_candidates, show_group, show_items, show_leaderboard, show_totals
-from fcst.ui.shell import choose, show_page, warn_of_unknown
+from fcst.ui.results import choose_run, find_runs
+from fcst.ui.shell import choose, show_page
 
 SHOWN_ITEMS = 10
 
 
 def main() -> None:
     st.title("Accuracy", anchor=False)
-    found = {job["job_id"]: job for job in jobs.list_jobs() if job["n_completed"]}
+    found = find_runs("There is no accuracy to show before a run.", ":material/monitoring:")
     if not found:
-        st.info("There is no accuracy to show before a run.", icon=":material/monitoring:")
-        if st.button("New run", type="primary"):
-            st.switch_page("pages/new_run.py")
         return
     notices = st.container()
     left, right, _ = st.columns([2, 2, 3])
-    with notices:
-        warn_of_unknown("job", map(str, found), "Run {} has no forecasts; this is the newest run that has.")
     with left:
-        job = found[choose("Run", list(found), "job", lambda key: text.job_title(found[key]))]
+        job = choose_run(found, notices)
     by_model = measured(job, "model")
     if by_model.empty:
         show_nothing(job)

@@ -8,11 +8,11 @@ import streamlit as st
 
 from fcst import charts
 from fcst.compute.models import AUTO
-from fcst.services import accuracy, forecasts, jobs
+from fcst.services import accuracy, forecasts
 from fcst.states import Outcome
 from fcst.ui import text
 from fcst.ui.accuracy import show_provenance
-from fcst.ui.results import show_notes, show_numbers, show_table
+from fcst.ui.results import choose_run, find_runs, show_notes, show_numbers, show_table
 from fcst.ui.shell import choose, choose_some, show_page, warn_of_unknown
 
 ALL_ITEMS = ""  # no key of an item is empty
@@ -22,18 +22,13 @@ SHOWN_CANDIDATES = 5
 
 def main() -> None:
     st.title("Forecasts", anchor=False)
-    found = {job["job_id"]: job for job in jobs.list_jobs() if job["n_completed"]}
+    found = find_runs("There are no forecasts yet.", ":material/query_stats:")
     if not found:
-        st.info("There are no forecasts yet.", icon=":material/query_stats:")
-        if st.button("New run", type="primary"):
-            st.switch_page("pages/new_run.py")
         return
     notices = st.container()
     left, middle, right = st.columns([2, 3, 2])
-    with notices:
-        warn_of_unknown("job", map(str, found), "Run {} has no forecasts; this is the newest run that has.")
     with left:
-        job = found[choose("Run", list(found), "job", lambda key: text.job_title(found[key]))]
+        job = choose_run(found, notices)
     items = forecasts.list_items(job["job_id"])
     with notices:
         warn_of_unknown("item", items["unique_id"], "This run has no item {}; this is the sum of all.")

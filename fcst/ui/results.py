@@ -4,11 +4,30 @@ from typing import Any
 
 import pandas as pd
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from fcst.names import BENCHMARK, ENDED_AFTER_WEEKS, HOLDOUT_WEEKS
-from fcst.services import forecasts
+from fcst.services import forecasts, jobs
 from fcst.ui import text
 from fcst.ui.accuracy import MEANING
+from fcst.ui.shell import choose, warn_of_unknown
+
+
+def find_runs(nothing: str, icon: str) -> dict[int, dict[str, Any]]:
+    """The runs that have forecasts, the newest first; where there is none, says so and leads to a new one."""
+    found = {job["job_id"]: job for job in jobs.list_jobs() if job["n_completed"]}
+    if not found:
+        st.info(nothing, icon=icon)
+        if st.button("New run", type="primary"):
+            st.switch_page("pages/new_run.py")
+    return found
+
+
+def choose_run(found: dict[int, dict[str, Any]], notices: DeltaGenerator) -> dict[str, Any]:
+    """The run that is to be looked at; `notices` is where an unknown one in the URL is told."""
+    with notices:
+        warn_of_unknown("job", map(str, found), "Run {} has no forecasts; this is the newest run that has.")
+    return found[choose("Run", list(found), "job", lambda key: text.job_title(found[key]))]
 
 
 def show_numbers(job: dict[str, Any], view: forecasts.View, model: str) -> None:
