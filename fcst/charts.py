@@ -5,6 +5,8 @@ from typing import Any
 import pandas as pd
 import plotly.graph_objects as go
 
+from fcst.names import SEASON_LENGTH
+
 HISTORY = "#73889b"
 FORECAST = "#1590a2"
 PROMO = "#c9822b"
@@ -98,6 +100,7 @@ def forecast_chart(
     levels: list[int],
     backtests: pd.DataFrame | None = None,
     others: dict[str, pd.DataFrame] | None = None,
+    has_last_year: bool = False,
 ) -> go.Figure:
     """History, forecast and its intervals; where asked, what was forecast earlier, and what other models say.
 
@@ -111,6 +114,8 @@ def forecast_chart(
         `cutoff, wk_end_dt, forecast`: a line for each cutoff, over the history.
     others
         a model's name -> `wk_end_dt, forecast`.
+    has_last_year
+        draw the history a year later too, beside the year that followed it.
     """
     figure = go.Figure()
     for number, level in enumerate(sorted(levels, reverse=True)):
@@ -141,6 +146,18 @@ def forecast_chart(
         line={"color": FORECAST, "width": 2.4},
         hovertemplate="%{y:,.1f} units<extra>forecast</extra>",
     )
+    if has_last_year:
+        later = history.assign(wk_end_dt=history["wk_end_dt"] + pd.Timedelta(weeks=SEASON_LENGTH))
+        since = history["wk_end_dt"].iloc[-1] - pd.Timedelta(weeks=SEASON_LENGTH)
+        later = later[(later["wk_end_dt"] > since) & (later["wk_end_dt"] <= forecast["wk_end_dt"].iloc[-1])]
+        figure.add_scatter(
+            mode="lines",
+            x=later["wk_end_dt"],
+            y=later["unit_sales"],
+            name="a year before",
+            line={"color": PROMO, "width": 1.3, "dash": "dot"},
+            hovertemplate="%{y:,.1f} units<extra>a year before</extra>",
+        )
     cutoffs = [] if backtests is None else list(backtests.groupby("cutoff"))
     for number, (_, weeks) in enumerate(cutoffs):
         figure.add_scatter(
@@ -173,10 +190,15 @@ def forecast_chart(
                 showlegend=False,
                 hovertemplate=f"%{{y:,.1f}} units<extra>{level} % {word}</extra>",
             )
-    _styled(figure, height=380)
-    if cutoffs or others:  # which are too near each other in the whole history
+    _styled(figure, height=420)
+    if cutoffs or others or has_last_year:  # which are too near each other in the whole history
         since = history["wk_end_dt"].iloc[-min(len(history), COMPARED_WEEKS)]
         figure.update_xaxes(range=[since, forecast["wk_end_dt"].iloc[-1]])
+    steps = [{"count": n, "label": f"{n} months", "step": "month", "stepmode": "backward"} for n in (6, 12, 24)]
+    figure.update_xaxes(
+        rangeselector={"buttons": [*steps, {"step": "all", "label": "all"}], "x": 0, "y": 1.12}
+        | {"bgcolor": "rgba(115, 136, 155, 0.15)", "activecolor": "rgba(21, 144, 162, 0.45)"}
+    )
     return figure
 
 

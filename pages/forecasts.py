@@ -1,4 +1,4 @@
-"""Forecasts: of all items together, or of one; with what was sold, how sure they are, and how they did."""
+"""Forecasts: the table of items, and beside it the chart of one, or of all that are shown together."""
 
 import io
 from typing import Any
@@ -12,11 +12,11 @@ from fcst.services import accuracy, forecasts
 from fcst.states import Outcome
 from fcst.ui import text
 from fcst.ui.accuracy import show_provenance
+from fcst.ui.items import ALL_ITEMS, all_items, filter_items, show_items, show_steps
 from fcst.ui.results import choose_run, find_runs, show_notes, show_numbers, show_table
 from fcst.ui.shell import choose, choose_some, show_page, warn_of_unknown
 
-ALL_ITEMS = ""  # no key of an item is empty
-BACKTEST, OTHERS = "Backtest", "Other models"
+BACKTEST, OTHERS, LAST_YEAR = "Backtest", "Other models", "Last year"
 SHOWN_CANDIDATES = 5
 
 
@@ -26,37 +26,57 @@ def main() -> None:
     if not found:
         return
     notices = st.container()
-    left, middle, right = st.columns([2, 3, 2])
-    with left:
-        job = choose_run(found, notices)
-    items = forecasts.list_items(job["job_id"])
+    table, detail = st.columns([5, 7], gap="medium")
+    with table:
+        left, right = st.columns(2)
+        with left:
+            job = choose_run(found, notices)
+        with right:
+            models = job["spec"]["models"]
+            model = choose("Model", models, "model", str, disabled=len(models) == 1)
+        n_done = job["n_completed"] + job["n_failed"] + job["n_cancelled"]
+        items = all_items(job["job_id"], n_done, model, job)
+        shown = filter_items(items)
+        st.caption(f"{text.count(len(shown), 'item')} of {len(items):,}. Select one to see it by itself.")
+        unique_id = item_in_url(items)
+        show_items(shown, unique_id, job["spec"]["h"])
     with notices:
-        warn_of_unknown("item", items["unique_id"], "This run has no item {}; this is the sum of all.")
-    with middle:
-        unique_id = choose_item(items)
-    with right:
-        models = job["spec"]["models"]
-        model = choose("Model", models, "model", str, disabled=len(models) == 1)
-    if unique_id != ALL_ITEMS:
-        st.query_params["job"] = str(job["job_id"])  # an item is one of this run, also when a newer one ends
+        warn_of_unknown("item", items["unique_id"], "This run has no item {}; this is the sum of those shown.")
+    with detail:
+        show_steps(shown, unique_id)
+        show_detail(job, model, items, shown, unique_id)
+
+
+def item_in_url(items: pd.DataFrame) -> str:
+    wanted = st.query_params.get("item", ALL_ITEMS)
+    return wanted if wanted in set(items["unique_id"]) else ALL_ITEMS
+
+
+def show_detail(job: dict[str, Any], model: str, items: pd.DataFrame, shown: pd.DataFrame, unique_id: str) -> None:
     row = None if unique_id == ALL_ITEMS else items[items["unique_id"] == unique_id].iloc[0]
-    if row is not None and row["outcome"] != Outcome.COMPLETED:
-        st.warning(f"This item has no forecast: it is {row['outcome']}. {text.plain(row['reason'] or '')}")
-        return
-    if row is None:
-        view = total_view(job["job_id"], job["n_completed"], model, job)
+    if row is not None:
+        st.query_params["job"] = str(job["job_id"])  # an item is one of this run, also when a newer one ends
+        if row["outcome"] != Outcome.COMPLETED:
+            st.warning(f"This item has no forecast: it is {row['outcome']}. {text.plain(row['reason'] or '')}")
+            return
+        unique_ids = [unique_id]
     else:
-        view = forecasts.item_view(job, unique_id, model)
-    show_title(job, row, view)
+        unique_ids = None if len(shown) == len(items) else shown["unique_id"].tolist()
+    view = read_view(job["job_id"], job["n_completed"], model, unique_ids, job)
+    if view.forecast.empty:
+        st.info("No item shown has a forecast. Change the search or the filters.", icon=":material/search_off:")
+        return
+    show_title(job, row, view, len(shown), len(items))
     show_numbers(job, view, model)
-    shown = choose_some("Show in the chart", [BACKTEST, OTHERS], "show")
+    marks = choose_some("Show in the chart", [BACKTEST, OTHERS, LAST_YEAR], "show", are_pills=True)
     st.plotly_chart(
         charts.forecast_chart(
             view.history,
             view.forecast,
             job["spec"]["level"],
-            accuracy.list_backtests(job["job_id"], model, unique_id or None) if BACKTEST in shown else None,
-            other_forecasts(job, unique_id, model, view) if OTHERS in shown else None,
+            accuracy.list_backtests(job["job_id"], model, unique_ids) if BACKTEST in marks else None,
+            other_forecasts(job, unique_ids, model, view) if OTHERS in marks else None,
+            has_last_year=LAST_YEAR in marks,
         ),
         width="stretch",
         key="chart",
@@ -69,40 +89,33 @@ def main() -> None:
     show_downloads(job, row)
 
 
-def choose_item(items: pd.DataFrame) -> str:
-    families = dict(zip(items["unique_id"], items["family"], strict=True))
-
-    def label(key: str) -> str:
-        if key == ALL_ITEMS:
-            return "All chosen items"
-        return f"{key} · {families[key]}" if families[key] else key
-
-    return choose("Item (type to search)", [ALL_ITEMS, *families], "item", label)
+@st.cache_data(max_entries=30, show_spinner="Adding up the items …")
+def read_view(
+    job_id: int, n_completed: int, model: str, unique_ids: list[str] | None, _job: dict[str, Any]
+) -> forecasts.View:
+    """What is shown of items; it changes only with the number of the run's completed items."""
+    return forecasts.view(_job, model, unique_ids)
 
 
-def other_forecasts(job: dict[str, Any], unique_id: str, model: str, view: forecasts.View) -> dict[str, pd.DataFrame]:
+def other_forecasts(
+    job: dict[str, Any], unique_ids: list[str] | None, model: str, view: forecasts.View
+) -> dict[str, pd.DataFrame]:
     """What the run's other models say; of an item of Auto also what the heaviest of its candidates do."""
     names = [name for name in job["spec"]["models"] if name != model]
-    others = {name: forecasts.list_forecasts(job["job_id"], name, unique_id or None) for name in names}
-    if model == AUTO and unique_id != ALL_ITEMS:
-        found = accuracy.item_provenance(job["job_id"], unique_id).get("models", {}).get(AUTO, {})
+    others = {name: forecasts.list_forecasts(job["job_id"], name, unique_ids) for name in names}
+    if model == AUTO and unique_ids is not None and len(unique_ids) == 1:
+        found = accuracy.item_provenance(job["job_id"], unique_ids[0]).get("models", {}).get(AUTO, {})
         for candidate in found.get("candidates", [])[:SHOWN_CANDIDATES]:
             weeks = view.forecast[["wk_end_dt"]].assign(forecast=candidate["forecast"])
             others.setdefault(f"{candidate['model']} ({candidate['weight']:.0%})", weeks)
     return others
 
 
-@st.cache_data(max_entries=10, show_spinner="Adding up the items …")
-def total_view(job_id: int, n_completed: int, model: str, _job: dict[str, Any]) -> forecasts.View:
-    """The sum of all, which changes only with the number of completed items."""
-    return forecasts.total_view(_job, model)
-
-
-def show_title(job: dict[str, Any], row: pd.Series | None, view: forecasts.View) -> None:
+def show_title(job: dict[str, Any], row: pd.Series | None, view: forecasts.View, n_shown: int, n_items: int) -> None:
     if row is None:
-        what = f"All chosen items: the sum of {text.count(view.n_items, 'forecast')}"
-        if view.n_items < job["n_items"]:
-            what = f"The sum of {view.n_items:,} of {job['n_items']:,} chosen items; the others have no forecast"
+        what = "All items" if n_shown == n_items else f"The {text.count(n_shown, 'item')} shown"
+        what += f": the sum of {text.count(view.n_items, 'forecast')}"
+        what += "; the others have none" if view.n_items < n_shown else ""
     else:
         what = f"Item {text.plain(row['unique_id'])}" + (f", {text.plain(row['family'])}" if row["family"] else "")
     st.subheader(

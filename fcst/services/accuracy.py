@@ -57,15 +57,12 @@ def list_item_accuracy(job: dict[str, Any], model: str) -> pd.DataFrame:
     return frame[frame["model"] == model].reset_index(drop=True)
 
 
-def list_backtests(job_id: int, model: str, unique_id: str | None = None) -> pd.DataFrame:
-    """What a model said after earlier cutoffs, of an item or of the sum of all: `cutoff, wk_end_dt, y, forecast`.
+def list_backtests(job_id: int, model: str, unique_ids: list[str] | None = None) -> pd.DataFrame:
+    """What a model said after earlier cutoffs, of the sum of these items or of all: `cutoff, wk_end_dt, y, forecast`.
 
     The latest cutoff first. A sum is over the items that were measured at that cutoff and week.
     """
-    if unique_id is None:
-        frame = accuracy.total_backtests(job_id, model)
-    else:
-        frame = accuracy.item_backtests(job_id, unique_id, model)
+    frame = accuracy.list_backtests(job_id, model, unique_ids)
     return frame.assign(wk_end_dt=pd.to_datetime(frame["wk_end_dt"]))
 
 

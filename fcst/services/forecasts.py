@@ -3,13 +3,19 @@
 import contextlib
 import uuid
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import pandas as pd
 
 from fcst.errors import InputError
+from fcst.names import ENDED_AFTER_WEEKS, NEW_WITHIN_WEEKS
+from fcst.states import Outcome
 from fcst.store import accuracy, forecasts, jobs, sales
+
+FLAGS = ("ended", "new", "fallback", "no forecast")
+"""What is noteworthy of an item: no sale for half a year, half a year of weeks or less, a simpler model, or none."""
 
 EXPORT_FORMATS = ("csv", "parquet")
 
@@ -19,7 +25,7 @@ USUAL_CORRELATION = 0.3
 
 @dataclass(frozen=True)
 class View:
-    """What is shown of one item, or of the sum of all items, by one model.
+    """What is shown of one item, or of a sum of items, by one model.
 
     Parameters
     ----------
@@ -42,47 +48,57 @@ class View:
     n_items: int
     n_fallback: int
     made_by: str
-    correlation: float | None = None
-    is_correlation_measured: bool = False
+    correlation: float
+    is_correlation_measured: bool
 
 
-def list_items(job_id: int) -> pd.DataFrame:
-    """The items of a job with outcome, reason, family and size, the largest sellers first."""
-    return forecasts.list_job_items(job_id)
+def list_items(job: dict[str, Any], model: str) -> pd.DataFrame:
+    """The items of a job, the largest sellers first, with what `model` says of them.
+
+    Returns
+    -------
+    DataFrame
+        `unique_id, sales_rank, outcome, reason, family, class, demand_class, description, n_weeks, last_sale_dt`;
+        `recent_weeks` (a list of the last year's units), `recent` and `forecast` (units of the last and the next h
+        weeks), `change` (a fraction), `wape, bias` (fractions, NaN where undefined), `made_by`, and `flags`, a list of
+        FLAGS.
+    """
+    frame = forecasts.list_job_items(job["job_id"], model)
+    numbers = ("recent", "forecast", "change", "wape", "bias")
+    frame = frame.assign(**{name: pd.to_numeric(frame[name]) for name in numbers})
+    since = job["last_wk_end_dt"] - timedelta(weeks=ENDED_AFTER_WEEKS)
+    flagged = {
+        "ended": [day is None or day <= since for day in frame["last_sale_dt"]],
+        "new": frame["n_weeks"] <= NEW_WITHIN_WEEKS,
+        "fallback": frame["is_fallback"].eq(True),
+        "no forecast": frame["outcome"] != Outcome.COMPLETED,
+    }
+    rows = zip(*(flagged[name] for name in FLAGS), strict=True)
+    return frame.assign(flags=[[name for name, is_set in zip(FLAGS, row, strict=True) if is_set] for row in rows])
 
 
-def item_view(job: dict[str, Any], unique_id: str, model: str) -> View:
-    """History, forecast and accuracy of one item."""
-    rows = forecasts.item_forecasts(job["job_id"], unique_id, model)
+def view(job: dict[str, Any], model: str, unique_ids: list[str] | None = None) -> View:
+    """History, forecast and accuracy of the sum of these items of a job, or of all; one item is a sum of one."""
+    job_id = job["job_id"]
+    is_one = unique_ids is not None and len(unique_ids) == 1
+    correlation, is_measured = (1.0, False) if is_one else error_correlation(job_id, model)
+    rows = forecasts.total_forecasts(job_id, model, unique_ids, correlation)
+    metrics = accuracy.by_key(job_id, "model", tuple(job["spec"]["level"]), unique_ids)
     return View(
-        history=_numeric(sales.item_weekly_sales(job["dataset_id"], unique_id), "unit_sales"),
+        history=_numeric(sales.job_weekly_totals(job_id, unique_ids), "unit_sales"),
         forecast=_with_bounds(rows, job["spec"]["level"]),
-        metrics=_metrics(job, unique_id),
-        n_items=1,
-        n_fallback=int(rows["is_fallback"].any()),
-        made_by=rows["made_by"].iloc[0] if len(rows) else "",
-    )
-
-
-def total_view(job: dict[str, Any], model: str) -> View:
-    """History, forecast and accuracy of all completed items of a job, added up, with the interval of the sum."""
-    correlation, is_measured = error_correlation(job["job_id"], model)
-    rows = forecasts.total_forecasts(job["job_id"], model, correlation)
-    return View(
-        history=_numeric(sales.job_weekly_totals(job["job_id"]), "unit_sales"),
-        forecast=_with_bounds(rows, job["spec"]["level"]),
-        metrics=_metrics(job),
+        metrics={row["model"]: row for row in metrics.to_dict("records")},
         n_items=int(rows["n_items"].max()) if len(rows) else 0,
         n_fallback=int(rows["n_fallback"].max()) if len(rows) else 0,
-        made_by=model,
+        made_by=rows["made_by"].iloc[0] if is_one and len(rows) else model,
         correlation=correlation,
         is_correlation_measured=is_measured,
     )
 
 
-def list_forecasts(job_id: int, model: str, unique_id: str | None = None) -> pd.DataFrame:
-    """What a model forecasts, of an item or of the sum of all: `wk_end_dt, forecast`."""
-    return _numeric(forecasts.list_forecasts(job_id, model, unique_id), "forecast")
+def list_forecasts(job_id: int, model: str, unique_ids: list[str] | None = None) -> pd.DataFrame:
+    """What a model forecasts, of the sum of these items or of all: `wk_end_dt, forecast`."""
+    return _numeric(forecasts.list_forecasts(job_id, model, unique_ids), "forecast")
 
 
 def error_correlation(job_id: int, model: str) -> tuple[float, bool]:
@@ -94,11 +110,6 @@ def error_correlation(job_id: int, model: str) -> tuple[float, bool]:
     if measured is None:
         return USUAL_CORRELATION, False
     return (n_windows * min(max(measured, 0.0), 1.0) + USUAL_CORRELATION) / (n_windows + 1), True
-
-
-def _metrics(job: dict[str, Any], unique_id: str | None = None) -> dict[str, dict[str, Any]]:
-    frame = accuracy.by_key(job["job_id"], "model", tuple(job["spec"]["level"]), unique_id)
-    return {row["model"]: row for row in frame.to_dict("records")}
 
 
 def write_csv(job_id: int, out: BinaryIO, unique_id: str | None = None) -> None:

@@ -18,13 +18,13 @@ KEYS = {
 """What accuracy may be told by -> the column it is."""
 
 
-def by_key(job_id: int, by: str, level: tuple[int, ...], unique_id: str | None = None) -> pd.DataFrame:
+def by_key(job_id: int, by: str, level: tuple[int, ...], unique_ids: list[str] | None = None) -> pd.DataFrame:
     """Metrics by model and one of KEYS: `model, key, n_items, …`, by level `coverage_80, width_80, msis_80`.
 
     Parameters
     ----------
-    unique_id
-        only this item.
+    unique_ids
+        only these items.
     """
     parts = [
         {"i": sql.Literal(i)} | {name: sql.Identifier(f"{name}_{p}") for name in ("coverage", "width", "msis")}
@@ -38,7 +38,7 @@ def by_key(job_id: int, by: str, level: tuple[int, ...], unique_id: str | None =
         parts,
     )
     statement = sql.SQL(query("accuracy_by")).format(key=KEYS[by], levels=levels)
-    return fetch_frame(statement, job_id=job_id, unique_id=unique_id)
+    return fetch_frame(statement, job_id=job_id, unique_ids=unique_ids)
 
 
 def by_horizon(job_id: int, level: tuple[int, ...]) -> pd.DataFrame:
@@ -65,12 +65,8 @@ def candidates_of_auto(job_id: int) -> pd.DataFrame:
     return fetch_frame("candidates_of_auto", job_id=job_id)
 
 
-def item_backtests(job_id: int, unique_id: str, model: str) -> pd.DataFrame:
-    return fetch_frame("item_backtests", job_id=job_id, unique_id=unique_id, model=model)
-
-
-def total_backtests(job_id: int, model: str) -> pd.DataFrame:
-    return fetch_frame("total_backtests", job_id=job_id, model=model)
+def list_backtests(job_id: int, model: str, unique_ids: list[str] | None) -> pd.DataFrame:
+    return fetch_frame("list_backtests", job_id=job_id, model=model, unique_ids=unique_ids)
 
 
 def error_correlation(job_id: int, model: str) -> tuple[int, float | None]:

@@ -38,20 +38,16 @@ def replace(cur: Cursor, job_id: int, results: list[ItemResult]) -> None:
         cur.copy_expert(query(name), _copy_binary(job_id, rows))
 
 
-def list_job_items(job_id: int) -> pd.DataFrame:
-    return fetch_frame("list_job_items", job_id=job_id)
+def list_job_items(job_id: int, model: str) -> pd.DataFrame:
+    return fetch_frame("list_job_items", job_id=job_id, model=model)
 
 
-def item_forecasts(job_id: int, unique_id: str, model: str) -> pd.DataFrame:
-    return fetch_frame("item_forecasts", job_id=job_id, unique_id=unique_id, model=model)
+def list_forecasts(job_id: int, model: str, unique_ids: list[str] | None) -> pd.DataFrame:
+    return fetch_frame("list_forecasts", job_id=job_id, model=model, unique_ids=unique_ids)
 
 
-def list_forecasts(job_id: int, model: str, unique_id: str | None) -> pd.DataFrame:
-    return fetch_frame("list_forecasts", job_id=job_id, model=model, unique_id=unique_id)
-
-
-def total_forecasts(job_id: int, model: str, correlation: float) -> pd.DataFrame:
-    return fetch_frame("total_forecasts", job_id=job_id, model=model, correlation=correlation)
+def total_forecasts(job_id: int, model: str, unique_ids: list[str] | None, correlation: float) -> pd.DataFrame:
+    return fetch_frame("total_forecasts", job_id=job_id, model=model, unique_ids=unique_ids, correlation=correlation)
 
 
 def copy_export(job_id: int, level: tuple[int, ...], out: BinaryIO, unique_id: str | None = None) -> None:

@@ -22,12 +22,8 @@ def weekly_totals(dataset_id: int) -> pd.DataFrame:
     return fetch_frame("weekly_totals", dataset_id=dataset_id)
 
 
-def job_weekly_totals(job_id: int) -> pd.DataFrame:
-    return fetch_frame("job_weekly_totals", job_id=job_id)
-
-
-def item_weekly_sales(dataset_id: int, unique_id: str) -> pd.DataFrame:
-    return fetch_frame("item_weekly_sales", dataset_id=dataset_id, unique_id=unique_id)
+def job_weekly_totals(job_id: int, unique_ids: list[str] | None) -> pd.DataFrame:
+    return fetch_frame("job_weekly_totals", job_id=job_id, unique_ids=unique_ids)
 
 
 def copy_weekly_file(dataset_id: int, out: BinaryIO) -> None:

@@ -6,7 +6,7 @@ import pandas as pd
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from fcst.names import BENCHMARK, ENDED_AFTER_WEEKS, HOLDOUT_WEEKS
+from fcst.names import BENCHMARK, ENDED_AFTER_WEEKS
 from fcst.services import forecasts, jobs
 from fcst.ui import text
 from fcst.ui.accuracy import MEANING
@@ -35,33 +35,25 @@ def show_numbers(job: dict[str, Any], view: forecasts.View, model: str) -> None:
     recent = view.history["unit_sales"].tail(job["spec"]["h"])
     own, naive = view.metrics.get(model, {}), view.metrics.get(BENCHMARK, {})
     benchmark = "Naive" if view.n_items == 1 and naive.get("n_fallback") else BENCHMARK
-    with st.container(horizontal=True):
-        st.metric(
-            f"Forecast, next {text.count(job['spec']['h'], 'week')}",
-            f"{text.large(view.forecast['forecast'].sum())} units",
-            border=True,
-            height="stretch",
+    h, n_windows = job["spec"]["h"], job["spec"]["n_windows"]
+    places = st.columns(4 if n_windows else 2)
+    numbers = [("Forecast", view.forecast["forecast"].sum(), "next"), ("Sold", recent.sum(), "last")]
+    for place, (label, units, which) in zip(places, numbers, strict=False):
+        place.metric(label, text.large(units), f"units, {which} {text.count(h, 'week')}", **_CARD)
+    for place, (name, label, is_signed) in zip(
+        places[2:], (("wape", "WAPE", False), ("bias", "Bias", True)), strict=False
+    ):
+        place.metric(
+            label,
+            text.percent(own.get(name), is_signed),
+            f"{benchmark}: {text.percent(naive.get(name), is_signed)}",
+            help=f"{MEANING[name]} Measured by {text.backtest_in_words(n_windows)}, each forecast from the weeks "
+            "before it. Not defined where nothing was sold, or too few weeks come before.",
+            **_CARD,
         )
-        st.metric(
-            f"Sold, last {text.count(len(recent), 'week')}",
-            f"{text.large(recent.sum())} units",
-            border=True,
-            height="stretch",
-        )
-        if not job["spec"]["n_windows"]:
-            return
-        for name, label, signed in (("wape", "WAPE", False), ("bias", "Bias", True)):
-            st.metric(
-                f"{label}, {text.backtest_in_words(job['spec']['n_windows'])}",
-                text.percent(own.get(name), signed),
-                f"{benchmark}: {text.percent(naive.get(name), signed)}",
-                delta_color="off",
-                delta_arrow="off",
-                border=True,
-                height="stretch",
-                help=f"{MEANING[name]} Measured on windows of {HOLDOUT_WEEKS} weeks at the end of the history, each "
-                "forecast from the weeks before it. Not defined where nothing was sold, or too few weeks come before.",
-            )
+
+
+_CARD: dict[str, Any] = {"delta_color": "off", "delta_arrow": "off", "border": True, "height": "stretch"}
 
 
 def show_notes(job: dict[str, Any], row: pd.Series | None, view: forecasts.View) -> None:

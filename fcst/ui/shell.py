@@ -111,20 +111,19 @@ def choose(label: str, options: Sequence[T], name: str, format_func: Callable[[T
     return st.selectbox(label, options, key=key, on_change=write, format_func=format_func, **options_of_box)
 
 
-def choose_some(label: str, options: Sequence[str], name: str) -> list[str]:
-    """Pills of which any number may be chosen; those that are stand in the URL under `name`, joined by commas."""
+def choose_some(label: str, options: Sequence[str], name: str, are_pills: bool = False) -> list[str]:
+    """Options of which any number may be chosen, as a box or as pills; the URL has those that are under `name`."""
     key = f"choice_{name}"
-    in_url = [option for option in options if option in st.query_params.get(name, "").split(",")]
+    in_url = [option for option in options if option in st.query_params.get_all(name)]
     if st.session_state.get(key) != in_url:
         st.session_state[key] = in_url
 
     def write() -> None:
-        if value := ",".join(st.session_state[key]):
-            st.query_params[name] = value
-        else:
-            st.query_params.pop(name, None)
+        st.query_params[name] = st.session_state[key]
 
-    return st.pills(label, options, selection_mode="multi", key=key, on_change=write, label_visibility="collapsed")
+    if are_pills:
+        return st.pills(label, options, selection_mode="multi", key=key, on_change=write, label_visibility="collapsed")
+    return st.multiselect(label, options, key=key, on_change=write, placeholder="any")
 
 
 def warn_of_unknown(name: str, known: Iterable[str], words: str) -> None:

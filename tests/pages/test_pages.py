@@ -14,14 +14,14 @@ from streamlit.testing.v1 import AppTest
 
 from fcst.engine.task import run_batch
 from fcst.errors import BadRows, InputError
-from fcst.services import datasets, jobs, loading, supervision
+from fcst.services import datasets, forecasts, jobs, loading, supervision
 from fcst.settings import PROJECT, SAMPLE, load_settings
 from fcst.specs import IngestSpec, JobSpec
 from fcst.store import batches, workers
 from fcst.store import jobs as store
 from fcst.store.database import transaction
 from tests.conftest import fail_batch, write_sales
-from tests.services.test_accuracy import make_old
+from tests.services.test_accuracy import make_old, write_rows
 
 PAGES = ("data", "new_run", "runs", "forecasts", "accuracy", "load", "dataset")
 STARTS = ("data", "new_run", "runs", "forecasts", "accuracy")
@@ -34,7 +34,7 @@ def fresh_server() -> None:
     st.cache_resource.clear()
 
 
-def open_page(name: str, **query: str) -> AppTest:
+def open_page(name: str, **query: str | list[str]) -> AppTest:
     at = AppTest.from_file(str(PROJECT / "pages" / f"{name}.py"), default_timeout=30)
     for key, value in query.items():
         at.query_params[key] = value
@@ -427,19 +427,60 @@ def test_click_that_was_lost_with_the_database_is_told(dataset: dict, monkeypatc
     assert not at.warning and not at.error and at.button(key="cancel").label == "Cancel the run"
 
 
+def items_of(at: AppTest) -> list[str]:
+    """The keys in the table of items, as it is filtered."""
+    (frame,) = [found.value for found in at.dataframe if "recent_weeks" in found.value]
+    return frame["unique_id"].tolist()
+
+
 def test_forecasts_begin_with_the_sum_and_go_on_to_an_item(finished: int) -> None:
     at = open_page("forecasts", job=str(finished))
-    item = next(box for box in at.selectbox if box.label.startswith("Item"))
-    assert item.options[0] == "All chosen items" and len(item.options) == 7
-    assert "the sum of 6 forecasts" in words(at)
-    item.set_value("item3").run()
+    assert items_of(at) == [f"item{i}" for i in range(6, 0, -1)]
+    assert "the sum of 6 forecasts" in words(at) and "a correlation of" in words(at)
+    at.button(key="step_Next").click().run()
+    assert at.query_params["item"] == "item6"
+    at.button(key="step_Next").click().run()
     said = words(at)
-    assert "Item item3" in said and "WAPE, 3 backtests of 13 weeks" in said and "Made by" in said and "more." in said
+    assert "Item item5" in said and "SeasonalNaive:" in said and "Made by" in said and "more." in said
+    assert "a correlation of" not in said
+    at.button(key="step_all").click().run()
+    assert "item" not in at.query_params and "the sum of 6 forecasts" in words(at)
     assert not at.exception and not at.error
 
 
+def test_forecasts_are_searched_and_filtered_and_added_up_as_shown(
+    load_dataset: Callable[..., dict], tmp_path: Path
+) -> None:
+    (tmp_path / "items.csv").write_text('item_nbr,family\nitem1,A\nitem2,A\nitem3,"B, C"\n')
+    write_sales(tmp_path / "train.csv", 3, 60)
+    dataset = load_dataset(tmp_path)
+    job_id = jobs.submit_job(dataset["dataset_id"], jobs.choose_largest(dataset, 3), JobSpec(models=("Naive",), h=4))
+    run_waiting()
+    whole = forecasts.view(jobs.get_job(job_id), "Naive")
+    at = open_page("forecasts", job=str(job_id), family="A")
+    assert items_of(at) == ["item2", "item1"] and "The 2 items shown: the sum of 2 forecasts" in words(at)
+    part = forecasts.view(jobs.get_job(job_id), "Naive", ["item1", "item2"])
+    assert part.forecast["forecast"].sum() < whole.forecast["forecast"].sum() and part.n_items == 2
+    assert items_of(open_page("forecasts", job=str(job_id), family="B, C")) == ["item3"]
+    assert items_of(open_page("forecasts", job=str(job_id), q="em2")) == ["item2"]
+    at = open_page("forecasts", job=str(job_id), q="nothing like it")
+    assert items_of(at) == [] and "No item shown has a forecast" in words(at)
+    at = open_page("forecasts", job=str(job_id), q="em2", item="item3")
+    assert "Item item3" in words(at), "a link to an item shows it, whatever is filtered"
+
+
+def test_items_are_flagged(load_dataset: Callable[..., dict], tmp_path: Path) -> None:
+    units = {"good": [20 + i % 7 for i in range(80)], "new": [30 + i % 5 for i in range(20)]}
+    dataset = load_dataset(write_rows(tmp_path / "odd.csv", {**units, "ended": [9] * 40 + [0] * 40}))
+    spec = JobSpec(models=("SeasonalNaive",), h=4)
+    job_id = jobs.submit_job(dataset["dataset_id"], jobs.choose_largest(dataset, 3), spec)
+    run_waiting()
+    flags = forecasts.list_items(jobs.get_job(job_id), "SeasonalNaive").set_index("unique_id")["flags"]
+    assert flags.to_dict() == {"ended": ["ended"], "new": ["new", "fallback"], "good": []}
+
+
 def test_forecasts_show_backtests_and_other_models_where_the_url_says_so(finished: int) -> None:
-    at = open_page("forecasts", job=str(finished), item="item3", show="Backtest,Other models")
+    at = open_page("forecasts", job=str(finished), item="item3", show=["Backtest", "Other models"])
     (chart,) = at.get("plotly_chart")
     assert '"name":"backtest"' in chart.proto.spec and '"name":"SeasonalNaive"' in chart.proto.spec
     assert re.search(r'"name":"\w[^"]* \(\d+%\)"', chart.proto.spec), "the candidates of Auto with their weights"
@@ -482,7 +523,7 @@ def test_pages_stand_for_a_run_of_an_older_program(finished: int) -> None:
     make_old(jobs.get_job(finished), [f"item{i}" for i in range(1, 7)])
     at = open_page("accuracy", job=str(finished))
     assert not at.exception and not at.error and "Not kept by the version that made this run" in words(at)
-    for query in ({}, {"item": "item3"}, {"show": "Backtest,Other models"}):
+    for query in ({}, {"item": "item3"}, {"show": ["Backtest", "Other models"]}):
         at = open_page("forecasts", job=str(finished), **query)
         assert not at.exception and not at.error
     assert "as is usual: it was not measured" in words(open_page("forecasts", job=str(finished)))
@@ -499,9 +540,7 @@ def test_forecasts_of_a_part_of_a_run_say_that_it_is_a_part(dataset: dict) -> No
     job_id = jobs.submit_job(dataset["dataset_id"], jobs.choose_largest(dataset, 6), JobSpec(batch_size=2))
     (first,) = batches.claim(str(uuid.uuid4()), 1)
     run_batch(first["batch_id"], first["attempt"])
-    assert "The sum of 2 of 6 chosen items; the others have no forecast" in words(
-        open_page("forecasts", job=str(job_id))
-    )
+    assert "All items: the sum of 2 forecasts; the others have none" in words(open_page("forecasts", job=str(job_id)))
 
 
 def test_forecasts_say_why_an_item_has_none(dataset: dict) -> None:

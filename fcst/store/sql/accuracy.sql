@@ -22,7 +22,7 @@ LEFT JOIN fcst_app.metrics s ON s.job_id = m.job_id AND s.unique_id = m.unique_i
                                 AND s.model = 'SeasonalNaive'
 LEFT JOIN fcst_app.metrics n ON n.job_id = m.job_id AND n.unique_id = m.unique_id AND n.cutoff = m.cutoff
                                 AND n.model = 'Naive'
-WHERE m.job_id = %(job_id)s AND (m.unique_id = %(unique_id)s OR %(unique_id)s::text IS NULL)
+WHERE m.job_id = %(job_id)s AND (m.unique_id = ANY (%(unique_ids)s) OR %(unique_ids)s::text[] IS NULL)
 GROUP BY m.model, {key} ORDER BY key NULLS LAST, wape NULLS LAST, m.model;
 
 -- accuracy_by_horizon
@@ -51,17 +51,14 @@ CROSS JOIN LATERAL ROWS FROM (jsonb_to_recordset(i.provenance #> '{models,Auto,c
 WHERE i.job_id = %(job_id)s AND i.outcome = 'completed'
 GROUP BY c.model ORDER BY share DESC;
 
--- item_backtests
--- What one model said of an item after earlier cutoffs, the latest first.
-SELECT cutoff, wk_end_dt, y, forecast FROM fcst_app.backtest_weeks
-WHERE job_id = %(job_id)s AND unique_id = %(unique_id)s AND model = %(model)s ORDER BY cutoff DESC, wk_end_dt;
-
--- total_backtests
--- The same, added up over the items that were measured at a cutoff and week; who has no number there is not in it.
+-- list_backtests
+-- What one model said after earlier cutoffs, the latest first, added up over the given items or over all; an item without
+-- a number in a week is not in it.
 SELECT b.cutoff, b.wk_end_dt, count(*) AS n_items, sum(b.y) AS y, sum(b.forecast) AS forecast
 FROM fcst_app.backtest_weeks b
 JOIN fcst_app.job_items i ON i.job_id = b.job_id AND i.unique_id = b.unique_id AND i.outcome = 'completed'
 WHERE b.job_id = %(job_id)s AND b.model = %(model)s AND b.y IS NOT NULL
+  AND (b.unique_id = ANY (%(unique_ids)s) OR %(unique_ids)s::text[] IS NULL)
 GROUP BY b.cutoff, b.wk_end_dt ORDER BY b.cutoff DESC, b.wk_end_dt;
 
 -- error_correlation

@@ -21,39 +21,56 @@ COPY fcst_app.backtests (job_id, unique_id, model, cutoff, y, forecast, lo, hi)
 FROM STDIN (FORMAT binary, ENCODING 'UTF8');
 
 -- list_job_items
--- The items of a job, the largest sellers first.
-SELECT i.unique_id, i.sales_rank, i.outcome, i.reason, d.family, d.class, d.total_units, d.n_weeks, d.n_missing,
-       d.last_sale_dt
+-- The items of a job with what one model says of them, the largest sellers first. Recent weeks end with the dataset.
+SELECT i.unique_id, i.sales_rank, i.outcome, i.reason, d.family, d.class, d.demand_class, d.description, d.n_weeks,
+       d.last_sale_dt, s.weeks AS recent_weeks, s.recent, f.forecast, f.forecast / NULLIF(s.recent, 0) - 1 AS change,
+       m.wape, m.bias, f.made_by, f.is_fallback
 FROM fcst_app.job_items i
 JOIN fcst_app.jobs j ON j.job_id = i.job_id
+JOIN fcst_app.datasets t ON t.dataset_id = j.dataset_id
 JOIN fcst_app.items d ON d.dataset_id = j.dataset_id AND d.unique_id = i.unique_id
+LEFT JOIN LATERAL (
+    SELECT array_agg(w.unit_sales ORDER BY w.wk_end_dt) AS weeks,
+           sum(w.unit_sales) FILTER (WHERE w.wk_end_dt > t.last_wk_end_dt - 7 * (j.spec ->> 'h')::integer) AS recent
+    FROM fcst_app.weekly_sales w
+    WHERE w.dataset_id = j.dataset_id AND w.unique_id = i.unique_id
+      AND w.wk_end_dt > t.last_wk_end_dt - 7 * greatest(52, (j.spec ->> 'h')::integer)
+) s ON TRUE
+LEFT JOIN (
+    SELECT unique_id, sum(forecast) AS forecast, max(made_by) AS made_by, bool_or(is_fallback) AS is_fallback
+    FROM fcst_app.forecasts WHERE job_id = %(job_id)s AND model = %(model)s GROUP BY unique_id
+) f ON f.unique_id = i.unique_id
+LEFT JOIN (
+    SELECT unique_id, sum(abs_error) / NULLIF(sum(actual), 0) AS wape, sum(error) / NULLIF(sum(actual), 0) AS bias
+    FROM fcst_app.metrics WHERE job_id = %(job_id)s AND model = %(model)s GROUP BY unique_id
+) m ON m.unique_id = i.unique_id
 WHERE i.job_id = %(job_id)s ORDER BY i.sales_rank;
 
--- item_forecasts
--- The forecasts of one item by one model.
-SELECT wk_end_dt, forecast, lo, hi, is_fallback, made_by FROM fcst_app.forecasts
-WHERE job_id = %(job_id)s AND unique_id = %(unique_id)s AND model = %(model)s ORDER BY wk_end_dt;
-
 -- list_forecasts
--- What a model forecasts week by week, of an item or of all completed items together, without intervals.
+-- What a model forecasts week by week, of the given items or of all together, without intervals.
 SELECT wk_end_dt, sum(forecast) AS forecast FROM fcst_app.forecasts
-WHERE job_id = %(job_id)s AND model = %(model)s AND (unique_id = %(unique_id)s OR %(unique_id)s::text IS NULL)
+WHERE job_id = %(job_id)s AND model = %(model)s AND (unique_id = ANY (%(unique_ids)s) OR %(unique_ids)s::text[] IS NULL)
 GROUP BY wk_end_dt ORDER BY wk_end_dt;
 
 -- total_forecasts
--- The forecasts of one model, added up over all items. The distances d of bounds from forecasts add up to
+-- The forecasts of one model, added up over the given items or over all. The distances d of bounds from forecasts add up to
 -- sqrt((1 - c) sum(d^2) + c sum(d)^2), where c is how much items err together.
 WITH distances AS (
     SELECT f.wk_end_dt, b.i,
            sqrt((1 - %(correlation)s) * sum((f.forecast - b.lo) ^ 2) + %(correlation)s * sum(f.forecast - b.lo) ^ 2) AS down,
            sqrt((1 - %(correlation)s) * sum((b.hi - f.forecast) ^ 2) + %(correlation)s * sum(b.hi - f.forecast) ^ 2) AS up
     FROM fcst_app.forecasts f CROSS JOIN LATERAL unnest(f.lo, f.hi) WITH ORDINALITY b (lo, hi, i)
-    WHERE f.job_id = %(job_id)s AND f.model = %(model)s GROUP BY f.wk_end_dt, b.i
+    WHERE f.job_id = %(job_id)s AND f.model = %(model)s
+      AND (f.unique_id = ANY (%(unique_ids)s) OR %(unique_ids)s::text[] IS NULL)
+    GROUP BY f.wk_end_dt, b.i
 ), sums AS (
-    SELECT wk_end_dt, sum(forecast) AS forecast, count(*) AS n_items, count(*) FILTER (WHERE is_fallback) AS n_fallback
-    FROM fcst_app.forecasts WHERE job_id = %(job_id)s AND model = %(model)s GROUP BY wk_end_dt
+    SELECT wk_end_dt, sum(forecast) AS forecast, count(*) AS n_items, count(*) FILTER (WHERE is_fallback) AS n_fallback,
+           max(made_by) AS made_by
+    FROM fcst_app.forecasts WHERE job_id = %(job_id)s AND model = %(model)s
+      AND (unique_id = ANY (%(unique_ids)s) OR %(unique_ids)s::text[] IS NULL)
+    GROUP BY wk_end_dt
 )
-SELECT s.wk_end_dt, s.forecast, s.n_items, s.n_fallback,
+SELECT s.wk_end_dt, s.forecast, s.n_items, s.n_fallback, s.made_by,
        ARRAY(SELECT greatest(s.forecast - d.down, 0) FROM distances d WHERE d.wk_end_dt = s.wk_end_dt ORDER BY d.i) AS lo,
        ARRAY(SELECT s.forecast + d.up FROM distances d WHERE d.wk_end_dt = s.wk_end_dt ORDER BY d.i) AS hi
 FROM sums s ORDER BY s.wk_end_dt;

@@ -4,18 +4,14 @@ SELECT wk_end_dt, sum(unit_sales) AS unit_sales, sum(promo_units) AS promo_units
 FROM fcst_app.weekly_sales WHERE dataset_id = %(dataset_id)s GROUP BY wk_end_dt ORDER BY wk_end_dt;
 
 -- job_weekly_totals
--- Units by week of the items that a job forecast.
+-- Units by week of the items that a job forecast: of the given ones or of all.
 SELECT w.wk_end_dt, sum(w.unit_sales) AS unit_sales, sum(w.promo_units) AS promo_units
 FROM fcst_app.job_items i
 JOIN fcst_app.jobs j ON j.job_id = i.job_id
 JOIN fcst_app.weekly_sales w ON w.dataset_id = j.dataset_id AND w.unique_id = i.unique_id
 WHERE i.job_id = %(job_id)s AND i.outcome = 'completed'
+  AND (i.unique_id = ANY (%(unique_ids)s) OR %(unique_ids)s::text[] IS NULL)
 GROUP BY w.wk_end_dt ORDER BY w.wk_end_dt;
-
--- item_weekly_sales
--- One item's weeks, in order.
-SELECT wk_end_dt, unit_sales, promo_units FROM fcst_app.weekly_sales
-WHERE dataset_id = %(dataset_id)s AND unique_id = %(unique_id)s ORDER BY wk_end_dt;
 
 -- batch_histories
 -- The history of each item of a batch that is not final yet, as one array an item; the largest sellers first.

@@ -1,0 +1,117 @@
+"""The table of a run's items: filters in the URL, a line of each item's last year, and the way from one to the next."""
+
+import zlib
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from fcst.services import forecasts
+from fcst.ui.shell import choose_some
+
+ALL_ITEMS = ""
+"""Stands for the sum of all items that are shown; no key of an item is empty."""
+
+_SEARCHED = ("unique_id", "family", "description")
+
+
+@st.cache_data(max_entries=10, show_spinner="Reading the items …")
+def all_items(job_id: int, n_done: int, model: str, _job: dict[str, Any]) -> pd.DataFrame:
+    """The items of a run with what a model says of them; it changes only with the number of items that have ended."""
+    return forecasts.list_items(_job, model)
+
+
+def filter_items(items: pd.DataFrame) -> pd.DataFrame:
+    """The items that match what is searched for and chosen; all of that stands in the URL."""
+    wanted = st.text_input(
+        "Search", type="search", live="300ms", key="q", bind="query-params", placeholder="Item, family or description"
+    )
+    with st.expander("Filters", type="compact", expanded=any(st.query_params.get_all(name) for name in _FILTERS)):
+        chosen = {name: _choose_values(items, name, label) for name, label in _FILTERS.items()}
+    is_shown = pd.Series(True, index=items.index)
+    for word in (wanted or "").lower().split():
+        found = [items[name].fillna("").str.lower().str.contains(word, regex=False) for name in _SEARCHED]
+        is_shown &= found[0] | found[1] | found[2]
+    for name, values in chosen.items():
+        if values and name == "flags":
+            is_shown &= items["flags"].map(lambda flags, wanted=set(values): bool(wanted & set(flags)))
+        elif values:
+            is_shown &= items[name].isin(values)
+    return items[is_shown]
+
+
+_FILTERS = {"family": "Family", "class": "Class", "demand_class": "Demand class", "flags": "Flag"}
+
+
+def _choose_values(items: pd.DataFrame, name: str, label: str) -> list[str]:
+    options = list(forecasts.FLAGS) if name == "flags" else sorted(items[name].dropna().unique())
+    return choose_some(label, options, name) if len(options) > 1 else []
+
+
+def show_items(shown: pd.DataFrame, unique_id: str, h: int) -> None:
+    """The table; the selected row is the item of the URL. Its key changes with its rows, for a selection is a place."""
+    keys = shown["unique_id"].tolist()
+    key = f"items_{zlib.crc32(chr(0).join(keys).encode())}_{unique_id}"
+
+    def open_selected() -> None:
+        rows = st.session_state[key]["selection"]["rows"]
+        _open(keys[rows[0]] if rows else ALL_ITEMS)
+
+    st.dataframe(
+        shown.assign(
+            recent_weeks=shown["recent_weeks"].map(_line),
+            **{name: 100 * shown[name] for name in ("change", "wape", "bias")},
+        )[["unique_id", "recent_weeks", "forecast", "change", "wape", "bias", "recent", "family", "flags", "made_by"]],
+        hide_index=True,
+        placeholder="not defined",
+        height=560,
+        key=key,
+        on_select=open_selected,
+        selection_mode="single-row",
+        selection_default={"selection": {"rows": [keys.index(unique_id)] if unique_id in keys else []}},
+        column_config={
+            "unique_id": st.column_config.TextColumn("Item", pinned=True, width=90),
+            "recent_weeks": st.column_config.LineChartColumn("Last year", y_min=0, width=90),
+            "forecast": st.column_config.NumberColumn(
+                "Forecast", format="localized", step=1, help=f"Units of the next {h} weeks."
+            ),
+            "change": st.column_config.NumberColumn(
+                "Change", format="%+.0f %%", width=82, help=f"To the last {h} weeks."
+            ),
+            "wape": st.column_config.NumberColumn("WAPE", format="%.1f %%", width=82),
+            "bias": st.column_config.NumberColumn("Bias", format="%+.1f %%", width=82),
+            "recent": st.column_config.NumberColumn("Sold", format="localized", step=1, help=f"In the last {h} weeks."),
+            "family": "Family",
+            "flags": st.column_config.ListColumn("Flags"),
+            "made_by": "Made by",
+        },
+    )
+
+
+def _line(weeks: list[float | None] | None) -> list[float]:
+    """A line cannot have gaps in a table: a missing week keeps the height of the one before."""
+    line: list[float] = []
+    for units in weeks or []:
+        line.append(units if units is not None else line[-1] if line else 0.0)
+    return line
+
+
+def show_steps(shown: pd.DataFrame, unique_id: str) -> None:
+    """Buttons to the item before and after, in the order of sales, and to the sum of all that are shown."""
+    keys = shown["unique_id"].tolist()
+    place = keys.index(unique_id) if unique_id in keys else -1
+    before = keys[place - 1] if place > 0 else None
+    after = keys[place + 1] if place + 1 < len(keys) else None
+    with st.container(horizontal=True, width="content", vertical_alignment="center"):
+        for label, target, shortcut in (("Previous", before, "Alt+Up"), ("Next", after, "Alt+Down")):
+            st.button(
+                label, disabled=target is None, on_click=_open, args=(target,), shortcut=shortcut, key=f"step_{label}"
+            )
+        st.button("All items shown", disabled=unique_id == ALL_ITEMS, on_click=_open, args=(ALL_ITEMS,), key="step_all")
+
+
+def _open(unique_id: str | None) -> None:
+    if unique_id:
+        st.query_params["item"] = unique_id
+    else:
+        st.query_params.pop("item", None)
