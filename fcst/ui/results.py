@@ -39,16 +39,16 @@ def show_numbers(job: dict[str, Any], view: forecasts.View, model: str) -> None:
     places = st.columns(4 if n_windows else 2)
     numbers = [("Forecast", view.forecast["forecast"].sum(), "next"), ("Sold", recent.sum(), "last")]
     for place, (label, units, which) in zip(places, numbers, strict=False):
-        place.metric(label, text.large(units), f"units, {which} {text.count(h, 'week')}", **_CARD)
+        place.metric(f"{label}, units", text.large(units), f"{which} {text.count(h, 'week')}", **_CARD)
     for place, (name, label, is_signed) in zip(
         places[2:], (("wape", "WAPE", False), ("bias", "Bias", True)), strict=False
     ):
         place.metric(
             label,
             text.percent(own.get(name), is_signed),
-            f"{benchmark}: {text.percent(naive.get(name), is_signed)}",
+            f"naive: {text.percent(naive.get(name), is_signed)}",
             help=f"{MEANING[name]} Measured by {text.backtest_in_words(n_windows)}, each forecast from the weeks "
-            "before it. Not defined where nothing was sold, or too few weeks come before.",
+            f"before it. Naive: {benchmark}. Not defined where nothing was sold, or too few weeks come before.",
             **_CARD,
         )
 

@@ -441,7 +441,7 @@ def test_forecasts_begin_with_the_sum_and_go_on_to_an_item(finished: int) -> Non
     assert at.query_params["item"] == "item6"
     at.button(key="step_Next").click().run()
     said = words(at)
-    assert "Item item5" in said and "SeasonalNaive:" in said and "Made by" in said and "more." in said
+    assert "Item item5" in said and "WAPE" in said and "Made by" in said and "more." in said
     assert "a correlation of" not in said
     at.button(key="step_all").click().run()
     assert "item" not in at.query_params and "the sum of 6 forecasts" in words(at)
