@@ -3,6 +3,7 @@
 import zlib
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import streamlit as st
 
@@ -18,7 +19,13 @@ _SEARCHED = ("unique_id", "family", "description")
 @st.cache_data(max_entries=10, show_spinner="Reading the items …")
 def all_items(job_id: int, n_done: int, model: str, _job: dict[str, Any]) -> pd.DataFrame:
     """The items of a run with what a model says of them; it changes only with the number of items that have ended."""
-    return forecasts.list_items(_job, model)
+    items = forecasts.list_items(_job, model)
+    return items.assign(recent_weeks=items["recent_weeks"].map(_line))
+
+
+def _line(weeks: list[float | None] | None) -> np.ndarray:
+    """A line cannot have gaps in a table: a missing week keeps the height of the one before."""
+    return pd.Series(weeks or [], dtype=float).ffill().fillna(0.0).to_numpy(np.float32)
 
 
 def filter_items(items: pd.DataFrame) -> pd.DataFrame:
@@ -86,14 +93,6 @@ def show_items(shown: pd.DataFrame, unique_id: str, h: int) -> None:
             "made_by": "Made by",
         },
     )
-
-
-def _line(weeks: list[float | None] | None) -> list[float]:
-    """A line cannot have gaps in a table: a missing week keeps the height of the one before."""
-    line: list[float] = []
-    for units in weeks or []:
-        line.append(units if units is not None else line[-1] if line else 0.0)
-    return line
 
 
 def show_steps(shown: pd.DataFrame, unique_id: str) -> None:

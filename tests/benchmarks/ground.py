@@ -117,8 +117,8 @@ def submit(dataset: dict[str, Any], n_items: int, models: tuple[str, ...] = MODE
     return jobs.submit_job(dataset["dataset_id"], jobs.choose_largest(dataset, n_items), spec)
 
 
-def run_job(dataset: dict[str, Any], n_items: int, models: tuple[str, ...] = MODELS) -> dict[str, Any]:
-    job = jobs.wait_for_job(submit(dataset, n_items, models))
+def run_job(dataset: dict[str, Any], n_items: int, models: tuple[str, ...] = MODELS, **options: Any) -> dict[str, Any]:
+    job = jobs.wait_for_job(submit(dataset, n_items, models, **options))
     assert job["n_completed"] == n_items, job
     return job
 

@@ -22,6 +22,7 @@ FROM STDIN (FORMAT binary, ENCODING 'UTF8');
 
 -- list_job_items
 -- The items of a job with what one model says of them, the largest sellers first. Recent weeks end with the dataset.
+-- Item by item, by index: fast also where the server has no statistics yet of what a run has just written.
 SELECT i.unique_id, i.sales_rank, i.outcome, i.reason, d.family, d.class, d.demand_class, d.description, d.n_weeks,
        d.last_sale_dt, s.weeks AS recent_weeks, s.recent, f.forecast, f.forecast / NULLIF(s.recent, 0) - 1 AS change,
        m.wape, m.bias, f.made_by, f.is_fallback
@@ -36,14 +37,14 @@ LEFT JOIN LATERAL (
     WHERE w.dataset_id = j.dataset_id AND w.unique_id = i.unique_id
       AND w.wk_end_dt > t.last_wk_end_dt - 7 * greatest(52, (j.spec ->> 'h')::integer)
 ) s ON TRUE
-LEFT JOIN (
-    SELECT unique_id, sum(forecast) AS forecast, max(made_by) AS made_by, bool_or(is_fallback) AS is_fallback
-    FROM fcst_app.forecasts WHERE job_id = %(job_id)s AND model = %(model)s GROUP BY unique_id
-) f ON f.unique_id = i.unique_id
-LEFT JOIN (
-    SELECT unique_id, sum(abs_error) / NULLIF(sum(actual), 0) AS wape, sum(error) / NULLIF(sum(actual), 0) AS bias
-    FROM fcst_app.metrics WHERE job_id = %(job_id)s AND model = %(model)s GROUP BY unique_id
-) m ON m.unique_id = i.unique_id
+LEFT JOIN LATERAL (
+    SELECT sum(o.forecast) AS forecast, max(o.made_by) AS made_by, bool_or(o.is_fallback) AS is_fallback
+    FROM fcst_app.forecasts o WHERE o.job_id = i.job_id AND o.unique_id = i.unique_id AND o.model = %(model)s
+) f ON TRUE
+LEFT JOIN LATERAL (
+    SELECT sum(o.abs_error) / NULLIF(sum(o.actual), 0) AS wape, sum(o.error) / NULLIF(sum(o.actual), 0) AS bias
+    FROM fcst_app.metrics o WHERE o.job_id = i.job_id AND o.unique_id = i.unique_id AND o.model = %(model)s
+) m ON TRUE
 WHERE i.job_id = %(job_id)s ORDER BY i.sales_rank;
 
 -- list_forecasts
