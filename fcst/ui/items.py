@@ -3,7 +3,6 @@
 import zlib
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import streamlit as st
 
@@ -23,9 +22,9 @@ def all_items(job_id: int, n_done: int, model: str, _job: dict[str, Any]) -> pd.
     return items.assign(recent_weeks=items["recent_weeks"].map(_line))
 
 
-def _line(weeks: list[float | None] | None) -> np.ndarray:
+def _line(weeks: list[float | None] | None) -> list[float]:
     """A line cannot have gaps in a table: a missing week keeps the height of the one before."""
-    return pd.Series(weeks or [], dtype=float).ffill().fillna(0.0).to_numpy(np.float32)
+    return pd.Series(weeks or [], dtype=float).ffill().fillna(0.0).tolist()
 
 
 def filter_items(items: pd.DataFrame) -> pd.DataFrame:
