@@ -60,7 +60,7 @@ def list_items(job: dict[str, Any], model: str) -> pd.DataFrame:
     DataFrame
         `unique_id, sales_rank, outcome, reason, family, class, demand_class, description, n_weeks, last_sale_dt`;
         `recent_weeks` (a list of the last year's units), `recent` and `forecast` (units of the last and the next h
-        weeks), `change` (a fraction), `wape, bias` (fractions, NaN where undefined), `made_by`, and `flags`, a list of
+        weeks), `change` (a fraction), `wape, bias` (fractions, NaN where undefined), `made_by`, and `flags`, some of
         FLAGS.
     """
     frame = forecasts.list_job_items(job["job_id"], model)
@@ -74,7 +74,8 @@ def list_items(job: dict[str, Any], model: str) -> pd.DataFrame:
         "no forecast": frame["outcome"] != Outcome.COMPLETED,
     }
     rows = zip(*(flagged[name] for name in FLAGS), strict=True)
-    return frame.assign(flags=[[name for name, is_set in zip(FLAGS, row, strict=True) if is_set] for row in rows])
+    flags = [tuple(name for name, is_set in zip(FLAGS, row, strict=True) if is_set) for row in rows]
+    return frame.assign(flags=flags)
 
 
 def view(job: dict[str, Any], model: str, unique_ids: list[str] | None = None) -> View:

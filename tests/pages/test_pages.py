@@ -476,7 +476,7 @@ def test_items_are_flagged(load_dataset: Callable[..., dict], tmp_path: Path) ->
     job_id = jobs.submit_job(dataset["dataset_id"], jobs.choose_largest(dataset, 3), spec)
     run_waiting()
     flags = forecasts.list_items(jobs.get_job(job_id), "SeasonalNaive").set_index("unique_id")["flags"]
-    assert flags.to_dict() == {"ended": ["ended"], "new": ["new", "fallback"], "good": []}
+    assert flags.to_dict() == {"ended": ("ended",), "new": ("new", "fallback"), "good": ()}
 
 
 def test_forecasts_show_backtests_and_other_models_where_the_url_says_so(finished: int) -> None:
