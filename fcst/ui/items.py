@@ -27,7 +27,10 @@ def _line(weeks: list[float | None] | None) -> tuple[float, ...]:
 
     A tuple: Streamlit takes forty times as long to send as many lists.
     """
-    return tuple(pd.Series(weeks or [], dtype=float).ffill().fillna(0.0))
+    line: list[float] = []
+    for units in weeks or []:
+        line.append(units if units is not None else line[-1] if line else 0.0)
+    return tuple(line)
 
 
 def filter_items(items: pd.DataFrame) -> pd.DataFrame:
@@ -68,7 +71,6 @@ def show_items(shown: pd.DataFrame, unique_id: str, h: int) -> None:
 
     st.dataframe(
         shown.assign(
-            recent_weeks=shown["recent_weeks"].map(_line),
             **{name: 100 * shown[name] for name in ("change", "wape", "bias")},
         )[["unique_id", "recent_weeks", "forecast", "change", "wape", "bias", "recent", "family", "flags", "made_by"]],
         hide_index=True,
