@@ -148,12 +148,12 @@ def test_first_visit_sample_run_forecast_and_file(app: dict, page: Page, tmp_pat
     expect(page).to_have_url(re.compile(rf"/forecasts\?job={job_id}$"))
     expect(page.get_by_text("the sum of 12 forecasts")).to_be_visible()
     for item in weekly.groupby("item_nbr")["unit_sales"].sum().nlargest(3).index:
-        box = page.get_by_role("combobox", name=re.compile("Item"))
-        box.click()
-        box.fill(str(item))
-        page.get_by_role("option", name=re.compile(f"^{item}")).click()
+        page.get_by_role("button", name="Next").click()
         expect(page.get_by_role("heading", name=re.compile(f"Item {item}"))).to_be_visible()
         expect(page).to_have_url(re.compile(rf"item={item}"))
+    page.go_back()
+    second = weekly.groupby("item_nbr")["unit_sales"].sum().nlargest(2).index[1]
+    expect(page.get_by_role("heading", name=re.compile(f"Item {second}"))).to_be_visible()
     expect(page.locator(".st-key-chart .js-plotly-plot").last).to_be_visible()  # one before it may be leaving
     with page.expect_download() as caught:
         page.get_by_role("button", name="All items of this run (CSV)").click()
@@ -164,6 +164,10 @@ def test_first_visit_sample_run_forecast_and_file(app: dict, page: Page, tmp_pat
     with page.expect_download() as caught:
         page.get_by_role("button", name="This item (CSV)").click()
     assert len(pd.read_csv(caught.value.path())) == 13
+
+    page.get_by_role("link", name="Accuracy").click()
+    expect(page.get_by_text("12 items, 36 windows", exact=False)).to_be_visible()
+    expect(page.get_by_text("Value added to SeasonalNaive")).to_be_visible()
 
 
 def test_run_goes_on_while_the_app_is_down_and_a_deep_link_finds_it(
