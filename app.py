@@ -15,6 +15,7 @@ else:
             st.Page("pages/runs.py", title="Runs", icon=":material/list_alt:", url_path="runs"),
             st.Page("pages/forecasts.py", title="Forecasts", icon=":material/query_stats:", url_path="forecasts"),
             st.Page("pages/accuracy.py", title="Accuracy", icon=":material/monitoring:", url_path="accuracy"),
+            st.Page("pages/compare.py", title="Compare", icon=":material/compare_arrows:", url_path="compare"),
             st.Page("pages/load.py", title="Load sales", url_path="load", visibility="hidden"),
             st.Page("pages/dataset.py", title="Dataset", url_path="dataset", visibility="hidden"),
         ],

@@ -23,7 +23,7 @@ MEANING = {
 }
 
 _TEXTS = ("model", "family", "demand_class", "unique_id")
-_FRACTIONS = ("wape", "bias", "coverage", "fva", "share", "weight")
+_FRACTIONS = ("wape", "bias", "coverage", "fva", "share", "weight", "change")
 
 
 def _percent(label: str, meaning: str) -> Any:
@@ -78,7 +78,7 @@ def show_leaderboard(by_model: pd.DataFrame, spec: dict[str, Any]) -> None:
     frame = by_model.sort_values("wape", na_position="last")
     frame = frame.assign(cost=[expected_ms((name,), spec["n_windows"], 240, "smooth") for name in frame["model"]])
     st.dataframe(
-        _numbers(frame, ["model", *columns, "n_fallback", "cost"]),
+        numbers(frame, ["model", *columns, "n_fallback", "cost"]),
         hide_index=True,
         placeholder="not defined",
         column_config={
@@ -132,7 +132,7 @@ def show_candidates(candidates: pd.DataFrame) -> None:
     costs = [CATALOGUE[name].cost_ms if name in CATALOGUE else None for name in candidates["model"]]
     frame = candidates.assign(cost=costs)
     st.dataframe(
-        _numbers(frame, ["model", "share", "n_first", "n_items", "wape", "bias", "cost"]),
+        numbers(frame, ["model", "share", "n_first", "n_items", "wape", "bias", "cost"]),
         hide_index=True,
         placeholder="not defined",
         height=320,
@@ -155,14 +155,14 @@ def show_group(frame: pd.DataFrame, key: str, label: str, levels: list[int]) -> 
     columns = accuracy_columns(levels)
     rows = frame.sort_values("actual", ascending=False)
     st.dataframe(
-        _numbers(rows.assign(**{key: rows[key].fillna("(none)")}), [key, *columns]),
+        numbers(rows.assign(**{key: rows[key].fillna("(none)")}), [key, *columns]),
         hide_index=True,
         placeholder="not defined",
         column_config={key: st.column_config.TextColumn(label, pinned=True), **columns},
     )
 
 
-def _numbers(frame: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
+def numbers(frame: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
     """These columns, fractions in percent; numbers that came as objects, for there is a NULL among them, as numbers."""
     known = {name: frame[name] if name in _TEXTS else pd.to_numeric(frame[name]) for name in columns}
     return pd.DataFrame({name: 100 * v if name.startswith(_FRACTIONS) else v for name, v in known.items()})
@@ -171,7 +171,7 @@ def _numbers(frame: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
 def show_items(frame: pd.DataFrame, key: str) -> str | None:
     """A table of items with their error; the item that was selected in it, or None."""
     chosen = st.dataframe(
-        _numbers(frame, ["unique_id", "actual", "wape", "bias", "fva_seasonal_naive"]).round({"actual": 0}),
+        numbers(frame, ["unique_id", "actual", "wape", "bias", "fva_seasonal_naive"]).round({"actual": 0}),
         hide_index=True,
         placeholder="not defined",
         key=key,
@@ -222,7 +222,7 @@ def _show_weights(candidates: list[dict[str, Any]], loss: str) -> None:
     frame = pd.DataFrame(candidates)
     frame["mean"] = [sum(weeks) / len(weeks) for weeks in frame["forecast"]]
     st.dataframe(
-        _numbers(frame, ["model", "weight", "score", "mean"]),
+        numbers(frame, ["model", "weight", "score", "mean"]),
         hide_index=True,
         placeholder="not defined",
         height=280,

@@ -23,8 +23,8 @@ from fcst.store.database import transaction
 from tests.conftest import fail_batch, write_sales
 from tests.services.test_accuracy import make_old, write_rows
 
-PAGES = ("data", "new_run", "runs", "forecasts", "accuracy", "load", "dataset")
-STARTS = ("data", "new_run", "runs", "forecasts", "accuracy")
+PAGES = ("data", "new_run", "runs", "forecasts", "accuracy", "compare", "load", "dataset")
+STARTS = ("data", "new_run", "runs", "forecasts", "accuracy", "compare")
 
 
 @pytest.fixture(autouse=True)

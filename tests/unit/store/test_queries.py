@@ -152,6 +152,7 @@ def test_values_are_named_parameters_only(name: str) -> None:
 PLACES = {
     "export_forecasts": ["{key}", "{numbers}"],
     "accuracy_by": ["{key}", "{levels}", "{key}"],
+    "true_accuracy": ["{levels}"],
     "accuracy_by_horizon": ["{levels}", "{bounds}", "{names}"],
 }
 

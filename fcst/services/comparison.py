@@ -1,0 +1,58 @@
+"""Runs beside each other, and a run beside what happened since."""
+
+from typing import Any
+
+import pandas as pd
+
+from fcst.store import comparison
+
+
+def compare_specs(job: dict[str, Any], other: dict[str, Any]) -> list[dict[str, Any]]:
+    """What was asked of two runs: `what, run, other, differs`, in words."""
+
+    def described(one: dict[str, Any]) -> dict[str, str]:
+        spec = one["spec"]
+        return {
+            "Dataset": f"{one['dataset']}, version {one['dataset_version']}",
+            "Last week": f"{one['last_wk_end_dt']}",
+            "Items": f"{one['n_items']:,}",
+            "Models": ", ".join(spec["models"]),
+            "Horizon, weeks": str(spec["h"]),
+            "Interval levels, percent": ", ".join(map(str, spec["level"])) or "none",
+            "Backtests": str(spec["n_windows"]),
+        }
+
+    ours, theirs = described(job), described(other)
+    return [
+        {"what": what, "run": ours[what], "other": theirs[what], "differs": ours[what] != theirs[what]} for what in ours
+    ]
+
+
+def compare_items(job: dict[str, Any], model: str, other: dict[str, Any], other_model: str) -> pd.DataFrame:
+    """What two runs forecast of each item in the weeks that both forecast, the largest difference first.
+
+    Returns
+    -------
+    DataFrame
+        `unique_id, forecast, other, difference, change, n_weeks`: units, units, units, a fraction, and how many weeks
+        both forecast. NaN where one of them does not have the item.
+    """
+    frame = comparison.compare_items(job["job_id"], model, other["job_id"], other_model)
+    numbers = ("forecast", "other", "difference", "change")
+    return frame.assign(**{name: pd.to_numeric(frame[name]) for name in numbers})
+
+
+def true_accuracy(job: dict[str, Any]) -> tuple[dict[str, Any], pd.DataFrame] | None:
+    """How a run's forecasts did in the weeks that have come since, and the dataset that has them; None without one.
+
+    Returns
+    -------
+    tuple
+        the newest dataset of the same name that reaches further, and by model `model, n_items, n_weeks, actual,
+        forecast, wape, bias`, by level `coverage_80`; units, units, fractions.
+    """
+    dataset = comparison.newer_dataset(job["job_id"])
+    if dataset is None:
+        return None
+    frame = comparison.true_accuracy(job["job_id"], dataset["dataset_id"], tuple(job["spec"]["level"]))
+    return dataset, frame

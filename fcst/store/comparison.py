@@ -1,0 +1,29 @@
+"""Runs beside each other, and beside what happened since."""
+
+from typing import Any
+
+import pandas as pd
+from psycopg2 import sql
+
+from fcst.store.database import fetch_frame, fetch_one
+from fcst.store.queries import query
+
+
+def compare_items(job_id: int, model: str, other_id: int, other_model: str) -> pd.DataFrame:
+    return fetch_frame("compare_items", job_id=job_id, model=model, other_id=other_id, other_model=other_model)
+
+
+def newer_dataset(job_id: int) -> dict[str, Any] | None:
+    return fetch_one("newer_dataset", job_id=job_id)
+
+
+def true_accuracy(job_id: int, dataset_id: int, level: tuple[int, ...]) -> pd.DataFrame:
+    """`model, n_items, n_weeks, actual, forecast, wape, bias`, by level `coverage_80`."""
+    held = [
+        sql.SQL(", avg((w.unit_sales BETWEEN f.lo[{i}] AND f.hi[{i}])::integer)::float8 AS {name}").format(
+            i=sql.Literal(i), name=sql.Identifier(f"coverage_{p}")
+        )
+        for i, p in enumerate(level, 1)
+    ]
+    statement = sql.SQL(query("true_accuracy")).format(levels=sql.Composed(held))
+    return fetch_frame(statement, job_id=job_id, dataset_id=dataset_id)

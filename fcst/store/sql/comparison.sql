@@ -1,0 +1,45 @@
+-- compare_items
+-- What two runs forecast of each item in the weeks that both forecast, each by one of its models; the largest difference
+-- first. An item that one of them does not have stands there without a number.
+WITH weeks AS (
+    SELECT greatest(a.last_wk_end_dt, b.last_wk_end_dt) AS after,
+           least(a.last_wk_end_dt + 7 * a.h, b.last_wk_end_dt + 7 * b.h) AS until
+    FROM (SELECT d.last_wk_end_dt, (j.spec ->> 'h')::integer AS h FROM fcst_app.jobs j
+          JOIN fcst_app.datasets d USING (dataset_id) WHERE j.job_id = %(job_id)s) a,
+         (SELECT d.last_wk_end_dt, (j.spec ->> 'h')::integer AS h FROM fcst_app.jobs j
+          JOIN fcst_app.datasets d USING (dataset_id) WHERE j.job_id = %(other_id)s) b
+), ours AS (
+    SELECT f.unique_id, sum(f.forecast) AS forecast FROM fcst_app.forecasts f, weeks w
+    WHERE f.job_id = %(job_id)s AND f.model = %(model)s AND f.wk_end_dt > w.after AND f.wk_end_dt <= w.until
+    GROUP BY f.unique_id
+), theirs AS (
+    SELECT f.unique_id, sum(f.forecast) AS forecast FROM fcst_app.forecasts f, weeks w
+    WHERE f.job_id = %(other_id)s AND f.model = %(other_model)s AND f.wk_end_dt > w.after AND f.wk_end_dt <= w.until
+    GROUP BY f.unique_id
+)
+SELECT unique_id, ours.forecast, theirs.forecast AS other, theirs.forecast - ours.forecast AS difference,
+       theirs.forecast / NULLIF(ours.forecast, 0) - 1 AS change,
+       greatest((SELECT (until - after) / 7 FROM weeks), 0) AS n_weeks
+FROM ours FULL JOIN theirs USING (unique_id)
+ORDER BY abs(theirs.forecast - ours.forecast) DESC NULLS LAST, unique_id;
+
+-- newer_dataset
+-- The dataset of the same name that reaches furthest beyond a run's, if one does.
+SELECT n.dataset_id, n.name, n.version, n.last_wk_end_dt, n.include_promo
+FROM fcst_app.jobs j
+JOIN fcst_app.datasets d USING (dataset_id)
+JOIN fcst_app.datasets n ON n.name = d.name AND n.last_wk_end_dt > d.last_wk_end_dt AND n.week_end = d.week_end
+WHERE j.job_id = %(job_id)s ORDER BY n.last_wk_end_dt DESC, n.version DESC LIMIT 1;
+
+-- true_accuracy
+-- How a run's forecasts did against what a newer dataset holds of the weeks that they are for; coverage by level is filled
+-- in by the program. A missing week is not counted.
+SELECT f.model, count(DISTINCT f.unique_id) AS n_items, count(DISTINCT f.wk_end_dt) AS n_weeks,
+       sum(w.unit_sales) AS actual, sum(f.forecast) AS forecast,
+       sum(abs(f.forecast - w.unit_sales)) / NULLIF(sum(abs(w.unit_sales)), 0) AS wape,
+       sum(f.forecast - w.unit_sales) / NULLIF(sum(abs(w.unit_sales)), 0) AS bias{levels}
+FROM fcst_app.forecasts f
+JOIN fcst_app.job_items i ON i.job_id = f.job_id AND i.unique_id = f.unique_id AND i.outcome = 'completed'
+JOIN fcst_app.weekly_sales w ON w.dataset_id = %(dataset_id)s AND w.unique_id = f.unique_id AND w.wk_end_dt = f.wk_end_dt
+WHERE f.job_id = %(job_id)s AND w.unit_sales IS NOT NULL
+GROUP BY f.model ORDER BY wape NULLS LAST, f.model;

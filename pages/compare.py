@@ -1,0 +1,142 @@
+"""Compare: two runs side by side, and a run with what happened since."""
+
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from fcst.services import accuracy, comparison
+from fcst.ui import text
+from fcst.ui.accuracy import accuracy_columns, numbers
+from fcst.ui.results import find_runs
+from fcst.ui.shell import choose, show_page, warn_of_unknown
+
+SHOWN_ITEMS = 200
+
+
+def main() -> None:
+    st.title("Compare", anchor=False)
+    found = find_runs("There is nothing to compare before a run.", ":material/compare_arrows:")
+    if not found:
+        return
+    newest = list(found)
+    notices, places = st.container(), st.columns(4)
+    with notices:
+        for name in ("job", "other"):
+            warn_of_unknown(name, map(str, found), "Run {} has no forecasts; another one is shown.")
+    with places[0]:
+        job = found[choose("Run", newest, "job", lambda key: text.job_title(found[key]))]
+    with places[1]:
+        model = choose("Its model", job["spec"]["models"], "model", str)
+    others = [key for key in newest if key != job["job_id"]] or newest
+    with places[2]:
+        other = found[choose("Beside", others, "other", lambda key: text.job_title(found[key]))]
+    with places[3]:
+        other_model = choose("Its model ", other["spec"]["models"], "other_model", str)
+    show_since(job)
+    show_specs(job, other)
+    show_accuracy(job, other)
+    show_items(job, model, other, other_model)
+
+
+def show_since(job: dict[str, Any]) -> None:
+    """True accuracy: where a newer dataset of the same name holds weeks that were forecast."""
+    found = comparison.true_accuracy(job)
+    st.subheader(f"{text.plain(text.job_title(job))} and what happened since", anchor=False)
+    if found is None:
+        st.caption(
+            f"No newer version of the dataset {text.plain(job['dataset'])} holds weeks after "
+            f"{text.day(job['last_wk_end_dt'])}. Load the sales again when there are."
+        )
+        return
+    dataset, frame = found
+    if dataset["include_promo"] != job["include_promo"]:
+        st.warning("The newer version treats promotions differently: what was sold is not what was forecast.")
+    levels = job["spec"]["level"]
+    columns = accuracy_columns(levels)
+    shown = ["model", "n_items", "n_weeks", "actual", "forecast", "wape", "bias", *(f"coverage_{p}" for p in levels)]
+    st.dataframe(
+        numbers(frame, shown),
+        hide_index=True,
+        placeholder="not defined",
+        column_config={
+            "model": st.column_config.TextColumn("Model", pinned=True),
+            "n_weeks": st.column_config.NumberColumn("Weeks"),
+            "actual": st.column_config.NumberColumn("Sold, units", format="localized", step=1),
+            "forecast": st.column_config.NumberColumn("Forecast, units", format="localized", step=1),
+            **{name: columns[name] for name in shown if name in columns},
+        },
+    )
+    title = text.plain(text.dataset_title(dataset["name"], dataset["version"]))
+    st.caption(f"Against {title}, which ends on {text.day(dataset['last_wk_end_dt'])}.")
+
+
+def show_specs(job: dict[str, Any], other: dict[str, Any]) -> None:
+    st.subheader("What was asked", anchor=False)
+    rows = comparison.compare_specs(job, other)
+    st.dataframe(
+        pd.DataFrame(
+            {
+                "": [row["what"] for row in rows],
+                f"Run {job['job_id']}": [row["run"] for row in rows],
+                f"Run {other['job_id']} ": [row["other"] for row in rows],
+                "Differs": ["differs" if row["differs"] else "" for row in rows],
+            }
+        ),
+        hide_index=True,
+    )
+
+
+def show_accuracy(job: dict[str, Any], other: dict[str, Any]) -> None:
+    """Both runs' accuracy in their backtests, the best first."""
+    parts = [accuracy.list_accuracy(one).assign(run=one["job_id"]) for one in (job, other)]
+    known = [part for part in parts if len(part)]
+    st.subheader("Accuracy in the backtests", anchor=False)
+    if not known:
+        st.caption("Neither run was backtested.")
+        return
+    levels = sorted(set(job["spec"]["level"]) & set(other["spec"]["level"]))
+    columns = accuracy_columns(levels)
+    frame = pd.concat(known).sort_values("wape", na_position="last")
+    st.dataframe(
+        numbers(frame, ["run", "model", *columns]),
+        hide_index=True,
+        placeholder="not defined",
+        column_config={"run": st.column_config.NumberColumn("Run"), "model": "Model", **columns},
+    )
+
+
+def show_items(job: dict[str, Any], model: str, other: dict[str, Any], other_model: str) -> None:
+    """The biggest movers; an item that is selected is opened in the second run."""
+    st.subheader("The biggest movers", anchor=False)
+    frame = comparison.compare_items(job, model, other, other_model)
+    n_weeks = int(frame["n_weeks"].max()) if len(frame) else 0
+    if not n_weeks:
+        st.caption("The two runs have no forecast week in common.")
+        return
+    shown = frame.head(SHOWN_ITEMS)
+    chosen = st.dataframe(
+        numbers(shown, ["unique_id", "forecast", "other", "difference", "change"]),
+        hide_index=True,
+        placeholder="not in this run",
+        key=f"movers_{job['job_id']}_{other['job_id']}_{model}_{other_model}",
+        on_select="rerun",
+        selection_mode="single-row",
+        column_config={
+            "unique_id": st.column_config.TextColumn("Item", pinned=True),
+            "forecast": st.column_config.NumberColumn(f"Run {job['job_id']}, units", format="localized", step=1),
+            "other": st.column_config.NumberColumn(f"Run {other['job_id']}, units", format="localized", step=1),
+            "difference": st.column_config.NumberColumn("Difference, units", format="localized", step=1),
+            "change": st.column_config.NumberColumn("Difference", format="%+.1f %%"),
+        },
+    )
+    st.caption(
+        f"Forecasts of the {text.count(n_weeks, 'week')} that both have: {text.count(len(shown), 'item')} of "
+        f"{len(frame):,}, the largest difference first. Select one to see it in run {other['job_id']}."
+    )
+    if rows := chosen["selection"]["rows"]:
+        item = str(shown["unique_id"].iloc[rows[0]])
+        st.switch_page("pages/forecasts.py", query_params={"job": str(other["job_id"]), "item": item})
+
+
+show_page(main)

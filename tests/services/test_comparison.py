@@ -1,0 +1,70 @@
+"""Two runs side by side, and a run beside what happened since."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fcst.services import comparison, forecasts
+from fcst.specs import JobSpec
+from tests.conftest import write_sales
+from tests.services.test_accuracy import run
+
+
+@pytest.fixture
+def dataset(load_dataset: Callable[..., dict]) -> dict:
+    return load_dataset(n_items=3, n_weeks=60)
+
+
+def spec(**options: object) -> dict:
+    return {"models": ("Naive", "WindowAverage"), "h": 4, "n_windows": 1, **options}
+
+
+def test_specs_tell_what_differs(dataset: dict) -> None:
+    one, other = run(dataset, 3, **spec()), run(dataset, 2, **spec(h=6))
+    rows = {row["what"]: row for row in comparison.compare_specs(one, other)}
+    assert {what for what, row in rows.items() if row["differs"]} == {"Items", "Horizon, weeks"}
+    assert rows["Models"]["run"] == "Naive, WindowAverage"
+
+
+def test_items_are_compared_over_the_weeks_that_both_have(dataset: dict) -> None:
+    one, other = run(dataset, 3, **spec()), run(dataset, 2, **spec(h=6))
+    frame = comparison.compare_items(one, "Naive", other, "WindowAverage").set_index("unique_id")
+    assert set(frame.index) == {"item1", "item2", "item3"} and set(frame["n_weeks"]) == {4}
+    for item in ("item2", "item3"):
+        ours = forecasts.list_forecasts(one["job_id"], "Naive", [item])["forecast"].sum()
+        theirs = forecasts.list_forecasts(other["job_id"], "WindowAverage", [item])["forecast"].head(4).sum()
+        assert frame.loc[item, "forecast"] == pytest.approx(ours)
+        assert frame.loc[item, "other"] == pytest.approx(theirs)
+        assert frame.loc[item, "difference"] == pytest.approx(theirs - ours)
+        assert frame.loc[item, "change"] == pytest.approx(theirs / ours - 1)
+    assert np.isnan(frame.loc["item1", "other"]) and frame.index[-1] == "item1"
+
+
+def test_without_a_newer_dataset_there_is_nothing_to_say_of_since(dataset: dict) -> None:
+    assert comparison.true_accuracy(run(dataset, 3, **spec())) is None
+
+
+def test_a_run_is_measured_against_the_weeks_that_came(
+    dataset: dict, load_dataset: Callable[..., dict], tmp_path: Path
+) -> None:
+    job = run(dataset, 3, **spec())
+    write_sales(tmp_path / "later.csv", 3, 63)
+    newer = load_dataset(tmp_path / "later.csv")
+    found = comparison.true_accuracy(job)
+    assert found is not None and found[0]["dataset_id"] == newer["dataset_id"]
+    row = found[1].set_index("model").loc["Naive"]
+    assert (row["n_items"], row["n_weeks"]) == (3, 3)
+    later = run(newer, 3, **spec())
+    y = np.array([forecasts.view(later, "Naive", [f"item{i}"]).history["unit_sales"].tail(3) for i in (1, 2, 3)], float)
+    f = np.array([forecasts.view(job, "Naive", [f"item{i}"]).forecast["forecast"].head(3) for i in (1, 2, 3)])
+    assert row["wape"] == pytest.approx(np.abs(f - y).sum() / y.sum())
+    assert row["bias"] == pytest.approx((f - y).sum() / y.sum())
+    assert 0 <= row["coverage_80"] <= row["coverage_95"] <= 1
+
+
+def test_spec_without_levels_is_compared_too(dataset: dict) -> None:
+    one = run(dataset, 1, **spec(level=()))
+    rows = {row["what"]: row for row in comparison.compare_specs(one, one)}
+    assert rows["Interval levels, percent"]["run"] == "none" and JobSpec().level == (80, 95)
