@@ -335,6 +335,8 @@ def run(pool):
 if __name__ == "__main__":
     pool = module.LocalPool(1)
     run(pool)
+    pool.rebuild()
+    run(pool)
     before = len(os.listdir("/proc/self/fd")), threading.active_count()
     for _ in range(3):
         pool.rebuild()
@@ -351,8 +353,8 @@ if __name__ == "__main__":
     done = subprocess.run([sys.executable, "-c", program], cwd=PROJECT, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     said = [line for line in lines(path) if line["event"] == "said"]
-    assert len(said) == 4 and len({line["pid"] for line in said}) == 4
-    assert sum(line["event"] == "output" and line["message"] == "bare words" for line in lines(path)) == 4
+    assert len(said) == 5 and len({line["pid"] for line in said}) == 5
+    assert sum(line["event"] == "output" and line["message"] == "bare words" for line in lines(path)) == 5
 
 
 def say() -> None:
