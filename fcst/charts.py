@@ -258,6 +258,64 @@ def distribution_chart(wapes: pd.Series) -> go.Figure:
     return figure
 
 
+_ATTEMPTS = {
+    "runs": ("#5b76c4", ""),
+    "completed at once": (FORECAST, ""),
+    "completed, another attempt": (PROMO, "/"),
+    "broken off or failed": ("#c0504d", "x"),
+    "cancelled": (HISTORY, "."),
+}
+"""How an attempt ended -> colour and pattern, so that colour alone tells nothing."""
+
+
+def timeline_chart(attempts: pd.DataFrame) -> go.Figure:
+    """When which batch ran: a bar for each attempt, lanes one below the other.
+
+    Parameters
+    ----------
+    attempts
+        `batch_no, attempt, started_at, ended_at, to_stage` (None while it runs), `lane` from 1; times without zone.
+    """
+    how = pd.Series("broken off or failed", index=attempts.index)
+    how[attempts["to_stage"].isna()] = "runs"
+    how[attempts["to_stage"] == "cancelled"] = "cancelled"
+    is_completed = attempts["to_stage"] == "completed"
+    how[is_completed & (attempts["attempt"] == 1)] = "completed at once"
+    how[is_completed & (attempts["attempt"] > 1)] = "completed, another attempt"
+    spans = attempts["ended_at"] - attempts["started_at"]
+    figure = go.Figure()
+    for name, (color, pattern) in _ATTEMPTS.items():
+        rows, seconds = attempts[how == name], spans[how == name].dt.total_seconds()
+        if rows.empty:
+            continue
+        figure.add_bar(
+            orientation="h",
+            base=rows["started_at"],
+            x=seconds * 1000,
+            y=rows["lane"],
+            name=name,
+            marker={
+                "color": color,
+                "pattern": {"shape": pattern, "fgcolor": "white", "bgcolor": color, "size": 6},
+                "line": {"width": 1 if len(attempts) <= 100 else 0, "color": "rgba(255, 255, 255, 0.7)"},
+            },
+            customdata=pd.DataFrame({"batch": rows["batch_no"], "attempt": rows["attempt"], "s": seconds}),
+            hovertemplate="batch %{customdata[0]}, attempt %{customdata[1]}<br>from %{base|%H:%M:%S}, "
+            f"%{{customdata[2]:,.1f}} s<extra>{name}</extra>",
+        )
+    n_lanes = int(attempts["lane"].max())
+    figure.update_layout(
+        **_LAYOUT,
+        height=min(130 + 26 * n_lanes, 640),
+        barmode="overlay",
+        bargap=0.15,
+        showlegend=True,
+        xaxis={"type": "date", "title": None},
+        yaxis={"title": "lane", "range": [n_lanes + 0.5, 0.5], "tickformat": "d", "nticks": min(n_lanes, 12) + 1},
+    )
+    return figure
+
+
 _LAYOUT: dict[str, Any] = {
     "margin": {"l": 8, "r": 8, "t": 8, "b": 8},
     "legend": {"orientation": "h", "yanchor": "bottom", "y": 1.02, "x": 0},

@@ -5,11 +5,10 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from fcst.errors import InputError
-from fcst.services import datasets, loading
+from fcst.services import datasets
 from fcst.ui import text
-from fcst.ui.ingests import load_sample, show_ingest
-from fcst.ui.shell import number_in_url, show_error, show_page
+from fcst.ui.ingests import load_buttons, sample_button, show_ingests
+from fcst.ui.shell import show_page
 
 
 def main() -> None:
@@ -17,35 +16,12 @@ def main() -> None:
         st.toast(f"Dataset {text.plain(name)} is deleted.", icon=":material/delete:", duration="long")
     st.title("Data", anchor=False)
     known = datasets.list_datasets()
-    waiting = [row["ingest_id"] for row in loading.list_open_ingests()]
-    asked = number_in_url("ingest")
-    for ingest_id in dict.fromkeys([*([asked] if asked is not None else []), *waiting]):
-        try:
-            show_ingest(ingest_id, is_asked=ingest_id == asked)
-        except InputError as exc:
-            show_error(exc)
+    is_loading = show_ingests()
     if known:
         show_list(known)
     else:
-        show_welcome(is_loading=bool(waiting))
-
-
-def show_welcome(is_loading: bool) -> None:
-    st.write(
-        "fcst turns retail sales into weekly forecasts of every item, with intervals and measured accuracy. "
-        "It begins with sales: take the sample to look around, or load your own."
-    )
-    with st.container(horizontal=True):
-        st.button(
-            "Load the sample",
-            type="primary",
-            icon=":material/science:",
-            on_click=load_sample,
-            disabled=is_loading,
-            help="200 items of made-up retail sales, 4.6 years; ready in seconds",
-        )
-        if st.button("Load your own sales", icon=":material/upload_file:", key="load_own"):
-            st.switch_page("pages/load.py")
+        st.write("It begins with sales: take the sample to look around, or load your own.")
+        load_buttons(is_primary=True, is_loading=is_loading)
 
 
 def show_list(known: list[dict[str, Any]]) -> None:
@@ -58,7 +34,7 @@ def show_list(known: list[dict[str, Any]]) -> None:
     with st.container(horizontal=True):
         if st.button("Load sales", type="primary", icon=":material/upload_file:", key="load_own"):
             st.switch_page("pages/load.py")
-        st.button("Load the sample", on_click=load_sample, help="200 items of made-up retail sales, 4.6 years")
+        sample_button(is_primary=False)
     st.session_state["shown_datasets"] = [row["dataset_id"] for row in rows]
     frame = pd.DataFrame(
         {

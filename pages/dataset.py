@@ -10,7 +10,7 @@ from fcst.names import WEEKLY_FILE
 from fcst.services import datasets
 from fcst.ui import dataset as views
 from fcst.ui import text
-from fcst.ui.shell import action_errors, choose, number_in_url, show_error, show_page
+from fcst.ui.shell import action_errors, choose, choose_view, number_in_url, show_error, show_page
 
 VIEWS = {
     "weeks": ("Weeks", views.show_weeks),
@@ -42,7 +42,7 @@ def main() -> None:
     show_numbers(dataset)
     show_actions(dataset)
     names = list(VIEWS) if views.has_report(dataset) else ["weeks", "items", "versions"]
-    show_view(dataset, names)
+    VIEWS[choose_view({name: VIEWS[name][0] for name in names})][1](dataset)
 
 
 def show_numbers(dataset: dict[str, Any]) -> None:
@@ -99,24 +99,6 @@ def delete(dataset: dict[str, Any]) -> None:
     with action_errors():
         datasets.delete_dataset(dataset["dataset_id"])
         st.session_state["deleted"] = text.dataset_title(dataset["name"], dataset["version"])
-
-
-def show_view(dataset: dict[str, Any], names: list[str]) -> None:
-    in_url = st.query_params.get("view", "")
-    st.session_state["view"] = in_url if in_url in names else names[0]
-
-    def write() -> None:
-        st.query_params["view"] = st.session_state["view"] or names[0]
-
-    st.segmented_control(
-        "View",
-        names,
-        key="view",
-        format_func=lambda name: VIEWS[name][0],
-        on_change=write,
-        label_visibility="collapsed",
-    )
-    VIEWS[st.session_state["view"] or names[0]][1](dataset)
 
 
 def weekly_file(dataset_id: int) -> bytes:

@@ -1,19 +1,20 @@
-"""New run: which items of which dataset, how far ahead, with which models."""
+"""New run: which items of which dataset, how far ahead, with which models; from nothing, or from an earlier run."""
 
 from typing import Any
 
+import pandas as pd
 import streamlit as st
 
-from fcst.compute.models import AUTO, MODEL_NAMES
+from fcst.compute.models import MODEL_NAMES
 from fcst.errors import FcstError, InputError
 from fcst.names import HOLDOUT_WEEKS
 from fcst.services import datasets, jobs
 from fcst.specs import MAX_BATCH_SIZE, MAX_HORIZON, MAX_WINDOWS, JobSpec, parse_levels
 from fcst.ui import text
-from fcst.ui.choice import all_items, show_items, show_models
-from fcst.ui.shell import choose, show_error, show_page
+from fcst.ui.choice import choose_items, show_items, show_models
+from fcst.ui.glossary import MEANING
+from fcst.ui.shell import choose, number_in_url, show_error, show_page
 
-DEFAULT_ITEMS = 100
 LEVELS = ["50", "60", "70", "80", "90", "95", "99"]
 
 
@@ -25,9 +26,14 @@ def main() -> None:
         if st.button("Load sales", type="primary"):
             st.switch_page("pages/data.py")
         return
+    job = find_earlier()
     wanted = st.query_params.get("dataset")
     if wanted is not None and wanted not in map(str, known):
         show_error(InputError(f"There is no dataset {wanted}.", "Choose one from the list."))
+    if wanted is None:  # the newest, or the newest of the earlier run's name; it stays when a newer one is loaded
+        rows = [row for row in known.values() if job is None or row["name"] == job["dataset"]]
+        st.query_params["dataset"] = str(rows[0]["dataset_id"])
+    notice = st.container()
     form, preview = st.columns([2, 3], gap="large")
     with form:
         dataset_id = choose(
@@ -37,85 +43,110 @@ def main() -> None:
             lambda key: text.dataset_title(known[key]["name"], known[key]["version"]),
         )
         dataset = known[dataset_id]
-        n_items = choose_number(dataset)
-        left, right = st.columns(2)
-        h = left.number_input("Horizon, in weeks", min_value=1, max_value=MAX_HORIZON, value=13, key="horizon")
-        suggested = jobs.suggest_batch_size(n_items)
-        batch_size = right.number_input(
-            "Items in a batch",
-            min_value=1,
-            max_value=MAX_BATCH_SIZE,
-            value=None,
-            placeholder=f"{suggested} (automatic)",
-            key="batch_size",
-            help="A batch is what one process runs at a time, and what is retried.",
-        )
-        models = st.multiselect("Models", MODEL_NAMES, default=[AUTO], key="models")
-        left, right = st.columns(2)
-        levels = left.multiselect(
-            "Interval levels, in percent",
-            LEVELS,
-            default=["80", "95"],
-            key="levels",
-            accept_new_options=True,
-            help="Any whole number from 1 to 99: type it in.",
-        )
-        n_windows = right.number_input(
-            f"Backtests, of {HOLDOUT_WEEKS} weeks each",
-            min_value=0,
-            max_value=MAX_WINDOWS,
-            value=JobSpec.n_windows,
-            key="n_windows",
-            help="Windows at the end of each history that are forecast from the weeks before them: so accuracy is "
-            "measured. More take longer and tell more.",
-        )
-        with st.expander("Name and note", type="compact"):
-            name = st.text_input("Name (optional)", max_chars=100, key="name")
-            note = st.text_area("Note (optional)", max_chars=1000, height=68, key="note")
-        st.markdown(f"**{text.run_in_words(n_items, batch_size or suggested, h)}**")
-        if models:
-            seconds = jobs.expected_seconds(all_items(dataset_id, dataset["n_items"]).head(n_items), models, n_windows)
-            st.caption(f"About {text.duration(seconds)} on this machine's processes, if nothing else runs.")
-        if st.button("Start the run", type="primary", icon=":material/play_arrow:", key="submit", width="stretch"):
-            submit(dataset, n_items, models, h, levels, batch_size, n_windows, name, note)
+        chosen = choose_items(dataset, job)
+        models = show_form(dataset, chosen, job)
     with preview:
-        show_items(dataset, n_items)
+        show_items(dataset, chosen)
         show_models(models)
+    if job is not None:
+        with notice:
+            show_origin(job, dataset)
 
 
-def choose_number(dataset: dict[str, Any]) -> int:
-    most = dataset["n_items"]
-    if most == 1:
-        st.caption("The dataset has 1 item.")
-        return 1
-    return st.slider(
-        "Number of items, largest sellers first",
-        min_value=1,
-        max_value=most,
-        value=min(DEFAULT_ITEMS, most),
-        key=f"n_items_{dataset['dataset_id']}",
-    )
-
-
-def submit(
-    dataset: dict[str, Any],
-    n_items: int,
-    models: list[str],
-    h: int,
-    levels: list[str],
-    batch_size: int | None,
-    n_windows: int,
-    name: str,
-    note: str,
-) -> None:
+def find_earlier() -> dict[str, Any] | None:
+    """The run that this one is filled in from: `from` in the URL."""
+    if "from" not in st.query_params:
+        return None
+    job_id = number_in_url("from")
     try:
-        spec = jobs.make_spec(n_items, models, h, parse_levels(levels), batch_size, n_windows)
-        items = jobs.choose_largest(dataset, n_items)
-        job_id = jobs.submit_job(dataset["dataset_id"], items, spec, name, note)
-    except FcstError as exc:
+        if job_id is None:
+            raise InputError(f"There is no run {st.query_params['from']}.", "The page Runs lists all.")
+        return jobs.get_job(job_id)
+    except InputError as exc:
         show_error(exc)
-        return
-    st.switch_page("pages/runs.py", query_params={"job": str(job_id)})
+        return None
+
+
+def show_origin(job: dict[str, Any], dataset: dict[str, Any]) -> None:
+    words = f"Filled in from {text.plain(text.job_title(job))}."
+    if dataset["name"] != job["dataset"]:
+        words += f" It ran on {text.plain(job['dataset'])}; this one takes {text.plain(dataset['name'])}."
+    elif dataset["version"] != job["dataset_version"]:
+        words += (
+            f" It ran on version {job['dataset_version']} of its data; this one takes version {dataset['version']}."
+        )
+    st.caption(f":material/history: {words}")
+
+
+def show_form(dataset: dict[str, Any], chosen: pd.DataFrame, job: dict[str, Any] | None) -> list[str]:
+    """Everything but the items, and the button; returns the chosen models.
+
+    An earlier run's values are defaults of widgets of their own, so that they are there again with its URL.
+    """
+    spec = JobSpec() if job is None else JobSpec.from_dict(job["spec"])
+    suffix = "" if job is None else f"_{job['job_id']}"
+    left, right = st.columns(2)
+    h = left.number_input("Horizon, in weeks", 1, MAX_HORIZON, spec.h, key=f"horizon{suffix}", help=MEANING["horizon"])
+    suggested = jobs.suggest_batch_size(len(chosen))
+    batch_size = right.number_input(
+        "Items in a batch",
+        1,
+        MAX_BATCH_SIZE,
+        None if job is None else spec.batch_size,
+        placeholder=f"{suggested} (automatic)",
+        key=f"batch_size{suffix}",
+        help=MEANING["batch"],
+    )
+    models = st.multiselect(
+        "Models", MODEL_NAMES, [m for m in spec.models if m in MODEL_NAMES], key=f"models{suffix}", help=MEANING["auto"]
+    )
+    left, right = st.columns(2)
+    defaults = [str(level) for level in spec.level]
+    levels = left.multiselect(
+        "Interval levels, in percent",
+        [*LEVELS, *(level for level in defaults if level not in LEVELS)],
+        defaults,
+        key=f"levels{suffix}",
+        accept_new_options=True,
+        help=f"{MEANING['interval_level']} Any whole number from 1 to 99: type it in.",
+    )
+    n_windows = right.number_input(
+        f"Backtests, of {HOLDOUT_WEEKS} weeks each",
+        0,
+        MAX_WINDOWS,
+        spec.n_windows,
+        key=f"n_windows{suffix}",
+        help=MEANING["backtest"],
+    )
+    with st.expander("Name and note", type="compact", expanded=bool(job and (job["name"] or job["note"]))):
+        name = st.text_input("Name (optional)", job["name"] if job else "", max_chars=100, key=f"name{suffix}")
+        note = st.text_area(
+            "Note (optional)", job["note"] if job else "", max_chars=1000, height=68, key=f"note{suffix}"
+        )
+    if len(chosen):
+        st.markdown(f"**{text.run_in_words(len(chosen), batch_size or suggested, h)}**")
+        if models:
+            seconds = jobs.expected_seconds(chosen, models, n_windows)
+            st.caption(f"About {text.duration(seconds)} on this machine's processes, if nothing else runs.")
+    else:
+        st.markdown("**No item is chosen yet.**")
+    if st.button(
+        "Start the run",
+        type="primary",
+        icon=":material/play_arrow:",
+        key="submit",
+        width="stretch",
+        disabled=chosen.empty,
+    ):
+        try:
+            checked = jobs.make_spec(len(chosen), models, h, parse_levels(levels), batch_size, n_windows)
+            items = list(zip(chosen["unique_id"].tolist(), chosen["sales_rank"].tolist(), strict=True))
+            job_id = jobs.submit_job(dataset["dataset_id"], items, checked, name, note)
+        except FcstError as exc:
+            show_error(exc)
+        else:
+            st.switch_page("pages/runs.py", query_params={"job": str(job_id)})
+    return models
 
 
 show_page(main)

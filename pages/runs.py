@@ -1,16 +1,26 @@
 """Runs: all of them, or with ?job=… one, live while it works."""
 
+from collections.abc import Callable
 from typing import Any
 
 import streamlit as st
 
 from fcst.services import jobs
-from fcst.ui import text
-from fcst.ui.progress import show_batches, show_details, show_failures, show_progress
-from fcst.ui.shell import action_errors, number_in_url, page_errors, show_page
-from fcst.ui.status import describe, job_frame, status_badge
+from fcst.ui import progress, text
+from fcst.ui.runs import choose_filter, show_deeds, show_table, tab_title, tell_ends
+from fcst.ui.shell import action_errors, choose_view, number_in_url, page_errors, show_page
+from fcst.ui.status import describe, status_badge
 
 REFRESH_S = 1.0
+
+# the parts of a run's page: what people read, what shows it, seconds between refreshes while the run works
+VIEWS: dict[str, tuple[str, Callable[[dict[str, Any]], None], float]] = {
+    "batches": ("Batches", progress.show_batches, REFRESH_S),
+    "timeline": ("Timeline", progress.show_timeline, 5.0),
+    "failures": ("Failures", progress.show_failures, 3.0),
+    "history": ("History", progress.show_history, 3.0),
+    "log": ("Log of a batch", progress.show_log, 2.0),
+}
 
 
 def main() -> None:
@@ -23,81 +33,71 @@ def main() -> None:
 
 def show_jobs() -> None:
     st.title("Runs", anchor=False)
-    found = jobs.list_jobs()
-    if not found:
+    if not jobs.list_jobs(limit=1):
         st.info("Nothing has been run yet.", icon=":material/list_alt:")
         if st.button("New run", type="primary"):
             st.switch_page("pages/new_run.py")
         return
-    is_any_open = any(not job["is_over"] for job in found)
+    which = choose_filter()
+    show_deeds(which)
+    is_any_open = bool(jobs.list_jobs(jobs.OPEN, limit=1))
 
     @st.fragment(run_every=REFRESH_S if is_any_open else None)
     def live() -> None:
         with page_errors():
-            found = jobs.list_jobs()
-            st.session_state["shown_jobs"] = [job["job_id"] for job in found]
-            st.dataframe(
-                job_frame(found),
-                hide_index=True,
-                placeholder="",
-                key="jobs",
-                on_select=open_selected,
-                selection_mode="single-row",
-                column_config={
-                    "Items": st.column_config.NumberColumn(format="localized"),
-                    "Done": st.column_config.ProgressColumn(format="percent", min_value=0, max_value=1),
-                },
-            )
-            st.caption("Select a run to open it.")
-            if number_in_url("job") is not None:
+            has_just_ended = is_any_open and not jobs.list_jobs(jobs.OPEN, limit=1)
+            if has_just_ended or number_in_url("job") is not None:
                 st.rerun()
-            if is_any_open and all(job["is_over"] for job in found):
-                st.rerun()
+            show_table(which)
 
     live()
-
-
-def open_selected() -> None:
-    """A selection is a row's place in the table as it was drawn; the runs drawn there may have moved since."""
-    for row in st.session_state["jobs"]["selection"]["rows"]:
-        st.query_params["job"] = str(st.session_state["shown_jobs"][row])
 
 
 def show_job(job_id: int) -> None:
     if st.button("All runs", icon=":material/arrow_back:", type="tertiary"):
         st.query_params.clear()
         st.rerun()
-    is_open = not jobs.get_job(job_id)["is_over"]
+    job = jobs.get_job(job_id)
+    tell_ends([job])
+    show_live(job, show_head, REFRESH_S)
+    names = list(VIEWS)
+    view = choose_view({name: VIEWS[name][0] for name in names})
+    show_live(job, *VIEWS[view][1:], is_part=True)
 
-    @st.fragment(run_every=REFRESH_S if is_open else None)
+
+def show_live(
+    job: dict[str, Any], show: Callable[[dict[str, Any]], None], seconds: float, is_part: bool = False
+) -> None:
+    """A part of the page that is drawn anew while the run works; when that begins or ends, the whole page is."""
+    drawn = [job]  # at first with the page, from what it has read
+
+    @st.fragment(run_every=None if job["is_over"] else seconds)
     def live() -> None:
-        with page_errors():
-            job = jobs.get_job(job_id)
-            if is_open == job["is_over"]:
-                st.rerun()  # it has ended, or runs again: the whole page, to stop or start the refresh
-            show_head(job)
-            show_progress(job)
-            show_batches(job)
-            show_details(job)
+        with page_errors(is_part):
+            now = drawn.pop() if drawn else jobs.get_job(job["job_id"])
+            if now["is_over"] != job["is_over"]:
+                st.rerun()
+            show(now)
 
     live()
-    if not is_open:
-        show_failures(job_id)
 
 
 def show_head(job: dict[str, Any]) -> None:
+    st.set_page_config(page_title=tab_title(job))
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         with st.container(horizontal=True, vertical_alignment="center", width="content"):
             st.title(text.plain(text.job_title(job)), anchor=False, width="content")
             status_badge(job["status"])
-        show_action(job)
+        show_actions(job)
     st.markdown(describe(job))
     if job["note"]:
         st.caption(text.plain(job["note"]))
+    progress.show_progress(job)
 
 
-def show_action(job: dict[str, Any]) -> None:
-    """The one thing to do with this run now: stop it, run again what failed, or look at what came out."""
+def show_actions(job: dict[str, Any]) -> None:
+    """What to do with this run now: stop it, run again what failed, or look at what came out."""
+    job_id = job["job_id"]
     with st.container(horizontal=True, width="content"):
         if not job["is_over"]:
             is_asked = job["cancel_requested_at"] is not None
@@ -107,40 +107,31 @@ def show_action(job: dict[str, Any]) -> None:
                 type="primary",
                 icon=":material/stop_circle:",
                 disabled=is_asked,
-                on_click=cancel,
-                args=(job["job_id"],),
+                on_click=act,
+                args=(jobs.cancel_job, job_id),
             )
-            return
-        n_again = job["n_failed"] + job["n_cancelled"]
-        if n_again:
+        if n_again := jobs.n_to_retry(job):
             st.button(
                 f"Run {text.count(n_again, 'item')} again",
                 key="retry",
                 icon=":material/replay:",
-                on_click=retry,
-                args=(job["job_id"],),
+                on_click=act,
+                args=(jobs.retry_job, job_id),
                 help="The items that failed or were cancelled, in this same run. What is finished stays.",
             )
-        if (
-            job["n_completed"]
-            and job["spec"]["n_windows"]
-            and st.button("Accuracy", key="accuracy", icon=":material/monitoring:")
-        ):
-            st.switch_page("pages/accuracy.py", query_params={"job": str(job["job_id"])})
-        if job["n_completed"] and st.button(
-            "See the forecasts", type="primary", key="see", icon=":material/query_stats:"
-        ):
-            st.switch_page("pages/forecasts.py", query_params={"job": str(job["job_id"])})
+        links = [("Run again …", "new_run", "from", ":material/play_circle:", True, "secondary")]
+        has_forecasts = job["is_over"] and bool(job["n_completed"])
+        is_measured = has_forecasts and bool(job["spec"]["n_windows"])
+        links.append(("Accuracy", "accuracy", "job", ":material/monitoring:", is_measured, "secondary"))
+        links.append(("See the forecasts", "forecasts", "job", ":material/query_stats:", has_forecasts, "primary"))
+        for label, page, name, icon, is_offered, kind in links:
+            if is_offered and st.button(label, key=f"to_{page}", icon=icon, type=kind):
+                st.switch_page(f"pages/{page}.py", query_params={name: str(job_id)})
 
 
-def cancel(job_id: int) -> None:
+def act(action: Callable[[int], object], job_id: int) -> None:
     with action_errors():
-        jobs.cancel_job(job_id)
-
-
-def retry(job_id: int) -> None:
-    with action_errors():
-        jobs.retry_job(job_id)
+        action(job_id)
 
 
 show_page(main)

@@ -13,7 +13,8 @@ from urllib.parse import urlsplit
 from fcst import __version__, presence
 from fcst.errors import FcstError
 from fcst.settings import Settings, load_settings
-from fcst.store import queries, workers
+from fcst.states import IngestStatus
+from fcst.store import batches, ingests, queries, workers
 from fcst.store.database import database_label, fetch_one
 
 GB = 1_000_000_000
@@ -46,8 +47,7 @@ def run_checks() -> list[Check]:
     if settings.dask_scheduler is not None:
         checks.append(_check_dask(settings.dask_scheduler))
     try:
-        version = (fetch_one("server_version") or {})["version"]
-        checks.append(Check("database", True, f"{label}, PostgreSQL {version}"))
+        checks.append(_check_database(label))
         checks.append(_check_schema())
         if checks[-1].is_ok:
             checks += _check_supervisors(settings)
@@ -56,8 +56,19 @@ def run_checks() -> list[Check]:
     return checks
 
 
+def brief_checks() -> list[Check]:
+    """Database, supervisor and disk: what is quickly looked at, for a page that asks often."""
+    settings = load_settings()
+    return [_check_database(database_label()), _check_supervisor(settings)[0], _check_disk(settings.home)]
+
+
 def as_dict(checks: list[Check]) -> dict[str, Any]:
     return {"is_ok": all(check.is_ok for check in checks), "checks": [asdict(check) for check in checks]}
+
+
+def _check_database(label: str) -> Check:
+    version = (fetch_one("server_version") or {})["version"]
+    return Check("database", True, f"{label}, PostgreSQL {version}")
 
 
 def _check_disk(home: Path) -> Check:
@@ -113,12 +124,26 @@ def _check_schema() -> Check:
 # Supervisors
 
 
-def why_waiting() -> str:
-    """Why work that nobody has begun waits, in a sentence or two. Cheap: a page asks every second."""
+def why_waiting(job_id: int) -> str:
+    """Why an open job does not move, in a sentence or two; empty where it does. Cheap: a page asks every second."""
     check = _check_supervisor(load_settings())[0]
-    if check.is_ok:
-        return "Waiting for its turn." if check.text.startswith("alive") else "The engine is starting."
-    return f"{check.text[:1].upper()}{check.text[1:].rstrip('.')}. {check.hint}".strip()
+    if not check.is_ok:
+        said = check.text.replace("none alive", "no supervisor is alive", 1)
+        return f"{said[:1].upper()}{said[1:].rstrip('.')}. {check.hint}".strip()
+    if not check.text.startswith("alive"):
+        return "The engine is starting."
+    busy = [row["job_id"] for row in batches.list_busy_jobs()]
+    if job_id in busy:
+        return ""
+    if busy:
+        which = f"run {busy[0]}" if len(busy) == 1 else f"runs {', '.join(map(str, busy[:-1]))} and {busy[-1]}"
+        whose = "its batches are" if len(busy) == 1 else "their batches are"
+        return (
+            f"Waiting behind {which}: {whose} all that run now. Runs take turns, a batch each, as processes get free."
+        )
+    if any(row["status"] == IngestStatus.RUNNING for row in ingests.list_open()):
+        return "Waiting behind the loading of sales, which takes a process."
+    return "Waiting for its turn."
 
 
 def _check_supervisors(settings: Settings) -> list[Check]:

@@ -1,7 +1,11 @@
 """What a user can do with runs: submit, watch, cancel, try again."""
 
+import heapq
 import time
-from datetime import timedelta
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Any
 
 import pandas as pd
@@ -9,13 +13,25 @@ import pandas as pd
 from fcst.compute.models import expected_ms, parse_models
 from fcst.errors import InputError
 from fcst.logs import LogLine, last_lines
+from fcst.services.choosing import name_some
 from fcst.services.supervision import ensure_supervisor, keep_alive, log_path, patiently
 from fcst.settings import load_settings
 from fcst.specs import JobSpec, default_batch_size
-from fcst.states import FINAL_STATUSES
+from fcst.states import FINAL_STATUSES, JobStatus, Outcome
 from fcst.store import batches, datasets, jobs
 
 POLL_S = 0.2
+
+
+class BatchSort(StrEnum):
+    """In which order batches are listed; those that are alike by their number."""
+
+    NUMBER = "number"
+    URGENT = "urgent"
+    """What runs, then what failed or has failed items, then the rest."""
+    LONGEST = "longest"
+    ATTEMPTS = "attempts"
+    FAILED = "failed"
 
 
 def suggest_batch_size(n_items: int) -> int:
@@ -80,8 +96,9 @@ def choose_named(dataset: dict[str, Any], unique_ids: list[str]) -> list[tuple[s
     rows = datasets.find_items(dataset["dataset_id"], unique_ids)
     unknown = sorted(set(unique_ids) - {row["unique_id"] for row in rows})
     if unknown:
-        shown = ", ".join(unknown[:10]) + (f" and {len(unknown) - 10} more" if len(unknown) > 10 else "")
-        raise InputError(f"Dataset {dataset['name']!r} has no item {shown}.", "Keys must match to the letter.")
+        raise InputError(
+            f"Dataset {dataset['name']!r} has no item {name_some(unknown)}.", "Keys must match to the letter."
+        )
     return [(row["unique_id"], row["sales_rank"]) for row in rows]
 
 
@@ -114,9 +131,24 @@ def submit_job(dataset_id: int, items: list[tuple[str, int]], spec: JobSpec, nam
     return job_id
 
 
-def list_jobs() -> list[dict[str, Any]]:
-    """All jobs, the newest first, each with status, counts, rate and time left."""
-    return [_with_rate(row) for row in jobs.list_all()]
+@dataclass(frozen=True)
+class Filter:
+    """Which jobs are looked at: of some states, of a dataset, with words in name or note, or with a number."""
+
+    statuses: tuple[str, ...] = ()
+    dataset_id: int | None = None
+    words: str = ""
+
+
+ALL = Filter()
+OPEN = Filter((JobStatus.SUBMITTED, JobStatus.RUNNING))
+
+
+def list_jobs(which: Filter = ALL, limit: int | None = None, skip: int = 0) -> list[dict[str, Any]]:
+    """Jobs, the newest first, each with status, counts, rate and time left; `n_found` is how many there are."""
+    words = which.words.strip()
+    rows = jobs.find(list(which.statuses) or None, which.dataset_id, words, limit, skip)
+    return [_with_rate(row) for row in rows]
 
 
 def get_job(job_id: int) -> dict[str, Any]:
@@ -163,19 +195,69 @@ def cancel_job(job_id: int) -> bool:
     return is_new
 
 
-def retry_job(job_id: int) -> int:
-    """Runs the failed and cancelled items of an ended job again, in the same job; returns how many there are."""
+def retry_job(job_id: int, unique_ids: list[str] | None = None) -> int:
+    """Runs failed and cancelled items of an ended job again, in the same job; returns how many there are.
+
+    Parameters
+    ----------
+    unique_ids
+        only those of them, if given; the others stay as they ended.
+    """
     jobs.get(job_id)
     ensure_supervisor()
-    n_items = jobs.retry(job_id)
+    n_items = jobs.retry(job_id, unique_ids)
     if n_items:
         ensure_supervisor()
     return n_items
 
 
-def list_batches(job_id: int, limit: int | None = None) -> list[dict[str, Any]]:
-    """The batches of a job, in order; with a limit so many, those first that run or in which something failed."""
-    return batches.list_all(job_id, limit)
+def retry_reason(job_id: int, outcome: str, reason: str) -> int:
+    """Runs again those items of an ended job that ended with this reason; returns how many there are."""
+    return retry_job(job_id, batches.list_items_of_reason(job_id, Outcome(outcome), reason))
+
+
+def n_to_cancel(job: dict[str, Any]) -> int:
+    """The items that a cancel would end; 0 if the job has ended, or is to stop already."""
+    if job["is_over"] or job["cancel_requested_at"] is not None:
+        return 0
+    return job["n_items"] - job["n_completed"] - job["n_failed"] - job["n_cancelled"]
+
+
+def n_to_retry(job: dict[str, Any]) -> int:
+    """The items that a retry would run again; 0 while the job runs."""
+    return job["n_failed"] + job["n_cancelled"] if job["is_over"] else 0
+
+
+def cancel_jobs(job_ids: list[int]) -> int:
+    """Cancels several jobs; returns how many: one that has ended meanwhile is none."""
+    return sum(cancel_job(job_id) for job_id in job_ids)
+
+
+def retry_jobs(job_ids: list[int]) -> int:
+    """Runs the failed and cancelled items of several ended jobs again; returns how many items: those of a job that runs
+    again already are none."""
+    return sum(retry_job(job_id) for job_id in job_ids if get_job(job_id)["is_over"])
+
+
+def list_keys(job_id: int) -> list[str]:
+    """The keys of a job's items, the largest sellers first."""
+    return jobs.list_keys(job_id)
+
+
+def list_batches(
+    job_id: int,
+    limit: int | None = None,
+    skip: int = 0,
+    stages: Sequence[str] | None = None,
+    sort: BatchSort = BatchSort.NUMBER,
+) -> list[dict[str, Any]]:
+    """Batches of a job, all or those in some stages."""
+    return batches.find(job_id, None if stages is None else list(stages), sort, limit, skip)
+
+
+def find_batch(job_id: int, batch_no: int | None) -> dict[str, Any] | None:
+    """The batch with a number; without one the batch most worth a look, None if none has begun."""
+    return batches.find_one(job_id, batch_no)
 
 
 def list_events(job_id: int, only_with_reason: bool = False, limit: int | None = None) -> list[dict[str, Any]]:
@@ -192,6 +274,38 @@ def list_log_lines(job: dict[str, Any], batch_id: int, n: int = 50) -> list[LogL
     return last_lines(log_path(), batch_id, n, since)
 
 
-def list_failures(job_id: int) -> list[dict[str, Any]]:
-    """The items of a job that failed, with the reason."""
-    return batches.list_item_failures(job_id)
+def list_failures(job_id: int, limit: int | None = None, skip: int = 0) -> list[dict[str, Any]]:
+    """The items of a job that failed, with the reason; the largest sellers first."""
+    return batches.list_item_failures(job_id, limit, skip)
+
+
+def count_reasons(job_id: int) -> list[dict[str, Any]]:
+    """Why items of a job failed or were cancelled: `outcome, reason, n_items, n_batches`, and `first_ids` of them."""
+    return batches.count_reasons(job_id)
+
+
+def list_attempts(job_id: int, limit: int, skip: int = 0) -> pd.DataFrame:
+    """Attempts at the batches of a job, in the order in which they began, packed into lanes.
+
+    A pool has no numbers for its processes: a lane is what one process could have done, one attempt after the other.
+
+    Returns
+    -------
+    DataFrame
+        `batch_no, attempt, started_at, ended_at` (now, while it runs), `to_stage` (None while it runs), `lane` from 1.
+    """
+    attempts = batches.list_attempts(job_id, limit, skip)
+    return attempts.assign(lane=_pack(attempts["started_at"].tolist(), attempts["ended_at"].tolist()))
+
+
+def _pack(begins: list[datetime], ends: list[datetime]) -> list[int]:
+    """The lane of each span: the lowest that is free when it begins. Spans are in the order of their begin."""
+    free: list[int] = []
+    busy: list[tuple[datetime, int]] = []
+    lanes = []
+    for begin, end in zip(begins, ends, strict=True):
+        while busy and busy[0][0] <= begin:
+            heapq.heappush(free, heapq.heappop(busy)[1])
+        lanes.append(heapq.heappop(free) if free else len(busy) + 1)
+        heapq.heappush(busy, (end, lanes[-1]))
+    return lanes

@@ -11,13 +11,14 @@ from datetime import date
 from enum import StrEnum
 from typing import Any
 
+import pandas as pd
 from psycopg2.extensions import cursor as Cursor
 
 from fcst.errors import StaleState
 from fcst.specs import JobSpec
 from fcst.states import TRANSITIONS, Outcome, Stage
 from fcst.store import forecasts
-from fcst.store.database import execute, fetch_all, fetch_one, transaction
+from fcst.store.database import execute, fetch_all, fetch_frame, fetch_one, transaction
 from fcst.store.queries import query
 
 MAX_TRIES = 5  # attempts in a row that end no item
@@ -273,13 +274,39 @@ def list_silent(running: list[int], margin_s: float, wait_s: float) -> dict[int,
     return {row["batch_id"]: row["seconds"] for row in rows}
 
 
-def list_all(job_id: int, limit: int | None) -> list[dict[str, Any]]:
-    return fetch_all("list_batches", job_id=job_id, limit=limit)
+def find(job_id: int, stages: list[str] | None, sort: str, limit: int | None, skip: int = 0) -> list[dict[str, Any]]:
+    """Batches of a job in some stages, by number or as the statement knows to sort them."""
+    return fetch_all("list_batches", job_id=job_id, stages=stages, sort=sort, limit=limit, skip=skip)
+
+
+def find_one(job_id: int, batch_no: int | None) -> dict[str, Any] | None:
+    """The batch with a number; without one the batch most worth a look, None if none has begun."""
+    return fetch_one("find_batch", job_id=job_id, batch_no=batch_no)
+
+
+def list_attempts(job_id: int, limit: int, skip: int) -> pd.DataFrame:
+    """`batch_no, attempt, started_at, ended_at, to_stage` of attempts, in the order in which they began."""
+    return fetch_frame("list_attempts", job_id=job_id, limit=limit, skip=skip)
+
+
+def list_busy_jobs() -> list[dict[str, Any]]:
+    """`job_id, n_active` of the jobs whose batches run now."""
+    return fetch_all("list_busy_jobs")
 
 
 def list_events(job_id: int, only_with_reason: bool, limit: int | None) -> list[dict[str, Any]]:
     return fetch_all("list_batch_events", job_id=job_id, only_with_reason=only_with_reason, limit=limit)
 
 
-def list_item_failures(job_id: int) -> list[dict[str, Any]]:
-    return fetch_all("list_item_failures", job_id=job_id)
+def list_item_failures(job_id: int, limit: int | None, skip: int) -> list[dict[str, Any]]:
+    return fetch_all("list_item_failures", job_id=job_id, limit=limit, skip=skip)
+
+
+def count_reasons(job_id: int) -> list[dict[str, Any]]:
+    """`outcome, reason, n_items, n_batches, first_ids` of what did not complete: failures, the most frequent first."""
+    return fetch_all("count_reasons", job_id=job_id)
+
+
+def list_items_of_reason(job_id: int, outcome: Outcome, reason: str) -> list[str]:
+    rows = fetch_all("list_items_of_reason", job_id=job_id, outcome=outcome, reason=reason)
+    return [row["unique_id"] for row in rows]

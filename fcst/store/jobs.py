@@ -43,9 +43,13 @@ def insert(dataset_id: int, items: list[tuple[str, int]], spec: JobSpec, name: s
     return job_id
 
 
-def list_all() -> list[dict[str, Any]]:
-    """All jobs with their status and counts, the newest first."""
-    return fetch_all("list_jobs", job_id=None)
+def find(
+    statuses: list[str] | None, dataset_id: int | None, words: str, limit: int | None, skip: int
+) -> list[dict[str, Any]]:
+    """Jobs that a filter lets through, with status and counts, the newest first; `n_found` is how many there are."""
+    return fetch_all(
+        "list_jobs", job_id=None, statuses=statuses, dataset_id=dataset_id, words=words, limit=limit, skip=skip
+    )
 
 
 def get(job_id: int) -> dict[str, Any]:
@@ -56,11 +60,18 @@ def get(job_id: int) -> dict[str, Any]:
     InputError
         if there is none with this id.
     """
-    row = fetch_one("list_jobs", job_id=job_id) if 0 < job_id < 2**31 else None
+    row = None
+    if 0 < job_id < 2**31:
+        row = fetch_one("list_jobs", job_id=job_id, statuses=None, dataset_id=None, words="", limit=None, skip=0)
     if row is None:
         raise InputError(f"There is no job {job_id}.", "`status` lists all jobs; so does the page Runs.")
     row["batches"] = {r["stage"]: r["n"] for r in fetch_all("count_stages", job_id=job_id)}
     return row
+
+
+def list_keys(job_id: int) -> list[str]:
+    """The keys of a job's items, the largest sellers first."""
+    return [row["unique_id"] for row in fetch_all("list_job_keys", job_id=job_id)]
 
 
 def request_cancel(job_id: int) -> bool:
@@ -74,8 +85,13 @@ def request_cancel(job_id: int) -> bool:
     return is_new
 
 
-def retry(job_id: int) -> int:
+def retry(job_id: int, unique_ids: list[str] | None = None) -> int:
     """Opens an ended job again for its failed and cancelled items; returns how many there are.
+
+    Parameters
+    ----------
+    unique_ids
+        only those of them, if given; the others stay as they ended.
 
     Raises
     ------
@@ -87,7 +103,7 @@ def retry(job_id: int) -> int:
         row = cur.fetchone()
         if row is None or row["status"] is None:
             raise InputError(f"Job {job_id} is still running.", "Wait for its end, or cancel it first.")
-        cur.execute(query("retry_items"), {"job_id": job_id})
+        cur.execute(query("retry_items"), {"job_id": job_id, "unique_ids": unique_ids})
         n_items = cur.rowcount
         if n_items:
             cur.execute(query("retry_batches"), {"job_id": job_id})

@@ -8,19 +8,7 @@ import streamlit as st
 from fcst.compute.models import AUTO, CATALOGUE, COMBINATIONS, expected_ms
 from fcst.names import BENCHMARK, HOLDOUT_WEEKS
 from fcst.ui import text
-
-MEANING = {
-    "wape": "Sum of absolute errors, divided by units sold. Smaller is better.",
-    "bias": "Sum of errors, divided by units sold. Positive: the forecast was too high.",
-    "mase": "Mean absolute error, divided by the mean change from week to week. Below 1: better than that.",
-    "rmsse": "Root mean squared error, divided by the root mean squared change from week to week. Smaller is better.",
-    "smape": "Mean of twice the absolute error, divided by forecast and sold together. From 0 to 200 %.",
-    "scaled_crps": "Twice the mean pinball loss of the bounds as quantiles, divided by units sold. Smaller is better.",
-    "msis": "Width of the interval and a penalty for what lies outside, divided by the mean change from week to week.",
-    "coverage": "The share of weeks whose sales lie within the interval. It should be what the interval claims.",
-    "value_added": "Forecast value added: the share of a simple model's error (WAPE) that this one takes away. "
-    "Negative: it adds error.",
-}
+from fcst.ui.glossary import MEANING
 
 _TEXTS = ("model", "family", "demand_class", "unique_id")
 _FRACTIONS = ("wape", "bias", "coverage", "fva", "share", "weight", "change")
@@ -102,7 +90,7 @@ def show_all_metrics(by_model: pd.DataFrame, levels: list[int]) -> None:
     for level in levels:
         rows += [
             (f"Coverage, {level} %", MEANING["coverage"], f"coverage_{level}"),
-            (f"Mean width, {level} %, units", "Of the interval.", f"width_{level}"),
+            (f"Mean width, {level} %, units", MEANING["mean_width"], f"width_{level}"),
             (f"MSIS, {level} %", MEANING["msis"], f"msis_{level}"),
         ]
     rows += [("Windows in which nothing was sold", "They have no WAPE, bias or CRPS.", "n_unsold")]

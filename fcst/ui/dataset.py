@@ -10,7 +10,9 @@ from fcst import charts
 from fcst.names import DEMAND_CLASSES, ENDED_AFTER_WEEKS, NEW_WITHIN_WEEKS
 from fcst.services import datasets
 from fcst.ui import reports, text
+from fcst.ui.glossary import MEANING
 from fcst.ui.ingests import show_bad_rows
+from fcst.ui.shell import choose_some, search
 
 SHARE = st.column_config.NumberColumn(format="percent")
 NUMBER = st.column_config.NumberColumn(format="localized")
@@ -159,24 +161,22 @@ def show_items(dataset: dict[str, Any]) -> None:
     """All items, with search; a click on a column's head sorts."""
     items = _items(dataset["dataset_id"], dataset["n_items"])
     left, middle, right = st.columns([3, 2, 2])
-    wanted = left.text_input(
-        "Search",
-        value=st.query_params.get("q", ""),
-        key="search",
-        placeholder="key, description, family or class",
-        on_change=lambda: _keep_in_url("q", st.session_state["search"]),
-    )
-    classes = middle.multiselect("Demand", [name for name in DEMAND_CLASSES if name in set(items["demand_class"])])
+    with left:
+        wanted = search("Search", "q", placeholder="key, description, family or class")
+    with middle:
+        names = [name for name in DEMAND_CLASSES if name in set(items["demand_class"])]
+        classes = choose_some("Demand class", names, "demand_class", help=MEANING["demand_class"])
     last = pd.Timestamp(dataset["last_wk_end_dt"])
     age = (last - pd.to_datetime(items["last_sale_dt"])).dt.days
     new_after = max(pd.Timestamp(dataset["first_wk_end_dt"]), last - pd.Timedelta(weeks=NEW_WITHIN_WEEKS))
     is_new = pd.to_datetime(items["first_wk_end_dt"]) > new_after
     is_ended = age.isna() | (age >= 7 * ENDED_AFTER_WEEKS)
     items = items.assign(life=is_new.map({True: "new", False: ""}).where(~is_ended, "ended"))
-    lives = right.multiselect("Life", ["new", "ended"])
-    if wanted.strip():
+    with right:
+        lives = choose_some("Life", ["new", "ended"], "life")
+    if wanted:
         texts = items[["unique_id", "description", "family", "class"]].fillna("").agg(" ".join, axis=1)
-        items = items[texts.str.contains(wanted.strip(), case=False, regex=False)]
+        items = items[texts.str.contains(wanted, case=False, regex=False)]
     if classes:
         items = items[items["demand_class"].isin(classes)]
     if lives:
@@ -198,23 +198,16 @@ def show_items(dataset: dict[str, Any]) -> None:
             "family": st.column_config.TextColumn("Family"),
             "class": st.column_config.TextColumn("Class"),
             "total_units": st.column_config.NumberColumn("Units sold", format="localized"),
-            "n_weeks": st.column_config.NumberColumn("Weeks", help="Of its life: from the first sale to the last week"),
-            "n_missing": st.column_config.NumberColumn("Missing", help="Weeks with promotional sales only"),
-            "demand_class": st.column_config.TextColumn("Demand"),
-            "adi": st.column_config.NumberColumn("ADI", help="Weeks per week with a sale"),
-            "cv2": st.column_config.NumberColumn("CV²", help="How uneven the units of weeks with a sale are"),
+            "n_weeks": st.column_config.NumberColumn("Weeks", help=MEANING["history"]),
+            "n_missing": st.column_config.NumberColumn("Missing", help=MEANING["missing"]),
+            "demand_class": st.column_config.TextColumn("Demand", help=MEANING["demand_class"]),
+            "adi": st.column_config.NumberColumn("ADI", help=MEANING["adi"]),
+            "cv2": st.column_config.NumberColumn("CV²", help=MEANING["cv2"]),
             "first_wk_end_dt": st.column_config.DateColumn("First week", format="YYYY-MM-DD"),
             "last_sale_dt": st.column_config.DateColumn("Last sale", format="YYYY-MM-DD"),
             "life": st.column_config.TextColumn("Life"),
         },
     )
-
-
-def _keep_in_url(name: str, value: str) -> None:
-    if value.strip():
-        st.query_params[name] = value.strip()
-    else:
-        st.query_params.pop(name, None)
 
 
 def show_reading(dataset: dict[str, Any]) -> None:

@@ -9,7 +9,7 @@ from fcst.errors import InputError
 from fcst.services import loading
 from fcst.states import FINAL_INGEST_STATUSES, IngestStatus
 from fcst.ui import text
-from fcst.ui.shell import action_errors, page_errors, show_error
+from fcst.ui.shell import action_errors, number_in_url, page_errors, show_error
 
 REFRESH_S = 0.5
 
@@ -24,6 +24,38 @@ def load_sample() -> None:
     """Asks for the bundled sample to be read; for a button."""
     with action_errors():
         follow(loading.request_sample())
+
+
+def sample_button(is_primary: bool, is_loading: bool = False) -> None:
+    st.button(
+        "Load the sample",
+        key="load_sample",
+        type="primary" if is_primary else "secondary",
+        icon=":material/science:",
+        on_click=load_sample,
+        disabled=is_loading,
+        help="200 items of made-up retail sales, 4.6 years; ready in seconds",
+    )
+
+
+def load_buttons(is_primary: bool, is_loading: bool = False) -> None:
+    """The two ways to sales, for where there are none yet."""
+    with st.container(horizontal=True):
+        sample_button(is_primary, is_loading)
+        if st.button("Load your own sales", icon=":material/upload_file:", key="load_own"):
+            st.switch_page("pages/load.py")
+
+
+def show_ingests() -> bool:
+    """What is being loaded, and the ingest that the URL asks for; whether something is being loaded."""
+    waiting = [row["ingest_id"] for row in loading.list_open_ingests()]
+    asked = number_in_url("ingest")
+    for ingest_id in dict.fromkeys([*([asked] if asked is not None else []), *waiting]):
+        try:
+            show_ingest(ingest_id, is_asked=ingest_id == asked)
+        except InputError as exc:
+            show_error(exc)
+    return bool(waiting)
 
 
 def show_ingest(ingest_id: int, is_asked: bool) -> None:

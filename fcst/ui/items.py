@@ -7,7 +7,7 @@ import pandas as pd
 import streamlit as st
 
 from fcst.services import forecasts
-from fcst.ui.shell import choose_some
+from fcst.ui.shell import choose_some, search
 
 ALL_ITEMS = ""
 """Stands for the sum of all items that are shown; no key of an item is empty."""
@@ -35,13 +35,11 @@ def _line(weeks: list[float | None] | None) -> tuple[float, ...]:
 
 def filter_items(items: pd.DataFrame) -> pd.DataFrame:
     """The items that match what is searched for and chosen; all of that stands in the URL."""
-    wanted = st.text_input(
-        "Search", type="search", live="300ms", key="q", bind="query-params", placeholder="Item, family or description"
-    )
+    wanted = search("Search", "q", placeholder="Item, family or description")
     with st.expander("Filters", type="compact", expanded=any(st.query_params.get_all(name) for name in _FILTERS)):
         chosen = {name: _choose_values(items, name, label) for name, label in _FILTERS.items()}
     is_shown = pd.Series(True, index=items.index)
-    for word in (wanted or "").lower().split():
+    for word in wanted.lower().split():
         found = [items[name].fillna("").str.lower().str.contains(word, regex=False) for name in _SEARCHED]
         is_shown &= found[0] | found[1] | found[2]
     for name, values in chosen.items():

@@ -1,18 +1,38 @@
-"""A run's progress, its batches and its failures, as the page Runs shows them."""
+"""A run's progress, its batches, when they ran, and what went wrong, as the page Runs shows them."""
 
 from typing import Any
 
 import pandas as pd
 import streamlit as st
 
-from fcst.services import jobs
+from fcst import charts
+from fcst.services import health, jobs
+from fcst.services.jobs import BatchSort
 from fcst.states import Stage
 from fcst.ui import text
-from fcst.ui.status import batch_frame, event_frame, stage_words, waiting_reason
+from fcst.ui.shell import action_errors, choose, choose_page, number_in_url, page_in_url, write_to_url
+from fcst.ui.status import batch_frame, event_frame, stage_column, stage_words
 
-MOST_BATCHES = 200
+BATCHES_A_PAGE = 50
+ATTEMPTS_A_PAGE = 300
+FAILURES_A_PAGE = 100
 MOST_EVENTS = 500
 MOST_LINES = 50
+MOST_REASONS = 20
+
+IN_WORK = "in_work"
+STAGES: dict[str, tuple[Stage, ...]] = {
+    "": tuple(Stage),
+    IN_WORK: (Stage.OBTAINING_SALES, Stage.PROCESSING, Stage.SAVING),
+    **{stage.value: (stage,) for stage in Stage},
+}
+SORTS = {
+    BatchSort.URGENT: "in work and failed first",
+    BatchSort.NUMBER: "number",
+    BatchSort.LONGEST: "longest first",
+    BatchSort.ATTEMPTS: "most attempts first",
+    BatchSort.FAILED: "most failed items first",
+}
 
 
 def show_progress(job: dict[str, Any]) -> None:
@@ -29,93 +49,168 @@ def show_progress(job: dict[str, Any]) -> None:
             st.metric("Took", text.duration(job["seconds"]) or "–", border=True)
         else:
             st.metric("Time left, about", text.duration(job["time_left_s"]) or "–", border=True)
-    if reason := waiting_reason(job):
-        st.caption(text.plain(reason))
-    if not job["is_over"]:
-        st.caption(
-            "Cancelling stops waiting batches at once and running ones within two seconds; what is finished stays."
-        )
+    if job["is_over"]:
+        return
+    if reason := health.why_waiting(job["job_id"]):
+        st.info(text.plain(reason), icon=":material/hourglass_top:")
+    st.caption("Cancelling stops waiting batches at once and running ones within two seconds; what is finished stays.")
 
 
 def show_batches(job: dict[str, Any]) -> None:
-    """The batches of a run, with stage, attempt, counts and times."""
-    rows = jobs.list_batches(job["job_id"], MOST_BATCHES)
+    """A page of the batches of a run, with stage, attempt, counts and times; a click on one leads to its log."""
+    if st.query_params.get("view") == "log":
+        st.rerun()  # a batch was selected: the whole page, which shows its log
     counts = [f"{job['batches'][stage]:,} {stage_words(stage)}" for stage in Stage if stage in job["batches"]]
     st.subheader(f"Batches: {', '.join(counts)}", anchor=False)
+    with st.container(horizontal=True):
+        in_words = {"": "all", IN_WORK: "in work"}
+        stage = choose("Stage", list(STAGES), "stage", lambda name: in_words.get(name) or stage_words(name), width=220)
+        sort = choose("Order", list(SORTS), "sort", SORTS.__getitem__, width=240)
+    stages = STAGES[stage]
+    n_found = sum(job["batches"].get(stage, 0) for stage in stages)
+    skip = (page_in_url(n_found, BATCHES_A_PAGE) - 1) * BATCHES_A_PAGE
+    rows = jobs.list_batches(job["job_id"], BATCHES_A_PAGE, skip, stages if stage else None, sort)
+    st.session_state["shown_batches"] = [row["batch_no"] for row in rows]
+    if not rows:
+        st.caption("No batch is in this stage now.")
+        return
     st.dataframe(
         batch_frame(rows),
         hide_index=True,
         placeholder="",
         key="batches",
+        on_select=_open_batch,
+        selection_mode="single-row",
+        height=min(36 + 35 * len(rows), 560),
         column_config={
             "Batch": st.column_config.NumberColumn(width="small"),
+            "Stage": stage_column(),
             "Attempt": st.column_config.NumberColumn(width="small"),
+            "Items": st.column_config.NumberColumn(width="small"),
             "Done": st.column_config.NumberColumn(width="small"),
             "Failed": st.column_config.NumberColumn(width="small"),
             "Error": st.column_config.TextColumn(width="large"),
         },
     )
-    if len(rows) < job["n_batches"]:
-        words = f"{len(rows):,} of {job['n_batches']:,} batches are shown, those first that run or have failed items."
-        st.caption(f"{words} `python -m fcst batches {job['job_id']}` lists all.")
+    choose_page(n_found, BATCHES_A_PAGE)
+    which = f"{skip + 1:,} to {skip + len(rows):,} of {n_found:,} batches. " if len(rows) < n_found else ""
+    st.caption(f"{which}Select a batch to read its log.")
 
 
-def show_details(job: dict[str, Any]) -> None:
-    """What a run has been through: the log of a batch, and its history; each read only while it is open."""
-    history = st.expander("History", key="history", on_change="rerun")
-    if history.open:
-        with history:
-            _show_history(job["job_id"])
-    log = st.expander("Log of a batch", key="log", on_change="rerun")
-    if log.open:
-        with log:
-            _show_log(job)
+def _open_batch() -> None:
+    """A selection is a row's place in the table as it was drawn; the batches drawn there may have moved since."""
+    for row in st.session_state["batches"]["selection"]["rows"]:
+        params = {key: value for key, value in st.query_params.to_dict().items() if key == "job"}
+        number = st.session_state["shown_batches"][row]
+        st.query_params.from_dict(params | {"view": "log", "batch": str(number)})
 
 
-def _show_history(job_id: int) -> None:
-    wrong = jobs.list_events(job_id, only_with_reason=True, limit=MOST_EVENTS)
+def show_timeline(job: dict[str, Any]) -> None:
+    """When which batch ran, beside which others, and what was tried again."""
+    if not job["n_attempts"]:
+        st.caption("No batch has begun.")
+        return
+    n_pages = -(-job["n_attempts"] // ATTEMPTS_A_PAGE)
+    number = page_in_url(job["n_attempts"], ATTEMPTS_A_PAGE)
+    attempts = jobs.list_attempts(job["job_id"], ATTEMPTS_A_PAGE, (n_pages - number) * ATTEMPTS_A_PAGE)
+    for column in ("started_at", "ended_at"):
+        attempts[column] = [at.to_pydatetime().astimezone().replace(tzinfo=None) for at in attempts[column]]
+    st.plotly_chart(charts.timeline_chart(attempts), key="timeline", alt="When which batch ran")
+    choose_page(job["n_attempts"], ATTEMPTS_A_PAGE)
+    which = (
+        f" {len(attempts):,} of {job['n_attempts']:,} attempts are shown, page 1 has the newest." if n_pages > 1 else ""
+    )
+    st.caption(f"A lane is what one process can have done; which process it was is not kept.{which}")
+
+
+def show_failures(job: dict[str, Any]) -> None:
+    """The items that failed or were cancelled, by reason, each with the way to run them again."""
+    reasons = jobs.count_reasons(job["job_id"])
+    if not reasons:
+        st.caption("No item has failed, and none was cancelled." if job["is_over"] else "No item has failed so far.")
+        return
+    if not job["is_over"]:
+        st.caption("What failed can be run again when the run has ended.")
+    for number, row in enumerate(reasons[:MOST_REASONS]):
+        _show_reason(job, number, row)
+    if len(reasons) > MOST_REASONS:
+        st.caption(f"{len(reasons) - MOST_REASONS:,} more reasons are not shown; the table has all failures.")
+    if not job["n_failed"]:
+        return
+    st.subheader(f"{text.count(job['n_failed'], 'item')} failed", anchor=False)
+    skip = (page_in_url(job["n_failed"], FAILURES_A_PAGE) - 1) * FAILURES_A_PAGE
+    failures = pd.DataFrame(
+        jobs.list_failures(job["job_id"], FAILURES_A_PAGE, skip), columns=["unique_id", "batch_no", "attempt", "reason"]
+    )
+    st.dataframe(
+        failures.set_axis(["Item", "Batch", "Attempt", "Reason"], axis=1),
+        hide_index=True,
+        placeholder="",
+        column_config={"Reason": st.column_config.TextColumn(width="large")},
+    )
+    choose_page(job["n_failed"], FAILURES_A_PAGE)
+
+
+def _show_reason(job: dict[str, Any], number: int, row: dict[str, Any]) -> None:
+    with st.container(border=True, horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+        n_more = row["n_items"] - len(row["first_ids"])
+        which = ", ".join(row["first_ids"]) + (f" and {n_more:,} more" if n_more else "")
+        where = text.count(row["n_batches"], "batch", "batches")
+        with st.container(width="stretch", gap="xsmall"):
+            st.markdown(f"**{text.count(row['n_items'], 'item')} {row['outcome']}**: {text.plain(row['reason'])}")
+            st.caption(f"In {where}: {text.plain(which)}")
+        if job["is_over"]:
+            st.button(
+                "Run these again",
+                key=f"again_{number}",
+                icon=":material/replay:",
+                on_click=_retry_reason,
+                args=(job["job_id"], row["outcome"], row["reason"]),
+            )
+
+
+def _retry_reason(job_id: int, outcome: str, reason: str) -> None:
+    with action_errors():
+        jobs.retry_reason(job_id, outcome, reason)
+
+
+def show_history(job: dict[str, Any]) -> None:
+    """Changes of stage of all batches, the newest first; where something went wrong, first only that."""
+    wrong = jobs.list_events(job["job_id"], only_with_reason=True, limit=MOST_EVENTS)
     is_only_wrong = bool(wrong) and st.toggle("Only what went wrong", value=True, key="only_wrong")
-    events = wrong if is_only_wrong else jobs.list_events(job_id, limit=MOST_EVENTS)
+    events = wrong if is_only_wrong else jobs.list_events(job["job_id"], limit=MOST_EVENTS)
     st.dataframe(event_frame(events), hide_index=True, placeholder="", key="events")
     if len(events) == MOST_EVENTS:
         st.caption(f"The newest {MOST_EVENTS} are shown.")
 
 
-def _show_log(job: dict[str, Any]) -> None:
-    """The choice is kept in the order of a person's interest: failed batches, then others that have begun."""
-    rows = [row for row in jobs.list_batches(job["job_id"], MOST_BATCHES) if row["attempt"]]
-    if not rows:
+def show_log(job: dict[str, Any]) -> None:
+    """The log of one batch: the one that the URL has, else the first that failed, else the first that has begun."""
+    batch = jobs.find_batch(job["job_id"], number_in_url("batch")) or jobs.find_batch(job["job_id"], None)
+    if batch is None:
         st.caption("No batch has begun.")
         return
-    rows.sort(key=lambda row: (row["stage"] != Stage.FAILED, row["batch_no"]))
-    by_number = {row["batch_no"]: row for row in rows}
-    number = st.selectbox(
+    st.session_state["log_batch"] = batch["batch_no"]
+    number = st.number_input(
         "Batch",
-        list(by_number),
+        min_value=1,
+        max_value=job["n_batches"],
         key="log_batch",
-        format_func=lambda number: f"{number} ({stage_words(by_number[number]['stage'])})",
+        on_change=lambda: write_to_url("batch", str(st.session_state["log_batch"])),
         width=240,
     )
-    lines = jobs.list_log_lines(job, by_number[number]["batch_id"], MOST_LINES)
+    attempt = f", attempt {batch['attempt']}" if batch["attempt"] else ""
+    st.caption(f"Batch {number} is {stage_words(batch['stage'])}{attempt}.")
+    lines = jobs.list_log_lines(job, batch["batch_id"], MOST_LINES)
     if lines:
         st.code(
             "\n".join(text.log_line(line.time, line.level, line.event, line.attempt, line.text) for line in lines),
             language=None,
             wrap_lines=True,
         )
-        return
-    worker = by_number[number]["worker"]
-    who = f"Its supervisor, {text.plain(worker)}," if worker else "Its supervisor"
-    st.caption(
-        f"The log in this home has no line of batch {number}. {who} runs on another machine or from another home, "
-        "or was started by hand and writes its log to its own terminal; or the lines are too old to be kept."
-    )
-
-
-def show_failures(job_id: int) -> None:
-    """The items of a run that failed, with the reason; nothing where none did."""
-    failures = jobs.list_failures(job_id)
-    if failures:
-        st.subheader(f"{text.count(len(failures), 'item')} failed", anchor=False)
-        frame = pd.DataFrame(failures)[["unique_id", "batch_no", "attempt", "reason"]]
-        st.dataframe(frame.set_axis(["Item", "Batch", "Attempt", "Reason"], axis=1), hide_index=True)
+    elif batch["attempt"]:
+        who = f"Its supervisor, {text.plain(batch['worker'])}," if batch["worker"] else "Its supervisor"
+        st.caption(
+            f"The log in this home has no line of batch {number}. {who} runs on another machine or from another "
+            "home, or was started by hand and writes its log to its own terminal; or the lines are too old to be kept."
+        )

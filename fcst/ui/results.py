@@ -9,7 +9,7 @@ from streamlit.delta_generator import DeltaGenerator
 from fcst.names import BENCHMARK, ENDED_AFTER_WEEKS
 from fcst.services import forecasts, jobs
 from fcst.ui import text
-from fcst.ui.accuracy import MEANING
+from fcst.ui.glossary import MEANING
 from fcst.ui.shell import choose, warn_of_unknown
 
 

@@ -2,7 +2,7 @@
 
 import logging
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
@@ -13,6 +13,7 @@ from fcst.services.supervision import has_database, prepare_database
 from fcst.ui.text import plain
 
 RETRY_S = 1.0
+PAGE = "page"
 
 T = TypeVar("T")
 
@@ -34,15 +35,16 @@ def show_page(main: Callable[[], None]) -> None:
 
 
 @contextmanager
-def page_errors() -> Iterator[None]:
+def page_errors(is_part: bool = False) -> Iterator[None]:
     """Shows a known error in words, and any other as a reference into the log; never a traceback.
 
-    Where the database is away, the page tells so, and comes back by itself when the database does.
+    Where the database is away, the page tells so, and comes back by itself when the database does. A part of a page
+    whose head tells it comes back without words of its own.
     """
     try:
         yield
     except DatabaseAway as exc:
-        _wait_for_database(exc)
+        _wait_for_database(exc, is_part)
     except FcstError as exc:
         show_error(exc)
     except Exception:  # noqa: BLE001  a page may fail in any way; the log has it under the reference
@@ -66,7 +68,7 @@ def action_errors() -> Iterator[None]:
             st.toast("That was not done: the database is unreachable.", icon=":material/error:", duration="infinite")
 
 
-def _wait_for_database(error: DatabaseAway) -> None:
+def _wait_for_database(error: DatabaseAway, is_part: bool) -> None:
     """Says that the database is away, and runs the whole page anew when it answers.
 
     A live fragment around this comes back by its own next run, and takes this one away; one that does not
@@ -80,8 +82,9 @@ def _wait_for_database(error: DatabaseAway) -> None:
         if not is_first and has_database():
             st.rerun()
         is_first = False
-        st.warning("The database is unreachable, trying again …", icon=":material/database_off:")
-        st.caption(plain(f"{error.message} {error.hint}"))
+        if not is_part:
+            st.warning("The database is unreachable, trying again …", icon=":material/database_off:")
+            st.caption(plain(f"{error.message} {error.hint}"))
 
     wait()
 
@@ -89,6 +92,12 @@ def _wait_for_database(error: DatabaseAway) -> None:
 def show_error(error: FcstError) -> None:
     """An error box: what happened, and what to do."""
     st.error(f"{plain(error.message)}  \n{plain(error.hint)}", icon=":material/error:")
+
+
+def set_state(key: str, value: object) -> None:
+    """Moves a widget to a value, unless it is there: to set what is set would disturb who is typing."""
+    if st.session_state.get(key) != value:
+        st.session_state[key] = value
 
 
 def choose(label: str, options: Sequence[T], name: str, format_func: Callable[[T], str], **options_of_box: Any) -> T:
@@ -99,31 +108,101 @@ def choose(label: str, options: Sequence[T], name: str, format_func: Callable[[T
     key = f"choice_{name}"
     by_text = {str(option): option for option in options}
     in_url = by_text.get(st.query_params.get(name, ""), options[0])
-    if st.session_state.get(key) != in_url:
-        st.session_state[key] = in_url
+    set_state(key, in_url)
 
     def write() -> None:
-        if value := str(st.session_state[key]):
-            st.query_params[name] = value
-        else:
-            st.query_params.pop(name, None)
+        write_to_url(name, str(st.session_state[key]))
 
     return st.selectbox(label, options, key=key, on_change=write, format_func=format_func, **options_of_box)
 
 
-def choose_some(label: str, options: Sequence[str], name: str, are_pills: bool = False) -> list[str]:
+def choose_some(
+    label: str, options: Sequence[str], name: str, are_pills: bool = False, help: str | None = None
+) -> list[str]:
     """Options of which any number may be chosen, as a box or as pills; the URL has those that are under `name`."""
     key = f"choice_{name}"
-    in_url = [option for option in options if option in st.query_params.get_all(name)]
-    if st.session_state.get(key) != in_url:
+    wanted = set(st.query_params.get_all(name))
+    in_url = [option for option in options if option in wanted]
+    if sorted(st.session_state.get(key, [])) != sorted(in_url):  # in whichever order they were chosen
         st.session_state[key] = in_url
 
     def write() -> None:
-        st.query_params[name] = st.session_state[key]
+        write_to_url(name, st.session_state[key])
 
     if are_pills:
-        return st.pills(label, options, selection_mode="multi", key=key, on_change=write, label_visibility="collapsed")
-    return st.multiselect(label, options, key=key, on_change=write, placeholder="any")
+        return st.pills(
+            label, options, selection_mode="multi", key=key, on_change=write, label_visibility="collapsed", wrap=True
+        )
+    return st.multiselect(label, options, key=key, on_change=write, placeholder="any", help=help)
+
+
+def search(label: str, name: str, **options_of_box: Any) -> str:
+    """A box whose words stand in the URL under `name` as they are typed; returned without spaces around them."""
+    key = f"choice_{name}"
+    in_url = st.query_params.get(name, "")
+    set_state(key, in_url)
+
+    def write() -> None:
+        write_to_url(name, st.session_state[key])
+
+    return (st.text_input(label, key=key, type="search", live="300ms", on_change=write, **options_of_box) or "").strip()
+
+
+def choose_one(label: str, options: Mapping[str, str], name: str, **options_of_control: Any) -> str:
+    """A row of a few options of which one is chosen; the URL has it under `name`, the first where it has none.
+
+    Parameters
+    ----------
+    options
+        value in the URL -> what people read.
+    """
+    key = f"choice_{name}"
+    in_url = st.query_params.get(name, "")
+    set_state(key, in_url if in_url in options else next(iter(options)))
+
+    def write() -> None:
+        write_to_url(name, st.session_state[key])
+
+    chosen = st.segmented_control(
+        label,
+        list(options),
+        key=key,
+        required=True,
+        format_func=options.__getitem__,
+        on_change=write,
+        **options_of_control,
+    )
+    return str(chosen)
+
+
+def choose_view(views: Mapping[str, str]) -> str:
+    """Which part of a page is shown, by its name; as `choose_one`."""
+    return choose_one("View", views, "view", label_visibility="collapsed")
+
+
+def page_in_url(n_rows: int, size: int) -> int:
+    """The page of a table that the URL has under `page`, from 1; the nearest there is."""
+    return min(max(number_in_url(PAGE) or 1, 1), max(-(-n_rows // size), 1))
+
+
+def choose_page(n_rows: int, size: int) -> None:
+    """The numbers of a table's pages, to go to another; nothing where one page holds all rows."""
+    if n_rows <= size:
+        return
+    key = f"choice_{PAGE}"
+    in_url = page_in_url(n_rows, size)
+    set_state(key, in_url)
+
+    def write() -> None:
+        write_to_url(PAGE, str(st.session_state[key]))
+
+    st.pagination(-(-n_rows // size), key=key, on_change=write)
+
+
+def write_to_url(name: str, value: str | list[str]) -> None:
+    """Writes a choice, in one step of the browser's history; a table that depends on it begins at its first page."""
+    params = {key: st.query_params.get_all(key) for key in st.query_params if key not in (name, PAGE)}
+    st.query_params.from_dict(params | ({name: value} if value else {}))
 
 
 def warn_of_unknown(name: str, known: Iterable[str], words: str) -> None:

@@ -5,8 +5,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from fcst.services import health
-from fcst.states import JobStatus
+from fcst.states import JobStatus, Stage
 from fcst.ui import text
 
 _LOOKS = {
@@ -16,12 +15,33 @@ _LOOKS = {
     JobStatus.FAILED: ("red", ":material/error:"),
     JobStatus.CANCELLED: ("orange", ":material/stop_circle:"),
 }
+_STAGE_COLORS = {
+    Stage.SUBMITTED: "gray",
+    Stage.OBTAINING_SALES: "blue",
+    Stage.PROCESSING: "blue",
+    Stage.SAVING: "blue",
+    Stage.COMPLETED: "green",
+    Stage.FAILED: "red",
+    Stage.CANCELLED: "orange",
+}
 
 
 def status_badge(status: str) -> None:
     """A job's status as word, sign and colour."""
     color, icon = _LOOKS[JobStatus(status)]
     st.badge(status, icon=icon, color=color)  # type: ignore[arg-type]
+
+
+def status_column() -> Any:
+    """A table's column of job statuses: words on a ground of their colour."""
+    colors = [color for color, _ in _LOOKS.values()]
+    return st.column_config.MultiselectColumn(options=list(_LOOKS), color=colors)
+
+
+def stage_column() -> Any:
+    """A table's column of batch stages, in words on a ground of their colour."""
+    names = [stage_words(stage) for stage in _STAGE_COLORS]
+    return st.column_config.MultiselectColumn(options=names, color=list(_STAGE_COLORS.values()))
 
 
 def stage_words(stage: str) -> str:
@@ -49,11 +69,11 @@ def job_frame(jobs: list[dict[str, Any]]) -> pd.DataFrame:
         {
             "Run": [job["job_id"] for job in jobs],
             "Name": [job["name"] for job in jobs],
-            "Status": [job["status"] for job in jobs],
+            "Status": [[job["status"]] for job in jobs],
             "Dataset": [text.dataset_title(job["dataset"], job["dataset_version"]) for job in jobs],
             "Models": [", ".join(job["spec"]["models"]) for job in jobs],
             "Items": [job["n_items"] for job in jobs],
-            "Done": [job["n_completed"] / job["n_items"] for job in jobs],
+            "Done": [100 * job["n_completed"] // job["n_items"] / 100 for job in jobs],  # 100 % only when all are
             "Failed": [job["n_failed"] for job in jobs],
             "Weeks ahead": [job["spec"]["h"] for job in jobs],
             "Submitted": [text.moment(job["submitted_at"]) for job in jobs],
@@ -67,7 +87,7 @@ def batch_frame(batches: list[dict[str, Any]]) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "Batch": [row["batch_no"] for row in batches],
-            "Stage": [stage_words(row["stage"]) for row in batches],
+            "Stage": [[stage_words(row["stage"])] for row in batches],
             "Attempt": [row["attempt"] or None for row in batches],
             "Items": [row["n_items"] for row in batches],
             "Done": [row["n_completed"] for row in batches],
@@ -92,10 +112,3 @@ def event_frame(events: list[dict[str, Any]]) -> pd.DataFrame:
             "Supervisor": [event.get("worker") or "" for event in events],
         }
     )
-
-
-def waiting_reason(job: dict[str, Any]) -> str:
-    """Why an open run does not move, in words; empty while it does."""
-    if job["is_over"] or job["n_active"]:
-        return ""
-    return health.why_waiting()

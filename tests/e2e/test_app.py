@@ -125,6 +125,7 @@ def job_of(page: Page) -> str:
 
 def test_first_visit_sample_run_forecast_and_file(app: dict, page: Page, tmp_path: Path) -> None:
     page.goto(app["url"])
+    expect(page.get_by_role("heading", name="Home")).to_be_visible()
     page.get_by_role("button", name="Load the sample").click()
     expect(page.get_by_role("button", name="Forecast these items")).to_be_visible(timeout=60_000)
     expect(page.get_by_text("200", exact=True).first).to_be_visible()
@@ -135,14 +136,14 @@ def test_first_visit_sample_run_forecast_and_file(app: dict, page: Page, tmp_pat
     assert list(weekly) == ["item_nbr", "wk_end_dt", "unit_sales"] and weekly["item_nbr"].nunique() == 200
 
     page.get_by_role("button", name="Forecast these items").click()
-    slider = page.get_by_role("slider")
-    slider.focus()
-    for _ in range(88):
-        slider.press("ArrowLeft")
+    field = page.get_by_role("spinbutton", name="Number of items")
+    field.fill("12")
+    field.press("Enter")
+    expect(page.get_by_test_id("stSliderThumbValue")).to_have_text("12")
     expect(page.get_by_text("12 items in 3 batches of up to 5, 13 weeks ahead")).to_be_visible()
     page.get_by_role("button", name="Start the run").click()
     job_id = job_of(page)
-    expect(page.get_by_text("12 of 12")).to_be_visible(timeout=120_000)
+    expect(page.get_by_text("12 of 12", exact=True)).to_be_visible(timeout=120_000)
 
     page.get_by_role("button", name="See the forecasts").click()
     expect(page).to_have_url(re.compile(rf"/forecasts\?job={job_id}$"))
@@ -168,6 +169,9 @@ def test_first_visit_sample_run_forecast_and_file(app: dict, page: Page, tmp_pat
     page.get_by_role("link", name="Accuracy").click()
     expect(page.get_by_text("12 items, 36 windows", exact=False)).to_be_visible()
     expect(page.get_by_text("Value added to SeasonalNaive")).to_be_visible()
+    page.get_by_role("link", name="Home").click()
+    page.get_by_role("button", name=f"See the forecasts of run {job_id}").click()
+    expect(page).to_have_url(re.compile(rf"/forecasts\?job={job_id}$"))
 
 
 def test_run_goes_on_while_the_app_is_down_and_a_deep_link_finds_it(
@@ -185,7 +189,7 @@ def test_run_goes_on_while_the_app_is_down_and_a_deep_link_finds_it(
     fresh.goto(f"{app['url']}/runs?job={job_id}")  # the first request of this server
     expect(fresh.get_by_role("heading", name=f"Run {job_id}")).to_be_visible()
     expect(fresh.get_by_role("link", name="New run")).to_be_visible()
-    expect(fresh.get_by_text("100 of 100")).to_be_visible(timeout=120_000)
+    expect(fresh.get_by_text("100 of 100", exact=True)).to_be_visible(timeout=120_000)
     context.close()
 
 
@@ -195,7 +199,7 @@ def test_own_file_is_uploaded_confirmed_refused_loaded_and_deleted(app: dict, pa
     rows = [f"{day:%d.%m.%Y};{key};{n % 7},5" for n, day in enumerate(days) for key in ("00042", "Käse", "=1+1")]
     rows.insert(10, "31.02.2023;00042;1")
     (tmp_path / "export.csv").write_text("\n".join(["Tag;Nummer;Menge", *rows]), encoding="cp1252")
-    page.goto(app["url"])
+    page.goto(f"{app['url']}/data")
     page.get_by_role("button", name="Load sales").click()
     page.locator("input[type=file]").set_input_files(tmp_path / "export.csv")
     expect(page.get_by_text("separated by semicolons", exact=False)).to_be_visible()
@@ -235,7 +239,7 @@ def test_cancel_takes_the_place_of_submit_and_retry_finishes_the_run(app: dict, 
     job_of(page)
     page.get_by_role("button", name="Cancel the run").click()
     page.get_by_role("button", name=re.compile(r"Run \d+ items? again")).click()
-    expect(page.get_by_text("100 of 100")).to_be_visible(timeout=120_000)
+    expect(page.get_by_text("100 of 100", exact=True)).to_be_visible(timeout=120_000)
 
 
 def test_nothing_is_left_running_when_the_app_has_gone(app: dict, home: Path) -> None:
@@ -270,7 +274,7 @@ def test_page_comes_back_by_itself_with_its_database(place: Path, browser: Brows
     try:
         address = f"http://127.0.0.1:{port}/runs?job=1"
         page.goto(address)
-        expect(page.get_by_text("None alive, and work is waiting", exact=False)).to_be_visible()
+        expect(page.get_by_text("No supervisor is alive, and work is waiting", exact=False)).to_be_visible()
         with transaction() as cur:
             cur.execute("SHOW data_directory")
             data = Path(cur.fetchone()["data_directory"])
@@ -289,7 +293,7 @@ def test_page_comes_back_by_itself_with_its_database(place: Path, browser: Brows
         ensure_running(place)
         for tab in (page, late):
             expect(tab.get_by_role("heading", name="Run 1")).to_be_visible()
-            expect(tab.get_by_text("None alive, and work is waiting", exact=False)).to_be_visible()
+            expect(tab.get_by_text("No supervisor is alive, and work is waiting", exact=False)).to_be_visible()
             expect(tab.get_by_text(away)).to_have_count(0)
             assert tab.evaluate("window.isTheSamePage") is True and tab.url == address
         jobs.cancel_job(1)

@@ -128,7 +128,7 @@ def test_ingest_whose_process_is_killed_is_read_again(start_supervisor: Callable
     dataset = loading.wait_for_ingest(ingest_id)
     assert loading.get_ingest(ingest_id)["attempt"] == 2
     assert (count("datasets"), count("items")) == (1, dataset["n_items"])
-    assert working_folders() == []
+    assert_no_working_folder()
 
 
 def test_ingest_whose_supervisor_is_killed_is_read_by_another(start_supervisor: Callable, large: Path) -> None:
@@ -141,7 +141,7 @@ def test_ingest_whose_supervisor_is_killed_is_read_by_another(start_supervisor: 
     dataset = loading.wait_for_ingest(ingest_id)
     assert loading.get_ingest(ingest_id)["attempt"] == 2
     assert (count("datasets"), count("items")) == (1, dataset["n_items"])
-    assert working_folders() == []
+    assert_no_working_folder()
 
 
 def test_same_file_again_is_the_next_version_and_says_so(load_dataset: Callable, tmp_path: Path) -> None:

@@ -154,7 +154,7 @@ def test_the_page_of_a_large_run_asks_by_index(large_job: int, statements: list[
     for ask in (jobs.list_batches, jobs.list_failures):
         plans = explain(statements, lambda ask=ask: ask(large_job))
         assert len(plans) == 1 and read_whole(plans) == []
-    shown = jobs.list_batches(large_job, 200)
+    shown = jobs.list_batches(large_job, 200, sort=jobs.BatchSort.URGENT)
     assert len(shown) == 200 and [row["stage"] for row in shown[:2]] == [Stage.OBTAINING_SALES] * 2
 
 

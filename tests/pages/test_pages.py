@@ -23,8 +23,8 @@ from fcst.store.database import transaction
 from tests.conftest import fail_batch, write_sales
 from tests.services.test_accuracy import make_old, write_rows
 
-PAGES = ("data", "new_run", "runs", "forecasts", "accuracy", "compare", "load", "dataset")
-STARTS = ("data", "new_run", "runs", "forecasts", "accuracy", "compare")
+PAGES = ("home", "data", "new_run", "runs", "forecasts", "accuracy", "compare", "load", "dataset")
+STARTS = ("home", "data", "new_run", "runs", "forecasts", "accuracy", "compare")
 
 
 @pytest.fixture(autouse=True)
@@ -104,6 +104,9 @@ def test_page_says_that_the_database_is_away_and_that_it_tries_again(
         ("load", {"path": "/nowhere/train.csv"}, "There is no file /nowhere/train.csv"),
         ("data", {"ingest": "99"}, "There is no ingest 99"),
         ("new_run", {"dataset": "x"}, "There is no dataset x"),
+        ("new_run", {"from": "99"}, "There is no job 99"),
+        ("new_run", {"from": "*x*"}, "There is no run *x*"),
+        ("home", {"ingest": "99"}, "There is no ingest 99"),
         ("forecasts", {"job": "99"}, "Run 99 has no forecasts"),
         ("forecasts", {"item": "*nobody*"}, "no item *nobody*"),
         ("runs", {"job": "99"}, "There is no job 99"),
@@ -125,7 +128,7 @@ def test_page_shows_its_content_beside_what_it_did_not_find(finished: int) -> No
 def test_page_shows_a_reference_and_no_traceback_when_it_breaks(
     database: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("fcst.services.jobs.list_jobs", lambda: 1 / 0)
+    monkeypatch.setattr("fcst.services.jobs.list_jobs", lambda *args, **options: 1 / 0)
     at = open_page("runs")
     assert not at.exception and "could not be shown" in at.error[0].value
     reference = at.error[0].value.split("reference ")[1].split(".")[0]
@@ -137,6 +140,55 @@ def test_app_leads_from_nothing_to_the_sample(database: str) -> None:
     assert [button.label for button in at.button][0] == "Load the sample"
     at.button[0].click().run()
     assert not at.exception and "Loading sample" in words(at)
+
+
+def test_home_leads_from_sales_to_a_run_and_on_to_its_forecasts(dataset: dict) -> None:
+    at = open_page("home")
+    assert [button.label for button in at.button] == ["Forecast weird \\*name\\* \\<b\\>\\_x\\_"]
+    job_id = jobs.submit_job(dataset["dataset_id"], jobs.choose_largest(dataset, 6), JobSpec(models=("Naive",)))
+    at = open_page("home")
+    assert [button.label for button in at.button] == ["Watch run 1"]
+    assert [bar.proto.text for bar in at.get("progress")] == ["Run 1\\: 0 of 6 items"]
+    assert "No supervisor is alive, and work is waiting" in words(at).replace("\\", "")
+    run_waiting()
+    at = open_page("home")
+    assert [button.label for button in at.button] == ["See the forecasts of run 1", "New run", "Load sales"]
+    assert [button.proto.type for button in at.button] == ["primary", "secondary", "secondary"]
+    assert at.get("progress") == [] and at.dataframe[0].value["Run"].tolist() == [job_id]
+
+
+def test_home_leads_to_a_run_on_new_sales_as_the_one_before(finished: int, load_dataset: Callable[..., dict]) -> None:
+    load_dataset(name="weird *name* <b>_x_")
+    at = open_app()
+    assert at.button[0].label.replace("\\", "") == "Forecast weird *name* <b>_x_ (version 2)"
+    at.button[0].click().run()
+    assert not at.exception and "Filled in from Run 1" in words(at)
+
+
+def test_home_shows_the_last_five_runs_and_counts_the_others(dataset: dict) -> None:
+    for _ in range(6):
+        jobs.submit_job(dataset["dataset_id"], jobs.choose_largest(dataset, 1), JobSpec())
+    at = open_app()
+    assert at.dataframe[0].value["Run"].tolist() == [6, 5, 4, 3, 2] and "has all 6" in words(at)
+    assert len(at.get("progress")) == 5 and "1 more run" in words(at)
+
+
+def test_home_tells_of_the_database_and_the_supervisor(dataset: dict) -> None:
+    said = words(open_page("home")).replace("\\", "")
+    assert "PostgreSQL" in said and "none alive, and nothing to do" in said
+    workers.register(str(uuid.uuid4()), "vm", 1, "0", 2, 60)
+    (worker,) = workers.list_live()
+    workers.set_problem(worker["worker_id"], "The disk is *full*.")
+    said = words(open_page("home")).replace("\\", "")
+    assert ":orange" in said and "The disk is *full*" in said
+
+
+def test_glossary_finds_words_by_their_parts() -> None:
+    at = open_page("glossary", word="pinball")
+    assert not at.exception
+    assert "Scaled CRPS" in words(at) and "Lumpy" not in words(at)
+    at.text_input(key="word").set_value("*nothing*").run()
+    assert "No word here has" in at.info[0].value and not at.subheader
 
 
 def test_data_lists_each_dataset_once_by_its_newest_version(dataset: dict, load_dataset: Callable[..., dict]) -> None:
@@ -169,7 +221,7 @@ def test_dataset_accounts_for_every_row(dataset: dict) -> None:
 def test_dataset_finds_items_by_any_part_of_their_key(dataset: dict) -> None:
     at = open_page("dataset", dataset=str(dataset["dataset_id"]), view="items", q="EM3")
     assert at.dataframe[0].value["unique_id"].tolist() == ["item3"]
-    at.text_input(key="search").set_value("(").run()
+    at.text_input(key="choice_q").set_value("(").run()
     assert not at.exception and len(at.dataframe[0].value) == 0
 
 
@@ -291,6 +343,70 @@ def test_new_run_follows_the_slider_and_submits(dataset: dict) -> None:
     assert (job["n_items"], job["n_batches"], job["spec"]["models"]) == (3, 2, ["Auto"])
 
 
+def test_new_run_keeps_slider_and_field_in_step(dataset: dict) -> None:
+    at = open_page("new_run", n="2")
+    assert at.slider[0].value == at.number_input(key="n_field").value == 2
+    at.number_input(key="n_field").set_value(4).run()
+    assert at.slider[0].value == 4 and at.query_params["n"] == "4"
+    at.slider[0].set_value(3).run()
+    assert at.number_input(key="n_field").value == 3 and "Chosen items 3 of 6" in words(at)
+
+
+def test_new_run_takes_of_what_the_filter_leaves(dataset: dict) -> None:
+    at = open_page("new_run", q="item")
+    assert "match" not in words(at)
+    at.text_input(key="choice_q").set_value("EM2 ").run()
+    assert "1 of 6 items match" in words(at) and at.query_params["q"] == "EM2 "
+    assert at.dataframe[0].value["unique_id"].tolist() == ["item2"]
+    at.text_input(key="choice_q").set_value("nobody").run()
+    assert "No item matches" in words(at) and at.button(key="submit").disabled
+    (known,) = set(datasets.list_items(dataset["dataset_id"], 6)["demand_class"])
+    assert "6 items in" in words(open_page("new_run", demand_class=known))
+
+
+def test_new_run_takes_the_random_sample_of_its_url(dataset: dict) -> None:
+    at = open_page("new_run", take="random", n="3", seed="5")
+    taken = at.dataframe[0].value["unique_id"].tolist()
+    assert len(taken) == 3
+    assert open_page("new_run", take="random", n="3", seed="5").dataframe[0].value["unique_id"].tolist() == taken
+    at.button(key="submit").click().run()
+    (job,) = jobs.list_jobs()
+    assert jobs.list_keys(job["job_id"]) == taken
+
+
+def test_new_run_takes_a_pasted_list_and_names_what_it_does_not_know(dataset: dict) -> None:
+    at = open_page("new_run", take="list")
+    assert "No item is chosen yet" in words(at) and at.button(key="submit").disabled
+    unknown = [f"*x{n}*" for n in range(12)]
+    at.text_area(key="listed").set_value("\n".join(["item2, item5", *unknown])).run()
+    assert "12 keys are not in this dataset" in at.warning[0].value
+    assert "*x9* and 2 more" in at.warning[0].value.replace("\\", "")
+    at.button(key="submit").click().run()
+    (job,) = jobs.list_jobs()
+    assert jobs.list_keys(job["job_id"]) == ["item5", "item2"]
+
+
+def test_new_run_is_filled_in_from_an_earlier_one(dataset: dict, load_dataset: Callable[..., dict]) -> None:
+    spec = JobSpec(models=("Naive", "SES"), h=5, level=(77,), batch_size=2, n_windows=1)
+    items = jobs.choose_named(dataset, ["item1", "item4", "item6"])
+    job_id = jobs.submit_job(dataset["dataset_id"], items, spec, "weekly *plan*", "the note")
+    newest = load_dataset(name=dataset["name"], n_items=5)
+    at = open_page("new_run", **{"from": str(job_id)})
+    said = words(at).replace("\\", "")
+    assert "Filled in from Run 1 · weekly *plan*. It ran on version 1 of its data; this one takes version 2." in said
+    assert at.warning[0].value == "1 key is not in this dataset and is left out: item6."
+    at.button(key="submit").click().run()
+    again = jobs.list_jobs()[0]
+    assert (again["dataset_id"], again["name"], again["note"]) == (newest["dataset_id"], "weekly *plan*", "the note")
+    assert JobSpec.from_dict(again["spec"]) == JobSpec.from_dict(jobs.get_job(job_id)["spec"])
+    assert jobs.list_keys(again["job_id"]) == ["item4", "item1"]
+
+
+def test_new_run_from_an_earlier_one_may_take_other_items(finished: int) -> None:
+    at = open_page("new_run", take="largest", n="2", **{"from": str(finished)})
+    assert "2 items in 1 batch, 4 weeks ahead" in words(at)
+
+
 def test_new_run_refuses_a_run_without_models(dataset: dict) -> None:
     at = open_page("new_run")
     at.multiselect(key="models").set_value([]).run()
@@ -325,7 +441,7 @@ def test_run_shows_names_to_the_letter(finished: int) -> None:
 
 def test_run_tells_why_it_waits_when_nobody_works(dataset: dict) -> None:
     job_id = jobs.submit_job(dataset["dataset_id"], jobs.choose_largest(dataset, 6), JobSpec())
-    assert "None alive, and work is waiting" in words(open_page("runs", job=str(job_id)))
+    assert "No supervisor is alive, and work is waiting" in words(open_page("runs", job=str(job_id)))
 
 
 def test_run_that_waits_tells_the_problem_of_its_supervisor_to_the_letter(dataset: dict) -> None:
@@ -345,12 +461,8 @@ def test_run_tells_what_an_item_may_take(dataset: dict) -> None:
     assert not at.exception and not at.error and "may take" not in words(at)
 
 
-def open_run(job_id: int, *expanders: str) -> AppTest:
-    at = AppTest.from_file(str(PROJECT / "pages" / "runs.py"), default_timeout=30)
-    at.query_params["job"] = str(job_id)
-    for name in expanders:
-        at.session_state[name] = True
-    return at.run()
+def open_run(job_id: int, view: str = "batches", **query: str) -> AppTest:
+    return open_page("runs", job=str(job_id), view=view, **query)
 
 
 def table_with(at: AppTest, column: str) -> pd.DataFrame:
@@ -392,7 +504,7 @@ def test_run_shows_the_log_of_the_failed_batch(dataset: dict) -> None:
             second,
         )
     at = open_run(job_id, "log")
-    assert at.selectbox(key="log_batch").value == second["batch_no"], "the failed one first"
+    assert at.number_input(key="log_batch").value == second["batch_no"], "the failed one first"
     assert "has no line of batch 2" in words(at) and "elsewhere:77" in words(at).replace("\\", "")
     log = supervision.log_path()
     log.parent.mkdir(parents=True)
@@ -406,13 +518,92 @@ def test_run_shows_the_log_of_the_failed_batch(dataset: dict) -> None:
     (code,) = at.code
     assert "error attempt ended, attempt 1: **died** <b>x</b>\nTraceback\nKeyError: 1" in code.value
     assert "other" not in code.value and code.language in ("", "plaintext", None)
-    at.selectbox(key="log_batch").set_value(first["batch_no"]).run()
+    at.number_input(key="log_batch").set_value(first["batch_no"]).run()
     assert "other" in at.code[0].value
 
 
 def test_log_of_a_run_that_nobody_has_begun_is_empty(dataset: dict) -> None:
     job_id = jobs.submit_job(dataset["dataset_id"], jobs.choose_largest(dataset, 6), JobSpec())
     assert "No batch has begun." in words(open_run(job_id, "log"))
+
+
+def test_runs_are_filtered_by_what_the_url_says(finished: int, dataset: dict) -> None:
+    waiting = jobs.submit_job(dataset["dataset_id"], jobs.choose_largest(dataset, 1), JobSpec(), "other")
+    numbers = lambda **query: open_page("runs", **query).dataframe[0].value["Run"].tolist()  # noqa: E731
+    assert numbers() == [waiting, finished]
+    assert numbers(status=["completed", "failed"]) == numbers(q="first [") == numbers(q=str(finished)) == [finished]
+    assert numbers(dataset=str(dataset["dataset_id"]), status="submitted", page="7") == [waiting]
+    assert "No run is like that" in words(open_page("runs", q="nothing"))
+
+
+def test_filtered_runs_are_cancelled_and_run_again_after_a_question(finished: int, dataset: dict) -> None:
+    ids = [jobs.submit_job(dataset["dataset_id"], jobs.choose_largest(dataset, 3), JobSpec(), "x") for _ in range(2)]
+    other = jobs.submit_job(dataset["dataset_id"], jobs.choose_largest(dataset, 1), JobSpec(), "y")
+    at = open_page("runs", q="x")
+    at.button(key="retry_all").click().run()
+    assert "None of these runs has ended" in words(at)
+    at.button(key="cancel_all").click().run()
+    assert "**2 runs** will be cancelled, with **6 items**" in words(at)
+    at.button(key="cancel_all_now").click().run()
+    assert at.toast[0].value == "2 runs cancelled."
+    assert [jobs.get_job(job_id)["status"] for job_id in (*ids, other)] == ["cancelled", "cancelled", "submitted"]
+    at.button(key="retry_all").click().run()
+    assert "**6 items** of **2 runs**" in words(at)
+    at.button(key="retry_all_now").click().run()
+    assert [jobs.get_job(job_id)["status"] for job_id in ids] == ["submitted", "submitted"]
+
+
+def test_batches_of_a_stage_are_shown_a_page_at_a_time(load_dataset: Callable[..., dict]) -> None:
+    dataset = load_dataset(n_items=60)
+    job_id = jobs.submit_job(dataset["dataset_id"], jobs.choose_largest(dataset, 60), JobSpec(batch_size=1))
+    batches.claim(str(uuid.uuid4()), 2)
+    numbers = lambda **query: open_run(job_id, **query).dataframe[0].value["Batch"].tolist()  # noqa: E731
+    assert numbers(sort="number", page="2") == numbers(sort="number", page="99") == list(range(51, 61))
+    assert numbers(stage="in_work") == [1, 2] and numbers(stage="submitted", page="2") == list(range(53, 61))
+    at = open_run(job_id, stage="failed")
+    assert "No batch is in this stage" in words(at) and not at.dataframe
+
+
+def test_failures_are_grouped_by_reason_and_run_again_by_group(dataset: dict) -> None:
+    job_id = jobs.submit_job(dataset["dataset_id"], jobs.choose_largest(dataset, 6), JobSpec(batch_size=2))
+    worker = str(uuid.uuid4())
+    for row, reason in zip(batches.claim(worker, 3), ("<b>boom</b>", "<b>boom</b>", "*bang*"), strict=True):
+        fail_batch(row, reason)
+    store.freeze_ended()
+    at = open_run(job_id, "failures")
+    said = words(at)
+    assert r"**4 items failed**: gave up after 5 tries\: \<b\>boom" in said and r"**2 items failed**" in said
+    at.button(key="again_1").click().run()
+    assert not at.exception and not at.error
+    found = jobs.get_job(job_id)
+    assert (found["n_failed"], found["batches"]) == (4, {"submitted": 1, "failed": 2})
+    assert "can be run again when the run has ended" in words(at)
+
+
+@pytest.mark.parametrize("view", ["batches", "timeline", "failures", "history", "log", "nonsense"])
+def test_run_has_a_url_for_each_view(finished: int, view: str) -> None:
+    at = open_run(finished, view)
+    assert not at.exception and not at.error and not at.warning
+    assert at.get("button_group")[0].value == ("batches" if view == "nonsense" else view)
+    assert len(at.get("plotly_chart")) == (view == "timeline")
+
+
+def test_end_of_a_run_is_told_once(dataset: dict) -> None:
+    job_id = jobs.submit_job(dataset["dataset_id"], jobs.choose_largest(dataset, 6), JobSpec(batch_size=2), "*n*")
+    at = open_run(job_id)
+    assert not at.toast
+    run_waiting()
+    at.run()
+    assert [toast.value for toast in at.toast] == [rf"**Run {job_id} · \*n\*** is completed: 6 of 6 items done."]
+    assert not at.run().toast
+
+
+def test_run_again_opens_a_new_run_with_its_settings(finished: int) -> None:
+    at = open_app().switch_page("pages/runs.py")
+    at.query_params["job"] = str(finished)
+    at.run()
+    at.button(key="to_new_run").click().run()
+    assert not at.exception and at.title[0].value == "New run" and at.query_params["from"] == str(finished)
 
 
 def test_click_that_was_lost_with_the_database_is_told(dataset: dict, monkeypatch: pytest.MonkeyPatch) -> None:

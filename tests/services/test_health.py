@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import time
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from fcst.files import FileLock
 from fcst.services import health, jobs
 from fcst.settings import load_settings
 from fcst.specs import JobSpec
-from fcst.store import workers
+from fcst.store import batches, workers
 from fcst.store.database import transaction
 from fcst.store.migrate import migrate
 from tests.conftest import wait_until
@@ -190,21 +191,32 @@ def test_scheduler_that_says_nothing_is_given_up_soon() -> None:
 def test_work_without_a_supervisor_is_told(waiting: int) -> None:
     found = check("supervisor")
     assert not found.is_ok and found.text == "none alive, and work is waiting" and "fcst worker" in found.hint
-    assert health.why_waiting() == "None alive, and work is waiting. Start one: `python -m fcst worker`."
+    assert (
+        health.why_waiting(waiting)
+        == "No supervisor is alive, and work is waiting. Start one: `python -m fcst worker`."
+    )
 
 
 def test_supervisor_of_another_machine_is_believed(waiting: int) -> None:
     register("elsewhere", pid=2**22 + 1)
     assert check("supervisor").text == f"alive: elsewhere:{2**22 + 1} (2 processes)"
-    assert health.why_waiting() == "Waiting for its turn."
+    assert health.why_waiting(waiting) == "Waiting for its turn."
+
+
+def test_job_waits_behind_those_whose_batches_run(waiting: int) -> None:
+    register("elsewhere", pid=2**22 + 1)
+    batches.claim(str(uuid.uuid4()), 1)
+    assert health.why_waiting(waiting) == "", "its own batch runs"
+    said = health.why_waiting(waiting + 1)
+    assert said.startswith(f"Waiting behind run {waiting}: its batches are all that run now.")
 
 
 def test_supervisor_that_starts_is_told(waiting: int) -> None:
     lock = FileLock(presence.lock_path(load_settings()))
     lock.acquire()
-    assert health.why_waiting() == "The engine is starting."
+    assert health.why_waiting(waiting) == "The engine is starting."
     presence.announce(lock, {"pid": os.getpid(), "version": "0", "is_leaving": False})
-    assert health.why_waiting() == "The engine is starting." and check("supervisor").is_ok
+    assert health.why_waiting(waiting) == "The engine is starting." and check("supervisor").is_ok
     lock.release()
 
 
@@ -213,7 +225,7 @@ def test_problem_of_a_supervisor_is_told(waiting: int) -> None:
     run_sql("UPDATE fcst_app.workers SET problem = 'Dask has no workers.' WHERE worker_id = %(w)s", w=worker_id)
     found = check("supervisor")
     assert not found.is_ok and "Dask has no workers" in found.text and "elsewhere:8" in found.text
-    assert health.why_waiting() == "Dask has no workers (says elsewhere:8)."
+    assert health.why_waiting(waiting) == "Dask has no workers (says elsewhere:8)."
 
 
 def test_stale_lease_is_told_with_owner_time_and_what_it_holds(waiting: int) -> None:

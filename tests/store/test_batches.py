@@ -236,3 +236,34 @@ def test_a_task_that_has_not_begun_may_wait_longer(
             "UPDATE fcst_app.batch_status SET touched_at = now() - make_interval(secs => %(s)s)", {"s": seconds_ago}
         )
     assert (claimed["batch_id"] in batches.list_silent([claimed["batch_id"]], 10.0, 20.0)) == is_silent
+
+
+def test_batches_are_sorted_and_paged(job: int) -> None:
+    for row in batches.claim(WORKER, 2):
+        batches.end_attempt(row["batch_id"], row["attempt"], batches.Ending.INNOCENT, "its supervisor left")
+    (first,) = batches.claim(WORKER, 1)
+    batches.end_attempt(first["batch_id"], first["attempt"], batches.Ending.INNOCENT, "its supervisor left")
+    first, second = batches.claim(WORKER, 2)
+    batches.end_attempt(second["batch_id"], second["attempt"], batches.Ending.CANCELLED, "")
+
+    def numbers(**options: object) -> list[int]:
+        return [row["batch_no"] for row in jobs.list_batches(job, **options)]
+
+    assert numbers() == [1, 2, 3]
+    assert numbers(sort=jobs.BatchSort.ATTEMPTS) == numbers(sort=jobs.BatchSort.LONGEST) == [1, 2, 3]
+    assert numbers(stages=["submitted", "cancelled"]) == [2, 3] and numbers(stages=[]) == []
+    assert numbers(limit=1, skip=2) == [3]
+    assert jobs.find_batch(job, 2)["stage"] == "cancelled" and jobs.find_batch(job, 9) is None
+
+
+def test_attempts_are_packed_into_as_many_lanes_as_ran_at_once(job: int) -> None:
+    (first,), _ = batches.claim(WORKER, 1), batches.claim(WORKER, 1)
+    batches.end_attempt(first["batch_id"], 1, batches.Ending.LOST, "its supervisor was lost")
+    for _ in range(2):
+        batches.claim(WORKER, 1)
+    attempts = jobs.list_attempts(job, 10)
+    assert attempts[["batch_no", "attempt", "lane"]].values.tolist() == [[1, 1, 1], [2, 1, 2], [1, 2, 1], [3, 1, 3]]
+    assert attempts["to_stage"].tolist() == ["submitted", None, None, None]
+    assert (attempts["ended_at"] >= attempts["started_at"]).all()
+    assert jobs.get_job(job)["n_attempts"] == len(attempts)
+    assert jobs.list_attempts(job, 1, 2)[["batch_no", "attempt"]].values.tolist() == [[1, 2]]

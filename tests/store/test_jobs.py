@@ -106,6 +106,88 @@ def test_retry_runs_only_what_has_not_completed(job: int) -> None:
     assert rows("SELECT count(*) FROM fcst_app.batch_events WHERE reason = 'gave up after 5 tries: boom'") == [(3,)]
 
 
+def outcomes(job: int) -> list[str]:
+    return [row["outcome"] for row in fetch_all("list_job_items", job_id=job, model="")]
+
+
+def test_retry_of_some_items_leaves_the_others_as_they_ended(job: int) -> None:
+    for row, reason in zip(batches.claim(WORKER, 3), ("boom", "boom", "bang"), strict=True):
+        fail_batch(row, reason)
+    store.freeze_ended()
+    boom = next(row["reason"] for row in jobs.count_reasons(job) if row["n_items"] == 4)
+    first, *_ = keys = [row["unique_id"] for row in fetch_all("list_job_items", job_id=job, model="")]
+    assert jobs.retry_job(job, [first, "no such item"]) == 1
+    found = jobs.get_job(job)
+    assert (found["status"], found["n_failed"], found["batches"]) == ("running", 5, {"submitted": 1, "failed": 2})
+    assert found["items_per_s"] is None, "what has failed before is not done now"
+    assert outcomes(job) == ["pending"] + ["failed"] * 5
+    (claimed,) = batches.claim(WORKER, 9)
+    assert claimed["attempt"] == 2
+    run_batch(claimed["batch_id"], claimed["attempt"])
+    store.freeze_ended()
+    found = jobs.get_job(job)
+    assert (found["status"], found["n_completed"], found["n_failed"]) == ("completed", 1, 5)
+    assert outcomes(job) == ["completed"] + ["failed"] * 5
+    assert jobs.retry_reason(job, "failed", boom) == 3
+    assert [row["unique_id"] for row in jobs.list_failures(job)] == keys[4:]
+    for row in batches.claim(WORKER, 9):
+        run_batch(row["batch_id"], row["attempt"])
+    store.freeze_ended()
+    found = jobs.get_job(job)
+    assert (found["status"], found["n_completed"], found["n_failed"]) == ("completed", 4, 2)
+
+
+def test_retry_of_some_items_of_a_cancelled_job_leaves_it_cancelled(job: int) -> None:
+    (claimed,) = batches.claim(WORKER, 1)
+    fail_batch(claimed, "boom")
+    jobs.cancel_job(job)
+    (failed, cancelled) = jobs.count_reasons(job)
+    assert (failed["outcome"], failed["n_items"], cancelled["outcome"], cancelled["n_items"]) == (
+        *("failed", 2, "cancelled", 4),
+    )
+    assert jobs.retry_reason(job, "failed", failed["reason"]) == 2
+    (again,) = batches.claim(WORKER, 9)
+    run_batch(again["batch_id"], again["attempt"])
+    store.freeze_ended()
+    found = jobs.get_job(job)
+    assert (found["status"], found["n_completed"], found["n_cancelled"]) == ("cancelled", 2, 4)
+    assert jobs.retry_job(job) == 4 and jobs.get_job(job)["n_cancelled"] == 0
+
+
+def test_retry_of_nothing_leaves_the_job_as_it_ended(job: int) -> None:
+    jobs.cancel_job(job)
+    before = jobs.get_job(job)
+    assert jobs.retry_job(job, []) == jobs.retry_reason(job, "cancelled", "no such reason") == 0
+    assert jobs.get_job(job) == before
+
+
+def test_jobs_are_found_by_status_dataset_and_words(job: int) -> None:
+    dataset_id = jobs.get_job(job)["dataset_id"]
+    second = jobs.submit_job(dataset_id, [("item1", 1)], JobSpec(), "100% Spring_", "for *Ann*")
+    batches.claim(WORKER, 1)
+
+    def found(**which: object) -> list[int]:
+        return [row["job_id"] for row in jobs.list_jobs(jobs.Filter(**which))]
+
+    assert found() == [second, job]
+    assert (found(statuses=("running",)), found(statuses=("submitted", "failed"))) == ([job], [second])
+    assert found(dataset_id=dataset_id) == [second, job] and found(dataset_id=dataset_id + 1) == []
+    assert found(words="% spring_") == found(words=" ANN ") == found(words=str(second)) == [second]
+    assert found(words="%") == [second] and found(words="nothing") == []
+    (row,) = jobs.list_jobs(limit=1, skip=1)
+    assert (row["job_id"], row["n_found"]) == (job, 2)
+
+
+def test_deeds_on_many_jobs_count_what_they_touch(job: int) -> None:
+    dataset_id = jobs.get_job(job)["dataset_id"]
+    second = jobs.submit_job(dataset_id, [("item1", 1)], JobSpec())
+    assert [jobs.n_to_cancel(row) for row in jobs.list_jobs()] == [1, 6]
+    assert jobs.cancel_jobs([job, second]) == 2 and jobs.cancel_jobs([job, second]) == 0
+    assert [(jobs.n_to_cancel(row), jobs.n_to_retry(row)) for row in jobs.list_jobs()] == [(0, 1), (0, 6)]
+    assert jobs.retry_jobs([job, second]) == 7
+    assert jobs.retry_jobs([job, second]) == 0, "they run again already"
+
+
 def test_loads_of_one_name_at_once_get_versions_of_their_own(load_dataset, tmp_path) -> None:
     write_sales(tmp_path / "s.csv", 2, 8)
     found: list[int] = []

@@ -45,7 +45,7 @@ MAY_USE: dict[str, set[str]] = {
     "distributed": {"engine"},
 }
 
-PURE_OF_UI = ("fcst/ui/text.py", "fcst/ui/reports.py")
+PURE_OF_UI = ("fcst/ui/glossary.py", "fcst/ui/reports.py", "fcst/ui/text.py")
 
 SOURCES = [PROJECT / "app.py", *sorted((PROJECT / "pages").glob("*.py")), *sorted((PROJECT / "fcst").rglob("*.py"))]
 

@@ -8,7 +8,7 @@ import pandas as pd
 import plotly.graph_objects as go
 import pytest
 
-from fcst.charts import coverage_chart, distribution_chart, forecast_chart, horizon_chart, sales_chart
+from fcst.charts import coverage_chart, distribution_chart, forecast_chart, horizon_chart, sales_chart, timeline_chart
 
 WEEKS = pd.to_datetime(["2020-01-11", "2020-01-18", "2020-01-25", "2020-02-01"])
 
@@ -204,3 +204,29 @@ def test_horizon_has_a_line_for_each_model_in_the_order_given() -> None:
 def test_distribution_counts_items_and_leaves_out_undefined_ones() -> None:
     figure = distribution_chart(pd.Series([0.1, 0.15, 7.0, None], dtype=object))
     assert sorted(figure.data[0].x) == [0.1, 0.15, 1.999], "what is beyond stands in the last column"
+
+
+def test_timeline_tells_attempts_apart_by_more_than_colour() -> None:
+    start = pd.Timestamp("2026-01-01 10:00")
+    attempts = pd.DataFrame(
+        {
+            "batch_no": [1, 2, 1, 3, 4],
+            "attempt": [1, 1, 2, 1, 1],
+            "started_at": [start] * 5,
+            "ended_at": [start + pd.Timedelta(seconds=2)] * 5,
+            "to_stage": ["submitted", "completed", "completed", "cancelled", None],
+            "lane": [1, 2, 3, 4, 5],
+        }
+    )
+    figure = timeline_chart(attempts)
+    lanes = {bar.name: list(bar.y) for bar in figure.data}
+    assert lanes == {
+        "runs": [5],
+        "completed at once": [2],
+        "completed, another attempt": [3],
+        "broken off or failed": [1],
+        "cancelled": [4],
+    }
+    assert all(list(bar.x) == [2000] for bar in figure.data), "milliseconds"
+    finished = [(bar.marker.color, bar.marker.pattern.shape) for bar in figure.data if bar.name != "runs"]
+    assert len({shape for _, shape in finished}) == len(finished)

@@ -137,29 +137,76 @@ WHERE b.batch_id = ANY (%(running)s::bigint[]) AND b.stage IN ('obtaining_sales'
                                               + CASE WHEN b.run_token IS NULL THEN %(wait_s)s ELSE 0 END);
 
 -- retry_items
--- The failed and cancelled items of a job are to be computed once more.
+-- The failed and cancelled items of a job, all or those given, are to be computed once more.
 UPDATE fcst_app.job_items SET outcome = 'pending', reason = NULL, finished_at = NULL
-WHERE job_id = %(job_id)s AND outcome IN ('failed', 'cancelled');
+WHERE job_id = %(job_id)s AND outcome IN ('failed', 'cancelled')
+  AND (unique_id = ANY (%(unique_ids)s) OR %(unique_ids)s::text[] IS NULL);
 
 -- retry_batches
--- The batches of those items wait again; the attempt counts on, the tries begin anew.
-UPDATE fcst_app.batch_status
-SET stage = 'submitted', tries = 0, worker_id = NULL, run_token = NULL, n_failed = 0, n_cancelled = 0,
-    finished_at = NULL, error = NULL, submitted_at = now()
-WHERE job_id = %(job_id)s AND n_failed + n_cancelled > 0;
+-- The batches of those items wait again; the attempt counts on, the tries begin anew. What else failed in them, or was
+-- cancelled, stays so.
+UPDATE fcst_app.batch_status b
+SET stage = 'submitted', tries = 0, worker_id = NULL, run_token = NULL, n_failed = i.n_failed,
+    n_cancelled = i.n_cancelled, finished_at = NULL, error = NULL, submitted_at = now()
+FROM (
+    SELECT batch_id, count(*) FILTER (WHERE outcome = 'failed') AS n_failed,
+           count(*) FILTER (WHERE outcome = 'cancelled') AS n_cancelled
+    FROM fcst_app.job_items WHERE job_id = %(job_id)s
+    GROUP BY batch_id HAVING bool_or(outcome = 'pending')
+) i
+WHERE b.batch_id = i.batch_id;
 
 -- list_batches
--- The batches of a job in order; with a limit those first that run or have failed. Seconds tick while one runs.
+-- Batches of a job, all or those in given stages, in the order that is asked for, then by number. Seconds tick while
+-- one runs.
 SELECT b.batch_id, b.batch_no, b.stage, b.attempt, w.host || ':' || w.pid AS worker, b.n_items, b.n_completed,
-       b.n_failed, b.n_cancelled, b.submitted_at, b.started_at, b.finished_at,
-       CASE WHEN b.stage <> 'submitted' THEN
-            EXTRACT(epoch FROM COALESCE(b.finished_at, now()) - b.started_at)::float8 END AS seconds,
+       b.n_failed, b.n_cancelled, b.submitted_at, b.started_at, b.finished_at, s.seconds,
        b.error, b.item_in_hand, b.model_in_hand
+FROM fcst_app.batch_status b
+LEFT JOIN fcst_app.workers w ON w.worker_id = b.worker_id
+CROSS JOIN LATERAL (
+    SELECT CASE WHEN b.stage <> 'submitted' THEN
+                EXTRACT(epoch FROM COALESCE(b.finished_at, now()) - b.started_at)::float8 END AS seconds
+) s
+WHERE b.job_id = %(job_id)s AND (b.stage = ANY (%(stages)s) OR %(stages)s::text[] IS NULL)
+ORDER BY CASE %(sort)s
+    WHEN 'urgent' THEN CASE WHEN b.stage IN ('obtaining_sales', 'processing', 'saving') THEN 0
+                            WHEN b.stage = 'failed' OR b.n_failed > 0 THEN 1 ELSE 2 END
+    WHEN 'longest' THEN -s.seconds
+    WHEN 'attempts' THEN -b.attempt
+    WHEN 'failed' THEN -b.n_failed
+    END NULLS LAST, b.batch_no
+LIMIT %(limit)s OFFSET %(skip)s;
+
+-- find_batch
+-- The batch of a job with a number; without one the batch most worth a look: one that failed, or else has begun.
+SELECT b.batch_id, b.batch_no, b.stage, b.attempt, w.host || ':' || w.pid AS worker
 FROM fcst_app.batch_status b LEFT JOIN fcst_app.workers w ON w.worker_id = b.worker_id
-WHERE b.job_id = %(job_id)s ORDER BY CASE WHEN %(limit)s::integer IS NULL THEN 0
-              WHEN b.stage IN ('obtaining_sales', 'processing', 'saving') THEN 0
-              WHEN b.stage = 'failed' OR b.n_failed > 0 THEN 1 ELSE 2 END, b.batch_no
-LIMIT %(limit)s;
+WHERE b.job_id = %(job_id)s AND (b.batch_no = %(batch_no)s OR %(batch_no)s::integer IS NULL AND b.attempt > 0)
+ORDER BY b.stage <> 'failed', b.batch_no LIMIT 1;
+
+-- list_attempts
+-- Attempts at the batches of a job in the order in which they began: from when until when, and in which stage each left
+-- the batch: now, and in none, while it runs.
+SELECT b.batch_no, e.attempt, e.at AS started_at, COALESCE(ended.at, now()) AS ended_at, ended.to_stage
+FROM (
+    SELECT batch_id, event_id, attempt, at FROM fcst_app.batch_events
+    WHERE job_id = %(job_id)s AND to_stage = 'obtaining_sales'
+    ORDER BY event_id LIMIT %(limit)s OFFSET %(skip)s
+) e
+JOIN fcst_app.batch_status b USING (batch_id)
+LEFT JOIN LATERAL (
+    SELECT at, to_stage FROM fcst_app.batch_events
+    WHERE batch_id = e.batch_id AND event_id > e.event_id
+      AND to_stage IN ('submitted', 'completed', 'failed', 'cancelled')
+    ORDER BY event_id LIMIT 1
+) ended ON true
+ORDER BY e.event_id;
+
+-- list_busy_jobs
+-- The jobs whose batches run now, and how many of them do.
+SELECT job_id, count(*) AS n_active FROM fcst_app.batch_status
+WHERE stage IN ('obtaining_sales', 'processing', 'saving') GROUP BY job_id ORDER BY job_id;
 
 -- count_stages
 -- How many batches of a job are in each stage.
@@ -179,4 +226,16 @@ ORDER BY e.event_id DESC LIMIT %(limit)s;
 -- The items of a job that failed, with the reason.
 SELECT i.unique_id, b.batch_no, i.attempt, i.reason, i.finished_at
 FROM fcst_app.job_items i JOIN fcst_app.batch_status b USING (batch_id)
-WHERE i.job_id = %(job_id)s AND i.outcome = 'failed' ORDER BY i.sales_rank;
+WHERE i.job_id = %(job_id)s AND i.outcome = 'failed' ORDER BY i.sales_rank LIMIT %(limit)s OFFSET %(skip)s;
+
+-- count_reasons
+-- Why items of a job failed or were cancelled, the most frequent reason first, with a few of the items.
+SELECT outcome, reason, count(*) AS n_items, count(DISTINCT batch_id) AS n_batches,
+       (array_agg(unique_id ORDER BY sales_rank))[1:5] AS first_ids
+FROM fcst_app.job_items WHERE job_id = %(job_id)s AND outcome IN ('failed', 'cancelled')
+GROUP BY outcome, reason ORDER BY outcome DESC, n_items DESC, reason;
+
+-- list_items_of_reason
+-- The items of a job that failed, or were cancelled, for one reason.
+SELECT unique_id FROM fcst_app.job_items
+WHERE job_id = %(job_id)s AND outcome = %(outcome)s AND reason = %(reason)s ORDER BY sales_rank;

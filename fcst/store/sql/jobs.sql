@@ -19,26 +19,43 @@ FROM unnest(%(unique_ids)s::text[], %(sales_ranks)s::integer[], %(batch_nos)s::i
 JOIN fcst_app.batch_status b ON b.job_id = %(job_id)s AND b.batch_no = i.batch_no;
 
 -- list_jobs
--- Jobs with their status and counts, the newest first; all of them, or one.
+-- Jobs with their status and counts, the newest first: all of them, or those that a filter lets through, whose whole
+-- number is n_found. Words are looked for in name and note; a job's number is found as well.
+WITH found AS (
+    SELECT j.job_id, s.status, count(*) OVER () AS n_found
+    FROM fcst_app.jobs j
+    CROSS JOIN LATERAL (
+        SELECT COALESCE(j.status, CASE WHEN (
+            SELECT max(started_at) FROM fcst_app.batch_status WHERE job_id = j.job_id
+        ) IS NULL THEN 'submitted' ELSE 'running' END) AS status
+    ) s
+    WHERE (j.job_id = %(job_id)s OR %(job_id)s::integer IS NULL)
+      AND (s.status = ANY (%(statuses)s) OR %(statuses)s::text[] IS NULL)
+      AND (j.dataset_id = %(dataset_id)s OR %(dataset_id)s::integer IS NULL)
+      AND (strpos(lower(concat_ws(' ', j.name, j.note)), lower(%(words)s)) > 0 OR j.job_id::text = %(words)s)
+    ORDER BY j.job_id DESC LIMIT %(limit)s OFFSET %(skip)s
+)
 SELECT j.job_id, j.dataset_id, d.name AS dataset, d.version AS dataset_version, d.include_promo, d.last_wk_end_dt,
        j.name, j.note, j.spec, j.n_items, j.n_batches, j.submitted_at, j.finished_at, j.cancel_requested_at,
-       b.n_completed, b.n_failed, b.n_cancelled, b.n_active, b.started_at,
-       COALESCE(j.status, CASE WHEN b.n_begun > 0 THEN 'running' ELSE 'submitted' END) AS status,
+       b.n_completed, b.n_failed, b.n_cancelled, b.n_active, b.n_attempts, b.started_at, f.status, f.n_found,
        b.n_completed + b.n_failed - j.n_done_before AS n_done_now,
        EXTRACT(epoch FROM COALESCE(j.finished_at, now()) - b.working_since)::float8 AS running_s
-FROM fcst_app.jobs j
+FROM found f
+JOIN fcst_app.jobs j USING (job_id)
 JOIN fcst_app.datasets d USING (dataset_id)
 CROSS JOIN LATERAL (
     SELECT COALESCE(sum(n_completed), 0)::integer AS n_completed, COALESCE(sum(n_failed), 0)::integer AS n_failed,
-           COALESCE(sum(n_cancelled), 0)::integer AS n_cancelled,
+           COALESCE(sum(n_cancelled), 0)::integer AS n_cancelled, COALESCE(sum(attempt), 0)::integer AS n_attempts,
            count(*) FILTER (WHERE stage IN ('obtaining_sales', 'processing', 'saving')) AS n_active,
-           count(*) FILTER (WHERE stage <> 'submitted' OR attempt > 0) AS n_begun,
            min(started_at) AS started_at,
            min(started_at) FILTER (WHERE started_at >= j.resumed_at) AS working_since
     FROM fcst_app.batch_status WHERE job_id = j.job_id
 ) b
-WHERE j.job_id = %(job_id)s OR %(job_id)s::integer IS NULL
 ORDER BY j.job_id DESC;
+
+-- list_job_keys
+-- The keys of a job's items, the largest sellers first.
+SELECT unique_id FROM fcst_app.job_items WHERE job_id = %(job_id)s ORDER BY sales_rank;
 
 -- lock_job
 -- The job's own row, held to the end of the transaction.
@@ -50,19 +67,18 @@ UPDATE fcst_app.jobs SET cancel_requested_at = now()
 WHERE job_id = %(job_id)s AND status IS NULL AND cancel_requested_at IS NULL;
 
 -- reopen_job
--- A retry: the job is open again.
+-- A retry: the job is open again. What failed and is not tried again is done already.
 UPDATE fcst_app.jobs
 SET status = NULL, finished_at = NULL, cancel_requested_at = NULL, resumed_at = now(),
-    n_done_before = (SELECT sum(n_completed) FROM fcst_app.batch_status b WHERE b.job_id = jobs.job_id)
+    n_done_before = (SELECT sum(n_completed + n_failed) FROM fcst_app.batch_status b WHERE b.job_id = jobs.job_id)
 WHERE job_id = %(job_id)s AND status IS NOT NULL;
 
 -- freeze_ended_jobs
--- Jobs whose last batch has ended get their status for good: cancelled if the user's cancel has ended an item; else
--- failed if no item completed; else completed.
+-- Jobs whose last batch has ended get their status for good: cancelled if the user's cancel has ended an item, be it
+-- before others were tried again; else failed if no item completed; else completed.
 UPDATE fcst_app.jobs j
 SET finished_at = now(),
-    status = CASE WHEN j.cancel_requested_at IS NOT NULL
-                  AND EXISTS (SELECT 1 FROM fcst_app.batch_status b WHERE b.job_id = j.job_id AND b.n_cancelled > 0)
+    status = CASE WHEN EXISTS (SELECT 1 FROM fcst_app.batch_status b WHERE b.job_id = j.job_id AND b.n_cancelled > 0)
                   THEN 'cancelled'
                   WHEN EXISTS (SELECT 1 FROM fcst_app.batch_status b WHERE b.job_id = j.job_id AND b.n_completed > 0)
                   THEN 'completed' ELSE 'failed' END

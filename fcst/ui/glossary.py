@@ -1,0 +1,189 @@
+"""The words of the field, each in a sentence or two, for the page Glossary and for help on other pages."""
+
+from dataclasses import dataclass
+
+from fcst.names import ADI_CUTOFF, BENCHMARK, CV2_CUTOFF, ENDED_AFTER_WEEKS, HOLDOUT_WEEKS
+
+
+@dataclass(frozen=True)
+class Term:
+    """A word as pages show it; `key` is what the program calls it."""
+
+    key: str
+    name: str
+    meaning: str
+
+
+ACCURACY = (
+    Term("wape", "WAPE", "Sum of absolute errors, divided by units sold. Smaller is better."),
+    Term("bias", "Bias", "Sum of errors, divided by units sold. Positive: the forecast was too high."),
+    Term("smape", "sMAPE", "Mean of twice the absolute error, divided by forecast and sold together. From 0 to 200 %."),
+    Term(
+        "mase",
+        "MASE",
+        "Mean absolute error, divided by the mean change from week to week. Below 1: better than that.",
+    ),
+    Term(
+        "rmsse",
+        "RMSSE",
+        "Root mean squared error, divided by the root mean squared change from week to week. Smaller is better.",
+    ),
+    Term(
+        "pinball_loss",
+        "Pinball loss",
+        "The error of a bound as a quantile: what was sold above the 90 % quantile costs 9 times as much as the same "
+        "number of units below it.",
+    ),
+    Term(
+        "scaled_crps",
+        "Scaled CRPS",
+        "Twice the mean pinball loss of the bounds as quantiles, divided by units sold. Smaller is better.",
+    ),
+    Term(
+        "coverage",
+        "Coverage",
+        "The share of weeks whose sales lie within the interval. It should be what the interval claims.",
+    ),
+    Term("mean_width", "Mean width", "From the lower to the upper bound of the interval, in units a week."),
+    Term(
+        "msis",
+        "MSIS",
+        "Width of the interval and a penalty for what lies outside, divided by the mean change from week to week.",
+    ),
+    Term(
+        "value_added",
+        "Forecast value added",
+        "The share of a simple model's error (WAPE) that this one takes away. Negative: it adds error.",
+    ),
+    Term(
+        "yardstick",
+        "Yardstick",
+        f"The simple model that every other is shown against: {BENCHMARK}, which repeats last year, or Naive, which "
+        "repeats the last week, where there is no last year.",
+    ),
+    Term(
+        "backtest",
+        "Backtest",
+        f"{HOLDOUT_WEEKS} weeks at the end of each history that are forecast from the weeks before them, so that "
+        "accuracy is measured. More backtests take longer and tell more.",
+    ),
+    Term(
+        "not_defined",
+        "Not defined",
+        "A number that cannot be known, such as a WAPE of weeks in which nothing was sold. It is not zero.",
+    ),
+)
+
+FORECASTS = (
+    Term("horizon", "Horizon", "How many weeks ahead are forecast, from the dataset's last whole week on."),
+    Term("cutoff", "Cutoff", "The last week that a model may see."),
+    Term(
+        "interval_level",
+        "Interval level",
+        "How sure the bounds are: of 100 weeks, 80 should fall within an interval of 80 %.",
+    ),
+    Term(
+        "auto",
+        "Auto",
+        "For each item a weighted mean of up to 24 models: those that erred least in its past weigh most.",
+    ),
+    Term(
+        "candidate",
+        "Candidate",
+        "A model that Auto tries on an item. Demand class and length of the history decide which ones are tried.",
+    ),
+    Term(
+        "weight", "Weight", "A candidate's share of Auto's forecast. It falls with the candidate's error in the past."
+    ),
+    Term(
+        "fallback",
+        "Fallback",
+        "A simpler model that stands in where the history is too short for the one asked for, or where that one fails.",
+    ),
+    Term("made_by", "Made by", "The model that computed the forecast: the one asked for, or its fallback."),
+    Term(
+        "seasonal",
+        "Seasonal",
+        "Knows the time of the year. To learn an item's season takes two years of its history; a simple model repeats "
+        "one.",
+    ),
+    Term(
+        "without_promotions",
+        "Without promotions",
+        "Promotional sales were left out, as is usual, so that the forecast is of baseline demand. A week with "
+        "promotional sales only is missing, not zero.",
+    ),
+)
+
+DATA = (
+    Term("dataset", "Dataset", "Sales that were loaded together, added up by item and week. It never changes."),
+    Term(
+        "dataset_version",
+        "Dataset version",
+        "Loading again under the same name makes the next version. Runs on the one before stay as they are.",
+    ),
+    Term("item", "Item", "What is forecast: one series of weekly sales with a key of its own."),
+    Term("rank", "Rank", "An item's place by units sold; 1 is the largest seller."),
+    Term("history", "History", "An item's weeks from its first sale to the dataset's last whole week."),
+    Term(
+        "week",
+        "Week",
+        "It is called by its last day: Saturday, unless the dataset says otherwise. Only whole weeks count.",
+    ),
+    Term(
+        "demand_class",
+        "Demand class",
+        "What an item's weeks look like: smooth, erratic, intermittent or lumpy, by how often it sells (ADI) and how "
+        "much its sales vary (CV²).",
+    ),
+    Term("smooth", "Smooth", "Sells in most weeks, and about as much each time. The easiest to forecast."),
+    Term("erratic", "Erratic", "Sells in most weeks, now little, now much."),
+    Term("intermittent", "Intermittent", "Many weeks without a sale; where it sells, about as much each time."),
+    Term("lumpy", "Lumpy", "Many weeks without a sale; where it sells, now little, now much. The hardest to forecast."),
+    Term(
+        "adi",
+        "ADI",
+        f"Average demand interval: weeks per week with a sale. From {ADI_CUTOFF} on: intermittent or lumpy.",
+    ),
+    Term(
+        "cv2",
+        "CV²",
+        "How much the units of weeks with a sale vary: variance, divided by squared mean. "
+        f"From {CV2_CUTOFF} on: erratic or lumpy.",
+    ),
+    Term("missing", "Missing", "A week with promotional sales only, where these are left out. Models interpolate it."),
+    Term("ended", "Ended", f"Said of an item without a sale in the last {ENDED_AFTER_WEEKS} weeks."),
+    Term("returns", "Returns", "Units that came back. They are taken from the week's sales, unless they are left out."),
+)
+
+RUNS = (
+    Term("run", "Run", "Chosen items of a dataset, forecast by chosen models. It goes on when the browser is closed."),
+    Term("batch", "Batch", "Items that one process runs together, and that are tried again together."),
+    Term(
+        "stage",
+        "Stage",
+        "Where a batch is: submitted, obtaining sales, processing, saving; then completed, failed or cancelled.",
+    ),
+    Term("attempt", "Attempt", "One try at a batch, numbered from 1. A new one computes only what is missing."),
+    Term(
+        "supervisor",
+        "Supervisor",
+        "Hands batches to the processes that compute. It starts when there is work and ends when there is none.",
+    ),
+    Term("seed", "Seed", "A number that fixes a random sample: the same seed takes the same items again."),
+)
+
+GROUPS = {"Accuracy": ACCURACY, "Forecasts": FORECASTS, "Sales": DATA, "Runs": RUNS}
+
+MEANING = {term.key: term.meaning for terms in GROUPS.values() for term in terms}
+"""key -> the sentence."""
+
+
+def find_terms(wanted: str) -> dict[str, list[Term]]:
+    """The terms that have all words of `wanted` in name or meaning, by group; groups without one are left out."""
+    words = wanted.casefold().split()
+    found = {
+        group: [term for term in terms if all(word in f"{term.name} {term.meaning}".casefold() for word in words)]
+        for group, terms in GROUPS.items()
+    }
+    return {group: terms for group, terms in found.items() if terms}

@@ -1,0 +1,169 @@
+"""What the page Home shows: the next step, what runs now, the last runs, the datasets, whether all is well."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from fcst.services import health
+from fcst.ui import text
+from fcst.ui.glossary import MEANING
+from fcst.ui.ingests import load_buttons
+from fcst.ui.status import job_frame
+
+SHOWN_RUNS = 5
+SHOWN_DATASETS = 5
+STEPS = (
+    ("Load sales", "Files of sales become weekly sales of each item. The sample is ready in seconds."),
+    (
+        "Run",
+        "Choose items: every one is forecast week by week, with intervals, by the models that did best on its past.",
+    ),
+    ("Look", "See forecasts beside what was sold, how good they were in backtests, and take them away as CSV."),
+)
+
+
+@dataclass(frozen=True)
+class Step:
+    """The one thing to do next: which of the three steps it belongs to, and where its button leads."""
+
+    number: int
+    label: str = ""
+    icon: str = ""
+    page: str = ""
+    query: dict[str, str] | None = None
+
+
+def next_step(known: list[dict[str, Any]], found: list[dict[str, Any]]) -> Step:
+    """From all datasets and all runs, both the newest first."""
+    if not known:
+        return Step(1)
+    running = [job for job in found if not job["is_over"]]
+    if running:
+        job_id = running[0]["job_id"]
+        return Step(3, f"Watch run {job_id}", ":material/visibility:", "pages/runs.py", {"job": str(job_id)})
+    newest = known[0]
+    done = [job for job in found if job["n_completed"]]
+    if done and any(job["dataset_id"] == newest["dataset_id"] for job in found):
+        job_id = done[0]["job_id"]
+        label = f"See the forecasts of run {job_id}"
+        return Step(3, label, ":material/query_stats:", "pages/forecasts.py", {"job": str(job_id)})
+    before = [job for job in found if job["dataset"] == newest["name"]]
+    query = {"from": str(before[0]["job_id"])} if before else {"dataset": str(newest["dataset_id"])}
+    label = f"Forecast {text.plain(text.dataset_title(newest['name'], newest['version']))}"
+    return Step(2, label, ":material/play_circle:", "pages/new_run.py", query)
+
+
+def show_steps(step: Step, is_loading: bool) -> None:
+    """The way from nothing to a forecast, for who has none yet."""
+    st.write("fcst turns retail sales into weekly forecasts of every item, with intervals and measured accuracy.")
+    for number, (column, (name, what)) in enumerate(zip(st.columns(3), STEPS, strict=True), 1):
+        with column.container(border=True, height="stretch"):
+            sign = ":green[:material/check_circle:]" if number < step.number else f":material/counter_{number}:"
+            st.markdown(f"{sign} **{name}**")
+            st.caption(what)
+            if number == step.number == 1:
+                load_buttons(is_primary=True, is_loading=is_loading)
+            elif number == step.number:
+                step_button(step)
+
+
+def step_button(step: Step) -> None:
+    if st.button(step.label, type="primary", icon=step.icon, key="next_step"):
+        st.switch_page(step.page, query_params=step.query)
+
+
+def show_running(found: list[dict[str, Any]]) -> None:
+    """How far each open run is, and why it waits if it does."""
+    running = [job for job in found if not job["is_over"]]
+    for job in running[:SHOWN_RUNS]:
+        n_ended = job["n_completed"] + job["n_failed"] + job["n_cancelled"]
+        words = f"{text.job_title(job)}: {n_ended:,} of {text.count(job['n_items'], 'item')}"
+        if job["time_left_s"] is not None:
+            words += f", about {text.duration(job['time_left_s'])} left"
+        st.progress(n_ended / job["n_items"], text=text.plain(words))
+        if reason := health.why_waiting(job["job_id"]):
+            st.caption(text.plain(reason))
+    if len(running) > SHOWN_RUNS:
+        st.caption(f"{text.count(len(running) - SHOWN_RUNS, 'more run')} of {len(running):,} not shown here.")
+
+
+def show_runs(found: list[dict[str, Any]]) -> None:
+    """The last runs; a selection asks for its page."""
+    st.subheader("Last runs", anchor=False)
+    if not found:
+        st.caption("Nothing has been run yet.")
+        return
+    rows = found[:SHOWN_RUNS]
+    st.session_state["home_jobs"] = [job["job_id"] for job in rows]
+    st.dataframe(
+        job_frame(rows),
+        hide_index=True,
+        placeholder="",
+        key="home_runs",
+        on_select=_open_run,
+        selection_mode="single-cell",
+        column_config={
+            "Run": st.column_config.NumberColumn(width="small"),
+            "Done": st.column_config.ProgressColumn(format="percent", min_value=0, max_value=1),
+            "Items": st.column_config.NumberColumn(format="localized"),
+        },
+    )
+    all_of_them = f" The page Runs has all {found[0]['n_found']:,}." if len(found) > SHOWN_RUNS else ""
+    st.caption(f"Click a run to open it.{all_of_them}")
+
+
+def show_datasets(known: list[dict[str, Any]]) -> None:
+    """The datasets by their newest version; a selection asks for its page."""
+    st.subheader("Data", anchor=False)
+    if not known:
+        st.caption("No sales are loaded yet.")
+        return
+    newest: dict[str, dict[str, Any]] = {}
+    for row in known:  # the newest first
+        newest.setdefault(row["name"], row)
+    rows = list(newest.values())[:SHOWN_DATASETS]
+    st.session_state["home_datasets"] = [row["dataset_id"] for row in rows]
+    st.dataframe(
+        pd.DataFrame(
+            {
+                "Dataset": [text.dataset_title(row["name"], row["version"]) for row in rows],
+                "Items": [row["n_items"] for row in rows],
+                "Last week": [row["last_wk_end_dt"] for row in rows],
+            }
+        ),
+        hide_index=True,
+        key="home_data",
+        on_select=_open_dataset,
+        selection_mode="single-cell",
+        column_config={
+            "Items": st.column_config.NumberColumn(format="localized"),
+            "Last week": st.column_config.DateColumn(format="YYYY-MM-DD"),
+        },
+    )
+    all_of_them = f" The page Data has all {len(newest):,}." if len(newest) > SHOWN_DATASETS else ""
+    st.caption(f"Click a dataset to open it.{all_of_them}")
+
+
+def show_health() -> None:
+    """Database, supervisor and disk, in a line each; what to do where one is not well."""
+    st.subheader("Health", anchor=False)
+    for check in health.brief_checks():
+        sign = ":green[:material/check_circle:]" if check.is_ok else ":orange[:material/warning:]"
+        st.markdown(f"{sign} **{check.name.capitalize()}** · {text.plain(check.text)}", help=MEANING.get(check.name))
+        if check.hint:
+            st.caption(text.plain(check.hint))
+
+
+# A selection is a cell's place in the table as it was drawn.
+
+
+def _open_run() -> None:
+    for row, _ in st.session_state["home_runs"]["selection"]["cells"]:
+        st.session_state["opened"] = ("pages/runs.py", "job", st.session_state["home_jobs"][row])
+
+
+def _open_dataset() -> None:
+    for row, _ in st.session_state["home_data"]["selection"]["cells"]:
+        st.session_state["opened"] = ("pages/dataset.py", "dataset", st.session_state["home_datasets"][row])

@@ -1,0 +1,160 @@
+"""All runs: which of them are shown, what can be done with those, and word of the ones that end."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import streamlit as st
+
+from fcst.services import datasets, jobs
+from fcst.states import JobStatus
+from fcst.ui import text
+from fcst.ui.shell import action_errors, choose, choose_page, choose_some, number_in_url, search
+from fcst.ui.status import job_frame, status_column
+
+JOBS_A_PAGE = 50
+
+
+def choose_filter() -> jobs.Filter:
+    """The runs to be shown, by state, dataset and words; all of it stands in the URL."""
+    known = {str(row["dataset_id"]): row for row in datasets.list_datasets()}
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        words = search("Search", "q", placeholder="Name, note or run number", label_visibility="collapsed", width=280)
+        dataset = choose(
+            "Dataset",
+            ["", *known],
+            "dataset",
+            lambda key: text.dataset_title(known[key]["name"], known[key]["version"]) if key else "All datasets",
+            label_visibility="collapsed",
+            width=240,
+        )
+        statuses = choose_some("Status", list(JobStatus), "status")
+    return jobs.Filter(tuple(statuses), int(dataset) if dataset else None, words)
+
+
+def show_table(which: jobs.Filter) -> None:
+    """A page of the runs that the filter lets through."""
+    skip = ((number_in_url("page") or 1) - 1) * JOBS_A_PAGE
+    found = jobs.list_jobs(which, JOBS_A_PAGE, skip) or jobs.list_jobs(which, JOBS_A_PAGE)
+    tell_ends(found)
+    st.session_state["shown_jobs"] = [job["job_id"] for job in found]
+    if not found:
+        st.caption("No run is like that. Take something out of the filter.")
+        return
+    st.dataframe(
+        job_frame(found),
+        hide_index=True,
+        placeholder="",
+        key="jobs",
+        on_select=_open_selected,
+        selection_mode="single-row",
+        column_config={
+            "Run": st.column_config.NumberColumn(width="small", format="%d"),
+            "Status": status_column(),
+            "Items": st.column_config.NumberColumn(format="localized"),
+            "Done": st.column_config.ProgressColumn(format="percent", min_value=0, max_value=1),
+        },
+    )
+    choose_page(found[0]["n_found"], JOBS_A_PAGE)
+    st.caption(f"{text.count(found[0]['n_found'], 'run')}. Select one to open it.")
+
+
+def _open_selected() -> None:
+    """A selection is a row's place in the table as it was drawn; the runs drawn there may have moved since."""
+    for row in st.session_state["jobs"]["selection"]["rows"]:
+        st.query_params["job"] = str(st.session_state["shown_jobs"][row])
+
+
+@dataclass(frozen=True)
+class _Deed:
+    """Something that is done to many runs: what it is called, how many items of a run it touches, what it does."""
+
+    key: str
+    button: str
+    icon: str
+    count: Callable[[dict[str, Any]], int]
+    promise: str
+    nothing: str
+    do: Callable[[list[int]], int]
+    told: Callable[[int], str]
+
+
+_CANCEL = _Deed(
+    "cancel_all",
+    "Cancel these runs …",
+    ":material/stop_circle:",
+    jobs.n_to_cancel,
+    "{runs} will be cancelled, with {items} not done yet. What is finished stays.",
+    "None of these runs can be cancelled: they have ended, or are stopping.",
+    jobs.cancel_jobs,
+    lambda n: f"{text.count(n, 'run')} cancelled.",
+)
+_RETRY = _Deed(
+    "retry_all",
+    "Run what failed again …",
+    ":material/replay:",
+    jobs.n_to_retry,
+    "{items} of {runs} that failed or were cancelled will be run again. What is finished stays.",
+    "None of these runs has ended with failed or cancelled items.",
+    jobs.retry_jobs,
+    lambda n: f"{text.count(n, 'item')} run again.",
+)
+
+
+def show_deeds(which: jobs.Filter) -> None:
+    """What can be done with all runs that are shown, each after a question that says what it touches."""
+    if told := st.session_state.pop("told", ""):
+        st.toast(told)
+    with st.container(horizontal=True):
+        for deed in (_CANCEL, _RETRY):
+            if st.button(deed.button, key=deed.key, icon=deed.icon, type="tertiary"):
+                _ask(deed, which)
+
+
+@st.dialog("Are you sure?")
+def _ask(deed: _Deed, which: jobs.Filter) -> None:
+    if "told" in st.session_state:
+        st.rerun()  # it is done: the whole page, without this
+    counts = {job["job_id"]: n for job in jobs.list_jobs(which) if (n := deed.count(job))}
+    if not counts:
+        st.markdown(deed.nothing)
+        return
+    runs, items = text.count(len(counts), "run"), text.count(sum(counts.values()), "item")
+    st.markdown(deed.promise.format(runs=f"**{runs}**", items=f"**{items}**"))
+    st.button(
+        f"Yes, {deed.button.removesuffix(' …').lower()}",
+        key=f"{deed.key}_now",
+        type="primary",
+        on_click=_do,
+        args=(deed, list(counts)),
+    )
+
+
+def _do(deed: _Deed, job_ids: list[int]) -> None:
+    """To the runs that were counted, and not to others that came since."""
+    with action_errors():
+        st.session_state["told"] = deed.told(deed.do(job_ids))
+
+
+def tell_ends(found: list[dict[str, Any]]) -> None:
+    """A toast for each run that this visitor has seen open and that has ended since."""
+    seen: set[int] = st.session_state.setdefault("open_jobs", set())
+    for job in found:
+        if not job["is_over"]:
+            seen.add(job["job_id"])
+        elif job["job_id"] in seen:
+            seen.remove(job["job_id"])
+            is_well = job["status"] == JobStatus.COMPLETED and not job["n_failed"]
+            st.toast(
+                f"**{text.plain(text.job_title(job))}** is {job['status']}: "
+                f"{job['n_completed']:,} of {text.count(job['n_items'], 'item')} done.",
+                icon=":material/check_circle:" if is_well else ":material/error:",
+                duration="long",
+            )
+
+
+def tab_title(job: dict[str, Any]) -> str:
+    """What the browser's tab says of a run: how far it is, or how it ended."""
+    n_ended = job["n_completed"] + job["n_failed"] + job["n_cancelled"]
+    state = job["status"] if job["is_over"] else f"{n_ended / job['n_items']:.0%}"
+    return f"{state} · Run {job['job_id']}"

@@ -1,0 +1,56 @@
+"""Home: the next step, what runs now, the last runs, the datasets, whether all is well."""
+
+import streamlit as st
+
+from fcst.services import datasets, jobs
+from fcst.ui.home import next_step, show_datasets, show_health, show_running, show_runs, show_steps, step_button
+from fcst.ui.ingests import show_ingests
+from fcst.ui.shell import page_errors, show_page
+
+REFRESH_S = 1.0
+NEWEST = 50  # runs that are looked at
+
+
+def main() -> None:
+    open_selected()
+    st.title("Home", anchor=False)
+    known = datasets.list_datasets()
+    found = jobs.list_jobs(limit=NEWEST)
+    is_loading = show_ingests()
+    step = next_step(known, found)
+    if any(job["n_completed"] and job["is_over"] for job in found):
+        with st.container(horizontal=True):
+            step_button(step)
+            if step.number != 2 and st.button("New run", icon=":material/play_circle:"):
+                st.switch_page("pages/new_run.py")
+            if st.button("Load sales", icon=":material/upload_file:", key="load_own"):
+                st.switch_page("pages/load.py")
+    else:
+        show_steps(step, is_loading)
+    is_any_open = any(not job["is_over"] for job in found)
+
+    @st.fragment(run_every=REFRESH_S if is_any_open else None)  # an idle page leaves the database alone
+    def live() -> None:
+        with page_errors():
+            now = jobs.list_jobs(limit=NEWEST)
+            if "opened" in st.session_state or is_any_open and all(job["is_over"] for job in now):
+                st.rerun()
+            show_running(now)
+            show_runs(now)
+            left, right = st.columns(2, gap="large")
+            with left:
+                show_datasets(known)
+            with right:
+                show_health()
+
+    live()
+
+
+def open_selected() -> None:
+    """Goes where a click in a table asked to go."""
+    if "opened" in st.session_state:
+        page, name, value = st.session_state.pop("opened")
+        st.switch_page(page, query_params={name: str(value)})
+
+
+show_page(main)
