@@ -3,9 +3,10 @@
 import streamlit as st
 
 if __name__ != "__main__":
+    from fcst.ui.downloads import ROUTES
     from fcst.ui.server import lifespan
 
-    app = st.App(__file__, lifespan=lifespan)
+    app = st.App(__file__, lifespan=lifespan, routes=ROUTES)
 else:
     st.set_page_config(page_title="fcst", page_icon="📈", layout="wide")
     page = st.navigation(

@@ -16,7 +16,7 @@ from typing import Any
 
 from fcst import logs
 from fcst.errors import BadRows, FcstError, InputError
-from fcst.names import WEEKDAYS
+from fcst.names import EXPORT_FORMATS, WEEKDAYS
 from fcst.settings import limit_compute_threads, load_settings
 from fcst.specs import DECIMALS, DUPLICATES, RETURNS, ROLES, JobSpec, Mapping, parse_levels
 
@@ -140,7 +140,8 @@ def _parser() -> argparse.ArgumentParser:
     sub = command("export", _export, "write the forecasts of a run")
     sub.add_argument("job", type=int, metavar="JOB")
     sub.add_argument("-o", "--output", metavar="FILE", help="default: stdout, for csv")
-    sub.add_argument("--format", choices=("csv", "parquet"), help="default: as FILE ends, else csv")
+    sub.add_argument("--format", choices=EXPORT_FORMATS, help="default: as FILE ends, else csv")
+    sub.add_argument("--item", action="append", metavar="ID", help="only this item; may be given several times")
 
     sub = command("delete", _delete, "delete a dataset with all its runs and their forecasts")
     sub.add_argument("dataset", metavar="NAME")
@@ -405,18 +406,20 @@ def _number(value: Any) -> Any:
 
 
 def _export(args: argparse.Namespace) -> int:
-    from fcst.services import forecasts, jobs
+    from fcst.services import exports, jobs
 
-    file_format = args.format or ("parquet" if (args.output or "").endswith(".parquet") else "csv")
+    ending = Path(args.output or "").suffix[1:].lower()
+    file_format = args.format or (ending if ending in EXPORT_FORMATS else "csv")
     if args.output is None and file_format != "csv":
         raise InputError(f"A {file_format} file is not for the terminal.", "Name a file with -o FILE.")
     _prepare()
-    jobs.get_job(args.job)
+    job = jobs.get_job(args.job)
     if args.output is None:
-        forecasts.write_csv(args.job, sys.stdout.buffer)
+        exports.check_items(args.job, args.item or [])
+        exports.write_export(job, sys.stdout.buffer, file_format, args.item)
         sys.stdout.buffer.flush()
     else:
-        forecasts.export_job(args.job, Path(args.output), file_format)
+        exports.export_job(args.job, Path(args.output), file_format, args.item)
         _say(f"Wrote {args.output}.")
     return DONE
 

@@ -2,6 +2,9 @@
 
 WEEKLY_FILE = "wkly_sales_data.csv"
 
+EXPORT_FORMATS = ("csv", "parquet", "xlsx")
+"""What forecasts are given away as."""
+
 WEEKDAYS = ("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT")
 
 SEASON_LENGTH = 52

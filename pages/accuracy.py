@@ -11,6 +11,7 @@ from fcst.names import BENCHMARK, HOLDOUT_WEEKS
 from fcst.services import accuracy
 from fcst.ui import text
 from fcst.ui.accuracy import show_all_metrics, show_candidates, show_group, show_items, show_leaderboard, show_totals
+from fcst.ui.downloads import picture
 from fcst.ui.results import choose_run, find_runs
 from fcst.ui.shell import choose, show_page
 
@@ -47,12 +48,24 @@ def main() -> None:
             st.caption("Not kept by the version that made this run.")
         order = {name: number for number, name in enumerate(models)}
         chart = charts.horizon_chart(by_step.sort_values(["model", "step"], key=lambda c: c.map(order).fillna(c)))
-        st.plotly_chart(chart, width="stretch", key="by_horizon", alt="WAPE of each model by weeks ahead")
+        st.plotly_chart(
+            chart,
+            width="stretch",
+            key="by_horizon",
+            config=picture(job, "WAPE by weeks ahead"),
+            alt="WAPE of each model by weeks ahead",
+        )
     items = measured_items(job, model)
     with right:
         st.subheader("Over items", anchor=False)
         chart = charts.distribution_chart(items["wape"])
-        st.plotly_chart(chart, width="stretch", key="over_items", alt="How many items have which WAPE")
+        st.plotly_chart(
+            chart,
+            width="stretch",
+            key="over_items",
+            config=picture(job, f"WAPE over items {model}"),
+            alt="How many items have which WAPE",
+        )
     for key, label in (("family", "Family"), ("demand_class", "Demand class")):
         st.subheader(f"By {label.lower()}", anchor=False)
         frame = measured(job, key)

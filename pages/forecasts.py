@@ -1,6 +1,5 @@
 """Forecasts: the table of items, and beside it the chart of one, or of all that are shown together."""
 
-import io
 from typing import Any
 
 import pandas as pd
@@ -12,6 +11,7 @@ from fcst.services import accuracy, forecasts
 from fcst.states import Outcome
 from fcst.ui import text
 from fcst.ui.accuracy import show_provenance
+from fcst.ui.downloads import picture, show_downloads
 from fcst.ui.items import ALL_ITEMS, all_items, filter_items, show_items, show_steps
 from fcst.ui.results import choose_run, find_runs, show_notes, show_numbers, show_table
 from fcst.ui.shell import choose, choose_some, show_page, warn_of_unknown
@@ -80,13 +80,19 @@ def show_detail(job: dict[str, Any], model: str, items: pd.DataFrame, shown: pd.
         ),
         width="stretch",
         key="chart",
+        config=picture(job, f"forecast {model}", unique_id),
         alt="Units a week: history, forecast and its intervals",
     )
     show_notes(job, row, view)
     if row is not None and (provenance := accuracy.item_provenance(job["job_id"], unique_id)):
         show_provenance(provenance, model, job)
     show_table(view, job["spec"]["level"])
-    show_downloads(job, row)
+    with st.popover("Download", type="primary", icon=":material/download:"):
+        if row is not None:
+            show_downloads(job, [unique_id], "this item")
+        if len(shown) < len(items):
+            show_downloads(job, shown["unique_id"].tolist(), "the items shown")
+        show_downloads(job, None, "all items of this run")
 
 
 @st.cache_data(max_entries=30, show_spinner="Adding up the items …")
@@ -122,35 +128,6 @@ def show_title(job: dict[str, Any], row: pd.Series | None, view: forecasts.View,
         what + ("" if job["include_promo"] or not view.history["promo_units"].any() else ", without promotions"),
         anchor=False,
     )
-
-
-def show_downloads(job: dict[str, Any], row: pd.Series | None) -> None:
-    job_id = job["job_id"]
-    with st.container(horizontal=True):
-        if row is not None:
-            st.download_button(
-                "This item (CSV)",
-                lambda: csv_file(job_id, row["unique_id"]),
-                file_name=f"forecast_run{job_id}_item_{text.in_file_name(row['unique_id'])}.csv",
-                mime="text/csv",
-                icon=":material/download:",
-                on_click="ignore",
-            )
-        st.download_button(
-            "All items of this run (CSV)",
-            lambda: csv_file(job_id, None),
-            file_name=f"forecasts_run{job_id}.csv",
-            mime="text/csv",
-            icon=":material/download:",
-            on_click="ignore",
-            type="primary",
-        )
-
-
-def csv_file(job_id: int, unique_id: str | None) -> bytes:
-    out = io.BytesIO()
-    forecasts.write_csv(job_id, out, unique_id)
-    return out.getvalue()
 
 
 show_page(main)

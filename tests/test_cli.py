@@ -79,11 +79,14 @@ def test_the_whole_job_without_an_app(command_line: None, tmp_path: Path) -> Non
     assert fcst("metrics", job_id, "--by", "colour").returncode == 2
     rows = pd.read_csv(io.StringIO(fcst("export", job_id).stdout))
     assert len(rows) == 5 * 4 * 2 and set(rows["model"]) == {"Auto", "AutoETS"}
-    for file in ("out.csv", "out.parquet"):
+    for file in ("out.csv", "out.parquet", "out.xlsx"):
         assert fcst("export", job_id, "-o", str(tmp_path / file)).returncode == 0
     assert (tmp_path / "out.csv").read_text().splitlines()[0].startswith("unique_id,wk_end_dt,model,forecast,lo_80")
     typed = pd.read_parquet(tmp_path / "out.parquet")
     assert len(typed) == 40 and typed["is_fallback"].dtype == bool
+    pd.testing.assert_frame_equal(
+        pd.read_excel(tmp_path / "out.xlsx").drop(columns="wk_end_dt"), typed.drop(columns="wk_end_dt")
+    )
     for text in (fcst("status"), fcst("status", job_id), fcst("batches", job_id), fcst("datasets")):
         assert text.returncode == 0 and ("completed" in text.stdout or "mine" in text.stdout)
     assert fcst("cancel", job_id).returncode == 0

@@ -1,23 +1,17 @@
-"""What a user can do with results: look at one item or at the sum of all, take them away as a file."""
+"""What a user can do with results: look at one item or at the sum of all."""
 
-import contextlib
-import uuid
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import pandas as pd
 
-from fcst.errors import InputError
 from fcst.names import ENDED_AFTER_WEEKS, NEW_WITHIN_WEEKS
 from fcst.states import Outcome
-from fcst.store import accuracy, forecasts, jobs, sales
+from fcst.store import accuracy, forecasts, sales
 
 FLAGS = ("ended", "new", "fallback", "no forecast")
 """What is noteworthy of an item: no sale for half a year, half a year of weeks or less, a simpler model, or none."""
-
-EXPORT_FORMATS = ("csv", "parquet")
 
 USUAL_CORRELATION = 0.3
 """Of items' errors; chosen by backtest on several sets, where sums of 20 and of all items were covered best."""
@@ -111,37 +105,6 @@ def error_correlation(job_id: int, model: str) -> tuple[float, bool]:
     if measured is None:
         return USUAL_CORRELATION, False
     return (n_windows * min(max(measured, 0.0), 1.0) + USUAL_CORRELATION) / (n_windows + 1), True
-
-
-def write_csv(job_id: int, out: BinaryIO, unique_id: str | None = None) -> None:
-    """Streams a job's forecasts, or one item's, as CSV in the export form."""
-    forecasts.copy_export(job_id, tuple(jobs.get(job_id)["spec"]["level"]), out, unique_id)
-
-
-def export_job(job_id: int, path: Path, file_format: str) -> None:
-    """Writes a job's forecasts to a file; a file that is there already is replaced when the new one is whole.
-
-    Raises
-    ------
-    InputError
-        if the file cannot be written, or the format is unknown.
-    """
-    level = tuple(jobs.get(job_id)["spec"]["level"])
-    if file_format not in EXPORT_FORMATS:
-        raise InputError(f"There is no format {file_format!r}.", f"Choose among {', '.join(EXPORT_FORMATS)}.")
-    unfinished = path.with_name(f".{uuid.uuid4().hex}.part")
-    try:
-        if file_format == "csv":
-            with unfinished.open("wb") as out:
-                forecasts.copy_export(job_id, level, out)
-        else:
-            forecasts.read_export(job_id, level).to_parquet(unfinished, index=False)
-        unfinished.replace(path)
-    except OSError as exc:
-        raise InputError(f"{path} cannot be written: {exc.strerror}.", "Choose another place.") from exc
-    finally:
-        with contextlib.suppress(OSError):
-            unfinished.unlink()
 
 
 def _with_bounds(rows: pd.DataFrame, level: list[int]) -> pd.DataFrame:

@@ -13,7 +13,7 @@ import pandas as pd
 from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor
 
-from fcst.store.database import fetch_frame, transaction
+from fcst.store.database import fetch_all, fetch_frame, transaction
 from fcst.store.queries import query
 
 if TYPE_CHECKING:
@@ -50,29 +50,36 @@ def total_forecasts(job_id: int, model: str, unique_ids: list[str] | None, corre
     return fetch_frame("total_forecasts", job_id=job_id, model=model, unique_ids=unique_ids, correlation=correlation)
 
 
-def copy_export(job_id: int, level: tuple[int, ...], out: BinaryIO, unique_id: str | None = None) -> None:
+def unknown_items(job_id: int, unique_ids: list[str]) -> list[str]:
+    return [row["unique_id"] for row in fetch_all("unknown_job_items", job_id=job_id, unique_ids=unique_ids)]
+
+
+def copy_export(
+    job_id: int,
+    level: tuple[int, ...],
+    out: BinaryIO,
+    unique_ids: list[str] | None = None,
+    is_for_spreadsheets: bool = True,
+) -> None:
     """Streams the export form as CSV: `unique_id, wk_end_dt, model, forecast, lo_80, …, is_fallback, made_by`.
 
-    A key that a spreadsheet would take for a formula gets a quote in front. Units are rounded to 4 decimals.
+    Of all items, or of those named. Units are rounded to 4 decimals. For spreadsheets, a key that one would take for
+    a formula gets a quote in front.
     """
     with transaction() as cur:
-        select = _export_select(level, is_for_spreadsheets=True).as_string(cur)
-        statement = cur.mogrify(select, {"job_id": job_id, "unique_id": unique_id}).decode()
+        select = _export_select(level, is_for_spreadsheets).as_string(cur)
+        statement = cur.mogrify(select, {"job_id": job_id, "unique_ids": unique_ids}).decode()
         cur.copy_expert(f"COPY ({statement}) TO STDOUT (FORMAT csv, HEADER)", out)
 
 
-def read_export(job_id: int, level: tuple[int, ...]) -> pd.DataFrame:
-    """The export form as a frame, for typed files."""
-    frame = fetch_frame(_export_select(level, is_for_spreadsheets=False), job_id=job_id, unique_id=None)
-    return frame.assign(is_fallback=frame["is_fallback"] == "true")
-
-
-_SAFE_KEY = r"CASE WHEN f.unique_id ~ '^[=+@\t\r-]' THEN '''' || f.unique_id ELSE f.unique_id END"
+# As OWASP lists them: the full-width signs too, which East Asian spreadsheets take for the others.
+_SAFE_KEY = r"CASE WHEN f.unique_id ~ '^[=+@\t\r\n＝＋－＠-]' THEN '''' || f.unique_id ELSE f.unique_id END"
 
 
 def _export_select(level: tuple[int, ...], is_for_spreadsheets: bool) -> sql.Composed:
     def rounded(value: sql.Composable, name: str) -> sql.Composed:
-        return sql.SQL("round({}::numeric, 4)::float8 AS {}").format(value, sql.Identifier(name))
+        # numeric, which rounds too, would take twice as long as all the rest
+        return sql.SQL("round({} * 10000) / 10000 AS {}").format(value, sql.Identifier(name))
 
     bounds = [
         rounded(sql.SQL("f.{}[{}]").format(sql.Identifier(side), sql.Literal(i)), f"{side}_{percent}")

@@ -9,7 +9,7 @@ import pytest
 
 from fcst.engine import task
 from fcst.errors import StaleState
-from fcst.services import forecasts, jobs
+from fcst.services import exports, forecasts, jobs
 from fcst.specs import JobSpec
 from fcst.store import batches
 
@@ -23,7 +23,7 @@ def run_all(job_id: int) -> None:
 
 def exported(job_id: int) -> pd.DataFrame:
     out = io.BytesIO()
-    forecasts.write_csv(job_id, out)
+    exports.write_export(jobs.get_job(job_id), out, "csv")
     return pd.read_csv(io.BytesIO(out.getvalue()), dtype={"unique_id": str})
 
 

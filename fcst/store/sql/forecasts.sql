@@ -77,9 +77,14 @@ SELECT s.wk_end_dt, s.forecast, s.n_items, s.n_fallback, s.made_by,
 FROM sums s ORDER BY s.wk_end_dt;
 
 -- export_forecasts
--- The export form of a job's completed items, or of one item. The program fills in the key and the numbers.
+-- The export form of a job's completed items, or of some of them. The program fills in the key and the numbers.
 SELECT {key} AS unique_id, f.wk_end_dt, f.model, {numbers}, f.is_fallback::text, f.made_by
 FROM fcst_app.forecasts f
 JOIN fcst_app.job_items i ON i.job_id = f.job_id AND i.unique_id = f.unique_id AND i.outcome = 'completed'
-WHERE f.job_id = %(job_id)s AND (f.unique_id = %(unique_id)s OR %(unique_id)s::text IS NULL)
+WHERE f.job_id = %(job_id)s AND (f.unique_id = ANY (%(unique_ids)s::text[]) OR %(unique_ids)s::text[] IS NULL)
 ORDER BY i.sales_rank, f.model, f.wk_end_dt;
+
+-- unknown_job_items
+-- Those of some keys that are no items of a job.
+SELECT k.unique_id FROM unnest(%(unique_ids)s::text[]) k (unique_id)
+WHERE NOT EXISTS (SELECT 1 FROM fcst_app.job_items i WHERE i.job_id = %(job_id)s AND i.unique_id = k.unique_id);

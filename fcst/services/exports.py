@@ -1,0 +1,181 @@
+"""Results as files: CSV, Parquet, Excel; of a whole run, or of some of its items.
+
+All of them are made from one stream of CSV out of the database, by way of the disk: memory stays flat however many
+rows there are, and a reader who is slow holds no connection.
+"""
+
+import contextlib
+import tempfile
+import uuid
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import pandas as pd
+
+from fcst.errors import InputError
+from fcst.names import EXPORT_FORMATS
+from fcst.services import jobs
+from fcst.services.workbook import MAX_ROWS, write_workbook
+from fcst.settings import load_settings
+from fcst.store import accuracy, forecasts
+
+BLOCK_BYTES = 2 << 20
+"""Of CSV; each block becomes a row group of a Parquet file, of some 25,000 rows."""
+
+
+def count_rows(job: dict[str, Any], unique_ids: list[str] | None = None) -> int:
+    """Rows of a file of all completed items of a run, or of some items if they have completed."""
+    n_items = job["n_completed"] if unique_ids is None else min(len(unique_ids), job["n_completed"])
+    return int(n_items * len(job["spec"]["models"]) * job["spec"]["h"])
+
+
+def check_items(job_id: int, unique_ids: list[str]) -> None:
+    """
+    Raises
+    ------
+    InputError
+        that names those that the run has not.
+    """
+    # No text in Postgres has a zero byte.
+    unknown = [key for key in unique_ids if "\0" in key] or forecasts.unknown_items(job_id, unique_ids)
+    if unknown:
+        shown = ", ".join(unknown[:10]) + (f" and {len(unknown) - 10:,} more" if len(unknown) > 10 else "")
+        raise InputError(f"Run {job_id} has no item {shown}.", "Keys must match to the letter.")
+
+
+def write_export(job: dict[str, Any], out: BinaryIO, file_format: str, unique_ids: list[str] | None = None) -> None:
+    """Writes the forecasts of a run, or of some of its items, the largest sellers first.
+
+    Parameters
+    ----------
+    out
+        for Excel and Parquet a file on the disk, for CSV any stream.
+
+    Raises
+    ------
+    InputError
+        if the format is unknown, or Excel has not so many rows.
+    """
+    job_id, level = job["job_id"], tuple(job["spec"]["level"])
+    if file_format == "csv":
+        forecasts.copy_export(job_id, level, out, unique_ids)
+        return
+    if file_format not in EXPORT_FORMATS:
+        raise InputError(f"There is no format {file_format!r}.", f"Choose among {', '.join(EXPORT_FORMATS)}.")
+    measured = []
+    if file_format == "xlsx":
+        _check_rows(count_rows(job, unique_ids), "forecasts")
+        measured = _measured(job, unique_ids)
+        _check_rows(sum(map(len, measured)), "accuracies")
+    with scratch_file() as rows:
+        forecasts.copy_export(job_id, level, rows, unique_ids, is_for_spreadsheets=False)
+        rows.seek(0)
+        if file_format == "parquet":
+            _write_parquet(rows, level, out)
+        else:
+            write_workbook(out, rows, measured, describe(job, unique_ids))
+
+
+def export_job(job_id: int, path: Path, file_format: str, unique_ids: list[str] | None = None) -> None:
+    """Writes `write_export` to a path; a file that is there already is replaced when the new one is whole.
+
+    Raises
+    ------
+    InputError
+        if the file cannot be written, there is no such item or format, or Excel has not so many rows.
+    """
+    job = jobs.get_job(job_id)
+    check_items(job_id, unique_ids or [])
+    unfinished = path.with_name(f".{uuid.uuid4().hex}.part")
+    try:
+        with unfinished.open("wb") as out:
+            write_export(job, out, file_format, unique_ids)
+        unfinished.replace(path)
+    except OSError as exc:
+        raise InputError(f"{path} cannot be written: {exc.strerror}.", "Choose another place.") from exc
+    finally:
+        with contextlib.suppress(OSError):
+            unfinished.unlink()
+
+
+def scratch_file() -> BinaryIO:
+    """A file without a name in fcst's own folder: its room is free again when it is closed, or this process is gone."""
+    folder = load_settings().home
+    folder.mkdir(parents=True, exist_ok=True)
+    return tempfile.TemporaryFile(dir=folder)
+
+
+def describe(job: dict[str, Any], unique_ids: list[str] | None) -> dict[str, Any]:
+    """What a file is: the run, its data and its spec, in words and numbers."""
+    spec = job["spec"]
+    return {
+        "Run": job["job_id"],
+        "Name": job["name"],
+        "Note": job["note"],
+        "Status": job["status"],
+        "Items in this file": "all that completed" if unique_ids is None else f"{len(unique_ids):,} chosen",
+        "Items of the run": job["n_items"],
+        "… completed": job["n_completed"],
+        "… failed": job["n_failed"],
+        "… cancelled": job["n_cancelled"],
+        "Dataset": job["dataset"],
+        "Dataset version": job["dataset_version"],
+        "Last week of sales, ends": job["last_wk_end_dt"],
+        "Promotional sales": "kept" if job["include_promo"] else "left out, where the data have a flag for them",
+        "Models": ", ".join(spec["models"]),
+        "Weeks ahead": spec["h"],
+        "Interval levels, percent": ", ".join(map(str, spec["level"])),
+        "Backtest windows of 13 weeks": spec["n_windows"],
+        "Submitted, UTC": f"{job['submitted_at']:%Y-%m-%d %H:%M:%S}",
+        "Finished, UTC": f"{job['finished_at']:%Y-%m-%d %H:%M:%S}" if job["finished_at"] else "",
+        "Units": "forecast, lo and hi in units a week; WAPE, bias, sMAPE, CRPS, coverage and value added as fractions; "
+        "widths in units",
+        "Empty cells of accuracy": "not defined, or not measured",
+    }
+
+
+def _check_rows(n_rows: int, what: str) -> None:
+    if n_rows > MAX_ROWS:
+        raise InputError(
+            f"An Excel sheet holds {MAX_ROWS:,} rows below its header, and these {what} have {n_rows:,}.",
+            "Take CSV or Parquet, or fewer items.",
+        )
+
+
+def _measured(job: dict[str, Any], unique_ids: list[str] | None) -> list[pd.DataFrame]:
+    """The accuracy of each model over the whole run, without a key, and that of each item."""
+    items = accuracy.by_key(job["job_id"], "item", tuple(job["spec"]["level"]), unique_ids)
+    total = accuracy.by_key(job["job_id"], "model", tuple(job["spec"]["level"])).assign(key=None)
+    head = ["of", "unique_id", "model"]
+    named = [
+        frame.rename(columns={"key": "unique_id"}).assign(of=of)
+        for of, frame in (("whole run", total), ("item", items))
+    ]
+    return [frame[[*head, *frame.columns.difference(head, sort=False)]] for frame in named]
+
+
+def _write_parquet(rows: BinaryIO, level: tuple[int, ...], out: BinaryIO) -> None:
+    import pyarrow as pa  # here: the command line does without it
+    from pyarrow import csv, parquet
+
+    bounds = [(f"{side}_{percent}", pa.float64()) for percent in level for side in ("lo", "hi")]
+    schema = pa.schema(
+        [
+            ("unique_id", pa.string()),
+            ("wk_end_dt", pa.date32()),
+            ("model", pa.string()),
+            ("forecast", pa.float64()),
+            *bounds,
+            ("is_fallback", pa.bool_()),
+            ("made_by", pa.string()),
+        ]
+    )
+    blocks = csv.open_csv(
+        rows,
+        read_options=csv.ReadOptions(block_size=BLOCK_BYTES, use_threads=False),
+        parse_options=csv.ParseOptions(newlines_in_values=True),
+        convert_options=csv.ConvertOptions(column_types=schema),
+    )
+    with parquet.ParquetWriter(out, schema) as writer:
+        for block in blocks:
+            writer.write_batch(block)

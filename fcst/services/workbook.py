@@ -1,0 +1,98 @@
+"""A run as an Excel workbook: three sheets with frozen headers and typed cells, none of them a formula."""
+
+import csv
+import io
+from collections.abc import Iterable
+from datetime import date
+from itertools import chain
+from typing import Any, BinaryIO
+
+import pandas as pd
+import xlsxwriter
+from xlsxwriter.format import Format
+from xlsxwriter.worksheet import Worksheet
+
+from fcst.settings import load_settings
+
+MAX_ROWS = 1_048_575
+"""Of a sheet, below its header."""
+
+MAX_TEXT = 32_767  # characters of a cell
+
+_FRACTIONS = ("wape", "bias", "smape", "scaled_crps", "coverage", "fva")
+
+
+def write_workbook(out: BinaryIO, rows: BinaryIO, measured: list[pd.DataFrame], run: dict[str, Any]) -> None:
+    """Writes the sheets *Forecasts*, *Accuracy* and *Run*.
+
+    Parameters
+    ----------
+    rows
+        forecasts in the export form, as CSV with a header; it is closed.
+    measured
+        accuracy, in frames of the same columns; an undefined number is None or NaN.
+    run
+        what stands on the sheet of the run, by name.
+    """
+    # rows go to the disk as they come, into a folder that this process may fill
+    options = {"constant_memory": True, "tmpdir": str(load_settings().home)}
+    with (
+        io.TextIOWrapper(rows, encoding="utf-8", newline="") as lines,
+        xlsxwriter.Workbook(out, options) as book,
+    ):
+        styles = {
+            "header": book.add_format({"bold": True}),
+            "week": book.add_format({"num_format": "yyyy-mm-dd"}),
+            "units": book.add_format({"num_format": "#,##0.00"}),
+            "fraction": book.add_format({"num_format": "0.00%"}),
+        }
+        records = csv.reader(lines)
+        header = next(records)
+        _write_forecasts(
+            _add_sheet(book, "Forecasts", header, [22, 12, 20, *[12] * (len(header) - 5), 11, 22], styles["header"]),
+            records,
+            styles,
+        )
+        names = list(measured[0])
+        accuracies = _add_sheet(book, "Accuracy", names, [11, 22, 20, *[14] * (len(names) - 3)], styles["header"])
+        formats = [styles["fraction"] if name.startswith(_FRACTIONS) else None for name in names]
+        cells = chain.from_iterable(frame.itertuples(index=False, name=None) for frame in measured)
+        for number, values in enumerate(cells, 1):
+            for column, value in enumerate(values):
+                _write(accuracies, number, column, value, formats[column])
+        facts = _add_sheet(book, "Run", ["What", "Value"], [30, 90], styles["header"])
+        for number, (name, value) in enumerate(run.items(), 1):
+            facts.write_string(number, 0, name)
+            _write(facts, number, 1, value, styles["week"] if isinstance(value, date) else None)
+
+
+def _add_sheet(book: xlsxwriter.Workbook, name: str, header: list[str], widths: list[int], bold: Format) -> Worksheet:
+    sheet = book.add_worksheet(name)
+    sheet.freeze_panes(1, 0)
+    for column, (title, width) in enumerate(zip(header, widths, strict=True)):
+        sheet.set_column(column, column, width)
+        sheet.write_string(0, column, title, bold)
+    return sheet
+
+
+def _write_forecasts(sheet: Worksheet, rows: Iterable[list[str]], styles: dict[str, Format]) -> None:
+    for number, (key, week, model, *units, is_fallback, made_by) in enumerate(rows, 1):
+        sheet.write_string(number, 0, key[:MAX_TEXT])
+        sheet.write_datetime(number, 1, date.fromisoformat(week), styles["week"])
+        sheet.write_string(number, 2, model)
+        for column, value in enumerate(units, 3):
+            sheet.write_number(number, column, float(value), styles["units"])
+        sheet.write_boolean(number, 3 + len(units), is_fallback == "true")
+        sheet.write_string(number, 4 + len(units), made_by)
+
+
+def _write(sheet: Worksheet, row: int, column: int, value: Any, style: Format | None) -> None:
+    """A cell of the type of its value; none where it is not defined. Text is text, whatever it begins with."""
+    if value is None or value != value:
+        return
+    if isinstance(value, str):
+        sheet.write_string(row, column, value[:MAX_TEXT])
+    elif isinstance(value, date):
+        sheet.write_datetime(row, column, value, style)
+    else:
+        sheet.write_number(row, column, float(value), style)

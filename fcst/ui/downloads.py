@@ -1,0 +1,180 @@
+"""Files to take away: the row of links on a page, the route of the server behind them, pictures of charts.
+
+A file goes from the database to the disk to the browser: nothing of it passes through a session's memory.
+"""
+
+import hashlib
+import logging
+import threading
+import uuid
+from collections import OrderedDict
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any, BinaryIO
+from urllib.parse import quote, urlencode
+
+import anyio
+import streamlit as st
+from starlette.datastructures import QueryParams
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from fcst.errors import DatabaseAway, FcstError, InputError
+from fcst.names import EXPORT_FORMATS
+from fcst.services import exports, jobs
+from fcst.services.workbook import MAX_ROWS
+from fcst.ui import text
+
+MEDIA_TYPES = {
+    "csv": "text/csv; charset=utf-8",
+    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    "parquet": "application/vnd.apache.parquet",
+}
+LABELS = {"csv": "CSV", "xlsx": "Excel", "parquet": "Parquet"}
+CHUNK_BYTES = 1 << 18
+MAX_QUERY = 1_500  # characters of keys in a link; more of them are known to the server by the link's `set`
+MAX_SETS = 100
+
+log = logging.getLogger(__name__)
+_sets: OrderedDict[str, list[str]] = OrderedDict()
+_sets_lock = threading.Lock()
+_at_once = anyio.CapacityLimiter(2)  # files being made; the others wait, so that pages keep their connections
+
+
+def show_downloads(job: dict[str, Any], unique_ids: list[str] | None, what: str) -> None:
+    """Links to the forecasts of some items, or of the whole run, as CSV, Excel and Parquet.
+
+    Parameters
+    ----------
+    unique_ids
+        items of the run; None for all of them.
+    what
+        what they are, in words: `this item`.
+    """
+    n_rows = exports.count_rows(job, unique_ids)
+    with st.container(horizontal=True, vertical_alignment="center", key=f"downloads_{text.in_file_name(what)}"):
+        st.markdown(f"Download {text.plain(what)}, {text.count(n_rows, 'row')}:", width="content")
+        for file_format, label in LABELS.items():
+            is_too_long = file_format == "xlsx" and n_rows > MAX_ROWS
+            st.link_button(
+                label,
+                link(job["job_id"], file_format, unique_ids),
+                icon=":material/download:",
+                disabled=is_too_long or n_rows == 0,
+                help=f"An Excel sheet holds {MAX_ROWS:,} rows: take CSV or Parquet." if is_too_long else None,
+            )
+
+
+def link(job_id: int, file_format: str, unique_ids: list[str] | None) -> str:
+    """The address of a file on this server; of many items, for as long as the server runs."""
+    path = f"/downloads/{job_id}/forecasts.{file_format}"
+    if unique_ids is None:
+        return path
+    query = urlencode([("item", key) for key in unique_ids])
+    return f"{path}?{query if query and len(query) <= MAX_QUERY else f'set={_remember(unique_ids)}'}"
+
+
+def file_name(job: dict[str, Any], file_format: str, unique_ids: list[str] | None) -> str:
+    """Says what a file is: `run12_sample_forecasts_all-items_2017-08-19_2017-11-11.csv`."""
+    first = job["last_wk_end_dt"] + timedelta(weeks=1)
+    last = job["last_wk_end_dt"] + timedelta(weeks=job["spec"]["h"])
+    return f"{_run(job)}_forecasts_{_items(unique_ids)}_{first}_{last}.{file_format}"
+
+
+def picture(job: dict[str, Any], what: str, unique_id: str | None = None) -> dict[str, Any]:
+    """The `config` of a chart whose camera button makes a PNG with a name that says what it is, fit for a slide."""
+    parts = [_run(job), *([_items([unique_id])] if unique_id else []), text.in_file_name(what)]
+    options = {"format": "png", "filename": "_".join(parts), "width": 1200, "height": 600, "scale": 2}
+    return {"toImageButtonOptions": options, "displaylogo": False}
+
+
+def _run(job: dict[str, Any]) -> str:
+    return f"run{job['job_id']}_{text.in_file_name(job['dataset'])}"
+
+
+def _items(unique_ids: list[str] | None) -> str:
+    if unique_ids is None:
+        return "all-items"
+    return f"item-{text.in_file_name(unique_ids[0])}" if len(unique_ids) == 1 else f"{len(unique_ids)}-items"
+
+
+def _remember(unique_ids: list[str]) -> str:
+    """A name for a set of items, the same for the same set; so many of the latest are kept."""
+    name = hashlib.sha256("\0".join(unique_ids).encode()).hexdigest()[:32]
+    with _sets_lock:
+        _sets[name] = unique_ids
+        _sets.move_to_end(name)
+        while len(_sets) > MAX_SETS:
+            _sets.popitem(last=False)
+    return name
+
+
+def _chosen(query: QueryParams) -> list[str] | None:
+    if "set" not in query:
+        return list(dict.fromkeys(query.getlist("item"))) or None
+    with _sets_lock:
+        found = _sets.get(query["set"])
+    if found is None:
+        raise InputError("This link has expired.", "Reload the page that it is on, and follow it again.")
+    return found
+
+
+async def _download(request: Request) -> Response:
+    async with _at_once:
+        if await request.is_disconnected():  # while it waited
+            return Response(status_code=499)
+        return await anyio.to_thread.run_sync(_respond, request)
+
+
+def _respond(request: Request) -> Response:
+    """The file, whole on the disk before its first byte is sent; or in words why there is none."""
+    job_id, file_format = request.path_params["job_id"], request.path_params["file_format"]
+    try:
+        if file_format not in EXPORT_FORMATS:
+            raise InputError(f"There is no format {file_format!r}.", f"Choose among {', '.join(EXPORT_FORMATS)}.")
+        job, unique_ids = jobs.get_job(job_id), _chosen(request.query_params)
+        exports.check_items(job_id, unique_ids or [])
+    except InputError as exc:
+        return _said(404, str(exc))
+    except Exception as exc:  # noqa: BLE001  told in words, as below
+        return _failed(exc)
+    headers = {
+        "Content-Disposition": f"attachment; filename*=UTF-8''{quote(file_name(job, file_format, unique_ids))}",
+        "X-Content-Type-Options": "nosniff",
+        "Cache-Control": "no-store",
+    }
+    if request.method == "HEAD":
+        return Response(headers=headers, media_type=MEDIA_TYPES[file_format])
+    out = exports.scratch_file()
+    try:
+        exports.write_export(job, out, file_format, unique_ids)
+        headers["Content-Length"] = str(out.tell())
+        out.seek(0)
+    except Exception as exc:  # noqa: BLE001  whatever it is, a browser is told in words and the log has it
+        out.close()
+        return _said(400, str(exc)) if isinstance(exc, InputError) else _failed(exc)
+    return StreamingResponse(_chunks(out), headers=headers, media_type=MEDIA_TYPES[file_format])
+
+
+def _failed(exc: Exception) -> Response:
+    if isinstance(exc, DatabaseAway):
+        return _said(503, "The database is unreachable. Try again in a moment.")
+    reference = uuid.uuid4().hex[:8]
+    log.error("download error %s", reference, exc_info=exc)
+    known = isinstance(exc, FcstError)
+    why = str(exc) if known else f"The server's log tells why, under reference {reference}."
+    return _said(500, f"This file could not be made. {why}")
+
+
+def _said(status: int, words: str) -> Response:
+    return PlainTextResponse(words, status, {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"})
+
+
+def _chunks(file: BinaryIO) -> Iterator[bytes]:
+    with file:
+        while chunk := file.read(CHUNK_BYTES):
+            yield chunk
+
+
+ROUTES = [Route("/downloads/{job_id:int}/forecasts.{file_format}", _download)]

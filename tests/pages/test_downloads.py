@@ -1,0 +1,66 @@
+"""The row of downloads on a page, by Streamlit's own tester: what is offered, and when it is not."""
+
+from collections.abc import Callable
+
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+from fcst.services import jobs
+from fcst.settings import PROJECT
+from fcst.ui import downloads
+from tests.services.test_accuracy import run
+
+
+@pytest.fixture
+def job(load_dataset: Callable[..., dict]) -> dict:
+    return run(load_dataset(name="s"), 4, models=("SeasonalNaive", "Naive"), n_windows=0)
+
+
+def shown(job: dict, unique_ids: list[str] | None, what: str) -> AppTest:
+    def page(job: dict, unique_ids: list[str] | None, what: str) -> None:
+        from fcst.ui.downloads import show_downloads
+
+        show_downloads(job, unique_ids, what)
+
+    at = AppTest.from_function(page, args=(job, unique_ids, what)).run()
+    assert not at.exception
+    return at
+
+
+def test_whole_run_is_offered_in_each_format_with_its_number_of_rows(job: dict) -> None:
+    at = shown(job, None, "all *items*")
+    assert at.markdown[0].value == r"Download all \*items\*, 32 rows:"
+    links = [element.proto for element in at.get("link_button")]
+    assert [(link.label, link.url, link.disabled) for link in links] == [
+        ("CSV", f"/downloads/{job['job_id']}/forecasts.csv", False),
+        ("Excel", f"/downloads/{job['job_id']}/forecasts.xlsx", False),
+        ("Parquet", f"/downloads/{job['job_id']}/forecasts.parquet", False),
+    ]
+
+
+def test_some_items_are_named_in_the_link(job: dict) -> None:
+    links = shown(job, ['a/b "c"&d', "item3"], "these").get("link_button")
+    assert links[0].proto.url.endswith("/forecasts.csv?item=a%2Fb+%22c%22%26d&item=item3")
+
+
+def test_excel_is_not_offered_beyond_its_rows_and_nothing_before_there_is_a_row(job: dict) -> None:
+    many = [element.proto for element in shown(job | {"n_completed": 10**6}, None, "all").get("link_button")]
+    assert [link.disabled for link in many] == [False, True, False] and "1,048,575 rows" in many[1].help
+    none = [element.proto for element in shown(job | {"n_completed": 0}, None, "all").get("link_button")]
+    assert all(link.disabled for link in none)
+
+
+def test_forecasts_page_offers_the_item_and_the_run(job: dict) -> None:
+    st.cache_data.clear()
+    st.cache_resource.clear()
+    at = AppTest.from_file(str(PROJECT / "pages" / "forecasts.py"), default_timeout=30)
+    at.query_params["item"] = "item3"
+    urls = [element.proto.url for element in at.run().get("link_button")]
+    assert f"/downloads/{job['job_id']}/forecasts.csv" in urls
+    assert f"/downloads/{job['job_id']}/forecasts.csv?item=item3" in urls
+
+
+def test_picture_has_a_name_without_what_a_file_system_refuses(job: dict) -> None:
+    options = downloads.picture(jobs.get_job(job["job_id"]), "forecast Auto", "a/b:c")["toImageButtonOptions"]
+    assert options["filename"] == f"run{job['job_id']}_s_item-a-b-c_forecast-Auto" and options["format"] == "png"

@@ -1,0 +1,307 @@
+"""Files of forecasts, opened by the libraries that people open them with, against the rows of the database."""
+
+import io
+import re
+import threading
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import openpyxl
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+import uvicorn
+from starlette.applications import Starlette
+
+from fcst.cli import main
+from fcst.errors import InputError
+from fcst.services import exports, jobs
+from fcst.store import accuracy
+from fcst.store.database import transaction
+from fcst.ui import downloads
+from tests.services.test_accuracy import run
+
+NASTY = ["=cmd|'/c calc'!A1", "+1", "-2+3", "@SUM(A1)", "\tx", "\rx", "\nx", "＝1+1", 'a/b "c"', "_x000D_", "a\x01b"]
+NASTY += ["NA", "null", "00042", "<b>&amp;", " x ", "Käse", "1e5", "true", "a,b;c"]
+QUOTED = set(NASTY[:8])
+
+
+@pytest.fixture
+def job(load_dataset: Callable[..., dict]) -> dict:
+    return run(load_dataset(name="a/b ü"), 4, models=("SeasonalNaive", "Naive"), n_windows=1)
+
+
+@pytest.fixture
+def nasty(load_dataset: Callable[..., dict]) -> dict:
+    """A run whose items have been given keys that harm or confuse those who open files."""
+    job = run(load_dataset(n_items=len(NASTY)), len(NASTY), models=("SeasonalNaive",), n_windows=1, h=1)
+    with transaction() as cur:
+        for table in ("items", "job_items", "forecasts", "metrics"):
+            for number, key in enumerate(NASTY, 1):
+                cur.execute(
+                    f"UPDATE fcst_app.{table} SET unique_id = %(key)s WHERE unique_id = %(old)s",
+                    {"key": key, "old": f"item{number}"},
+                )
+        cur.execute("UPDATE fcst_app.jobs SET name = '=1+1', note = '@x'")
+    return jobs.get_job(job["job_id"])
+
+
+def in_database(job: dict, unique_ids: list[str] | None = None) -> pd.DataFrame:
+    with transaction() as cur:
+        cur.execute(
+            """SELECT f.unique_id, wk_end_dt, model, forecast, lo[1] AS lo_80, hi[1] AS hi_80, lo[2] AS lo_95,
+                      hi[2] AS hi_95, is_fallback, made_by
+               FROM fcst_app.forecasts f JOIN fcst_app.job_items i USING (job_id, unique_id)
+               WHERE job_id = %(job_id)s ORDER BY i.sales_rank, model, wk_end_dt""",
+            job,
+        )
+        frame = pd.DataFrame(cur.fetchall())
+    if unique_ids is not None:
+        frame = frame[frame["unique_id"].isin(unique_ids)].reset_index(drop=True)
+    return frame.assign(wk_end_dt=pd.to_datetime(frame["wk_end_dt"]))
+
+
+def written(job: dict, file_format: str, unique_ids: list[str] | None = None) -> io.BytesIO:
+    out = io.BytesIO()
+    exports.write_export(job, out, file_format, unique_ids)
+    out.seek(0)
+    return out
+
+
+def read_csv(file: io.BytesIO) -> pd.DataFrame:
+    text = io.TextIOWrapper(file, encoding="utf-8", newline="")
+    texts = {"unique_id": str, "model": str, "made_by": str}
+    # Python's engine: pandas' own takes a carriage return within quotes for an end of line
+    return pd.read_csv(text, dtype=texts, parse_dates=["wk_end_dt"], keep_default_na=False, engine="python")
+
+
+def read_parquet(file: io.BytesIO) -> pd.DataFrame:
+    frame = pq.read_table(file).to_pandas()
+    return frame.assign(wk_end_dt=pd.to_datetime(frame["wk_end_dt"]))
+
+
+def unescaped(value: str) -> str:
+    return re.sub("_x([0-9A-F]{4})_", lambda found: chr(int(found[1], 16)), value)
+
+
+def read_xlsx(file: io.BytesIO) -> pd.DataFrame:
+    head, *rows = openpyxl.load_workbook(file)["Forecasts"].iter_rows(values_only=True)
+    frame = pd.DataFrame(rows, columns=head)
+    return frame.assign(wk_end_dt=pd.to_datetime(frame["wk_end_dt"]), unique_id=frame["unique_id"].map(unescaped))
+
+
+READERS = {"csv": read_csv, "parquet": read_parquet, "xlsx": read_xlsx}
+EVERY_FORMAT = pytest.mark.parametrize("file_format", READERS)
+
+
+@EVERY_FORMAT
+@pytest.mark.parametrize("unique_ids", [None, ["item3"], ["item4", "item6"]])
+def test_file_holds_what_the_database_does(job: dict, file_format: str, unique_ids: list[str] | None) -> None:
+    found = READERS[file_format](written(job, file_format, unique_ids))
+    wanted = in_database(job, unique_ids)
+    assert len(found) == exports.count_rows(job, unique_ids) == 8 * len(unique_ids or "1234")
+    pd.testing.assert_frame_equal(found, wanted, check_exact=False, rtol=0, atol=5.1e-5, check_dtype=False)
+    assert found["is_fallback"].dtype == bool and found["forecast"].dtype.kind in "if"
+
+
+@EVERY_FORMAT
+def test_every_key_comes_back(nasty: dict, file_format: str) -> None:
+    found = READERS[file_format](written(nasty, file_format))["unique_id"]
+    mark = "'" if file_format == "csv" else ""
+    assert set(found) == {mark + key if key in QUOTED else key for key in NASTY}
+
+
+def test_excel_has_three_sheets_with_typed_cells_and_no_formula(nasty: dict) -> None:
+    book = openpyxl.load_workbook(written(nasty, "xlsx"))
+    assert book.sheetnames == ["Forecasts", "Accuracy", "Run"]
+    kinds = {cell.data_type for sheet in book for row in sheet.iter_rows() for cell in row}
+    assert kinds == {"s", "n", "d", "b"}
+    assert all(sheet.freeze_panes == "A2" and sheet["A1"].font.b and not sheet["A2"].font.b for sheet in book)
+    first = book["Forecasts"][2]
+    assert [cell.data_type for cell in first] == ["s", "d", "s", "n", "n", "n", "n", "n", "b", "s"]
+    assert first[1].number_format == "yyyy-mm-dd"
+    facts = dict(book["Run"].iter_rows(min_row=2, values_only=True))
+    assert (facts["Run"], facts["Name"], facts["Note"]) == (nasty["job_id"], "=1+1", "@x")
+    assert (facts["Models"], facts["Weeks ahead"], facts["… completed"]) == ("SeasonalNaive", 1, len(NASTY))
+
+
+@pytest.mark.parametrize("unique_ids", [None, ["item3"], ["item4", "item6"]])
+def test_excel_has_the_accuracy_of_the_run_and_of_its_items(job: dict, unique_ids: list[str] | None) -> None:
+    sheet = openpyxl.load_workbook(written(job, "xlsx", unique_ids))["Accuracy"]
+    head, *rows = sheet.iter_rows(values_only=True)
+    found = pd.DataFrame(rows, columns=head)
+    total = accuracy.by_key(job["job_id"], "model", (80, 95))
+    items = accuracy.by_key(job["job_id"], "item", (80, 95))
+    if unique_ids is not None:
+        items = items[items["key"].isin(unique_ids)]
+    assert found["of"].tolist() == ["whole run"] * len(total) + ["item"] * len(items)
+    wanted = pd.concat([total["wape"], items["wape"]]).astype(float)
+    assert found["wape"].tolist() == pytest.approx(wanted.tolist())
+    assert found["unique_id"].tolist() == [None] * len(total) + items["key"].tolist()
+    assert found["model"].tolist() == [*total["model"], *items["model"]]
+    assert sheet.cell(2, head.index("wape") + 1).number_format == "0.00%"
+
+
+def test_accuracy_that_is_not_defined_is_an_empty_cell(job: dict) -> None:
+    with transaction() as cur:
+        cur.execute("UPDATE fcst_app.metrics SET mase = NULL WHERE unique_id = 'item4'")
+    head, *rows = openpyxl.load_workbook(written(job, "xlsx", ["item4"]))["Accuracy"].iter_rows(values_only=True)
+    assert [row[head.index("mase")] is None for row in rows if row[0] == "item"] == [True] * 2
+
+
+def test_excel_is_refused_in_words_where_rows_are_too_many(job: dict) -> None:
+    many = job | {"n_completed": 131_072}  # by 2 models and 4 weeks: one row more than a sheet has
+    with pytest.raises(InputError, match=r"1,048,575 rows below its header, .* have 1,048,576. Take CSV or Parquet"):
+        exports.write_export(many, io.BytesIO(), "xlsx")
+
+
+@EVERY_FORMAT
+def test_items_that_did_not_complete_are_in_no_file(job: dict, file_format: str) -> None:
+    with transaction() as cur:
+        cur.execute("UPDATE fcst_app.job_items SET outcome = 'failed', reason = 'x' WHERE unique_id = 'item4'")
+    keys = set(in_database(job)["unique_id"])
+    assert "item4" in keys
+    assert set(READERS[file_format](written(job, file_format))["unique_id"]) == keys - {"item4"}
+
+
+@EVERY_FORMAT
+def test_command_line_writes_the_same(
+    job: dict, tmp_path: Path, file_format: str, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    path, key = tmp_path / f"out.{file_format}", in_database(job)["unique_id"].iloc[-1]
+    assert main(["export", str(job["job_id"]), "-o", str(path)]) == 0
+    assert READERS[file_format](io.BytesIO(path.read_bytes())).equals(READERS[file_format](written(job, file_format)))
+    assert main(["export", str(job["job_id"]), "-o", str(path), "--format", file_format, "--item", key]) == 0
+    assert len(READERS[file_format](io.BytesIO(path.read_bytes()))) == 8
+    assert main(["export", str(job["job_id"]), "-o", str(path), "--item", "nobody"]) == 2
+    assert len(READERS[file_format](io.BytesIO(path.read_bytes()))) == 8, "the file that was there stays"
+    assert [file.name for file in tmp_path.glob(".*")] == []
+
+
+# The server's route
+
+
+@pytest.fixture
+def site(database: str) -> Iterator[str]:
+    """A server with the routes of the app on this test's database."""
+    server = uvicorn.Server(uvicorn.Config(Starlette(routes=downloads.ROUTES), port=0, log_level="warning", ws="none"))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    while not server.started:
+        assert thread.is_alive()
+    port = server.servers[0].sockets[0].getsockname()[1]
+    yield f"http://127.0.0.1:{port}"
+    server.should_exit = True
+    thread.join()
+
+
+def get(address: str, method: str = "GET") -> tuple[int, dict[str, str], bytes]:
+    try:
+        with urllib.request.urlopen(urllib.request.Request(address, method=method), timeout=60) as answer:
+            return answer.status, dict(answer.headers.items()), answer.read()
+    except urllib.error.HTTPError as exc:
+        with exc:
+            return exc.code, dict(exc.headers.items()), exc.read()
+
+
+@EVERY_FORMAT
+def test_route_gives_the_file_under_a_name_that_says_what_it_is(job: dict, site: str, file_format: str) -> None:
+    status, headers, body = get(site + downloads.link(job["job_id"], file_format, None))
+    assert status == 200 and headers["content-length"] == str(len(body))
+    assert headers["content-type"] == downloads.MEDIA_TYPES[file_format]
+    name = urllib.parse.unquote(headers["content-disposition"].split("''")[1])
+    first, last = in_database(job)["wk_end_dt"].agg(["min", "max"])
+    assert headers["content-disposition"].startswith("attachment;")
+    assert name == f"run{job['job_id']}_a-b-ü_forecasts_all-items_{first:%Y-%m-%d}_{last:%Y-%m-%d}.{file_format}"
+    pd.testing.assert_frame_equal(
+        READERS[file_format](io.BytesIO(body)), READERS[file_format](written(job, file_format))
+    )
+
+
+def test_route_gives_the_bytes_of_the_command_line(
+    job: dict, site: str, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    assert main(["export", str(job["job_id"])]) == 0
+    assert get(f"{site}/downloads/{job['job_id']}/forecasts.csv")[2] == capfdbinary.readouterr().out
+
+
+def test_route_finds_every_key(nasty: dict, site: str) -> None:
+    for key in NASTY:
+        status, headers, body = get(site + downloads.link(nasty["job_id"], "parquet", [key]))
+        assert status == 200 and read_parquet(io.BytesIO(body))["unique_id"].tolist() == [key]
+    assert "item-a-b--c-_" in headers["content-disposition"] or key != 'a/b "c"'
+
+
+def test_link_to_many_items_is_short_and_good_until_the_server_ends(
+    job: dict, site: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(downloads, "MAX_QUERY", 20)
+    chosen = in_database(job)["unique_id"].unique()[:2].tolist()
+    address = site + downloads.link(job["job_id"], "csv", chosen)
+    assert "item=" not in address and address == site + downloads.link(job["job_id"], "csv", chosen)
+    status, headers, body = get(address)
+    assert status == 200 and "_2-items_" in headers["content-disposition"]
+    assert body == written(job, "csv", chosen).getvalue()
+    monkeypatch.setattr(downloads, "_sets", {})
+    status, _, body = get(address)
+    assert status == 404 and b"Reload the page" in body
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "said"),
+    [
+        ("99/forecasts.csv", 404, "There is no job 99."),
+        ("99999999999999999999/forecasts.csv", 404, "There is no job"),
+        ("{job}/forecasts.exe", 404, "There is no format 'exe'"),
+        ("{job}/forecasts.csv?item=nobody", 404, "no item nobody"),
+        ("{job}/forecasts.csv?item=item1&item=%3Cb%3E", 404, "no item"),
+        ("{job}/forecasts.csv?item=%00", 404, "no item"),
+        ("{job}/forecasts.csv?item=%ff", 404, "no item"),
+        ("{job}/forecasts.csv?item=", 404, "no item"),
+        ("{job}/forecasts.csv?item=';DROP TABLE fcst_app.jobs--".replace(" ", "%20"), 404, "no item ';DROP TABLE"),
+        ("{job}/forecasts.csv?set=x", 404, "This link has expired"),
+        ("x/forecasts.csv", 404, "Not Found"),
+        ("{job}/../../etc/passwd", 404, "Not Found"),
+    ],
+)
+def test_route_refuses_in_words(job: dict, site: str, path: str, status: int, said: str) -> None:
+    found, headers, body = get(f"{site}/downloads/{path.format(job=job['job_id'])}")
+    assert found == status and said in body.decode() and "Traceback" not in body.decode()
+    assert headers["content-type"] == "text/plain; charset=utf-8"
+
+
+def test_route_only_reads_and_its_head_makes_no_file(job: dict, site: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    address = f"{site}/downloads/{job['job_id']}/forecasts.csv"
+    assert get(address, "POST")[0] == 405
+    monkeypatch.delattr(exports, "write_export")
+    status, headers, body = get(address, "HEAD")
+    assert status == 200 and body == b"" and "attachment" in headers["content-disposition"]
+
+
+def test_route_tells_of_a_failure_by_a_reference_into_the_log(
+    job: dict, site: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    with transaction() as cur:
+        cur.execute("""UPDATE fcst_app.jobs SET spec = spec - 'models'""")
+    status, _, body = get(f"{site}/downloads/{job['job_id']}/forecasts.xlsx")
+    reference = body.decode().split("reference ")[1].rstrip(".")
+    assert status == 500 and "KeyError" not in body.decode()
+    assert reference in caplog.text and "KeyError" in caplog.text
+    monkeypatch.setenv("DATABASE_URL", "postgresql://u:secret@127.0.0.1:1/d")
+    status, _, body = get(f"{site}/downloads/{job['job_id']}/forecasts.csv")
+    assert status == 503 and b"secret" not in body and b"Try again" in body
+
+
+def test_downloads_at_the_same_time_are_each_whole(job: dict, site: str) -> None:
+    wanted = {name: READERS[name](written(job, name)) for name in READERS}
+
+    def fetch(name: str) -> bool:
+        status, _, body = get(f"{site}/downloads/{job['job_id']}/forecasts.{name}")
+        return status == 200 and READERS[name](io.BytesIO(body)).equals(wanted[name])
+
+    with ThreadPoolExecutor(12) as threads:
+        assert all(threads.map(fetch, [*READERS] * 8))
