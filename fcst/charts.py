@@ -11,6 +11,7 @@ HISTORY = "#73889b"
 FORECAST = "#1590a2"
 PROMO = "#c9822b"
 BACKTEST = "#a35fb0"
+ADJUSTED = "#c0504d"
 COMPARED_WEEKS = 104
 _BAND = "21, 144, 162"
 
@@ -109,7 +110,7 @@ def forecast_chart(
     history
         `wk_end_dt, unit_sales`; a missing week is NaN, a gap in the line.
     forecast
-        `wk_end_dt, forecast, lo_80, hi_80, …`.
+        `wk_end_dt, forecast, lo_80, hi_80, …`, and `adjusted` where an analyst changed it.
     backtests
         `cutoff, wk_end_dt, forecast`: a line for each cutoff, over the history.
     others
@@ -146,6 +147,16 @@ def forecast_chart(
         line={"color": FORECAST, "width": 2.4},
         hovertemplate="%{y:,.1f} units<extra>forecast</extra>",
     )
+    if "adjusted" in forecast:
+        figure.add_scatter(
+            mode="lines+markers",
+            marker={"size": 5},
+            x=forecast["wk_end_dt"],
+            y=forecast["adjusted"],
+            name="adjusted",
+            line={"color": ADJUSTED, "width": 2, "dash": "dash"},
+            hovertemplate="%{y:,.1f} units<extra>adjusted</extra>",
+        )
     if has_last_year:
         later = history.assign(wk_end_dt=history["wk_end_dt"] + pd.Timedelta(weeks=SEASON_LENGTH))
         since = history["wk_end_dt"].iloc[-1] - pd.Timedelta(weeks=SEASON_LENGTH)

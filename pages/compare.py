@@ -8,6 +8,7 @@ import streamlit as st
 from fcst.services import accuracy, comparison
 from fcst.ui import text
 from fcst.ui.accuracy import accuracy_columns, numbers
+from fcst.ui.glossary import MEANING
 from fcst.ui.results import find_runs
 from fcst.ui.shell import choose, show_page, warn_of_unknown
 
@@ -33,13 +34,13 @@ def main() -> None:
         other = found[choose("Beside", others, "other", lambda key: text.job_title(found[key]))]
     with places[3]:
         other_model = choose("Its model ", other["spec"]["models"], "other_model", str)
-    show_since(job)
+    show_since(job, model)
     show_specs(job, other)
     show_accuracy(job, other)
     show_items(job, model, other, other_model)
 
 
-def show_since(job: dict[str, Any]) -> None:
+def show_since(job: dict[str, Any], model: str) -> None:
     """True accuracy: where a newer dataset of the same name holds weeks that were forecast."""
     found = comparison.true_accuracy(job)
     st.subheader(f"{text.plain(text.job_title(job))} and what happened since", anchor=False)
@@ -69,6 +70,37 @@ def show_since(job: dict[str, Any]) -> None:
     )
     title = text.plain(text.dataset_title(dataset["name"], dataset["version"]))
     st.caption(f"Against {title}, which ends on {text.day(dataset['last_wk_end_dt'])}.")
+    show_value_added(job, model, comparison.value_added(job, model, dataset))
+
+
+STEPS = {"naive": "Naive", "model": "{model}", "adjusted": "{model}, adjusted"}
+
+
+def show_value_added(job: dict[str, Any], model: str, frame: pd.DataFrame) -> None:
+    """What each step did to the error: the naive forecast, the model, the analysts' adjustments."""
+    if frame.empty:
+        return
+    st.markdown(f"**What each step added to {text.plain(model)}**")
+    named = frame.assign(
+        weeks=frame["is_adjusted_only"].map({True: "adjusted", False: "all"}),
+        model=[STEPS[step].format(model=model) for step in frame["step"]],
+    )
+    st.dataframe(
+        numbers(named, ["weeks", "model", "n_items", "n_weeks", "wape", "bias", "fva"]),
+        hide_index=True,
+        placeholder="not defined",
+        column_config={
+            "weeks": "Weeks",
+            "model": st.column_config.TextColumn("Forecast", pinned=True),
+            "n_items": st.column_config.NumberColumn("Items", format="localized"),
+            "n_weeks": st.column_config.NumberColumn("Item weeks", format="localized"),
+            "wape": st.column_config.NumberColumn("WAPE", format="%.1f %%", help=MEANING["wape"]),
+            "bias": st.column_config.NumberColumn("Bias", format="%+.1f %%", help=MEANING["bias"]),
+            "fva": st.column_config.NumberColumn("Value added", format="%+.1f %%", help=MEANING["step_added"]),
+        },
+    )
+    if not frame["is_adjusted_only"].any():
+        st.caption("No forecast of these weeks was adjusted.")
 
 
 def show_specs(job: dict[str, Any], other: dict[str, Any]) -> None:

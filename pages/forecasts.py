@@ -7,10 +7,11 @@ import streamlit as st
 
 from fcst import charts
 from fcst.compute.models import AUTO
-from fcst.services import accuracy, forecasts
+from fcst.services import accuracy, adjustments, forecasts
 from fcst.states import Outcome
 from fcst.ui import text
 from fcst.ui.accuracy import show_provenance
+from fcst.ui.adjusting import adjust_button, show_adjustments
 from fcst.ui.downloads import picture, show_downloads
 from fcst.ui.items import ALL_ITEMS, all_items, filter_items, show_items, show_steps
 from fcst.ui.results import choose_run, find_runs, show_notes, show_numbers, show_table
@@ -35,7 +36,8 @@ def main() -> None:
             models = job["spec"]["models"]
             model = choose("Model", models, "model", str, disabled=len(models) == 1)
         n_done = job["n_completed"] + job["n_failed"] + job["n_cancelled"]
-        items = all_items(job["job_id"], n_done, model, job)
+        n_changes = adjustments.count_changes(job["job_id"])
+        items = all_items(job["job_id"], n_done, n_changes, model, job)
         shown = filter_items(items)
         st.caption(f"{text.count(len(shown), 'item')} of {len(items):,}. Select one to see it by itself.")
         unique_id = item_in_url(items)
@@ -44,7 +46,7 @@ def main() -> None:
         warn_of_unknown("item", items["unique_id"], "This run has no item {}; this is the sum of those shown.")
     with detail:
         show_steps(shown, unique_id)
-        show_detail(job, model, items, shown, unique_id)
+        show_detail(job, model, items, shown, unique_id, n_changes)
 
 
 def item_in_url(items: pd.DataFrame) -> str:
@@ -52,7 +54,9 @@ def item_in_url(items: pd.DataFrame) -> str:
     return wanted if wanted in set(items["unique_id"]) else ALL_ITEMS
 
 
-def show_detail(job: dict[str, Any], model: str, items: pd.DataFrame, shown: pd.DataFrame, unique_id: str) -> None:
+def show_detail(
+    job: dict[str, Any], model: str, items: pd.DataFrame, shown: pd.DataFrame, unique_id: str, n_changes: int
+) -> None:
     row = None if unique_id == ALL_ITEMS else items[items["unique_id"] == unique_id].iloc[0]
     if row is not None:
         st.query_params["job"] = str(job["job_id"])  # an item is one of this run, also when a newer one ends
@@ -62,13 +66,23 @@ def show_detail(job: dict[str, Any], model: str, items: pd.DataFrame, shown: pd.
         unique_ids = [unique_id]
     else:
         unique_ids = None if len(shown) == len(items) else shown["unique_id"].tolist()
-    view = read_view(job["job_id"], job["n_completed"], model, unique_ids, job)
+    view = read_view(job["job_id"], job["n_completed"], n_changes, model, unique_ids, job)
     if view.forecast.empty:
         st.info("No item shown has a forecast. Change the search or the filters.", icon=":material/search_off:")
         return
     show_title(job, row, view, len(shown), len(items))
     show_numbers(job, view, model)
-    marks = choose_some("Show in the chart", [BACKTEST, OTHERS, LAST_YEAR], "show", are_pills=True)
+    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
+        marks = choose_some("Show in the chart", [BACKTEST, OTHERS, LAST_YEAR], "show", are_pills=True)
+        with st.container(horizontal=True, width="content"):
+            if row is not None:
+                adjust_button(job, model, unique_id, view)
+            with st.popover("Download", type="primary", icon=":material/download:"):
+                if row is not None:
+                    show_downloads(job, [unique_id], "this item")
+                if len(shown) < len(items):
+                    show_downloads(job, shown["unique_id"].tolist(), "the items shown")
+                show_downloads(job, None, "all items of this run")
     st.plotly_chart(
         charts.forecast_chart(
             view.history,
@@ -86,20 +100,16 @@ def show_detail(job: dict[str, Any], model: str, items: pd.DataFrame, shown: pd.
     show_notes(job, row, view)
     if row is not None and (provenance := accuracy.item_provenance(job["job_id"], unique_id)):
         show_provenance(provenance, model, job)
+    if row is not None:
+        show_adjustments(job, model, unique_id)
     show_table(view, job["spec"]["level"])
-    with st.popover("Download", type="primary", icon=":material/download:"):
-        if row is not None:
-            show_downloads(job, [unique_id], "this item")
-        if len(shown) < len(items):
-            show_downloads(job, shown["unique_id"].tolist(), "the items shown")
-        show_downloads(job, None, "all items of this run")
 
 
 @st.cache_data(max_entries=30, show_spinner="Adding up the items …")
 def read_view(
-    job_id: int, n_completed: int, model: str, unique_ids: list[str] | None, _job: dict[str, Any]
+    job_id: int, n_completed: int, n_changes: int, model: str, unique_ids: list[str] | None, _job: dict[str, Any]
 ) -> forecasts.View:
-    """What is shown of items; it changes only with the number of the run's completed items."""
+    """What is shown of items; it changes only with the number of completed items and with the changes of analysts."""
     return forecasts.view(_job, model, unique_ids)
 
 

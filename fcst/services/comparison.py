@@ -56,3 +56,19 @@ def true_accuracy(job: dict[str, Any]) -> tuple[dict[str, Any], pd.DataFrame] | 
         return None
     frame = comparison.true_accuracy(job["job_id"], dataset["dataset_id"], tuple(job["spec"]["level"]))
     return dataset, frame
+
+
+def value_added(job: dict[str, Any], model: str, dataset: dict[str, Any]) -> pd.DataFrame:
+    """What each step of a forecast did to its error, in the weeks that a newer dataset holds: naive, model, adjusted.
+
+    Returns
+    -------
+    DataFrame
+        `is_adjusted_only` (first the weeks that were adjusted, if any, then all), `step, n_weeks, n_items, wape, bias`,
+        and `fva`, the share of the error of the step before that this one takes away: negative where it adds error,
+        NaN where it is not defined.
+    """
+    frame = comparison.true_value_added(job["job_id"], model, dataset["dataset_id"])
+    frame = frame.assign(wape=pd.to_numeric(frame["wape"]), bias=pd.to_numeric(frame["bias"]))
+    before = frame.groupby("is_adjusted_only")["wape"].shift()
+    return frame.assign(fva=1 - frame["wape"] / before.where(before > 0))

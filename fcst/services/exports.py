@@ -15,6 +15,7 @@ import pandas as pd
 from fcst.errors import InputError
 from fcst.names import EXPORT_FORMATS
 from fcst.services import jobs
+from fcst.services.adjustments import list_adjustments
 from fcst.services.workbook import MAX_ROWS, write_workbook
 from fcst.settings import load_settings
 from fcst.store import accuracy, forecasts
@@ -73,7 +74,7 @@ def write_export(job: dict[str, Any], out: BinaryIO, file_format: str, unique_id
         if file_format == "parquet":
             _write_parquet(rows, level, out)
         else:
-            write_workbook(out, rows, measured, describe(job, unique_ids))
+            write_workbook(out, rows, measured, list_adjustments(job_id, unique_ids), describe(job, unique_ids))
 
 
 def export_job(job_id: int, path: Path, file_format: str, unique_ids: list[str] | None = None) -> None:
@@ -128,8 +129,8 @@ def describe(job: dict[str, Any], unique_ids: list[str] | None) -> dict[str, Any
         "Backtest windows of 13 weeks": spec["n_windows"],
         "Submitted, UTC": f"{job['submitted_at']:%Y-%m-%d %H:%M:%S}",
         "Finished, UTC": f"{job['finished_at']:%Y-%m-%d %H:%M:%S}" if job["finished_at"] else "",
-        "Units": "forecast, lo and hi in units a week; WAPE, bias, sMAPE, CRPS, coverage and value added as fractions; "
-        "widths in units",
+        "Units": "forecast, lo, hi and adjusted in units a week; WAPE, bias, sMAPE, CRPS, coverage and value added as "
+        "fractions; widths in units",
         "Empty cells of accuracy": "not defined, or not measured",
     }
 
@@ -168,6 +169,7 @@ def _write_parquet(rows: BinaryIO, level: tuple[int, ...], out: BinaryIO) -> Non
             *bounds,
             ("is_fallback", pa.bool_()),
             ("made_by", pa.string()),
+            ("adjusted", pa.float64()),
         ]
     )
     blocks = csv.open_csv(

@@ -8,10 +8,11 @@ import pandas as pd
 
 from fcst.names import ENDED_AFTER_WEEKS, NEW_WITHIN_WEEKS
 from fcst.states import Outcome
-from fcst.store import accuracy, forecasts, sales
+from fcst.store import accuracy, adjustments, forecasts, sales
 
-FLAGS = ("ended", "new", "fallback", "no forecast")
-"""What is noteworthy of an item: no sale for half a year, half a year of weeks or less, a simpler model, or none."""
+FLAGS = ("ended", "new", "fallback", "adjusted", "no forecast")
+"""What is noteworthy of an item: no sale for half a year, half a year of weeks or less, a simpler model,
+a change by an analyst, or no forecast."""
 
 USUAL_CORRELATION = 0.3
 """Of items' errors; chosen by backtest on several sets, where sums of 20 and of all items were covered best."""
@@ -26,7 +27,8 @@ class View:
     history
         `wk_end_dt, unit_sales, promo_units`; a missing week is NaN.
     forecast
-        `wk_end_dt, forecast, lo_80, hi_80, …`, bounds of the job's levels.
+        `wk_end_dt, forecast, lo_80, hi_80, …`, bounds of the job's levels; with `adjusted` where an analyst changed a
+        week, which is the forecast in the others.
     metrics
         by model what `services.accuracy.list_accuracy` tells of it.
     n_items
@@ -54,17 +56,18 @@ def list_items(job: dict[str, Any], model: str) -> pd.DataFrame:
     DataFrame
         `unique_id, sales_rank, outcome, reason, family, class, demand_class, description, n_weeks, last_sale_dt`;
         `recent_weeks` (a list of the last year's units), `recent` and `forecast` (units of the last and the next h
-        weeks), `change` (a fraction), `wape, bias` (fractions, NaN where undefined), `made_by`, and `flags`, some of
-        FLAGS.
+        weeks), `change` (a fraction), `adjusted` (units of the next h weeks, NaN where nobody changed them),
+        `wape, bias` (fractions, NaN where undefined), `made_by`, and `flags`, some of FLAGS.
     """
     frame = forecasts.list_job_items(job["job_id"], model)
-    numbers = ("recent", "forecast", "change", "wape", "bias")
+    numbers = ("recent", "forecast", "change", "adjusted", "wape", "bias")
     frame = frame.assign(**{name: pd.to_numeric(frame[name]) for name in numbers})
     since = job["last_wk_end_dt"] - timedelta(weeks=ENDED_AFTER_WEEKS)
     flagged = {
         "ended": [day is None or day <= since for day in frame["last_sale_dt"]],
         "new": frame["n_weeks"] <= NEW_WITHIN_WEEKS,
         "fallback": frame["is_fallback"].eq(True),
+        "adjusted": frame["adjusted"].notna(),
         "no forecast": frame["outcome"] != Outcome.COMPLETED,
     }
     rows = zip(*(flagged[name] for name in FLAGS), strict=True)
@@ -81,7 +84,9 @@ def view(job: dict[str, Any], model: str, unique_ids: list[str] | None = None) -
     metrics = accuracy.by_key(job_id, "model", tuple(job["spec"]["level"]), unique_ids)
     return View(
         history=_numeric(sales.job_weekly_totals(job_id, unique_ids), "unit_sales"),
-        forecast=_with_bounds(rows, job["spec"]["level"]),
+        forecast=_with_adjusted(
+            _with_bounds(rows, job["spec"]["level"]), adjustments.totals(job_id, model, unique_ids)
+        ),
         metrics={row["model"]: row for row in metrics.to_dict("records")},
         n_items=int(rows["n_items"].max()) if len(rows) else 0,
         n_fallback=int(rows["n_fallback"].max()) if len(rows) else 0,
@@ -113,6 +118,13 @@ def _with_bounds(rows: pd.DataFrame, level: list[int]) -> pd.DataFrame:
         for side in ("lo", "hi"):
             frame[f"{side}_{percent}"] = [bounds[i] for bounds in rows[side]]
     return frame
+
+
+def _with_adjusted(forecast: pd.DataFrame, changes: pd.DataFrame) -> pd.DataFrame:
+    if changes.empty:
+        return forecast
+    by_week = _numeric(changes, "change").set_index("wk_end_dt")["change"]
+    return forecast.assign(adjusted=forecast["forecast"] + forecast["wk_end_dt"].map(by_week).fillna(0.0))
 
 
 def _numeric(frame: pd.DataFrame, column: str) -> pd.DataFrame:

@@ -1,9 +1,9 @@
-"""A run as an Excel workbook: three sheets with frozen headers and typed cells, none of them a formula."""
+"""A run as an Excel workbook: four sheets with frozen headers and typed cells, none of them a formula."""
 
 import csv
 import io
 from collections.abc import Iterable
-from datetime import date
+from datetime import UTC, date, datetime
 from itertools import chain
 from typing import Any, BinaryIO
 
@@ -19,11 +19,16 @@ MAX_ROWS = 1_048_575
 
 MAX_TEXT = 32_767  # characters of a cell
 
+_CHANGES = (
+    "unique_id model first_wk_end_dt last_wk_end_dt units percent reason made_by made_at undone_by undone_at".split()
+)
 _FRACTIONS = ("wape", "bias", "smape", "scaled_crps", "coverage", "fva")
 
 
-def write_workbook(out: BinaryIO, rows: BinaryIO, measured: list[pd.DataFrame], run: dict[str, Any]) -> None:
-    """Writes the sheets *Forecasts*, *Accuracy* and *Run*.
+def write_workbook(
+    out: BinaryIO, rows: BinaryIO, measured: list[pd.DataFrame], changes: list[dict[str, Any]], run: dict[str, Any]
+) -> None:
+    """Writes the sheets *Forecasts*, *Accuracy*, *Adjustments* and *Run*.
 
     Parameters
     ----------
@@ -31,6 +36,8 @@ def write_workbook(out: BinaryIO, rows: BinaryIO, measured: list[pd.DataFrame], 
         forecasts in the export form, as CSV with a header; it is closed.
     measured
         accuracy, in frames of the same columns; an undefined number is None or NaN.
+    changes
+        adjustments, as `list_adjustments` tells them.
     run
         what stands on the sheet of the run, by name.
     """
@@ -49,7 +56,9 @@ def write_workbook(out: BinaryIO, rows: BinaryIO, measured: list[pd.DataFrame], 
         records = csv.reader(lines)
         header = next(records)
         _write_forecasts(
-            _add_sheet(book, "Forecasts", header, [22, 12, 20, *[12] * (len(header) - 5), 11, 22], styles["header"]),
+            _add_sheet(
+                book, "Forecasts", header, [22, 12, 20, *[12] * (len(header) - 6), 11, 22, 12], styles["header"]
+            ),
             records,
             styles,
         )
@@ -60,6 +69,12 @@ def write_workbook(out: BinaryIO, rows: BinaryIO, measured: list[pd.DataFrame], 
         for number, values in enumerate(cells, 1):
             for column, value in enumerate(values):
                 _write(accuracies, number, column, value, formats[column])
+        adjusted = _add_sheet(
+            book, "Adjustments", _CHANGES, [22, 20, 14, 14, 12, 10, 50, 22, 17, 22, 17], styles["header"]
+        )
+        for number, change in enumerate(changes, 1):
+            for column, name in enumerate(_CHANGES):
+                _write(adjusted, number, column, change[name], styles["week"] if name.endswith("_dt") else None)
         facts = _add_sheet(book, "Run", ["What", "Value"], [30, 90], styles["header"])
         for number, (name, value) in enumerate(run.items(), 1):
             facts.write_string(number, 0, name)
@@ -76,7 +91,7 @@ def _add_sheet(book: xlsxwriter.Workbook, name: str, header: list[str], widths: 
 
 
 def _write_forecasts(sheet: Worksheet, rows: Iterable[list[str]], styles: dict[str, Format]) -> None:
-    for number, (key, week, model, *units, is_fallback, made_by) in enumerate(rows, 1):
+    for number, (key, week, model, *units, is_fallback, made_by, adjusted) in enumerate(rows, 1):
         sheet.write_string(number, 0, key[:MAX_TEXT])
         sheet.write_datetime(number, 1, date.fromisoformat(week), styles["week"])
         sheet.write_string(number, 2, model)
@@ -84,6 +99,7 @@ def _write_forecasts(sheet: Worksheet, rows: Iterable[list[str]], styles: dict[s
             sheet.write_number(number, column, float(value), styles["units"])
         sheet.write_boolean(number, 3 + len(units), is_fallback == "true")
         sheet.write_string(number, 4 + len(units), made_by)
+        sheet.write_number(number, 5 + len(units), float(adjusted), styles["units"])
 
 
 def _write(sheet: Worksheet, row: int, column: int, value: Any, style: Format | None) -> None:
@@ -92,6 +108,8 @@ def _write(sheet: Worksheet, row: int, column: int, value: Any, style: Format | 
         return
     if isinstance(value, str):
         sheet.write_string(row, column, value[:MAX_TEXT])
+    elif isinstance(value, datetime):  # Excel knows no time zones
+        sheet.write_string(row, column, f"{value.astimezone(UTC):%Y-%m-%d %H:%M} UTC")
     elif isinstance(value, date):
         sheet.write_datetime(row, column, value, style)
     else:

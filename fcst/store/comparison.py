@@ -27,3 +27,8 @@ def true_accuracy(job_id: int, dataset_id: int, level: tuple[int, ...]) -> pd.Da
     ]
     statement = sql.SQL(query("true_accuracy")).format(levels=sql.Composed(held))
     return fetch_frame(statement, job_id=job_id, dataset_id=dataset_id)
+
+
+def true_value_added(job_id: int, model: str, dataset_id: int) -> pd.DataFrame:
+    """`is_adjusted_only, step, n_weeks, n_items, wape, bias`."""
+    return fetch_frame("true_value_added", job_id=job_id, model=model, dataset_id=dataset_id)

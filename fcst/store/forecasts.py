@@ -61,10 +61,11 @@ def copy_export(
     unique_ids: list[str] | None = None,
     is_for_spreadsheets: bool = True,
 ) -> None:
-    """Streams the export form as CSV: `unique_id, wk_end_dt, model, forecast, lo_80, …, is_fallback, made_by`.
+    """Streams the export form as CSV, `unique_id, wk_end_dt, model, forecast, lo_80, …, is_fallback, made_by,
+    adjusted`.
 
-    Of all items, or of those named. Units are rounded to 4 decimals. For spreadsheets, a key that one would take for
-    a formula gets a quote in front.
+    Of all items, or of those named. `adjusted` is the forecast where nobody changed it. Units are rounded to 4
+    decimals. For spreadsheets, a key that one would take for a formula gets a quote in front.
     """
     with transaction() as cur:
         select = _export_select(level, is_for_spreadsheets).as_string(cur)
@@ -88,7 +89,8 @@ def _export_select(level: tuple[int, ...], is_for_spreadsheets: bool) -> sql.Com
     ]
     columns = [rounded(sql.SQL("f.forecast"), "forecast"), *bounds]
     key = sql.SQL(_SAFE_KEY if is_for_spreadsheets else "f.unique_id")
-    return sql.SQL(query("export_forecasts")).format(key=key, numbers=sql.SQL(", ").join(columns))
+    adjusted = rounded(sql.SQL("COALESCE(a.adjusted, f.forecast)"), "adjusted")
+    return sql.SQL(query("export_forecasts")).format(key=key, numbers=sql.SQL(", ").join(columns), adjusted=adjusted)
 
 
 def _copy_binary(job_id: int, items: list[tuple[str, list[tuple[Any, ...]]]]) -> io.BytesIO:

@@ -10,7 +10,7 @@ from fcst.names import BENCHMARK, HOLDOUT_WEEKS
 from fcst.ui import text
 from fcst.ui.glossary import MEANING
 
-_TEXTS = ("model", "family", "demand_class", "unique_id")
+_TEXTS = ("model", "weeks", "family", "demand_class", "unique_id")
 _FRACTIONS = ("wape", "bias", "coverage", "fva", "share", "weight", "change")
 
 

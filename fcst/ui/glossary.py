@@ -56,6 +56,12 @@ ACCURACY = (
         "The share of a simple model's error (WAPE) that this one takes away. Negative: it adds error.",
     ),
     Term(
+        "step_added",
+        "Value added by a step",
+        "The share of the error (WAPE) of the step before that this one takes away, from the naive forecast by way of "
+        "the model to the adjusted one. Negative: it adds error.",
+    ),
+    Term(
         "yardstick",
         "Yardstick",
         f"The simple model that every other is shown against: {BENCHMARK}, which repeats last year, or Naive, which "
@@ -99,6 +105,12 @@ FORECASTS = (
         "fallback",
         "Fallback",
         "A simpler model that stands in where the history is too short for the one asked for, or where that one fails.",
+    ),
+    Term(
+        "adjustment",
+        "Adjustment",
+        "An analyst's change of weeks of a forecast, with its reason. The model's own forecast and its interval stay "
+        "beside it.",
     ),
     Term("made_by", "Made by", "The model that computed the forecast: the one asked for, or its fallback."),
     Term(

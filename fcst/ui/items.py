@@ -16,8 +16,9 @@ _SEARCHED = ("unique_id", "family", "description")
 
 
 @st.cache_data(max_entries=10, show_spinner="Reading the items …")
-def all_items(job_id: int, n_done: int, model: str, _job: dict[str, Any]) -> pd.DataFrame:
-    """The items of a run with what a model says of them; it changes only with the number of items that have ended."""
+def all_items(job_id: int, n_done: int, n_changes: int, model: str, _job: dict[str, Any]) -> pd.DataFrame:
+    """The items of a run with what a model says of them; it changes only with the number of items that have ended, and
+    with the changes that analysts make."""
     items = forecasts.list_items(_job, model)
     return items.assign(recent_weeks=items["recent_weeks"].map(_line))
 
@@ -67,10 +68,26 @@ def show_items(shown: pd.DataFrame, unique_id: str, h: int) -> None:
         rows = st.session_state[key]["selection"]["rows"]
         _open(keys[rows[0]] if rows else ALL_ITEMS)
 
+    adjusted = ["adjusted"] if shown["adjusted"].notna().any() else []
     st.dataframe(
         shown.assign(
+            adjusted=shown["adjusted"].fillna(shown["forecast"]),
             **{name: 100 * shown[name] for name in ("change", "wape", "bias")},
-        )[["unique_id", "recent_weeks", "forecast", "change", "wape", "bias", "recent", "family", "flags", "made_by"]],
+        )[
+            [
+                "unique_id",
+                "recent_weeks",
+                "forecast",
+                *adjusted,
+                "change",
+                "wape",
+                "bias",
+                "recent",
+                "family",
+                "flags",
+                "made_by",
+            ]
+        ],
         hide_index=True,
         placeholder="not defined",
         height=560,
@@ -83,6 +100,9 @@ def show_items(shown: pd.DataFrame, unique_id: str, h: int) -> None:
             "recent_weeks": st.column_config.LineChartColumn("Last year", y_min=0, width=90),
             "forecast": st.column_config.NumberColumn(
                 "Forecast", format="localized", step=1, help=f"Units of the next {h} weeks."
+            ),
+            "adjusted": st.column_config.NumberColumn(
+                "Adjusted", format="localized", step=1, help=f"Units of the next {h} weeks, as analysts changed them."
             ),
             "change": st.column_config.NumberColumn(
                 "Change", format="%+.0f %%", width=82, help=f"To the last {h} weeks."

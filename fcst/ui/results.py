@@ -36,10 +36,14 @@ def show_numbers(job: dict[str, Any], view: forecasts.View, model: str) -> None:
     own, naive = view.metrics.get(model, {}), view.metrics.get(BENCHMARK, {})
     benchmark = "Naive" if view.n_items == 1 and naive.get("n_fallback") else BENCHMARK
     h, n_windows = job["spec"]["h"], job["spec"]["n_windows"]
+    weeks = text.count(h, "week")
+    note = (
+        f"adjusted: {text.large(view.forecast['adjusted'].sum())}" if "adjusted" in view.forecast else f"next {weeks}"
+    )
+    numbers = [("Forecast", view.forecast["forecast"].sum(), note), ("Sold", recent.sum(), f"last {weeks}")]
     places = st.columns(4 if n_windows else 2)
-    numbers = [("Forecast", view.forecast["forecast"].sum(), "next"), ("Sold", recent.sum(), "last")]
-    for place, (label, units, which) in zip(places, numbers, strict=False):
-        place.metric(f"{label}, units", text.large(units), f"{which} {text.count(h, 'week')}", **_CARD)
+    for place, (label, units, note) in zip(places, numbers, strict=False):
+        place.metric(f"{label}, units", text.large(units), note, **_CARD)
     for place, (name, label, is_signed) in zip(
         places[2:], (("wape", "WAPE", False), ("bias", "Bias", True)), strict=False
     ):
@@ -87,6 +91,8 @@ def show_notes(job: dict[str, Any], row: pd.Series | None, view: forecasts.View)
 def show_table(view: forecasts.View, levels: list[int]) -> None:
     """The forecast and its bounds, week by week."""
     numbers = {"forecast": "Forecast, units"}
+    if "adjusted" in view.forecast:
+        numbers["adjusted"] = "Adjusted"
     for level in sorted(levels):
         numbers |= {f"lo_{level}": f"{level} % low", f"hi_{level}": f"{level} % high"}
     is_large = view.forecast["forecast"].max() >= 1000

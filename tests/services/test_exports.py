@@ -54,7 +54,7 @@ def in_database(job: dict, unique_ids: list[str] | None = None) -> pd.DataFrame:
     with transaction() as cur:
         cur.execute(
             """SELECT f.unique_id, wk_end_dt, model, forecast, lo[1] AS lo_80, hi[1] AS hi_80, lo[2] AS lo_95,
-                      hi[2] AS hi_95, is_fallback, made_by
+                      hi[2] AS hi_95, is_fallback, made_by, forecast AS adjusted
                FROM fcst_app.forecasts f JOIN fcst_app.job_items i USING (job_id, unique_id)
                WHERE job_id = %(job_id)s ORDER BY i.sales_rank, model, wk_end_dt""",
             job,
@@ -115,14 +115,14 @@ def test_every_key_comes_back(nasty: dict, file_format: str) -> None:
     assert set(found) == {mark + key if key in QUOTED else key for key in NASTY}
 
 
-def test_excel_has_three_sheets_with_typed_cells_and_no_formula(nasty: dict) -> None:
+def test_excel_has_four_sheets_with_typed_cells_and_no_formula(nasty: dict) -> None:
     book = openpyxl.load_workbook(written(nasty, "xlsx"))
-    assert book.sheetnames == ["Forecasts", "Accuracy", "Run"]
+    assert book.sheetnames == ["Forecasts", "Accuracy", "Adjustments", "Run"]
     kinds = {cell.data_type for sheet in book for row in sheet.iter_rows() for cell in row}
     assert kinds == {"s", "n", "d", "b"}
     assert all(sheet.freeze_panes == "A2" and sheet["A1"].font.b and not sheet["A2"].font.b for sheet in book)
     first = book["Forecasts"][2]
-    assert [cell.data_type for cell in first] == ["s", "d", "s", "n", "n", "n", "n", "n", "b", "s"]
+    assert [cell.data_type for cell in first] == ["s", "d", "s", "n", "n", "n", "n", "n", "b", "s", "n"]
     assert first[1].number_format == "yyyy-mm-dd"
     facts = dict(book["Run"].iter_rows(min_row=2, values_only=True))
     assert (facts["Run"], facts["Name"], facts["Note"]) == (nasty["job_id"], "=1+1", "@x")

@@ -77,6 +77,11 @@ def test_forecast_chart_shows_history_and_forecast(history: pd.DataFrame, foreca
     assert list(found["forecast"].y) == [41, 42, 43, 44]
 
 
+def test_forecast_chart_shows_what_was_adjusted_beside_it(history: pd.DataFrame, forecast: pd.DataFrame) -> None:
+    found = traces(forecast_chart(history, forecast.assign(adjusted=[1, 2, 3, 4]), []))
+    assert list(found["adjusted"].y) == [1, 2, 3, 4] and list(found["forecast"].y) == [41, 42, 43, 44]
+
+
 def test_missing_week_is_a_gap_in_the_line(history: pd.DataFrame, forecast: pd.DataFrame) -> None:
     line = traces(forecast_chart(history, forecast, [80]))["history"]
     assert [math.isnan(value) for value in line.y] == [False, True, False, False]

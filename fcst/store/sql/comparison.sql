@@ -43,3 +43,37 @@ JOIN fcst_app.job_items i ON i.job_id = f.job_id AND i.unique_id = f.unique_id A
 JOIN fcst_app.weekly_sales w ON w.dataset_id = %(dataset_id)s AND w.unique_id = f.unique_id AND w.wk_end_dt = f.wk_end_dt
 WHERE f.job_id = %(job_id)s AND w.unit_sales IS NOT NULL
 GROUP BY f.model ORDER BY wape NULLS LAST, f.model;
+
+-- true_value_added
+-- The error of each step from a naive forecast by way of the model to the adjusted one, against what a newer dataset holds:
+-- in the weeks that were adjusted, and in all. Naive is the same week of the last known year or else, where that is not
+-- known, the last known week.
+WITH weeks AS (
+    SELECT f.unique_id, w.unit_sales AS y, a.adjusted IS NOT NULL AS is_adjusted, f.forecast,
+           COALESCE(a.adjusted, f.forecast) AS adjusted, COALESCE(n.unit_sales, l.unit_sales) AS naive
+    FROM fcst_app.forecasts f
+    JOIN fcst_app.jobs j ON j.job_id = f.job_id
+    JOIN fcst_app.datasets d ON d.dataset_id = j.dataset_id
+    JOIN fcst_app.job_items i ON i.job_id = f.job_id AND i.unique_id = f.unique_id AND i.outcome = 'completed'
+    JOIN fcst_app.weekly_sales w
+        ON w.dataset_id = %(dataset_id)s AND w.unique_id = f.unique_id AND w.wk_end_dt = f.wk_end_dt
+    LEFT JOIN fcst_app.adjusted_forecasts a ON a.job_id = f.job_id AND a.unique_id = f.unique_id
+        AND a.model = f.model AND a.wk_end_dt = f.wk_end_dt
+    LEFT JOIN fcst_app.weekly_sales n ON n.dataset_id = j.dataset_id AND n.unique_id = f.unique_id
+        AND n.wk_end_dt = f.wk_end_dt - 364 * ((f.wk_end_dt - d.last_wk_end_dt + 363) / 364)
+    LEFT JOIN LATERAL (
+        SELECT o.unit_sales FROM fcst_app.weekly_sales o
+        WHERE n.unit_sales IS NULL AND o.dataset_id = j.dataset_id AND o.unique_id = f.unique_id
+          AND o.unit_sales IS NOT NULL
+        ORDER BY o.wk_end_dt DESC LIMIT 1
+    ) l ON TRUE
+    WHERE f.job_id = %(job_id)s AND f.model = %(model)s AND w.unit_sales IS NOT NULL
+)
+SELECT s.is_adjusted_only, v.step, count(*) AS n_weeks, count(DISTINCT w.unique_id) AS n_items,
+       sum(abs(v.units - w.y)) / NULLIF(sum(abs(w.y)), 0) AS wape,
+       sum(v.units - w.y) / NULLIF(sum(abs(w.y)), 0) AS bias
+FROM weeks w
+CROSS JOIN (VALUES (true), (false)) s (is_adjusted_only)
+CROSS JOIN LATERAL (VALUES (1, 'naive', w.naive), (2, 'model', w.forecast), (3, 'adjusted', w.adjusted)) v (n, step, units)
+WHERE w.naive IS NOT NULL AND (w.is_adjusted OR NOT s.is_adjusted_only)
+GROUP BY s.is_adjusted_only, v.n, v.step ORDER BY s.is_adjusted_only DESC, v.n;

@@ -25,7 +25,7 @@ FROM STDIN (FORMAT binary, ENCODING 'UTF8');
 -- Item by item, by index: fast also where the server has no statistics yet of what a run has just written.
 SELECT i.unique_id, i.sales_rank, i.outcome, i.reason, d.family, d.class, d.demand_class, d.description, d.n_weeks,
        d.last_sale_dt, s.weeks AS recent_weeks, s.recent, f.forecast, f.forecast / NULLIF(s.recent, 0) - 1 AS change,
-       m.wape, m.bias, f.made_by, f.is_fallback
+       f.forecast + a.change AS adjusted, m.wape, m.bias, f.made_by, f.is_fallback
 FROM fcst_app.job_items i
 JOIN fcst_app.jobs j ON j.job_id = i.job_id
 JOIN fcst_app.datasets t ON t.dataset_id = j.dataset_id
@@ -45,6 +45,11 @@ LEFT JOIN LATERAL (
     SELECT sum(o.abs_error) / NULLIF(sum(o.actual), 0) AS wape, sum(o.error) / NULLIF(sum(o.actual), 0) AS bias
     FROM fcst_app.metrics o WHERE o.job_id = i.job_id AND o.unique_id = i.unique_id AND o.model = %(model)s
 ) m ON TRUE
+LEFT JOIN (
+    SELECT o.unique_id, sum(o.adjusted - p.forecast) AS change
+    FROM fcst_app.adjusted_forecasts o JOIN fcst_app.forecasts p USING (job_id, unique_id, model, wk_end_dt)
+    WHERE o.job_id = %(job_id)s AND o.model = %(model)s GROUP BY o.unique_id
+) a ON a.unique_id = i.unique_id
 WHERE i.job_id = %(job_id)s ORDER BY i.sales_rank;
 
 -- list_forecasts
@@ -78,9 +83,11 @@ FROM sums s ORDER BY s.wk_end_dt;
 
 -- export_forecasts
 -- The export form of a job's completed items, or of some of them. The program fills in the key and the numbers.
-SELECT {key} AS unique_id, f.wk_end_dt, f.model, {numbers}, f.is_fallback::text, f.made_by
+SELECT {key} AS unique_id, f.wk_end_dt, f.model, {numbers}, f.is_fallback::text, f.made_by, {adjusted}
 FROM fcst_app.forecasts f
 JOIN fcst_app.job_items i ON i.job_id = f.job_id AND i.unique_id = f.unique_id AND i.outcome = 'completed'
+LEFT JOIN fcst_app.adjusted_forecasts a ON a.job_id = f.job_id AND a.unique_id = f.unique_id AND a.model = f.model
+    AND a.wk_end_dt = f.wk_end_dt
 WHERE f.job_id = %(job_id)s AND (f.unique_id = ANY (%(unique_ids)s::text[]) OR %(unique_ids)s::text[] IS NULL)
 ORDER BY i.sales_rank, f.model, f.wk_end_dt;
 

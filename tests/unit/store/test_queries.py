@@ -150,7 +150,7 @@ def test_values_are_named_parameters_only(name: str) -> None:
 
 
 PLACES = {
-    "export_forecasts": ["{key}", "{numbers}"],
+    "export_forecasts": ["{key}", "{numbers}", "{adjusted}"],
     "accuracy_by": ["{key}", "{levels}", "{key}"],
     "true_accuracy": ["{levels}"],
     "accuracy_by_horizon": ["{levels}", "{bounds}", "{names}"],
@@ -199,7 +199,7 @@ def relations(statement: str) -> set[str]:
         r"INDEX \w+ ON)\s+([a-z_][a-z_.]*)\b(?!\()",  # and not a function, as in `extract(epoch FROM now())`
         bare(statement),
     )
-    common = set(re.findall(r"(?:WITH|,)\s*([a-z_]+) AS \(", bare(statement)))
+    common = set(re.findall(r"(?:WITH|WITH RECURSIVE|,)\s*([a-z_]+) AS \(", bare(statement)))
     return set(found) - common
 
 

@@ -1,0 +1,95 @@
+"""Changes of forecasts by analysts: kept one by one, with the weeks that come of them."""
+
+from datetime import date
+from typing import Any
+
+import pandas as pd
+from psycopg2.extensions import cursor as Cursor
+
+from fcst.errors import InputError
+from fcst.store.database import fetch_all, fetch_frame, fetch_one, transaction
+from fcst.store.queries import query
+
+
+def insert(
+    job_id: int,
+    unique_id: str,
+    model: str,
+    weeks: tuple[date, date],
+    units: float | None,
+    percent: float | None,
+    reason: str,
+    made_by: str,
+) -> int:
+    """Writes a change and the weeks that come of it, in one transaction; returns its id.
+
+    Raises
+    ------
+    InputError
+        if there is no such forecast, or it has not these weeks.
+    """
+    key = {"job_id": job_id, "unique_id": unique_id, "model": model}
+    with transaction() as cur:
+        cur.execute(query("lock_forecast"), key)
+        found = cur.fetchone()
+        if found is None or found["first_wk_end_dt"] is None:
+            raise InputError(
+                f"Run {job_id} has no forecast of item {unique_id} by {model}.",
+                "Only what is forecast can be adjusted.",
+            )
+        first, last = weeks
+        if not found["first_wk_end_dt"] <= first <= last <= found["last_wk_end_dt"]:
+            raise InputError(
+                f"The weeks from {first} to {last} are not within the forecast.",
+                f"It is of the weeks ending {found['first_wk_end_dt']} to {found['last_wk_end_dt']}.",
+            )
+        change = {
+            "first_wk_end_dt": first,
+            "last_wk_end_dt": last,
+            "units": units,
+            "percent": percent,
+            "reason": reason,
+            "made_by": made_by,
+        }
+        cur.execute(query("insert_adjustment"), key | change)
+        adjustment_id = int((cur.fetchone() or {})["adjustment_id"])
+        _apply(cur, key)
+    return adjustment_id
+
+
+def undo(adjustment_id: int, undone_by: str) -> bool:
+    """Marks a change as undone and writes the weeks without it, in one transaction; False if it was undone before.
+
+    Raises
+    ------
+    InputError
+        if there is no such change.
+    """
+    with transaction() as cur:
+        cur.execute(query("find_adjustment"), {"adjustment_id": adjustment_id})
+        key = cur.fetchone()
+        if key is None:
+            raise InputError(f"There is no adjustment {adjustment_id}.", "Its run may have been deleted.")
+        cur.execute(query("lock_forecast"), dict(key))
+        cur.execute(query("undo_adjustment"), {"adjustment_id": adjustment_id, "undone_by": undone_by})
+        is_new = cur.rowcount > 0
+        if is_new:
+            _apply(cur, dict(key))
+    return is_new
+
+
+def _apply(cur: Cursor, key: dict[str, Any]) -> None:
+    cur.execute(query("clear_adjusted"), key)
+    cur.execute(query("apply_adjustments"), key)
+
+
+def find(job_id: int, unique_ids: list[str] | None) -> list[dict[str, Any]]:
+    return fetch_all("list_adjustments", job_id=job_id, unique_ids=unique_ids)
+
+
+def count(job_id: int) -> int:
+    return int((fetch_one("count_adjustments", job_id=job_id) or {})["n_changes"])
+
+
+def totals(job_id: int, model: str, unique_ids: list[str] | None) -> pd.DataFrame:
+    return fetch_frame("adjusted_totals", job_id=job_id, model=model, unique_ids=unique_ids)

@@ -1,0 +1,115 @@
+"""Adjusting a forecast on its page, by Streamlit's own tester: made, shown, undone, refused."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+from fcst.services import adjustments, forecasts
+from fcst.services.adjustments import Change
+from tests.conftest import write_sales
+from tests.pages.test_pages import open_page, words
+from tests.services.test_accuracy import run
+
+
+@pytest.fixture(autouse=True)
+def caches() -> Iterator[None]:
+    st.cache_data.clear()
+    st.cache_resource.clear()
+    yield
+
+
+@pytest.fixture
+def job(load_dataset: Callable[..., dict]) -> dict:
+    return run(load_dataset(n_items=3, n_weeks=60, name="s"), 3, models=("WindowAverage", "Naive"), n_windows=1)
+
+
+def open_item(job: dict, **query: str) -> AppTest:
+    at = open_page("forecasts", job=str(job["job_id"]), item="item2", **query)
+    assert not at.exception and not at.error
+    return at
+
+
+def dialog(job: dict) -> AppTest:
+    """The dialog by itself, as it stands while it is open."""
+
+    def page(job: dict) -> None:
+        from fcst.services import forecasts
+        from fcst.ui.adjusting import ask_for_change
+
+        ask_for_change(job, "WindowAverage", "item2", forecasts.view(job, "WindowAverage", ["item2"]))
+
+    return AppTest.from_function(page, args=(job,), default_timeout=30).run()
+
+
+def save(at: AppTest, reason: str, who: str) -> AppTest:
+    at.text_input(key="adjust_reason").set_value(reason)
+    at.text_input(key="adjust_who").set_value(who)
+    return at.button(key="adjust_save").click().run()
+
+
+def chart(at: AppTest) -> str:
+    return at.get("plotly_chart")[0].proto.spec
+
+
+def test_change_is_made_in_the_dialog_and_shown_in_both_versions(job: dict) -> None:
+    at = open_item(job)
+    assert '"name":"adjusted"' not in chart(at) and "Adjustments" not in words(at)
+    at.button(key="adjust").click().run()
+    assert "Save the adjustment" in [button.label for button in at.button]
+    at = save(dialog(job), "a *campaign*", "Ann")
+    assert not at.exception and not at.error
+    (made,) = adjustments.list_adjustments(job["job_id"])
+    assert (made["percent"], made["reason"], made["made_by"]) == (10, "a *campaign*", "Ann")
+    assert made["model"] == "WindowAverage"
+    at = open_item(job)
+    said = words(at)
+    assert "**+10 %**, weeks ending" in said and r"a \*campaign\*" in said and "Ann," in said
+    assert '"name":"adjusted"' in chart(at)
+    view = forecasts.view(job, "WindowAverage", ["item2"])
+    assert view.forecast["adjusted"].sum() == pytest.approx(1.1 * view.forecast["forecast"].sum())
+    at.button(key=f"undo_{made['adjustment_id']}").click().run()
+    assert "It stays in this list, as undone" in words(at)
+    adjustments.undo(made["adjustment_id"], "Bob")
+    at = open_item(job)
+    assert "Undone: " in words(at) and "Undone by Bob," in words(at) and '"name":"adjusted"' not in chart(at)
+
+
+def test_weeks_are_set_to_units(job: dict) -> None:
+    at = dialog(job)
+    at.segmented_control(key="adjust_how").set_value("To units a week").run()
+    at.number_input[0].set_value(77.0).run()
+    assert "**308 units**" in words(at)
+    assert not save(at, "contract", "Ann").error
+    (made,) = adjustments.list_adjustments(job["job_id"])
+    assert made["units"] == 77 and set(forecasts.view(job, "WindowAverage", ["item2"]).forecast["adjusted"]) == {77}
+
+
+@pytest.mark.parametrize(("reason", "who", "said"), [("", "Ann", "needs a reason"), ("why", " ", "name is given")])
+def test_change_without_reason_or_name_is_refused_in_words(job: dict, reason: str, who: str, said: str) -> None:
+    at = save(dialog(job), reason, who)
+    assert said in at.error[0].value
+    assert adjustments.list_adjustments(job["job_id"]) == []
+
+
+def test_table_of_items_has_both_versions_and_a_flag(job: dict) -> None:
+    week = forecasts.list_forecasts(job["job_id"], "Naive", ["item1"])["wk_end_dt"].iloc[0].date()
+    adjustments.adjust(job["job_id"], "item1", "Naive", Change(week, week, units=0), "why", "Ann")
+    at = open_page("forecasts", job=str(job["job_id"]), model="Naive", flags="adjusted")
+    table = at.dataframe[0].value
+    assert table["unique_id"].tolist() == ["item1"]
+    assert table["adjusted"].iloc[0] == pytest.approx(table["forecast"].iloc[0] * 3 / 4)
+
+
+def test_compare_tells_what_each_step_added(job: dict, load_dataset: Callable[..., dict], tmp_path: Path) -> None:
+    week = forecasts.list_forecasts(job["job_id"], "Naive", ["item1"])["wk_end_dt"].iloc[0].date()
+    adjustments.adjust(job["job_id"], "item1", "WindowAverage", Change(week, week, percent=5), "why", "Ann")
+    write_sales(tmp_path / "later.csv", 3, 62)
+    load_dataset(tmp_path / "later.csv", name="s")
+    at = open_page("compare", job=str(job["job_id"]), model="WindowAverage")
+    assert not at.exception and not at.error, at.error[0].value
+    (table,) = [frame.value for frame in at.dataframe if "weeks" in frame.value]
+    assert table["model"].tolist() == ["Naive", "WindowAverage", "WindowAverage, adjusted"] * 2
+    assert table["weeks"].tolist() == ["adjusted"] * 3 + ["all"] * 3 and table["n_weeks"].tolist() == [1] * 3 + [6] * 3

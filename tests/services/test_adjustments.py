@@ -1,0 +1,217 @@
+"""Analysts' changes of forecasts, on a real database: what comes of them, who may not make them, and the way back."""
+
+import io
+import threading
+from collections.abc import Callable
+from datetime import date, timedelta
+from pathlib import Path
+
+import numpy as np
+import openpyxl
+import pandas as pd
+import pytest
+
+from fcst.errors import InputError
+from fcst.services import adjustments, comparison, datasets, exports, forecasts
+from fcst.services.adjustments import Change
+from fcst.store.database import transaction
+from tests.conftest import write_sales
+from tests.services.test_accuracy import run
+
+MODEL = "WindowAverage"
+
+
+@pytest.fixture
+def job(load_dataset: Callable[..., dict]) -> dict:
+    return run(load_dataset(n_items=3, n_weeks=60), 3, models=(MODEL, "Naive"), h=4, n_windows=0)
+
+
+def week(job: dict, step: int) -> date:
+    return job["last_wk_end_dt"] + timedelta(weeks=step)
+
+
+def change(job: dict, first: int, last: int, **how: float) -> Change:
+    return Change(week(job, first), week(job, last), **how)
+
+
+def adjust(job: dict, item: str, wanted: Change, model: str = MODEL) -> int:
+    return adjustments.adjust(job["job_id"], item, model, wanted, " campaign ", "Ann")
+
+
+def adjusted(job: dict, *items: str, model: str = MODEL) -> list[float]:
+    return forecasts.view(job, model, list(items) or None).forecast["adjusted"].tolist()
+
+
+def forecast(job: dict, *items: str) -> np.ndarray:
+    return forecasts.list_forecasts(job["job_id"], MODEL, list(items) or None)["forecast"].to_numpy()
+
+
+def exported(job: dict) -> pd.DataFrame:
+    out = io.BytesIO()
+    exports.write_export(job, out, "csv")
+    return pd.read_csv(io.BytesIO(out.getvalue()))
+
+
+def test_changes_hold_one_after_the_other_and_are_undone_in_any_order(job: dict) -> None:
+    base = forecast(job, "item2")
+    first = adjust(job, "item2", change(job, 1, 3, percent=50))
+    second = adjust(job, "item2", change(job, 2, 2, units=7))
+    third = adjust(job, "item2", change(job, 2, 4, percent=-100 / 7))
+    factor = 1 - 1 / 7
+    assert adjusted(job, "item2") == pytest.approx([1.5 * base[0], 6, 1.5 * factor * base[2], factor * base[3]])
+    assert adjustments.undo(second, "Bob")
+    assert adjusted(job, "item2")[1] == pytest.approx(1.5 * factor * base[1])
+    assert adjustments.undo(first, "Bob") and not adjustments.undo(first, "Cid")
+    assert adjusted(job, "item2") == pytest.approx([base[0], *factor * base[1:]])
+    assert adjustments.undo(third, "Bob")
+    assert "adjusted" not in forecasts.view(job, MODEL, ["item2"]).forecast
+    assert forecast(job, "item2") == pytest.approx(base)
+
+
+def test_who_when_and_why_are_kept_also_of_what_is_undone(job: dict) -> None:
+    assert adjustments.count_changes(job["job_id"]) == 0
+    first = adjust(job, "item1", change(job, 1, 1, units=3))
+    adjust(job, "item3", change(job, 1, 4, percent=-10))
+    adjustments.undo(first, " Bob ")
+    rows = adjustments.list_adjustments(job["job_id"])
+    assert [(row["unique_id"], row["units"], row["percent"]) for row in rows] == [
+        ("item3", None, -10),
+        ("item1", 3, None),
+    ]
+    assert rows[1] == adjustments.list_adjustments(job["job_id"], ["item1"])[0]
+    assert (rows[1]["reason"], rows[1]["made_by"], rows[1]["undone_by"]) == ("campaign", "Ann", "Bob")
+    assert rows[1]["made_at"] < rows[1]["undone_at"] and rows[0]["undone_at"] is None
+    assert adjustments.count_changes(job["job_id"]) == 3
+
+
+def test_sum_over_items_and_list_of_items_have_both_versions(job: dict) -> None:
+    adjust(job, "item1", change(job, 1, 2, units=100))
+    base, own = forecast(job), forecast(job, "item1")
+    assert adjusted(job) == pytest.approx([*(base - own + 100)[:2], *base[2:]])
+    assert "adjusted" not in forecasts.view(job, MODEL, ["item2", "item3"]).forecast
+    assert "adjusted" not in forecasts.view(job, "Naive").forecast, "another model's forecast is another"
+    items = forecasts.list_items(job, MODEL).set_index("unique_id")
+    assert items.loc["item1", "adjusted"] == pytest.approx(200 + own[2:].sum())
+    assert items.loc["item1", "forecast"] == pytest.approx(own.sum())
+    assert "adjusted" in items.loc["item1", "flags"] and items["adjusted"].notna().sum() == 1
+
+
+def test_files_have_both_versions(job: dict) -> None:
+    adjust(job, "item1", change(job, 2, 2, units=5))
+    undone = adjust(job, "item3", change(job, 1, 1, units=5))
+    adjustments.undo(undone, "Bob")
+    rows = exported(job)
+    assert list(rows)[-2:] == ["made_by", "adjusted"] and len(rows) == 3 * 2 * 4
+    changed = rows[(rows["adjusted"] - rows["forecast"]).abs() > 1e-9]
+    assert changed[["unique_id", "model", "wk_end_dt", "adjusted"]].to_numpy().tolist() == [
+        ["item1", MODEL, str(week(job, 2)), 5.0]
+    ]
+    book = io.BytesIO()
+    exports.write_export(job, book, "xlsx")
+    head, *found = openpyxl.load_workbook(book)["Adjustments"].iter_rows(values_only=True)
+    told = [dict(zip(head, row, strict=True)) for row in found]
+    assert [(row["unique_id"], row["units"], row["reason"], row["undone_by"]) for row in told] == [
+        ("item3", 5, "campaign", "Bob"),
+        ("item1", 5, "campaign", None),
+    ]
+    assert told[1]["first_wk_end_dt"].date() == week(job, 2) and told[1]["made_at"].endswith(" UTC")
+    out = io.BytesIO()
+    exports.write_export(job, out, "parquet", ["item1"])
+    assert pd.read_parquet(out)["adjusted"].eq(5).sum() == 1
+
+
+@pytest.mark.parametrize(
+    ("how", "said"),
+    [
+        ({}, "Nothing was changed"),
+        ({"units": 1, "percent": 1}, "Nothing was changed"),
+        ({"units": -1}, "-1 units"),
+        ({"units": float("nan")}, "nan units"),
+        ({"units": float("inf")}, "inf units"),
+        ({"percent": -101}, "-101 %"),
+        ({"percent": float("nan")}, "nan %"),
+        ({"percent": 1e9}, "was asked for"),
+    ],
+)
+def test_number_out_of_range_is_refused(job: dict, how: dict, said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        adjust(job, "item1", change(job, 1, 1, **how))
+    assert adjustments.list_adjustments(job["job_id"]) == []
+
+
+@pytest.mark.parametrize(("first", "last"), [(0, 1), (1, 5), (2, 1), (9, 9)])
+def test_weeks_beyond_the_forecast_are_refused(job: dict, first: int, last: int) -> None:
+    with pytest.raises(InputError, match="not within the forecast"):
+        adjust(job, "item1", change(job, first, last, units=1))
+
+
+def test_what_is_not_forecast_is_refused(job: dict) -> None:
+    for item, model in (("item9", MODEL), ("item1", "Auto")):
+        with pytest.raises(InputError, match="has no forecast of"):
+            adjust(job, item, change(job, 1, 1, units=1), model)
+    with pytest.raises(InputError, match="no adjustment 12345"):
+        adjustments.undo(12345, "Bob")
+
+
+def test_reason_and_name_are_wanted_and_any_text_is_kept_to_the_letter(job: dict) -> None:
+    wanted = change(job, 1, 1, units=1)
+    for reason, who in ((" ", "Ann"), ("\0", "Ann"), ("why", "  ")):
+        with pytest.raises(InputError):
+            adjustments.adjust(job["job_id"], "item1", MODEL, wanted, reason, who)
+    nasty = "=1+1 <b>x</b> '; DROP TABLE fcst_app.jobs; -- \0é" + "x" * 600
+    adjustments.adjust(job["job_id"], "item1", MODEL, wanted, nasty, nasty)
+    (row,) = adjustments.list_adjustments(job["job_id"])
+    assert row["reason"] == nasty.replace("\0", "")[:500] and row["made_by"] == nasty.replace("\0", "")[:100]
+
+
+def test_two_analysts_at_once_lose_nothing(job: dict) -> None:
+    base = forecast(job, "item1")
+    threads = [threading.Thread(target=adjust, args=(job, "item1", change(job, 1, 4, percent=100))) for _ in range(5)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert adjusted(job, "item1") == pytest.approx(list(32 * base))
+
+
+def test_adjustments_go_with_their_dataset(job: dict) -> None:
+    adjust(job, "item1", change(job, 1, 1, units=1))
+    datasets.delete_dataset(job["dataset_id"])
+    with transaction() as cur:
+        for table in ("adjustments", "adjusted_forecasts"):
+            cur.execute(f"SELECT count(*) AS n FROM fcst_app.{table}")
+            assert cur.fetchone()["n"] == 0
+
+
+def test_value_that_each_step_added_is_told_when_the_weeks_have_come(
+    job: dict, load_dataset: Callable[..., dict], tmp_path: Path
+) -> None:
+    adjust(job, "item2", change(job, 1, 3, percent=40))
+    write_sales(tmp_path / "later.csv", 3, 62)  # two of the four weeks
+    newer = load_dataset(tmp_path / "later.csv")
+    found = comparison.true_accuracy(job)
+    assert found is not None and found[0]["dataset_id"] == newer["dataset_id"]
+    frame = comparison.value_added(job, MODEL, found[0])
+    later = run(newer, 3, models=("Naive",), n_windows=0)
+    errors: dict[tuple[bool, str], float] = {}
+    sold: dict[bool, float] = {}
+    for item in ("item1", "item2", "item3"):
+        y = forecasts.view(later, "Naive", [item]).history["unit_sales"].to_numpy()
+        steps = {
+            "naive": y[[60 - 52, 61 - 52]],
+            "model": forecast(job, item)[:2],
+            "adjusted": forecast(job, item)[:2] * (1.4 if item == "item2" else 1),
+        }
+        for is_adjusted_only in (True, False):
+            if item == "item2" or not is_adjusted_only:
+                sold[is_adjusted_only] = sold.get(is_adjusted_only, 0) + y[60:].sum()
+                for step, units in steps.items():
+                    key = (is_adjusted_only, step)
+                    errors[key] = errors.get(key, 0) + np.abs(units - y[60:]).sum()
+    wapes = {key: error / sold[key[0]] for key, error in errors.items()}
+    keys = list(zip(frame["is_adjusted_only"], frame["step"], strict=True))
+    assert keys == sorted(wapes, key=lambda key: not key[0])
+    assert frame["wape"].tolist() == pytest.approx([wapes[key] for key in keys])
+    assert frame["n_weeks"].tolist() == [2] * 3 + [6] * 3 and frame["n_items"].tolist() == [1] * 3 + [3] * 3
+    expected = 1 - wapes[True, "adjusted"] / wapes[True, "model"]
+    assert frame["fva"].iloc[2] == pytest.approx(expected) and np.isnan(frame["fva"].iloc[0])
