@@ -95,7 +95,8 @@ def show_detail(
         width="stretch",
         key="chart",
         config=picture(job, f"forecast {model}", unique_id),
-        alt="Units a week: history, forecast and its intervals",
+        alt="Units a week: history, then the forecast with its intervals, "
+        f"{text.units(view.forecast['forecast'].sum())} units in {text.count(job['spec']['h'], 'week')}",
     )
     show_notes(job, row, view)
     if row is not None and (provenance := accuracy.item_provenance(job["job_id"], unique_id)):

@@ -20,7 +20,8 @@ def all_items(job_id: int, n_done: int, n_changes: int, model: str, _job: dict[s
     """The items of a run with what a model says of them; it changes only with the number of items that have ended, and
     with the changes that analysts make."""
     items = forecasts.list_items(_job, model)
-    return items.assign(recent_weeks=items["recent_weeks"].map(_line))
+    heaviest = items["made_by"].str.split(r" \d+%", n=1, regex=True).str[0]
+    return items.assign(recent_weeks=items["recent_weeks"].map(_line), heaviest=heaviest)
 
 
 def _line(weeks: list[float | None] | None) -> tuple[float, ...]:
@@ -51,7 +52,13 @@ def filter_items(items: pd.DataFrame) -> pd.DataFrame:
     return items[is_shown]
 
 
-_FILTERS = {"family": "Family", "class": "Class", "demand_class": "Demand class", "flags": "Flag"}
+_FILTERS = {
+    "family": "Family",
+    "class": "Class",
+    "demand_class": "Demand class",
+    "heaviest": "Made by, or most of all by",
+    "flags": "Flag",
+}
 
 
 def _choose_values(items: pd.DataFrame, name: str, label: str) -> list[str]:

@@ -627,6 +627,10 @@ def items_of(at: AppTest) -> list[str]:
 def test_forecasts_begin_with_the_sum_and_go_on_to_an_item(finished: int) -> None:
     at = open_page("forecasts", job=str(finished))
     assert items_of(at) == [f"item{i}" for i in range(6, 0, -1)]
+    made_by = at.dataframe[0].value.set_index("unique_id")["made_by"]
+    heaviest = made_by["item3"].split(" ")[0]
+    alike = open_page("forecasts", job=str(finished), heaviest=heaviest)
+    assert items_of(alike) == [key for key, name in made_by.items() if name.startswith(f"{heaviest} ")] != []
     assert "the sum of 6 forecasts" in words(at) and "a correlation of" in words(at)
     at.button(key="step_Next").click().run()
     assert at.query_params["item"] == "item6"
