@@ -37,13 +37,13 @@ def main() -> None:
     rows = {row["model"]: row for row in by_model.to_dict("records")}
     show_totals(job, rows[model], rows[BENCHMARK])
     show_basis(job, rows[model])
-    st.subheader("Models", anchor=False)
+    st.header("Models", anchor=False)
     show_leaderboard(by_model, job["spec"])
     show_all_metrics(by_model, job["spec"]["level"])
     left, right = st.columns(2, gap="large")
     by_step = measured(job, "horizon")
     with left:
-        st.subheader("By weeks ahead", anchor=False)
+        st.header("By weeks ahead", anchor=False)
         if by_step.empty:
             st.caption("Not kept by the version that made this run.")
         order = {name: number for number, name in enumerate(models)}
@@ -57,7 +57,7 @@ def main() -> None:
         )
     items = measured_items(job, model)
     with right:
-        st.subheader("Over items", anchor=False)
+        st.header("Over items", anchor=False)
         chart = charts.distribution_chart(items["wape"])
         st.plotly_chart(
             chart,
@@ -67,12 +67,12 @@ def main() -> None:
             alt="How many items have which WAPE",
         )
     for key, label in (("family", "Family"), ("demand_class", "Demand class")):
-        st.subheader(f"By {label.lower()}", anchor=False)
+        st.header(f"By {label.lower()}", anchor=False)
         frame = measured(job, key)
         show_group(frame[frame["model"] == model], key, label, job["spec"]["level"])
     show_best_and_worst(job, model, items)
     if AUTO in job["spec"]["models"] and len(candidates := measured_candidates(job)):
-        st.subheader("What Auto chose among", anchor=False)
+        st.header("What Auto chose among", anchor=False)
         show_candidates(candidates)
 
 
@@ -139,10 +139,10 @@ def show_best_and_worst(job: dict[str, Any], model: str, items: pd.DataFrame) ->
         return
     left, right = st.columns(2, gap="large")
     with left:
-        st.subheader("Best items", anchor=False)
+        st.header("Best items", anchor=False)
         best = show_items(known.head(n), "best")
     with right:
-        st.subheader("Worst items", anchor=False)
+        st.header("Worst items", anchor=False)
         worst = show_items(known.tail(n)[::-1], "worst")
     st.caption("Select an item to see its forecast.")
     if item := best or worst:

@@ -43,7 +43,7 @@ def main() -> None:
 def show_since(job: dict[str, Any], model: str) -> None:
     """True accuracy: where a newer dataset of the same name holds weeks that were forecast."""
     found = comparison.true_accuracy(job)
-    st.subheader(f"{text.plain(text.job_title(job))} and what happened since", anchor=False)
+    st.header(f"{text.plain(text.job_title(job))} and what happened since", anchor=False)
     if found is None:
         st.caption(
             f"No newer version of the dataset {text.plain(job['dataset'])} holds weeks after "
@@ -104,7 +104,7 @@ def show_value_added(job: dict[str, Any], model: str, frame: pd.DataFrame) -> No
 
 
 def show_specs(job: dict[str, Any], other: dict[str, Any]) -> None:
-    st.subheader("What was asked", anchor=False)
+    st.header("What was asked", anchor=False)
     rows = comparison.compare_specs(job, other)
     st.dataframe(
         pd.DataFrame(
@@ -123,7 +123,7 @@ def show_accuracy(job: dict[str, Any], other: dict[str, Any]) -> None:
     """Both runs' accuracy in their backtests, the best first."""
     parts = [accuracy.list_accuracy(one).assign(run=one["job_id"]) for one in (job, other)]
     known = [part for part in parts if len(part)]
-    st.subheader("Accuracy in the backtests", anchor=False)
+    st.header("Accuracy in the backtests", anchor=False)
     if not known:
         st.caption("Neither run was backtested.")
         return
@@ -140,7 +140,7 @@ def show_accuracy(job: dict[str, Any], other: dict[str, Any]) -> None:
 
 def show_items(job: dict[str, Any], model: str, other: dict[str, Any], other_model: str) -> None:
     """The biggest movers; an item that is selected is opened in the second run."""
-    st.subheader("The biggest movers", anchor=False)
+    st.header("The biggest movers", anchor=False)
     frame = comparison.compare_items(job, model, other, other_model)
     n_weeks = int(frame["n_weeks"].max()) if len(frame) else 0
     if not n_weeks:

@@ -44,7 +44,7 @@ def show_list(known: list[dict[str, Any]]) -> None:
             "Weeks": [row["n_weeks"] for row in rows],
             "First week": [row["first_wk_end_dt"] for row in rows],
             "Last week": [row["last_wk_end_dt"] for row in rows],
-            "Weeks end on": [row["week_end"] for row in rows],
+            "Weeks end on": [text.weekday(row["week_end"]) for row in rows],
             "Units sold": [row["total_units"] for row in rows],
             "Promotions": [text.promotions(row["include_promo"], row["report"]["has_promo_column"]) for row in rows],
             "Loaded": [text.moment(row["created_at"]) for row in rows],

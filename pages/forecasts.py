@@ -135,7 +135,7 @@ def show_title(job: dict[str, Any], row: pd.Series | None, view: forecasts.View,
         what += "; the others have none" if view.n_items < n_shown else ""
     else:
         what = f"Item {text.plain(row['unique_id'])}" + (f", {text.plain(row['family'])}" if row["family"] else "")
-    st.subheader(
+    st.header(
         what + ("" if job["include_promo"] or not view.history["promo_units"].any() else ", without promotions"),
         anchor=False,
     )

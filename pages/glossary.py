@@ -22,7 +22,7 @@ def main() -> None:
     if not found:
         st.info(f"No word here has “{text.plain(wanted)}” in it. Try a part of it.", icon=":material/search_off:")
     for group, terms in found.items():
-        st.subheader(group, anchor=False)
+        st.header(group, anchor=False)
         for term in terms:
             st.markdown(f"**{text.plain(term.name)}** · {text.plain(term.meaning)}", width=820)
 

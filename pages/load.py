@@ -32,12 +32,12 @@ def main() -> None:
     paths, default_name, is_upload = chosen
     spec = IngestSpec(paths=paths, name=default_name, file=file, encoding=encoding, is_upload=is_upload)
     inspection = look_into(spec)
-    st.subheader("What was found", anchor=False)
+    st.header("What was found", anchor=False)
     show_files(inspection)
-    st.subheader("What the columns mean", anchor=False)
+    st.header("What the columns mean", anchor=False)
     mapping = choose_mapping(inspection)
     formats = choose_formats(inspection)
-    st.subheader("Rules of a week", anchor=False)
+    st.header("Rules of a week", anchor=False)
     rules = choose_rules(inspection, has_promo=bool(mapping["promo"]))
     st.caption(
         "A partial first or last week is dropped. A week without rows inside an item's life is zero sales. "

@@ -127,7 +127,7 @@ def show_form(dataset: dict[str, Any], chosen: pd.DataFrame, job: dict[str, Any]
         st.markdown(f"**{text.run_in_words(len(chosen), batch_size or suggested, h)}**")
         if models:
             seconds = jobs.expected_seconds(chosen, models, n_windows)
-            st.caption(f"About {text.duration(seconds)} on this machine's processes, if nothing else runs.")
+            st.caption(f"About {text.duration(max(seconds, 0.1))} on this machine's processes, if nothing else runs.")
     else:
         st.markdown("**No item is chosen yet.**")
     if st.button(

@@ -184,7 +184,7 @@ def transaction() -> Iterator[Cursor]:
         con = pool.lend()
     except psycopg2.OperationalError as exc:
         raise DatabaseAway(
-            f"The database cannot be reached: {_first_line(exc)}",
+            f"The database cannot be reached: {_first_line(exc)}.",
             "Check that the server runs and that DATABASE_URL points to it.",
         ) from exc
     try:
@@ -192,7 +192,7 @@ def transaction() -> Iterator[Cursor]:
             yield cur
     except psycopg2.Error as exc:
         if _tells_of_absence(exc):
-            raise DatabaseAway(f"The database went away: {_first_line(exc)}", "Try again in a moment.") from exc
+            raise DatabaseAway(f"The database went away: {_first_line(exc)}.", "Try again in a moment.") from exc
         raise StoreError(f"The database refused: {_first_line(exc)}") from exc
     finally:
         pool.take_back(con)
@@ -212,7 +212,7 @@ def _tells_of_absence(exc: psycopg2.Error) -> bool:
 
 
 def _first_line(exc: Exception) -> str:
-    return (str(exc).strip().splitlines() or [type(exc).__name__])[0]
+    return (str(exc).strip().splitlines() or [type(exc).__name__])[0].rstrip(".")
 
 
 def fetch_all(name: str, /, **params: Any) -> list[dict[str, Any]]:

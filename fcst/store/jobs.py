@@ -64,7 +64,7 @@ def get(job_id: int) -> dict[str, Any]:
     if 0 < job_id < 2**31:
         row = fetch_one("list_jobs", job_id=job_id, statuses=None, dataset_id=None, words="", limit=None, skip=0)
     if row is None:
-        raise InputError(f"There is no job {job_id}.", "`status` lists all jobs; so does the page Runs.")
+        raise InputError(f"There is no job {job_id}.", "The page Runs lists all; so does the command status.")
     row["batches"] = {r["stage"]: r["n"] for r in fetch_all("count_stages", job_id=job_id)}
     return row
 

@@ -27,7 +27,7 @@ def show_weeks(dataset: dict[str, Any]) -> None:
     """Units by week, with the weeks that were dropped."""
     report = dataset["report"]
     has_promo = not dataset["include_promo"] and report["n_promo"] > 0
-    st.subheader("Units a week, all items" + (", without promotions" if has_promo else ""), anchor=False)
+    st.header("Units a week, all items" + (", without promotions" if has_promo else ""), anchor=False)
     totals = datasets.weekly_totals(dataset["dataset_id"])
     dropped = pd.DataFrame([week for week in report.get("weeks", []) if week["is_dropped"]])
     st.plotly_chart(
@@ -45,7 +45,7 @@ def show_quality(dataset: dict[str, Any]) -> None:
     report = dataset["report"]
     left, right = st.columns(2, gap="large")
     with left:
-        st.subheader("What became of the rows", anchor=False)
+        st.header("What became of the rows", anchor=False)
         st.dataframe(reports.row_frame(report), hide_index=True, column_config={"Rows": NUMBER, "Share": SHARE})
         st.dataframe(
             reports.rule_frame(dataset).round(0), hide_index=True, placeholder="", column_config={"Units": NUMBER}
@@ -53,7 +53,7 @@ def show_quality(dataset: dict[str, Any]) -> None:
         if report["bad_rows"]["n"]:
             st.markdown("Rows that cannot be read, left out:")
             show_bad_rows(report["bad_rows"]["first"])
-        st.subheader("Demand", anchor=False)
+        st.header("Demand", anchor=False)
         st.dataframe(reports.class_frame(report), hide_index=True, column_config={"Items": NUMBER, "Share": SHARE})
         st.caption(
             "ADI: weeks per week with a sale. CV²: how uneven the units of those weeks are. "
@@ -62,10 +62,10 @@ def show_quality(dataset: dict[str, Any]) -> None:
         st.dataframe(reports.history_frame(report), hide_index=True, column_config={"Items": NUMBER, "Share": SHARE})
     with right:
         _show_promotions(dataset)
-        st.subheader("Series", anchor=False)
+        st.header("Series", anchor=False)
         for line in reports.series_lines(report):
             st.markdown(f"- {line}")
-    st.subheader("Coverage", anchor=False)
+    st.header("Coverage", anchor=False)
     st.plotly_chart(
         charts.coverage_chart(report["coverage"]),
         width="stretch",
@@ -85,7 +85,7 @@ def show_quality(dataset: dict[str, Any]) -> None:
 
 def _show_promotions(dataset: dict[str, Any]) -> None:
     report = dataset["report"]
-    st.subheader("Promotions", anchor=False)
+    st.header("Promotions", anchor=False)
     if not report["has_promo_column"]:
         st.caption("The file has no promotion flag.")
         return
@@ -215,14 +215,14 @@ def show_reading(dataset: dict[str, Any]) -> None:
     spec, report = dataset["spec"], dataset["report"]
     left, right = st.columns(2, gap="large")
     with left:
-        st.subheader("Columns", anchor=False)
+        st.header("Columns", anchor=False)
         st.dataframe(reports.mapping_frame(dataset), hide_index=True)
         st.caption("Offered again for a file with the same header.")
     with right:
-        st.subheader("Rules", anchor=False)
+        st.header("Rules", anchor=False)
         filters = "; ".join(f"{column}={value}" for column, value in spec["where"])
         rules = {
-            "Weeks end on": dataset["week_end"] + (", as in the data" if report["is_weekly"] else ""),
+            "Weeks end on": text.weekday(dataset["week_end"]) + (", as in the data" if report["is_weekly"] else ""),
             "Promotional sales": text.promotions(dataset["include_promo"], report["has_promo_column"]),
             "Missing promotion flag": "not promoted",
             "Returns": "left out" if spec["returns"] == "drop" else "netted within their week",
@@ -234,7 +234,7 @@ def show_reading(dataset: dict[str, Any]) -> None:
         }
         frame = pd.DataFrame({"Rule": list(rules), "Choice": list(rules.values())})
         st.dataframe(frame, hide_index=True)
-    st.subheader("Files", anchor=False)
+    st.header("Files", anchor=False)
     st.dataframe(
         pd.DataFrame(
             {

@@ -10,7 +10,7 @@ from fcst.services import health
 from fcst.ui import text
 from fcst.ui.glossary import MEANING
 from fcst.ui.ingests import load_buttons
-from fcst.ui.status import job_frame
+from fcst.ui.status import job_frame, status_column
 
 SHOWN_RUNS = 5
 SHOWN_DATASETS = 5
@@ -91,7 +91,7 @@ def show_running(found: list[dict[str, Any]]) -> None:
 
 def show_runs(found: list[dict[str, Any]]) -> None:
     """The last runs; a selection asks for its page."""
-    st.subheader("Last runs", anchor=False)
+    st.header("Last runs", anchor=False)
     if not found:
         st.caption("Nothing has been run yet.")
         return
@@ -105,8 +105,11 @@ def show_runs(found: list[dict[str, Any]]) -> None:
         on_select=_open_run,
         selection_mode="single-cell",
         column_config={
-            "Run": st.column_config.NumberColumn(width="small"),
-            "Done": st.column_config.ProgressColumn(format="percent", min_value=0, max_value=1),
+            "Run": st.column_config.NumberColumn(width=60, format="%d"),
+            "Name": st.column_config.TextColumn(width=130),
+            "Dataset": st.column_config.TextColumn(width=130),
+            "Status": status_column(),
+            "Done": st.column_config.ProgressColumn(format="percent", min_value=0, max_value=1, width=110),
             "Items": st.column_config.NumberColumn(format="localized"),
         },
     )
@@ -116,7 +119,7 @@ def show_runs(found: list[dict[str, Any]]) -> None:
 
 def show_datasets(known: list[dict[str, Any]]) -> None:
     """The datasets by their newest version; a selection asks for its page."""
-    st.subheader("Data", anchor=False)
+    st.header("Data", anchor=False)
     if not known:
         st.caption("No sales are loaded yet.")
         return
@@ -148,7 +151,7 @@ def show_datasets(known: list[dict[str, Any]]) -> None:
 
 def show_health() -> None:
     """Database, supervisor and disk, in a line each; what to do where one is not well."""
-    st.subheader("Health", anchor=False)
+    st.header("Health", anchor=False)
     for check in health.brief_checks():
         sign = ":green[:material/check_circle:]" if check.is_ok else ":orange[:material/warning:]"
         st.markdown(f"{sign} **{check.name.capitalize()}** · {text.plain(check.text)}", help=MEANING.get(check.name))

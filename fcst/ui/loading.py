@@ -176,7 +176,11 @@ def choose_rules(inspection: Inspection, has_promo: bool) -> dict[str, Any]:
     week_end = left.selectbox(
         "Weeks end on",
         ["", *WEEKDAYS],
-        format_func=lambda day: day or (f"{inspection.week_end}, as in the data" if inspection.week_end else "SAT"),
+        format_func=lambda day: (
+            f"{text.weekday(inspection.week_end)}, as in the data"
+            if not day and inspection.week_end
+            else text.weekday(day or "SAT")
+        ),
         key=f"week_end_{st.session_state['n_inspections']}",
         help="The first and last week are dropped when the data do not cover them.",
     )

@@ -61,7 +61,7 @@ def show_batches(job: dict[str, Any]) -> None:
     if st.query_params.get("view") == "log":
         st.rerun()  # a batch was selected: the whole page, which shows its log
     counts = [f"{job['batches'][stage]:,} {stage_words(stage)}" for stage in Stage if stage in job["batches"]]
-    st.subheader(f"Batches: {', '.join(counts)}", anchor=False)
+    st.header(f"Batches: {', '.join(counts)}", anchor=False)
     with st.container(horizontal=True):
         in_words = {"": "all", IN_WORK: "in work"}
         stage = choose("Stage", list(STAGES), "stage", lambda name: in_words.get(name) or stage_words(name), width=220)
@@ -137,7 +137,7 @@ def show_failures(job: dict[str, Any]) -> None:
         st.caption(f"{len(reasons) - MOST_REASONS:,} more reasons are not shown; the table has all failures.")
     if not job["n_failed"]:
         return
-    st.subheader(f"{text.count(job['n_failed'], 'item')} failed", anchor=False)
+    st.header(f"{text.count(job['n_failed'], 'item')} failed", anchor=False)
     skip = (page_in_url(job["n_failed"], FAILURES_A_PAGE) - 1) * FAILURES_A_PAGE
     failures = pd.DataFrame(
         jobs.list_failures(job["job_id"], FAILURES_A_PAGE, skip), columns=["unique_id", "batch_no", "attempt", "reason"]

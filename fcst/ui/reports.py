@@ -6,7 +6,7 @@ import pandas as pd
 
 from fcst.names import ADI_CUTOFF, CV2_CUTOFF, ENDED_AFTER_WEEKS, HISTORY_BOUNDS, NEW_WITHIN_WEEKS
 from fcst.specs import ROLES, WIDE
-from fcst.ui.text import count, large, percent, plain
+from fcst.ui.text import count, large, percent, plain, weekday
 
 DROPPED = {
     "bad": "cannot be read",
@@ -84,11 +84,11 @@ def _week_line(dataset: dict[str, Any]) -> str:
     report = dataset["report"]
     if report.get("is_weekly"):
         return (
-            f"The data are weekly already; weeks end on {dataset['week_end']}: "
+            f"The data are weekly already; weeks end on {weekday(dataset['week_end'])}: "
             f"{report['first_wk_end_dt']} to {report['last_wk_end_dt']}."
         )
     return (
-        f"Weeks end on {dataset['week_end']}. The first and last week count only if the data cover them: "
+        f"Weeks end on {weekday(dataset['week_end'])}. The first and last week count only if the data cover them: "
         f"{report['first_wk_end_dt']} to {report['last_wk_end_dt']}."
     )
 

@@ -19,13 +19,12 @@ def choose_filter() -> jobs.Filter:
     """The runs to be shown, by state, dataset and words; all of it stands in the URL."""
     known = {str(row["dataset_id"]): row for row in datasets.list_datasets()}
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        words = search("Search", "q", placeholder="Name, note or run number", label_visibility="collapsed", width=280)
+        words = search("Search", "q", placeholder="Name, note or run number", width=280)
         dataset = choose(
             "Dataset",
             ["", *known],
             "dataset",
             lambda key: text.dataset_title(known[key]["name"], known[key]["version"]) if key else "All datasets",
-            label_visibility="collapsed",
             width=240,
         )
         statuses = choose_some("Status", list(JobStatus), "status")
@@ -49,10 +48,12 @@ def show_table(which: jobs.Filter) -> None:
         on_select=_open_selected,
         selection_mode="single-row",
         column_config={
-            "Run": st.column_config.NumberColumn(width="small", format="%d"),
+            "Run": st.column_config.NumberColumn(width=60, format="%d"),
+            "Name": st.column_config.TextColumn(width=130),
+            "Dataset": st.column_config.TextColumn(width=130),
             "Status": status_column(),
             "Items": st.column_config.NumberColumn(format="localized"),
-            "Done": st.column_config.ProgressColumn(format="percent", min_value=0, max_value=1),
+            "Done": st.column_config.ProgressColumn(format="percent", min_value=0, max_value=1, width=110),
         },
     )
     choose_page(found[0]["n_found"], JOBS_A_PAGE)

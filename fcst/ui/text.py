@@ -8,6 +8,10 @@ from fcst.names import HOLDOUT_WEEKS
 
 UNDEFINED = "not defined"
 
+_WEEKDAYS = {
+    name[:3].upper(): name for name in ("Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday")
+}
+
 _PUNCTUATION = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~:$&^=\"'@/])")
 
 
@@ -50,12 +54,19 @@ def duration(seconds: float | None) -> str:
     """A time span: 0.4 s, 12 s, 3 min 20 s, 2 h 05 min."""
     if seconds is None:
         return ""
+    if 0 < seconds < 0.05:
+        return "under 0.1 s"
     if seconds < 10:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     if minutes == 0:
         return f"{rest} s"
     return f"{minutes} min {rest:02d} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def weekday(name: str) -> str:
+    """A day of the week in full: Saturday, for SAT."""
+    return _WEEKDAYS.get(name, name)
 
 
 def day(value: date) -> str:

@@ -3,134 +3,29 @@
 With its own embedded server, in a home whose path has a space and a quote.
 """
 
-import io
 import os
 import re
-import shutil
 import signal
-import socket
-import subprocess
-import sys
-import urllib.error
-import urllib.request
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import urljoin
 
 import pandas as pd
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
-from fcst.engine.task import run_ingest
-from fcst.services import datasets, jobs, loading
-from fcst.settings import PROJECT
-from fcst.specs import IngestSpec, JobSpec
-from fcst.store import ingests
+from fcst.services import jobs
+from fcst.specs import JobSpec
 from fcst.store.database import transaction
 from fcst.store.embedded import ensure_running
-from fcst.store.migrate import migrate
-from tests.conftest import url, wait_until, write_sales
+from tests.conftest import wait_until, write_sales
+from tests.e2e.conftest import BROWSER, free_port, linked_file, load_here, own_database, serve, serve_own, settled, stop
 
-CHROMIUM = Path("/usr/bin/chromium")
-FLAGS = (
-    "--no-sandbox --disable-gpu --disable-quic --disable-dev-shm-usage --no-first-run"
-    " --disable-background-networking --disable-component-update --disable-sync"
-)
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(not CHROMIUM.exists(), reason="no Chromium at /usr/bin/chromium"),
-]
-expect.set_options(timeout=20_000)
-
-
-@pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    home = tmp_path_factory.mktemp("it's a home") / "data"
-    yield home
-    if (home / "pg.location").exists():  # as root the database is elsewhere
-        shutil.rmtree((home / "pg.location").read_text().strip(), ignore_errors=True)
-
-
-def serve(home: Path, port: int, **more: str) -> subprocess.Popen:
-    env = {key: value for key, value in os.environ.items() if key not in ("DATABASE_URL", "FCST_WORKER")}
-    env |= {"FCST_HOME": str(home), "FCST_PROCESSES": "2", "FCST_IDLE_EXIT_S": "3", **more}
-    command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port), "--server.headless=true"]
-    home.mkdir(parents=True, exist_ok=True)
-    with (home / "app.log").open("ab") as log:
-        process = subprocess.Popen(command, cwd=PROJECT, env=env, stdout=log, stderr=log, start_new_session=True)
-    wait_until(lambda: answers(port), what="for the app to answer")
-    return process
-
-
-def answers(port: int) -> bool:
-    try:
-        return urllib.request.urlopen(f"http://127.0.0.1:{port}/_stcore/health", timeout=1).status == 200
-    except (urllib.error.URLError, OSError):
-        return False
-
-
-def stop(process: subprocess.Popen) -> None:
-    process.send_signal(signal.SIGINT)
-    try:
-        process.wait(15)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
-
-
-@pytest.fixture(scope="module")
-def port() -> int:
-    return free_port()
-
-
-def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return free.getsockname()[1]
-
-
-@pytest.fixture(scope="module")
-def app(home: Path, port: int) -> Iterator[dict]:
-    """The running app; a test may stop and replace `process`."""
-    running = {"url": f"http://127.0.0.1:{port}", "process": serve(home, port)}
-    yield running
-    stop(running["process"])
-    log = (home / "app.log").read_text()
-    assert "Traceback" not in log, log[-4000:]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS.split())
-        yield chromium
-        chromium.close()
-
-
-@pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    context = browser.new_context(viewport={"width": 1280, "height": 900}, locale="en-GB", timezone_id="UTC")
-    yield context.new_page()
-    context.close()
-
-
-def settled(page: Page) -> None:
-    page.wait_for_selector('[data-testid="stApp"][data-test-script-state="notRunning"]')
-    expect(page.get_by_test_id("stException")).to_have_count(0)
+pytestmark = BROWSER
 
 
 def job_of(page: Page) -> str:
     expect(page).to_have_url(re.compile(r"/runs\?job=\d+"))
     return page.url.rsplit("=", 1)[1]
-
-
-def linked_file(page: Page, row: str, name: str) -> io.BytesIO:
-    """What a link leads to; the tab that a click opens for it closes before Playwright sees its download."""
-    address = page.locator(f".st-key-{row}").get_by_role("link", name=name).get_attribute("href")
-    answer = page.request.get(urljoin(page.url, address or ""))
-    assert answer.ok and "attachment" in answer.headers["content-disposition"]
-    return io.BytesIO(answer.body())
 
 
 def test_first_visit_sample_run_forecast_and_file(app: dict, page: Page, tmp_path: Path) -> None:
@@ -166,7 +61,6 @@ def test_first_visit_sample_run_forecast_and_file(app: dict, page: Page, tmp_pat
     second = weekly.groupby("item_nbr")["unit_sales"].sum().nlargest(2).index[1]
     expect(page.get_by_role("heading", name=re.compile(f"Item {second}"))).to_be_visible()
     expect(page.locator(".st-key-chart .js-plotly-plot").last).to_be_visible()  # one before it may be leaving
-    page.get_by_test_id("stPopoverButton").click()
     rows = pd.read_csv(linked_file(page, "downloads_all-items-of-this-run", "CSV"))
     assert len(rows) == 12 * 13 and not rows.isna().any().any()
     assert list(rows)[:8] == ["unique_id", "wk_end_dt", "model", "forecast", "lo_80", "hi_80", "lo_95", "hi_95"]
@@ -257,29 +151,19 @@ def test_nothing_is_left_running_when_the_app_has_gone(app: dict, home: Path) ->
 
 
 @pytest.fixture
-def place(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """The home of a Postgres that the app knows by its DATABASE_URL only; run 1 waits in it."""
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The home of a Postgres of its own; run 1 waits in it."""
     place = tmp_path_factory.mktemp("elsewhere")
-    where = ensure_running(place)
-    monkeypatch.setenv("DATABASE_URL", url(where, where["dbname"]))
-    monkeypatch.setenv("FCST_HOME", str(place / "home"))
-    monkeypatch.setenv("FCST_WORKER", "external")
-    migrate()
-    write_sales(place / "s.csv", 3, 20)
-    loading.request_ingest(IngestSpec(paths=(str(place / "s.csv"),), name="s"))
-    claimed = ingests.claim(str(uuid.uuid4()))
-    assert claimed is not None
-    run_ingest(claimed["ingest_id"], claimed["attempt"])
-    (dataset,) = datasets.list_datasets()
-    assert jobs.submit_job(dataset["dataset_id"], jobs.choose_largest(dataset, 3), JobSpec()) == 1
-    yield place
-    if (place / "pg.location").exists():
-        shutil.rmtree((place / "pg.location").read_text().strip(), ignore_errors=True)
+    with own_database(place):
+        write_sales(place / "s.csv", 3, 20)
+        dataset = load_here(place / "s.csv", "s")
+        assert jobs.submit_job(dataset["dataset_id"], jobs.choose_largest(dataset, 3), JobSpec()) == 1
+        yield place
 
 
 def test_page_comes_back_by_itself_with_its_database(place: Path, browser: Browser, page: Page) -> None:
     port = free_port()
-    process = serve(place / "home", port, DATABASE_URL=os.environ["DATABASE_URL"], FCST_WORKER="external")
+    process = serve_own(place, port)
     try:
         address = f"http://127.0.0.1:{port}/runs?job=1"
         page.goto(address)

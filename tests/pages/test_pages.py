@@ -188,7 +188,7 @@ def test_glossary_finds_words_by_their_parts() -> None:
     assert not at.exception
     assert "Scaled CRPS" in words(at) and "Lumpy" not in words(at)
     at.text_input(key="word").set_value("*nothing*").run()
-    assert "No word here has" in at.info[0].value and not at.subheader
+    assert "No word here has" in at.info[0].value and not at.header
 
 
 def test_data_lists_each_dataset_once_by_its_newest_version(dataset: dict, load_dataset: Callable[..., dict]) -> None:

@@ -50,7 +50,7 @@ def test_report_begins_with_what_was_read() -> None:
 
 
 def test_report_tells_which_weeks_count() -> None:
-    assert "Weeks end on MON." in text_of(week_end="MON")
+    assert "Weeks end on Monday." in text_of(week_end="MON")
     assert "2013-01-12 to 2017-08-12." in text_of()
 
 

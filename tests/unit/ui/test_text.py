@@ -162,6 +162,7 @@ def test_count_with_a_regular_plural(n: int, words: str) -> None:
     [
         (None, ""),
         (0, "0.0 s"),
+        (0.03, "under 0.1 s"),
         (0.44, "0.4 s"),
         (12.4, "12 s"),
         (59.4, "59 s"),

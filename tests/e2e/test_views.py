@@ -1,0 +1,494 @@
+"""Each view is a URL that can be sent to a colleague, and a page that is looked at follows what happens.
+
+The tests are the engine: they run a run's batches one by one, so that each sees the state it is about.
+"""
+
+import os
+import re
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from subprocess import Popen
+from typing import Any, Literal
+from urllib.parse import parse_qsl, urlsplit
+
+import pandas as pd
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, TimeoutError, expect
+
+from fcst.engine.task import run_batch
+from fcst.services import jobs
+from fcst.settings import SAMPLE
+from fcst.specs import JobSpec
+from fcst.store import batches, workers
+from fcst.store import jobs as store
+from tests.conftest import fail_batch
+from tests.e2e.conftest import BROWSER, free_port, linked_file, load_here, own_database, serve_own, settled, stop
+
+pytestmark = BROWSER
+
+WORKER = str(uuid.uuid4())
+DIED, SLOW = "its process died (signal 9)", "it took longer than 300 s"
+REFRESHES_MS = 2_500  # in which a page that refreshes every second does so
+
+
+@dataclass
+class Desk:
+    """A server on a database with the sample and two runs that have ended: one well, one with failures."""
+
+    place: Path
+    port: int
+    process: Popen
+    dataset: dict[str, Any]
+    finished: int
+    broken: int
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def submit(self, name: str, models: tuple[str, ...] = ("SeasonalNaive",)) -> int:
+        """A run of the six largest items, two a batch."""
+        items = jobs.choose_largest(self.dataset, 6)
+        return jobs.submit_job(self.dataset["dataset_id"], items, JobSpec(models=models, batch_size=2), name)
+
+    def submit_broken(self, name: str) -> int:
+        """A run whose batches have failed for two reasons."""
+        job_id = self.submit(name)
+        for batch, reason in zip(batches.claim(WORKER, 3), (DIED, DIED, SLOW), strict=True):
+            fail_batch(batch, reason)
+        store.freeze_ended()
+        return job_id
+
+
+def work(n_batches: int) -> None:
+    """As a supervisor does, with batches that wait."""
+    for _ in range(n_batches):
+        (batch,) = batches.claim(WORKER, 1)
+        run_batch(batch["batch_id"], batch["attempt"])
+    store.freeze_ended()
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+    place = tmp_path_factory.mktemp("desk")
+    with own_database(place):
+        dataset = load_here(SAMPLE, "sample")
+        workers.register(WORKER, "elsewhere", 1, "0", 2, 3600)
+        port = free_port()
+        desk = Desk(place, port, serve_own(place, port), dataset, 0, 0)
+        try:
+            desk.finished = desk.submit("autumn", ("Auto", "SeasonalNaive"))
+            work(3)
+            desk.broken = desk.submit_broken("broken")
+            yield desk
+        finally:
+            stop(desk.process)
+        log = (place / "home" / "app.log").read_text()
+        assert "Traceback" not in log, log[-4000:]
+
+
+@pytest.fixture(autouse=True)
+def nothing_runs(desk: Desk) -> Iterator[None]:
+    """A run that a test leaves open is none for the next one."""
+    yield
+    for job in jobs.list_jobs(jobs.OPEN):
+        jobs.cancel_job(job["job_id"])
+
+
+@pytest.fixture
+def visit(browser: Browser) -> Iterator[Callable[[], Page]]:
+    """Opens the browser of another visitor."""
+    contexts: list[BrowserContext] = []
+
+    def visit() -> Page:
+        contexts.append(browser.new_context(viewport={"width": 1280, "height": 720}, locale="en-GB", timezone_id="UTC"))
+        return contexts[-1].new_page()
+
+    yield visit
+    for context in contexts:
+        context.close()
+
+
+def box(page: Page, label: str) -> Locator:
+    """The box whose label begins with these words."""
+    return page.get_by_role("combobox", name=re.compile(f"^{re.escape(label)}"))
+
+
+def control(page: Page, name: str) -> Locator:
+    """One of a row of options."""
+    return page.get_by_role("radio", name=name, exact=True)
+
+
+def cells(page: Page, number: int) -> Locator:
+    """A column of the first table, by the table that stands in for its canvas."""
+    return page.get_by_test_id("stDataFrame").first.locator(f"[data-testid^='glide-cell-{number}-']")
+
+
+LINKS: dict[str, tuple[str, Callable[[Page, Desk], None]]] = {}
+
+
+def link(address: str) -> Callable[[Callable[[Page, Desk], None]], Callable[[Page, Desk], None]]:
+    """The address of a view; the function says what has to be seen there."""
+
+    def add(check: Callable[[Page, Desk], None]) -> Callable[[Page, Desk], None]:
+        LINKS[check.__name__] = (address, check)
+        return check
+
+    return add
+
+
+@link("/")
+def home(page: Page, desk: Desk) -> None:
+    expect(page.get_by_role("button", name=re.compile(r"See the forecasts of run \d"))).to_be_visible()
+
+
+@link("/data?ingest=99")
+def data(page: Page, desk: Desk) -> None:
+    expect(page.get_by_text("There is no ingest 99", exact=False)).to_be_visible()
+    expect(page.get_by_text("Click a dataset to open it.")).to_be_visible()
+
+
+@link("/load?path={sample}/train.csv.gz")
+def load(page: Page, desk: Desk) -> None:
+    expect(page.get_by_role("textbox", name=re.compile("^File, folder"))).to_have_value(str(SAMPLE / "train.csv.gz"))
+    expect(page.get_by_role("heading", name="What the columns mean")).to_be_visible()
+
+
+@link("/dataset?dataset={dataset}&view=items&q=800039")
+def dataset(page: Page, desk: Desk) -> None:
+    expect(control(page, "Items")).to_be_checked()
+    expect(page.get_by_role("searchbox", name="Search")).to_have_value("800039")
+    expect(page.get_by_text("1 of 200 items", exact=False)).to_be_visible()
+
+
+@link("/new-run?dataset={dataset}&take=random&n=5&seed=7&family=PRODUCE")
+def new_run(page: Page, desk: Desk) -> None:
+    expect(control(page, "Random")).to_be_checked()
+    expect(page.get_by_role("spinbutton", name="Seed")).to_have_value("7")
+    expect(page.get_by_text("5 items in 1 batch", exact=False)).to_be_visible()
+
+
+@link("/runs?q=bro&status=failed&status=completed")
+def runs(page: Page, desk: Desk) -> None:
+    expect(page.get_by_role("searchbox", name="Search")).to_have_value("bro")
+    expect(page.get_by_text("1 run. Select one to open it.")).to_be_visible()
+    expect(cells(page, 1)).to_have_text([str(desk.broken)])
+
+
+@link("/runs?job={broken}&view=batches&stage=failed&sort=longest")
+def run(page: Page, desk: Desk) -> None:
+    expect(page.get_by_role("heading", name=f"Run {desk.broken} · broken")).to_be_visible()
+    expect(control(page, "Batches")).to_be_checked()
+    expect(box(page, "Order")).to_have_value("longest first")
+    expect(cells(page, 1)).to_have_count(3)
+
+
+@link("/forecasts?job={finished}&item={item}&model=SeasonalNaive&q={item}&family={family}&show=Last+year")
+def forecasts(page: Page, desk: Desk) -> None:
+    expect(page.get_by_role("heading", name=re.compile(f"Item {item_of(desk)[0]}"))).to_be_visible()
+    expect(page.get_by_role("searchbox", name="Search")).to_have_value(item_of(desk)[0])
+    expect(page.get_by_text("1 item of 6", exact=False)).to_be_visible()
+    expect(page.get_by_test_id("stMultiSelect").filter(has_text=item_of(desk)[1])).to_be_visible()
+    expect(box(page, "Model")).to_have_value("SeasonalNaive")
+    expect(page.locator(".st-key-chart .js-plotly-plot").last).to_be_visible()
+
+
+@link("/accuracy?job={finished}&model=SeasonalNaive")
+def accuracy(page: Page, desk: Desk) -> None:
+    expect(box(page, "Model")).to_have_value("SeasonalNaive")
+    expect(page.get_by_test_id("stMetric").filter(has_text="Value added to SeasonalNaive")).to_contain_text("+0.0 %")
+
+
+@link("/compare?job={finished}&model=SeasonalNaive&other={finished}")
+def compare(page: Page, desk: Desk) -> None:
+    expect(page.get_by_role("heading", name=f"Run {desk.finished} · autumn and what happened since")).to_be_visible()
+    expect(box(page, "Its model").first).to_have_value("SeasonalNaive")
+
+
+@link("/glossary?word=pinball")
+def glossary(page: Page, desk: Desk) -> None:
+    expect(page.get_by_text("Scaled CRPS", exact=True)).to_be_visible()
+    expect(page.get_by_text("Lumpy", exact=True)).to_have_count(0)
+
+
+def view_in(address: str) -> tuple[str, list[tuple[str, str]]]:
+    """The page and the parameters of a URL, however they are written."""
+    parts = urlsplit(address)
+    return parts.path, sorted(parse_qsl(parts.query))
+
+
+def item_of(desk: Desk) -> tuple[str, str]:
+    """The second item of the finished run, and its family."""
+    key = jobs.list_keys(desk.finished)[1]
+    return key, FAMILIES[key]
+
+
+FAMILIES = {"380965": "BEVERAGES"}
+
+
+def address_of(desk: Desk, name: str) -> str:
+    item, family = item_of(desk)
+    values = {"dataset": desk.dataset["dataset_id"], "finished": desk.finished, "broken": desk.broken}
+    return LINKS[name][0].format(**values, sample=SAMPLE, item=item, family=family)
+
+
+SIDEWAYS = """() => [document.documentElement, document.querySelector('[data-testid="stMain"]')]
+    .some(element => element.scrollWidth > element.clientWidth)"""
+GROUNDS: dict[Literal["light", "dark"], str] = {"light": "rgb(255, 255, 255)", "dark": "rgb(18, 25, 30)"}
+
+
+@pytest.mark.parametrize("name", LINKS)
+def test_link_is_the_first_request_of_a_server_and_shows_its_view_in_any_window(
+    desk: Desk, page: Page, tmp_path: Path, name: str
+) -> None:
+    """Pictures of it are left in the folder FCST_PICTURES, if that is set, to be looked at."""
+    folder = Path(os.environ.get("FCST_PICTURES", tmp_path))
+    port = free_port()
+    process = serve_own(desk.place, port)
+    try:
+        address = f"http://127.0.0.1:{port}{address_of(desk, name)}"
+        page.goto(address)
+        LINKS[name][1](page, desk)
+        settled(page)
+        expect(page.get_by_role("link", name="New run")).to_be_visible()  # app.py has run, not the page alone
+        assert view_in(page.url) == view_in(address)
+        for chart in page.get_by_test_id("stPlotlyChart").all():
+            expect(chart.locator(".main-svg").first).to_be_visible()
+        for scheme, ground in GROUNDS.items():
+            page.emulate_media(color_scheme=scheme)
+            expect(page.get_by_test_id("stApp")).to_have_css("background-color", ground)
+            for width, height in ((1280, 720), (390, 844)):
+                page.set_viewport_size({"width": width, "height": height})
+                settled(page)
+                page.screenshot(path=folder / f"{name}_{width}_{scheme}.png")
+                assert not page.evaluate(SIDEWAYS), f"{name} scrolls sideways at {width} px"
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_view_of_a_run_stays_while_it_refreshes_and_refreshes_no_more_when_it_has_ended(desk: Desk, page: Page) -> None:
+    job_id = desk.submit("live")
+    address = f"{desk.url}/runs?job={job_id}&stage=submitted&sort=number"
+    with page.expect_websocket() as opened:
+        page.goto(address)
+    socket = opened.value
+    expect(page.get_by_role("heading", name="Batches: 3 submitted")).to_be_visible()
+    expect(page).to_have_title(f"0% · Run {job_id}")
+    for n_done, title in ((1, "33%"), (2, "67%")):
+        work(1)
+        expect(page).to_have_title(f"{title} · Run {job_id}")
+        expect(page.get_by_role("heading", name=f"Batches: {3 - n_done} submitted, {n_done} completed")).to_be_visible()
+        expect(box(page, "Stage")).to_have_value("submitted")
+        expect(cells(page, 1)).to_have_text([str(number) for number in range(n_done + 1, 4)])
+    socket.wait_for_event("framesent", timeout=REFRESHES_MS)
+    work(1)
+    expect(page.get_by_test_id("stToast")).to_contain_text(f"Run {job_id} · live is completed: 6 of 6 items done.")
+    expect(page).to_have_title(f"completed · Run {job_id}")
+    expect(page.get_by_text("No batch is in this stage now.")).to_be_visible()
+    settled(page)
+    with pytest.raises(TimeoutError):
+        socket.wait_for_event("framesent", timeout=REFRESHES_MS)
+    assert page.url == address
+
+
+def test_search_among_runs_stays_while_the_table_refreshes(desk: Desk, page: Page) -> None:
+    job_id = desk.submit("searched for")
+    page.goto(f"{desk.url}/runs")
+    search = page.get_by_role("searchbox", name="Search")
+    search.press_sequentially("searched")
+    expect(page).to_have_url(f"{desk.url}/runs?q=searched")
+    expect(page.get_by_text("1 run. Select one to open it.")).to_be_visible()
+    expect(cells(page, 3)).to_have_text(["submitted"])
+    work(3)
+    expect(page.get_by_test_id("stToast")).to_contain_text(f"Run {job_id} · searched for is completed")
+    expect(cells(page, 3)).to_have_text(["completed"])
+    expect(search).to_have_value("searched")
+    expect(search).to_be_focused()
+
+
+def test_back_and_forward_lead_through_what_was_looked_at(desk: Desk, page: Page) -> None:
+    page.goto(f"{desk.url}/runs")
+    page.get_by_role("searchbox", name="Search").fill("broken")
+    expect(page.get_by_text("1 run. Select one to open it.")).to_be_visible()
+    settled(page)
+    expect(cells(page, 1)).to_have_text([str(desk.broken)])
+    page.get_by_test_id("stDataFrame").first.click(position={"x": 18, "y": 35 + 17})
+    title = page.get_by_role("heading", name=f"Run {desk.broken} · broken")
+    expect(title).to_be_visible()
+    control(page, "Failures").click()
+    expect(page.get_by_role("button", name="Run these again").first).to_be_visible()
+    page.go_back()
+    expect(page.get_by_role("heading", name="Batches: 3 failed")).to_be_visible()
+    expect(control(page, "Batches")).to_be_checked()
+    page.go_back()
+    expect(page.get_by_role("heading", name="Runs", exact=True)).to_be_visible()
+    expect(page.get_by_role("searchbox", name="Search")).to_have_value("broken")
+    expect(page.get_by_text("1 run. Select one to open it.")).to_be_visible()
+    page.go_forward()
+    expect(title).to_be_visible()
+    page.go_forward()
+    expect(control(page, "Failures")).to_be_checked()
+    expect(page.get_by_role("button", name="Run these again").first).to_be_visible()
+
+
+def test_runs_that_match_are_cancelled_and_run_again_together(desk: Desk, page: Page) -> None:
+    plans = [desk.submit("plan A"), desk.submit("plan B")]
+    other = desk.submit("other")
+    page.goto(f"{desk.url}/runs?q=plan")
+    expect(page.get_by_text("2 runs. Select one to open it.")).to_be_visible()
+    for button, promise, done, status in (
+        ("Cancel these runs", "2 runs will be cancelled, with 12 items", "2 runs cancelled.", "cancelled"),
+        ("Run what failed again", "12 items of 2 runs", "12 items run again.", "submitted"),
+    ):
+        page.get_by_role("button", name=button).click()
+        dialog = page.get_by_role("dialog")
+        expect(dialog).to_contain_text(promise)
+        dialog.get_by_role("button", name="Yes").click()
+        expect(page.get_by_test_id("stToast").filter(has_text=done)).to_be_visible()
+        expect(dialog).to_have_count(0)
+        expect(cells(page, 3)).to_have_text([status, status])
+        assert [jobs.get_job(job_id)["status"] for job_id in (*plans, other)] == [status, status, "submitted"]
+
+
+def test_failures_stand_by_reason_and_one_of_them_is_run_again(desk: Desk, page: Page) -> None:
+    job_id = desk.submit_broken("torn")
+    page.goto(f"{desk.url}/runs?job={job_id}&view=failures")
+    expect(page.get_by_text(f"4 items failed: gave up after 5 tries: {DIED}")).to_be_visible()
+    expect(page.get_by_text(f"2 items failed: gave up after 5 tries: {SLOW}")).to_be_visible()
+    page.get_by_role("button", name="Run these again").first.click()
+    expect(page.get_by_text("What failed can be run again when the run has ended.")).to_be_visible()
+    work(2)
+    expect(page.get_by_test_id("stToast")).to_contain_text("is completed: 4 of 6 items done.")
+    expect(page.get_by_role("button", name="Run these again")).to_have_count(1)
+    expect(page.get_by_text(DIED, exact=False)).to_have_count(0)
+    expect(page.get_by_text(f"2 items failed: gave up after 5 tries: {SLOW}")).to_be_visible()
+
+
+def test_keys_of_a_list_that_no_item_has_are_named(desk: Desk, page: Page) -> None:
+    page.goto(f"{desk.url}/new-run?take=list")
+    keys = jobs.list_keys(desk.finished)
+    field = page.get_by_role("textbox", name="Keys of items")
+    field.fill(f"{keys[0]}, nobody\n*x*\n{keys[2]}")
+    field.press("Control+Enter")
+    expect(page.get_by_text("2 keys are not in this dataset and are left out: nobody, *x*.")).to_be_visible()
+    expect(page.get_by_text("2 items in 1 batch", exact=False)).to_be_visible()
+    expect(cells(page, 1)).to_have_text([keys[0], keys[2]])
+
+
+def test_random_items_are_the_same_for_who_has_the_link(desk: Desk, page: Page, visit: Callable[[], Page]) -> None:
+    page.goto(f"{desk.url}/new-run?dataset={desk.dataset['dataset_id']}&take=random&n=5")
+    seed = page.get_by_role("spinbutton", name="Seed")
+    expect(seed).to_have_value("1")
+    expect(cells(page, 1)).to_have_text([re.compile(r"\d")] * 5)
+    first = cells(page, 1).all_text_contents()
+    seed.fill("7")
+    seed.press("Enter")
+    expect(page).to_have_url(re.compile("seed=7"))
+    expect(cells(page, 1)).not_to_have_text(first)
+    chosen = cells(page, 1).all_text_contents()
+    colleague = visit()
+    colleague.goto(page.url)
+    expect(cells(colleague, 1)).to_have_text(chosen)
+
+
+def test_run_again_takes_the_items_and_models_of_the_first(desk: Desk, page: Page) -> None:
+    page.goto(f"{desk.url}/runs?job={desk.finished}")
+    page.get_by_role("button", name="Run again …").click()
+    expect(page).to_have_url(re.compile(rf"/new-run\?from={desk.finished}\b"))
+    expect(page.get_by_text(f"Filled in from Run {desk.finished} · autumn.")).to_be_visible()
+    expect(control(page, f"As run {desk.finished}")).to_be_checked()
+    page.get_by_role("button", name="Start the run").click()
+    expect(page).to_have_url(re.compile(r"/runs\?job=\d+$"))
+    again = jobs.get_job(int(page.url.rsplit("=", 1)[1]))
+    assert again["job_id"] != desk.finished and again["spec"] == jobs.get_job(desk.finished)["spec"]
+    assert jobs.list_keys(again["job_id"]) == jobs.list_keys(desk.finished)
+
+
+def test_what_one_visitor_cancels_is_cancelled_for_the_other(desk: Desk, visit: Callable[[], Page]) -> None:
+    job_id = desk.submit("shared")
+    one, other = visit(), visit()
+    for page in (one, other):
+        page.goto(f"{desk.url}/runs?job={job_id}")
+        expect(page.get_by_role("heading", name="Batches: 3 submitted")).to_be_visible()
+    work(1)
+    for page in (one, other):
+        expect(page.get_by_role("heading", name="Batches: 2 submitted, 1 completed")).to_be_visible()
+    one.get_by_role("button", name="Cancel the run").click()
+    for page in (one, other):
+        expect(page).to_have_title(f"cancelled · Run {job_id}")
+        expect(page.get_by_role("button", name="Run 4 items again")).to_be_visible()
+        expect(page.get_by_role("button", name="Cancel the run")).to_have_count(0)
+
+
+def test_open_page_finds_its_view_again_when_the_server_is_back(desk: Desk, page: Page) -> None:
+    job_id = desk.submit("restarted")
+    address = f"{desk.url}/runs?job={job_id}&view=history"
+    page.goto(address)
+    expect(control(page, "History")).to_be_checked()
+    page.evaluate("window.isTheSamePage = true")
+    stop(desk.process)
+    work(3)
+    desk.process = serve_own(desk.place, desk.port)
+    expect(page).to_have_title(f"completed · Run {job_id}", timeout=30_000)
+    expect(control(page, "History")).to_be_checked()
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    assert page.url == address and page.evaluate("window.isTheSamePage") is True
+
+
+def test_forecast_is_adjusted_and_put_back(desk: Desk, page: Page) -> None:
+    item = item_of(desk)[0]
+    page.goto(f"{desk.url}/forecasts?job={desk.finished}&item={item}&model=SeasonalNaive")
+    page.get_by_role("button", name="Adjust …").click()
+    dialog = page.get_by_role("dialog")
+    preview = dialog.get_by_text(re.compile("13 weeks: .* →"))
+    more = preview.inner_text()
+    percent = dialog.get_by_role("spinbutton")
+    percent.fill("-50")
+    percent.press("Enter")
+    expect(preview).not_to_have_text(more)
+    before, after = (number(words) for words in preview.inner_text().split("→"))
+    assert after == pytest.approx(before / 2, rel=0.01)
+    dialog.get_by_role("button", name="Save the adjustment").click()
+    expect(dialog.get_by_text("A change needs a reason.", exact=False)).to_be_visible()
+    dialog.get_by_role("textbox", name="Reason").fill("Shop *closes* <b>early</b>")
+    dialog.get_by_role("textbox", name="Your name").fill("Ann")
+    dialog.get_by_role("button", name="Save the adjustment").click()
+    expect(dialog).to_have_count(0)
+    expect(page.get_by_text("Shop *closes* <b>early</b>", exact=False)).to_be_visible()
+    expect(page.get_by_test_id("stMetric").filter(has_text="Forecast, units")).to_contain_text("adjusted: ")
+    frame = pd.read_csv(linked_file(page, "downloads_this-item", "CSV"))
+    frame = frame[frame["model"] == "SeasonalNaive"]
+    assert frame["adjusted"].to_numpy() == pytest.approx(frame["forecast"].to_numpy() / 2, abs=1e-3)
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="Undo …").click()
+    page.get_by_role("dialog").get_by_role("button", name="Undo it").click()
+    expect(page.get_by_text("Undone by Ann", exact=False)).to_be_visible()
+    expect(page.get_by_test_id("stMetric").filter(has_text="Forecast, units")).to_contain_text("next 13 weeks")
+    expect(page.get_by_role("button", name="Undo …")).to_have_count(0)
+
+
+def number(words: str) -> float:
+    """The last number in them."""
+    return float(re.findall(r"[\d,.]*\d", words)[-1].replace(",", ""))
+
+
+def test_every_file_is_what_its_link_says(desk: Desk, page: Page) -> None:
+    page.goto(f"{desk.url}/forecasts?job={desk.finished}&q={item_of(desk)[0]}")
+    expect(page.get_by_text("The 1 item shown", exact=False)).to_be_visible()
+    for row, n_items in (("downloads_the-items-shown", 1), ("downloads_all-items-of-this-run", 6)):
+        csv = pd.read_csv(linked_file(page, row, "CSV"))
+        assert len(csv) == n_items * 2 * 13 and csv["unique_id"].nunique() == n_items
+        book = linked_file(page, row, "Excel")
+        assert set(pd.read_excel(book, sheet_name=None)) == {"Forecasts", "Accuracy", "Adjustments", "Run"}
+        for frame in (pd.read_excel(book), pd.read_parquet(linked_file(page, row, "Parquet"))):
+            assert frame["forecast"].to_numpy() == pytest.approx(csv["forecast"].to_numpy())
+            assert frame["wk_end_dt"].astype(str).tolist() == csv["wk_end_dt"].tolist()
+    page.keyboard.press("Escape")
+    page.locator(".st-key-chart .js-plotly-plot").last.hover()
+    with page.expect_download() as caught:
+        page.get_by_role("button", name="Download plot as a PNG").last.click()
+    assert caught.value.suggested_filename == f"run{desk.finished}_sample_forecast-Auto.png"
+    assert caught.value.path().read_bytes().startswith(b"\x89PNG")
