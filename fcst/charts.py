@@ -201,7 +201,8 @@ def forecast_chart(
                 showlegend=False,
                 hovertemplate=f"%{{y:,.1f}} units<extra>{level} % {word}</extra>",
             )
-    _styled(figure, height=420)
+    _styled(figure, height=450)
+    figure.update_layout(legend={"yanchor": "top", "y": -0.1})  # above are the buttons of the ranges
     if cutoffs or others or has_last_year:  # which are too near each other in the whole history
         since = history["wk_end_dt"].iloc[-min(len(history), COMPARED_WEEKS)]
         figure.update_xaxes(range=[since, forecast["wk_end_dt"].iloc[-1]])

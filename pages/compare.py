@@ -109,7 +109,7 @@ def show_specs(job: dict[str, Any], other: dict[str, Any]) -> None:
     st.dataframe(
         pd.DataFrame(
             {
-                "": [row["what"] for row in rows],
+                "Asked for": [row["what"] for row in rows],
                 f"Run {job['job_id']}": [row["run"] for row in rows],
                 f"Run {other['job_id']} ": [row["other"] for row in rows],
                 "Differs": ["differs" if row["differs"] else "" for row in rows],

@@ -19,7 +19,7 @@ from fcst.store.database import database_label, fetch_one
 
 GB = 1_000_000_000
 CONNECT_LIMIT_S = 2.0
-START_IT = "Start one: `python -m fcst worker`."
+START_IT = "Start one with the command: python -m fcst worker."
 
 
 @dataclass(frozen=True)

@@ -106,7 +106,7 @@ def show_items(shown: pd.DataFrame, unique_id: str, h: int) -> None:
             "unique_id": st.column_config.TextColumn("Item", pinned=True, width=90),
             "recent_weeks": st.column_config.LineChartColumn("Last year", y_min=0, width=90),
             "forecast": st.column_config.NumberColumn(
-                "Forecast", format="localized", step=1, help=f"Units of the next {h} weeks."
+                "Forecast", format="localized", step=1, width=95, help=f"Units of the next {h} weeks."
             ),
             "adjusted": st.column_config.NumberColumn(
                 "Adjusted", format="localized", step=1, help=f"Units of the next {h} weeks, as analysts changed them."

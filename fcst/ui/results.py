@@ -95,7 +95,7 @@ def show_table(view: forecasts.View, levels: list[int]) -> None:
         numbers["adjusted"] = "Adjusted"
     for level in sorted(levels):
         numbers |= {f"lo_{level}": f"{level} % low", f"hi_{level}": f"{level} % high"}
-    is_large = view.forecast["forecast"].max() >= 1000
+    is_large = view.forecast[list(numbers)].max().max() >= 1000
     st.dataframe(
         view.forecast[["wk_end_dt", *numbers]].round(0 if is_large else 1),
         hide_index=True,

@@ -91,7 +91,7 @@ def test_run_goes_on_while_the_app_is_down_and_a_deep_link_finds_it(
     fresh = context.new_page()
     fresh.goto(f"{app['url']}/runs?job={job_id}")  # the first request of this server
     expect(fresh.get_by_role("heading", name=f"Run {job_id}")).to_be_visible()
-    expect(fresh.get_by_role("link", name="New run")).to_be_visible()
+    expect(fresh.get_by_role("link", name="New run", exact=True)).to_be_visible()
     expect(fresh.get_by_text("100 of 100", exact=True)).to_be_visible(timeout=120_000)
     context.close()
 

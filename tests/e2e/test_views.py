@@ -252,7 +252,9 @@ def test_link_is_the_first_request_of_a_server_and_shows_its_view_in_any_window(
         page.goto(address)
         LINKS[name][1](page, desk)
         settled(page)
-        expect(page.get_by_role("link", name="New run")).to_be_visible()  # app.py has run, not the page alone
+        expect(
+            page.get_by_role("link", name="New run", exact=True)
+        ).to_be_visible()  # app.py has run, not the page alone
         assert view_in(page.url) == view_in(address)
         for chart in page.get_by_test_id("stPlotlyChart").all():
             expect(chart.locator(".main-svg").first).to_be_visible()

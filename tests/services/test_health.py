@@ -193,7 +193,7 @@ def test_work_without_a_supervisor_is_told(waiting: int) -> None:
     assert not found.is_ok and found.text == "none alive, and work is waiting" and "fcst worker" in found.hint
     assert (
         health.why_waiting(waiting)
-        == "No supervisor is alive, and work is waiting. Start one: `python -m fcst worker`."
+        == "No supervisor is alive, and work is waiting. Start one with the command: python -m fcst worker."
     )
 
 

@@ -176,7 +176,7 @@ def test_bad_row_is_told_with_file_line_column_and_value(file: Path, bad: str, w
     error = refusal(write(file, *rows))
     assert isinstance(error, BadRows)
     assert error.message == f"sales.csv, line {position + 2}: {why}. Bad rows in all: 1 of 15."
-    assert error.hint == "Mend the file, or load the 14 good rows (--skip-bad)."
+    assert error.hint == "Mend the file, or load the 14 good rows (command line: --skip-bad)."
     (row,) = error.report["bad_rows"]["first"]
     assert (row["file"], row["line"]) == ("sales.csv", position + 2)
     assert error.report["n_rows"] == 15
