@@ -208,7 +208,7 @@ def forecast_chart(
         figure.update_xaxes(range=[since, forecast["wk_end_dt"].iloc[-1]])
     steps = [{"count": n, "label": f"{n} months", "step": "month", "stepmode": "backward"} for n in (6, 12, 24)]
     figure.update_xaxes(
-        rangeselector={"buttons": [*steps, {"step": "all", "label": "all"}], "x": 0, "y": 1.12}
+        rangeselector={"buttons": [*steps, {"step": "all", "label": "all"}], "x": 0, "y": 1.01, "yanchor": "bottom"}
         | {"bgcolor": "rgba(115, 136, 155, 0.15)", "activecolor": "rgba(21, 144, 162, 0.45)"}
     )
     return figure

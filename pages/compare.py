@@ -29,7 +29,11 @@ def main() -> None:
         job = found[choose("Run", newest, "job", lambda key: text.job_title(found[key]))]
     with places[1]:
         model = choose("Its model", job["spec"]["models"], "model", str)
-    others = [key for key in newest if key != job["job_id"]] or newest
+    others = [key for key in newest if key != job["job_id"]]
+    if not others:
+        show_since(job, model)
+        st.info("There is no other run with forecasts to put beside this one.", icon=":material/compare_arrows:")
+        return
     with places[2]:
         other = found[choose("Beside", others, "other", lambda key: text.job_title(found[key]))]
     with places[3]:

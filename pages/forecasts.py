@@ -45,7 +45,6 @@ def main() -> None:
     with notices:
         warn_of_unknown("item", items["unique_id"], "This run has no item {}; this is the sum of those shown.")
     with detail:
-        show_steps(shown, unique_id)
         show_detail(job, model, items, shown, unique_id, n_changes)
 
 
@@ -57,6 +56,9 @@ def item_in_url(items: pd.DataFrame) -> str:
 def show_detail(
     job: dict[str, Any], model: str, items: pd.DataFrame, shown: pd.DataFrame, unique_id: str, n_changes: int
 ) -> None:
+    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
+        title = st.container(width="stretch")
+        show_steps(shown, unique_id)
     row = None if unique_id == ALL_ITEMS else items[items["unique_id"] == unique_id].iloc[0]
     if row is not None:
         st.query_params["job"] = str(job["job_id"])  # an item is one of this run, also when a newer one ends
@@ -70,7 +72,8 @@ def show_detail(
     if view.forecast.empty:
         st.info("No item shown has a forecast. Change the search or the filters.", icon=":material/search_off:")
         return
-    show_title(job, row, view, len(shown), len(items))
+    with title:
+        show_title(job, row, view, len(shown), len(items))
     show_numbers(job, view, model)
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
         marks = choose_some("Show in the chart", [BACKTEST, OTHERS, LAST_YEAR], "show", are_pills=True)

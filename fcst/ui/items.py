@@ -39,7 +39,12 @@ def filter_items(items: pd.DataFrame) -> pd.DataFrame:
     """The items that match what is searched for and chosen; all of that stands in the URL."""
     wanted = search("Search", "q", placeholder="Item, family or description")
     with st.expander("Filters", type="compact", expanded=any(st.query_params.get_all(name) for name in _FILTERS)):
-        chosen = {name: _choose_values(items, name, label) for name, label in _FILTERS.items()}
+        places = st.columns(2) * len(_FILTERS)
+        options = {name: values for name in _FILTERS if len(values := _options(items, name)) > 1}
+        chosen = {}
+        for place, (name, values) in zip(places, options.items(), strict=False):
+            with place:
+                chosen[name] = choose_some(_FILTERS[name], values, name)
     is_shown = pd.Series(True, index=items.index)
     for word in wanted.lower().split():
         found = [items[name].fillna("").str.lower().str.contains(word, regex=False) for name in _SEARCHED]
@@ -56,14 +61,13 @@ _FILTERS = {
     "family": "Family",
     "class": "Class",
     "demand_class": "Demand class",
-    "heaviest": "Made by, or most of all by",
+    "heaviest": "Made by, above all",
     "flags": "Flag",
 }
 
 
-def _choose_values(items: pd.DataFrame, name: str, label: str) -> list[str]:
-    options = list(forecasts.FLAGS) if name == "flags" else sorted(items[name].dropna().unique())
-    return choose_some(label, options, name) if len(options) > 1 else []
+def _options(items: pd.DataFrame, name: str) -> list[str]:
+    return list(forecasts.FLAGS) if name == "flags" else sorted(items[name].dropna().unique())
 
 
 def show_items(shown: pd.DataFrame, unique_id: str, h: int) -> None:
@@ -135,7 +139,7 @@ def show_steps(shown: pd.DataFrame, unique_id: str) -> None:
             st.button(
                 label, disabled=target is None, on_click=_open, args=(target,), shortcut=shortcut, key=f"step_{label}"
             )
-        st.button("All items shown", disabled=unique_id == ALL_ITEMS, on_click=_open, args=(ALL_ITEMS,), key="step_all")
+        st.button("All", disabled=unique_id == ALL_ITEMS, on_click=_open, args=(ALL_ITEMS,), key="step_all")
 
 
 def _open(unique_id: str | None) -> None:
