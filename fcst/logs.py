@@ -302,7 +302,7 @@ def last_lines(path: Path, batch_id: int, n: int, since: datetime | None = None)
     mark = b" batch=%d " % batch_id
     earliest = f"time={since.astimezone(UTC):%Y-%m-%dT%H:%M:%S}".encode() if since else b""
     found: list[LogLine] = []
-    for raw in _lines_backwards(path):
+    for raw in _lines_backwards(path, mark.rstrip()):
         if _DATED.match(raw) and raw < earliest:
             break
         if mark not in raw + b" ":  # by far the most lines; the others are looked at more closely
@@ -329,17 +329,22 @@ def _shown(values: dict[str, str]) -> LogLine | None:
     return LogLine(at, values["level"], values.get("event", ""), int(attempt) if attempt.isdecimal() else None, text)
 
 
-def _lines_backwards(path: Path) -> Iterator[bytes]:
-    """The lines of a log, the last one first, then those of the files it was rotated to."""
+def _lines_backwards(path: Path, mark: bytes) -> Iterator[bytes]:
+    """The lines of a log, the last one first, then those of the files it was rotated to.
+
+    Of a block without the mark, as most are, only its first line, which tells its time.
+    """
     for name in (path, *(Path(f"{path}.{number}") for number in range(1, N_FILES + 1))):
         with contextlib.suppress(OSError), open(name, "rb") as file:
             position, rest = file.seek(0, os.SEEK_END), b""
             while position:
                 size = min(BLOCK, position)
                 position = file.seek(position - size)
-                first, *lines = (file.read(size) + rest).split(b"\n")
-                yield from reversed(lines)
-                rest = first
+                rest, newline, lines = (file.read(size) + rest).partition(b"\n")
+                if mark in lines:
+                    yield from reversed(lines.split(b"\n"))
+                elif newline:
+                    yield lines.partition(b"\n")[0]
             yield rest
 
 

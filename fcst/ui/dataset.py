@@ -28,7 +28,7 @@ def show_weeks(dataset: dict[str, Any]) -> None:
     report = dataset["report"]
     has_promo = not dataset["include_promo"] and report["n_promo"] > 0
     st.header("Units a week, all items" + (", without promotions" if has_promo else ""), anchor=False)
-    totals = datasets.weekly_totals(dataset["dataset_id"])
+    totals = _weekly_totals(dataset["dataset_id"])
     dropped = pd.DataFrame([week for week in report.get("weeks", []) if week["is_dropped"]])
     st.plotly_chart(
         charts.sales_chart(totals, has_promo, dropped),
@@ -38,6 +38,12 @@ def show_weeks(dataset: dict[str, Any]) -> None:
     )
     for line in reports.report_lines(dataset):
         st.markdown(f"- {line}")
+
+
+@st.cache_data(max_entries=20, show_spinner="Adding up the weeks …")
+def _weekly_totals(dataset_id: int) -> pd.DataFrame:
+    """A dataset never changes, so its sums may be kept."""
+    return datasets.weekly_totals(dataset_id)
 
 
 def show_quality(dataset: dict[str, Any]) -> None:
@@ -153,7 +159,7 @@ def _show_lists(report: dict[str, Any]) -> None:
 
 @st.cache_data(max_entries=8, show_spinner=False)
 def _items(dataset_id: int, n_items: int) -> pd.DataFrame:
-    """A dataset never changes, so its items may be kept."""
+    """So may its items."""
     return datasets.list_items(dataset_id, n_items)
 
 
@@ -175,7 +181,8 @@ def show_items(dataset: dict[str, Any]) -> None:
     with right:
         lives = choose_some("Life", ["new", "ended"], "life")
     if wanted:
-        texts = items[["unique_id", "description", "family", "class"]].fillna("").agg(" ".join, axis=1)
+        others = [items[name].fillna("") for name in ("description", "family", "class")]
+        texts = items["unique_id"].str.cat(others, sep=" ")
         items = items[texts.str.contains(wanted, case=False, regex=False)]
     if classes:
         items = items[items["demand_class"].isin(classes)]

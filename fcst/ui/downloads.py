@@ -71,7 +71,8 @@ def link(job_id: int, file_format: str, unique_ids: list[str] | None) -> str:
     path = f"/downloads/{job_id}/forecasts.{file_format}"
     if unique_ids is None:
         return path
-    query = urlencode([("item", key) for key in unique_ids])
+    is_short = 0 < len(unique_ids) <= MAX_QUERY // len("&item=")  # else not worth writing out
+    query = urlencode([("item", key) for key in unique_ids]) if is_short else ""
     return f"{path}?{query if query and len(query) <= MAX_QUERY else f'set={_remember(unique_ids)}'}"
 
 

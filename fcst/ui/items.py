@@ -12,16 +12,19 @@ from fcst.ui.shell import choose_some, search
 ALL_ITEMS = ""
 """Stands for the sum of all items that are shown; no key of an item is empty."""
 
-_SEARCHED = ("unique_id", "family", "description")
 
-
-@st.cache_data(max_entries=10, show_spinner="Reading the items …")
+@st.cache_resource(max_entries=10, show_spinner="Reading the items …")
 def all_items(job_id: int, n_done: int, n_changes: int, model: str, _job: dict[str, Any]) -> pd.DataFrame:
     """The items of a run with what a model says of them; it changes only with the number of items that have ended, and
-    with the changes that analysts make."""
+    with the changes that analysts make.
+
+    One frame for all, which nobody writes to. `words` is what is searched, `heaviest` the model that made the forecast
+    or has the largest weight in it.
+    """
     items = forecasts.list_items(_job, model)
+    words = items["unique_id"].str.cat([items[name].fillna("") for name in ("family", "description")], sep="\n")
     heaviest = items["made_by"].str.split(r" \d+%", n=1, regex=True).str[0]
-    return items.assign(recent_weeks=items["recent_weeks"].map(_line), heaviest=heaviest)
+    return items.assign(recent_weeks=items["recent_weeks"].map(_line), words=words.str.lower(), heaviest=heaviest)
 
 
 def _line(weeks: list[float | None] | None) -> tuple[float, ...]:
@@ -47,8 +50,7 @@ def filter_items(items: pd.DataFrame) -> pd.DataFrame:
                 chosen[name] = choose_some(_FILTERS[name], values, name)
     is_shown = pd.Series(True, index=items.index)
     for word in wanted.lower().split():
-        found = [items[name].fillna("").str.lower().str.contains(word, regex=False) for name in _SEARCHED]
-        is_shown &= found[0] | found[1] | found[2]
+        is_shown &= items["words"].str.contains(word, regex=False)
     for name, values in chosen.items():
         if values and name == "flags":
             is_shown &= items["flags"].map(lambda flags, wanted=set(values): bool(wanted & set(flags)))

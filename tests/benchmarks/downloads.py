@@ -6,49 +6,24 @@ Memory that grows with the rows shows as a difference between the two.
 """
 
 import argparse
+import sys
 import threading
 import time
 from pathlib import Path
-from typing import Any
 
-import psutil
-import pyarrow.csv
-import pyarrow.parquet
-from ground import fresh_home, load
+sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from fcst.names import EXPORT_FORMATS
-from fcst.services import exports, jobs
-from fcst.specs import JobSpec
-from fcst.store.database import transaction
+import psutil  # noqa: E402
+import pyarrow.csv  # noqa: E402
+import pyarrow.parquet  # noqa: E402
+
+from fcst.names import EXPORT_FORMATS  # noqa: E402
+from fcst.services import exports, jobs  # noqa: E402
+from fcst.specs import JobSpec  # noqa: E402
+from tests.benchmarks.ground import fresh_home, load, make_run  # noqa: E402
 
 MODELS = ("Auto", "AutoETS", "SeasonalNaive", "Naive")
 SPEC = JobSpec(models=MODELS, h=10, batch_size=1_000)
-
-
-def make_run(dataset: dict[str, Any], n_items: int) -> int:
-    """A completed run with forecasts and accuracy of every item, made by the server."""
-    job_id = jobs.submit_job(dataset["dataset_id"], jobs.choose_largest(dataset, n_items), SPEC)
-    values = {"job_id": job_id, "models": list(MODELS), "last": dataset["last_wk_end_dt"], "h": SPEC.h}
-    for statement in (
-        """INSERT INTO fcst_app.forecasts (job_id, unique_id, model, wk_end_dt, forecast, lo, hi, is_fallback, made_by)
-           SELECT job_id, unique_id, m, %(last)s::date + 7 * w, f, ARRAY[f * 0.8, f * 0.6], ARRAY[f * 1.2, f * 1.4],
-                  false, m
-           FROM fcst_app.job_items CROSS JOIN unnest(%(models)s) m CROSS JOIN generate_series(1, %(h)s) w
-           CROSS JOIN LATERAL (SELECT random() * 100 + w * length(unique_id) AS f) f WHERE job_id = %(job_id)s""",
-        """INSERT INTO fcst_app.metrics (job_id, unique_id, model, cutoff, n_weeks, abs_error, error, sq_error, actual,
-                                         is_fallback, made_by, coverage, mean_width, msis)
-           SELECT job_id, unique_id, m, %(last)s::date - 91 * w, 13, 20, 10, 30, 100, false, m, '{0.8, 0.95}',
-                  '{10, 20}', '{3, 4}'
-           FROM fcst_app.job_items CROSS JOIN unnest(%(models)s) m CROSS JOIN generate_series(1, 3) w
-           WHERE job_id = %(job_id)s""",
-        "UPDATE fcst_app.job_items SET outcome = 'completed', finished_at = now() WHERE job_id = %(job_id)s",
-        """UPDATE fcst_app.batch_status SET stage = 'completed', finished_at = now(), n_completed = n_items
-           WHERE job_id = %(job_id)s""",
-        "UPDATE fcst_app.jobs SET status = 'completed', finished_at = now() WHERE job_id = %(job_id)s",
-    ):
-        with transaction() as cur:
-            cur.execute(statement, values)
-    return job_id
 
 
 def measure(job_id: int, path: Path, file_format: str) -> tuple[float, int]:
@@ -80,7 +55,7 @@ def main() -> None:
     with fresh_home() as folder:
         dataset = load(n_items, 2)
         for n in (n_items // 10, n_items):
-            job_id = make_run(dataset, n)
+            job_id = make_run(dataset, n, SPEC)
             for file_format in EXPORT_FORMATS:
                 path = folder / f"out.{file_format}"
                 seconds, growth = measure(job_id, path, file_format)

@@ -1,4 +1,4 @@
-"""What the benchmarks of the engine stand on: a server, series, a supervisor, jobs, and how figures are told."""
+"""What the benchmarks stand on: a server, series, a supervisor, jobs, and how figures are told."""
 
 import contextlib
 import os
@@ -16,9 +16,11 @@ import pandas as pd
 import psutil
 from statsforecast import StatsForecast, models
 
-from fcst.names import SEASON_LENGTH
+from fcst import __version__
+from fcst.names import BENCHMARKS, SEASON_LENGTH
 from fcst.services import datasets, jobs, supervision
 from fcst.settings import PROJECT, load_settings
+from fcst.specs import JobSpec
 from fcst.store import workers
 from fcst.store.database import transaction
 
@@ -123,6 +125,42 @@ def run_job(dataset: dict[str, Any], n_items: int, models: tuple[str, ...] = MOD
     return job
 
 
+AS_IF_RUN = Path(__file__).with_name("as_if_run.sql")
+ELSEWHERE = "0b8ef3a0-53b5-4d0b-9a50-1f8f1f7c0001"  # a supervisor on another machine, which lives as long as its lease
+
+
+def make_run(
+    dataset: dict[str, Any], n_items: int, spec: JobSpec, fails_in: int | None = None, n_done: int | None = None
+) -> int:
+    """A run of the largest items as if it had been computed, made by the server.
+
+    Parameters
+    ----------
+    fails_in
+        one item in so many fails.
+    n_done
+        of its batches so many have ended, and the rest waits; without it the run has ended.
+    """
+    job_id = jobs.submit_job(dataset["dataset_id"], jobs.choose_largest(dataset, n_items), spec)
+    if not workers.is_known(ELSEWHERE):
+        workers.register(ELSEWHERE, "elsewhere", 1, __version__, 2, 86_400)
+    values = {
+        "job_id": job_id,
+        "dataset_id": dataset["dataset_id"],
+        "last": dataset["last_wk_end_dt"],
+        "models": list(spec.models),
+        "measured": list(dict.fromkeys((*spec.models, *BENCHMARKS))),
+        "h": spec.h,
+        "n_windows": spec.n_windows,
+        "fails_in": fails_in or n_items + 1,
+        "n_done": -(-n_items // spec.batch_size) if n_done is None else n_done,
+        "worker": ELSEWHERE,
+    }
+    with transaction() as cur:
+        cur.execute(AS_IF_RUN.read_text(), values)
+    return job_id
+
+
 def run_statsforecast(frame: pd.DataFrame, n_jobs: int) -> pd.DataFrame:
     made = [getattr(models, name)(season_length=1 if name == "AutoETS" else SEASON_LENGTH) for name in MODELS]
     return StatsForecast(models=made, freq="W-SAT", n_jobs=n_jobs).forecast(df=frame, h=H)
@@ -164,14 +202,19 @@ def spin_share(seconds: float = 3.0) -> float:
     return sum(float(process.communicate()[0]) for process in started) / (seconds * len(started))
 
 
+def postgres() -> psutil.Process:
+    """The server's first process, which is the parent of the others."""
+    with transaction() as cur:
+        cur.execute("SELECT pg_backend_pid() AS pid")
+        return psutil.Process(cur.fetchone()["pid"]).parent()
+
+
 class Meter:
     """Processor seconds since it was made: of the supervisor itself, of its workers, and of Postgres."""
 
     def __init__(self, process: psutil.Process) -> None:
         self.process = process
-        with transaction() as cur:
-            cur.execute("SELECT pg_backend_pid() AS pid")
-            self.postgres = psutil.Process(cur.fetchone()["pid"]).parent()
+        self.postgres = postgres()
         self.before = self._read()
 
     def _read(self) -> dict[str, float]:

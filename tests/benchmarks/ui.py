@@ -1,68 +1,265 @@
-"""How long the pages take: the server's time for a full rerun, warm, with a large run.
+"""How long the pages take, with a run of 4,000 items × 13 weeks × 3 models and one of 10,000 batches.
 
-    python tests/benchmarks/ui.py [--items N] [--weeks N] [--reruns N]
+    python tests/benchmarks/ui.py [pages] [items] [crowd] [start] [--reruns 40] [--clicks 20] [--minutes 2] [--starts 5]
 
-A run of N items with three models that cost nothing, three backtests and two levels; every page of runs and results is
-run by Streamlit's own tester in this process, on an embedded server in a folder of its own. Prints median and 95th
-percentile by page. The first run of a page, which fills caches, is told by itself.
+    pages   the server's time for a full rerun of every page, warm, as a browser's session sees it
+    items   from a click on an item, a row of the table or Next, to its painted chart, in Chromium
+    crowd   40 sessions at a run's page, which refreshes every second while the run works: a refresh, processor, memory
+    start   from `streamlit run app.py` with a fresh home, its own Postgres included, to the first page in Chromium
+
+All of it against the app in a process of its own, on an embedded server; the runs are not computed but written by it.
+Beside each measurement stands its aim, and what the machine gave then to two processes that do nothing but count: less
+than 100 % where others used it too. `processor` is the time that server and Postgres computed for a rerun, which others
+lengthen little. The first run of a page, which fills caches, is told by itself.
 """
 
 import argparse
-import logging
+import asyncio
+import shutil
 import sys
+import tempfile
+import threading
 import time
+import uuid
 from pathlib import Path
+from typing import Any
 
-PROJECT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(PROJECT))
+sys.path.insert(0, str(Path(__file__).parents[2]))
 
+import duckdb  # noqa: E402
 import numpy as np  # noqa: E402
-from streamlit.testing.v1 import AppTest  # noqa: E402
+import psutil  # noqa: E402
 
-from tests.benchmarks.ground import fresh_home, load, run_job, supervisor  # noqa: E402
+from fcst.engine.task import run_ingest  # noqa: E402
+from fcst.services import jobs, loading  # noqa: E402
+from fcst.specs import IngestSpec, JobSpec  # noqa: E402
+from fcst.store import ingests  # noqa: E402
+from fcst.store.database import transaction  # noqa: E402
+from tests.benchmarks.ground import cpu_below, fresh_home, make_run, postgres, processes, spin_share  # noqa: E402
+from tests.benchmarks.visitors import App, chromium, running_app, settle, time_crowd, time_item, time_runs  # noqa: E402
 
-MODELS = ("SeasonalNaive", "Naive", "SES")
+N_ITEMS, N_BATCHES, N_WEEKS, N_VISITORS = 4_000, 10_000, 160, 40
+MODELS = ("Auto", "AutoETS", "SeasonalNaive")
+PAGE_MS, ITEM_MS, REFRESH_MS, START_S = 150, 700, 100, 6
 
 
-def measure(name: str, reruns: int, **query: str) -> None:
-    at = AppTest.from_file(str(PROJECT / "pages" / f"{name}.py"), default_timeout=120)
-    for key, value in query.items():
-        at.query_params[key] = value
-    seconds = []
-    for _ in range(reruns + 1):
-        begin = time.perf_counter()
-        at.run()
-        seconds.append(time.perf_counter() - begin)
-        assert not at.exception and not at.error, at
-    first, ms = 1e3 * seconds[0], 1e3 * np.array(seconds[1:])
-    what = " ".join([name, *(f"{key}={value}" for key, value in query.items())])
-    print(f"{what:<44} median {np.median(ms):>5.0f} ms  p95 {np.percentile(ms, 95):>5.0f} ms  first {first:>6.0f} ms")
+def load(folder: Path, n_weeks: int) -> dict[str, Any]:
+    """A version of a dataset, read from a file as any other: families, classes, promotions, rare sellers."""
+    path = folder / "sales.csv"
+    duckdb.sql(
+        f"""COPY (
+                SELECT 'item' || lpad(i::VARCHAR, 6, '0') AS item_nbr, DATE '2014-08-09' + 7 * w::INTEGER AS date,
+                       round(20000 / i ** 0.8 * (1 + 0.3 * sin(w / 8.3 + i)) * (hash(i, w) % 1000) / 500) AS unit_sales,
+                       hash(w, i) % 20 = 0 AS onpromotion, 'FAMILY ' || i % 33 AS family, 1000 + i % 300 AS class
+                FROM range(1, {N_BATCHES + 1}) item (i) CROSS JOIN range({n_weeks}) week (w)
+            ) TO '{path}'"""
+    )
+    ingest_id = loading.request_ingest(IngestSpec(paths=(str(path),), name="series"))
+    claimed = ingests.claim(str(uuid.uuid4()))
+    run_ingest(claimed["ingest_id"], claimed["attempt"])
+    return loading.wait_for_ingest(ingest_id)
+
+
+def make_runs(folder: Path) -> dict[str, int]:
+    """Two large runs, one of many batches that has ended and one that works, and a hundred small ones."""
+    dataset = load(folder, N_WEEKS)
+    small = JobSpec(models=("Naive",), batch_size=5, n_windows=0)
+    for _ in range(100):
+        make_run(dataset, 5, small)
+    large, many = JobSpec(models=MODELS, batch_size=50), JobSpec(models=("Auto",), batch_size=1)
+    made = {"other": make_run(dataset, N_ITEMS, large), "job": make_run(dataset, N_ITEMS, large)}
+    made["many"] = make_run(dataset, N_BATCHES, many, fails_in=20)
+    made["open"] = make_run(dataset, N_BATCHES, many, fails_in=20, n_done=N_BATCHES // 4)
+    made["newer"] = load(folder, N_WEEKS + 13)["dataset_id"]
+    write_log(made["many"])
+    with transaction() as cur:
+        cur.execute("ANALYZE")  # as the server does by itself within a minute
+    return made
+
+
+def write_log(job_id: int) -> None:
+    """Two files of the supervisor's log, of 5 MB each."""
+    from fcst.services.supervision import log_path
+
+    log_path().parent.mkdir(parents=True, exist_ok=True)
+    batches = [row["batch_id"] for row in jobs.list_batches(job_id)]
+    line = 'time={}Z level=info event=stage job={} batch={} attempt=1 pid=77 message="{} of it"\n'
+    at = time.strftime("%Y-%m-%dT%H:%M:%S.000", time.gmtime())
+    lines = [
+        line.format(at, job_id, batch, what) for batch in batches for what in ("obtaining", "processing", "saving")
+    ]
+    for path in (log_path(), Path(f"{log_path()}.1")):
+        path.write_text("".join(lines * 2)[:5_000_000])
+
+
+def told(name: str, seconds: list[float], aim_ms: float, more: str = "") -> None:
+    ms = 1e3 * np.array(seconds)
+    middle, most = np.median(ms), np.percentile(ms, 95)
+    word = "ok  " if most <= aim_ms else "MISS"
+    print(
+        f"{word} {name:<58} n={len(ms):<6} median {middle:>6.0f} ms  p95 {most:>6.0f} ms  aim {aim_ms:.0f}  {more}",
+        flush=True,
+    )
+
+
+def tell_machine(what: str) -> None:
+    print(f"\n{what}: the machine gives {spin_share():.0%} to {processes()} processes that count", flush=True)
+
+
+def measure_pages(app: App, made: dict[str, int], n: int) -> None:
+    tell_machine("pages")
+    item, words = f"item{N_ITEMS // 2:06}", "family 7"
+    database = postgres()
+    one, many, working = f"job={made['job']}", f"job={made['many']}", f"job={made['open']}"
+    dataset = f"dataset={made['newer']}"
+    for page, query in (
+        ("", ""),
+        ("data", ""),
+        ("load", ""),
+        *(("dataset", f"{dataset}&view={view}") for view in ("weeks", "quality", "items", "reading", "versions")),
+        ("dataset", f"{dataset}&view=items&q={words}"),
+        ("new-run", ""),
+        ("new-run", "take=all"),
+        ("new-run", f"from={made['job']}"),
+        ("runs", ""),
+        ("runs", "status=completed&q=7"),
+        *(("runs", f"{many}&view={view}") for view in ("batches", "timeline", "failures", "history", "log")),
+        ("runs", f"{many}&sort=longest&page=50"),
+        ("runs", working),
+        ("runs", f"{working}&view=timeline"),
+        ("forecasts", one),
+        ("forecasts", f"{one}&show=Backtest&show=Other models&show=Last year"),
+        ("forecasts", f"{one}&item={item}"),
+        ("forecasts", f"{one}&item={item}&show=Backtest&show=Other models&show=Last year"),
+        ("forecasts", f"{one}&q={words}"),
+        ("forecasts", f"{one}&q={words}&show=Backtest&show=Other models"),
+        ("accuracy", one),
+        ("compare", f"{one}&other={made['other']}"),
+        ("glossary", ""),
+    ):
+        first, seconds, cpu_s = asyncio.run(time_runs(app, page, query, n, lambda: app.cpu_s() + cpu_below(database)))
+        more = f"processor {1e3 * cpu_s:.0f} ms, first run {1e3 * first:,.0f} ms"
+        told(f"{page or 'home'} {query.replace('show=', '')}", seconds, PAGE_MS, more)
+
+
+def measure_items(app: App, made: dict[str, int], n: int) -> None:
+    tell_machine("items")
+    with chromium() as browser:
+        page = browser.new_page(viewport={"width": 1280, "height": 900})
+        page.goto(app.url("forecasts", f"job={made['job']}"))
+        page.locator(".st-key-chart .js-plotly-plot").wait_for()
+        settle(page)
+        time_item(page, "item000001", None)  # warm
+        for name, rows in (("Next", [None] * n), ("a row of the table", [i % 12 for i in range(n)])):
+            found = []
+            for number, row in enumerate(rows):
+                found.append(time_item(page, f"item{(number + 1 if row is None else row) + 1:06}", row))
+            told(f"from a click on {name} to the chart", found, ITEM_MS)
+
+
+def keep_working(job_id: int, is_over: threading.Event) -> None:
+    """What a supervisor of two processes would write: twice a second a batch ends and another begins."""
+    while not is_over.wait(0.5):
+        with transaction() as cur:
+            cur.execute(
+                """UPDATE fcst_app.batch_status SET stage = 'completed', finished_at = now(), n_completed = n_items
+                   WHERE job_id = %(job_id)s AND stage = 'processing' AND started_at < now() - interval '0.8 s'""",
+                {"job_id": job_id},
+            )
+            cur.execute(
+                """UPDATE fcst_app.batch_status SET stage = 'processing', attempt = 1, started_at = now()
+                   WHERE batch_id = (SELECT min(batch_id) FROM fcst_app.batch_status
+                                     WHERE job_id = %(job_id)s AND stage = 'submitted')""",
+                {"job_id": job_id},
+            )
+
+
+def measure_crowd(app: App, made: dict[str, int], minutes: float) -> None:
+    tell_machine("crowd")
+    is_over = threading.Event()
+    threading.Thread(target=keep_working, args=(made["open"], is_over), daemon=True).start()
+    memory: list[tuple[float, float]] = []  # seconds, MB
+    asyncio.run(time_crowd(app, "runs", f"job={made['open']}", N_VISITORS, 15))  # warm
+    begin, cpu = time.perf_counter(), app.cpu_s()
+
+    def watch() -> None:
+        while not is_over.wait(2):
+            memory.append((time.perf_counter() - begin, app.process.memory_info().rss / 1e6))
+
+    threading.Thread(target=watch, daemon=True).start()
+    took = asyncio.run(time_crowd(app, "runs", f"job={made['open']}", N_VISITORS, 60 * minutes))
+    share = (app.cpu_s() - cpu) / (time.perf_counter() - begin)
+    is_over.set()
+    told(f"{N_VISITORS} sessions, {minutes:g} minutes: a refresh of a part of a run", took, REFRESH_MS)
+    late = [pair for pair in memory if pair[0] > 10]
+    slope = 60 * np.polyfit(*zip(*late, strict=True), 1)[0]
+    print(
+        f"{'ok  ' if share < 1 else 'MISS'} processor of the server {share:.0%} of a core; memory {late[0][1]:.0f} MB,"
+        f" then {late[-1][1]:.0f} MB, {slope:+.2f} MB a minute",
+        flush=True,
+    )
+
+
+def measure_start(n: int) -> None:
+    tell_machine("start")
+    found = []
+    with chromium() as browser:
+        for _ in range(n):
+            home = Path(tempfile.mkdtemp(prefix="start"))
+            page = browser.new_context(viewport={"width": 1280, "height": 900}).new_page()
+            begin = time.perf_counter()
+            app = App(home / "app.log", FCST_HOME=str(home), FCST_WORKER="auto", FCST_IDLE_EXIT_S="1")
+            app.wait()
+            page.goto(app.url(""))
+            page.get_by_role("heading", name="Home").wait_for()
+            page.get_by_role("button", name="Load the sample").wait_for()
+            found.append(time.perf_counter() - begin)
+            page.context.close()
+            app.stop()
+            leave(home)
+    told("a fresh home: from the command to the first page", found, 1e3 * START_S, "aim of aims 4000")
+
+
+def leave(home: Path) -> None:
+    """Waits for the processes of a home to end, and removes its data."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and any(_is_of(process, home) for process in psutil.process_iter()):
+        time.sleep(0.2)
+    if (place := home / "pg.location").exists():  # as root the database is elsewhere
+        shutil.rmtree(place.read_text().strip(), ignore_errors=True)
+    shutil.rmtree(home, ignore_errors=True)
+
+
+def _is_of(process: psutil.Process, home: Path) -> bool:
+    try:
+        return process.environ().get("FCST_HOME") == str(home)
+    except psutil.Error:
+        return False
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--items", type=int, default=4_000, metavar="N")
-    parser.add_argument("--weeks", type=int, default=240, metavar="N")
-    parser.add_argument("--reruns", type=int, default=20, metavar="N")
+    parser.add_argument("what", nargs="*", metavar="pages|items|crowd|start", help="all without it")
+    parser.add_argument("--reruns", type=int, default=40, metavar="N")
+    parser.add_argument("--clicks", type=int, default=20, metavar="N")
+    parser.add_argument("--minutes", type=float, default=2, metavar="N")
+    parser.add_argument("--starts", type=int, default=5, metavar="N")
     args = parser.parse_args()
-    logging.disable(logging.WARNING)  # the tester warns that it is no server
-    with fresh_home() as folder:
-        dataset = load(args.items, args.weeks)
-        with supervisor(folder):
+    what = args.what or ["pages", "items", "crowd", "start"]
+    if set(what) != {"start"}:
+        with fresh_home() as folder:
             begin = time.perf_counter()
-            job = run_job(dataset, args.items, MODELS, level=[80, 95], n_windows=3)
-            print(f"{args.items:,} items, {len(MODELS)} models: ran in {time.perf_counter() - begin:.0f} s")
-        item, job_id = f"item{args.items // 2:06}", str(job["job_id"])
-        for name, query in (
-            ("new_run", {}),
-            ("runs", {}),
-            ("runs", {"job": job_id}),
-            ("forecasts", {"job": job_id}),
-            ("forecasts", {"job": job_id, "item": item}),
-            ("forecasts", {"job": job_id, "item": item, "show": "Backtest"}),
-            ("accuracy", {"job": job_id}),
-        ):
-            measure(name, args.reruns, **query)
+            made = make_runs(folder)
+            print(f"runs made in {time.perf_counter() - begin:.0f} s")
+            with running_app(folder) as app:
+                if "pages" in what:
+                    measure_pages(app, made, args.reruns)
+                if "items" in what:
+                    measure_items(app, made, args.clicks)
+                if "crowd" in what:
+                    measure_crowd(app, made, args.minutes)
+    if "start" in what:
+        measure_start(args.starts)
 
 
 if __name__ == "__main__":

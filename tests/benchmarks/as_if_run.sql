@@ -1,0 +1,86 @@
+-- A submitted run becomes one that has been computed, or partly so: numbers that mean nothing, as many as there would be.
+
+-- Items, of which one in fails_in fails, for one of seven reasons; models with ten candidates each.
+UPDATE fcst_app.job_items i
+SET finished_at = now(), attempt = 1, outcome = o.outcome, provenance = p.provenance,
+    reason = CASE WHEN o.outcome = 'failed' THEN 'a history of kind ' || mod(i.sales_rank, 7) || ' cannot be fitted' END
+FROM fcst_app.batch_status b,
+     LATERAL (SELECT jsonb_agg(w + 0.25) AS weeks FROM generate_series(1, %(h)s) w) f,
+     LATERAL (
+         SELECT jsonb_agg(jsonb_build_object('model', 'candidate ' || c, 'weight', 0.1, 'score', 3.5, 'n_weeks', 39,
+                          'abs_error', 20, 'error', 5, 'actual', 100, 'forecast', f.weeks)) AS candidates
+         FROM generate_series(1, 10) c
+     ) c,
+     LATERAL (
+         SELECT jsonb_build_object('catalogue', 1, 'statsforecast', '2', 'models', jsonb_object_agg(m, jsonb_build_object(
+                    'made_by', m, 'fallback', NULL, 'weeks_ago', '[13, 26, 39]'::jsonb, 'demand_class', 'smooth',
+                    'loss', 'absolute', 'candidates', c.candidates))) AS provenance
+         FROM unnest(%(models)s) m
+     ) p,
+     (VALUES ('failed', true), ('completed', false)) o (outcome, is_failed)
+WHERE i.job_id = %(job_id)s AND b.batch_id = i.batch_id AND b.batch_no <= %(n_done)s
+  AND o.is_failed = (mod(i.sales_rank, %(fails_in)s) = 0);
+
+INSERT INTO fcst_app.forecasts (job_id, unique_id, model, wk_end_dt, forecast, lo, hi, is_fallback, made_by)
+SELECT job_id, unique_id, m, %(last)s::date + 7 * w, f, ARRAY[f * 0.8, f * 0.6], ARRAY[f * 1.2, f * 1.4], false, m
+FROM fcst_app.job_items CROSS JOIN unnest(%(models)s) m CROSS JOIN generate_series(1, %(h)s) w
+CROSS JOIN LATERAL (SELECT random() * 100 + w * length(unique_id) AS f) f
+WHERE job_id = %(job_id)s AND outcome = 'completed';
+
+INSERT INTO fcst_app.metrics (job_id, unique_id, model, cutoff, n_weeks, abs_error, error, sq_error, actual, pinball,
+                              smape, mase, rmsse, is_fallback, made_by, coverage, mean_width, msis)
+SELECT job_id, unique_id, m, %(last)s::date - 91 * w, 13, 20 * random(), 10 * random(), 30, 100, 8, 0.2, 0.8, 0.9,
+       false, m, '{0.8, 0.95}', '{10, 20}', '{3, 4}'
+FROM fcst_app.job_items CROSS JOIN unnest(%(measured)s) m CROSS JOIN generate_series(1, %(n_windows)s) w
+WHERE job_id = %(job_id)s AND outcome = 'completed';
+
+INSERT INTO fcst_app.backtests (job_id, unique_id, model, cutoff, y, forecast, lo, hi)
+SELECT %(job_id)s, unique_id, m, cutoff, y, f, ARRAY[lo_80, lo_95], ARRAY[hi_80, hi_95]
+FROM (
+    SELECT i.unique_id, %(last)s::date - 91 * n AS cutoff, array_agg(w.unit_sales) AS y,
+           array_agg(w.unit_sales * 1.1) AS f, array_agg(w.unit_sales * 0.8) AS lo_80,
+           array_agg(w.unit_sales * 0.6) AS lo_95, array_agg(w.unit_sales * 1.2) AS hi_80,
+           array_agg(w.unit_sales * 1.4) AS hi_95
+    FROM fcst_app.job_items i CROSS JOIN generate_series(1, %(n_windows)s) n
+    JOIN fcst_app.weekly_sales w ON w.dataset_id = %(dataset_id)s AND w.unique_id = i.unique_id
+         AND w.wk_end_dt > %(last)s::date - 91 * n AND w.wk_end_dt <= %(last)s::date - 91 * (n - 1)
+    WHERE i.job_id = %(job_id)s AND i.outcome = 'completed' GROUP BY i.unique_id, n
+) s CROSS JOIN unnest(%(measured)s) m;
+
+-- Batches; of one in 50 a worker is lost first. The events are written by the trigger.
+UPDATE fcst_app.batch_status SET stage = 'obtaining_sales', attempt = 1, started_at = now(), worker_id = %(worker)s
+WHERE job_id = %(job_id)s AND batch_no <= %(n_done)s;
+UPDATE fcst_app.batch_status SET stage = 'submitted', error = 'its worker was lost'
+WHERE job_id = %(job_id)s AND stage = 'obtaining_sales' AND mod(batch_no, 50) = 0;
+UPDATE fcst_app.batch_status SET stage = 'obtaining_sales', attempt = 2, error = NULL
+WHERE job_id = %(job_id)s AND stage = 'submitted' AND attempt = 1;
+UPDATE fcst_app.batch_status SET stage = 'processing' WHERE job_id = %(job_id)s AND stage = 'obtaining_sales';
+UPDATE fcst_app.batch_status SET stage = 'saving' WHERE job_id = %(job_id)s AND stage = 'processing';
+UPDATE fcst_app.batch_status b
+SET stage = 'completed', finished_at = now(), n_failed = i.n_failed, n_completed = n_items - i.n_failed
+FROM (
+    SELECT batch_id, count(*) FILTER (WHERE outcome = 'failed') AS n_failed FROM fcst_app.job_items
+    WHERE job_id = %(job_id)s GROUP BY batch_id
+) i
+WHERE b.batch_id = i.batch_id AND b.stage = 'saving';
+
+-- Two at a time, a second each, the last one now.
+UPDATE fcst_app.batch_status b
+SET submitted_at = s.at, started_at = s.at, finished_at = s.at + interval '1 s'
+FROM (
+    SELECT batch_id, now() + (batch_no - %(n_done)s - 2) * interval '0.5 s' AS at FROM fcst_app.batch_status
+    WHERE job_id = %(job_id)s AND stage = 'completed'
+) s
+WHERE b.batch_id = s.batch_id;
+UPDATE fcst_app.batch_events e
+SET at = b.started_at + CASE to_stage WHEN 'completed' THEN interval '1 s' WHEN 'saving' THEN interval '0.9 s'
+                                      WHEN 'processing' THEN interval '0.1 s' ELSE interval '0' END
+FROM fcst_app.batch_status b WHERE e.job_id = %(job_id)s AND b.batch_id = e.batch_id AND b.stage = 'completed';
+UPDATE fcst_app.jobs j
+SET submitted_at = b.at, resumed_at = b.at, status = CASE WHEN b.n_open = 0 THEN 'completed' END,
+    finished_at = CASE WHEN b.n_open = 0 THEN now() END
+FROM (
+    SELECT min(submitted_at) AS at, count(*) FILTER (WHERE finished_at IS NULL) AS n_open
+    FROM fcst_app.batch_status WHERE job_id = %(job_id)s
+) b
+WHERE j.job_id = %(job_id)s;

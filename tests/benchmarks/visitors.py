@@ -1,0 +1,223 @@
+"""Those who look at pages: the app as a server of its own, sessions that speak Streamlit's protocol, and Chromium."""
+
+import asyncio
+import contextlib
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+
+import psutil
+import websockets
+from playwright.sync_api import Browser, Page, sync_playwright
+from streamlit.proto.Alert_pb2 import Alert
+from streamlit.proto.BackMsg_pb2 import BackMsg
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+
+from fcst.settings import PROJECT
+
+FLAGS = (
+    "--no-sandbox --disable-gpu --disable-quic --disable-dev-shm-usage --no-first-run"
+    " --disable-background-networking --disable-component-update --disable-sync"
+)
+
+
+class App:
+    """The app, started as its user does; what it says is in `log`."""
+
+    def __init__(self, log: Path, **env: str) -> None:
+        self.log = log
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        command = [sys.executable, "-m", "streamlit", "run", "app.py", f"--server.port={self.port}"]
+        with log.open("ab") as out:
+            self.process = psutil.Popen(
+                [*command, "--server.headless=true"], cwd=PROJECT, env=os.environ | env, stdout=out, stderr=out
+            )
+
+    def wait(self) -> None:
+        """Until it listens."""
+        while True:
+            assert self.process.is_running(), self.log.read_text()
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1):
+                return
+            time.sleep(0.01)
+
+    def stop(self) -> None:
+        self.process.send_signal(signal.SIGINT)
+        try:
+            self.process.wait(15)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+        assert "Traceback" not in self.log.read_text(), self.log.read_text()[-4000:]
+
+    def cpu_s(self) -> float:
+        return sum(self.process.cpu_times()[:2])
+
+    def url(self, page: str, query: str = "") -> str:
+        return f"http://127.0.0.1:{self.port}/{page}?{query}"
+
+
+@contextlib.contextmanager
+def running_app(folder: Path) -> Iterator[App]:
+    app = App(folder / "app.log")
+    try:
+        app.wait()
+        yield app
+    finally:
+        app.stop()
+
+
+class Visitor:
+    """One session: what a browser sends and gets for a page, without drawing it."""
+
+    def __init__(self, stream: websockets.ClientConnection, page: str, query: str) -> None:
+        self.stream, self.page, self.query = stream, page, query
+        self.every: dict[str, float] = {}  # fragment -> seconds from one refresh to the next
+        self.n_bytes = 0
+
+    async def ask(self, fragment: str = "") -> None:
+        """Asks for a run of the page, or of a part of it that refreshes by itself."""
+        message = BackMsg()
+        state = message.rerun_script
+        state.page_name, state.query_string = self.page, self.query
+        state.fragment_id, state.is_auto_rerun = fragment, bool(fragment)
+        state.context_info.timezone, state.context_info.locale = "Europe/Berlin", "en-GB"
+        await self.stream.send(message.SerializeToString())
+
+    async def finished(self) -> list[str]:
+        """Waits for the end of a run; returns the fragments it was of, none for the whole page."""
+        while True:
+            data = await self.stream.recv()
+            self.n_bytes += len(data)
+            message = ForwardMsg.FromString(data)
+            kind = message.WhichOneof("type")
+            if kind == "delta":
+                self._check(message)
+            elif kind == "auto_rerun":
+                self.every[message.auto_rerun.fragment_id] = message.auto_rerun.interval
+            elif kind == "page_info_changed":  # by the script itself: the browser's address changes
+                self.query = message.page_info_changed.query_string
+            elif kind == "script_finished" and message.script_finished != ForwardMsg.FINISHED_EARLY_FOR_RERUN:
+                assert message.script_finished != ForwardMsg.FINISHED_WITH_COMPILE_ERROR
+                return list(message.metadata.run.fragment_ids)
+
+    def _check(self, message: ForwardMsg) -> None:
+        element = message.delta.new_element
+        is_error = element.WhichOneof("type") == "alert" and element.alert.format == Alert.ERROR
+        assert element.WhichOneof("type") != "exception" and not is_error, element
+
+    async def run(self) -> float:
+        """Seconds of a run of the whole page."""
+        begin = time.perf_counter()
+        await self.ask()
+        while await self.finished():
+            pass
+        return time.perf_counter() - begin
+
+    async def look(self, seconds: float) -> list[float]:
+        """Leaves the page open; returns the seconds that each refresh of a part of it took."""
+        asked: dict[str, float] = {}
+        took: list[float] = []
+
+        async def refresh(fragment: str, every: float) -> None:
+            while True:
+                await asyncio.sleep(every)
+                asked.setdefault(fragment, time.perf_counter())
+                await self.ask(fragment)
+
+        async def read() -> None:
+            while True:
+                for fragment in await self.finished():
+                    if fragment in asked:
+                        took.append(time.perf_counter() - asked.pop(fragment))
+
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds), asyncio.TaskGroup() as tasks:
+                tasks.create_task(read())
+                for fragment, every in self.every.items():
+                    tasks.create_task(refresh(fragment, every))
+        now = time.perf_counter()
+        return took + [now - begin for begin in asked.values() if now - begin > 1]  # what did not come counts too
+
+
+@contextlib.asynccontextmanager
+async def visit(app: App, page: str, query: str = "") -> AsyncIterator[Visitor]:
+    address = f"ws://127.0.0.1:{app.port}/_stcore/stream"
+    async with websockets.connect(address, subprotocols=["streamlit"], max_size=None) as stream:
+        yield Visitor(stream, page, query)
+
+
+async def time_runs(
+    app: App, page: str, query: str, n: int, spent: Callable[[], float]
+) -> tuple[float, list[float], float]:
+    """Seconds of the first run of a page, and of `n` more in the same session; what one of these adds to `spent`."""
+    async with visit(app, page, query) as visitor:
+        first = await visitor.run()
+        before = spent()
+        seconds = [await visitor.run() for _ in range(n)]
+        return first, seconds, (spent() - before) / n
+
+
+async def time_crowd(app: App, page: str, query: str, n: int, seconds: float) -> list[float]:
+    """Seconds of each refresh that `n` sessions saw, which opened the page one after the other."""
+
+    async def one(number: int) -> list[float]:
+        await asyncio.sleep(number * 5.03 / n)  # their seconds begin at different times
+        async with visit(app, page, query) as visitor:
+            await visitor.run()
+            return await visitor.look(seconds - number * 5.03 / n)
+
+    found = await asyncio.gather(*(one(number) for number in range(n)))
+    return [took for part in found for took in part]
+
+
+@contextlib.contextmanager
+def chromium() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS.split())
+        yield browser
+        browser.close()
+
+
+# From the press of the mouse to the frame after the last change of the lines of the chart, which are its paths.
+WATCH_CHART = """() => {
+    const lines = () => [...document.querySelectorAll('.st-key-chart .js-plotly-plot .scatterlayer path')]
+        .map(path => path.getAttribute('d')).join();
+    window.pressed = window.painted = 0;
+    document.addEventListener('pointerdown', () => {
+        window.pressed = performance.now();
+        let last = lines();
+        const look = () => {
+            const now = lines();
+            if (now !== last) { last = now; window.painted = performance.now(); }
+            if (performance.now() - window.pressed < 3000) requestAnimationFrame(look);
+        };
+        requestAnimationFrame(look);
+    }, {capture: true, once: true});
+}"""
+
+
+def settle(page: Page) -> None:
+    page.wait_for_selector('[data-testid="stApp"][data-test-script-state="notRunning"]')
+    page.wait_for_timeout(300)
+
+
+def time_item(page: Page, unique_id: str, row: int | None) -> float:
+    """Seconds from a click on a row of the table of items, or on Next, to the painted chart of the item it leads to."""
+    settle(page)
+    page.evaluate(WATCH_CHART)
+    if row is None:
+        page.locator(".st-key-step_Next button").click()
+    else:
+        table = page.locator("[class*='st-key-items_'] canvas").first
+        table.click(position={"x": 18, "y": 35 + 35 * row + 17})
+    page.get_by_role("heading", name=re.compile(f"Item {unique_id}")).wait_for(timeout=20_000)
+    page.wait_for_function("window.painted > 0 && performance.now() - window.painted > 500")
+    return page.evaluate("(window.painted - window.pressed) / 1000")
