@@ -67,8 +67,8 @@ def show_since(job: dict[str, Any], model: str) -> None:
         column_config={
             "model": st.column_config.TextColumn("Model", pinned=True),
             "n_weeks": st.column_config.NumberColumn("Weeks"),
-            "actual": st.column_config.NumberColumn("Sold, units", format="localized", step=1),
-            "forecast": st.column_config.NumberColumn("Forecast, units", format="localized", step=1),
+            "actual": st.column_config.NumberColumn("Sold, units", format="localized"),
+            "forecast": st.column_config.NumberColumn("Forecast, units", format="localized"),
             **{name: columns[name] for name in shown if name in columns},
         },
     )
@@ -134,9 +134,9 @@ def show_items(job: dict[str, Any], model: str, other: dict[str, Any], other_mod
         selection_mode="single-row",
         column_config={
             "unique_id": st.column_config.TextColumn("Item", pinned=True),
-            "forecast": st.column_config.NumberColumn(f"Run {job['job_id']}, units", format="localized", step=1),
-            "other": st.column_config.NumberColumn(f"Run {other['job_id']}, units", format="localized", step=1),
-            "difference": st.column_config.NumberColumn("Difference, units", format="localized", step=1),
+            "forecast": st.column_config.NumberColumn(f"Run {job['job_id']}, units", format="localized"),
+            "other": st.column_config.NumberColumn(f"Run {other['job_id']}, units", format="localized"),
+            "difference": st.column_config.NumberColumn("Difference, units", format="localized"),
             "change": st.column_config.NumberColumn("Difference", format="%+.1f %%"),
         },
     )

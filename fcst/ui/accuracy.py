@@ -11,6 +11,7 @@ from fcst.ui import text
 from fcst.ui.glossary import MEANING
 
 _TEXTS = ("model", "weeks", "family", "demand_class", "unique_id")
+_UNITS = ("actual", "forecast", "other", "difference")
 _FRACTIONS = ("wape", "bias", "coverage", "fva", "share", "weight", "change")
 
 
@@ -151,15 +152,17 @@ def show_group(frame: pd.DataFrame, key: str, label: str, levels: list[int]) -> 
 
 
 def numbers(frame: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
-    """These columns, fractions in percent; numbers that came as objects, for there is a NULL among them, as numbers."""
+    """These columns, fractions in percent, units rounded; numbers that came as objects, for there is a NULL among them,
+    as numbers."""
     known = {name: frame[name] if name in _TEXTS else pd.to_numeric(frame[name]) for name in columns}
+    known |= {name: text.round_units(known[name]) for name in _UNITS if name in known}
     return pd.DataFrame({name: 100 * v if name.startswith(_FRACTIONS) else v for name, v in known.items()})
 
 
 def show_items(frame: pd.DataFrame, key: str) -> str | None:
     """A table of items with their error; the item that was selected in it, or None."""
     chosen = st.dataframe(
-        numbers(frame, ["unique_id", "actual", "wape", "bias", "fva_seasonal_naive"]).round({"actual": 0}),
+        numbers(frame, ["unique_id", "actual", "wape", "bias", "fva_seasonal_naive"]),
         hide_index=True,
         placeholder="not defined",
         key=key,

@@ -7,6 +7,7 @@ import pandas as pd
 import streamlit as st
 
 from fcst.services import forecasts
+from fcst.ui import text
 from fcst.ui.shell import choose_some, search
 
 ALL_ITEMS = ""
@@ -84,7 +85,9 @@ def show_items(shown: pd.DataFrame, unique_id: str, h: int) -> None:
     adjusted = ["adjusted"] if shown["adjusted"].notna().any() else []
     st.dataframe(
         shown.assign(
-            adjusted=shown["adjusted"].fillna(shown["forecast"]),
+            forecast=text.round_units(shown["forecast"]),
+            adjusted=text.round_units(shown["adjusted"].fillna(shown["forecast"])),
+            recent=text.round_units(shown["recent"]),
             **{name: 100 * shown[name] for name in ("change", "wape", "bias")},
         )[
             [
@@ -112,17 +115,17 @@ def show_items(shown: pd.DataFrame, unique_id: str, h: int) -> None:
             "unique_id": st.column_config.TextColumn("Item", pinned=True, width=90),
             "recent_weeks": st.column_config.LineChartColumn("Last year", y_min=0, width=90),
             "forecast": st.column_config.NumberColumn(
-                "Forecast", format="localized", step=1, width=95, help=f"Units of the next {h} weeks."
+                "Forecast", format="localized", width=95, help=f"Units of the next {h} weeks."
             ),
             "adjusted": st.column_config.NumberColumn(
-                "Adjusted", format="localized", step=1, help=f"Units of the next {h} weeks, as analysts changed them."
+                "Adjusted", format="localized", help=f"Units of the next {h} weeks, as analysts changed them."
             ),
             "change": st.column_config.NumberColumn(
                 "Change", format="%+.0f %%", width=82, help=f"To the last {h} weeks."
             ),
             "wape": st.column_config.NumberColumn("WAPE", format="%.1f %%", width=82),
             "bias": st.column_config.NumberColumn("Bias", format="%+.1f %%", width=82),
-            "recent": st.column_config.NumberColumn("Sold", format="localized", step=1, help=f"In the last {h} weeks."),
+            "recent": st.column_config.NumberColumn("Sold", format="localized", help=f"In the last {h} weeks."),
             "family": "Family",
             "flags": st.column_config.ListColumn("Flags"),
             "made_by": "Made by",

@@ -4,6 +4,8 @@ import math
 import re
 from datetime import date, datetime
 
+import pandas as pd
+
 from fcst.names import HOLDOUT_WEEKS
 
 UNDEFINED = "not defined"
@@ -27,6 +29,11 @@ def units(value: float | None) -> str:
     if abs(value) >= 100 or value == round(value):
         return f"{value:,.0f}"
     return f"{value:,.1f}" if abs(value) >= 10 else f"{value:,.2f}"
+
+
+def round_units(units: pd.Series) -> pd.Series:
+    """A column of units for a table: whole numbers, and below 10 one decimal."""
+    return units.round(1).where(units.abs() < 10, units.round())
 
 
 def large(value: float) -> str:

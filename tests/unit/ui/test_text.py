@@ -5,6 +5,7 @@ import re
 import time
 from datetime import UTC, date, datetime
 
+import pandas as pd
 import pytest
 
 from fcst.ui import text
@@ -258,3 +259,8 @@ def test_any_key_may_be_part_of_a_file_name() -> None:
 )
 def test_promotions_are_told_in_a_word(is_kept: bool, has_flag: bool, words: str) -> None:
     assert text.promotions(is_kept, has_flag) == words
+
+
+def test_units_of_a_table_are_whole_but_small_ones_have_a_decimal() -> None:
+    units = pd.Series([26067.6, 10.4, 9.96, 0.44, 0.0, -3.25, None])
+    assert text.round_units(units).dropna().tolist() == [26068, 10, 10, 0.4, 0, -3.2]
