@@ -224,33 +224,3 @@ def _show_weights(candidates: list[dict[str, Any]], loss: str) -> None:
             "mean": st.column_config.NumberColumn("Its forecast, units a week", format="%.1f"),
         },
     )
-
-
-_STEPS = {"naive": "Naive", "model": "{model}", "adjusted": "{model}, adjusted"}
-
-
-def show_value_added(model: str, frame: pd.DataFrame) -> None:
-    """What each step did to the error: the naive forecast, the model, the analysts' adjustments."""
-    if frame.empty:
-        return
-    st.markdown(f"**What each step added to {text.plain(model)}**")
-    named = frame.assign(
-        weeks=frame["is_adjusted_only"].map({True: "adjusted", False: "all"}),
-        model=[_STEPS[step].format(model=model) for step in frame["step"]],
-    )
-    st.dataframe(
-        numbers(named, ["weeks", "model", "n_items", "n_weeks", "wape", "bias", "fva"]),
-        hide_index=True,
-        placeholder="not defined",
-        column_config={
-            "weeks": "Weeks",
-            "model": st.column_config.TextColumn("Forecast", pinned=True),
-            "n_items": st.column_config.NumberColumn("Items", format="localized"),
-            "n_weeks": st.column_config.NumberColumn("Item weeks", format="localized"),
-            "wape": st.column_config.NumberColumn("WAPE", format="%.1f %%", help=MEANING["wape"]),
-            "bias": st.column_config.NumberColumn("Bias", format="%+.1f %%", help=MEANING["bias"]),
-            "fva": st.column_config.NumberColumn("Value added", format="%+.1f %%", help=MEANING["step_added"]),
-        },
-    )
-    if not frame["is_adjusted_only"].any():
-        st.caption("No forecast of these weeks was adjusted.")
