@@ -32,6 +32,7 @@ import psutil  # noqa: E402
 
 from fcst.engine.task import run_ingest  # noqa: E402
 from fcst.services import jobs, loading  # noqa: E402
+from fcst.services.supervision import log_path  # noqa: E402
 from fcst.specs import IngestSpec, JobSpec  # noqa: E402
 from fcst.store import ingests  # noqa: E402
 from fcst.store.database import transaction  # noqa: E402
@@ -79,8 +80,6 @@ def make_runs(folder: Path) -> dict[str, int]:
 
 def write_log(job_id: int) -> None:
     """Two files of the supervisor's log, of 5 MB each."""
-    from fcst.services.supervision import log_path
-
     log_path().parent.mkdir(parents=True, exist_ok=True)
     batches = [row["batch_id"] for row in jobs.list_batches(job_id)]
     line = 'time={}Z level=info event=stage job={} batch={} attempt=1 pid=77 message="{} of it"\n'

@@ -104,9 +104,12 @@ class Visitor:
                 self.every[message.auto_rerun.fragment_id] = message.auto_rerun.interval
             elif kind == "page_info_changed":  # by the script itself: the browser's address changes
                 self.query = message.page_info_changed.query_string
-            elif kind == "script_finished" and message.script_finished != ForwardMsg.FINISHED_EARLY_FOR_RERUN:
+            elif kind == "script_finished":
                 assert message.script_finished != ForwardMsg.FINISHED_WITH_COMPILE_ERROR
-                return list(message.metadata.run.fragment_ids)
+                fragments = list(message.metadata.run.fragment_ids)
+                # A run of the page that ends early is followed by another; a part's is whole, though the next waits.
+                if fragments or message.script_finished == ForwardMsg.FINISHED_SUCCESSFULLY:
+                    return fragments
 
     def _check(self, message: ForwardMsg) -> None:
         element = message.delta.new_element
