@@ -91,7 +91,7 @@ def show_detail(
             view.history,
             view.forecast,
             job["spec"]["level"],
-            accuracy.list_backtests(job["job_id"], model, unique_ids) if BACKTEST in marks else None,
+            read_backtests(job["job_id"], job["n_completed"], model, unique_ids) if BACKTEST in marks else None,
             other_forecasts(job, unique_ids, model, view) if OTHERS in marks else None,
             has_last_year=LAST_YEAR in marks,
         ),
@@ -117,12 +117,22 @@ def read_view(
     return forecasts.view(_job, model, unique_ids)
 
 
+@st.cache_data(max_entries=30, show_spinner="Adding up the items …")
+def read_backtests(job_id: int, n_completed: int, model: str, unique_ids: list[str] | None) -> pd.DataFrame:
+    return accuracy.list_backtests(job_id, model, unique_ids)
+
+
+@st.cache_data(max_entries=60, show_spinner="Adding up the items …")
+def read_forecasts(job_id: int, n_completed: int, model: str, unique_ids: list[str] | None) -> pd.DataFrame:
+    return forecasts.list_forecasts(job_id, model, unique_ids)
+
+
 def other_forecasts(
     job: dict[str, Any], unique_ids: list[str] | None, model: str, view: forecasts.View
 ) -> dict[str, pd.DataFrame]:
     """What the run's other models say; of an item of Auto also what the heaviest of its candidates do."""
     names = [name for name in job["spec"]["models"] if name != model]
-    others = {name: forecasts.list_forecasts(job["job_id"], name, unique_ids) for name in names}
+    others = {name: read_forecasts(job["job_id"], job["n_completed"], name, unique_ids) for name in names}
     if model == AUTO and unique_ids is not None and len(unique_ids) == 1:
         found = accuracy.item_provenance(job["job_id"], unique_ids[0]).get("models", {}).get(AUTO, {})
         for candidate in found.get("candidates", [])[:SHOWN_CANDIDATES]:
