@@ -33,9 +33,9 @@ def test_every_item_gets_every_week_of_every_model(load_dataset) -> None:
     job_id = jobs.submit_job(dataset["dataset_id"], jobs.choose_largest(dataset, 6), spec)
     run_all(job_id)
     rows = exported(job_id)
-    assert list(rows) == (
-        ["unique_id", "wk_end_dt", "model", "forecast", "lo_80", "hi_80", "lo_95", "hi_95", "is_fallback", "made_by"]
-    )  # fmt: skip
+    bounds = ["lo_80", "hi_80", "lo_95", "hi_95"]
+    head = ["unique_id", "wk_end_dt", "model", "forecast", *bounds, "is_fallback", "made_by", "adjusted"]
+    assert list(rows) == head
     assert len(rows) == 6 * 5 * 2 and not rows.isna().any().any()
     assert (rows[["forecast", "lo_80", "lo_95"]] >= 0).all().all()
     assert (rows["lo_95"] <= rows["lo_80"]).all() and (rows["lo_80"] <= rows["forecast"]).all()
