@@ -54,11 +54,15 @@ def ask_for_change(job: dict[str, Any], model: str, unique_id: str, view: View) 
     first, last = st.select_slider("Weeks ending", days, (days[0], days[-1]), format_func=text.day, key="adjust_weeks")
     how = st.segmented_control("Change", [PERCENT, UNITS], default=PERCENT, required=True, key="adjust_how")
     if how == PERCENT:
-        percent = st.number_input("Percent, less than 0 for less", -100.0, float(MAX_PERCENT), 10.0, 5.0, format="%.1f")
+        percent = st.number_input(
+            "Percent, less than 0 for less", -100.0, float(MAX_PERCENT), 10.0, 5.0, "%.1f", key="adjust_percent"
+        )
         change = Change(first, last, percent=percent)
     else:
         usual = round(float(weeks.loc[weeks["wk_end_dt"].dt.date.between(first, last), "adjusted"].mean()), 1)
-        change = Change(first, last, units=st.number_input("Units a week", 0.0, MAX_UNITS, usual, format="%.1f"))
+        change = Change(
+            first, last, units=st.number_input("Units a week", 0.0, MAX_UNITS, usual, format="%.1f", key="adjust_units")
+        )
     before, after = weeks["adjusted"].sum(), change.apply(weeks).sum()
     st.markdown(f"All {text.count(len(weeks), 'week')}: {text.units(before)} → **{text.units(after)} units**")
     reason = st.text_input("Reason", max_chars=MAX_REASON, key="adjust_reason", placeholder="A campaign in week 34")

@@ -80,7 +80,7 @@ def test_change_is_made_in_the_dialog_and_shown_in_both_versions(job: dict) -> N
 def test_weeks_are_set_to_units(job: dict) -> None:
     at = dialog(job)
     at.segmented_control(key="adjust_how").set_value("To units a week").run()
-    at.number_input[0].set_value(77.0).run()
+    at.number_input(key="adjust_units").set_value(77.0).run()
     assert "**308 units**" in words(at)
     assert not save(at, "contract", "Ann").error
     (made,) = adjustments.list_adjustments(job["job_id"])
