@@ -10,7 +10,7 @@ from fcst.services import health
 from fcst.ui import text
 from fcst.ui.glossary import MEANING
 from fcst.ui.ingests import load_buttons
-from fcst.ui.status import job_frame, status_column
+from fcst.ui.status import job_columns, job_frame
 
 SHOWN_RUNS = 5
 SHOWN_DATASETS = 5
@@ -104,14 +104,7 @@ def show_runs(found: list[dict[str, Any]]) -> None:
         key="home_runs",
         on_select=_open_run,
         selection_mode="single-cell",
-        column_config={
-            "Run": st.column_config.NumberColumn(width=60, format="%d"),
-            "Name": st.column_config.TextColumn(width=130),
-            "Dataset": st.column_config.TextColumn(width=130),
-            "Status": status_column(),
-            "Done": st.column_config.ProgressColumn(format="percent", min_value=0, max_value=1, width=110),
-            "Items": st.column_config.NumberColumn(format="localized"),
-        },
+        column_config=job_columns(),
     )
     all_of_them = f" The page Runs has all {found[0]['n_found']:,}." if len(found) > SHOWN_RUNS else ""
     st.caption(f"Click a run to open it.{all_of_them}")

@@ -10,7 +10,7 @@ from fcst.services import datasets, jobs
 from fcst.states import JobStatus
 from fcst.ui import text
 from fcst.ui.shell import action_errors, choose, choose_page, choose_some, number_in_url, search
-from fcst.ui.status import job_frame, status_column
+from fcst.ui.status import job_columns, job_frame
 
 JOBS_A_PAGE = 50
 
@@ -47,14 +47,7 @@ def show_table(which: jobs.Filter) -> None:
         key="jobs",
         on_select=_open_selected,
         selection_mode="single-row",
-        column_config={
-            "Run": st.column_config.NumberColumn(width=60, format="%d"),
-            "Name": st.column_config.TextColumn(width=130),
-            "Dataset": st.column_config.TextColumn(width=130),
-            "Status": status_column(),
-            "Items": st.column_config.NumberColumn(format="localized"),
-            "Done": st.column_config.ProgressColumn(format="percent", min_value=0, max_value=1, width=110),
-        },
+        column_config=job_columns(),
     )
     choose_page(found[0]["n_found"], JOBS_A_PAGE)
     st.caption(f"{text.count(found[0]['n_found'], 'run')}. Select one to open it.")

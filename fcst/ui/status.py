@@ -32,10 +32,17 @@ def status_badge(status: str) -> None:
     st.badge(status, icon=icon, color=color)  # type: ignore[arg-type]
 
 
-def status_column() -> Any:
-    """A table's column of job statuses: words on a ground of their colour."""
+def job_columns() -> dict[str, Any]:
+    """How the columns of `job_frame` look; a status is words on a ground of their colour."""
     colors = [color for color, _ in _LOOKS.values()]
-    return st.column_config.MultiselectColumn(options=list(_LOOKS), color=colors)
+    return {
+        "Run": st.column_config.NumberColumn(width=60, format="%d"),
+        "Name": st.column_config.TextColumn(width=130),
+        "Dataset": st.column_config.TextColumn(width=130),
+        "Status": st.column_config.MultiselectColumn(options=list(_LOOKS), color=colors),
+        "Items": st.column_config.NumberColumn(format="localized"),
+        "Done": st.column_config.ProgressColumn(format="percent", min_value=0, max_value=1, width=110),
+    }
 
 
 def stage_column() -> Any:
