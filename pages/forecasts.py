@@ -35,9 +35,9 @@ def main() -> None:
         with right:
             models = job["spec"]["models"]
             model = choose("Model", models, "model", str, disabled=len(models) == 1)
-        n_done = job["n_completed"] + job["n_failed"] + job["n_cancelled"]
+        ended = (job["n_completed"], job["n_failed"], job["n_cancelled"], job["n_attempts"])
         n_changes = adjustments.count_changes(job["job_id"])
-        items = all_items(job["job_id"], n_done, n_changes, model, job)
+        items = all_items(job["job_id"], ended, n_changes, model, job)
         shown = filter_items(items)
         st.caption(f"{text.count(len(shown), 'item')} of {len(items):,}. Select one to see it by itself.")
         unique_id = item_in_url(items)

@@ -1,7 +1,7 @@
 """Results as files: CSV, Parquet, Excel; of a whole run, or of some of its items.
 
 All of them are made from one stream of CSV out of the database, by way of the disk: memory stays flat however many
-rows there are, and a reader who is slow holds no connection.
+rows there are, and a reader who is slow holds no connection. But an Excel file's accuracies are held in memory.
 """
 
 import contextlib

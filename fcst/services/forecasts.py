@@ -56,8 +56,9 @@ def list_items(job: dict[str, Any], model: str) -> pd.DataFrame:
     DataFrame
         `unique_id, sales_rank, outcome, reason, family, class, demand_class, description, n_weeks, last_sale_dt`;
         `recent_weeks` (a list of the last year's units), `recent` and `forecast` (units of the last and the next h
-        weeks), `change` (a fraction), `adjusted` (units of the next h weeks, NaN where nobody changed them),
-        `wape, bias` (fractions, NaN where undefined), `made_by`, and `flags`, some of FLAGS.
+        weeks), `change` (a fraction, NaN where not all of the last h weeks are known), `adjusted` (units of the next h
+        weeks, NaN where nobody changed them), `wape, bias` (fractions, NaN where undefined), `made_by`, and `flags`,
+        some of FLAGS.
     """
     frame = forecasts.list_job_items(job["job_id"], model)
     numbers = ("recent", "forecast", "change", "adjusted", "wape", "bias")

@@ -1,5 +1,6 @@
 """What a user can do with runs: submit, watch, cancel, try again."""
 
+import contextlib
 import heapq
 import time
 from collections.abc import Sequence
@@ -229,14 +230,22 @@ def n_to_retry(job: dict[str, Any]) -> int:
 
 
 def cancel_jobs(job_ids: list[int]) -> int:
-    """Cancels several jobs; returns how many: one that has ended meanwhile is none."""
-    return sum(cancel_job(job_id) for job_id in job_ids)
+    """Cancels several jobs; returns how many: one that has ended or was deleted meanwhile is none."""
+    n_cancelled = 0
+    for job_id in job_ids:
+        with contextlib.suppress(InputError):
+            n_cancelled += cancel_job(job_id)
+    return n_cancelled
 
 
 def retry_jobs(job_ids: list[int]) -> int:
     """Runs the failed and cancelled items of several ended jobs again; returns how many items: those of a job that runs
-    again already are none."""
-    return sum(retry_job(job_id) for job_id in job_ids if get_job(job_id)["is_over"])
+    again already, or was deleted meanwhile, are none."""
+    n_items = 0
+    for job_id in job_ids:
+        with contextlib.suppress(InputError):
+            n_items += retry_job(job_id)
+    return n_items
 
 
 def list_keys(job_id: int) -> list[str]:

@@ -32,7 +32,7 @@ def show_adjustments(job: dict[str, Any], model: str, unique_id: str) -> None:
 
 
 def _show_change(row: dict[str, Any]) -> None:
-    how = f"{row['percent']:+,g} %" if row["units"] is None else f"to {row['units']:,g} units a week"
+    how = f"{row['percent']:+,.1f} %" if row["units"] is None else f"to {text.units(row['units'])} units a week"
     weeks = f"week ending {text.day(row['first_wk_end_dt'])}"
     if row["last_wk_end_dt"] != row["first_wk_end_dt"]:
         weeks = f"weeks ending {text.day(row['first_wk_end_dt'])} – {text.day(row['last_wk_end_dt'])}"

@@ -116,7 +116,9 @@ def show_items(job: dict[str, Any], model: str, other: dict[str, Any], other_mod
     )
     if rows := chosen["selection"]["rows"]:
         item = str(shown["unique_id"].iloc[rows[0]])
-        st.switch_page("pages/forecasts.py", query_params={"job": str(other["job_id"]), "item": item})
+        st.switch_page(
+            "pages/forecasts.py", query_params={"job": str(other["job_id"]), "item": item, "model": other_model}
+        )
 
 
 # A run's forecasts and its accuracy change with the number of its completed items only, and a dataset never.

@@ -5,6 +5,7 @@ A file goes from the database to the disk to the browser: nothing of it passes t
 
 import hashlib
 import logging
+import os
 import threading
 import uuid
 from collections import OrderedDict
@@ -112,6 +113,8 @@ def _remember(unique_ids: list[str]) -> str:
 
 
 def _chosen(query: QueryParams) -> list[str] | None:
+    if unknown := set(query) - {"item", "set"}:
+        raise InputError(f"There is no parameter {min(unknown)}.", "Name items with item=KEY, once for each.")
     if "set" not in query:
         return list(dict.fromkeys(query.getlist("item"))) or None
     with _sets_lock:
@@ -147,15 +150,23 @@ def _respond(request: Request) -> Response:
     }
     if request.method == "HEAD":
         return Response(headers=headers, media_type=MEDIA_TYPES[file_format])
+    try:
+        out = _written(job, file_format, unique_ids)
+        headers["Content-Length"] = str(out.seek(0, os.SEEK_END))
+        out.seek(0)
+    except Exception as exc:  # noqa: BLE001  whatever it is, a browser is told in words and the log has it
+        return _said(400, str(exc)) if isinstance(exc, InputError) else _failed(exc)
+    return StreamingResponse(_chunks(out), headers=headers, media_type=MEDIA_TYPES[file_format])
+
+
+def _written(job: dict[str, Any], file_format: str, unique_ids: list[str] | None) -> BinaryIO:
     out = exports.scratch_file()
     try:
         exports.write_export(job, out, file_format, unique_ids)
-        headers["Content-Length"] = str(out.tell())
-        out.seek(0)
-    except Exception as exc:  # noqa: BLE001  whatever it is, a browser is told in words and the log has it
+    except BaseException:
         out.close()
-        return _said(400, str(exc)) if isinstance(exc, InputError) else _failed(exc)
-    return StreamingResponse(_chunks(out), headers=headers, media_type=MEDIA_TYPES[file_format])
+        raise
+    return out
 
 
 def _failed(exc: Exception) -> Response:

@@ -15,9 +15,9 @@ ALL_ITEMS = ""
 
 
 @st.cache_resource(max_entries=10, show_spinner="Reading the items …")
-def all_items(job_id: int, n_done: int, n_changes: int, model: str, _job: dict[str, Any]) -> pd.DataFrame:
-    """The items of a run with what a model says of them; it changes only with the number of items that have ended, and
-    with the changes that analysts make.
+def all_items(job_id: int, ended: tuple[int, ...], n_changes: int, model: str, _job: dict[str, Any]) -> pd.DataFrame:
+    """The items of a run with what a model says of them; it changes only with how many items have `ended` and how, in
+    how many attempts, and with the changes that analysts make.
 
     One frame for all, which nobody writes to. `words` is what is searched, `heaviest` the model that made the forecast
     or has the largest weight in it.

@@ -9,7 +9,7 @@ import streamlit as st
 from fcst.services import datasets, jobs
 from fcst.states import JobStatus
 from fcst.ui import text
-from fcst.ui.shell import action_errors, choose, choose_page, choose_some, number_in_url, search
+from fcst.ui.shell import action_errors, choose, choose_page, choose_some, page_in_url, search
 from fcst.ui.status import job_columns, job_frame
 
 JOBS_A_PAGE = 50
@@ -33,8 +33,8 @@ def choose_filter() -> jobs.Filter:
 
 def show_table(which: jobs.Filter) -> None:
     """A page of the runs that the filter lets through."""
-    skip = ((number_in_url("page") or 1) - 1) * JOBS_A_PAGE
-    found = jobs.list_jobs(which, JOBS_A_PAGE, skip) or jobs.list_jobs(which, JOBS_A_PAGE)
+    n_found = next((job["n_found"] for job in jobs.list_jobs(which, 1)), 0)
+    found = jobs.list_jobs(which, JOBS_A_PAGE, (page_in_url(n_found, JOBS_A_PAGE) - 1) * JOBS_A_PAGE)
     tell_ends(found)
     st.session_state["shown_jobs"] = [job["job_id"] for job in found]
     if not found:
@@ -56,7 +56,7 @@ def show_table(which: jobs.Filter) -> None:
 def _open_selected() -> None:
     """A selection is a row's place in the table as it was drawn; the runs drawn there may have moved since."""
     for row in st.session_state["jobs"]["selection"]["rows"]:
-        st.query_params["job"] = str(st.session_state["shown_jobs"][row])
+        st.query_params.from_dict({"job": str(st.session_state["shown_jobs"][row])})
 
 
 @dataclass(frozen=True)

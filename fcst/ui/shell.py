@@ -139,7 +139,7 @@ def choose_some(
 def search(label: str, name: str, **options_of_box: Any) -> str:
     """A box whose words stand in the URL under `name` as they are typed; returned without spaces around them."""
     key = f"choice_{name}"
-    in_url = st.query_params.get(name, "")
+    in_url = st.query_params.get(name, "").replace("\0", "")  # which no text in Postgres has
     set_state(key, in_url)
 
     def write() -> None:

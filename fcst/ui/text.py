@@ -14,12 +14,14 @@ _WEEKDAYS = {
     name[:3].upper(): name for name in ("Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday")
 }
 
+_ADDRESS = re.compile(r":(?=//)|\bwww(?=\.)|@(?=\w)", re.IGNORECASE)
 _PUNCTUATION = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~:$&^=\"'@/])")
 
 
 def plain(text: object) -> str:
-    """Text from data, such that Markdown shows it to the letter."""
-    return _PUNCTUATION.sub(r"\\\1", " ".join(str(text).split()))
+    """Text from data, such that Markdown shows it to the letter, and makes no link of an address in it."""
+    words = _ADDRESS.sub(lambda found: f"{found[0]}\u2060", " ".join(str(text).split()))  # a joiner, which is not seen
+    return _PUNCTUATION.sub(r"\\\1", words)
 
 
 def units(value: float | None) -> str:

@@ -66,7 +66,7 @@ def test_change_is_made_in_the_dialog_and_shown_in_both_versions(job: dict) -> N
     assert made["model"] == "WindowAverage"
     at = open_item(job)
     said = words(at)
-    assert "**+10 %**, weeks ending" in said and r"a \*campaign\*" in said and "Ann," in said
+    assert "**+10.0 %**, weeks ending" in said and r"a \*campaign\*" in said and "Ann," in said
     assert '"name":"adjusted"' in chart(at)
     view = forecasts.view(job, "WindowAverage", ["item2"])
     assert view.forecast["adjusted"].sum() == pytest.approx(1.1 * view.forecast["forecast"].sum())

@@ -534,6 +534,7 @@ def test_runs_are_filtered_by_what_the_url_says(finished: int, dataset: dict) ->
     assert numbers(status=["completed", "failed"]) == numbers(q="first [") == numbers(q=str(finished)) == [finished]
     assert numbers(dataset=str(dataset["dataset_id"]), status="submitted", page="7") == [waiting]
     assert "No run is like that" in words(open_page("runs", q="nothing"))
+    assert numbers(q="first\0 [", page="99") == [finished]
 
 
 def test_filtered_runs_are_cancelled_and_run_again_after_a_question(finished: int, dataset: dict) -> None:
@@ -748,6 +749,17 @@ def test_forecasts_say_why_an_item_has_none(dataset: dict) -> None:
     failed = jobs.list_failures(job_id)[0]["unique_id"]
     at = open_page("forecasts", job=str(job_id), item=failed)
     assert "it is failed" in at.warning[0].value and "signal 9" in at.warning[0].value.replace("\\", "")
+    while claimed := batches.claim(worker, 1):
+        run_batch(claimed[0]["batch_id"], claimed[0]["attempt"])
+    store.freeze_ended()
+    before = open_page("forecasts", job=str(job_id)).dataframe[0].value
+    assert before.loc[before["unique_id"] == failed, "forecast"].isna().all()
+    jobs.retry_job(job_id)
+    while claimed := batches.claim(worker, 1):
+        run_batch(claimed[0]["batch_id"], claimed[0]["attempt"])
+    store.freeze_ended()
+    at = open_page("forecasts", job=str(job_id), item=failed)
+    assert not at.warning and at.dataframe[0].value["forecast"].notna().all()
 
 
 def test_sample_and_uploads_are_read_whatever_the_operator_allows(

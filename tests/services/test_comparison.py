@@ -42,6 +42,14 @@ def test_items_are_compared_over_the_weeks_that_both_have(dataset: dict) -> None
     assert np.isnan(frame.loc["item1", "other"]) and frame.index[-1] == "item1"
 
 
+def test_weeks_that_end_on_other_days_are_not_compared(
+    dataset: dict, load_dataset: Callable[..., dict], tmp_path: Path
+) -> None:
+    write_sales(tmp_path / "sunday.csv", 3, 60)
+    other = run(load_dataset(tmp_path / "sunday.csv", name="o", week_end="SUN"), 3, **spec())
+    assert set(comparison.compare_items(run(dataset, 3, **spec()), "Naive", other, "Naive")["n_weeks"]) <= {0}
+
+
 def test_without_a_newer_dataset_there_is_nothing_to_say_of_since(dataset: dict) -> None:
     assert comparison.true_accuracy(run(dataset, 3, **spec())) is None
 

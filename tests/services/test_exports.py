@@ -256,6 +256,7 @@ def test_link_to_many_items_is_short_and_good_until_the_server_ends(
     [
         ("99/forecasts.csv", 404, "There is no job 99."),
         ("99999999999999999999/forecasts.csv", 404, "There is no job"),
+        ("{job}/forecasts.csv?items=item1", 404, "There is no parameter items"),
         ("{job}/forecasts.exe", 404, "There is no format 'exe'"),
         ("{job}/forecasts.csv?item=nobody", 404, "no item nobody"),
         ("{job}/forecasts.csv?item=item1&item=%3Cb%3E", 404, "no item"),

@@ -1,12 +1,14 @@
 -- compare_items
 -- What two runs forecast of each item in the weeks that both forecast, each by one of its models; the largest difference
--- first. An item that one of them does not have stands there without a number.
+-- first. An item that one of them does not have stands there without a number. Weeks that end on different days are no
+-- weeks that both forecast.
 WITH weeks AS (
     SELECT greatest(a.last_wk_end_dt, b.last_wk_end_dt) AS after,
-           least(a.last_wk_end_dt + 7 * a.h, b.last_wk_end_dt + 7 * b.h) AS until
-    FROM (SELECT d.last_wk_end_dt, (j.spec ->> 'h')::integer AS h FROM fcst_app.jobs j
+           CASE WHEN a.week_end = b.week_end THEN least(a.last_wk_end_dt + 7 * a.h, b.last_wk_end_dt + 7 * b.h)
+                END AS until
+    FROM (SELECT d.last_wk_end_dt, d.week_end, (j.spec ->> 'h')::integer AS h FROM fcst_app.jobs j
           JOIN fcst_app.datasets d USING (dataset_id) WHERE j.job_id = %(job_id)s) a,
-         (SELECT d.last_wk_end_dt, (j.spec ->> 'h')::integer AS h FROM fcst_app.jobs j
+         (SELECT d.last_wk_end_dt, d.week_end, (j.spec ->> 'h')::integer AS h FROM fcst_app.jobs j
           JOIN fcst_app.datasets d USING (dataset_id) WHERE j.job_id = %(other_id)s) b
 ), ours AS (
     SELECT f.unique_id, sum(f.forecast) AS forecast FROM fcst_app.forecasts f, weeks w

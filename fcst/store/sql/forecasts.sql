@@ -21,10 +21,11 @@ COPY fcst_app.backtests (job_id, unique_id, model, cutoff, y, forecast, lo, hi)
 FROM STDIN (FORMAT binary, ENCODING 'UTF8');
 
 -- list_job_items
--- The items of a job with what one model says of them, the largest sellers first. Recent weeks end with the dataset.
+-- The items of a job with what one model says of them, the largest sellers first. Recent weeks end with the dataset;
+-- change is to as many weeks as are forecast, where all of them are known.
 -- Item by item, by index: fast also where the server has no statistics yet of what a run has just written.
 SELECT i.unique_id, i.sales_rank, i.outcome, i.reason, d.family, d.class, d.demand_class, d.description, d.n_weeks,
-       d.last_sale_dt, s.weeks AS recent_weeks, s.recent, f.forecast, f.forecast / NULLIF(s.recent, 0) - 1 AS change,
+       d.last_sale_dt, s.weeks AS recent_weeks, s.recent, f.forecast, CASE WHEN s.n_recent = (j.spec ->> 'h')::integer THEN f.forecast / NULLIF(s.recent, 0) - 1 END AS change,
        f.forecast + a.change AS adjusted, m.wape, m.bias, f.made_by, f.is_fallback
 FROM fcst_app.job_items i
 JOIN fcst_app.jobs j ON j.job_id = i.job_id
@@ -32,7 +33,8 @@ JOIN fcst_app.datasets t ON t.dataset_id = j.dataset_id
 JOIN fcst_app.items d ON d.dataset_id = j.dataset_id AND d.unique_id = i.unique_id
 LEFT JOIN LATERAL (
     SELECT array_agg(w.unit_sales ORDER BY w.wk_end_dt) AS weeks,
-           sum(w.unit_sales) FILTER (WHERE w.wk_end_dt > t.last_wk_end_dt - 7 * (j.spec ->> 'h')::integer) AS recent
+           sum(w.unit_sales) FILTER (WHERE w.wk_end_dt > t.last_wk_end_dt - 7 * (j.spec ->> 'h')::integer) AS recent,
+           count(w.unit_sales) FILTER (WHERE w.wk_end_dt > t.last_wk_end_dt - 7 * (j.spec ->> 'h')::integer) AS n_recent
     FROM fcst_app.weekly_sales w
     WHERE w.dataset_id = j.dataset_id AND w.unique_id = i.unique_id
       AND w.wk_end_dt > t.last_wk_end_dt - 7 * greatest(52, (j.spec ->> 'h')::integer)
