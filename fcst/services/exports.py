@@ -16,6 +16,7 @@ from fcst.errors import InputError
 from fcst.names import EXPORT_FORMATS
 from fcst.services import jobs
 from fcst.services.adjustments import list_adjustments
+from fcst.services.choosing import name_some
 from fcst.services.workbook import MAX_ROWS, write_workbook
 from fcst.settings import load_settings
 from fcst.store import accuracy, forecasts
@@ -40,8 +41,7 @@ def check_items(job_id: int, unique_ids: list[str]) -> None:
     # No text in Postgres has a zero byte.
     unknown = [key for key in unique_ids if "\0" in key] or forecasts.unknown_items(job_id, unique_ids)
     if unknown:
-        shown = ", ".join(unknown[:10]) + (f" and {len(unknown) - 10:,} more" if len(unknown) > 10 else "")
-        raise InputError(f"Run {job_id} has no item {shown}.", "Keys must match to the letter.")
+        raise InputError(f"Run {job_id} has no item {name_some(unknown)}.", "Keys must match to the letter.")
 
 
 def write_export(job: dict[str, Any], out: BinaryIO, file_format: str, unique_ids: list[str] | None = None) -> None:

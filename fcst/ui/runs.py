@@ -9,7 +9,7 @@ import streamlit as st
 from fcst.services import datasets, jobs
 from fcst.states import JobStatus
 from fcst.ui import text
-from fcst.ui.shell import action_errors, choose, choose_page, choose_some, page_in_url, search
+from fcst.ui.shell import PAGE, action_errors, choose, choose_page, choose_some, number_in_url, page_in_url, search
 from fcst.ui.status import job_columns, job_frame
 
 JOBS_A_PAGE = 50
@@ -33,8 +33,11 @@ def choose_filter() -> jobs.Filter:
 
 def show_table(which: jobs.Filter) -> None:
     """A page of the runs that the filter lets through."""
-    n_found = next((job["n_found"] for job in jobs.list_jobs(which, 1)), 0)
-    found = jobs.list_jobs(which, JOBS_A_PAGE, (page_in_url(n_found, JOBS_A_PAGE) - 1) * JOBS_A_PAGE)
+    skip = ((number_in_url(PAGE) or 1) - 1) * JOBS_A_PAGE
+    found = jobs.list_jobs(which, JOBS_A_PAGE, skip)
+    if skip and not found:  # beyond the end: the last page there is
+        n_found = next((job["n_found"] for job in jobs.list_jobs(which, 1)), 0)
+        found = jobs.list_jobs(which, JOBS_A_PAGE, (page_in_url(n_found, JOBS_A_PAGE) - 1) * JOBS_A_PAGE)
     tell_ends(found)
     st.session_state["shown_jobs"] = [job["job_id"] for job in found]
     if not found:
