@@ -12,8 +12,8 @@ from fcst.states import Outcome
 from fcst.ui import text
 from fcst.ui.accuracy import show_provenance
 from fcst.ui.adjusting import adjust_button, show_adjustments
-from fcst.ui.downloads import picture, show_downloads
-from fcst.ui.items import ALL_ITEMS, all_items, filter_items, show_items, show_steps
+from fcst.ui.downloads import one_item, picture, show_downloads, those_that_match
+from fcst.ui.items import ALL_ITEMS, all_items, choose_filter, show_items, show_steps
 from fcst.ui.results import choose_run, find_runs, show_notes, show_numbers, show_table
 from fcst.ui.shell import choose, choose_some, show_page, warn_of_unknown
 
@@ -38,14 +38,15 @@ def main() -> None:
         ended = (job["n_completed"], job["n_failed"], job["n_cancelled"], job["n_attempts"])
         n_changes = adjustments.count_changes(job["job_id"])
         items = all_items(job["job_id"], ended, n_changes, model, job)
-        shown = filter_items(items)
+        which = choose_filter(items)
+        shown = which.apply(items)
         st.caption(f"{text.count(len(shown), 'item')} of {len(items):,}. Select one to see it by itself.")
         unique_id = item_in_url(items)
         show_items(shown, unique_id, job["spec"]["h"])
     with notices:
         warn_of_unknown("item", items["unique_id"], "This run has no item {}; this is the sum of those shown.")
     with detail:
-        show_detail(job, model, items, shown, unique_id, n_changes)
+        show_detail(job, model, items, which, shown, unique_id, n_changes)
 
 
 def item_in_url(items: pd.DataFrame) -> str:
@@ -54,7 +55,13 @@ def item_in_url(items: pd.DataFrame) -> str:
 
 
 def show_detail(
-    job: dict[str, Any], model: str, items: pd.DataFrame, shown: pd.DataFrame, unique_id: str, n_changes: int
+    job: dict[str, Any],
+    model: str,
+    items: pd.DataFrame,
+    which: forecasts.Filter,
+    shown: pd.DataFrame,
+    unique_id: str,
+    n_changes: int,
 ) -> None:
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
         title = st.container(width="stretch")
@@ -82,10 +89,10 @@ def show_detail(
                 adjust_button(job, model, unique_id, view)
             with st.popover("Download", type="primary", icon=":material/download:"):
                 if row is not None:
-                    show_downloads(job, [unique_id], "this item")
+                    show_downloads(job, "this item", 1, one_item(unique_id))
                 if len(shown) < len(items):
-                    show_downloads(job, shown["unique_id"].tolist(), "the items shown")
-                show_downloads(job, None, "all items of this run")
+                    show_downloads(job, "the items shown", len(shown), those_that_match(which, model))
+                show_downloads(job, "all items of this run", len(items))
     st.plotly_chart(
         charts.forecast_chart(
             view.history,

@@ -25,10 +25,9 @@ BLOCK_BYTES = 2 << 20
 """Of CSV; each block becomes a row group of a Parquet file, of some 25,000 rows."""
 
 
-def count_rows(job: dict[str, Any], unique_ids: list[str] | None = None) -> int:
-    """Rows of a file of all completed items of a run, or of some items if they have completed."""
-    n_items = job["n_completed"] if unique_ids is None else min(len(unique_ids), job["n_completed"])
-    return int(n_items * len(job["spec"]["models"]) * job["spec"]["h"])
+def count_rows(job: dict[str, Any], n_items: int) -> int:
+    """Rows of a file of so many items of a run, if they have completed."""
+    return int(min(n_items, job["n_completed"]) * len(job["spec"]["models"]) * job["spec"]["h"])
 
 
 def check_items(job_id: int, unique_ids: list[str]) -> None:
@@ -65,7 +64,8 @@ def write_export(job: dict[str, Any], out: BinaryIO, file_format: str, unique_id
         raise InputError(f"There is no format {file_format!r}.", f"Choose among {', '.join(EXPORT_FORMATS)}.")
     measured = []
     if file_format == "xlsx":
-        _check_rows(count_rows(job, unique_ids), "forecasts")
+        n_items = job["n_items"] if unique_ids is None else len(unique_ids)
+        _check_rows(count_rows(job, n_items), "forecasts")
         measured = _measured(job, unique_ids)
         _check_rows(sum(map(len, measured)), "accuracies")
     with scratch_file() as rows:

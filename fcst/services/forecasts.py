@@ -1,6 +1,7 @@
 """What a user can do with results: look at one item or at the sum of all."""
 
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
@@ -16,6 +17,38 @@ a change by an analyst, or no forecast."""
 
 USUAL_CORRELATION = 0.3
 """Of items' errors; chosen by backtest on several sets, where sums of 20 and of all items were covered best."""
+
+
+FILTERS = ("family", "class", "demand_class", "heaviest", "flags")
+"""What items are filtered by: columns of `list_items`."""
+
+
+@dataclass(frozen=True)
+class Filter:
+    """Which items of a run are looked at; what is empty asks for nothing.
+
+    Parameters
+    ----------
+    search
+        words that all must be in an item's key, family or description, in capitals or not.
+    chosen
+        column of FILTERS -> values of which the item has one.
+    """
+
+    search: str = ""
+    chosen: Mapping[str, Collection[str]] = field(default_factory=dict)
+
+    def apply(self, items: pd.DataFrame) -> pd.DataFrame:
+        """Those of the items of `list_items` that match, in the same order."""
+        is_match = pd.Series(True, index=items.index)
+        for word in self.search.lower().split():
+            is_match &= items["words"].str.contains(word, regex=False)
+        for name, values in self.chosen.items():
+            if values and name == "flags":
+                is_match &= items["flags"].map(lambda flags, wanted=set(values): bool(wanted & set(flags)))
+            elif values:
+                is_match &= items[name].isin(values)
+        return items[is_match]
 
 
 @dataclass(frozen=True)
@@ -57,8 +90,8 @@ def list_items(job: dict[str, Any], model: str) -> pd.DataFrame:
         `unique_id, sales_rank, outcome, reason, family, class, demand_class, description, n_weeks, last_sale_dt`;
         `recent_weeks` (a list of the last year's units), `recent` and `forecast` (units of the last and the next h
         weeks), `change` (a fraction, NaN where not all of the last h weeks are known), `adjusted` (units of the next h
-        weeks, NaN where nobody changed them), `wape, bias` (fractions, NaN where undefined), `made_by`, and `flags`,
-        some of FLAGS.
+        weeks, NaN where nobody changed them), `wape, bias` (fractions, NaN where undefined), `made_by`, and of that
+        `heaviest`, the model with the largest weight; `flags`, some of FLAGS; and `words`, which are searched.
     """
     frame = forecasts.list_job_items(job["job_id"], model)
     numbers = ("recent", "forecast", "change", "adjusted", "wape", "bias")
@@ -73,7 +106,9 @@ def list_items(job: dict[str, Any], model: str) -> pd.DataFrame:
     }
     rows = zip(*(flagged[name] for name in FLAGS), strict=True)
     flags = [tuple(name for name, is_set in zip(FLAGS, row, strict=True) if is_set) for row in rows]
-    return frame.assign(flags=flags)
+    heaviest = frame["made_by"].str.split(r" \d+%", n=1, regex=True).str[0]
+    words = frame["unique_id"].str.cat([frame[name].fillna("") for name in ("family", "description")], sep="\n")
+    return frame.assign(flags=flags, heaviest=heaviest, words=words.str.lower())
 
 
 def view(job: dict[str, Any], model: str, unique_ids: list[str] | None = None) -> View:

@@ -1,5 +1,7 @@
 """Changes of an item's forecast: the dialog that makes one, the list of those that were made, and the way back."""
 
+from collections.abc import Callable
+from datetime import date
 from typing import Any
 
 import streamlit as st
@@ -50,8 +52,7 @@ def _show_change(row: dict[str, Any]) -> None:
 @st.dialog("Adjust this forecast")
 def ask_for_change(job: dict[str, Any], model: str, unique_id: str, view: View) -> None:
     weeks = view.forecast.assign(adjusted=view.forecast.get("adjusted", view.forecast["forecast"]))
-    days = [week.date() for week in weeks["wk_end_dt"]]
-    first, last = st.select_slider("Weeks ending", days, (days[0], days[-1]), format_func=text.day, key="adjust_weeks")
+    first, last = _ask_weeks([week.date() for week in weeks["wk_end_dt"]])
     how = st.segmented_control("Change", [PERCENT, UNITS], default=PERCENT, required=True, key="adjust_how")
     if how == PERCENT:
         percent = st.number_input(
@@ -68,13 +69,10 @@ def ask_for_change(job: dict[str, Any], model: str, unique_id: str, view: View) 
     reason = st.text_input("Reason", max_chars=MAX_REASON, key="adjust_reason", placeholder="A campaign in week 34")
     who = _ask_who()
     if st.button("Save the adjustment", type="primary", key="adjust_save"):
-        try:
-            adjustments.adjust(job["job_id"], unique_id, model, change, reason, who)
-        except FcstError as exc:
-            show_error(exc)
-            return
-        st.session_state["adjusted"] = "The adjustment is saved. The model's own forecast stays beside it."
-        st.rerun()
+        _do(
+            lambda: adjustments.adjust(job["job_id"], unique_id, model, change, reason, who),
+            "The adjustment is saved. The model's own forecast stays beside it.",
+        )
 
 
 @st.dialog("Undo this adjustment?")
@@ -82,13 +80,27 @@ def ask_to_undo(adjustment_id: int, how: str) -> None:
     st.markdown(f"**{how}** will not count any more. It stays in this list, as undone.")
     who = _ask_who()
     if st.button("Undo it", type="primary", key="undo_now"):
-        try:
-            adjustments.undo(adjustment_id, who)
-        except FcstError as exc:
-            show_error(exc)
-            return
-        st.session_state["adjusted"] = "The adjustment is undone."
-        st.rerun()
+        _do(lambda: adjustments.undo(adjustment_id, who), "The adjustment is undone.")
+
+
+def _do(change: Callable[[], object], told: str) -> None:
+    """Closes the dialog when it is done, and says so; stays open and says why when it is refused."""
+    try:
+        change()
+    except FcstError as exc:
+        show_error(exc)
+        return
+    st.session_state["adjusted"] = told
+    st.rerun()
+
+
+def _ask_weeks(days: list[date]) -> tuple[date, date]:
+    """The first and the last week of a change; without asking where there is one week only."""
+    if len(days) == 1:
+        st.markdown(f"Week ending {text.day(days[0])}")
+        return days[0], days[0]
+    chosen = st.select_slider("Weeks ending", days, (days[0], days[-1]), format_func=text.day, key="adjust_weeks")
+    return chosen[0], chosen[1]
 
 
 def _ask_who() -> str:

@@ -3,13 +3,10 @@
 A file goes from the database to the disk to the browser: nothing of it passes through a session's memory.
 """
 
-import hashlib
 import logging
 import os
-import threading
 import uuid
-from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from typing import Any, BinaryIO
 from urllib.parse import quote, urlencode
@@ -23,7 +20,7 @@ from starlette.routing import Route
 
 from fcst.errors import DatabaseAway, FcstError, InputError
 from fcst.names import EXPORT_FORMATS
-from fcst.services import exports, jobs
+from fcst.services import exports, forecasts, jobs
 from fcst.services.workbook import MAX_ROWS
 from fcst.ui import text
 
@@ -34,47 +31,53 @@ MEDIA_TYPES = {
 }
 LABELS = {"csv": "CSV", "xlsx": "Excel", "parquet": "Parquet"}
 CHUNK_BYTES = 1 << 18
-MAX_QUERY = 1_500  # characters of keys in a link; more of them are known to the server by the link's `set`
-MAX_SETS = 100
+ITEM, MODEL, SEARCH = "item", "model", "q"
+Query = Sequence[tuple[str, str]]
 
 log = logging.getLogger(__name__)
-_sets: OrderedDict[str, list[str]] = OrderedDict()
-_sets_lock = threading.Lock()
 _at_once = anyio.CapacityLimiter(2)  # files being made; the others wait, so that pages keep their connections
 
 
-def show_downloads(job: dict[str, Any], unique_ids: list[str] | None, what: str) -> None:
+def show_downloads(job: dict[str, Any], what: str, n_items: int, query: Query = ()) -> None:
     """Links to the forecasts of some items, or of the whole run, as CSV, Excel and Parquet.
 
     Parameters
     ----------
-    unique_ids
-        items of the run; None for all of them.
     what
         what they are, in words: `this item`.
+    n_items
+        how many they are.
+    query
+        which they are: of `one_item` or `those_that_match`; nothing for all.
     """
-    n_rows = exports.count_rows(job, unique_ids)
+    n_rows = exports.count_rows(job, n_items)
     with st.container(horizontal=True, vertical_alignment="center", key=f"downloads_{text.in_file_name(what)}"):
         st.markdown(f"Download {text.plain(what)}, {text.count(n_rows, 'row')}:", width="content")
         for file_format, label in LABELS.items():
             is_too_long = file_format == "xlsx" and n_rows > MAX_ROWS
             st.link_button(
                 label,
-                link(job["job_id"], file_format, unique_ids),
+                link(job["job_id"], file_format, query),
                 icon=":material/download:",
                 disabled=is_too_long or n_rows == 0,
                 help=f"An Excel sheet holds {MAX_ROWS:,} rows: take CSV or Parquet." if is_too_long else None,
             )
 
 
-def link(job_id: int, file_format: str, unique_ids: list[str] | None) -> str:
-    """The address of a file on this server; of many items, for as long as the server runs."""
+def one_item(unique_id: str) -> Query:
+    return [(ITEM, unique_id)]
+
+
+def those_that_match(which: forecasts.Filter, model: str) -> Query:
+    """The parameters that the page itself has for its filter; some of them ask what a model says of an item."""
+    chosen = [(name, value) for name, values in which.chosen.items() for value in values]
+    return [(MODEL, model), (SEARCH, which.search), *chosen]
+
+
+def link(job_id: int, file_format: str, query: Query = ()) -> str:
+    """The address of a file on this server, without its name."""
     path = f"/downloads/{job_id}/forecasts.{file_format}"
-    if unique_ids is None:
-        return path
-    is_short = 0 < len(unique_ids) <= MAX_QUERY // len("&item=")  # else not worth writing out
-    query = urlencode([("item", key) for key in unique_ids]) if is_short else ""
-    return f"{path}?{query if query and len(query) <= MAX_QUERY else f'set={_remember(unique_ids)}'}"
+    return f"{path}?{urlencode(query)}" if query else path
 
 
 def file_name(job: dict[str, Any], file_format: str, unique_ids: list[str] | None) -> str:
@@ -101,27 +104,21 @@ def _items(unique_ids: list[str] | None) -> str:
     return f"item-{text.in_file_name(unique_ids[0])}" if len(unique_ids) == 1 else f"{len(unique_ids)}-items"
 
 
-def _remember(unique_ids: list[str]) -> str:
-    """A name for a set of items, the same for the same set; so many of the latest are kept."""
-    name = hashlib.sha256("\0".join(unique_ids).encode()).hexdigest()[:32]
-    with _sets_lock:
-        _sets[name] = unique_ids
-        _sets.move_to_end(name)
-        while len(_sets) > MAX_SETS:
-            _sets.popitem(last=False)
-    return name
-
-
-def _chosen(query: QueryParams) -> list[str] | None:
-    if unknown := set(query) - {"item", "set"}:
+def _chosen(job: dict[str, Any], query: QueryParams) -> list[str] | None:
+    """Keys of items of the job; None for all of them."""
+    if unknown := set(query) - {ITEM, MODEL, SEARCH, *forecasts.FILTERS}:
         raise InputError(f"There is no parameter {min(unknown)}.", "Name items with item=KEY, once for each.")
-    if "set" not in query:
-        return list(dict.fromkeys(query.getlist("item"))) or None
-    with _sets_lock:
-        found = _sets.get(query["set"])
-    if found is None:
-        raise InputError("This link has expired.", "Reload the page that it is on, and follow it again.")
-    return found
+    if ITEM in query:
+        unique_ids = list(dict.fromkeys(query.getlist(ITEM)))
+        exports.check_items(job["job_id"], unique_ids)
+        return unique_ids
+    if not query:
+        return None
+    model = query.get(MODEL, job["spec"]["models"][0])
+    if model not in job["spec"]["models"]:
+        raise InputError(f"Run {job['job_id']} has no model {model}.", "Name one of its models.")
+    which = forecasts.Filter(query.get(SEARCH, ""), {name: query.getlist(name) for name in forecasts.FILTERS})
+    return list(which.apply(forecasts.list_items(job, model))["unique_id"])
 
 
 async def _download(request: Request) -> Response:
@@ -137,8 +134,8 @@ def _respond(request: Request) -> Response:
     try:
         if file_format not in EXPORT_FORMATS:
             raise InputError(f"There is no format {file_format!r}.", f"Choose among {', '.join(EXPORT_FORMATS)}.")
-        job, unique_ids = jobs.get_job(job_id), _chosen(request.query_params)
-        exports.check_items(job_id, unique_ids or [])
+        job = jobs.get_job(job_id)
+        unique_ids = _chosen(job, request.query_params)
     except InputError as exc:
         return _said(404, str(exc))
     except Exception as exc:  # noqa: BLE001  told in words, as below

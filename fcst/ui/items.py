@@ -19,13 +19,10 @@ def all_items(job_id: int, ended: tuple[int, ...], n_changes: int, model: str, _
     """The items of a run with what a model says of them; it changes only with how many items have `ended` and how, in
     how many attempts, and with the changes that analysts make.
 
-    One frame for all, which nobody writes to. `words` is what is searched, `heaviest` the model that made the forecast
-    or has the largest weight in it.
+    One frame for all, which nobody writes to.
     """
     items = forecasts.list_items(_job, model)
-    words = items["unique_id"].str.cat([items[name].fillna("") for name in ("family", "description")], sep="\n")
-    heaviest = items["made_by"].str.split(r" \d+%", n=1, regex=True).str[0]
-    return items.assign(recent_weeks=items["recent_weeks"].map(_line), words=words.str.lower(), heaviest=heaviest)
+    return items.assign(recent_weeks=items["recent_weeks"].map(_line))
 
 
 def _line(weeks: list[float | None] | None) -> tuple[float, ...]:
@@ -39,28 +36,20 @@ def _line(weeks: list[float | None] | None) -> tuple[float, ...]:
     return tuple(line)
 
 
-def filter_items(items: pd.DataFrame) -> pd.DataFrame:
-    """The items that match what is searched for and chosen; all of that stands in the URL."""
+def choose_filter(items: pd.DataFrame) -> forecasts.Filter:
+    """What is searched for and chosen; all of that stands in the URL."""
     wanted = search("Search", "q", placeholder="Item, family or description")
-    with st.expander("Filters", type="compact", expanded=any(st.query_params.get_all(name) for name in _FILTERS)):
-        places = st.columns(2) * len(_FILTERS)
-        options = {name: values for name in _FILTERS if len(values := _options(items, name)) > 1}
+    with st.expander("Filters", type="compact", expanded=any(map(st.query_params.get_all, _LABELS))):
+        places = st.columns(2) * len(_LABELS)
+        options = {name: values for name in _LABELS if len(values := _options(items, name)) > 1}
         chosen = {}
         for place, (name, values) in zip(places, options.items(), strict=False):
             with place:
-                chosen[name] = choose_some(_FILTERS[name], values, name)
-    is_shown = pd.Series(True, index=items.index)
-    for word in wanted.lower().split():
-        is_shown &= items["words"].str.contains(word, regex=False)
-    for name, values in chosen.items():
-        if values and name == "flags":
-            is_shown &= items["flags"].map(lambda flags, wanted=set(values): bool(wanted & set(flags)))
-        elif values:
-            is_shown &= items[name].isin(values)
-    return items[is_shown]
+                chosen[name] = choose_some(_LABELS[name], values, name)
+    return forecasts.Filter(wanted, chosen)
 
 
-_FILTERS = {
+_LABELS = {
     "family": "Family",
     "class": "Class",
     "demand_class": "Demand class",

@@ -60,7 +60,7 @@ def main() -> None:
                 path = folder / f"out.{file_format}"
                 seconds, growth = measure(job_id, path, file_format)
                 print(
-                    f"{exports.count_rows(jobs.get_job(job_id)):>9,} rows  {file_format:<8}{seconds:5.1f} s  "
+                    f"{exports.count_rows(jobs.get_job(job_id), n):>9,} rows  {file_format:<8}{seconds:5.1f} s  "
                     f"{growth / 1e6:5.0f} MB more memory  {path.stat().st_size / 1e6:6.1f} MB",
                     flush=True,
                 )

@@ -1,6 +1,7 @@
 """Adjusting a forecast on its page, by Streamlit's own tester: made, shown, undone, refused."""
 
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -113,3 +114,12 @@ def test_compare_tells_what_each_step_added(job: dict, load_dataset: Callable[..
     (table,) = [frame.value for frame in at.dataframe if "weeks" in frame.value]
     assert table["model"].tolist() == ["Naive", "WindowAverage", "WindowAverage, adjusted"] * 2
     assert table["weeks"].tolist() == ["adjusted"] * 3 + ["all"] * 3 and table["n_weeks"].tolist() == [1] * 3 + [6] * 3
+
+
+def test_only_week_of_a_forecast_is_not_asked_for(load_dataset: Callable[..., dict]) -> None:
+    job = run(load_dataset(n_items=3, n_weeks=60, name="s"), 3, models=("WindowAverage",), n_windows=0, h=1)
+    at = dialog(job)
+    assert not at.exception and not at.select_slider and "Week ending" in words(at)
+    assert not save(at, "a campaign", "Ann").error
+    (made,) = adjustments.list_adjustments(job["job_id"], ["item2"])
+    assert made["first_wk_end_dt"] == made["last_wk_end_dt"] == job["last_wk_end_dt"] + timedelta(weeks=1)

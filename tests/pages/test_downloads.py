@@ -17,19 +17,19 @@ def job(load_dataset: Callable[..., dict]) -> dict:
     return run(load_dataset(name="s"), 4, models=("SeasonalNaive", "Naive"), n_windows=0)
 
 
-def shown(job: dict, unique_ids: list[str] | None, what: str) -> AppTest:
-    def page(job: dict, unique_ids: list[str] | None, what: str) -> None:
+def shown(job: dict, what: str, n_items: int, query: downloads.Query = ()) -> AppTest:
+    def page(job: dict, what: str, n_items: int, query: tuple) -> None:
         from fcst.ui.downloads import show_downloads
 
-        show_downloads(job, unique_ids, what)
+        show_downloads(job, what, n_items, query)
 
-    at = AppTest.from_function(page, args=(job, unique_ids, what)).run()
+    at = AppTest.from_function(page, args=(job, what, n_items, query)).run()
     assert not at.exception
     return at
 
 
 def test_whole_run_is_offered_in_each_format_with_its_number_of_rows(job: dict) -> None:
-    at = shown(job, None, "all *items*")
+    at = shown(job, "all *items*", 4)
     assert at.markdown[0].value == r"Download all \*items\*, 32 rows:"
     links = [element.proto for element in at.get("link_button")]
     assert [(link.label, link.url, link.disabled) for link in links] == [
@@ -39,15 +39,16 @@ def test_whole_run_is_offered_in_each_format_with_its_number_of_rows(job: dict) 
     ]
 
 
-def test_some_items_are_named_in_the_link(job: dict) -> None:
-    links = shown(job, ['a/b "c"&d', "item3"], "these").get("link_button")
-    assert links[0].proto.url.endswith("/forecasts.csv?item=a%2Fb+%22c%22%26d&item=item3")
+def test_an_item_is_named_in_the_link(job: dict) -> None:
+    at = shown(job, "this", 1, downloads.one_item('a/b "c"&d'))
+    assert at.markdown[0].value == "Download this, 8 rows:"
+    assert at.get("link_button")[0].proto.url.endswith("/forecasts.csv?item=a%2Fb+%22c%22%26d")
 
 
 def test_excel_is_not_offered_beyond_its_rows_and_nothing_before_there_is_a_row(job: dict) -> None:
-    many = [element.proto for element in shown(job | {"n_completed": 10**6}, None, "all").get("link_button")]
+    many = [element.proto for element in shown(job | {"n_completed": 10**6}, "all", 10**6).get("link_button")]
     assert [link.disabled for link in many] == [False, True, False] and "1,048,575 rows" in many[1].help
-    none = [element.proto for element in shown(job | {"n_completed": 0}, None, "all").get("link_button")]
+    none = [element.proto for element in shown(job | {"n_completed": 0}, "all", 4).get("link_button")]
     assert all(link.disabled for link in none)
 
 
@@ -59,6 +60,10 @@ def test_forecasts_page_offers_the_item_and_the_run(job: dict) -> None:
     urls = [element.proto.url for element in at.run().get("link_button")]
     assert f"/downloads/{job['job_id']}/forecasts.csv" in urls
     assert f"/downloads/{job['job_id']}/forecasts.csv?item=item3" in urls
+    at.query_params["q"] = "item"
+    at.query_params["flags"] = "new"
+    urls = [element.proto.url for element in at.run().get("link_button")]
+    assert f"/downloads/{job['job_id']}/forecasts.csv?model=SeasonalNaive&q=item&flags=new" in urls
 
 
 def test_picture_has_a_name_without_what_a_file_system_refuses(job: dict) -> None:

@@ -20,6 +20,7 @@ from starlette.applications import Starlette
 from fcst.cli import main
 from fcst.errors import InputError
 from fcst.services import exports, jobs
+from fcst.services.forecasts import Filter, list_items
 from fcst.store import accuracy
 from fcst.store.database import transaction
 from fcst.ui import downloads
@@ -103,7 +104,7 @@ EVERY_FORMAT = pytest.mark.parametrize("file_format", READERS)
 def test_file_holds_what_the_database_does(job: dict, file_format: str, unique_ids: list[str] | None) -> None:
     found = READERS[file_format](written(job, file_format, unique_ids))
     wanted = in_database(job, unique_ids)
-    assert len(found) == exports.count_rows(job, unique_ids) == 8 * len(unique_ids or "1234")
+    assert len(found) == exports.count_rows(job, len(unique_ids or "1234")) == 8 * len(unique_ids or "1234")
     pd.testing.assert_frame_equal(found, wanted, check_exact=False, rtol=0, atol=5.1e-5, check_dtype=False)
     assert found["is_fallback"].dtype == bool and found["forecast"].dtype.kind in "if"
 
@@ -154,7 +155,7 @@ def test_accuracy_that_is_not_defined_is_an_empty_cell(job: dict) -> None:
 
 
 def test_excel_is_refused_in_words_where_rows_are_too_many(job: dict) -> None:
-    many = job | {"n_completed": 131_072}  # by 2 models and 4 weeks: one row more than a sheet has
+    many = job | {"n_items": 131_072, "n_completed": 131_072}  # by 2 models and 4 weeks: one row more than a sheet has
     with pytest.raises(InputError, match=r"1,048,575 rows below its header, .* have 1,048,576. Take CSV or Parquet"):
         exports.write_export(many, io.BytesIO(), "xlsx")
 
@@ -210,7 +211,7 @@ def get(address: str, method: str = "GET") -> tuple[int, dict[str, str], bytes]:
 
 @EVERY_FORMAT
 def test_route_gives_the_file_under_a_name_that_says_what_it_is(job: dict, site: str, file_format: str) -> None:
-    status, headers, body = get(site + downloads.link(job["job_id"], file_format, None))
+    status, headers, body = get(site + downloads.link(job["job_id"], file_format))
     assert status == 200 and headers["content-length"] == str(len(body))
     assert headers["content-type"] == downloads.MEDIA_TYPES[file_format]
     name = urllib.parse.unquote(headers["content-disposition"].split("''")[1])
@@ -231,24 +232,20 @@ def test_route_gives_the_bytes_of_the_command_line(
 
 def test_route_finds_every_key(nasty: dict, site: str) -> None:
     for key in NASTY:
-        status, headers, body = get(site + downloads.link(nasty["job_id"], "parquet", [key]))
+        status, headers, body = get(site + downloads.link(nasty["job_id"], "parquet", downloads.one_item(key)))
         assert status == 200 and read_parquet(io.BytesIO(body))["unique_id"].tolist() == [key]
     assert "item-a-b--c-_" in headers["content-disposition"] or key != 'a/b "c"'
 
 
-def test_link_to_many_items_is_short_and_good_until_the_server_ends(
-    job: dict, site: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(downloads, "MAX_QUERY", 20)
-    chosen = in_database(job)["unique_id"].unique()[:2].tolist()
-    address = site + downloads.link(job["job_id"], "csv", chosen)
-    assert "item=" not in address and address == site + downloads.link(job["job_id"], "csv", chosen)
+@pytest.mark.parametrize(
+    "which", [Filter("ITEM 2"), Filter("item", {"heaviest": ["SeasonalNaive"], "family": []}), Filter("nowhere")]
+)
+def test_link_to_a_filter_gives_the_items_that_match(job: dict, site: str, which: Filter) -> None:
+    chosen = which.apply(list_items(job, "SeasonalNaive"))["unique_id"].tolist()
+    address = site + downloads.link(job["job_id"], "csv", downloads.those_that_match(which, "SeasonalNaive"))
     status, headers, body = get(address)
-    assert status == 200 and "_2-items_" in headers["content-disposition"]
-    assert body == written(job, "csv", chosen).getvalue()
-    monkeypatch.setattr(downloads, "_sets", {})
-    status, _, body = get(address)
-    assert status == 404 and b"Reload the page" in body
+    assert status == 200 and body == written(job, "csv", chosen).getvalue()
+    assert ("_item-item2_" if len(chosen) == 1 else f"_{len(chosen)}-items_") in headers["content-disposition"]
 
 
 @pytest.mark.parametrize(
@@ -264,7 +261,7 @@ def test_link_to_many_items_is_short_and_good_until_the_server_ends(
         ("{job}/forecasts.csv?item=%ff", 404, "no item"),
         ("{job}/forecasts.csv?item=", 404, "no item"),
         ("{job}/forecasts.csv?item=';DROP TABLE fcst_app.jobs--".replace(" ", "%20"), 404, "no item ';DROP TABLE"),
-        ("{job}/forecasts.csv?set=x", 404, "This link has expired"),
+        ("{job}/forecasts.csv?q=1&model=AutoETS", 404, "no model AutoETS"),
         ("x/forecasts.csv", 404, "Not Found"),
         ("{job}/../../etc/passwd", 404, "Not Found"),
     ],
