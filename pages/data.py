@@ -1,5 +1,6 @@
 """Data: the datasets that are loaded, what is being loaded, and the way to load another."""
 
+from collections import Counter
 from typing import Any
 
 import pandas as pd
@@ -25,12 +26,8 @@ def main() -> None:
 
 
 def show_list(known: list[dict[str, Any]]) -> None:
-    newest: dict[str, dict[str, Any]] = {}
-    versions: dict[str, int] = {}
-    for row in known:  # the newest first
-        newest.setdefault(row["name"], row)
-        versions[row["name"]] = versions.get(row["name"], 0) + 1
-    rows = list(newest.values())
+    rows = datasets.newest_versions(known)
+    versions = Counter(row["name"] for row in known)
     with st.container(horizontal=True):
         if st.button("Load sales", type="primary", icon=":material/upload_file:", key="load_own"):
             st.switch_page("pages/load.py")

@@ -13,6 +13,14 @@ def list_datasets() -> list[dict[str, Any]]:
     return datasets.list_all()
 
 
+def newest_versions(known: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The newest version of each name among datasets that stand the newest first, in that order."""
+    newest: dict[str, dict[str, Any]] = {}
+    for row in known:
+        newest.setdefault(row["name"], row)
+    return list(newest.values())
+
+
 def find_dataset(name: str | None) -> dict[str, Any]:
     """The newest version of the dataset called `name`; without a name the newest dataset.
 

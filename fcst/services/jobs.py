@@ -164,13 +164,20 @@ def get_job(job_id: int) -> dict[str, Any]:
 
 
 def _with_rate(job: dict[str, Any]) -> dict[str, Any]:
-    """adds `items_per_s` and `time_left_s`, None where they cannot be known."""
+    """Adds `n_ended`, and `items_per_s` and `time_left_s`, None where they cannot be known."""
     is_over = job["status"] in FINAL_STATUSES
     done, seconds = job.pop("n_done_now"), job.pop("running_s")
     rate = done / seconds if done > 0 and seconds else None
-    left = job["n_items"] - job["n_completed"] - job["n_failed"] - job["n_cancelled"]
-    seconds_left = left / rate if rate and not is_over else None
-    return {**job, "is_over": is_over, "seconds": seconds, "items_per_s": rate, "time_left_s": seconds_left}
+    n_ended = job["n_completed"] + job["n_failed"] + job["n_cancelled"]
+    seconds_left = (job["n_items"] - n_ended) / rate if rate and not is_over else None
+    return {
+        **job,
+        "n_ended": n_ended,
+        "is_over": is_over,
+        "seconds": seconds,
+        "items_per_s": rate,
+        "time_left_s": seconds_left,
+    }
 
 
 def wait_for_job(job_id: int) -> dict[str, Any]:
@@ -221,7 +228,7 @@ def n_to_cancel(job: dict[str, Any]) -> int:
     """The items that a cancel would end; 0 if the job has ended, or is to stop already."""
     if job["is_over"] or job["cancel_requested_at"] is not None:
         return 0
-    return job["n_items"] - job["n_completed"] - job["n_failed"] - job["n_cancelled"]
+    return int(job["n_items"] - job["n_ended"])
 
 
 def n_to_retry(job: dict[str, Any]) -> int:

@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from fcst.services import health
+from fcst.services import datasets, health
 from fcst.ui import text
 from fcst.ui.glossary import MEANING
 from fcst.ui.ingests import load_buttons
@@ -78,11 +78,10 @@ def show_running(found: list[dict[str, Any]]) -> None:
     """How far each open run is, and why it waits if it does."""
     running = [job for job in found if not job["is_over"]]
     for job in running[:SHOWN_RUNS]:
-        n_ended = job["n_completed"] + job["n_failed"] + job["n_cancelled"]
-        words = f"{text.job_title(job)}: {n_ended:,} of {text.count(job['n_items'], 'item')}"
+        words = f"{text.job_title(job)}: {job['n_ended']:,} of {text.count(job['n_items'], 'item')}"
         if job["time_left_s"] is not None:
             words += f", about {text.duration(job['time_left_s'])} left"
-        st.progress(n_ended / job["n_items"], text=text.plain(words))
+        st.progress(job["n_ended"] / job["n_items"], text=text.plain(words))
         if reason := health.why_waiting(job["job_id"]):
             st.caption(text.plain(reason))
     if len(running) > SHOWN_RUNS:
@@ -116,10 +115,8 @@ def show_datasets(known: list[dict[str, Any]]) -> None:
     if not known:
         st.caption("No sales are loaded yet.")
         return
-    newest: dict[str, dict[str, Any]] = {}
-    for row in known:  # the newest first
-        newest.setdefault(row["name"], row)
-    rows = list(newest.values())[:SHOWN_DATASETS]
+    newest = datasets.newest_versions(known)
+    rows = newest[:SHOWN_DATASETS]
     st.session_state["home_datasets"] = [row["dataset_id"] for row in rows]
     st.dataframe(
         pd.DataFrame(

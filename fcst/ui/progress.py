@@ -37,8 +37,7 @@ SORTS = {
 
 def show_progress(job: dict[str, Any]) -> None:
     """How far a run is, how fast, and why it waits if it does."""
-    n_ended = job["n_completed"] + job["n_failed"] + job["n_cancelled"]
-    st.progress(n_ended / job["n_items"])
+    st.progress(job["n_ended"] / job["n_items"])
     with st.container(horizontal=True):
         st.metric("Items done", f"{job['n_completed']:,} of {job['n_items']:,}", border=True)
         st.metric("Items failed", f"{job['n_failed']:,}", border=True)

@@ -152,6 +152,5 @@ def tell_ends(found: list[dict[str, Any]]) -> None:
 
 def tab_title(job: dict[str, Any]) -> str:
     """What the browser's tab says of a run: how far it is, or how it ended."""
-    n_ended = job["n_completed"] + job["n_failed"] + job["n_cancelled"]
-    state = job["status"] if job["is_over"] else f"{n_ended / job['n_items']:.0%}"
+    state = job["status"] if job["is_over"] else f"{job['n_ended'] / job['n_items']:.0%}"
     return f"{state} · Run {job['job_id']}"

@@ -98,7 +98,7 @@ def check_history(job_id: int) -> None:
 def check_items(job_id: int) -> dict:
     """Every item is in one final state, and completed ones alone have all their rows; returns the job."""
     job = jobs.get_job(job_id)
-    assert job["is_over"] and job["n_completed"] + job["n_failed"] + job["n_cancelled"] == job["n_items"], job
+    assert job["is_over"] and job["n_ended"] == job["n_items"], job
     with transaction() as cur:
         cur.execute(
             "SELECT i.unique_id, i.outcome, i.reason, count(f.wk_end_dt) AS n FROM fcst_app.job_items i"
