@@ -3,8 +3,7 @@
 import streamlit as st
 
 if __name__ != "__main__":
-    from fcst.ui.downloads import ROUTES
-    from fcst.ui.server import lifespan
+    from fcst.ui.server import ROUTES, lifespan
 
     app = st.App(__file__, lifespan=lifespan, routes=ROUTES)
 else:

@@ -2,7 +2,10 @@
 
     FcstError              what happened, to which data; `hint` says what to do
     ├── InputError         what the user gave cannot be used: a file, a value, a name
-    │   └── BadRows        rows of a file cannot be read; `report` tells which
+    │   ├── BadRows        rows of a file cannot be read; `report` tells which
+    │   ├── NotFound       there is nothing of that name or number
+    │   └── Conflict       it cannot be done now, as things stand
+    ├── NotAllowed         who asks has not signed in, or may not do this
     ├── ConfigError        the installation is set up wrongly: a setting, a folder, a missing part
     ├── StoreError         the database refused
     │   ├── DatabaseAway   it cannot be reached, or went away; later it may be back
@@ -39,6 +42,18 @@ class BadRows(InputError):
         super().__init__(message, hint)
         self.args = (message, hint, report)
         self.report = report
+
+
+class NotFound(InputError):
+    """There is nothing of the name or number that the user gave."""
+
+
+class Conflict(InputError):
+    """What the user asks for cannot be done as things stand."""
+
+
+class NotAllowed(FcstError):
+    """Who asks has not signed in, or may not do this."""
 
 
 class ConfigError(FcstError):

@@ -33,3 +33,8 @@ ADI_CUTOFF, CV2_CUTOFF = 1.32, 0.49
 
 DEMAND_CLASSES = ("smooth", "erratic", "intermittent", "lumpy", "none")
 """What an item's weeks look like; `none` is an item without a week in which more was sold than returned."""
+
+
+def in_file_name(name: str) -> str:
+    """A key or name as part of a file's name."""
+    return "".join(char if char.isalnum() else "-" for char in name)[:60]

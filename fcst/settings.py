@@ -11,6 +11,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from fcst.errors import ConfigError
+from fcst.roles import ROLES, RoleRules
 
 PROJECT = Path(__file__).resolve().parent.parent
 DEFAULT_HOME = PROJECT / "data" / "local"
@@ -47,6 +48,11 @@ SETTINGS: dict[str, tuple[str, str]] = {
     "FCST_INGEST_MEMORY": ("1GB", "memory that reading a file may take; beyond it goes to disk"),
     "FCST_INGEST_ROOTS": ("/", "folders that files may be read from, separated by `:`; uploads are always read"),
     "FCST_UNPACK_LIMIT": ("50GB", "what an archive may unpack to"),
+    "FCST_OPEN_ADDRESS": (
+        "(none)",
+        "the address, such as `0.0.0.0`, at which the server may be reached from elsewhere although nobody signs in",
+    ),
+    "FCST_API_RATE": ("600/minute", "requests that one caller of the HTTP API may make"),
 }
 
 
@@ -65,6 +71,14 @@ class Settings:
     ingest_memory: str
     ingest_roots: tuple[Path, ...]
     unpack_limit: int
+    open_address: str | None
+    api_rate: tuple[int, str]
+    role_rules: RoleRules | None
+
+    @property
+    def has_sign_in(self) -> bool:
+        """Whether people sign in and programs show a token; else whoever reaches the server may do everything."""
+        return self.role_rules is not None
 
     @property
     def logs(self) -> Path:
@@ -142,6 +156,9 @@ def _parse_settings(
         ingest_memory=_size("FCST_INGEST_MEMORY", get("FCST_INGEST_MEMORY") or "1GB")[0],
         ingest_roots=_folders(get("FCST_INGEST_ROOTS") or "/"),
         unpack_limit=_size("FCST_UNPACK_LIMIT", get("FCST_UNPACK_LIMIT") or "50GB")[1],
+        open_address=get("FCST_OPEN_ADDRESS"),
+        api_rate=_rate(get("FCST_API_RATE") or "600/minute"),
+        role_rules=_role_rules(secrets),
     )
 
 
@@ -152,6 +169,34 @@ def _size(name: str, text: str) -> tuple[str, int]:
         raise ConfigError(f"{name} is {text!r}.", "Set it to a size such as 500MB or 2GB, or unset it.")
     number, letter, is_binary = match.groups()
     return text, int(float(number) * (1024 if is_binary else 1000) ** ("KMGT".index(letter.upper()) + 1))
+
+
+def _rate(text: str) -> tuple[int, str]:
+    """A number, and the span of time it is meant for."""
+    match = re.fullmatch(r"([1-9]\d{0,8}) ?/ ?(second|minute|hour)", text)
+    if not match:
+        raise ConfigError(f"FCST_API_RATE is {text!r}.", "Set it to a rate such as 600/minute, or unset it.")
+    return int(match[1]), match[2]
+
+
+def _role_rules(secrets: dict[str, object]) -> RoleRules | None:
+    """Who gets which role, where there is a sign-in: an identity provider may let in anybody, we do not."""
+    if "auth" not in secrets:
+        return None
+    roles = secrets.get("roles")
+    if not isinstance(roles, dict) or not set(roles) & set(ROLES):
+        raise ConfigError(
+            f"{SECRETS} has a section [auth], but none [roles]: nobody who signs in could do anything.",
+            'Add [roles] with lists of whom you trust, such as admin = ["ann@shop.example"] and viewer = ["*"].',
+        )
+    for name, values in roles.items():
+        is_list = isinstance(values, list) and all(isinstance(value, str) for value in values)
+        if not (is_list if name in ROLES else name == "claim" and isinstance(values, str)):
+            raise ConfigError(
+                f"{SECRETS} has {name} = {values!r} in [roles].",
+                f"It has lists of texts for {', '.join(ROLES)}, and a claim by name.",
+            )
+    return RoleRules({name: tuple(roles[name]) for name in ROLES if name in roles}, roles.get("claim", "email"))
 
 
 def _folders(text: str) -> tuple[Path, ...]:

@@ -11,6 +11,8 @@ from typing import Any
 import pandas as pd
 
 from fcst.errors import InputError
+from fcst.roles import Scope
+from fcst.services import identity
 from fcst.store import adjustments
 
 MAX_PERCENT = 10_000
@@ -41,14 +43,20 @@ class Change:
         return weeks["adjusted"].mask(is_in, changed if self.units is None else self.units)
 
 
-def adjust(job_id: int, unique_id: str, model: str, change: Change, reason: str, made_by: str) -> int:
+def adjust(job_id: int, unique_id: str, model: str, change: Change, reason: str, made_by: str = "") -> int:
     """Keeps a change of a forecast; returns its id.
+
+    Parameters
+    ----------
+    made_by
+        the name of who makes it; not asked for where they have signed in.
 
     Raises
     ------
     InputError
         if there is no such forecast or no such week in it, a number is out of range, or no reason or name is given.
     """
+    who = _named(made_by)
     if (change.units is None) == (change.percent is None):
         raise InputError("Nothing was changed.", "Give units a week, or a percentage.")
     if change.units is not None and not 0 <= change.units <= MAX_UNITS:
@@ -57,11 +65,11 @@ def adjust(job_id: int, unique_id: str, model: str, change: Change, reason: str,
         raise InputError(f"{change.percent:+,} % was asked for.", f"Give a number from -100 to {MAX_PERCENT:,}.")
     reason = _written(reason, MAX_REASON, "A change needs a reason.", "Say why, so that others understand it later.")
     return adjustments.insert(
-        job_id, unique_id, model, (change.first, change.last), change.units, change.percent, reason, _named(made_by)
+        job_id, unique_id, model, (change.first, change.last), change.units, change.percent, reason, who
     )
 
 
-def undo(adjustment_id: int, undone_by: str) -> bool:
+def undo(adjustment_id: int, undone_by: str = "") -> bool:
     """Takes a change back, which stays to be read; False if it was undone before.
 
     Raises
@@ -87,6 +95,10 @@ def count_changes(job_id: int) -> int:
 
 
 def _named(who: str) -> str:
+    """Who acts: as they have signed in, else by the name that is given."""
+    identity.require(Scope.RUN)
+    if (actor := identity.current()).is_known:
+        return actor.name
     return _written(who, MAX_NAME, "Nobody's name is given.", "Say who you are, so that others can ask.")
 
 

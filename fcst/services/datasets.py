@@ -4,7 +4,9 @@ from typing import Any, BinaryIO
 
 import pandas as pd
 
-from fcst.errors import InputError
+from fcst.errors import InputError, NotFound
+from fcst.roles import Scope
+from fcst.services import identity
 from fcst.store import datasets, sales
 
 
@@ -67,12 +69,34 @@ def delete_dataset(dataset_id: int) -> None:
     InputError
         if it is not there any more, or one of its runs has not ended; nothing is removed then.
     """
-    datasets.delete(dataset_id)
+    datasets.delete(dataset_id, identity.require(Scope.ADMIN))
 
 
 def list_items(dataset_id: int, n_items: int) -> pd.DataFrame:
     """The `n_items` largest sellers of a dataset, one row an item."""
     return datasets.items(dataset_id, n_items)
+
+
+def list_page(dataset_id: int, after: int, limit: int) -> tuple[list[dict[str, Any]], int | None]:
+    """Items of a dataset whose rank is above `after`, the largest sellers first; and the rank of the last where there
+    may be more."""
+    datasets.get(dataset_id)
+    rows = datasets.page_of_items(dataset_id, after, limit)
+    return rows, rows[-1]["sales_rank"] if len(rows) == limit else None
+
+
+def item_history(dataset_id: int, unique_id: str) -> list[dict[str, Any]]:
+    """`wk_end_dt, unit_sales, promo_units` of an item, week by week; a missing week's `unit_sales` is None.
+
+    Raises
+    ------
+    NotFound
+        if there is no such dataset or item.
+    """
+    datasets.get(dataset_id)
+    if "\0" in unique_id or not datasets.find_items(dataset_id, [unique_id]):
+        raise NotFound(f"Dataset {dataset_id} has no item {unique_id!r}.", "Keys must match to the letter.")
+    return sales.item_history(dataset_id, unique_id)
 
 
 def weekly_totals(dataset_id: int) -> pd.DataFrame:

@@ -5,15 +5,19 @@ rows there are, and a reader who is slow holds no connection. But an Excel file'
 """
 
 import contextlib
+import os
 import tempfile
 import uuid
+from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, BinaryIO
+from urllib.parse import quote
 
 import pandas as pd
 
-from fcst.errors import InputError
-from fcst.names import EXPORT_FORMATS
+from fcst.errors import InputError, NotFound
+from fcst.names import EXPORT_FORMATS, in_file_name
 from fcst.services import jobs
 from fcst.services.adjustments import list_adjustments
 from fcst.services.choosing import name_some
@@ -21,6 +25,12 @@ from fcst.services.workbook import MAX_ROWS, write_workbook
 from fcst.settings import load_settings
 from fcst.store import accuracy, forecasts
 
+MEDIA_TYPES = {
+    "csv": "text/csv; charset=utf-8",
+    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    "parquet": "application/vnd.apache.parquet",
+}
+CHUNK_BYTES = 1 << 18
 BLOCK_BYTES = 2 << 20
 """Of CSV; each block becomes a row group of a Parquet file, of some 25,000 rows."""
 
@@ -40,7 +50,7 @@ def check_items(job_id: int, unique_ids: list[str]) -> None:
     # No text in Postgres has a zero byte.
     unknown = [key for key in unique_ids if "\0" in key] or forecasts.unknown_items(job_id, unique_ids)
     if unknown:
-        raise InputError(f"Run {job_id} has no item {name_some(unknown)}.", "Keys must match to the letter.")
+        raise NotFound(f"Run {job_id} has no item {name_some(unknown)}.", "Keys must match to the letter.")
 
 
 def write_export(job: dict[str, Any], out: BinaryIO, file_format: str, unique_ids: list[str] | None = None) -> None:
@@ -104,6 +114,53 @@ def scratch_file() -> BinaryIO:
     folder = load_settings().home
     folder.mkdir(parents=True, exist_ok=True)
     return tempfile.TemporaryFile(dir=folder)
+
+
+def open_export(job: dict[str, Any], file_format: str, unique_ids: list[str] | None) -> tuple[BinaryIO, int]:
+    """A file as `write_export` makes it, whole on the disk and at its beginning, and its size in bytes."""
+    out = scratch_file()
+    try:
+        write_export(job, out, file_format, unique_ids)
+        n_bytes = out.seek(0, os.SEEK_END)
+        out.seek(0)
+    except BaseException:
+        out.close()
+        raise
+    return out, n_bytes
+
+
+def chunks(file: BinaryIO) -> Iterator[bytes]:
+    """The file in pieces; closed at the end."""
+    with file:
+        while chunk := file.read(CHUNK_BYTES):
+            yield chunk
+
+
+def name_parts(job: dict[str, Any], unique_ids: list[str] | None) -> list[str]:
+    """What a file's name begins with: the run and its dataset, and which items."""
+    if unique_ids is None:
+        items = "all-items"
+    else:
+        items = f"item-{in_file_name(unique_ids[0])}" if len(unique_ids) == 1 else f"{len(unique_ids)}-items"
+    return [f"run{job['job_id']}_{in_file_name(job['dataset'])}", items]
+
+
+def file_name(job: dict[str, Any], file_format: str, unique_ids: list[str] | None) -> str:
+    """Says what a file is: `run12_sample_forecasts_all-items_2017-08-19_2017-11-11.csv`."""
+    first = job["last_wk_end_dt"] + timedelta(weeks=1)
+    last = job["last_wk_end_dt"] + timedelta(weeks=job["spec"]["h"])
+    run, items = name_parts(job, unique_ids)
+    return f"{run}_forecasts_{items}_{first}_{last}.{file_format}"
+
+
+def file_headers(job: dict[str, Any], file_format: str, unique_ids: list[str] | None) -> dict[str, str]:
+    """The headers of HTTP with which a browser keeps such a file under its name."""
+    return {
+        "Content-Type": MEDIA_TYPES[file_format],
+        "Content-Disposition": f"attachment; filename*=UTF-8''{quote(file_name(job, file_format, unique_ids))}",
+        "X-Content-Type-Options": "nosniff",
+        "Cache-Control": "no-store",
+    }
 
 
 def describe(job: dict[str, Any], unique_ids: list[str] | None) -> dict[str, Any]:

@@ -111,6 +111,25 @@ def list_items(job: dict[str, Any], model: str) -> pd.DataFrame:
     return frame.assign(flags=flags, heaviest=heaviest, words=words.str.lower())
 
 
+def list_page(
+    job: dict[str, Any], unique_ids: list[str] | None, after: int, limit: int
+) -> tuple[list[dict[str, Any]], int | None]:
+    """Forecasts of all models of up to `limit` completed items whose rank is above `after`, the largest sellers first.
+
+    Returns
+    -------
+    rows, last
+        each `unique_id, wk_end_dt, model, forecast, lo, hi, is_fallback, made_by, adjusted`, bounds by level as text;
+        the rank of the last item where there may be more.
+    """
+    rows = forecasts.page(job["job_id"], unique_ids, after, limit)
+    levels = [str(percent) for percent in job["spec"]["level"]]
+    for row in rows:
+        row["lo"], row["hi"] = (dict(zip(levels, row[side], strict=True)) for side in ("lo", "hi"))
+    ranks = {row["sales_rank"] for row in rows}
+    return rows, max(ranks) if len(ranks) == limit else None
+
+
 def view(job: dict[str, Any], model: str, unique_ids: list[str] | None = None) -> View:
     """History, forecast and accuracy of the sum of these items of a job, or of all; one item is a sum of one."""
     job_id = job["job_id"]

@@ -14,6 +14,8 @@ import pandas as pd
 from fcst.compute.models import expected_ms, parse_models
 from fcst.errors import InputError
 from fcst.logs import LogLine, last_lines
+from fcst.roles import Scope
+from fcst.services import identity
 from fcst.services.choosing import name_some
 from fcst.services.supervision import ensure_supervisor, keep_alive, log_path, patiently
 from fcst.settings import load_settings
@@ -124,12 +126,40 @@ def submit_job(dataset_id: int, items: list[tuple[str, int]], spec: JobSpec, nam
     items
         as `choose_largest` or `choose_named` give them.
     """
+    return submit_once(dataset_id, items, spec, name, note, None)[0]
+
+
+def submit_once(
+    dataset_id: int,
+    items: list[tuple[str, int]],
+    spec: JobSpec,
+    name: str,
+    note: str,
+    idempotency: tuple[str, str] | None,
+) -> tuple[int, bool]:
+    """As `submit_job`, for a caller who cannot know whether an earlier call has been heard.
+
+    Parameters
+    ----------
+    idempotency
+        (key, fingerprint): a key that is used again within a day gives the job of the first use, and False.
+
+    Raises
+    ------
+    Conflict
+        if the key was used with another fingerprint.
+    """
+    who = identity.require(Scope.RUN)
     if not items:
         raise InputError("No item was chosen.", "Choose at least one.")
     ensure_supervisor()  # before: where none can be started, nothing is submitted
-    job_id = jobs.insert(dataset_id, items, spec, name.strip()[:100], note.strip()[:1000])
+    job_id, is_new = jobs.insert(dataset_id, items, spec, _clean(name)[:100], _clean(note)[:1000], who, idempotency)
     ensure_supervisor()  # after: one that was about to leave has not seen the job
-    return job_id
+    return job_id, is_new
+
+
+def _clean(words: str) -> str:
+    return words.replace("\0", "").strip()  # no text in Postgres has a zero byte
 
 
 @dataclass(frozen=True)
@@ -196,8 +226,9 @@ def cancel_job(job_id: int) -> bool:
     bool
         False if there was nothing to stop: it has ended, or was asked already.
     """
+    who = identity.require(Scope.RUN)
     jobs.get(job_id)
-    is_new = jobs.request_cancel(job_id)
+    is_new = jobs.request_cancel(job_id, who)
     if is_new:
         ensure_supervisor()
     return is_new
@@ -211,11 +242,28 @@ def retry_job(job_id: int, unique_ids: list[str] | None = None) -> int:
     unique_ids
         only those of them, if given; the others stay as they ended.
     """
+    who = identity.require(Scope.RUN)
     jobs.get(job_id)
     ensure_supervisor()
-    n_items = jobs.retry(job_id, unique_ids)
+    n_items = jobs.retry(job_id, unique_ids, who)
     if n_items:
         ensure_supervisor()
+    return n_items
+
+
+def retry_batch(job_id: int, batch_id: int) -> int:
+    """Runs the failed and cancelled items of one batch again; returns how many there are.
+
+    Raises
+    ------
+    InputError
+        if there is no such batch; Conflict, if it waits, runs, or is completed.
+    """
+    who = identity.require(Scope.RUN)
+    jobs.get(job_id)
+    ensure_supervisor()
+    n_items = jobs.retry_batch(job_id, batch_id, who)
+    ensure_supervisor()
     return n_items
 
 

@@ -4,7 +4,7 @@ import re
 import shutil
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,11 +12,13 @@ from typing import Any, BinaryIO
 
 import pandas as pd
 
-from fcst.errors import BadRows, InputError
+from fcst.errors import BadRows, InputError, NotFound
 from fcst.ingest.archives import bare_name
 from fcst.ingest.plan import describe_file, find_tables, make_plan
 from fcst.ingest.sample import write_sample as write_sample
 from fcst.ingest.sources import Workspace
+from fcst.roles import Scope
+from fcst.services import identity
 from fcst.services.supervision import ensure_supervisor, keep_alive, patiently
 from fcst.settings import SAMPLE, load_settings
 from fcst.specs import IngestSpec, Mapping
@@ -115,10 +117,11 @@ def request_ingest(spec: IngestSpec) -> int:
     InputError
         if a file is missing, empty, unreadable, or lacks a column; nothing is asked for then.
     """
+    who = identity.require(Scope.RUN)
     check_files(spec)
     absolute = [str(Path(path).expanduser().resolve()) for path in spec.paths]
     ensure_supervisor()  # before: where none can be started, nothing is asked for
-    ingest_id = ingests.insert(replace(spec, paths=tuple(absolute)))
+    ingest_id = ingests.insert(replace(spec, paths=tuple(absolute)), who)
     ensure_supervisor()
     return ingest_id
 
@@ -150,7 +153,7 @@ def request_good_rows(ingest_id: int) -> int:
 
 def cancel_ingest(ingest_id: int) -> bool:
     """Stops an ingest, which leaves nothing; False if it has ended already."""
-    is_new = ingests.request_cancel(ingest_id)
+    is_new = ingests.request_cancel(ingest_id, identity.require(Scope.RUN))
     ingests.cancel_waiting()
     ensure_supervisor()
     return is_new
@@ -211,6 +214,14 @@ def save_upload(name: str, content: BinaryIO, folder: Path | None = None) -> str
     return str(path)
 
 
+def save_uploads(files: Iterable[tuple[str, BinaryIO]]) -> list[str]:
+    """Keeps copies of uploads that belong to one dataset, each as `save_upload` does; returns their paths."""
+    paths: list[str] = []
+    for name, content in files:
+        paths.append(save_upload(name, content, Path(paths[0]).parent if paths else None))
+    return paths
+
+
 def discard_upload(path: str) -> None:
     """Removes an upload that was not asked to be read after all."""
     shutil.rmtree(Path(path).parent, ignore_errors=True)
@@ -236,9 +247,9 @@ def default_name(path: str) -> str:
 
 
 def get_ingest(ingest_id: int) -> dict[str, Any]:
-    row = ingests.get(ingest_id)
+    row = ingests.get(ingest_id) if 0 < ingest_id < 2**31 else None
     if row is None:
-        raise InputError(f"There is no ingest {ingest_id}.", "Load the file again.")
+        raise NotFound(f"There is no ingest {ingest_id}.", "Load the file again.")
     return row
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 from psycopg2.extensions import cursor as Cursor
 
-from fcst.errors import InputError
+from fcst.errors import InputError, NotFound
 from fcst.store.database import fetch_all, fetch_frame, fetch_one, transaction
 from fcst.store.queries import query
 
@@ -69,7 +69,7 @@ def undo(adjustment_id: int, undone_by: str) -> bool:
         cur.execute(query("find_adjustment"), {"adjustment_id": adjustment_id})
         key = cur.fetchone()
         if key is None:
-            raise InputError(f"There is no adjustment {adjustment_id}.", "Its run may have been deleted.")
+            raise NotFound(f"There is no adjustment {adjustment_id}.", "Its run may have been deleted.")
         cur.execute(query("lock_forecast"), dict(key))
         cur.execute(query("undo_adjustment"), {"adjustment_id": adjustment_id, "undone_by": undone_by})
         is_new = cur.rowcount > 0

@@ -29,6 +29,8 @@ from fcst.store.queries import query
 MAX_CONNECTIONS = 10
 FRESH_S = 5.0  # a connection unused for longer is tried before it is lent: hosted servers close idle ones
 
+n_errors = {"away": 0, "refused": 0}
+"""Transactions of this process that failed: the database was not there, or refused a statement."""
 _pools: dict[tuple[int, str], "_Pool"] = {}
 _pools_lock = threading.Lock()
 
@@ -183,6 +185,7 @@ def transaction() -> Iterator[Cursor]:
         pool = _pool()
         con = pool.lend()
     except psycopg2.OperationalError as exc:
+        n_errors["away"] += 1
         raise DatabaseAway(
             f"The database cannot be reached: {_first_line(exc)}.",
             "Check that the server runs and that DATABASE_URL points to it.",
@@ -191,7 +194,9 @@ def transaction() -> Iterator[Cursor]:
         with con, con.cursor(cursor_factory=_GuardedCursor) as cur:
             yield cur
     except psycopg2.Error as exc:
-        if _tells_of_absence(exc):
+        is_away = _tells_of_absence(exc)
+        n_errors["away" if is_away else "refused"] += 1
+        if is_away:
             raise DatabaseAway(f"The database went away: {_first_line(exc)}.", "Try again in a moment.") from exc
         raise StoreError(f"The database refused: {_first_line(exc)}") from exc
     finally:

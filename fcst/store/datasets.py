@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import pandas as pd
 
-from fcst.errors import InputError, StaleState
+from fcst.errors import Conflict, NotFound, StaleState
+from fcst.store.actions import record
 from fcst.store.database import fetch_all, fetch_frame, fetch_one, transaction
 from fcst.store.queries import query
 
@@ -85,22 +86,23 @@ def count_dependents(dataset_id: int) -> dict[str, int]:
     return fetch_one("count_dependents", dataset_id=dataset_id) or {}
 
 
-def delete(dataset_id: int) -> None:
+def delete(dataset_id: int, who: str) -> None:
     """Removes a dataset, its items and weeks, its jobs and their forecasts, in one transaction.
 
     Raises
     ------
     InputError
-        if it is not there any more, or a run of it has not ended; nothing is removed then.
+        if it is not there any more; Conflict, if a run of it has not ended. Nothing is removed then.
     """
     with transaction() as cur:
         cur.execute(query("lock_dataset"), {"dataset_id": dataset_id})
-        if cur.fetchone() is None:
-            raise InputError(f"There is no dataset {dataset_id}.", "It may have been deleted already.")
+        found = cur.fetchone()
+        if found is None:
+            raise NotFound(f"There is no dataset {dataset_id}.", "It may have been deleted already.")
         cur.execute(query("count_dependents"), {"dataset_id": dataset_id})
         n_open = (cur.fetchone() or {})["n_open_jobs"]
         if n_open:
-            raise InputError(
+            raise Conflict(
                 f"{n_open} run{'s' if n_open > 1 else ''} of this dataset {'have' if n_open > 1 else 'has'} not ended.",
                 "Cancel or wait, then delete it.",
             )
@@ -114,6 +116,7 @@ def delete(dataset_id: int) -> None:
             "delete_dataset",
         ):
             cur.execute(query(name), {"dataset_id": dataset_id})
+        record(cur, who, "delete", "dataset", dataset_id, f"{found['name']} version {found['version']}")
 
 
 def find_by_columns(columns: list[str]) -> dict[str, Any] | None:
@@ -138,9 +141,9 @@ def get(dataset_id: int) -> dict[str, Any]:
     InputError
         if there is none with this id.
     """
-    row = fetch_one("get_dataset", dataset_id=dataset_id)
+    row = fetch_one("get_dataset", dataset_id=dataset_id) if 0 < dataset_id < 2**31 else None
     if row is None:
-        raise InputError(f"There is no dataset {dataset_id}.", "Choose one from the list of datasets.")
+        raise NotFound(f"There is no dataset {dataset_id}.", "Choose one from the list of datasets.")
     return row
 
 
@@ -153,6 +156,11 @@ def find(name: str | None) -> int | None:
 def items(dataset_id: int, n_items: int) -> pd.DataFrame:
     """The `n_items` largest sellers, one row an item."""
     return fetch_frame("list_items", dataset_id=dataset_id, n_items=n_items)
+
+
+def page_of_items(dataset_id: int, after: int, limit: int) -> list[dict[str, Any]]:
+    """Items whose rank is above `after`, the largest sellers first."""
+    return fetch_all("page_of_items", dataset_id=dataset_id, after=after, limit=limit)
 
 
 def find_items(dataset_id: int, unique_ids: list[str]) -> list[dict[str, Any]]:

@@ -46,6 +46,11 @@ def list_forecasts(job_id: int, model: str, unique_ids: list[str] | None) -> pd.
     return fetch_frame("list_forecasts", job_id=job_id, model=model, unique_ids=unique_ids)
 
 
+def page(job_id: int, unique_ids: list[str] | None, after: int, limit: int) -> list[dict[str, Any]]:
+    """The forecasts of some completed items whose rank is above `after`."""
+    return fetch_all("page_of_forecasts", job_id=job_id, unique_ids=unique_ids, after=after, limit=limit)
+
+
 def total_forecasts(job_id: int, model: str, unique_ids: list[str] | None, correlation: float) -> pd.DataFrame:
     return fetch_frame("total_forecasts", job_id=job_id, model=model, unique_ids=unique_ids, correlation=correlation)
 

@@ -5,12 +5,18 @@ from typing import Any
 
 from fcst.errors import BadRows, FcstError, StaleState
 from fcst.specs import IngestSpec
-from fcst.store.database import execute, fetch_all, fetch_one
+from fcst.store.actions import record
+from fcst.store.database import execute, fetch_all, fetch_one, transaction
+from fcst.store.queries import query
 
 
-def insert(spec: IngestSpec) -> int:
+def insert(spec: IngestSpec, who: str) -> int:
     """Asks for a file to be read; returns the ingest's id."""
-    return int((fetch_one("insert_ingest", spec=spec.to_json()) or {})["ingest_id"])
+    with transaction() as cur:
+        cur.execute(query("insert_ingest"), {"spec": spec.to_json()})
+        ingest_id = int((cur.fetchone() or {})["ingest_id"])
+        record(cur, who, "load", "ingest", ingest_id, spec.name)
+    return ingest_id
 
 
 def get(ingest_id: int) -> dict[str, Any] | None:
@@ -57,9 +63,14 @@ def fail(ingest_id: int, attempt: int, error: FcstError) -> None:
     execute("fail_ingest", ingest_id=ingest_id, attempt=attempt, error=error.message, hint=error.hint, report=report)
 
 
-def request_cancel(ingest_id: int) -> bool:
+def request_cancel(ingest_id: int, who: str) -> bool:
     """Notes that the user wants it to stop; False if it has ended, or was asked to before."""
-    return execute("request_ingest_cancel", ingest_id=ingest_id) > 0
+    with transaction() as cur:
+        cur.execute(query("request_ingest_cancel"), {"ingest_id": ingest_id})
+        is_new = cur.rowcount > 0
+        if is_new:
+            record(cur, who, "cancel", "ingest", ingest_id)
+    return is_new
 
 
 def cancel_waiting() -> list[int]:

@@ -2,22 +2,43 @@
 
 from typing import Any
 
-from fcst.errors import InputError
+from psycopg2.extensions import cursor as Cursor
+
+from fcst.errors import Conflict, NotFound
 from fcst.specs import JobSpec, split_batches
+from fcst.states import Stage
+from fcst.store.actions import record
 from fcst.store.database import execute, fetch_all, fetch_one, transaction
 from fcst.store.queries import query
 
 
-def insert(dataset_id: int, items: list[tuple[str, int]], spec: JobSpec, name: str, note: str) -> int:
-    """Creates a job, its batches and its items in one transaction; returns the job's id.
+def insert(
+    dataset_id: int,
+    items: list[tuple[str, int]],
+    spec: JobSpec,
+    name: str,
+    note: str,
+    who: str,
+    idempotency: tuple[str, str] | None = None,
+) -> tuple[int, bool]:
+    """Creates a job, its batches and its items in one transaction; returns the job's id, and whether it is new.
 
     Parameters
     ----------
     items
         (unique_id, sales_rank), in the order in which they are to be run.
+    idempotency
+        (key, fingerprint) of a request: another one of the same key gets the job that the first of them made.
+
+    Raises
+    ------
+    Conflict
+        if the key was used for a request with another fingerprint.
     """
     slices = split_batches([key for key, _ in items], spec.batch_size)
     with transaction() as cur:
+        if idempotency is not None and (known := _take_key(cur, who, *idempotency)) is not None:
+            return known, False
         cur.execute(
             query("insert_job"),
             {
@@ -40,7 +61,26 @@ def insert(dataset_id: int, items: list[tuple[str, int]], spec: JobSpec, name: s
                 "batch_nos": [number for number, part in enumerate(slices, 1) for _ in part],
             },
         )
-    return job_id
+        if idempotency is not None:
+            cur.execute(query("fill_idempotency_key"), {"who": who, "key": idempotency[0], "job_id": job_id})
+        record(cur, who, "submit", "job", job_id, name)
+    return job_id, True
+
+
+def _take_key(cur: Cursor, who: str, key: str, fingerprint: str) -> int | None:
+    """The job that was made under a key before; None where this transaction is the first. Another that is about to
+    make one is waited for."""
+    cur.execute(query("forget_idempotency_keys"))
+    cur.execute(query("take_idempotency_key"), {"who": who, "key": key, "fingerprint": fingerprint})
+    if cur.rowcount:
+        return None
+    cur.execute(query("find_idempotency_key"), {"who": who, "key": key})
+    found = cur.fetchone() or {}
+    if found["fingerprint"] != fingerprint:
+        raise Conflict(
+            f"The idempotency key {key!r} was used for another request.", "Take a new key for each new request."
+        )
+    return int(found["job_id"])
 
 
 def find(
@@ -57,16 +97,26 @@ def get(job_id: int) -> dict[str, Any]:
 
     Raises
     ------
-    InputError
+    NotFound
         if there is none with this id.
     """
     row = None
     if 0 < job_id < 2**31:
         row = fetch_one("list_jobs", job_id=job_id, statuses=None, dataset_id=None, words="", limit=None, skip=0)
     if row is None:
-        raise InputError(f"There is no job {job_id}.", "The page Runs lists all; so does the command status.")
+        raise NotFound(f"There is no job {job_id}.", "The page Runs lists all; so does the command status.")
     row["batches"] = {r["stage"]: r["n"] for r in fetch_all("count_stages", job_id=job_id)}
     return row
+
+
+def count_by_status() -> dict[str, int]:
+    """status -> number of jobs; of open ones it is derived."""
+    return {row["status"]: row["n"] for row in fetch_all("count_jobs")}
+
+
+def count_open_batches() -> list[dict[str, Any]]:
+    """`stage, n`, and `age_s` since the oldest came, of the batches of open jobs."""
+    return fetch_all("count_open_batches")
 
 
 def list_keys(job_id: int) -> list[str]:
@@ -74,18 +124,20 @@ def list_keys(job_id: int) -> list[str]:
     return [row["unique_id"] for row in fetch_all("list_job_keys", job_id=job_id)]
 
 
-def request_cancel(job_id: int) -> bool:
+def request_cancel(job_id: int, who: str) -> bool:
     """Asks the job to stop and ends its waiting batches; False if it has ended or was asked already."""
     with transaction() as cur:
         cur.execute(query("lock_job"), {"job_id": job_id})
         cur.execute(query("request_cancel"), {"job_id": job_id})
         is_new = cur.rowcount > 0
+        if is_new:
+            record(cur, who, "cancel", "job", job_id)
         cur.execute(query("cancel_waiting_batches"))
         cur.execute(query("freeze_ended_jobs"))
     return is_new
 
 
-def retry(job_id: int, unique_ids: list[str] | None = None) -> int:
+def retry(job_id: int, unique_ids: list[str] | None, who: str) -> int:
     """Opens an ended job again for its failed and cancelled items; returns how many there are.
 
     Parameters
@@ -95,19 +147,55 @@ def retry(job_id: int, unique_ids: list[str] | None = None) -> int:
 
     Raises
     ------
-    InputError
+    Conflict
         if the job is still running.
     """
     with transaction() as cur:
         cur.execute(query("lock_job"), {"job_id": job_id})
         row = cur.fetchone()
         if row is None or row["status"] is None:
-            raise InputError(f"Job {job_id} is still running.", "Wait for its end, or cancel it first.")
-        cur.execute(query("retry_items"), {"job_id": job_id, "unique_ids": unique_ids})
-        n_items = cur.rowcount
+            raise Conflict(f"Job {job_id} is still running.", "Wait for its end, or cancel it first.")
+        n_items = _retry_items(cur, job_id, unique_ids, None)
         if n_items:
-            cur.execute(query("retry_batches"), {"job_id": job_id})
-            cur.execute(query("reopen_job"), {"job_id": job_id})
+            record(cur, who, "retry", "job", job_id, f"{n_items:,} items")
+    return n_items
+
+
+def retry_batch(job_id: int, batch_id: int, who: str) -> int:
+    """Has the failed and cancelled items of one batch computed again, also while others of its job run; returns how
+    many there are.
+
+    Raises
+    ------
+    NotFound
+        if the job has no such batch; Conflict, if it has not failed or been cancelled, or its job is about to stop.
+    """
+    with transaction() as cur:
+        cur.execute(query("lock_job"), {"job_id": job_id})
+        job = cur.fetchone() or {}
+        cur.execute(query("lock_batch"), {"job_id": job_id, "batch_id": batch_id if batch_id < 2**63 else 0})
+        batch = cur.fetchone()
+        if batch is None:
+            raise NotFound(f"Job {job_id} has no batch {batch_id}.", "The command batches lists those it has.")
+        if batch["stage"] not in (Stage.FAILED, Stage.CANCELLED):
+            raise Conflict(
+                f"Batch {batch_id} is in the stage {batch['stage']}.",
+                "Only one that failed or was cancelled runs again.",
+            )
+        if job["status"] is None and job["cancel_requested_at"] is not None:
+            raise Conflict(f"Job {job_id} is being cancelled.", "Wait for its end.")
+        n_items = _retry_items(cur, job_id, None, batch_id)
+        record(cur, who, "retry", "job", job_id, f"batch {batch_id}, {n_items:,} items")
+    return n_items
+
+
+def _retry_items(cur: Cursor, job_id: int, unique_ids: list[str] | None, batch_id: int | None) -> int:
+    which = {"job_id": job_id, "batch_id": batch_id}
+    cur.execute(query("retry_items"), which | {"unique_ids": unique_ids})
+    n_items = cur.rowcount
+    if n_items:
+        cur.execute(query("retry_batches"), which)
+        cur.execute(query("reopen_job"), {"job_id": job_id})
     return n_items
 
 

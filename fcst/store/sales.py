@@ -18,6 +18,10 @@ def batch_histories(dataset_id: int, batch_id: int) -> list[tuple[str, np.ndarra
     return [(row["unique_id"], np.array(row["y"] or [], dtype=float)) for row in rows]
 
 
+def item_history(dataset_id: int, unique_id: str) -> list[dict[str, Any]]:
+    return fetch_all("item_history", dataset_id=dataset_id, unique_id=unique_id)
+
+
 def weekly_totals(dataset_id: int) -> pd.DataFrame:
     return fetch_frame("weekly_totals", dataset_id=dataset_id)
 

@@ -7,7 +7,7 @@ import pandas as pd
 import streamlit as st
 
 from fcst import charts
-from fcst.names import DEMAND_CLASSES, ENDED_AFTER_WEEKS, NEW_WITHIN_WEEKS
+from fcst.names import DEMAND_CLASSES, ENDED_AFTER_WEEKS, NEW_WITHIN_WEEKS, in_file_name
 from fcst.services import datasets
 from fcst.ui import reports, text
 from fcst.ui.glossary import MEANING
@@ -82,7 +82,7 @@ def show_quality(dataset: dict[str, Any]) -> None:
     st.download_button(
         "The report (JSON)",
         json.dumps(report, indent=1, ensure_ascii=False),
-        file_name=f"report_{text.in_file_name(dataset['name'])}_v{dataset['version']}.json",
+        file_name=f"report_{in_file_name(dataset['name'])}_v{dataset['version']}.json",
         mime="application/json",
         icon=":material/download:",
         on_click="ignore",

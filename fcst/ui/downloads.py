@@ -4,12 +4,10 @@ A file goes from the database to the disk to the browser: nothing of it passes t
 """
 
 import logging
-import os
 import uuid
-from collections.abc import Iterator, Sequence
-from datetime import timedelta
-from typing import Any, BinaryIO
-from urllib.parse import quote, urlencode
+from collections.abc import Sequence
+from typing import Any
+from urllib.parse import urlencode
 
 import anyio
 import streamlit as st
@@ -19,18 +17,12 @@ from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from fcst.errors import DatabaseAway, FcstError, InputError
-from fcst.names import EXPORT_FORMATS
+from fcst.names import EXPORT_FORMATS, in_file_name
 from fcst.services import exports, forecasts, jobs
 from fcst.services.workbook import MAX_ROWS
 from fcst.ui import text
 
-MEDIA_TYPES = {
-    "csv": "text/csv; charset=utf-8",
-    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
-    "parquet": "application/vnd.apache.parquet",
-}
 LABELS = {"csv": "CSV", "xlsx": "Excel", "parquet": "Parquet"}
-CHUNK_BYTES = 1 << 18
 ITEM, MODEL, SEARCH = "item", "model", "q"
 Query = Sequence[tuple[str, str]]
 
@@ -51,7 +43,7 @@ def show_downloads(job: dict[str, Any], what: str, n_items: int, query: Query = 
         which they are: of `one_item` or `those_that_match`; nothing for all.
     """
     n_rows = exports.count_rows(job, n_items)
-    with st.container(horizontal=True, vertical_alignment="center", key=f"downloads_{text.in_file_name(what)}"):
+    with st.container(horizontal=True, vertical_alignment="center", key=f"downloads_{in_file_name(what)}"):
         st.markdown(f"Download {text.plain(what)}, {text.count(n_rows, 'row')}:", width="content")
         for file_format, label in LABELS.items():
             is_too_long = file_format == "xlsx" and n_rows > MAX_ROWS
@@ -80,28 +72,12 @@ def link(job_id: int, file_format: str, query: Query = ()) -> str:
     return f"{path}?{urlencode(query)}" if query else path
 
 
-def file_name(job: dict[str, Any], file_format: str, unique_ids: list[str] | None) -> str:
-    """Says what a file is: `run12_sample_forecasts_all-items_2017-08-19_2017-11-11.csv`."""
-    first = job["last_wk_end_dt"] + timedelta(weeks=1)
-    last = job["last_wk_end_dt"] + timedelta(weeks=job["spec"]["h"])
-    return f"{_run(job)}_forecasts_{_items(unique_ids)}_{first}_{last}.{file_format}"
-
-
 def picture(job: dict[str, Any], what: str, unique_id: str | None = None) -> dict[str, Any]:
     """The `config` of a chart whose camera button makes a PNG with a name that says what it is, fit for a slide."""
-    parts = [_run(job), *([_items([unique_id])] if unique_id else []), text.in_file_name(what)]
+    parts = exports.name_parts(job, [unique_id] if unique_id else None)
+    parts = [*(parts if unique_id else parts[:1]), in_file_name(what)]
     options = {"format": "png", "filename": "_".join(parts), "width": 1200, "height": 600, "scale": 2}
     return {"toImageButtonOptions": options, "displaylogo": False}
-
-
-def _run(job: dict[str, Any]) -> str:
-    return f"run{job['job_id']}_{text.in_file_name(job['dataset'])}"
-
-
-def _items(unique_ids: list[str] | None) -> str:
-    if unique_ids is None:
-        return "all-items"
-    return f"item-{text.in_file_name(unique_ids[0])}" if len(unique_ids) == 1 else f"{len(unique_ids)}-items"
 
 
 def _chosen(job: dict[str, Any], query: QueryParams) -> list[str] | None:
@@ -140,30 +116,14 @@ def _respond(request: Request) -> Response:
         return _said(404, str(exc))
     except Exception as exc:  # noqa: BLE001  told in words, as below
         return _failed(exc)
-    headers = {
-        "Content-Disposition": f"attachment; filename*=UTF-8''{quote(file_name(job, file_format, unique_ids))}",
-        "X-Content-Type-Options": "nosniff",
-        "Cache-Control": "no-store",
-    }
+    headers = exports.file_headers(job, file_format, unique_ids)
     if request.method == "HEAD":
-        return Response(headers=headers, media_type=MEDIA_TYPES[file_format])
+        return Response(headers=headers)
     try:
-        out = _written(job, file_format, unique_ids)
-        headers["Content-Length"] = str(out.seek(0, os.SEEK_END))
-        out.seek(0)
+        out, n_bytes = exports.open_export(job, file_format, unique_ids)
     except Exception as exc:  # noqa: BLE001  whatever it is, a browser is told in words and the log has it
         return _said(400, str(exc)) if isinstance(exc, InputError) else _failed(exc)
-    return StreamingResponse(_chunks(out), headers=headers, media_type=MEDIA_TYPES[file_format])
-
-
-def _written(job: dict[str, Any], file_format: str, unique_ids: list[str] | None) -> BinaryIO:
-    out = exports.scratch_file()
-    try:
-        exports.write_export(job, out, file_format, unique_ids)
-    except BaseException:
-        out.close()
-        raise
-    return out
+    return StreamingResponse(exports.chunks(out), headers=headers | {"Content-Length": str(n_bytes)})
 
 
 def _failed(exc: Exception) -> Response:
@@ -178,12 +138,6 @@ def _failed(exc: Exception) -> Response:
 
 def _said(status: int, words: str) -> Response:
     return PlainTextResponse(words, status, {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"})
-
-
-def _chunks(file: BinaryIO) -> Iterator[bytes]:
-    with file:
-        while chunk := file.read(CHUNK_BYTES):
-            yield chunk
 
 
 ROUTES = [Route("/downloads/{job_id:int}/forecasts.{file_format}", _download)]

@@ -1,7 +1,6 @@
 """Loading sales: which files, what their columns mean, by which rules they become weeks."""
 
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import streamlit as st
@@ -56,9 +55,7 @@ def _saved(files: list[Any]) -> tuple[str, ...]:
     if st.session_state.get("saved_ids") != ids:
         for path in st.session_state.get("saved_paths", ())[:1]:
             loading.discard_upload(path)
-        paths: list[str] = []
-        for file in files:
-            paths.append(loading.save_upload(file.name, file, Path(paths[0]).parent if paths else None))
+        paths = loading.save_uploads((file.name, file) for file in files)
         st.session_state["saved_ids"], st.session_state["saved_paths"] = ids, tuple(paths)
     return tuple(st.session_state["saved_paths"])
 

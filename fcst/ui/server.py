@@ -6,12 +6,17 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import anyio
+import streamlit as st
 from streamlit.runtime.pages_manager import PagesManager
 
+from fcst.api.app import routes
 from fcst.errors import FcstError
 from fcst.services import loading, supervision
+from fcst.ui import downloads
 
 WATCH_EVERY_S = 5.0
+ROUTES = [*downloads.ROUTES, *routes(max_upload=1_000_000 * int(st.get_option("server.maxUploadSize") or 200))]
+"""What the server answers beside the pages."""
 
 log = logging.getLogger(__name__)
 

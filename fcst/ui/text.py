@@ -149,8 +149,3 @@ def dataset_title(name: str, version: int) -> str:
 def promotions(is_kept: bool, has_flag: bool) -> str:
     """What became of a dataset's promotional sales."""
     return "no flag" if not has_flag else "kept" if is_kept else "left out"
-
-
-def in_file_name(name: str) -> str:
-    """A key or name as part of a file's name."""
-    return "".join(char if char.isalnum() else "-" for char in name)[:60]

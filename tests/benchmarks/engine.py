@@ -269,7 +269,7 @@ def measure_write(items: int, models: int, pairs: int) -> None:
         dataset = load((pairs + 1) * items, 2)
         spec = JobSpec(models=names, h=H, level=(80, 95), batch_size=items, n_windows=0)
         keys = jobs.choose_largest(dataset, dataset["n_items"])
-        stored_jobs.insert(dataset["dataset_id"], keys, spec, "", "")
+        stored_jobs.insert(dataset["dataset_id"], keys, spec, "", "", "benchmark")
         with transaction() as cur:
             cur.execute("CREATE TABLE fcst_app.bare (LIKE fcst_app.forecasts INCLUDING ALL)")
         for number, row in enumerate(batches.claim(str(uuid.uuid4()), pairs + 1)):

@@ -65,7 +65,7 @@ def large_job(
 
 def insert_large_jobs(dataset_id: int) -> None:
     keys = [(f"item{i}", i) for i in range(1, 10)]
-    job_id, *others = (stored_jobs.insert(dataset_id, keys, JobSpec(), f"job {i}", "") for i in range(9))
+    job_id, *others = (stored_jobs.insert(dataset_id, keys, JobSpec(), f"job {i}", "", "ann")[0] for i in range(9))
     insert_batches = (
         "INSERT INTO fcst_app.batch_status (job_id, batch_no, n_items) SELECT job_id, no, 10"
         " FROM unnest(%(ids)s) job_id CROSS JOIN generate_series(1, %(n)s) no ORDER BY job_id, no"
@@ -183,7 +183,7 @@ def test_a_supervisor_looks_for_work_by_index(large_job: int, statements: list[t
 
 def insert(dataset_id: int, n_batches: int) -> int:
     keys = [(f"item{i}", i) for i in range(1, n_batches + 1)]
-    return stored_jobs.insert(dataset_id, keys, JobSpec(batch_size=1), "", "")
+    return stored_jobs.insert(dataset_id, keys, JobSpec(batch_size=1), "", "", "ann")[0]
 
 
 def claim(n: int, times: int) -> list[tuple[int, int]]:

@@ -213,7 +213,7 @@ def get(address: str, method: str = "GET") -> tuple[int, dict[str, str], bytes]:
 def test_route_gives_the_file_under_a_name_that_says_what_it_is(job: dict, site: str, file_format: str) -> None:
     status, headers, body = get(site + downloads.link(job["job_id"], file_format))
     assert status == 200 and headers["content-length"] == str(len(body))
-    assert headers["content-type"] == downloads.MEDIA_TYPES[file_format]
+    assert headers["content-type"] == exports.MEDIA_TYPES[file_format]
     name = urllib.parse.unquote(headers["content-disposition"].split("''")[1])
     first, last = in_database(job)["wk_end_dt"].agg(["min", "max"])
     assert headers["content-disposition"].startswith("attachment;")

@@ -103,7 +103,7 @@ def test_migrate_makes_what_was_asked_before_readable_for_the_new_program(first_
 def test_migrate_lets_an_ingest_of_before_be_cancelled(first_version: None) -> None:
     migrate()
     (waiting,) = ingests.list_open()
-    assert ingests.request_cancel(waiting["ingest_id"])
+    assert ingests.request_cancel(waiting["ingest_id"], "ann")
     assert ingests.cancel_waiting() == [waiting["ingest_id"]]
     cancelled = ingests.get(waiting["ingest_id"])
     assert (cancelled["status"], cancelled["finished_at"] is not None) == ("cancelled", True)
@@ -111,6 +111,6 @@ def test_migrate_lets_an_ingest_of_before_be_cancelled(first_version: None) -> N
 
 def test_migrate_leaves_specs_of_its_own_version_alone(database: str) -> None:
     spec = IngestSpec(paths=("/a", "/b"), name="n", where=(("city", "Quito"),))
-    ingest_id = ingests.insert(spec)
+    ingest_id = ingests.insert(spec, "ann")
     assert migrate() == []
     assert IngestSpec.from_dict(ingests.get(ingest_id)["spec"]) == spec

@@ -11,7 +11,7 @@ import pytest
 
 from fcst.settings import PROJECT
 
-BOTTOM = {"fcst", "names", "states", "specs", "errors", "settings", "files", "presence", "logs"}
+BOTTOM = {"fcst", "names", "states", "specs", "errors", "settings", "files", "presence", "logs", "roles"}
 
 # part of the project -> what of ours it may import, besides itself
 MAY_IMPORT: dict[str, set[str]] = {
@@ -22,7 +22,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "engine": BOTTOM | {"ingest", "compute", "store"},
     "services": BOTTOM | {"store", "ingest", "compute.models"},
     "charts": BOTTOM,
-    "ui": BOTTOM | {"services", "compute.models", "charts"},
+    "api": BOTTOM | {"services"},
+    "ui": BOTTOM | {"services", "compute.models", "charts", "api.app"},
     "pages": BOTTOM | {"ui", "services", "compute.models", "charts"},
     "app": BOTTOM | {"ui"},
     "cli": BOTTOM | {"services"},
@@ -43,6 +44,7 @@ MAY_USE: dict[str, set[str]] = {
     "statsforecast": {"compute"},
     "pebble": {"engine"},
     "distributed": {"engine"},
+    "fastapi": {"api"},
 }
 
 PURE_OF_UI = ("fcst/ui/glossary.py", "fcst/ui/reports.py", "fcst/ui/text.py")

@@ -41,7 +41,11 @@ def test_defaults_hold_when_nothing_is_set() -> None:
         ingest_memory="1GB",
         ingest_roots=(Path("/"),),
         unpack_limit=50_000_000_000,
+        open_address=None,
+        api_rate=(600, "minute"),
+        role_rules=None,
     )
+    assert not load_settings().has_sign_in
 
 
 def test_secrets_beat_the_defaults(secrets: Path) -> None:

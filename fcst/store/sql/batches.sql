@@ -137,10 +137,15 @@ WHERE b.batch_id = ANY (%(running)s::bigint[]) AND b.stage IN ('obtaining_sales'
                                               + CASE WHEN b.run_token IS NULL THEN %(wait_s)s ELSE 0 END);
 
 -- retry_items
--- The failed and cancelled items of a job, all or those given, are to be computed once more.
+-- The failed and cancelled items of a job, all or those given or of a batch, are to be computed once more.
 UPDATE fcst_app.job_items SET outcome = 'pending', reason = NULL, finished_at = NULL
 WHERE job_id = %(job_id)s AND outcome IN ('failed', 'cancelled')
-  AND (unique_id = ANY (%(unique_ids)s) OR %(unique_ids)s::text[] IS NULL);
+  AND (unique_id = ANY (%(unique_ids)s) OR %(unique_ids)s::text[] IS NULL)
+  AND (batch_id = %(batch_id)s OR %(batch_id)s::bigint IS NULL);
+
+-- lock_batch
+-- A batch of a job that others do not change meanwhile.
+SELECT stage FROM fcst_app.batch_status WHERE job_id = %(job_id)s AND batch_id = %(batch_id)s FOR UPDATE;
 
 -- retry_batches
 -- The batches of those items wait again; the attempt counts on, the tries begin anew. What else failed in them, or was
@@ -151,7 +156,8 @@ SET stage = 'submitted', tries = 0, worker_id = NULL, run_token = NULL, n_failed
 FROM (
     SELECT batch_id, count(*) FILTER (WHERE outcome = 'failed') AS n_failed,
            count(*) FILTER (WHERE outcome = 'cancelled') AS n_cancelled
-    FROM fcst_app.job_items WHERE job_id = %(job_id)s
+    FROM fcst_app.job_items
+    WHERE job_id = %(job_id)s AND (batch_id = %(batch_id)s OR %(batch_id)s::bigint IS NULL)
     GROUP BY batch_id HAVING bool_or(outcome = 'pending')
 ) i
 WHERE b.batch_id = i.batch_id;

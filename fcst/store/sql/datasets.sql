@@ -55,6 +55,11 @@ SELECT unique_id, sales_rank, total_units, first_wk_end_dt, last_sale_dt, n_week
        is_perishable, description, demand_class, adi, cv2
 FROM fcst_app.items WHERE dataset_id = %(dataset_id)s AND sales_rank <= %(n_items)s ORDER BY sales_rank;
 
+-- page_of_items
+-- Some of the items of a dataset, the largest sellers first.
+SELECT unique_id, sales_rank, total_units, n_weeks, family, demand_class
+FROM fcst_app.items WHERE dataset_id = %(dataset_id)s AND sales_rank > %(after)s ORDER BY sales_rank LIMIT %(limit)s;
+
 -- find_items
 -- Those of the given keys that the dataset has, the largest sellers first.
 SELECT unique_id, sales_rank FROM fcst_app.items
@@ -82,7 +87,7 @@ FROM fcst_app.jobs j WHERE j.dataset_id = %(dataset_id)s;
 
 -- lock_dataset
 -- Keeps new runs away: their foreign key waits for this lock.
-SELECT dataset_id FROM fcst_app.datasets WHERE dataset_id = %(dataset_id)s FOR UPDATE;
+SELECT name, version FROM fcst_app.datasets WHERE dataset_id = %(dataset_id)s FOR UPDATE;
 
 -- delete_dataset_forecasts
 -- The forecasts of a dataset's runs.

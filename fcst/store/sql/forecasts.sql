@@ -93,6 +93,21 @@ LEFT JOIN fcst_app.adjusted_forecasts a ON a.job_id = f.job_id AND a.unique_id =
 WHERE f.job_id = %(job_id)s AND (f.unique_id = ANY (%(unique_ids)s::text[]) OR %(unique_ids)s::text[] IS NULL)
 ORDER BY i.sales_rank, f.model, f.wk_end_dt;
 
+-- page_of_forecasts
+-- The forecasts of some completed items of a job, the largest sellers first.
+WITH page AS (
+    SELECT job_id, unique_id, sales_rank FROM fcst_app.job_items
+    WHERE job_id = %(job_id)s AND outcome = 'completed' AND sales_rank > %(after)s
+      AND (unique_id = ANY (%(unique_ids)s) OR %(unique_ids)s::text[] IS NULL)
+    ORDER BY sales_rank LIMIT %(limit)s
+)
+SELECT p.unique_id, p.sales_rank, f.wk_end_dt, f.model, f.forecast, f.lo, f.hi, f.is_fallback, f.made_by,
+       COALESCE(a.adjusted, f.forecast) AS adjusted
+FROM page p
+JOIN fcst_app.forecasts f USING (job_id, unique_id)
+LEFT JOIN fcst_app.adjusted_forecasts a USING (job_id, unique_id, model, wk_end_dt)
+ORDER BY p.sales_rank, f.model, f.wk_end_dt;
+
 -- unknown_job_items
 -- Those of some keys that are no items of a job.
 SELECT k.unique_id FROM unnest(%(unique_ids)s::text[]) k (unique_id)

@@ -39,6 +39,8 @@ SELECT j.job_id, j.dataset_id, d.name AS dataset, d.version AS dataset_version, 
        j.name, j.note, j.spec, j.n_items, j.n_batches, j.submitted_at, j.finished_at, j.cancel_requested_at,
        b.n_completed, b.n_failed, b.n_cancelled, b.n_active, b.n_attempts, b.started_at, f.status, f.n_found,
        b.n_completed + b.n_failed - j.n_done_before AS n_done_now,
+       (SELECT a.who FROM fcst_app.actions a WHERE a.noun = 'job' AND a.number = j.job_id
+        ORDER BY a.action_id LIMIT 1) AS submitted_by,
        EXTRACT(epoch FROM COALESCE(j.finished_at, now()) - b.working_since)::float8 AS running_s
 FROM found f
 JOIN fcst_app.jobs j USING (job_id)
@@ -52,6 +54,40 @@ CROSS JOIN LATERAL (
     FROM fcst_app.batch_status WHERE job_id = j.job_id
 ) b
 ORDER BY j.job_id DESC;
+
+-- forget_idempotency_keys
+-- A key holds for a day.
+DELETE FROM fcst_app.idempotency_keys WHERE created_at < now() - interval '1 day';
+
+-- take_idempotency_key
+-- The key becomes this transaction's, unless it is known; another transaction that has just taken it is waited for.
+INSERT INTO fcst_app.idempotency_keys (who, key, fingerprint) VALUES (%(who)s, %(key)s, %(fingerprint)s)
+ON CONFLICT (who, key) DO NOTHING;
+
+-- find_idempotency_key
+-- What a key was used for.
+SELECT fingerprint, job_id FROM fcst_app.idempotency_keys WHERE who = %(who)s AND key = %(key)s;
+
+-- fill_idempotency_key
+-- The job that was made under a key.
+UPDATE fcst_app.idempotency_keys SET job_id = %(job_id)s WHERE who = %(who)s AND key = %(key)s;
+
+-- count_jobs
+-- How many jobs are in each status.
+SELECT s.status, count(*)::integer AS n
+FROM fcst_app.jobs j
+CROSS JOIN LATERAL (
+    SELECT COALESCE(j.status, CASE WHEN EXISTS (
+        SELECT 1 FROM fcst_app.batch_status WHERE job_id = j.job_id AND started_at IS NOT NULL
+    ) THEN 'running' ELSE 'submitted' END) AS status
+) s
+GROUP BY s.status;
+
+-- count_open_batches
+-- How many batches of open jobs are in each stage, and the age of the oldest.
+SELECT b.stage, count(*)::integer AS n, EXTRACT(epoch FROM now() - min(b.submitted_at))::float8 AS age_s
+FROM fcst_app.jobs j JOIN fcst_app.batch_status b USING (job_id)
+WHERE j.status IS NULL GROUP BY b.stage;
 
 -- list_job_keys
 -- The keys of a job's items, the largest sellers first.

@@ -29,3 +29,8 @@ COPY (
            wk_end_dt, unit_sales
     FROM fcst_app.weekly_sales WHERE dataset_id = %(dataset_id)s ORDER BY unique_id, wk_end_dt
 ) TO STDOUT (FORMAT csv, HEADER);
+
+-- item_history
+-- The weeks of an item.
+SELECT wk_end_dt, unit_sales, promo_units FROM fcst_app.weekly_sales
+WHERE dataset_id = %(dataset_id)s AND unique_id = %(unique_id)s ORDER BY wk_end_dt;

@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime
 import pandas as pd
 import pytest
 
+from fcst.names import in_file_name
 from fcst.ui import text
 
 NAN = math.nan
@@ -250,8 +251,8 @@ def test_dataset_title_has_the_version_where_it_is_not_the_first() -> None:
 
 
 def test_any_key_may_be_part_of_a_file_name() -> None:
-    assert text.in_file_name("../a b=Käse") == "---a-b-Käse"
-    assert len(text.in_file_name("x" * 500)) == 60
+    assert in_file_name("../a b=Käse") == "---a-b-Käse"
+    assert len(in_file_name("x" * 500)) == 60
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,61 @@
+"""The API put together: what `app.py` mounts beside the pages."""
+
+from fastapi import FastAPI, Security
+from fastapi.security import HTTPBearer
+from fastapi_offline import FastAPIOffline
+from starlette.middleware import Middleware
+from starlette.routing import BaseRoute, Mount, Route
+
+from fcst import __version__
+from fcst.api import datasets, jobs, monitoring, shapes
+from fcst.api.gate import Gate
+from fcst.api.problems import MEDIA_TYPE, handle_problems
+
+ABOUT = (
+    "Weekly demand forecasts. Where people sign in, each request needs a token: `python -m fcst token create NAME`. "
+    "Errors are problem+json, with what happened (`detail`) and what to do (`hint`)."
+)
+_PROBLEMS = {
+    status: {"description": text, "content": {MEDIA_TYPE: {"schema": shapes.Problem.model_json_schema()}}}
+    for status, text in (
+        (401, "No token, or one that does not hold"),
+        (403, "This caller may not do it"),
+        (404, "There is nothing of that name or number"),
+        (422, "The request cannot be used"),
+        (429, "Too many requests"),
+        (503, "The database is unreachable"),
+    )
+}
+
+
+def create_api() -> FastAPI:
+    api = FastAPIOffline(
+        title="fcst",
+        version=__version__,
+        description=ABOUT,
+        root_path_in_servers=False,
+        servers=[{"url": "/api"}],
+        dependencies=[Security(HTTPBearer(auto_error=False, description="Made by `python -m fcst token create`."))],
+        responses=_PROBLEMS,
+    )
+    for part in (jobs, datasets):
+        api.include_router(part.router)
+    handle_problems(api)
+    return api
+
+
+def routes(max_upload: int) -> list[BaseRoute]:
+    """What programs may ask of the server.
+
+    Parameters
+    ----------
+    max_upload
+        bytes of an upload.
+    """
+    gate = Middleware(Gate, max_upload=max_upload)
+    return [
+        Mount("/api", app=create_api(), middleware=[gate]),
+        Route("/healthz", monitoring.healthz),
+        Route("/readyz", monitoring.readyz),
+        Route("/metrics", monitoring.metrics, middleware=[gate]),
+    ]

@@ -1,0 +1,152 @@
+"""Datasets: loaded from an upload or from a path of the server, listed, looked into, deleted."""
+
+from typing import Annotated, Any
+
+import anyio
+from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi.exceptions import RequestValidationError
+from pydantic import ValidationError
+from starlette.datastructures import FormData, UploadFile
+
+from fcst.api import shapes
+from fcst.api.jobs import next_page
+from fcst.errors import InputError
+from fcst.roles import Scope
+from fcst.services import datasets, identity, loading
+from fcst.specs import IngestSpec
+
+router = APIRouter(tags=["datasets"])
+
+DatasetId = Annotated[int, Path(description="A dataset's number.")]
+MAX_FILES = 50
+_BODY = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/json": {"schema": shapes.LoadRequest.model_json_schema()},
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["file"],
+                    "properties": {
+                        "file": {"type": "array", "minItems": 1, "items": {"type": "string", "format": "binary"}},
+                        "options": {"type": "string", "description": "What JSON would say, without a path."},
+                    },
+                }
+            },
+        },
+    }
+}
+
+
+@router.get("/datasets", summary="List datasets, the newest first", response_model=shapes.Datasets)
+def list_datasets() -> dict[str, Any]:
+    return {"datasets": datasets.list_datasets()}
+
+
+@router.post(
+    "/datasets",
+    status_code=202,
+    summary="Load sales from files on the server, or from an upload",
+    response_model=shapes.Ingest,
+    openapi_extra=_BODY,
+)
+async def load(request: Request, response: Response) -> dict[str, Any]:
+    """Answers as soon as the files have been looked at; the reading goes on in the background: see `Location`."""
+    identity.require(Scope.RUN)  # before a large file has come
+    if request.headers.get("content-type", "").startswith("multipart/"):
+        async with request.form(max_files=MAX_FILES, max_fields=10) as form:
+            ingest = await anyio.to_thread.run_sync(_load_upload, form)
+    else:
+        asked = _parse(await request.body())
+        if asked.path is None:
+            raise InputError(
+                "No file was given.", "Name a path of the server, or upload a file as multipart/form-data."
+            )
+        paths = [asked.path] if isinstance(asked.path, str) else asked.path
+        ingest = await anyio.to_thread.run_sync(_request, asked, paths, False)
+    response.headers["Location"] = f"/api/ingests/{ingest['ingest_id']}"
+    return ingest
+
+
+@router.get("/ingests/{ingest_id}", summary="How a reading of files is doing", response_model=shapes.Ingest)
+def get_ingest(ingest_id: Annotated[int, Path(description="An ingest's number.")]) -> dict[str, Any]:
+    return loading.get_ingest(ingest_id)
+
+
+@router.get("/datasets/{dataset_id}", summary="A dataset with its report", response_model=shapes.DatasetWithReport)
+def get_dataset(dataset_id: DatasetId) -> dict[str, Any]:
+    return datasets.get_dataset(dataset_id)
+
+
+@router.delete(
+    "/datasets/{dataset_id}",
+    status_code=204,
+    summary="Delete a dataset with its jobs and their forecasts",
+    responses={409: {"model": shapes.Problem}},
+)
+def delete_dataset(dataset_id: DatasetId) -> None:
+    datasets.delete_dataset(dataset_id)
+
+
+@router.get("/datasets/{dataset_id}/items", summary="Its items, the largest sellers first", response_model=shapes.Items)
+def list_items(
+    dataset_id: DatasetId,
+    after: Annotated[int, Query(ge=0, le=2**31 - 1, description="Where a page begins; `next` has it.")] = 0,
+    limit: Annotated[int, Query(ge=1, le=10_000, description="Items of a page.")] = 1_000,
+) -> dict[str, Any]:
+    items, last = datasets.list_page(dataset_id, after, limit)
+    return {"items": items, "next": next_page(f"/api/datasets/{dataset_id}/items", last, limit)}
+
+
+@router.get("/datasets/{dataset_id}/history", summary="The weeks of one item", response_model=shapes.History)
+def get_history(
+    dataset_id: DatasetId, item: Annotated[str, Query(min_length=1, max_length=1_000, description="Its key.")]
+) -> dict[str, Any]:
+    return {"unique_id": item, "weeks": datasets.item_history(dataset_id, item)}
+
+
+def _load_upload(form: FormData) -> dict[str, Any]:
+    """Keeps the uploaded files and asks for their reading; where that is refused nothing of them stays."""
+    options = form.get("options", "{}")
+    asked = _parse((options if isinstance(options, str) else "").encode())
+    if asked.path is not None:
+        raise InputError("A path was given with an upload.", "Give one of the two.")
+    files = [file for file in form.getlist("file") if isinstance(file, UploadFile)]
+    if not files:
+        raise InputError("No file was uploaded.", "Send it as the field `file`.")
+    kept = loading.save_uploads((file.filename or "", file.file) for file in files)
+    try:
+        name = asked.name or loading.default_name(files[0].filename or kept[0])
+        return _request(asked.model_copy(update={"name": name}), kept, True)
+    except BaseException:
+        loading.discard_upload(kept[0])
+        raise
+
+
+def _request(asked: shapes.LoadRequest, paths: list[str], is_upload: bool) -> dict[str, Any]:
+    spec = IngestSpec(
+        paths=tuple(paths),
+        name=asked.name or loading.default_name(paths[0]),
+        mapping={role: [columns] if isinstance(columns, str) else columns for role, columns in asked.map.items()},
+        date_format=asked.date_format,
+        decimal=asked.decimal,
+        encoding=asked.encoding,
+        file=asked.file,
+        where=tuple(asked.where.items()),
+        include_promo=asked.include_promo,
+        returns=asked.returns,
+        duplicates=asked.duplicates,
+        week_end=asked.week_end,
+        skip_bad=asked.skip_bad,
+        is_upload=is_upload,
+    )
+    return loading.get_ingest(loading.request_ingest(loading.remember_mapping(spec)[0]))
+
+
+def _parse(body: bytes) -> shapes.LoadRequest:
+    try:
+        return shapes.LoadRequest.model_validate_json(body)
+    except ValidationError as exc:
+        errors = [{**error, "loc": ("body", *error["loc"])} for error in exc.errors()]
+        raise RequestValidationError(errors) from exc

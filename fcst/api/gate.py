@@ -1,0 +1,152 @@
+"""Who comes in: programs with a token; without a sign-in, whoever is on this machine, but no other site's script.
+
+Cookies are never looked at: a browser sends them along whoever wrote the page.
+"""
+
+import asyncio
+from urllib.parse import urlsplit
+
+import anyio
+from limits import RateLimitItem, parse
+from limits.storage import MemoryStorage
+from limits.strategies import MovingWindowRateLimiter
+from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from fcst.api.problems import of_error, problem
+from fcst.errors import FcstError, NotAllowed
+from fcst.roles import Actor
+from fcst.services import identity
+from fcst.services.tokens import check_token
+from fcst.settings import load_settings
+
+MAX_BODY = 5_000_000
+"""Bytes of a request that is no upload."""
+WAIT_S = 20.0
+"""That may pass before the next piece of a body comes."""
+OPEN_PATHS = ("/api/docs", "/api/redoc", "/api/openapi.json", "/api/static-offline-docs/")
+"""What tells of the API and nothing of the data."""
+THIS_MACHINE = ("localhost", "127.0.0.1", "::1")
+
+
+class Gate:
+    """Middleware around everything that programs may ask.
+
+    Parameters
+    ----------
+    max_upload
+        bytes of an upload.
+    """
+
+    def __init__(self, app: ASGIApp, max_upload: int) -> None:
+        self.app = app
+        self.max_upload = max_upload
+        self._limiter = MovingWindowRateLimiter(MemoryStorage())
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        try:
+            refusal = self._refuse_place(headers)
+            actor = None if refusal else await self._caller(scope, headers)
+        except NotAllowed as exc:
+            refusal, actor = _unauthorized(exc.message, exc.hint), None
+        except FcstError as exc:
+            refusal, actor = of_error(exc), None
+        refusal = self._refuse_rate(scope, actor) or refusal
+        limit = self.max_upload if headers.get("content-type", "").startswith("multipart/") else MAX_BODY
+        if refusal is None and _length(headers) > limit:
+            refusal = problem(413, f"The request is larger than {limit:,} bytes.", "Send less at once.")
+        if refusal is not None:
+            await refusal(scope, receive, send)
+            return
+        guarded = _Body(receive, limit)
+        if actor is None:
+            await self.app(scope, guarded, send)
+        else:
+            with identity.acting_as(actor):
+                await self.app(scope, guarded, send)
+
+    def _refuse_place(self, headers: Headers) -> Response | None:
+        """A script of another site is let in by no browser's user; nor is a name that was made to lead here."""
+        settings = load_settings()
+        host = urlsplit(f"//{headers.get('host', '')}")
+        if origin := headers.get("origin"):
+            if urlsplit(origin).netloc != host.netloc:
+                return problem(403, f"Pages of {origin[:200]} may not use this API.", "Call it from a program.")
+        elif headers.get("sec-fetch-site") == "cross-site" and headers.get("sec-fetch-mode") != "navigate":
+            return problem(403, "Pages of other sites may not use this API.", "Call it from a program.")
+        is_open = settings.has_sign_in or settings.open_address is not None
+        if not is_open and _hostname(host.netloc) not in THIS_MACHINE:
+            return problem(421, "This server is known by another name.", "Call it as localhost, or set up a sign-in.")
+        return None
+
+    async def _caller(self, scope: Scope, headers: Headers) -> Actor | None:
+        """Who calls; None where nothing but the documentation is asked for."""
+        if any(scope["path"].startswith(path) for path in OPEN_PATHS):
+            return None
+        kind, _, token = headers.get("authorization", "").partition(" ")
+        if kind.lower() == "bearer" and token:
+            return await anyio.to_thread.run_sync(check_token, token.strip())
+        if kind:
+            raise NotAllowed("This is no bearer token.", "Send the header `Authorization: Bearer TOKEN`.")
+        if load_settings().has_sign_in:
+            raise NotAllowed("A token is needed.", "Send the header `Authorization: Bearer TOKEN`.")
+        return identity.operator()
+
+    def _refuse_rate(self, scope: Scope, actor: Actor | None) -> Response | None:
+        client = scope.get("client")
+        caller = actor.name if actor is not None and actor.is_known else f"at {client[0] if client else 'unknown'}"
+        if self._limiter.hit(_rate(), caller):
+            return None
+        n, span = load_settings().api_rate
+        hint = "Wait before the next one."
+        return problem(429, f"More than {n:,} requests in a {span}.", hint, {"Retry-After": "5"})
+
+
+class _Body:
+    """The request's body, which may neither be larger than allowed nor keep us waiting."""
+
+    def __init__(self, receive: Receive, limit: int) -> None:
+        self._receive = receive
+        self._limit = limit
+        self._n = 0
+        self._is_whole = False
+
+    async def __call__(self) -> Message:
+        if self._is_whole:  # what comes after the body is the end of the connection, whenever that is
+            return await self._receive()
+        try:
+            message = await asyncio.wait_for(self._receive(), WAIT_S)
+        except TimeoutError:
+            raise HTTPException(408, f"Nothing came for {WAIT_S:.0f} s.") from None
+        self._n += len(message.get("body", b""))
+        self._is_whole = not message.get("more_body", False)
+        if self._n > self._limit:
+            raise HTTPException(413, f"The request is larger than {self._limit:,} bytes.")
+        return message
+
+
+def _unauthorized(message: str, hint: str) -> Response:
+    return problem(401, message, hint, {"WWW-Authenticate": "Bearer"})
+
+
+def _rate() -> RateLimitItem:
+    n, span = load_settings().api_rate
+    return parse(f"{n}/{span}")
+
+
+def _length(headers: Headers) -> int:
+    value = headers.get("content-length", "")
+    return int(value) if value.isascii() and value.isdigit() else 0
+
+
+def _hostname(netloc: str) -> str | None:
+    try:
+        return urlsplit(f"//{netloc}").hostname
+    except ValueError:
+        return None

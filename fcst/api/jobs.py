@@ -1,0 +1,148 @@
+"""Runs: submitted, watched, stopped, run again; their forecasts and accuracy."""
+
+import hashlib
+import math
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Header, Path, Query, Response
+from starlette.responses import StreamingResponse
+
+from fcst.api import shapes
+from fcst.errors import InputError
+from fcst.names import EXPORT_FORMATS
+from fcst.services import accuracy, datasets, exports, forecasts, jobs
+from fcst.states import JobStatus, Stage
+
+router = APIRouter(prefix="/jobs", tags=["jobs"])
+
+JobId = Annotated[int, Path(description="A job's number.")]
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        min_length=1,
+        max_length=200,
+        description="The same key again within a day gives the job of the first request, and makes no other.",
+    ),
+]
+Offset = Annotated[int, Query(ge=0, le=10_000_000)]
+PAGE_ITEMS = 500
+
+
+@router.post("", status_code=201, summary="Submit a job")
+def submit(request: shapes.JobRequest, response: Response, idempotency_key: IdempotencyKey = None) -> shapes.JobId:
+    """Answers as soon as the job is written; it is computed in the background."""
+    dataset = datasets.find_dataset(request.dataset)
+    if isinstance(request.items, list):
+        items = jobs.choose_named(dataset, request.items)
+    else:
+        items = jobs.choose_largest(dataset, dataset["n_items"] if request.items is None else request.items)
+    spec = jobs.make_spec(
+        len(items), request.models, request.horizon, request.level, request.batch_size, request.backtest
+    )
+    once = None
+    if idempotency_key is not None:
+        once = (idempotency_key, hashlib.sha256(request.model_dump_json().encode()).hexdigest())
+    job_id, is_new = jobs.submit_once(dataset["dataset_id"], items, spec, request.name, request.note, once)
+    response.headers["Location"] = f"/api/jobs/{job_id}"
+    if not is_new:
+        response.headers["Idempotency-Replayed"] = "true"
+    return shapes.JobId(job_id=job_id)
+
+
+@router.get("", summary="List jobs, the newest first", response_model=shapes.Jobs)
+def list_jobs(
+    status: Annotated[list[JobStatus] | None, Query(description="Only in these states.")] = None,
+    q: Annotated[str, Query(max_length=200, description="Words in name or note.")] = "",
+    limit: Annotated[int, Query(ge=1, le=1_000)] = 100,
+    offset: Offset = 0,
+) -> dict[str, Any]:
+    found = jobs.list_jobs(jobs.Filter(tuple(status or ()), words=_text(q)), limit, offset)
+    return {"jobs": found, "n_found": found[0]["n_found"] if found else 0}
+
+
+@router.post("/batch", summary="Run one batch again", responses={409: {"model": shapes.Problem}})
+def retry_batch(request: shapes.BatchRequest) -> shapes.ItemsAgain:
+    """Only a batch that failed or was cancelled: 409 when it waits, runs, or is completed."""
+    return shapes.ItemsAgain(job_id=request.job_id, n_items=jobs.retry_batch(request.job_id, request.batch_id))
+
+
+@router.get("/{job_id}", summary="How a job is doing", response_model=shapes.Job)
+def get_job(job_id: JobId) -> dict[str, Any]:
+    return jobs.get_job(job_id)
+
+
+@router.get("/{job_id}/batches", summary="Its batches", response_model=shapes.Batches)
+def list_batches(
+    job_id: JobId,
+    stage: Annotated[list[Stage] | None, Query(description="Only in these stages.")] = None,
+    limit: Annotated[int, Query(ge=1, le=10_000)] = 1_000,
+    offset: Offset = 0,
+) -> dict[str, Any]:
+    jobs.get_job(job_id)
+    return {"batches": jobs.list_batches(job_id, limit, offset, stage)}
+
+
+@router.post("/{job_id}/cancel", summary="Stop a job; what is finished stays")
+def cancel(job_id: JobId) -> shapes.Cancelled:
+    return shapes.Cancelled(job_id=job_id, is_new=jobs.cancel_job(job_id))
+
+
+@router.post(
+    "/{job_id}/retry",
+    summary="Run the failed and cancelled items of an ended job again",
+    responses={409: {"model": shapes.Problem}},
+)
+def retry(job_id: JobId) -> shapes.ItemsAgain:
+    return shapes.ItemsAgain(job_id=job_id, n_items=jobs.retry_job(job_id))
+
+
+@router.get(
+    "/{job_id}/forecasts",
+    summary="Its forecasts, as pages of JSON or as a file",
+    response_model=shapes.Forecasts,
+    responses={200: {"content": {exports.MEDIA_TYPES[name].partition(";")[0]: {} for name in EXPORT_FORMATS}}},
+)
+def list_forecasts(
+    job_id: JobId,
+    item: Annotated[list[str] | None, Query(max_length=1_000, description="Only these items, by key.")] = None,
+    format: Annotated[Literal["json", *EXPORT_FORMATS], Query(description="A file has all rows.")] = "json",  # type: ignore[valid-type]
+    after: Annotated[int, Query(ge=0, le=2**31 - 1, description="Where a page begins; `next` has it.")] = 0,
+    limit: Annotated[int, Query(ge=1, le=5_000, description="Items of a page.")] = PAGE_ITEMS,
+) -> Any:
+    job = jobs.get_job(job_id)
+    exports.check_items(job_id, item or [])
+    if format != "json":
+        file, n_bytes = exports.open_export(job, format, item)
+        headers = exports.file_headers(job, format, item) | {"Content-Length": str(n_bytes)}
+        return StreamingResponse(exports.chunks(file), headers=headers)
+    rows, last = forecasts.list_page(job, item, after, limit)
+    return {"forecasts": rows, "next": next_page(f"/api/jobs/{job_id}/forecasts", last, limit, [("item", item or [])])}
+
+
+@router.get("/{job_id}/metrics", summary="How good its forecasts are", response_model=shapes.Metrics)
+def list_metrics(
+    job_id: JobId,
+    by: Annotated[Literal[*accuracy.BY], Query()] = "model",  # type: ignore[valid-type]
+) -> dict[str, Any]:
+    frame = accuracy.list_accuracy(jobs.get_job(job_id), by)
+    rows = frame.astype(object).where(frame.notna(), None).to_dict("records")
+    return {"by": by, "metrics": [{str(name): _defined(value) for name, value in row.items()} for row in rows]}
+
+
+def next_page(path: str, last: int | None, limit: int, more: Sequence[tuple[str, list[str]]] = ()) -> str | None:
+    """The address of the next page; None on the last one."""
+    if last is None:
+        return None
+    return f"{path}?{urlencode([('after', last), ('limit', limit), *((n, v) for n, vs in more for v in vs)])}"
+
+
+def _defined(value: Any) -> Any:
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _text(words: str) -> str:
+    if "\0" in words:
+        raise InputError("Words hold a zero byte.", "Remove it.")
+    return words

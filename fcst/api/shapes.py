@@ -1,0 +1,258 @@
+"""What goes in and comes out, as OpenAPI tells it: units a week, seconds, and fractions where it says so."""
+
+from datetime import date, datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, StrictStr
+
+from fcst.names import WEEKDAYS
+from fcst.specs import DECIMALS, DUPLICATES, MAX_BATCH_SIZE, MAX_HORIZON, MAX_WINDOWS, RETURNS, ROLES
+
+MAX_ITEMS = 200_000
+Key = Annotated[StrictStr, Field(min_length=1, max_length=1_000)]
+Words = Annotated[StrictStr, Field(max_length=1_000)]
+
+
+class Asked(BaseModel):
+    """What a caller sends: a name that is not known is a mistake."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class JobRequest(Asked):
+    """A run to be made."""
+
+    dataset: Annotated[
+        Key | None,
+        Field(description="Name of a dataset, of which the newest version is taken; without it, the newest of all."),
+    ] = None
+    items: Annotated[
+        Annotated[StrictInt, Field(ge=1, le=MAX_ITEMS)]
+        | Annotated[list[Key], Field(min_length=1, max_length=MAX_ITEMS)]
+        | None,
+        Field(description="How many of the largest sellers, or the keys of items; without it, all."),
+    ] = None
+    models: Annotated[list[Key], Field(min_length=1, max_length=50, description="Names of models, or `auto`.")] = [
+        "auto"
+    ]
+    horizon: Annotated[StrictInt, Field(ge=1, le=MAX_HORIZON, description="Weeks ahead.")] = 13
+    level: Annotated[list[StrictInt], Field(max_length=20, description="Interval levels, percent.")] = [80, 95]
+    backtest: Annotated[
+        StrictInt, Field(ge=0, le=MAX_WINDOWS, description="Windows of 13 weeks on which accuracy is measured.")
+    ] = 3
+    batch_size: Annotated[
+        StrictInt | None,
+        Field(ge=1, le=MAX_BATCH_SIZE, description="Items of a batch; without it, what keeps all processes busy."),
+    ] = None
+    name: Words = ""
+    note: Words = ""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"examples": [{"dataset": "sample", "items": 40, "models": ["auto"], "horizon": 8}]},
+    )
+
+
+class JobId(BaseModel):
+    job_id: int
+
+
+class BatchRequest(Asked):
+    """A batch to be run again."""
+
+    job_id: StrictInt
+    batch_id: StrictInt
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"job_id": 1, "batch_id": 3}]})
+
+
+class ItemsAgain(BaseModel):
+    job_id: int
+    n_items: Annotated[int, Field(description="Items that run again.")]
+
+
+class Cancelled(BaseModel):
+    job_id: int
+    is_new: Annotated[bool, Field(description="False: it has ended, or was told to stop before.")]
+
+
+class Spec(BaseModel):
+    models: list[str]
+    h: int
+    level: list[int]
+    batch_size: int
+    n_windows: int
+
+
+class Job(BaseModel):
+    """A run and how far it is."""
+
+    job_id: int
+    status: Literal["submitted", "running", "completed", "failed", "cancelled"]
+    dataset_id: int
+    dataset: str
+    dataset_version: int
+    name: str
+    note: str
+    spec: Spec
+    n_items: int
+    n_completed: int
+    n_failed: int
+    n_cancelled: int
+    n_batches: int
+    batches: Annotated[dict[str, int] | None, Field(description="Batches in each stage; of one job only.")] = None
+    items_per_s: float | None
+    time_left_s: float | None
+    submitted_by: str | None
+    submitted_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+
+
+class Jobs(BaseModel):
+    jobs: list[Job]
+    n_found: int
+
+
+class Batch(BaseModel):
+    batch_id: int
+    batch_no: int
+    stage: str
+    attempt: int
+    worker: str | None
+    n_items: int
+    n_completed: int
+    n_failed: int
+    n_cancelled: int
+    seconds: float | None
+    error: str | None
+    submitted_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+
+
+class Batches(BaseModel):
+    batches: list[Batch]
+
+
+class Forecast(BaseModel):
+    """One week of an item by a model, in units; bounds by the levels of the run, as `lo["80"]`."""
+
+    unique_id: str
+    wk_end_dt: date
+    model: str
+    forecast: float
+    lo: dict[str, float]
+    hi: dict[str, float]
+    is_fallback: bool
+    made_by: str
+    adjusted: Annotated[float, Field(description="As analysts changed it; else the forecast.")]
+
+
+class Forecasts(BaseModel):
+    forecasts: list[Forecast]
+    next: Annotated[str | None, Field(description="Where the next page is; null on the last one.")]
+
+
+class Metrics(BaseModel):
+    """Measured on weeks that the models had not seen; null is undefined."""
+
+    by: str
+    metrics: list[dict[str, Any]]
+
+
+class Dataset(BaseModel):
+    dataset_id: int
+    name: str
+    version: int
+    n_items: int
+    n_weeks: int
+    first_wk_end_dt: date
+    last_wk_end_dt: date
+    week_end: str
+    include_promo: bool
+    total_units: float
+    created_at: datetime
+
+
+class DatasetWithReport(Dataset):
+    report: Annotated[dict[str, Any], Field(description="What was read, and what is odd in it.")]
+
+
+class Datasets(BaseModel):
+    datasets: list[Dataset]
+
+
+class Item(BaseModel):
+    unique_id: str
+    sales_rank: int
+    total_units: float
+    n_weeks: int
+    family: str | None
+    demand_class: str | None
+
+
+class Items(BaseModel):
+    items: list[Item]
+    next: Annotated[str | None, Field(description="Where the next page is; null on the last one.")]
+
+
+class Week(BaseModel):
+    wk_end_dt: date
+    unit_sales: Annotated[float | None, Field(description="Null: missing, as when an item sold on promotion only.")]
+    promo_units: float
+
+
+class History(BaseModel):
+    unique_id: str
+    weeks: list[Week]
+
+
+class LoadRequest(Asked):
+    """How files of sales are read; what is left out is recognised."""
+
+    path: Annotated[
+        Key | list[Key] | None,
+        Field(description="Files on the server, in folders that it allows; none with an upload."),
+    ] = None
+    name: Annotated[Key | None, Field(description="The dataset's name; without it, the file's.")] = None
+    map: Annotated[dict[Literal[*ROLES], Key | list[Key]], Field(description="Which column has which role.")] = {}  # type: ignore[valid-type]
+    date_format: Annotated[StrictStr, Field(max_length=50)] = ""
+    decimal: Literal["", *DECIMALS] = ""  # type: ignore[valid-type]
+    encoding: Annotated[StrictStr, Field(max_length=50)] = ""
+    file: Annotated[StrictStr, Field(max_length=1_000, description="Which file of an archive, or sheet.")] = ""
+    where: Annotated[dict[Key, Key], Field(description="Column and the value that rows must have.")] = {}
+    include_promo: StrictBool = False
+    week_end: Literal["", *WEEKDAYS] = ""  # type: ignore[valid-type]
+    returns: Literal[*RETURNS] = "net"  # type: ignore[valid-type]
+    duplicates: Literal[*DUPLICATES] = "keep"  # type: ignore[valid-type]
+    skip_bad: StrictBool = False
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [{"path": "/data/sales.csv", "name": "shop", "map": {"item": "sku", "sales": "qty"}}]
+        },
+    )
+
+
+class Ingest(BaseModel):
+    """A reading of files and how far it is."""
+
+    ingest_id: int
+    status: Literal["submitted", "running", "completed", "failed", "cancelled"]
+    progress: str | None
+    dataset_id: int | None
+    error: str | None
+    hint: str | None
+    report: Annotated[dict[str, Any] | None, Field(description="Rows that could not be read, where that is why.")]
+
+
+class Problem(BaseModel):
+    """What went wrong (RFC 9457)."""
+
+    type: str
+    title: str
+    status: int
+    detail: Annotated[str, Field(description="What happened, to what.")]
+    hint: Annotated[str, Field(description="What to do.")]

@@ -1,0 +1,79 @@
+"""Who acts, and what they may do."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from fnmatch import fnmatchcase
+
+
+class Scope(StrEnum):
+    """What somebody may do; each has those above it."""
+
+    READ = "read"
+    """Look at everything."""
+    RUN = "run"
+    """And load sales, run forecasts, stop them, change them."""
+    ADMIN = "admin"
+    """And delete."""
+
+    def includes(self, other: "Scope") -> bool:
+        order = list(Scope)
+        return order.index(self) >= order.index(other)
+
+
+ROLES = {"viewer": Scope.READ, "analyst": Scope.RUN, "admin": Scope.ADMIN}
+"""What people are called who may do it."""
+
+
+@dataclass(frozen=True)
+class Actor:
+    """Somebody who acts.
+
+    Parameters
+    ----------
+    name
+        by which others know them.
+    scope
+        None: they may not even look.
+    is_known
+        they have signed in or shown a token; else it is whoever sits at this machine.
+    """
+
+    name: str
+    scope: Scope | None
+    is_known: bool = True
+
+    def may(self, scope: Scope) -> bool:
+        return self.scope is not None and self.scope.includes(scope)
+
+    @property
+    def role(self) -> str:
+        return next((role for role, scope in ROLES.items() if scope == self.scope), "no role")
+
+
+@dataclass(frozen=True)
+class RoleRules:
+    """Which role people have who sign in.
+
+    Parameters
+    ----------
+    patterns
+        role -> values that give it, such as `ann@shop.example` or `*@shop.example`, in capitals or not.
+    claim
+        of what the identity provider tells of them, the one whose values are looked at.
+    """
+
+    patterns: Mapping[str, Collection[str]]
+    claim: str = "email"
+
+    def scope_of(self, claims: Mapping[str, object]) -> Scope | None:
+        """The most that one of their values gives; None for nothing."""
+        found = claims.get(self.claim)
+        if self.claim == "email" and claims.get("email_verified") in (False, "false"):
+            return None  # anybody may claim to have an address
+        values = [str(value).lower() for value in (found if isinstance(found, list | tuple) else [found]) if value]
+        for role in reversed(ROLES):
+            patterns = [pattern.lower() for pattern in self.patterns.get(role, ())]
+            if any(fnmatchcase(value, pattern) for value in values for pattern in patterns):
+                return ROLES[role]
+        return None

@@ -1,0 +1,52 @@
+"""How much there is to do and how much is being done, in numbers for monitors."""
+
+from dataclasses import dataclass
+
+from fcst.services import jobs
+from fcst.states import JobStatus, Stage
+from fcst.store import database
+from fcst.store import jobs as store
+from fcst.store.workers import list_live
+
+
+@dataclass(frozen=True)
+class Load:
+    """What is there at one moment.
+
+    Parameters
+    ----------
+    jobs, batches
+        status -> number of all jobs, stage -> number of the batches of jobs that have not ended.
+    items_per_s
+        items that end in a second, all jobs together.
+    queue_age_s
+        seconds for which the oldest batch has been waiting; 0 where none waits.
+    n_processes, n_busy
+        worker processes of supervisors that live, and how many of them have a batch.
+    """
+
+    jobs: dict[str, int]
+    batches: dict[str, int]
+    items_per_s: float
+    queue_age_s: float
+    n_processes: int
+    n_busy: int
+
+
+def measure_load() -> Load:
+    stages = {row["stage"]: row for row in store.count_open_batches()}
+    batches = {stage.value: stages[stage]["n"] if stage in stages else 0 for stage in Stage}
+    waiting = stages.get(Stage.SUBMITTED)
+    return Load(
+        jobs={status.value: 0 for status in JobStatus} | store.count_by_status(),
+        batches=batches,
+        items_per_s=sum(job["items_per_s"] or 0.0 for job in jobs.list_jobs(jobs.OPEN)),
+        queue_age_s=waiting["age_s"] if waiting else 0.0,
+        n_processes=sum(row["processes"] for row in list_live()),
+        n_busy=sum(batches[stage] for stage in (Stage.OBTAINING_SALES, Stage.PROCESSING, Stage.SAVING)),
+    )
+
+
+def count_database_errors() -> dict[str, int]:
+    """Transactions of this process that failed since it began: `away`, the database was not there; `refused`."""
+    return dict(database.n_errors)

@@ -1,0 +1,18 @@
+"""Who did what: written in the transaction that does it, and read again."""
+
+from typing import Any
+
+from psycopg2.extensions import cursor as Cursor
+
+from fcst.store.database import fetch_all
+from fcst.store.queries import query
+
+
+def record(cur: Cursor, who: str, action: str, noun: str, number: int, words: str = "") -> None:
+    """Notes in the transaction of `cur` that somebody did something to a `job`, `dataset`, `ingest`, …"""
+    cur.execute(query("insert_action"), {"who": who, "action": action, "noun": noun, "number": number, "words": words})
+
+
+def find(noun: str | None, number: int | None, limit: int) -> list[dict[str, Any]]:
+    """What was done, the newest first: `at, who, action, noun, number, words`."""
+    return fetch_all("list_actions", noun=noun, number=number, limit=limit)
