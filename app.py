@@ -3,24 +3,25 @@
 import streamlit as st
 
 if __name__ != "__main__":
-    from fcst.ui.server import ROUTES, lifespan
+    from fcst.ui.server import ROUTES, check_settings, lifespan
 
+    check_settings()
     app = st.App(__file__, lifespan=lifespan, routes=ROUTES)
 else:
+    from fcst.ui import signin
+
     st.set_page_config(page_title="fcst", page_icon="📈", layout="wide")
-    page = st.navigation(
-        [
-            st.Page("pages/home.py", title="Home", icon=":material/home:", default=True),
-            st.Page("pages/data.py", title="Data", icon=":material/database:", url_path="data"),
-            st.Page("pages/new_run.py", title="New run", icon=":material/play_circle:", url_path="new-run"),
-            st.Page("pages/runs.py", title="Runs", icon=":material/list_alt:", url_path="runs"),
-            st.Page("pages/forecasts.py", title="Forecasts", icon=":material/query_stats:", url_path="forecasts"),
-            st.Page("pages/accuracy.py", title="Accuracy", icon=":material/monitoring:", url_path="accuracy"),
-            st.Page("pages/compare.py", title="Compare", icon=":material/compare_arrows:", url_path="compare"),
-            st.Page("pages/glossary.py", title="Glossary", icon=":material/menu_book:", url_path="glossary"),
-            st.Page("pages/load.py", title="Load sales", url_path="load", visibility="hidden"),
-            st.Page("pages/dataset.py", title="Dataset", url_path="dataset", visibility="hidden"),
-        ],
-        position="top",
-    )
-    page.run()
+    pages = [
+        st.Page("pages/home.py", title="Home", icon=":material/home:", default=True),
+        st.Page("pages/data.py", title="Data", icon=":material/database:", url_path="data"),
+        st.Page("pages/new_run.py", title="New run", icon=":material/play_circle:", url_path="new-run"),
+        st.Page("pages/runs.py", title="Runs", icon=":material/list_alt:", url_path="runs"),
+        st.Page("pages/forecasts.py", title="Forecasts", icon=":material/query_stats:", url_path="forecasts"),
+        st.Page("pages/accuracy.py", title="Accuracy", icon=":material/monitoring:", url_path="accuracy"),
+        st.Page("pages/compare.py", title="Compare", icon=":material/compare_arrows:", url_path="compare"),
+        st.Page("pages/glossary.py", title="Glossary", icon=":material/menu_book:", url_path="glossary"),
+        st.Page("pages/load.py", title="Load sales", url_path="load", visibility="hidden"),
+        st.Page("pages/dataset.py", title="Dataset", url_path="dataset", visibility="hidden"),
+        *signin.account_page(),
+    ]
+    signin.run(st.navigation(pages, position="hidden" if signin.is_awaited() else "top"), pages)

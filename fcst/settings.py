@@ -16,6 +16,7 @@ from fcst.roles import ROLES, RoleRules
 PROJECT = Path(__file__).resolve().parent.parent
 DEFAULT_HOME = PROJECT / "data" / "local"
 SAMPLE = PROJECT / "data" / "sample"
+LEAST_SECRET = 16  # characters
 SECRETS = PROJECT / ".streamlit" / "secrets.toml"
 
 # name -> (default as shown to people, what it is for)
@@ -46,7 +47,10 @@ SETTINGS: dict[str, tuple[str, str]] = {
         "a Dask scheduler such as `tcp://host:8786`, whose workers run the batches in place of local processes",
     ),
     "FCST_INGEST_MEMORY": ("1GB", "memory that reading a file may take; beyond it goes to disk"),
-    "FCST_INGEST_ROOTS": ("/", "folders that files may be read from, separated by `:`; uploads are always read"),
+    "FCST_INGEST_ROOTS": (
+        "`/`; none with a sign-in",
+        "folders that files may be read from, separated by `:`; uploads and the sample are always read",
+    ),
     "FCST_UNPACK_LIMIT": ("50GB", "what an archive may unpack to"),
     "FCST_OPEN_ADDRESS": (
         "(none)",
@@ -74,6 +78,7 @@ class Settings:
     open_address: str | None
     api_rate: tuple[int, str]
     role_rules: RoleRules | None
+    link_secret: str
 
     @property
     def has_sign_in(self) -> bool:
@@ -139,6 +144,7 @@ def _parse_settings(
             raise ConfigError(f"{name} is {value:g}.", "Set it to a whole number of at least 1, or unset it.")
         return int(value)
 
+    role_rules = _role_rules(secrets)
     worker = get("FCST_WORKER") or "auto"
     if worker not in ("auto", "external"):
         raise ConfigError(f"FCST_WORKER is {worker!r}.", "Set it to 'auto' or 'external', or unset it.")
@@ -154,11 +160,12 @@ def _parse_settings(
         process_memory=_size("FCST_PROCESS_MEMORY", get("FCST_PROCESS_MEMORY") or "4GB")[1],
         dask_scheduler=get("FCST_DASK_SCHEDULER"),
         ingest_memory=_size("FCST_INGEST_MEMORY", get("FCST_INGEST_MEMORY") or "1GB")[0],
-        ingest_roots=_folders(get("FCST_INGEST_ROOTS") or "/"),
+        ingest_roots=_folders(get("FCST_INGEST_ROOTS") or ("/" if role_rules is None else "")),
         unpack_limit=_size("FCST_UNPACK_LIMIT", get("FCST_UNPACK_LIMIT") or "50GB")[1],
         open_address=get("FCST_OPEN_ADDRESS"),
         api_rate=_rate(get("FCST_API_RATE") or "600/minute"),
-        role_rules=_role_rules(secrets),
+        role_rules=role_rules,
+        link_secret=str(auth.get("cookie_secret", "")) if isinstance(auth := secrets.get("auth"), dict) else "",
     )
 
 
@@ -184,6 +191,12 @@ def _role_rules(secrets: dict[str, object]) -> RoleRules | None:
     if "auth" not in secrets:
         return None
     roles = secrets.get("roles")
+    auth = secrets["auth"]
+    if not isinstance(auth, dict) or len(str(auth.get("cookie_secret", ""))) < LEAST_SECRET:
+        raise ConfigError(
+            f"{SECRETS} has a section [auth] without a cookie_secret of at least {LEAST_SECRET} characters.",
+            'Make one: python -c "import secrets; print(secrets.token_urlsafe(32))".',
+        )
     if not isinstance(roles, dict) or not set(roles) & set(ROLES):
         raise ConfigError(
             f"{SECRETS} has a section [auth], but none [roles]: nobody who signs in could do anything.",

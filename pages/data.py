@@ -6,10 +6,12 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
+from fcst.roles import Scope
 from fcst.services import datasets
 from fcst.ui import text
 from fcst.ui.ingests import load_buttons, sample_button, show_ingests
 from fcst.ui.shell import show_page
+from fcst.ui.signin import may
 
 
 def main() -> None:
@@ -29,7 +31,7 @@ def show_list(known: list[dict[str, Any]]) -> None:
     rows = datasets.newest_versions(known)
     versions = Counter(row["name"] for row in known)
     with st.container(horizontal=True):
-        if st.button("Load sales", type="primary", icon=":material/upload_file:", key="load_own"):
+        if may(Scope.RUN) and st.button("Load sales", type="primary", icon=":material/upload_file:", key="load_own"):
             st.switch_page("pages/load.py")
         sample_button(is_primary=False)
     st.session_state["shown_datasets"] = [row["dataset_id"] for row in rows]

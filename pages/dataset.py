@@ -7,10 +7,12 @@ import streamlit as st
 
 from fcst.errors import InputError
 from fcst.names import WEEKLY_FILE
+from fcst.roles import Scope
 from fcst.services import datasets
 from fcst.ui import dataset as views
 from fcst.ui import text
 from fcst.ui.shell import action_errors, choose, choose_view, number_in_url, show_error, show_page
+from fcst.ui.signin import may
 
 VIEWS = {
     "weeks": ("Weeks", views.show_weeks),
@@ -57,7 +59,7 @@ def show_numbers(dataset: dict[str, Any]) -> None:
 def show_actions(dataset: dict[str, Any]) -> None:
     dataset_id = dataset["dataset_id"]
     with st.container(horizontal=True, vertical_alignment="center"):
-        if st.button("Forecast these items", type="primary", icon=":material/play_circle:"):
+        if may(Scope.RUN) and st.button("Forecast these items", type="primary", icon=":material/play_circle:"):
             st.switch_page("pages/new_run.py", query_params={"dataset": str(dataset_id)})
         st.download_button(
             "Weekly sales (CSV)",
@@ -67,7 +69,7 @@ def show_actions(dataset: dict[str, Any]) -> None:
             icon=":material/download:",
             on_click="ignore",
         )
-        if st.button("Delete …", key="delete", icon=":material/delete:", type="tertiary"):
+        if may(Scope.ADMIN) and st.button("Delete …", key="delete", icon=":material/delete:", type="tertiary"):
             ask_to_delete(dataset)
 
 

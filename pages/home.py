@@ -2,10 +2,12 @@
 
 import streamlit as st
 
+from fcst.roles import Scope
 from fcst.services import datasets, jobs
 from fcst.ui.home import next_step, show_datasets, show_health, show_running, show_runs, show_steps, step_button
 from fcst.ui.ingests import show_ingests
 from fcst.ui.shell import page_errors, show_page
+from fcst.ui.signin import may
 
 REFRESH_S = 1.0
 NEWEST = 50  # runs that are looked at
@@ -17,13 +19,13 @@ def main() -> None:
     known = datasets.list_datasets()
     found = jobs.list_jobs(limit=NEWEST)
     is_loading = show_ingests()
-    step = next_step(known, found)
+    step, may_run = next_step(known, found), may(Scope.RUN)
     if any(job["n_completed"] and job["is_over"] for job in found):
         with st.container(horizontal=True):
             step_button(step)
-            if step.number != 2 and st.button("New run", icon=":material/play_circle:"):
+            if step.number != 2 and may_run and st.button("New run", icon=":material/play_circle:"):
                 st.switch_page("pages/new_run.py")
-            if st.button("Load sales", icon=":material/upload_file:", key="load_own"):
+            if may_run and st.button("Load sales", icon=":material/upload_file:", key="load_own"):
                 st.switch_page("pages/load.py")
     else:
         show_steps(step, is_loading)

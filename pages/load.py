@@ -3,6 +3,7 @@
 import streamlit as st
 
 from fcst.errors import InputError
+from fcst.roles import Scope
 from fcst.specs import REQUIRED_ROLES, ROLES, IngestSpec
 from fcst.ui.loading import (
     choose_files,
@@ -60,4 +61,4 @@ def main() -> None:
             st.switch_page("pages/data.py", query_params={"ingest": str(ingest_id)})
 
 
-show_page(main)
+show_page(main, Scope.RUN)

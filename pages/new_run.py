@@ -8,6 +8,7 @@ import streamlit as st
 from fcst.compute.models import MODEL_NAMES
 from fcst.errors import FcstError, InputError
 from fcst.names import HOLDOUT_WEEKS
+from fcst.roles import Scope
 from fcst.services import datasets, jobs
 from fcst.specs import MAX_BATCH_SIZE, MAX_HORIZON, MAX_WINDOWS, JobSpec, parse_levels
 from fcst.ui import text
@@ -149,4 +150,4 @@ def show_form(dataset: dict[str, Any], chosen: pd.DataFrame, job: dict[str, Any]
     return models
 
 
-show_page(main)
+show_page(main, Scope.RUN)

@@ -5,10 +5,12 @@ from typing import Any
 
 import streamlit as st
 
+from fcst.roles import Scope
 from fcst.services import jobs
 from fcst.ui import progress, text
 from fcst.ui.runs import choose_filter, show_deeds, show_table, tab_title, tell_ends
 from fcst.ui.shell import action_errors, choose_view, number_in_url, page_errors, show_page
+from fcst.ui.signin import may
 from fcst.ui.status import describe, status_badge
 
 REFRESH_S = 1.0
@@ -35,7 +37,7 @@ def show_jobs() -> None:
     st.title("Runs", anchor=False)
     if not jobs.list_jobs(limit=1):
         st.info("Nothing has been run yet.", icon=":material/list_alt:")
-        if st.button("New run", type="primary"):
+        if may(Scope.RUN) and st.button("New run", type="primary"):
             st.switch_page("pages/new_run.py")
         return
     which = choose_filter()
@@ -97,9 +99,9 @@ def show_head(job: dict[str, Any]) -> None:
 
 def show_actions(job: dict[str, Any]) -> None:
     """What to do with this run now: stop it, run again what failed, or look at what came out."""
-    job_id = job["job_id"]
+    job_id, may_run = job["job_id"], may(Scope.RUN)
     with st.container(horizontal=True, width="content"):
-        if not job["is_over"]:
+        if may_run and not job["is_over"]:
             is_asked = job["cancel_requested_at"] is not None
             st.button(
                 "Stopping …" if is_asked else "Cancel the run",
@@ -110,7 +112,7 @@ def show_actions(job: dict[str, Any]) -> None:
                 on_click=act,
                 args=(jobs.cancel_job, job_id),
             )
-        if n_again := jobs.n_to_retry(job):
+        if may_run and (n_again := jobs.n_to_retry(job)):
             st.button(
                 f"Run {text.count(n_again, 'item')} again",
                 key="retry",
@@ -119,7 +121,7 @@ def show_actions(job: dict[str, Any]) -> None:
                 args=(jobs.retry_job, job_id),
                 help="The items that failed or were cancelled, in this same run. What is finished stays.",
             )
-        links = [("Run again …", "new_run", "from", ":material/play_circle:", True, "secondary")]
+        links = [("Run again …", "new_run", "from", ":material/play_circle:", may_run, "secondary")]
         has_forecasts = job["is_over"] and bool(job["n_completed"])
         is_measured = has_forecasts and bool(job["spec"]["n_windows"])
         links.append(("Accuracy", "accuracy", "job", ":material/monitoring:", is_measured, "secondary"))

@@ -73,6 +73,7 @@ def inspect(spec: IngestSpec) -> Inspection:
     InputError
         if there is no file that can be read.
     """
+    identity.require(Scope.RUN)
     with _workspace() as workspace:
         first = find_tables(spec, _roots(), workspace)
         spec, remembered = _with_remembered(spec, first[0].header)
@@ -216,6 +217,7 @@ def save_upload(name: str, content: BinaryIO, folder: Path | None = None) -> str
 
 def save_uploads(files: Iterable[tuple[str, BinaryIO]]) -> list[str]:
     """Keeps copies of uploads that belong to one dataset, each as `save_upload` does; returns their paths."""
+    identity.require(Scope.RUN)
     paths: list[str] = []
     for name, content in files:
         paths.append(save_upload(name, content, Path(paths[0]).parent if paths else None))

@@ -7,11 +7,13 @@ from typing import Any
 import streamlit as st
 
 from fcst.errors import FcstError
-from fcst.services import adjustments
+from fcst.roles import Scope
+from fcst.services import adjustments, identity
 from fcst.services.adjustments import MAX_NAME, MAX_PERCENT, MAX_REASON, MAX_UNITS, Change
 from fcst.services.forecasts import View
 from fcst.ui import text
 from fcst.ui.shell import show_error
+from fcst.ui.signin import may
 
 PERCENT, UNITS = "By percent", "To units a week"
 
@@ -20,7 +22,7 @@ def adjust_button(job: dict[str, Any], model: str, unique_id: str, view: View) -
     """Opens the dialog; what was done by it, or by the one that undoes, is told once."""
     if told := st.session_state.pop("adjusted", ""):
         st.toast(told)
-    if st.button("Adjust …", icon=":material/edit:", key="adjust"):
+    if may(Scope.RUN) and st.button("Adjust …", icon=":material/edit:", key="adjust"):
         ask_for_change(job, model, unique_id, view)
 
 
@@ -45,7 +47,11 @@ def _show_change(row: dict[str, Any]) -> None:
             st.markdown(f"{'Undone: ' if is_undone else ''}**{how}**, {weeks}: {text.plain(row['reason'])}")
             undone = f" Undone by {text.plain(row['undone_by'])}, {text.moment(row['undone_at'])}." if is_undone else ""
             st.caption(f"{who}.{undone}")
-        if not is_undone and st.button("Undo …", key=f"undo_{row['adjustment_id']}", icon=":material/undo:"):
+        if (
+            not is_undone
+            and may(Scope.RUN)
+            and st.button("Undo …", key=f"undo_{row['adjustment_id']}", icon=":material/undo:")
+        ):
             ask_to_undo(row["adjustment_id"], how)
 
 
@@ -104,7 +110,9 @@ def _ask_weeks(days: list[date]) -> tuple[date, date]:
 
 
 def _ask_who() -> str:
-    """Whoever sits here, by name; asked once in a session."""
+    """Whoever sits here, by name; asked once in a session, and not of those who have signed in."""
+    if (actor := identity.current()).is_known:
+        return actor.name
     who = st.text_input("Your name", st.session_state.get("who", ""), max_chars=MAX_NAME, key="adjust_who")
     st.session_state["who"] = who
     return who

@@ -3,7 +3,10 @@
 A file goes from the database to the disk to the browser: nothing of it passes through a session's memory.
 """
 
+import hashlib
+import hmac
 import logging
+import time
 import uuid
 from collections.abc import Sequence
 from typing import Any
@@ -20,10 +23,13 @@ from fcst.errors import DatabaseAway, FcstError, InputError
 from fcst.names import EXPORT_FORMATS, in_file_name
 from fcst.services import exports, forecasts, jobs
 from fcst.services.workbook import MAX_ROWS
+from fcst.settings import load_settings
 from fcst.ui import text
 
 LABELS = {"csv": "CSV", "xlsx": "Excel", "parquet": "Parquet"}
 ITEM, MODEL, SEARCH = "item", "model", "q"
+UNTIL, SIGNATURE = "until", "signature"
+LINK_HOURS = 12  # for which a link of somebody who has signed in holds, or an hour less
 Query = Sequence[tuple[str, str]]
 
 log = logging.getLogger(__name__)
@@ -69,7 +75,30 @@ def those_that_match(which: forecasts.Filter, model: str) -> Query:
 def link(job_id: int, file_format: str, query: Query = ()) -> str:
     """The address of a file on this server, without its name."""
     path = f"/downloads/{job_id}/forecasts.{file_format}"
-    return f"{path}?{urlencode(query)}" if query else path
+    parameters = list(query)
+    if load_settings().has_sign_in:
+        hour = 3600
+        until = str((int(time.time()) // hour + LINK_HOURS) * hour)  # the same link for an hour: pages stay as they are
+        parameters += [(UNTIL, until), (SIGNATURE, _sign(path, [*query, (UNTIL, until)]))]
+    return f"{path}?{urlencode(parameters)}" if parameters else path
+
+
+def _sign(path: str, parameters: Query) -> str:
+    secret = load_settings().link_secret.encode()
+    return hmac.new(secret, f"download {path}?{urlencode(parameters)}".encode(), hashlib.sha256).hexdigest()
+
+
+def _refuse(request: Request) -> Response | None:
+    """A link that was not made for somebody who had signed in, or has expired: a browser sends no token."""
+    if not load_settings().has_sign_in:
+        return None
+    parameters = request.query_params.multi_items()
+    signature = parameters.pop()[1] if parameters and parameters[-1][0] == SIGNATURE else ""
+    until = parameters[-1][1] if parameters and parameters[-1][0] == UNTIL else ""
+    is_signed = hmac.compare_digest(signature.encode(), _sign(request.url.path, parameters).encode())
+    if is_signed and until.isdigit() and time.time() < int(until):
+        return None
+    return _said(403, "This link has expired. Reload the page that it is on, and follow it again.")
 
 
 def picture(job: dict[str, Any], what: str, unique_id: str | None = None) -> dict[str, Any]:
@@ -82,13 +111,13 @@ def picture(job: dict[str, Any], what: str, unique_id: str | None = None) -> dic
 
 def _chosen(job: dict[str, Any], query: QueryParams) -> list[str] | None:
     """Keys of items of the job; None for all of them."""
-    if unknown := set(query) - {ITEM, MODEL, SEARCH, *forecasts.FILTERS}:
+    if unknown := set(query) - {ITEM, MODEL, SEARCH, UNTIL, SIGNATURE, *forecasts.FILTERS}:
         raise InputError(f"There is no parameter {min(unknown)}.", "Name items with item=KEY, once for each.")
     if ITEM in query:
         unique_ids = list(dict.fromkeys(query.getlist(ITEM)))
         exports.check_items(job["job_id"], unique_ids)
         return unique_ids
-    if not query:
+    if not set(query) - {UNTIL, SIGNATURE}:
         return None
     model = query.get(MODEL, job["spec"]["models"][0])
     if model not in job["spec"]["models"]:
@@ -98,6 +127,8 @@ def _chosen(job: dict[str, Any], query: QueryParams) -> list[str] | None:
 
 
 async def _download(request: Request) -> Response:
+    if (refusal := _refuse(request)) is not None:
+        return refusal
     async with _at_once:
         if await request.is_disconnected():  # while it waited
             return Response(status_code=499)

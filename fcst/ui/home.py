@@ -6,10 +6,12 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
+from fcst.roles import Scope
 from fcst.services import datasets, health
 from fcst.ui import text
 from fcst.ui.glossary import MEANING
 from fcst.ui.ingests import load_buttons
+from fcst.ui.signin import may
 from fcst.ui.status import job_columns, job_frame
 
 SHOWN_RUNS = 5
@@ -70,7 +72,8 @@ def show_steps(step: Step, is_loading: bool) -> None:
 
 
 def step_button(step: Step) -> None:
-    if st.button(step.label, type="primary", icon=step.icon, key="next_step"):
+    is_for_all = step.number == 3
+    if (is_for_all or may(Scope.RUN)) and st.button(step.label, type="primary", icon=step.icon, key="next_step"):
         st.switch_page(step.page, query_params=step.query)
 
 

@@ -6,10 +6,12 @@ import pandas as pd
 import streamlit as st
 
 from fcst.errors import InputError
+from fcst.roles import Scope
 from fcst.services import loading
 from fcst.states import FINAL_INGEST_STATUSES, IngestStatus
 from fcst.ui import text
 from fcst.ui.shell import action_errors, number_in_url, page_errors, show_error
+from fcst.ui.signin import may
 
 REFRESH_S = 0.5
 
@@ -27,6 +29,8 @@ def load_sample() -> None:
 
 
 def sample_button(is_primary: bool, is_loading: bool = False) -> None:
+    if not may(Scope.RUN):
+        return
     st.button(
         "Load the sample",
         key="load_sample",
@@ -42,7 +46,7 @@ def load_buttons(is_primary: bool, is_loading: bool = False) -> None:
     """The two ways to sales, for where there are none yet."""
     with st.container(horizontal=True):
         sample_button(is_primary, is_loading)
-        if st.button("Load your own sales", icon=":material/upload_file:", key="load_own"):
+        if may(Scope.RUN) and st.button("Load your own sales", icon=":material/upload_file:", key="load_own"):
             st.switch_page("pages/load.py")
 
 
@@ -106,14 +110,15 @@ def _show_progress(ingest: dict[str, Any]) -> None:
     with st.container(border=True):
         with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
             st.markdown(f"**Loading {text.plain(ingest['spec']['name'])}**", width="content")
-            st.button(
-                "Stopping …" if is_stopping else "Cancel",
-                key=f"cancel_{ingest['ingest_id']}",
-                icon=":material/stop_circle:",
-                disabled=is_stopping,
-                on_click=_cancel,
-                args=(ingest["ingest_id"],),
-            )
+            if may(Scope.RUN):
+                st.button(
+                    "Stopping …" if is_stopping else "Cancel",
+                    key=f"cancel_{ingest['ingest_id']}",
+                    icon=":material/stop_circle:",
+                    disabled=is_stopping,
+                    on_click=_cancel,
+                    args=(ingest["ingest_id"],),
+                )
         share = ingest["done_bytes"] / ingest["total_bytes"] if ingest["total_bytes"] else 0.0
         st.progress(min(share, 1.0), text=text.plain(loading.progress_in_words(ingest)))
 
@@ -135,7 +140,8 @@ def _show_refusal(ingest: dict[str, Any]) -> None:
         + (f"; the first {len(bad['first'])} are shown." if bad["n"] > len(bad["first"]) else ".")
     )
     label = f"Load the {text.count(n_good, 'good row')}"
-    if n_good > 0 and right.button(label, key="good_rows", icon=":material/rule:", width="stretch"):
+    is_offered = n_good > 0 and may(Scope.RUN)
+    if is_offered and right.button(label, key="good_rows", icon=":material/rule:", width="stretch"):
         follow(loading.request_good_rows(ingest["ingest_id"]))
         st.rerun()
     show_bad_rows(bad["first"])

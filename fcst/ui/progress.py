@@ -6,11 +6,13 @@ import pandas as pd
 import streamlit as st
 
 from fcst import charts
+from fcst.roles import Scope
 from fcst.services import health, jobs
 from fcst.services.jobs import BatchSort
 from fcst.states import Stage
 from fcst.ui import text
 from fcst.ui.shell import action_errors, choose, choose_page, number_in_url, page_in_url, write_to_url
+from fcst.ui.signin import may
 from fcst.ui.status import batch_frame, event_frame, stage_column, stage_words
 
 BATCHES_A_PAGE = 50
@@ -158,7 +160,7 @@ def _show_reason(job: dict[str, Any], number: int, row: dict[str, Any]) -> None:
         with st.container(width="stretch", gap="xsmall"):
             st.markdown(f"**{text.count(row['n_items'], 'item')} {row['outcome']}**: {text.plain(row['reason'])}")
             st.caption(f"In {where}: {text.plain(which)}")
-        if job["is_over"]:
+        if job["is_over"] and may(Scope.RUN):
             st.button(
                 "Run these again",
                 key=f"again_{number}",

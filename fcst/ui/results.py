@@ -7,10 +7,12 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from fcst.names import BENCHMARK, ENDED_AFTER_WEEKS
+from fcst.roles import Scope
 from fcst.services import forecasts, jobs
 from fcst.ui import text
 from fcst.ui.glossary import MEANING
 from fcst.ui.shell import choose, warn_of_unknown
+from fcst.ui.signin import may
 
 
 def find_runs(nothing: str, icon: str) -> dict[int, dict[str, Any]]:
@@ -18,7 +20,7 @@ def find_runs(nothing: str, icon: str) -> dict[int, dict[str, Any]]:
     found = {job["job_id"]: job for job in jobs.list_jobs() if job["n_completed"]}
     if not found:
         st.info(nothing, icon=icon)
-        if st.button("New run", type="primary"):
+        if may(Scope.RUN) and st.button("New run", type="primary"):
             st.switch_page("pages/new_run.py")
     return found
 

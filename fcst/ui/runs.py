@@ -6,10 +6,12 @@ from typing import Any
 
 import streamlit as st
 
+from fcst.roles import Scope
 from fcst.services import datasets, jobs
 from fcst.states import JobStatus
 from fcst.ui import text
 from fcst.ui.shell import PAGE, action_errors, choose, choose_page, choose_some, number_in_url, page_in_url, search
+from fcst.ui.signin import may
 from fcst.ui.status import job_columns, job_frame
 
 JOBS_A_PAGE = 50
@@ -102,6 +104,8 @@ def show_deeds(which: jobs.Filter) -> None:
     """What can be done with all runs that are shown, each after a question that says what it touches."""
     if told := st.session_state.pop("told", ""):
         st.toast(told)
+    if not may(Scope.RUN):
+        return
     with st.container(horizontal=True):
         for deed in (_CANCEL, _RETRY):
             if st.button(deed.button, key=deed.key, icon=deed.icon, type="tertiary"):

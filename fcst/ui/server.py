@@ -1,6 +1,7 @@
 """What the server does beside serving pages: have the database and the engine running before the first visitor."""
 
 import logging
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -10,11 +11,13 @@ import streamlit as st
 from streamlit.runtime.pages_manager import PagesManager
 
 from fcst.api.app import routes
-from fcst.errors import FcstError
+from fcst.errors import ConfigError, FcstError
 from fcst.services import loading, supervision
+from fcst.settings import Settings, load_settings
 from fcst.ui import downloads
 
 WATCH_EVERY_S = 5.0
+LOCAL = ("localhost", "127.0.0.1", "::1")
 ROUTES = [*downloads.ROUTES, *routes(max_upload=1_000_000 * int(st.get_option("server.maxUploadSize") or 200))]
 """What the server answers beside the pages."""
 
@@ -32,6 +35,27 @@ async def lifespan(app: Any) -> AsyncIterator[dict[str, Any]]:
             yield {}
         finally:
             tasks.cancel_scope.cancel()
+
+
+def check_settings() -> None:
+    """Ends the server before it listens where its settings are wrong, or would put all there is on a network.
+
+    That needs a sign-in, or the address's own name in FCST_OPEN_ADDRESS: a flag of Streamlit's alone is no decision.
+    """
+    try:
+        _refuse_open_address(load_settings())
+    except ConfigError as exc:
+        sys.exit(f"{exc.message}\n{exc.hint}")
+
+
+def _refuse_open_address(settings: Settings) -> None:
+    address = str(st.get_option("server.address") or "0.0.0.0")
+    if address in LOCAL or settings.has_sign_in or address == settings.open_address:
+        return
+    raise ConfigError(
+        f"The server would be reached from other machines at {address}, and nobody has to sign in.",
+        f"Set up a sign-in (README, For teams), or allow it by name: FCST_OPEN_ADDRESS={address}.",
+    )
 
 
 async def _watch() -> None:

@@ -9,6 +9,8 @@ from typing import Any, TypeVar
 import streamlit as st
 
 from fcst.errors import DatabaseAway, FcstError
+from fcst.roles import Scope
+from fcst.services import identity
 from fcst.services.supervision import has_database, prepare_database
 from fcst.ui.text import plain
 
@@ -27,9 +29,10 @@ def prepare() -> bool:
     return True
 
 
-def show_page(main: Callable[[], None]) -> None:
-    """Runs a page: the database is ready, and what goes wrong is told in words."""
+def show_page(main: Callable[[], None], scope: Scope = Scope.READ) -> None:
+    """Runs a page for who may do what it is for: the database is ready, and what goes wrong is told in words."""
     with page_errors():
+        identity.require(scope)
         prepare()
         main()
 

@@ -1,0 +1,92 @@
+"""Who looks at the pages: signed in by the identity provider and with a role; or whoever sits at this machine."""
+
+import time
+from collections import OrderedDict
+from typing import Any
+
+import streamlit as st
+from streamlit.navigation.page import StreamlitPage
+from streamlit.runtime.scriptrunner import get_script_run_ctx
+
+from fcst.roles import Actor, Scope
+from fcst.services import identity
+from fcst.settings import load_settings
+from fcst.ui import text
+
+BROWSER_COOKIE = "_streamlit_xsrf"
+REMEMBERED_S = 600.0
+MOST_REMEMBERED = 1_000
+_MAY = {
+    None: "nothing here: ask who runs this server for a role",
+    Scope.READ: "look at everything",
+    Scope.RUN: "look at everything, load sales, run forecasts, stop and adjust them",
+    Scope.ADMIN: "do everything, also delete",
+}
+
+
+def visitor() -> Actor | None:
+    """Who looks at the page that runs now; None where nobody signs in, or this visitor has not."""
+    rules = load_settings().role_rules
+    if rules is None or get_script_run_ctx(suppress_warning=True) is None or not st.user.get("is_logged_in"):
+        return None
+    claims: dict[str, Any] = dict(st.user.to_dict())
+    names = (claims.get(name) for name in ("email", "preferred_username", "name", "sub"))
+    return Actor(str(next(filter(None, names), "somebody"))[:100], rules.scope_of(claims))
+
+
+identity.ask_who(visitor)
+
+
+def may(scope: Scope) -> bool:
+    """Whether who looks may do that: what they may not is not offered."""
+    return identity.current().may(scope)
+
+
+def is_awaited() -> bool:
+    """Whether this visitor has to sign in before anything is shown."""
+    return load_settings().has_sign_in and visitor() is None
+
+
+def run(page: StreamlitPage, pages: list[StreamlitPage]) -> None:
+    """Runs the page, or asks its visitor to sign in, who is then led to the page that they came for."""
+    wanted, browser = _wanted(), st.context.cookies.get(BROWSER_COOKIE, "")
+    if is_awaited():
+        wanted[browser] = (time.monotonic(), page.url_path, st.query_params.to_dict())
+        while len(wanted) > MOST_REMEMBERED:
+            wanted.popitem(last=False)
+        _ask()
+        return
+    since, path, query = wanted.pop(browser, (0.0, "", {}))
+    if (path or query) and not page.url_path and time.monotonic() - since < REMEMBERED_S:
+        st.switch_page(next(other for other in pages if other.url_path == path), query_params=query)
+    page.run()
+
+
+@st.cache_resource
+def _wanted() -> OrderedDict[str, tuple[float, str, dict[str, str]]]:
+    """browser -> when it came, and for which page: the way by the provider ends at the first page."""
+    return OrderedDict()
+
+
+def _ask() -> None:
+    st.title("fcst", anchor=False)
+    st.write("Weekly forecasts of every item. Sign in to see them.")
+    if st.button("Sign in", type="primary", icon=":material/login:", key="sign_in"):
+        st.login()
+
+
+def account_page() -> list[StreamlitPage]:
+    """The page that tells a visitor who they are, where people sign in."""
+    actor = visitor()
+    if actor is None:
+        return []
+    return [st.Page(show_account, title=text.plain(actor.name), icon=":material/account_circle:", url_path="account")]
+
+
+def show_account() -> None:
+    actor = visitor()
+    assert actor is not None
+    st.title("Account", anchor=False)
+    st.markdown(f"**{text.plain(actor.name)}**, {actor.role}, may {_MAY[actor.scope]}.")
+    if st.button("Sign out", icon=":material/logout:", key="sign_out"):
+        st.logout()
