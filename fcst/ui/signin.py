@@ -7,13 +7,14 @@ from typing import Any
 import streamlit as st
 from streamlit.navigation.page import StreamlitPage
 from streamlit.runtime.scriptrunner import get_script_run_ctx
+from streamlit.web.server.starlette.starlette_app_utils import decode_xsrf_token_string
 
 from fcst.roles import Actor, Scope
 from fcst.services import identity
 from fcst.settings import load_settings
 from fcst.ui import text
 
-BROWSER_COOKIE = "_streamlit_xsrf"
+BROWSER_COOKIE = "_streamlit_xsrf"  # holds what a browser is known by, masked anew each time
 REMEMBERED_S = 600.0
 MOST_REMEMBERED = 1_000
 _MAY = {
@@ -49,7 +50,7 @@ def is_awaited() -> bool:
 
 def run(page: StreamlitPage, pages: list[StreamlitPage]) -> None:
     """Runs the page, or asks its visitor to sign in, who is then led to the page that they came for."""
-    wanted, browser = _wanted(), st.context.cookies.get(BROWSER_COOKIE, "")
+    wanted, browser = _wanted(), decode_xsrf_token_string(st.context.cookies.get(BROWSER_COOKIE, ""))[0] or b""
     if is_awaited():
         wanted[browser] = (time.monotonic(), page.url_path, st.query_params.to_dict())
         while len(wanted) > MOST_REMEMBERED:
@@ -63,7 +64,7 @@ def run(page: StreamlitPage, pages: list[StreamlitPage]) -> None:
 
 
 @st.cache_resource
-def _wanted() -> OrderedDict[str, tuple[float, str, dict[str, str]]]:
+def _wanted() -> OrderedDict[bytes, tuple[float, str, dict[str, str]]]:
     """browser -> when it came, and for which page: the way by the provider ends at the first page."""
     return OrderedDict()
 

@@ -49,13 +49,13 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         shutil.rmtree((home / "pg.location").read_text().strip(), ignore_errors=True)
 
 
-def serve(home: Path, port: int, **more: str) -> subprocess.Popen:
+def serve(home: Path, port: int, project: Path = PROJECT, **more: str) -> subprocess.Popen:
     env = {key: value for key, value in os.environ.items() if key not in ("DATABASE_URL", "FCST_WORKER")}
     env |= {"FCST_HOME": str(home), "FCST_PROCESSES": "2", "FCST_IDLE_EXIT_S": "3", **more}
     command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port), "--server.headless=true"]
     home.mkdir(parents=True, exist_ok=True)
     with (home / "app.log").open("ab") as log:
-        process = subprocess.Popen(command, cwd=PROJECT, env=env, stdout=log, stderr=log, start_new_session=True)
+        process = subprocess.Popen(command, cwd=project, env=env, stdout=log, stderr=log, start_new_session=True)
     wait_until(lambda: answers(port), what="for the app to answer")
     return process
 
@@ -74,9 +74,9 @@ def own_database(place: Path) -> Iterator[None]:
         shutil.rmtree((place / "pg.location").read_text().strip(), ignore_errors=True)
 
 
-def serve_own(place: Path, port: int) -> subprocess.Popen:
+def serve_own(place: Path, port: int, project: Path = PROJECT) -> subprocess.Popen:
     """A server on the database of `own_database`."""
-    return serve(place / "home", port, DATABASE_URL=os.environ["DATABASE_URL"], FCST_WORKER="external")
+    return serve(place / "home", port, project, DATABASE_URL=os.environ["DATABASE_URL"], FCST_WORKER="external")
 
 
 def load_here(path: Path, name: str) -> dict[str, Any]:

@@ -1,0 +1,236 @@
+"""People sign in with an identity provider, and may do what their role allows; programs show tokens."""
+
+import re
+import shutil
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urljoin
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, expect
+
+from fcst.engine.task import run_batch
+from fcst.services import jobs
+from fcst.settings import PROJECT
+from fcst.specs import JobSpec
+from fcst.store import actions, batches
+from fcst.store import jobs as store
+from tests.conftest import wait_until, write_sales
+from tests.e2e.conftest import BROWSER, free_port, load_here, own_database, serve_own, settled, stop
+
+pytestmark = BROWSER
+
+SECRETS = """
+[auth]
+redirect_uri = "http://localhost:{port}/oauth2callback"
+cookie_secret = "a secret of sixteen characters or more"
+client_id = "fcst"
+client_secret = "not so secret"
+server_metadata_url = "http://localhost:{provider}/.well-known/openid-configuration"
+
+[roles]
+admin = ["ada@shop.example"]
+analyst = ["*@shop.example"]
+viewer = ["*@audit.example"]
+"""
+
+
+@dataclass
+class Office:
+    """A copy of the project with a sign-in, its server, and a run that has ended."""
+
+    url: str
+    home: Path
+    project: Path
+    job_id: int
+
+    def token(self, scope: str) -> str:
+        command = [sys.executable, "-m", "fcst", "token", "create", f"{scope} program", "--scope", scope]
+        done = subprocess.run(command, cwd=self.project, capture_output=True, text=True, check=True)
+        return done.stdout.strip()
+
+
+@contextmanager
+def provider() -> Iterator[int]:
+    """An identity provider that believes everybody; its port."""
+    port = free_port()
+    process = subprocess.Popen([sys.executable, "-m", "oidc_provider_mock", "--port", str(port)])
+    try:
+        address = f"http://localhost:{port}/.well-known/openid-configuration"
+        wait_until(lambda: status_of(address) == 200, what="for the identity provider")
+        yield port
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def status_of(address: str, **headers: str) -> int:
+    """The status of an answer; 0 without one."""
+    try:
+        return urllib.request.urlopen(urllib.request.Request(address, headers=headers), timeout=20).status
+    except urllib.error.HTTPError as exc:
+        with exc:
+            return exc.code
+    except OSError:
+        return 0
+
+
+@pytest.fixture(scope="module")
+def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
+    place = tmp_path_factory.mktemp("office")
+    project = place / "project"
+    skip = shutil.ignore_patterns("local", "__pycache__", "tests", "docs", ".*_cache")
+    for name in ("app.py", "pages", "fcst", "data", ".streamlit"):
+        source = PROJECT / name
+        if source.is_dir():
+            shutil.copytree(source, project / name, ignore=skip)
+        else:
+            project.mkdir(exist_ok=True)
+            shutil.copy(source, project)
+    port = free_port()
+    with provider() as provider_port, own_database(place):
+        (project / ".streamlit" / "secrets.toml").write_text(SECRETS.format(port=port, provider=provider_port))
+        write_sales(place / "s.csv", 4, 60)
+        dataset = load_here(place / "s.csv", "s")
+        job_id = jobs.submit_job(
+            dataset["dataset_id"], jobs.choose_largest(dataset, 4), JobSpec(models=("Naive",), h=4), "first"
+        )
+        (batch,) = batches.claim("00000000-0000-4000-8000-000000000001", 1)
+        run_batch(batch["batch_id"], batch["attempt"])
+        store.freeze_ended()
+        process = serve_own(place, port, project)
+        try:
+            yield Office(f"http://localhost:{port}", place / "home", project, job_id)
+        finally:
+            stop(process)
+
+
+@pytest.fixture
+def visit(browser: Browser) -> Iterator[Callable[[], Page]]:
+    """Opens the browser of another visitor."""
+    contexts: list[BrowserContext] = []
+
+    def visit() -> Page:
+        contexts.append(browser.new_context(viewport={"width": 1280, "height": 720}, locale="en-GB", timezone_id="UTC"))
+        return contexts[-1].new_page()
+
+    yield visit
+    for context in contexts:
+        context.close()
+
+
+def sign_in(page: Page, address: str, who: str) -> None:
+    """From a page that asks for it, by way of the provider."""
+    page.goto(address)
+    page.get_by_role("button", name="Sign in").click()
+    page.get_by_placeholder("sub").fill(who)
+    page.get_by_role("button", name="Authorize").click()
+
+
+def shown(words: str) -> re.Pattern[str]:
+    """An address as pages write it, of which no browser makes a link."""
+    return re.compile(re.escape(words).replace("@", "@.?"))
+
+
+def test_nothing_is_shown_before_and_what_was_wanted_is_after(office: Office, visit: Callable[[], Page]) -> None:
+    page = visit()
+    address = f"{office.url}/forecasts?job={office.job_id}&item=item2"
+    page.goto(address)
+    expect(page.get_by_role("button", name="Sign in")).to_be_visible()
+    expect(page.get_by_text("item2")).to_have_count(0)
+    expect(page.get_by_role("link", name="Runs")).to_have_count(0)
+    sign_in(page, address, "ann@shop.example")
+    expect(page.get_by_role("heading", name=re.compile("Item item2"))).to_be_visible()
+    assert page.url == address
+
+
+def test_viewer_looks_and_an_analyst_acts_under_their_name(office: Office, visit: Callable[[], Page]) -> None:
+    page = visit()
+    sign_in(page, f"{office.url}/forecasts?job={office.job_id}&item=item2", "vera@audit.example")
+    expect(page.get_by_role("heading", name=re.compile("Item item2"))).to_be_visible()
+    expect(page.get_by_role("button", name="Adjust …")).to_have_count(0)
+    for path, hidden in (("runs?job=1", "Run again …"), ("dataset?dataset=1", "Delete …"), ("data", "Load sales")):
+        page.goto(f"{office.url}/{path}")
+        expect(page.get_by_role("link", name=shown("vera@audit.example"))).to_be_visible()
+        settled(page)
+        expect(page.get_by_role("button", name=hidden)).to_have_count(0)
+    for path in ("new-run", "load"):
+        page.goto(f"{office.url}/{path}")
+        expect(page.get_by_text(shown("vera@audit.example may not do this"))).to_be_visible()
+
+    page = visit()
+    sign_in(page, f"{office.url}/new-run?dataset=1", "ann@shop.example")
+    page.get_by_role("button", name="Start the run").click()
+    expect(page).to_have_url(re.compile(r"/runs\?job=\d+"))
+    job_id = int(page.url.rsplit("=", 1)[1])
+    page.get_by_role("button", name="Cancel the run").click()
+    expect(page.get_by_role("button", name=re.compile("Run 4 items again"))).to_be_visible()
+    done = [(row["who"], row["action"]) for row in actions.find("job", job_id, 10)]
+    assert done == [("ann@shop.example", "cancel"), ("ann@shop.example", "submit")]
+    page.goto(f"{office.url}/dataset?dataset=1")
+    expect(page.get_by_role("button", name="Forecast these items")).to_be_visible()
+    expect(page.get_by_role("button", name="Delete …")).to_have_count(0)
+    page.goto(f"{office.url}/forecasts?job={office.job_id}&item=item2")
+    page.get_by_role("button", name="Adjust …").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_role("textbox", name="Your name")).to_have_count(0)
+    dialog.get_by_role("textbox", name="Reason").fill("a campaign")
+    dialog.get_by_role("button", name="Save the adjustment").click()
+    expect(page.get_by_text(shown("ann@shop.example, "))).to_be_visible()
+    page.get_by_role("link", name=shown("ann@shop.example")).click()
+    expect(page.get_by_text("analyst, may", exact=False)).to_be_visible()
+    page.get_by_role("button", name="Sign out").click()
+    page.get_by_role("button", name="End session").click()  # the provider asks
+    expect(page.get_by_role("button", name="Sign in")).to_be_visible()
+
+
+def test_who_has_no_role_sees_nothing(office: Office, visit: Callable[[], Page]) -> None:
+    page = visit()
+    sign_in(page, f"{office.url}/runs", "eve@elsewhere.example")
+    expect(page.get_by_text(shown("eve@elsewhere.example may not do this"))).to_be_visible()
+    expect(page.get_by_test_id("stDataFrame")).to_have_count(0)
+
+
+def test_files_are_for_those_who_have_signed_in(office: Office, visit: Callable[[], Page]) -> None:
+    page = visit()
+    sign_in(page, f"{office.url}/forecasts?job={office.job_id}&item=item2", "vera@audit.example")
+    expect(page.get_by_role("heading", name=re.compile("Item item2"))).to_be_visible()
+    page.get_by_test_id("stPopoverButton").click()
+    links = page.locator(".st-key-downloads_this-item").get_by_role("link")
+    address = urljoin(page.url, links.first.get_attribute("href") or "")
+    assert status_of(address) == 200
+    for wrong in (
+        address.replace("item=item2", "item=item1"),
+        address.replace("forecasts.csv", "forecasts.xlsx"),
+        re.sub("until=(\\d)", "until=9\\1", address),
+        address.partition("&until")[0],
+        f"{office.url}/downloads/{office.job_id}/forecasts.csv",
+    ):
+        assert wrong != address and status_of(wrong) == 403, wrong
+
+
+def test_programs_need_a_token_and_its_scope(office: Office, visit: Callable[[], Page]) -> None:
+    page = visit()
+    sign_in(page, office.url, "ada@shop.example")
+    expect(page.get_by_role("link", name=shown("ada@shop.example"))).to_be_visible()
+    for path in ("/api/jobs", "/metrics"):
+        assert page.request.get(office.url + path).status == 401  # whatever cookies come along
+        assert status_of(office.url + path, Authorization="Bearer fcst_made-up") == 401
+        assert status_of(office.url + path, Authorization=f"Bearer {office.token('read')}") == 200
+    body = {"dataset": "s", "items": 2, "models": ["Naive"], "horizon": 2}
+    answers = {
+        scope: page.request.post(
+            f"{office.url}/api/jobs", data=body, headers={"Authorization": f"Bearer {office.token(scope)}"}
+        )
+        for scope in ("read", "run", "admin")
+    }
+    assert {scope: answer.status for scope, answer in answers.items()} == {"read": 403, "run": 201, "admin": 201}
+    (action,) = actions.find("job", answers["run"].json()["job_id"], 10)
+    assert (action["who"], action["action"]) == ("token run program", "submit")
+    assert status_of(f"{office.url}/api/docs") == status_of(f"{office.url}/healthz") == 200
