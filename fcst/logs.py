@@ -34,7 +34,8 @@ _DATED = re.compile(rb"time=\d{4}-\d\d-\d\dT")
 _FIELD = re.compile(r'(\w+)=("(?:[^"\\]|\\.)*"|[^\s"]*)(?= |$)')
 _NEEDS_QUOTES = re.compile(r'[\s"=\\\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]|^$')
 _NOT_FOR_A_LINE = re.compile(r"[\x7f-\x9f\u2028\u2029\ud800-\udfff]")  # what json.dumps leaves as it is
-_PASSWORD_IN_URL = re.compile(r"(\bpostgres(?:ql)?(?:\+\w+)?://[^\s:@/]*:)\S+@", re.IGNORECASE)
+_PASSWORD_IN_URL = re.compile(r"(\b[a-z][a-z0-9+.-]*://[^\s:@/]*:)\S+@", re.IGNORECASE)
+_SECRET = re.compile(r"\b(fcst_|whsec_|Bearer |signature=)[\w+/=.-]{8,}")
 _PASSWORD_IN_DSN = re.compile(
     r"""(passw(?:or)?d["']?\s*[=:]\s*)('(?>[^'\\]|\\++.)*+'|"(?>[^"\\]|\\++.)*+"|[^\s&,;"')}]+)""", re.IGNORECASE
 )
@@ -64,8 +65,8 @@ def event(
 
 
 def mask(text: str) -> str:
-    """The text without the passwords of Postgres URLs and DSNs."""
-    return _PASSWORD_IN_DSN.sub(r"\1***", _PASSWORD_IN_URL.sub(r"\1***@", text))
+    """The text without the passwords of URLs and DSNs, tokens, and signatures of links."""
+    return _SECRET.sub(r"\1***", _PASSWORD_IN_DSN.sub(r"\1***", _PASSWORD_IN_URL.sub(r"\1***@", text)))
 
 
 class LogfmtFormatter(logging.Formatter):

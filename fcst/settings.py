@@ -3,10 +3,11 @@
 This is the only module that touches `os.environ`. README.md has the table of settings; a test keeps both equal.
 """
 
+import base64
 import os
 import re
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
@@ -56,8 +57,18 @@ SETTINGS: dict[str, tuple[str, str]] = {
         "(none)",
         "the address, such as `0.0.0.0`, at which the server may be reached from elsewhere although nobody signs in",
     ),
+    "FCST_WEBHOOK_URL": ("(none)", "an address that is told when a job ends"),
+    "FCST_WEBHOOK_SECRET": ("(none)", "by which what it is told is signed: `whsec_` and 24 to 64 bytes in base64"),
     "FCST_API_RATE": ("600/minute", "requests that one caller of the HTTP API may make"),
 }
+
+
+@dataclass(frozen=True)
+class Webhook:
+    """Where ends of jobs are told, and the key that signs them."""
+
+    url: str
+    key: bytes = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -79,6 +90,7 @@ class Settings:
     api_rate: tuple[int, str]
     role_rules: RoleRules | None
     link_secret: str
+    webhook: Webhook | None
 
     @property
     def has_sign_in(self) -> bool:
@@ -165,6 +177,7 @@ def _parse_settings(
         open_address=get("FCST_OPEN_ADDRESS"),
         api_rate=_rate(get("FCST_API_RATE") or "600/minute"),
         role_rules=role_rules,
+        webhook=_webhook(get("FCST_WEBHOOK_URL"), get("FCST_WEBHOOK_SECRET") or ""),
         link_secret=str(auth.get("cookie_secret", "")) if isinstance(auth := secrets.get("auth"), dict) else "",
     )
 
@@ -176,6 +189,24 @@ def _size(name: str, text: str) -> tuple[str, int]:
         raise ConfigError(f"{name} is {text!r}.", "Set it to a size such as 500MB or 2GB, or unset it.")
     number, letter, is_binary = match.groups()
     return text, int(float(number) * (1024 if is_binary else 1000) ** ("KMGT".index(letter.upper()) + 1))
+
+
+def _webhook(url: str | None, secret: str) -> Webhook | None:
+    if url is None:
+        return None
+    if not re.match(r"https?://[^\s/]", url):
+        raise ConfigError("FCST_WEBHOOK_URL is no address of the web.", "Set it to https://…, or unset it.")
+    try:
+        key = base64.b64decode(secret.removeprefix("whsec_"), validate=True)
+    except ValueError:
+        key = b""
+    if not (secret.startswith("whsec_") and 24 <= len(key) <= 64):
+        raise ConfigError(
+            "FCST_WEBHOOK_SECRET is missing, or is not `whsec_` and 24 to 64 bytes in base64.",
+            "Make one: python -c \"import base64, secrets; print('whsec_' + "
+            'base64.b64encode(secrets.token_bytes(32)).decode())".',
+        )
+    return Webhook(url, key)
 
 
 def _rate(text: str) -> tuple[int, str]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from fcst import logs
 from fcst.engine import task
+from fcst.engine.notifier import Notifier
 from fcst.engine.pool import BROKE, LocalPool, Pool, PoolLost, Task, WorkerDied
 from fcst.errors import DatabaseAway, FcstError, InputError, StaleState, StoreError
 from fcst.settings import Settings
@@ -68,6 +69,7 @@ class Dispatcher:
         self._running: list[_Running] = []
         self._rescue_due = 0.0
         self._problem = ""
+        self._notifier = Notifier(settings.webhook)
         if settings.dask_scheduler is None:
             self._pool: Pool = self._local_pool(settings.processes)
         else:
@@ -80,7 +82,8 @@ class Dispatcher:
         return bool(self._running)
 
     def stop(self) -> None:
-        """Ends all processes that are its own."""
+        """Ends all processes that are its own; a message that is on its way gets a moment to arrive."""
+        self._notifier.wait(1.0)
         for pool in {id(pool): pool for pool in (self._pool, self._local) if pool is not None}.values():
             pool.stop()
 
@@ -97,6 +100,8 @@ class Dispatcher:
             self._rescue_due = time.monotonic() + RESCUE_EVERY_S
         if not is_ending:
             self._claim(outlook)
+            if outlook.has_notifications:
+                self._notifier.look()
         return bool(self._running) or outlook.has_work
 
     def give_back_all(self, reason: str) -> None:

@@ -14,7 +14,7 @@ from fcst import __version__, presence
 from fcst.errors import FcstError
 from fcst.settings import Settings, load_settings
 from fcst.states import IngestStatus
-from fcst.store import batches, ingests, queries, workers
+from fcst.store import batches, ingests, notifications, queries, workers
 from fcst.store.database import database_label, fetch_one
 
 GB = 1_000_000_000
@@ -50,7 +50,7 @@ def run_checks() -> list[Check]:
         checks.append(_check_database(label))
         checks.append(_check_schema())
         if checks[-1].is_ok:
-            checks += _check_supervisors(settings)
+            checks += [*_check_supervisors(settings), *_check_webhook(settings)]
     except FcstError as exc:
         checks.append(Check("database", False, f"{label}: {exc.message}", exc.hint))
     return checks
@@ -88,6 +88,20 @@ def _check_disk(home: Path) -> Check:
 
 def _size(n_bytes: int) -> str:
     return f"{n_bytes / GB:,.1f} GB" if n_bytes >= GB else f"{n_bytes / 1e6:,.0f} MB"
+
+
+def _check_webhook(settings: Settings) -> Iterator[Check]:
+    """Whether the ends of jobs are heard, where somebody is to be told."""
+    if settings.webhook is None:
+        return
+    unheard = notifications.list_undelivered(1)
+    if not unheard:
+        yield Check("webhook", True, "the ends of jobs were heard")
+        return
+    row = unheard[0]
+    what = "given up" if row["gave_up_at"] else f"tried again at {row['due_at'].astimezone():%Y-%m-%d %H:%M:%S}"
+    text = f"the end of job {row['job_id']} was not heard, {row['attempts']} times ({row['error']}); {what}"
+    yield Check("webhook", False, text, "Check the receiver at FCST_WEBHOOK_URL, and that it has the secret.")
 
 
 def _check_dask(address: str) -> Check:

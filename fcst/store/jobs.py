@@ -5,6 +5,7 @@ from typing import Any
 from psycopg2.extensions import cursor as Cursor
 
 from fcst.errors import Conflict, NotFound
+from fcst.settings import load_settings
 from fcst.specs import JobSpec, split_batches
 from fcst.states import Stage
 from fcst.store.actions import record
@@ -133,7 +134,7 @@ def request_cancel(job_id: int, who: str) -> bool:
         if is_new:
             record(cur, who, "cancel", "job", job_id)
         cur.execute(query("cancel_waiting_batches"))
-        cur.execute(query("freeze_ended_jobs"))
+        cur.execute(query("freeze_ended_jobs"), {"is_to_be_told": _is_to_be_told()})
     return is_new
 
 
@@ -201,4 +202,8 @@ def _retry_items(cur: Cursor, job_id: int, unique_ids: list[str] | None, batch_i
 
 def freeze_ended() -> None:
     """Gives every job whose last batch has ended its status for good."""
-    execute("freeze_ended_jobs")
+    execute("freeze_ended_jobs", is_to_be_told=_is_to_be_told())
+
+
+def _is_to_be_told() -> bool:
+    return load_settings().webhook is not None

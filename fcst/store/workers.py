@@ -54,12 +54,13 @@ class Outlook:
     cancelled_ingests: list[int]
     has_jobs: bool
     has_ingests: bool
+    has_notifications: bool
     has_ended_jobs: bool
 
     @property
     def has_work(self) -> bool:
-        """Whether a job or an ingest is open."""
-        return self.has_jobs or self.has_ingests
+        """Whether a job or an ingest is open, or the end of one is to be told."""
+        return self.has_jobs or self.has_ingests or self.has_notifications
 
 
 def look() -> Outlook:

@@ -45,6 +45,7 @@ def test_defaults_hold_when_nothing_is_set() -> None:
         api_rate=(600, "minute"),
         role_rules=None,
         link_secret="",
+        webhook=None,
     )
     assert not load_settings().has_sign_in
 

@@ -111,13 +111,17 @@ WHERE job_id = %(job_id)s AND status IS NOT NULL;
 
 -- freeze_ended_jobs
 -- Jobs whose last batch has ended get their status for good: cancelled if the user's cancel has ended an item, be it
--- before others were tried again; else failed if no item completed; else completed.
-UPDATE fcst_app.jobs j
-SET finished_at = now(),
-    status = CASE WHEN EXISTS (SELECT 1 FROM fcst_app.batch_status b WHERE b.job_id = j.job_id AND b.n_cancelled > 0)
-                  THEN 'cancelled'
-                  WHEN EXISTS (SELECT 1 FROM fcst_app.batch_status b WHERE b.job_id = j.job_id AND b.n_completed > 0)
-                  THEN 'completed' ELSE 'failed' END
-WHERE j.status IS NULL
-  AND NOT EXISTS (SELECT 1 FROM fcst_app.batch_status b WHERE b.job_id = j.job_id AND b.finished_at IS NULL)
-RETURNING j.job_id, j.status;
+-- before others were tried again; else failed if no item completed; else completed. Where somebody is to be told, that is
+-- noted with it.
+WITH ended AS (
+    UPDATE fcst_app.jobs j
+    SET finished_at = now(),
+        status = CASE WHEN EXISTS (SELECT 1 FROM fcst_app.batch_status b WHERE b.job_id = j.job_id AND b.n_cancelled > 0)
+                      THEN 'cancelled'
+                      WHEN EXISTS (SELECT 1 FROM fcst_app.batch_status b WHERE b.job_id = j.job_id AND b.n_completed > 0)
+                      THEN 'completed' ELSE 'failed' END
+    WHERE j.status IS NULL
+      AND NOT EXISTS (SELECT 1 FROM fcst_app.batch_status b WHERE b.job_id = j.job_id AND b.finished_at IS NULL)
+    RETURNING j.job_id
+)
+INSERT INTO fcst_app.notifications (job_id) SELECT job_id FROM ended WHERE %(is_to_be_told)s;

@@ -47,6 +47,9 @@ SELECT ARRAY(SELECT job_id FROM fcst_app.jobs WHERE status IS NULL AND cancel_re
        EXISTS (SELECT 1 FROM fcst_app.jobs WHERE status IS NULL) AS has_jobs,
        EXISTS (SELECT 1 FROM fcst_app.ingests WHERE finished_at IS NULL) AS has_ingests,
        EXISTS (
+           SELECT 1 FROM fcst_app.notifications WHERE delivered_at IS NULL AND gave_up_at IS NULL AND due_at <= now()
+       ) AS has_notifications,
+       EXISTS (
            SELECT 1 FROM fcst_app.jobs j WHERE j.status IS NULL AND NOT EXISTS (
                SELECT 1 FROM fcst_app.batch_status b WHERE b.job_id = j.job_id AND b.finished_at IS NULL
            )

@@ -1,0 +1,157 @@
+"""Ends of jobs are told to a real receiver, which checks the signature as any other would."""
+
+import base64
+import json
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+from standardwebhooks import Webhook as Verifier
+
+from fcst.engine import notifier
+from fcst.engine.notifier import Notifier
+from fcst.services import jobs
+from fcst.settings import load_settings
+from fcst.specs import JobSpec
+from fcst.store import notifications, workers
+from fcst.store.database import transaction
+from tests.conftest import wait_until
+
+SECRET = "whsec_" + base64.b64encode(bytes(range(32))).decode()
+
+
+@dataclass
+class Receiver:
+    """A web server that answers as it is told, and keeps what it heard."""
+
+    answers: list[int] = field(default_factory=list)
+    """Status codes, one a message; 200 when there is none left."""
+    heard: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
+    url: str = ""
+
+    def messages(self) -> list[dict]:
+        """What was heard; each is verified."""
+        for headers, body in self.heard:
+            Verifier(SECRET).verify(body, headers)
+        return [json.loads(body) for _, body in self.heard]
+
+
+@pytest.fixture
+def receiver(monkeypatch: pytest.MonkeyPatch) -> Iterator[Receiver]:
+    receiver = Receiver()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            receiver.heard.append(({name.lower(): value for name, value in self.headers.items()}, body))
+            code = receiver.answers.pop(0) if receiver.answers else 200
+            self.send_response(code)
+            if code == 302:
+                self.send_header("Location", f"{receiver.url}/elsewhere")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+    thread.start()
+    receiver.url = f"http://127.0.0.1:{server.server_port}/hook"
+    monkeypatch.setenv("FCST_WEBHOOK_URL", receiver.url)
+    monkeypatch.setenv("FCST_WEBHOOK_SECRET", SECRET)
+    monkeypatch.setattr(notifier, "WAITS_S", (0.0,))
+    yield receiver
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture
+def ended(load_dataset: Callable[..., dict], receiver: Receiver) -> int:
+    """A job that ended this instant: cancelled before it began."""
+    return end_a_job(load_dataset())
+
+
+def end_a_job(dataset: dict) -> int:
+    job_id = jobs.submit_job(dataset["dataset_id"], jobs.choose_largest(dataset, 2), JobSpec(), "a <b>name</b>")
+    assert jobs.cancel_job(job_id) and jobs.get_job(job_id)["is_over"]
+    return job_id
+
+
+def tell() -> None:
+    """What is due now, to its end."""
+    told = Notifier(load_settings().webhook)
+    told.look()
+    told.wait(20)
+
+
+def test_end_is_told_once_with_a_signature_that_anybody_can_check(ended: int, receiver: Receiver) -> None:
+    tell()
+    tell()
+    (message,) = receiver.messages()
+    assert (message["type"], message["data"]["job_id"], message["data"]["status"]) == ("job.ended", ended, "cancelled")
+    assert message["data"]["n_items"] == message["data"]["n_cancelled"] == 2
+    assert message["data"]["name"] == "a <b>name</b>"
+    assert not notifications.list_undelivered(10)
+
+
+def test_end_that_was_not_heard_is_told_again_under_the_same_id(ended: int, receiver: Receiver) -> None:
+    receiver.answers = [500, 302, 404]
+    tell()
+    assert [message["data"]["job_id"] for message in receiver.messages()] == [ended] * 4
+    assert len({headers["webhook-id"] for headers, _ in receiver.heard}) == 1
+    assert not notifications.list_undelivered(10) and not workers.has_work()
+
+
+def test_receiver_that_is_away_costs_nothing_but_patience(
+    ended: int, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(notifier, "WAITS_S", (3600.0,))
+    monkeypatch.setenv("FCST_WEBHOOK_URL", "http://127.0.0.1:1/hook")
+    assert workers.has_work()
+    tell()
+    (row,) = notifications.list_undelivered(10)
+    assert row["attempts"] == 1 and "cannot be reached" in row["error"] and row["gave_up_at"] is None
+    assert not workers.has_work()  # until it is due again
+    with transaction() as cur:
+        cur.execute("UPDATE fcst_app.notifications SET due_at = now(), ended_at = now() - interval '25 hours'")
+    tell()
+    (row,) = notifications.list_undelivered(10)
+    assert row["attempts"] == 2 and row["gave_up_at"] is not None
+
+
+@pytest.mark.parametrize("is_set", [True, False])
+def test_who_does_not_want_to_hear_is_not_told_again(
+    ended: int, receiver: Receiver, monkeypatch: pytest.MonkeyPatch, is_set: bool
+) -> None:
+    receiver.answers = [410]
+    if not is_set:
+        monkeypatch.delenv("FCST_WEBHOOK_URL")
+    tell()
+    tell()
+    assert len(receiver.heard) == is_set and not workers.has_work()
+
+
+def test_nothing_is_noted_where_nobody_is_to_be_told(load_dataset: Callable[..., dict]) -> None:
+    end_a_job(load_dataset())
+    assert notifications.claim(1.0) is None
+
+
+def test_job_that_was_deleted_is_not_told_of(ended: int, receiver: Receiver) -> None:
+    with transaction() as cur:
+        cur.execute("DELETE FROM fcst_app.jobs")
+    tell()
+    assert receiver.heard == []
+
+
+def test_supervisor_tells_each_end_also_after_a_retry(
+    load_dataset: Callable[..., dict], receiver: Receiver, start_supervisor: Callable[..., object]
+) -> None:
+    job_id = end_a_job(load_dataset())
+    start_supervisor()
+    wait_until(lambda: len(receiver.heard) == 1, 60, "for the first end to be told")
+    jobs.retry_job(job_id)
+    wait_until(lambda: len(receiver.heard) == 2, 60, "for the second end to be told")
+    assert [message["data"]["status"] for message in receiver.messages()] == ["cancelled", "completed"]
