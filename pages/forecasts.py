@@ -34,7 +34,7 @@ def main() -> None:
             job = choose_run(found, notices)
         with right:
             models = job["spec"]["models"]
-            model = choose("Model", models, "model", str, disabled=len(models) == 1)
+            model = choose("Model", models, "model", str)
         ended = (job["n_completed"], job["n_failed"], job["n_cancelled"], job["n_attempts"])
         n_changes = adjustments.count_changes(job["job_id"])
         items = all_items(job["job_id"], ended, n_changes, model, job)
