@@ -518,7 +518,7 @@ def item_unknown(page: Page, ids: dict[str, Any]) -> None:
 
 @state(ended, "/forecasts?job={partly}&item={failed_item}")
 def item_failed(page: Page, ids: dict[str, Any]) -> None:
-    says(page, "This item has no forecast: it is failed.")
+    says(page, "This item has no forecast; it is failed: gave up after 5 tries")
 
 
 @state(ended, "/forecasts?job={changed}&item={item}")
@@ -754,7 +754,7 @@ def load_away(page: Page, ids: dict[str, Any]) -> None:
 @pytest.fixture(scope="module")
 def visitor(browser: Browser) -> Iterator[Page]:
     """One for all states: what it has of Streamlit's own files it keeps."""
-    context = browser.new_context(locale="en-GB", timezone_id="UTC", color_scheme="light")
+    context = browser.new_context(locale="en-GB", timezone_id="UTC", color_scheme="light", reduced_motion="reduce")
     page = context.new_page()
     page.add_init_script(AXE_SCRIPT)
     yield page
