@@ -39,7 +39,8 @@ def main() -> None:
         n_changes = adjustments.count_changes(job["job_id"])
         items = all_items(job["job_id"], ended, n_changes, model, job)
         shown = filter_items(items)
-        st.caption(f"{text.count(len(shown), 'item')} of {len(items):,}. Select one to see it by itself.")
+        how = " Select one to see it by itself." if len(shown) else ""
+        st.caption(f"{text.count(len(shown), 'item')} of {len(items):,}.{how}")
         unique_id = item_in_url(items)
         show_items(shown, unique_id, job["spec"]["h"])
     with notices:
