@@ -9,6 +9,10 @@ if __name__ != "__main__":
     app = st.App(__file__, lifespan=lifespan, routes=ROUTES)
 else:
     st.set_page_config(page_title="fcst", page_icon="📈", layout="wide")
+    # No theme option has these words apart from the ground of buttons, on which white words are to be read.
+    st.html(
+        "<style>[data-selected] p, [data-testid=stSliderThumbValue] p {color: light-dark(#0c6f7d, #3fb3c1)}</style>"
+    )
     page = st.navigation(
         [
             st.Page("pages/home.py", title="Home", icon=":material/home:", default=True),
