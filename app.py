@@ -8,9 +8,10 @@ if __name__ != "__main__":
     check_settings()
     app = st.App(__file__, lifespan=lifespan, routes=ROUTES)
 else:
-    from fcst.ui import signin
+    from fcst.ui import signin, theme
 
     st.set_page_config(page_title="fcst", page_icon="📈", layout="wide")
+    theme.mend()
     pages = [
         st.Page("pages/home.py", title="Home", icon=":material/home:", default=True),
         st.Page("pages/data.py", title="Data", icon=":material/database:", url_path="data"),

@@ -44,7 +44,7 @@ def show_list(known: list[dict[str, Any]]) -> None:
             "First week": [row["first_wk_end_dt"] for row in rows],
             "Last week": [row["last_wk_end_dt"] for row in rows],
             "Weeks end on": [text.weekday(row["week_end"]) for row in rows],
-            "Units sold": [row["total_units"] for row in rows],
+            "Units sold": [round(row["total_units"]) for row in rows],
             "Promotions": [text.promotions(row["include_promo"], row["report"]["has_promo_column"]) for row in rows],
             "Loaded": [text.moment(row["created_at"]) for row in rows],
         }
@@ -57,7 +57,7 @@ def show_list(known: list[dict[str, Any]]) -> None:
         selection_mode="single-cell",
         column_config={
             "Items": st.column_config.NumberColumn(format="localized"),
-            "Units sold": st.column_config.NumberColumn(format="compact"),
+            "Units sold": st.column_config.NumberColumn(format="localized"),
             "First week": st.column_config.DateColumn(format="YYYY-MM-DD"),
             "Last week": st.column_config.DateColumn(format="YYYY-MM-DD"),
         },

@@ -34,13 +34,14 @@ def main() -> None:
             job = choose_run(found, notices)
         with right:
             models = job["spec"]["models"]
-            model = choose("Model", models, "model", str, disabled=len(models) == 1)
+            model = choose("Model", models, "model", str)
         ended = (job["n_completed"], job["n_failed"], job["n_cancelled"], job["n_attempts"])
         n_changes = adjustments.count_changes(job["job_id"])
         items = all_items(job["job_id"], ended, n_changes, model, job)
         which = choose_filter(items)
         shown = which.apply(items)
-        st.caption(f"{text.count(len(shown), 'item')} of {len(items):,}. Select one to see it by itself.")
+        how = " Select one to see it by itself." if len(shown) else ""
+        st.caption(f"{text.count(len(shown), 'item')} of {len(items):,}.{how}")
         unique_id = item_in_url(items)
         show_items(shown, unique_id, job["spec"]["h"])
     with notices:
@@ -70,7 +71,10 @@ def show_detail(
     if row is not None:
         st.query_params["job"] = str(job["job_id"])  # an item is one of this run, also when a newer one ends
         if row["outcome"] != Outcome.COMPLETED:
-            st.warning(f"This item has no forecast: it is {row['outcome']}. {text.plain(row['reason'] or '')}")
+            with title:
+                st.header(item_title(row), anchor=False)
+            why = f": {text.plain(row['reason'])}" if row["reason"] else ""
+            st.warning(f"This item has no forecast; it is {row['outcome']}{why}.", icon=":material/error:")
             return
         unique_ids = [unique_id]
     else:
@@ -154,11 +158,15 @@ def show_title(job: dict[str, Any], row: pd.Series | None, view: forecasts.View,
         what += f": the sum of {text.count(view.n_items, 'forecast')}"
         what += "; the others have none" if view.n_items < n_shown else ""
     else:
-        what = f"Item {text.plain(row['unique_id'])}" + (f", {text.plain(row['family'])}" if row["family"] else "")
+        what = item_title(row)
     st.header(
         what + ("" if job["include_promo"] or not view.history["promo_units"].any() else ", without promotions"),
         anchor=False,
     )
+
+
+def item_title(row: pd.Series) -> str:
+    return f"Item {text.plain(row['unique_id'])}" + (f", {text.plain(row['family'])}" if row["family"] else "")
 
 
 show_page(main)

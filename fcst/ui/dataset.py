@@ -190,14 +190,16 @@ def show_items(dataset: dict[str, Any]) -> None:
         items = items[items["life"].isin(lives)]
     filled = [name for name in ("description", "family", "class") if items[name].notna().any()]
     st.caption(f"{len(items):,} of {text.count(dataset['n_items'], 'item')}, the largest sellers first.")
+    if items.empty:
+        return
     st.dataframe(
-        items[
+        items.assign(total_units=text.round_units(items["total_units"]))[
             ["sales_rank", "unique_id", *filled, "total_units", "n_weeks", "n_missing", "demand_class", "adi", "cv2"]
             + ["first_wk_end_dt", "last_sale_dt", "life"]
-        ].round({"total_units": 1, "adi": 2, "cv2": 2}),
+        ].round({"adi": 2, "cv2": 2}),
         hide_index=True,
         placeholder="",
-        height=480,
+        height=min(36 + 35 * len(items), 480),
         column_config={
             "sales_rank": st.column_config.NumberColumn("Rank", width="small"),
             "unique_id": st.column_config.TextColumn("Item"),
@@ -267,7 +269,7 @@ def show_versions(dataset: dict[str, Any]) -> None:
                 "Items": [row["n_items"] for row in versions],
                 "Weeks": [row["n_weeks"] for row in versions],
                 "Last week": [row["last_wk_end_dt"] for row in versions],
-                "Units sold": [row["total_units"] for row in versions],
+                "Units sold": [round(row["total_units"]) for row in versions],
                 "Promotions": [text.promotions(row["include_promo"], row["has_promo"]) for row in versions],
                 "Changed": [
                     f"no: as version {row['same_as_version']}" if row["same_as_version"] else "" for row in versions
@@ -276,5 +278,5 @@ def show_versions(dataset: dict[str, Any]) -> None:
             }
         ),
         hide_index=True,
-        column_config={"Items": NUMBER, "Units sold": st.column_config.NumberColumn(format="compact")},
+        column_config={"Items": NUMBER, "Units sold": NUMBER},
     )

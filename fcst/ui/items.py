@@ -64,6 +64,8 @@ def _options(items: pd.DataFrame, name: str) -> list[str]:
 
 def show_items(shown: pd.DataFrame, unique_id: str, h: int) -> None:
     """The table; the selected row is the item of the URL. Its key changes with its rows, for a selection is a place."""
+    if shown.empty:
+        return
     keys = shown["unique_id"].tolist()
     key = f"items_{zlib.crc32(chr(0).join(keys).encode())}_{unique_id}"
 
@@ -95,7 +97,7 @@ def show_items(shown: pd.DataFrame, unique_id: str, h: int) -> None:
         ],
         hide_index=True,
         placeholder="not defined",
-        height=560,
+        height=min(36 + 35 * len(shown), 560),
         key=key,
         on_select=open_selected,
         selection_mode="single-row",

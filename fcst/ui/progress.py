@@ -45,7 +45,7 @@ def show_progress(job: dict[str, Any]) -> None:
         st.metric("Items failed", f"{job['n_failed']:,}", border=True)
         if job["n_cancelled"]:
             st.metric("Items cancelled", f"{job['n_cancelled']:,}", border=True)
-        st.metric("Rate", f"{job['items_per_s']:.1f} items/s" if job["items_per_s"] else "–", border=True)
+        st.metric("Rate", f"{job['items_per_s']:,.1f} items/s" if job["items_per_s"] else "–", border=True)
         if job["is_over"]:
             st.metric("Took", text.duration(job["seconds"]) or "–", border=True)
         else:

@@ -1,7 +1,11 @@
-"""A server of the product's own, started by the README's command, and a real browser to look at it."""
+"""A server of the product's own, started by the README's command, and a real browser to look at it.
+
+Where a test looks at runs in a certain state, it is their engine: it runs their batches one by one.
+"""
 
 import io
 import os
+import re
 import shutil
 import signal
 import socket
@@ -12,21 +16,23 @@ import urllib.request
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urljoin
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
-from fcst.engine.task import run_ingest
-from fcst.services import datasets, loading
-from fcst.settings import PROJECT
-from fcst.specs import IngestSpec
-from fcst.store import ingests
+from fcst.engine.task import run_batch, run_ingest
+from fcst.services import datasets, jobs, loading
+from fcst.settings import PROJECT, SAMPLE
+from fcst.specs import IngestSpec, JobSpec
+from fcst.store import batches, ingests, workers
+from fcst.store import jobs as store
 from fcst.store.embedded import ensure_running
 from fcst.store.migrate import migrate
-from tests.conftest import url, wait_until
+from tests.conftest import fail_batch, url, wait_until
 
 CHROMIUM = Path("/usr/bin/chromium")
 FLAGS = (
@@ -39,6 +45,12 @@ BROWSER = [
 ]
 """The marks of every module here."""
 expect.set_options(timeout=20_000)
+
+WORKER = str(uuid.uuid4())
+DIED, SLOW = "its process died (signal 9)", "it took longer than 300 s"
+SIDEWAYS = """() => [document.documentElement, document.querySelector('[data-testid="stMain"]')]
+    .some(element => element.scrollWidth > element.clientWidth)"""
+GROUNDS: dict[Literal["light", "dark"], str] = {"light": "rgb(255, 255, 255)", "dark": "rgb(18, 25, 30)"}
 
 
 @pytest.fixture(scope="module")
@@ -153,3 +165,74 @@ def linked_file(page: Page, row: str, name: str) -> io.BytesIO:
     answer = page.request.get(urljoin(page.url, link.get_attribute("href") or ""))
     assert answer.ok and "attachment" in answer.headers["content-disposition"]
     return io.BytesIO(answer.body())
+
+
+@dataclass
+class Desk:
+    """A server on a database with the sample and two runs that have ended: one well, one with failures."""
+
+    place: Path
+    port: int
+    process: subprocess.Popen
+    dataset: dict[str, Any]
+    finished: int
+    broken: int
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def submit(self, name: str, models: tuple[str, ...] = ("SeasonalNaive",)) -> int:
+        """A run of the six largest items, two a batch."""
+        items = jobs.choose_largest(self.dataset, 6)
+        return jobs.submit_job(self.dataset["dataset_id"], items, JobSpec(models=models, batch_size=2), name)
+
+    def submit_broken(self, name: str) -> int:
+        """A run whose batches have failed for two reasons."""
+        job_id = self.submit(name)
+        for batch, reason in zip(batches.claim(WORKER, 3), (DIED, DIED, SLOW), strict=True):
+            fail_batch(batch, reason)
+        store.freeze_ended()
+        return job_id
+
+
+def work(n_batches: int) -> None:
+    """As a supervisor does, with batches that wait."""
+    for _ in range(n_batches):
+        (batch,) = batches.claim(WORKER, 1)
+        run_batch(batch["batch_id"], batch["attempt"])
+    store.freeze_ended()
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+    place = tmp_path_factory.mktemp("desk")
+    with own_database(place):
+        dataset = load_here(SAMPLE, "sample")
+        workers.register(WORKER, "elsewhere", 1, "0", 2, 3600)
+        port = free_port()
+        desk = Desk(place, port, serve_own(place, port), dataset, 0, 0)
+        try:
+            desk.finished = desk.submit("autumn", ("Auto", "SeasonalNaive"))
+            work(3)
+            desk.broken = desk.submit_broken("broken")
+            yield desk
+        finally:
+            stop(desk.process)
+        log = (place / "home" / "app.log").read_text()
+        assert "Traceback" not in log, log[-4000:]
+
+
+def box(page: Page, label: str) -> Locator:
+    """The box whose label begins with these words."""
+    return page.get_by_role("combobox", name=re.compile(f"^{re.escape(label)}"))
+
+
+def control(page: Page, name: str) -> Locator:
+    """One of a row of options."""
+    return page.get_by_role("radio", name=name, exact=True)
+
+
+def cells(page: Page, number: int) -> Locator:
+    """A column of the first table, by the table that stands in for its canvas."""
+    return page.get_by_test_id("stDataFrame").first.locator(f"[data-testid^='glide-cell-{number}-']")

@@ -5,88 +5,37 @@ The tests are the engine: they run a run's batches one by one, so that each sees
 
 import os
 import re
-import uuid
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from subprocess import Popen
-from typing import Any, Literal
 from urllib.parse import parse_qsl, urlsplit
 
 import pandas as pd
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Locator, Page, TimeoutError, expect
+from playwright.sync_api import Browser, BrowserContext, Page, TimeoutError, expect
 
-from fcst.engine.task import run_batch
 from fcst.services import jobs
 from fcst.settings import SAMPLE
-from fcst.specs import JobSpec
-from fcst.store import batches, workers
-from fcst.store import jobs as store
-from tests.conftest import fail_batch
-from tests.e2e.conftest import BROWSER, free_port, linked_file, load_here, own_database, serve_own, settled, stop
+from tests.e2e.conftest import (
+    BROWSER,
+    DIED,
+    GROUNDS,
+    SIDEWAYS,
+    SLOW,
+    Desk,
+    box,
+    cells,
+    control,
+    free_port,
+    linked_file,
+    serve_own,
+    settled,
+    stop,
+    work,
+)
 
 pytestmark = BROWSER
 
-WORKER = str(uuid.uuid4())
-DIED, SLOW = "its process died (signal 9)", "it took longer than 300 s"
 REFRESHES_MS = 2_500  # in which a page that refreshes every second does so
-
-
-@dataclass
-class Desk:
-    """A server on a database with the sample and two runs that have ended: one well, one with failures."""
-
-    place: Path
-    port: int
-    process: Popen
-    dataset: dict[str, Any]
-    finished: int
-    broken: int
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
-
-    def submit(self, name: str, models: tuple[str, ...] = ("SeasonalNaive",)) -> int:
-        """A run of the six largest items, two a batch."""
-        items = jobs.choose_largest(self.dataset, 6)
-        return jobs.submit_job(self.dataset["dataset_id"], items, JobSpec(models=models, batch_size=2), name)
-
-    def submit_broken(self, name: str) -> int:
-        """A run whose batches have failed for two reasons."""
-        job_id = self.submit(name)
-        for batch, reason in zip(batches.claim(WORKER, 3), (DIED, DIED, SLOW), strict=True):
-            fail_batch(batch, reason)
-        store.freeze_ended()
-        return job_id
-
-
-def work(n_batches: int) -> None:
-    """As a supervisor does, with batches that wait."""
-    for _ in range(n_batches):
-        (batch,) = batches.claim(WORKER, 1)
-        run_batch(batch["batch_id"], batch["attempt"])
-    store.freeze_ended()
-
-
-@pytest.fixture(scope="module")
-def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
-    place = tmp_path_factory.mktemp("desk")
-    with own_database(place):
-        dataset = load_here(SAMPLE, "sample")
-        workers.register(WORKER, "elsewhere", 1, "0", 2, 3600)
-        port = free_port()
-        desk = Desk(place, port, serve_own(place, port), dataset, 0, 0)
-        try:
-            desk.finished = desk.submit("autumn", ("Auto", "SeasonalNaive"))
-            work(3)
-            desk.broken = desk.submit_broken("broken")
-            yield desk
-        finally:
-            stop(desk.process)
-        log = (place / "home" / "app.log").read_text()
-        assert "Traceback" not in log, log[-4000:]
 
 
 @pytest.fixture(autouse=True)
@@ -109,21 +58,6 @@ def visit(browser: Browser) -> Iterator[Callable[[], Page]]:
     yield visit
     for context in contexts:
         context.close()
-
-
-def box(page: Page, label: str) -> Locator:
-    """The box whose label begins with these words."""
-    return page.get_by_role("combobox", name=re.compile(f"^{re.escape(label)}"))
-
-
-def control(page: Page, name: str) -> Locator:
-    """One of a row of options."""
-    return page.get_by_role("radio", name=name, exact=True)
-
-
-def cells(page: Page, number: int) -> Locator:
-    """A column of the first table, by the table that stands in for its canvas."""
-    return page.get_by_test_id("stDataFrame").first.locator(f"[data-testid^='glide-cell-{number}-']")
 
 
 LINKS: dict[str, tuple[str, Callable[[Page, Desk], None]]] = {}
@@ -232,11 +166,6 @@ def address_of(desk: Desk, name: str) -> str:
     item, family = item_of(desk)
     values = {"dataset": desk.dataset["dataset_id"], "finished": desk.finished, "broken": desk.broken}
     return LINKS[name][0].format(**values, sample=SAMPLE, item=item, family=family)
-
-
-SIDEWAYS = """() => [document.documentElement, document.querySelector('[data-testid="stMain"]')]
-    .some(element => element.scrollWidth > element.clientWidth)"""
-GROUNDS: dict[Literal["light", "dark"], str] = {"light": "rgb(255, 255, 255)", "dark": "rgb(18, 25, 30)"}
 
 
 @pytest.mark.parametrize("name", LINKS)
