@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 from urllib.parse import urljoin
 
 import pytest
@@ -48,9 +48,6 @@ expect.set_options(timeout=20_000)
 
 WORKER = str(uuid.uuid4())
 DIED, SLOW = "its process died (signal 9)", "it took longer than 300 s"
-SIDEWAYS = """() => [document.documentElement, document.querySelector('[data-testid="stMain"]')]
-    .some(element => element.scrollWidth > element.clientWidth)"""
-GROUNDS: dict[Literal["light", "dark"], str] = {"light": "rgb(255, 255, 255)", "dark": "rgb(18, 25, 30)"}
 
 
 @pytest.fixture(scope="module")

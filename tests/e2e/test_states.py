@@ -1,7 +1,8 @@
 """Every page in every state: pictures of each, wide and narrow, light and dark, and what must hold in all of them.
 
 The pictures are left in the folder FCST_PICTURES, if that is set, to be looked at. Scenes are what the states stand
-in: a database in which nothing runs, one in which a run works, an empty one, none at all.
+in: a database in which nothing runs, one in which a run works, an empty one, none at all. Those of the first two take
+minutes: `pytest -m full tests/e2e` has them; a picture of each page with all there is to see is in `test_views` too.
 """
 
 import os
@@ -14,7 +15,6 @@ from typing import Any
 
 import psycopg2
 import pytest
-from axe_playwright_python.base import AXE_SCRIPT
 from playwright.sync_api import Browser, Page, expect
 
 from fcst.engine.task import run_ingest
@@ -30,8 +30,6 @@ from tests.conftest import fail_batch, write_sales
 from tests.e2e.conftest import (
     BROWSER,
     DIED,
-    GROUNDS,
-    SIDEWAYS,
     WORKER,
     Desk,
     cells,
@@ -41,32 +39,11 @@ from tests.e2e.conftest import (
     stop,
     work,
 )
+from tests.e2e.looks import faults
 
 pytestmark = BROWSER
 
-WINDOWS = ((1280, 720), (390, 844))
-HEADER, TALLEST = 60, 2600  # pixels of the bar above every page, and of a picture
 NAIVE = ("SeasonalNaive",)
-
-AXE = """async rules => (await axe.run(document, {
-    runOnly: rules, resultTypes: ['violations'], selectors: false,
-})).violations.flatMap(found => found.nodes
-    .map(node => `${found.id}: ${node.html.slice(0, 200)} ${node.any[0]?.message ?? ''}`))"""
-RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
-COLORS = ["color-contrast"]  # what another scheme can change
-STILL = """async () => {
-    const frame = () => new Promise(requestAnimationFrame)
-    const main = document.querySelector('[data-testid="stMain"]')
-    for (let height = -1, n = 0; n < 3; n++) {
-        await frame()
-        const isMoving = document.getAnimations().some(animation => animation.playState === 'running'
-            && animation.effect.getComputedTiming().endTime !== Infinity)
-        if (isMoving || height !== main.scrollHeight) n = 0
-        height = main.scrollHeight
-    }
-    return main.scrollHeight
-}"""
-"""Waits until nothing moves any more; what the page is high then."""
 
 
 # What there is to be seen
@@ -675,7 +652,7 @@ def dataset_slow(page: Page, ids: dict[str, Any]) -> None:
 
 @state(slow, "/forecasts?job={changed}&q=3")
 def forecasts_slow(page: Page, ids: dict[str, Any]) -> None:
-    says(page, "Adding up the items …")
+    says(page, "the items …")  # read, or added up
 
 
 @state(slow, "/accuracy?job={partly}")
@@ -750,9 +727,7 @@ def load_away(page: Page, ids: dict[str, Any]) -> None:
 def visitor(browser: Browser) -> Iterator[Page]:
     """One for all states: what it has of Streamlit's own files it keeps."""
     context = browser.new_context(locale="en-GB", timezone_id="UTC", color_scheme="light", reduced_motion="reduce")
-    page = context.new_page()
-    page.add_init_script(AXE_SCRIPT)
-    yield page
+    yield context.new_page()
     context.close()
 
 
@@ -765,7 +740,10 @@ def stage(request: pytest.FixtureRequest, desk: Desk, ids: dict[str, Any]) -> It
 
 @pytest.mark.parametrize(
     ("stage", "name"),
-    [pytest.param(scene, name, id=name) for name, (scene, _, _) in STATES.items()],
+    [
+        pytest.param(scene, name, id=name, marks=[pytest.mark.full] if scene in (ended, running) else [])
+        for name, (scene, _, _) in STATES.items()
+    ],
     indirect=["stage"],
     scope="module",
 )
@@ -783,20 +761,4 @@ def test_page_is_readable_in_every_state(
     for chart in page.get_by_test_id("stPlotlyChart").all():
         expect(chart.locator(".main-svg").first).to_be_visible()
     expect(page.get_by_test_id("stException")).to_have_count(0)
-    found: list[str] = []
-    for schemes, (width, height) in zip((("light", "dark"), ("dark", "light")), WINDOWS, strict=True):
-        page.set_viewport_size({"width": width, "height": height})
-        needed = page.evaluate(STILL) + HEADER
-        if needed > height and not page.get_by_role("dialog").count():
-            page.set_viewport_size({"width": width, "height": min(needed, TALLEST)})
-        for scheme in schemes:
-            page.emulate_media(color_scheme=scheme)
-            expect(page.get_by_test_id("stApp")).to_have_css("background-color", GROUNDS[scheme])
-            page.evaluate(STILL)
-            page.screenshot(path=folder / f"state_{name}_{width}_{scheme}.png")
-            where = f"{width} px, {scheme}"
-            if page.evaluate(SIDEWAYS):
-                found.append(f"{where}: scrolls sideways")
-            rules = RULES if scheme == schemes[0] else COLORS
-            found += [f"{where}: {words}" for words in page.evaluate(AXE, rules)]
-    assert not found, "\n".join(found)
+    assert not (found := faults(page, folder, f"state_{name}")), "\n".join(found)

@@ -18,8 +18,6 @@ from fcst.settings import SAMPLE
 from tests.e2e.conftest import (
     BROWSER,
     DIED,
-    GROUNDS,
-    SIDEWAYS,
     SLOW,
     Desk,
     box,
@@ -32,6 +30,7 @@ from tests.e2e.conftest import (
     stop,
     work,
 )
+from tests.e2e.looks import faults
 
 pytestmark = BROWSER
 
@@ -187,14 +186,7 @@ def test_link_is_the_first_request_of_a_server_and_shows_its_view_in_any_window(
         assert view_in(page.url) == view_in(address)
         for chart in page.get_by_test_id("stPlotlyChart").all():
             expect(chart.locator(".main-svg").first).to_be_visible()
-        for scheme, ground in GROUNDS.items():
-            page.emulate_media(color_scheme=scheme)
-            expect(page.get_by_test_id("stApp")).to_have_css("background-color", ground)
-            for width, height in ((1280, 720), (390, 844)):
-                page.set_viewport_size({"width": width, "height": height})
-                settled(page)
-                page.screenshot(path=folder / f"{name}_{width}_{scheme}.png")
-                assert not page.evaluate(SIDEWAYS), f"{name} scrolls sideways at {width} px"
+        assert not (found := faults(page, folder, name)), "\n".join(found)
     finally:
         process.kill()
         process.wait()
