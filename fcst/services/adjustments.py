@@ -56,7 +56,7 @@ def adjust(job_id: int, unique_id: str, model: str, change: Change, reason: str,
     InputError
         if there is no such forecast or no such week in it, a number is out of range, or no reason or name is given.
     """
-    who = _named(made_by)
+    identity.require(Scope.RUN)
     if (change.units is None) == (change.percent is None):
         raise InputError("Nothing was changed.", "Give units a week, or a percentage.")
     if change.units is not None and not 0 <= change.units <= MAX_UNITS:
@@ -65,7 +65,7 @@ def adjust(job_id: int, unique_id: str, model: str, change: Change, reason: str,
         raise InputError(f"{change.percent:+,} % was asked for.", f"Give a number from -100 to {MAX_PERCENT:,}.")
     reason = _written(reason, MAX_REASON, "A change needs a reason.", "Say why, so that others understand it later.")
     return adjustments.insert(
-        job_id, unique_id, model, (change.first, change.last), change.units, change.percent, reason, who
+        job_id, unique_id, model, (change.first, change.last), change.units, change.percent, reason, _named(made_by)
     )
 
 
@@ -77,6 +77,7 @@ def undo(adjustment_id: int, undone_by: str = "") -> bool:
     InputError
         if there is no such change, or no name is given.
     """
+    identity.require(Scope.RUN)
     return adjustments.undo(adjustment_id, _named(undone_by))
 
 
@@ -96,7 +97,6 @@ def count_changes(job_id: int) -> int:
 
 def _named(who: str) -> str:
     """Who acts: as they have signed in, else by the name that is given."""
-    identity.require(Scope.RUN)
     if (actor := identity.current()).is_known:
         return actor.name
     return _written(who, MAX_NAME, "Nobody's name is given.", "Say who you are, so that others can ask.")

@@ -4,10 +4,10 @@ import streamlit as st
 
 
 def mend() -> None:
-    """Words of what is selected get a colour of their own.
+    """Words of what is selected have the colour of words: a frame and a ground of the theme's colour tell it apart.
 
-    That of buttons is too dark for words on a dark ground, and a lighter one would lose the white words on it.
+    Streamlit gives them the colour of buttons, too dark for words on a dark ground; a lighter one would lose the white
+    words of buttons.
     """
-    st.html(
-        "<style>[data-selected] p, [data-testid=stSliderThumbValue] p {color: light-dark(#0c6f7d, #3fb3c1)}</style>"
-    )
+    selected = "button[data-selected][data-selected]:not([data-disabled])"  # more particular than Streamlit's own rule
+    st.html(f"<style>{selected}, div[data-testid=stSliderThumbValue] {{color: inherit}}</style>")
