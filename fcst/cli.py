@@ -4,56 +4,52 @@ Exit codes: 0 did what it was asked, 1 ran and failed, 2 bad usage, bad input, o
 """
 
 import argparse
-import dataclasses
-import json
-import logging
-import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from datetime import date, datetime
+from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from fcst import logs
+from fcst import operating
 from fcst.errors import BadRows, FcstError, InputError
 from fcst.names import EXPORT_FORMATS, WEEKDAYS
-from fcst.settings import limit_compute_threads, load_settings
+from fcst.services import identity
 from fcst.specs import DECIMALS, DUPLICATES, RETURNS, ROLES, JobSpec, Mapping, parse_levels
-
-DONE, FAILED, REFUSED = 0, 1, 2
-
-log = logging.getLogger(__name__)
+from fcst.terminal import (
+    DONE,
+    FAILED,
+    REFUSED,
+    add_command,
+    prepare,
+    print_json,
+    print_table,
+    say,
+    say_error,
+    takes_json,
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command; returns its exit code."""
     args = _parser().parse_args(argv)
     try:
-        return int(args.run(args))
+        with identity.acting_as(identity.operator()):
+            return int(args.run(args))
     except FcstError as exc:
-        _say(f"{exc.message}\n{exc.hint}".strip())
+        say_error(exc)
         return REFUSED
     except BrokenPipeError:  # the reader of our output has seen enough
         sys.stderr.close()
         return DONE
     except KeyboardInterrupt:
-        _say("Stopped.")
+        say("Stopped.")
         return FAILED
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m fcst", description=__doc__.splitlines()[0])
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-
-    def command(name: str, run: Callable[[argparse.Namespace], int], text: str) -> argparse.ArgumentParser:
-        sub = commands.add_parser(name, help=text, description=text)
-        sub.set_defaults(run=run)
-        return sub
-
-    def takes_json(sub: argparse.ArgumentParser) -> None:
-        sub.add_argument("--json", action="store_true", help="print one JSON document")
-
-    command("migrate", _migrate, "create or upgrade the schema")
+    command = partial(add_command, commands)
 
     sub = command("sample", _sample, "write a Favorita-shaped data set")
     sub.add_argument("dir", metavar="DIR", help="a folder without a train.csv")
@@ -143,25 +139,8 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--format", choices=EXPORT_FORMATS, help="default: as FILE ends, else csv")
     sub.add_argument("--item", action="append", metavar="ID", help="only this item; may be given several times")
 
-    sub = command("delete", _delete, "delete a dataset with all its runs and their forecasts")
-    sub.add_argument("dataset", metavar="NAME")
-    sub.add_argument("--version", type=int, metavar="N", help="default: the newest")
-    sub.add_argument("--yes", action="store_true", help="do not ask")
-
-    sub = command("worker", _worker, "the supervisor in the foreground; Ctrl-C lets running batches finish")
-    sub.add_argument("--log", metavar="FILE", help="write the log to FILE, rotated, instead of to stderr")
-
-    sub = command("doctor", _doctor, "what is configured, what is reachable, what is wrong")
-    takes_json(sub)
+    operating.add_commands(commands)
     return parser
-
-
-def _migrate(args: argparse.Namespace) -> int:
-    from fcst.services.supervision import prepare_database
-
-    applied = prepare_database()
-    _say(f"Applied: {', '.join(applied)}." if applied else "The schema is up to date.")
-    return DONE
 
 
 def _sample(args: argparse.Namespace) -> int:
@@ -169,7 +148,7 @@ def _sample(args: argparse.Namespace) -> int:
 
     folder = Path(args.dir)
     write_sample(folder, n_items=args.items, n_stores=args.stores, years=args.years, seed=args.seed)
-    _say(f"Wrote train.csv, items.csv and stores.csv to {folder}.")
+    say(f"Wrote train.csv, items.csv and stores.csv to {folder}.")
     return DONE
 
 
@@ -193,47 +172,47 @@ def _ingest(args: argparse.Namespace) -> int:
         skip_bad=args.skip_bad,
     )
     loading.check_files(spec)  # a typing error must not start a server
-    _prepare()
+    prepare()
     spec, remembered = loading.remember_mapping(spec)
     if remembered:
-        _say(f"Columns mean what they meant for dataset {remembered}.")
+        say(f"Columns mean what they meant for dataset {remembered}.")
     ingest_id = loading.request_ingest(spec)
     try:
-        dataset = loading.wait_for_ingest(ingest_id, tell=lambda text: _say(f"… {text}"))
+        dataset = loading.wait_for_ingest(ingest_id, tell=lambda text: say(f"… {text}"))
     except BadRows as exc:
         if args.json:
-            _print_json({"error": exc.message, "hint": exc.hint, "report": exc.report})
+            print_json({"error": exc.message, "hint": exc.hint, "report": exc.report})
         raise
     except KeyboardInterrupt:  # the supervisor would go on without us
         loading.cancel_ingest(ingest_id)
-        _say("Cancelled; nothing of it was kept.")
+        say("Cancelled; nothing of it was kept.")
         return FAILED
-    _say(
+    say(
         f"Dataset {dataset['name']!r} version {dataset['version']}: {dataset['n_items']:,} items, "
         f"{dataset['n_weeks']:,} weeks to {dataset['last_wk_end_dt']}, {dataset['total_units']:,.0f} units."
     )
     _say_report(dataset["report"])
     if args.json:
-        _print_json(dataset)
+        print_json(dataset)
     return DONE
 
 
 def _say_report(report: dict[str, Any]) -> None:
     """What should be known of a reading at once; `--json` has all of it."""
     if same := report["same_as_version"]:
-        _say(f"Nothing changed: its weeks are those of version {same}.")
+        say(f"Nothing changed: its weeks are those of version {same}.")
     for file in report["files"]:
         if file["is_day_first_assumed"]:
-            _say(f"The dates of {file['name']} are taken as {file['date_format']}; the month may be first as well.")
+            say(f"The dates of {file['name']} are taken as {file['date_format']}; the month may be first as well.")
     if n := report["bad_rows"]["n"]:
-        _say(f"{n:,} bad rows were left out.")
+        say(f"{n:,} bad rows were left out.")
     duplicates = report["duplicates"]
     if duplicates["n"]:
         done = "were counted once" if duplicates["n_dropped"] else "are added up (--duplicates drop counts them once)"
-        _say(f"{duplicates['n']:,} duplicates ({duplicates['key']}) {done}.")
+        say(f"{duplicates['n']:,} duplicates ({duplicates['key']}) {done}.")
     if n := report["n_flag_unknown"]:
         values = ", ".join(map(repr, report["unknown_flags"]))
-        _say(f"{n:,} rows have a promotion flag of unknown meaning ({values}): taken as missing, so not promoted.")
+        say(f"{n:,} rows have a promotion flag of unknown meaning ({values}): taken as missing, so not promoted.")
 
 
 def _parse_map(pairs: list[str]) -> Mapping:
@@ -258,12 +237,12 @@ def _parse_where(pairs: list[str]) -> Iterator[tuple[str, str]]:
 def _datasets(args: argparse.Namespace) -> int:
     from fcst.services import datasets
 
-    _prepare()
+    prepare()
     rows = datasets.list_datasets()
     if args.json:
-        _print_json(rows)
+        print_json(rows)
     else:
-        _print_table(
+        print_table(
             rows,
             "dataset_id",
             "name",
@@ -284,7 +263,7 @@ def _submit(args: argparse.Namespace) -> int:
     models = [name for name in args.models.split(",") if name.strip()]
     # What needs no database is refused first: a typing error must not start a server.
     jobs.make_spec(1 if args.items is None else args.items, models, args.horizon, level, args.batch_size, args.backtest)
-    _prepare()
+    prepare()
     dataset = datasets.find_dataset(args.dataset)
     if args.item:
         items = jobs.choose_named(dataset, args.item)
@@ -294,11 +273,11 @@ def _submit(args: argparse.Namespace) -> int:
     job_id = jobs.submit_job(dataset["dataset_id"], items, spec, name=args.name)
     job = jobs.wait_for_job(job_id) if args.wait else jobs.get_job(job_id)
     if args.json:
-        _print_json(job)
+        print_json(job)
     else:
         print(job_id, flush=True)
     if args.wait:
-        _say(_summary(job))
+        say(_summary(job))
         return DONE if job["status"] == "completed" and job["n_completed"] == job["n_items"] else FAILED
     return DONE
 
@@ -306,13 +285,13 @@ def _submit(args: argparse.Namespace) -> int:
 def _status(args: argparse.Namespace) -> int:
     from fcst.services import jobs
 
-    _prepare()
+    prepare()
     if args.job is None:
         rows = jobs.list_jobs()
         if args.json:
-            _print_json(rows)
+            print_json(rows)
         else:
-            _print_table(
+            print_table(
                 rows,
                 "job_id",
                 "status",
@@ -326,7 +305,7 @@ def _status(args: argparse.Namespace) -> int:
         return DONE
     job = jobs.get_job(args.job)
     if args.json:
-        _print_json(job)
+        print_json(job)
     else:
         print(_summary(job))
         print(", ".join(f"{n} {stage}" for stage, n in sorted(job["batches"].items())))
@@ -346,13 +325,13 @@ def _summary(job: dict[str, Any]) -> str:
 def _batches(args: argparse.Namespace) -> int:
     from fcst.services import jobs
 
-    _prepare()
+    prepare()
     jobs.get_job(args.job)
     rows = jobs.list_batches(args.job)
     if args.json:
-        _print_json(rows)
+        print_json(rows)
     else:
-        _print_table(
+        print_table(
             rows,
             "batch_id",
             "stage",
@@ -370,34 +349,34 @@ def _batches(args: argparse.Namespace) -> int:
 def _cancel(args: argparse.Namespace) -> int:
     from fcst.services import jobs
 
-    _prepare()
+    prepare()
     is_new = jobs.cancel_job(args.job)
-    _say(f"Job {args.job} stops; finished batches stay." if is_new else f"Job {args.job}: nothing left to stop.")
+    say(f"Job {args.job} stops; finished batches stay." if is_new else f"Job {args.job}: nothing left to stop.")
     return DONE
 
 
 def _retry(args: argparse.Namespace) -> int:
     from fcst.services import jobs
 
-    _prepare()
+    prepare()
     n_items = jobs.retry_job(args.job)
-    _say(f"Job {args.job}: {n_items:,} items run again." if n_items else f"Job {args.job}: nothing to run again.")
+    say(f"Job {args.job}: {n_items:,} items run again." if n_items else f"Job {args.job}: nothing to run again.")
     return DONE
 
 
 def _metrics(args: argparse.Namespace) -> int:
     from fcst.services import accuracy, jobs
 
-    _prepare()
+    prepare()
     frame = accuracy.list_accuracy(jobs.get_job(args.job), args.by)
     rows = frame.astype(object).where(frame.notna(), None).to_dict("records")
     if args.json:
-        _print_json(rows)
+        print_json(rows)
     elif not rows:
-        _say(f"Job {args.job} has no accuracy by {args.by}: no backtest, short histories, or an old run.")
+        say(f"Job {args.job} has no accuracy by {args.by}: no backtest, short histories, or an old run.")
     else:
         table = [{key: _number(value) if key != args.by else value for key, value in row.items()} for row in rows]
-        _print_table(table, *frame)
+        print_table(table, *frame)
     return DONE
 
 
@@ -412,7 +391,7 @@ def _export(args: argparse.Namespace) -> int:
     file_format = args.format or (ending if ending in EXPORT_FORMATS else "csv")
     if args.output is None and file_format != "csv":
         raise InputError(f"A {file_format} file is not for the terminal.", "Name a file with -o FILE.")
-    _prepare()
+    prepare()
     job = jobs.get_job(args.job)
     if args.output is None:
         exports.check_items(args.job, args.item or [])
@@ -420,101 +399,5 @@ def _export(args: argparse.Namespace) -> int:
         sys.stdout.buffer.flush()
     else:
         exports.export_job(args.job, Path(args.output), file_format, args.item)
-        _say(f"Wrote {args.output}.")
+        say(f"Wrote {args.output}.")
     return DONE
-
-
-def _delete(args: argparse.Namespace) -> int:
-    from fcst.services import datasets
-
-    _prepare()
-    versions = datasets.list_versions(args.dataset)
-    found = [row for row in versions if args.version in (None, row["version"])]
-    if not found:
-        raise InputError(f"There is no dataset {args.dataset!r} of that version.", "`datasets` lists what there is.")
-    row = found[0]
-    dependents = datasets.count_dependents(row["dataset_id"])
-    _say(
-        f"Dataset {row['name']!r} version {row['version']}: {row['n_items']:,} items, {row['n_weeks']:,} weeks; "
-        f"with it go {dependents['n_jobs']:,} runs and the forecasts of {dependents['n_forecasts']:,} items."
-    )
-    if not args.yes:
-        if not sys.stdin.isatty():
-            raise InputError("Nothing was deleted.", "Say --yes to delete it without being asked.")
-        print("Delete it? [y/N] ", end="", file=sys.stderr, flush=True)
-        if sys.stdin.readline().strip().lower() not in ("y", "yes"):
-            _say("Nothing was deleted.")
-            return FAILED
-    datasets.delete_dataset(row["dataset_id"])
-    _say("Deleted.")
-    return DONE
-
-
-def _worker(args: argparse.Namespace) -> int:
-    limit_compute_threads()
-    logs.configure(Path(args.log) if args.log else None)
-    try:
-        from fcst.engine.supervisor import run_supervisor
-        from fcst.services.supervision import patiently, prepare_database
-
-        settings = load_settings()
-        # One that the operator runs may be started together with its database.
-        patiently(prepare_database) if settings.is_worker_external else prepare_database()
-        if not run_supervisor(settings):
-            _say("A supervisor is already running for this home and database.")
-    except Exception as exc:
-        if args.log:  # else stderr, where the error goes now, is the log
-            unknown = None if isinstance(exc, FcstError) else exc
-            text = str(exc) if unknown is None else f"{type(exc).__name__}: {exc}"
-            logs.event(log, logging.ERROR, "supervisor_failed", text, exc_info=unknown or False)
-        raise
-    # Not by way of the interpreter's end, which waits for worker processes that somebody may have frozen.
-    logging.shutdown()
-    os._exit(DONE)
-
-
-def _doctor(args: argparse.Namespace) -> int:
-    from fcst.services import health
-
-    checks = health.run_checks()
-    if args.json:
-        _print_json(health.as_dict(checks))
-    else:
-        for check in checks:
-            print(f"{'ok' if check.is_ok else 'WRONG':<6}{check.name:<12}{check.text} {check.hint}".rstrip())
-    return DONE if all(check.is_ok for check in checks) else FAILED
-
-
-def _prepare() -> None:
-    from fcst.services.supervision import prepare_database
-
-    prepare_database()
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
-
-
-def _print_json(value: Any) -> None:
-    def plain(other: Any) -> Any:
-        if isinstance(other, (date, datetime)):
-            return other.isoformat()
-        if dataclasses.is_dataclass(other) and not isinstance(other, type):
-            return dataclasses.asdict(other)
-        return str(other)
-
-    print(json.dumps(value, default=plain, indent=1, ensure_ascii=False))
-
-
-def _print_table(rows: list[dict[str, Any]], *columns: str) -> None:
-    def text(value: Any) -> str:
-        if value is None:
-            return ""
-        if isinstance(value, datetime):
-            return f"{value:%Y-%m-%d %H:%M:%S}"
-        return f"{value:,.1f}" if isinstance(value, float) else " ".join(str(value).split())
-
-    lines = [list(columns), *([text(row[name]) for name in columns] for row in rows)]
-    widths = [max(len(line[i]) for line in lines) for i in range(len(columns))]
-    for line in lines:
-        print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())

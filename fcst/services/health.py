@@ -15,7 +15,7 @@ from fcst.errors import FcstError
 from fcst.settings import Settings, load_settings
 from fcst.states import IngestStatus
 from fcst.store import batches, ingests, notifications, queries, workers
-from fcst.store.database import database_label, fetch_one
+from fcst.store.database import database_label, encryption, fetch_one
 
 GB = 1_000_000_000
 CONNECT_LIMIT_S = 2.0
@@ -68,7 +68,9 @@ def as_dict(checks: list[Check]) -> dict[str, Any]:
 
 def _check_database(label: str) -> Check:
     version = (fetch_one("server_version") or {})["version"]
-    return Check("database", True, f"{label}, PostgreSQL {version}")
+    protocol = encryption()
+    safety = "" if protocol is None else f", encrypted ({protocol})" if protocol else ", not encrypted"
+    return Check("database", True, f"{label}, PostgreSQL {version}{safety}")
 
 
 def _check_disk(home: Path) -> Check:
@@ -158,6 +160,11 @@ def why_waiting(job_id: int) -> str:
     if any(row["status"] == IngestStatus.RUNNING for row in ingests.list_open()):
         return "Waiting behind the loading of sales, which takes a process."
     return "Waiting for its turn."
+
+
+def has_supervisor() -> bool:
+    """Whether one lives, here or elsewhere, that uses this database."""
+    return bool(_check_supervisor(load_settings())[1])
 
 
 def _check_supervisors(settings: Settings) -> list[Check]:

@@ -186,10 +186,10 @@ def transaction() -> Iterator[Cursor]:
         con = pool.lend()
     except psycopg2.OperationalError as exc:
         n_errors["away"] += 1
-        raise DatabaseAway(
-            f"The database cannot be reached: {_first_line(exc)}.",
-            "Check that the server runs and that DATABASE_URL points to it.",
-        ) from exc
+        hint = "Check that the server runs and that DATABASE_URL points to it."
+        if "SSL" in str(exc):
+            hint = "Check sslmode and sslrootcert in DATABASE_URL, and the server's certificate."
+        raise DatabaseAway(f"The database cannot be reached: {_first_line(exc)}.", hint) from exc
     try:
         with con, con.cursor(cursor_factory=_GuardedCursor) as cur:
             yield cur
@@ -201,6 +201,15 @@ def transaction() -> Iterator[Cursor]:
         raise StoreError(f"The database refused: {_first_line(exc)}") from exc
     finally:
         pool.take_back(con)
+
+
+def encryption() -> str | None:
+    """The protocol that encrypts the connection, such as TLSv1.3; empty without, None on a local socket."""
+    with transaction() as cur:
+        info = cur.connection.info
+        if info.ssl_in_use:
+            return str(info.ssl_attribute("protocol"))
+        return None if not info.host or info.host.startswith("/") else ""
 
 
 def _tells_of_absence(exc: psycopg2.Error) -> bool:

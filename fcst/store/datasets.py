@@ -106,17 +106,32 @@ def delete(dataset_id: int, who: str) -> None:
                 f"{n_open} run{'s' if n_open > 1 else ''} of this dataset {'have' if n_open > 1 else 'has'} not ended.",
                 "Cancel or wait, then delete it.",
             )
-        for name in (
-            "delete_dataset_forecasts",
-            "delete_dataset_metrics",
-            "delete_dataset_backtests",
-            "delete_dataset_job_items",
-            "delete_dataset_jobs",
-            "delete_dataset_weeks",
-            "delete_dataset",
-        ):
-            cur.execute(query(name), {"dataset_id": dataset_id})
-        record(cur, who, "delete", "dataset", dataset_id, f"{found['name']} version {found['version']}")
+        cur.execute(query("list_dataset_jobs"), {"dataset_id": dataset_id})
+        cur.execute(query("delete_jobs"), {"job_ids": [row["job_id"] for row in cur.fetchall()]})
+        cur.execute(query("delete_dataset"), {"dataset_id": dataset_id})
+        record(cur, who, "delete", "dataset", dataset_id, _title(found))
+
+
+def _title(row: dict[str, Any]) -> str:
+    return f"{row['name']} version {row['version']}"
+
+
+def list_unused(job_ids: list[int]) -> list[dict[str, Any]]:
+    """Versions of which there is a newer one, and that no job uses, be it one of `job_ids`."""
+    return fetch_all("list_unused_datasets", job_ids=job_ids)
+
+
+def delete_unused(dataset_id: int, who: str) -> bool:
+    """Removes a dataset that no job uses; False if it is gone, or a job uses it by now."""
+    with transaction() as cur:
+        cur.execute(query("lock_dataset"), {"dataset_id": dataset_id})
+        found = cur.fetchone()
+        cur.execute(query("list_dataset_jobs"), {"dataset_id": dataset_id})
+        if found is None or cur.fetchall():
+            return False
+        cur.execute(query("delete_dataset"), {"dataset_id": dataset_id})
+        record(cur, who, "delete", "dataset", dataset_id, _title(found))
+    return True
 
 
 def find_by_columns(columns: list[str]) -> dict[str, Any] | None:

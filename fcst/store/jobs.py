@@ -1,5 +1,6 @@
 """Jobs: submitted whole, with all their batches and items; cancelled; tried again."""
 
+from datetime import datetime
 from typing import Any
 
 from psycopg2.extensions import cursor as Cursor
@@ -207,3 +208,19 @@ def freeze_ended() -> None:
 
 def _is_to_be_told() -> bool:
     return load_settings().webhook is not None
+
+
+def list_ended(days: int | None, n_kept: int | None) -> list[dict[str, Any]]:
+    """Jobs that ended more than `days` ago, or all that have ended but the last `n_kept`; the oldest first."""
+    return fetch_all("list_ended_jobs", days=days, n_kept=n_kept)
+
+
+def delete_ended(job_id: int, finished_at: datetime, who: str) -> bool:
+    """Removes a job with all that is its own; False if it is gone, or was tried again since it ended then."""
+    with transaction() as cur:
+        cur.execute(query("lock_ended_job"), {"job_id": job_id, "finished_at": finished_at})
+        is_there = cur.fetchone() is not None
+        if is_there:
+            cur.execute(query("delete_jobs"), {"job_ids": [job_id]})
+            record(cur, who, "delete", "job", job_id)
+    return is_there

@@ -7,7 +7,7 @@ import streamlit as st
 
 from fcst import charts
 from fcst.roles import Scope
-from fcst.services import health, jobs
+from fcst.services import actions, health, jobs
 from fcst.services.jobs import BatchSort
 from fcst.states import Stage
 from fcst.ui import text
@@ -19,6 +19,7 @@ BATCHES_A_PAGE = 50
 ATTEMPTS_A_PAGE = 300
 FAILURES_A_PAGE = 100
 MOST_EVENTS = 500
+MOST_ACTIONS = 10
 MOST_LINES = 50
 MOST_REASONS = 20
 
@@ -176,7 +177,13 @@ def _retry_reason(job_id: int, outcome: str, reason: str) -> None:
 
 
 def show_history(job: dict[str, Any]) -> None:
-    """Changes of stage of all batches, the newest first; where something went wrong, first only that."""
+    """What people did to the run, then changes of stage of its batches, the newest first; where something went wrong,
+    first only that."""
+    done = actions.list_actions(job["job_id"], MOST_ACTIONS)
+    words = [
+        f"{text.moment(row['at'])} {text.plain(row['who'])}: {row['action']} {text.plain(row['words'])}" for row in done
+    ]
+    st.caption("  \n".join(map(str.rstrip, words)))
     wrong = jobs.list_events(job["job_id"], only_with_reason=True, limit=MOST_EVENTS)
     is_only_wrong = bool(wrong) and st.toggle("Only what went wrong", value=True, key="only_wrong")
     events = wrong if is_only_wrong else jobs.list_events(job["job_id"], limit=MOST_EVENTS)

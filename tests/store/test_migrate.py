@@ -1,15 +1,24 @@
 """Migrations: from nothing to the schema, once, also when many start together."""
 
+import io
 import json
 import threading
+import uuid
 
 import pytest
 
+from fcst.engine.task import run_batch
 from fcst.errors import StoreError
+from fcst.services import accuracy, exports, forecasts, jobs
 from fcst.specs import IngestSpec
-from fcst.store import datasets, ingests, queries
+from fcst.store import batches, datasets, ingests, queries, workers
+from fcst.store.batches import Ending
 from fcst.store.database import transaction
+from fcst.store.jobs import freeze_ended
 from fcst.store.migrate import migrate
+from tests.store.old_versions import LATEST, leave, tables
+
+WORKER = str(uuid.uuid4())
 
 
 def test_migrate_makes_the_schema_once(empty_database: str) -> None:
@@ -45,43 +54,59 @@ def test_migrate_refuses_a_database_of_a_newer_program(database: str) -> None:
 
 # From one version to the next
 
-OLD_SPEC = {
-    "path": "/data/train.csv",
-    "name": "favorita",
-    "include_promo": False,
-    "week_end": "SAT",
-    "item": "item_nbr",
-    "date": "date",
-    "sales": "unit_sales",
-    "promo": "onpromotion",
-    "is_upload": False,
-}
+
+@pytest.mark.parametrize("version", range(1, LATEST))
+def test_migrate_keeps_all_data_of_an_earlier_version_and_the_product_works_on_them(
+    empty_database: str, version: int
+) -> None:
+    leave(version)
+    before = tables()
+    assert all(before.values()), "a table was not filled"
+    assert migrate() == [name for _, name, _ in queries.migrations()[version:]]
+    after = tables()
+    for table, rows in before.items():
+        columns = [name for name in rows[0] if name != "spec"]  # which is written anew
+        assert values(after[table], columns) == values(rows, columns), table
+    check_product_on_old_data(version)
+
+
+def values(rows: list[dict], columns: list[str]) -> list[str]:
+    return sorted(json.dumps([row[name] for name in columns]) for row in rows)
+
+
+def check_product_on_old_data(version: int) -> None:
+    job = jobs.get_job(1)
+    assert (job["status"], job["n_completed"], job["n_failed"], job["note"]) == ("completed", 2, 1, "a note")
+    assert jobs.get_job(2)["batches"] == {"processing": 1, "submitted": 1}
+    assert [event["to_stage"] for event in reversed(jobs.list_events(1))] == [
+        *("submitted", "submitted", "obtaining_sales", "obtaining_sales", "processing", "processing"),
+        *("completed", "failed"),
+    ]
+    assert forecasts.list_items(job, "SeasonalNaive")["unique_id"].tolist() == ["a", "b", "c"]
+    out = io.BytesIO()
+    exports.write_export(job, out, "csv")
+    head, *lines = out.getvalue().decode().splitlines()
+    assert len(lines) == 8 and head.endswith("made_by,adjusted")
+    first = dict(zip(head.split(","), lines[0].split(","), strict=True))
+    assert (first["unique_id"], float(first["forecast"]), float(first["hi_80"])) == ("a", 10, 20)
+    assert float(first["adjusted"]) == (77 if version >= 6 else 10)
+    assert accuracy.list_accuracy(job, "model")["wape"].tolist() == [0.5]
+    assert jobs.retry_job(1) == 1
+    workers.register(WORKER, "here", 1, "0", 1, 60)
+    for lost in batches.list_lost(WORKER, []):
+        assert batches.end_attempt(lost["batch_id"], lost["attempt"], Ending.LOST, "its supervisor was lost")
+    while claimed := batches.claim(WORKER, 1):
+        run_batch(claimed[0]["batch_id"], claimed[0]["attempt"])
+    freeze_ended()
+    assert [jobs.get_job(job_id)["n_completed"] for job_id in (1, 2)] == [3, 3]
+    datasets.delete(1, "Ben")
+    left = {"ingests", "workers", "actions"} | ({"tokens"} if version >= 7 else set())
+    assert {name for name, rows in tables().items() if rows} == left
 
 
 @pytest.fixture
 def first_version(empty_database: str) -> None:
-    """A database as the first migration leaves it, with one ingest and the dataset it made."""
-    version, name, statements = queries.migrations()[0]
-    with transaction() as cur:
-        cur.execute(queries.query("create_migrations"))
-        cur.execute(statements)
-        cur.execute(queries.query("record_migration"), {"version": version, "name": name})
-        cur.execute(
-            "INSERT INTO fcst_app.datasets (dataset_id, name, version, spec, report, week_end, include_promo, n_items,"
-            " n_weeks, first_wk_end_dt, last_wk_end_dt, total_units)"
-            " VALUES (1, 'favorita', 1, %(spec)s, %(report)s, 'SAT', false, 1, 2, '2020-01-11', '2020-01-18', 3)",
-            {"spec": json.dumps(OLD_SPEC), "report": json.dumps({"n_rows": 3})},
-        )
-        cur.execute(
-            "INSERT INTO fcst_app.items (dataset_id, unique_id, sales_rank, total_units, first_wk_end_dt, last_sale_dt,"
-            " n_weeks, n_missing) VALUES (1, 'a', 1, 3, '2020-01-11', '2020-01-18', 2, 0)"
-        )
-        cur.execute(
-            "INSERT INTO fcst_app.ingests (spec, status, dataset_id, finished_at)"
-            " VALUES (%(spec)s, 'completed', 1, now())",
-            {"spec": json.dumps(OLD_SPEC)},
-        )
-        cur.execute("INSERT INTO fcst_app.ingests (spec) VALUES (%(spec)s)", {"spec": json.dumps(OLD_SPEC)})
+    leave(1)
 
 
 def test_migrate_makes_what_was_asked_before_readable_for_the_new_program(first_version: None) -> None:
@@ -96,8 +121,8 @@ def test_migrate_makes_what_was_asked_before_readable_for_the_new_program(first_
     (waiting,) = ingests.list_open()
     assert IngestSpec.from_dict(waiting["spec"]) == asked
     assert (waiting["status"], waiting["done_bytes"], waiting["total_bytes"]) == ("submitted", 0, 0)
-    (item,) = datasets.items(1, 10).to_dict("records")
-    assert (item["unique_id"], item["total_units"], item["demand_class"]) == ("a", 3, None)
+    item = datasets.items(1, 10).to_dict("records")[0]
+    assert (item["unique_id"], item["total_units"], item["demand_class"]) == ("a", 800, None)
 
 
 def test_migrate_lets_an_ingest_of_before_be_cancelled(first_version: None) -> None:

@@ -36,7 +36,7 @@ def test_models_are_those_of_the_catalogue() -> None:
 
 def test_every_setting_that_is_read_is_told() -> None:
     code = (PROJECT / "fcst" / "settings.py").read_text(encoding="utf-8")
-    assert set(re.findall(r'(?:get|number|whole)\("(\w+)"', code)) == set(SETTINGS)
+    assert set(re.findall(r'(?:get|number|whole)\("([A-Z]\w+)"', code)) == set(SETTINGS)
 
 
 def test_files_that_are_named_are_there() -> None:

@@ -89,30 +89,22 @@ FROM fcst_app.jobs j WHERE j.dataset_id = %(dataset_id)s;
 -- Keeps new runs away: their foreign key waits for this lock.
 SELECT name, version FROM fcst_app.datasets WHERE dataset_id = %(dataset_id)s FOR UPDATE;
 
--- delete_dataset_forecasts
--- The forecasts of a dataset's runs.
-DELETE FROM fcst_app.forecasts f USING fcst_app.jobs j WHERE j.dataset_id = %(dataset_id)s AND f.job_id = j.job_id;
+-- list_dataset_jobs
+-- The runs of a dataset.
+SELECT job_id FROM fcst_app.jobs WHERE dataset_id = %(dataset_id)s;
 
--- delete_dataset_metrics
--- The accuracy of a dataset's runs.
-DELETE FROM fcst_app.metrics m USING fcst_app.jobs j WHERE j.dataset_id = %(dataset_id)s AND m.job_id = j.job_id;
-
--- delete_dataset_backtests
--- The backtests of a dataset's runs.
-DELETE FROM fcst_app.backtests b USING fcst_app.jobs j WHERE j.dataset_id = %(dataset_id)s AND b.job_id = j.job_id;
-
--- delete_dataset_job_items
--- The items of a dataset's runs.
-DELETE FROM fcst_app.job_items i USING fcst_app.jobs j WHERE j.dataset_id = %(dataset_id)s AND i.job_id = j.job_id;
-
--- delete_dataset_jobs
--- A dataset's runs; their batches and events go with them.
-DELETE FROM fcst_app.jobs WHERE dataset_id = %(dataset_id)s;
-
--- delete_dataset_weeks
--- The weekly sales of a dataset.
-DELETE FROM fcst_app.weekly_sales WHERE dataset_id = %(dataset_id)s;
+-- list_unused_datasets
+-- Versions of datasets of which there is a newer one, and that no run uses but those given.
+SELECT d.dataset_id, d.name, d.version, d.n_items, d.created_at
+FROM fcst_app.datasets d
+WHERE EXISTS (SELECT 1 FROM fcst_app.datasets n WHERE n.name = d.name AND n.version > d.version)
+  AND NOT EXISTS (
+      SELECT 1 FROM fcst_app.jobs j
+      WHERE j.dataset_id = d.dataset_id AND j.job_id <> ALL (%(job_ids)s::integer[])
+  )
+ORDER BY d.dataset_id;
 
 -- delete_dataset
--- A dataset; its items go with it.
+-- A dataset without runs: its weekly sales, and its items, which go with it.
+DELETE FROM fcst_app.weekly_sales WHERE dataset_id = %(dataset_id)s;
 DELETE FROM fcst_app.datasets WHERE dataset_id = %(dataset_id)s;

@@ -125,3 +125,28 @@ WITH ended AS (
     RETURNING j.job_id
 )
 INSERT INTO fcst_app.notifications (job_id) SELECT job_id FROM ended WHERE %(is_to_be_told)s;
+
+-- list_ended_jobs
+-- Jobs that ended long ago, or before the newest of those that have ended; the oldest first.
+SELECT e.job_id, e.name, e.dataset, e.status, e.n_items, e.finished_at
+FROM (
+    SELECT j.job_id, j.name, d.name AS dataset, j.status, j.n_items, j.finished_at,
+           row_number() OVER (ORDER BY j.finished_at DESC, j.job_id DESC) AS place
+    FROM fcst_app.jobs j JOIN fcst_app.datasets d USING (dataset_id) WHERE j.finished_at IS NOT NULL
+) e
+WHERE e.finished_at < now() - make_interval(days => %(days)s) OR e.place > %(n_kept)s::integer
+ORDER BY e.finished_at, e.job_id;
+
+-- lock_ended_job
+-- The job's own row, held to the end of the transaction, if it has not been tried again since.
+SELECT job_id FROM fcst_app.jobs WHERE job_id = %(job_id)s AND finished_at = %(finished_at)s FOR UPDATE;
+
+-- delete_jobs
+-- Jobs with all that is theirs. What refers to a job or a batch by a foreign key would go with it, row by row:
+-- the events, which are many, go before.
+DELETE FROM fcst_app.forecasts WHERE job_id = ANY (%(job_ids)s);
+DELETE FROM fcst_app.metrics WHERE job_id = ANY (%(job_ids)s);
+DELETE FROM fcst_app.backtests WHERE job_id = ANY (%(job_ids)s);
+DELETE FROM fcst_app.job_items WHERE job_id = ANY (%(job_ids)s);
+DELETE FROM fcst_app.batch_events WHERE job_id = ANY (%(job_ids)s);
+DELETE FROM fcst_app.jobs WHERE job_id = ANY (%(job_ids)s);

@@ -29,3 +29,23 @@ SELECT max(version) AS version FROM fcst_app.migrations;
 -- server_version
 -- What answers.
 SELECT current_setting('server_version') AS version;
+
+-- clear_schema
+-- All that is in the schema goes; the schema stays, and with it who may use it and what its new tables grant.
+DO $$ DECLARE statement text; BEGIN
+    FOREACH statement IN ARRAY ARRAY(
+        SELECT 'DROP ROUTINE ' || p.oid::regprocedure || ' CASCADE' FROM pg_catalog.pg_proc p
+        WHERE p.pronamespace = to_regnamespace('fcst_app')
+        UNION ALL
+        SELECT CASE c.relkind WHEN 'v' THEN 'DROP VIEW ' ELSE 'DROP TABLE ' END || 'IF EXISTS fcst_app.'
+               || quote_ident(c.relname) || ' CASCADE' FROM pg_catalog.pg_class c
+        WHERE c.relnamespace = to_regnamespace('fcst_app') AND c.relkind IN ('r', 'p', 'v')
+    ) LOOP
+        EXECUTE statement;
+    END LOOP;
+END $$;
+
+-- has_data
+-- Whether anybody has loaded or run anything.
+SELECT EXISTS (SELECT 1 FROM fcst_app.datasets) OR EXISTS (SELECT 1 FROM fcst_app.jobs)
+       OR EXISTS (SELECT 1 FROM fcst_app.ingests) AS found;

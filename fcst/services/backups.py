@@ -1,0 +1,104 @@
+"""What an operator can do with backups: write one, look into one, restore one."""
+
+import contextlib
+import uuid
+from pathlib import Path
+
+from fcst import presence
+from fcst.errors import InputError
+from fcst.files import FileLock
+from fcst.services import health
+from fcst.services.supervision import ensure_supervisor
+from fcst.settings import load_settings
+from fcst.store import dump, queries, workers
+from fcst.store.database import fetch_one
+from fcst.store.dump import Contents
+from fcst.store.migrate import migrate
+
+
+def check_target(path: Path, is_replacing: bool) -> None:
+    """Refuses a place where no backup can be written."""
+    if path.is_dir() or not path.parent.is_dir():
+        raise InputError(f"{path} cannot be written.", "Name a file in a folder that is there.")
+    if path.exists() and not is_replacing:
+        raise InputError(f"{path} is there already.", "Name another file, or say --replace.")
+
+
+def back_up(path: Path, is_replacing: bool) -> Contents:
+    """Writes all that is in the database at one moment to a file that only its owner reads; returns what is in it.
+
+    Raises
+    ------
+    InputError
+        if the file is there already and not to be replaced, or cannot be written.
+    StoreError
+        if the database refuses, or there is no room; nothing is left behind then.
+    """
+    check_target(path, is_replacing)
+    unfinished = path.with_name(f".{uuid.uuid4().hex}.part")
+    try:
+        unfinished.touch(mode=0o600, exist_ok=False)
+        dump.dump(unfinished)
+        contents = dump.look_into(unfinished)
+        check_target(path, is_replacing)
+        unfinished.replace(path)
+    except OSError as exc:
+        raise InputError(f"{path} cannot be written: {exc.strerror}.", "Choose another place.") from exc
+    finally:
+        with contextlib.suppress(OSError):
+            unfinished.unlink()
+    return contents
+
+
+def look_into(path: Path) -> Contents:
+    """What a backup holds.
+
+    Raises
+    ------
+    InputError
+        if it is no backup of fcst, or one of a newer program.
+    """
+    contents = dump.look_into(path)
+    latest = queries.migrations()[-1][0]
+    if contents.version > latest:
+        raise InputError(
+            f"{path} has schema version {contents.version}, made by a newer fcst; this one knows {latest}.",
+            "Update this installation.",
+        )
+    return contents
+
+
+def restore(path: Path, is_replacing: bool) -> list[str]:
+    """Puts a backup in place of what is in the database, whole or not at all; work that was open in it goes on.
+
+    Returns
+    -------
+    The migrations that a backup of an older version needed.
+
+    Raises
+    ------
+    InputError
+        if somebody works on the database, or it holds data that are not to be replaced.
+    StoreError
+        if the file is not whole, or the database refuses; all is as before then.
+    """
+    lock = FileLock(presence.lock_path(load_settings()))
+    if health.has_supervisor() or not lock.acquire(blocking=False):
+        raise InputError(
+            "A supervisor is alive.", "Stop it, then restore; one that the app started ends by itself when it is idle."
+        )
+    try:
+        if workers.has_work():
+            raise InputError("Runs or loadings of sales have not ended.", "Cancel or finish them, then restore.")
+        if (fetch_one("has_data") or {})["found"] and not is_replacing:
+            raise InputError(
+                "There are data in the database, which the backup would replace.",
+                "Back them up, then say --replace; or restore into another database.",
+            )
+        dump.load(path)
+        applied = migrate()
+    finally:
+        lock.release()
+    if workers.has_work():
+        ensure_supervisor()
+    return applied

@@ -1,0 +1,38 @@
+"""What an operator can do against a database that only grows: delete old runs, and datasets that none of them uses."""
+
+from typing import Any
+
+from fcst.errors import InputError
+from fcst.roles import Scope
+from fcst.services import identity
+from fcst.store import datasets, jobs
+
+MAX_NUMBER = 1_000_000
+
+
+def list_runs(older_than: int | None, keep: int | None) -> list[dict[str, Any]]:
+    """Runs that ended more than `older_than` days ago, or all that have ended but the last `keep`; the oldest first."""
+    for number in (older_than, keep):
+        if number is not None and not 0 <= number <= MAX_NUMBER:
+            raise InputError(f"{number} is not a number of days or runs.", f"It may be 0 to {MAX_NUMBER:,}.")
+    return jobs.list_ended(older_than, keep)
+
+
+def list_datasets(runs: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Versions of datasets that no run uses when `runs` are gone, and of which there is a newer one."""
+    return datasets.list_unused([run["job_id"] for run in runs])
+
+
+def delete_runs(runs: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Deletes runs as `list_runs` gives them, each with its forecasts in a transaction of its own; returns which.
+
+    One that was deleted meanwhile, or is tried again, is not among them.
+    """
+    who = identity.require(Scope.ADMIN)
+    return [run for run in runs if jobs.delete_ended(run["job_id"], run["finished_at"], who)]
+
+
+def delete_datasets(versions: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Deletes versions of datasets as `list_datasets` gives them; returns which: one that a run uses stays."""
+    who = identity.require(Scope.ADMIN)
+    return [row for row in versions if datasets.delete_unused(row["dataset_id"], who)]

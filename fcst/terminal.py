@@ -1,0 +1,81 @@
+"""What the commands share: exit codes, data on stdout, talk on stderr, a question before what cannot be undone."""
+
+import argparse
+import dataclasses
+import json
+import sys
+from collections.abc import Callable
+from datetime import date, datetime
+from typing import Any
+
+from fcst.errors import FcstError, InputError
+
+DONE, FAILED, REFUSED = 0, 1, 2
+
+
+def add_command(
+    commands: Any, name: str, run: Callable[[argparse.Namespace], int], text: str
+) -> argparse.ArgumentParser:
+    """A command that `run` carries out and gives an exit code for."""
+    sub: argparse.ArgumentParser = commands.add_parser(name, help=text, description=text)
+    sub.set_defaults(run=run)
+    return sub
+
+
+def takes_json(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument("--json", action="store_true", help="print one JSON document")
+
+
+def prepare() -> None:
+    from fcst.services.supervision import prepare_database
+
+    prepare_database()
+
+
+def say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def say_error(error: FcstError) -> None:
+    say(f"{error.message}\n{error.hint}".strip())
+
+
+def confirms(question: str, is_sure: bool) -> bool:
+    """Whether the user says yes; who is sure is not asked.
+
+    Raises
+    ------
+    InputError
+        if nobody is there to be asked.
+    """
+    if is_sure:
+        return True
+    if not sys.stdin.isatty():
+        raise InputError("Nothing was deleted.", "Say --yes to delete it without being asked.")
+    print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
+def print_json(value: Any) -> None:
+    def plain(other: Any) -> Any:
+        if isinstance(other, (date, datetime)):
+            return other.isoformat()
+        if dataclasses.is_dataclass(other) and not isinstance(other, type):
+            return dataclasses.asdict(other)
+        return str(other)
+
+    print(json.dumps(value, default=plain, indent=1, ensure_ascii=False))
+
+
+def print_table(rows: list[dict[str, Any]], *columns: str) -> None:
+    def text(value: Any) -> str:
+        if value is None:
+            return ""
+        if isinstance(value, datetime):
+            return f"{value:%Y-%m-%d %H:%M:%S}"
+        return f"{value:,.1f}" if isinstance(value, float) else " ".join(str(value).split())
+
+    lines = [list(columns), *([text(row[name]) for name in columns] for row in rows)]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(columns))]
+    for line in lines:
+        print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())

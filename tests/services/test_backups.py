@@ -1,0 +1,266 @@
+"""Backups: all there is comes back, whole or not at all, also while work goes on, and from earlier versions."""
+
+import contextlib
+import os
+import shutil
+import signal
+import stat
+import subprocess
+import sys
+import uuid
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import psycopg2
+import pytest
+
+from fcst import presence
+from fcst.cli import main
+from fcst.errors import InputError
+from fcst.files import FileLock
+from fcst.services import adjustments, backups, datasets, jobs
+from fcst.services.adjustments import Change
+from fcst.settings import PROJECT, load_settings
+from fcst.specs import JobSpec
+from fcst.store import dump, queries, workers
+from fcst.store.database import transaction
+from fcst.store.migrate import migrate
+from fcst.store.placement import find_binaries
+from tests.conftest import admin, wait_until, write_sales
+from tests.engine.seen import SLOW, check_items, finish, is_processing, submit
+from tests.services.test_accuracy import run
+from tests.store.old_versions import LATEST, leave, tables
+
+
+@pytest.fixture
+def full(load_dataset: Callable[..., dict]) -> dict:
+    """Something in every table: two datasets, a run with an adjustment, one that was cancelled."""
+    load_dataset(name="other", n_items=2, n_weeks=60)
+    job = run(load_dataset(n_items=4), 3, models=("SeasonalNaive", "Naive"), n_windows=1)
+    week = job["last_wk_end_dt"] + timedelta(weeks=2)
+    adjustments.adjust(job["job_id"], "item4", "Naive", Change(week, week, percent=10), "a fair", "Ana")
+    jobs.cancel_job(jobs.submit_job(job["dataset_id"], [("item1", 4)], JobSpec()))
+    workers.register(str(uuid.uuid4()), "gone", 1, "0", 1, -60)
+    return jobs.get_job(job["job_id"])
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "fcst.backup"
+
+
+def test_all_there_is_comes_back_and_goes_on(full: dict, file: Path, load_dataset, capsys) -> None:
+    before = tables()
+    assert all(before.values())
+    assert main(["backup", str(file)]) == 0
+    assert "datasets: 2, runs: 2" in capsys.readouterr().err
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    datasets.delete_dataset(full["dataset_id"])
+    load_dataset(name="later", n_items=1)
+    with transaction() as cur:
+        cur.execute("CREATE TABLE fcst_app.of_a_newer_version (job_id integer REFERENCES fcst_app.jobs)")
+    changed = tables()
+    assert main(["restore", str(file)]) == 2
+    assert "--replace" in capsys.readouterr().err
+    assert tables() == changed
+    assert main(["restore", str(file), "--replace"]) == 0
+    assert tables() == before
+    assert migrate() == []
+    again = run(datasets.get_dataset(full["dataset_id"]), 3, models=("SeasonalNaive",))
+    assert (again["job_id"], again["n_completed"]) == (3, 3)
+    assert jobs.retry_job(2) == 1
+
+
+def test_a_backup_made_while_a_run_works_goes_on_where_it_was(
+    load_dataset, start_supervisor: Callable[..., subprocess.Popen], file: Path
+) -> None:
+    job_id = submit(load_dataset(n_items=30), 30, SLOW)
+    supervisor = start_supervisor(FCST_LEASE_S="5")
+    wait_until(lambda: jobs.get_job(job_id)["n_completed"] > 0 and is_processing(job_id), 60, "for results")
+    backups.back_up(file, is_replacing=False)
+    finish(job_id)
+    assert check_items(job_id)["n_completed"] == 30
+    with pytest.raises(InputError, match="supervisor is alive"):
+        backups.restore(file, is_replacing=True)
+    supervisor.terminate()
+    assert supervisor.wait(30) == 0
+    assert backups.restore(file, is_replacing=True) == []
+    job = jobs.get_job(job_id)
+    assert not job["is_over"] and job["n_completed"] < 30 and job["batches"].get("processing")
+    start_supervisor(FCST_LEASE_S="5")
+    finish(job_id)
+    assert check_items(job_id)["n_completed"] == 30
+
+
+@pytest.mark.parametrize("version", range(1, LATEST))
+def test_a_backup_of_an_earlier_version_is_brought_up_to_date(empty_database: str, file: Path, version: int) -> None:
+    leave(version)
+    dump.dump(file)
+    migrate()
+    migrated = tables()
+    with transaction() as cur:
+        cur.execute("DROP SCHEMA fcst_app CASCADE")
+    migrate()
+    assert backups.look_into(file).version == version
+    assert backups.restore(file, is_replacing=False) == [name for _, name, _ in queries.migrations()[version:]]
+    assert tables() == migrated
+
+
+# What is refused
+
+
+def test_a_backup_replaces_a_file_only_when_told(full: dict, file: Path, capsys) -> None:
+    file.write_text("mine")
+    assert main(["backup", str(file)]) == 2
+    assert "--replace" in capsys.readouterr().err and file.read_text() == "mine"
+    assert main(["backup", str(file), "--replace"]) == 0
+    assert backups.look_into(file).n_datasets == 2
+    for place in (file.parent, file.parent / "nowhere" / "x", file / "x"):
+        assert main(["backup", str(place)]) == 2
+
+
+def test_a_backup_that_fails_leaves_nothing_behind(full: dict, file: Path, database: str, monkeypatch, capsys) -> None:
+    file.write_text("mine")
+    with transaction() as cur:
+        cur.execute("DROP ROLE IF EXISTS nobody_much")
+        cur.execute("CREATE ROLE nobody_much LOGIN")
+        cur.execute("GRANT USAGE ON SCHEMA fcst_app TO nobody_much")
+        cur.execute("GRANT SELECT ON fcst_app.migrations TO nobody_much")
+    monkeypatch.setenv("DATABASE_URL", database.replace("fcst@", "nobody_much:S3cret@"))
+    assert main(["backup", str(file), "--replace"]) == 1
+    said = capsys.readouterr().err
+    assert "permission denied" in said and "S3cret" not in said
+    assert file.read_text() == "mine" and [path.name for path in file.parent.iterdir() if ".part" in path.name] == []
+
+
+def test_the_password_goes_where_only_its_owner_reads(database: str, monkeypatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgresql://u:S3cret@h:1/d?sslmode=require")
+    where, environment = dump._connection()
+    assert "S3cret" not in where and "sslmode=require" in where and environment["PGPASSWORD"] == "S3cret"
+
+
+@pytest.mark.parametrize("what", ["text", "empty", "missing", "folder", "foreign", "head"])
+def test_what_is_no_backup_of_ours_is_refused(full: dict, database: str, file: Path, what: str, capsys) -> None:
+    if what == "folder":
+        file.mkdir()
+    elif what == "foreign":
+        with transaction() as cur:
+            cur.execute("CREATE TABLE public.mine AS SELECT 1 AS n")
+        command = [find_binaries(None) / "pg_dump", "-Fc", "-n", "public", "-f", file, "-d", database]
+        subprocess.run(command, check=True)
+    elif what != "missing":
+        file.write_bytes({"text": b"mine", "empty": b"", "head": b"PGDMP and more"}[what])
+    before = tables()
+    assert main(["restore", str(file), "--replace"]) == 2
+    assert str(file) in capsys.readouterr().err
+    assert tables() == before
+
+
+def test_a_backup_of_a_newer_program_is_refused(full: dict, file: Path) -> None:
+    with transaction() as cur:
+        cur.execute("INSERT INTO fcst_app.migrations (version, name) VALUES (9999, 'from_the_future')")
+    backups.back_up(file, is_replacing=False)
+    with transaction() as cur:
+        cur.execute("DELETE FROM fcst_app.migrations WHERE version = 9999")
+    with pytest.raises(InputError, match="9999"):
+        backups.look_into(file)
+
+
+def test_a_database_that_somebody_works_on_is_left_alone(full: dict, file: Path) -> None:
+    backups.back_up(file, is_replacing=False)
+    worker_id = str(uuid.uuid4())
+    workers.register(worker_id, "elsewhere", 7, "0", 2, 60)
+    with pytest.raises(InputError, match="supervisor is alive"):
+        backups.restore(file, is_replacing=True)
+    workers.stop(worker_id)
+    with FileLock(presence.lock_path(load_settings())), pytest.raises(InputError, match="supervisor is alive"):
+        backups.restore(file, is_replacing=True)  # one that has not yet registered
+    job_id = jobs.submit_job(full["dataset_id"], [("item1", 4)], JobSpec())
+    with pytest.raises(InputError, match="have not ended"):
+        backups.restore(file, is_replacing=True)
+    jobs.cancel_job(job_id)
+    assert backups.restore(file, is_replacing=True) == []
+    assert not FileLock(presence.lock_path(load_settings())).is_current()
+
+
+@pytest.mark.parametrize("part", [0.3, 0.6, 0.9, 0.999])
+@pytest.mark.parametrize("how", ["cut", "overwritten"])
+def test_a_damaged_file_changes_nothing(full: dict, file: Path, part: float, how: str, capsys) -> None:
+    backups.back_up(file, is_replacing=False)
+    content = file.read_bytes()
+    place = int(len(content) * part)
+    file.write_bytes(content[:place] + (b"" if how == "cut" else b"\0" * 40 + content[place + 40 :]))
+    before = tables()
+    assert main(["restore", str(file), "--replace"]) in (1, 2)
+    said = capsys.readouterr().err
+    assert "Traceback" not in said and ("could not be restored" in said or "damaged" in said)
+    assert tables() == before
+
+
+def test_what_the_database_refuses_changes_nothing(full: dict, file: Path, database: str, monkeypatch, capsys) -> None:
+    backups.back_up(file, is_replacing=False)
+    before = tables()
+    with transaction() as cur:
+        cur.execute("DROP ROLE IF EXISTS stranger")
+        cur.execute("CREATE ROLE stranger LOGIN")
+        cur.execute("GRANT ALL ON SCHEMA fcst_app TO stranger")
+        cur.execute("GRANT ALL ON ALL TABLES IN SCHEMA fcst_app TO stranger")
+    monkeypatch.setenv("DATABASE_URL", database.replace("fcst@", "stranger:S3cret@"))
+    assert main(["restore", str(file), "--replace"]) == 1
+    said = capsys.readouterr().err
+    assert "must be owner" in said and "S3cret" not in said
+    assert tables() == before
+
+
+# From the command line, with the embedded database
+
+
+@pytest.fixture
+def embedded(tmp_path: Path, monkeypatch) -> Iterator[Path]:
+    home = tmp_path / "home"
+    monkeypatch.delenv("DATABASE_URL", raising=False)
+    monkeypatch.setenv("FCST_HOME", str(home))
+    monkeypatch.setenv("FCST_PROCESSES", "2")
+    monkeypatch.setenv("FCST_IDLE_EXIT_S", "1")
+    yield home
+    shutil.rmtree(home, ignore_errors=True)
+
+
+def test_the_embedded_database_is_carried_to_another_home(embedded: Path, tmp_path: Path, file: Path) -> None:
+    def fcst(*args: str, home: Path = embedded) -> subprocess.CompletedProcess:
+        env = {**os.environ, "FCST_HOME": str(home)}
+        command = [sys.executable, "-m", "fcst", *args]
+        return subprocess.run(command, cwd=PROJECT, env=env, capture_output=True, text=True, timeout=120)
+
+    write_sales(tmp_path / "s.csv", 3, 60)
+    assert fcst("ingest", str(tmp_path / "s.csv")).returncode == 0
+    done = fcst("submit", "--models", "Naive", "--wait")
+    assert done.returncode == 0, done.stderr
+    assert fcst("backup", str(file)).returncode == 0
+    other = tmp_path / "other"
+    try:
+        done = fcst("restore", str(file), home=other)
+        assert done.returncode == 0, done.stderr
+        assert fcst("export", "1", home=other).stdout == fcst("export", "1").stdout != ""
+    finally:
+        shutil.rmtree(other, ignore_errors=True)
+
+
+def test_a_restore_that_is_killed_changes_nothing(full: dict, file: Path, server: dict[str, str]) -> None:
+    def waits() -> bool:
+        with admin(server) as cur:
+            cur.execute("SELECT 1 FROM pg_stat_activity WHERE application_name = 'psql' AND wait_event_type = 'Lock'")
+            return cur.fetchone() is not None
+
+    backups.back_up(file, is_replacing=False)
+    before = tables()
+    with contextlib.closing(psycopg2.connect(os.environ["DATABASE_URL"])) as con, con.cursor() as cur:
+        cur.execute("SELECT 1 FROM fcst_app.jobs FOR UPDATE")  # so it has to wait in the middle
+        command = [sys.executable, "-m", "fcst", "restore", str(file), "--replace"]
+        process = subprocess.Popen(command, cwd=PROJECT, stderr=subprocess.DEVNULL, start_new_session=True)
+        wait_until(waits, 20, "for the restore to wait")
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    wait_until(lambda: not waits(), 20, "for the server to notice")
+    assert tables() == before

@@ -1,0 +1,129 @@
+"""Databases as earlier versions of fcst left them, with rows in every table that there was."""
+
+import json
+
+from fcst.store import queries
+from fcst.store.database import transaction
+
+LATEST = queries.migrations()[-1][0]
+
+OLD_SPEC = {
+    "path": "/data/train.csv",
+    "name": "favorita",
+    "include_promo": False,
+    "week_end": "SAT",
+    "item": "item_nbr",
+    "date": "date",
+    "sales": "unit_sales",
+    "promo": "onpromotion",
+    "is_upload": False,
+}
+NEW_SPEC = {
+    "paths": ["/data/train.csv"],
+    "name": "favorita",
+    "mapping": {"item": ["item_nbr"], "date": ["date"], "sales": ["unit_sales"], "promo": ["onpromotion"]},
+    "include_promo": False,
+    "week_end": "SAT",
+}
+JOB_SPEC = {"models": ["SeasonalNaive"], "h": 4, "level": [80], "batch_size": 2, "n_windows": 1}
+
+# version -> its new rows: of three items; of run 1, that ended with a failed item; of run 2, that is open, whose first
+# batch is a supervisor's that is gone.
+ROWS = {
+    1: """
+INSERT INTO fcst_app.datasets (name, version, spec, report, week_end, include_promo, n_items, n_weeks,
+    first_wk_end_dt, last_wk_end_dt, total_units)
+VALUES ('favorita', 1, %(spec)s, '{"n_rows": 3}', 'SAT', false, 3, 80, '2020-01-11', '2021-07-17', 3);
+INSERT INTO fcst_app.items (dataset_id, unique_id, sales_rank, total_units, first_wk_end_dt, last_sale_dt,
+    n_weeks, n_missing, family)
+SELECT 1, key, ascii(key) - 96, 800, '2020-01-11', '2021-07-17', 80, 1, 'GROCERY'
+FROM unnest('{a,b,c}'::text[]) key;
+INSERT INTO fcst_app.weekly_sales (dataset_id, unique_id, wk_end_dt, unit_sales, promo_units)
+SELECT 1, key, date '2020-01-11' + 7 * week, CASE WHEN week <> 40 THEN 5 + mod(week, 11) END, mod(week, 3)
+FROM unnest('{a,b,c}'::text[]) key, generate_series(0, 79) week;
+INSERT INTO fcst_app.workers (worker_id, host, pid, version, processes, lease_expires_at)
+VALUES ('00000000-0000-0000-0000-000000000001', 'gone', 7, '0', 2, now() - interval '1 day');
+INSERT INTO fcst_app.ingests (spec, status, error, dataset_id, finished_at) VALUES
+    (%(spec)s, 'completed', NULL, 1, now()), (%(spec)s, 'failed', 'no rows', NULL, now()),
+    (%(spec)s, 'submitted', NULL, NULL, NULL);
+INSERT INTO fcst_app.jobs (dataset_id, name, note, spec, n_items, n_batches, status, finished_at) VALUES
+    (1, 'first', 'a note', %(job)s, 3, 2, 'completed', now()), (1, 'second', '', %(job)s, 3, 2, NULL, NULL);
+INSERT INTO fcst_app.batch_status (job_id, batch_no, n_items)
+SELECT job, no, 3 - no FROM generate_series(1, 2) job, generate_series(1, 2) no ORDER BY job, no;
+UPDATE fcst_app.batch_status SET stage = 'obtaining_sales', attempt = 1, tries = 1, started_at = now(),
+    worker_id = '00000000-0000-0000-0000-000000000001', run_token = '00000000-0000-0000-0000-000000000002'
+WHERE batch_id < 4;
+UPDATE fcst_app.batch_status SET stage = 'processing' WHERE batch_id < 4;
+UPDATE fcst_app.batch_status SET stage = 'completed', finished_at = now(), run_token = NULL, n_completed = 2
+WHERE batch_id = 1;
+UPDATE fcst_app.batch_status SET stage = 'failed', finished_at = now(), run_token = NULL, n_failed = 1,
+    error = 'its process died' WHERE batch_id = 2;
+INSERT INTO fcst_app.job_items (job_id, unique_id, batch_id, sales_rank, outcome, reason, attempt, finished_at)
+SELECT job, key, 2 * job - 1 + (key = 'c')::integer, ascii(key) - 96,
+       CASE WHEN job = 2 THEN 'pending' WHEN key = 'c' THEN 'failed' ELSE 'completed' END,
+       CASE WHEN job = 1 AND key = 'c' THEN 'its process died' END, 1, CASE WHEN job = 1 THEN now() END
+FROM generate_series(1, 2) job, unnest('{a,b,c}'::text[]) key;
+INSERT INTO fcst_app.forecasts (job_id, unique_id, model, wk_end_dt, forecast, lo, hi, is_fallback, made_by)
+SELECT 1, key, 'SeasonalNaive', date '2021-07-17' + 7 * step, 10 * step, ARRAY[step], ARRAY[20 * step], false,
+       'SeasonalNaive' FROM unnest('{a,b}'::text[]) key, generate_series(1, 4) step;
+INSERT INTO fcst_app.metrics (job_id, unique_id, model, cutoff, n_weeks, wape, bias, abs_error, error, actual,
+    is_fallback, made_by)
+SELECT 1, key, 'SeasonalNaive', '2021-04-17', 13, 0.5, 0.1, 50, 10, 100, false, 'SeasonalNaive'
+FROM unnest('{a,b}'::text[]) key;
+""",
+    2: """
+INSERT INTO fcst_app.ingests (spec, status, finished_at, cancel_requested_at)
+VALUES (%(spec)s, 'cancelled', now(), now());
+UPDATE fcst_app.items SET description = 'rice', demand_class = 'smooth', adi = 1, cv2 = 0.1;
+""",
+    3: """
+UPDATE fcst_app.batch_status SET item_in_hand = 'a', touched_at = now() WHERE batch_id = 3;
+""",
+    5: """
+INSERT INTO fcst_app.backtests (job_id, unique_id, model, cutoff, y, forecast, lo, hi)
+SELECT 1, key, 'SeasonalNaive', '2021-04-17', array_fill(9.0, ARRAY[13]), array_fill(8.0, ARRAY[13]),
+       array_fill(7.0, ARRAY[1, 13]), array_fill(11.0, ARRAY[1, 13]) FROM unnest('{a,b}'::text[]) key;
+UPDATE fcst_app.job_items SET provenance = '{"made_by": "SeasonalNaive"}' WHERE outcome = 'completed';
+""",
+    6: """
+INSERT INTO fcst_app.adjustments (job_id, unique_id, model, first_wk_end_dt, last_wk_end_dt, units, reason,
+    made_by) VALUES (1, 'a', 'SeasonalNaive', '2021-07-24', '2021-07-24', 77, 'a fair', 'Ana');
+INSERT INTO fcst_app.adjusted_forecasts VALUES (1, 'a', 'SeasonalNaive', '2021-07-24', 77);
+""",
+    7: """
+INSERT INTO fcst_app.actions (who, action, noun, number, words) VALUES ('Ana', 'submit', 'job', 1, 'first');
+INSERT INTO fcst_app.tokens (name, scope, hash) VALUES ('etl', 'run', 'a hash');
+INSERT INTO fcst_app.idempotency_keys (who, key, fingerprint, job_id) VALUES ('token etl', 'autumn', 'f', 1);
+""",
+    8: """
+INSERT INTO fcst_app.notifications (job_id, attempts, delivered_at) VALUES (1, 1, now());
+""",
+}
+
+
+def leave(version: int) -> None:
+    """Makes the schema of a version in the empty database that is in use, and fills it."""
+    values = {
+        "spec": json.dumps(OLD_SPEC if version < 2 else NEW_SPEC),
+        "job": json.dumps(JOB_SPEC | ({"item_limit_s": 300, "process_memory": 4_000_000_000} if version > 2 else {})),
+    }
+    with transaction() as cur:
+        cur.execute(queries.query("create_migrations"))
+        for number, name, statements in queries.migrations()[:version]:
+            cur.execute(statements)
+            cur.execute(queries.query("record_migration"), {"version": number, "name": name})
+        for since, statements in ROWS.items():
+            if since <= version:
+                cur.execute(statements, values)
+
+
+def tables() -> dict[str, list[dict]]:
+    """table -> its rows, in the same order each time: all there is but the record of migrations."""
+    with transaction() as cur:
+        cur.execute("SELECT relname FROM pg_class WHERE relnamespace = 'fcst_app'::regnamespace AND relkind = 'r'")
+        names = sorted({row["relname"] for row in cur.fetchall()} - {"migrations"})
+        found = {}
+        for name in names:
+            cur.execute(f"SELECT to_jsonb(t) AS row FROM fcst_app.{name} t ORDER BY t::text")
+            found[name] = [row["row"] for row in cur.fetchall()]
+    return found
