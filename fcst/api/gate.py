@@ -19,6 +19,7 @@ from fcst.api.problems import of_error, problem
 from fcst.errors import FcstError, NotAllowed
 from fcst.roles import Actor
 from fcst.services import identity
+from fcst.services.supervision import prepare_database
 from fcst.services.tokens import check_token
 from fcst.settings import load_settings
 
@@ -44,6 +45,7 @@ class Gate:
         self.app = app
         self.max_upload = max_upload
         self._limiter = MovingWindowRateLimiter(MemoryStorage())
+        self._is_prepared = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -89,6 +91,9 @@ class Gate:
         """Who calls; None where nothing but the documentation is asked for."""
         if any(scope["path"].startswith(path) for path in OPEN_PATHS):
             return None
+        if not self._is_prepared:  # a server answers before its database is up
+            await anyio.to_thread.run_sync(prepare_database)
+            self._is_prepared = True
         kind, _, token = headers.get("authorization", "").partition(" ")
         if kind.lower() == "bearer" and token:
             return await anyio.to_thread.run_sync(check_token, token.strip())
