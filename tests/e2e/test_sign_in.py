@@ -1,5 +1,6 @@
 """People sign in with an identity provider, and may do what their role allows; programs show tokens."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -23,6 +24,7 @@ from fcst.store import actions, batches
 from fcst.store import jobs as store
 from tests.conftest import wait_until, write_sales
 from tests.e2e.conftest import BROWSER, free_port, load_here, own_database, serve_own, settled, stop
+from tests.e2e.looks import faults
 
 pytestmark = BROWSER
 
@@ -138,16 +140,23 @@ def shown(words: str) -> re.Pattern[str]:
     return re.compile(re.escape(words).replace("@", "@.?"))
 
 
-def test_nothing_is_shown_before_and_what_was_wanted_is_after(office: Office, visit: Callable[[], Page]) -> None:
-    page = visit()
+def test_nothing_is_shown_before_and_what_was_wanted_is_after(
+    office: Office, visit: Callable[[], Page], tmp_path: Path
+) -> None:
+    page, folder = visit(), Path(os.environ.get("FCST_PICTURES", tmp_path))
     address = f"{office.url}/forecasts?job={office.job_id}&item=item2"
     page.goto(address)
     expect(page.get_by_role("button", name="Sign in")).to_be_visible()
     expect(page.get_by_text("item2")).to_have_count(0)
     expect(page.get_by_role("link", name="Runs")).to_have_count(0)
+    assert not (found := faults(page, folder, "sign_in")), "\n".join(found)
+    page.set_viewport_size({"width": 1280, "height": 720})
     sign_in(page, address, "ann@shop.example")
     expect(page.get_by_role("heading", name=re.compile("Item item2"))).to_be_visible()
     assert page.url == address
+    page.get_by_role("link", name=shown("ann@shop.example")).click()
+    expect(page.get_by_role("heading", name="Account")).to_be_visible()
+    assert not (found := faults(page, folder, "account")), "\n".join(found)
 
 
 def test_viewer_looks_and_an_analyst_acts_under_their_name(office: Office, visit: Callable[[], Page]) -> None:
