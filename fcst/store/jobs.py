@@ -65,9 +65,13 @@ def get(job_id: int) -> dict[str, Any]:
     if 0 < job_id < 2**31:
         row = fetch_one("list_jobs", job_id=job_id, statuses=None, dataset_id=None, words="", limit=None, skip=0)
     if row is None:
-        raise InputError(f"There is no job {job_id}.", "The page Runs lists all; so does the command status.")
+        raise _no_such_job(job_id)
     row["batches"] = {r["stage"]: r["n"] for r in fetch_all("count_stages", job_id=job_id)}
     return row
+
+
+def _no_such_job(job_id: int) -> InputError:
+    return InputError(f"There is no job {job_id}.", "The page Runs lists all; so does the command status.")
 
 
 def list_keys(job_id: int) -> list[str]:
@@ -97,12 +101,14 @@ def retry(job_id: int, unique_ids: list[str] | None = None) -> int:
     Raises
     ------
     InputError
-        if the job is still running.
+        if there is no such job, or it is still running.
     """
     with transaction() as cur:
         cur.execute(query("lock_job"), {"job_id": job_id})
         row = cur.fetchone()
-        if row is None or row["status"] is None:
+        if row is None:
+            raise _no_such_job(job_id)
+        if row["status"] is None:
             raise InputError(f"Job {job_id} is still running.", "Wait for its end, or cancel it first.")
         cur.execute(query("retry_items"), {"job_id": job_id, "unique_ids": unique_ids})
         n_items = cur.rowcount
