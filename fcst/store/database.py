@@ -184,7 +184,7 @@ def transaction() -> Iterator[Cursor]:
         con = pool.lend()
     except psycopg2.OperationalError as exc:
         hint = "Check that the server runs and that DATABASE_URL points to it."
-        if "SSL" in str(exc):
+        if re.search("SSL|certificate", str(exc)):
             hint = "Check sslmode and sslrootcert in DATABASE_URL, and the server's certificate."
         raise DatabaseAway(f"The database cannot be reached: {_first_line(exc)}.", hint) from exc
     try:
