@@ -213,6 +213,16 @@ def test_what_the_database_refuses_changes_nothing(full: dict, file: Path, datab
     assert tables() == before
 
 
+def test_what_others_have_built_on_our_tables_is_not_torn_down(full: dict, file: Path, capsys) -> None:
+    backups.back_up(file, is_replacing=False)
+    with transaction() as cur:
+        cur.execute("CREATE VIEW public.of_somebody AS SELECT job_id FROM fcst_app.jobs")
+    before = tables()
+    assert main(["restore", str(file), "--replace"]) == 1
+    assert "other objects depend on" in capsys.readouterr().err
+    assert tables() == before
+
+
 # From the command line, with the embedded database
 
 
