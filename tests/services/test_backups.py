@@ -52,7 +52,7 @@ def file(tmp_path: Path) -> Path:
 
 def test_all_there_is_comes_back_and_goes_on(full: dict, file: Path, load_dataset, capsys) -> None:
     before = tables()
-    assert all(before.values())
+    assert all(before.values()), "a table is empty: have `full` fill it"
     assert main(["backup", str(file)]) == 0
     assert "datasets: 2, runs: 2" in capsys.readouterr().err
     assert stat.S_IMODE(file.stat().st_mode) == 0o600

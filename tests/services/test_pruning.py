@@ -1,6 +1,9 @@
 """Old runs go with all that is theirs; what is open, new or in use stays."""
 
 import json
+import os
+import subprocess
+import sys
 import threading
 import time
 import uuid
@@ -11,6 +14,7 @@ import pytest
 from fcst.cli import main
 from fcst.errors import InputError
 from fcst.services import datasets, jobs, pruning
+from fcst.settings import PROJECT
 from fcst.specs import JobSpec
 from fcst.store import batches
 from fcst.store.database import transaction
@@ -89,6 +93,18 @@ def test_nothing_goes_without_a_yes(three: list[int], capsys) -> None:
     assert main(["prune", "--keep", "0"]) == 2
     assert "--yes" in capsys.readouterr().err
     assert tables() == before
+
+
+@pytest.mark.parametrize(("answer", "code", "n_left"), [("y", 0, 1), ("n", 1, 4), ("", 1, 4)])
+def test_whoever_sits_at_a_terminal_is_asked(three: list[int], answer: str, code: int, n_left: int) -> None:
+    ours, its_own = os.openpty()
+    command = [sys.executable, "-m", "fcst", "prune", "--keep", "0"]
+    os.write(ours, f"{answer}\n".encode())
+    done = subprocess.run(command, cwd=PROJECT, stdin=its_own, capture_output=True, text=True, timeout=60)
+    for end in (ours, its_own):
+        os.close(end)
+    assert done.returncode == code and "Delete them? [y/N]" in done.stderr, done.stderr
+    assert len(left()) == n_left
 
 
 @pytest.mark.parametrize(
