@@ -207,7 +207,8 @@ def test_doctor_asks_for_the_schema_where_there_is_none(empty_database: str) -> 
 
 
 def test_every_command_has_help() -> None:
-    for name in "migrate sample ingest datasets submit status batches cancel retry export delete worker doctor".split():
+    names = "sample ingest datasets submit status batches cancel retry metrics export"
+    for name in f"{names} migrate backup restore prune delete worker doctor".split():
         done = fcst(name, "--help")
         assert done.returncode == 0 and "usage:" in done.stdout
 

@@ -15,9 +15,10 @@ from fcst.engine import notifier
 from fcst.settings import PROJECT, Webhook
 from tests.conftest import wait_until
 from tests.e2e.conftest import free_port, serve, stop
+from tests.readme import examples
 
-SECTION = (PROJECT / "README.md").read_text().split("## For programs\n", 1)[1].split("\n## ", 1)[0]
-COMMANDS = re.sub(r"\\\n\s+", "", re.search(r"```sh\n(.*?)```", SECTION, re.DOTALL)[1]).strip().splitlines()
+PROGRAMS = "## For programs"
+COMMANDS = re.sub(r"\\\n\s+", "", "".join(examples(PROGRAMS, "sh"))).splitlines()
 
 
 @pytest.fixture
@@ -62,7 +63,7 @@ def test_every_command_does_what_is_said_of_it(port: int, tmp_path: Path) -> Non
 
 
 def test_webhook_is_checked_as_shown(capsys: pytest.CaptureFixture[str]) -> None:
-    code = re.search(r"```python\n(.*?)```", SECTION, re.DOTALL)[1]
+    (code,) = examples(PROGRAMS, "python")
     secret = "whsec_" + "A" * 44
     names: dict = {}
     exec(code.replace("whsec_…", secret), names)

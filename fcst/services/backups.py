@@ -88,7 +88,7 @@ def restore(path: Path, is_replacing: bool) -> list[str]:
             "A supervisor is alive.", "Stop it, then restore; one that the app started ends by itself when it is idle."
         )
     try:
-        if workers.has_work():
+        if (now := workers.look()).has_jobs or now.has_ingests:
             raise InputError("Runs or loadings of sales have not ended.", "Cancel or finish them, then restore.")
         if (fetch_one("has_data") or {})["found"] and not is_replacing:
             raise InputError(

@@ -187,7 +187,7 @@ def transaction() -> Iterator[Cursor]:
     except psycopg2.OperationalError as exc:
         n_errors["away"] += 1
         hint = "Check that the server runs and that DATABASE_URL points to it."
-        if "SSL" in str(exc):
+        if re.search("SSL|certificate", str(exc)):
             hint = "Check sslmode and sslrootcert in DATABASE_URL, and the server's certificate."
         raise DatabaseAway(f"The database cannot be reached: {_first_line(exc)}.", hint) from exc
     try:

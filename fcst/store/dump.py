@@ -45,7 +45,7 @@ def dump(path: Path) -> None:
     """
     where, environment = _connection()
     form = ("--format=custom", SCHEMA, *PORTABLE, f"--lock-wait-timeout={PATIENCE}", "--no-password")
-    command = (_programs() / "pg_dump", *form, f"--file={path}", f"--dbname={where}")
+    command = (_program("pg_dump"), *form, f"--file={path}", f"--dbname={where}")
     done = subprocess.run(command, env=environment, stdin=subprocess.DEVNULL, capture_output=True)
     if done.returncode:
         raise StoreError(f"The backup failed: {_reason(done.stderr)}.", "Nothing was written.")
@@ -88,9 +88,9 @@ def load(path: Path) -> None:
         if the file is not whole, or the database refuses; all is as before then.
     """
     where, environment = _connection()
-    programs = _programs()
-    read = (programs / "pg_restore", SCHEMA, *PORTABLE, "--file=-", path)
-    write = (programs / "psql", "--no-psqlrc", "--quiet", "--no-password", "--set=ON_ERROR_STOP=1", f"--dbname={where}")
+    read = (find_binaries(None) / "pg_restore", SCHEMA, *PORTABLE, "--file=-", path)
+    form = ("--no-psqlrc", "--quiet", "--no-password", "--set=ON_ERROR_STOP=1")
+    write = (_program("psql"), *form, f"--dbname={where}")
     with tempfile.TemporaryFile() as said, tempfile.TemporaryFile() as refused:
         with (
             subprocess.Popen(read, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=said) as reader,
@@ -136,17 +136,17 @@ def _connection() -> tuple[str, dict[str, str]]:
     return make_dsn(**where), child_environment() | ({} if password is None else {"PGPASSWORD": password})
 
 
-def _programs() -> Path:
-    """The folder of PostgreSQL's programs: those that come with fcst, or this machine's, for those know no TLS."""
+def _program(name: str) -> Path:
+    """A program that connects: the one that comes with fcst, which knows no TLS, or else this machine's."""
     if not encryption():
-        return find_binaries(None)
-    found = shutil.which("pg_dump")
+        return find_binaries(None) / name
+    found = shutil.which(name)
     if found is None:
         raise ConfigError(
-            "The connection to the database is encrypted, and the pg_dump that comes with fcst knows no TLS.",
+            f"The connection to the database is encrypted, and the {name} that comes with fcst knows no TLS.",
             "Install PostgreSQL's client programs, as new as the server or newer (Debian: postgresql-client).",
         )
-    return Path(found).parent
+    return Path(found)
 
 
 def _reason(said: bytes) -> str:

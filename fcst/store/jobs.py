@@ -106,9 +106,13 @@ def get(job_id: int) -> dict[str, Any]:
     if 0 < job_id < 2**31:
         row = fetch_one("list_jobs", job_id=job_id, statuses=None, dataset_id=None, words="", limit=None, skip=0)
     if row is None:
-        raise NotFound(f"There is no job {job_id}.", "The page Runs lists all; so does the command status.")
+        raise _no_such_job(job_id)
     row["batches"] = {r["stage"]: r["n"] for r in fetch_all("count_stages", job_id=job_id)}
     return row
+
+
+def _no_such_job(job_id: int) -> NotFound:
+    return NotFound(f"There is no job {job_id}.", "The page Runs lists all; so does the command status.")
 
 
 def count_by_status() -> dict[str, int]:
@@ -149,13 +153,15 @@ def retry(job_id: int, unique_ids: list[str] | None, who: str) -> int:
 
     Raises
     ------
-    Conflict
-        if the job is still running.
+    NotFound
+        if there is no such job; Conflict, if it is still running.
     """
     with transaction() as cur:
         cur.execute(query("lock_job"), {"job_id": job_id})
         row = cur.fetchone()
-        if row is None or row["status"] is None:
+        if row is None:
+            raise _no_such_job(job_id)
+        if row["status"] is None:
             raise Conflict(f"Job {job_id} is still running.", "Wait for its end, or cancel it first.")
         n_items = _retry_items(cur, job_id, unique_ids, None)
         if n_items:

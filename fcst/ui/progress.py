@@ -115,6 +115,9 @@ def show_timeline(job: dict[str, Any]) -> None:
     n_pages = -(-job["n_attempts"] // ATTEMPTS_A_PAGE)
     number = page_in_url(job["n_attempts"], ATTEMPTS_A_PAGE)
     attempts = jobs.list_attempts(job["job_id"], ATTEMPTS_A_PAGE, (n_pages - number) * ATTEMPTS_A_PAGE)
+    if attempts.empty:  # the run has been deleted this instant, which this says
+        jobs.get_job(job["job_id"])
+        return
     for column in ("started_at", "ended_at"):
         attempts[column] = [at.to_pydatetime().astimezone().replace(tzinfo=None) for at in attempts[column]]
     st.plotly_chart(charts.timeline_chart(attempts), key="timeline", alt="When which batch ran")

@@ -25,22 +25,16 @@ from fcst.store import jobs as store
 from tests.conftest import wait_until, write_sales
 from tests.e2e.conftest import BROWSER, free_port, load_here, own_database, serve_own, settled, stop
 from tests.e2e.looks import faults
+from tests.readme import examples
 
 pytestmark = BROWSER
 
-SECRETS = """
-[auth]
-redirect_uri = "http://localhost:{port}/oauth2callback"
-cookie_secret = "a secret of sixteen characters or more"
-client_id = "fcst"
-client_secret = "not so secret"
-server_metadata_url = "http://localhost:{provider}/.well-known/openid-configuration"
-
-[roles]
-admin = ["ada@shop.example"]
-analyst = ["*@shop.example"]
-viewer = ["*@audit.example"]
-"""
+(SECRETS,) = examples("### Sign-in, roles, tokens", "toml")
+THERE = {
+    "https://fcst.shop.example": "http://localhost:{port}",
+    "https://login.shop.example": "http://localhost:{provider}",
+}
+"""Addresses in the README's example -> where they are here."""
 
 
 @dataclass
@@ -97,7 +91,10 @@ def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
             shutil.copy(source, project)
     port = free_port()
     with provider() as provider_port, own_database(place):
-        (project / ".streamlit" / "secrets.toml").write_text(SECRETS.format(port=port, provider=provider_port))
+        secrets = SECRETS
+        for there, here in THERE.items():
+            secrets = secrets.replace(there, here.format(port=port, provider=provider_port))
+        (project / ".streamlit" / "secrets.toml").write_text(secrets)
         write_sales(place / "s.csv", 4, 60)
         dataset = load_here(place / "s.csv", "s")
         job_id = jobs.submit_job(

@@ -63,8 +63,8 @@ class OwnServer:
 
 
 @contextlib.contextmanager
-def pgbouncer(server: OwnServer, folder: Path) -> Iterator[str]:
-    """The URL of the server through a PgBouncer in transaction mode."""
+def pgbouncer(server: OwnServer, folder: Path, settings: str = "") -> Iterator[str]:
+    """The URL of the server through a PgBouncer in transaction mode, with more settings if given."""
     folder.mkdir(parents=True, exist_ok=True)
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -78,6 +78,7 @@ def pgbouncer(server: OwnServer, folder: Path) -> Iterator[str]:
         f"auth_type = trust\nauth_file = {folder / 'users.txt'}\n"
         "pool_mode = transaction\ndefault_pool_size = 10\nmax_client_conn = 200\n"
         "server_idle_timeout = 2\n"  # so that a test sees whether connections are left
+        f"{settings}"
     )
     for path in [folder, *folder.parents]:  # PgBouncer does not run as root, and reads its files as another user
         with contextlib.suppress(OSError):

@@ -19,7 +19,7 @@ from fcst import presence
 from fcst.cli import main
 from fcst.errors import InputError
 from fcst.files import FileLock
-from fcst.services import adjustments, backups, datasets, jobs
+from fcst.services import adjustments, backups, datasets, jobs, tokens
 from fcst.services.adjustments import Change
 from fcst.settings import PROJECT, load_settings
 from fcst.specs import JobSpec
@@ -35,12 +35,18 @@ from tests.store.old_versions import LATEST, leave, tables
 
 @pytest.fixture
 def full(load_dataset: Callable[..., dict]) -> dict:
-    """Something in every table: two datasets, a run with an adjustment, one that was cancelled."""
+    """Something in every table: two datasets, a run with an adjustment, one that was cancelled, a token."""
     load_dataset(name="other", n_items=2, n_weeks=60)
     job = run(load_dataset(n_items=4), 3, models=("SeasonalNaive", "Naive"), n_windows=1)
     week = job["last_wk_end_dt"] + timedelta(weeks=2)
     adjustments.adjust(job["job_id"], "item4", "Naive", Change(week, week, percent=10), "a fair", "Ana")
-    jobs.cancel_job(jobs.submit_job(job["dataset_id"], [("item1", 4)], JobSpec()))
+    tokens.create_token("etl", "read")
+    once = ("a key", "of this request")
+    job_id, _ = jobs.submit_once(job["dataset_id"], [("item1", 4)], JobSpec(), "", "", once)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FCST_WEBHOOK_URL", "http://127.0.0.1:1")
+        patch.setenv("FCST_WEBHOOK_SECRET", "whsec_" + 44 * "A")
+        jobs.cancel_job(job_id)
     workers.register(str(uuid.uuid4()), "gone", 1, "0", 1, -60)
     return jobs.get_job(job["job_id"])
 
@@ -52,7 +58,7 @@ def file(tmp_path: Path) -> Path:
 
 def test_all_there_is_comes_back_and_goes_on(full: dict, file: Path, load_dataset, capsys) -> None:
     before = tables()
-    assert all(before.values())
+    assert all(before.values()), "a table is empty: have `full` fill it"
     assert main(["backup", str(file)]) == 0
     assert "datasets: 2, runs: 2" in capsys.readouterr().err
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
@@ -210,6 +216,16 @@ def test_what_the_database_refuses_changes_nothing(full: dict, file: Path, datab
     assert main(["restore", str(file), "--replace"]) == 1
     said = capsys.readouterr().err
     assert "must be owner" in said and "S3cret" not in said
+    assert tables() == before
+
+
+def test_what_others_have_built_on_our_tables_is_not_torn_down(full: dict, file: Path, capsys) -> None:
+    backups.back_up(file, is_replacing=False)
+    with transaction() as cur:
+        cur.execute("CREATE VIEW public.of_somebody AS SELECT job_id FROM fcst_app.jobs")
+    before = tables()
+    assert main(["restore", str(file), "--replace"]) == 1
+    assert "other objects depend on" in capsys.readouterr().err
     assert tables() == before
 
 

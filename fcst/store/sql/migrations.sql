@@ -31,17 +31,18 @@ SELECT max(version) AS version FROM fcst_app.migrations;
 SELECT current_setting('server_version') AS version;
 
 -- clear_schema
--- All that is in the schema goes; the schema stays, and with it who may use it and what its new tables grant.
+-- All that is in the schema goes; the schema stays, and with it who may use it and what its new tables grant. No CASCADE:
+-- where somebody has built on our tables elsewhere, nothing goes.
 DO $$ DECLARE statement text; BEGIN
-    FOREACH statement IN ARRAY ARRAY(
-        SELECT 'DROP ROUTINE ' || p.oid::regprocedure || ' CASCADE' FROM pg_catalog.pg_proc p
-        WHERE p.pronamespace = to_regnamespace('fcst_app')
-        UNION ALL
-        SELECT CASE c.relkind WHEN 'v' THEN 'DROP VIEW ' ELSE 'DROP TABLE ' END || 'IF EXISTS fcst_app.'
-               || quote_ident(c.relname) || ' CASCADE' FROM pg_catalog.pg_class c
-        WHERE c.relnamespace = to_regnamespace('fcst_app') AND c.relkind IN ('r', 'p', 'v')
-    ) LOOP
-        EXECUTE statement;
+    FOREACH statement IN ARRAY ARRAY[
+        (SELECT 'VIEW ' || string_agg('fcst_app.' || quote_ident(c.relname), ', ') FROM pg_catalog.pg_class c
+         WHERE c.relnamespace = to_regnamespace('fcst_app') AND c.relkind = 'v'),
+        (SELECT 'TABLE ' || string_agg('fcst_app.' || quote_ident(c.relname), ', ') FROM pg_catalog.pg_class c
+         WHERE c.relnamespace = to_regnamespace('fcst_app') AND c.relkind IN ('r', 'p')),
+        (SELECT 'ROUTINE ' || string_agg(p.oid::regprocedure::text, ', ') FROM pg_catalog.pg_proc p
+         WHERE p.pronamespace = to_regnamespace('fcst_app'))
+    ] LOOP
+        IF statement IS NOT NULL THEN EXECUTE 'DROP ' || statement; END IF;
     END LOOP;
 END $$;
 

@@ -1,0 +1,68 @@
+"""A run that is deleted while somebody looks at it: pages say so, and none breaks."""
+
+from collections.abc import Callable
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from fcst.services import jobs, pruning
+from fcst.store.jobs import get
+from tests.pages.test_pages import dataset, finished, fresh_server, open_page, words
+
+__all__ = ["dataset", "finished", "fresh_server"]  # fixtures
+
+VIEWS = ("batches", "timeline", "failures", "history", "log")
+PLACES = [
+    *(("runs", {"job": "1", "view": view}) for view in VIEWS),
+    ("runs", {}),
+    ("forecasts", {"job": "1"}),
+    ("forecasts", {"job": "1", "item": "item1", "show": "Backtest"}),
+    ("accuracy", {"job": "1"}),
+    ("compare", {"job": "1"}),
+    ("new_run", {"from": "1"}),
+    ("home", {}),
+]
+
+
+def prune() -> None:
+    pruning.delete_runs(pruning.list_runs(None, 0))
+
+
+def said(at: AppTest) -> str:
+    assert not at.exception
+    boxes = "\n".join(box.value for kind in ("error", "warning", "info") for box in at.get(kind)).replace("\\", "")
+    assert "could not be shown" not in boxes, boxes
+    return boxes
+
+
+@pytest.mark.parametrize(("name", "query"), PLACES)
+def test_page_that_is_looked_at_again_says_that_the_run_is_gone(
+    finished: int, name: str, query: dict[str, str]
+) -> None:
+    at = open_page(name, **query)
+    said(at)
+    prune()
+    boxes = said(at.run())
+    if name == "runs" and query or name == "new_run":
+        assert "There is no job 1." in boxes
+    elif name != "home":
+        assert boxes, words(at)
+
+
+@pytest.mark.parametrize(("name", "query"), PLACES)
+def test_page_stands_when_the_run_goes_while_it_is_drawn(
+    finished: int, name: str, query: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def and_then_it_goes(read: Callable) -> Callable:
+        def wrapped(*args: object, **options: object) -> object:
+            found = read(*args, **options)
+            prune()
+            return found
+
+        return wrapped
+
+    for function in ("get_job", "list_jobs"):
+        monkeypatch.setattr(jobs, function, and_then_it_goes(getattr(jobs, function)))
+    said(open_page(name, **query))
+    with pytest.raises(Exception, match="There is no job 1"):
+        get(1)
