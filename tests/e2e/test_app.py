@@ -80,8 +80,8 @@ def test_first_visit_sample_run_forecast_and_file(app: dict, page: Page, tmp_pat
 def test_run_goes_on_while_the_app_is_down_and_a_deep_link_finds_it(
     app: dict, browser: Browser, page: Page, home: Path, port: int
 ) -> None:
-    page.goto(f"{app['url']}/new-run?n=60")
-    expect(page.get_by_text("60 items in", exact=False)).to_be_visible()
+    page.goto(f"{app['url']}/new-run?n=40")
+    expect(page.get_by_text("40 items in", exact=False)).to_be_visible()
     page.get_by_role("button", name="Start the run").click()
     job_id = job_of(page)
     expect(page.get_by_role("heading", name=re.compile("processing"))).to_be_visible()
@@ -92,7 +92,7 @@ def test_run_goes_on_while_the_app_is_down_and_a_deep_link_finds_it(
     fresh.goto(f"{app['url']}/runs?job={job_id}")  # the first request of this server
     expect(fresh.get_by_role("heading", name=f"Run {job_id}")).to_be_visible()
     expect(fresh.get_by_role("link", name="New run", exact=True)).to_be_visible()
-    expect(fresh.get_by_text("60 of 60", exact=True)).to_be_visible(timeout=120_000)
+    expect(fresh.get_by_text("40 of 40", exact=True)).to_be_visible(timeout=120_000)
     context.close()
 
 
@@ -136,13 +136,13 @@ def test_own_file_is_uploaded_confirmed_refused_loaded_and_deleted(app: dict, pa
 
 
 def test_cancel_takes_the_place_of_submit_and_retry_finishes_the_run(app: dict, page: Page) -> None:
-    page.goto(f"{app['url']}/new-run?n=60")
-    expect(page.get_by_text("60 items in", exact=False)).to_be_visible()
+    page.goto(f"{app['url']}/new-run?n=24")
+    expect(page.get_by_text("24 items in", exact=False)).to_be_visible()
     page.get_by_role("button", name="Start the run").click()
     job_of(page)
     page.get_by_role("button", name="Cancel the run").click()
     page.get_by_role("button", name=re.compile(r"Run \d+ items? again")).click()
-    expect(page.get_by_text("60 of 60", exact=True)).to_be_visible(timeout=120_000)
+    expect(page.get_by_text("24 of 24", exact=True)).to_be_visible(timeout=120_000)
 
 
 def test_nothing_is_left_running_when_the_app_has_gone(app: dict, home: Path) -> None:
