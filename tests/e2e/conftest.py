@@ -14,7 +14,7 @@ import sys
 import urllib.error
 import urllib.request
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +22,7 @@ from typing import Any
 from urllib.parse import urljoin
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect, sync_playwright
 
 from fcst.engine.task import run_batch, run_ingest
 from fcst.services import datasets, jobs, loading
@@ -147,6 +147,20 @@ def page(browser: Browser) -> Iterator[Page]:
     context = browser.new_context(viewport={"width": 1280, "height": 900}, locale="en-GB", timezone_id="UTC")
     yield context.new_page()
     context.close()
+
+
+@pytest.fixture
+def visit(browser: Browser) -> Iterator[Callable[[], Page]]:
+    """Opens the browser of another visitor."""
+    contexts: list[BrowserContext] = []
+
+    def visit() -> Page:
+        contexts.append(browser.new_context(viewport={"width": 1280, "height": 720}, locale="en-GB", timezone_id="UTC"))
+        return contexts[-1].new_page()
+
+    yield visit
+    for context in contexts:
+        context.close()
 
 
 def settled(page: Page) -> None:

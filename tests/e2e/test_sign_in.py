@@ -14,7 +14,7 @@ from pathlib import Path
 from urllib.parse import urljoin
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import Page, expect
 
 from fcst.engine.task import run_batch
 from fcst.services import jobs
@@ -108,20 +108,6 @@ def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
             yield Office(f"http://localhost:{port}", place / "home", project, job_id)
         finally:
             stop(process)
-
-
-@pytest.fixture
-def visit(browser: Browser) -> Iterator[Callable[[], Page]]:
-    """Opens the browser of another visitor."""
-    contexts: list[BrowserContext] = []
-
-    def visit() -> Page:
-        contexts.append(browser.new_context(viewport={"width": 1280, "height": 720}, locale="en-GB", timezone_id="UTC"))
-        return contexts[-1].new_page()
-
-    yield visit
-    for context in contexts:
-        context.close()
 
 
 def sign_in(page: Page, address: str, who: str) -> None:

@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pandas as pd
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, TimeoutError, expect
+from playwright.sync_api import Page, TimeoutError, expect
 
 from fcst.services import jobs
 from fcst.settings import SAMPLE
@@ -43,20 +43,6 @@ def nothing_runs(desk: Desk) -> Iterator[None]:
     yield
     for job in jobs.list_jobs(jobs.OPEN):
         jobs.cancel_job(job["job_id"])
-
-
-@pytest.fixture
-def visit(browser: Browser) -> Iterator[Callable[[], Page]]:
-    """Opens the browser of another visitor."""
-    contexts: list[BrowserContext] = []
-
-    def visit() -> Page:
-        contexts.append(browser.new_context(viewport={"width": 1280, "height": 720}, locale="en-GB", timezone_id="UTC"))
-        return contexts[-1].new_page()
-
-    yield visit
-    for context in contexts:
-        context.close()
 
 
 LINKS: dict[str, tuple[str, Callable[[Page, Desk], None]]] = {}
