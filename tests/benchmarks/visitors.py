@@ -65,8 +65,8 @@ class App:
 
 
 @contextlib.contextmanager
-def running_app(folder: Path) -> Iterator[App]:
-    app = App(folder / "app.log")
+def running_app(folder: Path, **env: str) -> Iterator[App]:
+    app = App(folder / "app.log", **env)
     try:
         app.wait()
         yield app
