@@ -28,6 +28,7 @@ WAIT_S = 20.0
 """That may pass before the next piece of a body comes."""
 OPEN_PATHS = ("/api/docs", "/api/redoc", "/api/openapi.json", "/api/static-offline-docs/")
 """What tells of the API and nothing of the data."""
+UPLOAD_PATH = "/api/datasets"
 THIS_MACHINE = ("localhost", "127.0.0.1", "::1")
 
 
@@ -50,15 +51,17 @@ class Gate:
             await self.app(scope, receive, send)
             return
         headers = Headers(scope=scope)
+        actor = None
         try:
             refusal = self._refuse_place(headers)
-            actor = None if refusal else await self._caller(scope, headers)
+            if refusal is None:
+                actor = await self._caller(scope, headers)
         except NotAllowed as exc:
-            refusal, actor = _unauthorized(exc.message, exc.hint), None
+            refusal = problem(401, exc.message, exc.hint, {"WWW-Authenticate": "Bearer"})
         except FcstError as exc:
-            refusal, actor = of_error(exc), None
+            refusal = of_error(exc)
         refusal = self._refuse_rate(scope, actor) or refusal
-        limit = self.max_upload if headers.get("content-type", "").startswith("multipart/") else MAX_BODY
+        limit = self.max_upload if _is_upload(scope, headers) else MAX_BODY
         if refusal is None and _length(headers) > limit:
             refusal = problem(413, f"The request is larger than {limit:,} bytes.", "Send less at once.")
         if refusal is not None:
@@ -74,14 +77,15 @@ class Gate:
     def _refuse_place(self, headers: Headers) -> Response | None:
         """A script of another site is let in by no browser's user; nor is a name that was made to lead here."""
         settings = load_settings()
-        host = urlsplit(f"//{headers.get('host', '')}")
-        if origin := headers.get("origin"):
-            if urlsplit(origin).netloc != host.netloc:
-                return problem(403, f"Pages of {origin[:200]} may not use this API.", "Call it from a program.")
-        elif headers.get("sec-fetch-site") == "cross-site" and headers.get("sec-fetch-mode") != "navigate":
+        host = headers.get("host", "")
+        origin = headers.get("origin")
+        if origin is not None and (not host or origin.partition("://")[2] != host):
+            return problem(403, f"Pages of {origin[:200]} may not use this API.", "Call it from a program.")
+        is_foreign = headers.get("sec-fetch-site", "none") not in ("same-origin", "none")
+        if is_foreign and headers.get("sec-fetch-mode") != "navigate":
             return problem(403, "Pages of other sites may not use this API.", "Call it from a program.")
         is_open = settings.has_sign_in or settings.open_address is not None
-        if not is_open and _hostname(host.netloc) not in THIS_MACHINE:
+        if not is_open and _hostname(host) not in THIS_MACHINE:
             return problem(421, "This server is known by another name.", "Call it as localhost, or set up a sign-in.")
         return None
 
@@ -131,8 +135,10 @@ class _Body:
         return message
 
 
-def _unauthorized(message: str, hint: str) -> Response:
-    return problem(401, message, hint, {"WWW-Authenticate": "Bearer"})
+def _is_upload(scope: Scope, headers: Headers) -> bool:
+    """Whether the body goes to the disk as it comes; any other is held in memory."""
+    is_there = scope["method"] == "POST" and scope["path"] == UPLOAD_PATH
+    return is_there and headers.get("content-type", "").startswith("multipart/form-data")
 
 
 def _rate() -> RateLimitItem:
@@ -145,8 +151,8 @@ def _length(headers: Headers) -> int:
     return int(value) if value.isascii() and value.isdigit() else 0
 
 
-def _hostname(netloc: str) -> str | None:
+def _hostname(host: str) -> str | None:
     try:
-        return urlsplit(f"//{netloc}").hostname
+        return urlsplit(f"//{host}").hostname
     except ValueError:
         return None

@@ -9,8 +9,9 @@ from fcst.names import WEEKDAYS
 from fcst.specs import DECIMALS, DUPLICATES, MAX_BATCH_SIZE, MAX_HORIZON, MAX_WINDOWS, RETURNS, ROLES
 
 MAX_ITEMS = 200_000
-Key = Annotated[StrictStr, Field(min_length=1, max_length=1_000)]
-Words = Annotated[StrictStr, Field(max_length=1_000)]
+NO_ZERO_BYTE = r"^[^\x00]*$"  # there is none in a text of Postgres, or in a path
+Key = Annotated[StrictStr, Field(min_length=1, max_length=1_000, pattern=NO_ZERO_BYTE)]
+Words = Annotated[StrictStr, Field(max_length=1_000, pattern=NO_ZERO_BYTE)]
 
 
 class Asked(BaseModel):
@@ -44,7 +45,7 @@ class JobRequest(Asked):
         StrictInt | None,
         Field(ge=1, le=MAX_BATCH_SIZE, description="Items of a batch; without it, what keeps all processes busy."),
     ] = None
-    name: Words = ""
+    name: Annotated[StrictStr, Field(max_length=100, pattern=NO_ZERO_BYTE)] = ""
     note: Words = ""
 
     model_config = ConfigDict(
