@@ -7,25 +7,29 @@ from starlette.middleware import Middleware
 from starlette.routing import BaseRoute, Mount, Route
 
 from fcst import __version__
-from fcst.api import datasets, jobs, monitoring, shapes
+from fcst.api import datasets, jobs, monitoring
 from fcst.api.gate import Gate
-from fcst.api.problems import MEDIA_TYPE, handle_problems
+from fcst.api.problems import documented, handle_problems
 
 ABOUT = (
     "Weekly demand forecasts. Where people sign in, each request needs a token: `python -m fcst token create NAME`. "
     "Errors are problem+json, with what happened (`detail`) and what to do (`hint`)."
 )
-_PROBLEMS = {
-    status: {"description": text, "content": {MEDIA_TYPE: {"schema": shapes.Problem.model_json_schema()}}}
-    for status, text in (
-        (401, "No token, or one that does not hold"),
-        (403, "This caller may not do it"),
-        (404, "There is nothing of that name or number"),
-        (422, "The request cannot be used"),
-        (429, "Too many requests"),
-        (503, "The database is unreachable"),
-    )
-}
+_PROBLEMS = documented(
+    {
+        400: "The body cannot be read",
+        401: "No token, or one that does not hold",
+        403: "This caller may not do it",
+        404: "There is nothing of that name or number",
+        408: "The body did not come",
+        413: "The body is too large",
+        421: "The server is not known by this name",
+        422: "The request cannot be used",
+        429: "Too many requests",
+        500: "It failed; the server's log tells why",
+        503: "The database is unreachable",
+    }
+)
 
 
 def create_api() -> FastAPI:
@@ -37,6 +41,7 @@ def create_api() -> FastAPI:
         servers=[{"url": "/api"}],
         dependencies=[Security(HTTPBearer(auto_error=False, description="Made by `python -m fcst token create`."))],
         responses=_PROBLEMS,
+        redirect_slashes=False,
     )
     for part in (jobs, datasets):
         api.include_router(part.router)

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Header, Path, Query, Response
 from starlette.responses import StreamingResponse
 
 from fcst.api import shapes
+from fcst.api.problems import documented
 from fcst.names import EXPORT_FORMATS
 from fcst.services import accuracy, datasets, exports, forecasts, jobs
 from fcst.states import JobStatus, Stage
@@ -29,7 +30,12 @@ Offset = Annotated[int, Query(ge=0, le=10_000_000)]
 PAGE_ITEMS = 500
 
 
-@router.post("", status_code=201, summary="Submit a job")
+@router.post(
+    "",
+    status_code=201,
+    summary="Submit a job",
+    responses=documented({409: "The idempotency key was used for another request"}),
+)
 def submit(request: shapes.JobRequest, response: Response, idempotency_key: IdempotencyKey = None) -> shapes.JobId:
     """Answers as soon as the job is written; it is computed in the background."""
     dataset = datasets.find_dataset(request.dataset)
@@ -63,18 +69,18 @@ def list_jobs(
     return {"jobs": found, "n_found": counted[0]["n_found"] if counted else 0}
 
 
-@router.post("/batch", summary="Run one batch again", responses={409: {"model": shapes.Problem}})
+@router.post("/batch", summary="Run one batch again", responses=documented({409: "It waits, runs, or is completed"}))
 def retry_batch(request: shapes.BatchRequest) -> shapes.ItemsAgain:
     """Only a batch that failed or was cancelled: 409 when it waits, runs, or is completed."""
     return shapes.ItemsAgain(job_id=request.job_id, n_items=jobs.retry_batch(request.job_id, request.batch_id))
 
 
-@router.get("/{job_id}", summary="How a job is doing", response_model=shapes.Job)
+@router.get("/{job_id:number}", summary="How a job is doing", response_model=shapes.Job)
 def get_job(job_id: JobId) -> dict[str, Any]:
     return jobs.get_job(job_id)
 
 
-@router.get("/{job_id}/batches", summary="Its batches", response_model=shapes.Batches)
+@router.get("/{job_id:number}/batches", summary="Its batches", response_model=shapes.Batches)
 def list_batches(
     job_id: JobId,
     stage: Annotated[list[Stage] | None, Query(description="Only in these stages.")] = None,
@@ -85,22 +91,22 @@ def list_batches(
     return {"batches": jobs.list_batches(job_id, limit, offset, stage)}
 
 
-@router.post("/{job_id}/cancel", summary="Stop a job; what is finished stays")
+@router.post("/{job_id:number}/cancel", summary="Stop a job; what is finished stays")
 def cancel(job_id: JobId) -> shapes.Cancelled:
     return shapes.Cancelled(job_id=job_id, is_new=jobs.cancel_job(job_id))
 
 
 @router.post(
-    "/{job_id}/retry",
+    "/{job_id:number}/retry",
     summary="Run the failed and cancelled items of an ended job again",
-    responses={409: {"model": shapes.Problem}},
+    responses=documented({409: "It is still running"}),
 )
 def retry(job_id: JobId) -> shapes.ItemsAgain:
     return shapes.ItemsAgain(job_id=job_id, n_items=jobs.retry_job(job_id))
 
 
 @router.get(
-    "/{job_id}/forecasts",
+    "/{job_id:number}/forecasts",
     summary="Its forecasts, as pages of JSON or as a file",
     response_model=shapes.Forecasts,
     responses={200: {"content": {exports.MEDIA_TYPES[name].partition(";")[0]: {} for name in EXPORT_FORMATS}}},
@@ -122,7 +128,7 @@ def list_forecasts(
     return {"forecasts": rows, "next": next_page(f"/api/jobs/{job_id}/forecasts", last, limit, [("item", item or [])])}
 
 
-@router.get("/{job_id}/metrics", summary="How good its forecasts are", response_model=shapes.Metrics)
+@router.get("/{job_id:number}/metrics", summary="How good its forecasts are", response_model=shapes.Metrics)
 def list_metrics(
     job_id: JobId,
     by: Annotated[Literal[*accuracy.BY], Query()] = "model",  # type: ignore[valid-type]

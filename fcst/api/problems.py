@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
+from fcst.api.shapes import Problem
 from fcst.errors import BadRows, Conflict, DatabaseAway, FcstError, InputError, NotAllowed, NotFound
 
 MEDIA_TYPE = "application/problem+json"
@@ -64,6 +65,12 @@ def unforeseen(exc: Exception) -> JSONResponse:
 def _place(loc: Sequence[str | int]) -> str:
     """Where in a request something is wrong; a name in it may be anything that JSON can say."""
     return ".".join(str(part)[:100].encode(errors="backslashreplace").decode() for part in loc)
+
+
+def documented(texts: dict[int, str]) -> dict[int | str, dict[str, Any]]:
+    """How OpenAPI tells of problems, by status."""
+    content = {MEDIA_TYPE: {"schema": Problem.model_json_schema()}}
+    return {status: {"description": text, "content": content} for status, text in texts.items()}
 
 
 def handle_problems(api: FastAPI) -> None:

@@ -4,11 +4,28 @@ from datetime import date, datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, StrictStr
+from starlette.convertors import Convertor, register_url_convertor
 
 from fcst.names import WEEKDAYS
 from fcst.specs import DECIMALS, DUPLICATES, MAX_BATCH_SIZE, MAX_HORIZON, MAX_WINDOWS, RETURNS, ROLES
 
 MAX_ITEMS = 200_000
+
+
+class _Number(Convertor[int]):
+    """In an address, where nothing else that may stand in its place is taken for one."""
+
+    regex = "[0-9]{1,40}"
+
+    def convert(self, value: str) -> int:
+        return int(value)
+
+    def to_string(self, value: int) -> str:
+        return str(value)
+
+
+register_url_convertor("number", _Number())
+
 NO_ZERO_BYTE = r"^[^\x00]*$"  # there is none in a text of Postgres, or in a path
 Key = Annotated[StrictStr, Field(min_length=1, max_length=1_000, pattern=NO_ZERO_BYTE)]
 Words = Annotated[StrictStr, Field(max_length=1_000, pattern=NO_ZERO_BYTE)]
