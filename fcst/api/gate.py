@@ -4,10 +4,12 @@ Cookies are never looked at: a browser sends them along whoever wrote the page.
 """
 
 import asyncio
+import math
+import time
 from urllib.parse import urlsplit
 
 import anyio
-from limits import RateLimitItem, parse
+from limits import parse
 from limits.storage import MemoryStorage
 from limits.strategies import MovingWindowRateLimiter
 from starlette.datastructures import Headers
@@ -105,11 +107,13 @@ class Gate:
     def _refuse_rate(self, scope: Scope, actor: Actor | None) -> Response | None:
         client = scope.get("client")
         caller = actor.name if actor is not None and actor.is_known else f"at {client[0] if client else 'unknown'}"
-        if self._limiter.hit(_rate(), caller):
-            return None
         n, span = load_settings().api_rate
-        hint = "Wait before the next one."
-        return problem(429, f"More than {n:,} requests in a {span}.", hint, {"Retry-After": "5"})
+        rate = parse(f"{n}/{span}")
+        if self._limiter.hit(rate, caller):
+            return None
+        wait_s = max(1, math.ceil(self._limiter.get_window_stats(rate, caller).reset_time - time.time()))
+        headers = {"Retry-After": str(wait_s)}
+        return problem(429, f"More than {n:,} requests in a {span}.", f"Try again in {wait_s} s.", headers)
 
 
 class _Body:
@@ -139,11 +143,6 @@ def _is_upload(scope: Scope, headers: Headers) -> bool:
     """Whether the body goes to the disk as it comes; any other is held in memory."""
     is_there = scope["method"] == "POST" and scope["path"] == UPLOAD_PATH
     return is_there and headers.get("content-type", "").startswith("multipart/form-data")
-
-
-def _rate() -> RateLimitItem:
-    n, span = load_settings().api_rate
-    return parse(f"{n}/{span}")
 
 
 def _length(headers: Headers) -> int:

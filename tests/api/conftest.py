@@ -1,7 +1,6 @@
 """The server of the README's command, on a database of its own, asked over HTTP; the test is its engine."""
 
 import shutil
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,7 +19,6 @@ from tests.servers import free_port, load_here, serve_own, stop
 
 PASSWORD = "pass-word-of-the-database"
 SIGN_IN = """
-FCST_API_RATE = "100000/minute"
 [auth]
 redirect_uri = "http://localhost/oauth2callback"
 cookie_secret = "a secret of sixteen characters or more"
@@ -90,12 +88,12 @@ def place(
 @pytest.fixture(scope="module")
 def desk(place: Path) -> Iterator[Desk]:
     """Where nobody signs in: whoever is on this machine may do everything."""
-    with at_work(place, PROJECT, FCST_API_RATE="100000/minute") as desk:
+    with at_work(place, PROJECT) as desk:
         yield desk
 
 
 @pytest.fixture(scope="module")
-def office(place: Path) -> Iterator[Desk]:
+def office(place: Path, patch: pytest.MonkeyPatch) -> Iterator[Desk]:
     """Where people sign in, and programs show tokens."""
     project = place / "project"
     skip = shutil.ignore_patterns("local", "__pycache__", "tests", "docs", ".*_cache")
@@ -103,8 +101,10 @@ def office(place: Path) -> Iterator[Desk]:
         shutil.copytree(PROJECT / name, project / name, ignore=skip)
     shutil.copy(PROJECT / "app.py", project)
     (project / ".streamlit" / "secrets.toml").write_text(SIGN_IN)
-    roots = {"FCST_INGEST_ROOTS": str(place), "FCST_WEBHOOK_URL": "http://127.0.0.1:9/", "FCST_WEBHOOK_SECRET": WEBHOOK}
-    with at_work(place, project, **roots) as desk:
+    patch.setenv("FCST_INGEST_ROOTS", str(place))
+    patch.setenv("FCST_WEBHOOK_URL", "http://127.0.0.1:9/")
+    patch.setenv("FCST_WEBHOOK_SECRET", WEBHOOK)
+    with at_work(place, project) as desk:
         desk.http.headers["Authorization"] = f"Bearer {make_token('desk', 'admin')}"
         yield desk
 
@@ -113,7 +113,7 @@ def office(place: Path) -> Iterator[Desk]:
 def at_work(place: Path, project: Path, **env: str) -> Iterator[Desk]:
     """A server until the end; what its log has of errors by then, a test has asked for."""
     port = free_port()
-    process: subprocess.Popen = serve_own(place, port, project, **env)
+    process = serve_own(place, port, project, **{"FCST_API_RATE": "100000/minute", **env})
     try:
         with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as http:
             yield Desk(place, project, port, http)
