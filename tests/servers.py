@@ -66,10 +66,15 @@ def serve_own(place: Path, port: int, project: Path = PROJECT, **more: str) -> s
 def load_here(path: Path, name: str) -> dict[str, Any]:
     """Loads a dataset as the supervisor's task does, here and now."""
     loading.request_ingest(IngestSpec(paths=(str(path),), name=name))
-    claimed = ingests.claim(str(uuid.uuid4()))
+    read()
+    return datasets.list_datasets()[0]
+
+
+def read() -> None:
+    """As a supervisor does, with files that wait to be read."""
+    claimed = ingests.claim(WORKER)
     assert claimed is not None
     run_ingest(claimed["ingest_id"], claimed["attempt"])
-    return datasets.list_datasets()[0]
 
 
 def answers(port: int) -> bool:

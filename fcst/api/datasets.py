@@ -7,6 +7,7 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 from starlette.datastructures import FormData, UploadFile
+from starlette.exceptions import HTTPException
 
 from fcst.api import shapes
 from fcst.api.jobs import next_page
@@ -20,12 +21,13 @@ router = APIRouter(tags=["datasets"])
 
 DatasetId = Annotated[int, Path(description="A dataset's number.")]
 MAX_FILES = 50
-_BODY = {
+UPLOAD = "multipart/form-data"
+_BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
         "content": {
             "application/json": {"schema": shapes.LoadRequest.model_json_schema()},
-            "multipart/form-data": {
+            UPLOAD: {
                 "schema": {
                     "type": "object",
                     "required": ["file"],
@@ -50,12 +52,16 @@ def list_datasets() -> dict[str, Any]:
     status_code=202,
     summary="Load sales from files on the server, or from an upload",
     response_model=shapes.Ingest,
+    responses=documented({415: "The body is neither JSON nor an upload"}),
     openapi_extra=_BODY,
 )
 async def load(request: Request, response: Response) -> dict[str, Any]:
     """Answers as soon as the files have been looked at; the reading goes on in the background: see `Location`."""
     identity.require(Scope.RUN)  # before a large file has come
-    if request.headers.get("content-type", "").startswith("multipart/"):
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind not in _BODY["requestBody"]["content"]:
+        raise HTTPException(415, "The body is neither JSON nor an upload.")
+    if kind == UPLOAD:
         async with request.form(max_files=MAX_FILES, max_fields=10) as form:
             ingest = await anyio.to_thread.run_sync(_load_upload, form)
     else:
