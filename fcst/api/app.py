@@ -42,6 +42,7 @@ def create_api() -> FastAPI:
         dependencies=[Security(HTTPBearer(auto_error=False, description="Made by `python -m fcst token create`."))],
         responses=_PROBLEMS,
         redirect_slashes=False,
+        redoc_url=None,  # it asks another server for its picture
     )
     for part in (jobs, datasets):
         api.include_router(part.router)

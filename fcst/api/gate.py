@@ -27,8 +27,7 @@ from fcst.settings import load_settings
 MAX_BODY = 5_000_000
 """Bytes of a request that is no upload."""
 WAIT_S = 20.0
-"""That may pass before the next piece of a body comes."""
-OPEN_PATHS = ("/api/docs", "/api/redoc", "/api/openapi.json", "/api/static-offline-docs/")
+OPEN_PATHS = ("/api/docs", "/api/openapi.json", "/api/static-offline-docs/")
 """What tells of the API and nothing of the data."""
 UPLOAD_PATH = "/api/datasets"
 THIS_MACHINE = ("localhost", "127.0.0.1", "::1")
@@ -41,11 +40,14 @@ class Gate:
     ----------
     max_upload
         bytes of an upload.
+    wait_s
+        that may pass before the next piece of a body comes.
     """
 
-    def __init__(self, app: ASGIApp, max_upload: int) -> None:
+    def __init__(self, app: ASGIApp, max_upload: int, wait_s: float = WAIT_S) -> None:
         self.app = app
         self.max_upload = max_upload
+        self.wait_s = wait_s
         self._limiter = MovingWindowRateLimiter(MemoryStorage())
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -69,7 +71,7 @@ class Gate:
         if refusal is not None:
             await refusal(scope, receive, send)
             return
-        guarded = _Body(receive, limit)
+        guarded = _Body(receive, limit, self.wait_s)
         if actor is None:
             await self.app(scope, guarded, send)
         else:
@@ -119,9 +121,10 @@ class Gate:
 class _Body:
     """The request's body, which may neither be larger than allowed nor keep us waiting."""
 
-    def __init__(self, receive: Receive, limit: int) -> None:
+    def __init__(self, receive: Receive, limit: int, wait_s: float) -> None:
         self._receive = receive
         self._limit = limit
+        self._wait_s = wait_s
         self._n = 0
         self._is_whole = False
 
@@ -129,9 +132,9 @@ class _Body:
         if self._is_whole:  # what comes after the body is the end of the connection, whenever that is
             return await self._receive()
         try:
-            message = await asyncio.wait_for(self._receive(), WAIT_S)
+            message = await asyncio.wait_for(self._receive(), self._wait_s)
         except TimeoutError:
-            raise HTTPException(408, f"Nothing came for {WAIT_S:.0f} s.") from None
+            raise HTTPException(408, f"Nothing came for {self._wait_s:g} s.") from None
         self._n += len(message.get("body", b""))
         self._is_whole = not message.get("more_body", False)
         if self._n > self._limit:

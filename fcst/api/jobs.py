@@ -2,11 +2,11 @@
 
 import hashlib
 import math
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import Annotated, Any, Literal
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, Header, Path, Query, Response
+from fastapi import APIRouter, Depends, Header, Path, Query, Response
 from starlette.responses import StreamingResponse
 
 from fcst.api import shapes
@@ -26,6 +26,7 @@ IdempotencyKey = Annotated[
         description="The same key again within a day gives the job of the first request, and makes no other.",
     ),
 ]
+Format = Annotated[Literal["json", *EXPORT_FORMATS], Query(description="A file has all rows.")]  # type: ignore[valid-type]
 Offset = Annotated[int, Query(ge=0, le=10_000_000)]
 PAGE_ITEMS = 500
 
@@ -105,16 +106,26 @@ def retry(job_id: JobId) -> shapes.ItemsAgain:
     return shapes.ItemsAgain(job_id=job_id, n_items=jobs.retry_job(job_id))
 
 
+async def take_turn(format: Format = "json") -> AsyncIterator[None]:
+    """Waits until a file may be made; a page of JSON need not wait."""
+    if format == "json":
+        yield
+    else:
+        async with exports.at_once:
+            yield
+
+
 @router.get(
     "/{job_id:number}/forecasts",
     summary="Its forecasts, as pages of JSON or as a file",
     response_model=shapes.Forecasts,
+    dependencies=[Depends(take_turn, scope="function")],
     responses={200: {"content": {exports.MEDIA_TYPES[name].partition(";")[0]: {} for name in EXPORT_FORMATS}}},
 )
 def list_forecasts(
     job_id: JobId,
     item: Annotated[list[str] | None, Query(max_length=1_000, description="Only these items, by key.")] = None,
-    format: Annotated[Literal["json", *EXPORT_FORMATS], Query(description="A file has all rows.")] = "json",  # type: ignore[valid-type]
+    format: Format = "json",
     after: Annotated[int, Query(ge=0, le=2**31 - 1, description="Where a page begins; `next` has it.")] = 0,
     limit: Annotated[int, Query(ge=1, le=5_000, description="Items of a page.")] = PAGE_ITEMS,
 ) -> Any:

@@ -1,5 +1,6 @@
 """The server of the README's command, on a database of its own, asked over HTTP; the test is its engine."""
 
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -38,6 +39,7 @@ class Desk:
     place: Path
     project: Path
     port: int
+    database: str
     http: httpx.Client
 
     def __getattr__(self, name: str) -> Any:
@@ -116,7 +118,7 @@ def at_work(place: Path, project: Path, **env: str) -> Iterator[Desk]:
     process = serve_own(place, port, project, **{"FCST_API_RATE": "100000/minute", **env})
     try:
         with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as http:
-            yield Desk(place, project, port, http)
+            yield Desk(place, project, port, os.environ["DATABASE_URL"], http)
     finally:
         stop(process)
 

@@ -191,7 +191,7 @@ def test_what_is_not_there_is_not_found(desk: Desk, ended: int) -> None:
     assert is_problem(retry_batch(desk, -1, other), 404, "There is no job -1.")
     assert is_problem(retry_batch(desk, ended, -1), 404)
     assert is_problem(retry_batch(desk, ended, other), 404)
-    for job_id in ("-1", "1.0", "+1", "1%00", "%D9%A1", "one", "1%2F2", "9" * 5_000):
+    for job_id in ("-1", "1.0", "+1", "%D9%A1", "one", "1%2F2", "9" * 5_000):
         assert is_problem(desk.get(f"/api/jobs/{job_id}"), 404, "There is nothing at this address.")
     assert is_problem(desk.get(f"/api/jobs/{ended}/forecasts", params={"item": "nobody"}), 404, "no item nobody")
 
