@@ -63,6 +63,16 @@ def serve_own(place: Path, port: int, project: Path = PROJECT, **more: str) -> s
     return serve(place / "home", port, project, **env)
 
 
+@contextmanager
+def supervisor() -> Iterator[None]:
+    """The engine itself, on the database in use."""
+    process = subprocess.Popen([sys.executable, "-m", "fcst", "worker"], cwd=PROJECT)
+    try:
+        yield
+    finally:
+        stop(process)
+
+
 def load_here(path: Path, name: str) -> dict[str, Any]:
     """Loads a dataset as the supervisor's task does, here and now."""
     loading.request_ingest(IngestSpec(paths=(str(path),), name=name))

@@ -1,5 +1,7 @@
 """The API put together: what `app.py` mounts beside the pages."""
 
+import re
+
 from fastapi import FastAPI, Security
 from fastapi.security import HTTPBearer
 from fastapi_offline import FastAPIOffline
@@ -59,8 +61,12 @@ def routes(max_upload: int) -> list[BaseRoute]:
         bytes of an upload.
     """
     gate = Middleware(Gate, max_upload=max_upload)
+    api = Mount("/api", app=create_api(), middleware=[gate])
+    api.path_regex = re.compile(
+        api.path_regex.pattern, re.DOTALL
+    )  # else an address with a line break is taken for a page
     return [
-        Mount("/api", app=create_api(), middleware=[gate]),
+        api,
         Route("/healthz", monitoring.healthz),
         Route("/readyz", monitoring.readyz),
         Route("/metrics", monitoring.metrics, middleware=[gate]),

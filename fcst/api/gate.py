@@ -4,6 +4,7 @@ Cookies are never looked at: a browser sends them along whoever wrote the page.
 """
 
 import asyncio
+import contextlib
 import math
 import time
 from urllib.parse import urlsplit
@@ -55,28 +56,33 @@ class Gate:
             await self.app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        actor = None
         try:
-            refusal = self._refuse_place(headers)
-            if refusal is None:
-                actor = await self._caller(scope, headers)
-        except NotAllowed as exc:
-            refusal = problem(401, exc.message, exc.hint, {"WWW-Authenticate": "Bearer"})
+            actor, refusal = await self._judge(scope, headers)
         except FcstError as exc:
-            refusal = of_error(exc)
-        refusal = self._refuse_rate(scope, actor) or refusal
+            actor, refusal = None, of_error(exc)
         limit = self.max_upload if _is_upload(scope, headers) else MAX_BODY
         if refusal is None and _length(headers) > limit:
             refusal = problem(413, f"The request is larger than {limit:,} bytes.", "Send less at once.")
         if refusal is not None:
             await refusal(scope, receive, send)
             return
-        guarded = _Body(receive, limit, self.wait_s)
-        if actor is None:
-            await self.app(scope, guarded, send)
-        else:
-            with identity.acting_as(actor):
-                await self.app(scope, guarded, send)
+        answer = _Answer(send)
+        try:
+            with contextlib.nullcontext() if actor is None else identity.acting_as(actor):
+                await self.app(scope, _Body(receive, limit, self.wait_s), answer)
+        except Exception:  # noqa: BLE001  raised again though it was answered, it would end the connection
+            if not answer.is_whole:
+                raise
+
+    async def _judge(self, scope: Scope, headers: Headers) -> tuple[Actor | None, Response | None]:
+        """Who calls, and why they are refused; neither, where nothing but the documentation is asked for."""
+        actor, refusal = None, self._refuse_place(headers)
+        if refusal is None:
+            try:
+                actor = await self._caller(scope, headers)
+            except NotAllowed as exc:
+                refusal = problem(401, exc.message, exc.hint, {"WWW-Authenticate": "Bearer"})
+        return actor, self._refuse_rate(scope, actor) or refusal
 
     def _refuse_place(self, headers: Headers) -> Response | None:
         """A script of another site is let in by no browser's user; nor is a name that was made to lead here."""
@@ -116,6 +122,18 @@ class Gate:
         wait_s = max(1, math.ceil(self._limiter.get_window_stats(rate, caller).reset_time - time.time()))
         headers = {"Retry-After": str(wait_s)}
         return problem(429, f"More than {n:,} requests in a {span}.", f"Try again in {wait_s} s.", headers)
+
+
+class _Answer:
+    """The way of the answer, which tells whether it is whole."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self.is_whole = False
+
+    async def __call__(self, message: Message) -> None:
+        await self._send(message)
+        self.is_whole = message["type"] == "http.response.body" and not message.get("more_body", False)
 
 
 class _Body:

@@ -11,7 +11,7 @@ import pytest
 
 from fcst.roles import Scope
 from fcst.services import identity, tokens
-from tests.api.conftest import PASSWORD, WEBHOOK, Desk, ask_database, at_work, is_problem, make_token
+from tests.api.conftest import PASSWORD, SIGN_IN, WEBHOOK, Desk, ask_database, at_work, is_problem, make_token
 from tests.servers import work
 
 BODY = {"dataset": "s", "items": 2, "models": ["SeasonalNaive"], "horizon": 2}
@@ -166,6 +166,37 @@ def test_token_ends_when_it_is_revoked_or_has_expired(anybody: httpx.Client) -> 
     with identity.acting_as(identity.operator()):
         tokens.revoke_token(next(row["token_id"] for row in tokens.list_tokens() if row["name"] == "lost"))
     assert is_problem(anybody.get("/api/jobs", headers=bearer(token)), 401, "This token was revoked.")
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["'; DROP TABLE fcst_app.tokens; --", "=cmd()", "<b>x</b> **y**", "a\nb", "../../x", "ü 😀", "%s {0}", "x" * 100],
+)
+def test_token_may_have_any_name(anybody: httpx.Client, name: str) -> None:
+    headers = bearer(make_token(name, "run")) | {
+        "Idempotency-Key": name.encode("ascii", "replace").replace(b"\n", b" ")
+    }
+    first, again = (anybody.post("/api/jobs", json=BODY, headers=headers) for _ in range(2))
+    assert first.status_code == again.status_code == 201 and first.json() == again.json()
+    assert anybody.get(first.headers["location"], headers=headers).json()["submitted_by"] == f"token {name}"
+    answer = anybody.delete("/api/datasets/1", headers=headers)
+    assert is_problem(answer, 403, f"token {name} may not do this")
+
+
+def test_settings_that_cannot_be_read_let_nobody_in(firm: Desk, anybody: httpx.Client) -> None:
+    secrets = firm.project / ".streamlit" / "secrets.toml"
+    try:
+        secrets.write_text('[auth]\ncookie_secret = "unfinished')
+        for path in ("/api/jobs", "/metrics", "/api/docs"):
+            answer = firm.get(path)
+            assert is_problem(answer, 500) and "unfinished" not in answer.text and "secrets" not in answer.text
+        assert firm.get("/healthz").status_code == 200
+        answer = firm.get("/readyz")
+        assert (answer.status_code, answer.json()) == (503, {"is_ready": False, "checks": {"settings": False}})
+    finally:
+        secrets.write_text(SIGN_IN)
+    assert firm.get("/api/jobs").status_code == 200
+    assert is_problem(anybody.get("/api/jobs"), 401)
 
 
 def test_use_of_a_token_is_noted(anybody: httpx.Client) -> None:

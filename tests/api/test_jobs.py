@@ -1,6 +1,7 @@
 """Runs over HTTP: submitted, watched, stopped, run again; their forecasts and accuracy, against the services."""
 
 import io
+import json
 import math
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
@@ -15,8 +16,8 @@ from fcst.services import accuracy, datasets, exports, jobs
 from fcst.store import batches
 from fcst.store import jobs as store
 from tests.api.conftest import Desk, ask_database, is_problem
-from tests.conftest import fail_batch
-from tests.servers import WORKER, work
+from tests.conftest import fail_batch, wait_until
+from tests.servers import WORKER, supervisor, work
 
 
 @pytest.fixture(scope="module")
@@ -167,6 +168,26 @@ def test_failed_batch_runs_again_while_its_job_runs_and_after(desk: Desk) -> Non
     work(1)
     job = desk.get(f"/api/jobs/{job_id}").json()
     assert (job["status"], job["n_completed"], job["n_failed"]) == ("completed", 4, 2)
+
+
+def test_engine_runs_a_failed_batch_to_its_end(desk: Desk) -> None:
+    desk.clear()
+    job_id = desk.submit()
+    for batch in batches.claim(WORKER, 2):
+        fail_batch(batch, "its process died")
+    store.freeze_ended()
+    assert desk.get(f"/api/jobs/{job_id}").json()["status"] == "failed"
+    with supervisor():
+        for batch in desk.get(f"/api/jobs/{job_id}/batches").json()["batches"]:
+            assert retry_batch(desk, job_id, batch["batch_id"]).json()["n_items"] == 2
+        wait_until(lambda: desk.get(f"/api/jobs/{job_id}").json()["status"] == "completed")
+        assert [batch["worker"] for batch in desk.get(f"/api/jobs/{job_id}/batches").json()["batches"]] != [None, None]
+        content = {"file": ("x.csv", exported(job_id, "csv"))}
+        options = json.dumps({"map": {"item": "unique_id", "date": "wk_end_dt", "sales": "forecast"}, "name": "loaded"})
+        address = desk.post("/api/datasets", files=content, data={"options": options}).headers["location"]
+        wait_until(lambda: desk.get(address).json()["status"] == "completed")
+    assert desk.get(f"/api/jobs/{job_id}/forecasts").json()["forecasts"]
+    assert desk.get(f"/api/datasets/{desk.get(address).json()['dataset_id']}").json()["name"] == "loaded"
 
 
 def test_batch_of_a_job_that_is_about_to_stop_does_not_run_again(desk: Desk) -> None:
