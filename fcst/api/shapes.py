@@ -230,7 +230,7 @@ class LoadRequest(Asked):
     """How files of sales are read; what is left out is recognised."""
 
     path: Annotated[
-        Key | list[Key] | None,
+        Key | Annotated[list[Key], Field(min_length=1, max_length=1_000)] | None,
         Field(description="Files on the server, in folders that it allows; none with an upload."),
     ] = None
     name: Annotated[Key | None, Field(description="The dataset's name; without it, the file's.")] = None

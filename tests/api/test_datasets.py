@@ -190,6 +190,9 @@ def test_upload_that_cannot_be_used_is_told_and_does_not_stay(desk: Desk, files:
         (b'{"path": "\\ud800"}', "application/json", 422),
         (b'{"path": NaN}', "application/json", 422),
         (b'{"path": 1}', "application/json", 422),
+        (b'{"path": []}', "application/json", 422),
+        (b'{"path": [""]}', "application/json", 422),
+        (b'{"path": "/x", "map": {"item": []}}', "application/json", 422),
     ],
     ids=str,
 )  # fmt: skip
