@@ -64,23 +64,24 @@ def template(server: dict[str, str]) -> str:
 @pytest.fixture
 def empty_database(server: dict[str, str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[str]:
     """The URL of a database without our schema, which is the one in use, with a home of its own."""
-    yield from _database(server, monkeypatch, tmp_path, "template1")
+    yield from copy_database(server, monkeypatch, tmp_path, "template1")
 
 
 @pytest.fixture
 def database(server: dict[str, str], template: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[str]:
     """The URL of a migrated, empty database, which is the one in use, with a home of its own."""
-    yield from _database(server, monkeypatch, tmp_path, template)
+    yield from copy_database(server, monkeypatch, tmp_path, template)
 
 
-def _database(server: dict[str, str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, template: str) -> Iterator[str]:
+def copy_database(server: dict[str, str], patch: pytest.MonkeyPatch, folder: Path, template: str) -> Iterator[str]:
+    """A copy of a database, which is the one in use until it is dropped."""
     name = f"test_{uuid.uuid4().hex[:12]}"
     with admin(server) as cur:
         cur.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
-    monkeypatch.setenv("DATABASE_URL", url(server, name))
-    monkeypatch.setenv("FCST_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("FCST_PROCESSES", "2")
-    monkeypatch.setenv("FCST_WORKER", "external")  # a test that wants a supervisor starts it
+    patch.setenv("DATABASE_URL", url(server, name))
+    patch.setenv("FCST_HOME", str(folder / "home"))
+    patch.setenv("FCST_PROCESSES", "2")
+    patch.setenv("FCST_WORKER", "external")  # a test that wants a supervisor starts it
     yield url(server, name)
     with admin(server) as cur:
         cur.execute(f"DROP DATABASE {name} WITH (FORCE)")

@@ -14,8 +14,8 @@ from standardwebhooks import WebhookVerificationError
 from fcst.engine import notifier
 from fcst.settings import PROJECT, Webhook
 from tests.conftest import wait_until
-from tests.e2e.conftest import free_port, serve, stop
 from tests.readme import examples
+from tests.servers import free_port, serve, stop
 
 PROGRAMS = "## For programs"
 COMMANDS = re.sub(r"\\\n\s+", "", "".join(examples(PROGRAMS, "sh"))).splitlines()

@@ -1,5 +1,7 @@
 """The API put together: what `app.py` mounts beside the pages."""
 
+import re
+
 from fastapi import FastAPI, Security
 from fastapi.security import HTTPBearer
 from fastapi_offline import FastAPIOffline
@@ -7,25 +9,29 @@ from starlette.middleware import Middleware
 from starlette.routing import BaseRoute, Mount, Route
 
 from fcst import __version__
-from fcst.api import datasets, jobs, monitoring, shapes
+from fcst.api import datasets, jobs, monitoring
 from fcst.api.gate import Gate
-from fcst.api.problems import MEDIA_TYPE, handle_problems
+from fcst.api.problems import documented, handle_problems
 
 ABOUT = (
     "Weekly demand forecasts. Where people sign in, each request needs a token: `python -m fcst token create NAME`. "
     "Errors are problem+json, with what happened (`detail`) and what to do (`hint`)."
 )
-_PROBLEMS = {
-    status: {"description": text, "content": {MEDIA_TYPE: {"schema": shapes.Problem.model_json_schema()}}}
-    for status, text in (
-        (401, "No token, or one that does not hold"),
-        (403, "This caller may not do it"),
-        (404, "There is nothing of that name or number"),
-        (422, "The request cannot be used"),
-        (429, "Too many requests"),
-        (503, "The database is unreachable"),
-    )
-}
+_PROBLEMS = documented(
+    {
+        400: "The body cannot be read",
+        401: "No token, or one that does not hold",
+        403: "This caller may not do it",
+        404: "There is nothing of that name or number",
+        408: "The body did not come",
+        413: "The body is too large",
+        421: "The server is not known by this name",
+        422: "The request cannot be used",
+        429: "Too many requests",
+        500: "It failed; the server's log tells why",
+        503: "The database is unreachable",
+    }
+)
 
 
 def create_api() -> FastAPI:
@@ -37,6 +43,8 @@ def create_api() -> FastAPI:
         servers=[{"url": "/api"}],
         dependencies=[Security(HTTPBearer(auto_error=False, description="Made by `python -m fcst token create`."))],
         responses=_PROBLEMS,
+        redirect_slashes=False,
+        redoc_url=None,  # it asks another server for its picture
     )
     for part in (jobs, datasets):
         api.include_router(part.router)
@@ -53,8 +61,12 @@ def routes(max_upload: int) -> list[BaseRoute]:
         bytes of an upload.
     """
     gate = Middleware(Gate, max_upload=max_upload)
+    api = Mount("/api", app=create_api(), middleware=[gate])
+    api.path_regex = re.compile(
+        api.path_regex.pattern, re.DOTALL
+    )  # else an address with a line break is taken for a page
     return [
-        Mount("/api", app=create_api(), middleware=[gate]),
+        api,
         Route("/healthz", monitoring.healthz),
         Route("/readyz", monitoring.readyz),
         Route("/metrics", monitoring.metrics, middleware=[gate]),

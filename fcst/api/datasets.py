@@ -7,9 +7,11 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 from starlette.datastructures import FormData, UploadFile
+from starlette.exceptions import HTTPException
 
 from fcst.api import shapes
 from fcst.api.jobs import next_page
+from fcst.api.problems import documented
 from fcst.errors import InputError
 from fcst.roles import Scope
 from fcst.services import datasets, identity, loading
@@ -19,12 +21,13 @@ router = APIRouter(tags=["datasets"])
 
 DatasetId = Annotated[int, Path(description="A dataset's number.")]
 MAX_FILES = 50
-_BODY = {
+UPLOAD = "multipart/form-data"
+_BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
         "content": {
             "application/json": {"schema": shapes.LoadRequest.model_json_schema()},
-            "multipart/form-data": {
+            UPLOAD: {
                 "schema": {
                     "type": "object",
                     "required": ["file"],
@@ -49,12 +52,16 @@ def list_datasets() -> dict[str, Any]:
     status_code=202,
     summary="Load sales from files on the server, or from an upload",
     response_model=shapes.Ingest,
+    responses=documented({415: "The body is neither JSON nor an upload"}),
     openapi_extra=_BODY,
 )
 async def load(request: Request, response: Response) -> dict[str, Any]:
     """Answers as soon as the files have been looked at; the reading goes on in the background: see `Location`."""
     identity.require(Scope.RUN)  # before a large file has come
-    if request.headers.get("content-type", "").startswith("multipart/"):
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind not in _BODY["requestBody"]["content"]:
+        raise HTTPException(415, "The body is neither JSON nor an upload.")
+    if kind == UPLOAD:
         async with request.form(max_files=MAX_FILES, max_fields=10) as form:
             ingest = await anyio.to_thread.run_sync(_load_upload, form)
     else:
@@ -69,27 +76,31 @@ async def load(request: Request, response: Response) -> dict[str, Any]:
     return ingest
 
 
-@router.get("/ingests/{ingest_id}", summary="How a reading of files is doing", response_model=shapes.Ingest)
+@router.get("/ingests/{ingest_id:number}", summary="How a reading of files is doing", response_model=shapes.Ingest)
 def get_ingest(ingest_id: Annotated[int, Path(description="An ingest's number.")]) -> dict[str, Any]:
     return loading.get_ingest(ingest_id)
 
 
-@router.get("/datasets/{dataset_id}", summary="A dataset with its report", response_model=shapes.DatasetWithReport)
+@router.get(
+    "/datasets/{dataset_id:number}", summary="A dataset with its report", response_model=shapes.DatasetWithReport
+)
 def get_dataset(dataset_id: DatasetId) -> dict[str, Any]:
     return datasets.get_dataset(dataset_id)
 
 
 @router.delete(
-    "/datasets/{dataset_id}",
+    "/datasets/{dataset_id:number}",
     status_code=204,
     summary="Delete a dataset with its jobs and their forecasts",
-    responses={409: {"model": shapes.Problem}},
+    responses=documented({409: "A job of it has not ended"}),
 )
 def delete_dataset(dataset_id: DatasetId) -> None:
     datasets.delete_dataset(dataset_id)
 
 
-@router.get("/datasets/{dataset_id}/items", summary="Its items, the largest sellers first", response_model=shapes.Items)
+@router.get(
+    "/datasets/{dataset_id:number}/items", summary="Its items, the largest sellers first", response_model=shapes.Items
+)
 def list_items(
     dataset_id: DatasetId,
     after: Annotated[int, Query(ge=0, le=2**31 - 1, description="Where a page begins; `next` has it.")] = 0,
@@ -99,7 +110,7 @@ def list_items(
     return {"items": items, "next": next_page(f"/api/datasets/{dataset_id}/items", last, limit)}
 
 
-@router.get("/datasets/{dataset_id}/history", summary="The weeks of one item", response_model=shapes.History)
+@router.get("/datasets/{dataset_id:number}/history", summary="The weeks of one item", response_model=shapes.History)
 def get_history(
     dataset_id: DatasetId, item: Annotated[str, Query(min_length=1, max_length=1_000, description="Its key.")]
 ) -> dict[str, Any]:

@@ -4,10 +4,13 @@ Cookies are never looked at: a browser sends them along whoever wrote the page.
 """
 
 import asyncio
+import contextlib
+import math
+import time
 from urllib.parse import urlsplit
 
 import anyio
-from limits import RateLimitItem, parse
+from limits import parse
 from limits.storage import MemoryStorage
 from limits.strategies import MovingWindowRateLimiter
 from starlette.datastructures import Headers
@@ -26,9 +29,9 @@ from fcst.settings import load_settings
 MAX_BODY = 5_000_000
 """Bytes of a request that is no upload."""
 WAIT_S = 20.0
-"""That may pass before the next piece of a body comes."""
-OPEN_PATHS = ("/api/docs", "/api/redoc", "/api/openapi.json", "/api/static-offline-docs/")
+OPEN_PATHS = ("/api/docs", "/api/openapi.json", "/api/static-offline-docs/")
 """What tells of the API and nothing of the data."""
+UPLOAD_PATH = "/api/datasets"
 THIS_MACHINE = ("localhost", "127.0.0.1", "::1")
 
 
@@ -39,11 +42,14 @@ class Gate:
     ----------
     max_upload
         bytes of an upload.
+    wait_s
+        that may pass before the next piece of a body comes.
     """
 
-    def __init__(self, app: ASGIApp, max_upload: int) -> None:
+    def __init__(self, app: ASGIApp, max_upload: int, wait_s: float = WAIT_S) -> None:
         self.app = app
         self.max_upload = max_upload
+        self.wait_s = wait_s
         self._limiter = MovingWindowRateLimiter(MemoryStorage())
         self._is_prepared = False
 
@@ -53,37 +59,45 @@ class Gate:
             return
         headers = Headers(scope=scope)
         try:
-            refusal = self._refuse_place(headers)
-            actor = None if refusal else await self._caller(scope, headers)
-        except NotAllowed as exc:
-            refusal, actor = _unauthorized(exc.message, exc.hint), None
+            actor, refusal = await self._judge(scope, headers)
         except FcstError as exc:
-            refusal, actor = of_error(exc), None
-        refusal = self._refuse_rate(scope, actor) or refusal
-        limit = self.max_upload if headers.get("content-type", "").startswith("multipart/") else MAX_BODY
+            actor, refusal = None, of_error(exc)
+        limit = self.max_upload if _is_upload(scope, headers) else MAX_BODY
         if refusal is None and _length(headers) > limit:
             refusal = problem(413, f"The request is larger than {limit:,} bytes.", "Send less at once.")
         if refusal is not None:
             await refusal(scope, receive, send)
             return
-        guarded = _Body(receive, limit)
-        if actor is None:
-            await self.app(scope, guarded, send)
-        else:
-            with identity.acting_as(actor):
-                await self.app(scope, guarded, send)
+        answer = _Answer(send)
+        try:
+            with contextlib.nullcontext() if actor is None else identity.acting_as(actor):
+                await self.app(scope, _Body(receive, limit, self.wait_s), answer)
+        except Exception:  # noqa: BLE001  raised again though it was answered, it would end the connection
+            if not answer.is_whole:
+                raise
+
+    async def _judge(self, scope: Scope, headers: Headers) -> tuple[Actor | None, Response | None]:
+        """Who calls, and why they are refused; neither, where nothing but the documentation is asked for."""
+        actor, refusal = None, self._refuse_place(headers)
+        if refusal is None:
+            try:
+                actor = await self._caller(scope, headers)
+            except NotAllowed as exc:
+                refusal = problem(401, exc.message, exc.hint, {"WWW-Authenticate": "Bearer"})
+        return actor, self._refuse_rate(scope, actor) or refusal
 
     def _refuse_place(self, headers: Headers) -> Response | None:
         """A script of another site is let in by no browser's user; nor is a name that was made to lead here."""
         settings = load_settings()
-        host = urlsplit(f"//{headers.get('host', '')}")
-        if origin := headers.get("origin"):
-            if urlsplit(origin).netloc != host.netloc:
-                return problem(403, f"Pages of {origin[:200]} may not use this API.", "Call it from a program.")
-        elif headers.get("sec-fetch-site") == "cross-site" and headers.get("sec-fetch-mode") != "navigate":
+        host = headers.get("host", "")
+        origin = headers.get("origin")
+        if origin is not None and (not host or origin.partition("://")[2] != host):
+            return problem(403, f"Pages of {origin[:200]} may not use this API.", "Call it from a program.")
+        is_foreign = headers.get("sec-fetch-site", "none") not in ("same-origin", "none")
+        if is_foreign and headers.get("sec-fetch-mode") != "navigate":
             return problem(403, "Pages of other sites may not use this API.", "Call it from a program.")
         is_open = settings.has_sign_in or settings.open_address is not None
-        if not is_open and _hostname(host.netloc) not in THIS_MACHINE:
+        if not is_open and _hostname(host) not in THIS_MACHINE:
             return problem(421, "This server is known by another name.", "Call it as localhost, or set up a sign-in.")
         return None
 
@@ -106,19 +120,34 @@ class Gate:
     def _refuse_rate(self, scope: Scope, actor: Actor | None) -> Response | None:
         client = scope.get("client")
         caller = actor.name if actor is not None and actor.is_known else f"at {client[0] if client else 'unknown'}"
-        if self._limiter.hit(_rate(), caller):
-            return None
         n, span = load_settings().api_rate
-        hint = "Wait before the next one."
-        return problem(429, f"More than {n:,} requests in a {span}.", hint, {"Retry-After": "5"})
+        rate = parse(f"{n}/{span}")
+        if self._limiter.hit(rate, caller):
+            return None
+        wait_s = max(1, math.ceil(self._limiter.get_window_stats(rate, caller).reset_time - time.time()))
+        headers = {"Retry-After": str(wait_s)}
+        return problem(429, f"More than {n:,} requests in a {span}.", f"Try again in {wait_s} s.", headers)
+
+
+class _Answer:
+    """The way of the answer, which tells whether it is whole."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self.is_whole = False
+
+    async def __call__(self, message: Message) -> None:
+        await self._send(message)
+        self.is_whole = message["type"] == "http.response.body" and not message.get("more_body", False)
 
 
 class _Body:
     """The request's body, which may neither be larger than allowed nor keep us waiting."""
 
-    def __init__(self, receive: Receive, limit: int) -> None:
+    def __init__(self, receive: Receive, limit: int, wait_s: float) -> None:
         self._receive = receive
         self._limit = limit
+        self._wait_s = wait_s
         self._n = 0
         self._is_whole = False
 
@@ -126,9 +155,9 @@ class _Body:
         if self._is_whole:  # what comes after the body is the end of the connection, whenever that is
             return await self._receive()
         try:
-            message = await asyncio.wait_for(self._receive(), WAIT_S)
+            message = await asyncio.wait_for(self._receive(), self._wait_s)
         except TimeoutError:
-            raise HTTPException(408, f"Nothing came for {WAIT_S:.0f} s.") from None
+            raise HTTPException(408, f"Nothing came for {self._wait_s:g} s.") from None
         self._n += len(message.get("body", b""))
         self._is_whole = not message.get("more_body", False)
         if self._n > self._limit:
@@ -136,13 +165,10 @@ class _Body:
         return message
 
 
-def _unauthorized(message: str, hint: str) -> Response:
-    return problem(401, message, hint, {"WWW-Authenticate": "Bearer"})
-
-
-def _rate() -> RateLimitItem:
-    n, span = load_settings().api_rate
-    return parse(f"{n}/{span}")
+def _is_upload(scope: Scope, headers: Headers) -> bool:
+    """Whether the body goes to the disk as it comes; any other is held in memory."""
+    is_there = scope["method"] == "POST" and scope["path"] == UPLOAD_PATH
+    return is_there and headers.get("content-type", "").startswith("multipart/form-data")
 
 
 def _length(headers: Headers) -> int:
@@ -150,8 +176,8 @@ def _length(headers: Headers) -> int:
     return int(value) if value.isascii() and value.isdigit() else 0
 
 
-def _hostname(netloc: str) -> str | None:
+def _hostname(host: str) -> str | None:
     try:
-        return urlsplit(f"//{netloc}").hostname
+        return urlsplit(f"//{host}").hostname
     except ValueError:
         return None

@@ -2,15 +2,15 @@
 
 import hashlib
 import math
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import Annotated, Any, Literal
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, Header, Path, Query, Response
+from fastapi import APIRouter, Depends, Header, Path, Query, Response
 from starlette.responses import StreamingResponse
 
 from fcst.api import shapes
-from fcst.errors import InputError
+from fcst.api.problems import documented
 from fcst.names import EXPORT_FORMATS
 from fcst.services import accuracy, datasets, exports, forecasts, jobs
 from fcst.states import JobStatus, Stage
@@ -26,11 +26,17 @@ IdempotencyKey = Annotated[
         description="The same key again within a day gives the job of the first request, and makes no other.",
     ),
 ]
+Format = Annotated[Literal["json", *EXPORT_FORMATS], Query(description="A file has all rows.")]  # type: ignore[valid-type]
 Offset = Annotated[int, Query(ge=0, le=10_000_000)]
 PAGE_ITEMS = 500
 
 
-@router.post("", status_code=201, summary="Submit a job")
+@router.post(
+    "",
+    status_code=201,
+    summary="Submit a job",
+    responses=documented({409: "The idempotency key was used for another request"}),
+)
 def submit(request: shapes.JobRequest, response: Response, idempotency_key: IdempotencyKey = None) -> shapes.JobId:
     """Answers as soon as the job is written; it is computed in the background."""
     dataset = datasets.find_dataset(request.dataset)
@@ -54,26 +60,28 @@ def submit(request: shapes.JobRequest, response: Response, idempotency_key: Idem
 @router.get("", summary="List jobs, the newest first", response_model=shapes.Jobs)
 def list_jobs(
     status: Annotated[list[JobStatus] | None, Query(description="Only in these states.")] = None,
-    q: Annotated[str, Query(max_length=200, description="Words in name or note.")] = "",
+    q: Annotated[str, Query(max_length=200, pattern=shapes.NO_ZERO_BYTE, description="Words in name or note.")] = "",
     limit: Annotated[int, Query(ge=1, le=1_000)] = 100,
     offset: Offset = 0,
 ) -> dict[str, Any]:
-    found = jobs.list_jobs(jobs.Filter(tuple(status or ()), words=_text(q)), limit, offset)
-    return {"jobs": found, "n_found": found[0]["n_found"] if found else 0}
+    which = jobs.Filter(tuple(status or ()), words=q)
+    found = jobs.list_jobs(which, limit, offset)
+    counted = found or (jobs.list_jobs(which, 1) if offset else [])
+    return {"jobs": found, "n_found": counted[0]["n_found"] if counted else 0}
 
 
-@router.post("/batch", summary="Run one batch again", responses={409: {"model": shapes.Problem}})
+@router.post("/batch", summary="Run one batch again", responses=documented({409: "It waits, runs, or is completed"}))
 def retry_batch(request: shapes.BatchRequest) -> shapes.ItemsAgain:
     """Only a batch that failed or was cancelled: 409 when it waits, runs, or is completed."""
     return shapes.ItemsAgain(job_id=request.job_id, n_items=jobs.retry_batch(request.job_id, request.batch_id))
 
 
-@router.get("/{job_id}", summary="How a job is doing", response_model=shapes.Job)
+@router.get("/{job_id:number}", summary="How a job is doing", response_model=shapes.Job)
 def get_job(job_id: JobId) -> dict[str, Any]:
     return jobs.get_job(job_id)
 
 
-@router.get("/{job_id}/batches", summary="Its batches", response_model=shapes.Batches)
+@router.get("/{job_id:number}/batches", summary="Its batches", response_model=shapes.Batches)
 def list_batches(
     job_id: JobId,
     stage: Annotated[list[Stage] | None, Query(description="Only in these stages.")] = None,
@@ -84,30 +92,40 @@ def list_batches(
     return {"batches": jobs.list_batches(job_id, limit, offset, stage)}
 
 
-@router.post("/{job_id}/cancel", summary="Stop a job; what is finished stays")
+@router.post("/{job_id:number}/cancel", summary="Stop a job; what is finished stays")
 def cancel(job_id: JobId) -> shapes.Cancelled:
     return shapes.Cancelled(job_id=job_id, is_new=jobs.cancel_job(job_id))
 
 
 @router.post(
-    "/{job_id}/retry",
+    "/{job_id:number}/retry",
     summary="Run the failed and cancelled items of an ended job again",
-    responses={409: {"model": shapes.Problem}},
+    responses=documented({409: "It is still running"}),
 )
 def retry(job_id: JobId) -> shapes.ItemsAgain:
     return shapes.ItemsAgain(job_id=job_id, n_items=jobs.retry_job(job_id))
 
 
+async def take_turn(format: Format = "json") -> AsyncIterator[None]:
+    """Waits until a file may be made; a page of JSON need not wait."""
+    if format == "json":
+        yield
+    else:
+        async with exports.at_once:
+            yield
+
+
 @router.get(
-    "/{job_id}/forecasts",
+    "/{job_id:number}/forecasts",
     summary="Its forecasts, as pages of JSON or as a file",
     response_model=shapes.Forecasts,
+    dependencies=[Depends(take_turn, scope="function")],
     responses={200: {"content": {exports.MEDIA_TYPES[name].partition(";")[0]: {} for name in EXPORT_FORMATS}}},
 )
 def list_forecasts(
     job_id: JobId,
     item: Annotated[list[str] | None, Query(max_length=1_000, description="Only these items, by key.")] = None,
-    format: Annotated[Literal["json", *EXPORT_FORMATS], Query(description="A file has all rows.")] = "json",  # type: ignore[valid-type]
+    format: Format = "json",
     after: Annotated[int, Query(ge=0, le=2**31 - 1, description="Where a page begins; `next` has it.")] = 0,
     limit: Annotated[int, Query(ge=1, le=5_000, description="Items of a page.")] = PAGE_ITEMS,
 ) -> Any:
@@ -121,7 +139,7 @@ def list_forecasts(
     return {"forecasts": rows, "next": next_page(f"/api/jobs/{job_id}/forecasts", last, limit, [("item", item or [])])}
 
 
-@router.get("/{job_id}/metrics", summary="How good its forecasts are", response_model=shapes.Metrics)
+@router.get("/{job_id:number}/metrics", summary="How good its forecasts are", response_model=shapes.Metrics)
 def list_metrics(
     job_id: JobId,
     by: Annotated[Literal[*accuracy.BY], Query()] = "model",  # type: ignore[valid-type]
@@ -140,9 +158,3 @@ def next_page(path: str, last: int | None, limit: int, more: Sequence[tuple[str,
 
 def _defined(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def _text(words: str) -> str:
-    if "\0" in words:
-        raise InputError("Words hold a zero byte.", "Remove it.")
-    return words

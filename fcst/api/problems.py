@@ -2,6 +2,7 @@
 
 import logging
 import uuid
+from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -11,6 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
+from fcst.api.shapes import Problem
 from fcst.errors import BadRows, Conflict, DatabaseAway, FcstError, InputError, NotAllowed, NotFound
 
 MEDIA_TYPE = "application/problem+json"
@@ -26,6 +28,11 @@ _STATUS: list[tuple[type[FcstError], int]] = [
     (NotAllowed, 403),
     (DatabaseAway, 503),
 ]
+_SENTENCES = {
+    400: "The request's body cannot be read.",
+    404: "There is nothing at this address.",
+    405: "This method is not for this address.",
+}
 
 
 def problem(
@@ -55,6 +62,17 @@ def unforeseen(exc: Exception) -> JSONResponse:
     return problem(500, "This could not be done.", f"The server's log tells why, under reference {reference}.")
 
 
+def _place(loc: Sequence[str | int]) -> str:
+    """Where in a request something is wrong; a name in it may be anything that JSON can say."""
+    return ".".join(str(part)[:100].encode(errors="backslashreplace").decode() for part in loc)
+
+
+def documented(texts: dict[int, str]) -> dict[int | str, dict[str, Any]]:
+    """How OpenAPI tells of problems, by status."""
+    content = {MEDIA_TYPE: {"schema": Problem.model_json_schema()}}
+    return {status: {"description": text, "content": content} for status, text in texts.items()}
+
+
 def handle_problems(api: FastAPI) -> None:
     """Every error of `api` becomes a problem."""
 
@@ -64,15 +82,14 @@ def handle_problems(api: FastAPI) -> None:
 
     async def invalid(_: Request, exc: Exception) -> JSONResponse:
         assert isinstance(exc, RequestValidationError)
-        errors = [
-            {"in": ".".join(map(str, error["loc"])), "what": error["msg"]} for error in exc.errors()[:MOST_ERRORS]
-        ]
+        errors = [{"in": _place(error["loc"]), "what": error["msg"]} for error in exc.errors()[:MOST_ERRORS]]
         first = f"{errors[0]['in']}: {errors[0]['what']}." if errors else "It cannot be read."
         return problem(422, f"The request cannot be used. {first}", "See /api/docs.", errors=errors)
 
     async def http(_: Request, exc: Exception) -> JSONResponse:
         assert isinstance(exc, HTTPException)
-        return problem(exc.status_code, str(exc.detail), headers=dict(exc.headers or {}))
+        words = _SENTENCES.get(exc.status_code, str(exc.detail))
+        return problem(exc.status_code, words, "See /api/docs.", dict(exc.headers or {}))
 
     async def other(_: Request, exc: Exception) -> JSONResponse:
         return unforeseen(exc)

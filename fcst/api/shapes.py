@@ -4,13 +4,31 @@ from datetime import date, datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, StrictStr
+from starlette.convertors import Convertor, register_url_convertor
 
 from fcst.names import WEEKDAYS
 from fcst.specs import DECIMALS, DUPLICATES, MAX_BATCH_SIZE, MAX_HORIZON, MAX_WINDOWS, RETURNS, ROLES
 
 MAX_ITEMS = 200_000
-Key = Annotated[StrictStr, Field(min_length=1, max_length=1_000)]
-Words = Annotated[StrictStr, Field(max_length=1_000)]
+
+
+class _Number(Convertor[int]):
+    """In an address, where nothing else that may stand in its place is taken for one."""
+
+    regex = "[0-9]{1,40}"
+
+    def convert(self, value: str) -> int:
+        return int(value)
+
+    def to_string(self, value: int) -> str:
+        return str(value)
+
+
+register_url_convertor("number", _Number())
+
+NO_ZERO_BYTE = r"^[^\x00]*$"  # there is none in a text of Postgres, or in a path
+Key = Annotated[StrictStr, Field(min_length=1, max_length=1_000, pattern=NO_ZERO_BYTE)]
+Words = Annotated[StrictStr, Field(max_length=1_000, pattern=NO_ZERO_BYTE)]
 
 
 class Asked(BaseModel):
@@ -44,7 +62,7 @@ class JobRequest(Asked):
         StrictInt | None,
         Field(ge=1, le=MAX_BATCH_SIZE, description="Items of a batch; without it, what keeps all processes busy."),
     ] = None
-    name: Words = ""
+    name: Annotated[StrictStr, Field(max_length=100, pattern=NO_ZERO_BYTE)] = ""
     note: Words = ""
 
     model_config = ConfigDict(
@@ -212,7 +230,7 @@ class LoadRequest(Asked):
     """How files of sales are read; what is left out is recognised."""
 
     path: Annotated[
-        Key | list[Key] | None,
+        Key | Annotated[list[Key], Field(min_length=1, max_length=1_000)] | None,
         Field(description="Files on the server, in folders that it allows; none with an upload."),
     ] = None
     name: Annotated[Key | None, Field(description="The dataset's name; without it, the file's.")] = None

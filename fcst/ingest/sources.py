@@ -191,11 +191,10 @@ def list_sources(paths: Sequence[str], roots: Sequence[Path], workspace: Workspa
     sources: list[Source] = []
     named: list[Source] = []
     for path in paths:
-        given = _resolve(path)
+        given = _resolve(path, roots)
         if given.is_dir():
             sources += [Source(file) for file in _files_in(given, roots)]
             continue
-        _check_inside(given, roots)
         found = workspace.open_archives(_check_file(given))
         sources += found
         if len(found) == 1:
@@ -245,24 +244,23 @@ def is_inside(path: Path, roots: Sequence[Path]) -> bool:
     return any(path.is_relative_to(root) for root in roots)
 
 
-def _check_inside(path: Path, roots: Sequence[Path]) -> None:
-    if not is_inside(path, roots):
-        raise InputError(
-            f"{path} is not in a folder that may be read.",
-            f"Allowed are {', '.join(map(str, roots))} (FCST_INGEST_ROOTS).",
-        )
-
-
-def _resolve(path: str) -> Path:
+def _resolve(path: str, roots: Sequence[Path]) -> Path:
+    """The path with its links followed; of one outside `roots` not even whether it is there is told."""
     if not path.strip():
         raise InputError("A path is empty.", "Name a file or a folder.")
     try:
         given = Path(path).expanduser()
         resolved = given.resolve()
-        exists = resolved.exists()
+        is_allowed = is_inside(resolved, roots)
+        exists = is_allowed and resolved.exists()
     except (OSError, RuntimeError, ValueError) as exc:
         why = exc.strerror if isinstance(exc, OSError) and exc.strerror else exc
         raise InputError(f"The path {path[:200]!r} cannot be used: {why}.", "Check it.") from exc
+    if not is_allowed:
+        raise InputError(
+            f"{given} is not in a folder that may be read.",
+            f"Allowed are {', '.join(map(str, roots))} (FCST_INGEST_ROOTS).",
+        )
     if not exists:
         raise InputError(f"There is no file {given}.", "Check the path; it is one of the machine fcst runs on.")
     _check_name(resolved)
@@ -278,12 +276,11 @@ def _check_name(path: Path) -> None:
 
 
 def _files_in(folder: Path, roots: Sequence[Path]) -> list[Path]:
-    _check_inside(folder, roots)
     found: list[Path] = []
     for top, folders, names in os.walk(folder):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(names):
-            path = (Path(top) / name).resolve()
+            path = Path(os.path.realpath(Path(top) / name))  # resolve() would stumble over a link to itself
             if is_text_name(name) and path.is_file() and path.stat().st_size and is_inside(path, roots):
                 _check_name(path)
                 found.append(path)
@@ -298,11 +295,12 @@ def _files_in(folder: Path, roots: Sequence[Path]) -> list[Path]:
 
 def _check_file(path: Path) -> Source:
     try:
-        if not stat.S_ISREG(path.stat().st_mode):  # a pipe or device would block, or never end
+        info = path.stat()
+        if not stat.S_ISREG(info.st_mode):  # a pipe or device would block, or never end
             raise InputError(f"{path} is not a file.", "Give a file, or a folder with files.")
-        with path.open("rb") as file:
-            if not file.read(1):
-                raise InputError(f"{path.name} is empty.", "Give a file with a header and rows.")
+        if not info.st_size:  # as are those of /proc, of which some would block too
+            raise InputError(f"{path.name} is empty.", "Give a file with a header and rows.")
+        path.open("rb").close()
     except OSError as exc:
         raise InputError(f"{path} cannot be read: {exc.strerror}.", "Check its permissions.") from exc
     return Source(path)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 from urllib.parse import quote
 
+import anyio
 import pandas as pd
 
 from fcst.errors import InputError, NotFound
@@ -31,6 +32,8 @@ MEDIA_TYPES = {
     "parquet": "application/vnd.apache.parquet",
 }
 CHUNK_BYTES = 1 << 18
+at_once = anyio.CapacityLimiter(2)
+"""Files that the server makes; who wants more waits for a turn, so that pages keep their connections."""
 BLOCK_BYTES = 2 << 20
 """Of CSV; each block becomes a row group of a Parquet file, of some 25,000 rows."""
 

@@ -240,8 +240,12 @@ def discard_old_uploads() -> None:
 
 def default_name(path: str) -> str:
     """What a dataset is called when nobody names it: the file's name without endings, or the folder's."""
-    source = Path(path).expanduser().resolve()
-    name = source.name if source.is_dir() else bare_name(source.name)
+    try:
+        source = Path(path).expanduser().resolve()
+        is_folder = source.is_dir()
+    except (OSError, RuntimeError, ValueError):  # whoever reads it says what is wrong with it
+        source, is_folder = Path(path), False
+    name = source.name if is_folder else bare_name(source.name)
     for ending in (".csv", ".tsv", ".txt", ".parquet", ".xlsx"):
         name = name.removesuffix(ending)
     printable = "".join(char for char in name if char.isprintable()).strip()

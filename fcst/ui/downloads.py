@@ -33,7 +33,6 @@ LINK_HOURS = 12  # for which a link of somebody who has signed in holds, or an h
 Query = Sequence[tuple[str, str]]
 
 log = logging.getLogger(__name__)
-_at_once = anyio.CapacityLimiter(2)  # files being made; the others wait, so that pages keep their connections
 
 
 def show_downloads(job: dict[str, Any], what: str, n_items: int, query: Query = ()) -> None:
@@ -129,7 +128,7 @@ def _chosen(job: dict[str, Any], query: QueryParams) -> list[str] | None:
 async def _download(request: Request) -> Response:
     if (refusal := _refuse(request)) is not None:
         return refusal
-    async with _at_once:
+    async with exports.at_once:
         if await request.is_disconnected():  # while it waited
             return Response(status_code=499)
         return await anyio.to_thread.run_sync(_respond, request)

@@ -4,18 +4,10 @@ Where a test looks at runs in a certain state, it is their engine: it runs their
 """
 
 import io
-import os
 import re
 import shutil
-import signal
-import socket
 import subprocess
-import sys
-import urllib.error
-import urllib.request
-import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,15 +16,13 @@ from urllib.parse import urljoin
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect, sync_playwright
 
-from fcst.engine.task import run_batch, run_ingest
-from fcst.services import datasets, jobs, loading
-from fcst.settings import PROJECT, SAMPLE
-from fcst.specs import IngestSpec, JobSpec
-from fcst.store import batches, ingests, workers
+from fcst.services import jobs
+from fcst.settings import SAMPLE
+from fcst.specs import JobSpec
+from fcst.store import batches, workers
 from fcst.store import jobs as store
-from fcst.store.embedded import ensure_running
-from fcst.store.migrate import migrate
-from tests.conftest import fail_batch, url, wait_until
+from tests.conftest import fail_batch
+from tests.servers import WORKER, free_port, load_here, own_database, serve, serve_own, stop, work
 
 CHROMIUM = Path("/usr/bin/chromium")
 FLAGS = (
@@ -46,7 +36,6 @@ BROWSER = [
 """The marks of every module here."""
 expect.set_options(timeout=20_000)
 
-WORKER = str(uuid.uuid4())
 DIED, SLOW = "its process died (signal 9)", "it took longer than 300 s"
 
 
@@ -58,70 +47,9 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         shutil.rmtree((home / "pg.location").read_text().strip(), ignore_errors=True)
 
 
-def serve(home: Path, port: int, project: Path = PROJECT, **more: str) -> subprocess.Popen:
-    env = {key: value for key, value in os.environ.items() if key not in ("DATABASE_URL", "FCST_WORKER")}
-    env |= {"FCST_HOME": str(home), "FCST_PROCESSES": "2", "FCST_IDLE_EXIT_S": "3", **more}
-    command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port), "--server.headless=true"]
-    home.mkdir(parents=True, exist_ok=True)
-    with (home / "app.log").open("ab") as log:
-        process = subprocess.Popen(command, cwd=project, env=env, stdout=log, stderr=log, start_new_session=True)
-    wait_until(lambda: answers(port), what="for the app to answer")
-    return process
-
-
-@contextmanager
-def own_database(place: Path) -> Iterator[None]:
-    """A migrated, empty Postgres in `place`, known by its DATABASE_URL only; no supervisor works on it by itself."""
-    where = ensure_running(place)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("DATABASE_URL", url(where, where["dbname"]))
-        patch.setenv("FCST_HOME", str(place / "home"))
-        patch.setenv("FCST_WORKER", "external")
-        migrate()
-        yield
-    if (place / "pg.location").exists():
-        shutil.rmtree((place / "pg.location").read_text().strip(), ignore_errors=True)
-
-
-def serve_own(place: Path, port: int, project: Path = PROJECT) -> subprocess.Popen:
-    """A server on the database of `own_database`."""
-    return serve(place / "home", port, project, DATABASE_URL=os.environ["DATABASE_URL"], FCST_WORKER="external")
-
-
-def load_here(path: Path, name: str) -> dict[str, Any]:
-    """Loads a dataset as the supervisor's task does, here and now."""
-    loading.request_ingest(IngestSpec(paths=(str(path),), name=name))
-    claimed = ingests.claim(str(uuid.uuid4()))
-    assert claimed is not None
-    run_ingest(claimed["ingest_id"], claimed["attempt"])
-    return datasets.list_datasets()[0]
-
-
-def answers(port: int) -> bool:
-    try:
-        return urllib.request.urlopen(f"http://127.0.0.1:{port}/_stcore/health", timeout=1).status == 200
-    except (urllib.error.URLError, OSError):
-        return False
-
-
-def stop(process: subprocess.Popen) -> None:
-    process.send_signal(signal.SIGINT)
-    try:
-        process.wait(15)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
-
-
 @pytest.fixture(scope="module")
 def port() -> int:
     return free_port()
-
-
-def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return free.getsockname()[1]
 
 
 @pytest.fixture(scope="module")
@@ -205,14 +133,6 @@ class Desk:
             fail_batch(batch, reason)
         store.freeze_ended()
         return job_id
-
-
-def work(n_batches: int) -> None:
-    """As a supervisor does, with batches that wait."""
-    for _ in range(n_batches):
-        (batch,) = batches.claim(WORKER, 1)
-        run_batch(batch["batch_id"], batch["attempt"])
-    store.freeze_ended()
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from fcst.settings import PROJECT
-from tests.e2e.conftest import answers, free_port, serve, stop
+from tests.servers import answers, free_port, serve, stop
 
 
 def start(home: Path, *flags: str, **env: str) -> subprocess.CompletedProcess[str]:

@@ -1,0 +1,309 @@
+"""What no honest caller sends: bodies too large, too deep, too slow; odd encodings; a hundred callers at once."""
+
+import asyncio
+import json
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+import uvicorn
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.routing import Mount
+
+from fcst.api.app import create_api
+from fcst.api.gate import MAX_BODY, Gate
+from tests.api.conftest import Desk, is_problem
+from tests.servers import work
+
+JSON = {"Content-Type": "application/json"}
+GOOD = {"dataset": "s", "items": 2, "models": ["Naive"], "horizon": 2}
+WAIT_S = 0.5
+MAX_UPLOAD = 2_000_000
+
+
+@pytest.fixture(scope="module")
+def strict(place: Any) -> Iterator[int]:
+    """The port of the API with limits that a test can reach, in this process."""
+    gate = Middleware(Gate, max_upload=MAX_UPLOAD, wait_s=WAIT_S)
+    app = Starlette(routes=[Mount("/api", app=create_api(), middleware=[gate])])
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        server = uvicorn.Server(uvicorn.Config(app, log_level="error", lifespan="off"))
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [sock]})
+        thread.start()
+        yield sock.getsockname()[1]
+        server.should_exit = True
+        thread.join(10)
+
+
+# Bodies
+
+
+def test_body_that_is_too_large_is_refused(desk: Desk) -> None:
+    body = json.dumps({**GOOD, "note": "x" * 10_000_000}).encode()
+    for address in ("/api/jobs", "/api/datasets", "/api/jobs/batch"):
+        pieces = (body[start : start + 65_536] for start in range(0, len(body), 65_536))
+        for content in (body, pieces):  # with its length, and in chunks
+            try:
+                answer = desk.post(address, content=content, headers=JSON)
+            except httpx.WriteError:  # the server has answered and closed before all was sent
+                continue
+            assert is_problem(answer, 413, f"larger than {MAX_BODY:,} bytes")
+    assert desk.get("/healthz").status_code == 200
+
+
+def test_body_in_chunks_that_is_too_large_is_refused(desk: Desk) -> None:
+    with socket.create_connection(("127.0.0.1", desk.port), timeout=10) as sock:
+        sock.sendall(head("Transfer-Encoding: chunked"))
+        piece = b"10000\r\n" + b" " * 65_536 + b"\r\n"
+        for _ in range(MAX_BODY // 65_536 + 1):
+            sock.sendall(piece)
+        assert status_of(sock) == 413
+
+
+@pytest.mark.parametrize("address", ["/api/jobs", "/api/jobs/batch", "/api/datasets/1", "/api/datasets/"])
+def test_only_an_upload_may_be_as_large_as_one(desk: Desk, address: str) -> None:
+    """What goes to no disk stays in memory, whatever it is called."""
+    headers = {"Content-Type": "multipart/form-data; boundary=b", "Content-Length": str(MAX_BODY + 1)}
+    with socket.create_connection(("127.0.0.1", desk.port), timeout=10) as sock:
+        lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+        sock.sendall(f"POST {address} HTTP/1.1\r\nHost: localhost\r\n{lines}\r\n".encode())
+        assert status_of(sock) == 413
+
+
+def test_upload_has_its_own_limit(strict: int) -> None:
+    for size, status in ((MAX_UPLOAD - 1_000, 422), (MAX_UPLOAD + 1, 413)):
+        files = [("file", ("x.csv", b"x" * size))]
+        answer = httpx.post(f"http://127.0.0.1:{strict}/api/datasets", files=files)
+        assert is_problem(answer, status)
+
+
+def head(*lines: str, address: str = "/api/jobs") -> bytes:
+    told = "\r\n".join([f"POST {address} HTTP/1.1", "Host: localhost", "Content-Type: application/json", *lines])
+    return f"{told}\r\n\r\n".encode()
+
+
+def status_of(sock: socket.socket) -> int:
+    return int(sock.recv(65_536).split(b" ")[1])
+
+
+@pytest.mark.parametrize("address", ["/api/jobs", "/api/datasets"])
+@pytest.mark.parametrize("line", ["Content-Length: 100", "Transfer-Encoding: chunked"])
+def test_body_that_does_not_come_is_not_waited_for(strict: int, address: str, line: str) -> None:
+    since = time.monotonic()
+    with socket.create_connection(("127.0.0.1", strict), timeout=10) as sock:
+        sock.sendall(head(line, address=address) + (b"1\r\n{\r\n" if "chunked" in line else b"{"))
+        answer = sock.recv(65_536)
+    assert answer.startswith(b"HTTP/1.1 408 ") and b"application/problem+json" in answer
+    assert b"Nothing came for 0.5 s." in answer
+    assert WAIT_S <= time.monotonic() - since < WAIT_S + 2
+
+
+def test_upload_that_does_not_come_is_not_waited_for(strict: int) -> None:
+    told = head("Content-Length: 1000", address="/api/datasets").replace(
+        b"application/json", b"multipart/form-data; boundary=b"
+    )
+    with socket.create_connection(("127.0.0.1", strict), timeout=10) as sock:
+        sock.sendall(told + b'--b\r\nContent-Disposition: form-data; name="file"; filename="x.csv"\r\n\r\ndate,')
+        assert status_of(sock) == 408
+
+
+def test_those_who_are_slow_keep_nobody_waiting(desk: Desk) -> None:
+    slow = [socket.create_connection(("127.0.0.1", desk.port), timeout=10) for _ in range(100)]
+    try:
+        for sock in slow:
+            sock.sendall(head("Content-Length: 100") + b"{")
+        since = time.monotonic()
+        assert desk.get("/api/jobs").status_code == 200
+        assert time.monotonic() - since < 2
+    finally:
+        for sock in slow:
+            sock.close()
+
+
+@pytest.mark.parametrize("address", ["/api/jobs", "/api/datasets", "/api/jobs/batch"])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"", b" ", b"null", b"true", b"1", b'"x"', b"[]", b"[{}]", b"{", b"{]", b"\0", b"\xff\xfe", b"{}{}", b"{'a':1}",
+        b"[" * 100_000, b"[" * 100_000 + b"]" * 100_000, b'{"items":' * 50_000 + b"1" + b"}" * 50_000,
+        b'{"items": ' + b"9" * 10_000 + b"}", b'{"job_id": ' + b"9" * 5_000 + b', "batch_id": 1}',
+        b'{"job_id": 1e400, "batch_id": 1}', b'{"job_id": NaN, "batch_id": Infinity}', b'{"items": -Infinity}',
+        b'{"dataset": "\\ud800"}', b'{"\\ud800": 1}', b'{"\\u0000": 1}', b'{"map": {"\\ud800": "x"}, "path": "/x"}',
+        b'{"' + b"x" * 100_000 + b'": 1}', b'{"dataset": "nobody", "dataset": "\\u0000"}',
+        '{"dataset": "ä"}'.encode("latin-1"),
+        b'{"note": "' + b"x" * 1_001 + b'"}', json.dumps({str(n): n for n in range(1_000)}).encode(),
+        b'{"name": "\x00"}', b'{"name": "\n"}', b"<xml/>", b"--b\r\n", b"items=1",
+    ],
+    ids=lambda value: str(value)[:40],
+)  # fmt: skip
+def test_body_that_makes_no_sense_is_refused(desk: Desk, address: str, body: bytes) -> None:
+    answer = desk.post(address, content=body, headers=JSON)
+    assert answer.status_code in (400, 404, 422), answer.text
+    assert is_problem(answer, answer.status_code)
+    assert len(answer.content) < 10_000  # what was sent is not sent back
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-32"])
+def test_json_may_have_any_of_its_encodings(desk: Desk, encoding: str) -> None:
+    answer = desk.post(
+        "/api/jobs", content=json.dumps({**GOOD, "note": "ü"}, ensure_ascii=False).encode(encoding), headers=JSON
+    )
+    assert desk.get(answer.headers["location"]).json()["note"] == "ü"
+
+
+def test_of_a_name_that_stands_twice_the_last_counts(desk: Desk) -> None:
+    body = json.dumps(GOOD)[:-1] + ', "name": "first", "name": "last"}'
+    answer = desk.post("/api/jobs", content=body, headers=JSON)
+    assert desk.get(answer.headers["location"]).json()["name"] == "last"
+
+
+@pytest.mark.parametrize(
+    "kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=b", "text/json", "x", ""]
+)
+def test_body_of_another_kind_is_refused(desk: Desk, kind: str) -> None:
+    """Such as a browser sends from a form without asking first."""
+    assert is_problem(desk.post("/api/jobs", content=json.dumps(GOOD), headers={"Content-Type": kind}), 422)
+
+
+# Addresses and headers
+
+
+@pytest.mark.parametrize(
+    ("address", "statuses"),
+    [
+        ("/api/jobs?q=%00", {422}),
+        ("/api/jobs?q=%ff%fe", {200}),
+        ("/api/jobs?q=%ed%a0%80", {200}),
+        ("/api/jobs?q=%u0041&q=%", {200}),
+        ("/api/jobs?q=" + "x" * 201, {422}),
+        ("/api/jobs?status=done", {422}),
+        ("/api/jobs?status=completed&status=%00", {422}),
+        ("/api/jobs?limit=0", {422}),
+        ("/api/jobs?limit=-1", {422}),
+        ("/api/jobs?limit=1001", {422}),
+        ("/api/jobs?limit=" + "9" * 5_000, {422}),
+        ("/api/jobs?offset=10000001", {422}),
+        ("/api/jobs?limit=NaN", {422}),
+        ("/api/jobs?limit=1&limit=x", {422}),
+        ("/api/jobs?limit[]=1", {200}),
+        ("/api/jobs?" + "&".join(f"x{n}=1" for n in range(3_000)), {200}),
+        ("/api/jobs/1/forecasts?" + "&".join(f"item=x{n}" for n in range(1_001)), {422}),
+        ("/api/jobs/1/forecasts?item=%00", {404}),
+        ("/api/jobs/1/forecasts?item=%ff", {404}),
+        ("/api/jobs/1/forecasts?format=exe", {422}),
+        ("/api/jobs/1/forecasts?format=../../etc/passwd", {422}),
+        ("/api/jobs/1/metrics?by=item;DROP TABLE x", {422}),
+        ("/api/jobs/1/batches?stage=x", {422}),
+        ("/api/jobs/1%20", {404}),
+        ("/api/jobs/%ff", {404}),
+        ("/api/jobs/1;x=1", {404}),
+        ("/api/jobs/1/", {404}),
+        ("/api/jobs/", {404}),
+        ("/api//jobs", {404}),
+        ("/api/jobs\\1", {404}),
+        ("/api/JOBS", {404}),
+        ("/api/jobs/" + "1" * 60_000, {404, 414, 431}),
+    ],
+    ids=lambda value: str(value)[:50],
+)  # fmt: skip
+def test_odd_address_is_answered(desk: Desk, address: str, statuses: set[int]) -> None:
+    desk.submit()  # 1, where it is the first
+    answer = desk.get(httpx.URL(desk.url).copy_with(raw_path=address.replace(" ", "%20").encode()))
+    assert answer.status_code in statuses, answer.text
+    if answer.status_code != 200:
+        assert is_problem(answer, answer.status_code)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "/api/%2e%2e/app.py", "/api/../app.py", "/api/static-offline-docs/..%2f..%2f..%2f..%2f..%2f..%2fetc/passwd",
+        "/api/static-offline-docs/../../../../../../../etc/passwd", "/api/static-offline-docs//etc/passwd",
+        "/api/static-offline-docs/%00", "/api/static-offline-docs/%5c..%5c..%5cetc%5cpasswd", "/api/%00",
+        "/api/docs/..%00",
+    ],
+)  # fmt: skip
+def test_address_that_climbs_leads_to_no_file(desk: Desk, address: str) -> None:
+    """By hand: a library would make it straight."""
+    with socket.create_connection(("127.0.0.1", desk.port), timeout=10) as sock:
+        sock.sendall(f"GET {address} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
+        answer = b"".join(iter(lambda: sock.recv(65_536), b""))
+    assert int(answer.split(b" ")[1]) in (400, 404) and b"root:" not in answer
+
+
+def test_page_of_no_item_is_refused_with_a_zero_byte(desk: Desk) -> None:
+    assert is_problem(desk.get("/api/datasets/1/history?item=%00"), 404)
+    assert is_problem(desk.get("/api/datasets/1/history"), 422, "query.item")
+
+
+@pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE", "TRACE", "HEAD", "PROPFIND", "OPTIONS"])
+def test_other_methods_are_refused(desk: Desk, method: str) -> None:
+    answer = desk.request(method, "/api/jobs")
+    assert answer.status_code == 405 and answer.headers["content-type"] == "application/problem+json"
+    assert answer.headers["allow"]
+    assert method == "HEAD" or is_problem(answer, 405)
+
+
+@pytest.mark.parametrize("value", [b"\x00", b"a\x00b", b"\xff", b"a\rb", b"\x1b[31m", b"x" * 100_000, b"\xed\xa0\x80"])
+def test_odd_header_is_answered(desk: Desk, value: bytes) -> None:
+    """Not by a library, which would refuse to send it."""
+    body = json.dumps(GOOD).encode()
+    with socket.create_connection(("127.0.0.1", desk.port), timeout=10) as sock:
+        told = head(f"Content-Length: {len(body)}").removesuffix(b"\r\n")
+        sock.sendall(told + b"Idempotency-Key: " + value + b"\r\n\r\n" + body)
+        assert status_of(sock) in (201, 400, 422, 431)
+    assert desk.get("/api/jobs").status_code == 200
+
+
+# Many at once
+
+
+def test_a_hundred_callers_are_all_answered_and_pages_too(desk: Desk) -> None:
+    desk.clear()
+    job_id = desk.submit(items=6, batch_size=6, backtest=1)
+    work(1)
+    job = f"/api/jobs/{job_id}"
+    reads = [
+        "/api/jobs",
+        job,
+        f"{job}/batches",
+        f"{job}/forecasts",
+        f"{job}/metrics?by=item",
+        "/api/datasets",
+        "/metrics",
+    ]
+    reads += ["/api/datasets/1/items", "/api/datasets/1/history?item=item1", "/healthz"]
+    reads += [f"{job}/forecasts?format={name}" for name in ("csv", "parquet", "xlsx")]
+
+    async def call(number: int) -> list[int]:
+        async with httpx.AsyncClient(base_url=desk.url, timeout=60) as http:
+            return [(await http.get(reads[(number + n) % len(reads)])).status_code for n in range(3)]
+
+    async def look() -> float:
+        """The longest that Streamlit's own address took meanwhile, seconds."""
+        longest = 0.0
+        async with httpx.AsyncClient(base_url=desk.url, timeout=60) as http:
+            while True:
+                since = time.monotonic()
+                assert (await http.get("/_stcore/health")).status_code == 200
+                longest = max(longest, time.monotonic() - since)
+                if done.is_set():
+                    return longest
+                await asyncio.sleep(0.05)
+
+    async def all_at_once() -> tuple[list[list[int]], float]:
+        looking = asyncio.create_task(look())
+        statuses = await asyncio.gather(*(call(number) for number in range(100)))
+        done.set()
+        return statuses, await looking
+
+    done = asyncio.Event()
+    statuses, longest = asyncio.run(all_at_once())
+    assert {status for answers in statuses for status in answers} == {200}
+    assert longest < 5

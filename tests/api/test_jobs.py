@@ -1,0 +1,359 @@
+"""Runs over HTTP: submitted, watched, stopped, run again; their forecasts and accuracy, against the services."""
+
+import io
+import json
+import math
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from threading import Barrier
+from typing import Any
+from urllib.parse import urlsplit
+
+import openpyxl
+import pytest
+
+from fcst.services import accuracy, datasets, exports, jobs
+from fcst.store import batches
+from fcst.store import jobs as store
+from tests.api.conftest import Desk, ask_database, is_problem
+from tests.conftest import fail_batch, wait_until
+from tests.servers import WORKER, supervisor, work
+
+
+@pytest.fixture(scope="module")
+def ended(desk: Desk) -> int:
+    """A run of all items with two models that has completed."""
+    desk.clear()
+    job_id = desk.submit(items=6, models=["SeasonalNaive", "Naive"], batch_size=6, backtest=1, level=[80, 95])
+    work(1)
+    return job_id
+
+
+def test_job_is_submitted_computed_and_told(desk: Desk) -> None:
+    body = {"dataset": "s", "items": 4, "models": ["SeasonalNaive"], "horizon": 4, "batch_size": 2, "backtest": 0}
+    answer = desk.post("/api/jobs", json=body | {"name": "autumn", "note": "a first try", "level": [90]})
+    job_id = answer.json()["job_id"]
+    assert (answer.status_code, answer.headers["location"]) == (201, f"/api/jobs/{job_id}")
+    job = desk.get(answer.headers["location"]).json()
+    assert job["spec"] == {"models": ["SeasonalNaive"], "h": 4, "level": [90], "batch_size": 2, "n_windows": 0}
+    told = ("status", "dataset", "dataset_version", "name", "note", "n_items", "n_batches", "started_at", "items_per_s")
+    assert [job[name] for name in told] == ["submitted", "s", 1, "autumn", "a first try", 4, 2, None, None]
+    assert job["batches"] == {"submitted": 2}
+    assert datetime.fromisoformat(job["submitted_at"]).tzinfo is not None
+    work(1)
+    job = desk.get(f"/api/jobs/{job_id}").json()
+    assert (job["status"], job["n_completed"], job["batches"]) == ("running", 2, {"completed": 1, "submitted": 1})
+    assert math.isclose(job["time_left_s"], 2 / job["items_per_s"])
+    first, second = desk.get(f"/api/jobs/{job_id}/batches").json()["batches"]
+    assert (first["stage"], first["attempt"], first["n_completed"], first["seconds"] > 0) == ("completed", 1, 2, True)
+    assert (second["stage"], second["attempt"], second["worker"], second["seconds"]) == ("submitted", 0, None, None)
+    work(1)
+    job = desk.get(f"/api/jobs/{job_id}").json()
+    assert (job["status"], job["n_completed"], job["n_failed"], job["time_left_s"]) == ("completed", 4, 0, None)
+    assert job["items_per_s"] > 0 and job["finished_at"] > job["started_at"]
+    metrics = desk.get(f"/api/jobs/{job_id}/metrics").json()
+    assert metrics == {"by": "model", "metrics": []}  # none were asked for
+
+
+@pytest.mark.parametrize(
+    ("items", "keys"),
+    [
+        (2, ["item6", "item5"]),
+        (["item3", "item5", "item3"], ["item5", "item3"]),
+        (None, [f"item{n}" for n in range(6, 0, -1)]),
+    ],
+    ids=["number", "keys", "all"],
+)
+def test_items_are_chosen(desk: Desk, items: Any, keys: list[str]) -> None:
+    job_id = desk.submit(items=items)
+    assert jobs.list_keys(job_id) == keys and desk.get(f"/api/jobs/{job_id}").json()["n_items"] == len(keys)
+
+
+def test_without_a_dataset_the_newest_is_taken(desk: Desk) -> None:
+    job_id = desk.submit(dataset=None, items=None)
+    assert desk.get(f"/api/jobs/{job_id}").json()["dataset"] == datasets.find_dataset(None)["name"]
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"dataset": "of nobody"}, "There is no dataset 'of nobody'."),
+        ({"items": 7}, "7 items were asked for."),
+        ({"items": ["item1", "nobody"]}, "Dataset 's' has no item nobody."),
+        ({"items": []}, "items"),
+        ({"items": True}, "items"),
+        ({"items": "4"}, "items"),
+        ({"models": ["Prophet"]}, "Prophet"),
+        ({"models": []}, "models"),
+        ({"horizon": 0}, "horizon"),
+        ({"horizon": 2.5}, "horizon"),
+        ({"level": [100]}, "level"),
+        ({"batch_size": 10**9}, "batch_size"),
+        ({"horizont": 4}, "horizont"),
+        ({"name": "x" * 101}, "name"),
+        ({"name": "a\0b"}, "name"),
+        ({"note": "a\0b"}, "note"),
+        ({"items": ["a\0b"]}, "items"),
+        ({"dataset": "a\0b"}, "dataset"),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_what_cannot_be_used_is_told_and_nothing_submitted(desk: Desk, change: dict, says: str) -> None:
+    before = desk.get("/api/jobs").json()["n_found"]
+    assert is_problem(desk.post("/api/jobs", json={"dataset": "s", "items": 2, **change}), 422, says)
+    assert desk.get("/api/jobs").json()["n_found"] == before
+
+
+def test_jobs_are_listed_by_status_words_and_place(desk: Desk, ended: int) -> None:
+    mine = [desk.submit(name=f"list {n}", note="100 % of_it") for n in range(3)]
+    found = desk.get("/api/jobs", params={"q": "LIST", "limit": 2}).json()
+    assert (found["n_found"], [job["job_id"] for job in found["jobs"]]) == (3, mine[:0:-1])
+    rest = desk.get("/api/jobs", params={"q": "list", "limit": 2, "offset": 2}).json()
+    assert (rest["n_found"], [job["job_id"] for job in rest["jobs"]]) == (3, mine[:1])
+    beyond = desk.get("/api/jobs", params={"q": "list", "offset": 10}).json()
+    assert beyond == {"jobs": [], "n_found": 3}
+    assert desk.get("/api/jobs", params={"q": "% of_"}).json()["n_found"] == 3
+    for status in ("completed", "submitted"):
+        found = desk.get("/api/jobs", params={"status": status, "limit": 1000}).json()["jobs"]
+        assert {job["status"] for job in found} == {status}
+        assert (ended in [job["job_id"] for job in found]) == (status == "completed")
+    both = desk.get("/api/jobs", params={"status": ["completed", "submitted"], "limit": 1000}).json()["jobs"]
+    assert {job["status"] for job in both} == {"completed", "submitted"}
+
+
+def test_job_is_cancelled_and_its_items_run_again(desk: Desk) -> None:
+    desk.clear()
+    job_id = desk.submit()
+    work(1)
+    answers = [desk.post(f"/api/jobs/{job_id}/cancel") for _ in range(2)]
+    assert [answer.json() for answer in answers] == [{"job_id": job_id, "is_new": is_new} for is_new in (True, False)]
+    job = desk.get(f"/api/jobs/{job_id}").json()
+    assert (job["status"], job["n_completed"], job["n_cancelled"]) == ("cancelled", 2, 2)
+    cancelled = desk.get(f"/api/jobs/{job_id}/batches", params={"stage": "cancelled"}).json()["batches"]
+    assert [batch["batch_no"] for batch in cancelled] == [2]
+    assert desk.post(f"/api/jobs/{job_id}/retry").json() == {"job_id": job_id, "n_items": 2}
+    assert is_problem(desk.post(f"/api/jobs/{job_id}/retry"), 409, f"Job {job_id} is still running.")
+    work(1)
+    job = desk.get(f"/api/jobs/{job_id}").json()
+    assert (job["status"], job["n_completed"]) == ("completed", 4)
+    assert desk.post(f"/api/jobs/{job_id}/retry").json() == {"job_id": job_id, "n_items": 0}
+    assert desk.post(f"/api/jobs/{job_id}/cancel").json() == {"job_id": job_id, "is_new": False}
+
+
+def retry_batch(desk: Desk, job_id: int, batch_id: int) -> Any:
+    return desk.post("/api/jobs/batch", json={"job_id": job_id, "batch_id": batch_id})
+
+
+def test_failed_batch_runs_again_while_its_job_runs_and_after(desk: Desk) -> None:
+    desk.clear()
+    job_id = desk.submit(items=6)
+    one, two, three = (batch["batch_id"] for batch in desk.get(f"/api/jobs/{job_id}/batches").json()["batches"])
+    work(1)
+    fail_batch(batches.claim(WORKER, 1)[0], "its process died")
+    (held,) = batches.claim(WORKER, 1)
+    assert [is_problem(retry_batch(desk, job_id, batch), 409, "stage") for batch in (one, three)]
+    batch = desk.get(f"/api/jobs/{job_id}/batches", params={"stage": "failed"}).json()["batches"][0]
+    assert (batch["batch_id"], batch["n_failed"]) == (two, 2) and batch["error"].endswith("its process died")
+    answer = retry_batch(desk, job_id, two)
+    assert (answer.status_code, answer.json()) == (200, {"job_id": job_id, "n_items": 2})
+    assert is_problem(retry_batch(desk, job_id, two), 409, "is in the stage submitted")
+    fail_batch(held, "its process died")
+    fail_batch(batches.claim(WORKER, 1)[0], "its process died again")
+    store.freeze_ended()
+    job = desk.get(f"/api/jobs/{job_id}").json()
+    assert (job["status"], job["n_completed"], job["n_failed"]) == ("completed", 2, 4)
+    assert retry_batch(desk, job_id, two).json()["n_items"] == 2
+    job = desk.get(f"/api/jobs/{job_id}").json()
+    assert (job["status"], job["n_failed"], job["finished_at"]) == ("running", 2, None)
+    work(1)
+    job = desk.get(f"/api/jobs/{job_id}").json()
+    assert (job["status"], job["n_completed"], job["n_failed"]) == ("completed", 4, 2)
+
+
+def test_engine_runs_a_failed_batch_to_its_end(desk: Desk) -> None:
+    desk.clear()
+    job_id = desk.submit()
+    for batch in batches.claim(WORKER, 2):
+        fail_batch(batch, "its process died")
+    store.freeze_ended()
+    assert desk.get(f"/api/jobs/{job_id}").json()["status"] == "failed"
+    with supervisor():
+        for batch in desk.get(f"/api/jobs/{job_id}/batches").json()["batches"]:
+            assert retry_batch(desk, job_id, batch["batch_id"]).json()["n_items"] == 2
+        wait_until(lambda: desk.get(f"/api/jobs/{job_id}").json()["status"] == "completed")
+        assert [batch["worker"] for batch in desk.get(f"/api/jobs/{job_id}/batches").json()["batches"]] != [None, None]
+        content = {"file": ("x.csv", exported(job_id, "csv"))}
+        options = json.dumps({"map": {"item": "unique_id", "date": "wk_end_dt", "sales": "forecast"}, "name": "loaded"})
+        address = desk.post("/api/datasets", files=content, data={"options": options}).headers["location"]
+        wait_until(lambda: desk.get(address).json()["status"] == "completed")
+    assert desk.get(f"/api/jobs/{job_id}/forecasts").json()["forecasts"]
+    assert desk.get(f"/api/datasets/{desk.get(address).json()['dataset_id']}").json()["name"] == "loaded"
+
+
+def test_batch_of_a_job_that_is_about_to_stop_does_not_run_again(desk: Desk) -> None:
+    desk.clear()
+    job_id = desk.submit()
+    one, two = batches.claim(WORKER, 2)
+    fail_batch(one, "its process died")
+    desk.post(f"/api/jobs/{job_id}/cancel")
+    assert is_problem(retry_batch(desk, job_id, one["batch_id"]), 409, "is being cancelled")
+    fail_batch(two, "cancelled")
+
+
+def test_what_is_not_there_is_not_found(desk: Desk, ended: int) -> None:
+    other = desk.get(f"/api/jobs/{desk.submit()}/batches").json()["batches"][0]["batch_id"]
+    for job_id in (0, 2**31 - 1, 2**31, 2**63, 10**39):
+        for path in ("", "/batches", "/forecasts", "/forecasts?format=csv", "/metrics"):
+            assert is_problem(desk.get(f"/api/jobs/{job_id}{path}"), 404, f"There is no job {job_id}.")
+        for path in ("/cancel", "/retry"):
+            assert is_problem(desk.post(f"/api/jobs/{job_id}{path}"), 404, f"There is no job {job_id}.")
+        assert is_problem(retry_batch(desk, job_id, other), 404, f"There is no job {job_id}.")
+        assert is_problem(retry_batch(desk, ended, job_id), 404, f"Job {ended} has no batch {job_id}.")
+    assert is_problem(retry_batch(desk, -1, other), 404, "There is no job -1.")
+    assert is_problem(retry_batch(desk, ended, -1), 404)
+    assert is_problem(retry_batch(desk, ended, other), 404)
+    for job_id in ("-1", "1.0", "+1", "%D9%A1", "one", "1%2F2", "9" * 5_000):
+        assert is_problem(desk.get(f"/api/jobs/{job_id}"), 404, "There is nothing at this address.")
+    assert is_problem(desk.get(f"/api/jobs/{ended}/forecasts", params={"item": "nobody"}), 404, "no item nobody")
+
+
+# Forecasts and accuracy
+
+
+def pages(desk: Desk, address: str | None) -> list[dict]:
+    rows: list[dict] = []
+    n_pages = 0
+    while address:
+        answer = desk.get(address)
+        assert answer.status_code == 200 and urlsplit(address).netloc == ""
+        rows += answer.json()["forecasts"]
+        address, n_pages = answer.json()["next"], n_pages + 1
+    assert n_pages > 1
+    return rows
+
+
+def exported(job_id: int, file_format: str, keys: list[str] | None = None) -> bytes:
+    out = io.BytesIO()
+    exports.write_export(jobs.get_job(job_id), out, file_format, keys)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("keys", [None, ["item2", "item5", "item6"]])
+def test_pages_of_forecasts_are_the_whole_export(desk: Desk, ended: int, keys: list[str] | None) -> None:
+    asked = "".join(f"&item={key}" for key in keys or ())
+    rows = pages(desk, f"/api/jobs/{ended}/forecasts?limit=2{asked}")
+    head, *lines = exported(ended, "csv", keys).decode().splitlines()
+    names = head.split(",")
+    assert len(rows) == len(lines) == (3 if keys else 6) * 2 * 4
+    for row, line in zip(rows, lines, strict=True):
+        wanted = dict(zip(names, line.split(","), strict=True))
+        flat = {f"{side}_{level}": value for side in ("lo", "hi") for level, value in row[side].items()} | row
+        for name, value in wanted.items():
+            if isinstance(flat[name], float):
+                assert math.isclose(flat[name], float(value), abs_tol=5.1e-5)
+            else:
+                assert str(flat[name]).lower()[: len(value)] == value.lower() or value == str(flat[name])[0].lower()
+
+
+@pytest.mark.parametrize("file_format", ["csv", "parquet", "xlsx"])
+@pytest.mark.parametrize("keys", [None, ["item2", "item5"]])
+def test_files_are_those_that_pages_give(desk: Desk, ended: int, file_format: str, keys: list[str] | None) -> None:
+    asked = {"format": file_format, "item": keys or []}
+    answer = desk.get(f"/api/jobs/{ended}/forecasts", params=asked, headers={"Accept-Encoding": "identity"})
+    assert answer.status_code == 200 and answer.headers["content-type"] == exports.MEDIA_TYPES[file_format]
+    assert int(answer.headers["content-length"]) == len(answer.content)
+    assert "attachment" in answer.headers["content-disposition"] and "no-store" in answer.headers["cache-control"]
+    wanted = exported(ended, file_format, keys)
+    if file_format == "xlsx":  # it tells when it was made
+        assert cells(answer.content) == cells(wanted)
+    else:
+        assert answer.content == wanted
+
+
+def cells(book: bytes) -> list[list[tuple]]:
+    return [list(sheet.iter_rows(values_only=True)) for sheet in openpyxl.load_workbook(io.BytesIO(book))]
+
+
+@pytest.mark.parametrize("by", accuracy.BY)
+def test_accuracy_is_that_of_the_services(desk: Desk, ended: int, by: str) -> None:
+    answer = desk.get(f"/api/jobs/{ended}/metrics", params={"by": by}).json()
+    frame = accuracy.list_accuracy(jobs.get_job(ended), by)
+    assert answer["by"] == by and len(answer["metrics"]) == len(frame) > 0
+    for row, wanted in zip(answer["metrics"], frame.to_dict("records"), strict=True):
+        assert list(row) == list(wanted)
+        for name, value in wanted.items():
+            if value is None or value != value:
+                assert row[name] is None
+            else:
+                assert row[name] == (value if isinstance(value, (int, float, str)) else str(value))
+
+
+def test_run_without_levels_has_forecasts_without_bounds(desk: Desk) -> None:
+    desk.clear()
+    job_id = desk.submit(level=[], backtest=1, batch_size=4)
+    work(1)
+    rows = desk.get(f"/api/jobs/{job_id}/forecasts").json()["forecasts"]
+    assert len(rows) == 16 and all(row["lo"] == row["hi"] == {} for row in rows)
+    assert desk.get(f"/api/jobs/{job_id}/metrics").json()["metrics"]
+    assert desk.get(f"/api/jobs/{job_id}/forecasts?format=csv").content == exported(job_id, "csv")
+
+
+def test_job_that_has_not_begun_has_empty_forecasts(desk: Desk) -> None:
+    job_id = desk.submit()
+    assert desk.get(f"/api/jobs/{job_id}/forecasts").json() == {"forecasts": [], "next": None}
+    assert desk.get(f"/api/jobs/{job_id}/forecasts?format=csv").text.count("\n") == 1
+    assert desk.get(f"/api/jobs/{job_id}/metrics?by=item").json()["metrics"] == []
+
+
+# Idempotency
+
+
+def submit_keyed(desk: Desk, key: str, **more: Any) -> Any:
+    body = {"dataset": "s", "items": 2, "models": ["Naive"], "horizon": 2, **more}
+    return desk.post("/api/jobs", json=body, headers={"Idempotency-Key": key.encode()})
+
+
+def test_one_key_at_the_same_instant_makes_one_job(desk: Desk) -> None:
+    n = 8
+    before = desk.get("/api/jobs").json()["n_found"]
+    start = Barrier(n)
+
+    def submit(_: int) -> Any:
+        start.wait()
+        return submit_keyed(desk, "at once")
+
+    with ThreadPoolExecutor(n) as pool:
+        answers = list(pool.map(submit, range(n)))
+    assert {answer.status_code for answer in answers} == {201}
+    assert len({answer.json()["job_id"] for answer in answers}) == 1
+    assert sum("idempotency-replayed" in answer.headers for answer in answers) == n - 1
+    assert desk.get("/api/jobs").json()["n_found"] == before + 1
+
+
+def test_key_is_for_one_request(desk: Desk) -> None:
+    first = submit_keyed(desk, 'ä key\'s "name" -- ;')
+    again = submit_keyed(desk, 'ä key\'s "name" -- ;')
+    assert first.json() == again.json() and again.headers["location"] == first.headers["location"]
+    assert is_problem(submit_keyed(desk, 'ä key\'s "name" -- ;', note="another"), 409, "was used for another request")
+    other = submit_keyed(desk, "another key")
+    assert other.json() != first.json() and "idempotency-replayed" not in other.headers
+    for key in ("", "x" * 201):
+        assert is_problem(submit_keyed(desk, key), 422)
+
+
+def test_key_whose_job_was_deleted_or_whose_day_is_over_makes_a_new_one(desk: Desk) -> None:
+    first = submit_keyed(desk, "for a day").json()["job_id"]
+    ask_database(
+        "UPDATE fcst_app.idempotency_keys SET created_at = now() - interval '25 hours' WHERE job_id = %(job)s",
+        job=first,
+    )
+    second = submit_keyed(desk, "for a day").json()["job_id"]
+    for table in ("forecasts", "metrics", "backtests", "job_items", "batch_status", "jobs"):
+        ask_database(f"DELETE FROM fcst_app.{table} WHERE job_id = %(job)s", job=second)
+    third = submit_keyed(desk, "for a day").json()["job_id"]
+    assert len({first, second, third}) == 3
+
+
+def test_key_of_a_refused_request_is_free(desk: Desk) -> None:
+    assert is_problem(submit_keyed(desk, "refused", items=1000), 422)
+    assert submit_keyed(desk, "refused").status_code == 201
