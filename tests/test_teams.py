@@ -25,7 +25,7 @@ from fcst.services.tokens import check_token
 from fcst.settings import PROJECT, load_settings
 from fcst.store import workers
 from fcst.store.database import transaction
-from tests.conftest import _database, admin, wait_until
+from tests.conftest import admin, copy_database, wait_until
 from tests.readme import examples
 from tests.services.test_accuracy import run
 from tests.store.old_versions import tables
@@ -183,7 +183,7 @@ def roles(server: dict[str, str], monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
     for place in ("ROLE fcst ", "AUTHORIZATION fcst;"):
         assert place in statements
         statements = statements.replace(place, place.replace("fcst", owner))
-    for address in _database(server, monkeypatch, tmp_path, "template1"):
+    for address in copy_database(server, monkeypatch, tmp_path, "template1"):
         with contextlib.closing(psycopg2.connect(address)) as con, con, con.cursor() as cur:
             cur.execute(
                 f"REVOKE ALL ON DATABASE {con.info.dbname} FROM PUBLIC; REVOKE ALL ON SCHEMA public FROM PUBLIC"

@@ -14,7 +14,7 @@ from fcst.states import FINAL_STAGES, Stage
 from fcst.store import batches, database, workers
 from fcst.store import jobs as stored_jobs
 from fcst.store.database import transaction
-from tests.conftest import _database, admin, url
+from tests.conftest import admin, copy_database, url
 from tests.engine.seen import check_items, submit
 
 LARGE_TABLES = {"batch_status", "job_items", "batch_events"}
@@ -59,7 +59,7 @@ def large_job(
     server: dict[str, str], large_template: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> Iterator[int]:
     """A job in the middle of 10,000 batches, with 100,000 items and 50,000 events; eight of 4,000 came later."""
-    for _ in _database(server, monkeypatch, tmp_path, large_template):
+    for _ in copy_database(server, monkeypatch, tmp_path, large_template):
         yield min(job["job_id"] for job in jobs.list_jobs())
 
 
