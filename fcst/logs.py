@@ -35,7 +35,7 @@ _FIELD = re.compile(r'(\w+)=("(?:[^"\\]|\\.)*"|[^\s"]*)(?= |$)')
 _NEEDS_QUOTES = re.compile(r'[\s"=\\\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]|^$')
 _NOT_FOR_A_LINE = re.compile(r"[\x7f-\x9f\u2028\u2029\ud800-\udfff]")  # what json.dumps leaves as it is
 _PASSWORD_IN_URL = re.compile(r"(\b[a-z][a-z0-9+.-]*://[^\s:@/]*:)\S+@", re.IGNORECASE)
-_SECRET = re.compile(r"\b(fcst_|whsec_|Bearer |signature=)[\w+/=.-]{8,}")
+_SECRET = re.compile(r"\b(fcst_(?=[\w-]{43}\b)|whsec_|(?i:Bearer )|signature=)[\w+/=.-]{8,}")
 _PASSWORD_IN_DSN = re.compile(
     r"""(passw(?:or)?d["']?\s*[=:]\s*)('(?>[^'\\]|\\++.)*+'|"(?>[^"\\]|\\++.)*+"|[^\s&,;"')}]+)""", re.IGNORECASE
 )

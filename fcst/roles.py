@@ -69,7 +69,7 @@ class RoleRules:
     def scope_of(self, claims: Mapping[str, object]) -> Scope | None:
         """The most that one of their values gives; None for nothing."""
         found = claims.get(self.claim)
-        if self.claim == "email" and claims.get("email_verified") in (False, "false"):
+        if self.claim == "email" and str(claims.get("email_verified", True)).lower() == "false":
             return None  # anybody may claim to have an address
         values = [str(value).lower() for value in (found if isinstance(found, list | tuple) else [found]) if value]
         for role in reversed(ROLES):

@@ -194,7 +194,7 @@ def _size(name: str, text: str) -> tuple[str, int]:
 def _webhook(url: str | None, secret: str) -> Webhook | None:
     if url is None:
         return None
-    if not re.match(r"https?://[^\s/]", url):
+    if not re.fullmatch(r"https?://[\w.-]+(:\d+)?(/[!-~]*)?", url, re.ASCII):
         raise ConfigError("FCST_WEBHOOK_URL is no address of the web.", "Set it to https://…, or unset it.")
     try:
         key = base64.b64decode(secret.removeprefix("whsec_"), validate=True)

@@ -88,8 +88,8 @@ def send(webhook: Webhook, message_id: str, body: bytes) -> tuple[str, bool]:
     except urllib.error.HTTPError as exc:
         with exc:
             return f"the webhook answered {exc.code}", exc.code == http.client.GONE
-    except (OSError, http.client.HTTPException) as exc:
-        reason = getattr(exc, "reason", exc)
+    except (OSError, http.client.HTTPException, ValueError) as exc:
+        reason = logs.mask(str(getattr(exc, "reason", exc)))
         return f"the webhook cannot be reached: {reason}", False
 
 

@@ -40,7 +40,7 @@ SELECT j.job_id, j.dataset_id, d.name AS dataset, d.version AS dataset_version, 
        b.n_completed, b.n_failed, b.n_cancelled, b.n_active, b.n_attempts, b.started_at, f.status, f.n_found,
        b.n_completed + b.n_failed - j.n_done_before AS n_done_now,
        (SELECT a.who FROM fcst_app.actions a WHERE a.noun = 'job' AND a.number = j.job_id
-        ORDER BY a.action_id LIMIT 1) AS submitted_by,
+         AND a.action = 'submit') AS submitted_by,
        EXTRACT(epoch FROM COALESCE(j.finished_at, now()) - b.working_since)::float8 AS running_s
 FROM found f
 JOIN fcst_app.jobs j USING (job_id)
