@@ -78,28 +78,13 @@ class Gate:
 
     async def _judge(self, scope: Scope, headers: Headers) -> tuple[Actor | None, Response | None]:
         """Who calls, and why they are refused; neither, where nothing but the documentation is asked for."""
-        actor, refusal = None, self._refuse_place(headers)
+        actor, refusal = None, refuse_place(headers)
         if refusal is None:
             try:
                 actor = await self._caller(scope, headers)
             except NotAllowed as exc:
                 refusal = problem(401, exc.message, exc.hint, {"WWW-Authenticate": "Bearer"})
         return actor, self._refuse_rate(scope, actor) or refusal
-
-    def _refuse_place(self, headers: Headers) -> Response | None:
-        """A script of another site is let in by no browser's user; nor is a name that was made to lead here."""
-        settings = load_settings()
-        host = headers.get("host", "")
-        origin = headers.get("origin")
-        if origin is not None and (not host or origin.partition("://")[2] != host):
-            return problem(403, f"Pages of {origin[:200]} may not use this API.", "Call it from a program.")
-        is_foreign = headers.get("sec-fetch-site", "none") not in ("same-origin", "none")
-        if is_foreign and headers.get("sec-fetch-mode") != "navigate":
-            return problem(403, "Pages of other sites may not use this API.", "Call it from a program.")
-        is_open = settings.has_sign_in or settings.open_address is not None
-        if not is_open and _hostname(host) not in THIS_MACHINE:
-            return problem(421, "This server is known by another name.", "Call it as localhost, or set up a sign-in.")
-        return None
 
     async def _caller(self, scope: Scope, headers: Headers) -> Actor | None:
         """Who calls; None where nothing but the documentation is asked for."""
@@ -127,6 +112,22 @@ class Gate:
         wait_s = max(1, math.ceil(self._limiter.get_window_stats(rate, caller).reset_time - time.time()))
         headers = {"Retry-After": str(wait_s)}
         return problem(429, f"More than {n:,} requests in a {span}.", f"Try again in {wait_s} s.", headers)
+
+
+def refuse_place(headers: Headers) -> Response | None:
+    """A script of another site is let in by no browser's user; nor is a name that was made to lead here."""
+    settings = load_settings()
+    host = headers.get("host", "")
+    origin = headers.get("origin")
+    if origin is not None and (not host or origin.partition("://")[2] != host):
+        return problem(403, f"Pages of {origin[:200]} may not use this API.", "Call it from a program.")
+    is_foreign = headers.get("sec-fetch-site", "none") not in ("same-origin", "none")
+    if is_foreign and headers.get("sec-fetch-mode") != "navigate":
+        return problem(403, "Pages of other sites may not use this API.", "Call it from a program.")
+    is_open = settings.has_sign_in or settings.open_address is not None
+    if not is_open and _hostname(host) not in THIS_MACHINE:
+        return problem(421, "This server is known by another name.", "Call it as localhost, or set up a sign-in.")
+    return None
 
 
 class _Answer:

@@ -19,6 +19,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
+from fcst.api.gate import refuse_place
 from fcst.errors import DatabaseAway, FcstError, InputError
 from fcst.names import EXPORT_FORMATS, in_file_name
 from fcst.services import exports, forecasts, jobs
@@ -126,7 +127,7 @@ def _chosen(job: dict[str, Any], query: QueryParams) -> list[str] | None:
 
 
 async def _download(request: Request) -> Response:
-    if (refusal := _refuse(request)) is not None:
+    if (refusal := refuse_place(request.headers) or _refuse(request)) is not None:
         return refusal
     async with exports.at_once:
         if await request.is_disconnected():  # while it waited

@@ -272,6 +272,17 @@ def test_route_refuses_in_words(job: dict, site: str, path: str, status: int, sa
     assert headers["content-type"] == "text/plain; charset=utf-8"
 
 
+@pytest.mark.parametrize(
+    "headers", [{"Host": "evil.example"}, {"Origin": "http://evil.example"}, {"Sec-Fetch-Site": "cross-site"}]
+)
+def test_route_is_not_for_other_sites(job: dict, site: str, headers: dict[str, str]) -> None:
+    request = urllib.request.Request(f"{site}/downloads/{job['job_id']}/forecasts.csv", headers=headers)
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(request, timeout=60)
+    with refused.value as answer:
+        assert answer.code in (403, 421)
+
+
 def test_route_only_reads_and_its_head_makes_no_file(job: dict, site: str, monkeypatch: pytest.MonkeyPatch) -> None:
     address = f"{site}/downloads/{job['job_id']}/forecasts.csv"
     assert get(address, "POST")[0] == 405
