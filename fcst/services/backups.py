@@ -1,13 +1,12 @@
 """What an operator can do with backups: write one, look into one, restore one."""
 
-import contextlib
-import uuid
 from pathlib import Path
 
 from fcst import presence
 from fcst.errors import InputError
 from fcst.files import FileLock
 from fcst.services import health
+from fcst.services.outputs import whole_file
 from fcst.services.supervision import ensure_supervisor
 from fcst.settings import load_settings
 from fcst.store import dump, queries, workers
@@ -35,18 +34,11 @@ def back_up(path: Path, is_replacing: bool) -> Contents:
         if the database refuses, or there is no room; nothing is left behind then.
     """
     check_target(path, is_replacing)
-    unfinished = path.with_name(f".{uuid.uuid4().hex}.part")
-    try:
+    with whole_file(path) as unfinished:
         unfinished.touch(mode=0o600, exist_ok=False)
         dump.dump(unfinished)
         contents = dump.look_into(unfinished)
         check_target(path, is_replacing)
-        unfinished.replace(path)
-    except OSError as exc:
-        raise InputError(f"{path} cannot be written: {exc.strerror}.", "Choose another place.") from exc
-    finally:
-        with contextlib.suppress(OSError):
-            unfinished.unlink()
     return contents
 
 

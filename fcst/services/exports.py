@@ -4,10 +4,8 @@ All of them are made from one stream of CSV out of the database, by way of the d
 rows there are, and a reader who is slow holds no connection. But an Excel file's accuracies are held in memory.
 """
 
-import contextlib
 import os
 import tempfile
-import uuid
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -22,6 +20,7 @@ from fcst.names import EXPORT_FORMATS, in_file_name
 from fcst.services import jobs
 from fcst.services.adjustments import list_adjustments
 from fcst.services.choosing import name_some
+from fcst.services.outputs import whole_file
 from fcst.services.workbook import MAX_ROWS, write_workbook
 from fcst.settings import load_settings
 from fcst.store import accuracy, forecasts
@@ -100,16 +99,8 @@ def export_job(job_id: int, path: Path, file_format: str, unique_ids: list[str] 
     """
     job = jobs.get_job(job_id)
     check_items(job_id, unique_ids or [])
-    unfinished = path.with_name(f".{uuid.uuid4().hex}.part")
-    try:
-        with unfinished.open("wb") as out:
-            write_export(job, out, file_format, unique_ids)
-        unfinished.replace(path)
-    except OSError as exc:
-        raise InputError(f"{path} cannot be written: {exc.strerror}.", "Choose another place.") from exc
-    finally:
-        with contextlib.suppress(OSError):
-            unfinished.unlink()
+    with whole_file(path) as unfinished, unfinished.open("wb") as out:
+        write_export(job, out, file_format, unique_ids)
 
 
 def scratch_file() -> BinaryIO:

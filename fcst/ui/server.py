@@ -11,13 +11,13 @@ import streamlit as st
 from streamlit.runtime.pages_manager import PagesManager
 
 from fcst.api.app import routes
+from fcst.api.gate import THIS_MACHINE
 from fcst.errors import ConfigError, FcstError
 from fcst.services import loading, supervision
 from fcst.settings import Settings, load_settings
 from fcst.ui import downloads
 
 WATCH_EVERY_S = 5.0
-LOCAL = ("localhost", "127.0.0.1", "::1")
 ROUTES = [*downloads.ROUTES, *routes(max_upload=1_000_000 * int(st.get_option("server.maxUploadSize") or 200))]
 """What the server answers beside the pages."""
 
@@ -50,7 +50,7 @@ def check_settings() -> None:
 
 def _refuse_open_address(settings: Settings) -> None:
     address = str(st.get_option("server.address") or "0.0.0.0")
-    if address in LOCAL or settings.has_sign_in or address == settings.open_address:
+    if address in THIS_MACHINE or settings.has_sign_in or address == settings.open_address:
         return
     raise ConfigError(
         f"The server would be reached from other machines at {address}, and nobody has to sign in.",
