@@ -1,6 +1,8 @@
 """Backups of the schema fcst_app, by PostgreSQL's own pg_dump, pg_restore and psql."""
 
 import contextlib
+import hashlib
+import os
 import re
 import shutil
 import subprocess
@@ -18,6 +20,8 @@ from fcst.store.placement import find_binaries
 from fcst.store.queries import query
 
 MAGIC = b"PGDMP"
+SEAL = b"fcst sha256 "
+"""Before the digest of all that stands above it, at the end of a backup; pg_restore does not look there."""
 SCHEMA = "--schema=fcst_app"
 PORTABLE = ("--no-owner", "--no-privileges")  # the roles may not be there where it is restored
 PATIENCE = "60s"  # with somebody's lock on a table
@@ -49,6 +53,24 @@ def dump(path: Path) -> None:
     done = subprocess.run(command, env=environment, stdin=subprocess.DEVNULL, capture_output=True)
     if done.returncode:
         raise StoreError(f"The backup failed: {_reason(done.stderr)}.", "Nothing was written.")
+    with path.open("r+b") as file:
+        digest = hashlib.file_digest(file, "sha256").digest()
+        file.seek(0, os.SEEK_END)
+        file.write(SEAL + digest)
+
+
+def _is_whole(path: Path) -> bool:
+    """Whether a file is as `dump` wrote it: the archive's own table of contents has no checksum."""
+    with path.open("rb") as file:
+        n_left = file.seek(0, os.SEEK_END) - len(SEAL) - hashlib.sha256().digest_size
+        if n_left < 0:
+            return False
+        file.seek(0)
+        found = hashlib.sha256()
+        while n_left and (block := file.read(min(n_left, 1 << 20))):
+            found.update(block)
+            n_left -= len(block)
+        return file.read() == SEAL + found.digest()
 
 
 def look_into(path: Path) -> Contents:
@@ -62,7 +84,7 @@ def look_into(path: Path) -> Contents:
     refusal = InputError(f"{path} is no backup of fcst, or is damaged.", "`python -m fcst backup FILE` makes one.")
     try:
         with path.open("rb") as file:
-            if file.read(len(MAGIC)) != MAGIC:
+            if file.read(len(MAGIC)) != MAGIC or not _is_whole(path):
                 raise refusal
     except OSError as exc:
         raise InputError(f"{path} cannot be read: {exc.strerror}.", "Name a file that `backup` wrote.") from exc
@@ -87,6 +109,8 @@ def load(path: Path) -> None:
     StoreError
         if the file is not whole, or the database refuses; all is as before then.
     """
+    if not _is_whole(path):
+        raise StoreError("The backup could not be restored: it is damaged.", "All is as it was before.")
     where, environment = _connection()
     read = (find_binaries(None) / "pg_restore", SCHEMA, *PORTABLE, "--file=-", path)
     form = ("--no-psqlrc", "--quiet", "--no-password", "--set=ON_ERROR_STOP=1")
