@@ -42,7 +42,7 @@ def dataset_id(database: str) -> int:
 
 
 @pytest.fixture(scope="module")
-def large_template(server: dict[str, str], template: str) -> str:
+def large_template(server: dict[str, str], template: str) -> Iterator[str]:
     """The name of a database with large jobs, to be copied; the first of them is the one to look at."""
     with admin(server) as cur:
         cur.execute(f"CREATE DATABASE template_large TEMPLATE {template}")
@@ -51,7 +51,9 @@ def large_template(server: dict[str, str], template: str) -> str:
         insert_large_jobs(insert_dataset())
     with admin(server) as cur:
         cur.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'template_large'")
-    return "template_large"
+    yield "template_large"
+    with admin(server) as cur:
+        cur.execute("DROP DATABASE template_large")
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ import pytest
 from fcst import presence
 from fcst.errors import ConfigError
 from fcst.files import FileLock
-from fcst.settings import PROJECT, Settings
+from fcst.settings import PROJECT, Settings, load_settings
 
 HOLD = """
 import sys
@@ -58,9 +59,7 @@ def hold(path: Path) -> Iterator[Hold]:
 
 
 def make_settings(home: Path, database_url: str | None = None) -> Settings:
-    return Settings(
-        database_url, home, 1, False, 120.0, 20.0, 20.0, 300.0, 4_000_000_000, None, "1GB", (Path("/"),), 50_000_000_000
-    )
+    return replace(load_settings(), database_url=database_url, home=home)
 
 
 # Who holds it
