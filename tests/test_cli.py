@@ -225,7 +225,10 @@ def test_sample_writes_what_ingest_reads(command_line: None, tmp_path: Path) -> 
 
 @pytest.mark.parametrize(
     ("file", "n_items", "n_weeks"),
-    [("guayas_35items_2013_2014.csv", 35, 64), ("train_10stores_200items_2016.csv", 200, 17)],
+    [
+        ("guayas_35items_2013_2014.csv", 35, 64),
+        pytest.param("train_10stores_200items_2016.csv", 200, 17, marks=pytest.mark.full),
+    ],
 )
 def test_real_sales_end_to_end(command_line: None, tmp_path: Path, file: str, n_items: int, n_weeks: int) -> None:
     if not SHARED.is_dir():

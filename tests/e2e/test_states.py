@@ -1,8 +1,8 @@
 """Every page in every state: pictures of each, wide and narrow, light and dark, and what must hold in all of them.
 
 The pictures are left in the folder FCST_PICTURES, if that is set, to be looked at. Scenes are what the states stand
-in: a database in which nothing runs, one in which a run works, an empty one, none at all. Those of the first two take
-minutes: `pytest -m full tests/e2e` has them; a picture of each page with all there is to see is in `test_views` too.
+in: a database in which nothing runs, one in which a run works, an empty one, none at all. They take minutes:
+`pytest -m full tests/e2e` has them; what must hold is asked of each page with all there is to see in `test_views` too.
 """
 
 import os
@@ -41,7 +41,7 @@ from tests.e2e.conftest import (
 )
 from tests.e2e.looks import faults
 
-pytestmark = BROWSER
+pytestmark = [*BROWSER, pytest.mark.full]
 
 NAIVE = ("SeasonalNaive",)
 
@@ -740,10 +740,7 @@ def stage(request: pytest.FixtureRequest, desk: Desk, ids: dict[str, Any]) -> It
 
 @pytest.mark.parametrize(
     ("stage", "name"),
-    [
-        pytest.param(scene, name, id=name, marks=[pytest.mark.full] if scene in (ended, running) else [])
-        for name, (scene, _, _) in STATES.items()
-    ],
+    [pytest.param(scene, name, id=name) for name, (scene, _, _) in STATES.items()],
     indirect=["stage"],
     scope="module",
 )

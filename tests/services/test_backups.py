@@ -243,6 +243,7 @@ def embedded(tmp_path: Path, monkeypatch) -> Iterator[Path]:
     shutil.rmtree(home, ignore_errors=True)
 
 
+@pytest.mark.full
 def test_the_embedded_database_is_carried_to_another_home(embedded: Path, tmp_path: Path, file: Path) -> None:
     def fcst(*args: str, home: Path = embedded) -> subprocess.CompletedProcess:
         env = {**os.environ, "FCST_HOME": str(home)}

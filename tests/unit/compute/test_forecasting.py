@@ -435,7 +435,7 @@ def test_a_window_holds_what_was_sold() -> None:
     np.testing.assert_array_equal(found["AutoETS", 26].y, y[-26:-13])
 
 
-@pytest.mark.parametrize("weeks_ago", [13, 26])
+@pytest.mark.parametrize("weeks_ago", [13, pytest.param(26, marks=pytest.mark.full)])
 def test_nothing_after_the_cutoff_is_seen(weeks_ago: int) -> None:
     """A jump planted after a cutoff changes no forecast and no bound made at it or before."""
     y = seasonal(200)

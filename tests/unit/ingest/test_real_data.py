@@ -178,7 +178,7 @@ def union(tables: list[pd.DataFrame]) -> pd.DataFrame:
     return pd.concat(numbered).drop_duplicates([*key, "number"])
 
 
-@pytest.mark.parametrize("duplicates", ["keep", "drop"])
+@pytest.mark.parametrize("duplicates", [pytest.param("keep", marks=pytest.mark.full), "drop"])
 def test_weeks_of_overlapping_receipts_equal_those_of_pandas(
     tmp_path: Path, retail: list[pd.DataFrame], duplicates: str
 ) -> None:
