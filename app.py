@@ -3,19 +3,27 @@
 import streamlit as st
 
 if __name__ != "__main__":
-    from fcst.ui.server import ROUTES, check_settings, lifespan
+    from fcst.ui.server import MIDDLEWARE, ROUTES, check_settings, lifespan
 
     check_settings()
-    app = st.App(__file__, lifespan=lifespan, routes=ROUTES)
+    app = st.App(__file__, lifespan=lifespan, routes=ROUTES, middleware=MIDDLEWARE)
 else:
+    from fcst.roles import Scope
     from fcst.ui import signin, theme
 
     st.set_page_config(page_title="fcst", page_icon="📈", layout="wide")
     theme.mend()
+    for_analysts = signin.visibility(Scope.RUN)
     pages = [
         st.Page("pages/home.py", title="Home", icon=":material/home:", default=True),
         st.Page("pages/data.py", title="Data", icon=":material/database:", url_path="data"),
-        st.Page("pages/new_run.py", title="New run", icon=":material/play_circle:", url_path="new-run"),
+        st.Page(
+            "pages/new_run.py",
+            title="New run",
+            icon=":material/play_circle:",
+            url_path="new-run",
+            visibility=for_analysts,
+        ),
         st.Page("pages/runs.py", title="Runs", icon=":material/list_alt:", url_path="runs"),
         st.Page("pages/forecasts.py", title="Forecasts", icon=":material/query_stats:", url_path="forecasts"),
         st.Page("pages/accuracy.py", title="Accuracy", icon=":material/monitoring:", url_path="accuracy"),
@@ -25,4 +33,4 @@ else:
         st.Page("pages/dataset.py", title="Dataset", url_path="dataset", visibility="hidden"),
         *signin.account_page(),
     ]
-    signin.run(st.navigation(pages, position="hidden" if signin.is_awaited() else "top"), pages)
+    signin.run(st.navigation(pages, position="hidden" if signin.is_outside() else "top"), pages)

@@ -69,11 +69,26 @@ class RoleRules:
     def scope_of(self, claims: Mapping[str, object]) -> Scope | None:
         """The most that one of their values gives; None for nothing."""
         found = claims.get(self.claim)
-        if self.claim == "email" and str(claims.get("email_verified", True)).lower() == "false":
-            return None  # anybody may claim to have an address
+        if self.claim == "email" and not _is_verified(claims):
+            return None
         values = [str(value).lower() for value in (found if isinstance(found, list | tuple) else [found]) if value]
         for role in reversed(ROLES):
             patterns = [pattern.lower() for pattern in self.patterns.get(role, ())]
             if any(fnmatchcase(value, pattern) for value in values for pattern in patterns):
                 return ROLES[role]
         return None
+
+
+def name_of(claims: Mapping[str, object]) -> str:
+    """By which somebody is known who has signed in, as the identity provider vouches for it.
+
+    No name has a space: those of programs do.
+    """
+    email = claims.get("email") if _is_verified(claims) else None
+    name = email or claims.get("preferred_username") or claims.get("sub") or "somebody"
+    return "_".join(str(name).split())[:100]
+
+
+def _is_verified(claims: Mapping[str, object]) -> bool:
+    """Whether the address is theirs: where the provider says that it does not know, anybody may claim it."""
+    return str(claims.get("email_verified", True)).lower() != "false"

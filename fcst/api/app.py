@@ -5,6 +5,8 @@ import re
 from fastapi import FastAPI, Security
 from fastapi.security import HTTPBearer
 from fastapi_offline import FastAPIOffline
+from limits.storage import MemoryStorage
+from limits.strategies import MovingWindowRateLimiter
 from starlette.middleware import Middleware
 from starlette.routing import BaseRoute, Mount, Route
 
@@ -60,7 +62,7 @@ def routes(max_upload: int) -> list[BaseRoute]:
     max_upload
         bytes of an upload.
     """
-    gate = Middleware(Gate, max_upload=max_upload)
+    gate = Middleware(Gate, limiter=MovingWindowRateLimiter(MemoryStorage()), max_upload=max_upload)
     api = Mount("/api", app=create_api(), middleware=[gate])
     api.path_regex = re.compile(
         api.path_regex.pattern, re.DOTALL

@@ -10,9 +10,8 @@ import time
 from urllib.parse import urlsplit
 
 import anyio
-from limits import parse
-from limits.storage import MemoryStorage
-from limits.strategies import MovingWindowRateLimiter
+from limits import RateLimitItem, parse
+from limits.strategies import RateLimiter
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
@@ -40,17 +39,19 @@ class Gate:
 
     Parameters
     ----------
+    limiter
+        counts the requests of each caller.
     max_upload
         bytes of an upload.
     wait_s
         that may pass before the next piece of a body comes.
     """
 
-    def __init__(self, app: ASGIApp, max_upload: int, wait_s: float = WAIT_S) -> None:
+    def __init__(self, app: ASGIApp, limiter: RateLimiter, max_upload: int, wait_s: float = WAIT_S) -> None:
         self.app = app
         self.max_upload = max_upload
         self.wait_s = wait_s
-        self._limiter = MovingWindowRateLimiter(MemoryStorage())
+        self._limiter = limiter
         self._is_prepared = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -79,12 +80,18 @@ class Gate:
     async def _judge(self, scope: Scope, headers: Headers) -> tuple[Actor | None, Response | None]:
         """Who calls, and why they are refused; neither, where nothing but the documentation is asked for."""
         actor, refusal = None, refuse_place(headers)
+        place = f"at {scope['client'][0] if scope.get('client') else 'unknown'}"
+        n, span = load_settings().api_rate
+        rate = parse(f"{n}/{span}")
+        if not self._limiter.test(rate, place):  # before a token is looked up: guessing has a limit as well
+            return None, self._too_many(rate, place)
         if refusal is None:
             try:
                 actor = await self._caller(scope, headers)
             except NotAllowed as exc:
                 refusal = problem(401, exc.message, exc.hint, {"WWW-Authenticate": "Bearer"})
-        return actor, self._refuse_rate(scope, actor) or refusal
+        caller = actor.name if actor is not None and actor.is_known else place
+        return actor, refusal if self._limiter.hit(rate, caller) else self._too_many(rate, caller)
 
     async def _caller(self, scope: Scope, headers: Headers) -> Actor | None:
         """Who calls; None where nothing but the documentation is asked for."""
@@ -102,16 +109,10 @@ class Gate:
             raise NotAllowed("A token is needed.", "Send the header `Authorization: Bearer TOKEN`.")
         return identity.operator()
 
-    def _refuse_rate(self, scope: Scope, actor: Actor | None) -> Response | None:
-        client = scope.get("client")
-        caller = actor.name if actor is not None and actor.is_known else f"at {client[0] if client else 'unknown'}"
-        n, span = load_settings().api_rate
-        rate = parse(f"{n}/{span}")
-        if self._limiter.hit(rate, caller):
-            return None
+    def _too_many(self, rate: RateLimitItem, caller: str) -> Response:
         wait_s = max(1, math.ceil(self._limiter.get_window_stats(rate, caller).reset_time - time.time()))
-        headers = {"Retry-After": str(wait_s)}
-        return problem(429, f"More than {n:,} requests in a {span}.", f"Try again in {wait_s} s.", headers)
+        told = f"More than {rate.amount:,} requests in a {rate.GRANULARITY.name}."
+        return problem(429, told, f"Try again in {wait_s} s.", {"Retry-After": str(wait_s)})
 
 
 def refuse_place(headers: Headers) -> Response | None:

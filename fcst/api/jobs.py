@@ -39,6 +39,11 @@ PAGE_ITEMS = 500
 )
 def submit(request: shapes.JobRequest, response: Response, idempotency_key: IdempotencyKey = None) -> shapes.JobId:
     """Answers as soon as the job is written; it is computed in the background."""
+    once = None
+    if idempotency_key is not None:
+        once = (idempotency_key, hashlib.sha256(request.model_dump_json().encode()).hexdigest())
+        if (known := jobs.find_submitted(*once)) is not None:  # though the newest dataset may be another by now
+            return _submitted(response, known, is_new=False)
     dataset = datasets.find_dataset(request.dataset)
     if isinstance(request.items, list):
         items = jobs.choose_named(dataset, request.items)
@@ -47,10 +52,11 @@ def submit(request: shapes.JobRequest, response: Response, idempotency_key: Idem
     spec = jobs.make_spec(
         len(items), request.models, request.horizon, request.level, request.batch_size, request.backtest
     )
-    once = None
-    if idempotency_key is not None:
-        once = (idempotency_key, hashlib.sha256(request.model_dump_json().encode()).hexdigest())
     job_id, is_new = jobs.submit_once(dataset["dataset_id"], items, spec, request.name, request.note, once)
+    return _submitted(response, job_id, is_new)
+
+
+def _submitted(response: Response, job_id: int, is_new: bool) -> shapes.JobId:
     response.headers["Location"] = f"/api/jobs/{job_id}"
     if not is_new:
         response.headers["Idempotency-Replayed"] = "true"

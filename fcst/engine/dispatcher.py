@@ -7,15 +7,18 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from fcst import logs
 from fcst.engine import task
-from fcst.engine.notifier import Notifier
 from fcst.engine.pool import BROKE, LocalPool, Pool, PoolLost, Task, WorkerDied
 from fcst.errors import DatabaseAway, FcstError, InputError, StaleState, StoreError
-from fcst.settings import Settings
+from fcst.settings import Settings, Webhook
 from fcst.store import batches, ingests, jobs, workers
 from fcst.store.batches import Ending
+
+if TYPE_CHECKING:
+    from fcst.engine.notifier import Notifier
 
 MAX_INGEST_TRIES = 3
 RESCUE_EVERY_S = 2.0
@@ -59,6 +62,14 @@ class _NotStarted:
         pass
 
 
+def _notifier(webhook: Webhook | None) -> "Notifier | None":
+    if webhook is None:
+        return None
+    from fcst.engine.notifier import Notifier
+
+    return Notifier(webhook)
+
+
 class Dispatcher:
     """The work of one supervisor: batches on the pool it is given, ingests on this machine, where the files are."""
 
@@ -69,7 +80,7 @@ class Dispatcher:
         self._running: list[_Running] = []
         self._rescue_due = 0.0
         self._problem = ""
-        self._notifier = Notifier(settings.webhook)
+        self._notifier = _notifier(settings.webhook)
         if settings.dask_scheduler is None:
             self._pool: Pool = self._local_pool(settings.processes)
         else:
@@ -83,14 +94,15 @@ class Dispatcher:
 
     def stop(self) -> None:
         """Ends all processes that are its own; a message that is on its way gets a moment to arrive."""
-        self._notifier.wait(1.0)
+        if self._notifier is not None:
+            self._notifier.wait(1.0)
         for pool in {id(pool): pool for pool in (self._pool, self._local) if pool is not None}.values():
             pool.stop()
 
     def tick(self, is_ending: bool) -> bool:
-        """One round: takes note of what has ended, stops what is to stop, starts what waits; whether work is open."""
+        """One round: takes note of what has ended, stops what is to stop, starts what waits; whether it is busy."""
         self._collect()
-        outlook = workers.look()
+        outlook = workers.look(self._notifier is not None)
         self._cancel(outlook)
         if outlook.cancelled_jobs or outlook.has_ended_jobs:
             jobs.freeze_ended()
@@ -100,9 +112,9 @@ class Dispatcher:
             self._rescue_due = time.monotonic() + RESCUE_EVERY_S
         if not is_ending:
             self._claim(outlook)
-            if outlook.has_notifications:
+            if self._notifier is not None and outlook.is_end_due:
                 self._notifier.look()
-        return bool(self._running) or outlook.has_work
+        return bool(self._running) or outlook.is_busy
 
     def give_back_all(self, reason: str) -> None:
         """Ends what runs, for others to take; what its tasks may still write is refused."""

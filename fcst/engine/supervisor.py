@@ -83,7 +83,7 @@ class Supervisor:
             dispatcher.stop()
         logs.event(log, logging.INFO, "supervisor_ended", worker=self.worker_id)
         try:
-            return not workers.has_work()
+            return not self._has_work()
         except DatabaseAway:
             return False
 
@@ -101,7 +101,7 @@ class Supervisor:
         seen_at = time.monotonic()
         while not self.is_ending:
             try:
-                has_work = self._tick(dispatcher)
+                is_busy = self._tick(dispatcher)
             except DatabaseAway as exc:
                 logs.event(log, logging.WARNING, "database_away", f"{exc} Trying again.", worker=self.worker_id)
                 if time.monotonic() - seen_at > AWAY_LIMIT_S:
@@ -109,7 +109,7 @@ class Supervisor:
                 self._rest(1.0)
                 continue
             seen_at = time.monotonic()
-            if has_work:
+            if is_busy:
                 idle_since = None
                 self._rest(BUSY_POLL_S)
                 continue
@@ -119,14 +119,24 @@ class Supervisor:
                 self._rest(IDLE_POLL_S if self.settings.is_worker_external else min(IDLE_POLL_S, left))
             elif self._leave():
                 return
+            else:
+                self._rest(IDLE_POLL_S)
 
     def _leave(self) -> bool:
-        """Says that it leaves, then looks once more: who submits after this look starts another supervisor."""
+        """Says that it leaves, then looks once more: who submits after this look starts another supervisor.
+
+        It stays while an end is to be told later.
+        """
+        if self._has_work():
+            return False
         self._announce(is_leaving=True)
-        if not workers.has_work():
+        if not self._has_work():
             return True
         self._announce(is_leaving=False)
         return False
+
+    def _has_work(self) -> bool:
+        return workers.has_work(is_telling=self.settings.webhook is not None)
 
     def _rest(self, seconds: float) -> None:
         """Waits, but not when a task ends or somebody has submitted."""
@@ -138,7 +148,7 @@ class Supervisor:
         self._wake.clear()
 
     def _tick(self, dispatcher: Dispatcher) -> bool:
-        """Renews the lease where that is due, and has a round of work done; whether work is open."""
+        """Renews the lease where that is due, and has a round of work done; whether there is something to do now."""
         if time.monotonic() >= self._heartbeat_due:
             workers.renew_lease(self.worker_id, self.settings.lease_s)
             self._heartbeat_due = time.monotonic() + self.settings.lease_s / 3

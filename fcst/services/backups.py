@@ -5,11 +5,12 @@ from pathlib import Path
 from fcst import presence
 from fcst.errors import InputError
 from fcst.files import FileLock
-from fcst.services import health
+from fcst.roles import Scope
+from fcst.services import health, identity
 from fcst.services.outputs import whole_file
 from fcst.services.supervision import ensure_supervisor
 from fcst.settings import load_settings
-from fcst.store import dump, queries, workers
+from fcst.store import actions, dump, queries, workers
 from fcst.store.database import fetch_one
 from fcst.store.dump import Contents
 from fcst.store.migrate import migrate
@@ -74,13 +75,14 @@ def restore(path: Path, is_replacing: bool) -> list[str]:
     StoreError
         if the file is not whole, or the database refuses; all is as before then.
     """
+    who = identity.require(Scope.ADMIN)
     lock = FileLock(presence.lock_path(load_settings()))
     if health.has_supervisor() or not lock.acquire(blocking=False):
         raise InputError(
             "A supervisor is alive.", "Stop it, then restore; one that the app started ends by itself when it is idle."
         )
     try:
-        if (now := workers.look()).has_jobs or now.has_ingests:
+        if (now := workers.look(is_telling=False)).has_jobs or now.has_ingests:
             raise InputError("Runs or loadings of sales have not ended.", "Cancel or finish them, then restore.")
         if (fetch_one("has_data") or {})["found"] and not is_replacing:
             raise InputError(
@@ -89,8 +91,9 @@ def restore(path: Path, is_replacing: bool) -> list[str]:
             )
         dump.load(path)
         applied = migrate()
+        actions.note(who, "restore", "schema", queries.migrations()[-1][0], path.name)
     finally:
         lock.release()
-    if workers.has_work():
+    if workers.has_work(is_telling=load_settings().webhook is not None):
         ensure_supervisor()
     return applied

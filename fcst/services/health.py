@@ -101,7 +101,7 @@ def _check_webhook(settings: Settings) -> Iterator[Check]:
         yield Check("webhook", True, "the ends of jobs were heard")
         return
     row = unheard[0]
-    what = "given up" if row["gave_up_at"] else f"tried again at {row['due_at'].astimezone():%Y-%m-%d %H:%M:%S}"
+    what = "given up" if row["is_given_up"] else f"tried again at {row['due_at'].astimezone():%Y-%m-%d %H:%M:%S}"
     text = f"the end of job {row['job_id']} was not heard, {row['attempts']} times ({row['error']}); {what}"
     yield Check("webhook", False, text, "Check the receiver at FCST_WEBHOOK_URL, and that it has the secret.")
 
@@ -194,10 +194,10 @@ def _judge(settings: Settings, live: list[dict[str, Any]], gone: list[dict[str, 
     if gone:
         places = ", ".join(_place(row) for row in gone)
         verb = "is" if len(gone) == 1 else "are"
-        if not workers.has_work():
+        if not workers.has_work(is_telling=settings.webhook is not None):
             return Check("supervisor", True, f"none alive ({places} {verb} dead), and nothing to do")
         return Check("supervisor", False, f"{places} {verb} dead, and work is waiting", START_IT)
-    if not workers.has_work():
+    if not workers.has_work(is_telling=settings.webhook is not None):
         return Check("supervisor", True, "none alive, and nothing to do: one starts when work comes")
     return Check("supervisor", False, "none alive, and work is waiting", START_IT)
 

@@ -158,6 +158,17 @@ def submit_once(
     return job_id, is_new
 
 
+def find_submitted(key: str, fingerprint: str) -> int | None:
+    """The job that who acts now has submitted under an idempotency key; None if there is none.
+
+    Raises
+    ------
+    Conflict
+        if the key was used with another fingerprint.
+    """
+    return jobs.find_of_key(identity.require(Scope.RUN), key, fingerprint)
+
+
 def _clean(words: str) -> str:
     return words.replace("\0", "").strip()  # no text in Postgres has a zero byte
 

@@ -4,13 +4,19 @@ from typing import Any
 
 from psycopg2.extensions import cursor as Cursor
 
-from fcst.store.database import fetch_all
+from fcst.store.database import fetch_all, transaction
 from fcst.store.queries import query
 
 
 def record(cur: Cursor, who: str, action: str, noun: str, number: int, words: str = "") -> None:
     """Notes in the transaction of `cur` that somebody did something to a `job`, `dataset`, `ingest`, …"""
     cur.execute(query("insert_action"), {"who": who, "action": action, "noun": noun, "number": number, "words": words})
+
+
+def note(who: str, action: str, noun: str, number: int, words: str) -> None:
+    """As `record`, of what has no transaction of ours."""
+    with transaction() as cur:
+        record(cur, who, action, noun, number, words)
 
 
 def find(noun: str | None, number: int | None, limit: int) -> list[dict[str, Any]]:

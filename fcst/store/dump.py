@@ -102,12 +102,12 @@ def look_into(path: Path) -> Contents:
 
 
 def load(path: Path) -> None:
-    """Puts a backup in place of what the schema holds, in one transaction.
+    """Puts a backup in place of what the schema holds, in one transaction; tokens that are revoked stay so.
 
     Raises
     ------
     StoreError
-        if the file is not whole, or the database refuses; all is as before then.
+        if the file is not whole, work is open, or the database refuses; all is as before then.
     """
     if not _is_whole(path):
         raise StoreError("The backup could not be restored: it is damaged.", "All is as it was before.")
@@ -134,13 +134,14 @@ def load(path: Path) -> None:
 def _pass_on(reader: "subprocess.Popen[bytes]", script: IO[bytes], to: IO[bytes]) -> bool:
     """Whether the script came to its end: only then is it committed. What ends without a COMMIT is rolled back."""
     try:
-        to.write(f"BEGIN; SET LOCAL lock_timeout = '{PATIENCE}'; {query('clear_schema')};\n".encode())
+        begin = f"BEGIN; SET LOCAL lock_timeout = '{PATIENCE}';"
+        to.write(f"{begin} {query('refuse_open_work')}; {query('clear_schema')};\n".encode())
         # A setting of PostgreSQL 17, which older servers do not know.
         to.write(script.read(8192).replace(b"\nSET transaction_timeout = 0;", b""))
         shutil.copyfileobj(script, to, 1 << 20)
         is_whole = reader.wait() == 0
         if is_whole:
-            to.write(b"COMMIT;\n")
+            to.write(f"{query('revoke_again')}; COMMIT;\n".encode())
         to.close()
     except BrokenPipeError:  # the database has refused, and psql tells why
         reader.kill()

@@ -6,11 +6,11 @@ from typing import Any
 from psycopg2.extensions import cursor as Cursor
 
 from fcst.errors import Conflict, NotFound
-from fcst.settings import load_settings
 from fcst.specs import JobSpec, split_batches
 from fcst.states import Stage
+from fcst.store import notifications
 from fcst.store.actions import record
-from fcst.store.database import execute, fetch_all, fetch_one, transaction
+from fcst.store.database import fetch_all, fetch_one, transaction
 from fcst.store.queries import query
 
 
@@ -34,13 +34,16 @@ def insert(
 
     Raises
     ------
-    Conflict
-        if the key was used for a request with another fingerprint.
+    NotFound
+        if there is no such dataset any more; Conflict, if the key was used for a request with another fingerprint.
     """
     slices = split_batches([key for key, _ in items], spec.batch_size)
     with transaction() as cur:
         if idempotency is not None and (known := _take_key(cur, who, *idempotency)) is not None:
             return known, False
+        cur.execute(query("hold_dataset"), {"dataset_id": dataset_id})
+        if cur.fetchone() is None:
+            raise NotFound(f"Dataset {dataset_id} was deleted.", "Choose another.")
         cur.execute(
             query("insert_job"),
             {
@@ -73,11 +76,28 @@ def _take_key(cur: Cursor, who: str, key: str, fingerprint: str) -> int | None:
     """The job that was made under a key before; None where this transaction is the first. Another that is about to
     make one is waited for."""
     cur.execute(query("forget_idempotency_keys"))
-    cur.execute(query("take_idempotency_key"), {"who": who, "key": key, "fingerprint": fingerprint})
-    if cur.rowcount:
-        return None
-    cur.execute(query("find_idempotency_key"), {"who": who, "key": key})
-    found = cur.fetchone() or {}
+    while True:
+        cur.execute(query("take_idempotency_key"), {"who": who, "key": key, "fingerprint": fingerprint})
+        if cur.rowcount:
+            return None
+        cur.execute(query("find_idempotency_key"), {"who": who, "key": key})
+        if (found := cur.fetchone()) is not None:  # else its job was deleted this instant
+            return _job_of(found, key, fingerprint)
+
+
+def find_of_key(who: str, key: str, fingerprint: str) -> int | None:
+    """The job that was made under an idempotency key; None if there is none.
+
+    Raises
+    ------
+    Conflict
+        if the key was used for a request with another fingerprint.
+    """
+    found = fetch_one("find_idempotency_key", who=who, key=key)
+    return None if found is None else _job_of(found, key, fingerprint)
+
+
+def _job_of(found: dict[str, Any], key: str, fingerprint: str) -> int:
     if found["fingerprint"] != fingerprint:
         raise Conflict(
             f"The idempotency key {key!r} was used for another request.", "Take a new key for each new request."
@@ -139,7 +159,7 @@ def request_cancel(job_id: int, who: str) -> bool:
         if is_new:
             record(cur, who, "cancel", "job", job_id)
         cur.execute(query("cancel_waiting_batches"))
-        cur.execute(query("freeze_ended_jobs"), {"is_to_be_told": _is_to_be_told()})
+        _freeze_ended(cur)
     return is_new
 
 
@@ -209,11 +229,17 @@ def _retry_items(cur: Cursor, job_id: int, unique_ids: list[str] | None, batch_i
 
 def freeze_ended() -> None:
     """Gives every job whose last batch has ended its status for good."""
-    execute("freeze_ended_jobs", is_to_be_told=_is_to_be_told())
+    with transaction() as cur:
+        _freeze_ended(cur)
 
 
-def _is_to_be_told() -> bool:
-    return load_settings().webhook is not None
+def _freeze_ended(cur: Cursor) -> None:
+    # Locked first and looked at in a second statement: one that waited for a retry would not see what that has opened.
+    cur.execute(query("lock_ended_jobs"))
+    job_ids = [row["job_id"] for row in cur.fetchall()]
+    if job_ids:
+        cur.execute(query("freeze_ended_jobs"), {"job_ids": job_ids})
+        notifications.forget_old(cur)
 
 
 def list_ended(days: int | None, n_kept: int | None) -> list[dict[str, Any]]:

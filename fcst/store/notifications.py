@@ -1,13 +1,21 @@
-"""Ends of jobs that are to be told: claimed one by one, noted as heard or not."""
+"""Ends of jobs that may be told: noted when a job ends, claimed by whoever tells them, noted as heard or not."""
 
 from typing import Any
 
-from fcst.store.database import execute, fetch_all, fetch_one
+from psycopg2.extensions import cursor as Cursor
+
+from fcst.store.database import execute, fetch_all
+from fcst.store.queries import query
 
 
-def claim(hold_s: float) -> dict[str, Any] | None:
-    """`notification_id, job_id, ended_at, attempts` of the next that is due, for `hold_s` seconds this caller's."""
-    return fetch_one("claim_notification", hold_s=hold_s)
+def forget_old(cur: Cursor) -> None:
+    """Removes those that were told or given up days ago."""
+    cur.execute(query("forget_notifications"))
+
+
+def claim(n: int, hold_s: float) -> list[dict[str, Any]]:
+    """`notification_id, job_id, ended_at, attempts, data` of up to `n` that are due, for `hold_s` seconds its own."""
+    return fetch_all("claim_notifications", n=n, hold_s=hold_s)
 
 
 def note_delivery(notification_id: int) -> None:

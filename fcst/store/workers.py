@@ -54,17 +54,28 @@ class Outlook:
     cancelled_ingests: list[int]
     has_jobs: bool
     has_ingests: bool
-    has_notifications: bool
+    next_end_s: float | None
+    """Seconds until the end of a job is to be told; None where there is none."""
     has_ended_jobs: bool
 
     @property
+    def is_end_due(self) -> bool:
+        return self.next_end_s is not None and self.next_end_s <= 0
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether something is to be done now."""
+        return self.has_jobs or self.has_ingests or self.is_end_due
+
+    @property
     def has_work(self) -> bool:
-        """Whether a job or an ingest is open, or the end of one is to be told."""
-        return self.has_jobs or self.has_ingests or self.has_notifications
+        """Whether a job or an ingest is open, or the end of one is to be told, be it later."""
+        return self.has_jobs or self.has_ingests or self.next_end_s is not None
 
 
-def look() -> Outlook:
-    return Outlook(**(fetch_one("look_for_work") or {}))
+def look(is_telling: bool) -> Outlook:
+    """`is_telling`: ends that are to be told are work too."""
+    return Outlook(**(fetch_one("look_for_work", is_telling=is_telling) or {}))
 
 
 def set_problem(worker_id: str, problem: str) -> None:
@@ -72,6 +83,6 @@ def set_problem(worker_id: str, problem: str) -> None:
     execute("set_problem", worker_id=worker_id, problem=problem)
 
 
-def has_work() -> bool:
-    """Whether a job or an ingest is open."""
-    return look().has_work
+def has_work(is_telling: bool) -> bool:
+    """Whether anything is left to do, as `look` finds it."""
+    return look(is_telling).has_work

@@ -10,7 +10,7 @@ from fcst.names import WEEKDAYS
 from fcst.services import loading
 from fcst.services.loading import Inspection
 from fcst.specs import DECIMALS, REQUIRED_ROLES, ROLES, WIDE, IngestSpec, Mapping
-from fcst.ui import text
+from fcst.ui import text, uploads
 from fcst.ui.shell import show_error
 
 NONE = "(none)"
@@ -41,6 +41,7 @@ def choose_files() -> tuple[tuple[str, ...], str, bool] | None:
         paths = tuple(part.strip() for part in on_disk.split(";") if part.strip())
         return (paths, loading.default_name(paths[0]), False) if paths else None
     st.query_params.pop("path", None)
+    uploads.allow()
     files = st.file_uploader(
         "CSV, Excel (.xlsx), Parquet, or packed as .gz, .zip or .7z; several files make one dataset",
         accept_multiple_files=True,

@@ -8,18 +8,20 @@ from typing import Any
 
 import anyio
 import streamlit as st
+from starlette.middleware import Middleware
 from streamlit.runtime.pages_manager import PagesManager
 
 from fcst.api.app import routes
 from fcst.api.gate import THIS_MACHINE
 from fcst.errors import ConfigError, FcstError
 from fcst.services import loading, supervision
-from fcst.settings import Settings, load_settings
-from fcst.ui import downloads
+from fcst.settings import PROJECT, Settings, load_settings
+from fcst.ui import downloads, uploads
 
 WATCH_EVERY_S = 5.0
 ROUTES = [*downloads.ROUTES, *routes(max_upload=1_000_000 * int(st.get_option("server.maxUploadSize") or 200))]
 """What the server answers beside the pages."""
+MIDDLEWARE = [Middleware(uploads.OnlyAllowed)]
 
 log = logging.getLogger(__name__)
 
@@ -43,9 +45,20 @@ def check_settings() -> None:
     That needs a sign-in, or the address's own name in FCST_OPEN_ADDRESS: a flag of Streamlit's alone is no decision.
     """
     try:
-        _refuse_open_address(load_settings())
+        settings = load_settings()
+        _refuse_other_sign_in(settings)
+        _refuse_open_address(settings)
     except ConfigError as exc:
         sys.exit(f"{exc.message}\n{exc.hint}")
+
+
+def _refuse_other_sign_in(settings: Settings) -> None:
+    """Streamlit reads secrets in other places as well: a sign-in that is set up there would guard nothing."""
+    if not settings.has_sign_in and st.secrets.load_if_toml_exists() and "auth" in st.secrets:
+        raise ConfigError(
+            "There is a sign-in in secrets that are not this project's.",
+            f"Move [auth] to {PROJECT / '.streamlit' / 'secrets.toml'}, with [roles] (README, For teams).",
+        )
 
 
 def _refuse_open_address(settings: Settings) -> None:

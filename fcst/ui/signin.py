@@ -2,14 +2,15 @@
 
 import time
 from collections import OrderedDict
-from typing import Any
+from typing import Any, Literal
+from urllib.parse import urlencode
 
 import streamlit as st
 from streamlit.navigation.page import StreamlitPage
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 from streamlit.web.server.starlette.starlette_app_utils import decode_xsrf_token_string
 
-from fcst.roles import Actor, Scope
+from fcst.roles import Actor, Scope, name_of
 from fcst.services import identity
 from fcst.settings import load_settings
 from fcst.ui import text
@@ -17,6 +18,7 @@ from fcst.ui import text
 BROWSER_COOKIE = "_streamlit_xsrf"  # holds what a browser is known by, masked anew each time
 REMEMBERED_S = 600.0
 MOST_REMEMBERED = 1_000
+LONGEST_QUERY = 2_000
 _MAY = {
     None: "nothing here: ask who runs this server for a role",
     Scope.READ: "look at everything",
@@ -31,8 +33,7 @@ def visitor() -> Actor | None:
     if rules is None or get_script_run_ctx(suppress_warning=True) is None or not st.user.get("is_logged_in"):
         return None
     claims: dict[str, Any] = dict(st.user.to_dict())
-    names = (claims.get(name) for name in ("email", "preferred_username", "name", "sub"))
-    return Actor(str(next(filter(None, names), "somebody"))[:100], rules.scope_of(claims))
+    return Actor(name_of(claims), rules.scope_of(claims))
 
 
 identity.ask_who(visitor)
@@ -43,16 +44,29 @@ def may(scope: Scope) -> bool:
     return identity.current().may(scope)
 
 
-def is_awaited() -> bool:
-    """Whether this visitor has to sign in before anything is shown."""
-    return load_settings().has_sign_in and visitor() is None
+def visibility(scope: Scope) -> Literal["visible", "hidden"]:
+    """Whether a page that is for those who may do that stands in the navigation; its address tells others why not."""
+    return "visible" if not is_outside() and may(scope) else "hidden"
+
+
+def is_outside() -> bool:
+    """Whether this visitor has to sign in before anything is shown, or has no role here."""
+    if not load_settings().has_sign_in:
+        return False
+    actor = visitor()
+    return actor is None or not actor.may(Scope.READ)
 
 
 def run(page: StreamlitPage, pages: list[StreamlitPage]) -> None:
     """Runs the page, or asks its visitor to sign in, who is then led to the page that they came for."""
     wanted, browser = _wanted(), decode_xsrf_token_string(st.context.cookies.get(BROWSER_COOKIE, ""))[0] or b""
-    if is_awaited():
-        wanted[browser] = (time.monotonic(), page.url_path, st.query_params.to_dict())
+    if is_outside():
+        if visitor() is not None:
+            show_account()
+            return
+        query = st.query_params.to_dict()
+        is_link = len(urlencode(query)) <= LONGEST_QUERY
+        wanted[browser] = (time.monotonic(), page.url_path, query if is_link else {})
         while len(wanted) > MOST_REMEMBERED:
             wanted.popitem(last=False)
         _ask()

@@ -11,6 +11,8 @@ from typing import Any
 import httpx
 import pytest
 import uvicorn
+from limits.storage import MemoryStorage
+from limits.strategies import MovingWindowRateLimiter
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.routing import Mount
@@ -29,7 +31,8 @@ MAX_UPLOAD = 2_000_000
 @pytest.fixture(scope="module")
 def strict(place: Any) -> Iterator[int]:
     """The port of the API with limits that a test can reach, in this process."""
-    gate = Middleware(Gate, max_upload=MAX_UPLOAD, wait_s=WAIT_S)
+    limiter = MovingWindowRateLimiter(MemoryStorage())
+    gate = Middleware(Gate, limiter=limiter, max_upload=MAX_UPLOAD, wait_s=WAIT_S)
     app = Starlette(routes=[Mount("/api", app=create_api(), middleware=[gate])])
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))

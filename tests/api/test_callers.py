@@ -323,10 +323,12 @@ def test_rate_is_held_per_caller(firm: Desk, anybody: httpx.Client) -> None:
         answer = server.get("/api/jobs", headers=one)
         assert is_problem(answer, 429, "More than 5 requests in a minute.")
         assert 50 <= int(answer.headers["retry-after"]) <= 60
+        assert server.get("/metrics", headers=one).status_code == 429  # one count for all there is
         assert server.get("/api/jobs", headers=other).status_code == 200
         # whose token does not hold is known by the address alone, whatever the token
         statuses = [server.get("/api/jobs", headers=bearer(f"fcst_{n}")).status_code for n in range(6)]
         assert statuses == [401] * 5 + [429]
+        assert server.get("/api/jobs", headers=other).status_code == 429  # so no more tokens are looked up
         assert [server.get("/healthz").status_code for _ in range(9)] == [200] * 9
 
 

@@ -354,6 +354,18 @@ def test_key_whose_job_was_deleted_or_whose_day_is_over_makes_a_new_one(desk: De
     assert len({first, second, third}) == 3
 
 
+def test_key_holds_though_what_was_asked_for_is_gone(desk: Desk) -> None:
+    first = submit_keyed(desk, "gone", dataset="small")
+    ask_database("UPDATE fcst_app.datasets SET name = 'of yore' WHERE name = 'small'")
+    try:
+        again = submit_keyed(desk, "gone", dataset="small")
+        assert is_problem(submit_keyed(desk, "not yet there", dataset="small"), 422)
+        assert is_problem(submit_keyed(desk, "gone", dataset="small", note="another"), 409)
+    finally:
+        ask_database("UPDATE fcst_app.datasets SET name = 'small' WHERE name = 'of yore'")
+    assert (again.status_code, again.json()) == (201, first.json()) and again.headers["idempotency-replayed"] == "true"
+
+
 def test_key_of_a_refused_request_is_free(desk: Desk) -> None:
     assert is_problem(submit_keyed(desk, "refused", items=1000), 422)
     assert submit_keyed(desk, "refused").status_code == 201

@@ -15,6 +15,7 @@ from urllib.parse import urljoin
 
 import pytest
 from playwright.sync_api import Page, expect
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
 from fcst.engine.task import run_batch
 from fcst.services import jobs
@@ -156,8 +157,12 @@ def test_viewer_looks_and_an_analyst_acts_under_their_name(office: Office, visit
         page.goto(f"{office.url}/{path}")
         expect(page.get_by_text(shown("vera@audit.example may not do this"))).to_be_visible()
 
+    expect(page.get_by_role("link", name="Runs")).to_be_visible()
+    expect(page.get_by_role("link", name="New run")).to_have_count(0)
+
     page = visit()
     sign_in(page, f"{office.url}/new-run?dataset=1", "ann@shop.example")
+    expect(page.get_by_role("link", name="New run")).to_be_visible()
     page.get_by_role("button", name="Start the run").click()
     expect(page).to_have_url(re.compile(r"/runs\?job=\d+"))
     job_id = int(page.url.rsplit("=", 1)[1])
@@ -185,8 +190,60 @@ def test_viewer_looks_and_an_analyst_acts_under_their_name(office: Office, visit
 def test_who_has_no_role_sees_nothing(office: Office, visit: Callable[[], Page]) -> None:
     page = visit()
     sign_in(page, f"{office.url}/runs", "eve@elsewhere.example")
-    expect(page.get_by_text(shown("eve@elsewhere.example may not do this"))).to_be_visible()
-    expect(page.get_by_test_id("stDataFrame")).to_have_count(0)
+    for path in ("runs", "nonsense", "glossary"):
+        expect(page.get_by_text("no role, may nothing here", exact=False)).to_be_visible()
+        expect(page.get_by_role("link", name="Runs")).to_have_count(0)
+        page.goto(f"{office.url}/{path}")
+    page.get_by_role("button", name="Sign out").click()
+
+
+def test_page_that_refreshes_shows_nothing_more_when_the_role_is_taken_away(
+    office: Office, visit: Callable[[], Page]
+) -> None:
+    job_id = jobs.submit_job(1, [("item1", 1)], JobSpec(models=("Naive",), h=4), "waits")
+    page = visit()
+    sign_in(page, f"{office.url}/runs?job={job_id}", "vera@audit.example")
+    expect(page.get_by_text("waits", exact=False).first).to_be_visible()
+    secrets = office.project / ".streamlit" / "secrets.toml"
+    before = secrets.read_text()
+    try:
+        secrets.write_text(before.replace("*@audit.example", "*@nobody.example"))
+        expect(page.get_by_text(shown("vera@audit.example may not do this")).first).to_be_visible()
+    finally:
+        secrets.write_text(before)
+        jobs.cancel_job(job_id)
+
+
+def test_files_are_taken_only_from_who_may_load_them(office: Office, visit: Callable[[], Page], tmp_path: Path) -> None:
+    """Streamlit's own route takes them from any session that is open, as each visitor's is before they sign in."""
+    for who, status in (("", 403), ("vera@audit.example", 403), ("ann@shop.example", 204)):
+        page, sessions = visit(), []
+        page.on("websocket", lambda socket, found=sessions: socket.on("framereceived", keep_session(found)))
+        if who:
+            sign_in(page, f"{office.url}/load", who)
+            expect(page.get_by_role("link", name=shown(who))).to_be_visible()
+        else:
+            page.goto(f"{office.url}/load")
+            expect(page.get_by_role("button", name="Sign in")).to_be_visible()
+        (cookie,) = [c["value"] for c in page.context.cookies() if c["name"] == "_streamlit_xsrf"]
+        answer = page.request.put(
+            f"{office.url}/_stcore/upload_file/{sessions[-1]}/a-file",
+            multipart={"a": {"name": "s.csv", "mimeType": "text/csv", "buffer": b"a"}},
+            headers={"X-Xsrftoken": cookie},
+        )
+        assert answer.status == status, (who, answer.text())
+    write_sales(tmp_path / "own.csv", 2, 60)
+    page.set_input_files("input[type=file]", tmp_path / "own.csv")
+    expect(page.get_by_role("heading", name="What was found")).to_be_visible()
+
+
+def keep_session(found: list[str]) -> Callable[[str | bytes], None]:
+    def keep(message: str | bytes) -> None:
+        read = ForwardMsg.FromString(message) if isinstance(message, bytes) else ForwardMsg()
+        if read.HasField("new_session"):
+            found.append(read.new_session.initialize.session_id)
+
+    return keep
 
 
 def test_files_are_for_those_who_have_signed_in(office: Office, visit: Callable[[], Page]) -> None:

@@ -17,8 +17,9 @@ import pytest
 
 from fcst import presence
 from fcst.cli import main
-from fcst.errors import InputError
+from fcst.errors import InputError, NotAllowed, StoreError
 from fcst.files import FileLock
+from fcst.roles import Scope
 from fcst.services import adjustments, backups, datasets, jobs, tokens
 from fcst.services.adjustments import Change
 from fcst.settings import PROJECT, load_settings
@@ -43,10 +44,7 @@ def full(load_dataset: Callable[..., dict]) -> dict:
     tokens.create_token("etl", "read")
     once = ("a key", "of this request")
     job_id, _ = jobs.submit_once(job["dataset_id"], [("item1", 4)], JobSpec(), "", "", once)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("FCST_WEBHOOK_URL", "http://127.0.0.1:1")
-        patch.setenv("FCST_WEBHOOK_SECRET", "whsec_" + 44 * "A")
-        jobs.cancel_job(job_id)
+    jobs.cancel_job(job_id)
     workers.register(str(uuid.uuid4()), "gone", 1, "0", 1, -60)
     return jobs.get_job(job["job_id"])
 
@@ -71,11 +69,20 @@ def test_all_there_is_comes_back_and_goes_on(full: dict, file: Path, load_datase
     assert "--replace" in capsys.readouterr().err
     assert tables() == changed
     assert main(["restore", str(file), "--replace"]) == 0
-    assert tables() == before
+    assert restored_from(before, tables()) == file.name
     assert migrate() == []
     again = run(datasets.get_dataset(full["dataset_id"]), 3, models=("SeasonalNaive",))
     assert (again["job_id"], again["n_completed"]) == (3, 3)
     assert jobs.retry_job(2) == 1
+
+
+def restored_from(before: dict, after: dict) -> str:
+    """The file that the only new action names, where all else is as before."""
+    (action,) = [row for row in after["actions"] if row not in before["actions"]]
+    assert (action["action"], action["noun"], action["number"]) == ("restore", "schema", LATEST)
+    after["actions"].remove(action)
+    assert after == before
+    return action["words"]
 
 
 def test_a_backup_made_while_a_run_works_goes_on_where_it_was(
@@ -110,7 +117,7 @@ def test_a_backup_of_an_earlier_version_is_brought_up_to_date(empty_database: st
     migrate()
     assert backups.look_into(file).version == version
     assert backups.restore(file, is_replacing=False) == [name for _, name, _ in queries.migrations()[version:]]
-    assert tables() == migrated
+    assert restored_from(migrated, tables()) == file.name
 
 
 # What is refused
@@ -188,6 +195,25 @@ def test_a_database_that_somebody_works_on_is_left_alone(full: dict, file: Path)
     jobs.cancel_job(job_id)
     assert backups.restore(file, is_replacing=True) == []
     assert not FileLock(presence.lock_path(load_settings())).is_current()
+
+
+def test_what_is_submitted_at_the_last_moment_is_not_lost(full: dict, file: Path) -> None:
+    backups.back_up(file, is_replacing=False)
+    job_id = jobs.submit_job(full["dataset_id"], [("item1", 4)], JobSpec())
+    before = tables()
+    with pytest.raises(StoreError, match="submitted meanwhile"):
+        dump.load(file)  # as it is done after the first look at what is open
+    assert tables() == before and not jobs.get_job(job_id)["is_over"]
+
+
+def test_a_token_that_was_revoked_since_stays_revoked(full: dict, file: Path) -> None:
+    lost, kept = tokens.create_token("lost", "run"), tokens.create_token("kept", "run")
+    backups.back_up(file, is_replacing=False)
+    tokens.revoke_token(next(row["token_id"] for row in tokens.list_tokens() if row["name"] == "lost"))
+    backups.restore(file, is_replacing=True)
+    assert tokens.check_token(kept).may(Scope.RUN)
+    with pytest.raises(NotAllowed, match="was revoked"):
+        tokens.check_token(lost)
 
 
 @pytest.mark.parametrize("part", [0.3, 0.6, 0.9, 0.999])

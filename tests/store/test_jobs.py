@@ -6,7 +6,7 @@ import uuid
 import pytest
 
 from fcst.engine.task import run_batch
-from fcst.errors import InputError
+from fcst.errors import InputError, NotFound
 from fcst.services import jobs
 from fcst.specs import JobSpec
 from fcst.states import Stage
@@ -57,6 +57,11 @@ def test_choose_refuses_what_the_dataset_has_not(load_dataset) -> None:
         with pytest.raises(InputError):
             jobs.choose_largest(dataset, n)
     assert [key for key, _ in jobs.choose_named(dataset, ["item1", "item6"])] == ["item6", "item1"]
+
+
+def test_submit_for_a_dataset_that_was_deleted_meanwhile_says_so(job: int) -> None:
+    with pytest.raises(NotFound, match="Dataset 99 was deleted"):
+        jobs.submit_job(99, [("item1", 1)], JobSpec())
 
 
 @pytest.mark.parametrize("job_id", [0, -1, 99, 10**12])
@@ -227,3 +232,23 @@ def test_a_cancel_that_comes_too_late_to_stop_anything_changes_nothing(job: int)
     jobs.cancel_job(job)  # before anybody has frozen the job
     found = jobs.get_job(job)
     assert (found["status"], found["n_completed"], found["n_cancelled"]) == ("completed", 6, 0)
+
+
+def test_job_that_is_tried_again_as_it_ends_stays_open(job: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    for row in batches.claim(WORKER, 3):
+        fail_batch(row, "boom")
+    freezing = threading.Thread(target=store.freeze_ended)
+
+    def freeze_meanwhile(*_: object) -> None:
+        freezing.start()
+        freezing.join(1)  # one that waits for the job's row goes on when this transaction ends
+
+    monkeypatch.setattr(store, "record", freeze_meanwhile)
+    batch_id = jobs.list_batches(job)[0]["batch_id"]
+    assert jobs.retry_batch(job, batch_id) == 2
+    freezing.join()
+    assert jobs.get_job(job)["status"] == "running"
+    for row in batches.claim(WORKER, 9):
+        run_batch(row["batch_id"], row["attempt"])
+    store.freeze_ended()
+    assert jobs.get_job(job)["status"] == "completed"

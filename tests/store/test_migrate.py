@@ -100,7 +100,7 @@ def check_product_on_old_data(version: int) -> None:
     freeze_ended()
     assert [jobs.get_job(job_id)["n_completed"] for job_id in (1, 2)] == [3, 3]
     datasets.delete(1, "Ben")
-    left = {"ingests", "workers", "actions"} | ({"tokens"} if version >= 7 else set())
+    left = {"ingests", "workers", "actions", "notifications"} | ({"tokens"} if version >= 7 else set())
     assert {name for name, rows in tables().items() if rows} == left
 
 

@@ -1,3 +1,7 @@
+-- hold_dataset
+-- A dataset that stays until the transaction ends.
+SELECT dataset_id FROM fcst_app.datasets WHERE dataset_id = %(dataset_id)s FOR KEY SHARE;
+
 -- insert_job
 -- A job, before its batches.
 INSERT INTO fcst_app.jobs (dataset_id, name, note, spec, n_items, n_batches)
@@ -65,8 +69,9 @@ INSERT INTO fcst_app.idempotency_keys (who, key, fingerprint) VALUES (%(who)s, %
 ON CONFLICT (who, key) DO NOTHING;
 
 -- find_idempotency_key
--- What a key was used for.
-SELECT fingerprint, job_id FROM fcst_app.idempotency_keys WHERE who = %(who)s AND key = %(key)s;
+-- What a key was used for within a day.
+SELECT fingerprint, job_id FROM fcst_app.idempotency_keys
+WHERE who = %(who)s AND key = %(key)s AND created_at >= now() - interval '1 day';
 
 -- fill_idempotency_key
 -- The job that was made under a key.
@@ -109,10 +114,17 @@ SET status = NULL, finished_at = NULL, cancel_requested_at = NULL, resumed_at = 
     n_done_before = (SELECT sum(n_completed + n_failed) FROM fcst_app.batch_status b WHERE b.job_id = jobs.job_id)
 WHERE job_id = %(job_id)s AND status IS NOT NULL;
 
+-- lock_ended_jobs
+-- The rows of jobs whose last batch has ended, held to the end of the transaction; those that others hold are left out.
+SELECT j.job_id FROM fcst_app.jobs j
+WHERE j.status IS NULL
+  AND NOT EXISTS (SELECT 1 FROM fcst_app.batch_status b WHERE b.job_id = j.job_id AND b.finished_at IS NULL)
+ORDER BY j.job_id FOR UPDATE SKIP LOCKED;
+
 -- freeze_ended_jobs
--- Jobs whose last batch has ended get their status for good: cancelled if the user's cancel has ended an item, be it
--- before others were tried again; else failed if no item completed; else completed. Where somebody is to be told, that is
--- noted with it.
+-- Those of the locked jobs whose last batch has ended get their status for good: cancelled if the user's cancel has ended
+-- an item, be it before others were tried again; else failed if no item completed; else completed. What somebody may want
+-- to be told of it is noted as it is now.
 WITH ended AS (
     UPDATE fcst_app.jobs j
     SET finished_at = now(),
@@ -120,11 +132,20 @@ WITH ended AS (
                       THEN 'cancelled'
                       WHEN EXISTS (SELECT 1 FROM fcst_app.batch_status b WHERE b.job_id = j.job_id AND b.n_completed > 0)
                       THEN 'completed' ELSE 'failed' END
-    WHERE j.status IS NULL
+    WHERE j.job_id = ANY (%(job_ids)s) AND j.status IS NULL
       AND NOT EXISTS (SELECT 1 FROM fcst_app.batch_status b WHERE b.job_id = j.job_id AND b.finished_at IS NULL)
-    RETURNING j.job_id
+    RETURNING j.job_id, j.status, j.name, j.dataset_id, j.n_items
 )
-INSERT INTO fcst_app.notifications (job_id) SELECT job_id FROM ended WHERE %(is_to_be_told)s;
+INSERT INTO fcst_app.notifications (job_id, data)
+SELECT e.job_id, jsonb_build_object(
+    'job_id', e.job_id, 'status', e.status, 'name', e.name, 'dataset', d.name, 'dataset_version', d.version,
+    'n_items', e.n_items, 'n_completed', b.n_completed, 'n_failed', b.n_failed, 'n_cancelled', b.n_cancelled)
+FROM ended e
+JOIN fcst_app.datasets d USING (dataset_id)
+CROSS JOIN LATERAL (
+    SELECT sum(n_completed) AS n_completed, sum(n_failed) AS n_failed, sum(n_cancelled) AS n_cancelled
+    FROM fcst_app.batch_status WHERE job_id = e.job_id
+) b;
 
 -- list_ended_jobs
 -- Jobs that ended long ago, or before the newest of those that have ended; the oldest first.

@@ -30,6 +30,33 @@ SELECT max(version) AS version FROM fcst_app.migrations;
 -- What answers.
 SELECT current_setting('server_version') AS version;
 
+-- refuse_open_work
+-- Before a restore: nobody can submit any more, and what was submitted up to now is not lost by it. Remembers which tokens
+-- were revoked.
+DO $$ BEGIN
+    IF to_regclass('fcst_app.ingests') IS NOT NULL THEN
+        LOCK TABLE fcst_app.jobs, fcst_app.ingests IN ACCESS EXCLUSIVE MODE;
+        IF EXISTS (SELECT 1 FROM fcst_app.jobs WHERE status IS NULL)
+           OR EXISTS (SELECT 1 FROM fcst_app.ingests WHERE finished_at IS NULL) THEN
+            RAISE EXCEPTION 'a run or a loading of sales was submitted meanwhile';
+        END IF;
+    END IF;
+    IF to_regclass('fcst_app.tokens') IS NOT NULL THEN
+        PERFORM set_config('fcst.revoked', string_agg(encode(hash, 'hex'), ','), true)
+        FROM fcst_app.tokens WHERE revoked_at IS NOT NULL;
+    END IF;
+END $$;
+
+-- revoke_again
+-- After a restore: tokens that were revoked since the backup stay so.
+DO $$ BEGIN
+    IF to_regclass('fcst_app.tokens') IS NOT NULL THEN
+        UPDATE fcst_app.tokens SET revoked_at = now()
+        WHERE revoked_at IS NULL
+          AND encode(hash, 'hex') = ANY (string_to_array(current_setting('fcst.revoked', true), ','));
+    END IF;
+END $$;
+
 -- clear_schema
 -- All that is in the schema goes; the schema stays, and with it who may use it and what its new tables grant. No CASCADE:
 -- where somebody has built on our tables elsewhere, nothing goes.

@@ -1,29 +1,32 @@
--- claim_notification
--- The next end of a job that is due to be told; for a while nobody else tells it.
-UPDATE fcst_app.notifications n
-SET attempts = n.attempts + 1, due_at = now() + make_interval(secs => %(hold_s)s)
-FROM fcst_app.jobs j
-WHERE j.job_id = n.job_id AND n.notification_id = (
+-- claim_notifications
+-- Ends of jobs that are due to be told; for a while nobody else tells them.
+UPDATE fcst_app.notifications
+SET attempts = attempts + 1, due_at = now() + make_interval(secs => %(hold_s)s)
+WHERE notification_id IN (
     SELECT notification_id FROM fcst_app.notifications
-    WHERE delivered_at IS NULL AND gave_up_at IS NULL AND due_at <= now()
-    ORDER BY due_at LIMIT 1 FOR UPDATE SKIP LOCKED
+    WHERE delivered_at IS NULL AND gave_up_at IS NULL AND ended_at > now() - interval '1 day' AND due_at <= now()
+    ORDER BY due_at LIMIT %(n)s FOR UPDATE SKIP LOCKED
 )
-RETURNING n.notification_id, n.job_id, n.ended_at, n.attempts;
+RETURNING notification_id, job_id, ended_at, attempts, data;
 
 -- note_delivery
 -- An end was heard.
 UPDATE fcst_app.notifications SET delivered_at = now(), error = NULL WHERE notification_id = %(notification_id)s;
 
 -- note_failed_delivery
--- An end was not heard: it is told again after a while, unless a day has passed or nobody wants to hear it any more.
+-- An end was not heard: it is told again after a while, unless nobody wants to hear it any more.
 UPDATE fcst_app.notifications
 SET error = %(error)s, due_at = now() + make_interval(secs => %(wait_s)s),
-    gave_up_at = CASE WHEN %(is_final)s OR ended_at < now() - interval '1 day' THEN now() END
+    gave_up_at = CASE WHEN %(is_final)s THEN now() END
 WHERE notification_id = %(notification_id)s;
 
 -- list_undelivered
--- Ends that were not heard at once: those that are tried again, and those of the last day that were given up.
-SELECT notification_id, job_id, attempts, error, due_at, gave_up_at FROM fcst_app.notifications
-WHERE delivered_at IS NULL AND attempts > 0 AND error IS NOT NULL
-  AND (gave_up_at IS NULL OR gave_up_at > now() - interval '1 day')
+-- Ends that were not heard at once: those that are tried again, and those that were given up, as all are after a day.
+SELECT notification_id, job_id, attempts, error, due_at,
+       gave_up_at IS NOT NULL OR ended_at <= now() - interval '1 day' AS is_given_up
+FROM fcst_app.notifications WHERE delivered_at IS NULL AND error IS NOT NULL
 ORDER BY notification_id DESC LIMIT %(limit)s;
+
+-- forget_notifications
+-- What was told or given up, a day after that.
+DELETE FROM fcst_app.notifications WHERE ended_at < now() - interval '2 days';

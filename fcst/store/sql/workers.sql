@@ -40,15 +40,16 @@ WHERE w.stopped_at IS NULL AND (w.lease_expires_at <= now() OR w.worker_id = ANY
 ORDER BY w.lease_expires_at;
 
 -- look_for_work
--- Jobs and ingests that are to stop, whether any is open, and whether a job waits only for its status.
+-- Jobs and ingests that are to stop, whether any is open, in how many seconds an end is to be told, if there is one, and
+-- whether a job waits only for its status.
 SELECT ARRAY(SELECT job_id FROM fcst_app.jobs WHERE status IS NULL AND cancel_requested_at IS NOT NULL) AS cancelled_jobs,
        ARRAY(SELECT ingest_id FROM fcst_app.ingests WHERE finished_at IS NULL AND cancel_requested_at IS NOT NULL)
        AS cancelled_ingests,
        EXISTS (SELECT 1 FROM fcst_app.jobs WHERE status IS NULL) AS has_jobs,
        EXISTS (SELECT 1 FROM fcst_app.ingests WHERE finished_at IS NULL) AS has_ingests,
-       EXISTS (
-           SELECT 1 FROM fcst_app.notifications WHERE delivered_at IS NULL AND gave_up_at IS NULL AND due_at <= now()
-       ) AS has_notifications,
+       (SELECT EXTRACT(epoch FROM min(due_at) - now())::float8 FROM fcst_app.notifications
+        WHERE %(is_telling)s AND delivered_at IS NULL AND gave_up_at IS NULL
+          AND ended_at > now() - interval '1 day') AS next_end_s,
        EXISTS (
            SELECT 1 FROM fcst_app.jobs j WHERE j.status IS NULL AND NOT EXISTS (
                SELECT 1 FROM fcst_app.batch_status b WHERE b.job_id = j.job_id AND b.finished_at IS NULL

@@ -28,6 +28,15 @@ def test_server_does_not_start_where_anybody_could_reach_it(tmp_path: Path, allo
     assert not (tmp_path / "home").exists()
 
 
+def test_sign_in_that_would_guard_nothing_is_refused(tmp_path: Path) -> None:
+    """Streamlit would let people sign in by it, and we would show everything to everybody."""
+    (tmp_path / ".streamlit").mkdir()
+    (tmp_path / ".streamlit" / "secrets.toml").write_text('[auth]\nclient_id = "fcst"\n')
+    done = start(tmp_path / "home", f"--server.port={free_port()}", HOME=str(tmp_path))
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    assert "There is a sign-in in secrets that are not this project's." in done.stderr
+
+
 def test_wrong_setting_is_told_before_anything_starts(tmp_path: Path) -> None:
     done = start(tmp_path / "home", f"--server.port={free_port()}", FCST_API_RATE="often")
     assert done.returncode == 1 and "FCST_API_RATE is 'often'." in done.stderr and "Traceback" not in done.stderr

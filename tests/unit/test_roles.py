@@ -1,0 +1,50 @@
+"""Who may do what, by what the identity provider tells of them."""
+
+import pytest
+
+from fcst.roles import RoleRules, Scope, name_of
+
+RULES = RoleRules({"admin": ["ada@shop.example"], "analyst": ["*@SHOP.example"], "viewer": ["*@audit.example"]})
+
+
+@pytest.mark.parametrize(
+    ("claims", "scope"),
+    [
+        ({"email": "ada@shop.example"}, Scope.ADMIN),
+        ({"email": "Ada@Shop.Example", "email_verified": True}, Scope.ADMIN),
+        ({"email": "ann@shop.example"}, Scope.RUN),
+        ({"email": "vera@audit.example"}, Scope.READ),
+        ({"email": "ada@shop.example.evil.example"}, None),
+        ({"email": "ada@shop.example", "email_verified": False}, None),
+        ({"email": "ada@shop.example", "email_verified": "False"}, None),
+        ({"preferred_username": "ada@shop.example"}, None),
+        ({}, None),
+    ],
+    ids=str,
+)
+def test_role_is_given_by_a_verified_address(claims: dict, scope: Scope | None) -> None:
+    assert RULES.scope_of(claims) == scope
+
+
+def test_role_is_given_by_another_claim() -> None:
+    rules = RoleRules({"admin": ["planners"], "viewer": ["all"]}, claim="groups")
+    assert rules.scope_of({"groups": ["all", "planners"]}) == Scope.ADMIN
+    assert rules.scope_of({"groups": "all", "email": "planners"}) == Scope.READ
+    assert rules.scope_of({"email": "planners"}) is None
+
+
+@pytest.mark.parametrize(
+    ("claims", "name"),
+    [
+        ({"email": "ann@shop.example", "name": "Ann"}, "ann@shop.example"),
+        ({"email": "boss@shop.example", "email_verified": False, "sub": "4711"}, "4711"),
+        ({"email": "boss@shop.example", "email_verified": False, "preferred_username": "ann", "sub": "4711"}, "ann"),
+        ({"name": "The Boss", "sub": "4711"}, "4711"),
+        ({"sub": "token nightly-load"}, "token_nightly-load"),  # which a program has with a space
+        ({"sub": "x" * 200}, "x" * 100),
+        ({}, "somebody"),
+    ],
+    ids=str,
+)
+def test_name_is_what_the_provider_vouches_for(claims: dict, name: str) -> None:
+    assert name_of(claims) == name
