@@ -217,11 +217,12 @@ def test_the_product_needs_no_right_but_its_schema(
     assert main(["delete", "s", "--yes"]) == 0
     assert jobs.list_jobs() == []
     assert main(["restore", str(file), "--replace"]) == 0
-    assert restored_from(before, tables()) == file.name
+    restored = tables()
+    assert restored_from(before, restored) == file.name
     assert main(["doctor"]) == 0
     # Who only reads reads it all, also what came after the grants, and what was restored.
     monkeypatch.setenv("DATABASE_URL", reader)
-    assert tables() == before
+    assert tables() == restored
     capsys.readouterr()
     assert main(["export", "1"]) == 0
     assert main(["status", "1"]) == 0
@@ -235,4 +236,4 @@ def test_the_product_needs_no_right_but_its_schema(
         assert main(command) == 2
     assert "permission denied" in capsys.readouterr().err
     monkeypatch.setenv("DATABASE_URL", owner)
-    assert tables() == before
+    assert tables() == restored
