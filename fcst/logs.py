@@ -84,13 +84,17 @@ class LogfmtFormatter(logging.Formatter):
         }
         for name, value in getattr(record, "fields", {}).items():
             if value is not None:
-                values.setdefault(name, "***" if "passw" in name.lower() else mask(str(value)))
+                values.setdefault(name, "***" if "passw" in name.lower() else _text(value))
         values.setdefault("pid", str(record.process))
         if message := record.getMessage():
             values.setdefault("message", mask(message))
         if record.exc_info and record.exc_info[0] is not None:
             values.setdefault("traceback", mask(self.formatException(record.exc_info)))
         return _line(values)
+
+
+def _text(value: object) -> str:
+    return str(value) if isinstance(value, int) else mask(str(value))  # a number has no secret
 
 
 def _line(values: dict[str, str]) -> str:
@@ -184,6 +188,9 @@ def configure(path: Path | None = None) -> None:
         handler = _RotatedFile(path, maxBytes=MAX_BYTES, backupCount=N_FILES, delay=True)
     handler.setFormatter(LogfmtFormatter())
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+    # A line has no thread and no place in the code: each would be looked up for every line.
+    logging.logThreads = logging.logMultiprocessing = False
+    logging._srcfile = None
 
 
 # Lines of worker processes

@@ -198,7 +198,10 @@ class _Point:
 def _by_hand(past: Past, cutoff: int, name: str, level: tuple[int, ...]) -> tuple[Forecast, list[int], dict[str, str]]:
     """The forecast of a model after a cutoff, the windows behind its intervals, and who could not make it and why."""
     point = _point(past, cutoff, name)
-    cutoffs = past.windows_before(cutoff, INTERVAL_WINDOWS, MIN_TRAINING_WEEKS) if level else []
+    if not level:
+        none = np.empty((0, len(point.mean)))
+        return _tidy(point.mean, none, none, point.made_by, point.is_fallback), [], point.problems
+    cutoffs = past.windows_before(cutoff, INTERVAL_WINDOWS, MIN_TRAINING_WEEKS)
     fitted = np.array([_point(past, c, name).mean for c in cutoffs]).reshape(-1, HOLDOUT_WEEKS)
     actual = np.array([past.window(c) for c in cutoffs]).reshape(-1, HOLDOUT_WEEKS)
     empirical = rule_of(demand_class(past.known(cutoff)), cutoff).empirical

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from fcst.engine.notifier import Notifier
 
 MAX_INGEST_TRIES = 3
+LOOK_EVERY_S = 0.2
 RESCUE_EVERY_S = 2.0
 SILENCE_MARGIN_S = 10.0  # beyond an item's limit, after which a task that writes nothing is believed to hang
 RETRY_END_S = (
@@ -79,6 +80,8 @@ class Dispatcher:
         self._local: LocalPool | None = None
         self._running: list[_Running] = []
         self._rescue_due = 0.0
+        self._looked_at = 0.0
+        self._has_filled = False
         self._problem = ""
         self._notifier = _notifier(settings.webhook)
         if settings.dask_scheduler is None:
@@ -96,13 +99,13 @@ class Dispatcher:
         """Ends all processes that are its own; a message that is on its way gets a moment to arrive."""
         if self._notifier is not None:
             self._notifier.wait(1.0)
-        for pool in {id(pool): pool for pool in (self._pool, self._local) if pool is not None}.values():
+        for pool in self._pools():
             pool.stop()
 
     def tick(self, is_ending: bool) -> bool:
         """One round: takes note of what has ended, stops what is to stop, starts what waits; whether it is busy."""
         self._collect()
-        outlook = workers.look(self._notifier is not None)
+        outlook = self._look()
         self._cancel(outlook)
         if outlook.cancelled_jobs or outlook.has_ended_jobs:
             jobs.freeze_ended()
@@ -115,6 +118,14 @@ class Dispatcher:
             if self._notifier is not None and outlook.is_end_due:
                 self._notifier.look()
         return bool(self._running) or outlook.is_busy
+
+    def _look(self) -> workers.Outlook:
+        """What there is to do; what was seen a moment ago still holds while it gives every process a batch."""
+        now = time.monotonic()
+        if not self._has_filled or now - self._looked_at > LOOK_EVERY_S:
+            self._outlook, self._looked_at = workers.look(self._notifier is not None), now
+        self._has_filled = False
+        return self._outlook
 
     def give_back_all(self, reason: str) -> None:
         """Ends what runs, for others to take; what its tasks may still write is refused."""
@@ -135,8 +146,13 @@ class Dispatcher:
             self._start(pool, task.run_ingest, None, claimed["ingest_id"], claimed["attempt"])
             free -= is_shared
         if free > 0 and outlook.has_jobs:
-            for row in batches.claim(self.worker_id, free):
+            rows = batches.claim(self.worker_id, free)
+            self._has_filled = len(rows) == free
+            for row in rows:
                 self._start(self._pool, task.run_batch, row["job_id"], row["batch_id"], row["attempt"])
+
+    def _pools(self) -> list[Pool]:
+        return [self._pool] if self._local is None or self._local is self._pool else [self._pool, self._local]
 
     def _local_pool(self, size: int) -> LocalPool:
         if self._local is None:
@@ -155,7 +171,7 @@ class Dispatcher:
 
     def _collect(self) -> None:
         """Takes note of tasks that have ended. All have where their pool is broken."""
-        broken = [pool for pool in (self._pool, self._local) if pool is not None and pool.is_broken]
+        broken = [pool for pool in self._pools() if pool.is_broken]
         now = time.monotonic()
         ended = [r for r in self._running if r.end_due <= now and (r.pool in broken or r.task.done())]
         for running in ended:
