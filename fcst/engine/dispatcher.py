@@ -80,8 +80,7 @@ class Dispatcher:
         self._local: LocalPool | None = None
         self._running: list[_Running] = []
         self._rescue_due = 0.0
-        self._looked_at = 0.0
-        self._has_filled = False
+        self._seen: tuple[float, workers.Outlook] | None = None
         self._problem = ""
         self._notifier = _notifier(settings.webhook)
         if settings.dask_scheduler is None:
@@ -113,19 +112,19 @@ class Dispatcher:
             self._rescue()
             self._tell_problem()
             self._rescue_due = time.monotonic() + RESCUE_EVERY_S
-        if not is_ending:
-            self._claim(outlook)
-            if self._notifier is not None and outlook.is_end_due:
-                self._notifier.look()
+        is_filled = not is_ending and self._claim(outlook)
+        if not is_filled or outlook.cancelled_jobs or outlook.cancelled_ingests:
+            self._seen = None
+        if not is_ending and self._notifier is not None and outlook.is_end_due:
+            self._notifier.look()
         return bool(self._running) or outlook.is_busy
 
     def _look(self) -> workers.Outlook:
-        """What there is to do; what was seen a moment ago still holds while it gives every process a batch."""
+        """What there is to do; what was seen a moment ago still holds, unless `tick` saw a reason to look anew."""
         now = time.monotonic()
-        if not self._has_filled or now - self._looked_at > LOOK_EVERY_S:
-            self._outlook, self._looked_at = workers.look(self._notifier is not None), now
-        self._has_filled = False
-        return self._outlook
+        if self._seen is None or now - self._seen[0] > LOOK_EVERY_S:
+            self._seen = now, workers.look(self._notifier is not None)
+        return self._seen[1]
 
     def give_back_all(self, reason: str) -> None:
         """Ends what runs, for others to take; what its tasks may still write is refused."""
@@ -135,7 +134,8 @@ class Dispatcher:
         self._running.clear()
         jobs.freeze_ended()
 
-    def _claim(self, outlook: workers.Outlook) -> None:
+    def _claim(self, outlook: workers.Outlook) -> bool:
+        """Starts what waits, as far as there is room; whether it filled that with batches."""
         n_ingests = sum(running.job_id is None for running in self._running)
         n_batches = len(self._running) - n_ingests
         is_shared = self._pool is self._local
@@ -147,9 +147,10 @@ class Dispatcher:
             free -= is_shared
         if free > 0 and outlook.has_jobs:
             rows = batches.claim(self.worker_id, free)
-            self._has_filled = len(rows) == free
             for row in rows:
                 self._start(self._pool, task.run_batch, row["job_id"], row["batch_id"], row["attempt"])
+            return len(rows) == free
+        return False
 
     def _pools(self) -> list[Pool]:
         return [self._pool] if self._local is None or self._local is self._pool else [self._pool, self._local]
