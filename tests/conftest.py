@@ -1,6 +1,7 @@
 """A real Postgres for every test that asks for one: the embedded server, a fresh copy of the migrated database each."""
 
 import contextlib
+import copy
 import os
 import shutil
 import subprocess
@@ -9,6 +10,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 import psycopg2
 import pytest
@@ -21,6 +23,7 @@ from fcst.store.database import transaction
 from fcst.store.embedded import ensure_running
 from fcst.store.migrate import migrate
 
+T = TypeVar("T")
 SHARED = PROJECT.parent / "shared" / "data"
 GUAYAS = SHARED / "favorita" / "guayas_35items_2013_2014.csv"
 
@@ -61,7 +64,7 @@ def template(server: dict[str, str]) -> str:
         patch.setenv("DATABASE_URL", url(server, "template_fcst"))
         migrate()
     with admin(server) as cur:
-        cur.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'template_fcst'")
+        end_connections(cur, "template_fcst")
     return "template_fcst"
 
 
@@ -89,6 +92,37 @@ def copy_database(server: dict[str, str], patch: pytest.MonkeyPatch, folder: Pat
     yield url(server, name)
     with admin(server) as cur:
         cur.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(scope="session")
+def kept() -> dict[str, object]:
+    """What `once` has made, by its name; the database as it was then is kept by the server under that name."""
+    return {}
+
+
+@pytest.fixture
+def once(server: dict[str, str], database: str, kept: dict[str, object]) -> Callable[[str, Callable[[], T]], T]:
+    """Fills the test's database: by what it is given the first time, by a copy of what came of that from then on."""
+
+    def fill(name: str, make: Callable[[], T]) -> T:
+        current = database.partition("@/")[2].partition("?")[0]
+        if name not in kept:
+            kept[name] = make()
+            with admin(server) as cur:
+                end_connections(cur, current)
+                cur.execute(f"CREATE DATABASE kept_{name} TEMPLATE {current} STRATEGY file_copy")
+        else:
+            with admin(server) as cur:
+                cur.execute(f"DROP DATABASE {current} WITH (FORCE)")
+                cur.execute(f"CREATE DATABASE {current} TEMPLATE kept_{name} STRATEGY file_copy")
+        return copy.deepcopy(kept[name])
+
+    return fill
+
+
+def end_connections(cur: psycopg2.extensions.cursor, name: str) -> None:
+    """As a database must have none that is to be copied."""
+    cur.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %(name)s", {"name": name})
 
 
 @pytest.fixture

@@ -32,9 +32,12 @@ SIDEWAYS = """() => [document.documentElement, document.querySelector('[data-tes
 GROUNDS: dict[Literal["light", "dark"], str] = {"light": "rgb(255, 255, 255)", "dark": "rgb(18, 25, 30)"}
 
 
-def faults(page: Page, folder: Path, name: str) -> list[str]:
+def faults(page: Page, folder: Path, name: str, is_brief: bool = False) -> list[str]:
     """Takes pictures of the page as it stands, wide and narrow, light and dark; what is wrong in them, in words: it
-    scrolls sideways, or breaks a rule of WCAG AA."""
+    scrolls sideways, or breaks a rule of WCAG AA.
+
+    `is_brief`: wide in the light and narrow in the dark are enough.
+    """
     if not page.evaluate("'axe' in window"):
         page.add_script_tag(content=AXE_SCRIPT)
     found: list[str] = []
@@ -44,7 +47,7 @@ def faults(page: Page, folder: Path, name: str) -> list[str]:
         needed = page.evaluate(STILL) + HEADER
         if needed > height and not page.get_by_role("dialog").count():
             page.set_viewport_size({"width": width, "height": min(needed, TALLEST)})
-        for scheme in schemes:
+        for scheme in schemes[:1] if is_brief else schemes:
             page.emulate_media(color_scheme=scheme)
             expect(page.get_by_test_id("stApp")).to_have_css("background-color", GROUNDS[scheme])
             page.evaluate(STILL)

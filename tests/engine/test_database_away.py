@@ -31,7 +31,9 @@ def database(own_server: OwnServer) -> OwnServer:
     return own_server
 
 
-@pytest.fixture(params=["direct", pytest.param("pgbouncer", marks=needs_pgbouncer)])
+@pytest.fixture(
+    params=[pytest.param("direct", marks=pytest.mark.full), pytest.param("pgbouncer", marks=needs_pgbouncer)]
+)
 def through(
     request: pytest.FixtureRequest, own_server: OwnServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> Iterator[str]:

@@ -14,7 +14,7 @@ from fcst.states import FINAL_STAGES, Stage
 from fcst.store import batches, database, workers
 from fcst.store import jobs as stored_jobs
 from fcst.store.database import transaction
-from tests.conftest import admin, copy_database, url
+from tests.conftest import admin, copy_database, end_connections, url
 from tests.engine.seen import check_items, submit
 
 LARGE_TABLES = {"batch_status", "job_items", "batch_events"}
@@ -50,7 +50,7 @@ def large_template(server: dict[str, str], template: str) -> Iterator[str]:
         patch.setenv("DATABASE_URL", url(server, "template_large"))
         insert_large_jobs(insert_dataset())
     with admin(server) as cur:
-        cur.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'template_large'")
+        end_connections(cur, "template_large")
     yield "template_large"
     with admin(server) as cur:
         cur.execute("DROP DATABASE template_large")
@@ -175,7 +175,7 @@ def test_a_supervisor_looks_for_work_by_index(large_job: int, statements: list[t
         lambda: batches.list_lost(WORKER, [1, 2]),
         lambda: batches.list_silent([1, 2], 10.0, 30.0),
         stored_jobs.freeze_ended,
-        workers.look,
+        lambda: workers.look(is_telling=True),
     ):
         assert read_whole(explain(statements, ask)) == []
 

@@ -23,8 +23,11 @@ def caches() -> Iterator[None]:
 
 
 @pytest.fixture
-def job(load_dataset: Callable[..., dict]) -> dict:
-    return run(load_dataset(n_items=3, n_weeks=60, name="s"), 3, models=("WindowAverage", "Naive"), n_windows=1)
+def job(load_dataset: Callable[..., dict], once: Callable) -> dict:
+    def make() -> dict:
+        return run(load_dataset(n_items=3, n_weeks=60, name="s"), 3, models=("WindowAverage", "Naive"), n_windows=1)
+
+    return once("to_adjust", make)
 
 
 def open_item(job: dict, **query: str) -> AppTest:

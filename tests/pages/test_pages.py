@@ -58,16 +58,20 @@ def run_waiting() -> None:
 
 
 @pytest.fixture
-def dataset(load_dataset) -> dict:
-    return load_dataset(name="weird *name* <b>_x_")
+def dataset(load_dataset, once: Callable) -> dict:
+    return once("dataset", lambda: load_dataset(name="weird *name* <b>_x_"))
 
 
 @pytest.fixture
-def finished(dataset: dict) -> int:
-    spec = JobSpec(models=("Auto", "SeasonalNaive"), h=4, batch_size=2)
-    job_id = jobs.submit_job(dataset["dataset_id"], jobs.choose_largest(dataset, 6), spec, "first [run]", "why *not*")
-    run_waiting()
-    return job_id
+def finished(dataset: dict, once: Callable) -> int:
+    def run() -> int:
+        spec = JobSpec(models=("Auto", "SeasonalNaive"), h=4, batch_size=2)
+        items = jobs.choose_largest(dataset, 6)
+        job_id = jobs.submit_job(dataset["dataset_id"], items, spec, "first [run]", "why *not*")
+        run_waiting()
+        return job_id
+
+    return once("finished", run)
 
 
 @pytest.mark.parametrize("name", STARTS)

@@ -64,8 +64,8 @@ def write_shaken(path: Path) -> Path:
 
 
 @pytest.fixture
-def job(load_dataset: Callable[..., dict], tmp_path: Path) -> dict:
-    return run(load_dataset(write_shaken(tmp_path / "shaken.csv")), 4, n_windows=2)
+def job(load_dataset: Callable[..., dict], tmp_path: Path, once: Callable) -> dict:
+    return once("shaken", lambda: run(load_dataset(write_shaken(tmp_path / "shaken.csv")), 4, n_windows=2))
 
 
 def test_every_window_of_every_model_is_there_week_by_week(job: dict) -> None:
@@ -260,7 +260,11 @@ def write_rows(path: Path, units: dict[str, list[float]]) -> Path:
 
 
 @pytest.fixture
-def odd(load_dataset: Callable[..., dict], tmp_path: Path) -> dict:
+def odd(load_dataset: Callable[..., dict], tmp_path: Path, once: Callable) -> dict:
+    return once("odd", lambda: make_odd(load_dataset, tmp_path))
+
+
+def make_odd(load_dataset: Callable[..., dict], tmp_path: Path) -> dict:
     rng = np.random.default_rng(1)
     units = {
         "good": rng.integers(20, 40, 80).tolist(),

@@ -22,8 +22,11 @@ MODEL = "WindowAverage"
 
 
 @pytest.fixture
-def job(load_dataset: Callable[..., dict]) -> dict:
-    return run(load_dataset(n_items=3, n_weeks=60), 3, models=(MODEL, "Naive"), h=4, n_windows=0)
+def job(load_dataset: Callable[..., dict], once: Callable) -> dict:
+    def make() -> dict:
+        return run(load_dataset(n_items=3, n_weeks=60), 3, models=(MODEL, "Naive"), h=4, n_windows=0)
+
+    return once("short", make)
 
 
 def week(job: dict, step: int) -> date:

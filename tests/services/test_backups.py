@@ -35,7 +35,11 @@ from tests.store.old_versions import LATEST, leave, tables
 
 
 @pytest.fixture
-def full(load_dataset: Callable[..., dict]) -> dict:
+def full(load_dataset: Callable[..., dict], once: Callable) -> dict:
+    return once("full", lambda: fill(load_dataset))
+
+
+def fill(load_dataset: Callable[..., dict]) -> dict:
     """Something in every table: two datasets, a run with an adjustment, one that was cancelled, a token."""
     load_dataset(name="other", n_items=2, n_weeks=60)
     job = run(load_dataset(n_items=4), 3, models=("SeasonalNaive", "Naive"), n_windows=1)

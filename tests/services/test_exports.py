@@ -32,12 +32,17 @@ QUOTED = set(NASTY[:8])
 
 
 @pytest.fixture
-def job(load_dataset: Callable[..., dict]) -> dict:
-    return run(load_dataset(name="a/b ü"), 4, models=("SeasonalNaive", "Naive"), n_windows=1)
+def job(load_dataset: Callable[..., dict], once: Callable) -> dict:
+    models = ("SeasonalNaive", "Naive")
+    return once("to_export", lambda: run(load_dataset(name="a/b ü"), 4, models=models, n_windows=1))
 
 
 @pytest.fixture
-def nasty(load_dataset: Callable[..., dict]) -> dict:
+def nasty(load_dataset: Callable[..., dict], once: Callable) -> dict:
+    return once("nasty", lambda: make_nasty(load_dataset))
+
+
+def make_nasty(load_dataset: Callable[..., dict]) -> dict:
     """A run whose items have been given keys that harm or confuse those who open files."""
     job = run(load_dataset(n_items=len(NASTY)), len(NASTY), models=("SeasonalNaive",), n_windows=1, h=1)
     with transaction() as cur:

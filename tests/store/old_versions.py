@@ -98,7 +98,12 @@ INSERT INTO fcst_app.idempotency_keys (who, key, fingerprint, job_id) VALUES ('t
     8: """
 INSERT INTO fcst_app.notifications (job_id, attempts, delivered_at) VALUES (1, 1, now());
 """,
+    9: """
+INSERT INTO fcst_app.notifications (job_id, attempts, delivered_at, data) VALUES (1, 1, now(), '{"job_id": 1}');
+""",
 }
+UNTIL = {8: 9}
+"""version -> the one from which its rows are other ones."""
 
 
 def leave(version: int) -> None:
@@ -113,7 +118,7 @@ def leave(version: int) -> None:
             cur.execute(statements)
             cur.execute(queries.query("record_migration"), {"version": number, "name": name})
         for since, statements in ROWS.items():
-            if since <= version:
+            if since <= version < UNTIL.get(since, LATEST + 1):
                 cur.execute(statements, values)
 
 
