@@ -15,6 +15,7 @@ from fcst.cli import main
 from fcst.services import health
 from fcst.store.migrate import migrate
 from tests.engine.outages import OwnServer, needs_pgbouncer, own_server, pgbouncer
+from tests.services.test_backups import restored_from
 from tests.store.old_versions import LATEST, leave, tables
 
 __all__ = ["own_server"]  # a fixture
@@ -157,7 +158,7 @@ def test_data_move_to_an_encrypted_server_of_an_older_version_and_back_up_there(
     assert main(["backup", str(file)]) == 0
     monkeypatch.setenv("DATABASE_URL", machines_own)
     assert main(["restore", str(file)]) == 0, capsys.readouterr().err
-    assert tables() == before and migrate() == []
+    assert restored_from(before, tables()) == file.name and migrate() == []
     there = tmp_path / "there.backup"
     assert main(["backup", str(there)]) == 0, capsys.readouterr().err
     monkeypatch.setenv("PATH", "/nowhere")
