@@ -69,6 +69,7 @@ def test_it_fails_alone_with_the_reason(start_supervisor, load_with, fault: int,
     assert any("item0" in text for text in reasons_of(job_id)), "the history names it too"
 
 
+@pytest.mark.full
 def test_several_killers_in_one_batch_are_found_one_by_one_and_a_retry_finds_them_again(
     start_supervisor, load_with
 ) -> None:

@@ -100,6 +100,7 @@ def test_running_ingest_that_is_cancelled_leaves_nothing(start_supervisor: Calla
         loading.wait_for_ingest(ingest_id)
 
 
+@pytest.mark.full
 def test_cancelled_ingest_does_not_stop_the_next(start_supervisor: Callable, large: Path, tmp_path: Path) -> None:
     write_sales(tmp_path / "small.csv", 3, 20)
     first, second = request(large), request(tmp_path / "small.csv")
@@ -119,6 +120,7 @@ def test_waiting_ingest_that_is_cancelled_is_never_read(database: str, large: Pa
     assert_nothing_is_left()
 
 
+@pytest.mark.full
 def test_ingest_whose_process_is_killed_is_read_again(start_supervisor: Callable, large: Path) -> None:
     ingest_id = request(large)
     supervisor = start_supervisor()

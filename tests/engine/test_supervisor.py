@@ -127,6 +127,7 @@ def test_a_pool_that_breaks_as_a_whole_is_built_anew(start_supervisor, load_data
     assert check_items(job_id)["n_completed"] == 40
 
 
+@pytest.mark.full
 def test_workers_that_cannot_start_are_told_and_not_tried_without_end(start_supervisor, load_dataset, tmp_path) -> None:
     dataset = load_dataset()
     (tmp_path / "sitecustomize.py").write_text(
@@ -307,6 +308,7 @@ def test_a_cancel_while_a_job_is_being_rescued_ends_it(start_supervisor, load_da
     assert check_items(job_id)["status"] == "cancelled"
 
 
+@pytest.mark.full
 def test_a_row_that_the_database_refuses_costs_its_item_only(start_supervisor, load_dataset) -> None:
     dataset = load_dataset(n_items=6)
     with transaction() as cur:
@@ -320,6 +322,7 @@ def test_a_row_that_the_database_refuses_costs_its_item_only(start_supervisor, l
     assert failure["unique_id"] == "item6" and "could not be saved" in failure["reason"]
 
 
+@pytest.mark.full
 def test_a_batch_that_fails_as_a_whole_does_not_stop_the_others(start_supervisor, load_dataset) -> None:
     dataset = load_dataset(n_items=6)
     with transaction() as cur:  # the database refuses to let one batch go on
@@ -393,6 +396,7 @@ def test_told_to_end_it_ends_also_where_its_start_hangs(start_supervisor) -> Non
         assert supervisor.wait(40) == -signal.SIGALRM
 
 
+@pytest.mark.full
 def test_a_claim_whose_answer_was_lost_is_given_back(start_supervisor, load_dataset) -> None:
     dataset = load_dataset()
     start_supervisor()
