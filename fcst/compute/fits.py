@@ -95,7 +95,7 @@ class Fits:
         return model.forecast(y=self.y, h=self.h, X=x[: self.n], X_future=x[self.n :])["mean"]
 
     def _library_model(self, name: str, **options: Any) -> Any:
-        from statsforecast import models  # takes seconds, and the supervisor imports this module
+        from fcst.compute.library import models  # takes seconds, and the supervisor imports this module
 
         return getattr(models, name)(**options)
 
