@@ -188,6 +188,7 @@ def configure(path: Path | None = None) -> None:
         handler = _RotatedFile(path, maxBytes=MAX_BYTES, backupCount=N_FILES, delay=True)
     handler.setFormatter(LogfmtFormatter())
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # else it names each address, with the secrets in its path
     # A line has no thread and no place in the code: each would be looked up for every line.
     logging.logThreads = logging.logMultiprocessing = False
     logging._srcfile = None

@@ -80,12 +80,12 @@ class RoleRules:
 
 
 def name_of(claims: Mapping[str, object]) -> str:
-    """By which somebody is known who has signed in, as the identity provider vouches for it.
+    """By which somebody is known who has signed in; only by their number where their address may be another's.
 
     No name has a space: those of programs do.
     """
-    email = claims.get("email") if _is_verified(claims) else None
-    name = email or claims.get("preferred_username") or claims.get("sub") or "somebody"
+    names = ("email", "preferred_username", "sub") if _is_verified(claims) else ("sub",)
+    name = next(filter(None, map(claims.get, names)), "somebody")
     return "_".join(str(name).split())[:100]
 
 

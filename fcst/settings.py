@@ -194,7 +194,8 @@ def _size(name: str, text: str) -> tuple[str, int]:
 def _webhook(url: str | None, secret: str) -> Webhook | None:
     if url is None:
         return None
-    if not re.fullmatch(r"https?://[\w.-]+(:\d+)?(/[!-~]*)?", url, re.ASCII):
+    found = re.fullmatch(r"https?://[\w.-]+(?::(\d{1,5}))?(/[!-~]*)?", url, re.ASCII)
+    if not found or int(found[1] or 443) > 65535:
         raise ConfigError("FCST_WEBHOOK_URL is no address of the web.", "Set it to https://…, or unset it.")
     try:
         key = base64.b64decode(secret.removeprefix("whsec_"), validate=True)

@@ -52,6 +52,7 @@ class Gate:
         self.max_upload = max_upload
         self.wait_s = wait_s
         self._limiter = limiter
+        self._held: set[int] = set()
         self._is_prepared = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -83,12 +84,17 @@ class Gate:
         place = f"at {scope['client'][0] if scope.get('client') else 'unknown'}"
         n, span = load_settings().api_rate
         rate = parse(f"{n}/{span}")
-        if not self._limiter.test(rate, place):  # before a token is looked up: guessing has a limit as well
+        credentials = hash(headers.get("authorization", ""))
+        # Guessing has a limit as well; a token that held the last time is not to suffer from who else is there.
+        if credentials not in self._held and not self._limiter.test(rate, place):
             return None, self._too_many(rate, place)
         if refusal is None:
             try:
                 actor = await self._caller(scope, headers)
+                if actor is not None and actor.is_known:
+                    self._held.add(credentials)
             except NotAllowed as exc:
+                self._held.discard(credentials)
                 refusal = problem(401, exc.message, exc.hint, {"WWW-Authenticate": "Bearer"})
         caller = actor.name if actor is not None and actor.is_known else place
         return actor, refusal if self._limiter.hit(rate, caller) else self._too_many(rate, caller)

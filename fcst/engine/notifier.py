@@ -56,7 +56,7 @@ class Notifier:
     def _tell_all(self) -> None:
         try:
             while found := notifications.claim(AT_ONCE, HOLD_S):
-                messages = [(f"msg_{row['notification_id']}", _body(row)) for row in found]
+                messages = [(_message_id(row), _body(row)) for row in found]
                 for row, answer in zip(found, send(self._webhook, messages), strict=True):
                     _note(row, answer)
         except DatabaseAway:
@@ -92,7 +92,10 @@ def send(webhook: Webhook, messages: list[tuple[str, bytes]]) -> list[Answer]:
         async with httpx.AsyncClient(verify=ssl.create_default_context(), timeout=None) as client:
             return await asyncio.gather(*[_send(client, webhook, *message) for message in messages])
 
-    return asyncio.run(send_all())
+    try:
+        return asyncio.run(send_all())
+    except Exception as exc:  # noqa: BLE001  such as a proxy that is set to what is none
+        return [_unreachable(exc)] * len(messages)
 
 
 async def _send(client: httpx.AsyncClient, webhook: Webhook, message_id: str, body: bytes) -> Answer:
@@ -108,8 +111,12 @@ async def _send(client: httpx.AsyncClient, webhook: Webhook, message_id: str, bo
             return Answer(f"the webhook answered {response.status_code}", response.status_code == httpx.codes.GONE)
     except TimeoutError:
         return Answer(f"the webhook did not answer within {ANSWER_LIMIT_S:.0f} s")
-    except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as exc:
-        return Answer(f"the webhook cannot be reached: {logs.mask(str(exc))}")
+    except Exception as exc:  # noqa: BLE001  whatever it is, the end is told again
+        return _unreachable(exc)
+
+
+def _unreachable(exc: Exception) -> Answer:
+    return Answer(f"the webhook cannot be reached: {logs.mask(str(exc)) or type(exc).__name__}")
 
 
 def _headers(webhook: Webhook, message_id: str, body: bytes) -> dict[str, str]:
@@ -122,6 +129,11 @@ def _headers(webhook: Webhook, message_id: str, body: bytes) -> dict[str, str]:
         "webhook-timestamp": at,
         "webhook-signature": f"v1,{base64.b64encode(signed).decode()}",
     }
+
+
+def _message_id(row: dict[str, Any]) -> str:
+    """The same for each try. Numbers come again after a restore, and name other ends then."""
+    return f"msg_{row['notification_id']}_{int(row['ended_at'].timestamp() * 1e6)}"
 
 
 def _body(row: dict[str, Any]) -> bytes:

@@ -79,7 +79,9 @@ def restore(path: Path, is_replacing: bool) -> list[str]:
     lock = FileLock(presence.lock_path(load_settings()))
     if health.has_supervisor() or not lock.acquire(blocking=False):
         raise InputError(
-            "A supervisor is alive.", "Stop it, then restore; one that the app started ends by itself when it is idle."
+            "A supervisor is alive.",
+            "Stop it, then restore: `python -m fcst doctor` tells its number. One that the app started ends by itself "
+            "when nothing is left to do or to tell.",
         )
     try:
         if (now := workers.look(is_telling=False)).has_jobs or now.has_ingests:

@@ -166,7 +166,10 @@ def find_submitted(key: str, fingerprint: str) -> int | None:
     Conflict
         if the key was used with another fingerprint.
     """
-    return jobs.find_of_key(identity.require(Scope.RUN), key, fingerprint)
+    job_id = jobs.find_of_key(identity.require(Scope.RUN), key, fingerprint)
+    if job_id is not None:
+        ensure_supervisor()  # the first request may have broken off before it did so
+    return job_id
 
 
 def _clean(words: str) -> str:

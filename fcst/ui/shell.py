@@ -42,11 +42,9 @@ def page_errors(is_part: bool = False) -> Iterator[None]:
     """Shows a known error in words, and any other as a reference into the log; never a traceback.
 
     Where the database is away, the page tells so, and comes back by itself when the database does. A part of a page
-    whose head tells it comes back without words of its own. Who may not look any more is shown nothing, be it by a
-    part of a page that was drawn before.
+    whose head tells it comes back without words of its own.
     """
     try:
-        identity.require(Scope.READ)
         yield
     except DatabaseAway as exc:
         _wait_for_database(exc, is_part)

@@ -57,6 +57,12 @@ def is_outside() -> bool:
     return actor is None or not actor.may(Scope.READ)
 
 
+def lead_out() -> None:
+    """For a part of a page that is drawn anew by itself: whose role was taken away meanwhile sees no more of it."""
+    if is_outside():
+        st.rerun()
+
+
 def run(page: StreamlitPage, pages: list[StreamlitPage]) -> None:
     """Runs the page, or asks its visitor to sign in, who is then led to the page that they came for."""
     wanted, browser = _wanted(), decode_xsrf_token_string(st.context.cookies.get(BROWSER_COOKIE, ""))[0] or b""

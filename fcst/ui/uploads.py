@@ -1,23 +1,28 @@
 """Files that a browser sends: only from visitors who may load sales. Streamlit takes them from any of its sessions."""
 
+from collections import OrderedDict
+
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
-from streamlit.runtime import get_instance
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 from streamlit.web.server.starlette.starlette_routes import BASE_ROUTE_UPLOAD_FILE
 
 from fcst.settings import load_settings
 
-_allowed: set[str] = set()
-"""The sessions that may send files."""
+MOST_ALLOWED = 10_000
+
+_allowed: OrderedDict[str, None] = OrderedDict()
+"""The sessions that may send files, the last to have asked at the end."""
 
 
 def allow() -> None:
-    """The visitor of the page that runs now may send files, as long as the page is open."""
+    """The visitor of the page that runs now may send files, also when the connection was lost for a while."""
     context = get_script_run_ctx(suppress_warning=True)
     if context is not None:
-        _allowed.difference_update([known for known in _allowed if not get_instance().is_active_session(known)])
-        _allowed.add(context.session_id)
+        _allowed[context.session_id] = None
+        _allowed.move_to_end(context.session_id)
+        if len(_allowed) > MOST_ALLOWED:
+            _allowed.popitem(last=False)
 
 
 class OnlyAllowed:

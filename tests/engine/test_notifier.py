@@ -4,10 +4,12 @@ import base64
 import contextlib
 import json
 import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 from standardwebhooks import Webhook as Verifier
@@ -15,7 +17,7 @@ from standardwebhooks import Webhook as Verifier
 from fcst.engine import notifier
 from fcst.engine.notifier import Notifier
 from fcst.services import jobs
-from fcst.settings import load_settings
+from fcst.settings import PROJECT, load_settings
 from fcst.specs import JobSpec
 from fcst.store import notifications, workers
 from fcst.store.database import transaction
@@ -30,6 +32,8 @@ class Receiver:
 
     answers: list[int] = field(default_factory=list)
     """Status codes, one a message; 200 when there is none left, 0 for an answer that drips in and does not end."""
+    together: threading.Barrier | None = None
+    """None is answered before as many are there."""
     heard: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
     url: str = ""
 
@@ -49,6 +53,8 @@ def receiver(monkeypatch: pytest.MonkeyPatch) -> Iterator[Receiver]:
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             receiver.heard.append(({name.lower(): value for name, value in self.headers.items()}, body))
+            if receiver.together is not None:
+                receiver.together.wait(10)
             code = receiver.answers.pop(0) if receiver.answers else 200
             with contextlib.suppress(OSError):
                 while not code and not is_over.wait(0.05):
@@ -172,9 +178,32 @@ def test_receiver_that_is_slow_with_one_hears_the_others(
     dataset = load_dataset()
     ended = {end_a_job(dataset) for _ in range(4)}
     receiver.answers = [0, 0]
+    receiver.together = threading.Barrier(4)
     tell()
     assert {message["data"]["job_id"] for message in receiver.messages()} == ended
     assert len(notifications.list_undelivered(10)) == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("ALL_PROXY", "socks5://127.0.0.1:1"), ("HTTP_PROXY", "foo://x"), ("NO_PROXY", "::1/128"), ("no_proxy", "[")],
+)
+def test_odd_proxies_cost_a_try_and_are_told(
+    ended: int, receiver: Receiver, monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setattr(notifier, "WAITS_S", (3600.0,))
+    monkeypatch.setenv(name, value)
+    tell()
+    assert receiver.heard or "cannot be reached" in notifications.list_undelivered(1)[0]["error"]
+
+
+def test_secret_path_of_a_webhook_is_not_logged(
+    ended: int, receiver: Receiver, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("FCST_WEBHOOK_URL", receiver.url + "/T0/S3cret?code=S3cret")
+    code = "from fcst import logs; logs.configure(); from tests.engine.test_notifier import tell; tell()"
+    done = subprocess.run([sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True, timeout=60)
+    assert len(receiver.heard) == 1 and "end_told" in done.stderr and "S3cret" not in done.stderr
 
 
 def test_end_is_told_as_it_was_though_the_job_runs_again_or_is_deleted(ended: int, receiver: Receiver) -> None:
@@ -200,11 +229,15 @@ def test_supervisor_stays_for_an_end_that_is_told_later_but_only_where_it_tells(
 ) -> None:
     monkeypatch.setenv("FCST_IDLE_EXIT_S", "0.5")
     with transaction() as cur:
-        cur.execute("UPDATE fcst_app.notifications SET due_at = now() + interval '4 s'")
+        cur.execute("UPDATE fcst_app.notifications SET due_at = now() + interval '1 hour'")
     others = start_supervisor(FCST_WORKER="auto", FCST_WEBHOOK_URL="", FCST_WEBHOOK_SECRET="")
     others.wait(30)
     assert receiver.heard == [] and has_work()
-    start_supervisor(FCST_WORKER="auto").wait(60)
+    telling = start_supervisor(FCST_WORKER="auto")
+    with pytest.raises(subprocess.TimeoutExpired):
+        telling.wait(6)
+    move_back("1 hour")
+    telling.wait(60)
     assert len(receiver.messages()) == 1 and not has_work()
 
 

@@ -38,7 +38,8 @@ def test_role_is_given_by_another_claim() -> None:
     [
         ({"email": "ann@shop.example", "name": "Ann"}, "ann@shop.example"),
         ({"email": "boss@shop.example", "email_verified": False, "sub": "4711"}, "4711"),
-        ({"email": "boss@shop.example", "email_verified": False, "preferred_username": "ann", "sub": "4711"}, "ann"),
+        ({"email": "a@x", "email_verified": False, "preferred_username": "boss@shop.example", "sub": "4711"}, "4711"),
+        ({"preferred_username": "ann", "sub": "4711"}, "ann"),
         ({"name": "The Boss", "sub": "4711"}, "4711"),
         ({"sub": "token nightly-load"}, "token_nightly-load"),  # which a program has with a space
         ({"sub": "x" * 200}, "x" * 100),

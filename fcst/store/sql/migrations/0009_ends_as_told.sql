@@ -1,7 +1,8 @@
 -- An end is told as it was: what there is to tell stands with it, also when the job runs again or is deleted meanwhile.
 ALTER TABLE fcst_app.notifications ADD COLUMN data jsonb;
 UPDATE fcst_app.notifications n
-SET data = jsonb_build_object(
+SET gave_up_at = CASE WHEN j.status IS NULL AND n.delivered_at IS NULL THEN now() ELSE n.gave_up_at END,
+    data = jsonb_build_object(
     'job_id', j.job_id, 'status', COALESCE(j.status, 'running'), 'name', j.name, 'dataset', d.name,
     'dataset_version', d.version, 'n_items', j.n_items, 'n_completed', b.n_completed, 'n_failed', b.n_failed,
     'n_cancelled', b.n_cancelled)
