@@ -36,20 +36,32 @@ def run_supervisor(settings: Settings) -> bool:
         return False
     supervisor = Supervisor(settings, lock, path)
 
-    def end(*_: object) -> None:
-        if not supervisor.is_ending:
-            # The kernel ends it then, whatever it waits for: a frozen process, a database that does not answer.
-            signal.alarm(math.ceil(settings.grace_s + END_S))
-        supervisor.end()
-
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, end)
+        signal.signal(number, lambda *_: supervisor.end())
+    _limit_end(math.ceil(settings.grace_s + END_S))
     try:
         if supervisor.run():
             presence.announce(lock, {})  # only then: an empty file tells that nothing was left to do
     finally:
         lock.release()
     return True
+
+
+def _limit_end(seconds: int) -> None:
+    """Has the kernel end this process some time after it was told to end, whatever it waits for then.
+
+    A thread sees to it: while the main thread waits for an answer of the database, no handler of a signal runs.
+    """
+    told, note = os.pipe()
+    os.set_blocking(note, False)
+    signal.set_wakeup_fd(note, warn_on_full_buffer=False)
+
+    def watch() -> None:
+        while os.read(told, 1)[0] not in (signal.SIGTERM, signal.SIGINT):
+            pass
+        signal.alarm(seconds)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 class Supervisor:

@@ -15,6 +15,7 @@ import pytest
 from fcst.store.embedded import ensure_running
 from fcst.store.migrate import migrate
 from tests.conftest import admin, url, wait_until
+from tests.engine.seen import children
 
 PGBOUNCER = shutil.which("pgbouncer") or "/usr/sbin/pgbouncer"
 
@@ -34,6 +35,12 @@ class OwnServer:
         (pid,) = [int(text) for text in self._data("postmaster.pid").read_text().splitlines()[:1]]
         os.kill(pid, signal.SIGINT)
         wait_until(lambda: not self._data("postmaster.pid").exists(), 30, "for the server to stop")
+
+    def freeze(self, number: int = signal.SIGSTOP) -> None:
+        """All its processes, until the same is done with SIGCONT."""
+        (pid,) = [int(text) for text in self._data("postmaster.pid").read_text().splitlines()[:1]]
+        for process in (pid, *children(pid)):
+            os.kill(process, number)
 
     def start(self) -> None:
         assert ensure_running(self.home) == self.where

@@ -1,6 +1,7 @@
 """Postgres goes away and comes back: work resumes by itself, with and without a pooler between."""
 
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -11,9 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from fcst.engine.supervisor import END_S
 from fcst.services import jobs
 from fcst.services.supervision import patiently
 from fcst.settings import PROJECT
+from fcst.store import workers
 from fcst.store.database import transaction
 from tests.conftest import wait_until, write_sales
 from tests.engine.outages import OwnServer, needs_pgbouncer, own_server, pgbouncer
@@ -122,6 +125,20 @@ def test_an_ingest_and_a_waiting_supervisor_outlive_an_outage(
     job_id = submit(dataset, 4, SLOW)
     finish(job_id)
     assert check_items(job_id)["n_completed"] == 4
+
+
+@pytest.mark.full
+def test_a_supervisor_told_to_end_while_the_database_is_frozen_ends(own_server: OwnServer) -> None:
+    env = {**os.environ, "FCST_LEASE_S": "2", "FCST_GRACE_S": "0"}
+    process = subprocess.Popen([sys.executable, "-m", "fcst", "worker"], cwd=PROJECT, env=env)
+    wait_until(workers.list_live, 30, "for the supervisor")
+    own_server.freeze()
+    try:
+        time.sleep(6)  # it has asked, at the latest for its lease
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(END_S + 10) == -signal.SIGALRM
+    finally:
+        own_server.freeze(signal.SIGCONT)
 
 
 @pytest.mark.full
