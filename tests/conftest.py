@@ -2,6 +2,7 @@
 
 import contextlib
 import copy
+import hashlib
 import os
 import shutil
 import subprocess
@@ -19,7 +20,7 @@ from fcst.services.loading import request_ingest, wait_for_ingest
 from fcst.settings import PROJECT
 from fcst.specs import IngestSpec
 from fcst.store.batches import MAX_TRIES, Ending, end_attempt
-from fcst.store.database import transaction
+from fcst.store.database import fetch_one, transaction
 from fcst.store.embedded import ensure_running
 from fcst.store.migrate import migrate
 
@@ -126,9 +127,15 @@ def end_connections(cur: psycopg2.extensions.cursor, name: str) -> None:
 
 
 @pytest.fixture
-def start_supervisor(database: str) -> Iterator[Callable[..., subprocess.Popen]]:
+def supervisors() -> list[subprocess.Popen]:
+    """Those that this test has started."""
+    return []
+
+
+@pytest.fixture
+def start_supervisor(database: str, supervisors: list[subprocess.Popen]) -> Iterator[Callable[..., subprocess.Popen]]:
     """Starts a real supervisor on the test's database; all of them are ended with the test."""
-    started: list[subprocess.Popen] = []
+    started = supervisors
 
     def start(**env: str) -> subprocess.Popen:
         process = subprocess.Popen([sys.executable, "-m", "fcst", "worker"], cwd=PROJECT, env={**os.environ, **env})
@@ -147,15 +154,28 @@ def start_supervisor(database: str) -> Iterator[Callable[..., subprocess.Popen]]
 
 
 @pytest.fixture
-def load_dataset(database: str, tmp_path: Path) -> Callable[..., dict]:
-    """Loads a dataset as the supervisor's task does, here and now."""
+def load_dataset(
+    request: pytest.FixtureRequest, database: str, tmp_path: Path, supervisors: list[subprocess.Popen]
+) -> Callable[..., dict]:
+    """Loads a dataset as the supervisor's task does, here and now; the first of a test is a copy where there is one."""
     from fcst.engine.task import run_ingest
     from fcst.store import ingests
 
     def load(path: Path | None = None, n_items: int = 6, n_weeks: int = 120, **options: object) -> dict:
-        if path is None:
-            path = tmp_path / "sales.csv"
-            write_sales(path, n_items, n_weeks)
+        if path is not None:
+            return read(path, **options)
+        path = tmp_path / "sales.csv"
+        write_sales(path, n_items, n_weeks)
+        is_shared = (
+            isinstance(database, str) and not supervisors
+        )  # else the test has a server of its own, or is at work
+        if not is_shared or options.keys() - {"name"} or (fetch_one("has_data") or {})["found"]:
+            return read(path, **options)
+        once = request.getfixturevalue("once")
+        name = hashlib.sha256(f"{n_items} {n_weeks} {options}".encode()).hexdigest()[:12]
+        return once(f"dataset_{name}", lambda: read(path, **options))
+
+    def read(path: Path, **options: object) -> dict:
         ingest_id = request_ingest(IngestSpec(paths=(str(path),), name=str(options.pop("name", "s")), **options))
         claimed = ingests.claim(str(uuid.uuid4()))
         assert claimed is not None

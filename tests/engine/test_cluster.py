@@ -77,6 +77,7 @@ def pids(mark: Path) -> list[int]:
     return [int(line) for line in mark.read_text().split()] if mark.exists() else []
 
 
+@pytest.mark.full
 def test_every_worker_runs_tasks_and_errors_come_back_as_they_are(dask: Dask, open_pool, tmp_path: Path) -> None:
     pool = open_pool(dask.address)
     wait_until(lambda: "has no workers" in pool.problem)

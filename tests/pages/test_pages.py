@@ -58,8 +58,8 @@ def run_waiting() -> None:
 
 
 @pytest.fixture
-def dataset(load_dataset, once: Callable) -> dict:
-    return once("dataset", lambda: load_dataset(name="weird *name* <b>_x_"))
+def dataset(load_dataset) -> dict:
+    return load_dataset(name="weird *name* <b>_x_")
 
 
 @pytest.fixture

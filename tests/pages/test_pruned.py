@@ -49,7 +49,12 @@ def test_page_that_is_looked_at_again_says_that_the_run_is_gone(
         assert boxes, words(at)
 
 
-@pytest.mark.parametrize(("name", "query"), PLACES)
+FEW = PLACES[::3]
+
+
+@pytest.mark.parametrize(
+    ("name", "query"), [pytest.param(*place, marks=() if place in FEW else pytest.mark.full) for place in PLACES]
+)
 def test_page_stands_when_the_run_goes_while_it_is_drawn(
     finished: int, name: str, query: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

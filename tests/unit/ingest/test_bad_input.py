@@ -434,6 +434,7 @@ def test_file_is_refused_with_a_clear_message_also_when_its_good_rows_are_asked_
         assert refused.name.encode("unicode_escape").decode()[:5] in error.message or "items.csv" in error.message
 
 
+@pytest.mark.full
 def test_page_is_told_the_same_when_it_looks(tmp_path: Path, database: str, refused: Nasty) -> None:
     path = refused.make(tmp_path)
     if refused.is_seen:
