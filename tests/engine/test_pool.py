@@ -32,6 +32,7 @@ def lose_lock(pool: LocalPool) -> None:
     assert pool._pool._pool_manager.worker_manager.workers_channel.mutex.acquire(block=True, timeout=10)
 
 
+@pytest.mark.full
 def test_a_pool_whose_processes_are_frozen_stops_nevertheless(pool: LocalPool, tmp_path: Path) -> None:
     task = pool.submit(lambda: None, touch, str(tmp_path / "begun"))
     wait_until(task.done, 60, "for the pool to work")

@@ -279,6 +279,7 @@ def test_supervisor_that_holds_its_lock_lives_though_its_process_cannot_be_seen(
 SLOW = JobSpec(models=("AutoCES",), h=13, level=(80,), batch_size=10)
 
 
+@pytest.mark.full
 def test_killed_supervisor_is_found_at_once_and_its_lease_later(load_dataset, start_supervisor) -> None:
     dataset = load_dataset(n_items=40)
     supervisor = start_supervisor(FCST_LEASE_S="4")

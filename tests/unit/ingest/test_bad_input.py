@@ -702,6 +702,7 @@ def test_odd_file_is_read(tmp_path: Path, odd: Nasty) -> None:
 
 
 @pytest.mark.parametrize("odd", LOADED.values(), ids=LOADED)
+@pytest.mark.full
 def test_page_shows_an_odd_file(tmp_path: Path, database: str, odd: Nasty) -> None:
     assert len(look(odd.make(tmp_path), **odd.options).preview) > 0
 
