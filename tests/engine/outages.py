@@ -32,13 +32,12 @@ class OwnServer:
 
     def stop(self) -> None:
         """As an administrator restarts it: clients are thrown out. Returns when it is down."""
-        (pid,) = [int(text) for text in self._data("postmaster.pid").read_text().splitlines()[:1]]
-        os.kill(pid, signal.SIGINT)
+        os.kill(self._pid(), signal.SIGINT)
         wait_until(lambda: not self._data("postmaster.pid").exists(), 30, "for the server to stop")
 
     def freeze(self, number: int = signal.SIGSTOP) -> None:
         """All its processes, until the same is done with SIGCONT."""
-        (pid,) = [int(text) for text in self._data("postmaster.pid").read_text().splitlines()[:1]]
+        pid = self._pid()
         for process in (pid, *children(pid)):
             os.kill(process, number)
 
@@ -61,6 +60,9 @@ class OwnServer:
                 " WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"
             )
             return cur.fetchone()[0]
+
+    def _pid(self) -> int:
+        return int(self._data("postmaster.pid").read_text().splitlines()[0])
 
     def _data(self, name: str) -> Path:
         with_data = self.home / "pg.location"
