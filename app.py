@@ -3,10 +3,10 @@
 import streamlit as st
 
 if __name__ != "__main__":
-    from fcst.ui.server import MIDDLEWARE, ROUTES, check_settings, lifespan
+    from fcst.ui.server import MIDDLEWARE, ROUTES, check_settings, lifespan, sign_in_secrets
 
     check_settings()
-    app = st.App(__file__, lifespan=lifespan, routes=ROUTES, middleware=MIDDLEWARE)
+    app = st.App(__file__, lifespan=lifespan, routes=ROUTES, middleware=MIDDLEWARE, secrets=sign_in_secrets())
 else:
     from fcst.roles import Scope
     from fcst.ui import signin, theme

@@ -170,6 +170,7 @@ def _ingest(args: argparse.Namespace) -> int:
         duplicates=args.duplicates,
         week_end=args.week_end or "",
         skip_bad=args.skip_bad,
+        is_from_shell=True,
     )
     loading.check_files(spec)  # a typing error must not start a server
     prepare()

@@ -70,6 +70,9 @@ def add_commands(commands: Any) -> None:
     sub = deed("revoke", _revoke_token, "end one at once")
     sub.add_argument("token", type=int, metavar="ID")
 
+    sub = command("sign-out", _sign_out, "end all sign-ins that a person has now")
+    sub.add_argument("person", metavar="PERSON", help="the address with which they sign in")
+
     sub = command("actions", _actions, "who submitted, stopped, changed and deleted what")
     sub.add_argument("--limit", type=int, default=100, metavar="N", help="the newest N (default: %(default)s)")
     takes_json(sub)
@@ -197,6 +200,15 @@ def _revoke_token(args: argparse.Namespace) -> int:
     prepare()
     tokens.revoke_token(args.token)
     say(f"Token {args.token} lets nobody in any more.")
+    return DONE
+
+
+def _sign_out(args: argparse.Namespace) -> int:
+    from fcst.services import sign_ins
+
+    prepare()
+    person = sign_ins.sign_out_person(args.person)
+    say(f"All sign-ins of {person} have ended. To keep them out, take their role away or close their account.")
     return DONE
 
 

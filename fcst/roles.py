@@ -1,7 +1,8 @@
 """Who acts, and what they may do."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from fnmatch import fnmatchcase
 
@@ -49,6 +50,31 @@ class Actor:
     @property
     def role(self) -> str:
         return next((role for role, scope in ROLES.items() if scope == self.scope), "no role")
+
+
+@dataclass(frozen=True)
+class SignIn:
+    """One sign-in of a person with the identity provider.
+
+    Parameters
+    ----------
+    key
+        a hash by which it is known, other than each other sign-in of the same person.
+    at
+        when it was, by the clock of the server that signed its cookie, in whole seconds.
+    claims
+        what the identity provider told of them.
+    """
+
+    key: bytes
+    at: datetime
+    claims: Mapping[str, object] = field(repr=False, hash=False)
+
+    @property
+    def names(self) -> list[str]:
+        """All names by which an administrator may call them, in small letters."""
+        found = (self.claims.get(name) for name in ("email", "preferred_username", "sub"))
+        return sorted({str(name).lower() for name in found if name} | {name_of(self.claims).lower()})
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,11 @@ import base64
 import os
 import re
 import tomllib
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from fcst.errors import ConfigError
 from fcst.roles import ROLES, RoleRules
@@ -18,7 +20,9 @@ PROJECT = Path(__file__).resolve().parent.parent
 DEFAULT_HOME = PROJECT / "data" / "local"
 SAMPLE = PROJECT / "data" / "sample"
 LEAST_SECRET = 16  # characters
+MOST_SIGN_IN_HOURS = 30 * 24  # for which a browser keeps the cookie
 SECRETS = PROJECT / ".streamlit" / "secrets.toml"
+_EXAMPLE = re.compile(r"change.?me|^x+$|^<.*>$|^your\b", re.IGNORECASE)
 
 # name -> (default as shown to people, what it is for)
 SETTINGS: dict[str, tuple[str, str]] = {
@@ -49,14 +53,19 @@ SETTINGS: dict[str, tuple[str, str]] = {
     ),
     "FCST_INGEST_MEMORY": ("1GB", "memory that reading a file may take; beyond it goes to disk"),
     "FCST_INGEST_ROOTS": (
-        "`/`; none with a sign-in",
-        "folders that files may be read from, separated by `:`; uploads and the sample are always read",
+        "your home and the project's folder; none with a sign-in or an open address",
+        "folders that pages and API may read files from, separated by `:`",
     ),
     "FCST_UNPACK_LIMIT": ("50GB", "what an archive may unpack to"),
     "FCST_OPEN_ADDRESS": (
         "(none)",
         "the address, such as `0.0.0.0`, at which the server may be reached from elsewhere although nobody signs in",
     ),
+    "FCST_HOSTS": (
+        "(none)",
+        "names by which browsers and programs call this server, separated by `,`, such as `fcst.shop.example`",
+    ),
+    "FCST_SIGN_IN_HOURS": ("12", "hours after which people have to sign in again, at most 720"),
     "FCST_WEBHOOK_URL": ("(none)", "an address that is told when a job ends"),
     "FCST_WEBHOOK_SECRET": ("(none)", "by which what it is told is signed: `whsec_` and 24 to 64 bytes in base64"),
     "FCST_API_RATE": ("600/minute", "requests that one caller of the HTTP API may make"),
@@ -87,9 +96,11 @@ class Settings:
     ingest_roots: tuple[Path, ...]
     unpack_limit: int
     open_address: str | None
+    hosts: tuple[str, ...]
+    sign_in_hours: float
     api_rate: tuple[int, str]
     role_rules: RoleRules | None
-    link_secret: str
+    cookie_secret: str = field(repr=False)
     webhook: Webhook | None
 
     @property
@@ -106,9 +117,9 @@ class Settings:
         return self.home / "uploads"
 
     @property
-    def readable_folders(self) -> tuple[Path, ...]:
-        """Where files of sales may be read: what the operator allows, and what is ours."""
-        return (*self.ingest_roots, self.uploads.resolve(), SAMPLE)
+    def is_local(self) -> bool:
+        """Whether only the user of this machine reaches the server: nobody else could ask it for a file."""
+        return not self.has_sign_in and self.open_address is None
 
 
 def load_settings() -> Settings:
@@ -156,7 +167,11 @@ def _parse_settings(
             raise ConfigError(f"{name} is {value:g}.", "Set it to a whole number of at least 1, or unset it.")
         return int(value)
 
+    auth = secrets.get("auth")
+    auth = auth if isinstance(auth, dict) else {}
+    open_address = get("FCST_OPEN_ADDRESS")
     role_rules = _role_rules(secrets)
+    is_local = role_rules is None and open_address is None
     worker = get("FCST_WORKER") or "auto"
     if worker not in ("auto", "external"):
         raise ConfigError(f"FCST_WORKER is {worker!r}.", "Set it to 'auto' or 'external', or unset it.")
@@ -172,13 +187,15 @@ def _parse_settings(
         process_memory=_size("FCST_PROCESS_MEMORY", get("FCST_PROCESS_MEMORY") or "4GB")[1],
         dask_scheduler=get("FCST_DASK_SCHEDULER"),
         ingest_memory=_size("FCST_INGEST_MEMORY", get("FCST_INGEST_MEMORY") or "1GB")[0],
-        ingest_roots=_folders(get("FCST_INGEST_ROOTS") or ("/" if role_rules is None else "")),
+        ingest_roots=_folders(roots) if (roots := get("FCST_INGEST_ROOTS")) else _own_folders(is_local),
         unpack_limit=_size("FCST_UNPACK_LIMIT", get("FCST_UNPACK_LIMIT") or "50GB")[1],
-        open_address=get("FCST_OPEN_ADDRESS"),
+        open_address=open_address,
+        hosts=(*_hosts(get("FCST_HOSTS") or ""), *_host_of_sign_in(auth)),
+        sign_in_hours=min(number("FCST_SIGN_IN_HOURS", 12, 0.01), MOST_SIGN_IN_HOURS),
         api_rate=_rate(get("FCST_API_RATE") or "600/minute"),
         role_rules=role_rules,
         webhook=_webhook(get("FCST_WEBHOOK_URL"), get("FCST_WEBHOOK_SECRET") or ""),
-        link_secret=str(auth.get("cookie_secret", "")) if isinstance(auth := secrets.get("auth"), dict) else "",
+        cookie_secret=str(auth.get("cookie_secret", "")),
     )
 
 
@@ -224,10 +241,19 @@ def _role_rules(secrets: dict[str, object]) -> RoleRules | None:
         return None
     roles = secrets.get("roles")
     auth = secrets["auth"]
-    if not isinstance(auth, dict) or len(str(auth.get("cookie_secret", ""))) < LEAST_SECRET:
+    if not isinstance(auth, dict):
+        raise ConfigError(f"{SECRETS} has a value auth.", "Make it a section [auth] (README, For teams).")
+    if len(str(auth.get("cookie_secret", "x" * LEAST_SECRET))) < LEAST_SECRET:
         raise ConfigError(
-            f"{SECRETS} has a section [auth] without a cookie_secret of at least {LEAST_SECRET} characters.",
-            'Make one: python -c "import secrets; print(secrets.token_urlsafe(32))".',
+            f"{SECRETS} has a cookie_secret of fewer than {LEAST_SECRET} characters.",
+            "Remove the line: fcst then makes a secret and keeps it in FCST_HOME.",
+        )
+    for name in _example_secrets(auth):
+        raise ConfigError(
+            f"{SECRETS} has a {name} that is an example.",
+            "Remove the line: fcst then makes a secret and keeps it in FCST_HOME."
+            if name == "cookie_secret"
+            else "Write the one that the identity provider gave you.",
         )
     if not isinstance(roles, dict) or not set(roles) & set(ROLES):
         raise ConfigError(
@@ -242,6 +268,46 @@ def _role_rules(secrets: dict[str, object]) -> RoleRules | None:
                 f"It has lists of texts for {', '.join(ROLES)}, and a claim by name.",
             )
     return RoleRules({name: tuple(roles[name]) for name in ROLES if name in roles}, roles.get("claim", "email"))
+
+
+def _example_secrets(section: dict[str, object]) -> Iterator[str]:
+    """Names of secrets that stand in a README: whoever has read it could sign in as anybody."""
+    for name, value in section.items():
+        if isinstance(value, dict):
+            yield from _example_secrets(value)
+        elif name in ("cookie_secret", "client_secret") and _EXAMPLE.search(str(value)):
+            yield name
+
+
+def _hosts(text: str) -> tuple[str, ...]:
+    names = tuple(part.strip().lower().rstrip(".") for part in text.split(",") if part.strip())
+    for name in names:
+        if not re.fullmatch(r"(\*\.)?[a-z0-9_-]+(\.[a-z0-9_-]+)*", name):
+            raise ConfigError(
+                f"FCST_HOSTS has {name!r}, which is no name of a host.",
+                "Set it to names without a port, separated by commas, such as fcst.shop.example or *.shop.example.",
+            )
+    return names
+
+
+def _host_of_sign_in(auth: dict[str, object]) -> tuple[str, ...]:
+    """The name to which the identity provider leads people back: it is this server's."""
+    try:
+        host = urlsplit(str(auth.get("redirect_uri", ""))).hostname
+    except ValueError:
+        host = None
+    return (host,) if host else ()
+
+
+def _own_folders(is_local: bool) -> tuple[Path, ...]:
+    """What may be read where nothing is set: with others about, nothing; a system's account has no home of its own."""
+    if not is_local:
+        return ()
+    try:
+        home = Path.home().resolve()
+    except RuntimeError:
+        return (PROJECT,)
+    return (PROJECT,) if home == Path(home.anchor) else (home, PROJECT)
 
 
 def _folders(text: str) -> tuple[Path, ...]:

@@ -123,6 +123,8 @@ class IngestSpec:
         load the good rows of a file that also has rows which cannot be read.
     is_upload
         the paths are our own copies of an upload, removed when the ingest has ended.
+    is_from_shell
+        asked for on the command line, by somebody who reads this machine's files without us.
     """
 
     paths: tuple[str, ...]
@@ -139,6 +141,7 @@ class IngestSpec:
     week_end: str = ""
     skip_bad: bool = False
     is_upload: bool = False
+    is_from_shell: bool = False
 
     def __post_init__(self) -> None:
         if not self.paths:

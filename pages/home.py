@@ -7,7 +7,7 @@ from fcst.services import datasets, jobs
 from fcst.ui.home import next_step, show_datasets, show_health, show_running, show_runs, show_steps, step_button
 from fcst.ui.ingests import show_ingests
 from fcst.ui.shell import page_errors, show_page
-from fcst.ui.signin import lead_out, may
+from fcst.ui.signin import may
 
 REFRESH_S = 1.0
 NEWEST = 50  # runs that are looked at
@@ -34,7 +34,6 @@ def main() -> None:
     @st.fragment(run_every=REFRESH_S if is_any_open else None)  # an idle page leaves the database alone
     def live() -> None:
         with page_errors():
-            lead_out()
             now = jobs.list_jobs(limit=NEWEST)
             if "opened" in st.session_state or is_any_open and all(job["is_over"] for job in now):
                 st.rerun()

@@ -10,7 +10,7 @@ from fcst.services import jobs
 from fcst.ui import progress, text
 from fcst.ui.runs import choose_filter, show_deeds, show_table, tab_title, tell_ends
 from fcst.ui.shell import action_errors, choose_view, number_in_url, page_errors, show_page
-from fcst.ui.signin import lead_out, may
+from fcst.ui.signin import may
 from fcst.ui.status import describe, status_badge
 
 REFRESH_S = 1.0
@@ -47,7 +47,6 @@ def show_jobs() -> None:
     @st.fragment(run_every=REFRESH_S if is_any_open else None)
     def live() -> None:
         with page_errors():
-            lead_out()
             has_just_ended = is_any_open and not jobs.list_jobs(jobs.OPEN, limit=1)
             if has_just_ended or number_in_url("job") is not None:
                 st.rerun()
@@ -77,7 +76,6 @@ def show_live(
     @st.fragment(run_every=None if job["is_over"] else seconds)
     def live() -> None:
         with page_errors(is_part):
-            lead_out()
             now = drawn.pop() if drawn else jobs.get_job(job["job_id"])
             if now["is_over"] != job["is_over"]:
                 st.rerun()

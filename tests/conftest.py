@@ -89,6 +89,7 @@ def copy_database(server: dict[str, str], patch: pytest.MonkeyPatch, folder: Pat
     patch.setenv("DATABASE_URL", url(server, name))
     patch.setenv("FCST_HOME", str(folder / "home"))
     patch.setenv("FCST_PROCESSES", "2")
+    patch.setenv("FCST_INGEST_ROOTS", "/")  # tests read files of their own folders
     patch.setenv("FCST_WORKER", "external")  # a test that wants a supervisor starts it
     yield url(server, name)
     with admin(server) as cur:

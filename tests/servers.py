@@ -50,6 +50,7 @@ def own_database(place: Path) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DATABASE_URL", url(where, where["dbname"]))
         patch.setenv("FCST_HOME", str(place / "home"))
+        patch.setenv("FCST_INGEST_ROOTS", "/")
         patch.setenv("FCST_WORKER", "external")
         migrate()
         yield

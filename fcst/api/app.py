@@ -5,14 +5,13 @@ import re
 from fastapi import FastAPI, Security
 from fastapi.security import HTTPBearer
 from fastapi_offline import FastAPIOffline
-from limits.storage import MemoryStorage
-from limits.strategies import MovingWindowRateLimiter
+from limits.strategies import RateLimiter
 from starlette.middleware import Middleware
 from starlette.routing import BaseRoute, Mount, Route
 
 from fcst import __version__
 from fcst.api import datasets, jobs, monitoring
-from fcst.api.gate import Gate
+from fcst.api.callers import Callers
 from fcst.api.problems import documented, handle_problems
 
 ABOUT = (
@@ -54,16 +53,16 @@ def create_api() -> FastAPI:
     return api
 
 
-def routes(max_upload: int) -> list[BaseRoute]:
+def routes(limiter: RateLimiter) -> list[BaseRoute]:
     """What programs may ask of the server.
 
     Parameters
     ----------
-    max_upload
-        bytes of an upload.
+    limiter
+        counts the requests of each caller.
     """
-    gate = Middleware(Gate, limiter=MovingWindowRateLimiter(MemoryStorage()), max_upload=max_upload)
-    api = Mount("/api", app=create_api(), middleware=[gate])
+    callers = Middleware(Callers, limiter=limiter)
+    api = Mount("/api", app=create_api(), middleware=[callers])
     api.path_regex = re.compile(
         api.path_regex.pattern, re.DOTALL
     )  # else an address with a line break is taken for a page
@@ -71,5 +70,5 @@ def routes(max_upload: int) -> list[BaseRoute]:
         api,
         Route("/healthz", monitoring.healthz),
         Route("/readyz", monitoring.readyz),
-        Route("/metrics", monitoring.metrics, middleware=[gate]),
+        Route("/metrics", monitoring.metrics, middleware=[callers]),
     ]

@@ -15,6 +15,7 @@ from fcst import logs
 from fcst.compute.forecasting import Backtest, ItemForecast, forecast_item
 from fcst.engine.watchdog import Watchdog
 from fcst.errors import ComputeError, DatabaseAway, InputError, StaleState, StoreError
+from fcst.ingest.folders import folders_for
 from fcst.ingest.weekly import Resources, make_weekly
 from fcst.settings import load_settings
 from fcst.states import Outcome, Stage
@@ -168,7 +169,7 @@ def run_ingest(ingest_id: int, attempt: int) -> None:
             memory=settings.ingest_memory,
             threads=settings.processes,
             unpack_limit=settings.unpack_limit,
-            roots=settings.readable_folders,
+            folders=folders_for(spec, settings),
         )
         weekly = make_weekly(spec, dataset_id, resources, tell)
         datasets.insert(dataset_id, weekly, ingest_id, run_token, tell)

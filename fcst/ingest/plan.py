@@ -7,13 +7,13 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
-from pathlib import Path
 from typing import Any
 
 from fcst.errors import InputError
 from fcst.ingest import workbooks
 from fcst.ingest.archives import Kind
 from fcst.ingest.duck import is_date_format
+from fcst.ingest.folders import Folders
 from fcst.ingest.mapping import Proposal, is_nested, propose
 from fcst.ingest.sources import Listing, Source, Workspace, beside, list_sources, named_like, telling_of_files
 from fcst.ingest.tables import Table, read_table
@@ -71,7 +71,7 @@ class Plan:
 
 
 @telling_of_files()
-def make_plan(spec: IngestSpec, roots: Sequence[Path], workspace: Workspace, is_draft: bool = False) -> Plan:
+def make_plan(spec: IngestSpec, folders: Folders, workspace: Workspace, is_draft: bool = False) -> Plan:
     """Finds the files of sales under the spec's paths, and what their columns mean.
 
     Parameters
@@ -85,8 +85,8 @@ def make_plan(spec: IngestSpec, roots: Sequence[Path], workspace: Workspace, is_
         if there is no such file, or it lacks a column, or it is not clear which of several is meant.
     """
     _check_date_format(spec.date_format)
-    listing = list_sources(spec.paths, roots, workspace)
-    calendar = _read_calendar(listing, roots, workspace)
+    listing = list_sources(spec.paths, folders, workspace)
+    calendar = _read_calendar(listing, folders, workspace)
     parts = [
         _make_part(read_table(source, workspace, spec.encoding), spec, calendar)
         for source in _choose(listing, spec, calendar, workspace)
@@ -97,8 +97,8 @@ def make_plan(spec: IngestSpec, roots: Sequence[Path], workspace: Workspace, is_
     first = parts[0].table.source
     plan = Plan(
         parts=parts,
-        items=_read_beside(first, "items.csv", listing, roots, workspace),
-        stores=_read_beside(first, "stores.csv", listing, roots, workspace),
+        items=_read_beside(first, "items.csv", listing, folders, workspace),
+        stores=_read_beside(first, "stores.csv", listing, folders, workspace),
         others=[],
     )
     others = [source.name for source in listing.sources if not any(map(source.leads_to, plan.sources))]
@@ -106,7 +106,7 @@ def make_plan(spec: IngestSpec, roots: Sequence[Path], workspace: Workspace, is_
 
 
 @telling_of_files()
-def find_tables(spec: IngestSpec, roots: Sequence[Path], workspace: Workspace) -> list[Table]:
+def find_tables(spec: IngestSpec, folders: Folders, workspace: Workspace) -> list[Table]:
     """The files of sales under the spec's paths, whatever their columns.
 
     Raises
@@ -114,8 +114,8 @@ def find_tables(spec: IngestSpec, roots: Sequence[Path], workspace: Workspace) -
     InputError
         as `make_plan`, but for columns.
     """
-    listing = list_sources(spec.paths, roots, workspace)
-    chosen = _choose(listing, spec, _read_calendar(listing, roots, workspace), workspace)
+    listing = list_sources(spec.paths, folders, workspace)
+    chosen = _choose(listing, spec, _read_calendar(listing, folders, workspace), workspace)
     return [read_table(source, workspace, spec.encoding) for source in chosen]
 
 
@@ -272,15 +272,15 @@ def _is_typed(part: Part, role: str) -> bool:
 
 
 def _columns_hint(table: Table) -> str:
+    if not table.is_table:
+        return "Give a file with columns separated by commas, semicolons, tabs or bars, or an Excel or Parquet file."
     names = ", ".join(" ".join(name.split())[:60] for name in table.columns[:MAX_TOLD])
     more = f" and {len(table.columns) - MAX_TOLD:,} more" if len(table.columns) > MAX_TOLD else ""
     return f"Its columns are {names}{more}; name the right ones with --map, as in --map item=SKU."
 
 
-def _read_beside(
-    source: Source, name: str, listing: Listing, roots: Sequence[Path], workspace: Workspace
-) -> Table | None:
-    found = beside(source, name, listing, roots)
+def _read_beside(source: Source, name: str, listing: Listing, folders: Folders, workspace: Workspace) -> Table | None:
+    found = beside(source, name, listing, folders)
     if found is None:
         return None
     try:
@@ -289,9 +289,9 @@ def _read_beside(
         raise InputError(exc.message, "It lies beside the sales; mend it or move it away.") from exc
 
 
-def _read_calendar(listing: Listing, roots: Sequence[Path], workspace: Workspace) -> dict[str, date]:
+def _read_calendar(listing: Listing, folders: Folders, workspace: Workspace) -> dict[str, date]:
     """The dates of a wide file's periods, from a `calendar.csv` with the columns `d` and `date` beside it."""
-    table = _read_beside(listing.sources[0], "calendar.csv", listing, roots, workspace)
+    table = _read_beside(listing.sources[0], "calendar.csv", listing, folders, workspace)
     if table is None or not {"d", "date"} <= set(table.columns):
         return {}
     period, day = table.columns.index("d"), table.columns.index("date")

@@ -24,6 +24,7 @@ from fcst.ingest.archives import (
     read_head,
     unpack,
 )
+from fcst.ingest.folders import Folders
 
 MAX_FILES = 2_000  # of a folder
 MAX_DEPTH = 3  # archives in archives
@@ -180,20 +181,20 @@ def no_room() -> InputError:
     return InputError("There is no room on disk to read the files.", "Make room in FCST_HOME, then load them again.")
 
 
-def list_sources(paths: Sequence[str], roots: Sequence[Path], workspace: Workspace) -> Listing:
+def list_sources(paths: Sequence[str], folders: Folders, workspace: Workspace) -> Listing:
     """Every file under `paths` that may hold a table; archives in archives are opened later, when one is chosen.
 
     Raises
     ------
     InputError
-        if a path is missing, is neither file nor folder, lies outside `roots`, may not be read, or is empty.
+        if a path is missing, is neither file nor folder, lies outside `folders`, may not be read, or is empty.
     """
     sources: list[Source] = []
     named: list[Source] = []
     for path in paths:
-        given = _resolve(path, roots)
+        given = _resolve(path, folders)
         if given.is_dir():
-            sources += [Source(file) for file in _files_in(given, roots)]
+            sources += [Source(file) for file in _files_in(given, folders)]
             continue
         found = workspace.open_archives(_check_file(given))
         sources += found
@@ -203,7 +204,7 @@ def list_sources(paths: Sequence[str], roots: Sequence[Path], workspace: Workspa
     return Listing(unique, list(dict.fromkeys(named)))
 
 
-def beside(source: Source, name: str, listing: Listing, roots: Sequence[Path]) -> Source | None:
+def beside(source: Source, name: str, listing: Listing, folders: Folders) -> Source | None:
     """The file called `name` in the same folder or archive as `source`, packed or not; None if there is none."""
     for other in listing.sources:
         if other.bare.lower() == name and other != source:
@@ -212,7 +213,7 @@ def beside(source: Source, name: str, listing: Listing, roots: Sequence[Path]) -
         for other_path in sorted(source.path.parent.glob(f"{name}*")):
             if bare_name(other_path.name) == name and other_path.is_file() and other_path != source.path:
                 found = Source(other_path.resolve())
-                if is_inside(found.path, roots):
+                if folders.allow(found.path):
                     return found
     return None
 
@@ -239,28 +240,20 @@ def fingerprint(sources: Sequence[Source]) -> list[tuple[str, int, int, int]]:
     return found
 
 
-def is_inside(path: Path, roots: Sequence[Path]) -> bool:
-    """Whether the file, with all links followed, lies in one of the folders that the operator allows."""
-    return any(path.is_relative_to(root) for root in roots)
-
-
-def _resolve(path: str, roots: Sequence[Path]) -> Path:
-    """The path with its links followed; of one outside `roots` not even whether it is there is told."""
+def _resolve(path: str, folders: Folders) -> Path:
+    """The path with its links followed; of one outside `folders` not even whether it is there is told."""
     if not path.strip():
         raise InputError("A path is empty.", "Name a file or a folder.")
     try:
         given = Path(path).expanduser()
         resolved = given.resolve()
-        is_allowed = is_inside(resolved, roots)
+        is_allowed = folders.allow(resolved)
         exists = is_allowed and resolved.exists()
     except (OSError, RuntimeError, ValueError) as exc:
         why = exc.strerror if isinstance(exc, OSError) and exc.strerror else exc
         raise InputError(f"The path {path[:200]!r} cannot be used: {why}.", "Check it.") from exc
     if not is_allowed:
-        raise InputError(
-            f"{given} is not in a folder that may be read.",
-            f"Allowed are {', '.join(map(str, roots))} (FCST_INGEST_ROOTS).",
-        )
+        raise folders.refusal(path)
     if not exists:
         raise InputError(f"There is no file {given}.", "Check the path; it is one of the machine fcst runs on.")
     _check_name(resolved)
@@ -275,13 +268,13 @@ def _check_name(path: Path) -> None:
         raise InputError(f"The name of {str(path)!r} is not text in UTF-8.", "Rename it.") from exc
 
 
-def _files_in(folder: Path, roots: Sequence[Path]) -> list[Path]:
+def _files_in(folder: Path, folders: Folders) -> list[Path]:
     found: list[Path] = []
-    for top, folders, names in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
+    for top, inner, names in os.walk(folder):
+        inner[:] = sorted(name for name in inner if not name.startswith("."))
         for name in sorted(names):
             path = Path(os.path.realpath(Path(top) / name))  # resolve() would stumble over a link to itself
-            if is_text_name(name) and path.is_file() and path.stat().st_size and is_inside(path, roots):
+            if is_text_name(name) and path.is_file() and path.stat().st_size and folders.allow(path):
                 _check_name(path)
                 found.append(path)
         if len(found) > MAX_FILES:

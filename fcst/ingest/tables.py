@@ -24,6 +24,7 @@ from fcst.specs import REQUIRED_ROLES
 
 SAMPLE_ROWS = 3_000  # of the head; further places of a large file come on top
 HEADER_WITHIN = 30  # rows
+LEAST_EVEN = 0.8  # of the rows of a table are as wide as its header
 MAX_COLUMNS = 2_000
 MAX_HEADER = 100
 MAX_REJECTS = 10_000  # lines that do not fit the header and are kept to be told of
@@ -52,6 +53,9 @@ class Table:
         rows above the header of a text, which are skipped.
     is_uneven
         DuckDB would not follow the line ends of the text.
+    is_table
+        most rows have as many cells as the header: a message may quote it. The lines of a text that is no table, as a
+        file of passwords, are shown to nobody.
     """
 
     source: Source
@@ -65,6 +69,7 @@ class Table:
     header_line: int = 1
     n_above: int = 0
     is_uneven: bool = False
+    is_table: bool = True
 
     @property
     def name(self) -> str:
@@ -303,11 +308,12 @@ def _with_header(table: Table, rows: list[list[str]], more: Sequence[list[str]] 
         raise InputError(f"{table.name} is not text.", "Give CSV, Excel or Parquet files.")
     if len(columns) > MAX_COLUMNS:
         raise InputError(f"{table.name} has {len(columns):,} columns.", f"Give a file of at most {MAX_COLUMNS:,}.")
+    is_table = table.kind != Kind.TEXT or _is_table(rows[max(place, 0) :], len(columns))
     twice = [name for name, n in Counter(columns).items() if n > 1]
     if twice:
+        shown = f": {twice[0][:80]!r} stands there twice" if is_table else ""
         raise InputError(
-            f"{table.name} has no header of unique column names: {twice[0][:80]!r} stands there twice.",
-            "Its first line must name its columns.",
+            f"{table.name} has no header of unique column names{shown}.", "Its first line must name its columns."
         )
     sample = [row for row in [*rows[place + 1 :], *more] if any(row)]
     n = len(columns)
@@ -315,7 +321,21 @@ def _with_header(table: Table, rows: list[list[str]], more: Sequence[list[str]] 
     header_line = 0 if is_data and place < 0 else _line_of(rows, place, table)
     n_above = max(place, 0) if table.kind == Kind.TEXT else 0
     types = ("VARCHAR",) * n
-    return replace(table, columns=columns, types=types, sample=cells, header_line=header_line, n_above=n_above)
+    return replace(
+        table,
+        columns=columns,
+        types=types,
+        sample=cells,
+        header_line=header_line,
+        n_above=n_above,
+        is_table=is_table,
+    )
+
+
+def _is_table(rows: Sequence[list[str]], width: int) -> bool:
+    """Whether these rows, the header first, are those of a table: several columns, and most rows as wide as it."""
+    widths = [len(row) for row in rows if row]
+    return width > 1 and widths.count(width) >= LEAST_EVEN * len(widths)
 
 
 def _line_of(rows: list[list[str]], place: int, table: Table) -> int:

@@ -3,7 +3,6 @@
 The rules of a week stand in README.md, 'What a week is'. Nothing here knows the database that the rows go to.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from fcst.errors import BadRows, InputError
 from fcst.ingest import bad_rows, quality
 from fcst.ingest.duck import Connection, fetch_row, first_line
 from fcst.ingest.duplicates import find_duplicates
+from fcst.ingest.folders import Folders
 from fcst.ingest.mapping import recognise_roles
 from fcst.ingest.plan import Plan, describe_file, make_plan
 from fcst.ingest.reading import SIFTED, Rows, make_rows, read_groups
@@ -35,15 +35,15 @@ class Resources:
         of DuckDB, such as '1GB'; beyond it goes to disk, in `folder`.
     unpack_limit
         bytes that the archives may unpack to.
-    roots
-        folders that files may be read from.
+    folders
+        that files may be read from.
     """
 
     folder: Path
     memory: str
     threads: int
     unpack_limit: int
-    roots: Sequence[Path]
+    folders: Folders
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ def make_weekly(spec: IngestSpec, dataset_id: int, resources: Resources, tell: T
     """
     folder = resources.folder
     workspace = Workspace(folder, resources.unpack_limit, tell)
-    plan = make_plan(spec, resources.roots, workspace)
+    plan = make_plan(spec, resources.folders, workspace)
     before = fingerprint(plan.sources)
     config: dict[str, Any] = {
         "memory_limit": resources.memory,

@@ -14,6 +14,7 @@ import pandas as pd
 
 from fcst.errors import BadRows, InputError, NotFound
 from fcst.ingest.archives import bare_name
+from fcst.ingest.folders import Folders, folders_for
 from fcst.ingest.plan import describe_file, find_tables, make_plan
 from fcst.ingest.sample import write_sample as write_sample
 from fcst.ingest.sources import Workspace
@@ -75,9 +76,9 @@ def inspect(spec: IngestSpec) -> Inspection:
     """
     identity.require(Scope.RUN)
     with _workspace() as workspace:
-        first = find_tables(spec, _roots(), workspace)
+        first = find_tables(spec, _folders(spec), workspace)
         spec, remembered = _with_remembered(spec, first[0].header)
-        plan = make_plan(spec, _roots(), workspace, is_draft=True)
+        plan = make_plan(spec, _folders(spec), workspace, is_draft=True)
     part = plan.parts[0]
     proposal = part.proposal
     return Inspection(
@@ -136,13 +137,13 @@ def check_files(spec: IngestSpec) -> None:
         if not.
     """
     with _workspace() as workspace:
-        make_plan(spec, _roots(), workspace)
+        make_plan(spec, _folders(spec), workspace)
 
 
 def remember_mapping(spec: IngestSpec) -> tuple[IngestSpec, str]:
     """The spec with the mapping that was used for files with the same header before, and for which dataset."""
     with _workspace() as workspace:
-        tables = find_tables(spec, _roots(), workspace)
+        tables = find_tables(spec, _folders(spec), workspace)
     return _with_remembered(spec, tables[0].header)
 
 
@@ -165,8 +166,13 @@ def request_sample() -> int:
     return request_ingest(IngestSpec(paths=(str(SAMPLE),), name="sample"))
 
 
-def _roots() -> tuple[Path, ...]:
-    return load_settings().readable_folders
+def reads_paths() -> bool:
+    """Whether there is a folder of this machine from which pages and API may read files."""
+    return bool(load_settings().ingest_roots)
+
+
+def _folders(spec: IngestSpec) -> Folders:
+    return folders_for(spec, load_settings())
 
 
 @contextmanager

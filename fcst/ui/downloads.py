@@ -19,10 +19,10 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from fcst.api.gate import refuse_place
 from fcst.errors import DatabaseAway, FcstError, InputError
 from fcst.names import EXPORT_FORMATS, in_file_name
 from fcst.services import exports, forecasts, jobs
+from fcst.services.signing import signing_secret
 from fcst.services.workbook import MAX_ROWS
 from fcst.settings import load_settings
 from fcst.ui import text
@@ -84,7 +84,7 @@ def link(job_id: int, file_format: str, query: Query = ()) -> str:
 
 
 def _sign(path: str, parameters: Query) -> str:
-    secret = load_settings().link_secret.encode()
+    secret = signing_secret().encode()
     return hmac.new(secret, f"download {path}?{urlencode(parameters)}".encode(), hashlib.sha256).hexdigest()
 
 
@@ -127,7 +127,7 @@ def _chosen(job: dict[str, Any], query: QueryParams) -> list[str] | None:
 
 
 async def _download(request: Request) -> Response:
-    if (refusal := refuse_place(request.headers) or _refuse(request)) is not None:
+    if (refusal := _refuse(request)) is not None:
         return refusal
     async with exports.at_once:
         if await request.is_disconnected():  # while it waited

@@ -11,7 +11,7 @@ from fcst.services import loading
 from fcst.states import FINAL_INGEST_STATUSES, IngestStatus
 from fcst.ui import text
 from fcst.ui.shell import action_errors, number_in_url, page_errors, show_error
-from fcst.ui.signin import lead_out, may
+from fcst.ui.signin import may
 
 REFRESH_S = 0.5
 
@@ -69,7 +69,6 @@ def show_ingest(ingest_id: int, is_asked: bool) -> None:
     @st.fragment(run_every=REFRESH_S if is_open else None)
     def watch() -> None:
         with page_errors():
-            lead_out()
             now = loading.get_ingest(ingest_id)
             if is_open and now["status"] in FINAL_INGEST_STATUSES:
                 _announce(now)

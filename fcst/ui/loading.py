@@ -10,7 +10,7 @@ from fcst.names import WEEKDAYS
 from fcst.services import loading
 from fcst.services.loading import Inspection
 from fcst.specs import DECIMALS, REQUIRED_ROLES, ROLES, WIDE, IngestSpec, Mapping
-from fcst.ui import text, uploads
+from fcst.ui import text
 from fcst.ui.shell import show_error
 
 NONE = "(none)"
@@ -28,7 +28,9 @@ def choose_files() -> tuple[tuple[str, ...], str, bool] | None:
     """The paths, a name for the dataset, and whether they are uploads; None while nothing is given."""
     ways = ["Upload files", "A path on this machine"]
     is_linked = "path" in st.query_params
-    way = st.segmented_control("From", ways, default=ways[is_linked], key="way", label_visibility="collapsed")
+    way: str | None = ways[0]
+    if is_linked or loading.reads_paths():
+        way = st.segmented_control("From", ways, default=ways[is_linked], key="way", label_visibility="collapsed")
     if way == ways[1]:
         on_disk = st.text_input(
             "File, folder or archive; several separated by `;`",
@@ -41,7 +43,6 @@ def choose_files() -> tuple[tuple[str, ...], str, bool] | None:
         paths = tuple(part.strip() for part in on_disk.split(";") if part.strip())
         return (paths, loading.default_name(paths[0]), False) if paths else None
     st.query_params.pop("path", None)
-    uploads.allow()
     files = st.file_uploader(
         "CSV, Excel (.xlsx), Parquet, or packed as .gz, .zip or .7z; several files make one dataset",
         accept_multiple_files=True,

@@ -1,6 +1,7 @@
 """What the server does beside serving pages: have the database and the engine running before the first visitor."""
 
 import logging
+import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -8,22 +9,52 @@ from typing import Any
 
 import anyio
 import streamlit as st
+from limits.storage import MemoryStorage
+from limits.strategies import MovingWindowRateLimiter
 from starlette.middleware import Middleware
 from streamlit.runtime.pages_manager import PagesManager
 
 from fcst.api.app import routes
-from fcst.api.gate import THIS_MACHINE
+from fcst.api.gate import THIS_MACHINE, Gate
 from fcst.errors import ConfigError, FcstError
 from fcst.services import loading, supervision
+from fcst.services.signing import signing_secret
 from fcst.settings import PROJECT, Settings, load_settings
-from fcst.ui import downloads, uploads
+from fcst.ui import downloads, visits
+from fcst.ui.connections import limit_connections, raise_file_limit
 
 WATCH_EVERY_S = 5.0
-ROUTES = [*downloads.ROUTES, *routes(max_upload=1_000_000 * int(st.get_option("server.maxUploadSize") or 200))]
-"""What the server answers beside the pages."""
-MIDDLEWARE = [Middleware(uploads.OnlyAllowed)]
+ANY_ADDRESS = ("0.0.0.0", "::")
+MESSAGE_MARGIN = 65_536  # bytes of a message beside the state of its widgets
 
 log = logging.getLogger(__name__)
+
+
+def own_names() -> list[str]:
+    """Names of this server that Streamlit's options say."""
+    address = str(st.get_option("server.address") or ANY_ADDRESS[0])
+    names = [address, *(st.get_option("server.allowedHosts") or [])]
+    if address in ANY_ADDRESS:
+        names.append(socket.gethostname())
+    if (shown := st.get_option("browser.serverAddress")) is not None:
+        names.append(str(shown))
+    return [name.strip().lower().rstrip(".") for name in names]
+
+
+_limiter = MovingWindowRateLimiter(MemoryStorage())
+_base = f"/{st.get_option('server.baseUrlPath').strip('/')}".rstrip("/")
+ROUTES = [*downloads.ROUTES, *routes(_limiter)]
+"""What the server answers beside the pages."""
+MIDDLEWARE = [
+    Middleware(
+        Gate,
+        max_upload=1_000_000 * int(st.get_option("server.maxUploadSize") or 200),
+        names=own_names(),
+        large_paths=(f"{_base}{visits.UPLOADS}",),
+    ),
+    Middleware(visits.Visits, limiter=_limiter, base=_base),
+]
+"""What stands before all of it, Streamlit's own routes as well."""
 
 
 @asynccontextmanager
@@ -50,10 +81,25 @@ def check_settings() -> None:
         _refuse_open_address(settings)
     except ConfigError as exc:
         sys.exit(f"{exc.message}\n{exc.hint}")
+    raise_file_limit()
+    limit_connections(st.get_option("server.maxWidgetStateSize") * 1_048_576 + MESSAGE_MARGIN)
+
+
+def sign_in_secrets() -> dict[str, Any] | None:
+    """The section [auth] for Streamlit, with the secret that fcst made, where secrets.toml has none."""
+    settings = load_settings()
+    if not settings.has_sign_in or settings.cookie_secret:
+        return None
+    return {"auth": {**st.secrets["auth"].to_dict(), "cookie_secret": signing_secret()}}
 
 
 def _refuse_other_sign_in(settings: Settings) -> None:
     """Streamlit reads secrets in other places as well: a sign-in that is set up there would guard nothing."""
+    if settings.has_sign_in and st.get_option("server.trustedUserHeaders"):
+        raise ConfigError(
+            "server.trustedUserHeaders is set, and people sign in: a header could say that they are somebody else.",
+            "Remove the option, or the section [auth].",
+        )
     if not settings.has_sign_in and st.secrets.load_if_toml_exists() and "auth" in st.secrets:
         raise ConfigError(
             "There is a sign-in in secrets that are not this project's.",

@@ -1,17 +1,25 @@
-"""Who looks at the pages: signed in by the identity provider and with a role; or whoever sits at this machine."""
+"""Who looks at the pages: signed in with the identity provider and with a role; or the user of this machine."""
 
+import hashlib
+import json
 import time
 from collections import OrderedDict
-from typing import Any, Literal
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Literal
 from urllib.parse import urlencode
 
 import streamlit as st
+from itsdangerous import BadData, URLSafeTimedSerializer
+from streamlit.auth_util import get_cookie_with_chunks
 from streamlit.navigation.page import StreamlitPage
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 from streamlit.web.server.starlette.starlette_app_utils import decode_xsrf_token_string
+from streamlit.web.server.starlette.starlette_server_config import USER_COOKIE_NAME
 
-from fcst.roles import Actor, Scope, name_of
-from fcst.services import identity
+from fcst.roles import Actor, Scope, SignIn, name_of
+from fcst.services import identity, sign_ins
+from fcst.services.signing import signing_secret
 from fcst.settings import load_settings
 from fcst.ui import text
 
@@ -29,11 +37,47 @@ _MAY = {
 
 def visitor() -> Actor | None:
     """Who looks at the page that runs now; None where nobody signs in, or this visitor has not."""
-    rules = load_settings().role_rules
-    if rules is None or get_script_run_ctx(suppress_warning=True) is None or not st.user.get("is_logged_in"):
+    if get_script_run_ctx(suppress_warning=True) is None or not st.user.get("is_logged_in"):
         return None
-    claims: dict[str, Any] = dict(st.user.to_dict())
-    return Actor(name_of(claims), rules.scope_of(claims))
+    return actor_of(sign_in_of(st.context.cookies))
+
+
+def sign_in_of(cookies: Mapping[str, str]) -> SignIn | None:
+    """The sign-in that these cookies are evidence of, whether it holds still or not; None where there is none.
+
+    Streamlit's own reading of its cookies tells neither their age nor one sign-in from another.
+    """
+    if not load_settings().has_sign_in or USER_COOKIE_NAME not in cookies:
+        return None
+    times: list[datetime] = []
+
+    def opened(name: str) -> bytes | None:
+        try:
+            value, at = URLSafeTimedSerializer(signing_secret(), salt=name).loads(
+                cookies.get(name, ""), return_timestamp=True
+            )
+        except BadData:
+            return None
+        times.append(at)
+        return str(value).encode()
+
+    try:
+        payload = get_cookie_with_chunks(opened, USER_COOKIE_NAME)
+        claims = json.loads(payload or b"null")
+    except ValueError:
+        return None
+    if payload is None or not isinstance(claims, dict) or claims.get("is_logged_in") is not True:
+        return None
+    at = min(times)
+    return SignIn(hashlib.sha256(payload + at.isoformat().encode()).digest(), at, claims)
+
+
+def actor_of(sign_in: SignIn | None) -> Actor | None:
+    """Who signed in, with the role that they have now; None where the sign-in is over."""
+    rules = load_settings().role_rules
+    if rules is None or sign_in is None or sign_ins.is_over(sign_in):
+        return None
+    return Actor(name_of(sign_in.claims), rules.scope_of(sign_in.claims))
 
 
 identity.ask_who(visitor)
@@ -55,12 +99,6 @@ def is_outside() -> bool:
         return False
     actor = visitor()
     return actor is None or not actor.may(Scope.READ)
-
-
-def lead_out() -> None:
-    """For a part of a page that is drawn anew by itself: whose role was taken away meanwhile sees no more of it."""
-    if is_outside():
-        st.rerun()
 
 
 def run(page: StreamlitPage, pages: list[StreamlitPage]) -> None:
@@ -92,6 +130,8 @@ def _wanted() -> OrderedDict[bytes, tuple[float, str, dict[str, str]]]:
 def _ask() -> None:
     st.title("fcst", anchor=False)
     st.write("Weekly forecasts of every item. Sign in to see them.")
+    if st.user.get("is_logged_in"):
+        st.caption("Your last sign-in has ended.")
     if st.button("Sign in", type="primary", icon=":material/login:", key="sign_in"):
         st.login()
 

@@ -143,3 +143,7 @@ def is_problem(answer: httpx.Response, status: int, says: str = "") -> bool:
     assert {"type", "title", "status", "detail", "hint"} <= set(body) and body["status"] == status, told
     assert body["detail"].endswith(".") and says in body["detail"], told
     return True
+
+
+def bearer(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"}

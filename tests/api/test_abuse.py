@@ -18,6 +18,7 @@ from starlette.middleware import Middleware
 from starlette.routing import Mount
 
 from fcst.api.app import create_api
+from fcst.api.callers import Callers
 from fcst.api.gate import MAX_BODY, Gate
 from tests.api.conftest import Desk, is_problem
 from tests.servers import work
@@ -32,8 +33,9 @@ MAX_UPLOAD = 2_000_000
 def strict(place: Any) -> Iterator[int]:
     """The port of the API with limits that a test can reach, in this process."""
     limiter = MovingWindowRateLimiter(MemoryStorage())
-    gate = Middleware(Gate, limiter=limiter, max_upload=MAX_UPLOAD, wait_s=WAIT_S)
-    app = Starlette(routes=[Mount("/api", app=create_api(), middleware=[gate])])
+    gate = Middleware(Gate, max_upload=MAX_UPLOAD, wait_s=WAIT_S)
+    callers = Middleware(Callers, limiter=limiter)
+    app = Starlette(routes=[Mount("/api", app=create_api(), middleware=[callers])], middleware=[gate])
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
         server = uvicorn.Server(uvicorn.Config(app, log_level="error", lifespan="off"))

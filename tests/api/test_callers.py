@@ -11,7 +11,7 @@ import pytest
 
 from fcst.roles import Scope
 from fcst.services import identity, tokens
-from tests.api.conftest import PASSWORD, SIGN_IN, WEBHOOK, Desk, ask_database, at_work, is_problem, make_token
+from tests.api.conftest import PASSWORD, SIGN_IN, WEBHOOK, Desk, ask_database, at_work, bearer, is_problem, make_token
 from tests.servers import work
 
 BODY = {"dataset": "s", "items": 2, "models": ["SeasonalNaive"], "horizon": 2}
@@ -57,10 +57,6 @@ def anybody(firm: Desk) -> Iterator[httpx.Client]:
     """Somebody without a token."""
     with httpx.Client(base_url=firm.url, timeout=30) as http:
         yield http
-
-
-def bearer(token: str) -> dict[str, str]:
-    return {"Authorization": f"Bearer {token}"}
 
 
 # Scopes
@@ -297,8 +293,8 @@ def test_pages_of_other_sites_and_other_names_are_refused(desk: Desk, headers: d
         assert not [name for name in answer.headers if name.startswith("access-control")]
 
 
-def test_host_decides_nothing_where_tokens_do(firm: Desk) -> None:
-    assert firm.get("/api/jobs", headers={"Host": "forecasts.example"}).status_code == 200
+def test_names_are_known_where_tokens_decide_as_well(firm: Desk) -> None:
+    assert is_problem(firm.get("/api/jobs", headers={"Host": "evil.example"}), 421)
     assert is_problem(firm.get("/api/jobs", headers={"Origin": "http://evil.example"}), 403)
 
 

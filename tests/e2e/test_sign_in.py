@@ -34,8 +34,9 @@ pytestmark = BROWSER
 THERE = {
     "https://fcst.shop.example": "http://localhost:{port}",
     "https://login.shop.example": "http://localhost:{provider}",
+    "change me": "a secret that the provider gave",
 }
-"""Addresses in the README's example -> where they are here."""
+"""What stands in the README's example -> what it is here."""
 
 
 @dataclass

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import psycopg2
@@ -19,8 +19,8 @@ from fcst import presence
 from fcst.cli import main
 from fcst.errors import InputError, NotAllowed, StoreError
 from fcst.files import FileLock
-from fcst.roles import Scope
-from fcst.services import adjustments, backups, datasets, jobs, tokens
+from fcst.roles import Scope, SignIn
+from fcst.services import adjustments, backups, datasets, jobs, sign_ins, tokens
 from fcst.services.adjustments import Change
 from fcst.settings import PROJECT, load_settings
 from fcst.specs import JobSpec
@@ -40,12 +40,13 @@ def full(load_dataset: Callable[..., dict], once: Callable) -> dict:
 
 
 def fill(load_dataset: Callable[..., dict]) -> dict:
-    """Something in every table: two datasets, a run with an adjustment, one that was cancelled, a token."""
+    """Something in every table: two datasets, a run with an adjustment, one that was cancelled, a token, a sign-out."""
     load_dataset(name="other", n_items=2, n_weeks=60)
     job = run(load_dataset(n_items=4), 3, models=("SeasonalNaive", "Naive"), n_windows=1)
     week = job["last_wk_end_dt"] + timedelta(weeks=2)
     adjustments.adjust(job["job_id"], "item4", "Naive", Change(week, week, percent=10), "a fair", "Ana")
     tokens.create_token("etl", "read")
+    sign_ins.sign_out_person("eve@shop.example")
     once = ("a key", "of this request")
     job_id, _ = jobs.submit_once(job["dataset_id"], [("item1", 4)], JobSpec(), "", "", once)
     jobs.cancel_job(job_id)
@@ -217,6 +218,23 @@ def test_a_token_that_was_revoked_since_stays_revoked(full: dict, file: Path) ->
     assert tokens.check_token(kept).may(Scope.RUN)
     with pytest.raises(NotAllowed, match="was revoked"):
         tokens.check_token(lost)
+
+
+def test_a_sign_in_that_was_ended_since_stays_ended(full: dict, file: Path) -> None:
+    at = datetime.now(UTC).replace(microsecond=0) - timedelta(minutes=1)
+    lost, left, kept = (
+        SignIn(name.encode(), at, {"email": f"{name}@shop.example"}) for name in ("lost", "left", "kept")
+    )
+    backups.back_up(file, is_replacing=False)
+    sign_ins.sign_out_person("lost@shop.example")
+    sign_ins.end(left)
+    backups.restore(file, is_replacing=True)
+    backups.restore(file, is_replacing=True)
+    sign_ins._checked.clear()
+    assert [sign_ins.is_over(sign_in) for sign_in in (lost, left, kept)] == [True, True, False]
+    with transaction() as cur:
+        cur.execute("SELECT count(*) AS n FROM fcst_app.sign_outs")
+        assert cur.fetchone() == {"n": 3}  # none twice; one is of `full`
 
 
 @pytest.mark.parametrize("part", [0.3, 0.6, 0.9, 0.999])

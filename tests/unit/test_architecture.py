@@ -23,7 +23,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "services": BOTTOM | {"store", "ingest", "compute.models"},
     "charts": BOTTOM,
     "api": BOTTOM | {"services"},
-    "ui": BOTTOM | {"services", "compute.models", "charts", "api.app", "api.gate"},
+    "ui": BOTTOM | {"services", "compute.models", "charts", "api.app", "api.callers", "api.gate", "api.problems"},
     "pages": BOTTOM | {"ui", "services", "compute.models", "charts"},
     "app": BOTTOM | {"ui"},
     "terminal": BOTTOM | {"services"},

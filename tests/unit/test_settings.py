@@ -7,7 +7,7 @@ import pytest
 
 from fcst import settings
 from fcst.errors import ConfigError
-from fcst.settings import SETTINGS, Settings, child_environment, limit_compute_threads, load_settings
+from fcst.settings import PROJECT, SETTINGS, Settings, child_environment, limit_compute_threads, load_settings
 
 
 @pytest.fixture(autouse=True)
@@ -39,12 +39,14 @@ def test_defaults_hold_when_nothing_is_set() -> None:
         process_memory=4_000_000_000,
         dask_scheduler=None,
         ingest_memory="1GB",
-        ingest_roots=(Path("/"),),
+        ingest_roots=(Path.home(), PROJECT),
         unpack_limit=50_000_000_000,
         open_address=None,
+        hosts=(),
+        sign_in_hours=12,
         api_rate=(600, "minute"),
         role_rules=None,
-        link_secret="",
+        cookie_secret="",
         webhook=None,
     )
     assert not load_settings().has_sign_in

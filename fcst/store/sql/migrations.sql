@@ -32,7 +32,7 @@ SELECT current_setting('server_version') AS version;
 
 -- refuse_open_work
 -- Before a restore: nobody can submit any more, and what was submitted up to now is not lost by it. Remembers which tokens
--- were revoked.
+-- were revoked, and which sign-ins were ended.
 DO $$ BEGIN
     IF to_regclass('fcst_app.ingests') IS NOT NULL THEN
         LOCK TABLE fcst_app.jobs, fcst_app.ingests IN ACCESS EXCLUSIVE MODE;
@@ -45,15 +45,24 @@ DO $$ BEGIN
         PERFORM set_config('fcst.revoked', string_agg(encode(hash, 'hex'), ','), true)
         FROM fcst_app.tokens WHERE revoked_at IS NOT NULL;
     END IF;
+    IF to_regclass('fcst_app.sign_outs') IS NOT NULL THEN
+        PERFORM set_config('fcst.sign_outs', jsonb_agg(s)::text, true) FROM fcst_app.sign_outs s;
+    END IF;
 END $$;
 
 -- revoke_again
--- After a restore: tokens that were revoked since the backup stay so.
+-- After a restore: tokens that were revoked since the backup stay so, and so do sign-ins that were ended.
 DO $$ BEGIN
     IF to_regclass('fcst_app.tokens') IS NOT NULL THEN
         UPDATE fcst_app.tokens SET revoked_at = now()
         WHERE revoked_at IS NULL
           AND encode(hash, 'hex') = ANY (string_to_array(current_setting('fcst.revoked', true), ','));
+    END IF;
+    IF to_regclass('fcst_app.sign_outs') IS NOT NULL AND current_setting('fcst.sign_outs', true) <> '' THEN
+        INSERT INTO fcst_app.sign_outs (at, sign_in, person)
+        SELECT at, sign_in, person
+        FROM jsonb_populate_recordset(NULL::fcst_app.sign_outs, current_setting('fcst.sign_outs', true)::jsonb)
+        EXCEPT SELECT at, sign_in, person FROM fcst_app.sign_outs;
     END IF;
 END $$;
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from fcst.errors import InputError
+from fcst.ingest.folders import Folders
 from fcst.ingest.weekly import Resources, WeeklyFiles, make_weekly
 from fcst.specs import IngestSpec
 
@@ -49,7 +50,7 @@ def read_back(files: WeeklyFiles) -> Weekly:
 
 
 def resources(folder: Path, threads: int = 2, roots: Sequence[Path] = (Path("/"),)) -> Resources:
-    return Resources(folder, "200MB", threads, 10**9, roots)
+    return Resources(folder, "200MB", threads, 10**9, Folders(roots))
 
 
 def make(

@@ -10,8 +10,9 @@ import py7zr
 import pytest
 
 from fcst.errors import InputError
+from fcst.ingest.folders import Folders
 from fcst.ingest.plan import Plan, make_plan
-from fcst.ingest.sources import MAX_FILES, Workspace, is_inside
+from fcst.ingest.sources import MAX_FILES, Workspace
 from fcst.specs import IngestSpec
 from tests.unit.ingest.conftest import as_text, day, filler, load, make, refusal, write
 
@@ -27,7 +28,7 @@ def plan_of(*paths: Path, roots: tuple[Path, ...] = (Path("/"),), **options: Any
     folder = paths[0].parent / "work"
     folder.mkdir(exist_ok=True)
     spec = IngestSpec(paths=tuple(map(str, paths)), name="n", **options)
-    return make_plan(spec, roots, Workspace(folder, 10**9))
+    return make_plan(spec, Folders(roots), Workspace(folder, 10**9))
 
 
 def names(plan: Plan) -> list[str]:
@@ -286,14 +287,14 @@ def test_tilde_in_a_path_is_the_users_folder(folder: Path, monkeypatch: pytest.M
     (folder / "sales.csv").write_text(SALES)
     (folder / "work").mkdir()
     spec = IngestSpec(paths=("~/sales.csv",), name="n")
-    plan = make_plan(spec, [Path("/")], Workspace(folder / "work", 10**9))
+    plan = make_plan(spec, Folders([Path("/")]), Workspace(folder / "work", 10**9))
     assert plan.parts[0].table.source.path == folder / "sales.csv"
 
 
 @pytest.mark.parametrize("path", ["", "zero\0byte", "x" * 5_000, "~nobody-of-this-name/sales.csv"])
 def test_path_that_cannot_be_one_is_told(tmp_path: Path, path: str) -> None:
     with pytest.raises(InputError) as caught:
-        make_plan(IngestSpec(paths=(path,), name="n"), [Path("/")], Workspace(tmp_path, 10**9))
+        make_plan(IngestSpec(paths=(path,), name="n"), Folders([Path("/")]), Workspace(tmp_path, 10**9))
     assert caught.value.hint
 
 
@@ -340,5 +341,6 @@ def test_way_out_by_dots_is_no_way_out(tmp_path: Path, folder: Path) -> None:
 
 
 def test_folder_whose_name_begins_like_an_allowed_one_is_not_inside_it() -> None:
-    assert is_inside(Path("/data/sales/x.csv"), [Path("/data/sales")])
-    assert not is_inside(Path("/data/sales-of-others/x.csv"), [Path("/data/sales")])
+    folders = Folders([Path("/data/sales")])
+    assert folders.allow(Path("/data/sales/x.csv"))
+    assert not folders.allow(Path("/data/sales-of-others/x.csv"))

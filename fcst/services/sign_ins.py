@@ -1,0 +1,68 @@
+"""Sign-ins of people: how long one holds, and how it ends on the server, whatever cookie a browser still has."""
+
+import time
+from collections import OrderedDict
+from datetime import UTC, datetime, timedelta
+
+from fcst.errors import DatabaseAway, InputError
+from fcst.roles import Scope, SignIn
+from fcst.services import identity
+from fcst.settings import MOST_SIGN_IN_HOURS, load_settings
+from fcst.store import sign_outs
+
+CHECK_EVERY_S = 1.0
+MOST_CHECKED = 10_000
+KEEP_DAYS = MOST_SIGN_IN_HOURS // 24 + 1
+MAX_NAME = 200
+
+_checked: OrderedDict[bytes, tuple[float, bool]] = OrderedDict()
+"""sign-in -> when the database was asked for it, and whether it had ended: a page asks many times."""
+
+
+def is_over(sign_in: SignIn) -> bool:
+    """Whether a sign-in has ended: by its age, at its sign-out, or with all of its person's.
+
+    While the database is away, what it said last holds: pages have nothing to show then.
+    """
+    if datetime.now(UTC) - sign_in.at >= timedelta(hours=load_settings().sign_in_hours):
+        return True
+    at, was_over = _checked.get(sign_in.key, (0.0, False))
+    if was_over or time.monotonic() - at < CHECK_EVERY_S:
+        return was_over
+    try:
+        found = sign_outs.exists(sign_in.key, sign_in.names, sign_in.at)
+    except DatabaseAway:
+        return was_over
+    _remember(sign_in, found)
+    return found
+
+
+def end(sign_in: SignIn) -> None:
+    """Ends one sign-in: its cookie is of no use from now on."""
+    sign_outs.insert(sign_in.key, KEEP_DAYS)
+    _remember(sign_in, True)
+
+
+def sign_out_person(name: str) -> str:
+    """Ends all sign-ins that a person has now; returns the name as it was taken. They may sign in again.
+
+    Raises
+    ------
+    InputError
+        if that can be no name.
+    """
+    who = identity.require(Scope.ADMIN)
+    person = name.replace("\0", "").strip().lower()
+    if not 0 < len(person) <= MAX_NAME:
+        raise InputError(
+            f"A person's name has 1 to {MAX_NAME} characters.", "Give the address with which they sign in."
+        )
+    sign_outs.insert_person(person, KEEP_DAYS, who)
+    return person
+
+
+def _remember(sign_in: SignIn, is_ended: bool) -> None:
+    _checked[sign_in.key] = (time.monotonic(), is_ended)
+    _checked.move_to_end(sign_in.key)
+    if len(_checked) > MOST_CHECKED:
+        _checked.popitem(last=False)

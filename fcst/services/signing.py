@@ -1,0 +1,43 @@
+"""The secret that signs cookies and links: that of secrets.toml, or one that is made once and kept in FCST_HOME."""
+
+import contextlib
+import os
+import secrets
+from functools import lru_cache
+from pathlib import Path
+
+from fcst.errors import ConfigError
+from fcst.settings import LEAST_SECRET, load_settings
+
+FILE = "cookie.secret"
+
+
+def signing_secret() -> str:
+    """The secret of this installation. Several servers for the same people need the same one in their secrets.toml.
+
+    Raises
+    ------
+    ConfigError
+        if it cannot be kept.
+    """
+    settings = load_settings()
+    return settings.cookie_secret or _made_secret(settings.home / FILE)
+
+
+@lru_cache(maxsize=4)  # every link asks for it
+def _made_secret(path: Path) -> str:
+    try:
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            draft = path.with_name(f"{FILE}.{secrets.token_hex(6)}")
+            with open(draft, "x", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
+                file.write(secrets.token_urlsafe(32))
+            with contextlib.suppress(FileExistsError):  # another process was faster
+                os.link(draft, path)
+            draft.unlink()
+        secret = path.read_text(encoding="utf-8").strip()
+    except OSError as exc:
+        raise ConfigError(f"The secret {path} cannot be kept: {exc.strerror}.", "Check the folder FCST_HOME.") from exc
+    if len(secret) < LEAST_SECRET:
+        raise ConfigError(f"The secret {path} is shorter than {LEAST_SECRET} characters.", "Delete the file.")
+    return secret

@@ -1,0 +1,29 @@
+"""Sign-ins of people that were ended on the server."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from fcst.store import actions
+from fcst.store.database import fetch_one, transaction
+from fcst.store.queries import query
+
+
+def insert(sign_in: bytes, days: int) -> None:
+    """Ends one sign-in, known by its hash; forgets what is older than `days`."""
+    with transaction() as cur:
+        cur.execute(query("delete_old_sign_outs"), {"days": days})
+        cur.execute(query("insert_sign_out"), {"sign_in": sign_in, "person": None})
+
+
+def insert_person(person: str, days: int, who: str) -> None:
+    """Ends all sign-ins that a person has now; forgets what is older than `days`."""
+    with transaction() as cur:
+        cur.execute(query("delete_old_sign_outs"), {"days": days})
+        cur.execute(query("insert_sign_out"), {"sign_in": None, "person": person})
+        actions.record(cur, who, "sign out", "person", 0, person)
+
+
+def exists(sign_in: bytes, names: Sequence[str], since: datetime) -> bool:
+    """Whether a sign-in of that time was ended, by itself or with all of a person with one of these names."""
+    row = fetch_one("find_sign_out", sign_in=sign_in, names=list(names), since=since)
+    return bool(row and row["found"])
