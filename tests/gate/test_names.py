@@ -1,0 +1,184 @@
+"""Under which names the server answers, and to which pages: every route, and the websocket."""
+
+import os
+import socket
+import threading
+from pathlib import Path
+
+import httpx
+import pytest
+
+from fcst.settings import PROJECT
+from tests.api.conftest import Desk, at_work
+from tests.gate.sessions import session, status_of_session, words
+
+ROUTES = (
+    "/", "/load?path=/etc/passwd", "/nonsense", "/healthz", "/readyz", "/metrics", "/api/jobs", "/api/docs",
+    "/downloads/1/forecasts.csv", "/_stcore/health", "/_stcore/host-config", "/_stcore/metrics",
+    "/_stcore/upload_file/x/y", "/_stcore/agent/openapi.json", "/_stcore/agent/mcp", "/_stcore/bidi-components/x/y",
+    "/media/x.csv", "/component/x/y", "/static/x.js", "/auth/login", "/auth/logout", "/oauth2callback",
+)  # fmt: skip
+REFUSED = [
+    ({"Origin": "http://evil.example"}, 403),
+    ({"Origin": "http://localhost:1"}, 403),  # another port is another site
+    ({"Origin": "http://127.0.0.1"}, 403),
+    ({"Origin": "http://[::1]:{port}"}, 403),
+    ({"Origin": "null"}, 403),
+    ({"Origin": ""}, 403),
+    ({"Origin": "http://["}, 403),
+    ({"Origin": "http://127.0.0.1:{port}.evil.example"}, 403),
+    ({"Origin": "http://evil.example@127.0.0.1:{port}"}, 403),
+    ({"Origin": "http://127.0.0.1:{port}/"}, 403),
+    ({"Origin": "https://x.streamlit.app"}, 403),
+    ({"Host": "evil.example", "Origin": "http://evil.example"}, 421),  # a name that was made to lead here
+    ({"Host": "evil.example"}, 421),
+    ({"Host": "evil.example:{port}"}, 421),
+    ({"Host": "localhost.evil.example"}, 421),
+    ({"Host": "127.0.0.1.evil.example:{port}"}, 421),
+    ({"Host": "evil.example@localhost"}, 421),
+    ({"Host": "localhost/x"}, 421),
+    ({"Host": "10.0.0.1"}, 421),
+    ({"Host": "["}, 421),
+    ({"Host": ""}, 421),
+]
+FETCHED = [
+    ({"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors"}, 403),
+    ({"Sec-Fetch-Site": "same-site", "Sec-Fetch-Mode": "no-cors"}, 403),
+    ({"Sec-Fetch-Site": "cross-site"}, 403),
+    ({"Sec-Fetch-Site": "same-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "iframe"}, 403),
+    ({"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "embed"}, 403),
+]
+ANSWERED = [
+    {},
+    {"Origin": "http://127.0.0.1:{port}"},
+    {"Host": "localhost"},
+    {"Host": "LOCALHOST.:{port}"},
+    {"Host": "[::1]:80"},
+    {"Host": "localhost:{port}", "Origin": "http://localhost:{port}"},
+    {"Host": "localhost", "Origin": "https://localhost"},  # behind a proxy with TLS
+    {"Sec-Fetch-Site": "same-origin", "Sec-Fetch-Mode": "cors"},
+    {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"},  # a link in a letter
+]
+
+
+def filled(headers: dict[str, str], port: int) -> dict[str, str]:
+    return {name: value.replace("{port}", str(port)) for name, value in headers.items()}
+
+
+@pytest.mark.parametrize(("headers", "status"), REFUSED + FETCHED, ids=str)
+def test_no_route_answers_other_sites_or_other_names(
+    desk: Desk, office: Desk, headers: dict[str, str], status: int
+) -> None:
+    for server in (desk, office):
+        for route in ROUTES:
+            for method in ("GET", "OPTIONS") if "Origin" in headers else ("GET", "PUT"):
+                answer = httpx.request(method, f"{server.url}{route}", headers=filled(headers, server.port))
+                assert answer.status_code == status, (method, route, answer.text[:200])
+                assert not [name for name in answer.headers if name.startswith("access-control")]
+                assert "set-cookie" not in answer.headers and len(answer.text) < 500
+
+
+@pytest.mark.parametrize(("headers", "status"), REFUSED, ids=str)
+def test_no_session_is_opened_from_other_sites_or_under_other_names(
+    desk: Desk, office: Desk, headers: dict[str, str], status: int
+) -> None:
+    for server in (desk, office):
+        sent = filled(headers, server.port)
+        if "Host" in sent and not sent["Host"].strip("[") or set("@/") & set(sent.get("Host", "")):
+            continue  # no client sends it
+        host = sent.get("Host", f"127.0.0.1:{server.port}")
+        found = status_of_session(server.port, host=host, origin=sent.get("Origin"))
+        assert found == status, (host, sent)
+
+
+@pytest.mark.parametrize("headers", ANSWERED, ids=str)
+def test_own_pages_and_programs_are_answered(desk: Desk, headers: dict[str, str]) -> None:
+    sent = filled(headers, desk.port)
+    for route in ("/", "/healthz", "/api/jobs", "/_stcore/health", "/_stcore/host-config", "/metrics"):
+        assert httpx.get(f"{desk.url}{route}", headers=sent).status_code == 200, route
+    host = sent.get("Host", f"127.0.0.1:{desk.port}")
+    assert status_of_session(desk.port, host=host, origin=sent.get("Origin")) == 101
+
+
+@pytest.mark.parametrize("hosts", [(), ("localhost", "localhost"), ("localhost", "evil.example")], ids=len)
+def test_request_with_no_name_or_with_two_is_refused(desk: Desk, hosts: tuple[str, ...]) -> None:
+    """By hand: a library would not send it."""
+    for version in ("1.0", "1.1"):
+        for path in ("/", "/api/jobs", "/_stcore/host-config"):
+            with socket.create_connection(("127.0.0.1", desk.port), timeout=10) as sock:
+                lines = "".join(f"Host: {host}\r\n" for host in hosts)
+                sock.sendall(f"GET {path} HTTP/{version}\r\n{lines}Connection: close\r\n\r\n".encode())
+                assert sock.recv(100).split(b" ")[1] in (b"400", b"421"), (version, path)
+
+
+def test_answers_may_be_framed_by_no_other_site(desk: Desk) -> None:
+    for route in ("/", "/load", "/_stcore/health", "/api/docs", "/healthz"):
+        headers = desk.get(route).headers
+        assert headers["x-frame-options"] == "SAMEORIGIN"
+        assert headers["content-security-policy"] == "frame-ancestors 'self'"
+        assert (headers["x-content-type-options"], headers["referrer-policy"]) == ("nosniff", "same-origin")
+    assert desk.get("/_stcore/host-config").json()["allowedOrigins"] == []
+
+
+def test_name_of_the_sign_in_and_names_that_are_set_are_known(
+    place: Path, desk: Desk, patch: pytest.MonkeyPatch
+) -> None:
+    """A proxy passes the name on by which browsers call it."""
+    allowed = "lan.example plan.shop.example *.team.example localhost"  # as Streamlit reads a list
+    more = {"STREAMLIT_SERVER_ALLOWED_HOSTS": allowed, "FCST_HOSTS": "Plan.shop.example, *.team.example"}
+    with at_work(place, PROJECT, **more) as server:
+        for name in ("plan.shop.example", "a.team.example:443", "lan.example", "localhost"):
+            assert server.get("/api/jobs", headers={"Host": name}).status_code == 200, name
+            assert status_of_session(server.port, host=name, origin=f"https://{name}") == 101, name
+        for name in ("shop.example", "team.example", "plan.shop.example.evil.example", "xlan.example"):
+            assert server.get("/api/jobs", headers={"Host": name}).status_code == 421, name
+    assert desk.get("/api/jobs", headers={"Host": "plan.shop.example"}).status_code == 421
+
+
+def test_open_address_answers_under_its_own_number_and_name(place: Path) -> None:
+    """No site can have made a number lead here, as it can with a name."""
+    more = {"FCST_OPEN_ADDRESS": "0.0.0.0", "STREAMLIT_SERVER_ADDRESS": "0.0.0.0"}
+    with at_work(place, PROJECT, **more) as server:
+        url = f"http://127.0.0.2:{server.port}/api/jobs"  # every number of the loopback leads to this machine
+        assert httpx.get(url).status_code == 200
+        assert server.get("/api/jobs", headers={"Host": socket.gethostname()}).status_code == 200
+        assert httpx.get(url, headers={"Host": "127.0.0.3"}).status_code == 421
+        assert server.get("/api/jobs", headers={"Host": "evil.example"}).status_code == 421
+
+
+def test_file_of_the_server_is_not_sent_to_a_page_of_another_port(desk: Desk) -> None:
+    """What a script on any page of this machine could do: open a session on the page that reads files."""
+    own = f"127.0.0.1:{desk.port}"
+    assert status_of_session(desk.port, host=own, origin="http://localhost:1") == 403
+    with session(desk.port, host=own, origin=f"http://{own}") as visitor:
+        assert "Load sales" in words(visitor.run("load"))
+
+
+def test_server_asks_nobody_outside_for_its_own_address(place: Path) -> None:
+    """Streamlit would, with calls that stop the whole server for a second each, when it compares origins."""
+    asked: list[bytes] = []
+    with socket.create_server(("127.0.0.1", 0)) as proxy:
+
+        def listen() -> None:
+            while True:
+                try:
+                    connection, _ = proxy.accept()
+                except OSError:
+                    return
+                with connection:
+                    asked.append(connection.recv(1_000))
+
+        thread = threading.Thread(target=listen, daemon=True)
+        thread.start()
+        address = f"http://127.0.0.1:{proxy.getsockname()[1]}"
+        names = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy")
+        with at_work(place, PROJECT, **dict.fromkeys(names, address), NO_PROXY="", no_proxy="") as server:
+            own = f"127.0.0.1:{server.port}"
+            for origin in ("http://evil.example", "https://x.streamlit.app", "http://localhost:1", f"https://{own}.x"):
+                assert status_of_session(server.port, host=own, origin=origin) == 403
+            with session(server.port, host=own, origin=f"http://{own}") as visitor:
+                visitor.run()
+        proxy.shutdown(socket.SHUT_RDWR)
+        thread.join(10)
+    assert asked == []
+    assert os.environ.get("HTTP_PROXY") != address
