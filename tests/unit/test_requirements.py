@@ -1,0 +1,173 @@
+"""What is installed: exact direct pins, a lock that holds them with hashes, and a pin for every library in use."""
+
+import ast
+import re
+import sys
+from collections.abc import Iterable, Mapping
+from functools import cache
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+import pytest
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
+
+from fcst.settings import PROJECT
+
+DIRECT = (PROJECT / "requirements-direct.txt").read_text(encoding="utf-8")
+LOCK = (PROJECT / "requirements.txt").read_text(encoding="utf-8")
+PRODUCT, TESTS = "# The product\n", "# Its tests and checks\n"
+
+# The whole of what a line that is no comment may hold: an address, an option or a folder has no place in it.
+DIRECT_LINE = re.compile(r"[A-Za-z0-9._-]+(\[[a-z,]+\])?==[A-Za-z0-9.]+")
+LOCK_ENTRY = re.compile(r"[a-z0-9-]+==[a-z0-9.]+( ; [a-z_]+ [!=<>]+ '[\w.]+'( (and|or) [a-z_]+ [!=<>]+ '[\w.]+')*)?")
+HASH = re.compile(r"--hash=sha256:[0-9a-f]{64}")
+PLACE = re.compile(r"://|(?<!no-emit-)index-url|find-links|trusted-host|\.(org|com|net|io|dev)\b|(^|[\s=])[/~]")
+
+
+def requirements_in(text: str) -> dict[str, str]:
+    """The version of each package that a file pins, by the package's canonical name."""
+    pins: dict[str, str] = {}
+    for line in text.splitlines():
+        if line and not line.startswith(("#", " ")):
+            requirement = Requirement(line.removesuffix("\\").strip())
+            (version,) = (part.version for part in requirement.specifier)
+            name = canonicalize_name(requirement.name)
+            assert name not in pins, f"{name} stands twice"
+            pins[name] = version
+    return pins
+
+
+def wrong_in_direct(text: str) -> list[str]:
+    """The lines that are neither a comment nor one exact pin."""
+    return [line for line in text.splitlines() if not (line.startswith("#") or DIRECT_LINE.fullmatch(line))]
+
+
+def wrong_in_lock(text: str) -> list[str]:
+    """The entries that are not one exact pin with a sha256 hash or more, and nothing else."""
+    code = "\n".join(line for line in text.splitlines() if line and not line.lstrip().startswith("#"))
+    wrong = []
+    for entry in code.replace("\\\n", "").splitlines():
+        pin, *hashes = re.split(r"\s+(?=--)", entry)
+        if not (LOCK_ENTRY.fullmatch(pin) and hashes and all(HASH.fullmatch(part) for part in hashes)):
+            wrong.append(entry)
+    return wrong
+
+
+def places_in(text: str) -> list[str]:
+    """The lines, comments too, that name an address, an index or a folder outside the project."""
+    return [line for line in text.splitlines() if PLACE.search(line)]
+
+
+def not_locked(direct: str, lock: str) -> set[tuple[str, str]]:
+    return set(requirements_in(direct).items()) - set(requirements_in(lock).items())
+
+
+def libraries_of(source: str) -> set[str]:
+    """The modules of others that a source file imports, at its top or inside a function."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            found.add(node.module.partition(".")[0])
+    return found - sys.stdlib_module_names - {"fcst"}
+
+
+@cache
+def packages_of_modules() -> Mapping[str, list[str]]:
+    return packages_distributions()
+
+
+def not_pinned(libraries: Iterable[str], pins: Iterable[str]) -> set[str]:
+    """The libraries that no pinned package brings."""
+    packages = packages_of_modules()
+    return {name for name in libraries if not {canonicalize_name(p) for p in packages.get(name, [])} & set(pins)}
+
+
+def test_direct_requirements_are_exact() -> None:
+    assert wrong_in_direct(DIRECT) == []
+    assert DIRECT.index(PRODUCT) < DIRECT.index(TESTS)
+    assert len(requirements_in(DIRECT)) > 30
+
+
+@pytest.mark.parametrize("line", ["pandas", "pandas>=2.3.3", "pandas==2.*", "-r more.txt", "pandas==2.3.3 # old", ""])
+def test_what_is_not_exact_is_found(line: str) -> None:
+    assert wrong_in_direct(f"# The product\nnumpy==2.4.6\n{line}\n") == [line]
+
+
+def test_lock_holds_the_direct_requirements() -> None:
+    assert not_locked(DIRECT, LOCK) == set()
+
+
+def test_what_the_lock_does_not_hold_is_found() -> None:
+    lock = "numpy==2.4.6 \\\n    --hash=sha256:0\nxlsxwriter==3.3.0\n"
+    assert not_locked("# one\nnumpy==2.4.6\nXlsxWriter==3.3.1\nPebble==5.2.3\n", lock) == {
+        ("xlsxwriter", "3.3.1"),
+        ("pebble", "5.2.3"),
+    }
+
+
+def test_every_entry_of_the_lock_has_hashes() -> None:
+    assert wrong_in_lock(LOCK) == []
+    assert len(requirements_in(LOCK)) > 100
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        "numpy==2.4.6",
+        "numpy==2.4.6 --hash=md5:0123",
+        "numpy==2.4.6 --hash=sha256:0123",
+        f"numpy>=2.4.6 --hash=sha256:{'0' * 64}",
+        f"numpy @ file:///numpy.whl --hash=sha256:{'0' * 64}",
+        f"numpy==2.4.6 --hash=sha256:{'0' * 64} --pre",
+        "--index-url https://example.invalid/simple",
+    ],
+)
+def test_an_entry_that_is_not_held_by_its_hash_is_found(entry: str) -> None:
+    good = f"zipp==4.1.2 ; python_full_version < '3.12' \\\n    --hash=sha256:{'a' * 64}\n    # via pandas"
+    assert wrong_in_lock(f"# head\n{good}\n{entry}\n") == [entry]
+
+
+def test_no_file_names_a_place() -> None:
+    assert places_in(DIRECT) == places_in(LOCK) == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "--index-url simple",
+        "# from https://example.invalid/simple",
+        "--extra-index-url=simple",
+        "    # via -r /home/me/requirements-direct.txt",
+        "-f ~/wheels",
+        "# from packages.example.org",
+    ],
+)
+def test_a_place_is_found(line: str) -> None:
+    assert places_in(f"# made with --no-emit-index-url\nnumpy==2.4.6\n{line}\n") == [line]
+
+
+def test_every_library_that_the_product_imports_is_a_direct_requirement() -> None:
+    product = DIRECT.partition(PRODUCT)[2].partition(TESTS)[0]
+    folders = [*(PROJECT / "fcst").rglob("*.py"), *(PROJECT / "pages").glob("*.py"), PROJECT / "app.py"]
+    libraries = {name for path in folders for name in libraries_of(Path(path).read_text(encoding="utf-8"))}
+    assert len(libraries) > 20
+    assert not_pinned(libraries, requirements_in(product)) == set()
+
+
+def test_a_library_that_is_not_pinned_is_found() -> None:
+    source = (
+        "import os, numpy.linalg\nfrom fcst import names\n\ndef f():\n    from dateutil import tz\n    import nowhere\n"
+    )
+    assert libraries_of(source) == {"numpy", "dateutil", "nowhere"}
+    assert not_pinned(libraries_of(source), {"numpy"}) == {"dateutil", "nowhere"}
+    assert not_pinned({"dateutil", "psycopg2"}, {"python-dateutil", "psycopg2-binary"}) == set()
+
+
+def test_a_package_that_stands_twice_is_refused() -> None:
+    with pytest.raises(AssertionError, match="numpy stands twice"):
+        requirements_in("numpy==2.4.6\nNumPy==2.4.5\n")
+    with pytest.raises(InvalidRequirement):
+        requirements_in("-r more.txt\n")
