@@ -12,7 +12,6 @@ import multiprocessing
 import os
 import re
 import select
-import stat
 import threading
 import time
 from collections.abc import Iterator
@@ -22,6 +21,7 @@ from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
 from fcst.errors import ConfigError
+from fcst.files import open_private
 
 MAX_BYTES = 5_000_000
 N_FILES = 5  # besides the one that is written
@@ -157,15 +157,6 @@ class _RotatedFile(RotatingFileHandler):
 
     def handleError(self, record: logging.LogRecord) -> None:
         """A full disk costs lines, never work. The inherited way would print the record, secrets and all."""
-
-
-def open_private(path: str, flags: int) -> int:
-    """A descriptor of a file that from now on only its owner reads and writes; an `opener` of `open`."""
-    fd = os.open(path, flags, 0o600)
-    with contextlib.suppress(OSError):  # a file that is there already, and another user's
-        if stat.S_ISREG(os.fstat(fd).st_mode):  # /dev/null is to stay everybody's
-            os.fchmod(fd, 0o600)
-    return fd
 
 
 def configure(path: Path | None = None) -> None:

@@ -33,7 +33,7 @@ from typing import BinaryIO
 import psycopg2
 
 from fcst.errors import ConfigError
-from fcst.files import FileLock, is_held
+from fcst.files import FileLock, is_held, make_home, open_private, private_folder
 from fcst.settings import PROJECT
 from fcst.store.placement import INSTEAD, SHARED, Account, find_binaries, find_place, give, identity
 
@@ -117,7 +117,7 @@ def ensure_running(home: Path) -> dict[str, str]:
     home = home.resolve()
     try:
         if not _is_up(home):
-            home.mkdir(parents=True, exist_ok=True)
+            make_home(home)
             with FileLock(home / "pg.start"):
                 _join(home)
     except OSError as exc:
@@ -210,8 +210,8 @@ def _run(server: Server, cwd: Path, lock: FileLock | None, *command: Path | str)
 
 
 def _open_log(server: Server) -> BinaryIO:
-    server.log.parent.mkdir(exist_ok=True)
-    return server.log.open("ab")
+    private_folder(server.log.parent, server.home)
+    return open(server.log, "ab", opener=open_private)
 
 
 def _prepare_sockets(server: Server) -> None:
@@ -262,7 +262,7 @@ def _start_guard(server: Server) -> None:
 def _guard(home: Path, fd: int) -> None:
     """Wait until nobody has used the server for a while, or its home is gone; stop it.
 
-    Its files are opened once and never made: nothing appears in a folder that is being deleted.
+    Its locks are opened once and never made: nothing appears in a folder that is being deleted.
     """
     os.chdir("/")
     guard, users, server = FileLock(home / "pg.guard", fd), FileLock(home / "pg.users"), Server(home, *find_place(home))

@@ -2,13 +2,15 @@
 
 import json
 import os
+import pwd
 import shutil
 import signal
+import stat
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from pathlib import Path
@@ -22,6 +24,7 @@ from fcst.files import FileLock, is_held
 from fcst.settings import PROJECT
 from fcst.store import placement
 from fcst.store.embedded import ensure_running
+from tests.conftest import wait_until
 
 USER = """
 import json, sys
@@ -42,13 +45,6 @@ print(program.pid, child, sep="\\n", flush=True)
 """
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 needs_proc = pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs /proc")
-
-
-def wait_until(is_so: Callable[[], object], limit_s: float = 15) -> None:
-    end = time.monotonic() + limit_s
-    while not is_so():
-        assert time.monotonic() < end, f"not so within {limit_s} s"
-        time.sleep(0.02)
 
 
 def ask(connection: dict[str, str], query: str) -> Any:
@@ -80,9 +76,11 @@ def guard_of(home: Path) -> int:
 class User:
     """Another process that uses the server, until it is told to leave or killed."""
 
-    def __init__(self, home: Path, then: str = "") -> None:
+    def __init__(self, home: Path, then: str = "", umask: int = 0o022) -> None:
         command = [sys.executable, "-c", USER.format(then=then), str(home)]
-        self.process = subprocess.Popen(command, cwd=PROJECT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.process = subprocess.Popen(
+            command, cwd=PROJECT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, umask=umask
+        )
 
     def read(self) -> Any:
         assert self.process.stdout
@@ -285,6 +283,56 @@ def test_a_file_in_the_place_of_the_home_is_a_config_error(tmp_path: Path) -> No
     (tmp_path / "file").touch()
     with pytest.raises(ConfigError, match="FCST_HOME"):
         ensure_running(tmp_path / "file" / "home")
+
+
+# Other OS users
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def test_a_strict_umask_keeps_the_servers_user_out_of_nothing_it_needs(folder: Path) -> None:
+    home = folder / "strict"
+    user = User(home, umask=0o077)
+    assert Path(ask(user.read(), "SHOW data_directory")) == home / "pg"
+    assert mode(home) == 0o711
+    user.end()
+
+
+@needs_root
+def test_a_strict_umask_leaves_copied_programs_open_to_the_servers_user(monkeypatch: pytest.MonkeyPatch) -> None:
+    account = pwd.getpwnam("nobody")
+    place = Path(tempfile.mkdtemp(prefix="test-embedded-"))
+    place.chmod(0o755)
+    monkeypatch.setattr(placement, "SHARED", place / "shared")
+    before = os.umask(0o077)
+    try:
+        done = subprocess.run(
+            [placement.find_binaries(account) / "postgres", "--version"],
+            cwd="/",
+            capture_output=True,
+            **placement.identity(account),
+        )
+    finally:
+        os.umask(before)
+        shutil.rmtree(place)
+    assert done.returncode == 0, done.stderr
+
+
+# Its log
+
+
+def test_the_log_is_private_also_where_it_was_not(folder: Path) -> None:
+    home = folder / "logs"
+    (home / "logs").mkdir(parents=True)
+    (home / "logs").chmod(0o755)
+    (home / "logs" / "postgres.log").touch()
+    (home / "logs" / "postgres.log").chmod(0o644)
+    user = User(home)
+    user.read()
+    assert (mode(home / "logs"), mode(home / "logs" / "postgres.log")) == (0o700, 0o600)
+    user.end()
 
 
 def test_a_lock_on_a_deleted_file_is_not_current(tmp_path: Path) -> None:
