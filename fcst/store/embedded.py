@@ -32,6 +32,7 @@ from typing import BinaryIO
 
 import psycopg2
 
+from fcst import logs
 from fcst.errors import ConfigError
 from fcst.files import FileLock, is_held, make_home, open_private, private_folder
 from fcst.settings import PROJECT
@@ -40,6 +41,7 @@ from fcst.store.placement import INSTEAD, SHARED, Account, find_binaries, find_p
 LINGER_S = 3.0  # two commands in a row do not restart the server
 PATIENCE_S = 5.0  # with processes that hold `pg.server` and do not listen: starting, or left over
 START_LIMIT_S = 300.0  # recovery after a crash may take its time
+LOOK_AT_LOG_EVERY_S = 5.0
 # The port is part of the socket's name; without -p the environment could change it.
 SETTINGS = "-p 5432 -h '' -c cluster_name=fcst -c timezone=UTC -c max_connections=100"
 
@@ -202,7 +204,9 @@ def _run(server: Server, cwd: Path, lock: FileLock | None, *command: Path | str)
             **identity(server.account),
         )
     if done.returncode:
-        words = server.log.read_bytes()[begin:].decode(errors="replace").strip().splitlines()[-8:]
+        said = server.log.read_bytes()
+        said = said[begin:] if begin <= len(said) else said  # rotated meanwhile
+        words = said.decode(errors="replace").strip().splitlines()[-8:]
         raise ConfigError(
             f"The embedded database in {server.home} failed ({Path(command[0]).name}): {' | '.join(words)}",
             f"All of it is in {server.log}. {INSTEAD}",
@@ -260,16 +264,19 @@ def _start_guard(server: Server) -> None:
 
 
 def _guard(home: Path, fd: int) -> None:
-    """Wait until nobody has used the server for a while, or its home is gone; stop it.
+    """Wait until nobody has used the server for a while, or its home is gone; stop it. Rotate its log meanwhile.
 
     Its locks are opened once and never made: nothing appears in a folder that is being deleted.
     """
     os.chdir("/")
     guard, users, server = FileLock(home / "pg.guard", fd), FileLock(home / "pg.users"), Server(home, *find_place(home))
     lock = os.open(server.lock, os.O_RDWR)
-    last_used = time.monotonic()
+    last_used = looked_at = time.monotonic()
     is_over = False
     while guard.is_current() and not is_over:
+        if time.monotonic() - looked_at > LOOK_AT_LOG_EVERY_S:
+            logs.rotate_in_place(server.log)
+            looked_at = time.monotonic()
         time.sleep(0.5)
         try:
             is_free = users.acquire(blocking=False, create=False)

@@ -19,6 +19,7 @@ from typing import Any
 import psycopg2
 import pytest
 
+from fcst import logs
 from fcst.errors import ConfigError
 from fcst.files import FileLock, is_held
 from fcst.settings import PROJECT
@@ -333,6 +334,24 @@ def test_the_log_is_private_also_where_it_was_not(folder: Path) -> None:
     user.read()
     assert (mode(home / "logs"), mode(home / "logs" / "postgres.log")) == (0o700, 0o600)
     user.end()
+
+
+def test_a_long_log_is_rotated_while_the_server_writes_into_it(home: Path) -> None:
+    connection = ensure_running(home)
+    log = home / "logs" / "postgres.log"
+    for number in range(2):
+        with log.open("ab") as more:
+            more.write(b"%d of what was logged\n" % number * (logs.MAX_BYTES // 20))
+        wait_until(lambda: log.stat().st_size < logs.MAX_BYTES, what="for the guard")
+        with pytest.raises(psycopg2.Error):
+            ask(connection, f"SELECT after_rotation_{number}")
+        wait_until(lambda mark=f"after_rotation_{number}": mark in log.read_text())
+    copies = [Path(f"{log}.{number}") for number in (1, 2)]
+    assert "1 of what was logged\n" in copies[0].read_text()
+    assert "0 of what was logged\n" in copies[1].read_text()
+    for file in (log, *copies):
+        assert file.stat().st_size <= logs.MAX_BYTES and mode(file) == 0o600
+    assert not Path(f"{log}.3").exists()
 
 
 def test_a_lock_on_a_deleted_file_is_not_current(tmp_path: Path) -> None:
