@@ -13,12 +13,15 @@ frees `pg.guard` first: whoever then gets a share of `pg.users` and finds `pg.gu
 lives on; whoever finds it free starts another. The locks of new processes are taken by their starter and
 handed over, so such a process never lives without its lock.
 
+Only the OS user who runs fcst may connect; the kernel tells the server who that is (peer authentication).
+
 A deleted home ends its server within moments, and its data with it, wherever they had to be placed.
 """
 
 import contextlib
 import hashlib
 import os
+import pwd
 import shutil
 import signal
 import socket
@@ -180,14 +183,37 @@ def _launch(server: Server) -> None:
             shutil.rmtree(new, ignore_errors=True)
             new.mkdir(mode=0o700)
             give(new, server.account)
-            form = ("-A", "trust", "-U", "fcst", "-E", "UTF8", "--locale=C")
+            form = ("-A", "peer", "-U", "fcst", "-E", "UTF8", "--locale=C")
             _run(server, new, lock, binaries / "initdb", *form, "-D", ".")
             new.rename(server.data)
+        _admit_only_us(server)
         # `pg.server` was free: these were left by the dead, whoever has their process numbers by now.
         for stale in (server.data / "postmaster.pid", server.sockets / ".s.PGSQL.5432.lock"):
             stale.unlink(missing_ok=True)
         how = ("-w", "-t", f"{START_LIMIT_S:.0f}", "-o", f"{SETTINGS} -k {server.sockets}")
         _run(server, server.data, lock, binaries / "pg_ctl", "start", *how, "-D", ".")
+
+
+def _admit_only_us(server: Server) -> None:
+    """Let our OS user connect as every role, and no other user; data folders of older versions let in all.
+
+    Written anew for each start, as another OS user may make the next one.
+    """
+    try:
+        name = pwd.getpwuid(os.geteuid()).pw_name.replace('"', '""')
+    except KeyError as exc:
+        raise ConfigError(
+            f"The OS user {os.geteuid()} has no name, by which the embedded database would know it.",
+            f"Add it to /etc/passwd. {INSTEAD}",
+        ) from exc
+    for file, rule in (("pg_ident.conf", f'fcst "{name}" all'), ("pg_hba.conf", "local all all peer map=fcst")):
+        draft = server.data / f"{file}.new"
+        draft.unlink(missing_ok=True)
+        # "x" opens no link that the server's OS user, whose folder this is, may have put there for root to follow.
+        with open(draft, "x", encoding="utf-8", opener=open_private) as out:
+            give(out.fileno(), server.account)
+            out.write(f"# fcst writes this file at each start of the server.\n{rule}\n")
+        draft.replace(server.data / file)
 
 
 def _run(server: Server, cwd: Path, lock: FileLock | None, *command: Path | str) -> None:

@@ -293,6 +293,74 @@ def mode(path: Path) -> int:
     return stat.S_IMODE(path.stat().st_mode)
 
 
+def connects(connection: dict[str, str], role: str, account: placement.Account) -> str:
+    """What psql says to an OS user (None: ours) that asks the server who it is."""
+    program = placement.find_binaries(account) / "psql"
+    where = f"host={connection['host']} port={connection['port']} dbname=fcst user={role}"
+    done = subprocess.run(
+        [program, "--no-psqlrc", "--tuples-only", "--no-align", "--command=SELECT current_user", where],
+        cwd="/",
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        **placement.identity(account),
+    )
+    return done.stdout.strip() or done.stderr
+
+
+def test_we_connect_as_every_role(home: Path) -> None:
+    connection = ensure_running(home)
+    ask(connection, 'CREATE ROLE "of the test" LOGIN')
+    assert ask(connection | {"user": "of the test"}, "SELECT current_user") == "of the test"
+    assert connects(connection, "fcst", None) == "fcst"
+
+
+@needs_root
+def test_no_other_user_connects_not_even_that_of_the_server(home: Path) -> None:
+    connection = ensure_running(home)
+    owner = pwd.getpwuid(Path(connection["host"]).stat().st_uid)
+    assert owner.pw_uid != 0
+    assert 'Peer authentication failed for user "fcst"' in connects(connection, "fcst", owner)
+    stranger = pwd.getpwnam("daemon")
+    assert "Permission denied" in connects(connection, "fcst", stranger)
+
+
+def test_a_data_folder_that_trusted_everybody_does_not_from_its_next_start_on(folder: Path) -> None:
+    home = folder / "older"
+    user = User(home)
+    data = Path(ask(user.read(), "SHOW data_directory"))
+    user.end()
+    wait_until(lambda: not is_served(home))
+    (data / "pg_hba.conf").write_text("local all all trust\nhost all all 127.0.0.1/32 trust\n")
+    (data / "pg_ident.conf").write_text("")
+    user = User(home)
+    connection = user.read()
+    rules = "SELECT string_agg(concat_ws(' ', type, database, user_name, auth_method), ';') FROM pg_hba_file_rules"
+    assert ask(connection, rules) == "local {all} {all} peer"
+    for file in (data / "pg_hba.conf", data / "pg_ident.conf"):
+        assert (mode(file), file.stat().st_uid) == (0o600, data.stat().st_uid)
+    if os.geteuid() == 0:
+        assert "Peer authentication failed" in connects(connection, "fcst", pwd.getpwuid(data.stat().st_uid))
+    user.end()
+
+
+@needs_root
+def test_root_follows_no_link_of_the_servers_user(folder: Path) -> None:
+    home = folder / "links"
+    user = User(home)
+    data = Path(ask(user.read(), "SHOW data_directory"))
+    user.end()
+    wait_until(lambda: not is_served(home))
+    (home / "roots").write_text("as it was")
+    for name in ("pg_hba.conf", "pg_hba.conf.new", "pg_ident.conf.new"):
+        (data / name).unlink(missing_ok=True)
+        (data / name).symlink_to(home / "roots")
+    user = User(home)
+    assert ask(user.read(), "SELECT 1") == 1
+    assert (home / "roots").read_text() == "as it was" and (home / "roots").stat().st_uid == 0
+    user.end()
+
+
 def test_a_strict_umask_keeps_the_servers_user_out_of_nothing_it_needs(folder: Path) -> None:
     home = folder / "strict"
     user = User(home, umask=0o077)
