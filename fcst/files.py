@@ -1,4 +1,4 @@
-"""Locks between processes, on files.
+"""Folders and files for this OS user alone, and locks between processes, on files.
 
 The kernel frees a flock when its holder ends, however it ends. So a held lock is evidence that somebody
 lives; a pid file is not, for it outlives its writer and its number may be another process's by now.
@@ -7,11 +7,61 @@ lives; a pid file is not, for it outlives its writer and its number may be anoth
 import contextlib
 import fcntl
 import os
+import stat
 import time
 from pathlib import Path
 from typing import Self
 
+PRIVATE_UMASK = 0o077
+"""For long-lived processes, in which libraries make files too."""
+
 _open_locks: set["FileLock"] = set()
+
+
+def make_home(home: Path) -> Path:
+    """Make FCST_HOME, and what is missing above it; returns it. One that exists stays as it is.
+
+    Whatever the umask, other users may enter it but not list it: root's Postgres runs as one of them.
+    """
+    if not home.is_dir():
+        make_home(home.parent)
+        try:
+            home.mkdir()
+        except FileExistsError:  # another process was faster, or it is a file
+            if not home.is_dir():
+                raise
+        else:
+            home.chmod(0o711)
+    return home
+
+
+def private_folder(folder: Path, home: Path, exist_ok: bool = True) -> Path:
+    """Make `folder` in `home`, which exists; returns it. Only its owner may enter it and all between the two.
+
+    That holds whatever the umask, and for those that an older version made open to others.
+
+    Raises
+    ------
+    FileExistsError
+        if `exist_ok` is off and the folder is there.
+    """
+    path = home
+    for name in folder.relative_to(home).parts:
+        path /= name
+        path.mkdir(0o700, exist_ok=exist_ok or path != folder)
+        with contextlib.suppress(PermissionError):  # another user's: `doctor` reports it
+            if stat.S_IMODE(path.stat().st_mode) != 0o700:
+                path.chmod(0o700)
+    return path
+
+
+def open_private(path: str, flags: int) -> int:
+    """A descriptor of a file that from now on only its owner reads and writes; an `opener` of `open`."""
+    fd = os.open(path, flags, 0o600)
+    with contextlib.suppress(OSError):  # a file that is there already, and another user's
+        if stat.S_ISREG(os.fstat(fd).st_mode):  # /dev/null is to stay everybody's
+            os.fchmod(fd, 0o600)
+    return fd
 
 
 class FileLock:

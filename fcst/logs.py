@@ -12,7 +12,7 @@ import multiprocessing
 import os
 import re
 import select
-import stat
+import shutil
 import threading
 import time
 from collections.abc import Iterator
@@ -22,6 +22,7 @@ from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
 from fcst.errors import ConfigError
+from fcst.files import open_private
 
 MAX_BYTES = 5_000_000
 N_FILES = 5  # besides the one that is written
@@ -159,15 +160,6 @@ class _RotatedFile(RotatingFileHandler):
         """A full disk costs lines, never work. The inherited way would print the record, secrets and all."""
 
 
-def open_private(path: str, flags: int) -> int:
-    """A descriptor of a file that from now on only its owner reads and writes; an `opener` of `open`."""
-    fd = os.open(path, flags, 0o600)
-    with contextlib.suppress(OSError):  # a file that is there already, and another user's
-        if stat.S_ISREG(os.fstat(fd).st_mode):  # /dev/null is to stay everybody's
-            os.fchmod(fd, 0o600)
-    return fd
-
-
 def configure(path: Path | None = None) -> None:
     """All that is logged in this process goes to stderr, or to a file that is rotated.
 
@@ -192,6 +184,32 @@ def configure(path: Path | None = None) -> None:
     # A line has no thread and no place in the code: each would be looked up for every line.
     logging.logThreads = logging.logMultiprocessing = False
     logging._srcfile = None
+
+
+def rotate_in_place(path: Path) -> None:
+    """Rotate a log that another program keeps open for appending: copy its last `MAX_BYTES`, then empty it.
+
+    What is written between the copy and the cut is lost. Without room for the copy all stays as it is.
+    """
+    draft = Path(f"{path}.new")
+    with contextlib.suppress(OSError):
+        size = path.stat().st_size
+        if size <= MAX_BYTES:
+            return
+        try:
+            with open(path, "r+b", opener=open_private) as log, open(draft, "wb", opener=open_private) as copy:
+                log.seek(size - MAX_BYTES)
+                shutil.copyfileobj(log, copy)
+                copy.flush()
+                for number in range(N_FILES - 1, 0, -1):
+                    with contextlib.suppress(FileNotFoundError):
+                        Path(f"{path}.{number}").replace(f"{path}.{number + 1}")
+                draft.replace(f"{path}.1")
+                shutil.copyfileobj(log, copy)  # what was written meanwhile
+                copy.flush()
+                log.truncate(0)
+        finally:
+            draft.unlink(missing_ok=True)
 
 
 # Lines of worker processes

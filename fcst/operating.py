@@ -9,6 +9,7 @@ from typing import Any
 
 from fcst import logs
 from fcst.errors import FcstError, InputError, StoreError
+from fcst.files import PRIVATE_UMASK
 from fcst.roles import Scope
 from fcst.settings import limit_compute_threads, load_settings
 from fcst.terminal import (
@@ -225,6 +226,7 @@ def _actions(args: argparse.Namespace) -> int:
 
 
 def _worker(args: argparse.Namespace) -> int:
+    os.umask(PRIVATE_UMASK)
     limit_compute_threads()
     logs.configure(Path(args.log) if args.log else None)
     try:

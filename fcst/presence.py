@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from fcst.errors import ConfigError
-from fcst.files import FileLock, is_held
+from fcst.files import FileLock, is_held, make_home
 from fcst.settings import Settings
 
 
@@ -21,7 +21,7 @@ def lock_path(settings: Settings) -> Path:
     """The supervisor's lock file: one for each database that is used from this home."""
     database = hashlib.sha256((settings.database_url or "embedded").encode()).hexdigest()[:8]
     try:
-        settings.home.mkdir(parents=True, exist_ok=True)
+        make_home(settings.home)
     except OSError as exc:
         raise ConfigError(
             f"The folder {settings.home} cannot be made: {exc.strerror}.",

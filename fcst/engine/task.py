@@ -15,6 +15,7 @@ from fcst import logs
 from fcst.compute.forecasting import Backtest, ItemForecast, forecast_item
 from fcst.engine.watchdog import Watchdog
 from fcst.errors import ComputeError, DatabaseAway, InputError, StaleState, StoreError
+from fcst.files import make_home, private_folder
 from fcst.ingest.folders import folders_for
 from fcst.ingest.weekly import Resources, make_weekly
 from fcst.settings import load_settings
@@ -180,7 +181,7 @@ def run_ingest(ingest_id: int, attempt: int) -> None:
 
 def _make_folder(folder: Path) -> None:
     try:
-        folder.mkdir(parents=True)
+        private_folder(folder, make_home(load_settings().home), exist_ok=False)
     except OSError as exc:
         raise InputError(f"There is no room to work in {folder}: {exc.strerror}.", "Make room in FCST_HOME.") from exc
 

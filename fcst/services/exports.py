@@ -16,6 +16,7 @@ import anyio
 import pandas as pd
 
 from fcst.errors import InputError, NotFound
+from fcst.files import make_home
 from fcst.names import EXPORT_FORMATS, in_file_name
 from fcst.services import jobs
 from fcst.services.adjustments import list_adjustments
@@ -105,9 +106,7 @@ def export_job(job_id: int, path: Path, file_format: str, unique_ids: list[str] 
 
 def scratch_file() -> BinaryIO:
     """A file without a name in fcst's own folder: its room is free again when it is closed, or this process is gone."""
-    folder = load_settings().home
-    folder.mkdir(parents=True, exist_ok=True)
-    return tempfile.TemporaryFile(dir=folder)
+    return tempfile.TemporaryFile(dir=make_home(load_settings().home))
 
 
 def open_export(job: dict[str, Any], file_format: str, unique_ids: list[str] | None) -> tuple[BinaryIO, int]:

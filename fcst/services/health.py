@@ -1,6 +1,8 @@
 """Whether all is well: what `doctor` and the pages tell of disk, database, schema, supervisors and their leases."""
 
+import contextlib
 import os
+import shlex
 import shutil
 import socket
 import time
@@ -44,6 +46,7 @@ def run_checks() -> list[Check]:
         return [Check("settings", False, exc.message, exc.hint)]
     checks = [Check("settings", True, f"fcst {__version__}, home {settings.home}, {settings.processes} processes")]
     checks.append(_check_disk(settings.home))
+    checks += _check_folders(settings)
     if settings.dask_scheduler is not None:
         checks.append(_check_dask(settings.dask_scheduler))
     try:
@@ -86,6 +89,18 @@ def _check_disk(home: Path) -> Check:
         hint = f"Make room, or set FCST_HOME to a larger file system: {_size(least)} should be free."
         return Check("disk", False, text, hint)
     return Check("disk", True, text)
+
+
+def _check_folders(settings: Settings) -> Iterator[Check]:
+    """Whether other OS users may enter what is to be ours alone; without a check where none may."""
+    is_open = []
+    for folder in (settings.uploads, settings.home / "tmp", settings.logs):
+        with contextlib.suppress(OSError):  # it is not there, or this user may not enter the home
+            if folder.stat().st_mode & 0o077:
+                is_open.append(str(folder))
+    if is_open:
+        text = f"other users of this machine may enter {', '.join(is_open)}"
+        yield Check("folders", False, text, f"Run chmod 700 {' '.join(map(shlex.quote, is_open))}.")
 
 
 def _size(n_bytes: int) -> str:

@@ -13,6 +13,7 @@ from typing import Any, BinaryIO
 import pandas as pd
 
 from fcst.errors import BadRows, InputError, NotFound
+from fcst.files import make_home, open_private, private_folder
 from fcst.ingest.archives import bare_name
 from fcst.ingest.folders import Folders, folders_for
 from fcst.ingest.plan import describe_file, find_tables, make_plan
@@ -181,7 +182,7 @@ def _workspace() -> Iterator[Workspace]:
     settings = load_settings()
     folder = settings.home / "tmp" / f"look-{uuid.uuid4().hex}"
     try:
-        folder.mkdir(parents=True)
+        private_folder(folder, make_home(settings.home), exist_ok=False)
     except OSError as exc:
         raise InputError(f"There is no room to work in {folder}: {exc.strerror}.", "Make room in FCST_HOME.") from exc
     try:
@@ -205,13 +206,14 @@ def save_upload(name: str, content: BinaryIO, folder: Path | None = None) -> str
     InputError
         if the copy cannot be written, as when the disk is full.
     """
-    target = folder or load_settings().uploads / uuid.uuid4().hex
+    settings = load_settings()
+    target = folder or settings.uploads / uuid.uuid4().hex
     path = target / (re.sub(r"[^\w.-]|^\.+", "_", name.rsplit("/", 1)[-1])[-100:] or "upload.csv")
     if path.exists():
         path = path.with_name(f"{uuid.uuid4().hex[:8]}_{path.name}"[-100:])
     try:
-        target.mkdir(parents=True, exist_ok=True)
-        with path.open("wb") as out:
+        private_folder(target, make_home(settings.home))
+        with open(path, "wb", opener=open_private) as out:
             shutil.copyfileobj(content, out, 1 << 20)
     except OSError as exc:
         shutil.rmtree(target, ignore_errors=True)

@@ -7,6 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from fcst.errors import ConfigError
+from fcst.files import make_home, open_private
 from fcst.settings import LEAST_SECRET, load_settings
 
 FILE = "cookie.secret"
@@ -28,9 +29,8 @@ def signing_secret() -> str:
 def _made_secret(path: Path) -> str:
     try:
         if not path.exists():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            draft = path.with_name(f"{FILE}.{secrets.token_hex(6)}")
-            with open(draft, "x", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
+            draft = make_home(path.parent) / f"{FILE}.{secrets.token_hex(6)}"
+            with open(draft, "x", opener=open_private) as file:
                 file.write(secrets.token_urlsafe(32))
             with contextlib.suppress(FileExistsError):  # another process was faster
                 os.link(draft, path)

@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from fcst import logs, presence
 from fcst.errors import ConfigError, DatabaseAway, FcstError
+from fcst.files import open_private, private_folder
 from fcst.settings import PROJECT, child_environment, load_settings
 from fcst.store.database import connect_kwargs, fetch_one
 from fcst.store.migrate import migrate
@@ -48,9 +49,9 @@ def ensure_supervisor() -> None:
     log = log_path()
     err = log.with_suffix(".err")
     try:
-        settings.logs.mkdir(parents=True, exist_ok=True)
+        private_folder(settings.logs, settings.home)
         n_before = log.stat().st_size if log.exists() else 0
-        out = logs.open_private(str(err), os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_TRUNC)
+        out = open_private(str(err), os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_TRUNC)
     except OSError as exc:
         hint = "Set FCST_HOME to a folder that can be written."
         raise ConfigError(f"The log {err} cannot be written: {exc.strerror}.", hint) from exc

@@ -13,12 +13,15 @@ frees `pg.guard` first: whoever then gets a share of `pg.users` and finds `pg.gu
 lives on; whoever finds it free starts another. The locks of new processes are taken by their starter and
 handed over, so such a process never lives without its lock.
 
+Only the OS user who runs fcst may connect; the kernel tells the server who that is (peer authentication).
+
 A deleted home ends its server within moments, and its data with it, wherever they had to be placed.
 """
 
 import contextlib
 import hashlib
 import os
+import pwd
 import shutil
 import signal
 import socket
@@ -32,14 +35,16 @@ from typing import BinaryIO
 
 import psycopg2
 
+from fcst import logs
 from fcst.errors import ConfigError
-from fcst.files import FileLock, is_held
+from fcst.files import FileLock, is_held, make_home, open_private, private_folder
 from fcst.settings import PROJECT
 from fcst.store.placement import INSTEAD, SHARED, Account, find_binaries, find_place, give, identity
 
 LINGER_S = 3.0  # two commands in a row do not restart the server
 PATIENCE_S = 5.0  # with processes that hold `pg.server` and do not listen: starting, or left over
 START_LIMIT_S = 300.0  # recovery after a crash may take its time
+LOOK_AT_LOG_EVERY_S = 5.0
 # The port is part of the socket's name; without -p the environment could change it.
 SETTINGS = "-p 5432 -h '' -c cluster_name=fcst -c timezone=UTC -c max_connections=100"
 
@@ -117,7 +122,7 @@ def ensure_running(home: Path) -> dict[str, str]:
     home = home.resolve()
     try:
         if not _is_up(home):
-            home.mkdir(parents=True, exist_ok=True)
+            make_home(home)
             with FileLock(home / "pg.start"):
                 _join(home)
     except OSError as exc:
@@ -178,14 +183,37 @@ def _launch(server: Server) -> None:
             shutil.rmtree(new, ignore_errors=True)
             new.mkdir(mode=0o700)
             give(new, server.account)
-            form = ("-A", "trust", "-U", "fcst", "-E", "UTF8", "--locale=C")
+            form = ("-A", "peer", "-U", "fcst", "-E", "UTF8", "--locale=C")
             _run(server, new, lock, binaries / "initdb", *form, "-D", ".")
             new.rename(server.data)
+        _admit_only_us(server)
         # `pg.server` was free: these were left by the dead, whoever has their process numbers by now.
         for stale in (server.data / "postmaster.pid", server.sockets / ".s.PGSQL.5432.lock"):
             stale.unlink(missing_ok=True)
         how = ("-w", "-t", f"{START_LIMIT_S:.0f}", "-o", f"{SETTINGS} -k {server.sockets}")
         _run(server, server.data, lock, binaries / "pg_ctl", "start", *how, "-D", ".")
+
+
+def _admit_only_us(server: Server) -> None:
+    """Let our OS user connect as every role, and no other user; data folders of older versions let in all.
+
+    Written anew for each start, as another OS user may make the next one.
+    """
+    try:
+        name = pwd.getpwuid(os.geteuid()).pw_name.replace('"', '""')
+    except KeyError as exc:
+        raise ConfigError(
+            f"The OS user {os.geteuid()} has no name, by which the embedded database would know it.",
+            f"Add it to /etc/passwd. {INSTEAD}",
+        ) from exc
+    for file, rule in (("pg_ident.conf", f'fcst "{name}" all'), ("pg_hba.conf", "local all all peer map=fcst")):
+        draft = server.data / f"{file}.new"
+        draft.unlink(missing_ok=True)
+        # "x" opens no link that the server's OS user, whose folder this is, may have put there for root to follow.
+        with open(draft, "x", encoding="utf-8", opener=open_private) as out:
+            give(out.fileno(), server.account)
+            out.write(f"# fcst writes this file at each start of the server.\n{rule}\n")
+        draft.replace(server.data / file)
 
 
 def _run(server: Server, cwd: Path, lock: FileLock | None, *command: Path | str) -> None:
@@ -202,7 +230,9 @@ def _run(server: Server, cwd: Path, lock: FileLock | None, *command: Path | str)
             **identity(server.account),
         )
     if done.returncode:
-        words = server.log.read_bytes()[begin:].decode(errors="replace").strip().splitlines()[-8:]
+        said = server.log.read_bytes()
+        said = said[begin:] if begin <= len(said) else said  # rotated meanwhile
+        words = said.decode(errors="replace").strip().splitlines()[-8:]
         raise ConfigError(
             f"The embedded database in {server.home} failed ({Path(command[0]).name}): {' | '.join(words)}",
             f"All of it is in {server.log}. {INSTEAD}",
@@ -210,8 +240,8 @@ def _run(server: Server, cwd: Path, lock: FileLock | None, *command: Path | str)
 
 
 def _open_log(server: Server) -> BinaryIO:
-    server.log.parent.mkdir(exist_ok=True)
-    return server.log.open("ab")
+    private_folder(server.log.parent, server.home)
+    return open(server.log, "ab", opener=open_private)
 
 
 def _prepare_sockets(server: Server) -> None:
@@ -260,16 +290,19 @@ def _start_guard(server: Server) -> None:
 
 
 def _guard(home: Path, fd: int) -> None:
-    """Wait until nobody has used the server for a while, or its home is gone; stop it.
+    """Wait until nobody has used the server for a while, or its home is gone; stop it. Rotate its log meanwhile.
 
-    Its files are opened once and never made: nothing appears in a folder that is being deleted.
+    Its locks are opened once and never made: nothing appears in a folder that is being deleted.
     """
     os.chdir("/")
     guard, users, server = FileLock(home / "pg.guard", fd), FileLock(home / "pg.users"), Server(home, *find_place(home))
     lock = os.open(server.lock, os.O_RDWR)
-    last_used = time.monotonic()
+    last_used = looked_at = time.monotonic()
     is_over = False
     while guard.is_current() and not is_over:
+        if time.monotonic() - looked_at > LOOK_AT_LOG_EVERY_S:
+            logs.rotate_in_place(server.log)
+            looked_at = time.monotonic()
         time.sleep(0.5)
         try:
             is_free = users.acquire(blocking=False, create=False)

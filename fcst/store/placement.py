@@ -132,7 +132,7 @@ def identity(account: Account) -> dict[str, Any]:
     return {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
 
 
-def give(path: Path, account: Account) -> None:
-    """Makes that user the owner of `path`."""
+def give(path: Path | int, account: Account) -> None:
+    """Make that user the owner of `path`, which may be an open descriptor."""
     if account is not None:
         os.chown(path, account.pw_uid, account.pw_gid)

@@ -1,6 +1,7 @@
 """What the server does beside serving pages: have the database and the engine running before the first visitor."""
 
 import logging
+import os
 import socket
 import sys
 from collections.abc import AsyncIterator
@@ -17,6 +18,7 @@ from streamlit.runtime.pages_manager import PagesManager
 from fcst.api.app import routes
 from fcst.api.gate import THIS_MACHINE, Gate
 from fcst.errors import ConfigError, FcstError
+from fcst.files import PRIVATE_UMASK
 from fcst.services import loading, supervision
 from fcst.services.signing import signing_secret
 from fcst.settings import PROJECT, Settings, load_settings
@@ -75,6 +77,7 @@ def check_settings() -> None:
 
     That needs a sign-in, or the address's own name in FCST_OPEN_ADDRESS: a flag of Streamlit's alone is no decision.
     """
+    os.umask(PRIVATE_UMASK)
     try:
         settings = load_settings()
         _refuse_other_sign_in(settings)

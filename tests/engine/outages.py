@@ -29,6 +29,18 @@ class OwnServer:
         self.home = home
         self.where = ensure_running(home)
         self.url = url(self.where, "postgres")
+        if os.geteuid() == 0:
+            self._admit_its_own_user()
+
+    def _admit_its_own_user(self) -> None:
+        """Lets the OS user of the server connect as well, across restarts: as root PgBouncer runs as this user."""
+        rules = self._data("pg_ident_of_the_test.conf")
+        rules.write_text(f'fcst root all\nfcst "{self._data("base").owner()}" all\n')
+        rules.chmod(0o644)
+        with admin(self.where) as cur:
+            cur.execute("ALTER SYSTEM SET ident_file = %(path)s", {"path": str(rules)})
+        self.stop()
+        self.start()
 
     def stop(self) -> None:
         """As an administrator restarts it: clients are thrown out. Returns when it is down."""

@@ -122,6 +122,17 @@ def test_home_that_is_not_there_yet_is_on_the_disk_of_its_parent(
     assert "free at" in check("disk").text and not (tmp_path / "a" / "b" / "logs").exists()
 
 
+def test_folders_that_other_users_may_enter_are_named(database: str) -> None:
+    home = load_settings().home
+    for name, mode in (("uploads", 0o755), ("tmp", 0o710), ("logs", 0o700)):
+        (home / name).mkdir(parents=True, exist_ok=True)
+        (home / name).chmod(mode)
+    found = check("folders")
+    assert not found.is_ok and found.text == f"other users of this machine may enter {home}/uploads, {home}/tmp"
+    subprocess.run(found.hint.removeprefix("Run ").removesuffix("."), shell=True, check=True)
+    assert "folders" not in [check.name for check in health.run_checks()]
+
+
 @pytest.mark.parametrize(
     ("total", "free", "is_ok"),
     [

@@ -13,6 +13,7 @@ from fcst.errors import ConfigError
 from fcst.services import supervision
 from fcst.settings import load_settings
 from tests.conftest import wait_until
+from tests.engine.seen import workers_of
 
 
 @pytest.fixture
@@ -39,6 +40,7 @@ def test_log_has_the_name_of_its_lock(automatic: Path, monkeypatch: pytest.Monke
 def test_supervisor_writes_its_log_and_its_stderr_to_private_files(automatic: Path) -> None:
     err = supervision.log_path().with_suffix(".err")
     err.parent.mkdir(parents=True)
+    err.parent.chmod(0o755)
     err.write_text("of the one before")
     err.chmod(0o644)
     supervision.ensure_supervisor()
@@ -47,6 +49,17 @@ def test_supervisor_writes_its_log_and_its_stderr_to_private_files(automatic: Pa
     assert err.read_text() == ""
     for path in (err, supervision.log_path()):
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(err.parent.stat().st_mode) == 0o700
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs /proc")
+def test_what_libraries_write_in_a_supervisor_and_its_workers_is_private(automatic: Path) -> None:
+    supervision.ensure_supervisor()
+    path = presence.lock_path(load_settings())
+    wait_until(lambda: len(workers_of((presence.holder(path) or {}).get("pid", 0))) == 2, what="for its workers")
+    pid = (presence.holder(path) or {})["pid"]
+    for process in (pid, *workers_of(pid)):
+        assert "\nUmask:\t0077\n" in Path(f"/proc/{process}/status").read_text()
 
 
 def test_reason_of_a_supervisor_that_ends_at_once_is_told_without_secrets(

@@ -2,13 +2,15 @@
 
 import json
 import os
+import pwd
 import shutil
 import signal
+import stat
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from pathlib import Path
@@ -17,11 +19,13 @@ from typing import Any
 import psycopg2
 import pytest
 
+from fcst import logs
 from fcst.errors import ConfigError
 from fcst.files import FileLock, is_held
 from fcst.settings import PROJECT
 from fcst.store import placement
 from fcst.store.embedded import ensure_running
+from tests.conftest import wait_until
 
 USER = """
 import json, sys
@@ -42,13 +46,6 @@ print(program.pid, child, sep="\\n", flush=True)
 """
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 needs_proc = pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs /proc")
-
-
-def wait_until(is_so: Callable[[], object], limit_s: float = 15) -> None:
-    end = time.monotonic() + limit_s
-    while not is_so():
-        assert time.monotonic() < end, f"not so within {limit_s} s"
-        time.sleep(0.02)
 
 
 def ask(connection: dict[str, str], query: str) -> Any:
@@ -80,9 +77,11 @@ def guard_of(home: Path) -> int:
 class User:
     """Another process that uses the server, until it is told to leave or killed."""
 
-    def __init__(self, home: Path, then: str = "") -> None:
+    def __init__(self, home: Path, then: str = "", umask: int = 0o022) -> None:
         command = [sys.executable, "-c", USER.format(then=then), str(home)]
-        self.process = subprocess.Popen(command, cwd=PROJECT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.process = subprocess.Popen(
+            command, cwd=PROJECT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, umask=umask
+        )
 
     def read(self) -> Any:
         assert self.process.stdout
@@ -285,6 +284,142 @@ def test_a_file_in_the_place_of_the_home_is_a_config_error(tmp_path: Path) -> No
     (tmp_path / "file").touch()
     with pytest.raises(ConfigError, match="FCST_HOME"):
         ensure_running(tmp_path / "file" / "home")
+
+
+# Other OS users
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def connects(connection: dict[str, str], role: str, account: placement.Account) -> str:
+    """What psql says to an OS user (None: ours) that asks the server who it is."""
+    program = placement.find_binaries(account) / "psql"
+    where = f"host={connection['host']} port={connection['port']} dbname=fcst user={role}"
+    done = subprocess.run(
+        [program, "--no-psqlrc", "--tuples-only", "--no-align", "--command=SELECT current_user", where],
+        cwd="/",
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        **placement.identity(account),
+    )
+    return done.stdout.strip() or done.stderr
+
+
+def test_we_connect_as_every_role(home: Path) -> None:
+    connection = ensure_running(home)
+    ask(connection, 'CREATE ROLE "of the test" LOGIN')
+    assert ask(connection | {"user": "of the test"}, "SELECT current_user") == "of the test"
+    assert connects(connection, "fcst", None) == "fcst"
+
+
+@needs_root
+def test_no_other_user_connects_not_even_that_of_the_server(home: Path) -> None:
+    connection = ensure_running(home)
+    owner = pwd.getpwuid(Path(connection["host"]).stat().st_uid)
+    assert owner.pw_uid != 0
+    assert 'Peer authentication failed for user "fcst"' in connects(connection, "fcst", owner)
+    stranger = pwd.getpwnam("daemon")
+    assert "Permission denied" in connects(connection, "fcst", stranger)
+
+
+def test_a_data_folder_that_trusted_everybody_does_not_from_its_next_start_on(folder: Path) -> None:
+    home = folder / "older"
+    user = User(home)
+    data = Path(ask(user.read(), "SHOW data_directory"))
+    user.end()
+    wait_until(lambda: not is_served(home))
+    (data / "pg_hba.conf").write_text("local all all trust\nhost all all 127.0.0.1/32 trust\n")
+    (data / "pg_ident.conf").write_text("")
+    user = User(home)
+    connection = user.read()
+    rules = "SELECT string_agg(concat_ws(' ', type, database, user_name, auth_method), ';') FROM pg_hba_file_rules"
+    assert ask(connection, rules) == "local {all} {all} peer"
+    for file in (data / "pg_hba.conf", data / "pg_ident.conf"):
+        assert (mode(file), file.stat().st_uid) == (0o600, data.stat().st_uid)
+    if os.geteuid() == 0:
+        assert "Peer authentication failed" in connects(connection, "fcst", pwd.getpwuid(data.stat().st_uid))
+    user.end()
+
+
+@needs_root
+def test_root_follows_no_link_of_the_servers_user(folder: Path) -> None:
+    home = folder / "links"
+    user = User(home)
+    data = Path(ask(user.read(), "SHOW data_directory"))
+    user.end()
+    wait_until(lambda: not is_served(home))
+    (home / "roots").write_text("as it was")
+    for name in ("pg_hba.conf", "pg_hba.conf.new", "pg_ident.conf.new"):
+        (data / name).unlink(missing_ok=True)
+        (data / name).symlink_to(home / "roots")
+    user = User(home)
+    assert ask(user.read(), "SELECT 1") == 1
+    assert (home / "roots").read_text() == "as it was" and (home / "roots").stat().st_uid == 0
+    user.end()
+
+
+def test_a_strict_umask_keeps_the_servers_user_out_of_nothing_it_needs(folder: Path) -> None:
+    home = folder / "strict"
+    user = User(home, umask=0o077)
+    assert Path(ask(user.read(), "SHOW data_directory")) == home / "pg"
+    assert mode(home) == 0o711
+    user.end()
+
+
+@needs_root
+def test_a_strict_umask_leaves_copied_programs_open_to_the_servers_user(monkeypatch: pytest.MonkeyPatch) -> None:
+    account = pwd.getpwnam("nobody")
+    place = Path(tempfile.mkdtemp(prefix="test-embedded-"))
+    place.chmod(0o755)
+    monkeypatch.setattr(placement, "SHARED", place / "shared")
+    before = os.umask(0o077)
+    try:
+        done = subprocess.run(
+            [placement.find_binaries(account) / "postgres", "--version"],
+            cwd="/",
+            capture_output=True,
+            **placement.identity(account),
+        )
+    finally:
+        os.umask(before)
+        shutil.rmtree(place)
+    assert done.returncode == 0, done.stderr
+
+
+# Its log
+
+
+def test_the_log_is_private_also_where_it_was_not(folder: Path) -> None:
+    home = folder / "logs"
+    (home / "logs").mkdir(parents=True)
+    (home / "logs").chmod(0o755)
+    (home / "logs" / "postgres.log").touch()
+    (home / "logs" / "postgres.log").chmod(0o644)
+    user = User(home)
+    user.read()
+    assert (mode(home / "logs"), mode(home / "logs" / "postgres.log")) == (0o700, 0o600)
+    user.end()
+
+
+def test_a_long_log_is_rotated_while_the_server_writes_into_it(home: Path) -> None:
+    connection = ensure_running(home)
+    log = home / "logs" / "postgres.log"
+    for number in range(2):
+        with log.open("ab") as more:
+            more.write(b"%d of what was logged\n" % number * (logs.MAX_BYTES // 20))
+        wait_until(lambda: log.stat().st_size < logs.MAX_BYTES, what="for the guard")
+        with pytest.raises(psycopg2.Error):
+            ask(connection, f"SELECT after_rotation_{number}")
+        wait_until(lambda mark=f"after_rotation_{number}": mark in log.read_text())
+    copies = [Path(f"{log}.{number}") for number in (1, 2)]
+    assert "1 of what was logged\n" in copies[0].read_text()
+    assert "0 of what was logged\n" in copies[1].read_text()
+    for file in (log, *copies):
+        assert file.stat().st_size <= logs.MAX_BYTES and mode(file) == 0o600
+    assert not Path(f"{log}.3").exists()
 
 
 def test_a_lock_on_a_deleted_file_is_not_current(tmp_path: Path) -> None:

@@ -1,15 +1,20 @@
-"""Locks between processes: held by one, freed by any death, not inherited by accident."""
+"""Folders for one OS user, whatever the umask.
+
+Locks between processes: held by one, freed by any death, not inherited by accident.
+"""
 
 import os
+import stat
 import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from fcst.files import FileLock, is_held
+from fcst.files import FileLock, is_held, make_home, open_private, private_folder
 from fcst.settings import PROJECT
 
 HOLD = """
@@ -22,6 +27,49 @@ if lock.fd is None:
 print("held", flush=True)
 sys.stdin.read()
 """
+
+
+@pytest.fixture(params=[0o000, 0o022, 0o077, 0o377], ids=oct)
+def umask(request: pytest.FixtureRequest) -> Iterator[int]:
+    before = os.umask(request.param)
+    yield request.param
+    os.umask(before)
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def test_private_folder_and_all_above_it_in_the_home_are_their_owners_alone(tmp_path: Path, umask: int) -> None:
+    home = tmp_path / "above" / "home"
+    folder = private_folder(home / "tmp" / "work", make_home(home))
+    assert folder == home / "tmp" / "work"
+    assert [mode(path) for path in (folder, folder.parent)] == [0o700, 0o700]
+    assert [mode(path) for path in (home, home.parent)] == [0o711, 0o711]
+    with open(folder / "file", "w", opener=open_private) as file:
+        file.write("x")
+    assert mode(folder / "file") == 0o600
+
+
+def test_folders_that_were_open_to_others_are_closed_and_the_home_stays_as_it_is(tmp_path: Path) -> None:
+    home, folder = tmp_path / "home", tmp_path / "home" / "tmp" / "work"
+    folder.mkdir(parents=True)
+    for path in (home, folder.parent, folder):
+        path.chmod(0o755)
+    private_folder(folder, make_home(home))
+    assert [mode(path) for path in (home, folder.parent, folder)] == [0o755, 0o700, 0o700]
+    with pytest.raises(FileExistsError):
+        private_folder(folder, home, exist_ok=False)
+
+
+def test_private_folder_makes_no_home_and_takes_no_file_for_a_folder(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        private_folder(tmp_path / "home" / "logs", tmp_path / "home")
+    (tmp_path / "logs").touch(0o644)
+    with pytest.raises(FileExistsError):
+        private_folder(tmp_path / "logs", tmp_path)
+    with pytest.raises(FileExistsError):
+        make_home(tmp_path / "logs")
 
 
 def start_holder(path: Path, pass_fd: int | None = None) -> subprocess.Popen:

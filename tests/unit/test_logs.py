@@ -7,6 +7,7 @@ import logging
 import multiprocessing
 import os
 import re
+import resource
 import signal
 import stat
 import subprocess
@@ -180,6 +181,42 @@ def test_file_is_rotated_and_its_followers_are_private(path: Path, monkeypatch: 
     assert [file.name for file in files] == ["supervisor.log", *(f"supervisor.log.{n}" for n in range(1, 6))]
     assert all(file.stat().st_size <= 10_000 and stat.S_IMODE(file.stat().st_mode) == 0o600 for file in files)
     assert lines(path)[-1]["n"] == "999"
+
+
+def test_log_that_another_program_keeps_open_is_copied_and_emptied(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logs, "MAX_BYTES", 10_000)
+    file = tmp_path / "other.log"
+    file.touch(0o644)
+    with open(file, "ab", buffering=0) as other:
+        for number in range(10):
+            other.write(b"".join(b"%d line %4d\n" % (number, n) for n in range(990 + number)))
+            logs.rotate_in_place(file)
+            assert file.stat().st_size == 0
+        other.write(b"small\n")
+        logs.rotate_in_place(file)
+    files = sorted(tmp_path.iterdir())
+    assert [found.name for found in files] == ["other.log", *(f"other.log.{n}" for n in range(1, 6))]
+    assert file.read_bytes() == b"small\n"
+    for number, found in zip((9, 8, 7, 6, 5), files[1:], strict=True):
+        copied = found.read_text().splitlines()
+        assert copied[-1] == f"{number} line {989 + number:4}" and found.stat().st_size == 10_000
+    assert {stat.S_IMODE(found.stat().st_mode) for found in files} == {0o600}
+
+
+def test_log_without_room_for_its_copy_stays_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(logs, "MAX_BYTES", 10_000)
+    (tmp_path / "other.log").write_bytes(b"x" * 11_000)
+    (tmp_path / "other.log.1").write_bytes(b"old")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (5_000, limits[1]))
+    try:
+        logs.rotate_in_place(tmp_path / "other.log")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert {file.name: file.stat().st_size for file in tmp_path.iterdir()} == {"other.log": 11_000, "other.log.1": 3}
+    logs.rotate_in_place(tmp_path / "not there")
 
 
 def test_file_that_cannot_be_written_is_told(tmp_path: Path, path: Path) -> None:

@@ -42,6 +42,16 @@ def test_wrong_setting_is_told_before_anything_starts(tmp_path: Path) -> None:
     assert done.returncode == 1 and "FCST_API_RATE is 'often'." in done.stderr and "Traceback" not in done.stderr
 
 
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs /proc")
+def test_what_libraries_write_in_the_server_is_private(tmp_path: Path) -> None:
+    nowhere = f"postgresql://nobody@127.0.0.1:{free_port()}/nothing"
+    process = serve(tmp_path / "home", free_port(), DATABASE_URL=nowhere, FCST_WORKER="external")
+    try:
+        assert "\nUmask:\t0077\n" in Path(f"/proc/{process.pid}/status").read_text()
+    finally:
+        stop(process)
+
+
 def test_address_that_was_allowed_by_name_is_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("STREAMLIT_SERVER_ADDRESS", "0.0.0.0")
     port = free_port()

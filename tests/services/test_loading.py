@@ -1,0 +1,74 @@
+"""Files that are loaded: whom their copies and working folders are open to."""
+
+import io
+import os
+import stat
+import uuid
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fcst.engine import task
+from fcst.services import loading
+from fcst.settings import load_settings
+from fcst.specs import IngestSpec
+from fcst.store import ingests
+from tests.conftest import write_sales
+
+
+@pytest.fixture(autouse=True)
+def usual_umask() -> Iterator[None]:
+    """With which files are made for everybody to read."""
+    before = os.umask(0o022)
+    yield
+    os.umask(before)
+
+
+@pytest.fixture
+def home(database: str) -> Path:
+    """As an older version left it: its folders are open to all."""
+    home = load_settings().home
+    for name in ("uploads", "tmp"):
+        (home / name).mkdir(parents=True)
+        (home / name).chmod(0o755)
+    return home
+
+
+def mode(path: Path | str) -> int:
+    return stat.S_IMODE(Path(path).stat().st_mode)
+
+
+def test_uploads_are_private(home: Path) -> None:
+    paths = loading.save_uploads([("a.csv", io.BytesIO(b"x")), ("b.csv", io.BytesIO(b"y"))])
+    assert [mode(path) for path in paths] == [0o600, 0o600]
+    assert [mode(folder) for folder in (Path(paths[0]).parent, home / "uploads")] == [0o700, 0o700]
+
+
+def test_working_folders_are_private(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_sales(tmp_path / "sales.csv", 2, 20)
+    with zipfile.ZipFile(tmp_path / "sales.zip", "w") as archive:
+        archive.write(tmp_path / "sales.csv", "sales.csv")
+    seen: list[tuple[str, int, int]] = []
+
+    def look(read: Any) -> Any:
+        def reading(*args: Any) -> Any:
+            (folder,) = (home / "tmp").iterdir()
+            seen.append((folder.name.partition("-")[0], mode(folder), mode(folder.parent)))
+            return read(*args)
+
+        return reading
+
+    monkeypatch.setattr(loading, "find_tables", look(loading.find_tables))
+    monkeypatch.setattr(task, "make_weekly", look(task.make_weekly))
+    spec = IngestSpec(paths=(str(tmp_path / "sales.zip"),), name="s")
+    loading.inspect(spec)
+    loading.request_ingest(spec)
+    claimed = ingests.claim(str(uuid.uuid4()))
+    assert claimed is not None
+    task.run_ingest(claimed["ingest_id"], claimed["attempt"])
+    assert loading.get_ingest(claimed["ingest_id"])["status"] == "completed"
+    assert seen == [("look", 0o700, 0o700), ("ingest", 0o700, 0o700)]
+    assert not list((home / "tmp").iterdir())
