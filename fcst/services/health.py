@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import resource
 import shlex
 import shutil
 import socket
@@ -20,6 +21,7 @@ from fcst.store import batches, ingests, notifications, queries, workers
 from fcst.store.database import database_label, encryption, fetch_one
 
 GB = 1_000_000_000
+LEAST_FILES = 4_096
 CONNECT_LIMIT_S = 2.0
 START_IT = "Start one with the command: python -m fcst worker."
 
@@ -46,6 +48,7 @@ def run_checks() -> list[Check]:
         return [Check("settings", False, exc.message, exc.hint)]
     checks = [Check("settings", True, f"fcst {__version__}, home {settings.home}, {settings.processes} processes")]
     checks.append(_check_disk(settings.home))
+    checks.append(_check_files())
     checks += _check_folders(settings)
     if settings.dask_scheduler is not None:
         checks.append(_check_dask(settings.dask_scheduler))
@@ -89,6 +92,15 @@ def _check_disk(home: Path) -> Check:
         hint = f"Make room, or set FCST_HOME to a larger file system: {_size(least)} should be free."
         return Check("disk", False, text, hint)
     return Check("disk", True, text)
+
+
+def _check_files() -> Check:
+    """Whether the server may open enough files, as a service manager or this shell allows its processes."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    is_enough = most == resource.RLIM_INFINITY or most >= LEAST_FILES
+    text = "as many as it likes" if most == resource.RLIM_INFINITY else f"{most:,}"
+    hint = "" if is_enough else f"Allow {LEAST_FILES:,} (ulimit -Hn, LimitNOFILE): an open page takes four."
+    return Check("files", is_enough, f"a process may open {text}", hint)
 
 
 def _check_folders(settings: Settings) -> Iterator[Check]:

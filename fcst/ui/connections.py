@@ -15,8 +15,6 @@ HEAD_S = 20.0
 """Seconds within which the head of a request must have come."""
 HEAD_BYTES = 65_536
 MOST_FILES = 65_536
-FILES_OF_SESSION = 4
-"""Descriptors that an open page takes: its websocket, and a loop of its own."""
 
 
 class _Head:

@@ -239,3 +239,82 @@ def test_numeric_libraries_are_held_to_one_thread(monkeypatch: pytest.MonkeyPatc
 
 def test_every_setting_has_a_default_and_a_purpose() -> None:
     assert all(default and purpose for default, purpose in SETTINGS.values())
+
+
+# A sign-in
+
+
+AUTH = """[auth]
+redirect_uri = "https://fcst.shop.example:8443/oauth2callback"
+client_id = "fcst"
+{lines}
+[roles]
+admin = ["ada@shop.example"]
+"""
+
+
+@pytest.mark.parametrize(
+    ("lines", "name"),
+    [
+        ('cookie_secret = "change me: 16 characters or more"', "cookie_secret"),
+        ('cookie_secret = "CHANGE_ME_CHANGE_ME_CHANGE_ME"', "cookie_secret"),
+        ('cookie_secret = "xxxxxxxxxxxxxxxxxxxxxxxx"', "cookie_secret"),
+        ('cookie_secret = "<a long random text>"', "cookie_secret"),
+        ('client_secret = "change me"', "client_secret"),
+        ('client_secret = "change-me"', "client_secret"),
+        ('client_secret = "xxx"', "client_secret"),
+        ('client_secret = "your client secret"', "client_secret"),
+        ('[auth.google]\nclient_secret = "change me"', "client_secret"),
+    ],
+)
+def test_secret_that_everybody_can_read_is_refused(secrets: Path, lines: str, name: str) -> None:
+    secrets.write_text(AUTH.replace("{lines}", lines))
+    with pytest.raises(ConfigError, match=f"has a {name} that is an example"):
+        load_settings()
+
+
+def test_secret_of_a_cookie_may_be_left_to_us_but_not_be_short(secrets: Path) -> None:
+    secrets.write_text(AUTH.replace("{lines}", 'client_secret = "w5Zk-3fYq"'))
+    assert load_settings().has_sign_in and load_settings().cookie_secret == ""
+    secrets.write_text(AUTH.replace("{lines}", 'cookie_secret = "w5Zk-3fYq"'))
+    with pytest.raises(ConfigError, match="cookie_secret of fewer than 16"):
+        load_settings()
+    secrets.write_text(AUTH.replace("{lines}", 'cookie_secret = "w5Zk-3fYqw5Zk-3fYq"'))
+    assert load_settings().cookie_secret == "w5Zk-3fYqw5Zk-3fYq"
+    assert "w5Zk" not in repr(load_settings())
+
+
+def test_files_by_path_are_for_the_user_of_this_machine_alone(secrets: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(secrets.parent))
+    assert load_settings().ingest_roots == (secrets.parent.resolve(), PROJECT)
+    monkeypatch.setenv("HOME", "/")  # of a system's account
+    assert load_settings().ingest_roots == (PROJECT,)
+    monkeypatch.setenv("FCST_OPEN_ADDRESS", "0.0.0.0")
+    assert load_settings().ingest_roots == () and not load_settings().is_local
+    monkeypatch.delenv("FCST_OPEN_ADDRESS")
+    secrets.write_text(AUTH.replace("{lines}", ""))
+    assert load_settings().ingest_roots == () and not load_settings().is_local
+    monkeypatch.setenv("FCST_INGEST_ROOTS", "/data")
+    assert load_settings().ingest_roots == (Path("/data"),)
+
+
+def test_names_of_the_server_are_those_set_and_that_of_the_sign_in(
+    secrets: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FCST_HOSTS", "Plan.Shop.example., *.team.example,")
+    assert load_settings().hosts == ("plan.shop.example", "*.team.example")
+    secrets.write_text(AUTH.replace("{lines}", ""))
+    assert load_settings().hosts[-1] == "fcst.shop.example"
+
+
+@pytest.mark.parametrize("value", ["https://x.example", "x.example:80", "*", "a b", "x.*.example", "a/b", "user@x"])
+def test_name_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    monkeypatch.setenv("FCST_HOSTS", value)
+    with pytest.raises(ConfigError, match="FCST_HOSTS"):
+        load_settings()
+
+
+@pytest.mark.parametrize(("value", "hours"), [("0.5", 0.5), ("100000", 720)])
+def test_hours_of_a_sign_in_have_a_limit(monkeypatch: pytest.MonkeyPatch, value: str, hours: float) -> None:
+    monkeypatch.setenv("FCST_SIGN_IN_HOURS", value)
+    assert load_settings().sign_in_hours == hours

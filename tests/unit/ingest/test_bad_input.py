@@ -904,3 +904,31 @@ def test_memory_that_does_not_do_is_told(tmp_path: Path) -> None:
 def test_little_memory_goes_to_disk(tmp_path: Path) -> None:
     report = read(Nasty(noisy(30_000), "").make(tmp_path), memory="50MB").report
     assert report["n_rows"] == 30_014
+
+
+# Files that are no sales at all
+
+
+SECRETS = {
+    "passwords": "root:x:0:0:root:/root:/bin/bash\ndaemon:*:1:1::/:/bin/false\nbob:$6$Zk3$Yq:19000:0:99999:7:::\n",
+    "key": "-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBgkqhkiG9w0B\nBKcwggSjAgEAAoIBAQC7\n-----END PRIVATE KEY-----\n",
+    "letter": "Dear Bob, the password is hunter2, as ever\nSee you\nAnn, Mary, and all of us, too\nPS: burn this\n",
+    "settings": "[auth]\ncookie_secret = hunter2, or so\nclient_id = fcst\n\n[roles]\nadmin = [ada, bob, eve]\n",
+    "groups": "sudo:x:27:hunter2,bob,ann\nadm:x:4:\nusers:x:100:ann\n",
+}
+
+
+@pytest.mark.parametrize("text", SECRETS.values(), ids=SECRETS)
+def test_line_of_a_file_that_is_no_table_is_not_quoted(tmp_path: Path, text: str) -> None:
+    (tmp_path / "x.csv").write_text(text)
+    for options in ({}, {"mapping": {"item": ["nothing"]}}):
+        error = refusal(tmp_path / "x.csv", **options)
+        said = f"{error.message} {error.hint}"
+        for line in text.splitlines():
+            assert not any(part in said for part in (line, line[:20]) if len(part) > 8), said
+        assert "hunter2" not in said
+
+
+def test_columns_of_a_table_are_named_where_a_role_is_missing(tmp_path: Path) -> None:
+    (tmp_path / "x.csv").write_text("when,what,how much\n1,2,3\n4,5,6\n7,8,9\n")
+    assert "Its columns are when, what, how much" in refusal(tmp_path / "x.csv").hint
