@@ -1,6 +1,5 @@
 """Files of the server by their path: what pages and API read where nothing is set, and what they say of the rest."""
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -26,7 +25,7 @@ def local(place: Path) -> Iterator[Desk]:
     (own / "link.csv").symlink_to(place / "outside.csv")
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("FCST_INGEST_ROOTS")
-        with at_work(place, PROJECT, HOME=str(own), PYTHONUSERBASE=os.path.expanduser("~/.local")) as desk:
+        with at_work(place, PROJECT, HOME=str(own), PYTHONUSERBASE=str(Path.home() / ".local")) as desk:
             yield desk
 
 
