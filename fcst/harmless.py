@@ -19,6 +19,8 @@ FORMULA = rf"((?:^|[{_SEPARATORS}])[{_UNSEEN}]*)([{_SIGNS}])"
 """Where a spreadsheet could see a formula: what goes before its sign, and the sign. For Python and Postgres alike."""
 FIRST = r"^[\t\r\n]"
 """What is dangerous at the start of a text, whatever comes behind it."""
+SOME = rf"[{_SIGNS}\t\r\n]"
+"""What each dangerous text has, and some others."""
 
 _FORMULA, _FIRST = re.compile(FORMULA), re.compile(FIRST)
 _NUMBER = re.compile(r"[+-]\d[\d,.]*( ?%)?")
