@@ -10,7 +10,7 @@ import re
 import pytest
 
 from fcst import harmless
-from fcst.harmless import for_spreadsheet, for_terminal, in_json, is_harmful
+from fcst.harmless import for_spreadsheet, for_terminal, in_json
 
 SIGNS = "=+-@＝＋－＠"
 STAY = ["A-5", "store|item", "a,b;c", "00042", "x = 1", "a@b", "1;2", '"dq"', "'q'", "a\tb", "", " ", "Käse", "-"[1:]]
@@ -60,7 +60,7 @@ def test_no_cell_begins_with_a_formula_whatever_the_separator(separator: str) ->
 
 @pytest.mark.parametrize("key", STAY)
 def test_harmless_text_stays(key: str) -> None:
-    assert for_spreadsheet(key) == key and not is_harmful([key])
+    assert for_spreadsheet(key) == key
 
 
 @pytest.mark.parametrize(
@@ -79,15 +79,12 @@ def test_harmless_text_stays(key: str) -> None:
     ],
 )
 def test_quote_goes_before_the_sign(key: str, safe: str) -> None:
-    assert for_spreadsheet(key) == safe and is_harmful(["a", key, "b"])
+    assert for_spreadsheet(key) == safe
 
 
-def test_quick_look_at_many_misses_nothing_and_a_second_pass_changes_nothing() -> None:
-    for key in nasty_keys():
-        safe = for_spreadsheet(key)
-        assert is_harmful([key]) == (safe != key), repr(key)
-        assert for_spreadsheet(safe) == safe, repr(key)
-    assert not is_harmful(["", "", "a"]) and not is_harmful([])
+def test_second_pass_changes_nothing() -> None:
+    for key in map(for_spreadsheet, nasty_keys()):
+        assert for_spreadsheet(key) == key
 
 
 @pytest.mark.parametrize("number", ["-5", "+1.2 %", "-1,234.5", "-3%"])
