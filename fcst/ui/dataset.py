@@ -1,15 +1,15 @@
 """The views of one dataset: its weeks, its quality, its items, how it was read, its versions."""
 
-import json
 from typing import Any
 
 import pandas as pd
 import streamlit as st
 
 from fcst import charts
-from fcst.names import DEMAND_CLASSES, ENDED_AFTER_WEEKS, NEW_WITHIN_WEEKS, in_file_name
+from fcst.names import DEMAND_CLASSES, ENDED_AFTER_WEEKS, NEW_WITHIN_WEEKS
 from fcst.services import datasets
 from fcst.ui import reports, tables, text
+from fcst.ui.downloads import REPORT, show_dataset_link
 from fcst.ui.glossary import MEANING
 from fcst.ui.ingests import show_bad_rows
 from fcst.ui.shell import choose_some, search
@@ -77,14 +77,7 @@ def show_quality(dataset: dict[str, Any]) -> None:
         alt="Share of weeks with a sale, by items in order of sales and by time",
     )
     _show_lists(report)
-    st.download_button(
-        "The report (JSON)",
-        json.dumps(report, indent=1, ensure_ascii=False),
-        file_name=f"report_{in_file_name(dataset['name'])}_v{dataset['version']}.json",
-        mime="application/json",
-        icon=":material/download:",
-        on_click="ignore",
-    )
+    show_dataset_link("The report (JSON)", dataset["dataset_id"], REPORT)
 
 
 def _show_promotions(dataset: dict[str, Any]) -> None:

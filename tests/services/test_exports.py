@@ -1,13 +1,16 @@
 """Files of forecasts, opened by the libraries that people open them with, against the rows of the database."""
 
 import io
+import json
 import re
 import threading
+import time
 import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import openpyxl
@@ -20,8 +23,10 @@ from starlette.applications import Starlette
 from fcst.cli import main
 from fcst.errors import InputError
 from fcst.harmless import for_spreadsheet
+from fcst.roles import RoleRules
 from fcst.services import datasets, exports, jobs
 from fcst.services.forecasts import Filter, list_items
+from fcst.settings import load_settings
 from fcst.store import accuracy
 from fcst.store.database import transaction
 from fcst.ui import downloads
@@ -230,7 +235,7 @@ def get(address: str, method: str = "GET") -> tuple[int, dict[str, str], bytes]:
 
 @EVERY_FORMAT
 def test_route_gives_the_file_under_a_name_that_says_what_it_is(job: dict, site: str, file_format: str) -> None:
-    status, headers, body = get(site + downloads.link(job["job_id"], file_format))
+    status, headers, body = get(site + downloads.link_to_forecasts(job["job_id"], file_format))
     assert status == 200 and headers["content-length"] == str(len(body))
     assert headers["content-type"] == exports.MEDIA_TYPES[file_format]
     name = urllib.parse.unquote(headers["content-disposition"].split("''")[1])
@@ -251,7 +256,9 @@ def test_route_gives_the_bytes_of_the_command_line(
 
 def test_route_finds_every_key(nasty: dict, site: str) -> None:
     for key in NASTY:
-        status, headers, body = get(site + downloads.link(nasty["job_id"], "parquet", downloads.one_item(key)))
+        status, headers, body = get(
+            site + downloads.link_to_forecasts(nasty["job_id"], "parquet", downloads.one_item(key))
+        )
         assert status == 200 and read_parquet(io.BytesIO(body))["unique_id"].tolist() == [key]
     assert "item-a-b--c-_" in headers["content-disposition"] or key != 'a/b "c"'
 
@@ -261,10 +268,59 @@ def test_route_finds_every_key(nasty: dict, site: str) -> None:
 )
 def test_link_to_a_filter_gives_the_items_that_match(job: dict, site: str, which: Filter) -> None:
     chosen = which.apply(list_items(job, "SeasonalNaive"))["unique_id"].tolist()
-    address = site + downloads.link(job["job_id"], "csv", downloads.those_that_match(which, "SeasonalNaive"))
+    address = site + downloads.link_to_forecasts(
+        job["job_id"], "csv", downloads.those_that_match(which, "SeasonalNaive")
+    )
     status, headers, body = get(address)
     assert status == 200 and body == written(job, "csv", chosen).getvalue()
     assert ("_item-item2_" if len(chosen) == 1 else f"_{len(chosen)}-items_") in headers["content-disposition"]
+
+
+def test_route_gives_the_files_of_a_dataset(nasty: dict, site: str) -> None:
+    dataset = datasets.get_dataset(nasty["dataset_id"])
+    status, headers, body = get(site + downloads.link_to_dataset(dataset["dataset_id"], downloads.WEEKLY_SALES))
+    assert status == 200 and headers["content-length"] == str(len(body))
+    assert headers["content-disposition"] == "attachment; filename*=UTF-8''wkly_sales_data.csv"
+    assert headers["content-type"] == "text/csv; charset=utf-8"
+    weekly = io.BytesIO()
+    datasets.write_weekly_file(dataset["dataset_id"], weekly)
+    assert body == weekly.getvalue() and body.startswith(b"item_nbr,wk_end_dt,unit_sales\n")
+    status, headers, body = get(site + downloads.link_to_dataset(dataset["dataset_id"], downloads.REPORT))
+    assert status == 200 and json.loads(body) == dataset["report"]
+    assert headers["content-disposition"] == "attachment; filename*=UTF-8''report_s_v1.json"
+    assert headers["content-type"] == "application/json"
+    for name in (downloads.WEEKLY_SALES, downloads.REPORT):
+        status, headers, body = get(f"{site}/downloads/datasets/99/{name}")
+        assert status == 404 and body == b"There is no dataset 99. Choose one from the list of datasets."
+        assert headers["content-type"] == "text/plain; charset=utf-8"
+        assert get(site + downloads.link_to_dataset(dataset["dataset_id"], name), "HEAD")[2] == b""
+
+
+@pytest.mark.parametrize("name", [downloads.WEEKLY_SALES, downloads.REPORT])
+def test_with_a_sign_in_only_a_signed_link_gives_a_file_of_a_dataset(
+    nasty: dict, site: str, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = replace(load_settings(), link_secret="16 letters or more", role_rules=RoleRules({}))
+    monkeypatch.setattr(downloads, "load_settings", lambda: settings)
+    dataset_id = nasty["dataset_id"]
+    address = site + downloads.link_to_dataset(dataset_id, name)
+    assert get(address)[0] == 200
+    until = re.search(r"until=(\d+)", address)
+    assert until is not None and 11 * 3600 < int(until[1]) - time.time() <= 12 * 3600
+    other = downloads.REPORT if name == downloads.WEEKLY_SALES else downloads.WEEKLY_SALES
+    for wrong in (
+        address.partition("?")[0],
+        address.partition("&")[0],
+        address.replace(name, other),
+        address.replace(f"/{dataset_id}/", f"/{dataset_id + 1}/"),
+        address.replace("until=", "until=9"),
+        address[:-1] + ("0" if address[-1] != "0" else "1"),
+        address.replace(f"datasets/{dataset_id}/{name}", f"{nasty['job_id']}/forecasts.csv"),
+    ):
+        status, _, body = get(wrong)
+        assert wrong != address and status == 403 and b"Reload the page" in body, wrong
+    monkeypatch.setattr(time, "time", lambda: int(until[1]))
+    assert get(address)[0] == 403
 
 
 @pytest.mark.parametrize(
@@ -282,6 +338,9 @@ def test_link_to_a_filter_gives_the_items_that_match(job: dict, site: str, which
         ("{job}/forecasts.csv?item=';DROP TABLE fcst_app.jobs--".replace(" ", "%20"), 404, "no item ';DROP TABLE"),
         ("{job}/forecasts.csv?q=1&model=AutoETS", 404, "no model AutoETS"),
         ("x/forecasts.csv", 404, "Not Found"),
+        ("datasets/99999999999999999999/weekly-sales.csv", 404, "There is no dataset 99999999999999999999."),
+        ("datasets/1/weekly-sales.csv?item=item1", 404, "There is no parameter item. This file is of the whole"),
+        ("datasets/1/forecasts.csv", 404, "Not Found"),
         ("{job}/../../etc/passwd", 404, "Not Found"),
     ],
 )

@@ -215,3 +215,10 @@ def uses(name: str) -> set[str]:
 def test_frames_are_shown_in_one_place_which_makes_them_harmless() -> None:
     assert uses("dataframe") == {"fcst/ui/tables.py"}
     assert uses("data_editor") == uses("table") == set()
+
+
+@pytest.mark.parametrize(
+    "name", ["download_button", "image", "audio", "video", "pdf", "logo", "pyplot", "graphviz_chart"]
+)
+def test_nothing_is_put_where_streamlit_serves_it_without_a_sign_in(name: str) -> None:
+    assert uses(name) == set()
