@@ -3,8 +3,8 @@
 With its own embedded server, in a home whose path has a space and a quote.
 """
 
-import os
 import json
+import os
 import re
 import signal
 from collections.abc import Iterator
