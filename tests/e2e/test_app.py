@@ -114,6 +114,7 @@ def test_own_file_is_uploaded_confirmed_refused_loaded_and_deleted(app: dict, pa
     rows = [f"{day:%d.%m.%Y};{key};{n % 7},5" for n, day in enumerate(days) for key in ("00042", "Käse", "=1+1")]
     rows.insert(10, "31.02.2023;00042;1")
     (tmp_path / "export.csv").write_text("\n".join(["Tag;Nummer;Menge", *rows]), encoding="cp1252")
+    page.add_init_script("window.showSaveFilePicker = undefined")  # a window of the system's, which no test can close
     page.goto(f"{app['url']}/data")
     page.get_by_role("button", name="Load sales").click()
     page.locator("input[type=file]").set_input_files(tmp_path / "export.csv")
@@ -140,7 +141,7 @@ def test_own_file_is_uploaded_confirmed_refused_loaded_and_deleted(app: dict, pa
     expect(page.locator(".st-key-coverage .js-plotly-plot").last).to_be_visible()
     name, file = file_of(page, page.get_by_role("link", name="The report (JSON)"))
     assert name == "report_export_v1.json" and json.loads(file.read())["n_rows"] == 1_093
-    page.get_by_role("radio", name="Items").or_(page.get_by_role("button", name="Items")).first.click()
+    page.get_by_role("radio", name="Items", exact=True).click()
     expect(page).to_have_url(re.compile("view=items"))
     expect(cells(page, 1).filter(has_text="'=1+1")).to_have_count(1)
     page.get_by_test_id("stDataFrame").hover()
