@@ -19,12 +19,14 @@ from fcst.terminal import (
     DONE,
     FAILED,
     REFUSED,
+    Parser,
     add_command,
     prepare,
     print_json,
     print_table,
     say,
     say_error,
+    show,
     takes_json,
 )
 
@@ -47,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m fcst", description=__doc__.splitlines()[0])
+    parser = Parser(prog="python -m fcst", description=__doc__.splitlines()[0])
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     command = partial(add_command, commands)
 
@@ -276,7 +278,7 @@ def _submit(args: argparse.Namespace) -> int:
     if args.json:
         print_json(job)
     else:
-        print(job_id, flush=True)
+        show(str(job_id))
     if args.wait:
         say(_summary(job))
         return DONE if job["status"] == "completed" and job["n_completed"] == job["n_items"] else FAILED
@@ -308,8 +310,8 @@ def _status(args: argparse.Namespace) -> int:
     if args.json:
         print_json(job)
     else:
-        print(_summary(job))
-        print(", ".join(f"{n} {stage}" for stage, n in sorted(job["batches"].items())))
+        show(_summary(job))
+        show(", ".join(f"{n} {stage}" for stage, n in sorted(job["batches"].items())))
     return DONE
 
 

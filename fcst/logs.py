@@ -23,6 +23,7 @@ from pathlib import Path
 
 from fcst.errors import ConfigError
 from fcst.files import open_private
+from fcst.harmless import RAW_IN_JSON, for_terminal, in_json
 
 MAX_BYTES = 5_000_000
 N_FILES = 5  # besides the one that is written
@@ -33,8 +34,7 @@ DRAIN_S = 1.0
 _OURS = re.compile(r"time=(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z) level=(\w+) event=")
 _DATED = re.compile(rb"time=\d{4}-\d\d-\d\dT")
 _FIELD = re.compile(r'(\w+)=("(?:[^"\\]|\\.)*"|[^\s"]*)(?= |$)')
-_NEEDS_QUOTES = re.compile(r'[\s"=\\\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]|^$')
-_NOT_FOR_A_LINE = re.compile(r"[\x7f-\x9f\u2028\u2029\ud800-\udfff]")  # what json.dumps leaves as it is
+_NEEDS_QUOTES = re.compile(rf'[\s"=\\\x00-\x1f{RAW_IN_JSON}]|^$')
 _PASSWORD_IN_URL = re.compile(r"(\b[a-z][a-z0-9+.-]*://[^\s:@/]*:)\S+@", re.IGNORECASE)
 _SECRET = re.compile(r"\b(fcst_(?=[\w-]{43}\b)|whsec_|(?i:Bearer )|signature=)[\w+/=.-]{8,}")
 _PASSWORD_IN_DSN = re.compile(
@@ -119,7 +119,7 @@ def _cut(value: str, n: int) -> str:
 def _quote(value: str) -> str:
     if not _NEEDS_QUOTES.search(value):
         return value
-    return _NOT_FOR_A_LINE.sub(lambda found: f"\\u{ord(found[0]):04x}", json.dumps(value, ensure_ascii=False))
+    return in_json(json.dumps(value, ensure_ascii=False))
 
 
 def parse(line: str) -> dict[str, str] | None:
@@ -300,7 +300,8 @@ def hand_on(line: str) -> None:
         event(logging.getLogger(__name__), logging.WARNING, "output", line)
         return
     level = logging.getLevelNamesMapping().get(found[2].upper(), logging.INFO)
-    record = logging.makeLogRecord({"name": __name__, "levelno": level, "levelname": found[2], "line": line})
+    safe = for_terminal(line)  # it may have the form and yet be a library's, with text from data
+    record = logging.makeLogRecord({"name": __name__, "levelno": level, "levelname": found[2], "line": safe})
     logging.getLogger().handle(record)
 
 

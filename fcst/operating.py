@@ -22,6 +22,7 @@ from fcst.terminal import (
     print_table,
     say,
     say_error,
+    show,
     takes_json,
 )
 
@@ -178,7 +179,7 @@ def _create_token(args: argparse.Namespace) -> int:
     from fcst.services import tokens
 
     prepare()
-    print(tokens.create_token(args.name, args.scope, args.days), flush=True)
+    show(tokens.create_token(args.name, args.scope, args.days))
     say("Keep it where only the program can read it: it cannot be shown again.")
     return DONE
 
@@ -257,5 +258,5 @@ def _doctor(args: argparse.Namespace) -> int:
         print_json(health.as_dict(checks))
     else:
         for check in checks:
-            print(f"{'ok' if check.is_ok else 'WRONG':<6}{check.name:<12}{check.text} {check.hint}".rstrip())
+            show(f"{'ok' if check.is_ok else 'WRONG':<6}{check.name:<12}{check.text} {check.hint}".rstrip())
     return DONE if all(check.is_ok for check in checks) else FAILED

@@ -1,4 +1,8 @@
-"""What the commands share: exit codes, data on stdout, talk on stderr, a question before what cannot be undone."""
+"""What the commands share: exit codes, data on stdout, talk on stderr, a question before what cannot be undone.
+
+Nothing else prints: text from data could move the cursor, clear the screen or turn what stands beside it around, so
+signs that a terminal obeys are shown in writing.
+"""
 
 import argparse
 import dataclasses
@@ -6,9 +10,10 @@ import json
 import sys
 from collections.abc import Callable
 from datetime import date, datetime
-from typing import Any
+from typing import Any, NoReturn
 
 from fcst.errors import FcstError, InputError
+from fcst.harmless import for_terminal, in_json
 
 DONE, FAILED, REFUSED = 0, 1, 2
 
@@ -32,8 +37,20 @@ def prepare() -> None:
     prepare_database()
 
 
+class Parser(argparse.ArgumentParser):
+    """Repeats what cannot be used of the command line in signs that are seen."""
+
+    def error(self, message: str) -> NoReturn:
+        super().error(for_terminal(message))
+
+
 def say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
+    print(for_terminal(text), file=sys.stderr, flush=True)
+
+
+def show(text: str) -> None:
+    """Prints what was asked for, to be read by people."""
+    print(for_terminal(text), flush=True)
 
 
 def say_error(error: FcstError) -> None:
@@ -64,7 +81,7 @@ def print_json(value: Any) -> None:
             return dataclasses.asdict(other)
         return str(other)
 
-    print(json.dumps(value, default=plain, indent=1, ensure_ascii=False))
+    print(in_json(json.dumps(value, default=plain, indent=1, ensure_ascii=False)))
 
 
 def print_table(rows: list[dict[str, Any]], *columns: str) -> None:
@@ -73,7 +90,7 @@ def print_table(rows: list[dict[str, Any]], *columns: str) -> None:
             return ""
         if isinstance(value, datetime):
             return f"{value:%Y-%m-%d %H:%M:%S}"
-        return f"{value:,.1f}" if isinstance(value, float) else " ".join(str(value).split())
+        return f"{value:,.1f}" if isinstance(value, float) else for_terminal(" ".join(str(value).split()))
 
     lines = [list(columns), *([text(row[name]) for name in columns] for row in rows)]
     widths = [max(len(line[i]) for line in lines) for i in range(len(columns))]

@@ -8,7 +8,7 @@ import streamlit as st
 
 from fcst.roles import Scope
 from fcst.services import datasets
-from fcst.ui import text
+from fcst.ui import tables, text
 from fcst.ui.ingests import load_buttons, sample_button, show_ingests
 from fcst.ui.shell import show_page
 from fcst.ui.signin import may
@@ -49,9 +49,8 @@ def show_list(known: list[dict[str, Any]]) -> None:
             "Loaded": [text.moment(row["created_at"]) for row in rows],
         }
     )
-    st.dataframe(
+    tables.show(
         frame,
-        hide_index=True,
         key="datasets",
         on_select=open_selected,
         selection_mode="single-cell",

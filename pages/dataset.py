@@ -1,16 +1,15 @@
 """One dataset: its weeks, its quality, its items, how it was read, its versions; download and delete."""
 
-import io
 from typing import Any
 
 import streamlit as st
 
 from fcst.errors import InputError
-from fcst.names import WEEKLY_FILE
 from fcst.roles import Scope
 from fcst.services import datasets
 from fcst.ui import dataset as views
 from fcst.ui import text
+from fcst.ui.downloads import WEEKLY_SALES, show_dataset_link
 from fcst.ui.shell import action_errors, choose, choose_view, number_in_url, show_error, show_page
 from fcst.ui.signin import may
 
@@ -61,14 +60,7 @@ def show_actions(dataset: dict[str, Any]) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         if may(Scope.RUN) and st.button("Forecast these items", type="primary", icon=":material/play_circle:"):
             st.switch_page("pages/new_run.py", query_params={"dataset": str(dataset_id)})
-        st.download_button(
-            "Weekly sales (CSV)",
-            lambda: weekly_file(dataset_id),
-            file_name=WEEKLY_FILE,
-            mime="text/csv",
-            icon=":material/download:",
-            on_click="ignore",
-        )
+        show_dataset_link("Weekly sales (CSV)", dataset_id, WEEKLY_SALES)
         if may(Scope.ADMIN) and st.button("Delete …", key="delete", icon=":material/delete:", type="tertiary"):
             ask_to_delete(dataset)
 
@@ -101,12 +93,6 @@ def delete(dataset: dict[str, Any]) -> None:
     with action_errors():
         datasets.delete_dataset(dataset["dataset_id"])
         st.session_state["deleted"] = text.dataset_title(dataset["name"], dataset["version"])
-
-
-def weekly_file(dataset_id: int) -> bytes:
-    out = io.BytesIO()
-    datasets.write_weekly_file(dataset_id, out)
-    return out.getvalue()
 
 
 show_page(main)

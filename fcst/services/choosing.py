@@ -7,6 +7,8 @@ from enum import StrEnum
 
 import pandas as pd
 
+from fcst.harmless import for_spreadsheet
+
 MOST_NAMED = 10
 
 
@@ -70,12 +72,16 @@ def take_listed(items: pd.DataFrame, keys: Iterable[str]) -> tuple[pd.DataFrame,
 def parse_keys(pasted: str, items: pd.DataFrame) -> list[str]:
     """The keys of a pasted text: one a line, or several separated by commas, semicolons or tabs.
 
-    A line that is the key of an item as a whole is one key, whatever signs are in it.
+    A line that is the key of an item as a whole is one key, whatever signs are in it. So is one that was copied from a
+    table or a CSV, where a ' stands before what a spreadsheet could take for a formula.
     """
     lines = [line.strip() for line in pasted.splitlines()]
-    whole = set(items.loc[items["unique_id"].isin(lines), "unique_id"])
-    parts = (part for line in lines for part in ([line] if line in whole else re.split(r"[,;\t]", line)))
-    return [key for key in (part.strip() for part in parts) if key]
+    names = {for_spreadsheet(key): key for key in items["unique_id"]} if "'" in pasted else {}
+    names |= {key: key for key in items.loc[items["unique_id"].isin(lines), "unique_id"]}
+    parts = (part for line in lines for part in ([line] if line in names else re.split(r"[,;\t]", line)))
+    keys = [part.strip() for part in parts]
+    known = set(items.loc[items["unique_id"].isin(keys), "unique_id"])
+    return [key if key in known else names.get(key, key) for key in keys if key]
 
 
 def name_some(keys: list[str]) -> str:

@@ -1,12 +1,14 @@
-"""Results as files: CSV, Parquet, Excel; of a whole run, or of some of its items.
+"""Files to take away: forecasts of a run or of some of its items as CSV, Parquet, Excel; weekly sales; reports.
 
-All of them are made from one stream of CSV out of the database, by way of the disk: memory stays flat however many
+Forecasts are made from one stream of CSV out of the database, by way of the disk: memory stays flat however many
 rows there are, and a reader who is slow holds no connection. But an Excel file's accuracies are held in memory.
 """
 
+import io
+import json
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -18,7 +20,7 @@ import pandas as pd
 from fcst.errors import InputError, NotFound
 from fcst.files import make_home
 from fcst.names import EXPORT_FORMATS, in_file_name
-from fcst.services import jobs
+from fcst.services import datasets, jobs
 from fcst.services.adjustments import list_adjustments
 from fcst.services.choosing import name_some
 from fcst.services.outputs import whole_file
@@ -30,6 +32,7 @@ MEDIA_TYPES = {
     "csv": "text/csv; charset=utf-8",
     "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
     "parquet": "application/vnd.apache.parquet",
+    "json": "application/json",
 }
 CHUNK_BYTES = 1 << 18
 at_once = anyio.CapacityLimiter(2)
@@ -111,9 +114,24 @@ def scratch_file() -> BinaryIO:
 
 def open_export(job: dict[str, Any], file_format: str, unique_ids: list[str] | None) -> tuple[BinaryIO, int]:
     """A file as `write_export` makes it, whole on the disk and at its beginning, and its size in bytes."""
+    return _open(lambda out: write_export(job, out, file_format, unique_ids))
+
+
+def open_weekly_file(dataset_id: int) -> tuple[BinaryIO, int]:
+    """The weekly file of a dataset, as `open_export` gives the forecasts of a run."""
+    return _open(lambda out: datasets.write_weekly_file(dataset_id, out))
+
+
+def open_report(dataset: dict[str, Any]) -> tuple[BinaryIO, int]:
+    """The report of a dataset as JSON, as `open_export` gives the forecasts of a run."""
+    document = json.dumps(dataset["report"], indent=1, ensure_ascii=False).encode(errors="backslashreplace")
+    return io.BytesIO(document), len(document)
+
+
+def _open(write: Callable[[BinaryIO], None]) -> tuple[BinaryIO, int]:
     out = scratch_file()
     try:
-        write_export(job, out, file_format, unique_ids)
+        write(out)
         n_bytes = out.seek(0, os.SEEK_END)
         out.seek(0)
     except BaseException:
@@ -146,11 +164,21 @@ def file_name(job: dict[str, Any], file_format: str, unique_ids: list[str] | Non
     return f"{run}_forecasts_{items}_{first}_{last}.{file_format}"
 
 
+def report_name(dataset: dict[str, Any]) -> str:
+    """What the report of a dataset is called: `report_sample_v1.json`."""
+    return f"report_{in_file_name(dataset['name'])}_v{dataset['version']}.json"
+
+
 def file_headers(job: dict[str, Any], file_format: str, unique_ids: list[str] | None) -> dict[str, str]:
     """The headers of HTTP with which a browser keeps such a file under its name."""
+    return headers_of(file_name(job, file_format, unique_ids))
+
+
+def headers_of(name: str) -> dict[str, str]:
+    """The headers of HTTP with which a browser keeps a file under this name; its ending says what it is."""
     return {
-        "Content-Type": MEDIA_TYPES[file_format],
-        "Content-Disposition": f"attachment; filename*=UTF-8''{quote(file_name(job, file_format, unique_ids))}",
+        "Content-Type": MEDIA_TYPES[name.rpartition(".")[2]],
+        "Content-Disposition": f"attachment; filename*=UTF-8''{quote(name)}",
         "X-Content-Type-Options": "nosniff",
         "Cache-Control": "no-store",
     }

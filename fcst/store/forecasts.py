@@ -14,7 +14,7 @@ from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor
 
 from fcst.store.database import fetch_all, fetch_frame, transaction
-from fcst.store.queries import query
+from fcst.store.queries import for_spreadsheet, query
 
 if TYPE_CHECKING:
     from fcst.store.batches import ItemResult
@@ -70,16 +70,12 @@ def copy_export(
     adjusted`.
 
     Of all items, or of those named. `adjusted` is the forecast where nobody changed it. Units are rounded to 4
-    decimals. For spreadsheets, a key that one would take for a formula gets a quote in front.
+    decimals. For spreadsheets, text is made harmless.
     """
     with transaction() as cur:
         select = _export_select(level, is_for_spreadsheets).as_string(cur)
         statement = cur.mogrify(select, {"job_id": job_id, "unique_ids": unique_ids}).decode()
         cur.copy_expert(f"COPY ({statement}) TO STDOUT (FORMAT csv, HEADER)", out)
-
-
-# As OWASP lists them: the full-width signs too, which East Asian spreadsheets take for the others.
-_SAFE_KEY = r"CASE WHEN f.unique_id ~ '^[=+@\t\r\n＝＋－＠-]' THEN '''' || f.unique_id ELSE f.unique_id END"
 
 
 def _export_select(level: tuple[int, ...], is_for_spreadsheets: bool) -> sql.Composed:
@@ -93,9 +89,12 @@ def _export_select(level: tuple[int, ...], is_for_spreadsheets: bool) -> sql.Com
         for side in ("lo", "hi")
     ]
     columns = [rounded(sql.SQL("f.forecast"), "forecast"), *bounds]
-    key = sql.SQL(_SAFE_KEY if is_for_spreadsheets else "f.unique_id")
+    texts = {
+        name: for_spreadsheet(f"f.{name}") if is_for_spreadsheets else sql.SQL(f"f.{name}")
+        for name in ("unique_id", "model", "made_by")
+    }
     adjusted = rounded(sql.SQL("COALESCE(a.adjusted, f.forecast)"), "adjusted")
-    return sql.SQL(query("export_forecasts")).format(key=key, numbers=sql.SQL(", ").join(columns), adjusted=adjusted)
+    return sql.SQL(query("export_forecasts")).format(numbers=sql.SQL(", ").join(columns), adjusted=adjusted, **texts)
 
 
 def _copy_binary(job_id: int, items: list[tuple[str, list[tuple[Any, ...]]]]) -> io.BytesIO:

@@ -4,9 +4,10 @@ from typing import Any, BinaryIO
 
 import numpy as np
 import pandas as pd
+from psycopg2 import sql
 
 from fcst.store.database import fetch_all, fetch_frame, transaction
-from fcst.store.queries import query
+from fcst.store.queries import for_spreadsheet, query
 
 
 def batch_histories(dataset_id: int, batch_id: int) -> list[tuple[str, np.ndarray]]:
@@ -31,7 +32,11 @@ def job_weekly_totals(job_id: int, unique_ids: list[str] | None) -> pd.DataFrame
 
 
 def copy_weekly_file(dataset_id: int, out: BinaryIO) -> None:
-    """Streams the weekly file of a dataset: `item_nbr, wk_end_dt, unit_sales`; a missing week is empty."""
+    """Streams the weekly file of a dataset: `item_nbr, wk_end_dt, unit_sales`; a missing week is empty.
+
+    Keys are made harmless for spreadsheets.
+    """
     with transaction() as cur:
+        statement = sql.SQL(query("copy_weekly_file")).format(key=for_spreadsheet("unique_id")).as_string(cur)
         params: dict[str, Any] = {"dataset_id": dataset_id}
-        cur.copy_expert(cur.mogrify(query("copy_weekly_file"), params).decode(), out)
+        cur.copy_expert(cur.mogrify(statement, params).decode(), out)

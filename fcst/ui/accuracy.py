@@ -7,7 +7,7 @@ import streamlit as st
 
 from fcst.compute.models import AUTO, CATALOGUE, COMBINATIONS, expected_ms
 from fcst.names import BENCHMARK, HOLDOUT_WEEKS
-from fcst.ui import text
+from fcst.ui import tables, text
 from fcst.ui.glossary import MEANING
 
 _TEXTS = ("model", "weeks", "family", "demand_class", "unique_id")
@@ -66,9 +66,8 @@ def show_leaderboard(by_model: pd.DataFrame, spec: dict[str, Any]) -> None:
     columns = accuracy_columns(spec["level"])
     frame = by_model.sort_values("wape", na_position="last")
     frame = frame.assign(cost=[expected_ms((name,), spec["n_windows"], 240, "smooth") for name in frame["model"]])
-    st.dataframe(
+    tables.show(
         numbers(frame, ["model", *columns, "n_fallback", "cost"]),
-        hide_index=True,
         placeholder="not defined",
         column_config={
             "model": st.column_config.TextColumn("Model", pinned=True),
@@ -99,9 +98,9 @@ def show_all_metrics(by_model: pd.DataFrame, levels: list[int]) -> None:
     models = by_model.set_index("model")
     table = {model: [_in_words(name, models.at[model, name]) for *_, name in rows] for model in models.index}
     with st.expander("All metrics", type="compact"):
-        st.dataframe(
+        tables.show(
             pd.DataFrame({"Metric": [row[0] for row in rows], **table, "What it is": [row[1] for row in rows]}),
-            hide_index=True,
+            numbers=list(table),
             height="content",
             column_config={"Metric": st.column_config.TextColumn(pinned=True)},
         )
@@ -120,9 +119,8 @@ def show_candidates(candidates: pd.DataFrame) -> None:
     """The models that Auto chose among."""
     costs = [CATALOGUE[name].cost_ms if name in CATALOGUE else None for name in candidates["model"]]
     frame = candidates.assign(cost=costs)
-    st.dataframe(
+    tables.show(
         numbers(frame, ["model", "share", "n_first", "n_items", "wape", "bias", "cost"]),
-        hide_index=True,
         placeholder="not defined",
         height=320,
         column_config={
@@ -143,9 +141,8 @@ def show_group(frame: pd.DataFrame, key: str, label: str, levels: list[int]) -> 
     """One model's accuracy by family or class, the largest first."""
     columns = accuracy_columns(levels)
     rows = frame.sort_values("actual", ascending=False)
-    st.dataframe(
+    tables.show(
         numbers(rows.assign(**{key: rows[key].fillna("(none)")}), [key, *columns]),
-        hide_index=True,
         placeholder="not defined",
         column_config={key: st.column_config.TextColumn(label, pinned=True), **columns},
     )
@@ -161,9 +158,8 @@ def numbers(frame: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
 
 def show_items(frame: pd.DataFrame, key: str) -> str | None:
     """A table of items with their error; the item that was selected in it, or None."""
-    chosen = st.dataframe(
+    chosen = tables.show(
         numbers(frame, ["unique_id", "actual", "wape", "bias", "fva_seasonal_naive"]),
-        hide_index=True,
         placeholder="not defined",
         key=key,
         on_select="rerun",
@@ -212,9 +208,8 @@ def _weighted(cutoffs: str) -> str:
 def _show_weights(candidates: list[dict[str, Any]], loss: str) -> None:
     frame = pd.DataFrame(candidates)
     frame["mean"] = [sum(weeks) / len(weeks) for weeks in frame["forecast"]]
-    st.dataframe(
+    tables.show(
         numbers(frame, ["model", "weight", "score", "mean"]),
-        hide_index=True,
         placeholder="not defined",
         height=280,
         column_config={

@@ -9,7 +9,7 @@ from fcst.compute.models import CATALOGUE, COMBINATIONS, TWO_YEARS
 from fcst.names import DEMAND_CLASSES
 from fcst.services import choosing, datasets, jobs
 from fcst.services.choosing import Filter, Take
-from fcst.ui import text
+from fcst.ui import tables, text
 from fcst.ui.glossary import MEANING
 from fcst.ui.shell import choose_one, choose_some, number_in_url, search, set_state
 
@@ -150,11 +150,10 @@ def show_items(dataset: dict[str, Any], chosen: pd.DataFrame) -> None:
         )
     shown = chosen.head(SHOWN_ITEMS)
     filled = [name for name in ("family", "class") if shown[name].notna().any()]
-    st.dataframe(
+    tables.show(
         shown.assign(share=shown["total_units"] / total if total else None).round({"total_units": 0})[
             ["sales_rank", "unique_id", *filled, "demand_class", "total_units", "share", "n_weeks"]
         ],
-        hide_index=True,
         placeholder="",
         height=360 if len(shown) > 9 else "auto",
         column_config={
@@ -178,11 +177,10 @@ def show_models(models: list[str]) -> None:
         purpose = COMBINATIONS[name] if name in COMBINATIONS else CATALOGUE[name].purpose
         st.caption(f"**{name}**: {purpose}.")
     with st.expander(f"All {len(CATALOGUE)} models", type="compact"):
-        st.dataframe(
+        tables.show(
             pd.DataFrame([vars(model) for model in CATALOGUE.values()])[
                 ["name", "purpose", "is_seasonal", "min_history", "fallback", "cost_ms", "source"]
             ],
-            hide_index=True,
             height=320,
             column_config={
                 "name": st.column_config.TextColumn("Model", pinned=True),

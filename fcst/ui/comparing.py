@@ -6,7 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from fcst.services import accuracy, adjustments, comparison, datasets
-from fcst.ui import text
+from fcst.ui import tables, text
 from fcst.ui.accuracy import accuracy_columns, numbers
 from fcst.ui.glossary import MEANING
 
@@ -30,9 +30,8 @@ def show_since(job: dict[str, Any], model: str) -> None:
     levels = job["spec"]["level"]
     columns = accuracy_columns(levels)
     shown = ["model", "n_items", "n_weeks", "actual", "forecast", "wape", "bias", *(f"coverage_{p}" for p in levels)]
-    st.dataframe(
+    tables.show(
         numbers(frame, shown),
-        hide_index=True,
         placeholder="not defined",
         column_config={
             "model": st.column_config.TextColumn("Model", pinned=True),
@@ -53,7 +52,7 @@ def show_since(job: dict[str, Any], model: str) -> None:
 def show_specs(job: dict[str, Any], other: dict[str, Any]) -> None:
     st.header("What was asked", anchor=False)
     rows = comparison.compare_specs(job, other)
-    st.dataframe(
+    tables.show(
         pd.DataFrame(
             {
                 "Asked for": [row["what"] for row in rows],
@@ -62,7 +61,6 @@ def show_specs(job: dict[str, Any], other: dict[str, Any]) -> None:
                 "Differs": ["differs" if row["differs"] else "" for row in rows],
             }
         ),
-        hide_index=True,
     )
 
 
@@ -77,9 +75,8 @@ def show_accuracy(job: dict[str, Any], other: dict[str, Any]) -> None:
     levels = sorted(set(job["spec"]["level"]) & set(other["spec"]["level"]))
     columns = accuracy_columns(levels)
     frame = pd.concat(known).sort_values("wape", na_position="last")
-    st.dataframe(
+    tables.show(
         numbers(frame, ["run", "model", *columns]),
-        hide_index=True,
         placeholder="not defined",
         column_config={"run": st.column_config.NumberColumn("Run"), "model": "Model", **columns},
     )
@@ -95,9 +92,8 @@ def show_items(job: dict[str, Any], model: str, other: dict[str, Any], other_mod
         st.caption("The two runs have no forecast week in common.")
         return
     shown = frame.head(SHOWN_ITEMS)
-    chosen = st.dataframe(
+    chosen = tables.show(
         numbers(shown, ["unique_id", "forecast", "other", "difference", "change"]),
-        hide_index=True,
         placeholder="not in this run",
         key=f"movers_{job['job_id']}_{other['job_id']}_{model}_{other_model}",
         on_select="rerun",
@@ -176,9 +172,8 @@ def _show_value_added(model: str, frame: pd.DataFrame) -> None:
         weeks=frame["is_adjusted_only"].map({True: "adjusted", False: "all"}),
         model=[_STEPS[step].format(model=model) for step in frame["step"]],
     )
-    st.dataframe(
+    tables.show(
         numbers(named, ["weeks", "model", "n_items", "n_weeks", "wape", "bias", "fva"]),
-        hide_index=True,
         placeholder="not defined",
         column_config={
             "weeks": "Weeks",

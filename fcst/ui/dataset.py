@@ -1,15 +1,15 @@
 """The views of one dataset: its weeks, its quality, its items, how it was read, its versions."""
 
-import json
 from typing import Any
 
 import pandas as pd
 import streamlit as st
 
 from fcst import charts
-from fcst.names import DEMAND_CLASSES, ENDED_AFTER_WEEKS, NEW_WITHIN_WEEKS, in_file_name
+from fcst.names import DEMAND_CLASSES, ENDED_AFTER_WEEKS, NEW_WITHIN_WEEKS
 from fcst.services import datasets
-from fcst.ui import reports, text
+from fcst.ui import reports, tables, text
+from fcst.ui.downloads import REPORT, show_dataset_link
 from fcst.ui.glossary import MEANING
 from fcst.ui.ingests import show_bad_rows
 from fcst.ui.shell import choose_some, search
@@ -52,20 +52,18 @@ def show_quality(dataset: dict[str, Any]) -> None:
     left, right = st.columns(2, gap="large")
     with left:
         st.header("What became of the rows", anchor=False)
-        st.dataframe(reports.row_frame(report), hide_index=True, column_config={"Rows": NUMBER, "Share": SHARE})
-        st.dataframe(
-            reports.rule_frame(dataset).round(0), hide_index=True, placeholder="", column_config={"Units": NUMBER}
-        )
+        tables.show(reports.row_frame(report), column_config={"Rows": NUMBER, "Share": SHARE})
+        tables.show(reports.rule_frame(dataset).round(0), placeholder="", column_config={"Units": NUMBER})
         if report["bad_rows"]["n"]:
             st.markdown("Rows that cannot be read, left out:")
             show_bad_rows(report["bad_rows"]["first"])
         st.header("Demand", anchor=False)
-        st.dataframe(reports.class_frame(report), hide_index=True, column_config={"Items": NUMBER, "Share": SHARE})
+        tables.show(reports.class_frame(report), column_config={"Items": NUMBER, "Share": SHARE})
         st.caption(
             "ADI: weeks per week with a sale. CV²: how uneven the units of those weeks are. "
             "Classes of Syntetos, Boylan and Croston (2005), doi:10.1057/palgrave.jors.2601841."
         )
-        st.dataframe(reports.history_frame(report), hide_index=True, column_config={"Items": NUMBER, "Share": SHARE})
+        tables.show(reports.history_frame(report), column_config={"Items": NUMBER, "Share": SHARE})
     with right:
         _show_promotions(dataset)
         st.header("Series", anchor=False)
@@ -79,14 +77,7 @@ def show_quality(dataset: dict[str, Any]) -> None:
         alt="Share of weeks with a sale, by items in order of sales and by time",
     )
     _show_lists(report)
-    st.download_button(
-        "The report (JSON)",
-        json.dumps(report, indent=1, ensure_ascii=False),
-        file_name=f"report_{in_file_name(dataset['name'])}_v{dataset['version']}.json",
-        mime="application/json",
-        icon=":material/download:",
-        on_click="ignore",
-    )
+    show_dataset_link("The report (JSON)", dataset["dataset_id"], REPORT)
 
 
 def _show_promotions(dataset: dict[str, Any]) -> None:
@@ -96,9 +87,8 @@ def _show_promotions(dataset: dict[str, Any]) -> None:
         st.caption("The file has no promotion flag.")
         return
     st.caption("Kept in the unit sales." if dataset["include_promo"] else "Left out of the unit sales, by year:")
-    st.dataframe(
+    tables.show(
         reports.promo_frame(report).round({"Promotional units": 0}),
-        hide_index=True,
         column_config={"Promotional units": NUMBER, "Share of units": SHARE},
     )
     if report["flags_missing_by_month"]:
@@ -106,7 +96,7 @@ def _show_promotions(dataset: dict[str, Any]) -> None:
         n_months = text.count(len(months), "month")
         st.markdown(f"Flags are missing or unknown in {n_months}, from {min(months)} to {max(months)}.")
         frame = pd.DataFrame({"Month": list(months), "Rows": list(months.values())})
-        st.dataframe(frame, hide_index=True, height=180, column_config={"Rows": NUMBER})
+        tables.show(frame, height=180, column_config={"Rows": NUMBER})
     if report["most_affected"]:
         st.markdown("Items that lose the most:")
         names = {
@@ -115,9 +105,8 @@ def _show_promotions(dataset: dict[str, Any]) -> None:
             "units": "Units left out",
             "n_emptied": "Weeks emptied",
         }
-        st.dataframe(
+        tables.show(
             reports.listed_frame(report["most_affected"], **names).round({"Units left out": 1}),
-            hide_index=True,
             height=215,
             column_config={"Share left out": SHARE, "Units left out": NUMBER},
         )
@@ -147,9 +136,8 @@ def _show_lists(report: dict[str, Any]) -> None:
         with box:
             st.markdown(f"**{title}**")
             if rows:
-                st.dataframe(
+                tables.show(
                     reports.listed_frame(rows, **names).round(1),
-                    hide_index=True,
                     height=215,
                     column_config={"Units": NUMBER, "Fence, units": NUMBER},
                 )
@@ -192,12 +180,11 @@ def show_items(dataset: dict[str, Any]) -> None:
     st.caption(f"{len(items):,} of {text.count(dataset['n_items'], 'item')}, the largest sellers first.")
     if items.empty:
         return
-    st.dataframe(
+    tables.show(
         items.assign(total_units=text.round_units(items["total_units"]))[
             ["sales_rank", "unique_id", *filled, "total_units", "n_weeks", "n_missing", "demand_class", "adi", "cv2"]
             + ["first_wk_end_dt", "last_sale_dt", "life"]
         ].round({"adi": 2, "cv2": 2}),
-        hide_index=True,
         placeholder="",
         height=min(36 + 35 * len(items), 480),
         column_config={
@@ -225,7 +212,7 @@ def show_reading(dataset: dict[str, Any]) -> None:
     left, right = st.columns(2, gap="large")
     with left:
         st.header("Columns", anchor=False)
-        st.dataframe(reports.mapping_frame(dataset), hide_index=True)
+        tables.show(reports.mapping_frame(dataset))
         st.caption("Offered again for a file with the same header.")
     with right:
         st.header("Rules", anchor=False)
@@ -242,9 +229,9 @@ def show_reading(dataset: dict[str, Any]) -> None:
             "Decimal sign": spec["decimal"],
         }
         frame = pd.DataFrame({"Rule": list(rules), "Choice": list(rules.values())})
-        st.dataframe(frame, hide_index=True)
+        tables.show(frame)
     st.header("Files", anchor=False)
-    st.dataframe(
+    tables.show(
         pd.DataFrame(
             {
                 "File": [file["name"] for file in report["files"]],
@@ -254,14 +241,13 @@ def show_reading(dataset: dict[str, Any]) -> None:
                 "Encoding": [file["encoding"] for file in report["files"]],
             }
         ).round(1),
-        hide_index=True,
     )
 
 
 def show_versions(dataset: dict[str, Any]) -> None:
     """All versions, and the way to delete this one."""
     versions = datasets.list_versions(dataset["name"])
-    st.dataframe(
+    tables.show(
         pd.DataFrame(
             {
                 "Version": [row["version"] for row in versions],
@@ -277,6 +263,5 @@ def show_versions(dataset: dict[str, Any]) -> None:
                 "Runs": [row["n_jobs"] for row in versions],
             }
         ),
-        hide_index=True,
         column_config={"Items": NUMBER, "Units sold": NUMBER},
     )

@@ -1,4 +1,4 @@
-"""Files to take away: the row of links on a page, the route of the server behind them, pictures of charts.
+"""Files to take away: the links on pages, the routes of the server behind them, pictures of charts.
 
 A file goes from the database to the disk to the browser: nothing of it passes through a session's memory.
 """
@@ -8,8 +8,9 @@ import hmac
 import logging
 import time
 import uuid
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, BinaryIO
 from urllib.parse import urlencode
 
 import anyio
@@ -20,8 +21,8 @@ from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from fcst.errors import DatabaseAway, FcstError, InputError
-from fcst.names import EXPORT_FORMATS, in_file_name
-from fcst.services import exports, forecasts, jobs
+from fcst.names import EXPORT_FORMATS, WEEKLY_FILE, in_file_name
+from fcst.services import datasets, exports, forecasts, jobs
 from fcst.services.signing import signing_secret
 from fcst.services.workbook import MAX_ROWS
 from fcst.settings import load_settings
@@ -29,6 +30,7 @@ from fcst.ui import text
 
 LABELS = {"csv": "CSV", "xlsx": "Excel", "parquet": "Parquet"}
 ITEM, MODEL, SEARCH = "item", "model", "q"
+WEEKLY_SALES, REPORT = "weekly-sales.csv", "report.json"
 UNTIL, SIGNATURE = "until", "signature"
 LINK_HOURS = 12  # for which a link of somebody who has signed in holds, or an hour less
 Query = Sequence[tuple[str, str]]
@@ -55,7 +57,7 @@ def show_downloads(job: dict[str, Any], what: str, n_items: int, query: Query = 
             is_too_long = file_format == "xlsx" and n_rows > MAX_ROWS
             st.link_button(
                 label,
-                link(job["job_id"], file_format, query),
+                link_to_forecasts(job["job_id"], file_format, query),
                 icon=":material/download:",
                 disabled=is_too_long or n_rows == 0,
                 help=f"An Excel sheet holds {MAX_ROWS:,} rows: take CSV or Parquet." if is_too_long else None,
@@ -72,9 +74,23 @@ def those_that_match(which: forecasts.Filter, model: str) -> Query:
     return [(MODEL, model), (SEARCH, which.search), *chosen]
 
 
-def link(job_id: int, file_format: str, query: Query = ()) -> str:
-    """The address of a file on this server, without its name."""
-    path = f"/downloads/{job_id}/forecasts.{file_format}"
+def link_to_forecasts(job_id: int, file_format: str, query: Query = ()) -> str:
+    """The address of a run's forecasts."""
+    return _link(f"/downloads/{job_id}/forecasts.{file_format}", query)
+
+
+def show_dataset_link(label: str, dataset_id: int, name: str) -> None:
+    """A link to a file of a dataset: `WEEKLY_SALES` or `REPORT`."""
+    st.link_button(label, link_to_dataset(dataset_id, name), icon=":material/download:")
+
+
+def link_to_dataset(dataset_id: int, name: str) -> str:
+    """The address of a file of a dataset: `WEEKLY_SALES` or `REPORT`."""
+    return _link(f"/downloads/datasets/{dataset_id}/{name}")
+
+
+def _link(path: str, query: Query = ()) -> str:
+    """The address of a file on this server, without the server's name; signed where people sign in."""
     parameters = list(query)
     if load_settings().has_sign_in:
         hour = 3600
@@ -111,8 +127,7 @@ def picture(job: dict[str, Any], what: str, unique_id: str | None = None) -> dic
 
 def _chosen(job: dict[str, Any], query: QueryParams) -> list[str] | None:
     """Keys of items of the job; None for all of them."""
-    if unknown := set(query) - {ITEM, MODEL, SEARCH, UNTIL, SIGNATURE, *forecasts.FILTERS}:
-        raise InputError(f"There is no parameter {min(unknown)}.", "Name items with item=KEY, once for each.")
+    _check_names(query, {ITEM, MODEL, SEARCH, *forecasts.FILTERS}, "Name items with item=KEY, once for each.")
     if ITEM in query:
         unique_ids = list(dict.fromkeys(query.getlist(ITEM)))
         exports.check_items(job["job_id"], unique_ids)
@@ -126,35 +141,71 @@ def _chosen(job: dict[str, Any], query: QueryParams) -> list[str] | None:
     return list(which.apply(forecasts.list_items(job, model))["unique_id"])
 
 
-async def _download(request: Request) -> Response:
-    if (refusal := _refuse(request)) is not None:
-        return refusal
-    async with exports.at_once:
-        if await request.is_disconnected():  # while it waited
-            return Response(status_code=499)
-        return await anyio.to_thread.run_sync(_respond, request)
+def _check_names(query: QueryParams, known: set[str], hint: str) -> None:
+    if unknown := set(query) - {UNTIL, SIGNATURE} - known:
+        raise InputError(f"There is no parameter {min(unknown)}.", hint)
 
 
-def _respond(request: Request) -> Response:
-    """The file, whole on the disk before its first byte is sent; or in words why there is none."""
+@dataclass(frozen=True)
+class _File:
+    """A file that has been found, to be made when it is sent."""
+
+    headers: dict[str, str]
+    make: Callable[[], tuple[BinaryIO, int]]
+
+
+def _forecasts(request: Request) -> _File:
     job_id, file_format = request.path_params["job_id"], request.path_params["file_format"]
+    if file_format not in EXPORT_FORMATS:
+        raise InputError(f"There is no format {file_format!r}.", f"Choose among {', '.join(EXPORT_FORMATS)}.")
+    job = jobs.get_job(job_id)
+    unique_ids = _chosen(job, request.query_params)
+    headers = exports.file_headers(job, file_format, unique_ids)
+    return _File(headers, lambda: exports.open_export(job, file_format, unique_ids))
+
+
+def _dataset(request: Request) -> dict[str, Any]:
+    _check_names(request.query_params, set(), "This file is of the whole dataset.")
+    return datasets.get_dataset(request.path_params["dataset_id"])
+
+
+def _weekly_sales(request: Request) -> _File:
+    dataset_id = _dataset(request)["dataset_id"]
+    return _File(exports.headers_of(WEEKLY_FILE), lambda: exports.open_weekly_file(dataset_id))
+
+
+def _report(request: Request) -> _File:
+    dataset = _dataset(request)
+    return _File(exports.headers_of(exports.report_name(dataset)), lambda: exports.open_report(dataset))
+
+
+def _route(path: str, find: Callable[[Request], _File]) -> Route:
+    async def download(request: Request) -> Response:
+        if (refusal := _refuse(request)) is not None:
+            return refusal
+        async with exports.at_once:
+            if await request.is_disconnected():  # while it waited
+                return Response(status_code=499)
+            return await anyio.to_thread.run_sync(_respond, request, find)
+
+    return Route(path, download)
+
+
+def _respond(request: Request, find: Callable[[Request], _File]) -> Response:
+    """The file, whole on the disk before its first byte is sent; or in words why there is none."""
     try:
-        if file_format not in EXPORT_FORMATS:
-            raise InputError(f"There is no format {file_format!r}.", f"Choose among {', '.join(EXPORT_FORMATS)}.")
-        job = jobs.get_job(job_id)
-        unique_ids = _chosen(job, request.query_params)
+        file = find(request)
     except InputError as exc:
         return _said(404, str(exc))
     except Exception as exc:  # noqa: BLE001  told in words, as below
         return _failed(exc)
-    headers = exports.file_headers(job, file_format, unique_ids)
     if request.method == "HEAD":
-        return Response(headers=headers)
+        return Response(headers=file.headers)
     try:
-        out, n_bytes = exports.open_export(job, file_format, unique_ids)
+        out, n_bytes = file.make()
     except Exception as exc:  # noqa: BLE001  whatever it is, a browser is told in words and the log has it
         return _said(400, str(exc)) if isinstance(exc, InputError) else _failed(exc)
-    return StreamingResponse(exports.chunks(out), headers=headers | {"Content-Length": str(n_bytes)})
+    return StreamingResponse(exports.chunks(out), headers=file.headers | {"Content-Length": str(n_bytes)})
 
 
 def _failed(exc: Exception) -> Response:
@@ -171,4 +222,8 @@ def _said(status: int, words: str) -> Response:
     return PlainTextResponse(words, status, {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"})
 
 
-ROUTES = [Route("/downloads/{job_id:int}/forecasts.{file_format}", _download)]
+ROUTES = [
+    _route("/downloads/{job_id:int}/forecasts.{file_format}", _forecasts),
+    _route(f"/downloads/datasets/{{dataset_id:int}}/{WEEKLY_SALES}", _weekly_sales),
+    _route(f"/downloads/datasets/{{dataset_id:int}}/{REPORT}", _report),
+]

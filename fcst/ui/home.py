@@ -8,7 +8,7 @@ import streamlit as st
 
 from fcst.roles import Scope
 from fcst.services import datasets, health
-from fcst.ui import text
+from fcst.ui import tables, text
 from fcst.ui.glossary import MEANING
 from fcst.ui.ingests import load_buttons
 from fcst.ui.signin import may
@@ -99,9 +99,8 @@ def show_runs(found: list[dict[str, Any]]) -> None:
         return
     rows = found[:SHOWN_RUNS]
     st.session_state["home_jobs"] = [job["job_id"] for job in rows]
-    st.dataframe(
+    tables.show(
         job_frame(rows),
-        hide_index=True,
         placeholder="",
         key="home_runs",
         on_select=_open_run,
@@ -121,7 +120,7 @@ def show_datasets(known: list[dict[str, Any]]) -> None:
     newest = datasets.newest_versions(known)
     rows = newest[:SHOWN_DATASETS]
     st.session_state["home_datasets"] = [row["dataset_id"] for row in rows]
-    st.dataframe(
+    tables.show(
         pd.DataFrame(
             {
                 "Dataset": [text.dataset_title(row["name"], row["version"]) for row in rows],
@@ -129,7 +128,6 @@ def show_datasets(known: list[dict[str, Any]]) -> None:
                 "Last week": [row["last_wk_end_dt"] for row in rows],
             }
         ),
-        hide_index=True,
         key="home_data",
         on_select=_open_dataset,
         selection_mode="single-cell",

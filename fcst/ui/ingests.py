@@ -9,7 +9,7 @@ from fcst.errors import InputError
 from fcst.roles import Scope
 from fcst.services import loading
 from fcst.states import FINAL_INGEST_STATUSES, IngestStatus
-from fcst.ui import text
+from fcst.ui import tables, text
 from fcst.ui.shell import action_errors, number_in_url, page_errors, show_error
 from fcst.ui.signin import may
 
@@ -151,4 +151,4 @@ def show_bad_rows(rows: list[dict[str, Any]]) -> None:
     """A table of rows of a file that cannot be read, with file, line, column, value and reason."""
     names = {"file": "File", "line": "Line", "column": "Column", "value": "Value", "reason": "Reason"}
     frame = pd.DataFrame(rows, columns=list(names)).rename(columns=names)
-    st.dataframe(frame, hide_index=True, height=280 if len(rows) > 6 else "auto", placeholder="")
+    tables.show(frame, numbers=("Value",), height=280 if len(rows) > 6 else "auto", placeholder="")

@@ -7,7 +7,7 @@ import pandas as pd
 import streamlit as st
 
 from fcst.services import forecasts
-from fcst.ui import text
+from fcst.ui import tables, text
 from fcst.ui.shell import choose_some, search
 
 ALL_ITEMS = ""
@@ -74,7 +74,7 @@ def show_items(shown: pd.DataFrame, unique_id: str, h: int) -> None:
         _open(keys[rows[0]] if rows else ALL_ITEMS)
 
     adjusted = ["adjusted"] if shown["adjusted"].notna().any() else []
-    st.dataframe(
+    tables.show(
         shown.assign(
             forecast=text.round_units(shown["forecast"]),
             adjusted=text.round_units(shown["adjusted"].fillna(shown["forecast"])),
@@ -95,7 +95,6 @@ def show_items(shown: pd.DataFrame, unique_id: str, h: int) -> None:
                 "made_by",
             ]
         ],
-        hide_index=True,
         placeholder="not defined",
         height=min(36 + 35 * len(shown), 560),
         key=key,

@@ -10,7 +10,7 @@ from fcst.names import WEEKDAYS
 from fcst.services import loading
 from fcst.services.loading import Inspection
 from fcst.specs import DECIMALS, REQUIRED_ROLES, ROLES, WIDE, IngestSpec, Mapping
-from fcst.ui import text
+from fcst.ui import tables, text
 from fcst.ui.shell import show_error
 
 NONE = "(none)"
@@ -103,7 +103,7 @@ def show_files(inspection: Inspection) -> None:
         st.caption(f"Not read: {text.plain(shown)}")
     if inspection.remembered:
         st.caption(f":material/history: Columns as for dataset {text.plain(inspection.remembered)}, same header.")
-    st.dataframe(inspection.preview, height=230, hide_index=True, placeholder="")
+    tables.show(inspection.preview, numbers=list(inspection.preview), height=230, placeholder="")
 
 
 def choose_mapping(inspection: Inspection) -> Mapping:

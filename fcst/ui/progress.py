@@ -10,7 +10,7 @@ from fcst.roles import Scope
 from fcst.services import actions, health, jobs
 from fcst.services.jobs import BatchSort
 from fcst.states import Stage
-from fcst.ui import text
+from fcst.ui import tables, text
 from fcst.ui.shell import action_errors, choose, choose_page, number_in_url, page_in_url, write_to_url
 from fcst.ui.signin import may
 from fcst.ui.status import batch_frame, event_frame, stage_column, stage_words
@@ -76,9 +76,8 @@ def show_batches(job: dict[str, Any]) -> None:
     if not rows:
         st.caption("No batch is in this stage now.")
         return
-    st.dataframe(
+    tables.show(
         batch_frame(rows),
-        hide_index=True,
         placeholder="",
         key="batches",
         on_select=_open_batch,
@@ -147,9 +146,8 @@ def show_failures(job: dict[str, Any]) -> None:
     failures = pd.DataFrame(
         jobs.list_failures(job["job_id"], FAILURES_A_PAGE, skip), columns=["unique_id", "batch_no", "attempt", "reason"]
     )
-    st.dataframe(
+    tables.show(
         failures.set_axis(["Item", "Batch", "Attempt", "Reason"], axis=1),
-        hide_index=True,
         placeholder="",
         column_config={"Reason": st.column_config.TextColumn(width="large")},
     )
@@ -190,7 +188,7 @@ def show_history(job: dict[str, Any]) -> None:
     wrong = jobs.list_events(job["job_id"], only_with_reason=True, limit=MOST_EVENTS)
     is_only_wrong = bool(wrong) and st.toggle("Only what went wrong", value=True, key="only_wrong")
     events = wrong if is_only_wrong else jobs.list_events(job["job_id"], limit=MOST_EVENTS)
-    st.dataframe(event_frame(events), hide_index=True, placeholder="", key="events")
+    tables.show(event_frame(events), placeholder="", key="events")
     if len(events) == MOST_EVENTS:
         st.caption(f"The newest {MOST_EVENTS} are shown.")
 

@@ -9,7 +9,7 @@ from streamlit.delta_generator import DeltaGenerator
 from fcst.names import BENCHMARK, ENDED_AFTER_WEEKS
 from fcst.roles import Scope
 from fcst.services import forecasts, jobs
-from fcst.ui import text
+from fcst.ui import tables, text
 from fcst.ui.glossary import MEANING
 from fcst.ui.shell import choose, warn_of_unknown
 from fcst.ui.signin import may
@@ -98,9 +98,8 @@ def show_table(view: forecasts.View, levels: list[int]) -> None:
     for level in sorted(levels):
         numbers |= {f"lo_{level}": f"{level} % low", f"hi_{level}": f"{level} % high"}
     is_large = view.forecast[list(numbers)].max().max() >= 1000
-    st.dataframe(
+    tables.show(
         view.forecast[["wk_end_dt", *numbers]].round(0 if is_large else 1),
-        hide_index=True,
         column_config={
             "wk_end_dt": st.column_config.DateColumn("Week ending", format="YYYY-MM-DD"),
             **{

@@ -9,7 +9,7 @@ import streamlit as st
 from fcst.roles import Scope
 from fcst.services import datasets, jobs
 from fcst.states import JobStatus
-from fcst.ui import text
+from fcst.ui import tables, text
 from fcst.ui.shell import PAGE, action_errors, choose, choose_page, choose_some, number_in_url, page_in_url, search
 from fcst.ui.signin import may
 from fcst.ui.status import job_columns, job_frame
@@ -45,9 +45,8 @@ def show_table(which: jobs.Filter) -> None:
     if not found:
         st.caption("No run is like that. Take something out of the filter.")
         return
-    st.dataframe(
+    tables.show(
         job_frame(found),
-        hide_index=True,
         placeholder="",
         key="jobs",
         on_select=_open_selected,

@@ -105,13 +105,19 @@ def settled(page: Page) -> None:
 
 
 def linked_file(page: Page, row: str, name: str) -> io.BytesIO:
-    """What a link of *Download* leads to; the tab that a click opens closes before Playwright sees its download."""
+    """What a link of *Download* leads to."""
     link = page.locator(f".st-key-{row}").get_by_role("link", name=name)
     if link.count() == 0:
         page.get_by_test_id("stPopoverButton").click()
+    return file_of(page, link)[1]
+
+
+def file_of(page: Page, link: Locator) -> tuple[str, io.BytesIO]:
+    """The name of a file and what is in it; the tab that a click opens closes before Playwright sees its download."""
     answer = page.request.get(urljoin(page.url, link.get_attribute("href") or ""))
-    assert answer.ok and "attachment" in answer.headers["content-disposition"]
-    return io.BytesIO(answer.body())
+    kind, _, name = answer.headers["content-disposition"].partition("; filename*=UTF-8''")
+    assert answer.ok and kind == "attachment"
+    return name, io.BytesIO(answer.body())
 
 
 @dataclass

@@ -3,6 +3,7 @@
 With its own embedded server, in a home whose path has a space and a quote.
 """
 
+import json
 import os
 import re
 import signal
@@ -18,7 +19,19 @@ from fcst.specs import JobSpec
 from fcst.store.database import transaction
 from fcst.store.embedded import ensure_running
 from tests.conftest import wait_until, write_sales
-from tests.e2e.conftest import BROWSER, free_port, linked_file, load_here, own_database, serve, serve_own, settled, stop
+from tests.e2e.conftest import (
+    BROWSER,
+    cells,
+    file_of,
+    free_port,
+    linked_file,
+    load_here,
+    own_database,
+    serve,
+    serve_own,
+    settled,
+    stop,
+)
 
 pytestmark = BROWSER
 
@@ -34,10 +47,9 @@ def test_first_visit_sample_run_forecast_and_file(app: dict, page: Page, tmp_pat
     page.get_by_role("button", name="Load the sample").click()
     expect(page.get_by_role("button", name="Forecast these items")).to_be_visible(timeout=60_000)
     expect(page.get_by_text("200", exact=True).first).to_be_visible()
-    with page.expect_download() as caught:
-        page.get_by_role("button", name="Weekly sales (CSV)").click()
-    assert caught.value.suggested_filename == "wkly_sales_data.csv"
-    weekly = pd.read_csv(caught.value.path())
+    name, file = file_of(page, page.get_by_role("link", name="Weekly sales (CSV)"))
+    assert name == "wkly_sales_data.csv"
+    weekly = pd.read_csv(file)
     assert list(weekly) == ["item_nbr", "wk_end_dt", "unit_sales"] and weekly["item_nbr"].nunique() == 200
 
     page.get_by_role("button", name="Forecast these items").click()
@@ -102,6 +114,7 @@ def test_own_file_is_uploaded_confirmed_refused_loaded_and_deleted(app: dict, pa
     rows = [f"{day:%d.%m.%Y};{key};{n % 7},5" for n, day in enumerate(days) for key in ("00042", "Käse", "=1+1")]
     rows.insert(10, "31.02.2023;00042;1")
     (tmp_path / "export.csv").write_text("\n".join(["Tag;Nummer;Menge", *rows]), encoding="cp1252")
+    page.add_init_script("window.showSaveFilePicker = undefined")  # a window of the system's, which no test can close
     page.goto(f"{app['url']}/data")
     page.get_by_role("button", name="Load sales").click()
     page.locator("input[type=file]").set_input_files(tmp_path / "export.csv")
@@ -118,15 +131,24 @@ def test_own_file_is_uploaded_confirmed_refused_loaded_and_deleted(app: dict, pa
     expect(page.get_by_text("line 12: Tag is not a date", exact=False)).to_be_visible(timeout=30_000)
     page.get_by_role("button", name="Load the 1,092 good rows").click()
     expect(page.get_by_role("heading", name="export")).to_be_visible(timeout=30_000)
-    with page.expect_download() as caught:
-        page.get_by_role("button", name="Weekly sales (CSV)").click()
-    weekly = pd.read_csv(caught.value.path(), dtype={"item_nbr": str})
+    _, file = file_of(page, page.get_by_role("link", name="Weekly sales (CSV)"))
+    weekly = pd.read_csv(file, dtype={"item_nbr": str})
     assert set(weekly["item_nbr"]) == {"00042", "Käse", "'=1+1"} and len(weekly) == 3 * 52
     assert weekly["unit_sales"].sum() == pytest.approx(3 * sum(n % 7 + 0.5 for n in range(364)))
     page.get_by_role("radio", name="Quality").or_(page.get_by_role("button", name="Quality")).first.click()
     expect(page).to_have_url(re.compile("view=quality"))
     expect(page.get_by_role("heading", name="What became of the rows")).to_be_visible()
     expect(page.locator(".st-key-coverage .js-plotly-plot").last).to_be_visible()
+    name, file = file_of(page, page.get_by_role("link", name="The report (JSON)"))
+    assert name == "report_export_v1.json" and json.loads(file.read())["n_rows"] == 1_093
+    page.get_by_role("radio", name="Items", exact=True).click()
+    expect(page).to_have_url(re.compile("view=items"))
+    expect(cells(page, 1).filter(has_text="'=1+1")).to_have_count(1)
+    page.get_by_test_id("stDataFrame").hover()
+    with page.expect_download() as caught:
+        page.get_by_role("button", name="Download as CSV").click()
+    table = caught.value.path().read_text(encoding="utf-8-sig")
+    assert "'=1+1" in table and ",=1+1" not in table, "the toolbar's file too"
     page.get_by_role("button", name="Delete …").click()
     page.get_by_role("button", name="Delete for good").click()
     expect(page.get_by_text("Dataset export is deleted.")).to_be_visible()

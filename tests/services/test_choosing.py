@@ -58,6 +58,13 @@ def test_keys_are_read_one_a_line_or_separated() -> None:
     assert parse_keys(" \n,", ITEMS) == []
 
 
+def test_key_that_was_copied_from_a_table_is_the_items() -> None:
+    items = pd.DataFrame({"unique_id": ["=1", "12|-3", ";=a", "@x", "'@x", "b"]})
+    pasted = "'=1, 12|'-3\n;'=a\n'@x\n'+9"
+    assert parse_keys(pasted, items) == ["=1", "12|-3", ";=a", "'@x", "'+9"]
+    assert parse_keys("=1\n;=a", items) == ["=1", ";=a"]
+
+
 def test_ten_keys_are_named_and_the_rest_counted() -> None:
     assert name_some(["x"] * 10) == ", ".join(["x"] * 10)
     assert name_some([str(n) for n in range(1_212)]).endswith("8, 9 and 1,202 more")

@@ -1,13 +1,16 @@
 """Files of forecasts, opened by the libraries that people open them with, against the rows of the database."""
 
 import io
+import json
 import re
 import threading
+import time
 import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import openpyxl
@@ -19,16 +22,20 @@ from starlette.applications import Starlette
 
 from fcst.cli import main
 from fcst.errors import InputError
-from fcst.services import exports, jobs
+from fcst.harmless import for_spreadsheet
+from fcst.roles import RoleRules
+from fcst.services import datasets, exports, jobs
 from fcst.services.forecasts import Filter, list_items
+from fcst.settings import load_settings
 from fcst.store import accuracy
 from fcst.store.database import transaction
 from fcst.ui import downloads
 from tests.services.test_accuracy import run
+from tests.unit.test_harmless import cells
 
 NASTY = ["=cmd|'/c calc'!A1", "+1", "-2+3", "@SUM(A1)", "\tx", "\rx", "\nx", "＝1+1", 'a/b "c"', "_x000D_", "a\x01b"]
-NASTY += ["NA", "null", "00042", "<b>&amp;", " x ", "Käse", "1e5", "true", "a,b;c"]
-QUOTED = set(NASTY[:8])
+NASTY += ["NA", "null", "00042", "<b>&amp;", " x ", "Käse", "1e5", "true", "a,b;c", "A-5", "store|item"]
+NASTY += [";=1", "a; ＝1", "a\t=1", 'x";=1', "12|-3", " @x"]
 
 
 @pytest.fixture
@@ -46,7 +53,7 @@ def make_nasty(load_dataset: Callable[..., dict]) -> dict:
     """A run whose items have been given keys that harm or confuse those who open files."""
     job = run(load_dataset(n_items=len(NASTY)), len(NASTY), models=("SeasonalNaive",), n_windows=1, h=1)
     with transaction() as cur:
-        for table in ("items", "job_items", "forecasts", "metrics"):
+        for table in ("items", "weekly_sales", "job_items", "forecasts", "metrics"):
             for number, key in enumerate(NASTY, 1):
                 cur.execute(
                     f"UPDATE fcst_app.{table} SET unique_id = %(key)s WHERE unique_id = %(old)s",
@@ -117,8 +124,20 @@ def test_file_holds_what_the_database_does(job: dict, file_format: str, unique_i
 @EVERY_FORMAT
 def test_every_key_comes_back(nasty: dict, file_format: str) -> None:
     found = READERS[file_format](written(nasty, file_format))["unique_id"]
-    mark = "'" if file_format == "csv" else ""
-    assert set(found) == {mark + key if key in QUOTED else key for key in NASTY}
+    assert set(found) == set(map(for_spreadsheet, NASTY) if file_format == "csv" else NASTY)
+
+
+def test_no_text_of_a_csv_begins_a_formula_whatever_it_is_split_at(nasty: dict, load_dataset: Callable) -> None:
+    with transaction() as cur:
+        cur.execute("UPDATE fcst_app.forecasts SET model = ';=2', made_by = '=3 | +4'")
+    weekly = io.BytesIO()
+    datasets.write_weekly_file(nasty["dataset_id"], weekly)
+    for document in (written(nasty, "csv").getvalue().decode(), weekly.getvalue().decode()):
+        for separator in ",;\t|":
+            found = [cell for cell in cells(document, separator) if re.match(r"\s*[=+@＝＋－＠-]", cell)]
+            assert found == []
+    frame = read_csv(written(nasty, "csv"))
+    assert set(frame["model"]) == {";'=2"} and set(frame["made_by"]) == {"'=3 | '+4"}
 
 
 def test_excel_has_four_sheets_with_typed_cells_and_no_formula(nasty: dict) -> None:
@@ -216,7 +235,7 @@ def get(address: str, method: str = "GET") -> tuple[int, dict[str, str], bytes]:
 
 @EVERY_FORMAT
 def test_route_gives_the_file_under_a_name_that_says_what_it_is(job: dict, site: str, file_format: str) -> None:
-    status, headers, body = get(site + downloads.link(job["job_id"], file_format))
+    status, headers, body = get(site + downloads.link_to_forecasts(job["job_id"], file_format))
     assert status == 200 and headers["content-length"] == str(len(body))
     assert headers["content-type"] == exports.MEDIA_TYPES[file_format]
     name = urllib.parse.unquote(headers["content-disposition"].split("''")[1])
@@ -237,7 +256,9 @@ def test_route_gives_the_bytes_of_the_command_line(
 
 def test_route_finds_every_key(nasty: dict, site: str) -> None:
     for key in NASTY:
-        status, headers, body = get(site + downloads.link(nasty["job_id"], "parquet", downloads.one_item(key)))
+        status, headers, body = get(
+            site + downloads.link_to_forecasts(nasty["job_id"], "parquet", downloads.one_item(key))
+        )
         assert status == 200 and read_parquet(io.BytesIO(body))["unique_id"].tolist() == [key]
     assert "item-a-b--c-_" in headers["content-disposition"] or key != 'a/b "c"'
 
@@ -247,10 +268,59 @@ def test_route_finds_every_key(nasty: dict, site: str) -> None:
 )
 def test_link_to_a_filter_gives_the_items_that_match(job: dict, site: str, which: Filter) -> None:
     chosen = which.apply(list_items(job, "SeasonalNaive"))["unique_id"].tolist()
-    address = site + downloads.link(job["job_id"], "csv", downloads.those_that_match(which, "SeasonalNaive"))
+    address = site + downloads.link_to_forecasts(
+        job["job_id"], "csv", downloads.those_that_match(which, "SeasonalNaive")
+    )
     status, headers, body = get(address)
     assert status == 200 and body == written(job, "csv", chosen).getvalue()
     assert ("_item-item2_" if len(chosen) == 1 else f"_{len(chosen)}-items_") in headers["content-disposition"]
+
+
+def test_route_gives_the_files_of_a_dataset(nasty: dict, site: str) -> None:
+    dataset = datasets.get_dataset(nasty["dataset_id"])
+    status, headers, body = get(site + downloads.link_to_dataset(dataset["dataset_id"], downloads.WEEKLY_SALES))
+    assert status == 200 and headers["content-length"] == str(len(body))
+    assert headers["content-disposition"] == "attachment; filename*=UTF-8''wkly_sales_data.csv"
+    assert headers["content-type"] == "text/csv; charset=utf-8"
+    weekly = io.BytesIO()
+    datasets.write_weekly_file(dataset["dataset_id"], weekly)
+    assert body == weekly.getvalue() and body.startswith(b"item_nbr,wk_end_dt,unit_sales\n")
+    status, headers, body = get(site + downloads.link_to_dataset(dataset["dataset_id"], downloads.REPORT))
+    assert status == 200 and json.loads(body) == dataset["report"]
+    assert headers["content-disposition"] == "attachment; filename*=UTF-8''report_s_v1.json"
+    assert headers["content-type"] == "application/json"
+    for name in (downloads.WEEKLY_SALES, downloads.REPORT):
+        status, headers, body = get(f"{site}/downloads/datasets/99/{name}")
+        assert status == 404 and body == b"There is no dataset 99. Choose one from the list of datasets."
+        assert headers["content-type"] == "text/plain; charset=utf-8"
+        assert get(site + downloads.link_to_dataset(dataset["dataset_id"], name), "HEAD")[2] == b""
+
+
+@pytest.mark.parametrize("name", [downloads.WEEKLY_SALES, downloads.REPORT])
+def test_with_a_sign_in_only_a_signed_link_gives_a_file_of_a_dataset(
+    nasty: dict, site: str, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = replace(load_settings(), link_secret="16 letters or more", role_rules=RoleRules({}))
+    monkeypatch.setattr(downloads, "load_settings", lambda: settings)
+    dataset_id = nasty["dataset_id"]
+    address = site + downloads.link_to_dataset(dataset_id, name)
+    assert get(address)[0] == 200
+    until = re.search(r"until=(\d+)", address)
+    assert until is not None and 11 * 3600 < int(until[1]) - time.time() <= 12 * 3600
+    other = downloads.REPORT if name == downloads.WEEKLY_SALES else downloads.WEEKLY_SALES
+    for wrong in (
+        address.partition("?")[0],
+        address.partition("&")[0],
+        address.replace(name, other),
+        address.replace(f"/{dataset_id}/", f"/{dataset_id + 1}/"),
+        address.replace("until=", "until=9"),
+        address[:-1] + ("0" if address[-1] != "0" else "1"),
+        address.replace(f"datasets/{dataset_id}/{name}", f"{nasty['job_id']}/forecasts.csv"),
+    ):
+        status, _, body = get(wrong)
+        assert wrong != address and status == 403 and b"Reload the page" in body, wrong
+    monkeypatch.setattr(time, "time", lambda: int(until[1]))
+    assert get(address)[0] == 403
 
 
 @pytest.mark.parametrize(
@@ -268,6 +338,9 @@ def test_link_to_a_filter_gives_the_items_that_match(job: dict, site: str, which
         ("{job}/forecasts.csv?item=';DROP TABLE fcst_app.jobs--".replace(" ", "%20"), 404, "no item ';DROP TABLE"),
         ("{job}/forecasts.csv?q=1&model=AutoETS", 404, "no model AutoETS"),
         ("x/forecasts.csv", 404, "Not Found"),
+        ("datasets/99999999999999999999/weekly-sales.csv", 404, "There is no dataset 99999999999999999999."),
+        ("datasets/1/weekly-sales.csv?item=item1", 404, "There is no parameter item. This file is of the whole"),
+        ("datasets/1/forecasts.csv", 404, "Not Found"),
         ("{job}/../../etc/passwd", 404, "Not Found"),
     ],
 )

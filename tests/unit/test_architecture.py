@@ -11,7 +11,7 @@ import pytest
 
 from fcst.settings import PROJECT
 
-BOTTOM = {"fcst", "names", "states", "specs", "errors", "settings", "files", "presence", "logs", "roles"}
+BOTTOM = {"fcst", "names", "states", "specs", "errors", "settings", "files", "presence", "logs", "roles", "harmless"}
 
 # part of the project -> what of ours it may import, besides itself
 MAY_IMPORT: dict[str, set[str]] = {
@@ -198,3 +198,27 @@ def test_import_does_not_load_what_is_heavy_or_foreign(modules: str, heavy: set[
     loaded = set(done.stdout.split())
     assert set(modules.split(", ")) <= loaded
     assert loaded & heavy == set()
+
+
+def uses(name: str) -> set[str]:
+    """The files that name an attribute so, as in `st.dataframe`."""
+    return {
+        path.relative_to(PROJECT).as_posix()
+        for path in SOURCES
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Attribute)
+        and node.attr == name
+        and part_of_file(path.relative_to(PROJECT).as_posix()) in MAY_USE["streamlit"]
+    }
+
+
+def test_frames_are_shown_in_one_place_which_makes_them_harmless() -> None:
+    assert uses("dataframe") == {"fcst/ui/tables.py"}
+    assert uses("data_editor") == uses("table") == set()
+
+
+@pytest.mark.parametrize(
+    "name", ["download_button", "image", "audio", "video", "pdf", "logo", "pyplot", "graphviz_chart"]
+)
+def test_nothing_is_put_where_streamlit_serves_it_without_a_sign_in(name: str) -> None:
+    assert uses(name) == set()

@@ -22,6 +22,7 @@ import pytest
 
 from fcst import logs
 from fcst.errors import ConfigError
+from fcst.harmless import for_terminal
 from fcst.settings import PROJECT
 from tests.conftest import wait_until
 
@@ -78,7 +79,8 @@ def test_plain_logging_is_a_line_too(path: Path) -> None:
         "",
         "grün 😀",
         "\u2028line\u2029separators\x85\x0b\x0c\x1c",
-        "\x00\x1b[31m\x7f",
+        "\x00\x1b[31m\x7f\x9b2J",
+        "\u202eabc\u2066\u200f\u061c",
         "ends in \\",
         "a\u00a0b",
     ],
@@ -86,8 +88,14 @@ def test_plain_logging_is_a_line_too(path: Path) -> None:
 def test_any_text_is_one_line_and_comes_back_as_it_was(path: Path, text: str) -> None:
     logs.event(log, logging.INFO, "x", "said", what=text)
     assert path.read_text(encoding="utf-8").splitlines() == path.read_text(encoding="utf-8").split("\n")[:-1]
+    assert for_terminal(path.read_text(encoding="utf-8")) == path.read_text(encoding="utf-8")
     (line,) = lines(path)
     assert (line["what"], line["message"]) == (text, "said")
+
+
+def test_line_of_another_process_brings_no_sign_that_a_terminal_obeys(path: Path) -> None:
+    logs.hand_on("time=2026-11-24T18:05:07.123Z level=info event=x message=a\x1b[2Jb\u202e\x9b")
+    assert path.read_text().endswith("message=a\\x1b[2Jb\\u202e\\x9b\n")
 
 
 def test_half_a_surrogate_does_not_break_the_log(path: Path) -> None:

@@ -84,8 +84,9 @@ SELECT s.wk_end_dt, s.forecast, s.n_items, s.n_fallback, s.made_by,
 FROM sums s ORDER BY s.wk_end_dt;
 
 -- export_forecasts
--- The export form of a job's completed items, or of some of them. The program fills in the key and the numbers.
-SELECT {key} AS unique_id, f.wk_end_dt, f.model, {numbers}, f.is_fallback::text, f.made_by, {adjusted}
+-- The export form of a job's completed items, or of some of them. The program fills in the texts and the numbers.
+SELECT {unique_id} AS unique_id, f.wk_end_dt, {model} AS model, {numbers}, f.is_fallback::text, {made_by} AS made_by,
+       {adjusted}
 FROM fcst_app.forecasts f
 JOIN fcst_app.job_items i ON i.job_id = f.job_id AND i.unique_id = f.unique_id AND i.outcome = 'completed'
 LEFT JOIN fcst_app.adjusted_forecasts a ON a.job_id = f.job_id AND a.unique_id = f.unique_id AND a.model = f.model

@@ -23,10 +23,9 @@ WHERE i.batch_id = %(batch_id)s AND i.outcome = 'pending'
 GROUP BY i.unique_id, i.sales_rank ORDER BY i.sales_rank;
 
 -- copy_weekly_file
--- The weekly file of a dataset. A key that a spreadsheet would take for a formula gets a quote in front.
+-- The weekly file of a dataset. The program fills in the key.
 COPY (
-    SELECT CASE WHEN unique_id ~ '^[=+@\t\r\n＝＋－＠-]' THEN '''' || unique_id ELSE unique_id END AS item_nbr,
-           wk_end_dt, unit_sales
+    SELECT {key} AS item_nbr, wk_end_dt, unit_sales
     FROM fcst_app.weekly_sales WHERE dataset_id = %(dataset_id)s ORDER BY unique_id, wk_end_dt
 ) TO STDOUT (FORMAT csv, HEADER);
 

@@ -1,0 +1,106 @@
+"""Tables: the only place that shows a frame.
+
+A table's toolbar writes its cells to a CSV and to the clipboard as they are shown: they are made harmless before.
+"""
+
+import re
+from collections.abc import Callable, Collection, Sequence
+from typing import Any, Literal
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import streamlit as st
+
+from fcst.harmless import BREAKS, FIRST, FORMULA, SIGNS, for_spreadsheet
+
+_SOME = [sign.encode() for sign in SIGNS + BREAKS]
+_DANGEROUS = re.sub(r"\\u(\w{4})", r"\\x{\1}", f"{FIRST}|{FORMULA}")  # as Arrow writes it
+
+
+def show(
+    frame: pd.DataFrame,
+    *,
+    column_config: dict[str, Any] | None = None,
+    numbers: Collection[str] = (),
+    key: str | None = None,
+    height: int | Literal["auto", "content"] = "auto",
+    placeholder: str | None = None,
+    on_select: Literal["ignore", "rerun"] | Callable[[], None] = "ignore",
+    selection_mode: Literal["single-row", "single-cell"] = "single-row",
+    selection_default: dict[str, Any] | None = None,
+) -> Any:
+    """A table without its index, in whose text no spreadsheet finds a formula.
+
+    Parameters
+    ----------
+    column_config
+        as Streamlit has it, by the frame's own names of columns.
+    numbers
+        columns of text in which a number, such as '-5' or '+1.2 %', stays as it is.
+
+    Returns
+    -------
+    what Streamlit's table does; its selection is of rows by their place, which is theirs in `frame` too.
+    """
+    safe, names = harmless_frame(frame, numbers)
+    options: dict[str, Any] = {}
+    if on_select != "ignore":
+        options = {"on_select": on_select, "selection_mode": selection_mode, "selection_default": selection_default}
+    return st.dataframe(
+        safe,
+        hide_index=True,
+        column_config={names.get(name, name): column for name, column in (column_config or {}).items()},
+        key=key,
+        height=height,
+        placeholder=placeholder,
+        **options,
+    )
+
+
+def harmless_frame(frame: pd.DataFrame, numbers: Collection[str] = ()) -> tuple[pd.DataFrame, dict[Any, str]]:
+    """The frame with harmless texts and names of columns, its rows numbered; and its own names -> the new ones."""
+    safe = frame.copy(deep=False)  # it shares its cells with the frame, which may be another visitor's too
+    safe.index = pd.RangeIndex(len(safe))
+    for place, name in enumerate(frame.columns):
+        column = safe.iloc[:, place]
+        if pd.api.types.is_numeric_dtype(column) or pd.api.types.is_datetime64_any_dtype(column):
+            continue
+        cells = column.astype(object)
+        places = _to_change(cells)
+        if len(places):
+            values = cells.to_numpy(dtype=object, copy=True)
+            for i in places:
+                values[i] = _safe(values[i], name in numbers)
+            safe.isetitem(place, values)
+    names: list[str] = []
+    for name in map(str, frame.columns):
+        new_name = for_spreadsheet(name)
+        while new_name != name and (new_name in names or new_name in frame.columns):
+            new_name += " "
+        names.append(new_name)
+    safe.columns = pd.Index(names)
+    return safe, dict(zip(frame.columns, names, strict=True))
+
+
+def _to_change(cells: pd.Series) -> Sequence[int]:
+    """The places of cells that have a text in which a spreadsheet would find a formula; few, if any."""
+    try:
+        texts = pa.array(cells, pa.string(), from_pandas=True)
+    except (pa.ArrowException, TypeError, ValueError):  # dates, lists, or values of several types
+        return [i for i, cell in enumerate(cells.tolist()) if _is_text(cell) and _safe(cell) != cell]
+    letters = texts.buffers()[2].to_pybytes() if texts.nbytes else b""
+    if not any(sign in letters for sign in _SOME):
+        return []
+    return pc.indices_nonzero(pc.match_substring_regex(texts, _DANGEROUS)).to_pylist()
+
+
+def _is_text(cell: Any) -> bool:
+    """Whether it is a text, or a list of texts; the values of a list are of one type."""
+    return isinstance(cell, str) or (isinstance(cell, (list, tuple)) and len(cell) > 0 and isinstance(cell[0], str))
+
+
+def _safe(cell: str | list[str] | tuple[str, ...], may_be_number: bool = False) -> Any:
+    if isinstance(cell, str):
+        return for_spreadsheet(cell, may_be_number)
+    return type(cell)(map(for_spreadsheet, cell))

@@ -1,0 +1,21 @@
+"""The rule for text in spreadsheets, in SQL: the same as in Python."""
+
+from psycopg2 import sql
+
+from fcst.harmless import for_spreadsheet
+from fcst.store import queries
+from fcst.store.database import transaction
+from tests.unit.ingest.test_bad_input import KEYS
+from tests.unit.test_harmless import STAY, nasty_keys
+
+
+def test_postgres_and_python_make_the_same_of_every_text(database: str) -> None:
+    keys = list(dict.fromkeys([*nasty_keys(), *KEYS, *STAY]))
+    statement = sql.SQL("SELECT key, {safe} AS safe FROM unnest(%(keys)s::text[]) key").format(
+        safe=queries.for_spreadsheet("key")
+    )
+    with transaction() as cur:
+        cur.execute(statement, {"keys": [key.replace("\0", "") for key in keys]})
+        found = {row["key"]: row["safe"] for row in cur.fetchall()}
+    assert len(found) > 3_000
+    assert {key: safe for key, safe in found.items() if safe != for_spreadsheet(key)} == {}
