@@ -10,7 +10,7 @@ import sys
 import urllib.request
 import uuid
 from collections.abc import Callable, Iterator
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import psycopg2
@@ -18,8 +18,8 @@ import pytest
 
 from fcst.cli import main
 from fcst.errors import NotAllowed, StoreError
-from fcst.roles import Actor, Scope
-from fcst.services import adjustments, backups, jobs
+from fcst.roles import Actor, Scope, SignIn
+from fcst.services import adjustments, backups, jobs, sign_ins
 from fcst.services.adjustments import Change
 from fcst.services.tokens import check_token
 from fcst.settings import PROJECT, load_settings
@@ -49,6 +49,18 @@ def test_tokens_are_made_listed_and_revoked(database: str, capsys: pytest.Captur
     with pytest.raises(NotAllowed, match="was revoked"):
         check_token(token)
     assert main(revoke) == 2
+
+
+def test_sign_ins_of_a_person_end_by_a_command(database: str, capsys: pytest.CaptureFixture[str]) -> None:
+    at = datetime.now(UTC).replace(microsecond=0)
+    signed_in = SignIn(b"ann", at, {"email": "Ann@shop.example", "sub": "1"})
+    other = SignIn(b"bob", at, {"email": "bob@shop.example", "sub": "2"})
+    assert not sign_ins.is_over(signed_in)
+    sign_ins._checked.clear()
+    assert main(["sign-out", "ann@SHOP.example"]) == 0
+    assert "All sign-ins of ann@shop.example have ended." in capsys.readouterr().err
+    assert sign_ins.is_over(signed_in) and not sign_ins.is_over(other)
+    assert main(["sign-out", " "]) == 2 and main(["sign-out", "x" * 201]) == 2
 
 
 # Services

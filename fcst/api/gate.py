@@ -166,7 +166,8 @@ class _Body:
         if self._is_whole:  # what comes after the body is the end of the connection, whenever that is
             return await self._receive()
         try:
-            message = await asyncio.wait_for(self._receive(), self._wait_s)
+            async with asyncio.timeout(self._wait_s):
+                message = await self._receive()
         except TimeoutError:
             raise HTTPException(408, f"Nothing came for {self._wait_s:g} s.") from None
         self._n += len(message.get("body", b""))

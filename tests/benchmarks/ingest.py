@@ -73,7 +73,9 @@ def ingest_here(file: Path, mapping: dict[str, list[str]]) -> None:
     from fcst.store import ingests
 
     prepare_database()
-    ingest_id = ingests.insert(IngestSpec(paths=(str(file),), name="benchmark", mapping=mapping), "benchmark")
+    ingest_id = ingests.insert(
+        IngestSpec(paths=(str(file),), name="benchmark", mapping=mapping, is_from_shell=True), "benchmark"
+    )
     claimed = ingests.claim(str(uuid.uuid4()))
     assert claimed is not None
     begin = time.perf_counter()

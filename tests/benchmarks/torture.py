@@ -101,7 +101,9 @@ class Torture:
 
     def _load(self) -> dict:
         write_sales(self.folder / "sales.csv", N_ITEMS, N_WEEKS)
-        ingest_id = loading.request_ingest(IngestSpec(paths=(str(self.folder / "sales.csv"),), name="s"))
+        ingest_id = loading.request_ingest(
+            IngestSpec(paths=(str(self.folder / "sales.csv"),), name="s", is_from_shell=True)
+        )
         claimed = ingests.claim(str(uuid.uuid4()))
         assert claimed is not None
         task.run_ingest(claimed["ingest_id"], claimed["attempt"])

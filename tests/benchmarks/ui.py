@@ -55,7 +55,7 @@ def load(folder: Path, n_weeks: int) -> dict[str, Any]:
                 FROM range(1, {N_BATCHES + 1}) item (i) CROSS JOIN range({n_weeks}) week (w)
             ) TO '{path}'"""
     )
-    ingest_id = loading.request_ingest(IngestSpec(paths=(str(path),), name="series"))
+    ingest_id = loading.request_ingest(IngestSpec(paths=(str(path),), name="series", is_from_shell=True))
     claimed = ingests.claim(str(uuid.uuid4()))
     run_ingest(claimed["ingest_id"], claimed["attempt"])
     return loading.wait_for_ingest(ingest_id)

@@ -137,6 +137,7 @@ def own_server(
     for name, value in {
         "DATABASE_URL": server.url,
         "FCST_HOME": str(tmp_path / "home"),
+        "FCST_INGEST_ROOTS": "/",
         "FCST_PROCESSES": "2",
         "FCST_WORKER": "external",
     }.items():

@@ -45,12 +45,10 @@ def test_head_of_a_request_that_does_not_come_is_not_waited_for(desk: Desk) -> N
         assert after.recv(65_536).startswith(b"HTTP/1.1 200")
         after.sendall(b"GET / HTTP/1.1\r\nX-1: ")
         slow = stack.enter_context(half_sent(desk.port, b"GET / HTTP/1.1\r\n"))
-        since = time.monotonic()
-        with contextlib.suppress(OSError):
-            while time.monotonic() - since < 3 * HEAD_S:
+        with pytest.raises(OSError, match="Broken pipe|reset"):
+            for _ in range(1_000):  # for much longer than a head may take
                 slow.sendall(b"X: y\r\n")
                 time.sleep(0.2)
-        assert time.monotonic() - since < 2 * HEAD_S
         assert all(is_closed(sock) for sock in (*silent, after))
     assert desk.get("/healthz").status_code == 200
 
