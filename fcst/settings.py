@@ -171,6 +171,7 @@ def _parse_settings(
     auth = auth if isinstance(auth, dict) else {}
     open_address = get("FCST_OPEN_ADDRESS")
     role_rules = _role_rules(secrets)
+    _refuse_lost_sign_in(role_rules, secrets_path)
     is_local = role_rules is None and open_address is None
     worker = get("FCST_WORKER") or "auto"
     if worker not in ("auto", "external"):
@@ -268,6 +269,21 @@ def _role_rules(secrets: dict[str, object]) -> RoleRules | None:
                 f"It has lists of texts for {', '.join(ROLES)}, and a claim by name.",
             )
     return RoleRules({name: tuple(roles[name]) for name in ROLES if name in roles}, roles.get("claim", "email"))
+
+
+_with_sign_in: set[Path] = set()
+"""Files of secrets in which this process has seen a sign-in."""
+
+
+def _refuse_lost_sign_in(role_rules: RoleRules | None, secrets_path: Path) -> None:
+    """A server at which people sign in stays one: while its file is written anew, nobody becomes its operator."""
+    if role_rules is not None:
+        _with_sign_in.add(secrets_path)
+    elif secrets_path in _with_sign_in:
+        raise ConfigError(
+            f"The section [auth] has gone from {secrets_path}.",
+            "Put it back; to do without a sign-in, start the server again.",
+        )
 
 
 def _example_secrets(section: dict[str, object]) -> Iterator[str]:

@@ -1,7 +1,5 @@
 """The API put together: what `app.py` mounts beside the pages."""
 
-import re
-
 from fastapi import FastAPI, Security
 from fastapi.security import HTTPBearer
 from fastapi_offline import FastAPIOffline
@@ -63,9 +61,6 @@ def routes(limiter: RateLimiter) -> list[BaseRoute]:
     """
     callers = Middleware(Callers, limiter=limiter)
     api = Mount("/api", app=create_api(), middleware=[callers])
-    api.path_regex = re.compile(
-        api.path_regex.pattern, re.DOTALL
-    )  # else an address with a line break is taken for a page
     return [
         api,
         Route("/healthz", monitoring.healthz),

@@ -87,11 +87,13 @@ class Gate:
 
     def _refuse(self, scope: Scope, headers: Headers) -> Response | None:
         """Why this is not answered; None where it is."""
+        if not scope["path"].isprintable():  # routes end at a line break, paths that are compared with do not
+            return _refusal(scope, 400, "The address has a control character.", "Remove it.")
         hosts, origins = headers.getlist("host"), headers.getlist("origin")
         host = hosts[0] if len(hosts) == 1 else ""
         if any(not host or origin.partition("://")[2] != host for origin in origins):
             return _refusal(scope, 403, f"Pages of {origins[0][:200]} may not use this server.", "Open its own pages.")
-        is_foreign = headers.get("sec-fetch-site", "none") not in ("same-origin", "none")
+        is_foreign = is_from_elsewhere(headers)
         is_link = headers.get("sec-fetch-mode") == "navigate" and headers.get("sec-fetch-dest") not in FRAMES
         if is_foreign and not is_link:
             return _refusal(scope, 403, "Pages of other sites may not use this server.", "Open its own pages.")
@@ -100,7 +102,7 @@ class Gate:
                 scope,
                 421,
                 "This server is not known by this name.",
-                "Call it by its own, such as localhost; FCST_HOSTS has the others that it answers to.",
+                "Use a name of its own, such as localhost, or have this one added to FCST_HOSTS.",
             )
         if scope["type"] == "http" and _length(headers) > (limit := self._limit(scope, headers)):
             return _refusal(scope, 413, f"The request is larger than {limit:,} bytes.", "Send less at once.")
@@ -124,6 +126,11 @@ class Gate:
         is_upload = headers.get("content-type", "").startswith("multipart/form-data")
         is_there = scope["method"] == "POST" and scope["path"] == UPLOAD_PATH
         return self.max_upload if is_there and is_upload else MAX_BODY
+
+
+def is_from_elsewhere(headers: Headers) -> bool:
+    """Whether a browser says that a page of another site had this sent."""
+    return not set(headers.getlist("sec-fetch-site")) <= {"same-origin", "none"}
 
 
 def _refusal(scope: Scope, status: int, detail: str, hint: str) -> Response:

@@ -250,6 +250,8 @@ def _resolve(path: str, folders: Folders) -> Path:
         is_allowed = folders.allow(resolved)
         exists = is_allowed and resolved.exists()
     except (OSError, RuntimeError, ValueError) as exc:
+        if not folders.has_hidden:  # why it fails may tell what is there
+            raise folders.refusal(path) from exc
         why = exc.strerror if isinstance(exc, OSError) and exc.strerror else exc
         raise InputError(f"The path {path[:200]!r} cannot be used: {why}.", "Check it.") from exc
     if not is_allowed:

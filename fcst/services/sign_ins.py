@@ -1,7 +1,8 @@
 """Sign-ins of people: how long one holds, and how it ends on the server, whatever cookie a browser still has."""
 
+import logging
 import time
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from datetime import UTC, datetime, timedelta
 
 from fcst.errors import DatabaseAway, InputError
@@ -11,36 +12,51 @@ from fcst.settings import MOST_SIGN_IN_HOURS, load_settings
 from fcst.store import sign_outs
 
 CHECK_EVERY_S = 1.0
+ASK_AGAIN_S = 5.0
 MOST_CHECKED = 10_000
 KEEP_DAYS = MOST_SIGN_IN_HOURS // 24 + 1
 MAX_NAME = 200
 
+log = logging.getLogger(__name__)
+
 _checked: OrderedDict[bytes, tuple[float, bool]] = OrderedDict()
 """sign-in -> when the database was asked for it, and whether it had ended: a page asks many times."""
+_away: deque[float] = deque(maxlen=1)
+"""When the database did not answer."""
 
 
 def is_over(sign_in: SignIn) -> bool:
     """Whether a sign-in has ended: by its age, at its sign-out, or with all of its person's.
 
-    While the database is away, what it said last holds: pages have nothing to show then.
+    While the database is away, what it said last holds; a sign-in of which it has said nothing counts as ended.
     """
     if datetime.now(UTC) - sign_in.at >= timedelta(hours=load_settings().sign_in_hours):
         return True
-    at, was_over = _checked.get(sign_in.key, (0.0, False))
-    if was_over or time.monotonic() - at < CHECK_EVERY_S:
+    at, was_over = _checked.get(sign_in.key, (float("-inf"), True))
+    is_known = at != float("-inf")
+    if is_known and (was_over or time.monotonic() - at < CHECK_EVERY_S) or is_database_away():
         return was_over
     try:
         found = sign_outs.exists(sign_in.key, sign_in.names, sign_in.at)
     except DatabaseAway:
+        _away.append(time.monotonic())
         return was_over
     _remember(sign_in, found)
     return found
 
 
+def is_database_away() -> bool:
+    """Whether the database did not answer a moment ago: each question would wait for it as long again."""
+    return bool(_away) and time.monotonic() - _away[-1] < ASK_AGAIN_S
+
+
 def end(sign_in: SignIn) -> None:
-    """Ends one sign-in: its cookie is of no use from now on."""
-    sign_outs.insert(sign_in.key, KEEP_DAYS)
+    """Ends one sign-in: its cookie is of no use from now on; here at once, even while the database is away."""
     _remember(sign_in, True)
+    try:
+        sign_outs.insert(sign_in.key, KEEP_DAYS)
+    except DatabaseAway as exc:
+        log.warning("A sign-out is kept until this server ends, not in the database: %s", exc.message)
 
 
 def sign_out_person(name: str) -> str:

@@ -18,28 +18,30 @@ MOST_FILES = 65_536
 
 
 class _Head:
-    """Watches one connection for the head of its next request."""
+    """Watches one connection for what is no body: heads of requests, and what may stand behind a body in pieces."""
 
     def __init__(self, protocol: Any) -> None:
         self.protocol = protocol
-        self.n_bytes = 0
+        self.n_received = 0
+        self.n_body = 0
         self.timer: asyncio.TimerHandle | None = None
 
-    def look(self, n_bytes: int = 0) -> None:
-        """After `n_bytes` more have come."""
+    def look(self) -> None:
+        """After more has come."""
         transport, cycle = self.protocol.transport, self.protocol.cycle
-        is_answering = cycle is not None and not cycle.response_complete
-        if is_answering or transport.is_closing() or transport.get_protocol() is not self.protocol:
+        if transport.is_closing() or transport.get_protocol() is not self.protocol:  # it ends, or is a websocket now
             self.end()
             return
-        self.n_bytes += n_bytes
-        if self.n_bytes > HEAD_BYTES:
+        # Bodies may come in small pieces, each with its length. The parser keeps all else, also while we answer.
+        if self.n_received > HEAD_BYTES + 2 * self.n_body:
             transport.close()
+        is_answering = cycle is not None and not cycle.response_complete
+        if is_answering:
+            self.end()
         elif self.timer is None:
             self.timer = self.protocol.loop.call_later(HEAD_S, self.expire)
 
     def end(self) -> None:
-        self.n_bytes = 0
         if self.timer is not None:
             self.timer.cancel()
             self.timer = None
@@ -53,10 +55,11 @@ class _Head:
 def limit_connections(most_message_bytes: int) -> None:
     """Gives heads of requests a limit of time and size, and messages of websockets one of size; once for a process."""
     for kind in (HttpToolsProtocol, H11Protocol):
-        _limit(kind, most_message_bytes)
+        _limit_time(kind, most_message_bytes)
+    _count_bytes(HttpToolsProtocol)  # the other has a limit of its own
 
 
-def _limit(kind: Any, most_message_bytes: int) -> None:
+def _limit_time(kind: Any, most_message_bytes: int) -> None:
     connect, receive, lose = kind.connection_made, kind.data_received, kind.connection_lost
 
     def connection_made(self: Any, transport: asyncio.Transport) -> None:
@@ -67,13 +70,31 @@ def _limit(kind: Any, most_message_bytes: int) -> None:
 
     def data_received(self: Any, data: bytes) -> None:
         receive(self, data)
-        self.head.look(len(data))
+        self.head.look()
 
     def connection_lost(self: Any, exc: Exception | None) -> None:
         self.head.end()
         lose(self, exc)
 
     kind.connection_made, kind.data_received, kind.connection_lost = connection_made, data_received, connection_lost
+
+
+def _count_bytes(kind: Any) -> None:
+    receive, begin, add = kind.data_received, kind.on_message_begin, kind.on_body
+
+    def data_received(self: Any, data: bytes) -> None:
+        self.head.n_received += len(data)
+        receive(self, data)
+
+    def on_message_begin(self: Any) -> None:
+        self.head.n_received = self.head.n_body = 0
+        begin(self)
+
+    def on_body(self: Any, body: bytes) -> None:
+        self.head.n_body += len(body)
+        add(self, body)
+
+    kind.data_received, kind.on_message_begin, kind.on_body = data_received, on_message_begin, on_body
 
 
 def raise_file_limit() -> None:

@@ -44,7 +44,6 @@ def own_names() -> list[str]:
 
 
 _limiter = MovingWindowRateLimiter(MemoryStorage())
-_base = f"/{st.get_option('server.baseUrlPath').strip('/')}".rstrip("/")
 ROUTES = [*downloads.ROUTES, *routes(_limiter)]
 """What the server answers beside the pages."""
 MIDDLEWARE = [
@@ -52,9 +51,9 @@ MIDDLEWARE = [
         Gate,
         max_upload=1_000_000 * int(st.get_option("server.maxUploadSize") or 200),
         names=own_names(),
-        large_paths=(f"{_base}{visits.UPLOADS}",),
+        large_paths=(visits.UPLOADS,),
     ),
-    Middleware(visits.Visits, limiter=_limiter, base=_base),
+    Middleware(visits.Visits, limiter=_limiter),
 ]
 """What stands before all of it, Streamlit's own routes as well."""
 
@@ -80,6 +79,7 @@ def check_settings() -> None:
     os.umask(PRIVATE_UMASK)
     try:
         settings = load_settings()
+        _refuse_options(settings)
         _refuse_other_sign_in(settings)
         _refuse_open_address(settings)
     except ConfigError as exc:
@@ -96,13 +96,22 @@ def sign_in_secrets() -> dict[str, Any] | None:
     return {"auth": {**st.secrets["auth"].to_dict(), "cookie_secret": signing_secret()}}
 
 
-def _refuse_other_sign_in(settings: Settings) -> None:
-    """Streamlit reads secrets in other places as well: a sign-in that is set up there would guard nothing."""
+def _refuse_options(settings: Settings) -> None:
+    """Options of Streamlit that the rest of the server does not follow."""
+    if st.get_option("server.baseUrlPath"):
+        raise ConfigError(
+            "server.baseUrlPath is set: files and the API would not be below it.",
+            "Give fcst a host name of its own at the proxy.",
+        )
     if settings.has_sign_in and st.get_option("server.trustedUserHeaders"):
         raise ConfigError(
             "server.trustedUserHeaders is set, and people sign in: a header could say that they are somebody else.",
             "Remove the option, or the section [auth].",
         )
+
+
+def _refuse_other_sign_in(settings: Settings) -> None:
+    """Streamlit reads secrets in other places as well: a sign-in that is set up there would guard nothing."""
     if not settings.has_sign_in and st.secrets.load_if_toml_exists() and "auth" in st.secrets:
         raise ConfigError(
             "There is a sign-in in secrets that are not this project's.",

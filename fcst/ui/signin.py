@@ -5,7 +5,7 @@ import json
 import time
 from collections import OrderedDict
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal
 from urllib.parse import urlencode
 
@@ -27,6 +27,7 @@ BROWSER_COOKIE = "_streamlit_xsrf"  # holds what a browser is known by, masked a
 REMEMBERED_S = 600.0
 MOST_REMEMBERED = 1_000
 LONGEST_QUERY = 2_000
+AT_ONCE = timedelta(seconds=1)
 _MAY = {
     None: "nothing here: ask who runs this server for a role",
     Scope.READ: "look at everything",
@@ -67,6 +68,8 @@ def sign_in_of(cookies: Mapping[str, str]) -> SignIn | None:
     except ValueError:
         return None
     if payload is None or not isinstance(claims, dict) or claims.get("is_logged_in") is not True:
+        return None
+    if max(times) - min(times) > AT_ONCE:  # parts of one sign-in's cookie are signed together
         return None
     at = min(times)
     return SignIn(hashlib.sha256(payload + at.isoformat().encode()).digest(), at, claims)
@@ -130,7 +133,9 @@ def _wanted() -> OrderedDict[bytes, tuple[float, str, dict[str, str]]]:
 def _ask() -> None:
     st.title("fcst", anchor=False)
     st.write("Weekly forecasts of every item. Sign in to see them.")
-    if st.user.get("is_logged_in"):
+    if sign_ins.is_database_away():
+        st.caption("The database is unreachable: nobody can sign in until it answers.")
+    elif st.user.get("is_logged_in"):
         st.caption("Your last sign-in has ended.")
     if st.button("Sign in", type="primary", icon=":material/login:", key="sign_in"):
         st.login()

@@ -96,11 +96,11 @@ def _to_change(cells: pd.Series) -> Sequence[int]:
 
 
 def _is_text(cell: Any) -> bool:
-    """Whether it is a text, or a list of texts; the values of a list are of one type."""
-    return isinstance(cell, str) or (isinstance(cell, (list, tuple)) and len(cell) > 0 and isinstance(cell[0], str))
+    """Whether it is a text, or a list that has one."""
+    return isinstance(cell, str) or (isinstance(cell, (list, tuple)) and any(isinstance(part, str) for part in cell))
 
 
-def _safe(cell: str | list[str] | tuple[str, ...], may_be_number: bool = False) -> Any:
+def _safe(cell: Any, may_be_number: bool = False) -> Any:
     if isinstance(cell, str):
         return for_spreadsheet(cell, may_be_number)
-    return type(cell)(map(for_spreadsheet, cell))
+    return type(cell)(for_spreadsheet(part) if isinstance(part, str) else part for part in cell)

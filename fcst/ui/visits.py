@@ -11,6 +11,7 @@ import anyio
 import anyio.to_thread
 from google.protobuf.message import DecodeError
 from limits.strategies import RateLimiter
+from starlette.datastructures import Headers
 from starlette.requests import HTTPConnection
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Send
@@ -18,6 +19,7 @@ from starlette.types import Scope as Connection
 from streamlit.proto.BackMsg_pb2 import BackMsg
 
 from fcst.api.callers import Callers
+from fcst.api.gate import is_from_elsewhere
 from fcst.api.problems import of_error
 from fcst.errors import FcstError
 from fcst.roles import Actor, Scope, SignIn
@@ -63,13 +65,10 @@ class Visits:
     ----------
     limiter
         counts the requests of programs.
-    base
-        the path under which Streamlit serves, without a slash at its end.
     """
 
-    def __init__(self, app: ASGIApp, limiter: RateLimiter, base: str = "") -> None:
+    def __init__(self, app: ASGIApp, limiter: RateLimiter) -> None:
         self.app = app
-        self.base = base
         self._callers = Callers(app, limiter)
         self._n_open: Counter[str] = Counter()
 
@@ -81,7 +80,7 @@ class Visits:
             if scope["type"] == "websocket":
                 await self._visit(scope, receive, send)
                 return
-            path = scope["path"].removeprefix(self.base)
+            path = scope["path"]
             if path in FOR_PROGRAMS:
                 await self._callers(scope, receive, send)
                 return
@@ -94,8 +93,11 @@ class Visits:
         """Why a request is not answered; None where it is."""
         if path.startswith(NEVER):
             return PlainTextResponse("There is nothing at this address.\n", 404)
-        if path == LOGOUT and (sign_in := visitor_of(scope).sign_in) is not None:
-            await anyio.to_thread.run_sync(sign_ins.end, sign_in)
+        if path == LOGOUT:
+            if is_from_elsewhere(Headers(scope=scope)):
+                return PlainTextResponse("Sign out on a page of this server.\n", 403)
+            if (sign_in := visitor_of(scope).sign_in) is not None:
+                await anyio.to_thread.run_sync(sign_ins.end, sign_in)
         needed = Scope.RUN if path.startswith(UPLOADS) else Scope.READ if path.startswith(MEDIA) else None
         if needed is not None and not _may(await visitor_of(scope).actor(), needed):
             return PlainTextResponse(f"This needs a sign-in with a role that may {needed}.\n", 403)
@@ -184,8 +186,8 @@ def without_user_cookies(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes
     """The headers without the cookies that say who a visitor is."""
 
     def rest(value: bytes) -> bytes:
-        parts = value.split(b";")
-        return b";".join(part for part in parts if not part.strip().startswith(USER_COOKIES.encode()))
+        parts = value.decode("latin-1").split(";")  # with the spaces around names that Streamlit takes off
+        return ";".join(part for part in parts if not part.strip().startswith(USER_COOKIES)).encode("latin-1")
 
     return [(name, rest(value) if name == b"cookie" else value) for name, value in headers]
 

@@ -182,13 +182,17 @@ def test_token_may_have_any_name(anybody: httpx.Client, name: str) -> None:
 def test_settings_that_cannot_be_read_let_nobody_in(firm: Desk, anybody: httpx.Client) -> None:
     secrets = firm.project / ".streamlit" / "secrets.toml"
     try:
-        secrets.write_text('[auth]\ncookie_secret = "unfinished')
-        for path in ("/api/jobs", "/metrics", "/api/docs"):
-            answer = firm.get(path)
-            assert is_problem(answer, 500) and "unfinished" not in answer.text and "secrets" not in answer.text
-        assert firm.get("/healthz").status_code == 200
-        answer = firm.get("/readyz")
-        assert (answer.status_code, answer.json()) == (503, {"is_ready": False, "checks": {"settings": False}})
+        # Also while the file is empty, or gone: nobody becomes the operator of a server at which people sign in.
+        for text in ('[auth]\ncookie_secret = "unfinished', "", None, "FCST_PROCESSES = 2\n"):
+            secrets.unlink() if text is None else secrets.write_text(text)
+            for path in ("/api/jobs", "/metrics", "/api/docs", "/_stcore/metrics"):
+                answer = firm.get(path)
+                assert is_problem(answer, 500) and "unfinished" not in answer.text and "secrets" not in answer.text
+            assert is_problem(anybody.delete("/api/datasets/1"), 500)
+            assert firm.get("/media/x.csv").status_code == 500
+            assert firm.get("/healthz").status_code == 200
+            answer = firm.get("/readyz")
+            assert (answer.status_code, answer.json()) == (503, {"is_ready": False, "checks": {"settings": False}})
     finally:
         secrets.write_text(SIGN_IN)
     assert firm.get("/api/jobs").status_code == 200

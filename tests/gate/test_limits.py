@@ -67,6 +67,32 @@ def test_head_of_a_request_has_a_size(desk: Desk) -> None:
     assert desk.get("/healthz", headers={"X": "y" * 30_000}).status_code == 200
 
 
+@pytest.mark.parametrize(
+    "begin",
+    [
+        b"GET /static/js/none.js HTTP/1.1\r\nHost: localhost\r\n\r\nGET / HTTP/1.1\r\nHost: localhost\r\n",
+        b"POST /api/jobs HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n",
+        b"POST /api/jobs HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n",
+    ],
+    ids=["a head behind a request", "what stands behind a body", "an endless line"],
+)
+def test_what_is_no_body_has_a_size_wherever_it_stands(desk: Desk, begin: bytes) -> None:
+    with half_sent(desk.port, begin) as sock, pytest.raises(OSError, match="Broken pipe|reset"):
+        for _ in range(1_000):
+            sock.sendall(b"X-Y: " + b"y" * 4_000 + (b"" if begin.endswith(b"chunked\r\n\r\n") else b"\r\n"))
+    assert desk.get("/healthz").status_code == 200
+
+
+def test_body_in_small_pieces_is_read(desk: Desk) -> None:
+    def pieces() -> Iterator[bytes]:
+        yield b'{"dataset": "nothing", "note": "'
+        for _ in range(5_000):
+            yield b"x" * 20
+        yield b'"}'
+
+    assert desk.post("/api/jobs", content=pieces()).status_code == 422
+
+
 def test_request_that_takes_long_to_answer_and_a_session_are_not_cut_off(desk: Desk) -> None:
     with session(desk.port) as visitor, half_sent(desk.port, b"") as sock:
         visitor.run()

@@ -100,6 +100,20 @@ def test_own_pages_and_programs_are_answered(desk: Desk, headers: dict[str, str]
     assert status_of_session(desk.port, host=host, origin=sent.get("Origin")) == 101
 
 
+@pytest.mark.parametrize("end", ["%0A", "%0D", "%00", "%0A%0A", "%7F"])
+def test_path_with_a_control_character_leads_to_no_route(desk: Desk, office: Desk, end: str) -> None:
+    """A pattern that ends a route lets a line break pass; a path that is compared does not."""
+    for server in (desk, office):
+        for route in ("/_stcore/metrics", "/auth/logout", "/_stcore/script-health-check", "/media/x", "/api/jobs", "/"):
+            answer = httpx.get(f"{server.url}{route}{end}")
+            assert answer.status_code == 400 and "control character" in answer.text, route
+
+
+def test_every_word_of_a_browser_on_where_a_request_comes_from_counts(desk: Desk) -> None:
+    headers = [("Sec-Fetch-Site", "same-origin"), ("Sec-Fetch-Site", "cross-site")]
+    assert desk.get("/_stcore/host-config", headers=headers).status_code == 403
+
+
 @pytest.mark.parametrize("hosts", [(), ("localhost", "localhost"), ("localhost", "evil.example")], ids=len)
 def test_request_with_no_name_or_with_two_is_refused(desk: Desk, hosts: tuple[str, ...]) -> None:
     """By hand: a library would not send it."""

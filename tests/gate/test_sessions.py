@@ -1,22 +1,25 @@
 """What a session may do without a sign-in and with each role: pages, parts of pages, widgets, messages, cookies."""
 
 import contextlib
+import secrets
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import httpx
 import pytest
+from itsdangerous import URLSafeTimedSerializer
+from streamlit.auth_util import set_cookie_with_chunks
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.WidgetStates_pb2 import WidgetState
 
 from fcst.roles import Actor, Scope
 from fcst.services import identity, jobs, sign_ins
 from fcst.specs import JobSpec
-from fcst.ui.visits import is_allowed
+from fcst.ui.visits import is_allowed, without_user_cookies
 from tests.api.conftest import SIGN_IN, Desk, ask_database, bearer, make_token
 from tests.conftest import wait_until
-from tests.gate.sessions import ORIGIN, USER, XSRF, Session, cookie, session, words
+from tests.gate.sessions import ORIGIN, USER, XSRF, Session, SignedAt, cookie, session, words
 
 SECRET = "a secret of sixteen characters or more"
 PEOPLE = {None: "eve@elsewhere.example", "viewer": "vera@audit.example", "analyst": "ann@shop.example"} | {
@@ -57,13 +60,13 @@ class Firm:
     @contextlib.contextmanager
     def roles(self, text: str) -> Iterator[None]:
         """With other roles for a while."""
-        secrets = self.desk.project / ".streamlit" / "secrets.toml"
-        before = secrets.read_text()
-        secrets.write_text(SIGN_IN.partition("[roles]")[0] + "[roles]\n" + text)
+        path = self.desk.project / ".streamlit" / "secrets.toml"
+        before = path.read_text()
+        path.write_text(SIGN_IN.partition("[roles]")[0] + "[roles]\n" + text)
         try:
             yield
         finally:
-            secrets.write_text(before)
+            path.write_text(before)
 
 
 @pytest.fixture(scope="module")
@@ -329,6 +332,59 @@ def test_all_sign_ins_of_a_person_end_by_their_address(firm: Firm) -> None:
     assert is_signed_in(firm, user("analyst"))
     (action,) = ask_database("SELECT action, noun, words FROM fcst_app.actions WHERE action = 'sign out'")
     assert action == {"action": "sign out", "noun": "person", "words": "ann@shop.example"}
+
+
+def in_parts(value: dict[str, object], age_s: int = 0) -> dict[str, str]:
+    """The cookies of a sign-in whose claims are too long for one."""
+    parts: dict[str, str] = {}
+
+    class Signer(SignedAt):
+        seconds_ago = age_s
+
+    def sign(name: str, text: str) -> bytes:
+        return str(URLSafeTimedSerializer(SECRET, salt=name, signer=Signer).dumps(text)).encode()
+
+    def keep(name: str, text: str) -> None:
+        parts[name] = sign(name, text).decode()
+
+    set_cookie_with_chunks(keep, sign, USER, value, cookie_attr_size=100)
+    return parts
+
+
+def test_cookie_in_parts_holds_whole_and_not_mixed(firm: Firm) -> None:
+    """Else the parts of two sign-ins that have ended would make one that has not."""
+    groups = [secrets.token_hex(32) for _ in range(200)]
+    people = [
+        {"email": PEOPLE["admin"], "nonce": nonce, "groups": groups, "origin": ORIGIN, "is_logged_in": True}
+        for nonce in ("first", "other")
+    ]
+    first, other = in_parts(people[0]), in_parts(people[1], age_s=60)
+    assert len(first) == len(other) > 2
+
+    def status(parts: dict[str, str]) -> int:
+        cookies = "; ".join(f"{name}={value}" for name, value in parts.items())
+        return httpx.get(f"{firm.desk.url}/media/x", headers={"Host": "localhost", "Cookie": cookies}).status_code
+
+    assert [status(first), status(other)] == [404, 404]
+    last = max(first)
+    assert status(first | {last: other[last]}) == status(other | {last: first[last]}) == 403
+    assert status({name: value for name, value in first.items() if name != last}) == 403
+
+
+def test_page_of_another_site_signs_nobody_out(firm: Firm) -> None:
+    value = user("viewer")
+    headers = {"Cookie": f"{USER}={value}", "Host": "localhost", "Sec-Fetch-Mode": "navigate"}
+    answer = httpx.get(f"{firm.desk.url}/auth/logout", headers=headers | {"Sec-Fetch-Site": "cross-site"})
+    assert answer.status_code == 403 and is_signed_in(firm, value)
+    assert httpx.get(f"{firm.desk.url}/auth/logout", headers=headers | {"Sec-Fetch-Site": "none"}).status_code == 302
+    assert not is_signed_in(firm, value)
+
+
+@pytest.mark.parametrize("space", ["", " ", "\xa0", "\x85", "\t"])
+def test_cookie_of_an_ended_sign_in_is_not_shown_to_streamlit(space: str) -> None:
+    cookies = f"a=1;{space}{USER}=x;{space}{USER}_1=y; {USER}_tokens=z; b=2".encode("latin-1")
+    (left,) = without_user_cookies([(b"cookie", cookies)])
+    assert left == (b"cookie", b"a=1; b=2")
 
 
 def test_session_of_another_is_not_taken_over(firm: Firm) -> None:

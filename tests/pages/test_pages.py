@@ -776,4 +776,4 @@ def test_sample_and_uploads_are_read_whatever_the_operator_allows(
     with pytest.raises(InputError, match="not in a folder that may be read"):
         load_dataset(tmp_path / "s.csv")
     upload = loading.save_upload("s.csv", io.BytesIO((tmp_path / "s.csv").read_bytes()))
-    assert load_dataset(Path(upload), name="mine")["n_items"] == 2
+    assert load_dataset(Path(upload), name="mine", is_upload=True)["n_items"] == 2

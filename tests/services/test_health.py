@@ -61,7 +61,15 @@ def give_batch(worker_id: str) -> None:
 
 def test_all_is_well_when_nothing_is_to_do(database: str) -> None:
     checks = health.run_checks()
-    assert [check.name for check in checks] == ["settings", "disk", "database", "schema", "supervisor", "lease"]
+    assert [check.name for check in checks] == [
+        "settings",
+        "disk",
+        "files",
+        "database",
+        "schema",
+        "supervisor",
+        "lease",
+    ]
     assert health.as_dict(checks)["is_ok"]
     assert check("supervisor").text == "none alive, and nothing to do: one starts when work comes"
 
@@ -73,7 +81,7 @@ def test_no_database_is_told_and_the_disk_is_still_looked_at(monkeypatch: pytest
     monkeypatch.setenv("DATABASE_URL", "postgresql://u:S3cret@127.0.0.1:1/d")
     monkeypatch.setenv("FCST_HOME", str(tmp_path))
     checks = health.run_checks()
-    assert [check.name for check in checks] == ["settings", "disk", "database"]
+    assert [check.name for check in checks] == ["settings", "disk", "files", "database"]
     assert not checks[-1].is_ok and "cannot be reached" in checks[-1].text and checks[-1].hint
     assert "S3cret" not in str(checks)
 

@@ -1,0 +1,47 @@
+"""How long a sign-in holds, also while the database does not answer."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from fcst.roles import SignIn
+from fcst.services import sign_ins
+from tests.servers import free_port
+
+
+@pytest.fixture(autouse=True)
+def nothing_known() -> Iterator[None]:
+    for known in (sign_ins._checked, sign_ins._away):
+        known.clear()
+    yield
+    sign_ins._away.clear()
+
+
+def sign_in(name: str, age: timedelta = timedelta()) -> SignIn:
+    at = (datetime.now(UTC) - age).replace(microsecond=0)
+    return SignIn(name.encode(), at, {"email": f"{name}@shop.example", "sub": name})
+
+
+def test_sign_in_ends_by_its_age(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert not sign_ins.is_over(sign_in("ann", timedelta(hours=11.9)))
+    assert sign_ins.is_over(sign_in("bob", timedelta(hours=12)))
+    monkeypatch.setenv("FCST_SIGN_IN_HOURS", "1")
+    assert sign_ins.is_over(sign_in("eve", timedelta(hours=1)))
+
+
+def test_while_the_database_is_away_what_it_said_holds_and_nothing_else(
+    database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known, left, new = sign_in("known"), sign_in("left"), sign_in("new")
+    assert not sign_ins.is_over(known) and not sign_ins.is_over(left)
+    for key, (_, is_ended) in list(sign_ins._checked.items()):
+        sign_ins._checked[key] = (float("-1e9"), is_ended)  # it was long ago
+    monkeypatch.setenv("DATABASE_URL", f"postgresql://nobody@127.0.0.1:{free_port()}/nothing")
+    assert sign_ins.is_over(new) and not sign_ins.is_over(known)
+    assert sign_ins.is_database_away()
+    sign_ins.end(left)
+    assert sign_ins.is_over(left)
+    monkeypatch.setenv("DATABASE_URL", database)
+    sign_ins._away.clear()
+    assert not sign_ins.is_over(new) and sign_ins.is_over(left)
