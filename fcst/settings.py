@@ -118,7 +118,7 @@ class Settings:
 
     @property
     def is_local(self) -> bool:
-        """Whether only the user of this machine reaches the server: nobody else could ask it for a file."""
+        """Whether only the user of this machine uses the server: no sign-in and no open address."""
         return not self.has_sign_in and self.open_address is None
 
 
@@ -276,7 +276,7 @@ _with_sign_in: set[Path] = set()
 
 
 def _refuse_lost_sign_in(role_rules: RoleRules | None, secrets_path: Path) -> None:
-    """A server at which people sign in stays one: while its file is written anew, nobody becomes its operator."""
+    """Refuse everything once the sign-in is gone: without it, each caller would count as the operator."""
     if role_rules is not None:
         _with_sign_in.add(secrets_path)
     elif secrets_path in _with_sign_in:
@@ -287,7 +287,7 @@ def _refuse_lost_sign_in(role_rules: RoleRules | None, secrets_path: Path) -> No
 
 
 def _example_secrets(section: dict[str, object]) -> Iterator[str]:
-    """Names of secrets that stand in a README: whoever has read it could sign in as anybody."""
+    """Names of secrets whose values are examples, which every reader of a README knows."""
     for name, value in section.items():
         if isinstance(value, dict):
             yield from _example_secrets(value)
@@ -307,7 +307,7 @@ def _hosts(text: str) -> tuple[str, ...]:
 
 
 def _host_of_sign_in(auth: dict[str, object]) -> tuple[str, ...]:
-    """The name to which the identity provider leads people back: it is this server's."""
+    """The host of redirect_uri, to which the identity provider leads people back."""
     try:
         host = urlsplit(str(auth.get("redirect_uri", ""))).hostname
     except ValueError:
@@ -316,7 +316,7 @@ def _host_of_sign_in(auth: dict[str, object]) -> tuple[str, ...]:
 
 
 def _own_folders(is_local: bool) -> tuple[Path, ...]:
-    """What may be read where nothing is set: with others about, nothing; a system's account has no home of its own."""
+    """The default of FCST_INGEST_ROOTS. The home of a system account may be `/`, which is not a default."""
     if not is_local:
         return ()
     try:

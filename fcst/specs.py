@@ -124,7 +124,7 @@ class IngestSpec:
     is_upload
         the paths are our own copies of an upload, removed when the ingest has ended.
     is_from_shell
-        asked for on the command line, by somebody who reads this machine's files without us.
+        asked for on the command line, whose user can read this machine's files anyway.
     """
 
     paths: tuple[str, ...]

@@ -109,8 +109,9 @@ class Gate:
         return None
 
     def _is_known(self, host: str, scope: Scope) -> bool:
-        """Whether the server goes by this name. An address at which the request arrived is its own: no other site can
-        have made it lead here, as it can with a name."""
+        """Whether this is a name of the server. The address at which the request arrived is one: a name can be made to
+        lead here, an address cannot.
+        """
         found = _HOST.fullmatch(host)
         if found is None:
             return False
@@ -141,7 +142,7 @@ def _refusal(scope: Scope, status: int, detail: str, hint: str) -> Response:
 
 
 class _Answer:
-    """The way of the answer: it gets the headers of all answers, and it is known when it is whole."""
+    """Sends an answer with the headers that all answers have, and records when it is whole."""
 
     def __init__(self, send: Send) -> None:
         self._send = send

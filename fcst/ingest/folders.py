@@ -18,7 +18,7 @@ class Folders:
     roots
         with all that is in them, links followed.
     closed
-        folders within them that are not read: they hold what belongs to others.
+        folders within them that are not read: they hold files of other people.
     has_hidden
         whether files and folders whose name begins with a dot are read as well.
     """
@@ -52,8 +52,8 @@ class Folders:
 def folders_for(spec: IngestSpec, settings: Settings) -> Folders:
     """The folders from which the files of this spec may be read.
 
-    An upload lies where uploads are kept, and nothing else does. Somebody with a shell reads what they like, but only
-    where the database is not shared with people who have none. All others read what the operator allows.
+    An upload is read from the folder of uploads only. The command line reads every file that its user can read, as
+    long as no other people reach the server. Everything else is read from the folders that the operator allows.
     """
     if spec.is_upload:
         return Folders((settings.uploads.resolve(),))

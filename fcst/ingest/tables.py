@@ -54,8 +54,8 @@ class Table:
     is_uneven
         DuckDB would not follow the line ends of the text.
     is_table
-        most rows have as many cells as the header: a message may quote it. The lines of a text that is no table, as a
-        file of passwords, are shown to nobody.
+        most rows have as many cells as the header. Only then may a message quote the header: a text that is no table
+        may be a file of passwords.
     """
 
     source: Source

@@ -195,7 +195,7 @@ def _launch(server: Server) -> None:
 
 
 def _admit_only_us(server: Server) -> None:
-    """Let our OS user connect as every role, and no other user; data folders of older versions let in all.
+    """Let our OS user connect as every role, and no other user; data folders of older versions admit all.
 
     Written anew for each start, as another OS user may make the next one.
     """
@@ -290,7 +290,7 @@ def _start_guard(server: Server) -> None:
 
 
 def _guard(home: Path, fd: int) -> None:
-    """Wait until nobody has used the server for a while, or its home is gone; stop it. Rotate its log meanwhile.
+    """Wait until the server has had no user for a while, or its home is gone; stop it. Rotate its log meanwhile.
 
     Its locks are opened once and never made: nothing appears in a folder that is being deleted.
     """

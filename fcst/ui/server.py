@@ -105,7 +105,7 @@ def _refuse_options(settings: Settings) -> None:
         )
     if settings.has_sign_in and st.get_option("server.trustedUserHeaders"):
         raise ConfigError(
-            "server.trustedUserHeaders is set, and people sign in: a header could say that they are somebody else.",
+            "server.trustedUserHeaders is set, and people sign in: a header could give them another name.",
             "Remove the option, or the section [auth].",
         )
 

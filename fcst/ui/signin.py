@@ -134,7 +134,7 @@ def _ask() -> None:
     st.title("fcst", anchor=False)
     st.write("Weekly forecasts of every item. Sign in to see them.")
     if sign_ins.is_database_away():
-        st.caption("The database is unreachable: nobody can sign in until it answers.")
+        st.caption("The database is unreachable. Sign-ins work again when it answers.")
     elif st.user.get("is_logged_in"):
         st.caption("Your last sign-in has ended.")
     if st.button("Sign in", type="primary", icon=":material/login:", key="sign_in"):

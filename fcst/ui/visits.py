@@ -157,7 +157,7 @@ class _Messages:
     async def _actor(self) -> Actor | None:
         try:
             return await self._visitor.actor()
-        except FcstError:  # settings that cannot be read let nobody in
+        except FcstError:  # while settings cannot be read, no visitor has a role
             return None
 
 
