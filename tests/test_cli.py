@@ -191,6 +191,7 @@ def test_doctor_tells_what_is_wrong_and_what_is_not(command_line: None, tmp_path
     assert [check["name"] for check in json.loads(done.stdout)["checks"]] == [
         "settings",
         "disk",
+        "files",
         "database",
         "schema",
         "supervisor",

@@ -13,6 +13,7 @@ import streamlit as st
 from limits.storage import MemoryStorage
 from limits.strategies import MovingWindowRateLimiter
 from starlette.middleware import Middleware
+from streamlit.runtime import get_instance
 from streamlit.runtime.pages_manager import PagesManager
 
 from fcst.api.app import routes
@@ -139,7 +140,14 @@ async def _watch() -> None:
             log.warning("%s Trying again.", exc)
         except Exception:  # noqa: BLE001  the watch must go on; the log has it
             log.exception("the watch over the database and the supervisor failed")
+        _forget_sessions()
         await anyio.sleep(WATCH_EVERY_S)
+
+
+def _forget_sessions() -> None:
+    """Have Streamlit drop the sessions whose browser is gone for good: by itself it does when it stores another one."""
+    manager: Any = get_instance()._session_mgr
+    manager._session_storage.list()
 
 
 def _start() -> None:

@@ -202,7 +202,7 @@ def check_reference(desk: Desk, answer: httpx.Response, logged: str) -> None:
 def test_every_kind_of_error_is_a_problem(desk: Desk) -> None:
     assert is_problem(desk.get("/api/none"), 404, "There is nothing at this address.")
     assert is_problem(desk.get("/api/"), 404)
-    assert is_problem(desk.get("/api/jobs%0A/1"), 404) and is_problem(desk.get("/api/%0Ajobs/1"), 404)
+    assert is_problem(desk.get("/api/jobs%0A/1"), 400) and is_problem(desk.get("/api/%0Ajobs/1"), 400)
     assert is_problem(desk.put("/api/jobs"), 405, "This method is not for this address.")
     assert is_problem(desk.post("/api/jobs", content=b"\xff"), 422)
     answer = desk.post("/api/jobs", json={"horizon": 0, "level": "x"})

@@ -5,6 +5,7 @@ what it was before. Reported are the median and the slowest answer, without and 
 """
 
 import contextlib
+import logging
 import socket
 import statistics
 import sys
@@ -71,7 +72,7 @@ def large_states(app: App) -> str:
 
 def full_states(app: App) -> str:
     """As many sessions as may be opened, each with as much state as is taken."""
-    widget = WidgetState(id="$$ID-x-None", string_value="x" * 1_000_000)
+    widget = WidgetState(id="$$ID-x-None", string_value="x" * 900_000)
     n_open = 0
     with contextlib.ExitStack() as stack:
         with contextlib.suppress(Exception):
@@ -132,6 +133,7 @@ FLOODS: list[Callable[[App], str]] = [large_states, full_states, tabs, half_head
 
 
 def main() -> None:
+    logging.getLogger("websockets").setLevel(logging.CRITICAL)  # that it is cut off is what is measured
     with tempfile.TemporaryDirectory() as folder, socket.create_server(("127.0.0.1", 0)) as proxy:
         deaf = f"http://127.0.0.1:{proxy.getsockname()[1]}"
         with running_app(Path(folder), FCST_HOME=f"{folder}/home", http_proxy=deaf, https_proxy=deaf) as app:

@@ -150,7 +150,8 @@ def test_values_are_named_parameters_only(name: str) -> None:
 
 
 PLACES = {
-    "export_forecasts": ["{key}", "{numbers}", "{adjusted}"],
+    "export_forecasts": ["{unique_id}", "{model}", "{numbers}", "{made_by}", "{adjusted}"],
+    "copy_weekly_file": ["{key}"],
     "accuracy_by": ["{key}", "{levels}", "{key}"],
     "true_accuracy": ["{levels}"],
     "accuracy_by_horizon": ["{levels}", "{bounds}", "{names}"],
