@@ -45,6 +45,7 @@ from tests.engine.seen import check_items, children, finish, forecasts_of, is_th
 N_ITEMS, N_WEEKS, H = 40, 120, 4
 MODELS = ("AutoETS", "DynamicOptimizedTheta", "AutoCES", "MSTL")
 MOST_OPEN = 4  # jobs
+LEAST_DONE = 11  # on a slow machine too
 LEASE_S, GRACE_S = 2.0, 1.0
 
 FAULTS = {
@@ -77,14 +78,14 @@ class Torture:
         self._undo: list[tuple[float, Callable[[], None]]] = []  # what to do later: thaw, start again
 
     def run(self, seconds: float) -> None:
-        """Prepares, tortures for `seconds`, lets all come to its end, and checks."""
+        """Prepares, tortures for `seconds` and until enough was done, lets all come to its end, and checks."""
         dataset = self._load()
         self._start("one")
         self._start("two")
         wait_until(lambda: len(workers.list_live()) == 2, 60, "for both supervisors")
         expected = self._run_undisturbed(dataset)
         deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline:
+        while time.monotonic() < deadline or self.done.total() < LEAST_DONE:
             self._undo_due()
             self._submit(dataset)
             (fault,) = self.random.choices(list(FAULTS), list(FAULTS.values()))
