@@ -114,7 +114,8 @@ def choose(label: str, options: Sequence[T], name: str, format_func: Callable[[T
     set_state(key, in_url)
 
     def write() -> None:
-        write_to_url(name, str(st.session_state[key]))
+        if st.session_state[key] != in_url:  # a box that comes back, as after an outage, was not changed
+            write_to_url(name, str(st.session_state[key]))
 
     return st.selectbox(label, options, key=key, on_change=write, format_func=format_func, **options_of_box)
 
@@ -161,10 +162,12 @@ def choose_one(label: str, options: Mapping[str, str], name: str, **options_of_c
     """
     key = f"choice_{name}"
     in_url = st.query_params.get(name, "")
-    set_state(key, in_url if in_url in options else next(iter(options)))
+    current = in_url if in_url in options else next(iter(options))
+    set_state(key, current)
 
     def write() -> None:
-        write_to_url(name, st.session_state[key])
+        if st.session_state[key] != current:
+            write_to_url(name, st.session_state[key])
 
     chosen = st.segmented_control(
         label,
