@@ -246,8 +246,6 @@ def _check_columns(part: Part) -> None:
         )
     if not part.table.sample:
         raise InputError(f"{part.table.name} has a header and no rows.", "Give a file with sales in it.")
-    if not part.table.sample:
-        raise InputError(f"{part.table.name} has a header and no rows.", "Give a file with sales in it.")
     if part.proposal.mapping["date"] != [WIDE] and not part.proposal.date_format and not _is_typed(part, "date"):
         column = part.column("date") or ""
         place = part.table.columns.index(column)

@@ -32,9 +32,11 @@ def is_over(sign_in: SignIn) -> bool:
     """
     if datetime.now(UTC) - sign_in.at >= timedelta(hours=load_settings().sign_in_hours):
         return True
-    at, was_over = _checked.get(sign_in.key, (float("-inf"), True))
-    is_known = at != float("-inf")
-    if is_known and (was_over or time.monotonic() - at < CHECK_EVERY_S) or is_database_away():
+    known = _checked.get(sign_in.key)
+    if known is not None and (known[1] or time.monotonic() - known[0] < CHECK_EVERY_S):
+        return known[1]
+    was_over = known is None or known[1]
+    if is_database_away():
         return was_over
     try:
         found = sign_outs.exists(sign_in.key, sign_in.names, sign_in.at)
