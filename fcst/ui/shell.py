@@ -106,7 +106,8 @@ def set_state(key: str, value: object) -> None:
 def choose(label: str, options: Sequence[T], name: str, format_func: Callable[[T], str], **options_of_box: Any) -> T:
     """A select box whose choice stands in the URL under `name`; the first option is chosen where the URL has none.
 
-    The box keeps its identity, and the URL decides: a link, or the browser's way back, moves the box.
+    The box keeps its identity, and the URL decides: a link, or the browser's way back, moves the box. The value in the
+    URL is the box's default as well: a browser that lost the box's state sends the default as if it had been chosen.
     """
     key = f"choice_{name}"
     by_text = {str(option): option for option in options}
@@ -117,7 +118,8 @@ def choose(label: str, options: Sequence[T], name: str, format_func: Callable[[T
         if st.session_state[key] != in_url:  # a box that comes back, as after an outage, was not changed
             write_to_url(name, str(st.session_state[key]))
 
-    return st.selectbox(label, options, key=key, on_change=write, format_func=format_func, **options_of_box)
+    index = options.index(in_url)
+    return st.selectbox(label, options, index, key=key, on_change=write, format_func=format_func, **options_of_box)
 
 
 def choose_some(
@@ -135,9 +137,16 @@ def choose_some(
 
     if are_pills:
         return st.pills(
-            label, options, selection_mode="multi", key=key, on_change=write, label_visibility="collapsed", wrap=True
+            label,
+            options,
+            selection_mode="multi",
+            default=in_url,
+            key=key,
+            on_change=write,
+            label_visibility="collapsed",
+            wrap=True,
         )
-    return st.multiselect(label, options, key=key, on_change=write, placeholder="any", help=help)
+    return st.multiselect(label, options, in_url, key=key, on_change=write, placeholder="any", help=help)
 
 
 def search(label: str, name: str, **options_of_box: Any) -> str:
@@ -149,7 +158,8 @@ def search(label: str, name: str, **options_of_box: Any) -> str:
     def write() -> None:
         write_to_url(name, st.session_state[key])
 
-    return (st.text_input(label, key=key, type="search", live="300ms", on_change=write, **options_of_box) or "").strip()
+    typed = st.text_input(label, in_url, key=key, type="search", live="300ms", on_change=write, **options_of_box)
+    return (typed or "").strip()
 
 
 def choose_one(label: str, options: Mapping[str, str], name: str, **options_of_control: Any) -> str:
@@ -172,6 +182,7 @@ def choose_one(label: str, options: Mapping[str, str], name: str, **options_of_c
     chosen = st.segmented_control(
         label,
         list(options),
+        default=current,
         key=key,
         required=True,
         format_func=options.__getitem__,
@@ -202,7 +213,7 @@ def choose_page(n_rows: int, size: int) -> None:
     def write() -> None:
         write_to_url(PAGE, str(st.session_state[key]))
 
-    st.pagination(-(-n_rows // size), key=key, on_change=write)
+    st.pagination(-(-n_rows // size), default=in_url, key=key, on_change=write)
 
 
 def write_to_url(name: str, value: str | list[str]) -> None:
