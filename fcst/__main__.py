@@ -2,7 +2,7 @@
 
 import sys
 
-from fcst.cli import main
+from fcst.cli.main import main
 
 if __name__ == "__main__":
     sys.exit(main())

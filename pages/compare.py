@@ -3,7 +3,7 @@
 import streamlit as st
 
 from fcst.ui import text
-from fcst.ui.comparing import show_accuracy, show_items, show_since, show_specs
+from fcst.ui.comparison import show_accuracy, show_items, show_since, show_specs
 from fcst.ui.results import find_runs
 from fcst.ui.shell import choose, show_page, warn_of_unknown
 

@@ -11,7 +11,7 @@ from fcst.services import accuracy, adjustments, forecasts
 from fcst.states import Outcome
 from fcst.ui import text
 from fcst.ui.accuracy import show_provenance
-from fcst.ui.adjusting import adjust_button, show_adjustments
+from fcst.ui.adjustments import adjust_button, show_adjustments
 from fcst.ui.downloads import one_item, picture, show_downloads, those_that_match
 from fcst.ui.items import ALL_ITEMS, all_items, choose_filter, show_items, show_steps
 from fcst.ui.results import choose_run, find_runs, show_notes, show_numbers, show_table

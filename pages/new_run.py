@@ -12,8 +12,8 @@ from fcst.roles import Scope
 from fcst.services import datasets, jobs
 from fcst.specs import MAX_BATCH_SIZE, MAX_HORIZON, MAX_WINDOWS, JobSpec, parse_levels
 from fcst.ui import text
-from fcst.ui.choice import choose_items, show_items, show_models
 from fcst.ui.glossary import MEANING
+from fcst.ui.run_selection import choose_items, show_items, show_models
 from fcst.ui.shell import choose, number_in_url, show_error, show_page
 
 LEVELS = ["50", "60", "70", "80", "90", "95", "99"]

@@ -12,8 +12,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from fcst import presence
-from fcst.cli import main
+from fcst import supervisor_lock
+from fcst.cli.main import main
 from fcst.services import loading
 from fcst.settings import PROJECT, load_settings
 from tests.conftest import SHARED, wait_until, write_sales
@@ -37,8 +37,8 @@ def command_line(database: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Non
     monkeypatch.setenv("FCST_WORKER", "auto")
     monkeypatch.setenv("FCST_IDLE_EXIT_S", "1")
     yield
-    path = presence.lock_path(load_settings())
-    wait_until(lambda: presence.holder(path) is None, what="for the supervisor to leave")
+    path = supervisor_lock.lock_path(load_settings())
+    wait_until(lambda: supervisor_lock.holder(path) is None, what="for the supervisor to leave")
 
 
 def table_sizes() -> dict[str, int]:

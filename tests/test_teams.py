@@ -16,7 +16,7 @@ from pathlib import Path
 import psycopg2
 import pytest
 
-from fcst.cli import main
+from fcst.cli.main import main
 from fcst.errors import NotAllowed, StoreError
 from fcst.roles import Actor, Scope, SignIn
 from fcst.services import adjustments, backups, jobs, sign_ins

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from fcst import terminal
-from fcst.cli import main
+from fcst.cli.main import main
 from fcst.errors import InputError
 from fcst.harmless import for_terminal
 from fcst.store.database import transaction

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import trustme
 
-from fcst.cli import main
+from fcst.cli.main import main
 from fcst.services import health
 from fcst.store.migrate import migrate
 from tests.engine.outages import OwnServer, needs_pgbouncer, own_server, pgbouncer

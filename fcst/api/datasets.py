@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
 
-from fcst.api import shapes
+from fcst.api import schemas
 from fcst.api.jobs import next_page
 from fcst.api.problems import documented
 from fcst.errors import InputError
@@ -26,7 +26,7 @@ _BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
         "content": {
-            "application/json": {"schema": shapes.LoadRequest.model_json_schema()},
+            "application/json": {"schema": schemas.LoadRequest.model_json_schema()},
             UPLOAD: {
                 "schema": {
                     "type": "object",
@@ -42,7 +42,7 @@ _BODY: dict[str, Any] = {
 }
 
 
-@router.get("/datasets", summary="List datasets, the newest first", response_model=shapes.Datasets)
+@router.get("/datasets", summary="List datasets, the newest first", response_model=schemas.Datasets)
 def list_datasets() -> dict[str, Any]:
     return {"datasets": datasets.list_datasets()}
 
@@ -51,7 +51,7 @@ def list_datasets() -> dict[str, Any]:
     "/datasets",
     status_code=202,
     summary="Load sales from files on the server, or from an upload",
-    response_model=shapes.Ingest,
+    response_model=schemas.Ingest,
     responses=documented({415: "The body is neither JSON nor an upload"}),
     openapi_extra=_BODY,
 )
@@ -76,13 +76,13 @@ async def load(request: Request, response: Response) -> dict[str, Any]:
     return ingest
 
 
-@router.get("/ingests/{ingest_id:number}", summary="How a reading of files is doing", response_model=shapes.Ingest)
+@router.get("/ingests/{ingest_id:number}", summary="How a reading of files is doing", response_model=schemas.Ingest)
 def get_ingest(ingest_id: Annotated[int, Path(description="An ingest's number.")]) -> dict[str, Any]:
     return loading.get_ingest(ingest_id)
 
 
 @router.get(
-    "/datasets/{dataset_id:number}", summary="A dataset with its report", response_model=shapes.DatasetWithReport
+    "/datasets/{dataset_id:number}", summary="A dataset with its report", response_model=schemas.DatasetWithReport
 )
 def get_dataset(dataset_id: DatasetId) -> dict[str, Any]:
     return datasets.get_dataset(dataset_id)
@@ -99,7 +99,7 @@ def delete_dataset(dataset_id: DatasetId) -> None:
 
 
 @router.get(
-    "/datasets/{dataset_id:number}/items", summary="Its items, the largest sellers first", response_model=shapes.Items
+    "/datasets/{dataset_id:number}/items", summary="Its items, the largest sellers first", response_model=schemas.Items
 )
 def list_items(
     dataset_id: DatasetId,
@@ -110,7 +110,7 @@ def list_items(
     return {"items": items, "next": next_page(f"/api/datasets/{dataset_id}/items", last, limit)}
 
 
-@router.get("/datasets/{dataset_id:number}/history", summary="The weeks of one item", response_model=shapes.History)
+@router.get("/datasets/{dataset_id:number}/history", summary="The weeks of one item", response_model=schemas.History)
 def get_history(
     dataset_id: DatasetId, item: Annotated[str, Query(min_length=1, max_length=1_000, description="Its key.")]
 ) -> dict[str, Any]:
@@ -135,7 +135,7 @@ def _load_upload(form: FormData) -> dict[str, Any]:
         raise
 
 
-def _request(asked: shapes.LoadRequest, paths: list[str], is_upload: bool) -> dict[str, Any]:
+def _request(asked: schemas.LoadRequest, paths: list[str], is_upload: bool) -> dict[str, Any]:
     spec = IngestSpec(
         paths=tuple(paths),
         name=asked.name or loading.default_name(paths[0]),
@@ -155,9 +155,9 @@ def _request(asked: shapes.LoadRequest, paths: list[str], is_upload: bool) -> di
     return loading.get_ingest(loading.request_ingest(loading.remember_mapping(spec)[0]))
 
 
-def _parse(body: bytes) -> shapes.LoadRequest:
+def _parse(body: bytes) -> schemas.LoadRequest:
     try:
-        return shapes.LoadRequest.model_validate_json(body)
+        return schemas.LoadRequest.model_validate_json(body)
     except ValidationError as exc:
         errors = [{**error, "loc": ("body", *error["loc"])} for error in exc.errors()]
         raise RequestValidationError(errors) from exc

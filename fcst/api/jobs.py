@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Depends, Header, Path, Query, Response
 from starlette.responses import StreamingResponse
 
-from fcst.api import shapes
+from fcst.api import schemas
 from fcst.api.problems import documented
 from fcst.names import EXPORT_FORMATS
 from fcst.services import accuracy, datasets, exports, forecasts, jobs
@@ -37,7 +37,7 @@ PAGE_ITEMS = 500
     summary="Submit a job",
     responses=documented({409: "The idempotency key was used for another request"}),
 )
-def submit(request: shapes.JobRequest, response: Response, idempotency_key: IdempotencyKey = None) -> shapes.JobId:
+def submit(request: schemas.JobRequest, response: Response, idempotency_key: IdempotencyKey = None) -> schemas.JobId:
     """Answers as soon as the job is written; it is computed in the background."""
     once = None
     if idempotency_key is not None:
@@ -56,17 +56,17 @@ def submit(request: shapes.JobRequest, response: Response, idempotency_key: Idem
     return _submitted(response, job_id, is_new)
 
 
-def _submitted(response: Response, job_id: int, is_new: bool) -> shapes.JobId:
+def _submitted(response: Response, job_id: int, is_new: bool) -> schemas.JobId:
     response.headers["Location"] = f"/api/jobs/{job_id}"
     if not is_new:
         response.headers["Idempotency-Replayed"] = "true"
-    return shapes.JobId(job_id=job_id)
+    return schemas.JobId(job_id=job_id)
 
 
-@router.get("", summary="List jobs, the newest first", response_model=shapes.Jobs)
+@router.get("", summary="List jobs, the newest first", response_model=schemas.Jobs)
 def list_jobs(
     status: Annotated[list[JobStatus] | None, Query(description="Only in these states.")] = None,
-    q: Annotated[str, Query(max_length=200, pattern=shapes.NO_ZERO_BYTE, description="Words in name or note.")] = "",
+    q: Annotated[str, Query(max_length=200, pattern=schemas.NO_ZERO_BYTE, description="Words in name or note.")] = "",
     limit: Annotated[int, Query(ge=1, le=1_000)] = 100,
     offset: Offset = 0,
 ) -> dict[str, Any]:
@@ -77,17 +77,17 @@ def list_jobs(
 
 
 @router.post("/batch", summary="Run one batch again", responses=documented({409: "It waits, runs, or is completed"}))
-def retry_batch(request: shapes.BatchRequest) -> shapes.ItemsAgain:
+def retry_batch(request: schemas.BatchRequest) -> schemas.ItemsAgain:
     """Only a batch that failed or was cancelled: 409 when it waits, runs, or is completed."""
-    return shapes.ItemsAgain(job_id=request.job_id, n_items=jobs.retry_batch(request.job_id, request.batch_id))
+    return schemas.ItemsAgain(job_id=request.job_id, n_items=jobs.retry_batch(request.job_id, request.batch_id))
 
 
-@router.get("/{job_id:number}", summary="How a job is doing", response_model=shapes.Job)
+@router.get("/{job_id:number}", summary="How a job is doing", response_model=schemas.Job)
 def get_job(job_id: JobId) -> dict[str, Any]:
     return jobs.get_job(job_id)
 
 
-@router.get("/{job_id:number}/batches", summary="Its batches", response_model=shapes.Batches)
+@router.get("/{job_id:number}/batches", summary="Its batches", response_model=schemas.Batches)
 def list_batches(
     job_id: JobId,
     stage: Annotated[list[Stage] | None, Query(description="Only in these stages.")] = None,
@@ -99,8 +99,8 @@ def list_batches(
 
 
 @router.post("/{job_id:number}/cancel", summary="Stop a job; what is finished stays")
-def cancel(job_id: JobId) -> shapes.Cancelled:
-    return shapes.Cancelled(job_id=job_id, is_new=jobs.cancel_job(job_id))
+def cancel(job_id: JobId) -> schemas.Cancelled:
+    return schemas.Cancelled(job_id=job_id, is_new=jobs.cancel_job(job_id))
 
 
 @router.post(
@@ -108,8 +108,8 @@ def cancel(job_id: JobId) -> shapes.Cancelled:
     summary="Run the failed and cancelled items of an ended job again",
     responses=documented({409: "It is still running"}),
 )
-def retry(job_id: JobId) -> shapes.ItemsAgain:
-    return shapes.ItemsAgain(job_id=job_id, n_items=jobs.retry_job(job_id))
+def retry(job_id: JobId) -> schemas.ItemsAgain:
+    return schemas.ItemsAgain(job_id=job_id, n_items=jobs.retry_job(job_id))
 
 
 async def take_turn(format: Format = "json") -> AsyncIterator[None]:
@@ -124,7 +124,7 @@ async def take_turn(format: Format = "json") -> AsyncIterator[None]:
 @router.get(
     "/{job_id:number}/forecasts",
     summary="Its forecasts, as pages of JSON or as a file",
-    response_model=shapes.Forecasts,
+    response_model=schemas.Forecasts,
     dependencies=[Depends(take_turn, scope="function")],
     responses={200: {"content": {exports.MEDIA_TYPES[name].partition(";")[0]: {} for name in EXPORT_FORMATS}}},
 )
@@ -145,7 +145,7 @@ def list_forecasts(
     return {"forecasts": rows, "next": next_page(f"/api/jobs/{job_id}/forecasts", last, limit, [("item", item or [])])}
 
 
-@router.get("/{job_id:number}/metrics", summary="How good its forecasts are", response_model=shapes.Metrics)
+@router.get("/{job_id:number}/metrics", summary="How good its forecasts are", response_model=schemas.Metrics)
 def list_metrics(
     job_id: JobId,
     by: Annotated[Literal[*accuracy.BY], Query()] = "model",  # type: ignore[valid-type]

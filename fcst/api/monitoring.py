@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from fcst.errors import FcstError
-from fcst.services import health, workload
+from fcst.services import health, monitoring
 
 
 async def healthz(_: Request) -> Response:
@@ -44,11 +44,11 @@ class _Collector:
         errors = CounterMetricFamily(
             "fcst_database_errors", "Transactions of this server that failed, by kind.", labels=["kind"]
         )
-        for kind, n in workload.count_database_errors().items():
+        for kind, n in monitoring.count_database_errors().items():
             errors.add_metric([kind], n)
         yield errors
         try:
-            now = workload.measure_load()
+            now = monitoring.measure_load()
         except FcstError:
             yield GaugeMetricFamily("fcst_database_up", "Whether the database answers.", 0)
             return

@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
-from fcst.api.shapes import Problem
+from fcst.api.schemas import Problem
 from fcst.errors import BadRows, Conflict, DatabaseAway, FcstError, InputError, NotAllowed, NotFound
 
 MEDIA_TYPE = "application/problem+json"

@@ -86,7 +86,7 @@ class Dispatcher:
         if settings.dask_scheduler is None:
             self._pool: Pool = self._local_pool(settings.processes)
         else:
-            from fcst.engine.cluster import DaskPool
+            from fcst.engine.dask_pool import DaskPool
 
             self._pool = DaskPool(settings.dask_scheduler, worker_id)
 

@@ -1,6 +1,6 @@
 """Where batches run: what the supervisor asks of a pool, and the process pool of this machine.
 
-The pool of this machine is Pebble's, its workers warm, and dead when their supervisor is. cluster.py has the other.
+The pool of this machine is Pebble's, its workers warm, and dead when their supervisor is. dask_pool.py has the other.
 """
 
 import faulthandler

@@ -13,7 +13,7 @@ import time
 import uuid
 from pathlib import Path
 
-from fcst import __version__, logs, presence
+from fcst import __version__, logs, supervisor_lock
 from fcst.engine.dispatcher import Dispatcher
 from fcst.errors import DatabaseAway
 from fcst.files import FileLock
@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 
 def run_supervisor(settings: Settings) -> bool:
     """Works until told to end or nothing has been left to do for a while; False if another lives already."""
-    path = presence.lock_path(settings)
+    path = supervisor_lock.lock_path(settings)
     lock = FileLock(path)
     if not lock.acquire(blocking=False):
         return False
@@ -41,7 +41,7 @@ def run_supervisor(settings: Settings) -> bool:
     _limit_end(math.ceil(settings.grace_s + END_S))
     try:
         if supervisor.run():
-            presence.announce(lock, {})  # only then: an empty file tells that nothing was left to do
+            supervisor_lock.announce(lock, {})  # only then: an empty file tells that nothing was left to do
     finally:
         lock.release()
     return True
@@ -106,7 +106,7 @@ class Supervisor:
 
     def _announce(self, is_leaving: bool) -> None:
         state = {"pid": os.getpid(), "version": __version__, "is_leaving": is_leaving}
-        presence.announce(self._lock, state)
+        supervisor_lock.announce(self._lock, state)
 
     def _work(self, dispatcher: Dispatcher) -> None:
         idle_since: float | None = None
@@ -152,10 +152,10 @@ class Supervisor:
 
     def _rest(self, seconds: float) -> None:
         """Waits, but not when a task ends or somebody has submitted."""
-        woken_at = presence.woken_at(self._lock_path)
+        woken_at = supervisor_lock.woken_at(self._lock_path)
         deadline = time.monotonic() + seconds
         while (left := deadline - time.monotonic()) > 0 and not self._wake.wait(min(left, BUSY_POLL_S)):
-            if self.is_ending or presence.woken_at(self._lock_path) != woken_at:
+            if self.is_ending or supervisor_lock.woken_at(self._lock_path) != woken_at:
                 break
         self._wake.clear()
 

@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
-from fcst import presence
+from fcst import supervisor_lock
 from fcst.errors import InputError
 from fcst.files import FileLock
 from fcst.roles import Scope
 from fcst.services import health, identity
-from fcst.services.outputs import whole_file
 from fcst.services.supervision import ensure_supervisor
+from fcst.services.whole_file import whole_file
 from fcst.settings import load_settings
 from fcst.store import actions, dump, queries, workers
 from fcst.store.database import fetch_one
@@ -76,7 +76,7 @@ def restore(path: Path, is_replacing: bool) -> list[str]:
         if the file is not whole, or the database refuses; all is as before then.
     """
     who = identity.require(Scope.ADMIN)
-    lock = FileLock(presence.lock_path(load_settings()))
+    lock = FileLock(supervisor_lock.lock_path(load_settings()))
     if health.has_supervisor() or not lock.acquire(blocking=False):
         raise InputError(
             "A supervisor is alive.",

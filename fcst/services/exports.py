@@ -22,8 +22,8 @@ from fcst.files import make_home
 from fcst.names import EXPORT_FORMATS, in_file_name
 from fcst.services import datasets, jobs
 from fcst.services.adjustments import list_adjustments
-from fcst.services.choosing import name_some
-from fcst.services.outputs import whole_file
+from fcst.services.item_selection import name_some
+from fcst.services.whole_file import whole_file
 from fcst.services.workbook import MAX_ROWS, write_workbook
 from fcst.settings import load_settings
 from fcst.store import accuracy, forecasts

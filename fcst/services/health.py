@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from fcst import __version__, presence
+from fcst import __version__, supervisor_lock
 from fcst.errors import FcstError
 from fcst.settings import Settings, load_settings
 from fcst.states import IngestStatus
@@ -215,7 +215,7 @@ def _judge(settings: Settings, live: list[dict[str, Any]], gone: list[dict[str, 
     if live:
         places = ", ".join(f"{_place(row)} ({row['processes']} processes)" for row in live)
         return Check("supervisor", True, f"alive: {places}")
-    state = presence.holder(presence.lock_path(settings))
+    state = supervisor_lock.holder(supervisor_lock.lock_path(settings))
     if state is not None:
         return _check_silent(state)
     if gone:
@@ -278,7 +278,7 @@ def _is_gone(row: dict[str, Any], settings: Settings) -> bool:
     """
     if row["host"] != socket.gethostname() or _is_this_process(row):
         return False
-    holder = presence.holder(presence.lock_path(settings)) or {}
+    holder = supervisor_lock.holder(supervisor_lock.lock_path(settings)) or {}
     return holder.get("pid") != row["pid"]
 
 

@@ -16,7 +16,7 @@ from fcst.errors import InputError
 from fcst.logs import LogLine, last_lines
 from fcst.roles import Scope
 from fcst.services import identity
-from fcst.services.choosing import name_some
+from fcst.services.item_selection import name_some
 from fcst.services.supervision import ensure_supervisor, keep_alive, log_path, patiently
 from fcst.settings import load_settings
 from fcst.specs import JobSpec, default_batch_size

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from fcst import logs, presence
+from fcst import logs, supervisor_lock
 from fcst.errors import ConfigError, DatabaseAway, FcstError
 from fcst.files import open_private, private_folder
 from fcst.settings import PROJECT, child_environment, load_settings
@@ -37,12 +37,14 @@ def ensure_supervisor() -> None:
         if it ends at once, with its reason and the place of its log.
     """
     settings = load_settings()
-    path = presence.lock_path(settings)
+    path = supervisor_lock.lock_path(settings)
     deadline = time.monotonic() + START_LIMIT_S
-    while (state := presence.holder(path)) is not None and state.get("is_leaving") and time.monotonic() < deadline:
+    while (
+        (state := supervisor_lock.holder(path)) is not None and state.get("is_leaving") and time.monotonic() < deadline
+    ):
         time.sleep(0.05)  # it has looked for work for the last time; its lock is free in a moment
     if state is not None:
-        presence.wake(path)
+        supervisor_lock.wake(path)
         return
     if settings.is_worker_external:
         return
@@ -68,8 +70,8 @@ def ensure_supervisor() -> None:
     finally:
         os.close(out)
     threading.Thread(target=process.wait, daemon=True).start()  # or it would stay as a zombie of ours when it ends
-    while presence.holder(path) is None and time.monotonic() < deadline:
-        if process.poll() is not None and presence.holder(path) is None and process.returncode != 0:
+    while supervisor_lock.holder(path) is None and time.monotonic() < deadline:
+        if process.poll() is not None and supervisor_lock.holder(path) is None and process.returncode != 0:
             raise _ended_at_once(log, n_before, err)
         time.sleep(0.02)
 
@@ -77,7 +79,7 @@ def ensure_supervisor() -> None:
 def log_path() -> Path:
     """The log of this home's supervisor: as its lock file, one for each database."""
     settings = load_settings()
-    return settings.logs / presence.lock_path(settings).with_suffix(".log").name
+    return settings.logs / supervisor_lock.lock_path(settings).with_suffix(".log").name
 
 
 def _ended_at_once(log: Path, n_before: int, err: Path) -> ConfigError:
@@ -120,7 +122,7 @@ def keep_alive() -> None:
     A supervisor that left because nothing was to do is not replaced.
     """
     settings = load_settings()
-    if not settings.is_worker_external and presence.has_crashed(presence.lock_path(settings)):
+    if not settings.is_worker_external and supervisor_lock.has_crashed(supervisor_lock.lock_path(settings)):
         ensure_supervisor()
 
 

@@ -16,7 +16,7 @@ from psycopg2.extensions import make_dsn
 from fcst.errors import ConfigError, InputError, StoreError
 from fcst.settings import child_environment
 from fcst.store.database import connect_kwargs, encryption
-from fcst.store.placement import find_binaries
+from fcst.store.embedded_paths import find_binaries
 from fcst.store.queries import query
 
 MAGIC = b"PGDMP"

@@ -39,7 +39,7 @@ from fcst import logs
 from fcst.errors import ConfigError
 from fcst.files import FileLock, is_held, make_home, open_private, private_folder
 from fcst.settings import PROJECT
-from fcst.store.placement import INSTEAD, SHARED, Account, find_binaries, find_place, give, identity
+from fcst.store.embedded_paths import INSTEAD, SHARED, Account, find_binaries, find_place, give, identity
 
 LINGER_S = 3.0  # two commands in a row do not restart the server
 PATIENCE_S = 5.0  # with processes that hold `pg.server` and do not listen: starting, or left over

@@ -17,7 +17,7 @@ from streamlit.runtime import get_instance
 from streamlit.runtime.pages_manager import PagesManager
 
 from fcst.api.app import routes
-from fcst.api.gate import THIS_MACHINE, Gate
+from fcst.api.request_checks import THIS_MACHINE, Gate
 from fcst.errors import ConfigError, FcstError
 from fcst.files import PRIVATE_UMASK
 from fcst.services import loading, supervision

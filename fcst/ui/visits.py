@@ -19,8 +19,8 @@ from starlette.types import Scope as Connection
 from streamlit.proto.BackMsg_pb2 import BackMsg
 
 from fcst.api.callers import Callers
-from fcst.api.gate import is_from_elsewhere
 from fcst.api.problems import of_error
+from fcst.api.request_checks import is_from_elsewhere
 from fcst.errors import FcstError
 from fcst.roles import Actor, Scope, SignIn
 from fcst.services import identity, sign_ins

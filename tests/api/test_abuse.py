@@ -19,7 +19,7 @@ from starlette.routing import Mount
 
 from fcst.api.app import create_api
 from fcst.api.callers import Callers
-from fcst.api.gate import MAX_BODY, Gate
+from fcst.api.request_checks import MAX_BODY, Gate
 from tests.api.conftest import Desk, is_problem
 from tests.servers import work
 

@@ -41,7 +41,7 @@ limit_compute_threads()
 import pandas as pd  # noqa: E402
 import psycopg2  # noqa: E402
 
-from fcst import presence  # noqa: E402
+from fcst import supervisor_lock  # noqa: E402
 from fcst.services import datasets, jobs  # noqa: E402
 from fcst.settings import load_settings  # noqa: E402
 from fcst.specs import JobSpec  # noqa: E402
@@ -232,10 +232,10 @@ def first_processing(dataset: dict[str, Any]) -> float:
 
 def end_supervisor() -> None:
     """Ends the one that a submit has started."""
-    path = presence.lock_path(load_settings())
-    if (state := presence.holder(path)) is not None:
+    path = supervisor_lock.lock_path(load_settings())
+    if (state := supervisor_lock.holder(path)) is not None:
         os.kill(state["pid"], signal.SIGTERM)
-    while presence.holder(path) is not None:
+    while supervisor_lock.holder(path) is not None:
         time.sleep(0.05)
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from fcst import presence
+from fcst import supervisor_lock
 from fcst.services import jobs, loading
 from fcst.settings import load_settings
 from fcst.specs import IngestSpec, JobSpec
@@ -44,8 +44,8 @@ def test_ingest_and_run_then_leave_when_nothing_is_left(start_supervisor, tmp_pa
     assert jobs.wait_for_job(job_id)["status"] == "completed"
     assert check_items(job_id)["n_completed"] == 6
     assert supervisor.wait(30) == 0
-    path = presence.lock_path(load_settings())
-    assert presence.holder(path) is None and not presence.has_crashed(path)
+    path = supervisor_lock.lock_path(load_settings())
+    assert supervisor_lock.holder(path) is None and not supervisor_lock.has_crashed(path)
 
 
 def test_bad_file_ends_its_ingest_with_the_reason(start_supervisor, tmp_path: Path) -> None:
@@ -154,7 +154,7 @@ def test_another_supervisor_takes_over_from_a_killed_one(start_supervisor, fault
     os.kill(first.pid, signal.SIGKILL)
     first.wait()
     wait_until(lambda: not any(is_there(pid) for pid in below), 4, "for its workers to end, in mid-batch")
-    assert presence.has_crashed(presence.lock_path(load_settings()))
+    assert supervisor_lock.has_crashed(supervisor_lock.lock_path(load_settings()))
     start_supervisor(**SHORT_LEASE, FCST_HOME=str(tmp_path / "other"))
     finish(job_id)
     assert check_items(job_id)["n_completed"] == 40
@@ -172,11 +172,11 @@ def test_who_waits_starts_another_supervisor_in_place_of_a_killed_one(
     dataset = load_dataset(n_items=20)
     job_id = submit(dataset, 20, SLOW)
     wait_until(lambda: is_processing(job_id), what="for a batch to be processed")
-    path = presence.lock_path(load_settings())
-    os.kill(presence.holder(path)["pid"], signal.SIGKILL)
+    path = supervisor_lock.lock_path(load_settings())
+    os.kill(supervisor_lock.holder(path)["pid"], signal.SIGKILL)
     jobs.wait_for_job(job_id)
     assert check_items(job_id)["n_completed"] == 20
-    wait_until(lambda: presence.holder(path) is None, what="for the second to leave")
+    wait_until(lambda: supervisor_lock.holder(path) is None, what="for the second to leave")
 
 
 @pytest.mark.full
@@ -343,11 +343,11 @@ def test_a_batch_that_fails_as_a_whole_does_not_stop_the_others(start_supervisor
 
 def test_a_second_supervisor_in_one_home_steps_back(start_supervisor) -> None:
     start_supervisor()
-    path = presence.lock_path(load_settings())
-    wait_until(lambda: presence.holder(path), what="for the first supervisor")
+    path = supervisor_lock.lock_path(load_settings())
+    wait_until(lambda: supervisor_lock.holder(path), what="for the first supervisor")
     second: subprocess.Popen = start_supervisor()
     assert second.wait(20) == 0
-    assert presence.holder(path)["pid"] != second.pid
+    assert supervisor_lock.holder(path)["pid"] != second.pid
 
 
 def test_told_to_end_it_lets_running_batches_finish_and_claims_no_more(start_supervisor, load_dataset) -> None:
@@ -378,8 +378,8 @@ def test_told_to_end_it_gives_back_what_it_cannot_finish(start_supervisor, load_
             os.kill(pid, signal.SIGCONT)
     assert jobs.get_job(job_id)["batches"] == {"submitted": 1}
     assert "its supervisor was told to end" in reasons_of(job_id)
-    path = presence.lock_path(load_settings())
-    assert presence.has_crashed(path), "work is left, so whoever watches starts another"
+    path = supervisor_lock.lock_path(load_settings())
+    assert supervisor_lock.has_crashed(path), "work is left, so whoever watches starts another"
     start_supervisor()
     finish(job_id)
     assert check_items(job_id)["n_completed"] == 30

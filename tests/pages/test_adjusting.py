@@ -41,7 +41,7 @@ def dialog(job: dict) -> AppTest:
 
     def page(job: dict) -> None:
         from fcst.services import forecasts
-        from fcst.ui.adjusting import ask_for_change
+        from fcst.ui.adjustments import ask_for_change
 
         ask_for_change(job, "WindowAverage", "item2", forecasts.view(job, "WindowAverage", ["item2"]))
 

@@ -15,8 +15,8 @@ from pathlib import Path
 import psycopg2
 import pytest
 
-from fcst import presence
-from fcst.cli import main
+from fcst import supervisor_lock
+from fcst.cli.main import main
 from fcst.errors import InputError, NotAllowed, StoreError
 from fcst.files import FileLock
 from fcst.roles import Scope, SignIn
@@ -26,8 +26,8 @@ from fcst.settings import PROJECT, load_settings
 from fcst.specs import JobSpec
 from fcst.store import dump, queries, workers
 from fcst.store.database import transaction
+from fcst.store.embedded_paths import find_binaries
 from fcst.store.migrate import migrate
-from fcst.store.placement import find_binaries
 from tests.conftest import admin, wait_until, write_sales
 from tests.engine.seen import SLOW, check_items, finish, is_processing, submit
 from tests.services.test_accuracy import run
@@ -191,14 +191,14 @@ def test_a_database_that_somebody_works_on_is_left_alone(full: dict, file: Path)
     with pytest.raises(InputError, match="supervisor is alive"):
         backups.restore(file, is_replacing=True)
     workers.stop(worker_id)
-    with FileLock(presence.lock_path(load_settings())), pytest.raises(InputError, match="supervisor is alive"):
+    with FileLock(supervisor_lock.lock_path(load_settings())), pytest.raises(InputError, match="supervisor is alive"):
         backups.restore(file, is_replacing=True)  # one that has not yet registered
     job_id = jobs.submit_job(full["dataset_id"], [("item1", 4)], JobSpec())
     with pytest.raises(InputError, match="have not ended"):
         backups.restore(file, is_replacing=True)
     jobs.cancel_job(job_id)
     assert backups.restore(file, is_replacing=True) == []
-    assert not FileLock(presence.lock_path(load_settings())).is_current()
+    assert not FileLock(supervisor_lock.lock_path(load_settings())).is_current()
 
 
 def test_what_is_submitted_at_the_last_moment_is_not_lost(full: dict, file: Path) -> None:

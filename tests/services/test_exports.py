@@ -20,7 +20,7 @@ import pytest
 import uvicorn
 from starlette.applications import Starlette
 
-from fcst.cli import main
+from fcst.cli.main import main
 from fcst.errors import InputError
 from fcst.harmless import for_spreadsheet
 from fcst.roles import RoleRules

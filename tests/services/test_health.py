@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from fcst import presence
+from fcst import supervisor_lock
 from fcst.files import FileLock
 from fcst.services import health, jobs
 from fcst.settings import load_settings
@@ -231,10 +231,10 @@ def test_job_waits_behind_those_whose_batches_run(waiting: int) -> None:
 
 
 def test_supervisor_that_starts_is_told(waiting: int) -> None:
-    lock = FileLock(presence.lock_path(load_settings()))
+    lock = FileLock(supervisor_lock.lock_path(load_settings()))
     lock.acquire()
     assert health.why_waiting(waiting) == "The engine is starting."
-    presence.announce(lock, {"pid": os.getpid(), "version": "0", "is_leaving": False})
+    supervisor_lock.announce(lock, {"pid": os.getpid(), "version": "0", "is_leaving": False})
     assert health.why_waiting(waiting) == "The engine is starting." and check("supervisor").is_ok
     lock.release()
 
@@ -286,9 +286,9 @@ def test_number_of_a_dead_process_may_be_anothers_by_now(waiting: int) -> None:
 
 
 def test_supervisor_that_holds_its_lock_lives_though_its_process_cannot_be_seen(waiting: int) -> None:
-    lock = FileLock(presence.lock_path(load_settings()))
+    lock = FileLock(supervisor_lock.lock_path(load_settings()))
     lock.acquire()
-    presence.announce(lock, {"pid": 2**22 + 1, "version": "0", "is_leaving": False})
+    supervisor_lock.announce(lock, {"pid": 2**22 + 1, "version": "0", "is_leaving": False})
     register(HERE, 2**22 + 1)
     assert check("supervisor").text.startswith("alive")
     lock.release()

@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import pytest
 
-from fcst.cli import main
+from fcst.cli.main import main
 from fcst.errors import InputError
 from fcst.services import datasets, jobs, pruning
 from fcst.settings import PROJECT

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from fcst import logs, presence
+from fcst import logs, supervisor_lock
 from fcst.errors import ConfigError
 from fcst.services import supervision
 from fcst.settings import load_settings
@@ -21,18 +21,18 @@ def automatic(database: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """Supervisors are started as for a user, in this home."""
     monkeypatch.setenv("FCST_WORKER", "auto")
     monkeypatch.setenv("FCST_IDLE_EXIT_S", "60")
-    path = presence.lock_path(load_settings())
+    path = supervisor_lock.lock_path(load_settings())
     yield load_settings().home
-    if state := presence.holder(path):
-        wait_until(lambda: (presence.holder(path) or {"pid": 0}).get("pid") is not None)
-        os.kill((presence.holder(path) or state)["pid"], signal.SIGTERM)
-        wait_until(lambda: presence.holder(path) is None)
+    if state := supervisor_lock.holder(path):
+        wait_until(lambda: (supervisor_lock.holder(path) or {"pid": 0}).get("pid") is not None)
+        os.kill((supervisor_lock.holder(path) or state)["pid"], signal.SIGTERM)
+        wait_until(lambda: supervisor_lock.holder(path) is None)
 
 
 def test_log_has_the_name_of_its_lock(automatic: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = supervision.log_path()
     assert first.parent == automatic / "logs"
-    assert first.stem == presence.lock_path(load_settings()).stem
+    assert first.stem == supervisor_lock.lock_path(load_settings()).stem
     monkeypatch.setenv("DATABASE_URL", "postgresql://other@h/d")
     assert supervision.log_path() != first, "two supervisors of one home never write to one file"
 
@@ -55,9 +55,9 @@ def test_supervisor_writes_its_log_and_its_stderr_to_private_files(automatic: Pa
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs /proc")
 def test_what_libraries_write_in_a_supervisor_and_its_workers_is_private(automatic: Path) -> None:
     supervision.ensure_supervisor()
-    path = presence.lock_path(load_settings())
-    wait_until(lambda: len(workers_of((presence.holder(path) or {}).get("pid", 0))) == 2, what="for its workers")
-    pid = (presence.holder(path) or {})["pid"]
+    path = supervisor_lock.lock_path(load_settings())
+    wait_until(lambda: len(workers_of((supervisor_lock.holder(path) or {}).get("pid", 0))) == 2, what="for its workers")
+    pid = (supervisor_lock.holder(path) or {})["pid"]
     for process in (pid, *workers_of(pid)):
         assert "\nUmask:\t0077\n" in Path(f"/proc/{process}/status").read_text()
 

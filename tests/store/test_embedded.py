@@ -23,7 +23,7 @@ from fcst import logs
 from fcst.errors import ConfigError
 from fcst.files import FileLock, is_held
 from fcst.settings import PROJECT
-from fcst.store import placement
+from fcst.store import embedded_paths
 from fcst.store.embedded import ensure_running
 from tests.conftest import wait_until
 
@@ -247,7 +247,7 @@ def test_folders_closed_to_the_servers_user_stay_closed_for_root(tmp_path: Path)
     user = User(home)
     data = Path(ask(user.read(), "SHOW data_directory"))
     assert (home / "pg.location").read_text() == f"{data.parent}\n"
-    assert data.is_relative_to(placement.SHARED)
+    assert data.is_relative_to(embedded_paths.SHARED)
     assert tmp_path.stat().st_mode & 0o777 == 0o700
     user.end()
     again = User(home)
@@ -262,7 +262,7 @@ def test_the_folder_in_the_way_is_named_when_there_is_no_place_outside(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tmp_path.chmod(0o700)
-    monkeypatch.setattr(placement, "SHARED", tmp_path / "shared")
+    monkeypatch.setattr(embedded_paths, "SHARED", tmp_path / "shared")
     blocked = next(path for path in (*reversed(tmp_path.parents), tmp_path) if path.stat().st_mode & 0o1 == 0)
     with pytest.raises(ConfigError, match=f"cannot enter {blocked}, .*DATABASE_URL"):
         ensure_running(tmp_path / "home")
@@ -293,9 +293,9 @@ def mode(path: Path) -> int:
     return stat.S_IMODE(path.stat().st_mode)
 
 
-def connects(connection: dict[str, str], role: str, account: placement.Account) -> str:
+def connects(connection: dict[str, str], role: str, account: embedded_paths.Account) -> str:
     """What psql says to an OS user (None: ours) that asks the server who it is."""
-    program = placement.find_binaries(account) / "psql"
+    program = embedded_paths.find_binaries(account) / "psql"
     where = f"host={connection['host']} port={connection['port']} dbname=fcst user={role}"
     done = subprocess.run(
         [program, "--no-psqlrc", "--tuples-only", "--no-align", "--command=SELECT current_user", where],
@@ -303,7 +303,7 @@ def connects(connection: dict[str, str], role: str, account: placement.Account) 
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        **placement.identity(account),
+        **embedded_paths.identity(account),
     )
     return done.stdout.strip() or done.stderr
 
@@ -374,14 +374,14 @@ def test_a_strict_umask_leaves_copied_programs_open_to_the_servers_user(monkeypa
     account = pwd.getpwnam("nobody")
     place = Path(tempfile.mkdtemp(prefix="test-embedded-"))
     place.chmod(0o755)
-    monkeypatch.setattr(placement, "SHARED", place / "shared")
+    monkeypatch.setattr(embedded_paths, "SHARED", place / "shared")
     before = os.umask(0o077)
     try:
         done = subprocess.run(
-            [placement.find_binaries(account) / "postgres", "--version"],
+            [embedded_paths.find_binaries(account) / "postgres", "--version"],
             cwd="/",
             capture_output=True,
-            **placement.identity(account),
+            **embedded_paths.identity(account),
         )
     finally:
         os.umask(before)

@@ -3,7 +3,7 @@
 import argparse
 import re
 
-from fcst.cli import _parser
+from fcst.cli.main import _parser
 from fcst.compute.models import CATALOGUE, COMBINATIONS
 from fcst.settings import PROJECT, SETTINGS
 

@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from fcst.services.choosing import Filter, Take, name_some, parse_keys, take, take_listed
+from fcst.services.item_selection import Filter, Take, name_some, parse_keys, take, take_listed
 
 ITEMS = pd.DataFrame(
     {

@@ -7,8 +7,8 @@ import streamlit as st
 
 from fcst.compute.models import CATALOGUE, COMBINATIONS, TWO_YEARS
 from fcst.names import DEMAND_CLASSES
-from fcst.services import choosing, datasets, jobs
-from fcst.services.choosing import Filter, Take
+from fcst.services import datasets, item_selection, jobs
+from fcst.services.item_selection import Filter, Take
 from fcst.ui import tables, text
 from fcst.ui.glossary import MEANING
 from fcst.ui.shell import choose_one, choose_some, number_in_url, search, set_state
@@ -45,7 +45,7 @@ def choose_items(dataset: dict[str, Any], job: dict[str, Any] | None) -> pd.Data
     if way == LISTED:
         return _choose_listed(items)
     if way == OF_RUN and job is not None:
-        found, unknown = choosing.take_listed(items, _items_of_run(job["job_id"]))
+        found, unknown = item_selection.take_listed(items, _items_of_run(job["job_id"]))
         _tell_unknown(unknown)
         return found
     is_filtered = any(st.query_params.get(name) for name in FILTERS)
@@ -59,7 +59,7 @@ def choose_items(dataset: dict[str, Any], job: dict[str, Any] | None) -> pd.Data
     if way == Take.ALL:
         return matching
     n_items = _choose_number(len(matching), way)
-    return choosing.take(matching, Take(way), n_items, _choose_seed() if way == Take.RANDOM else 0)
+    return item_selection.take(matching, Take(way), n_items, _choose_seed() if way == Take.RANDOM else 0)
 
 
 def _choose_way(job: dict[str, Any] | None) -> str:
@@ -123,7 +123,7 @@ def _choose_listed(items: pd.DataFrame) -> pd.DataFrame:
         placeholder="one a line, or separated by commas",
         persist_state="page",
     )
-    found, unknown = choosing.take_listed(items, choosing.parse_keys(pasted, items))
+    found, unknown = item_selection.take_listed(items, item_selection.parse_keys(pasted, items))
     _tell_unknown(unknown)
     return found
 
@@ -131,7 +131,7 @@ def _choose_listed(items: pd.DataFrame) -> pd.DataFrame:
 def _tell_unknown(unknown: list[str]) -> None:
     if unknown:
         n, verb = text.count(len(unknown), "key"), "is" if len(unknown) == 1 else "are"
-        names = text.plain(choosing.name_some(unknown))
+        names = text.plain(item_selection.name_some(unknown))
         st.warning(f"{n} {verb} not in this dataset and {verb} left out: {names}.", icon=":material/help:")
 
 

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from fcst import operating
+from fcst.cli import admin
 from fcst.errors import BadRows, FcstError, InputError
 from fcst.names import EXPORT_FORMATS, WEEKDAYS
 from fcst.services import identity
@@ -141,7 +141,7 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--format", choices=EXPORT_FORMATS, help="default: as FILE ends, else csv")
     sub.add_argument("--item", action="append", metavar="ID", help="only this item; may be given several times")
 
-    operating.add_commands(commands)
+    admin.add_commands(commands)
     return parser
 
 

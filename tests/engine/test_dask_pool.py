@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 from fcst import __version__
-from fcst.engine import cluster, task
-from fcst.engine.cluster import DaskPool
+from fcst.engine import dask_pool, task
+from fcst.engine.dask_pool import DaskPool
 from fcst.engine.pool import PoolLost, WorkerDied
 from fcst.errors import DatabaseAway, StaleState
 from fcst.services import jobs
@@ -143,14 +143,14 @@ def test_a_killed_worker_costs_its_task_and_no_other_runs_it_again(dask: Dask, o
 def test_a_lost_scheduler_loses_its_tasks_and_another_takes_over(
     how: signal.Signals, dask: Dask, open_pool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog
 ) -> None:
-    monkeypatch.setattr(cluster, "SILENCE_S", 2.0)
+    monkeypatch.setattr(dask_pool, "SILENCE_S", 2.0)
     for name in ("distributed", "distributed.client"):  # which keep what they say to themselves
         logging.getLogger(name).addHandler(caplog.handler)
     pool = open_pool(dask.address)
     dask.start_worker()
     dask.start_worker()
     ready(pool, 2)
-    monkeypatch.setattr(cluster, "CONNECT_S", 1.0)  # to reach the next scheduler takes more tries than one
+    monkeypatch.setattr(dask_pool, "CONNECT_S", 1.0)  # to reach the next scheduler takes more tries than one
     woken = threading.Event()
     held = [pool.submit(woken.set, hold, str(tmp_path / f"mark{i}"), str(tmp_path / "gate")) for i in range(3)]
     wait_until(lambda: pids(tmp_path / "mark0") and pids(tmp_path / "mark1"))
@@ -168,7 +168,7 @@ def test_a_lost_scheduler_loses_its_tasks_and_another_takes_over(
     pool.rebuild()
     assert not pool.is_broken and pool.size == 0
     dask.kill()
-    time.sleep(cluster.CONNECT_S + 0.5)
+    time.sleep(dask_pool.CONNECT_S + 0.5)
     dask.start_scheduler()
     dask.start_worker()
     ready(pool, 1)
@@ -177,7 +177,7 @@ def test_a_lost_scheduler_loses_its_tasks_and_another_takes_over(
     assert again.result() is None and (tmp_path / "again").exists()
     said = [record for record in caplog.records if record.levelno >= logging.WARNING]
     assert len(said) < 10 and not any(record.exc_info for record in said)
-    assert {record.name for record in said} == {"fcst.engine.cluster"}
+    assert {record.name for record in said} == {"fcst.engine.dask_pool"}
 
 
 @pytest.mark.full
@@ -206,7 +206,7 @@ def test_a_cancelled_task_ends_at_once_and_one_that_waits_never_runs(dask: Dask,
 def test_workers_that_cannot_do_the_work_are_named_and_get_none(
     dask: Dask, open_pool, server, template: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cluster, "MAX_NAMED", 9)
+    monkeypatch.setattr(dask_pool, "MAX_NAMED", 9)
     block = "import sys\nsys.modules['statsforecast'] = None\n"
     (tmp_path / "sitecustomize.py").write_text(block)
     old = tmp_path / "old" / "fcst"
@@ -273,7 +273,7 @@ def test_a_worker_is_looked_at_again_until_it_can_be_used_and_when_it_has_lost_t
     [("tcp://127.0.0.1:9", "cannot be reached; trying again"), ("nonsense://x", "cannot be used: .*nonsense")],
 )
 def test_nobody_waits_for_a_scheduler_that_is_not_there(address: str, words: str, caplog, capfd, monkeypatch) -> None:
-    monkeypatch.setattr(cluster, "CONNECT_S", 0.5)
+    monkeypatch.setattr(dask_pool, "CONNECT_S", 0.5)
     began = time.monotonic()
     pool = DaskPool(address, str(uuid.uuid4()))
     assert pool.size == 0 and address in pool.problem and not pool.is_broken
@@ -287,7 +287,7 @@ def test_nobody_waits_for_a_scheduler_that_is_not_there(address: str, words: str
     assert not pool.is_broken
     began = time.monotonic()
     pool.stop()
-    assert time.monotonic() - began < cluster.CLOSE_S + 1
+    assert time.monotonic() - began < dask_pool.CLOSE_S + 1
     assert not pool._thread.is_alive()
     assert [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING] == [pool.problem]
     assert capfd.readouterr() == ("", "")
@@ -295,7 +295,7 @@ def test_nobody_waits_for_a_scheduler_that_is_not_there(address: str, words: str
 
 @pytest.mark.full
 def test_stop_leaves_the_cluster_to_others(dask: Dask, open_pool, tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setattr(cluster, "BUSY_S", 1.0)
+    monkeypatch.setattr(dask_pool, "BUSY_S", 1.0)
     pool = open_pool(dask.address)
     dask.start_worker()
     ready(pool, 1)
