@@ -51,7 +51,8 @@ class WeeklyFiles:
     """What reading files has made: rows as CSV in the caller's folder, the spec with all it left open, the report."""
 
     items_csv: Path
-    weekly_csv: Path
+    sales_csv: Path
+    totals_csv: Path
     spec: IngestSpec
     report: dict[str, Any]
 
@@ -95,7 +96,7 @@ def make_weekly(spec: IngestSpec, dataset_id: int, resources: Resources, tell: T
             "sifted": report["n_sifted"],
             "duplicates": report["duplicates"]["n_dropped"],
         }
-        files = WeeklyFiles(folder / "items.csv", folder / "weekly.csv", spec, report)
+        files = WeeklyFiles(folder / "items.csv", folder / "sales.csv", folder / "totals.csv", spec, report)
         _check_unchanged(plan, before)
         _write(con, files, dataset_id)
     except duckdb.Error as exc:
@@ -221,14 +222,35 @@ def _read_attributes(con: Connection, rows: Rows, plan: Plan, workspace: Workspa
 
 
 def _write(con: Connection, files: WeeklyFiles, dataset_id: int) -> None:
-    # The largest first, as for `items`; then by key and week, the order of the database's index.
-    con.sql(f"SELECT {int(dataset_id)}, * FROM items_out ORDER BY sales_rank").write_csv(
-        str(files.items_csv), header=False, na_rep="\\N"
-    )
+    # The largest first, as for `items`; then by key, the order of the database's index.
+    number = int(dataset_id)
     con.sql(
-        f"SELECT {int(dataset_id)}, unique_id, wk_end_dt, unit_sales, promo_units FROM weeks"
-        " ORDER BY unique_id, wk_end_dt"
-    ).write_csv(str(files.weekly_csv), header=False, na_rep="\\N")
+        f"SELECT {number}, *, lower(unique_id || chr(31) || coalesce(description, ''))"
+        " FROM items_out ORDER BY sales_rank"
+    ).write_csv(str(files.items_csv), header=False, na_rep="\\N")
+    array = "'{{' || array_to_string(list_transform({}, lambda x: coalesce(x::VARCHAR, 'NULL')), ',') || '}}'"
+    con.sql(f"""
+        SELECT {number}, unique_id, first_wk, {array.format("u")}, CASE WHEN has_promo THEN {array.format("p")} END
+        FROM (SELECT unique_id, min(wk_end_dt) AS first_wk, list(unit_sales ORDER BY wk_end_dt) AS u,
+                     list(promo_units ORDER BY wk_end_dt) AS p, bool_or(promo_units <> 0) AS has_promo
+              FROM weeks GROUP BY unique_id) ORDER BY unique_id
+    """).write_csv(str(files.sales_csv), header=False, na_rep="\\N")
+    grouped = "SELECT 'all' AS grouped_by, '' AS key, unique_id FROM items_out" + "".join(
+        f" UNION ALL SELECT '{name}', coalesce({name}, ''), unique_id FROM items_out"
+        f" WHERE (SELECT count({name}) FROM items_out) > 0"
+        for name in ("family", "class")
+    )
+    con.sql(f"""
+        SELECT {number}, grouped_by, key, min(wk), {array.format("list(u ORDER BY wk)")},
+               {array.format("list(p ORDER BY wk)")}, {array.format("list(n ORDER BY wk)")}
+        FROM (SELECT k.grouped_by, k.key, c.wk, coalesce(s.u, 0) AS u, coalesce(s.p, 0) AS p, coalesce(s.n, 0) AS n
+              FROM (SELECT DISTINCT grouped_by, key FROM ({grouped})) k
+              CROSS JOIN (SELECT unnest(range(first, last + 1, INTERVAL 7 DAY))::DATE AS wk FROM span) c
+              LEFT JOIN (SELECT grouped_by, key, wk_end_dt AS wk, sum(unit_sales) AS u, sum(promo_units) AS p,
+                                count(*) AS n FROM weeks JOIN ({grouped}) USING (unique_id) GROUP BY ALL) s
+                   USING (grouped_by, key, wk))
+        GROUP BY grouped_by, key
+    """).write_csv(str(files.totals_csv), header=False, na_rep="\\N")
 
 
 def _told(exc: duckdb.Error, name: str) -> InputError:

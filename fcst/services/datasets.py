@@ -101,7 +101,7 @@ def item_history(dataset_id: int, unique_id: str) -> list[dict[str, Any]]:
 
 def weekly_totals(dataset_id: int) -> pd.DataFrame:
     """`wk_end_dt, unit_sales, promo_units, n_items` of all items together."""
-    return sales.weekly_totals(dataset_id)
+    return sales.totals(dataset_id)
 
 
 def write_weekly_file(dataset_id: int, out: BinaryIO) -> None:

@@ -138,7 +138,7 @@ def view(job: dict[str, Any], model: str, unique_ids: list[str] | None = None) -
     rows = forecasts.total_forecasts(job_id, model, unique_ids, correlation)
     metrics = accuracy.by_key(job_id, "model", tuple(job["spec"]["level"]), unique_ids)
     return View(
-        history=_numeric(sales.job_weekly_totals(job_id, unique_ids), "unit_sales"),
+        history=_numeric(sales.job_totals(job_id, unique_ids), "unit_sales"),
         forecast=_with_adjusted(
             _with_bounds(rows, job["spec"]["level"]), adjustments.totals(job_id, model, unique_ids)
         ),

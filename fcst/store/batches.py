@@ -6,7 +6,7 @@ its process is known and fails alone.
 """
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 from typing import Any
@@ -15,6 +15,7 @@ import pandas as pd
 from psycopg2.extensions import cursor as Cursor
 
 from fcst.errors import StaleState
+from fcst.records import ItemResult
 from fcst.specs import JobSpec
 from fcst.states import TRANSITIONS, Outcome, Stage
 from fcst.store import forecasts
@@ -50,19 +51,6 @@ class Run:
     @property
     def fence(self) -> dict[str, Any]:
         return {"batch_id": self.batch_id, "attempt": self.attempt, "run_token": self.run_token}
-
-
-@dataclass(frozen=True)
-class ItemResult:
-    """How one item ended: its rows (forecasts.py says which columns) and their origin, or why there are none."""
-
-    unique_id: str
-    outcome: Outcome
-    reason: str | None
-    forecast_rows: list[tuple[Any, ...]] = field(default_factory=list)
-    metric_rows: list[tuple[Any, ...]] = field(default_factory=list)
-    backtest_rows: list[tuple[Any, ...]] = field(default_factory=list)
-    provenance: dict[str, Any] | None = None
 
 
 def claim(worker_id: str, n: int) -> list[dict[str, Any]]:

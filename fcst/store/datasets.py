@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import pandas as pd
 
 from fcst.errors import Conflict, NotFound, StaleState
+from fcst.store import statistics
 from fcst.store.actions import record
 from fcst.store.database import fetch_all, fetch_frame, fetch_one, transaction
 from fcst.store.queries import query
@@ -59,25 +60,42 @@ def insert(
             **{name: report[name] for name in facts},
         }
         cur.execute(query("insert_dataset"), row)
-        for name, path in (("copy_items", weekly.items_csv), ("copy_weekly_sales", weekly.weekly_csv)):
+        copied = {
+            "copy_items": weekly.items_csv,
+            "copy_sales": weekly.sales_csv,
+            "copy_sales_totals": weekly.totals_csv,
+        }
+        progress = _Progress(sum(path.stat().st_size for path in copied.values()), tell)
+        for name, path in copied.items():
             with path.open("rb") as rows:
-                cur.copy_expert(query(name), _Watched(rows, path.stat().st_size, tell))
+                cur.copy_expert(query(name), _Watched(rows, progress))
+        statistics.analyze_dataset(cur)
         done = {"ingest_id": ingest_id, "run_token": run_token, "dataset_id": dataset_id}
         cur.execute(query("complete_ingest"), done)
         if cur.fetchone() is None:
             raise StaleState(f"Ingest {ingest_id} was taken over or cancelled while its rows were written.")
 
 
-class _Watched:
-    """A file that tells how far it has been read."""
+class _Progress:
+    """How much of several files has been read."""
 
-    def __init__(self, file: BinaryIO, size: int, tell: Callable[[str, int, int], None]) -> None:
-        self.file, self.size, self.tell, self.done = file, size, tell, 0
+    def __init__(self, size: int, on_progress: Callable[[str, int, int], None]) -> None:
+        self._size, self._on_progress, self._done = size, on_progress, 0
+
+    def add(self, n_bytes: int) -> None:
+        self._done += n_bytes
+        self._on_progress("saving the sales", self._done, self._size)
+
+
+class _Watched:
+    """A file whose reading is counted."""
+
+    def __init__(self, file: BinaryIO, progress: _Progress) -> None:
+        self._file, self._progress = file, progress
 
     def read(self, size: int = -1) -> bytes:
-        data = self.file.read(max(size, 1 << 20))
-        self.done += len(data)
-        self.tell("saving the weeks", self.done, self.size)
+        data = self._file.read(max(size, 1 << 20))
+        self._progress.add(len(data))
         return data
 
 

@@ -8,7 +8,7 @@ from psycopg2.extensions import cursor as Cursor
 from fcst.errors import Conflict, NotFound
 from fcst.specs import JobSpec, split_batches
 from fcst.states import Stage
-from fcst.store import notifications
+from fcst.store import notifications, statistics
 from fcst.store.actions import record
 from fcst.store.database import fetch_all, fetch_one, transaction
 from fcst.store.queries import query
@@ -66,6 +66,7 @@ def insert(
                 "batch_nos": [number for number, part in enumerate(slices, 1) for _ in part],
             },
         )
+        statistics.analyze_job(cur, len(items))
         if idempotency is not None:
             cur.execute(query("fill_idempotency_key"), {"who": who, "key": idempotency[0], "job_id": job_id})
         record(cur, who, "submit", "job", job_id, name)

@@ -1,4 +1,4 @@
-"""Weekly sales: histories for the models, series for the charts, the weekly file."""
+"""Weekly sales: the series of a batch, the weeks of an item, totals, the weekly file."""
 
 from typing import Any, BinaryIO
 
@@ -6,29 +6,27 @@ import numpy as np
 import pandas as pd
 from psycopg2 import sql
 
+from fcst.records import SalesRecord
 from fcst.store.database import fetch_all, fetch_frame, transaction
 from fcst.store.queries import for_spreadsheet, query
 
 
-def batch_histories(dataset_id: int, batch_id: int) -> list[tuple[str, np.ndarray]]:
-    """The items of a batch that are not final yet, each with its y (T,), NaN where a week is missing.
-
-    The last value of every y is the dataset's last whole week.
-    """
-    rows = fetch_all("batch_histories", dataset_id=dataset_id, batch_id=batch_id)
-    return [(row["unique_id"], np.array(row["y"] or [], dtype=float)) for row in rows]
+def batch_series(dataset_id: int, batch_id: int) -> list[SalesRecord]:
+    """The items of a batch that are not final yet, the largest sellers first."""
+    rows = fetch_all("batch_series", dataset_id=dataset_id, batch_id=batch_id)
+    return [SalesRecord(row["unique_id"], np.array(row["unit_sales"], dtype=float)) for row in rows]
 
 
 def item_history(dataset_id: int, unique_id: str) -> list[dict[str, Any]]:
     return fetch_all("item_history", dataset_id=dataset_id, unique_id=unique_id)
 
 
-def weekly_totals(dataset_id: int) -> pd.DataFrame:
-    return fetch_frame("weekly_totals", dataset_id=dataset_id)
+def totals(dataset_id: int) -> pd.DataFrame:
+    return fetch_frame("sales_totals", dataset_id=dataset_id)
 
 
-def job_weekly_totals(job_id: int, unique_ids: list[str] | None) -> pd.DataFrame:
-    return fetch_frame("job_weekly_totals", job_id=job_id, unique_ids=unique_ids)
+def job_totals(job_id: int, unique_ids: list[str] | None) -> pd.DataFrame:
+    return fetch_frame("job_sales_totals", job_id=job_id, unique_ids=unique_ids)
 
 
 def copy_weekly_file(dataset_id: int, out: BinaryIO) -> None:

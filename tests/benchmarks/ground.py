@@ -90,10 +90,10 @@ def load(n_items: int, n_weeks: int) -> dict[str, Any]:
                    SELECT unique_id, w, level * (1 + 0.3 * sin(2 * pi() * (w / 52.0 + phase))) AS expected
                    FROM item CROSS JOIN generate_series(0, %(n_weeks)s - 1) w
                )
-               INSERT INTO fcst_app.weekly_sales (dataset_id, unique_id, wk_end_dt, unit_sales, promo_units)
-               SELECT %(dataset_id)s, unique_id, %(first)s::date + 7 * w,
-                      greatest(round((expected + sqrt(expected) * random_normal())::numeric), 0), 0
-               FROM week""",
+               INSERT INTO fcst_app.sales (dataset_id, unique_id, first_wk_end_dt, unit_sales)
+               SELECT %(dataset_id)s, unique_id, %(first)s,
+                      array_agg(greatest(round((expected + sqrt(expected) * random_normal())::numeric), 0) ORDER BY w)
+               FROM week GROUP BY unique_id""",
             values,
         )
     return datasets.get_dataset(dataset_id)

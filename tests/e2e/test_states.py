@@ -169,7 +169,7 @@ def stalled(desk: Desk, ids: dict[str, Any]) -> Iterator[str]:
 def slow(desk: Desk, ids: dict[str, Any]) -> Iterator[str]:
     """The database takes its time for whatever is large."""
     with closing(psycopg2.connect(os.environ["DATABASE_URL"])) as con, con.cursor() as cur:
-        cur.execute("LOCK TABLE fcst_app.forecasts, fcst_app.metrics, fcst_app.weekly_sales, fcst_app.workers")
+        cur.execute("LOCK TABLE fcst_app.forecasts, fcst_app.metrics, fcst_app.sales, fcst_app.workers")
         yield desk.url
 
 

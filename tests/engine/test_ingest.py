@@ -26,7 +26,7 @@ from tests.conftest import wait_until, write_sales
 from tests.engine.test_supervisor import workers_of
 from tests.unit.ingest.test_bad_input import KEYS, write_keys
 
-TABLES = "datasets items weekly_sales jobs batch_status batch_events job_items forecasts metrics backtests".split()
+TABLES = "datasets items sales jobs batch_status batch_events job_items forecasts metrics backtests".split()
 
 
 @pytest.fixture(scope="session")
@@ -63,7 +63,7 @@ def assert_no_working_folder() -> None:
 
 
 def assert_nothing_is_left() -> None:
-    assert [count(table) for table in ("datasets", "items", "weekly_sales")] == [0, 0, 0]
+    assert [count(table) for table in ("datasets", "items", "sales")] == [0, 0, 0]
     assert_no_working_folder()
 
 
@@ -167,7 +167,7 @@ def test_deleted_dataset_takes_all_with_it_but_not_before_its_runs_have_ended(lo
     job_id = jobs.submit_job(dataset["dataset_id"], jobs.choose_largest(dataset, 3), JobSpec(h=2))
     with pytest.raises(InputError, match="1 run of this dataset has not ended"):
         datasets.delete_dataset(dataset["dataset_id"])
-    assert count("weekly_sales") == 2 * before["weekly_sales"]
+    assert count("sales") == 2 * before["sales"]
     while claimed := batches.claim(str(uuid.uuid4()), 1):
         run_batch(claimed[0]["batch_id"], claimed[0]["attempt"])
     store_jobs.freeze_ended()

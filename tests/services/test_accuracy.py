@@ -18,7 +18,7 @@ from fcst.specs import JobSpec
 from fcst.store import batches
 from fcst.store.database import transaction
 from fcst.store.jobs import freeze_ended
-from fcst.store.sales import job_weekly_totals
+from fcst.store.sales import job_totals
 
 MODELS = ("Auto", "AutoETS", "SeasonalNaive", "Naive")
 
@@ -33,19 +33,26 @@ def run(dataset: dict, n_items: int, **spec: object) -> dict:
 
 
 def item_history(job: dict, unique_id: str) -> pd.DataFrame:
-    return job_weekly_totals(job["job_id"], [unique_id]).astype({"unit_sales": float})
+    return job_totals(job["job_id"], [unique_id]).astype({"unit_sales": float})
 
 
 def weeks_of(job: dict) -> pd.DataFrame:
     """Every backtested week as SQL users read it."""
     with transaction() as cur:
         cur.execute(
-            "SELECT unique_id, model, cutoff, step, wk_end_dt, y, forecast, lo, hi, error FROM fcst_app.backtest_weeks"
+            "SELECT unique_id, model, cutoff, step, wk_end_dt, y, forecast, bounds, error FROM fcst_app.backtest_weeks"
             " WHERE job_id = %(job_id)s ORDER BY unique_id, model, cutoff, step",
             {"job_id": job["job_id"]},
         )
         names = [column.name for column in cur.description]
-        return pd.DataFrame(cur.fetchall(), columns=names).astype({"y": float, "forecast": float, "error": float})
+        frame = pd.DataFrame(cur.fetchall(), columns=names).astype({"y": float, "forecast": float, "error": float})
+    levels = (80, 95)
+    return frame.assign(
+        **{
+            side: [[bounds.get(f"{side}_{level}") for level in levels] for bounds in frame["bounds"]]
+            for side in ("lo", "hi")
+        }
+    )
 
 
 def write_shaken(path: Path) -> Path:

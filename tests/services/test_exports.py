@@ -53,7 +53,7 @@ def make_nasty(load_dataset: Callable[..., dict]) -> dict:
     """A run whose items have been given keys that harm or confuse those who open files."""
     job = run(load_dataset(n_items=len(NASTY)), len(NASTY), models=("SeasonalNaive",), n_windows=1, h=1)
     with transaction() as cur:
-        for table in ("items", "weekly_sales", "job_items", "forecasts", "metrics"):
+        for table in ("items", "sales", "job_items", "forecasts", "metrics"):
             for number, key in enumerate(NASTY, 1):
                 cur.execute(
                     f"UPDATE fcst_app.{table} SET unique_id = %(key)s WHERE unique_id = %(old)s",
@@ -66,9 +66,10 @@ def make_nasty(load_dataset: Callable[..., dict]) -> dict:
 def in_database(job: dict, unique_ids: list[str] | None = None) -> pd.DataFrame:
     with transaction() as cur:
         cur.execute(
-            """SELECT f.unique_id, wk_end_dt, model, forecast, lo[1] AS lo_80, hi[1] AS hi_80, lo[2] AS lo_95,
-                      hi[2] AS hi_95, is_fallback, made_by, forecast AS adjusted
-               FROM fcst_app.forecasts f JOIN fcst_app.job_items i USING (job_id, unique_id)
+            """SELECT f.unique_id, wk_end_dt, model, forecast, (bounds ->> 'lo_80')::float8 AS lo_80,
+                      (bounds ->> 'hi_80')::float8 AS hi_80, (bounds ->> 'lo_95')::float8 AS lo_95,
+                      (bounds ->> 'hi_95')::float8 AS hi_95, is_fallback, made_by, forecast AS adjusted
+               FROM fcst_app.forecast_weeks f JOIN fcst_app.job_items i USING (job_id, unique_id)
                WHERE job_id = %(job_id)s ORDER BY i.sales_rank, model, wk_end_dt""",
             job,
         )

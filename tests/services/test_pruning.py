@@ -176,7 +176,7 @@ def test_datasets_that_no_run_uses_go_but_the_newest_of_each_name(load_dataset, 
         third["dataset_id"],
         second["dataset_id"],
     ]
-    for table in ("items", "weekly_sales"):
+    for table in ("items", "sales"):
         assert first["dataset_id"] not in {row["dataset_id"] for row in tables()[table]}
 
 

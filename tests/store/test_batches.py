@@ -4,9 +4,11 @@ import threading
 import uuid
 from datetime import date
 
+import numpy as np
 import pytest
 
 from fcst.errors import StaleState
+from fcst.records import ForecastRecord, ItemResult
 from fcst.services import jobs
 from fcst.specs import JobSpec
 from fcst.states import TRANSITIONS, Outcome, Stage
@@ -29,10 +31,18 @@ def begin_one() -> batches.Run:
     return run
 
 
-def result(run: batches.Run, number: int, forecast: float = 1.5) -> batches.ItemResult:
-    items = [r["unique_id"] for r in fetch_all("batch_histories", dataset_id=run.dataset_id, batch_id=run.batch_id)]
-    row = ("Auto", date(2030, 1, 5), forecast, [1.0, 0.5], [2.0, 3.0], False, "AutoETS")
-    return batches.ItemResult(items[number], Outcome.COMPLETED, None, [row], [])
+def result(run: batches.Run, number: int, forecast: float = 1.5) -> ItemResult:
+    items = [r["unique_id"] for r in fetch_all("batch_series", dataset_id=run.dataset_id, batch_id=run.batch_id)]
+    record = ForecastRecord(
+        model="Auto",
+        first_wk_end_dt=date(2030, 1, 5),
+        forecast=np.array([forecast, 2.0]),
+        lo=np.array([[1.0, 1.5], [0.5, 0.75]]),
+        hi=np.array([[2.0, 2.5], [3.0, 3.5]]),
+        is_fallback=False,
+        made_by="AutoETS",
+    )
+    return ItemResult(items[number], Outcome.COMPLETED, None, [record])
 
 
 def stored() -> list[tuple]:
@@ -67,7 +77,7 @@ def test_a_batch_is_taken_by_one_task_only(job: int) -> None:
 def test_checkpoint_writes_forecasts_outcomes_and_counts(job: int) -> None:
     run = begin_one()
     batches.save(run, [result(run, 0)], Stage.PROCESSING)
-    assert stored()[0][1:] == (1.5, [1.0, 0.5], [2.0, 3.0])
+    assert stored()[0][1:] == ([1.5, 2.0], [[1.0, 1.5], [0.5, 0.75]], [[2.0, 2.5], [3.0, 3.5]])
     assert (jobs.get_job(job)["n_completed"], jobs.get_job(job)["batches"]["processing"]) == (1, 1)
     batches.move(run, Stage.PROCESSING, Stage.SAVING)
     batches.save(run, [result(run, 0)], Stage.SAVING)

@@ -7,9 +7,10 @@ import pytest
 
 from fcst.engine.task import run_batch
 from fcst.errors import InputError, NotFound
+from fcst.records import ItemResult
 from fcst.services import jobs
 from fcst.specs import JobSpec
-from fcst.states import Stage
+from fcst.states import Outcome, Stage
 from fcst.store import batches
 from fcst.store import jobs as store
 from fcst.store.database import fetch_all, transaction
@@ -98,7 +99,7 @@ def test_retry_runs_only_what_has_not_completed(job: int) -> None:
     run = batches.begin(claimed[0]["batch_id"], 1, str(uuid.uuid4()))
     batches.move(run, Stage.OBTAINING_SALES, Stage.PROCESSING)
     keys = [r["unique_id"] for r in fetch_all("list_job_items", job_id=job, model="AutoETS")][:2]
-    batches.save(run, [batches.ItemResult(keys[0], "completed", None, [], [])], Stage.PROCESSING)
+    batches.save(run, [ItemResult(keys[0], Outcome.COMPLETED, None)], Stage.PROCESSING)
     for row in claimed:
         fail_batch(row, "boom")
     store.freeze_ended()

@@ -17,6 +17,7 @@ BOTTOM = {
     "states",
     "specs",
     "errors",
+    "records",
     "settings",
     "files",
     "supervisor_lock",

@@ -21,12 +21,17 @@ VALUES (%(dataset_id)s, %(name)s, %(version)s, %(spec)s, %(report)s, %(week_end)
 -- copy_items
 -- The items of a dataset, from a CSV stream.
 COPY fcst_app.items (dataset_id, unique_id, sales_rank, total_units, first_wk_end_dt, last_sale_dt, n_weeks,
-                     n_missing, family, class, is_perishable, description, demand_class, adi, cv2)
+                     n_missing, family, class, is_perishable, description, demand_class, adi, cv2, search_text)
 FROM STDIN (FORMAT csv, NULL '\N');
 
--- copy_weekly_sales
--- The weekly sales of a dataset, from a CSV stream.
-COPY fcst_app.weekly_sales (dataset_id, unique_id, wk_end_dt, unit_sales, promo_units)
+-- copy_sales
+-- The sales of a dataset, one row an item, from a CSV stream.
+COPY fcst_app.sales (dataset_id, unique_id, first_wk_end_dt, unit_sales, promo_units)
+FROM STDIN (FORMAT csv, NULL '\N');
+
+-- copy_sales_totals
+-- The totals of a dataset by week, from a CSV stream.
+COPY fcst_app.sales_totals (dataset_id, grouped_by, key, first_wk_end_dt, unit_sales, promo_units, n_items)
 FROM STDIN (FORMAT csv, NULL '\N');
 
 -- list_datasets
@@ -105,6 +110,6 @@ WHERE EXISTS (SELECT 1 FROM fcst_app.datasets n WHERE n.name = d.name AND n.vers
 ORDER BY d.dataset_id;
 
 -- delete_dataset
--- A dataset without runs: its weekly sales, and its items, which go with it.
-DELETE FROM fcst_app.weekly_sales WHERE dataset_id = %(dataset_id)s;
+-- A dataset without runs: its sales, and its items and totals, which go with it.
+DELETE FROM fcst_app.sales WHERE dataset_id = %(dataset_id)s;
 DELETE FROM fcst_app.datasets WHERE dataset_id = %(dataset_id)s;
