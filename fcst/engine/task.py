@@ -18,7 +18,8 @@ from fcst.ingest.weekly import Resources, make_weekly
 from fcst.records import BacktestRecord, ForecastRecord, ItemResult, SalesRecord
 from fcst.settings import load_settings
 from fcst.states import Outcome, Stage
-from fcst.store import batches, datasets, ingests, sales
+from fcst.store import attempts, datasets, ingests, sales
+from fcst.store.attempts import BatchAttempt
 
 CHECKPOINT_S = 2.0  # how much computed work a death may cost
 LOOK_EVERY_S = 0.5  # between looks whether the batch is still this task's
@@ -39,61 +40,61 @@ def run_batch(batch_id: int, attempt: int) -> None:
     DatabaseAway
         if the database cannot be reached; what was saved stays.
     """
-    run = batches.begin(batch_id, attempt, str(uuid.uuid4()))
-    series = sales.batch_series(run.dataset_id, batch_id)
-    batches.move(run, Stage.OBTAINING_SALES, Stage.PROCESSING)
+    held = attempts.begin(batch_id, attempt, str(uuid.uuid4()))
+    series = sales.batch_series(held.dataset_id, batch_id)
+    attempts.move(held, Stage.OBTAINING_SALES, Stage.PROCESSING)
     unsaved: list[ItemResult] = []
     saved_at = looked_at = time.monotonic()
-    with Watchdog(run) as watchdog:
+    with Watchdog(held) as watchdog:
         for item in series:
             now = time.monotonic()
-            if run.is_careful:
-                _save(run, unsaved, Stage.PROCESSING, item.unique_id)
+            if held.is_careful:
+                _save(held, unsaved, Stage.PROCESSING, item.unique_id)
                 unsaved = []
             elif unsaved and now - saved_at > CHECKPOINT_S:
-                _save(run, unsaved, Stage.PROCESSING)
+                _save(held, unsaved, Stage.PROCESSING)
                 unsaved, saved_at, looked_at = [], now, now
             elif now - looked_at > LOOK_EVERY_S:
-                batches.check(run)  # where nobody can interrupt this task, it finds out by itself that it is to stop
+                attempts.check(held)  # on a pool that cannot interrupt a task, this is how it stops
                 looked_at = now
-            unsaved.append(_run_item(run, item, watchdog))
-    batches.move(run, Stage.PROCESSING, Stage.SAVING)
-    _save(run, unsaved, Stage.SAVING)
+            unsaved.append(_run_item(held, item, watchdog))
+    attempts.move(held, Stage.PROCESSING, Stage.SAVING)
+    _save(held, unsaved, Stage.SAVING)
 
 
-def _save(run: batches.Run, results: list[ItemResult], stage: Stage, item_in_hand: str | None = None) -> None:
-    """Saves results; in a careful run, which saves each item by itself, one that the database refuses fails alone."""
+def _save(attempt: BatchAttempt, results: list[ItemResult], stage: Stage, item_in_hand: str | None = None) -> None:
+    """Saves results; an item that the database refuses fails alone where each is saved by itself."""
     try:
-        batches.save(run, results, stage, item_in_hand)
+        attempts.save(attempt, results, stage, item_in_hand)
     except (DatabaseAway, StaleState):
         raise
     except StoreError as exc:
-        if not (run.is_careful and results):
+        if not (attempt.is_careful and results):
             raise
-        logs.event(log, logging.WARNING, "save_refused", exc.message, **run.ids)
+        logs.event(log, logging.WARNING, "save_refused", exc.message, **attempt.ids)
         reason = f"what was computed could not be saved: {exc.message}"
         refused = [ItemResult(r.unique_id, Outcome.FAILED, reason) for r in results]
-        batches.save(run, refused, stage, item_in_hand)
+        attempts.save(attempt, refused, stage, item_in_hand)
 
 
-def _run_item(run: batches.Run, item: SalesRecord, watchdog: Watchdog) -> ItemResult:
+def _run_item(attempt: BatchAttempt, item: SalesRecord, watchdog: Watchdog) -> ItemResult:
     """One bad item costs itself, not its batch."""
     unique_id = item.unique_id
 
     def tell(model: str) -> None:
         watchdog.tell(model)
-        if run.is_careful:
-            batches.set_model_in_hand(run, model)
+        if attempt.is_careful:
+            attempts.set_model_in_hand(attempt, model)
 
     watchdog.begin(unique_id)
     try:
-        result = forecast_item(item.unit_sales, run.spec, tell)
+        result = forecast_item(item.unit_sales, attempt.spec, tell)
     except (DatabaseAway, StaleState):
         raise
     except ComputeError as exc:
         return ItemResult(unique_id, Outcome.FAILED, str(exc))
     except Exception as exc:  # noqa: BLE001  whatever an item's numbers provoke, the others are not to suffer
-        logs.event(log, logging.ERROR, "item_failed", exc_info=True, item=unique_id, **run.ids)
+        logs.event(log, logging.ERROR, "item_failed", exc_info=True, item=unique_id, **attempt.ids)
         return ItemResult(unique_id, Outcome.FAILED, f"{type(exc).__name__}: {exc}")
     finally:
         watchdog.end()
@@ -101,23 +102,23 @@ def _run_item(run: batches.Run, item: SalesRecord, watchdog: Watchdog) -> ItemRe
         unique_id,
         Outcome.COMPLETED,
         result.note or None,
-        [_forecast_record(run, model, forecast) for model, forecast in result.forecasts.items()],
-        [_backtest_record(run, backtest) for backtest in result.backtests],
+        [_forecast_record(attempt, model, forecast) for model, forecast in result.forecasts.items()],
+        [_backtest_record(attempt, backtest) for backtest in result.backtests],
         result.provenance,
     )
 
 
-def _forecast_record(run: batches.Run, model: str, forecast: Forecast) -> ForecastRecord:
-    first = run.last_wk_end_dt + timedelta(weeks=1)
+def _forecast_record(attempt: BatchAttempt, model: str, forecast: Forecast) -> ForecastRecord:
+    first = attempt.last_wk_end_dt + timedelta(weeks=1)
     f = forecast
     return ForecastRecord(model, first, f.mean, f.lo, f.hi, f.is_fallback, f.made_by)
 
 
-def _backtest_record(run: batches.Run, backtest: Backtest) -> BacktestRecord:
+def _backtest_record(attempt: BatchAttempt, backtest: Backtest) -> BacktestRecord:
     a, f = backtest.accuracy, backtest.forecast
     return BacktestRecord(
         model=backtest.model,
-        cutoff=run.last_wk_end_dt - timedelta(weeks=backtest.weeks_ago),
+        cutoff=attempt.last_wk_end_dt - timedelta(weeks=backtest.weeks_ago),
         actual=backtest.y,
         forecast=f.mean,
         lo=f.lo,

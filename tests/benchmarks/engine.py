@@ -48,8 +48,9 @@ from fcst.services import datasets, jobs  # noqa: E402
 from fcst.settings import load_settings  # noqa: E402
 from fcst.specs import JobSpec  # noqa: E402
 from fcst.states import Outcome, Stage  # noqa: E402
-from fcst.store import batches  # noqa: E402
+from fcst.store import attempts  # noqa: E402
 from fcst.store import jobs as stored_jobs  # noqa: E402
+from fcst.store.attempts import BatchAttempt  # noqa: E402
 from fcst.store.database import connect_kwargs, transaction  # noqa: E402
 from tests.benchmarks.ground import (  # noqa: E402
     MODELS,
@@ -277,13 +278,13 @@ def measure_write(items: int, models: int, pairs: int) -> None:
         stored_jobs.insert(dataset["dataset_id"], keys, spec, "", "", "benchmark")
         with transaction() as cur:
             cur.execute("CREATE TABLE fcst_app.bare (LIKE fcst_app.forecasts INCLUDING ALL)")
-        for number, row in enumerate(batches.claim(str(uuid.uuid4()), pairs + 1)):
-            run = batches.begin(row["batch_id"], row["attempt"], str(uuid.uuid4()))
-            batches.move(run, Stage.OBTAINING_SALES, Stage.PROCESSING)
+        for number, row in enumerate(attempts.claim(str(uuid.uuid4()), pairs + 1)):
+            run = attempts.begin(row["batch_id"], row["attempt"], str(uuid.uuid4()))
+            attempts.move(run, Stage.OBTAINING_SALES, Stage.PROCESSING)
             results = [make_result(run, key) for key, _ in keys[number * items : (number + 1) * items]]
             save_s, copy_s = alternate(
                 number,
-                lambda run=run, results=results: timed(batches.save, run, results, Stage.PROCESSING),
+                lambda run=run, results=results: timed(attempts.save, run, results, Stage.PROCESSING),
                 lambda run=run, results=results: copy_bare(run.job_id, results),
             )
             if number:  # the first pair warms up
@@ -295,7 +296,7 @@ def measure_write(items: int, models: int, pairs: int) -> None:
     print(f"save / COPY {told(ratios)}; goal 0.60 or more")
 
 
-def make_result(run: batches.Run, unique_id: str) -> ItemResult:
+def make_result(run: BatchAttempt, unique_id: str) -> ItemResult:
     """What a task would save of an item, with numbers of as many digits."""
     first, rng = run.last_wk_end_dt + timedelta(weeks=1), np.random.default_rng()
     records = []

@@ -21,7 +21,7 @@ from fcst.engine.task import run_batch
 from fcst.services import jobs
 from fcst.settings import PROJECT
 from fcst.specs import JobSpec
-from fcst.store import actions, batches
+from fcst.store import actions, attempts
 from fcst.store import jobs as store
 from tests.conftest import wait_until, write_sales
 from tests.e2e.conftest import BROWSER, free_port, load_here, own_database, serve_own, settled, stop
@@ -102,7 +102,7 @@ def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
         job_id = jobs.submit_job(
             dataset["dataset_id"], jobs.choose_largest(dataset, 4), JobSpec(models=("Naive",), h=4), "first"
         )
-        (batch,) = batches.claim("00000000-0000-4000-8000-000000000001", 1)
+        (batch,) = attempts.claim("00000000-0000-4000-8000-000000000001", 1)
         run_batch(batch["batch_id"], batch["attempt"])
         store.freeze_ended()
         process = serve_own(place, port, project)

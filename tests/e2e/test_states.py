@@ -17,13 +17,14 @@ import psycopg2
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from fcst.engine import retry_policy
 from fcst.engine.task import run_ingest
 from fcst.services import adjustments, forecasts, jobs, loading
 from fcst.services.adjustments import Change
 from fcst.settings import SAMPLE
 from fcst.specs import IngestSpec, JobSpec
 from fcst.states import Stage
-from fcst.store import batches, ingests, workers
+from fcst.store import attempts, ingests, workers
 from fcst.store import jobs as store
 from fcst.store.migrate import migrate
 from tests.conftest import fail_batch, write_sales
@@ -63,7 +64,7 @@ def ids(desk: Desk) -> dict[str, Any]:
     newer = load_here(desk.place / "shop.csv", "shop")
     partly = desk.submit("partly")
     work(1)
-    (batch,) = batches.claim(WORKER, 1)
+    (batch,) = attempts.claim(WORKER, 1)
     fail_batch(batch, DIED)
     work(1)
     stopped = desk.submit("stopped")
@@ -129,11 +130,11 @@ def running(desk: Desk, ids: dict[str, Any]) -> Iterator[str]:
     """A run works, one is stopping, one waits behind them, and sales are being loaded."""
     ids["running"] = desk.submit("autumn again")
     work(1)
-    in_work = batches.claim(WORKER, 1)
-    run = batches.begin(in_work[0]["batch_id"], in_work[0]["attempt"], str(uuid.uuid4()))
-    batches.move(run, Stage.OBTAINING_SALES, Stage.PROCESSING)
+    in_work = attempts.claim(WORKER, 1)
+    run = attempts.begin(in_work[0]["batch_id"], in_work[0]["attempt"], str(uuid.uuid4()))
+    attempts.move(run, Stage.OBTAINING_SALES, Stage.PROCESSING)
     ids["stopping"] = desk.submit("a mistake")
-    in_work += batches.claim(WORKER, 1)
+    in_work += attempts.claim(WORKER, 1)
     jobs.cancel_job(ids["stopping"])
     ids["waiting"] = desk.submit("later")
     ingest_id = loading.request_sample()
@@ -148,8 +149,8 @@ def running(desk: Desk, ids: dict[str, Any]) -> Iterator[str]:
     for job in jobs.list_jobs(jobs.OPEN):
         jobs.cancel_job(job["job_id"])
     for batch in in_work:
-        batches.end_attempt(batch["batch_id"], batch["attempt"], batches.Ending.CANCELLED, "")
-    batches.cancel_waiting()
+        retry_policy.end_attempt(batch["batch_id"], batch["attempt"], retry_policy.Cause.CANCELLED, "")
+    attempts.cancel_waiting()
     store.freeze_ended()
 
 
@@ -161,7 +162,7 @@ def stalled(desk: Desk, ids: dict[str, Any]) -> Iterator[str]:
     yield desk.url
     workers.renew_lease(WORKER, 3600)
     jobs.cancel_job(ids["stalled"])
-    batches.cancel_waiting()
+    attempts.cancel_waiting()
     store.freeze_ended()
 
 

@@ -19,7 +19,7 @@ from fcst.ingest.sample import write_sample
 from fcst.services import datasets, jobs, loading
 from fcst.settings import load_settings
 from fcst.specs import IngestSpec, JobSpec
-from fcst.store import batches, ingests
+from fcst.store import attempts, ingests
 from fcst.store import jobs as store_jobs
 from fcst.store.database import transaction
 from tests.conftest import wait_until, write_sales
@@ -168,7 +168,7 @@ def test_deleted_dataset_takes_all_with_it_but_not_before_its_runs_have_ended(lo
     with pytest.raises(InputError, match="1 run of this dataset has not ended"):
         datasets.delete_dataset(dataset["dataset_id"])
     assert count("sales") == 2 * before["sales"]
-    while claimed := batches.claim(str(uuid.uuid4()), 1):
+    while claimed := attempts.claim(str(uuid.uuid4()), 1):
         run_batch(claimed[0]["batch_id"], claimed[0]["attempt"])
     store_jobs.freeze_ended()
     assert jobs.get_job(job_id)["status"] == "completed"

@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
+from fcst.engine import retry_policy
 from fcst.services import jobs
 from fcst.specs import JobSpec
 from fcst.states import FINAL_STAGES, Stage
-from fcst.store import batches, database, workers
+from fcst.store import attempts, database, workers
 from fcst.store import jobs as stored_jobs
 from fcst.store.database import transaction
 from tests.conftest import admin, copy_database, end_connections, url
@@ -171,9 +172,9 @@ def test_the_history_of_a_large_run_is_read_by_index(large_job: int, statements:
 
 def test_a_supervisor_looks_for_work_by_index(large_job: int, statements: list[tuple[str, Any]]) -> None:
     for ask in (
-        lambda: batches.claim(WORKER, 2),
-        lambda: batches.list_lost(WORKER, [1, 2]),
-        lambda: batches.list_silent([1, 2], 10.0, 30.0),
+        lambda: attempts.claim(WORKER, 2),
+        lambda: attempts.list_lost(WORKER, [1, 2]),
+        lambda: attempts.list_silent([1, 2], 10.0, 30.0),
         stored_jobs.freeze_ended,
         lambda: workers.look(is_telling=True),
     ):
@@ -190,7 +191,7 @@ def insert(dataset_id: int, n_batches: int) -> int:
 
 def claim(n: int, times: int) -> list[tuple[int, int]]:
     """(job_id, batch_no) of what is claimed, `n` batches at a time."""
-    return [(row["job_id"], row["batch_no"]) for _ in range(times) for row in batches.claim(WORKER, n)]
+    return [(row["job_id"], row["batch_no"]) for _ in range(times) for row in attempts.claim(WORKER, n)]
 
 
 @pytest.mark.parametrize("n", [1, 2, 3])
@@ -214,8 +215,8 @@ def test_huge_jobs_share_alike_and_each_goes_in_order(dataset_id: int, n: int) -
 
 def test_a_batch_that_comes_back_is_next(dataset_id: int) -> None:
     job_id = insert(dataset_id, 100)
-    first, second = batches.claim(WORKER, 2)
-    batches.end_attempt(first["batch_id"], 1, batches.Ending.LOST, "its supervisor was lost")
+    first, second = attempts.claim(WORKER, 2)
+    retry_policy.end_attempt(first["batch_id"], 1, retry_policy.Cause.LOST, "its supervisor was lost")
     assert claim(2, 1) == [(job_id, 1), (job_id, 3)]
     assert second["batch_no"] == 2
 

@@ -15,7 +15,7 @@ from fcst.errors import InputError
 from fcst.names import HOLDOUT_WEEKS
 from fcst.services import accuracy, datasets, forecasts, jobs
 from fcst.specs import JobSpec
-from fcst.store import batches
+from fcst.store import attempts
 from fcst.store.database import transaction
 from fcst.store.jobs import freeze_ended
 from fcst.store.sales import job_totals
@@ -26,7 +26,7 @@ MODELS = ("Auto", "AutoETS", "SeasonalNaive", "Naive")
 def run(dataset: dict, n_items: int, **spec: object) -> dict:
     items = jobs.choose_largest(dataset, n_items)
     job_id = jobs.submit_job(dataset["dataset_id"], items, JobSpec(**{"models": ("Auto", "AutoETS"), "h": 4, **spec}))
-    while claimed := batches.claim(str(uuid.uuid4()), 1):
+    while claimed := attempts.claim(str(uuid.uuid4()), 1):
         run_batch(claimed[0]["batch_id"], claimed[0]["attempt"])
     freeze_ended()
     return jobs.get_job(job_id)

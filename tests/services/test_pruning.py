@@ -16,7 +16,7 @@ from fcst.errors import InputError
 from fcst.services import datasets, jobs, pruning
 from fcst.settings import PROJECT
 from fcst.specs import JobSpec
-from fcst.store import batches
+from fcst.store import attempts
 from fcst.store.database import transaction
 from fcst.store.jobs import freeze_ended
 from tests.conftest import fail_batch, wait_until
@@ -123,7 +123,7 @@ def test_bad_usage_is_refused(three: list[int], args: tuple[str, ...]) -> None:
 
 def test_a_run_that_is_tried_again_meanwhile_stays(three: list[int]) -> None:
     job_id = three[-1] + 1
-    (batch,) = batches.claim(str(uuid.uuid4()), 1)
+    (batch,) = attempts.claim(str(uuid.uuid4()), 1)
     fail_batch(batch, "boom")
     freeze_ended()
     runs = pruning.list_runs(None, 0)

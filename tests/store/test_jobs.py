@@ -5,13 +5,14 @@ import uuid
 
 import pytest
 
+from fcst.engine import retry_policy
 from fcst.engine.task import run_batch
 from fcst.errors import InputError, NotFound
 from fcst.records import ItemResult
 from fcst.services import jobs
 from fcst.specs import JobSpec
 from fcst.states import Outcome, Stage
-from fcst.store import batches
+from fcst.store import attempts
 from fcst.store import jobs as store
 from fcst.store.database import fetch_all, transaction
 from tests.conftest import fail_batch, write_sales
@@ -86,20 +87,22 @@ def test_cancel_is_harmless_when_repeated_or_late(job: int) -> None:
 
 
 def test_cancel_leaves_a_running_batch_to_its_supervisor(job: int) -> None:
-    (claimed,) = batches.claim(WORKER, 1)
+    (claimed,) = attempts.claim(WORKER, 1)
     jobs.cancel_job(job)
     assert jobs.get_job(job)["batches"] == {"obtaining_sales": 1, "cancelled": 2}
-    batches.end_attempt(claimed["batch_id"], claimed["attempt"], batches.Ending.LOST, "its supervisor was lost")
+    retry_policy.end_attempt(
+        claimed["batch_id"], claimed["attempt"], retry_policy.Cause.LOST, "its supervisor was lost"
+    )
     store.freeze_ended()
     assert jobs.get_job(job)["status"] == "cancelled", "a job that is to stop gets no new attempt"
 
 
 def test_retry_runs_only_what_has_not_completed(job: int) -> None:
-    claimed = batches.claim(WORKER, 3)
-    run = batches.begin(claimed[0]["batch_id"], 1, str(uuid.uuid4()))
-    batches.move(run, Stage.OBTAINING_SALES, Stage.PROCESSING)
+    claimed = attempts.claim(WORKER, 3)
+    run = attempts.begin(claimed[0]["batch_id"], 1, str(uuid.uuid4()))
+    attempts.move(run, Stage.OBTAINING_SALES, Stage.PROCESSING)
     keys = [r["unique_id"] for r in fetch_all("list_job_items", job_id=job, model="AutoETS")][:2]
-    batches.save(run, [ItemResult(keys[0], Outcome.COMPLETED, None)], Stage.PROCESSING)
+    attempts.save(run, [ItemResult(keys[0], Outcome.COMPLETED, None)], Stage.PROCESSING)
     for row in claimed:
         fail_batch(row, "boom")
     store.freeze_ended()
@@ -107,7 +110,7 @@ def test_retry_runs_only_what_has_not_completed(job: int) -> None:
     assert jobs.retry_job(job) == 5
     found = jobs.get_job(job)
     assert (found["n_completed"], found["n_failed"], found["batches"]) == (1, 0, {"submitted": 3})
-    again = batches.claim(WORKER, 9)
+    again = attempts.claim(WORKER, 9)
     assert {row["attempt"] for row in again} == {2} and len(again) == 3
     assert rows("SELECT count(*) FROM fcst_app.batch_events WHERE reason = 'gave up after 5 tries: boom'") == [(3,)]
 
@@ -117,7 +120,7 @@ def outcomes(job: int) -> list[str]:
 
 
 def test_retry_of_some_items_leaves_the_others_as_they_ended(job: int) -> None:
-    for row, reason in zip(batches.claim(WORKER, 3), ("boom", "boom", "bang"), strict=True):
+    for row, reason in zip(attempts.claim(WORKER, 3), ("boom", "boom", "bang"), strict=True):
         fail_batch(row, reason)
     store.freeze_ended()
     boom = next(row["reason"] for row in jobs.count_reasons(job) if row["n_items"] == 4)
@@ -127,7 +130,7 @@ def test_retry_of_some_items_leaves_the_others_as_they_ended(job: int) -> None:
     assert (found["status"], found["n_failed"], found["batches"]) == ("running", 5, {"submitted": 1, "failed": 2})
     assert found["items_per_s"] is None, "what has failed before is not done now"
     assert outcomes(job) == ["pending"] + ["failed"] * 5
-    (claimed,) = batches.claim(WORKER, 9)
+    (claimed,) = attempts.claim(WORKER, 9)
     assert claimed["attempt"] == 2
     run_batch(claimed["batch_id"], claimed["attempt"])
     store.freeze_ended()
@@ -136,7 +139,7 @@ def test_retry_of_some_items_leaves_the_others_as_they_ended(job: int) -> None:
     assert outcomes(job) == ["completed"] + ["failed"] * 5
     assert jobs.retry_reason(job, "failed", boom) == 3
     assert [row["unique_id"] for row in jobs.list_failures(job)] == keys[4:]
-    for row in batches.claim(WORKER, 9):
+    for row in attempts.claim(WORKER, 9):
         run_batch(row["batch_id"], row["attempt"])
     store.freeze_ended()
     found = jobs.get_job(job)
@@ -144,7 +147,7 @@ def test_retry_of_some_items_leaves_the_others_as_they_ended(job: int) -> None:
 
 
 def test_retry_of_some_items_of_a_cancelled_job_leaves_it_cancelled(job: int) -> None:
-    (claimed,) = batches.claim(WORKER, 1)
+    (claimed,) = attempts.claim(WORKER, 1)
     fail_batch(claimed, "boom")
     jobs.cancel_job(job)
     (failed, cancelled) = jobs.count_reasons(job)
@@ -152,7 +155,7 @@ def test_retry_of_some_items_of_a_cancelled_job_leaves_it_cancelled(job: int) ->
         *("failed", 2, "cancelled", 4),
     )
     assert jobs.retry_reason(job, "failed", failed["reason"]) == 2
-    (again,) = batches.claim(WORKER, 9)
+    (again,) = attempts.claim(WORKER, 9)
     run_batch(again["batch_id"], again["attempt"])
     store.freeze_ended()
     found = jobs.get_job(job)
@@ -170,7 +173,7 @@ def test_retry_of_nothing_leaves_the_job_as_it_ended(job: int) -> None:
 def test_jobs_are_found_by_status_dataset_and_words(job: int) -> None:
     dataset_id = jobs.get_job(job)["dataset_id"]
     second = jobs.submit_job(dataset_id, [("item1", 1)], JobSpec(), "100% Spring_", "for *Ann*")
-    batches.claim(WORKER, 1)
+    attempts.claim(WORKER, 1)
 
     def found(**which: object) -> list[int]:
         return [row["job_id"] for row in jobs.list_jobs(jobs.Filter(**which))]
@@ -213,7 +216,7 @@ def test_retry_refuses_a_job_that_still_runs(job: int) -> None:
 
 
 def test_job_without_a_completed_item_has_failed(job: int) -> None:
-    for row in batches.claim(WORKER, 3):
+    for row in attempts.claim(WORKER, 3):
         fail_batch(row, "boom")
     store.freeze_ended()
     found = jobs.get_job(job)
@@ -224,11 +227,11 @@ def test_job_without_a_completed_item_has_failed(job: int) -> None:
 def test_small_job_takes_its_turn_beside_a_large_one(job: int, load_dataset) -> None:
     dataset = {"dataset_id": jobs.get_job(job)["dataset_id"], "name": "s", "n_items": 6}
     small = jobs.submit_job(dataset["dataset_id"], jobs.choose_largest(dataset, 1), JobSpec(), "", "")
-    assert [row["job_id"] for row in batches.claim(WORKER, 3)] == [job, small, job]
+    assert [row["job_id"] for row in attempts.claim(WORKER, 3)] == [job, small, job]
 
 
 def test_a_cancel_that_comes_too_late_to_stop_anything_changes_nothing(job: int) -> None:
-    for row in batches.claim(WORKER, 3):
+    for row in attempts.claim(WORKER, 3):
         run_batch(row["batch_id"], row["attempt"])
     jobs.cancel_job(job)  # before anybody has frozen the job
     found = jobs.get_job(job)
@@ -236,7 +239,7 @@ def test_a_cancel_that_comes_too_late_to_stop_anything_changes_nothing(job: int)
 
 
 def test_job_that_is_tried_again_as_it_ends_stays_open(job: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    for row in batches.claim(WORKER, 3):
+    for row in attempts.claim(WORKER, 3):
         fail_batch(row, "boom")
     freezing = threading.Thread(target=store.freeze_ended)
 
@@ -249,7 +252,7 @@ def test_job_that_is_tried_again_as_it_ends_stays_open(job: int, monkeypatch: py
     assert jobs.retry_batch(job, batch_id) == 2
     freezing.join()
     assert jobs.get_job(job)["status"] == "running"
-    for row in batches.claim(WORKER, 9):
+    for row in attempts.claim(WORKER, 9):
         run_batch(row["batch_id"], row["attempt"])
     store.freeze_ended()
     assert jobs.get_job(job)["status"] == "completed"

@@ -7,12 +7,13 @@ import uuid
 
 import pytest
 
+from fcst.engine import retry_policy
+from fcst.engine.retry_policy import Cause
 from fcst.engine.task import run_batch
 from fcst.errors import StoreError
 from fcst.services import accuracy, exports, forecasts, jobs
 from fcst.specs import IngestSpec
-from fcst.store import batches, datasets, ingests, queries, workers
-from fcst.store.batches import Ending
+from fcst.store import attempts, datasets, ingests, queries, workers
 from fcst.store.database import transaction
 from fcst.store.jobs import freeze_ended
 from fcst.store.migrate import migrate
@@ -101,9 +102,9 @@ def check_product_on_old_data(version: int) -> None:
     assert accuracy.list_accuracy(job, "model")["wape"].tolist() == [0.5]
     assert jobs.retry_job(1) == 1
     workers.register(WORKER, "here", 1, "0", 1, 60)
-    for lost in batches.list_lost(WORKER, []):
-        assert batches.end_attempt(lost["batch_id"], lost["attempt"], Ending.LOST, "its supervisor was lost")
-    while claimed := batches.claim(WORKER, 1):
+    for lost in attempts.list_lost(WORKER, []):
+        assert retry_policy.end_attempt(lost["batch_id"], lost["attempt"], Cause.LOST, "its supervisor was lost")
+    while claimed := attempts.claim(WORKER, 1):
         run_batch(claimed[0]["batch_id"], claimed[0]["attempt"])
     freeze_ended()
     assert [jobs.get_job(job_id)["n_completed"] for job_id in (1, 2)] == [3, 3]
