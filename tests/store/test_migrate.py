@@ -114,6 +114,23 @@ def check_product_on_old_data(version: int) -> None:
     assert {name for name, rows in tables().items() if rows} == left
 
 
+def test_migrate_says_how_far_it_is(empty_database: str) -> None:
+    leave(1)
+    seen: list[tuple[str, int, int]] = []
+    migrate(lambda name, done, total: seen.append((name, done, total)))
+    steps = [(done, total) for name, done, total in seen if name == "store_one_row_a_series"]
+    assert steps == [(0, 1), (0, 1), (0, 2), (1, 2)], "one dataset twice, then two runs"
+
+
+def test_migrate_makes_the_planners_statistics(empty_database: str) -> None:
+    leave(LATEST - 1)
+    migrate()
+    with transaction() as cur:
+        cur.execute("SELECT relname FROM pg_class WHERE relnamespace = 'fcst_app'::regnamespace AND reltuples > 0")
+        counted = {row["relname"] for row in cur.fetchall()}
+    assert counted >= {"items", "sales", "job_items", "batch_status", "forecasts", "metrics", "backtests"}
+
+
 @pytest.fixture
 def first_version(empty_database: str) -> None:
     leave(1)
