@@ -15,7 +15,7 @@ from fcst.store.database import fetch_all, fetch_frame, fetch_one, transaction
 from fcst.store.queries import query
 
 if TYPE_CHECKING:
-    from fcst.ingest.weekly import WeeklyFiles
+    from fcst.ingest.pipeline import SeriesFiles
 
 
 def reserve_id() -> int:
@@ -25,7 +25,7 @@ def reserve_id() -> int:
 
 def insert(
     dataset_id: int,
-    weekly: WeeklyFiles,
+    weekly: SeriesFiles,
     ingest_id: int,
     run_token: str,
     tell: Callable[[str, int, int], None],

@@ -1,5 +1,6 @@
-"""Files of daily sales -> weekly item sales, by DuckDB: streamed within a memory limit, in one pass over the files.
+"""Files of sales -> weekly series, one row an item, by DuckDB: in one pass over the files, within a memory limit.
 
+What does not fit into the memory goes through a database file in the working folder; weeks are made part by part.
 The rules of a week stand in README.md, 'What a week is'. Nothing here knows the database that the rows go to.
 """
 
@@ -15,11 +16,13 @@ from fcst.ingest.duck import Connection, fetch_row, first_line
 from fcst.ingest.duplicates import find_duplicates
 from fcst.ingest.folders import Folders
 from fcst.ingest.mapping import recognise_roles
+from fcst.ingest.parts import split_parts
 from fcst.ingest.plan import Plan, describe_file, make_plan
 from fcst.ingest.reading import SIFTED, Rows, make_rows, read_groups
 from fcst.ingest.sources import Tell, Workspace, fingerprint, no_room, silent, telling_of_files
 from fcst.ingest.tables import Readable, make_readable, with_encoding_found
-from fcst.ingest.weeks import fill_weeks, make_items, make_sums
+from fcst.ingest.weekly_sales import add_lives, fill_weeks, make_items, make_span, make_sums
+from fcst.ingest.writing import add_totals, write_items, write_sales, write_totals
 from fcst.specs import ATTRIBUTES, IngestSpec
 
 
@@ -47,7 +50,7 @@ class Resources:
 
 
 @dataclass(frozen=True)
-class WeeklyFiles:
+class SeriesFiles:
     """What reading files has made: rows as CSV in the caller's folder, the spec with all it left open, the report."""
 
     items_csv: Path
@@ -58,7 +61,7 @@ class WeeklyFiles:
 
 
 @telling_of_files()
-def make_weekly(spec: IngestSpec, dataset_id: int, resources: Resources, tell: Tell = silent) -> WeeklyFiles:
+def read_series(spec: IngestSpec, dataset_id: int, resources: Resources, tell: Tell = silent) -> SeriesFiles:
     """Reads the files of `spec` and writes `items.csv` and `weekly.csv`, each row led by `dataset_id`.
 
     Raises
@@ -77,18 +80,31 @@ def make_weekly(spec: IngestSpec, dataset_id: int, resources: Resources, tell: T
         "threads": resources.threads,
         "temp_directory": str(folder / "spill"),
     }
-    con = duckdb.connect(config=config)
+    con = duckdb.connect(str(folder / "work.duckdb"), config=config)
     name = plan.parts[0].table.name
     try:
         con.execute("SET preserve_insertion_order = false")
         con.execute("SET enable_progress_bar = true; SET enable_progress_bar_print = false")  # for `watched`
         rows = _read(con, plan, spec, workspace, tell)
         report = _account_for_rows(con, rows, plan)
-        report["duplicates"] = find_duplicates(con, rows, tell)
-        tell("making weeks", 0, 0)
-        spec, is_weekly = make_sums(con, rows, plan, spec)
-        fill_weeks(con, spec, is_weekly, name)
+        parts = split_parts(con)
+        report["duplicates"] = find_duplicates(con, rows, parts, tell)
+        tell("adding up weeks", 0, 0)
+        spec, is_weekly = make_sums(con, rows, plan, spec, parts)
+        make_span(con, spec, is_weekly, name)
+        files = SeriesFiles(folder / "items.csv", folder / "sales.csv", folder / "totals.csv", spec, report)
         _read_attributes(con, rows, plan, workspace)
+        size = sum(readable.path.stat().st_size for _, readable in rows.parts)
+        unfinished = folder / "sales.unfinished"
+        with unfinished.open("wb") as sales:
+            for number, part in enumerate(parts):
+                tell("making weeks", size * number // len(parts), size)
+                fill_weeks(con, spec, part)
+                add_lives(con)
+                quality.add_part(con, spec)
+                add_totals(con)
+                write_sales(con, dataset_id, sales)
+        tell("writing the report", 0, 0)
         make_items(con)
         report |= quality.describe(con, rows, plan, spec, is_weekly)
         report["dropped"] |= {
@@ -96,9 +112,10 @@ def make_weekly(spec: IngestSpec, dataset_id: int, resources: Resources, tell: T
             "sifted": report["n_sifted"],
             "duplicates": report["duplicates"]["n_dropped"],
         }
-        files = WeeklyFiles(folder / "items.csv", folder / "sales.csv", folder / "totals.csv", spec, report)
         _check_unchanged(plan, before)
-        _write(con, files, dataset_id)
+        unfinished.rename(files.sales_csv)
+        write_items(con, dataset_id, files.items_csv)
+        write_totals(con, dataset_id, files.totals_csv)
     except duckdb.Error as exc:
         _check_unchanged(plan, before)
         raise _told(exc, name) from exc
@@ -219,38 +236,6 @@ def _read_attributes(con: Connection, rows: Rows, plan: Plan, workspace: Workspa
                 f"{plan.items.name} beside the sales cannot be read: {first_line(exc)}.", "Mend it or move it away."
             ) from exc
         bad_rows.check_beside(con, table)
-
-
-def _write(con: Connection, files: WeeklyFiles, dataset_id: int) -> None:
-    # The largest first, as for `items`; then by key, the order of the database's index.
-    number = int(dataset_id)
-    con.sql(
-        f"SELECT {number}, *, lower(unique_id || chr(31) || coalesce(description, ''))"
-        " FROM items_out ORDER BY sales_rank"
-    ).write_csv(str(files.items_csv), header=False, na_rep="\\N")
-    array = "'{{' || array_to_string(list_transform({}, lambda x: coalesce(x::VARCHAR, 'NULL')), ',') || '}}'"
-    con.sql(f"""
-        SELECT {number}, unique_id, first_wk, {array.format("u")}, CASE WHEN has_promo THEN {array.format("p")} END
-        FROM (SELECT unique_id, min(wk_end_dt) AS first_wk, list(unit_sales ORDER BY wk_end_dt) AS u,
-                     list(promo_units ORDER BY wk_end_dt) AS p, bool_or(promo_units <> 0) AS has_promo
-              FROM weeks GROUP BY unique_id) ORDER BY unique_id
-    """).write_csv(str(files.sales_csv), header=False, na_rep="\\N")
-    grouped = "SELECT 'all' AS grouped_by, '' AS key, unique_id FROM items_out" + "".join(
-        f" UNION ALL SELECT '{name}', coalesce({name}, ''), unique_id FROM items_out"
-        f" WHERE (SELECT count({name}) FROM items_out) > 0"
-        for name in ("family", "class")
-    )
-    con.sql(f"""
-        SELECT {number}, grouped_by, key, min(wk), {array.format("list(u ORDER BY wk)")},
-               {array.format("list(p ORDER BY wk)")}, {array.format("list(n ORDER BY wk)")}
-        FROM (SELECT k.grouped_by, k.key, c.wk, coalesce(s.u, 0) AS u, coalesce(s.p, 0) AS p, coalesce(s.n, 0) AS n
-              FROM (SELECT DISTINCT grouped_by, key FROM ({grouped})) k
-              CROSS JOIN (SELECT unnest(range(first, last + 1, INTERVAL 7 DAY))::DATE AS wk FROM span) c
-              LEFT JOIN (SELECT grouped_by, key, wk_end_dt AS wk, sum(unit_sales) AS u, sum(promo_units) AS p,
-                                count(*) AS n FROM weeks JOIN ({grouped}) USING (unique_id) GROUP BY ALL) s
-                   USING (grouped_by, key, wk))
-        GROUP BY grouped_by, key
-    """).write_csv(str(files.totals_csv), header=False, na_rep="\\N")
 
 
 def _told(exc: duckdb.Error, name: str) -> InputError:
