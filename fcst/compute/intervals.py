@@ -11,20 +11,29 @@ Letters: T weeks of history, H steps, W backtest windows, N cutoffs of simple fo
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 from scipy.special import stdtrit
 
-from fcst.compute.past import fill_missing
+from fcst.compute.history import fill_missing
 from fcst.names import HOLDOUT_WEEKS, SEASON_LENGTH
+from fcst.records import FloatArray
 
-Array = np.ndarray
+IntArray = npt.NDArray[np.intp]
+BoolArray = npt.NDArray[np.bool_]
 
 MANY_CUTOFFS = 13  # half a year of them: fewer do not tell the size of errors
 USUAL_GROWTH = 0.2  # errors grow with the step to this power where nothing else is known: by two thirds in a quarter
 
 
 def interval(
-    y: Array, mean: Array, fitted: Array, actual: Array, cutoffs: Sequence[int], level: Sequence[int], empirical: float
-) -> tuple[Array, Array]:
+    y: FloatArray,
+    mean: FloatArray,
+    fitted: FloatArray,
+    actual: FloatArray,
+    cutoffs: Sequence[int],
+    level: Sequence[int],
+    empirical: float,
+) -> tuple[FloatArray, FloatArray]:
     """(L, H) bounds, in units, around a forecast.
 
     They hold it, wider levels enclose narrower ones, and none is negative where neither history nor forecast is.
@@ -47,10 +56,10 @@ def interval(
     y = fill_missing(y)
     is_rooted = y.min() > 0
 
-    def root(units: Array) -> Array:
+    def root(units: FloatArray) -> FloatArray:
         return np.sqrt(np.maximum(units, 0.0)) if is_rooted else units
 
-    def bound(reach: Array) -> Array:
+    def bound(reach: FloatArray) -> FloatArray:
         return np.maximum(root(mean) + reach, 0.0) ** 2 if is_rooted else mean + reach
 
     errors = root(actual) - root(fitted)
@@ -85,7 +94,7 @@ def interval(
     return (np.maximum(lo, np.minimum(mean, 0.0)) if y.min() >= 0 else lo), hi
 
 
-def usual_errors(y: Array, is_missing: Array) -> tuple[Array, Array]:
+def usual_errors(y: FloatArray, is_missing: BoolArray) -> tuple[IntArray, FloatArray]:
     """What simple forecasts of a series miss: the best of four moving means and of last year's move.
 
     Parameters
@@ -107,8 +116,9 @@ def usual_errors(y: Array, is_missing: Array) -> tuple[Array, Array]:
         return np.zeros(0, int), np.zeros((0, HOLDOUT_WEEKS))
     total = np.r_[0.0, np.cumsum(y)]
 
-    def mean(begin: Array, end: Array) -> Array:
-        return (total[end] - total[begin]) / (end - begin)
+    def mean(begin: IntArray, end: IntArray) -> FloatArray:
+        means: FloatArray = (total[end] - total[begin]) / (end - begin)
+        return means
 
     c = cutoffs[:, None]
     actual = np.where(is_missing, np.nan, y)[c + steps]
@@ -124,7 +134,7 @@ def usual_errors(y: Array, is_missing: Array) -> tuple[Array, Array]:
     return cutoffs, errors
 
 
-def _growth(errors: Array) -> float:
+def _growth(errors: FloatArray) -> float:
     """The power of the step that errors (W, 13) grow by: what is usual, and a little of what they show."""
     if len(errors) == 0:
         return USUAL_GROWTH
@@ -134,13 +144,13 @@ def _growth(errors: Array) -> float:
     return (1 - share) * USUAL_GROWTH + share * shown
 
 
-def _rms(errors: Array) -> float:
+def _rms(errors: FloatArray) -> float:
     """The root mean square of those that are known; 0 where none is."""
     known = errors[~np.isnan(errors)]
     return float(np.sqrt((known**2).mean())) if known.size else 0.0
 
 
-def _size(errors: Array) -> float:
+def _size(errors: FloatArray) -> float:
     """The mean size of known errors, as a standard deviation: times 1.25, as for normal ones. Lone huge weeks count
     less. 0 where none is known."""
     known = errors[~np.isnan(errors)]
