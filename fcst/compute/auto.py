@@ -140,7 +140,7 @@ def auto_forecast(histories: SeriesHistories, fits: Fits, cutoff: int, level: Se
     tilt = _tilt(y, names, rule)
     weights = backtest_weights(made, actual, rule, tilt)
     mean = _combined(np.array(list(final.values())), weights)
-    lo, hi = interval(history.units, mean, _fitted(made, actual, rule, tilt), actual, cutoffs, level, rule.empirical)
+    lo, hi = interval(history, mean, _fitted(made, actual, rule, tilt), actual, cutoffs, level, rule.empirical)
     scores = _scores(made, actual, rule)
     shares = sorted(zip(names, weights.tolist(), scores.tolist(), strict=True), key=lambda share: -share[1])
     candidates = tuple(Candidate(*share) for share in shares)

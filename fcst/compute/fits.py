@@ -1,5 +1,6 @@
 """The models fitted to the histories of one series: each model once for a history."""
 
+import math
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -58,8 +59,9 @@ class Fits:
             return NoFit(str(exc))
         except Exception as exc:  # noqa: BLE001  a model may fail in any way; the note gives the reason
             return NoFit(f"{type(exc).__name__}: {exc}")
-        if not np.isfinite(mean).all():
+        peak, least = float(np.abs(mean).max()), float(y.min())
+        if not math.isfinite(peak):
             return NoFit("its forecast is not finite")
-        if np.abs(mean).max() > MAX_TIMES * np.abs(y).max() + 1e-6:  # zeros may be forecast as almost zero
+        if peak > MAX_TIMES * max(float(y.max()), -least) + 1e-6:  # zeros may be forecast as almost zero
             return NoFit(f"its forecast is over {MAX_TIMES} times the largest week")
-        return np.maximum(mean, 0.0) if y.min() >= 0 else mean
+        return np.maximum(mean, 0.0) if least >= 0 else mean

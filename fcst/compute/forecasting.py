@@ -152,7 +152,7 @@ class _Item:
         means = [_point(self.fits, self.histories.at(earlier), name).mean for earlier in cutoffs]
         fitted, actual = np.array(means).reshape(-1, HOLDOUT_WEEKS), self.histories.actuals(cutoffs)
         empirical = rule_of(history.demand, cutoff).empirical
-        lo, hi = interval(history.units, point.mean, fitted, actual, cutoffs, self.level, empirical)
+        lo, hi = interval(history, point.mean, fitted, actual, cutoffs, self.level, empirical)
         return _tidy(point.mean, lo, hi, point.made_by, point.is_fallback), cutoffs, point.failures
 
     def backtest(self, cutoff: int, name: str) -> Backtest:
@@ -252,6 +252,8 @@ def _median(fits: Fits, history: History) -> _Point:
 
 def _describe_failures(failures: dict[str, NoFit], n_weeks: int) -> str:
     """Why models were not used, in one sentence or none."""
+    if not failures:
+        return ""
     short = [name for name, failure in failures.items() if failure == TOO_SHORT]
     parts = [f"a history of {n_weeks} weeks is too short for {', '.join(short)}"] if short else []
     others = {name: failure.reason for name, failure in failures.items() if failure != TOO_SHORT}
@@ -261,6 +263,6 @@ def _describe_failures(failures: dict[str, NoFit], n_weeks: int) -> str:
 def _tidy(mean: FloatArray, lo: FloatArray, hi: FloatArray, made_by: str, is_fallback: bool) -> Forecast:
     """Sales are not negative, bounds hold the forecast, wider levels enclose narrower ones."""
     mean = np.maximum(mean, 0.0)
-    lo = np.minimum.accumulate(np.clip(lo, 0.0, mean), axis=0)
+    lo = np.minimum.accumulate(np.minimum(np.maximum(lo, 0.0), mean), axis=0)
     hi = np.maximum.accumulate(np.maximum(hi, mean), axis=0)
     return Forecast(mean, lo, hi, made_by, is_fallback)

@@ -8,6 +8,7 @@ from datetime import date
 from functools import cached_property
 
 import numpy as np
+import numpy.typing as npt
 from numpy.lib.stride_tricks import sliding_window_view
 
 from fcst.compute.demand import demand_class
@@ -108,9 +109,15 @@ class SeriesHistories:
         first = int(is_known.argmax())
         self.y = y[first:]
         self.end = len(self.y)
-        self._n_known = np.r_[0, np.cumsum(is_known[first:])]
         self._series, self._h = series, h
         self._histories: dict[int, History] = {}
+
+    @cached_property
+    def _n_known(self) -> npt.NDArray[np.intp]:
+        """(T + 1,) the number of known weeks before each cutoff."""
+        n_known = np.zeros(self.end + 1, np.intp)
+        np.cumsum(~np.isnan(self.y), out=n_known[1:])
+        return n_known
 
     def at(self, cutoff: int) -> History:
         if cutoff not in self._histories:
