@@ -5,7 +5,7 @@
 3. Up to four windows of 13 weeks before the end, the first of them a year ago, in the forecast's own season: every
    candidate is fitted on what precedes the window.
 4. A candidate's weight falls with its backtest error, relative to the median candidate's and shrunk to it. Seasonal
-   ones are weighted as well by what last year's move was worth over three years: a few windows tell little of a season.
+   ones are weighted as well by what last year's move was worth over three years: a few windows show little of a season.
    In a short pool they are few, and weigh more, so that as a group they are not outvoted.
 5. The forecast is, step by step, the weighted mean of the middle half of the weight, of logs where all are positive.
 6. Intervals come from the errors of the combination in each window, with weights from the other windows.

@@ -201,8 +201,8 @@ def test_note_names_what_the_history_is_too_short_for(n_weeks: int) -> None:
 @SHORT_HISTORY
 def test_median_counts_a_shared_fallback_once(n_weeks: int) -> None:
     combined = forecast_of(seasonal(n_weeks), plain_spec("Median")).forecasts["Median"]
-    members = [name for name in dict.fromkeys(SHORT[n_weeks]) if name not in ("Naive", LAST_RESORT)] or [LAST_RESORT]
-    expected = f"Median of {', '.join(members)}" if len(members) > 1 else members[0]
+    models = [name for name in dict.fromkeys(SHORT[n_weeks]) if name not in ("Naive", LAST_RESORT)] or [LAST_RESORT]
+    expected = f"Median of {', '.join(models)}" if len(models) > 1 else models[0]
     assert combined.made_by == expected
     assert combined.is_fallback == (n_weeks < 104)
     assert_sound(combined, h=13, n_levels=2)
@@ -421,15 +421,15 @@ def test_other_models_asked_for_do_not_matter(three_years: ItemForecast) -> None
 
 def test_median_is_the_median_of_all_models_week_by_week(three_years: ItemForecast) -> None:
     median = three_years.forecasts["Median"]
-    members = [three_years.forecasts[member] for member in MEDIAN_MODELS]
-    np.testing.assert_array_equal(median.mean, np.median([f.mean for f in members], axis=0))
+    singles = [three_years.forecasts[name] for name in MEDIAN_MODELS]
+    np.testing.assert_array_equal(median.mean, np.median([f.mean for f in singles], axis=0))
     assert median.made_by == f"{MEDIAN} of {', '.join(MEDIAN_MODELS)}"
 
 
 def test_median_of_a_short_history_is_that_of_its_different_models() -> None:
     result = forecast_of(seasonal(30), plain_spec("Median", "AutoETS", "DynamicOptimizedTheta", "AutoCES"))
-    members = [result.forecasts[name].mean for name in ("AutoETS", "DynamicOptimizedTheta", "AutoCES")]
-    np.testing.assert_array_equal(result.forecasts["Median"].mean, np.median(members, axis=0))
+    singles = [result.forecasts[name].mean for name in ("AutoETS", "DynamicOptimizedTheta", "AutoCES")]
+    np.testing.assert_array_equal(result.forecasts["Median"].mean, np.median(singles, axis=0))
 
 
 # Backtests
