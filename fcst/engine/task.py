@@ -5,11 +5,12 @@ import shutil
 import time
 import uuid
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import date
 from pathlib import Path
 
 from fcst import logs
 from fcst.compute.forecasting import Backtest, Forecast, forecast_item
+from fcst.compute.series import Series
 from fcst.engine.watchdog import Watchdog
 from fcst.errors import ComputeError, DatabaseAway, InputError, StaleState, StoreError
 from fcst.files import make_home, private_folder
@@ -81,14 +82,15 @@ def _run_item(attempt: BatchAttempt, item: SalesRecord, watchdog: Watchdog) -> I
     """One bad item costs itself, not its batch."""
     unique_id = item.unique_id
 
-    def tell(model: str) -> None:
+    def on_progress(model: str) -> None:
         watchdog.tell(model)
         if attempt.is_careful:
             attempts.set_model_in_hand(attempt, model)
 
     watchdog.begin(unique_id)
     try:
-        result = forecast_item(item.unit_sales, attempt.spec, tell)
+        series = Series(unique_id, attempt.last_wk_end_dt, item.unit_sales)
+        result = forecast_item(series, attempt.spec, on_progress)
     except (DatabaseAway, StaleState):
         raise
     except ComputeError as exc:
@@ -102,23 +104,21 @@ def _run_item(attempt: BatchAttempt, item: SalesRecord, watchdog: Watchdog) -> I
         unique_id,
         Outcome.COMPLETED,
         result.note or None,
-        [_forecast_record(attempt, model, forecast) for model, forecast in result.forecasts.items()],
-        [_backtest_record(attempt, backtest) for backtest in result.backtests],
+        [_forecast_record(model, result.first_wk_end_dt, forecast) for model, forecast in result.forecasts.items()],
+        [_backtest_record(backtest) for backtest in result.backtests],
         result.provenance,
     )
 
 
-def _forecast_record(attempt: BatchAttempt, model: str, forecast: Forecast) -> ForecastRecord:
-    first = attempt.last_wk_end_dt + timedelta(weeks=1)
-    f = forecast
-    return ForecastRecord(model, first, f.mean, f.lo, f.hi, f.is_fallback, f.made_by)
+def _forecast_record(model: str, first_wk_end_dt: date, f: Forecast) -> ForecastRecord:
+    return ForecastRecord(model, first_wk_end_dt, f.mean, f.lo, f.hi, f.is_fallback, f.made_by)
 
 
-def _backtest_record(attempt: BatchAttempt, backtest: Backtest) -> BacktestRecord:
+def _backtest_record(backtest: Backtest) -> BacktestRecord:
     a, f = backtest.accuracy, backtest.forecast
     return BacktestRecord(
         model=backtest.model,
-        cutoff=attempt.last_wk_end_dt - timedelta(weeks=backtest.weeks_ago),
+        cutoff=backtest.cutoff,
         actual=backtest.y,
         forecast=f.mean,
         lo=f.lo,
