@@ -1,9 +1,9 @@
-"""What one row is, as a record with names: series, forecasts, backtests."""
+"""What one row is, as a record with names: items, series, forecasts, backtests."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +11,59 @@ import numpy.typing as npt
 from fcst.states import Outcome
 
 FloatArray = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Item:
+    """An item of a dataset.
+
+    Parameters
+    ----------
+    sales_rank
+        its place by units sold, from 1.
+    n_weeks, n_missing
+        the weeks of its life up to the dataset's last week, and how many of them are missing.
+    life
+        `new`, `ended` or empty.
+    """
+
+    unique_id: str
+    sales_rank: int
+    total_units: float
+    first_wk_end_dt: date
+    last_sale_dt: date | None
+    n_weeks: int
+    n_missing: int
+    family: str | None
+    item_class: str | None
+    description: str | None
+    demand_class: str | None
+    adi: float | None
+    cv2: float | None
+    life: str
+
+    @classmethod
+    def from_row(cls, row: Mapping[str, Any]) -> Self:
+        return cls(**row)
+
+
+@dataclass(frozen=True)
+class ItemCounts:
+    """How many items there are, and what they sold.
+
+    Parameters
+    ----------
+    alike
+        (weeks of history, demand class, how many items have both).
+    """
+
+    n_items: int
+    total_units: float
+    alike: tuple[tuple[int, str | None, int], ...]
+
+    def n_shorter_than(self, n_weeks: int) -> int:
+        """How many have a history of fewer weeks."""
+        return sum(n for weeks, _, n in self.alike if weeks < n_weeks)
 
 
 @dataclass(frozen=True)

@@ -272,7 +272,8 @@ def _submit(args: argparse.Namespace) -> int:
         items = jobs.choose_named(dataset, args.item)
     else:
         items = jobs.choose_largest(dataset, dataset["n_items"] if args.items is None else args.items)
-    spec = jobs.make_spec(len(items), models, args.horizon, level, args.batch_size, args.backtest)
+    n_items = jobs.count_chosen(dataset["dataset_id"], items)
+    spec = jobs.make_spec(n_items, models, args.horizon, level, args.batch_size, args.backtest)
     job_id = jobs.submit_job(dataset["dataset_id"], items, spec, name=args.name)
     job = jobs.wait_for_job(job_id) if args.wait else jobs.get_job(job_id)
     if args.json:

@@ -6,12 +6,13 @@ import uuid
 import pytest
 
 from fcst.engine.task import run_batch
-from fcst.errors import InputError, NotFound
+from fcst.errors import Conflict, InputError, NotFound
+from fcst.filters import Selection
 from fcst.records import ItemResult
 from fcst.services import jobs
 from fcst.specs import JobSpec
 from fcst.states import Outcome, Stage
-from fcst.store import batches
+from fcst.store import batches, statistics
 from fcst.store import jobs as store
 from fcst.store.database import fetch_all, transaction
 from tests.conftest import fail_batch, write_sales
@@ -42,11 +43,13 @@ def test_submit_creates_job_batches_and_items_together(job: int) -> None:
     ]
 
 
-def test_submit_leaves_nothing_when_it_breaks_off(load_dataset) -> None:
+def test_submit_leaves_nothing_when_it_breaks_off(load_dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     dataset = load_dataset()
-    twice = jobs.choose_largest(dataset, 2) * 2
+    monkeypatch.setattr(statistics, "analyze_job", lambda cur, n_items: cur.execute("SELECT 1 / 0"))
     with pytest.raises(Exception, match="refused"):
-        jobs.submit_job(dataset["dataset_id"], twice, JobSpec())
+        jobs.submit_job(dataset["dataset_id"], jobs.choose_largest(dataset, 2), JobSpec())
+    with pytest.raises(Conflict, match="None of the chosen items"):
+        jobs.submit_job(dataset["dataset_id"], Selection(keys=("nope",)), JobSpec())
     assert rows("SELECT 1 FROM fcst_app.jobs UNION ALL SELECT 1 FROM fcst_app.batch_status") == []
 
 
@@ -57,12 +60,12 @@ def test_choose_refuses_what_the_dataset_has_not(load_dataset) -> None:
     for n in (0, -1, 7):
         with pytest.raises(InputError):
             jobs.choose_largest(dataset, n)
-    assert [key for key, _ in jobs.choose_named(dataset, ["item1", "item6"])] == ["item6", "item1"]
+    assert jobs.choose_named(dataset, ["item1", "item6"]).keys == ("item6", "item1")
 
 
 def test_submit_for_a_dataset_that_was_deleted_meanwhile_says_so(job: int) -> None:
     with pytest.raises(NotFound, match="Dataset 99 was deleted"):
-        jobs.submit_job(99, [("item1", 1)], JobSpec())
+        jobs.submit_job(99, Selection(keys=("item1",)), JobSpec())
 
 
 @pytest.mark.parametrize("job_id", [0, -1, 99, 10**12])
@@ -169,7 +172,7 @@ def test_retry_of_nothing_leaves_the_job_as_it_ended(job: int) -> None:
 
 def test_jobs_are_found_by_status_dataset_and_words(job: int) -> None:
     dataset_id = jobs.get_job(job)["dataset_id"]
-    second = jobs.submit_job(dataset_id, [("item1", 1)], JobSpec(), "100% Spring_", "for *Ann*")
+    second = jobs.submit_job(dataset_id, Selection(keys=("item1",)), JobSpec(), "100% Spring_", "for *Ann*")
     batches.claim(WORKER, 1)
 
     def found(**which: object) -> list[int]:
@@ -186,7 +189,7 @@ def test_jobs_are_found_by_status_dataset_and_words(job: int) -> None:
 
 def test_deeds_on_many_jobs_count_what_they_touch(job: int) -> None:
     dataset_id = jobs.get_job(job)["dataset_id"]
-    second = jobs.submit_job(dataset_id, [("item1", 1)], JobSpec())
+    second = jobs.submit_job(dataset_id, Selection(keys=("item1",)), JobSpec())
     assert [jobs.n_to_cancel(row) for row in jobs.list_jobs()] == [1, 6]
     assert jobs.cancel_jobs([job, second]) == 2 and jobs.cancel_jobs([job, second]) == 0
     assert [(jobs.n_to_cancel(row), jobs.n_to_retry(row)) for row in jobs.list_jobs()] == [(0, 1), (0, 6)]
