@@ -48,17 +48,52 @@ class RunFilter(ItemFilter):
         models of which one has the largest weight in the forecast.
     flags
         some of FLAGS, of which the item has one.
+    keys
+        only items that have one of these keys.
     """
 
     also_in: tuple[str, ...] = ("family",)
     heaviest: tuple[str, ...] = ()
     flags: tuple[str, ...] = ()
+    keys: tuple[str, ...] | None = None
+
+    @property
+    def has_keys_only(self) -> bool:
+        """Whether nothing but the key of an item is asked for."""
+        chosen = (self.families, self.classes, self.demand_classes, self.lives, self.heaviest, self.flags)
+        return not self.words and not any(chosen)
 
     @property
     def is_empty(self) -> bool:
         """Whether every item matches."""
-        chosen = (self.families, self.classes, self.demand_classes, self.lives, self.heaviest, self.flags)
-        return not self.words and not any(chosen)
+        return self.keys is None and self.has_keys_only
+
+    @property
+    def is_one(self) -> bool:
+        """Whether it is for one item by its key."""
+        return self.keys is not None and len(self.keys) == 1
+
+
+EVERY = RunFilter()
+
+
+def only(*keys: str) -> RunFilter:
+    """The items of a run that have these keys."""
+    return RunFilter(keys=keys)
+
+
+class RunSort(StrEnum):
+    """Orders of a run's items; items that are alike follow by their sales, those without the number come last."""
+
+    SALES = "sales"
+    KEY = "key"
+    FORECAST = "forecast"
+    SOLD = "sold"
+    RISE = "rise"
+    FALL = "fall"
+    WAPE = "wape"
+    OVER = "over"
+    UNDER = "under"
 
 
 class ItemSort(StrEnum):

@@ -11,6 +11,7 @@ from starlette.responses import StreamingResponse
 
 from fcst.api import schemas
 from fcst.api.problems import documented
+from fcst.filters import EVERY, only
 from fcst.names import EXPORT_FORMATS
 from fcst.services import accuracy, datasets, exports, forecasts, jobs
 from fcst.states import JobStatus, Stage
@@ -137,8 +138,9 @@ def list_forecasts(
     job = jobs.get_job(job_id)
     exports.check_items(job_id, item or [])
     if format != "json":
-        file, n_bytes = exports.open_export(job, format, item)
-        headers = exports.file_headers(job, format, item) | {"Content-Length": str(n_bytes)}
+        which = EVERY if item is None else only(*item)
+        file, n_bytes = exports.open_export(job, format, which)
+        headers = exports.file_headers(job, format, which) | {"Content-Length": str(n_bytes)}
         return StreamingResponse(exports.chunks(file), headers=headers)
     rows, last = forecasts.list_page(job, item, after, limit)
     return {"forecasts": rows, "next": next_page(f"/api/jobs/{job_id}/forecasts", last, limit, [("item", item or [])])}

@@ -5,6 +5,7 @@ from typing import Any
 import pandas as pd
 
 from fcst.errors import InputError
+from fcst.filters import EVERY, RunFilter
 from fcst.store import accuracy
 
 BY = (*accuracy.KEYS, "horizon")
@@ -38,7 +39,7 @@ def list_accuracy(job: dict[str, Any], by: str = "model") -> pd.DataFrame:
     level = tuple(job["spec"]["level"])
     if by == "horizon":
         return accuracy.by_horizon(job["job_id"], level)
-    frame = accuracy.by_key(job["job_id"], by, level)
+    frame = accuracy.by_key(job, by)
     return frame.drop(columns="key") if by == "model" else frame.rename(columns={"key": by})
 
 
@@ -57,12 +58,12 @@ def list_item_accuracy(job: dict[str, Any], model: str) -> pd.DataFrame:
     return frame[frame["model"] == model].reset_index(drop=True)
 
 
-def list_backtests(job_id: int, model: str, unique_ids: list[str] | None = None) -> pd.DataFrame:
-    """What a model said after earlier cutoffs, of the sum of these items or of all: `cutoff, wk_end_dt, y, forecast`.
+def list_backtests(job: dict[str, Any], model: str, which: RunFilter = EVERY) -> pd.DataFrame:
+    """What a model said after earlier cutoffs, of the sum of the items that match: `cutoff, wk_end_dt, y, forecast`.
 
     The latest cutoff first. A sum is over the items that were measured at that cutoff and week.
     """
-    frame = accuracy.list_backtests(job_id, model, unique_ids)
+    frame = accuracy.list_backtests(job, model, which)
     return frame.assign(wk_end_dt=pd.to_datetime(frame["wk_end_dt"]))
 
 

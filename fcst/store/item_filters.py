@@ -5,7 +5,7 @@ from typing import Any
 
 from psycopg2 import sql
 
-from fcst.filters import ItemFilter, ItemSort, Selection, Take, in_small_letters
+from fcst.filters import FLAGS, ItemFilter, ItemSort, RunFilter, RunSort, Selection, Take, in_small_letters
 from fcst.names import ENDED_AFTER_WEEKS, NEW_WITHIN_WEEKS
 from fcst.store.database import fetch_all
 from fcst.store.queries import query
@@ -41,6 +41,17 @@ ITEM_ORDERS: dict[ItemSort, sql.SQL] = {
     ItemSort.CV2: sql.SQL("d.cv2 DESC NULLS LAST, d.sales_rank"),
     ItemSort.NEWEST: sql.SQL("d.first_wk_end_dt DESC, d.sales_rank"),
     ItemSort.LAST_SALE: sql.SQL("d.last_sale_dt NULLS FIRST, d.sales_rank"),
+}
+
+HEAVIEST = sql.SQL("regexp_replace(f.made_by, {}, '')").format(sql.Literal(r" \d+\x25.*"))
+"""The model that has the largest weight in the forecast f: what stands before ' 45%'. A bare % would be a parameter."""
+
+_FLAGS: dict[str, sql.Composable] = {
+    "ended": ENDED,
+    "new": sql.SQL("d.n_weeks <= {}").format(sql.Literal(NEW_WITHIN_WEEKS)),
+    "fallback": sql.SQL("f.is_fallback"),
+    "adjusted": sql.SQL("a.unique_id IS NOT NULL"),
+    "no forecast": sql.SQL("i.outcome <> 'completed'"),
 }
 
 _TAKEN = {
@@ -93,6 +104,73 @@ def select(dataset_id: int, selection: Selection) -> Part:
         params |= {"n_taken": selection.n_items, "seed": selection.seed}
     text = sql.SQL(query("chosen_items")).format(condition=sql.SQL(" AND ").join(parts), first=_TAKEN[selection.take])
     return Part(text, params)
+
+
+def run_condition(job: dict[str, Any], which: RunFilter) -> Part:
+    """What the items of a run must have: i its own row, d its dataset's, f the forecast of one model, a adjusted."""
+    of_dataset = item_condition(job["dataset_id"], which)
+    parts: list[sql.Composable] = [of_dataset.text] if not which.has_keys_only else [sql.SQL("TRUE")]
+    params = of_dataset.params | {"job_id": job["job_id"]}
+    if which.keys is not None:
+        parts.append(sql.SQL("i.unique_id = ANY (%(keys)s::text[])"))
+        params["keys"] = list(which.keys)
+    if which.heaviest:
+        parts.append(sql.SQL("{} = ANY (%(heaviest)s)").format(HEAVIEST))
+        params["heaviest"] = list(which.heaviest)
+    if which.flags:
+        parts.append(_any_of([_FLAGS[name] for name in which.flags if name in _FLAGS]))
+    return Part(sql.SQL(" AND ").join(parts), params)
+
+
+def select_job_items(job: dict[str, Any], model: str, which: RunFilter, sort: RunSort = RunSort.SALES) -> Part:
+    """The items of a run that match, as a statement to read from: `unique_id, sales_rank, value` to order by."""
+    condition = run_condition(job, which)
+    value = _run_value(sort, job["spec"]["h"])
+    text = sql.SQL(query("chosen_job_items")).format(condition=condition.text, value=value)
+    return Part(text, condition.params | {"model": model})
+
+
+def within(column: str, job: dict[str, Any], model: str, which: RunFilter) -> Part:
+    """AND, and that the item of a row is one of those that match; `column` is its key, as in `f.unique_id`."""
+    name = sql.Identifier(*column.split("."))
+    if which.is_empty:
+        return Part(sql.SQL("").format(), {"job_id": job["job_id"]})
+    if which.has_keys_only:
+        text = sql.SQL("AND {} = ANY (%(keys)s::text[])").format(name)
+        return Part(text, {"job_id": job["job_id"], "keys": list(which.keys or ())})
+    chosen = select_job_items(job, model, which)
+    return Part(sql.SQL("AND {} IN (SELECT c.unique_id FROM ({}) c)").format(name, chosen.text), chosen.params)
+
+
+def flag_names() -> sql.Composed:
+    """The names of an item's flags, NULL where it has them not."""
+    parts = [sql.SQL("CASE WHEN {} THEN {} END").format(_FLAGS[name], sql.Literal(name)) for name in FLAGS]
+    return sql.SQL(", ").join(parts)
+
+
+def _run_value(sort: RunSort, h: int) -> sql.Composable:
+    """What a run's items are ordered by; the least first."""
+    if sort == RunSort.SALES:
+        return sql.SQL("i.sales_rank")
+    if sort == RunSort.KEY:
+        return sql.SQL("i.unique_id")
+    steps = [sql.SQL("f.forecast[{}]").format(sql.Literal(step)) for step in range(1, h + 1)]
+    last = sql.SQL("unnest(s.unit_sales[cardinality(s.unit_sales) - {} :]) u (units)").format(sql.Literal(h - 1))
+    forecast = sql.SQL("({})").format(sql.SQL(" + ").join(steps))
+    sold = sql.SQL("(SELECT sum(u.units) FROM {})").format(last)
+    change = sql.SQL("{} / (SELECT NULLIF(sum(u.units), 0) FROM {} HAVING count(u.units) = {})").format(
+        forecast, last, sql.Literal(h)
+    )
+    values: dict[RunSort, sql.Composable] = {
+        RunSort.FORECAST: sql.SQL("-{}").format(forecast),
+        RunSort.SOLD: sql.SQL("-{}").format(sold),
+        RunSort.RISE: sql.SQL("-{}").format(change),
+        RunSort.FALL: change,
+        RunSort.WAPE: sql.SQL("-m.wape"),
+        RunSort.OVER: sql.SQL("-m.bias"),
+        RunSort.UNDER: sql.SQL("m.bias"),
+    }
+    return sql.SQL("COALESCE({}, 'Infinity')").format(values[sort])
 
 
 def contains(word: str) -> str:

@@ -9,12 +9,12 @@ from fcst.engine.task import run_batch
 from fcst.errors import Conflict, InputError, NotFound
 from fcst.filters import Selection
 from fcst.records import ItemResult
-from fcst.services import jobs
+from fcst.services import forecasts, jobs
 from fcst.specs import JobSpec
 from fcst.states import Outcome, Stage
 from fcst.store import batches, statistics
 from fcst.store import jobs as store
-from fcst.store.database import fetch_all, transaction
+from fcst.store.database import transaction
 from tests.conftest import fail_batch, write_sales
 
 WORKER = str(uuid.uuid4())
@@ -101,7 +101,7 @@ def test_retry_runs_only_what_has_not_completed(job: int) -> None:
     claimed = batches.claim(WORKER, 3)
     run = batches.begin(claimed[0]["batch_id"], 1, str(uuid.uuid4()))
     batches.move(run, Stage.OBTAINING_SALES, Stage.PROCESSING)
-    keys = [r["unique_id"] for r in fetch_all("list_job_items", job_id=job, model="AutoETS")][:2]
+    keys = jobs.list_keys(job)[:2]
     batches.save(run, [ItemResult(keys[0], Outcome.COMPLETED, None)], Stage.PROCESSING)
     for row in claimed:
         fail_batch(row, "boom")
@@ -116,7 +116,7 @@ def test_retry_runs_only_what_has_not_completed(job: int) -> None:
 
 
 def outcomes(job: int) -> list[str]:
-    return [row["outcome"] for row in fetch_all("list_job_items", job_id=job, model="")]
+    return [item.outcome for item in forecasts.list_items(jobs.get_job(job), "")]
 
 
 def test_retry_of_some_items_leaves_the_others_as_they_ended(job: int) -> None:
@@ -124,7 +124,7 @@ def test_retry_of_some_items_leaves_the_others_as_they_ended(job: int) -> None:
         fail_batch(row, reason)
     store.freeze_ended()
     boom = next(row["reason"] for row in jobs.count_reasons(job) if row["n_items"] == 4)
-    first, *_ = keys = [row["unique_id"] for row in fetch_all("list_job_items", job_id=job, model="")]
+    first, *_ = keys = jobs.list_keys(job)
     assert jobs.retry_job(job, [first, "no such item"]) == 1
     found = jobs.get_job(job)
     assert (found["status"], found["n_failed"], found["batches"]) == ("running", 5, {"submitted": 1, "failed": 2})

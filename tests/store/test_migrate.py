@@ -91,7 +91,7 @@ def check_product_on_old_data(version: int) -> None:
         *("submitted", "submitted", "obtaining_sales", "obtaining_sales", "processing", "processing"),
         *("completed", "failed"),
     ]
-    assert forecasts.list_items(job, "SeasonalNaive")["unique_id"].tolist() == ["a", "b", "c"]
+    assert [item.unique_id for item in forecasts.list_items(job, "SeasonalNaive")] == ["a", "b", "c"]
     out = io.BytesIO()
     exports.write_export(job, out, "csv")
     head, *lines = out.getvalue().decode().splitlines()
