@@ -5,7 +5,7 @@ from typing import Any
 import pandas as pd
 
 from fcst.errors import InputError
-from fcst.filters import EVERY, RunFilter
+from fcst.filters import EVERY, RunFilter, only
 from fcst.store import accuracy
 
 BY = (*accuracy.KEYS, "horizon")
@@ -52,10 +52,18 @@ def list_candidates(job_id: int) -> pd.DataFrame:
     return accuracy.candidates_of_auto(job_id)
 
 
-def list_item_accuracy(job: dict[str, Any], model: str) -> pd.DataFrame:
-    """One model's accuracy item by item, as `list_accuracy` tells it, under `unique_id`."""
-    frame = list_accuracy(job, "item").rename(columns={"item": "unique_id"})
-    return frame[frame["model"] == model].reset_index(drop=True)
+def list_extreme_items(job: dict[str, Any], model: str, is_worst: bool, n_items: int) -> pd.DataFrame:
+    """The items whose forecast by one model was nearest, or farthest, by WAPE; as `list_accuracy` tells of them, under
+    `unique_id`."""
+    keys = accuracy.rank_items(job["job_id"], model, is_worst, n_items)
+    frame = accuracy.by_key(job, "item", only(*keys)).rename(columns={"key": "unique_id"})
+    return frame[frame["model"] == model].set_index("unique_id").reindex(keys).reset_index()
+
+
+def count_items_by_error(job_id: int, model: str) -> list[int]:
+    """How many items have a WAPE of one model below 10 percent, below 20, and so on; the last of 190 and more."""
+    counts = accuracy.distribution(job_id, model)
+    return [counts.get(tenth, 0) for tenth in range(20)]
 
 
 def list_backtests(job: dict[str, Any], model: str, which: RunFilter = EVERY) -> pd.DataFrame:

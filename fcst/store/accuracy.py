@@ -45,6 +45,17 @@ def by_key(job: dict[str, Any], by: str, which: RunFilter = EVERY, model: str = 
     return fetch_frame(statement, **items.params)
 
 
+def rank_items(job_id: int, model: str, is_worst: bool, limit: int) -> list[str]:
+    """Keys of the items with the least error of one model, or the largest."""
+    rows = fetch_all("rank_items", job_id=job_id, model=model, sign=-1 if is_worst else 1, limit=limit)
+    return [row["unique_id"] for row in rows]
+
+
+def distribution(job_id: int, model: str) -> dict[int, int]:
+    """tenth of WAPE, 19 for all beyond -> items."""
+    return {row["tenth"]: row["n_items"] for row in fetch_all("distribution_of_errors", job_id=job_id, model=model)}
+
+
 def by_horizon(job_id: int, level: tuple[int, ...]) -> pd.DataFrame:
     """Metrics by model and step, weeks ahead: `model, step, n_weeks, wape, bias, coverage_80, …`."""
     parts = [

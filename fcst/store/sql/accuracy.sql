@@ -25,6 +25,26 @@ LEFT JOIN fcst_app.metrics n ON n.job_id = m.job_id AND n.unique_id = m.unique_i
 WHERE m.job_id = %(job_id)s {which}
 GROUP BY m.model, {key} ORDER BY key NULLS LAST, wape NULLS LAST, m.model;
 
+-- rank_items
+-- The items of a run with the least or the largest error of one model; by how much they err first.
+SELECT e.unique_id FROM (
+    SELECT m.unique_id, sum(m.abs_error) / NULLIF(sum(m.actual), 0) AS wape
+    FROM fcst_app.metrics m
+    JOIN fcst_app.job_items i ON i.job_id = m.job_id AND i.unique_id = m.unique_id AND i.outcome = 'completed'
+    WHERE m.job_id = %(job_id)s AND m.model = %(model)s GROUP BY m.unique_id
+) e
+WHERE e.wape IS NOT NULL ORDER BY e.wape * %(sign)s, e.unique_id LIMIT %(limit)s;
+
+-- distribution_of_errors
+-- How many items have an error of one model in each tenth, up to 190 percent and more; those without one are left out.
+SELECT least(floor(e.wape * 10), 19)::integer AS tenth, count(*)::integer AS n_items FROM (
+    SELECT sum(m.abs_error) / NULLIF(sum(m.actual), 0) AS wape
+    FROM fcst_app.metrics m
+    JOIN fcst_app.job_items i ON i.job_id = m.job_id AND i.unique_id = m.unique_id AND i.outcome = 'completed'
+    WHERE m.job_id = %(job_id)s AND m.model = %(model)s GROUP BY m.unique_id
+) e
+WHERE e.wape IS NOT NULL GROUP BY 1 ORDER BY 1;
+
 -- accuracy_by_horizon
 -- The accuracy of a job's models by weeks ahead; the program fills in the coverage by level.
 SELECT b.model, w.step, count(*) AS n_weeks,
