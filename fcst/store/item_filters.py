@@ -50,7 +50,10 @@ _FLAGS: dict[str, sql.Composable] = {
     "ended": ENDED,
     "new": sql.SQL("d.n_weeks <= {}").format(sql.Literal(NEW_WITHIN_WEEKS)),
     "fallback": sql.SQL("f.is_fallback"),
-    "adjusted": sql.SQL("a.unique_id IS NOT NULL"),
+    "adjusted": sql.SQL(
+        "EXISTS (SELECT FROM fcst_app.adjusted_forecasts o"
+        " WHERE o.job_id = i.job_id AND o.unique_id = i.unique_id AND o.model = %(model)s)"
+    ),
     "no forecast": sql.SQL("i.outcome <> 'completed'"),
 }
 
@@ -107,7 +110,7 @@ def select(dataset_id: int, selection: Selection) -> Part:
 
 
 def run_condition(job: dict[str, Any], which: RunFilter) -> Part:
-    """What the items of a run must have: i its own row, d its dataset's, f the forecast of one model, a adjusted."""
+    """What the items of a run must have: i its own row, d its dataset's, f the forecast of one model."""
     of_dataset = item_condition(job["dataset_id"], which)
     parts: list[sql.Composable] = [of_dataset.text] if not which.has_keys_only else [sql.SQL("TRUE")]
     params = of_dataset.params | {"job_id": job["job_id"]}
@@ -166,11 +169,19 @@ def _run_value(sort: RunSort, h: int) -> sql.Composable:
         RunSort.SOLD: sql.SQL("-{}").format(sold),
         RunSort.RISE: sql.SQL("-{}").format(change),
         RunSort.FALL: change,
-        RunSort.WAPE: sql.SQL("-m.wape"),
-        RunSort.OVER: sql.SQL("-m.bias"),
-        RunSort.UNDER: sql.SQL("m.bias"),
+        RunSort.WAPE: sql.SQL("-{}").format(_measured("abs_error")),
+        RunSort.OVER: sql.SQL("-{}").format(_measured("error")),
+        RunSort.UNDER: _measured("error"),
     }
     return sql.SQL("COALESCE({}, 'Infinity')").format(values[sort])
+
+
+def _measured(error: str) -> sql.Composed:
+    """WAPE, or bias, of the item i."""
+    return sql.SQL(
+        "(SELECT sum(o.{}) / NULLIF(sum(o.actual), 0) FROM fcst_app.metrics o"
+        " WHERE o.job_id = i.job_id AND o.unique_id = i.unique_id AND o.model = %(model)s)"
+    ).format(sql.Identifier(error))
 
 
 def contains(word: str) -> str:

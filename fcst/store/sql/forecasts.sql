@@ -22,21 +22,13 @@ FROM STDIN (FORMAT binary, ENCODING 'UTF8');
 
 -- chosen_job_items
 -- The items of a run that match, with a value to order them by. Other statements read from this one. A join that nothing
--- asks for costs nothing: each finds at most one row by a key, and Postgres leaves it out.
+-- asks for costs nothing: each finds at most one row by a key, and Postgres leaves it out. What else is asked of an item
+-- is looked up by its key, so that a plan is never bad, though the planner knows nothing of a new run.
 SELECT i.unique_id, i.sales_rank, {value} AS value
 FROM fcst_app.job_items i
 LEFT JOIN fcst_app.items d ON d.dataset_id = %(dataset_id)s AND d.unique_id = i.unique_id
 LEFT JOIN fcst_app.sales s ON s.dataset_id = %(dataset_id)s AND s.unique_id = i.unique_id
 LEFT JOIN fcst_app.forecasts f ON f.job_id = i.job_id AND f.unique_id = i.unique_id AND f.model = %(model)s
-LEFT JOIN (
-    SELECT o.unique_id, sum(o.abs_error) / NULLIF(sum(o.actual), 0) AS wape,
-           sum(o.error) / NULLIF(sum(o.actual), 0) AS bias
-    FROM fcst_app.metrics o WHERE o.job_id = %(job_id)s AND o.model = %(model)s GROUP BY o.unique_id
-) m ON m.unique_id = i.unique_id
-LEFT JOIN (
-    SELECT DISTINCT o.unique_id FROM fcst_app.adjusted_forecasts o
-    WHERE o.job_id = %(job_id)s AND o.model = %(model)s
-) a ON a.unique_id = i.unique_id
 WHERE i.job_id = %(job_id)s AND {condition};
 
 -- count_job_items
@@ -83,9 +75,9 @@ LEFT JOIN LATERAL (
     FROM fcst_app.metrics o WHERE o.job_id = i.job_id AND o.unique_id = i.unique_id AND o.model = %(model)s
 ) m ON TRUE
 LEFT JOIN LATERAL (
-    SELECT o.unique_id, sum(o.adjusted - f.forecast[(o.wk_end_dt - f.first_wk_end_dt) / 7 + 1]) AS change
+    SELECT sum(o.adjusted - f.forecast[(o.wk_end_dt - f.first_wk_end_dt) / 7 + 1]) AS change
     FROM fcst_app.adjusted_forecasts o
-    WHERE o.job_id = i.job_id AND o.unique_id = i.unique_id AND o.model = %(model)s GROUP BY o.unique_id
+    WHERE o.job_id = i.job_id AND o.unique_id = i.unique_id AND o.model = %(model)s
 ) a ON TRUE
 ORDER BY p.value, p.sales_rank;
 
