@@ -1,9 +1,9 @@
-"""What one row is, as a record with names: series, forecasts, backtests."""
+"""What one row is, as a record with names: items, series, forecasts, backtests."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +11,131 @@ import numpy.typing as npt
 from fcst.states import Outcome
 
 FloatArray = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Item:
+    """An item of a dataset.
+
+    Parameters
+    ----------
+    sales_rank
+        its place by units sold, from 1.
+    n_weeks, n_missing
+        the weeks of its life up to the dataset's last week, and how many of them are missing.
+    life
+        `new`, `ended` or empty.
+    """
+
+    unique_id: str
+    sales_rank: int
+    total_units: float
+    first_wk_end_dt: date
+    last_sale_dt: date | None
+    n_weeks: int
+    n_missing: int
+    family: str | None
+    item_class: str | None
+    description: str | None
+    demand_class: str | None
+    adi: float | None
+    cv2: float | None
+    life: str
+
+    @classmethod
+    def from_row(cls, row: Mapping[str, Any]) -> Self:
+        return cls(**row)
+
+
+@dataclass(frozen=True)
+class RunItem:
+    """An item of a run, with what one model forecasts of it.
+
+    Parameters
+    ----------
+    recent_weeks
+        the units of the last year's weeks; None is a missing week.
+    recent, forecast
+        units of the last and the next h weeks.
+    change
+        a fraction, None where not all of the last h weeks are known.
+    adjusted
+        units of the next h weeks, None where they were not changed.
+    wape, bias
+        fractions, None where undefined.
+    flags
+        some of `filters.FLAGS`.
+    """
+
+    unique_id: str
+    sales_rank: int
+    outcome: str
+    reason: str | None
+    family: str | None
+    item_class: str | None
+    demand_class: str | None
+    description: str | None
+    n_weeks: int
+    last_sale_dt: date | None
+    recent_weeks: tuple[float | None, ...]
+    recent: float | None
+    forecast: float | None
+    change: float | None
+    adjusted: float | None
+    wape: float | None
+    bias: float | None
+    made_by: str | None
+    is_fallback: bool | None
+    flags: tuple[str, ...]
+
+    @classmethod
+    def from_row(cls, row: Mapping[str, Any]) -> Self:
+        lists = {"recent_weeks": tuple(row["recent_weeks"] or ()), "flags": tuple(row["flags"])}
+        return cls(**{**row, **lists})
+
+
+@dataclass(frozen=True)
+class ForecastSum:
+    """The forecasts of one model, added up over items.
+
+    Parameters
+    ----------
+    forecast, lo, hi
+        as in ForecastRecord, each added up.
+    down, up
+        (L, H) the squares of the bounds' distances from the forecast, added up.
+    made_by
+        what computed one of them.
+    """
+
+    n_items: int
+    n_fallback: int
+    made_by: str
+    first_wk_end_dt: date
+    forecast: FloatArray
+    lo: FloatArray
+    hi: FloatArray
+    down: FloatArray
+    up: FloatArray
+
+
+@dataclass(frozen=True)
+class ItemCounts:
+    """How many items there are, and what they sold.
+
+    Parameters
+    ----------
+    alike
+        (weeks of history, demand class, how many items have both).
+    """
+
+    n_items: int
+    total_units: float
+    alike: tuple[tuple[int, str | None, int], ...]
+
+    def n_shorter_than(self, n_weeks: int) -> int:
+        """How many have a history of fewer weeks."""
+        return sum(n for weeks, _, n in self.alike if weeks < n_weeks)
 
 
 @dataclass(frozen=True)

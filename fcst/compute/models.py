@@ -5,6 +5,7 @@ which takes seconds.
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from fcst.compute import recipes
 from fcst.compute.demand import SPARSE_CLASSES
@@ -280,6 +281,7 @@ def fit_name(name: str, n_weeks: int) -> str:
     return next(model for model in chain(name) if n_weeks >= CATALOGUE[model].min_history)
 
 
+@lru_cache(maxsize=10_000)
 def expected_ms(models: tuple[str, ...], n_windows: int, n_weeks: int, demand: str) -> float:
     """About how many milliseconds of one core an item takes, from the measured costs of its fits.
 

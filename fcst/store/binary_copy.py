@@ -26,6 +26,101 @@ _DAY_0 = date(2000, 1, 1).toordinal()
 _ELEMENT = np.dtype([("length", ">i4"), ("value", ">f8")])
 
 
+def array_field(*shape: int) -> np.dtype:
+    """A field of COPY that holds a whole array of this shape without a NULL, as it comes from Postgres."""
+    n = int(np.prod(shape))
+    return np.dtype([("length", ">i4"), ("head", f"V{12 + 8 * len(shape)}"), ("elements", _ELEMENT, (n,))])
+
+
+class RowReader:
+    """Takes a stream of COPY whose rows all have the same fields and sizes, and gives them on in blocks.
+
+    Parameters
+    ----------
+    fields
+        name -> `array_field`.
+    use
+        is called with an array of rows.
+    """
+
+    BLOCK_BYTES = 1 << 20
+
+    def __init__(self, fields: dict[str, np.dtype], use: Callable[[np.ndarray], None]) -> None:
+        self._row = np.dtype([("n_fields", ">i2"), *fields.items()])
+        self._n_fields, self._use, self._data, self._n_skipped = len(fields), use, bytearray(), 0
+
+    def write(self, data: bytes) -> int:
+        self._data += data
+        if len(self._data) > self.BLOCK_BYTES:
+            self._read()
+        return len(data)
+
+    def close(self) -> None:
+        """After the last byte."""
+        self._read()
+        if bytes(self._data) != _END:
+            raise ValueError("Rows of a stream differ in their sizes.")
+
+    def _read(self) -> None:
+        if not self._n_skipped:
+            self._n_skipped = len(_HEADER)
+            del self._data[: self._n_skipped]
+        n_rows = len(self._data) // self._row.itemsize
+        if n_rows:
+            rows = np.frombuffer(bytes(self._data[: n_rows * self._row.itemsize]), self._row)
+            if not np.all(rows["n_fields"] == self._n_fields):
+                raise ValueError("Rows of a stream differ in their sizes.")
+            self._use(rows)
+            del self._data[: n_rows * self._row.itemsize]
+
+
+class ArrayReader:
+    """Takes a stream of COPY whose rows are arrays of float64 of any length, and gives them on row by row.
+
+    Parameters
+    ----------
+    use
+        is called with the arrays of a row; None stands for NULL.
+    """
+
+    def __init__(self, use: Callable[[list[FloatArray | None]], None]) -> None:
+        self._use, self._data, self._place = use, bytearray(), len(_HEADER)
+
+    def write(self, data: bytes) -> int:
+        self._data += data
+        if len(self._data) > RowReader.BLOCK_BYTES:
+            self.close()
+        return len(data)
+
+    def close(self) -> None:
+        """Reads the rows that are whole."""
+        data, place = bytes(self._data), self._place
+        while (after := self._read_row(data, place)) is not None:
+            place = after
+        self._data, self._place = bytearray(data[place:]), 0
+
+    def _read_row(self, data: bytes, place: int) -> int | None:
+        if len(data) < place + 2 or (n_fields := _N_FIELDS.unpack_from(data, place)[0]) < 0:
+            return None
+        place += 2
+        arrays: list[FloatArray | None] = []
+        for _ in range(n_fields):
+            if len(data) < place + 4:
+                return None
+            (length,) = _LENGTH.unpack_from(data, place)
+            place += 4
+            if length < 0:
+                arrays.append(None)
+                continue
+            if len(data) < place + length:
+                return None
+            n = max(length - 20, 0) // _ELEMENT.itemsize
+            arrays.append(np.frombuffer(data, _ELEMENT, n, place + 20 if n else 0)["value"])
+            place += length
+        self._use(arrays)
+        return place
+
+
 def encode(rows: Iterable[Row]) -> io.BytesIO:
     """Rows of None, bool, int (integer), float, date, str and arrays of float64; a NaN is written as NULL.
 

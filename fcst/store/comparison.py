@@ -9,8 +9,18 @@ from fcst.store.database import fetch_frame, fetch_one
 from fcst.store.queries import query
 
 
-def compare_items(job_id: int, model: str, other_id: int, other_model: str) -> pd.DataFrame:
-    return fetch_frame("compare_items", job_id=job_id, model=model, other_id=other_id, other_model=other_model)
+def compare_items(
+    job_id: int, model: str, other_id: int, other_model: str, limit: int | None, skip: int
+) -> pd.DataFrame:
+    return fetch_frame(
+        "compare_items",
+        job_id=job_id,
+        model=model,
+        other_id=other_id,
+        other_model=other_model,
+        limit=limit,
+        skip=skip,
+    )
 
 
 def newer_dataset(job_id: int) -> dict[str, Any] | None:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-import pandas as pd
+from psycopg2 import sql
 
 from fcst.errors import Conflict, NotFound, StaleState
-from fcst.store import statistics
+from fcst.filters import ItemSort, Selection
+from fcst.records import Item, ItemCounts
+from fcst.store import item_filters, statistics
 from fcst.store.actions import record
-from fcst.store.database import fetch_all, fetch_frame, fetch_one, transaction
-from fcst.store.queries import query
+from fcst.store.database import fetch_all, fetch_one, transaction
+from fcst.store.queries import for_spreadsheet, query
 
 if TYPE_CHECKING:
     from fcst.ingest.pipeline import SeriesFiles
@@ -186,9 +189,47 @@ def find(name: str | None) -> int | None:
     return None if row is None else int(row["dataset_id"])
 
 
-def items(dataset_id: int, n_items: int) -> pd.DataFrame:
-    """The `n_items` largest sellers, one row an item."""
-    return fetch_frame("list_items", dataset_id=dataset_id, n_items=n_items)
+def list_items(dataset_id: int, selection: Selection, sort: ItemSort, limit: int | None, skip: int) -> list[Item]:
+    """Chosen items of a dataset in an order."""
+    chosen = item_filters.select(dataset_id, selection)
+    statement = sql.SQL(query("list_items")).format(
+        chosen=chosen.text, ended=item_filters.ENDED, new=item_filters.NEW, order=item_filters.ITEM_ORDERS[sort]
+    )
+    return [Item.from_row(row) for row in fetch_all(statement, **chosen.params, limit=limit, skip=skip)]
+
+
+def count_items(dataset_id: int, selection: Selection) -> ItemCounts:
+    """How many items are chosen, and what they sold."""
+    chosen = item_filters.select(dataset_id, selection)
+    rows = fetch_all(sql.SQL(query("count_items")).format(chosen=chosen.text), **chosen.params)
+    return ItemCounts(
+        n_items=sum(row["n_items"] for row in rows),
+        total_units=math.fsum(row["total_units"] for row in rows),
+        alike=tuple((row["n_weeks"], row["demand_class"], row["n_items"]) for row in rows),
+    )
+
+
+def list_groups(dataset_id: int) -> dict[str, list[str]]:
+    """`family` and `class`, each with its names in order."""
+    rows = fetch_all("list_groups", dataset_id=dataset_id)
+    return {name: [row["key"] for row in rows if row["grouped_by"] == name] for name in ("family", "class")}
+
+
+def list_demand_classes(dataset_id: int) -> set[str]:
+    """Those that items have."""
+    return {row["demand_class"] for row in fetch_all("list_demand_classes", dataset_id=dataset_id)}
+
+
+def find_shown_keys(dataset_id: int, keys: list[str]) -> dict[str, str]:
+    """Those of `keys` that are an item's key as tables show it -> the key."""
+    statement = sql.SQL(query("find_shown_keys")).format(shown=for_spreadsheet("unique_id"))
+    return {row["shown"]: row["unique_id"] for row in fetch_all(statement, dataset_id=dataset_id, keys=keys)}
+
+
+def missing_job_items(dataset_id: int, job_id: int, limit: int) -> tuple[int, list[str]]:
+    """How many items of a run a dataset does not have, and the first of them."""
+    rows = fetch_all("missing_job_items", dataset_id=dataset_id, job_id=job_id, limit=limit)
+    return (rows[0]["n_found"] if rows else 0), [row["unique_id"] for row in rows]
 
 
 def page_of_items(dataset_id: int, after: int, limit: int) -> list[dict[str, Any]]:

@@ -4,13 +4,13 @@ from collections.abc import Iterator, Sequence
 from typing import Any, BinaryIO
 
 import numpy as np
-import pandas as pd
 from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor
 
-from fcst.records import BacktestRecord, ItemResult
-from fcst.store import binary_copy
-from fcst.store.database import fetch_all, fetch_frame, transaction
+from fcst.filters import RunFilter, RunSort
+from fcst.records import BacktestRecord, ForecastSum, ItemResult, RunItem
+from fcst.store import binary_copy, item_filters
+from fcst.store.database import fetch_all, fetch_one, transaction
 from fcst.store.queries import for_spreadsheet, query
 
 
@@ -55,12 +55,67 @@ def _backtests(results: Sequence[ItemResult]) -> Iterator[tuple[str, BacktestRec
     return ((result.unique_id, backtest) for result in results for backtest in result.backtests)
 
 
-def list_job_items(job_id: int, model: str) -> pd.DataFrame:
-    return fetch_frame("list_job_items", job_id=job_id, model=model)
+def list_job_items(
+    job: dict[str, Any], model: str, which: RunFilter, sort: RunSort, limit: int | None, skip: int
+) -> list[RunItem]:
+    """Items of a run that match, in an order."""
+    chosen = item_filters.select_job_items(job, model, which, sort)
+    statement = sql.SQL(query("list_job_items")).format(chosen=chosen.text, flags=item_filters.flag_names())
+    rows = fetch_all(statement, **chosen.params, h=job["spec"]["h"], limit=limit, skip=skip)
+    return [RunItem.from_row(row) for row in rows]
 
 
-def list_forecasts(job_id: int, model: str, unique_ids: list[str] | None) -> pd.DataFrame:
-    return fetch_frame("list_forecasts", job_id=job_id, model=model, unique_ids=unique_ids)
+def count_job_items(job: dict[str, Any], model: str, which: RunFilter) -> tuple[int, str | None]:
+    """How many items of a run match, and the key of one of them."""
+    chosen = item_filters.select_job_items(job, model, which)
+    row = fetch_one(sql.SQL(query("count_job_items")).format(chosen=chosen.text), **chosen.params) or {}
+    return row["n_items"], row["unique_id"]
+
+
+def place_of(job: dict[str, Any], model: str, which: RunFilter, sort: RunSort, unique_id: str) -> int | None:
+    """How many of the items that match come before this one; None if it does not match."""
+    chosen = item_filters.select_job_items(job, model, which, sort)
+    statement = sql.SQL(query("place_of_job_item")).format(chosen=chosen.text)
+    row = fetch_one(statement, **chosen.params, unique_id=unique_id)
+    return None if row is None else int(row["place"])
+
+
+def list_heaviest(job_id: int, model: str) -> list[str]:
+    statement = sql.SQL(query("list_heaviest")).format(heaviest=item_filters.HEAVIEST)
+    return [row["heaviest"] for row in fetch_all(statement, job_id=job_id, model=model)]
+
+
+def add_up(
+    job: dict[str, Any], model: str, which: RunFilter, n_levels: int, filtered_by: str | None = None
+) -> ForecastSum | None:
+    """The forecasts of one model, added up over the items that match, with so many levels; None if there is none."""
+    items = item_filters.within("f.unique_id", job, filtered_by or model, which)
+    params = items.params | {"added_model": model}
+    found = fetch_one(sql.SQL(query("forecasts_to_add_up")).format(which=items.text), **params) or {}
+    if not found["n_items"]:
+        return None
+    h = found.pop("h")
+    fields = {"forecast": binary_copy.array_field(h)}
+    fields |= dict.fromkeys(("lo", "hi"), binary_copy.array_field(n_levels, h)) if n_levels else {}
+    sums = {
+        name: np.zeros((1 if name == "forecast" else n_levels, h)) for name in ("forecast", "lo", "hi", "down", "up")
+    }
+
+    def add(rows: np.ndarray) -> None:
+        forecast = rows["forecast"]["elements"]["value"].reshape(-1, 1, h)
+        sums["forecast"] += forecast.sum(axis=0)
+        for side, square in (("lo", "down"), ("hi", "up")) if n_levels else ():
+            bounds = rows[side]["elements"]["value"].reshape(-1, n_levels, h)
+            sums[side] += bounds.sum(axis=0)
+            sums[square] += ((bounds - forecast) ** 2).sum(axis=0)
+
+    reader = binary_copy.RowReader(fields, add)
+    columns = sql.SQL(", ").join(sql.Identifier("f", name) for name in fields)
+    with transaction() as cur:
+        statement = sql.SQL(query("copy_forecasts_to_add_up")).format(columns=columns, which=items.text).as_string(cur)
+        cur.copy_expert(cur.mogrify(statement, params).decode(), reader)
+    reader.close()
+    return ForecastSum(**found, **(sums | {"forecast": sums["forecast"][0]}))
 
 
 def page(job_id: int, unique_ids: list[str] | None, after: int, limit: int) -> list[dict[str, Any]]:
@@ -68,34 +123,31 @@ def page(job_id: int, unique_ids: list[str] | None, after: int, limit: int) -> l
     return fetch_all("page_of_forecasts", job_id=job_id, unique_ids=unique_ids, after=after, limit=limit)
 
 
-def total_forecasts(job_id: int, model: str, unique_ids: list[str] | None, correlation: float) -> pd.DataFrame:
-    return fetch_frame("total_forecasts", job_id=job_id, model=model, unique_ids=unique_ids, correlation=correlation)
-
-
 def unknown_items(job_id: int, unique_ids: list[str]) -> list[str]:
     return [row["unique_id"] for row in fetch_all("unknown_job_items", job_id=job_id, unique_ids=unique_ids)]
 
 
 def copy_export(
-    job_id: int,
-    level: tuple[int, ...],
+    job: dict[str, Any],
     out: BinaryIO,
-    unique_ids: list[str] | None = None,
+    which: RunFilter,
+    model: str,
     is_for_spreadsheets: bool = True,
 ) -> None:
     """Streams the export form as CSV, `unique_id, wk_end_dt, model, forecast, lo_80, …, is_fallback, made_by,
     adjusted`.
 
-    Of all items, or of those named. `adjusted` is the forecast where nobody changed it. Units are rounded to 4
-    decimals. For spreadsheets, text is made harmless.
+    Of the items that match, by what `model` forecasts of them. `adjusted` is the forecast where nobody changed it.
+    Units are rounded to 4 decimals. For spreadsheets, text is made harmless.
     """
+    items = item_filters.within("i.unique_id", job, model, which)
     with transaction() as cur:
-        select = _export_select(level, is_for_spreadsheets).as_string(cur)
-        statement = cur.mogrify(select, {"job_id": job_id, "unique_ids": unique_ids}).decode()
+        select = _export_select(tuple(job["spec"]["level"]), is_for_spreadsheets, items.text).as_string(cur)
+        statement = cur.mogrify(select, items.params).decode()
         cur.copy_expert(f"COPY ({statement}) TO STDOUT (FORMAT csv, HEADER)", out)
 
 
-def _export_select(level: tuple[int, ...], is_for_spreadsheets: bool) -> sql.Composed:
+def _export_select(level: tuple[int, ...], is_for_spreadsheets: bool, which: sql.Composed) -> sql.Composed:
     def rounded(value: sql.Composable, name: str) -> sql.Composed:
         # numeric, which rounds too, would take twice as long as all the rest
         return sql.SQL("round({} * 10000) / 10000 AS {}").format(value, sql.Identifier(name))
@@ -111,4 +163,6 @@ def _export_select(level: tuple[int, ...], is_for_spreadsheets: bool) -> sql.Com
         for name in ("unique_id", "model", "made_by")
     }
     adjusted = rounded(sql.SQL("COALESCE(a.adjusted, f.forecast[s.step])"), "adjusted")
-    return sql.SQL(query("export_forecasts")).format(numbers=sql.SQL(", ").join(columns), adjusted=adjusted, **texts)
+    return sql.SQL(query("export_forecasts")).format(
+        numbers=sql.SQL(", ").join(columns), adjusted=adjusted, which=which, **texts
+    )

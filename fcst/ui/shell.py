@@ -214,12 +214,18 @@ def page_in_url(n_rows: int, size: int) -> int:
     return min(max(number_in_url(PAGE) or 1, 1), max(-(-n_rows // size), 1))
 
 
-def choose_page(n_rows: int, size: int) -> None:
-    """The numbers of a table's pages, to go to another; nothing where one page holds all rows."""
+def choose_page(n_rows: int, size: int, shown: int | None = None) -> None:
+    """The numbers of a table's pages, to go to another; nothing where one page holds all rows.
+
+    Parameters
+    ----------
+    shown
+        the page that is shown, where that is not what the URL has.
+    """
     if n_rows <= size:
         return
     key = f"choice_{PAGE}"
-    in_url = page_in_url(n_rows, size)
+    in_url = page_in_url(n_rows, size) if shown is None else shown
     set_state(key, in_url)
 
     def write() -> None:

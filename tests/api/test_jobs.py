@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import openpyxl
 import pytest
 
+from fcst.filters import EVERY, only
 from fcst.services import accuracy, datasets, exports, jobs
 from fcst.store import attempts
 from fcst.store import jobs as store
@@ -234,7 +235,7 @@ def pages(desk: Desk, address: str | None) -> list[dict]:
 
 def exported(job_id: int, file_format: str, keys: list[str] | None = None) -> bytes:
     out = io.BytesIO()
-    exports.write_export(jobs.get_job(job_id), out, file_format, keys)
+    exports.write_export(jobs.get_job(job_id), out, file_format, EVERY if keys is None else only(*keys))
     return out.getvalue()
 
 

@@ -115,7 +115,7 @@ def measure_naive(items: int, weeks: int, pairs: int) -> None:
 
 def run_naive(pool: concurrent.futures.Executor, dataset: dict[str, Any], n_items: int) -> None:
     """Batch after batch: reads its sales, one task an item, waits for all, inserts row by row, commits."""
-    keys = [key for key, _ in jobs.choose_largest(dataset, n_items)]
+    keys = [item.unique_id for item in datasets.list_items(dataset["dataset_id"], limit=n_items)]
     insert = "INSERT INTO fcst_app.naive VALUES (%s, %s, %s, %s, %s)"
     con = psycopg2.connect(**connect_kwargs())
     with contextlib.closing(con), con.cursor() as cur:
@@ -274,14 +274,14 @@ def measure_write(items: int, models: int, pairs: int) -> None:
     with fresh_home():
         dataset = load((pairs + 1) * items, 2)
         spec = JobSpec(models=names, h=H, level=(80, 95), batch_size=items, n_windows=0)
-        keys = jobs.choose_largest(dataset, dataset["n_items"])
-        stored_jobs.insert(dataset["dataset_id"], keys, spec, "", "", "benchmark")
+        keys = [item.unique_id for item in datasets.list_items(dataset["dataset_id"])]
+        stored_jobs.insert(dataset["dataset_id"], jobs.choose_largest(dataset, len(keys)), spec, "", "", "benchmark")
         with transaction() as cur:
             cur.execute("CREATE TABLE fcst_app.bare (LIKE fcst_app.forecasts INCLUDING ALL)")
         for number, row in enumerate(attempts.claim(str(uuid.uuid4()), pairs + 1)):
             run = attempts.begin(row["batch_id"], row["attempt"], str(uuid.uuid4()))
             attempts.move(run, Stage.OBTAINING_SALES, Stage.PROCESSING)
-            results = [make_result(run, key) for key, _ in keys[number * items : (number + 1) * items]]
+            results = [make_result(run, key) for key in keys[number * items : (number + 1) * items]]
             save_s, copy_s = alternate(
                 number,
                 lambda run=run, results=results: timed(attempts.save, run, results, Stage.PROCESSING),

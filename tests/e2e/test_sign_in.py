@@ -18,6 +18,7 @@ from playwright.sync_api import Page, expect
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
 from fcst.engine.task import run_batch
+from fcst.filters import Selection
 from fcst.services import jobs
 from fcst.settings import PROJECT
 from fcst.specs import JobSpec
@@ -201,7 +202,7 @@ def test_who_has_no_role_sees_nothing(office: Office, visit: Callable[[], Page])
 def test_page_that_refreshes_shows_nothing_more_when_the_role_is_taken_away(
     office: Office, visit: Callable[[], Page]
 ) -> None:
-    job_id = jobs.submit_job(1, [("item1", 1)], JobSpec(models=("Naive",), h=4), "waits")
+    job_id = jobs.submit_job(1, Selection(keys=("item1",)), JobSpec(models=("Naive",), h=4), "waits")
     page = visit()
     sign_in(page, f"{office.url}/runs?job={job_id}", "vera@audit.example")
     expect(page.get_by_text("waits", exact=False).first).to_be_visible()

@@ -19,6 +19,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from fcst.engine import retry_policy
 from fcst.engine.task import run_ingest
+from fcst.filters import only
 from fcst.services import adjustments, forecasts, jobs, loading
 from fcst.services.adjustments import Change
 from fcst.settings import SAMPLE
@@ -102,7 +103,7 @@ def submit(dataset: dict[str, Any], name: str, n_windows: int = 3) -> int:
 
 def change(job_id: int, unique_id: str) -> None:
     """What an analyst does to a forecast: its second to fourth week."""
-    weeks = forecasts.view(jobs.get_job(job_id), NAIVE[0], [unique_id]).forecast["wk_end_dt"].dt.date
+    weeks = forecasts.view(jobs.get_job(job_id), NAIVE[0], only(unique_id)).forecast["wk_end_dt"].dt.date
     by_a_fifth = Change(weeks.iloc[1], weeks.iloc[3], percent=20.0)
     adjustments.adjust(job_id, unique_id, NAIVE[0], by_a_fifth, "A campaign in the *whole* region", "Ann")
 

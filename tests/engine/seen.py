@@ -103,8 +103,7 @@ def check_items(job_id: int) -> dict:
         cur.execute(
             "SELECT i.unique_id, i.outcome, i.reason, COALESCE(sum(cardinality(f.forecast)), 0) AS n"
             " FROM fcst_app.job_items i LEFT JOIN fcst_app.forecasts f USING (job_id, unique_id)"
-            " WHERE i.job_id = %(job_id)s"
-            " GROUP BY i.unique_id, i.outcome, i.reason",
+            " WHERE i.job_id = %(job_id)s GROUP BY i.unique_id, i.outcome, i.reason",
             {"job_id": job_id},
         )
         rows = cur.fetchall()

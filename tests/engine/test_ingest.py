@@ -214,9 +214,8 @@ def test_broken_archive_is_refused_with_its_words(database: str, tmp_path: Path)
 def test_keys_reach_the_database_and_the_weekly_file_to_the_letter(load_dataset: Callable, tmp_path: Path) -> None:
     write_keys(tmp_path / "keys.csv")
     dataset = load_dataset(tmp_path / "keys.csv")
-    items = datasets.list_items(dataset["dataset_id"], 100)
-    assert set(items["unique_id"]) == set(KEYS)
-    assert dict(zip(items["unique_id"], items["description"], strict=True)) == {key: f"{key}  {key}" for key in KEYS}
+    items = datasets.list_items(dataset["dataset_id"])
+    assert {item.unique_id: item.description for item in items} == {key: f"{key}  {key}" for key in KEYS}
     out = io.BytesIO()
     datasets.write_weekly_file(dataset["dataset_id"], out)
     found = {row["item_nbr"] for row in csv.DictReader(io.StringIO(out.getvalue().decode(), newline=""))}

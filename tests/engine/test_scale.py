@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from fcst.engine import retry_policy
+from fcst.filters import Selection, Take
 from fcst.services import jobs
 from fcst.specs import JobSpec
 from fcst.states import FINAL_STAGES, Stage
@@ -24,14 +25,24 @@ WORKER = str(uuid.uuid4())
 
 
 def insert_dataset() -> int:
-    """A dataset without rows: enough for jobs that nobody runs."""
+    """A dataset of items without sales: enough for jobs that nobody runs."""
     with transaction() as cur:
         cur.execute(
             "INSERT INTO fcst_app.datasets (name, version, spec, report, week_end, include_promo, n_items, n_weeks,"
             " first_wk_end_dt, last_wk_end_dt, total_units)"
             " VALUES ('s', 1, '{}', '{}', 'SAT', false, 1, 1, '2020-01-11', '2020-01-11', 1) RETURNING dataset_id"
         )
-        return cur.fetchone()["dataset_id"]
+        dataset_id = cur.fetchone()["dataset_id"]
+        cur.execute(
+            "INSERT INTO fcst_app.items (dataset_id, unique_id, sales_rank, total_units, first_wk_end_dt, n_weeks,"
+            " n_missing) SELECT %(dataset_id)s, 'item' || i, i, 1, '2020-01-11', 1, 0 FROM generate_series(1, 10000) i",
+            {"dataset_id": dataset_id},
+        )
+        return dataset_id
+
+
+def largest(n_items: int) -> Selection:
+    return Selection(take=Take.LARGEST, n_items=n_items)
 
 
 @pytest.fixture
@@ -67,8 +78,9 @@ def large_job(
 
 
 def insert_large_jobs(dataset_id: int) -> None:
-    keys = [(f"item{i}", i) for i in range(1, 10)]
-    job_id, *others = (stored_jobs.insert(dataset_id, keys, JobSpec(), f"job {i}", "", "ann")[0] for i in range(9))
+    job_id, *others = (
+        stored_jobs.insert(dataset_id, largest(9), JobSpec(), f"job {i}", "", "ann")[0] for i in range(9)
+    )
     insert_batches = (
         "INSERT INTO fcst_app.batch_status (job_id, batch_no, n_items) SELECT job_id, no, 10"
         " FROM unnest(%(ids)s) job_id CROSS JOIN generate_series(1, %(n)s) no ORDER BY job_id, no"
@@ -185,8 +197,7 @@ def test_a_supervisor_looks_for_work_by_index(large_job: int, statements: list[t
 
 
 def insert(dataset_id: int, n_batches: int) -> int:
-    keys = [(f"item{i}", i) for i in range(1, n_batches + 1)]
-    return stored_jobs.insert(dataset_id, keys, JobSpec(batch_size=1), "", "", "ann")[0]
+    return stored_jobs.insert(dataset_id, largest(n_batches), JobSpec(batch_size=1), "", "", "ann")[0]
 
 
 def claim(n: int, times: int) -> list[tuple[int, int]]:

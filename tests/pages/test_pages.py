@@ -15,6 +15,7 @@ from streamlit.testing.v1 import AppTest
 from fcst.engine import retry_policy
 from fcst.engine.task import run_batch
 from fcst.errors import BadRows, InputError
+from fcst.filters import only
 from fcst.services import datasets, forecasts, jobs, loading, supervision
 from fcst.settings import PROJECT, SAMPLE, load_settings
 from fcst.specs import IngestSpec, JobSpec
@@ -365,7 +366,7 @@ def test_new_run_takes_of_what_the_filter_leaves(dataset: dict) -> None:
     assert at.dataframe[0].value["unique_id"].tolist() == ["item2"]
     at.text_input(key="choice_q").set_value("nobody").run()
     assert "No item matches" in words(at) and at.button(key="submit").disabled
-    (known,) = set(datasets.list_items(dataset["dataset_id"], 6)["demand_class"])
+    (known,) = {item.demand_class for item in datasets.list_items(dataset["dataset_id"])}
     assert "6 items in" in words(open_page("new_run", demand_class=known))
 
 
@@ -660,7 +661,7 @@ def test_forecasts_are_searched_and_filtered_and_added_up_as_shown(
     whole = forecasts.view(jobs.get_job(job_id), "Naive")
     at = open_page("forecasts", job=str(job_id), family="A")
     assert items_of(at) == ["item2", "item1"] and "The 2 items shown: the sum of 2 forecasts" in words(at)
-    part = forecasts.view(jobs.get_job(job_id), "Naive", ["item1", "item2"])
+    part = forecasts.view(jobs.get_job(job_id), "Naive", only("item1", "item2"))
     assert part.forecast["forecast"].sum() < whole.forecast["forecast"].sum() and part.n_items == 2
     assert items_of(open_page("forecasts", job=str(job_id), family="B, C")) == ["item3"]
     assert items_of(open_page("forecasts", job=str(job_id), q="em2")) == ["item2"]
@@ -676,8 +677,8 @@ def test_items_are_flagged(load_dataset: Callable[..., dict], tmp_path: Path) ->
     spec = JobSpec(models=("SeasonalNaive",), h=4)
     job_id = jobs.submit_job(dataset["dataset_id"], jobs.choose_largest(dataset, 3), spec)
     run_waiting()
-    flags = forecasts.list_items(jobs.get_job(job_id), "SeasonalNaive").set_index("unique_id")["flags"]
-    assert flags.to_dict() == {"ended": ("ended",), "new": ("new", "fallback"), "good": ()}
+    flags = {item.unique_id: item.flags for item in forecasts.list_items(jobs.get_job(job_id), "SeasonalNaive")}
+    assert flags == {"ended": ("ended",), "new": ("new", "fallback"), "good": ()}
 
 
 def test_forecasts_show_backtests_and_other_models_where_the_url_says_so(finished: int) -> None:

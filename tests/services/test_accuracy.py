@@ -12,6 +12,7 @@ import pytest
 from fcst.compute import metrics
 from fcst.engine.task import run_batch
 from fcst.errors import InputError
+from fcst.filters import only
 from fcst.names import HOLDOUT_WEEKS
 from fcst.services import accuracy, datasets, forecasts, jobs
 from fcst.specs import JobSpec
@@ -33,7 +34,7 @@ def run(dataset: dict, n_items: int, **spec: object) -> dict:
 
 
 def item_history(job: dict, unique_id: str) -> pd.DataFrame:
-    return job_totals(job["job_id"], [unique_id]).astype({"unit_sales": float})
+    return job_totals(job, "", only(unique_id), 1).astype({"unit_sales": float})
 
 
 def weeks_of(job: dict) -> pd.DataFrame:
@@ -176,8 +177,8 @@ def test_item_tells_where_its_forecast_comes_from(job: dict) -> None:
 
 
 def test_backtests_of_an_item_and_of_the_sum(job: dict) -> None:
-    items = [accuracy.list_backtests(job["job_id"], "Auto", [f"item{i}"]) for i in range(1, 5)]
-    total = accuracy.list_backtests(job["job_id"], "Auto")
+    items = [accuracy.list_backtests(job, "Auto", only(f"item{i}")) for i in range(1, 5)]
+    total = accuracy.list_backtests(job, "Auto")
     assert len(total) == len(items[0]) == 2 * HOLDOUT_WEEKS and len(items[1]) == 2 * HOLDOUT_WEEKS - 2
     weeks = pd.concat(items).groupby(["cutoff", "wk_end_dt"])
     found = total.set_index(["cutoff", "wk_end_dt"]).sort_index()

@@ -13,6 +13,7 @@ import pytest
 
 from fcst.cli.main import main
 from fcst.errors import InputError
+from fcst.filters import Selection
 from fcst.services import datasets, jobs, pruning
 from fcst.settings import PROJECT
 from fcst.specs import JobSpec
@@ -46,7 +47,7 @@ def three(dataset: dict) -> list[int]:
                 " WHERE job_id = %(job_id)s",
                 {"days": days, "job_id": job_id},
             )
-    jobs.submit_job(dataset["dataset_id"], [("item1", 6)], JobSpec())
+    jobs.submit_job(dataset["dataset_id"], Selection(keys=("item1",)), JobSpec())
     return found
 
 

@@ -7,14 +7,15 @@ import pytest
 
 from fcst.engine import retry_policy
 from fcst.engine.task import run_batch
-from fcst.errors import InputError, NotFound
+from fcst.errors import Conflict, InputError, NotFound
+from fcst.filters import Selection
 from fcst.records import ItemResult
-from fcst.services import jobs
+from fcst.services import forecasts, jobs
 from fcst.specs import JobSpec
 from fcst.states import Outcome, Stage
-from fcst.store import attempts
+from fcst.store import attempts, statistics
 from fcst.store import jobs as store
-from fcst.store.database import fetch_all, transaction
+from fcst.store.database import transaction
 from tests.conftest import fail_batch, write_sales
 
 WORKER = str(uuid.uuid4())
@@ -43,11 +44,13 @@ def test_submit_creates_job_batches_and_items_together(job: int) -> None:
     ]
 
 
-def test_submit_leaves_nothing_when_it_breaks_off(load_dataset) -> None:
+def test_submit_leaves_nothing_when_it_breaks_off(load_dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     dataset = load_dataset()
-    twice = jobs.choose_largest(dataset, 2) * 2
+    monkeypatch.setattr(statistics, "analyze_job", lambda cur, n_items: cur.execute("SELECT 1 / 0"))
     with pytest.raises(Exception, match="refused"):
-        jobs.submit_job(dataset["dataset_id"], twice, JobSpec())
+        jobs.submit_job(dataset["dataset_id"], jobs.choose_largest(dataset, 2), JobSpec())
+    with pytest.raises(Conflict, match="None of the chosen items"):
+        jobs.submit_job(dataset["dataset_id"], Selection(keys=("nope",)), JobSpec())
     assert rows("SELECT 1 FROM fcst_app.jobs UNION ALL SELECT 1 FROM fcst_app.batch_status") == []
 
 
@@ -58,12 +61,12 @@ def test_choose_refuses_what_the_dataset_has_not(load_dataset) -> None:
     for n in (0, -1, 7):
         with pytest.raises(InputError):
             jobs.choose_largest(dataset, n)
-    assert [key for key, _ in jobs.choose_named(dataset, ["item1", "item6"])] == ["item6", "item1"]
+    assert jobs.choose_named(dataset, ["item1", "item6"]).keys == ("item6", "item1")
 
 
 def test_submit_for_a_dataset_that_was_deleted_meanwhile_says_so(job: int) -> None:
     with pytest.raises(NotFound, match="Dataset 99 was deleted"):
-        jobs.submit_job(99, [("item1", 1)], JobSpec())
+        jobs.submit_job(99, Selection(keys=("item1",)), JobSpec())
 
 
 @pytest.mark.parametrize("job_id", [0, -1, 99, 10**12])
@@ -101,7 +104,7 @@ def test_retry_runs_only_what_has_not_completed(job: int) -> None:
     claimed = attempts.claim(WORKER, 3)
     run = attempts.begin(claimed[0]["batch_id"], 1, str(uuid.uuid4()))
     attempts.move(run, Stage.OBTAINING_SALES, Stage.PROCESSING)
-    keys = [r["unique_id"] for r in fetch_all("list_job_items", job_id=job, model="AutoETS")][:2]
+    keys = jobs.list_keys(job)[:2]
     attempts.save(run, [ItemResult(keys[0], Outcome.COMPLETED, None)], Stage.PROCESSING)
     for row in claimed:
         fail_batch(row, "boom")
@@ -116,7 +119,7 @@ def test_retry_runs_only_what_has_not_completed(job: int) -> None:
 
 
 def outcomes(job: int) -> list[str]:
-    return [row["outcome"] for row in fetch_all("list_job_items", job_id=job, model="")]
+    return [item.outcome for item in forecasts.list_items(jobs.get_job(job), "")]
 
 
 def test_retry_of_some_items_leaves_the_others_as_they_ended(job: int) -> None:
@@ -124,7 +127,7 @@ def test_retry_of_some_items_leaves_the_others_as_they_ended(job: int) -> None:
         fail_batch(row, reason)
     store.freeze_ended()
     boom = next(row["reason"] for row in jobs.count_reasons(job) if row["n_items"] == 4)
-    first, *_ = keys = [row["unique_id"] for row in fetch_all("list_job_items", job_id=job, model="")]
+    first, *_ = keys = jobs.list_keys(job)
     assert jobs.retry_job(job, [first, "no such item"]) == 1
     found = jobs.get_job(job)
     assert (found["status"], found["n_failed"], found["batches"]) == ("running", 5, {"submitted": 1, "failed": 2})
@@ -172,7 +175,7 @@ def test_retry_of_nothing_leaves_the_job_as_it_ended(job: int) -> None:
 
 def test_jobs_are_found_by_status_dataset_and_words(job: int) -> None:
     dataset_id = jobs.get_job(job)["dataset_id"]
-    second = jobs.submit_job(dataset_id, [("item1", 1)], JobSpec(), "100% Spring_", "for *Ann*")
+    second = jobs.submit_job(dataset_id, Selection(keys=("item1",)), JobSpec(), "100% Spring_", "for *Ann*")
     attempts.claim(WORKER, 1)
 
     def found(**which: object) -> list[int]:
@@ -189,7 +192,7 @@ def test_jobs_are_found_by_status_dataset_and_words(job: int) -> None:
 
 def test_deeds_on_many_jobs_count_what_they_touch(job: int) -> None:
     dataset_id = jobs.get_job(job)["dataset_id"]
-    second = jobs.submit_job(dataset_id, [("item1", 1)], JobSpec())
+    second = jobs.submit_job(dataset_id, Selection(keys=("item1",)), JobSpec())
     assert [jobs.n_to_cancel(row) for row in jobs.list_jobs()] == [1, 6]
     assert jobs.cancel_jobs([job, second]) == 2 and jobs.cancel_jobs([job, second]) == 0
     assert [(jobs.n_to_cancel(row), jobs.n_to_retry(row)) for row in jobs.list_jobs()] == [(0, 1), (0, 6)]

@@ -11,6 +11,7 @@ from fcst.engine import retry_policy
 from fcst.engine.retry_policy import Cause
 from fcst.engine.task import run_batch
 from fcst.errors import StoreError
+from fcst.filters import ItemSort, Selection
 from fcst.services import accuracy, exports, forecasts, jobs
 from fcst.specs import IngestSpec
 from fcst.store import attempts, datasets, ingests, queries, workers
@@ -91,7 +92,7 @@ def check_product_on_old_data(version: int) -> None:
         *("submitted", "submitted", "obtaining_sales", "obtaining_sales", "processing", "processing"),
         *("completed", "failed"),
     ]
-    assert forecasts.list_items(job, "SeasonalNaive")["unique_id"].tolist() == ["a", "b", "c"]
+    assert [item.unique_id for item in forecasts.list_items(job, "SeasonalNaive")] == ["a", "b", "c"]
     out = io.BytesIO()
     exports.write_export(job, out, "csv")
     head, *lines = out.getvalue().decode().splitlines()
@@ -148,8 +149,8 @@ def test_migrate_makes_what_was_asked_before_readable_for_the_new_program(first_
     (waiting,) = ingests.list_open()
     assert IngestSpec.from_dict(waiting["spec"]) == asked
     assert (waiting["status"], waiting["done_bytes"], waiting["total_bytes"]) == ("submitted", 0, 0)
-    item = datasets.items(1, 10).to_dict("records")[0]
-    assert (item["unique_id"], item["total_units"], item["demand_class"]) == ("a", 800, None)
+    item = datasets.list_items(1, Selection(), ItemSort.SALES, 1, 0)[0]
+    assert (item.unique_id, item.total_units, item.demand_class) == ("a", 800, None)
 
 
 def test_migrate_lets_an_ingest_of_before_be_cancelled(first_version: None) -> None:

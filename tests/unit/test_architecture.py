@@ -18,6 +18,7 @@ BOTTOM = {
     "specs",
     "errors",
     "records",
+    "filters",
     "settings",
     "files",
     "supervisor_lock",

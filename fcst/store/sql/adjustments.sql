@@ -53,8 +53,7 @@ WHERE is_changed AND n = (SELECT count(*) FROM held);
 SELECT adjustment_id, unique_id, model, first_wk_end_dt, last_wk_end_dt, units, percent, reason, made_by, made_at,
        undone_by, undone_at
 FROM fcst_app.adjustments
-WHERE job_id = %(job_id)s AND (unique_id = ANY (%(unique_ids)s) OR %(unique_ids)s::text[] IS NULL)
-ORDER BY adjustment_id DESC;
+WHERE job_id = %(job_id)s {which} ORDER BY adjustment_id DESC;
 
 -- count_adjustments
 -- How often forecasts of a job were changed, and changed back.
@@ -62,8 +61,7 @@ SELECT count(*) + count(undone_at) AS n_changes FROM fcst_app.adjustments WHERE 
 
 -- adjusted_totals
 -- By how many units a model's forecast of the given items, or of all, is changed, in the weeks in which it is.
-SELECT a.wk_end_dt, sum(a.adjusted - f.forecast) AS change
-FROM fcst_app.adjusted_forecasts a JOIN fcst_app.forecast_weeks f USING (job_id, unique_id, model, wk_end_dt)
-WHERE a.job_id = %(job_id)s AND a.model = %(model)s
-  AND (a.unique_id = ANY (%(unique_ids)s) OR %(unique_ids)s::text[] IS NULL)
+SELECT a.wk_end_dt, sum(a.adjusted - f.forecast[(a.wk_end_dt - f.first_wk_end_dt) / 7 + 1]) AS change
+FROM fcst_app.adjusted_forecasts a JOIN fcst_app.forecasts f USING (job_id, unique_id, model)
+WHERE a.job_id = %(job_id)s AND a.model = %(model)s {which}
 GROUP BY a.wk_end_dt ORDER BY a.wk_end_dt;

@@ -1,6 +1,6 @@
 -- compare_items
--- What two runs forecast of each item in the weeks that both forecast, each by one of its models; the largest difference
--- first. An item that one of them does not have stands there without a number. Weeks that end on different days are no
+-- A page of what two runs forecast of each item in the weeks that both forecast, each by one of its models; the largest
+-- difference first; n_items is how many items there are. An item that one of them does not have stands there without a number. Weeks that end on different days are no
 -- weeks that both forecast.
 WITH weeks AS (
     SELECT greatest(a.last_wk_end_dt, b.last_wk_end_dt) AS after,
@@ -29,9 +29,10 @@ WITH weeks AS (
 )
 SELECT unique_id, ours.forecast, theirs.forecast AS other, theirs.forecast - ours.forecast AS difference,
        theirs.forecast / NULLIF(ours.forecast, 0) - 1 AS change,
-       greatest((SELECT (until - after) / 7 FROM weeks), 0) AS n_weeks
+       greatest((SELECT (until - after) / 7 FROM weeks), 0) AS n_weeks, count(*) OVER ()::integer AS n_items
 FROM ours FULL JOIN theirs USING (unique_id)
-ORDER BY abs(theirs.forecast - ours.forecast) DESC NULLS LAST, unique_id;
+ORDER BY abs(theirs.forecast - ours.forecast) DESC NULLS LAST, unique_id
+LIMIT %(limit)s OFFSET %(skip)s;
 
 -- newer_dataset
 -- The dataset of the same name that reaches furthest beyond a run's, if one does.

@@ -12,9 +12,40 @@ SELECT w.wk_end_dt, sum(w.unit_sales) AS unit_sales, sum(w.promo_units) AS promo
 FROM fcst_app.job_items i
 JOIN fcst_app.jobs j ON j.job_id = i.job_id
 JOIN fcst_app.weekly_sales w ON w.dataset_id = j.dataset_id AND w.unique_id = i.unique_id
-WHERE i.job_id = %(job_id)s AND i.outcome = 'completed'
-  AND (i.unique_id = ANY (%(unique_ids)s) OR %(unique_ids)s::text[] IS NULL)
+WHERE i.job_id = %(job_id)s AND i.outcome = 'completed' {which}
 GROUP BY w.wk_end_dt ORDER BY w.wk_end_dt;
+
+-- copy_job_sales
+-- The sales of items that a job forecast, to be added up by the program. A missing week is NaN.
+COPY (
+    SELECT array_replace(s.unit_sales, NULL, 'NaN'), array_replace(s.promo_units, NULL, 0)
+    FROM fcst_app.job_items i
+    JOIN fcst_app.sales s ON s.dataset_id = %(dataset_id)s AND s.unique_id = i.unique_id
+    WHERE i.job_id = %(job_id)s AND i.outcome = 'completed' {which}
+) TO STDOUT (FORMAT binary);
+
+-- copy_sales_left_out
+-- The sales of items of a dataset that a job did not forecast, in the same form. The program fills in which items.
+COPY (
+    SELECT array_replace(s.unit_sales, NULL, 'NaN'), array_replace(s.promo_units, NULL, 0)
+    FROM fcst_app.items d
+    JOIN fcst_app.sales s ON s.dataset_id = d.dataset_id AND s.unique_id = d.unique_id
+    WHERE d.dataset_id = %(dataset_id)s AND {condition} AND NOT EXISTS (
+        SELECT FROM fcst_app.job_items i
+        WHERE i.job_id = %(job_id)s AND i.unique_id = d.unique_id AND i.outcome = 'completed')
+) TO STDOUT (FORMAT binary);
+
+-- list_sales_totals
+-- The totals of a dataset: of all items, or of some families.
+SELECT first_wk_end_dt, unit_sales, promo_units, n_items FROM fcst_app.sales_totals
+WHERE dataset_id = %(dataset_id)s AND grouped_by = %(grouped_by)s AND key = ANY (%(keys)s);
+
+-- count_to_add_up
+-- How many items of a dataset are in question, and how many of them a job forecast.
+SELECT count(*)::integer AS n_items, count(i.unique_id)::integer AS n_completed
+FROM fcst_app.items d
+LEFT JOIN fcst_app.job_items i ON i.job_id = %(job_id)s AND i.unique_id = d.unique_id AND i.outcome = 'completed'
+WHERE d.dataset_id = %(dataset_id)s AND {condition};
 
 -- batch_series
 -- The sales of each item of a batch that is not final yet; the largest sellers first.

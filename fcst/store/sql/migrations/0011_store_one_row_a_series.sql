@@ -48,6 +48,9 @@ CREATE TABLE fcst_app.forecasts (
 -- Where a search looks: the key and the description in small letters.
 ALTER TABLE fcst_app.items ADD COLUMN search_text text COLLATE "C" NOT NULL DEFAULT '';
 
+-- Pages show a run's items by their sales.
+CREATE INDEX job_items_rank ON fcst_app.job_items (job_id, sales_rank);
+
 -- for each row of: SELECT dataset_id, first, first + 9999 AS last FROM fcst_app.datasets, generate_series(1, n_items, 10000) first ORDER BY 1, 2
 INSERT INTO fcst_app.sales (dataset_id, unique_id, first_wk_end_dt, unit_sales, promo_units)
 SELECT i.dataset_id, i.unique_id, min(w.wk_end_dt), array_agg(w.unit_sales ORDER BY w.wk_end_dt),
