@@ -12,7 +12,7 @@ import duckdb
 
 from fcst.errors import BadRows, InputError
 from fcst.ingest import bad_rows, quality
-from fcst.ingest.duck import Connection, fetch_row, first_line
+from fcst.ingest.duck import Connection, fetch_row, first_line, memory_limit
 from fcst.ingest.duplicates import find_duplicates
 from fcst.ingest.folders import Folders
 from fcst.ingest.mapping import recognise_roles
@@ -22,8 +22,11 @@ from fcst.ingest.reading import SIFTED, Rows, make_rows, read_groups
 from fcst.ingest.sources import Tell, Workspace, fingerprint, no_room, silent, telling_of_files
 from fcst.ingest.tables import Readable, make_readable, with_encoding_found
 from fcst.ingest.weekly_sales import add_lives, fill_weeks, make_items, make_span, make_sums
-from fcst.ingest.writing import add_totals, write_items, write_sales, write_totals
+from fcst.ingest.writing import add_totals, make_series, write_items, write_sales, write_totals
 from fcst.specs import ATTRIBUTES, IngestSpec
+
+BYTES_A_THREAD = 40_000_000
+"""Of memory; with less, there are fewer threads."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +87,7 @@ def read_series(spec: IngestSpec, dataset_id: int, resources: Resources, tell: T
     name = plan.parts[0].table.name
     try:
         con.execute("SET preserve_insertion_order = false")
+        con.execute(f"SET threads = {max(1, min(resources.threads, memory_limit(con) // BYTES_A_THREAD))}")
         con.execute("SET enable_progress_bar = true; SET enable_progress_bar_print = false")  # for `watched`
         rows = _read(con, plan, spec, workspace, tell)
         report = _account_for_rows(con, rows, plan)
@@ -101,6 +105,7 @@ def read_series(spec: IngestSpec, dataset_id: int, resources: Resources, tell: T
                 tell("making weeks", size * number // len(parts), size)
                 fill_weeks(con, spec, part)
                 add_lives(con)
+                make_series(con)
                 quality.add_part(con, spec)
                 add_totals(con)
                 write_sales(con, dataset_id, sales)

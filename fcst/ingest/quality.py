@@ -26,7 +26,7 @@ _UNKNOWN = f"({FLAGS['unknown']}, {FLAGS['unknown'] + PREVIOUS_MONTH})"
 
 
 def add_part(con: Connection, spec: IngestSpec) -> None:
-    """Counts `weeks` and `whole`, the weeks of one part of the items, into tables called `part_…`."""
+    """Counts `weeks`, `whole` and `series`, those of one part of the items, into tables called `part_…`."""
     append(
         con,
         "part_counts",
@@ -40,9 +40,8 @@ def add_part(con: Connection, spec: IngestSpec) -> None:
         con,
         "part_contents",
         """
-        SELECT md5_number(concat_ws('|', unique_id, min(wk_end_dt), string_agg(coalesce(unit_sales::VARCHAR, '-'), ','
-            ORDER BY wk_end_dt), string_agg(promo_units::VARCHAR, ',' ORDER BY wk_end_dt))) AS content
-        FROM weeks GROUP BY unique_id
+        SELECT bit_xor(md5_number(concat_ws('|', unique_id, first_wk_end_dt, unit_sales, promo_units))) AS content
+        FROM series
         """,
     )
     if not spec.include_promo:

@@ -21,13 +21,19 @@ def write_items(con: Connection, dataset_id: int, path: Path) -> None:
     )
 
 
-def write_sales(con: Connection, dataset_id: int, out: BinaryIO) -> None:
-    """Adds the rows of `sales` of the items in `weeks`, in the order of their keys."""
-    rows = con.sql(f"""
-        SELECT {int(dataset_id)}, unique_id, min(wk_end_dt), {_array("unit_sales", "wk_end_dt")},
-               CASE WHEN bool_or(promo_units <> 0) THEN {_array("promo_units", "wk_end_dt")} END
-        FROM weeks GROUP BY unique_id ORDER BY unique_id
+def make_series(con: Connection) -> None:
+    """Table `series`, one row for each item in `weeks`, with arrays as text."""
+    con.execute(f"""
+        CREATE OR REPLACE TEMP TABLE series AS
+        SELECT unique_id, min(wk_end_dt) AS first_wk_end_dt, {_array("unit_sales", "wk_end_dt")} AS unit_sales,
+               CASE WHEN bool_or(promo_units <> 0) THEN {_array("promo_units", "wk_end_dt")} END AS promo_units
+        FROM weeks GROUP BY unique_id
     """)
+
+
+def write_sales(con: Connection, dataset_id: int, out: BinaryIO) -> None:
+    """Adds the rows of `sales` of the items in `series`, in the order of their keys."""
+    rows = con.sql(f"SELECT {int(dataset_id)}, * FROM series ORDER BY unique_id")
     path = Path(out.name).with_suffix(".part")
     _write(rows, path)
     with path.open("rb") as part:
