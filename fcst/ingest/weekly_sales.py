@@ -1,0 +1,425 @@
+"""From groups to weeks: which end on which day, which are whole, and what an item's life is.
+
+Table `by_week` holds the sums of all groups by week and flag. The weeks of the items of one partition are arrays,
+N items by T weeks.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from fcst.errors import InputError
+from fcst.ingest.cells import FLAGS
+from fcst.ingest.duck import Connection, fetch_arrow, fetch_row
+from fcst.ingest.groups import IS_VALID, Groups
+from fcst.ingest.plan import Plan
+from fcst.ingest.reading import KEY_JOINT, SIFTED, STORES_PER_MASK, Rows, watched
+from fcst.ingest.sources import Tell
+from fcst.names import WEEKDAYS
+from fcst.specs import IngestSpec
+
+MAX_YEARS = 100
+MAX_CELLS = 3_000_000  # items times weeks that are in memory at once
+MICRO = 1_000_000  # units are whole numbers of so many parts until they are summed
+MAX_SAFE = 9_000_000_000_000  # units whose micro units fit into 64 bits
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Calendar:
+    """The weeks of the data.
+
+    Parameters
+    ----------
+    start
+        end of the first week that has a row, before `shift`.
+    n_any
+        weeks from there to the last that has a row.
+    first, last
+        numbers of the first and last whole week, counted from `start`.
+    shift
+        days from a Saturday-like end, as `groups` has it, to the day on which weekly data lie.
+    first_day, last_day
+        the first and last day that has a row.
+    one_day
+        all rows lie on one weekday.
+    """
+
+    start: date
+    n_any: int
+    first: int
+    last: int
+    shift: int
+    first_day: date
+    last_day: date
+    is_weekly: bool
+    one_day: bool
+
+    @property
+    def n_weeks(self) -> int:
+        """Whole weeks."""
+        return self.last - self.first + 1
+
+    def day(self, week: int) -> date:
+        """The last day of a week, counted from `start`."""
+        return self.start + timedelta(days=7 * week + self.shift)
+
+    def whole_day(self, week: int) -> date:
+        """The last day of a whole week, counted from the first of them."""
+        return self.day(self.first + week)
+
+
+@dataclass(frozen=True)
+class Cells:
+    """What the groups of some items sum up to, by item and week, of all weeks of the data.
+
+    Parameters
+    ----------
+    keys
+        the items' keys, ascending.
+    n_rows
+        (N, T) rows with usable units; a cell with none does not exist.
+    base
+        (N, T) units sold without promotion; NaN where all was sold on promotion.
+    promo
+        (N, T) units sold on promotion; None where nothing was.
+    is_sold
+        (N, T) whether something was sold, whatever was returned.
+    n_duplicates
+        rows beyond the first of an item and day; None where they are not counted here.
+    """
+
+    keys: pa.Array
+    n_rows: Ints
+    base: Floats
+    promo: Floats | None
+    is_sold: Bools
+    n_duplicates: int | None
+
+
+@dataclass(frozen=True)
+class Series:
+    """The lives of some items, by whole weeks.
+
+    Parameters
+    ----------
+    keys
+        the items' keys, ascending.
+    rows
+        (N,) their rows in the cells they were made of.
+    first
+        (N,) the whole week in which each life begins.
+    is_alive
+        (N, T) from there to the end.
+    units
+        (N, T) zero where nothing was sold, NaN where the week is missing: all that was sold were promotions.
+    promo
+        (N, T) units sold on promotion; None where nothing was.
+    is_sold
+        (N, T) whether something was sold.
+    """
+
+    keys: pa.Array
+    rows: Ints
+    first: Ints
+    is_alive: Bools
+    units: Floats
+    promo: Floats | None
+    is_sold: Bools
+
+
+def sum_by_week(con: Connection, groups: Groups, on_progress: Tell) -> None:
+    """Table `by_week`: the sums of all groups by week and flag, of bad ones apart; `day_bits` of those that count."""
+    rows = groups.rows
+    if len(rows.masks) == 1 and (not rows.has_store or rows.is_lines):
+        bits = "m0"
+    else:
+        all_stores = sum(1 << 7 * store for store in range(STORES_PER_MASK))
+        mask = " | ".join(f"coalesce({mask}::UHUGEINT, 0::UHUGEINT)" for mask in rows.masks)
+        bits = " + ".join(
+            f"((({mask}) & {all_stores << day}::UHUGEINT) <> 0)::INTEGER * {1 << day}" for day in range(7)
+        )
+    with watched(con, "counting rows", rows.size, on_progress):
+        con.execute(f"""
+            CREATE OR REPLACE TABLE by_week AS
+            SELECT wk, pm, is_bad, sum(n)::BIGINT AS n, sum(ny)::BIGINT AS ny, sum(s) AS s, sum(nn)::BIGINT AS nn,
+                   sum(sn) AS sn, sum(nf)::BIGINT AS nf,
+                   coalesce(bit_or({bits}) FILTER (WHERE {IS_VALID}), 0)::INTEGER AS day_bits
+            FROM groups GROUP BY ALL
+        """)
+
+
+def make_calendar(con: Connection, plan: Plan, spec: IngestSpec, name: str) -> tuple[IngestSpec, Calendar]:
+    """The weeks of the data, and the spec with what it left open. Moves the weeks of `by_week` where they are weekly.
+
+    Raises
+    ------
+    InputError
+        if the data cover no whole week, or more than a hundred years.
+    """
+    day_bits, n_weeks, start, end = fetch_row(
+        con,
+        f"""
+        SELECT bit_or(day_bits), count(DISTINCT wk), min(wk), max(wk)
+        FROM by_week WHERE NOT is_bad AND pm <> {SIFTED} AND ny > 0
+        """,
+    )
+    one_day = day_bits in {1 << day for day in range(7)}
+    is_weekly = one_day and n_weeks > 1
+    shift, week_end = 0, spec.week_end or "SAT"
+    if is_weekly and not spec.week_end:
+        day = day_bits.bit_length() - 1
+        shift = day - 6
+        con.execute("UPDATE by_week SET wk = wk + ?::INTEGER, day_bits = 64", [shift])
+        week_end = WEEKDAYS[(WEEKDAYS.index(week_end) - 6 + day) % 7]
+    proposal = plan.parts[0].proposal
+    found = replace(
+        spec, mapping=proposal.mapping, date_format=proposal.date_format, decimal=proposal.decimal, week_end=week_end
+    )
+    lowest = "CASE " + " ".join(f"WHEN day_bits & {1 << day} <> 0 THEN {day}" for day in range(7)) + " END"
+    highest = "CASE " + " ".join(f"WHEN day_bits & {1 << day} <> 0 THEN {day}" for day in reversed(range(7))) + " END"
+    first_day, last_day = fetch_row(
+        con,
+        f"""
+        SELECT min(wk - 6 + {lowest}), max(wk - 6 + {highest})
+        FROM by_week WHERE NOT is_bad AND pm <> {SIFTED} AND ny > 0
+        """,
+    )
+    n_any = (end - start).days // 7 + 1
+    first = 0 if is_weekly or first_day == start + timedelta(days=shift - 6) else 1
+    last = n_any - 1 if is_weekly or last_day == end + timedelta(days=shift) else n_any - 2
+    if first > last:
+        raise InputError(
+            f"{name} covers no whole week: {first_day} to {last_day}.",
+            f"Weeks end on {found.week_end}; give a longer file, or another week-ending day.",
+        )
+    if (last_day - first_day).days > MAX_YEARS * 366:
+        raise InputError(
+            f"{name} spans {first_day} to {last_day}, more than {MAX_YEARS} years.",
+            "Check its dates for a mistyped year.",
+        )
+    return found, Calendar(start, n_any, first, last, shift, first_day, last_day, is_weekly, one_day)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """Which sums of a group there are to fetch: what is the same in all groups is not.
+
+    Parameters
+    ----------
+    has_counts
+        a group may have another number of usable rows than one.
+    has_returns, has_promo
+        there are negative units; promotional rows.
+    is_large
+        sums may not fit into 64 bits.
+    with_duplicates
+        duplicates are counted here.
+    """
+
+    has_counts: bool
+    has_returns: bool
+    has_promo: bool
+    is_large: bool
+    with_duplicates: bool
+
+
+def make_reading(con: Connection, groups: Groups, with_duplicates: bool) -> Reading:
+    """What the groups of these data have."""
+    n_promo, n_negative, absolute = fetch_row(
+        con,
+        f"""
+        SELECT coalesce(sum(ny) FILTER (WHERE pm = {FLAGS["yes"]}), 0)::BIGINT, coalesce(sum(abs(nn)), 0)::BIGINT,
+               coalesce(sum(s - 2 * sn), 0)::DOUBLE
+        FROM by_week WHERE NOT is_bad AND pm <> {SIFTED}
+        """,
+    )
+    (is_taken,) = fetch_row(con, "SELECT count(*) > 0 FROM taken_out")
+    return Reading(
+        has_counts=groups.is_summed or is_taken,
+        has_returns=bool(n_negative),
+        has_promo=bool(n_promo) or is_taken,
+        is_large=absolute > MAX_SAFE,
+        with_duplicates=with_duplicates,
+    )
+
+
+def make_keys(con: Connection, rows: Rows, part: int) -> int:
+    """Table `keys` of a partition: the items in the order of their keys, numbered `i`; returns how many.
+
+    Raises
+    ------
+    InputError
+        if different items get the same key when their columns are joined.
+    """
+    by = ", ".join(["unique_id", *(rows.keys if rows.n_keys > 1 else [])])
+    con.execute(f"""
+        CREATE OR REPLACE TEMP TABLE keys AS
+        SELECT unique_id, (row_number() OVER (ORDER BY unique_id) - 1)::BIGINT AS i
+        FROM (SELECT DISTINCT {by} FROM groups WHERE {IS_VALID} AND part = {part})
+    """)
+    n, n_unique = fetch_row(con, "SELECT count(*), count(DISTINCT unique_id) FROM keys")
+    if n > n_unique:
+        raise InputError(
+            f"Different items get the same key when their columns are joined with {KEY_JOINT!r}.",
+            "Map the item to a column of its own.",
+        )
+    return int(n)
+
+
+def read_cells(
+    con: Connection, groups: Groups, calendar: Calendar, reading: Reading, part: int, n_items: int
+) -> Iterator[Cells]:
+    """The cells of a partition's items, as many items at once as memory holds."""
+    step = max(MAX_CELLS // calendar.n_any, 1)
+    for low in range(0, n_items, step):
+        yield _read_block(con, groups, calendar, reading, part, low, min(low + step, n_items))
+
+
+def _read_block(
+    con: Connection, groups: Groups, calendar: Calendar, reading: Reading, part: int, low: int, high: int
+) -> Cells:
+    columns = [
+        f"(i - {low}) * {calendar.n_any} + (wk - DATE '{calendar.start}') // 7 AS place",
+        *(["ny::BIGINT AS ny"] if reading.has_counts else []),
+        "s",
+        *(["nn::BIGINT AS nn", "sn"] if reading.has_returns else []),
+        *([f"pm = {FLAGS['yes']} AS is_promo"] if reading.has_promo else []),
+        *(["coalesce(m0, 0)::UTINYINT AS bits"] if reading.with_duplicates and not calendar.one_day else []),
+    ]
+    table = fetch_arrow(
+        con,
+        f"""
+        SELECT {", ".join(columns)} FROM groups JOIN keys USING (unique_id)
+        WHERE {IS_VALID} AND part = {part} AND i BETWEEN {low} AND {high - 1}
+        """,
+    )
+    shape = (high - low, calendar.n_any)
+    place = table["place"].to_numpy()
+    returns_dropped = groups.rows.spec.returns == "drop"
+
+    def count(values: Ints | None, at: Ints) -> Ints:
+        grid = np.zeros(shape[0] * shape[1], np.int64)
+        np.add.at(grid, at, 1 if values is None else values)
+        return grid.reshape(shape)
+
+    def units(values: "Micro", at: Ints) -> Floats:
+        if not reading.is_large:
+            return _as_units(count(values.low, at))
+        return np.asarray((count(values.high, at) * 4294967296.0 + count(values.low, at)) / MICRO)
+
+    ny = table["ny"].to_numpy() if reading.has_counts else None
+    s = _micro(table["s"], reading.is_large)
+    n_rows = count(ny, place)
+    taken, n_taken = s, ny
+    sold = None
+    if reading.has_returns:
+        nn, sn = table["nn"].to_numpy(), _micro(table["sn"], reading.is_large)
+        sold = s.minus(sn)
+        if returns_dropped:
+            taken, n_taken = sold, (1 if ny is None else ny) - nn
+    base_at, base_units, base_n = place, taken, n_taken
+    promo = None
+    n_promo: Ints | None = None
+    if reading.has_promo:
+        is_promo = table["is_promo"].to_numpy()
+        promo_at, base_at = place[is_promo], place[~is_promo]
+        promo = units(taken.where(is_promo), promo_at)
+        n_promo = count(None if n_taken is None else n_taken[is_promo], promo_at)
+        base_units, base_n = taken.where(~is_promo), None if n_taken is None else n_taken[~is_promo]
+    base = units(base_units, base_at)
+    if n_promo is not None:
+        n_base = count(base_n, base_at)
+        base[n_base <= 0] = 0
+        base[(n_base <= 0) & (n_promo > 0)] = np.nan
+    if sold is not None:
+        is_sold = units(sold, place) > 0
+    else:
+        is_sold = np.nan_to_num(base) + promo > 0 if promo is not None else base > 0
+    exists = n_rows > 0
+    if sold is not None or reading.has_counts:
+        is_sold &= exists
+    n_duplicates = None
+    if reading.with_duplicates:
+        if calendar.one_day:
+            n_days = exists.astype(np.int64)
+        else:
+            bits, days = table["bits"].to_numpy(), np.zeros(shape[0] * shape[1], np.uint8)
+            for day in range(7):
+                days[place[(bits & (1 << day)) != 0]] |= np.uint8(1 << day)
+            n_days = np.bitwise_count(days).reshape(shape).astype(np.int64)
+        n_duplicates = int((n_rows - n_days)[exists].sum())
+    keys = fetch_arrow(con, f"SELECT unique_id FROM keys WHERE i BETWEEN {low} AND {high - 1} ORDER BY i")
+    return Cells(keys["unique_id"].combine_chunks(), n_rows, base, promo, is_sold, n_duplicates)
+
+
+def make_series(cells: Cells, calendar: Calendar, include_promo: bool) -> Series:
+    """The lives of the items that have a row in a whole week.
+
+    A life begins with the first sale, of all rows: a sale in the partial first week is a sale too.
+    """
+    exists, first, last = cells.n_rows > 0, calendar.first, calendar.last + 1
+    rows = np.flatnonzero(exists[:, first:last].any(axis=1))
+    if len(rows) < len(exists):
+        exists = exists[rows]
+    is_sold = cells.is_sold[rows] if len(rows) < len(cells.is_sold) else cells.is_sold
+    begins = np.where(is_sold.any(axis=1), is_sold.argmax(axis=1), exists.argmax(axis=1))
+    begins = np.maximum(begins - first, 0)
+    is_alive = np.arange(calendar.n_weeks)[None, :] >= begins[:, None]
+    base = cells.base[rows, first:last]
+    promo = None if cells.promo is None else cells.promo[rows, first:last]
+    units = base if promo is None or not include_promo else np.nan_to_num(base) + promo
+    units = np.where(is_alive, units, 0)
+    if promo is not None:
+        promo = np.where(is_alive, promo, 0)
+    return Series(
+        cells.keys.take(pa.array(rows)), rows, begins, is_alive, units, promo, is_sold[:, first:last] & is_alive
+    )
+
+
+@dataclass(frozen=True)
+class Micro:
+    """Micro units, whole numbers: high times 2^32 and low; where all fit into 64 bits they are in low alone."""
+
+    low: Ints
+    high: Ints
+
+    def where(self, chosen: Bools) -> "Micro":
+        return Micro(self.low[chosen], self.high[chosen] if len(self.high) else self.high)
+
+    def minus(self, other: "Micro") -> "Micro":
+        return Micro(self.low - other.low, self.high - other.high)
+
+
+def _micro(column: pa.ChunkedArray, is_large: bool) -> Micro:
+    """A column of decimals, of which Arrow holds the lower and the upper 64 bits."""
+    pairs = [
+        np.frombuffer(chunk.buffers()[1], dtype=np.int64)[2 * chunk.offset : 2 * (chunk.offset + len(chunk))]
+        for chunk in column.chunks
+        if len(chunk)
+    ]
+    both = np.concatenate(pairs) if pairs else np.zeros(0, np.int64)
+    low, high = both[::2], both[1::2]
+    if not is_large:
+        return Micro(low, np.zeros(0, np.int64))
+    # value = high * 2^64 + unsigned low = (high * 2^32 + low // 2^32) * 2^32 + low % 2^32
+    unsigned = low.view(np.uint64)
+    upper = (unsigned >> np.uint64(32)).astype(np.int64)
+    return Micro((unsigned & np.uint64(0xFFFFFFFF)).astype(np.int64), (high << 32) + upper)
+
+
+def _as_units(micro: Ints) -> Floats:
+    """Micro units as units, rounded once."""
+    found = micro / MICRO
+    is_large = np.abs(micro) > 1 << 53
+    if is_large.any():
+        large = micro[is_large]
+        found[is_large] = large // MICRO + (large % MICRO) / MICRO
+    return np.asarray(found)
