@@ -17,7 +17,7 @@ from fcst.engine.watchdog import Watchdog
 from fcst.errors import ComputeError, DatabaseAway, InputError, StaleState, StoreError
 from fcst.files import make_home, private_folder
 from fcst.ingest.folders import folders_for
-from fcst.ingest.pipeline import Resources, read_series
+from fcst.ingest.weekly import Resources, make_weekly
 from fcst.settings import load_settings
 from fcst.states import Outcome, Stage
 from fcst.store import batches, datasets, ingests, sales
@@ -172,8 +172,8 @@ def run_ingest(ingest_id: int, attempt: int) -> None:
             unpack_limit=settings.unpack_limit,
             folders=folders_for(spec, settings),
         )
-        files = read_series(spec, dataset_id, resources, tell)
-        datasets.insert(dataset_id, files, ingest_id, run_token, tell)
+        weekly = make_weekly(spec, dataset_id, resources, tell)
+        datasets.insert(dataset_id, weekly, ingest_id, run_token, tell)
     except InputError as exc:
         ingests.fail(ingest_id, attempt, exc)
     discard_files(ingest_id)

@@ -8,7 +8,6 @@ from datetime import date
 from typing import Any
 
 import duckdb
-import pyarrow as pa
 
 Connection = duckdb.DuckDBPyConnection
 
@@ -22,13 +21,6 @@ def fetch_row(con: Connection, sql: str, values: list[Any] | None = None) -> tup
     """The one row of a statement that always has one."""
     (row,) = fetch_all(con, sql, values)
     return row
-
-
-def fetch_arrow(con: Connection, sql: str) -> pa.Table:
-    """All rows as an Arrow table, which numpy reads without copying."""
-    found = con.sql(sql).to_arrow_table()
-    assert found is not None
-    return found
 
 
 def fetch_dicts(con: Connection, sql: str) -> list[dict[str, Any]]:

@@ -11,60 +11,43 @@ What is taken out is added to `groups` with its sign turned, so that every sum o
 from typing import Any
 
 from fcst.ingest.duck import Connection, fetch_row
-from fcst.ingest.groups import Groups
 from fcst.ingest.reading import SIFTED, Rows, bad_key_sql, bits_sql, watched
 from fcst.ingest.sources import Tell
 
 
-def find_duplicates(con: Connection, groups: Groups, on_progress: Tell) -> dict[str, Any]:
+def find_duplicates(con: Connection, rows: Rows, tell: Tell) -> dict[str, Any]:
     """Counts duplicates, and takes them out of `groups` where the spec says so.
 
     Returns
     -------
     dict
-        `key` (what makes a row a duplicate, in words), `n` (rows beyond the first of each; None where it is counted
-        with the weeks, see `counts_with_weeks`), `n_dropped`, `n_differing` (of those dropped, rows with other units
-        than the one kept; None where none was looked at), `n_repeated` (identical lines within one file, which stay;
-        None for daily sales).
+        `key` (what makes a row a duplicate, in words), `n` (rows beyond the first of each), `n_dropped`,
+        `n_differing` (of those dropped, rows with other units than the one kept; None where none was looked at),
+        `n_repeated` (identical lines within one file, which stay; None for daily sales).
     """
-    rows = groups.rows
     if rows.is_lines:
-        return _find_common_lines(con, groups, on_progress)
+        return _find_common_lines(con, rows, tell)
     words = "item, store and day" if rows.has_store else "item and day"
-    found = {"key": words, "n": None, "n_dropped": 0, "n_differing": None, "n_repeated": None}
-    if counts_with_weeks(rows):
-        return found
     by = ", ".join(rows.keys)
     bits = " + ".join(f"coalesce({bits_sql(f'bit_or({mask}::UHUGEINT)')}, 0)" for mask in rows.masks)
-    con.execute("DROP TABLE IF EXISTS suspects")
-    for part in range(groups.n_parts):
-        share = (part / groups.n_parts, (part + 1) / groups.n_parts)
-        what = "CREATE TEMP TABLE suspects AS" if not part else "INSERT INTO suspects"
-        with watched(con, "looking for duplicates", rows.size, on_progress, share):
-            con.execute(f"""
-                {what} SELECT {by}, wk, sum(rows) - sum(bits) AS n FROM (
-                    SELECT {by}, wk, sum(ny) AS rows, {bits} AS bits
-                    FROM groups WHERE NOT is_bad AND pm <> {SIFTED} AND ny > 0 AND part = {part}
-                    GROUP BY {by}, wk, blk, so
-                ) GROUP BY ALL HAVING sum(rows) > sum(bits)
-            """)
+    con.execute(f"""
+        CREATE OR REPLACE TEMP TABLE suspects AS
+        SELECT {by}, wk, sum(rows) - sum(bits) AS n FROM (
+            SELECT {by}, wk, sum(ny) AS rows, {bits} AS bits
+            FROM groups WHERE NOT is_bad AND pm <> {SIFTED} AND ny > 0 GROUP BY {by}, wk, blk, so
+        ) GROUP BY ALL HAVING sum(rows) > sum(bits)
+    """)
     (n,) = fetch_row(con, "SELECT coalesce(sum(n), 0)::BIGINT FROM suspects")
-    found["n"] = n
+    found = {"key": words, "n": n, "n_dropped": 0, "n_differing": None, "n_repeated": None}
     if n and rows.spec.duplicates == "drop":
-        found["n_dropped"], found["n_differing"] = _drop_all_but_last(con, groups, on_progress)
+        found["n_dropped"], found["n_differing"] = _drop_all_but_last(con, rows, tell)
     return found
 
 
-def counts_with_weeks(rows: Rows) -> bool:
-    """Whether duplicates are counted while the weeks are made: where they stay, and an item and day is their key."""
-    return not (rows.is_lines or rows.has_store or rows.spec.duplicates == "drop")
-
-
-def _drop_all_but_last(con: Connection, groups: Groups, on_progress: Tell) -> tuple[int, int]:
-    rows = groups.rows
+def _drop_all_but_last(con: Connection, rows: Rows, tell: Tell) -> tuple[int, int]:
     by = ", ".join(rows.keys)
     con.execute("SET preserve_insertion_order = true")
-    with watched(con, "looking at duplicates", rows.size, on_progress):
+    with watched(con, "looking at duplicates", _size(rows), tell):
         con.execute(f"""
             CREATE TEMP TABLE surplus AS
             SELECT * FROM (
@@ -76,16 +59,15 @@ def _drop_all_but_last(con: Connection, groups: Groups, on_progress: Tell) -> tu
             ) WHERE i > 1
         """)
     con.execute("SET preserve_insertion_order = false")
-    _take_out(con, groups, "surplus", "1")
+    _take_out(con, rows, "surplus", "1")
     n, n_differing = fetch_row(con, "SELECT count(*), count(*) FILTER (WHERE y <> y_kept) FROM surplus")
     return n, n_differing
 
 
-def _find_common_lines(con: Connection, groups: Groups, on_progress: Tell) -> dict[str, Any]:
-    rows = groups.rows
+def _find_common_lines(con: Connection, rows: Rows, tell: Tell) -> dict[str, Any]:
     by = f"{', '.join(rows.keys)}, wk, pm, store, receipt, moment, y"
     is_good = " AND ".join(f"NOT {bad_key_sql(key)}" for key in rows.keys)
-    with watched(con, "looking for duplicates", rows.size, on_progress):
+    with watched(con, "looking for duplicates", _size(rows), tell):
         con.execute(f"""
             CREATE TEMP TABLE lines AS
             SELECT {by}, sum(n)::BIGINT AS n_all, max(n)::BIGINT AS n_most FROM (
@@ -99,7 +81,7 @@ def _find_common_lines(con: Connection, groups: Groups, on_progress: Tell) -> di
     is_dropped = rows.spec.duplicates == "drop"
     if n and is_dropped:
         con.execute("DELETE FROM lines WHERE n_all = n_most")
-        _take_out(con, groups, "lines", "(n_all - n_most)")
+        _take_out(con, rows, "lines", "(n_all - n_most)")
     return {
         "key": "receipt, item, time and units, in several files",
         "n": n,
@@ -109,14 +91,17 @@ def _find_common_lines(con: Connection, groups: Groups, on_progress: Tell) -> di
     }
 
 
-def _take_out(con: Connection, groups: Groups, table: str, times: str) -> None:
-    by = f"{', '.join(groups.rows.keys)}, wk, pm"
+def _take_out(con: Connection, rows: Rows, table: str, times: str) -> None:
+    by = f"{', '.join(rows.keys)}, wk, pm"
     con.execute(f"""
-        INSERT INTO taken_out BY NAME
+        INSERT INTO groups BY NAME
         SELECT {by}, 0 AS blk, -sum({times}) AS n, -sum({times}) AS ny, -sum(y * {times}) AS s,
                -coalesce(sum({times}) FILTER (WHERE y < 0), 0) AS nn,
                -coalesce(sum(y * {times}) FILTER (WHERE y < 0), 0) AS sn,
-               -coalesce(sum({times}) FILTER (WHERE y <> trunc(y)), 0) AS nf
+               -coalesce(sum({times}) FILTER (WHERE y <> trunc(y)), 0) AS nf, false AS is_bad
         FROM {table} GROUP BY ALL
     """)
-    groups.make_view(con, with_taken_out=True)
+
+
+def _size(rows: Rows) -> int:
+    return sum(readable.path.stat().st_size for _, readable in rows.parts)

@@ -14,7 +14,7 @@ from fcst.store.database import fetch_all, fetch_frame, fetch_one, transaction
 from fcst.store.queries import query
 
 if TYPE_CHECKING:
-    from fcst.ingest.pipeline import SeriesFiles
+    from fcst.ingest.weekly import WeeklyFiles
 
 
 def reserve_id() -> int:
@@ -24,7 +24,7 @@ def reserve_id() -> int:
 
 def insert(
     dataset_id: int,
-    weekly: SeriesFiles,
+    weekly: WeeklyFiles,
     ingest_id: int,
     run_token: str,
     tell: Callable[[str, int, int], None],
@@ -59,7 +59,7 @@ def insert(
             **{name: report[name] for name in facts},
         }
         cur.execute(query("insert_dataset"), row)
-        for name, path in (("copy_items", weekly.items_csv), ("copy_weekly_sales", weekly.sales_csv)):
+        for name, path in (("copy_items", weekly.items_csv), ("copy_weekly_sales", weekly.weekly_csv)):
             with path.open("rb") as rows:
                 cur.copy_expert(query(name), _Watched(rows, path.stat().st_size, tell))
         done = {"ingest_id": ingest_id, "run_token": run_token, "dataset_id": dataset_id}

@@ -11,7 +11,7 @@ import pytest
 
 from fcst.errors import InputError
 from fcst.ingest.folders import Folders
-from fcst.ingest.pipeline import Resources, SeriesFiles, read_series
+from fcst.ingest.weekly import Resources, WeeklyFiles, make_weekly
 from fcst.specs import IngestSpec
 
 HEADER = "date,item_nbr,unit_sales,onpromotion"
@@ -19,13 +19,13 @@ SUNDAY = date(2020, 1, 5)  # the first day of the tiny files
 SATURDAYS = ("2020-01-11", "2020-01-18", "2020-01-25")
 ITEM_COLUMNS = (
     "dataset_id unique_id sales_rank total_units first_wk_end_dt last_sale_dt n_weeks n_missing family class"
-    " is_perishable description demand_class adi cv2 search_text"
+    " is_perishable description demand_class adi cv2"
 ).split()
 
 
 @dataclass(frozen=True)
 class Weekly:
-    """The files of items and sales as they are read back, the spec with what was recognised, and the report."""
+    """The two files as they are read back, the spec with what was recognised, and the report."""
 
     items: list[dict[str, str]]
     weeks: dict[str, dict[str, tuple[str, str]]]
@@ -39,22 +39,13 @@ class Weekly:
         return next(row for row in self.items if row["unique_id"] == key)
 
 
-def array(text: str) -> list[str]:
-    """The values of an array as Postgres writes it; a missing one is \\N."""
-    assert (text[0], text[-1]) == ("{", "}")
-    return [r"\N" if value == "NULL" else str(float(value)) for value in text[1:-1].split(",")]
-
-
-def read_back(files: SeriesFiles) -> Weekly:
+def read_back(files: WeeklyFiles) -> Weekly:
     with files.items_csv.open(encoding="utf-8", newline="") as file:
         items = [dict(zip(ITEM_COLUMNS, row, strict=True)) for row in csv.reader(file)]
     weeks: dict[str, dict[str, tuple[str, str]]] = {}
-    with files.sales_csv.open(encoding="utf-8", newline="") as file:
-        for _, key, first, units, promo in csv.reader(file):
-            all_units = array(units)
-            all_promo = ["0.0"] * len(all_units) if promo == r"\N" else array(promo)
-            ends = [date.fromisoformat(first) + timedelta(weeks=n) for n in range(len(all_units))]
-            weeks[key] = dict(zip(map(str, ends), zip(all_units, all_promo, strict=True), strict=True))
+    with files.weekly_csv.open(encoding="utf-8", newline="") as file:
+        for _, key, week, units, promo in csv.reader(file):
+            weeks.setdefault(key, {})[week] = (units, promo)
     return Weekly(items, weeks, files.report, files.spec)
 
 
@@ -64,12 +55,12 @@ def resources(folder: Path, threads: int = 2, roots: Sequence[Path] = (Path("/")
 
 def make(
     folder: Path, *paths: Path, threads: int = 2, roots: Sequence[Path] = (Path("/"),), **options: Any
-) -> SeriesFiles:
+) -> WeeklyFiles:
     """Reads files, with everything that is written in a new folder below `folder`."""
     out = folder / f"out {len(list(folder.glob('out *')))}"
     out.mkdir()
     spec = IngestSpec(paths=tuple(map(str, paths)), name="n", **options)
-    return read_series(spec, 7, resources(out, threads, roots), lambda what, done, total: None)
+    return make_weekly(spec, 7, resources(out, threads, roots), lambda what, done, total: None)
 
 
 def load(path: Path, *more: Path, **options: Any) -> Weekly:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from fcst.ingest.pipeline import SeriesFiles
+from fcst.ingest.weekly import WeeklyFiles
 from fcst.settings import PROJECT
 from tests.unit.ingest.conftest import make, read_back
 
@@ -51,14 +51,16 @@ def weeks_by_pandas(rows: pd.DataFrame, include_promo: bool = False) -> pd.DataF
     return pd.DataFrame({"item": weeks["item"], "week": weeks["week"], "units": units, "promo": promo})
 
 
-def weeks_of(files: SeriesFiles) -> pd.DataFrame:
-    found = read_back(files).weeks
-    rows = [(item, week, *values) for item, weeks in found.items() for week, values in weeks.items()]
-    frame = pd.DataFrame(rows, columns=["item", "week", "units", "promo"]).replace(r"\N", "nan")
-    return frame.astype({"week": "datetime64[ns]", "units": float, "promo": float})
+def weeks_of(files: WeeklyFiles) -> pd.DataFrame:
+    columns = ["dataset", "item", "week", "units", "promo"]
+    types = {"item": str}
+    found = pd.read_csv(
+        files.weekly_csv, names=columns, dtype=types, parse_dates=["week"], na_values=["\\N"], keep_default_na=False
+    )
+    return found.drop(columns="dataset")
 
 
-def check(files: SeriesFiles, expected: pd.DataFrame) -> None:
+def check(files: WeeklyFiles, expected: pd.DataFrame) -> None:
     """Every week of every item, and what the report says of them."""
     found, order = weeks_of(files), ["item", "week"]
     pd.testing.assert_frame_equal(

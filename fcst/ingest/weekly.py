@@ -1,12 +1,4 @@
-"""Files of sales -> the series of their items, by DuckDB and numpy: within a memory limit, in one pass over the files.
-
-    read_groups        rows -> groups by item and week, in partitions of items
-    find_duplicates    counts rows that say the same thing twice, takes them out on demand
-    make_calendar      which weeks there are, which are whole
-    read_cells         one partition: groups -> what an item sold in a week
-    make_series        cells -> lives
-    SeriesWriter       lives -> the files that the database loads
-    quality.describe   what was added up on the way -> the report
+"""Files of daily sales -> weekly item sales, by DuckDB: streamed within a memory limit, in one pass over the files.
 
 The rules of a week stand in README.md, 'What a week is'. Nothing here knows the database that the rows go to.
 """
@@ -16,24 +8,19 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
-import pyarrow as pa
 
 from fcst.errors import BadRows, InputError
 from fcst.ingest import bad_rows, quality
-from fcst.ingest.attributes import describe_keys, read_beside
 from fcst.ingest.duck import Connection, fetch_row, first_line
-from fcst.ingest.duplicates import counts_with_weeks, find_duplicates
+from fcst.ingest.duplicates import find_duplicates
 from fcst.ingest.folders import Folders
-from fcst.ingest.groups import Groups, memory_limit, read_groups
-from fcst.ingest.item_statistics import describe_series
+from fcst.ingest.mapping import recognise_roles
 from fcst.ingest.plan import Plan, describe_file, make_plan
-from fcst.ingest.reading import SIFTED, Rows, make_rows
-from fcst.ingest.series_files import SeriesWriter
+from fcst.ingest.reading import SIFTED, Rows, make_rows, read_groups
 from fcst.ingest.sources import Tell, Workspace, fingerprint, no_room, silent, telling_of_files
-from fcst.ingest.tables import make_readable, with_encoding_found
-from fcst.ingest.tallies import Tallies
-from fcst.ingest.weekly_sales import make_calendar, make_keys, make_reading, make_series, read_cells, sum_by_week
-from fcst.specs import IngestSpec
+from fcst.ingest.tables import Readable, make_readable, with_encoding_found
+from fcst.ingest.weeks import fill_weeks, make_items, make_sums
+from fcst.specs import ATTRIBUTES, IngestSpec
 
 
 @dataclass(frozen=True)
@@ -60,34 +47,18 @@ class Resources:
 
 
 @dataclass(frozen=True)
-class SeriesFiles:
-    """What reading files has made: rows as CSV in the caller's folder, the spec with all it left open, the report.
-
-    Missing values are written as \\N, arrays as Postgres writes them: {1.5,NULL,0}.
-
-    Parameters
-    ----------
-    items_csv
-        dataset_id, unique_id, sales_rank, total_units, first_wk_end_dt, last_sale_dt, n_weeks, n_missing, family,
-        class, is_perishable, description, demand_class, adi, cv2, search_text. The item that sold most comes first.
-    sales_csv
-        dataset_id, unique_id, first_wk_end_dt, unit_sales, promo_units: a value a week, from the item's first week to
-        the dataset's last; a missing week is NULL. `promo_units` is missing where every week has none.
-    totals_csv
-        dataset_id, by, key, first_wk_end_dt, unit_sales, promo_units, n_items: a value a week, from the dataset's first
-        to its last, of all items (`by` is 'all', key ''), each family and each class.
-    """
+class WeeklyFiles:
+    """What reading files has made: rows as CSV in the caller's folder, the spec with all it left open, the report."""
 
     items_csv: Path
-    sales_csv: Path
-    totals_csv: Path
+    weekly_csv: Path
     spec: IngestSpec
     report: dict[str, Any]
 
 
 @telling_of_files()
-def read_series(spec: IngestSpec, dataset_id: int, resources: Resources, on_progress: Tell = silent) -> SeriesFiles:
-    """Reads the files of `spec` and writes those that the database loads, each row led by `dataset_id`.
+def make_weekly(spec: IngestSpec, dataset_id: int, resources: Resources, tell: Tell = silent) -> WeeklyFiles:
+    """Reads the files of `spec` and writes `items.csv` and `weekly.csv`, each row led by `dataset_id`.
 
     Raises
     ------
@@ -97,7 +68,7 @@ def read_series(spec: IngestSpec, dataset_id: int, resources: Resources, on_prog
         if the files cannot be used at all.
     """
     folder = resources.folder
-    workspace = Workspace(folder, resources.unpack_limit, on_progress)
+    workspace = Workspace(folder, resources.unpack_limit, tell)
     plan = make_plan(spec, resources.folders, workspace)
     before = fingerprint(plan.sources)
     config: dict[str, Any] = {
@@ -110,61 +81,29 @@ def read_series(spec: IngestSpec, dataset_id: int, resources: Resources, on_prog
     try:
         con.execute("SET preserve_insertion_order = false")
         con.execute("SET enable_progress_bar = true; SET enable_progress_bar_print = false")  # for `watched`
-        groups = _read(con, plan, spec, workspace, on_progress)
-        sum_by_week(con, groups, on_progress)
-        report = _account_for_rows(con, groups.rows, plan)
-        report["duplicates"] = find_duplicates(con, groups, on_progress)
-        if report["duplicates"]["n_dropped"]:
-            sum_by_week(con, groups, on_progress)
-        spec, calendar = make_calendar(con, plan, spec, name)
-        read_beside(con, groups.rows, plan, workspace)
-        tallies = Tallies(calendar, folder)
-        writer = SeriesWriter(con, folder, dataset_id, calendar)
-        _make_weeks(con, groups, spec, tallies, writer, on_progress)
-        if report["duplicates"]["n"] is None:
-            report["duplicates"]["n"] = tallies.n_duplicates
-        writer.make_items()
-        report |= quality.describe(con, groups.rows, plan, spec, tallies)
-        report["content"] = str(writer.content)
+        rows = _read(con, plan, spec, workspace, tell)
+        report = _account_for_rows(con, rows, plan)
+        report["duplicates"] = find_duplicates(con, rows, tell)
+        tell("making weeks", 0, 0)
+        spec, is_weekly = make_sums(con, rows, plan, spec)
+        fill_weeks(con, spec, is_weekly, name)
+        _read_attributes(con, rows, plan, workspace)
+        make_items(con)
+        report |= quality.describe(con, rows, plan, spec, is_weekly)
         report["dropped"] |= {
             "bad": report["bad_rows"]["n"],
             "sifted": report["n_sifted"],
             "duplicates": report["duplicates"]["n_dropped"],
         }
+        files = WeeklyFiles(folder / "items.csv", folder / "weekly.csv", spec, report)
         _check_unchanged(plan, before)
-        files = SeriesFiles(*writer.finish(tallies), spec, report)
+        _write(con, files, dataset_id)
     except duckdb.Error as exc:
         _check_unchanged(plan, before)
-        raise _worded(exc, name) from exc
+        raise _told(exc, name) from exc
     finally:
         con.close()
     return files
-
-
-def _make_weeks(
-    con: Connection, groups: Groups, spec: IngestSpec, tallies: Tallies, writer: SeriesWriter, on_progress: Tell
-) -> None:
-    """Reads the partitions one by one, adds up what the report says of them, and writes their items."""
-    calendar, size = tallies.calendar, groups.rows.size
-    reading = make_reading(con, groups, counts_with_weeks(groups.rows))
-    if groups.n_parts > 1:  # the arrays need memory too
-        con.execute(f"SET memory_limit = '{memory_limit(con) // 2} bytes'")
-    for part in range(groups.n_parts):
-        on_progress("making weeks", size * part // groups.n_parts, size)
-        n_items = make_keys(con, groups.rows, part)
-        describe_keys(con, groups.rows, part)
-        for cells in read_cells(con, groups, calendar, reading, part, n_items):
-            tallies.add_cells(cells)
-            series = make_series(cells, calendar, spec.include_promo)
-            if not len(series.keys):
-                continue
-            found = describe_series(series)
-            tallies.add_series(series, found)
-            attributes = writer.write(cells, series, found)
-            tallies.add_totals(series, "all", pa.array([""] * len(series.keys)))
-            for kind in ("family", "class"):
-                tallies.add_totals(series, kind, attributes[kind].combine_chunks())
-    on_progress("making weeks", size, size)
 
 
 def _check_unchanged(plan: Plan, before: list[tuple[str, int, int, int]]) -> None:
@@ -173,8 +112,8 @@ def _check_unchanged(plan: Plan, before: list[tuple[str, int, int, int]]) -> Non
         raise InputError(f"{name} changed while it was read.", "Load it again when nothing writes to it any more.")
 
 
-def _read(con: Connection, plan: Plan, spec: IngestSpec, workspace: Workspace, on_progress: Tell) -> Groups:
-    """View `groups`. A file that turns out to have other line ends or another encoding is written anew, read again."""
+def _read(con: Connection, plan: Plan, spec: IngestSpec, workspace: Workspace, tell: Tell) -> Rows:
+    """Table `groups`. A file that turns out to have other line ends or another encoding is written anew, read again."""
     readables = [make_readable(part.table, workspace) for part in plan.parts]
     beside = {
         role: make_readable(table, workspace)
@@ -184,7 +123,7 @@ def _read(con: Connection, plan: Plan, spec: IngestSpec, workspace: Workspace, o
     for is_last in (False, True):
         rows = make_rows(plan, readables, beside, spec)
         try:
-            groups = read_groups(con, rows, workspace.folder, on_progress)
+            read_groups(con, rows, tell)
         except duckdb.InvalidInputException:
             if is_last:
                 raise
@@ -199,7 +138,7 @@ def _read(con: Connection, plan: Plan, spec: IngestSpec, workspace: Workspace, o
             _, n_foreign = bad_rows.count_rejected(con)
             others = [with_encoding_found(readable) if n_foreign else None for readable in readables]
             if is_last or spec.encoding or not any(others):
-                return groups
+                return rows
             readables = [
                 make_readable(other.table, workspace) if other else readable
                 for other, readable in zip(others, readables, strict=True)
@@ -221,7 +160,7 @@ def _account_for_rows(con: Connection, rows: Rows, plan: Plan) -> dict[str, Any]
         f"""
         SELECT coalesce(sum(n), 0)::BIGINT, coalesce(sum(n) FILTER (WHERE pm = {SIFTED}), 0)::BIGINT,
                coalesce(sum(CASE WHEN is_bad THEN n ELSE n - ny END) FILTER (WHERE pm <> {SIFTED}), 0)::BIGINT
-        FROM by_week
+        FROM groups
         """,
     )
     n_rejected, _ = bad_rows.count_rejected(con)
@@ -247,7 +186,52 @@ def _account_for_rows(con: Connection, rows: Rows, plan: Plan) -> dict[str, Any]
     return report
 
 
-def _worded(exc: duckdb.Error, name: str) -> InputError:
+def _read_attributes(con: Connection, rows: Rows, plan: Plan, workspace: Workspace) -> None:
+    """Table `attributes`: what describes the items, from the file beside the sales, else from the sales themselves.
+
+    Of several values in the sales the one that most weeks have.
+    """
+    columns = ", ".join(f"{name} VARCHAR" for name in ATTRIBUTES)
+    con.execute(f"CREATE TABLE attributes (unique_id VARCHAR, rank INTEGER, {columns})")
+    for name in rows.attributes:
+        con.execute(f"""
+            INSERT INTO attributes BY NAME
+            SELECT unique_id, 2 AS rank, a_{name} AS {name} FROM (
+                SELECT unique_id, a_{name}, count(*) AS n FROM sums WHERE a_{name} IS NOT NULL GROUP BY ALL
+            ) QUALIFY row_number() OVER (PARTITION BY unique_id ORDER BY n DESC, a_{name}) = 1
+        """)
+    roles = recognise_roles(plan.items.columns) if plan.items is not None else {}
+    places = {
+        name: f"c{plan.items.columns.index(roles[name][0])}" for name in ATTRIBUTES if plan.items and name in roles
+    }
+    if plan.items is not None and places and "item" in roles and rows.n_keys == 1:
+        table: Readable = make_readable(plan.items, workspace)
+        key = f"c{plan.items.columns.index(roles['item'][0])}"
+        values = ", ".join(f"min({place}) AS {name}" for name, place in places.items())
+        try:
+            con.execute(
+                f"INSERT INTO attributes BY NAME SELECT {key} AS unique_id, 1 AS rank, {values}"
+                f" FROM {table.sql()} GROUP BY {key}"
+            )
+        except duckdb.Error as exc:
+            raise InputError(
+                f"{plan.items.name} beside the sales cannot be read: {first_line(exc)}.", "Mend it or move it away."
+            ) from exc
+        bad_rows.check_beside(con, table)
+
+
+def _write(con: Connection, files: WeeklyFiles, dataset_id: int) -> None:
+    # The largest first, as for `items`; then by key and week, the order of the database's index.
+    con.sql(f"SELECT {int(dataset_id)}, * FROM items_out ORDER BY sales_rank").write_csv(
+        str(files.items_csv), header=False, na_rep="\\N"
+    )
+    con.sql(
+        f"SELECT {int(dataset_id)}, unique_id, wk_end_dt, unit_sales, promo_units FROM weeks"
+        " ORDER BY unique_id, wk_end_dt"
+    ).write_csv(str(files.weekly_csv), header=False, na_rep="\\N")
+
+
+def _told(exc: duckdb.Error, name: str) -> InputError:
     text = first_line(exc)
     if (
         "No space left" in text
