@@ -8,7 +8,7 @@ import duckdb
 from fcst.errors import InputError
 from fcst.ingest import bad_rows
 from fcst.ingest.duck import Connection, first_line
-from fcst.ingest.groups import IS_VALID
+from fcst.ingest.groups import IS_VALID, Groups
 from fcst.ingest.mapping import recognise_roles
 from fcst.ingest.plan import Plan
 from fcst.ingest.reading import Rows
@@ -46,40 +46,37 @@ def read_beside(con: Connection, rows: Rows, plan: Plan, workspace: Workspace) -
         bad_rows.check_beside(con, table)
 
 
-def describe_keys(con: Connection, rows: Rows, part: int) -> None:
-    """Table `described`: the attributes of a partition's items, in the order of `keys`."""
-    for name in rows.attributes:
+def describe_keys(con: Connection, groups: Groups) -> None:
+    """Table `described`: the attributes of the items."""
+    for name in groups.attributes:
         con.execute(f"""
-            CREATE OR REPLACE TEMP TABLE sold_{name} AS
-            SELECT unique_id, min(a_{name}) AS value, min(a_{name}) <> max(a_{name}) AS differs
-            FROM groups WHERE {IS_VALID} AND part = {part} GROUP BY unique_id
+            CREATE TABLE sold_{name} AS
+            SELECT i, min(a_{name}) AS value, min(a_{name}) <> max(a_{name}) AS differs
+            FROM groups WHERE {IS_VALID} GROUP BY i
         """)
         con.execute(f"""
-            CREATE OR REPLACE TEMP TABLE most_frequent AS
-            SELECT unique_id, value FROM (
-                SELECT unique_id, value, count(*) AS n FROM (
-                    SELECT unique_id, wk, max(a_{name}) AS value FROM groups
-                    WHERE {IS_VALID} AND part = {part}
-                          AND unique_id IN (SELECT unique_id FROM sold_{name} WHERE differs)
-                    GROUP BY unique_id, wk
-                ) WHERE value IS NOT NULL GROUP BY unique_id, value
-            ) QUALIFY row_number() OVER (PARTITION BY unique_id ORDER BY n DESC, value) = 1
+            CREATE TABLE most_{name} AS
+            SELECT i, value FROM (
+                SELECT i, value, count(*) AS n FROM (
+                    SELECT i, wk, max(a_{name}) AS value FROM groups
+                    WHERE {IS_VALID} AND i IN (SELECT i FROM sold_{name} WHERE differs) GROUP BY i, wk
+                ) WHERE value IS NOT NULL GROUP BY i, value
+            ) QUALIFY row_number() OVER (PARTITION BY i ORDER BY n DESC, value) = 1
         """)
-        con.execute(f"""
-            UPDATE sold_{name} SET value = most_frequent.value
-            FROM most_frequent WHERE sold_{name}.unique_id = most_frequent.unique_id
-        """)
-    joins = "".join(f" LEFT JOIN sold_{name} ON sold_{name}.unique_id = keys.unique_id" for name in rows.attributes)
-    values = {
-        name: f"coalesce(beside.{name}, sold_{name}.value)" if name in rows.attributes else f"beside.{name}"
-        for name in ATTRIBUTES
-    }
+    joins, values = "", {}
+    for name in ATTRIBUTES:
+        values[name] = f"beside.{name}"
+        if name in groups.attributes:
+            values[name] = f"coalesce(beside.{name}, most_{name}.value, sold_{name}.value)"
+            joins += f" LEFT JOIN sold_{name} ON sold_{name}.i = keys.i LEFT JOIN most_{name} ON most_{name}.i = keys.i"
+        elif name in groups.rows.attributes:
+            values[name] = f"coalesce(beside.{name}, keys.a_{name})"
     con.execute(f"""
-        CREATE OR REPLACE TEMP TABLE described AS
+        CREATE TABLE described AS
         SELECT keys.i, keys.unique_id, {_text(values["family"])} AS family, {_text(values["class"])} AS class,
                try_cast({values["perishable"]} AS BOOLEAN) AS is_perishable,
                {_text(values["description"])} AS description
-        FROM keys LEFT JOIN beside ON beside.unique_id = keys.unique_id{joins}
+        FROM keys LEFT JOIN beside ON beside.unique_id = keys.unique_id{joins} ORDER BY keys.i
     """)
 
 

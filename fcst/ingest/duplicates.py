@@ -34,18 +34,17 @@ def find_duplicates(con: Connection, groups: Groups, on_progress: Tell) -> dict[
     found = {"key": words, "n": None, "n_dropped": 0, "n_differing": None, "n_repeated": None}
     if counts_with_weeks(rows):
         return found
-    by = ", ".join(rows.keys)
     bits = " + ".join(f"coalesce({bits_sql(f'bit_or({mask}::UHUGEINT)')}, 0)" for mask in rows.masks)
-    con.execute("DROP TABLE IF EXISTS suspects")
-    for part in range(groups.n_parts):
-        share = (part / groups.n_parts, (part + 1) / groups.n_parts)
-        what = "CREATE TEMP TABLE suspects AS" if not part else "INSERT INTO suspects"
+    con.execute("CREATE OR REPLACE TEMP TABLE suspects (i UINTEGER, wk DATE, n BIGINT)")
+    for low, high in groups.ranges(groups.n_items):
+        share = (low / groups.n_items, high / groups.n_items)
         with watched(con, "looking for duplicates", rows.size, on_progress, share):
             con.execute(f"""
-                {what} SELECT {by}, wk, sum(rows) - sum(bits) AS n FROM (
-                    SELECT {by}, wk, sum(ny) AS rows, {bits} AS bits
-                    FROM groups WHERE NOT is_bad AND pm <> {SIFTED} AND ny > 0 AND part = {part}
-                    GROUP BY {by}, wk, blk, so
+                INSERT INTO suspects
+                SELECT i, wk, sum(rows) - sum(bits) AS n FROM (
+                    SELECT i, wk, sum(ny) AS rows, {bits} AS bits
+                    FROM groups WHERE NOT is_bad AND pm <> {SIFTED} AND ny > 0 AND i BETWEEN {low} AND {high - 1}
+                    GROUP BY i, wk, blk, so
                 ) GROUP BY ALL HAVING sum(rows) > sum(bits)
             """)
     (n,) = fetch_row(con, "SELECT coalesce(sum(n), 0)::BIGINT FROM suspects")
@@ -63,17 +62,18 @@ def counts_with_weeks(rows: Rows) -> bool:
 def _drop_all_but_last(con: Connection, groups: Groups, on_progress: Tell) -> tuple[int, int]:
     rows = groups.rows
     by = ", ".join(rows.keys)
+    is_same = " AND ".join(f"t.{key} = s.{key}" for key in rows.keys)
     con.execute("SET preserve_insertion_order = true")
     with watched(con, "looking at duplicates", rows.size, on_progress):
         con.execute(f"""
             CREATE TEMP TABLE surplus AS
             SELECT * FROM (
-                SELECT *, row_number() OVER last_first AS i, first_value(y) OVER last_first AS y_kept
+                SELECT *, row_number() OVER last_first AS place, first_value(y) OVER last_first AS y_kept
                 FROM ({rows.sql(is_raw=True, is_numbered=True)}) t
-                SEMI JOIN suspects s ON {" AND ".join(f"t.{key} = s.{key}" for key in rows.keys)} AND t.wk = s.wk
+                SEMI JOIN (FROM suspects JOIN keys USING (i)) s ON {is_same} AND t.wk = s.wk
                 WHERE y IS NOT NULL AND pm <> {SIFTED}
                 WINDOW last_first AS (PARTITION BY {by}, store, d ORDER BY f DESC, r DESC)
-            ) WHERE i > 1
+            ) WHERE place > 1
         """)
     con.execute("SET preserve_insertion_order = false")
     _take_out(con, groups, "surplus", "1")
@@ -110,13 +110,12 @@ def _find_common_lines(con: Connection, groups: Groups, on_progress: Tell) -> di
 
 
 def _take_out(con: Connection, groups: Groups, table: str, times: str) -> None:
-    by = f"{', '.join(groups.rows.keys)}, wk, pm"
     con.execute(f"""
         INSERT INTO taken_out BY NAME
-        SELECT {by}, 0 AS blk, -sum({times}) AS n, -sum({times}) AS ny, -sum(y * {times}) AS s,
+        SELECT i, wk, pm, 0 AS blk, -sum({times}) AS n, -sum({times}) AS ny, -sum(y * {times}) AS s,
                -coalesce(sum({times}) FILTER (WHERE y < 0), 0) AS nn,
                -coalesce(sum(y * {times}) FILTER (WHERE y < 0), 0) AS sn,
-               -coalesce(sum({times}) FILTER (WHERE y <> trunc(y)), 0) AS nf
-        FROM {table} GROUP BY ALL
+               -coalesce(sum({times}) FILTER (WHERE y <> trunc(y)), 0) AS nf, false AS is_bad
+        FROM {table} JOIN keys USING ({", ".join(groups.rows.keys)}) GROUP BY ALL
     """)
     groups.make_view(con, with_taken_out=True)

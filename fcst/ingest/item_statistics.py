@@ -41,11 +41,9 @@ class Statistics:
 
 def describe_series(series: Series) -> Statistics:
     """The statistics of each item."""
-    units = series.units
-    n_all = units.shape[1]
-    is_missing = np.isnan(units)
-    n_missing = is_missing.sum(axis=1)
-    known = np.where(is_missing, 0, units) if n_missing.any() else units
+    known = series.known
+    n_items, n_all = known.shape
+    n_missing = np.zeros(n_items, np.int64) if known is series.units else np.isnan(series.units).sum(axis=1)
     is_positive = known > 0
     n_positive = is_positive.sum(axis=1)
     n_weeks = n_all - series.first

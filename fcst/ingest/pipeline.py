@@ -1,9 +1,9 @@
 """Files of sales -> the series of their items, by DuckDB and numpy: within a memory limit, in one pass over the files.
 
-    read_groups        rows -> groups by item and week, in partitions of items
+    read_groups        rows -> groups by item and week
     find_duplicates    counts rows that say the same thing twice, takes them out on demand
     make_calendar      which weeks there are, which are whole
-    read_cells         one partition: groups -> what an item sold in a week
+    read_cells         groups of a range of items -> what they sold in a week
     make_series        cells -> lives
     SeriesWriter       lives -> the files that the database loads
     quality.describe   what was added up on the way -> the report
@@ -11,6 +11,7 @@
 The rules of a week stand in README.md, 'What a week is'. Nothing here knows the database that the rows go to.
 """
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -32,7 +33,7 @@ from fcst.ingest.series_files import SeriesWriter
 from fcst.ingest.sources import Tell, Workspace, fingerprint, no_room, silent, telling_of_files
 from fcst.ingest.tables import make_readable, with_encoding_found
 from fcst.ingest.tallies import Tallies
-from fcst.ingest.weekly_sales import make_calendar, make_keys, make_reading, make_series, read_cells, sum_by_week
+from fcst.ingest.weekly_sales import MAX_CELLS, Cells, make_calendar, make_reading, make_series, read_cells, sum_by_week
 from fcst.specs import IngestSpec
 
 
@@ -118,6 +119,7 @@ def read_series(spec: IngestSpec, dataset_id: int, resources: Resources, on_prog
             sum_by_week(con, groups, on_progress)
         spec, calendar = make_calendar(con, plan, spec, name)
         read_beside(con, groups.rows, plan, workspace)
+        describe_keys(con, groups)
         tallies = Tallies(calendar, folder)
         writer = SeriesWriter(con, folder, dataset_id, calendar)
         _make_weeks(con, groups, spec, tallies, writer, on_progress)
@@ -144,16 +146,27 @@ def read_series(spec: IngestSpec, dataset_id: int, resources: Resources, on_prog
 def _make_weeks(
     con: Connection, groups: Groups, spec: IngestSpec, tallies: Tallies, writer: SeriesWriter, on_progress: Tell
 ) -> None:
-    """Reads the partitions one by one, adds up what the report says of them, and writes their items."""
+    """Reads the items range by range, adds up what the report says of them, and writes their rows.
+
+    The next range is read while one is worked on.
+    """
     calendar, size = tallies.calendar, groups.rows.size
     reading = make_reading(con, groups, counts_with_weeks(groups.rows))
-    if groups.n_parts > 1:  # the arrays need memory too
+    ranges = list(groups.ranges(max(MAX_CELLS // calendar.n_any, 1)))
+    if len(ranges) > 1:  # the arrays need memory too
         con.execute(f"SET memory_limit = '{memory_limit(con) // 2} bytes'")
-    for part in range(groups.n_parts):
-        on_progress("making weeks", size * part // groups.n_parts, size)
-        n_items = make_keys(con, groups.rows, part)
-        describe_keys(con, groups.rows, part)
-        for cells in read_cells(con, groups, calendar, reading, part, n_items):
+
+    def read(low: int, high: int) -> Cells:
+        with con.cursor() as own:
+            return read_cells(own, groups, calendar, reading, low, high)
+
+    with ThreadPoolExecutor(1) as pool:
+        coming = pool.submit(read, *ranges[0])
+        for number, (low, _) in enumerate(ranges):
+            on_progress("making weeks", size * low // groups.n_items, size)
+            cells = coming.result()
+            if number + 1 < len(ranges):
+                coming = pool.submit(read, *ranges[number + 1])
             tallies.add_cells(cells)
             series = make_series(cells, calendar, spec.include_promo)
             if not len(series.keys):

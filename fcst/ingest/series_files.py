@@ -38,11 +38,12 @@ class SeriesWriter:
         weeks = np.datetime64(self.calendar.whole_day(0), "D") + 7 * np.arange(self.calendar.n_weeks)
         last_sale = pa.array(weeks[found.last_sale], mask=found.last_sale < 0)
         base = cells.base[series.rows, self.calendar.first : self.calendar.last + 1]
-        whole_base = np.nansum(base, axis=1)
         if cells.promo is None:
+            whole_base = base.sum(axis=1)
             whole_promo, n_emptied = np.zeros(n), np.zeros(n, np.int64)
         else:
             promo = cells.promo[series.rows, self.calendar.first : self.calendar.last + 1]
+            whole_base = np.nansum(base, axis=1)
             whole_promo, n_emptied = promo.sum(axis=1), (np.isnan(base) & (promo != 0)).sum(axis=1)
         rows = pa.table(
             {
@@ -81,7 +82,7 @@ class SeriesWriter:
         return attributes.combine_chunks()
 
     def _write_sales(self, series: Series, weeks: npt.NDArray[np.datetime64]) -> None:
-        known = np.nan_to_num(series.units)
+        known = series.known
         is_whole = ((known == np.trunc(known)) & (np.abs(known) < MAX_WHOLE)).all(axis=1)
         has_promo = np.zeros(len(known), bool)
         if series.promo is not None:
@@ -156,8 +157,8 @@ class SeriesWriter:
             {
                 "by": [by for by, _, _ in rows],
                 "key": [name for _, name, _ in rows],
-                "units": pa.array([totals.units for _, _, totals in rows], pa.list_(pa.float64())),
-                "promo": pa.array([totals.promo for _, _, totals in rows], pa.list_(pa.float64())),
+                "units": pa.array([_short(totals.units) for _, _, totals in rows], pa.list_(pa.string())),
+                "promo": pa.array([_short(totals.promo) for _, _, totals in rows], pa.list_(pa.string())),
                 "n_items": pa.array([totals.n_items for _, _, totals in rows], pa.list_(pa.int64())),
             }
         )
@@ -193,6 +194,11 @@ def _lists(
         pa.array(values.astype(kind), mask=is_missing if has_missing else None),
         mask=None if has_list is None else pa.array(~has_list),
     )
+
+
+def _short(values: Floats) -> list[str]:
+    """Sums as text: to a millionth, as units are read."""
+    return [str(int(value)) if value.is_integer() else repr(value) for value in (values.round(6) + 0.0).tolist()]
 
 
 def _array_sql(column: str) -> str:

@@ -81,7 +81,7 @@ class Tallies:
     def add_cells(self, cells: Cells) -> None:
         """Adds what the rows of some items sum up to."""
         exists = cells.n_rows > 0
-        self.base += np.nansum(cells.base, axis=0)
+        self.base += (cells.base if cells.promo is None else np.nan_to_num(cells.base)).sum(axis=0)
         if cells.promo is not None:
             self.promo += cells.promo.sum(axis=0)
         self.n_existing += exists.sum(axis=0)
@@ -97,7 +97,7 @@ class Tallies:
         self.first_week = min(self.first_week, int(series.first.min()))
         self.n_missing += int(found.n_missing.sum())
         self.n_item_weeks += int(found.n_weeks.sum())
-        self.total_units += float(np.nansum(series.units))
+        self.total_units += float(series.known.sum())
         is_zero = (series.units == 0) & series.is_alive
         self.n_zero += int(is_zero.sum())
         self._add_gaps(series, found, is_zero)
@@ -162,14 +162,13 @@ class Tallies:
         order = np.argsort(codes, kind="stable")
         starts = np.searchsorted(codes[order], np.arange(len(names)))
         is_one = len(names) == 1
-        known = np.nan_to_num(series.units)
 
         def sums(table: Any, dtype: Any) -> Any:
             if is_one:
                 return table.sum(axis=0, dtype=dtype)[None, :]
             return np.add.reduceat(table[order], starts, axis=0, dtype=dtype)
 
-        units, n_items = sums(known, np.float64), sums(series.is_alive, np.int64)
+        units, n_items = sums(series.known, np.float64), sums(series.is_alive, np.int64)
         promo = sums(series.promo, np.float64) if series.promo is not None else np.zeros_like(units)
         for number, name in enumerate(names):
             found = self.totals.get((kind, name))

@@ -4,7 +4,6 @@ Table `by_week` holds the sums of all groups by week and flag. The weeks of the 
 N items by T weeks.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
@@ -17,7 +16,7 @@ from fcst.ingest.cells import FLAGS
 from fcst.ingest.duck import Connection, fetch_arrow, fetch_row
 from fcst.ingest.groups import IS_VALID, Groups
 from fcst.ingest.plan import Plan
-from fcst.ingest.reading import KEY_JOINT, SIFTED, STORES_PER_MASK, Rows, watched
+from fcst.ingest.reading import SIFTED, STORES_PER_MASK, watched
 from fcst.ingest.sources import Tell
 from fcst.names import WEEKDAYS
 from fcst.specs import IngestSpec
@@ -120,6 +119,8 @@ class Series:
         (N, T) from there to the end.
     units
         (N, T) zero where nothing was sold, NaN where the week is missing: all that was sold were promotions.
+    known
+        (N, T) the same with zero where the week is missing.
     promo
         (N, T) units sold on promotion; None where nothing was.
     is_sold
@@ -131,6 +132,7 @@ class Series:
     first: Ints
     is_alive: Bools
     units: Floats
+    known: Floats
     promo: Floats | None
     is_sold: Bools
 
@@ -251,63 +253,28 @@ def make_reading(con: Connection, groups: Groups, with_duplicates: bool) -> Read
     )
 
 
-def make_keys(con: Connection, rows: Rows, part: int) -> int:
-    """Table `keys` of a partition: the items in the order of their keys, numbered `i`; returns how many.
-
-    Raises
-    ------
-    InputError
-        if different items get the same key when their columns are joined.
-    """
-    by = ", ".join(["unique_id", *(rows.keys if rows.n_keys > 1 else [])])
-    con.execute(f"""
-        CREATE OR REPLACE TEMP TABLE keys AS
-        SELECT unique_id, (row_number() OVER (ORDER BY unique_id) - 1)::BIGINT AS i
-        FROM (SELECT DISTINCT {by} FROM groups WHERE {IS_VALID} AND part = {part})
-    """)
-    n, n_unique = fetch_row(con, "SELECT count(*), count(DISTINCT unique_id) FROM keys")
-    if n > n_unique:
-        raise InputError(
-            f"Different items get the same key when their columns are joined with {KEY_JOINT!r}.",
-            "Map the item to a column of its own.",
-        )
-    return int(n)
-
-
-def read_cells(
-    con: Connection, groups: Groups, calendar: Calendar, reading: Reading, part: int, n_items: int
-) -> Iterator[Cells]:
-    """The cells of a partition's items, as many items at once as memory holds."""
-    step = max(MAX_CELLS // calendar.n_any, 1)
-    for low in range(0, n_items, step):
-        yield _read_block(con, groups, calendar, reading, part, low, min(low + step, n_items))
-
-
-def _read_block(
-    con: Connection, groups: Groups, calendar: Calendar, reading: Reading, part: int, low: int, high: int
-) -> Cells:
+def read_cells(con: Connection, groups: Groups, calendar: Calendar, reading: Reading, low: int, high: int) -> Cells:
+    """The cells of the items in `[low, high)`."""
     columns = [
-        f"(i - {low}) * {calendar.n_any} + (wk - DATE '{calendar.start}') // 7 AS place",
+        f"(i::BIGINT - {low}) * {calendar.n_any} + (wk - DATE '{calendar.start}') // 7 AS place",
         *(["ny::BIGINT AS ny"] if reading.has_counts else []),
         "s",
         *(["nn::BIGINT AS nn", "sn"] if reading.has_returns else []),
         *([f"pm = {FLAGS['yes']} AS is_promo"] if reading.has_promo else []),
         *(["coalesce(m0, 0)::UTINYINT AS bits"] if reading.with_duplicates and not calendar.one_day else []),
     ]
-    table = fetch_arrow(
-        con,
-        f"""
-        SELECT {", ".join(columns)} FROM groups JOIN keys USING (unique_id)
-        WHERE {IS_VALID} AND part = {part} AND i BETWEEN {low} AND {high - 1}
-        """,
-    )
+    among = f"i BETWEEN {low} AND {high - 1}"
+    table = fetch_arrow(con, f"SELECT {', '.join(columns)} FROM groups WHERE {IS_VALID} AND {among}")
     shape = (high - low, calendar.n_any)
     place = table["place"].to_numpy()
     returns_dropped = groups.rows.spec.returns == "drop"
 
     def count(values: Ints | None, at: Ints) -> Ints:
-        grid = np.zeros(shape[0] * shape[1], np.int64)
-        np.add.at(grid, at, 1 if values is None else values)
+        n = shape[0] * shape[1]
+        if values is None:
+            return np.bincount(at, minlength=n).reshape(shape)
+        grid = np.zeros(n, np.int64)
+        np.add.at(grid, at, values)
         return grid.reshape(shape)
 
     def units(values: "Micro", at: Ints) -> Floats:
@@ -356,7 +323,7 @@ def _read_block(
                 days[place[(bits & (1 << day)) != 0]] |= np.uint8(1 << day)
             n_days = np.bitwise_count(days).reshape(shape).astype(np.int64)
         n_duplicates = int((n_rows - n_days)[exists].sum())
-    keys = fetch_arrow(con, f"SELECT unique_id FROM keys WHERE i BETWEEN {low} AND {high - 1} ORDER BY i")
+    keys = fetch_arrow(con, f"SELECT unique_id FROM keys WHERE {among} ORDER BY i")
     return Cells(keys["unique_id"].combine_chunks(), n_rows, base, promo, is_sold, n_duplicates)
 
 
@@ -377,11 +344,12 @@ def make_series(cells: Cells, calendar: Calendar, include_promo: bool) -> Series
     promo = None if cells.promo is None else cells.promo[rows, first:last]
     units = base if promo is None or not include_promo else np.nan_to_num(base) + promo
     units = np.where(is_alive, units, 0)
+    known = units
     if promo is not None:
         promo = np.where(is_alive, promo, 0)
-    return Series(
-        cells.keys.take(pa.array(rows)), rows, begins, is_alive, units, promo, is_sold[:, first:last] & is_alive
-    )
+        known = units if include_promo else np.nan_to_num(units)
+    is_sold = is_sold[:, first:last] & is_alive
+    return Series(cells.keys.take(pa.array(rows)), rows, begins, is_alive, units, known, promo, is_sold)
 
 
 @dataclass(frozen=True)
@@ -405,10 +373,11 @@ def _micro(column: pa.ChunkedArray, is_large: bool) -> Micro:
         for chunk in column.chunks
         if len(chunk)
     ]
-    both = np.concatenate(pairs) if pairs else np.zeros(0, np.int64)
-    low, high = both[::2], both[1::2]
+    empty = np.zeros(0, np.int64)
+    low = np.concatenate([pair[::2] for pair in pairs] or [empty])
     if not is_large:
-        return Micro(low, np.zeros(0, np.int64))
+        return Micro(low, empty)
+    high = np.concatenate([pair[1::2] for pair in pairs] or [empty])
     # value = high * 2^64 + unsigned low = (high * 2^32 + low // 2^32) * 2^32 + low % 2^32
     unsigned = low.view(np.uint64)
     upper = (unsigned >> np.uint64(32)).astype(np.int64)
@@ -418,8 +387,8 @@ def _micro(column: pa.ChunkedArray, is_large: bool) -> Micro:
 def _as_units(micro: Ints) -> Floats:
     """Micro units as units, rounded once."""
     found = micro / MICRO
-    is_large = np.abs(micro) > 1 << 53
-    if is_large.any():
+    if micro.size and max(micro.max(), -micro.min()) > 1 << 53:
+        is_large = np.abs(micro) > 1 << 53
         large = micro[is_large]
         found[is_large] = large // MICRO + (large % MICRO) / MICRO
     return np.asarray(found)
