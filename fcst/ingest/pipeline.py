@@ -36,6 +36,8 @@ from fcst.ingest.tallies import Tallies
 from fcst.ingest.weekly_sales import MAX_CELLS, Cells, make_calendar, make_reading, make_series, read_cells, sum_by_week
 from fcst.specs import IngestSpec
 
+LEAST_MEMORY = 200_000_000  # bytes that DuckDB keeps while weeks are made
+
 
 @dataclass(frozen=True)
 class Resources:
@@ -153,7 +155,7 @@ def _make_weeks(
     calendar, size = tallies.calendar, groups.rows.size
     reading = make_reading(con, groups, counts_with_weeks(groups.rows))
     ranges = list(groups.ranges(max(MAX_CELLS // calendar.n_any, 1)))
-    if len(ranges) > 1:  # the arrays need memory too
+    if len(ranges) > 1 and memory_limit(con) > 2 * LEAST_MEMORY:  # the arrays need memory too
         con.execute(f"SET memory_limit = '{memory_limit(con) // 2} bytes'")
 
     def read(low: int, high: int) -> Cells:
