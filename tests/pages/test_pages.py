@@ -569,6 +569,18 @@ def test_batches_of_a_stage_are_shown_a_page_at_a_time(load_dataset: Callable[..
     assert "No batch is in this stage" in words(at) and not at.dataframe
 
 
+def test_a_browser_that_lost_a_choice_falls_back_to_what_the_url_says(dataset: dict) -> None:
+    job_id = jobs.submit_job(dataset["dataset_id"], jobs.choose_largest(dataset, 6), JobSpec(batch_size=2))
+    at = open_run(job_id, stage="submitted", sort="longest")
+    for key, value in (("choice_stage", "submitted"), ("choice_sort", "longest first")):
+        box = at.selectbox(key=key).proto
+        assert box.options[box.default] == value
+    views = at.button_group(key="choice_view").proto
+    assert [views.options[i].content for i in views.default] == ["Batches"]
+    at = open_page("new_run", q="item")
+    assert at.text_input(key="choice_q").proto.default == "item"
+
+
 def test_failures_are_grouped_by_reason_and_run_again_by_group(dataset: dict) -> None:
     job_id = jobs.submit_job(dataset["dataset_id"], jobs.choose_largest(dataset, 6), JobSpec(batch_size=2))
     worker = str(uuid.uuid4())
