@@ -39,10 +39,10 @@ def ensure_supervisor() -> None:
     settings = load_settings()
     path = supervisor_lock.lock_path(settings)
     deadline = time.monotonic() + START_LIMIT_S
-    while (
-        (state := supervisor_lock.holder(path)) is not None and state.get("is_leaving") and time.monotonic() < deadline
-    ):
+    state = supervisor_lock.holder(path)
+    while state is not None and state.get("is_leaving") and time.monotonic() < deadline:
         time.sleep(0.05)  # it has looked for work for the last time; its lock is free in a moment
+        state = supervisor_lock.holder(path)
     if state is not None:
         supervisor_lock.wake(path)
         return

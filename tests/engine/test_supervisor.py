@@ -379,7 +379,7 @@ def test_told_to_end_it_gives_back_what_it_cannot_finish(start_supervisor, load_
     assert jobs.get_job(job_id)["batches"] == {"submitted": 1}
     assert "its supervisor was told to end" in reasons_of(job_id)
     path = supervisor_lock.lock_path(load_settings())
-    assert supervisor_lock.has_crashed(path), "work is left, so whoever watches starts another"
+    assert supervisor_lock.has_crashed(path), "work is left, so another is to be started"
     start_supervisor()
     finish(job_id)
     assert check_items(job_id)["n_completed"] == 30
