@@ -1,5 +1,6 @@
 """Frames -> Plotly figures. No Streamlit, and no text from data: Plotly would take it for HTML."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
@@ -243,21 +244,21 @@ def horizon_chart(by_horizon: pd.DataFrame) -> go.Figure:
     return figure
 
 
-def distribution_chart(wapes: pd.Series) -> go.Figure:
-    """How many items have which error; those beyond 200 % stand in the last column.
+def distribution_chart(counts: Sequence[int]) -> go.Figure:
+    """How many items have which error; those of 190 % and more stand in the last column.
 
     Parameters
     ----------
-    wapes
-        one an item, a fraction; undefined ones are left out.
+    counts
+        items with an error below 10 %, below 20 %, and so on.
     """
-    known = pd.to_numeric(wapes).dropna()
     figure = go.Figure(
-        go.Histogram(
-            x=known.clip(upper=1.999),
-            xbins={"start": 0, "end": 2, "size": 0.1},
+        go.Bar(
+            x=[0.1 * tenth + 0.05 for tenth in range(len(counts))],
+            y=list(counts),
+            customdata=[f"{10 * tenth} – {10 * tenth + 10} %" for tenth in range(len(counts))],
             marker={"color": FORECAST, "line": {"width": 1, "color": "rgba(0, 0, 0, 0)"}},
-            hovertemplate="%{y:,} items<br>WAPE %{x}<extra></extra>",
+            hovertemplate="%{y:,} items<br>WAPE %{customdata}<extra></extra>",
         )
     )
     figure.update_layout(

@@ -204,11 +204,6 @@ def default_batch_size(n_items: int, processes: int) -> int:
     return min(max(-(-n_items // (8 * processes)), 5), 50)
 
 
-def split_batches(items: list[str], batch_size: int) -> list[list[str]]:
-    """Slices of `items` of at most `batch_size`, in order."""
-    return [items[start : start + batch_size] for start in range(0, len(items), batch_size)]
-
-
 def _check_whole(what: str, value: object, least: int, most: int, unit: str) -> None:
     if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
         raise InputError(f"{what} is {value!r}.", f"Give a whole number from {least} to {most} ({unit}).")

@@ -11,6 +11,7 @@ from fcst.names import BENCHMARK, HOLDOUT_WEEKS
 from fcst.services import accuracy
 from fcst.ui import text
 from fcst.ui.accuracy import show_all_metrics, show_candidates, show_group, show_items, show_leaderboard, show_totals
+from fcst.ui.cache import read, run_key
 from fcst.ui.downloads import picture
 from fcst.ui.results import choose_run, find_runs
 from fcst.ui.shell import choose, show_page
@@ -55,10 +56,10 @@ def main() -> None:
             config=picture(job, "WAPE by weeks ahead"),
             alt="WAPE of each model by weeks ahead",
         )
-    items = measured_items(job, model)
     with right:
         st.header("Over items", anchor=False)
-        chart = charts.distribution_chart(items["wape"])
+        counts = read(("errors", run_key(job), model), lambda: accuracy.count_items_by_error(job["job_id"], model))
+        chart = charts.distribution_chart(counts)
         st.plotly_chart(
             chart,
             width="stretch",
@@ -70,40 +71,15 @@ def main() -> None:
         st.header(f"By {label.lower()}", anchor=False)
         frame = measured(job, key)
         show_group(frame[frame["model"] == model], key, label, job["spec"]["level"])
-    show_best_and_worst(job, model, items)
-    if AUTO in job["spec"]["models"] and len(candidates := measured_candidates(job)):
+    show_best_and_worst(job, model, sum(counts))
+    candidates = read(("candidates", run_key(job)), lambda: accuracy.list_candidates(job["job_id"]))
+    if AUTO in job["spec"]["models"] and len(candidates):
         st.header("What Auto chose among", anchor=False)
         show_candidates(candidates)
 
 
 def measured(job: dict[str, Any], by: str) -> pd.DataFrame:
-    return _measured(job["job_id"], job["n_completed"], by, job)
-
-
-def measured_items(job: dict[str, Any], model: str) -> pd.DataFrame:
-    return _measured_items(job["job_id"], job["n_completed"], model, job)
-
-
-def measured_candidates(job: dict[str, Any]) -> pd.DataFrame:
-    return _measured_candidates(job["job_id"], job["n_completed"])
-
-
-# What was measured of an item stays: a run's accuracy changes with the number of its completed items only.
-
-
-@st.cache_data(max_entries=40, show_spinner="Adding up the errors …")
-def _measured(job_id: int, n_completed: int, by: str, _job: dict[str, Any]) -> pd.DataFrame:
-    return accuracy.list_accuracy(_job, by)
-
-
-@st.cache_data(max_entries=10, show_spinner="Adding up the errors …")
-def _measured_items(job_id: int, n_completed: int, model: str, _job: dict[str, Any]) -> pd.DataFrame:
-    return accuracy.list_item_accuracy(_job, model)
-
-
-@st.cache_data(max_entries=10, show_spinner="Looking into Auto's choices …")
-def _measured_candidates(job_id: int, n_completed: int) -> pd.DataFrame:
-    return accuracy.list_candidates(job_id)
+    return read(("accuracy", run_key(job), by), lambda: accuracy.list_accuracy(job, by))
 
 
 def show_nothing(job: dict[str, Any]) -> None:
@@ -131,19 +107,23 @@ def show_basis(job: dict[str, Any], row: dict[str, Any]) -> None:
     st.caption(" ".join(parts))
 
 
-def show_best_and_worst(job: dict[str, Any], model: str, items: pd.DataFrame) -> None:
+def show_best_and_worst(job: dict[str, Any], model: str, n_known: int) -> None:
     """The items whose forecast was nearest and farthest, by WAPE; a selection opens the item's forecast."""
-    known = items[pd.to_numeric(items["wape"]).notna()].sort_values("wape")
-    n = min(SHOWN_ITEMS, len(known) // 2)
+    n = min(SHOWN_ITEMS, n_known // 2)
     if not n:
         return
+
+    def extreme(is_worst: bool) -> pd.DataFrame:
+        key = ("extreme items", run_key(job), model, is_worst, n)
+        return read(key, lambda: accuracy.list_extreme_items(job, model, is_worst, n))
+
     left, right = st.columns(2, gap="large")
     with left:
         st.header("Best items", anchor=False)
-        best = show_items(known.head(n), "best")
+        best = show_items(extreme(is_worst=False), "best")
     with right:
         st.header("Worst items", anchor=False)
-        worst = show_items(known.tail(n)[::-1], "worst")
+        worst = show_items(extreme(is_worst=True), "worst")
     st.caption("Select an item to see its forecast.")
     if item := best or worst:
         target = {"job": str(job["job_id"]), "item": item, "model": model}

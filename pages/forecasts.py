@@ -7,13 +7,16 @@ import streamlit as st
 
 from fcst import charts
 from fcst.compute.models import AUTO
-from fcst.services import accuracy, adjustments, forecasts
+from fcst.filters import RunFilter, only
+from fcst.records import RunItem
+from fcst.services import accuracy, forecasts
 from fcst.states import Outcome
 from fcst.ui import text
 from fcst.ui.accuracy import show_provenance
 from fcst.ui.adjustments import adjust_button, show_adjustments
+from fcst.ui.cache import read, run_key
 from fcst.ui.downloads import one_item, picture, show_downloads, those_that_match
-from fcst.ui.items import ALL_ITEMS, all_items, choose_filter, show_items, show_steps
+from fcst.ui.items import ALL_ITEMS, Items, choose_filter, show_items, show_steps, shown_page
 from fcst.ui.results import choose_run, find_runs, show_notes, show_numbers, show_table
 from fcst.ui.shell import choose, choose_some, show_page, warn_of_unknown
 
@@ -35,75 +38,66 @@ def main() -> None:
         with right:
             models = job["spec"]["models"]
             model = choose("Model", models, "model", str)
-        ended = (job["n_completed"], job["n_failed"], job["n_cancelled"], job["n_attempts"])
-        n_changes = adjustments.count_changes(job["job_id"])
-        items = all_items(job["job_id"], ended, n_changes, model, job)
-        which = choose_filter(items)
-        shown = which.apply(items)
-        how = " Select one to see it by itself." if len(shown) else ""
-        st.caption(f"{text.count(len(shown), 'item')} of {len(items):,}.{how}")
-        unique_id = item_in_url(items)
-        show_items(shown, unique_id, job["spec"]["h"])
+        key = run_key(job, with_adjustments=True)
+        which, sort = choose_filter(job, key, model)
+        items = Items(job, key, model, which, sort)
+        item = items.find(st.query_params.get("item", ALL_ITEMS)) if "item" in st.query_params else None
+        unique_id = item.unique_id if item else ALL_ITEMS
+        page = shown_page(items, unique_id)
+        how = " Select one to see it by itself." if items.n_found else ""
+        st.caption(f"{text.count(items.n_found, 'item')} of {job['n_items']:,}.{how}")
+        show_items(items, page, unique_id, job["spec"]["h"])
     with notices:
-        warn_of_unknown("item", items["unique_id"], "This run has no item {}; this is the sum of those shown.")
+        known = [item.unique_id] if item else []
+        warn_of_unknown("item", known, "This run has no item {}; this is the sum of those shown.")
     with detail:
-        show_detail(job, model, items, which, shown, unique_id, n_changes)
+        show_detail(items, page, item)
 
 
-def item_in_url(items: pd.DataFrame) -> str:
-    wanted = st.query_params.get("item", ALL_ITEMS)
-    return wanted if wanted in set(items["unique_id"]) else ALL_ITEMS
-
-
-def show_detail(
-    job: dict[str, Any],
-    model: str,
-    items: pd.DataFrame,
-    which: forecasts.Filter,
-    shown: pd.DataFrame,
-    unique_id: str,
-    n_changes: int,
-) -> None:
+def show_detail(items: Items, page: int, item: RunItem | None) -> None:
+    """One item, or the sum of all that match."""
+    job, model = items.job, items.model
+    unique_id = item.unique_id if item else ALL_ITEMS
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
         title = st.container(width="stretch")
-        show_steps(shown, unique_id)
-    row = None if unique_id == ALL_ITEMS else items[items["unique_id"] == unique_id].iloc[0]
-    if row is not None:
+        show_steps(items, page, unique_id)
+    if item is not None:
         st.query_params["job"] = str(job["job_id"])  # an item is one of this run, also when a newer one ends
-        if row["outcome"] != Outcome.COMPLETED:
+        if item.outcome != Outcome.COMPLETED:
             with title:
-                st.header(item_title(row), anchor=False)
-            why = f": {text.plain(row['reason'])}" if row["reason"] else ""
-            st.warning(f"This item has no forecast; it is {row['outcome']}{why}.", icon=":material/error:")
+                st.header(item_title(item), anchor=False)
+            why = f": {text.plain(item.reason)}" if item.reason else ""
+            st.warning(f"This item has no forecast; it is {item.outcome}{why}.", icon=":material/error:")
             return
-        unique_ids = [unique_id]
-    else:
-        unique_ids = None if len(shown) == len(items) else shown["unique_id"].tolist()
-    view = read_view(job["job_id"], job["n_completed"], n_changes, model, unique_ids, job)
+    which = items.which if item is None else only(unique_id)
+    view = read(("view", items.key, model, which), lambda: forecasts.view(job, model, which))
     if view.forecast.empty:
         st.info("No item shown has a forecast. Change the search or the filters.", icon=":material/search_off:")
         return
+    n_shown, n_items = items.n_found, job["n_items"]
     with title:
-        show_title(job, row, view, len(shown), len(items))
+        show_title(job, item, view, n_shown)
     show_numbers(job, view, model)
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
         marks = choose_some("Show in the chart", [BACKTEST, OTHERS, LAST_YEAR], "show", are_pills=True)
         with st.container(horizontal=True, width="content"):
-            if row is not None:
+            if item is not None:
                 adjust_button(job, model, unique_id, view)
             with st.popover("Download", type="primary", icon=":material/download:"):
-                if row is not None:
+                if item is not None:
                     show_downloads(job, "this item", 1, one_item(unique_id))
-                if len(shown) < len(items):
-                    show_downloads(job, "the items shown", len(shown), those_that_match(which, model))
-                show_downloads(job, "all items of this run", len(items))
+                if n_shown < n_items:
+                    show_downloads(job, "the items shown", n_shown, those_that_match(items.which, model))
+                show_downloads(job, "all items of this run", n_items)
     st.plotly_chart(
         charts.forecast_chart(
             view.history,
             view.forecast,
             job["spec"]["level"],
-            read_backtests(job["job_id"], job["n_completed"], model, unique_ids) if BACKTEST in marks else None,
-            other_forecasts(job, unique_ids, model, view) if OTHERS in marks else None,
+            read(("backtests", items.key, model, which), lambda: accuracy.list_backtests(job, model, which))
+            if BACKTEST in marks
+            else None,
+            other_forecasts(items, which, view) if OTHERS in marks else None,
             has_last_year=LAST_YEAR in marks,
         ),
         width="stretch",
@@ -112,61 +106,51 @@ def show_detail(
         alt="Units a week: history, then the forecast with its intervals, "
         f"{text.units(view.forecast['forecast'].sum())} units in {text.count(job['spec']['h'], 'week')}",
     )
-    show_notes(job, row, view)
-    if row is not None and (provenance := accuracy.item_provenance(job["job_id"], unique_id)):
+    show_notes(job, item, view)
+    if item is not None and (provenance := accuracy.item_provenance(job["job_id"], unique_id)):
         show_provenance(provenance, model, job)
-    if row is not None:
+    if item is not None:
         show_adjustments(job, model, unique_id)
     show_table(view, job["spec"]["level"])
 
 
-@st.cache_data(max_entries=30, show_spinner="Adding up the items …")
-def read_view(
-    job_id: int, n_completed: int, n_changes: int, model: str, unique_ids: list[str] | None, _job: dict[str, Any]
-) -> forecasts.View:
-    """What is shown of items; it changes only with the number of completed items and with the changes of analysts."""
-    return forecasts.view(_job, model, unique_ids)
+def other_forecasts(items: Items, which: RunFilter, view: forecasts.View) -> dict[str, pd.DataFrame]:
+    """What the run's other models say; of an item of Auto also what the heaviest of its candidates do.
 
-
-@st.cache_data(max_entries=30, show_spinner="Adding up the items …")
-def read_backtests(job_id: int, n_completed: int, model: str, unique_ids: list[str] | None) -> pd.DataFrame:
-    return accuracy.list_backtests(job_id, model, unique_ids)
-
-
-@st.cache_data(max_entries=60, show_spinner="Adding up the items …")
-def read_forecasts(job_id: int, n_completed: int, model: str, unique_ids: list[str] | None) -> pd.DataFrame:
-    return forecasts.list_forecasts(job_id, model, unique_ids)
-
-
-def other_forecasts(
-    job: dict[str, Any], unique_ids: list[str] | None, model: str, view: forecasts.View
-) -> dict[str, pd.DataFrame]:
-    """What the run's other models say; of an item of Auto also what the heaviest of its candidates do."""
-    names = [name for name in job["spec"]["models"] if name != model]
-    others = {name: read_forecasts(job["job_id"], job["n_completed"], name, unique_ids) for name in names}
-    if model == AUTO and unique_ids is not None and len(unique_ids) == 1:
-        found = accuracy.item_provenance(job["job_id"], unique_ids[0]).get("models", {}).get(AUTO, {})
+    Of the same items: those that match by what the shown model forecasts of them.
+    """
+    job, model = items.job, items.model
+    others = {
+        name: read(
+            ("forecasts", items.key, model, name, which),
+            lambda name=name: forecasts.list_forecasts(job, name, which, model),  # type: ignore[misc]
+        )
+        for name in job["spec"]["models"]
+        if name != model
+    }
+    if model == AUTO and which.is_one and which.keys:
+        found = accuracy.item_provenance(job["job_id"], which.keys[0]).get("models", {}).get(AUTO, {})
         for candidate in found.get("candidates", [])[:SHOWN_CANDIDATES]:
             weeks = view.forecast[["wk_end_dt"]].assign(forecast=candidate["forecast"])
             others.setdefault(f"{candidate['model']} ({candidate['weight']:.0%})", weeks)
     return others
 
 
-def show_title(job: dict[str, Any], row: pd.Series | None, view: forecasts.View, n_shown: int, n_items: int) -> None:
-    if row is None:
-        what = "All items" if n_shown == n_items else f"The {text.count(n_shown, 'item')} shown"
+def show_title(job: dict[str, Any], item: RunItem | None, view: forecasts.View, n_shown: int) -> None:
+    if item is None:
+        what = "All items" if n_shown == job["n_items"] else f"The {text.count(n_shown, 'item')} shown"
         what += f": the sum of {text.count(view.n_items, 'forecast')}"
         what += "; the others have none" if view.n_items < n_shown else ""
     else:
-        what = item_title(row)
+        what = item_title(item)
     st.header(
         what + ("" if job["include_promo"] or not view.history["promo_units"].any() else ", without promotions"),
         anchor=False,
     )
 
 
-def item_title(row: pd.Series) -> str:
-    return f"Item {text.plain(row['unique_id'])}" + (f", {text.plain(row['family'])}" if row["family"] else "")
+def item_title(item: RunItem) -> str:
+    return f"Item {text.plain(item.unique_id)}" + (f", {text.plain(item.family)}" if item.family else "")
 
 
 show_page(main)

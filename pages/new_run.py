@@ -2,18 +2,18 @@
 
 from typing import Any
 
-import pandas as pd
 import streamlit as st
 
 from fcst.compute.models import MODEL_NAMES
 from fcst.errors import FcstError, InputError
+from fcst.filters import Selection
 from fcst.names import HOLDOUT_WEEKS
 from fcst.roles import Scope
 from fcst.services import datasets, jobs
 from fcst.specs import MAX_BATCH_SIZE, MAX_HORIZON, MAX_WINDOWS, JobSpec, parse_levels
 from fcst.ui import text
 from fcst.ui.glossary import MEANING
-from fcst.ui.run_selection import choose_items, show_items, show_models
+from fcst.ui.run_selection import choose_items, count, show_items, show_models
 from fcst.ui.shell import choose, number_in_url, show_error, show_page
 
 LEVELS = ["50", "60", "70", "80", "90", "95", "99"]
@@ -79,16 +79,17 @@ def show_origin(job: dict[str, Any], dataset: dict[str, Any]) -> None:
     st.caption(f":material/history: {words}")
 
 
-def show_form(dataset: dict[str, Any], chosen: pd.DataFrame, job: dict[str, Any] | None) -> list[str]:
+def show_form(dataset: dict[str, Any], chosen: Selection, job: dict[str, Any] | None) -> list[str]:
     """Everything but the items, and the button; returns the chosen models.
 
     An earlier run's values are defaults of widgets of their own, so that they are there again with its URL.
     """
+    counts = count(dataset, chosen)
     spec = JobSpec() if job is None else JobSpec.from_dict(job["spec"])
     suffix = "" if job is None else f"_{job['job_id']}"
     left, right = st.columns(2)
     h = left.number_input("Horizon, in weeks", 1, MAX_HORIZON, spec.h, key=f"horizon{suffix}", help=MEANING["horizon"])
-    suggested = jobs.suggest_batch_size(len(chosen))
+    suggested = jobs.suggest_batch_size(counts.n_items)
     batch_size = right.number_input(
         "Items in a batch",
         1,
@@ -124,10 +125,10 @@ def show_form(dataset: dict[str, Any], chosen: pd.DataFrame, job: dict[str, Any]
         note = st.text_area(
             "Note (optional)", job["note"] if job else "", max_chars=1000, height=68, key=f"note{suffix}"
         )
-    if len(chosen):
-        st.markdown(f"**{text.run_in_words(len(chosen), batch_size or suggested, h)}**")
+    if counts.n_items:
+        st.markdown(f"**{text.run_in_words(counts.n_items, batch_size or suggested, h)}**")
         if models:
-            seconds = jobs.expected_seconds(chosen, models, n_windows)
+            seconds = jobs.expected_seconds(counts, tuple(models), n_windows)
             st.caption(f"About {text.duration(max(seconds, 0.1))} on this machine's processes, if nothing else runs.")
     else:
         st.markdown("**No item is chosen yet.**")
@@ -137,12 +138,12 @@ def show_form(dataset: dict[str, Any], chosen: pd.DataFrame, job: dict[str, Any]
         icon=":material/play_arrow:",
         key="submit",
         width="stretch",
-        disabled=chosen.empty,
+        disabled=not counts.n_items,
     ):
         try:
-            checked = jobs.make_spec(len(chosen), models, h, parse_levels(levels), batch_size, n_windows)
-            items = list(zip(chosen["unique_id"].tolist(), chosen["sales_rank"].tolist(), strict=True))
-            job_id = jobs.submit_job(dataset["dataset_id"], items, checked, name, note)
+            checked = jobs.make_spec(counts.n_items, models, h, parse_levels(levels), batch_size, n_windows)
+            with st.spinner("Writing the run …", show_time=True):
+                job_id = jobs.submit_job(dataset["dataset_id"], chosen, checked, name, note)
         except FcstError as exc:
             show_error(exc)
         else:

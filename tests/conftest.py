@@ -16,10 +16,10 @@ from typing import TypeVar
 import psycopg2
 import pytest
 
+from fcst.engine.retry_policy import MAX_TRIES, Cause, end_attempt
 from fcst.services.loading import request_ingest, wait_for_ingest
 from fcst.settings import PROJECT
 from fcst.specs import IngestSpec
-from fcst.store.batches import MAX_TRIES, Ending, end_attempt
 from fcst.store.database import fetch_one, transaction
 from fcst.store.embedded import ensure_running
 from fcst.store.migrate import migrate
@@ -211,4 +211,4 @@ def fail_batch(batch: dict, reason: str) -> None:
     with transaction() as cur:
         values = {"tries": MAX_TRIES - 1, "batch_id": batch["batch_id"]}
         cur.execute("UPDATE fcst_app.batch_status SET tries = %(tries)s WHERE batch_id = %(batch_id)s", values)
-    assert end_attempt(batch["batch_id"], batch["attempt"], Ending.FAILED, reason)
+    assert end_attempt(batch["batch_id"], batch["attempt"], Cause.FAILED, reason)

@@ -23,7 +23,7 @@ from fcst.engine.task import run_batch, run_ingest
 from fcst.services import datasets, loading
 from fcst.settings import PROJECT
 from fcst.specs import IngestSpec
-from fcst.store import batches, ingests
+from fcst.store import attempts, ingests
 from fcst.store import jobs as store
 from fcst.store.embedded import ensure_running
 from fcst.store.migrate import migrate
@@ -113,6 +113,6 @@ def free_port() -> int:
 def work(n_batches: int) -> None:
     """As a supervisor does, with batches that wait."""
     for _ in range(n_batches):
-        (batch,) = batches.claim(WORKER, 1)
+        (batch,) = attempts.claim(WORKER, 1)
         run_batch(batch["batch_id"], batch["attempt"])
     store.freeze_ended()

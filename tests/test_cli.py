@@ -44,7 +44,7 @@ def command_line(database: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Non
 def table_sizes() -> dict[str, int]:
     from fcst.store.database import transaction
 
-    names = ("datasets", "items", "weekly_sales", "jobs", "batch_status", "job_items", "forecasts")
+    names = ("datasets", "items", "sales", "jobs", "batch_status", "job_items", "forecasts")
     with transaction() as cur:
         sizes = {}
         for name in names:

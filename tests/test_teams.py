@@ -18,6 +18,7 @@ import pytest
 
 from fcst.cli.main import main
 from fcst.errors import NotAllowed, StoreError
+from fcst.filters import Selection
 from fcst.roles import Actor, Scope, SignIn
 from fcst.services import adjustments, backups, jobs, sign_ins
 from fcst.services.adjustments import Change
@@ -138,7 +139,9 @@ def test_services_work_as_they_are_written(load_dataset: Callable[..., dict], tm
         service(worker) as supervisor,
     ):
         wait_until(lambda: answers(port), 60, "for the pages")
-        job_id = jobs.submit_job(dataset["dataset_id"], [("item1", 6)], jobs.make_spec(1, ["Naive"], 4, [80]))
+        job_id = jobs.submit_job(
+            dataset["dataset_id"], Selection(keys=("item1",)), jobs.make_spec(1, ["Naive"], 4, [80])
+        )
         pages.terminate()
         pages.wait(20)  # and the run goes on
         assert jobs.wait_for_job(job_id)["status"] == "completed"

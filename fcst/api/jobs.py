@@ -11,6 +11,7 @@ from starlette.responses import StreamingResponse
 
 from fcst.api import schemas
 from fcst.api.problems import documented
+from fcst.filters import EVERY, only
 from fcst.names import EXPORT_FORMATS
 from fcst.services import accuracy, datasets, exports, forecasts, jobs
 from fcst.states import JobStatus, Stage
@@ -49,9 +50,8 @@ def submit(request: schemas.JobRequest, response: Response, idempotency_key: Ide
         items = jobs.choose_named(dataset, request.items)
     else:
         items = jobs.choose_largest(dataset, dataset["n_items"] if request.items is None else request.items)
-    spec = jobs.make_spec(
-        len(items), request.models, request.horizon, request.level, request.batch_size, request.backtest
-    )
+    n_items = jobs.count_chosen(dataset["dataset_id"], items)
+    spec = jobs.make_spec(n_items, request.models, request.horizon, request.level, request.batch_size, request.backtest)
     job_id, is_new = jobs.submit_once(dataset["dataset_id"], items, spec, request.name, request.note, once)
     return _submitted(response, job_id, is_new)
 
@@ -138,8 +138,9 @@ def list_forecasts(
     job = jobs.get_job(job_id)
     exports.check_items(job_id, item or [])
     if format != "json":
-        file, n_bytes = exports.open_export(job, format, item)
-        headers = exports.file_headers(job, format, item) | {"Content-Length": str(n_bytes)}
+        which = EVERY if item is None else only(*item)
+        file, n_bytes = exports.open_export(job, format, which)
+        headers = exports.file_headers(job, format, which) | {"Content-Length": str(n_bytes)}
         return StreamingResponse(exports.chunks(file), headers=headers)
     rows, last = forecasts.list_page(job, item, after, limit)
     return {"forecasts": rows, "next": next_page(f"/api/jobs/{job_id}/forecasts", last, limit, [("item", item or [])])}

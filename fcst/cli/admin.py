@@ -3,6 +3,7 @@
 import argparse
 import logging
 import os
+import time
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,8 @@ from fcst.terminal import (
     show,
     takes_json,
 )
+
+TELL_EVERY_S = 2.0  # between lines on how far an upgrade is
 
 log = logging.getLogger(__name__)
 
@@ -87,9 +90,17 @@ def add_commands(commands: Any) -> None:
 
 
 def _migrate(args: argparse.Namespace) -> int:
-    from fcst.services.supervision import prepare_database
+    from fcst.services.supervision import Upgrade, prepare_database
 
-    applied = prepare_database()
+    told_at = time.monotonic()
+
+    def tell(upgrade: Upgrade) -> None:
+        nonlocal told_at
+        if time.monotonic() - told_at > TELL_EVERY_S:
+            told_at = time.monotonic()
+            say(f"{upgrade} …")
+
+    applied = prepare_database(tell)
     say(f"Applied: {', '.join(applied)}." if applied else "The schema is up to date.")
     return DONE
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from fcst.cli import admin
 from fcst.errors import BadRows, FcstError, InputError
+from fcst.filters import EVERY, only
 from fcst.names import EXPORT_FORMATS, WEEKDAYS
 from fcst.services import identity
 from fcst.specs import DECIMALS, DUPLICATES, RETURNS, ROLES, JobSpec, Mapping, parse_levels
@@ -272,7 +273,8 @@ def _submit(args: argparse.Namespace) -> int:
         items = jobs.choose_named(dataset, args.item)
     else:
         items = jobs.choose_largest(dataset, dataset["n_items"] if args.items is None else args.items)
-    spec = jobs.make_spec(len(items), models, args.horizon, level, args.batch_size, args.backtest)
+    n_items = jobs.count_chosen(dataset["dataset_id"], items)
+    spec = jobs.make_spec(n_items, models, args.horizon, level, args.batch_size, args.backtest)
     job_id = jobs.submit_job(dataset["dataset_id"], items, spec, name=args.name)
     job = jobs.wait_for_job(job_id) if args.wait else jobs.get_job(job_id)
     if args.json:
@@ -398,7 +400,8 @@ def _export(args: argparse.Namespace) -> int:
     job = jobs.get_job(args.job)
     if args.output is None:
         exports.check_items(args.job, args.item or [])
-        exports.write_export(job, sys.stdout.buffer, file_format, args.item)
+        which = only(*args.item) if args.item else EVERY
+        exports.write_export(job, sys.stdout.buffer, file_format, which)
         sys.stdout.buffer.flush()
     else:
         exports.export_job(args.job, Path(args.output), file_format, args.item)

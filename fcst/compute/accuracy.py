@@ -1,4 +1,4 @@
-"""How one forecast did over one window: all metrics, and the sums from which totals over items are made."""
+"""The accuracy of one forecast over one window: all metrics, and the sums from which totals over items are made."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,8 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fcst.compute import metrics
-
-Array = np.ndarray
+from fcst.records import FloatArray
 
 
 @dataclass(frozen=True)
@@ -43,7 +42,9 @@ class Accuracy:
     msis: tuple[float, ...]
 
 
-def measure(y: Array, mean: Array, lo: Array, hi: Array, level: Sequence[int], history: Array) -> Accuracy:
+def measure(
+    y: FloatArray, mean: FloatArray, lo: FloatArray, hi: FloatArray, level: Sequence[int], history: FloatArray
+) -> Accuracy:
     """The accuracy of a forecast.
 
     Parameters
@@ -56,25 +57,27 @@ def measure(y: Array, mean: Array, lo: Array, hi: Array, level: Sequence[int], h
         (T,) the weeks before, NaN where missing: the scale of MASE, RMSSE and MSIS.
     """
     is_known = ~np.isnan(y)
-    error = (mean - y)[is_known]
+    n_weeks, error = int(is_known.sum()), (mean - y)[is_known]
+    abs_error, sum_error, actual = float(np.abs(error).sum()), float(error.sum()), float(np.abs(y[is_known]).sum())
     mae, mse = metrics.naive_mae(history), metrics.naive_mse(history)
     tails = [(1 - percent / 100) / 2 for percent in level]
-    quantiles, qs = np.concatenate([lo, hi]), np.array([*tails, *(1 - tail for tail in tails)])
-    losses = [metrics.pinball(y, q_hat, float(q)) for q_hat, q in zip(quantiles, qs, strict=True)]
+    qs = [*tails, *(1 - tail for tail in tails)]
+    losses = [metrics.pinball(y, bound, q) for bound, q in zip([*lo, *hi], qs, strict=True)]
+    pinball = float(np.mean(losses) * n_weeks) if losses else float("nan")
     by_level = list(zip(lo, hi, level, strict=True))
     return Accuracy(
-        n_weeks=int(is_known.sum()),
-        abs_error=float(np.abs(error).sum()),
-        error=float(error.sum()),
+        n_weeks=n_weeks,
+        abs_error=abs_error,
+        error=sum_error,
         sq_error=float((error**2).sum()),
-        actual=float(np.abs(y[is_known]).sum()),
-        pinball=float(np.mean(losses) * is_known.sum()) if losses else float("nan"),
-        wape=metrics.wape(y, mean),
-        bias=metrics.bias(y, mean),
+        actual=actual,
+        pinball=pinball,
+        wape=metrics.wape_of(abs_error, actual),
+        bias=metrics.bias_of(sum_error, actual),
         smape=metrics.smape(y, mean),
         mase=metrics.mase(y, mean, mae),
         rmsse=metrics.rmsse(y, mean, mse),
-        scaled_crps=metrics.scaled_crps(y, quantiles, qs),
+        scaled_crps=metrics.scaled_crps_of(pinball, actual),
         coverage=tuple(metrics.coverage(y, low, high) for low, high, _ in by_level),
         mean_width=tuple(metrics.mean_width(y, low, high) for low, high, _ in by_level),
         msis=tuple(metrics.msis(y, low, high, percent, mae) for low, high, percent in by_level),

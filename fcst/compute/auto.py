@@ -1,18 +1,17 @@
-"""Auto: the forecast of one weekly series, chosen by its own past. Pure: arrays in, arrays out, no randomness.
+"""Auto: a weighted combination of models, by their errors in backtests of the series itself. No randomness.
 
-1. Isolated high weeks that no other year has are cut in what models see; errors are measured on the weeks as they were.
+1. Isolated huge weeks that no other year has are capped in what models see; errors are measured on the actual weeks.
 2. Demand class and length decide the candidates.
 3. Up to four windows of 13 weeks before the end, the first of them a year ago, in the forecast's own season: every
    candidate is fitted on what precedes the window.
 4. A candidate's weight falls with its backtest error, relative to the median candidate's and shrunk to it. Seasonal
-   ones are weighted as well by what last year's move was worth over three years: a few windows tell little of a season.
+   ones are weighted as well by what last year's move was worth over three years: a few windows show little of a season.
    In a short pool they are few, and weigh more, so that as a group they are not outvoted.
 5. The forecast is, step by step, the weighted mean of the middle half of the weight, of logs where all are positive.
 6. Intervals come from the errors of the combination in each window, with weights from the other windows.
 
-The constants were chosen by backtest on the training parts of several sets. One was looked for only after a test part
-had shown a gap: the pool of short smooth series. Letters: T weeks of
-history, H steps, C candidates, W windows, L levels.
+The constants were chosen by backtest on the training parts of several sets; one of them, the pool of short smooth
+series, after a test part had shown a gap. Letters: T weeks of history, H steps, C candidates, W windows, L levels.
 """
 
 from collections.abc import Sequence
@@ -21,16 +20,17 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import stdtrit
 
+from fcst.compute.demand import SPARSE_CLASSES
+from fcst.compute.fits import Fits, NoFit
+from fcst.compute.history import SeriesHistories
 from fcst.compute.intervals import interval
 from fcst.compute.models import AUTO_MIN_TRAINING, AUTO_WINDOWS, CATALOGUE, TWO_YEARS, auto_pool
-from fcst.compute.past import Past
 from fcst.compute.regressions import moving_mean
-from fcst.names import ADI_CUTOFF, CV2_CUTOFF, ENDED_AFTER_WEEKS, HOLDOUT_WEEKS, SEASON_LENGTH
-
-Array = np.ndarray
+from fcst.names import ENDED_AFTER_WEEKS, HOLDOUT_WEEKS, SEASON_LENGTH
+from fcst.records import FloatArray
 
 MIN_WEEKS = 8
-"""Below which there is nothing to choose by."""
+"""Fewer weeks are forecast by their mean."""
 
 KEEP = 0.5
 """The share of the weight, in the middle, that makes the forecast."""
@@ -54,7 +54,7 @@ class Rule:
     seasonal
         by which a seasonal candidate's weight is multiplied, before anything is known of the season.
     empirical
-        how much of the intervals' shape is that of what simple forecasts missed; the rest is Student's.
+        how much of the intervals' shape is that of the errors of simple forecasts; the rest is Student's.
     """
 
     pool: tuple[str, ...]
@@ -83,7 +83,7 @@ class Candidate:
 
 @dataclass(frozen=True)
 class AutoForecast:
-    """What Auto says of one series.
+    """The forecast of Auto for one series.
 
     Parameters
     ----------
@@ -92,20 +92,20 @@ class AutoForecast:
     lo, hi
         (L, H) bounds, in the order of the levels asked; wider levels enclose narrower ones.
     candidates
-        who made it, the heaviest first. Empty where there was nothing to choose by.
+        the models in it, the heaviest first; empty where the series is constant or has too few weeks.
     cutoffs
-        before which windows they were tried.
+        of the windows in which they were backtested.
     demand
-        the demand class that decided who they are.
+        the demand class, by which they were chosen.
     loss
         what the backtest scored, `absolute` or `squared` errors.
     note
-        what should be known of it, or an empty text.
+        what is odd about the history and what was done about it, or an empty text.
     """
 
-    mean: Array
-    lo: Array
-    hi: Array
+    mean: FloatArray
+    lo: FloatArray
+    hi: FloatArray
     candidates: tuple[Candidate, ...]
     cutoffs: tuple[int, ...]
     demand: str
@@ -113,7 +113,7 @@ class AutoForecast:
     note: str
 
 
-def auto_forecast(past: Past, cutoff: int, level: Sequence[int]) -> AutoForecast:
+def auto_forecast(histories: SeriesHistories, fits: Fits, cutoff: int, level: Sequence[int]) -> AutoForecast:
     """Forecasts the weeks after a cutoff.
 
     Parameters
@@ -121,59 +121,59 @@ def auto_forecast(past: Past, cutoff: int, level: Sequence[int]) -> AutoForecast
     level
         interval levels in percent, each from 1 to 99.
     """
-    y = past.known(cutoff)
-    demand = demand_class(y)
+    history = histories.at(cutoff)
+    y, demand, capped = history.y, history.demand, history.capped
     rule = rule_of(demand, len(y))
-    fits = past.fits(cutoff, is_capped=True)
     if len(y) < MIN_WEEKS or np.ptp(y) == 0:
-        mean, lo, hi, note = _plain(y, fits.h, level)
+        mean, lo, hi, note = _plain(y, history.h, level)
         return AutoForecast(mean, lo, hi, (), (), demand, rule.loss, note)
-    final = {name: f for name in rule.pool if not isinstance(f := fits.forecast(name), str)}
+    final = {name: f for name in rule.pool if not isinstance(f := fits.forecast(name, capped), NoFit)}
     names = list(final)
-    cutoffs = past.windows_before(cutoff, AUTO_WINDOWS, AUTO_MIN_TRAINING)
+    cutoffs = histories.windows_before(cutoff, AUTO_WINDOWS, AUTO_MIN_TRAINING)
     made = np.full((len(cutoffs), len(names), HOLDOUT_WEEKS), np.nan)  # a candidate may be missing before a cutoff
     for w, earlier in enumerate(cutoffs):
         for c, name in enumerate(names):
-            forecast = past.fits(earlier, is_capped=True).forecast(name)
-            if not isinstance(forecast, str):
+            forecast = fits.forecast(name, histories.at(earlier).capped)
+            if not isinstance(forecast, NoFit):
                 made[w, c] = forecast
-    actual = np.array([past.window(c) for c in cutoffs]).reshape(-1, HOLDOUT_WEEKS)
+    actual = histories.actuals(cutoffs)
     tilt = _tilt(y, names, rule)
     weights = backtest_weights(made, actual, rule, tilt)
     mean = _combined(np.array(list(final.values())), weights)
-    lo, hi = interval(past.y[:cutoff], mean, _fitted(made, actual, rule, tilt), actual, cutoffs, level, rule.empirical)
+    lo, hi = interval(history, mean, _fitted(made, actual, rule, tilt), actual, cutoffs, level, rule.empirical)
     scores = _scores(made, actual, rule)
     shares = sorted(zip(names, weights.tolist(), scores.tolist(), strict=True), key=lambda share: -share[1])
     candidates = tuple(Candidate(*share) for share in shares)
-    n_capped = int((fits.y != y).sum())
-    return AutoForecast(mean, lo, hi, candidates, tuple(cutoffs), demand, rule.loss, _note(y, cutoffs, n_capped))
+    note = _note(y, cutoffs, n_capped=int((capped.y != y).sum()))
+    return AutoForecast(mean, lo, hi, candidates, tuple(cutoffs), demand, rule.loss, note)
 
 
-def _scores(made: Array, actual: Array, rule: Rule) -> Array:
+def _scores(made: FloatArray, actual: FloatArray, rule: Rule) -> FloatArray:
     """(C,) mean loss over the windows in which a candidate was tried, in units; NaN without one."""
     e = _errors(made, actual, rule)
     seen = np.isfinite(e).sum(0)
     mean = np.divide(np.nansum(e, 0), seen, out=np.full(e.shape[1], np.nan), where=seen > 0)
-    return np.sqrt(mean) if rule.loss == "squared" else mean
+    return np.asarray(np.sqrt(mean) if rule.loss == "squared" else mean)
 
 
-def _errors(made: Array, actual: Array, rule: Rule) -> Array:
+def _errors(made: FloatArray, actual: FloatArray, rule: Rule) -> FloatArray:
     """(W, C) mean loss over the known weeks of each window."""
     e = made - actual[:, None]
     is_known = ~np.isnan(actual)[:, None]
     loss = np.where(is_known, np.abs(e) if rule.loss == "absolute" else e * e, 0.0)
-    return loss.sum(2) / is_known.sum(2)
+    errors: FloatArray = loss.sum(2) / is_known.sum(2)
+    return errors
 
 
-def _tilt(y: Array, names: list[str], rule: Rule) -> Array:
-    """(C,) factors of the weights: lower for seasonal candidates where last year tells less than the recent level."""
+def _tilt(y: FloatArray, names: list[str], rule: Rule) -> FloatArray:
+    """(C,) factors of the weights: lower for seasonal candidates where last year's move is worth little."""
     worth, n_cutoffs = season_worth(y, rule.loss)
     factor = rule.seasonal * np.clip(worth, 0.25, 4.0) ** -(2 * min(n_cutoffs, 8) / 8)
     has_season = {name: CATALOGUE[name].is_seasonal and (name != "MFLES" or len(y) >= TWO_YEARS) for name in names}
     return np.array([factor if has_season[name] else 1.0 for name in names])
 
 
-def _fitted(made: Array, actual: Array, rule: Rule, tilt: Array) -> Array:
+def _fitted(made: FloatArray, actual: FloatArray, rule: Rule, tilt: FloatArray) -> FloatArray:
     """(W, H) the combination in each window, with weights from the others."""
     fitted = np.empty_like(actual)
     for w in range(len(made)):
@@ -183,25 +183,16 @@ def _fitted(made: Array, actual: Array, rule: Rule, tilt: Array) -> Array:
     return fitted
 
 
-def demand_class(y: Array) -> str:
-    """Syntetos and Boylan's classes: average demand interval 1.32, squared variation of the demands 0.49."""
-    sold = y[y > 0]
-    if not len(sold):
-        return "lumpy"
-    calm, dense = (sold.std() / sold.mean()) ** 2 < CV2_CUTOFF, len(y) / len(sold) < ADI_CUTOFF
-    return ("smooth" if calm else "erratic") if dense else ("intermittent" if calm else "lumpy")
-
-
 def rule_of(demand: str, n_weeks: int) -> Rule:
-    """Squared errors where zeros are many; equal-ish weights where little can be learnt."""
-    is_sparse, pool = demand in ("intermittent", "lumpy"), auto_pool(demand, n_weeks)
+    """Squared errors where weeks without a sale are many; more equal weights where the history is short."""
+    is_sparse, pool = demand in SPARSE_CLASSES, auto_pool(demand, n_weeks)
     loss, empirical = "squared" if is_sparse else "absolute", 0.3 if demand == "smooth" else 0.7
     if n_weeks < TWO_YEARS:
         return Rule(pool, loss, 1.0, 1.5 if is_sparse else 3.0, empirical)
     return Rule(pool, loss, 2.0 if is_sparse else 4.0, 1.0, empirical)
 
 
-def backtest_weights(made: Array, actual: Array, rule: Rule, tilt: Array) -> Array:
+def backtest_weights(made: FloatArray, actual: FloatArray, rule: Rule, tilt: FloatArray) -> FloatArray:
     """(C,) weights that sum to 1, from the candidates' forecasts (W, C, H) and what was sold (W, H), where known."""
     relative = np.ones(len(tilt))
     if len(made):
@@ -213,26 +204,28 @@ def backtest_weights(made: Array, actual: Array, rule: Rule, tilt: Array) -> Arr
         relative = (ratio * seen + 1.0) / (seen + 1.0)
         relative = np.sqrt(relative) if rule.loss == "squared" else relative
     weights = (relative + 0.02) ** -rule.power * tilt
-    return weights / weights.sum()
+    shares: FloatArray = weights / weights.sum()
+    return shares
 
 
-def _combined(forecasts: Array, weights: Array) -> Array:
+def _combined(forecasts: FloatArray, weights: FloatArray) -> FloatArray:
     """(H,) from (C, H): the middle of the weight; of logs where all are positive, for forecasts are skewed upwards."""
     if forecasts.min() > 0:
         return np.exp(trimmed_mean(np.log(forecasts), weights, KEEP))
     return trimmed_mean(forecasts, weights, KEEP)
 
 
-def trimmed_mean(forecasts: Array, weights: Array, keep: float) -> Array:
+def trimmed_mean(forecasts: FloatArray, weights: FloatArray, keep: float) -> FloatArray:
     """(H,) weighted mean of (C, H), only of the middle `keep` of the weight in each step's order."""
     order = np.argsort(forecasts, axis=0, kind="stable")
     w = weights[order]
     upto, cut = np.cumsum(w, axis=0), (1 - keep) / 2
     inner = np.clip(np.minimum(upto, 1 - cut) - np.maximum(upto - w, cut), 0.0, None)
-    return (inner * np.take_along_axis(forecasts, order, 0)).sum(0) / inner.sum(0)
+    mean: FloatArray = (inner * np.take_along_axis(forecasts, order, 0)).sum(0) / inner.sum(0)
+    return mean
 
 
-def season_worth(y: Array, loss: str) -> tuple[float, int]:
+def season_worth(y: FloatArray, loss: str) -> tuple[float, int]:
     """Error of 'recent level and last year's move' over that of 'recent level', every 4th cutoff of three years."""
     n, steps = len(y), np.arange(HOLDOUT_WEEKS)
     cutoffs = np.arange(n - HOLDOUT_WEEKS, max(n - HOLDOUT_WEEKS - 3 * SEASON_LENGTH, SEASON_LENGTH + 8) - 1, -4)
@@ -249,7 +242,7 @@ def season_worth(y: Array, loss: str) -> tuple[float, int]:
     return float(max(with_move / max(without, 1e-12), 1e-6)), len(cutoffs)
 
 
-def _plain(y: Array, h: int, level: Sequence[int]) -> tuple[Array, Array, Array, str]:
+def _plain(y: FloatArray, h: int, level: Sequence[int]) -> tuple[FloatArray, FloatArray, FloatArray, str]:
     """Of a few weeks the mean; of a constant series its value, without any width. And which of the two it is."""
     mean = np.full(h, y.mean())
     is_constant = len(y) >= MIN_WEEKS
@@ -259,8 +252,8 @@ def _plain(y: Array, h: int, level: Sequence[int]) -> tuple[Array, Array, Array,
     return mean, mean - reach, mean + reach, what
 
 
-def _note(y: Array, cutoffs: list[int], n_capped: int) -> str:
-    """What is odd about a history, and what was made of it."""
+def _note(y: FloatArray, cutoffs: list[int], n_capped: int) -> str:
+    """What is odd about a history, and what was done about it."""
     sold = np.flatnonzero(y)
     since, pauses = len(y) - 1 - sold[-1], np.diff(sold) - 1
     parts = [f"no sale in the last {since} weeks"] if since >= ENDED_AFTER_WEEKS else []

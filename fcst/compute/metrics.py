@@ -1,15 +1,21 @@
 """Accuracy of forecasts, one function a metric. Undefined is NaN, never 0 and never infinite.
 
+What is defined by sums (WAPE, bias, scaled CRPS) has a second function, of the sums: `wape(y, y_hat)` is
+`wape_of(abs_error, actual)` of one series, and totals over items and windows are the latter, of their sums.
+
 Letters: H weeks of the horizon, T weeks of history, Q quantiles. Weeks whose actual sales are NaN (not known) are not
 scored. Errors are ŷ − y: positive = forecast too high.
 """
 
+from typing import overload
+
 import numpy as np
+import numpy.typing as npt
 
-Array = np.ndarray
+from fcst.records import FloatArray
 
 
-def wape(y: Array, y_hat: Array) -> float:
+def wape(y: FloatArray, y_hat: FloatArray) -> float:
     """Weighted absolute percentage error: Σ|ŷ − y| ÷ Σ|y|, a fraction.
 
     Parameters
@@ -24,10 +30,30 @@ def wape(y: Array, y_hat: Array) -> float:
 
     Source: Kolassa & Schütz 2007, 'Advantages of the MAD/mean ratio over the MAPE', Foresight 6.
     """
-    return _ratio(_total(np.abs(y_hat - y), y), _total(np.abs(y), y))
+    return wape_of(_total(np.abs(y_hat - y), y), _total(np.abs(y), y))
 
 
-def bias(y: Array, y_hat: Array) -> float:
+@overload
+def wape_of(abs_error: float, actual: float) -> float: ...
+@overload
+def wape_of(abs_error: FloatArray, actual: FloatArray) -> FloatArray: ...
+def wape_of(abs_error: float | FloatArray, actual: float | FloatArray) -> float | FloatArray:
+    """WAPE from sums over the known weeks.
+
+    Parameters
+    ----------
+    abs_error, actual
+        Σ|ŷ − y| and Σ|y|, in units; numbers, or arrays of the same shape.
+
+    Returns
+    -------
+    float or array
+        NaN where nothing was sold.
+    """
+    return _ratio(abs_error, actual)
+
+
+def bias(y: FloatArray, y_hat: FloatArray) -> float:
     """Bias: mean(ŷ − y) ÷ mean|y|, a fraction; positive = forecast too high.
 
     Parameters
@@ -40,10 +66,19 @@ def bias(y: Array, y_hat: Array) -> float:
     float
         NaN if no week is known, or nothing was sold.
     """
-    return _ratio(_total(y_hat - y, y), _total(np.abs(y), y))
+    return bias_of(_total(y_hat - y, y), _total(np.abs(y), y))
 
 
-def smape(y: Array, y_hat: Array) -> float:
+@overload
+def bias_of(error: float, actual: float) -> float: ...
+@overload
+def bias_of(error: FloatArray, actual: FloatArray) -> FloatArray: ...
+def bias_of(error: float | FloatArray, actual: float | FloatArray) -> float | FloatArray:
+    """Bias from sums over the known weeks: Σ(ŷ − y) and Σ|y|, otherwise as `wape_of`."""
+    return _ratio(error, actual)
+
+
+def smape(y: FloatArray, y_hat: FloatArray) -> float:
     """Symmetric mean absolute percentage error: mean of 2|ŷ − y| ÷ (|y| + |ŷ|), a fraction from 0 to 2.
 
     A week in which nothing was sold and nothing forecast has no error.
@@ -64,7 +99,7 @@ def smape(y: Array, y_hat: Array) -> float:
     return _mean(np.divide(2 * error, size, out=np.zeros_like(size), where=size != 0), y)
 
 
-def naive_mae(y: Array) -> float:
+def naive_mae(y: FloatArray) -> float:
     """The scale of MASE and MSIS: the mean absolute change from week to week in the history, in units.
 
     By the week before, as in the M4 competition's weekly table, not by the year: so it is defined for short histories.
@@ -82,12 +117,12 @@ def naive_mae(y: Array) -> float:
     return _scale(np.abs(np.diff(y)))
 
 
-def naive_mse(y: Array) -> float:
+def naive_mse(y: FloatArray) -> float:
     """The scale of RMSSE, squared: as `naive_mae`, of squared changes."""
     return _scale(np.diff(y) ** 2)
 
 
-def mase(y: Array, y_hat: Array, scale: float) -> float:
+def mase(y: FloatArray, y_hat: FloatArray, scale: float) -> float:
     """Mean absolute scaled error: mean|ŷ − y| ÷ `naive_mae` of the history.
 
     Parameters
@@ -107,7 +142,7 @@ def mase(y: Array, y_hat: Array, scale: float) -> float:
     return _mean(np.abs(y_hat - y), y) / scale
 
 
-def rmsse(y: Array, y_hat: Array, scale: float) -> float:
+def rmsse(y: FloatArray, y_hat: FloatArray, scale: float) -> float:
     """Root mean squared scaled error: √(mean (ŷ − y)² ÷ `naive_mse` of the history).
 
     Parameters
@@ -127,7 +162,7 @@ def rmsse(y: Array, y_hat: Array, scale: float) -> float:
     return float(np.sqrt(_mean((y_hat - y) ** 2, y) / scale))
 
 
-def pinball(y: Array, y_hat: Array, q: float) -> float:
+def pinball(y: FloatArray, y_hat: FloatArray, q: float) -> float:
     """Pinball loss of a quantile: mean of q·(y − ŷ) where y is above ŷ, (1 − q)·(ŷ − y) where it is below; in units.
 
     Parameters
@@ -147,7 +182,7 @@ def pinball(y: Array, y_hat: Array, q: float) -> float:
     return _mean(np.maximum(q * (y - y_hat), (q - 1) * (y - y_hat)), y)
 
 
-def scaled_crps(y: Array, quantiles: Array, qs: Array) -> float:
+def scaled_crps(y: FloatArray, quantiles: FloatArray, qs: FloatArray) -> float:
     """Continuous ranked probability score by quantiles: twice their mean pinball loss ÷ mean|y|, a fraction.
 
     Parameters
@@ -169,10 +204,20 @@ def scaled_crps(y: Array, quantiles: Array, qs: Array) -> float:
     if not len(qs):
         return float("nan")
     losses = [pinball(y, y_hat, float(q)) for y_hat, q in zip(quantiles, qs, strict=True)]
-    return _ratio(2 * float(np.mean(losses)), _mean(np.abs(y), y))
+    return scaled_crps_of(float(np.mean(losses)) * int(_known(y).sum()), _total(np.abs(y), y))
 
 
-def coverage(y: Array, lo: Array, hi: Array) -> float:
+@overload
+def scaled_crps_of(pinball_loss: float, actual: float) -> float: ...
+@overload
+def scaled_crps_of(pinball_loss: FloatArray, actual: FloatArray) -> FloatArray: ...
+def scaled_crps_of(pinball_loss: float | FloatArray, actual: float | FloatArray) -> float | FloatArray:
+    """Scaled CRPS from sums over the known weeks: the pinball loss, averaged over the quantiles, and Σ|y|; otherwise
+    as `wape_of`."""
+    return _ratio(2 * pinball_loss, actual)
+
+
+def coverage(y: FloatArray, lo: FloatArray, hi: FloatArray) -> float:
     """The share of weeks whose sales are within the interval, bounds included.
 
     Parameters
@@ -188,12 +233,12 @@ def coverage(y: Array, lo: Array, hi: Array) -> float:
     return _mean(np.where(np.isnan(lo + hi), np.nan, (lo <= y) & (y <= hi)), y)
 
 
-def mean_width(y: Array, lo: Array, hi: Array) -> float:
+def mean_width(y: FloatArray, lo: FloatArray, hi: FloatArray) -> float:
     """The mean width of an interval over the weeks that are known, in units; NaN if none is."""
     return _mean(hi - lo, y)
 
 
-def msis(y: Array, lo: Array, hi: Array, level: float, scale: float) -> float:
+def msis(y: FloatArray, lo: FloatArray, hi: FloatArray, level: float, scale: float) -> float:
     """Mean scaled interval score: width, plus 2 ÷ α of what sales lie outside, ÷ `naive_mae` of the history.
 
     Parameters
@@ -217,7 +262,7 @@ def msis(y: Array, lo: Array, hi: Array, level: float, scale: float) -> float:
 
 
 def value_added(error: float, benchmark_error: float) -> float:
-    """Forecast value added: the share of a benchmark's error that a forecast takes away; negative when it adds.
+    """Forecast value added: the share of a benchmark's error that a forecast avoids; negative when it adds.
 
     Parameters
     ----------
@@ -234,23 +279,30 @@ def value_added(error: float, benchmark_error: float) -> float:
     return 1 - _ratio(error, benchmark_error)
 
 
-def _known(y: Array) -> Array:
+def _known(y: FloatArray) -> npt.NDArray[np.bool_]:
     return ~np.isnan(y)
 
 
-def _total(values: Array, y: Array) -> float:
+def _total(values: FloatArray, y: FloatArray) -> float:
     return float(values[_known(y)].sum())
 
 
-def _mean(values: Array, y: Array) -> float:
+def _mean(values: FloatArray, y: FloatArray) -> float:
     known = values[_known(y)]
     return float(known.mean()) if len(known) else float("nan")
 
 
-def _scale(changes: Array) -> float:
+def _scale(changes: FloatArray) -> float:
     mean = _mean(changes, changes)
     return mean if mean > 0 else float("nan")
 
 
-def _ratio(part: float, whole: float) -> float:
+@overload
+def _ratio(part: float, whole: float) -> float: ...
+@overload
+def _ratio(part: float | FloatArray, whole: float | FloatArray) -> float | FloatArray: ...
+def _ratio(part: float | FloatArray, whole: float | FloatArray) -> float | FloatArray:
+    if isinstance(whole, np.ndarray):
+        ratios: FloatArray = np.divide(part, whole, out=np.full(whole.shape, np.nan), where=whole > 0)
+        return ratios
     return part / whole if whole > 0 else float("nan")

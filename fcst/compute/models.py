@@ -1,37 +1,36 @@
-"""The catalogue of models: what can be asked for, what each needs and costs, and what stands in for it.
+"""The catalogue of models: what each is, needs and costs, how it is fitted, and its fallback.
 
-Auto chooses among the same models that can be picked by hand. The catalogue can be read without importing
-statsforecast, which takes seconds; how each model is computed stands in `fits.py`.
+Auto chooses among the same models that can be asked for by name. The catalogue is read without importing statsforecast,
+which takes seconds.
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 
+from fcst.compute import recipes
+from fcst.compute.demand import SPARSE_CLASSES
+from fcst.compute.history import MAX_WEEKS
 from fcst.errors import InputError
 from fcst.names import SEASON_LENGTH
 
-CATALOGUE_VERSION = 2
+CATALOGUE_VERSION = 3
 """Raised whenever a model, or how models are combined, changes a forecast."""
 
 AUTO = "Auto"
 MEDIAN = "Median"
 LAST_RESORT = "WindowAverage"
-"""Works for any history."""
+"""The last fallback: it needs one week."""
 
 YEAR, TWO_YEARS = SEASON_LENGTH, 2 * SEASON_LENGTH
 
-MAX_WEEKS = 520
-"""Of a history no more than its last ten years is looked at."""
-
 AUTO_WINDOWS = 4
-"""Windows of the past by whose errors Auto weights its candidates and makes its intervals."""
+"""Backtest windows by whose errors Auto weights its candidates and makes its intervals."""
 
 INTERVAL_WINDOWS = 2
-"""Windows by whose errors the intervals of a model picked by hand are made; each takes a fit more."""
+"""Backtest windows by whose errors the intervals of a model asked for by name are made; each takes a fit more."""
 
 AUTO_MIN_TRAINING = 26
 """Weeks before a window of Auto."""
-
-_FPP = "Hyndman & Athanasopoulos 2021, Forecasting: Principles and Practice"
 
 
 @dataclass(frozen=True)
@@ -43,11 +42,15 @@ class Model:
     min_history
         weeks without which it cannot be fitted, or its season cannot be known.
     is_seasonal
-        whether its forecast knows the time of the year.
+        whether its forecast depends on the time of the year.
     cost_ms
         milliseconds of one core that a fit to 240 weeks took (`tests/benchmarks/costs.py`).
+    source
+        of the method.
+    fit
+        forecasts from a history; raises CannotFit, or any exception, where it cannot.
     fallback
-        the model that stands in where it cannot be fitted.
+        the model that is used where this one cannot be fitted.
     """
 
     name: str
@@ -56,115 +59,165 @@ class Model:
     is_seasonal: bool
     cost_ms: float
     source: str
+    fit: recipes.Fit
     fallback: str = LAST_RESORT
 
 
+_FPP = "Hyndman & Athanasopoulos 2021, Forecasting: Principles and Practice"
+_ETS = "Hyndman et al. 2002, doi:10.1016/S0169-2070(01)00110-8"
+_THETA = "Fiorucci et al. 2016, doi:10.1016/j.ijforecast.2016.02.005"
+_CES = "Svetunkov et al. 2022, doi:10.1002/nav.22074"
+_STL = "Cleveland et al. 1990, STL, Journal of Official Statistics 6(1)"
 _RIDGE = "fcst/compute/regressions.py; Hoerl & Kennard 1970, doi:10.1080/00401706.1970.10488634"
 _WAVES = "fcst/compute/regressions.py; dynamic harmonic regression, " + _FPP + ", 10.5"
+_ses = recipes.by_statsforecast("SimpleExponentialSmoothingOptimized")
+_ets_additive = recipes.by_statsforecast("AutoETS", season_length=1, model="AZN")
 
 CATALOGUE: dict[str, Model] = {
     model.name: model
     for model in (
-        Model("Naive", "repeats the last week", 1, False, 0.03, _FPP + ", 5.2"),
-        Model("SeasonalNaive", "repeats last year; the yardstick", YEAR, True, 0.03, _FPP + ", 5.2", "Naive"),
-        Model("RandomWalkWithDrift", "goes on as from the first week to the last", 4, False, 0.03, _FPP + ", 5.2"),
-        Model("WindowAverage", "the mean of the last 8 weeks", 1, False, 0.03, _FPP + ", 5.2"),
-        Model("WindowAverage(26)", "the mean of the last half year", 1, False, 0.03, _FPP + ", 5.2"),
+        Model("Naive", "repeats the last week", 1, False, 0.03, _FPP + ", 5.2", fit=recipes.naive),
+        Model(
+            "SeasonalNaive", "repeats last year; the yardstick", YEAR, True, 0.03, _FPP + ", 5.2",
+            fit=recipes.seasonal_naive, fallback="Naive",
+        ),
+        Model(
+            "RandomWalkWithDrift", "goes on as from the first week to the last", 4, False, 0.03, _FPP + ", 5.2",
+            fit=recipes.drift,
+        ),
+        Model(
+            "WindowAverage", "the mean of the last 8 weeks", 1, False, 0.03, _FPP + ", 5.2",
+            fit=recipes.window_average(8),
+        ),
+        Model(
+            "WindowAverage(26)", "the mean of the last half year", 1, False, 0.03, _FPP + ", 5.2",
+            fit=recipes.window_average(26),
+        ),
         Model(
             "SmoothSeasonalNaive", "last year, smoothed, with its growth since", YEAR, True, 0.07, _FPP + ", 5.2",
-            "SeasonalNaive",
+            fit=recipes.smoothed_last_year, fallback="SeasonalNaive",
         ),
         Model(
             "LogSeasonalMove", "recent level and the mean move of the last three years from here", YEAR + 4, True, 0.04,
-            _FPP + ", 5.2", "SmoothSeasonalNaive",
+            _FPP + ", 5.2", fit=recipes.log_seasonal_move, fallback="SmoothSeasonalNaive",
         ),
         Model(
             "SES", "a level by simple exponential smoothing", 5, False, 0.06,
-            "Brown 1959, Statistical Forecasting for Inventory Control; " + _FPP + ", 8.1",
+            "Brown 1959, Statistical Forecasting for Inventory Control; " + _FPP + ", 8.1", fit=_ses,
         ),
         Model(
-            "AutoETS", "level and trend by exponential smoothing, no season", 10, False, 9.6,
-            "Hyndman et al. 2002, doi:10.1016/S0169-2070(01)00110-8",
+            "AutoETS", "level and trend by exponential smoothing, no season", 10, False, 9.6, _ETS,
+            fit=recipes.by_statsforecast("AutoETS", season_length=1),
         ),
         Model(
-            "AutoETS(A)", "AutoETS of additive errors only, in half the time", 10, False, 6.0,
-            "Hyndman et al. 2002, doi:10.1016/S0169-2070(01)00110-8",
+            "AutoETS(A)", "AutoETS of additive errors only, in half the time", 10, False, 6.0, _ETS,
+            fit=_ets_additive,
         ),
         Model(
-            "DynamicOptimizedTheta(1)", "trend without a season", 10, False, 9.5,
-            "Fiorucci et al. 2016, doi:10.1016/j.ijforecast.2016.02.005",
+            "DynamicOptimizedTheta(1)", "trend without a season", 10, False, 9.5, _THETA,
+            fit=recipes.by_statsforecast("DynamicOptimizedTheta", season_length=1),
         ),
         Model(
             "DynamicOptimizedTheta", "trend and season; strong on short and long histories", TWO_YEARS, True, 9.1,
-            "Fiorucci et al. 2016, doi:10.1016/j.ijforecast.2016.02.005", "DynamicOptimizedTheta(1)",
+            _THETA, fit=recipes.by_statsforecast("DynamicOptimizedTheta", season_length=YEAR),
+            fallback="DynamicOptimizedTheta(1)",
         ),
         Model(
-            "AutoCES(1)", "level without fixed components, no season", 20, False, 0.5,
-            "Svetunkov et al. 2022, doi:10.1002/nav.22074", "AutoETS",
+            "AutoCES(1)", "level without fixed components, no season", 20, False, 0.5, _CES,
+            fit=recipes.by_statsforecast("AutoCES", season_length=1, model="N"), fallback="AutoETS",
         ),
         Model(
-            "AutoCES", "level and season without fixed components", TWO_YEARS, True, 32.0,
-            "Svetunkov et al. 2022, doi:10.1002/nav.22074", "AutoCES(1)",
+            "AutoCES", "level and season without fixed components", TWO_YEARS, True, 32.0, _CES,
+            fit=recipes.by_statsforecast("AutoCES", season_length=YEAR), fallback="AutoCES(1)",
         ),
         Model(
             "AutoARIMA", "autocorrelation and trend, no season", 20, False, 206.0,
-            "Hyndman & Khandakar 2008, doi:10.18637/jss.v027.i03", "AutoETS",
+            "Hyndman & Khandakar 2008, doi:10.18637/jss.v027.i03",
+            fit=recipes.by_statsforecast("AutoARIMA", season_length=1), fallback="AutoETS",
         ),
         Model(
             "AutoARIMA-Fourier", "autocorrelation, and the year by three pairs of waves", TWO_YEARS, True, 330.0,
-            "Hyndman & Khandakar 2008, doi:10.18637/jss.v027.i03; " + _FPP + ", 10.5", "AutoARIMA",
+            "Hyndman & Khandakar 2008, doi:10.18637/jss.v027.i03; " + _FPP + ", 10.5",
+            fit=recipes.arima_with_waves(3), fallback="AutoARIMA",
         ),
         Model(
             "MSTL", "season by decomposition, the rest by exponential smoothing", TWO_YEARS, True, 21.5,
-            "Bandara et al. 2021, arXiv:2107.13462", "AutoETS",
+            "Bandara et al. 2021, arXiv:2107.13462",
+            fit=recipes.by_statsforecast("MSTL", season_length=YEAR), fallback="AutoETS",
         ),
         Model(
             "MFLES", "trend and season by boosting; the season from two years on", 20, True, 2.6,
-            "Blume 2024, statsforecast's MFLES", "AutoETS",
+            "Blume 2024, statsforecast's MFLES", fit=recipes.mfles, fallback="AutoETS",
         ),
         Model(
-            "STL-ETS", "season that changes slowly, the rest by exponential smoothing", TWO_YEARS, True, 8.0,
-            "Cleveland et al. 1990, STL, Journal of Official Statistics 6(1)", "AutoETS",
+            "STL-ETS", "season that changes slowly, the rest by exponential smoothing", TWO_YEARS, True, 8.0, _STL,
+            fit=recipes.without_season(recipes.stl, _ets_additive), fallback="AutoETS",
         ),
         Model(
-            "STL-AR", "season that changes slowly, the rest by ridge regression", TWO_YEARS, True, 2.0,
-            "Cleveland et al. 1990, STL, Journal of Official Statistics 6(1)", "AutoETS",
+            "STL-AR", "season that changes slowly, the rest by ridge regression", TWO_YEARS, True, 2.0, _STL,
+            fit=recipes.without_season(recipes.stl, recipes.ridge(8, 0)), fallback="AutoETS",
         ),
         Model(
-            "Harmonic6-SES", "season by six pairs of waves, the rest by SES", TWO_YEARS, True, 0.6, _WAVES, "AutoETS"
+            "Harmonic6-SES", "season by six pairs of waves, the rest by SES", TWO_YEARS, True, 0.6, _WAVES,
+            fit=recipes.without_season(recipes.waves, _ses), fallback="AutoETS",
         ),
         Model(
             "Harmonic6-AR", "season by six pairs of waves, the rest by ridge regression", TWO_YEARS, True, 1.1, _WAVES,
-            "AutoETS",
+            fit=recipes.without_season(recipes.waves, recipes.ridge(8, 0)), fallback="AutoETS",
         ),
-        Model("RidgeAR", "regression on the last 8 weeks", 33, False, 0.5, _RIDGE, "AutoETS"),
-        Model("RidgeAR-F1", "RidgeAR with one pair of waves", 60, True, 0.5, _RIDGE, "RidgeAR"),
-        Model("RidgeAR-F3", "RidgeAR with three pairs of waves", 80, True, 0.6, _RIDGE, "RidgeAR"),
-        Model("RidgeAR-FL", "RidgeAR with waves and last year", 134, True, 0.6, _RIDGE, "RidgeAR"),
-        Model("RidgeAR-FK", "RidgeAR with more and smoother waves and last year", 134, True, 0.6, _RIDGE, "RidgeAR"),
-        Model("RidgeAR-FH", "RidgeAR with waves and last year, that forgets in two", 134, True, 0.6, _RIDGE, "RidgeAR"),
-        Model("RidgeAR-FLong", "RidgeAR with waves and the last two years", 134, True, 0.8, _RIDGE, "RidgeAR"),
-        Model("RidgeAR-Raw", "RidgeAR of units where the others take logs", 134, True, 0.4, _RIDGE, "RidgeAR"),
+        Model(
+            "RidgeAR", "regression on the last 8 weeks", 33, False, 0.5, _RIDGE,
+            fit=recipes.ridge(8, 0), fallback="AutoETS",
+        ),
+        Model(
+            "RidgeAR-F1", "RidgeAR with one pair of waves", 60, True, 0.5, _RIDGE,
+            fit=recipes.ridge(8, 1), fallback="RidgeAR",
+        ),
+        Model(
+            "RidgeAR-F3", "RidgeAR with three pairs of waves", 80, True, 0.6, _RIDGE,
+            fit=recipes.ridge(8, 3), fallback="RidgeAR",
+        ),
+        Model(
+            "RidgeAR-FL", "RidgeAR with waves and last year", 134, True, 0.6, _RIDGE,
+            fit=recipes.ridge(4, 4, lags=recipes.LAST_YEAR), fallback="RidgeAR",
+        ),
+        Model(
+            "RidgeAR-FK", "RidgeAR with more and smoother waves and last year", 134, True, 0.6, _RIDGE,
+            fit=recipes.ridge(4, 6, lags=recipes.LAST_YEAR, rising=True), fallback="RidgeAR",
+        ),
+        Model(
+            "RidgeAR-FH", "RidgeAR with waves and last year, that forgets in two", 134, True, 0.6, _RIDGE,
+            fit=recipes.ridge(4, 4, lags=recipes.LAST_YEAR, **recipes.FAST), fallback="RidgeAR",
+        ),
+        Model(
+            "RidgeAR-FLong", "RidgeAR with waves and the last two years", 134, True, 0.8, _RIDGE,
+            fit=recipes.ridge(8, 6, lags=recipes.LAST_YEARS, **recipes.SLOW), fallback="RidgeAR",
+        ),
+        Model(
+            "RidgeAR-Raw", "RidgeAR of units where the others take logs", 134, True, 0.4, _RIDGE,
+            fit=recipes.ridge_raw, fallback="RidgeAR",
+        ),
         Model(
             "CrostonSBA", "sparse demand: its size and its interval, without their bias", 1, False, 0.03,
-            "Syntetos & Boylan 2005, doi:10.1016/j.ijforecast.2004.10.001",
+            "Syntetos & Boylan 2005, doi:10.1016/j.ijforecast.2004.10.001", fit=recipes.by_statsforecast("CrostonSBA"),
         ),
         Model(
             "TSB", "sparse demand that may end", 1, False, 0.04,
             "Teunter, Syntetos & Babai 2011, doi:10.1016/j.ejor.2011.05.018",
+            fit=recipes.by_statsforecast("TSB", alpha_d=0.2, alpha_p=0.2),
         ),
         Model(
             "ADIDA", "sparse demand, smoothed over longer periods", 1, False, 0.06,
-            "Nikolopoulos et al. 2011, doi:10.1057/jors.2010.32",
+            "Nikolopoulos et al. 2011, doi:10.1057/jors.2010.32", fit=recipes.by_statsforecast("ADIDA"),
         ),
         Model(
             "IMAPA", "sparse demand, smoothed over several periods at once", 1, False, 0.09,
-            "Petropoulos & Kourentzes 2015, doi:10.1057/jors.2014.62",
+            "Petropoulos & Kourentzes 2015, doi:10.1057/jors.2014.62", fit=recipes.by_statsforecast("IMAPA"),
         ),
     )
 }  # fmt: skip
 
-MEDIAN_MEMBERS = ("SeasonalNaive", "AutoETS", "DynamicOptimizedTheta", "AutoCES", "MSTL")
+MEDIAN_MODELS = ("SeasonalNaive", "AutoETS", "DynamicOptimizedTheta", "AutoCES", "MSTL")
 
 _SHORT_POOL = (
     "Naive", "SeasonalNaive", "SmoothSeasonalNaive", "TSB", "IMAPA", "WindowAverage", "WindowAverage(26)", "SES",
@@ -184,7 +237,7 @@ _FULL_POOL = (
 
 def auto_pool(demand: str, n_weeks: int) -> tuple[str, ...]:
     """The candidates of Auto for a demand class and a length of history."""
-    is_sparse = demand in ("intermittent", "lumpy", "none")
+    is_sparse = demand in SPARSE_CLASSES
     if n_weeks >= TWO_YEARS:
         return _SPARSE_POOL if is_sparse else _FULL_POOL
     if is_sparse:
@@ -193,8 +246,8 @@ def auto_pool(demand: str, n_weeks: int) -> tuple[str, ...]:
 
 
 COMBINATIONS = {
-    AUTO: f"for each item a weighted mean of up to {len(_FULL_POOL)} models, weighted by how well they did on its past",
-    MEDIAN: f"the median, week by week, of {', '.join(MEDIAN_MEMBERS)}",
+    AUTO: f"for each item a weighted mean of up to {len(_FULL_POOL)} models, weighted by their errors in its backtests",
+    MEDIAN: f"the median, week by week, of {', '.join(MEDIAN_MODELS)}",
 }
 
 MODEL_NAMES = (*COMBINATIONS, *CATALOGUE)
@@ -216,7 +269,7 @@ def parse_models(names: list[str]) -> tuple[str, ...]:
 
 
 def chain(name: str) -> tuple[str, ...]:
-    """A model and what stands in for it, in turn; the last one works for any history."""
+    """A model and its fallbacks, in turn; the last one works for any history."""
     names = [name]
     while names[-1] != LAST_RESORT:
         names.append(CATALOGUE[names[-1]].fallback)
@@ -228,6 +281,7 @@ def fit_name(name: str, n_weeks: int) -> str:
     return next(model for model in chain(name) if n_weeks >= CATALOGUE[model].min_history)
 
 
+@lru_cache(maxsize=10_000)
 def expected_ms(models: tuple[str, ...], n_windows: int, n_weeks: int, demand: str) -> float:
     """About how many milliseconds of one core an item takes, from the measured costs of its fits.
 
@@ -242,10 +296,10 @@ def expected_ms(models: tuple[str, ...], n_windows: int, n_weeks: int, demand: s
     cutoffs: dict[str, int] = {}  # model -> how often it is fitted; a fit that several share is made once
     for name in models:
         is_auto = name == AUTO
-        members = auto_pool(demand, n_weeks) if is_auto else MEDIAN_MEMBERS if name == MEDIAN else (name,)
-        for member in members:
-            if not is_auto or n_weeks >= CATALOGUE[member].min_history:
-                made = fit_name(member, n_weeks)
+        parts = auto_pool(demand, n_weeks) if is_auto else MEDIAN_MODELS if name == MEDIAN else (name,)
+        for part in parts:
+            if not is_auto or n_weeks >= CATALOGUE[part].min_history:
+                made = fit_name(part, n_weeks)
                 n_fits = 1 + n_windows + (AUTO_WINDOWS if is_auto else INTERVAL_WINDOWS)
                 cutoffs[made] = max(cutoffs.get(made, 0), n_fits)
     return sum(CATALOGUE[name].cost_ms * n * n_weeks / 240 for name, n in cutoffs.items())

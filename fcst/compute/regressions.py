@@ -1,19 +1,19 @@
-"""Regressions of our own on last year, on waves of the year, and on the weekly change; Auto's cheapest candidates.
+"""Regressions of our own: on last year, on waves of the year, and on the weekly change.
 
 Letters: T weeks of history, H steps. `season` is the number of weeks of a year.
 """
 
 import numpy as np
 
-Array = np.ndarray
+from fcst.records import FloatArray
 
 
-def moving_mean(z: Array, width: int) -> Array:
+def moving_mean(z: FloatArray, width: int) -> FloatArray:
     """(T,) means over `width` weeks around each, the ends repeated."""
     return np.convolve(np.pad(z, width // 2, mode="edge"), np.full(width, 1 / width), "valid")
 
 
-def smooth_seasonal_naive(y: Array, h: int, season: int) -> Array:
+def smooth_seasonal_naive(y: FloatArray, h: int, season: int) -> FloatArray:
     """Last year's weeks, smoothed over five, times the growth of the last 13 weeks over a year ago, shrunk."""
     n, m = len(y), min(13, len(y) - season)
     base = np.resize(moving_mean(y, 5)[n - season :], h)
@@ -21,25 +21,27 @@ def smooth_seasonal_naive(y: Array, h: int, season: int) -> Array:
         return base
     shrink = 0.25 * m * y.mean()
     growth = (y[-m:].sum() + shrink) / (y[n - season - m : n - season].sum() + shrink)
-    return base * np.clip(growth, 0.25, 4.0)
+    smooth: FloatArray = base * np.clip(growth, 0.25, 4.0)
+    return smooth
 
 
-def seasonal_move(z: Array, h: int, season: int) -> Array:
+def seasonal_move(z: FloatArray, h: int, season: int) -> FloatArray:
     """The level of the last 4 weeks and the mean move that followed the same weeks of the last three years."""
     n = len(z)
     ends = [n - j * season for j in (1, 2, 3) if n - j * season >= 4]
     moves = [np.resize(z[e : e + season], h) - z[e - 4 : e].mean() for e in ends]
-    return z[-4:].mean() + np.mean(moves, axis=0)
+    path: FloatArray = z[-4:].mean() + np.mean(moves, axis=0)
+    return path
 
 
-def fourier(n: int, k: int, season: int) -> Array:
+def fourier(n: int, k: int, season: int) -> FloatArray:
     """(n, 2k) waves of the year, which is a little longer than `season` weeks."""
     t = np.arange(n) * 2 * np.pi / (season * 365.25 / 364)
     return np.column_stack([f(i * t) for i in range(1, k + 1) for f in (np.sin, np.cos)]) if k else np.zeros((n, 0))
 
 
-def harmonic_season(y: Array, h: int, k: int, log: bool, season: int) -> Array:
-    """(T + H,) season by ridge regression on waves, around a moving mean over a year that is freed of it thrice."""
+def harmonic_season(y: FloatArray, h: int, k: int, log: bool, season: int) -> FloatArray:
+    """(T + H,) season by ridge regression on waves, around a moving mean over a year without it, in three rounds."""
     z = np.log(y) if log else y
     n, x = len(y), fourier(len(y) + h, k, season)
     gram, penalty = x[:n].T @ x[:n], np.diag(np.repeat(np.arange(1, k + 1) ** 2.0, 2))
@@ -57,9 +59,9 @@ def harmonic_season(y: Array, h: int, k: int, log: bool, season: int) -> Array:
 
 
 def ridge_ar(
-    y: Array, h: int, p: int, k: int, *, log: bool, season: int, lags: tuple[int, ...] = (),
+    y: FloatArray, h: int, p: int, k: int, *, log: bool, season: int, lags: tuple[int, ...] = (),
     half_life: int | None = None, spans: tuple[int, ...] = (26,), rising: bool = False,
-) -> Array:  # fmt: skip
+) -> FloatArray:  # fmt: skip
     """Ridge regression of the weekly change on its last `p` values and `lags`, on `k` waves of the year, and on how far
     the series is from its means over `spans`; strength by generalised cross-validation, forecast step by step.
 
@@ -95,8 +97,10 @@ def ridge_ar(
         row = np.r_[[changes[i - lag] for lag in used], waves[i], away_now, 1.0]
         changes.append(float(row @ best[1]))
         path.append(path[-1] + changes[-1])
-    level = np.array(path[-h:]) * unit
+    level: FloatArray = np.array(path[-h:]) * unit
     if not log:
         return level
     left = (change[first:] - x @ best[1]) * unit
-    return np.exp(level) * np.average(np.exp(left), weights=weight**2)  # Duan's smearing: the mean, not the median
+    smearing = np.average(np.exp(left), weights=weight**2)  # Duan 1983: the mean, not the median
+    mean: FloatArray = np.exp(level) * smearing
+    return mean

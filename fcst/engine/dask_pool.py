@@ -403,7 +403,7 @@ def find_problem(worker_id: str, version: str) -> str:
     try:
         if (found := importlib.import_module("fcst").__version__) != version:
             return f"it has fcst {found}, and the supervisor {version}."
-        for name in ("fcst.engine.task", "fcst.compute.library"):
+        for name in ("fcst.engine.task", "fcst.compute.statsforecast_import"):
             importlib.import_module(name)
         from fcst.files import is_held
         from fcst.settings import load_settings

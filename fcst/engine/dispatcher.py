@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fcst import logs
-from fcst.engine import task
+from fcst.engine import retry_policy, task
 from fcst.engine.pool import BROKE, LocalPool, Pool, PoolLost, Task, WorkerDied
+from fcst.engine.retry_policy import Cause
 from fcst.errors import DatabaseAway, FcstError, InputError, StaleState, StoreError
 from fcst.settings import Settings, Webhook
-from fcst.store import batches, ingests, jobs, workers
-from fcst.store.batches import Ending
+from fcst.store import attempts, ingests, jobs, workers
 
 if TYPE_CHECKING:
     from fcst.engine.notifier import Notifier
@@ -129,7 +129,7 @@ class Dispatcher:
     def give_back_all(self, reason: str) -> None:
         """Ends what runs, for others to take; what its tasks may still write is refused."""
         for running in self._running:
-            self._end(running, Ending.INNOCENT, reason)
+            self._end(running, Cause.UNRELATED, reason)
             running.task.cancel()
         self._running.clear()
         jobs.freeze_ended()
@@ -146,7 +146,7 @@ class Dispatcher:
             self._start(pool, task.run_ingest, None, claimed["ingest_id"], claimed["attempt"])
             free -= is_shared
         if free > 0 and outlook.has_jobs:
-            rows = batches.claim(self.worker_id, free)
+            rows = attempts.claim(self.worker_id, free)
             for row in rows:
                 self._start(self._pool, task.run_batch, row["job_id"], row["batch_id"], row["attempt"])
             return len(rows) == free
@@ -194,33 +194,33 @@ class Dispatcher:
             running.log("stopped", str(exc))
             # Mostly the batch has moved on, and this is a look at it. Where it has not, the task was run a second
             # time, as Dask does when the first one's process died.
-            return self._end(running, Ending.DIED, "the process died")
+            return self._end(running, Cause.DIED, "the process died")
         except PoolLost as exc:
-            return self._end(running, Ending.LOST, str(exc))
+            return self._end(running, Cause.LOST, str(exc))
         except WorkerDied as exc:
-            return self._end(running, Ending.DIED, f"the process died ({exc})" if str(exc) else "the process died")
+            return self._end(running, Cause.DIED, f"the process died ({exc})" if str(exc) else "the process died")
         except DatabaseAway as exc:
-            return self._end(running, Ending.INNOCENT, str(exc))
+            return self._end(running, Cause.UNRELATED, str(exc))
         except Exception as exc:  # noqa: BLE001  a batch that fails in whatever way does not stop the others
             running.log("failed", level=logging.ERROR, exc_info=True)
             return self._end(
-                running, Ending.FAILED, str(exc) if isinstance(exc, FcstError) else f"{type(exc).__name__}: {exc}"
+                running, Cause.FAILED, str(exc) if isinstance(exc, FcstError) else f"{type(exc).__name__}: {exc}"
             )
         running.log("finished")
         return True
 
-    def _end(self, running: _Running, ending: Ending, reason: str) -> bool:
+    def _end(self, running: _Running, ending: Cause, reason: str) -> bool:
         """Ends an attempt that did not complete; False if that must be tried again."""
         running.log("broke_off", reason, logging.WARNING)
         if running.job_id is not None:
             try:
-                return batches.end_attempt(running.id, running.attempt, ending, reason)
+                return retry_policy.end_attempt(running.id, running.attempt, ending, reason)
             except DatabaseAway:
                 raise
             except StoreError as exc:  # the other batches are not to suffer
                 running.log("not_ended", exc.message, logging.ERROR)
                 return False
-        if running.attempt >= MAX_INGEST_TRIES and ending != Ending.INNOCENT:
+        if running.attempt >= MAX_INGEST_TRIES and ending != Cause.UNRELATED:
             error = InputError(f"The reading broke off {running.attempt} times: {reason}.", "The log tells more.")
             ingests.fail(running.id, running.attempt, error)
             task.discard_files(running.id)
@@ -234,13 +234,13 @@ class Dispatcher:
             for ingest_id in ingests.cancel_waiting():
                 task.discard_files(ingest_id)
         if outlook.cancelled_jobs:
-            batches.cancel_waiting()
+            attempts.cancel_waiting()
         stopped = [r for r in self._running if r.job_id in outlook.cancelled_jobs]
         stopped += [r for r in self._running if r.job_id is None and r.id in outlook.cancelled_ingests]
         for running in stopped:
             if running.job_id is None:
                 ingests.cancel(running.id, running.attempt)
-            elif not self._end(running, Ending.CANCELLED, batches.CANCELLED):
+            elif not self._end(running, Cause.CANCELLED, retry_policy.CANCELLED):
                 running.task.cancel()  # its death frees the row
                 continue
             running.task.cancel()
@@ -258,14 +258,14 @@ class Dispatcher:
         """
         own = [running.id for running in self._running if running.job_id is not None]
         ingests.release_lost(self.worker_id, [running.id for running in self._running if running.job_id is None])
-        for row in batches.list_lost(self.worker_id, own):
-            batches.end_attempt(row["batch_id"], row["attempt"], Ending.LOST, "its supervisor was lost")
+        for row in attempts.list_lost(self.worker_id, own):
+            retry_policy.end_attempt(row["batch_id"], row["attempt"], Cause.LOST, "its supervisor was lost")
             ids = {"job": row["job_id"], "batch": row["batch_id"], "attempt": row["attempt"]}
             logs.event(log, logging.WARNING, "batch_rescued", "its supervisor was lost", **ids)
-        silent = batches.list_silent(own, SILENCE_MARGIN_S, self._pool.wait_s) if own else {}
+        silent = attempts.list_silent(own, SILENCE_MARGIN_S, self._pool.wait_s) if own else {}
         for running in [r for r in self._running if r.job_id is not None and r.id in silent]:
             running.task.cancel()
-            if self._end(running, Ending.DIED, f"the process gave no sign of life for {silent[running.id]:.0f} s"):
+            if self._end(running, Cause.DIED, f"the process gave no sign of life for {silent[running.id]:.0f} s"):
                 self._running.remove(running)
 
     def _tell_problem(self) -> None:

@@ -27,7 +27,13 @@ STUCK_S = 30.0  # without a worker that takes a task, though there is one for ea
 
 BROKE = "the process pool broke"
 
-_PRELOADED = ["fcst.engine.task", "fcst.compute.library", "statsmodels.tsa.seasonal", "sklearn.linear_model", "duckdb"]
+_PRELOADED = [
+    "fcst.engine.task",
+    "fcst.compute.statsforecast_import",
+    "statsmodels.tsa.seasonal",
+    "sklearn.linear_model",
+    "duckdb",
+]
 
 
 class WorkerDied(Exception):

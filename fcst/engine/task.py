@@ -1,26 +1,26 @@
 """The task functions: one runs a batch, one an ingest, each from its id; the same on any pool and inline in a test."""
 
 import logging
-import math
 import shutil
 import time
 import uuid
 from collections.abc import Callable
-from datetime import date, timedelta
+from datetime import date
 from pathlib import Path
 
-import numpy as np
-
 from fcst import logs
-from fcst.compute.forecasting import Backtest, ItemForecast, forecast_item
+from fcst.compute.forecasting import Backtest, Forecast, forecast_item
+from fcst.compute.series import Series
 from fcst.engine.watchdog import Watchdog
 from fcst.errors import ComputeError, DatabaseAway, InputError, StaleState, StoreError
 from fcst.files import make_home, private_folder
 from fcst.ingest.folders import folders_for
-from fcst.ingest.weekly import Resources, make_weekly
+from fcst.ingest.pipeline import Resources, read_series
+from fcst.records import BacktestRecord, ForecastRecord, ItemResult, SalesRecord
 from fcst.settings import load_settings
 from fcst.states import Outcome, Stage
-from fcst.store import batches, datasets, ingests, sales
+from fcst.store import attempts, datasets, ingests, sales
+from fcst.store.attempts import BatchAttempt
 
 CHECKPOINT_S = 2.0  # how much computed work a death may cost
 LOOK_EVERY_S = 0.5  # between looks whether the batch is still this task's
@@ -41,109 +41,97 @@ def run_batch(batch_id: int, attempt: int) -> None:
     DatabaseAway
         if the database cannot be reached; what was saved stays.
     """
-    run = batches.begin(batch_id, attempt, str(uuid.uuid4()))
-    histories = sales.batch_histories(run.dataset_id, batch_id)
-    batches.move(run, Stage.OBTAINING_SALES, Stage.PROCESSING)
-    unsaved: list[batches.ItemResult] = []
+    held = attempts.begin(batch_id, attempt, str(uuid.uuid4()))
+    series = sales.batch_series(held.dataset_id, batch_id)
+    attempts.move(held, Stage.OBTAINING_SALES, Stage.PROCESSING)
+    unsaved: list[ItemResult] = []
     saved_at = looked_at = time.monotonic()
-    with Watchdog(run) as watchdog:
-        for unique_id, y in histories:
+    with Watchdog(held) as watchdog:
+        for item in series:
             now = time.monotonic()
-            if run.is_careful:
-                _save(run, unsaved, Stage.PROCESSING, unique_id)
+            if held.is_careful:
+                _save(held, unsaved, Stage.PROCESSING, item.unique_id)
                 unsaved = []
             elif unsaved and now - saved_at > CHECKPOINT_S:
-                _save(run, unsaved, Stage.PROCESSING)
+                _save(held, unsaved, Stage.PROCESSING)
                 unsaved, saved_at, looked_at = [], now, now
             elif now - looked_at > LOOK_EVERY_S:
-                batches.check(run)  # where nobody can interrupt this task, it finds out by itself that it is to stop
+                attempts.check(held)  # on a pool that cannot interrupt a task, this is how it stops
                 looked_at = now
-            unsaved.append(_run_item(run, unique_id, y, watchdog))
-    batches.move(run, Stage.PROCESSING, Stage.SAVING)
-    _save(run, unsaved, Stage.SAVING)
+            unsaved.append(_run_item(held, item, watchdog))
+    attempts.move(held, Stage.PROCESSING, Stage.SAVING)
+    _save(held, unsaved, Stage.SAVING)
 
 
-def _save(run: batches.Run, results: list[batches.ItemResult], stage: Stage, item_in_hand: str | None = None) -> None:
-    """Saves results; in a careful run, which saves each item by itself, one that the database refuses fails alone."""
+def _save(attempt: BatchAttempt, results: list[ItemResult], stage: Stage, item_in_hand: str | None = None) -> None:
+    """Saves results; an item that the database refuses fails alone where each is saved by itself."""
     try:
-        batches.save(run, results, stage, item_in_hand)
+        attempts.save(attempt, results, stage, item_in_hand)
     except (DatabaseAway, StaleState):
         raise
     except StoreError as exc:
-        if not (run.is_careful and results):
+        if not (attempt.is_careful and results):
             raise
-        logs.event(log, logging.WARNING, "save_refused", exc.message, **run.ids)
+        logs.event(log, logging.WARNING, "save_refused", exc.message, **attempt.ids)
         reason = f"what was computed could not be saved: {exc.message}"
-        refused = [batches.ItemResult(r.unique_id, Outcome.FAILED, reason) for r in results]
-        batches.save(run, refused, stage, item_in_hand)
+        refused = [ItemResult(r.unique_id, Outcome.FAILED, reason) for r in results]
+        attempts.save(attempt, refused, stage, item_in_hand)
 
 
-def _run_item(run: batches.Run, unique_id: str, y: np.ndarray, watchdog: Watchdog) -> batches.ItemResult:
+def _run_item(attempt: BatchAttempt, item: SalesRecord, watchdog: Watchdog) -> ItemResult:
     """One bad item costs itself, not its batch."""
+    unique_id = item.unique_id
 
-    def tell(model: str) -> None:
+    def on_progress(model: str) -> None:
         watchdog.tell(model)
-        if run.is_careful:
-            batches.set_model_in_hand(run, model)
+        if attempt.is_careful:
+            attempts.set_model_in_hand(attempt, model)
 
     watchdog.begin(unique_id)
     try:
-        result = forecast_item(y, run.spec, tell)
+        series = Series(unique_id, attempt.last_wk_end_dt, item.unit_sales)
+        result = forecast_item(series, attempt.spec, on_progress)
     except (DatabaseAway, StaleState):
         raise
     except ComputeError as exc:
-        return batches.ItemResult(unique_id, Outcome.FAILED, str(exc))
+        return ItemResult(unique_id, Outcome.FAILED, str(exc))
     except Exception as exc:  # noqa: BLE001  whatever an item's numbers provoke, the others are not to suffer
-        logs.event(log, logging.ERROR, "item_failed", exc_info=True, item=unique_id, **run.ids)
-        return batches.ItemResult(unique_id, Outcome.FAILED, f"{type(exc).__name__}: {exc}")
+        logs.event(log, logging.ERROR, "item_failed", exc_info=True, item=unique_id, **attempt.ids)
+        return ItemResult(unique_id, Outcome.FAILED, f"{type(exc).__name__}: {exc}")
     finally:
         watchdog.end()
-    return batches.ItemResult(
+    return ItemResult(
         unique_id,
         Outcome.COMPLETED,
         result.note or None,
-        _forecast_rows(run, result),
-        [_metric_row(run, backtest) for backtest in result.backtests],
-        [_backtest_row(run, backtest) for backtest in result.backtests],
+        [_forecast_record(model, result.first_wk_end_dt, forecast) for model, forecast in result.forecasts.items()],
+        [_backtest_record(backtest) for backtest in result.backtests],
         result.provenance,
     )
 
 
-def _forecast_rows(run: batches.Run, result: ItemForecast) -> list[tuple[object, ...]]:
-    weeks = [run.last_wk_end_dt + timedelta(weeks=step) for step in range(1, run.spec.h + 1)]
-    return [
-        (model, week, mean, lo, hi, forecast.is_fallback, forecast.made_by)
-        for model, forecast in result.forecasts.items()
-        for week, mean, lo, hi in zip(
-            weeks, forecast.mean.tolist(), forecast.lo.T.tolist(), forecast.hi.T.tolist(), strict=True
-        )
-    ]
+def _forecast_record(model: str, first_wk_end_dt: date, f: Forecast) -> ForecastRecord:
+    return ForecastRecord(model, first_wk_end_dt, f.mean, f.lo, f.hi, f.is_fallback, f.made_by)
 
 
-def _metric_row(run: batches.Run, backtest: Backtest) -> tuple[object, ...]:
-    a, forecast = backtest.accuracy, backtest.forecast
-    sums = (a.abs_error, a.error, a.sq_error, a.actual, a.pinball)
-    by_item = (a.wape, a.bias, a.smape, a.mase, a.rmsse, a.scaled_crps)
-    by_level = (a.coverage, a.mean_width, a.msis)
-    return (
-        *(backtest.model, _cutoff(run, backtest), forecast.is_fallback, forecast.made_by, a.n_weeks),
-        *map(_defined, (*sums, *by_item)),
-        *([_defined(value) for value in values] for values in by_level),
+def _backtest_record(backtest: Backtest) -> BacktestRecord:
+    a, f = backtest.accuracy, backtest.forecast
+    return BacktestRecord(
+        model=backtest.model,
+        cutoff=backtest.cutoff,
+        actual=backtest.y,
+        forecast=f.mean,
+        lo=f.lo,
+        hi=f.hi,
+        is_fallback=f.is_fallback,
+        made_by=f.made_by,
+        n_weeks=a.n_weeks,
+        sums=(a.abs_error, a.error, a.sq_error, a.actual, a.pinball),
+        scores=(a.wape, a.bias, a.smape, a.mase, a.rmsse, a.scaled_crps),
+        coverage=a.coverage,
+        mean_width=a.mean_width,
+        msis=a.msis,
     )
-
-
-def _backtest_row(run: batches.Run, backtest: Backtest) -> tuple[object, ...]:
-    f = backtest.forecast
-    y = [_defined(value) for value in backtest.y.tolist()]
-    return (backtest.model, _cutoff(run, backtest), y, f.mean.tolist(), f.lo.tolist(), f.hi.tolist())
-
-
-def _cutoff(run: batches.Run, backtest: Backtest) -> date:
-    return run.last_wk_end_dt - timedelta(weeks=backtest.weeks_ago)
-
-
-def _defined(value: float) -> float | None:
-    return None if math.isnan(value) else value
 
 
 def run_ingest(ingest_id: int, attempt: int) -> None:
@@ -172,7 +160,7 @@ def run_ingest(ingest_id: int, attempt: int) -> None:
             unpack_limit=settings.unpack_limit,
             folders=folders_for(spec, settings),
         )
-        weekly = make_weekly(spec, dataset_id, resources, tell)
+        weekly = read_series(spec, dataset_id, resources, tell)
         datasets.insert(dataset_id, weekly, ingest_id, run_token, tell)
     except InputError as exc:
         ingests.fail(ingest_id, attempt, exc)

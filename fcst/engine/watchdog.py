@@ -16,7 +16,8 @@ import psutil
 
 from fcst import logs
 from fcst.errors import StaleState, StoreError
-from fcst.store import batches
+from fcst.store import attempts
+from fcst.store.attempts import BatchAttempt
 
 LOOK_EVERY_S = 0.1
 EXIT_CODE = 75
@@ -27,8 +28,8 @@ log = logging.getLogger(__name__)
 class Watchdog:
     """Watches one run of a batch while it is entered; `begin` and `end` frame each item."""
 
-    def __init__(self, run: batches.Run) -> None:
-        self._run = run
+    def __init__(self, attempt: BatchAttempt) -> None:
+        self._attempt = attempt
         self._process = psutil.Process()
         self._lock = threading.Lock()
         self._item: str | None = None
@@ -66,7 +67,7 @@ class Watchdog:
                     self._give_up(self._item, reason)
 
     def _find_excess(self) -> str:
-        spec = self._run.spec
+        spec = self._attempt.spec
         doing = f"fitting {self._model}" if self._model else "computing it"
         if time.monotonic() - self._began_at > spec.item_limit_s:
             return f"took longer than {spec.item_limit_s:g} s, the limit of an item, while {doing}"
@@ -78,11 +79,11 @@ class Watchdog:
 
     def _give_up(self, unique_id: str, reason: str) -> None:
         try:
-            batches.give_up_item(self._run, unique_id, reason)
-            logs.event(log, logging.WARNING, "item_given_up", reason, item=unique_id, **self._run.ids)
+            attempts.give_up_item(self._attempt, unique_id, reason)
+            logs.event(log, logging.WARNING, "item_given_up", reason, item=unique_id, **self._attempt.ids)
         except StaleState as exc:
-            logs.event(log, logging.INFO, "batch_stopped", exc.message, **self._run.ids)
+            logs.event(log, logging.INFO, "batch_stopped", exc.message, **self._attempt.ids)
         except StoreError as exc:  # the next attempt is careful: there the supervisor knows the item
             text = f"{reason}; this could not be saved: {exc.message}"
-            logs.event(log, logging.WARNING, "item_given_up", text, item=unique_id, **self._run.ids)
+            logs.event(log, logging.WARNING, "item_given_up", text, item=unique_id, **self._attempt.ids)
         os._exit(EXIT_CODE)

@@ -33,6 +33,19 @@ def fetch_dicts(con: Connection, sql: str) -> list[dict[str, Any]]:
     ]
 
 
+def append(con: Connection, table: str, sql: str) -> None:
+    """Adds the rows of a query to a table, which the first call makes."""
+    con.execute(f"CREATE TABLE IF NOT EXISTS {table} AS SELECT * FROM ({sql}) LIMIT 0")
+    con.execute(f"INSERT INTO {table} {sql}")
+
+
+def memory_limit(con: Connection) -> int:
+    """Bytes that DuckDB may hold in memory."""
+    (text,) = fetch_row(con, "SELECT current_setting('memory_limit')")
+    number, unit = text.split()
+    return int(float(number) * 1024 ** ("bytes", "KiB", "MiB", "GiB", "TiB").index(unit))
+
+
 def is_date_format(date_format: str) -> bool:
     """Whether dates can be read by it."""
     with duckdb.connect() as con:

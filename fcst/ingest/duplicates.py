@@ -8,14 +8,16 @@ as the file with the most of them has.
 What is taken out is added to `groups` with its sign turned, so that every sum over them is right afterwards.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 from fcst.ingest.duck import Connection, fetch_row
+from fcst.ingest.parts import part_sql
 from fcst.ingest.reading import SIFTED, Rows, bad_key_sql, bits_sql, watched
 from fcst.ingest.sources import Tell
 
 
-def find_duplicates(con: Connection, rows: Rows, tell: Tell) -> dict[str, Any]:
+def find_duplicates(con: Connection, rows: Rows, parts: Sequence[str], tell: Tell) -> dict[str, Any]:
     """Counts duplicates, and takes them out of `groups` where the spec says so.
 
     Returns
@@ -30,13 +32,16 @@ def find_duplicates(con: Connection, rows: Rows, tell: Tell) -> dict[str, Any]:
     words = "item, store and day" if rows.has_store else "item and day"
     by = ", ".join(rows.keys)
     bits = " + ".join(f"coalesce({bits_sql(f'bit_or({mask}::UHUGEINT)')}, 0)" for mask in rows.masks)
-    con.execute(f"""
-        CREATE OR REPLACE TEMP TABLE suspects AS
+    statement = f"""
         SELECT {by}, wk, sum(rows) - sum(bits) AS n FROM (
             SELECT {by}, wk, sum(ny) AS rows, {bits} AS bits
-            FROM groups WHERE NOT is_bad AND pm <> {SIFTED} AND ny > 0 GROUP BY {by}, wk, blk, so
+            FROM groups WHERE NOT is_bad AND pm <> {SIFTED} AND ny > 0 AND {{part}} GROUP BY {by}, wk, blk, so
         ) GROUP BY ALL HAVING sum(rows) > sum(bits)
-    """)
+    """
+    con.execute(f"CREATE OR REPLACE TEMP TABLE suspects AS {statement.format(part='false')}")
+    for number, part in enumerate(parts):
+        tell("looking for duplicates", number, len(parts))
+        con.execute(f"INSERT INTO suspects {statement.format(part=part)}")
     (n,) = fetch_row(con, "SELECT coalesce(sum(n), 0)::BIGINT FROM suspects")
     found = {"key": words, "n": n, "n_dropped": 0, "n_differing": None, "n_repeated": None}
     if n and rows.spec.duplicates == "drop":
@@ -95,7 +100,8 @@ def _take_out(con: Connection, rows: Rows, table: str, times: str) -> None:
     by = f"{', '.join(rows.keys)}, wk, pm"
     con.execute(f"""
         INSERT INTO groups BY NAME
-        SELECT {by}, 0 AS blk, -sum({times}) AS n, -sum({times}) AS ny, -sum(y * {times}) AS s,
+        SELECT {by}, {part_sql(rows.keys)} AS part, 0 AS blk, -sum({times}) AS n, -sum({times}) AS ny,
+               -sum(y * {times}) AS s,
                -coalesce(sum({times}) FILTER (WHERE y < 0), 0) AS nn,
                -coalesce(sum(y * {times}) FILTER (WHERE y < 0), 0) AS sn,
                -coalesce(sum({times}) FILTER (WHERE y <> trunc(y)), 0) AS nf, false AS is_bad

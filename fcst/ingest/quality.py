@@ -1,13 +1,14 @@
 """The quality report of a reading: what was read, what the rules of a week did to it, and what the weeks look like.
 
-Works on the tables that fcst/ingest/weekly.py makes. Everything in the report is a number, a date, a text or a list
-of these, for it is kept as JSON.
+Works on the tables that fcst/ingest/pipeline.py makes: `add_part` on the weeks of one part of the items, `describe` at
+the end on what that left. Everything in the report is a number, a date, a text or a list of these, for it is kept as
+JSON.
 """
 
 from typing import Any
 
 from fcst.ingest.cells import FLAGS
-from fcst.ingest.duck import Connection, fetch_all, fetch_dicts, fetch_row, literal
+from fcst.ingest.duck import Connection, append, fetch_all, fetch_dicts, fetch_row
 from fcst.ingest.plan import Plan
 from fcst.ingest.reading import PREVIOUS_MONTH, SIFTED, Rows
 from fcst.names import ENDED_AFTER_WEEKS, HISTORY_BOUNDS, NEW_WITHIN_WEEKS
@@ -17,10 +18,48 @@ MAX_LISTED = 20  # items or weeks of a kind
 MAX_BANDS = 60  # rows of the heatmap
 MAX_PERIODS = 120  # its columns
 OUTLIER_LEAST_WEEKS = 13
+_WEEKS_A_PERIOD = f"((last - first) // 7 + {MAX_PERIODS}) // {MAX_PERIODS}"
 
 _IS_SEEN = f"NOT is_bad AND pm <> {SIFTED}"
 _MISSING = f"({FLAGS['missing']}, {FLAGS['missing'] + PREVIOUS_MONTH})"
 _UNKNOWN = f"({FLAGS['unknown']}, {FLAGS['unknown'] + PREVIOUS_MONTH})"
+
+
+def add_part(con: Connection, spec: IngestSpec) -> None:
+    """Counts `weeks`, `whole` and `series`, those of one part of the items, into tables called `part_…`."""
+    append(
+        con,
+        "part_counts",
+        """
+        SELECT count(DISTINCT unique_id) AS n_items, sum(unit_sales) AS total_units,
+               count(*) FILTER (WHERE unit_sales IS NULL) AS n_weeks_emptied,
+               count(*) FILTER (WHERE unit_sales = 0) AS n_weeks_zero, count(*) AS n_item_weeks FROM weeks
+        """,
+    )
+    append(
+        con,
+        "part_contents",
+        """
+        SELECT bit_xor(md5_number(concat_ws('|', unique_id, first_wk_end_dt, unit_sales, promo_units))) AS content
+        FROM series
+        """,
+    )
+    if not spec.include_promo:
+        _add_most_affected(con)
+    _add_gaps(con)
+    _add_outliers(con)
+    (width,) = fetch_row(con, f"SELECT {_WEEKS_A_PERIOD} FROM span")
+    append(
+        con,
+        "part_sold",
+        f"""
+        SELECT unique_id, list(n_sold ORDER BY period) AS n_sold, min(period) AS first_period FROM (
+            SELECT unique_id, (wk_end_dt - span.first) // {7 * width} AS period,
+                   (count(*) FILTER (WHERE is_sold))::UTINYINT AS n_sold
+            FROM weeks, span GROUP BY ALL
+        ) GROUP BY unique_id
+        """,
+    )
 
 
 def describe(con: Connection, rows: Rows, plan: Plan, spec: IngestSpec, is_weekly: bool) -> dict[str, Any]:
@@ -42,7 +81,7 @@ def describe(con: Connection, rows: Rows, plan: Plan, spec: IngestSpec, is_weekl
         **_count_weeks(con),
         "promo_by_year": promo_by_year,
         "promo_share_by_year": {year: row["share"] for year, row in promo_by_year.items()},
-        "most_affected": _most_affected(con, spec),
+        "most_affected": [] if spec.include_promo else _most_affected(con),
         "weeks": _weeks(con),
         "gaps": _gaps(con, is_weekly),
         "history": _history(con),
@@ -140,10 +179,10 @@ def _count_weeks(con: Connection) -> dict[str, Any]:
     return _row(
         con,
         """
-        SELECT (SELECT count(DISTINCT unique_id) FROM sums) AS n_items_read, count(DISTINCT unique_id) AS n_items,
-               count(DISTINCT wk_end_dt) AS n_weeks, coalesce(round(sum(unit_sales), 3), 0) AS total_units,
-               count(*) FILTER (WHERE unit_sales IS NULL) AS n_weeks_emptied,
-               count(*) FILTER (WHERE unit_sales = 0) AS n_weeks_zero, count(*) AS n_item_weeks FROM weeks
+        SELECT (SELECT count(DISTINCT unique_id) FROM sums) AS n_items_read, sum(n_items)::BIGINT AS n_items,
+               (SELECT (last - min(first_wk)) // 7 + 1 FROM lives, span GROUP BY last) AS n_weeks,
+               coalesce(round(sum(total_units), 3), 0) AS total_units, sum(n_weeks_emptied)::BIGINT AS n_weeks_emptied,
+               sum(n_weeks_zero)::BIGINT AS n_weeks_zero, sum(n_item_weeks)::BIGINT AS n_item_weeks FROM part_counts
         """,
     )
 
@@ -159,20 +198,26 @@ def _promo_by_year(con: Connection) -> dict[str, Any]:
     return {year: {"share": share, "units": units} for year, share, units in found}
 
 
-def _most_affected(con: Connection, spec: IngestSpec) -> list[dict[str, Any]]:
-    """The items that lose the largest share of their units with the promotions."""
-    if spec.include_promo:
-        return []
-    return fetch_dicts(
+def _add_most_affected(con: Connection) -> None:
+    append(
         con,
+        "part_affected",
         f"""
         SELECT unique_id, round(sum(promo_units), 3) AS units,
                round(sum(promo_units) / sum(coalesce(base_units, 0) + promo_units), 4) AS share,
                count(*) FILTER (WHERE base_units IS NULL AND promo_units <> 0) AS n_emptied
         FROM whole GROUP BY 1 HAVING sum(promo_units) > 0 AND sum(coalesce(base_units, 0) + promo_units) > 0
-        ORDER BY share DESC, units DESC, unique_id LIMIT {MAX_LISTED}
+        ORDER BY {_AFFECTED_FIRST} LIMIT {MAX_LISTED}
         """,
     )
+
+
+_AFFECTED_FIRST = "share DESC, units DESC, unique_id"
+
+
+def _most_affected(con: Connection) -> list[dict[str, Any]]:
+    """The items that lose the largest share of their units with the promotions."""
+    return fetch_dicts(con, f"FROM part_affected ORDER BY {_AFFECTED_FIRST} LIMIT {MAX_LISTED}")
 
 
 def _weeks(con: Connection) -> list[dict[str, Any]]:
@@ -188,24 +233,41 @@ def _weeks(con: Connection) -> list[dict[str, Any]]:
     )
 
 
-def _gaps(con: Connection, is_weekly: bool) -> dict[str, Any]:
-    """Runs of weeks without a sale inside an item's life, and weeks in which nothing was sold at all."""
+_LONGEST_FIRST = "n_weeks DESC, unique_id, first_wk_end_dt"
+
+
+def _add_gaps(con: Connection) -> None:
     con.execute("""
         CREATE OR REPLACE TEMP TABLE runs AS
         SELECT unique_id, count(*) AS n_weeks, min(wk_end_dt) AS first_wk_end_dt, max(wk_end_dt) AS last_wk_end_dt
         FROM (SELECT unique_id, wk_end_dt,
                      wk_end_dt - 7 * row_number() OVER (PARTITION BY unique_id ORDER BY wk_end_dt)::INTEGER AS run
-              FROM weeks JOIN items_out USING (unique_id) WHERE unit_sales = 0 AND wk_end_dt < last_sale)
+              FROM weeks JOIN (
+                  SELECT unique_id, max(wk_end_dt) FILTER (WHERE is_sold) AS last_sale FROM weeks GROUP BY unique_id
+              ) USING (unique_id) WHERE unit_sales = 0 AND wk_end_dt < last_sale)
         GROUP BY unique_id, run
     """)
-    row = _row(
+    append(
         con,
+        "part_gaps",
         """
         SELECT coalesce(sum(n_weeks), 0)::BIGINT AS n_item_weeks, count(DISTINCT unique_id) AS n_items,
                coalesce(max(n_weeks), 0) AS longest FROM runs
         """,
     )
-    longest = fetch_dicts(con, f"FROM runs ORDER BY n_weeks DESC, unique_id, first_wk_end_dt LIMIT {MAX_LISTED}")
+    append(con, "part_runs", f"SELECT * FROM runs ORDER BY {_LONGEST_FIRST} LIMIT {MAX_LISTED}")
+
+
+def _gaps(con: Connection, is_weekly: bool) -> dict[str, Any]:
+    """Runs of weeks without a sale inside an item's life, and weeks in which nothing was sold at all."""
+    row = _row(
+        con,
+        """
+        SELECT sum(n_item_weeks)::BIGINT AS n_item_weeks, sum(n_items)::BIGINT AS n_items, max(longest) AS longest
+        FROM part_gaps
+        """,
+    )
+    longest = fetch_dicts(con, f"FROM part_runs ORDER BY {_LONGEST_FIRST} LIMIT {MAX_LISTED}")
     empty = fetch_all(
         con,
         """
@@ -237,11 +299,10 @@ def _listed(con: Connection, condition: str, order: str) -> dict[str, Any]:
     return {"n": n, "first": first}
 
 
-def _outliers(con: Connection) -> dict[str, Any]:
-    """Weeks beyond Tukey's outer fence (the upper quartile and three times the interquartile range) of their item.
+_LARGEST_FIRST = "unit_sales / fence DESC, unique_id, wk_end_dt"
 
-    J. W. Tukey, Exploratory Data Analysis, 1977. Weeks with a sale only, of items with at least 13 of them.
-    """
+
+def _add_outliers(con: Connection) -> None:
     con.execute(f"""
         CREATE OR REPLACE TEMP TABLE outliers AS
         SELECT unique_id, wk_end_dt, unit_sales, fence FROM weeks JOIN (
@@ -250,30 +311,40 @@ def _outliers(con: Connection) -> dict[str, Any]:
                 GROUP BY 1 HAVING count(*) >= {OUTLIER_LEAST_WEEKS})
         ) USING (unique_id) WHERE unit_sales > fence
     """)
-    row = _row(con, "SELECT count(*) AS n, count(DISTINCT unique_id) AS n_items FROM outliers")
+    append(con, "part_outliers", "SELECT count(*) AS n, count(DISTINCT unique_id) AS n_items FROM outliers")
+    append(con, "part_largest", f"SELECT * FROM outliers ORDER BY {_LARGEST_FIRST} LIMIT {MAX_LISTED}")
+
+
+def _outliers(con: Connection) -> dict[str, Any]:
+    """Weeks beyond Tukey's outer fence (the upper quartile and three times the interquartile range) of their item.
+
+    J. W. Tukey, Exploratory Data Analysis, 1977. Weeks with a sale only, of items with at least 13 of them.
+    """
+    row = _row(con, "SELECT sum(n)::BIGINT AS n, sum(n_items)::BIGINT AS n_items FROM part_outliers")
     largest = fetch_dicts(
         con,
-        f"""SELECT unique_id, wk_end_dt, unit_sales, round(fence, 3) AS fence FROM outliers
-            ORDER BY unit_sales / fence DESC, unique_id, wk_end_dt LIMIT {MAX_LISTED}""",
+        f"""SELECT unique_id, wk_end_dt, unit_sales, round(fence, 3) AS fence FROM part_largest
+            ORDER BY {_LARGEST_FIRST} LIMIT {MAX_LISTED}""",
     )
     return row | {"largest": largest}
 
 
 def _coverage(con: Connection) -> dict[str, Any]:
     """How many of the weeks have a sale: bands of items in the order of sales by periods of weeks, as shares."""
-    n_items, n_weeks, first = fetch_row(
-        con, "SELECT (SELECT count(*) FROM items_out), (last - first) // 7 + 1, first FROM span"
+    n_items, n_weeks, first, width = fetch_row(
+        con, f"SELECT (SELECT count(*) FROM items_out), (last - first) // 7 + 1, first, {_WEEKS_A_PERIOD} FROM span"
     )
-    n_bands, width = min(MAX_BANDS, n_items), -(-n_weeks // MAX_PERIODS)
+    n_bands = min(MAX_BANDS, n_items)
     n_periods = -(-n_weeks // width)
     shares = [[0.0] * n_periods for _ in range(n_bands)]
     for band, period, n_sold in fetch_all(
         con,
         f"""
-        SELECT ((sales_rank - 1) * {n_bands} // {n_items})::INTEGER, ((wk_end_dt - ?) // {7 * width})::INTEGER,
-               count(*) FILTER (WHERE is_sold) FROM weeks JOIN items_out USING (unique_id) GROUP BY 1, 2
+        SELECT ((sales_rank - 1) * {n_bands} // {n_items})::INTEGER, (first_period + place)::INTEGER,
+               sum(n)::BIGINT
+        FROM (SELECT unique_id, first_period, unnest(n_sold) AS n, unnest(range(len(n_sold))) AS place FROM part_sold)
+        JOIN items_out USING (unique_id) GROUP BY 1, 2
         """,
-        [first],
     ):
         shares[band][period] = n_sold
     sizes = [-(-(band + 1) * n_items // n_bands) - -(-band * n_items // n_bands) for band in range(n_bands)]
@@ -286,16 +357,7 @@ def _coverage(con: Connection) -> dict[str, Any]:
 
 def _content(con: Connection) -> str:
     """The same for the same weeks of the same items, and only then."""
-    nothing = literal("-")
-    return str(
-        fetch_row(
-            con,
-            f"""
-            SELECT bit_xor(md5_number(concat_ws(
-                '|', unique_id, wk_end_dt, coalesce(unit_sales::VARCHAR, {nothing}), promo_units))) FROM weeks
-            """,
-        )[0]
-    )
+    return str(fetch_row(con, "SELECT bit_xor(content) FROM part_contents")[0])
 
 
 def _row(con: Connection, sql: str) -> dict[str, Any]:

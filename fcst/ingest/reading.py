@@ -11,6 +11,8 @@ Table `groups`, one row for each item, week, flag and block of stores:
     nf          rows with fractional units
     m0, m1, …   masks: a bit for each store of the block and day of the week that has a row
     a_…         attributes of the item, where the files have them
+    is_bad      the date or a part of the key cannot be used
+    part        which of 256 parts the item is in, by a hash of its key; see parts.py
 
 Units are DECIMAL(18, 6): sums do not depend on the order of threads, and inf, nan and 1e999 are no numbers.
 
@@ -27,6 +29,7 @@ from fcst.errors import InputError
 from fcst.ingest.cells import FLAGS, date_sql, flag_sql, moment_sql, most_common, number_sql
 from fcst.ingest.duck import Connection, literal
 from fcst.ingest.mapping import recognise_roles
+from fcst.ingest.parts import part_sql
 from fcst.ingest.plan import Part, Plan
 from fcst.ingest.sources import Tell
 from fcst.ingest.tables import Readable, spread_rows
@@ -195,9 +198,10 @@ def read_groups(con: Connection, rows: Rows, tell: Tell) -> None:
         by += [f"st // {STORES_PER_MASK * n} AS blk", "CASE WHEN st IS NULL THEN store END AS so"]
         bit = f"bit_or(1::UHUGEINT << (coalesce(st, 0) % {STORES_PER_MASK} * 7 + 6 - x)::UHUGEINT)"
         of_mask = [f" AND coalesce(st, 0) // {STORES_PER_MASK} % {n} = {i}" if n > 1 else "" for i in range(n)]
+        no_block = ""
     else:
-        by += ["0 AS blk", "NULL::VARCHAR AS so"]
         bit, of_mask = "bit_or(1::UTINYINT << (6 - x)::UTINYINT)", [""]
+        no_block = ", 0 AS blk, NULL::VARCHAR AS so"
     masks = ", ".join(
         f"{bit} FILTER (WHERE y IS NOT NULL{condition}) AS {mask}"
         for mask, condition in zip(rows.masks, of_mask, strict=True)
@@ -207,16 +211,15 @@ def read_groups(con: Connection, rows: Rows, tell: Tell) -> None:
     with watched(con, "reading", size, tell):
         con.execute(f"""
             CREATE OR REPLACE TABLE groups AS
-            SELECT {", ".join(by)}, count(*) AS n, count(y) AS ny, coalesce(sum(y), 0) AS s,
-                   count(*) FILTER (WHERE y < 0) AS nn, coalesce(sum(y) FILTER (WHERE y < 0), 0) AS sn,
-                   count(*) FILTER (WHERE y <> trunc(y)) AS nf,
-                   {masks}{attributes}
-            FROM ({rows.sql()}) GROUP BY ALL
+            SELECT *{no_block}, pm <> {SIFTED} AND (wk IS NULL OR {" OR ".join(map(bad_key_sql, rows.keys))}) AS is_bad,
+                   {part_sql(rows.keys)} AS part
+            FROM (
+                SELECT {", ".join(by)}, count(*) AS n, count(y) AS ny, coalesce(sum(y), 0) AS s,
+                       count(*) FILTER (WHERE y < 0) AS nn, coalesce(sum(y) FILTER (WHERE y < 0), 0) AS sn,
+                       count(*) FILTER (WHERE y <> trunc(y)) AS nf, {masks}{attributes}
+                FROM ({rows.sql()}) GROUP BY ALL
+            )
         """)
-    con.execute("ALTER TABLE groups ADD COLUMN is_bad BOOLEAN")
-    con.execute(
-        f"UPDATE groups SET is_bad = pm <> {SIFTED} AND (wk IS NULL OR {' OR '.join(map(bad_key_sql, rows.keys))})"
-    )
 
 
 def bad_key_sql(column: str) -> str:

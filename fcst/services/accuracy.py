@@ -5,6 +5,7 @@ from typing import Any
 import pandas as pd
 
 from fcst.errors import InputError
+from fcst.filters import EVERY, RunFilter, only
 from fcst.store import accuracy
 
 BY = (*accuracy.KEYS, "horizon")
@@ -38,7 +39,7 @@ def list_accuracy(job: dict[str, Any], by: str = "model") -> pd.DataFrame:
     level = tuple(job["spec"]["level"])
     if by == "horizon":
         return accuracy.by_horizon(job["job_id"], level)
-    frame = accuracy.by_key(job["job_id"], by, level)
+    frame = accuracy.by_key(job, by)
     return frame.drop(columns="key") if by == "model" else frame.rename(columns={"key": by})
 
 
@@ -51,18 +52,26 @@ def list_candidates(job_id: int) -> pd.DataFrame:
     return accuracy.candidates_of_auto(job_id)
 
 
-def list_item_accuracy(job: dict[str, Any], model: str) -> pd.DataFrame:
-    """One model's accuracy item by item, as `list_accuracy` tells it, under `unique_id`."""
-    frame = list_accuracy(job, "item").rename(columns={"item": "unique_id"})
-    return frame[frame["model"] == model].reset_index(drop=True)
+def list_extreme_items(job: dict[str, Any], model: str, is_worst: bool, n_items: int) -> pd.DataFrame:
+    """The items whose forecast by one model was nearest, or farthest, by WAPE; as `list_accuracy` tells of them, under
+    `unique_id`."""
+    keys = accuracy.rank_items(job["job_id"], model, is_worst, n_items)
+    frame = accuracy.by_key(job, "item", only(*keys)).rename(columns={"key": "unique_id"})
+    return frame[frame["model"] == model].set_index("unique_id").reindex(keys).reset_index()
 
 
-def list_backtests(job_id: int, model: str, unique_ids: list[str] | None = None) -> pd.DataFrame:
-    """What a model said after earlier cutoffs, of the sum of these items or of all: `cutoff, wk_end_dt, y, forecast`.
+def count_items_by_error(job_id: int, model: str) -> list[int]:
+    """How many items have a WAPE of one model below 10 percent, below 20, and so on; the last of 190 and more."""
+    counts = accuracy.distribution(job_id, model)
+    return [counts.get(tenth, 0) for tenth in range(20)]
+
+
+def list_backtests(job: dict[str, Any], model: str, which: RunFilter = EVERY) -> pd.DataFrame:
+    """What a model said after earlier cutoffs, of the sum of the items that match: `cutoff, wk_end_dt, y, forecast`.
 
     The latest cutoff first. A sum is over the items that were measured at that cutoff and week.
     """
-    frame = accuracy.list_backtests(job_id, model, unique_ids)
+    frame = accuracy.list_backtests(job, model, which)
     return frame.assign(wk_end_dt=pd.to_datetime(frame["wk_end_dt"]))
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 
 from fcst.errors import InputError
+from fcst.filters import EVERY, RunFilter
 from fcst.roles import Scope
 from fcst.services import identity
 from fcst.store import adjustments
@@ -81,13 +82,13 @@ def undo(adjustment_id: int, undone_by: str = "") -> bool:
     return adjustments.undo(adjustment_id, _named(undone_by))
 
 
-def list_adjustments(job_id: int, unique_ids: list[str] | None = None) -> list[dict[str, Any]]:
-    """Changes of forecasts of a job, of some items or of all, the newest first, also those that are undone.
+def list_adjustments(job: dict[str, Any], which: RunFilter = EVERY, model: str = "") -> list[dict[str, Any]]:
+    """Changes of forecasts of the items of a job that match, the newest first, also those that are undone.
 
     Each `adjustment_id, unique_id, model, first_wk_end_dt, last_wk_end_dt, units, percent, reason, made_by, made_at,
     undone_by, undone_at`.
     """
-    return adjustments.find(job_id, unique_ids)
+    return adjustments.find(job, model, which)
 
 
 def count_changes(job_id: int) -> int:

@@ -10,7 +10,7 @@ from fcst.services import health, identity
 from fcst.services.supervision import ensure_supervisor
 from fcst.services.whole_file import whole_file
 from fcst.settings import load_settings
-from fcst.store import actions, dump, queries, workers
+from fcst.store import actions, dump, queries, statistics, workers
 from fcst.store.database import fetch_one
 from fcst.store.dump import Contents
 from fcst.store.migrate import migrate
@@ -93,6 +93,7 @@ def restore(path: Path, is_replacing: bool) -> list[str]:
             )
         dump.load(path)
         applied = migrate()
+        statistics.analyze_now()
         actions.note(who, "restore", "schema", queries.migrations()[-1][0], path.name)
     finally:
         lock.release()

@@ -28,16 +28,23 @@ def compare_specs(job: dict[str, Any], other: dict[str, Any]) -> list[dict[str, 
     ]
 
 
-def compare_items(job: dict[str, Any], model: str, other: dict[str, Any], other_model: str) -> pd.DataFrame:
+def compare_items(
+    job: dict[str, Any],
+    model: str,
+    other: dict[str, Any],
+    other_model: str,
+    limit: int | None = None,
+    skip: int = 0,
+) -> pd.DataFrame:
     """What two runs forecast of each item in the weeks that both forecast, the largest difference first.
 
     Returns
     -------
     DataFrame
-        `unique_id, forecast, other, difference, change, n_weeks`: units, units, units, a fraction, and how many weeks
-        both forecast. NaN where one of them does not have the item.
+        `unique_id, forecast, other, difference, change, n_weeks, n_items`: units, units, units, a fraction, how many
+        weeks both forecast, and how many items there are on all pages. NaN where one of them does not have the item.
     """
-    frame = comparison.compare_items(job["job_id"], model, other["job_id"], other_model)
+    frame = comparison.compare_items(job["job_id"], model, other["job_id"], other_model, limit, skip)
     numbers = ("forecast", "other", "difference", "change")
     return frame.assign(**{name: pd.to_numeric(frame[name]) for name in numbers})
 

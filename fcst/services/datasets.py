@@ -5,9 +5,14 @@ from typing import Any, BinaryIO
 import pandas as pd
 
 from fcst.errors import InputError, NotFound
+from fcst.filters import ItemSort, Selection
+from fcst.names import DEMAND_CLASSES
+from fcst.records import Item, ItemCounts
 from fcst.roles import Scope
 from fcst.services import identity
 from fcst.store import datasets, sales
+
+EVERY_ITEM = Selection()
 
 
 def list_datasets() -> list[dict[str, Any]]:
@@ -72,9 +77,26 @@ def delete_dataset(dataset_id: int) -> None:
     datasets.delete(dataset_id, identity.require(Scope.ADMIN))
 
 
-def list_items(dataset_id: int, n_items: int) -> pd.DataFrame:
-    """The `n_items` largest sellers of a dataset, one row an item."""
-    return datasets.items(dataset_id, n_items)
+def list_items(
+    dataset_id: int,
+    selection: Selection = EVERY_ITEM,
+    sort: ItemSort = ItemSort.SALES,
+    limit: int | None = None,
+    skip: int = 0,
+) -> list[Item]:
+    """Selected items of a dataset in an order."""
+    return datasets.list_items(dataset_id, selection, sort, limit, skip)
+
+
+def count_items(dataset_id: int, selection: Selection = EVERY_ITEM) -> ItemCounts:
+    """How many items are selected, and what they sold."""
+    return datasets.count_items(dataset_id, selection)
+
+
+def list_options(dataset_id: int) -> dict[str, list[str]]:
+    """What items can be filtered by: `family`, `class` and `demand_class`, each with the values that items have."""
+    found = datasets.list_demand_classes(dataset_id)
+    return datasets.list_groups(dataset_id) | {"demand_class": [name for name in DEMAND_CLASSES if name in found]}
 
 
 def list_page(dataset_id: int, after: int, limit: int) -> tuple[list[dict[str, Any]], int | None]:
@@ -101,7 +123,7 @@ def item_history(dataset_id: int, unique_id: str) -> list[dict[str, Any]]:
 
 def weekly_totals(dataset_id: int) -> pd.DataFrame:
     """`wk_end_dt, unit_sales, promo_units, n_items` of all items together."""
-    return sales.weekly_totals(dataset_id)
+    return sales.totals(dataset_id)
 
 
 def write_weekly_file(dataset_id: int, out: BinaryIO) -> None:

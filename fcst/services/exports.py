@@ -19,6 +19,7 @@ import pandas as pd
 
 from fcst.errors import InputError, NotFound
 from fcst.files import make_home
+from fcst.filters import EVERY, RunFilter, only
 from fcst.names import EXPORT_FORMATS, in_file_name
 from fcst.services import datasets, jobs
 from fcst.services.adjustments import list_adjustments
@@ -59,38 +60,50 @@ def check_items(job_id: int, unique_ids: list[str]) -> None:
         raise NotFound(f"Run {job_id} has no item {name_some(unknown)}.", "Keys must match to the letter.")
 
 
-def write_export(job: dict[str, Any], out: BinaryIO, file_format: str, unique_ids: list[str] | None = None) -> None:
-    """Writes the forecasts of a run, or of some of its items, the largest sellers first.
+def write_export(
+    job: dict[str, Any], out: BinaryIO, file_format: str, which: RunFilter = EVERY, model: str = ""
+) -> None:
+    """Writes the forecasts of the items of a run that match, the largest sellers first; of all its models.
 
     Parameters
     ----------
     out
         for Excel and Parquet a file on the disk, for CSV any stream.
+    model
+        by what this one forecasts of an item it is filtered.
 
     Raises
     ------
     InputError
         if the format is unknown, or Excel has not so many rows.
     """
-    job_id, level = job["job_id"], tuple(job["spec"]["level"])
     if file_format == "csv":
-        forecasts.copy_export(job_id, level, out, unique_ids)
+        forecasts.copy_export(job, out, which, model)
         return
     if file_format not in EXPORT_FORMATS:
         raise InputError(f"There is no format {file_format!r}.", f"Choose among {', '.join(EXPORT_FORMATS)}.")
     measured = []
     if file_format == "xlsx":
-        n_items = job["n_items"] if unique_ids is None else len(unique_ids)
-        _check_rows(count_rows(job, n_items), "forecasts")
-        measured = _measured(job, unique_ids)
+        _check_rows(count_rows(job, _count(job, which, model)[0]), "forecasts")
+        measured = _measured(job, which, model)
         _check_rows(sum(map(len, measured)), "accuracies")
     with scratch_file() as rows:
-        forecasts.copy_export(job_id, level, rows, unique_ids, is_for_spreadsheets=False)
+        forecasts.copy_export(job, rows, which, model, is_for_spreadsheets=False)
         rows.seek(0)
         if file_format == "parquet":
-            _write_parquet(rows, level, out)
+            _write_parquet(rows, tuple(job["spec"]["level"]), out)
         else:
-            write_workbook(out, rows, measured, list_adjustments(job_id, unique_ids), describe(job, unique_ids))
+            changes = list_adjustments(job, which, model)
+            write_workbook(out, rows, measured, changes, describe(job, which, model))
+
+
+def _count(job: dict[str, Any], which: RunFilter, model: str) -> tuple[int, str | None]:
+    """How many items of a run match, and the key of one of them."""
+    if which.is_empty:
+        return job["n_items"], None
+    if which.keys is not None and which.has_keys_only:
+        return len(which.keys), which.keys[0] if which.keys else None
+    return forecasts.count_job_items(job, model, which)
 
 
 def export_job(job_id: int, path: Path, file_format: str, unique_ids: list[str] | None = None) -> None:
@@ -104,7 +117,7 @@ def export_job(job_id: int, path: Path, file_format: str, unique_ids: list[str] 
     job = jobs.get_job(job_id)
     check_items(job_id, unique_ids or [])
     with whole_file(path) as unfinished, unfinished.open("wb") as out:
-        write_export(job, out, file_format, unique_ids)
+        write_export(job, out, file_format, EVERY if unique_ids is None else only(*unique_ids))
 
 
 def scratch_file() -> BinaryIO:
@@ -112,9 +125,11 @@ def scratch_file() -> BinaryIO:
     return tempfile.TemporaryFile(dir=make_home(load_settings().home))
 
 
-def open_export(job: dict[str, Any], file_format: str, unique_ids: list[str] | None) -> tuple[BinaryIO, int]:
+def open_export(
+    job: dict[str, Any], file_format: str, which: RunFilter = EVERY, model: str = ""
+) -> tuple[BinaryIO, int]:
     """A file as `write_export` makes it, whole on the disk and at its beginning, and its size in bytes."""
-    return _open(lambda out: write_export(job, out, file_format, unique_ids))
+    return _open(lambda out: write_export(job, out, file_format, which, model))
 
 
 def open_weekly_file(dataset_id: int) -> tuple[BinaryIO, int]:
@@ -147,20 +162,20 @@ def chunks(file: BinaryIO) -> Iterator[bytes]:
             yield chunk
 
 
-def name_parts(job: dict[str, Any], unique_ids: list[str] | None) -> list[str]:
+def name_parts(job: dict[str, Any], which: RunFilter = EVERY, model: str = "") -> list[str]:
     """What a file's name begins with: the run and its dataset, and which items."""
-    if unique_ids is None:
-        items = "all-items"
-    else:
-        items = f"item-{in_file_name(unique_ids[0])}" if len(unique_ids) == 1 else f"{len(unique_ids)}-items"
+    items = "all-items"
+    if not which.is_empty:
+        n_items, key = _count(job, which, model)
+        items = f"item-{in_file_name(key)}" if n_items == 1 and key is not None else f"{n_items}-items"
     return [f"run{job['job_id']}_{in_file_name(job['dataset'])}", items]
 
 
-def file_name(job: dict[str, Any], file_format: str, unique_ids: list[str] | None) -> str:
+def file_name(job: dict[str, Any], file_format: str, which: RunFilter = EVERY, model: str = "") -> str:
     """Says what a file is: `run12_sample_forecasts_all-items_2017-08-19_2017-11-11.csv`."""
     first = job["last_wk_end_dt"] + timedelta(weeks=1)
     last = job["last_wk_end_dt"] + timedelta(weeks=job["spec"]["h"])
-    run, items = name_parts(job, unique_ids)
+    run, items = name_parts(job, which, model)
     return f"{run}_forecasts_{items}_{first}_{last}.{file_format}"
 
 
@@ -169,9 +184,9 @@ def report_name(dataset: dict[str, Any]) -> str:
     return f"report_{in_file_name(dataset['name'])}_v{dataset['version']}.json"
 
 
-def file_headers(job: dict[str, Any], file_format: str, unique_ids: list[str] | None) -> dict[str, str]:
+def file_headers(job: dict[str, Any], file_format: str, which: RunFilter = EVERY, model: str = "") -> dict[str, str]:
     """The headers of HTTP with which a browser keeps such a file under its name."""
-    return headers_of(file_name(job, file_format, unique_ids))
+    return headers_of(file_name(job, file_format, which, model))
 
 
 def headers_of(name: str) -> dict[str, str]:
@@ -184,7 +199,7 @@ def headers_of(name: str) -> dict[str, str]:
     }
 
 
-def describe(job: dict[str, Any], unique_ids: list[str] | None) -> dict[str, Any]:
+def describe(job: dict[str, Any], which: RunFilter, model: str) -> dict[str, Any]:
     """What a file is: the run, its data and its spec, in words and numbers."""
     spec = job["spec"]
     return {
@@ -192,7 +207,7 @@ def describe(job: dict[str, Any], unique_ids: list[str] | None) -> dict[str, Any
         "Name": job["name"],
         "Note": job["note"],
         "Status": job["status"],
-        "Items in this file": "all that completed" if unique_ids is None else f"{len(unique_ids):,} chosen",
+        "Items in this file": "all that completed" if which.is_empty else f"{_count(job, which, model)[0]:,} chosen",
         "Items of the run": job["n_items"],
         "… completed": job["n_completed"],
         "… failed": job["n_failed"],
@@ -221,10 +236,10 @@ def _check_rows(n_rows: int, what: str) -> None:
         )
 
 
-def _measured(job: dict[str, Any], unique_ids: list[str] | None) -> list[pd.DataFrame]:
+def _measured(job: dict[str, Any], which: RunFilter, model: str) -> list[pd.DataFrame]:
     """The accuracy of each model over the whole run, without a key, and that of each item."""
-    items = accuracy.by_key(job["job_id"], "item", tuple(job["spec"]["level"]), unique_ids)
-    total = accuracy.by_key(job["job_id"], "model", tuple(job["spec"]["level"])).assign(key=None)
+    items = accuracy.by_key(job, "item", which, model)
+    total = accuracy.by_key(job, "model").assign(key=None)
     head = ["of", "unique_id", "model"]
     named = [
         frame.rename(columns={"key": "unique_id"}).assign(of=of)

@@ -1,54 +1,18 @@
-"""What a user can do with results: look at one item or at the sum of all."""
+"""What a user can do with results: look at one item or at the sum of some or all."""
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
-from datetime import timedelta
+from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from fcst.names import ENDED_AFTER_WEEKS, NEW_WITHIN_WEEKS
-from fcst.states import Outcome
+from fcst.filters import EVERY, RunFilter, RunSort
+from fcst.records import ForecastSum, RunItem
+from fcst.services import datasets
 from fcst.store import accuracy, adjustments, forecasts, sales
-
-FLAGS = ("ended", "new", "fallback", "adjusted", "no forecast")
-"""What is noteworthy of an item: no sale for half a year, half a year of weeks or less, a simpler model,
-a change by an analyst, or no forecast."""
 
 USUAL_CORRELATION = 0.3
 """Of items' errors; chosen by backtest on several sets, where sums of 20 and of all items were covered best."""
-
-
-FILTERS = ("family", "class", "demand_class", "heaviest", "flags")
-"""What items are filtered by: columns of `list_items`."""
-
-
-@dataclass(frozen=True)
-class Filter:
-    """Which items of a run are looked at; what is empty asks for nothing.
-
-    Parameters
-    ----------
-    search
-        words that all must be in an item's key, family or description, in capitals or not.
-    chosen
-        column of FILTERS -> values of which the item has one.
-    """
-
-    search: str = ""
-    chosen: Mapping[str, Collection[str]] = field(default_factory=dict)
-
-    def apply(self, items: pd.DataFrame) -> pd.DataFrame:
-        """Those of the items of `list_items` that match, in the same order."""
-        is_match = pd.Series(True, index=items.index)
-        for word in self.search.lower().split():
-            is_match &= items["words"].str.contains(word, regex=False)
-        for name, values in self.chosen.items():
-            if values and name == "flags":
-                is_match &= items["flags"].map(lambda flags, wanted=set(values): bool(wanted & set(flags)))
-            elif values:
-                is_match &= items[name].isin(values)
-        return items[is_match]
 
 
 @dataclass(frozen=True)
@@ -81,34 +45,35 @@ class View:
     is_correlation_measured: bool
 
 
-def list_items(job: dict[str, Any], model: str) -> pd.DataFrame:
-    """The items of a job, the largest sellers first, with what `model` says of them.
+def list_items(
+    job: dict[str, Any],
+    model: str,
+    which: RunFilter = EVERY,
+    sort: RunSort = RunSort.SALES,
+    limit: int | None = None,
+    skip: int = 0,
+) -> list[RunItem]:
+    """Items of a job that match, in an order, with what `model` forecasts of them."""
+    return forecasts.list_job_items(job, model, which, sort, limit, skip)
 
-    Returns
-    -------
-    DataFrame
-        `unique_id, sales_rank, outcome, reason, family, class, demand_class, description, n_weeks, last_sale_dt`;
-        `recent_weeks` (a list of the last year's units), `recent` and `forecast` (units of the last and the next h
-        weeks), `change` (a fraction, NaN where not all of the last h weeks are known), `adjusted` (units of the next h
-        weeks, NaN where nobody changed them), `wape, bias` (fractions, NaN where undefined), `made_by`, and of that
-        `heaviest`, the model with the largest weight; `flags`, some of FLAGS; and `words`, which are searched.
+
+def count_items(job: dict[str, Any], model: str, which: RunFilter) -> int:
+    """How many items of a job match."""
+    return job["n_items"] if which.is_empty else forecasts.count_job_items(job, model, which)[0]
+
+
+def place_of(job: dict[str, Any], model: str, which: RunFilter, sort: RunSort, unique_id: str) -> int | None:
+    """How many of the items that match come before this one; None if it does not match."""
+    return forecasts.place_of(job, model, which, sort, unique_id)
+
+
+def list_options(job: dict[str, Any], model: str) -> dict[str, list[str]]:
+    """What a job's items can be filtered by: `family`, `class`, `demand_class` and `heaviest`, with their values.
+
+    Families and classes are those of the dataset.
     """
-    frame = forecasts.list_job_items(job["job_id"], model)
-    numbers = ("recent", "forecast", "change", "adjusted", "wape", "bias")
-    frame = frame.assign(**{name: pd.to_numeric(frame[name]) for name in numbers})
-    since = job["last_wk_end_dt"] - timedelta(weeks=ENDED_AFTER_WEEKS)
-    flagged = {
-        "ended": [day is None or day <= since for day in frame["last_sale_dt"]],
-        "new": frame["n_weeks"] <= NEW_WITHIN_WEEKS,
-        "fallback": frame["is_fallback"].eq(True),
-        "adjusted": frame["adjusted"].notna(),
-        "no forecast": frame["outcome"] != Outcome.COMPLETED,
-    }
-    rows = zip(*(flagged[name] for name in FLAGS), strict=True)
-    flags = [tuple(name for name, is_set in zip(FLAGS, row, strict=True) if is_set) for row in rows]
-    heaviest = frame["made_by"].str.split(r" \d+%", n=1, regex=True).str[0]
-    words = frame["unique_id"].str.cat([frame[name].fillna("") for name in ("family", "description")], sep="\n")
-    return frame.assign(flags=flags, heaviest=heaviest, words=words.str.lower())
+    options = datasets.list_options(job["dataset_id"])
+    return options | {"heaviest": forecasts.list_heaviest(job["job_id"], model)}
 
 
 def list_page(
@@ -130,30 +95,36 @@ def list_page(
     return rows, max(ranks) if len(ranks) == limit else None
 
 
-def view(job: dict[str, Any], model: str, unique_ids: list[str] | None = None) -> View:
-    """History, forecast and accuracy of the sum of these items of a job, or of all; one item is a sum of one."""
-    job_id = job["job_id"]
-    is_one = unique_ids is not None and len(unique_ids) == 1
-    correlation, is_measured = (1.0, False) if is_one else error_correlation(job_id, model)
-    rows = forecasts.total_forecasts(job_id, model, unique_ids, correlation)
-    metrics = accuracy.by_key(job_id, "model", tuple(job["spec"]["level"]), unique_ids)
+def view(job: dict[str, Any], model: str, which: RunFilter = EVERY) -> View:
+    """History, forecast and accuracy of the sum of the items of a job that match; one item is a sum of one."""
+    level = job["spec"]["level"]
+    correlation, is_measured = (1.0, False) if which.is_one else error_correlation(job["job_id"], model)
+    total = forecasts.add_up(job, model, which, len(level))
+    metrics = accuracy.by_key(job, "model", which, model)
+    n_items = total.n_items if total else 0
     return View(
-        history=_numeric(sales.job_weekly_totals(job_id, unique_ids), "unit_sales"),
-        forecast=_with_adjusted(
-            _with_bounds(rows, job["spec"]["level"]), adjustments.totals(job_id, model, unique_ids)
-        ),
+        history=_numeric(sales.job_totals(job, model, which, n_items), "unit_sales"),
+        forecast=_with_adjusted(_with_bounds(total, level, correlation), adjustments.totals(job, model, which)),
         metrics={row["model"]: row for row in metrics.to_dict("records")},
-        n_items=int(rows["n_items"].max()) if len(rows) else 0,
-        n_fallback=int(rows["n_fallback"].max()) if len(rows) else 0,
-        made_by=rows["made_by"].iloc[0] if is_one and len(rows) else model,
+        n_items=n_items,
+        n_fallback=total.n_fallback if total else 0,
+        made_by=total.made_by if total and which.is_one else model,
         correlation=correlation,
         is_correlation_measured=is_measured,
     )
 
 
-def list_forecasts(job_id: int, model: str, unique_ids: list[str] | None = None) -> pd.DataFrame:
-    """What a model forecasts, of the sum of these items or of all: `wk_end_dt, forecast`."""
-    return _numeric(forecasts.list_forecasts(job_id, model, unique_ids), "forecast")
+def list_forecasts(
+    job: dict[str, Any], model: str, which: RunFilter = EVERY, filtered_by: str | None = None
+) -> pd.DataFrame:
+    """What a model forecasts of the sum of the items that match: `wk_end_dt, forecast`.
+
+    Parameters
+    ----------
+    filtered_by
+        the model by whose forecasts items are filtered, if it is another one.
+    """
+    return _with_bounds(forecasts.add_up(job, model, which, 0, filtered_by), [], 0.0)
 
 
 def error_correlation(job_id: int, model: str) -> tuple[float, bool]:
@@ -167,11 +138,30 @@ def error_correlation(job_id: int, model: str) -> tuple[float, bool]:
     return (n_windows * min(max(measured, 0.0), 1.0) + USUAL_CORRELATION) / (n_windows + 1), True
 
 
-def _with_bounds(rows: pd.DataFrame, level: list[int]) -> pd.DataFrame:
-    frame = _numeric(rows[["wk_end_dt", "forecast"]].copy(), "forecast")
+def _with_bounds(total: ForecastSum | None, level: list[int], correlation: float) -> pd.DataFrame:
+    """The sum's forecast, and its bounds by level.
+
+    The distances d of items' bounds from their forecasts add up to sqrt((1 - c) sum(d^2) + c sum(d)^2), where c is how
+    much items err together.
+    """
+    sides = [f"{side}_{percent}" for percent in level for side in ("lo", "hi")]
+    if total is None:
+        return pd.DataFrame(columns=["wk_end_dt", "forecast", *sides], dtype=float).astype(
+            {"wk_end_dt": "datetime64[ns]"}
+        )
+    first = pd.Timestamp(total.first_wk_end_dt)
+    frame = pd.DataFrame(
+        {
+            "wk_end_dt": [first + pd.Timedelta(weeks=week) for week in range(len(total.forecast))],
+            "forecast": total.forecast,
+        }
+    )
     for i, percent in enumerate(level):
-        for side in ("lo", "hi"):
-            frame[f"{side}_{percent}"] = [bounds[i] for bounds in rows[side]]
+        for side, sign, bound, squares in (("lo", -1, total.lo, total.down), ("hi", 1, total.hi, total.up)):
+            distance = sign * (bound[i] - total.forecast)
+            distance = np.sqrt((1 - correlation) * squares[i] + correlation * distance**2)
+            moved = total.forecast + sign * distance
+            frame[f"{side}_{percent}"] = np.maximum(moved, 0) if side == "lo" else moved
     return frame
 
 

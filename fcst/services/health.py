@@ -17,7 +17,7 @@ from fcst import __version__, supervisor_lock
 from fcst.errors import FcstError
 from fcst.settings import Settings, load_settings
 from fcst.states import IngestStatus
-from fcst.store import batches, ingests, notifications, queries, workers
+from fcst.store import attempts, ingests, notifications, queries, workers
 from fcst.store.database import database_label, encryption, fetch_one
 
 GB = 1_000_000_000
@@ -175,7 +175,7 @@ def why_waiting(job_id: int) -> str:
         return f"{said[:1].upper()}{said[1:].rstrip('.')}. {check.hint}".strip()
     if not check.text.startswith("alive"):
         return "The engine is starting."
-    busy = [row["job_id"] for row in batches.list_busy_jobs()]
+    busy = [row["job_id"] for row in attempts.list_busy_jobs()]
     if job_id in busy:
         return ""
     if busy:

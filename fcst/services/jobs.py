@@ -13,7 +13,9 @@ import pandas as pd
 
 from fcst.compute.models import expected_ms, parse_models
 from fcst.errors import InputError
+from fcst.filters import Selection, Take
 from fcst.logs import LogLine, last_lines
+from fcst.records import ItemCounts
 from fcst.roles import Scope
 from fcst.services import identity
 from fcst.services.item_selection import name_some
@@ -71,8 +73,8 @@ def make_spec(
     )
 
 
-def choose_largest(dataset: dict[str, Any], n_items: int) -> list[tuple[str, int]]:
-    """The `n_items` largest sellers of a dataset with their rank.
+def choose_largest(dataset: dict[str, Any], n_items: int) -> Selection:
+    """The `n_items` largest sellers of a dataset.
 
     Raises
     ------
@@ -84,54 +86,51 @@ def choose_largest(dataset: dict[str, Any], n_items: int) -> list[tuple[str, int
             f"{n_items:,} items were asked for.",
             f"Dataset {dataset['name']!r} has 1 to {dataset['n_items']:,}.",
         )
-    frame = datasets.items(dataset["dataset_id"], n_items)
-    return list(zip(frame["unique_id"].tolist(), frame["sales_rank"].tolist(), strict=True))
+    return Selection(take=Take.LARGEST, n_items=n_items)
 
 
-def choose_named(dataset: dict[str, Any], unique_ids: list[str]) -> list[tuple[str, int]]:
-    """The named items of a dataset with their rank, the largest sellers first.
+def choose_named(dataset: dict[str, Any], unique_ids: Sequence[str]) -> Selection:
+    """The named items of a dataset.
 
     Raises
     ------
     InputError
         that names those the dataset has not.
     """
-    rows = datasets.find_items(dataset["dataset_id"], unique_ids)
+    rows = datasets.find_items(dataset["dataset_id"], list(unique_ids))
     unknown = sorted(set(unique_ids) - {row["unique_id"] for row in rows})
     if unknown:
         raise InputError(
             f"Dataset {dataset['name']!r} has no item {name_some(unknown)}.", "Keys must match to the letter."
         )
-    return [(row["unique_id"], row["sales_rank"]) for row in rows]
+    return Selection(keys=tuple(row["unique_id"] for row in rows))
 
 
-def expected_seconds(items: pd.DataFrame, models: tuple[str, ...], n_windows: int) -> float:
-    """About how long a run of `items` would take on this machine's processes, if they have nothing else to do.
+def count_chosen(dataset_id: int, selection: Selection) -> int:
+    """How many items of a dataset a run would take."""
+    return datasets.count_items(dataset_id, selection).n_items
 
-    Parameters
-    ----------
-    items
-        `n_weeks, demand_class` of each.
-    """
-    alike = items.groupby(["n_weeks", "demand_class"], dropna=False).size()
-    ms = sum(n * expected_ms(models, n_windows, weeks, demand) for (weeks, demand), n in alike.items())
+
+def expected_seconds(counts: ItemCounts, models: tuple[str, ...], n_windows: int) -> float:
+    """About how long a run of these items would take on this machine's processes, if they have nothing else to do."""
+    ms = sum(n * expected_ms(models, n_windows, weeks, demand or "") for weeks, demand, n in counts.alike)
     return ms / 1000 / load_settings().processes
 
 
-def submit_job(dataset_id: int, items: list[tuple[str, int]], spec: JobSpec, name: str = "", note: str = "") -> int:
+def submit_job(dataset_id: int, items: Selection, spec: JobSpec, name: str = "", note: str = "") -> int:
     """Submits a run: the job, its batches and its items in one transaction; returns the job's id.
 
     Parameters
     ----------
     items
-        as `choose_largest` or `choose_named` give them.
+        which of the dataset, as `choose_largest` or `choose_named` say it.
     """
     return submit_once(dataset_id, items, spec, name, note, None)[0]
 
 
 def submit_once(
     dataset_id: int,
-    items: list[tuple[str, int]],
+    items: Selection,
     spec: JobSpec,
     name: str,
     note: str,

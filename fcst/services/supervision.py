@@ -6,6 +6,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
@@ -22,10 +23,41 @@ AWAY_LIMIT_S = 60.0
 T = TypeVar("T")
 
 
-def prepare_database() -> list[str]:
+@dataclass(frozen=True)
+class Upgrade:
+    """How far a migration of the schema is, in steps of about the same size."""
+
+    name: str
+    done: int
+    total: int
+
+    def __str__(self) -> str:
+        return f"Upgrading the database: {self.name.replace('_', ' ')}, step {self.done + 1:,} of {self.total:,}"
+
+
+_upgrade: Upgrade | None = None
+
+
+def prepare_database(on_progress: Callable[[Upgrade], None] | None = None) -> list[str]:
     """Starts the embedded server if it is the one in use, and brings the schema up to date; names what it applied."""
+
+    def note(name: str, done: int, total: int) -> None:
+        global _upgrade
+        _upgrade = Upgrade(name, done, total)
+        if on_progress is not None:
+            on_progress(_upgrade)
+
+    global _upgrade
     connect_kwargs()
-    return migrate()
+    try:
+        return migrate(note)
+    finally:
+        _upgrade = None
+
+
+def current_upgrade() -> Upgrade | None:
+    """The migration that a thread of this process applies now, if one does."""
+    return _upgrade
 
 
 def ensure_supervisor() -> None:

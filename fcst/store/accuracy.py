@@ -5,6 +5,8 @@ from typing import Any, LiteralString
 import pandas as pd
 from psycopg2 import sql
 
+from fcst.filters import EVERY, RunFilter
+from fcst.store import item_filters
 from fcst.store.database import fetch_all, fetch_frame, fetch_one
 from fcst.store.queries import query
 
@@ -18,14 +20,15 @@ KEYS = {
 """What accuracy may be told by -> the column it is."""
 
 
-def by_key(job_id: int, by: str, level: tuple[int, ...], unique_ids: list[str] | None = None) -> pd.DataFrame:
+def by_key(job: dict[str, Any], by: str, which: RunFilter = EVERY, model: str = "") -> pd.DataFrame:
     """Metrics by model and one of KEYS: `model, key, n_items, …`, by level `coverage_80, width_80, msis_80`.
 
     Parameters
     ----------
-    unique_ids
-        only these items.
+    which
+        only these items, by what `model` forecasts of them.
     """
+    level = job["spec"]["level"]
     parts = [
         {"i": sql.Literal(i)} | {name: sql.Identifier(f"{name}_{p}") for name in ("coverage", "width", "msis")}
         for i, p in enumerate(level, 1)
@@ -37,8 +40,20 @@ def by_key(job_id: int, by: str, level: tuple[int, ...], unique_ids: list[str] |
         " avg(m.msis[{i}]) AS {msis}",
         parts,
     )
-    statement = sql.SQL(query("accuracy_by")).format(key=KEYS[by], levels=levels)
-    return fetch_frame(statement, job_id=job_id, unique_ids=unique_ids)
+    items = item_filters.within("m.unique_id", job, model, which)
+    statement = sql.SQL(query("accuracy_by")).format(key=KEYS[by], levels=levels, which=items.text)
+    return fetch_frame(statement, **items.params)
+
+
+def rank_items(job_id: int, model: str, is_worst: bool, limit: int) -> list[str]:
+    """Keys of the items with the least error of one model, or the largest."""
+    rows = fetch_all("rank_items", job_id=job_id, model=model, sign=-1 if is_worst else 1, limit=limit)
+    return [row["unique_id"] for row in rows]
+
+
+def distribution(job_id: int, model: str) -> dict[int, int]:
+    """tenth of WAPE, 19 for all beyond -> items."""
+    return {row["tenth"]: row["n_items"] for row in fetch_all("distribution_of_errors", job_id=job_id, model=model)}
 
 
 def by_horizon(job_id: int, level: tuple[int, ...]) -> pd.DataFrame:
@@ -65,8 +80,10 @@ def candidates_of_auto(job_id: int) -> pd.DataFrame:
     return fetch_frame("candidates_of_auto", job_id=job_id)
 
 
-def list_backtests(job_id: int, model: str, unique_ids: list[str] | None) -> pd.DataFrame:
-    return fetch_frame("list_backtests", job_id=job_id, model=model, unique_ids=unique_ids)
+def list_backtests(job: dict[str, Any], model: str, which: RunFilter) -> pd.DataFrame:
+    items = item_filters.within("b.unique_id", job, model, which)
+    statement = sql.SQL(query("list_backtests")).format(which=items.text)
+    return fetch_frame(statement, **(items.params | {"model": model}))
 
 
 def error_correlation(job_id: int, model: str) -> tuple[int, float | None]:

@@ -4,9 +4,12 @@ from datetime import date
 from typing import Any
 
 import pandas as pd
+from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor
 
 from fcst.errors import InputError, NotFound
+from fcst.filters import RunFilter
+from fcst.store import item_filters
 from fcst.store.database import fetch_all, fetch_frame, fetch_one, transaction
 from fcst.store.queries import query
 
@@ -83,13 +86,16 @@ def _apply(cur: Cursor, key: dict[str, Any]) -> None:
     cur.execute(query("apply_adjustments"), key)
 
 
-def find(job_id: int, unique_ids: list[str] | None) -> list[dict[str, Any]]:
-    return fetch_all("list_adjustments", job_id=job_id, unique_ids=unique_ids)
+def find(job: dict[str, Any], model: str, which: RunFilter) -> list[dict[str, Any]]:
+    items = item_filters.within("unique_id", job, model, which)
+    return fetch_all(sql.SQL(query("list_adjustments")).format(which=items.text), **items.params)
 
 
 def count(job_id: int) -> int:
     return int((fetch_one("count_adjustments", job_id=job_id) or {})["n_changes"])
 
 
-def totals(job_id: int, model: str, unique_ids: list[str] | None) -> pd.DataFrame:
-    return fetch_frame("adjusted_totals", job_id=job_id, model=model, unique_ids=unique_ids)
+def totals(job: dict[str, Any], model: str, which: RunFilter) -> pd.DataFrame:
+    items = item_filters.within("a.unique_id", job, model, which)
+    statement = sql.SQL(query("adjusted_totals")).format(which=items.text)
+    return fetch_frame(statement, **(items.params | {"model": model}))

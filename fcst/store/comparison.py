@@ -9,8 +9,18 @@ from fcst.store.database import fetch_frame, fetch_one
 from fcst.store.queries import query
 
 
-def compare_items(job_id: int, model: str, other_id: int, other_model: str) -> pd.DataFrame:
-    return fetch_frame("compare_items", job_id=job_id, model=model, other_id=other_id, other_model=other_model)
+def compare_items(
+    job_id: int, model: str, other_id: int, other_model: str, limit: int | None, skip: int
+) -> pd.DataFrame:
+    return fetch_frame(
+        "compare_items",
+        job_id=job_id,
+        model=model,
+        other_id=other_id,
+        other_model=other_model,
+        limit=limit,
+        skip=skip,
+    )
 
 
 def newer_dataset(job_id: int) -> dict[str, Any] | None:
@@ -20,7 +30,7 @@ def newer_dataset(job_id: int) -> dict[str, Any] | None:
 def true_accuracy(job_id: int, dataset_id: int, level: tuple[int, ...]) -> pd.DataFrame:
     """`model, n_items, n_weeks, actual, forecast, wape, bias`, by level `coverage_80`."""
     held = [
-        sql.SQL(", avg((w.unit_sales BETWEEN f.lo[{i}] AND f.hi[{i}])::integer)::float8 AS {name}").format(
+        sql.SQL(", avg((w.y BETWEEN f.lo[{i}][w.step] AND f.hi[{i}][w.step])::integer)::float8 AS {name}").format(
             i=sql.Literal(i), name=sql.Identifier(f"coverage_{p}")
         )
         for i, p in enumerate(level, 1)

@@ -229,15 +229,15 @@ def _first_line(exc: Exception) -> str:
     return (str(exc).strip().splitlines() or [type(exc).__name__])[0].rstrip(".")
 
 
-def fetch_all(name: str, /, **params: Any) -> list[dict[str, Any]]:
-    """The rows of the query called `name`, in a transaction of its own."""
+def fetch_all(name: str | sql.Composed, /, **params: Any) -> list[dict[str, Any]]:
+    """The rows of the query called `name`, or of one that is built, in a transaction of its own."""
     with transaction() as cur:
-        cur.execute(query(name), params)
+        cur.execute(query(name) if isinstance(name, str) else name, params)
         return cur.fetchall()
 
 
-def fetch_one(name: str, /, **params: Any) -> dict[str, Any] | None:
-    """The first row of the query called `name`, or None."""
+def fetch_one(name: str | sql.Composed, /, **params: Any) -> dict[str, Any] | None:
+    """The first row of the query called `name`, or of one that is built; None without one."""
     rows = fetch_all(name, **params)
     return rows[0] if rows else None
 

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-import pandas as pd
+from psycopg2 import sql
 
 from fcst.errors import Conflict, NotFound, StaleState
+from fcst.filters import ItemSort, Selection
+from fcst.records import Item, ItemCounts
+from fcst.store import item_filters, statistics
 from fcst.store.actions import record
-from fcst.store.database import fetch_all, fetch_frame, fetch_one, transaction
-from fcst.store.queries import query
+from fcst.store.database import fetch_all, fetch_one, transaction
+from fcst.store.queries import for_spreadsheet, query
 
 if TYPE_CHECKING:
-    from fcst.ingest.weekly import WeeklyFiles
+    from fcst.ingest.pipeline import SeriesFiles
 
 
 def reserve_id() -> int:
@@ -24,7 +28,7 @@ def reserve_id() -> int:
 
 def insert(
     dataset_id: int,
-    weekly: WeeklyFiles,
+    weekly: SeriesFiles,
     ingest_id: int,
     run_token: str,
     tell: Callable[[str, int, int], None],
@@ -59,25 +63,42 @@ def insert(
             **{name: report[name] for name in facts},
         }
         cur.execute(query("insert_dataset"), row)
-        for name, path in (("copy_items", weekly.items_csv), ("copy_weekly_sales", weekly.weekly_csv)):
+        copied = {
+            "copy_items": weekly.items_csv,
+            "copy_sales": weekly.sales_csv,
+            "copy_sales_totals": weekly.totals_csv,
+        }
+        progress = _Progress(sum(path.stat().st_size for path in copied.values()), tell)
+        for name, path in copied.items():
             with path.open("rb") as rows:
-                cur.copy_expert(query(name), _Watched(rows, path.stat().st_size, tell))
+                cur.copy_expert(query(name), _Watched(rows, progress))
+        statistics.analyze_dataset(cur)
         done = {"ingest_id": ingest_id, "run_token": run_token, "dataset_id": dataset_id}
         cur.execute(query("complete_ingest"), done)
         if cur.fetchone() is None:
             raise StaleState(f"Ingest {ingest_id} was taken over or cancelled while its rows were written.")
 
 
-class _Watched:
-    """A file that tells how far it has been read."""
+class _Progress:
+    """How much of several files has been read."""
 
-    def __init__(self, file: BinaryIO, size: int, tell: Callable[[str, int, int], None]) -> None:
-        self.file, self.size, self.tell, self.done = file, size, tell, 0
+    def __init__(self, size: int, on_progress: Callable[[str, int, int], None]) -> None:
+        self._size, self._on_progress, self._done = size, on_progress, 0
+
+    def add(self, n_bytes: int) -> None:
+        self._done += n_bytes
+        self._on_progress("saving the sales", self._done, self._size)
+
+
+class _Watched:
+    """A file whose reading is counted."""
+
+    def __init__(self, file: BinaryIO, progress: _Progress) -> None:
+        self._file, self._progress = file, progress
 
     def read(self, size: int = -1) -> bytes:
-        data = self.file.read(max(size, 1 << 20))
-        self.done += len(data)
-        self.tell("saving the weeks", self.done, self.size)
+        data = self._file.read(max(size, 1 << 20))
+        self._progress.add(len(data))
         return data
 
 
@@ -168,9 +189,47 @@ def find(name: str | None) -> int | None:
     return None if row is None else int(row["dataset_id"])
 
 
-def items(dataset_id: int, n_items: int) -> pd.DataFrame:
-    """The `n_items` largest sellers, one row an item."""
-    return fetch_frame("list_items", dataset_id=dataset_id, n_items=n_items)
+def list_items(dataset_id: int, selection: Selection, sort: ItemSort, limit: int | None, skip: int) -> list[Item]:
+    """Chosen items of a dataset in an order."""
+    chosen = item_filters.select(dataset_id, selection)
+    statement = sql.SQL(query("list_items")).format(
+        chosen=chosen.text, ended=item_filters.ENDED, new=item_filters.NEW, order=item_filters.ITEM_ORDERS[sort]
+    )
+    return [Item.from_row(row) for row in fetch_all(statement, **chosen.params, limit=limit, skip=skip)]
+
+
+def count_items(dataset_id: int, selection: Selection) -> ItemCounts:
+    """How many items are chosen, and what they sold."""
+    chosen = item_filters.select(dataset_id, selection)
+    rows = fetch_all(sql.SQL(query("count_items")).format(chosen=chosen.text), **chosen.params)
+    return ItemCounts(
+        n_items=sum(row["n_items"] for row in rows),
+        total_units=math.fsum(row["total_units"] for row in rows),
+        alike=tuple((row["n_weeks"], row["demand_class"], row["n_items"]) for row in rows),
+    )
+
+
+def list_groups(dataset_id: int) -> dict[str, list[str]]:
+    """`family` and `class`, each with its names in order."""
+    rows = fetch_all("list_groups", dataset_id=dataset_id)
+    return {name: [row["key"] for row in rows if row["grouped_by"] == name] for name in ("family", "class")}
+
+
+def list_demand_classes(dataset_id: int) -> set[str]:
+    """Those that items have."""
+    return {row["demand_class"] for row in fetch_all("list_demand_classes", dataset_id=dataset_id)}
+
+
+def find_shown_keys(dataset_id: int, keys: list[str]) -> dict[str, str]:
+    """Those of `keys` that are an item's key as tables show it -> the key."""
+    statement = sql.SQL(query("find_shown_keys")).format(shown=for_spreadsheet("unique_id"))
+    return {row["shown"]: row["unique_id"] for row in fetch_all(statement, dataset_id=dataset_id, keys=keys)}
+
+
+def missing_job_items(dataset_id: int, job_id: int, limit: int) -> tuple[int, list[str]]:
+    """How many items of a run a dataset does not have, and the first of them."""
+    rows = fetch_all("missing_job_items", dataset_id=dataset_id, job_id=job_id, limit=limit)
+    return (rows[0]["n_found"] if rows else 0), [row["unique_id"] for row in rows]
 
 
 def page_of_items(dataset_id: int, after: int, limit: int) -> list[dict[str, Any]]:

@@ -1,49 +1,121 @@
 """Forecasts and their measured accuracy: written by checkpoints, read by pages, streamed to files."""
 
-from __future__ import annotations
+from collections.abc import Iterator, Sequence
+from typing import Any, BinaryIO
 
-import io
-import struct
-from collections.abc import Callable
-from datetime import date
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any, BinaryIO
-
-import pandas as pd
+import numpy as np
 from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor
 
-from fcst.store.database import fetch_all, fetch_frame, transaction
+from fcst.filters import RunFilter, RunSort
+from fcst.records import BacktestRecord, ForecastSum, ItemResult, RunItem
+from fcst.store import binary_copy, item_filters
+from fcst.store.database import fetch_all, fetch_one, transaction
 from fcst.store.queries import for_spreadsheet, query
 
-if TYPE_CHECKING:
-    from fcst.store.batches import ItemResult
 
+def replace(cur: Cursor, job_id: int, results: Sequence[ItemResult]) -> None:
+    """Writes the forecasts and backtests of finished items, in the caller's transaction.
 
-def replace(cur: Cursor, job_id: int, results: list[ItemResult]) -> None:
-    """Writes the rows of finished items, in the caller's transaction, in place of any that are there.
-
-    A forecast row is (model, wk_end_dt, forecast, lo, hi, is_fallback, made_by); a metric row (model, cutoff,
-    is_fallback, made_by, n_weeks, abs_error, error, sq_error, actual, pinball, wape, bias, smape, mase, rmsse,
-    scaled_crps, coverage, mean_width, msis), None where undefined; a backtest row (model, cutoff, y, forecast, lo, hi),
-    with bounds by level.
+    What is there of these items is replaced. An undefined number (NaN) is written as NULL.
     """
-    items = {"job_id": job_id, "unique_ids": [result.unique_id for result in results]}
-    cur.execute(query("delete_item_forecasts"), items)
-    for name, rows in (
-        ("copy_forecasts", [(result.unique_id, result.forecast_rows) for result in results]),
-        ("copy_metrics", [(result.unique_id, result.metric_rows) for result in results]),
-        ("copy_backtests", [(result.unique_id, result.backtest_rows) for result in results]),
-    ):
-        cur.copy_expert(query(name), _copy_binary(job_id, rows))
+    cur.execute(query("delete_item_forecasts"), {"job_id": job_id, "unique_ids": [r.unique_id for r in results]})
+    copied = {
+        "copy_forecasts": _forecast_rows(job_id, results),
+        "copy_metrics": _metric_rows(job_id, results),
+        "copy_backtests": _backtest_rows(job_id, results),
+    }
+    for name, rows in copied.items():
+        cur.copy_expert(query(name), binary_copy.encode(rows))
 
 
-def list_job_items(job_id: int, model: str) -> pd.DataFrame:
-    return fetch_frame("list_job_items", job_id=job_id, model=model)
+def _forecast_rows(job_id: int, results: Sequence[ItemResult]) -> Iterator[binary_copy.Row]:
+    for result in results:
+        for f in result.forecasts:
+            yield (
+                *(job_id, result.unique_id, f.model, f.first_wk_end_dt),
+                *(f.forecast, f.lo, f.hi, f.is_fallback, f.made_by),
+            )
 
 
-def list_forecasts(job_id: int, model: str, unique_ids: list[str] | None) -> pd.DataFrame:
-    return fetch_frame("list_forecasts", job_id=job_id, model=model, unique_ids=unique_ids)
+def _metric_rows(job_id: int, results: Sequence[ItemResult]) -> Iterator[binary_copy.Row]:
+    for unique_id, b in _backtests(results):
+        yield (
+            *(job_id, unique_id, b.model, b.cutoff, b.is_fallback, b.made_by, b.n_weeks, *b.sums, *b.scores),
+            *(np.array(values, dtype=float) for values in (b.coverage, b.mean_width, b.msis)),
+        )
+
+
+def _backtest_rows(job_id: int, results: Sequence[ItemResult]) -> Iterator[binary_copy.Row]:
+    for unique_id, b in _backtests(results):
+        yield job_id, unique_id, b.model, b.cutoff, b.actual, b.forecast, b.lo, b.hi
+
+
+def _backtests(results: Sequence[ItemResult]) -> Iterator[tuple[str, BacktestRecord]]:
+    return ((result.unique_id, backtest) for result in results for backtest in result.backtests)
+
+
+def list_job_items(
+    job: dict[str, Any], model: str, which: RunFilter, sort: RunSort, limit: int | None, skip: int
+) -> list[RunItem]:
+    """Items of a run that match, in an order."""
+    chosen = item_filters.select_job_items(job, model, which, sort)
+    statement = sql.SQL(query("list_job_items")).format(chosen=chosen.text, flags=item_filters.flag_names())
+    rows = fetch_all(statement, **chosen.params, h=job["spec"]["h"], limit=limit, skip=skip)
+    return [RunItem.from_row(row) for row in rows]
+
+
+def count_job_items(job: dict[str, Any], model: str, which: RunFilter) -> tuple[int, str | None]:
+    """How many items of a run match, and the key of one of them."""
+    chosen = item_filters.select_job_items(job, model, which)
+    row = fetch_one(sql.SQL(query("count_job_items")).format(chosen=chosen.text), **chosen.params) or {}
+    return row["n_items"], row["unique_id"]
+
+
+def place_of(job: dict[str, Any], model: str, which: RunFilter, sort: RunSort, unique_id: str) -> int | None:
+    """How many of the items that match come before this one; None if it does not match."""
+    chosen = item_filters.select_job_items(job, model, which, sort)
+    statement = sql.SQL(query("place_of_job_item")).format(chosen=chosen.text)
+    row = fetch_one(statement, **chosen.params, unique_id=unique_id)
+    return None if row is None else int(row["place"])
+
+
+def list_heaviest(job_id: int, model: str) -> list[str]:
+    statement = sql.SQL(query("list_heaviest")).format(heaviest=item_filters.HEAVIEST)
+    return [row["heaviest"] for row in fetch_all(statement, job_id=job_id, model=model)]
+
+
+def add_up(
+    job: dict[str, Any], model: str, which: RunFilter, n_levels: int, filtered_by: str | None = None
+) -> ForecastSum | None:
+    """The forecasts of one model, added up over the items that match, with so many levels; None if there is none."""
+    items = item_filters.within("f.unique_id", job, filtered_by or model, which)
+    params = items.params | {"added_model": model}
+    found = fetch_one(sql.SQL(query("forecasts_to_add_up")).format(which=items.text), **params) or {}
+    if not found["n_items"]:
+        return None
+    h = found.pop("h")
+    fields = {"forecast": binary_copy.array_field(h)}
+    fields |= dict.fromkeys(("lo", "hi"), binary_copy.array_field(n_levels, h)) if n_levels else {}
+    sums = {
+        name: np.zeros((1 if name == "forecast" else n_levels, h)) for name in ("forecast", "lo", "hi", "down", "up")
+    }
+
+    def add(rows: np.ndarray) -> None:
+        forecast = rows["forecast"]["elements"]["value"].reshape(-1, 1, h)
+        sums["forecast"] += forecast.sum(axis=0)
+        for side, square in (("lo", "down"), ("hi", "up")) if n_levels else ():
+            bounds = rows[side]["elements"]["value"].reshape(-1, n_levels, h)
+            sums[side] += bounds.sum(axis=0)
+            sums[square] += ((bounds - forecast) ** 2).sum(axis=0)
+
+    reader = binary_copy.RowReader(fields, add)
+    columns = sql.SQL(", ").join(sql.Identifier("f", name) for name in fields)
+    with transaction() as cur:
+        statement = sql.SQL(query("copy_forecasts_to_add_up")).format(columns=columns, which=items.text).as_string(cur)
+        cur.copy_expert(cur.mogrify(statement, params).decode(), reader)
+    reader.close()
+    return ForecastSum(**found, **(sums | {"forecast": sums["forecast"][0]}))
 
 
 def page(job_id: int, unique_ids: list[str] | None, after: int, limit: int) -> list[dict[str, Any]]:
@@ -51,109 +123,46 @@ def page(job_id: int, unique_ids: list[str] | None, after: int, limit: int) -> l
     return fetch_all("page_of_forecasts", job_id=job_id, unique_ids=unique_ids, after=after, limit=limit)
 
 
-def total_forecasts(job_id: int, model: str, unique_ids: list[str] | None, correlation: float) -> pd.DataFrame:
-    return fetch_frame("total_forecasts", job_id=job_id, model=model, unique_ids=unique_ids, correlation=correlation)
-
-
 def unknown_items(job_id: int, unique_ids: list[str]) -> list[str]:
     return [row["unique_id"] for row in fetch_all("unknown_job_items", job_id=job_id, unique_ids=unique_ids)]
 
 
 def copy_export(
-    job_id: int,
-    level: tuple[int, ...],
+    job: dict[str, Any],
     out: BinaryIO,
-    unique_ids: list[str] | None = None,
+    which: RunFilter,
+    model: str,
     is_for_spreadsheets: bool = True,
 ) -> None:
     """Streams the export form as CSV, `unique_id, wk_end_dt, model, forecast, lo_80, …, is_fallback, made_by,
     adjusted`.
 
-    Of all items, or of those named. `adjusted` is the forecast where nobody changed it. Units are rounded to 4
-    decimals. For spreadsheets, text is made harmless.
+    Of the items that match, by what `model` forecasts of them. `adjusted` is the forecast where nobody changed it.
+    Units are rounded to 4 decimals. For spreadsheets, text is made harmless.
     """
+    items = item_filters.within("i.unique_id", job, model, which)
     with transaction() as cur:
-        select = _export_select(level, is_for_spreadsheets).as_string(cur)
-        statement = cur.mogrify(select, {"job_id": job_id, "unique_ids": unique_ids}).decode()
+        select = _export_select(tuple(job["spec"]["level"]), is_for_spreadsheets, items.text).as_string(cur)
+        statement = cur.mogrify(select, items.params).decode()
         cur.copy_expert(f"COPY ({statement}) TO STDOUT (FORMAT csv, HEADER)", out)
 
 
-def _export_select(level: tuple[int, ...], is_for_spreadsheets: bool) -> sql.Composed:
+def _export_select(level: tuple[int, ...], is_for_spreadsheets: bool, which: sql.Composed) -> sql.Composed:
     def rounded(value: sql.Composable, name: str) -> sql.Composed:
         # numeric, which rounds too, would take twice as long as all the rest
         return sql.SQL("round({} * 10000) / 10000 AS {}").format(value, sql.Identifier(name))
 
     bounds = [
-        rounded(sql.SQL("f.{}[{}]").format(sql.Identifier(side), sql.Literal(i)), f"{side}_{percent}")
+        rounded(sql.SQL("f.{}[{}][s.step]").format(sql.Identifier(side), sql.Literal(i)), f"{side}_{percent}")
         for i, percent in enumerate(level, 1)
         for side in ("lo", "hi")
     ]
-    columns = [rounded(sql.SQL("f.forecast"), "forecast"), *bounds]
+    columns = [rounded(sql.SQL("f.forecast[s.step]"), "forecast"), *bounds]
     texts = {
         name: for_spreadsheet(f"f.{name}") if is_for_spreadsheets else sql.SQL(f"f.{name}")
         for name in ("unique_id", "model", "made_by")
     }
-    adjusted = rounded(sql.SQL("COALESCE(a.adjusted, f.forecast)"), "adjusted")
-    return sql.SQL(query("export_forecasts")).format(numbers=sql.SQL(", ").join(columns), adjusted=adjusted, **texts)
-
-
-def _copy_binary(job_id: int, items: list[tuple[str, list[tuple[Any, ...]]]]) -> io.BytesIO:
-    """Rows in COPY's binary form: each begins with the job and the item; the rest is encoded by its Python type.
-
-    To write numbers as text would take longer than all the rest of a checkpoint.
-    """
-    parts = [b"PGCOPY\n\xff\r\n\x00" + bytes(8)]
-    for unique_id, rows in items:
-        key = _INTEGER.pack(4, job_id) + _encode_text(unique_id)
-        for row in rows:
-            parts += (_N_FIELDS.pack(2 + len(row)), key)
-            for value in row:
-                parts.append(_ENCODERS[type(value)](value))
-    parts.append(_N_FIELDS.pack(-1))
-    return io.BytesIO(b"".join(parts))
-
-
-_N_FIELDS, _LENGTH, _INTEGER, _FLOAT, _BOOL = (struct.Struct(f">{form}") for form in ("h", "i", "ii", "id", "i?"))
-_FLOAT8 = 701  # what Postgres calls its type
-_NULL = _LENGTH.pack(-1)
-_DAY_0 = date(2000, 1, 1).toordinal()
-
-
-@lru_cache(maxsize=100)
-def _encode_text(value: str) -> bytes:
-    data = value.encode()
-    return _LENGTH.pack(len(data)) + data
-
-
-@lru_cache(maxsize=500)
-def _encode_date(value: date) -> bytes:
-    return _INTEGER.pack(4, value.toordinal() - _DAY_0)
-
-
-@lru_cache(maxsize=100)
-def _array_head(sizes: tuple[int, ...], has_null: bool) -> bytes:
-    """Number of dimensions, whether there are NULLs, type; of each dimension its size and first index."""
-    head = struct.pack(">iii", len(sizes), has_null, _FLOAT8)
-    return head + b"".join([struct.pack(">ii", size, 1) for size in sizes])
-
-
-def _encode_array(values: list[Any]) -> bytes:
-    """Numbers or None, or lists of these of one length."""
-    is_table = bool(values) and isinstance(values[0], list)
-    numbers = [value for row in values for value in row] if is_table else values
-    sizes = (len(values), len(values[0])) if is_table else (len(values),) if values else ()
-    head = _array_head(sizes, None in numbers)
-    data = b"".join([_NULL if value is None else _FLOAT.pack(8, value) for value in numbers])
-    return _LENGTH.pack(len(head) + len(data)) + head + data
-
-
-# Python type -> a value's length in bytes, and these. A type that is not here raises; a wrong one the server refuses.
-_ENCODERS: dict[type, Callable[[Any], bytes]] = {
-    type(None): lambda value: _NULL,
-    bool: lambda value: _BOOL.pack(1, value),
-    int: lambda value: _INTEGER.pack(4, value),
-    float: lambda value: _FLOAT.pack(8, value),
-    date: _encode_date,
-    str: _encode_text,
-    list: _encode_array,
-}
+    adjusted = rounded(sql.SQL("COALESCE(a.adjusted, f.forecast[s.step])"), "adjusted")
+    return sql.SQL(query("export_forecasts")).format(
+        numbers=sql.SQL(", ").join(columns), adjusted=adjusted, which=which, **texts
+    )

@@ -3,12 +3,14 @@
 from datetime import datetime
 from typing import Any
 
+from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor
 
 from fcst.errors import Conflict, NotFound
-from fcst.specs import JobSpec, split_batches
+from fcst.filters import Selection
+from fcst.specs import JobSpec
 from fcst.states import Stage
-from fcst.store import notifications
+from fcst.store import item_filters, notifications, statistics
 from fcst.store.actions import record
 from fcst.store.database import fetch_all, fetch_one, transaction
 from fcst.store.queries import query
@@ -16,7 +18,7 @@ from fcst.store.queries import query
 
 def insert(
     dataset_id: int,
-    items: list[tuple[str, int]],
+    selection: Selection,
     spec: JobSpec,
     name: str,
     note: str,
@@ -27,23 +29,30 @@ def insert(
 
     Parameters
     ----------
-    items
-        (unique_id, sales_rank), in the order in which they are to be run.
+    selection
+        which items of the dataset; the largest sellers run first.
     idempotency
         (key, fingerprint) of a request: another one of the same key gets the job that the first of them made.
 
     Raises
     ------
     NotFound
-        if there is no such dataset any more; Conflict, if the key was used for a request with another fingerprint.
+        if there is no such dataset any more; Conflict, if the key was used for a request with another fingerprint, or
+        the earlier run that is selected from is gone.
     """
-    slices = split_batches([key for key, _ in items], spec.batch_size)
+    chosen = item_filters.select(dataset_id, selection)
     with transaction() as cur:
         if idempotency is not None and (known := _take_key(cur, who, *idempotency)) is not None:
             return known, False
         cur.execute(query("hold_dataset"), {"dataset_id": dataset_id})
         if cur.fetchone() is None:
             raise NotFound(f"Dataset {dataset_id} was deleted.", "Choose another.")
+        statement = sql.SQL(query("count_chosen")).format(chosen=chosen.text)
+        cur.execute(statement, chosen.params)
+        n_items = int((cur.fetchone() or {})["n_items"])
+        if not n_items:
+            raise Conflict("None of the chosen items is there.", "Choose the items again.")
+        n_batches = -(-n_items // spec.batch_size)
         cur.execute(
             query("insert_job"),
             {
@@ -51,21 +60,20 @@ def insert(
                 "name": name,
                 "note": note,
                 "spec": spec.to_json(),
-                "n_items": len(items),
-                "n_batches": len(slices),
+                "n_items": n_items,
+                "n_batches": n_batches,
             },
         )
         job_id = int((cur.fetchone() or {})["job_id"])
-        cur.execute(query("insert_batches"), {"job_id": job_id, "sizes": [len(part) for part in slices]})
         cur.execute(
-            query("insert_job_items"),
-            {
-                "job_id": job_id,
-                "unique_ids": [key for key, _ in items],
-                "sales_ranks": [rank for _, rank in items],
-                "batch_nos": [number for number, part in enumerate(slices, 1) for _ in part],
-            },
+            query("insert_batches"),
+            {"job_id": job_id, "n_items": n_items, "n_batches": n_batches, "batch_size": spec.batch_size},
         )
+        statement = sql.SQL(query("insert_job_items")).format(chosen=chosen.text)
+        cur.execute(statement, chosen.params | {"job_id": job_id, "batch_size": spec.batch_size})
+        if cur.rowcount != n_items:  # an earlier run was deleted since they were counted
+            raise Conflict("Some of the chosen items have gone meanwhile.", "Choose the items again.")
+        statistics.analyze_job(cur, n_items)
         if idempotency is not None:
             cur.execute(query("fill_idempotency_key"), {"who": who, "key": idempotency[0], "job_id": job_id})
         record(cur, who, "submit", "job", job_id, name)

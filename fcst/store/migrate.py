@@ -1,13 +1,31 @@
-"""Brings the schema `fcst_app` up to date: numbered migrations, each applied once, safely when two processes start."""
+"""Brings the schema `fcst_app` up to date: numbered migrations, each applied once, safely when two processes start.
+
+A migration that moves many rows is cut into steps: `-- for each row of: QUERY` before statements, `-- for all` after
+them. They are run once for each row of the query, with its columns as parameters.
+"""
+
+import re
+from collections.abc import Callable
+
+from psycopg2.extensions import cursor as Cursor
 
 from fcst.errors import StoreError
 from fcst.store import queries
 from fcst.store.database import transaction
+from fcst.store.statistics import analyze_all
+
+OnProgress = Callable[[str, int, int], None]
+"""Is called with a migration's name, the steps done, and the steps in all."""
 
 _LOCK = 7_283_502_611  # any number that is ours; the lock ends with the transaction, so a pooler may stand between
+_STEPS = re.compile(r"^-- for each row of: (?P<rows>.+)\n(?P<statements>(?s:.+?))^-- for all$", re.MULTILINE)
 
 
-def migrate() -> list[str]:
+def _no_progress(name: str, done: int, total: int) -> None:
+    pass
+
+
+def migrate(on_progress: OnProgress = _no_progress) -> list[str]:
     """Applies what is missing; returns the names of the migrations it applied.
 
     Raises
@@ -35,7 +53,28 @@ def migrate() -> list[str]:
             )
         for number, name, statements in known:
             if number not in done:
-                cur.execute(statements)
+                apply(cur, name, statements, on_progress)
                 cur.execute(queries.query("record_migration"), {"version": number, "name": name})
                 applied.append(name)
+        if applied:
+            analyze_all(cur)
     return applied
+
+
+def apply(cur: Cursor, name: str, statements: str, on_progress: OnProgress = _no_progress) -> None:
+    """Runs the statements of one migration, step by step."""
+    begin = 0
+    for steps in _STEPS.finditer(statements):
+        _execute(cur, statements[begin : steps.start()])
+        cur.execute(steps["rows"])
+        rows = cur.fetchall()
+        for number, row in enumerate(rows):
+            on_progress(name, number, len(rows))
+            cur.execute(steps["statements"], row)
+        begin = steps.end()
+    _execute(cur, statements[begin:])
+
+
+def _execute(cur: Cursor, statements: str) -> None:
+    if statements.strip():  # psycopg2 refuses an empty query
+        cur.execute(statements)

@@ -1,34 +1,106 @@
-"""Weekly sales: histories for the models, series for the charts, the weekly file."""
+"""Weekly sales: the series of a batch, the weeks of an item, totals, the weekly file."""
 
+from collections.abc import Callable
+from datetime import date, timedelta
 from typing import Any, BinaryIO
 
 import numpy as np
 import pandas as pd
 from psycopg2 import sql
 
-from fcst.store.database import fetch_all, fetch_frame, transaction
+from fcst.filters import RunFilter
+from fcst.records import FloatArray, SalesRecord
+from fcst.store import binary_copy, item_filters
+from fcst.store.database import fetch_all, fetch_frame, fetch_one, transaction
 from fcst.store.queries import for_spreadsheet, query
 
 
-def batch_histories(dataset_id: int, batch_id: int) -> list[tuple[str, np.ndarray]]:
-    """The items of a batch that are not final yet, each with its y (T,), NaN where a week is missing.
-
-    The last value of every y is the dataset's last whole week.
-    """
-    rows = fetch_all("batch_histories", dataset_id=dataset_id, batch_id=batch_id)
-    return [(row["unique_id"], np.array(row["y"] or [], dtype=float)) for row in rows]
+def batch_series(dataset_id: int, batch_id: int) -> list[SalesRecord]:
+    """The items of a batch that are not final yet, the largest sellers first."""
+    rows = fetch_all("batch_series", dataset_id=dataset_id, batch_id=batch_id)
+    return [SalesRecord(row["unique_id"], np.array(row["unit_sales"], dtype=float)) for row in rows]
 
 
 def item_history(dataset_id: int, unique_id: str) -> list[dict[str, Any]]:
     return fetch_all("item_history", dataset_id=dataset_id, unique_id=unique_id)
 
 
-def weekly_totals(dataset_id: int) -> pd.DataFrame:
-    return fetch_frame("weekly_totals", dataset_id=dataset_id)
+def totals(dataset_id: int) -> pd.DataFrame:
+    return fetch_frame("sales_totals", dataset_id=dataset_id)
 
 
-def job_weekly_totals(job_id: int, unique_ids: list[str] | None) -> pd.DataFrame:
-    return fetch_frame("job_weekly_totals", job_id=job_id, unique_ids=unique_ids)
+FEW_ITEMS = 1_000
+"""Items whose weeks Postgres adds up by itself; of more, the program does it, faster."""
+
+
+def job_totals(job: dict[str, Any], model: str, which: RunFilter, n_items: int) -> pd.DataFrame:
+    """`wk_end_dt, unit_sales, promo_units` of the items of a run that match and were forecast, `n_items` of them.
+
+    Where these are most of the items of a dataset or of some families, what is left out is taken from their totals.
+    """
+    items = item_filters.within("i.unique_id", job, model, which)
+    if n_items <= FEW_ITEMS:
+        statement = sql.SQL(query("job_sales_totals")).format(which=items.text)
+        return fetch_frame(statement, **items.params)
+    dataset_id, last = job["dataset_id"], job["last_wk_end_dt"]
+    groups = which.families if not which.is_empty else ()
+    if which == RunFilter(families=groups):
+        condition = item_filters.item_condition(dataset_id, RunFilter(families=groups))
+        params = condition.params | {"job_id": job["job_id"]}
+        counted = fetch_one(sql.SQL(query("count_to_add_up")).format(condition=condition.text), **params) or {}
+        if 2 * counted["n_completed"] > counted["n_items"]:
+            sums = _Sums(last)
+            by, keys = ("family", list(groups)) if groups else ("all", [""])
+            for row in fetch_all("list_sales_totals", dataset_id=dataset_id, grouped_by=by, keys=keys):
+                known = np.array(row["n_items"], dtype=float)
+                sums.add([np.array(row["unit_sales"]), np.array(row["promo_units"])], known)
+            if counted["n_completed"] < counted["n_items"]:
+                _copy(sql.SQL(query("copy_sales_left_out")).format(condition=condition.text), params, sums.take_away)
+            return sums.frame()
+    sums = _Sums(last)
+    params = items.params | {"dataset_id": dataset_id}
+    _copy(sql.SQL(query("copy_job_sales")).format(which=items.text), params, sums.add)
+    return sums.frame()
+
+
+def _copy(statement: sql.Composed, params: dict[str, Any], use: Callable[[list[FloatArray | None]], None]) -> None:
+    reader = binary_copy.ArrayReader(use)
+    with transaction() as cur:
+        cur.copy_expert(cur.mogrify(statement.as_string(cur), params).decode(), reader)
+    reader.close()
+
+
+class _Sums:
+    """Units by week, added up over items; their arrays end with the same week."""
+
+    def __init__(self, last_wk_end_dt: date) -> None:
+        self._last = last_wk_end_dt
+        self._rows = np.zeros((3, 0))  # units, promotional units, items that know their units
+
+    def add(self, arrays: list[FloatArray | None], known: FloatArray | None = None, sign: int = 1) -> None:
+        units, promo = arrays
+        if units is None or not len(units):
+            return
+        if len(units) > self._rows.shape[1]:
+            self._rows = np.pad(self._rows, ((0, 0), (len(units) - self._rows.shape[1], 0)))
+        part = self._rows[:, -len(units) :]
+        is_known = ~np.isnan(units)
+        part[0] += sign * np.where(is_known, units, 0)
+        part[2] += sign * (is_known if known is None else known)
+        if promo is not None:
+            part[1] += sign * promo
+
+    def take_away(self, arrays: list[FloatArray | None]) -> None:
+        self.add(arrays, sign=-1)
+
+    def frame(self) -> pd.DataFrame:
+        units, promo, n_known = self._rows
+        n_weeks = len(units)
+        weeks = [self._last - timedelta(weeks=n_weeks - 1 - week) for week in range(n_weeks)]
+        frame = pd.DataFrame({"wk_end_dt": weeks, "unit_sales": np.where(n_known > 0, units, np.nan)})
+        frame["promo_units"] = promo
+        is_before = np.cumsum((n_known > 0) | (promo != 0)) == 0
+        return frame[~is_before].reset_index(drop=True)
 
 
 def copy_weekly_file(dataset_id: int, out: BinaryIO) -> None:

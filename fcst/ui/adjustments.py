@@ -7,6 +7,7 @@ from typing import Any
 import streamlit as st
 
 from fcst.errors import FcstError
+from fcst.filters import only
 from fcst.roles import Scope
 from fcst.services import adjustments, identity
 from fcst.services.adjustments import MAX_NAME, MAX_PERCENT, MAX_REASON, MAX_UNITS, Change
@@ -28,7 +29,7 @@ def adjust_button(job: dict[str, Any], model: str, unique_id: str, view: View) -
 
 def show_adjustments(job: dict[str, Any], model: str, unique_id: str) -> None:
     """Every change of this forecast, the newest first."""
-    made = [row for row in adjustments.list_adjustments(job["job_id"], [unique_id]) if row["model"] == model]
+    made = [row for row in adjustments.list_adjustments(job, only(unique_id)) if row["model"] == model]
     if made:
         st.markdown("**Adjustments**")
     for row in made:

@@ -5,10 +5,12 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from fcst.services import accuracy, adjustments, comparison, datasets
+from fcst.services import accuracy, comparison, datasets
 from fcst.ui import tables, text
 from fcst.ui.accuracy import accuracy_columns, numbers
+from fcst.ui.cache import read, run_key
 from fcst.ui.glossary import MEANING
+from fcst.ui.shell import choose_page, page_in_url
 
 SHOWN_ITEMS = 200
 
@@ -16,7 +18,7 @@ SHOWN_ITEMS = 200
 def show_since(job: dict[str, Any], model: str) -> None:
     """True accuracy: where a newer dataset of the same name holds weeks that were forecast."""
     known = tuple(row["dataset_id"] for row in datasets.list_datasets())
-    found = _true_accuracy(job["job_id"], job["n_completed"], known, job)
+    found = read(("since", run_key(job), known), lambda: comparison.true_accuracy(job))
     st.header(f"{text.plain(text.job_title(job))} and what happened since", anchor=False)
     if found is None:
         st.caption(
@@ -43,10 +45,8 @@ def show_since(job: dict[str, Any], model: str) -> None:
     )
     title = text.plain(text.dataset_title(dataset["name"], dataset["version"]))
     st.caption(f"Against {title}, which ends on {text.day(dataset['last_wk_end_dt'])}.")
-    n_changes = adjustments.count_changes(job["job_id"])
-    _show_value_added(
-        model, _value_added(job["job_id"], job["n_completed"], n_changes, model, dataset["dataset_id"], job, dataset)
-    )
+    key = ("value added", run_key(job, with_adjustments=True), model, dataset["dataset_id"])
+    _show_value_added(model, read(key, lambda: comparison.value_added(job, model, dataset)))
 
 
 def show_specs(job: dict[str, Any], other: dict[str, Any]) -> None:
@@ -66,7 +66,10 @@ def show_specs(job: dict[str, Any], other: dict[str, Any]) -> None:
 
 def show_accuracy(job: dict[str, Any], other: dict[str, Any]) -> None:
     """Both runs' accuracy in their backtests, the best first."""
-    parts = [_accuracy(one["job_id"], one["n_completed"], one).assign(run=one["job_id"]) for one in (job, other)]
+    parts = [
+        read(("accuracy", run_key(one), "model"), lambda one=one: accuracy.list_accuracy(one)).assign(run=one["job_id"])  # type: ignore[misc]
+        for one in (job, other)
+    ]
     known = [part for part in parts if len(part)]
     st.header("Accuracy in the backtests", anchor=False)
     if not known:
@@ -85,17 +88,26 @@ def show_accuracy(job: dict[str, Any], other: dict[str, Any]) -> None:
 def show_items(job: dict[str, Any], model: str, other: dict[str, Any], other_model: str) -> None:
     """The biggest movers; an item that is selected is opened in the second run."""
     st.header("The biggest movers", anchor=False)
-    n_completed = (job["n_completed"], other["n_completed"])
-    frame = _items(job["job_id"], model, other["job_id"], other_model, n_completed, job, other)
+    key = (run_key(job), model, run_key(other), other_model)
+
+    def page_of(number: int) -> pd.DataFrame:
+        skip = (number - 1) * SHOWN_ITEMS
+        ask = lambda: comparison.compare_items(job, model, other, other_model, SHOWN_ITEMS, skip)  # noqa: E731
+        return read(("compared items", key, number), ask)
+
+    first = page_of(1)
+    n_items = int(first["n_items"].max()) if len(first) else 0
+    page = page_in_url(n_items, SHOWN_ITEMS)
+    frame = page_of(page)
     n_weeks = int(frame["n_weeks"].max()) if len(frame) else 0
     if not n_weeks:
         st.caption("The two runs have no forecast week in common.")
         return
-    shown = frame.head(SHOWN_ITEMS)
+    shown = frame
     chosen = tables.show(
         numbers(shown, ["unique_id", "forecast", "other", "difference", "change"]),
         placeholder="not in this run",
-        key=f"movers_{job['job_id']}_{other['job_id']}_{model}_{other_model}",
+        key=f"movers_{job['job_id']}_{other['job_id']}_{model}_{other_model}_{page}",
         on_select="rerun",
         selection_mode="single-row",
         column_config={
@@ -108,56 +120,14 @@ def show_items(job: dict[str, Any], model: str, other: dict[str, Any], other_mod
     )
     st.caption(
         f"Forecasts of the {text.count(n_weeks, 'week')} that both have: {text.count(len(shown), 'item')} of "
-        f"{len(frame):,}, the largest difference first. Select one to see it in run {other['job_id']}."
+        f"{n_items:,}, the largest difference first. Select one to see it in run {other['job_id']}."
     )
+    choose_page(n_items, SHOWN_ITEMS)
     if rows := chosen["selection"]["rows"]:
         item = str(shown["unique_id"].iloc[rows[0]])
         st.switch_page(
             "pages/forecasts.py", query_params={"job": str(other["job_id"]), "item": item, "model": other_model}
         )
-
-
-# A run's forecasts and its accuracy change with the number of its completed items only, and a dataset never.
-
-
-@st.cache_data(max_entries=20, show_spinner="Comparing with what was sold …")
-def _true_accuracy(
-    job_id: int, n_completed: int, known: tuple[int, ...], _job: dict[str, Any]
-) -> tuple[dict[str, Any], pd.DataFrame] | None:
-    """`known` are the datasets that are loaded."""
-    return comparison.true_accuracy(_job)
-
-
-@st.cache_data(max_entries=20, show_spinner="Comparing with what was sold …")
-def _value_added(
-    job_id: int,
-    n_completed: int,
-    n_changes: int,
-    model: str,
-    dataset_id: int,
-    _job: dict[str, Any],
-    _dataset: dict[str, Any],
-) -> pd.DataFrame:
-    """And with the changes of analysts."""
-    return comparison.value_added(_job, model, _dataset)
-
-
-@st.cache_data(max_entries=20, show_spinner="Adding up the errors …")
-def _accuracy(job_id: int, n_completed: int, _job: dict[str, Any]) -> pd.DataFrame:
-    return accuracy.list_accuracy(_job)
-
-
-@st.cache_data(max_entries=20, show_spinner="Comparing the items …")
-def _items(
-    job_id: int,
-    model: str,
-    other_id: int,
-    other_model: str,
-    n_completed: tuple[int, int],
-    _job: dict[str, Any],
-    _other: dict[str, Any],
-) -> pd.DataFrame:
-    return comparison.compare_items(_job, model, _other, other_model)
 
 
 _STEPS = {"naive": "Naive", "model": "{model}", "adjusted": "{model}, adjusted"}

@@ -6,13 +6,15 @@ import pandas as pd
 import streamlit as st
 
 from fcst import charts
-from fcst.names import DEMAND_CLASSES, ENDED_AFTER_WEEKS, NEW_WITHIN_WEEKS
+from fcst.filters import LIVES, ItemFilter, ItemSort, Selection
 from fcst.services import datasets
 from fcst.ui import reports, tables, text
+from fcst.ui.cache import read
 from fcst.ui.downloads import REPORT, show_dataset_link
 from fcst.ui.glossary import MEANING
 from fcst.ui.ingests import show_bad_rows
-from fcst.ui.shell import choose_some, search
+from fcst.ui.run_selection import PAGE_ITEMS, count, read_options
+from fcst.ui.shell import choose, choose_page, choose_some, page_in_url, search
 
 SHARE = st.column_config.NumberColumn(format="percent")
 NUMBER = st.column_config.NumberColumn(format="localized")
@@ -28,7 +30,8 @@ def show_weeks(dataset: dict[str, Any]) -> None:
     report = dataset["report"]
     has_promo = not dataset["include_promo"] and report["n_promo"] > 0
     st.header("Units a week, all items" + (", without promotions" if has_promo else ""), anchor=False)
-    totals = _weekly_totals(dataset["dataset_id"])
+    dataset_id = dataset["dataset_id"]
+    totals = read(("weekly totals", dataset_id), lambda: datasets.weekly_totals(dataset_id))
     dropped = pd.DataFrame([week for week in report.get("weeks", []) if week["is_dropped"]])
     st.plotly_chart(
         charts.sales_chart(totals, has_promo, dropped),
@@ -38,12 +41,6 @@ def show_weeks(dataset: dict[str, Any]) -> None:
     )
     for line in reports.report_lines(dataset):
         st.markdown(f"- {line}")
-
-
-@st.cache_data(max_entries=20, show_spinner="Adding up the weeks …")
-def _weekly_totals(dataset_id: int) -> pd.DataFrame:
-    """A dataset never changes, so its sums may be kept."""
-    return datasets.weekly_totals(dataset_id)
 
 
 def show_quality(dataset: dict[str, Any]) -> None:
@@ -145,46 +142,53 @@ def _show_lists(report: dict[str, Any]) -> None:
                 st.caption("None.")
 
 
-@st.cache_data(max_entries=8, show_spinner=False)
-def _items(dataset_id: int, n_items: int) -> pd.DataFrame:
-    """So may its items."""
-    return datasets.list_items(dataset_id, n_items)
+_ORDERS = {
+    ItemSort.SALES: "largest sellers first",
+    ItemSort.KEY: "by key",
+    ItemSort.SHORTEST: "shortest history first",
+    ItemSort.MISSING: "most missing weeks first",
+    ItemSort.ADI: "rarest sales first",
+    ItemSort.CV2: "most uneven sales first",
+    ItemSort.NEWEST: "newest first",
+    ItemSort.LAST_SALE: "longest without a sale first",
+}
 
 
 def show_items(dataset: dict[str, Any]) -> None:
-    """All items, with search; a click on a column's head sorts."""
-    items = _items(dataset["dataset_id"], dataset["n_items"])
-    left, middle, right = st.columns([3, 2, 2])
-    with left:
+    """The items that match, a page at a time, in one of several orders."""
+    dataset_id = dataset["dataset_id"]
+    places = st.columns([3, 2, 2, 2])
+    with places[0]:
         wanted = search("Search", "q", placeholder="key, description, family or class")
-    with middle:
-        names = [name for name in DEMAND_CLASSES if name in set(items["demand_class"])]
+    with places[1]:
+        names = read_options(dataset_id)["demand_class"]
         classes = choose_some("Demand class", names, "demand_class", help=MEANING["demand_class"])
-    last = pd.Timestamp(dataset["last_wk_end_dt"])
-    age = (last - pd.to_datetime(items["last_sale_dt"])).dt.days
-    new_after = max(pd.Timestamp(dataset["first_wk_end_dt"]), last - pd.Timedelta(weeks=NEW_WITHIN_WEEKS))
-    is_new = pd.to_datetime(items["first_wk_end_dt"]) > new_after
-    is_ended = age.isna() | (age >= 7 * ENDED_AFTER_WEEKS)
-    items = items.assign(life=is_new.map({True: "new", False: ""}).where(~is_ended, "ended"))
-    with right:
-        lives = choose_some("Life", ["new", "ended"], "life")
-    if wanted:
-        others = [items[name].fillna("") for name in ("description", "family", "class")]
-        texts = items["unique_id"].str.cat(others, sep=" ")
-        items = items[texts.str.contains(wanted, case=False, regex=False)]
-    if classes:
-        items = items[items["demand_class"].isin(classes)]
-    if lives:
-        items = items[items["life"].isin(lives)]
-    filled = [name for name in ("description", "family", "class") if items[name].notna().any()]
-    st.caption(f"{len(items):,} of {text.count(dataset['n_items'], 'item')}, the largest sellers first.")
-    if items.empty:
+    with places[2]:
+        lives = choose_some("Life", LIVES, "life")
+    with places[3]:
+        sort = choose("Order", list(_ORDERS), "sort", _ORDERS.__getitem__)
+    which = ItemFilter(wanted, demand_classes=tuple(classes), lives=tuple(lives), also_in=("family", "class"))
+    selection = Selection(which)
+    n_found = count(dataset, selection).n_items
+    st.caption(f"{n_found:,} of {text.count(dataset['n_items'], 'item')}, {_ORDERS[sort]}.")
+    if not n_found:
         return
+    page = page_in_url(n_found, PAGE_ITEMS)
+    items = pd.DataFrame(
+        read(
+            ("items", dataset_id, which, sort, page),
+            lambda: datasets.list_items(dataset_id, selection, sort, PAGE_ITEMS, (page - 1) * PAGE_ITEMS),
+        )
+    )
+    filled = [name for name in ("description", "family", "item_class") if items[name].notna().any()]
     tables.show(
-        items.assign(total_units=text.round_units(items["total_units"]))[
+        items.assign(
+            total_units=text.round_units(items["total_units"]),
+            **{name: pd.to_numeric(items[name]).round(2) for name in ("adi", "cv2")},
+        )[
             ["sales_rank", "unique_id", *filled, "total_units", "n_weeks", "n_missing", "demand_class", "adi", "cv2"]
             + ["first_wk_end_dt", "last_sale_dt", "life"]
-        ].round({"adi": 2, "cv2": 2}),
+        ],
         placeholder="",
         height=min(36 + 35 * len(items), 480),
         column_config={
@@ -192,7 +196,7 @@ def show_items(dataset: dict[str, Any]) -> None:
             "unique_id": st.column_config.TextColumn("Item"),
             "description": st.column_config.TextColumn("Description"),
             "family": st.column_config.TextColumn("Family"),
-            "class": st.column_config.TextColumn("Class"),
+            "item_class": st.column_config.TextColumn("Class"),
             "total_units": st.column_config.NumberColumn("Units sold", format="localized"),
             "n_weeks": st.column_config.NumberColumn("Weeks", help=MEANING["history"]),
             "n_missing": st.column_config.NumberColumn("Missing", help=MEANING["missing"]),
@@ -204,6 +208,7 @@ def show_items(dataset: dict[str, Any]) -> None:
             "life": st.column_config.TextColumn("Life"),
         },
     )
+    choose_page(n_found, PAGE_ITEMS)
 
 
 def show_reading(dataset: dict[str, Any]) -> None:

@@ -21,8 +21,9 @@ from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from fcst.errors import DatabaseAway, FcstError, InputError
+from fcst.filters import EVERY, RunFilter, only
 from fcst.names import EXPORT_FORMATS, WEEKLY_FILE, in_file_name
-from fcst.services import datasets, exports, forecasts, jobs
+from fcst.services import datasets, exports, jobs
 from fcst.services.signing import signing_secret
 from fcst.services.workbook import MAX_ROWS
 from fcst.settings import load_settings
@@ -30,6 +31,14 @@ from fcst.ui import text
 
 LABELS = {"csv": "CSV", "xlsx": "Excel", "parquet": "Parquet"}
 ITEM, MODEL, SEARCH = "item", "model", "q"
+FILTERS = {
+    "family": "families",
+    "class": "classes",
+    "demand_class": "demand_classes",
+    "heaviest": "heaviest",
+    "flags": "flags",
+}
+"""As the URL calls them -> the field of a filter."""
 WEEKLY_SALES, REPORT = "weekly-sales.csv", "report.json"
 UNTIL, SIGNATURE = "until", "signature"
 LINK_HOURS = 12  # for which a link of somebody who has signed in holds, or an hour less
@@ -68,9 +77,9 @@ def one_item(unique_id: str) -> Query:
     return [(ITEM, unique_id)]
 
 
-def those_that_match(which: forecasts.Filter, model: str) -> Query:
+def those_that_match(which: RunFilter, model: str) -> Query:
     """The parameters that the page itself has for its filter; some of them ask what a model says of an item."""
-    chosen = [(name, value) for name, values in which.chosen.items() for value in values]
+    chosen = [(name, value) for name, field in FILTERS.items() for value in getattr(which, field)]
     return [(MODEL, model), (SEARCH, which.search), *chosen]
 
 
@@ -119,26 +128,25 @@ def _refuse(request: Request) -> Response | None:
 
 def picture(job: dict[str, Any], what: str, unique_id: str | None = None) -> dict[str, Any]:
     """The `config` of a chart whose camera button makes a PNG with a name that says what it is, fit for a slide."""
-    parts = exports.name_parts(job, [unique_id] if unique_id else None)
+    parts = exports.name_parts(job, only(unique_id) if unique_id else EVERY)
     parts = [*(parts if unique_id else parts[:1]), in_file_name(what)]
     options = {"format": "png", "filename": "_".join(parts), "width": 1200, "height": 600, "scale": 2}
     return {"toImageButtonOptions": options, "displaylogo": False}
 
 
-def _chosen(job: dict[str, Any], query: QueryParams) -> list[str] | None:
-    """Keys of items of the job; None for all of them."""
-    _check_names(query, {ITEM, MODEL, SEARCH, *forecasts.FILTERS}, "Name items with item=KEY, once for each.")
+def _chosen(job: dict[str, Any], query: QueryParams) -> tuple[RunFilter, str]:
+    """Which items of the job, and the model by whose forecasts they are filtered."""
+    names = {ITEM, MODEL, SEARCH, *FILTERS}
+    _check_names(query, names, "Name items with item=KEY, once for each.")
     if ITEM in query:
         unique_ids = list(dict.fromkeys(query.getlist(ITEM)))
         exports.check_items(job["job_id"], unique_ids)
-        return unique_ids
-    if not set(query) - {UNTIL, SIGNATURE}:
-        return None
+        return only(*unique_ids), ""
     model = query.get(MODEL, job["spec"]["models"][0])
     if model not in job["spec"]["models"]:
         raise InputError(f"Run {job['job_id']} has no model {model}.", "Name one of its models.")
-    which = forecasts.Filter(query.get(SEARCH, ""), {name: query.getlist(name) for name in forecasts.FILTERS})
-    return list(which.apply(forecasts.list_items(job, model))["unique_id"])
+    chosen = {field: tuple(query.getlist(name)) for name, field in FILTERS.items()}
+    return RunFilter(query.get(SEARCH, ""), **chosen), model
 
 
 def _check_names(query: QueryParams, known: set[str], hint: str) -> None:
@@ -159,9 +167,9 @@ def _forecasts(request: Request) -> _File:
     if file_format not in EXPORT_FORMATS:
         raise InputError(f"There is no format {file_format!r}.", f"Choose among {', '.join(EXPORT_FORMATS)}.")
     job = jobs.get_job(job_id)
-    unique_ids = _chosen(job, request.query_params)
-    headers = exports.file_headers(job, file_format, unique_ids)
-    return _File(headers, lambda: exports.open_export(job, file_format, unique_ids))
+    which, model = _chosen(job, request.query_params)
+    headers = exports.file_headers(job, file_format, which, model)
+    return _File(headers, lambda: exports.open_export(job, file_format, which, model))
 
 
 def _dataset(request: Request) -> dict[str, Any]:

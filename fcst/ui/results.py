@@ -2,11 +2,11 @@
 
 from typing import Any
 
-import pandas as pd
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from fcst.names import BENCHMARK, ENDED_AFTER_WEEKS
+from fcst.records import RunItem
 from fcst.roles import Scope
 from fcst.services import forecasts, jobs
 from fcst.ui import tables, text
@@ -62,9 +62,9 @@ def show_numbers(job: dict[str, Any], view: forecasts.View, model: str) -> None:
 _CARD: dict[str, Any] = {"delta_color": "off", "delta_arrow": "off", "border": True, "height": "stretch"}
 
 
-def show_notes(job: dict[str, Any], row: pd.Series | None, view: forecasts.View) -> None:
-    """What should be known of this forecast; `row` is the item's, None for the sum of all."""
-    if row is None:
+def show_notes(job: dict[str, Any], item: RunItem | None, view: forecasts.View) -> None:
+    """What should be known of this forecast; `item` is None for a sum."""
+    if item is None:
         how = "by the backtests" if view.is_correlation_measured else "as is usual: it was not measured"
         st.caption(
             "The interval of the sum follows from those of the items and how much these err together: a correlation of "
@@ -78,15 +78,15 @@ def show_notes(job: dict[str, Any], row: pd.Series | None, view: forecasts.View)
             st.caption(f":material/info: For {n} a simpler model than the one asked for had to stand in.")
         return
     st.caption(f"Made by {text.plain(view.made_by)}.")
-    if view.n_fallback or row["reason"]:
+    if view.n_fallback or item.reason:
         what = "A fallback" if view.n_fallback else "Note"
-        st.caption(f":material/info: {what}: {text.plain(row['reason'] or 'the model asked for gave no forecast')}.")
+        st.caption(f":material/info: {what}: {text.plain(item.reason or 'the model asked for gave no forecast')}.")
     if view.history["unit_sales"].isna().any():
         st.caption("Gaps in the line are weeks with promotional sales only: not known, interpolated for the models.")
     if not view.metrics and job["spec"]["n_windows"]:
         st.caption(":material/info: The history is too short for a backtest: accuracy is not defined.")
     last = job["last_wk_end_dt"]
-    if row["last_sale_dt"] is None or (last - row["last_sale_dt"]).days >= 7 * ENDED_AFTER_WEEKS:
+    if item.last_sale_dt is None or (last - item.last_sale_dt).days >= 7 * ENDED_AFTER_WEEKS:
         st.caption(f":material/info: No sale in the last {ENDED_AFTER_WEEKS} weeks: this item seems to have ended.")
 
 

@@ -1,65 +1,64 @@
 """What a new run would take: the items, chosen in one of several ways, and the models beside the whole catalogue."""
 
+import hashlib
 from typing import Any
 
 import pandas as pd
 import streamlit as st
 
 from fcst.compute.models import CATALOGUE, COMBINATIONS, TWO_YEARS
-from fcst.names import DEMAND_CLASSES
-from fcst.services import datasets, item_selection, jobs
-from fcst.services.item_selection import Filter, Take
+from fcst.filters import ItemFilter, Selection, Take
+from fcst.records import ItemCounts
+from fcst.services import datasets, item_selection
 from fcst.ui import tables, text
+from fcst.ui.cache import read
 from fcst.ui.glossary import MEANING
-from fcst.ui.shell import choose_one, choose_some, number_in_url, search, set_state
+from fcst.ui.shell import choose_one, choose_page, choose_some, number_in_url, page_in_url, search, set_state
 
 DEFAULT_ITEMS = 100
 DEFAULT_SEED = 1
 MAX_SEED = 999_999_999
-SHOWN_ITEMS = 1_000
+PAGE_ITEMS = 100
 LISTED, OF_RUN = "list", "run"  # the ways beside those of Take
 WAYS = {Take.LARGEST: "Largest", Take.RANDOM: "Random", Take.ALL: "All", LISTED: "A list"}
 FILTERS = ("q", "demand_class", "family", "class")  # as the URL calls them
-COLUMNS = ["sales_rank", "unique_id", "family", "class", "demand_class", "total_units", "n_weeks"]
 
 
-@st.cache_resource(max_entries=8, show_spinner="Reading the items …")
-def all_items(dataset_id: int, n_items: int) -> pd.DataFrame:
-    """A dataset never changes, so its items may be kept: one frame for all, which nobody writes to."""
-    return datasets.list_items(dataset_id, n_items)[COLUMNS]
-
-
-@st.cache_data(max_entries=8, show_spinner=False)
-def _items_of_run(job_id: int) -> list[str]:
-    """Nor do the items of a run."""
-    return jobs.list_keys(job_id)
-
-
-def choose_items(dataset: dict[str, Any], job: dict[str, Any] | None) -> pd.DataFrame:
-    """The items that are chosen, the largest sellers first; `job` is the run that this one begins from, if any.
+def choose_items(dataset: dict[str, Any], job: dict[str, Any] | None) -> Selection:
+    """Which items are chosen; `job` is the run that this one begins from, if any.
 
     The way, its numbers and the filter stand in the URL; a list, which may be long, does not.
     """
-    items = all_items(dataset["dataset_id"], dataset["n_items"])
     way = _choose_way(job)
     if way == LISTED:
-        return _choose_listed(items)
+        return _choose_listed(dataset["dataset_id"])
     if way == OF_RUN and job is not None:
-        found, unknown = item_selection.take_listed(items, _items_of_run(job["job_id"]))
-        _tell_unknown(unknown)
-        return found
+        _show_gone(dataset["dataset_id"], job)
+        return Selection(job_id=job["job_id"])
     is_filtered = any(st.query_params.get(name) for name in FILTERS)
     with st.expander("Filter", type="compact", icon=":material/filter_alt:", expanded=is_filtered):
-        matching = _choose_filter(items).apply(items)
-    if matching.empty:
+        matching = Selection(_choose_filter(dataset["dataset_id"]))
+    n_matching = count(dataset, matching).n_items
+    if not n_matching:
         st.warning("No item matches: ask for less.", icon=":material/filter_alt_off:")
         return matching
-    if len(matching) < len(items):
-        st.caption(f"{len(matching):,} of {text.count(len(items), 'item')} match.")
+    if n_matching < dataset["n_items"]:
+        st.caption(f"{n_matching:,} of {text.count(dataset['n_items'], 'item')} match.")
     if way == Take.ALL:
         return matching
-    n_items = _choose_number(len(matching), way)
-    return item_selection.take(matching, Take(way), n_items, _choose_seed() if way == Take.RANDOM else 0)
+    n_items = _choose_number(n_matching, way)
+    return Selection(matching.which, Take(way), n_items, _choose_seed() if way == Take.RANDOM else 0)
+
+
+def count(dataset: dict[str, Any], selection: Selection) -> ItemCounts:
+    """How many items are chosen, and what they sold."""
+    dataset_id = dataset["dataset_id"]
+    return read(("counts", dataset_id, _key(selection)), lambda: datasets.count_items(dataset_id, selection))
+
+
+def _key(selection: Selection) -> str:
+    """Names a selection: a list may have many keys."""
+    return hashlib.sha256(repr(selection).encode(errors="surrogatepass")).hexdigest()
 
 
 def _choose_way(job: dict[str, Any] | None) -> str:
@@ -67,21 +66,24 @@ def _choose_way(job: dict[str, Any] | None) -> str:
     return choose_one("Which items", ways, "take")
 
 
-def _choose_filter(items: pd.DataFrame) -> Filter:
+def _choose_filter(dataset_id: int) -> ItemFilter:
+    options = read_options(dataset_id)
     left, right = st.columns(2)
     with left:
-        wanted = search("Key", "q", placeholder="a part of it", max_chars=200)
-    known = set(items["demand_class"].dropna())
+        wanted = search("Search", "q", placeholder="key or description", max_chars=200)
     with right:
-        names = [name for name in DEMAND_CLASSES if name in known]
-        classes = choose_some("Demand class", names, "demand_class", help=MEANING["demand_class"])
-    filled = [name for name in ("family", "class") if items[name].notna().any()]
+        classes = choose_some("Demand class", options["demand_class"], "demand_class", help=MEANING["demand_class"])
+    filled = [name for name in ("family", "class") if options[name]]
     chosen: dict[str, list[str]] = {}
     for name, column in zip(filled, st.columns(2), strict=False):
         with column:
-            options = sorted(items[name].dropna().unique())
-            chosen[name] = choose_some(name.capitalize(), options, name)
-    return Filter(tuple(chosen.get("family", [])), tuple(chosen.get("class", [])), tuple(classes), wanted)
+            chosen[name] = choose_some(name.capitalize(), options[name], name)
+    return ItemFilter(wanted, tuple(chosen.get("family", [])), tuple(chosen.get("class", [])), tuple(classes))
+
+
+def read_options(dataset_id: int) -> dict[str, list[str]]:
+    """What a dataset's items can be filtered by."""
+    return read(("options", dataset_id), lambda: datasets.list_options(dataset_id))
 
 
 def _choose_number(most: int, way: str) -> int:
@@ -115,7 +117,7 @@ def _choose_seed() -> int:
     return int(st.number_input("Seed", 0, MAX_SEED, key="seed", on_change=write, help=MEANING["seed"], width=180))
 
 
-def _choose_listed(items: pd.DataFrame) -> pd.DataFrame:
+def _choose_listed(dataset_id: int) -> Selection:
     pasted = st.text_area(
         "Keys of items",
         key="listed",
@@ -123,33 +125,48 @@ def _choose_listed(items: pd.DataFrame) -> pd.DataFrame:
         placeholder="one a line, or separated by commas",
         persist_state="page",
     )
-    found, unknown = item_selection.take_listed(items, item_selection.parse_keys(pasted, items))
-    _tell_unknown(unknown)
-    return found
+    digest = hashlib.sha256(pasted.encode(errors="surrogatepass")).hexdigest()
+    keys, unknown = read(("pasted", dataset_id, digest), lambda: item_selection.find_pasted(dataset_id, pasted))
+    _show_unknown(len(unknown), unknown)
+    return Selection(keys=keys)
 
 
-def _tell_unknown(unknown: list[str]) -> None:
-    if unknown:
-        n, verb = text.count(len(unknown), "key"), "is" if len(unknown) == 1 else "are"
-        names = text.plain(item_selection.name_some(unknown))
+def _show_gone(dataset_id: int, job: dict[str, Any]) -> None:
+    """Names the items of an earlier run that this dataset does not have."""
+    if job["dataset_id"] != dataset_id:
+        key = ("gone", dataset_id, job["job_id"])
+        _show_unknown(*read(key, lambda: item_selection.find_gone(dataset_id, job["job_id"])))
+
+
+def _show_unknown(n_keys: int, first: list[str]) -> None:
+    if n_keys:
+        n, verb = text.count(n_keys, "key"), "is" if n_keys == 1 else "are"
+        names = text.plain(item_selection.name_some(first, n_keys))
         st.warning(f"{n} {verb} not in this dataset and {verb} left out: {names}.", icon=":material/help:")
 
 
-def show_items(dataset: dict[str, Any], chosen: pd.DataFrame) -> None:
-    """The items that are chosen, and what share of the sales they are."""
-    total = dataset["total_units"]
+def show_items(dataset: dict[str, Any], selection: Selection) -> None:
+    """The items that are chosen, a page at a time, and what share of the sales they are."""
+    counts, total = count(dataset, selection), dataset["total_units"]
     with st.container(horizontal=True):
-        st.metric("Chosen items", f"{len(chosen):,} of {dataset['n_items']:,}", border=True)
-        share = text.percent(chosen["total_units"].sum() / total if total else None)
+        st.metric("Chosen items", f"{counts.n_items:,} of {dataset['n_items']:,}", border=True)
+        share = text.percent(counts.total_units / total if total else None)
         st.metric("Their share of units sold", share, border=True)
         st.metric(
             "With under two years of history",
-            f"{int((chosen['n_weeks'] < TWO_YEARS).sum()):,}",
+            f"{counts.n_shorter_than(TWO_YEARS):,}",
             border=True,
             help="Their year cannot be known from their own sales: seasonal models fall back to simpler ones.",
         )
-    shown = chosen.head(SHOWN_ITEMS)
-    filled = [name for name in ("family", "class") if shown[name].notna().any()]
+    dataset_id, page = dataset["dataset_id"], page_in_url(counts.n_items, PAGE_ITEMS)
+    items = read(
+        ("chosen", dataset_id, _key(selection), page),
+        lambda: datasets.list_items(dataset_id, selection, limit=PAGE_ITEMS, skip=(page - 1) * PAGE_ITEMS),
+    )
+    if not items:
+        return
+    shown = pd.DataFrame(items)
+    filled = [name for name in ("family", "item_class") if shown[name].notna().any()]
     tables.show(
         shown.assign(share=shown["total_units"] / total if total else None).round({"total_units": 0})[
             ["sales_rank", "unique_id", *filled, "demand_class", "total_units", "share", "n_weeks"]
@@ -160,15 +177,14 @@ def show_items(dataset: dict[str, Any], chosen: pd.DataFrame) -> None:
             "sales_rank": st.column_config.NumberColumn("Rank", width="small", help=MEANING["rank"]),
             "unique_id": st.column_config.TextColumn("Item"),
             "family": st.column_config.TextColumn("Family"),
-            "class": st.column_config.TextColumn("Class"),
+            "item_class": st.column_config.TextColumn("Class"),
             "demand_class": st.column_config.TextColumn("Demand", help=MEANING["demand_class"]),
             "total_units": st.column_config.NumberColumn("Units sold", format="localized"),
             "share": st.column_config.NumberColumn("Share", format="percent"),
             "n_weeks": st.column_config.NumberColumn("Weeks of history", help=MEANING["history"]),
         },
     )
-    if len(shown) < len(chosen):
-        st.caption(f"The {len(shown):,} largest of them are shown.")
+    choose_page(counts.n_items, PAGE_ITEMS)
 
 
 def show_models(models: list[str]) -> None:

@@ -1,6 +1,7 @@
 """What every page stands in: the database ready, errors told in words, ids read from the URL."""
 
 import logging
+import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -11,10 +12,11 @@ import streamlit as st
 from fcst.errors import DatabaseAway, FcstError
 from fcst.roles import Scope
 from fcst.services import identity
-from fcst.services.supervision import has_database, prepare_database
+from fcst.services.supervision import current_upgrade, has_database, prepare_database
 from fcst.ui.text import plain
 
 RETRY_S = 1.0
+UPGRADE_POLL_S = 0.3
 PAGE = "page"
 
 T = TypeVar("T")
@@ -22,9 +24,19 @@ T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 
+def prepare() -> None:
+    """The database is up and its schema is current; an upgrade shows how far it is."""
+    if current_upgrade() is not None:
+        place = st.empty()
+        while (upgrade := current_upgrade()) is not None:
+            place.progress(upgrade.done / upgrade.total, text=f"{upgrade} …")
+            time.sleep(UPGRADE_POLL_S)
+        place.empty()
+    _prepare_once()
+
+
 @st.cache_resource(show_spinner="Starting the database …")
-def prepare() -> bool:
-    """The database is up and its schema is current; once for a server."""
+def _prepare_once() -> bool:
     prepare_database()
     return True
 
@@ -202,12 +214,18 @@ def page_in_url(n_rows: int, size: int) -> int:
     return min(max(number_in_url(PAGE) or 1, 1), max(-(-n_rows // size), 1))
 
 
-def choose_page(n_rows: int, size: int) -> None:
-    """The numbers of a table's pages, to go to another; nothing where one page holds all rows."""
+def choose_page(n_rows: int, size: int, shown: int | None = None) -> None:
+    """The numbers of a table's pages, to go to another; nothing where one page holds all rows.
+
+    Parameters
+    ----------
+    shown
+        the page that is shown, where that is not what the URL has.
+    """
     if n_rows <= size:
         return
     key = f"choice_{PAGE}"
-    in_url = page_in_url(n_rows, size)
+    in_url = page_in_url(n_rows, size) if shown is None else shown
     set_state(key, in_url)
 
     def write() -> None:

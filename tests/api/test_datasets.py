@@ -85,9 +85,9 @@ def test_pages_of_items_are_all_items(desk: Desk) -> None:
     while address:
         page = desk.get(address).json()
         rows, address, n_pages = rows + page["items"], page["next"], n_pages + 1
-    frame = datasets.list_items(number, 6)
-    assert [row["unique_id"] for row in rows] == frame["unique_id"].tolist() and n_pages == 4
-    assert [row["total_units"] for row in rows] == frame["total_units"].tolist()
+    items = datasets.list_items(number)
+    assert [row["unique_id"] for row in rows] == [item.unique_id for item in items] and n_pages == 4
+    assert [row["total_units"] for row in rows] == [item.total_units for item in items]
 
 
 def test_history_is_that_of_the_item(desk: Desk) -> None:

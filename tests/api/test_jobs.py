@@ -12,8 +12,9 @@ from urllib.parse import urlsplit
 import openpyxl
 import pytest
 
+from fcst.filters import EVERY, only
 from fcst.services import accuracy, datasets, exports, jobs
-from fcst.store import batches
+from fcst.store import attempts
 from fcst.store import jobs as store
 from tests.api.conftest import Desk, ask_database, is_problem
 from tests.conftest import fail_batch, wait_until
@@ -149,8 +150,8 @@ def test_failed_batch_runs_again_while_its_job_runs_and_after(desk: Desk) -> Non
     job_id = desk.submit(items=6)
     one, two, three = (batch["batch_id"] for batch in desk.get(f"/api/jobs/{job_id}/batches").json()["batches"])
     work(1)
-    fail_batch(batches.claim(WORKER, 1)[0], "its process died")
-    (held,) = batches.claim(WORKER, 1)
+    fail_batch(attempts.claim(WORKER, 1)[0], "its process died")
+    (held,) = attempts.claim(WORKER, 1)
     assert [is_problem(retry_batch(desk, job_id, batch), 409, "stage") for batch in (one, three)]
     batch = desk.get(f"/api/jobs/{job_id}/batches", params={"stage": "failed"}).json()["batches"][0]
     assert (batch["batch_id"], batch["n_failed"]) == (two, 2) and batch["error"].endswith("its process died")
@@ -158,7 +159,7 @@ def test_failed_batch_runs_again_while_its_job_runs_and_after(desk: Desk) -> Non
     assert (answer.status_code, answer.json()) == (200, {"job_id": job_id, "n_items": 2})
     assert is_problem(retry_batch(desk, job_id, two), 409, "is in the stage submitted")
     fail_batch(held, "its process died")
-    fail_batch(batches.claim(WORKER, 1)[0], "its process died again")
+    fail_batch(attempts.claim(WORKER, 1)[0], "its process died again")
     store.freeze_ended()
     job = desk.get(f"/api/jobs/{job_id}").json()
     assert (job["status"], job["n_completed"], job["n_failed"]) == ("completed", 2, 4)
@@ -173,7 +174,7 @@ def test_failed_batch_runs_again_while_its_job_runs_and_after(desk: Desk) -> Non
 def test_engine_runs_a_failed_batch_to_its_end(desk: Desk) -> None:
     desk.clear()
     job_id = desk.submit()
-    for batch in batches.claim(WORKER, 2):
+    for batch in attempts.claim(WORKER, 2):
         fail_batch(batch, "its process died")
     store.freeze_ended()
     assert desk.get(f"/api/jobs/{job_id}").json()["status"] == "failed"
@@ -193,7 +194,7 @@ def test_engine_runs_a_failed_batch_to_its_end(desk: Desk) -> None:
 def test_batch_of_a_job_that_is_about_to_stop_does_not_run_again(desk: Desk) -> None:
     desk.clear()
     job_id = desk.submit()
-    one, two = batches.claim(WORKER, 2)
+    one, two = attempts.claim(WORKER, 2)
     fail_batch(one, "its process died")
     desk.post(f"/api/jobs/{job_id}/cancel")
     assert is_problem(retry_batch(desk, job_id, one["batch_id"]), 409, "is being cancelled")
@@ -234,7 +235,7 @@ def pages(desk: Desk, address: str | None) -> list[dict]:
 
 def exported(job_id: int, file_format: str, keys: list[str] | None = None) -> bytes:
     out = io.BytesIO()
-    exports.write_export(jobs.get_job(job_id), out, file_format, keys)
+    exports.write_export(jobs.get_job(job_id), out, file_format, EVERY if keys is None else only(*keys))
     return out.getvalue()
 
 

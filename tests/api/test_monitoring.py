@@ -15,7 +15,7 @@ from playwright.sync_api import Browser, Route
 from prometheus_client.parser import text_string_to_metric_families
 
 from fcst.services import jobs
-from fcst.store import batches, workers
+from fcst.store import attempts, workers
 from fcst.store import jobs as store
 from tests.api.conftest import PASSWORD, Desk, ask_database, is_problem
 from tests.conftest import admin, fail_batch, wait_until
@@ -88,7 +88,7 @@ def test_numbers_are_those_of_the_database_in_every_state(desk: Desk) -> None:
     workers.register(WORKER, "elsewhere", 1, "0", 3, 3600)
     assert check(desk)["fcst_pool_processes", ""] == 3 and ready(desk) == (200, {})
     work(1)
-    (batch,) = batches.claim(WORKER, 1)
+    (batch,) = attempts.claim(WORKER, 1)
     found = check(desk)
     assert (found["fcst_jobs", "running"], found["fcst_pool_busy", ""]) == (1, 1)
     assert found["fcst_items_per_second", ""] > 0 and found["fcst_queue_age_seconds", ""] < 90

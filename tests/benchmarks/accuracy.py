@@ -15,6 +15,7 @@ import sys
 import time
 import zipfile
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 
 os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
@@ -24,25 +25,28 @@ import numpy as np  # noqa: E402
 import pandas as pd  # noqa: E402
 
 from fcst.compute import metrics  # noqa: E402
-from fcst.compute.auto import auto_forecast, demand_class  # noqa: E402
+from fcst.compute.auto import auto_forecast  # noqa: E402
+from fcst.compute.demand import SPARSE_CLASSES, demand_class  # noqa: E402
+from fcst.compute.fits import Fits, NoFit  # noqa: E402
+from fcst.compute.history import History, SeriesHistories  # noqa: E402
 from fcst.compute.models import CATALOGUE, chain  # noqa: E402
-from fcst.compute.past import Past  # noqa: E402
+from fcst.compute.series import Series  # noqa: E402
 from fcst.names import HOLDOUT_WEEKS as H  # noqa: E402
 from fcst.settings import PROJECT  # noqa: E402
 
 SHARED = PROJECT.parent / "shared" / "data"
 LEVELS = (80, 95)
-Series = dict[str, np.ndarray]
+Table = dict[str, np.ndarray]
 
 
-def read_m4() -> Series:
+def read_m4() -> Table:
     folder = SHARED / "m4_weekly"
     train = pd.read_csv(folder / "train.csv").sort_values("t").groupby("unique_id")["y"]
     test = pd.read_csv(folder / "test.csv").sort_values("h").groupby("unique_id")["y"]
     return {key: np.r_[part.to_numpy(float), test.get_group(key).to_numpy(float)] for key, part in train}
 
 
-def read_online() -> Series:
+def read_online() -> Table:
     first, second = (pd.read_parquet(path) for path in sorted((SHARED / "online_retail_ii").glob("*.parquet")))
     parts = [
         frame.set_axis(["receipt", "item", "text", "units", "date", *frame.columns[5:]], axis=1)[
@@ -57,13 +61,13 @@ def read_online() -> Series:
     return {key: y for key, y in series.items() if len(y) >= 73}
 
 
-def read_stores() -> Series:
+def read_stores() -> Table:
     with zipfile.ZipFile(SHARED / "store_item_demand" / "demand-forecasting.zip") as archive:
         rows = pd.read_csv(archive.open("train.csv"), parse_dates=["date"])
     return weekly(rows.assign(item=rows["store"].astype(str) + "_" + rows["item"].astype(str), units=rows["sales"]))
 
 
-def read_sample() -> Series:
+def read_sample() -> Table:
     (path,) = (PROJECT / "data" / "sample").glob("train.csv*")
     return weekly(
         pd.read_csv(path, parse_dates=["date"], usecols=["date", "item_nbr", "unit_sales"]).rename(
@@ -75,7 +79,7 @@ def read_sample() -> Series:
 SETS = {"m4": read_m4, "online": read_online, "stores": read_stores, "sample": read_sample}
 
 
-def weekly(rows: pd.DataFrame) -> Series:
+def weekly(rows: pd.DataFrame) -> Table:
     """Units by item and whole week to Saturday, from the first sale on; returns netted, a week below zero is 0."""
     days = rows["date"].dt.normalize()
     ends = days + pd.to_timedelta((5 - days.dt.dayofweek) % 7, unit="D")
@@ -87,15 +91,15 @@ def weekly(rows: pd.DataFrame) -> Series:
 
 
 def score(y: np.ndarray, actual: np.ndarray, models: list[str]) -> dict[str, float]:
-    past = Past(y, H)
+    histories, fits = SeriesHistories(Series("item", date(2024, 6, 1), y), H), Fits()
     begin = time.process_time()
-    found = auto_forecast(past, past.end, LEVELS)
+    found = auto_forecast(histories, fits, histories.end, LEVELS)
     seconds = time.process_time() - begin
     mae, mse = metrics.naive_mae(y), metrics.naive_mse(y)
-    singles = {name: single(past, name) for name in models}
+    singles = {name: single(fits, histories.at(histories.end), name) for name in models}
     together = np.array(list(singles.values()))
     row = {
-        "is_dense": demand_class(y) in ("smooth", "erratic"),
+        "is_dense": demand_class(y) not in SPARSE_CLASSES,
         "sells_always": (y == 0).mean() < 0.1,
         "error": (found.mean - actual).sum(),
         "actual": actual.sum(),
@@ -115,10 +119,10 @@ def score(y: np.ndarray, actual: np.ndarray, models: list[str]) -> dict[str, flo
     return row
 
 
-def single(past: Past, name: str) -> np.ndarray:
-    """A model by itself, or what stands in for it."""
-    forecasts = (past.fits(past.end).forecast(made_by) for made_by in chain(name))
-    return next(forecast for forecast in forecasts if not isinstance(forecast, str))
+def single(fits: Fits, history: History, name: str) -> np.ndarray:
+    """The forecast of a model by itself, or of its fallback."""
+    forecasts = (fits.forecast(made_by, history) for made_by in chain(name))
+    return next(forecast for forecast in forecasts if not isinstance(forecast, NoFit))
 
 
 def beside(rows: pd.DataFrame, metric: str) -> str:
@@ -135,7 +139,7 @@ def beside(rows: pd.DataFrame, metric: str) -> str:
     return f"{metric} {own:.4f} = {own / others.min():.3f} × {others.idxmin()}"
 
 
-def tell(name: str, rows: pd.DataFrame) -> Iterator[str]:
+def report(name: str, rows: pd.DataFrame) -> Iterator[str]:
     yield f"{name}: {len(rows):,} series, {1e3 * rows['seconds'].mean():.0f} ms of a processor each"
     if name == "m4":
         owa = (
@@ -151,8 +155,8 @@ def tell(name: str, rows: pd.DataFrame) -> Iterator[str]:
         ("intermittent, lumpy", rows[~rows["is_dense"]]),
     ):
         if len(part):
-            told = "  ".join(beside(part, metric) for metric in ("WAPE", "MASE", "RMSSE"))
-            yield f"    {what:<20} n {len(part):>5,}  {told}"
+            metrics_of_part = "  ".join(beside(part, metric) for metric in ("WAPE", "MASE", "RMSSE"))
+            yield f"    {what:<20} n {len(part):>5,}  {metrics_of_part}"
     for what, part in (
         ("under 10 % zeros", rows[rows["sells_always"]]),
         ("more zeros", rows[~rows["sells_always"]]),
@@ -181,7 +185,7 @@ def main() -> None:
             keys = np.random.default_rng(0).choice(keys, args.limit, replace=False).tolist()
         ended = [(series[key], len(series[key]) - H * (1 + args.back)) for key in keys]
         rows = pd.DataFrame([score(y[:end], y[end : end + H], models) for y, end in ended if end > 0])
-        print(*tell(name, rows), sep="\n", flush=True)
+        print(*report(name, rows), sep="\n", flush=True)
 
 
 if __name__ == "__main__":

@@ -21,10 +21,15 @@ FROM fcst_app.batch_status b,
 WHERE i.job_id = %(job_id)s AND b.batch_id = i.batch_id AND b.batch_no <= %(n_done)s
   AND o.is_failed = (mod(i.sales_rank, %(fails_in)s) = 0);
 
-INSERT INTO fcst_app.forecasts (job_id, unique_id, model, wk_end_dt, forecast, lo, hi, is_fallback, made_by)
-SELECT job_id, unique_id, m, %(last)s::date + 7 * w, f, ARRAY[f * 0.8, f * 0.6], ARRAY[f * 1.2, f * 1.4], false, m
-FROM fcst_app.job_items CROSS JOIN unnest(%(models)s) m CROSS JOIN generate_series(1, %(h)s) w
-CROSS JOIN LATERAL (SELECT random() * 100 + w * length(unique_id) AS f) f
+INSERT INTO fcst_app.forecasts (job_id, unique_id, model, first_wk_end_dt, forecast, lo, hi, is_fallback, made_by)
+SELECT job_id, unique_id, m, %(last)s::date + 7, f.units, ARRAY[f.lo_80, f.lo_95], ARRAY[f.hi_80, f.hi_95], false, m
+FROM fcst_app.job_items CROSS JOIN unnest(%(models)s) m
+CROSS JOIN LATERAL (
+    SELECT array_agg(u ORDER BY w) AS units, array_agg(u * 0.8 ORDER BY w) AS lo_80,
+           array_agg(u * 0.6 ORDER BY w) AS lo_95, array_agg(u * 1.2 ORDER BY w) AS hi_80,
+           array_agg(u * 1.4 ORDER BY w) AS hi_95
+    FROM (SELECT w, random() * 100 + w * length(unique_id) AS u FROM generate_series(1, %(h)s) w OFFSET 0) s
+) f
 WHERE job_id = %(job_id)s AND outcome = 'completed';
 
 INSERT INTO fcst_app.metrics (job_id, unique_id, model, cutoff, n_weeks, abs_error, error, sq_error, actual, pinball,

@@ -16,6 +16,7 @@ import sys
 import time
 import warnings
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -27,9 +28,10 @@ import pandas as pd  # noqa: E402
 from statsforecast import StatsForecast, models  # noqa: E402
 
 from fcst.compute.auto import auto_forecast  # noqa: E402
-from fcst.compute.fits import Fits  # noqa: E402
+from fcst.compute.fits import Fits, NoFit  # noqa: E402
+from fcst.compute.history import History, SeriesHistories  # noqa: E402
 from fcst.compute.models import AUTO_WINDOWS, CATALOGUE, auto_pool  # noqa: E402
-from fcst.compute.past import Past  # noqa: E402
+from fcst.compute.series import Series  # noqa: E402
 from fcst.names import HOLDOUT_WEEKS as H  # noqa: E402
 from fcst.names import SEASON_LENGTH  # noqa: E402
 
@@ -56,6 +58,12 @@ def _conformal() -> Any:
     return ConformalIntervals(n_windows=2, h=H)
 
 
+def fitted(y: np.ndarray, h: int, name: str) -> np.ndarray:
+    mean = Fits().forecast(name, History(y, h))
+    assert not isinstance(mean, NoFit), mean.reason
+    return mean
+
+
 class Ours:
     """A model of the catalogue that statsforecast does not have, as it wants its models."""
 
@@ -68,7 +76,7 @@ class Ours:
         return self.alias
 
     def forecast(self, y: np.ndarray, h: int, level: list[int] | None = None, **others: Any) -> dict[str, Any]:
-        mean = Fits(np.asarray(y, float), h, lambda name: None).forecast(self.alias)
+        mean = fitted(np.asarray(y, float), h, self.alias)
         bounds = {f"{side}-{percent}": mean for percent in level or [] for side in ("lo", "hi")}
         return {"mean": mean, **bounds}
 
@@ -92,8 +100,8 @@ def ms(function: Callable[[], object]) -> float:
 def measure_models(series: list[np.ndarray]) -> None:
     print(f"{'model':<28}{'ms':>9}{'catalogue':>11}")
     for name, model in CATALOGUE.items():
-        Fits(series[0], H, lambda name: None).forecast(name)  # warm
-        spent = [ms(lambda y=y, name=name: Fits(y, H, lambda name: None).forecast(name)) for y in series]
+        fitted(series[0], H, name)  # warm
+        spent = [ms(lambda y=y, name=name: fitted(y, H, name)) for y in series]
         print(f"{name:<28}{statistics.mean(spent):>9.2f}{model.cost_ms:>11.2f}")
 
 
@@ -102,7 +110,7 @@ def measure_auto(series: list[np.ndarray]) -> None:
     made = [LIBRARY[name]() if name in LIBRARY else Ours(name) for name in pool]
 
     def ours(y: np.ndarray) -> None:
-        auto_forecast(Past(y, H), WEEKS, LEVELS)
+        auto_forecast(SeriesHistories(Series("item", date(2024, 6, 1), y), H), Fits(), WEEKS, LEVELS)
 
     def theirs(y: np.ndarray, level: list[int] | None) -> None:
         weeks = pd.date_range("2020-01-04", periods=WEEKS, freq="W-SAT")

@@ -38,16 +38,19 @@ from fcst.settings import limit_compute_threads  # noqa: E402
 
 limit_compute_threads()
 
+import numpy as np  # noqa: E402
 import pandas as pd  # noqa: E402
 import psycopg2  # noqa: E402
 
 from fcst import supervisor_lock  # noqa: E402
+from fcst.records import ForecastRecord, ItemResult  # noqa: E402
 from fcst.services import datasets, jobs  # noqa: E402
 from fcst.settings import load_settings  # noqa: E402
 from fcst.specs import JobSpec  # noqa: E402
 from fcst.states import Outcome, Stage  # noqa: E402
-from fcst.store import batches  # noqa: E402
+from fcst.store import attempts  # noqa: E402
 from fcst.store import jobs as stored_jobs  # noqa: E402
+from fcst.store.attempts import BatchAttempt  # noqa: E402
 from fcst.store.database import connect_kwargs, transaction  # noqa: E402
 from tests.benchmarks.ground import (  # noqa: E402
     MODELS,
@@ -93,7 +96,10 @@ def measure_naive(items: int, weeks: int, pairs: int) -> None:
     with fresh_home() as folder, concurrent.futures.ProcessPoolExecutor(processes()) as pool:
         dataset = load(items, weeks)
         with transaction() as cur:
-            cur.execute("CREATE TABLE fcst_app.naive (LIKE fcst_app.forecasts INCLUDING ALL)")
+            cur.execute(
+                "CREATE TABLE fcst_app.naive (unique_id text, model text, wk_end_dt date, forecast float8,"
+                " made_by text, PRIMARY KEY (unique_id, model, wk_end_dt))"
+            )
         with supervisor(folder):
             run_job(dataset, min(items, 10 * processes()))
             run_naive(pool, dataset, min(items, 10 * processes()))
@@ -109,8 +115,8 @@ def measure_naive(items: int, weeks: int, pairs: int) -> None:
 
 def run_naive(pool: concurrent.futures.Executor, dataset: dict[str, Any], n_items: int) -> None:
     """Batch after batch: reads its sales, one task an item, waits for all, inserts row by row, commits."""
-    keys = [key for key, _ in jobs.choose_largest(dataset, n_items)]
-    insert = "INSERT INTO fcst_app.naive VALUES (0, %s, %s, %s, %s, '{}', '{}', false, %s)"
+    keys = [item.unique_id for item in datasets.list_items(dataset["dataset_id"], limit=n_items)]
+    insert = "INSERT INTO fcst_app.naive VALUES (%s, %s, %s, %s, %s)"
     con = psycopg2.connect(**connect_kwargs())
     with contextlib.closing(con), con.cursor() as cur:
         cur.execute("TRUNCATE fcst_app.naive")
@@ -268,17 +274,17 @@ def measure_write(items: int, models: int, pairs: int) -> None:
     with fresh_home():
         dataset = load((pairs + 1) * items, 2)
         spec = JobSpec(models=names, h=H, level=(80, 95), batch_size=items, n_windows=0)
-        keys = jobs.choose_largest(dataset, dataset["n_items"])
-        stored_jobs.insert(dataset["dataset_id"], keys, spec, "", "", "benchmark")
+        keys = [item.unique_id for item in datasets.list_items(dataset["dataset_id"])]
+        stored_jobs.insert(dataset["dataset_id"], jobs.choose_largest(dataset, len(keys)), spec, "", "", "benchmark")
         with transaction() as cur:
             cur.execute("CREATE TABLE fcst_app.bare (LIKE fcst_app.forecasts INCLUDING ALL)")
-        for number, row in enumerate(batches.claim(str(uuid.uuid4()), pairs + 1)):
-            run = batches.begin(row["batch_id"], row["attempt"], str(uuid.uuid4()))
-            batches.move(run, Stage.OBTAINING_SALES, Stage.PROCESSING)
-            results = [make_result(run, key) for key, _ in keys[number * items : (number + 1) * items]]
+        for number, row in enumerate(attempts.claim(str(uuid.uuid4()), pairs + 1)):
+            run = attempts.begin(row["batch_id"], row["attempt"], str(uuid.uuid4()))
+            attempts.move(run, Stage.OBTAINING_SALES, Stage.PROCESSING)
+            results = [make_result(run, key) for key in keys[number * items : (number + 1) * items]]
             save_s, copy_s = alternate(
                 number,
-                lambda run=run, results=results: timed(batches.save, run, results, Stage.PROCESSING),
+                lambda run=run, results=results: timed(attempts.save, run, results, Stage.PROCESSING),
                 lambda run=run, results=results: copy_bare(run.job_id, results),
             )
             if number:  # the first pair warms up
@@ -290,20 +296,20 @@ def measure_write(items: int, models: int, pairs: int) -> None:
     print(f"save / COPY {told(ratios)}; goal 0.60 or more")
 
 
-def make_result(run: batches.Run, unique_id: str) -> batches.ItemResult:
+def make_result(run: BatchAttempt, unique_id: str) -> ItemResult:
     """What a task would save of an item, with numbers of as many digits."""
-    rows: list[tuple[Any, ...]] = []
+    first, rng = run.last_wk_end_dt + timedelta(weeks=1), np.random.default_rng()
+    records = []
     for model in run.spec.models:
-        for step in range(1, H + 1):
-            week = run.last_wk_end_dt + timedelta(weeks=step)
-            mean, near, far = random.uniform(50, 150), random.uniform(1, 20), random.uniform(20, 50)
-            rows.append((model, week, mean, [mean - near, mean - far], [mean + near, mean + far], False, model))
-    return batches.ItemResult(unique_id, Outcome.COMPLETED, None, rows, [])
+        mean, width = rng.uniform(50, 150, H), np.array([rng.uniform(1, 20, H), rng.uniform(20, 50, H)])
+        records.append(ForecastRecord(model, first, mean, mean - width, mean + width, False, model))
+    return ItemResult(unique_id, Outcome.COMPLETED, None, records)
 
 
-def copy_bare(job_id: int, results: list[batches.ItemResult]) -> float:
+def copy_bare(job_id: int, results: list[ItemResult]) -> float:
     """Seconds of a transaction that does nothing but COPY; the text is there before it begins."""
-    text = io.StringIO("".join(copy_line((job_id, r.unique_id, *row)) for r in results for row in r.forecast_rows))
+    lines = (copy_line(job_id, r.unique_id, record) for r in results for record in r.forecasts)
+    text = io.StringIO("".join(lines))
 
     def copy() -> None:
         with transaction() as cur:
@@ -312,12 +318,14 @@ def copy_bare(job_id: int, results: list[batches.ItemResult]) -> float:
     return timed(copy)
 
 
-def copy_line(row: tuple[Any, ...]) -> str:
+def copy_line(job_id: int, unique_id: str, f: ForecastRecord) -> str:
     """A row in COPY's text form; there is nothing to escape."""
 
     def field(value: Any) -> str:
-        return "{" + ",".join(map(str, value)) + "}" if isinstance(value, list) else str(value)
+        return "{" + ",".join(map(field, value)) + "}" if isinstance(value, list) else str(value)
 
+    arrays = (f.forecast.tolist(), f.lo.tolist(), f.hi.tolist())
+    row = (job_id, unique_id, f.model, f.first_wk_end_dt, *arrays, f.is_fallback, f.made_by)
     return "\t".join(map(field, row)) + "\n"
 
 

@@ -76,9 +76,13 @@ def load(n_items: int, n_weeks: int) -> dict[str, Any]:
         values["dataset_id"] = dataset_id
         cur.execute(
             """INSERT INTO fcst_app.items (dataset_id, unique_id, sales_rank, total_units, first_wk_end_dt, n_weeks,
-                                           n_missing)
-               SELECT %(dataset_id)s, 'item' || lpad(i::text, 6, '0'), i, 1, %(first)s, %(n_weeks)s, 0
-               FROM generate_series(1, %(n_items)s) i""",
+                                           n_missing, last_sale_dt, family, class, demand_class, description, adi, cv2,
+                                           search_text)
+               SELECT %(dataset_id)s, key, i, 1, %(first)s, %(n_weeks)s, 0, %(last)s - mod(i, 250)::integer,
+                      'FAMILY ' || mod(i, 33), 1000 + mod(i, 300), (ARRAY['smooth', 'erratic', 'lumpy'])[1 + mod(i, 3)],
+                      words, 1 + mod(i, 7), mod(i, 11) / 10.0, lower(key || E'\\x1f' || words)
+               FROM generate_series(1, %(n_items)s) i,
+                    LATERAL (SELECT 'item' || lpad(i::text, 6, '0') AS key, 'Sort ' || md5(i::text) AS words) d""",
             values,
         )
         cur.execute("SELECT setseed(0.5)")
@@ -90,10 +94,27 @@ def load(n_items: int, n_weeks: int) -> dict[str, Any]:
                    SELECT unique_id, w, level * (1 + 0.3 * sin(2 * pi() * (w / 52.0 + phase))) AS expected
                    FROM item CROSS JOIN generate_series(0, %(n_weeks)s - 1) w
                )
-               INSERT INTO fcst_app.weekly_sales (dataset_id, unique_id, wk_end_dt, unit_sales, promo_units)
-               SELECT %(dataset_id)s, unique_id, %(first)s::date + 7 * w,
-                      greatest(round((expected + sqrt(expected) * random_normal())::numeric), 0), 0
-               FROM week""",
+               INSERT INTO fcst_app.sales (dataset_id, unique_id, first_wk_end_dt, unit_sales)
+               SELECT %(dataset_id)s, unique_id, %(first)s,
+                      array_agg(greatest(round((expected + sqrt(expected) * random_normal())::numeric), 0) ORDER BY w)
+               FROM week GROUP BY unique_id""",
+            values,
+        )
+        cur.execute(
+            """INSERT INTO fcst_app.sales_totals (dataset_id, grouped_by, key, first_wk_end_dt, unit_sales, promo_units,
+                                                  n_items)
+               SELECT %(dataset_id)s, g.by, g.key, %(first)s, array_agg(g.units ORDER BY g.n),
+                      array_agg(0 ORDER BY g.n), array_agg(g.n_items ORDER BY g.n)
+               FROM (
+                   SELECT v.by, v.key, w.n, sum(w.units) AS units, count(*)::integer AS n_items
+                   FROM (
+                       SELECT i.family, w.n, sum(w.units) AS units, count(*) AS n_items
+                       FROM fcst_app.sales s JOIN fcst_app.items i USING (dataset_id, unique_id)
+                       CROSS JOIN LATERAL unnest(s.unit_sales) WITH ORDINALITY w (units, n)
+                       WHERE s.dataset_id = %(dataset_id)s GROUP BY i.family, w.n
+                   ) w CROSS JOIN LATERAL (VALUES ('all', ''), ('family', w.family)) v (by, key)
+                   GROUP BY v.by, v.key, w.n
+               ) g GROUP BY g.by, g.key""",
             values,
         )
     return datasets.get_dataset(dataset_id)

@@ -126,18 +126,18 @@ def timed(function: Callable[[Path], None], file: Path) -> float:
 
 
 def compare_copies() -> None:
-    """The weeks of the newest dataset, written out once, then copied in by psycopg2 and by psql."""
+    """The sales of the newest dataset, written out once, then copied in by psycopg2 and by psql."""
     from fcst.services import datasets
     from fcst.store.database import connect_kwargs, transaction
 
     dataset = datasets.list_datasets()[0]
-    table = "CREATE TABLE fcst_app.copied (LIKE fcst_app.weekly_sales INCLUDING ALL)"
-    columns = "dataset_id, unique_id, wk_end_dt, unit_sales, promo_units"
+    table = "CREATE TABLE fcst_app.copied (LIKE fcst_app.sales INCLUDING ALL)"
+    columns = "dataset_id, unique_id, first_wk_end_dt, unit_sales, promo_units"
     with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "weekly.csv"
+        file = Path(folder) / "sales.csv"
         with file.open("wb") as out, transaction() as cur:
-            rows = f"SELECT {columns} FROM fcst_app.weekly_sales WHERE dataset_id = {dataset['dataset_id']}"
-            cur.copy_expert(f"COPY ({rows} ORDER BY unique_id, wk_end_dt) TO STDOUT (FORMAT csv)", out)
+            rows = f"SELECT {columns} FROM fcst_app.sales WHERE dataset_id = {dataset['dataset_id']}"
+            cur.copy_expert(f"COPY ({rows} ORDER BY unique_id) TO STDOUT (FORMAT csv)", out)
         with file.open("rb") as lines:
             n_rows = sum(1 for _ in lines)
         seconds = {}

@@ -34,7 +34,7 @@ sys.path.insert(0, str(PROJECT))
 
 from fcst.engine import task  # noqa: E402
 from fcst.errors import FcstError  # noqa: E402
-from fcst.services import jobs, loading  # noqa: E402
+from fcst.services import datasets, jobs, loading  # noqa: E402
 from fcst.specs import IngestSpec, JobSpec  # noqa: E402
 from fcst.store import ingests, workers  # noqa: E402
 from fcst.store.migrate import migrate  # noqa: E402
@@ -138,7 +138,8 @@ class Torture:
             if sum(not job["is_over"] for job in jobs.list_jobs()) >= MOST_OPEN:
                 return
             models = tuple(self.random.sample(MODELS, self.random.randint(1, 3)))
-            items = self.random.sample(jobs.choose_largest(dataset, N_ITEMS), self.random.randint(5, N_ITEMS))
+            keys = [item.unique_id for item in datasets.list_items(dataset["dataset_id"], limit=N_ITEMS)]
+            items = jobs.choose_named(dataset, self.random.sample(keys, self.random.randint(5, N_ITEMS)))
             size = self.random.randint(2, 12)
             spec = JobSpec(models=models, h=H, level=(80,), batch_size=size, n_windows=0, item_limit_s=10.0)
             self.jobs.append(jobs.submit_job(dataset["dataset_id"], items, spec))

@@ -19,7 +19,7 @@ from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect, 
 from fcst.services import jobs
 from fcst.settings import SAMPLE
 from fcst.specs import JobSpec
-from fcst.store import batches, workers
+from fcst.store import attempts, workers
 from fcst.store import jobs as store
 from tests.conftest import fail_batch
 from tests.servers import WORKER, free_port, load_here, own_database, serve, serve_own, stop, work
@@ -143,7 +143,7 @@ class Desk:
     def submit_broken(self, name: str) -> int:
         """A run whose batches have failed for two reasons."""
         job_id = self.submit(name)
-        for batch, reason in zip(batches.claim(WORKER, 3), (DIED, DIED, SLOW), strict=True):
+        for batch, reason in zip(attempts.claim(WORKER, 3), (DIED, DIED, SLOW), strict=True):
             fail_batch(batch, reason)
         store.freeze_ended()
         return job_id

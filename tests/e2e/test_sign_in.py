@@ -18,10 +18,11 @@ from playwright.sync_api import Page, expect
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
 from fcst.engine.task import run_batch
+from fcst.filters import Selection
 from fcst.services import jobs
 from fcst.settings import PROJECT
 from fcst.specs import JobSpec
-from fcst.store import actions, batches
+from fcst.store import actions, attempts
 from fcst.store import jobs as store
 from tests.conftest import wait_until, write_sales
 from tests.e2e.conftest import BROWSER, free_port, load_here, own_database, serve_own, settled, stop
@@ -102,7 +103,7 @@ def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
         job_id = jobs.submit_job(
             dataset["dataset_id"], jobs.choose_largest(dataset, 4), JobSpec(models=("Naive",), h=4), "first"
         )
-        (batch,) = batches.claim("00000000-0000-4000-8000-000000000001", 1)
+        (batch,) = attempts.claim("00000000-0000-4000-8000-000000000001", 1)
         run_batch(batch["batch_id"], batch["attempt"])
         store.freeze_ended()
         process = serve_own(place, port, project)
@@ -201,7 +202,7 @@ def test_who_has_no_role_sees_nothing(office: Office, visit: Callable[[], Page])
 def test_page_that_refreshes_shows_nothing_more_when_the_role_is_taken_away(
     office: Office, visit: Callable[[], Page]
 ) -> None:
-    job_id = jobs.submit_job(1, [("item1", 1)], JobSpec(models=("Naive",), h=4), "waits")
+    job_id = jobs.submit_job(1, Selection(keys=("item1",)), JobSpec(models=("Naive",), h=4), "waits")
     page = visit()
     sign_in(page, f"{office.url}/runs?job={job_id}", "vera@audit.example")
     expect(page.get_by_text("waits", exact=False).first).to_be_visible()

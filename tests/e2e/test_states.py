@@ -17,13 +17,15 @@ import psycopg2
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from fcst.engine import retry_policy
 from fcst.engine.task import run_ingest
+from fcst.filters import only
 from fcst.services import adjustments, forecasts, jobs, loading
 from fcst.services.adjustments import Change
 from fcst.settings import SAMPLE
 from fcst.specs import IngestSpec, JobSpec
 from fcst.states import Stage
-from fcst.store import batches, ingests, workers
+from fcst.store import attempts, ingests, workers
 from fcst.store import jobs as store
 from fcst.store.migrate import migrate
 from tests.conftest import fail_batch, write_sales
@@ -63,7 +65,7 @@ def ids(desk: Desk) -> dict[str, Any]:
     newer = load_here(desk.place / "shop.csv", "shop")
     partly = desk.submit("partly")
     work(1)
-    (batch,) = batches.claim(WORKER, 1)
+    (batch,) = attempts.claim(WORKER, 1)
     fail_batch(batch, DIED)
     work(1)
     stopped = desk.submit("stopped")
@@ -101,7 +103,7 @@ def submit(dataset: dict[str, Any], name: str, n_windows: int = 3) -> int:
 
 def change(job_id: int, unique_id: str) -> None:
     """What an analyst does to a forecast: its second to fourth week."""
-    weeks = forecasts.view(jobs.get_job(job_id), NAIVE[0], [unique_id]).forecast["wk_end_dt"].dt.date
+    weeks = forecasts.view(jobs.get_job(job_id), NAIVE[0], only(unique_id)).forecast["wk_end_dt"].dt.date
     by_a_fifth = Change(weeks.iloc[1], weeks.iloc[3], percent=20.0)
     adjustments.adjust(job_id, unique_id, NAIVE[0], by_a_fifth, "A campaign in the *whole* region", "Ann")
 
@@ -129,11 +131,11 @@ def running(desk: Desk, ids: dict[str, Any]) -> Iterator[str]:
     """A run works, one is stopping, one waits behind them, and sales are being loaded."""
     ids["running"] = desk.submit("autumn again")
     work(1)
-    in_work = batches.claim(WORKER, 1)
-    run = batches.begin(in_work[0]["batch_id"], in_work[0]["attempt"], str(uuid.uuid4()))
-    batches.move(run, Stage.OBTAINING_SALES, Stage.PROCESSING)
+    in_work = attempts.claim(WORKER, 1)
+    run = attempts.begin(in_work[0]["batch_id"], in_work[0]["attempt"], str(uuid.uuid4()))
+    attempts.move(run, Stage.OBTAINING_SALES, Stage.PROCESSING)
     ids["stopping"] = desk.submit("a mistake")
-    in_work += batches.claim(WORKER, 1)
+    in_work += attempts.claim(WORKER, 1)
     jobs.cancel_job(ids["stopping"])
     ids["waiting"] = desk.submit("later")
     ingest_id = loading.request_sample()
@@ -148,8 +150,8 @@ def running(desk: Desk, ids: dict[str, Any]) -> Iterator[str]:
     for job in jobs.list_jobs(jobs.OPEN):
         jobs.cancel_job(job["job_id"])
     for batch in in_work:
-        batches.end_attempt(batch["batch_id"], batch["attempt"], batches.Ending.CANCELLED, "")
-    batches.cancel_waiting()
+        retry_policy.end_attempt(batch["batch_id"], batch["attempt"], retry_policy.Cause.CANCELLED, "")
+    attempts.cancel_waiting()
     store.freeze_ended()
 
 
@@ -161,7 +163,7 @@ def stalled(desk: Desk, ids: dict[str, Any]) -> Iterator[str]:
     yield desk.url
     workers.renew_lease(WORKER, 3600)
     jobs.cancel_job(ids["stalled"])
-    batches.cancel_waiting()
+    attempts.cancel_waiting()
     store.freeze_ended()
 
 
@@ -169,7 +171,7 @@ def stalled(desk: Desk, ids: dict[str, Any]) -> Iterator[str]:
 def slow(desk: Desk, ids: dict[str, Any]) -> Iterator[str]:
     """The database takes its time for whatever is large."""
     with closing(psycopg2.connect(os.environ["DATABASE_URL"])) as con, con.cursor() as cur:
-        cur.execute("LOCK TABLE fcst_app.forecasts, fcst_app.metrics, fcst_app.weekly_sales, fcst_app.workers")
+        cur.execute("LOCK TABLE fcst_app.forecasts, fcst_app.metrics, fcst_app.sales, fcst_app.workers")
         yield desk.url
 
 

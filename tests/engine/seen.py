@@ -72,8 +72,8 @@ def forecasts_of(job_id: int) -> list[tuple]:
     """All forecasts of a job, to the last bit."""
     with transaction() as cur:
         cur.execute(
-            "SELECT unique_id, model, wk_end_dt, forecast, lo, hi, is_fallback, made_by FROM fcst_app.forecasts"
-            " WHERE job_id = %(job_id)s ORDER BY unique_id, model, wk_end_dt",
+            "SELECT unique_id, model, first_wk_end_dt, forecast, lo, hi, is_fallback, made_by FROM fcst_app.forecasts"
+            " WHERE job_id = %(job_id)s ORDER BY unique_id, model",
             {"job_id": job_id},
         )
         return [tuple(row.values()) for row in cur.fetchall()]
@@ -101,9 +101,9 @@ def check_items(job_id: int) -> dict:
     assert job["is_over"] and job["n_ended"] == job["n_items"], job
     with transaction() as cur:
         cur.execute(
-            "SELECT i.unique_id, i.outcome, i.reason, count(f.wk_end_dt) AS n FROM fcst_app.job_items i"
-            " LEFT JOIN fcst_app.forecasts f USING (job_id, unique_id) WHERE i.job_id = %(job_id)s"
-            " GROUP BY i.unique_id, i.outcome, i.reason",
+            "SELECT i.unique_id, i.outcome, i.reason, COALESCE(sum(cardinality(f.forecast)), 0) AS n"
+            " FROM fcst_app.job_items i LEFT JOIN fcst_app.forecasts f USING (job_id, unique_id)"
+            " WHERE i.job_id = %(job_id)s GROUP BY i.unique_id, i.outcome, i.reason",
             {"job_id": job_id},
         )
         rows = cur.fetchall()

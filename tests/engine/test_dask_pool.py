@@ -21,7 +21,7 @@ from fcst.engine.pool import PoolLost, WorkerDied
 from fcst.errors import DatabaseAway, StaleState
 from fcst.services import jobs
 from fcst.specs import JobSpec
-from fcst.store import batches, workers
+from fcst.store import attempts, workers
 from tests.conftest import admin, url, wait_until
 from tests.engine.dask_cluster import Dask, dask
 
@@ -328,7 +328,7 @@ def test_batches_run_on_dask_as_they_do_here(dask: Dask, open_pool, load_dataset
     dask.start_worker()
     ready(pool, 2)
     job_id = jobs.submit_job(dataset["dataset_id"], jobs.choose_largest(dataset, 6), JobSpec(batch_size=3, h=3))
-    claimed = batches.claim(worker_id, 2)
+    claimed = attempts.claim(worker_id, 2)
     tasks = [pool.submit(nothing, task.run_batch, row["batch_id"], row["attempt"]) for row in claimed]
     assert len(tasks) == 2
     wait_until(lambda: all(t.done() for t in tasks), 60)

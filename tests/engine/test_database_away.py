@@ -25,7 +25,7 @@ from tests.engine.seen import SLOW, check_items, children, finish, is_there, sub
 __all__ = ["own_server"]  # a fixture
 
 N_ITEMS = 30
-BLOCKED_BY = {"obtaining_sales": "weekly_sales", "saving": "forecasts"}
+BLOCKED_BY = {"obtaining_sales": "sales", "saving": "forecasts"}
 
 
 @pytest.fixture

@@ -19,14 +19,14 @@ from fcst.ingest.sample import write_sample
 from fcst.services import datasets, jobs, loading
 from fcst.settings import load_settings
 from fcst.specs import IngestSpec, JobSpec
-from fcst.store import batches, ingests
+from fcst.store import attempts, ingests
 from fcst.store import jobs as store_jobs
 from fcst.store.database import transaction
 from tests.conftest import wait_until, write_sales
 from tests.engine.test_supervisor import workers_of
 from tests.unit.ingest.test_bad_input import KEYS, write_keys
 
-TABLES = "datasets items weekly_sales jobs batch_status batch_events job_items forecasts metrics backtests".split()
+TABLES = "datasets items sales jobs batch_status batch_events job_items forecasts metrics backtests".split()
 
 
 @pytest.fixture(scope="session")
@@ -63,7 +63,7 @@ def assert_no_working_folder() -> None:
 
 
 def assert_nothing_is_left() -> None:
-    assert [count(table) for table in ("datasets", "items", "weekly_sales")] == [0, 0, 0]
+    assert [count(table) for table in ("datasets", "items", "sales")] == [0, 0, 0]
     assert_no_working_folder()
 
 
@@ -167,8 +167,8 @@ def test_deleted_dataset_takes_all_with_it_but_not_before_its_runs_have_ended(lo
     job_id = jobs.submit_job(dataset["dataset_id"], jobs.choose_largest(dataset, 3), JobSpec(h=2))
     with pytest.raises(InputError, match="1 run of this dataset has not ended"):
         datasets.delete_dataset(dataset["dataset_id"])
-    assert count("weekly_sales") == 2 * before["weekly_sales"]
-    while claimed := batches.claim(str(uuid.uuid4()), 1):
+    assert count("sales") == 2 * before["sales"]
+    while claimed := attempts.claim(str(uuid.uuid4()), 1):
         run_batch(claimed[0]["batch_id"], claimed[0]["attempt"])
     store_jobs.freeze_ended()
     assert jobs.get_job(job_id)["status"] == "completed"
@@ -214,9 +214,8 @@ def test_broken_archive_is_refused_with_its_words(database: str, tmp_path: Path)
 def test_keys_reach_the_database_and_the_weekly_file_to_the_letter(load_dataset: Callable, tmp_path: Path) -> None:
     write_keys(tmp_path / "keys.csv")
     dataset = load_dataset(tmp_path / "keys.csv")
-    items = datasets.list_items(dataset["dataset_id"], 100)
-    assert set(items["unique_id"]) == set(KEYS)
-    assert dict(zip(items["unique_id"], items["description"], strict=True)) == {key: f"{key}  {key}" for key in KEYS}
+    items = datasets.list_items(dataset["dataset_id"])
+    assert {item.unique_id: item.description for item in items} == {key: f"{key}  {key}" for key in KEYS}
     out = io.BytesIO()
     datasets.write_weekly_file(dataset["dataset_id"], out)
     found = {row["item_nbr"] for row in csv.DictReader(io.StringIO(out.getvalue().decode(), newline=""))}

@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 
+from fcst.engine import retry_policy
+from fcst.filters import Selection, Take
 from fcst.services import jobs
 from fcst.specs import JobSpec
 from fcst.states import FINAL_STAGES, Stage
-from fcst.store import batches, database, workers
+from fcst.store import attempts, database, workers
 from fcst.store import jobs as stored_jobs
 from fcst.store.database import transaction
 from tests.conftest import admin, copy_database, end_connections, url
@@ -23,14 +25,24 @@ WORKER = str(uuid.uuid4())
 
 
 def insert_dataset() -> int:
-    """A dataset without rows: enough for jobs that nobody runs."""
+    """A dataset of items without sales: enough for jobs that nobody runs."""
     with transaction() as cur:
         cur.execute(
             "INSERT INTO fcst_app.datasets (name, version, spec, report, week_end, include_promo, n_items, n_weeks,"
             " first_wk_end_dt, last_wk_end_dt, total_units)"
             " VALUES ('s', 1, '{}', '{}', 'SAT', false, 1, 1, '2020-01-11', '2020-01-11', 1) RETURNING dataset_id"
         )
-        return cur.fetchone()["dataset_id"]
+        dataset_id = cur.fetchone()["dataset_id"]
+        cur.execute(
+            "INSERT INTO fcst_app.items (dataset_id, unique_id, sales_rank, total_units, first_wk_end_dt, n_weeks,"
+            " n_missing) SELECT %(dataset_id)s, 'item' || i, i, 1, '2020-01-11', 1, 0 FROM generate_series(1, 10000) i",
+            {"dataset_id": dataset_id},
+        )
+        return dataset_id
+
+
+def largest(n_items: int) -> Selection:
+    return Selection(take=Take.LARGEST, n_items=n_items)
 
 
 @pytest.fixture
@@ -66,8 +78,9 @@ def large_job(
 
 
 def insert_large_jobs(dataset_id: int) -> None:
-    keys = [(f"item{i}", i) for i in range(1, 10)]
-    job_id, *others = (stored_jobs.insert(dataset_id, keys, JobSpec(), f"job {i}", "", "ann")[0] for i in range(9))
+    job_id, *others = (
+        stored_jobs.insert(dataset_id, largest(9), JobSpec(), f"job {i}", "", "ann")[0] for i in range(9)
+    )
     insert_batches = (
         "INSERT INTO fcst_app.batch_status (job_id, batch_no, n_items) SELECT job_id, no, 10"
         " FROM unnest(%(ids)s) job_id CROSS JOIN generate_series(1, %(n)s) no ORDER BY job_id, no"
@@ -171,9 +184,9 @@ def test_the_history_of_a_large_run_is_read_by_index(large_job: int, statements:
 
 def test_a_supervisor_looks_for_work_by_index(large_job: int, statements: list[tuple[str, Any]]) -> None:
     for ask in (
-        lambda: batches.claim(WORKER, 2),
-        lambda: batches.list_lost(WORKER, [1, 2]),
-        lambda: batches.list_silent([1, 2], 10.0, 30.0),
+        lambda: attempts.claim(WORKER, 2),
+        lambda: attempts.list_lost(WORKER, [1, 2]),
+        lambda: attempts.list_silent([1, 2], 10.0, 30.0),
         stored_jobs.freeze_ended,
         lambda: workers.look(is_telling=True),
     ):
@@ -184,13 +197,12 @@ def test_a_supervisor_looks_for_work_by_index(large_job: int, statements: list[t
 
 
 def insert(dataset_id: int, n_batches: int) -> int:
-    keys = [(f"item{i}", i) for i in range(1, n_batches + 1)]
-    return stored_jobs.insert(dataset_id, keys, JobSpec(batch_size=1), "", "", "ann")[0]
+    return stored_jobs.insert(dataset_id, largest(n_batches), JobSpec(batch_size=1), "", "", "ann")[0]
 
 
 def claim(n: int, times: int) -> list[tuple[int, int]]:
     """(job_id, batch_no) of what is claimed, `n` batches at a time."""
-    return [(row["job_id"], row["batch_no"]) for _ in range(times) for row in batches.claim(WORKER, n)]
+    return [(row["job_id"], row["batch_no"]) for _ in range(times) for row in attempts.claim(WORKER, n)]
 
 
 @pytest.mark.parametrize("n", [1, 2, 3])
@@ -214,8 +226,8 @@ def test_huge_jobs_share_alike_and_each_goes_in_order(dataset_id: int, n: int) -
 
 def test_a_batch_that_comes_back_is_next(dataset_id: int) -> None:
     job_id = insert(dataset_id, 100)
-    first, second = batches.claim(WORKER, 2)
-    batches.end_attempt(first["batch_id"], 1, batches.Ending.LOST, "its supervisor was lost")
+    first, second = attempts.claim(WORKER, 2)
+    retry_policy.end_attempt(first["batch_id"], 1, retry_policy.Cause.LOST, "its supervisor was lost")
     assert claim(2, 1) == [(job_id, 1), (job_id, 3)]
     assert second["batch_no"] == 2
 

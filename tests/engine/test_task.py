@@ -7,17 +7,19 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fcst.engine import task
+from fcst.compute.series import Series
+from fcst.engine import retry_policy, task
 from fcst.errors import StaleState
+from fcst.filters import only
 from fcst.services import exports, forecasts, jobs
 from fcst.specs import JobSpec
-from fcst.store import batches
+from fcst.store import attempts
 
 WORKER = str(uuid.uuid4())
 
 
 def run_all(job_id: int) -> None:
-    while claimed := batches.claim(WORKER, 1):
+    while claimed := attempts.claim(WORKER, 1):
         task.run_batch(claimed[0]["batch_id"], claimed[0]["attempt"])
 
 
@@ -80,18 +82,18 @@ def test_items_that_are_final_are_not_computed_again(load_dataset, monkeypatch: 
     job_id = jobs.submit_job(dataset["dataset_id"], jobs.choose_largest(dataset, 6), JobSpec(batch_size=6, h=2))
     real, seen = task.forecast_item, []
 
-    def dying(y: np.ndarray, spec: JobSpec, tell: object) -> object:
+    def dying(series: Series, spec: JobSpec, on_progress: object) -> object:
         seen.append(len(seen))
         if len(seen) == 4:
             raise SystemExit  # as sudden as a death, for the task
-        return real(y, spec, tell)
+        return real(series, spec, on_progress)
 
     monkeypatch.setattr(task, "forecast_item", dying)
-    (first,) = batches.claim(WORKER, 1)
+    (first,) = attempts.claim(WORKER, 1)
     with pytest.raises(SystemExit):
         task.run_batch(first["batch_id"], first["attempt"])
     assert jobs.get_job(job_id)["n_completed"] == 3
-    batches.end_attempt(first["batch_id"], first["attempt"], batches.Ending.DIED, "its process died")
+    retry_policy.end_attempt(first["batch_id"], first["attempt"], retry_policy.Cause.DIED, "its process died")
     seen[:] = [0] * 10
     run_all(job_id)
     assert len(seen) == 10 + 3 and jobs.get_job(job_id)["n_completed"] == 6
@@ -100,8 +102,10 @@ def test_items_that_are_final_are_not_computed_again(load_dataset, monkeypatch: 
 def test_a_task_that_lost_its_batch_stops(load_dataset) -> None:
     dataset = load_dataset()
     jobs.submit_job(dataset["dataset_id"], jobs.choose_largest(dataset, 2), JobSpec())
-    (claimed,) = batches.claim(WORKER, 1)
-    batches.end_attempt(claimed["batch_id"], claimed["attempt"], batches.Ending.LOST, "its supervisor was lost")
+    (claimed,) = attempts.claim(WORKER, 1)
+    retry_policy.end_attempt(
+        claimed["batch_id"], claimed["attempt"], retry_policy.Cause.LOST, "its supervisor was lost"
+    )
     with pytest.raises(StaleState):
         task.run_batch(claimed["batch_id"], claimed["attempt"])
 
@@ -110,11 +114,11 @@ def test_accuracy_is_kept_by_item_and_model(load_dataset) -> None:
     dataset = load_dataset()
     job_id = jobs.submit_job(dataset["dataset_id"], jobs.choose_largest(dataset, 2), JobSpec(models=("AutoETS",)))
     run_all(job_id)
-    view = forecasts.view(jobs.get_job(job_id), "AutoETS", ["item6"])
+    view = forecasts.view(jobs.get_job(job_id), "AutoETS", only("item6"))
     assert set(view.metrics) == {"AutoETS", "SeasonalNaive", "Naive"}
     assert all(0 <= row["wape"] < 1 for row in view.metrics.values())
     total = forecasts.view(jobs.get_job(job_id), "AutoETS")
-    items = [forecasts.view(jobs.get_job(job_id), "AutoETS", [key]) for key in ("item5", "item6")]
+    items = [forecasts.view(jobs.get_job(job_id), "AutoETS", only(key)) for key in ("item5", "item6")]
     assert total.n_items == 2
     c, (one, other) = total.correlation, [item.forecast["hi_80"] - item.forecast["forecast"] for item in items]
     up = np.sqrt((1 - c) * (one**2 + other**2) + c * (one + other) ** 2)

@@ -13,6 +13,7 @@ from streamlit.auth_util import set_cookie_with_chunks
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.WidgetStates_pb2 import WidgetState
 
+from fcst.filters import Selection
 from fcst.roles import Actor, Scope
 from fcst.services import identity, jobs, sign_ins
 from fcst.specs import JobSpec
@@ -72,7 +73,9 @@ class Firm:
 @pytest.fixture(scope="module")
 def firm(office: Desk) -> Iterator[Firm]:
     with identity.acting_as(identity.operator()):
-        job_id = jobs.submit_job(1, [("item1", 1), ("item2", 2)], JobSpec(models=("Naive",), h=4), "the autumn run")
+        job_id = jobs.submit_job(
+            1, Selection(keys=("item1", "item2")), JobSpec(models=("Naive",), h=4), "the autumn run"
+        )
     firm = Firm(office, job_id)
     with firm.roles(ROLES):
         yield firm

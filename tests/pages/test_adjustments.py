@@ -8,6 +8,7 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
+from fcst.filters import only
 from fcst.services import adjustments, forecasts
 from fcst.services.adjustments import Change
 from tests.conftest import write_sales
@@ -40,10 +41,11 @@ def dialog(job: dict) -> AppTest:
     """The dialog by itself, as it stands while it is open."""
 
     def page(job: dict) -> None:
+        from fcst.filters import only
         from fcst.services import forecasts
         from fcst.ui.adjustments import ask_for_change
 
-        ask_for_change(job, "WindowAverage", "item2", forecasts.view(job, "WindowAverage", ["item2"]))
+        ask_for_change(job, "WindowAverage", "item2", forecasts.view(job, "WindowAverage", only("item2")))
 
     return AppTest.from_function(page, args=(job,), default_timeout=30).run()
 
@@ -65,14 +67,14 @@ def test_change_is_made_in_the_dialog_and_shown_in_both_versions(job: dict) -> N
     assert "Save the adjustment" in [button.label for button in at.button]
     at = save(dialog(job), "a *campaign*", "Ann")
     assert not at.exception and not at.error
-    (made,) = adjustments.list_adjustments(job["job_id"])
+    (made,) = adjustments.list_adjustments(job)
     assert (made["percent"], made["reason"], made["made_by"]) == (10, "a *campaign*", "Ann")
     assert made["model"] == "WindowAverage"
     at = open_item(job)
     said = words(at)
     assert "**+10.0 %**, weeks ending" in said and r"a \*campaign\*" in said and "Ann," in said
     assert '"name":"adjusted"' in chart(at)
-    view = forecasts.view(job, "WindowAverage", ["item2"])
+    view = forecasts.view(job, "WindowAverage", only("item2"))
     assert view.forecast["adjusted"].sum() == pytest.approx(1.1 * view.forecast["forecast"].sum())
     at.button(key=f"undo_{made['adjustment_id']}").click().run()
     assert "It stays in this list, as undone" in words(at)
@@ -87,19 +89,19 @@ def test_weeks_are_set_to_units(job: dict) -> None:
     at.number_input(key="adjust_units").set_value(77.0).run()
     assert "**308 units**" in words(at)
     assert not save(at, "contract", "Ann").error
-    (made,) = adjustments.list_adjustments(job["job_id"])
-    assert made["units"] == 77 and set(forecasts.view(job, "WindowAverage", ["item2"]).forecast["adjusted"]) == {77}
+    (made,) = adjustments.list_adjustments(job)
+    assert made["units"] == 77 and set(forecasts.view(job, "WindowAverage", only("item2")).forecast["adjusted"]) == {77}
 
 
 @pytest.mark.parametrize(("reason", "who", "said"), [("", "Ann", "needs a reason"), ("why", " ", "name is given")])
 def test_change_without_reason_or_name_is_refused_in_words(job: dict, reason: str, who: str, said: str) -> None:
     at = save(dialog(job), reason, who)
     assert said in at.error[0].value
-    assert adjustments.list_adjustments(job["job_id"]) == []
+    assert adjustments.list_adjustments(job) == []
 
 
 def test_table_of_items_has_both_versions_and_a_flag(job: dict) -> None:
-    week = forecasts.list_forecasts(job["job_id"], "Naive", ["item1"])["wk_end_dt"].iloc[0].date()
+    week = forecasts.list_forecasts(job, "Naive", only("item1"))["wk_end_dt"].iloc[0].date()
     adjustments.adjust(job["job_id"], "item1", "Naive", Change(week, week, units=0), "why", "Ann")
     at = open_page("forecasts", job=str(job["job_id"]), model="Naive", flags="adjusted")
     table = at.dataframe[0].value
@@ -108,7 +110,7 @@ def test_table_of_items_has_both_versions_and_a_flag(job: dict) -> None:
 
 
 def test_compare_tells_what_each_step_added(job: dict, load_dataset: Callable[..., dict], tmp_path: Path) -> None:
-    week = forecasts.list_forecasts(job["job_id"], "Naive", ["item1"])["wk_end_dt"].iloc[0].date()
+    week = forecasts.list_forecasts(job, "Naive", only("item1"))["wk_end_dt"].iloc[0].date()
     adjustments.adjust(job["job_id"], "item1", "WindowAverage", Change(week, week, percent=5), "why", "Ann")
     write_sales(tmp_path / "later.csv", 3, 62)
     load_dataset(tmp_path / "later.csv", name="s")
@@ -124,5 +126,5 @@ def test_only_week_of_a_forecast_is_not_asked_for(load_dataset: Callable[..., di
     at = dialog(job)
     assert not at.exception and not at.select_slider and "Week ending" in words(at)
     assert not save(at, "a campaign", "Ann").error
-    (made,) = adjustments.list_adjustments(job["job_id"], ["item2"])
+    (made,) = adjustments.list_adjustments(job, only("item2"))
     assert made["first_wk_end_dt"] == made["last_wk_end_dt"] == job["last_wk_end_dt"] + timedelta(weeks=1)

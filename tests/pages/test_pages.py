@@ -12,12 +12,14 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
+from fcst.engine import retry_policy
 from fcst.engine.task import run_batch
 from fcst.errors import BadRows, InputError
+from fcst.filters import only
 from fcst.services import datasets, forecasts, jobs, loading, supervision
 from fcst.settings import PROJECT, SAMPLE, load_settings
 from fcst.specs import IngestSpec, JobSpec
-from fcst.store import batches, workers
+from fcst.store import attempts, workers
 from fcst.store import jobs as store
 from fcst.store.database import transaction
 from tests.conftest import fail_batch, write_sales
@@ -52,7 +54,7 @@ def words(at: AppTest) -> str:
 
 def run_waiting() -> None:
     worker = str(uuid.uuid4())
-    while claimed := batches.claim(worker, 1):
+    while claimed := attempts.claim(worker, 1):
         run_batch(claimed[0]["batch_id"], claimed[0]["attempt"])
     store.freeze_ended()
 
@@ -364,7 +366,7 @@ def test_new_run_takes_of_what_the_filter_leaves(dataset: dict) -> None:
     assert at.dataframe[0].value["unique_id"].tolist() == ["item2"]
     at.text_input(key="choice_q").set_value("nobody").run()
     assert "No item matches" in words(at) and at.button(key="submit").disabled
-    (known,) = set(datasets.list_items(dataset["dataset_id"], 6)["demand_class"])
+    (known,) = {item.demand_class for item in datasets.list_items(dataset["dataset_id"])}
     assert "6 items in" in words(open_page("new_run", demand_class=known))
 
 
@@ -476,8 +478,8 @@ def table_with(at: AppTest, column: str) -> pd.DataFrame:
 
 def test_run_shows_its_history_first_what_went_wrong(dataset: dict) -> None:
     job_id = jobs.submit_job(dataset["dataset_id"], jobs.choose_largest(dataset, 6), JobSpec(batch_size=3))
-    (first,) = batches.claim(str(uuid.uuid4()), 1)
-    batches.end_attempt(first["batch_id"], first["attempt"], batches.Ending.LOST, "its pool <b>broke</b>")
+    (first,) = attempts.claim(str(uuid.uuid4()), 1)
+    retry_policy.end_attempt(first["batch_id"], first["attempt"], retry_policy.Cause.LOST, "its pool <b>broke</b>")
     run_waiting()
     assert all("Why" not in table.value for table in open_run(job_id).dataframe), "it is not read while it is closed"
     at = open_run(job_id, "history")
@@ -500,7 +502,7 @@ def test_run_shows_the_log_of_the_failed_batch(dataset: dict) -> None:
     job_id = jobs.submit_job(dataset["dataset_id"], jobs.choose_largest(dataset, 6), JobSpec(batch_size=2))
     worker = str(uuid.uuid4())
     workers.register(worker, "elsewhere", 77, "0", 2, 60)
-    first, second, _ = batches.claim(worker, 3)
+    first, second, _ = attempts.claim(worker, 3)
     with transaction() as cur:
         cur.execute(
             "UPDATE fcst_app.batch_status SET stage = 'failed', finished_at = now(), n_failed = n_items, error = 'why'"
@@ -561,7 +563,7 @@ def test_filtered_runs_are_cancelled_and_run_again_after_a_question(finished: in
 def test_batches_of_a_stage_are_shown_a_page_at_a_time(load_dataset: Callable[..., dict]) -> None:
     dataset = load_dataset(n_items=60)
     job_id = jobs.submit_job(dataset["dataset_id"], jobs.choose_largest(dataset, 60), JobSpec(batch_size=1))
-    batches.claim(str(uuid.uuid4()), 2)
+    attempts.claim(str(uuid.uuid4()), 2)
     numbers = lambda **query: open_run(job_id, **query).dataframe[0].value["Batch"].tolist()  # noqa: E731
     assert numbers(sort="number", page="2") == numbers(sort="number", page="99") == list(range(51, 61))
     assert numbers(stage="in_work") == [1, 2] and numbers(stage="submitted", page="2") == list(range(53, 61))
@@ -584,7 +586,7 @@ def test_a_browser_that_lost_a_choice_falls_back_to_what_the_url_says(dataset: d
 def test_failures_are_grouped_by_reason_and_run_again_by_group(dataset: dict) -> None:
     job_id = jobs.submit_job(dataset["dataset_id"], jobs.choose_largest(dataset, 6), JobSpec(batch_size=2))
     worker = str(uuid.uuid4())
-    for row, reason in zip(batches.claim(worker, 3), ("<b>boom</b>", "<b>boom</b>", "*bang*"), strict=True):
+    for row, reason in zip(attempts.claim(worker, 3), ("<b>boom</b>", "<b>boom</b>", "*bang*"), strict=True):
         fail_batch(row, reason)
     store.freeze_ended()
     at = open_run(job_id, "failures")
@@ -671,7 +673,7 @@ def test_forecasts_are_searched_and_filtered_and_added_up_as_shown(
     whole = forecasts.view(jobs.get_job(job_id), "Naive")
     at = open_page("forecasts", job=str(job_id), family="A")
     assert items_of(at) == ["item2", "item1"] and "The 2 items shown: the sum of 2 forecasts" in words(at)
-    part = forecasts.view(jobs.get_job(job_id), "Naive", ["item1", "item2"])
+    part = forecasts.view(jobs.get_job(job_id), "Naive", only("item1", "item2"))
     assert part.forecast["forecast"].sum() < whole.forecast["forecast"].sum() and part.n_items == 2
     assert items_of(open_page("forecasts", job=str(job_id), family="B, C")) == ["item3"]
     assert items_of(open_page("forecasts", job=str(job_id), q="em2")) == ["item2"]
@@ -687,8 +689,8 @@ def test_items_are_flagged(load_dataset: Callable[..., dict], tmp_path: Path) ->
     spec = JobSpec(models=("SeasonalNaive",), h=4)
     job_id = jobs.submit_job(dataset["dataset_id"], jobs.choose_largest(dataset, 3), spec)
     run_waiting()
-    flags = forecasts.list_items(jobs.get_job(job_id), "SeasonalNaive").set_index("unique_id")["flags"]
-    assert flags.to_dict() == {"ended": ("ended",), "new": ("new", "fallback"), "good": ()}
+    flags = {item.unique_id: item.flags for item in forecasts.list_items(jobs.get_job(job_id), "SeasonalNaive")}
+    assert flags == {"ended": ("ended",), "new": ("new", "fallback"), "good": ()}
 
 
 def test_forecasts_show_backtests_and_other_models_where_the_url_says_so(finished: int) -> None:
@@ -750,7 +752,7 @@ def test_new_run_tells_about_how_long_it_takes(dataset: dict) -> None:
 
 def test_forecasts_of_a_part_of_a_run_say_that_it_is_a_part(dataset: dict) -> None:
     job_id = jobs.submit_job(dataset["dataset_id"], jobs.choose_largest(dataset, 6), JobSpec(batch_size=2))
-    (first,) = batches.claim(str(uuid.uuid4()), 1)
+    (first,) = attempts.claim(str(uuid.uuid4()), 1)
     run_batch(first["batch_id"], first["attempt"])
     assert "All items: the sum of 2 forecasts; the others have none" in words(open_page("forecasts", job=str(job_id)))
 
@@ -758,20 +760,20 @@ def test_forecasts_of_a_part_of_a_run_say_that_it_is_a_part(dataset: dict) -> No
 def test_forecasts_say_why_an_item_has_none(dataset: dict) -> None:
     job_id = jobs.submit_job(dataset["dataset_id"], jobs.choose_largest(dataset, 6), JobSpec(batch_size=1))
     worker = str(uuid.uuid4())
-    (first,) = batches.claim(worker, 1)
+    (first,) = attempts.claim(worker, 1)
     run_batch(first["batch_id"], first["attempt"])
-    (second,) = batches.claim(worker, 1)
+    (second,) = attempts.claim(worker, 1)
     fail_batch(second, "its process died (signal 9)")
     failed = jobs.list_failures(job_id)[0]["unique_id"]
     at = open_page("forecasts", job=str(job_id), item=failed)
     assert "it is failed" in at.warning[0].value and "signal 9" in at.warning[0].value.replace("\\", "")
-    while claimed := batches.claim(worker, 1):
+    while claimed := attempts.claim(worker, 1):
         run_batch(claimed[0]["batch_id"], claimed[0]["attempt"])
     store.freeze_ended()
     before = open_page("forecasts", job=str(job_id)).dataframe[0].value
     assert before.loc[before["unique_id"] == failed, "forecast"].isna().all()
     jobs.retry_job(job_id)
-    while claimed := batches.claim(worker, 1):
+    while claimed := attempts.claim(worker, 1):
         run_batch(claimed[0]["batch_id"], claimed[0]["attempt"])
     store.freeze_ended()
     at = open_page("forecasts", job=str(job_id), item=failed)

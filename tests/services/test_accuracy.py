@@ -12,13 +12,14 @@ import pytest
 from fcst.compute import metrics
 from fcst.engine.task import run_batch
 from fcst.errors import InputError
+from fcst.filters import only
 from fcst.names import HOLDOUT_WEEKS
 from fcst.services import accuracy, datasets, forecasts, jobs
 from fcst.specs import JobSpec
-from fcst.store import batches
+from fcst.store import attempts
 from fcst.store.database import transaction
 from fcst.store.jobs import freeze_ended
-from fcst.store.sales import job_weekly_totals
+from fcst.store.sales import job_totals
 
 MODELS = ("Auto", "AutoETS", "SeasonalNaive", "Naive")
 
@@ -26,26 +27,33 @@ MODELS = ("Auto", "AutoETS", "SeasonalNaive", "Naive")
 def run(dataset: dict, n_items: int, **spec: object) -> dict:
     items = jobs.choose_largest(dataset, n_items)
     job_id = jobs.submit_job(dataset["dataset_id"], items, JobSpec(**{"models": ("Auto", "AutoETS"), "h": 4, **spec}))
-    while claimed := batches.claim(str(uuid.uuid4()), 1):
+    while claimed := attempts.claim(str(uuid.uuid4()), 1):
         run_batch(claimed[0]["batch_id"], claimed[0]["attempt"])
     freeze_ended()
     return jobs.get_job(job_id)
 
 
 def item_history(job: dict, unique_id: str) -> pd.DataFrame:
-    return job_weekly_totals(job["job_id"], [unique_id]).astype({"unit_sales": float})
+    return job_totals(job, "", only(unique_id), 1).astype({"unit_sales": float})
 
 
 def weeks_of(job: dict) -> pd.DataFrame:
     """Every backtested week as SQL users read it."""
     with transaction() as cur:
         cur.execute(
-            "SELECT unique_id, model, cutoff, step, wk_end_dt, y, forecast, lo, hi, error FROM fcst_app.backtest_weeks"
+            "SELECT unique_id, model, cutoff, step, wk_end_dt, y, forecast, bounds, error FROM fcst_app.backtest_weeks"
             " WHERE job_id = %(job_id)s ORDER BY unique_id, model, cutoff, step",
             {"job_id": job["job_id"]},
         )
         names = [column.name for column in cur.description]
-        return pd.DataFrame(cur.fetchall(), columns=names).astype({"y": float, "forecast": float, "error": float})
+        frame = pd.DataFrame(cur.fetchall(), columns=names).astype({"y": float, "forecast": float, "error": float})
+    levels = (80, 95)
+    return frame.assign(
+        **{
+            side: [[bounds.get(f"{side}_{level}") for level in levels] for bounds in frame["bounds"]]
+            for side in ("lo", "hi")
+        }
+    )
 
 
 def write_shaken(path: Path) -> Path:
@@ -169,8 +177,8 @@ def test_item_tells_where_its_forecast_comes_from(job: dict) -> None:
 
 
 def test_backtests_of_an_item_and_of_the_sum(job: dict) -> None:
-    items = [accuracy.list_backtests(job["job_id"], "Auto", [f"item{i}"]) for i in range(1, 5)]
-    total = accuracy.list_backtests(job["job_id"], "Auto")
+    items = [accuracy.list_backtests(job, "Auto", only(f"item{i}")) for i in range(1, 5)]
+    total = accuracy.list_backtests(job, "Auto")
     assert len(total) == len(items[0]) == 2 * HOLDOUT_WEEKS and len(items[1]) == 2 * HOLDOUT_WEEKS - 2
     weeks = pd.concat(items).groupby(["cutoff", "wk_end_dt"])
     found = total.set_index(["cutoff", "wk_end_dt"]).sort_index()

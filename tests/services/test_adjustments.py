@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 
 from fcst.errors import InputError
+from fcst.filters import EVERY, RunFilter, only
 from fcst.services import adjustments, comparison, datasets, exports, forecasts
 from fcst.services.adjustments import Change
 from fcst.store.database import transaction
@@ -42,11 +43,11 @@ def adjust(job: dict, item: str, wanted: Change, model: str = MODEL) -> int:
 
 
 def adjusted(job: dict, *items: str, model: str = MODEL) -> list[float]:
-    return forecasts.view(job, model, list(items) or None).forecast["adjusted"].tolist()
+    return forecasts.view(job, model, only(*items) if items else EVERY).forecast["adjusted"].tolist()
 
 
 def forecast(job: dict, *items: str) -> np.ndarray:
-    return forecasts.list_forecasts(job["job_id"], MODEL, list(items) or None)["forecast"].to_numpy()
+    return forecasts.list_forecasts(job, MODEL, only(*items) if items else EVERY)["forecast"].to_numpy()
 
 
 def exported(job: dict) -> pd.DataFrame:
@@ -67,7 +68,7 @@ def test_changes_hold_one_after_the_other_and_are_undone_in_any_order(job: dict)
     assert adjustments.undo(first, "Bob") and not adjustments.undo(first, "Cid")
     assert adjusted(job, "item2") == pytest.approx([base[0], *factor * base[1:]])
     assert adjustments.undo(third, "Bob")
-    assert "adjusted" not in forecasts.view(job, MODEL, ["item2"]).forecast
+    assert "adjusted" not in forecasts.view(job, MODEL, only("item2")).forecast
     assert forecast(job, "item2") == pytest.approx(base)
 
 
@@ -76,12 +77,12 @@ def test_who_when_and_why_are_kept_also_of_what_is_undone(job: dict) -> None:
     first = adjust(job, "item1", change(job, 1, 1, units=3))
     adjust(job, "item3", change(job, 1, 4, percent=-10))
     adjustments.undo(first, " Bob ")
-    rows = adjustments.list_adjustments(job["job_id"])
+    rows = adjustments.list_adjustments(job)
     assert [(row["unique_id"], row["units"], row["percent"]) for row in rows] == [
         ("item3", None, -10),
         ("item1", 3, None),
     ]
-    assert rows[1] == adjustments.list_adjustments(job["job_id"], ["item1"])[0]
+    assert rows[1] == adjustments.list_adjustments(job, only("item1"))[0]
     assert (rows[1]["reason"], rows[1]["made_by"], rows[1]["undone_by"]) == ("campaign", "Ann", "Bob")
     assert rows[1]["made_at"] < rows[1]["undone_at"] and rows[0]["undone_at"] is None
     assert adjustments.count_changes(job["job_id"]) == 3
@@ -91,12 +92,15 @@ def test_sum_over_items_and_list_of_items_have_both_versions(job: dict) -> None:
     adjust(job, "item1", change(job, 1, 2, units=100))
     base, own = forecast(job), forecast(job, "item1")
     assert adjusted(job) == pytest.approx([*(base - own + 100)[:2], *base[2:]])
-    assert "adjusted" not in forecasts.view(job, MODEL, ["item2", "item3"]).forecast
+    assert "adjusted" not in forecasts.view(job, MODEL, only("item2", "item3")).forecast
     assert "adjusted" not in forecasts.view(job, "Naive").forecast, "another model's forecast is another"
-    items = forecasts.list_items(job, MODEL).set_index("unique_id")
-    assert items.loc["item1", "adjusted"] == pytest.approx(200 + own[2:].sum())
-    assert items.loc["item1", "forecast"] == pytest.approx(own.sum())
-    assert "adjusted" in items.loc["item1", "flags"] and items["adjusted"].notna().sum() == 1
+    items = {item.unique_id: item for item in forecasts.list_items(job, MODEL)}
+    assert items["item1"].adjusted == pytest.approx(200 + own[2:].sum())
+    assert items["item1"].forecast == pytest.approx(own.sum())
+    assert [key for key, item in items.items() if item.adjusted is not None] == ["item1"]
+    assert "adjusted" in items["item1"].flags
+    flagged = forecasts.list_items(job, MODEL, RunFilter(flags=("adjusted",)))
+    assert [item.unique_id for item in flagged] == ["item1"]
 
 
 def test_files_have_both_versions(job: dict) -> None:
@@ -119,7 +123,7 @@ def test_files_have_both_versions(job: dict) -> None:
     ]
     assert told[1]["first_wk_end_dt"].date() == week(job, 2) and told[1]["made_at"].endswith(" UTC")
     out = io.BytesIO()
-    exports.write_export(job, out, "parquet", ["item1"])
+    exports.write_export(job, out, "parquet", only("item1"))
     assert pd.read_parquet(out)["adjusted"].eq(5).sum() == 1
 
 
@@ -139,7 +143,7 @@ def test_files_have_both_versions(job: dict) -> None:
 def test_number_out_of_range_is_refused(job: dict, how: dict, said: str) -> None:
     with pytest.raises(InputError, match=said):
         adjust(job, "item1", change(job, 1, 1, **how))
-    assert adjustments.list_adjustments(job["job_id"]) == []
+    assert adjustments.list_adjustments(job) == []
 
 
 @pytest.mark.parametrize(("first", "last"), [(0, 1), (1, 5), (2, 1), (9, 9)])
@@ -163,7 +167,7 @@ def test_reason_and_name_are_wanted_and_any_text_is_kept_to_the_letter(job: dict
             adjustments.adjust(job["job_id"], "item1", MODEL, wanted, reason, who)
     nasty = "=1+1 <b>x</b> '; DROP TABLE fcst_app.jobs; -- \0é" + "x" * 600
     adjustments.adjust(job["job_id"], "item1", MODEL, wanted, nasty, nasty)
-    (row,) = adjustments.list_adjustments(job["job_id"])
+    (row,) = adjustments.list_adjustments(job)
     assert row["reason"] == nasty.replace("\0", "")[:500] and row["made_by"] == nasty.replace("\0", "")[:100]
 
 
@@ -199,7 +203,7 @@ def test_value_that_each_step_added_is_told_when_the_weeks_have_come(
     errors: dict[tuple[bool, str], float] = {}
     sold: dict[bool, float] = {}
     for item in ("item1", "item2", "item3"):
-        y = forecasts.view(later, "Naive", [item]).history["unit_sales"].to_numpy()
+        y = forecasts.view(later, "Naive", only(item)).history["unit_sales"].to_numpy()
         steps = {
             "naive": y[[60 - 52, 61 - 52]],
             "model": forecast(job, item)[:2],

@@ -19,6 +19,7 @@ from fcst import supervisor_lock
 from fcst.cli.main import main
 from fcst.errors import InputError, NotAllowed, StoreError
 from fcst.files import FileLock
+from fcst.filters import Selection
 from fcst.roles import Scope, SignIn
 from fcst.services import adjustments, backups, datasets, jobs, sign_ins, tokens
 from fcst.services.adjustments import Change
@@ -48,7 +49,7 @@ def fill(load_dataset: Callable[..., dict]) -> dict:
     tokens.create_token("etl", "read")
     sign_ins.sign_out_person("eve@shop.example")
     once = ("a key", "of this request")
-    job_id, _ = jobs.submit_once(job["dataset_id"], [("item1", 4)], JobSpec(), "", "", once)
+    job_id, _ = jobs.submit_once(job["dataset_id"], Selection(keys=("item1",)), JobSpec(), "", "", once)
     jobs.cancel_job(job_id)
     workers.register(str(uuid.uuid4()), "gone", 1, "0", 1, -60)
     return jobs.get_job(job["job_id"])
@@ -193,7 +194,7 @@ def test_a_database_that_somebody_works_on_is_left_alone(full: dict, file: Path)
     workers.stop(worker_id)
     with FileLock(supervisor_lock.lock_path(load_settings())), pytest.raises(InputError, match="supervisor is alive"):
         backups.restore(file, is_replacing=True)  # one that has not yet registered
-    job_id = jobs.submit_job(full["dataset_id"], [("item1", 4)], JobSpec())
+    job_id = jobs.submit_job(full["dataset_id"], Selection(keys=("item1",)), JobSpec())
     with pytest.raises(InputError, match="have not ended"):
         backups.restore(file, is_replacing=True)
     jobs.cancel_job(job_id)
@@ -203,7 +204,7 @@ def test_a_database_that_somebody_works_on_is_left_alone(full: dict, file: Path)
 
 def test_what_is_submitted_at_the_last_moment_is_not_lost(full: dict, file: Path) -> None:
     backups.back_up(file, is_replacing=False)
-    job_id = jobs.submit_job(full["dataset_id"], [("item1", 4)], JobSpec())
+    job_id = jobs.submit_job(full["dataset_id"], Selection(keys=("item1",)), JobSpec())
     before = tables()
     with pytest.raises(StoreError, match="submitted meanwhile"):
         dump.load(file)  # as it is done after the first look at what is open

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from fcst.filters import only
 from fcst.services import comparison, forecasts
 from fcst.specs import JobSpec
 from tests.conftest import write_sales
@@ -33,8 +34,8 @@ def test_items_are_compared_over_the_weeks_that_both_have(dataset: dict) -> None
     frame = comparison.compare_items(one, "Naive", other, "WindowAverage").set_index("unique_id")
     assert set(frame.index) == {"item1", "item2", "item3"} and set(frame["n_weeks"]) == {4}
     for item in ("item2", "item3"):
-        ours = forecasts.list_forecasts(one["job_id"], "Naive", [item])["forecast"].sum()
-        theirs = forecasts.list_forecasts(other["job_id"], "WindowAverage", [item])["forecast"].head(4).sum()
+        ours = forecasts.list_forecasts(one, "Naive", only(item))["forecast"].sum()
+        theirs = forecasts.list_forecasts(other, "WindowAverage", only(item))["forecast"].head(4).sum()
         assert frame.loc[item, "forecast"] == pytest.approx(ours)
         assert frame.loc[item, "other"] == pytest.approx(theirs)
         assert frame.loc[item, "difference"] == pytest.approx(theirs - ours)
@@ -65,8 +66,10 @@ def test_a_run_is_measured_against_the_weeks_that_came(
     row = found[1].set_index("model").loc["Naive"]
     assert (row["n_items"], row["n_weeks"]) == (3, 3)
     later = run(newer, 3, **spec())
-    y = np.array([forecasts.view(later, "Naive", [f"item{i}"]).history["unit_sales"].tail(3) for i in (1, 2, 3)], float)
-    f = np.array([forecasts.view(job, "Naive", [f"item{i}"]).forecast["forecast"].head(3) for i in (1, 2, 3)])
+    y = np.array(
+        [forecasts.view(later, "Naive", only(f"item{i}")).history["unit_sales"].tail(3) for i in (1, 2, 3)], float
+    )
+    f = np.array([forecasts.view(job, "Naive", only(f"item{i}")).forecast["forecast"].head(3) for i in (1, 2, 3)])
     assert row["wape"] == pytest.approx(np.abs(f - y).sum() / y.sum())
     assert row["bias"] == pytest.approx((f - y).sum() / y.sum())
     assert 0 <= row["coverage_80"] <= row["coverage_95"] <= 1

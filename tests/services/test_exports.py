@@ -22,10 +22,11 @@ from starlette.applications import Starlette
 
 from fcst.cli.main import main
 from fcst.errors import InputError
+from fcst.filters import EVERY, RunFilter, only
 from fcst.harmless import for_spreadsheet
 from fcst.roles import RoleRules
 from fcst.services import datasets, exports, jobs
-from fcst.services.forecasts import Filter, list_items
+from fcst.services.forecasts import list_items
 from fcst.settings import load_settings
 from fcst.store import accuracy
 from fcst.store.database import transaction
@@ -53,7 +54,7 @@ def make_nasty(load_dataset: Callable[..., dict]) -> dict:
     """A run whose items have been given keys that harm or confuse those who open files."""
     job = run(load_dataset(n_items=len(NASTY)), len(NASTY), models=("SeasonalNaive",), n_windows=1, h=1)
     with transaction() as cur:
-        for table in ("items", "weekly_sales", "job_items", "forecasts", "metrics"):
+        for table in ("items", "sales", "job_items", "forecasts", "metrics"):
             for number, key in enumerate(NASTY, 1):
                 cur.execute(
                     f"UPDATE fcst_app.{table} SET unique_id = %(key)s WHERE unique_id = %(old)s",
@@ -66,9 +67,10 @@ def make_nasty(load_dataset: Callable[..., dict]) -> dict:
 def in_database(job: dict, unique_ids: list[str] | None = None) -> pd.DataFrame:
     with transaction() as cur:
         cur.execute(
-            """SELECT f.unique_id, wk_end_dt, model, forecast, lo[1] AS lo_80, hi[1] AS hi_80, lo[2] AS lo_95,
-                      hi[2] AS hi_95, is_fallback, made_by, forecast AS adjusted
-               FROM fcst_app.forecasts f JOIN fcst_app.job_items i USING (job_id, unique_id)
+            """SELECT f.unique_id, wk_end_dt, model, forecast, (bounds ->> 'lo_80')::float8 AS lo_80,
+                      (bounds ->> 'hi_80')::float8 AS hi_80, (bounds ->> 'lo_95')::float8 AS lo_95,
+                      (bounds ->> 'hi_95')::float8 AS hi_95, is_fallback, made_by, forecast AS adjusted
+               FROM fcst_app.forecast_weeks f JOIN fcst_app.job_items i USING (job_id, unique_id)
                WHERE job_id = %(job_id)s ORDER BY i.sales_rank, model, wk_end_dt""",
             job,
         )
@@ -80,7 +82,7 @@ def in_database(job: dict, unique_ids: list[str] | None = None) -> pd.DataFrame:
 
 def written(job: dict, file_format: str, unique_ids: list[str] | None = None) -> io.BytesIO:
     out = io.BytesIO()
-    exports.write_export(job, out, file_format, unique_ids)
+    exports.write_export(job, out, file_format, EVERY if unique_ids is None else only(*unique_ids))
     out.seek(0)
     return out
 
@@ -159,8 +161,8 @@ def test_excel_has_the_accuracy_of_the_run_and_of_its_items(job: dict, unique_id
     sheet = openpyxl.load_workbook(written(job, "xlsx", unique_ids))["Accuracy"]
     head, *rows = sheet.iter_rows(values_only=True)
     found = pd.DataFrame(rows, columns=head)
-    total = accuracy.by_key(job["job_id"], "model", (80, 95))
-    items = accuracy.by_key(job["job_id"], "item", (80, 95))
+    total = accuracy.by_key(job, "model")
+    items = accuracy.by_key(job, "item")
     if unique_ids is not None:
         items = items[items["key"].isin(unique_ids)]
     assert found["of"].tolist() == ["whole run"] * len(total) + ["item"] * len(items)
@@ -264,10 +266,16 @@ def test_route_finds_every_key(nasty: dict, site: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "which", [Filter("ITEM 2"), Filter("item", {"heaviest": ["SeasonalNaive"], "family": []}), Filter("nowhere")]
+    "which",
+    [
+        RunFilter("ITEM 2"),
+        RunFilter("item", heaviest=("SeasonalNaive",)),
+        RunFilter(flags=("fallback", "ended", "no forecast")),
+        RunFilter("nowhere"),
+    ],
 )
-def test_link_to_a_filter_gives_the_items_that_match(job: dict, site: str, which: Filter) -> None:
-    chosen = which.apply(list_items(job, "SeasonalNaive"))["unique_id"].tolist()
+def test_link_to_a_filter_gives_the_items_that_match(job: dict, site: str, which: RunFilter) -> None:
+    chosen = [item.unique_id for item in list_items(job, "SeasonalNaive", which)]
     address = site + downloads.link_to_forecasts(
         job["job_id"], "csv", downloads.those_that_match(which, "SeasonalNaive")
     )

@@ -17,7 +17,7 @@ from fcst.files import FileLock
 from fcst.services import health, jobs
 from fcst.settings import load_settings
 from fcst.specs import JobSpec
-from fcst.store import batches, workers
+from fcst.store import attempts, workers
 from fcst.store.database import transaction
 from fcst.store.migrate import migrate
 from tests.conftest import wait_until
@@ -224,7 +224,7 @@ def test_supervisor_of_another_machine_is_believed(waiting: int) -> None:
 
 def test_job_waits_behind_those_whose_batches_run(waiting: int) -> None:
     register("elsewhere", pid=2**22 + 1)
-    batches.claim(str(uuid.uuid4()), 1)
+    attempts.claim(str(uuid.uuid4()), 1)
     assert health.why_waiting(waiting) == "", "its own batch runs"
     said = health.why_waiting(waiting + 1)
     assert said.startswith(f"Waiting behind run {waiting}: its batches are all that run now.")

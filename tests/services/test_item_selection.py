@@ -1,70 +1,245 @@
-"""Which items of a dataset a run takes."""
+"""Which items of a dataset a run takes, and pages show: SQL beside a loop in Python."""
 
-import pandas as pd
+import random
+from collections.abc import Callable
+from datetime import date, timedelta
+
 import pytest
 
-from fcst.services.item_selection import Filter, Take, name_some, parse_keys, take, take_listed
+from fcst.filters import ItemFilter, ItemSort, Selection, Take
+from fcst.names import DEMAND_CLASSES
+from fcst.records import Item
+from fcst.services import datasets, jobs
+from fcst.services.item_selection import find_gone, find_pasted, name_some
+from fcst.specs import JobSpec
+from fcst.store.database import transaction
 
-ITEMS = pd.DataFrame(
-    {
-        "unique_id": ["a1", "a2", "b1", "b,2", "c"],
-        "sales_rank": [1, 2, 3, 4, 5],
-        "family": ["DAIRY", "LIQUOR,WINE,BEER", "DAIRY", None, None],
-        "class": ["10", "20", "20", "10", None],
-        "demand_class": ["smooth", "lumpy", "smooth", "smooth", "none"],
-    }
-)
+LAST = date(2020, 12, 26)
+FAMILIES = ("DAIRY", "Liquor,Wine_Beer", "100% ÄPFEL", "o'brien", None)
+CLASSES = ("10", "20", "10%", None)
+SIGNS = ("%", "_", "\\", "'", '"', "Ä", "é", "İ", "Σ", "ß", "a", "B", "7", "=", ",", ";", "-", "\t", "日")
 
 
-def keys(frame: pd.DataFrame) -> list[str]:
-    return frame["unique_id"].tolist()
+def insert_dataset(items: list[tuple]) -> int:
+    """A dataset without sales of (key, family, class, demand class, description, first week, last sale) by sales."""
+    columns = ("key", "family", "class", "demand", "description", "first", "last")
+    with transaction() as cur:
+        cur.execute(
+            "INSERT INTO fcst_app.datasets (name, version, spec, report, week_end, include_promo, n_items, n_weeks,"
+            " first_wk_end_dt, last_wk_end_dt, total_units) VALUES ('s', (SELECT count(*) + 1 FROM fcst_app.datasets),"
+            " '{}', '{}', 'SAT', false, %(n)s, 200, %(first)s, %(last)s, 1) RETURNING dataset_id",
+            {"n": len(items), "first": LAST - timedelta(weeks=199), "last": LAST},
+        )
+        dataset_id = cur.fetchone()["dataset_id"]
+        for rank, item in enumerate(items, 1):
+            row = dict(zip(columns, item, strict=True)) | {"id": dataset_id, "rank": rank}
+            row["text"] = "".join(c.lower()[:1] for c in f"{row['key']}\x1f{row['description'] or ''}")
+            row["n_weeks"] = (LAST - row["first"]).days // 7 + 1
+            cur.execute(
+                "INSERT INTO fcst_app.items (dataset_id, unique_id, sales_rank, total_units, first_wk_end_dt,"
+                " last_sale_dt, n_weeks, n_missing, family, class, description, demand_class, search_text)"
+                " VALUES (%(id)s, %(key)s, %(rank)s, 1000 - %(rank)s, %(first)s, %(last)s, %(n_weeks)s,"
+                " mod(%(rank)s, 3), %(family)s, %(class)s, %(description)s, %(demand)s, %(text)s)",
+                row,
+            )
+        cur.execute(
+            "INSERT INTO fcst_app.sales_totals SELECT %(id)s, g, k, %(first)s, '{0}', '{0}', '{1}'"
+            " FROM (SELECT DISTINCT g, k FROM fcst_app.items"
+            " CROSS JOIN LATERAL (VALUES ('family', family), ('class', class)) v (g, k)"
+            " WHERE dataset_id = %(id)s AND k IS NOT NULL) s",
+            {"id": dataset_id, "first": LAST},
+        )
+    return dataset_id
+
+
+def nasty_items(n: int, source: random.Random) -> list[tuple]:
+    def text(most: int) -> str:
+        return "".join(source.choices(SIGNS, k=source.randint(1, most)))
+
+    keys = sorted({text(6) for _ in range(n)})
+    source.shuffle(keys)
+    return [
+        (
+            *(key, source.choice(FAMILIES), source.choice(CLASSES), source.choice(DEMAND_CLASSES)),
+            source.choice([None, text(12)]),
+            LAST - timedelta(weeks=source.randint(0, 199)),
+            source.choice([None, LAST - timedelta(days=source.randint(0, 400))]),
+        )
+        for key in keys
+    ]
+
+
+def small(text: str | None) -> str:
+    return "".join(letter.lower()[:1] for letter in text or "")
+
+
+def matches(item: Item, which: ItemFilter) -> bool:
+    """The meaning of a filter, item by item."""
+    texts = [item.unique_id, item.description, *(item.family for name in which.also_in if name == "family")]
+    texts += [item.item_class for name in which.also_in if name == "class"]
+    chosen = [
+        (which.families, item.family),
+        (which.classes, item.item_class),
+        (which.demand_classes, item.demand_class),
+        (which.lives, item.life),
+    ]
+    return all(any(small(word) in small(text) for text in texts) for word in which.search.split()) and all(
+        value in values for values, value in chosen if values
+    )
+
+
+@pytest.fixture
+def nasty(database: str) -> int:
+    return insert_dataset(nasty_items(400, random.Random(7)))
+
+
+def found(dataset_id: int, selection: Selection, sort: ItemSort = ItemSort.SALES) -> list[str]:
+    return [item.unique_id for item in datasets.list_items(dataset_id, selection, sort)]
+
+
+def test_filters_find_what_a_loop_finds(nasty: int) -> None:
+    items = datasets.list_items(nasty)
+    source = random.Random(11)
+    n_found = []
+    for _ in range(300):
+
+        def some(values: tuple[str | None, ...]) -> tuple[str, ...]:
+            known = [value for value in values if value is not None]
+            return tuple(source.sample(known, source.choice([0, 0, 0, 1, 2])))
+
+        words = ["".join(source.choices(SIGNS, k=source.randint(1, 2))) for _ in range(source.choice([0, 1, 1, 2]))]
+        which = ItemFilter(
+            f" {' '.join(words)} ",
+            some(FAMILIES),
+            some(CLASSES),
+            some(DEMAND_CLASSES),
+            some(("new", "ended")),
+            source.choice([(), ("family",), ("family", "class")]),
+        )
+        expected = [item.unique_id for item in items if matches(item, which)]
+        assert found(nasty, Selection(which)) == expected, which
+        counts = datasets.count_items(nasty, Selection(which))
+        assert counts.n_items == len(expected)
+        assert counts.total_units == sum(item.total_units for item in items if item.unique_id in set(expected))
+        n_found.append(len(expected))
+    assert len(set(n_found)) > 30
 
 
 @pytest.mark.parametrize(
-    ("wanted", "found"),
+    ("search", "keys"),
     [
-        (Filter(), ["a1", "a2", "b1", "b,2", "c"]),
-        (Filter(families=("DAIRY",)), ["a1", "b1"]),
-        (Filter(families=("LIQUOR,WINE,BEER", "DAIRY")), ["a1", "a2", "b1"]),
-        (Filter(classes=("10",), demand_classes=("smooth",)), ["a1", "b,2"]),
-        (Filter(search=" B"), ["b1", "b,2"]),
-        (Filter(search=".", families=("DAIRY",)), []),
+        ("%", ["a%b"]),
+        ("_", ["a_b"]),
+        ("\\", ["a\\b"]),
+        ("'", ["a'b"]),
+        ("Ä", ["ä", "Ä1"]),
+        ("A B", ["a%b", "a_b", "a\\b", "a'b", "aXb"]),
+        ("ΣΑΣ", ["σασ"]),
+        ("x\0b", ["aXb"]),
+        ("\0", ["a%b", "a_b", "a\\b", "a'b", "ä", "Ä1", "σασ", "aXb"]),
     ],
 )
-def test_filter_keeps_what_has_all_that_is_asked(wanted: Filter, found: list[str]) -> None:
-    assert keys(wanted.apply(ITEMS)) == found
+def test_search_takes_signs_to_the_letter(database: str, search: str, keys: list[str]) -> None:
+    every = ["a%b", "a_b", "a\\b", "a'b", "ä", "Ä1", "σασ", "aXb"]
+    dataset_id = insert_dataset([(key, None, None, "smooth", None, LAST, LAST) for key in every])
+    assert found(dataset_id, Selection(ItemFilter(search))) == keys
 
 
-def test_largest_are_the_first_and_all_are_all() -> None:
-    assert keys(take(ITEMS, Take.LARGEST, 2, 0)) == ["a1", "a2"]
-    assert keys(take(ITEMS, Take.LARGEST, 9, 0)) == keys(take(ITEMS, Take.ALL, 2, 0)) == keys(ITEMS)
+@pytest.mark.parametrize("sort", ItemSort)
+def test_pages_in_any_order_are_all_items_once(nasty: int, sort: ItemSort) -> None:
+    selection = Selection(ItemFilter("a"))
+    whole = found(nasty, selection, sort)
+    pages = [datasets.list_items(nasty, selection, sort, 7, skip) for skip in range(0, len(whole), 7)]
+    assert [item.unique_id for page in pages for item in page] == whole
+    assert sorted(whole) == sorted(found(nasty, selection)) and len(set(whole)) == len(whole) > 20
+    items = {item.unique_id: item for item in datasets.list_items(nasty)}
+    in_order = {
+        ItemSort.KEY: lambda item: item.unique_id.encode(),
+        ItemSort.SHORTEST: lambda item: (item.n_weeks, item.sales_rank),
+        ItemSort.LAST_SALE: lambda item: (item.last_sale_dt or date.min, item.sales_rank),
+    }
+    if sort in in_order:
+        assert whole == sorted(whole, key=lambda key: in_order[sort](items[key]))
 
 
-def test_random_sample_is_fixed_by_its_seed_and_in_order_of_sales() -> None:
-    samples = {tuple(take(ITEMS, Take.RANDOM, 3, seed)["sales_rank"]) for seed in range(20)}
-    assert len(samples) > 3
-    assert all(list(ranks) == sorted(set(ranks)) and len(ranks) == 3 for ranks in samples)
-    assert keys(take(ITEMS, Take.RANDOM, 3, 7)) == keys(take(ITEMS, Take.RANDOM, 3, 7))
-    assert keys(take(ITEMS, Take.RANDOM, 9, 7)) == keys(ITEMS)
+def test_largest_are_the_first_and_all_are_all(nasty: int) -> None:
+    which = ItemFilter(families=("DAIRY",))
+    whole = found(nasty, Selection(which))
+    assert found(nasty, Selection(which, Take.LARGEST, 5)) == whole[:5]
+    assert found(nasty, Selection(which, Take.LARGEST, 999)) == whole
 
 
-def test_list_takes_each_key_once_and_names_those_it_does_not_find() -> None:
-    found, unknown = take_listed(ITEMS, ["c", "x", "a1", "c", "A2", "x"])
-    assert (keys(found), unknown) == (["a1", "c"], ["x", "A2"])
+def test_random_sample_is_fixed_by_its_seed(nasty: int) -> None:
+    samples = {seed: found(nasty, Selection(take=Take.RANDOM, n_items=9, seed=seed)) for seed in range(20)}
+    ranks = {item.unique_id: item.sales_rank for item in datasets.list_items(nasty)}
+    assert len(set(map(tuple, samples.values()))) == 20
+    assert all(len(set(keys)) == 9 and keys == sorted(keys, key=ranks.__getitem__) for keys in samples.values())
+    assert found(nasty, Selection(take=Take.RANDOM, n_items=9, seed=7)) == samples[7]
+    assert set(samples[7]) < set(found(nasty, Selection(take=Take.RANDOM, n_items=50, seed=7)))
+    assert len({key for keys in samples.values() for key in keys}) > 100
 
 
-def test_keys_are_read_one_a_line_or_separated() -> None:
-    assert parse_keys("a1\n\n  a2 , b1\r\nb,2\nc;x\ty,", ITEMS) == ["a1", "a2", "b1", "b,2", "c", "x", "y"]
-    assert parse_keys(" \n,", ITEMS) == []
+@pytest.mark.parametrize(
+    "selection",
+    [
+        Selection(ItemFilter("a", lives=("new", "ended"))),
+        Selection(take=Take.RANDOM, n_items=33, seed=3),
+        Selection(ItemFilter("%"), Take.LARGEST, 10),
+        Selection(ItemFilter("dairy", also_in=("family",))),
+    ],
+)
+def test_run_takes_what_was_selected_in_batches_by_sales(nasty: int, selection: Selection) -> None:
+    wanted = found(nasty, selection)
+    job_id = jobs.submit_job(nasty, selection, JobSpec(batch_size=7))
+    assert jobs.list_keys(job_id) == wanted
+    batches = jobs.list_batches(job_id)
+    assert [row["n_items"] for row in batches] == [7] * (len(wanted) // 7) + [len(wanted) % 7] * (len(wanted) % 7 > 0)
+    with transaction() as cur:
+        cur.execute(
+            "SELECT unique_id FROM fcst_app.job_items WHERE job_id = %(id)s ORDER BY batch_id, sales_rank",
+            {"id": job_id},
+        )
+        assert [row["unique_id"] for row in cur.fetchall()] == wanted
+    assert found(nasty, Selection(job_id=job_id)) == wanted
 
 
-def test_key_that_was_copied_from_a_table_is_the_items() -> None:
-    items = pd.DataFrame({"unique_id": ["=1", "12|-3", ";=a", "@x", "'@x", "b"]})
+def test_run_as_an_earlier_one_leaves_out_what_is_gone(nasty: int) -> None:
+    job_id = jobs.submit_job(nasty, Selection(), JobSpec())
+    keys = jobs.list_keys(job_id)
+    other = insert_dataset([(key, None, None, "smooth", None, LAST, LAST) for key in reversed(keys[20:])])
+    assert found(other, Selection(job_id=job_id)) == keys[:19:-1]
+    assert find_gone(other, job_id) == (20, keys[:10]) and find_gone(nasty, job_id) == (0, [])
+
+
+def keyed(*keys: str) -> int:
+    return insert_dataset([(key, None, None, "smooth", None, LAST, LAST) for key in keys])
+
+
+def test_list_takes_each_key_once_and_names_those_it_does_not_find(database: str) -> None:
+    dataset_id = keyed("a1", "a2", "b1", "b,2", "c")
+    keys, unknown = find_pasted(dataset_id, "a1\n\n  a2 , b1\r\nb,2\nc;x\ty,\nA2\na1\nx\nz\0")
+    assert (keys, unknown) == (("a1", "a2", "b1", "b,2", "c"), ["x", "y", "A2", "z\0"])
+    assert find_pasted(dataset_id, " \n,") == ((), [])
+    assert found(dataset_id, Selection(keys=("c", "a1", "nope"))) == ["a1", "c"]
+
+
+def test_key_that_was_copied_from_a_table_is_the_items(database: str) -> None:
+    dataset_id = keyed("=1", "12|-3", ";=a", "@x", "'@x", "b")
     pasted = "'=1, 12|'-3\n;'=a\n'@x\n'+9"
-    assert parse_keys(pasted, items) == ["=1", "12|-3", ";=a", "'@x", "'+9"]
-    assert parse_keys("=1\n;=a", items) == ["=1", ";=a"]
+    assert find_pasted(dataset_id, pasted) == (("=1", "12|-3", ";=a", "'@x"), ["'+9"])
+    assert find_pasted(dataset_id, "=1\n;=a") == (("=1", ";=a"), [])
+
+
+def test_options_are_what_items_have(nasty: int, load_dataset: Callable[..., dict]) -> None:
+    options = datasets.list_options(nasty)
+    assert options["family"] == sorted(name for name in FAMILIES if name)
+    assert options["class"] == sorted(name for name in CLASSES if name)
+    assert options["demand_class"] == list(DEMAND_CLASSES)
+    plain = load_dataset(name="plain")
+    assert datasets.list_options(plain["dataset_id"])["family"] == []
 
 
 def test_ten_keys_are_named_and_the_rest_counted() -> None:
     assert name_some(["x"] * 10) == ", ".join(["x"] * 10)
     assert name_some([str(n) for n in range(1_212)]).endswith("8, 9 and 1,202 more")
+    assert name_some(["a"] * 10, 25).endswith("a and 15 more")

@@ -62,7 +62,7 @@ def test_working_folders_are_private(home: Path, tmp_path: Path, monkeypatch: py
         return reading
 
     monkeypatch.setattr(loading, "find_tables", look(loading.find_tables))
-    monkeypatch.setattr(task, "make_weekly", look(task.make_weekly))
+    monkeypatch.setattr(task, "read_series", look(task.read_series))
     spec = IngestSpec(paths=(str(tmp_path / "sales.zip"),), name="s")
     loading.inspect(spec)
     loading.request_ingest(spec)

@@ -13,10 +13,11 @@ import pytest
 
 from fcst.cli.main import main
 from fcst.errors import InputError
+from fcst.filters import Selection
 from fcst.services import datasets, jobs, pruning
 from fcst.settings import PROJECT
 from fcst.specs import JobSpec
-from fcst.store import batches
+from fcst.store import attempts
 from fcst.store.database import transaction
 from fcst.store.jobs import freeze_ended
 from tests.conftest import fail_batch, wait_until
@@ -46,7 +47,7 @@ def three(dataset: dict) -> list[int]:
                 " WHERE job_id = %(job_id)s",
                 {"days": days, "job_id": job_id},
             )
-    jobs.submit_job(dataset["dataset_id"], [("item1", 6)], JobSpec())
+    jobs.submit_job(dataset["dataset_id"], Selection(keys=("item1",)), JobSpec())
     return found
 
 
@@ -123,7 +124,7 @@ def test_bad_usage_is_refused(three: list[int], args: tuple[str, ...]) -> None:
 
 def test_a_run_that_is_tried_again_meanwhile_stays(three: list[int]) -> None:
     job_id = three[-1] + 1
-    (batch,) = batches.claim(str(uuid.uuid4()), 1)
+    (batch,) = attempts.claim(str(uuid.uuid4()), 1)
     fail_batch(batch, "boom")
     freeze_ended()
     runs = pruning.list_runs(None, 0)
@@ -176,7 +177,7 @@ def test_datasets_that_no_run_uses_go_but_the_newest_of_each_name(load_dataset, 
         third["dataset_id"],
         second["dataset_id"],
     ]
-    for table in ("items", "weekly_sales"):
+    for table in ("items", "sales"):
         assert first["dataset_id"] not in {row["dataset_id"] for row in tables()[table]}
 
 

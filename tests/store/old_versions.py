@@ -2,7 +2,7 @@
 
 import json
 
-from fcst.store import queries
+from fcst.store import migrate, queries
 from fcst.store.database import transaction
 
 LATEST = queries.migrations()[-1][0]
@@ -101,6 +101,9 @@ INSERT INTO fcst_app.notifications (job_id, attempts, delivered_at) VALUES (1, 1
     9: """
 INSERT INTO fcst_app.notifications (job_id, attempts, delivered_at, data) VALUES (1, 1, now(), '{"job_id": 1}');
 """,
+    10: """
+INSERT INTO fcst_app.sign_outs (person) VALUES ('ana@example.com');
+""",
 }
 UNTIL = {8: 9}
 """version -> the one from which its rows are other ones."""
@@ -115,7 +118,7 @@ def leave(version: int) -> None:
     with transaction() as cur:
         cur.execute(queries.query("create_migrations"))
         for number, name, statements in queries.migrations()[:version]:
-            cur.execute(statements)
+            migrate.apply(cur, name, statements)
             cur.execute(queries.query("record_migration"), {"version": number, "name": name})
         for since, statements in ROWS.items():
             if since <= version < UNTIL.get(since, LATEST + 1):

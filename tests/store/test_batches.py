@@ -4,13 +4,17 @@ import threading
 import uuid
 from datetime import date
 
+import numpy as np
 import pytest
 
+from fcst.engine import retry_policy
 from fcst.errors import StaleState
+from fcst.records import ForecastRecord, ItemResult
 from fcst.services import jobs
 from fcst.specs import JobSpec
 from fcst.states import TRANSITIONS, Outcome, Stage
-from fcst.store import batches, workers
+from fcst.store import attempts, workers
+from fcst.store.attempts import BatchAttempt
 from fcst.store.database import fetch_all, transaction
 
 WORKER = str(uuid.uuid4())
@@ -22,17 +26,25 @@ def job(load_dataset) -> int:
     return jobs.submit_job(dataset["dataset_id"], jobs.choose_largest(dataset, 6), JobSpec(batch_size=2))
 
 
-def begin_one() -> batches.Run:
-    (claimed,) = batches.claim(WORKER, 1)
-    run = batches.begin(claimed["batch_id"], claimed["attempt"], str(uuid.uuid4()))
-    batches.move(run, Stage.OBTAINING_SALES, Stage.PROCESSING)
+def begin_one() -> BatchAttempt:
+    (claimed,) = attempts.claim(WORKER, 1)
+    run = attempts.begin(claimed["batch_id"], claimed["attempt"], str(uuid.uuid4()))
+    attempts.move(run, Stage.OBTAINING_SALES, Stage.PROCESSING)
     return run
 
 
-def result(run: batches.Run, number: int, forecast: float = 1.5) -> batches.ItemResult:
-    items = [r["unique_id"] for r in fetch_all("batch_histories", dataset_id=run.dataset_id, batch_id=run.batch_id)]
-    row = ("Auto", date(2030, 1, 5), forecast, [1.0, 0.5], [2.0, 3.0], False, "AutoETS")
-    return batches.ItemResult(items[number], Outcome.COMPLETED, None, [row], [])
+def result(run: BatchAttempt, number: int, forecast: float = 1.5) -> ItemResult:
+    items = [r["unique_id"] for r in fetch_all("batch_series", dataset_id=run.dataset_id, batch_id=run.batch_id)]
+    record = ForecastRecord(
+        model="Auto",
+        first_wk_end_dt=date(2030, 1, 5),
+        forecast=np.array([forecast, 2.0]),
+        lo=np.array([[1.0, 1.5], [0.5, 0.75]]),
+        hi=np.array([[2.0, 2.5], [3.0, 3.5]]),
+        is_fallback=False,
+        made_by="AutoETS",
+    )
+    return ItemResult(items[number], Outcome.COMPLETED, None, [record])
 
 
 def stored() -> list[tuple]:
@@ -45,7 +57,7 @@ def test_two_supervisors_never_claim_the_same_batch(job: int) -> None:
     found: list[int] = []
 
     def claim() -> None:
-        found.extend(row["batch_id"] for row in batches.claim(str(uuid.uuid4()), 1))
+        found.extend(row["batch_id"] for row in attempts.claim(str(uuid.uuid4()), 1))
 
     threads = [threading.Thread(target=claim) for _ in range(6)]
     for thread in threads:
@@ -56,21 +68,21 @@ def test_two_supervisors_never_claim_the_same_batch(job: int) -> None:
 
 
 def test_a_batch_is_taken_by_one_task_only(job: int) -> None:
-    (claimed,) = batches.claim(WORKER, 1)
-    batches.begin(claimed["batch_id"], 1, str(uuid.uuid4()))
+    (claimed,) = attempts.claim(WORKER, 1)
+    attempts.begin(claimed["batch_id"], 1, str(uuid.uuid4()))
     with pytest.raises(StaleState):
-        batches.begin(claimed["batch_id"], 1, str(uuid.uuid4()))
+        attempts.begin(claimed["batch_id"], 1, str(uuid.uuid4()))
     with pytest.raises(StaleState):
-        batches.begin(claimed["batch_id"], 2, str(uuid.uuid4()))
+        attempts.begin(claimed["batch_id"], 2, str(uuid.uuid4()))
 
 
 def test_checkpoint_writes_forecasts_outcomes_and_counts(job: int) -> None:
     run = begin_one()
-    batches.save(run, [result(run, 0)], Stage.PROCESSING)
-    assert stored()[0][1:] == (1.5, [1.0, 0.5], [2.0, 3.0])
+    attempts.save(run, [result(run, 0)], Stage.PROCESSING)
+    assert stored()[0][1:] == ([1.5, 2.0], [[1.0, 1.5], [0.5, 0.75]], [[2.0, 2.5], [3.0, 3.5]])
     assert (jobs.get_job(job)["n_completed"], jobs.get_job(job)["batches"]["processing"]) == (1, 1)
-    batches.move(run, Stage.PROCESSING, Stage.SAVING)
-    batches.save(run, [result(run, 0)], Stage.SAVING)
+    attempts.move(run, Stage.PROCESSING, Stage.SAVING)
+    attempts.save(run, [result(run, 0)], Stage.SAVING)
     (first, *_) = jobs.list_batches(job)
     assert (first["stage"], first["n_completed"]) == ("completed", 2) and first["finished_at"] is not None
 
@@ -78,25 +90,25 @@ def test_checkpoint_writes_forecasts_outcomes_and_counts(job: int) -> None:
 def test_late_write_is_refused_and_writes_nothing(job: int) -> None:
     run = begin_one()
     late = result(run, 0)
-    batches.end_attempt(run.batch_id, run.attempt, batches.Ending.LOST, "its supervisor was lost")
+    retry_policy.end_attempt(run.batch_id, run.attempt, retry_policy.Cause.LOST, "its supervisor was lost")
     for write in (
-        lambda: batches.save(run, [late], Stage.PROCESSING),
-        lambda: batches.move(run, Stage.PROCESSING, Stage.SAVING),
+        lambda: attempts.save(run, [late], Stage.PROCESSING),
+        lambda: attempts.move(run, Stage.PROCESSING, Stage.SAVING),
     ):
         with pytest.raises(StaleState):
             write()
     again = begin_one()
     assert (again.batch_id, again.attempt) == (run.batch_id, 2)
     with pytest.raises(StaleState):
-        batches.save(run, [late], Stage.PROCESSING)
+        attempts.save(run, [late], Stage.PROCESSING)
     assert stored() == []
 
 
 def test_completion_is_refused_while_an_item_is_open(job: int) -> None:
     run = begin_one()
-    batches.move(run, Stage.PROCESSING, Stage.SAVING)
+    attempts.move(run, Stage.PROCESSING, Stage.SAVING)
     with pytest.raises(Exception, match="refused"):
-        batches.save(run, [result(run, 0)], Stage.SAVING)
+        attempts.save(run, [result(run, 0)], Stage.SAVING)
     assert stored() == [] and jobs.get_job(job)["n_completed"] == 0
 
 
@@ -104,17 +116,17 @@ def test_lost_batches_are_those_whose_supervisor_let_its_lease_run_out(job: int)
     dead, alive = str(uuid.uuid4()), str(uuid.uuid4())
     workers.register(dead, "h", 1, "0", 2, lease_s=-1)
     workers.register(alive, "h", 2, "0", 2, lease_s=60)
-    (lost,) = batches.claim(dead, 1)
-    (taken,) = batches.claim(alive, 1)
-    assert [row["batch_id"] for row in batches.list_lost(alive, [taken["batch_id"]])] == [lost["batch_id"]]
+    (lost,) = attempts.claim(dead, 1)
+    (taken,) = attempts.claim(alive, 1)
+    assert [row["batch_id"] for row in attempts.list_lost(alive, [taken["batch_id"]])] == [lost["batch_id"]]
 
 
 def test_every_change_of_stage_is_an_event_that_is_allowed(job: int) -> None:
     run = begin_one()
-    batches.end_attempt(run.batch_id, run.attempt, batches.Ending.DIED, "its process died")
+    retry_policy.end_attempt(run.batch_id, run.attempt, retry_policy.Cause.DIED, "its process died")
     run = begin_one()
-    batches.move(run, Stage.PROCESSING, Stage.SAVING)
-    batches.save(run, [result(run, 0), result(run, 1)], Stage.SAVING)
+    attempts.move(run, Stage.PROCESSING, Stage.SAVING)
+    attempts.save(run, [result(run, 0), result(run, 1)], Stage.SAVING)
     jobs.cancel_job(job)
     jobs.retry_job(job)
     events = jobs.list_events(job)[::-1]
@@ -129,75 +141,75 @@ def test_every_change_of_stage_is_an_event_that_is_allowed(job: int) -> None:
     assert len([e for e in events if e["batch_id"] == run.batch_id]) == 1 + 3 + 4
 
 
-def end_again_and_again(ending: batches.Ending, n: int, is_begun: bool = True) -> dict:
+def end_again_and_again(ending: retry_policy.Cause, n: int, is_begun: bool = True) -> dict:
     """Ends `n` attempts at the first batch; what has become of it."""
     for _ in range(n):
         if is_begun:
             run = begin_one()
             key = (run.batch_id, run.attempt)
         else:
-            (claimed,) = batches.claim(WORKER, 1)
+            (claimed,) = attempts.claim(WORKER, 1)
             key = (claimed["batch_id"], claimed["attempt"])
-        assert batches.end_attempt(*key, ending, "so it was")
+        assert retry_policy.end_attempt(*key, ending, "so it was")
     return jobs.list_batches(jobs.list_jobs()[0]["job_id"])[0]
 
 
 @pytest.mark.parametrize(
     ("ending", "is_begun", "stage"),
     [
-        (batches.Ending.INNOCENT, True, "submitted"),
-        (batches.Ending.LOST, False, "submitted"),
-        (batches.Ending.LOST, True, "failed"),
-        (batches.Ending.FAILED, True, "failed"),
-        (batches.Ending.DIED, True, "failed"),
+        (retry_policy.Cause.UNRELATED, True, "submitted"),
+        (retry_policy.Cause.LOST, False, "submitted"),
+        (retry_policy.Cause.LOST, True, "failed"),
+        (retry_policy.Cause.FAILED, True, "failed"),
+        (retry_policy.Cause.DIED, True, "failed"),
     ],
 )
 def test_tries_in_vain_are_counted_where_the_batch_may_be_to_blame(
-    job: int, ending: batches.Ending, is_begun: bool, stage: str
+    job: int, ending: retry_policy.Cause, is_begun: bool, stage: str
 ) -> None:
-    found = end_again_and_again(ending, batches.MAX_TRIES - 1, is_begun)
+    found = end_again_and_again(ending, retry_policy.MAX_TRIES - 1, is_begun)
     assert found["stage"] == "submitted"
     found = end_again_and_again(ending, 1, is_begun)
     assert found["stage"] == stage
     assert (found["error"] == "gave up after 5 tries: so it was") == (stage == "failed")
 
 
-def begin_with_item_in_hand() -> batches.Run:
+def begin_with_item_in_hand() -> BatchAttempt:
     run = begin_one()
     if not run.is_careful:
-        batches.end_attempt(run.batch_id, run.attempt, batches.Ending.DIED, "the process died")
+        retry_policy.end_attempt(run.batch_id, run.attempt, retry_policy.Cause.DIED, "the process died")
         run = begin_one()
     assert run.is_careful
-    batches.save(run, [], Stage.PROCESSING, "item6")
-    batches.set_model_in_hand(run, "AutoETS")
+    attempts.save(run, [], Stage.PROCESSING, "item6")
+    attempts.set_model_in_hand(run, "AutoETS")
     return run
 
 
-@pytest.mark.parametrize("ending", [batches.Ending.LOST, batches.Ending.FAILED, batches.Ending.INNOCENT])
-def test_only_a_death_blames_the_item_in_hand_at_once(job: int, ending: batches.Ending) -> None:
+@pytest.mark.parametrize("ending", [retry_policy.Cause.LOST, retry_policy.Cause.FAILED, retry_policy.Cause.UNRELATED])
+def test_only_a_death_blames_the_item_in_hand_at_once(job: int, ending: retry_policy.Cause) -> None:
     run = begin_with_item_in_hand()
-    batches.end_attempt(run.batch_id, run.attempt, ending, "so it was")
+    retry_policy.end_attempt(run.batch_id, run.attempt, ending, "so it was")
     assert jobs.list_failures(job) == []
     run = begin_with_item_in_hand()
-    batches.end_attempt(run.batch_id, run.attempt, batches.Ending.DIED, "the process died (signal 9)")
+    retry_policy.end_attempt(run.batch_id, run.attempt, retry_policy.Cause.DIED, "the process died (signal 9)")
     (failure,) = jobs.list_failures(job)
     assert (failure["unique_id"], failure["reason"]) == ("item6", "the process died (signal 9) while fitting AutoETS")
     assert jobs.list_batches(job)[0]["stage"] == "submitted"
 
 
 def test_an_item_with_which_supervisors_are_lost_again_and_again_is_to_blame_in_the_end(job: int) -> None:
-    for _ in range(batches.MAX_TRIES - 1):  # its first death counts too
+    for _ in range(retry_policy.MAX_TRIES - 1):  # its first death counts too
         run = begin_with_item_in_hand()
-        batches.end_attempt(run.batch_id, run.attempt, batches.Ending.LOST, "its supervisor was lost")
+        retry_policy.end_attempt(run.batch_id, run.attempt, retry_policy.Cause.LOST, "its supervisor was lost")
     (failure,) = jobs.list_failures(job)
     assert failure["reason"] == "its supervisor was lost while fitting AutoETS"
 
 
 def test_an_item_that_ends_makes_the_tries_begin_anew(job: int) -> None:
-    end_again_and_again(batches.Ending.FAILED, batches.MAX_TRIES - 1)
+    end_again_and_again(retry_policy.Cause.FAILED, retry_policy.MAX_TRIES - 1)
     run = begin_one()
-    batches.save(run, [result(run, 0)], Stage.PROCESSING)
-    batches.end_attempt(run.batch_id, run.attempt, batches.Ending.FAILED, "so it was")
+    attempts.save(run, [result(run, 0)], Stage.PROCESSING)
+    retry_policy.end_attempt(run.batch_id, run.attempt, retry_policy.Cause.FAILED, "so it was")
     assert jobs.list_batches(job)[0]["stage"] == "submitted"
 
 
@@ -205,17 +217,17 @@ def test_an_attempt_whose_row_is_held_is_ended_later(job: int) -> None:
     run = begin_one()
     with transaction() as cur:  # as a worker does that is frozen in mid-write
         cur.execute("SELECT 1 FROM fcst_app.batch_status WHERE batch_id = %(batch_id)s FOR UPDATE", run.fence)
-        assert not batches.end_attempt(run.batch_id, run.attempt, batches.Ending.DIED, "the process died")
-    assert batches.end_attempt(run.batch_id, run.attempt, batches.Ending.DIED, "the process died")
-    assert batches.end_attempt(run.batch_id, run.attempt, batches.Ending.DIED, "once more is harmless")
+        assert not retry_policy.end_attempt(run.batch_id, run.attempt, retry_policy.Cause.DIED, "the process died")
+    assert retry_policy.end_attempt(run.batch_id, run.attempt, retry_policy.Cause.DIED, "the process died")
+    assert retry_policy.end_attempt(run.batch_id, run.attempt, retry_policy.Cause.DIED, "once more is harmless")
 
 
 def test_an_item_over_its_limit_fails_and_its_batch_is_let_go(job: int) -> None:
     run = begin_one()
-    batches.give_up_item(run, "item6", "took longer than 1 s")
+    attempts.give_up_item(run, "item6", "took longer than 1 s")
     assert jobs.list_batches(job)[0]["stage"] == "submitted" and len(jobs.list_failures(job)) == 1
     with pytest.raises(StaleState):
-        batches.give_up_item(run, "item5", "took longer than 1 s")
+        attempts.give_up_item(run, "item5", "took longer than 1 s")
     assert len(jobs.list_failures(job)) == 1
 
 
@@ -228,23 +240,23 @@ def test_a_task_that_has_not_begun_may_wait_longer(
 ) -> None:
     dataset = load_dataset()
     jobs.submit_job(dataset["dataset_id"], jobs.choose_largest(dataset, 2), JobSpec(batch_size=2, item_limit_s=10.0))
-    (claimed,) = batches.claim(WORKER, 1)
+    (claimed,) = attempts.claim(WORKER, 1)
     if has_begun:
-        batches.begin(claimed["batch_id"], 1, str(uuid.uuid4()))
+        attempts.begin(claimed["batch_id"], 1, str(uuid.uuid4()))
     with transaction() as cur:
         cur.execute(
             "UPDATE fcst_app.batch_status SET touched_at = now() - make_interval(secs => %(s)s)", {"s": seconds_ago}
         )
-    assert (claimed["batch_id"] in batches.list_silent([claimed["batch_id"]], 10.0, 20.0)) == is_silent
+    assert (claimed["batch_id"] in attempts.list_silent([claimed["batch_id"]], 10.0, 20.0)) == is_silent
 
 
 def test_batches_are_sorted_and_paged(job: int) -> None:
-    for row in batches.claim(WORKER, 2):
-        batches.end_attempt(row["batch_id"], row["attempt"], batches.Ending.INNOCENT, "its supervisor left")
-    (first,) = batches.claim(WORKER, 1)
-    batches.end_attempt(first["batch_id"], first["attempt"], batches.Ending.INNOCENT, "its supervisor left")
-    first, second = batches.claim(WORKER, 2)
-    batches.end_attempt(second["batch_id"], second["attempt"], batches.Ending.CANCELLED, "")
+    for row in attempts.claim(WORKER, 2):
+        retry_policy.end_attempt(row["batch_id"], row["attempt"], retry_policy.Cause.UNRELATED, "its supervisor left")
+    (first,) = attempts.claim(WORKER, 1)
+    retry_policy.end_attempt(first["batch_id"], first["attempt"], retry_policy.Cause.UNRELATED, "its supervisor left")
+    first, second = attempts.claim(WORKER, 2)
+    retry_policy.end_attempt(second["batch_id"], second["attempt"], retry_policy.Cause.CANCELLED, "")
 
     def numbers(**options: object) -> list[int]:
         return [row["batch_no"] for row in jobs.list_batches(job, **options)]
@@ -257,13 +269,13 @@ def test_batches_are_sorted_and_paged(job: int) -> None:
 
 
 def test_attempts_are_packed_into_as_many_lanes_as_ran_at_once(job: int) -> None:
-    (first,), _ = batches.claim(WORKER, 1), batches.claim(WORKER, 1)
-    batches.end_attempt(first["batch_id"], 1, batches.Ending.LOST, "its supervisor was lost")
+    (first,), _ = attempts.claim(WORKER, 1), attempts.claim(WORKER, 1)
+    retry_policy.end_attempt(first["batch_id"], 1, retry_policy.Cause.LOST, "its supervisor was lost")
     for _ in range(2):
-        batches.claim(WORKER, 1)
-    attempts = jobs.list_attempts(job, 10)
-    assert attempts[["batch_no", "attempt", "lane"]].values.tolist() == [[1, 1, 1], [2, 1, 2], [1, 2, 1], [3, 1, 3]]
-    assert attempts["to_stage"].tolist() == ["submitted", None, None, None]
-    assert (attempts["ended_at"] >= attempts["started_at"]).all()
-    assert jobs.get_job(job)["n_attempts"] == len(attempts)
+        attempts.claim(WORKER, 1)
+    found = jobs.list_attempts(job, 10)
+    assert found[["batch_no", "attempt", "lane"]].values.tolist() == [[1, 1, 1], [2, 1, 2], [1, 2, 1], [3, 1, 3]]
+    assert found["to_stage"].tolist() == ["submitted", None, None, None]
+    assert (found["ended_at"] >= found["started_at"]).all()
+    assert jobs.get_job(job)["n_attempts"] == len(found)
     assert jobs.list_attempts(job, 1, 2)[["batch_no", "attempt"]].values.tolist() == [[1, 2]]

@@ -5,14 +5,17 @@ import uuid
 
 import pytest
 
+from fcst.engine import retry_policy
 from fcst.engine.task import run_batch
-from fcst.errors import InputError, NotFound
-from fcst.services import jobs
+from fcst.errors import Conflict, InputError, NotFound
+from fcst.filters import Selection
+from fcst.records import ItemResult
+from fcst.services import forecasts, jobs
 from fcst.specs import JobSpec
-from fcst.states import Stage
-from fcst.store import batches
+from fcst.states import Outcome, Stage
+from fcst.store import attempts, statistics
 from fcst.store import jobs as store
-from fcst.store.database import fetch_all, transaction
+from fcst.store.database import transaction
 from tests.conftest import fail_batch, write_sales
 
 WORKER = str(uuid.uuid4())
@@ -41,11 +44,13 @@ def test_submit_creates_job_batches_and_items_together(job: int) -> None:
     ]
 
 
-def test_submit_leaves_nothing_when_it_breaks_off(load_dataset) -> None:
+def test_submit_leaves_nothing_when_it_breaks_off(load_dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     dataset = load_dataset()
-    twice = jobs.choose_largest(dataset, 2) * 2
+    monkeypatch.setattr(statistics, "analyze_job", lambda cur, n_items: cur.execute("SELECT 1 / 0"))
     with pytest.raises(Exception, match="refused"):
-        jobs.submit_job(dataset["dataset_id"], twice, JobSpec())
+        jobs.submit_job(dataset["dataset_id"], jobs.choose_largest(dataset, 2), JobSpec())
+    with pytest.raises(Conflict, match="None of the chosen items"):
+        jobs.submit_job(dataset["dataset_id"], Selection(keys=("nope",)), JobSpec())
     assert rows("SELECT 1 FROM fcst_app.jobs UNION ALL SELECT 1 FROM fcst_app.batch_status") == []
 
 
@@ -56,12 +61,12 @@ def test_choose_refuses_what_the_dataset_has_not(load_dataset) -> None:
     for n in (0, -1, 7):
         with pytest.raises(InputError):
             jobs.choose_largest(dataset, n)
-    assert [key for key, _ in jobs.choose_named(dataset, ["item1", "item6"])] == ["item6", "item1"]
+    assert jobs.choose_named(dataset, ["item1", "item6"]).keys == ("item6", "item1")
 
 
 def test_submit_for_a_dataset_that_was_deleted_meanwhile_says_so(job: int) -> None:
     with pytest.raises(NotFound, match="Dataset 99 was deleted"):
-        jobs.submit_job(99, [("item1", 1)], JobSpec())
+        jobs.submit_job(99, Selection(keys=("item1",)), JobSpec())
 
 
 @pytest.mark.parametrize("job_id", [0, -1, 99, 10**12])
@@ -85,20 +90,22 @@ def test_cancel_is_harmless_when_repeated_or_late(job: int) -> None:
 
 
 def test_cancel_leaves_a_running_batch_to_its_supervisor(job: int) -> None:
-    (claimed,) = batches.claim(WORKER, 1)
+    (claimed,) = attempts.claim(WORKER, 1)
     jobs.cancel_job(job)
     assert jobs.get_job(job)["batches"] == {"obtaining_sales": 1, "cancelled": 2}
-    batches.end_attempt(claimed["batch_id"], claimed["attempt"], batches.Ending.LOST, "its supervisor was lost")
+    retry_policy.end_attempt(
+        claimed["batch_id"], claimed["attempt"], retry_policy.Cause.LOST, "its supervisor was lost"
+    )
     store.freeze_ended()
     assert jobs.get_job(job)["status"] == "cancelled", "a job that is to stop gets no new attempt"
 
 
 def test_retry_runs_only_what_has_not_completed(job: int) -> None:
-    claimed = batches.claim(WORKER, 3)
-    run = batches.begin(claimed[0]["batch_id"], 1, str(uuid.uuid4()))
-    batches.move(run, Stage.OBTAINING_SALES, Stage.PROCESSING)
-    keys = [r["unique_id"] for r in fetch_all("list_job_items", job_id=job, model="AutoETS")][:2]
-    batches.save(run, [batches.ItemResult(keys[0], "completed", None, [], [])], Stage.PROCESSING)
+    claimed = attempts.claim(WORKER, 3)
+    run = attempts.begin(claimed[0]["batch_id"], 1, str(uuid.uuid4()))
+    attempts.move(run, Stage.OBTAINING_SALES, Stage.PROCESSING)
+    keys = jobs.list_keys(job)[:2]
+    attempts.save(run, [ItemResult(keys[0], Outcome.COMPLETED, None)], Stage.PROCESSING)
     for row in claimed:
         fail_batch(row, "boom")
     store.freeze_ended()
@@ -106,27 +113,27 @@ def test_retry_runs_only_what_has_not_completed(job: int) -> None:
     assert jobs.retry_job(job) == 5
     found = jobs.get_job(job)
     assert (found["n_completed"], found["n_failed"], found["batches"]) == (1, 0, {"submitted": 3})
-    again = batches.claim(WORKER, 9)
+    again = attempts.claim(WORKER, 9)
     assert {row["attempt"] for row in again} == {2} and len(again) == 3
     assert rows("SELECT count(*) FROM fcst_app.batch_events WHERE reason = 'gave up after 5 tries: boom'") == [(3,)]
 
 
 def outcomes(job: int) -> list[str]:
-    return [row["outcome"] for row in fetch_all("list_job_items", job_id=job, model="")]
+    return [item.outcome for item in forecasts.list_items(jobs.get_job(job), "")]
 
 
 def test_retry_of_some_items_leaves_the_others_as_they_ended(job: int) -> None:
-    for row, reason in zip(batches.claim(WORKER, 3), ("boom", "boom", "bang"), strict=True):
+    for row, reason in zip(attempts.claim(WORKER, 3), ("boom", "boom", "bang"), strict=True):
         fail_batch(row, reason)
     store.freeze_ended()
     boom = next(row["reason"] for row in jobs.count_reasons(job) if row["n_items"] == 4)
-    first, *_ = keys = [row["unique_id"] for row in fetch_all("list_job_items", job_id=job, model="")]
+    first, *_ = keys = jobs.list_keys(job)
     assert jobs.retry_job(job, [first, "no such item"]) == 1
     found = jobs.get_job(job)
     assert (found["status"], found["n_failed"], found["batches"]) == ("running", 5, {"submitted": 1, "failed": 2})
     assert found["items_per_s"] is None, "what has failed before is not done now"
     assert outcomes(job) == ["pending"] + ["failed"] * 5
-    (claimed,) = batches.claim(WORKER, 9)
+    (claimed,) = attempts.claim(WORKER, 9)
     assert claimed["attempt"] == 2
     run_batch(claimed["batch_id"], claimed["attempt"])
     store.freeze_ended()
@@ -135,7 +142,7 @@ def test_retry_of_some_items_leaves_the_others_as_they_ended(job: int) -> None:
     assert outcomes(job) == ["completed"] + ["failed"] * 5
     assert jobs.retry_reason(job, "failed", boom) == 3
     assert [row["unique_id"] for row in jobs.list_failures(job)] == keys[4:]
-    for row in batches.claim(WORKER, 9):
+    for row in attempts.claim(WORKER, 9):
         run_batch(row["batch_id"], row["attempt"])
     store.freeze_ended()
     found = jobs.get_job(job)
@@ -143,7 +150,7 @@ def test_retry_of_some_items_leaves_the_others_as_they_ended(job: int) -> None:
 
 
 def test_retry_of_some_items_of_a_cancelled_job_leaves_it_cancelled(job: int) -> None:
-    (claimed,) = batches.claim(WORKER, 1)
+    (claimed,) = attempts.claim(WORKER, 1)
     fail_batch(claimed, "boom")
     jobs.cancel_job(job)
     (failed, cancelled) = jobs.count_reasons(job)
@@ -151,7 +158,7 @@ def test_retry_of_some_items_of_a_cancelled_job_leaves_it_cancelled(job: int) ->
         *("failed", 2, "cancelled", 4),
     )
     assert jobs.retry_reason(job, "failed", failed["reason"]) == 2
-    (again,) = batches.claim(WORKER, 9)
+    (again,) = attempts.claim(WORKER, 9)
     run_batch(again["batch_id"], again["attempt"])
     store.freeze_ended()
     found = jobs.get_job(job)
@@ -168,8 +175,8 @@ def test_retry_of_nothing_leaves_the_job_as_it_ended(job: int) -> None:
 
 def test_jobs_are_found_by_status_dataset_and_words(job: int) -> None:
     dataset_id = jobs.get_job(job)["dataset_id"]
-    second = jobs.submit_job(dataset_id, [("item1", 1)], JobSpec(), "100% Spring_", "for *Ann*")
-    batches.claim(WORKER, 1)
+    second = jobs.submit_job(dataset_id, Selection(keys=("item1",)), JobSpec(), "100% Spring_", "for *Ann*")
+    attempts.claim(WORKER, 1)
 
     def found(**which: object) -> list[int]:
         return [row["job_id"] for row in jobs.list_jobs(jobs.Filter(**which))]
@@ -185,7 +192,7 @@ def test_jobs_are_found_by_status_dataset_and_words(job: int) -> None:
 
 def test_deeds_on_many_jobs_count_what_they_touch(job: int) -> None:
     dataset_id = jobs.get_job(job)["dataset_id"]
-    second = jobs.submit_job(dataset_id, [("item1", 1)], JobSpec())
+    second = jobs.submit_job(dataset_id, Selection(keys=("item1",)), JobSpec())
     assert [jobs.n_to_cancel(row) for row in jobs.list_jobs()] == [1, 6]
     assert jobs.cancel_jobs([job, second]) == 2 and jobs.cancel_jobs([job, second]) == 0
     assert [(jobs.n_to_cancel(row), jobs.n_to_retry(row)) for row in jobs.list_jobs()] == [(0, 1), (0, 6)]
@@ -212,7 +219,7 @@ def test_retry_refuses_a_job_that_still_runs(job: int) -> None:
 
 
 def test_job_without_a_completed_item_has_failed(job: int) -> None:
-    for row in batches.claim(WORKER, 3):
+    for row in attempts.claim(WORKER, 3):
         fail_batch(row, "boom")
     store.freeze_ended()
     found = jobs.get_job(job)
@@ -223,11 +230,11 @@ def test_job_without_a_completed_item_has_failed(job: int) -> None:
 def test_small_job_takes_its_turn_beside_a_large_one(job: int, load_dataset) -> None:
     dataset = {"dataset_id": jobs.get_job(job)["dataset_id"], "name": "s", "n_items": 6}
     small = jobs.submit_job(dataset["dataset_id"], jobs.choose_largest(dataset, 1), JobSpec(), "", "")
-    assert [row["job_id"] for row in batches.claim(WORKER, 3)] == [job, small, job]
+    assert [row["job_id"] for row in attempts.claim(WORKER, 3)] == [job, small, job]
 
 
 def test_a_cancel_that_comes_too_late_to_stop_anything_changes_nothing(job: int) -> None:
-    for row in batches.claim(WORKER, 3):
+    for row in attempts.claim(WORKER, 3):
         run_batch(row["batch_id"], row["attempt"])
     jobs.cancel_job(job)  # before anybody has frozen the job
     found = jobs.get_job(job)
@@ -235,7 +242,7 @@ def test_a_cancel_that_comes_too_late_to_stop_anything_changes_nothing(job: int)
 
 
 def test_job_that_is_tried_again_as_it_ends_stays_open(job: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    for row in batches.claim(WORKER, 3):
+    for row in attempts.claim(WORKER, 3):
         fail_batch(row, "boom")
     freezing = threading.Thread(target=store.freeze_ended)
 
@@ -248,7 +255,7 @@ def test_job_that_is_tried_again_as_it_ends_stays_open(job: int, monkeypatch: py
     assert jobs.retry_batch(job, batch_id) == 2
     freezing.join()
     assert jobs.get_job(job)["status"] == "running"
-    for row in batches.claim(WORKER, 9):
+    for row in attempts.claim(WORKER, 9):
         run_batch(row["batch_id"], row["attempt"])
     store.freeze_ended()
     assert jobs.get_job(job)["status"] == "completed"

@@ -7,12 +7,14 @@ import uuid
 
 import pytest
 
+from fcst.engine import retry_policy
+from fcst.engine.retry_policy import Cause
 from fcst.engine.task import run_batch
 from fcst.errors import StoreError
+from fcst.filters import ItemSort, Selection
 from fcst.services import accuracy, exports, forecasts, jobs
 from fcst.specs import IngestSpec
-from fcst.store import batches, datasets, ingests, queries, workers
-from fcst.store.batches import Ending
+from fcst.store import attempts, datasets, ingests, queries, workers
 from fcst.store.database import transaction
 from fcst.store.jobs import freeze_ended
 from fcst.store.migrate import migrate
@@ -63,11 +65,19 @@ def test_migrate_keeps_all_data_of_an_earlier_version_and_the_product_works_on_t
     before = tables()
     assert all(before.values()), "a table was not filled"
     assert migrate() == [name for _, name, _ in queries.migrations()[version:]]
-    after = tables()
+    after = tables() | {"weekly_sales": rows_of("weekly_sales"), "forecasts": rows_of("forecast_weeks")}
+    for row in after["forecasts"]:  # the views name bounds by level
+        row |= {side: [row["bounds"][f"{side}_80"]] for side in ("lo", "hi")}
     for table, rows in before.items():
         columns = [name for name in rows[0] if name != "spec"]  # which is written anew
         assert values(after[table], columns) == values(rows, columns), table
     check_product_on_old_data(version)
+
+
+def rows_of(name: str) -> list[dict]:
+    with transaction() as cur:
+        cur.execute(f"SELECT to_jsonb(t) AS row FROM fcst_app.{name} t")
+        return [row["row"] for row in cur.fetchall()]
 
 
 def values(rows: list[dict], columns: list[str]) -> list[str]:
@@ -82,7 +92,7 @@ def check_product_on_old_data(version: int) -> None:
         *("submitted", "submitted", "obtaining_sales", "obtaining_sales", "processing", "processing"),
         *("completed", "failed"),
     ]
-    assert forecasts.list_items(job, "SeasonalNaive")["unique_id"].tolist() == ["a", "b", "c"]
+    assert [item.unique_id for item in forecasts.list_items(job, "SeasonalNaive")] == ["a", "b", "c"]
     out = io.BytesIO()
     exports.write_export(job, out, "csv")
     head, *lines = out.getvalue().decode().splitlines()
@@ -93,15 +103,33 @@ def check_product_on_old_data(version: int) -> None:
     assert accuracy.list_accuracy(job, "model")["wape"].tolist() == [0.5]
     assert jobs.retry_job(1) == 1
     workers.register(WORKER, "here", 1, "0", 1, 60)
-    for lost in batches.list_lost(WORKER, []):
-        assert batches.end_attempt(lost["batch_id"], lost["attempt"], Ending.LOST, "its supervisor was lost")
-    while claimed := batches.claim(WORKER, 1):
+    for lost in attempts.list_lost(WORKER, []):
+        assert retry_policy.end_attempt(lost["batch_id"], lost["attempt"], Cause.LOST, "its supervisor was lost")
+    while claimed := attempts.claim(WORKER, 1):
         run_batch(claimed[0]["batch_id"], claimed[0]["attempt"])
     freeze_ended()
     assert [jobs.get_job(job_id)["n_completed"] for job_id in (1, 2)] == [3, 3]
     datasets.delete(1, "Ben")
-    left = {"ingests", "workers", "actions", "notifications"} | ({"tokens"} if version >= 7 else set())
+    left = {"ingests", "workers", "actions", "notifications"}
+    left |= {name for name, since in (("tokens", 7), ("sign_outs", 10)) if version >= since}
     assert {name for name, rows in tables().items() if rows} == left
+
+
+def test_migrate_says_how_far_it_is(empty_database: str) -> None:
+    leave(1)
+    seen: list[tuple[str, int, int]] = []
+    migrate(lambda name, done, total: seen.append((name, done, total)))
+    steps = [(done, total) for name, done, total in seen if name == "store_one_row_a_series"]
+    assert steps == [(0, 1), (0, 1), (0, 2), (1, 2)], "one dataset twice, then two runs"
+
+
+def test_migrate_makes_the_planners_statistics(empty_database: str) -> None:
+    leave(LATEST - 1)
+    migrate()
+    with transaction() as cur:
+        cur.execute("SELECT relname FROM pg_class WHERE relnamespace = 'fcst_app'::regnamespace AND reltuples > 0")
+        counted = {row["relname"] for row in cur.fetchall()}
+    assert counted >= {"items", "sales", "job_items", "batch_status", "forecasts", "metrics", "backtests"}
 
 
 @pytest.fixture
@@ -121,8 +149,8 @@ def test_migrate_makes_what_was_asked_before_readable_for_the_new_program(first_
     (waiting,) = ingests.list_open()
     assert IngestSpec.from_dict(waiting["spec"]) == asked
     assert (waiting["status"], waiting["done_bytes"], waiting["total_bytes"]) == ("submitted", 0, 0)
-    item = datasets.items(1, 10).to_dict("records")[0]
-    assert (item["unique_id"], item["total_units"], item["demand_class"]) == ("a", 800, None)
+    item = datasets.list_items(1, Selection(), ItemSort.SALES, 1, 0)[0]
+    assert (item.unique_id, item.total_units, item.demand_class) == ("a", 800, None)
 
 
 def test_migrate_lets_an_ingest_of_before_be_cancelled(first_version: None) -> None:

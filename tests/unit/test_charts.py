@@ -206,9 +206,10 @@ def test_horizon_has_a_line_for_each_model_in_the_order_given() -> None:
     assert list(figure.data[0].y) == [0.1, 0.2]
 
 
-def test_distribution_counts_items_and_leaves_out_undefined_ones() -> None:
-    figure = distribution_chart(pd.Series([0.1, 0.15, 7.0, None], dtype=object))
-    assert sorted(figure.data[0].x) == [0.1, 0.15, 1.999], "what is beyond stands in the last column"
+def test_distribution_has_a_column_for_each_tenth() -> None:
+    (bars,) = distribution_chart([0, 2, *[0] * 17, 1]).data
+    assert list(bars.y) == [0, 2, *[0] * 17, 1]
+    assert (bars.x[1], bars.x[19]) == pytest.approx((0.15, 1.95)) and bars.customdata[1] == "10 – 20 %"
 
 
 def test_timeline_tells_attempts_apart_by_more_than_colour() -> None:

@@ -21,7 +21,6 @@ from fcst.specs import (
     IngestSpec,
     JobSpec,
     default_batch_size,
-    split_batches,
 )
 
 # Runs
@@ -263,20 +262,6 @@ def test_default_batch_size_is_an_eighth_of_a_process_share_within_5_to_50(proce
     for n_items in range(1, 3_000, 7):
         rule = math.ceil(n_items / (8 * processes))
         assert default_batch_size(n_items, processes) == max(5, min(50, rule))
-
-
-@pytest.mark.parametrize(("n_items", "size"), [(1, 1), (1, 50), (10, 3), (12, 3), (101, 25), (5, 1)])
-def test_batches_keep_the_order_and_lose_nothing(n_items: int, size: int) -> None:
-    items = [f"item {i}" for i in range(n_items)]
-    batches = split_batches(items, size)
-    assert [item for batch in batches for item in batch] == items
-    assert len(batches) == math.ceil(n_items / size)
-    assert all(len(batch) == size for batch in batches[:-1])
-    assert 1 <= len(batches[-1]) <= size
-
-
-def test_no_items_make_no_batches() -> None:
-    assert split_batches([], 5) == []
 
 
 @pytest.mark.parametrize(

@@ -22,8 +22,28 @@ LEFT JOIN fcst_app.metrics s ON s.job_id = m.job_id AND s.unique_id = m.unique_i
                                 AND s.model = 'SeasonalNaive'
 LEFT JOIN fcst_app.metrics n ON n.job_id = m.job_id AND n.unique_id = m.unique_id AND n.cutoff = m.cutoff
                                 AND n.model = 'Naive'
-WHERE m.job_id = %(job_id)s AND (m.unique_id = ANY (%(unique_ids)s) OR %(unique_ids)s::text[] IS NULL)
+WHERE m.job_id = %(job_id)s {which}
 GROUP BY m.model, {key} ORDER BY key NULLS LAST, wape NULLS LAST, m.model;
+
+-- rank_items
+-- The items of a run with the least or the largest error of one model; by how much they err first.
+SELECT e.unique_id FROM (
+    SELECT m.unique_id, sum(m.abs_error) / NULLIF(sum(m.actual), 0) AS wape
+    FROM fcst_app.metrics m
+    JOIN fcst_app.job_items i ON i.job_id = m.job_id AND i.unique_id = m.unique_id AND i.outcome = 'completed'
+    WHERE m.job_id = %(job_id)s AND m.model = %(model)s GROUP BY m.unique_id
+) e
+WHERE e.wape IS NOT NULL ORDER BY e.wape * %(sign)s, e.unique_id LIMIT %(limit)s;
+
+-- distribution_of_errors
+-- How many items have an error of one model in each tenth, up to 190 percent and more; those without one are left out.
+SELECT least(floor(e.wape * 10), 19)::integer AS tenth, count(*)::integer AS n_items FROM (
+    SELECT sum(m.abs_error) / NULLIF(sum(m.actual), 0) AS wape
+    FROM fcst_app.metrics m
+    JOIN fcst_app.job_items i ON i.job_id = m.job_id AND i.unique_id = m.unique_id AND i.outcome = 'completed'
+    WHERE m.job_id = %(job_id)s AND m.model = %(model)s GROUP BY m.unique_id
+) e
+WHERE e.wape IS NOT NULL GROUP BY 1 ORDER BY 1;
 
 -- accuracy_by_horizon
 -- The accuracy of a job's models by weeks ahead; the program fills in the coverage by level.
@@ -54,12 +74,13 @@ GROUP BY c.model ORDER BY share DESC;
 -- list_backtests
 -- What one model said after earlier cutoffs, the latest first, added up over the given items or over all; an item without
 -- a number in a week is not in it.
-SELECT b.cutoff, b.wk_end_dt, count(*) AS n_items, sum(b.y) AS y, sum(b.forecast) AS forecast
-FROM fcst_app.backtest_weeks b
+SELECT b.cutoff, b.cutoff + 7 * w.step::integer AS wk_end_dt, count(*) AS n_items, sum(w.y) AS y,
+       sum(w.forecast) AS forecast
+FROM fcst_app.backtests b
 JOIN fcst_app.job_items i ON i.job_id = b.job_id AND i.unique_id = b.unique_id AND i.outcome = 'completed'
-WHERE b.job_id = %(job_id)s AND b.model = %(model)s AND b.y IS NOT NULL
-  AND (b.unique_id = ANY (%(unique_ids)s) OR %(unique_ids)s::text[] IS NULL)
-GROUP BY b.cutoff, b.wk_end_dt ORDER BY b.cutoff DESC, b.wk_end_dt;
+CROSS JOIN LATERAL unnest(b.y, b.forecast) WITH ORDINALITY w (y, forecast, step)
+WHERE b.job_id = %(job_id)s AND b.model = %(model)s AND w.y IS NOT NULL {which}
+GROUP BY b.cutoff, w.step ORDER BY b.cutoff DESC, w.step;
 
 -- error_correlation
 -- How much the items of a job err together, by the errors of one model in the windows: the excess of the squared error
@@ -68,11 +89,12 @@ WITH sizes AS (
     SELECT unique_id, sum(sq_error) / sum(n_weeks) AS s2 FROM fcst_app.metrics
     WHERE job_id = %(job_id)s AND model = %(model)s GROUP BY unique_id
 ), weeks AS (
-    SELECT b.cutoff, b.step, sum(b.error) AS error, sum(s.s2) AS apart, sum(sqrt(s.s2)) ^ 2 AS alike
-    FROM fcst_app.backtest_weeks b
+    SELECT b.cutoff, w.step, sum(w.forecast - w.y) AS error, sum(s.s2) AS apart, sum(sqrt(s.s2)) ^ 2 AS alike
+    FROM fcst_app.backtests b
     JOIN fcst_app.job_items i ON i.job_id = b.job_id AND i.unique_id = b.unique_id AND i.outcome = 'completed'
     JOIN sizes s ON s.unique_id = b.unique_id
-    WHERE b.job_id = %(job_id)s AND b.model = %(model)s AND b.y IS NOT NULL GROUP BY b.cutoff, b.step
+    CROSS JOIN LATERAL unnest(b.y, b.forecast) WITH ORDINALITY w (y, forecast, step)
+    WHERE b.job_id = %(job_id)s AND b.model = %(model)s AND w.y IS NOT NULL GROUP BY b.cutoff, w.step
 )
 SELECT count(DISTINCT cutoff) AS n_windows, avg(error ^ 2 - apart) / NULLIF(avg(alike - apart), 0) AS correlation FROM weeks;
 

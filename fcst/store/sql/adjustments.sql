@@ -1,11 +1,8 @@
 -- lock_forecast
 -- The weeks that a model forecasts of a completed item; whoever else would change them waits.
-SELECT i.unique_id, f.first_wk_end_dt, f.last_wk_end_dt
+SELECT i.unique_id, f.first_wk_end_dt, f.first_wk_end_dt + 7 * (cardinality(f.forecast) - 1) AS last_wk_end_dt
 FROM fcst_app.job_items i
-CROSS JOIN LATERAL (
-    SELECT min(o.wk_end_dt) AS first_wk_end_dt, max(o.wk_end_dt) AS last_wk_end_dt FROM fcst_app.forecasts o
-    WHERE o.job_id = i.job_id AND o.unique_id = i.unique_id AND o.model = %(model)s
-) f
+LEFT JOIN fcst_app.forecasts f ON f.job_id = i.job_id AND f.unique_id = i.unique_id AND f.model = %(model)s
 WHERE i.job_id = %(job_id)s AND i.unique_id = %(unique_id)s AND i.outcome = 'completed'
 FOR UPDATE OF i;
 
@@ -39,7 +36,7 @@ WITH RECURSIVE held AS (
     WHERE job_id = %(job_id)s AND unique_id = %(unique_id)s AND model = %(model)s AND undone_at IS NULL
 ), steps AS (
     SELECT wk_end_dt, 0::bigint AS n, forecast AS adjusted, false AS is_changed
-    FROM fcst_app.forecasts WHERE job_id = %(job_id)s AND unique_id = %(unique_id)s AND model = %(model)s
+    FROM fcst_app.forecast_weeks WHERE job_id = %(job_id)s AND unique_id = %(unique_id)s AND model = %(model)s
     UNION ALL
     SELECT s.wk_end_dt, h.n,
            CASE WHEN w.is_in THEN COALESCE(h.units, s.adjusted * (1 + h.percent / 100)) ELSE s.adjusted END,
@@ -56,8 +53,7 @@ WHERE is_changed AND n = (SELECT count(*) FROM held);
 SELECT adjustment_id, unique_id, model, first_wk_end_dt, last_wk_end_dt, units, percent, reason, made_by, made_at,
        undone_by, undone_at
 FROM fcst_app.adjustments
-WHERE job_id = %(job_id)s AND (unique_id = ANY (%(unique_ids)s) OR %(unique_ids)s::text[] IS NULL)
-ORDER BY adjustment_id DESC;
+WHERE job_id = %(job_id)s {which} ORDER BY adjustment_id DESC;
 
 -- count_adjustments
 -- How often forecasts of a job were changed, and changed back.
@@ -65,8 +61,7 @@ SELECT count(*) + count(undone_at) AS n_changes FROM fcst_app.adjustments WHERE 
 
 -- adjusted_totals
 -- By how many units a model's forecast of the given items, or of all, is changed, in the weeks in which it is.
-SELECT a.wk_end_dt, sum(a.adjusted - f.forecast) AS change
-FROM fcst_app.adjusted_forecasts a JOIN fcst_app.forecasts f USING (job_id, unique_id, model, wk_end_dt)
-WHERE a.job_id = %(job_id)s AND a.model = %(model)s
-  AND (a.unique_id = ANY (%(unique_ids)s) OR %(unique_ids)s::text[] IS NULL)
+SELECT a.wk_end_dt, sum(a.adjusted - f.forecast[(a.wk_end_dt - f.first_wk_end_dt) / 7 + 1]) AS change
+FROM fcst_app.adjusted_forecasts a JOIN fcst_app.forecasts f USING (job_id, unique_id, model)
+WHERE a.job_id = %(job_id)s AND a.model = %(model)s {which}
 GROUP BY a.wk_end_dt ORDER BY a.wk_end_dt;

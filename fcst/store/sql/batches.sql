@@ -93,7 +93,7 @@ UPDATE fcst_app.batch_status b
 SET stage = %(stage)s, error = %(reason)s, run_token = NULL, tries = %(tries)s,
     item_in_hand = NULL, model_in_hand = NULL,
     finished_at = CASE WHEN %(stage)s <> 'submitted' THEN now() END,
-    n_failed = n_failed + %(n_blamed)s
+    n_failed = n_failed + %(n_item_failures)s
                + CASE WHEN %(stage)s = 'failed' THEN n_items - n_completed - n_failed - n_cancelled ELSE 0 END,
     n_cancelled = n_cancelled
                   + CASE WHEN %(stage)s = 'cancelled' THEN n_items - n_completed - n_failed - n_cancelled ELSE 0 END

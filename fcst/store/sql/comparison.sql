@@ -1,6 +1,6 @@
 -- compare_items
--- What two runs forecast of each item in the weeks that both forecast, each by one of its models; the largest difference
--- first. An item that one of them does not have stands there without a number. Weeks that end on different days are no
+-- A page of what two runs forecast of each item in the weeks that both forecast, each by one of its models; the largest
+-- difference first; n_items is how many items there are. An item that one of them does not have stands there without a number. Weeks that end on different days are no
 -- weeks that both forecast.
 WITH weeks AS (
     SELECT greatest(a.last_wk_end_dt, b.last_wk_end_dt) AS after,
@@ -11,19 +11,28 @@ WITH weeks AS (
          (SELECT d.last_wk_end_dt, d.week_end, (j.spec ->> 'h')::integer AS h FROM fcst_app.jobs j
           JOIN fcst_app.datasets d USING (dataset_id) WHERE j.job_id = %(other_id)s) b
 ), ours AS (
-    SELECT f.unique_id, sum(f.forecast) AS forecast FROM fcst_app.forecasts f, weeks w
-    WHERE f.job_id = %(job_id)s AND f.model = %(model)s AND f.wk_end_dt > w.after AND f.wk_end_dt <= w.until
-    GROUP BY f.unique_id
+    SELECT f.unique_id, u.forecast
+    FROM fcst_app.forecasts f CROSS JOIN weeks w
+    CROSS JOIN LATERAL (
+        SELECT sum(f.forecast[step]) AS forecast FROM generate_subscripts(f.forecast, 1) step
+        WHERE f.first_wk_end_dt + 7 * (step - 1) > w.after AND f.first_wk_end_dt + 7 * (step - 1) <= w.until
+    ) u
+    WHERE f.job_id = %(job_id)s AND f.model = %(model)s AND u.forecast IS NOT NULL
 ), theirs AS (
-    SELECT f.unique_id, sum(f.forecast) AS forecast FROM fcst_app.forecasts f, weeks w
-    WHERE f.job_id = %(other_id)s AND f.model = %(other_model)s AND f.wk_end_dt > w.after AND f.wk_end_dt <= w.until
-    GROUP BY f.unique_id
+    SELECT f.unique_id, u.forecast
+    FROM fcst_app.forecasts f CROSS JOIN weeks w
+    CROSS JOIN LATERAL (
+        SELECT sum(f.forecast[step]) AS forecast FROM generate_subscripts(f.forecast, 1) step
+        WHERE f.first_wk_end_dt + 7 * (step - 1) > w.after AND f.first_wk_end_dt + 7 * (step - 1) <= w.until
+    ) u
+    WHERE f.job_id = %(other_id)s AND f.model = %(other_model)s AND u.forecast IS NOT NULL
 )
 SELECT unique_id, ours.forecast, theirs.forecast AS other, theirs.forecast - ours.forecast AS difference,
        theirs.forecast / NULLIF(ours.forecast, 0) - 1 AS change,
-       greatest((SELECT (until - after) / 7 FROM weeks), 0) AS n_weeks
+       greatest((SELECT (until - after) / 7 FROM weeks), 0) AS n_weeks, count(*) OVER ()::integer AS n_items
 FROM ours FULL JOIN theirs USING (unique_id)
-ORDER BY abs(theirs.forecast - ours.forecast) DESC NULLS LAST, unique_id;
+ORDER BY abs(theirs.forecast - ours.forecast) DESC NULLS LAST, unique_id
+LIMIT %(limit)s OFFSET %(skip)s;
 
 -- newer_dataset
 -- The dataset of the same name that reaches furthest beyond a run's, if one does.
@@ -36,14 +45,19 @@ WHERE j.job_id = %(job_id)s ORDER BY n.last_wk_end_dt DESC, n.version DESC LIMIT
 -- true_accuracy
 -- How a run's forecasts did against what a newer dataset holds of the weeks that they are for; coverage by level is filled
 -- in by the program. A missing week is not counted.
-SELECT f.model, count(DISTINCT f.unique_id) AS n_items, count(DISTINCT f.wk_end_dt) AS n_weeks,
-       sum(w.unit_sales) AS actual, sum(f.forecast) AS forecast,
-       sum(abs(f.forecast - w.unit_sales)) / NULLIF(sum(abs(w.unit_sales)), 0) AS wape,
-       sum(f.forecast - w.unit_sales) / NULLIF(sum(abs(w.unit_sales)), 0) AS bias{levels}
+SELECT f.model, count(DISTINCT f.unique_id) AS n_items, count(DISTINCT w.wk_end_dt) AS n_weeks,
+       sum(w.y) AS actual, sum(w.forecast) AS forecast,
+       sum(abs(w.forecast - w.y)) / NULLIF(sum(abs(w.y)), 0) AS wape,
+       sum(w.forecast - w.y) / NULLIF(sum(abs(w.y)), 0) AS bias{levels}
 FROM fcst_app.forecasts f
 JOIN fcst_app.job_items i ON i.job_id = f.job_id AND i.unique_id = f.unique_id AND i.outcome = 'completed'
-JOIN fcst_app.weekly_sales w ON w.dataset_id = %(dataset_id)s AND w.unique_id = f.unique_id AND w.wk_end_dt = f.wk_end_dt
-WHERE f.job_id = %(job_id)s AND w.unit_sales IS NOT NULL
+JOIN fcst_app.sales n ON n.dataset_id = %(dataset_id)s AND n.unique_id = f.unique_id
+CROSS JOIN LATERAL (
+    SELECT step, f.first_wk_end_dt + 7 * (step - 1) AS wk_end_dt, f.forecast[step] AS forecast,
+           n.unit_sales[(f.first_wk_end_dt - n.first_wk_end_dt) / 7 + step] AS y
+    FROM generate_subscripts(f.forecast, 1) step
+) w
+WHERE f.job_id = %(job_id)s AND w.y IS NOT NULL
 GROUP BY f.model ORDER BY wape NULLS LAST, f.model;
 
 -- true_value_added
@@ -51,25 +65,26 @@ GROUP BY f.model ORDER BY wape NULLS LAST, f.model;
 -- in the weeks that were adjusted, and in all. Naive is the same week of the last known year or else, where that is not
 -- known, the last known week.
 WITH weeks AS (
-    SELECT f.unique_id, w.unit_sales AS y, a.adjusted IS NOT NULL AS is_adjusted, f.forecast,
-           COALESCE(a.adjusted, f.forecast) AS adjusted, COALESCE(n.unit_sales, l.unit_sales) AS naive
+    SELECT f.unique_id, w.y, a.adjusted IS NOT NULL AS is_adjusted, w.forecast,
+           COALESCE(a.adjusted, w.forecast) AS adjusted, COALESCE(w.last_year, l.units) AS naive
     FROM fcst_app.forecasts f
     JOIN fcst_app.jobs j ON j.job_id = f.job_id
-    JOIN fcst_app.datasets d ON d.dataset_id = j.dataset_id
     JOIN fcst_app.job_items i ON i.job_id = f.job_id AND i.unique_id = f.unique_id AND i.outcome = 'completed'
-    JOIN fcst_app.weekly_sales w
-        ON w.dataset_id = %(dataset_id)s AND w.unique_id = f.unique_id AND w.wk_end_dt = f.wk_end_dt
-    LEFT JOIN fcst_app.adjusted_forecasts a ON a.job_id = f.job_id AND a.unique_id = f.unique_id
-        AND a.model = f.model AND a.wk_end_dt = f.wk_end_dt
-    LEFT JOIN fcst_app.weekly_sales n ON n.dataset_id = j.dataset_id AND n.unique_id = f.unique_id
-        AND n.wk_end_dt = f.wk_end_dt - 364 * ((f.wk_end_dt - d.last_wk_end_dt + 363) / 364)
+    JOIN fcst_app.sales n ON n.dataset_id = %(dataset_id)s AND n.unique_id = f.unique_id
+    JOIN fcst_app.sales o ON o.dataset_id = j.dataset_id AND o.unique_id = f.unique_id
     LEFT JOIN LATERAL (
-        SELECT o.unit_sales FROM fcst_app.weekly_sales o
-        WHERE n.unit_sales IS NULL AND o.dataset_id = j.dataset_id AND o.unique_id = f.unique_id
-          AND o.unit_sales IS NOT NULL
-        ORDER BY o.wk_end_dt DESC LIMIT 1
+        SELECT k.units FROM unnest(o.unit_sales) WITH ORDINALITY k (units, n)
+        WHERE k.units IS NOT NULL ORDER BY k.n DESC LIMIT 1
     ) l ON TRUE
-    WHERE f.job_id = %(job_id)s AND f.model = %(model)s AND w.unit_sales IS NOT NULL
+    CROSS JOIN LATERAL (
+        SELECT f.first_wk_end_dt + 7 * (step - 1) AS wk_end_dt, f.forecast[step] AS forecast,
+               n.unit_sales[(f.first_wk_end_dt - n.first_wk_end_dt) / 7 + step] AS y,
+               o.unit_sales[cardinality(o.unit_sales) + step - 52 * ((step + 51) / 52)] AS last_year
+        FROM generate_subscripts(f.forecast, 1) step
+    ) w
+    LEFT JOIN fcst_app.adjusted_forecasts a ON a.job_id = f.job_id AND a.unique_id = f.unique_id
+        AND a.model = f.model AND a.wk_end_dt = w.wk_end_dt
+    WHERE f.job_id = %(job_id)s AND f.model = %(model)s AND w.y IS NOT NULL
 )
 SELECT s.is_adjusted_only, v.step, count(*) AS n_weeks, count(DISTINCT w.unique_id) AS n_items,
        sum(abs(v.units - w.y)) / NULLIF(sum(abs(w.y)), 0) AS wape,

@@ -21,12 +21,17 @@ VALUES (%(dataset_id)s, %(name)s, %(version)s, %(spec)s, %(report)s, %(week_end)
 -- copy_items
 -- The items of a dataset, from a CSV stream.
 COPY fcst_app.items (dataset_id, unique_id, sales_rank, total_units, first_wk_end_dt, last_sale_dt, n_weeks,
-                     n_missing, family, class, is_perishable, description, demand_class, adi, cv2)
+                     n_missing, family, class, is_perishable, description, demand_class, adi, cv2, search_text)
 FROM STDIN (FORMAT csv, NULL '\N');
 
--- copy_weekly_sales
--- The weekly sales of a dataset, from a CSV stream.
-COPY fcst_app.weekly_sales (dataset_id, unique_id, wk_end_dt, unit_sales, promo_units)
+-- copy_sales
+-- The sales of a dataset, one row an item, from a CSV stream.
+COPY fcst_app.sales (dataset_id, unique_id, first_wk_end_dt, unit_sales, promo_units)
+FROM STDIN (FORMAT csv, NULL '\N');
+
+-- copy_sales_totals
+-- The totals of a dataset by week, from a CSV stream.
+COPY fcst_app.sales_totals (dataset_id, grouped_by, key, first_wk_end_dt, unit_sales, promo_units, n_items)
 FROM STDIN (FORMAT csv, NULL '\N');
 
 -- list_datasets
@@ -49,11 +54,46 @@ SELECT dataset_id FROM fcst_app.datasets
 WHERE name = %(name)s OR %(name)s::text IS NULL
 ORDER BY dataset_id DESC LIMIT 1;
 
+-- chosen_items
+-- The items of a dataset that match, or of these the first so many in an order. Other statements read from this one.
+SELECT d.dataset_id, d.unique_id, d.sales_rank, d.total_units, d.first_wk_end_dt, d.last_sale_dt, d.n_weeks,
+       d.n_missing, d.family, d.class, d.description, d.demand_class, d.adi, d.cv2
+FROM fcst_app.items d WHERE d.dataset_id = %(dataset_id)s AND {condition} {first};
+
 -- list_items
--- The largest sellers of a dataset, the largest first.
-SELECT unique_id, sales_rank, total_units, first_wk_end_dt, last_sale_dt, n_weeks, n_missing, family, class,
-       is_perishable, description, demand_class, adi, cv2
-FROM fcst_app.items WHERE dataset_id = %(dataset_id)s AND sales_rank <= %(n_items)s ORDER BY sales_rank;
+-- A page of chosen items in an order.
+SELECT d.unique_id, d.sales_rank, d.total_units, d.first_wk_end_dt, d.last_sale_dt, d.n_weeks, d.n_missing, d.family,
+       d.class AS item_class, d.description, d.demand_class, d.adi, d.cv2,
+       CASE WHEN {ended} THEN 'ended' WHEN {new} THEN 'new' ELSE '' END AS life
+FROM ({chosen}) d ORDER BY {order} LIMIT %(limit)s OFFSET %(skip)s;
+
+-- count_items
+-- How many of the chosen items have the same weeks of history and demand class, and what they sold.
+SELECT d.n_weeks, d.demand_class, count(*)::integer AS n_items, sum(d.total_units) AS total_units
+FROM ({chosen}) d GROUP BY d.n_weeks, d.demand_class ORDER BY d.n_weeks, d.demand_class;
+
+-- list_groups
+-- The families and classes of a dataset.
+SELECT grouped_by, key FROM fcst_app.sales_totals
+WHERE dataset_id = %(dataset_id)s AND grouped_by <> 'all' AND key <> '' ORDER BY grouped_by, key;
+
+-- list_demand_classes
+-- The demand classes that items of a dataset have.
+SELECT DISTINCT demand_class FROM fcst_app.items WHERE dataset_id = %(dataset_id)s AND demand_class IS NOT NULL;
+
+-- find_shown_keys
+-- Items whose key is among the given ones as tables show it. The program fills in how they show it.
+SELECT s.unique_id, s.shown
+FROM (SELECT unique_id, {shown} AS shown FROM fcst_app.items WHERE dataset_id = %(dataset_id)s) s
+WHERE s.shown = ANY (%(keys)s::text[]);
+
+-- missing_job_items
+-- Items of a run that a dataset does not have, the largest sellers first; n_found is how many there are.
+SELECT i.unique_id, count(*) OVER ()::integer AS n_found
+FROM fcst_app.job_items i
+WHERE i.job_id = %(job_id)s AND NOT EXISTS (
+    SELECT FROM fcst_app.items d WHERE d.dataset_id = %(dataset_id)s AND d.unique_id = i.unique_id)
+ORDER BY i.sales_rank LIMIT %(limit)s;
 
 -- page_of_items
 -- Some of the items of a dataset, the largest sellers first.
@@ -105,6 +145,6 @@ WHERE EXISTS (SELECT 1 FROM fcst_app.datasets n WHERE n.name = d.name AND n.vers
 ORDER BY d.dataset_id;
 
 -- delete_dataset
--- A dataset without runs: its weekly sales, and its items, which go with it.
-DELETE FROM fcst_app.weekly_sales WHERE dataset_id = %(dataset_id)s;
+-- A dataset without runs: its sales, and its items and totals, which go with it.
+DELETE FROM fcst_app.sales WHERE dataset_id = %(dataset_id)s;
 DELETE FROM fcst_app.datasets WHERE dataset_id = %(dataset_id)s;

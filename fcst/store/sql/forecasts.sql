@@ -5,8 +5,8 @@ DELETE FROM fcst_app.metrics WHERE job_id = %(job_id)s AND unique_id = ANY (%(un
 DELETE FROM fcst_app.backtests WHERE job_id = %(job_id)s AND unique_id = ANY (%(unique_ids)s);
 
 -- copy_forecasts
--- Forecast rows, from a binary stream.
-COPY fcst_app.forecasts (job_id, unique_id, model, wk_end_dt, forecast, lo, hi, is_fallback, made_by)
+-- Forecasts, from a binary stream.
+COPY fcst_app.forecasts (job_id, unique_id, model, first_wk_end_dt, forecast, lo, hi, is_fallback, made_by)
 FROM STDIN (FORMAT binary, ENCODING 'UTF8');
 
 -- copy_metrics
@@ -20,79 +20,89 @@ FROM STDIN (FORMAT binary, ENCODING 'UTF8');
 COPY fcst_app.backtests (job_id, unique_id, model, cutoff, y, forecast, lo, hi)
 FROM STDIN (FORMAT binary, ENCODING 'UTF8');
 
--- list_job_items
--- The items of a job with what one model says of them, the largest sellers first. Recent weeks end with the dataset;
--- change is to as many weeks as are forecast, where all of them are known.
--- Item by item, by index: fast also where the server has no statistics yet of what a run has just written.
-SELECT i.unique_id, i.sales_rank, i.outcome, i.reason, d.family, d.class, d.demand_class, d.description, d.n_weeks,
-       d.last_sale_dt, s.weeks AS recent_weeks, s.recent, f.forecast, CASE WHEN s.n_recent = (j.spec ->> 'h')::integer THEN f.forecast / NULLIF(s.recent, 0) - 1 END AS change,
-       f.forecast + a.change AS adjusted, m.wape, m.bias, f.made_by, f.is_fallback
+-- chosen_job_items
+-- The items of a run that match, with a value to order them by. Other statements read from this one. A join that nothing
+-- asks for costs nothing: each finds at most one row by a key, and Postgres leaves it out. What else is asked of an item
+-- is looked up by its key, so that a plan is never bad, though the planner knows nothing of a new run.
+SELECT i.unique_id, i.sales_rank, {value} AS value
 FROM fcst_app.job_items i
-JOIN fcst_app.jobs j ON j.job_id = i.job_id
-JOIN fcst_app.datasets t ON t.dataset_id = j.dataset_id
-JOIN fcst_app.items d ON d.dataset_id = j.dataset_id AND d.unique_id = i.unique_id
+LEFT JOIN fcst_app.items d ON d.dataset_id = %(dataset_id)s AND d.unique_id = i.unique_id
+LEFT JOIN fcst_app.sales s ON s.dataset_id = %(dataset_id)s AND s.unique_id = i.unique_id
+LEFT JOIN fcst_app.forecasts f ON f.job_id = i.job_id AND f.unique_id = i.unique_id AND f.model = %(model)s
+WHERE i.job_id = %(job_id)s AND {condition};
+
+-- count_job_items
+-- How many items of a run match, and the key of one of them.
+SELECT count(*)::integer AS n_items, min(c.unique_id) AS unique_id FROM ({chosen}) c;
+
+-- place_of_job_item
+-- How many of the items of a run that match come before one of them.
+SELECT (SELECT count(*)::integer FROM ({chosen}) o WHERE (o.value, o.sales_rank) < (c.value, c.sales_rank)) AS place
+FROM ({chosen}) c WHERE c.unique_id = %(unique_id)s;
+
+-- list_heaviest
+-- The models that have the largest weight in forecasts of one model.
+SELECT DISTINCT {heaviest} AS heaviest FROM fcst_app.forecasts f
+WHERE f.job_id = %(job_id)s AND f.model = %(model)s ORDER BY 1;
+
+-- list_job_items
+-- A page of the items of a run that match, with what one model forecasts of them. Recent weeks end with the dataset;
+-- change is to as many weeks as are forecast, where all of them are known.
+WITH page AS (
+    SELECT c.unique_id, c.sales_rank, c.value FROM ({chosen}) c
+    ORDER BY c.value, c.sales_rank LIMIT %(limit)s OFFSET %(skip)s
+)
+SELECT i.unique_id, i.sales_rank, i.outcome, i.reason, d.family, d.class AS item_class, d.demand_class, d.description,
+       d.n_weeks, d.last_sale_dt, s.recent_weeks, s.recent, u.forecast,
+       CASE WHEN s.n_recent = %(h)s THEN u.forecast / NULLIF(s.recent, 0) - 1 END AS change,
+       u.forecast + a.change AS adjusted, m.wape, m.bias, f.made_by, f.is_fallback,
+       array_remove(ARRAY[{flags}], NULL) AS flags
+FROM page p
+JOIN fcst_app.job_items i ON i.job_id = %(job_id)s AND i.unique_id = p.unique_id
+LEFT JOIN fcst_app.items d ON d.dataset_id = %(dataset_id)s AND d.unique_id = i.unique_id
+LEFT JOIN fcst_app.forecasts f ON f.job_id = i.job_id AND f.unique_id = i.unique_id AND f.model = %(model)s
 LEFT JOIN LATERAL (
-    SELECT array_agg(w.unit_sales ORDER BY w.wk_end_dt) AS weeks,
-           sum(w.unit_sales) FILTER (WHERE w.wk_end_dt > t.last_wk_end_dt - 7 * (j.spec ->> 'h')::integer) AS recent,
-           count(w.unit_sales) FILTER (WHERE w.wk_end_dt > t.last_wk_end_dt - 7 * (j.spec ->> 'h')::integer) AS n_recent
-    FROM fcst_app.weekly_sales w
-    WHERE w.dataset_id = j.dataset_id AND w.unique_id = i.unique_id
-      AND w.wk_end_dt > t.last_wk_end_dt - 7 * greatest(52, (j.spec ->> 'h')::integer)
+    SELECT array_agg(w.units ORDER BY w.n) FILTER (WHERE w.n > cardinality(o.unit_sales) - 52) AS recent_weeks,
+           sum(w.units) FILTER (WHERE w.n > cardinality(o.unit_sales) - %(h)s) AS recent,
+           count(w.units) FILTER (WHERE w.n > cardinality(o.unit_sales) - %(h)s) AS n_recent
+    FROM fcst_app.sales o CROSS JOIN LATERAL unnest(o.unit_sales) WITH ORDINALITY w (units, n)
+    WHERE o.dataset_id = %(dataset_id)s AND o.unique_id = i.unique_id
+      AND w.n > cardinality(o.unit_sales) - greatest(52, %(h)s)
 ) s ON TRUE
-LEFT JOIN LATERAL (
-    SELECT sum(o.forecast) AS forecast, max(o.made_by) AS made_by, bool_or(o.is_fallback) AS is_fallback
-    FROM fcst_app.forecasts o WHERE o.job_id = i.job_id AND o.unique_id = i.unique_id AND o.model = %(model)s
-) f ON TRUE
+LEFT JOIN LATERAL (SELECT sum(units) AS forecast FROM unnest(f.forecast) units) u ON TRUE
 LEFT JOIN LATERAL (
     SELECT sum(o.abs_error) / NULLIF(sum(o.actual), 0) AS wape, sum(o.error) / NULLIF(sum(o.actual), 0) AS bias
     FROM fcst_app.metrics o WHERE o.job_id = i.job_id AND o.unique_id = i.unique_id AND o.model = %(model)s
 ) m ON TRUE
-LEFT JOIN (
-    SELECT o.unique_id, sum(o.adjusted - p.forecast) AS change
-    FROM fcst_app.adjusted_forecasts o JOIN fcst_app.forecasts p USING (job_id, unique_id, model, wk_end_dt)
-    WHERE o.job_id = %(job_id)s AND o.model = %(model)s GROUP BY o.unique_id
-) a ON a.unique_id = i.unique_id
-WHERE i.job_id = %(job_id)s ORDER BY i.sales_rank;
+LEFT JOIN LATERAL (
+    SELECT sum(o.adjusted - f.forecast[(o.wk_end_dt - f.first_wk_end_dt) / 7 + 1]) AS change
+    FROM fcst_app.adjusted_forecasts o
+    WHERE o.job_id = i.job_id AND o.unique_id = i.unique_id AND o.model = %(model)s
+) a ON TRUE
+ORDER BY p.value, p.sales_rank;
 
--- list_forecasts
--- What a model forecasts week by week, of the given items or of all together, without intervals.
-SELECT wk_end_dt, sum(forecast) AS forecast FROM fcst_app.forecasts
-WHERE job_id = %(job_id)s AND model = %(model)s AND (unique_id = ANY (%(unique_ids)s) OR %(unique_ids)s::text[] IS NULL)
-GROUP BY wk_end_dt ORDER BY wk_end_dt;
+-- forecasts_to_add_up
+-- How many forecasts of one model there are of some items of a run, and what all of them have in common.
+SELECT count(*)::integer AS n_items, count(*) FILTER (WHERE f.is_fallback)::integer AS n_fallback,
+       max(f.made_by) AS made_by, min(f.first_wk_end_dt) AS first_wk_end_dt, max(cardinality(f.forecast)) AS h
+FROM fcst_app.forecasts f WHERE f.job_id = %(job_id)s AND f.model = %(added_model)s {which};
 
--- total_forecasts
--- The forecasts of one model, added up over the given items or over all. The distances d of bounds from forecasts add up to
--- sqrt((1 - c) sum(d^2) + c sum(d)^2), where c is how much items err together.
-WITH distances AS (
-    SELECT f.wk_end_dt, b.i,
-           sqrt((1 - %(correlation)s) * sum((f.forecast - b.lo) ^ 2) + %(correlation)s * sum(f.forecast - b.lo) ^ 2) AS down,
-           sqrt((1 - %(correlation)s) * sum((b.hi - f.forecast) ^ 2) + %(correlation)s * sum(b.hi - f.forecast) ^ 2) AS up
-    FROM fcst_app.forecasts f CROSS JOIN LATERAL unnest(f.lo, f.hi) WITH ORDINALITY b (lo, hi, i)
-    WHERE f.job_id = %(job_id)s AND f.model = %(model)s
-      AND (f.unique_id = ANY (%(unique_ids)s) OR %(unique_ids)s::text[] IS NULL)
-    GROUP BY f.wk_end_dt, b.i
-), sums AS (
-    SELECT wk_end_dt, sum(forecast) AS forecast, count(*) AS n_items, count(*) FILTER (WHERE is_fallback) AS n_fallback,
-           max(made_by) AS made_by
-    FROM fcst_app.forecasts WHERE job_id = %(job_id)s AND model = %(model)s
-      AND (unique_id = ANY (%(unique_ids)s) OR %(unique_ids)s::text[] IS NULL)
-    GROUP BY wk_end_dt
-)
-SELECT s.wk_end_dt, s.forecast, s.n_items, s.n_fallback, s.made_by,
-       ARRAY(SELECT greatest(s.forecast - d.down, 0) FROM distances d WHERE d.wk_end_dt = s.wk_end_dt ORDER BY d.i) AS lo,
-       ARRAY(SELECT s.forecast + d.up FROM distances d WHERE d.wk_end_dt = s.wk_end_dt ORDER BY d.i) AS hi
-FROM sums s ORDER BY s.wk_end_dt;
+-- copy_forecasts_to_add_up
+-- The forecasts and bounds of one model of some items of a run, to be added up by the program.
+COPY (SELECT {columns} FROM fcst_app.forecasts f WHERE f.job_id = %(job_id)s AND f.model = %(added_model)s {which})
+TO STDOUT (FORMAT binary);
 
 -- export_forecasts
 -- The export form of a job's completed items, or of some of them. The program fills in the texts and the numbers.
-SELECT {unique_id} AS unique_id, f.wk_end_dt, {model} AS model, {numbers}, f.is_fallback::text, {made_by} AS made_by,
-       {adjusted}
-FROM fcst_app.forecasts f
-JOIN fcst_app.job_items i ON i.job_id = f.job_id AND i.unique_id = f.unique_id AND i.outcome = 'completed'
+SELECT {unique_id} AS unique_id, f.first_wk_end_dt + 7 * (s.step - 1) AS wk_end_dt, {model} AS model, {numbers},
+       f.is_fallback::text, {made_by} AS made_by, {adjusted}
+FROM fcst_app.job_items i
+JOIN fcst_app.forecasts f ON f.job_id = i.job_id AND f.unique_id = i.unique_id
+CROSS JOIN LATERAL generate_subscripts(f.forecast, 1) s (step)
 LEFT JOIN fcst_app.adjusted_forecasts a ON a.job_id = f.job_id AND a.unique_id = f.unique_id AND a.model = f.model
-    AND a.wk_end_dt = f.wk_end_dt
-WHERE f.job_id = %(job_id)s AND (f.unique_id = ANY (%(unique_ids)s::text[]) OR %(unique_ids)s::text[] IS NULL)
-ORDER BY i.sales_rank, f.model, f.wk_end_dt;
+    AND a.wk_end_dt = f.first_wk_end_dt + 7 * (s.step - 1)
+WHERE i.job_id = %(job_id)s AND i.outcome = 'completed' {which}
+ORDER BY i.sales_rank, f.model, s.step;
 
 -- page_of_forecasts
 -- The forecasts of some completed items of a job, the largest sellers first.
@@ -102,12 +112,17 @@ WITH page AS (
       AND (unique_id = ANY (%(unique_ids)s) OR %(unique_ids)s::text[] IS NULL)
     ORDER BY sales_rank LIMIT %(limit)s
 )
-SELECT p.unique_id, p.sales_rank, f.wk_end_dt, f.model, f.forecast, f.lo, f.hi, f.is_fallback, f.made_by,
-       COALESCE(a.adjusted, f.forecast) AS adjusted
+SELECT p.unique_id, p.sales_rank, f.first_wk_end_dt + 7 * (s.step - 1) AS wk_end_dt, f.model,
+       f.forecast[s.step] AS forecast,
+       ARRAY(SELECT f.lo[i][s.step] FROM generate_subscripts(f.lo, 1) i ORDER BY i) AS lo,
+       ARRAY(SELECT f.hi[i][s.step] FROM generate_subscripts(f.hi, 1) i ORDER BY i) AS hi, f.is_fallback, f.made_by,
+       COALESCE(a.adjusted, f.forecast[s.step]) AS adjusted
 FROM page p
 JOIN fcst_app.forecasts f USING (job_id, unique_id)
-LEFT JOIN fcst_app.adjusted_forecasts a USING (job_id, unique_id, model, wk_end_dt)
-ORDER BY p.sales_rank, f.model, f.wk_end_dt;
+CROSS JOIN LATERAL generate_subscripts(f.forecast, 1) s (step)
+LEFT JOIN fcst_app.adjusted_forecasts a ON a.job_id = f.job_id AND a.unique_id = f.unique_id AND a.model = f.model
+    AND a.wk_end_dt = f.first_wk_end_dt + 7 * (s.step - 1)
+ORDER BY p.sales_rank, f.model, s.step;
 
 -- unknown_job_items
 -- Those of some keys that are no items of a job.

@@ -8,18 +8,25 @@ INSERT INTO fcst_app.jobs (dataset_id, name, note, spec, n_items, n_batches)
 VALUES (%(dataset_id)s, %(name)s, %(note)s, %(spec)s, %(n_items)s, %(n_batches)s)
 RETURNING job_id;
 
+-- count_chosen
+-- How many items of a dataset are chosen.
+SELECT count(*)::integer AS n_items FROM ({chosen}) d;
+
 -- insert_batches
--- All batches of a job: one for each element of sizes.
+-- All batches of a job; the last one takes what is left.
 INSERT INTO fcst_app.batch_status (job_id, batch_no, n_items)
-SELECT %(job_id)s, s.batch_no, s.n_items FROM unnest(%(sizes)s::integer[]) WITH ORDINALITY s (n_items, batch_no)
-ORDER BY s.batch_no;
+SELECT %(job_id)s, n, least(%(batch_size)s, %(n_items)s - (n - 1) * %(batch_size)s)
+FROM generate_series(1, %(n_batches)s) n ORDER BY n;
 
 -- insert_job_items
--- All items of a job, each in its batch.
+-- All items of a job, each in its batch: the largest sellers in the first.
 INSERT INTO fcst_app.job_items (job_id, unique_id, batch_id, sales_rank)
 SELECT b.job_id, i.unique_id, b.batch_id, i.sales_rank
-FROM unnest(%(unique_ids)s::text[], %(sales_ranks)s::integer[], %(batch_nos)s::integer[])
-     AS i (unique_id, sales_rank, batch_no)
+FROM (
+    SELECT d.unique_id, d.sales_rank,
+           (row_number() OVER (ORDER BY d.sales_rank) - 1) / %(batch_size)s + 1 AS batch_no
+    FROM ({chosen}) d
+) i
 JOIN fcst_app.batch_status b ON b.job_id = %(job_id)s AND b.batch_no = i.batch_no;
 
 -- list_jobs

@@ -1,26 +1,59 @@
--- weekly_totals
--- Units of all items by week.
-SELECT wk_end_dt, sum(unit_sales) AS unit_sales, sum(promo_units) AS promo_units, count(*) AS n_items
-FROM fcst_app.weekly_sales WHERE dataset_id = %(dataset_id)s GROUP BY wk_end_dt ORDER BY wk_end_dt;
+-- sales_totals
+-- Units of all items by week, as kept with the dataset.
+SELECT t.first_wk_end_dt + 7 * (w.n::integer - 1) AS wk_end_dt, w.unit_sales, w.promo_units, w.n_items
+FROM fcst_app.sales_totals t
+CROSS JOIN LATERAL unnest(t.unit_sales, t.promo_units, t.n_items)
+    WITH ORDINALITY w (unit_sales, promo_units, n_items, n)
+WHERE t.dataset_id = %(dataset_id)s AND t.grouped_by = 'all' ORDER BY w.n;
 
--- job_weekly_totals
+-- job_sales_totals
 -- Units by week of the items that a job forecast: of the given ones or of all.
 SELECT w.wk_end_dt, sum(w.unit_sales) AS unit_sales, sum(w.promo_units) AS promo_units
 FROM fcst_app.job_items i
 JOIN fcst_app.jobs j ON j.job_id = i.job_id
 JOIN fcst_app.weekly_sales w ON w.dataset_id = j.dataset_id AND w.unique_id = i.unique_id
-WHERE i.job_id = %(job_id)s AND i.outcome = 'completed'
-  AND (i.unique_id = ANY (%(unique_ids)s) OR %(unique_ids)s::text[] IS NULL)
+WHERE i.job_id = %(job_id)s AND i.outcome = 'completed' {which}
 GROUP BY w.wk_end_dt ORDER BY w.wk_end_dt;
 
--- batch_histories
--- The history of each item of a batch that is not final yet, as one array an item; the largest sellers first.
-SELECT i.unique_id,
-       array_agg(w.unit_sales ORDER BY w.wk_end_dt) FILTER (WHERE w.wk_end_dt IS NOT NULL) AS y
+-- copy_job_sales
+-- The sales of items that a job forecast, to be added up by the program. A missing week is NaN.
+COPY (
+    SELECT array_replace(s.unit_sales, NULL, 'NaN'), array_replace(s.promo_units, NULL, 0)
+    FROM fcst_app.job_items i
+    JOIN fcst_app.sales s ON s.dataset_id = %(dataset_id)s AND s.unique_id = i.unique_id
+    WHERE i.job_id = %(job_id)s AND i.outcome = 'completed' {which}
+) TO STDOUT (FORMAT binary);
+
+-- copy_sales_left_out
+-- The sales of items of a dataset that a job did not forecast, in the same form. The program fills in which items.
+COPY (
+    SELECT array_replace(s.unit_sales, NULL, 'NaN'), array_replace(s.promo_units, NULL, 0)
+    FROM fcst_app.items d
+    JOIN fcst_app.sales s ON s.dataset_id = d.dataset_id AND s.unique_id = d.unique_id
+    WHERE d.dataset_id = %(dataset_id)s AND {condition} AND NOT EXISTS (
+        SELECT FROM fcst_app.job_items i
+        WHERE i.job_id = %(job_id)s AND i.unique_id = d.unique_id AND i.outcome = 'completed')
+) TO STDOUT (FORMAT binary);
+
+-- list_sales_totals
+-- The totals of a dataset: of all items, or of some families.
+SELECT first_wk_end_dt, unit_sales, promo_units, n_items FROM fcst_app.sales_totals
+WHERE dataset_id = %(dataset_id)s AND grouped_by = %(grouped_by)s AND key = ANY (%(keys)s);
+
+-- count_to_add_up
+-- How many items of a dataset are in question, and how many of them a job forecast.
+SELECT count(*)::integer AS n_items, count(i.unique_id)::integer AS n_completed
+FROM fcst_app.items d
+LEFT JOIN fcst_app.job_items i ON i.job_id = %(job_id)s AND i.unique_id = d.unique_id AND i.outcome = 'completed'
+WHERE d.dataset_id = %(dataset_id)s AND {condition};
+
+-- batch_series
+-- The sales of each item of a batch that is not final yet; the largest sellers first.
+SELECT i.unique_id, COALESCE(s.unit_sales, '{}') AS unit_sales
 FROM fcst_app.job_items i
-LEFT JOIN fcst_app.weekly_sales w ON w.dataset_id = %(dataset_id)s AND w.unique_id = i.unique_id
+LEFT JOIN fcst_app.sales s ON s.dataset_id = %(dataset_id)s AND s.unique_id = i.unique_id
 WHERE i.batch_id = %(batch_id)s AND i.outcome = 'pending'
-GROUP BY i.unique_id, i.sales_rank ORDER BY i.sales_rank;
+ORDER BY i.sales_rank;
 
 -- copy_weekly_file
 -- The weekly file of a dataset. The program fills in the key.

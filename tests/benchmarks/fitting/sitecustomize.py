@@ -20,7 +20,7 @@ _fitting_s = 0.0
 
 
 def wrap_fit(module: ModuleType) -> None:
-    real = module.Fits._make
+    real = module.Fits._fit
 
     @functools.wraps(real)
     def timed(*args: Any) -> Any:
@@ -31,7 +31,7 @@ def wrap_fit(module: ModuleType) -> None:
         finally:
             _fitting_s += time.thread_time() - begin
 
-    module.Fits._make = timed
+    module.Fits._fit = timed
 
 
 def wrap_batch(module: ModuleType) -> None:

@@ -1,12 +1,16 @@
-"""Auto: chosen by the item's own past, the same every time, sound for any history, and blind to what comes after."""
+"""Auto: weighted by backtests, the same every time, sound for any history, and blind to what comes after a cutoff."""
+
+from datetime import date
 
 import numpy as np
 import pytest
 
 from fcst.compute import auto
-from fcst.compute.auto import AutoForecast, backtest_weights, demand_class, rule_of, trimmed_mean
-from fcst.compute.models import AUTO_MIN_TRAINING, AUTO_WINDOWS, MAX_WEEKS
-from fcst.compute.past import Past
+from fcst.compute.auto import AutoForecast, backtest_weights, rule_of, trimmed_mean
+from fcst.compute.fits import Fits
+from fcst.compute.history import MAX_WEEKS, SeriesHistories
+from fcst.compute.models import AUTO_MIN_TRAINING, AUTO_WINDOWS, auto_pool
+from fcst.compute.series import Series
 from fcst.names import HOLDOUT_WEEKS
 
 RNG = np.random.default_rng(7)
@@ -17,9 +21,13 @@ SPARSE = RNG.poisson(0.3, 240).astype(float)
 PROMOTED = NOISE * np.where(RNG.random(240) < 0.08, 6.0, 1.0)
 
 
+def histories_of(y: np.ndarray, h: int = 13) -> SeriesHistories:
+    return SeriesHistories(Series("item", date(2024, 6, 1), y), h)
+
+
 def auto_forecast(y: np.ndarray, h: int, level: tuple[int, ...]) -> AutoForecast:
-    past = Past(y, h)
-    return auto.auto_forecast(past, past.end, level)
+    histories = histories_of(y, h)
+    return auto.auto_forecast(histories, Fits(), histories.end, level)
 
 
 def bytes_of(found: AutoForecast) -> bytes:
@@ -36,7 +44,7 @@ def test_it_follows_a_season_where_there_is_one_and_not_where_there_is_none() ->
     assert steady.mean() == pytest.approx(NOISE.mean(), rel=0.15) and np.ptp(steady) < 0.5 * NOISE.mean()
 
 
-def test_weights_tell_who_made_it() -> None:
+def test_candidates_have_their_weights() -> None:
     found = auto_forecast(SEASONAL, 13, ())
     weights = {c.model: c.weight for c in found.candidates}
     assert sum(weights.values()) == pytest.approx(1)
@@ -148,7 +156,7 @@ def test_bounds_hold_the_forecast_and_wider_levels_enclose_narrower_ones(name: s
         ("sparse", ""),
     ],
 )
-def test_treatment_of_an_odd_series_is_told(name: str, note: str) -> None:
+def test_note_says_how_an_odd_series_was_treated(name: str, note: str) -> None:
     found = auto_forecast(ODD[name], 4, (80,)).note
     assert found.startswith(note) and bool(found) == bool(note)
 
@@ -173,47 +181,52 @@ def test_a_forecast_after_a_cutoff_does_not_see_what_comes_after(y: np.ndarray) 
     jumped = y.copy()
     cutoff = len(y) - HOLDOUT_WEEKS
     jumped[cutoff:] = 50 * jumped[cutoff:] + 1000
-    calm, shaken = (auto.auto_forecast(Past(seen, 13), cutoff, (80,)) for seen in (y, jumped))
+    calm, shaken = (auto.auto_forecast(histories_of(seen), Fits(), cutoff, (80,)) for seen in (y, jumped))
     assert bytes_of(calm) == bytes_of(shaken)
     assert calm.candidates == shaken.candidates
 
 
 def test_a_forecast_after_a_cutoff_is_the_one_that_was_made_then() -> None:
-    past = Past(SEASONAL, 13)
-    auto.auto_forecast(past, past.end, (80,))
+    histories, fits = histories_of(SEASONAL), Fits()
+    auto.auto_forecast(histories, fits, histories.end, (80,))
     for cutoff in (227, 214):
         then = auto_forecast(SEASONAL[:cutoff], 13, (80,))
-        assert bytes_of(auto.auto_forecast(past, cutoff, (80,))) == bytes_of(then)
+        assert bytes_of(auto.auto_forecast(histories, fits, cutoff, (80,))) == bytes_of(then)
 
 
 def test_cutoffs_share_their_fits() -> None:
-    told: list[str] = []
-    past = Past(SEASONAL, 13, told.append)
+    fitted: list[str] = []
+    histories, fits = histories_of(SEASONAL), Fits(fitted.append)
     for cutoff in (240, 227, 214):
-        auto.auto_forecast(past, cutoff, ())
-    assert told.count("AutoCES") == told.count("Naive") == 3 + AUTO_WINDOWS
+        auto.auto_forecast(histories, fits, cutoff, ())
+    assert fitted.count("AutoCES") == fitted.count("Naive") == 3 + AUTO_WINDOWS
     assert 240 - 6 * HOLDOUT_WEEKS >= AUTO_MIN_TRAINING
 
 
 # Its parts
 
 
-@pytest.mark.parametrize(
-    ("y", "expected"),
-    [([5, 6, 5, 6], "smooth"), ([1, 30, 2, 1], "erratic"), ([0, 5, 0, 5], "intermittent"), ([0, 1, 0, 40], "lumpy")],
-)
-def test_demand_class(y: list[float], expected: str) -> None:
-    assert demand_class(np.array(y, dtype=float)) == expected
+def test_missing_weeks_do_not_change_the_demand_class() -> None:
+    """Interpolated, the missing weeks would be weeks with sales: the series would be erratic."""
+    y = np.array([5, np.nan, np.nan, np.nan, 0.0] * 40)
+    assert auto_forecast(y, 13, ()).demand == "intermittent"
+    assert auto_forecast(np.zeros(120), 13, ()).demand == "none"
+
+
+def test_items_that_never_sell_are_sparse() -> None:
+    for n_weeks in (20, 240):
+        assert rule_of("none", n_weeks).loss == "squared"
+        assert auto_pool("none", n_weeks) == auto_pool("lumpy", n_weeks)
 
 
 def test_weights_fall_with_the_error_and_are_shrunk_to_equal() -> None:
     rule = rule_of("smooth", 240)
     actual = np.full((2, 13), 10.0)
-    past = np.stack([actual + error for error in (1.0, 2.0, 4.0)], axis=1)
-    weights = backtest_weights(past, actual, rule, np.ones(3))
+    made = np.stack([actual + error for error in (1.0, 2.0, 4.0)], axis=1)
+    weights = backtest_weights(made, actual, rule, np.ones(3))
     relative = (np.array([0.5, 1.0, 2.0]) * 2 + 1) / 3 + 0.02
     np.testing.assert_allclose(weights, relative**-4 / (relative**-4).sum(), rtol=1e-6)
-    np.testing.assert_allclose(backtest_weights(past[:0], actual[:0], rule, np.ones(3)), 1 / 3)
+    np.testing.assert_allclose(backtest_weights(made[:0], actual[:0], rule, np.ones(3)), 1 / 3)
 
 
 def test_trimmed_mean_is_of_the_middle_of_the_weight() -> None:

@@ -1,30 +1,38 @@
-"""What a forecast of one item promises, whatever its history: shape, bounds, fallbacks told, the same every time."""
+"""The forecast of one item, for any history: its shape and bounds, its fallbacks, its backtests and provenance."""
 
+import dataclasses
 import json
 import math
 from collections.abc import Callable
+from datetime import date, timedelta
 from typing import Any
 
 import numpy as np
 import pytest
 
 from fcst.compute import accuracy
-from fcst.compute.fits import FITS, Fits
 from fcst.compute.forecasting import Backtest, Forecast, ItemForecast, forecast_item
+from fcst.compute.history import History, SeriesHistories
 from fcst.compute.models import (
     AUTO_WINDOWS,
     CATALOGUE,
     INTERVAL_WINDOWS,
     LAST_RESORT,
     MEDIAN,
-    MEDIAN_MEMBERS,
+    MEDIAN_MODELS,
     MODEL_NAMES,
 )
-from fcst.compute.past import Past
+from fcst.compute.recipes import CannotFit, Fit
+from fcst.compute.series import Series
 from fcst.names import HOLDOUT_WEEKS
 from fcst.specs import JobSpec
 
 NAN = math.nan
+LAST_WEEK = date(2024, 6, 1)
+
+
+def forecast_of(y: np.ndarray, spec: JobSpec, on_progress: Callable[[str], None] = lambda model: None) -> ItemForecast:
+    return forecast_item(Series("item", LAST_WEEK, y), spec, on_progress)
 
 
 def seasonal(n_weeks: int, seed: int = 1) -> np.ndarray:
@@ -35,6 +43,10 @@ def seasonal(n_weeks: int, seed: int = 1) -> np.ndarray:
 
 QUICK = tuple(name for name in MODEL_NAMES if "ARIMA" not in name)
 """Those that take no seconds, for tests that fit all again and again."""
+
+
+def histories_of(y: np.ndarray) -> SeriesHistories:
+    return SeriesHistories(Series("item", LAST_WEEK, y), 1)
 
 
 def plain_spec(*models: str, **options: Any) -> JobSpec:
@@ -59,18 +71,18 @@ def bytes_of(result: ItemForecast) -> dict[str, bytes]:
 
 @pytest.fixture(scope="module")
 def three_years() -> ItemForecast:
-    return forecast_item(seasonal(156), plain_spec(level=(50, 80, 95)))
+    return forecast_of(seasonal(156), plain_spec(level=(50, 80, 95)))
 
 
 @pytest.fixture(scope="module")
 def four_years() -> ItemForecast:
-    return forecast_item(seasonal(208), plain_spec(h=52))
+    return forecast_of(seasonal(208), plain_spec(h=52))
 
 
 @pytest.fixture
-def replace_fit(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, Callable[[Fits], Any]], None]:
-    """Puts a computation that answers as told in the place of a model's own."""
-    return lambda name, answer: monkeypatch.setitem(FITS, name, answer)
+def replace_fit(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, Fit], None]:
+    """Replaces how a model of the catalogue is fitted."""
+    return lambda name, fit: monkeypatch.setitem(CATALOGUE, name, dataclasses.replace(CATALOGUE[name], fit=fit))
 
 
 # Shape and bounds
@@ -96,13 +108,13 @@ def test_model_without_a_season_goes_one_way(four_years: ItemForecast) -> None:
 
 def test_seasonal_naive_repeats_last_year() -> None:
     y = seasonal(120)
-    forecast = forecast_item(y, plain_spec("SeasonalNaive", h=60)).forecasts["SeasonalNaive"]
+    forecast = forecast_of(y, plain_spec("SeasonalNaive", h=60)).forecasts["SeasonalNaive"]
     np.testing.assert_allclose(forecast.mean, np.concatenate([y[-52:], y[-52:-44]]))
 
 
 @pytest.mark.parametrize("h", [1, 13, 104])
 def test_horizon_is_as_asked(h: int) -> None:
-    result = forecast_item(seasonal(110), plain_spec(h=h))
+    result = forecast_of(seasonal(110), plain_spec(h=h))
     for forecast in result.forecasts.values():
         assert_sound(forecast, h=h, n_levels=2)
 
@@ -110,14 +122,14 @@ def test_horizon_is_as_asked(h: int) -> None:
 @pytest.mark.parametrize("level", [(), (80,), (1, 50, 99)])
 @pytest.mark.parametrize("n_weeks", [3, 40, 110])
 def test_levels_are_as_asked(level: tuple[int, ...], n_weeks: int) -> None:
-    result = forecast_item(seasonal(n_weeks), plain_spec(level=level, h=4))
+    result = forecast_of(seasonal(n_weeks), plain_spec(level=level, h=4))
     for forecast in result.forecasts.values():
         assert_sound(forecast, h=4, n_levels=len(level))
 
 
 def test_levels_do_not_change_the_forecast() -> None:
     y = seasonal(110)
-    without, with_levels = (forecast_item(y, plain_spec(level=level)) for level in ((), (80, 95)))
+    without, with_levels = (forecast_of(y, plain_spec(level=level)) for level in ((), (80, 95)))
     for name in MODEL_NAMES:
         np.testing.assert_allclose(without.forecasts[name].mean, with_levels.forecasts[name].mean)
 
@@ -129,15 +141,22 @@ def test_bounds_hold_about_as_many_weeks_as_they_say() -> None:
         (forecast.lo <= truth) & (truth <= forecast.hi)
         for _ in range(40)
         for truth in [rng.normal(100, 10, 13)]
-        for forecast in [forecast_item(rng.normal(100, 10, 60), plain_spec("AutoETS")).forecasts["AutoETS"]]
+        for forecast in [forecast_of(rng.normal(100, 10, 60), plain_spec("AutoETS")).forecasts["AutoETS"]]
     ]
     share = np.mean(held, axis=(0, 2))
     assert share == pytest.approx([0.80, 0.95], abs=0.06)
 
 
 def test_only_the_models_asked_for_are_there_in_that_order() -> None:
-    result = forecast_item(seasonal(60), plain_spec("MSTL", "Auto", "AutoETS"))
+    result = forecast_of(seasonal(60), plain_spec("MSTL", "Auto", "AutoETS"))
     assert list(result.forecasts) == ["MSTL", "Auto", "AutoETS"]
+
+
+def test_weeks_are_those_after_the_series_and_cutoffs_those_before_the_windows() -> None:
+    result = forecast_of(seasonal(120), JobSpec(models=("Naive",), n_windows=2))
+    assert result.first_wk_end_dt == LAST_WEEK + timedelta(weeks=1)
+    cutoffs = [LAST_WEEK - timedelta(weeks=13), LAST_WEEK - timedelta(weeks=26)]
+    assert [b.cutoff for b in result.backtests if b.model == "Naive"] == cutoffs
 
 
 # Short histories
@@ -159,9 +178,9 @@ SHORT_HISTORY = pytest.mark.parametrize("n_weeks", SHORT)
 
 @SHORT_HISTORY
 def test_short_history_uses_the_stated_fallbacks_and_says_so(n_weeks: int) -> None:
-    result = forecast_item(seasonal(n_weeks), plain_spec(*MEDIAN_MEMBERS))
+    result = forecast_of(seasonal(n_weeks), plain_spec(*MEDIAN_MODELS))
     made_by = {name: forecast.made_by for name, forecast in result.forecasts.items()}
-    assert made_by == dict(zip(MEDIAN_MEMBERS, SHORT[n_weeks], strict=True))
+    assert made_by == dict(zip(MEDIAN_MODELS, SHORT[n_weeks], strict=True))
     for name, forecast in result.forecasts.items():
         assert forecast.is_fallback == (forecast.made_by != name)
         assert_sound(forecast, h=13, n_levels=2)
@@ -169,36 +188,36 @@ def test_short_history_uses_the_stated_fallbacks_and_says_so(n_weeks: int) -> No
 
 @SHORT_HISTORY
 def test_note_names_what_the_history_is_too_short_for(n_weeks: int) -> None:
-    note = forecast_item(seasonal(n_weeks), plain_spec(*MEDIAN_MEMBERS)).note
+    note = forecast_of(seasonal(n_weeks), plain_spec(*MEDIAN_MODELS)).note
     if n_weeks >= 104:
         assert note == ""
     else:
         assert note.startswith(f"a history of {n_weeks} weeks is too short for ")
         assert all(
-            (name in note) for name, made_by in zip(MEDIAN_MEMBERS, SHORT[n_weeks], strict=True) if name != made_by
+            (name in note) for name, made_by in zip(MEDIAN_MODELS, SHORT[n_weeks], strict=True) if name != made_by
         )
 
 
 @SHORT_HISTORY
-def test_combination_counts_a_shared_fallback_once(n_weeks: int) -> None:
-    combined = forecast_item(seasonal(n_weeks), plain_spec("Median")).forecasts["Median"]
-    members = [name for name in dict.fromkeys(SHORT[n_weeks]) if name not in ("Naive", LAST_RESORT)] or [LAST_RESORT]
-    expected = f"Median of {', '.join(members)}" if len(members) > 1 else members[0]
+def test_median_counts_a_shared_fallback_once(n_weeks: int) -> None:
+    combined = forecast_of(seasonal(n_weeks), plain_spec("Median")).forecasts["Median"]
+    models = [name for name in dict.fromkeys(SHORT[n_weeks]) if name not in ("Naive", LAST_RESORT)] or [LAST_RESORT]
+    expected = f"Median of {', '.join(models)}" if len(models) > 1 else models[0]
     assert combined.made_by == expected
     assert combined.is_fallback == (n_weeks < 104)
     assert_sound(combined, h=13, n_levels=2)
 
 
 def test_last_resort_is_the_mean_of_the_last_weeks() -> None:
-    forecast = forecast_item(np.array([1000.0, 4, 8]), plain_spec("AutoETS", h=2, level=(80,))).forecasts["AutoETS"]
+    forecast = forecast_of(np.array([1000.0, 4, 8]), plain_spec("AutoETS", h=2, level=(80,))).forecasts["AutoETS"]
     assert forecast.made_by == "WindowAverage"
     assert forecast.mean.tolist() == [pytest.approx(1012 / 3)] * 2
     y = np.concatenate([[1000.0], np.arange(1.0, 9.0)])
-    assert forecast_item(y, plain_spec("AutoETS")).forecasts["AutoETS"].mean[0] == pytest.approx(4.5)
+    assert forecast_of(y, plain_spec("AutoETS")).forecasts["AutoETS"].mean[0] == pytest.approx(4.5)
 
 
 def test_a_few_weeks_are_as_uncertain_as_poisson_demand_at_least() -> None:
-    forecast = forecast_item(np.full(5, 16.0), plain_spec("AutoETS", h=1, level=(95,))).forecasts["AutoETS"]
+    forecast = forecast_of(np.full(5, 16.0), plain_spec("AutoETS", h=1, level=(95,))).forecasts["AutoETS"]
     assert forecast.hi[0, 0] > 16 + 1.9 * 4
     assert forecast.lo[0, 0] < 16 - 1.9 * 4
 
@@ -210,7 +229,7 @@ def test_history_of_the_caller_is_left_alone() -> None:
     y = seasonal(60)
     y[[3, 30]] = NAN
     before = y.tobytes()
-    forecast_item(y, JobSpec())
+    forecast_of(y, JobSpec())
     assert y.tobytes() == before
 
 
@@ -218,18 +237,18 @@ def test_models_see_missing_weeks_filled_in() -> None:
     y = seasonal(110)
     y[[0, 1, 40, 41, 70, 109]] = NAN
     models = [name for name in QUICK if name != "Auto"]  # which also looks back, and must not score what was filled in
-    found, filled = (forecast_item(seen, plain_spec(*models)).forecasts for seen in (y, Past(y, 1).known(108)))
+    found, filled = (forecast_of(seen, plain_spec(*models)).forecasts for seen in (y, histories_of(y).at(108).y))
     for name in models:
         np.testing.assert_array_equal(found[name].mean, filled[name].mean)
 
 
 @pytest.mark.parametrize("n_missing", [13, 26, 39])
-def test_missing_weeks_at_the_end_make_nobody_surer(n_missing: int) -> None:
+def test_missing_weeks_at_the_end_do_not_narrow_intervals(n_missing: int) -> None:
     """They are filled with the last week, which is what Naive says: it would look perfect."""
     y = np.random.default_rng(3).normal(100, 20, 160)
-    until = forecast_item(y[: 160 - n_missing], plain_spec("Auto", "Naive"))
+    until = forecast_of(y[: 160 - n_missing], plain_spec("Auto", "Naive"))
     y[-n_missing:] = NAN
-    found = forecast_item(y, plain_spec("Auto", "Naive"))
+    found = forecast_of(y, plain_spec("Auto", "Naive"))
     weights = {c["model"]: c["weight"] for c in found.provenance["models"]["Auto"]["candidates"]}
     assert weights["Naive"] < 0.1
     for name in ("Auto", "Naive"):
@@ -240,7 +259,7 @@ def test_missing_weeks_at_the_end_make_nobody_surer(n_missing: int) -> None:
 def test_what_was_filled_in_is_not_scored() -> None:
     y = seasonal(156)
     y[118:140] = NAN
-    found = forecast_item(y, plain_spec("Auto", "Naive")).provenance["models"]
+    found = forecast_of(y, plain_spec("Auto", "Naive")).provenance["models"]
     assert found["Auto"]["weeks_ago"] == [13, 52] and found["Naive"]["weeks_ago"] == [13]
 
 
@@ -270,7 +289,7 @@ FEW = ("zeros, then one sale", "intermittent", "falling below zero", "one huge w
     "y", [pytest.param(y, id=name, marks=() if name in FEW else pytest.mark.full) for name, y in STRANGE.items()]
 )
 def test_strange_history_gets_a_sound_forecast_by_every_model(y: np.ndarray) -> None:
-    result = forecast_item(y, JobSpec(models=MODEL_NAMES, n_windows=1))
+    result = forecast_of(y, JobSpec(models=MODEL_NAMES, n_windows=1))
     assert list(result.forecasts) == list(MODEL_NAMES)
     for forecast in result.forecasts.values():
         assert_sound(forecast, h=13, n_levels=2)
@@ -278,46 +297,51 @@ def test_strange_history_gets_a_sound_forecast_by_every_model(y: np.ndarray) -> 
 
 @pytest.mark.parametrize("n_weeks", [4, 30, 120])
 def test_item_that_never_sells_is_forecast_to_sell_nothing(n_weeks: int) -> None:
-    forecast = forecast_item(np.zeros(n_weeks), plain_spec("Auto")).forecasts["Auto"]
+    forecast = forecast_of(np.zeros(n_weeks), plain_spec("Auto")).forecasts["Auto"]
     assert not forecast.mean.any()
 
 
 def test_constant_series_is_forecast_to_stay() -> None:
     models = [name for name in MODEL_NAMES if name != "CrostonSBA"]  # which takes off 5 % for sparse demand's bias
-    for forecast in forecast_item(np.full(120, 7.0), plain_spec(*models)).forecasts.values():
+    for forecast in forecast_of(np.full(120, 7.0), plain_spec(*models)).forecasts.values():
         np.testing.assert_allclose(forecast.mean, 7.0, rtol=0.02)
 
 
 @pytest.mark.parametrize("n_weeks", [5, 30, 120])
 def test_nothing_but_returns_is_forecast_as_nothing(n_weeks: int) -> None:
-    for forecast in forecast_item(-seasonal(n_weeks) - 1, plain_spec()).forecasts.values():
+    for forecast in forecast_of(-seasonal(n_weeks) - 1, plain_spec()).forecasts.values():
         assert not forecast.mean.any()
 
 
 # A foreign library that fails
 
 
-def raise_boom(fits: Fits) -> Any:
+def raise_boom(history: History) -> Any:
     raise RuntimeError("boom")
 
 
-def answer_with(mean: float) -> Callable[[Fits], Any]:
-    return lambda fits: np.full(fits.h, mean)
+def refuse(history: History) -> Any:
+    raise CannotFit("it is Monday")
+
+
+def answer_with(mean: float) -> Fit:
+    return lambda history: np.full(history.h, mean)
 
 
 @pytest.mark.parametrize(
     ("answer", "reason"),
     [
         (raise_boom, "RuntimeError: boom"),
+        (refuse, "it is Monday"),
         (answer_with(NAN), "its forecast is not finite"),
         (answer_with(math.inf), "its forecast is not finite"),
         (answer_with(1e6), "its forecast is over 100 times the largest week"),
     ],
-    ids=["raises", "NaN", "infinite", "huge"],
+    ids=["raises", "refuses", "NaN", "infinite", "huge"],
 )
 def test_model_that_fails_is_replaced_and_the_note_says_why(replace_fit, answer, reason: str) -> None:
     replace_fit("MSTL", answer)
-    result = forecast_item(seasonal(120), plain_spec("MSTL", "AutoETS"))
+    result = forecast_of(seasonal(120), plain_spec("MSTL", "AutoETS"))
     assert result.note == f"MSTL gave no forecast ({reason})"
     assert (result.forecasts["MSTL"].made_by, result.forecasts["MSTL"].is_fallback) == ("AutoETS", True)
     assert_sound(result.forecasts["MSTL"], h=13, n_levels=2)
@@ -327,38 +351,38 @@ def test_model_that_fails_is_replaced_and_the_note_says_why(replace_fit, answer,
 @pytest.mark.parametrize("name", ["AutoCES", "RidgeAR-FL", "IMAPA"])
 def test_auto_goes_on_without_a_candidate_that_fails(replace_fit, name: str) -> None:
     replace_fit(name, raise_boom)
-    result = forecast_item(seasonal(160), plain_spec("Auto"))
+    result = forecast_of(seasonal(160), plain_spec("Auto"))
     assert name not in {c["model"] for c in result.provenance["models"]["Auto"]["candidates"]}
     assert_sound(result.forecasts["Auto"], h=13, n_levels=2)
 
 
-def test_failing_fallback_hands_on_to_the_next(replace_fit) -> None:
+def test_failing_fallback_is_replaced_by_its_own(replace_fit) -> None:
     replace_fit("AutoETS", raise_boom)
-    result = forecast_item(seasonal(60), plain_spec("AutoETS"))
+    result = forecast_of(seasonal(60), plain_spec("AutoETS"))
     assert result.forecasts["AutoETS"].made_by == "WindowAverage"
     assert "AutoETS gave no forecast (RuntimeError: boom)" in result.note
 
 
-def test_failing_member_leaves_the_median_of_the_others(replace_fit) -> None:
+def test_failing_model_leaves_the_median_of_the_others(replace_fit) -> None:
     y = seasonal(120)
-    whole = forecast_item(y, plain_spec(*MEDIAN_MEMBERS))
+    whole = forecast_of(y, plain_spec(*MEDIAN_MODELS))
     replace_fit("MSTL", raise_boom)
-    median = forecast_item(y, plain_spec("Median")).forecasts["Median"]
-    others = [whole.forecasts[name].mean for name in MEDIAN_MEMBERS if name != "MSTL"]
+    median = forecast_of(y, plain_spec("Median")).forecasts["Median"]
+    others = [whole.forecasts[name].mean for name in MEDIAN_MODELS if name != "MSTL"]
     np.testing.assert_array_equal(median.mean, np.median(others, axis=0))
     assert median.is_fallback
     assert "MSTL" not in median.made_by
 
 
-def test_note_tells_of_short_history_and_of_failures(replace_fit) -> None:
+def test_note_names_short_history_and_failures(replace_fit) -> None:
     replace_fit("AutoETS", raise_boom)
-    note = forecast_item(seasonal(30), plain_spec("AutoETS", "MSTL")).note
+    note = forecast_of(seasonal(30), plain_spec("AutoETS", "MSTL")).note
     assert note == "a history of 30 weeks is too short for MSTL; AutoETS gave no forecast (RuntimeError: boom)"
 
 
 def test_negative_forecast_becomes_zero(replace_fit) -> None:
     replace_fit("MSTL", answer_with(mean=-10.0))
-    forecast = forecast_item(seasonal(120), plain_spec("MSTL")).forecasts["MSTL"]
+    forecast = forecast_of(seasonal(120), plain_spec("MSTL")).forecasts["MSTL"]
     assert not forecast.mean.any()
     assert not forecast.lo.any()
     assert not forecast.is_fallback
@@ -370,17 +394,17 @@ def test_negative_forecast_becomes_zero(replace_fit) -> None:
 @pytest.mark.parametrize("n_weeks", [3, 40, 120])
 def test_same_history_gives_the_same_bytes(n_weeks: int) -> None:
     spec = JobSpec(models=QUICK)
-    one, two = (forecast_item(seasonal(n_weeks), spec) for _ in range(2))
+    one, two = (forecast_of(seasonal(n_weeks), spec) for _ in range(2))
     assert bytes_of(one) == bytes_of(two)
-    assert told(one) == told(two)
+    assert comparable(one) == comparable(two)
     assert one.provenance == two.provenance
     assert one.note == two.note
 
 
 def test_order_of_items_does_not_matter() -> None:
     items = [seasonal(120, seed) for seed in (1, 2, 3)]
-    forward = [bytes_of(forecast_item(y, plain_spec("Auto"))) for y in items]
-    backward = [bytes_of(forecast_item(y, plain_spec("Auto"))) for y in reversed(items)]
+    forward = [bytes_of(forecast_of(y, plain_spec("Auto"))) for y in items]
+    backward = [bytes_of(forecast_of(y, plain_spec("Auto"))) for y in reversed(items)]
     assert forward == backward[::-1]
     assert len({found["Auto"] for found in forward}) == 3
 
@@ -388,7 +412,7 @@ def test_order_of_items_does_not_matter() -> None:
 def test_other_models_asked_for_do_not_matter(three_years: ItemForecast) -> None:
     together = bytes_of(three_years)
     for name in reversed(QUICK):
-        alone = forecast_item(seasonal(156), plain_spec(name, level=(50, 80, 95)))
+        alone = forecast_of(seasonal(156), plain_spec(name, level=(50, 80, 95)))
         assert bytes_of(alone)[name] == together[name]
 
 
@@ -397,28 +421,28 @@ def test_other_models_asked_for_do_not_matter(three_years: ItemForecast) -> None
 
 def test_median_is_the_median_of_all_models_week_by_week(three_years: ItemForecast) -> None:
     median = three_years.forecasts["Median"]
-    members = [three_years.forecasts[member] for member in MEDIAN_MEMBERS]
-    np.testing.assert_array_equal(median.mean, np.median([f.mean for f in members], axis=0))
-    assert median.made_by == f"{MEDIAN} of {', '.join(MEDIAN_MEMBERS)}"
+    singles = [three_years.forecasts[name] for name in MEDIAN_MODELS]
+    np.testing.assert_array_equal(median.mean, np.median([f.mean for f in singles], axis=0))
+    assert median.made_by == f"{MEDIAN} of {', '.join(MEDIAN_MODELS)}"
 
 
-def test_median_of_a_short_history_is_that_of_its_different_members() -> None:
-    result = forecast_item(seasonal(30), plain_spec("Median", "AutoETS", "DynamicOptimizedTheta", "AutoCES"))
-    members = [result.forecasts[name].mean for name in ("AutoETS", "DynamicOptimizedTheta", "AutoCES")]
-    np.testing.assert_array_equal(result.forecasts["Median"].mean, np.median(members, axis=0))
+def test_median_of_a_short_history_is_that_of_its_different_models() -> None:
+    result = forecast_of(seasonal(30), plain_spec("Median", "AutoETS", "DynamicOptimizedTheta", "AutoCES"))
+    singles = [result.forecasts[name].mean for name in ("AutoETS", "DynamicOptimizedTheta", "AutoCES")]
+    np.testing.assert_array_equal(result.forecasts["Median"].mean, np.median(singles, axis=0))
 
 
 # Backtests
 
 
-def told(result: ItemForecast) -> list[Any]:
+def comparable(result: ItemForecast) -> list[Any]:
     """The backtests as bytes and numbers that can be compared, NaN included."""
-    return [(b.model, b.weeks_ago, b.forecast.mean.tobytes(), repr(b.accuracy)) for b in result.backtests]
+    return [(b.model, b.cutoff, b.forecast.mean.tobytes(), repr(b.accuracy)) for b in result.backtests]
 
 
 def backtests_of(y: np.ndarray, *models: str, **options: Any) -> dict[tuple[str, int], Backtest]:
-    result = forecast_item(y, JobSpec(models=models or ("Auto",), **options))
-    return {(b.model, b.weeks_ago): b for b in result.backtests}
+    result = forecast_of(y, JobSpec(models=models or ("Auto",), **options))
+    return {(b.model, (LAST_WEEK - b.cutoff).days // 7): b for b in result.backtests}
 
 
 def test_models_and_yardsticks_are_measured_on_windows_that_follow_each_other() -> None:
@@ -457,11 +481,11 @@ def test_nothing_after_the_cutoff_is_seen(weeks_ago: int) -> None:
 
 
 @pytest.mark.parametrize("n_weeks", [110, 200])
-def test_a_backtest_of_auto_is_what_auto_said_at_that_time(n_weeks: int) -> None:
+def test_a_backtest_of_auto_is_its_forecast_at_that_time(n_weeks: int) -> None:
     y = seasonal(n_weeks)
     for (_, weeks), backtest in backtests_of(y, n_windows=3).items():
         if backtest.model == "Auto":
-            then = forecast_item(y[:-weeks], plain_spec("Auto", h=HOLDOUT_WEEKS)).forecasts["Auto"]
+            then = forecast_of(y[:-weeks], plain_spec("Auto", h=HOLDOUT_WEEKS)).forecasts["Auto"]
             assert bytes_of_forecast(backtest.forecast) == bytes_of_forecast(then)
             assert backtest.forecast.made_by == then.made_by
 
@@ -497,8 +521,8 @@ def test_missing_weeks_are_not_scored() -> None:
 
 def test_horizon_of_the_run_does_not_change_the_backtests() -> None:
     y = seasonal(120)
-    one, two = (forecast_item(y, JobSpec(h=h)) for h in (4, 52))
-    assert told(one) == told(two)
+    one, two = (forecast_of(y, JobSpec(h=h)) for h in (4, 52))
+    assert comparable(one) == comparable(two)
 
 
 def test_yardstick_without_a_year_of_history_is_marked_as_a_fallback() -> None:
@@ -528,18 +552,18 @@ def test_perfect_forecast_scores_zero() -> None:
 @pytest.mark.parametrize("n_windows", [0, 1, 5])
 def test_intervals_come_from_windows_before(n_windows: int) -> None:
     spec = JobSpec(models=("AutoETS", "Auto"), n_windows=n_windows)
-    models = forecast_item(seasonal(156), spec).provenance["models"]
+    models = forecast_of(seasonal(156), spec).provenance["models"]
     assert models["AutoETS"]["weeks_ago"] == [13, 26] and models["Auto"]["weeks_ago"] == [13, 26, 39, 52]
     assert (INTERVAL_WINDOWS, AUTO_WINDOWS) == (2, 4)
 
 
 @pytest.mark.parametrize("model", ["AutoETS", "SeasonalNaive", "Median"])
-def test_a_backtest_is_what_a_model_said_at_that_time_however_many_there_are(model: str) -> None:
+def test_a_backtest_is_the_forecast_at_that_time_however_many_there_are(model: str) -> None:
     y = seasonal(130)
     for n_windows in (1, 3):
         for (name, weeks), backtest in backtests_of(y, model, n_windows=n_windows).items():
             if name == model:
-                then = forecast_item(y[:-weeks], plain_spec(model, h=HOLDOUT_WEEKS)).forecasts[model]
+                then = forecast_of(y[:-weeks], plain_spec(model, h=HOLDOUT_WEEKS)).forecasts[model]
                 assert bytes_of_forecast(backtest.forecast) == bytes_of_forecast(then)
 
 
@@ -548,24 +572,24 @@ def test_a_model_is_fitted_for_each_window_and_two_more_that_the_oldest_has_inte
     n_windows: int, n_fits: int
 ) -> None:
     fitted: list[str] = []
-    forecast_item(seasonal(156), JobSpec(models=("AutoETS",), n_windows=n_windows), fitted.append)
+    forecast_of(seasonal(156), JobSpec(models=("AutoETS",), n_windows=n_windows), fitted.append)
     assert fitted.count("AutoETS") == n_fits
 
 
 def test_no_level_no_older_fit() -> None:
     fitted: list[str] = []
-    forecast_item(seasonal(156), JobSpec(models=("AutoETS",), n_windows=1, level=()), fitted.append)
+    forecast_of(seasonal(156), JobSpec(models=("AutoETS",), n_windows=1, level=()), fitted.append)
     assert fitted.count("AutoETS") == 2
     fitted.clear()
-    forecast_item(seasonal(156), JobSpec(models=("AutoETS",), n_windows=0, level=()), fitted.append)
+    forecast_of(seasonal(156), JobSpec(models=("AutoETS",), n_windows=0, level=()), fitted.append)
     assert fitted == ["AutoETS"]
 
 
 # Provenance
 
 
-def test_provenance_tells_who_made_it_from_what() -> None:
-    result = forecast_item(seasonal(156), JobSpec(models=("Auto", "MSTL"), n_windows=2))
+def test_provenance_says_what_made_it_from_what() -> None:
+    result = forecast_of(seasonal(156), JobSpec(models=("Auto", "MSTL"), n_windows=2))
     found = json.loads(json.dumps(result.provenance))
     assert set(found) == {"catalogue", "statsforecast", "models"} and found["statsforecast"][0].isdigit()
     auto, mstl = found["models"]["Auto"], found["models"]["MSTL"]
@@ -578,7 +602,7 @@ def test_provenance_tells_who_made_it_from_what() -> None:
 
 def test_candidates_are_measured_on_the_same_windows() -> None:
     y = seasonal(156)
-    result = forecast_item(y, JobSpec(models=("Auto",), n_windows=2))
+    result = forecast_of(y, JobSpec(models=("Auto",), n_windows=2))
     naive = next(c for c in result.provenance["models"]["Auto"]["candidates"] if c["model"] == "Naive")
     sums = [b.accuracy for b in result.backtests if b.model == "Naive"]
     assert naive["n_weeks"] == 26
@@ -588,19 +612,19 @@ def test_candidates_are_measured_on_the_same_windows() -> None:
 
 
 @pytest.mark.parametrize("n_weeks", [40, 60, 120])
-def test_nobody_is_told_of_candidates_that_were_not_asked_for(n_weeks: int) -> None:
-    assert "is too short for" not in forecast_item(seasonal(n_weeks), plain_spec("Auto")).note
-    found = forecast_item(seasonal(n_weeks), plain_spec("Auto", "MSTL"))
+def test_note_does_not_name_candidates_that_were_not_asked_for(n_weeks: int) -> None:
+    assert "is too short for" not in forecast_of(seasonal(n_weeks), plain_spec("Auto")).note
+    found = forecast_of(seasonal(n_weeks), plain_spec("Auto", "MSTL"))
     assert ("a history of 40 weeks is too short for MSTL" in found.note) == (n_weeks == 40)
     if n_weeks == 60:
         assert found.provenance["models"]["MSTL"]["fallback"] == "a history of 60 weeks is too short for MSTL"
 
 
 def test_provenance_of_a_fallback_says_why() -> None:
-    models = forecast_item(seasonal(30), JobSpec(models=("MSTL",))).provenance["models"]
+    models = forecast_of(seasonal(30), JobSpec(models=("MSTL",))).provenance["models"]
     assert models["MSTL"]["made_by"] == "AutoETS"
     assert models["MSTL"]["fallback"] == "a history of 30 weeks is too short for MSTL"
-    models = forecast_item(seasonal(5), JobSpec()).provenance["models"]
+    models = forecast_of(seasonal(5), JobSpec()).provenance["models"]
     assert models["Auto"]["made_by"] == "Mean"
     assert models["Auto"]["fallback"] == "Auto: a history of 5 weeks: the mean of them"
     assert models["Auto"]["candidates"] == []

@@ -3,6 +3,7 @@
 import math
 import warnings
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -155,6 +156,25 @@ def test_metric_by_hand(y: list[float], y_hat: list[float], wape: float, bias: f
     assert metrics.wape(actual, forecast) == pytest.approx(wape)
     assert metrics.bias(actual, forecast) == pytest.approx(bias)
     assert metrics.smape(actual, forecast) == pytest.approx(smape)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_metric_of_sums_equals_that_of_the_weeks(seed: int) -> None:
+    c = Case(seed)
+    y, y_hat, quantiles = c.y[~np.isnan(c.y)], c.y_hat[~np.isnan(c.y)], c.quantiles[:, ~np.isnan(c.y)]
+    actual = float(np.abs(y).sum())
+    assert metrics.wape_of(float(np.abs(y_hat - y).sum()), actual) == pytest.approx(metrics.wape(c.y, c.y_hat))
+    assert metrics.bias_of(float((y_hat - y).sum()), actual) == pytest.approx(metrics.bias(c.y, c.y_hat))
+    loss = float(np.mean([metrics.pinball(y, row, q) for row, q in zip(quantiles, QS, strict=True)])) * len(y)
+    assert metrics.scaled_crps_of(loss, actual) == pytest.approx(metrics.scaled_crps(c.y, c.quantiles, QS))
+
+
+@pytest.mark.parametrize("metric", [metrics.wape_of, metrics.bias_of, metrics.scaled_crps_of])
+def test_metric_of_many_sums_is_that_of_each_and_undefined_where_nothing_was_sold(metric: Callable[..., Any]) -> None:
+    errors, actual = np.array([3.0, 3.0, 0.0, NAN]), np.array([12.0, 0.0, 0.0, 5.0])
+    expected = [metric(error, sold) for error, sold in zip(errors.tolist(), actual.tolist(), strict=True)]
+    np.testing.assert_array_equal(metric(errors, actual), expected)
+    assert math.isfinite(expected[0]) and all(map(math.isnan, expected[1:]))
 
 
 def test_scaled_metrics_by_hand() -> None:

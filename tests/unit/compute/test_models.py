@@ -1,4 +1,4 @@
-"""The catalogue: what can be asked for, in which spelling, what stands in for what, what it costs."""
+"""The catalogue: what can be asked for, in which spelling, the fallbacks, the costs."""
 
 import subprocess
 import sys
@@ -6,14 +6,15 @@ import sys
 import numpy as np
 import pytest
 
-from fcst.compute.fits import FITS, TOO_SHORT, Fits
+from fcst.compute.fits import TOO_SHORT, Fits
+from fcst.compute.history import History
 from fcst.compute.models import (
     AUTO,
     CATALOGUE,
     COMBINATIONS,
     LAST_RESORT,
     MEDIAN,
-    MEDIAN_MEMBERS,
+    MEDIAN_MODELS,
     MODEL_NAMES,
     Model,
     auto_pool,
@@ -58,21 +59,17 @@ def test_names_are_unique_in_any_case() -> None:
     assert set(MODEL_NAMES) == {*CATALOGUE, AUTO, MEDIAN}
 
 
-def test_the_median_names_its_members() -> None:
-    assert all(name in COMBINATIONS[MEDIAN] for name in MEDIAN_MEMBERS)
-
-
-def test_every_model_has_its_computation_and_no_other() -> None:
-    assert set(FITS) == set(CATALOGUE)
+def test_the_median_names_its_models() -> None:
+    assert all(name in COMBINATIONS[MEDIAN] for name in MEDIAN_MODELS)
 
 
 def test_all_that_are_named_elsewhere_are_in_the_catalogue() -> None:
     pools = {name for demand in DEMAND_CLASSES for n in (20, 200) for name in auto_pool(demand, n)}
-    assert pools | {*BENCHMARKS, *MEDIAN_MEMBERS, LAST_RESORT} <= set(CATALOGUE)
+    assert pools | {*BENCHMARKS, *MEDIAN_MODELS, LAST_RESORT} <= set(CATALOGUE)
 
 
 @MODELS
-def test_model_says_what_it_is_for_and_where_it_comes_from(model: Model) -> None:
+def test_model_has_a_purpose_a_source_and_a_cost(model: Model) -> None:
     assert model.purpose
     assert len(model.source) > 20
     assert model.cost_ms > 0
@@ -97,7 +94,7 @@ def history(n_weeks: int) -> np.ndarray:
 @MODELS
 def test_the_history_a_model_needs_is_enough_for_it_and_less_is_refused(model: Model) -> None:
     def forecast(n_weeks: int):
-        return Fits(history(n_weeks), 5, lambda name: None).forecast(model.name)
+        return Fits().forecast(model.name, History(history(n_weeks), 5))
 
     assert np.isfinite(forecast(model.min_history)).all()
     if model.min_history > 1:
@@ -112,7 +109,7 @@ def test_a_seasonal_model_waits_for_its_season(model: Model) -> None:
 @MODELS
 def test_only_a_seasonal_model_follows_the_season(model: Model) -> None:
     y = history(240)
-    forecast = Fits(y, SEASON_LENGTH, lambda name: None).forecast(model.name)
+    forecast = Fits().forecast(model.name, History(y, SEASON_LENGTH))
     likeness = np.corrcoef(forecast + np.linspace(0, 1e-9, SEASON_LENGTH), y[-20 - SEASON_LENGTH : -20])[0, 1]
     there = 25 * np.sin(2 * np.pi * np.arange(240, 292) / 52)
     follows = np.ptp(forecast) > 20 and np.corrcoef(forecast, there)[0, 1] > 0.7
@@ -131,7 +128,7 @@ def test_expected_cost_counts_each_fit_once() -> None:
     assert expected_ms((AUTO, "AutoCES"), 3, 240, "smooth") == pytest.approx(alone)
 
 
-def test_expected_cost_is_that_of_what_stands_in() -> None:
+def test_expected_cost_is_that_of_the_fallback() -> None:
     assert fit_name("AutoCES", 60) == "AutoCES(1)"
     assert fit_name("MSTL", 9) == LAST_RESORT
     assert expected_ms(("MSTL",), 0, 60, "smooth") == pytest.approx(3 * CATALOGUE["AutoETS"].cost_ms / 4)
@@ -150,8 +147,9 @@ from fcst.compute.models import CATALOGUE
 print("statsforecast" in sys.modules)
 import numpy as np
 from fcst.compute.fits import Fits
+from fcst.compute.history import History
 print("statsforecast" in sys.modules)
-Fits(np.arange(60.0), 4, lambda name: None).forecast("SES")
+Fits().forecast("SES", History(np.arange(60.0), 4))
 print("statsforecast" in sys.modules)
 """
     done = subprocess.run([sys.executable, "-c", program], cwd=PROJECT, capture_output=True, text=True, check=True)

@@ -1,7 +1,7 @@
 """Tiny files of sales, written and read back: what all tests of the reading share."""
 
 import csv
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
@@ -11,7 +11,7 @@ import pytest
 
 from fcst.errors import InputError
 from fcst.ingest.folders import Folders
-from fcst.ingest.weekly import Resources, WeeklyFiles, make_weekly
+from fcst.ingest.pipeline import Resources, SeriesFiles, read_series
 from fcst.specs import IngestSpec
 
 HEADER = "date,item_nbr,unit_sales,onpromotion"
@@ -19,7 +19,7 @@ SUNDAY = date(2020, 1, 5)  # the first day of the tiny files
 SATURDAYS = ("2020-01-11", "2020-01-18", "2020-01-25")
 ITEM_COLUMNS = (
     "dataset_id unique_id sales_rank total_units first_wk_end_dt last_sale_dt n_weeks n_missing family class"
-    " is_perishable description demand_class adi cv2"
+    " is_perishable description demand_class adi cv2 search_text"
 ).split()
 
 
@@ -39,14 +39,28 @@ class Weekly:
         return next(row for row in self.items if row["unique_id"] == key)
 
 
-def read_back(files: WeeklyFiles) -> Weekly:
+def read_back(files: SeriesFiles) -> Weekly:
     with files.items_csv.open(encoding="utf-8", newline="") as file:
         items = [dict(zip(ITEM_COLUMNS, row, strict=True)) for row in csv.reader(file)]
     weeks: dict[str, dict[str, tuple[str, str]]] = {}
-    with files.weekly_csv.open(encoding="utf-8", newline="") as file:
-        for _, key, week, units, promo in csv.reader(file):
-            weeks.setdefault(key, {})[week] = (units, promo)
+    for key, first, units, promo in read_series_file(files):
+        for number, values in enumerate(zip(units, promo, strict=True)):
+            week = date.fromisoformat(first) + timedelta(weeks=number)
+            weeks.setdefault(key, {})[str(week)] = values
     return Weekly(items, weeks, files.report, files.spec)
+
+
+def read_series_file(files: SeriesFiles) -> Iterator[tuple[str, str, list[str], list[str]]]:
+    """Key, first week, units and promotional units of each item; a missing week is `\\N`."""
+    with files.sales_csv.open(encoding="utf-8", newline="") as file:
+        for _, key, first, units, promo in csv.reader(file):
+            sold = numbers(units)
+            yield key, first, sold, ["0.0"] * len(sold) if promo == r"\N" else numbers(promo)
+
+
+def numbers(array: str) -> list[str]:
+    """What is in an array as Postgres writes it."""
+    return [r"\N" if value == "NULL" else str(float(value)) for value in array.strip("{}").split(",")]
 
 
 def resources(folder: Path, threads: int = 2, roots: Sequence[Path] = (Path("/"),)) -> Resources:
@@ -55,12 +69,12 @@ def resources(folder: Path, threads: int = 2, roots: Sequence[Path] = (Path("/")
 
 def make(
     folder: Path, *paths: Path, threads: int = 2, roots: Sequence[Path] = (Path("/"),), **options: Any
-) -> WeeklyFiles:
+) -> SeriesFiles:
     """Reads files, with everything that is written in a new folder below `folder`."""
     out = folder / f"out {len(list(folder.glob('out *')))}"
     out.mkdir()
     spec = IngestSpec(paths=tuple(map(str, paths)), name="n", **options)
-    return make_weekly(spec, 7, resources(out, threads, roots), lambda what, done, total: None)
+    return read_series(spec, 7, resources(out, threads, roots), lambda what, done, total: None)
 
 
 def load(path: Path, *more: Path, **options: Any) -> Weekly:

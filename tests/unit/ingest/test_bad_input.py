@@ -30,8 +30,8 @@ import pytest
 
 from fcst.errors import BadRows, InputError
 from fcst.ingest.folders import Folders
+from fcst.ingest.pipeline import Resources, read_series
 from fcst.ingest.sources import Tell, silent
-from fcst.ingest.weekly import Resources, make_weekly
 from fcst.services import loading
 from fcst.specs import IngestSpec
 from tests.unit.ingest.conftest import HEADER, SUNDAY, Weekly, as_text, day, filler, read_back
@@ -89,7 +89,7 @@ def read(path: Path, tell: Tell = silent, memory: str = "200MB", **options: Any)
     roots = options.pop("roots", [Path("/")])
     spec = IngestSpec(paths=(str(path),), name="n", **options)
     try:
-        return read_back(make_weekly(spec, 7, Resources(out, memory, 2, 10**9, Folders(roots)), tell))
+        return read_back(read_series(spec, 7, Resources(out, memory, 2, 10**9, Folders(roots)), tell))
     except InputError as exc:
         assert not [*out.glob("*.csv")], "weeks of a file that was refused"
         check_words(exc)
@@ -458,7 +458,7 @@ def test_page_is_told_the_same_when_it_looks(tmp_path: Path, database: str, refu
 )
 def test_path_that_is_none_is_refused(path: str, says: str, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=says) as caught:
-        make_weekly(
+        read_series(
             IngestSpec(paths=(path,), name="n"), 7, Resources(tmp_path, "200MB", 2, 10**9, Folders([Path("/")]))
         )
     check_words(caught.value)
@@ -801,7 +801,7 @@ def test_what_may_not_be_read_is_refused(open_folder: Path, what: str) -> None:
     def work() -> str:
         out = Path(tempfile.mkdtemp(dir=open_folder))
         try:
-            make_weekly(
+            read_series(
                 IngestSpec(paths=(str(path),), name="n"), 7, Resources(out, "200MB", 2, 10**9, Folders([Path("/")]))
             )
         except InputError as exc:
@@ -876,7 +876,7 @@ def test_full_disk_is_told(tmp_path: Path, small_disk: Path, name: str, pack: Ca
     path = tmp_path / name
     path.write_bytes(pack(noisy(150_000)))
     with pytest.raises(InputError) as caught:
-        make_weekly(
+        read_series(
             IngestSpec(paths=(str(path),), name="n"), 7, Resources(small_disk, "60MB", 2, 10**9, Folders([Path("/")]))
         )
     check_words(caught.value)
@@ -902,7 +902,7 @@ def test_memory_that_does_not_do_is_told(tmp_path: Path) -> None:
 
 
 def test_little_memory_goes_to_disk(tmp_path: Path) -> None:
-    report = read(Nasty(noisy(30_000), "").make(tmp_path), memory="50MB").report
+    report = read(Nasty(noisy(30_000), "").make(tmp_path), memory="60MB").report
     assert report["n_rows"] == 30_014
 
 

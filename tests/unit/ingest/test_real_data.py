@@ -7,9 +7,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from fcst.ingest.weekly import WeeklyFiles
+from fcst.ingest.pipeline import SeriesFiles
 from fcst.settings import PROJECT
-from tests.unit.ingest.conftest import make, read_back
+from tests.unit.ingest.conftest import make, read_back, read_series_file
 
 SHARED = PROJECT.parent / "shared" / "data"
 FAVORITA = SHARED / "favorita"
@@ -51,16 +51,16 @@ def weeks_by_pandas(rows: pd.DataFrame, include_promo: bool = False) -> pd.DataF
     return pd.DataFrame({"item": weeks["item"], "week": weeks["week"], "units": units, "promo": promo})
 
 
-def weeks_of(files: WeeklyFiles) -> pd.DataFrame:
-    columns = ["dataset", "item", "week", "units", "promo"]
-    types = {"item": str}
-    found = pd.read_csv(
-        files.weekly_csv, names=columns, dtype=types, parse_dates=["week"], na_values=["\\N"], keep_default_na=False
-    )
-    return found.drop(columns="dataset")
+def weeks_of(files: SeriesFiles) -> pd.DataFrame:
+    frames = []
+    for key, first, units, promo in read_series_file(files):
+        weeks = pd.date_range(first, periods=len(units), freq="7D")
+        frames.append(pd.DataFrame({"item": key, "week": weeks, "units": units, "promo": promo}))
+    found = pd.concat(frames, ignore_index=True)
+    return found.assign(**{name: found[name].replace(r"\N", "nan").astype(float) for name in ("units", "promo")})
 
 
-def check(files: WeeklyFiles, expected: pd.DataFrame) -> None:
+def check(files: SeriesFiles, expected: pd.DataFrame) -> None:
     """Every week of every item, and what the report says of them."""
     found, order = weeks_of(files), ["item", "week"]
     pd.testing.assert_frame_equal(

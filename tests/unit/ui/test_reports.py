@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from fcst.ingest.folders import Folders
-from fcst.ingest.weekly import Resources, make_weekly
+from fcst.ingest.pipeline import Resources, read_series
 from fcst.specs import IngestSpec
 from fcst.ui.reports import (
     class_frame,
@@ -118,7 +118,7 @@ def load_dataset_of(folder: Path, include_promo: bool = False, **options: Any) -
     """The dataset that an ingest would make of `sales.csv` in the folder."""
     (folder / "out").mkdir()
     spec = IngestSpec(paths=(str(folder / "sales.csv"),), name="n", include_promo=include_promo, **options)
-    files = make_weekly(spec, 1, Resources(folder / "out", "200MB", 1, 10**9, Folders([Path("/")])))
+    files = read_series(spec, 1, Resources(folder / "out", "200MB", 1, 10**9, Folders([Path("/")])))
     return {
         "report": files.report,
         "spec": json.loads(files.spec.to_json()),

@@ -1,16 +1,22 @@
-"""A history as it was known at each cutoff: nothing of later weeks is in it, and every model is fitted once."""
+"""Histories at cutoffs: without later weeks, missing weeks interpolated, huge weeks capped, each model fitted once."""
 
 import math
+from datetime import date
 
 import numpy as np
 import pytest
 
-from fcst.compute.models import MAX_WEEKS
-from fcst.compute.past import MIN_TRAINING_WEEKS, Past, cap_spikes, fill_missing
+from fcst.compute.fits import Fits
+from fcst.compute.history import MAX_WEEKS, MIN_TRAINING_WEEKS, SeriesHistories, cap_spikes, fill_missing
+from fcst.compute.series import Series
 from fcst.errors import ComputeError
 from fcst.names import HOLDOUT_WEEKS
 
 NAN = math.nan
+
+
+def histories_of(y: np.ndarray, h: int = 4) -> SeriesHistories:
+    return SeriesHistories(Series("item", date(2024, 6, 1), y), h)
 
 
 def weeks(n: int) -> np.ndarray:
@@ -29,32 +35,32 @@ def test_trailing_missing_weeks_keep_the_last_known_value() -> None:
 
 
 def test_leading_missing_weeks_are_cut_off() -> None:
-    past = Past(np.array([NAN, NAN, 3.0, NAN, 5.0]), 1)
-    assert past.end == 3
-    assert past.known(past.end).tolist() == [3, 4, 5]
+    histories = histories_of(np.array([NAN, NAN, 3.0, NAN, 5.0]), 1)
+    assert histories.end == 3
+    assert histories.at(histories.end).y.tolist() == [3, 4, 5]
 
 
 def test_a_missing_week_at_the_cutoff_is_not_filled_from_what_comes_after() -> None:
-    past = Past(np.array([1.0, 2.0, NAN, NAN, 100.0]), 1)
-    assert past.known(4).tolist() == [1, 2, 2, 2]
-    assert past.known(3).tolist() == [1, 2, 2]
+    histories = histories_of(np.array([1.0, 2.0, NAN, NAN, 100.0]), 1)
+    assert histories.at(4).y.tolist() == [1, 2, 2, 2]
+    assert histories.at(3).y.tolist() == [1, 2, 2]
 
 
 def test_no_more_than_ten_years_are_looked_at() -> None:
-    past = Past(weeks(MAX_WEEKS + 7), 1)
-    assert past.end == MAX_WEEKS and past.y[0] == 8
+    histories = histories_of(weeks(MAX_WEEKS + 7), 1)
+    assert histories.end == MAX_WEEKS and histories.y[0] == 8
 
 
 def test_ten_years_that_begin_with_missing_weeks_begin_later() -> None:
     y = weeks(MAX_WEEKS + 7)
     y[7:9] = NAN
-    assert Past(y, 1).y[0] == 10
+    assert histories_of(y, 1).y[0] == 10
 
 
 @pytest.mark.parametrize("y", [[NAN, NAN, NAN], []], ids=["all missing", "empty"])
 def test_history_without_a_known_week_is_an_error_that_says_what_to_do(y: list[float]) -> None:
     with pytest.raises(ComputeError, match="No week of its history is known") as caught:
-        Past(np.array(y, dtype=float), 1)
+        histories_of(np.array(y, dtype=float), 1)
     assert "promotions" in caught.value.hint
 
 
@@ -62,55 +68,67 @@ def test_history_without_a_known_week_is_an_error_that_says_what_to_do(y: list[f
 
 
 def test_windows_follow_each_other_backwards() -> None:
-    past = Past(weeks(100), 4)
-    assert past.windows_before(100, 3, 0) == [87, 74, 61]
-    assert past.windows_before(87, 2, 70) == [74]
-    assert past.window(87).tolist() == weeks(100)[87:].tolist()
-    assert past.window(74).tolist() == weeks(100)[74:87].tolist()
+    histories = histories_of(weeks(100), 4)
+    assert histories.windows_before(100, 3, 0) == [87, 74, 61]
+    assert histories.windows_before(87, 2, 70) == [74]
+    assert histories.actual(87).tolist() == weeks(100)[87:].tolist()
+    assert histories.actual(74).tolist() == weeks(100)[74:87].tolist()
 
 
 @pytest.mark.parametrize(("n_weeks", "n_windows"), [(1, 0), (25, 0), (26, 1), (38, 1), (39, 2), (300, 3)])
 def test_windows_need_weeks_before_them(n_weeks: int, n_windows: int) -> None:
     assert MIN_TRAINING_WEEKS + HOLDOUT_WEEKS == 26
-    assert len(Past(weeks(n_weeks), 4).measured_windows(3)) == n_windows
+    assert len(histories_of(weeks(n_weeks), 4).measured_windows(3)) == n_windows
 
 
 def test_missing_weeks_do_not_count_as_weeks_before_a_window() -> None:
     y = weeks(40)
     y[5:27] = NAN
-    assert Past(y, 4).measured_windows(2) == []
+    assert histories_of(y, 4).measured_windows(2) == []
 
 
 def test_a_window_of_missing_weeks_is_passed_over() -> None:
     y = weeks(80)
     y[-HOLDOUT_WEEKS:] = NAN
-    assert Past(y, 4).measured_windows(2) == [54]
+    assert histories_of(y, 4).measured_windows(2) == [54]
 
 
 # Fits
 
 
-def test_a_model_is_fitted_once_for_a_cutoff_whoever_asks() -> None:
-    told: list[str] = []
-    past = Past(weeks(60), 4, told.append)
+def test_a_model_is_fitted_once_for_a_cutoff() -> None:
+    fitted: list[str] = []
+    histories, fits = histories_of(weeks(60)), Fits(fitted.append)
     for cutoff in (60, 47, 60):
-        for is_capped in (False, True):
-            past.fits(cutoff, is_capped).forecast("Naive")
-    assert told == ["Naive", "Naive"]
+        for history in (histories.at(cutoff), histories.at(cutoff).capped):
+            fits.forecast("Naive", history)
+    assert fitted == ["Naive", "Naive"]
 
 
 def test_from_the_end_the_horizon_is_that_of_the_run_and_else_that_of_a_window() -> None:
-    past = Past(weeks(60), 4)
-    assert len(past.fits(60).forecast("Naive")) == 4
-    assert len(past.fits(47).forecast("Naive")) == HOLDOUT_WEEKS
+    histories = histories_of(weeks(60), h=4)
+    assert histories.at(60).h == 4
+    assert histories.at(47).h == HOLDOUT_WEEKS
 
 
-def test_capped_fits_see_a_huge_week_capped_and_others_as_it_was() -> None:
+def test_a_capped_history_has_a_huge_week_capped_and_the_other_has_it_as_it_was() -> None:
     y = np.resize([9.0, 10.0, 11.0], 60)
     y[-1] = 500.0
-    past = Past(y, 1)
-    assert past.fits(60).forecast("Naive") == [500.0]
-    assert past.fits(60, is_capped=True).forecast("Naive") < [40.0]
+    history = histories_of(y).at(60)
+    assert history.y[-1] == 500.0
+    assert history.capped.y[-1] < 40.0
+    assert history.capped.units[-1] == 500.0
+
+
+def test_a_history_without_huge_weeks_is_its_own_capped_history() -> None:
+    history = histories_of(weeks(60)).at(60)
+    assert history.capped is history
+
+
+def test_a_cutoff_is_the_end_of_its_last_week() -> None:
+    histories = histories_of(np.r_[NAN, weeks(60)])
+    assert histories.wk_end_dt(60) == date(2024, 6, 1)
+    assert histories.wk_end_dt(47) == date(2024, 3, 2)
 
 
 def test_only_short_runs_of_huge_weeks_are_capped() -> None:
@@ -141,5 +159,5 @@ def test_a_peak_that_most_years_have_is_kept() -> None:
 @pytest.mark.parametrize(
     "y", [np.full(20, 5.0), np.r_[np.full(30, 5.0), -1.0], np.zeros(40)], ids=["short", "returns", "none"]
 )
-def test_histories_that_tell_too_little_are_left_alone(y: np.ndarray) -> None:
+def test_histories_that_are_not_capped(y: np.ndarray) -> None:
     assert cap_spikes(y) is y

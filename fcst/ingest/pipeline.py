@@ -1,5 +1,6 @@
-"""Files of daily sales -> weekly item sales, by DuckDB: streamed within a memory limit, in one pass over the files.
+"""Files of sales -> weekly series, one row an item, by DuckDB: in one pass over the files, within a memory limit.
 
+What does not fit into the memory goes through a database file in the working folder; weeks are made part by part.
 The rules of a week stand in README.md, 'What a week is'. Nothing here knows the database that the rows go to.
 """
 
@@ -11,16 +12,21 @@ import duckdb
 
 from fcst.errors import BadRows, InputError
 from fcst.ingest import bad_rows, quality
-from fcst.ingest.duck import Connection, fetch_row, first_line
+from fcst.ingest.duck import Connection, fetch_row, first_line, memory_limit
 from fcst.ingest.duplicates import find_duplicates
 from fcst.ingest.folders import Folders
 from fcst.ingest.mapping import recognise_roles
+from fcst.ingest.parts import split_parts
 from fcst.ingest.plan import Plan, describe_file, make_plan
 from fcst.ingest.reading import SIFTED, Rows, make_rows, read_groups
 from fcst.ingest.sources import Tell, Workspace, fingerprint, no_room, silent, telling_of_files
 from fcst.ingest.tables import Readable, make_readable, with_encoding_found
-from fcst.ingest.weeks import fill_weeks, make_items, make_sums
+from fcst.ingest.weekly_sales import add_lives, fill_weeks, make_items, make_span, make_sums
+from fcst.ingest.writing import add_totals, make_series, write_items, write_sales, write_totals
 from fcst.specs import ATTRIBUTES, IngestSpec
+
+BYTES_A_THREAD = 40_000_000
+"""Of memory; with less, there are fewer threads."""
 
 
 @dataclass(frozen=True)
@@ -47,17 +53,18 @@ class Resources:
 
 
 @dataclass(frozen=True)
-class WeeklyFiles:
+class SeriesFiles:
     """What reading files has made: rows as CSV in the caller's folder, the spec with all it left open, the report."""
 
     items_csv: Path
-    weekly_csv: Path
+    sales_csv: Path
+    totals_csv: Path
     spec: IngestSpec
     report: dict[str, Any]
 
 
 @telling_of_files()
-def make_weekly(spec: IngestSpec, dataset_id: int, resources: Resources, tell: Tell = silent) -> WeeklyFiles:
+def read_series(spec: IngestSpec, dataset_id: int, resources: Resources, tell: Tell = silent) -> SeriesFiles:
     """Reads the files of `spec` and writes `items.csv` and `weekly.csv`, each row led by `dataset_id`.
 
     Raises
@@ -76,18 +83,33 @@ def make_weekly(spec: IngestSpec, dataset_id: int, resources: Resources, tell: T
         "threads": resources.threads,
         "temp_directory": str(folder / "spill"),
     }
-    con = duckdb.connect(config=config)
+    con = duckdb.connect(str(folder / "work.duckdb"), config=config)
     name = plan.parts[0].table.name
     try:
         con.execute("SET preserve_insertion_order = false")
+        con.execute(f"SET threads = {max(1, min(resources.threads, memory_limit(con) // BYTES_A_THREAD))}")
         con.execute("SET enable_progress_bar = true; SET enable_progress_bar_print = false")  # for `watched`
         rows = _read(con, plan, spec, workspace, tell)
         report = _account_for_rows(con, rows, plan)
-        report["duplicates"] = find_duplicates(con, rows, tell)
-        tell("making weeks", 0, 0)
-        spec, is_weekly = make_sums(con, rows, plan, spec)
-        fill_weeks(con, spec, is_weekly, name)
+        parts = split_parts(con)
+        report["duplicates"] = find_duplicates(con, rows, parts, tell)
+        tell("adding up weeks", 0, 0)
+        spec, is_weekly = make_sums(con, rows, plan, spec, parts)
+        make_span(con, spec, is_weekly, name)
+        files = SeriesFiles(folder / "items.csv", folder / "sales.csv", folder / "totals.csv", spec, report)
         _read_attributes(con, rows, plan, workspace)
+        size = sum(readable.path.stat().st_size for _, readable in rows.parts)
+        unfinished = folder / "sales.unfinished"
+        with unfinished.open("wb") as sales:
+            for number, part in enumerate(parts):
+                tell("making weeks", size * number // len(parts), size)
+                fill_weeks(con, spec, part)
+                add_lives(con)
+                make_series(con)
+                quality.add_part(con, spec)
+                add_totals(con)
+                write_sales(con, dataset_id, sales)
+        tell("writing the report", 0, 0)
         make_items(con)
         report |= quality.describe(con, rows, plan, spec, is_weekly)
         report["dropped"] |= {
@@ -95,9 +117,10 @@ def make_weekly(spec: IngestSpec, dataset_id: int, resources: Resources, tell: T
             "sifted": report["n_sifted"],
             "duplicates": report["duplicates"]["n_dropped"],
         }
-        files = WeeklyFiles(folder / "items.csv", folder / "weekly.csv", spec, report)
         _check_unchanged(plan, before)
-        _write(con, files, dataset_id)
+        unfinished.rename(files.sales_csv)
+        write_items(con, dataset_id, files.items_csv)
+        write_totals(con, dataset_id, files.totals_csv)
     except duckdb.Error as exc:
         _check_unchanged(plan, before)
         raise _told(exc, name) from exc
@@ -218,17 +241,6 @@ def _read_attributes(con: Connection, rows: Rows, plan: Plan, workspace: Workspa
                 f"{plan.items.name} beside the sales cannot be read: {first_line(exc)}.", "Mend it or move it away."
             ) from exc
         bad_rows.check_beside(con, table)
-
-
-def _write(con: Connection, files: WeeklyFiles, dataset_id: int) -> None:
-    # The largest first, as for `items`; then by key and week, the order of the database's index.
-    con.sql(f"SELECT {int(dataset_id)}, * FROM items_out ORDER BY sales_rank").write_csv(
-        str(files.items_csv), header=False, na_rep="\\N"
-    )
-    con.sql(
-        f"SELECT {int(dataset_id)}, unique_id, wk_end_dt, unit_sales, promo_units FROM weeks"
-        " ORDER BY unique_id, wk_end_dt"
-    ).write_csv(str(files.weekly_csv), header=False, na_rep="\\N")
 
 
 def _told(exc: duckdb.Error, name: str) -> InputError:

@@ -1,0 +1,196 @@
+"""The history of one series at each cutoff: what a model is fitted to.
+
+A cutoff is a number of weeks from the start of the series: the history at it is `y[:cutoff]`. Backtest windows are
+HOLDOUT_WEEKS long and follow each other, so all backtests of a series share their cutoffs, and the models fitted there.
+"""
+
+from datetime import date
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+from numpy.lib.stride_tricks import sliding_window_view
+
+from fcst.compute.demand import demand_class
+from fcst.compute.regressions import harmonic_season
+from fcst.compute.series import Series
+from fcst.errors import ComputeError
+from fcst.names import HOLDOUT_WEEKS, SEASON_LENGTH
+from fcst.records import FloatArray
+
+MAX_WEEKS = 520
+"""Only the last ten years of a series are used."""
+
+MIN_TRAINING_WEEKS = 13
+"""Known weeks that a backtest needs before its window."""
+
+MIN_KNOWN = 4
+"""Known weeks that a backtest needs in its window."""
+
+MIN_WEEKS_TO_CAP = 26
+"""Weeks of a history below which no week is capped."""
+
+
+class History:
+    """The weeks of one series up to a cutoff, and what several models derive from them.
+
+    Parameters
+    ----------
+    units
+        (T,) units by week; NaN is a missing week. The first is known.
+    h
+        H, the number of weeks to forecast.
+    y
+        (T,) the units that models see, all known; by default `units` with the missing weeks interpolated.
+    """
+
+    season_length = SEASON_LENGTH
+
+    def __init__(self, units: FloatArray, h: int, y: FloatArray | None = None) -> None:
+        self.units, self.h = units, h
+        self.y = fill_missing(units) if y is None else y
+        self.n = len(units)
+
+    @cached_property
+    def is_positive(self) -> bool:
+        """Every week has units above 0."""
+        return bool(self.y.min() > 0)
+
+    @cached_property
+    def demand(self) -> str:
+        """The demand class of the known weeks."""
+        return demand_class(self.units)
+
+    @cached_property
+    def capped(self) -> "History":
+        """The history with isolated huge weeks capped in `y`; itself where there are none."""
+        y = cap_spikes(self.y)
+        return self if y is self.y else History(self.units, self.h, y)
+
+    @cached_property
+    def stl(self) -> FloatArray:
+        """(T + H,) season by STL, changing slowly: factors where all weeks are positive, else addends."""
+        from statsmodels.tsa.seasonal import STL
+
+        z = np.log(self.y) if self.is_positive else self.y
+        jumps = {"trend_jump": 9, "low_pass_jump": 6}  # a fifth of the time, and the season differs by 0.5 %
+        fitted = STL(z, period=self.season_length, seasonal=11, seasonal_deg=0, **jumps).fit().seasonal
+        season: FloatArray = np.r_[fitted, np.resize(fitted[-self.season_length :], self.h)]
+        return np.exp(season) if self.is_positive else season
+
+    @cached_property
+    def waves(self) -> FloatArray:
+        """(T + H,) season by six pairs of waves, as `stl`."""
+        return harmonic_season(self.y, self.h, 6, self.is_positive, self.season_length)
+
+
+class SeriesHistories:
+    """The histories of one series at its cutoffs, each made once.
+
+    Parameters
+    ----------
+    h
+        weeks to forecast from the last cutoff, the end of the series; from the others it is HOLDOUT_WEEKS.
+
+    Raises
+    ------
+    ComputeError
+        if no week is known.
+    """
+
+    def __init__(self, series: Series, h: int) -> None:
+        y = series.y[-MAX_WEEKS:]
+        is_known = ~np.isnan(y)
+        if not is_known.any():
+            raise ComputeError(
+                "No week of its history is known: all its sales were promotional and left out.",
+                "Load the dataset with promotions included to forecast it.",
+            )
+        first = int(is_known.argmax())
+        self.y = y[first:]
+        self.end = len(self.y)
+        self._series, self._h = series, h
+        self._histories: dict[int, History] = {}
+
+    @cached_property
+    def _n_known(self) -> npt.NDArray[np.intp]:
+        """(T + 1,) the number of known weeks before each cutoff."""
+        n_known = np.zeros(self.end + 1, np.intp)
+        np.cumsum(~np.isnan(self.y), out=n_known[1:])
+        return n_known
+
+    def at(self, cutoff: int) -> History:
+        if cutoff not in self._histories:
+            h = self._h if cutoff == self.end else HOLDOUT_WEEKS
+            self._histories[cutoff] = History(self.y[:cutoff], h)
+        return self._histories[cutoff]
+
+    def wk_end_dt(self, cutoff: int) -> date:
+        """The last day of the last week before a cutoff."""
+        return self._series.wk_end_dt(self.end - cutoff)
+
+    def actual(self, cutoff: int) -> FloatArray:
+        """(HOLDOUT_WEEKS,) units sold in the window after a cutoff; NaN is a missing week."""
+        return self.y[cutoff : cutoff + HOLDOUT_WEEKS]
+
+    def actuals(self, cutoffs: list[int]) -> FloatArray:
+        """(W, HOLDOUT_WEEKS) units sold in the windows after some cutoffs."""
+        return np.array([self.actual(cutoff) for cutoff in cutoffs]).reshape(-1, HOLDOUT_WEEKS)
+
+    def windows_before(self, cutoff: int, n: int, min_training: int) -> list[int]:
+        """The cutoffs of up to `n` windows before `cutoff`, the latest first, with at least so many weeks before them.
+
+        Windows with fewer than MIN_KNOWN known weeks are left out.
+        """
+        cutoffs = [cutoff - HOLDOUT_WEEKS * j for j in range(1, n + 1)]
+        return [
+            c for c in cutoffs if c >= min_training and self._n_known[c + HOLDOUT_WEEKS] - self._n_known[c] >= MIN_KNOWN
+        ]
+
+    def measured_windows(self, n: int) -> list[int]:
+        """The cutoffs of those of the last `n` windows on which accuracy is measured, the latest first."""
+        windows = self.windows_before(self.end, n, MIN_TRAINING_WEEKS)
+        return [cutoff for cutoff in windows if self._n_known[cutoff] >= MIN_TRAINING_WEEKS]
+
+
+def fill_missing(y: FloatArray) -> FloatArray:
+    """(T,) a copy of `y` with missing weeks interpolated; after the last known one its value.
+
+    The first week must be known.
+    """
+    is_missing = np.isnan(y)
+    if not is_missing.any():
+        return y.copy()
+    weeks = np.flatnonzero(~is_missing)
+    return np.interp(np.arange(len(y)), weeks, y[weeks])
+
+
+def cap_spikes(y: FloatArray) -> FloatArray:
+    """Peaks beyond exp(3 robust deviations) times the median of the 17 weeks around are cut down to it.
+
+    Only isolated ones: of a week or two, at the very end of one week, as two may be a new level. And only those that
+    most other years do not have in the same weeks, give or take one: a season's peak is kept. `y` itself where there
+    are none.
+    """
+    n = len(y)
+    if n < MIN_WEEKS_TO_CAP or y.min() < 0:
+        return y
+    level = np.nanmedian(sliding_window_view(np.pad(y, 8, constant_values=np.nan), 17), axis=1)
+    sold = (y > 0) & (level > 0)
+    if sold.sum() < 12:
+        return y
+    above = np.zeros(n)
+    above[sold] = np.log(y[sold] / level[sold])
+    limit = 3 * max(1.4826 * np.median(np.abs(above[sold][-104:])), 0.2)
+    out = y
+    edges = np.flatnonzero(np.diff(np.r_[0, (above > limit / 2).astype(int), 0]))
+    for start, end in zip(edges[::2], edges[1::2], strict=True):
+        peak = above[start:end].max()
+        if peak <= limit or end - start > (1 if end == n else 2):
+            continue
+        years = [j * SEASON_LENGTH for j in range(-(n // SEASON_LENGTH), n // SEASON_LENGTH + 1) if j]
+        others = [above[max(start + j - 1, 0) : end + j + 1].max() for j in years if end + j > 0 and start + j < n]
+        if not others or np.mean(np.array(others) > peak / 2) <= 0.6:
+            out = out.copy() if out is y else out
+            out[start:end] = np.minimum(y[start:end], level[start:end] * np.exp(limit))
+    return out

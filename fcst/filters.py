@@ -1,0 +1,146 @@
+"""Which items are shown or taken, and in which order: frozen records, from which the store builds its SQL."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+FLAGS = ("ended", "new", "fallback", "adjusted", "no forecast")
+"""What is noteworthy of an item of a run: no sale for half a year, half a year of weeks or less, a simpler model,
+a change by an analyst, or no forecast."""
+
+LIVES = ("new", "ended")
+"""What is noteworthy of an item of a dataset."""
+
+
+@dataclass(frozen=True)
+class ItemFilter:
+    """What an item of a dataset must have. Empty fields do not filter.
+
+    Parameters
+    ----------
+    search
+        words that all must be in its key or description, in capitals or not.
+    families, classes, demand_classes, lives
+        values of which the item has one.
+    also_in
+        `family` or `class`: columns in which a word may be as well.
+    """
+
+    search: str = ""
+    families: tuple[str, ...] = ()
+    classes: tuple[str, ...] = ()
+    demand_classes: tuple[str, ...] = ()
+    lives: tuple[str, ...] = ()
+    also_in: tuple[str, ...] = ()
+
+    @property
+    def words(self) -> list[str]:
+        """The words of the search in small letters."""
+        return list(dict.fromkeys(in_small_letters(word) for word in self.search.replace("\0", "").split()))
+
+
+@dataclass(frozen=True)
+class RunFilter(ItemFilter):
+    """What an item of a run must have, by what one model forecasts of it.
+
+    Parameters
+    ----------
+    heaviest
+        models of which one has the largest weight in the forecast.
+    flags
+        some of FLAGS, of which the item has one.
+    keys
+        only items that have one of these keys.
+    """
+
+    also_in: tuple[str, ...] = ("family",)
+    heaviest: tuple[str, ...] = ()
+    flags: tuple[str, ...] = ()
+    keys: tuple[str, ...] | None = None
+
+    @property
+    def has_keys_only(self) -> bool:
+        """Whether nothing but the key of an item is asked for."""
+        chosen = (self.families, self.classes, self.demand_classes, self.lives, self.heaviest, self.flags)
+        return not self.words and not any(chosen)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether every item matches."""
+        return self.keys is None and self.has_keys_only
+
+    @property
+    def is_one(self) -> bool:
+        """Whether it is for one item by its key."""
+        return self.keys is not None and len(self.keys) == 1
+
+
+EVERY = RunFilter()
+
+
+def only(*keys: str) -> RunFilter:
+    """The items of a run that have these keys."""
+    return RunFilter(keys=keys)
+
+
+class RunSort(StrEnum):
+    """Orders of a run's items; items that are alike follow by their sales, those without the number come last."""
+
+    SALES = "sales"
+    KEY = "key"
+    FORECAST = "forecast"
+    SOLD = "sold"
+    RISE = "rise"
+    FALL = "fall"
+    WAPE = "wape"
+    OVER = "over"
+    UNDER = "under"
+
+
+class ItemSort(StrEnum):
+    """Orders of a dataset's items; items that are alike follow by their sales."""
+
+    SALES = "sales"
+    KEY = "key"
+    SHORTEST = "shortest"
+    MISSING = "missing"
+    ADI = "adi"
+    CV2 = "cv2"
+    NEWEST = "newest"
+    LAST_SALE = "last_sale"
+
+
+class Take(StrEnum):
+    """What is taken of the items that match."""
+
+    LARGEST = "largest"
+    RANDOM = "random"
+    ALL = "all"
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which items of a dataset a run takes.
+
+    Parameters
+    ----------
+    which
+        what an item must have.
+    take, n_items, seed
+        all that match, the `n_items` largest sellers of them, or as many at random, which the seed fixes.
+    keys
+        only items that have one of these.
+    job_id
+        only items of this earlier run.
+    """
+
+    which: ItemFilter = ItemFilter()
+    take: Take = Take.ALL
+    n_items: int = 0
+    seed: int = 0
+    keys: tuple[str, ...] | None = None
+    job_id: int | None = None
+
+
+def in_small_letters(text: str) -> str:
+    """Letter by letter, as databases do it: one letter stays one letter, whatever stands beside it."""
+    return "".join(letter.lower()[:1] for letter in text)

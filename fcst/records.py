@@ -1,0 +1,231 @@
+"""What one row is, as a record with names: items, series, forecasts, backtests."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from fcst.states import Outcome
+
+FloatArray = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Item:
+    """An item of a dataset.
+
+    Parameters
+    ----------
+    sales_rank
+        its place by units sold, from 1.
+    n_weeks, n_missing
+        the weeks of its life up to the dataset's last week, and how many of them are missing.
+    life
+        `new`, `ended` or empty.
+    """
+
+    unique_id: str
+    sales_rank: int
+    total_units: float
+    first_wk_end_dt: date
+    last_sale_dt: date | None
+    n_weeks: int
+    n_missing: int
+    family: str | None
+    item_class: str | None
+    description: str | None
+    demand_class: str | None
+    adi: float | None
+    cv2: float | None
+    life: str
+
+    @classmethod
+    def from_row(cls, row: Mapping[str, Any]) -> Self:
+        return cls(**row)
+
+
+@dataclass(frozen=True)
+class RunItem:
+    """An item of a run, with what one model forecasts of it.
+
+    Parameters
+    ----------
+    recent_weeks
+        the units of the last year's weeks; None is a missing week.
+    recent, forecast
+        units of the last and the next h weeks.
+    change
+        a fraction, None where not all of the last h weeks are known.
+    adjusted
+        units of the next h weeks, None where they were not changed.
+    wape, bias
+        fractions, None where undefined.
+    flags
+        some of `filters.FLAGS`.
+    """
+
+    unique_id: str
+    sales_rank: int
+    outcome: str
+    reason: str | None
+    family: str | None
+    item_class: str | None
+    demand_class: str | None
+    description: str | None
+    n_weeks: int
+    last_sale_dt: date | None
+    recent_weeks: tuple[float | None, ...]
+    recent: float | None
+    forecast: float | None
+    change: float | None
+    adjusted: float | None
+    wape: float | None
+    bias: float | None
+    made_by: str | None
+    is_fallback: bool | None
+    flags: tuple[str, ...]
+
+    @classmethod
+    def from_row(cls, row: Mapping[str, Any]) -> Self:
+        lists = {"recent_weeks": tuple(row["recent_weeks"] or ()), "flags": tuple(row["flags"])}
+        return cls(**{**row, **lists})
+
+
+@dataclass(frozen=True)
+class ForecastSum:
+    """The forecasts of one model, added up over items.
+
+    Parameters
+    ----------
+    forecast, lo, hi
+        as in ForecastRecord, each added up.
+    down, up
+        (L, H) the squares of the bounds' distances from the forecast, added up.
+    made_by
+        what computed one of them.
+    """
+
+    n_items: int
+    n_fallback: int
+    made_by: str
+    first_wk_end_dt: date
+    forecast: FloatArray
+    lo: FloatArray
+    hi: FloatArray
+    down: FloatArray
+    up: FloatArray
+
+
+@dataclass(frozen=True)
+class ItemCounts:
+    """How many items there are, and what they sold.
+
+    Parameters
+    ----------
+    alike
+        (weeks of history, demand class, how many items have both).
+    """
+
+    n_items: int
+    total_units: float
+    alike: tuple[tuple[int, str | None, int], ...]
+
+    def n_shorter_than(self, n_weeks: int) -> int:
+        """How many have a history of fewer weeks."""
+        return sum(n for weeks, _, n in self.alike if weeks < n_weeks)
+
+
+@dataclass(frozen=True)
+class SalesRecord:
+    """The weekly sales of one item, up to the last week of its dataset.
+
+    Parameters
+    ----------
+    unit_sales
+        (T,) units by week; NaN is a missing week.
+    """
+
+    unique_id: str
+    unit_sales: FloatArray
+
+
+@dataclass(frozen=True)
+class ForecastRecord:
+    """What a model forecasts of one item in a run.
+
+    Parameters
+    ----------
+    first_wk_end_dt
+        the last day of the first week that is forecast.
+    forecast
+        (H,) units by week, not negative.
+    lo, hi
+        (L, H) bounds, in the order of the levels of the run's spec.
+    made_by
+        what computed it; is_fallback, whether that is a simpler model than the one asked for.
+    """
+
+    model: str
+    first_wk_end_dt: date
+    forecast: FloatArray
+    lo: FloatArray
+    hi: FloatArray
+    is_fallback: bool
+    made_by: str
+
+
+@dataclass(frozen=True)
+class BacktestRecord:
+    """What a model forecasts after an earlier cutoff, from what was known then, with the actuals and its accuracy.
+
+    Parameters
+    ----------
+    actual
+        (H,) units sold; NaN where a week is missing.
+    forecast, lo, hi
+        as in ForecastRecord.
+    sums
+        over the known weeks, in units: abs_error, error, sq_error, actual, pinball.
+    scores
+        wape, bias, smape, mase, rmsse, scaled_crps; NaN is undefined.
+    coverage, mean_width, msis
+        (L,) by level; NaN is undefined.
+    """
+
+    model: str
+    cutoff: date
+    actual: FloatArray
+    forecast: FloatArray
+    lo: FloatArray
+    hi: FloatArray
+    is_fallback: bool
+    made_by: str
+    n_weeks: int
+    sums: tuple[float, float, float, float, float]
+    scores: tuple[float, float, float, float, float, float]
+    coverage: tuple[float, ...]
+    mean_width: tuple[float, ...]
+    msis: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class ItemResult:
+    """How one item of a run ended.
+
+    Parameters
+    ----------
+    reason
+        why it failed, or what should be known of its forecast.
+    provenance
+        where its forecasts come from, as plain data.
+    """
+
+    unique_id: str
+    outcome: Outcome
+    reason: str | None
+    forecasts: Sequence[ForecastRecord] = ()
+    backtests: Sequence[BacktestRecord] = ()
+    provenance: Mapping[str, Any] | None = None

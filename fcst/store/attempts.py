@@ -1,0 +1,263 @@
+"""Attempts at batches: claimed by a supervisor, begun and written by a task, ended by either.
+
+Every write of a task is fenced: it names batch, attempt and run_token. A row that has moved on refuses it, and the task
+must stop. From the second attempt on a task writes down each item before it computes it, so that an item that kills its
+process is known and fails alone.
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from psycopg2.extensions import cursor as Cursor
+
+from fcst.errors import StaleState
+from fcst.records import ItemResult
+from fcst.specs import JobSpec
+from fcst.states import TRANSITIONS, Outcome, Stage
+from fcst.store import forecasts
+from fcst.store.database import execute, fetch_all, fetch_one, transaction
+from fcst.store.queries import query
+
+
+@dataclass(frozen=True)
+class BatchAttempt:
+    """One attempt at a batch, held by one task: what fences its writes, and what it needs to know."""
+
+    batch_id: int
+    attempt: int
+    run_token: str
+    job_id: int
+    dataset_id: int
+    spec: JobSpec
+    last_wk_end_dt: date
+
+    @property
+    def is_careful(self) -> bool:
+        """Whether each item is written down before it is computed: an attempt failed before."""
+        return self.attempt > 1
+
+    @property
+    def ids(self) -> dict[str, Any]:
+        """The ids of a line of the log."""
+        return {"job": self.job_id, "batch": self.batch_id, "attempt": self.attempt}
+
+    @property
+    def fence(self) -> dict[str, Any]:
+        return {"batch_id": self.batch_id, "attempt": self.attempt, "run_token": self.run_token}
+
+
+@dataclass(frozen=True)
+class HeldAttempt:
+    """An attempt that did not complete, as it is when it is ended.
+
+    Parameters
+    ----------
+    tries
+        attempts in a row that ended no item, without this one.
+    has_begun
+        a task took it.
+    item_in_hand, model_in_hand
+        what was being computed, where the task wrote that down.
+    is_cancelled
+        its job is to stop.
+    """
+
+    tries: int
+    has_begun: bool
+    item_in_hand: str | None
+    model_in_hand: str | None
+    is_cancelled: bool
+
+
+@dataclass(frozen=True)
+class AttemptEnd:
+    """What becomes of a batch whose attempt did not complete.
+
+    Parameters
+    ----------
+    item_failure
+        why the item in hand failed; None where it stays pending.
+    """
+
+    stage: Stage
+    reason: str
+    tries: int
+    item_failure: str | None = None
+
+
+def claim(worker_id: str, n: int) -> list[dict[str, Any]]:
+    """Up to `n` waiting batches, now this supervisor's: `batch_id, job_id, batch_no, attempt`."""
+    rows = fetch_all("claim_batches", worker_id=worker_id, n=n)
+    return sorted(rows, key=lambda row: (row["batch_no"], row["job_id"]))
+
+
+def begin(batch_id: int, attempt: int, run_token: str) -> BatchAttempt:
+    """The task takes the batch.
+
+    Raises
+    ------
+    StaleState
+        if it has been taken already, or belongs to another attempt.
+    """
+    row = fetch_one("begin_batch", batch_id=batch_id, attempt=attempt, run_token=run_token)
+    if row is None:
+        raise StaleState(f"Batch {batch_id} is not waiting for attempt {attempt} any more.")
+    spec = JobSpec.from_dict(row["spec"])
+    return BatchAttempt(batch_id, attempt, run_token, row["job_id"], row["dataset_id"], spec, row["last_wk_end_dt"])
+
+
+def move(attempt: BatchAttempt, from_stage: Stage, to_stage: Stage) -> None:
+    """The task moves its batch on; StaleState if it is not its own any more."""
+    with transaction() as cur:
+        _move(cur, attempt, from_stage, to_stage)
+
+
+def save(attempt: BatchAttempt, results: list[ItemResult], stage: Stage, item_in_hand: str | None = None) -> None:
+    """Writes finished items in one fenced transaction; in `saving` it completes the batch as well.
+
+    Parameters
+    ----------
+    item_in_hand
+        the item that the task computes next, where it runs carefully.
+
+    Raises
+    ------
+    StaleState
+        if the batch is not this task's any more; nothing is written then.
+    """
+    with transaction() as cur:
+        _save(cur, attempt, results, stage, item_in_hand)
+        if stage == Stage.SAVING:
+            _move(cur, attempt, Stage.SAVING, Stage.COMPLETED)
+
+
+def give_up_item(attempt: BatchAttempt, unique_id: str, reason: str) -> None:
+    """The task fails the item in hand and lets go of its batch, before it ends its own process.
+
+    Raises
+    ------
+    StaleState
+        if the batch is not this task's any more; nothing is written then.
+    """
+    with transaction() as cur:
+        _save(cur, attempt, [ItemResult(unique_id, Outcome.FAILED, reason)], Stage.PROCESSING, None)
+        end = {"stage": Stage.SUBMITTED, "reason": f"item {unique_id!r}: {reason}", "tries": 0, "n_item_failures": 0}
+        cur.execute(query("end_held_attempt"), {"batch_id": attempt.batch_id, **end})
+
+
+def _save(
+    cur: Cursor, attempt: BatchAttempt, results: list[ItemResult], stage: Stage, item_in_hand: str | None
+) -> None:
+    outcomes = [result.outcome for result in results]
+    counts = {f"n_{o}": outcomes.count(o) for o in (Outcome.COMPLETED, Outcome.FAILED)}
+    cur.execute(query("fence_batch"), {**attempt.fence, **counts, "stage": stage, "item_in_hand": item_in_hand})
+    _check_held(cur, attempt)
+    if results:
+        forecasts.replace(cur, attempt.job_id, results)
+        _finish_items(cur, attempt.batch_id, attempt.attempt, results)
+
+
+def _finish_items(cur: Cursor, batch_id: int, attempt: int, results: list[ItemResult]) -> None:
+    items = {
+        "unique_ids": [result.unique_id for result in results],
+        "outcomes": [result.outcome for result in results],
+        "reasons": [result.reason for result in results],
+        "provenances": [None if result.provenance is None else json.dumps(result.provenance) for result in results],
+    }
+    cur.execute(query("finish_items"), {"batch_id": batch_id, "attempt": attempt, **items})
+
+
+def set_model_in_hand(attempt: BatchAttempt, model: str) -> None:
+    """The task, where it runs carefully, tells what it fits to the item in hand; StaleState if it lost the batch."""
+    with transaction() as cur:
+        cur.execute(query("set_model_in_hand"), {**attempt.fence, "model": model})
+        _check_held(cur, attempt)
+
+
+def check(attempt: BatchAttempt) -> None:
+    """StaleState if the batch is not this task's any more, as after a cancel."""
+    with transaction() as cur:
+        cur.execute(query("check_batch"), attempt.fence)
+        _check_held(cur, attempt)
+
+
+def _check_held(cur: Cursor, attempt: BatchAttempt) -> None:
+    if cur.fetchone() is None:
+        raise StaleState(f"Batch {attempt.batch_id} was taken from attempt {attempt.attempt}.")
+
+
+def _move(cur: Cursor, attempt: BatchAttempt, from_stage: Stage, to_stage: Stage) -> None:
+    if to_stage not in TRANSITIONS[from_stage]:
+        raise ValueError(f"A batch does not go from {from_stage} to {to_stage}.")
+    cur.execute(query("move_batch"), {**attempt.fence, "from_stage": from_stage, "to_stage": to_stage})
+    _check_held(cur, attempt)
+
+
+def end(batch_id: int, attempt: int, decide: Callable[[HeldAttempt], AttemptEnd]) -> bool:
+    """Ends an attempt that did not complete as `decide` says; harmless if the batch has moved on.
+
+    Returns
+    -------
+    bool
+        False if a frozen worker holds the batch's row: then it must be tried again.
+    """
+    key = {"batch_id": batch_id, "attempt": attempt}
+    with transaction() as cur:
+        cur.execute(query("hold_attempt"), key)
+        row = cur.fetchone()
+        if row is None:
+            cur.execute(query("is_attempt_open"), key)
+            return not (cur.fetchone() or {})["found"]
+        held = HeldAttempt(**row)
+        found = decide(held)
+        if found.item_failure is not None:
+            assert held.item_in_hand is not None
+            _finish_items(cur, batch_id, attempt, [ItemResult(held.item_in_hand, Outcome.FAILED, found.item_failure)])
+        values = {"stage": found.stage, "reason": found.reason, "tries": found.tries}
+        n_failed = int(found.item_failure is not None)
+        cur.execute(query("end_held_attempt"), {"batch_id": batch_id, "n_item_failures": n_failed, **values})
+        if found.stage != Stage.SUBMITTED:
+            left = {"batch_id": batch_id, "outcome": found.stage, "reason": found.reason}
+            cur.execute(query("end_pending_items"), left)
+    return True
+
+
+def cancel_waiting() -> None:
+    """Ends the waiting batches of all jobs that are to stop."""
+    execute("cancel_waiting_batches")
+
+
+def list_lost(worker_id: str, running: list[int]) -> list[dict[str, Any]]:
+    """`batch_id, job_id, attempt` of batches whose supervisor is gone, or is this one and does not know of them.
+
+    Parameters
+    ----------
+    running
+        the batches that this supervisor runs.
+    """
+    return fetch_all("list_lost_batches", worker_id=worker_id, running=running)
+
+
+def list_silent(running: list[int], margin_s: float, wait_s: float) -> dict[int, float]:
+    """Those of the batches that run whose item in hand has passed its limit by more than `margin_s`.
+
+    Parameters
+    ----------
+    wait_s
+        how much longer a task may take that has not begun.
+
+    Returns
+    -------
+    dict
+        batch_id -> seconds since anything was written of it.
+    """
+    rows = fetch_all("list_silent_batches", running=running, margin_s=margin_s, wait_s=wait_s)
+    return {row["batch_id"]: row["seconds"] for row in rows}
+
+
+def list_busy_jobs() -> list[dict[str, Any]]:
+    """`job_id, n_active` of the jobs whose batches run now."""
+    return fetch_all("list_busy_jobs")

@@ -1,0 +1,12 @@
+-- analyze_dataset
+-- What the planner knows of sales and items.
+ANALYZE fcst_app.items, fcst_app.sales;
+
+-- analyze_job
+-- What the planner knows of the items and batches of runs.
+ANALYZE fcst_app.job_items, fcst_app.batch_status;
+
+-- analyze_all
+-- What the planner knows of every table that can be large.
+ANALYZE fcst_app.items, fcst_app.sales, fcst_app.job_items, fcst_app.batch_status, fcst_app.batch_events,
+        fcst_app.forecasts, fcst_app.metrics, fcst_app.backtests, fcst_app.adjusted_forecasts;

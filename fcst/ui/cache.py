@@ -1,0 +1,33 @@
+"""What pages have read, kept for all visitors by what it depends on."""
+
+from collections.abc import Callable, Hashable
+from typing import Any, TypeVar
+
+import streamlit as st
+
+from fcst.services import adjustments
+
+T = TypeVar("T")
+
+
+def read(key: Hashable, ask: Callable[[], T]) -> T:
+    """What `ask` gives, from the cache where the key was read before.
+
+    The key names what is read and all that it depends on: a dataset's number, for a dataset never changes; a run's key;
+    the arguments.
+    """
+    return _read(repr(key), ask)
+
+
+@st.cache_data(max_entries=1_000, show_spinner="Reading …", show_time=True)
+def _read(key: str, _ask: Callable[[], Any]) -> Any:
+    return _ask()
+
+
+def run_key(job: dict[str, Any], with_adjustments: bool = False) -> tuple[int, ...]:
+    """What changes whenever what is read of a run does.
+
+    How many of its items have ended, and how, in how many attempts; and how often analysts have changed its forecasts.
+    """
+    counts = (job["job_id"], job["n_completed"], job["n_failed"], job["n_cancelled"], job["n_attempts"])
+    return (*counts, adjustments.count_changes(job["job_id"])) if with_adjustments else counts

@@ -1,0 +1,58 @@
+"""What becomes of a batch whose attempt did not complete: every case of the policy."""
+
+import pytest
+
+from fcst.engine.retry_policy import CANCELLED, MAX_TRIES, Cause, decide
+from fcst.states import Stage
+from fcst.store.attempts import AttemptEnd, HeldAttempt
+
+
+def held(
+    tries: int = 0,
+    has_begun: bool = True,
+    item_in_hand: str | None = None,
+    model_in_hand: str | None = None,
+    is_cancelled: bool = False,
+) -> HeldAttempt:
+    return HeldAttempt(tries, has_begun, item_in_hand, model_in_hand, is_cancelled)
+
+
+def again(reason: str, tries: int) -> AttemptEnd:
+    return AttemptEnd(Stage.SUBMITTED, reason, tries)
+
+
+@pytest.mark.parametrize("cause", Cause)
+def test_a_job_that_is_to_stop_gets_no_other_attempt(cause: Cause) -> None:
+    assert decide(held(tries=2, is_cancelled=True), cause, "x") == AttemptEnd(Stage.CANCELLED, CANCELLED, 2)
+
+
+def test_a_cancel_ends_the_batch() -> None:
+    assert decide(held(), Cause.CANCELLED, "x") == AttemptEnd(Stage.CANCELLED, CANCELLED, 0)
+
+
+@pytest.mark.parametrize("tries", [0, MAX_TRIES - 1, MAX_TRIES + 3])
+def test_what_the_batch_did_not_cause_counts_as_no_try(tries: int) -> None:
+    assert decide(held(tries, item_in_hand="a"), Cause.UNRELATED, "away") == again("away", tries)
+    assert decide(held(tries, has_begun=False), Cause.LOST, "lost") == again("lost", tries)
+
+
+@pytest.mark.parametrize("cause", [Cause.LOST, Cause.FAILED, Cause.DIED])
+def test_a_try_is_counted_and_the_last_one_fails_the_batch(cause: Cause) -> None:
+    assert decide(held(), cause, "why") == again("why", 1)
+    assert decide(held(MAX_TRIES - 2), cause, "why") == again("why", MAX_TRIES - 1)
+    last = decide(held(MAX_TRIES - 1), cause, "why")
+    assert last == AttemptEnd(Stage.FAILED, f"gave up after {MAX_TRIES} tries: why", MAX_TRIES)
+
+
+def test_the_item_in_hand_fails_when_its_process_dies() -> None:
+    end = decide(held(item_in_hand="a", model_in_hand="MSTL"), Cause.DIED, "the process died")
+    failure = "the process died while fitting MSTL"
+    assert end == AttemptEnd(Stage.SUBMITTED, f"item 'a': {failure}", 0, failure)
+    assert decide(held(item_in_hand="a"), Cause.DIED, "it died").item_failure == "it died while computing it"
+
+
+@pytest.mark.parametrize("cause", [Cause.LOST, Cause.FAILED])
+def test_the_item_in_hand_fails_with_the_last_try_only(cause: Cause) -> None:
+    assert decide(held(MAX_TRIES - 2, item_in_hand="a"), cause, "why") == again("why", MAX_TRIES - 1)
+    end = decide(held(MAX_TRIES - 1, item_in_hand="a"), cause, "why")
+    assert (end.stage, end.tries, end.item_failure) == (Stage.SUBMITTED, 0, "why while computing it")

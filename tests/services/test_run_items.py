@@ -1,0 +1,326 @@
+"""The items of a run that pages show, SQL beside a loop in Python: filters, orders, pages, places, sums."""
+
+import io
+import random
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
+from datetime import timedelta
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from fcst.filters import EVERY, FLAGS, RunFilter, RunSort, Selection, only
+from fcst.names import ENDED_AFTER_WEEKS, NEW_WITHIN_WEEKS
+from fcst.records import RunItem
+from fcst.services import accuracy, adjustments, comparison, datasets, exports, forecasts, jobs
+from fcst.services.adjustments import Change
+from fcst.specs import JobSpec
+from fcst.store import sales
+from fcst.store.database import transaction
+from tests.services.test_item_selection import LAST, SIGNS, insert_dataset, nasty_items, small
+
+H = 4
+MODEL, OTHER = "Auto", "Naive"
+MADE_BY = ("AutoETS", "AutoETS 45%, Naive 30% and 8 more", "Naive 100%", "SES 7 of 9", "Median % 5%")
+HEAVIEST = ("AutoETS", "AutoETS", "Naive", "SES 7 of 9", "Median %")
+
+
+def insert_run(dataset_id: int, source: random.Random) -> dict:
+    """A run of all items of which some have no forecast, with sales and errors of chance."""
+    job_id = jobs.submit_job(dataset_id, Selection(), JobSpec(models=(MODEL, OTHER), h=H))
+    with transaction() as cur:
+        for item in datasets.list_items(dataset_id):
+            n_weeks = min(item.n_weeks, 60)
+            units = [None if source.random() < 0.05 else float(source.randint(0, 9)) for _ in range(n_weeks)]
+            promo = [float(u is None) for u in units] if source.random() < 0.3 else None
+            row = {"dataset_id": dataset_id, "job_id": job_id, "key": item.unique_id, "units": units, "promo": promo}
+            row |= {"first": LAST - timedelta(weeks=n_weeks - 1), "next": LAST + timedelta(weeks=1)}
+            cur.execute(
+                "INSERT INTO fcst_app.sales VALUES (%(dataset_id)s, %(key)s, %(first)s, %(units)s::float8[],"
+                " %(promo)s::float8[])",
+                row,
+            )
+            if source.random() < 0.15:
+                cur.execute(
+                    "UPDATE fcst_app.job_items SET outcome = 'failed', reason = 'why', finished_at = now()"
+                    " WHERE job_id = %(job_id)s AND unique_id = %(key)s",
+                    row,
+                )
+                continue
+            cur.execute(
+                "UPDATE fcst_app.job_items SET outcome = 'completed', finished_at = now()"
+                " WHERE job_id = %(job_id)s AND unique_id = %(key)s",
+                row,
+            )
+            for model in (MODEL, OTHER):
+                forecast = [float(source.choice([0, 0, 1, 2, 5])) for _ in range(H)]
+                bounds = [[f * part for f in forecast] for part in (0.5, 0.25, 1.5, 2.0)]
+                row |= {"model": model, "made_by": source.choice(MADE_BY), "is_fallback": source.random() < 0.2}
+                row |= {
+                    "forecast": forecast,
+                    "lo": bounds[:2],
+                    "hi": bounds[2:],
+                    "actual": source.choice([0.0, 2.0, 8.0]),
+                }
+                row |= {"error": source.choice([-2.0, 0.0, 1.0, 3.0]), "cutoff": LAST - timedelta(weeks=13)}
+                cur.execute(
+                    "INSERT INTO fcst_app.forecasts VALUES (%(job_id)s, %(key)s, %(model)s, %(next)s, %(forecast)s,"
+                    " %(lo)s, %(hi)s, %(is_fallback)s, %(made_by)s)",
+                    row,
+                )
+                cur.execute(
+                    "INSERT INTO fcst_app.metrics (job_id, unique_id, model, cutoff, n_weeks, abs_error, error,"
+                    " sq_error, actual, is_fallback, made_by) VALUES (%(job_id)s, %(key)s, %(model)s, %(cutoff)s, 13,"
+                    " abs(%(error)s::float8), %(error)s, 1, %(actual)s, false, %(model)s)",
+                    row,
+                )
+        cur.execute(
+            "UPDATE fcst_app.batch_status b SET stage = 'completed', started_at = now(), finished_at = now(),"
+            " n_completed = c.n_completed, n_failed = b.n_items - c.n_completed FROM (SELECT batch_id,"
+            " count(*) FILTER (WHERE outcome = 'completed') AS n_completed FROM fcst_app.job_items GROUP BY 1) c"
+            " WHERE c.batch_id = b.batch_id"
+        )
+    with transaction() as cur:
+        cur.execute("ANALYZE fcst_app.items, fcst_app.job_items, fcst_app.forecasts, fcst_app.sales")  # as a load does
+    job = jobs.get_job(job_id)
+    for item in source.sample([i for i in forecasts.list_items(job, MODEL) if i.outcome == "completed"], 20):
+        week = LAST + timedelta(weeks=source.randint(1, H))
+        adjustments.adjust(job_id, item.unique_id, MODEL, Change(week, week, units=source.randint(0, 9)), "why", "Ann")
+    return jobs.get_job(job_id)
+
+
+@pytest.fixture
+def job(once: Callable) -> dict:
+    def make() -> dict:
+        source = random.Random(3)
+        return insert_run(insert_dataset(nasty_items(300, source)), source)
+
+    return once("nasty_run", make)
+
+
+def flags_of(item: RunItem, n_adjusted: set[str]) -> set[str]:
+    """What is noteworthy of an item, by its other fields."""
+    since = LAST - timedelta(weeks=ENDED_AFTER_WEEKS)
+    found = {
+        "ended": item.last_sale_dt is None or item.last_sale_dt <= since,
+        "new": item.n_weeks <= NEW_WITHIN_WEEKS,
+        "fallback": item.is_fallback is True,
+        "adjusted": item.unique_id in n_adjusted,
+        "no forecast": item.outcome != "completed",
+    }
+    return {name for name, is_so in found.items() if is_so}
+
+
+def matches(item: RunItem, which: RunFilter) -> bool:
+    texts = (item.unique_id, item.family, item.description)
+    heaviest = dict(zip(MADE_BY, HEAVIEST, strict=True)).get(item.made_by or "")
+    chosen = [
+        (which.families, {item.family}),
+        (which.classes, {item.item_class}),
+        (which.demand_classes, {item.demand_class}),
+        (which.heaviest, {heaviest}),
+        (which.flags, set(item.flags)),
+        (which.keys, {item.unique_id}),
+    ]
+    return all(any(small(word) in small(text) for text in texts) for word in which.search.split()) and all(
+        bool(found & set(values)) for values, found in chosen if values
+    )
+
+
+def random_filters(items: list[RunItem], n: int) -> Iterator[RunFilter]:
+    source = random.Random(5)
+
+    def some(values: list[str | None]) -> tuple[str, ...]:
+        known = sorted({value for value in values if value is not None})
+        return tuple(source.sample(known, source.choice([0, 0, 0, 1, 2])))
+
+    for _ in range(n):
+        words = ["".join(source.choices(SIGNS, k=source.randint(1, 2))) for _ in range(source.choice([0, 1, 1, 2]))]
+        keys = [item.unique_id for item in items]
+        yield RunFilter(
+            " ".join(words),
+            some([item.family for item in items]),
+            some([item.item_class for item in items]),
+            some([item.demand_class for item in items]),
+            heaviest=some(list(HEAVIEST)),
+            flags=some(list(FLAGS)),
+            keys=tuple(source.sample(keys, 100)) if source.random() < 0.2 else None,
+        )
+
+
+def keys_of(items: list[RunItem]) -> list[str]:
+    return [item.unique_id for item in items]
+
+
+def test_flags_mean_what_they_say(job: dict) -> None:
+    changed = {row["unique_id"] for row in adjustments.list_adjustments(job)}
+    items = forecasts.list_items(job, MODEL)
+    assert len(changed) == 20
+    assert all(set(item.flags) == flags_of(item, changed) for item in items)
+    assert {item.unique_id for item in items if item.adjusted is not None} == changed
+    assert {flag for item in items for flag in item.flags} == set(FLAGS)
+    assert {"adjusted"} & {flag for item in forecasts.list_items(job, OTHER) for flag in item.flags} == set()
+
+
+def test_filters_find_what_a_loop_finds_and_sums_are_of_it(job: dict) -> None:
+    items = forecasts.list_items(job, MODEL)
+    assert [item.sales_rank for item in items] == list(range(1, job["n_items"] + 1))
+    sizes = set()
+    for number, which in enumerate(random_filters(items, 150)):
+        expected = [item for item in items if matches(item, which)]
+        assert keys_of(forecasts.list_items(job, MODEL, which)) == keys_of(expected), which
+        assert forecasts.count_items(job, MODEL, which) == len(expected)
+        sizes.add(len(expected))
+        if number % 10 == 0:
+            check_sum(job, which, expected)
+    assert len(sizes) > 25
+    check_sum(job, EVERY, items)
+
+
+def check_sum(job: dict, which: RunFilter, expected: list[RunItem]) -> None:
+    view, named = forecasts.view(job, MODEL, which), forecasts.view(job, MODEL, only(*keys_of(expected)))
+    done = [item for item in expected if item.outcome == "completed"]
+    assert view.n_items == len(done) and view.n_fallback == sum(bool(item.is_fallback) for item in done)
+    assert view.forecast["forecast"].sum() == sum(item.forecast or 0 for item in done)
+    if "adjusted" in view.forecast:
+        adjusted = [item.forecast if item.adjusted is None else item.adjusted for item in done]
+        assert view.forecast["adjusted"].sum() == pytest.approx(sum(value or 0 for value in adjusted))
+    else:
+        assert all(item.adjusted is None for item in done)
+    if len(done) != 1:  # of one item by its key the interval is its own
+        pd.testing.assert_frame_equal(view.forecast, named.forecast)
+    pd.testing.assert_frame_equal(view.history, named.history)
+    assert view.metrics.keys() == named.metrics.keys()
+    shown = [row["unique_id"] for row in adjustments.list_adjustments(job, which, MODEL)]
+    assert sorted(shown) == sorted(item.unique_id for item in expected if item.adjusted is not None)
+
+
+ORDERED: dict[RunSort, Callable[[RunItem], float | None]] = {
+    RunSort.FORECAST: lambda item: None if item.forecast is None else -item.forecast,
+    RunSort.SOLD: lambda item: None if item.recent is None else -item.recent,
+    RunSort.RISE: lambda item: None if item.change is None else -item.change,
+    RunSort.FALL: lambda item: item.change,
+    RunSort.WAPE: lambda item: None if item.wape is None else -item.wape,
+    RunSort.OVER: lambda item: None if item.bias is None else -item.bias,
+    RunSort.UNDER: lambda item: item.bias,
+}
+
+
+@pytest.mark.parametrize("sort", RunSort)
+def test_pages_and_places_follow_the_order(job: dict, sort: RunSort) -> None:
+    which = RunFilter("a")
+    whole = forecasts.list_items(job, MODEL, which, sort)
+    if sort == RunSort.KEY:
+        assert keys_of(whole) == sorted(keys_of(whole), key=str.encode)
+    elif sort in ORDERED:
+        value = ORDERED[sort]
+        by_hand = sorted(whole, key=lambda item: (value(item) is None, value(item) or 0, item.sales_rank))
+        assert keys_of(whole) == keys_of(by_hand)
+    else:
+        assert keys_of(whole) == keys_of(forecasts.list_items(job, MODEL, which))
+    pages = [forecasts.list_items(job, MODEL, which, sort, 9, skip) for skip in range(0, len(whole), 9)]
+    assert [item for page in pages for item in page] == whole and len(pages) > 3
+    for place in (0, 1, 8, 9, 17, 18, len(whole) - 1):
+        assert forecasts.place_of(job, MODEL, which, sort, whole[place].unique_id) == place
+    other = next(item for item in forecasts.list_items(job, MODEL) if not matches(item, which))
+    assert forecasts.place_of(job, MODEL, which, sort, other.unique_id) is None
+    assert forecasts.place_of(job, MODEL, EVERY, sort, "no such item") is None
+
+
+def test_options_are_those_of_the_run(job: dict) -> None:
+    assert forecasts.list_options(job, MODEL)["heaviest"] == sorted(set(HEAVIEST))
+
+
+@pytest.mark.parametrize("which", [EVERY, RunFilter(families=("DAIRY", "o'brien")), RunFilter("a", flags=("new",))])
+def test_history_of_many_items_is_as_that_of_few(job: dict, which: RunFilter, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the weeks of each item; by those that the program adds up; by the totals without what is left out."""
+    n_items = forecasts.view(job, MODEL, which).n_items
+    slow = sales.job_totals(job, MODEL, which, n_items).astype({"unit_sales": float, "promo_units": float})
+    insert_totals(job["dataset_id"])
+    monkeypatch.setattr(sales, "FEW_ITEMS", 0)
+    fast = sales.job_totals(job, MODEL, which, n_items)
+    assert fast["wk_end_dt"].tolist() == slow["wk_end_dt"].tolist()
+    for name in ("unit_sales", "promo_units"):
+        np.testing.assert_allclose(fast[name], slow[name])
+
+
+def insert_totals(dataset_id: int) -> None:
+    """As an ingest writes them."""
+    with transaction() as cur:
+        cur.execute("DELETE FROM fcst_app.sales_totals WHERE grouped_by <> 'class'")
+        cur.execute(
+            """INSERT INTO fcst_app.sales_totals
+               WITH sums AS (
+                   SELECT g.by, g.key, w.wk_end_dt, sum(COALESCE(w.unit_sales, 0)) AS units,
+                          sum(w.promo_units) AS promo, count(*)::integer AS n
+                   FROM fcst_app.items i JOIN fcst_app.weekly_sales w USING (dataset_id, unique_id)
+                   CROSS JOIN LATERAL (VALUES ('all', ''), ('family', COALESCE(i.family, ''))) g (by, key)
+                   WHERE i.dataset_id = %(dataset_id)s GROUP BY 1, 2, 3
+               )
+               SELECT %(dataset_id)s, by, key, min(wk_end_dt), array_agg(units ORDER BY wk_end_dt),
+                      array_agg(promo ORDER BY wk_end_dt), array_agg(n ORDER BY wk_end_dt)
+               FROM sums GROUP BY by, key""",
+            {"dataset_id": dataset_id},
+        )
+
+
+@pytest.mark.parametrize("which", [RunFilter("a"), RunFilter(flags=("adjusted",)), RunFilter("nothing like it")])
+def test_file_of_what_matches_is_that_of_its_items(job: dict, which: RunFilter) -> None:
+    keys = keys_of([item for item in forecasts.list_items(job, MODEL) if matches(item, which)])
+
+    def written(which: RunFilter) -> bytes:
+        out = io.BytesIO()
+        exports.write_export(job, out, "csv", which, MODEL)
+        return out.getvalue()
+
+    assert written(which) == written(only(*keys))
+    assert f"_{len(keys)}-items_" in exports.file_name(job, "csv", which, MODEL)
+
+
+def test_extreme_items_are_those_with_the_least_and_the_largest_error(job: dict) -> None:
+    known = [item for item in forecasts.list_items(job, MODEL) if item.wape is not None]
+    for is_worst in (False, True):
+        frame = accuracy.list_extreme_items(job, MODEL, is_worst, 7)
+        in_order = sorted(known, key=lambda item: ((-1 if is_worst else 1) * (item.wape or 0), item.unique_id.encode()))
+        assert frame["unique_id"].tolist() == keys_of(in_order[:7])
+        assert frame["wape"].tolist() == [item.wape for item in in_order[:7]]
+    counts = accuracy.count_items_by_error(job["job_id"], MODEL)
+    tenths = [min(int((item.wape or 0) * 10), 19) for item in known]
+    assert counts == [tenths.count(tenth) for tenth in range(20)]
+
+
+def test_compared_items_come_in_pages(job: dict) -> None:
+    whole = comparison.compare_items(job, MODEL, job, OTHER)
+    pages = [comparison.compare_items(job, MODEL, job, OTHER, 50, skip) for skip in range(0, len(whole), 50)]
+    pd.testing.assert_frame_equal(pd.concat(pages, ignore_index=True), whole)
+    assert set(whole["n_items"]) == {len(whole)} and len(pages) > 3
+    assert whole["difference"].abs().is_monotonic_decreasing
+
+
+def test_neighbours_follow_the_table_across_its_pages(job: dict, monkeypatch: pytest.MonkeyPatch) -> None:
+    from fcst.ui import items as ui
+
+    monkeypatch.setattr(ui, "PAGE_ITEMS", 7)
+    monkeypatch.setattr(ui, "read", lambda key, ask: ask())
+    steps: list[dict] = []
+    monkeypatch.setattr(
+        ui, "st", SimpleNamespace(container=lambda **_: nullcontext(), button=lambda *a, **o: steps.append(o))
+    )
+    items = ui.Items(job, (), MODEL, RunFilter("a"), RunSort.WAPE)
+    whole = keys_of(forecasts.list_items(job, MODEL, items.which, items.sort))
+    assert items.n_found == len(whole) > 20
+    for place in (0, 6, 7, 13, 14, len(whole) - 1):
+        for page in (place // 7 + 1, 1, 3):  # that of the item, and others
+            steps.clear()
+            ui.show_steps(items, page, whole[place])
+            before, after, _ = steps
+            assert before["disabled"] == (place == 0) and after["disabled"] == (place == len(whole) - 1)
+            if place:
+                assert before["args"] == (whole[place - 1], (place - 1) // 7 + 1)
+            if place + 1 < len(whole):
+                assert after["args"] == (whole[place + 1], (place + 1) // 7 + 1)
+    steps.clear()
+    ui.show_steps(items, 1, ui.ALL_ITEMS)
+    assert steps[0]["disabled"] and steps[1]["args"] == (whole[0], 1)

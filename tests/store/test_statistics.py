@@ -1,0 +1,49 @@
+"""The planner's statistics: there with the rows, so that the first batch is read as the last one is."""
+
+from collections.abc import Callable
+
+from fcst.services import jobs
+from fcst.specs import JobSpec
+from fcst.store import attempts, statistics
+from fcst.store.database import transaction
+from fcst.store.queries import query
+
+
+def counted() -> dict[str, float]:
+    """table -> its rows, as the planner knows them; -1 where it knows nothing."""
+    with transaction() as cur:
+        cur.execute(
+            "SELECT relname, reltuples FROM pg_class WHERE relnamespace = 'fcst_app'::regnamespace AND relkind = 'r'"
+        )
+        return {row["relname"]: row["reltuples"] for row in cur.fetchall()}
+
+
+def test_a_load_leaves_the_statistics_of_its_rows(load_dataset: Callable[..., dict], tmp_path) -> None:
+    load_dataset(n_items=6)
+    assert (counted()["sales"], counted()["items"]) == (6, 6)
+
+
+def test_a_large_submit_leaves_them_too(load_dataset: Callable[..., dict], monkeypatch) -> None:
+    monkeypatch.setattr(statistics, "MANY_ITEMS", 6)
+    dataset = load_dataset(n_items=6)
+    jobs.submit_job(dataset["dataset_id"], jobs.choose_largest(dataset, 6), JobSpec(batch_size=2))
+    assert (counted()["job_items"], counted()["batch_status"]) == (6, 3)
+
+
+def test_the_first_batch_after_a_load_is_read_by_its_index(load_dataset: Callable[..., dict]) -> None:
+    dataset = load_dataset(n_items=4)
+    many = {"dataset_id": dataset["dataset_id"], "n": 20_000}
+    with transaction() as cur:  # as a load writes them, in one transaction with the statistics
+        cur.execute(
+            "INSERT INTO fcst_app.sales SELECT %(dataset_id)s, 'more ' || i, '2020-01-04', array_fill(1.5, ARRAY[156])"
+            " FROM generate_series(1, %(n)s) i",
+            many,
+        )
+        statistics.analyze_dataset(cur)
+    jobs.submit_job(dataset["dataset_id"], jobs.choose_largest(dataset, 4), JobSpec(batch_size=2))
+    (claimed, *_) = attempts.claim("00000000-0000-0000-0000-000000000001", 1)
+    with transaction() as cur:
+        key = {"dataset_id": dataset["dataset_id"], "batch_id": claimed["batch_id"]}
+        cur.execute("EXPLAIN " + query("batch_series"), key)
+        plan = "\n".join(row["QUERY PLAN"] for row in cur.fetchall())
+    assert "using sales_pkey on sales" in plan and "Seq Scan on sales" not in plan, plan
