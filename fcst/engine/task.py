@@ -160,8 +160,8 @@ def run_ingest(ingest_id: int, attempt: int) -> None:
             unpack_limit=settings.unpack_limit,
             folders=folders_for(spec, settings),
         )
-        weekly = read_series(spec, dataset_id, resources, tell)
-        datasets.insert(dataset_id, weekly, ingest_id, run_token, tell)
+        files = read_series(spec, dataset_id, resources, tell)
+        datasets.insert(dataset_id, files, ingest_id, run_token, tell)
     except InputError as exc:
         ingests.fail(ingest_id, attempt, exc)
     discard_files(ingest_id)

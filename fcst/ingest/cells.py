@@ -17,6 +17,9 @@ FLAGS = {"no": 0, "yes": 1, "missing": 2, "unknown": 3}
 MAX_USUAL_FLAGS = 6
 
 NUMBER = "DECIMAL(18, 6)"  # sums of floats would depend on the order of threads
+MAX_EXACT = 1e9
+_DATES = ("DATE", "TIMESTAMP")
+_WHOLE = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT")
 _SPACES = "\u00a0\u202f' "
 
 
@@ -30,7 +33,9 @@ def most_common(part: Part, role: str) -> list[str]:
     return [text for text, _ in counts.most_common(MAX_USUAL_FLAGS)]
 
 
-def date_sql(column: str, date_format: str) -> str:
+def date_sql(column: str, date_format: str, kind: str = "VARCHAR") -> str:
+    if kind in _DATES and (not date_format or date_format.startswith(NATIVE)):
+        return f"try_cast({_typed(column)} AS DATE)"
     if not date_format or date_format.startswith(NATIVE):
         return f"try_cast({column} AS DATE)"
     return f"try_strptime(trim({column}), {literal(date_format)})::DATE"
@@ -42,8 +47,14 @@ def moment_sql(column: str, date_format: str) -> str:
     return f"try_strptime(trim({column}), {literal(date_format)})"
 
 
-def number_sql(column: str, part: Part) -> str:
+def number_sql(column: str, part: Part, kind: str = "VARCHAR") -> str:
     plain = f"try_cast({column} AS {NUMBER})"
+    if part.proposal.decimal != "," and not part.proposal.is_grouped:
+        if kind in _WHOLE:
+            return f"try_cast({_typed(column)} AS {NUMBER})"
+        if kind == "DOUBLE":  # beyond the limit a double times 10^6 is no exact whole number
+            typed = _typed(column)
+            return f"CASE WHEN abs({typed}) < {MAX_EXACT:.0f} THEN try_cast({typed} AS {NUMBER}) ELSE {plain} END"
 
     def grouped(pattern: str, digits: str) -> str:
         return f"WHEN regexp_full_match({column}, {literal(pattern)}) THEN try_cast({digits} AS {NUMBER})"
@@ -57,6 +68,11 @@ def number_sql(column: str, part: Part) -> str:
         digits = f"regexp_replace({column}, '[^0-9.+-]', '', 'g')"
         return f"CASE {grouped(pattern, digits)} ELSE {plain} END"
     return plain
+
+
+def _typed(column: str) -> str:
+    """The column in the type of its file: t3 for c3."""
+    return f"t{column.removeprefix('c')}"
 
 
 def flag_sql(column: str | None, seen: Sequence[str]) -> str:

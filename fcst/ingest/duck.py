@@ -8,6 +8,7 @@ from datetime import date
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 
 Connection = duckdb.DuckDBPyConnection
 
@@ -23,6 +24,13 @@ def fetch_row(con: Connection, sql: str, values: list[Any] | None = None) -> tup
     return row
 
 
+def fetch_arrow(con: Connection, sql: str) -> pa.Table:
+    """All rows as an Arrow table, which numpy reads without copying."""
+    found = con.sql(sql).to_arrow_table()
+    assert found is not None
+    return found
+
+
 def fetch_dicts(con: Connection, sql: str) -> list[dict[str, Any]]:
     """All rows by the names of their columns, dates as text, as JSON holds them."""
     found = con.execute(sql)
@@ -31,19 +39,6 @@ def fetch_dicts(con: Connection, sql: str) -> list[dict[str, Any]]:
         {name: str(value) if isinstance(value, date) else value for name, value in zip(names, row, strict=True)}
         for row in found.fetchall()
     ]
-
-
-def append(con: Connection, table: str, sql: str) -> None:
-    """Adds the rows of a query to a table, which the first call makes."""
-    con.execute(f"CREATE TABLE IF NOT EXISTS {table} AS SELECT * FROM ({sql}) LIMIT 0")
-    con.execute(f"INSERT INTO {table} {sql}")
-
-
-def memory_limit(con: Connection) -> int:
-    """Bytes that DuckDB may hold in memory."""
-    (text,) = fetch_row(con, "SELECT current_setting('memory_limit')")
-    number, unit = text.split()
-    return int(float(number) * 1024 ** ("bytes", "KiB", "MiB", "GiB", "TiB").index(unit))
 
 
 def is_date_format(date_format: str) -> bool:

@@ -8,71 +8,84 @@ as the file with the most of them has.
 What is taken out is added to `groups` with its sign turned, so that every sum over them is right afterwards.
 """
 
-from collections.abc import Sequence
 from typing import Any
 
 from fcst.ingest.duck import Connection, fetch_row
-from fcst.ingest.parts import part_sql
+from fcst.ingest.groups import Groups
 from fcst.ingest.reading import SIFTED, Rows, bad_key_sql, bits_sql, watched
 from fcst.ingest.sources import Tell
 
 
-def find_duplicates(con: Connection, rows: Rows, parts: Sequence[str], tell: Tell) -> dict[str, Any]:
+def find_duplicates(con: Connection, groups: Groups, on_progress: Tell) -> dict[str, Any]:
     """Counts duplicates, and takes them out of `groups` where the spec says so.
 
     Returns
     -------
     dict
-        `key` (what makes a row a duplicate, in words), `n` (rows beyond the first of each), `n_dropped`,
-        `n_differing` (of those dropped, rows with other units than the one kept; None where none was looked at),
-        `n_repeated` (identical lines within one file, which stay; None for daily sales).
+        `key` (what makes a row a duplicate, in words), `n` (rows beyond the first of each; None where it is counted
+        with the weeks, see `counts_with_weeks`), `n_dropped`, `n_differing` (of those dropped, rows with other units
+        than the one kept; None where none was looked at), `n_repeated` (identical lines within one file, which stay;
+        None for daily sales).
     """
+    rows = groups.rows
     if rows.is_lines:
-        return _find_common_lines(con, rows, tell)
+        return _find_common_lines(con, groups, on_progress)
     words = "item, store and day" if rows.has_store else "item and day"
-    by = ", ".join(rows.keys)
+    found = {"key": words, "n": None, "n_dropped": 0, "n_differing": None, "n_repeated": None}
+    if counts_with_weeks(rows):
+        return found
     bits = " + ".join(f"coalesce({bits_sql(f'bit_or({mask}::UHUGEINT)')}, 0)" for mask in rows.masks)
-    statement = f"""
-        SELECT {by}, wk, sum(rows) - sum(bits) AS n FROM (
-            SELECT {by}, wk, sum(ny) AS rows, {bits} AS bits
-            FROM groups WHERE NOT is_bad AND pm <> {SIFTED} AND ny > 0 AND {{part}} GROUP BY {by}, wk, blk, so
-        ) GROUP BY ALL HAVING sum(rows) > sum(bits)
-    """
-    con.execute(f"CREATE OR REPLACE TEMP TABLE suspects AS {statement.format(part='false')}")
-    for number, part in enumerate(parts):
-        tell("looking for duplicates", number, len(parts))
-        con.execute(f"INSERT INTO suspects {statement.format(part=part)}")
+    con.execute("CREATE OR REPLACE TEMP TABLE suspects (i UINTEGER, wk DATE, n BIGINT)")
+    for low, high in groups.ranges(groups.n_items):
+        share = (low / groups.n_items, high / groups.n_items)
+        with watched(con, "looking for duplicates", rows.size, on_progress, share):
+            con.execute(f"""
+                INSERT INTO suspects
+                SELECT i, wk, sum(rows) - sum(bits) AS n FROM (
+                    SELECT i, wk, sum(ny) AS rows, {bits} AS bits
+                    FROM groups WHERE NOT is_bad AND pm <> {SIFTED} AND ny > 0 AND i BETWEEN {low} AND {high - 1}
+                    GROUP BY i, wk, blk, so
+                ) GROUP BY ALL HAVING sum(rows) > sum(bits)
+            """)
     (n,) = fetch_row(con, "SELECT coalesce(sum(n), 0)::BIGINT FROM suspects")
-    found = {"key": words, "n": n, "n_dropped": 0, "n_differing": None, "n_repeated": None}
+    found["n"] = n
     if n and rows.spec.duplicates == "drop":
-        found["n_dropped"], found["n_differing"] = _drop_all_but_last(con, rows, tell)
+        found["n_dropped"], found["n_differing"] = _drop_all_but_last(con, groups, on_progress)
     return found
 
 
-def _drop_all_but_last(con: Connection, rows: Rows, tell: Tell) -> tuple[int, int]:
+def counts_with_weeks(rows: Rows) -> bool:
+    """Whether duplicates are counted while the weeks are made: where they stay, and an item and day is their key."""
+    return not (rows.is_lines or rows.has_store or rows.spec.duplicates == "drop")
+
+
+def _drop_all_but_last(con: Connection, groups: Groups, on_progress: Tell) -> tuple[int, int]:
+    rows = groups.rows
     by = ", ".join(rows.keys)
+    is_same = " AND ".join(f"t.{key} = s.{key}" for key in rows.keys)
     con.execute("SET preserve_insertion_order = true")
-    with watched(con, "looking at duplicates", _size(rows), tell):
+    with watched(con, "looking at duplicates", rows.size, on_progress):
         con.execute(f"""
             CREATE TEMP TABLE surplus AS
             SELECT * FROM (
-                SELECT *, row_number() OVER last_first AS i, first_value(y) OVER last_first AS y_kept
+                SELECT *, row_number() OVER last_first AS place, first_value(y) OVER last_first AS y_kept
                 FROM ({rows.sql(is_raw=True, is_numbered=True)}) t
-                SEMI JOIN suspects s ON {" AND ".join(f"t.{key} = s.{key}" for key in rows.keys)} AND t.wk = s.wk
+                SEMI JOIN (FROM suspects JOIN keys USING (i)) s ON {is_same} AND t.wk = s.wk
                 WHERE y IS NOT NULL AND pm <> {SIFTED}
                 WINDOW last_first AS (PARTITION BY {by}, store, d ORDER BY f DESC, r DESC)
-            ) WHERE i > 1
+            ) WHERE place > 1
         """)
     con.execute("SET preserve_insertion_order = false")
-    _take_out(con, rows, "surplus", "1")
+    _take_out(con, groups, "surplus", "1")
     n, n_differing = fetch_row(con, "SELECT count(*), count(*) FILTER (WHERE y <> y_kept) FROM surplus")
     return n, n_differing
 
 
-def _find_common_lines(con: Connection, rows: Rows, tell: Tell) -> dict[str, Any]:
+def _find_common_lines(con: Connection, groups: Groups, on_progress: Tell) -> dict[str, Any]:
+    rows = groups.rows
     by = f"{', '.join(rows.keys)}, wk, pm, store, receipt, moment, y"
     is_good = " AND ".join(f"NOT {bad_key_sql(key)}" for key in rows.keys)
-    with watched(con, "looking for duplicates", _size(rows), tell):
+    with watched(con, "looking for duplicates", rows.size, on_progress):
         con.execute(f"""
             CREATE TEMP TABLE lines AS
             SELECT {by}, sum(n)::BIGINT AS n_all, max(n)::BIGINT AS n_most FROM (
@@ -86,7 +99,7 @@ def _find_common_lines(con: Connection, rows: Rows, tell: Tell) -> dict[str, Any
     is_dropped = rows.spec.duplicates == "drop"
     if n and is_dropped:
         con.execute("DELETE FROM lines WHERE n_all = n_most")
-        _take_out(con, rows, "lines", "(n_all - n_most)")
+        _take_out(con, groups, "lines", "(n_all - n_most)")
     return {
         "key": "receipt, item, time and units, in several files",
         "n": n,
@@ -96,18 +109,13 @@ def _find_common_lines(con: Connection, rows: Rows, tell: Tell) -> dict[str, Any
     }
 
 
-def _take_out(con: Connection, rows: Rows, table: str, times: str) -> None:
-    by = f"{', '.join(rows.keys)}, wk, pm"
+def _take_out(con: Connection, groups: Groups, table: str, times: str) -> None:
     con.execute(f"""
-        INSERT INTO groups BY NAME
-        SELECT {by}, {part_sql(rows.keys)} AS part, 0 AS blk, -sum({times}) AS n, -sum({times}) AS ny,
-               -sum(y * {times}) AS s,
+        INSERT INTO taken_out BY NAME
+        SELECT i, wk, pm, 0 AS blk, -sum({times}) AS n, -sum({times}) AS ny, -sum(y * {times}) AS s,
                -coalesce(sum({times}) FILTER (WHERE y < 0), 0) AS nn,
                -coalesce(sum(y * {times}) FILTER (WHERE y < 0), 0) AS sn,
                -coalesce(sum({times}) FILTER (WHERE y <> trunc(y)), 0) AS nf, false AS is_bad
-        FROM {table} GROUP BY ALL
+        FROM {table} JOIN keys USING ({", ".join(groups.rows.keys)}) GROUP BY ALL
     """)
-
-
-def _size(rows: Rows) -> int:
-    return sum(readable.path.stat().st_size for _, readable in rows.parts)
+    groups.make_view(con, with_taken_out=True)

@@ -1,32 +1,42 @@
-"""Files of sales -> weekly series, one row an item, by DuckDB: in one pass over the files, within a memory limit.
+"""Files of sales -> the series of their items, by DuckDB and numpy: within a memory limit, in one pass over the files.
 
-What does not fit into the memory goes through a database file in the working folder; weeks are made part by part.
+    read_groups        rows -> groups by item and week
+    find_duplicates    counts rows that say the same thing twice, takes them out on demand
+    make_calendar      which weeks there are, which are whole
+    read_cells         groups of a range of items -> what they sold in a week
+    make_series        cells -> lives
+    SeriesWriter       lives -> the files that the database loads
+    quality.describe   what was added up on the way -> the report
+
 The rules of a week stand in README.md, 'What a week is'. Nothing here knows the database that the rows go to.
 """
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 
 from fcst.errors import BadRows, InputError
 from fcst.ingest import bad_rows, quality
-from fcst.ingest.duck import Connection, fetch_row, first_line, memory_limit
-from fcst.ingest.duplicates import find_duplicates
+from fcst.ingest.attributes import describe_keys, read_beside
+from fcst.ingest.duck import Connection, fetch_row, first_line
+from fcst.ingest.duplicates import counts_with_weeks, find_duplicates
 from fcst.ingest.folders import Folders
-from fcst.ingest.mapping import recognise_roles
-from fcst.ingest.parts import split_parts
+from fcst.ingest.groups import Groups, memory_limit, read_groups
+from fcst.ingest.item_statistics import describe_series
 from fcst.ingest.plan import Plan, describe_file, make_plan
-from fcst.ingest.reading import SIFTED, Rows, make_rows, read_groups
+from fcst.ingest.reading import SIFTED, Rows, make_rows
+from fcst.ingest.series_files import SeriesWriter
 from fcst.ingest.sources import Tell, Workspace, fingerprint, no_room, silent, telling_of_files
-from fcst.ingest.tables import Readable, make_readable, with_encoding_found
-from fcst.ingest.weekly_sales import add_lives, fill_weeks, make_items, make_span, make_sums
-from fcst.ingest.writing import add_totals, make_series, write_items, write_sales, write_totals
-from fcst.specs import ATTRIBUTES, IngestSpec
+from fcst.ingest.tables import make_readable, with_encoding_found
+from fcst.ingest.tallies import Tallies
+from fcst.ingest.weekly_sales import MAX_CELLS, Cells, make_calendar, make_reading, make_series, read_cells, sum_by_week
+from fcst.specs import IngestSpec
 
-BYTES_A_THREAD = 40_000_000
-"""Of memory; with less, there are fewer threads."""
+LEAST_MEMORY = 200_000_000  # bytes that DuckDB keeps while weeks are made
 
 
 @dataclass(frozen=True)
@@ -54,7 +64,22 @@ class Resources:
 
 @dataclass(frozen=True)
 class SeriesFiles:
-    """What reading files has made: rows as CSV in the caller's folder, the spec with all it left open, the report."""
+    """What reading files has made: rows as CSV in the caller's folder, the spec with all it left open, the report.
+
+    Missing values are written as \\N, arrays as Postgres writes them: {1.5,NULL,0}.
+
+    Parameters
+    ----------
+    items_csv
+        dataset_id, unique_id, sales_rank, total_units, first_wk_end_dt, last_sale_dt, n_weeks, n_missing, family,
+        class, is_perishable, description, demand_class, adi, cv2, search_text. The item that sold most comes first.
+    sales_csv
+        dataset_id, unique_id, first_wk_end_dt, unit_sales, promo_units: a value a week, from the item's first week to
+        the dataset's last; a missing week is NULL. `promo_units` is missing where every week has none.
+    totals_csv
+        dataset_id, by, key, first_wk_end_dt, unit_sales, promo_units, n_items: a value a week, from the dataset's first
+        to its last, of all items (`by` is 'all', key ''), each family and each class.
+    """
 
     items_csv: Path
     sales_csv: Path
@@ -64,8 +89,8 @@ class SeriesFiles:
 
 
 @telling_of_files()
-def read_series(spec: IngestSpec, dataset_id: int, resources: Resources, tell: Tell = silent) -> SeriesFiles:
-    """Reads the files of `spec` and writes `items.csv` and `weekly.csv`, each row led by `dataset_id`.
+def read_series(spec: IngestSpec, dataset_id: int, resources: Resources, on_progress: Tell = silent) -> SeriesFiles:
+    """Reads the files of `spec` and writes those that the database loads, each row led by `dataset_id`.
 
     Raises
     ------
@@ -75,7 +100,7 @@ def read_series(spec: IngestSpec, dataset_id: int, resources: Resources, tell: T
         if the files cannot be used at all.
     """
     folder = resources.folder
-    workspace = Workspace(folder, resources.unpack_limit, tell)
+    workspace = Workspace(folder, resources.unpack_limit, on_progress)
     plan = make_plan(spec, resources.folders, workspace)
     before = fingerprint(plan.sources)
     config: dict[str, Any] = {
@@ -83,50 +108,78 @@ def read_series(spec: IngestSpec, dataset_id: int, resources: Resources, tell: T
         "threads": resources.threads,
         "temp_directory": str(folder / "spill"),
     }
-    con = duckdb.connect(str(folder / "work.duckdb"), config=config)
+    con = duckdb.connect(config=config)
     name = plan.parts[0].table.name
     try:
         con.execute("SET preserve_insertion_order = false")
-        con.execute(f"SET threads = {max(1, min(resources.threads, memory_limit(con) // BYTES_A_THREAD))}")
         con.execute("SET enable_progress_bar = true; SET enable_progress_bar_print = false")  # for `watched`
-        rows = _read(con, plan, spec, workspace, tell)
-        report = _account_for_rows(con, rows, plan)
-        parts = split_parts(con)
-        report["duplicates"] = find_duplicates(con, rows, parts, tell)
-        tell("adding up weeks", 0, 0)
-        spec, is_weekly = make_sums(con, rows, plan, spec, parts)
-        make_span(con, spec, is_weekly, name)
-        files = SeriesFiles(folder / "items.csv", folder / "sales.csv", folder / "totals.csv", spec, report)
-        _read_attributes(con, rows, plan, workspace)
-        size = sum(readable.path.stat().st_size for _, readable in rows.parts)
-        unfinished = folder / "sales.unfinished"
-        with unfinished.open("wb") as sales:
-            for number, part in enumerate(parts):
-                tell("making weeks", size * number // len(parts), size)
-                fill_weeks(con, spec, part)
-                add_lives(con)
-                make_series(con)
-                quality.add_part(con, spec)
-                add_totals(con)
-                write_sales(con, dataset_id, sales)
-        tell("writing the report", 0, 0)
-        make_items(con)
-        report |= quality.describe(con, rows, plan, spec, is_weekly)
+        groups = _read(con, plan, spec, workspace, on_progress)
+        sum_by_week(con, groups, on_progress)
+        report = _account_for_rows(con, groups.rows, plan)
+        report["duplicates"] = find_duplicates(con, groups, on_progress)
+        if report["duplicates"]["n_dropped"]:
+            sum_by_week(con, groups, on_progress)
+        spec, calendar = make_calendar(con, plan, spec, name)
+        read_beside(con, groups.rows, plan, workspace)
+        describe_keys(con, groups)
+        tallies = Tallies(calendar, folder)
+        writer = SeriesWriter(con, folder, dataset_id, calendar)
+        _make_weeks(con, groups, spec, tallies, writer, on_progress)
+        if report["duplicates"]["n"] is None:
+            report["duplicates"]["n"] = tallies.n_duplicates
+        writer.make_items()
+        report |= quality.describe(con, groups.rows, plan, spec, tallies)
+        report["content"] = str(writer.content)
         report["dropped"] |= {
             "bad": report["bad_rows"]["n"],
             "sifted": report["n_sifted"],
             "duplicates": report["duplicates"]["n_dropped"],
         }
         _check_unchanged(plan, before)
-        unfinished.rename(files.sales_csv)
-        write_items(con, dataset_id, files.items_csv)
-        write_totals(con, dataset_id, files.totals_csv)
+        files = SeriesFiles(*writer.finish(tallies), spec, report)
     except duckdb.Error as exc:
         _check_unchanged(plan, before)
-        raise _told(exc, name) from exc
+        raise _worded(exc, name) from exc
     finally:
         con.close()
     return files
+
+
+def _make_weeks(
+    con: Connection, groups: Groups, spec: IngestSpec, tallies: Tallies, writer: SeriesWriter, on_progress: Tell
+) -> None:
+    """Reads the items range by range, adds up what the report says of them, and writes their rows.
+
+    The next range is read while one is worked on.
+    """
+    calendar, size = tallies.calendar, groups.rows.size
+    reading = make_reading(con, groups, counts_with_weeks(groups.rows))
+    ranges = list(groups.ranges(max(MAX_CELLS // calendar.n_any, 1)))
+    if len(ranges) > 1 and memory_limit(con) > 2 * LEAST_MEMORY:  # the arrays need memory too
+        con.execute(f"SET memory_limit = '{memory_limit(con) // 2} bytes'")
+
+    def read(low: int, high: int) -> Cells:
+        with con.cursor() as own:
+            return read_cells(own, groups, calendar, reading, low, high)
+
+    with ThreadPoolExecutor(1) as pool:
+        coming = pool.submit(read, *ranges[0])
+        for number, (low, _) in enumerate(ranges):
+            on_progress("making weeks", size * low // groups.n_items, size)
+            cells = coming.result()
+            if number + 1 < len(ranges):
+                coming = pool.submit(read, *ranges[number + 1])
+            tallies.add_cells(cells)
+            series = make_series(cells, calendar, spec.include_promo)
+            if not len(series.keys):
+                continue
+            found = describe_series(series)
+            tallies.add_series(series, found)
+            attributes = writer.write(cells, series, found)
+            tallies.add_totals(series, "all", pa.array([""] * len(series.keys)))
+            for kind in ("family", "class"):
+                tallies.add_totals(series, kind, attributes[kind].combine_chunks())
+    on_progress("making weeks", size, size)
 
 
 def _check_unchanged(plan: Plan, before: list[tuple[str, int, int, int]]) -> None:
@@ -135,8 +188,8 @@ def _check_unchanged(plan: Plan, before: list[tuple[str, int, int, int]]) -> Non
         raise InputError(f"{name} changed while it was read.", "Load it again when nothing writes to it any more.")
 
 
-def _read(con: Connection, plan: Plan, spec: IngestSpec, workspace: Workspace, tell: Tell) -> Rows:
-    """Table `groups`. A file that turns out to have other line ends or another encoding is written anew, read again."""
+def _read(con: Connection, plan: Plan, spec: IngestSpec, workspace: Workspace, on_progress: Tell) -> Groups:
+    """View `groups`. A file that turns out to have other line ends or another encoding is written anew, read again."""
     readables = [make_readable(part.table, workspace) for part in plan.parts]
     beside = {
         role: make_readable(table, workspace)
@@ -146,7 +199,7 @@ def _read(con: Connection, plan: Plan, spec: IngestSpec, workspace: Workspace, t
     for is_last in (False, True):
         rows = make_rows(plan, readables, beside, spec)
         try:
-            read_groups(con, rows, tell)
+            groups = read_groups(con, rows, workspace.folder, on_progress)
         except duckdb.InvalidInputException:
             if is_last:
                 raise
@@ -161,7 +214,7 @@ def _read(con: Connection, plan: Plan, spec: IngestSpec, workspace: Workspace, t
             _, n_foreign = bad_rows.count_rejected(con)
             others = [with_encoding_found(readable) if n_foreign else None for readable in readables]
             if is_last or spec.encoding or not any(others):
-                return rows
+                return groups
             readables = [
                 make_readable(other.table, workspace) if other else readable
                 for other, readable in zip(others, readables, strict=True)
@@ -183,7 +236,7 @@ def _account_for_rows(con: Connection, rows: Rows, plan: Plan) -> dict[str, Any]
         f"""
         SELECT coalesce(sum(n), 0)::BIGINT, coalesce(sum(n) FILTER (WHERE pm = {SIFTED}), 0)::BIGINT,
                coalesce(sum(CASE WHEN is_bad THEN n ELSE n - ny END) FILTER (WHERE pm <> {SIFTED}), 0)::BIGINT
-        FROM groups
+        FROM by_week
         """,
     )
     n_rejected, _ = bad_rows.count_rejected(con)
@@ -209,41 +262,7 @@ def _account_for_rows(con: Connection, rows: Rows, plan: Plan) -> dict[str, Any]
     return report
 
 
-def _read_attributes(con: Connection, rows: Rows, plan: Plan, workspace: Workspace) -> None:
-    """Table `attributes`: what describes the items, from the file beside the sales, else from the sales themselves.
-
-    Of several values in the sales the one that most weeks have.
-    """
-    columns = ", ".join(f"{name} VARCHAR" for name in ATTRIBUTES)
-    con.execute(f"CREATE TABLE attributes (unique_id VARCHAR, rank INTEGER, {columns})")
-    for name in rows.attributes:
-        con.execute(f"""
-            INSERT INTO attributes BY NAME
-            SELECT unique_id, 2 AS rank, a_{name} AS {name} FROM (
-                SELECT unique_id, a_{name}, count(*) AS n FROM sums WHERE a_{name} IS NOT NULL GROUP BY ALL
-            ) QUALIFY row_number() OVER (PARTITION BY unique_id ORDER BY n DESC, a_{name}) = 1
-        """)
-    roles = recognise_roles(plan.items.columns) if plan.items is not None else {}
-    places = {
-        name: f"c{plan.items.columns.index(roles[name][0])}" for name in ATTRIBUTES if plan.items and name in roles
-    }
-    if plan.items is not None and places and "item" in roles and rows.n_keys == 1:
-        table: Readable = make_readable(plan.items, workspace)
-        key = f"c{plan.items.columns.index(roles['item'][0])}"
-        values = ", ".join(f"min({place}) AS {name}" for name, place in places.items())
-        try:
-            con.execute(
-                f"INSERT INTO attributes BY NAME SELECT {key} AS unique_id, 1 AS rank, {values}"
-                f" FROM {table.sql()} GROUP BY {key}"
-            )
-        except duckdb.Error as exc:
-            raise InputError(
-                f"{plan.items.name} beside the sales cannot be read: {first_line(exc)}.", "Mend it or move it away."
-            ) from exc
-        bad_rows.check_beside(con, table)
-
-
-def _told(exc: duckdb.Error, name: str) -> InputError:
+def _worded(exc: duckdb.Error, name: str) -> InputError:
     text = first_line(exc)
     if (
         "No space left" in text

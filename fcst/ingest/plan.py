@@ -39,6 +39,11 @@ class Part:
         name = self.column(role)
         return None if name is None else f"c{self.table.columns.index(name)}"
 
+    def kind(self, role: str) -> str:
+        """The type, in its file, of the column with a role."""
+        name = self.column(role)
+        return "VARCHAR" if name is None else self.table.types[self.table.columns.index(name)]
+
     @property
     def keys(self) -> list[str]:
         """The columns of the item's key, as the SQL of the table calls them."""

@@ -1,23 +1,6 @@
-"""The one pass over the files: rows become sums by item, week and promotion, and everything odd is counted on the way.
-
-Table `groups`, one row for each item, week, flag and block of stores:
-
-    k0, k1, …   parts of the item's key
-    wk          last day of the week; NULL where the date cannot be used
-    pm          what the promotion flag says, see FLAGS; SIFTED for rows that the row filter leaves out
-    blk, so     a block of known stores, or a store that the sample of the file did not show
-    n, ny       rows; rows with usable units
-    s, nn, sn   sum of units; rows with negative units, and their sum
-    nf          rows with fractional units
-    m0, m1, …   masks: a bit for each store of the block and day of the week that has a row
-    a_…         attributes of the item, where the files have them
-    is_bad      the date or a part of the key cannot be used
-    part        which of 256 parts the item is in, by a hash of its key; see parts.py
+"""The rows of all files in one form, as SQL: what the columns of each file mean, the row filter, the days of a week.
 
 Units are DECIMAL(18, 6): sums do not depend on the order of threads, and inf, nan and 1e999 are no numbers.
-
-The bits tell duplicates exactly and for free: a group with more rows than bits has two rows of one item, store and
-day. Nothing has to hold every item, store and day to find that out.
 """
 
 import threading
@@ -29,7 +12,6 @@ from fcst.errors import InputError
 from fcst.ingest.cells import FLAGS, date_sql, flag_sql, moment_sql, most_common, number_sql
 from fcst.ingest.duck import Connection, literal
 from fcst.ingest.mapping import recognise_roles
-from fcst.ingest.parts import part_sql
 from fcst.ingest.plan import Part, Plan
 from fcst.ingest.sources import Tell
 from fcst.ingest.tables import Readable, spread_rows
@@ -77,6 +59,16 @@ class Rows:
         return [f"k{i}" for i in range(self.n_keys)]
 
     @property
+    def unique_id(self) -> str:
+        """The item's key, joined of its parts."""
+        return f" || {literal(KEY_JOINT)} || ".join(self.keys)
+
+    @property
+    def size(self) -> int:
+        """Bytes of the files."""
+        return sum(readable.path.stat().st_size for _, readable in self.parts)
+
+    @property
     def masks(self) -> list[str]:
         """The masks of a group: as many as hold the known stores, within limits."""
         n = -(-len(self.stores) // STORES_PER_MASK) if self.has_store and not self.is_lines else 1
@@ -114,7 +106,7 @@ class Rows:
                 else f"(SELECT *, {numbers} AS r FROM {source})"
             )
         date, units = part.place("date") or "", part.place("sales") or ""
-        day = date_sql(date, part.proposal.date_format)
+        day = date_sql(date, part.proposal.date_format, part.kind("date"))
         if part.proposal.mapping["date"] == [WIDE]:
             places = ", ".join(f"c{part.table.columns.index(name)}" for name in part.proposal.periods)
             days = ", ".join(f"DATE '{day}'" for day in part.proposal.periods.values())
@@ -127,7 +119,7 @@ class Rows:
         flag = part.place("promo")
         columns = [f"{kept(place)} AS k{i}" for i, place in enumerate(part.keys)]
         columns.append(f"{kept(day)} AS d0")
-        columns.append(f"{number_sql(units, part)} AS y")
+        columns.append(f"{number_sql(units, part, part.kind('sales'))} AS y")
         columns.append(f"{flag_sql(flag, most_common(part, 'promo'))} AS p")
         columns.append(f"{'NOT (' + sift + ') IS TRUE' if sift else 'false'} AS is_sifted")
         columns.append(f"{store or 'NULL'} AS store")
@@ -188,40 +180,6 @@ def make_rows(plan: Plan, readables: Sequence[Readable], beside: Mapping[str, Re
     )
 
 
-def read_groups(con: Connection, rows: Rows, tell: Tell) -> None:
-    """Makes the table `groups` in one pass over the files."""
-    con.execute("CREATE OR REPLACE TABLE known_stores (store VARCHAR, st INTEGER)")
-    if rows.stores:
-        con.execute("INSERT INTO known_stores SELECT unnest($s), unnest(range(len($s)))", {"s": list(rows.stores)})
-    by, n = [*rows.keys, "wk", "pm"], len(rows.masks)
-    if rows.has_store and not rows.is_lines:
-        by += [f"st // {STORES_PER_MASK * n} AS blk", "CASE WHEN st IS NULL THEN store END AS so"]
-        bit = f"bit_or(1::UHUGEINT << (coalesce(st, 0) % {STORES_PER_MASK} * 7 + 6 - x)::UHUGEINT)"
-        of_mask = [f" AND coalesce(st, 0) // {STORES_PER_MASK} % {n} = {i}" if n > 1 else "" for i in range(n)]
-        no_block = ""
-    else:
-        bit, of_mask = "bit_or(1::UTINYINT << (6 - x)::UTINYINT)", [""]
-        no_block = ", 0 AS blk, NULL::VARCHAR AS so"
-    masks = ", ".join(
-        f"{bit} FILTER (WHERE y IS NOT NULL{condition}) AS {mask}"
-        for mask, condition in zip(rows.masks, of_mask, strict=True)
-    )
-    attributes = "".join(f", max(a_{name}) AS a_{name}" for name in rows.attributes)
-    size = sum(readable.path.stat().st_size for _, readable in rows.parts)
-    with watched(con, "reading", size, tell):
-        con.execute(f"""
-            CREATE OR REPLACE TABLE groups AS
-            SELECT *{no_block}, pm <> {SIFTED} AND (wk IS NULL OR {" OR ".join(map(bad_key_sql, rows.keys))}) AS is_bad,
-                   {part_sql(rows.keys)} AS part
-            FROM (
-                SELECT {", ".join(by)}, count(*) AS n, count(y) AS ny, coalesce(sum(y), 0) AS s,
-                       count(*) FILTER (WHERE y < 0) AS nn, coalesce(sum(y) FILTER (WHERE y < 0), 0) AS sn,
-                       count(*) FILTER (WHERE y <> trunc(y)) AS nf, {masks}{attributes}
-                FROM ({rows.sql()}) GROUP BY ALL
-            )
-        """)
-
-
 def bad_key_sql(column: str) -> str:
     """Whether a part of a key cannot be used."""
     is_empty = f"{column} IS NULL OR trim({column}) = ''"
@@ -235,18 +193,28 @@ def bits_sql(mask: str) -> str:
 
 
 @contextmanager
-def watched(con: Connection, what: str, size: int, tell: Tell) -> Iterator[None]:
-    """Tells how far a statement is, while it runs."""
+def watched(
+    con: Connection, what: str, size: int, on_progress: Tell, span: tuple[float, float] = (0, 1)
+) -> Iterator[None]:
+    """Reports how far a statement is, while it runs; never less than before.
+
+    Parameters
+    ----------
+    span
+        the shares of the whole at which the statement begins and ends.
+    """
     is_over = threading.Event()
 
+    begin, end = span
+
     def watch() -> None:
+        most = 0.0
         while not is_over.wait(POLL_S):
-            share = con.query_progress()
-            if share >= 0:
-                tell(what, int(share / 100 * size), size)
+            most = max(most, con.query_progress() / 100)
+            on_progress(what, int((begin + most * (end - begin)) * size), size)
 
     thread = threading.Thread(target=watch, daemon=True)
-    tell(what, 0, size)
+    on_progress(what, int(begin * size), size)
     thread.start()
     try:
         yield

@@ -94,12 +94,15 @@ class Readable:
     path: Path
 
     def sql(self) -> str:
-        """A FROM clause with the columns c0, c1, … as text; `r` is the row's number where the file itself has it."""
+        """A FROM clause with the columns c0, c1, … as text; `r` is the row's number where the file itself has it.
+
+        Of Parquet the columns stand there a second time, as t0, t1, …, in the types that they have in the file.
+        """
         table = self.table
         if table.kind == Kind.PARQUET:
             # By place in `types`; the file's own names are quoted.
             columns = ", ".join(
-                f"{_plain_text(quoted(name), kind)} AS c{i}"
+                f"{_plain_text(quoted(name), kind)} AS c{i}, {quoted(name)} AS t{i}"
                 for i, (name, kind) in enumerate(zip(table.columns, table.types, strict=True))
             )
             return (
@@ -195,7 +198,8 @@ def _read_parquet(source: Source, workspace: Workspace) -> Table:
             if ROW_NUMBER in map(str.lower, columns):
                 raise InputError(f"{source.name} has a column {ROW_NUMBER!r}, which is reserved.", "Rename it.")
             bare = Readable(Table(source, Kind.PARQUET, columns, types, ()), path)
-            rows = con.execute(f"SELECT * EXCLUDE (r) FROM {bare.sql()} LIMIT {SAMPLE_ROWS}").fetchall()
+            texts_only = ", ".join(f"c{i}" for i in range(len(columns)))
+            rows = con.execute(f"SELECT {texts_only} FROM {bare.sql()} LIMIT {SAMPLE_ROWS}").fetchall()
     except duckdb.Error as exc:
         raise InputError(
             f"{source.name} cannot be read as Parquet: {first_line(exc).replace(str(path), source.last)}.",

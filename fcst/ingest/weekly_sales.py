@@ -1,191 +1,394 @@
-"""From the sums of a reading to weeks: which end on which day, which are whole, and what an item's life is.
+"""From groups to weeks: which end on which day, which are whole, and what an item's life is.
 
-Demand classes are those of Syntetos, Boylan and Croston (2005), 'On the categorization of demand patterns', Journal of
-the Operational Research Society 56, 495-503, doi:10.1057/palgrave.jors.2601841: ADI is the average number of weeks
-between weeks with a sale, CV² the squared coefficient of variation of the units of those weeks.
+Table `by_week` holds the sums of all groups by week and flag. The weeks of the items of one partition are arrays,
+N items by T weeks.
 """
 
-from collections.abc import Sequence
-from dataclasses import replace
-from datetime import timedelta
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
 
 from fcst.errors import InputError
 from fcst.ingest.cells import FLAGS
-from fcst.ingest.duck import Connection, append, fetch_row
+from fcst.ingest.duck import Connection, fetch_arrow, fetch_row
+from fcst.ingest.groups import IS_VALID, Groups
 from fcst.ingest.plan import Plan
-from fcst.ingest.reading import KEY_JOINT, SIFTED, STORES_PER_MASK, Rows
-from fcst.names import ADI_CUTOFF, CV2_CUTOFF, WEEKDAYS
+from fcst.ingest.reading import SIFTED, STORES_PER_MASK, watched
+from fcst.ingest.sources import Tell
+from fcst.names import WEEKDAYS
 from fcst.specs import IngestSpec
 
 MAX_YEARS = 100
+MAX_CELLS = 3_000_000  # items times weeks that are in memory at once
+MICRO = 1_000_000  # units are whole numbers of so many parts until they are summed
+MAX_SAFE = 9_000_000_000_000  # units whose micro units fit into 64 bits
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
 
 
-def make_sums(
-    con: Connection, rows: Rows, plan: Plan, spec: IngestSpec, parts: Sequence[str]
-) -> tuple[IngestSpec, bool]:
-    """Table `sums`, one row an item and week; the spec with what it left open; whether the data are weekly already.
+@dataclass(frozen=True)
+class Calendar:
+    """The weeks of the data.
 
-    Data that are weekly have their weeks end on the day that they have; `groups` then has these weeks too.
+    Parameters
+    ----------
+    start
+        end of the first week that has a row, before `shift`.
+    n_any
+        weeks from there to the last that has a row.
+    first, last
+        numbers of the first and last whole week, counted from `start`.
+    shift
+        days from a Saturday-like end, as `groups` has it, to the day on which weekly data lie.
+    first_day, last_day
+        the first and last day that has a row.
+    one_day
+        all rows lie on one weekday.
     """
-    key = f" || '{KEY_JOINT}' || ".join(rows.keys)
-    drop, is_promo = int(spec.returns == "drop"), f"pm = {FLAGS['yes']}"
-    all_stores = sum(1 << 7 * store for store in range(STORES_PER_MASK))
-    if rows.masks == ["m0"] and not (rows.has_store and not rows.is_lines):
-        mask, days = "coalesce(m0, 0)", [1 << day for day in range(7)]
+
+    start: date
+    n_any: int
+    first: int
+    last: int
+    shift: int
+    first_day: date
+    last_day: date
+    is_weekly: bool
+    one_day: bool
+
+    @property
+    def n_weeks(self) -> int:
+        """Whole weeks."""
+        return self.last - self.first + 1
+
+    def day(self, week: int) -> date:
+        """The last day of a week, counted from `start`."""
+        return self.start + timedelta(days=7 * week + self.shift)
+
+    def whole_day(self, week: int) -> date:
+        """The last day of a whole week, counted from the first of them."""
+        return self.day(self.first + week)
+
+
+@dataclass(frozen=True)
+class Cells:
+    """What the groups of some items sum up to, by item and week, of all weeks of the data.
+
+    Parameters
+    ----------
+    keys
+        the items' keys, ascending.
+    n_rows
+        (N, T) rows with usable units; a cell with none does not exist.
+    base
+        (N, T) units sold without promotion; NaN where all was sold on promotion.
+    promo
+        (N, T) units sold on promotion; None where nothing was.
+    is_sold
+        (N, T) whether something was sold, whatever was returned.
+    n_duplicates
+        rows beyond the first of an item and day; None where they are not counted here.
+    """
+
+    keys: pa.Array
+    n_rows: Ints
+    base: Floats
+    promo: Floats | None
+    is_sold: Bools
+    n_duplicates: int | None
+
+
+@dataclass(frozen=True)
+class Series:
+    """The lives of some items, by whole weeks.
+
+    Parameters
+    ----------
+    keys
+        the items' keys, ascending.
+    rows
+        (N,) their rows in the cells they were made of.
+    first
+        (N,) the whole week in which each life begins.
+    is_alive
+        (N, T) from there to the end.
+    units
+        (N, T) zero where nothing was sold, NaN where the week is missing: all that was sold were promotions.
+    known
+        (N, T) the same with zero where the week is missing.
+    promo
+        (N, T) units sold on promotion; None where nothing was.
+    is_sold
+        (N, T) whether something was sold.
+    """
+
+    keys: pa.Array
+    rows: Ints
+    first: Ints
+    is_alive: Bools
+    units: Floats
+    known: Floats
+    promo: Floats | None
+    is_sold: Bools
+
+
+def sum_by_week(con: Connection, groups: Groups, on_progress: Tell) -> None:
+    """Table `by_week`: the sums of all groups by week and flag, of bad ones apart; `day_bits` of those that count."""
+    rows = groups.rows
+    if len(rows.masks) == 1 and (not rows.has_store or rows.is_lines):
+        bits = "m0"
     else:
+        all_stores = sum(1 << 7 * store for store in range(STORES_PER_MASK))
         mask = " | ".join(f"coalesce({mask}::UHUGEINT, 0::UHUGEINT)" for mask in rows.masks)
-        days = [all_stores << day for day in range(7)]
-    bits = " + ".join(
-        f"((({mask}) & {day_mask}{'::UHUGEINT' if day_mask > 64 else ''}) <> 0)::INTEGER * {1 << day}"
-        for day, day_mask in enumerate(days)
-    )
-    usable = f"NOT is_bad AND pm <> {SIFTED} AND ny <> 0"
-    day_bits, n_weeks = fetch_row(
-        con, f"SELECT bit_or({bits}), count(DISTINCT wk) FROM groups WHERE {usable} AND ny > 0"
-    )
-    is_weekly = day_bits in {1 << day for day in range(7)} and n_weeks > 1
-    week_end = spec.week_end or "SAT"
-    shift = 0
-    if is_weekly and not spec.week_end:
-        shift = day_bits.bit_length() - 1 - 6
-        week_end = WEEKDAYS[(WEEKDAYS.index(week_end) + shift) % 7]
-    con.execute("ALTER TABLE groups RENAME TO groups_read")
-    con.execute(f"CREATE OR REPLACE VIEW groups AS SELECT * REPLACE (wk + ({shift}) AS wk) FROM groups_read")
-    day_bits_out = "64" if shift else f"bit_or({bits})"
-    attributes = "".join(f", max(a_{name}) AS a_{name}" for name in rows.attributes)
-    statement = f"""
-        SELECT {key} AS unique_id, wk AS wk_end_dt, {day_bits_out} AS day_bits, sum(ny)::BIGINT AS n_rows,
-               CASE WHEN sum(ny - {drop} * nn) FILTER (WHERE NOT {is_promo}) > 0
-                    THEN (sum(s - {drop} * sn) FILTER (WHERE NOT {is_promo}))::DOUBLE
-                    WHEN sum(ny - {drop} * nn) FILTER (WHERE {is_promo}) > 0 THEN NULL ELSE 0 END AS base_units,
-               coalesce(sum(s - {drop} * sn) FILTER (WHERE {is_promo}), 0)::DOUBLE AS promo_units,
-               sum(s - sn) > 0 AS is_sold, any_value(part) AS part{attributes}
-        FROM groups WHERE {usable} AND {{part}} GROUP BY unique_id, wk_end_dt HAVING sum(ny) > 0
-    """
-    con.execute(f"CREATE TABLE sums AS {statement.format(part='false')}")
-    for part in parts:
-        con.execute(f"INSERT INTO sums {statement.format(part=part)}")
-    if rows.n_keys > 1:
-        _check_joined_keys(con, rows)
-    proposal = plan.parts[0].proposal
-    found = replace(
-        spec, mapping=proposal.mapping, date_format=proposal.date_format, decimal=proposal.decimal, week_end=week_end
-    )
-    return found, is_weekly
-
-
-def _check_joined_keys(con: Connection, rows: Rows) -> None:
-    by = ", ".join(rows.keys)
-    n_parts, n_joined = fetch_row(
-        con,
-        f"""
-        SELECT (SELECT count(*) FROM (SELECT DISTINCT {by} FROM groups WHERE NOT is_bad AND pm <> {SIFTED} AND ny > 0)),
-               (SELECT count(DISTINCT unique_id) FROM sums)
-        """,
-    )
-    if n_parts != n_joined:
-        raise InputError(
-            f"Different items get the same key when their columns are joined with {KEY_JOINT!r}.",
-            "Map the item to a column of its own.",
+        bits = " + ".join(
+            f"((({mask}) & {all_stores << day}::UHUGEINT) <> 0)::INTEGER * {1 << day}" for day in range(7)
         )
+    with watched(con, "counting rows", rows.size, on_progress):
+        con.execute(f"""
+            CREATE OR REPLACE TABLE by_week AS
+            SELECT wk, pm, is_bad, sum(n)::BIGINT AS n, sum(ny)::BIGINT AS ny, sum(s) AS s, sum(nn)::BIGINT AS nn,
+                   sum(sn) AS sn, sum(nf)::BIGINT AS nf,
+                   coalesce(bit_or({bits}) FILTER (WHERE {IS_VALID}), 0)::INTEGER AS day_bits
+            FROM groups GROUP BY ALL
+        """)
 
 
-def make_span(con: Connection, spec: IngestSpec, is_weekly: bool, name: str) -> None:
-    """Table `span`: the first and last day, and the first and last whole week.
+def make_calendar(con: Connection, plan: Plan, spec: IngestSpec, name: str) -> tuple[IngestSpec, Calendar]:
+    """The weeks of the data, and the spec with what it left open. Moves the weeks of `by_week` where they are weekly.
 
     Raises
     ------
     InputError
-        if there is no whole week, or the days are more than a hundred years apart.
+        if the data cover no whole week, or more than a hundred years.
     """
+    day_bits, n_weeks, start, end = fetch_row(
+        con,
+        f"""
+        SELECT bit_or(day_bits), count(DISTINCT wk), min(wk), max(wk)
+        FROM by_week WHERE NOT is_bad AND pm <> {SIFTED} AND ny > 0
+        """,
+    )
+    one_day = day_bits in {1 << day for day in range(7)}
+    is_weekly = one_day and n_weeks > 1
+    shift, week_end = 0, spec.week_end or "SAT"
+    if is_weekly and not spec.week_end:
+        day = day_bits.bit_length() - 1
+        shift = day - 6
+        con.execute("UPDATE by_week SET wk = wk + ?::INTEGER, day_bits = 64", [shift])
+        week_end = WEEKDAYS[(WEEKDAYS.index(week_end) - 6 + day) % 7]
+    proposal = plan.parts[0].proposal
+    found = replace(
+        spec, mapping=proposal.mapping, date_format=proposal.date_format, decimal=proposal.decimal, week_end=week_end
+    )
     lowest = "CASE " + " ".join(f"WHEN day_bits & {1 << day} <> 0 THEN {day}" for day in range(7)) + " END"
     highest = "CASE " + " ".join(f"WHEN day_bits & {1 << day} <> 0 THEN {day}" for day in reversed(range(7))) + " END"
-    con.execute(f"""
-        CREATE TABLE span AS
-        SELECT min(wk_end_dt - 6 + {lowest}) AS first_day, max(wk_end_dt - 6 + {highest}) AS last_day,
-               min(wk_end_dt) AS first_any, max(wk_end_dt) AS last_any FROM sums
-    """)
-    first_day, last_day, first_any, last_any = fetch_row(con, "FROM span")
-    first = first_any if is_weekly or first_day == first_any - timedelta(days=6) else first_any + timedelta(days=7)
-    last = last_any if is_weekly or last_day == last_any else last_any - timedelta(days=7)
+    first_day, last_day = fetch_row(
+        con,
+        f"""
+        SELECT min(wk - 6 + {lowest}), max(wk - 6 + {highest})
+        FROM by_week WHERE NOT is_bad AND pm <> {SIFTED} AND ny > 0
+        """,
+    )
+    n_any = (end - start).days // 7 + 1
+    first = 0 if is_weekly or first_day == start + timedelta(days=shift - 6) else 1
+    last = n_any - 1 if is_weekly or last_day == end + timedelta(days=shift) else n_any - 2
     if first > last:
         raise InputError(
             f"{name} covers no whole week: {first_day} to {last_day}.",
-            f"Weeks end on {spec.week_end}; give a longer file, or another week-ending day.",
+            f"Weeks end on {found.week_end}; give a longer file, or another week-ending day.",
         )
     if (last_day - first_day).days > MAX_YEARS * 366:
         raise InputError(
             f"{name} spans {first_day} to {last_day}, more than {MAX_YEARS} years.",
             "Check its dates for a mistyped year.",
         )
-    con.execute("ALTER TABLE span ADD COLUMN first DATE")
-    con.execute("ALTER TABLE span ADD COLUMN last DATE")
-    con.execute("UPDATE span SET first = ?, last = ?", [first, last])
+    return found, Calendar(start, n_any, first, last, shift, first_day, last_day, is_weekly, one_day)
 
 
-def fill_weeks(con: Connection, spec: IngestSpec, part: str) -> None:
-    """Tables `whole` and `weeks` of one part of the items: every whole week of every item's life.
+@dataclass(frozen=True)
+class Reading:
+    """Which sums of a group there are to fetch: what is the same in all groups is not.
 
-    Its units are zero where nothing was sold, and NULL where all that was sold were promotions.
+    Parameters
+    ----------
+    has_counts
+        a group may have another number of usable rows than one.
+    has_returns, has_promo
+        there are negative units; promotional rows.
+    is_large
+        sums may not fit into 64 bits.
+    with_duplicates
+        duplicates are counted here.
     """
-    units = "coalesce(s.base_units, 0) + s.promo_units" if spec.include_promo else "s.base_units"
-    con.execute(f"""
-        CREATE OR REPLACE TEMP TABLE whole AS
-        SELECT sums.* FROM sums, span WHERE {part} AND wk_end_dt BETWEEN span.first AND span.last
-    """)
-    con.execute(f"""
-        CREATE OR REPLACE TEMP TABLE weeks AS
-        WITH lives AS (
-            -- From all rows: a first sale in the partial first week is a sale too.
-            SELECT unique_id, greatest(coalesce(min(wk_end_dt) FILTER (WHERE is_sold), min(wk_end_dt)),
-                                       any_value(span.first)) AS first_wk, any_value(span.last) AS last_wk
-            FROM sums, span WHERE {part} AND unique_id IN (SELECT unique_id FROM whole) GROUP BY unique_id
-        ), calendar AS (
-            SELECT unique_id, unnest(range(first_wk, last_wk + 1, INTERVAL 7 DAY))::date AS wk_end_dt FROM lives
-        )
-        SELECT c.unique_id, c.wk_end_dt,
-               CASE WHEN s.unique_id IS NULL THEN 0 ELSE {units} END AS unit_sales,
-               coalesce(s.promo_units, 0) AS promo_units, coalesce(s.is_sold, false) AS is_sold
-        FROM calendar c LEFT JOIN whole s ON s.unique_id = c.unique_id AND s.wk_end_dt = c.wk_end_dt
-    """)
+
+    has_counts: bool
+    has_returns: bool
+    has_promo: bool
+    is_large: bool
+    with_duplicates: bool
 
 
-def add_lives(con: Connection) -> None:
-    """Adds the items of `weeks` to the table `lives`, one row an item."""
-    append(
+def make_reading(con: Connection, groups: Groups, with_duplicates: bool) -> Reading:
+    """What the groups of these data have."""
+    n_promo, n_negative, absolute = fetch_row(
         con,
-        "lives",
-        """
-        SELECT unique_id, coalesce(round(sum(unit_sales), 3), 0) AS total_units, min(wk_end_dt) AS first_wk,
-               max(wk_end_dt) FILTER (WHERE is_sold) AS last_sale, count(*) AS n_weeks,
-               count(*) FILTER (WHERE unit_sales IS NULL) AS n_missing,
-               count(unit_sales) / nullif(count(*) FILTER (WHERE unit_sales > 0), 0) AS adi,
-               -- Rounded: 0.49 is 0.49, in whichever order it was added up.
-               round(pow(stddev_pop(unit_sales) FILTER (WHERE unit_sales > 0)
-                         / avg(unit_sales) FILTER (WHERE unit_sales > 0), 2), 9) AS cv2
-        FROM weeks GROUP BY unique_id
+        f"""
+        SELECT coalesce(sum(ny) FILTER (WHERE pm = {FLAGS["yes"]}), 0)::BIGINT, coalesce(sum(abs(nn)), 0)::BIGINT,
+               coalesce(sum(s - 2 * sn), 0)::DOUBLE
+        FROM by_week WHERE NOT is_bad AND pm <> {SIFTED}
         """,
+    )
+    (is_taken,) = fetch_row(con, "SELECT count(*) > 0 FROM taken_out")
+    return Reading(
+        has_counts=groups.is_summed or is_taken,
+        has_returns=bool(n_negative),
+        has_promo=bool(n_promo) or is_taken,
+        is_large=absolute > MAX_SAFE,
+        with_duplicates=with_duplicates,
     )
 
 
-def make_items(con: Connection) -> None:
-    """Table `items_out`, one row an item, in the order of the database's columns."""
-    con.execute(f"""
-        CREATE TABLE items_out AS
-        WITH described AS (
-            SELECT unique_id, {_text("family")}, {_text("class")}, {_text("description")},
-                   try_cast(arg_min(perishable, rank) AS BOOLEAN) AS is_perishable
-            FROM attributes GROUP BY unique_id
-        )
-        SELECT unique_id, row_number() OVER (ORDER BY total_units DESC, unique_id) AS sales_rank, total_units, first_wk,
-               last_sale, n_weeks, n_missing, family, class, is_perishable, description,
-               CASE WHEN adi IS NULL THEN 'none' WHEN adi < {ADI_CUTOFF} AND cv2 < {CV2_CUTOFF} THEN 'smooth'
-                    WHEN adi < {ADI_CUTOFF} THEN 'erratic' WHEN cv2 < {CV2_CUTOFF} THEN 'intermittent'
-                    ELSE 'lumpy' END AS demand_class, round(adi, 4) AS adi, round(cv2, 4) AS cv2
-        FROM lives LEFT JOIN described USING (unique_id)
-    """)
+def read_cells(con: Connection, groups: Groups, calendar: Calendar, reading: Reading, low: int, high: int) -> Cells:
+    """The cells of the items in `[low, high)`."""
+    columns = [
+        f"(i::BIGINT - {low}) * {calendar.n_any} + (wk - DATE '{calendar.start}') // 7 AS place",
+        *(["ny::BIGINT AS ny"] if reading.has_counts else []),
+        "s",
+        *(["nn::BIGINT AS nn", "sn"] if reading.has_returns else []),
+        *([f"pm = {FLAGS['yes']} AS is_promo"] if reading.has_promo else []),
+        *(["coalesce(m0, 0)::UTINYINT AS bits"] if reading.with_duplicates and not calendar.one_day else []),
+    ]
+    among = f"i BETWEEN {low} AND {high - 1}"
+    table = fetch_arrow(con, f"SELECT {', '.join(columns)} FROM groups WHERE {IS_VALID} AND {among}")
+    shape = (high - low, calendar.n_any)
+    place = table["place"].to_numpy()
+    returns_dropped = groups.rows.spec.returns == "drop"
+
+    def count(values: Ints | None, at: Ints) -> Ints:
+        n = shape[0] * shape[1]
+        if values is None:
+            return np.bincount(at, minlength=n).reshape(shape)
+        grid = np.zeros(n, np.int64)
+        np.add.at(grid, at, values)
+        return grid.reshape(shape)
+
+    def units(values: "Micro", at: Ints) -> Floats:
+        if not reading.is_large:
+            return _as_units(count(values.low, at))
+        return np.asarray((count(values.high, at) * 4294967296.0 + count(values.low, at)) / MICRO)
+
+    ny = table["ny"].to_numpy() if reading.has_counts else None
+    s = _micro(table["s"], reading.is_large)
+    n_rows = count(ny, place)
+    taken, n_taken = s, ny
+    sold = None
+    if reading.has_returns:
+        nn, sn = table["nn"].to_numpy(), _micro(table["sn"], reading.is_large)
+        sold = s.minus(sn)
+        if returns_dropped:
+            taken, n_taken = sold, (1 if ny is None else ny) - nn
+    base_at, base_units, base_n = place, taken, n_taken
+    promo = None
+    n_promo: Ints | None = None
+    if reading.has_promo:
+        is_promo = table["is_promo"].to_numpy()
+        promo_at, base_at = place[is_promo], place[~is_promo]
+        promo = units(taken.where(is_promo), promo_at)
+        n_promo = count(None if n_taken is None else n_taken[is_promo], promo_at)
+        base_units, base_n = taken.where(~is_promo), None if n_taken is None else n_taken[~is_promo]
+    base = units(base_units, base_at)
+    if n_promo is not None:
+        n_base = count(base_n, base_at)
+        base[n_base <= 0] = 0
+        base[(n_base <= 0) & (n_promo > 0)] = np.nan
+    if sold is not None:
+        is_sold = units(sold, place) > 0
+    else:
+        is_sold = np.nan_to_num(base) + promo > 0 if promo is not None else base > 0
+    exists = n_rows > 0
+    if sold is not None or reading.has_counts:
+        is_sold &= exists
+    n_duplicates = None
+    if reading.with_duplicates:
+        if calendar.one_day:
+            n_days = exists.astype(np.int64)
+        else:
+            bits, days = table["bits"].to_numpy(), np.zeros(shape[0] * shape[1], np.uint8)
+            for day in range(7):
+                days[place[(bits & (1 << day)) != 0]] |= np.uint8(1 << day)
+            n_days = np.bitwise_count(days).reshape(shape).astype(np.int64)
+        n_duplicates = int((n_rows - n_days)[exists].sum())
+    keys = fetch_arrow(con, f"SELECT unique_id FROM keys WHERE {among} ORDER BY i")
+    return Cells(keys["unique_id"].combine_chunks(), n_rows, base, promo, is_sold, n_duplicates)
 
 
-def _text(attribute: str) -> str:
-    """Without zero bytes, which the database does not take."""
-    return f"replace(arg_min({attribute}, rank), chr(0), '') AS {attribute}"
+def make_series(cells: Cells, calendar: Calendar, include_promo: bool) -> Series:
+    """The lives of the items that have a row in a whole week.
+
+    A life begins with the first sale, of all rows: a sale in the partial first week is a sale too.
+    """
+    exists, first, last = cells.n_rows > 0, calendar.first, calendar.last + 1
+    rows = np.flatnonzero(exists[:, first:last].any(axis=1))
+    if len(rows) < len(exists):
+        exists = exists[rows]
+    is_sold = cells.is_sold[rows] if len(rows) < len(cells.is_sold) else cells.is_sold
+    begins = np.where(is_sold.any(axis=1), is_sold.argmax(axis=1), exists.argmax(axis=1))
+    begins = np.maximum(begins - first, 0)
+    is_alive = np.arange(calendar.n_weeks)[None, :] >= begins[:, None]
+    base = cells.base[rows, first:last]
+    promo = None if cells.promo is None else cells.promo[rows, first:last]
+    units = base if promo is None or not include_promo else np.nan_to_num(base) + promo
+    units = np.where(is_alive, units, 0)
+    known = units
+    if promo is not None:
+        promo = np.where(is_alive, promo, 0)
+        known = units if include_promo else np.nan_to_num(units)
+    is_sold = is_sold[:, first:last] & is_alive
+    return Series(cells.keys.take(pa.array(rows)), rows, begins, is_alive, units, known, promo, is_sold)
+
+
+@dataclass(frozen=True)
+class Micro:
+    """Micro units, whole numbers: high times 2^32 and low; where all fit into 64 bits they are in low alone."""
+
+    low: Ints
+    high: Ints
+
+    def where(self, chosen: Bools) -> "Micro":
+        return Micro(self.low[chosen], self.high[chosen] if len(self.high) else self.high)
+
+    def minus(self, other: "Micro") -> "Micro":
+        return Micro(self.low - other.low, self.high - other.high)
+
+
+def _micro(column: pa.ChunkedArray, is_large: bool) -> Micro:
+    """A column of decimals, of which Arrow holds the lower and the upper 64 bits."""
+    pairs = [
+        np.frombuffer(chunk.buffers()[1], dtype=np.int64)[2 * chunk.offset : 2 * (chunk.offset + len(chunk))]
+        for chunk in column.chunks
+        if len(chunk)
+    ]
+    empty = np.zeros(0, np.int64)
+    low = np.concatenate([pair[::2] for pair in pairs] or [empty])
+    if not is_large:
+        return Micro(low, empty)
+    high = np.concatenate([pair[1::2] for pair in pairs] or [empty])
+    # value = high * 2^64 + unsigned low = (high * 2^32 + low // 2^32) * 2^32 + low % 2^32
+    unsigned = low.view(np.uint64)
+    upper = (unsigned >> np.uint64(32)).astype(np.int64)
+    return Micro((unsigned & np.uint64(0xFFFFFFFF)).astype(np.int64), (high << 32) + upper)
+
+
+def _as_units(micro: Ints) -> Floats:
+    """Micro units as units, rounded once."""
+    found = micro / MICRO
+    if micro.size and max(micro.max(), -micro.min()) > 1 << 53:
+        is_large = np.abs(micro) > 1 << 53
+        large = micro[is_large]
+        found[is_large] = large // MICRO + (large % MICRO) / MICRO
+    return np.asarray(found)

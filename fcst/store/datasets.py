@@ -28,7 +28,7 @@ def reserve_id() -> int:
 
 def insert(
     dataset_id: int,
-    weekly: SeriesFiles,
+    files: SeriesFiles,
     ingest_id: int,
     run_token: str,
     tell: Callable[[str, int, int], None],
@@ -45,7 +45,7 @@ def insert(
     StaleState
         if the ingest is not this task's any more; nothing is written then.
     """
-    spec, report = weekly.spec, weekly.report
+    spec, report = files.spec, files.report
     facts = ("n_items", "n_weeks", "first_wk_end_dt", "last_wk_end_dt", "total_units")
     with transaction() as cur:
         cur.execute(query("lock_dataset_name"), {"name": spec.name})
@@ -64,9 +64,9 @@ def insert(
         }
         cur.execute(query("insert_dataset"), row)
         copied = {
-            "copy_items": weekly.items_csv,
-            "copy_sales": weekly.sales_csv,
-            "copy_sales_totals": weekly.totals_csv,
+            "copy_items": files.items_csv,
+            "copy_sales": files.sales_csv,
+            "copy_sales_totals": files.totals_csv,
         }
         progress = _Progress(sum(path.stat().st_size for path in copied.values()), tell)
         for name, path in copied.items():

@@ -1,7 +1,7 @@
 """Tiny files of sales, written and read back: what all tests of the reading share."""
 
 import csv
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
@@ -25,7 +25,7 @@ ITEM_COLUMNS = (
 
 @dataclass(frozen=True)
 class Weekly:
-    """The two files as they are read back, the spec with what was recognised, and the report."""
+    """The files of items and sales as they are read back, the spec with what was recognised, and the report."""
 
     items: list[dict[str, str]]
     weeks: dict[str, dict[str, tuple[str, str]]]
@@ -39,28 +39,23 @@ class Weekly:
         return next(row for row in self.items if row["unique_id"] == key)
 
 
+def array(text: str) -> list[str]:
+    """The values of an array as Postgres writes it; a missing one is \\N."""
+    assert (text[0], text[-1]) == ("{", "}")
+    return [r"\N" if value == "NULL" else str(float(value)) for value in text[1:-1].split(",")]
+
+
 def read_back(files: SeriesFiles) -> Weekly:
     with files.items_csv.open(encoding="utf-8", newline="") as file:
         items = [dict(zip(ITEM_COLUMNS, row, strict=True)) for row in csv.reader(file)]
     weeks: dict[str, dict[str, tuple[str, str]]] = {}
-    for key, first, units, promo in read_series_file(files):
-        for number, values in enumerate(zip(units, promo, strict=True)):
-            week = date.fromisoformat(first) + timedelta(weeks=number)
-            weeks.setdefault(key, {})[str(week)] = values
-    return Weekly(items, weeks, files.report, files.spec)
-
-
-def read_series_file(files: SeriesFiles) -> Iterator[tuple[str, str, list[str], list[str]]]:
-    """Key, first week, units and promotional units of each item; a missing week is `\\N`."""
     with files.sales_csv.open(encoding="utf-8", newline="") as file:
         for _, key, first, units, promo in csv.reader(file):
-            sold = numbers(units)
-            yield key, first, sold, ["0.0"] * len(sold) if promo == r"\N" else numbers(promo)
-
-
-def numbers(array: str) -> list[str]:
-    """What is in an array as Postgres writes it."""
-    return [r"\N" if value == "NULL" else str(float(value)) for value in array.strip("{}").split(",")]
+            all_units = array(units)
+            all_promo = ["0.0"] * len(all_units) if promo == r"\N" else array(promo)
+            ends = [date.fromisoformat(first) + timedelta(weeks=n) for n in range(len(all_units))]
+            weeks[key] = dict(zip(map(str, ends), zip(all_units, all_promo, strict=True), strict=True))
+    return Weekly(items, weeks, files.report, files.spec)
 
 
 def resources(folder: Path, threads: int = 2, roots: Sequence[Path] = (Path("/"),)) -> Resources:

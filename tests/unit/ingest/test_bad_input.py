@@ -902,7 +902,7 @@ def test_memory_that_does_not_do_is_told(tmp_path: Path) -> None:
 
 
 def test_little_memory_goes_to_disk(tmp_path: Path) -> None:
-    report = read(Nasty(noisy(30_000), "").make(tmp_path), memory="60MB").report
+    report = read(Nasty(noisy(30_000), "").make(tmp_path), memory="50MB").report
     assert report["n_rows"] == 30_014
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from fcst.ingest.pipeline import SeriesFiles
 from fcst.settings import PROJECT
-from tests.unit.ingest.conftest import make, read_back, read_series_file
+from tests.unit.ingest.conftest import make, read_back
 
 SHARED = PROJECT.parent / "shared" / "data"
 FAVORITA = SHARED / "favorita"
@@ -52,12 +52,10 @@ def weeks_by_pandas(rows: pd.DataFrame, include_promo: bool = False) -> pd.DataF
 
 
 def weeks_of(files: SeriesFiles) -> pd.DataFrame:
-    frames = []
-    for key, first, units, promo in read_series_file(files):
-        weeks = pd.date_range(first, periods=len(units), freq="7D")
-        frames.append(pd.DataFrame({"item": key, "week": weeks, "units": units, "promo": promo}))
-    found = pd.concat(frames, ignore_index=True)
-    return found.assign(**{name: found[name].replace(r"\N", "nan").astype(float) for name in ("units", "promo")})
+    found = read_back(files).weeks
+    rows = [(item, week, *values) for item, weeks in found.items() for week, values in weeks.items()]
+    frame = pd.DataFrame(rows, columns=["item", "week", "units", "promo"]).replace(r"\N", "nan")
+    return frame.astype({"week": "datetime64[ns]", "units": float, "promo": float})
 
 
 def check(files: SeriesFiles, expected: pd.DataFrame) -> None:

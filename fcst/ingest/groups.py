@@ -1,0 +1,289 @@
+"""The one pass over the files: rows become `groups`, and everything odd is counted on the way.
+
+Table `keys`: the items, numbered `i` in the order of their keys `unique_id`, whose parts are k0, k1, …
+
+View `groups`, one row for each item, week, flag and block of stores, or several whose sums are meant:
+
+    i           the item; NULL where its key cannot be used
+    wk          last day of the week; NULL where the date cannot be used
+    pm          what the promotion flag says, see FLAGS; SIFTED for rows that the row filter leaves out
+    blk, so     a block of known stores, or a store that the sample of the file did not show
+    n, ny       rows; rows with usable units
+    s, nn, sn   sum of units; rows with negative units, and their sum
+    nf          rows with fractional units
+    m0, m1, …   masks: a bit for each store of the block and day of the week that has a row
+    a_…         attributes of the item, where they are not in `keys`
+    is_bad      the item or the date cannot be used
+
+Daily sales of stores have many rows a group: they are summed while they are read, in memory. Where nearly every row is
+a group of its own, as in weekly sales, the sums would not fit into memory: each row is a group, written to a database
+in a file, a few bytes a row, and read back by ranges of items.
+
+The bits tell duplicates exactly: a group with more rows than bits has two rows of one item, store and day. Nothing has
+to hold every item, store and day to find that out.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+
+from fcst.errors import InputError
+from fcst.ingest import bad_rows
+from fcst.ingest.archives import Kind
+from fcst.ingest.duck import Connection, fetch_row, literal
+from fcst.ingest.reading import KEY_JOINT, SIFTED, STORES_PER_MASK, Rows, bad_key_sql, watched
+from fcst.ingest.sources import Tell
+from fcst.specs import WIDE
+
+BYTES_PER_GROUP = 150  # that summing takes
+PROBED_ROWS = 500_000
+LEAST_ROWS_PER_GROUP = 4  # for summing to be worth the memory
+MAX_GROUPS = 4_000_000  # that are read back at once
+
+IS_VALID = f"NOT is_bad AND pm <> {SIFTED} AND ny <> 0"
+"""Groups that make weeks."""
+
+_UNITS = {"B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40}
+
+
+@dataclass(frozen=True)
+class Groups:
+    """How the view `groups` is made.
+
+    Parameters
+    ----------
+    is_summed
+        the rows of each group are summed; else each row is a group, in the file.
+    n
+        rows of the view.
+    n_items
+        rows of `keys`.
+    attributes
+        those that the view has; the others of the sales are in `keys`.
+    """
+
+    rows: Rows
+    is_summed: bool
+    n: int
+    n_items: int
+    attributes: tuple[str, ...]
+
+    def ranges(self, most_items: int) -> Iterator[tuple[int, int]]:
+        """Ranges of items `[low, high)`, each small enough to be in memory with its groups."""
+        step = max(min(most_items, MAX_GROUPS * self.n_items // max(self.n, 1)), 1)
+        for low in range(0, self.n_items, step):
+            yield low, min(low + step, self.n_items)
+
+    def make_view(self, con: Connection, with_taken_out: bool = False) -> None:
+        """Makes the view.
+
+        Parameters
+        ----------
+        with_taken_out
+            the rows of table `taken_out` belong to it.
+        """
+        first = "SELECT * FROM numbered" if self.is_summed else self._each_row_sql()
+        more = " UNION ALL BY NAME (SELECT * FROM taken_out)" if with_taken_out else ""
+        con.execute(f"CREATE OR REPLACE VIEW groups AS ({first}){more}")
+
+    def _each_row_sql(self) -> str:
+        rows = self.rows
+        if has_blocks(rows):
+            n = len(rows.masks)
+            bit = f"1::UHUGEINT << (coalesce(st, 0) % {STORES_PER_MASK} * 7 + 6 - x)::UHUGEINT"
+            columns = [f"st // {STORES_PER_MASK * n} AS blk", "so"]
+            columns += [
+                f"CASE WHEN y IS NOT NULL AND coalesce(st, 0) // {STORES_PER_MASK} % {n} = {i} THEN {bit} END AS {mask}"
+                for i, mask in enumerate(rows.masks)
+            ]
+        else:
+            columns = ["0 AS blk", "NULL::VARCHAR AS so"]
+            columns.append("CASE WHEN y IS NOT NULL THEN 1::UTINYINT << (6 - x)::UTINYINT END AS m0")
+        columns += [f"a_{name}" for name in self.attributes]
+        return f"""
+            SELECT i, wk, pm, {", ".join(columns)}, 1 AS n, (y IS NOT NULL)::INTEGER AS ny, coalesce(y, 0) AS s,
+                   coalesce(y < 0, false)::INTEGER AS nn, CASE WHEN y < 0 THEN y ELSE 0 END AS sn,
+                   coalesce(y <> trunc(y), false)::INTEGER AS nf,
+                   pm <> {SIFTED} AND (i IS NULL OR wk IS NULL) AS is_bad
+            FROM in_file.numbered
+        """
+
+
+def read_groups(con: Connection, rows: Rows, folder: Path, on_progress: Tell) -> Groups:
+    """Makes the table `keys` and the view `groups` in one pass over the files.
+
+    Parameters
+    ----------
+    folder
+        for the database of the rows that are not summed.
+    """
+    con.execute("CREATE OR REPLACE TABLE known_stores (store VARCHAR, st INTEGER)")
+    if rows.stores:
+        con.execute("INSERT INTO known_stores SELECT unnest($s), unnest(range(len($s)))", {"s": list(rows.stores)})
+    con.execute("DROP VIEW IF EXISTS groups; DROP TABLE IF EXISTS summed; DROP TABLE IF EXISTS numbered")
+    con.execute("DROP TABLE IF EXISTS keys; DROP TABLE IF EXISTS taken_out")
+    if count_rows(rows) * BYTES_PER_GROUP <= memory_limit(con) or _has_many_rows_per_group(con, rows):
+        groups = _sum_rows(con, rows, on_progress)
+    else:
+        groups = _number_rows(con, rows, folder, on_progress)
+    groups.make_view(con)
+    con.execute("""
+        CREATE TABLE taken_out AS
+        SELECT * REPLACE (s::DECIMAL(38, 6) AS s, sn::DECIMAL(38, 6) AS sn) FROM groups LIMIT 0
+    """)
+    return groups
+
+
+def memory_limit(con: Connection) -> int:
+    """Bytes that DuckDB may take."""
+    (text,) = fetch_row(con, "SELECT current_setting('memory_limit')")
+    found = re.fullmatch(r"([\d.]+) ?(\w+)", text)
+    assert found and (found[2] in _UNITS or found[2] == "bytes"), text
+    return int(float(found[1]) * _UNITS.get(found[2], 1))
+
+
+def count_rows(rows: Rows) -> int:
+    """How many rows the files have: exactly of Parquet, by the length of the sample's lines of text."""
+    n = 0
+    for part, readable in rows.parts:
+        size = readable.path.stat().st_size
+        if readable.table.kind == Kind.PARQUET:
+            with duckdb.connect() as con:
+                path = literal(str(readable.path))
+                (n_here,) = fetch_row(con, f"SELECT sum(num_rows)::BIGINT FROM parquet_file_metadata({path})")
+        else:
+            sample = part.table.sample
+            n_bytes = sum(len(cell or "") + 1 for row in sample for cell in row)
+            n_here = size * len(sample) // max(n_bytes, 1)
+        is_wide = part.proposal.mapping["date"] == [WIDE]
+        n += n_here * (len(part.proposal.periods) if is_wide else 1)
+    return n
+
+
+def _has_many_rows_per_group(con: Connection, rows: Rows) -> bool:
+    """Whether the first rows are summed to few groups."""
+    by = ", ".join([*rows.keys, "wk", "pm"])
+    try:
+        n, n_groups = fetch_row(
+            con,
+            f"""
+            SELECT coalesce(sum(n), 0), count(*)
+            FROM (SELECT count(*) AS n FROM (SELECT * FROM ({rows.sql()}) LIMIT {PROBED_ROWS}) GROUP BY {by})
+            """,
+        )
+    except duckdb.InvalidInputException:  # the pass over the files finds the same, and says which
+        return True
+    finally:
+        bad_rows.forget_rejected(con)
+    return bool(n >= LEAST_ROWS_PER_GROUP * n_groups)
+
+
+def has_blocks(rows: Rows) -> bool:
+    """Whether the stores of a group's rows are known, in blocks."""
+    return rows.has_store and not rows.is_lines
+
+
+def _sum_rows(con: Connection, rows: Rows, on_progress: Tell) -> Groups:
+    by, n = [*rows.keys, "wk", "pm"], len(rows.masks)
+    if has_blocks(rows):
+        by += [f"st // {STORES_PER_MASK * n} AS blk", "CASE WHEN st IS NULL THEN store END AS so"]
+        bit = f"bit_or(1::UHUGEINT << (coalesce(st, 0) % {STORES_PER_MASK} * 7 + 6 - x)::UHUGEINT)"
+        of_mask = [f" AND coalesce(st, 0) // {STORES_PER_MASK} % {n} = {i}" if n > 1 else "" for i in range(n)]
+    else:
+        by += ["0 AS blk", "NULL::VARCHAR AS so"]
+        bit, of_mask = "bit_or(1::UTINYINT << (6 - x)::UTINYINT)", [""]
+    masks = ", ".join(
+        f"{bit} FILTER (WHERE y IS NOT NULL{condition}) AS {mask}"
+        for mask, condition in zip(rows.masks, of_mask, strict=True)
+    )
+    attributes = "".join(f", max(a_{name}) AS a_{name}" for name in rows.attributes)
+    with watched(con, "reading", rows.size, on_progress):
+        con.execute(f"""
+            CREATE TABLE summed AS
+            SELECT {", ".join(by)}, count(*) AS n, count(y) AS ny, coalesce(sum(y), 0) AS s,
+                   count(*) FILTER (WHERE y < 0) AS nn, coalesce(sum(y) FILTER (WHERE y < 0), 0) AS sn,
+                   count(*) FILTER (WHERE y <> trunc(y)) AS nf,
+                   {masks}{attributes}
+            FROM ({rows.sql()}) GROUP BY ALL
+        """)
+    keys = ", ".join(rows.keys)
+    is_bad = f"pm <> {SIFTED} AND (wk IS NULL OR {_is_bad_key_sql(rows)})"
+    _make_keys(con, rows, f"SELECT DISTINCT {keys} FROM summed WHERE NOT ({is_bad}) AND pm <> {SIFTED} AND ny > 0")
+    con.execute(f"""
+        CREATE TABLE numbered AS
+        SELECT i, s.* EXCLUDE ({keys}), {is_bad} AS is_bad FROM summed AS s LEFT JOIN keys USING ({keys})
+    """)
+    con.execute("DROP TABLE summed")
+    return _counted(con, rows, "numbered", True, rows.attributes)
+
+
+def _number_rows(con: Connection, rows: Rows, folder: Path, on_progress: Tell) -> Groups:
+    """Writes the rows into a database in a file: text that is parsed only once, so a first time as it was read."""
+    columns = [*rows.keys, "wk", "pm::UTINYINT AS pm", "x::UTINYINT AS x", "y"]
+    if has_blocks(rows):
+        columns += ["st", "CASE WHEN st IS NULL THEN store END AS so"]
+    columns += [f"a_{name}" for name in rows.attributes]
+    source = f"SELECT {', '.join(columns)} FROM ({rows.sql()})"
+    begin = 0.0
+    if any(readable.table.kind != Kind.PARQUET for _, readable in rows.parts):
+        parsed, begin = folder / "parsed.parquet", 0.4
+        with watched(con, "reading", rows.size, on_progress, (0, begin)):
+            con.execute(f"COPY ({source}) TO {literal(str(parsed))} (FORMAT parquet, COMPRESSION lz4_raw)")
+        source = f"FROM read_parquet({literal(str(parsed))})"
+    keys, usable = ", ".join(rows.keys), f"y IS NOT NULL AND wk IS NOT NULL AND pm <> {SIFTED}"
+    ends = ", ".join(
+        f"{end}(a_{name}) FILTER (WHERE {usable}) AS {end}_{name}" for name in rows.attributes for end in ("min", "max")
+    )
+    with watched(con, "reading", rows.size, on_progress, (begin, begin + 0.3 * (1 - begin))):
+        more = f", {ends}" if ends else ""
+        by_key = f"SELECT {keys}{more} FROM ({source}) GROUP BY {keys}"
+        _make_keys(con, rows, f"FROM ({by_key}) WHERE NOT ({_is_bad_key_sql(rows)})")
+    differing = [
+        name
+        for name in rows.attributes
+        if fetch_row(con, f"SELECT coalesce(bool_or(min_{name} <> max_{name}), false) FROM keys")[0]
+    ]
+    for name in rows.attributes:
+        con.execute(f"ALTER TABLE keys DROP COLUMN max_{name}; ALTER TABLE keys RENAME COLUMN min_{name} TO a_{name}")
+        if name in differing:
+            con.execute(f"ALTER TABLE keys DROP COLUMN a_{name}")
+    kept = [column.rsplit(" AS ", 1)[-1] for column in columns if column not in rows.keys]
+    kept = [column for column in kept if not column.startswith("a_") or column.removeprefix("a_") in differing]
+    con.execute("DETACH DATABASE IF EXISTS in_file")
+    (folder / "rows.duckdb").unlink(missing_ok=True)
+    con.execute(f"ATTACH {literal(str(folder / 'rows.duckdb'))} AS in_file")
+    with watched(con, "reading", rows.size, on_progress, (begin + 0.3 * (1 - begin), 1)):
+        con.execute(f"""
+            CREATE TABLE in_file.numbered AS
+            SELECT i, {", ".join(f"r.{name}" for name in kept)}
+            FROM ({source}) AS r LEFT JOIN keys ON {" AND ".join(f"r.{key} = keys.{key}" for key in rows.keys)}
+        """)
+    (folder / "parsed.parquet").unlink(missing_ok=True)
+    return _counted(con, rows, "in_file.numbered", False, tuple(differing))
+
+
+def _counted(con: Connection, rows: Rows, table: str, is_summed: bool, attributes: tuple[str, ...]) -> Groups:
+    n, n_items = fetch_row(con, f"SELECT (SELECT count(*) FROM {table}), (SELECT count(*) FROM keys)")
+    return Groups(rows, is_summed, n, n_items, attributes)
+
+
+def _make_keys(con: Connection, rows: Rows, distinct: str) -> None:
+    con.execute(f"""
+        CREATE TABLE keys AS
+        SELECT (row_number() OVER (ORDER BY unique_id) - 1)::UINTEGER AS i, *
+        FROM (SELECT {rows.unique_id} AS unique_id, * FROM ({distinct})) ORDER BY unique_id
+    """)
+    if len(rows.keys) > 1:
+        n, n_unique = fetch_row(con, "SELECT count(*), count(DISTINCT unique_id) FROM keys")
+        if n > n_unique:
+            raise InputError(
+                f"Different items get the same key when their columns are joined with {KEY_JOINT!r}.",
+                "Map the item to a column of its own.",
+            )
+
+
+def _is_bad_key_sql(rows: Rows) -> str:
+    return f"({' OR '.join(map(bad_key_sql, rows.keys))})"

@@ -1,0 +1,176 @@
+"""A million items: how long reading takes, against DuckDB's bare scan and grouping of the same file.
+
+    python tests/benchmarks/scale.py load [--items 200000] [--weeks 156] [--order item] [--described] [--file FILE]
+
+`load` makes a file of weekly sales, one row for each item and week (Parquet, the same for the same options), unless
+one is given, and measures, each in a process of its own, with the same memory and threads
+
+    group     DuckDB: SELECT item, date, sum(units) GROUP BY 1, 2 of the file into a table
+    read      read_series: file -> the files that the database loads, and the report
+
+It prints seconds, their ratio, the processor's seconds, the peak memory of each process and the peak size of what it
+writes on the way. Progress of `read` is printed as it is reported; the longest wait between two reports is too.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+PROJECT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(PROJECT))
+
+import duckdb  # noqa: E402
+
+FAMILIES = 30
+
+
+def make_panel(target: Path, n_items: int, n_weeks: int, order: str, is_described: bool) -> None:
+    """Streams the file out of DuckDB: units with a level by item, a season, noise and three weeks of ten without."""
+    item, week = {"item": (f"r // {n_weeks}", f"r % {n_weeks}"), "date": (f"r % {n_items}", f"r // {n_items}")}[order]
+    more = f", 'family ' || (hash(i) % {FAMILIES}) AS family, 'A thing of size ' || i AS description"
+    level, season = "(1 + hash(i) % 1000 / 20.0)", "(1 + 0.3 * sin(2 * pi() * w / 52.0))"
+    with duckdb.connect(config={"memory_limit": "1GB", "threads": 2}) as con:
+        con.execute("SET preserve_insertion_order = true")
+        con.execute(f"""
+            COPY (SELECT DATE '2022-01-01' + 7 * w::INTEGER AS date, 'item-' || lpad(i::VARCHAR, 7, '0') AS item,
+                         CASE WHEN h % 10 < 3 THEN 0
+                              ELSE round({level} * {season} * (0.5 + h // 10 % 1000 / 1000.0)) END::DOUBLE AS units
+                         {more if is_described else ""}
+                  FROM (SELECT {item} AS i, {week} AS w, hash(r) AS h FROM range({n_items * n_weeks}) AS t (r)))
+            TO '{target}' (FORMAT parquet)
+        """)
+
+
+def group_here(file: Path, folder: Path, args: argparse.Namespace) -> dict[str, Any]:
+    config: dict[str, Any] = {
+        "memory_limit": args.memory,
+        "threads": args.threads,
+        "temp_directory": str(folder / "spill"),
+    }
+    with duckdb.connect(config=config) as con:
+        con.execute("SET preserve_insertion_order = false")
+        con.execute(f"CREATE TABLE grouped AS SELECT item, date, sum(units) AS units FROM '{file}' GROUP BY 1, 2")
+    return {}
+
+
+def read_here(file: Path, folder: Path, args: argparse.Namespace) -> dict[str, Any]:
+    from fcst.ingest.folders import Folders
+    from fcst.ingest.pipeline import Resources, read_series
+    from fcst.specs import IngestSpec
+
+    begin = last = time.perf_counter()
+    shown, longest = ("", -1), 0.0
+
+    def on_progress(what: str, done: int, total: int) -> None:
+        nonlocal shown, last, longest
+        now, share = time.perf_counter(), (what, 10 * done // max(total, 1))
+        if share == shown:
+            return
+        longest = max(longest, now - last)
+        shown, last = share, now
+        print(f"  {now - begin:7.1f} s  {what} {done / max(total, 1):.0%}", file=sys.stderr)
+
+    resources = Resources(folder, args.memory, args.threads, 10**12, Folders([Path("/")]))
+    files = read_series(IngestSpec(paths=(str(file),), name="scale"), 1, resources, on_progress)
+    written = {path.name: path.stat().st_size for path in (files.items_csv, files.sales_csv, files.totals_csv)}
+    return {"n_items": files.report["n_items"], "written": written, "longest_wait_s": longest}
+
+
+CHILDREN: dict[str, Callable[[Path, Path, argparse.Namespace], dict[str, Any]]] = {
+    "group": group_here,
+    "read": read_here,
+}
+
+
+def measure_here(args: argparse.Namespace) -> None:
+    """In a child: runs one of the ways and prints what it took."""
+    peak, is_over = 0, threading.Event()
+    with tempfile.TemporaryDirectory(dir=args.folder) as name:
+
+        def watch() -> None:
+            nonlocal peak
+            while not is_over.wait(0.25):
+                peak = max(peak, size_of(Path(name)))
+
+        thread = threading.Thread(target=watch)
+        thread.start()
+        begin, before = time.perf_counter(), time.process_time()
+        try:
+            found = CHILDREN[args.child](args.file, Path(name), args)
+        finally:
+            is_over.set()
+            thread.join()
+        seconds, processor = time.perf_counter() - begin, time.process_time() - before
+    status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+    peak_kb = int(status["VmHWM"].split()[0])
+    took = {"seconds": seconds, "processor_s": processor, "peak_gb": peak_kb * 1024 / 1e9, "disk_gb": peak / 1e9}
+    print(json.dumps(took | found))
+
+
+def size_of(folder: Path) -> int:
+    """Bytes of the files that are there now; some are gone before they are looked at."""
+    size = 0
+    for path in folder.rglob("*"):
+        try:
+            size += path.stat().st_size if path.is_file() else 0
+        except OSError:
+            continue
+    return size
+
+
+def run_child(name: str, file: Path, folder: str, args: argparse.Namespace) -> dict[str, Any]:
+    command = [sys.executable, __file__, "load", "--child", name, "--file", str(file), "--folder", folder]
+    command += ["--memory", args.memory, "--threads", str(args.threads)]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    return dict(json.loads(done.stdout.splitlines()[-1]))
+
+
+def load(args: argparse.Namespace) -> None:
+    if args.child:
+        measure_here(args)
+        return
+    with tempfile.TemporaryDirectory(dir=args.folder) as folder:
+        file = args.file or Path(folder) / "panel.parquet"
+        if not args.file:
+            begin = time.perf_counter()
+            make_panel(file, args.items, args.weeks, args.order, args.described)
+            print(f"made {args.items:,} items x {args.weeks} weeks in {time.perf_counter() - begin:.0f} s")
+        print(f"{file.stat().st_size / 1e9:.2f} GB")
+        took = {name: run_child(name, file, folder, args) for name in CHILDREN}
+    for name, found in took.items():
+        print(
+            f"{name}: {found['seconds']:.1f} s, processor {found['processor_s']:.1f} s,"
+            f" peak {found['peak_gb']:.2f} GB of memory, {found['disk_gb']:.2f} GB of disk"
+        )
+    print(f"read / group: {took['read']['seconds'] / took['group']['seconds']:.2f}")
+    print(f"longest wait for a report of progress: {took['read']['longest_wait_s']:.1f} s")
+    print(f"written: {took['read']['written']}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    commands = parser.add_subparsers(required=True)
+    command = commands.add_parser("load", help="read a file of weekly sales, against a bare scan and grouping of it")
+    command.set_defaults(run=load)
+    command.add_argument("--items", type=int, default=200_000)
+    command.add_argument("--weeks", type=int, default=156)
+    command.add_argument("--order", choices=["item", "date"], default="item", help="of the rows in the file")
+    command.add_argument("--described", action="store_true", help="with columns of a family and a description")
+    command.add_argument("--file", type=Path)
+    command.add_argument("--memory", default="1GB")
+    command.add_argument("--threads", type=int, default=2)
+    command.add_argument("--folder", help="for all that is written; removed afterwards")
+    command.add_argument("--child", choices=CHILDREN, help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    args.run(args)
+
+
+if __name__ == "__main__":
+    main()

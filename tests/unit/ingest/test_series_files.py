@@ -1,0 +1,76 @@
+"""The files that the database loads, to the letter: arrays of weeks, totals, the text that is searched."""
+
+import csv
+from pathlib import Path
+
+from tests.unit.ingest.conftest import day, load, make, write
+
+HEADER = "date,item_nbr,unit_sales,onpromotion,family,class,description"
+
+
+def rows_of(path: Path) -> list[list[str]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.reader(file))
+
+
+def test_weeks_of_an_item_are_arrays_from_its_first_week_on(file: Path) -> None:
+    rows = [
+        *(f"{day(n)},every day,1,False" for n in range(21)),
+        f"{day(8)},late,1.5,False",
+        f"{day(15)},late,4,True",
+        f"{day(1)},large,12345678901,False",
+    ]
+    files = make(file.parent, write(file, *rows))
+    assert rows_of(files.sales_csv) == [
+        ["7", "every day", "2020-01-11", "{7,7,7}", r"\N"],
+        ["7", "large", "2020-01-11", "{12345678901,0,0}", r"\N"],
+        ["7", "late", "2020-01-18", "{1.5,NULL}", "{0.0,4.0}"],
+    ]
+
+
+def test_totals_are_of_all_items_and_of_each_family_and_class(file: Path) -> None:
+    rows = [
+        *(f"{day(n)},a,1,False,DELI,7," for n in range(21)),
+        *(f"{day(n)},b,2,False,BREAD,7," for n in range(7, 21)),
+        f"{day(14)},c,5,True,,,",
+    ]
+    files = make(file.parent, write(file, *rows, header=HEADER))
+    first = ["2020-01-11"]
+    assert rows_of(files.totals_csv) == [
+        ["7", "all", "", *first, "{7,21,21}", "{0,0,5}", "{1,2,3}"],
+        ["7", "class", "", *first, "{0,0,0}", "{0,0,5}", "{0,0,1}"],
+        ["7", "class", "7", *first, "{7,21,21}", "{0,0,0}", "{1,2,2}"],
+        ["7", "family", "", *first, "{0,0,0}", "{0,0,5}", "{0,0,1}"],
+        ["7", "family", "BREAD", *first, "{0,14,14}", "{0,0,0}", "{0,1,1}"],
+        ["7", "family", "DELI", *first, "{7,7,7}", "{0,0,0}", "{1,1,1}"],
+    ]
+
+
+def test_totals_without_families_are_of_all_items_only(file: Path) -> None:
+    files = make(file.parent, write(file, *(f"{day(n)},a,1.5,False" for n in range(14))))
+    assert rows_of(files.totals_csv) == [["7", "all", "", "2020-01-11", "{10.5,10.5}", "{0,0}", "{1,1}"]]
+
+
+def test_text_that_is_searched_is_the_key_and_the_description(file: Path) -> None:
+    rows = [f"{day(n)},{key},1,False,,,{text}" for n in range(7) for key, text in (("A 1", "Smoked HAM"), ("B", ""))]
+    weekly = load(write(file, *rows, header=HEADER))
+    assert weekly.item("A 1")["search_text"] == "a 1\x1fsmoked ham"
+    assert weekly.item("B")["search_text"] == "b\x1f"
+
+
+def test_missing_weeks_do_not_count_in_the_class_of_demand(file: Path) -> None:
+    """Five, three missing weeks and a zero, forty times: 80 known weeks, 40 with units."""
+    rows = [f"{day(7 * n + d)},every day,1,False" for n in range(200) for d in range(7)]
+    for n in range(200):
+        rows.append(f"{day(7 * n)},a,{5 if n % 5 in (0, 4) else 9},{n % 5 in (1, 2, 3)}")
+    rows = [row for n, row in enumerate(rows) if not (n >= 1400 and (n - 1400) % 5 == 4)]
+    weekly = load(write(file, *rows))
+    assert weekly.units("a")[:5] == ["5.0", r"\N", r"\N", r"\N", "0.0"]
+    row = weekly.item("a")
+    assert (row["demand_class"], row["adi"], row["cv2"], row["n_missing"]) == ("intermittent", "2.0", "0.0", "120")
+
+
+def test_item_of_zeros_has_no_class_of_demand(file: Path) -> None:
+    rows = [f"{day(n)},{key},{units},False" for n in range(70) for key, units in (("a", 0), ("b", 1))]
+    row = load(write(file, *rows)).item("a")
+    assert (row["demand_class"], row["adi"], row["cv2"]) == ("none", r"\N", r"\N")
