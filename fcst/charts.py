@@ -99,7 +99,7 @@ def coverage_chart(coverage: dict[str, Any]) -> go.Figure:
 def forecast_chart(
     history: pd.DataFrame,
     forecast: pd.DataFrame,
-    levels: list[int],
+    levels: Sequence[int],
     backtests: pd.DataFrame | None = None,
     others: dict[str, pd.DataFrame] | None = None,
     has_last_year: bool = False,

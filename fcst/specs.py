@@ -1,6 +1,7 @@
 """What a user asks for: the frozen description of a run and of an ingest, checked when it is made."""
 
 import json
+from collections.abc import Mapping as AnyMapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 
@@ -58,7 +59,8 @@ class JobSpec:
         return json.dumps(asdict(self))
 
     @classmethod
-    def from_dict(cls, value: dict[str, Any]) -> Self:
+    def from_json(cls, value: AnyMapping[str, Any]) -> Self:
+        """From what the database has of `to_json`; what an older version did not write has its default."""
         return cls(**{**value, "models": tuple(value["models"]), "level": tuple(value["level"])})
 
 

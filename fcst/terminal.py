@@ -8,7 +8,7 @@ import argparse
 import dataclasses
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import date, datetime
 from typing import Any, NoReturn
 
@@ -84,7 +84,7 @@ def print_json(value: Any) -> None:
     print(in_json(json.dumps(value, default=plain, indent=1, ensure_ascii=False)))
 
 
-def print_table(rows: list[dict[str, Any]], *columns: str) -> None:
+def print_table(rows: Iterable[Mapping[str, Any]], *columns: str) -> None:
     def text(value: Any) -> str:
         if value is None:
             return ""

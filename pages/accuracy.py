@@ -7,6 +7,7 @@ import streamlit as st
 
 from fcst import charts
 from fcst.compute.models import AUTO
+from fcst.job_records import Job
 from fcst.names import BENCHMARK, HOLDOUT_WEEKS
 from fcst.services import accuracy
 from fcst.ui import text
@@ -32,15 +33,15 @@ def main() -> None:
     if by_model.empty:
         show_nothing(job)
         return
-    models = [*job["spec"]["models"], *(m for m in by_model["model"] if m not in job["spec"]["models"])]
+    models = [*job.spec.models, *(m for m in by_model["model"] if m not in job.spec.models)]
     with right:
         model = choose("Model", models, "model", str)
     rows = {row["model"]: row for row in by_model.to_dict("records")}
     show_totals(job, rows[model], rows[BENCHMARK])
     show_basis(job, rows[model])
     st.header("Models", anchor=False)
-    show_leaderboard(by_model, job["spec"])
-    show_all_metrics(by_model, job["spec"]["level"])
+    show_leaderboard(by_model, job.spec)
+    show_all_metrics(by_model, job.spec.level)
     left, right = st.columns(2, gap="large")
     by_step = measured(job, "horizon")
     with left:
@@ -58,7 +59,7 @@ def main() -> None:
         )
     with right:
         st.header("Over items", anchor=False)
-        counts = read(("errors", run_key(job), model), lambda: accuracy.count_items_by_error(job["job_id"], model))
+        counts = read(("errors", run_key(job), model), lambda: accuracy.count_items_by_error(job.job_id, model))
         chart = charts.distribution_chart(counts)
         st.plotly_chart(
             chart,
@@ -70,34 +71,34 @@ def main() -> None:
     for key, label in (("family", "Family"), ("demand_class", "Demand class")):
         st.header(f"By {label.lower()}", anchor=False)
         frame = measured(job, key)
-        show_group(frame[frame["model"] == model], key, label, job["spec"]["level"])
+        show_group(frame[frame["model"] == model], key, label, job.spec.level)
     show_best_and_worst(job, model, sum(counts))
-    candidates = read(("candidates", run_key(job)), lambda: accuracy.list_candidates(job["job_id"]))
-    if AUTO in job["spec"]["models"] and len(candidates):
+    candidates = read(("candidates", run_key(job)), lambda: accuracy.list_candidates(job.job_id))
+    if AUTO in job.spec.models and len(candidates):
         st.header("What Auto chose among", anchor=False)
         show_candidates(candidates)
 
 
-def measured(job: dict[str, Any], by: str) -> pd.DataFrame:
+def measured(job: Job, by: str) -> pd.DataFrame:
     return read(("accuracy", run_key(job), by), lambda: accuracy.list_accuracy(job, by))
 
 
-def show_nothing(job: dict[str, Any]) -> None:
-    if job["spec"]["n_windows"]:
+def show_nothing(job: Job) -> None:
+    if job.spec.n_windows:
         why = f"All its items have too short a history: a backtest needs {HOLDOUT_WEEKS} weeks and as many before them."
     else:
         why = "It was run without a backtest."
     st.info(f"Nothing was measured in this run. {why}", icon=":material/monitoring:")
 
 
-def show_basis(job: dict[str, Any], row: dict[str, Any]) -> None:
+def show_basis(job: Job, row: dict[str, Any]) -> None:
     """What was measured, and what could not be."""
-    n_windows = job["spec"]["n_windows"]
+    n_windows = job.spec.n_windows
     parts = [
         f"Up to {text.count(n_windows, 'window')} of {HOLDOUT_WEEKS} weeks at the end of each history were forecast"
         f" from the weeks before: {text.count(row['n_items'], 'item')}, {text.count(row['n_windows'], 'window')}."
     ]
-    missing = job["n_completed"] - row["n_items"]
+    missing = job.n_completed - row["n_items"]
     if missing > 0:  # a run that works completes items between two looks
         parts.append(f"{text.count(missing, 'item')} had too short a history.")
     if row["n_unsold"]:
@@ -107,7 +108,7 @@ def show_basis(job: dict[str, Any], row: dict[str, Any]) -> None:
     st.caption(" ".join(parts))
 
 
-def show_best_and_worst(job: dict[str, Any], model: str, n_known: int) -> None:
+def show_best_and_worst(job: Job, model: str, n_known: int) -> None:
     """The items whose forecast was nearest and farthest, by WAPE; a selection opens the item's forecast."""
     n = min(SHOWN_ITEMS, n_known // 2)
     if not n:
@@ -126,7 +127,7 @@ def show_best_and_worst(job: dict[str, Any], model: str, n_known: int) -> None:
         worst = show_items(extreme(is_worst=True), "worst")
     st.caption("Select an item to see its forecast.")
     if item := best or worst:
-        target = {"job": str(job["job_id"]), "item": item, "model": model}
+        target = {"job": str(job.job_id), "item": item, "model": model}
         st.switch_page("pages/forecasts.py", query_params=target)
 
 

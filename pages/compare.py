@@ -21,8 +21,8 @@ def main() -> None:
     with places[0]:
         job = found[choose("Run", newest, "job", lambda key: text.job_title(found[key]))]
     with places[1]:
-        model = choose("Its model", job["spec"]["models"], "model", str)
-    others = [key for key in newest if key != job["job_id"]]
+        model = choose("Its model", job.spec.models, "model", str)
+    others = [key for key in newest if key != job.job_id]
     if not others:
         show_since(job, model)
         st.info("There is no other run with forecasts to put beside this one.", icon=":material/compare_arrows:")
@@ -30,7 +30,7 @@ def main() -> None:
     with places[2]:
         other = found[choose("Beside", others, "other", lambda key: text.job_title(found[key]))]
     with places[3]:
-        other_model = choose("Its model ", other["spec"]["models"], "other_model", str)
+        other_model = choose("Its model ", other.spec.models, "other_model", str)
     show_since(job, model)
     show_specs(job, other)
     show_accuracy(job, other)

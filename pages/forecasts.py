@@ -1,13 +1,12 @@
 """Forecasts: the table of items, and beside it the chart of one, or of all that are shown together."""
 
-from typing import Any
-
 import pandas as pd
 import streamlit as st
 
 from fcst import charts
 from fcst.compute.models import AUTO
 from fcst.filters import RunFilter, only
+from fcst.job_records import Job
 from fcst.records import RunItem
 from fcst.services import accuracy, forecasts
 from fcst.states import Outcome
@@ -36,7 +35,7 @@ def main() -> None:
         with left:
             job = choose_run(found, notices)
         with right:
-            models = job["spec"]["models"]
+            models = job.spec.models
             model = choose("Model", models, "model", str)
         key = run_key(job, with_adjustments=True)
         which, sort = choose_filter(job, key, model)
@@ -45,8 +44,8 @@ def main() -> None:
         unique_id = item.unique_id if item else ALL_ITEMS
         page = shown_page(items, unique_id)
         how = " Select one to see it by itself." if items.n_found else ""
-        st.caption(f"{text.count(items.n_found, 'item')} of {job['n_items']:,}.{how}")
-        show_items(items, page, unique_id, job["spec"]["h"])
+        st.caption(f"{text.count(items.n_found, 'item')} of {job.n_items:,}.{how}")
+        show_items(items, page, unique_id, job.spec.h)
     with notices:
         known = [item.unique_id] if item else []
         warn_of_unknown("item", known, "This run has no item {}; this is the sum of those shown.")
@@ -62,7 +61,7 @@ def show_detail(items: Items, page: int, item: RunItem | None) -> None:
         title = st.container(width="stretch")
         show_steps(items, page, unique_id)
     if item is not None:
-        st.query_params["job"] = str(job["job_id"])  # an item is one of this run, also when a newer one ends
+        st.query_params["job"] = str(job.job_id)  # an item is one of this run, also when a newer one ends
         if item.outcome != Outcome.COMPLETED:
             with title:
                 st.header(item_title(item), anchor=False)
@@ -74,7 +73,7 @@ def show_detail(items: Items, page: int, item: RunItem | None) -> None:
     if view.forecast.empty:
         st.info("No item shown has a forecast. Change the search or the filters.", icon=":material/search_off:")
         return
-    n_shown, n_items = items.n_found, job["n_items"]
+    n_shown, n_items = items.n_found, job.n_items
     with title:
         show_title(job, item, view, n_shown)
     show_numbers(job, view, model)
@@ -93,7 +92,7 @@ def show_detail(items: Items, page: int, item: RunItem | None) -> None:
         charts.forecast_chart(
             view.history,
             view.forecast,
-            job["spec"]["level"],
+            job.spec.level,
             read(("backtests", items.key, model, which), lambda: accuracy.list_backtests(job, model, which))
             if BACKTEST in marks
             else None,
@@ -104,14 +103,14 @@ def show_detail(items: Items, page: int, item: RunItem | None) -> None:
         key="chart",
         config=picture(job, f"forecast {model}", unique_id),
         alt="Units a week: history, then the forecast with its intervals, "
-        f"{text.units(view.forecast['forecast'].sum())} units in {text.count(job['spec']['h'], 'week')}",
+        f"{text.units(view.forecast['forecast'].sum())} units in {text.count(job.spec.h, 'week')}",
     )
     show_notes(job, item, view)
-    if item is not None and (provenance := accuracy.item_provenance(job["job_id"], unique_id)):
+    if item is not None and (provenance := accuracy.item_provenance(job.job_id, unique_id)):
         show_provenance(provenance, model, job)
     if item is not None:
         show_adjustments(job, model, unique_id)
-    show_table(view, job["spec"]["level"])
+    show_table(view, job.spec.level)
 
 
 def other_forecasts(items: Items, which: RunFilter, view: forecasts.View) -> dict[str, pd.DataFrame]:
@@ -125,26 +124,26 @@ def other_forecasts(items: Items, which: RunFilter, view: forecasts.View) -> dic
             ("forecasts", items.key, model, name, which),
             lambda name=name: forecasts.list_forecasts(job, name, which, model),  # type: ignore[misc]
         )
-        for name in job["spec"]["models"]
+        for name in job.spec.models
         if name != model
     }
     if model == AUTO and which.is_one and which.keys:
-        found = accuracy.item_provenance(job["job_id"], which.keys[0]).get("models", {}).get(AUTO, {})
+        found = accuracy.item_provenance(job.job_id, which.keys[0]).get("models", {}).get(AUTO, {})
         for candidate in found.get("candidates", [])[:SHOWN_CANDIDATES]:
             weeks = view.forecast[["wk_end_dt"]].assign(forecast=candidate["forecast"])
             others.setdefault(f"{candidate['model']} ({candidate['weight']:.0%})", weeks)
     return others
 
 
-def show_title(job: dict[str, Any], item: RunItem | None, view: forecasts.View, n_shown: int) -> None:
+def show_title(job: Job, item: RunItem | None, view: forecasts.View, n_shown: int) -> None:
     if item is None:
-        what = "All items" if n_shown == job["n_items"] else f"The {text.count(n_shown, 'item')} shown"
+        what = "All items" if n_shown == job.n_items else f"The {text.count(n_shown, 'item')} shown"
         what += f": the sum of {text.count(view.n_items, 'forecast')}"
         what += "; the others have none" if view.n_items < n_shown else ""
     else:
         what = item_title(item)
     st.header(
-        what + ("" if job["include_promo"] or not view.history["promo_units"].any() else ", without promotions"),
+        what + ("" if job.include_promo or not view.history["promo_units"].any() else ", without promotions"),
         anchor=False,
     )
 

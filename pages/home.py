@@ -20,7 +20,7 @@ def main() -> None:
     found = jobs.list_jobs(limit=NEWEST)
     is_loading = show_ingests()
     step, may_run = next_step(known, found), may(Scope.RUN)
-    if any(job["n_completed"] and job["is_over"] for job in found):
+    if any(job.n_completed and job.is_over for job in found):
         with st.container(horizontal=True):
             step_button(step)
             if step.number != 2 and may_run and st.button("New run", icon=":material/play_circle:"):
@@ -29,13 +29,13 @@ def main() -> None:
                 st.switch_page("pages/load.py")
     else:
         show_steps(step, is_loading)
-    is_any_open = any(not job["is_over"] for job in found)
+    is_any_open = any(not job.is_over for job in found)
 
     @st.fragment(run_every=REFRESH_S if is_any_open else None)  # an idle page leaves the database alone
     def live() -> None:
         with page_errors():
             now = jobs.list_jobs(limit=NEWEST)
-            if "opened" in st.session_state or is_any_open and all(job["is_over"] for job in now):
+            if "opened" in st.session_state or is_any_open and all(job.is_over for job in now):
                 st.rerun()
             show_running(now)
             show_runs(now)

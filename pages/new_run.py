@@ -7,6 +7,7 @@ import streamlit as st
 from fcst.compute.models import MODEL_NAMES
 from fcst.errors import FcstError, InputError
 from fcst.filters import Selection
+from fcst.job_records import Job
 from fcst.names import HOLDOUT_WEEKS
 from fcst.roles import Scope
 from fcst.services import datasets, jobs
@@ -32,7 +33,7 @@ def main() -> None:
     if wanted is not None and wanted not in map(str, known):
         show_error(InputError(f"There is no dataset {wanted}.", "Choose one from the list."))
     if wanted is None:  # the newest, or the newest of the earlier run's name; it stays when a newer one is loaded
-        rows = [row for row in known.values() if job is None or row["name"] == job["dataset"]]
+        rows = [row for row in known.values() if job is None or row["name"] == job.dataset]
         st.query_params["dataset"] = str(rows[0]["dataset_id"])
     notice = st.container()
     form, preview = st.columns([2, 3], gap="large")
@@ -54,7 +55,7 @@ def main() -> None:
             show_origin(job, dataset)
 
 
-def find_earlier() -> dict[str, Any] | None:
+def find_earlier() -> Job | None:
     """The run that this one is filled in from: `from` in the URL."""
     if "from" not in st.query_params:
         return None
@@ -68,25 +69,23 @@ def find_earlier() -> dict[str, Any] | None:
         return None
 
 
-def show_origin(job: dict[str, Any], dataset: dict[str, Any]) -> None:
+def show_origin(job: Job, dataset: dict[str, Any]) -> None:
     words = f"Filled in from {text.plain(text.job_title(job))}."
-    if dataset["name"] != job["dataset"]:
-        words += f" It ran on {text.plain(job['dataset'])}; this one takes {text.plain(dataset['name'])}."
-    elif dataset["version"] != job["dataset_version"]:
-        words += (
-            f" It ran on version {job['dataset_version']} of its data; this one takes version {dataset['version']}."
-        )
+    if dataset["name"] != job.dataset:
+        words += f" It ran on {text.plain(job.dataset)}; this one takes {text.plain(dataset['name'])}."
+    elif dataset["version"] != job.dataset_version:
+        words += f" It ran on version {job.dataset_version} of its data; this one takes version {dataset['version']}."
     st.caption(f":material/history: {words}")
 
 
-def show_form(dataset: dict[str, Any], chosen: Selection, job: dict[str, Any] | None) -> list[str]:
+def show_form(dataset: dict[str, Any], chosen: Selection, job: Job | None) -> list[str]:
     """Everything but the items, and the button; returns the chosen models.
 
     An earlier run's values are defaults of widgets of their own, so that they are there again with its URL.
     """
     counts = count(dataset, chosen)
-    spec = JobSpec() if job is None else JobSpec.from_dict(job["spec"])
-    suffix = "" if job is None else f"_{job['job_id']}"
+    spec = JobSpec() if job is None else job.spec
+    suffix = "" if job is None else f"_{job.job_id}"
     left, right = st.columns(2)
     h = left.number_input("Horizon, in weeks", 1, MAX_HORIZON, spec.h, key=f"horizon{suffix}", help=MEANING["horizon"])
     suggested = jobs.suggest_batch_size(counts.n_items)
@@ -120,11 +119,9 @@ def show_form(dataset: dict[str, Any], chosen: Selection, job: dict[str, Any] | 
         key=f"n_windows{suffix}",
         help=MEANING["backtest"],
     )
-    with st.expander("Name and note", type="compact", expanded=bool(job and (job["name"] or job["note"]))):
-        name = st.text_input("Name (optional)", job["name"] if job else "", max_chars=100, key=f"name{suffix}")
-        note = st.text_area(
-            "Note (optional)", job["note"] if job else "", max_chars=1000, height=68, key=f"note{suffix}"
-        )
+    with st.expander("Name and note", type="compact", expanded=bool(job and (job.name or job.note))):
+        name = st.text_input("Name (optional)", job.name if job else "", max_chars=100, key=f"name{suffix}")
+        note = st.text_area("Note (optional)", job.note if job else "", max_chars=1000, height=68, key=f"note{suffix}")
     if counts.n_items:
         st.markdown(f"**{text.run_in_words(counts.n_items, batch_size or suggested, h)}**")
         if models:

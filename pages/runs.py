@@ -1,10 +1,10 @@
 """Runs: all of them, or with ?job=… one, live while it works."""
 
 from collections.abc import Callable
-from typing import Any
 
 import streamlit as st
 
+from fcst.job_records import Job
 from fcst.roles import Scope
 from fcst.services import jobs
 from fcst.ui import progress, text
@@ -16,7 +16,7 @@ from fcst.ui.status import describe, status_badge
 REFRESH_S = 1.0
 
 # the parts of a run's page: what people read, what shows it, seconds between refreshes while the run works
-VIEWS: dict[str, tuple[str, Callable[[dict[str, Any]], None], float]] = {
+VIEWS: dict[str, tuple[str, Callable[[Job], None], float]] = {
     "batches": ("Batches", progress.show_batches, REFRESH_S),
     "timeline": ("Timeline", progress.show_timeline, 5.0),
     "failures": ("Failures", progress.show_failures, 3.0),
@@ -67,42 +67,40 @@ def show_job(job_id: int) -> None:
     show_live(job, *VIEWS[view][1:], is_part=True)
 
 
-def show_live(
-    job: dict[str, Any], show: Callable[[dict[str, Any]], None], seconds: float, is_part: bool = False
-) -> None:
+def show_live(job: Job, show: Callable[[Job], None], seconds: float, is_part: bool = False) -> None:
     """A part of the page that is drawn anew while the run works; when that begins or ends, the whole page is."""
     drawn = [job]  # at first with the page, from what it has read
 
-    @st.fragment(run_every=None if job["is_over"] else seconds)
+    @st.fragment(run_every=None if job.is_over else seconds)
     def live() -> None:
         with page_errors(is_part):
-            now = drawn.pop() if drawn else jobs.get_job(job["job_id"])
-            if now["is_over"] != job["is_over"]:
+            now = drawn.pop() if drawn else jobs.get_job(job.job_id)
+            if now.is_over != job.is_over:
                 st.rerun()
             show(now)
 
     live()
 
 
-def show_head(job: dict[str, Any]) -> None:
+def show_head(job: Job) -> None:
     st.set_page_config(page_title=tab_title(job))
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         with st.container(horizontal=True, vertical_alignment="center", width="content"):
             st.title(text.plain(text.job_title(job)), anchor=False, width="content")
-            status_badge(job["status"])
+            status_badge(job.status)
         show_actions(job)
     st.markdown(describe(job))
-    if job["note"]:
-        st.caption(text.plain(job["note"]))
+    if job.note:
+        st.caption(text.plain(job.note))
     progress.show_progress(job)
 
 
-def show_actions(job: dict[str, Any]) -> None:
+def show_actions(job: Job) -> None:
     """What to do with this run now: stop it, run again what failed, or look at what came out."""
-    job_id, may_run = job["job_id"], may(Scope.RUN)
+    job_id, may_run = job.job_id, may(Scope.RUN)
     with st.container(horizontal=True, width="content"):
-        if may_run and not job["is_over"]:
-            is_asked = job["cancel_requested_at"] is not None
+        if may_run and not job.is_over:
+            is_asked = job.cancel_requested_at is not None
             st.button(
                 "Stopping …" if is_asked else "Cancel the run",
                 key="cancel",
@@ -122,8 +120,8 @@ def show_actions(job: dict[str, Any]) -> None:
                 help="The items that failed or were cancelled, in this same run. What is finished stays.",
             )
         links = [("Run again …", "new_run", "from", ":material/play_circle:", may_run, "secondary")]
-        has_forecasts = job["is_over"] and bool(job["n_completed"])
-        is_measured = has_forecasts and bool(job["spec"]["n_windows"])
+        has_forecasts = job.is_over and bool(job.n_completed)
+        is_measured = has_forecasts and bool(job.spec.n_windows)
         links.append(("Accuracy", "accuracy", "job", ":material/monitoring:", is_measured, "secondary"))
         links.append(("See the forecasts", "forecasts", "job", ":material/query_stats:", has_forecasts, "primary"))
         for label, page, name, icon, is_offered, kind in links:

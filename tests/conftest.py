@@ -17,6 +17,7 @@ import psycopg2
 import pytest
 
 from fcst.engine.retry_policy import MAX_TRIES, Cause, end_attempt
+from fcst.job_records import ClaimedBatch
 from fcst.services.loading import request_ingest, wait_for_ingest
 from fcst.settings import PROJECT
 from fcst.specs import IngestSpec
@@ -206,9 +207,9 @@ def wait_until(condition: Callable[[], object], seconds: float = 30.0, what: str
         time.sleep(0.02)
 
 
-def fail_batch(batch: dict, reason: str) -> None:
+def fail_batch(batch: ClaimedBatch, reason: str) -> None:
     """Ends a claimed batch as failed: its last try has ended no item."""
     with transaction() as cur:
-        values = {"tries": MAX_TRIES - 1, "batch_id": batch["batch_id"]}
+        values = {"tries": MAX_TRIES - 1, "batch_id": batch.batch_id}
         cur.execute("UPDATE fcst_app.batch_status SET tries = %(tries)s WHERE batch_id = %(batch_id)s", values)
-    assert end_attempt(batch["batch_id"], batch["attempt"], Cause.FAILED, reason)
+    assert end_attempt(batch.batch_id, batch.attempt, Cause.FAILED, reason)

@@ -114,5 +114,5 @@ def work(n_batches: int) -> None:
     """As a supervisor does, with batches that wait."""
     for _ in range(n_batches):
         (batch,) = attempts.claim(WORKER, 1)
-        run_batch(batch["batch_id"], batch["attempt"])
+        run_batch(batch.batch_id, batch.attempt)
     store.freeze_ended()

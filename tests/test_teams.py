@@ -144,7 +144,7 @@ def test_services_work_as_they_are_written(load_dataset: Callable[..., dict], tm
         )
         pages.terminate()
         pages.wait(20)  # and the run goes on
-        assert jobs.wait_for_job(job_id)["status"] == "completed"
+        assert jobs.wait_for_job(job_id).status == "completed"
         supervisor.terminate()
         assert supervisor.wait(30) == 0
     for command in commands("fcst-nightly.service", tmp_path):
@@ -220,8 +220,8 @@ def test_the_product_needs_no_right_but_its_schema(
         cur.execute("CREATE SCHEMA other")
     assert main(["migrate"]) == 0
     job = run(load_dataset(), 3, models=("SeasonalNaive",), n_windows=1)
-    assert (job["status"], job["n_completed"]) == ("completed", 3)
-    week = job["last_wk_end_dt"] + timedelta(weeks=1)
+    assert (job.status, job.n_completed) == ("completed", 3)
+    week = job.last_wk_end_dt + timedelta(weeks=1)
     adjustments.adjust(1, "item6", "SeasonalNaive", Change(week, week, units=7), "a fair", "Ana")
     workers.register(str(uuid.uuid4()), "here", 1, "0", 1, -1)
     assert main(["export", "1", "-o", str(tmp_path / "f.csv")]) == 0

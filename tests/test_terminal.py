@@ -48,7 +48,7 @@ def test_refused_arguments_are_repeated_in_writing(arguments: list[str], capsys:
 def test_names_keys_and_errors_of_the_database_are_shown_in_writing(
     load_dataset: Callable[..., dict], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    job_id = run(load_dataset(name="s"), 2, models=("SeasonalNaive",), n_windows=1, h=1)["job_id"]
+    job_id = run(load_dataset(name="s"), 2, models=("SeasonalNaive",), n_windows=1, h=1).job_id
     with transaction() as cur:
         names = {"name": NASTY}
         cur.execute("UPDATE fcst_app.datasets SET name = %(name)s", names)

@@ -12,6 +12,7 @@ from starlette.responses import StreamingResponse
 from fcst.api import schemas
 from fcst.api.problems import documented
 from fcst.filters import EVERY, only
+from fcst.job_records import Job
 from fcst.names import EXPORT_FORMATS
 from fcst.services import accuracy, datasets, exports, forecasts, jobs
 from fcst.states import JobStatus, Stage
@@ -51,7 +52,7 @@ def submit(request: schemas.JobRequest, response: Response, idempotency_key: Ide
     else:
         items = jobs.choose_largest(dataset, dataset["n_items"] if request.items is None else request.items)
     n_items = jobs.count_chosen(dataset["dataset_id"], items)
-    spec = jobs.make_spec(n_items, request.models, request.horizon, request.level, request.batch_size, request.backtest)
+    spec = jobs.make_spec(n_items, request.models, request.h, request.level, request.batch_size, request.n_windows)
     job_id, is_new = jobs.submit_once(dataset["dataset_id"], items, spec, request.name, request.note, once)
     return _submitted(response, job_id, is_new)
 
@@ -71,9 +72,8 @@ def list_jobs(
     offset: Offset = 0,
 ) -> dict[str, Any]:
     which = jobs.Filter(tuple(status or ()), words=q)
-    found = jobs.list_jobs(which, limit, offset)
-    counted = found or (jobs.list_jobs(which, 1) if offset else [])
-    return {"jobs": found, "n_found": counted[0]["n_found"] if counted else 0}
+    found, n_found = jobs.find_jobs(which, limit, offset)
+    return {"jobs": found, "n_found": n_found}
 
 
 @router.post("/batch", summary="Run one batch again", responses=documented({409: "It waits, runs, or is completed"}))
@@ -83,7 +83,7 @@ def retry_batch(request: schemas.BatchRequest) -> schemas.ItemsAgain:
 
 
 @router.get("/{job_id:number}", summary="How a job is doing", response_model=schemas.Job)
-def get_job(job_id: JobId) -> dict[str, Any]:
+def get_job(job_id: JobId) -> Job:
     return jobs.get_job(job_id)
 
 

@@ -3,11 +3,13 @@
 from datetime import date, datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, StrictStr
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, StrictBool, StrictInt, StrictStr
 from starlette.convertors import Convertor, register_url_convertor
 
+from fcst.job_records import Batch
 from fcst.names import WEEKDAYS
 from fcst.specs import DECIMALS, DUPLICATES, MAX_BATCH_SIZE, MAX_HORIZON, MAX_WINDOWS, RETURNS, ROLES
+from fcst.states import JobStatus, Stage
 
 MAX_ITEMS = 200_000
 
@@ -37,8 +39,42 @@ class Asked(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-class JobRequest(Asked):
-    """A run to be made."""
+class Given(BaseModel):
+    """What a caller gets: read off a record by the names of its fields."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+
+class Spec(BaseModel):
+    """How items are forecast: the same names in what is sent and in what comes back."""
+
+    models: Annotated[list[Key], Field(min_length=1, max_length=50, description="Names of models, or `auto`.")] = [
+        "auto"
+    ]
+    h: Annotated[
+        StrictInt,
+        Field(ge=1, le=MAX_HORIZON, description="Weeks ahead.", validation_alias=AliasChoices("h", "horizon")),
+    ] = 13
+    level: Annotated[list[StrictInt], Field(max_length=20, description="Interval levels, percent.")] = [80, 95]
+    n_windows: Annotated[
+        StrictInt,
+        Field(
+            ge=0,
+            le=MAX_WINDOWS,
+            description="Windows of 13 weeks on which accuracy is measured.",
+            validation_alias=AliasChoices("n_windows", "backtest"),
+        ),
+    ] = 3
+    batch_size: Annotated[
+        StrictInt | None,
+        Field(ge=1, le=MAX_BATCH_SIZE, description="Items of a batch; without it, what keeps all processes busy."),
+    ] = None
+
+    model_config = ConfigDict(from_attributes=True)
+
+
+class JobRequest(Spec):
+    """A run to be made. What `GET /jobs/{job_id}` gives as `spec` can be sent as it is."""
 
     dataset: Annotated[
         Key | None,
@@ -50,24 +86,12 @@ class JobRequest(Asked):
         | None,
         Field(description="How many of the largest sellers, or the keys of items; without it, all."),
     ] = None
-    models: Annotated[list[Key], Field(min_length=1, max_length=50, description="Names of models, or `auto`.")] = [
-        "auto"
-    ]
-    horizon: Annotated[StrictInt, Field(ge=1, le=MAX_HORIZON, description="Weeks ahead.")] = 13
-    level: Annotated[list[StrictInt], Field(max_length=20, description="Interval levels, percent.")] = [80, 95]
-    backtest: Annotated[
-        StrictInt, Field(ge=0, le=MAX_WINDOWS, description="Windows of 13 weeks on which accuracy is measured.")
-    ] = 3
-    batch_size: Annotated[
-        StrictInt | None,
-        Field(ge=1, le=MAX_BATCH_SIZE, description="Items of a batch; without it, what keeps all processes busy."),
-    ] = None
     name: Annotated[StrictStr, Field(max_length=100, pattern=NO_ZERO_BYTE)] = ""
     note: Words = ""
 
     model_config = ConfigDict(
         extra="forbid",
-        json_schema_extra={"examples": [{"dataset": "sample", "items": 40, "models": ["auto"], "horizon": 8}]},
+        json_schema_extra={"examples": [{"dataset": "sample", "items": 40, "models": ["auto"], "h": 8}]},
     )
 
 
@@ -94,19 +118,11 @@ class Cancelled(BaseModel):
     is_new: Annotated[bool, Field(description="False: it has ended, or was told to stop before.")]
 
 
-class Spec(BaseModel):
-    models: list[str]
-    h: int
-    level: list[int]
-    batch_size: int
-    n_windows: int
-
-
-class Job(BaseModel):
+class Job(Given):
     """A run and how far it is."""
 
     job_id: int
-    status: Literal["submitted", "running", "completed", "failed", "cancelled"]
+    status: JobStatus
     dataset_id: int
     dataset: str
     dataset_version: int
@@ -118,7 +134,7 @@ class Job(BaseModel):
     n_failed: int
     n_cancelled: int
     n_batches: int
-    batches: Annotated[dict[str, int] | None, Field(description="Batches in each stage; of one job only.")] = None
+    batches: Annotated[dict[Stage, int], Field(description="How many are in each stage.")]
     items_per_s: float | None
     time_left_s: float | None
     submitted_by: str | None
@@ -130,23 +146,6 @@ class Job(BaseModel):
 class Jobs(BaseModel):
     jobs: list[Job]
     n_found: int
-
-
-class Batch(BaseModel):
-    batch_id: int
-    batch_no: int
-    stage: str
-    attempt: int
-    worker: str | None
-    n_items: int
-    n_completed: int
-    n_failed: int
-    n_cancelled: int
-    seconds: float | None
-    error: str | None
-    submitted_at: datetime
-    started_at: datetime | None
-    finished_at: datetime | None
 
 
 class Batches(BaseModel):

@@ -11,6 +11,7 @@ from typing import Any
 from fcst import logs
 from fcst.errors import FcstError, InputError, StoreError
 from fcst.files import PRIVATE_UMASK
+from fcst.job_records import EndedJob
 from fcst.roles import Scope
 from fcst.settings import limit_compute_threads, load_settings
 from fcst.terminal import (
@@ -152,15 +153,15 @@ def _prune(args: argparse.Namespace) -> int:
         print_json({"is_dry_run": args.dry_run, "runs": runs, "datasets": versions})
     else:
         if runs:
-            print_table(runs, "job_id", "name", "dataset", "status", "n_items", "finished_at")
+            print_table(map(vars, runs), "job_id", "name", "dataset", "status", "n_items", "finished_at")
         if versions:
             print_table(versions, "dataset_id", "name", "version", "n_items", "created_at")
     say(f"{'Would be deleted' if args.dry_run else 'Deleted'}: {_count(runs, versions)}.")
     return DONE
 
 
-def _count(runs: list[dict[str, Any]], versions: list[dict[str, Any]]) -> str:
-    n_items = sum(run["n_items"] for run in runs)
+def _count(runs: list[EndedJob], versions: list[dict[str, Any]]) -> str:
+    n_items = sum(run.n_items for run in runs)
     return f"runs {len(runs):,} (forecasts of {n_items:,} items), versions of datasets {len(versions):,}"
 
 
@@ -203,7 +204,7 @@ def _list_tokens(args: argparse.Namespace) -> int:
     if args.json:
         print_json(rows)
     else:
-        print_table(rows, "token_id", "name", "scope", "state", "created_at", "expires_at", "last_used_at")
+        print_table(map(vars, rows), "token_id", "name", "scope", "state", "created_at", "expires_at", "last_used_at")
     return DONE
 
 
@@ -233,7 +234,7 @@ def _actions(args: argparse.Namespace) -> int:
     if args.json:
         print_json(rows)
     else:
-        print_table(rows, "at", "who", "action", "noun", "number", "words")
+        print_table(map(vars, rows), "at", "who", "action", "noun", "number", "words")
     return DONE
 
 

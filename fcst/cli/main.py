@@ -13,6 +13,7 @@ from typing import Any
 from fcst.cli import admin
 from fcst.errors import BadRows, FcstError, InputError
 from fcst.filters import EVERY, only
+from fcst.job_records import Job
 from fcst.names import EXPORT_FORMATS, WEEKDAYS
 from fcst.services import identity
 from fcst.specs import DECIMALS, DUPLICATES, RETURNS, ROLES, JobSpec, Mapping, parse_levels
@@ -283,7 +284,7 @@ def _submit(args: argparse.Namespace) -> int:
         show(str(job_id))
     if args.wait:
         say(_summary(job))
-        return DONE if job["status"] == "completed" and job["n_completed"] == job["n_items"] else FAILED
+        return DONE if job.status == "completed" and job.n_completed == job.n_items else FAILED
     return DONE
 
 
@@ -297,7 +298,7 @@ def _status(args: argparse.Namespace) -> int:
             print_json(rows)
         else:
             print_table(
-                rows,
+                map(vars, rows),
                 "job_id",
                 "status",
                 "dataset",
@@ -313,17 +314,17 @@ def _status(args: argparse.Namespace) -> int:
         print_json(job)
     else:
         show(_summary(job))
-        show(", ".join(f"{n} {stage}" for stage, n in sorted(job["batches"].items())))
+        show(", ".join(f"{n} {stage}" for stage, n in sorted(job.batches.items())))
     return DONE
 
 
-def _summary(job: dict[str, Any]) -> str:
-    parts = [f"Job {job['job_id']} is {job['status']}: {job['n_completed']:,} of {job['n_items']:,} items completed"]
-    parts += [f"{job[f'n_{how}']:,} {how}" for how in ("failed", "cancelled") if job[f"n_{how}"]]
-    if job["items_per_s"]:
-        parts.append(f"{job['items_per_s']:.1f} items/s")
-    if job["time_left_s"] is not None:
-        parts.append(f"about {job['time_left_s']:.0f} s left")
+def _summary(job: Job) -> str:
+    parts = [f"Job {job.job_id} is {job.status}: {job.n_completed:,} of {job.n_items:,} items completed"]
+    parts += [f"{n:,} {how}" for n, how in ((job.n_failed, "failed"), (job.n_cancelled, "cancelled")) if n]
+    if job.items_per_s:
+        parts.append(f"{job.items_per_s:.1f} items/s")
+    if job.time_left_s is not None:
+        parts.append(f"about {job.time_left_s:.0f} s left")
     return ", ".join(parts) + "."
 
 
@@ -337,7 +338,7 @@ def _batches(args: argparse.Namespace) -> int:
         print_json(rows)
     else:
         print_table(
-            rows,
+            map(vars, rows),
             "batch_id",
             "stage",
             "attempt",

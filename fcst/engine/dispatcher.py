@@ -7,7 +7,7 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fcst import logs
 from fcst.engine import retry_policy, task
@@ -148,7 +148,7 @@ class Dispatcher:
         if free > 0 and outlook.has_jobs:
             rows = attempts.claim(self.worker_id, free)
             for row in rows:
-                self._start(self._pool, task.run_batch, row["job_id"], row["batch_id"], row["attempt"])
+                self._start(self._pool, task.run_batch, row.job_id, row.batch_id, row.attempt)
             return len(rows) == free
         return False
 
@@ -259,8 +259,8 @@ class Dispatcher:
         own = [running.id for running in self._running if running.job_id is not None]
         ingests.release_lost(self.worker_id, [running.id for running in self._running if running.job_id is None])
         for row in attempts.list_lost(self.worker_id, own):
-            retry_policy.end_attempt(row["batch_id"], row["attempt"], Cause.LOST, "its supervisor was lost")
-            ids = {"job": row["job_id"], "batch": row["batch_id"], "attempt": row["attempt"]}
+            retry_policy.end_attempt(row.batch_id, row.attempt, Cause.LOST, "its supervisor was lost")
+            ids: dict[str, Any] = {"job": row.job_id, "batch": row.batch_id, "attempt": row.attempt}
             logs.event(log, logging.WARNING, "batch_rescued", "its supervisor was lost", **ids)
         silent = attempts.list_silent(own, SILENCE_MARGIN_S, self._pool.wait_s) if own else {}
         for running in [r for r in self._running if r.job_id is not None and r.id in silent]:

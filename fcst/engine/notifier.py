@@ -21,6 +21,7 @@ from fcst import __version__, logs
 from fcst.errors import DatabaseAway, StoreError
 from fcst.settings import Webhook
 from fcst.store import notifications
+from fcst.store.notifications import Notification
 
 LOOK_EVERY_S = 1.0
 ANSWER_LIMIT_S = 10.0
@@ -73,14 +74,14 @@ class Answer:
     is_final: bool = False
 
 
-def _note(row: dict[str, Any], answer: Answer) -> None:
-    ids = {"job": row["job_id"], "attempt": row["attempts"]}
+def _note(row: Notification, answer: Answer) -> None:
+    ids: dict[str, Any] = {"job": row.job_id, "attempt": row.attempts}
     if not answer.error:
-        notifications.note_delivery(row["notification_id"])
+        notifications.note_delivery(row.notification_id)
         logs.event(log, logging.INFO, "end_told", **ids)
         return
-    wait_s = WAITS_S[min(row["attempts"], len(WAITS_S)) - 1]
-    notifications.note_failure(row["notification_id"], answer.error, wait_s, answer.is_final)
+    wait_s = WAITS_S[min(row.attempts, len(WAITS_S)) - 1]
+    notifications.note_failure(row.notification_id, answer.error, wait_s, answer.is_final)
     logs.event(log, logging.WARNING, "end_not_told", answer.error, **ids)
 
 
@@ -131,11 +132,11 @@ def _headers(webhook: Webhook, message_id: str, body: bytes) -> dict[str, str]:
     }
 
 
-def _message_id(row: dict[str, Any]) -> str:
+def _message_id(row: Notification) -> str:
     """The same for each try. Numbers come again after a restore, and name other ends then."""
-    return f"msg_{row['notification_id']}_{int(row['ended_at'].timestamp() * 1e6)}"
+    return f"msg_{row.notification_id}_{int(row.ended_at.timestamp() * 1e6)}"
 
 
-def _body(row: dict[str, Any]) -> bytes:
-    message = {"type": "job.ended", "timestamp": row["ended_at"].isoformat(), "data": row["data"]}
+def _body(row: Notification) -> bytes:
+    message = {"type": "job.ended", "timestamp": row.ended_at.isoformat(), "data": row.data}
     return json.dumps(message, ensure_ascii=False).encode()

@@ -6,13 +6,14 @@ import pandas as pd
 
 from fcst.errors import InputError
 from fcst.filters import EVERY, RunFilter, only
+from fcst.job_records import Job
 from fcst.store import accuracy
 
 BY = (*accuracy.KEYS, "horizon")
 """What accuracy can be told by."""
 
 
-def list_accuracy(job: dict[str, Any], by: str = "model") -> pd.DataFrame:
+def list_accuracy(job: Job, by: str = "model") -> pd.DataFrame:
     """The accuracy of a run's models and of the yardsticks; undefined is NaN or None.
 
     Parameters
@@ -36,9 +37,9 @@ def list_accuracy(job: dict[str, Any], by: str = "model") -> pd.DataFrame:
     """
     if by not in BY:
         raise InputError(f"Accuracy is not told by {by!r}.", f"Choose among {', '.join(BY)}.")
-    level = tuple(job["spec"]["level"])
+    level = tuple(job.spec.level)
     if by == "horizon":
-        return accuracy.by_horizon(job["job_id"], level)
+        return accuracy.by_horizon(job.job_id, level)
     frame = accuracy.by_key(job, by)
     return frame.drop(columns="key") if by == "model" else frame.rename(columns={"key": by})
 
@@ -52,10 +53,10 @@ def list_candidates(job_id: int) -> pd.DataFrame:
     return accuracy.candidates_of_auto(job_id)
 
 
-def list_extreme_items(job: dict[str, Any], model: str, is_worst: bool, n_items: int) -> pd.DataFrame:
+def list_extreme_items(job: Job, model: str, is_worst: bool, n_items: int) -> pd.DataFrame:
     """The items whose forecast by one model was nearest, or farthest, by WAPE; as `list_accuracy` tells of them, under
     `unique_id`."""
-    keys = accuracy.rank_items(job["job_id"], model, is_worst, n_items)
+    keys = accuracy.rank_items(job.job_id, model, is_worst, n_items)
     frame = accuracy.by_key(job, "item", only(*keys)).rename(columns={"key": "unique_id"})
     return frame[frame["model"] == model].set_index("unique_id").reindex(keys).reset_index()
 
@@ -66,7 +67,7 @@ def count_items_by_error(job_id: int, model: str) -> list[int]:
     return [counts.get(tenth, 0) for tenth in range(20)]
 
 
-def list_backtests(job: dict[str, Any], model: str, which: RunFilter = EVERY) -> pd.DataFrame:
+def list_backtests(job: Job, model: str, which: RunFilter = EVERY) -> pd.DataFrame:
     """What a model said after earlier cutoffs, of the sum of the items that match: `cutoff, wk_end_dt, y, forecast`.
 
     The latest cutoff first. A sum is over the items that were measured at that cutoff and week.

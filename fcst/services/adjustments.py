@@ -6,12 +6,12 @@ The model's forecast stays as it is, with its interval; the adjusted one stands 
 import math
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
 
 import pandas as pd
 
 from fcst.errors import InputError
 from fcst.filters import EVERY, RunFilter
+from fcst.job_records import Adjustment, Job
 from fcst.roles import Scope
 from fcst.services import identity
 from fcst.store import adjustments
@@ -82,7 +82,7 @@ def undo(adjustment_id: int, undone_by: str = "") -> bool:
     return adjustments.undo(adjustment_id, _named(undone_by))
 
 
-def list_adjustments(job: dict[str, Any], which: RunFilter = EVERY, model: str = "") -> list[dict[str, Any]]:
+def list_adjustments(job: Job, which: RunFilter = EVERY, model: str = "") -> list[Adjustment]:
     """Changes of forecasts of the items of a job that match, the newest first, also those that are undone.
 
     Each `adjustment_id, unique_id, model, first_wk_end_dt, last_wk_end_dt, units, percent, reason, made_by, made_at,

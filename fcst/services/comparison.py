@@ -4,22 +4,23 @@ from typing import Any
 
 import pandas as pd
 
+from fcst.job_records import Job
 from fcst.store import comparison
 
 
-def compare_specs(job: dict[str, Any], other: dict[str, Any]) -> list[dict[str, Any]]:
+def compare_specs(job: Job, other: Job) -> list[dict[str, Any]]:
     """What was asked of two runs: `what, run, other, differs`, in words."""
 
-    def described(one: dict[str, Any]) -> dict[str, str]:
-        spec = one["spec"]
+    def described(one: Job) -> dict[str, str]:
+        spec = one.spec
         return {
-            "Dataset": f"{one['dataset']}, version {one['dataset_version']}",
-            "Last week": f"{one['last_wk_end_dt']}",
-            "Items": f"{one['n_items']:,}",
-            "Models": ", ".join(spec["models"]),
-            "Horizon, weeks": str(spec["h"]),
-            "Interval levels, percent": ", ".join(map(str, spec["level"])) or "none",
-            "Backtests": str(spec["n_windows"]),
+            "Dataset": f"{one.dataset}, version {one.dataset_version}",
+            "Last week": f"{one.last_wk_end_dt}",
+            "Items": f"{one.n_items:,}",
+            "Models": ", ".join(spec.models),
+            "Horizon, weeks": str(spec.h),
+            "Interval levels, percent": ", ".join(map(str, spec.level)) or "none",
+            "Backtests": str(spec.n_windows),
         }
 
     ours, theirs = described(job), described(other)
@@ -29,9 +30,9 @@ def compare_specs(job: dict[str, Any], other: dict[str, Any]) -> list[dict[str, 
 
 
 def compare_items(
-    job: dict[str, Any],
+    job: Job,
     model: str,
-    other: dict[str, Any],
+    other: Job,
     other_model: str,
     limit: int | None = None,
     skip: int = 0,
@@ -44,12 +45,12 @@ def compare_items(
         `unique_id, forecast, other, difference, change, n_weeks, n_items`: units, units, units, a fraction, how many
         weeks both forecast, and how many items there are on all pages. NaN where one of them does not have the item.
     """
-    frame = comparison.compare_items(job["job_id"], model, other["job_id"], other_model, limit, skip)
+    frame = comparison.compare_items(job.job_id, model, other.job_id, other_model, limit, skip)
     numbers = ("forecast", "other", "difference", "change")
     return frame.assign(**{name: pd.to_numeric(frame[name]) for name in numbers})
 
 
-def true_accuracy(job: dict[str, Any]) -> tuple[dict[str, Any], pd.DataFrame] | None:
+def true_accuracy(job: Job) -> tuple[dict[str, Any], pd.DataFrame] | None:
     """How a run's forecasts did in the weeks that have come since, and the dataset that has them; None without one.
 
     Returns
@@ -58,14 +59,14 @@ def true_accuracy(job: dict[str, Any]) -> tuple[dict[str, Any], pd.DataFrame] | 
         the newest dataset of the same name that reaches further, and by model `model, n_items, n_weeks, actual,
         forecast, wape, bias`, by level `coverage_80`; units, units, fractions.
     """
-    dataset = comparison.newer_dataset(job["job_id"])
+    dataset = comparison.newer_dataset(job.job_id)
     if dataset is None:
         return None
-    frame = comparison.true_accuracy(job["job_id"], dataset["dataset_id"], tuple(job["spec"]["level"]))
+    frame = comparison.true_accuracy(job.job_id, dataset["dataset_id"], tuple(job.spec.level))
     return dataset, frame
 
 
-def value_added(job: dict[str, Any], model: str, dataset: dict[str, Any]) -> pd.DataFrame:
+def value_added(job: Job, model: str, dataset: dict[str, Any]) -> pd.DataFrame:
     """What each step of a forecast did to its error, in the weeks that a newer dataset holds: naive, model, adjusted.
 
     Returns
@@ -75,7 +76,7 @@ def value_added(job: dict[str, Any], model: str, dataset: dict[str, Any]) -> pd.
         and `fva`, the share of the error of the step before that this one takes away: negative where it adds error,
         NaN where it is not defined.
     """
-    frame = comparison.true_value_added(job["job_id"], model, dataset["dataset_id"])
+    frame = comparison.true_value_added(job.job_id, model, dataset["dataset_id"])
     frame = frame.assign(wape=pd.to_numeric(frame["wape"]), bias=pd.to_numeric(frame["bias"]))
     before = frame.groupby("is_adjusted_only")["wape"].shift()
     return frame.assign(fva=1 - frame["wape"] / before.where(before > 0))

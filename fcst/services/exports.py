@@ -20,6 +20,7 @@ import pandas as pd
 from fcst.errors import InputError, NotFound
 from fcst.files import make_home
 from fcst.filters import EVERY, RunFilter, only
+from fcst.job_records import Job
 from fcst.names import EXPORT_FORMATS, in_file_name
 from fcst.services import datasets, jobs
 from fcst.services.adjustments import list_adjustments
@@ -42,9 +43,9 @@ BLOCK_BYTES = 2 << 20
 """Of CSV; each block becomes a row group of a Parquet file, of some 25,000 rows."""
 
 
-def count_rows(job: dict[str, Any], n_items: int) -> int:
+def count_rows(job: Job, n_items: int) -> int:
     """Rows of a file of so many items of a run, if they have completed."""
-    return int(min(n_items, job["n_completed"]) * len(job["spec"]["models"]) * job["spec"]["h"])
+    return int(min(n_items, job.n_completed) * len(job.spec.models) * job.spec.h)
 
 
 def check_items(job_id: int, unique_ids: list[str]) -> None:
@@ -60,9 +61,7 @@ def check_items(job_id: int, unique_ids: list[str]) -> None:
         raise NotFound(f"Run {job_id} has no item {name_some(unknown)}.", "Keys must match to the letter.")
 
 
-def write_export(
-    job: dict[str, Any], out: BinaryIO, file_format: str, which: RunFilter = EVERY, model: str = ""
-) -> None:
+def write_export(job: Job, out: BinaryIO, file_format: str, which: RunFilter = EVERY, model: str = "") -> None:
     """Writes the forecasts of the items of a run that match, the largest sellers first; of all its models.
 
     Parameters
@@ -91,16 +90,16 @@ def write_export(
         forecasts.copy_export(job, rows, which, model, is_for_spreadsheets=False)
         rows.seek(0)
         if file_format == "parquet":
-            _write_parquet(rows, tuple(job["spec"]["level"]), out)
+            _write_parquet(rows, tuple(job.spec.level), out)
         else:
             changes = list_adjustments(job, which, model)
             write_workbook(out, rows, measured, changes, describe(job, which, model))
 
 
-def _count(job: dict[str, Any], which: RunFilter, model: str) -> tuple[int, str | None]:
+def _count(job: Job, which: RunFilter, model: str) -> tuple[int, str | None]:
     """How many items of a run match, and the key of one of them."""
     if which.is_empty:
-        return job["n_items"], None
+        return job.n_items, None
     if which.keys is not None and which.has_keys_only:
         return len(which.keys), which.keys[0] if which.keys else None
     return forecasts.count_job_items(job, model, which)
@@ -125,9 +124,7 @@ def scratch_file() -> BinaryIO:
     return tempfile.TemporaryFile(dir=make_home(load_settings().home))
 
 
-def open_export(
-    job: dict[str, Any], file_format: str, which: RunFilter = EVERY, model: str = ""
-) -> tuple[BinaryIO, int]:
+def open_export(job: Job, file_format: str, which: RunFilter = EVERY, model: str = "") -> tuple[BinaryIO, int]:
     """A file as `write_export` makes it, whole on the disk and at its beginning, and its size in bytes."""
     return _open(lambda out: write_export(job, out, file_format, which, model))
 
@@ -162,19 +159,19 @@ def chunks(file: BinaryIO) -> Iterator[bytes]:
             yield chunk
 
 
-def name_parts(job: dict[str, Any], which: RunFilter = EVERY, model: str = "") -> list[str]:
+def name_parts(job: Job, which: RunFilter = EVERY, model: str = "") -> list[str]:
     """What a file's name begins with: the run and its dataset, and which items."""
     items = "all-items"
     if not which.is_empty:
         n_items, key = _count(job, which, model)
         items = f"item-{in_file_name(key)}" if n_items == 1 and key is not None else f"{n_items}-items"
-    return [f"run{job['job_id']}_{in_file_name(job['dataset'])}", items]
+    return [f"run{job.job_id}_{in_file_name(job.dataset)}", items]
 
 
-def file_name(job: dict[str, Any], file_format: str, which: RunFilter = EVERY, model: str = "") -> str:
+def file_name(job: Job, file_format: str, which: RunFilter = EVERY, model: str = "") -> str:
     """Says what a file is: `run12_sample_forecasts_all-items_2017-08-19_2017-11-11.csv`."""
-    first = job["last_wk_end_dt"] + timedelta(weeks=1)
-    last = job["last_wk_end_dt"] + timedelta(weeks=job["spec"]["h"])
+    first = job.last_wk_end_dt + timedelta(weeks=1)
+    last = job.last_wk_end_dt + timedelta(weeks=job.spec.h)
     run, items = name_parts(job, which, model)
     return f"{run}_forecasts_{items}_{first}_{last}.{file_format}"
 
@@ -184,7 +181,7 @@ def report_name(dataset: dict[str, Any]) -> str:
     return f"report_{in_file_name(dataset['name'])}_v{dataset['version']}.json"
 
 
-def file_headers(job: dict[str, Any], file_format: str, which: RunFilter = EVERY, model: str = "") -> dict[str, str]:
+def file_headers(job: Job, file_format: str, which: RunFilter = EVERY, model: str = "") -> dict[str, str]:
     """The headers of HTTP with which a browser keeps such a file under its name."""
     return headers_of(file_name(job, file_format, which, model))
 
@@ -199,29 +196,29 @@ def headers_of(name: str) -> dict[str, str]:
     }
 
 
-def describe(job: dict[str, Any], which: RunFilter, model: str) -> dict[str, Any]:
+def describe(job: Job, which: RunFilter, model: str) -> dict[str, Any]:
     """What a file is: the run, its data and its spec, in words and numbers."""
-    spec = job["spec"]
+    spec = job.spec
     return {
-        "Run": job["job_id"],
-        "Name": job["name"],
-        "Note": job["note"],
-        "Status": job["status"],
+        "Run": job.job_id,
+        "Name": job.name,
+        "Note": job.note,
+        "Status": job.status,
         "Items in this file": "all that completed" if which.is_empty else f"{_count(job, which, model)[0]:,} chosen",
-        "Items of the run": job["n_items"],
-        "… completed": job["n_completed"],
-        "… failed": job["n_failed"],
-        "… cancelled": job["n_cancelled"],
-        "Dataset": job["dataset"],
-        "Dataset version": job["dataset_version"],
-        "Last week of sales, ends": job["last_wk_end_dt"],
-        "Promotional sales": "kept" if job["include_promo"] else "left out, where the data have a flag for them",
-        "Models": ", ".join(spec["models"]),
-        "Weeks ahead": spec["h"],
-        "Interval levels, percent": ", ".join(map(str, spec["level"])),
-        "Backtest windows of 13 weeks": spec["n_windows"],
-        "Submitted, UTC": f"{job['submitted_at']:%Y-%m-%d %H:%M:%S}",
-        "Finished, UTC": f"{job['finished_at']:%Y-%m-%d %H:%M:%S}" if job["finished_at"] else "",
+        "Items of the run": job.n_items,
+        "… completed": job.n_completed,
+        "… failed": job.n_failed,
+        "… cancelled": job.n_cancelled,
+        "Dataset": job.dataset,
+        "Dataset version": job.dataset_version,
+        "Last week of sales, ends": job.last_wk_end_dt,
+        "Promotional sales": "kept" if job.include_promo else "left out, where the data have a flag for them",
+        "Models": ", ".join(spec.models),
+        "Weeks ahead": spec.h,
+        "Interval levels, percent": ", ".join(map(str, spec.level)),
+        "Backtest windows of 13 weeks": spec.n_windows,
+        "Submitted, UTC": f"{job.submitted_at:%Y-%m-%d %H:%M:%S}",
+        "Finished, UTC": f"{job.finished_at:%Y-%m-%d %H:%M:%S}" if job.finished_at else "",
         "Units": "forecast, lo, hi and adjusted in units a week; WAPE, bias, sMAPE, CRPS, coverage and value added as "
         "fractions; widths in units",
         "Empty cells of accuracy": "not defined, or not measured",
@@ -236,7 +233,7 @@ def _check_rows(n_rows: int, what: str) -> None:
         )
 
 
-def _measured(job: dict[str, Any], which: RunFilter, model: str) -> list[pd.DataFrame]:
+def _measured(job: Job, which: RunFilter, model: str) -> list[pd.DataFrame]:
     """The accuracy of each model over the whole run, without a key, and that of each item."""
     items = accuracy.by_key(job, "item", which, model)
     total = accuracy.by_key(job, "model").assign(key=None)

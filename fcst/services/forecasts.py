@@ -1,5 +1,6 @@
 """What a user can do with results: look at one item or at the sum of some or all."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -7,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from fcst.filters import EVERY, RunFilter, RunSort
+from fcst.job_records import Job
 from fcst.records import ForecastSum, RunItem
 from fcst.services import datasets
 from fcst.store import accuracy, adjustments, forecasts, sales
@@ -46,7 +48,7 @@ class View:
 
 
 def list_items(
-    job: dict[str, Any],
+    job: Job,
     model: str,
     which: RunFilter = EVERY,
     sort: RunSort = RunSort.SALES,
@@ -57,27 +59,27 @@ def list_items(
     return forecasts.list_job_items(job, model, which, sort, limit, skip)
 
 
-def count_items(job: dict[str, Any], model: str, which: RunFilter) -> int:
+def count_items(job: Job, model: str, which: RunFilter) -> int:
     """How many items of a job match."""
-    return job["n_items"] if which.is_empty else forecasts.count_job_items(job, model, which)[0]
+    return job.n_items if which.is_empty else forecasts.count_job_items(job, model, which)[0]
 
 
-def place_of(job: dict[str, Any], model: str, which: RunFilter, sort: RunSort, unique_id: str) -> int | None:
+def place_of(job: Job, model: str, which: RunFilter, sort: RunSort, unique_id: str) -> int | None:
     """How many of the items that match come before this one; None if it does not match."""
     return forecasts.place_of(job, model, which, sort, unique_id)
 
 
-def list_options(job: dict[str, Any], model: str) -> dict[str, list[str]]:
+def list_options(job: Job, model: str) -> dict[str, list[str]]:
     """What a job's items can be filtered by: `family`, `class`, `demand_class` and `heaviest`, with their values.
 
     Families and classes are those of the dataset.
     """
-    options = datasets.list_options(job["dataset_id"])
-    return options | {"heaviest": forecasts.list_heaviest(job["job_id"], model)}
+    options = datasets.list_options(job.dataset_id)
+    return options | {"heaviest": forecasts.list_heaviest(job.job_id, model)}
 
 
 def list_page(
-    job: dict[str, Any], unique_ids: list[str] | None, after: int, limit: int
+    job: Job, unique_ids: list[str] | None, after: int, limit: int
 ) -> tuple[list[dict[str, Any]], int | None]:
     """Forecasts of all models of up to `limit` completed items whose rank is above `after`, the largest sellers first.
 
@@ -87,18 +89,18 @@ def list_page(
         each `unique_id, wk_end_dt, model, forecast, lo, hi, is_fallback, made_by, adjusted`, bounds by level as text;
         the rank of the last item where there may be more.
     """
-    rows = forecasts.page(job["job_id"], unique_ids, after, limit)
-    levels = [str(percent) for percent in job["spec"]["level"]]
+    rows = forecasts.page(job.job_id, unique_ids, after, limit)
+    levels = [str(percent) for percent in job.spec.level]
     for row in rows:
         row["lo"], row["hi"] = (dict(zip(levels, row[side], strict=True)) for side in ("lo", "hi"))
     ranks = {row["sales_rank"] for row in rows}
     return rows, max(ranks) if len(ranks) == limit else None
 
 
-def view(job: dict[str, Any], model: str, which: RunFilter = EVERY) -> View:
+def view(job: Job, model: str, which: RunFilter = EVERY) -> View:
     """History, forecast and accuracy of the sum of the items of a job that match; one item is a sum of one."""
-    level = job["spec"]["level"]
-    correlation, is_measured = (1.0, False) if which.is_one else error_correlation(job["job_id"], model)
+    level = job.spec.level
+    correlation, is_measured = (1.0, False) if which.is_one else error_correlation(job.job_id, model)
     total = forecasts.add_up(job, model, which, len(level))
     metrics = accuracy.by_key(job, "model", which, model)
     n_items = total.n_items if total else 0
@@ -114,9 +116,7 @@ def view(job: dict[str, Any], model: str, which: RunFilter = EVERY) -> View:
     )
 
 
-def list_forecasts(
-    job: dict[str, Any], model: str, which: RunFilter = EVERY, filtered_by: str | None = None
-) -> pd.DataFrame:
+def list_forecasts(job: Job, model: str, which: RunFilter = EVERY, filtered_by: str | None = None) -> pd.DataFrame:
     """What a model forecasts of the sum of the items that match: `wk_end_dt, forecast`.
 
     Parameters
@@ -138,7 +138,7 @@ def error_correlation(job_id: int, model: str) -> tuple[float, bool]:
     return (n_windows * min(max(measured, 0.0), 1.0) + USUAL_CORRELATION) / (n_windows + 1), True
 
 
-def _with_bounds(total: ForecastSum | None, level: list[int], correlation: float) -> pd.DataFrame:
+def _with_bounds(total: ForecastSum | None, level: Sequence[int], correlation: float) -> pd.DataFrame:
     """The sum's forecast, and its bounds by level.
 
     The distances d of items' bounds from their forecasts add up to sqrt((1 - c) sum(d^2) + c sum(d)^2), where c is how

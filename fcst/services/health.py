@@ -19,6 +19,7 @@ from fcst.settings import Settings, load_settings
 from fcst.states import IngestStatus
 from fcst.store import attempts, ingests, notifications, queries, workers
 from fcst.store.database import database_label, encryption, fetch_one
+from fcst.store.workers import LapsedSupervisor, Supervisor
 
 GB = 1_000_000_000
 LEAST_FILES = 4_096
@@ -128,8 +129,8 @@ def _check_webhook(settings: Settings) -> Iterator[Check]:
         yield Check("webhook", True, "the ends of jobs were heard")
         return
     row = unheard[0]
-    what = "given up" if row["is_given_up"] else f"tried again at {row['due_at'].astimezone():%Y-%m-%d %H:%M:%S}"
-    text = f"the end of job {row['job_id']} was not heard, {row['attempts']} times ({row['error']}); {what}"
+    what = "given up" if row.is_given_up else f"tried again at {row.due_at.astimezone():%Y-%m-%d %H:%M:%S}"
+    text = f"the end of job {row.job_id} was not heard, {row.attempts} times ({row.error}); {what}"
     yield Check("webhook", False, text, "Check the receiver at FCST_WEBHOOK_URL, and that it has the secret.")
 
 
@@ -175,7 +176,7 @@ def why_waiting(job_id: int) -> str:
         return f"{said[:1].upper()}{said[1:].rstrip('.')}. {check.hint}".strip()
     if not check.text.startswith("alive"):
         return "The engine is starting."
-    busy = [row["job_id"] for row in attempts.list_busy_jobs()]
+    busy = attempts.list_busy_jobs()
     if job_id in busy:
         return ""
     if busy:
@@ -199,7 +200,7 @@ def _check_supervisors(settings: Settings) -> list[Check]:
     return [supervisor, *_check_leases(bool(live), gone)]
 
 
-def _check_supervisor(settings: Settings) -> tuple[Check, list[dict[str, Any]], list[dict[str, Any]]]:
+def _check_supervisor(settings: Settings) -> tuple[Check, list[Supervisor], list[Supervisor]]:
     """The check, the supervisors that live, and those that are dead though their lease holds."""
     rows = workers.list_live()
     gone = [row for row in rows if _is_gone(row, settings)]
@@ -207,13 +208,13 @@ def _check_supervisor(settings: Settings) -> tuple[Check, list[dict[str, Any]], 
     return _judge(settings, live, gone), live, gone
 
 
-def _judge(settings: Settings, live: list[dict[str, Any]], gone: list[dict[str, Any]]) -> Check:
-    hindered = [row for row in live if row["problem"]]
+def _judge(settings: Settings, live: list[Supervisor], gone: list[Supervisor]) -> Check:
+    hindered = [row for row in live if row.problem]
     if hindered:
-        text = "; ".join(f"{row['problem'].rstrip('.')} (says {_place(row)})" for row in hindered)
+        text = "; ".join(f"{row.problem.rstrip('.')} (says {_place(row)})" for row in hindered)
         return Check("supervisor", False, text, "")
     if live:
-        places = ", ".join(f"{_place(row)} ({row['processes']} processes)" for row in live)
+        places = ", ".join(f"{_place(row)} ({row.processes} processes)" for row in live)
         return Check("supervisor", True, f"alive: {places}")
     state = supervisor_lock.holder(supervisor_lock.lock_path(settings))
     if state is not None:
@@ -233,59 +234,59 @@ def _check_silent(state: dict[str, Any]) -> Check:
     """Of a supervisor that holds its lock and has no lease: it starts, or it hangs."""
     pid = int(state.get("pid", 0))
     for row in workers.list_lapsed([], socket.gethostname(), pid):
-        if (row["host"], row["pid"]) == (socket.gethostname(), pid) and _is_this_process(row):
+        if (row.host, row.pid) == (socket.gethostname(), pid) and _is_this_process(row):
             text = f"{_place(row)} hangs: it lives, but its lease ran out {_ago(row)}"
             hint = f"If it does not come back: `kill -CONT {pid}` if it was stopped, else `kill -9 {pid}`."
             return Check("supervisor", False, text, hint)
     return Check("supervisor", True, "starting")
 
 
-def _check_leases(is_any_alive: bool, gone: list[dict[str, Any]]) -> Iterator[Check]:
-    lapsed = workers.list_lapsed([row["worker_id"] for row in gone], "", 0)
+def _check_leases(is_any_alive: bool, gone: list[Supervisor]) -> Iterator[Check]:
+    lapsed = workers.list_lapsed([row.worker_id for row in gone], "", 0)
     if not lapsed:
         yield Check("lease", True, "no work is held by a supervisor that is gone")
     for row in lapsed:
         held = [
             f"{n} {noun if n == 1 else plural}"
-            for n, noun, plural in ((row["n_batches"], "batch", "batches"), (row["n_ingests"], "ingest", "ingests"))
+            for n, noun, plural in ((row.n_batches, "batch", "batches"), (row.n_ingests, "ingest", "ingests"))
             if n
         ]
-        if row["lapsed_s"] < 0:
-            since = f"is dead; its lease still holds for {-row['lapsed_s']:.0f} s"
+        if row.lapsed_s < 0:
+            since = f"is dead; its lease still holds for {-row.lapsed_s:.0f} s"
         else:
             since = f"has not signed off; its lease ran out {_ago(row)}"
         hint = "A supervisor that lives takes them over when the lease has run out."
         if not is_any_alive:
             hint = "A supervisor takes them over. " + START_IT
-        elif row["lapsed_s"] > 30:
+        elif row.lapsed_s > 30:
             hint = "The living supervisor cannot take them over: another session may hold them locked (pg_locks)."
         yield Check("lease", False, f"{_place(row)} {since}, and it holds {' and '.join(held)}", hint)
 
 
-def _place(row: dict[str, Any]) -> str:
-    return f"{row['host']}:{row['pid']}"
+def _place(row: Supervisor | LapsedSupervisor) -> str:
+    return f"{row.host}:{row.pid}"
 
 
-def _ago(row: dict[str, Any]) -> str:
+def _ago(row: LapsedSupervisor) -> str:
     """When a lease ran out, and how long ago that was by the database's clock."""
-    return f"at {row['lease_expires_at'].astimezone():%Y-%m-%d %H:%M:%S} ({row['lapsed_s']:,.0f} s ago)"
+    return f"at {row.lease_expires_at.astimezone():%Y-%m-%d %H:%M:%S} ({row.lapsed_s:,.0f} s ago)"
 
 
-def _is_gone(row: dict[str, Any], settings: Settings) -> bool:
+def _is_gone(row: Supervisor, settings: Settings) -> bool:
     """Whether a supervisor is known to be dead, of which only its own machine can tell.
 
     One that holds its lock lives, though a container may not see its process.
     """
-    if row["host"] != socket.gethostname() or _is_this_process(row):
+    if row.host != socket.gethostname() or _is_this_process(row):
         return False
     holder = supervisor_lock.holder(supervisor_lock.lock_path(settings)) or {}
-    return holder.get("pid") != row["pid"]
+    return holder.get("pid") != row.pid
 
 
-def _is_this_process(row: dict[str, Any]) -> bool:
+def _is_this_process(row: Supervisor | LapsedSupervisor) -> bool:
     """Whether the process that a row of this host names lives, and is not a later one with the same number."""
-    age_s = _process_age(row["pid"])
-    return age_s is not None and age_s > row["age_s"] - 5
+    age_s = _process_age(row.pid)
+    return age_s is not None and age_s > row.age_s - 5
 
 
 def _process_age(pid: int) -> float | None:

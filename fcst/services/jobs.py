@@ -14,6 +14,7 @@ import pandas as pd
 from fcst.compute.models import expected_ms, parse_models
 from fcst.errors import InputError
 from fcst.filters import Selection, Take
+from fcst.job_records import Batch, BatchEvent, BegunBatch, ItemFailure, Job, Reason
 from fcst.logs import LogLine, last_lines
 from fcst.records import ItemCounts
 from fcst.roles import Scope
@@ -22,7 +23,7 @@ from fcst.services.item_selection import name_some
 from fcst.services.supervision import ensure_supervisor, keep_alive, log_path, patiently
 from fcst.settings import load_settings
 from fcst.specs import JobSpec, default_batch_size
-from fcst.states import FINAL_STATUSES, JobStatus, Outcome
+from fcst.states import JobStatus, Outcome
 from fcst.store import batches, datasets, jobs
 
 POLL_S = 0.2
@@ -188,44 +189,30 @@ ALL = Filter()
 OPEN = Filter((JobStatus.SUBMITTED, JobStatus.RUNNING))
 
 
-def list_jobs(which: Filter = ALL, limit: int | None = None, skip: int = 0) -> list[dict[str, Any]]:
-    """Jobs, the newest first, each with status, counts, rate and time left; `n_found` is how many there are."""
-    words = which.words.strip()
-    rows = jobs.find(list(which.statuses) or None, which.dataset_id, words, limit, skip)
-    return [_with_rate(row) for row in rows]
+def list_jobs(which: Filter = ALL, limit: int | None = None, skip: int = 0) -> list[Job]:
+    """Jobs, the newest first."""
+    return find_jobs(which, limit, skip)[0]
 
 
-def get_job(job_id: int) -> dict[str, Any]:
-    """One job with status, counts, `batches` per stage, rate and time left.
+def find_jobs(which: Filter = ALL, limit: int | None = None, skip: int = 0) -> tuple[list[Job], int]:
+    """As `list_jobs`, and how many there are without `limit` and `skip`."""
+    return jobs.find(list(which.statuses) or None, which.dataset_id, which.words.strip(), limit, skip)
+
+
+def get_job(job_id: int) -> Job:
+    """One job.
 
     Raises
     ------
     InputError
         if there is none with this id.
     """
-    return _with_rate(jobs.get(job_id))
+    return jobs.get(job_id)
 
 
-def _with_rate(job: dict[str, Any]) -> dict[str, Any]:
-    """Adds `n_ended`, and `items_per_s` and `time_left_s`, None where they cannot be known."""
-    is_over = job["status"] in FINAL_STATUSES
-    done, seconds = job.pop("n_done_now"), job.pop("running_s")
-    rate = done / seconds if done > 0 and seconds else None
-    n_ended = job["n_completed"] + job["n_failed"] + job["n_cancelled"]
-    seconds_left = (job["n_items"] - n_ended) / rate if rate and not is_over else None
-    return {
-        **job,
-        "n_ended": n_ended,
-        "is_over": is_over,
-        "seconds": seconds,
-        "items_per_s": rate,
-        "time_left_s": seconds_left,
-    }
-
-
-def wait_for_job(job_id: int) -> dict[str, Any]:
+def wait_for_job(job_id: int) -> Job:
     """Waits until a job has ended; returns it. A supervisor that crashes meanwhile is replaced."""
-    while not (job := patiently(lambda: get_job(job_id)))["is_over"]:
+    while not (job := patiently(lambda: get_job(job_id))).is_over:
         keep_alive()
         time.sleep(POLL_S)
     return job
@@ -285,16 +272,16 @@ def retry_reason(job_id: int, outcome: str, reason: str) -> int:
     return retry_job(job_id, batches.list_items_of_reason(job_id, Outcome(outcome), reason))
 
 
-def n_to_cancel(job: dict[str, Any]) -> int:
+def n_to_cancel(job: Job) -> int:
     """The items that a cancel would end; 0 if the job has ended, or is to stop already."""
-    if job["is_over"] or job["cancel_requested_at"] is not None:
+    if job.is_over or job.cancel_requested_at is not None:
         return 0
-    return int(job["n_items"] - job["n_ended"])
+    return job.n_items - job.n_ended
 
 
-def n_to_retry(job: dict[str, Any]) -> int:
+def n_to_retry(job: Job) -> int:
     """The items that a retry would run again; 0 while the job runs."""
-    return job["n_failed"] + job["n_cancelled"] if job["is_over"] else 0
+    return job.n_failed + job.n_cancelled if job.is_over else 0
 
 
 def cancel_jobs(job_ids: list[int]) -> int:
@@ -327,37 +314,37 @@ def list_batches(
     skip: int = 0,
     stages: Sequence[str] | None = None,
     sort: BatchSort = BatchSort.NUMBER,
-) -> list[dict[str, Any]]:
+) -> list[Batch]:
     """Batches of a job, all or those in some stages."""
     return batches.find(job_id, None if stages is None else list(stages), sort, limit, skip)
 
 
-def find_batch(job_id: int, batch_no: int | None) -> dict[str, Any] | None:
+def find_batch(job_id: int, batch_no: int | None) -> BegunBatch | None:
     """The batch with a number; without one the batch most worth a look, None if none has begun."""
     return batches.find_one(job_id, batch_no)
 
 
-def list_events(job_id: int, only_with_reason: bool = False, limit: int | None = None) -> list[dict[str, Any]]:
+def list_events(job_id: int, only_with_reason: bool = False, limit: int | None = None) -> list[BatchEvent]:
     """Changes of stage of a job's batches, the newest first; those with a reason are those where something happened."""
     return batches.list_events(job_id, only_with_reason, limit)
 
 
-def list_log_lines(job: dict[str, Any], batch_id: int, n: int = 50) -> list[LogLine]:
+def list_log_lines(job: Job, batch_id: int, n: int = 50) -> list[LogLine]:
     """The last lines that the log in this home has of a batch, the oldest first.
 
     None where its supervisor is another home's, or was started by hand and writes to stderr.
     """
-    since = job["submitted_at"] - timedelta(minutes=10)  # by the database's clock, which may be fast
+    since = job.submitted_at - timedelta(minutes=10)  # by the database's clock, which may be fast
     return last_lines(log_path(), batch_id, n, since)
 
 
-def list_failures(job_id: int, limit: int | None = None, skip: int = 0) -> list[dict[str, Any]]:
+def list_failures(job_id: int, limit: int | None = None, skip: int = 0) -> list[ItemFailure]:
     """The items of a job that failed, with the reason; the largest sellers first."""
     return batches.list_item_failures(job_id, limit, skip)
 
 
-def count_reasons(job_id: int) -> list[dict[str, Any]]:
-    """Why items of a job failed or were cancelled: `outcome, reason, n_items, n_batches`, and `first_ids` of them."""
+def count_reasons(job_id: int) -> list[Reason]:
+    """Why items of a job failed or were cancelled, the most frequent reason first."""
     return batches.count_reasons(job_id)
 
 

@@ -34,15 +34,14 @@ class Load:
 
 
 def measure_load() -> Load:
-    stages = {row["stage"]: row for row in store.count_open_batches()}
-    batches = {stage.value: stages[stage]["n"] if stage in stages else 0 for stage in Stage}
-    waiting = stages.get(Stage.SUBMITTED)
+    stages = store.count_open_batches()
+    batches = {stage.value: stages.get(stage, (0, 0.0))[0] for stage in Stage}
     return Load(
         jobs={status.value: 0 for status in JobStatus} | store.count_by_status(),
         batches=batches,
-        items_per_s=sum(job["items_per_s"] or 0.0 for job in jobs.list_jobs(jobs.OPEN)),
-        queue_age_s=waiting["age_s"] if waiting else 0.0,
-        n_processes=sum(row["processes"] for row in list_live()),
+        items_per_s=sum(job.items_per_s or 0.0 for job in jobs.list_jobs(jobs.OPEN)),
+        queue_age_s=stages.get(Stage.SUBMITTED, (0, 0.0))[1],
+        n_processes=sum(row.processes for row in list_live()),
         n_busy=sum(batches[stage] for stage in (Stage.OBTAINING_SALES, Stage.PROCESSING, Stage.SAVING)),
     )
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 from fcst.errors import InputError
+from fcst.job_records import EndedJob
 from fcst.roles import Scope
 from fcst.services import identity
 from fcst.store import datasets, jobs
@@ -10,7 +11,7 @@ from fcst.store import datasets, jobs
 MAX_NUMBER = 1_000_000
 
 
-def list_runs(older_than: int | None, keep: int | None) -> list[dict[str, Any]]:
+def list_runs(older_than: int | None, keep: int | None) -> list[EndedJob]:
     """Runs that ended more than `older_than` days ago, or all that have ended but the last `keep`; the oldest first."""
     for number in (older_than, keep):
         if number is not None and not 0 <= number <= MAX_NUMBER:
@@ -18,18 +19,18 @@ def list_runs(older_than: int | None, keep: int | None) -> list[dict[str, Any]]:
     return jobs.list_ended(older_than, keep)
 
 
-def list_datasets(runs: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def list_datasets(runs: list[EndedJob]) -> list[dict[str, Any]]:
     """Versions of datasets that no run uses when `runs` are gone, and of which there is a newer one."""
-    return datasets.list_unused([run["job_id"] for run in runs])
+    return datasets.list_unused([run.job_id for run in runs])
 
 
-def delete_runs(runs: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def delete_runs(runs: list[EndedJob]) -> list[EndedJob]:
     """Deletes runs as `list_runs` gives them, each with its forecasts in a transaction of its own; returns which.
 
     One that was deleted meanwhile, or is tried again, is not among them.
     """
     who = identity.require(Scope.ADMIN)
-    return [run for run in runs if jobs.delete_ended(run["job_id"], run["finished_at"], who)]
+    return [run for run in runs if jobs.delete_ended(run.job_id, run.finished_at, who)]
 
 
 def delete_datasets(versions: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -2,12 +2,12 @@
 
 import hashlib
 import secrets
-from typing import Any
 
 from fcst.errors import InputError, NotAllowed, NotFound
 from fcst.roles import Actor, Scope
 from fcst.services import identity
 from fcst.store import tokens
+from fcst.store.tokens import Token
 
 PREFIX = "fcst_"
 """By which a leaked one is found."""
@@ -43,8 +43,8 @@ def create_token(name: str, scope: str, days: int | None = None) -> str:
     return token
 
 
-def list_tokens() -> list[dict[str, Any]]:
-    """All tokens, the newest first, each `token_id, name, scope, state` and when it was made, used, and ends."""
+def list_tokens() -> list[Token]:
+    """All tokens, the newest first."""
     identity.require(Scope.ADMIN)
     return tokens.list_all()
 
@@ -73,10 +73,10 @@ def check_token(token: str) -> Actor:
     found = tokens.find(_hash(token)) if token.startswith(PREFIX) else None
     if found is None:
         raise NotAllowed("This token is not known here.", "Make one with `python -m fcst token create`.")
-    if found["is_revoked"] or found["is_expired"]:
-        state = "was revoked" if found["is_revoked"] else "has expired"
+    if found.state != "valid":
+        state = "was revoked" if found.state == "revoked" else "has expired"
         raise NotAllowed(f"This token {state}.", "Make another with `python -m fcst token create`.")
-    return Actor(f"token {found['name']}", Scope(found["scope"]))
+    return Actor(f"token {found.name}", Scope(found.scope))
 
 
 def _hash(token: str) -> bytes:

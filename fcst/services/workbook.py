@@ -12,6 +12,7 @@ import xlsxwriter
 from xlsxwriter.format import Format
 from xlsxwriter.worksheet import Worksheet
 
+from fcst.job_records import Adjustment
 from fcst.settings import load_settings
 
 MAX_ROWS = 1_048_575
@@ -26,7 +27,7 @@ _FRACTIONS = ("wape", "bias", "smape", "scaled_crps", "coverage", "fva")
 
 
 def write_workbook(
-    out: BinaryIO, rows: BinaryIO, measured: list[pd.DataFrame], changes: list[dict[str, Any]], run: dict[str, Any]
+    out: BinaryIO, rows: BinaryIO, measured: list[pd.DataFrame], changes: list[Adjustment], run: dict[str, Any]
 ) -> None:
     """Writes the sheets *Forecasts*, *Accuracy*, *Adjustments* and *Run*.
 
@@ -74,7 +75,8 @@ def write_workbook(
         )
         for number, change in enumerate(changes, 1):
             for column, name in enumerate(_CHANGES):
-                _write(adjusted, number, column, change[name], styles["week"] if name.endswith("_dt") else None)
+                style = styles["week"] if name.endswith("_dt") else None
+                _write(adjusted, number, column, getattr(change, name), style)
         facts = _add_sheet(book, "Run", ["What", "Value"], [30, 90], styles["header"])
         for number, (name, value) in enumerate(run.items(), 1):
             facts.write_string(number, 0, name)

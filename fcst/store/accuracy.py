@@ -6,6 +6,7 @@ import pandas as pd
 from psycopg2 import sql
 
 from fcst.filters import EVERY, RunFilter
+from fcst.job_records import Job
 from fcst.store import item_filters
 from fcst.store.database import fetch_all, fetch_frame, fetch_one
 from fcst.store.queries import query
@@ -20,7 +21,7 @@ KEYS = {
 """What accuracy may be told by -> the column it is."""
 
 
-def by_key(job: dict[str, Any], by: str, which: RunFilter = EVERY, model: str = "") -> pd.DataFrame:
+def by_key(job: Job, by: str, which: RunFilter = EVERY, model: str = "") -> pd.DataFrame:
     """Metrics by model and one of KEYS: `model, key, n_items, …`, by level `coverage_80, width_80, msis_80`.
 
     Parameters
@@ -28,7 +29,7 @@ def by_key(job: dict[str, Any], by: str, which: RunFilter = EVERY, model: str = 
     which
         only these items, by what `model` forecasts of them.
     """
-    level = job["spec"]["level"]
+    level = job.spec.level
     parts = [
         {"i": sql.Literal(i)} | {name: sql.Identifier(f"{name}_{p}") for name in ("coverage", "width", "msis")}
         for i, p in enumerate(level, 1)
@@ -80,7 +81,7 @@ def candidates_of_auto(job_id: int) -> pd.DataFrame:
     return fetch_frame("candidates_of_auto", job_id=job_id)
 
 
-def list_backtests(job: dict[str, Any], model: str, which: RunFilter) -> pd.DataFrame:
+def list_backtests(job: Job, model: str, which: RunFilter) -> pd.DataFrame:
     items = item_filters.within("b.unique_id", job, model, which)
     statement = sql.SQL(query("list_backtests")).format(which=items.text)
     return fetch_frame(statement, **(items.params | {"model": model}))

@@ -1,9 +1,8 @@
 """Who did what: written in the transaction that does it, and read again."""
 
-from typing import Any
-
 from psycopg2.extensions import cursor as Cursor
 
+from fcst.job_records import Action
 from fcst.store.database import fetch_all, transaction
 from fcst.store.queries import query
 
@@ -19,6 +18,6 @@ def note(who: str, action: str, noun: str, number: int, words: str) -> None:
         record(cur, who, action, noun, number, words)
 
 
-def find(noun: str | None, number: int | None, limit: int) -> list[dict[str, Any]]:
-    """What was done, the newest first: `at, who, action, noun, number, words`."""
-    return fetch_all("list_actions", noun=noun, number=number, limit=limit)
+def find(noun: str | None, number: int | None, limit: int) -> list[Action]:
+    """What was done, the newest first."""
+    return [Action.from_row(row) for row in fetch_all("list_actions", noun=noun, number=number, limit=limit)]

@@ -9,6 +9,7 @@ from psycopg2.extensions import cursor as Cursor
 
 from fcst.errors import InputError, NotFound
 from fcst.filters import RunFilter
+from fcst.job_records import Adjustment, Job
 from fcst.store import item_filters
 from fcst.store.database import fetch_all, fetch_frame, fetch_one, transaction
 from fcst.store.queries import query
@@ -86,16 +87,17 @@ def _apply(cur: Cursor, key: dict[str, Any]) -> None:
     cur.execute(query("apply_adjustments"), key)
 
 
-def find(job: dict[str, Any], model: str, which: RunFilter) -> list[dict[str, Any]]:
+def find(job: Job, model: str, which: RunFilter) -> list[Adjustment]:
     items = item_filters.within("unique_id", job, model, which)
-    return fetch_all(sql.SQL(query("list_adjustments")).format(which=items.text), **items.params)
+    rows = fetch_all(sql.SQL(query("list_adjustments")).format(which=items.text), **items.params)
+    return [Adjustment.from_row(row) for row in rows]
 
 
 def count(job_id: int) -> int:
     return int((fetch_one("count_adjustments", job_id=job_id) or {})["n_changes"])
 
 
-def totals(job: dict[str, Any], model: str, which: RunFilter) -> pd.DataFrame:
+def totals(job: Job, model: str, which: RunFilter) -> pd.DataFrame:
     items = item_filters.within("a.unique_id", job, model, which)
     statement = sql.SQL(query("adjusted_totals")).format(which=items.text)
     return fetch_frame(statement, **(items.params | {"model": model}))

@@ -14,6 +14,7 @@ from typing import Any
 from psycopg2.extensions import cursor as Cursor
 
 from fcst.errors import StaleState
+from fcst.job_records import ClaimedBatch
 from fcst.records import ItemResult
 from fcst.specs import JobSpec
 from fcst.states import TRANSITIONS, Outcome, Stage
@@ -88,10 +89,9 @@ class AttemptEnd:
     item_failure: str | None = None
 
 
-def claim(worker_id: str, n: int) -> list[dict[str, Any]]:
-    """Up to `n` waiting batches, now this supervisor's: `batch_id, job_id, batch_no, attempt`."""
-    rows = fetch_all("claim_batches", worker_id=worker_id, n=n)
-    return sorted(rows, key=lambda row: (row["batch_no"], row["job_id"]))
+def claim(worker_id: str, n: int) -> list[ClaimedBatch]:
+    """Up to `n` waiting batches, now this supervisor's."""
+    return [ClaimedBatch.from_row(row) for row in fetch_all("claim_batches", worker_id=worker_id, n=n)]
 
 
 def begin(batch_id: int, attempt: int, run_token: str) -> BatchAttempt:
@@ -105,7 +105,7 @@ def begin(batch_id: int, attempt: int, run_token: str) -> BatchAttempt:
     row = fetch_one("begin_batch", batch_id=batch_id, attempt=attempt, run_token=run_token)
     if row is None:
         raise StaleState(f"Batch {batch_id} is not waiting for attempt {attempt} any more.")
-    spec = JobSpec.from_dict(row["spec"])
+    spec = JobSpec.from_json(row["spec"])
     return BatchAttempt(batch_id, attempt, run_token, row["job_id"], row["dataset_id"], spec, row["last_wk_end_dt"])
 
 
@@ -230,15 +230,16 @@ def cancel_waiting() -> None:
     execute("cancel_waiting_batches")
 
 
-def list_lost(worker_id: str, running: list[int]) -> list[dict[str, Any]]:
-    """`batch_id, job_id, attempt` of batches whose supervisor is gone, or is this one and does not know of them.
+def list_lost(worker_id: str, running: list[int]) -> list[ClaimedBatch]:
+    """Batches whose supervisor is gone, or is this one and does not know of them.
 
     Parameters
     ----------
     running
         the batches that this supervisor runs.
     """
-    return fetch_all("list_lost_batches", worker_id=worker_id, running=running)
+    rows = fetch_all("list_lost_batches", worker_id=worker_id, running=running)
+    return [ClaimedBatch.from_row(row) for row in rows]
 
 
 def list_silent(running: list[int], margin_s: float, wait_s: float) -> dict[int, float]:
@@ -258,6 +259,6 @@ def list_silent(running: list[int], margin_s: float, wait_s: float) -> dict[int,
     return {row["batch_id"]: row["seconds"] for row in rows}
 
 
-def list_busy_jobs() -> list[dict[str, Any]]:
-    """`job_id, n_active` of the jobs whose batches run now."""
-    return fetch_all("list_busy_jobs")
+def list_busy_jobs() -> list[int]:
+    """The jobs whose batches run now."""
+    return [row["job_id"] for row in fetch_all("list_busy_jobs")]

@@ -1,21 +1,22 @@
 """What pages and programs read of batches: their state, events, failures."""
 
-from typing import Any
-
 import pandas as pd
 
+from fcst.job_records import Batch, BatchEvent, BegunBatch, ItemFailure, Reason
 from fcst.states import Outcome
 from fcst.store.database import fetch_all, fetch_frame, fetch_one
 
 
-def find(job_id: int, stages: list[str] | None, sort: str, limit: int | None, skip: int = 0) -> list[dict[str, Any]]:
+def find(job_id: int, stages: list[str] | None, sort: str, limit: int | None, skip: int = 0) -> list[Batch]:
     """Batches of a job in some stages, by number or as the statement knows to sort them."""
-    return fetch_all("list_batches", job_id=job_id, stages=stages, sort=sort, limit=limit, skip=skip)
+    rows = fetch_all("list_batches", job_id=job_id, stages=stages, sort=sort, limit=limit, skip=skip)
+    return [Batch.from_row(row) for row in rows]
 
 
-def find_one(job_id: int, batch_no: int | None) -> dict[str, Any] | None:
+def find_one(job_id: int, batch_no: int | None) -> BegunBatch | None:
     """The batch with a number; without one the batch most worth a look, None if none has begun."""
-    return fetch_one("find_batch", job_id=job_id, batch_no=batch_no)
+    row = fetch_one("find_batch", job_id=job_id, batch_no=batch_no)
+    return None if row is None else BegunBatch.from_row(row)
 
 
 def list_attempts(job_id: int, limit: int, skip: int) -> pd.DataFrame:
@@ -23,17 +24,18 @@ def list_attempts(job_id: int, limit: int, skip: int) -> pd.DataFrame:
     return fetch_frame("list_attempts", job_id=job_id, limit=limit, skip=skip)
 
 
-def list_events(job_id: int, only_with_reason: bool, limit: int | None) -> list[dict[str, Any]]:
-    return fetch_all("list_batch_events", job_id=job_id, only_with_reason=only_with_reason, limit=limit)
+def list_events(job_id: int, only_with_reason: bool, limit: int | None) -> list[BatchEvent]:
+    rows = fetch_all("list_batch_events", job_id=job_id, only_with_reason=only_with_reason, limit=limit)
+    return [BatchEvent.from_row(row) for row in rows]
 
 
-def list_item_failures(job_id: int, limit: int | None, skip: int) -> list[dict[str, Any]]:
-    return fetch_all("list_item_failures", job_id=job_id, limit=limit, skip=skip)
+def list_item_failures(job_id: int, limit: int | None, skip: int) -> list[ItemFailure]:
+    return [ItemFailure.from_row(row) for row in fetch_all("list_item_failures", job_id=job_id, limit=limit, skip=skip)]
 
 
-def count_reasons(job_id: int) -> list[dict[str, Any]]:
-    """`outcome, reason, n_items, n_batches, first_ids` of what did not complete: failures, the most frequent first."""
-    return fetch_all("count_reasons", job_id=job_id)
+def count_reasons(job_id: int) -> list[Reason]:
+    """Why items did not complete: failures, the most frequent first, then what was cancelled."""
+    return [Reason.from_row(row) for row in fetch_all("count_reasons", job_id=job_id)]
 
 
 def list_items_of_reason(job_id: int, outcome: Outcome, reason: str) -> list[str]:

@@ -8,6 +8,7 @@ from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor
 
 from fcst.filters import RunFilter, RunSort
+from fcst.job_records import Job
 from fcst.records import BacktestRecord, ForecastSum, ItemResult, RunItem
 from fcst.store import binary_copy, item_filters
 from fcst.store.database import fetch_all, fetch_one, transaction
@@ -56,23 +57,23 @@ def _backtests(results: Sequence[ItemResult]) -> Iterator[tuple[str, BacktestRec
 
 
 def list_job_items(
-    job: dict[str, Any], model: str, which: RunFilter, sort: RunSort, limit: int | None, skip: int
+    job: Job, model: str, which: RunFilter, sort: RunSort, limit: int | None, skip: int
 ) -> list[RunItem]:
     """Items of a run that match, in an order."""
     chosen = item_filters.select_job_items(job, model, which, sort)
     statement = sql.SQL(query("list_job_items")).format(chosen=chosen.text, flags=item_filters.flag_names())
-    rows = fetch_all(statement, **chosen.params, h=job["spec"]["h"], limit=limit, skip=skip)
+    rows = fetch_all(statement, **chosen.params, h=job.spec.h, limit=limit, skip=skip)
     return [RunItem.from_row(row) for row in rows]
 
 
-def count_job_items(job: dict[str, Any], model: str, which: RunFilter) -> tuple[int, str | None]:
+def count_job_items(job: Job, model: str, which: RunFilter) -> tuple[int, str | None]:
     """How many items of a run match, and the key of one of them."""
     chosen = item_filters.select_job_items(job, model, which)
     row = fetch_one(sql.SQL(query("count_job_items")).format(chosen=chosen.text), **chosen.params) or {}
     return row["n_items"], row["unique_id"]
 
 
-def place_of(job: dict[str, Any], model: str, which: RunFilter, sort: RunSort, unique_id: str) -> int | None:
+def place_of(job: Job, model: str, which: RunFilter, sort: RunSort, unique_id: str) -> int | None:
     """How many of the items that match come before this one; None if it does not match."""
     chosen = item_filters.select_job_items(job, model, which, sort)
     statement = sql.SQL(query("place_of_job_item")).format(chosen=chosen.text)
@@ -85,9 +86,7 @@ def list_heaviest(job_id: int, model: str) -> list[str]:
     return [row["heaviest"] for row in fetch_all(statement, job_id=job_id, model=model)]
 
 
-def add_up(
-    job: dict[str, Any], model: str, which: RunFilter, n_levels: int, filtered_by: str | None = None
-) -> ForecastSum | None:
+def add_up(job: Job, model: str, which: RunFilter, n_levels: int, filtered_by: str | None = None) -> ForecastSum | None:
     """The forecasts of one model, added up over the items that match, with so many levels; None if there is none."""
     items = item_filters.within("f.unique_id", job, filtered_by or model, which)
     params = items.params | {"added_model": model}
@@ -128,7 +127,7 @@ def unknown_items(job_id: int, unique_ids: list[str]) -> list[str]:
 
 
 def copy_export(
-    job: dict[str, Any],
+    job: Job,
     out: BinaryIO,
     which: RunFilter,
     model: str,
@@ -142,7 +141,7 @@ def copy_export(
     """
     items = item_filters.within("i.unique_id", job, model, which)
     with transaction() as cur:
-        select = _export_select(tuple(job["spec"]["level"]), is_for_spreadsheets, items.text).as_string(cur)
+        select = _export_select(tuple(job.spec.level), is_for_spreadsheets, items.text).as_string(cur)
         statement = cur.mogrify(select, items.params).decode()
         cur.copy_expert(f"COPY ({statement}) TO STDOUT (FORMAT csv, HEADER)", out)
 

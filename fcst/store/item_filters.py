@@ -6,6 +6,7 @@ from typing import Any
 from psycopg2 import sql
 
 from fcst.filters import FLAGS, ItemFilter, ItemSort, RunFilter, RunSort, Selection, Take, in_small_letters
+from fcst.job_records import Job
 from fcst.names import ENDED_AFTER_WEEKS, NEW_WITHIN_WEEKS
 from fcst.store.database import fetch_all
 from fcst.store.queries import query
@@ -109,11 +110,11 @@ def select(dataset_id: int, selection: Selection) -> Part:
     return Part(text, params)
 
 
-def run_condition(job: dict[str, Any], which: RunFilter) -> Part:
+def run_condition(job: Job, which: RunFilter) -> Part:
     """What the items of a run must have: i its own row, d its dataset's, f the forecast of one model."""
-    of_dataset = item_condition(job["dataset_id"], which)
+    of_dataset = item_condition(job.dataset_id, which)
     parts: list[sql.Composable] = [of_dataset.text] if not which.has_keys_only else [sql.SQL("TRUE")]
-    params = of_dataset.params | {"job_id": job["job_id"]}
+    params = of_dataset.params | {"job_id": job.job_id}
     if which.keys is not None:
         parts.append(sql.SQL("i.unique_id = ANY (%(keys)s::text[])"))
         params["keys"] = list(which.keys)
@@ -125,22 +126,22 @@ def run_condition(job: dict[str, Any], which: RunFilter) -> Part:
     return Part(sql.SQL(" AND ").join(parts), params)
 
 
-def select_job_items(job: dict[str, Any], model: str, which: RunFilter, sort: RunSort = RunSort.SALES) -> Part:
+def select_job_items(job: Job, model: str, which: RunFilter, sort: RunSort = RunSort.SALES) -> Part:
     """The items of a run that match, as a statement to read from: `unique_id, sales_rank, value` to order by."""
     condition = run_condition(job, which)
-    value = _run_value(sort, job["spec"]["h"])
+    value = _run_value(sort, job.spec.h)
     text = sql.SQL(query("chosen_job_items")).format(condition=condition.text, value=value)
     return Part(text, condition.params | {"model": model})
 
 
-def within(column: str, job: dict[str, Any], model: str, which: RunFilter) -> Part:
+def within(column: str, job: Job, model: str, which: RunFilter) -> Part:
     """AND, and that the item of a row is one of those that match; `column` is its key, as in `f.unique_id`."""
     name = sql.Identifier(*column.split("."))
     if which.is_empty:
-        return Part(sql.SQL("").format(), {"job_id": job["job_id"]})
+        return Part(sql.SQL("").format(), {"job_id": job.job_id})
     if which.has_keys_only:
         text = sql.SQL("AND {} = ANY (%(keys)s::text[])").format(name)
-        return Part(text, {"job_id": job["job_id"], "keys": list(which.keys or ())})
+        return Part(text, {"job_id": job.job_id, "keys": list(which.keys or ())})
     chosen = select_job_items(job, model, which)
     return Part(sql.SQL("AND {} IN (SELECT c.unique_id FROM ({}) c)").format(name, chosen.text), chosen.params)
 

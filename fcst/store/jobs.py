@@ -8,6 +8,7 @@ from psycopg2.extensions import cursor as Cursor
 
 from fcst.errors import Conflict, NotFound
 from fcst.filters import Selection
+from fcst.job_records import EndedJob, Job
 from fcst.specs import JobSpec
 from fcst.states import Stage
 from fcst.store import item_filters, notifications, statistics
@@ -115,15 +116,22 @@ def _job_of(found: dict[str, Any], key: str, fingerprint: str) -> int:
 
 def find(
     statuses: list[str] | None, dataset_id: int | None, words: str, limit: int | None, skip: int
-) -> list[dict[str, Any]]:
-    """Jobs that a filter lets through, with status and counts, the newest first; `n_found` is how many there are."""
-    return fetch_all(
-        "list_jobs", job_id=None, statuses=statuses, dataset_id=dataset_id, words=words, limit=limit, skip=skip
-    )
+) -> tuple[list[Job], int]:
+    """Jobs that a filter lets through, the newest first, and how many there are of those."""
+    which = {"statuses": statuses, "dataset_id": dataset_id, "words": words}
+    rows = fetch_all("list_jobs", job_id=None, limit=limit, skip=skip, **which)
+    n_found = rows[0]["n_found"] if rows else 0
+    if not rows and skip:  # beyond the end
+        n_found = find(statuses, dataset_id, words, 1, 0)[1]
+    return [_to_job(row) for row in rows], n_found
 
 
-def get(job_id: int) -> dict[str, Any]:
-    """One job with its status, its counts, and `batches`: how many are in each stage.
+def _to_job(row: dict[str, Any]) -> Job:
+    return Job.from_row({name: value for name, value in row.items() if name != "n_found"})
+
+
+def get(job_id: int) -> Job:
+    """One job.
 
     Raises
     ------
@@ -135,8 +143,7 @@ def get(job_id: int) -> dict[str, Any]:
         row = fetch_one("list_jobs", job_id=job_id, statuses=None, dataset_id=None, words="", limit=None, skip=0)
     if row is None:
         raise _no_such_job(job_id)
-    row["batches"] = {r["stage"]: r["n"] for r in fetch_all("count_stages", job_id=job_id)}
-    return row
+    return _to_job(row)
 
 
 def _no_such_job(job_id: int) -> NotFound:
@@ -148,9 +155,9 @@ def count_by_status() -> dict[str, int]:
     return {row["status"]: row["n"] for row in fetch_all("count_jobs")}
 
 
-def count_open_batches() -> list[dict[str, Any]]:
-    """`stage, n`, and `age_s` since the oldest came, of the batches of open jobs."""
-    return fetch_all("count_open_batches")
+def count_open_batches() -> dict[Stage, tuple[int, float]]:
+    """stage -> how many batches of open jobs are in it, and the seconds since the oldest of them came."""
+    return {Stage(row["stage"]): (row["n"], row["age_s"]) for row in fetch_all("count_open_batches")}
 
 
 def list_keys(job_id: int) -> list[str]:
@@ -250,9 +257,9 @@ def _freeze_ended(cur: Cursor) -> None:
         notifications.forget_old(cur)
 
 
-def list_ended(days: int | None, n_kept: int | None) -> list[dict[str, Any]]:
+def list_ended(days: int | None, n_kept: int | None) -> list[EndedJob]:
     """Jobs that ended more than `days` ago, or all that have ended but the last `n_kept`; the oldest first."""
-    return fetch_all("list_ended_jobs", days=days, n_kept=n_kept)
+    return [EndedJob.from_row(row) for row in fetch_all("list_ended_jobs", days=days, n_kept=n_kept)]
 
 
 def delete_ended(job_id: int, finished_at: datetime, who: str) -> bool:

@@ -1,5 +1,8 @@
 """Ends of jobs that may be told: noted when a job ends, claimed by whoever tells them, noted as heard or not."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from psycopg2.extensions import cursor as Cursor
@@ -8,14 +11,44 @@ from fcst.store.database import execute, fetch_all
 from fcst.store.queries import query
 
 
+@dataclass(frozen=True)
+class Notification:
+    """The end of a job that is due to be told.
+
+    Parameters
+    ----------
+    attempts
+        how often it has been told, this time included.
+    data
+        what the message says of the job.
+    """
+
+    notification_id: int
+    job_id: int
+    ended_at: datetime
+    attempts: int
+    data: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Undelivered:
+    """The end of a job that was not heard, and whether it is told again at `due_at`."""
+
+    job_id: int
+    attempts: int
+    error: str
+    due_at: datetime
+    is_given_up: bool
+
+
 def forget_old(cur: Cursor) -> None:
     """Removes those that were told or given up days ago."""
     cur.execute(query("forget_notifications"))
 
 
-def claim(n: int, hold_s: float) -> list[dict[str, Any]]:
-    """`notification_id, job_id, ended_at, attempts, data` of up to `n` that are due, for `hold_s` seconds its own."""
-    return fetch_all("claim_notifications", n=n, hold_s=hold_s)
+def claim(n: int, hold_s: float) -> list[Notification]:
+    """Up to `n` that are due, which are the caller's for `hold_s` seconds."""
+    return [Notification(**row) for row in fetch_all("claim_notifications", n=n, hold_s=hold_s)]
 
 
 def note_delivery(notification_id: int) -> None:
@@ -27,5 +60,6 @@ def note_failure(notification_id: int, error: str, wait_s: float, is_final: bool
     execute("note_failed_delivery", notification_id=notification_id, error=error, wait_s=wait_s, is_final=is_final)
 
 
-def list_undelivered(limit: int) -> list[dict[str, Any]]:
-    return fetch_all("list_undelivered", limit=limit)
+def list_undelivered(limit: int) -> list[Undelivered]:
+    """Ends that were not heard, the newest first."""
+    return [Undelivered(**row) for row in fetch_all("list_undelivered", limit=limit)]

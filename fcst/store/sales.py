@@ -9,6 +9,7 @@ import pandas as pd
 from psycopg2 import sql
 
 from fcst.filters import RunFilter
+from fcst.job_records import Job
 from fcst.records import FloatArray, SalesRecord
 from fcst.store import binary_copy, item_filters
 from fcst.store.database import fetch_all, fetch_frame, fetch_one, transaction
@@ -33,7 +34,7 @@ FEW_ITEMS = 1_000
 """Items whose weeks Postgres adds up by itself; of more, the program does it, faster."""
 
 
-def job_totals(job: dict[str, Any], model: str, which: RunFilter, n_items: int) -> pd.DataFrame:
+def job_totals(job: Job, model: str, which: RunFilter, n_items: int) -> pd.DataFrame:
     """`wk_end_dt, unit_sales, promo_units` of the items of a run that match and were forecast, `n_items` of them.
 
     Where these are most of the items of a dataset or of some families, what is left out is taken from their totals.
@@ -42,11 +43,11 @@ def job_totals(job: dict[str, Any], model: str, which: RunFilter, n_items: int) 
     if n_items <= FEW_ITEMS:
         statement = sql.SQL(query("job_sales_totals")).format(which=items.text)
         return fetch_frame(statement, **items.params)
-    dataset_id, last = job["dataset_id"], job["last_wk_end_dt"]
+    dataset_id, last = job.dataset_id, job.last_wk_end_dt
     groups = which.families if not which.is_empty else ()
     if which == RunFilter(families=groups):
         condition = item_filters.item_condition(dataset_id, RunFilter(families=groups))
-        params = condition.params | {"job_id": job["job_id"]}
+        params = condition.params | {"job_id": job.job_id}
         counted = fetch_one(sql.SQL(query("count_to_add_up")).format(condition=condition.text), **params) or {}
         if 2 * counted["n_completed"] > counted["n_items"]:
             sums = _Sums(last)

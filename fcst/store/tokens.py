@@ -1,10 +1,25 @@
 """Tokens of programs, known by their hash alone."""
 
-from typing import Any
+from dataclasses import dataclass
+from datetime import datetime
 
 from fcst.store import actions
 from fcst.store.database import execute, fetch_all, fetch_one, transaction
 from fcst.store.queries import query
+
+
+@dataclass(frozen=True)
+class Token:
+    """A token, without what it says; `state` is valid, expired or revoked."""
+
+    token_id: int
+    name: str
+    scope: str
+    created_at: datetime
+    expires_at: datetime | None
+    revoked_at: datetime | None
+    last_used_at: datetime | None
+    state: str
 
 
 def insert(name: str, scope: str, hashed: bytes, days: int | None, who: str) -> int:
@@ -16,16 +31,19 @@ def insert(name: str, scope: str, hashed: bytes, days: int | None, who: str) -> 
     return token_id
 
 
-def list_all() -> list[dict[str, Any]]:
-    return fetch_all("list_tokens")
+def list_all() -> list[Token]:
+    """All tokens, the newest first."""
+    return [Token(**row) for row in fetch_all("list_tokens")]
 
 
-def find(hashed: bytes) -> dict[str, Any] | None:
-    """`token_id, name, scope, is_revoked, is_expired` of the token with this hash; its use is noted."""
-    found = fetch_one("find_token", hash=hashed)
-    if found and found.pop("is_use_to_be_noted"):
-        execute("note_token_use", token_id=found["token_id"])
-    return found
+def find(hashed: bytes) -> Token | None:
+    """The token with this hash; its use is noted."""
+    row = fetch_one("find_token", hash=hashed)
+    if row is None:
+        return None
+    if row.pop("is_use_to_be_noted"):
+        execute("note_token_use", token_id=row["token_id"])
+    return Token(**row)
 
 
 def revoke(token_id: int, who: str) -> bool:

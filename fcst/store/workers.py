@@ -1,9 +1,49 @@
 """The supervisors and their leases: a supervisor owns its work while its lease holds, by the database's clock."""
 
 from dataclasses import dataclass
-from typing import Any
+from datetime import datetime
 
 from fcst.store.database import execute, fetch_all, fetch_one
+
+
+@dataclass(frozen=True)
+class Supervisor:
+    """A supervisor that lives, by the database's clock.
+
+    Parameters
+    ----------
+    age_s
+        seconds since it registered.
+    problem
+        what hinders it, in words; empty while nothing does.
+    """
+
+    worker_id: str
+    host: str
+    pid: int
+    processes: int
+    problem: str
+    age_s: float
+
+
+@dataclass(frozen=True)
+class LapsedSupervisor:
+    """A supervisor that has not signed off and is gone, and the work that it still holds.
+
+    Parameters
+    ----------
+    lapsed_s
+        seconds since its lease ran out; negative while it holds.
+    """
+
+    worker_id: str
+    host: str
+    pid: int
+    age_s: float
+    lease_expires_at: datetime
+    lapsed_s: float
+    n_batches: int
+    n_ingests: int
 
 
 def register(worker_id: str, host: str, pid: int, version: str, processes: int, lease_s: float) -> None:
@@ -31,11 +71,12 @@ def stop(worker_id: str) -> None:
     execute("stop_worker", worker_id=worker_id)
 
 
-def list_live() -> list[dict[str, Any]]:
-    return fetch_all("list_live_workers")
+def list_live() -> list[Supervisor]:
+    """The supervisors whose lease holds."""
+    return [Supervisor(**row) for row in fetch_all("list_live_workers")]
 
 
-def list_lapsed(gone: list[str], host: str, pid: int) -> list[dict[str, Any]]:
+def list_lapsed(gone: list[str], host: str, pid: int) -> list[LapsedSupervisor]:
     """Supervisors without a lease that still hold work, or are this process.
 
     Parameters
@@ -43,7 +84,8 @@ def list_lapsed(gone: list[str], host: str, pid: int) -> list[dict[str, Any]]:
     gone
         those that are known to be dead whatever their lease says.
     """
-    return fetch_all("list_lapsed_workers", gone=gone, host=host, pid=pid)
+    rows = fetch_all("list_lapsed_workers", gone=gone, host=host, pid=pid)
+    return [LapsedSupervisor(**row) for row in rows]
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,15 @@
 """What pages show of accuracy: numbers with their meaning, tables of models and groups, where a forecast comes from."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
 import streamlit as st
 
 from fcst.compute.models import AUTO, CATALOGUE, COMBINATIONS, expected_ms
+from fcst.job_records import Job
 from fcst.names import BENCHMARK, HOLDOUT_WEEKS
+from fcst.specs import JobSpec
 from fcst.ui import tables, text
 from fcst.ui.glossary import MEANING
 
@@ -19,7 +22,7 @@ def _percent(label: str, meaning: str) -> Any:
     return st.column_config.NumberColumn(label, format="%.1f %%", help=meaning)
 
 
-def show_totals(job: dict[str, Any], row: dict[str, Any], naive: dict[str, Any]) -> None:
+def show_totals(job: Job, row: dict[str, Any], naive: dict[str, Any]) -> None:
     """The accuracy of one model over all items, beside the yardstick's."""
     with st.container(horizontal=True):
         for name, label, signed in (("wape", "WAPE", False), ("bias", "Bias", True)):
@@ -29,7 +32,7 @@ def show_totals(job: dict[str, Any], row: dict[str, Any], naive: dict[str, Any])
     with st.container(horizontal=True):
         for name in ("mase", "rmsse"):
             _metric(name.upper(), text.ratio(row[name]), f"{BENCHMARK}: {text.ratio(naive[name])}", name)
-        for level in job["spec"]["level"]:
+        for level in job.spec.level:
             held, width = text.percent(row[f"coverage_{level}"]), text.units(row[f"width_{level}"])
             _metric(f"Within the {level} % interval", held, f"mean width {width} units", "coverage")
 
@@ -47,7 +50,7 @@ def _metric(label: str, value: str, beside: str, meaning: str) -> None:
     )
 
 
-def accuracy_columns(levels: list[int]) -> dict[str, Any]:
+def accuracy_columns(levels: Sequence[int]) -> dict[str, Any]:
     """Columns of accuracy in tables: names of the frame -> what stands above them, with its meaning."""
     return {
         "n_items": st.column_config.NumberColumn("Items", format="localized"),
@@ -61,11 +64,11 @@ def accuracy_columns(levels: list[int]) -> dict[str, Any]:
     }
 
 
-def show_leaderboard(by_model: pd.DataFrame, spec: dict[str, Any]) -> None:
+def show_leaderboard(by_model: pd.DataFrame, spec: JobSpec) -> None:
     """The run's models and the yardsticks, the best first."""
-    columns = accuracy_columns(spec["level"])
+    columns = accuracy_columns(spec.level)
     frame = by_model.sort_values("wape", na_position="last")
-    frame = frame.assign(cost=[expected_ms((name,), spec["n_windows"], 240, "smooth") for name in frame["model"]])
+    frame = frame.assign(cost=[expected_ms((name,), spec.n_windows, 240, "smooth") for name in frame["model"]])
     tables.show(
         numbers(frame, ["model", *columns, "n_fallback", "cost"]),
         placeholder="not defined",
@@ -82,7 +85,7 @@ def show_leaderboard(by_model: pd.DataFrame, spec: dict[str, Any]) -> None:
     )
 
 
-def show_all_metrics(by_model: pd.DataFrame, levels: list[int]) -> None:
+def show_all_metrics(by_model: pd.DataFrame, levels: Sequence[int]) -> None:
     """Every metric of every model; what each is stands beside it."""
     labels = {"wape": "WAPE", "bias": "Bias", "smape": "sMAPE", "mase": "MASE", "rmsse": "RMSSE"}
     labels |= {"scaled_crps": "Scaled CRPS"} if levels else {}
@@ -137,7 +140,7 @@ def show_candidates(candidates: pd.DataFrame) -> None:
     )
 
 
-def show_group(frame: pd.DataFrame, key: str, label: str, levels: list[int]) -> None:
+def show_group(frame: pd.DataFrame, key: str, label: str, levels: Sequence[int]) -> None:
     """One model's accuracy by family or class, the largest first."""
     columns = accuracy_columns(levels)
     rows = frame.sort_values("actual", ascending=False)
@@ -176,7 +179,7 @@ def show_items(frame: pd.DataFrame, key: str) -> str | None:
     return str(frame["unique_id"].iloc[rows[0]]) if rows else None
 
 
-def show_provenance(provenance: dict[str, Any], model: str, job: dict[str, Any]) -> None:
+def show_provenance(provenance: dict[str, Any], model: str, job: Job) -> None:
     """Who made an item's forecast, from which weeks, by which scores."""
     found = provenance["models"].get(model, {})
     if not found:
@@ -186,7 +189,7 @@ def show_provenance(provenance: dict[str, Any], model: str, job: dict[str, Any])
         st.markdown(text.plain(f"{model}: {purpose}. Made by {found['made_by']}."))
         if found["fallback"]:
             st.markdown(text.plain(f"A simpler model stood in: {found['fallback']}."))
-        last = pd.Timestamp(job["last_wk_end_dt"])
+        last = pd.Timestamp(job.last_wk_end_dt)
         cutoffs = ", ".join(text.day(last - pd.Timedelta(weeks=weeks)) for weeks in found["weeks_ago"])
         if model == AUTO and found["candidates"]:
             loss = "mean absolute error" if found["loss"] == "absolute" else "root mean squared error"

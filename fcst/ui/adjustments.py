@@ -2,12 +2,12 @@
 
 from collections.abc import Callable
 from datetime import date
-from typing import Any
 
 import streamlit as st
 
 from fcst.errors import FcstError
 from fcst.filters import only
+from fcst.job_records import Adjustment, Job
 from fcst.roles import Scope
 from fcst.services import adjustments, identity
 from fcst.services.adjustments import MAX_NAME, MAX_PERCENT, MAX_REASON, MAX_UNITS, Change
@@ -19,7 +19,7 @@ from fcst.ui.signin import may
 PERCENT, UNITS = "By percent", "To units a week"
 
 
-def adjust_button(job: dict[str, Any], model: str, unique_id: str, view: View) -> None:
+def adjust_button(job: Job, model: str, unique_id: str, view: View) -> None:
     """Opens the dialog; what was done by it, or by the one that undoes, is told once."""
     if told := st.session_state.pop("adjusted", ""):
         st.toast(told)
@@ -27,37 +27,36 @@ def adjust_button(job: dict[str, Any], model: str, unique_id: str, view: View) -
         ask_for_change(job, model, unique_id, view)
 
 
-def show_adjustments(job: dict[str, Any], model: str, unique_id: str) -> None:
+def show_adjustments(job: Job, model: str, unique_id: str) -> None:
     """Every change of this forecast, the newest first."""
-    made = [row for row in adjustments.list_adjustments(job, only(unique_id)) if row["model"] == model]
+    made = [row for row in adjustments.list_adjustments(job, only(unique_id)) if row.model == model]
     if made:
         st.markdown("**Adjustments**")
     for row in made:
         _show_change(row)
 
 
-def _show_change(row: dict[str, Any]) -> None:
-    how = f"{row['percent']:+,.1f} %" if row["units"] is None else f"to {text.units(row['units'])} units a week"
-    weeks = f"week ending {text.day(row['first_wk_end_dt'])}"
-    if row["last_wk_end_dt"] != row["first_wk_end_dt"]:
-        weeks = f"weeks ending {text.day(row['first_wk_end_dt'])} – {text.day(row['last_wk_end_dt'])}"
-    who = f"{text.plain(row['made_by'])}, {text.moment(row['made_at'])}"
-    is_undone = row["undone_at"] is not None
+def _show_change(row: Adjustment) -> None:
+    how = f"{row.percent:+,.1f} %" if row.units is None else f"to {text.units(row.units)} units a week"
+    weeks = f"week ending {text.day(row.first_wk_end_dt)}"
+    if row.last_wk_end_dt != row.first_wk_end_dt:
+        weeks = f"weeks ending {text.day(row.first_wk_end_dt)} – {text.day(row.last_wk_end_dt)}"
+    who = f"{text.plain(row.made_by)}, {text.moment(row.made_at)}"
+    undone = "" if row.undone_at is None else f" Undone by {text.plain(row.undone_by)}, {text.moment(row.undone_at)}."
     with st.container(border=True, horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         with st.container(width="stretch", gap="xsmall"):
-            st.markdown(f"{'Undone: ' if is_undone else ''}**{how}**, {weeks}: {text.plain(row['reason'])}")
-            undone = f" Undone by {text.plain(row['undone_by'])}, {text.moment(row['undone_at'])}." if is_undone else ""
+            st.markdown(f"{'Undone: ' if undone else ''}**{how}**, {weeks}: {text.plain(row.reason)}")
             st.caption(f"{who}.{undone}")
         if (
-            not is_undone
+            not undone
             and may(Scope.RUN)
-            and st.button("Undo …", key=f"undo_{row['adjustment_id']}", icon=":material/undo:")
+            and st.button("Undo …", key=f"undo_{row.adjustment_id}", icon=":material/undo:")
         ):
-            ask_to_undo(row["adjustment_id"], how)
+            ask_to_undo(row.adjustment_id, how)
 
 
 @st.dialog("Adjust this forecast")
-def ask_for_change(job: dict[str, Any], model: str, unique_id: str, view: View) -> None:
+def ask_for_change(job: Job, model: str, unique_id: str, view: View) -> None:
     weeks = view.forecast.assign(adjusted=view.forecast.get("adjusted", view.forecast["forecast"]))
     first, last = _ask_weeks([week.date() for week in weeks["wk_end_dt"]])
     how = st.segmented_control("Change", [PERCENT, UNITS], default=PERCENT, required=True, key="adjust_how")
@@ -77,7 +76,7 @@ def ask_for_change(job: dict[str, Any], model: str, unique_id: str, view: View) 
     who = _ask_who()
     if st.button("Save the adjustment", type="primary", key="adjust_save"):
         _do(
-            lambda: adjustments.adjust(job["job_id"], unique_id, model, change, reason, who),
+            lambda: adjustments.adjust(job.job_id, unique_id, model, change, reason, who),
             "The adjustment is saved. The model's own forecast stays beside it.",
         )
 

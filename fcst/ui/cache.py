@@ -5,6 +5,7 @@ from typing import Any, TypeVar
 
 import streamlit as st
 
+from fcst.job_records import Job
 from fcst.services import adjustments
 
 T = TypeVar("T")
@@ -24,10 +25,10 @@ def _read(key: str, _ask: Callable[[], Any]) -> Any:
     return _ask()
 
 
-def run_key(job: dict[str, Any], with_adjustments: bool = False) -> tuple[int, ...]:
+def run_key(job: Job, with_adjustments: bool = False) -> tuple[int, ...]:
     """What changes whenever what is read of a run does.
 
     How many of its items have ended, and how, in how many attempts; and how often analysts have changed its forecasts.
     """
-    counts = (job["job_id"], job["n_completed"], job["n_failed"], job["n_cancelled"], job["n_attempts"])
-    return (*counts, adjustments.count_changes(job["job_id"])) if with_adjustments else counts
+    counts = (job.job_id, job.n_completed, job.n_failed, job.n_cancelled, job.n_attempts)
+    return (*counts, adjustments.count_changes(job.job_id)) if with_adjustments else counts

@@ -1,10 +1,9 @@
 """What Compare shows of two runs: what was asked, accuracy, the biggest movers; and of one, what happened since."""
 
-from typing import Any
-
 import pandas as pd
 import streamlit as st
 
+from fcst.job_records import Job
 from fcst.services import accuracy, comparison, datasets
 from fcst.ui import tables, text
 from fcst.ui.accuracy import accuracy_columns, numbers
@@ -15,21 +14,21 @@ from fcst.ui.shell import choose_page, page_in_url
 SHOWN_ITEMS = 200
 
 
-def show_since(job: dict[str, Any], model: str) -> None:
+def show_since(job: Job, model: str) -> None:
     """True accuracy: where a newer dataset of the same name holds weeks that were forecast."""
     known = tuple(row["dataset_id"] for row in datasets.list_datasets())
     found = read(("since", run_key(job), known), lambda: comparison.true_accuracy(job))
     st.header(f"{text.plain(text.job_title(job))} and what happened since", anchor=False)
     if found is None:
         st.caption(
-            f"No newer version of the dataset {text.plain(job['dataset'])} holds weeks after "
-            f"{text.day(job['last_wk_end_dt'])}. Load the sales again when there are."
+            f"No newer version of the dataset {text.plain(job.dataset)} holds weeks after "
+            f"{text.day(job.last_wk_end_dt)}. Load the sales again when there are."
         )
         return
     dataset, frame = found
-    if dataset["include_promo"] != job["include_promo"]:
+    if dataset["include_promo"] != job.include_promo:
         st.warning("The newer version treats promotions differently: what was sold is not what was forecast.")
-    levels = job["spec"]["level"]
+    levels = job.spec.level
     columns = accuracy_columns(levels)
     shown = ["model", "n_items", "n_weeks", "actual", "forecast", "wape", "bias", *(f"coverage_{p}" for p in levels)]
     tables.show(
@@ -49,25 +48,25 @@ def show_since(job: dict[str, Any], model: str) -> None:
     _show_value_added(model, read(key, lambda: comparison.value_added(job, model, dataset)))
 
 
-def show_specs(job: dict[str, Any], other: dict[str, Any]) -> None:
+def show_specs(job: Job, other: Job) -> None:
     st.header("What was asked", anchor=False)
     rows = comparison.compare_specs(job, other)
     tables.show(
         pd.DataFrame(
             {
                 "Asked for": [row["what"] for row in rows],
-                f"Run {job['job_id']}": [row["run"] for row in rows],
-                f"Run {other['job_id']} ": [row["other"] for row in rows],
+                f"Run {job.job_id}": [row["run"] for row in rows],
+                f"Run {other.job_id} ": [row["other"] for row in rows],
                 "Differs": ["differs" if row["differs"] else "" for row in rows],
             }
         ),
     )
 
 
-def show_accuracy(job: dict[str, Any], other: dict[str, Any]) -> None:
+def show_accuracy(job: Job, other: Job) -> None:
     """Both runs' accuracy in their backtests, the best first."""
     parts = [
-        read(("accuracy", run_key(one), "model"), lambda one=one: accuracy.list_accuracy(one)).assign(run=one["job_id"])  # type: ignore[misc]
+        read(("accuracy", run_key(one), "model"), lambda one=one: accuracy.list_accuracy(one)).assign(run=one.job_id)  # type: ignore[misc]
         for one in (job, other)
     ]
     known = [part for part in parts if len(part)]
@@ -75,7 +74,7 @@ def show_accuracy(job: dict[str, Any], other: dict[str, Any]) -> None:
     if not known:
         st.caption("Neither run was backtested.")
         return
-    levels = sorted(set(job["spec"]["level"]) & set(other["spec"]["level"]))
+    levels = sorted(set(job.spec.level) & set(other.spec.level))
     columns = accuracy_columns(levels)
     frame = pd.concat(known).sort_values("wape", na_position="last")
     tables.show(
@@ -85,7 +84,7 @@ def show_accuracy(job: dict[str, Any], other: dict[str, Any]) -> None:
     )
 
 
-def show_items(job: dict[str, Any], model: str, other: dict[str, Any], other_model: str) -> None:
+def show_items(job: Job, model: str, other: Job, other_model: str) -> None:
     """The biggest movers; an item that is selected is opened in the second run."""
     st.header("The biggest movers", anchor=False)
     key = (run_key(job), model, run_key(other), other_model)
@@ -107,26 +106,26 @@ def show_items(job: dict[str, Any], model: str, other: dict[str, Any], other_mod
     chosen = tables.show(
         numbers(shown, ["unique_id", "forecast", "other", "difference", "change"]),
         placeholder="not in this run",
-        key=f"movers_{job['job_id']}_{other['job_id']}_{model}_{other_model}_{page}",
+        key=f"movers_{job.job_id}_{other.job_id}_{model}_{other_model}_{page}",
         on_select="rerun",
         selection_mode="single-row",
         column_config={
             "unique_id": st.column_config.TextColumn("Item", pinned=True),
-            "forecast": st.column_config.NumberColumn(f"Run {job['job_id']}, units", format="localized"),
-            "other": st.column_config.NumberColumn(f"Run {other['job_id']}, units", format="localized"),
+            "forecast": st.column_config.NumberColumn(f"Run {job.job_id}, units", format="localized"),
+            "other": st.column_config.NumberColumn(f"Run {other.job_id}, units", format="localized"),
             "difference": st.column_config.NumberColumn("Difference, units", format="localized"),
             "change": st.column_config.NumberColumn("Difference", format="%+.1f %%"),
         },
     )
     st.caption(
         f"Forecasts of the {text.count(n_weeks, 'week')} that both have: {text.count(len(shown), 'item')} of "
-        f"{n_items:,}, the largest difference first. Select one to see it in run {other['job_id']}."
+        f"{n_items:,}, the largest difference first. Select one to see it in run {other.job_id}."
     )
     choose_page(n_items, SHOWN_ITEMS)
     if rows := chosen["selection"]["rows"]:
         item = str(shown["unique_id"].iloc[rows[0]])
         st.switch_page(
-            "pages/forecasts.py", query_params={"job": str(other["job_id"]), "item": item, "model": other_model}
+            "pages/forecasts.py", query_params={"job": str(other.job_id), "item": item, "model": other_model}
         )
 
 

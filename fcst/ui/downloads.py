@@ -22,6 +22,7 @@ from starlette.routing import Route
 
 from fcst.errors import DatabaseAway, FcstError, InputError
 from fcst.filters import EVERY, RunFilter, only
+from fcst.job_records import Job
 from fcst.names import EXPORT_FORMATS, WEEKLY_FILE, in_file_name
 from fcst.services import datasets, exports, jobs
 from fcst.services.signing import signing_secret
@@ -47,7 +48,7 @@ Query = Sequence[tuple[str, str]]
 log = logging.getLogger(__name__)
 
 
-def show_downloads(job: dict[str, Any], what: str, n_items: int, query: Query = ()) -> None:
+def show_downloads(job: Job, what: str, n_items: int, query: Query = ()) -> None:
     """Links to the forecasts of some items, or of the whole run, as CSV, Excel and Parquet.
 
     Parameters
@@ -66,7 +67,7 @@ def show_downloads(job: dict[str, Any], what: str, n_items: int, query: Query = 
             is_too_long = file_format == "xlsx" and n_rows > MAX_ROWS
             st.link_button(
                 label,
-                link_to_forecasts(job["job_id"], file_format, query),
+                link_to_forecasts(job.job_id, file_format, query),
                 icon=":material/download:",
                 disabled=is_too_long or n_rows == 0,
                 help=f"An Excel sheet holds {MAX_ROWS:,} rows: take CSV or Parquet." if is_too_long else None,
@@ -126,7 +127,7 @@ def _refuse(request: Request) -> Response | None:
     return _said(403, "This link has expired. Reload the page that it is on, and follow it again.")
 
 
-def picture(job: dict[str, Any], what: str, unique_id: str | None = None) -> dict[str, Any]:
+def picture(job: Job, what: str, unique_id: str | None = None) -> dict[str, Any]:
     """The `config` of a chart whose camera button makes a PNG with a name that says what it is, fit for a slide."""
     parts = exports.name_parts(job, only(unique_id) if unique_id else EVERY)
     parts = [*(parts if unique_id else parts[:1]), in_file_name(what)]
@@ -134,17 +135,17 @@ def picture(job: dict[str, Any], what: str, unique_id: str | None = None) -> dic
     return {"toImageButtonOptions": options, "displaylogo": False}
 
 
-def _chosen(job: dict[str, Any], query: QueryParams) -> tuple[RunFilter, str]:
+def _chosen(job: Job, query: QueryParams) -> tuple[RunFilter, str]:
     """Which items of the job, and the model by whose forecasts they are filtered."""
     names = {ITEM, MODEL, SEARCH, *FILTERS}
     _check_names(query, names, "Name items with item=KEY, once for each.")
     if ITEM in query:
         unique_ids = list(dict.fromkeys(query.getlist(ITEM)))
-        exports.check_items(job["job_id"], unique_ids)
+        exports.check_items(job.job_id, unique_ids)
         return only(*unique_ids), ""
-    model = query.get(MODEL, job["spec"]["models"][0])
-    if model not in job["spec"]["models"]:
-        raise InputError(f"Run {job['job_id']} has no model {model}.", "Name one of its models.")
+    model = query.get(MODEL, job.spec.models[0])
+    if model not in job.spec.models:
+        raise InputError(f"Run {job.job_id} has no model {model}.", "Name one of its models.")
     chosen = {field: tuple(query.getlist(name)) for name, field in FILTERS.items()}
     return RunFilter(query.get(SEARCH, ""), **chosen), model
 

@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
+from fcst.job_records import Job
 from fcst.roles import Scope
 from fcst.services import datasets, health
 from fcst.ui import tables, text
@@ -37,22 +38,22 @@ class Step:
     query: dict[str, str] | None = None
 
 
-def next_step(known: list[dict[str, Any]], found: list[dict[str, Any]]) -> Step:
+def next_step(known: list[dict[str, Any]], found: list[Job]) -> Step:
     """From all datasets and all runs, both the newest first."""
     if not known:
         return Step(1)
-    running = [job for job in found if not job["is_over"]]
+    running = [job for job in found if not job.is_over]
     if running:
-        job_id = running[0]["job_id"]
+        job_id = running[0].job_id
         return Step(3, f"Watch run {job_id}", ":material/visibility:", "pages/runs.py", {"job": str(job_id)})
     newest = known[0]
-    done = [job for job in found if job["n_completed"]]
-    if done and any(job["dataset_id"] == newest["dataset_id"] for job in found):
-        job_id = done[0]["job_id"]
+    done = [job for job in found if job.n_completed]
+    if done and any(job.dataset_id == newest["dataset_id"] for job in found):
+        job_id = done[0].job_id
         label = f"See the forecasts of run {job_id}"
         return Step(3, label, ":material/query_stats:", "pages/forecasts.py", {"job": str(job_id)})
-    before = [job for job in found if job["dataset"] == newest["name"]]
-    query = {"from": str(before[0]["job_id"])} if before else {"dataset": str(newest["dataset_id"])}
+    before = [job for job in found if job.dataset == newest["name"]]
+    query = {"from": str(before[0].job_id)} if before else {"dataset": str(newest["dataset_id"])}
     label = f"Forecast {text.plain(text.dataset_title(newest['name'], newest['version']))}"
     return Step(2, label, ":material/play_circle:", "pages/new_run.py", query)
 
@@ -77,28 +78,28 @@ def step_button(step: Step) -> None:
         st.switch_page(step.page, query_params=step.query)
 
 
-def show_running(found: list[dict[str, Any]]) -> None:
+def show_running(found: list[Job]) -> None:
     """How far each open run is, and why it waits if it does."""
-    running = [job for job in found if not job["is_over"]]
+    running = [job for job in found if not job.is_over]
     for job in running[:SHOWN_RUNS]:
-        words = f"{text.job_title(job)}: {job['n_ended']:,} of {text.count(job['n_items'], 'item')}"
-        if job["time_left_s"] is not None:
-            words += f", about {text.duration(job['time_left_s'])} left"
-        st.progress(job["n_ended"] / job["n_items"], text=text.plain(words))
-        if reason := health.why_waiting(job["job_id"]):
+        words = f"{text.job_title(job)}: {job.n_ended:,} of {text.count(job.n_items, 'item')}"
+        if job.time_left_s is not None:
+            words += f", about {text.duration(job.time_left_s)} left"
+        st.progress(job.n_ended / job.n_items, text=text.plain(words))
+        if reason := health.why_waiting(job.job_id):
             st.caption(text.plain(reason))
     if len(running) > SHOWN_RUNS:
         st.caption(f"{text.count(len(running) - SHOWN_RUNS, 'more run')} of {len(running):,} not shown here.")
 
 
-def show_runs(found: list[dict[str, Any]]) -> None:
-    """The last runs; a selection asks for its page."""
+def show_runs(found: list[Job], n_found: int) -> None:
+    """The last of `n_found` runs; a selection asks for its page."""
     st.header("Last runs", anchor=False)
     if not found:
         st.caption("Nothing has been run yet.")
         return
     rows = found[:SHOWN_RUNS]
-    st.session_state["home_jobs"] = [job["job_id"] for job in rows]
+    st.session_state["home_jobs"] = [job.job_id for job in rows]
     tables.show(
         job_frame(rows),
         placeholder="",
@@ -107,7 +108,7 @@ def show_runs(found: list[dict[str, Any]]) -> None:
         selection_mode="single-cell",
         column_config=job_columns(),
     )
-    all_of_them = f" The page Runs has all {found[0]['n_found']:,}." if len(found) > SHOWN_RUNS else ""
+    all_of_them = f" The page Runs has all {n_found:,}." if n_found > SHOWN_RUNS else ""
     st.caption(f"Click a run to open it.{all_of_them}")
 
 

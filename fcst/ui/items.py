@@ -3,12 +3,12 @@ to the next."""
 
 import zlib
 from dataclasses import dataclass
-from typing import Any
 
 import pandas as pd
 import streamlit as st
 
 from fcst.filters import FLAGS, RunFilter, RunSort
+from fcst.job_records import Job
 from fcst.records import RunItem
 from fcst.services import forecasts
 from fcst.ui import tables, text
@@ -52,7 +52,7 @@ class Items:
         what is read of the run holds as long as it stays the same.
     """
 
-    job: dict[str, Any]
+    job: Job
     key: tuple[int, ...]
     model: str
     which: RunFilter
@@ -90,7 +90,7 @@ class Items:
         return read(("items", self.key, self.model, self.which, self.sort, skip, limit), ask)
 
 
-def choose_filter(job: dict[str, Any], key: tuple[int, ...], model: str) -> tuple[RunFilter, RunSort]:
+def choose_filter(job: Job, key: tuple[int, ...], model: str) -> tuple[RunFilter, RunSort]:
     """What is searched for and chosen, and the order; all of that stands in the URL."""
     left, right = st.columns([3, 2])
     with left:

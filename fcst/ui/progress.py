@@ -1,11 +1,10 @@
 """A run's progress, its batches, when they ran, and what went wrong, as the page Runs shows them."""
 
-from typing import Any
-
 import pandas as pd
 import streamlit as st
 
 from fcst import charts
+from fcst.job_records import Job, Reason
 from fcst.roles import Scope
 from fcst.services import actions, health, jobs
 from fcst.services.jobs import BatchSort
@@ -38,41 +37,41 @@ SORTS = {
 }
 
 
-def show_progress(job: dict[str, Any]) -> None:
+def show_progress(job: Job) -> None:
     """How far a run is, how fast, and why it waits if it does."""
-    st.progress(job["n_ended"] / job["n_items"])
+    st.progress(job.n_ended / job.n_items)
     with st.container(horizontal=True):
-        st.metric("Items done", f"{job['n_completed']:,} of {job['n_items']:,}", border=True)
-        st.metric("Items failed", f"{job['n_failed']:,}", border=True)
-        if job["n_cancelled"]:
-            st.metric("Items cancelled", f"{job['n_cancelled']:,}", border=True)
-        st.metric("Rate", f"{job['items_per_s']:,.1f} items/s" if job["items_per_s"] else "–", border=True)
-        if job["is_over"]:
-            st.metric("Took", text.duration(job["seconds"]) or "–", border=True)
+        st.metric("Items done", f"{job.n_completed:,} of {job.n_items:,}", border=True)
+        st.metric("Items failed", f"{job.n_failed:,}", border=True)
+        if job.n_cancelled:
+            st.metric("Items cancelled", f"{job.n_cancelled:,}", border=True)
+        st.metric("Rate", f"{job.items_per_s:,.1f} items/s" if job.items_per_s else "–", border=True)
+        if job.is_over:
+            st.metric("Took", text.duration(job.seconds) or "–", border=True)
         else:
-            st.metric("Time left, about", text.duration(job["time_left_s"]) or "–", border=True)
-    if job["is_over"]:
+            st.metric("Time left, about", text.duration(job.time_left_s) or "–", border=True)
+    if job.is_over:
         return
-    if reason := health.why_waiting(job["job_id"]):
+    if reason := health.why_waiting(job.job_id):
         st.info(text.plain(reason), icon=":material/hourglass_top:")
     st.caption("Cancelling stops waiting batches at once and running ones within two seconds; what is finished stays.")
 
 
-def show_batches(job: dict[str, Any]) -> None:
+def show_batches(job: Job) -> None:
     """A page of the batches of a run, with stage, attempt, counts and times; a click on one leads to its log."""
     if st.query_params.get("view") == "log":
         st.rerun()  # a batch was selected: the whole page, which shows its log
-    counts = [f"{job['batches'][stage]:,} {stage_words(stage)}" for stage in Stage if stage in job["batches"]]
+    counts = [f"{job.batches[stage]:,} {stage_words(stage)}" for stage in Stage if stage in job.batches]
     st.header(f"Batches: {', '.join(counts)}", anchor=False)
     with st.container(horizontal=True):
         in_words = {"": "all", IN_WORK: "in work"}
         stage = choose("Stage", list(STAGES), "stage", lambda name: in_words.get(name) or stage_words(name), width=220)
         sort = choose("Order", list(SORTS), "sort", SORTS.__getitem__, width=240)
     stages = STAGES[stage]
-    n_found = sum(job["batches"].get(stage, 0) for stage in stages)
+    n_found = sum(job.batches.get(stage, 0) for stage in stages)
     skip = (page_in_url(n_found, BATCHES_A_PAGE) - 1) * BATCHES_A_PAGE
-    rows = jobs.list_batches(job["job_id"], BATCHES_A_PAGE, skip, stages if stage else None, sort)
-    st.session_state["shown_batches"] = [row["batch_no"] for row in rows]
+    rows = jobs.list_batches(job.job_id, BATCHES_A_PAGE, skip, stages if stage else None, sort)
+    st.session_state["shown_batches"] = [row.batch_no for row in rows]
     if not rows:
         st.caption("No batch is in this stage now.")
         return
@@ -106,69 +105,69 @@ def _open_batch() -> None:
         st.query_params.from_dict(params | {"view": "log", "batch": str(number)})
 
 
-def show_timeline(job: dict[str, Any]) -> None:
+def show_timeline(job: Job) -> None:
     """When which batch ran, beside which others, and what was tried again."""
-    if not job["n_attempts"]:
+    if not job.n_attempts:
         st.caption("No batch has begun.")
         return
-    n_pages = -(-job["n_attempts"] // ATTEMPTS_A_PAGE)
-    number = page_in_url(job["n_attempts"], ATTEMPTS_A_PAGE)
-    attempts = jobs.list_attempts(job["job_id"], ATTEMPTS_A_PAGE, (n_pages - number) * ATTEMPTS_A_PAGE)
+    n_pages = -(-job.n_attempts // ATTEMPTS_A_PAGE)
+    number = page_in_url(job.n_attempts, ATTEMPTS_A_PAGE)
+    attempts = jobs.list_attempts(job.job_id, ATTEMPTS_A_PAGE, (n_pages - number) * ATTEMPTS_A_PAGE)
     if attempts.empty:  # the run has been deleted this instant, which this says
-        jobs.get_job(job["job_id"])
+        jobs.get_job(job.job_id)
         return
     for column in ("started_at", "ended_at"):
         attempts[column] = [at.to_pydatetime().astimezone().replace(tzinfo=None) for at in attempts[column]]
     st.plotly_chart(charts.timeline_chart(attempts), key="timeline", alt="When which batch ran")
-    choose_page(job["n_attempts"], ATTEMPTS_A_PAGE)
+    choose_page(job.n_attempts, ATTEMPTS_A_PAGE)
     which = (
-        f" {len(attempts):,} of {job['n_attempts']:,} attempts are shown, page 1 has the newest." if n_pages > 1 else ""
+        f" {len(attempts):,} of {job.n_attempts:,} attempts are shown, page 1 has the newest." if n_pages > 1 else ""
     )
     st.caption(f"A lane is what one process can have done; which process it was is not kept.{which}")
 
 
-def show_failures(job: dict[str, Any]) -> None:
+def show_failures(job: Job) -> None:
     """The items that failed or were cancelled, by reason, each with the way to run them again."""
-    reasons = jobs.count_reasons(job["job_id"])
+    reasons = jobs.count_reasons(job.job_id)
     if not reasons:
-        st.caption("No item has failed, and none was cancelled." if job["is_over"] else "No item has failed so far.")
+        st.caption("No item has failed, and none was cancelled." if job.is_over else "No item has failed so far.")
         return
-    if not job["is_over"]:
+    if not job.is_over:
         st.caption("What failed can be run again when the run has ended.")
     for number, row in enumerate(reasons[:MOST_REASONS]):
         _show_reason(job, number, row)
     if len(reasons) > MOST_REASONS:
         st.caption(f"{len(reasons) - MOST_REASONS:,} more reasons are not shown; the table has all failures.")
-    if not job["n_failed"]:
+    if not job.n_failed:
         return
-    st.header(f"{text.count(job['n_failed'], 'item')} failed", anchor=False)
-    skip = (page_in_url(job["n_failed"], FAILURES_A_PAGE) - 1) * FAILURES_A_PAGE
+    st.header(f"{text.count(job.n_failed, 'item')} failed", anchor=False)
+    skip = (page_in_url(job.n_failed, FAILURES_A_PAGE) - 1) * FAILURES_A_PAGE
     failures = pd.DataFrame(
-        jobs.list_failures(job["job_id"], FAILURES_A_PAGE, skip), columns=["unique_id", "batch_no", "attempt", "reason"]
+        jobs.list_failures(job.job_id, FAILURES_A_PAGE, skip), columns=["unique_id", "batch_no", "attempt", "reason"]
     )
     tables.show(
         failures.set_axis(["Item", "Batch", "Attempt", "Reason"], axis=1),
         placeholder="",
         column_config={"Reason": st.column_config.TextColumn(width="large")},
     )
-    choose_page(job["n_failed"], FAILURES_A_PAGE)
+    choose_page(job.n_failed, FAILURES_A_PAGE)
 
 
-def _show_reason(job: dict[str, Any], number: int, row: dict[str, Any]) -> None:
+def _show_reason(job: Job, number: int, row: Reason) -> None:
     with st.container(border=True, horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-        n_more = row["n_items"] - len(row["first_ids"])
-        which = ", ".join(row["first_ids"]) + (f" and {n_more:,} more" if n_more else "")
-        where = text.count(row["n_batches"], "batch", "batches")
+        n_more = row.n_items - len(row.first_ids)
+        which = ", ".join(row.first_ids) + (f" and {n_more:,} more" if n_more else "")
+        where = text.count(row.n_batches, "batch", "batches")
         with st.container(width="stretch", gap="xsmall"):
-            st.markdown(f"**{text.count(row['n_items'], 'item')} {row['outcome']}**: {text.plain(row['reason'])}")
+            st.markdown(f"**{text.count(row.n_items, 'item')} {row.outcome}**: {text.plain(row.reason)}")
             st.caption(f"In {where}: {text.plain(which)}")
-        if job["is_over"] and may(Scope.RUN):
+        if job.is_over and may(Scope.RUN):
             st.button(
                 "Run these again",
                 key=f"again_{number}",
                 icon=":material/replay:",
                 on_click=_retry_reason,
-                args=(job["job_id"], row["outcome"], row["reason"]),
+                args=(job.job_id, row.outcome, row.reason),
             )
 
 
@@ -177,48 +176,46 @@ def _retry_reason(job_id: int, outcome: str, reason: str) -> None:
         jobs.retry_reason(job_id, outcome, reason)
 
 
-def show_history(job: dict[str, Any]) -> None:
+def show_history(job: Job) -> None:
     """What people did to the run, then changes of stage of its batches, the newest first; where something went wrong,
     first only that."""
-    done = actions.list_actions(job["job_id"], MOST_ACTIONS)
-    words = [
-        f"{text.moment(row['at'])} {text.plain(row['who'])}: {row['action']} {text.plain(row['words'])}" for row in done
-    ]
+    done = actions.list_actions(job.job_id, MOST_ACTIONS)
+    words = [f"{text.moment(row.at)} {text.plain(row.who)}: {row.action} {text.plain(row.words)}" for row in done]
     st.caption("  \n".join(map(str.rstrip, words)))
-    wrong = jobs.list_events(job["job_id"], only_with_reason=True, limit=MOST_EVENTS)
+    wrong = jobs.list_events(job.job_id, only_with_reason=True, limit=MOST_EVENTS)
     is_only_wrong = bool(wrong) and st.toggle("Only what went wrong", value=True, key="only_wrong")
-    events = wrong if is_only_wrong else jobs.list_events(job["job_id"], limit=MOST_EVENTS)
+    events = wrong if is_only_wrong else jobs.list_events(job.job_id, limit=MOST_EVENTS)
     tables.show(event_frame(events), placeholder="", key="events")
     if len(events) == MOST_EVENTS:
         st.caption(f"The newest {MOST_EVENTS} are shown.")
 
 
-def show_log(job: dict[str, Any]) -> None:
+def show_log(job: Job) -> None:
     """The log of one batch: the one that the URL has, else the first that failed, else the first that has begun."""
-    batch = jobs.find_batch(job["job_id"], number_in_url("batch")) or jobs.find_batch(job["job_id"], None)
+    batch = jobs.find_batch(job.job_id, number_in_url("batch")) or jobs.find_batch(job.job_id, None)
     if batch is None:
         st.caption("No batch has begun.")
         return
-    st.session_state["log_batch"] = batch["batch_no"]
+    st.session_state["log_batch"] = batch.batch_no
     number = st.number_input(
         "Batch",
         min_value=1,
-        max_value=job["n_batches"],
+        max_value=job.n_batches,
         key="log_batch",
         on_change=lambda: write_to_url("batch", str(st.session_state["log_batch"])),
         width=240,
     )
-    attempt = f", attempt {batch['attempt']}" if batch["attempt"] else ""
-    st.caption(f"Batch {number} is {stage_words(batch['stage'])}{attempt}.")
-    lines = jobs.list_log_lines(job, batch["batch_id"], MOST_LINES)
+    attempt = f", attempt {batch.attempt}" if batch.attempt else ""
+    st.caption(f"Batch {number} is {stage_words(batch.stage)}{attempt}.")
+    lines = jobs.list_log_lines(job, batch.batch_id, MOST_LINES)
     if lines:
         st.code(
             "\n".join(text.log_line(line.time, line.level, line.event, line.attempt, line.text) for line in lines),
             language=None,
             wrap_lines=True,
         )
-    elif batch["attempt"]:
-        who = f"Its supervisor, {text.plain(batch['worker'])}," if batch["worker"] else "Its supervisor"
+    elif batch.attempt:
+        who = f"Its supervisor, {text.plain(batch.worker)}," if batch.worker else "Its supervisor"
         st.caption(
             f"The log in this home has no line of batch {number}. {who} runs on another machine or from another "
             "home, or was started by hand and writes its log to its own terminal; or the lines are too old to be kept."

@@ -1,10 +1,12 @@
 """The numbers around a forecast: its sum and accuracy, what should be known of it, its table."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+from fcst.job_records import Job
 from fcst.names import BENCHMARK, ENDED_AFTER_WEEKS
 from fcst.records import RunItem
 from fcst.roles import Scope
@@ -15,9 +17,9 @@ from fcst.ui.shell import choose, warn_of_unknown
 from fcst.ui.signin import may
 
 
-def find_runs(nothing: str, icon: str) -> dict[int, dict[str, Any]]:
+def find_runs(nothing: str, icon: str) -> dict[int, Job]:
     """The runs that have forecasts, the newest first; where there is none, says so and leads to a new one."""
-    found = {job["job_id"]: job for job in jobs.list_jobs() if job["n_completed"]}
+    found = {job.job_id: job for job in jobs.list_jobs() if job.n_completed}
     if not found:
         st.info(nothing, icon=icon)
         if may(Scope.RUN) and st.button("New run", type="primary"):
@@ -25,19 +27,19 @@ def find_runs(nothing: str, icon: str) -> dict[int, dict[str, Any]]:
     return found
 
 
-def choose_run(found: dict[int, dict[str, Any]], notices: DeltaGenerator) -> dict[str, Any]:
+def choose_run(found: dict[int, Job], notices: DeltaGenerator) -> Job:
     """The run that is to be looked at; `notices` is where an unknown one in the URL is told."""
     with notices:
         warn_of_unknown("job", map(str, found), "Run {} has no forecasts; this is the newest run that has.")
     return found[choose("Run", list(found), "job", lambda key: text.job_title(found[key]))]
 
 
-def show_numbers(job: dict[str, Any], view: forecasts.View, model: str) -> None:
+def show_numbers(job: Job, view: forecasts.View, model: str) -> None:
     """The sum of the forecast, what was sold, and the accuracy beside the benchmark's."""
-    recent = view.history["unit_sales"].tail(job["spec"]["h"])
+    recent = view.history["unit_sales"].tail(job.spec.h)
     own, naive = view.metrics.get(model, {}), view.metrics.get(BENCHMARK, {})
     benchmark = "Naive" if view.n_items == 1 and naive.get("n_fallback") else BENCHMARK
-    h, n_windows = job["spec"]["h"], job["spec"]["n_windows"]
+    h, n_windows = job.spec.h, job.spec.n_windows
     weeks = text.count(h, "week")
     note = (
         f"adjusted: {text.large(view.forecast['adjusted'].sum())}" if "adjusted" in view.forecast else f"next {weeks}"
@@ -62,7 +64,7 @@ def show_numbers(job: dict[str, Any], view: forecasts.View, model: str) -> None:
 _CARD: dict[str, Any] = {"delta_color": "off", "delta_arrow": "off", "border": True, "height": "stretch"}
 
 
-def show_notes(job: dict[str, Any], item: RunItem | None, view: forecasts.View) -> None:
+def show_notes(job: Job, item: RunItem | None, view: forecasts.View) -> None:
     """What should be known of this forecast; `item` is None for a sum."""
     if item is None:
         how = "by the backtests" if view.is_correlation_measured else "as is usual: it was not measured"
@@ -83,14 +85,14 @@ def show_notes(job: dict[str, Any], item: RunItem | None, view: forecasts.View) 
         st.caption(f":material/info: {what}: {text.plain(item.reason or 'the model asked for gave no forecast')}.")
     if view.history["unit_sales"].isna().any():
         st.caption("Gaps in the line are weeks with promotional sales only: not known, interpolated for the models.")
-    if not view.metrics and job["spec"]["n_windows"]:
+    if not view.metrics and job.spec.n_windows:
         st.caption(":material/info: The history is too short for a backtest: accuracy is not defined.")
-    last = job["last_wk_end_dt"]
+    last = job.last_wk_end_dt
     if item.last_sale_dt is None or (last - item.last_sale_dt).days >= 7 * ENDED_AFTER_WEEKS:
         st.caption(f":material/info: No sale in the last {ENDED_AFTER_WEEKS} weeks: this item seems to have ended.")
 
 
-def show_table(view: forecasts.View, levels: list[int]) -> None:
+def show_table(view: forecasts.View, levels: Sequence[int]) -> None:
     """The forecast and its bounds, week by week."""
     numbers = {"forecast": "Forecast, units"}
     if "adjusted" in view.forecast:

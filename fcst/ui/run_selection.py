@@ -8,6 +8,7 @@ import streamlit as st
 
 from fcst.compute.models import CATALOGUE, COMBINATIONS, TWO_YEARS
 from fcst.filters import ItemFilter, Selection, Take
+from fcst.job_records import Job
 from fcst.records import ItemCounts
 from fcst.services import datasets, item_selection
 from fcst.ui import tables, text
@@ -24,7 +25,7 @@ WAYS = {Take.LARGEST: "Largest", Take.RANDOM: "Random", Take.ALL: "All", LISTED:
 FILTERS = ("q", "demand_class", "family", "class")  # as the URL calls them
 
 
-def choose_items(dataset: dict[str, Any], job: dict[str, Any] | None) -> Selection:
+def choose_items(dataset: dict[str, Any], job: Job | None) -> Selection:
     """Which items are chosen; `job` is the run that this one begins from, if any.
 
     The way, its numbers and the filter stand in the URL; a list, which may be long, does not.
@@ -34,7 +35,7 @@ def choose_items(dataset: dict[str, Any], job: dict[str, Any] | None) -> Selecti
         return _choose_listed(dataset["dataset_id"])
     if way == OF_RUN and job is not None:
         _show_gone(dataset["dataset_id"], job)
-        return Selection(job_id=job["job_id"])
+        return Selection(job_id=job.job_id)
     is_filtered = any(st.query_params.get(name) for name in FILTERS)
     with st.expander("Filter", type="compact", icon=":material/filter_alt:", expanded=is_filtered):
         matching = Selection(_choose_filter(dataset["dataset_id"]))
@@ -61,8 +62,8 @@ def _key(selection: Selection) -> str:
     return hashlib.sha256(repr(selection).encode(errors="surrogatepass")).hexdigest()
 
 
-def _choose_way(job: dict[str, Any] | None) -> str:
-    ways: dict[str, str] = {**({OF_RUN: f"As run {job['job_id']}"} if job else {}), **WAYS}
+def _choose_way(job: Job | None) -> str:
+    ways: dict[str, str] = {**({OF_RUN: f"As run {job.job_id}"} if job else {}), **WAYS}
     return choose_one("Which items", ways, "take")
 
 
@@ -131,11 +132,11 @@ def _choose_listed(dataset_id: int) -> Selection:
     return Selection(keys=keys)
 
 
-def _show_gone(dataset_id: int, job: dict[str, Any]) -> None:
+def _show_gone(dataset_id: int, job: Job) -> None:
     """Names the items of an earlier run that this dataset does not have."""
-    if job["dataset_id"] != dataset_id:
-        key = ("gone", dataset_id, job["job_id"])
-        _show_unknown(*read(key, lambda: item_selection.find_gone(dataset_id, job["job_id"])))
+    if job.dataset_id != dataset_id:
+        key = ("gone", dataset_id, job.job_id)
+        _show_unknown(*read(key, lambda: item_selection.find_gone(dataset_id, job.job_id)))
 
 
 def _show_unknown(n_keys: int, first: list[str]) -> None:

@@ -2,10 +2,10 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import streamlit as st
 
+from fcst.job_records import Job
 from fcst.roles import Scope
 from fcst.services import datasets, jobs
 from fcst.states import JobStatus
@@ -36,12 +36,11 @@ def choose_filter() -> jobs.Filter:
 def show_table(which: jobs.Filter) -> None:
     """A page of the runs that the filter lets through."""
     skip = ((number_in_url(PAGE) or 1) - 1) * JOBS_A_PAGE
-    found = jobs.list_jobs(which, JOBS_A_PAGE, skip)
+    found, n_found = jobs.find_jobs(which, JOBS_A_PAGE, skip)
     if skip and not found:  # beyond the end: the last page there is
-        n_found = next((job["n_found"] for job in jobs.list_jobs(which, 1)), 0)
         found = jobs.list_jobs(which, JOBS_A_PAGE, (page_in_url(n_found, JOBS_A_PAGE) - 1) * JOBS_A_PAGE)
     tell_ends(found)
-    st.session_state["shown_jobs"] = [job["job_id"] for job in found]
+    st.session_state["shown_jobs"] = [job.job_id for job in found]
     if not found:
         st.caption("No run is like that. Take something out of the filter.")
         return
@@ -53,8 +52,8 @@ def show_table(which: jobs.Filter) -> None:
         selection_mode="single-row",
         column_config=job_columns(),
     )
-    choose_page(found[0]["n_found"], JOBS_A_PAGE)
-    st.caption(f"{text.count(found[0]['n_found'], 'run')}. Select one to open it.")
+    choose_page(n_found, JOBS_A_PAGE)
+    st.caption(f"{text.count(n_found, 'run')}. Select one to open it.")
 
 
 def _open_selected() -> None:
@@ -70,7 +69,7 @@ class _Deed:
     key: str
     button: str
     icon: str
-    count: Callable[[dict[str, Any]], int]
+    count: Callable[[Job], int]
     promise: str
     nothing: str
     do: Callable[[list[int]], int]
@@ -115,7 +114,7 @@ def show_deeds(which: jobs.Filter) -> None:
 def _ask(deed: _Deed, which: jobs.Filter) -> None:
     if "told" in st.session_state:
         st.rerun()  # it is done: the whole page, without this
-    counts = {job["job_id"]: n for job in jobs.list_jobs(which) if (n := deed.count(job))}
+    counts = {job.job_id: n for job in jobs.list_jobs(which) if (n := deed.count(job))}
     if not counts:
         st.markdown(deed.nothing)
         return
@@ -136,24 +135,24 @@ def _do(deed: _Deed, job_ids: list[int]) -> None:
         st.session_state["told"] = deed.told(deed.do(job_ids))
 
 
-def tell_ends(found: list[dict[str, Any]]) -> None:
+def tell_ends(found: list[Job]) -> None:
     """A toast for each run that this visitor has seen open and that has ended since."""
     seen: set[int] = st.session_state.setdefault("open_jobs", set())
     for job in found:
-        if not job["is_over"]:
-            seen.add(job["job_id"])
-        elif job["job_id"] in seen:
-            seen.remove(job["job_id"])
-            is_well = job["status"] == JobStatus.COMPLETED and not job["n_failed"]
+        if not job.is_over:
+            seen.add(job.job_id)
+        elif job.job_id in seen:
+            seen.remove(job.job_id)
+            is_well = job.status == JobStatus.COMPLETED and not job.n_failed
             st.toast(
-                f"**{text.plain(text.job_title(job))}** is {job['status']}: "
-                f"{job['n_completed']:,} of {text.count(job['n_items'], 'item')} done.",
+                f"**{text.plain(text.job_title(job))}** is {job.status}: "
+                f"{job.n_completed:,} of {text.count(job.n_items, 'item')} done.",
                 icon=":material/check_circle:" if is_well else ":material/error:",
                 duration="long",
             )
 
 
-def tab_title(job: dict[str, Any]) -> str:
+def tab_title(job: Job) -> str:
     """What the browser's tab says of a run: how far it is, or how it ended."""
-    state = job["status"] if job["is_over"] else f"{job['n_ended'] / job['n_items']:.0%}"
-    return f"{state} · Run {job['job_id']}"
+    state = job.status if job.is_over else f"{job.n_ended / job.n_items:.0%}"
+    return f"{state} · Run {job.job_id}"

@@ -5,6 +5,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
+from fcst.job_records import Batch, BatchEvent, Job
 from fcst.states import JobStatus, Stage
 from fcst.ui import text
 
@@ -56,66 +57,66 @@ def stage_words(stage: str) -> str:
     return stage.replace("_", " ")
 
 
-def describe(job: dict[str, Any]) -> str:
+def describe(job: Job) -> str:
     """What a run was asked to do, in one line of Markdown."""
-    spec = job["spec"]
+    spec = job.spec
     parts = [
-        text.run_in_words(job["n_items"], spec["batch_size"], spec["h"]),
-        ", ".join(spec["models"]),
-        text.backtest_in_words(spec["n_windows"]) if spec["n_windows"] else "no backtest",
-        text.plain(text.dataset_title(job["dataset"], job["dataset_version"])),
-        f"submitted {text.moment(job['submitted_at'])}",
-        text.limits(spec.get("item_limit_s"), spec.get("process_memory")),
+        text.run_in_words(job.n_items, spec.batch_size, spec.h),
+        ", ".join(spec.models),
+        text.backtest_in_words(spec.n_windows) if spec.n_windows else "no backtest",
+        text.plain(text.dataset_title(job.dataset, job.dataset_version)),
+        f"submitted {text.moment(job.submitted_at)}",
+        text.limits(spec.item_limit_s, spec.process_memory),
     ]
     return " · ".join(filter(None, parts))
 
 
-def job_frame(jobs: list[dict[str, Any]]) -> pd.DataFrame:
+def job_frame(jobs: list[Job]) -> pd.DataFrame:
     """One row a job, for the table of runs."""
     return pd.DataFrame(
         {
-            "Run": [job["job_id"] for job in jobs],
-            "Name": [job["name"] for job in jobs],
-            "Status": [[job["status"]] for job in jobs],
-            "Dataset": [text.dataset_title(job["dataset"], job["dataset_version"]) for job in jobs],
-            "Models": [", ".join(job["spec"]["models"]) for job in jobs],
-            "Items": [job["n_items"] for job in jobs],
-            "Done": [100 * job["n_completed"] // job["n_items"] / 100 for job in jobs],  # 100 % only when all are
-            "Failed": [job["n_failed"] for job in jobs],
-            "Weeks ahead": [job["spec"]["h"] for job in jobs],
-            "Submitted": [text.moment(job["submitted_at"]) for job in jobs],
-            "Took": [text.duration(job["seconds"]) for job in jobs],
+            "Run": [job.job_id for job in jobs],
+            "Name": [job.name for job in jobs],
+            "Status": [[job.status] for job in jobs],
+            "Dataset": [text.dataset_title(job.dataset, job.dataset_version) for job in jobs],
+            "Models": [", ".join(job.spec.models) for job in jobs],
+            "Items": [job.n_items for job in jobs],
+            "Done": [100 * job.n_completed // job.n_items / 100 for job in jobs],  # 100 % only when all are
+            "Failed": [job.n_failed for job in jobs],
+            "Weeks ahead": [job.spec.h for job in jobs],
+            "Submitted": [text.moment(job.submitted_at) for job in jobs],
+            "Took": [text.duration(job.seconds) for job in jobs],
         }
     )
 
 
-def batch_frame(batches: list[dict[str, Any]]) -> pd.DataFrame:
+def batch_frame(batches: list[Batch]) -> pd.DataFrame:
     """One row a batch, for the table of a run."""
     return pd.DataFrame(
         {
-            "Batch": [row["batch_no"] for row in batches],
-            "Stage": [[stage_words(row["stage"])] for row in batches],
-            "Attempt": [row["attempt"] or None for row in batches],
-            "Items": [row["n_items"] for row in batches],
-            "Done": [row["n_completed"] for row in batches],
-            "Failed": [row["n_failed"] for row in batches],
-            "Started": [text.clock(row["started_at"]) for row in batches],
-            "Duration": [text.duration(row["seconds"]) for row in batches],
-            "Error": [row["error"] or "" for row in batches],
+            "Batch": [row.batch_no for row in batches],
+            "Stage": [[stage_words(row.stage)] for row in batches],
+            "Attempt": [row.attempt or None for row in batches],
+            "Items": [row.n_items for row in batches],
+            "Done": [row.n_completed for row in batches],
+            "Failed": [row.n_failed for row in batches],
+            "Started": [text.clock(row.started_at) for row in batches],
+            "Duration": [text.duration(row.seconds) for row in batches],
+            "Error": [row.error or "" for row in batches],
         }
     )
 
 
-def event_frame(events: list[dict[str, Any]]) -> pd.DataFrame:
+def event_frame(events: list[BatchEvent]) -> pd.DataFrame:
     """One row a change of stage, for the history of a run."""
     return pd.DataFrame(
         {
-            "At": [text.instant(event["at"]) for event in events],
-            "Batch": [event["batch_no"] for event in events],
-            "Attempt": [event["attempt"] or None for event in events],
-            "From": [stage_words(event["from_stage"] or "") for event in events],
-            "To": [stage_words(event["to_stage"]) for event in events],
-            "Why": [event["reason"] or "" for event in events],
-            "Supervisor": [event.get("worker") or "" for event in events],
+            "At": [text.instant(event.at) for event in events],
+            "Batch": [event.batch_no for event in events],
+            "Attempt": [event.attempt or None for event in events],
+            "From": [stage_words(event.from_stage or "") for event in events],
+            "To": [stage_words(event.to_stage) for event in events],
+            "Why": [event.reason or "" for event in events],
+            "Supervisor": [event.worker or "" for event in events],
         }
     )

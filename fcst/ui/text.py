@@ -6,6 +6,7 @@ from datetime import date, datetime
 
 import pandas as pd
 
+from fcst.job_records import Job
 from fcst.names import HOLDOUT_WEEKS
 
 UNDEFINED = "not defined"
@@ -101,15 +102,11 @@ def log_line(time: datetime, level: str, event: str, attempt: int | None, words:
     return f"{instant(time)}{sign} {event.replace('_', ' ')}{which}: {words}".rstrip(": ")
 
 
-def limits(item_limit_s: float | None, process_memory: int | None) -> str:
-    """What an item may take: 'an item may take 5 min and 4 GB'; empty where a run has no such limits."""
-    parts = []
-    if item_limit_s is not None:
-        parts.append(duration(item_limit_s).removesuffix(" 00 s"))
-    if process_memory is not None:
-        scale, letter = (1e9, "GB") if process_memory >= 1e9 else (1e6, "MB")
-        parts.append(f"{process_memory / scale:.3g} {letter}")
-    return f"an item may take {' and '.join(parts)}" if parts else ""
+def limits(item_limit_s: float, process_memory: int) -> str:
+    """What an item may take: 'an item may take 5 min and 4 GB'."""
+    scale, letter = (1e9, "GB") if process_memory >= 1e9 else (1e6, "MB")
+    time = duration(item_limit_s).removesuffix(" 00 s")
+    return f"an item may take {time} and {process_memory / scale:.3g} {letter}"
 
 
 def instant(value: datetime) -> str:
@@ -136,9 +133,9 @@ def backtest_in_words(n_windows: int) -> str:
     return f"{count(n_windows, 'backtest')} of {HOLDOUT_WEEKS} weeks"
 
 
-def job_title(job: dict) -> str:
+def job_title(job: Job) -> str:
     """A run's number and name."""
-    return f"Run {job['job_id']}" + (f" · {job['name']}" if job["name"] else "")
+    return f"Run {job.job_id}" + (f" · {job.name}" if job.name else "")
 
 
 def dataset_title(name: str, version: int) -> str:

@@ -55,7 +55,7 @@ class Desk:
 
     def submit(self, **more: Any) -> int:
         """A run of the four largest items of `s`, two a batch."""
-        body = {"dataset": "s", "items": 4, "models": ["SeasonalNaive"], "horizon": 4, "batch_size": 2, **more}
+        body = {"dataset": "s", "items": 4, "models": ["SeasonalNaive"], "h": 4, "batch_size": 2, **more}
         answer = self.http.post("/api/jobs", json=body)
         assert answer.status_code == 201, answer.text
         return answer.json()["job_id"]
@@ -63,7 +63,7 @@ class Desk:
     def clear(self) -> None:
         """Stops the runs of other tests: what is claimed from here on is this test's."""
         for job in jobs.list_jobs(jobs.OPEN):
-            self.http.post(f"/api/jobs/{job['job_id']}/cancel")
+            self.http.post(f"/api/jobs/{job.job_id}/cancel")
 
 
 @pytest.fixture(scope="module")

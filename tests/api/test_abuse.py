@@ -24,7 +24,7 @@ from tests.api.conftest import Desk, is_problem
 from tests.servers import work
 
 JSON = {"Content-Type": "application/json"}
-GOOD = {"dataset": "s", "items": 2, "models": ["Naive"], "horizon": 2}
+GOOD = {"dataset": "s", "items": 2, "models": ["Naive"], "h": 2}
 WAIT_S = 0.5
 MAX_UPLOAD = 2_000_000
 
@@ -271,7 +271,7 @@ def test_odd_header_is_answered(desk: Desk, value: bytes) -> None:
 
 def test_a_hundred_callers_are_all_answered_and_pages_too(desk: Desk) -> None:
     desk.clear()
-    job_id = desk.submit(items=6, batch_size=6, backtest=1)
+    job_id = desk.submit(items=6, batch_size=6, n_windows=1)
     work(1)
     job = f"/api/jobs/{job_id}"
     reads = [

@@ -14,7 +14,7 @@ from fcst.services import identity, tokens
 from tests.api.conftest import PASSWORD, SIGN_IN, WEBHOOK, Desk, ask_database, at_work, bearer, is_problem, make_token
 from tests.servers import work
 
-BODY = {"dataset": "s", "items": 2, "models": ["SeasonalNaive"], "horizon": 2}
+BODY = {"dataset": "s", "items": 2, "models": ["SeasonalNaive"], "h": 2}
 
 # route -> the least scope, what is asked, and the status that one who may gets
 ROUTES: dict[tuple[str, str], tuple[Scope, dict[str, Any], int]] = {
@@ -101,7 +101,7 @@ def test_keys_of_different_tokens_do_not_meet(anybody: httpx.Client) -> None:
     first, second = (anybody.post("/api/jobs", json=BODY, headers=headers).json()["job_id"] for headers in keyed)
     assert first != second
     assert anybody.post("/api/jobs", json=BODY, headers=keyed[0]).json()["job_id"] == first
-    assert is_problem(anybody.post("/api/jobs", json={**BODY, "horizon": 3}, headers=keyed[1]), 409)
+    assert is_problem(anybody.post("/api/jobs", json={**BODY, "h": 3}, headers=keyed[1]), 409)
 
 
 # Tokens
@@ -160,7 +160,7 @@ def test_token_ends_when_it_is_revoked_or_has_expired(anybody: httpx.Client) -> 
     token = make_token("lost", "read")
     assert anybody.get("/api/jobs", headers=bearer(token)).status_code == 200
     with identity.acting_as(identity.operator()):
-        tokens.revoke_token(next(row["token_id"] for row in tokens.list_tokens() if row["name"] == "lost"))
+        tokens.revoke_token(next(row.token_id for row in tokens.list_tokens() if row.name == "lost"))
     assert is_problem(anybody.get("/api/jobs", headers=bearer(token)), 401, "This token was revoked.")
 
 

@@ -243,7 +243,7 @@ def test_words_are_kept_to_the_letter_and_guarded_in_files(desk: Desk) -> None:
         assert history["unique_id"] == key and {week["unit_sales"] for week in history["weeks"]} == {21}
     desk.clear()
     job_id = desk.submit(
-        dataset=NASTY[:100], items=keys, models=["Naive"], horizon=1, batch_size=50, name=NASTY[:100], note=NASTY
+        dataset=NASTY[:100], items=keys, models=["Naive"], h=1, batch_size=50, name=NASTY[:100], note=NASTY
     )
     work(1)
     job = desk.get(f"/api/jobs/{job_id}").json()

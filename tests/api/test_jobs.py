@@ -25,13 +25,21 @@ from tests.servers import WORKER, supervisor, work
 def ended(desk: Desk) -> int:
     """A run of all items with two models that has completed."""
     desk.clear()
-    job_id = desk.submit(items=6, models=["SeasonalNaive", "Naive"], batch_size=6, backtest=1, level=[80, 95])
+    job_id = desk.submit(items=6, models=["SeasonalNaive", "Naive"], batch_size=6, n_windows=1, level=[80, 95])
     work(1)
     return job_id
 
 
+def test_spec_of_a_job_can_be_sent_again(desk: Desk) -> None:
+    first = desk.submit(models=["SeasonalNaive", "Naive"], h=7, level=[70, 99], n_windows=2, batch_size=3)
+    spec = desk.get(f"/api/jobs/{first}").json()["spec"]
+    assert spec == {"models": ["SeasonalNaive", "Naive"], "h": 7, "level": [70, 99], "n_windows": 2, "batch_size": 3}
+    answer = desk.post("/api/jobs", json={"dataset": "s", "items": 4, **spec})
+    assert answer.status_code == 201 and desk.get(answer.headers["location"]).json()["spec"] == spec
+
+
 def test_job_is_submitted_computed_and_told(desk: Desk) -> None:
-    body = {"dataset": "s", "items": 4, "models": ["SeasonalNaive"], "horizon": 4, "batch_size": 2, "backtest": 0}
+    body = {"dataset": "s", "items": 4, "models": ["SeasonalNaive"], "h": 4, "batch_size": 2, "n_windows": 0}
     answer = desk.post("/api/jobs", json=body | {"name": "autumn", "note": "a first try", "level": [90]})
     job_id = answer.json()["job_id"]
     assert (answer.status_code, answer.headers["location"]) == (201, f"/api/jobs/{job_id}")
@@ -86,8 +94,9 @@ def test_without_a_dataset_the_newest_is_taken(desk: Desk) -> None:
         ({"items": "4"}, "items"),
         ({"models": ["Prophet"]}, "Prophet"),
         ({"models": []}, "models"),
-        ({"horizon": 0}, "horizon"),
+        ({"h": 0}, "h"),
         ({"horizon": 2.5}, "horizon"),
+        ({"h": 2, "horizon": 2}, "horizon"),
         ({"level": [100]}, "level"),
         ({"batch_size": 10**9}, "batch_size"),
         ({"horizont": 4}, "horizont"),
@@ -197,7 +206,7 @@ def test_batch_of_a_job_that_is_about_to_stop_does_not_run_again(desk: Desk) -> 
     one, two = attempts.claim(WORKER, 2)
     fail_batch(one, "its process died")
     desk.post(f"/api/jobs/{job_id}/cancel")
-    assert is_problem(retry_batch(desk, job_id, one["batch_id"]), 409, "is being cancelled")
+    assert is_problem(retry_batch(desk, job_id, one.batch_id), 409, "is being cancelled")
     fail_batch(two, "cancelled")
 
 
@@ -291,7 +300,7 @@ def test_accuracy_is_that_of_the_services(desk: Desk, ended: int, by: str) -> No
 
 def test_run_without_levels_has_forecasts_without_bounds(desk: Desk) -> None:
     desk.clear()
-    job_id = desk.submit(level=[], backtest=1, batch_size=4)
+    job_id = desk.submit(level=[], n_windows=1, batch_size=4)
     work(1)
     rows = desk.get(f"/api/jobs/{job_id}/forecasts").json()["forecasts"]
     assert len(rows) == 16 and all(row["lo"] == row["hi"] == {} for row in rows)
@@ -310,7 +319,7 @@ def test_job_that_has_not_begun_has_empty_forecasts(desk: Desk) -> None:
 
 
 def submit_keyed(desk: Desk, key: str, **more: Any) -> Any:
-    body = {"dataset": "s", "items": 2, "models": ["Naive"], "horizon": 2, **more}
+    body = {"dataset": "s", "items": 2, "models": ["Naive"], "h": 2, **more}
     return desk.post("/api/jobs", json=body, headers={"Idempotency-Key": key.encode()})
 
 

@@ -55,9 +55,9 @@ def check(desk: Desk) -> dict[tuple[str, str], float]:
         assert found["fcst_batches", stage] == one(f"SELECT count(*) {of_open} AND stage = '{stage}'")
     age = one(f"SELECT extract(epoch FROM now() - min(batch_status.submitted_at)) {of_open} AND stage = 'submitted'")
     assert found["fcst_queue_age_seconds", ""] == pytest.approx(float(age or 0), abs=1)
-    rates = [job["items_per_s"] or 0 for job in jobs.list_jobs(jobs.OPEN)]
+    rates = [job.items_per_s or 0 for job in jobs.list_jobs(jobs.OPEN)]
     assert found["fcst_items_per_second", ""] == pytest.approx(sum(rates), rel=0.5)
-    assert found["fcst_pool_processes", ""] == sum(row["processes"] for row in workers.list_live())
+    assert found["fcst_pool_processes", ""] == sum(row.processes for row in workers.list_live())
     assert found["fcst_pool_busy", ""] == sum(found["fcst_batches", stage] for stage in stages[1:4])
     assert found["fcst_database_up", ""] == 1
     assert {name for name, _ in found} == {
@@ -205,9 +205,9 @@ def test_every_kind_of_error_is_a_problem(desk: Desk) -> None:
     assert is_problem(desk.get("/api/jobs%0A/1"), 400) and is_problem(desk.get("/api/%0Ajobs/1"), 400)
     assert is_problem(desk.put("/api/jobs"), 405, "This method is not for this address.")
     assert is_problem(desk.post("/api/jobs", content=b"\xff"), 422)
-    answer = desk.post("/api/jobs", json={"horizon": 0, "level": "x"})
+    answer = desk.post("/api/jobs", json={"h": 0, "level": "x"})
     assert is_problem(answer, 422) and [error["in"] for error in answer.json()["errors"]] == [
-        "body.horizon",
+        "body.h",
         "body.level",
     ]
     answer = desk.post("/api/jobs", json={"dataset": "nobody"})

@@ -18,7 +18,7 @@ CHECKS = (
 @pytest.fixture(scope="module")
 def tried(office: Desk) -> Desk:
     """A server whose first run has ended and whose second waits, which keeps its dataset from being deleted."""
-    assert office.submit(items=6, batch_size=6, backtest=1) == 1
+    assert office.submit(items=6, batch_size=6, n_windows=1) == 1
     work(1)
     office.submit()
     return office

@@ -148,19 +148,19 @@ def measure_efficiency(items: int, weeks: int) -> None:
             job = run_job(dataset, items)
             cpu = meter.read()
             free.append(spin_share())
-            rows = jobs.list_batches(job["job_id"])
+            rows = jobs.list_batches(job.job_id)
         lines = [json.loads(line) for path in notes.iterdir() for line in path.read_text().splitlines()]
-        ids = {row["batch_id"] for row in rows}
+        ids = {row.batch_id for row in rows}
         lines = [line for line in lines if line[0] in ids]
         assert len(lines) == len(rows), "a batch left no note"
         n = processes()
     fitting_s, batches_s = (sum(line[i] for line in lines) for i in (1, 2))
-    finished_at = job["finished_at"].timestamp()
-    ends = sorted(row["finished_at"].timestamp() for row in rows)
-    held_s = sum((row["finished_at"] - row["started_at"]).total_seconds() for row in rows)
+    finished_at = job.finished_at.timestamp()
+    ends = sorted(row.finished_at.timestamp() for row in rows)
+    held_s = sum((row.finished_at - row.started_at).total_seconds() for row in rows)
     print(f"{items:,} series, {', '.join(MODELS)}, {len(rows):,} batches, {n} processes")
     print(f"as many processes that only count got {free[0]:.1%} of the processors before, {free[1]:.1%} after")
-    begun_at = min(row["started_at"] for row in rows).timestamp()
+    begun_at = min(row.started_at for row in rows).timestamp()
     for name, wall in (("submit", finished_at - submitted_at), ("the first batch", finished_at - begun_at)):
         had = wall * n
         print(
@@ -187,16 +187,16 @@ def measure_scale(items: list[int], weeks: int, batch_size: int) -> None:
                 memory: list[tuple[float, float]] = []
                 while True:
                     job = jobs.get_job(job_id)
-                    memory.append((job["n_completed"] / n_items, process.memory_info().rss / 1e6))
-                    if job["is_over"]:
+                    memory.append((job.n_completed / n_items, process.memory_info().rss / 1e6))
+                    if job.is_over:
                         break
                     time.sleep(0.2)
                 wall = time.perf_counter() - begin
                 cpu = meter.read()
-                assert job["n_completed"] == n_items, job
+                assert job.n_completed == n_items, job
                 middle = min(memory, key=lambda seen: abs(seen[0] - 0.5))[1]
                 print(
-                    f"{n_items:,} items in {job['n_batches']:,} batches: {wall:.1f} s, submit {submitted_s:.2f} s; "
+                    f"{n_items:,} items in {job.n_batches:,} batches: {wall:.1f} s, submit {submitted_s:.2f} s; "
                     f"an item takes {wall / n_items * 1e3:.2f} ms, of processors: "
                     + ", ".join(f"{name} {s / n_items * 1e3:.2f} ms" for name, s in cpu.items())
                 )
@@ -232,8 +232,8 @@ def first_processing(dataset: dict[str, Any]) -> float:
     begin = time.time()
     job_id = jobs.submit_job(dataset["dataset_id"], items, spec)
     jobs.wait_for_job(job_id)
-    (event,) = (event for event in jobs.list_events(job_id) if event["to_stage"] == Stage.PROCESSING)
-    return event["at"].timestamp() - begin
+    (event,) = (event for event in jobs.list_events(job_id) if event.to_stage == Stage.PROCESSING)
+    return event.at.timestamp() - begin
 
 
 def end_supervisor() -> None:
@@ -254,12 +254,12 @@ def measure_sight(dataset: dict[str, Any], n_items: int) -> None:
     while not is_over:
         begin = time.perf_counter()
         job = jobs.get_job(job_id)
-        looks.append((time.time(), job["batches"].get(Stage.COMPLETED, 0)))
+        looks.append((time.time(), job.batches.get(Stage.COMPLETED, 0)))
         queries["get_job"].append((time.perf_counter() - begin) * 1e3)
         queries["list_batches"].append(timed(jobs.list_batches, job_id) * 1e3)
-        is_over = job["is_over"]
+        is_over = job.is_over
         time.sleep(max(0.0, begin + 1.0 - time.perf_counter()))
-    changes = sorted(e["at"].timestamp() for e in jobs.list_events(job_id) if e["to_stage"] == Stage.COMPLETED)
+    changes = sorted(e.at.timestamp() for e in jobs.list_events(job_id) if e.to_stage == Stage.COMPLETED)
     seconds = [next(at for at, n in looks if n > number) - change for number, change in enumerate(changes)]
     print(f"from a change of stage to a reader who looks once a second: {told(seconds, ' s')}")
     told_queries = ", ".join(f"{name} {told(ms, ' ms', 1)}" for name, ms in queries.items())
@@ -279,7 +279,7 @@ def measure_write(items: int, models: int, pairs: int) -> None:
         with transaction() as cur:
             cur.execute("CREATE TABLE fcst_app.bare (LIKE fcst_app.forecasts INCLUDING ALL)")
         for number, row in enumerate(attempts.claim(str(uuid.uuid4()), pairs + 1)):
-            run = attempts.begin(row["batch_id"], row["attempt"], str(uuid.uuid4()))
+            run = attempts.begin(row.batch_id, row.attempt, str(uuid.uuid4()))
             attempts.move(run, Stage.OBTAINING_SALES, Stage.PROCESSING)
             results = [make_result(run, key) for key in keys[number * items : (number + 1) * items]]
             save_s, copy_s = alternate(

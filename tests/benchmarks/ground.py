@@ -17,6 +17,7 @@ import psutil
 from statsforecast import StatsForecast, models
 
 from fcst import __version__
+from fcst.job_records import Job
 from fcst.names import BENCHMARKS, SEASON_LENGTH
 from fcst.services import datasets, jobs, supervision
 from fcst.settings import PROJECT, load_settings
@@ -140,9 +141,9 @@ def submit(dataset: dict[str, Any], n_items: int, models: tuple[str, ...] = MODE
     return jobs.submit_job(dataset["dataset_id"], jobs.choose_largest(dataset, n_items), spec)
 
 
-def run_job(dataset: dict[str, Any], n_items: int, models: tuple[str, ...] = MODELS, **options: Any) -> dict[str, Any]:
+def run_job(dataset: dict[str, Any], n_items: int, models: tuple[str, ...] = MODELS, **options: Any) -> Job:
     job = jobs.wait_for_job(submit(dataset, n_items, models, **options))
-    assert job["n_completed"] == n_items, job
+    assert job.n_completed == n_items, job
     return job
 
 

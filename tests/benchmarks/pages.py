@@ -106,7 +106,7 @@ def measure_reads(made: dict[str, int], n_items: int) -> None:
         ("the sum of all", lambda: forecasts.view(job, model)),
         ("the options of the filters", lambda: forecasts.list_options(job, model)),
         ("the sum of a demand class", lambda: forecasts.view(job, model, RunFilter(demand_classes=("smooth",)))),
-        ("the correlation of errors", lambda: forecasts.error_correlation(job["job_id"], model)),
+        ("the correlation of errors", lambda: forecasts.error_correlation(job.job_id, model)),
     ):
         print(f"     {name}: {1e3 * timed(ask):,.0f} ms", flush=True)
 

@@ -135,7 +135,7 @@ class Torture:
 
     def _submit(self, dataset: dict) -> None:
         with contextlib.suppress(FcstError):
-            if sum(not job["is_over"] for job in jobs.list_jobs()) >= MOST_OPEN:
+            if sum(not job.is_over for job in jobs.list_jobs()) >= MOST_OPEN:
                 return
             models = tuple(self.random.sample(MODELS, self.random.randint(1, 3)))
             keys = [item.unique_id for item in datasets.list_items(dataset["dataset_id"], limit=N_ITEMS)]
@@ -210,7 +210,7 @@ class Torture:
         self.server.start()
 
     def _any_job(self, is_over: bool) -> int | None:
-        found = [job["job_id"] for job in jobs.list_jobs() if job["is_over"] == is_over and job["job_id"] in self.jobs]
+        found = [job.job_id for job in jobs.list_jobs() if job.is_over == is_over and job.job_id in self.jobs]
         return self.random.choice(sorted(found)) if found else None
 
     def _cancel_a_job(self) -> None:
@@ -236,26 +236,26 @@ class Torture:
         self.found["seconds to the end of the last job"] = round(time.monotonic() - begin)
         for job_id in self.jobs:
             job = check_items(job_id)
-            self.found[f"job {job['status']}"] += 1
-            self.found["item cancelled"] += job["n_cancelled"]
-            self.found["item failed"] += job["n_failed"]
+            self.found[f"job {job.status}"] += 1
+            self.found["item cancelled"] += job.n_cancelled
+            self.found["item failed"] += job.n_failed
             for failure in jobs.list_failures(job_id):
-                self.found[f"  reason: {failure['reason']}"] += 1
+                self.found[f"  reason: {failure.reason}"] += 1
             if jobs.retry_job(job_id):
                 finish(job_id, 300)
 
     def _check(self, expected: dict[tuple, tuple]) -> None:
         for job_id in self.jobs:
             job = check_items(job_id)
-            assert (job["status"], job["n_completed"]) == ("completed", job["n_items"]), job
+            assert (job.status, job.n_completed) == ("completed", job.n_items), job
             for row in forecasts_of(job_id):
                 assert row == expected[row[:3]], row
-            self.found["forecast checked"] += job["n_items"] * H * len(job["spec"]["models"])
-            self.found["item checked"] += job["n_items"]
-            self.found["attempt"] += sum(batch["attempt"] for batch in jobs.list_batches(job_id))
-            self.found["batch"] += job["n_batches"]
+            self.found["forecast checked"] += job.n_items * H * len(job.spec.models)
+            self.found["item checked"] += job.n_items
+            self.found["attempt"] += sum(batch.attempt for batch in jobs.list_batches(job_id))
+            self.found["batch"] += job.n_batches
             for event in jobs.list_events(job_id, only_with_reason=True):
-                self.found["attempt that broke off"] += event["to_stage"] == "submitted"
+                self.found["attempt that broke off"] += event.to_stage == "submitted"
 
     def _leave(self) -> None:
         for process in self._supervisors.values():

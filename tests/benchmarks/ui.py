@@ -81,7 +81,7 @@ def make_runs(folder: Path) -> dict[str, int]:
 def write_log(job_id: int) -> None:
     """Two files of the supervisor's log, of 5 MB each."""
     log_path().parent.mkdir(parents=True, exist_ok=True)
-    batches = [row["batch_id"] for row in jobs.list_batches(job_id)]
+    batches = [row.batch_id for row in jobs.list_batches(job_id)]
     line = 'time={}Z level=info event=stage job={} batch={} attempt=1 pid=77 message="{} of it"\n'
     at = time.strftime("%Y-%m-%dT%H:%M:%S.000", time.gmtime())
     lines = [

@@ -104,7 +104,7 @@ def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
             dataset["dataset_id"], jobs.choose_largest(dataset, 4), JobSpec(models=("Naive",), h=4), "first"
         )
         (batch,) = attempts.claim("00000000-0000-4000-8000-000000000001", 1)
-        run_batch(batch["batch_id"], batch["attempt"])
+        run_batch(batch.batch_id, batch.attempt)
         store.freeze_ended()
         process = serve_own(place, port, project)
         try:
@@ -170,7 +170,7 @@ def test_viewer_looks_and_an_analyst_acts_under_their_name(office: Office, visit
     job_id = int(page.url.rsplit("=", 1)[1])
     page.get_by_role("button", name="Cancel the run").click()
     expect(page.get_by_role("button", name=re.compile("Run 4 items again"))).to_be_visible()
-    done = [(row["who"], row["action"]) for row in actions.find("job", job_id, 10)]
+    done = [(row.who, row.action) for row in actions.find("job", job_id, 10)]
     assert done == [("ann@shop.example", "cancel"), ("ann@shop.example", "submit")]
     page.goto(f"{office.url}/dataset?dataset=1")
     expect(page.get_by_role("button", name="Forecast these items")).to_be_visible()
@@ -285,5 +285,5 @@ def test_programs_need_a_token_and_its_scope(office: Office, visit: Callable[[],
     }
     assert {scope: answer.status for scope, answer in answers.items()} == {"read": 403, "run": 201, "admin": 201}
     (action,) = actions.find("job", answers["run"].json()["job_id"], 10)
-    assert (action["who"], action["action"]) == ("token run program", "submit")
+    assert (action.who, action.action) == ("token run program", "submit")
     assert status_of(f"{office.url}/api/docs") == status_of(f"{office.url}/healthz") == 200

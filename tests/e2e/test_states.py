@@ -89,7 +89,7 @@ def ids(desk: Desk) -> dict[str, Any]:
         "stopped": stopped,
         "changed": changed,
         "item": item,
-        "failed_item": jobs.list_failures(partly)[0]["unique_id"],
+        "failed_item": jobs.list_failures(partly)[0].unique_id,
         "refused": refuse(bad),
         "bad": bad,
         "sales": SAMPLE / "train.csv.gz",
@@ -132,7 +132,7 @@ def running(desk: Desk, ids: dict[str, Any]) -> Iterator[str]:
     ids["running"] = desk.submit("autumn again")
     work(1)
     in_work = attempts.claim(WORKER, 1)
-    run = attempts.begin(in_work[0]["batch_id"], in_work[0]["attempt"], str(uuid.uuid4()))
+    run = attempts.begin(in_work[0].batch_id, in_work[0].attempt, str(uuid.uuid4()))
     attempts.move(run, Stage.OBTAINING_SALES, Stage.PROCESSING)
     ids["stopping"] = desk.submit("a mistake")
     in_work += attempts.claim(WORKER, 1)
@@ -148,9 +148,9 @@ def running(desk: Desk, ids: dict[str, Any]) -> Iterator[str]:
     yield desk.url
     ingests.cancel(ingest_id, claimed["attempt"])
     for job in jobs.list_jobs(jobs.OPEN):
-        jobs.cancel_job(job["job_id"])
+        jobs.cancel_job(job.job_id)
     for batch in in_work:
-        retry_policy.end_attempt(batch["batch_id"], batch["attempt"], retry_policy.Cause.CANCELLED, "")
+        retry_policy.end_attempt(batch.batch_id, batch.attempt, retry_policy.Cause.CANCELLED, "")
     attempts.cancel_waiting()
     store.freeze_ended()
 

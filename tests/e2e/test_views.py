@@ -42,7 +42,7 @@ def nothing_runs(desk: Desk) -> Iterator[None]:
     """A run that a test leaves open is none for the next one."""
     yield
     for job in jobs.list_jobs(jobs.OPEN):
-        jobs.cancel_job(job["job_id"])
+        jobs.cancel_job(job.job_id)
 
 
 LINKS: dict[str, tuple[str, Callable[[Page, Desk], None]]] = {}
@@ -269,7 +269,7 @@ def test_runs_that_match_are_cancelled_and_run_again_together(desk: Desk, page: 
         expect(page.get_by_test_id("stToast").filter(has_text=done)).to_be_visible()
         expect(dialog).to_have_count(0)
         expect(cells(page, 3)).to_have_text([status, status])
-        assert [jobs.get_job(job_id)["status"] for job_id in (*plans, other)] == [status, status, "submitted"]
+        assert [jobs.get_job(job_id).status for job_id in (*plans, other)] == [status, status, "submitted"]
 
 
 def test_failures_stand_by_reason_and_one_of_them_is_run_again(desk: Desk, page: Page) -> None:
@@ -322,8 +322,8 @@ def test_run_again_takes_the_items_and_models_of_the_first(desk: Desk, page: Pag
     page.get_by_role("button", name="Start the run").click()
     expect(page).to_have_url(re.compile(r"/runs\?job=\d+$"))
     again = jobs.get_job(int(page.url.rsplit("=", 1)[1]))
-    assert again["job_id"] != desk.finished and again["spec"] == jobs.get_job(desk.finished)["spec"]
-    assert jobs.list_keys(again["job_id"]) == jobs.list_keys(desk.finished)
+    assert again.job_id != desk.finished and again.spec == jobs.get_job(desk.finished).spec
+    assert jobs.list_keys(again.job_id) == jobs.list_keys(desk.finished)
 
 
 def test_what_one_visitor_cancels_is_cancelled_for_the_other(desk: Desk, visit: Callable[[], Page]) -> None:

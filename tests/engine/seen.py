@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from fcst.errors import DatabaseAway
+from fcst.job_records import Job
 from fcst.services import jobs
 from fcst.specs import JobSpec
 from fcst.states import TRANSITIONS, Stage
@@ -54,14 +55,14 @@ def finish(job_id: int, seconds: float = 90.0) -> None:
 
     def is_over() -> bool:
         with contextlib.suppress(DatabaseAway):
-            return bool(jobs.get_job(job_id)["is_over"])
+            return bool(jobs.get_job(job_id).is_over)
         return False
 
     wait_until(is_over, seconds, f"for job {job_id} to end")
 
 
 def is_processing(job_id: int) -> bool:
-    return jobs.get_job(job_id)["batches"].get("processing", 0) > 0
+    return jobs.get_job(job_id).batches.get("processing", 0) > 0
 
 
 def submit(dataset: dict, n_items: int, spec: JobSpec) -> int:
@@ -81,24 +82,24 @@ def forecasts_of(job_id: int) -> list[tuple]:
 
 def reasons_of(job_id: int) -> list[str]:
     """What the history says went wrong, in order."""
-    return [event["reason"] for event in reversed(jobs.list_events(job_id, only_with_reason=True))]
+    return [event.reason for event in reversed(jobs.list_events(job_id, only_with_reason=True))]
 
 
 def check_history(job_id: int) -> None:
     """Replays the events of a job: each move is one that the table allows, and they lead to where the batches are."""
     stages: dict[int, str | None] = {}
     for event in reversed(jobs.list_events(job_id)):
-        assert event["from_stage"] == stages.get(event["batch_id"]), event
-        if event["from_stage"] is not None:
-            assert Stage(event["to_stage"]) in TRANSITIONS[Stage(event["from_stage"])], event
-        stages[event["batch_id"]] = event["to_stage"]
-    assert {row["batch_id"]: row["stage"] for row in jobs.list_batches(job_id)} == stages
+        assert event.from_stage == stages.get(event.batch_id), event
+        if event.from_stage is not None:
+            assert Stage(event.to_stage) in TRANSITIONS[Stage(event.from_stage)], event
+        stages[event.batch_id] = event.to_stage
+    assert {row.batch_id: row.stage for row in jobs.list_batches(job_id)} == stages
 
 
-def check_items(job_id: int) -> dict:
+def check_items(job_id: int) -> Job:
     """Every item is in one final state, and completed ones alone have all their rows; returns the job."""
     job = jobs.get_job(job_id)
-    assert job["is_over"] and job["n_ended"] == job["n_items"], job
+    assert job.is_over and job.n_ended == job.n_items, job
     with transaction() as cur:
         cur.execute(
             "SELECT i.unique_id, i.outcome, i.reason, COALESCE(sum(cardinality(f.forecast)), 0) AS n"
@@ -107,12 +108,12 @@ def check_items(job_id: int) -> dict:
             {"job_id": job_id},
         )
         rows = cur.fetchall()
-    assert len(rows) == job["n_items"]
-    n_rows = job["spec"]["h"] * len(job["spec"]["models"])
+    assert len(rows) == job.n_items
+    n_rows = job.spec.h * len(job.spec.models)
     for row in rows:
         assert row["outcome"] in ("completed", "failed", "cancelled"), row
         assert row["n"] == (n_rows if row["outcome"] == "completed" else 0), row
     for outcome in ("completed", "failed", "cancelled"):
-        assert sum(row["outcome"] == outcome for row in rows) == job[f"n_{outcome}"]
+        assert sum(row["outcome"] == outcome for row in rows) == getattr(job, f"n_{outcome}")
     check_history(job_id)
     return job

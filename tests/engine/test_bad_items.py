@@ -59,13 +59,13 @@ def test_it_fails_alone_with_the_reason(start_supervisor, load_with, fault: int,
     dataset = load_with(fault)
     start_supervisor(PYTHONPATH=FAULTS)
     job_id = submit(dataset, 8, JobSpec(models=("AutoETS",), batch_size=8, **LIMITS))
-    wait_until(lambda: jobs.get_job(job_id)["is_over"], 90, "for the job to end")
+    wait_until(lambda: jobs.get_job(job_id).is_over, 90, "for the job to end")
     job = check_items(job_id)
-    assert (job["status"], job["n_completed"], job["n_failed"]) == ("completed", 7, 1)
+    assert (job.status, job.n_completed, job.n_failed) == ("completed", 7, 1)
     (failure,) = jobs.list_failures(job_id)
-    assert failure["unique_id"] == "item0" and reason in failure["reason"]
+    assert failure.unique_id == "item0" and reason in failure.reason
     (batch,) = jobs.list_batches(job_id)
-    assert (batch["stage"], batch["attempt"]) == ("completed", attempts)
+    assert (batch.stage, batch.attempt) == ("completed", attempts)
     assert any("item0" in text for text in reasons_of(job_id)), "the history names it too"
 
 
@@ -78,11 +78,11 @@ def test_several_killers_in_one_batch_are_found_one_by_one_and_a_retry_finds_the
     job_id = submit(dataset, 8, JobSpec(models=("AutoETS",), batch_size=8, **LIMITS))
     finish(job_id)
     job = check_items(job_id)
-    assert (job["n_completed"], job["n_failed"]) == (5, 3)
+    assert (job.n_completed, job.n_failed) == (5, 3)
     old_reasons = reasons_of(job_id)
     assert jobs.retry_job(job_id) == 3
     finish(job_id)
-    assert check_items(job_id)["n_failed"] == 3
+    assert check_items(job_id).n_failed == 3
     assert reasons_of(job_id)[: len(old_reasons)] == old_reasons, "old failures stay readable"
 
 
@@ -93,8 +93,8 @@ def test_a_job_whose_every_item_kills_ends_as_failed(start_supervisor, load_with
     job_id = submit(dataset, 8, JobSpec(models=("AutoETS",), batch_size=4, **LIMITS))
     finish(job_id)
     job = check_items(job_id)
-    assert (job["status"], job["n_failed"]) == ("failed", 8)
-    assert max(batch["attempt"] for batch in jobs.list_batches(job_id)) <= 6
+    assert (job.status, job.n_failed) == ("failed", 8)
+    assert max(batch.attempt for batch in jobs.list_batches(job_id)) <= 6
 
 
 @pytest.mark.full

@@ -29,7 +29,7 @@ def start(dask: Dask, start_supervisor) -> Callable[..., None]:
         start_supervisor(FCST_DASK_SCHEDULER=dask.address, FCST_LEASE_S="5")
         for _ in range(n_workers):
             dask.start_worker(**env)
-        wait_until(lambda: [w["problem"] for w in workers.list_live()] == [""], 60, "for the cluster")
+        wait_until(lambda: [w.problem for w in workers.list_live()] == [""], 60, "for the cluster")
 
     return run
 
@@ -38,15 +38,15 @@ def test_a_lost_worker_and_a_lost_scheduler_lose_nothing(dask: Dask, start, load
     dataset = load_dataset(n_items=30)
     start(2)
     job_id = submit(dataset, 30, SLOW)
-    wait_until(lambda: jobs.get_job(job_id)["batches"].get("processing") == 2, 60, "for both workers to have a batch")
+    wait_until(lambda: jobs.get_job(job_id).batches.get("processing") == 2, 60, "for both workers to have a batch")
     os.kill(dask.workers[0].pid, signal.SIGKILL)
     wait_until(lambda: reasons_of(job_id), 30, "for the loss to be noticed")
     dask.kill()
-    wait_until(lambda: "cannot be reached" in workers.list_live()[0]["problem"], 30, "for the supervisor to tell it")
+    wait_until(lambda: "cannot be reached" in workers.list_live()[0].problem, 30, "for the supervisor to tell it")
     dask.start_scheduler()
     dask.start_worker()
     finish(job_id)
-    assert check_items(job_id)["n_completed"] == 30
+    assert check_items(job_id).n_completed == 30
 
 
 @pytest.mark.full
@@ -66,7 +66,7 @@ def test_forecasts_are_those_of_the_local_pool_and_files_are_read_here(
     start_supervisor(FCST_HOME=str(tmp_path / "other"))
     here = submit(dataset, 12, SLOW)
     finish(here)
-    assert check_items(on_dask)["n_completed"] == 12
+    assert check_items(on_dask).n_completed == 12
     assert forecasts_of(here) == forecasts_of(on_dask)
 
 
@@ -86,11 +86,11 @@ def test_a_bad_item_fails_alone(start, load_dataset, tmp_path: Path, fault: int,
     dataset = load_dataset(tmp_path / "sales.csv")
     start(2, has_nanny=True, PYTHONPATH=FAULTS)
     job_id = submit(dataset, 6, JobSpec(models=("AutoETS",), batch_size=3, item_limit_s=3.0))
-    wait_until(lambda: jobs.get_job(job_id)["is_over"], 120, "for the job to end")
+    wait_until(lambda: jobs.get_job(job_id).is_over, 120, "for the job to end")
     job = check_items(job_id)
-    assert (job["n_completed"], job["n_failed"]) == (5, 1)
+    assert (job.n_completed, job.n_failed) == (5, 1)
     (failure,) = jobs.list_failures(job_id)
-    assert failure["unique_id"] == "bad" and reason in failure["reason"]
+    assert failure.unique_id == "bad" and reason in failure.reason
 
 
 @pytest.mark.full
@@ -101,7 +101,7 @@ def test_a_cancel_shows_at_once_and_frees_the_workers(start, load_dataset) -> No
     wait_until(lambda: is_processing(job_id), 60, "for a batch to be processed")
     begin = time.monotonic()
     jobs.cancel_job(job_id)
-    wait_until(lambda: jobs.get_job(job_id)["is_over"], 10, "for the cancelled job to end")
+    wait_until(lambda: jobs.get_job(job_id).is_over, 10, "for the cancelled job to end")
     shown = time.monotonic() - begin
     check_items(job_id)
     next_id = submit(dataset, 4, JobSpec(models=("SeasonalNaive",)))

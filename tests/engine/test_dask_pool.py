@@ -329,13 +329,13 @@ def test_batches_run_on_dask_as_they_do_here(dask: Dask, open_pool, load_dataset
     ready(pool, 2)
     job_id = jobs.submit_job(dataset["dataset_id"], jobs.choose_largest(dataset, 6), JobSpec(batch_size=3, h=3))
     claimed = attempts.claim(worker_id, 2)
-    tasks = [pool.submit(nothing, task.run_batch, row["batch_id"], row["attempt"]) for row in claimed]
+    tasks = [pool.submit(nothing, task.run_batch, row.batch_id, row.attempt) for row in claimed]
     assert len(tasks) == 2
     wait_until(lambda: all(t.done() for t in tasks), 60)
     assert [t.result() for t in tasks] == [None, None]
     job = jobs.get_job(job_id)
-    assert job["n_completed"] == 6 and job["batches"] == {"completed": 2}
-    again = pool.submit(nothing, task.run_batch, claimed[0]["batch_id"], claimed[0]["attempt"])
+    assert job.n_completed == 6 and job.batches == {"completed": 2}
+    again = pool.submit(nothing, task.run_batch, claimed[0].batch_id, claimed[0].attempt)
     wait_until(again.done)
     with pytest.raises(StaleState):
         again.result()

@@ -76,7 +76,7 @@ def test_work_resumes_after_a_restart_of_the_server(
     spec = replace(SLOW, models=("SeasonalNaive",)) if stage == "saving" else SLOW
     with Blocker(BLOCKED_BY.get(stage)):
         job_id = submit(dataset, N_ITEMS, spec)
-        wait_until(lambda: jobs.get_job(job_id)["batches"].get(stage, 0) > 0, 120, f"for a batch to be {stage}")
+        wait_until(lambda: jobs.get_job(job_id).batches.get(stage, 0) > 0, 120, f"for a batch to be {stage}")
         own_server.stop()
     time.sleep(seconds)
     own_server.start()
@@ -84,7 +84,7 @@ def test_work_resumes_after_a_restart_of_the_server(
     finish(job_id)
     print(f"done {time.monotonic() - back_at:.1f} s after the return")
     job = check_items(job_id)
-    assert (job["status"], job["n_completed"]) == ("completed", N_ITEMS)
+    assert (job.status, job.n_completed) == ("completed", N_ITEMS)
     assert supervisor.poll() is None
 
 
@@ -95,12 +95,12 @@ def test_connections_that_the_server_ends_again_and_again_cost_nothing(
     dataset = load_dataset(n_items=N_ITEMS)
     job_id = submit(dataset, N_ITEMS, SLOW)
     n_ended, deadline = 0, time.monotonic() + 5
-    while time.monotonic() < deadline or n_ended <= 3 and not jobs.get_job(job_id)["is_over"]:
+    while time.monotonic() < deadline or n_ended <= 3 and not jobs.get_job(job_id).is_over:
         n_ended += own_server.terminate_clients()
         time.sleep(0.3)
     assert n_ended > 3
     finish(job_id)
-    assert check_items(job_id)["n_completed"] == N_ITEMS
+    assert check_items(job_id).n_completed == N_ITEMS
 
 
 @pytest.mark.full
@@ -124,7 +124,7 @@ def test_an_ingest_and_a_waiting_supervisor_outlive_an_outage(
     patiently(jobs.list_jobs)  # what its first asker is told after an outage is that it was away
     job_id = submit(dataset, 4, SLOW)
     finish(job_id)
-    assert check_items(job_id)["n_completed"] == 4
+    assert check_items(job_id).n_completed == 4
 
 
 @pytest.mark.full
@@ -147,7 +147,7 @@ def test_a_supervisor_told_to_end_while_the_database_is_away_ends(own_server: Ow
     env = {**os.environ, "FCST_LEASE_S": "2", "FCST_GRACE_S": "1"}
     process = subprocess.Popen([sys.executable, "-m", "fcst", "worker"], cwd=PROJECT, env=env)
     job_id = submit(dataset, N_ITEMS, SLOW)
-    wait_until(lambda: jobs.get_job(job_id)["batches"].get("processing", 0) > 0, 30, "for a batch to be processed")
+    wait_until(lambda: jobs.get_job(job_id).batches.get("processing", 0) > 0, 30, "for a batch to be processed")
     below = children(process.pid)
     own_server.stop()
     process.terminate()
@@ -156,7 +156,7 @@ def test_a_supervisor_told_to_end_while_the_database_is_away_ends(own_server: Ow
     own_server.start()
     again = subprocess.Popen([sys.executable, "-m", "fcst", "worker"], cwd=PROJECT, env=env)
     finish(job_id)
-    assert check_items(job_id)["n_completed"] == N_ITEMS
+    assert check_items(job_id).n_completed == N_ITEMS
     again.terminate()
     assert again.wait(30) == 0
 

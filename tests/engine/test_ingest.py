@@ -154,7 +154,7 @@ def test_same_file_again_is_the_next_version_and_says_so(load_dataset: Callable,
     second = load_dataset(tmp_path / "sales.csv")
     assert (second["name"], second["version"], second["report"]["same_as_version"]) == ("s", 2, 1)
     assert first["report"]["same_as_version"] is None
-    assert jobs.get_job(job_id)["dataset_id"] == first["dataset_id"]
+    assert jobs.get_job(job_id).dataset_id == first["dataset_id"]
     assert [row["n_jobs"] for row in datasets.list_versions("s")] == [0, 1]
     write_sales(tmp_path / "sales.csv", 5, 60)
     assert load_dataset(tmp_path / "sales.csv")["report"]["same_as_version"] is None
@@ -169,9 +169,9 @@ def test_deleted_dataset_takes_all_with_it_but_not_before_its_runs_have_ended(lo
         datasets.delete_dataset(dataset["dataset_id"])
     assert count("sales") == 2 * before["sales"]
     while claimed := attempts.claim(str(uuid.uuid4()), 1):
-        run_batch(claimed[0]["batch_id"], claimed[0]["attempt"])
+        run_batch(claimed[0].batch_id, claimed[0].attempt)
     store_jobs.freeze_ended()
-    assert jobs.get_job(job_id)["status"] == "completed"
+    assert jobs.get_job(job_id).status == "completed"
     assert all(count(table) > before[table] for table in TABLES)
     assert datasets.count_dependents(dataset["dataset_id"]) == {"n_jobs": 1, "n_open_jobs": 0, "n_forecasts": 3}
     datasets.delete_dataset(dataset["dataset_id"])

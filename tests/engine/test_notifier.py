@@ -93,7 +93,7 @@ def has_work() -> bool:
 
 def end_a_job(dataset: dict) -> int:
     job_id = jobs.submit_job(dataset["dataset_id"], jobs.choose_largest(dataset, 2), JobSpec(), "a <b>name</b>")
-    assert jobs.cancel_job(job_id) and jobs.get_job(job_id)["is_over"]
+    assert jobs.cancel_job(job_id) and jobs.get_job(job_id).is_over
     return job_id
 
 
@@ -132,15 +132,15 @@ def test_receiver_that_is_away_costs_nothing_but_patience(
     assert workers.look(is_telling=True).is_busy
     tell()
     (row,) = notifications.list_undelivered(10)
-    assert row["attempts"] == 1 and "cannot be reached" in row["error"] and not row["is_given_up"]
+    assert row.attempts == 1 and "cannot be reached" in row.error and not row.is_given_up
     assert not workers.look(is_telling=True).is_busy and has_work()  # later
     move_back("1 hour")
     tell()
-    assert notifications.list_undelivered(10)[0]["attempts"] == 2
+    assert notifications.list_undelivered(10)[0].attempts == 2
     move_back("24 hours")
     tell()
     (row,) = notifications.list_undelivered(10)
-    assert row["attempts"] == 2 and row["is_given_up"] and not has_work()
+    assert row.attempts == 2 and row.is_given_up and not has_work()
 
 
 def move_back(interval: str) -> None:
@@ -167,7 +167,7 @@ def test_answer_that_drips_in_takes_no_longer_than_another(
     receiver.answers = [0]
     tell()
     (row,) = notifications.list_undelivered(10)
-    assert "did not answer within 1 s" in row["error"]
+    assert "did not answer within 1 s" in row.error
 
 
 def test_receiver_that_is_slow_with_one_hears_the_others(
@@ -194,7 +194,7 @@ def test_odd_proxies_cost_a_try_and_are_told(
     monkeypatch.setattr(notifier, "WAITS_S", (3600.0,))
     monkeypatch.setenv(name, value)
     tell()
-    assert receiver.heard or "cannot be reached" in notifications.list_undelivered(1)[0]["error"]
+    assert receiver.heard or "cannot be reached" in notifications.list_undelivered(1)[0].error
 
 
 def test_secret_path_of_a_webhook_is_not_logged(

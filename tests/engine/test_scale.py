@@ -74,7 +74,7 @@ def large_job(
 ) -> Iterator[int]:
     """A job in the middle of 10,000 batches, with 100,000 items and 50,000 events; eight of 4,000 came later."""
     for _ in copy_database(server, monkeypatch, tmp_path, large_template):
-        yield min(job["job_id"] for job in jobs.list_jobs())
+        yield min(job.job_id for job in jobs.list_jobs())
 
 
 def insert_large_jobs(dataset_id: int) -> None:
@@ -162,15 +162,15 @@ def count_read(plan: dict[str, Any], table: str) -> float:
 
 def test_the_page_of_a_large_run_asks_by_index(large_job: int, statements: list[tuple[str, Any]]) -> None:
     job = jobs.get_job(large_job)
-    assert job["batches"] == {Stage.COMPLETED: 5_000, Stage.OBTAINING_SALES: 2, Stage.SUBMITTED: 4_998}
-    assert job["n_completed"] == 50_000 and job["status"] == "running"
+    assert job.batches == {Stage.COMPLETED: 5_000, Stage.OBTAINING_SALES: 2, Stage.SUBMITTED: 4_998}
+    assert job.n_completed == 50_000 and job.status == "running"
     plans = explain(statements, lambda: jobs.get_job(large_job))
     assert len(plans) == 2 and read_whole(plans) == []
     for ask in (jobs.list_batches, jobs.list_failures):
         plans = explain(statements, lambda ask=ask: ask(large_job))
         assert len(plans) == 1 and read_whole(plans) == []
     shown = jobs.list_batches(large_job, 200, sort=jobs.BatchSort.URGENT)
-    assert len(shown) == 200 and [row["stage"] for row in shown[:2]] == [Stage.OBTAINING_SALES] * 2
+    assert len(shown) == 200 and [row.stage for row in shown[:2]] == [Stage.OBTAINING_SALES] * 2
 
 
 def test_the_history_of_a_large_run_is_read_by_index(large_job: int, statements: list[tuple[str, Any]]) -> None:
@@ -202,7 +202,7 @@ def insert(dataset_id: int, n_batches: int) -> int:
 
 def claim(n: int, times: int) -> list[tuple[int, int]]:
     """(job_id, batch_no) of what is claimed, `n` batches at a time."""
-    return [(row["job_id"], row["batch_no"]) for _ in range(times) for row in attempts.claim(WORKER, n)]
+    return [(row.job_id, row.batch_no) for _ in range(times) for row in attempts.claim(WORKER, n)]
 
 
 @pytest.mark.parametrize("n", [1, 2, 3])
@@ -227,9 +227,9 @@ def test_huge_jobs_share_alike_and_each_goes_in_order(dataset_id: int, n: int) -
 def test_a_batch_that_comes_back_is_next(dataset_id: int) -> None:
     job_id = insert(dataset_id, 100)
     first, second = attempts.claim(WORKER, 2)
-    retry_policy.end_attempt(first["batch_id"], 1, retry_policy.Cause.LOST, "its supervisor was lost")
+    retry_policy.end_attempt(first.batch_id, 1, retry_policy.Cause.LOST, "its supervisor was lost")
     assert claim(2, 1) == [(job_id, 1), (job_id, 3)]
-    assert second["batch_no"] == 2
+    assert second.batch_no == 2
 
 
 # Work in flight
@@ -241,10 +241,10 @@ def test_no_more_batches_are_active_than_there_are_processes(start_supervisor, l
     ids = [submit(dataset, 60, JobSpec(models=("AutoETS",), batch_size=1)) for _ in range(2)]
     for job_id in ids:
         jobs.wait_for_job(job_id)
-        assert check_items(job_id)["n_completed"] == 60
-    events = sorted((event for job_id in ids for event in jobs.list_events(job_id)), key=lambda e: e["event_id"])
+        assert check_items(job_id).n_completed == 60
+    events = sorted((event for job_id in ids for event in jobs.list_events(job_id)), key=lambda e: e.event_id)
     active, seen = 0, []
     for event in events:
-        active += (event["to_stage"] == Stage.OBTAINING_SALES) - (event["to_stage"] in FINAL_STAGES)
+        active += (event.to_stage == Stage.OBTAINING_SALES) - (event.to_stage in FINAL_STAGES)
         seen.append(active)
     assert max(seen) == 2 and seen[-1] == 0

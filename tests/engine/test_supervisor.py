@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 
 from fcst import supervisor_lock
+from fcst.engine.retry_policy import MAX_TRIES
 from fcst.services import jobs, loading
 from fcst.settings import load_settings
 from fcst.specs import IngestSpec, JobSpec
 from fcst.store import workers
-from fcst.store.batches import MAX_TRIES
 from fcst.store.database import transaction
 from tests.conftest import wait_until, write_sales
 from tests.engine.seen import (
@@ -41,8 +41,8 @@ def test_ingest_and_run_then_leave_when_nothing_is_left(start_supervisor, tmp_pa
     supervisor = start_supervisor(FCST_WORKER="auto", FCST_IDLE_EXIT_S="2")
     dataset = loading.wait_for_ingest(loading.request_ingest(IngestSpec(paths=(str(tmp_path / "s.csv"),), name="s")))
     job_id = submit(dataset, 6, JobSpec(batch_size=2))
-    assert jobs.wait_for_job(job_id)["status"] == "completed"
-    assert check_items(job_id)["n_completed"] == 6
+    assert jobs.wait_for_job(job_id).status == "completed"
+    assert check_items(job_id).n_completed == 6
     assert supervisor.wait(30) == 0
     path = supervisor_lock.lock_path(load_settings())
     assert supervisor_lock.holder(path) is None and not supervisor_lock.has_crashed(path)
@@ -82,10 +82,10 @@ def test_a_killed_worker_costs_time_and_no_item(start_supervisor, load_dataset) 
     dataset = load_dataset(n_items=20)
     supervisor = start_supervisor()
     job_id = submit(dataset, 20, SLOW)
-    wait_until(lambda: jobs.get_job(job_id)["batches"].get("processing") == 2, what="for both workers to be busy")
+    wait_until(lambda: jobs.get_job(job_id).batches.get("processing") == 2, what="for both workers to be busy")
     os.kill(workers_of(supervisor.pid)[0], signal.SIGKILL)
     finish(job_id)
-    assert check_items(job_id)["n_completed"] == 20
+    assert check_items(job_id).n_completed == 20
     assert any("the process died (signal 9)" in reason for reason in reasons_of(job_id))
 
 
@@ -94,9 +94,9 @@ def test_what_was_saved_before_a_death_is_not_computed_again(start_supervisor, l
     dataset = load_dataset(n_items=60)
     supervisor = start_supervisor(FCST_PROCESSES="1")
     job_id = submit(dataset, 60, replace(SLOW, batch_size=60))
-    wait_until(lambda: jobs.get_job(job_id)["n_completed"] > 0, what="for a checkpoint")
+    wait_until(lambda: jobs.get_job(job_id).n_completed > 0, what="for a checkpoint")
     os.kill(workers_of(supervisor.pid)[0], signal.SIGKILL)
-    wait_until(lambda: jobs.list_batches(job_id)[0]["attempt"] == 2, what="for the second attempt")
+    wait_until(lambda: jobs.list_batches(job_id)[0].attempt == 2, what="for the second attempt")
     finish(job_id)
     check_items(job_id)
     with transaction() as cur:
@@ -112,7 +112,7 @@ def test_killed_idle_workers_do_not_stop_the_engine(start_supervisor, load_datas
     jobs.wait_for_job(submit(dataset, 1, JobSpec()))
     for worker in workers_of(supervisor.pid):
         os.kill(worker, signal.SIGKILL)
-    assert jobs.wait_for_job(submit(dataset, 6, JobSpec(batch_size=2)))["n_completed"] == 6
+    assert jobs.wait_for_job(submit(dataset, 6, JobSpec(batch_size=2))).n_completed == 6
 
 
 @pytest.mark.full
@@ -124,7 +124,7 @@ def test_a_pool_that_breaks_as_a_whole_is_built_anew(start_supervisor, load_data
     for pid in children(supervisor.pid):  # workers, fork server and resource tracker
         os.kill(pid, signal.SIGKILL)
     finish(job_id)
-    assert check_items(job_id)["n_completed"] == 40
+    assert check_items(job_id).n_completed == 40
 
 
 @pytest.mark.full
@@ -136,9 +136,9 @@ def test_workers_that_cannot_start_are_told_and_not_tried_without_end(start_supe
     )
     start_supervisor(PYTHONPATH=str(tmp_path))
     job_id = submit(dataset, 1, JobSpec())
-    wait_until(lambda: any(worker["problem"] for worker in workers.list_live()), what="for the problem to be told")
-    assert jobs.list_batches(job_id)[0]["attempt"] < 10
-    assert jobs.get_job(job_id)["n_failed"] == 0
+    wait_until(lambda: any(worker.problem for worker in workers.list_live()), what="for the problem to be told")
+    assert jobs.list_batches(job_id)[0].attempt < 10
+    assert jobs.get_job(job_id).n_failed == 0
 
 
 # Supervisors that die, freeze, or share a database
@@ -157,7 +157,7 @@ def test_another_supervisor_takes_over_from_a_killed_one(start_supervisor, fault
     assert supervisor_lock.has_crashed(supervisor_lock.lock_path(load_settings()))
     start_supervisor(**SHORT_LEASE, FCST_HOME=str(tmp_path / "other"))
     finish(job_id)
-    assert check_items(job_id)["n_completed"] == 40
+    assert check_items(job_id).n_completed == 40
     assert forecasts_of(job_id) == expected
     assert "its supervisor was lost" in reasons_of(job_id)
 
@@ -175,7 +175,7 @@ def test_who_waits_starts_another_supervisor_in_place_of_a_killed_one(
     path = supervisor_lock.lock_path(load_settings())
     os.kill(supervisor_lock.holder(path)["pid"], signal.SIGKILL)
     jobs.wait_for_job(job_id)
-    assert check_items(job_id)["n_completed"] == 20
+    assert check_items(job_id).n_completed == 20
     wait_until(lambda: supervisor_lock.holder(path) is None, what="for the second to leave")
 
 
@@ -189,8 +189,8 @@ def test_two_supervisors_share_the_work_and_nothing_is_done_twice(start_supervis
     finish(job_id)
     check_items(job_id)
     assert forecasts_of(job_id) == expected
-    assert len({batch["worker"] for batch in jobs.list_batches(job_id)}) == 2
-    assert {batch["attempt"] for batch in jobs.list_batches(job_id)} == {1}
+    assert len({batch.worker for batch in jobs.list_batches(job_id)}) == 2
+    assert {batch.attempt for batch in jobs.list_batches(job_id)} == {1}
 
 
 @pytest.mark.full
@@ -207,7 +207,7 @@ def test_what_a_frozen_supervisor_and_its_workers_write_on_waking_is_refused(
         start_supervisor(**SHORT_LEASE, FCST_HOME=str(tmp_path / "other"))
         wait_until(lambda: is_second_processing(job_id), 30, "for the other to work on a batch of the frozen one")
     finish(job_id)  # the woken one has the same batch in hand
-    assert check_items(job_id)["n_completed"] == 30
+    assert check_items(job_id).n_completed == 30
     assert forecasts_of(job_id) == expected
     with transaction() as cur:
         cur.execute(
@@ -217,11 +217,11 @@ def test_what_a_frozen_supervisor_and_its_workers_write_on_waking_is_refused(
         assert cur.fetchone()["n"] == 0, "an attempt that has been taken over wrote"
     later = submit(dataset, 30, SLOW)  # both work on
     finish(later)
-    assert check_items(later)["n_completed"] == 30 and forecasts_of(later) == expected
+    assert check_items(later).n_completed == 30 and forecasts_of(later) == expected
 
 
 def is_second_processing(job_id: int) -> bool:
-    return any(b["attempt"] == 2 and b["stage"] == "processing" for b in jobs.list_batches(job_id))
+    return any(b.attempt == 2 and b.stage == "processing" for b in jobs.list_batches(job_id))
 
 
 @pytest.mark.full
@@ -238,10 +238,10 @@ def test_a_worker_frozen_inside_its_transaction_holds_nobody_up(start_supervisor
                 standstill.enter_context(frozen(pid))
         begin = time.monotonic()
         start_supervisor(**SHORT_LEASE, FCST_HOME=str(tmp_path / "other"))
-        wait_until(lambda: jobs.list_batches(job_id)[0]["attempt"] == 2, 15, "for the batch to be taken over")
+        wait_until(lambda: jobs.list_batches(job_id)[0].attempt == 2, 15, "for the batch to be taken over")
         print(f"taken over after {time.monotonic() - begin:.1f} s")
         finish(job_id)
-        assert check_items(job_id)["n_completed"] == 10
+        assert check_items(job_id).n_completed == 10
 
 
 def is_waiting_for_a_lock() -> bool:
@@ -260,7 +260,7 @@ def test_a_frozen_worker_is_found_by_its_silence(start_supervisor, load_dataset)
     wait_until(lambda: is_processing(job_id), what="for a batch to be processed")
     with frozen(workers_of(supervisor.pid)[0]):
         finish(job_id)
-    assert check_items(job_id)["n_completed"] == 20
+    assert check_items(job_id).n_completed == 20
     assert any("no sign of life" in reason for reason in reasons_of(job_id))
 
 
@@ -271,25 +271,25 @@ def test_cancel_ends_running_batches_and_retry_finishes_them(start_supervisor, l
     dataset = load_dataset(n_items=60)
     start_supervisor()
     job_id = submit(dataset, 60, replace(SLOW, batch_size=25))  # some five seconds a batch
-    wait_until(lambda: jobs.get_job(job_id)["n_completed"] > 0, what="for some items")
+    wait_until(lambda: jobs.get_job(job_id).n_completed > 0, what="for some items")
     begin = time.monotonic()
     assert jobs.cancel_job(job_id)
-    assert jobs.get_job(job_id)["batches"].get("submitted", 0) == 0, "waiting ones end at once"
+    assert jobs.get_job(job_id).batches.get("submitted", 0) == 0, "waiting ones end at once"
     assert not jobs.cancel_job(job_id), "twice is harmless"
-    wait_until(lambda: jobs.get_job(job_id)["is_over"], 10, "for the cancelled job to end")
+    wait_until(lambda: jobs.get_job(job_id).is_over, 10, "for the cancelled job to end")
     print(f"cancelled within {time.monotonic() - begin:.2f} s")
     job = check_items(job_id)
-    assert job["status"] == "cancelled" and job["n_cancelled"] > 0
-    ended = [e["from_stage"] for e in jobs.list_events(job_id) if e["to_stage"] == "cancelled"]
+    assert job.status == "cancelled" and job.n_cancelled > 0
+    ended = [e.from_stage for e in jobs.list_events(job_id) if e.to_stage == "cancelled"]
     assert "submitted" in ended and "processing" in ended
     assert not jobs.cancel_job(job_id), "nor does it harm a job that is over"
     assert jobs.get_job(job_id) == job
     kept = forecasts_of(job_id)
-    assert len(kept) == 13 * job["n_completed"]
-    assert jobs.retry_job(job_id) == job["n_cancelled"]
+    assert len(kept) == 13 * job.n_completed
+    assert jobs.retry_job(job_id) == job.n_cancelled
     finish(job_id)
     again = check_items(job_id)
-    assert (again["status"], again["n_completed"]) == ("completed", 60)
+    assert (again.status, again.n_completed) == ("completed", 60)
     kept_items = {row[0] for row in kept}
     assert [row for row in forecasts_of(job_id) if row[0] in kept_items] == kept
     assert "cancelled by the user" in reasons_of(job_id), "the history keeps it"
@@ -304,8 +304,8 @@ def test_a_cancel_while_a_job_is_being_rescued_ends_it(start_supervisor, load_da
     os.kill(first.pid, signal.SIGKILL)
     jobs.cancel_job(job_id)
     start_supervisor(**SHORT_LEASE, FCST_HOME=str(tmp_path / "other"))
-    wait_until(lambda: jobs.get_job(job_id)["is_over"], 20, "for the cancelled job to end")
-    assert check_items(job_id)["status"] == "cancelled"
+    wait_until(lambda: jobs.get_job(job_id).is_over, 20, "for the cancelled job to end")
+    assert check_items(job_id).status == "cancelled"
 
 
 @pytest.mark.full
@@ -317,9 +317,9 @@ def test_a_row_that_the_database_refuses_costs_its_item_only(start_supervisor, l
     job_id = submit(dataset, 6, JobSpec(batch_size=2))
     finish(job_id)
     job = check_items(job_id)
-    assert (job["status"], job["n_completed"], job["n_failed"]) == ("completed", 5, 1)
+    assert (job.status, job.n_completed, job.n_failed) == ("completed", 5, 1)
     (failure,) = jobs.list_failures(job_id)
-    assert failure["unique_id"] == "item6" and "could not be saved" in failure["reason"]
+    assert failure.unique_id == "item6" and "could not be saved" in failure.reason
 
 
 @pytest.mark.full
@@ -335,10 +335,10 @@ def test_a_batch_that_fails_as_a_whole_does_not_stop_the_others(start_supervisor
     job_id = submit(dataset, 6, JobSpec(batch_size=2))
     finish(job_id)
     job = check_items(job_id)
-    assert (job["status"], job["n_completed"], job["n_failed"]) == ("completed", 4, 2)
-    failed = next(b for b in jobs.list_batches(job_id) if b["stage"] == "failed")
-    assert failed["attempt"] == MAX_TRIES and "gave up after 5 tries" in failed["error"] and "broken" in failed["error"]
-    assert {row["reason"] for row in jobs.list_failures(job_id)} == {failed["error"]}
+    assert (job.status, job.n_completed, job.n_failed) == ("completed", 4, 2)
+    failed = next(b for b in jobs.list_batches(job_id) if b.stage == "failed")
+    assert failed.attempt == MAX_TRIES and "gave up after 5 tries" in failed.error and "broken" in failed.error
+    assert {row.reason for row in jobs.list_failures(job_id)} == {failed.error}
 
 
 def test_a_second_supervisor_in_one_home_steps_back(start_supervisor) -> None:
@@ -357,7 +357,7 @@ def test_told_to_end_it_lets_running_batches_finish_and_claims_no_more(start_sup
     wait_until(lambda: is_processing(job_id), what="for a batch to be processed")
     supervisor.send_signal(signal.SIGINT)
     assert supervisor.wait(30) == 0
-    assert jobs.get_job(job_id)["batches"] == {"completed": 2, "submitted": 2}
+    assert jobs.get_job(job_id).batches == {"completed": 2, "submitted": 2}
     assert reasons_of(job_id) == []
     assert not children(supervisor.pid)
 
@@ -376,13 +376,13 @@ def test_told_to_end_it_gives_back_what_it_cannot_finish(start_supervisor, load_
     for pid in below:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGCONT)
-    assert jobs.get_job(job_id)["batches"] == {"submitted": 1}
+    assert jobs.get_job(job_id).batches == {"submitted": 1}
     assert "its supervisor was told to end" in reasons_of(job_id)
     path = supervisor_lock.lock_path(load_settings())
     assert supervisor_lock.has_crashed(path), "work is left, so another is to be started"
     start_supervisor()
     finish(job_id)
-    assert check_items(job_id)["n_completed"] == 30
+    assert check_items(job_id).n_completed == 30
 
 
 @pytest.mark.full
@@ -408,9 +408,9 @@ def test_a_claim_whose_answer_was_lost_is_given_back(start_supervisor, load_data
         cur.execute(
             "UPDATE fcst_app.batch_status SET stage = 'obtaining_sales', attempt = 1, tries = 1, started_at = now(),"
             " worker_id = %(worker_id)s WHERE job_id = %(job_id)s",
-            {"worker_id": worker["worker_id"], "job_id": job_id},
+            {"worker_id": worker.worker_id, "job_id": job_id},
         )
-    assert jobs.wait_for_job(job_id)["n_completed"] == 1
+    assert jobs.wait_for_job(job_id).n_completed == 1
 
 
 def submit_in(cur: object, dataset: dict) -> int:

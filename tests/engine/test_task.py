@@ -20,7 +20,7 @@ WORKER = str(uuid.uuid4())
 
 def run_all(job_id: int) -> None:
     while claimed := attempts.claim(WORKER, 1):
-        task.run_batch(claimed[0]["batch_id"], claimed[0]["attempt"])
+        task.run_batch(claimed[0].batch_id, claimed[0].attempt)
 
 
 def exported(job_id: int) -> pd.DataFrame:
@@ -45,7 +45,7 @@ def test_every_item_gets_every_week_of_every_model(load_dataset) -> None:
     weeks = pd.date_range(dataset["last_wk_end_dt"], periods=6, freq="W-SAT")[1:]
     assert sorted(rows["wk_end_dt"].unique()) == [f"{week:%Y-%m-%d}" for week in weeks]
     job = jobs.get_job(job_id)
-    assert job["n_completed"] == 6 and job["batches"] == {"completed": 2}
+    assert job.n_completed == 6 and job.batches == {"completed": 2}
 
 
 def test_forecasts_do_not_depend_on_batches(load_dataset) -> None:
@@ -70,9 +70,9 @@ def test_an_item_that_cannot_be_forecast_costs_itself_only(load_dataset, tmp_pat
     job_id = jobs.submit_job(dataset["dataset_id"], jobs.choose_largest(dataset, 2), JobSpec(h=2))
     run_all(job_id)
     job = jobs.get_job(job_id)
-    assert (job["n_completed"], job["n_failed"]) == (1, 1)
+    assert (job.n_completed, job.n_failed) == (1, 1)
     (failure,) = jobs.list_failures(job_id)
-    assert failure["unique_id"] == "only_promoted" and "promotional" in failure["reason"]
+    assert failure.unique_id == "only_promoted" and "promotional" in failure.reason
     assert set(exported(job_id)["unique_id"]) == {"good"}
 
 
@@ -91,23 +91,21 @@ def test_items_that_are_final_are_not_computed_again(load_dataset, monkeypatch: 
     monkeypatch.setattr(task, "forecast_item", dying)
     (first,) = attempts.claim(WORKER, 1)
     with pytest.raises(SystemExit):
-        task.run_batch(first["batch_id"], first["attempt"])
-    assert jobs.get_job(job_id)["n_completed"] == 3
-    retry_policy.end_attempt(first["batch_id"], first["attempt"], retry_policy.Cause.DIED, "its process died")
+        task.run_batch(first.batch_id, first.attempt)
+    assert jobs.get_job(job_id).n_completed == 3
+    retry_policy.end_attempt(first.batch_id, first.attempt, retry_policy.Cause.DIED, "its process died")
     seen[:] = [0] * 10
     run_all(job_id)
-    assert len(seen) == 10 + 3 and jobs.get_job(job_id)["n_completed"] == 6
+    assert len(seen) == 10 + 3 and jobs.get_job(job_id).n_completed == 6
 
 
 def test_a_task_that_lost_its_batch_stops(load_dataset) -> None:
     dataset = load_dataset()
     jobs.submit_job(dataset["dataset_id"], jobs.choose_largest(dataset, 2), JobSpec())
     (claimed,) = attempts.claim(WORKER, 1)
-    retry_policy.end_attempt(
-        claimed["batch_id"], claimed["attempt"], retry_policy.Cause.LOST, "its supervisor was lost"
-    )
+    retry_policy.end_attempt(claimed.batch_id, claimed.attempt, retry_policy.Cause.LOST, "its supervisor was lost")
     with pytest.raises(StaleState):
-        task.run_batch(claimed["batch_id"], claimed["attempt"])
+        task.run_batch(claimed.batch_id, claimed.attempt)
 
 
 def test_accuracy_is_kept_by_item_and_model(load_dataset) -> None:

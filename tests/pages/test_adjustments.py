@@ -9,6 +9,7 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from fcst.filters import only
+from fcst.job_records import Job
 from fcst.services import adjustments, forecasts
 from fcst.services.adjustments import Change
 from tests.conftest import write_sales
@@ -24,23 +25,23 @@ def caches() -> Iterator[None]:
 
 
 @pytest.fixture
-def job(load_dataset: Callable[..., dict], once: Callable) -> dict:
-    def make() -> dict:
+def job(load_dataset: Callable[..., dict], once: Callable) -> Job:
+    def make() -> Job:
         return run(load_dataset(n_items=3, n_weeks=60, name="s"), 3, models=("WindowAverage", "Naive"), n_windows=1)
 
     return once("to_adjust", make)
 
 
-def open_item(job: dict, **query: str) -> AppTest:
-    at = open_page("forecasts", job=str(job["job_id"]), item="item2", **query)
+def open_item(job: Job, **query: str) -> AppTest:
+    at = open_page("forecasts", job=str(job.job_id), item="item2", **query)
     assert not at.exception and not at.error
     return at
 
 
-def dialog(job: dict) -> AppTest:
+def dialog(job: Job) -> AppTest:
     """The dialog by itself, as it stands while it is open."""
 
-    def page(job: dict) -> None:
+    def page(job: Job) -> None:
         from fcst.filters import only
         from fcst.services import forecasts
         from fcst.ui.adjustments import ask_for_change
@@ -60,7 +61,7 @@ def chart(at: AppTest) -> str:
     return at.get("plotly_chart")[0].proto.spec
 
 
-def test_change_is_made_in_the_dialog_and_shown_in_both_versions(job: dict) -> None:
+def test_change_is_made_in_the_dialog_and_shown_in_both_versions(job: Job) -> None:
     at = open_item(job)
     assert '"name":"adjusted"' not in chart(at) and "Adjustments" not in words(at)
     at.button(key="adjust").click().run()
@@ -68,53 +69,53 @@ def test_change_is_made_in_the_dialog_and_shown_in_both_versions(job: dict) -> N
     at = save(dialog(job), "a *campaign*", "Ann")
     assert not at.exception and not at.error
     (made,) = adjustments.list_adjustments(job)
-    assert (made["percent"], made["reason"], made["made_by"]) == (10, "a *campaign*", "Ann")
-    assert made["model"] == "WindowAverage"
+    assert (made.percent, made.reason, made.made_by) == (10, "a *campaign*", "Ann")
+    assert made.model == "WindowAverage"
     at = open_item(job)
     said = words(at)
     assert "**+10.0 %**, weeks ending" in said and r"a \*campaign\*" in said and "Ann," in said
     assert '"name":"adjusted"' in chart(at)
     view = forecasts.view(job, "WindowAverage", only("item2"))
     assert view.forecast["adjusted"].sum() == pytest.approx(1.1 * view.forecast["forecast"].sum())
-    at.button(key=f"undo_{made['adjustment_id']}").click().run()
+    at.button(key=f"undo_{made.adjustment_id}").click().run()
     assert "It stays in this list, as undone" in words(at)
-    adjustments.undo(made["adjustment_id"], "Bob")
+    adjustments.undo(made.adjustment_id, "Bob")
     at = open_item(job)
     assert "Undone: " in words(at) and "Undone by Bob," in words(at) and '"name":"adjusted"' not in chart(at)
 
 
-def test_weeks_are_set_to_units(job: dict) -> None:
+def test_weeks_are_set_to_units(job: Job) -> None:
     at = dialog(job)
     at.segmented_control(key="adjust_how").set_value("To units a week").run()
     at.number_input(key="adjust_units").set_value(77.0).run()
     assert "**308 units**" in words(at)
     assert not save(at, "contract", "Ann").error
     (made,) = adjustments.list_adjustments(job)
-    assert made["units"] == 77 and set(forecasts.view(job, "WindowAverage", only("item2")).forecast["adjusted"]) == {77}
+    assert made.units == 77 and set(forecasts.view(job, "WindowAverage", only("item2")).forecast["adjusted"]) == {77}
 
 
 @pytest.mark.parametrize(("reason", "who", "said"), [("", "Ann", "needs a reason"), ("why", " ", "name is given")])
-def test_change_without_reason_or_name_is_refused_in_words(job: dict, reason: str, who: str, said: str) -> None:
+def test_change_without_reason_or_name_is_refused_in_words(job: Job, reason: str, who: str, said: str) -> None:
     at = save(dialog(job), reason, who)
     assert said in at.error[0].value
     assert adjustments.list_adjustments(job) == []
 
 
-def test_table_of_items_has_both_versions_and_a_flag(job: dict) -> None:
+def test_table_of_items_has_both_versions_and_a_flag(job: Job) -> None:
     week = forecasts.list_forecasts(job, "Naive", only("item1"))["wk_end_dt"].iloc[0].date()
-    adjustments.adjust(job["job_id"], "item1", "Naive", Change(week, week, units=0), "why", "Ann")
-    at = open_page("forecasts", job=str(job["job_id"]), model="Naive", flags="adjusted")
+    adjustments.adjust(job.job_id, "item1", "Naive", Change(week, week, units=0), "why", "Ann")
+    at = open_page("forecasts", job=str(job.job_id), model="Naive", flags="adjusted")
     table = at.dataframe[0].value
     assert table["unique_id"].tolist() == ["item1"]
     assert table["adjusted"].iloc[0] == pytest.approx(table["forecast"].iloc[0] * 3 / 4, abs=1)
 
 
-def test_compare_tells_what_each_step_added(job: dict, load_dataset: Callable[..., dict], tmp_path: Path) -> None:
+def test_compare_tells_what_each_step_added(job: Job, load_dataset: Callable[..., dict], tmp_path: Path) -> None:
     week = forecasts.list_forecasts(job, "Naive", only("item1"))["wk_end_dt"].iloc[0].date()
-    adjustments.adjust(job["job_id"], "item1", "WindowAverage", Change(week, week, percent=5), "why", "Ann")
+    adjustments.adjust(job.job_id, "item1", "WindowAverage", Change(week, week, percent=5), "why", "Ann")
     write_sales(tmp_path / "later.csv", 3, 62)
     load_dataset(tmp_path / "later.csv", name="s")
-    at = open_page("compare", job=str(job["job_id"]), model="WindowAverage")
+    at = open_page("compare", job=str(job.job_id), model="WindowAverage")
     assert not at.exception and not at.error, at.error[0].value
     (table,) = [frame.value for frame in at.dataframe if "weeks" in frame.value]
     assert table["model"].tolist() == ["Naive", "WindowAverage", "WindowAverage, adjusted"] * 2
@@ -127,4 +128,4 @@ def test_only_week_of_a_forecast_is_not_asked_for(load_dataset: Callable[..., di
     assert not at.exception and not at.select_slider and "Week ending" in words(at)
     assert not save(at, "a campaign", "Ann").error
     (made,) = adjustments.list_adjustments(job, only("item2"))
-    assert made["first_wk_end_dt"] == made["last_wk_end_dt"] == job["last_wk_end_dt"] + timedelta(weeks=1)
+    assert made.first_wk_end_dt == made.last_wk_end_dt == job.last_wk_end_dt + timedelta(weeks=1)

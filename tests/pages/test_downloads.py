@@ -1,11 +1,13 @@
 """The row of downloads on a page, by Streamlit's own tester: what is offered, and when it is not."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
+from fcst.job_records import Job
 from fcst.services import jobs
 from fcst.settings import PROJECT
 from fcst.ui import downloads
@@ -13,12 +15,12 @@ from tests.services.test_accuracy import run
 
 
 @pytest.fixture
-def job(load_dataset: Callable[..., dict]) -> dict:
+def job(load_dataset: Callable[..., dict]) -> Job:
     return run(load_dataset(name="s"), 4, models=("SeasonalNaive", "Naive"), n_windows=0)
 
 
-def shown(job: dict, what: str, n_items: int, query: downloads.Query = ()) -> AppTest:
-    def page(job: dict, what: str, n_items: int, query: tuple) -> None:
+def shown(job: Job, what: str, n_items: int, query: downloads.Query = ()) -> AppTest:
+    def page(job: Job, what: str, n_items: int, query: tuple) -> None:
         from fcst.ui.downloads import show_downloads
 
         show_downloads(job, what, n_items, query)
@@ -28,44 +30,44 @@ def shown(job: dict, what: str, n_items: int, query: downloads.Query = ()) -> Ap
     return at
 
 
-def test_whole_run_is_offered_in_each_format_with_its_number_of_rows(job: dict) -> None:
+def test_whole_run_is_offered_in_each_format_with_its_number_of_rows(job: Job) -> None:
     at = shown(job, "all *items*", 4)
     assert at.markdown[0].value == r"Download all \*items\*, 32 rows:"
     links = [element.proto for element in at.get("link_button")]
     assert [(link.label, link.url, link.disabled) for link in links] == [
-        ("CSV", f"/downloads/{job['job_id']}/forecasts.csv", False),
-        ("Excel", f"/downloads/{job['job_id']}/forecasts.xlsx", False),
-        ("Parquet", f"/downloads/{job['job_id']}/forecasts.parquet", False),
+        ("CSV", f"/downloads/{job.job_id}/forecasts.csv", False),
+        ("Excel", f"/downloads/{job.job_id}/forecasts.xlsx", False),
+        ("Parquet", f"/downloads/{job.job_id}/forecasts.parquet", False),
     ]
 
 
-def test_an_item_is_named_in_the_link(job: dict) -> None:
+def test_an_item_is_named_in_the_link(job: Job) -> None:
     at = shown(job, "this", 1, downloads.one_item('a/b "c"&d'))
     assert at.markdown[0].value == "Download this, 8 rows:"
     assert at.get("link_button")[0].proto.url.endswith("/forecasts.csv?item=a%2Fb+%22c%22%26d")
 
 
-def test_excel_is_not_offered_beyond_its_rows_and_nothing_before_there_is_a_row(job: dict) -> None:
-    many = [element.proto for element in shown(job | {"n_completed": 10**6}, "all", 10**6).get("link_button")]
+def test_excel_is_not_offered_beyond_its_rows_and_nothing_before_there_is_a_row(job: Job) -> None:
+    many = [element.proto for element in shown(replace(job, n_completed=10**6), "all", 10**6).get("link_button")]
     assert [link.disabled for link in many] == [False, True, False] and "1,048,575 rows" in many[1].help
-    none = [element.proto for element in shown(job | {"n_completed": 0}, "all", 4).get("link_button")]
+    none = [element.proto for element in shown(replace(job, n_completed=0), "all", 4).get("link_button")]
     assert all(link.disabled for link in none)
 
 
-def test_forecasts_page_offers_the_item_and_the_run(job: dict) -> None:
+def test_forecasts_page_offers_the_item_and_the_run(job: Job) -> None:
     st.cache_data.clear()
     st.cache_resource.clear()
     at = AppTest.from_file(str(PROJECT / "pages" / "forecasts.py"), default_timeout=30)
     at.query_params["item"] = "item3"
     urls = [element.proto.url for element in at.run().get("link_button")]
-    assert f"/downloads/{job['job_id']}/forecasts.csv" in urls
-    assert f"/downloads/{job['job_id']}/forecasts.csv?item=item3" in urls
+    assert f"/downloads/{job.job_id}/forecasts.csv" in urls
+    assert f"/downloads/{job.job_id}/forecasts.csv?item=item3" in urls
     at.query_params["q"] = "item"
     at.query_params["flags"] = "new"
     urls = [element.proto.url for element in at.run().get("link_button")]
-    assert f"/downloads/{job['job_id']}/forecasts.csv?model=SeasonalNaive&q=item&flags=new" in urls
+    assert f"/downloads/{job.job_id}/forecasts.csv?model=SeasonalNaive&q=item&flags=new" in urls
 
 
-def test_picture_has_a_name_without_what_a_file_system_refuses(job: dict) -> None:
-    options = downloads.picture(jobs.get_job(job["job_id"]), "forecast Auto", "a/b:c")["toImageButtonOptions"]
-    assert options["filename"] == f"run{job['job_id']}_s_item-a-b-c_forecast-Auto" and options["format"] == "png"
+def test_picture_has_a_name_without_what_a_file_system_refuses(job: Job) -> None:
+    options = downloads.picture(jobs.get_job(job.job_id), "forecast Auto", "a/b:c")["toImageButtonOptions"]
+    assert options["filename"] == f"run{job.job_id}_s_item-a-b-c_forecast-Auto" and options["format"] == "png"

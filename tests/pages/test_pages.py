@@ -55,7 +55,7 @@ def words(at: AppTest) -> str:
 def run_waiting() -> None:
     worker = str(uuid.uuid4())
     while claimed := attempts.claim(worker, 1):
-        run_batch(claimed[0]["batch_id"], claimed[0]["attempt"])
+        run_batch(claimed[0].batch_id, claimed[0].attempt)
     store.freeze_ended()
 
 
@@ -184,7 +184,7 @@ def test_home_tells_of_the_database_and_the_supervisor(dataset: dict) -> None:
     assert "PostgreSQL" in said and "none alive, and nothing to do" in said
     workers.register(str(uuid.uuid4()), "vm", 1, "0", 2, 60)
     (worker,) = workers.list_live()
-    workers.set_problem(worker["worker_id"], "The disk is *full*.")
+    workers.set_problem(worker.worker_id, "The disk is *full*.")
     said = words(open_page("home")).replace("\\", "")
     assert ":orange" in said and "The disk is *full*" in said
 
@@ -346,7 +346,7 @@ def test_new_run_follows_the_slider_and_submits(dataset: dict) -> None:
     assert "Chosen items 3 of 6" in words(at)
     at.button(key="submit").click().run()
     (job,) = jobs.list_jobs()
-    assert (job["n_items"], job["n_batches"], job["spec"]["models"]) == (3, 2, ["Auto"])
+    assert (job.n_items, job.n_batches, job.spec.models) == (3, 2, ["Auto"])
 
 
 def test_new_run_keeps_slider_and_field_in_step(dataset: dict) -> None:
@@ -377,7 +377,7 @@ def test_new_run_takes_the_random_sample_of_its_url(dataset: dict) -> None:
     assert open_page("new_run", take="random", n="3", seed="5").dataframe[0].value["unique_id"].tolist() == taken
     at.button(key="submit").click().run()
     (job,) = jobs.list_jobs()
-    assert jobs.list_keys(job["job_id"]) == taken
+    assert jobs.list_keys(job.job_id) == taken
 
 
 def test_new_run_takes_a_pasted_list_and_names_what_it_does_not_know(dataset: dict) -> None:
@@ -389,7 +389,7 @@ def test_new_run_takes_a_pasted_list_and_names_what_it_does_not_know(dataset: di
     assert "*x9* and 2 more" in at.warning[0].value.replace("\\", "")
     at.button(key="submit").click().run()
     (job,) = jobs.list_jobs()
-    assert jobs.list_keys(job["job_id"]) == ["item5", "item2"]
+    assert jobs.list_keys(job.job_id) == ["item5", "item2"]
 
 
 def test_new_run_is_filled_in_from_an_earlier_one(dataset: dict, load_dataset: Callable[..., dict]) -> None:
@@ -403,9 +403,9 @@ def test_new_run_is_filled_in_from_an_earlier_one(dataset: dict, load_dataset: C
     assert at.warning[0].value == "1 key is not in this dataset and is left out: item6."
     at.button(key="submit").click().run()
     again = jobs.list_jobs()[0]
-    assert (again["dataset_id"], again["name"], again["note"]) == (newest["dataset_id"], "weekly *plan*", "the note")
-    assert JobSpec.from_dict(again["spec"]) == JobSpec.from_dict(jobs.get_job(job_id)["spec"])
-    assert jobs.list_keys(again["job_id"]) == ["item4", "item1"]
+    assert (again.dataset_id, again.name, again.note) == (newest["dataset_id"], "weekly *plan*", "the note")
+    assert again.spec == jobs.get_job(job_id).spec
+    assert jobs.list_keys(again.job_id) == ["item4", "item1"]
 
 
 def test_new_run_from_an_earlier_one_may_take_other_items(finished: int) -> None:
@@ -432,10 +432,10 @@ def test_run_is_cancelled_and_run_again_by_its_buttons(dataset: dict) -> None:
     at = open_page("runs", job=str(job_id))
     assert "3 submitted" in words(at)
     at.button(key="cancel").click().run()
-    assert jobs.get_job(job_id)["status"] == "cancelled"
+    assert jobs.get_job(job_id).status == "cancelled"
     assert at.button(key="retry").label == "Run 6 items again"
     at.button(key="retry").click().run()
-    assert jobs.get_job(job_id)["status"] == "submitted"
+    assert jobs.get_job(job_id).status == "submitted"
 
 
 def test_run_shows_names_to_the_letter(finished: int) -> None:
@@ -479,7 +479,7 @@ def table_with(at: AppTest, column: str) -> pd.DataFrame:
 def test_run_shows_its_history_first_what_went_wrong(dataset: dict) -> None:
     job_id = jobs.submit_job(dataset["dataset_id"], jobs.choose_largest(dataset, 6), JobSpec(batch_size=3))
     (first,) = attempts.claim(str(uuid.uuid4()), 1)
-    retry_policy.end_attempt(first["batch_id"], first["attempt"], retry_policy.Cause.LOST, "its pool <b>broke</b>")
+    retry_policy.end_attempt(first.batch_id, first.attempt, retry_policy.Cause.LOST, "its pool <b>broke</b>")
     run_waiting()
     assert all("Why" not in table.value for table in open_run(job_id).dataframe), "it is not read while it is closed"
     at = open_run(job_id, "history")
@@ -510,21 +510,21 @@ def test_run_shows_the_log_of_the_failed_batch(dataset: dict) -> None:
             second,
         )
     at = open_run(job_id, "log")
-    assert at.number_input(key="log_batch").value == second["batch_no"], "the failed one first"
+    assert at.number_input(key="log_batch").value == second.batch_no, "the failed one first"
     assert "has no line of batch 2" in words(at) and "elsewhere:77" in words(at).replace("\\", "")
     log = supervision.log_path()
     log.parent.mkdir(parents=True)
     now = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S}.000Z"
     log.write_text(
-        f"time={now} level=info event=batch_started batch={first['batch_id']} message=other\n"
-        f"time={now} level=error event=attempt_ended batch={second['batch_id']} attempt=1"
+        f"time={now} level=info event=batch_started batch={first.batch_id} message=other\n"
+        f"time={now} level=error event=attempt_ended batch={second.batch_id} attempt=1"
         ' message="**died** <b>x</b>" traceback="Traceback\\nKeyError: 1"\n'
     )
     at = open_run(job_id, "log")
     (code,) = at.code
     assert "error attempt ended, attempt 1: **died** <b>x</b>\nTraceback\nKeyError: 1" in code.value
     assert "other" not in code.value and code.language in ("", "plaintext", None)
-    at.number_input(key="log_batch").set_value(first["batch_no"]).run()
+    at.number_input(key="log_batch").set_value(first.batch_no).run()
     assert "other" in at.code[0].value
 
 
@@ -553,11 +553,11 @@ def test_filtered_runs_are_cancelled_and_run_again_after_a_question(finished: in
     assert "**2 runs** will be cancelled, with **6 items**" in words(at)
     at.button(key="cancel_all_now").click().run()
     assert at.toast[0].value == "2 runs cancelled."
-    assert [jobs.get_job(job_id)["status"] for job_id in (*ids, other)] == ["cancelled", "cancelled", "submitted"]
+    assert [jobs.get_job(job_id).status for job_id in (*ids, other)] == ["cancelled", "cancelled", "submitted"]
     at.button(key="retry_all").click().run()
     assert "**6 items** of **2 runs**" in words(at)
     at.button(key="retry_all_now").click().run()
-    assert [jobs.get_job(job_id)["status"] for job_id in ids] == ["submitted", "submitted"]
+    assert [jobs.get_job(job_id).status for job_id in ids] == ["submitted", "submitted"]
 
 
 def test_batches_of_a_stage_are_shown_a_page_at_a_time(load_dataset: Callable[..., dict]) -> None:
@@ -595,7 +595,7 @@ def test_failures_are_grouped_by_reason_and_run_again_by_group(dataset: dict) ->
     at.button(key="again_1").click().run()
     assert not at.exception and not at.error
     found = jobs.get_job(job_id)
-    assert (found["n_failed"], found["batches"]) == (4, {"submitted": 1, "failed": 2})
+    assert (found.n_failed, found.batches) == (4, {"submitted": 1, "failed": 2})
     assert "can be run again when the run has ended" in words(at)
 
 
@@ -753,7 +753,7 @@ def test_new_run_tells_about_how_long_it_takes(dataset: dict) -> None:
 def test_forecasts_of_a_part_of_a_run_say_that_it_is_a_part(dataset: dict) -> None:
     job_id = jobs.submit_job(dataset["dataset_id"], jobs.choose_largest(dataset, 6), JobSpec(batch_size=2))
     (first,) = attempts.claim(str(uuid.uuid4()), 1)
-    run_batch(first["batch_id"], first["attempt"])
+    run_batch(first.batch_id, first.attempt)
     assert "All items: the sum of 2 forecasts; the others have none" in words(open_page("forecasts", job=str(job_id)))
 
 
@@ -761,20 +761,20 @@ def test_forecasts_say_why_an_item_has_none(dataset: dict) -> None:
     job_id = jobs.submit_job(dataset["dataset_id"], jobs.choose_largest(dataset, 6), JobSpec(batch_size=1))
     worker = str(uuid.uuid4())
     (first,) = attempts.claim(worker, 1)
-    run_batch(first["batch_id"], first["attempt"])
+    run_batch(first.batch_id, first.attempt)
     (second,) = attempts.claim(worker, 1)
     fail_batch(second, "its process died (signal 9)")
-    failed = jobs.list_failures(job_id)[0]["unique_id"]
+    failed = jobs.list_failures(job_id)[0].unique_id
     at = open_page("forecasts", job=str(job_id), item=failed)
     assert "it is failed" in at.warning[0].value and "signal 9" in at.warning[0].value.replace("\\", "")
     while claimed := attempts.claim(worker, 1):
-        run_batch(claimed[0]["batch_id"], claimed[0]["attempt"])
+        run_batch(claimed[0].batch_id, claimed[0].attempt)
     store.freeze_ended()
     before = open_page("forecasts", job=str(job_id)).dataframe[0].value
     assert before.loc[before["unique_id"] == failed, "forecast"].isna().all()
     jobs.retry_job(job_id)
     while claimed := attempts.claim(worker, 1):
-        run_batch(claimed[0]["batch_id"], claimed[0]["attempt"])
+        run_batch(claimed[0].batch_id, claimed[0].attempt)
     store.freeze_ended()
     at = open_page("forecasts", job=str(job_id), item=failed)
     assert not at.warning and at.dataframe[0].value["forecast"].notna().all()

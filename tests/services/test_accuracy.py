@@ -13,6 +13,7 @@ from fcst.compute import metrics
 from fcst.engine.task import run_batch
 from fcst.errors import InputError
 from fcst.filters import only
+from fcst.job_records import Job
 from fcst.names import HOLDOUT_WEEKS
 from fcst.services import accuracy, datasets, forecasts, jobs
 from fcst.specs import JobSpec
@@ -24,26 +25,26 @@ from fcst.store.sales import job_totals
 MODELS = ("Auto", "AutoETS", "SeasonalNaive", "Naive")
 
 
-def run(dataset: dict, n_items: int, **spec: object) -> dict:
+def run(dataset: dict, n_items: int, **spec: object) -> Job:
     items = jobs.choose_largest(dataset, n_items)
     job_id = jobs.submit_job(dataset["dataset_id"], items, JobSpec(**{"models": ("Auto", "AutoETS"), "h": 4, **spec}))
     while claimed := attempts.claim(str(uuid.uuid4()), 1):
-        run_batch(claimed[0]["batch_id"], claimed[0]["attempt"])
+        run_batch(claimed[0].batch_id, claimed[0].attempt)
     freeze_ended()
     return jobs.get_job(job_id)
 
 
-def item_history(job: dict, unique_id: str) -> pd.DataFrame:
+def item_history(job: Job, unique_id: str) -> pd.DataFrame:
     return job_totals(job, "", only(unique_id), 1).astype({"unit_sales": float})
 
 
-def weeks_of(job: dict) -> pd.DataFrame:
+def weeks_of(job: Job) -> pd.DataFrame:
     """Every backtested week as SQL users read it."""
     with transaction() as cur:
         cur.execute(
             "SELECT unique_id, model, cutoff, step, wk_end_dt, y, forecast, bounds, error FROM fcst_app.backtest_weeks"
             " WHERE job_id = %(job_id)s ORDER BY unique_id, model, cutoff, step",
-            {"job_id": job["job_id"]},
+            {"job_id": job.job_id},
         )
         names = [column.name for column in cur.description]
         frame = pd.DataFrame(cur.fetchall(), columns=names).astype({"y": float, "forecast": float, "error": float})
@@ -72,15 +73,15 @@ def write_shaken(path: Path) -> Path:
 
 
 @pytest.fixture
-def job(load_dataset: Callable[..., dict], tmp_path: Path, once: Callable) -> dict:
+def job(load_dataset: Callable[..., dict], tmp_path: Path, once: Callable) -> Job:
     return once("shaken", lambda: run(load_dataset(write_shaken(tmp_path / "shaken.csv")), 4, n_windows=2))
 
 
-def test_every_window_of_every_model_is_there_week_by_week(job: dict) -> None:
+def test_every_window_of_every_model_is_there_week_by_week(job: Job) -> None:
     weeks = weeks_of(job)
     assert len(weeks) == 4 * len(MODELS) * 2 * HOLDOUT_WEEKS
     assert set(weeks["model"]) == set(MODELS) and set(weeks["step"]) == set(range(1, HOLDOUT_WEEKS + 1))
-    last = pd.Timestamp(job["last_wk_end_dt"])
+    last = pd.Timestamp(job.last_wk_end_dt)
     assert sorted(set(weeks["cutoff"])) == [(last - pd.Timedelta(weeks=n)).date() for n in (26, 13)]
     sold = item_history(job, "item2").set_index("wk_end_dt")["unit_sales"]
     one = weeks[(weeks["unique_id"] == "item2") & (weeks["model"] == "Naive")]
@@ -91,7 +92,7 @@ def test_every_window_of_every_model_is_there_week_by_week(job: dict) -> None:
     assert all(lo[1] <= lo[0] <= forecast <= hi[0] <= hi[1] for lo, forecast, hi in bounds)
 
 
-def test_totals_are_those_of_a_loop(job: dict) -> None:
+def test_totals_are_those_of_a_loop(job: Job) -> None:
     weeks, found = weeks_of(job), accuracy.list_accuracy(job).set_index("model")
     assert set(found.index) == set(MODELS)
     for model, rows in weeks.dropna(subset="y").groupby("model"):
@@ -108,7 +109,7 @@ def test_totals_are_those_of_a_loop(job: dict) -> None:
         assert row["scaled_crps"] == pytest.approx(2 * np.mean(losses) / np.abs(y).mean())
 
 
-def test_scaled_errors_are_means_over_items_and_windows(job: dict) -> None:
+def test_scaled_errors_are_means_over_items_and_windows(job: Job) -> None:
     weeks, found = weeks_of(job), accuracy.list_accuracy(job).set_index("model")
     scaled: dict[str, list[tuple[float, float, float]]] = {}
     for (item, model, cutoff), rows in weeks.groupby(["unique_id", "model", "cutoff"]):
@@ -128,7 +129,7 @@ def test_scaled_errors_are_means_over_items_and_windows(job: dict) -> None:
         np.testing.assert_allclose(row, np.mean(rows, axis=0))
 
 
-def test_value_added_is_what_a_model_takes_away_of_the_yardsticks_error(job: dict) -> None:
+def test_value_added_is_what_a_model_takes_away_of_the_yardsticks_error(job: Job) -> None:
     for by in ("model", "item", "window", "demand_class"):
         frame = accuracy.list_accuracy(job, by)
         for _, rows in frame.groupby(by if by != "model" else lambda i: 0):
@@ -139,7 +140,7 @@ def test_value_added_is_what_a_model_takes_away_of_the_yardsticks_error(job: dic
 
 
 @pytest.mark.parametrize("by", ["item", "window"])
-def test_parts_add_up_to_the_whole(job: dict, by: str) -> None:
+def test_parts_add_up_to_the_whole(job: Job, by: str) -> None:
     whole = accuracy.list_accuracy(job).set_index("model")
     parts = accuracy.list_accuracy(job, by)
     assert parts[by].nunique() == (4 if by == "item" else 2)
@@ -147,7 +148,7 @@ def test_parts_add_up_to_the_whole(job: dict, by: str) -> None:
     np.testing.assert_allclose(errors / parts.groupby("model")["actual"].sum(), whole["wape"][errors.index])
 
 
-def test_horizon_is_that_of_a_loop(job: dict) -> None:
+def test_horizon_is_that_of_a_loop(job: Job) -> None:
     weeks, found = weeks_of(job), accuracy.list_accuracy(job, "horizon")
     assert len(found) == len(MODELS) * HOLDOUT_WEEKS
     for row in found.to_dict("records"):
@@ -159,8 +160,8 @@ def test_horizon_is_that_of_a_loop(job: dict) -> None:
         assert row["coverage_80"] == pytest.approx(np.mean(held))
 
 
-def test_candidates_of_auto_have_shares_that_add_up(job: dict) -> None:
-    found = accuracy.list_candidates(job["job_id"])
+def test_candidates_of_auto_have_shares_that_add_up(job: Job) -> None:
+    found = accuracy.list_candidates(job.job_id)
     assert found["share"].sum() == pytest.approx(1, abs=1e-3)
     assert found["n_first"].sum() == found["n_items"].max() == 4
     by_model = accuracy.list_accuracy(job).set_index("model")
@@ -169,14 +170,14 @@ def test_candidates_of_auto_have_shares_that_add_up(job: dict) -> None:
     assert candidates.loc["SeasonalNaive", "bias"] == pytest.approx(by_model.loc["SeasonalNaive", "bias"], abs=0.02)
 
 
-def test_item_tells_where_its_forecast_comes_from(job: dict) -> None:
-    found = accuracy.item_provenance(job["job_id"], "item3")
+def test_item_tells_where_its_forecast_comes_from(job: Job) -> None:
+    found = accuracy.item_provenance(job.job_id, "item3")
     assert found["models"]["AutoETS"]["made_by"] == "AutoETS"
     assert found["models"]["Auto"]["weeks_ago"] == [13, 26, 39, 52]
-    assert accuracy.item_provenance(job["job_id"], "no such item") == {}
+    assert accuracy.item_provenance(job.job_id, "no such item") == {}
 
 
-def test_backtests_of_an_item_and_of_the_sum(job: dict) -> None:
+def test_backtests_of_an_item_and_of_the_sum(job: Job) -> None:
     items = [accuracy.list_backtests(job, "Auto", only(f"item{i}")) for i in range(1, 5)]
     total = accuracy.list_backtests(job, "Auto")
     assert len(total) == len(items[0]) == 2 * HOLDOUT_WEEKS and len(items[1]) == 2 * HOLDOUT_WEEKS - 2
@@ -188,7 +189,7 @@ def test_backtests_of_an_item_and_of_the_sum(job: dict) -> None:
     assert total["cutoff"].is_monotonic_decreasing and set(total["n_items"]) == {2, 4}
 
 
-def test_correlation_of_errors_is_that_of_a_loop(job: dict) -> None:
+def test_correlation_of_errors_is_that_of_a_loop(job: Job) -> None:
     weeks = weeks_of(job).dropna(subset="y")
     for model in MODELS:
         rows = weeks[weeks["model"] == model]
@@ -201,21 +202,21 @@ def test_correlation_of_errors_is_that_of_a_loop(job: dict) -> None:
         measured = np.mean(excess) / np.mean(most)
         assert 0.6 < measured < 1, "the items are shaken together"
         expected = (2 * measured + forecasts.USUAL_CORRELATION) / 3
-        assert forecasts.error_correlation(job["job_id"], model) == (pytest.approx(expected), True)
+        assert forecasts.error_correlation(job.job_id, model) == (pytest.approx(expected), True)
 
 
 def test_correlation_of_errors_without_backtest_is_the_usual_one(load_dataset: Callable[..., dict]) -> None:
     found = run(load_dataset(), 2, n_windows=0)
-    assert forecasts.error_correlation(found["job_id"], "Auto") == (forecasts.USUAL_CORRELATION, False)
+    assert forecasts.error_correlation(found.job_id, "Auto") == (forecasts.USUAL_CORRELATION, False)
 
 
 # Runs that an older program made, or began
 
 
-def make_old(job: dict, items: list[str]) -> None:
+def make_old(job: Job, items: list[str]) -> None:
     """What the program before backtests left of these items."""
     with transaction() as cur:
-        values = {"job_id": job["job_id"], "items": items}
+        values = {"job_id": job.job_id, "items": items}
         cur.execute(
             "UPDATE fcst_app.metrics SET sq_error = NULL, pinball = NULL, smape = NULL, mase = NULL, rmsse = NULL,"
             " scaled_crps = NULL, coverage = '{}', mean_width = '{}', msis = '{}'"
@@ -231,7 +232,7 @@ def make_old(job: dict, items: list[str]) -> None:
             cur.execute(statement, values)
 
 
-def test_items_of_an_older_program_do_not_distort_what_is_measured_of_the_others(job: dict) -> None:
+def test_items_of_an_older_program_do_not_distort_what_is_measured_of_the_others(job: Job) -> None:
     before = accuracy.list_accuracy(job, "item").set_index(["model", "item"])
     make_old(job, ["item1", "item2", "item3"])
     found = accuracy.list_accuracy(job).set_index("model")
@@ -242,15 +243,15 @@ def test_items_of_an_older_program_do_not_distort_what_is_measured_of_the_others
         assert found.loc[model, "n_items"] == 4 and found.loc[model, "n_unscaled"] == 0
 
 
-def test_a_run_of_an_older_program_has_what_it_measured(job: dict) -> None:
+def test_a_run_of_an_older_program_has_what_it_measured(job: Job) -> None:
     wape = accuracy.list_accuracy(job).set_index("model")["wape"]
     make_old(job, ["item1", "item2", "item3", "item4"])
     found = accuracy.list_accuracy(job).set_index("model")
     np.testing.assert_allclose(found.loc["Auto", "wape"], wape["Auto"])
     assert pd.isna(found.loc["Auto", "fva_naive"]) and pd.notna(found.loc["Auto", "fva_seasonal_naive"])
     assert pd.isna(found.loc["Auto", "mase"]) and found.loc["Auto", "n_unscaled"] == 0
-    assert accuracy.list_accuracy(job, "horizon").empty and accuracy.list_candidates(job["job_id"]).empty
-    assert forecasts.error_correlation(job["job_id"], "Auto") == (forecasts.USUAL_CORRELATION, False)
+    assert accuracy.list_accuracy(job, "horizon").empty and accuracy.list_candidates(job.job_id).empty
+    assert forecasts.error_correlation(job.job_id, "Auto") == (forecasts.USUAL_CORRELATION, False)
 
 
 # What is undefined is NULL, and counted
@@ -268,11 +269,11 @@ def write_rows(path: Path, units: dict[str, list[float]]) -> Path:
 
 
 @pytest.fixture
-def odd(load_dataset: Callable[..., dict], tmp_path: Path, once: Callable) -> dict:
+def odd(load_dataset: Callable[..., dict], tmp_path: Path, once: Callable) -> Job:
     return once("odd", lambda: make_odd(load_dataset, tmp_path))
 
 
-def make_odd(load_dataset: Callable[..., dict], tmp_path: Path) -> dict:
+def make_odd(load_dataset: Callable[..., dict], tmp_path: Path) -> Job:
     rng = np.random.default_rng(1)
     units = {
         "good": rng.integers(20, 40, 80).tolist(),
@@ -283,7 +284,7 @@ def make_odd(load_dataset: Callable[..., dict], tmp_path: Path) -> dict:
     return run(load_dataset(write_rows(tmp_path / "odd.csv", units)), 4, n_windows=2)
 
 
-def test_undefined_is_null_and_counted(odd: dict) -> None:
+def test_undefined_is_null_and_counted(odd: Job) -> None:
     items = accuracy.list_accuracy(odd, "item").set_index(["model", "item"]).loc["Auto"]
     assert set(items.index) == {"good", "constant", "ended"}, "nothing is measured of twenty weeks"
     assert pd.isna(items.loc["ended", "wape"]) and items.loc["ended", "n_unsold"] == 2
@@ -295,7 +296,7 @@ def test_undefined_is_null_and_counted(odd: dict) -> None:
     assert not math.isnan(total["wape"])
 
 
-def test_value_added_to_a_yardstick_without_error_is_undefined(odd: dict) -> None:
+def test_value_added_to_a_yardstick_without_error_is_undefined(odd: Job) -> None:
     items = accuracy.list_accuracy(odd, "item").set_index(["model", "item"]).loc["Auto"]
     assert pd.isna(items.loc["constant", "fva_naive"])
 
@@ -304,7 +305,7 @@ def test_a_run_without_backtest_has_no_accuracy(load_dataset: Callable[..., dict
     found = run(load_dataset(), 2, n_windows=0)
     for by in accuracy.BY:
         assert accuracy.list_accuracy(found, by).empty
-    assert accuracy.list_candidates(found["job_id"])["wape"].isna().all()
+    assert accuracy.list_candidates(found.job_id)["wape"].isna().all()
 
 
 def test_a_run_without_levels_has_accuracy_without_intervals(load_dataset: Callable[..., dict]) -> None:
@@ -319,7 +320,7 @@ def test_accuracy_is_not_told_by_what_is_not_known(load_dataset: Callable[..., d
     assert "demand_class" in caught.value.hint
 
 
-def test_deleting_a_dataset_deletes_its_backtests(job: dict) -> None:
+def test_deleting_a_dataset_deletes_its_backtests(job: Job) -> None:
     assert len(weeks_of(job))
-    datasets.delete_dataset(job["dataset_id"])
+    datasets.delete_dataset(job.dataset_id)
     assert len(weeks_of(job)) == 0

@@ -13,6 +13,7 @@ import pytest
 
 from fcst.errors import InputError
 from fcst.filters import EVERY, RunFilter, only
+from fcst.job_records import Job
 from fcst.services import adjustments, comparison, datasets, exports, forecasts
 from fcst.services.adjustments import Change
 from fcst.store.database import transaction
@@ -23,40 +24,40 @@ MODEL = "WindowAverage"
 
 
 @pytest.fixture
-def job(load_dataset: Callable[..., dict], once: Callable) -> dict:
-    def make() -> dict:
+def job(load_dataset: Callable[..., dict], once: Callable) -> Job:
+    def make() -> Job:
         return run(load_dataset(n_items=3, n_weeks=60), 3, models=(MODEL, "Naive"), h=4, n_windows=0)
 
     return once("short", make)
 
 
-def week(job: dict, step: int) -> date:
-    return job["last_wk_end_dt"] + timedelta(weeks=step)
+def week(job: Job, step: int) -> date:
+    return job.last_wk_end_dt + timedelta(weeks=step)
 
 
-def change(job: dict, first: int, last: int, **how: float) -> Change:
+def change(job: Job, first: int, last: int, **how: float) -> Change:
     return Change(week(job, first), week(job, last), **how)
 
 
-def adjust(job: dict, item: str, wanted: Change, model: str = MODEL) -> int:
-    return adjustments.adjust(job["job_id"], item, model, wanted, " campaign ", "Ann")
+def adjust(job: Job, item: str, wanted: Change, model: str = MODEL) -> int:
+    return adjustments.adjust(job.job_id, item, model, wanted, " campaign ", "Ann")
 
 
-def adjusted(job: dict, *items: str, model: str = MODEL) -> list[float]:
+def adjusted(job: Job, *items: str, model: str = MODEL) -> list[float]:
     return forecasts.view(job, model, only(*items) if items else EVERY).forecast["adjusted"].tolist()
 
 
-def forecast(job: dict, *items: str) -> np.ndarray:
+def forecast(job: Job, *items: str) -> np.ndarray:
     return forecasts.list_forecasts(job, MODEL, only(*items) if items else EVERY)["forecast"].to_numpy()
 
 
-def exported(job: dict) -> pd.DataFrame:
+def exported(job: Job) -> pd.DataFrame:
     out = io.BytesIO()
     exports.write_export(job, out, "csv")
     return pd.read_csv(io.BytesIO(out.getvalue()))
 
 
-def test_changes_hold_one_after_the_other_and_are_undone_in_any_order(job: dict) -> None:
+def test_changes_hold_one_after_the_other_and_are_undone_in_any_order(job: Job) -> None:
     base = forecast(job, "item2")
     first = adjust(job, "item2", change(job, 1, 3, percent=50))
     second = adjust(job, "item2", change(job, 2, 2, units=7))
@@ -72,23 +73,23 @@ def test_changes_hold_one_after_the_other_and_are_undone_in_any_order(job: dict)
     assert forecast(job, "item2") == pytest.approx(base)
 
 
-def test_who_when_and_why_are_kept_also_of_what_is_undone(job: dict) -> None:
-    assert adjustments.count_changes(job["job_id"]) == 0
+def test_who_when_and_why_are_kept_also_of_what_is_undone(job: Job) -> None:
+    assert adjustments.count_changes(job.job_id) == 0
     first = adjust(job, "item1", change(job, 1, 1, units=3))
     adjust(job, "item3", change(job, 1, 4, percent=-10))
     adjustments.undo(first, " Bob ")
     rows = adjustments.list_adjustments(job)
-    assert [(row["unique_id"], row["units"], row["percent"]) for row in rows] == [
+    assert [(row.unique_id, row.units, row.percent) for row in rows] == [
         ("item3", None, -10),
         ("item1", 3, None),
     ]
     assert rows[1] == adjustments.list_adjustments(job, only("item1"))[0]
-    assert (rows[1]["reason"], rows[1]["made_by"], rows[1]["undone_by"]) == ("campaign", "Ann", "Bob")
-    assert rows[1]["made_at"] < rows[1]["undone_at"] and rows[0]["undone_at"] is None
-    assert adjustments.count_changes(job["job_id"]) == 3
+    assert (rows[1].reason, rows[1].made_by, rows[1].undone_by) == ("campaign", "Ann", "Bob")
+    assert rows[1].made_at < rows[1].undone_at and rows[0].undone_at is None
+    assert adjustments.count_changes(job.job_id) == 3
 
 
-def test_sum_over_items_and_list_of_items_have_both_versions(job: dict) -> None:
+def test_sum_over_items_and_list_of_items_have_both_versions(job: Job) -> None:
     adjust(job, "item1", change(job, 1, 2, units=100))
     base, own = forecast(job), forecast(job, "item1")
     assert adjusted(job) == pytest.approx([*(base - own + 100)[:2], *base[2:]])
@@ -103,7 +104,7 @@ def test_sum_over_items_and_list_of_items_have_both_versions(job: dict) -> None:
     assert [item.unique_id for item in flagged] == ["item1"]
 
 
-def test_files_have_both_versions(job: dict) -> None:
+def test_files_have_both_versions(job: Job) -> None:
     adjust(job, "item1", change(job, 2, 2, units=5))
     undone = adjust(job, "item3", change(job, 1, 1, units=5))
     adjustments.undo(undone, "Bob")
@@ -140,19 +141,19 @@ def test_files_have_both_versions(job: dict) -> None:
         ({"percent": 1e9}, "was asked for"),
     ],
 )
-def test_number_out_of_range_is_refused(job: dict, how: dict, said: str) -> None:
+def test_number_out_of_range_is_refused(job: Job, how: dict, said: str) -> None:
     with pytest.raises(InputError, match=said):
         adjust(job, "item1", change(job, 1, 1, **how))
     assert adjustments.list_adjustments(job) == []
 
 
 @pytest.mark.parametrize(("first", "last"), [(0, 1), (1, 5), (2, 1), (9, 9)])
-def test_weeks_beyond_the_forecast_are_refused(job: dict, first: int, last: int) -> None:
+def test_weeks_beyond_the_forecast_are_refused(job: Job, first: int, last: int) -> None:
     with pytest.raises(InputError, match="not within the forecast"):
         adjust(job, "item1", change(job, first, last, units=1))
 
 
-def test_what_is_not_forecast_is_refused(job: dict) -> None:
+def test_what_is_not_forecast_is_refused(job: Job) -> None:
     for item, model in (("item9", MODEL), ("item1", "Auto")):
         with pytest.raises(InputError, match="has no forecast of"):
             adjust(job, item, change(job, 1, 1, units=1), model)
@@ -160,18 +161,18 @@ def test_what_is_not_forecast_is_refused(job: dict) -> None:
         adjustments.undo(12345, "Bob")
 
 
-def test_reason_and_name_are_wanted_and_any_text_is_kept_to_the_letter(job: dict) -> None:
+def test_reason_and_name_are_wanted_and_any_text_is_kept_to_the_letter(job: Job) -> None:
     wanted = change(job, 1, 1, units=1)
     for reason, who in ((" ", "Ann"), ("\0", "Ann"), ("why", "  ")):
         with pytest.raises(InputError):
-            adjustments.adjust(job["job_id"], "item1", MODEL, wanted, reason, who)
+            adjustments.adjust(job.job_id, "item1", MODEL, wanted, reason, who)
     nasty = "=1+1 <b>x</b> '; DROP TABLE fcst_app.jobs; -- \0é" + "x" * 600
-    adjustments.adjust(job["job_id"], "item1", MODEL, wanted, nasty, nasty)
+    adjustments.adjust(job.job_id, "item1", MODEL, wanted, nasty, nasty)
     (row,) = adjustments.list_adjustments(job)
-    assert row["reason"] == nasty.replace("\0", "")[:500] and row["made_by"] == nasty.replace("\0", "")[:100]
+    assert row.reason == nasty.replace("\0", "")[:500] and row.made_by == nasty.replace("\0", "")[:100]
 
 
-def test_two_analysts_at_once_lose_nothing(job: dict) -> None:
+def test_two_analysts_at_once_lose_nothing(job: Job) -> None:
     base = forecast(job, "item1")
     threads = [threading.Thread(target=adjust, args=(job, "item1", change(job, 1, 4, percent=100))) for _ in range(5)]
     for thread in threads:
@@ -181,9 +182,9 @@ def test_two_analysts_at_once_lose_nothing(job: dict) -> None:
     assert adjusted(job, "item1") == pytest.approx(list(32 * base))
 
 
-def test_adjustments_go_with_their_dataset(job: dict) -> None:
+def test_adjustments_go_with_their_dataset(job: Job) -> None:
     adjust(job, "item1", change(job, 1, 1, units=1))
-    datasets.delete_dataset(job["dataset_id"])
+    datasets.delete_dataset(job.dataset_id)
     with transaction() as cur:
         for table in ("adjustments", "adjusted_forecasts"):
             cur.execute(f"SELECT count(*) AS n FROM fcst_app.{table}")
@@ -191,7 +192,7 @@ def test_adjustments_go_with_their_dataset(job: dict) -> None:
 
 
 def test_value_that_each_step_added_is_told_when_the_weeks_have_come(
-    job: dict, load_dataset: Callable[..., dict], tmp_path: Path
+    job: Job, load_dataset: Callable[..., dict], tmp_path: Path
 ) -> None:
     adjust(job, "item2", change(job, 1, 3, percent=40))
     write_sales(tmp_path / "later.csv", 3, 62)  # two of the four weeks

@@ -20,6 +20,7 @@ from fcst.cli.main import main
 from fcst.errors import InputError, NotAllowed, StoreError
 from fcst.files import FileLock
 from fcst.filters import Selection
+from fcst.job_records import Job
 from fcst.roles import Scope, SignIn
 from fcst.services import adjustments, backups, datasets, jobs, sign_ins, tokens
 from fcst.services.adjustments import Change
@@ -36,23 +37,23 @@ from tests.store.old_versions import LATEST, leave, tables
 
 
 @pytest.fixture
-def full(load_dataset: Callable[..., dict], once: Callable) -> dict:
+def full(load_dataset: Callable[..., dict], once: Callable) -> Job:
     return once("full", lambda: fill(load_dataset))
 
 
-def fill(load_dataset: Callable[..., dict]) -> dict:
+def fill(load_dataset: Callable[..., dict]) -> Job:
     """Something in every table: two datasets, a run with an adjustment, one that was cancelled, a token, a sign-out."""
     load_dataset(name="other", n_items=2, n_weeks=60)
     job = run(load_dataset(n_items=4), 3, models=("SeasonalNaive", "Naive"), n_windows=1)
-    week = job["last_wk_end_dt"] + timedelta(weeks=2)
-    adjustments.adjust(job["job_id"], "item4", "Naive", Change(week, week, percent=10), "a fair", "Ana")
+    week = job.last_wk_end_dt + timedelta(weeks=2)
+    adjustments.adjust(job.job_id, "item4", "Naive", Change(week, week, percent=10), "a fair", "Ana")
     tokens.create_token("etl", "read")
     sign_ins.sign_out_person("eve@shop.example")
     once = ("a key", "of this request")
-    job_id, _ = jobs.submit_once(job["dataset_id"], Selection(keys=("item1",)), JobSpec(), "", "", once)
+    job_id, _ = jobs.submit_once(job.dataset_id, Selection(keys=("item1",)), JobSpec(), "", "", once)
     jobs.cancel_job(job_id)
     workers.register(str(uuid.uuid4()), "gone", 1, "0", 1, -60)
-    return jobs.get_job(job["job_id"])
+    return jobs.get_job(job.job_id)
 
 
 @pytest.fixture
@@ -60,13 +61,13 @@ def file(tmp_path: Path) -> Path:
     return tmp_path / "fcst.backup"
 
 
-def test_all_there_is_comes_back_and_goes_on(full: dict, file: Path, load_dataset, capsys) -> None:
+def test_all_there_is_comes_back_and_goes_on(full: Job, file: Path, load_dataset, capsys) -> None:
     before = tables()
     assert all(before.values()), "a table is empty: have `full` fill it"
     assert main(["backup", str(file)]) == 0
     assert "datasets: 2, runs: 2" in capsys.readouterr().err
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
-    datasets.delete_dataset(full["dataset_id"])
+    datasets.delete_dataset(full.dataset_id)
     load_dataset(name="later", n_items=1)
     with transaction() as cur:
         cur.execute("CREATE TABLE fcst_app.of_a_newer_version (job_id integer REFERENCES fcst_app.jobs)")
@@ -77,8 +78,8 @@ def test_all_there_is_comes_back_and_goes_on(full: dict, file: Path, load_datase
     assert main(["restore", str(file), "--replace"]) == 0
     assert restored_from(before, tables()) == file.name
     assert migrate() == []
-    again = run(datasets.get_dataset(full["dataset_id"]), 3, models=("SeasonalNaive",))
-    assert (again["job_id"], again["n_completed"]) == (3, 3)
+    again = run(datasets.get_dataset(full.dataset_id), 3, models=("SeasonalNaive",))
+    assert (again.job_id, again.n_completed) == (3, 3)
     assert jobs.retry_job(2) == 1
 
 
@@ -95,20 +96,20 @@ def test_a_backup_made_while_a_run_works_goes_on_where_it_was(
 ) -> None:
     job_id = submit(load_dataset(n_items=30), 30, SLOW)
     supervisor = start_supervisor(FCST_LEASE_S="5")
-    wait_until(lambda: jobs.get_job(job_id)["n_completed"] > 0 and is_processing(job_id), 60, "for results")
+    wait_until(lambda: jobs.get_job(job_id).n_completed > 0 and is_processing(job_id), 60, "for results")
     backups.back_up(file, is_replacing=False)
     finish(job_id)
-    assert check_items(job_id)["n_completed"] == 30
+    assert check_items(job_id).n_completed == 30
     with pytest.raises(InputError, match="supervisor is alive"):
         backups.restore(file, is_replacing=True)
     supervisor.terminate()
     assert supervisor.wait(30) == 0
     assert backups.restore(file, is_replacing=True) == []
     job = jobs.get_job(job_id)
-    assert not job["is_over"] and job["n_completed"] < 30 and job["batches"].get("processing")
+    assert not job.is_over and job.n_completed < 30 and job.batches.get("processing")
     start_supervisor(FCST_LEASE_S="5")
     finish(job_id)
-    assert check_items(job_id)["n_completed"] == 30
+    assert check_items(job_id).n_completed == 30
 
 
 @pytest.mark.parametrize("version", range(1, LATEST))
@@ -128,7 +129,7 @@ def test_a_backup_of_an_earlier_version_is_brought_up_to_date(empty_database: st
 # What is refused
 
 
-def test_a_backup_replaces_a_file_only_when_told(full: dict, file: Path, capsys) -> None:
+def test_a_backup_replaces_a_file_only_when_told(full: Job, file: Path, capsys) -> None:
     file.write_text("mine")
     assert main(["backup", str(file)]) == 2
     assert "--replace" in capsys.readouterr().err and file.read_text() == "mine"
@@ -138,7 +139,7 @@ def test_a_backup_replaces_a_file_only_when_told(full: dict, file: Path, capsys)
         assert main(["backup", str(place)]) == 2
 
 
-def test_a_backup_that_fails_leaves_nothing_behind(full: dict, file: Path, database: str, monkeypatch, capsys) -> None:
+def test_a_backup_that_fails_leaves_nothing_behind(full: Job, file: Path, database: str, monkeypatch, capsys) -> None:
     file.write_text("mine")
     with transaction() as cur:
         cur.execute("DROP ROLE IF EXISTS nobody_much")
@@ -159,7 +160,7 @@ def test_the_password_goes_where_only_its_owner_reads(database: str, monkeypatch
 
 
 @pytest.mark.parametrize("what", ["text", "empty", "missing", "folder", "foreign", "head"])
-def test_what_is_no_backup_of_ours_is_refused(full: dict, database: str, file: Path, what: str, capsys) -> None:
+def test_what_is_no_backup_of_ours_is_refused(full: Job, database: str, file: Path, what: str, capsys) -> None:
     if what == "folder":
         file.mkdir()
     elif what == "foreign":
@@ -175,7 +176,7 @@ def test_what_is_no_backup_of_ours_is_refused(full: dict, database: str, file: P
     assert tables() == before
 
 
-def test_a_backup_of_a_newer_program_is_refused(full: dict, file: Path) -> None:
+def test_a_backup_of_a_newer_program_is_refused(full: Job, file: Path) -> None:
     with transaction() as cur:
         cur.execute("INSERT INTO fcst_app.migrations (version, name) VALUES (9999, 'from_the_future')")
     backups.back_up(file, is_replacing=False)
@@ -185,7 +186,7 @@ def test_a_backup_of_a_newer_program_is_refused(full: dict, file: Path) -> None:
         backups.look_into(file)
 
 
-def test_a_database_that_somebody_works_on_is_left_alone(full: dict, file: Path) -> None:
+def test_a_database_that_somebody_works_on_is_left_alone(full: Job, file: Path) -> None:
     backups.back_up(file, is_replacing=False)
     worker_id = str(uuid.uuid4())
     workers.register(worker_id, "elsewhere", 7, "0", 2, 60)
@@ -194,7 +195,7 @@ def test_a_database_that_somebody_works_on_is_left_alone(full: dict, file: Path)
     workers.stop(worker_id)
     with FileLock(supervisor_lock.lock_path(load_settings())), pytest.raises(InputError, match="supervisor is alive"):
         backups.restore(file, is_replacing=True)  # one that has not yet registered
-    job_id = jobs.submit_job(full["dataset_id"], Selection(keys=("item1",)), JobSpec())
+    job_id = jobs.submit_job(full.dataset_id, Selection(keys=("item1",)), JobSpec())
     with pytest.raises(InputError, match="have not ended"):
         backups.restore(file, is_replacing=True)
     jobs.cancel_job(job_id)
@@ -202,26 +203,26 @@ def test_a_database_that_somebody_works_on_is_left_alone(full: dict, file: Path)
     assert not FileLock(supervisor_lock.lock_path(load_settings())).is_current()
 
 
-def test_what_is_submitted_at_the_last_moment_is_not_lost(full: dict, file: Path) -> None:
+def test_what_is_submitted_at_the_last_moment_is_not_lost(full: Job, file: Path) -> None:
     backups.back_up(file, is_replacing=False)
-    job_id = jobs.submit_job(full["dataset_id"], Selection(keys=("item1",)), JobSpec())
+    job_id = jobs.submit_job(full.dataset_id, Selection(keys=("item1",)), JobSpec())
     before = tables()
     with pytest.raises(StoreError, match="submitted meanwhile"):
         dump.load(file)  # as it is done after the first look at what is open
-    assert tables() == before and not jobs.get_job(job_id)["is_over"]
+    assert tables() == before and not jobs.get_job(job_id).is_over
 
 
-def test_a_token_that_was_revoked_since_stays_revoked(full: dict, file: Path) -> None:
+def test_a_token_that_was_revoked_since_stays_revoked(full: Job, file: Path) -> None:
     lost, kept = tokens.create_token("lost", "run"), tokens.create_token("kept", "run")
     backups.back_up(file, is_replacing=False)
-    tokens.revoke_token(next(row["token_id"] for row in tokens.list_tokens() if row["name"] == "lost"))
+    tokens.revoke_token(next(row.token_id for row in tokens.list_tokens() if row.name == "lost"))
     backups.restore(file, is_replacing=True)
     assert tokens.check_token(kept).may(Scope.RUN)
     with pytest.raises(NotAllowed, match="was revoked"):
         tokens.check_token(lost)
 
 
-def test_a_sign_in_that_was_ended_since_stays_ended(full: dict, file: Path) -> None:
+def test_a_sign_in_that_was_ended_since_stays_ended(full: Job, file: Path) -> None:
     at = datetime.now(UTC).replace(microsecond=0) - timedelta(minutes=1)
     lost, left, kept = (
         SignIn(name.encode(), at, {"email": f"{name}@shop.example"}) for name in ("lost", "left", "kept")
@@ -240,7 +241,7 @@ def test_a_sign_in_that_was_ended_since_stays_ended(full: dict, file: Path) -> N
 
 @pytest.mark.parametrize("part", [0.3, 0.6, 0.9, 0.999])
 @pytest.mark.parametrize("how", ["cut", "overwritten"])
-def test_a_damaged_file_changes_nothing(full: dict, file: Path, part: float, how: str, capsys) -> None:
+def test_a_damaged_file_changes_nothing(full: Job, file: Path, part: float, how: str, capsys) -> None:
     backups.back_up(file, is_replacing=False)
     content = file.read_bytes()
     place = int(len(content) * part)
@@ -252,7 +253,7 @@ def test_a_damaged_file_changes_nothing(full: dict, file: Path, part: float, how
     assert tables() == before
 
 
-def test_what_the_database_refuses_changes_nothing(full: dict, file: Path, database: str, monkeypatch, capsys) -> None:
+def test_what_the_database_refuses_changes_nothing(full: Job, file: Path, database: str, monkeypatch, capsys) -> None:
     backups.back_up(file, is_replacing=False)
     before = tables()
     with transaction() as cur:
@@ -267,7 +268,7 @@ def test_what_the_database_refuses_changes_nothing(full: dict, file: Path, datab
     assert tables() == before
 
 
-def test_what_others_have_built_on_our_tables_is_not_torn_down(full: dict, file: Path, capsys) -> None:
+def test_what_others_have_built_on_our_tables_is_not_torn_down(full: Job, file: Path, capsys) -> None:
     backups.back_up(file, is_replacing=False)
     with transaction() as cur:
         cur.execute("CREATE VIEW public.of_somebody AS SELECT job_id FROM fcst_app.jobs")
@@ -312,7 +313,7 @@ def test_the_embedded_database_is_carried_to_another_home(embedded: Path, tmp_pa
         shutil.rmtree(other, ignore_errors=True)
 
 
-def test_a_restore_that_is_killed_changes_nothing(full: dict, file: Path, server: dict[str, str]) -> None:
+def test_a_restore_that_is_killed_changes_nothing(full: Job, file: Path, server: dict[str, str]) -> None:
     def waits() -> bool:
         with admin(server) as cur:
             cur.execute("SELECT 1 FROM pg_stat_activity WHERE application_name = 'psql' AND wait_event_type = 'Lock'")

@@ -24,6 +24,7 @@ from fcst.cli.main import main
 from fcst.errors import InputError
 from fcst.filters import EVERY, RunFilter, only
 from fcst.harmless import for_spreadsheet
+from fcst.job_records import Job
 from fcst.roles import RoleRules
 from fcst.services import datasets, exports, jobs
 from fcst.services.forecasts import list_items
@@ -40,17 +41,17 @@ NASTY += [";=1", "a; ＝1", "a\t=1", 'x";=1', "12|-3", " @x"]
 
 
 @pytest.fixture
-def job(load_dataset: Callable[..., dict], once: Callable) -> dict:
+def job(load_dataset: Callable[..., dict], once: Callable) -> Job:
     models = ("SeasonalNaive", "Naive")
     return once("to_export", lambda: run(load_dataset(name="a/b ü"), 4, models=models, n_windows=1))
 
 
 @pytest.fixture
-def nasty(load_dataset: Callable[..., dict], once: Callable) -> dict:
+def nasty(load_dataset: Callable[..., dict], once: Callable) -> Job:
     return once("nasty", lambda: make_nasty(load_dataset))
 
 
-def make_nasty(load_dataset: Callable[..., dict]) -> dict:
+def make_nasty(load_dataset: Callable[..., dict]) -> Job:
     """A run whose items have been given keys that harm or confuse those who open files."""
     job = run(load_dataset(n_items=len(NASTY)), len(NASTY), models=("SeasonalNaive",), n_windows=1, h=1)
     with transaction() as cur:
@@ -61,10 +62,10 @@ def make_nasty(load_dataset: Callable[..., dict]) -> dict:
                     {"key": key, "old": f"item{number}"},
                 )
         cur.execute("UPDATE fcst_app.jobs SET name = '=1+1', note = '@x'")
-    return jobs.get_job(job["job_id"])
+    return jobs.get_job(job.job_id)
 
 
-def in_database(job: dict, unique_ids: list[str] | None = None) -> pd.DataFrame:
+def in_database(job: Job, unique_ids: list[str] | None = None) -> pd.DataFrame:
     with transaction() as cur:
         cur.execute(
             """SELECT f.unique_id, wk_end_dt, model, forecast, (bounds ->> 'lo_80')::float8 AS lo_80,
@@ -80,7 +81,7 @@ def in_database(job: dict, unique_ids: list[str] | None = None) -> pd.DataFrame:
     return frame.assign(wk_end_dt=pd.to_datetime(frame["wk_end_dt"]))
 
 
-def written(job: dict, file_format: str, unique_ids: list[str] | None = None) -> io.BytesIO:
+def written(job: Job, file_format: str, unique_ids: list[str] | None = None) -> io.BytesIO:
     out = io.BytesIO()
     exports.write_export(job, out, file_format, EVERY if unique_ids is None else only(*unique_ids))
     out.seek(0)
@@ -115,7 +116,7 @@ EVERY_FORMAT = pytest.mark.parametrize("file_format", READERS)
 
 @EVERY_FORMAT
 @pytest.mark.parametrize("unique_ids", [None, ["item3"], ["item4", "item6"]])
-def test_file_holds_what_the_database_does(job: dict, file_format: str, unique_ids: list[str] | None) -> None:
+def test_file_holds_what_the_database_does(job: Job, file_format: str, unique_ids: list[str] | None) -> None:
     found = READERS[file_format](written(job, file_format, unique_ids))
     wanted = in_database(job, unique_ids)
     assert len(found) == exports.count_rows(job, len(unique_ids or "1234")) == 8 * len(unique_ids or "1234")
@@ -124,16 +125,16 @@ def test_file_holds_what_the_database_does(job: dict, file_format: str, unique_i
 
 
 @EVERY_FORMAT
-def test_every_key_comes_back(nasty: dict, file_format: str) -> None:
+def test_every_key_comes_back(nasty: Job, file_format: str) -> None:
     found = READERS[file_format](written(nasty, file_format))["unique_id"]
     assert set(found) == set(map(for_spreadsheet, NASTY) if file_format == "csv" else NASTY)
 
 
-def test_no_text_of_a_csv_begins_a_formula_whatever_it_is_split_at(nasty: dict, load_dataset: Callable) -> None:
+def test_no_text_of_a_csv_begins_a_formula_whatever_it_is_split_at(nasty: Job, load_dataset: Callable) -> None:
     with transaction() as cur:
         cur.execute("UPDATE fcst_app.forecasts SET model = ';=2', made_by = '=3 | +4'")
     weekly = io.BytesIO()
-    datasets.write_weekly_file(nasty["dataset_id"], weekly)
+    datasets.write_weekly_file(nasty.dataset_id, weekly)
     for document in (written(nasty, "csv").getvalue().decode(), weekly.getvalue().decode()):
         for separator in ",;\t|":
             found = [cell for cell in cells(document, separator) if re.match(r"\s*[=+@＝＋－＠-]", cell)]
@@ -142,7 +143,7 @@ def test_no_text_of_a_csv_begins_a_formula_whatever_it_is_split_at(nasty: dict, 
     assert set(frame["model"]) == {";'=2"} and set(frame["made_by"]) == {"'=3 | '+4"}
 
 
-def test_excel_has_four_sheets_with_typed_cells_and_no_formula(nasty: dict) -> None:
+def test_excel_has_four_sheets_with_typed_cells_and_no_formula(nasty: Job) -> None:
     book = openpyxl.load_workbook(written(nasty, "xlsx"))
     assert book.sheetnames == ["Forecasts", "Accuracy", "Adjustments", "Run"]
     kinds = {cell.data_type for sheet in book for row in sheet.iter_rows() for cell in row}
@@ -152,12 +153,12 @@ def test_excel_has_four_sheets_with_typed_cells_and_no_formula(nasty: dict) -> N
     assert [cell.data_type for cell in first] == ["s", "d", "s", "n", "n", "n", "n", "n", "b", "s", "n"]
     assert first[1].number_format == "yyyy-mm-dd"
     facts = dict(book["Run"].iter_rows(min_row=2, values_only=True))
-    assert (facts["Run"], facts["Name"], facts["Note"]) == (nasty["job_id"], "=1+1", "@x")
+    assert (facts["Run"], facts["Name"], facts["Note"]) == (nasty.job_id, "=1+1", "@x")
     assert (facts["Models"], facts["Weeks ahead"], facts["… completed"]) == ("SeasonalNaive", 1, len(NASTY))
 
 
 @pytest.mark.parametrize("unique_ids", [None, ["item3"], ["item4", "item6"]])
-def test_excel_has_the_accuracy_of_the_run_and_of_its_items(job: dict, unique_ids: list[str] | None) -> None:
+def test_excel_has_the_accuracy_of_the_run_and_of_its_items(job: Job, unique_ids: list[str] | None) -> None:
     sheet = openpyxl.load_workbook(written(job, "xlsx", unique_ids))["Accuracy"]
     head, *rows = sheet.iter_rows(values_only=True)
     found = pd.DataFrame(rows, columns=head)
@@ -173,21 +174,21 @@ def test_excel_has_the_accuracy_of_the_run_and_of_its_items(job: dict, unique_id
     assert sheet.cell(2, head.index("wape") + 1).number_format == "0.00%"
 
 
-def test_accuracy_that_is_not_defined_is_an_empty_cell(job: dict) -> None:
+def test_accuracy_that_is_not_defined_is_an_empty_cell(job: Job) -> None:
     with transaction() as cur:
         cur.execute("UPDATE fcst_app.metrics SET mase = NULL WHERE unique_id = 'item4'")
     head, *rows = openpyxl.load_workbook(written(job, "xlsx", ["item4"]))["Accuracy"].iter_rows(values_only=True)
     assert [row[head.index("mase")] is None for row in rows if row[0] == "item"] == [True] * 2
 
 
-def test_excel_is_refused_in_words_where_rows_are_too_many(job: dict) -> None:
-    many = job | {"n_items": 131_072, "n_completed": 131_072}  # by 2 models and 4 weeks: one row more than a sheet has
+def test_excel_is_refused_in_words_where_rows_are_too_many(job: Job) -> None:
+    many = replace(job, n_items=131_072, n_completed=131_072)  # by 2 models and 4 weeks: one row more than a sheet has
     with pytest.raises(InputError, match=r"1,048,575 rows below its header, .* have 1,048,576. Take CSV or Parquet"):
         exports.write_export(many, io.BytesIO(), "xlsx")
 
 
 @EVERY_FORMAT
-def test_items_that_did_not_complete_are_in_no_file(job: dict, file_format: str) -> None:
+def test_items_that_did_not_complete_are_in_no_file(job: Job, file_format: str) -> None:
     with transaction() as cur:
         cur.execute("UPDATE fcst_app.job_items SET outcome = 'failed', reason = 'x' WHERE unique_id = 'item4'")
     keys = set(in_database(job)["unique_id"])
@@ -197,14 +198,14 @@ def test_items_that_did_not_complete_are_in_no_file(job: dict, file_format: str)
 
 @EVERY_FORMAT
 def test_command_line_writes_the_same(
-    job: dict, tmp_path: Path, file_format: str, capfdbinary: pytest.CaptureFixture[bytes]
+    job: Job, tmp_path: Path, file_format: str, capfdbinary: pytest.CaptureFixture[bytes]
 ) -> None:
     path, key = tmp_path / f"out.{file_format}", in_database(job)["unique_id"].iloc[-1]
-    assert main(["export", str(job["job_id"]), "-o", str(path)]) == 0
+    assert main(["export", str(job.job_id), "-o", str(path)]) == 0
     assert READERS[file_format](io.BytesIO(path.read_bytes())).equals(READERS[file_format](written(job, file_format)))
-    assert main(["export", str(job["job_id"]), "-o", str(path), "--format", file_format, "--item", key]) == 0
+    assert main(["export", str(job.job_id), "-o", str(path), "--format", file_format, "--item", key]) == 0
     assert len(READERS[file_format](io.BytesIO(path.read_bytes()))) == 8
-    assert main(["export", str(job["job_id"]), "-o", str(path), "--item", "nobody"]) == 2
+    assert main(["export", str(job.job_id), "-o", str(path), "--item", "nobody"]) == 2
     assert len(READERS[file_format](io.BytesIO(path.read_bytes()))) == 8, "the file that was there stays"
     assert [file.name for file in tmp_path.glob(".*")] == []
 
@@ -236,30 +237,30 @@ def get(address: str, method: str = "GET") -> tuple[int, dict[str, str], bytes]:
 
 
 @EVERY_FORMAT
-def test_route_gives_the_file_under_a_name_that_says_what_it_is(job: dict, site: str, file_format: str) -> None:
-    status, headers, body = get(site + downloads.link_to_forecasts(job["job_id"], file_format))
+def test_route_gives_the_file_under_a_name_that_says_what_it_is(job: Job, site: str, file_format: str) -> None:
+    status, headers, body = get(site + downloads.link_to_forecasts(job.job_id, file_format))
     assert status == 200 and headers["content-length"] == str(len(body))
     assert headers["content-type"] == exports.MEDIA_TYPES[file_format]
     name = urllib.parse.unquote(headers["content-disposition"].split("''")[1])
     first, last = in_database(job)["wk_end_dt"].agg(["min", "max"])
     assert headers["content-disposition"].startswith("attachment;")
-    assert name == f"run{job['job_id']}_a-b-ü_forecasts_all-items_{first:%Y-%m-%d}_{last:%Y-%m-%d}.{file_format}"
+    assert name == f"run{job.job_id}_a-b-ü_forecasts_all-items_{first:%Y-%m-%d}_{last:%Y-%m-%d}.{file_format}"
     pd.testing.assert_frame_equal(
         READERS[file_format](io.BytesIO(body)), READERS[file_format](written(job, file_format))
     )
 
 
 def test_route_gives_the_bytes_of_the_command_line(
-    job: dict, site: str, capfdbinary: pytest.CaptureFixture[bytes]
+    job: Job, site: str, capfdbinary: pytest.CaptureFixture[bytes]
 ) -> None:
-    assert main(["export", str(job["job_id"])]) == 0
-    assert get(f"{site}/downloads/{job['job_id']}/forecasts.csv")[2] == capfdbinary.readouterr().out
+    assert main(["export", str(job.job_id)]) == 0
+    assert get(f"{site}/downloads/{job.job_id}/forecasts.csv")[2] == capfdbinary.readouterr().out
 
 
-def test_route_finds_every_key(nasty: dict, site: str) -> None:
+def test_route_finds_every_key(nasty: Job, site: str) -> None:
     for key in NASTY:
         status, headers, body = get(
-            site + downloads.link_to_forecasts(nasty["job_id"], "parquet", downloads.one_item(key))
+            site + downloads.link_to_forecasts(nasty.job_id, "parquet", downloads.one_item(key))
         )
         assert status == 200 and read_parquet(io.BytesIO(body))["unique_id"].tolist() == [key]
     assert "item-a-b--c-_" in headers["content-disposition"] or key != 'a/b "c"'
@@ -274,18 +275,16 @@ def test_route_finds_every_key(nasty: dict, site: str) -> None:
         RunFilter("nowhere"),
     ],
 )
-def test_link_to_a_filter_gives_the_items_that_match(job: dict, site: str, which: RunFilter) -> None:
+def test_link_to_a_filter_gives_the_items_that_match(job: Job, site: str, which: RunFilter) -> None:
     chosen = [item.unique_id for item in list_items(job, "SeasonalNaive", which)]
-    address = site + downloads.link_to_forecasts(
-        job["job_id"], "csv", downloads.those_that_match(which, "SeasonalNaive")
-    )
+    address = site + downloads.link_to_forecasts(job.job_id, "csv", downloads.those_that_match(which, "SeasonalNaive"))
     status, headers, body = get(address)
     assert status == 200 and body == written(job, "csv", chosen).getvalue()
     assert ("_item-item2_" if len(chosen) == 1 else f"_{len(chosen)}-items_") in headers["content-disposition"]
 
 
-def test_route_gives_the_files_of_a_dataset(nasty: dict, site: str) -> None:
-    dataset = datasets.get_dataset(nasty["dataset_id"])
+def test_route_gives_the_files_of_a_dataset(nasty: Job, site: str) -> None:
+    dataset = datasets.get_dataset(nasty.dataset_id)
     status, headers, body = get(site + downloads.link_to_dataset(dataset["dataset_id"], downloads.WEEKLY_SALES))
     assert status == 200 and headers["content-length"] == str(len(body))
     assert headers["content-disposition"] == "attachment; filename*=UTF-8''wkly_sales_data.csv"
@@ -306,11 +305,11 @@ def test_route_gives_the_files_of_a_dataset(nasty: dict, site: str) -> None:
 
 @pytest.mark.parametrize("name", [downloads.WEEKLY_SALES, downloads.REPORT])
 def test_with_a_sign_in_only_a_signed_link_gives_a_file_of_a_dataset(
-    nasty: dict, site: str, name: str, monkeypatch: pytest.MonkeyPatch
+    nasty: Job, site: str, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings = replace(load_settings(), role_rules=RoleRules({}))
     monkeypatch.setattr(downloads, "load_settings", lambda: settings)
-    dataset_id = nasty["dataset_id"]
+    dataset_id = nasty.dataset_id
     address = site + downloads.link_to_dataset(dataset_id, name)
     assert get(address)[0] == 200
     until = re.search(r"until=(\d+)", address)
@@ -323,7 +322,7 @@ def test_with_a_sign_in_only_a_signed_link_gives_a_file_of_a_dataset(
         address.replace(f"/{dataset_id}/", f"/{dataset_id + 1}/"),
         address.replace("until=", "until=9"),
         address[:-1] + ("0" if address[-1] != "0" else "1"),
-        address.replace(f"datasets/{dataset_id}/{name}", f"{nasty['job_id']}/forecasts.csv"),
+        address.replace(f"datasets/{dataset_id}/{name}", f"{nasty.job_id}/forecasts.csv"),
     ):
         status, _, body = get(wrong)
         assert wrong != address and status == 403 and b"Reload the page" in body, wrong
@@ -352,14 +351,14 @@ def test_with_a_sign_in_only_a_signed_link_gives_a_file_of_a_dataset(
         ("{job}/../../etc/passwd", 404, "Not Found"),
     ],
 )
-def test_route_refuses_in_words(job: dict, site: str, path: str, status: int, said: str) -> None:
-    found, headers, body = get(f"{site}/downloads/{path.format(job=job['job_id'])}")
+def test_route_refuses_in_words(job: Job, site: str, path: str, status: int, said: str) -> None:
+    found, headers, body = get(f"{site}/downloads/{path.format(job=job.job_id)}")
     assert found == status and said in body.decode() and "Traceback" not in body.decode()
     assert headers["content-type"] == "text/plain; charset=utf-8"
 
 
-def test_route_only_reads_and_its_head_makes_no_file(job: dict, site: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    address = f"{site}/downloads/{job['job_id']}/forecasts.csv"
+def test_route_only_reads_and_its_head_makes_no_file(job: Job, site: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    address = f"{site}/downloads/{job.job_id}/forecasts.csv"
     assert get(address, "POST")[0] == 405
     monkeypatch.delattr(exports, "write_export")
     status, headers, body = get(address, "HEAD")
@@ -367,24 +366,24 @@ def test_route_only_reads_and_its_head_makes_no_file(job: dict, site: str, monke
 
 
 def test_route_tells_of_a_failure_by_a_reference_into_the_log(
-    job: dict, site: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    job: Job, site: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     with transaction() as cur:
         cur.execute("""UPDATE fcst_app.jobs SET spec = spec - 'models'""")
-    status, _, body = get(f"{site}/downloads/{job['job_id']}/forecasts.xlsx")
+    status, _, body = get(f"{site}/downloads/{job.job_id}/forecasts.xlsx")
     reference = body.decode().split("reference ")[1].rstrip(".")
     assert status == 500 and "KeyError" not in body.decode()
     assert reference in caplog.text and "KeyError" in caplog.text
     monkeypatch.setenv("DATABASE_URL", "postgresql://u:secret@127.0.0.1:1/d")
-    status, _, body = get(f"{site}/downloads/{job['job_id']}/forecasts.csv")
+    status, _, body = get(f"{site}/downloads/{job.job_id}/forecasts.csv")
     assert status == 503 and b"secret" not in body and b"Try again" in body
 
 
-def test_downloads_at_the_same_time_are_each_whole(job: dict, site: str) -> None:
+def test_downloads_at_the_same_time_are_each_whole(job: Job, site: str) -> None:
     wanted = {name: READERS[name](written(job, name)) for name in READERS}
 
     def fetch(name: str) -> bool:
-        status, _, body = get(f"{site}/downloads/{job['job_id']}/forecasts.{name}")
+        status, _, body = get(f"{site}/downloads/{job.job_id}/forecasts.{name}")
         return status == 200 and READERS[name](io.BytesIO(body)).equals(wanted[name])
 
     with ThreadPoolExecutor(12) as threads:

@@ -303,7 +303,7 @@ def test_killed_supervisor_is_found_at_once_and_its_lease_later(load_dataset, st
     dataset = load_dataset(n_items=40)
     supervisor = start_supervisor(FCST_LEASE_S="4")
     job_id = jobs.submit_job(dataset["dataset_id"], jobs.choose_largest(dataset, 40), SLOW)
-    wait_until(lambda: jobs.get_job(job_id)["batches"].get("processing", 0), what="for a batch to be processed")
+    wait_until(lambda: jobs.get_job(job_id).batches.get("processing", 0), what="for a batch to be processed")
     assert check("supervisor").is_ok and check("lease").is_ok
     supervisor.send_signal(signal.SIGKILL)
     supervisor.wait()

@@ -193,7 +193,7 @@ def test_run_takes_what_was_selected_in_batches_by_sales(nasty: int, selection: 
     job_id = jobs.submit_job(nasty, selection, JobSpec(batch_size=7))
     assert jobs.list_keys(job_id) == wanted
     batches = jobs.list_batches(job_id)
-    assert [row["n_items"] for row in batches] == [7] * (len(wanted) // 7) + [len(wanted) % 7] * (len(wanted) % 7 > 0)
+    assert [row.n_items for row in batches] == [7] * (len(wanted) // 7) + [len(wanted) % 7] * (len(wanted) % 7 > 0)
     with transaction() as cur:
         cur.execute(
             "SELECT unique_id FROM fcst_app.job_items WHERE job_id = %(id)s ORDER BY batch_id, sales_rank",

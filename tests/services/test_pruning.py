@@ -39,7 +39,7 @@ def dataset(load_dataset: Callable[..., dict]) -> dict:
 @pytest.fixture
 def three(dataset: dict) -> list[int]:
     """Three runs that ended 40, 20 and 0 days ago, and after them one that waits."""
-    found = [run(dataset, 2, models=("Naive",), n_windows=1)["job_id"] for _ in range(3)]
+    found = [run(dataset, 2, models=("Naive",), n_windows=1).job_id for _ in range(3)]
     with transaction() as cur:
         for job_id, days in zip(found, (40, 20, 0), strict=True):
             cur.execute(
@@ -52,7 +52,7 @@ def three(dataset: dict) -> list[int]:
 
 
 def left() -> list[int]:
-    return sorted(job["job_id"] for job in jobs.list_jobs())
+    return sorted(job.job_id for job in jobs.list_jobs())
 
 
 @pytest.mark.parametrize(
@@ -129,7 +129,7 @@ def test_a_run_that_is_tried_again_meanwhile_stays(three: list[int]) -> None:
     freeze_ended()
     runs = pruning.list_runs(None, 0)
     assert jobs.retry_job(job_id) == 1
-    assert [row["job_id"] for row in pruning.delete_runs(runs)] == three
+    assert [row.job_id for row in pruning.delete_runs(runs)] == three
     assert left() == [job_id]
     assert pruning.delete_runs(runs) == []
 
@@ -184,7 +184,7 @@ def test_datasets_that_no_run_uses_go_but_the_newest_of_each_name(load_dataset, 
 def test_a_run_of_ten_thousand_batches_goes_by_index(large_job: int) -> None:
     with transaction() as cur:
         cur.execute("UPDATE fcst_app.jobs SET status = 'completed', finished_at = now()")
-    (run,) = [row for row in pruning.list_runs(None, 0) if row["job_id"] == large_job]
+    (run,) = [row for row in pruning.list_runs(None, 0) if row.job_id == large_job]
     begin = time.monotonic()
     assert pruning.delete_runs([run]) == [run]
     # 0.5 s; reading a table through for each of its batches would take a minute.

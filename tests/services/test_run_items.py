@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 
 from fcst.filters import EVERY, FLAGS, RunFilter, RunSort, Selection, only
+from fcst.job_records import Job
 from fcst.names import ENDED_AFTER_WEEKS, NEW_WITHIN_WEEKS
 from fcst.records import RunItem
 from fcst.services import accuracy, adjustments, comparison, datasets, exports, forecasts, jobs
@@ -27,7 +28,7 @@ MADE_BY = ("AutoETS", "AutoETS 45%, Naive 30% and 8 more", "Naive 100%", "SES 7 
 HEAVIEST = ("AutoETS", "AutoETS", "Naive", "SES 7 of 9", "Median %")
 
 
-def insert_run(dataset_id: int, source: random.Random) -> dict:
+def insert_run(dataset_id: int, source: random.Random) -> Job:
     """A run of all items of which some have no forecast, with sales and errors of chance."""
     job_id = jobs.submit_job(dataset_id, Selection(), JobSpec(models=(MODEL, OTHER), h=H))
     with transaction() as cur:
@@ -92,8 +93,8 @@ def insert_run(dataset_id: int, source: random.Random) -> dict:
 
 
 @pytest.fixture
-def job(once: Callable) -> dict:
-    def make() -> dict:
+def job(once: Callable) -> Job:
+    def make() -> Job:
         source = random.Random(3)
         return insert_run(insert_dataset(nasty_items(300, source)), source)
 
@@ -154,8 +155,8 @@ def keys_of(items: list[RunItem]) -> list[str]:
     return [item.unique_id for item in items]
 
 
-def test_flags_mean_what_they_say(job: dict) -> None:
-    changed = {row["unique_id"] for row in adjustments.list_adjustments(job)}
+def test_flags_mean_what_they_say(job: Job) -> None:
+    changed = {row.unique_id for row in adjustments.list_adjustments(job)}
     items = forecasts.list_items(job, MODEL)
     assert len(changed) == 20
     assert all(set(item.flags) == flags_of(item, changed) for item in items)
@@ -164,9 +165,9 @@ def test_flags_mean_what_they_say(job: dict) -> None:
     assert {"adjusted"} & {flag for item in forecasts.list_items(job, OTHER) for flag in item.flags} == set()
 
 
-def test_filters_find_what_a_loop_finds_and_sums_are_of_it(job: dict) -> None:
+def test_filters_find_what_a_loop_finds_and_sums_are_of_it(job: Job) -> None:
     items = forecasts.list_items(job, MODEL)
-    assert [item.sales_rank for item in items] == list(range(1, job["n_items"] + 1))
+    assert [item.sales_rank for item in items] == list(range(1, job.n_items + 1))
     sizes = set()
     for number, which in enumerate(random_filters(items, 150)):
         expected = [item for item in items if matches(item, which)]
@@ -179,7 +180,7 @@ def test_filters_find_what_a_loop_finds_and_sums_are_of_it(job: dict) -> None:
     check_sum(job, EVERY, items)
 
 
-def check_sum(job: dict, which: RunFilter, expected: list[RunItem]) -> None:
+def check_sum(job: Job, which: RunFilter, expected: list[RunItem]) -> None:
     view, named = forecasts.view(job, MODEL, which), forecasts.view(job, MODEL, only(*keys_of(expected)))
     done = [item for item in expected if item.outcome == "completed"]
     assert view.n_items == len(done) and view.n_fallback == sum(bool(item.is_fallback) for item in done)
@@ -193,7 +194,7 @@ def check_sum(job: dict, which: RunFilter, expected: list[RunItem]) -> None:
         pd.testing.assert_frame_equal(view.forecast, named.forecast)
     pd.testing.assert_frame_equal(view.history, named.history)
     assert view.metrics.keys() == named.metrics.keys()
-    shown = [row["unique_id"] for row in adjustments.list_adjustments(job, which, MODEL)]
+    shown = [row.unique_id for row in adjustments.list_adjustments(job, which, MODEL)]
     assert sorted(shown) == sorted(item.unique_id for item in expected if item.adjusted is not None)
 
 
@@ -209,7 +210,7 @@ ORDERED: dict[RunSort, Callable[[RunItem], float | None]] = {
 
 
 @pytest.mark.parametrize("sort", RunSort)
-def test_pages_and_places_follow_the_order(job: dict, sort: RunSort) -> None:
+def test_pages_and_places_follow_the_order(job: Job, sort: RunSort) -> None:
     which = RunFilter("a")
     whole = forecasts.list_items(job, MODEL, which, sort)
     if sort == RunSort.KEY:
@@ -229,16 +230,16 @@ def test_pages_and_places_follow_the_order(job: dict, sort: RunSort) -> None:
     assert forecasts.place_of(job, MODEL, EVERY, sort, "no such item") is None
 
 
-def test_options_are_those_of_the_run(job: dict) -> None:
+def test_options_are_those_of_the_run(job: Job) -> None:
     assert forecasts.list_options(job, MODEL)["heaviest"] == sorted(set(HEAVIEST))
 
 
 @pytest.mark.parametrize("which", [EVERY, RunFilter(families=("DAIRY", "o'brien")), RunFilter("a", flags=("new",))])
-def test_history_of_many_items_is_as_that_of_few(job: dict, which: RunFilter, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_history_of_many_items_is_as_that_of_few(job: Job, which: RunFilter, monkeypatch: pytest.MonkeyPatch) -> None:
     """By the weeks of each item; by those that the program adds up; by the totals without what is left out."""
     n_items = forecasts.view(job, MODEL, which).n_items
     slow = sales.job_totals(job, MODEL, which, n_items).astype({"unit_sales": float, "promo_units": float})
-    insert_totals(job["dataset_id"])
+    insert_totals(job.dataset_id)
     monkeypatch.setattr(sales, "FEW_ITEMS", 0)
     fast = sales.job_totals(job, MODEL, which, n_items)
     assert fast["wk_end_dt"].tolist() == slow["wk_end_dt"].tolist()
@@ -267,7 +268,7 @@ def insert_totals(dataset_id: int) -> None:
 
 
 @pytest.mark.parametrize("which", [RunFilter("a"), RunFilter(flags=("adjusted",)), RunFilter("nothing like it")])
-def test_file_of_what_matches_is_that_of_its_items(job: dict, which: RunFilter) -> None:
+def test_file_of_what_matches_is_that_of_its_items(job: Job, which: RunFilter) -> None:
     keys = keys_of([item for item in forecasts.list_items(job, MODEL) if matches(item, which)])
 
     def written(which: RunFilter) -> bytes:
@@ -279,19 +280,19 @@ def test_file_of_what_matches_is_that_of_its_items(job: dict, which: RunFilter) 
     assert f"_{len(keys)}-items_" in exports.file_name(job, "csv", which, MODEL)
 
 
-def test_extreme_items_are_those_with_the_least_and_the_largest_error(job: dict) -> None:
+def test_extreme_items_are_those_with_the_least_and_the_largest_error(job: Job) -> None:
     known = [item for item in forecasts.list_items(job, MODEL) if item.wape is not None]
     for is_worst in (False, True):
         frame = accuracy.list_extreme_items(job, MODEL, is_worst, 7)
         in_order = sorted(known, key=lambda item: ((-1 if is_worst else 1) * (item.wape or 0), item.unique_id.encode()))
         assert frame["unique_id"].tolist() == keys_of(in_order[:7])
         assert frame["wape"].tolist() == [item.wape for item in in_order[:7]]
-    counts = accuracy.count_items_by_error(job["job_id"], MODEL)
+    counts = accuracy.count_items_by_error(job.job_id, MODEL)
     tenths = [min(int((item.wape or 0) * 10), 19) for item in known]
     assert counts == [tenths.count(tenth) for tenth in range(20)]
 
 
-def test_compared_items_come_in_pages(job: dict) -> None:
+def test_compared_items_come_in_pages(job: Job) -> None:
     whole = comparison.compare_items(job, MODEL, job, OTHER)
     pages = [comparison.compare_items(job, MODEL, job, OTHER, 50, skip) for skip in range(0, len(whole), 50)]
     pd.testing.assert_frame_equal(pd.concat(pages, ignore_index=True), whole)
@@ -299,7 +300,7 @@ def test_compared_items_come_in_pages(job: dict) -> None:
     assert whole["difference"].abs().is_monotonic_decreasing
 
 
-def test_neighbours_follow_the_table_across_its_pages(job: dict, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_neighbours_follow_the_table_across_its_pages(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
     from fcst.ui import items as ui
 
     monkeypatch.setattr(ui, "PAGE_ITEMS", 7)

@@ -9,6 +9,7 @@ import pytest
 
 from fcst.engine import retry_policy
 from fcst.errors import StaleState
+from fcst.job_records import Batch
 from fcst.records import ForecastRecord, ItemResult
 from fcst.services import jobs
 from fcst.specs import JobSpec
@@ -28,7 +29,7 @@ def job(load_dataset) -> int:
 
 def begin_one() -> BatchAttempt:
     (claimed,) = attempts.claim(WORKER, 1)
-    run = attempts.begin(claimed["batch_id"], claimed["attempt"], str(uuid.uuid4()))
+    run = attempts.begin(claimed.batch_id, claimed.attempt, str(uuid.uuid4()))
     attempts.move(run, Stage.OBTAINING_SALES, Stage.PROCESSING)
     return run
 
@@ -57,7 +58,7 @@ def test_two_supervisors_never_claim_the_same_batch(job: int) -> None:
     found: list[int] = []
 
     def claim() -> None:
-        found.extend(row["batch_id"] for row in attempts.claim(str(uuid.uuid4()), 1))
+        found.extend(row.batch_id for row in attempts.claim(str(uuid.uuid4()), 1))
 
     threads = [threading.Thread(target=claim) for _ in range(6)]
     for thread in threads:
@@ -69,22 +70,22 @@ def test_two_supervisors_never_claim_the_same_batch(job: int) -> None:
 
 def test_a_batch_is_taken_by_one_task_only(job: int) -> None:
     (claimed,) = attempts.claim(WORKER, 1)
-    attempts.begin(claimed["batch_id"], 1, str(uuid.uuid4()))
+    attempts.begin(claimed.batch_id, 1, str(uuid.uuid4()))
     with pytest.raises(StaleState):
-        attempts.begin(claimed["batch_id"], 1, str(uuid.uuid4()))
+        attempts.begin(claimed.batch_id, 1, str(uuid.uuid4()))
     with pytest.raises(StaleState):
-        attempts.begin(claimed["batch_id"], 2, str(uuid.uuid4()))
+        attempts.begin(claimed.batch_id, 2, str(uuid.uuid4()))
 
 
 def test_checkpoint_writes_forecasts_outcomes_and_counts(job: int) -> None:
     run = begin_one()
     attempts.save(run, [result(run, 0)], Stage.PROCESSING)
     assert stored()[0][1:] == ([1.5, 2.0], [[1.0, 1.5], [0.5, 0.75]], [[2.0, 2.5], [3.0, 3.5]])
-    assert (jobs.get_job(job)["n_completed"], jobs.get_job(job)["batches"]["processing"]) == (1, 1)
+    assert (jobs.get_job(job).n_completed, jobs.get_job(job).batches["processing"]) == (1, 1)
     attempts.move(run, Stage.PROCESSING, Stage.SAVING)
     attempts.save(run, [result(run, 0)], Stage.SAVING)
     (first, *_) = jobs.list_batches(job)
-    assert (first["stage"], first["n_completed"]) == ("completed", 2) and first["finished_at"] is not None
+    assert (first.stage, first.n_completed) == ("completed", 2) and first.finished_at is not None
 
 
 def test_late_write_is_refused_and_writes_nothing(job: int) -> None:
@@ -109,7 +110,7 @@ def test_completion_is_refused_while_an_item_is_open(job: int) -> None:
     attempts.move(run, Stage.PROCESSING, Stage.SAVING)
     with pytest.raises(Exception, match="refused"):
         attempts.save(run, [result(run, 0)], Stage.SAVING)
-    assert stored() == [] and jobs.get_job(job)["n_completed"] == 0
+    assert stored() == [] and jobs.get_job(job).n_completed == 0
 
 
 def test_lost_batches_are_those_whose_supervisor_let_its_lease_run_out(job: int) -> None:
@@ -118,7 +119,7 @@ def test_lost_batches_are_those_whose_supervisor_let_its_lease_run_out(job: int)
     workers.register(alive, "h", 2, "0", 2, lease_s=60)
     (lost,) = attempts.claim(dead, 1)
     (taken,) = attempts.claim(alive, 1)
-    assert [row["batch_id"] for row in attempts.list_lost(alive, [taken["batch_id"]])] == [lost["batch_id"]]
+    assert [row.batch_id for row in attempts.list_lost(alive, [taken.batch_id])] == [lost.batch_id]
 
 
 def test_every_change_of_stage_is_an_event_that_is_allowed(job: int) -> None:
@@ -132,16 +133,16 @@ def test_every_change_of_stage_is_an_event_that_is_allowed(job: int) -> None:
     events = jobs.list_events(job)[::-1]
     by_batch: dict[int, Stage | None] = {}
     for event in events:
-        assert event["from_stage"] == by_batch.get(event["batch_id"])
-        if event["from_stage"] is not None:
-            assert Stage(event["to_stage"]) in TRANSITIONS[Stage(event["from_stage"])]
-        by_batch[event["batch_id"]] = event["to_stage"]
-    assert {row["batch_id"]: row["stage"] for row in jobs.list_batches(job)} == by_batch
-    assert [e["reason"] for e in events if e["reason"]] == ["its process died"] + ["cancelled by the user"] * 2
-    assert len([e for e in events if e["batch_id"] == run.batch_id]) == 1 + 3 + 4
+        assert event.from_stage == by_batch.get(event.batch_id)
+        if event.from_stage is not None:
+            assert Stage(event.to_stage) in TRANSITIONS[Stage(event.from_stage)]
+        by_batch[event.batch_id] = event.to_stage
+    assert {row.batch_id: row.stage for row in jobs.list_batches(job)} == by_batch
+    assert [e.reason for e in events if e.reason] == ["its process died"] + ["cancelled by the user"] * 2
+    assert len([e for e in events if e.batch_id == run.batch_id]) == 1 + 3 + 4
 
 
-def end_again_and_again(ending: retry_policy.Cause, n: int, is_begun: bool = True) -> dict:
+def end_again_and_again(ending: retry_policy.Cause, n: int, is_begun: bool = True) -> Batch:
     """Ends `n` attempts at the first batch; what has become of it."""
     for _ in range(n):
         if is_begun:
@@ -149,9 +150,9 @@ def end_again_and_again(ending: retry_policy.Cause, n: int, is_begun: bool = Tru
             key = (run.batch_id, run.attempt)
         else:
             (claimed,) = attempts.claim(WORKER, 1)
-            key = (claimed["batch_id"], claimed["attempt"])
+            key = (claimed.batch_id, claimed.attempt)
         assert retry_policy.end_attempt(*key, ending, "so it was")
-    return jobs.list_batches(jobs.list_jobs()[0]["job_id"])[0]
+    return jobs.list_batches(jobs.list_jobs()[0].job_id)[0]
 
 
 @pytest.mark.parametrize(
@@ -168,10 +169,10 @@ def test_tries_in_vain_are_counted_where_the_batch_may_be_to_blame(
     job: int, ending: retry_policy.Cause, is_begun: bool, stage: str
 ) -> None:
     found = end_again_and_again(ending, retry_policy.MAX_TRIES - 1, is_begun)
-    assert found["stage"] == "submitted"
+    assert found.stage == "submitted"
     found = end_again_and_again(ending, 1, is_begun)
-    assert found["stage"] == stage
-    assert (found["error"] == "gave up after 5 tries: so it was") == (stage == "failed")
+    assert found.stage == stage
+    assert (found.error == "gave up after 5 tries: so it was") == (stage == "failed")
 
 
 def begin_with_item_in_hand() -> BatchAttempt:
@@ -193,8 +194,8 @@ def test_only_a_death_blames_the_item_in_hand_at_once(job: int, ending: retry_po
     run = begin_with_item_in_hand()
     retry_policy.end_attempt(run.batch_id, run.attempt, retry_policy.Cause.DIED, "the process died (signal 9)")
     (failure,) = jobs.list_failures(job)
-    assert (failure["unique_id"], failure["reason"]) == ("item6", "the process died (signal 9) while fitting AutoETS")
-    assert jobs.list_batches(job)[0]["stage"] == "submitted"
+    assert (failure.unique_id, failure.reason) == ("item6", "the process died (signal 9) while fitting AutoETS")
+    assert jobs.list_batches(job)[0].stage == "submitted"
 
 
 def test_an_item_with_which_supervisors_are_lost_again_and_again_is_to_blame_in_the_end(job: int) -> None:
@@ -202,7 +203,7 @@ def test_an_item_with_which_supervisors_are_lost_again_and_again_is_to_blame_in_
         run = begin_with_item_in_hand()
         retry_policy.end_attempt(run.batch_id, run.attempt, retry_policy.Cause.LOST, "its supervisor was lost")
     (failure,) = jobs.list_failures(job)
-    assert failure["reason"] == "its supervisor was lost while fitting AutoETS"
+    assert failure.reason == "its supervisor was lost while fitting AutoETS"
 
 
 def test_an_item_that_ends_makes_the_tries_begin_anew(job: int) -> None:
@@ -210,7 +211,7 @@ def test_an_item_that_ends_makes_the_tries_begin_anew(job: int) -> None:
     run = begin_one()
     attempts.save(run, [result(run, 0)], Stage.PROCESSING)
     retry_policy.end_attempt(run.batch_id, run.attempt, retry_policy.Cause.FAILED, "so it was")
-    assert jobs.list_batches(job)[0]["stage"] == "submitted"
+    assert jobs.list_batches(job)[0].stage == "submitted"
 
 
 def test_an_attempt_whose_row_is_held_is_ended_later(job: int) -> None:
@@ -225,7 +226,7 @@ def test_an_attempt_whose_row_is_held_is_ended_later(job: int) -> None:
 def test_an_item_over_its_limit_fails_and_its_batch_is_let_go(job: int) -> None:
     run = begin_one()
     attempts.give_up_item(run, "item6", "took longer than 1 s")
-    assert jobs.list_batches(job)[0]["stage"] == "submitted" and len(jobs.list_failures(job)) == 1
+    assert jobs.list_batches(job)[0].stage == "submitted" and len(jobs.list_failures(job)) == 1
     with pytest.raises(StaleState):
         attempts.give_up_item(run, "item5", "took longer than 1 s")
     assert len(jobs.list_failures(job)) == 1
@@ -242,40 +243,40 @@ def test_a_task_that_has_not_begun_may_wait_longer(
     jobs.submit_job(dataset["dataset_id"], jobs.choose_largest(dataset, 2), JobSpec(batch_size=2, item_limit_s=10.0))
     (claimed,) = attempts.claim(WORKER, 1)
     if has_begun:
-        attempts.begin(claimed["batch_id"], 1, str(uuid.uuid4()))
+        attempts.begin(claimed.batch_id, 1, str(uuid.uuid4()))
     with transaction() as cur:
         cur.execute(
             "UPDATE fcst_app.batch_status SET touched_at = now() - make_interval(secs => %(s)s)", {"s": seconds_ago}
         )
-    assert (claimed["batch_id"] in attempts.list_silent([claimed["batch_id"]], 10.0, 20.0)) == is_silent
+    assert (claimed.batch_id in attempts.list_silent([claimed.batch_id], 10.0, 20.0)) == is_silent
 
 
 def test_batches_are_sorted_and_paged(job: int) -> None:
     for row in attempts.claim(WORKER, 2):
-        retry_policy.end_attempt(row["batch_id"], row["attempt"], retry_policy.Cause.UNRELATED, "its supervisor left")
+        retry_policy.end_attempt(row.batch_id, row.attempt, retry_policy.Cause.UNRELATED, "its supervisor left")
     (first,) = attempts.claim(WORKER, 1)
-    retry_policy.end_attempt(first["batch_id"], first["attempt"], retry_policy.Cause.UNRELATED, "its supervisor left")
+    retry_policy.end_attempt(first.batch_id, first.attempt, retry_policy.Cause.UNRELATED, "its supervisor left")
     first, second = attempts.claim(WORKER, 2)
-    retry_policy.end_attempt(second["batch_id"], second["attempt"], retry_policy.Cause.CANCELLED, "")
+    retry_policy.end_attempt(second.batch_id, second.attempt, retry_policy.Cause.CANCELLED, "")
 
     def numbers(**options: object) -> list[int]:
-        return [row["batch_no"] for row in jobs.list_batches(job, **options)]
+        return [row.batch_no for row in jobs.list_batches(job, **options)]
 
     assert numbers() == [1, 2, 3]
     assert numbers(sort=jobs.BatchSort.ATTEMPTS) == numbers(sort=jobs.BatchSort.LONGEST) == [1, 2, 3]
     assert numbers(stages=["submitted", "cancelled"]) == [2, 3] and numbers(stages=[]) == []
     assert numbers(limit=1, skip=2) == [3]
-    assert jobs.find_batch(job, 2)["stage"] == "cancelled" and jobs.find_batch(job, 9) is None
+    assert jobs.find_batch(job, 2).stage == "cancelled" and jobs.find_batch(job, 9) is None
 
 
 def test_attempts_are_packed_into_as_many_lanes_as_ran_at_once(job: int) -> None:
     (first,), _ = attempts.claim(WORKER, 1), attempts.claim(WORKER, 1)
-    retry_policy.end_attempt(first["batch_id"], 1, retry_policy.Cause.LOST, "its supervisor was lost")
+    retry_policy.end_attempt(first.batch_id, 1, retry_policy.Cause.LOST, "its supervisor was lost")
     for _ in range(2):
         attempts.claim(WORKER, 1)
     found = jobs.list_attempts(job, 10)
     assert found[["batch_no", "attempt", "lane"]].values.tolist() == [[1, 1, 1], [2, 1, 2], [1, 2, 1], [3, 1, 3]]
     assert found["to_stage"].tolist() == ["submitted", None, None, None]
     assert (found["ended_at"] >= found["started_at"]).all()
-    assert jobs.get_job(job)["n_attempts"] == len(found)
+    assert jobs.get_job(job).n_attempts == len(found)
     assert jobs.list_attempts(job, 1, 2)[["batch_no", "attempt"]].values.tolist() == [[1, 2]]

@@ -36,9 +36,9 @@ def rows(statement: str) -> list[tuple]:
 
 def test_submit_creates_job_batches_and_items_together(job: int) -> None:
     found = jobs.get_job(job)
-    assert (found["status"], found["n_items"], found["n_batches"]) == ("submitted", 6, 3)
-    assert (found["name"], found["note"], found["batches"]) == ("n", "note", {"submitted": 3})
-    assert [b["n_items"] for b in jobs.list_batches(job)] == [2, 2, 2]
+    assert (found.status, found.n_items, found.n_batches) == ("submitted", 6, 3)
+    assert (found.name, found.note, found.batches) == ("n", "note", {"submitted": 3})
+    assert [b.n_items for b in jobs.list_batches(job)] == [2, 2, 2]
     assert rows("SELECT count(*), count(DISTINCT batch_id) AS b, min(outcome) FROM fcst_app.job_items") == [
         (6, 3, "pending")
     ]
@@ -79,42 +79,40 @@ def test_unknown_job_is_named(database: str, job_id: int) -> None:
 def test_cancel_ends_waiting_batches_and_job_at_once(job: int) -> None:
     assert jobs.cancel_job(job)
     found = jobs.get_job(job)
-    assert (found["status"], found["n_cancelled"], found["batches"]) == ("cancelled", 6, {"cancelled": 3})
+    assert (found.status, found.n_cancelled, found.batches) == ("cancelled", 6, {"cancelled": 3})
     assert rows("SELECT DISTINCT outcome, reason FROM fcst_app.job_items") == [("cancelled", "cancelled by the user")]
 
 
 def test_cancel_is_harmless_when_repeated_or_late(job: int) -> None:
     assert jobs.cancel_job(job)
     assert not jobs.cancel_job(job)
-    assert jobs.get_job(job)["status"] == "cancelled"
+    assert jobs.get_job(job).status == "cancelled"
 
 
 def test_cancel_leaves_a_running_batch_to_its_supervisor(job: int) -> None:
     (claimed,) = attempts.claim(WORKER, 1)
     jobs.cancel_job(job)
-    assert jobs.get_job(job)["batches"] == {"obtaining_sales": 1, "cancelled": 2}
-    retry_policy.end_attempt(
-        claimed["batch_id"], claimed["attempt"], retry_policy.Cause.LOST, "its supervisor was lost"
-    )
+    assert jobs.get_job(job).batches == {"obtaining_sales": 1, "cancelled": 2}
+    retry_policy.end_attempt(claimed.batch_id, claimed.attempt, retry_policy.Cause.LOST, "its supervisor was lost")
     store.freeze_ended()
-    assert jobs.get_job(job)["status"] == "cancelled", "a job that is to stop gets no new attempt"
+    assert jobs.get_job(job).status == "cancelled", "a job that is to stop gets no new attempt"
 
 
 def test_retry_runs_only_what_has_not_completed(job: int) -> None:
     claimed = attempts.claim(WORKER, 3)
-    run = attempts.begin(claimed[0]["batch_id"], 1, str(uuid.uuid4()))
+    run = attempts.begin(claimed[0].batch_id, 1, str(uuid.uuid4()))
     attempts.move(run, Stage.OBTAINING_SALES, Stage.PROCESSING)
     keys = jobs.list_keys(job)[:2]
     attempts.save(run, [ItemResult(keys[0], Outcome.COMPLETED, None)], Stage.PROCESSING)
     for row in claimed:
         fail_batch(row, "boom")
     store.freeze_ended()
-    assert jobs.get_job(job)["status"] == "completed", "one item completed, so the job did"
+    assert jobs.get_job(job).status == "completed", "one item completed, so the job did"
     assert jobs.retry_job(job) == 5
     found = jobs.get_job(job)
-    assert (found["n_completed"], found["n_failed"], found["batches"]) == (1, 0, {"submitted": 3})
+    assert (found.n_completed, found.n_failed, found.batches) == (1, 0, {"submitted": 3})
     again = attempts.claim(WORKER, 9)
-    assert {row["attempt"] for row in again} == {2} and len(again) == 3
+    assert {row.attempt for row in again} == {2} and len(again) == 3
     assert rows("SELECT count(*) FROM fcst_app.batch_events WHERE reason = 'gave up after 5 tries: boom'") == [(3,)]
 
 
@@ -126,27 +124,27 @@ def test_retry_of_some_items_leaves_the_others_as_they_ended(job: int) -> None:
     for row, reason in zip(attempts.claim(WORKER, 3), ("boom", "boom", "bang"), strict=True):
         fail_batch(row, reason)
     store.freeze_ended()
-    boom = next(row["reason"] for row in jobs.count_reasons(job) if row["n_items"] == 4)
+    boom = next(row.reason for row in jobs.count_reasons(job) if row.n_items == 4)
     first, *_ = keys = jobs.list_keys(job)
     assert jobs.retry_job(job, [first, "no such item"]) == 1
     found = jobs.get_job(job)
-    assert (found["status"], found["n_failed"], found["batches"]) == ("running", 5, {"submitted": 1, "failed": 2})
-    assert found["items_per_s"] is None, "what has failed before is not done now"
+    assert (found.status, found.n_failed, found.batches) == ("running", 5, {"submitted": 1, "failed": 2})
+    assert found.items_per_s is None, "what has failed before is not done now"
     assert outcomes(job) == ["pending"] + ["failed"] * 5
     (claimed,) = attempts.claim(WORKER, 9)
-    assert claimed["attempt"] == 2
-    run_batch(claimed["batch_id"], claimed["attempt"])
+    assert claimed.attempt == 2
+    run_batch(claimed.batch_id, claimed.attempt)
     store.freeze_ended()
     found = jobs.get_job(job)
-    assert (found["status"], found["n_completed"], found["n_failed"]) == ("completed", 1, 5)
+    assert (found.status, found.n_completed, found.n_failed) == ("completed", 1, 5)
     assert outcomes(job) == ["completed"] + ["failed"] * 5
     assert jobs.retry_reason(job, "failed", boom) == 3
-    assert [row["unique_id"] for row in jobs.list_failures(job)] == keys[4:]
+    assert [row.unique_id for row in jobs.list_failures(job)] == keys[4:]
     for row in attempts.claim(WORKER, 9):
-        run_batch(row["batch_id"], row["attempt"])
+        run_batch(row.batch_id, row.attempt)
     store.freeze_ended()
     found = jobs.get_job(job)
-    assert (found["status"], found["n_completed"], found["n_failed"]) == ("completed", 4, 2)
+    assert (found.status, found.n_completed, found.n_failed) == ("completed", 4, 2)
 
 
 def test_retry_of_some_items_of_a_cancelled_job_leaves_it_cancelled(job: int) -> None:
@@ -154,16 +152,14 @@ def test_retry_of_some_items_of_a_cancelled_job_leaves_it_cancelled(job: int) ->
     fail_batch(claimed, "boom")
     jobs.cancel_job(job)
     (failed, cancelled) = jobs.count_reasons(job)
-    assert (failed["outcome"], failed["n_items"], cancelled["outcome"], cancelled["n_items"]) == (
-        *("failed", 2, "cancelled", 4),
-    )
-    assert jobs.retry_reason(job, "failed", failed["reason"]) == 2
+    assert (failed.outcome, failed.n_items, cancelled.outcome, cancelled.n_items) == (*("failed", 2, "cancelled", 4),)
+    assert jobs.retry_reason(job, "failed", failed.reason) == 2
     (again,) = attempts.claim(WORKER, 9)
-    run_batch(again["batch_id"], again["attempt"])
+    run_batch(again.batch_id, again.attempt)
     store.freeze_ended()
     found = jobs.get_job(job)
-    assert (found["status"], found["n_completed"], found["n_cancelled"]) == ("cancelled", 2, 4)
-    assert jobs.retry_job(job) == 4 and jobs.get_job(job)["n_cancelled"] == 0
+    assert (found.status, found.n_completed, found.n_cancelled) == ("cancelled", 2, 4)
+    assert jobs.retry_job(job) == 4 and jobs.get_job(job).n_cancelled == 0
 
 
 def test_retry_of_nothing_leaves_the_job_as_it_ended(job: int) -> None:
@@ -174,24 +170,25 @@ def test_retry_of_nothing_leaves_the_job_as_it_ended(job: int) -> None:
 
 
 def test_jobs_are_found_by_status_dataset_and_words(job: int) -> None:
-    dataset_id = jobs.get_job(job)["dataset_id"]
+    dataset_id = jobs.get_job(job).dataset_id
     second = jobs.submit_job(dataset_id, Selection(keys=("item1",)), JobSpec(), "100% Spring_", "for *Ann*")
     attempts.claim(WORKER, 1)
 
     def found(**which: object) -> list[int]:
-        return [row["job_id"] for row in jobs.list_jobs(jobs.Filter(**which))]
+        return [row.job_id for row in jobs.list_jobs(jobs.Filter(**which))]
 
     assert found() == [second, job]
     assert (found(statuses=("running",)), found(statuses=("submitted", "failed"))) == ([job], [second])
     assert found(dataset_id=dataset_id) == [second, job] and found(dataset_id=dataset_id + 1) == []
     assert found(words="% spring_") == found(words=" ANN ") == found(words=str(second)) == [second]
     assert found(words="%") == [second] and found(words="nothing") == []
-    (row,) = jobs.list_jobs(limit=1, skip=1)
-    assert (row["job_id"], row["n_found"]) == (job, 2)
+    (row,), n_found = jobs.find_jobs(limit=1, skip=1)
+    assert (row.job_id, n_found) == (job, 2)
+    assert jobs.find_jobs(limit=1, skip=2) == ([], 2)
 
 
 def test_deeds_on_many_jobs_count_what_they_touch(job: int) -> None:
-    dataset_id = jobs.get_job(job)["dataset_id"]
+    dataset_id = jobs.get_job(job).dataset_id
     second = jobs.submit_job(dataset_id, Selection(keys=("item1",)), JobSpec())
     assert [jobs.n_to_cancel(row) for row in jobs.list_jobs()] == [1, 6]
     assert jobs.cancel_jobs([job, second]) == 2 and jobs.cancel_jobs([job, second]) == 0
@@ -223,22 +220,22 @@ def test_job_without_a_completed_item_has_failed(job: int) -> None:
         fail_batch(row, "boom")
     store.freeze_ended()
     found = jobs.get_job(job)
-    assert (found["status"], found["n_failed"], found["is_over"]) == ("failed", 6, True)
+    assert (found.status, found.n_failed, found.is_over) == ("failed", 6, True)
     assert len(jobs.list_failures(job)) == 6
 
 
 def test_small_job_takes_its_turn_beside_a_large_one(job: int, load_dataset) -> None:
-    dataset = {"dataset_id": jobs.get_job(job)["dataset_id"], "name": "s", "n_items": 6}
+    dataset = {"dataset_id": jobs.get_job(job).dataset_id, "name": "s", "n_items": 6}
     small = jobs.submit_job(dataset["dataset_id"], jobs.choose_largest(dataset, 1), JobSpec(), "", "")
-    assert [row["job_id"] for row in attempts.claim(WORKER, 3)] == [job, small, job]
+    assert [row.job_id for row in attempts.claim(WORKER, 3)] == [job, small, job]
 
 
 def test_a_cancel_that_comes_too_late_to_stop_anything_changes_nothing(job: int) -> None:
     for row in attempts.claim(WORKER, 3):
-        run_batch(row["batch_id"], row["attempt"])
+        run_batch(row.batch_id, row.attempt)
     jobs.cancel_job(job)  # before anybody has frozen the job
     found = jobs.get_job(job)
-    assert (found["status"], found["n_completed"], found["n_cancelled"]) == ("completed", 6, 0)
+    assert (found.status, found.n_completed, found.n_cancelled) == ("completed", 6, 0)
 
 
 def test_job_that_is_tried_again_as_it_ends_stays_open(job: int, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -251,11 +248,11 @@ def test_job_that_is_tried_again_as_it_ends_stays_open(job: int, monkeypatch: py
         freezing.join(1)  # one that waits for the job's row goes on when this transaction ends
 
     monkeypatch.setattr(store, "record", freeze_meanwhile)
-    batch_id = jobs.list_batches(job)[0]["batch_id"]
+    batch_id = jobs.list_batches(job)[0].batch_id
     assert jobs.retry_batch(job, batch_id) == 2
     freezing.join()
-    assert jobs.get_job(job)["status"] == "running"
+    assert jobs.get_job(job).status == "running"
     for row in attempts.claim(WORKER, 9):
-        run_batch(row["batch_id"], row["attempt"])
+        run_batch(row.batch_id, row.attempt)
     store.freeze_ended()
-    assert jobs.get_job(job)["status"] == "completed"
+    assert jobs.get_job(job).status == "completed"

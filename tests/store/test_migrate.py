@@ -86,9 +86,9 @@ def values(rows: list[dict], columns: list[str]) -> list[str]:
 
 def check_product_on_old_data(version: int) -> None:
     job = jobs.get_job(1)
-    assert (job["status"], job["n_completed"], job["n_failed"], job["note"]) == ("completed", 2, 1, "a note")
-    assert jobs.get_job(2)["batches"] == {"processing": 1, "submitted": 1}
-    assert [event["to_stage"] for event in reversed(jobs.list_events(1))] == [
+    assert (job.status, job.n_completed, job.n_failed, job.note) == ("completed", 2, 1, "a note")
+    assert jobs.get_job(2).batches == {"processing": 1, "submitted": 1}
+    assert [event.to_stage for event in reversed(jobs.list_events(1))] == [
         *("submitted", "submitted", "obtaining_sales", "obtaining_sales", "processing", "processing"),
         *("completed", "failed"),
     ]
@@ -104,11 +104,11 @@ def check_product_on_old_data(version: int) -> None:
     assert jobs.retry_job(1) == 1
     workers.register(WORKER, "here", 1, "0", 1, 60)
     for lost in attempts.list_lost(WORKER, []):
-        assert retry_policy.end_attempt(lost["batch_id"], lost["attempt"], Cause.LOST, "its supervisor was lost")
+        assert retry_policy.end_attempt(lost.batch_id, lost.attempt, Cause.LOST, "its supervisor was lost")
     while claimed := attempts.claim(WORKER, 1):
-        run_batch(claimed[0]["batch_id"], claimed[0]["attempt"])
+        run_batch(claimed[0].batch_id, claimed[0].attempt)
     freeze_ended()
-    assert [jobs.get_job(job_id)["n_completed"] for job_id in (1, 2)] == [3, 3]
+    assert [jobs.get_job(job_id).n_completed for job_id in (1, 2)] == [3, 3]
     datasets.delete(1, "Ben")
     left = {"ingests", "workers", "actions", "notifications"}
     left |= {name for name, since in (("tokens", 7), ("sign_outs", 10)) if version >= since}

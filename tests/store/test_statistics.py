@@ -43,7 +43,7 @@ def test_the_first_batch_after_a_load_is_read_by_its_index(load_dataset: Callabl
     jobs.submit_job(dataset["dataset_id"], jobs.choose_largest(dataset, 4), JobSpec(batch_size=2))
     (claimed, *_) = attempts.claim("00000000-0000-0000-0000-000000000001", 1)
     with transaction() as cur:
-        key = {"dataset_id": dataset["dataset_id"], "batch_id": claimed["batch_id"]}
+        key = {"dataset_id": dataset["dataset_id"], "batch_id": claimed.batch_id}
         cur.execute("EXPLAIN " + query("batch_series"), key)
         plan = "\n".join(row["QUERY PLAN"] for row in cur.fetchall())
     assert "using sales_pkey on sales" in plan and "Seq Scan on sales" not in plan, plan

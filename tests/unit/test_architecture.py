@@ -18,6 +18,7 @@ BOTTOM = {
     "specs",
     "errors",
     "records",
+    "job_records",
     "filters",
     "settings",
     "files",

@@ -89,12 +89,12 @@ def test_number_of_windows_beyond_none_to_twelve_is_refused(n_windows: Any) -> N
 @pytest.mark.parametrize("level", [(), (80, 95)])
 def test_run_comes_back_from_json_as_it_was(level: tuple[int, ...]) -> None:
     spec = JobSpec(models=("MSTL", "Auto"), h=26, level=level, batch_size=7, n_windows=0)
-    assert JobSpec.from_dict(json.loads(spec.to_json())) == spec
+    assert JobSpec.from_json(json.loads(spec.to_json())) == spec
 
 
 def test_run_that_was_changed_in_json_is_checked_again() -> None:
     with pytest.raises(InputError, match="horizon"):
-        JobSpec.from_dict({**json.loads(JobSpec().to_json()), "h": 0})
+        JobSpec.from_json({**json.loads(JobSpec().to_json()), "h": 0})
 
 
 def test_specs_are_frozen() -> None:

@@ -16,12 +16,14 @@ WITH next AS (
     WHERE j.status IS NULL
     ORDER BY row_number() OVER (PARTITION BY j.job_id ORDER BY w.batch_no), s.served_at NULLS FIRST, j.job_id
     LIMIT %(n)s
+), claimed AS (
+    UPDATE fcst_app.batch_status b
+    SET stage = 'obtaining_sales', attempt = b.attempt + 1, worker_id = %(worker_id)s, run_token = NULL,
+        started_at = clock_timestamp(), touched_at = clock_timestamp(), error = NULL
+    FROM next WHERE b.batch_id = next.batch_id
+    RETURNING b.batch_id, b.job_id, b.batch_no, b.attempt
 )
-UPDATE fcst_app.batch_status b
-SET stage = 'obtaining_sales', attempt = b.attempt + 1, worker_id = %(worker_id)s, run_token = NULL,
-    started_at = clock_timestamp(), touched_at = clock_timestamp(), error = NULL
-FROM next WHERE b.batch_id = next.batch_id
-RETURNING b.batch_id, b.job_id, b.batch_no, b.attempt;
+SELECT batch_id, job_id, batch_no, attempt FROM claimed ORDER BY batch_no, job_id;
 
 -- begin_batch
 -- The task takes the batch, once: a second run with the same attempt finds the token taken.
@@ -120,7 +122,7 @@ FROM ended WHERE i.batch_id = ended.batch_id AND i.outcome = 'pending';
 -- list_lost_batches
 -- Batches whose supervisor left or let its lease run out, and those of this supervisor that it does not know to run;
 -- a row that its frozen worker holds is passed over.
-SELECT b.batch_id, b.job_id, b.attempt FROM fcst_app.batch_status b
+SELECT b.batch_id, b.job_id, b.batch_no, b.attempt FROM fcst_app.batch_status b
 LEFT JOIN fcst_app.workers w ON w.worker_id = b.worker_id
 WHERE b.stage IN ('obtaining_sales', 'processing', 'saving') AND (w.worker_id IS NULL OR w.lease_expires_at <= now()
        OR b.worker_id = %(worker_id)s AND b.batch_id <> ALL (%(running)s::bigint[]))
@@ -210,13 +212,9 @@ LEFT JOIN LATERAL (
 ORDER BY e.event_id;
 
 -- list_busy_jobs
--- The jobs whose batches run now, and how many of them do.
-SELECT job_id, count(*) AS n_active FROM fcst_app.batch_status
-WHERE stage IN ('obtaining_sales', 'processing', 'saving') GROUP BY job_id ORDER BY job_id;
-
--- count_stages
--- How many batches of a job are in each stage.
-SELECT stage, count(*) AS n FROM fcst_app.batch_status WHERE job_id = %(job_id)s GROUP BY stage;
+-- The jobs whose batches run now.
+SELECT DISTINCT job_id FROM fcst_app.batch_status
+WHERE stage IN ('obtaining_sales', 'processing', 'saving') ORDER BY job_id;
 
 -- list_batch_events
 -- Changes of stage of a job's batches, the newest first: all of them, or those with a reason.

@@ -48,7 +48,7 @@ WITH found AS (
 )
 SELECT j.job_id, j.dataset_id, d.name AS dataset, d.version AS dataset_version, d.include_promo, d.last_wk_end_dt,
        j.name, j.note, j.spec, j.n_items, j.n_batches, j.submitted_at, j.finished_at, j.cancel_requested_at,
-       b.n_completed, b.n_failed, b.n_cancelled, b.n_active, b.n_attempts, b.started_at, f.status, f.n_found,
+       b.n_completed, b.n_failed, b.n_cancelled, b.n_attempts, b.batches, b.started_at, f.status, f.n_found,
        b.n_completed + b.n_failed - j.n_done_before AS n_done_now,
        (SELECT a.who FROM fcst_app.actions a WHERE a.noun = 'job' AND a.number = j.job_id
          AND a.action = 'submit') AS submitted_by,
@@ -59,7 +59,15 @@ JOIN fcst_app.datasets d USING (dataset_id)
 CROSS JOIN LATERAL (
     SELECT COALESCE(sum(n_completed), 0)::integer AS n_completed, COALESCE(sum(n_failed), 0)::integer AS n_failed,
            COALESCE(sum(n_cancelled), 0)::integer AS n_cancelled, COALESCE(sum(attempt), 0)::integer AS n_attempts,
-           count(*) FILTER (WHERE stage IN ('obtaining_sales', 'processing', 'saving')) AS n_active,
+           jsonb_strip_nulls(jsonb_build_object(
+               'submitted', NULLIF(count(*) FILTER (WHERE stage = 'submitted'), 0),
+               'obtaining_sales', NULLIF(count(*) FILTER (WHERE stage = 'obtaining_sales'), 0),
+               'processing', NULLIF(count(*) FILTER (WHERE stage = 'processing'), 0),
+               'saving', NULLIF(count(*) FILTER (WHERE stage = 'saving'), 0),
+               'completed', NULLIF(count(*) FILTER (WHERE stage = 'completed'), 0),
+               'failed', NULLIF(count(*) FILTER (WHERE stage = 'failed'), 0),
+               'cancelled', NULLIF(count(*) FILTER (WHERE stage = 'cancelled'), 0)
+           )) AS batches,
            min(started_at) AS started_at,
            min(started_at) FILTER (WHERE started_at >= j.resumed_at) AS working_since
     FROM fcst_app.batch_status WHERE job_id = j.job_id

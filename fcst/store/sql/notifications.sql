@@ -23,7 +23,7 @@ WHERE notification_id = %(notification_id)s;
 -- list_undelivered
 -- Ends that were not heard at once: those that are tried again, and those that were given up, as all are after a day,
 -- for a day more.
-SELECT notification_id, job_id, attempts, error, due_at,
+SELECT job_id, attempts, error, due_at,
        gave_up_at IS NOT NULL OR ended_at <= now() - interval '1 day' AS is_given_up
 FROM fcst_app.notifications WHERE delivered_at IS NULL AND error IS NOT NULL AND ended_at > now() - interval '2 days'
 ORDER BY notification_id DESC LIMIT %(limit)s;

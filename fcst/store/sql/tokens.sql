@@ -12,8 +12,8 @@ FROM fcst_app.tokens ORDER BY token_id DESC;
 
 -- find_token
 -- The token with a hash, if it is there, and whether it still holds.
-SELECT token_id, name, scope, revoked_at IS NOT NULL AS is_revoked,
-       COALESCE(expires_at < now(), false) AS is_expired,
+SELECT token_id, name, scope, created_at, expires_at, revoked_at, last_used_at,
+       CASE WHEN revoked_at IS NOT NULL THEN 'revoked' WHEN expires_at < now() THEN 'expired' ELSE 'valid' END AS state,
        COALESCE(last_used_at < now() - interval '1 minute', true) AS is_use_to_be_noted
 FROM fcst_app.tokens WHERE hash = %(hash)s;
 

@@ -18,8 +18,7 @@ UPDATE fcst_app.workers SET stopped_at = now(), lease_expires_at = now() WHERE w
 
 -- list_live_workers
 -- The supervisors whose lease holds.
-SELECT worker_id::text, host, pid, version, processes, started_at, lease_expires_at, problem,
-       EXTRACT(epoch FROM now() - started_at)::float8 AS age_s
+SELECT worker_id::text, host, pid, processes, problem, EXTRACT(epoch FROM now() - started_at)::float8 AS age_s
 FROM fcst_app.workers WHERE stopped_at IS NULL AND lease_expires_at > now() ORDER BY started_at;
 
 -- list_lapsed_workers

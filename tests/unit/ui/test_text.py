@@ -1,14 +1,18 @@
 """Numbers, times and data in words."""
 
+import json
 import math
 import re
 import time
+from dataclasses import replace
 from datetime import UTC, date, datetime
 
 import pandas as pd
 import pytest
 
+from fcst.job_records import Job
 from fcst.names import in_file_name
+from fcst.specs import JobSpec
 from fcst.ui import text
 
 NAN = math.nan
@@ -185,12 +189,9 @@ def test_duration(seconds: float | None, words: str) -> None:
         (300.0, 4_000_000_000, "an item may take 5 min and 4 GB"),
         (90.0, 4_294_967_296, "an item may take 1 min 30 s and 4.29 GB"),
         (0.5, 500_000_000, "an item may take 0.5 s and 500 MB"),
-        (60.0, None, "an item may take 1 min"),
-        (None, 2_000_000_000, "an item may take 2 GB"),
-        (None, None, ""),
     ],
 )
-def test_limits_of_an_item(item_limit_s: float | None, process_memory: int | None, words: str) -> None:
+def test_limits_of_an_item(item_limit_s: float, process_memory: int, words: str) -> None:
     assert text.limits(item_limit_s, process_memory) == words
 
 
@@ -241,8 +242,15 @@ def test_run_in_words(n_items: int, batch_size: int, h: int, words: str) -> None
 
 
 def test_job_title_has_the_name_where_there_is_one() -> None:
-    assert text.job_title({"job_id": 7, "name": "autumn"}) == "Run 7 · autumn"
-    assert text.job_title({"job_id": 7, "name": ""}) == "Run 7"
+    now = datetime(2017, 8, 12, tzinfo=UTC)
+    row = {"job_id": 7, "status": "submitted", "dataset_id": 1, "dataset": "d", "dataset_version": 1, "name": "autumn"}
+    row |= {"include_promo": False, "last_wk_end_dt": now.date(), "note": "", "spec": json.loads(JobSpec().to_json())}
+    row |= {"n_items": 1, "n_completed": 0, "n_failed": 0, "n_cancelled": 0, "n_batches": 1, "n_attempts": 0}
+    row |= {"batches": {"submitted": 1}, "submitted_by": None, "submitted_at": now, "started_at": None}
+    row |= {"finished_at": None, "cancel_requested_at": None, "n_done_now": 0, "running_s": None}
+    job = Job.from_row(row)
+    assert text.job_title(job) == "Run 7 · autumn"
+    assert text.job_title(replace(job, name="")) == "Run 7"
 
 
 def test_dataset_title_has_the_version_where_it_is_not_the_first() -> None:

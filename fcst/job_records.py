@@ -1,0 +1,256 @@
+"""What one row of a run is, as a record with names: the run, its batches and their events, what became of its items."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any, Self
+
+from fcst.specs import JobSpec
+from fcst.states import FINAL_STATUSES, JobStatus, Outcome, Stage
+
+
+@dataclass(frozen=True)
+class Job:
+    """A run, and how far it is.
+
+    Parameters
+    ----------
+    dataset, dataset_version, include_promo, last_wk_end_dt
+        name and version of its dataset, whether that keeps promotional sales, and its last week.
+    n_attempts
+        at all batches together.
+    n_ended
+        items that have completed, failed or been cancelled.
+    batches
+        stage -> number of batches in it; without stages that have none.
+    seconds
+        since it began or was last tried again, up to its end; None before it has begun.
+    items_per_s, time_left_s
+        None where they cannot be known.
+    """
+
+    job_id: int
+    status: JobStatus
+    dataset_id: int
+    dataset: str
+    dataset_version: int
+    include_promo: bool
+    last_wk_end_dt: date
+    name: str
+    note: str
+    spec: JobSpec
+    n_items: int
+    n_completed: int
+    n_failed: int
+    n_cancelled: int
+    n_ended: int
+    n_batches: int
+    n_attempts: int
+    batches: Mapping[Stage, int]
+    is_over: bool
+    seconds: float | None
+    items_per_s: float | None
+    time_left_s: float | None
+    submitted_by: str | None
+    submitted_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    cancel_requested_at: datetime | None
+
+    @classmethod
+    def from_row(cls, row: Mapping[str, Any]) -> Self:
+        """From a row that has `n_done_now`, the items done in `running_s` seconds."""
+        stored = dict(row)
+        n_done, seconds = stored.pop("n_done_now"), stored.pop("running_s")
+        status = JobStatus(stored.pop("status"))
+        batches = {Stage(stage): n for stage, n in stored.pop("batches").items()}
+        n_ended = row["n_completed"] + row["n_failed"] + row["n_cancelled"]
+        rate = n_done / seconds if n_done > 0 and seconds else None
+        is_over = status in FINAL_STATUSES
+        return cls(
+            **stored | {"spec": JobSpec.from_json(row["spec"])},
+            status=status,
+            n_ended=n_ended,
+            batches=batches,
+            is_over=is_over,
+            seconds=seconds,
+            items_per_s=rate,
+            time_left_s=(row["n_items"] - n_ended) / rate if rate and not is_over else None,
+        )
+
+
+@dataclass(frozen=True)
+class EndedJob:
+    """A run that has ended, as it is listed before it is deleted."""
+
+    job_id: int
+    name: str
+    dataset: str
+    status: JobStatus
+    n_items: int
+    finished_at: datetime
+
+    @classmethod
+    def from_row(cls, row: Mapping[str, Any]) -> Self:
+        return cls(**{**row, "status": JobStatus(row["status"])})
+
+
+@dataclass(frozen=True)
+class Batch:
+    """A part of a run's items, and how far it is.
+
+    Parameters
+    ----------
+    worker
+        host and process of the supervisor that has, or had, it.
+    seconds
+        since its last attempt began, up to its end.
+    item_in_hand, model_in_hand
+        what is being computed, where the task writes that down.
+    """
+
+    batch_id: int
+    batch_no: int
+    stage: Stage
+    attempt: int
+    worker: str | None
+    n_items: int
+    n_completed: int
+    n_failed: int
+    n_cancelled: int
+    seconds: float | None
+    error: str | None
+    item_in_hand: str | None
+    model_in_hand: str | None
+    submitted_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+
+    @classmethod
+    def from_row(cls, row: Mapping[str, Any]) -> Self:
+        return cls(**{**row, "stage": Stage(row["stage"])})
+
+
+@dataclass(frozen=True)
+class BegunBatch:
+    """A batch that has begun: its stage, its attempt, and the supervisor that has, or had, it as host and process."""
+
+    batch_id: int
+    batch_no: int
+    stage: Stage
+    attempt: int
+    worker: str | None
+
+    @classmethod
+    def from_row(cls, row: Mapping[str, Any]) -> Self:
+        return cls(**{**row, "stage": Stage(row["stage"])})
+
+
+@dataclass(frozen=True)
+class ClaimedBatch:
+    """An attempt at a batch that a supervisor has claimed."""
+
+    batch_id: int
+    job_id: int
+    batch_no: int
+    attempt: int
+
+    @classmethod
+    def from_row(cls, row: Mapping[str, Any]) -> Self:
+        return cls(**row)
+
+
+@dataclass(frozen=True)
+class BatchEvent:
+    """A change of stage of a batch."""
+
+    event_id: int
+    batch_id: int
+    batch_no: int
+    from_stage: Stage | None
+    to_stage: Stage
+    attempt: int
+    worker: str | None
+    reason: str | None
+    at: datetime
+
+    @classmethod
+    def from_row(cls, row: Mapping[str, Any]) -> Self:
+        before = row["from_stage"]
+        stages = {"from_stage": None if before is None else Stage(before), "to_stage": Stage(row["to_stage"])}
+        return cls(**{**row, **stages})
+
+
+@dataclass(frozen=True)
+class ItemFailure:
+    """An item of a run that failed, and why."""
+
+    unique_id: str
+    batch_no: int
+    attempt: int
+    reason: str
+    finished_at: datetime
+
+    @classmethod
+    def from_row(cls, row: Mapping[str, Any]) -> Self:
+        return cls(**row)
+
+
+@dataclass(frozen=True)
+class Reason:
+    """Why items of a run failed or were cancelled.
+
+    Parameters
+    ----------
+    first_ids
+        a few of the items.
+    """
+
+    outcome: Outcome
+    reason: str
+    n_items: int
+    n_batches: int
+    first_ids: tuple[str, ...]
+
+    @classmethod
+    def from_row(cls, row: Mapping[str, Any]) -> Self:
+        return cls(**{**row, "outcome": Outcome(row["outcome"]), "first_ids": tuple(row["first_ids"])})
+
+
+@dataclass(frozen=True)
+class Action:
+    """Something that somebody did."""
+
+    action_id: int
+    at: datetime
+    who: str
+    action: str
+    noun: str
+    number: int | None
+    words: str
+
+    @classmethod
+    def from_row(cls, row: Mapping[str, Any]) -> Self:
+        return cls(**row)
+
+
+@dataclass(frozen=True)
+class Adjustment:
+    """A change of weeks of one forecast by an analyst: to `units` a week, or by `percent`; it may be undone."""
+
+    adjustment_id: int
+    unique_id: str
+    model: str
+    first_wk_end_dt: date
+    last_wk_end_dt: date
+    units: float | None
+    percent: float | None
+    reason: str
+    made_by: str
+    made_at: datetime
+    undone_by: str | None
+    undone_at: datetime | None
+
+    @classmethod
+    def from_row(cls, row: Mapping[str, Any]) -> Self:
+        return cls(**row)
