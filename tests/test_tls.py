@@ -152,7 +152,8 @@ def machines_own(certificates: dict[str, Path], tmp_path_factory: pytest.TempPat
 def test_data_move_to_an_encrypted_server_of_an_older_version_and_back_up_there(
     empty_database: str, machines_own: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
 ) -> None:
-    leave(LATEST)
+    leave(LATEST - 1)
+    migrate()
     before = tables()
     file = tmp_path / "fcst.backup"
     assert main(["backup", str(file)]) == 0
