@@ -118,8 +118,9 @@ def find(
     statuses: list[str] | None, dataset_id: int | None, words: str, limit: int | None, skip: int
 ) -> tuple[list[Job], int]:
     """Jobs that a filter lets through, the newest first, and how many there are of those."""
-    which = {"statuses": statuses, "dataset_id": dataset_id, "words": words}
-    rows = fetch_all("list_jobs", job_id=None, limit=limit, skip=skip, **which)
+    rows = fetch_all(
+        "list_jobs", job_id=None, statuses=statuses, dataset_id=dataset_id, words=words, limit=limit, skip=skip
+    )
     n_found = rows[0]["n_found"] if rows else 0
     if not rows and skip:  # beyond the end
         n_found = find(statuses, dataset_id, words, 1, 0)[1]

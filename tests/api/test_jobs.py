@@ -36,6 +36,7 @@ def test_spec_of_a_job_can_be_sent_again(desk: Desk) -> None:
     assert spec == {"models": ["SeasonalNaive", "Naive"], "h": 7, "level": [70, 99], "n_windows": 2, "batch_size": 3}
     answer = desk.post("/api/jobs", json={"dataset": "s", "items": 4, **spec})
     assert answer.status_code == 201 and desk.get(answer.headers["location"]).json()["spec"] == spec
+    desk.clear()
 
 
 def test_job_is_submitted_computed_and_told(desk: Desk) -> None:
