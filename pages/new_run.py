@@ -5,6 +5,7 @@ from typing import Any
 import streamlit as st
 
 from fcst.compute.models import MODEL_NAMES
+from fcst.dataset_records import ListedDataset
 from fcst.errors import FcstError, InputError
 from fcst.filters import Selection
 from fcst.names import HOLDOUT_WEEKS
@@ -21,7 +22,7 @@ LEVELS = ["50", "60", "70", "80", "90", "95", "99"]
 
 def main() -> None:
     st.title("New run", anchor=False)
-    known = {row["dataset_id"]: row for row in datasets.list_datasets()}
+    known = {row.dataset_id: row for row in datasets.list_datasets()}
     if not known:
         st.info("There are no sales to forecast yet.", icon=":material/database:")
         if st.button("Load sales", type="primary"):
@@ -32,8 +33,8 @@ def main() -> None:
     if wanted is not None and wanted not in map(str, known):
         show_error(InputError(f"There is no dataset {wanted}.", "Choose one from the list."))
     if wanted is None:  # the newest, or the newest of the earlier run's name; it stays when a newer one is loaded
-        rows = [row for row in known.values() if job is None or row["name"] == job["dataset"]]
-        st.query_params["dataset"] = str(rows[0]["dataset_id"])
+        rows = [row for row in known.values() if job is None or row.name == job["dataset"]]
+        st.query_params["dataset"] = str(rows[0].dataset_id)
     notice = st.container()
     form, preview = st.columns([2, 3], gap="large")
     with form:
@@ -41,7 +42,7 @@ def main() -> None:
             "Dataset",
             list(known),
             "dataset",
-            lambda key: text.dataset_title(known[key]["name"], known[key]["version"]),
+            lambda key: text.dataset_title(known[key].name, known[key].version),
         )
         dataset = known[dataset_id]
         chosen = choose_items(dataset, job)
@@ -68,18 +69,16 @@ def find_earlier() -> dict[str, Any] | None:
         return None
 
 
-def show_origin(job: dict[str, Any], dataset: dict[str, Any]) -> None:
+def show_origin(job: dict[str, Any], dataset: ListedDataset) -> None:
     words = f"Filled in from {text.plain(text.job_title(job))}."
-    if dataset["name"] != job["dataset"]:
-        words += f" It ran on {text.plain(job['dataset'])}; this one takes {text.plain(dataset['name'])}."
-    elif dataset["version"] != job["dataset_version"]:
-        words += (
-            f" It ran on version {job['dataset_version']} of its data; this one takes version {dataset['version']}."
-        )
+    if dataset.name != job["dataset"]:
+        words += f" It ran on {text.plain(job['dataset'])}; this one takes {text.plain(dataset.name)}."
+    elif dataset.version != job["dataset_version"]:
+        words += f" It ran on version {job['dataset_version']} of its data; this one takes version {dataset.version}."
     st.caption(f":material/history: {words}")
 
 
-def show_form(dataset: dict[str, Any], chosen: Selection, job: dict[str, Any] | None) -> list[str]:
+def show_form(dataset: ListedDataset, chosen: Selection, job: dict[str, Any] | None) -> list[str]:
     """Everything but the items, and the button; returns the chosen models.
 
     An earlier run's values are defaults of widgets of their own, so that they are there again with its URL.
@@ -143,7 +142,7 @@ def show_form(dataset: dict[str, Any], chosen: Selection, job: dict[str, Any] | 
         try:
             checked = jobs.make_spec(counts.n_items, models, h, parse_levels(levels), batch_size, n_windows)
             with st.spinner("Writing the run …", show_time=True):
-                job_id = jobs.submit_job(dataset["dataset_id"], chosen, checked, name, note)
+                job_id = jobs.submit_job(dataset.dataset_id, chosen, checked, name, note)
         except FcstError as exc:
             show_error(exc)
         else:

@@ -3,10 +3,11 @@
 from datetime import date, datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, StrictStr
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, StrictInt, StrictStr
 from starlette.convertors import Convertor, register_url_convertor
 
 from fcst.names import WEEKDAYS
+from fcst.quality_report import ReadingReport
 from fcst.specs import DECIMALS, DUPLICATES, MAX_BATCH_SIZE, MAX_HORIZON, MAX_WINDOWS, RETURNS, ROLES
 
 MAX_ITEMS = 200_000
@@ -193,8 +194,16 @@ class Dataset(BaseModel):
     created_at: datetime
 
 
+def _report_in_json(report: ReadingReport | None) -> dict[str, Any] | None:
+    return None if report is None else report.to_json()
+
+
 class DatasetWithReport(Dataset):
-    report: Annotated[dict[str, Any], Field(description="What was read, and what is odd in it.")]
+    report: Annotated[
+        dict[str, Any],
+        BeforeValidator(_report_in_json),
+        Field(description="What was read, and what is odd in it."),
+    ]
 
 
 class Datasets(BaseModel):
@@ -263,7 +272,11 @@ class Ingest(BaseModel):
     dataset_id: int | None
     error: str | None
     hint: str | None
-    report: Annotated[dict[str, Any] | None, Field(description="Rows that could not be read, where that is why.")]
+    report: Annotated[
+        dict[str, Any] | None,
+        BeforeValidator(_report_in_json),
+        Field(description="Rows that could not be read, where that is why."),
+    ]
 
 
 class Problem(BaseModel):

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from fcst.dataset_records import UnusedDataset
 from fcst.errors import InputError
 from fcst.roles import Scope
 from fcst.services import identity
@@ -18,7 +19,7 @@ def list_runs(older_than: int | None, keep: int | None) -> list[dict[str, Any]]:
     return jobs.list_ended(older_than, keep)
 
 
-def list_datasets(runs: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def list_datasets(runs: list[dict[str, Any]]) -> list[UnusedDataset]:
     """Versions of datasets that no run uses when `runs` are gone, and of which there is a newer one."""
     return datasets.list_unused([run["job_id"] for run in runs])
 
@@ -32,7 +33,7 @@ def delete_runs(runs: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [run for run in runs if jobs.delete_ended(run["job_id"], run["finished_at"], who)]
 
 
-def delete_datasets(versions: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def delete_datasets(versions: list[UnusedDataset]) -> list[UnusedDataset]:
     """Deletes versions of datasets as `list_datasets` gives them; returns which: one that a run uses stays."""
     who = identity.require(Scope.ADMIN)
-    return [row for row in versions if datasets.delete_unused(row["dataset_id"], who)]
+    return [row for row in versions if datasets.delete_unused(row.dataset_id, who)]

@@ -6,6 +6,7 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
+from fcst.dataset_records import Dataset
 from fcst.services import jobs
 from fcst.settings import PROJECT
 from fcst.ui import downloads
@@ -13,7 +14,7 @@ from tests.services.test_accuracy import run
 
 
 @pytest.fixture
-def job(load_dataset: Callable[..., dict]) -> dict:
+def job(load_dataset: Callable[..., Dataset]) -> dict:
     return run(load_dataset(name="s"), 4, models=("SeasonalNaive", "Naive"), n_windows=0)
 
 

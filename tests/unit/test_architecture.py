@@ -18,6 +18,8 @@ BOTTOM = {
     "specs",
     "errors",
     "records",
+    "dataset_records",
+    "quality_report",
     "filters",
     "settings",
     "files",
