@@ -7,6 +7,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from fcst.names import SEASON_LENGTH
+from fcst.quality_report import Coverage
 
 HISTORY = "#73889b"
 FORECAST = "#1590a2"
@@ -64,22 +65,14 @@ def sales_chart(totals: pd.DataFrame, has_promo: bool, dropped: pd.DataFrame | N
     return _styled(figure, height=320)
 
 
-def coverage_chart(coverage: dict[str, Any]) -> go.Figure:
-    """Which items sold when: a row for items next to each other in the order of sales, a column for a period.
-
-    Parameters
-    ----------
-    coverage
-        `first_ranks` of each row, `weeks_a_period`, `first_wk_end_dt`, and `shares` (rows, periods) of the weeks with a
-        sale.
-    """
-    shares, ranks = coverage["shares"], coverage["first_ranks"]
-    width = coverage["weeks_a_period"]
-    periods = pd.date_range(coverage["first_wk_end_dt"], periods=len(shares[0]) if shares else 0, freq=f"{7 * width}D")
+def coverage_chart(coverage: Coverage) -> go.Figure:
+    """Which items sold when: a row for items next to each other in the order of sales, a column for a period."""
+    shares = coverage.shares
+    periods = pd.date_range(coverage.first_wk_end_dt, periods=len(shares[0]), freq=f"{7 * coverage.weeks_a_period}D")
     figure = go.Figure(
         go.Heatmap(
             x=periods,
-            y=[str(rank) for rank in ranks],
+            y=[str(rank) for rank in coverage.first_ranks],
             z=shares,
             zmin=0,
             zmax=1,

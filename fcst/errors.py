@@ -16,7 +16,7 @@ A foreign library's error is wrapped once, in the module that imports the librar
 Arguments are positional, so that every error survives pickling between processes.
 """
 
-from typing import Any
+from fcst.quality_report import ReadingReport
 
 
 class FcstError(Exception):
@@ -38,7 +38,7 @@ class InputError(FcstError):
 class BadRows(InputError):
     """Rows of a file cannot be read, and the user has not asked for the good ones alone."""
 
-    def __init__(self, message: str, hint: str, report: dict[str, Any]) -> None:
+    def __init__(self, message: str, hint: str, report: ReadingReport) -> None:
         super().__init__(message, hint)
         self.args = (message, hint, report)
         self.report = report

@@ -1,11 +1,11 @@
 """Data: the datasets that are loaded, what is being loaded, and the way to load another."""
 
 from collections import Counter
-from typing import Any
 
 import pandas as pd
 import streamlit as st
 
+from fcst.dataset_records import ListedDataset
 from fcst.roles import Scope
 from fcst.services import datasets
 from fcst.ui import tables, text
@@ -27,26 +27,26 @@ def main() -> None:
         load_buttons(is_primary=True, is_loading=is_loading)
 
 
-def show_list(known: list[dict[str, Any]]) -> None:
+def show_list(known: list[ListedDataset]) -> None:
     rows = datasets.newest_versions(known)
-    versions = Counter(row["name"] for row in known)
+    versions = Counter(row.name for row in known)
     with st.container(horizontal=True):
         if may(Scope.RUN) and st.button("Load sales", type="primary", icon=":material/upload_file:", key="load_own"):
             st.switch_page("pages/load.py")
         sample_button(is_primary=False)
-    st.session_state["shown_datasets"] = [row["dataset_id"] for row in rows]
+    st.session_state["shown_datasets"] = [row.dataset_id for row in rows]
     frame = pd.DataFrame(
         {
-            "Dataset": [row["name"] for row in rows],
-            "Versions": [versions[row["name"]] for row in rows],
-            "Items": [row["n_items"] for row in rows],
-            "Weeks": [row["n_weeks"] for row in rows],
-            "First week": [row["first_wk_end_dt"] for row in rows],
-            "Last week": [row["last_wk_end_dt"] for row in rows],
-            "Weeks end on": [text.weekday(row["week_end"]) for row in rows],
-            "Units sold": [round(row["total_units"]) for row in rows],
-            "Promotions": [text.promotions(row["include_promo"], row["report"]["has_promo_column"]) for row in rows],
-            "Loaded": [text.moment(row["created_at"]) for row in rows],
+            "Dataset": [row.name for row in rows],
+            "Versions": [versions[row.name] for row in rows],
+            "Items": [row.n_items for row in rows],
+            "Weeks": [row.n_weeks for row in rows],
+            "First week": [row.first_wk_end_dt for row in rows],
+            "Last week": [row.last_wk_end_dt for row in rows],
+            "Weeks end on": [text.weekday(row.week_end) for row in rows],
+            "Units sold": [round(row.total_units) for row in rows],
+            "Promotions": [text.promotions(row.include_promo, row.report.has_promo_column) for row in rows],
+            "Loaded": [text.moment(row.created_at) for row in rows],
         }
     )
     tables.show(

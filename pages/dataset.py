@@ -1,9 +1,8 @@
 """One dataset: its weeks, its quality, its items, how it was read, its versions; download and delete."""
 
-from typing import Any
-
 import streamlit as st
 
+from fcst.dataset_records import Dataset
 from fcst.errors import InputError
 from fcst.roles import Scope
 from fcst.services import datasets
@@ -29,34 +28,34 @@ def main() -> None:
         st.switch_page("pages/data.py")
     wanted = number_in_url("dataset")
     known = datasets.list_datasets()
-    if wanted is None or wanted not in {row["dataset_id"] for row in known}:
+    if wanted is None or wanted not in {row.dataset_id for row in known}:
         st.title("Dataset", anchor=False)
         name = st.query_params.get("dataset", "")
         show_error(InputError(f"There is no dataset {name}".strip() + ".", "It may have been deleted; choose another."))
         return
     dataset = datasets.get_dataset(wanted)
     with st.container(horizontal=True, vertical_alignment="bottom", horizontal_alignment="distribute"):
-        st.title(text.plain(dataset["name"]), anchor=False, width="content")
-        versions = {row["dataset_id"]: row for row in known if row["name"] == dataset["name"]}
+        st.title(text.plain(dataset.name), anchor=False, width="content")
+        versions = {row.dataset_id: row for row in known if row.name == dataset.name}
         if len(versions) > 1:
-            choose("Version", list(versions), "dataset", lambda key: f"version {versions[key]['version']}", width=160)
+            choose("Version", list(versions), "dataset", lambda key: f"version {versions[key].version}", width=160)
     show_numbers(dataset)
     show_actions(dataset)
     names = list(VIEWS) if views.has_report(dataset) else ["weeks", "items", "versions"]
     VIEWS[choose_view({name: VIEWS[name][0] for name in names})][1](dataset)
 
 
-def show_numbers(dataset: dict[str, Any]) -> None:
+def show_numbers(dataset: Dataset) -> None:
     with st.container(horizontal=True):
-        st.metric("Items", f"{dataset['n_items']:,}", border=True)
-        st.metric("Whole weeks", f"{dataset['n_weeks']:,}", border=True)
-        first, last = text.day(dataset["first_wk_end_dt"]), text.day(dataset["last_wk_end_dt"])
+        st.metric("Items", f"{dataset.n_items:,}", border=True)
+        st.metric("Whole weeks", f"{dataset.n_weeks:,}", border=True)
+        first, last = text.day(dataset.first_wk_end_dt), text.day(dataset.last_wk_end_dt)
         st.metric("Weeks ending", f"{first} – {last}", border=True)
-        st.metric("Units sold", text.large(dataset["total_units"]), border=True)
+        st.metric("Units sold", text.large(dataset.total_units), border=True)
 
 
-def show_actions(dataset: dict[str, Any]) -> None:
-    dataset_id = dataset["dataset_id"]
+def show_actions(dataset: Dataset) -> None:
+    dataset_id = dataset.dataset_id
     with st.container(horizontal=True, vertical_alignment="center"):
         if may(Scope.RUN) and st.button("Forecast these items", type="primary", icon=":material/play_circle:"):
             st.switch_page("pages/new_run.py", query_params={"dataset": str(dataset_id)})
@@ -66,33 +65,33 @@ def show_actions(dataset: dict[str, Any]) -> None:
 
 
 @st.dialog("Delete this dataset?")
-def ask_to_delete(dataset: dict[str, Any]) -> None:
+def ask_to_delete(dataset: Dataset) -> None:
     if st.session_state.get("deleted"):
         st.rerun()  # the whole page, which leads away
-    title = text.plain(text.dataset_title(dataset["name"], dataset["version"]))
-    dependents = datasets.count_dependents(dataset["dataset_id"])
-    st.markdown(f"**{title}**: {text.count(dataset['n_items'], 'item')}, {text.count(dataset['n_weeks'], 'week')}.")
-    if dependents["n_jobs"]:
-        n_items = text.count(dependents["n_forecasts"], "item")
-        st.markdown(f"With it go {text.count(dependents['n_jobs'], 'run')} and the forecasts of {n_items}.")
+    title = text.plain(text.dataset_title(dataset.name, dataset.version))
+    dependents = datasets.count_dependents(dataset.dataset_id)
+    st.markdown(f"**{title}**: {text.count(dataset.n_items, 'item')}, {text.count(dataset.n_weeks, 'week')}.")
+    if dependents.n_jobs:
+        n_items = text.count(dependents.n_forecasts, "item")
+        st.markdown(f"With it go {text.count(dependents.n_jobs, 'run')} and the forecasts of {n_items}.")
     else:
         st.markdown("No run uses it.")
-    if dependents["n_open_jobs"]:
+    if dependents.n_open_jobs:
         st.warning("A run of it has not ended: cancel it, or wait, before you delete the dataset.")
     st.button(
         "Delete for good",
         key="delete_now",
         type="primary",
-        disabled=bool(dependents["n_open_jobs"]),
+        disabled=bool(dependents.n_open_jobs),
         on_click=delete,
         args=(dataset,),
     )
 
 
-def delete(dataset: dict[str, Any]) -> None:
+def delete(dataset: Dataset) -> None:
     with action_errors():
-        datasets.delete_dataset(dataset["dataset_id"])
-        st.session_state["deleted"] = text.dataset_title(dataset["name"], dataset["version"])
+        datasets.delete_dataset(dataset.dataset_id)
+        st.session_state["deleted"] = text.dataset_title(dataset.name, dataset.version)
 
 
 show_page(main)

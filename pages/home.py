@@ -34,11 +34,11 @@ def main() -> None:
     @st.fragment(run_every=REFRESH_S if is_any_open else None)  # an idle page leaves the database alone
     def live() -> None:
         with page_errors():
-            now = jobs.list_jobs(limit=NEWEST)
+            now, n_found = jobs.find_jobs(limit=NEWEST)
             if "opened" in st.session_state or is_any_open and all(job.is_over for job in now):
                 st.rerun()
             show_running(now)
-            show_runs(now)
+            show_runs(now, n_found)
             left, right = st.columns(2, gap="large")
             with left:
                 show_datasets(known)

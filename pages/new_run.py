@@ -1,10 +1,9 @@
 """New run: which items of which dataset, how far ahead, with which models; from nothing, or from an earlier run."""
 
-from typing import Any
-
 import streamlit as st
 
 from fcst.compute.models import MODEL_NAMES
+from fcst.dataset_records import ListedDataset
 from fcst.errors import FcstError, InputError
 from fcst.filters import Selection
 from fcst.job_records import Job
@@ -22,7 +21,7 @@ LEVELS = ["50", "60", "70", "80", "90", "95", "99"]
 
 def main() -> None:
     st.title("New run", anchor=False)
-    known = {row["dataset_id"]: row for row in datasets.list_datasets()}
+    known = {row.dataset_id: row for row in datasets.list_datasets()}
     if not known:
         st.info("There are no sales to forecast yet.", icon=":material/database:")
         if st.button("Load sales", type="primary"):
@@ -33,8 +32,8 @@ def main() -> None:
     if wanted is not None and wanted not in map(str, known):
         show_error(InputError(f"There is no dataset {wanted}.", "Choose one from the list."))
     if wanted is None:  # the newest, or the newest of the earlier run's name; it stays when a newer one is loaded
-        rows = [row for row in known.values() if job is None or row["name"] == job.dataset]
-        st.query_params["dataset"] = str(rows[0]["dataset_id"])
+        rows = [row for row in known.values() if job is None or row.name == job.dataset]
+        st.query_params["dataset"] = str(rows[0].dataset_id)
     notice = st.container()
     form, preview = st.columns([2, 3], gap="large")
     with form:
@@ -42,7 +41,7 @@ def main() -> None:
             "Dataset",
             list(known),
             "dataset",
-            lambda key: text.dataset_title(known[key]["name"], known[key]["version"]),
+            lambda key: text.dataset_title(known[key].name, known[key].version),
         )
         dataset = known[dataset_id]
         chosen = choose_items(dataset, job)
@@ -69,16 +68,16 @@ def find_earlier() -> Job | None:
         return None
 
 
-def show_origin(job: Job, dataset: dict[str, Any]) -> None:
+def show_origin(job: Job, dataset: ListedDataset) -> None:
     words = f"Filled in from {text.plain(text.job_title(job))}."
-    if dataset["name"] != job.dataset:
-        words += f" It ran on {text.plain(job.dataset)}; this one takes {text.plain(dataset['name'])}."
-    elif dataset["version"] != job.dataset_version:
-        words += f" It ran on version {job.dataset_version} of its data; this one takes version {dataset['version']}."
+    if dataset.name != job.dataset:
+        words += f" It ran on {text.plain(job.dataset)}; this one takes {text.plain(dataset.name)}."
+    elif dataset.version != job.dataset_version:
+        words += f" It ran on version {job.dataset_version} of its data; this one takes version {dataset.version}."
     st.caption(f":material/history: {words}")
 
 
-def show_form(dataset: dict[str, Any], chosen: Selection, job: Job | None) -> list[str]:
+def show_form(dataset: ListedDataset, chosen: Selection, job: Job | None) -> list[str]:
     """Everything but the items, and the button; returns the chosen models.
 
     An earlier run's values are defaults of widgets of their own, so that they are there again with its URL.
@@ -140,7 +139,7 @@ def show_form(dataset: dict[str, Any], chosen: Selection, job: Job | None) -> li
         try:
             checked = jobs.make_spec(counts.n_items, models, h, parse_levels(levels), batch_size, n_windows)
             with st.spinner("Writing the run …", show_time=True):
-                job_id = jobs.submit_job(dataset["dataset_id"], chosen, checked, name, note)
+                job_id = jobs.submit_job(dataset.dataset_id, chosen, checked, name, note)
         except FcstError as exc:
             show_error(exc)
         else:

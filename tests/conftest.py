@@ -16,6 +16,7 @@ from typing import TypeVar
 import psycopg2
 import pytest
 
+from fcst.dataset_records import Dataset
 from fcst.engine.retry_policy import MAX_TRIES, Cause, end_attempt
 from fcst.job_records import ClaimedBatch
 from fcst.services.loading import request_ingest, wait_for_ingest
@@ -158,12 +159,12 @@ def start_supervisor(database: str, supervisors: list[subprocess.Popen]) -> Iter
 @pytest.fixture
 def load_dataset(
     request: pytest.FixtureRequest, database: str, tmp_path: Path, supervisors: list[subprocess.Popen]
-) -> Callable[..., dict]:
+) -> Callable[..., Dataset]:
     """Loads a dataset as the supervisor's task does, here and now; the first of a test is a copy where there is one."""
     from fcst.engine.task import run_ingest
     from fcst.store import ingests
 
-    def load(path: Path | None = None, n_items: int = 6, n_weeks: int = 120, **options: object) -> dict:
+    def load(path: Path | None = None, n_items: int = 6, n_weeks: int = 120, **options: object) -> Dataset:
         if path is not None:
             return read(path, **options)
         path = tmp_path / "sales.csv"
@@ -176,11 +177,11 @@ def load_dataset(
         name = hashlib.sha256(f"{n_items} {n_weeks} {options}".encode()).hexdigest()[:12]
         return once(f"dataset_{name}", lambda: read(path, **options))
 
-    def read(path: Path, **options: object) -> dict:
+    def read(path: Path, **options: object) -> Dataset:
         ingest_id = request_ingest(IngestSpec(paths=(str(path),), name=str(options.pop("name", "s")), **options))
         claimed = ingests.claim(str(uuid.uuid4()))
         assert claimed is not None
-        run_ingest(claimed["ingest_id"], claimed["attempt"])
+        run_ingest(claimed.ingest_id, claimed.attempt)
         return wait_for_ingest(ingest_id)
 
     return load

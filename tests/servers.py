@@ -15,10 +15,10 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from fcst.dataset_records import Dataset
 from fcst.engine.task import run_batch, run_ingest
 from fcst.services import datasets, loading
 from fcst.settings import PROJECT
@@ -74,18 +74,18 @@ def supervisor() -> Iterator[None]:
         stop(process)
 
 
-def load_here(path: Path, name: str) -> dict[str, Any]:
+def load_here(path: Path, name: str) -> Dataset:
     """Loads a dataset as the supervisor's task does, here and now."""
     loading.request_ingest(IngestSpec(paths=(str(path),), name=name))
     read()
-    return datasets.list_datasets()[0]
+    return datasets.find_dataset(name)
 
 
 def read() -> None:
     """As a supervisor does, with files that wait to be read."""
     claimed = ingests.claim(WORKER)
     assert claimed is not None
-    run_ingest(claimed["ingest_id"], claimed["attempt"])
+    run_ingest(claimed.ingest_id, claimed.attempt)
 
 
 def answers(port: int) -> bool:

@@ -176,7 +176,7 @@ def test_ctrl_c_cancels_the_reading_it_waits_for(database: str, tmp_path: Path) 
     waiting.send_signal(signal.SIGINT)
     _, said = waiting.communicate(timeout=30)
     assert waiting.returncode == 1 and "nothing of it was kept" in said
-    assert loading.get_ingest(1)["status"] == "cancelled"
+    assert loading.get_ingest(1).status == "cancelled"
 
 
 def test_a_database_that_is_not_there_is_exit_code_two(tmp_path: Path) -> None:

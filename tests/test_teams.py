@@ -17,6 +17,7 @@ import psycopg2
 import pytest
 
 from fcst.cli.main import main
+from fcst.dataset_records import Dataset
 from fcst.errors import NotAllowed, StoreError
 from fcst.filters import Selection
 from fcst.roles import Actor, Scope, SignIn
@@ -123,7 +124,7 @@ def test_units_are_good_for_systemd(tmp_path: Path) -> None:
     assert [line for line in done.stderr.splitlines() if "fcst-" in line] == []
 
 
-def test_services_work_as_they_are_written(load_dataset: Callable[..., dict], tmp_path: Path, monkeypatch) -> None:
+def test_services_work_as_they_are_written(load_dataset: Callable[..., Dataset], tmp_path: Path, monkeypatch) -> None:
     (settings,) = [text for text in examples(TEAMS, "ini") if not text.startswith("# /etc")]
     names = dict(line.split("=", 1) for line in settings.splitlines())
     assert set(names) == {"DATABASE_URL", "FCST_HOME", "FCST_WORKER"} and names["FCST_WORKER"] == "external"
@@ -139,9 +140,7 @@ def test_services_work_as_they_are_written(load_dataset: Callable[..., dict], tm
         service(worker) as supervisor,
     ):
         wait_until(lambda: answers(port), 60, "for the pages")
-        job_id = jobs.submit_job(
-            dataset["dataset_id"], Selection(keys=("item1",)), jobs.make_spec(1, ["Naive"], 4, [80])
-        )
+        job_id = jobs.submit_job(dataset.dataset_id, Selection(keys=("item1",)), jobs.make_spec(1, ["Naive"], 4, [80]))
         pages.terminate()
         pages.wait(20)  # and the run goes on
         assert jobs.wait_for_job(job_id).status == "completed"
@@ -171,7 +170,7 @@ def answers(port: int) -> bool:
         return False
 
 
-def test_commands_do_what_is_said(load_dataset: Callable[..., dict], tmp_path: Path) -> None:
+def test_commands_do_what_is_said(load_dataset: Callable[..., Dataset], tmp_path: Path) -> None:
     run(load_dataset(), 2, models=("Naive",), n_windows=0)
     with transaction() as cur:
         cur.execute("UPDATE fcst_app.jobs SET finished_at = finished_at - interval '91 days'")
@@ -213,7 +212,7 @@ def roles(server: dict[str, str], monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
 
 
 def test_the_product_needs_no_right_but_its_schema(
-    load_dataset: Callable[..., dict], roles: tuple[str, str], tmp_path: Path, monkeypatch, capsys
+    load_dataset: Callable[..., Dataset], roles: tuple[str, str], tmp_path: Path, monkeypatch, capsys
 ) -> None:
     owner, reader = roles
     with pytest.raises(StoreError, match="permission denied"), transaction() as cur:

@@ -7,6 +7,7 @@ import pytest
 
 from fcst import terminal
 from fcst.cli.main import main
+from fcst.dataset_records import Dataset
 from fcst.errors import InputError
 from fcst.harmless import for_terminal
 from fcst.store.database import transaction
@@ -46,7 +47,7 @@ def test_refused_arguments_are_repeated_in_writing(arguments: list[str], capsys:
 
 
 def test_names_keys_and_errors_of_the_database_are_shown_in_writing(
-    load_dataset: Callable[..., dict], capsys: pytest.CaptureFixture[str]
+    load_dataset: Callable[..., Dataset], capsys: pytest.CaptureFixture[str]
 ) -> None:
     job_id = run(load_dataset(name="s"), 2, models=("SeasonalNaive",), n_windows=1, h=1).job_id
     with transaction() as cur:

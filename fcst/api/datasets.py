@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 from fcst.api import schemas
 from fcst.api.jobs import next_page
 from fcst.api.problems import documented
+from fcst.dataset_records import Dataset, Ingest
 from fcst.errors import InputError
 from fcst.roles import Scope
 from fcst.services import datasets, identity, loading
@@ -55,7 +56,7 @@ def list_datasets() -> dict[str, Any]:
     responses=documented({415: "The body is neither JSON nor an upload"}),
     openapi_extra=_BODY,
 )
-async def load(request: Request, response: Response) -> dict[str, Any]:
+async def load(request: Request, response: Response) -> Ingest:
     """Answers as soon as the files have been looked at; the reading goes on in the background: see `Location`."""
     identity.require(Scope.RUN)  # before a large file has come
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
@@ -72,19 +73,19 @@ async def load(request: Request, response: Response) -> dict[str, Any]:
             )
         paths = [asked.path] if isinstance(asked.path, str) else asked.path
         ingest = await anyio.to_thread.run_sync(_request, asked, paths, False)
-    response.headers["Location"] = f"/api/ingests/{ingest['ingest_id']}"
+    response.headers["Location"] = f"/api/ingests/{ingest.ingest_id}"
     return ingest
 
 
 @router.get("/ingests/{ingest_id:number}", summary="How a reading of files is doing", response_model=schemas.Ingest)
-def get_ingest(ingest_id: Annotated[int, Path(description="An ingest's number.")]) -> dict[str, Any]:
+def get_ingest(ingest_id: Annotated[int, Path(description="An ingest's number.")]) -> Ingest:
     return loading.get_ingest(ingest_id)
 
 
 @router.get(
     "/datasets/{dataset_id:number}", summary="A dataset with its report", response_model=schemas.DatasetWithReport
 )
-def get_dataset(dataset_id: DatasetId) -> dict[str, Any]:
+def get_dataset(dataset_id: DatasetId) -> Dataset:
     return datasets.get_dataset(dataset_id)
 
 
@@ -117,7 +118,7 @@ def get_history(
     return {"unique_id": item, "weeks": datasets.item_history(dataset_id, item)}
 
 
-def _load_upload(form: FormData) -> dict[str, Any]:
+def _load_upload(form: FormData) -> Ingest:
     """Keeps the uploaded files and asks for their reading; where that is refused nothing of them stays."""
     options = form.get("options", "{}")
     asked = _parse((options if isinstance(options, str) else "").encode())
@@ -135,7 +136,7 @@ def _load_upload(form: FormData) -> dict[str, Any]:
         raise
 
 
-def _request(asked: schemas.LoadRequest, paths: list[str], is_upload: bool) -> dict[str, Any]:
+def _request(asked: schemas.LoadRequest, paths: list[str], is_upload: bool) -> Ingest:
     spec = IngestSpec(
         paths=tuple(paths),
         name=asked.name or loading.default_name(paths[0]),

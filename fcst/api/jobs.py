@@ -50,10 +50,10 @@ def submit(request: schemas.JobRequest, response: Response, idempotency_key: Ide
     if isinstance(request.items, list):
         items = jobs.choose_named(dataset, request.items)
     else:
-        items = jobs.choose_largest(dataset, dataset["n_items"] if request.items is None else request.items)
-    n_items = jobs.count_chosen(dataset["dataset_id"], items)
+        items = jobs.choose_largest(dataset, dataset.n_items if request.items is None else request.items)
+    n_items = jobs.count_chosen(dataset.dataset_id, items)
     spec = jobs.make_spec(n_items, request.models, request.h, request.level, request.batch_size, request.n_windows)
-    job_id, is_new = jobs.submit_once(dataset["dataset_id"], items, spec, request.name, request.note, once)
+    job_id, is_new = jobs.submit_once(dataset.dataset_id, items, spec, request.name, request.note, once)
     return _submitted(response, job_id, is_new)
 
 

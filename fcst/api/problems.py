@@ -48,7 +48,7 @@ def of_error(exc: FcstError) -> JSONResponse:
     """A known error; one that tells of the installation is told to the log alone."""
     for kind, status in _STATUS:
         if isinstance(exc, kind):
-            more = {"report": exc.report} if isinstance(exc, BadRows) else {}
+            more = {"report": exc.report.to_json()} if isinstance(exc, BadRows) else {}
             headers = {"Retry-After": RETRY_S} if status == 503 else None
             words = "The database is unreachable." if status == 503 else exc.message
             return problem(status, words, "Try again in a moment." if status == 503 else exc.hint, headers, **more)

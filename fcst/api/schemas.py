@@ -3,11 +3,12 @@
 from datetime import date, datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, StrictBool, StrictInt, StrictStr
+from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, StrictInt, StrictStr
 from starlette.convertors import Convertor, register_url_convertor
 
 from fcst.job_records import Batch
 from fcst.names import WEEKDAYS
+from fcst.quality_report import ReadingReport
 from fcst.specs import DECIMALS, DUPLICATES, MAX_BATCH_SIZE, MAX_HORIZON, MAX_WINDOWS, RETURNS, ROLES
 from fcst.states import JobStatus, Stage
 
@@ -192,8 +193,16 @@ class Dataset(BaseModel):
     created_at: datetime
 
 
+def _report_in_json(report: ReadingReport | None) -> dict[str, Any] | None:
+    return None if report is None else report.to_json()
+
+
 class DatasetWithReport(Dataset):
-    report: Annotated[dict[str, Any], Field(description="What was read, and what is odd in it.")]
+    report: Annotated[
+        dict[str, Any],
+        BeforeValidator(_report_in_json),
+        Field(description="What was read, and what is odd in it."),
+    ]
 
 
 class Datasets(BaseModel):
@@ -262,7 +271,11 @@ class Ingest(BaseModel):
     dataset_id: int | None
     error: str | None
     hint: str | None
-    report: Annotated[dict[str, Any] | None, Field(description="Rows that could not be read, where that is why.")]
+    report: Annotated[
+        dict[str, Any] | None,
+        BeforeValidator(_report_in_json),
+        Field(description="Rows that could not be read, where that is why."),
+    ]
 
 
 class Problem(BaseModel):

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from fcst import logs
+from fcst.dataset_records import UnusedDataset
 from fcst.errors import FcstError, InputError, StoreError
 from fcst.files import PRIVATE_UMASK
 from fcst.job_records import EndedJob
@@ -155,12 +156,12 @@ def _prune(args: argparse.Namespace) -> int:
         if runs:
             print_table(map(vars, runs), "job_id", "name", "dataset", "status", "n_items", "finished_at")
         if versions:
-            print_table(versions, "dataset_id", "name", "version", "n_items", "created_at")
+            print_table([vars(row) for row in versions], "dataset_id", "name", "version", "n_items", "created_at")
     say(f"{'Would be deleted' if args.dry_run else 'Deleted'}: {_count(runs, versions)}.")
     return DONE
 
 
-def _count(runs: list[EndedJob], versions: list[dict[str, Any]]) -> str:
+def _count(runs: list[EndedJob], versions: list[UnusedDataset]) -> str:
     n_items = sum(run.n_items for run in runs)
     return f"runs {len(runs):,} (forecasts of {n_items:,} items), versions of datasets {len(versions):,}"
 
@@ -170,19 +171,19 @@ def _delete(args: argparse.Namespace) -> int:
 
     prepare()
     versions = datasets.list_versions(args.dataset)
-    found = [row for row in versions if args.version in (None, row["version"])]
+    found = [row for row in versions if args.version in (None, row.version)]
     if not found:
         raise InputError(f"There is no dataset {args.dataset!r} of that version.", "`datasets` lists what there is.")
     row = found[0]
-    dependents = datasets.count_dependents(row["dataset_id"])
+    dependents = datasets.count_dependents(row.dataset_id)
     say(
-        f"Dataset {row['name']!r} version {row['version']}: {row['n_items']:,} items, {row['n_weeks']:,} weeks; "
-        f"with it go {dependents['n_jobs']:,} runs and the forecasts of {dependents['n_forecasts']:,} items."
+        f"Dataset {row.name!r} version {row.version}: {row.n_items:,} items, {row.n_weeks:,} weeks; "
+        f"with it go {dependents.n_jobs:,} runs and the forecasts of {dependents.n_forecasts:,} items."
     )
     if not confirms("Delete it?", args.yes):
         say("Nothing was deleted.")
         return FAILED
-    datasets.delete_dataset(row["dataset_id"])
+    datasets.delete_dataset(row.dataset_id)
     say("Deleted.")
     return DONE
 

@@ -15,6 +15,7 @@ from fcst.errors import BadRows, FcstError, InputError
 from fcst.filters import EVERY, only
 from fcst.job_records import Job
 from fcst.names import EXPORT_FORMATS, WEEKDAYS
+from fcst.quality_report import QualityReport
 from fcst.services import identity
 from fcst.specs import DECIMALS, DUPLICATES, RETURNS, ROLES, JobSpec, Mapping, parse_levels
 from fcst.terminal import (
@@ -193,30 +194,30 @@ def _ingest(args: argparse.Namespace) -> int:
         say("Cancelled; nothing of it was kept.")
         return FAILED
     say(
-        f"Dataset {dataset['name']!r} version {dataset['version']}: {dataset['n_items']:,} items, "
-        f"{dataset['n_weeks']:,} weeks to {dataset['last_wk_end_dt']}, {dataset['total_units']:,.0f} units."
+        f"Dataset {dataset.name!r} version {dataset.version}: {dataset.n_items:,} items, "
+        f"{dataset.n_weeks:,} weeks to {dataset.last_wk_end_dt}, {dataset.total_units:,.0f} units."
     )
-    _say_report(dataset["report"])
+    _say_report(dataset.report)
     if args.json:
         print_json(dataset)
     return DONE
 
 
-def _say_report(report: dict[str, Any]) -> None:
+def _say_report(report: QualityReport) -> None:
     """What should be known of a reading at once; `--json` has all of it."""
-    if same := report["same_as_version"]:
+    if same := report.same_as_version:
         say(f"Nothing changed: its weeks are those of version {same}.")
-    for file in report["files"]:
-        if file["is_day_first_assumed"]:
-            say(f"The dates of {file['name']} are taken as {file['date_format']}; the month may be first as well.")
-    if n := report["bad_rows"]["n"]:
+    for file in report.files:
+        if file.is_day_first_assumed:
+            say(f"The dates of {file.name} are taken as {file.date_format}; the month may be first as well.")
+    if n := report.bad_rows.n:
         say(f"{n:,} bad rows were left out.")
-    duplicates = report["duplicates"]
-    if duplicates["n"]:
-        done = "were counted once" if duplicates["n_dropped"] else "are added up (--duplicates drop counts them once)"
-        say(f"{duplicates['n']:,} duplicates ({duplicates['key']}) {done}.")
-    if n := report["n_flag_unknown"]:
-        values = ", ".join(map(repr, report["unknown_flags"]))
+    duplicates = report.duplicates
+    if duplicates.n:
+        done = "were counted once" if duplicates.n_dropped else "are added up (--duplicates drop counts them once)"
+        say(f"{duplicates.n:,} duplicates ({duplicates.key}) {done}.")
+    if n := report.n_flag_unknown:
+        values = ", ".join(map(repr, report.unknown_flags))
         say(f"{n:,} rows have a promotion flag of unknown meaning ({values}): taken as missing, so not promoted.")
 
 
@@ -248,7 +249,7 @@ def _datasets(args: argparse.Namespace) -> int:
         print_json(rows)
     else:
         print_table(
-            rows,
+            [vars(row) for row in rows],
             "dataset_id",
             "name",
             "version",
@@ -273,10 +274,10 @@ def _submit(args: argparse.Namespace) -> int:
     if args.item:
         items = jobs.choose_named(dataset, args.item)
     else:
-        items = jobs.choose_largest(dataset, dataset["n_items"] if args.items is None else args.items)
-    n_items = jobs.count_chosen(dataset["dataset_id"], items)
+        items = jobs.choose_largest(dataset, dataset.n_items if args.items is None else args.items)
+    n_items = jobs.count_chosen(dataset.dataset_id, items)
     spec = jobs.make_spec(n_items, models, args.horizon, level, args.batch_size, args.backtest)
-    job_id = jobs.submit_job(dataset["dataset_id"], items, spec, name=args.name)
+    job_id = jobs.submit_job(dataset.dataset_id, items, spec, name=args.name)
     job = jobs.wait_for_job(job_id) if args.wait else jobs.get_job(job_id)
     if args.json:
         print_json(job)

@@ -143,7 +143,7 @@ class Dispatcher:
         may_ingest = outlook.has_ingests and (free > 0 if is_shared else n_ingests == 0)
         if may_ingest and (claimed := ingests.claim(self.worker_id)):
             pool = self._local_pool(1)
-            self._start(pool, task.run_ingest, None, claimed["ingest_id"], claimed["attempt"])
+            self._start(pool, task.run_ingest, None, claimed.ingest_id, claimed.attempt)
             free -= is_shared
         if free > 0 and outlook.has_jobs:
             rows = attempts.claim(self.worker_id, free)

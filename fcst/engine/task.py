@@ -198,9 +198,9 @@ def discard_files(ingest_id: int) -> None:
     A refused upload stays for a while, for its good rows may be asked for.
     """
     shutil.rmtree(_folder(ingest_id), ignore_errors=True)
-    row = ingests.get(ingest_id)
-    if row is not None and row["spec"]["is_upload"] and row["report"] is None:
-        for path in row["spec"]["paths"]:
+    ingest = ingests.get(ingest_id)
+    if ingest is not None and ingest.spec.is_upload and ingest.report is None:
+        for path in ingest.spec.paths:
             shutil.rmtree(Path(path).parent, ignore_errors=True)
 
 

@@ -1,7 +1,6 @@
 """Rows that cannot be read: how many, and of the first hundred the file, line, column, value and reason."""
 
 from dataclasses import replace
-from typing import Any
 
 from fcst.errors import InputError
 from fcst.ingest import texts, workbooks
@@ -11,6 +10,7 @@ from fcst.ingest.mapping import NATIVE
 from fcst.ingest.plan import Part
 from fcst.ingest.reading import FIRST_DATE, LAST_DATE, MAX_KEY_LENGTH, SIFTED, Rows
 from fcst.ingest.tables import MAX_REJECTS, Readable
+from fcst.quality_report import BadRow, BadRowCount, ReadingReport
 
 MAX_SHOWN = 100
 MAX_VALUE = 120  # characters of a value that are shown
@@ -69,34 +69,24 @@ def forget_rejected(con: Connection) -> None:
     con.execute("DROP TABLE IF EXISTS reject_errors; DROP TABLE IF EXISTS reject_scans")
 
 
-def describe(con: Connection, rows: Rows, n_unusable: int) -> dict[str, Any]:
-    """The bad rows of a reading.
+def describe(con: Connection, rows: Rows, n_unusable: int) -> BadRowCount:
+    """The bad rows of a reading, of which at most a hundred are shown.
 
     Parameters
     ----------
     n_unusable
         rows that fit their header and lack a usable item, date or number of units.
-
-    Returns
-    -------
-    dict
-        `n`, `is_at_least` (more lines were refused than are kept), and `first`: at most a hundred of
-        `file, line, column, value, reason`, in the order of files and lines.
     """
     n_rejected, _ = count_rejected(con)
     rejected = _rejected_lines(con, rows)
-    shown: list[dict[str, Any]] = []
+    shown: list[BadRow] = []
     for number, (part, readable) in enumerate(rows.parts):
         lines = rejected.get(number, {})
         found = list(lines.values())
         if n_unusable:
             found += _unusable(con, rows, number, part, readable, set(lines))
-        shown += sorted(found, key=lambda row: row["line"])[:MAX_SHOWN]
-    return {
-        "n": n_rejected + n_unusable,
-        "is_at_least": n_rejected >= MAX_REJECTS,
-        "first": shown[:MAX_SHOWN],
-    }
+        shown += sorted(found, key=lambda row: row.line)[:MAX_SHOWN]
+    return BadRowCount(n_rejected + n_unusable, n_rejected >= MAX_REJECTS, tuple(shown[:MAX_SHOWN]))
 
 
 def hides_rows(con: Connection) -> bool:
@@ -111,7 +101,7 @@ def hides_rows(con: Connection) -> bool:
     return bool(n)
 
 
-def refusal(rows: Rows, report: dict[str, Any], n_good: int, is_open: bool) -> tuple[str, str]:
+def refusal(rows: Rows, report: ReadingReport, n_good: int, is_open: bool) -> tuple[str, str]:
     """The message and hint for the rows of a report that cannot be read.
 
     Parameters
@@ -121,27 +111,27 @@ def refusal(rows: Rows, report: dict[str, Any], n_good: int, is_open: bool) -> t
     is_open
         a line that was refused hides others.
     """
-    bad = report["bad_rows"]
-    first = bad["first"][0]
-    table = next(readable.table for _, readable in rows.parts if readable.table.name == first["file"])
-    is_line = not first["column"] or first["reason"] in _REJECTED.values()
-    what = first["reason"] if is_line else f"{first['column']} {first['reason']}"
-    shown = f", in {first['value']!r}" if first["value"] else ""
-    n = f"{'at least ' if bad['is_at_least'] else ''}{bad['n']:,} of {report['n_rows']:,}"
+    bad = report.bad_rows
+    first = bad.first[0]
+    table = next(readable.table for _, readable in rows.parts if readable.table.name == first.file)
+    is_line = not first.column or first.reason in _REJECTED.values()
+    what = first.reason if is_line else f"{first.column} {first.reason}"
+    shown = f", in {first.value!r}" if first.value else ""
+    n = f"{'at least ' if bad.is_at_least else ''}{bad.n:,} of {report.n_rows:,}"
     hint = "Mend the file or its mapping."
     if is_open:
         hint = "Mend the line with the open quote: the lines behind it were read as its continuation."
     elif n_good:
         hint = f"Mend the file, or load the {n_good:,} good row{'s' if n_good > 1 else ''} (command line: --skip-bad)."
-    elif table.kind == Kind.WORKBOOK and first["reason"] == EMPTY:
+    elif table.kind == Kind.WORKBOOK and first.reason == EMPTY:
         hint += f" {workbooks.FORMULAS}"
-    return f"{first['file']}, {table.row_word} {first['line']}: {what}{shown}. Bad rows in all: {n}.", hint
+    return f"{first.file}, {table.row_word} {first.line}: {what}{shown}. Bad rows in all: {n}.", hint
 
 
-def _rejected_lines(con: Connection, rows: Rows) -> dict[int, dict[int, dict[str, Any]]]:
+def _rejected_lines(con: Connection, rows: Rows) -> dict[int, dict[int, BadRow]]:
     """number of the file -> line -> what is wrong with it."""
     number_of = {str(readable.path): number for number, (_, readable) in enumerate(rows.parts)}
-    found: dict[int, dict[int, dict[str, Any]]] = {}
+    found: dict[int, dict[int, BadRow]] = {}
     if not count_rejected(con)[0]:
         return found
     for path, line, place, kind, text in fetch_all(
@@ -158,19 +148,19 @@ def _rejected_lines(con: Connection, rows: Rows) -> dict[int, dict[int, dict[str
         table = rows.parts[number][1].table
         names = table.columns
         is_cell = kind in ("UNQUOTED VALUE", "INVALID ENCODING") and place is not None and 0 < place <= len(names)
-        found.setdefault(number, {})[line] = {
-            "file": table.name,
-            "line": line,
-            "column": names[place - 1] if is_cell else "",
-            "value": _cut(text.strip("\r\n")),
-            "reason": _REJECTED.get(kind, kind.lower()),
-        }
+        found.setdefault(number, {})[line] = BadRow(
+            file=table.name,
+            line=line,
+            column=names[place - 1] if is_cell else "",
+            value=_cut(text.strip("\r\n")),
+            reason=_REJECTED.get(kind, kind.lower()),
+        )
     return found
 
 
 def _unusable(
     con: Connection, rows: Rows, number: int, part: Part, readable: Readable, rejected: set[int]
-) -> list[dict[str, Any]]:
+) -> list[BadRow]:
     """The first rows of a file whose item, date or units cannot be used."""
     alone = replace(
         rows,
@@ -220,7 +210,7 @@ def _unusable(
         wanted = {record for record, *_ in records}
         line_of |= texts.line_numbers(readable.path, wanted, rejected, readable.table.header_line, readable.table.quote)
     return [
-        {"file": readable.table.name, "line": line_of[record], "column": name, "value": _cut(value), "reason": reason}
+        BadRow(readable.table.name, line_of[record], name, _cut(value), reason)
         for record, name, value, reason in records
     ]
 

@@ -4,7 +4,6 @@ DuckDB refuses the next statement of a connection while rows of the last one are
 """
 
 import re
-from datetime import date
 from typing import Any
 
 import duckdb
@@ -32,13 +31,10 @@ def fetch_arrow(con: Connection, sql: str) -> pa.Table:
 
 
 def fetch_dicts(con: Connection, sql: str) -> list[dict[str, Any]]:
-    """All rows by the names of their columns, dates as text, as JSON holds them."""
+    """All rows by the names of their columns."""
     found = con.execute(sql)
     names = [column[0] for column in found.description]
-    return [
-        {name: str(value) if isinstance(value, date) else value for name, value in zip(names, row, strict=True)}
-        for row in found.fetchall()
-    ]
+    return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
 
 
 def is_date_format(date_format: str) -> bool:

@@ -8,32 +8,24 @@ as the file with the most of them has.
 What is taken out is added to `groups` with its sign turned, so that every sum over them is right afterwards.
 """
 
-from typing import Any
-
 from fcst.ingest.duck import Connection, fetch_row
 from fcst.ingest.groups import Groups
 from fcst.ingest.reading import SIFTED, Rows, bad_key_sql, bits_sql, watched
 from fcst.ingest.sources import Tell
+from fcst.quality_report import Duplicates
 
 
-def find_duplicates(con: Connection, groups: Groups, on_progress: Tell) -> dict[str, Any]:
+def find_duplicates(con: Connection, groups: Groups, on_progress: Tell) -> Duplicates:
     """Counts duplicates, and takes them out of `groups` where the spec says so.
 
-    Returns
-    -------
-    dict
-        `key` (what makes a row a duplicate, in words), `n` (rows beyond the first of each; None where it is counted
-        with the weeks, see `counts_with_weeks`), `n_dropped`, `n_differing` (of those dropped, rows with other units
-        than the one kept; None where none was looked at), `n_repeated` (identical lines within one file, which stay;
-        None for daily sales).
+    Where `counts_with_weeks` holds, none is counted here.
     """
     rows = groups.rows
     if rows.is_lines:
         return _find_common_lines(con, groups, on_progress)
     words = "item, store and day" if rows.has_store else "item and day"
-    found = {"key": words, "n": None, "n_dropped": 0, "n_differing": None, "n_repeated": None}
     if counts_with_weeks(rows):
-        return found
+        return Duplicates(words)
     bits = " + ".join(f"coalesce({bits_sql(f'bit_or({mask}::UHUGEINT)')}, 0)" for mask in rows.masks)
     con.execute("CREATE OR REPLACE TEMP TABLE suspects (i UINTEGER, wk DATE, n BIGINT)")
     for low, high in groups.ranges(groups.n_items):
@@ -48,10 +40,10 @@ def find_duplicates(con: Connection, groups: Groups, on_progress: Tell) -> dict[
                 ) GROUP BY ALL HAVING sum(rows) > sum(bits)
             """)
     (n,) = fetch_row(con, "SELECT coalesce(sum(n), 0)::BIGINT FROM suspects")
-    found["n"] = n
-    if n and rows.spec.duplicates == "drop":
-        found["n_dropped"], found["n_differing"] = _drop_all_but_last(con, groups, on_progress)
-    return found
+    if not n or rows.spec.duplicates != "drop":
+        return Duplicates(words, n)
+    n_dropped, n_differing = _drop_all_but_last(con, groups, on_progress)
+    return Duplicates(words, n, n_dropped, n_differing)
 
 
 def counts_with_weeks(rows: Rows) -> bool:
@@ -81,7 +73,7 @@ def _drop_all_but_last(con: Connection, groups: Groups, on_progress: Tell) -> tu
     return n, n_differing
 
 
-def _find_common_lines(con: Connection, groups: Groups, on_progress: Tell) -> dict[str, Any]:
+def _find_common_lines(con: Connection, groups: Groups, on_progress: Tell) -> Duplicates:
     rows = groups.rows
     by = f"{', '.join(rows.keys)}, wk, pm, store, receipt, moment, y"
     is_good = " AND ".join(f"NOT {bad_key_sql(key)}" for key in rows.keys)
@@ -100,13 +92,12 @@ def _find_common_lines(con: Connection, groups: Groups, on_progress: Tell) -> di
     if n and is_dropped:
         con.execute("DELETE FROM lines WHERE n_all = n_most")
         _take_out(con, groups, "lines", "(n_all - n_most)")
-    return {
-        "key": "receipt, item, time and units, in several files",
-        "n": n,
-        "n_dropped": n if is_dropped else 0,
-        "n_differing": None,
-        "n_repeated": n_repeated,
-    }
+    return Duplicates(
+        key="receipt, item, time and units, in several files",
+        n=n,
+        n_dropped=n if is_dropped else 0,
+        n_repeated=n_repeated,
+    )
 
 
 def _take_out(con: Connection, groups: Groups, table: str, times: str) -> None:

@@ -34,6 +34,7 @@ from fcst.ingest.sources import Tell, Workspace, fingerprint, no_room, silent, t
 from fcst.ingest.tables import make_readable, with_encoding_found
 from fcst.ingest.tallies import Tallies
 from fcst.ingest.weekly_sales import MAX_CELLS, Cells, make_calendar, make_reading, make_series, read_cells, sum_by_week
+from fcst.quality_report import BadRowCount, QualityReport, ReadingReport
 from fcst.specs import IngestSpec
 
 LEAST_MEMORY = 200_000_000  # bytes that DuckDB keeps while weeks are made
@@ -85,7 +86,7 @@ class SeriesFiles:
     sales_csv: Path
     totals_csv: Path
     spec: IngestSpec
-    report: dict[str, Any]
+    report: QualityReport
 
 
 @telling_of_files()
@@ -115,9 +116,9 @@ def read_series(spec: IngestSpec, dataset_id: int, resources: Resources, on_prog
         con.execute("SET enable_progress_bar = true; SET enable_progress_bar_print = false")  # for `watched`
         groups = _read(con, plan, spec, workspace, on_progress)
         sum_by_week(con, groups, on_progress)
-        report = _account_for_rows(con, groups.rows, plan)
-        report["duplicates"] = find_duplicates(con, groups, on_progress)
-        if report["duplicates"]["n_dropped"]:
+        reading = _account_for_rows(con, groups.rows, plan)
+        duplicates = find_duplicates(con, groups, on_progress)
+        if duplicates.n_dropped:
             sum_by_week(con, groups, on_progress)
         spec, calendar = make_calendar(con, plan, spec, name)
         read_beside(con, groups.rows, plan, workspace)
@@ -125,16 +126,12 @@ def read_series(spec: IngestSpec, dataset_id: int, resources: Resources, on_prog
         tallies = Tallies(calendar, folder)
         writer = SeriesWriter(con, folder, dataset_id, calendar)
         _make_weeks(con, groups, spec, tallies, writer, on_progress)
-        if report["duplicates"]["n"] is None:
-            report["duplicates"]["n"] = tallies.n_duplicates
+        if counts_with_weeks(groups.rows):
+            duplicates = replace(duplicates, n=tallies.n_duplicates)
         writer.make_items()
-        report |= quality.describe(con, groups.rows, plan, spec, tallies)
-        report["content"] = str(writer.content)
-        report["dropped"] |= {
-            "bad": report["bad_rows"]["n"],
-            "sifted": report["n_sifted"],
-            "duplicates": report["duplicates"]["n_dropped"],
-        }
+        report = quality.describe(
+            con, groups.rows, plan, spec, tallies, reading=reading, duplicates=duplicates, content=str(writer.content)
+        )
         _check_unchanged(plan, before)
         files = SeriesFiles(*writer.finish(tallies), spec, report)
     except duckdb.Error as exc:
@@ -223,7 +220,7 @@ def _read(con: Connection, plan: Plan, spec: IngestSpec, workspace: Workspace, o
     raise AssertionError("the second reading returns or raises")
 
 
-def _account_for_rows(con: Connection, rows: Rows, plan: Plan) -> dict[str, Any]:
+def _account_for_rows(con: Connection, rows: Rows, plan: Plan) -> ReadingReport:
     """How many rows were read and cannot be used; refuses them, or leaves them out where the spec says so.
 
     Raises
@@ -240,22 +237,20 @@ def _account_for_rows(con: Connection, rows: Rows, plan: Plan) -> dict[str, Any]
         """,
     )
     n_rejected, _ = bad_rows.count_rejected(con)
-    report: dict[str, Any] = {
-        "source": ", ".join(part.table.name for part in plan.parts[:5]) + (", …" if len(plan.parts) > 5 else ""),
-        "files": [describe_file(replace(part, table=readable.table)) for part, readable in rows.parts],
-        "other_files": plan.others[:50],
-        "n_rows": n_read + n_rejected,
-        "n_sifted": n_sifted,
-        "bad_rows": {"n": 0, "is_at_least": False, "first": []},
-    }
     n_bad = n_unusable + n_rejected
-    if n_bad:
-        report["bad_rows"] = bad_rows.describe(con, rows, n_unusable)
+    report = ReadingReport(
+        source=", ".join(part.table.name for part in plan.parts[:5]) + (", …" if len(plan.parts) > 5 else ""),
+        files=tuple(describe_file(replace(part, table=readable.table)) for part, readable in rows.parts),
+        other_files=tuple(plan.others[:50]),
+        n_rows=n_read + n_rejected,
+        n_sifted=n_sifted,
+        bad_rows=bad_rows.describe(con, rows, n_unusable) if n_bad else BadRowCount(),
+    )
     n_good = n_read - n_sifted - n_unusable
     is_open = bool(n_rejected) and bad_rows.hides_rows(con)
     if n_bad and (not rows.spec.skip_bad or not n_good or is_open):
         raise BadRows(*bad_rows.refusal(rows, report, n_good, is_open), report)
-    if not report["n_rows"]:
+    if not report.n_rows:
         raise InputError(f"{name} has a header and no rows.", "Give a file with sales in it.")
     if not n_good:
         raise InputError(f"No row of {name} passes the filter.", "Check the column and value to filter by.")

@@ -7,7 +7,6 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
-from typing import Any
 
 from fcst.errors import InputError
 from fcst.ingest import workbooks
@@ -17,6 +16,7 @@ from fcst.ingest.folders import Folders
 from fcst.ingest.mapping import Proposal, is_nested, propose
 from fcst.ingest.sources import Listing, Source, Workspace, beside, list_sources, named_like, telling_of_files
 from fcst.ingest.tables import Table, read_table
+from fcst.quality_report import FileRead
 from fcst.specs import ATTRIBUTES, REQUIRED_ROLES, ROLES, WIDE, IngestSpec, Mapping
 
 MAX_TOLD = 20  # columns or files that a message lists
@@ -124,24 +124,23 @@ def find_tables(spec: IngestSpec, folders: Folders, workspace: Workspace) -> lis
     return [read_table(source, workspace, spec.encoding) for source in chosen]
 
 
-def describe_file(part: Part) -> dict[str, Any]:
+def describe_file(part: Part) -> FileRead:
     """How a file of sales is taken, as the report keeps it."""
     table, is_text = part.table, part.table.kind == Kind.TEXT
-    return {
-        "name": table.name,
-        "kind": table.kind.value,
-        "n_bytes": table.source.path.stat().st_size,
-        "columns": table.header,
-        "encoding": table.encoding if is_text else None,
-        "delimiter": table.delimiter if is_text else None,
-        "mapping": {role: names for role, names in part.proposal.mapping.items() if names},
-        "date_format": part.proposal.date_format,
-        "is_day_first_assumed": part.proposal.is_day_first_assumed,
-        "decimal": part.proposal.decimal,
-        "periods": [[name, str(day)] for name, day in part.proposal.periods.items()][
-            :: max(len(part.proposal.periods) - 1, 1)
-        ],
-    }
+    periods = tuple(part.proposal.periods.items())
+    return FileRead(
+        name=table.name,
+        kind=table.kind.value,
+        n_bytes=table.source.path.stat().st_size,
+        columns=tuple(table.header),
+        encoding=table.encoding if is_text else None,
+        delimiter=table.delimiter if is_text else None,
+        mapping={role: names for role, names in part.proposal.mapping.items() if names},
+        date_format=part.proposal.date_format,
+        is_day_first_assumed=part.proposal.is_day_first_assumed,
+        decimal=part.proposal.decimal,
+        periods=periods[:: max(len(periods) - 1, 1)],
+    )
 
 
 def _check_date_format(date_format: str) -> None:

@@ -4,6 +4,7 @@ from typing import Any
 
 import pandas as pd
 
+from fcst.dataset_records import NewerDataset
 from fcst.job_records import Job
 from fcst.store import comparison
 
@@ -50,7 +51,7 @@ def compare_items(
     return frame.assign(**{name: pd.to_numeric(frame[name]) for name in numbers})
 
 
-def true_accuracy(job: Job) -> tuple[dict[str, Any], pd.DataFrame] | None:
+def true_accuracy(job: Job) -> tuple[NewerDataset, pd.DataFrame] | None:
     """How a run's forecasts did in the weeks that have come since, and the dataset that has them; None without one.
 
     Returns
@@ -62,11 +63,11 @@ def true_accuracy(job: Job) -> tuple[dict[str, Any], pd.DataFrame] | None:
     dataset = comparison.newer_dataset(job.job_id)
     if dataset is None:
         return None
-    frame = comparison.true_accuracy(job.job_id, dataset["dataset_id"], tuple(job.spec.level))
+    frame = comparison.true_accuracy(job.job_id, dataset.dataset_id, tuple(job.spec.level))
     return dataset, frame
 
 
-def value_added(job: Job, model: str, dataset: dict[str, Any]) -> pd.DataFrame:
+def value_added(job: Job, model: str, dataset: NewerDataset) -> pd.DataFrame:
     """What each step of a forecast did to its error, in the weeks that a newer dataset holds: naive, model, adjusted.
 
     Returns
@@ -76,7 +77,7 @@ def value_added(job: Job, model: str, dataset: dict[str, Any]) -> pd.DataFrame:
         and `fva`, the share of the error of the step before that this one takes away: negative where it adds error,
         NaN where it is not defined.
     """
-    frame = comparison.true_value_added(job.job_id, model, dataset["dataset_id"])
+    frame = comparison.true_value_added(job.job_id, model, dataset.dataset_id)
     frame = frame.assign(wape=pd.to_numeric(frame["wape"]), bias=pd.to_numeric(frame["bias"]))
     before = frame.groupby("is_adjusted_only")["wape"].shift()
     return frame.assign(fva=1 - frame["wape"] / before.where(before > 0))

@@ -4,6 +4,7 @@ from typing import Any, BinaryIO
 
 import pandas as pd
 
+from fcst.dataset_records import Dataset, DatasetVersion, Dependents, ListedDataset, RankedItem
 from fcst.errors import InputError, NotFound
 from fcst.filters import ItemSort, Selection
 from fcst.names import DEMAND_CLASSES
@@ -15,20 +16,20 @@ from fcst.store import datasets, sales
 EVERY_ITEM = Selection()
 
 
-def list_datasets() -> list[dict[str, Any]]:
+def list_datasets() -> list[ListedDataset]:
     """All datasets, the newest first."""
     return datasets.list_all()
 
 
-def newest_versions(known: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def newest_versions(known: list[ListedDataset]) -> list[ListedDataset]:
     """The newest version of each name among datasets that stand the newest first, in that order."""
-    newest: dict[str, dict[str, Any]] = {}
+    newest: dict[str, ListedDataset] = {}
     for row in known:
-        newest.setdefault(row["name"], row)
+        newest.setdefault(row.name, row)
     return list(newest.values())
 
 
-def find_dataset(name: str | None) -> dict[str, Any]:
+def find_dataset(name: str | None) -> Dataset:
     """The newest version of the dataset called `name`; without a name the newest dataset.
 
     Raises
@@ -41,11 +42,11 @@ def find_dataset(name: str | None) -> dict[str, Any]:
         return datasets.get(dataset_id)
     if name is None:
         raise InputError("There is no dataset yet.", "Load one first: `python -m fcst ingest PATH`.")
-    known = ", ".join(sorted({row["name"] for row in datasets.list_all()})) or "none"
+    known = ", ".join(sorted({row.name for row in datasets.list_all()})) or "none"
     raise InputError(f"There is no dataset {name!r}.", f"Those that are loaded: {known}.")
 
 
-def get_dataset(dataset_id: int) -> dict[str, Any]:
+def get_dataset(dataset_id: int) -> Dataset:
     """One dataset.
 
     Raises
@@ -56,13 +57,13 @@ def get_dataset(dataset_id: int) -> dict[str, Any]:
     return datasets.get(dataset_id)
 
 
-def list_versions(name: str) -> list[dict[str, Any]]:
-    """All versions of a dataset, the newest first, each with `n_jobs`, the runs that use it."""
+def list_versions(name: str) -> list[DatasetVersion]:
+    """All versions of a dataset, the newest first."""
     return datasets.list_versions(name)
 
 
-def count_dependents(dataset_id: int) -> dict[str, int]:
-    """What goes with a dataset when it is deleted: `n_jobs`, `n_open_jobs`, `n_forecasts` (items forecast)."""
+def count_dependents(dataset_id: int) -> Dependents:
+    """What is deleted with a dataset."""
     return datasets.count_dependents(dataset_id)
 
 
@@ -99,12 +100,12 @@ def list_options(dataset_id: int) -> dict[str, list[str]]:
     return datasets.list_groups(dataset_id) | {"demand_class": [name for name in DEMAND_CLASSES if name in found]}
 
 
-def list_page(dataset_id: int, after: int, limit: int) -> tuple[list[dict[str, Any]], int | None]:
+def list_page(dataset_id: int, after: int, limit: int) -> tuple[list[RankedItem], int | None]:
     """Items of a dataset whose rank is above `after`, the largest sellers first; and the rank of the last where there
     may be more."""
     datasets.get(dataset_id)
     rows = datasets.page_of_items(dataset_id, after, limit)
-    return rows, rows[-1]["sales_rank"] if len(rows) == limit else None
+    return rows, rows[-1].sales_rank if len(rows) == limit else None
 
 
 def item_history(dataset_id: int, unique_id: str) -> list[dict[str, Any]]:

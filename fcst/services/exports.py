@@ -17,6 +17,7 @@ from urllib.parse import quote
 import anyio
 import pandas as pd
 
+from fcst.dataset_records import Dataset
 from fcst.errors import InputError, NotFound
 from fcst.files import make_home
 from fcst.filters import EVERY, RunFilter, only
@@ -134,9 +135,9 @@ def open_weekly_file(dataset_id: int) -> tuple[BinaryIO, int]:
     return _open(lambda out: datasets.write_weekly_file(dataset_id, out))
 
 
-def open_report(dataset: dict[str, Any]) -> tuple[BinaryIO, int]:
+def open_report(dataset: Dataset) -> tuple[BinaryIO, int]:
     """The report of a dataset as JSON, as `open_export` gives the forecasts of a run."""
-    document = json.dumps(dataset["report"], indent=1, ensure_ascii=False).encode(errors="backslashreplace")
+    document = json.dumps(dataset.report.to_json(), indent=1, ensure_ascii=False).encode(errors="backslashreplace")
     return io.BytesIO(document), len(document)
 
 
@@ -176,9 +177,9 @@ def file_name(job: Job, file_format: str, which: RunFilter = EVERY, model: str =
     return f"{run}_forecasts_{items}_{first}_{last}.{file_format}"
 
 
-def report_name(dataset: dict[str, Any]) -> str:
+def report_name(dataset: Dataset) -> str:
     """What the report of a dataset is called: `report_sample_v1.json`."""
-    return f"report_{in_file_name(dataset['name'])}_v{dataset['version']}.json"
+    return f"report_{in_file_name(dataset.name)}_v{dataset.version}.json"
 
 
 def file_headers(job: Job, file_format: str, which: RunFilter = EVERY, model: str = "") -> dict[str, str]:

@@ -185,7 +185,7 @@ def why_waiting(job_id: int) -> str:
         return (
             f"Waiting behind {which}: {whose} all that run now. Runs take turns, a batch each, as processes get free."
         )
-    if any(row["status"] == IngestStatus.RUNNING for row in ingests.list_open()):
+    if any(ingest.status == IngestStatus.RUNNING for ingest in ingests.list_open()):
         return "Waiting behind the loading of sales, which takes a process."
     return "Waiting for its turn."
 

@@ -17,7 +17,7 @@ def find_pasted(dataset_id: int, pasted: str) -> tuple[tuple[str, ...], list[str
     lines = [line.strip() for line in pasted.splitlines()]
     parts = {line: [part.strip() for part in re.split(r"[,;\t]", line)] for line in lines}
     written = {text for line, texts in parts.items() for text in (line, *texts) if text and "\0" not in text}
-    known = {row["unique_id"] for row in datasets.find_items(dataset_id, list(written))}
+    known = datasets.find_items(dataset_id, list(written))
     names = datasets.find_shown_keys(dataset_id, [text for text in written if "'" in text]) if "'" in pasted else {}
     names |= {key: key for key in known}
     wanted = [key for line in lines for key in ([line] if line in names else parts[line]) if key]

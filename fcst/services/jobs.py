@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any
 
 import pandas as pd
 
 from fcst.compute.models import expected_ms, parse_models
+from fcst.dataset_records import Dataset
 from fcst.errors import InputError
 from fcst.filters import Selection, Take
 from fcst.job_records import Batch, BatchEvent, BegunBatch, ItemFailure, Job, Reason
@@ -74,7 +74,7 @@ def make_spec(
     )
 
 
-def choose_largest(dataset: dict[str, Any], n_items: int) -> Selection:
+def choose_largest(dataset: Dataset, n_items: int) -> Selection:
     """The `n_items` largest sellers of a dataset.
 
     Raises
@@ -82,15 +82,15 @@ def choose_largest(dataset: dict[str, Any], n_items: int) -> Selection:
     InputError
         if the dataset has not so many.
     """
-    if not 1 <= n_items <= dataset["n_items"]:
+    if not 1 <= n_items <= dataset.n_items:
         raise InputError(
             f"{n_items:,} items were asked for.",
-            f"Dataset {dataset['name']!r} has 1 to {dataset['n_items']:,}.",
+            f"Dataset {dataset.name!r} has 1 to {dataset.n_items:,}.",
         )
     return Selection(take=Take.LARGEST, n_items=n_items)
 
 
-def choose_named(dataset: dict[str, Any], unique_ids: Sequence[str]) -> Selection:
+def choose_named(dataset: Dataset, unique_ids: Sequence[str]) -> Selection:
     """The named items of a dataset.
 
     Raises
@@ -98,13 +98,13 @@ def choose_named(dataset: dict[str, Any], unique_ids: Sequence[str]) -> Selectio
     InputError
         that names those the dataset has not.
     """
-    rows = datasets.find_items(dataset["dataset_id"], list(unique_ids))
-    unknown = sorted(set(unique_ids) - {row["unique_id"] for row in rows})
+    known = datasets.find_items(dataset.dataset_id, list(unique_ids))
+    unknown = sorted(set(unique_ids) - set(known))
     if unknown:
         raise InputError(
-            f"Dataset {dataset['name']!r} has no item {name_some(unknown)}.", "Keys must match to the letter."
+            f"Dataset {dataset.name!r} has no item {name_some(unknown)}.", "Keys must match to the letter."
         )
-    return Selection(keys=tuple(row["unique_id"] for row in rows))
+    return Selection(keys=tuple(known))
 
 
 def count_chosen(dataset_id: int, selection: Selection) -> int:

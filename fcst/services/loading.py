@@ -8,10 +8,11 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import pandas as pd
 
+from fcst.dataset_records import Dataset, Ingest
 from fcst.errors import BadRows, InputError, NotFound
 from fcst.files import make_home, open_private, private_folder
 from fcst.ingest.archives import bare_name
@@ -19,6 +20,7 @@ from fcst.ingest.folders import Folders, folders_for
 from fcst.ingest.plan import describe_file, find_tables, make_plan
 from fcst.ingest.sample import write_sample as write_sample
 from fcst.ingest.sources import Workspace
+from fcst.quality_report import FileRead
 from fcst.roles import Scope
 from fcst.services import identity
 from fcst.services.supervision import ensure_supervisor, keep_alive, patiently
@@ -43,7 +45,7 @@ class Inspection:
     mapping, date_format, decimal
         what was recognised, or given; a role without a column has an empty list.
     files
-        of each file of sales: `name, kind, columns, encoding, delimiter, mapping`.
+        each file of sales.
     others
         files that were found and would not be read.
     preview
@@ -59,7 +61,7 @@ class Inspection:
     mapping: Mapping
     date_format: str
     decimal: str
-    files: list[dict[str, Any]]
+    files: list[FileRead]
     others: list[str]
     preview: pd.DataFrame
     week_end: str
@@ -100,15 +102,14 @@ def _with_remembered(spec: IngestSpec, columns: list[str]) -> tuple[IngestSpec, 
     known = datasets.find_by_columns(columns)
     if known is None:
         return spec, ""
-    kept = IngestSpec.from_dict(known["spec"])
     return (
         replace(
             spec,
-            mapping=kept.mapping | spec.mapping,
-            date_format=spec.date_format or kept.date_format,
-            decimal=spec.decimal or kept.decimal,
+            mapping=known.spec.mapping | spec.mapping,
+            date_format=spec.date_format or known.spec.date_format,
+            decimal=spec.decimal or known.spec.decimal,
         ),
-        f"{known['name']} version {known['version']}",
+        f"{known.name} version {known.version}",
     )
 
 
@@ -150,8 +151,7 @@ def remember_mapping(spec: IngestSpec) -> tuple[IngestSpec, str]:
 
 def request_good_rows(ingest_id: int) -> int:
     """Asks for a refused ingest once more, this time for its good rows alone; returns the new ingest's id."""
-    spec = IngestSpec.from_dict(get_ingest(ingest_id)["spec"])
-    return request_ingest(replace(spec, skip_bad=True))
+    return request_ingest(replace(get_ingest(ingest_id).spec, skip_bad=True))
 
 
 def cancel_ingest(ingest_id: int) -> bool:
@@ -240,7 +240,7 @@ def discard_upload(path: str) -> None:
 def discard_old_uploads() -> None:
     """Removes uploads that nobody has asked to be read for a day."""
     folder = load_settings().uploads
-    needed = {Path(path).parent for row in ingests.list_open() for path in row["spec"]["paths"]}
+    needed = {Path(path).parent for ingest in ingests.list_open() for path in ingest.spec.paths}
     for upload in folder.iterdir() if folder.is_dir() else ():
         if upload not in needed and time.time() - upload.stat().st_mtime > KEEP_UPLOADS_S:
             shutil.rmtree(upload, ignore_errors=True)
@@ -260,19 +260,26 @@ def default_name(path: str) -> str:
     return printable[:100] or "dataset"
 
 
-def get_ingest(ingest_id: int) -> dict[str, Any]:
-    row = ingests.get(ingest_id) if 0 < ingest_id < 2**31 else None
-    if row is None:
+def get_ingest(ingest_id: int) -> Ingest:
+    """One ingest.
+
+    Raises
+    ------
+    NotFound
+        if there is none with this id.
+    """
+    ingest = ingests.get(ingest_id) if 0 < ingest_id < 2**31 else None
+    if ingest is None:
         raise NotFound(f"There is no ingest {ingest_id}.", "Load the file again.")
-    return row
+    return ingest
 
 
-def list_open_ingests() -> list[dict[str, Any]]:
+def list_open_ingests() -> list[Ingest]:
     """What is being read or waits for it, the oldest first."""
     return ingests.list_open()
 
 
-def wait_for_ingest(ingest_id: int, tell: Callable[[str], None] | None = None) -> dict[str, Any]:
+def wait_for_ingest(ingest_id: int, tell: Callable[[str], None] | None = None) -> Dataset:
     """Waits for the end of an ingest; returns its dataset. A supervisor that crashes meanwhile is replaced.
 
     Parameters
@@ -286,28 +293,30 @@ def wait_for_ingest(ingest_id: int, tell: Callable[[str], None] | None = None) -
         with the reason, if the file was refused.
     """
     said, said_at = "", 0.0
-    while (row := patiently(lambda: get_ingest(ingest_id)))["status"] not in FINAL_INGEST_STATUSES:
-        what = row["progress"] or WAITING
+    while (ingest := patiently(lambda: get_ingest(ingest_id))).status not in FINAL_INGEST_STATUSES:
+        what = ingest.progress or WAITING
         if tell and (what != said or time.monotonic() - said_at > TELL_EVERY_S):
             said, said_at = what, time.monotonic()
-            tell(progress_in_words(row))
+            tell(progress_in_words(ingest))
         keep_alive()
         time.sleep(POLL_S)
-    if row["status"] == IngestStatus.FAILED:
-        if row["report"] is not None:
-            raise BadRows(row["error"], row["hint"] or "", row["report"])
-        raise InputError(row["error"], row["hint"] or "")
-    if row["status"] == IngestStatus.CANCELLED:
-        raise InputError(f"The reading of {row['spec']['name']!r} was cancelled.", "Nothing of it was kept.")
-    return datasets.get(row["dataset_id"])
+    if ingest.status == IngestStatus.FAILED:
+        if ingest.report is not None:
+            raise BadRows(ingest.error or "", ingest.hint or "", ingest.report)
+        raise InputError(ingest.error or "", ingest.hint or "")
+    if ingest.status == IngestStatus.CANCELLED:
+        raise InputError(f"The reading of {ingest.spec.name!r} was cancelled.", "Nothing of it was kept.")
+    if ingest.dataset_id is None:
+        raise NotFound(f"The dataset {ingest.spec.name!r} was deleted.", "Load the file again.")
+    return datasets.get(ingest.dataset_id)
 
 
-def progress_in_words(ingest: dict[str, Any]) -> str:
+def progress_in_words(ingest: Ingest) -> str:
     """What an ingest does, how far it is, how fast, and how long it will take: reading, 40 % of 4.9 GB, …"""
-    what = ingest["progress"] or WAITING
-    done, total, seconds = ingest["done_bytes"], ingest["total_bytes"], ingest["phase_s"] or 0
+    what = ingest.progress or WAITING
+    done, total, seconds = ingest.done_bytes, ingest.total_bytes, ingest.phase_s or 0
     if not total:
-        return str(what)
+        return what
     words = f"{what}, {done * 100 // total} % of {total / 1e6:,.1f} MB"
     if done and seconds > 1:
         rate = done / seconds

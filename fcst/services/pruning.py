@@ -1,7 +1,6 @@
 """What an operator can do against a database that only grows: delete old runs, and datasets that none of them uses."""
 
-from typing import Any
-
+from fcst.dataset_records import UnusedDataset
 from fcst.errors import InputError
 from fcst.job_records import EndedJob
 from fcst.roles import Scope
@@ -19,7 +18,7 @@ def list_runs(older_than: int | None, keep: int | None) -> list[EndedJob]:
     return jobs.list_ended(older_than, keep)
 
 
-def list_datasets(runs: list[EndedJob]) -> list[dict[str, Any]]:
+def list_datasets(runs: list[EndedJob]) -> list[UnusedDataset]:
     """Versions of datasets that no run uses when `runs` are gone, and of which there is a newer one."""
     return datasets.list_unused([run.job_id for run in runs])
 
@@ -33,7 +32,7 @@ def delete_runs(runs: list[EndedJob]) -> list[EndedJob]:
     return [run for run in runs if jobs.delete_ended(run.job_id, run.finished_at, who)]
 
 
-def delete_datasets(versions: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def delete_datasets(versions: list[UnusedDataset]) -> list[UnusedDataset]:
     """Deletes versions of datasets as `list_datasets` gives them; returns which: one that a run uses stays."""
     who = identity.require(Scope.ADMIN)
-    return [row for row in versions if datasets.delete_unused(row["dataset_id"], who)]
+    return [row for row in versions if datasets.delete_unused(row.dataset_id, who)]

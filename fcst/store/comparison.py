@@ -1,10 +1,9 @@
 """Runs beside each other, and beside what happened since."""
 
-from typing import Any
-
 import pandas as pd
 from psycopg2 import sql
 
+from fcst.dataset_records import NewerDataset
 from fcst.store.database import fetch_frame, fetch_one
 from fcst.store.queries import query
 
@@ -23,8 +22,10 @@ def compare_items(
     )
 
 
-def newer_dataset(job_id: int) -> dict[str, Any] | None:
-    return fetch_one("newer_dataset", job_id=job_id)
+def newer_dataset(job_id: int) -> NewerDataset | None:
+    """The dataset of the same name that reaches furthest beyond a run's, if one does."""
+    row = fetch_one("newer_dataset", job_id=job_id)
+    return None if row is None else NewerDataset(**row)
 
 
 def true_accuracy(job_id: int, dataset_id: int, level: tuple[int, ...]) -> pd.DataFrame:

@@ -5,10 +5,20 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from psycopg2 import sql
 
+from fcst.dataset_records import (
+    Dataset,
+    DatasetVersion,
+    Dependents,
+    EarlierReading,
+    ListedDataset,
+    RankedItem,
+    UnusedDataset,
+)
 from fcst.errors import Conflict, NotFound, StaleState
 from fcst.filters import ItemSort, Selection
 from fcst.records import Item, ItemCounts
@@ -46,21 +56,25 @@ def insert(
         if the ingest is not this task's any more; nothing is written then.
     """
     spec, report = files.spec, files.report
-    facts = ("n_items", "n_weeks", "first_wk_end_dt", "last_wk_end_dt", "total_units")
     with transaction() as cur:
         cur.execute(query("lock_dataset_name"), {"name": spec.name})
         cur.execute(query("last_version"), {"name": spec.name})
         last = cur.fetchone()
-        is_same = last is not None and last["content"] == report["content"]
+        if last is not None and last["content"] == report.content:
+            report = replace(report, same_as_version=last["version"])
         row = {
             "dataset_id": dataset_id,
             "name": spec.name,
             "version": 1 if last is None else last["version"] + 1,
             "spec": spec.to_json(),
-            "report": json.dumps(report | {"same_as_version": last["version"] if last and is_same else None}),
+            "report": json.dumps(report.to_json()),
             "week_end": spec.week_end,
             "include_promo": spec.include_promo,
-            **{name: report[name] for name in facts},
+            "n_items": report.n_items,
+            "n_weeks": report.n_weeks,
+            "first_wk_end_dt": report.first_wk_end_dt,
+            "last_wk_end_dt": report.last_wk_end_dt,
+            "total_units": report.total_units,
         }
         cur.execute(query("insert_dataset"), row)
         copied = {
@@ -102,9 +116,9 @@ class _Watched:
         return data
 
 
-def count_dependents(dataset_id: int) -> dict[str, int]:
-    """What goes with a dataset: `n_jobs`, `n_open_jobs`, `n_forecasts`."""
-    return fetch_one("count_dependents", dataset_id=dataset_id) or {}
+def count_dependents(dataset_id: int) -> Dependents:
+    """What is deleted with a dataset."""
+    return Dependents(**(fetch_one("count_dependents", dataset_id=dataset_id) or {}))
 
 
 def delete(dataset_id: int, who: str) -> None:
@@ -137,9 +151,9 @@ def _title(row: dict[str, Any]) -> str:
     return f"{row['name']} version {row['version']}"
 
 
-def list_unused(job_ids: list[int]) -> list[dict[str, Any]]:
+def list_unused(job_ids: list[int]) -> list[UnusedDataset]:
     """Versions of which there is a newer one, and that no job uses, be it one of `job_ids`."""
-    return fetch_all("list_unused_datasets", job_ids=job_ids)
+    return [UnusedDataset(**row) for row in fetch_all("list_unused_datasets", job_ids=job_ids)]
 
 
 def delete_unused(dataset_id: int, who: str) -> bool:
@@ -155,21 +169,23 @@ def delete_unused(dataset_id: int, who: str) -> bool:
     return True
 
 
-def find_by_columns(columns: list[str]) -> dict[str, Any] | None:
-    """`name, version, spec` of the newest dataset whose first file had these columns; None if there is none."""
-    return fetch_one("find_dataset_by_columns", columns=json.dumps(columns))
+def find_by_columns(columns: list[str]) -> EarlierReading | None:
+    """How the newest dataset whose first file had these columns was read; None if there is none."""
+    row = fetch_one("find_dataset_by_columns", columns=json.dumps(columns))
+    return None if row is None else EarlierReading.from_row(row)
 
 
-def list_versions(name: str) -> list[dict[str, Any]]:
+def list_versions(name: str) -> list[DatasetVersion]:
     """All versions of a dataset, the newest first."""
-    return fetch_all("list_versions", name=name)
+    return [DatasetVersion(**row) for row in fetch_all("list_versions", name=name)]
 
 
-def list_all() -> list[dict[str, Any]]:
-    return fetch_all("list_datasets")
+def list_all() -> list[ListedDataset]:
+    """All datasets, the newest first."""
+    return [ListedDataset.from_row(row) for row in fetch_all("list_datasets")]
 
 
-def get(dataset_id: int) -> dict[str, Any]:
+def get(dataset_id: int) -> Dataset:
     """One dataset.
 
     Raises
@@ -180,7 +196,7 @@ def get(dataset_id: int) -> dict[str, Any]:
     row = fetch_one("get_dataset", dataset_id=dataset_id) if 0 < dataset_id < 2**31 else None
     if row is None:
         raise NotFound(f"There is no dataset {dataset_id}.", "Choose one from the list of datasets.")
-    return row
+    return Dataset.from_row(row)
 
 
 def find(name: str | None) -> int | None:
@@ -232,11 +248,13 @@ def missing_job_items(dataset_id: int, job_id: int, limit: int) -> tuple[int, li
     return (rows[0]["n_found"] if rows else 0), [row["unique_id"] for row in rows]
 
 
-def page_of_items(dataset_id: int, after: int, limit: int) -> list[dict[str, Any]]:
+def page_of_items(dataset_id: int, after: int, limit: int) -> list[RankedItem]:
     """Items whose rank is above `after`, the largest sellers first."""
-    return fetch_all("page_of_items", dataset_id=dataset_id, after=after, limit=limit)
+    rows = fetch_all("page_of_items", dataset_id=dataset_id, after=after, limit=limit)
+    return [RankedItem(**row) for row in rows]
 
 
-def find_items(dataset_id: int, unique_ids: list[str]) -> list[dict[str, Any]]:
-    """`unique_id, sales_rank` of those of `unique_ids` that the dataset has, largest sellers first."""
-    return fetch_all("find_items", dataset_id=dataset_id, unique_ids=unique_ids)
+def find_items(dataset_id: int, unique_ids: list[str]) -> list[str]:
+    """Those of `unique_ids` that the dataset has, the largest sellers first."""
+    rows = fetch_all("find_items", dataset_id=dataset_id, unique_ids=unique_ids)
+    return [row["unique_id"] for row in rows]

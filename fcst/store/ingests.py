@@ -1,8 +1,8 @@
 """Ingests: the requests to read a file, from the user's wish to the dataset or the refusal."""
 
 import json
-from typing import Any
 
+from fcst.dataset_records import ClaimedIngest, Ingest
 from fcst.errors import BadRows, FcstError, StaleState
 from fcst.specs import IngestSpec
 from fcst.store.actions import record
@@ -19,17 +19,20 @@ def insert(spec: IngestSpec, who: str) -> int:
     return ingest_id
 
 
-def get(ingest_id: int) -> dict[str, Any] | None:
-    return fetch_one("get_ingest", ingest_id=ingest_id)
+def get(ingest_id: int) -> Ingest | None:
+    row = fetch_one("get_ingest", ingest_id=ingest_id)
+    return None if row is None else Ingest.from_row(row)
 
 
-def list_open() -> list[dict[str, Any]]:
-    return fetch_all("list_open_ingests")
+def list_open() -> list[Ingest]:
+    """Those that have not ended, the oldest first."""
+    return [Ingest.from_row(row) for row in fetch_all("list_open_ingests")]
 
 
-def claim(worker_id: str) -> dict[str, Any] | None:
-    """The next ingest, now this supervisor's: `ingest_id, attempt`; None if nothing waits."""
-    return fetch_one("claim_ingest", worker_id=worker_id)
+def claim(worker_id: str) -> ClaimedIngest | None:
+    """The next ingest, now this supervisor's; None if nothing waits."""
+    row = fetch_one("claim_ingest", worker_id=worker_id)
+    return None if row is None else ClaimedIngest(**row)
 
 
 def begin(ingest_id: int, attempt: int, run_token: str) -> IngestSpec:
@@ -59,7 +62,7 @@ def set_progress(ingest_id: int, run_token: str, progress: str, done_bytes: int 
 
 
 def fail(ingest_id: int, attempt: int, error: FcstError) -> None:
-    report = json.dumps(error.report) if isinstance(error, BadRows) else None
+    report = json.dumps(error.report.to_json()) if isinstance(error, BadRows) else None
     execute("fail_ingest", ingest_id=ingest_id, attempt=attempt, error=error.message, hint=error.hint, report=report)
 
 
@@ -67,7 +70,7 @@ def request_cancel(ingest_id: int, who: str) -> bool:
     """Notes that the user wants it to stop; False if it has ended, or was asked to before."""
     with transaction() as cur:
         cur.execute(query("request_ingest_cancel"), {"ingest_id": ingest_id})
-        is_new = cur.rowcount > 0
+        is_new: bool = cur.rowcount > 0
         if is_new:
             record(cur, who, "cancel", "ingest", ingest_id)
     return is_new

@@ -16,7 +16,7 @@ SHOWN_ITEMS = 200
 
 def show_since(job: Job, model: str) -> None:
     """True accuracy: where a newer dataset of the same name holds weeks that were forecast."""
-    known = tuple(row["dataset_id"] for row in datasets.list_datasets())
+    known = tuple(row.dataset_id for row in datasets.list_datasets())
     found = read(("since", run_key(job), known), lambda: comparison.true_accuracy(job))
     st.header(f"{text.plain(text.job_title(job))} and what happened since", anchor=False)
     if found is None:
@@ -26,7 +26,7 @@ def show_since(job: Job, model: str) -> None:
         )
         return
     dataset, frame = found
-    if dataset["include_promo"] != job.include_promo:
+    if dataset.include_promo != job.include_promo:
         st.warning("The newer version treats promotions differently: what was sold is not what was forecast.")
     levels = job.spec.level
     columns = accuracy_columns(levels)
@@ -42,9 +42,9 @@ def show_since(job: Job, model: str) -> None:
             **{name: columns[name] for name in shown if name in columns},
         },
     )
-    title = text.plain(text.dataset_title(dataset["name"], dataset["version"]))
-    st.caption(f"Against {title}, which ends on {text.day(dataset['last_wk_end_dt'])}.")
-    key = ("value added", run_key(job, with_adjustments=True), model, dataset["dataset_id"])
+    title = text.plain(text.dataset_title(dataset.name, dataset.version))
+    st.caption(f"Against {title}, which ends on {text.day(dataset.last_wk_end_dt)}.")
+    key = ("value added", run_key(job, with_adjustments=True), model, dataset.dataset_id)
     _show_value_added(model, read(key, lambda: comparison.value_added(job, model, dataset)))
 
 

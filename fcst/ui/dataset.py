@@ -1,12 +1,14 @@
 """The views of one dataset: its weeks, its quality, its items, how it was read, its versions."""
 
-from typing import Any
+from collections.abc import Sequence
 
 import pandas as pd
 import streamlit as st
 
 from fcst import charts
+from fcst.dataset_records import Dataset
 from fcst.filters import LIVES, ItemFilter, ItemSort, Selection
+from fcst.quality_report import QualityReport
 from fcst.services import datasets
 from fcst.ui import reports, tables, text
 from fcst.ui.cache import read
@@ -20,19 +22,19 @@ SHARE = st.column_config.NumberColumn(format="percent")
 NUMBER = st.column_config.NumberColumn(format="localized")
 
 
-def has_report(dataset: dict[str, Any]) -> bool:
+def has_report(dataset: Dataset) -> bool:
     """Whether the dataset was loaded by a version that wrote the whole report."""
-    return "weeks" in dataset["report"]
+    return dataset.report.version > 1
 
 
-def show_weeks(dataset: dict[str, Any]) -> None:
+def show_weeks(dataset: Dataset) -> None:
     """Units by week, with the weeks that were dropped."""
-    report = dataset["report"]
-    has_promo = not dataset["include_promo"] and report["n_promo"] > 0
+    report = dataset.report
+    has_promo = not dataset.include_promo and report.n_promo > 0
     st.header("Units a week, all items" + (", without promotions" if has_promo else ""), anchor=False)
-    dataset_id = dataset["dataset_id"]
+    dataset_id = dataset.dataset_id
     totals = read(("weekly totals", dataset_id), lambda: datasets.weekly_totals(dataset_id))
-    dropped = pd.DataFrame([week for week in report.get("weeks", []) if week["is_dropped"]])
+    dropped = pd.DataFrame([week for week in report.weeks if week.is_dropped])
     st.plotly_chart(
         charts.sales_chart(totals, has_promo, dropped),
         width="stretch",
@@ -43,17 +45,17 @@ def show_weeks(dataset: dict[str, Any]) -> None:
         st.markdown(f"- {line}")
 
 
-def show_quality(dataset: dict[str, Any]) -> None:
+def show_quality(dataset: Dataset) -> None:
     """The quality report."""
-    report = dataset["report"]
+    report = dataset.report
     left, right = st.columns(2, gap="large")
     with left:
         st.header("What became of the rows", anchor=False)
         tables.show(reports.row_frame(report), column_config={"Rows": NUMBER, "Share": SHARE})
         tables.show(reports.rule_frame(dataset).round(0), placeholder="", column_config={"Units": NUMBER})
-        if report["bad_rows"]["n"]:
+        if report.bad_rows.n:
             st.markdown("Rows that cannot be read, left out:")
-            show_bad_rows(report["bad_rows"]["first"])
+            show_bad_rows(report.bad_rows.first)
         st.header("Demand", anchor=False)
         tables.show(reports.class_frame(report), column_config={"Items": NUMBER, "Share": SHARE})
         st.caption(
@@ -66,35 +68,36 @@ def show_quality(dataset: dict[str, Any]) -> None:
         st.header("Series", anchor=False)
         for line in reports.series_lines(report):
             st.markdown(f"- {line}")
-    st.header("Coverage", anchor=False)
-    st.plotly_chart(
-        charts.coverage_chart(report["coverage"]),
-        width="stretch",
-        key="coverage",
-        alt="Share of weeks with a sale, by items in order of sales and by time",
-    )
+    if report.coverage is not None:
+        st.header("Coverage", anchor=False)
+        st.plotly_chart(
+            charts.coverage_chart(report.coverage),
+            width="stretch",
+            key="coverage",
+            alt="Share of weeks with a sale, by items in order of sales and by time",
+        )
     _show_lists(report)
-    show_dataset_link("The report (JSON)", dataset["dataset_id"], REPORT)
+    show_dataset_link("The report (JSON)", dataset.dataset_id, REPORT)
 
 
-def _show_promotions(dataset: dict[str, Any]) -> None:
-    report = dataset["report"]
+def _show_promotions(dataset: Dataset) -> None:
+    report = dataset.report
     st.header("Promotions", anchor=False)
-    if not report["has_promo_column"]:
+    if not report.has_promo_column:
         st.caption("The file has no promotion flag.")
         return
-    st.caption("Kept in the unit sales." if dataset["include_promo"] else "Left out of the unit sales, by year:")
+    st.caption("Kept in the unit sales." if dataset.include_promo else "Left out of the unit sales, by year:")
     tables.show(
         reports.promo_frame(report).round({"Promotional units": 0}),
         column_config={"Promotional units": NUMBER, "Share of units": SHARE},
     )
-    if report["flags_missing_by_month"]:
-        months = report["flags_missing_by_month"]
+    if report.flags_missing_by_month:
+        months = report.flags_missing_by_month
         n_months = text.count(len(months), "month")
         st.markdown(f"Flags are missing or unknown in {n_months}, from {min(months)} to {max(months)}.")
         frame = pd.DataFrame({"Month": list(months), "Rows": list(months.values())})
         tables.show(frame, height=180, column_config={"Rows": NUMBER})
-    if report["most_affected"]:
+    if report.most_affected:
         st.markdown("Items that lose the most:")
         names = {
             "unique_id": "Item",
@@ -103,28 +106,28 @@ def _show_promotions(dataset: dict[str, Any]) -> None:
             "n_emptied": "Weeks emptied",
         }
         tables.show(
-            reports.listed_frame(report["most_affected"], **names).round({"Units left out": 1}),
+            reports.listed_frame(report.most_affected, **names).round({"Units left out": 1}),
             height=215,
             column_config={"Share left out": SHARE, "Units left out": NUMBER},
         )
 
 
-def _show_lists(report: dict[str, Any]) -> None:
-    lists = {
+def _show_lists(report: QualityReport) -> None:
+    lists: dict[str, tuple[Sequence[object], dict[str, str]]] = {
         "Outlier weeks": (
-            report["outliers"]["largest"],
+            report.outliers.largest,
             {"unique_id": "Item", "wk_end_dt": "Week ending", "unit_sales": "Units", "fence": "Fence, units"},
         ),
         "Longest gaps": (
-            report["gaps"]["longest_runs"],
+            report.gaps.longest_runs,
             {"unique_id": "Item", "n_weeks": "Weeks", "first_wk_end_dt": "From", "last_wk_end_dt": "To"},
         ),
         "New items": (
-            report["new_items"]["first"],
+            report.new_items.first,
             {"unique_id": "Item", "first_wk_end_dt": "First week", "total_units": "Units"},
         ),
         "Ended items": (
-            report["ended_items"]["first"],
+            report.ended_items.first,
             {"unique_id": "Item", "last_sale_dt": "Last sale", "total_units": "Units"},
         ),
     }
@@ -154,9 +157,9 @@ _ORDERS = {
 }
 
 
-def show_items(dataset: dict[str, Any]) -> None:
+def show_items(dataset: Dataset) -> None:
     """The items that match, a page at a time, in one of several orders."""
-    dataset_id = dataset["dataset_id"]
+    dataset_id = dataset.dataset_id
     places = st.columns([3, 2, 2, 2])
     with places[0]:
         wanted = search("Search", "q", placeholder="key, description, family or class")
@@ -170,7 +173,7 @@ def show_items(dataset: dict[str, Any]) -> None:
     which = ItemFilter(wanted, demand_classes=tuple(classes), lives=tuple(lives), also_in=("family", "class"))
     selection = Selection(which)
     n_found = count(dataset, selection).n_items
-    st.caption(f"{n_found:,} of {text.count(dataset['n_items'], 'item')}, {_ORDERS[sort]}.")
+    st.caption(f"{n_found:,} of {text.count(dataset.n_items, 'item')}, {_ORDERS[sort]}.")
     if not n_found:
         return
     page = page_in_url(n_found, PAGE_ITEMS)
@@ -211,9 +214,9 @@ def show_items(dataset: dict[str, Any]) -> None:
     choose_page(n_found, PAGE_ITEMS)
 
 
-def show_reading(dataset: dict[str, Any]) -> None:
+def show_reading(dataset: Dataset) -> None:
     """The files, what their columns were taken for, the rules."""
-    spec, report = dataset["spec"], dataset["report"]
+    spec, report = dataset.spec, dataset.report
     left, right = st.columns(2, gap="large")
     with left:
         st.header("Columns", anchor=False)
@@ -221,17 +224,17 @@ def show_reading(dataset: dict[str, Any]) -> None:
         st.caption("Offered again for a file with the same header.")
     with right:
         st.header("Rules", anchor=False)
-        filters = "; ".join(f"{column}={value}" for column, value in spec["where"])
+        filters = "; ".join(f"{column}={value}" for column, value in spec.where)
         rules = {
-            "Weeks end on": text.weekday(dataset["week_end"]) + (", as in the data" if report["is_weekly"] else ""),
-            "Promotional sales": text.promotions(dataset["include_promo"], report["has_promo_column"]),
+            "Weeks end on": text.weekday(dataset.week_end) + (", as in the data" if report.is_weekly else ""),
+            "Promotional sales": text.promotions(dataset.include_promo, report.has_promo_column),
             "Missing promotion flag": "not promoted",
-            "Returns": "left out" if spec["returns"] == "drop" else "netted within their week",
-            "Duplicates": "counted once" if spec["duplicates"] == "drop" else "added up",
-            "Rows that cannot be read": "left out" if spec["skip_bad"] else "none",
+            "Returns": "left out" if spec.returns == "drop" else "netted within their week",
+            "Duplicates": "counted once" if spec.duplicates == "drop" else "added up",
+            "Rows that cannot be read": "left out" if spec.skip_bad else "none",
             "Only rows with": filters or "(all rows)",
-            "Date format": report["files"][0]["date_format"] or "typed",
-            "Decimal sign": spec["decimal"],
+            "Date format": report.files[0].date_format or "typed",
+            "Decimal sign": spec.decimal,
         }
         frame = pd.DataFrame({"Rule": list(rules), "Choice": list(rules.values())})
         tables.show(frame)
@@ -239,33 +242,31 @@ def show_reading(dataset: dict[str, Any]) -> None:
     tables.show(
         pd.DataFrame(
             {
-                "File": [file["name"] for file in report["files"]],
-                "Kind": [file["kind"] for file in report["files"]],
-                "Size, MB": [file["n_bytes"] / 1e6 for file in report["files"]],
-                "Columns": [len(file["columns"]) for file in report["files"]],
-                "Encoding": [file["encoding"] for file in report["files"]],
+                "File": [file.name for file in report.files],
+                "Kind": [file.kind for file in report.files],
+                "Size, MB": [file.n_bytes / 1e6 for file in report.files],
+                "Columns": [len(file.columns) for file in report.files],
+                "Encoding": [file.encoding for file in report.files],
             }
         ).round(1),
     )
 
 
-def show_versions(dataset: dict[str, Any]) -> None:
+def show_versions(dataset: Dataset) -> None:
     """All versions, and the way to delete this one."""
-    versions = datasets.list_versions(dataset["name"])
+    versions = datasets.list_versions(dataset.name)
     tables.show(
         pd.DataFrame(
             {
-                "Version": [row["version"] for row in versions],
-                "Loaded": [text.moment(row["created_at"]) for row in versions],
-                "Items": [row["n_items"] for row in versions],
-                "Weeks": [row["n_weeks"] for row in versions],
-                "Last week": [row["last_wk_end_dt"] for row in versions],
-                "Units sold": [round(row["total_units"]) for row in versions],
-                "Promotions": [text.promotions(row["include_promo"], row["has_promo"]) for row in versions],
-                "Changed": [
-                    f"no: as version {row['same_as_version']}" if row["same_as_version"] else "" for row in versions
-                ],
-                "Runs": [row["n_jobs"] for row in versions],
+                "Version": [row.version for row in versions],
+                "Loaded": [text.moment(row.created_at) for row in versions],
+                "Items": [row.n_items for row in versions],
+                "Weeks": [row.n_weeks for row in versions],
+                "Last week": [row.last_wk_end_dt for row in versions],
+                "Units sold": [round(row.total_units) for row in versions],
+                "Promotions": [text.promotions(row.include_promo, row.has_promo) for row in versions],
+                "Changed": [f"no: as version {row.same_as_version}" if row.same_as_version else "" for row in versions],
+                "Runs": [row.n_jobs for row in versions],
             }
         ),
         column_config={"Items": NUMBER, "Units sold": NUMBER},

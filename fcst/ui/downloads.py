@@ -20,6 +20,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
+from fcst.dataset_records import Dataset
 from fcst.errors import DatabaseAway, FcstError, InputError
 from fcst.filters import EVERY, RunFilter, only
 from fcst.job_records import Job
@@ -173,13 +174,13 @@ def _forecasts(request: Request) -> _File:
     return _File(headers, lambda: exports.open_export(job, file_format, which, model))
 
 
-def _dataset(request: Request) -> dict[str, Any]:
+def _dataset(request: Request) -> Dataset:
     _check_names(request.query_params, set(), "This file is of the whole dataset.")
     return datasets.get_dataset(request.path_params["dataset_id"])
 
 
 def _weekly_sales(request: Request) -> _File:
-    dataset_id = _dataset(request)["dataset_id"]
+    dataset_id = _dataset(request).dataset_id
     return _File(exports.headers_of(WEEKLY_FILE), lambda: exports.open_weekly_file(dataset_id))
 
 

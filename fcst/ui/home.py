@@ -1,11 +1,11 @@
 """What the page Home shows: the next step, what runs now, the last runs, the datasets, whether all is well."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import pandas as pd
 import streamlit as st
 
+from fcst.dataset_records import ListedDataset
 from fcst.job_records import Job
 from fcst.roles import Scope
 from fcst.services import datasets, health
@@ -38,7 +38,7 @@ class Step:
     query: dict[str, str] | None = None
 
 
-def next_step(known: list[dict[str, Any]], found: list[Job]) -> Step:
+def next_step(known: list[ListedDataset], found: list[Job]) -> Step:
     """From all datasets and all runs, both the newest first."""
     if not known:
         return Step(1)
@@ -48,13 +48,13 @@ def next_step(known: list[dict[str, Any]], found: list[Job]) -> Step:
         return Step(3, f"Watch run {job_id}", ":material/visibility:", "pages/runs.py", {"job": str(job_id)})
     newest = known[0]
     done = [job for job in found if job.n_completed]
-    if done and any(job.dataset_id == newest["dataset_id"] for job in found):
+    if done and any(job.dataset_id == newest.dataset_id for job in found):
         job_id = done[0].job_id
         label = f"See the forecasts of run {job_id}"
         return Step(3, label, ":material/query_stats:", "pages/forecasts.py", {"job": str(job_id)})
-    before = [job for job in found if job.dataset == newest["name"]]
-    query = {"from": str(before[0].job_id)} if before else {"dataset": str(newest["dataset_id"])}
-    label = f"Forecast {text.plain(text.dataset_title(newest['name'], newest['version']))}"
+    before = [job for job in found if job.dataset == newest.name]
+    query = {"from": str(before[0].job_id)} if before else {"dataset": str(newest.dataset_id)}
+    label = f"Forecast {text.plain(text.dataset_title(newest.name, newest.version))}"
     return Step(2, label, ":material/play_circle:", "pages/new_run.py", query)
 
 
@@ -112,7 +112,7 @@ def show_runs(found: list[Job], n_found: int) -> None:
     st.caption(f"Click a run to open it.{all_of_them}")
 
 
-def show_datasets(known: list[dict[str, Any]]) -> None:
+def show_datasets(known: list[ListedDataset]) -> None:
     """The datasets by their newest version; a selection asks for its page."""
     st.header("Data", anchor=False)
     if not known:
@@ -120,13 +120,13 @@ def show_datasets(known: list[dict[str, Any]]) -> None:
         return
     newest = datasets.newest_versions(known)
     rows = newest[:SHOWN_DATASETS]
-    st.session_state["home_datasets"] = [row["dataset_id"] for row in rows]
+    st.session_state["home_datasets"] = [row.dataset_id for row in rows]
     tables.show(
         pd.DataFrame(
             {
-                "Dataset": [text.dataset_title(row["name"], row["version"]) for row in rows],
-                "Items": [row["n_items"] for row in rows],
-                "Last week": [row["last_wk_end_dt"] for row in rows],
+                "Dataset": [text.dataset_title(row.name, row.version) for row in rows],
+                "Items": [row.n_items for row in rows],
+                "Last week": [row.last_wk_end_dt for row in rows],
             }
         ),
         key="home_data",

@@ -1,11 +1,13 @@
 """What an ingest does until it has ended: progress and cancel; then its dataset, or why there is none."""
 
-from typing import Any
+from collections.abc import Sequence
 
 import pandas as pd
 import streamlit as st
 
+from fcst.dataset_records import Ingest
 from fcst.errors import InputError
+from fcst.quality_report import BadRow, ReadingReport
 from fcst.roles import Scope
 from fcst.services import loading
 from fcst.states import FINAL_INGEST_STATUSES, IngestStatus
@@ -52,7 +54,7 @@ def load_buttons(is_primary: bool, is_loading: bool = False) -> None:
 
 def show_ingests() -> bool:
     """What is being loaded, and the ingest that the URL asks for; whether something is being loaded."""
-    waiting = [row["ingest_id"] for row in loading.list_open_ingests()]
+    waiting = [row.ingest_id for row in loading.list_open_ingests()]
     asked = number_in_url("ingest")
     for ingest_id in dict.fromkeys([*([asked] if asked is not None else []), *waiting]):
         try:
@@ -64,15 +66,15 @@ def show_ingests() -> bool:
 
 def show_ingest(ingest_id: int, is_asked: bool) -> None:
     """An ingest, live; `is_asked` when the URL names it, so that its end leads on to its dataset."""
-    is_open = loading.get_ingest(ingest_id)["status"] not in FINAL_INGEST_STATUSES
+    is_open = loading.get_ingest(ingest_id).status not in FINAL_INGEST_STATUSES
 
     @st.fragment(run_every=REFRESH_S if is_open else None)
     def watch() -> None:
         with page_errors():
             now = loading.get_ingest(ingest_id)
-            if is_open and now["status"] in FINAL_INGEST_STATUSES:
+            if is_open and now.status in FINAL_INGEST_STATUSES:
                 _announce(now)
-                if now["status"] == IngestStatus.FAILED:
+                if now.status == IngestStatus.FAILED:
                     st.query_params["ingest"] = str(ingest_id)  # the reason stays readable
                 st.rerun()
             _show_state(now, is_asked)
@@ -80,46 +82,46 @@ def show_ingest(ingest_id: int, is_asked: bool) -> None:
     watch()
 
 
-def _announce(ingest: dict[str, Any]) -> None:
-    name = text.plain(ingest["spec"]["name"])
-    if ingest["status"] == IngestStatus.COMPLETED:
+def _announce(ingest: Ingest) -> None:
+    name = text.plain(ingest.spec.name)
+    if ingest.status == IngestStatus.COMPLETED:
         st.toast(f"Dataset {name} is loaded.", icon=":material/check_circle:")
-    elif ingest["status"] == IngestStatus.CANCELLED:
+    elif ingest.status == IngestStatus.CANCELLED:
         st.toast(f"Loading {name} was cancelled. Nothing of it was kept.", icon=":material/stop_circle:")
     else:
         words = f"{name} was not loaded. The reason stands at the top of the page."
         st.toast(words, icon=":material/error:", duration="long")
 
 
-def _show_state(ingest: dict[str, Any], is_asked: bool) -> None:
-    name = ingest["spec"]["name"]
-    if ingest["status"] == IngestStatus.FAILED:
-        show_error(InputError(f"{name} was not loaded. {ingest['error']}", ingest["hint"] or ""))
-        if ingest["report"] is not None:
-            _show_refusal(ingest)
-    elif ingest["status"] == IngestStatus.CANCELLED and is_asked:
+def _show_state(ingest: Ingest, is_asked: bool) -> None:
+    name = ingest.spec.name
+    if ingest.status == IngestStatus.FAILED:
+        show_error(InputError(f"{name} was not loaded. {ingest.error}", ingest.hint or ""))
+        if ingest.report is not None:
+            _show_refusal(ingest.ingest_id, ingest.report)
+    elif ingest.status == IngestStatus.CANCELLED and is_asked:
         st.info(f"Loading {text.plain(name)} was cancelled. Nothing of it was kept.", icon=":material/stop_circle:")
-    elif ingest["status"] not in FINAL_INGEST_STATUSES:
+    elif ingest.status not in FINAL_INGEST_STATUSES:
         _show_progress(ingest)
-    elif is_asked and ingest["dataset_id"] is not None:
-        st.switch_page("pages/dataset.py", query_params={"dataset": str(ingest["dataset_id"])})
+    elif is_asked and ingest.dataset_id is not None:
+        st.switch_page("pages/dataset.py", query_params={"dataset": str(ingest.dataset_id)})
 
 
-def _show_progress(ingest: dict[str, Any]) -> None:
-    is_stopping = ingest["cancel_requested_at"] is not None
+def _show_progress(ingest: Ingest) -> None:
+    is_stopping = ingest.cancel_requested_at is not None
     with st.container(border=True):
         with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-            st.markdown(f"**Loading {text.plain(ingest['spec']['name'])}**", width="content")
+            st.markdown(f"**Loading {text.plain(ingest.spec.name)}**", width="content")
             if may(Scope.RUN):
                 st.button(
                     "Stopping …" if is_stopping else "Cancel",
-                    key=f"cancel_{ingest['ingest_id']}",
+                    key=f"cancel_{ingest.ingest_id}",
                     icon=":material/stop_circle:",
                     disabled=is_stopping,
                     on_click=_cancel,
-                    args=(ingest["ingest_id"],),
+                    args=(ingest.ingest_id,),
                 )
-        share = ingest["done_bytes"] / ingest["total_bytes"] if ingest["total_bytes"] else 0.0
+        share = ingest.done_bytes / ingest.total_bytes if ingest.total_bytes else 0.0
         st.progress(min(share, 1.0), text=text.plain(loading.progress_in_words(ingest)))
 
 
@@ -128,26 +130,24 @@ def _cancel(ingest_id: int) -> None:
         loading.cancel_ingest(ingest_id)
 
 
-def _show_refusal(ingest: dict[str, Any]) -> None:
+def _show_refusal(ingest_id: int, report: ReadingReport) -> None:
     """The rows that cannot be read, and the way on without them."""
-    report = ingest["report"]
-    bad = report["bad_rows"]
-    n_good = report["n_rows"] - bad["n"]
+    bad = report.bad_rows
+    n_good = report.n_rows - bad.n
     left, right = st.columns([3, 1], vertical_alignment="bottom")
-    n = f"{'at least ' if bad['is_at_least'] else ''}{bad['n']:,} of {report['n_rows']:,}"
+    n = f"{'at least ' if bad.is_at_least else ''}{bad.n:,} of {report.n_rows:,}"
     left.markdown(
-        f"{n} rows cannot be read"
-        + (f"; the first {len(bad['first'])} are shown." if bad["n"] > len(bad["first"]) else ".")
+        f"{n} rows cannot be read" + (f"; the first {len(bad.first)} are shown." if bad.n > len(bad.first) else ".")
     )
     label = f"Load the {text.count(n_good, 'good row')}"
     is_offered = n_good > 0 and may(Scope.RUN)
     if is_offered and right.button(label, key="good_rows", icon=":material/rule:", width="stretch"):
-        follow(loading.request_good_rows(ingest["ingest_id"]))
+        follow(loading.request_good_rows(ingest_id))
         st.rerun()
-    show_bad_rows(bad["first"])
+    show_bad_rows(bad.first)
 
 
-def show_bad_rows(rows: list[dict[str, Any]]) -> None:
+def show_bad_rows(rows: Sequence[BadRow]) -> None:
     """A table of rows of a file that cannot be read, with file, line, column, value and reason."""
     names = {"file": "File", "line": "Line", "column": "Column", "value": "Value", "reason": "Reason"}
     frame = pd.DataFrame(rows, columns=list(names)).rename(columns=names)

@@ -88,15 +88,15 @@ def choose_reading() -> tuple[str, str]:
 def show_files(inspection: Inspection) -> None:
     """What was found, in words and as rows."""
     for file in inspection.files:
-        how = [file["kind"], f"{len(file['columns']):,} columns"]
-        if file["encoding"]:
+        how = [file.kind, f"{len(file.columns):,} columns"]
+        if file.encoding and file.delimiter:
             signs = {"\t": "tabs", ",": "commas", ";": "semicolons", "|": "bars"}
-            how += [f"separated by {signs.get(file['delimiter'], file['delimiter'])}", file["encoding"]]
-        if file["periods"]:
-            (first, first_day), (last, last_day) = file["periods"][0], file["periods"][-1]
+            how += [f"separated by {signs.get(file.delimiter, file.delimiter)}", file.encoding]
+        if file.periods:
+            (first, first_day), (last, last_day) = file.periods[0], file.periods[-1]
             how.append(f"a column for each day or week, from {first} ({first_day}) to {last} ({last_day})")
-        st.markdown(f":material/description: **{text.plain(file['name'])}** · {text.plain(' · '.join(how))}")
-        if file["is_day_first_assumed"]:
+        st.markdown(f":material/description: **{text.plain(file.name)}** · {text.plain(' · '.join(how))}")
+        if file.is_day_first_assumed:
             st.warning("Dates may have the day or the month first: the day is assumed. Set the format if it is not so.")
     if inspection.others:
         shown = ", ".join(inspection.others[:5]) + (" …" if len(inspection.others) > 5 else "")

@@ -1,12 +1,12 @@
 """What a new run would take: the items, chosen in one of several ways, and the models beside the whole catalogue."""
 
 import hashlib
-from typing import Any
 
 import pandas as pd
 import streamlit as st
 
 from fcst.compute.models import CATALOGUE, COMBINATIONS, TWO_YEARS
+from fcst.dataset_records import ListedDataset
 from fcst.filters import ItemFilter, Selection, Take
 from fcst.job_records import Job
 from fcst.records import ItemCounts
@@ -25,35 +25,35 @@ WAYS = {Take.LARGEST: "Largest", Take.RANDOM: "Random", Take.ALL: "All", LISTED:
 FILTERS = ("q", "demand_class", "family", "class")  # as the URL calls them
 
 
-def choose_items(dataset: dict[str, Any], job: Job | None) -> Selection:
+def choose_items(dataset: ListedDataset, job: Job | None) -> Selection:
     """Which items are chosen; `job` is the run that this one begins from, if any.
 
     The way, its numbers and the filter stand in the URL; a list, which may be long, does not.
     """
     way = _choose_way(job)
     if way == LISTED:
-        return _choose_listed(dataset["dataset_id"])
+        return _choose_listed(dataset.dataset_id)
     if way == OF_RUN and job is not None:
-        _show_gone(dataset["dataset_id"], job)
+        _show_gone(dataset.dataset_id, job)
         return Selection(job_id=job.job_id)
     is_filtered = any(st.query_params.get(name) for name in FILTERS)
     with st.expander("Filter", type="compact", icon=":material/filter_alt:", expanded=is_filtered):
-        matching = Selection(_choose_filter(dataset["dataset_id"]))
+        matching = Selection(_choose_filter(dataset.dataset_id))
     n_matching = count(dataset, matching).n_items
     if not n_matching:
         st.warning("No item matches: ask for less.", icon=":material/filter_alt_off:")
         return matching
-    if n_matching < dataset["n_items"]:
-        st.caption(f"{n_matching:,} of {text.count(dataset['n_items'], 'item')} match.")
+    if n_matching < dataset.n_items:
+        st.caption(f"{n_matching:,} of {text.count(dataset.n_items, 'item')} match.")
     if way == Take.ALL:
         return matching
     n_items = _choose_number(n_matching, way)
     return Selection(matching.which, Take(way), n_items, _choose_seed() if way == Take.RANDOM else 0)
 
 
-def count(dataset: dict[str, Any], selection: Selection) -> ItemCounts:
+def count(dataset: ListedDataset, selection: Selection) -> ItemCounts:
     """How many items are chosen, and what they sold."""
-    dataset_id = dataset["dataset_id"]
+    dataset_id = dataset.dataset_id
     return read(("counts", dataset_id, _key(selection)), lambda: datasets.count_items(dataset_id, selection))
 
 
@@ -146,11 +146,11 @@ def _show_unknown(n_keys: int, first: list[str]) -> None:
         st.warning(f"{n} {verb} not in this dataset and {verb} left out: {names}.", icon=":material/help:")
 
 
-def show_items(dataset: dict[str, Any], selection: Selection) -> None:
+def show_items(dataset: ListedDataset, selection: Selection) -> None:
     """The items that are chosen, a page at a time, and what share of the sales they are."""
-    counts, total = count(dataset, selection), dataset["total_units"]
+    counts, total = count(dataset, selection), dataset.total_units
     with st.container(horizontal=True):
-        st.metric("Chosen items", f"{counts.n_items:,} of {dataset['n_items']:,}", border=True)
+        st.metric("Chosen items", f"{counts.n_items:,} of {dataset.n_items:,}", border=True)
         share = text.percent(counts.total_units / total if total else None)
         st.metric("Their share of units sold", share, border=True)
         st.metric(
@@ -159,7 +159,7 @@ def show_items(dataset: dict[str, Any], selection: Selection) -> None:
             border=True,
             help="Their year cannot be known from their own sales: seasonal models fall back to simpler ones.",
         )
-    dataset_id, page = dataset["dataset_id"], page_in_url(counts.n_items, PAGE_ITEMS)
+    dataset_id, page = dataset.dataset_id, page_in_url(counts.n_items, PAGE_ITEMS)
     items = read(
         ("chosen", dataset_id, _key(selection), page),
         lambda: datasets.list_items(dataset_id, selection, limit=PAGE_ITEMS, skip=(page - 1) * PAGE_ITEMS),

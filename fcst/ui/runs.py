@@ -19,14 +19,14 @@ JOBS_A_PAGE = 50
 
 def choose_filter() -> jobs.Filter:
     """The runs to be shown, by state, dataset and words; all of it stands in the URL."""
-    known = {str(row["dataset_id"]): row for row in datasets.list_datasets()}
+    known = {str(row.dataset_id): row for row in datasets.list_datasets()}
     with st.container(horizontal=True, vertical_alignment="bottom"):
         words = search("Search", "q", placeholder="Name, note or run number", width=280)
         dataset = choose(
             "Dataset",
             ["", *known],
             "dataset",
-            lambda key: text.dataset_title(known[key]["name"], known[key]["version"]) if key else "All datasets",
+            lambda key: text.dataset_title(known[key].name, known[key].version) if key else "All datasets",
             width=240,
         )
         statuses = choose_some("Status", list(JobStatus), "status")

@@ -28,8 +28,8 @@ NASTY = "'; DROP TABLE fcst_app.jobs; -- <script>alert(1)</script> **b** [x](jav
 @pytest.fixture(autouse=True)
 def nothing_waits(place: Path) -> Iterator[None]:
     yield
-    for row in ingests.list_open():
-        ingests.request_cancel(row["ingest_id"], "test")
+    for ingest in ingests.list_open():
+        ingests.request_cancel(ingest.ingest_id, "test")
     ingests.cancel_waiting()
     shutil.rmtree(place / "home" / "uploads", ignore_errors=True)
 
@@ -74,13 +74,13 @@ def test_datasets_are_those_of_the_services(desk: Desk) -> None:
     listed = desk.get("/api/datasets").json()["datasets"]
     assert [row["name"] for row in listed][-2:] == ["small", "s"]
     known = datasets.find_dataset("s")
-    found = desk.get(f"/api/datasets/{known['dataset_id']}").json()
-    assert found["report"] == known["report"] and listed[-1] == {k: v for k, v in found.items() if k != "report"}
+    found = desk.get(f"/api/datasets/{known.dataset_id}").json()
+    assert found["report"] == known.report.to_json() and listed[-1] == {k: v for k, v in found.items() if k != "report"}
     assert (found["n_items"], found["n_weeks"], found["first_wk_end_dt"]) == (6, 120, "2020-01-11")
 
 
 def test_pages_of_items_are_all_items(desk: Desk) -> None:
-    number = datasets.find_dataset("s")["dataset_id"]
+    number = datasets.find_dataset("s").dataset_id
     address, rows, n_pages = f"/api/datasets/{number}/items?limit=2", [], 0
     while address:
         page = desk.get(address).json()
@@ -91,7 +91,7 @@ def test_pages_of_items_are_all_items(desk: Desk) -> None:
 
 
 def test_history_is_that_of_the_item(desk: Desk) -> None:
-    number = datasets.find_dataset("s")["dataset_id"]
+    number = datasets.find_dataset("s").dataset_id
     found = desk.get(f"/api/datasets/{number}/history", params={"item": "item3"}).json()
     weeks = datasets.item_history(number, "item3")
     assert found["unique_id"] == "item3" and len(found["weeks"]) == 120

@@ -81,7 +81,7 @@ def test_items_are_chosen(desk: Desk, items: Any, keys: list[str]) -> None:
 
 def test_without_a_dataset_the_newest_is_taken(desk: Desk) -> None:
     job_id = desk.submit(dataset=None, items=None)
-    assert desk.get(f"/api/jobs/{job_id}").json()["dataset"] == datasets.find_dataset(None)["name"]
+    assert desk.get(f"/api/jobs/{job_id}").json()["dataset"] == datasets.find_dataset(None).name
 
 
 @pytest.mark.parametrize(

@@ -34,6 +34,7 @@ from typing import Any
 PROJECT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(PROJECT))
 
+from fcst.dataset_records import Dataset  # noqa: E402
 from fcst.settings import limit_compute_threads  # noqa: E402
 
 limit_compute_threads()
@@ -113,9 +114,9 @@ def measure_naive(items: int, weeks: int, pairs: int) -> None:
         print(f"{items:,} series, {processes()} processes: the job is {told(ratios)} times as fast")
 
 
-def run_naive(pool: concurrent.futures.Executor, dataset: dict[str, Any], n_items: int) -> None:
+def run_naive(pool: concurrent.futures.Executor, dataset: Dataset, n_items: int) -> None:
     """Batch after batch: reads its sales, one task an item, waits for all, inserts row by row, commits."""
-    keys = [item.unique_id for item in datasets.list_items(dataset["dataset_id"], limit=n_items)]
+    keys = [item.unique_id for item in datasets.list_items(dataset.dataset_id, limit=n_items)]
     insert = "INSERT INTO fcst_app.naive VALUES (%s, %s, %s, %s, %s)"
     con = psycopg2.connect(**connect_kwargs())
     with contextlib.closing(con), con.cursor() as cur:
@@ -124,7 +125,7 @@ def run_naive(pool: concurrent.futures.Executor, dataset: dict[str, Any], n_item
             cur.execute(
                 "SELECT unique_id, wk_end_dt, unit_sales FROM fcst_app.weekly_sales"
                 " WHERE dataset_id = %s AND unique_id = ANY (%s) ORDER BY unique_id, wk_end_dt",
-                (dataset["dataset_id"], keys[start : start + BATCH_OF_NAIVE]),
+                (dataset.dataset_id, keys[start : start + BATCH_OF_NAIVE]),
             )
             frame = pd.DataFrame(cur.fetchall(), columns=["unique_id", "ds", "y"])
             frame["ds"] = pd.to_datetime(frame["ds"])
@@ -226,11 +227,11 @@ def measure_latency(times: int, starts: int, items: int) -> None:
         print(f"from submit to processing, no supervisor alive: {told(seconds, ' s')}")
 
 
-def first_processing(dataset: dict[str, Any]) -> float:
+def first_processing(dataset: Dataset) -> float:
     """Seconds from a submit to the change of stage of its only batch, both by the clock of this machine."""
     items, spec = jobs.choose_largest(dataset, 1), jobs.make_spec(1, list(CHEAP), H, [], n_windows=0)
     begin = time.time()
-    job_id = jobs.submit_job(dataset["dataset_id"], items, spec)
+    job_id = jobs.submit_job(dataset.dataset_id, items, spec)
     jobs.wait_for_job(job_id)
     (event,) = (event for event in jobs.list_events(job_id) if event.to_stage == Stage.PROCESSING)
     return event.at.timestamp() - begin
@@ -245,7 +246,7 @@ def end_supervisor() -> None:
         time.sleep(0.05)
 
 
-def measure_sight(dataset: dict[str, Any], n_items: int) -> None:
+def measure_sight(dataset: Dataset, n_items: int) -> None:
     """Looks at a job once a second, as the page does, and finds out when each completed batch was first seen."""
     job_id = submit(dataset, n_items, batch_size=5)
     looks: list[tuple[float, int]] = []
@@ -274,8 +275,8 @@ def measure_write(items: int, models: int, pairs: int) -> None:
     with fresh_home():
         dataset = load((pairs + 1) * items, 2)
         spec = JobSpec(models=names, h=H, level=(80, 95), batch_size=items, n_windows=0)
-        keys = [item.unique_id for item in datasets.list_items(dataset["dataset_id"])]
-        stored_jobs.insert(dataset["dataset_id"], jobs.choose_largest(dataset, len(keys)), spec, "", "", "benchmark")
+        keys = [item.unique_id for item in datasets.list_items(dataset.dataset_id)]
+        stored_jobs.insert(dataset.dataset_id, jobs.choose_largest(dataset, len(keys)), spec, "", "", "benchmark")
         with transaction() as cur:
             cur.execute("CREATE TABLE fcst_app.bare (LIKE fcst_app.forecasts INCLUDING ALL)")
         for number, row in enumerate(attempts.claim(str(uuid.uuid4()), pairs + 1)):

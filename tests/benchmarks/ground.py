@@ -1,6 +1,7 @@
 """What the benchmarks stand on: a server, series, a supervisor, jobs, and how figures are told."""
 
 import contextlib
+import json
 import os
 import statistics
 import subprocess
@@ -17,13 +18,15 @@ import psutil
 from statsforecast import StatsForecast, models
 
 from fcst import __version__
+from fcst.dataset_records import Dataset
 from fcst.job_records import Job
 from fcst.names import BENCHMARKS, SEASON_LENGTH
 from fcst.services import datasets, jobs, supervision
 from fcst.settings import PROJECT, load_settings
-from fcst.specs import JobSpec
+from fcst.specs import IngestSpec, JobSpec
 from fcst.store import workers
 from fcst.store.database import transaction
+from tests.store.old_versions import REPORT
 
 H = 13
 MODELS = ("SeasonalNaive", "AutoETS", "DynamicOptimizedTheta")  # some 25 ms a series; AutoETS without season
@@ -61,15 +64,17 @@ def supervisor(folder: Path, **env: str) -> Iterator[psutil.Process]:
         process.wait()
 
 
-def load(n_items: int, n_weeks: int) -> dict[str, Any]:
+def load(n_items: int, n_weeks: int) -> Dataset:
     """A dataset of seasonal series with noise, made by the server and always the same."""
     last = date(2017, 8, 12)
     values = {"n_items": n_items, "n_weeks": n_weeks, "last": last, "first": last - timedelta(weeks=n_weeks - 1)}
+    values |= {"spec": IngestSpec(paths=("none",), name="series").to_json(), "report": json.dumps(REPORT)}
     with transaction() as cur:
         cur.execute(
             """INSERT INTO fcst_app.datasets (name, version, spec, report, week_end, include_promo, n_items, n_weeks,
                                               first_wk_end_dt, last_wk_end_dt, total_units)
-               VALUES ('series', 1, '{}', '{}', 'SAT', false, %(n_items)s, %(n_weeks)s, %(first)s, %(last)s, 1)
+               VALUES ('series', 1, %(spec)s, %(report)s, 'SAT', false, %(n_items)s, %(n_weeks)s, %(first)s, %(last)s,
+                       1)
                RETURNING dataset_id""",
             values,
         )
@@ -121,27 +126,27 @@ def load(n_items: int, n_weeks: int) -> dict[str, Any]:
     return datasets.get_dataset(dataset_id)
 
 
-def read_frame(dataset: dict[str, Any], n_items: int) -> pd.DataFrame:
+def read_frame(dataset: Dataset, n_items: int) -> pd.DataFrame:
     """The series as statsforecast wants them."""
     with transaction() as cur:
         cur.execute(
             """SELECT w.unique_id, w.wk_end_dt AS ds, w.unit_sales AS y FROM fcst_app.weekly_sales w
                JOIN fcst_app.items i USING (dataset_id, unique_id)
                WHERE dataset_id = %(dataset_id)s AND i.sales_rank <= %(n_items)s ORDER BY unique_id, ds""",
-            {"dataset_id": dataset["dataset_id"], "n_items": n_items},
+            {"dataset_id": dataset.dataset_id, "n_items": n_items},
         )
         frame = pd.DataFrame([tuple(row.values()) for row in cur.fetchall()], columns=["unique_id", "ds", "y"])
     return frame.assign(ds=pd.to_datetime(frame["ds"]))
 
 
-def submit(dataset: dict[str, Any], n_items: int, models: tuple[str, ...] = MODELS, **options: Any) -> int:
+def submit(dataset: Dataset, n_items: int, models: tuple[str, ...] = MODELS, **options: Any) -> int:
     """Without levels: for intervals a job fits to an earlier window too, which StatsForecast.forecast does not."""
     options = {"h": H, "level": [], "n_windows": 0} | options
     spec = jobs.make_spec(n_items, list(models), **options)
-    return jobs.submit_job(dataset["dataset_id"], jobs.choose_largest(dataset, n_items), spec)
+    return jobs.submit_job(dataset.dataset_id, jobs.choose_largest(dataset, n_items), spec)
 
 
-def run_job(dataset: dict[str, Any], n_items: int, models: tuple[str, ...] = MODELS, **options: Any) -> Job:
+def run_job(dataset: Dataset, n_items: int, models: tuple[str, ...] = MODELS, **options: Any) -> Job:
     job = jobs.wait_for_job(submit(dataset, n_items, models, **options))
     assert job.n_completed == n_items, job
     return job
@@ -152,7 +157,7 @@ ELSEWHERE = "0b8ef3a0-53b5-4d0b-9a50-1f8f1f7c0001"  # a supervisor on another ma
 
 
 def make_run(
-    dataset: dict[str, Any], n_items: int, spec: JobSpec, fails_in: int | None = None, n_done: int | None = None
+    dataset: Dataset, n_items: int, spec: JobSpec, fails_in: int | None = None, n_done: int | None = None
 ) -> int:
     """A run of the largest items as if it had been computed, made by the server.
 
@@ -163,13 +168,13 @@ def make_run(
     n_done
         of its batches so many have ended, and the rest waits; without it the run has ended.
     """
-    job_id = jobs.submit_job(dataset["dataset_id"], jobs.choose_largest(dataset, n_items), spec)
+    job_id = jobs.submit_job(dataset.dataset_id, jobs.choose_largest(dataset, n_items), spec)
     if not workers.is_known(ELSEWHERE):
         workers.register(ELSEWHERE, "elsewhere", 1, __version__, 2, 86_400)
     values = {
         "job_id": job_id,
-        "dataset_id": dataset["dataset_id"],
-        "last": dataset["last_wk_end_dt"],
+        "dataset_id": dataset.dataset_id,
+        "last": dataset.last_wk_end_dt,
         "models": list(spec.models),
         "measured": list(dict.fromkeys((*spec.models, *BENCHMARKS))),
         "h": spec.h,

@@ -79,10 +79,10 @@ def ingest_here(file: Path, mapping: dict[str, list[str]]) -> None:
     claimed = ingests.claim(str(uuid.uuid4()))
     assert claimed is not None
     begin = time.perf_counter()
-    run_ingest(claimed["ingest_id"], claimed["attempt"])
+    run_ingest(claimed.ingest_id, claimed.attempt)
     seconds = time.perf_counter() - begin
-    row = ingests.get(ingest_id)
-    assert row is not None and row["status"] == "completed", row
+    ingest = ingests.get(ingest_id)
+    assert ingest is not None and ingest.status == "completed", ingest
     status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
     peak_kb = int(status["VmHWM"].split()[0])  # not ru_maxrss, which counts what the parent had when it forked
     print(json.dumps({"seconds": seconds, "peak_gb": peak_kb * 1024 / 1e9}))
@@ -136,7 +136,7 @@ def compare_copies() -> None:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "sales.csv"
         with file.open("wb") as out, transaction() as cur:
-            rows = f"SELECT {columns} FROM fcst_app.sales WHERE dataset_id = {dataset['dataset_id']}"
+            rows = f"SELECT {columns} FROM fcst_app.sales WHERE dataset_id = {dataset.dataset_id}"
             cur.copy_expert(f"COPY ({rows} ORDER BY unique_id) TO STDOUT (FORMAT csv)", out)
         with file.open("rb") as lines:
             n_rows = sum(1 for _ in lines)

@@ -41,7 +41,7 @@ def set_up(folder: Path, n_items: int, n_weeks: int, spec: JobSpec) -> dict[str,
     with transaction() as cur:
         cur.execute("ANALYZE")  # as the server does by itself within a minute
     print(f"made in {loaded - begin:.0f} + {time.perf_counter() - loaded:.0f} s", flush=True)
-    return {"dataset": dataset["dataset_id"], "job": job_id, "other": other_id}
+    return {"dataset": dataset.dataset_id, "job": job_id, "other": other_id}
 
 
 def measure_pages(app: App, made: dict[str, int], n_items: int, n: int) -> None:

@@ -32,6 +32,7 @@ from pathlib import Path
 PROJECT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(PROJECT))
 
+from fcst.dataset_records import Dataset  # noqa: E402
 from fcst.engine import task  # noqa: E402
 from fcst.errors import FcstError  # noqa: E402
 from fcst.services import datasets, jobs, loading  # noqa: E402
@@ -100,14 +101,14 @@ class Torture:
 
     # What it stands on
 
-    def _load(self) -> dict:
+    def _load(self) -> Dataset:
         write_sales(self.folder / "sales.csv", N_ITEMS, N_WEEKS)
         ingest_id = loading.request_ingest(
             IngestSpec(paths=(str(self.folder / "sales.csv"),), name="s", is_from_shell=True)
         )
         claimed = ingests.claim(str(uuid.uuid4()))
         assert claimed is not None
-        task.run_ingest(claimed["ingest_id"], claimed["attempt"])
+        task.run_ingest(claimed.ingest_id, claimed.attempt)
         return loading.wait_for_ingest(ingest_id)
 
     def _start(self, name: str) -> None:
@@ -124,25 +125,25 @@ class Torture:
         with (home / "err").open("ab") as err:
             self._supervisors[name] = subprocess.Popen(command, cwd=PROJECT, env=env, stderr=err)
 
-    def _run_undisturbed(self, dataset: dict) -> dict[tuple, tuple]:
+    def _run_undisturbed(self, dataset: Dataset) -> dict[tuple, tuple]:
         spec = JobSpec(models=MODELS, h=H, level=(80,), batch_size=5, n_windows=0)
-        job_id = jobs.submit_job(dataset["dataset_id"], jobs.choose_largest(dataset, N_ITEMS), spec)
+        job_id = jobs.submit_job(dataset.dataset_id, jobs.choose_largest(dataset, N_ITEMS), spec)
         jobs.wait_for_job(job_id)
         check_items(job_id)
         return {row[:3]: row for row in forecasts_of(job_id)}
 
     # What is done
 
-    def _submit(self, dataset: dict) -> None:
+    def _submit(self, dataset: Dataset) -> None:
         with contextlib.suppress(FcstError):
             if sum(not job.is_over for job in jobs.list_jobs()) >= MOST_OPEN:
                 return
             models = tuple(self.random.sample(MODELS, self.random.randint(1, 3)))
-            keys = [item.unique_id for item in datasets.list_items(dataset["dataset_id"], limit=N_ITEMS)]
+            keys = [item.unique_id for item in datasets.list_items(dataset.dataset_id, limit=N_ITEMS)]
             items = jobs.choose_named(dataset, self.random.sample(keys, self.random.randint(5, N_ITEMS)))
             size = self.random.randint(2, 12)
             spec = JobSpec(models=models, h=H, level=(80,), batch_size=size, n_windows=0, item_limit_s=10.0)
-            self.jobs.append(jobs.submit_job(dataset["dataset_id"], items, spec))
+            self.jobs.append(jobs.submit_job(dataset.dataset_id, items, spec))
             self.done["submit a job"] += 1
 
     def _later(self, do: Callable[[], None]) -> None:

@@ -22,7 +22,6 @@ import threading
 import time
 import uuid
 from pathlib import Path
-from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
@@ -30,6 +29,7 @@ import duckdb  # noqa: E402
 import numpy as np  # noqa: E402
 import psutil  # noqa: E402
 
+from fcst.dataset_records import Dataset  # noqa: E402
 from fcst.engine.task import run_ingest  # noqa: E402
 from fcst.services import jobs, loading  # noqa: E402
 from fcst.services.supervision import log_path  # noqa: E402
@@ -44,7 +44,7 @@ MODELS = ("Auto", "AutoETS", "SeasonalNaive")
 PAGE_MS, ITEM_MS, REFRESH_MS, START_S = 150, 700, 100, 6
 
 
-def load(folder: Path, n_weeks: int) -> dict[str, Any]:
+def load(folder: Path, n_weeks: int) -> Dataset:
     """A version of a dataset, read from a file as any other: families, classes, promotions, rare sellers."""
     path = folder / "sales.csv"
     duckdb.sql(
@@ -57,7 +57,8 @@ def load(folder: Path, n_weeks: int) -> dict[str, Any]:
     )
     ingest_id = loading.request_ingest(IngestSpec(paths=(str(path),), name="series", is_from_shell=True))
     claimed = ingests.claim(str(uuid.uuid4()))
-    run_ingest(claimed["ingest_id"], claimed["attempt"])
+    assert claimed is not None
+    run_ingest(claimed.ingest_id, claimed.attempt)
     return loading.wait_for_ingest(ingest_id)
 
 
@@ -71,7 +72,7 @@ def make_runs(folder: Path) -> dict[str, int]:
     made = {"other": make_run(dataset, N_ITEMS, large), "job": make_run(dataset, N_ITEMS, large)}
     made["many"] = make_run(dataset, N_BATCHES, many, fails_in=20)
     made["open"] = make_run(dataset, N_BATCHES, many, fails_in=20, n_done=N_BATCHES // 4)
-    made["newer"] = load(folder, N_WEEKS + 13)["dataset_id"]
+    made["newer"] = load(folder, N_WEEKS + 13).dataset_id
     write_log(made["many"])
     with transaction() as cur:
         cur.execute("ANALYZE")  # as the server does by itself within a minute

@@ -10,12 +10,12 @@ import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 from urllib.parse import urljoin
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect, sync_playwright
 
+from fcst.dataset_records import Dataset
 from fcst.services import jobs
 from fcst.settings import SAMPLE
 from fcst.specs import JobSpec
@@ -127,7 +127,7 @@ class Desk:
     place: Path
     port: int
     process: subprocess.Popen
-    dataset: dict[str, Any]
+    dataset: Dataset
     finished: int
     broken: int
 
@@ -138,7 +138,7 @@ class Desk:
     def submit(self, name: str, models: tuple[str, ...] = ("SeasonalNaive",)) -> int:
         """A run of the six largest items, two a batch."""
         items = jobs.choose_largest(self.dataset, 6)
-        return jobs.submit_job(self.dataset["dataset_id"], items, JobSpec(models=models, batch_size=2), name)
+        return jobs.submit_job(self.dataset.dataset_id, items, JobSpec(models=models, batch_size=2), name)
 
     def submit_broken(self, name: str) -> int:
         """A run whose batches have failed for two reasons."""

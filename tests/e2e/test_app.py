@@ -179,7 +179,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     with own_database(place):
         write_sales(place / "s.csv", 3, 20)
         dataset = load_here(place / "s.csv", "s")
-        assert jobs.submit_job(dataset["dataset_id"], jobs.choose_largest(dataset, 3), JobSpec()) == 1
+        assert jobs.submit_job(dataset.dataset_id, jobs.choose_largest(dataset, 3), JobSpec()) == 1
         yield place
 
 

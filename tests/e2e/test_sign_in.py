@@ -101,7 +101,7 @@ def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
         write_sales(place / "s.csv", 4, 60)
         dataset = load_here(place / "s.csv", "s")
         job_id = jobs.submit_job(
-            dataset["dataset_id"], jobs.choose_largest(dataset, 4), JobSpec(models=("Naive",), h=4), "first"
+            dataset.dataset_id, jobs.choose_largest(dataset, 4), JobSpec(models=("Naive",), h=4), "first"
         )
         (batch,) = attempts.claim("00000000-0000-4000-8000-000000000001", 1)
         run_batch(batch.batch_id, batch.attempt)

@@ -17,6 +17,7 @@ import psycopg2
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from fcst.dataset_records import Dataset
 from fcst.engine import retry_policy
 from fcst.engine.task import run_ingest
 from fcst.filters import only
@@ -79,8 +80,8 @@ def ids(desk: Desk) -> dict[str, Any]:
     bad = desk.place / "bad.csv"
     bad.write_text((desk.place / "shop.csv").read_text() + "2022-06-31,item1,4\n2022-06-18,item1,four\n")
     return {
-        "dataset": desk.dataset["dataset_id"],
-        "shop": newer["dataset_id"],
+        "dataset": desk.dataset.dataset_id,
+        "shop": newer.dataset_id,
         "finished": desk.finished,
         "broken": desk.broken,
         "past": past,
@@ -96,9 +97,9 @@ def ids(desk: Desk) -> dict[str, Any]:
     }
 
 
-def submit(dataset: dict[str, Any], name: str, n_windows: int = 3) -> int:
+def submit(dataset: Dataset, name: str, n_windows: int = 3) -> int:
     spec = JobSpec(models=NAIVE, n_windows=n_windows)
-    return jobs.submit_job(dataset["dataset_id"], jobs.choose_largest(dataset, 6), spec, name, "For the *autumn*.")
+    return jobs.submit_job(dataset.dataset_id, jobs.choose_largest(dataset, 6), spec, name, "For the *autumn*.")
 
 
 def change(job_id: int, unique_id: str) -> None:
@@ -112,8 +113,8 @@ def refuse(path: Path) -> int:
     """An ingest that has ended because of rows that cannot be read."""
     ingest_id = loading.request_ingest(IngestSpec(paths=(str(path),), name="shop"))
     claimed = ingests.claim(str(uuid.uuid4()))
-    assert claimed is not None and claimed["ingest_id"] == ingest_id
-    run_ingest(ingest_id, claimed["attempt"])
+    assert claimed is not None and claimed.ingest_id == ingest_id
+    run_ingest(ingest_id, claimed.attempt)
     return ingest_id
 
 
@@ -142,11 +143,11 @@ def running(desk: Desk, ids: dict[str, Any]) -> Iterator[str]:
     claimed = ingests.claim(WORKER)
     assert claimed is not None
     token = str(uuid.uuid4())
-    ingests.begin(ingest_id, claimed["attempt"], token)
+    ingests.begin(ingest_id, claimed.attempt, token)
     ingests.set_progress(ingest_id, token, "reading train.csv.gz", 1_400_000, 2_300_000)
     ids["ingest"] = ingest_id
     yield desk.url
-    ingests.cancel(ingest_id, claimed["attempt"])
+    ingests.cancel(ingest_id, claimed.attempt)
     for job in jobs.list_jobs(jobs.OPEN):
         jobs.cancel_job(job.job_id)
     for batch in in_work:

@@ -149,7 +149,7 @@ FAMILIES = {"380965": "BEVERAGES"}
 
 def address_of(desk: Desk, name: str) -> str:
     item, family = item_of(desk)
-    values = {"dataset": desk.dataset["dataset_id"], "finished": desk.finished, "broken": desk.broken}
+    values = {"dataset": desk.dataset.dataset_id, "finished": desk.finished, "broken": desk.broken}
     return LINKS[name][0].format(**values, sample=SAMPLE, item=item, family=family)
 
 
@@ -298,7 +298,7 @@ def test_keys_of_a_list_that_no_item_has_are_named(desk: Desk, page: Page) -> No
 
 
 def test_random_items_are_the_same_for_who_has_the_link(desk: Desk, page: Page, visit: Callable[[], Page]) -> None:
-    page.goto(f"{desk.url}/new-run?dataset={desk.dataset['dataset_id']}&take=random&n=5")
+    page.goto(f"{desk.url}/new-run?dataset={desk.dataset.dataset_id}&take=random&n=5")
     seed = page.get_by_role("spinbutton", name="Seed")
     expect(seed).to_have_value("1")
     expect(cells(page, 1)).to_have_text([re.compile(r"\d")] * 5)

@@ -6,6 +6,7 @@ import signal
 from collections.abc import Iterator
 from pathlib import Path
 
+from fcst.dataset_records import Dataset
 from fcst.errors import DatabaseAway
 from fcst.job_records import Job
 from fcst.services import jobs
@@ -65,8 +66,8 @@ def is_processing(job_id: int) -> bool:
     return jobs.get_job(job_id).batches.get("processing", 0) > 0
 
 
-def submit(dataset: dict, n_items: int, spec: JobSpec) -> int:
-    return jobs.submit_job(dataset["dataset_id"], jobs.choose_largest(dataset, n_items), spec)
+def submit(dataset: Dataset, n_items: int, spec: JobSpec) -> int:
+    return jobs.submit_job(dataset.dataset_id, jobs.choose_largest(dataset, n_items), spec)
 
 
 def forecasts_of(job_id: int) -> list[tuple]:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from fcst.dataset_records import Dataset
 from fcst.services import jobs
 from fcst.specs import JobSpec
 from tests.conftest import wait_until
@@ -16,10 +17,10 @@ LIMITS = {"item_limit_s": 3.0, "process_memory": 900_000_000}
 
 
 @pytest.fixture
-def load_with(load_dataset, tmp_path: Path) -> Callable[..., dict]:
+def load_with(load_dataset, tmp_path: Path) -> Callable[..., Dataset]:
     """Loads eight items of which some begin with the numbers given."""
 
-    def load(*first_units: int) -> dict:
+    def load(*first_units: int) -> Dataset:
         path = tmp_path / "sales.csv"
         lines = ["date,item_nbr,unit_sales"]
         for i in range(8):
@@ -105,6 +106,6 @@ def test_the_good_items_are_forecast_as_without_the_bad_one(start_supervisor, lo
     job_id = submit(dataset, 8, spec)
     finish(job_id)
     good = jobs.choose_named(dataset, [f"item{i}" for i in range(1, 8)])
-    alone = jobs.submit_job(dataset["dataset_id"], good, spec)
+    alone = jobs.submit_job(dataset.dataset_id, good, spec)
     finish(alone)
     assert forecasts_of(job_id) == forecasts_of(alone)

@@ -327,7 +327,7 @@ def test_batches_run_on_dask_as_they_do_here(dask: Dask, open_pool, load_dataset
     dask.start_worker()
     dask.start_worker()
     ready(pool, 2)
-    job_id = jobs.submit_job(dataset["dataset_id"], jobs.choose_largest(dataset, 6), JobSpec(batch_size=3, h=3))
+    job_id = jobs.submit_job(dataset.dataset_id, jobs.choose_largest(dataset, 6), JobSpec(batch_size=3, h=3))
     claimed = attempts.claim(worker_id, 2)
     tasks = [pool.submit(nothing, task.run_batch, row.batch_id, row.attempt) for row in claimed]
     assert len(tasks) == 2

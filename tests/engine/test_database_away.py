@@ -112,12 +112,12 @@ def test_an_ingest_and_a_waiting_supervisor_outlive_an_outage(
 
     write_sales(tmp_path / "s.csv", 300, 200)
     ingest_id = loading.request_ingest(IngestSpec(paths=(str(tmp_path / "s.csv"),), name="s"))
-    wait_until(lambda: loading.get_ingest(ingest_id)["status"] == "running", 30, "for the reading to begin")
+    wait_until(lambda: loading.get_ingest(ingest_id).status == "running", 30, "for the reading to begin")
     own_server.stop()
     time.sleep(5)
     own_server.start()
     dataset = loading.wait_for_ingest(ingest_id)
-    assert dataset["n_items"] == 300
+    assert dataset.n_items == 300
     own_server.stop()  # nothing runs now
     time.sleep(5)
     own_server.start()

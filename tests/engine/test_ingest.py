@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from fcst.dataset_records import Dependents
 from fcst.engine.task import run_batch, run_ingest
 from fcst.errors import BadRows, InputError
 from fcst.harmless import for_spreadsheet
@@ -53,8 +54,8 @@ def request(path: Path, **options: object) -> int:
 
 def is_reading(ingest_id: int) -> bool:
     row = loading.get_ingest(ingest_id)
-    assert row["finished_at"] is None, f"it was over before it was seen: {row['status']} {row['error']}"
-    return row["status"] == "running" and row["done_bytes"] > 0
+    assert row.finished_at is None, f"it was over before it was seen: {row.status} {row.error}"
+    return row.status == "running" and row.done_bytes > 0
 
 
 def assert_no_working_folder() -> None:
@@ -74,12 +75,12 @@ def test_progress_grows_to_the_end(start_supervisor: Callable, large: Path) -> N
 
     def is_over() -> bool:
         row = loading.get_ingest(ingest_id)
-        if row["progress"] and row["total_bytes"]:
-            seen.append((row["progress"], row["done_bytes"], row["total_bytes"]))
-        return row["finished_at"] is not None
+        if row.progress and row.total_bytes:
+            seen.append((row.progress, row.done_bytes, row.total_bytes))
+        return row.finished_at is not None
 
     wait_until(is_over, what="for the ingest to end")
-    assert loading.get_ingest(ingest_id)["status"] == "completed"
+    assert loading.get_ingest(ingest_id).status == "completed"
     done = [done for what, done, _ in seen if what == "reading"]
     assert done == sorted(done) and len(set(done)) > 1
     assert all(0 <= done <= total for _, done, total in seen)
@@ -93,7 +94,7 @@ def test_running_ingest_that_is_cancelled_leaves_nothing(start_supervisor: Calla
     wait_until(lambda: is_reading(ingest_id), what="for the reading to begin")
     begin = time.monotonic()
     assert loading.cancel_ingest(ingest_id)
-    wait_until(lambda: loading.get_ingest(ingest_id)["status"] == "cancelled", 10, "for the ingest to end")
+    wait_until(lambda: loading.get_ingest(ingest_id).status == "cancelled", 10, "for the ingest to end")
     assert time.monotonic() - begin < 2.5
     assert_nothing_is_left()
     assert not loading.cancel_ingest(ingest_id)
@@ -108,15 +109,15 @@ def test_cancelled_ingest_does_not_stop_the_next(start_supervisor: Callable, lar
     start_supervisor(FCST_PROCESSES="1")
     wait_until(lambda: is_reading(first), what="for the reading to begin")
     loading.cancel_ingest(first)
-    assert loading.wait_for_ingest(second)["n_items"] == 3
-    assert loading.get_ingest(first)["status"] == "cancelled"
+    assert loading.wait_for_ingest(second).n_items == 3
+    assert loading.get_ingest(first).status == "cancelled"
 
 
 def test_waiting_ingest_that_is_cancelled_is_never_read(database: str, large: Path) -> None:
     ingest_id = request(large)
     assert loading.cancel_ingest(ingest_id)
     row = loading.get_ingest(ingest_id)
-    assert (row["status"], row["attempt"], row["dataset_id"]) == ("cancelled", 0, None)
+    assert (row.status, row.attempt, row.dataset_id) == ("cancelled", 0, None)
     assert ingests.claim(str(uuid.uuid4())) is None
     assert_nothing_is_left()
 
@@ -129,8 +130,8 @@ def test_ingest_whose_process_is_killed_is_read_again(start_supervisor: Callable
     for worker in workers_of(supervisor.pid):
         os.kill(worker, signal.SIGKILL)
     dataset = loading.wait_for_ingest(ingest_id)
-    assert loading.get_ingest(ingest_id)["attempt"] == 2
-    assert (count("datasets"), count("items")) == (1, dataset["n_items"])
+    assert loading.get_ingest(ingest_id).attempt == 2
+    assert (count("datasets"), count("items")) == (1, dataset.n_items)
     assert_no_working_folder()
 
 
@@ -142,43 +143,43 @@ def test_ingest_whose_supervisor_is_killed_is_read_by_another(start_supervisor: 
     first.wait()
     start_supervisor(FCST_LEASE_S="2")
     dataset = loading.wait_for_ingest(ingest_id)
-    assert loading.get_ingest(ingest_id)["attempt"] == 2
-    assert (count("datasets"), count("items")) == (1, dataset["n_items"])
+    assert loading.get_ingest(ingest_id).attempt == 2
+    assert (count("datasets"), count("items")) == (1, dataset.n_items)
     assert_no_working_folder()
 
 
 def test_same_file_again_is_the_next_version_and_says_so(load_dataset: Callable, tmp_path: Path) -> None:
     write_sales(tmp_path / "sales.csv", 4, 60)
     first = load_dataset(tmp_path / "sales.csv")
-    job_id = jobs.submit_job(first["dataset_id"], jobs.choose_largest(first, 2), JobSpec(h=2))
+    job_id = jobs.submit_job(first.dataset_id, jobs.choose_largest(first, 2), JobSpec(h=2))
     second = load_dataset(tmp_path / "sales.csv")
-    assert (second["name"], second["version"], second["report"]["same_as_version"]) == ("s", 2, 1)
-    assert first["report"]["same_as_version"] is None
-    assert jobs.get_job(job_id).dataset_id == first["dataset_id"]
-    assert [row["n_jobs"] for row in datasets.list_versions("s")] == [0, 1]
+    assert (second.name, second.version, second.report.same_as_version) == ("s", 2, 1)
+    assert first.report.same_as_version is None
+    assert jobs.get_job(job_id).dataset_id == first.dataset_id
+    assert [row.n_jobs for row in datasets.list_versions("s")] == [0, 1]
     write_sales(tmp_path / "sales.csv", 5, 60)
-    assert load_dataset(tmp_path / "sales.csv")["report"]["same_as_version"] is None
+    assert load_dataset(tmp_path / "sales.csv").report.same_as_version is None
 
 
 def test_deleted_dataset_takes_all_with_it_but_not_before_its_runs_have_ended(load_dataset: Callable) -> None:
     kept = load_dataset(name="kept")
     before = {table: count(table) for table in TABLES}
     dataset = load_dataset(name="deleted")
-    job_id = jobs.submit_job(dataset["dataset_id"], jobs.choose_largest(dataset, 3), JobSpec(h=2))
+    job_id = jobs.submit_job(dataset.dataset_id, jobs.choose_largest(dataset, 3), JobSpec(h=2))
     with pytest.raises(InputError, match="1 run of this dataset has not ended"):
-        datasets.delete_dataset(dataset["dataset_id"])
+        datasets.delete_dataset(dataset.dataset_id)
     assert count("sales") == 2 * before["sales"]
     while claimed := attempts.claim(str(uuid.uuid4()), 1):
         run_batch(claimed[0].batch_id, claimed[0].attempt)
     store_jobs.freeze_ended()
     assert jobs.get_job(job_id).status == "completed"
     assert all(count(table) > before[table] for table in TABLES)
-    assert datasets.count_dependents(dataset["dataset_id"]) == {"n_jobs": 1, "n_open_jobs": 0, "n_forecasts": 3}
-    datasets.delete_dataset(dataset["dataset_id"])
+    assert datasets.count_dependents(dataset.dataset_id) == Dependents(n_jobs=1, n_open_jobs=0, n_forecasts=3)
+    datasets.delete_dataset(dataset.dataset_id)
     assert {table: count(table) for table in TABLES} == before
-    assert [row["dataset_id"] for row in datasets.list_datasets()] == [kept["dataset_id"]]
+    assert [row.dataset_id for row in datasets.list_datasets()] == [kept.dataset_id]
     with pytest.raises(InputError, match="There is no dataset"):
-        datasets.delete_dataset(dataset["dataset_id"])
+        datasets.delete_dataset(dataset.dataset_id)
 
 
 def test_refused_file_leaves_its_ingest_with_the_report_and_nothing_else(
@@ -192,10 +193,10 @@ def test_refused_file_leaves_its_ingest_with_the_report_and_nothing_else(
     ingest_id = request(path)
     with pytest.raises(BadRows, match="line 122: unit_sales is not a number, in 'many'") as caught:
         loading.wait_for_ingest(ingest_id)
-    assert [row["line"] for row in caught.value.report["bad_rows"]["first"]] == [122, 123, 124]
+    assert [row.line for row in caught.value.report.bad_rows.first] == [122, 123, 124]
     assert_nothing_is_left()
     good = loading.wait_for_ingest(loading.request_good_rows(ingest_id))
-    assert (good["n_items"], good["report"]["dropped"]["bad"]) == (3, 3)
+    assert (good.n_items, good.report.dropped.bad) == (3, 3)
 
 
 def test_broken_archive_is_refused_with_its_words(database: str, tmp_path: Path) -> None:
@@ -205,7 +206,8 @@ def test_broken_archive_is_refused_with_its_words(database: str, tmp_path: Path)
     (tmp_path / "sales.csv").unlink()
     ingest_id = request(path)
     claimed = ingests.claim(str(uuid.uuid4()))
-    run_ingest(ingest_id, claimed["attempt"])
+    assert claimed is not None
+    run_ingest(ingest_id, claimed.attempt)
     with pytest.raises(InputError, match="sales.csv.gz › sales.csv is broken"):
         loading.wait_for_ingest(ingest_id)
     assert_nothing_is_left()
@@ -214,10 +216,10 @@ def test_broken_archive_is_refused_with_its_words(database: str, tmp_path: Path)
 def test_keys_reach_the_database_and_the_weekly_file_to_the_letter(load_dataset: Callable, tmp_path: Path) -> None:
     write_keys(tmp_path / "keys.csv")
     dataset = load_dataset(tmp_path / "keys.csv")
-    items = datasets.list_items(dataset["dataset_id"])
+    items = datasets.list_items(dataset.dataset_id)
     assert {item.unique_id: item.description for item in items} == {key: f"{key}  {key}" for key in KEYS}
     out = io.BytesIO()
-    datasets.write_weekly_file(dataset["dataset_id"], out)
+    datasets.write_weekly_file(dataset.dataset_id, out)
     found = {row["item_nbr"] for row in csv.DictReader(io.StringIO(out.getvalue().decode(), newline=""))}
     assert found == set(map(for_spreadsheet, KEYS)) != set(KEYS)
 
@@ -226,4 +228,4 @@ def test_zero_bytes_in_flags_and_values_reach_the_report_as_text(load_dataset: C
     lines = ["date,item_nbr,unit_sales,onpromotion"]
     lines += [f"2020-01-{day:02},a,1,x\0y" for day in range(5, 19)]
     (tmp_path / "sales.csv").write_text("\n".join(lines))
-    assert load_dataset(tmp_path / "sales.csv")["report"]["unknown_flags"] == {"x\\0y": 14}
+    assert load_dataset(tmp_path / "sales.csv").report.unknown_flags == {"x\\0y": 14}

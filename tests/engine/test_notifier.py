@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from standardwebhooks import Webhook as Verifier
 
+from fcst.dataset_records import Dataset
 from fcst.engine import notifier
 from fcst.engine.notifier import Notifier
 from fcst.services import jobs
@@ -82,7 +83,7 @@ def receiver(monkeypatch: pytest.MonkeyPatch) -> Iterator[Receiver]:
 
 
 @pytest.fixture
-def ended(load_dataset: Callable[..., dict], receiver: Receiver) -> int:
+def ended(load_dataset: Callable[..., Dataset], receiver: Receiver) -> int:
     """A job that ended this instant: cancelled before it began."""
     return end_a_job(load_dataset())
 
@@ -91,8 +92,8 @@ def has_work() -> bool:
     return workers.has_work(is_telling=True)
 
 
-def end_a_job(dataset: dict) -> int:
-    job_id = jobs.submit_job(dataset["dataset_id"], jobs.choose_largest(dataset, 2), JobSpec(), "a <b>name</b>")
+def end_a_job(dataset: Dataset) -> int:
+    job_id = jobs.submit_job(dataset.dataset_id, jobs.choose_largest(dataset, 2), JobSpec(), "a <b>name</b>")
     assert jobs.cancel_job(job_id) and jobs.get_job(job_id).is_over
     return job_id
 
@@ -171,7 +172,7 @@ def test_answer_that_drips_in_takes_no_longer_than_another(
 
 
 def test_receiver_that_is_slow_with_one_hears_the_others(
-    load_dataset: Callable[..., dict], receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+    load_dataset: Callable[..., Dataset], receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(notifier, "WAITS_S", (3600.0,))
     monkeypatch.setattr(notifier, "ANSWER_LIMIT_S", 2.0)
@@ -242,7 +243,7 @@ def test_supervisor_stays_for_an_end_that_is_told_later_but_only_where_it_tells(
 
 
 def test_supervisor_tells_each_end_also_after_a_retry(
-    load_dataset: Callable[..., dict], receiver: Receiver, start_supervisor: Callable[..., object]
+    load_dataset: Callable[..., Dataset], receiver: Receiver, start_supervisor: Callable[..., object]
 ) -> None:
     job_id = end_a_job(load_dataset())
     start_supervisor()

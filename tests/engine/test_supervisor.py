@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from fcst import supervisor_lock
+from fcst.dataset_records import Dataset
 from fcst.engine.retry_policy import MAX_TRIES
 from fcst.services import jobs, loading
 from fcst.settings import load_settings
@@ -413,13 +414,13 @@ def test_a_claim_whose_answer_was_lost_is_given_back(start_supervisor, load_data
     assert jobs.wait_for_job(job_id).n_completed == 1
 
 
-def submit_in(cur: object, dataset: dict) -> int:
+def submit_in(cur: object, dataset: Dataset) -> int:
     """A job of one item, written in the caller's transaction."""
     spec = JobSpec().to_json()
     cur.execute(
         "INSERT INTO fcst_app.jobs (dataset_id, name, note, spec, n_items, n_batches)"
         " VALUES (%(dataset_id)s, '', '', %(spec)s, 1, 1) RETURNING job_id",
-        {"dataset_id": dataset["dataset_id"], "spec": spec},
+        {"dataset_id": dataset.dataset_id, "spec": spec},
     )
     job_id = cur.fetchone()["job_id"]
     cur.execute("INSERT INTO fcst_app.batch_status (job_id, batch_no, n_items) VALUES (%(job)s, 1, 1)", {"job": job_id})

@@ -32,7 +32,7 @@ def exported(job_id: int) -> pd.DataFrame:
 def test_every_item_gets_every_week_of_every_model(load_dataset) -> None:
     dataset = load_dataset()
     spec = JobSpec(models=("Auto", "SeasonalNaive"), h=5, level=(95, 80), batch_size=4)
-    job_id = jobs.submit_job(dataset["dataset_id"], jobs.choose_largest(dataset, 6), spec)
+    job_id = jobs.submit_job(dataset.dataset_id, jobs.choose_largest(dataset, 6), spec)
     run_all(job_id)
     rows = exported(job_id)
     bounds = ["lo_80", "hi_80", "lo_95", "hi_95"]
@@ -42,7 +42,7 @@ def test_every_item_gets_every_week_of_every_model(load_dataset) -> None:
     assert (rows[["forecast", "lo_80", "lo_95"]] >= 0).all().all()
     assert (rows["lo_95"] <= rows["lo_80"]).all() and (rows["lo_80"] <= rows["forecast"]).all()
     assert (rows["forecast"] <= rows["hi_80"]).all() and (rows["hi_80"] <= rows["hi_95"]).all()
-    weeks = pd.date_range(dataset["last_wk_end_dt"], periods=6, freq="W-SAT")[1:]
+    weeks = pd.date_range(dataset.last_wk_end_dt, periods=6, freq="W-SAT")[1:]
     assert sorted(rows["wk_end_dt"].unique()) == [f"{week:%Y-%m-%d}" for week in weeks]
     job = jobs.get_job(job_id)
     assert job.n_completed == 6 and job.batches == {"completed": 2}
@@ -52,7 +52,7 @@ def test_forecasts_do_not_depend_on_batches(load_dataset) -> None:
     dataset = load_dataset()
     found = []
     for size in (1, 6):
-        job_id = jobs.submit_job(dataset["dataset_id"], jobs.choose_largest(dataset, 6), JobSpec(batch_size=size, h=3))
+        job_id = jobs.submit_job(dataset.dataset_id, jobs.choose_largest(dataset, 6), JobSpec(batch_size=size, h=3))
         run_all(job_id)
         found.append(exported(job_id))
     pd.testing.assert_frame_equal(*found)
@@ -67,7 +67,7 @@ def test_an_item_that_cannot_be_forecast_costs_itself_only(load_dataset, tmp_pat
             lines += [f"{d},good,5,False", f"{d},only_promoted,5,True"]
     path.write_text("\n".join(lines))
     dataset = load_dataset(path)
-    job_id = jobs.submit_job(dataset["dataset_id"], jobs.choose_largest(dataset, 2), JobSpec(h=2))
+    job_id = jobs.submit_job(dataset.dataset_id, jobs.choose_largest(dataset, 2), JobSpec(h=2))
     run_all(job_id)
     job = jobs.get_job(job_id)
     assert (job.n_completed, job.n_failed) == (1, 1)
@@ -79,7 +79,7 @@ def test_an_item_that_cannot_be_forecast_costs_itself_only(load_dataset, tmp_pat
 def test_items_that_are_final_are_not_computed_again(load_dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(task, "CHECKPOINT_S", 0.0)
     dataset = load_dataset()
-    job_id = jobs.submit_job(dataset["dataset_id"], jobs.choose_largest(dataset, 6), JobSpec(batch_size=6, h=2))
+    job_id = jobs.submit_job(dataset.dataset_id, jobs.choose_largest(dataset, 6), JobSpec(batch_size=6, h=2))
     real, seen = task.forecast_item, []
 
     def dying(series: Series, spec: JobSpec, on_progress: object) -> object:
@@ -101,7 +101,7 @@ def test_items_that_are_final_are_not_computed_again(load_dataset, monkeypatch: 
 
 def test_a_task_that_lost_its_batch_stops(load_dataset) -> None:
     dataset = load_dataset()
-    jobs.submit_job(dataset["dataset_id"], jobs.choose_largest(dataset, 2), JobSpec())
+    jobs.submit_job(dataset.dataset_id, jobs.choose_largest(dataset, 2), JobSpec())
     (claimed,) = attempts.claim(WORKER, 1)
     retry_policy.end_attempt(claimed.batch_id, claimed.attempt, retry_policy.Cause.LOST, "its supervisor was lost")
     with pytest.raises(StaleState):
@@ -110,7 +110,7 @@ def test_a_task_that_lost_its_batch_stops(load_dataset) -> None:
 
 def test_accuracy_is_kept_by_item_and_model(load_dataset) -> None:
     dataset = load_dataset()
-    job_id = jobs.submit_job(dataset["dataset_id"], jobs.choose_largest(dataset, 2), JobSpec(models=("AutoETS",)))
+    job_id = jobs.submit_job(dataset.dataset_id, jobs.choose_largest(dataset, 2), JobSpec(models=("AutoETS",)))
     run_all(job_id)
     view = forecasts.view(jobs.get_job(job_id), "AutoETS", only("item6"))
     assert set(view.metrics) == {"AutoETS", "SeasonalNaive", "Naive"}
@@ -133,6 +133,6 @@ def test_keys_that_spreadsheets_run_are_quoted_in_files(load_dataset, tmp_path) 
         lines += ['{},"{}",3'.format(day, key.replace('"', '""')) for key in keys]
     path.write_text("\n".join(lines))
     dataset = load_dataset(path)
-    job_id = jobs.submit_job(dataset["dataset_id"], jobs.choose_largest(dataset, 7), JobSpec(h=1))
+    job_id = jobs.submit_job(dataset.dataset_id, jobs.choose_largest(dataset, 7), JobSpec(h=1))
     run_all(job_id)
     assert set(exported(job_id)["unique_id"]) == {"'=cmd()", "'+1", "'-1", "'@x", "00042", 'a"b,c', "<script>"}

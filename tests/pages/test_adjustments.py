@@ -8,6 +8,7 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
+from fcst.dataset_records import Dataset
 from fcst.filters import only
 from fcst.job_records import Job
 from fcst.services import adjustments, forecasts
@@ -25,7 +26,7 @@ def caches() -> Iterator[None]:
 
 
 @pytest.fixture
-def job(load_dataset: Callable[..., dict], once: Callable) -> Job:
+def job(load_dataset: Callable[..., Dataset], once: Callable) -> Job:
     def make() -> Job:
         return run(load_dataset(n_items=3, n_weeks=60, name="s"), 3, models=("WindowAverage", "Naive"), n_windows=1)
 
@@ -110,7 +111,7 @@ def test_table_of_items_has_both_versions_and_a_flag(job: Job) -> None:
     assert table["adjusted"].iloc[0] == pytest.approx(table["forecast"].iloc[0] * 3 / 4, abs=1)
 
 
-def test_compare_tells_what_each_step_added(job: Job, load_dataset: Callable[..., dict], tmp_path: Path) -> None:
+def test_compare_tells_what_each_step_added(job: Job, load_dataset: Callable[..., Dataset], tmp_path: Path) -> None:
     week = forecasts.list_forecasts(job, "Naive", only("item1"))["wk_end_dt"].iloc[0].date()
     adjustments.adjust(job.job_id, "item1", "WindowAverage", Change(week, week, percent=5), "why", "Ann")
     write_sales(tmp_path / "later.csv", 3, 62)
@@ -122,7 +123,7 @@ def test_compare_tells_what_each_step_added(job: Job, load_dataset: Callable[...
     assert table["weeks"].tolist() == ["adjusted"] * 3 + ["all"] * 3 and table["n_weeks"].tolist() == [1] * 3 + [6] * 3
 
 
-def test_only_week_of_a_forecast_is_not_asked_for(load_dataset: Callable[..., dict]) -> None:
+def test_only_week_of_a_forecast_is_not_asked_for(load_dataset: Callable[..., Dataset]) -> None:
     job = run(load_dataset(n_items=3, n_weeks=60, name="s"), 3, models=("WindowAverage",), n_windows=0, h=1)
     at = dialog(job)
     assert not at.exception and not at.select_slider and "Week ending" in words(at)

@@ -7,6 +7,7 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
+from fcst.dataset_records import Dataset
 from fcst.job_records import Job
 from fcst.services import jobs
 from fcst.settings import PROJECT
@@ -15,7 +16,7 @@ from tests.services.test_accuracy import run
 
 
 @pytest.fixture
-def job(load_dataset: Callable[..., dict]) -> Job:
+def job(load_dataset: Callable[..., Dataset]) -> Job:
     return run(load_dataset(name="s"), 4, models=("SeasonalNaive", "Naive"), n_windows=0)
 
 

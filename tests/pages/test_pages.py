@@ -12,6 +12,7 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
+from fcst.dataset_records import Dataset
 from fcst.engine import retry_policy
 from fcst.engine.task import run_batch
 from fcst.errors import BadRows, InputError
@@ -60,16 +61,16 @@ def run_waiting() -> None:
 
 
 @pytest.fixture
-def dataset(load_dataset) -> dict:
+def dataset(load_dataset) -> Dataset:
     return load_dataset(name="weird *name* <b>_x_")
 
 
 @pytest.fixture
-def finished(dataset: dict, once: Callable) -> int:
+def finished(dataset: Dataset, once: Callable) -> int:
     def run() -> int:
         spec = JobSpec(models=("Auto", "SeasonalNaive"), h=4, batch_size=2)
         items = jobs.choose_largest(dataset, 6)
-        job_id = jobs.submit_job(dataset["dataset_id"], items, spec, "first [run]", "why *not*")
+        job_id = jobs.submit_job(dataset.dataset_id, items, spec, "first [run]", "why *not*")
         run_waiting()
         return job_id
 
@@ -84,8 +85,8 @@ def test_page_says_what_to_do_next_when_there_is_nothing(database: str, name: st
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_page_stands_when_there_is_data(finished: int, dataset: dict, name: str) -> None:
-    at = open_page(name, **({"dataset": str(dataset["dataset_id"])} if name == "dataset" else {}))
+def test_page_stands_when_there_is_data(finished: int, dataset: Dataset, name: str) -> None:
+    at = open_page(name, **({"dataset": str(dataset.dataset_id)} if name == "dataset" else {}))
     assert not at.exception and not at.error
 
 
@@ -148,10 +149,10 @@ def test_app_leads_from_nothing_to_the_sample(database: str) -> None:
     assert not at.exception and "Loading sample" in words(at)
 
 
-def test_home_leads_from_sales_to_a_run_and_on_to_its_forecasts(dataset: dict) -> None:
+def test_home_leads_from_sales_to_a_run_and_on_to_its_forecasts(dataset: Dataset) -> None:
     at = open_page("home")
     assert [button.label for button in at.button] == ["Forecast weird \\*name\\* \\<b\\>\\_x\\_"]
-    job_id = jobs.submit_job(dataset["dataset_id"], jobs.choose_largest(dataset, 6), JobSpec(models=("Naive",)))
+    job_id = jobs.submit_job(dataset.dataset_id, jobs.choose_largest(dataset, 6), JobSpec(models=("Naive",)))
     at = open_page("home")
     assert [button.label for button in at.button] == ["Watch run 1"]
     assert [bar.proto.text for bar in at.get("progress")] == ["Run 1\\: 0 of 6 items"]
@@ -163,7 +164,9 @@ def test_home_leads_from_sales_to_a_run_and_on_to_its_forecasts(dataset: dict) -
     assert at.get("progress") == [] and at.dataframe[0].value["Run"].tolist() == [job_id]
 
 
-def test_home_leads_to_a_run_on_new_sales_as_the_one_before(finished: int, load_dataset: Callable[..., dict]) -> None:
+def test_home_leads_to_a_run_on_new_sales_as_the_one_before(
+    finished: int, load_dataset: Callable[..., Dataset]
+) -> None:
     load_dataset(name="weird *name* <b>_x_")
     at = open_app()
     assert at.button[0].label.replace("\\", "") == "Forecast weird *name* <b>_x_ (version 2)"
@@ -171,15 +174,15 @@ def test_home_leads_to_a_run_on_new_sales_as_the_one_before(finished: int, load_
     assert not at.exception and "Filled in from Run 1" in words(at)
 
 
-def test_home_shows_the_last_five_runs_and_counts_the_others(dataset: dict) -> None:
+def test_home_shows_the_last_five_runs_and_counts_the_others(dataset: Dataset) -> None:
     for _ in range(6):
-        jobs.submit_job(dataset["dataset_id"], jobs.choose_largest(dataset, 1), JobSpec())
+        jobs.submit_job(dataset.dataset_id, jobs.choose_largest(dataset, 1), JobSpec())
     at = open_app()
     assert at.dataframe[0].value["Run"].tolist() == [6, 5, 4, 3, 2] and "has all 6" in words(at)
     assert len(at.get("progress")) == 5 and "1 more run" in words(at)
 
 
-def test_home_tells_of_the_database_and_the_supervisor(dataset: dict) -> None:
+def test_home_tells_of_the_database_and_the_supervisor(dataset: Dataset) -> None:
     said = words(open_page("home")).replace("\\", "")
     assert "PostgreSQL" in said and "none alive, and nothing to do" in said
     workers.register(str(uuid.uuid4()), "vm", 1, "0", 2, 60)
@@ -197,50 +200,52 @@ def test_glossary_finds_words_by_their_parts() -> None:
     assert "No word here has" in at.info[0].value and not at.header
 
 
-def test_data_lists_each_dataset_once_by_its_newest_version(dataset: dict, load_dataset: Callable[..., dict]) -> None:
-    load_dataset(name=dataset["name"])
+def test_data_lists_each_dataset_once_by_its_newest_version(
+    dataset: Dataset, load_dataset: Callable[..., Dataset]
+) -> None:
+    load_dataset(name=dataset.name)
     (table,) = open_page("data").dataframe
     assert table.value[["Dataset", "Versions", "Items", "Weeks"]].to_dict("records") == [
-        {"Dataset": dataset["name"], "Versions": 2, "Items": 6, "Weeks": 120}
+        {"Dataset": dataset.name, "Versions": 2, "Items": 6, "Weeks": 120}
     ]
 
 
-def test_dataset_shows_what_was_loaded_and_how(dataset: dict) -> None:
-    said = words(open_page("dataset", dataset=str(dataset["dataset_id"])))
+def test_dataset_shows_what_was_loaded_and_how(dataset: Dataset) -> None:
+    said = words(open_page("dataset", dataset=str(dataset.dataset_id)))
     assert "Items 6" in said and "Whole weeks 120" in said
     assert "rows" in said and "no promotion flag" in said
 
 
 @pytest.mark.parametrize("view", ["weeks", "quality", "items", "reading", "versions", "nonsense"])
-def test_dataset_has_a_url_for_each_view(dataset: dict, view: str) -> None:
-    at = open_page("dataset", dataset=str(dataset["dataset_id"]), view=view)
+def test_dataset_has_a_url_for_each_view(dataset: Dataset, view: str) -> None:
+    at = open_page("dataset", dataset=str(dataset.dataset_id), view=view)
     assert not at.exception and not at.error
     assert at.get("button_group")[0].value == ("weeks" if view == "nonsense" else view)
 
 
-def test_dataset_accounts_for_every_row(dataset: dict) -> None:
-    at = open_page("dataset", dataset=str(dataset["dataset_id"]), view="quality")
+def test_dataset_accounts_for_every_row(dataset: Dataset) -> None:
+    at = open_page("dataset", dataset=str(dataset.dataset_id), view="quality")
     rows = at.dataframe[0].value
-    assert rows["Rows"].iloc[0] == dataset["report"]["n_rows"] == rows["Rows"].iloc[1:].sum()
+    assert rows["Rows"].iloc[0] == dataset.report.n_rows == rows["Rows"].iloc[1:].sum()
 
 
-def test_dataset_finds_items_by_any_part_of_their_key(dataset: dict) -> None:
-    at = open_page("dataset", dataset=str(dataset["dataset_id"]), view="items", q="EM3")
+def test_dataset_finds_items_by_any_part_of_their_key(dataset: Dataset) -> None:
+    at = open_page("dataset", dataset=str(dataset.dataset_id), view="items", q="EM3")
     assert at.dataframe[0].value["unique_id"].tolist() == ["item3"]
     at.text_input(key="choice_q").set_value("(").run()
     assert not at.exception and len(at.dataframe) == 0
 
 
-def test_dataset_loaded_again_says_that_nothing_changed(dataset: dict, load_dataset: Callable[..., dict]) -> None:
-    again = load_dataset(name=dataset["name"])
-    assert "the weeks are those of version 1" in words(open_page("dataset", dataset=str(again["dataset_id"])))
-    versions = open_page("dataset", dataset=str(again["dataset_id"]), view="versions").dataframe[0].value
+def test_dataset_loaded_again_says_that_nothing_changed(dataset: Dataset, load_dataset: Callable[..., Dataset]) -> None:
+    again = load_dataset(name=dataset.name)
+    assert "the weeks are those of version 1" in words(open_page("dataset", dataset=str(again.dataset_id)))
+    versions = open_page("dataset", dataset=str(again.dataset_id), view="versions").dataframe[0].value
     assert versions["Version"].tolist() == [2, 1] and versions["Changed"].tolist() == ["no: as version 1", ""]
 
 
-def test_dataset_is_deleted_with_its_runs(finished: int, dataset: dict) -> None:
+def test_dataset_is_deleted_with_its_runs(finished: int, dataset: Dataset) -> None:
     at = open_app().switch_page("pages/dataset.py")
-    at.query_params["dataset"] = str(dataset["dataset_id"])
+    at.query_params["dataset"] = str(dataset.dataset_id)
     at.run()
     at.button(key="delete").click().run()
     assert "With it go 1 run and the forecasts of 6 items" in words(at)
@@ -267,7 +272,7 @@ def test_load_proposes_what_the_columns_mean_and_loads(database: str, tmp_path: 
     assert not at.exception and not at.error
     assert "Loading mine" in words(at)
     (ingest,) = loading.list_open_ingests()
-    assert Path(ingest["spec"]["paths"][0]).name == "mine.csv" and ingest["spec"]["is_upload"]
+    assert Path(ingest.spec.paths[0]).name == "mine.csv" and ingest.spec.is_upload
 
 
 def test_load_takes_other_columns_and_rules_than_proposed(database: str, tmp_path: Path) -> None:
@@ -286,14 +291,14 @@ def test_load_takes_other_columns_and_rules_than_proposed(database: str, tmp_pat
     at.text_input(key="dataset_name").set_value("other").run()
     at.button(key="load").click().run()
     (ingest,) = loading.list_open_ingests()
-    spec = ingest["spec"]
-    assert (spec["name"], spec["returns"], spec["duplicates"], spec["skip_bad"], spec["week_end"]) == (
+    spec = ingest.spec
+    assert (spec.name, spec.returns, spec.duplicates, spec.skip_bad, spec.week_end) == (
         *("other", "drop", "drop", True, "SUN"),
     )
-    assert spec["where"] == [["item_nbr", "item1"]]
+    assert spec.where == (("item_nbr", "item1"),)
 
 
-def test_mapping_is_offered_again_for_the_same_header(load_dataset: Callable[..., dict], tmp_path: Path) -> None:
+def test_mapping_is_offered_again_for_the_same_header(load_dataset: Callable[..., Dataset], tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text(
         "sku,alt,date,sales\n" + "".join(f"a,b,2020-01-{day:02},1\n" for day in range(1, 29))
     )
@@ -303,7 +308,7 @@ def test_mapping_is_offered_again_for_the_same_header(load_dataset: Callable[...
     assert "first version 1" in words(at)
 
 
-def test_refused_file_shows_its_bad_rows_and_the_way_on(load_dataset: Callable[..., dict], tmp_path: Path) -> None:
+def test_refused_file_shows_its_bad_rows_and_the_way_on(load_dataset: Callable[..., Dataset], tmp_path: Path) -> None:
     rows = [f"2020-01-{day:02},a,1" for day in range(1, 29)]
     (tmp_path / "bad.csv").write_text(
         "\n".join(["date,item,sales", *rows, "2020-13-01,a,1", "2020-01-05,<b>x</b>,many"])
@@ -315,7 +320,7 @@ def test_refused_file_shows_its_bad_rows_and_the_way_on(load_dataset: Callable[.
     table = at.dataframe[0].value
     assert table[["Line", "Column", "Value"]].values.tolist() == [[30, "date", "2020-13-01"], [31, "sales", "many"]]
     at.button(key="good_rows").click().run()
-    assert loading.list_open_ingests()[0]["spec"]["skip_bad"] is True
+    assert loading.list_open_ingests()[0].spec.skip_bad is True
 
 
 def test_waiting_ingest_is_cancelled_by_its_button(database: str, tmp_path: Path) -> None:
@@ -323,7 +328,7 @@ def test_waiting_ingest_is_cancelled_by_its_button(database: str, tmp_path: Path
     ingest_id = loading.request_ingest(IngestSpec(paths=(str(tmp_path / "s.csv"),), name="s"))
     at = open_page("data", ingest=str(ingest_id))
     at.button(key=f"cancel_{ingest_id}").click().run()
-    assert loading.get_ingest(ingest_id)["status"] == "cancelled"
+    assert loading.get_ingest(ingest_id).status == "cancelled"
     assert "was cancelled" in words(open_page("data", ingest=str(ingest_id)))
 
 
@@ -336,7 +341,7 @@ def test_an_upload_is_kept_in_its_own_folder_whatever_it_is_called(database: str
     assert not path.parent.exists() and load_settings().uploads.exists()
 
 
-def test_new_run_follows_the_slider_and_submits(dataset: dict) -> None:
+def test_new_run_follows_the_slider_and_submits(dataset: Dataset) -> None:
     at = open_page("new_run")
     slider = at.slider[0]
     assert (slider.min, slider.max, slider.value) == (1, 6, 6)
@@ -349,7 +354,7 @@ def test_new_run_follows_the_slider_and_submits(dataset: dict) -> None:
     assert (job.n_items, job.n_batches, job.spec.models) == (3, 2, ["Auto"])
 
 
-def test_new_run_keeps_slider_and_field_in_step(dataset: dict) -> None:
+def test_new_run_keeps_slider_and_field_in_step(dataset: Dataset) -> None:
     at = open_page("new_run", n="2")
     assert at.slider[0].value == at.number_input(key="n_field").value == 2
     at.number_input(key="n_field").set_value(4).run()
@@ -358,7 +363,7 @@ def test_new_run_keeps_slider_and_field_in_step(dataset: dict) -> None:
     assert at.number_input(key="n_field").value == 3 and "Chosen items 3 of 6" in words(at)
 
 
-def test_new_run_takes_of_what_the_filter_leaves(dataset: dict) -> None:
+def test_new_run_takes_of_what_the_filter_leaves(dataset: Dataset) -> None:
     at = open_page("new_run", q="item")
     assert "match" not in words(at)
     at.text_input(key="choice_q").set_value("EM2 ").run()
@@ -366,11 +371,11 @@ def test_new_run_takes_of_what_the_filter_leaves(dataset: dict) -> None:
     assert at.dataframe[0].value["unique_id"].tolist() == ["item2"]
     at.text_input(key="choice_q").set_value("nobody").run()
     assert "No item matches" in words(at) and at.button(key="submit").disabled
-    (known,) = {item.demand_class for item in datasets.list_items(dataset["dataset_id"])}
+    (known,) = {item.demand_class for item in datasets.list_items(dataset.dataset_id)}
     assert "6 items in" in words(open_page("new_run", demand_class=known))
 
 
-def test_new_run_takes_the_random_sample_of_its_url(dataset: dict) -> None:
+def test_new_run_takes_the_random_sample_of_its_url(dataset: Dataset) -> None:
     at = open_page("new_run", take="random", n="3", seed="5")
     taken = at.dataframe[0].value["unique_id"].tolist()
     assert len(taken) == 3
@@ -380,7 +385,7 @@ def test_new_run_takes_the_random_sample_of_its_url(dataset: dict) -> None:
     assert jobs.list_keys(job.job_id) == taken
 
 
-def test_new_run_takes_a_pasted_list_and_names_what_it_does_not_know(dataset: dict) -> None:
+def test_new_run_takes_a_pasted_list_and_names_what_it_does_not_know(dataset: Dataset) -> None:
     at = open_page("new_run", take="list")
     assert "No item is chosen yet" in words(at) and at.button(key="submit").disabled
     unknown = [f"*x{n}*" for n in range(12)]
@@ -392,18 +397,18 @@ def test_new_run_takes_a_pasted_list_and_names_what_it_does_not_know(dataset: di
     assert jobs.list_keys(job.job_id) == ["item5", "item2"]
 
 
-def test_new_run_is_filled_in_from_an_earlier_one(dataset: dict, load_dataset: Callable[..., dict]) -> None:
+def test_new_run_is_filled_in_from_an_earlier_one(dataset: Dataset, load_dataset: Callable[..., Dataset]) -> None:
     spec = JobSpec(models=("Naive", "SES"), h=5, level=(77,), batch_size=2, n_windows=1)
     items = jobs.choose_named(dataset, ["item1", "item4", "item6"])
-    job_id = jobs.submit_job(dataset["dataset_id"], items, spec, "weekly *plan*", "the note")
-    newest = load_dataset(name=dataset["name"], n_items=5)
+    job_id = jobs.submit_job(dataset.dataset_id, items, spec, "weekly *plan*", "the note")
+    newest = load_dataset(name=dataset.name, n_items=5)
     at = open_page("new_run", **{"from": str(job_id)})
     said = words(at).replace("\\", "")
     assert "Filled in from Run 1 · weekly *plan*. It ran on version 1 of its data; this one takes version 2." in said
     assert at.warning[0].value == "1 key is not in this dataset and is left out: item6."
     at.button(key="submit").click().run()
     again = jobs.list_jobs()[0]
-    assert (again.dataset_id, again.name, again.note) == (newest["dataset_id"], "weekly *plan*", "the note")
+    assert (again.dataset_id, again.name, again.note) == (newest.dataset_id, "weekly *plan*", "the note")
     assert again.spec == jobs.get_job(job_id).spec
     assert jobs.list_keys(again.job_id) == ["item4", "item1"]
 
@@ -413,7 +418,7 @@ def test_new_run_from_an_earlier_one_may_take_other_items(finished: int) -> None
     assert "2 items in 1 batch, 4 weeks ahead" in words(at)
 
 
-def test_new_run_refuses_a_run_without_models(dataset: dict) -> None:
+def test_new_run_refuses_a_run_without_models(dataset: Dataset) -> None:
     at = open_page("new_run")
     at.multiselect(key="models").set_value([]).run()
     at.button(key="submit").click().run()
@@ -421,14 +426,14 @@ def test_new_run_refuses_a_run_without_models(dataset: dict) -> None:
     assert jobs.list_jobs() == []
 
 
-def test_new_run_stands_with_a_single_item(load_dataset: Callable[..., dict]) -> None:
+def test_new_run_stands_with_a_single_item(load_dataset: Callable[..., Dataset]) -> None:
     load_dataset(n_items=1)
     at = open_page("new_run")
     assert not at.exception and "1 item in 1 batch, 13 weeks ahead" in words(at)
 
 
-def test_run_is_cancelled_and_run_again_by_its_buttons(dataset: dict) -> None:
-    job_id = jobs.submit_job(dataset["dataset_id"], jobs.choose_largest(dataset, 6), JobSpec(batch_size=2))
+def test_run_is_cancelled_and_run_again_by_its_buttons(dataset: Dataset) -> None:
+    job_id = jobs.submit_job(dataset.dataset_id, jobs.choose_largest(dataset, 6), JobSpec(batch_size=2))
     at = open_page("runs", job=str(job_id))
     assert "3 submitted" in words(at)
     at.button(key="cancel").click().run()
@@ -445,21 +450,21 @@ def test_run_shows_names_to_the_letter(finished: int) -> None:
     assert "Items done 6 of 6" in words(at)
 
 
-def test_run_tells_why_it_waits_when_nobody_works(dataset: dict) -> None:
-    job_id = jobs.submit_job(dataset["dataset_id"], jobs.choose_largest(dataset, 6), JobSpec())
+def test_run_tells_why_it_waits_when_nobody_works(dataset: Dataset) -> None:
+    job_id = jobs.submit_job(dataset.dataset_id, jobs.choose_largest(dataset, 6), JobSpec())
     assert "No supervisor is alive, and work is waiting" in words(open_page("runs", job=str(job_id)))
 
 
-def test_run_that_waits_tells_the_problem_of_its_supervisor_to_the_letter(dataset: dict) -> None:
-    job_id = jobs.submit_job(dataset["dataset_id"], jobs.choose_largest(dataset, 6), JobSpec())
+def test_run_that_waits_tells_the_problem_of_its_supervisor_to_the_letter(dataset: Dataset) -> None:
+    job_id = jobs.submit_job(dataset.dataset_id, jobs.choose_largest(dataset, 6), JobSpec())
     workers.register(str(uuid.UUID(int=1)), "elsewhere", 1, "0", 2, 60)
     workers.set_problem(str(uuid.UUID(int=1)), "no *worker*")
     assert r"No \*worker\*" in words(open_page("runs", job=str(job_id)))
 
 
-def test_run_tells_what_an_item_may_take(dataset: dict) -> None:
+def test_run_tells_what_an_item_may_take(dataset: Dataset) -> None:
     spec = JobSpec(item_limit_s=300.0, process_memory=4_000_000_000)
-    job_id = jobs.submit_job(dataset["dataset_id"], jobs.choose_largest(dataset, 6), spec)
+    job_id = jobs.submit_job(dataset.dataset_id, jobs.choose_largest(dataset, 6), spec)
     assert "an item may take 5 min and 4 GB" in words(open_page("runs", job=str(job_id)))
     with transaction() as cur:  # as jobs of earlier versions are
         cur.execute("UPDATE fcst_app.jobs SET spec = spec - 'item_limit_s' - 'process_memory'")
@@ -476,8 +481,8 @@ def table_with(at: AppTest, column: str) -> pd.DataFrame:
     return found
 
 
-def test_run_shows_its_history_first_what_went_wrong(dataset: dict) -> None:
-    job_id = jobs.submit_job(dataset["dataset_id"], jobs.choose_largest(dataset, 6), JobSpec(batch_size=3))
+def test_run_shows_its_history_first_what_went_wrong(dataset: Dataset) -> None:
+    job_id = jobs.submit_job(dataset.dataset_id, jobs.choose_largest(dataset, 6), JobSpec(batch_size=3))
     (first,) = attempts.claim(str(uuid.uuid4()), 1)
     retry_policy.end_attempt(first.batch_id, first.attempt, retry_policy.Cause.LOST, "its pool <b>broke</b>")
     run_waiting()
@@ -498,8 +503,8 @@ def test_history_of_a_run_without_trouble_is_all_of_it(finished: int) -> None:
     assert not at.toggle and len(table_with(at, "Why")) == len(jobs.list_events(finished))
 
 
-def test_run_shows_the_log_of_the_failed_batch(dataset: dict) -> None:
-    job_id = jobs.submit_job(dataset["dataset_id"], jobs.choose_largest(dataset, 6), JobSpec(batch_size=2))
+def test_run_shows_the_log_of_the_failed_batch(dataset: Dataset) -> None:
+    job_id = jobs.submit_job(dataset.dataset_id, jobs.choose_largest(dataset, 6), JobSpec(batch_size=2))
     worker = str(uuid.uuid4())
     workers.register(worker, "elsewhere", 77, "0", 2, 60)
     first, second, _ = attempts.claim(worker, 3)
@@ -528,24 +533,24 @@ def test_run_shows_the_log_of_the_failed_batch(dataset: dict) -> None:
     assert "other" in at.code[0].value
 
 
-def test_log_of_a_run_that_nobody_has_begun_is_empty(dataset: dict) -> None:
-    job_id = jobs.submit_job(dataset["dataset_id"], jobs.choose_largest(dataset, 6), JobSpec())
+def test_log_of_a_run_that_nobody_has_begun_is_empty(dataset: Dataset) -> None:
+    job_id = jobs.submit_job(dataset.dataset_id, jobs.choose_largest(dataset, 6), JobSpec())
     assert "No batch has begun." in words(open_run(job_id, "log"))
 
 
-def test_runs_are_filtered_by_what_the_url_says(finished: int, dataset: dict) -> None:
-    waiting = jobs.submit_job(dataset["dataset_id"], jobs.choose_largest(dataset, 1), JobSpec(), "other")
+def test_runs_are_filtered_by_what_the_url_says(finished: int, dataset: Dataset) -> None:
+    waiting = jobs.submit_job(dataset.dataset_id, jobs.choose_largest(dataset, 1), JobSpec(), "other")
     numbers = lambda **query: open_page("runs", **query).dataframe[0].value["Run"].tolist()  # noqa: E731
     assert numbers() == [waiting, finished]
     assert numbers(status=["completed", "failed"]) == numbers(q="first [") == numbers(q=str(finished)) == [finished]
-    assert numbers(dataset=str(dataset["dataset_id"]), status="submitted", page="7") == [waiting]
+    assert numbers(dataset=str(dataset.dataset_id), status="submitted", page="7") == [waiting]
     assert "No run is like that" in words(open_page("runs", q="nothing"))
     assert numbers(q="first\0 [", page="99") == [finished]
 
 
-def test_filtered_runs_are_cancelled_and_run_again_after_a_question(finished: int, dataset: dict) -> None:
-    ids = [jobs.submit_job(dataset["dataset_id"], jobs.choose_largest(dataset, 3), JobSpec(), "x") for _ in range(2)]
-    other = jobs.submit_job(dataset["dataset_id"], jobs.choose_largest(dataset, 1), JobSpec(), "y")
+def test_filtered_runs_are_cancelled_and_run_again_after_a_question(finished: int, dataset: Dataset) -> None:
+    ids = [jobs.submit_job(dataset.dataset_id, jobs.choose_largest(dataset, 3), JobSpec(), "x") for _ in range(2)]
+    other = jobs.submit_job(dataset.dataset_id, jobs.choose_largest(dataset, 1), JobSpec(), "y")
     at = open_page("runs", q="x")
     at.button(key="retry_all").click().run()
     assert "None of these runs has ended" in words(at)
@@ -560,9 +565,9 @@ def test_filtered_runs_are_cancelled_and_run_again_after_a_question(finished: in
     assert [jobs.get_job(job_id).status for job_id in ids] == ["submitted", "submitted"]
 
 
-def test_batches_of_a_stage_are_shown_a_page_at_a_time(load_dataset: Callable[..., dict]) -> None:
+def test_batches_of_a_stage_are_shown_a_page_at_a_time(load_dataset: Callable[..., Dataset]) -> None:
     dataset = load_dataset(n_items=60)
-    job_id = jobs.submit_job(dataset["dataset_id"], jobs.choose_largest(dataset, 60), JobSpec(batch_size=1))
+    job_id = jobs.submit_job(dataset.dataset_id, jobs.choose_largest(dataset, 60), JobSpec(batch_size=1))
     attempts.claim(str(uuid.uuid4()), 2)
     numbers = lambda **query: open_run(job_id, **query).dataframe[0].value["Batch"].tolist()  # noqa: E731
     assert numbers(sort="number", page="2") == numbers(sort="number", page="99") == list(range(51, 61))
@@ -571,8 +576,8 @@ def test_batches_of_a_stage_are_shown_a_page_at_a_time(load_dataset: Callable[..
     assert "No batch is in this stage" in words(at) and not at.dataframe
 
 
-def test_a_browser_that_lost_a_choice_falls_back_to_what_the_url_says(dataset: dict) -> None:
-    job_id = jobs.submit_job(dataset["dataset_id"], jobs.choose_largest(dataset, 6), JobSpec(batch_size=2))
+def test_a_browser_that_lost_a_choice_falls_back_to_what_the_url_says(dataset: Dataset) -> None:
+    job_id = jobs.submit_job(dataset.dataset_id, jobs.choose_largest(dataset, 6), JobSpec(batch_size=2))
     at = open_run(job_id, stage="submitted", sort="longest")
     for key, value in (("choice_stage", "submitted"), ("choice_sort", "longest first")):
         box = at.selectbox(key=key).proto
@@ -583,8 +588,8 @@ def test_a_browser_that_lost_a_choice_falls_back_to_what_the_url_says(dataset: d
     assert at.text_input(key="choice_q").proto.default == "item"
 
 
-def test_failures_are_grouped_by_reason_and_run_again_by_group(dataset: dict) -> None:
-    job_id = jobs.submit_job(dataset["dataset_id"], jobs.choose_largest(dataset, 6), JobSpec(batch_size=2))
+def test_failures_are_grouped_by_reason_and_run_again_by_group(dataset: Dataset) -> None:
+    job_id = jobs.submit_job(dataset.dataset_id, jobs.choose_largest(dataset, 6), JobSpec(batch_size=2))
     worker = str(uuid.uuid4())
     for row, reason in zip(attempts.claim(worker, 3), ("<b>boom</b>", "<b>boom</b>", "*bang*"), strict=True):
         fail_batch(row, reason)
@@ -607,8 +612,8 @@ def test_run_has_a_url_for_each_view(finished: int, view: str) -> None:
     assert len(at.get("plotly_chart")) == (view == "timeline")
 
 
-def test_end_of_a_run_is_told_once(dataset: dict) -> None:
-    job_id = jobs.submit_job(dataset["dataset_id"], jobs.choose_largest(dataset, 6), JobSpec(batch_size=2), "*n*")
+def test_end_of_a_run_is_told_once(dataset: Dataset) -> None:
+    job_id = jobs.submit_job(dataset.dataset_id, jobs.choose_largest(dataset, 6), JobSpec(batch_size=2), "*n*")
     at = open_run(job_id)
     assert not at.toast
     run_waiting()
@@ -625,8 +630,8 @@ def test_run_again_opens_a_new_run_with_its_settings(finished: int) -> None:
     assert not at.exception and at.title[0].value == "New run" and at.query_params["from"] == str(finished)
 
 
-def test_click_that_was_lost_with_the_database_is_told(dataset: dict, monkeypatch: pytest.MonkeyPatch) -> None:
-    job_id = jobs.submit_job(dataset["dataset_id"], jobs.choose_largest(dataset, 6), JobSpec())
+def test_click_that_was_lost_with_the_database_is_told(dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    job_id = jobs.submit_job(dataset.dataset_id, jobs.choose_largest(dataset, 6), JobSpec())
     at = open_page("runs", job=str(job_id))
     with monkeypatch.context() as patch:
         patch.setenv("DATABASE_URL", "postgresql://u:secret@127.0.0.1:1/d")
@@ -663,12 +668,12 @@ def test_forecasts_begin_with_the_sum_and_go_on_to_an_item(finished: int) -> Non
 
 
 def test_forecasts_are_searched_and_filtered_and_added_up_as_shown(
-    load_dataset: Callable[..., dict], tmp_path: Path
+    load_dataset: Callable[..., Dataset], tmp_path: Path
 ) -> None:
     (tmp_path / "items.csv").write_text('item_nbr,family\nitem1,A\nitem2,A\nitem3,"B, C"\n')
     write_sales(tmp_path / "train.csv", 3, 60)
     dataset = load_dataset(tmp_path)
-    job_id = jobs.submit_job(dataset["dataset_id"], jobs.choose_largest(dataset, 3), JobSpec(models=("Naive",), h=4))
+    job_id = jobs.submit_job(dataset.dataset_id, jobs.choose_largest(dataset, 3), JobSpec(models=("Naive",), h=4))
     run_waiting()
     whole = forecasts.view(jobs.get_job(job_id), "Naive")
     at = open_page("forecasts", job=str(job_id), family="A")
@@ -683,11 +688,11 @@ def test_forecasts_are_searched_and_filtered_and_added_up_as_shown(
     assert "Item item3" in words(at), "a link to an item shows it, whatever is filtered"
 
 
-def test_items_are_flagged(load_dataset: Callable[..., dict], tmp_path: Path) -> None:
+def test_items_are_flagged(load_dataset: Callable[..., Dataset], tmp_path: Path) -> None:
     units = {"good": [20 + i % 7 for i in range(80)], "new": [30 + i % 5 for i in range(20)]}
     dataset = load_dataset(write_rows(tmp_path / "odd.csv", {**units, "ended": [9] * 40 + [0] * 40}))
     spec = JobSpec(models=("SeasonalNaive",), h=4)
-    job_id = jobs.submit_job(dataset["dataset_id"], jobs.choose_largest(dataset, 3), spec)
+    job_id = jobs.submit_job(dataset.dataset_id, jobs.choose_largest(dataset, 3), spec)
     run_waiting()
     flags = {item.unique_id: item.flags for item in forecasts.list_items(jobs.get_job(job_id), "SeasonalNaive")}
     assert flags == {"ended": ("ended",), "new": ("new", "fallback"), "good": ()}
@@ -725,10 +730,10 @@ def test_accuracy_tells_of_each_model_beside_the_yardstick(finished: int) -> Non
     assert added.value == "+0.0 %"
 
 
-def test_accuracy_says_why_there_is_none(dataset: dict) -> None:
+def test_accuracy_says_why_there_is_none(dataset: Dataset) -> None:
     for n_windows, said in ((0, "Nothing was measured in this run. It was run without a backtest"), (12, "8 windows")):
         spec = JobSpec(models=("Naive",), n_windows=n_windows, level=())
-        job_id = jobs.submit_job(dataset["dataset_id"], jobs.choose_largest(dataset, 1), spec)
+        job_id = jobs.submit_job(dataset.dataset_id, jobs.choose_largest(dataset, 1), spec)
         run_waiting()
         assert said in words(open_page("accuracy", job=str(job_id)))
 
@@ -743,22 +748,22 @@ def test_pages_stand_for_a_run_of_an_older_program(finished: int) -> None:
     assert "as is usual: it was not measured" in words(open_page("forecasts", job=str(finished)))
 
 
-def test_new_run_tells_about_how_long_it_takes(dataset: dict) -> None:
+def test_new_run_tells_about_how_long_it_takes(dataset: Dataset) -> None:
     at = open_page("new_run")
     assert re.search(r"About [\d.]+ s on this machine", words(at))
     at.multiselect(key="models").set_value([]).run()
     assert "About" not in words(at)
 
 
-def test_forecasts_of_a_part_of_a_run_say_that_it_is_a_part(dataset: dict) -> None:
-    job_id = jobs.submit_job(dataset["dataset_id"], jobs.choose_largest(dataset, 6), JobSpec(batch_size=2))
+def test_forecasts_of_a_part_of_a_run_say_that_it_is_a_part(dataset: Dataset) -> None:
+    job_id = jobs.submit_job(dataset.dataset_id, jobs.choose_largest(dataset, 6), JobSpec(batch_size=2))
     (first,) = attempts.claim(str(uuid.uuid4()), 1)
     run_batch(first.batch_id, first.attempt)
     assert "All items: the sum of 2 forecasts; the others have none" in words(open_page("forecasts", job=str(job_id)))
 
 
-def test_forecasts_say_why_an_item_has_none(dataset: dict) -> None:
-    job_id = jobs.submit_job(dataset["dataset_id"], jobs.choose_largest(dataset, 6), JobSpec(batch_size=1))
+def test_forecasts_say_why_an_item_has_none(dataset: Dataset) -> None:
+    job_id = jobs.submit_job(dataset.dataset_id, jobs.choose_largest(dataset, 6), JobSpec(batch_size=1))
     worker = str(uuid.uuid4())
     (first,) = attempts.claim(worker, 1)
     run_batch(first.batch_id, first.attempt)
@@ -781,13 +786,13 @@ def test_forecasts_say_why_an_item_has_none(dataset: dict) -> None:
 
 
 def test_sample_and_uploads_are_read_whatever_the_operator_allows(
-    load_dataset: Callable[..., dict], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    load_dataset: Callable[..., Dataset], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     (tmp_path / "allowed").mkdir()
     monkeypatch.setenv("FCST_INGEST_ROOTS", str(tmp_path / "allowed"))
-    assert load_dataset(SAMPLE, name="sample")["n_items"] == 200
+    assert load_dataset(SAMPLE, name="sample").n_items == 200
     write_sales(tmp_path / "s.csv", 2, 6)
     with pytest.raises(InputError, match="not in a folder that may be read"):
         load_dataset(tmp_path / "s.csv")
     upload = loading.save_upload("s.csv", io.BytesIO((tmp_path / "s.csv").read_bytes()))
-    assert load_dataset(Path(upload), name="mine", is_upload=True)["n_items"] == 2
+    assert load_dataset(Path(upload), name="mine", is_upload=True).n_items == 2

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from fcst.compute import metrics
+from fcst.dataset_records import Dataset
 from fcst.engine.task import run_batch
 from fcst.errors import InputError
 from fcst.filters import only
@@ -25,9 +26,9 @@ from fcst.store.sales import job_totals
 MODELS = ("Auto", "AutoETS", "SeasonalNaive", "Naive")
 
 
-def run(dataset: dict, n_items: int, **spec: object) -> Job:
+def run(dataset: Dataset, n_items: int, **spec: object) -> Job:
     items = jobs.choose_largest(dataset, n_items)
-    job_id = jobs.submit_job(dataset["dataset_id"], items, JobSpec(**{"models": ("Auto", "AutoETS"), "h": 4, **spec}))
+    job_id = jobs.submit_job(dataset.dataset_id, items, JobSpec(**{"models": ("Auto", "AutoETS"), "h": 4, **spec}))
     while claimed := attempts.claim(str(uuid.uuid4()), 1):
         run_batch(claimed[0].batch_id, claimed[0].attempt)
     freeze_ended()
@@ -73,7 +74,7 @@ def write_shaken(path: Path) -> Path:
 
 
 @pytest.fixture
-def job(load_dataset: Callable[..., dict], tmp_path: Path, once: Callable) -> Job:
+def job(load_dataset: Callable[..., Dataset], tmp_path: Path, once: Callable) -> Job:
     return once("shaken", lambda: run(load_dataset(write_shaken(tmp_path / "shaken.csv")), 4, n_windows=2))
 
 
@@ -205,7 +206,7 @@ def test_correlation_of_errors_is_that_of_a_loop(job: Job) -> None:
         assert forecasts.error_correlation(job.job_id, model) == (pytest.approx(expected), True)
 
 
-def test_correlation_of_errors_without_backtest_is_the_usual_one(load_dataset: Callable[..., dict]) -> None:
+def test_correlation_of_errors_without_backtest_is_the_usual_one(load_dataset: Callable[..., Dataset]) -> None:
     found = run(load_dataset(), 2, n_windows=0)
     assert forecasts.error_correlation(found.job_id, "Auto") == (forecasts.USUAL_CORRELATION, False)
 
@@ -269,11 +270,11 @@ def write_rows(path: Path, units: dict[str, list[float]]) -> Path:
 
 
 @pytest.fixture
-def odd(load_dataset: Callable[..., dict], tmp_path: Path, once: Callable) -> Job:
+def odd(load_dataset: Callable[..., Dataset], tmp_path: Path, once: Callable) -> Job:
     return once("odd", lambda: make_odd(load_dataset, tmp_path))
 
 
-def make_odd(load_dataset: Callable[..., dict], tmp_path: Path) -> Job:
+def make_odd(load_dataset: Callable[..., Dataset], tmp_path: Path) -> Job:
     rng = np.random.default_rng(1)
     units = {
         "good": rng.integers(20, 40, 80).tolist(),
@@ -301,20 +302,20 @@ def test_value_added_to_a_yardstick_without_error_is_undefined(odd: Job) -> None
     assert pd.isna(items.loc["constant", "fva_naive"])
 
 
-def test_a_run_without_backtest_has_no_accuracy(load_dataset: Callable[..., dict]) -> None:
+def test_a_run_without_backtest_has_no_accuracy(load_dataset: Callable[..., Dataset]) -> None:
     found = run(load_dataset(), 2, n_windows=0)
     for by in accuracy.BY:
         assert accuracy.list_accuracy(found, by).empty
     assert accuracy.list_candidates(found.job_id)["wape"].isna().all()
 
 
-def test_a_run_without_levels_has_accuracy_without_intervals(load_dataset: Callable[..., dict]) -> None:
+def test_a_run_without_levels_has_accuracy_without_intervals(load_dataset: Callable[..., Dataset]) -> None:
     found = accuracy.list_accuracy(run(load_dataset(), 2, level=()))
     assert not [name for name in found if name.startswith(("coverage", "width", "msis"))]
     assert found["wape"].notna().all() and found["scaled_crps"].isna().all()
 
 
-def test_accuracy_is_not_told_by_what_is_not_known(load_dataset: Callable[..., dict]) -> None:
+def test_accuracy_is_not_told_by_what_is_not_known(load_dataset: Callable[..., Dataset]) -> None:
     with pytest.raises(InputError, match="'colour'") as caught:
         accuracy.list_accuracy(run(load_dataset(), 1, n_windows=0), "colour")
     assert "demand_class" in caught.value.hint

@@ -11,6 +11,7 @@ import openpyxl
 import pandas as pd
 import pytest
 
+from fcst.dataset_records import Dataset
 from fcst.errors import InputError
 from fcst.filters import EVERY, RunFilter, only
 from fcst.job_records import Job
@@ -24,7 +25,7 @@ MODEL = "WindowAverage"
 
 
 @pytest.fixture
-def job(load_dataset: Callable[..., dict], once: Callable) -> Job:
+def job(load_dataset: Callable[..., Dataset], once: Callable) -> Job:
     def make() -> Job:
         return run(load_dataset(n_items=3, n_weeks=60), 3, models=(MODEL, "Naive"), h=4, n_windows=0)
 
@@ -192,13 +193,13 @@ def test_adjustments_go_with_their_dataset(job: Job) -> None:
 
 
 def test_value_that_each_step_added_is_told_when_the_weeks_have_come(
-    job: Job, load_dataset: Callable[..., dict], tmp_path: Path
+    job: Job, load_dataset: Callable[..., Dataset], tmp_path: Path
 ) -> None:
     adjust(job, "item2", change(job, 1, 3, percent=40))
     write_sales(tmp_path / "later.csv", 3, 62)  # two of the four weeks
     newer = load_dataset(tmp_path / "later.csv")
     found = comparison.true_accuracy(job)
-    assert found is not None and found[0]["dataset_id"] == newer["dataset_id"]
+    assert found is not None and found[0].dataset_id == newer.dataset_id
     frame = comparison.value_added(job, MODEL, found[0])
     later = run(newer, 3, models=("Naive",), n_windows=0)
     errors: dict[tuple[bool, str], float] = {}

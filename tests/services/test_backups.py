@@ -17,6 +17,7 @@ import pytest
 
 from fcst import supervisor_lock
 from fcst.cli.main import main
+from fcst.dataset_records import Dataset
 from fcst.errors import InputError, NotAllowed, StoreError
 from fcst.files import FileLock
 from fcst.filters import Selection
@@ -37,11 +38,11 @@ from tests.store.old_versions import LATEST, leave, tables
 
 
 @pytest.fixture
-def full(load_dataset: Callable[..., dict], once: Callable) -> Job:
+def full(load_dataset: Callable[..., Dataset], once: Callable) -> Job:
     return once("full", lambda: fill(load_dataset))
 
 
-def fill(load_dataset: Callable[..., dict]) -> Job:
+def fill(load_dataset: Callable[..., Dataset]) -> Job:
     """Something in every table: two datasets, a run with an adjustment, one that was cancelled, a token, a sign-out."""
     load_dataset(name="other", n_items=2, n_weeks=60)
     job = run(load_dataset(n_items=4), 3, models=("SeasonalNaive", "Naive"), n_windows=1)

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from fcst.dataset_records import Dataset
 from fcst.filters import only
 from fcst.services import comparison, forecasts
 from fcst.specs import JobSpec
@@ -14,7 +15,7 @@ from tests.services.test_accuracy import run
 
 
 @pytest.fixture
-def dataset(load_dataset: Callable[..., dict]) -> dict:
+def dataset(load_dataset: Callable[..., Dataset]) -> Dataset:
     return load_dataset(n_items=3, n_weeks=60)
 
 
@@ -22,14 +23,14 @@ def spec(**options: object) -> dict:
     return {"models": ("Naive", "WindowAverage"), "h": 4, "n_windows": 1, **options}
 
 
-def test_specs_tell_what_differs(dataset: dict) -> None:
+def test_specs_tell_what_differs(dataset: Dataset) -> None:
     one, other = run(dataset, 3, **spec()), run(dataset, 2, **spec(h=6))
     rows = {row["what"]: row for row in comparison.compare_specs(one, other)}
     assert {what for what, row in rows.items() if row["differs"]} == {"Items", "Horizon, weeks"}
     assert rows["Models"]["run"] == "Naive, WindowAverage"
 
 
-def test_items_are_compared_over_the_weeks_that_both_have(dataset: dict) -> None:
+def test_items_are_compared_over_the_weeks_that_both_have(dataset: Dataset) -> None:
     one, other = run(dataset, 3, **spec()), run(dataset, 2, **spec(h=6))
     frame = comparison.compare_items(one, "Naive", other, "WindowAverage").set_index("unique_id")
     assert set(frame.index) == {"item1", "item2", "item3"} and set(frame["n_weeks"]) == {4}
@@ -44,25 +45,25 @@ def test_items_are_compared_over_the_weeks_that_both_have(dataset: dict) -> None
 
 
 def test_weeks_that_end_on_other_days_are_not_compared(
-    dataset: dict, load_dataset: Callable[..., dict], tmp_path: Path
+    dataset: Dataset, load_dataset: Callable[..., Dataset], tmp_path: Path
 ) -> None:
     write_sales(tmp_path / "sunday.csv", 3, 60)
     other = run(load_dataset(tmp_path / "sunday.csv", name="o", week_end="SUN"), 3, **spec())
     assert set(comparison.compare_items(run(dataset, 3, **spec()), "Naive", other, "Naive")["n_weeks"]) <= {0}
 
 
-def test_without_a_newer_dataset_there_is_nothing_to_say_of_since(dataset: dict) -> None:
+def test_without_a_newer_dataset_there_is_nothing_to_say_of_since(dataset: Dataset) -> None:
     assert comparison.true_accuracy(run(dataset, 3, **spec())) is None
 
 
 def test_a_run_is_measured_against_the_weeks_that_came(
-    dataset: dict, load_dataset: Callable[..., dict], tmp_path: Path
+    dataset: Dataset, load_dataset: Callable[..., Dataset], tmp_path: Path
 ) -> None:
     job = run(dataset, 3, **spec())
     write_sales(tmp_path / "later.csv", 3, 63)
     newer = load_dataset(tmp_path / "later.csv")
     found = comparison.true_accuracy(job)
-    assert found is not None and found[0]["dataset_id"] == newer["dataset_id"]
+    assert found is not None and found[0].dataset_id == newer.dataset_id
     row = found[1].set_index("model").loc["Naive"]
     assert (row["n_items"], row["n_weeks"]) == (3, 3)
     later = run(newer, 3, **spec())
@@ -75,7 +76,7 @@ def test_a_run_is_measured_against_the_weeks_that_came(
     assert 0 <= row["coverage_80"] <= row["coverage_95"] <= 1
 
 
-def test_spec_without_levels_is_compared_too(dataset: dict) -> None:
+def test_spec_without_levels_is_compared_too(dataset: Dataset) -> None:
     one = run(dataset, 1, **spec(level=()))
     rows = {row["what"]: row for row in comparison.compare_specs(one, one)}
     assert rows["Interval levels, percent"]["run"] == "none" and JobSpec().level == (80, 95)

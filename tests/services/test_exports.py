@@ -21,6 +21,7 @@ import uvicorn
 from starlette.applications import Starlette
 
 from fcst.cli.main import main
+from fcst.dataset_records import Dataset
 from fcst.errors import InputError
 from fcst.filters import EVERY, RunFilter, only
 from fcst.harmless import for_spreadsheet
@@ -41,17 +42,17 @@ NASTY += [";=1", "a; ＝1", "a\t=1", 'x";=1', "12|-3", " @x"]
 
 
 @pytest.fixture
-def job(load_dataset: Callable[..., dict], once: Callable) -> Job:
+def job(load_dataset: Callable[..., Dataset], once: Callable) -> Job:
     models = ("SeasonalNaive", "Naive")
     return once("to_export", lambda: run(load_dataset(name="a/b ü"), 4, models=models, n_windows=1))
 
 
 @pytest.fixture
-def nasty(load_dataset: Callable[..., dict], once: Callable) -> Job:
+def nasty(load_dataset: Callable[..., Dataset], once: Callable) -> Job:
     return once("nasty", lambda: make_nasty(load_dataset))
 
 
-def make_nasty(load_dataset: Callable[..., dict]) -> Job:
+def make_nasty(load_dataset: Callable[..., Dataset]) -> Job:
     """A run whose items have been given keys that harm or confuse those who open files."""
     job = run(load_dataset(n_items=len(NASTY)), len(NASTY), models=("SeasonalNaive",), n_windows=1, h=1)
     with transaction() as cur:
@@ -285,22 +286,22 @@ def test_link_to_a_filter_gives_the_items_that_match(job: Job, site: str, which:
 
 def test_route_gives_the_files_of_a_dataset(nasty: Job, site: str) -> None:
     dataset = datasets.get_dataset(nasty.dataset_id)
-    status, headers, body = get(site + downloads.link_to_dataset(dataset["dataset_id"], downloads.WEEKLY_SALES))
+    status, headers, body = get(site + downloads.link_to_dataset(dataset.dataset_id, downloads.WEEKLY_SALES))
     assert status == 200 and headers["content-length"] == str(len(body))
     assert headers["content-disposition"] == "attachment; filename*=UTF-8''wkly_sales_data.csv"
     assert headers["content-type"] == "text/csv; charset=utf-8"
     weekly = io.BytesIO()
-    datasets.write_weekly_file(dataset["dataset_id"], weekly)
+    datasets.write_weekly_file(dataset.dataset_id, weekly)
     assert body == weekly.getvalue() and body.startswith(b"item_nbr,wk_end_dt,unit_sales\n")
-    status, headers, body = get(site + downloads.link_to_dataset(dataset["dataset_id"], downloads.REPORT))
-    assert status == 200 and json.loads(body) == dataset["report"]
+    status, headers, body = get(site + downloads.link_to_dataset(dataset.dataset_id, downloads.REPORT))
+    assert status == 200 and json.loads(body) == dataset.report.to_json()
     assert headers["content-disposition"] == "attachment; filename*=UTF-8''report_s_v1.json"
     assert headers["content-type"] == "application/json"
     for name in (downloads.WEEKLY_SALES, downloads.REPORT):
         status, headers, body = get(f"{site}/downloads/datasets/99/{name}")
         assert status == 404 and body == b"There is no dataset 99. Choose one from the list of datasets."
         assert headers["content-type"] == "text/plain; charset=utf-8"
-        assert get(site + downloads.link_to_dataset(dataset["dataset_id"], name), "HEAD")[2] == b""
+        assert get(site + downloads.link_to_dataset(dataset.dataset_id, name), "HEAD")[2] == b""
 
 
 @pytest.mark.parametrize("name", [downloads.WEEKLY_SALES, downloads.REPORT])

@@ -41,7 +41,7 @@ def run_sql(statement: str, **params: object) -> None:
 def waiting(load_dataset) -> int:
     """A run that nobody works on."""
     dataset = load_dataset()
-    return jobs.submit_job(dataset["dataset_id"], jobs.choose_largest(dataset, 6), JobSpec(batch_size=2))
+    return jobs.submit_job(dataset.dataset_id, jobs.choose_largest(dataset, 6), JobSpec(batch_size=2))
 
 
 def register(host: str = "elsewhere", pid: int = 7, lease_s: float = 60) -> str:
@@ -302,7 +302,7 @@ SLOW = JobSpec(models=("AutoCES",), h=13, level=(80,), batch_size=10)
 def test_killed_supervisor_is_found_at_once_and_its_lease_later(load_dataset, start_supervisor) -> None:
     dataset = load_dataset(n_items=40)
     supervisor = start_supervisor(FCST_LEASE_S="4")
-    job_id = jobs.submit_job(dataset["dataset_id"], jobs.choose_largest(dataset, 40), SLOW)
+    job_id = jobs.submit_job(dataset.dataset_id, jobs.choose_largest(dataset, 40), SLOW)
     wait_until(lambda: jobs.get_job(job_id).batches.get("processing", 0), what="for a batch to be processed")
     assert check("supervisor").is_ok and check("lease").is_ok
     supervisor.send_signal(signal.SIGKILL)

@@ -6,6 +6,7 @@ from datetime import date, timedelta
 
 import pytest
 
+from fcst.dataset_records import Dataset
 from fcst.filters import ItemFilter, ItemSort, Selection, Take
 from fcst.names import DEMAND_CLASSES
 from fcst.records import Item
@@ -230,13 +231,13 @@ def test_key_that_was_copied_from_a_table_is_the_items(database: str) -> None:
     assert find_pasted(dataset_id, "=1\n;=a") == (("=1", ";=a"), [])
 
 
-def test_options_are_what_items_have(nasty: int, load_dataset: Callable[..., dict]) -> None:
+def test_options_are_what_items_have(nasty: int, load_dataset: Callable[..., Dataset]) -> None:
     options = datasets.list_options(nasty)
     assert options["family"] == sorted(name for name in FAMILIES if name)
     assert options["class"] == sorted(name for name in CLASSES if name)
     assert options["demand_class"] == list(DEMAND_CLASSES)
     plain = load_dataset(name="plain")
-    assert datasets.list_options(plain["dataset_id"])["family"] == []
+    assert datasets.list_options(plain.dataset_id)["family"] == []
 
 
 def test_ten_keys_are_named_and_the_rest_counted() -> None:

@@ -68,7 +68,7 @@ def test_working_folders_are_private(home: Path, tmp_path: Path, monkeypatch: py
     loading.request_ingest(spec)
     claimed = ingests.claim(str(uuid.uuid4()))
     assert claimed is not None
-    task.run_ingest(claimed["ingest_id"], claimed["attempt"])
-    assert loading.get_ingest(claimed["ingest_id"])["status"] == "completed"
+    task.run_ingest(claimed.ingest_id, claimed.attempt)
+    assert loading.get_ingest(claimed.ingest_id).status == "completed"
     assert seen == [("look", 0o700, 0o700), ("ingest", 0o700, 0o700)]
     assert not list((home / "tmp").iterdir())

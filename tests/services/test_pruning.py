@@ -12,6 +12,7 @@ from collections.abc import Callable
 import pytest
 
 from fcst.cli.main import main
+from fcst.dataset_records import Dataset
 from fcst.errors import InputError
 from fcst.filters import Selection
 from fcst.services import datasets, jobs, pruning
@@ -32,12 +33,12 @@ OF_RUNS = ("jobs", "batch_status", "batch_events", "job_items", "forecasts", "me
 
 
 @pytest.fixture
-def dataset(load_dataset: Callable[..., dict]) -> dict:
+def dataset(load_dataset: Callable[..., Dataset]) -> Dataset:
     return load_dataset()
 
 
 @pytest.fixture
-def three(dataset: dict) -> list[int]:
+def three(dataset: Dataset) -> list[int]:
     """Three runs that ended 40, 20 and 0 days ago, and after them one that waits."""
     found = [run(dataset, 2, models=("Naive",), n_windows=1).job_id for _ in range(3)]
     with transaction() as cur:
@@ -47,7 +48,7 @@ def three(dataset: dict) -> list[int]:
                 " WHERE job_id = %(job_id)s",
                 {"days": days, "job_id": job_id},
             )
-    jobs.submit_job(dataset["dataset_id"], Selection(keys=("item1",)), JobSpec())
+    jobs.submit_job(dataset.dataset_id, Selection(keys=("item1",)), JobSpec())
     return found
 
 
@@ -169,16 +170,16 @@ def test_datasets_that_no_run_uses_go_but_the_newest_of_each_name(load_dataset, 
     assert len(datasets.list_datasets()) == 4
     runs = pruning.list_runs(None, 1)
     versions = pruning.list_datasets(runs)
-    assert [row["dataset_id"] for row in versions] == [first["dataset_id"]]
+    assert [row.dataset_id for row in versions] == [first.dataset_id]
     assert pruning.delete_datasets(versions) == []  # its run is there still
     assert main(["prune", "--keep", "1", "--datasets", "--yes"]) == 0
-    assert [row["dataset_id"] for row in datasets.list_datasets()] == [
-        alone["dataset_id"],
-        third["dataset_id"],
-        second["dataset_id"],
+    assert [row.dataset_id for row in datasets.list_datasets()] == [
+        alone.dataset_id,
+        third.dataset_id,
+        second.dataset_id,
     ]
     for table in ("items", "sales"):
-        assert first["dataset_id"] not in {row["dataset_id"] for row in tables()[table]}
+        assert first.dataset_id not in {row["dataset_id"] for row in tables()[table]}
 
 
 def test_a_run_of_ten_thousand_batches_goes_by_index(large_job: int) -> None:

@@ -22,9 +22,33 @@ NEW_SPEC = {
     "paths": ["/data/train.csv"],
     "name": "favorita",
     "mapping": {"item": ["item_nbr"], "date": ["date"], "sales": ["unit_sales"], "promo": ["onpromotion"]},
+    "where": [],
     "include_promo": False,
     "week_end": "SAT",
 }
+REPORT = {
+    "source": "train.csv",
+    "n_rows": 3,
+    "n_returns": 0,
+    "n_fractional": 0,
+    "n_flag_missing": 1,
+    "n_flag_unknown": 0,
+    "n_promo": 1,
+    "n_items_read": 3,
+    "first_day": "2020-01-05",
+    "last_day": "2021-07-17",
+    "has_promo_column": True,
+    "promo_share_by_year": {"2020": 0.25, "2021": None},
+    "n_items": 3,
+    "n_weeks": 80,
+    "first_wk_end_dt": "2020-01-11",
+    "last_wk_end_dt": "2021-07-17",
+    "total_units": 3.0,
+    "n_weeks_emptied": 1,
+    "n_weeks_zero": 0,
+}
+"""A quality report as the first version stored it."""
+
 JOB_SPEC = {"models": ["SeasonalNaive"], "h": 4, "level": [80], "batch_size": 2, "n_windows": 1}
 
 # version -> its new rows: of three items; of run 1, that ended with a failed item; of run 2, that is open, whose first
@@ -33,7 +57,7 @@ ROWS = {
     1: """
 INSERT INTO fcst_app.datasets (name, version, spec, report, week_end, include_promo, n_items, n_weeks,
     first_wk_end_dt, last_wk_end_dt, total_units)
-VALUES ('favorita', 1, %(spec)s, '{"n_rows": 3}', 'SAT', false, 3, 80, '2020-01-11', '2021-07-17', 3);
+VALUES ('favorita', 1, %(spec)s, %(report)s, 'SAT', false, 3, 80, '2020-01-11', '2021-07-17', 3);
 INSERT INTO fcst_app.items (dataset_id, unique_id, sales_rank, total_units, first_wk_end_dt, last_sale_dt,
     n_weeks, n_missing, family)
 SELECT 1, key, ascii(key) - 96, 800, '2020-01-11', '2021-07-17', 80, 1, 'GROCERY'
@@ -112,6 +136,7 @@ UNTIL = {8: 9}
 def leave(version: int) -> None:
     """Makes the schema of a version in the empty database that is in use, and fills it."""
     values = {
+        "report": json.dumps(REPORT),
         "spec": json.dumps(OLD_SPEC if version < 2 else NEW_SPEC),
         "job": json.dumps(JOB_SPEC | ({"item_limit_s": 300, "process_memory": 4_000_000_000} if version > 2 else {})),
     }

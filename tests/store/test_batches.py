@@ -24,7 +24,7 @@ WORKER = str(uuid.uuid4())
 @pytest.fixture
 def job(load_dataset) -> int:
     dataset = load_dataset()
-    return jobs.submit_job(dataset["dataset_id"], jobs.choose_largest(dataset, 6), JobSpec(batch_size=2))
+    return jobs.submit_job(dataset.dataset_id, jobs.choose_largest(dataset, 6), JobSpec(batch_size=2))
 
 
 def begin_one() -> BatchAttempt:
@@ -240,7 +240,7 @@ def test_a_task_that_has_not_begun_may_wait_longer(
     load_dataset, seconds_ago: float, has_begun: bool, is_silent: bool
 ) -> None:
     dataset = load_dataset()
-    jobs.submit_job(dataset["dataset_id"], jobs.choose_largest(dataset, 2), JobSpec(batch_size=2, item_limit_s=10.0))
+    jobs.submit_job(dataset.dataset_id, jobs.choose_largest(dataset, 2), JobSpec(batch_size=2, item_limit_s=10.0))
     (claimed,) = attempts.claim(WORKER, 1)
     if has_begun:
         attempts.begin(claimed.batch_id, 1, str(uuid.uuid4()))

@@ -10,7 +10,7 @@ from fcst.engine.task import run_batch
 from fcst.errors import Conflict, InputError, NotFound
 from fcst.filters import Selection
 from fcst.records import ItemResult
-from fcst.services import forecasts, jobs
+from fcst.services import datasets, forecasts, jobs
 from fcst.specs import JobSpec
 from fcst.states import Outcome, Stage
 from fcst.store import attempts, statistics
@@ -25,7 +25,7 @@ WORKER = str(uuid.uuid4())
 def job(load_dataset) -> int:
     """A job of 6 items in 3 batches."""
     dataset = load_dataset()
-    return jobs.submit_job(dataset["dataset_id"], jobs.choose_largest(dataset, 6), JobSpec(batch_size=2), "n", "note")
+    return jobs.submit_job(dataset.dataset_id, jobs.choose_largest(dataset, 6), JobSpec(batch_size=2), "n", "note")
 
 
 def rows(statement: str) -> list[tuple]:
@@ -48,9 +48,9 @@ def test_submit_leaves_nothing_when_it_breaks_off(load_dataset, monkeypatch: pyt
     dataset = load_dataset()
     monkeypatch.setattr(statistics, "analyze_job", lambda cur, n_items: cur.execute("SELECT 1 / 0"))
     with pytest.raises(Exception, match="refused"):
-        jobs.submit_job(dataset["dataset_id"], jobs.choose_largest(dataset, 2), JobSpec())
+        jobs.submit_job(dataset.dataset_id, jobs.choose_largest(dataset, 2), JobSpec())
     with pytest.raises(Conflict, match="None of the chosen items"):
-        jobs.submit_job(dataset["dataset_id"], Selection(keys=("nope",)), JobSpec())
+        jobs.submit_job(dataset.dataset_id, Selection(keys=("nope",)), JobSpec())
     assert rows("SELECT 1 FROM fcst_app.jobs UNION ALL SELECT 1 FROM fcst_app.batch_status") == []
 
 
@@ -201,7 +201,7 @@ def test_loads_of_one_name_at_once_get_versions_of_their_own(load_dataset, tmp_p
     write_sales(tmp_path / "s.csv", 2, 8)
     found: list[int] = []
     threads = [
-        threading.Thread(target=lambda: found.append(load_dataset(tmp_path / "s.csv")["version"])) for _ in range(3)
+        threading.Thread(target=lambda: found.append(load_dataset(tmp_path / "s.csv").version)) for _ in range(3)
     ]
     for thread in threads:
         thread.start()
@@ -225,8 +225,8 @@ def test_job_without_a_completed_item_has_failed(job: int) -> None:
 
 
 def test_small_job_takes_its_turn_beside_a_large_one(job: int, load_dataset) -> None:
-    dataset = {"dataset_id": jobs.get_job(job).dataset_id, "name": "s", "n_items": 6}
-    small = jobs.submit_job(dataset["dataset_id"], jobs.choose_largest(dataset, 1), JobSpec(), "", "")
+    dataset = datasets.find_dataset("s")
+    small = jobs.submit_job(dataset.dataset_id, jobs.choose_largest(dataset, 1), JobSpec(), "", "")
     assert [row.job_id for row in attempts.claim(WORKER, 3)] == [job, small, job]
 
 

@@ -145,10 +145,11 @@ def test_migrate_makes_what_was_asked_before_readable_for_the_new_program(first_
         mapping={"item": ["item_nbr"], "date": ["date"], "sales": ["unit_sales"], "promo": ["onpromotion"]},
         week_end="SAT",
     )
-    assert IngestSpec.from_dict(datasets.get(1)["spec"]) == asked
+    assert (datasets.get(1).spec, datasets.get(1).report.version) == (asked, 1)
+    assert [dataset.spec for dataset in datasets.list_all()] == [asked]
     (waiting,) = ingests.list_open()
-    assert IngestSpec.from_dict(waiting["spec"]) == asked
-    assert (waiting["status"], waiting["done_bytes"], waiting["total_bytes"]) == ("submitted", 0, 0)
+    assert waiting.spec == asked
+    assert (waiting.status, waiting.done_bytes, waiting.total_bytes) == ("submitted", 0, 0)
     item = datasets.list_items(1, Selection(), ItemSort.SALES, 1, 0)[0]
     assert (item.unique_id, item.total_units, item.demand_class) == ("a", 800, None)
 
@@ -156,14 +157,16 @@ def test_migrate_makes_what_was_asked_before_readable_for_the_new_program(first_
 def test_migrate_lets_an_ingest_of_before_be_cancelled(first_version: None) -> None:
     migrate()
     (waiting,) = ingests.list_open()
-    assert ingests.request_cancel(waiting["ingest_id"], "ann")
-    assert ingests.cancel_waiting() == [waiting["ingest_id"]]
-    cancelled = ingests.get(waiting["ingest_id"])
-    assert (cancelled["status"], cancelled["finished_at"] is not None) == ("cancelled", True)
+    assert ingests.request_cancel(waiting.ingest_id, "ann")
+    assert ingests.cancel_waiting() == [waiting.ingest_id]
+    cancelled = ingests.get(waiting.ingest_id)
+    assert cancelled is not None
+    assert (cancelled.status, cancelled.finished_at is not None) == ("cancelled", True)
 
 
 def test_migrate_leaves_specs_of_its_own_version_alone(database: str) -> None:
     spec = IngestSpec(paths=("/a", "/b"), name="n", where=(("city", "Quito"),))
     ingest_id = ingests.insert(spec, "ann")
     assert migrate() == []
-    assert IngestSpec.from_dict(ingests.get(ingest_id)["spec"]) == spec
+    ingest = ingests.get(ingest_id)
+    assert ingest is not None and ingest.spec == spec

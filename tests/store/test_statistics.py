@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from fcst.dataset_records import Dataset
 from fcst.services import jobs
 from fcst.specs import JobSpec
 from fcst.store import attempts, statistics
@@ -18,21 +19,21 @@ def counted() -> dict[str, float]:
         return {row["relname"]: row["reltuples"] for row in cur.fetchall()}
 
 
-def test_a_load_leaves_the_statistics_of_its_rows(load_dataset: Callable[..., dict], tmp_path) -> None:
+def test_a_load_leaves_the_statistics_of_its_rows(load_dataset: Callable[..., Dataset], tmp_path) -> None:
     load_dataset(n_items=6)
     assert (counted()["sales"], counted()["items"]) == (6, 6)
 
 
-def test_a_large_submit_leaves_them_too(load_dataset: Callable[..., dict], monkeypatch) -> None:
+def test_a_large_submit_leaves_them_too(load_dataset: Callable[..., Dataset], monkeypatch) -> None:
     monkeypatch.setattr(statistics, "MANY_ITEMS", 6)
     dataset = load_dataset(n_items=6)
-    jobs.submit_job(dataset["dataset_id"], jobs.choose_largest(dataset, 6), JobSpec(batch_size=2))
+    jobs.submit_job(dataset.dataset_id, jobs.choose_largest(dataset, 6), JobSpec(batch_size=2))
     assert (counted()["job_items"], counted()["batch_status"]) == (6, 3)
 
 
-def test_the_first_batch_after_a_load_is_read_by_its_index(load_dataset: Callable[..., dict]) -> None:
+def test_the_first_batch_after_a_load_is_read_by_its_index(load_dataset: Callable[..., Dataset]) -> None:
     dataset = load_dataset(n_items=4)
-    many = {"dataset_id": dataset["dataset_id"], "n": 20_000}
+    many = {"dataset_id": dataset.dataset_id, "n": 20_000}
     with transaction() as cur:  # as a load writes them, in one transaction with the statistics
         cur.execute(
             "INSERT INTO fcst_app.sales SELECT %(dataset_id)s, 'more ' || i, '2020-01-04', array_fill(1.5, ARRAY[156])"
@@ -40,10 +41,10 @@ def test_the_first_batch_after_a_load_is_read_by_its_index(load_dataset: Callabl
             many,
         )
         statistics.analyze_dataset(cur)
-    jobs.submit_job(dataset["dataset_id"], jobs.choose_largest(dataset, 4), JobSpec(batch_size=2))
+    jobs.submit_job(dataset.dataset_id, jobs.choose_largest(dataset, 4), JobSpec(batch_size=2))
     (claimed, *_) = attempts.claim("00000000-0000-0000-0000-000000000001", 1)
     with transaction() as cur:
-        key = {"dataset_id": dataset["dataset_id"], "batch_id": claimed.batch_id}
+        key = {"dataset_id": dataset.dataset_id, "batch_id": claimed.batch_id}
         cur.execute("EXPLAIN " + query("batch_series"), key)
         plan = "\n".join(row["QUERY PLAN"] for row in cur.fetchall())
     assert "using sales_pkey on sales" in plan and "Seq Scan on sales" not in plan, plan

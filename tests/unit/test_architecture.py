@@ -19,6 +19,8 @@ BOTTOM = {
     "errors",
     "records",
     "job_records",
+    "dataset_records",
+    "quality_report",
     "filters",
     "settings",
     "files",

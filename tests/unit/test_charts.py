@@ -2,6 +2,7 @@
 
 import json
 import math
+from datetime import date
 from typing import Any
 
 import pandas as pd
@@ -9,6 +10,7 @@ import plotly.graph_objects as go
 import pytest
 
 from fcst.charts import coverage_chart, distribution_chart, forecast_chart, horizon_chart, sales_chart, timeline_chart
+from fcst.quality_report import Coverage
 
 WEEKS = pd.to_datetime(["2020-01-11", "2020-01-18", "2020-01-25", "2020-02-01"])
 
@@ -169,12 +171,12 @@ def test_partial_weeks_are_marked_where_there_are_any() -> None:
 
 
 def test_coverage_has_a_row_for_each_band_and_a_column_for_each_period() -> None:
-    coverage = {
-        "first_ranks": [1, 3],
-        "weeks_a_period": 2,
-        "first_wk_end_dt": "2020-01-11",
-        "shares": [[1.0, 0.5, 0.0], [0.0, 0.0, 1.0]],
-    }
+    coverage = Coverage(
+        first_ranks=(1, 3),
+        weeks_a_period=2,
+        first_wk_end_dt=date(2020, 1, 11),
+        shares=((1.0, 0.5, 0.0), (0.0, 0.0, 1.0)),
+    )
     (heatmap,) = coverage_chart(coverage).data
     assert [str(pd.Timestamp(x).date()) for x in heatmap.x] == ["2020-01-11", "2020-01-25", "2020-02-08"]
     assert list(heatmap.y) == ["1", "3"] and (heatmap.zmin, heatmap.zmax) == (0, 1)

@@ -8,10 +8,13 @@ import pytest
 
 from fcst import errors
 from fcst.errors import BadRows, FcstError, InputError
+from fcst.quality_report import BadRow, BadRowCount, ReadingReport
 
 CLASSES = [c for _, c in inspect.getmembers(errors, inspect.isclass) if issubclass(c, FcstError)]
 PLAIN = [c for c in CLASSES if c is not BadRows]
-REPORT = {"n_rows": 3, "bad_rows": {"n": 1, "first": [{"line": 2, "value": "é"}]}}
+REPORT = ReadingReport(
+    source="sales.csv", n_rows=3, bad_rows=BadRowCount(1, first=(BadRow("sales.csv", 2, "date", "é", "is not a date"),))
+)
 
 
 def drawn_tree() -> dict[str, str]:

@@ -102,18 +102,18 @@ FROM fcst_app.items WHERE dataset_id = %(dataset_id)s AND sales_rank > %(after)s
 
 -- find_items
 -- Those of the given keys that the dataset has, the largest sellers first.
-SELECT unique_id, sales_rank FROM fcst_app.items
+SELECT unique_id FROM fcst_app.items
 WHERE dataset_id = %(dataset_id)s AND unique_id = ANY(%(unique_ids)s) ORDER BY sales_rank;
 
 -- find_dataset_by_columns
 -- The newest dataset whose first file had these columns.
-SELECT dataset_id, name, version, spec FROM fcst_app.datasets
+SELECT name, version, spec FROM fcst_app.datasets
 WHERE report -> 'columns' = %(columns)s::jsonb ORDER BY dataset_id DESC LIMIT 1;
 
 -- list_versions
 -- All versions of a dataset, the newest first, each with the runs that use it.
-SELECT d.dataset_id, d.name, d.version, d.week_end, d.include_promo, d.n_items, d.n_weeks, d.first_wk_end_dt,
-       d.last_wk_end_dt, d.total_units, d.created_at, d.report ->> 'same_as_version' AS same_as_version,
+SELECT d.dataset_id, d.name, d.version, d.include_promo, d.n_items, d.n_weeks, d.last_wk_end_dt, d.total_units,
+       d.created_at, (d.report ->> 'same_as_version')::integer AS same_as_version,
        (d.report -> 'has_promo_column')::boolean AS has_promo,
        (SELECT count(*) FROM fcst_app.jobs j WHERE j.dataset_id = d.dataset_id) AS n_jobs
 FROM fcst_app.datasets d WHERE d.name = %(name)s ORDER BY d.version DESC;

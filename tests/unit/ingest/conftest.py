@@ -12,6 +12,7 @@ import pytest
 from fcst.errors import InputError
 from fcst.ingest.folders import Folders
 from fcst.ingest.pipeline import Resources, SeriesFiles, read_series
+from fcst.quality_report import QualityReport
 from fcst.specs import IngestSpec
 
 HEADER = "date,item_nbr,unit_sales,onpromotion"
@@ -29,7 +30,7 @@ class Weekly:
 
     items: list[dict[str, str]]
     weeks: dict[str, dict[str, tuple[str, str]]]
-    report: dict[str, Any]
+    report: QualityReport
     spec: IngestSpec = field(compare=False)
 
     def units(self, item: str) -> list[str]:

@@ -442,7 +442,7 @@ def test_page_is_told_the_same_when_it_looks(tmp_path: Path, database: str, refu
         with pytest.raises(InputError, match=refused.says):
             look(path, **refused.options)
     else:
-        assert look(path, **refused.options).files[0]["name"].startswith(refused.name)
+        assert look(path, **refused.options).files[0].name.startswith(refused.name)
 
 
 @pytest.mark.parametrize(
@@ -575,15 +575,15 @@ def test_bad_rows_are_refused_with_file_line_and_reason(tmp_path: Path, bad: Bad
     assert error.message.startswith(f"sales.csv, line {bad.lines[0]}: ") and bad.says in error.message
     assert f"Bad rows in all: {len(bad.lines)} of " in error.message
     assert f"load the {bad.n_good} good rows" in error.hint
-    assert [row["line"] for row in error.report["bad_rows"]["first"]] == list(bad.lines)
+    assert [row.line for row in error.report.bad_rows.first] == list(bad.lines)
 
 
 @pytest.mark.parametrize("bad", BAD.values(), ids=BAD)
 def test_good_rows_are_loaded_when_asked_and_the_bad_are_reported(tmp_path: Path, bad: Bad) -> None:
     report = read(Nasty(bad.content, "").make(tmp_path), skip_bad=True).report
-    assert (report["n_kept"], report["n_rows"]) == (bad.n_good, bad.n_good + len(bad.lines))
-    assert report["dropped"]["bad"] == report["bad_rows"]["n"] == len(bad.lines)
-    assert [row["line"] for row in report["bad_rows"]["first"]] == list(bad.lines)
+    assert (report.n_kept, report.n_rows) == (bad.n_good, bad.n_good + len(bad.lines))
+    assert report.dropped.bad == report.bad_rows.n == len(bad.lines)
+    assert [row.line for row in report.bad_rows.first] == list(bad.lines)
 
 
 @pytest.mark.parametrize("bad", BAD.values(), ids=BAD)
@@ -604,7 +604,7 @@ def test_open_quote_is_refused_for_it_hides_good_rows(tmp_path: Path, behind: li
 def test_workbook_row_is_told_by_its_number(tmp_path: Path) -> None:
     workbook(tmp_path / "sales.xlsx", [["Sales"], [], *SHEET, [SUNDAY, "a", "#REF!"]])
     assert refusal(tmp_path / "sales.xlsx").message.startswith("sales.xlsx, row 18: units is not a number, in '#REF!'")
-    assert read(tmp_path / "sales.xlsx", skip_bad=True).report["dropped"]["bad"] == 1
+    assert read(tmp_path / "sales.xlsx", skip_bad=True).report.dropped.bad == 1
     assert refusal(tmp_path / "sales.xlsx", file="Sheet").message.startswith("sales.xlsx › Sheet, row 18: ")
 
 
@@ -619,7 +619,7 @@ def test_numbers_that_are_none_in_parquet_are_told_by_row(tmp_path: Path) -> Non
     parquet(tmp_path / "sales.parquet", units=[1.0] * 12 + [float("nan"), float("inf")])
     assert refusal(tmp_path / "sales.parquet").message.startswith("sales.parquet, row 13: units is not a number")
     report = read(tmp_path / "sales.parquet", skip_bad=True).report
-    assert [row["value"] for row in report["bad_rows"]["first"]] == ["nan", "inf"]
+    assert [row.value for row in report.bad_rows.first] == ["nan", "inf"]
 
 
 # Odd, and read all the same
@@ -700,7 +700,7 @@ def test_odd_file_is_read(tmp_path: Path, odd: Nasty) -> None:
     weekly = read(odd.make(tmp_path), **odd.options)
     assert odd.says in weekly.weeks
     report = weekly.report
-    assert report["n_rows"] == report["n_kept"] and report["bad_rows"]["n"] == 0
+    assert report.n_rows == report.n_kept and report.bad_rows.n == 0
     assert not Path("/tmp/fcst-absolute.csv").exists()
 
 
@@ -716,8 +716,8 @@ def test_sales_are_found_among_other_files_of_an_archive(tmp_path: Path) -> None
         archive.writestr("prices.csv", "sku,price\n1,2\n")
         archive.writestr("2020/verkauf.csv", ROWS)
     report = read(tmp_path / "sales.zip").report
-    assert report["source"] == "sales.zip › 2020/verkauf.csv"
-    assert report["other_files"] == ["sales.zip › stock.csv", "sales.zip › prices.csv"]
+    assert report.source == "sales.zip › 2020/verkauf.csv"
+    assert report.other_files == ("sales.zip › stock.csv", "sales.zip › prices.csv")
 
 
 def test_file_without_a_header_is_read_by_the_numbers_of_its_columns(tmp_path: Path) -> None:
@@ -903,7 +903,7 @@ def test_memory_that_does_not_do_is_told(tmp_path: Path) -> None:
 
 def test_little_memory_goes_to_disk(tmp_path: Path) -> None:
     report = read(Nasty(noisy(30_000), "").make(tmp_path), memory="50MB").report
-    assert report["n_rows"] == 30_014
+    assert report.n_rows == 30_014
 
 
 # Files that are no sales at all

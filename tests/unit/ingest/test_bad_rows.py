@@ -1,11 +1,13 @@
 """What is refused, and how it is told: the file, the line, the column, the value, and how many more there are."""
 
 import gzip
+from datetime import date
 from pathlib import Path
 
 import pytest
 
 from fcst.errors import BadRows
+from fcst.quality_report import BadRow, BadRowCount
 from tests.unit.ingest.conftest import HEADER, as_text, day, filler, load, refusal, write
 
 # Files that cannot be used at all
@@ -177,9 +179,9 @@ def test_bad_row_is_told_with_file_line_column_and_value(file: Path, bad: str, w
     assert isinstance(error, BadRows)
     assert error.message == f"sales.csv, line {position + 2}: {why}. Bad rows in all: 1 of 15."
     assert error.hint == "Mend the file, or load the 14 good rows (command line: --skip-bad)."
-    (row,) = error.report["bad_rows"]["first"]
-    assert (row["file"], row["line"]) == ("sales.csv", position + 2)
-    assert error.report["n_rows"] == 15
+    (row,) = error.report.bad_rows.first
+    assert (row.file, row.line) == ("sales.csv", position + 2)
+    assert error.report.n_rows == 15
 
 
 def test_unclosed_quote_is_told_with_the_line_it_begins_in(file: Path) -> None:
@@ -199,7 +201,7 @@ def test_more_than_a_century_is_taken_for_a_mistyped_year(file: Path) -> None:
 @pytest.mark.parametrize("when", ["1920-01-05", "2099-12-31"])
 def test_less_than_a_century_is_read(file: Path, when: str) -> None:
     report = load(write(file, *filler(), f"{when},a,1,")).report
-    assert when in (report["first_day"], report["last_day"])
+    assert date.fromisoformat(when) in (report.first_day, report.last_day)
 
 
 def test_reason_names_the_column_of_the_file_and_not_the_role(file: Path) -> None:
@@ -223,7 +225,7 @@ def test_reason_names_the_decimal_comma_that_numbers_should_have(file: Path) -> 
 
 def test_long_bad_line_is_cut(file: Path) -> None:
     assert len(refusal(write(file, *filler(), f"2020-01-05,{'x' * 5_000},many,")).message) < 400
-    assert len(refusal(file).report["bad_rows"]["first"][0]["value"]) < 130
+    assert len(refusal(file).report.bad_rows.first[0].value) < 130
 
 
 # Where it stands
@@ -252,7 +254,7 @@ def test_lines_above_the_header_are_counted(file: Path) -> None:
 
 def test_blank_lines_are_counted(file: Path) -> None:
     report = refusal(write(file, "", *filler(), "", "2020-01-05,a", "2020-01-05,a,many,")).report
-    assert [(row["line"], row["column"]) for row in report["bad_rows"]["first"]] == [(18, ""), (19, "unit_sales")]
+    assert [(row.line, row.column) for row in report.bad_rows.first] == [(18, ""), (19, "unit_sales")]
 
 
 def test_line_breaks_in_a_quoted_cell_are_counted(file: Path) -> None:
@@ -265,7 +267,7 @@ def test_bad_rows_of_several_files_are_told_by_file(tmp_path: Path) -> None:
     bad = [write(tmp_path / f"bad {n}.csv", *filler(14, "x"), f"{day(1)},x,many,") for n in range(2)]
     error = refusal(good, *bad)
     assert error.message == ("bad 0.csv, line 16: unit_sales is not a number, in 'many'. Bad rows in all: 2 of 44.")
-    found = [(row["file"], row["line"]) for row in error.report["bad_rows"]["first"]]
+    found = [(row.file, row.line) for row in error.report.bad_rows.first]
     assert found == [("bad 0.csv", 16), ("bad 1.csv", 16)]
 
 
@@ -276,28 +278,16 @@ def test_every_bad_row_is_listed_and_counted_once(file: Path) -> None:
     rows = [*filler(), "yesterday,a,many,", f"{day(1)},,1,", f"{day(1)},a,-,", f"{day(1)},a"]
     error = refusal(write(file, *rows))
     assert error.message.endswith("Bad rows in all: 4 of 18.")
-    assert error.report["bad_rows"] == {
-        "n": 4,
-        "is_at_least": False,
-        "first": [
-            {
-                "file": "sales.csv",
-                "line": 16,
-                "column": "date",
-                "value": "yesterday",
-                "reason": "is not a date",
-            },
-            {"file": "sales.csv", "line": 17, "column": "item_nbr", "value": "", "reason": "is empty"},
-            {"file": "sales.csv", "line": 18, "column": "unit_sales", "value": "-", "reason": "is not a number"},
-            {
-                "file": "sales.csv",
-                "line": 19,
-                "column": "",
-                "value": "2020-01-06,a",
-                "reason": "the line has fewer cells than the header",
-            },
-        ],
-    }
+    assert error.report.bad_rows == BadRowCount(
+        n=4,
+        is_at_least=False,
+        first=(
+            BadRow("sales.csv", 16, "date", "yesterday", "is not a date"),
+            BadRow("sales.csv", 17, "item_nbr", "", "is empty"),
+            BadRow("sales.csv", 18, "unit_sales", "-", "is not a number"),
+            BadRow("sales.csv", 19, "", "2020-01-06,a", "the line has fewer cells than the header"),
+        ),
+    )
 
 
 def test_first_of_many_bad_lines_is_told_and_each_is_counted_once(file: Path) -> None:
@@ -305,7 +295,7 @@ def test_first_of_many_bad_lines_is_told_and_each_is_counted_once(file: Path) ->
     error = refusal(write(file, *rows))
     assert error.message.startswith("sales.csv, line 16: date is not a date, in 'yesterday'.")
     assert error.message.endswith("Bad rows in all: 301 of 329.")
-    assert [row["line"] for row in error.report["bad_rows"]["first"]] == [16, *range(31, 130)]
+    assert [row.line for row in error.report.bad_rows.first] == [16, *range(31, 130)]
 
 
 def test_many_rows_that_cannot_be_used_are_counted_exactly(file: Path) -> None:
@@ -335,10 +325,10 @@ def test_good_rows_are_loaded_when_asked_and_the_bad_are_in_the_report(file: Pat
     weekly = load(write(file, *rows[:5], bad, *rows[5:]), skip_bad=True)
     assert weekly.weeks == {"every day": {"2020-01-11": ("24.5", "0.0"), "2020-01-18": ("73.5", "0.0")}}
     report = weekly.report
-    assert (report["n_rows"], report["n_kept"], report["dropped"]["bad"]) == (15, 14, 1)
-    (row,) = report["bad_rows"]["first"]
-    assert row["line"] == 7
-    assert why.startswith(f"{row['column']} {row['reason']}".strip())
+    assert (report.n_rows, report.n_kept, report.dropped.bad) == (15, 14, 1)
+    (row,) = report.bad_rows.first
+    assert row.line == 7
+    assert why.startswith(f"{row.column} {row.reason}".strip())
 
 
 # Text that is not UTF-8

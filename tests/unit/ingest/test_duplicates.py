@@ -22,8 +22,8 @@ def full(*stores: object, n_days: int = 14) -> list[str]:
 
 
 def duplicates(weekly: Weekly) -> tuple[int, int, int | None]:
-    found = weekly.report["duplicates"]
-    return found["n"], found["n_dropped"], found["n_differing"]
+    found = weekly.report.duplicates
+    return found.n, found.n_dropped, found.n_differing
 
 
 # Daily sales: an item, store and day
@@ -33,7 +33,7 @@ def test_rows_are_no_duplicates_when_item_store_or_day_differ(file: Path) -> Non
     rows = [daily(n, store, item, 1) for n in range(14) for store in (1, 2) for item in "ab"]
     weekly = load(write(file, *rows, header=DAILY))
     assert duplicates(weekly) == (0, 0, None)
-    assert weekly.report["duplicates"]["key"] == "item, store and day"
+    assert weekly.report.duplicates.key == "item, store and day"
 
 
 def test_duplicates_are_added_up_and_counted_when_they_are_kept(file: Path) -> None:
@@ -41,7 +41,7 @@ def test_duplicates_are_added_up_and_counted_when_they_are_kept(file: Path) -> N
     weekly = load(write(file, *rows, header=DAILY))
     assert weekly.units("a") == ["24.0", "0.0"]
     assert duplicates(weekly) == (2, 0, None)
-    assert weekly.report["dropped"]["duplicates"] == 0
+    assert weekly.report.dropped.duplicates == 0
 
 
 def test_last_row_stays_when_duplicates_are_dropped(file: Path) -> None:
@@ -49,7 +49,7 @@ def test_last_row_stays_when_duplicates_are_dropped(file: Path) -> None:
     weekly = load(write(file, *rows, header=DAILY), duplicates="drop")
     assert weekly.units("a") == ["14.0", "0.0"]
     assert duplicates(weekly) == (2, 2, 2)
-    assert (weekly.report["n_rows"], weekly.report["n_kept"], weekly.report["dropped"]["duplicates"]) == (18, 16, 2)
+    assert (weekly.report.n_rows, weekly.report.n_kept, weekly.report.dropped.duplicates) == (18, 16, 2)
 
 
 def test_rows_with_the_same_units_are_duplicates_that_do_not_differ(file: Path) -> None:
@@ -87,7 +87,7 @@ def test_duplicates_are_counted_exactly_with_any_number_of_stores(file: Path, n_
     weekly = load(write(file, *order, header=DAILY), duplicates=handling)
     dropped = 50 if handling == "drop" else 0
     assert duplicates(weekly)[:2] == (50, dropped)
-    assert weekly.report["total_units"] == len(order) - dropped
+    assert weekly.report.total_units == len(order) - dropped
 
 
 def test_stores_that_the_sample_did_not_show_are_counted_exactly(file: Path) -> None:
@@ -112,7 +112,7 @@ def test_missing_store_is_a_store_like_another(file: Path) -> None:
 def test_item_and_day_are_the_key_without_a_store(file: Path, handling: str, units: list[str]) -> None:
     rows = [*filler(14, "a"), f"{day(0)},a,4,False", f"{day(1)},a,3,False"]
     weekly = load(write(file, *rows), duplicates=handling)
-    assert weekly.report["duplicates"]["key"] == "item and day"
+    assert weekly.report.duplicates.key == "item and day"
     assert duplicates(weekly)[0] == 2
     assert weekly.units("a") == units
 
@@ -147,11 +147,11 @@ def test_sums_are_right_after_duplicates_were_dropped(file: Path) -> None:
     assert weekly.weeks["a"] == {"2020-01-11": ("4.25", "6.0"), "2020-01-18": ("2.0", "0.0")}
     report = weekly.report
     assert duplicates(weekly) == (6, 6, 4)
-    assert (report["n_returns"], report["n_fractional"], report["n_promo"], report["n_flag_missing"]) == (1, 1, 1, 1)
-    assert report["units"]["units_read"] == 28 + 4.25 + 6 + 1 - 1 + 2
-    assert report["units"]["returned_units"] == -1.0
-    assert report["units"]["promo_units"] == 6.0
-    assert report["n_rows"] == report["n_kept"] + sum(report["dropped"].values())
+    assert (report.n_returns, report.n_fractional, report.n_promo, report.n_flag_missing) == (1, 1, 1, 1)
+    assert report.units.units_read == 28 + 4.25 + 6 + 1 - 1 + 2
+    assert report.units.returned_units == -1.0
+    assert report.units.promo_units == 6.0
+    assert report.n_rows == report.n_kept + sum(vars(report.dropped).values())
 
 
 def test_weeks_after_a_drop_are_those_of_the_file_without_duplicates(tmp_path: Path) -> None:
@@ -174,7 +174,7 @@ def test_weeks_after_a_drop_are_those_of_the_file_without_duplicates(tmp_path: P
         assert (found.weeks, found.items) == (expected.weeks, expected.items)
         assert duplicates(found)[:2] == (len(rows) - len(last),) * 2
         same = ("n_kept", "n_returns", "n_fractional", "n_promo", "n_flag_missing", "units", "weeks", "content")
-        assert {name: found.report[name] for name in same} == {name: expected.report[name] for name in same}
+        assert [getattr(found.report, name) for name in same] == [getattr(expected.report, name) for name in same]
 
 
 # Receipts: what several files have in common
@@ -189,8 +189,8 @@ def test_identical_lines_of_one_file_stay(file: Path) -> None:
     weekly = load(write(file, *rows, header=LINES), duplicates="drop")
     assert weekly.units("a") == ["9.0", "7.0"]
     assert duplicates(weekly) == (0, 0, None)
-    assert weekly.report["duplicates"]["n_repeated"] == 2
-    assert weekly.report["duplicates"]["key"] == "receipt, item, time and units, in several files"
+    assert weekly.report.duplicates.n_repeated == 2
+    assert weekly.report.duplicates.key == "receipt, item, time and units, in several files"
 
 
 @pytest.mark.parametrize(("handling", "units", "n_dropped"), [("keep", "18.0", 0), ("drop", "11.0", 7)])
@@ -203,7 +203,7 @@ def test_lines_of_two_overlapping_files_are_counted_once_when_asked(
     weekly = load(first, second, duplicates=handling)
     assert weekly.units("a") == [units]
     assert duplicates(weekly) == (7, n_dropped, None)
-    assert weekly.report["n_kept"] == 18 - n_dropped
+    assert weekly.report.n_kept == 18 - n_dropped
 
 
 def test_as_many_of_a_line_stay_as_the_file_with_the_most_has(tmp_path: Path) -> None:
@@ -213,7 +213,7 @@ def test_as_many_of_a_line_stay_as_the_file_with_the_most_has(tmp_path: Path) ->
     third = write(tmp_path / "3.csv", line(50, "a", 2, 3), header=LINES)
     weekly = load(first, second, third, duplicates="drop")
     assert weekly.units("a") == ["8.0"]
-    assert (weekly.report["duplicates"]["n"], weekly.report["duplicates"]["n_repeated"]) == (3, 2)
+    assert (weekly.report.duplicates.n, weekly.report.duplicates.n_repeated) == (3, 2)
 
 
 @pytest.mark.parametrize(
@@ -247,7 +247,7 @@ def test_returned_lines_of_overlapping_files_are_counted_once(tmp_path: Path) ->
     weekly = load(first, second, duplicates="drop")
     assert weekly.units("a") == ["5.5"]
     report = weekly.report
-    assert (report["n_returns"], report["n_fractional"], report["units"]["returned_units"]) == (1, 1, -2.0)
+    assert (report.n_returns, report.n_fractional, report.units.returned_units) == (1, 1, -2.0)
     assert load(first, second, duplicates="drop", returns="drop").units("a") == ["7.5"]
 
 

@@ -176,8 +176,8 @@ def test_days_are_the_same_in_every_known_format(file: Path, date_format: str) -
 def test_format_that_is_given_is_used(file: Path) -> None:
     rows = [f"{n:02d}/01/2020,a,1" for n in range(1, 13)]
     path = write(file, *rows, header="date,item,sales")
-    assert load(path).report["last_day"] == "2020-01-12"
-    assert load(path, date_format="%m/%d/%Y").report["last_day"] == "2020-12-01"
+    assert load(path).report.last_day == date(2020, 1, 12)
+    assert load(path, date_format="%m/%d/%Y").report.last_day == date(2020, 12, 1)
 
 
 def test_dates_that_do_not_have_the_given_format_are_bad(file: Path) -> None:
@@ -187,9 +187,9 @@ def test_dates_that_do_not_have_the_given_format_are_bad(file: Path) -> None:
 
 def test_times_of_day_make_rows_lines_of_receipts(file: Path) -> None:
     rows = [f"{day(n)} {hour}:00:00,a,1" for n in range(7) for hour in (10, 11)]
-    assert load(write(file, *rows, header="date,item,sales")).report["is_lines"] is True
+    assert load(write(file, *rows, header="date,item,sales")).report.is_lines is True
     rows = [f"{day(n)} 00:00:00,a,1" for n in range(7)]
-    assert load(write(file, *rows, header="date,item,sales")).report["is_lines"] is False
+    assert load(write(file, *rows, header="date,item,sales")).report.is_lines is False
 
 
 # Numbers

@@ -79,7 +79,7 @@ def test_folder_stands_for_its_train_file(folder: Path, name: str) -> None:
     plan = plan_of(folder)
     assert [part.table.source.path for part in plan.parts] == [folder / name]
     assert plan.others == ["other.csv"]
-    assert load(folder).report["n_rows"] == 14
+    assert load(folder).report.n_rows == 14
 
 
 def test_only_file_of_a_folder_that_looks_like_sales_is_read(folder: Path) -> None:
@@ -105,8 +105,8 @@ def test_files_of_a_folder_whose_columns_differ_in_meaning_are_not_guessed_at(fo
         "Several files may be the sales, and they differ in what their columns mean: daily.csv, tills.csv."
     )
     assert "--file" in error.hint
-    assert load(folder, file="daily.csv").report["source"] == "daily.csv"
-    assert load(folder / "daily.csv", folder / "tills.csv").report["n_rows"] == 28
+    assert load(folder, file="daily.csv").report.source == "daily.csv"
+    assert load(folder / "daily.csv", folder / "tills.csv").report.n_rows == 28
 
 
 def test_folder_without_sales_is_told_with_its_files(folder: Path) -> None:
@@ -243,7 +243,7 @@ def test_archives_nested_too_deep_are_refused(tmp_path: Path) -> None:
 def test_member_that_would_leave_the_folder_is_written_nowhere_else(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "box.zip", "w") as archive:
         archive.writestr("../../escaped.csv", SALES)
-    assert load(tmp_path / "box.zip").report["n_rows"] == 14
+    assert load(tmp_path / "box.zip").report.n_rows == 14
     assert not list(tmp_path.parent.parent.glob("escaped.csv"))
     assert not list(tmp_path.rglob("escaped.csv"))
 
@@ -302,7 +302,7 @@ def test_file_given_twice_is_read_once(folder: Path) -> None:
     (folder / "sales.csv").write_text(SALES)
     (folder / "link.csv").symlink_to(folder / "sales.csv")
     paths = (folder / "sales.csv", folder / "sales.csv", folder / "link.csv", folder)
-    assert load(*paths).report["n_rows"] == 14
+    assert load(*paths).report.n_rows == 14
 
 
 def test_file_outside_the_allowed_folders_is_refused(tmp_path: Path, folder: Path) -> None:
@@ -310,7 +310,7 @@ def test_file_outside_the_allowed_folders_is_refused(tmp_path: Path, folder: Pat
     error = refusal(tmp_path / "sales.csv", roots=(folder,))
     assert error.message == f"{tmp_path / 'sales.csv'} is not in a folder that may be read."
     assert error.hint == f"Allowed are {folder} (FCST_INGEST_ROOTS)."
-    assert make(tmp_path, write(folder / "sales.csv", *filler()), roots=(folder,)).report["n_rows"] == 14
+    assert make(tmp_path, write(folder / "sales.csv", *filler()), roots=(folder,)).report.n_rows == 14
 
 
 def test_link_that_leads_out_of_the_allowed_folders_is_refused(tmp_path: Path, folder: Path) -> None:

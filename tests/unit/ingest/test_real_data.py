@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from fcst.ingest.pipeline import SeriesFiles
+from fcst.quality_report import PromoYear
 from fcst.settings import PROJECT
 from tests.unit.ingest.conftest import make, read_back
 
@@ -65,11 +66,11 @@ def check(files: SeriesFiles, expected: pd.DataFrame) -> None:
         found.sort_values(order, ignore_index=True), expected.sort_values(order, ignore_index=True), check_dtype=False
     )
     report = files.report
-    assert report["n_weeks_emptied"] == expected["units"].isna().sum()
-    assert (report["n_items"], report["n_item_weeks"]) == (expected["item"].nunique(), len(expected))
-    assert math.isclose(report["total_units"], expected["units"].sum(), rel_tol=1e-9)
-    assert report["n_rows"] == report["n_kept"] + sum(report["dropped"].values())
-    assert report["bad_rows"]["n"] == 0
+    assert report.n_weeks_emptied == expected["units"].isna().sum()
+    assert (report.n_items, report.n_item_weeks) == (expected["item"].nunique(), len(expected))
+    assert math.isclose(report.total_units, expected["units"].sum(), rel_tol=1e-9)
+    assert report.n_rows == report.n_kept + sum(vars(report.dropped).values())
+    assert report.bad_rows.n == 0
 
 
 # Favorita
@@ -98,12 +99,12 @@ def test_weeks_of_favorita_equal_those_of_pandas(
     rows = favorita(name)
     check(files, weeks_by_pandas(rows, include_promo))
     report = files.report
-    assert (report["n_rows"], report["n_promo"]) == (len(rows), rows["is_promo"].sum())
-    assert report["n_returns"] == (rows["units"] < 0).sum()
-    assert report["n_fractional"] == (rows["units"] % 1 != 0).sum()
-    assert report["duplicates"]["n"] == rows.duplicated(["date", "store_nbr", "item"]).sum()
+    assert (report.n_rows, report.n_promo) == (len(rows), rows["is_promo"].sum())
+    assert report.n_returns == (rows["units"] < 0).sum()
+    assert report.n_fractional == (rows["units"] % 1 != 0).sum()
+    assert report.duplicates.n == rows.duplicated(["date", "store_nbr", "item"]).sum()
     if size[0]:
-        assert (report["n_items"], report["n_weeks"]) == size
+        assert (report.n_items, report.n_weeks) == size
 
 
 def test_attributes_of_favoritas_items_are_found(tmp_path: Path) -> None:
@@ -122,15 +123,15 @@ def test_flag_of_unknown_meaning_is_told_and_costs_no_year(tmp_path: Path) -> No
     there(FAVORITA / "random_rows_100k.csv")
     files = make(tmp_path, FAVORITA / "random_rows_100k.csv")
     report = files.report
-    assert report["unknown_flags"] == {"2.0": 17_121}
-    assert (report["n_flag_unknown"], report["n_flag_missing"]) == (17_121, 0)
-    by_month = report["flags_missing_by_month"]
+    assert report.unknown_flags == {"2.0": 17_121}
+    assert (report.n_flag_unknown, report.n_flag_missing) == (17_121, 0)
+    by_month = report.flags_missing_by_month
     assert sum(by_month.values()) == 17_121
     assert (min(by_month), max(by_month)) == ("2013-01", "2014-03")
     weeks = weeks_of(files)
     assert weeks["week"].min() == pd.Timestamp("2013-01-12")
     assert weeks.loc[weeks["week"].dt.year == 2013, "units"].sum() > 0
-    assert report["promo_by_year"]["2013"] == {"share": 0.0, "units": 0.0}
+    assert report.promo_by_year["2013"] == PromoYear(share=0.0, units=0.0)
 
 
 def test_rows_of_favorita_are_filtered_by_the_city_of_their_store(tmp_path: Path) -> None:
@@ -141,7 +142,7 @@ def test_rows_of_favorita_are_filtered_by_the_city_of_their_store(tmp_path: Path
     rows = rows[rows["store_nbr"].isin(stores.loc[stores["city"] == "Quito", "store_nbr"])]
     files = make(tmp_path, FAVORITA / name, where=(("city", "Quito"),))
     check(files, weeks_by_pandas(rows))
-    assert files.report["n_sifted"] == files.report["n_rows"] - len(rows) > 0
+    assert files.report.n_sifted == files.report.n_rows - len(rows) > 0
 
 
 def test_items_of_favorita_may_be_joined_with_their_stores(tmp_path: Path) -> None:
@@ -185,11 +186,11 @@ def test_weeks_of_overlapping_receipts_equal_those_of_pandas(
     check(files, weeks_by_pandas(rows))
     report = files.report
     n_dropped = 22_523 if duplicates == "drop" else 0
-    assert (report["duplicates"]["n"], report["duplicates"]["n_dropped"]) == (22_523, n_dropped)
-    assert report["n_rows"] == sum(map(len, retail)) == len(rows) + n_dropped == 1_067_370
-    assert report["units"]["units_read"] == rows["units"].sum()
-    assert report["n_returns"] == (rows["units"] < 0).sum()
-    assert report["is_lines"] is True
+    assert (report.duplicates.n, report.duplicates.n_dropped) == (22_523, n_dropped)
+    assert report.n_rows == sum(map(len, retail)) == len(rows) + n_dropped == 1_067_370
+    assert report.units.units_read == rows["units"].sum()
+    assert report.n_returns == (rows["units"] < 0).sum()
+    assert report.is_lines is True
     assert files.spec.mapping["receipt"] == ["Invoice"]
 
 
@@ -200,7 +201,7 @@ def test_returned_receipts_are_left_out_when_asked(tmp_path: Path, retail: list[
     both = found.merge(expected, on=["item", "week"], how="outer", suffixes=("", "_expected")).fillna(0)
     # Items with nothing but returns stay, and sell nothing.
     assert (both["units"] == both["units_expected"]).all()
-    assert files.report["dropped"]["returns"] == (rows["units"] < 0).sum()
+    assert files.report.dropped.returns == (rows["units"] < 0).sum()
 
 
 def test_items_of_receipts_have_their_descriptions(tmp_path: Path) -> None:
@@ -219,10 +220,10 @@ def test_weeks_of_a_download_of_kaggle_equal_those_of_pandas(tmp_path: Path) -> 
     files = make(tmp_path, KAGGLE)
     check(files, weeks_by_pandas(rows.rename(columns={"sales": "units"}).assign(is_promo=False)))
     report = files.report
-    assert report["source"] == "demand-forecasting.zip › train.csv"
-    assert report["other_files"] == [
+    assert report.source == "demand-forecasting.zip › train.csv"
+    assert report.other_files == (
         "demand-forecasting.zip › sample_submission.csv",
         "demand-forecasting.zip › test.csv",
-    ]
-    assert (report["n_rows"], report["n_items"], report["duplicates"]["n"]) == (913_000, 50, 0)
-    assert report["demand_classes"] == {"smooth": 50}
+    )
+    assert (report.n_rows, report.n_items, report.duplicates.n) == (913_000, 50, 0)
+    assert report.demand_classes == {"smooth": 50}

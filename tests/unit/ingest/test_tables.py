@@ -125,8 +125,8 @@ def test_form_of_a_text_does_not_matter(tmp_path: Path, name: str) -> None:
     weekly = load(tmp_path / name)
     assert weekly.weeks == WEEKS
     report = weekly.report
-    assert report["source"].startswith(name)
-    assert (report["n_rows"], report["n_kept"], report["n_promo"], report["n_returns"]) == (18, 16, 2, 1)
+    assert report.source.startswith(name)
+    assert (report.n_rows, report.n_kept, report.n_promo, report.n_returns) == (18, 16, 2, 1)
 
 
 @pytest.mark.parametrize(
@@ -144,9 +144,9 @@ def test_report_tells_how_a_text_was_read(
     tmp_path: Path, name: str, delimiter: str, encoding: str, decimal: str
 ) -> None:
     (tmp_path / name).write_bytes(TEXT_FORMS[name])
-    (told,) = load(tmp_path / name).report["files"]
-    assert (told["kind"], told["delimiter"], told["encoding"]) == ("text", delimiter, encoding)
-    assert (told["decimal"], told["n_bytes"]) == (decimal, len(TEXT_FORMS[name]))
+    (told,) = load(tmp_path / name).report.files
+    assert (told.kind, told.delimiter, told.encoding) == ("text", delimiter, encoding)
+    assert (told.decimal, told.n_bytes) == (decimal, len(TEXT_FORMS[name]))
 
 
 @pytest.mark.parametrize("encoding", ["latin-1", "cp1252", "utf-8", "utf-16"])
@@ -186,8 +186,8 @@ def test_letters_far_down_decide_the_encoding_too(file: Path) -> None:
     file.write_bytes(rows + f"{day(1)},Señal,1,\n".encode("latin-1"))
     weekly = load(file)
     assert set(weekly.weeks) == {"every day", "a", "Señal"}
-    assert weekly.report["files"][0]["encoding"] == "cp1252"
-    assert weekly.report["n_rows"] == 80_015
+    assert weekly.report.files[0].encoding == "cp1252"
+    assert weekly.report.n_rows == 80_015
 
 
 def test_header_is_read_without_bom_and_with_quotes(file: Path) -> None:
@@ -205,7 +205,7 @@ def test_file_without_a_header_has_numbered_columns(file: Path) -> None:
     assert table(path).columns == ("column 1", "column 2", "column 3")
     weekly = load(path, mapping={"item": ["column 1"], "date": ["column 2"], "sales": ["column 3"]})
     assert weekly.units("a") == ["21.0"]
-    assert weekly.report["n_rows"] == 7
+    assert weekly.report.n_rows == 7
 
 
 # Archives
@@ -256,7 +256,7 @@ def test_parquet_is_read_like_text(tmp_path: Path) -> None:
     frame().to_parquet(tmp_path / "sales.parquet")
     weekly = load(tmp_path / "sales.parquet")
     assert weekly.weeks == WEEKS
-    assert weekly.report["files"][0]["kind"] == Kind.PARQUET
+    assert weekly.report.files[0].kind == Kind.PARQUET
 
 
 @pytest.mark.parametrize(
@@ -294,14 +294,14 @@ def test_column_with_lists_is_refused(tmp_path: Path) -> None:
 def test_first_sheet_of_a_workbook_is_read(tmp_path: Path) -> None:
     weekly = load(write_workbook(tmp_path / "sales.xlsx", Sales=cells(), Notes=[["x"]]))
     assert weekly.weeks == WEEKS
-    assert weekly.report["files"][0]["kind"] == Kind.WORKBOOK
+    assert weekly.report.files[0].kind == Kind.WORKBOOK
 
 
 def test_sheet_that_is_named_is_read(tmp_path: Path) -> None:
     path = write_workbook(tmp_path / "sales.xlsx", Notes=[["x"]], Sales=cells())
     weekly = load(path, file="Sales")
     assert weekly.weeks == WEEKS
-    assert weekly.report["source"] == "sales.xlsx › Sales"
+    assert weekly.report.source == "sales.xlsx › Sales"
 
 
 def test_sheet_that_is_not_there_is_told(tmp_path: Path) -> None:
@@ -335,8 +335,8 @@ def test_several_files_make_one_dataset(tmp_path: Path) -> None:
     paths = [write(tmp_path / f"part {n}.csv", *ROWS[n::3]) for n in range(3)]
     weekly = load(*paths)
     assert weekly.weeks == WEEKS
-    assert weekly.report["source"] == "part 0.csv, part 1.csv, part 2.csv"
-    assert weekly.report["n_rows"] == 18
+    assert weekly.report.source == "part 0.csv, part 1.csv, part 2.csv"
+    assert weekly.report.n_rows == 18
 
 
 def test_files_of_one_dataset_may_differ_in_form(tmp_path: Path) -> None:
@@ -378,8 +378,8 @@ def test_columns_d_1_and_so_on_are_the_days_of_m5(file: Path) -> None:
     file.write_text(wide(columns, [*keys, *range(1, 16)]))
     weekly = load(file)
     assert weekly.weeks == {"HOBBIES_1_001": {"2011-02-05": ("35.0", "0.0"), "2011-02-12": ("84.0", "0.0")}}
-    assert weekly.report["first_day"] == "2011-01-29"
-    assert weekly.report["n_rows"] == 15
+    assert weekly.report.first_day == date(2011, 1, 29)
+    assert weekly.report.n_rows == 15
     assert weekly.item("HOBBIES_1_001")["family"] == "HOBBIES_1"
 
 
@@ -403,7 +403,7 @@ def test_columns_may_be_dates(file: Path, date_format: str) -> None:
     file.write_text(wide(["SKU", "Product name", *names], ["a", "A hammer", *range(14)], ["b", "Nails", *[1] * 14]))
     weekly = load(file)
     assert (weekly.units("a"), weekly.units("b")) == (["21.0", "70.0"], ["7.0", "7.0"])
-    assert weekly.report["n_rows"] == 28
+    assert weekly.report.n_rows == 28
     assert weekly.item("a")["description"] == "A hammer"
 
 
@@ -412,7 +412,7 @@ def test_columns_may_be_weeks(file: Path) -> None:
     file.write_text(wide(["item", *names], ["a", *range(1, 9)]))
     weekly = load(file)
     assert weekly.units("a") == [f"{n}.0" for n in range(1, 9)]
-    assert (weekly.report["is_weekly"], weekly.spec.week_end) == (True, "SUN")
+    assert (weekly.report.is_weekly, weekly.spec.week_end) == (True, "SUN")
 
 
 def test_empty_cell_of_a_wide_file_is_no_row(file: Path) -> None:
@@ -420,7 +420,7 @@ def test_empty_cell_of_a_wide_file_is_no_row(file: Path) -> None:
     file.write_text(wide(["item", *names], ["a", *[1] * 14], ["b", *[""] * 7, *[2] * 7]))
     weekly = load(file)
     assert list(weekly.weeks["b"]) == ["2020-01-18"]
-    assert weekly.report["n_rows"] == 21
+    assert weekly.report.n_rows == 21
 
 
 def test_bad_cell_of_a_wide_file_is_told(file: Path) -> None:

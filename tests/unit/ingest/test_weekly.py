@@ -54,16 +54,16 @@ def test_first_and_last_week_are_dropped_when_the_data_do_not_cover_them(
     weekly = load(write(file, *filler(last + 1)[first:]))
     assert tuple(weekly.weeks["every day"]) == weeks
     report = weekly.report
-    assert (report["first_day"], report["last_day"]) == (day(first), day(last))
-    assert (report["first_wk_end_dt"], report["last_wk_end_dt"]) == (weeks[0], weeks[-1])
-    assert (report["n_weeks"], report["total_units"]) == (len(weeks), 7.0 * len(weeks))
-    assert report["n_rows"] == last - first + 1
+    assert (str(report.first_day), str(report.last_day)) == (day(first), day(last))
+    assert (str(report.first_wk_end_dt), str(report.last_wk_end_dt)) == (weeks[0], weeks[-1])
+    assert (report.n_weeks, report.total_units) == (len(weeks), 7.0 * len(weeks))
+    assert report.n_rows == last - first + 1
 
 
 def test_item_that_sold_in_partial_weeks_only_is_left_out_and_counted(file: Path) -> None:
     weekly = load(write(file, *filler(15), f"{day(14)},late,5,False"))
     assert set(weekly.weeks) == {"every day"}
-    assert (weekly.report["n_items_read"], weekly.report["n_items"]) == (2, 1)
+    assert (weekly.report.n_items_read, weekly.report.n_items) == (2, 1)
 
 
 def test_file_without_a_whole_week_is_refused_with_its_span(file: Path) -> None:
@@ -91,9 +91,9 @@ def test_rows_on_one_weekday_are_weeks_that_end_on_it(file: Path, weekday: int, 
     assert weekly.units("a") == ["1.0", "2.0", "3.0", "4.0"]
     assert weekly.spec.week_end == week_end
     report = weekly.report
-    assert report["is_weekly"] is True
-    assert report["dropped"]["first_week"] == report["dropped"]["last_week"] == 0
-    assert (report["first_wk_end_dt"], report["last_wk_end_dt"]) == (day(weekday), day(21 + weekday))
+    assert report.is_weekly is True
+    assert report.dropped.first_week == report.dropped.last_week == 0
+    assert (str(report.first_wk_end_dt), str(report.last_wk_end_dt)) == (day(weekday), day(21 + weekday))
 
 
 @pytest.mark.parametrize("week_end", WEEKDAYS)
@@ -112,7 +112,7 @@ def test_gap_in_weekly_data_is_a_week_of_zero(file: Path) -> None:
 
 def test_data_are_not_weekly_when_one_row_is_on_another_weekday(file: Path) -> None:
     weekly = load(write(file, *weekly_rows(1), f"{day(9)},b,1,"))
-    assert weekly.report["is_weekly"] is False
+    assert weekly.report.is_weekly is False
     assert list(weekly.weeks["a"]) == ["2020-01-18", "2020-01-25"]
 
 
@@ -124,7 +124,7 @@ def test_weekly_data_may_have_several_items_and_stores(file: Path) -> None:
     rows = [f"{row.removesuffix(',')},{store}" for key in "ab" for row in weekly_rows(4, key=key) for store in (1, 2)]
     weekly = load(write(file, *rows, header="date,item_nbr,unit_sales,store_nbr"))
     assert (weekly.units("a"), weekly.units("b")) == (["2.0", "4.0", "6.0", "8.0"],) * 2
-    assert weekly.report["duplicates"]["n"] == 0
+    assert weekly.report.duplicates.n == 0
 
 
 # Promotions
@@ -137,7 +137,7 @@ def test_promotional_rows_are_left_out_and_kept_beside(file: Path) -> None:
     weekly = load(write(file, *filler(), *PROMO_ROWS))
     assert list(weekly.weeks["a"].values()) == [("10.0", "4.0"), ("5.0", "6.0")]
     assert weekly.item("a")["total_units"] == "15.0"
-    assert (weekly.report["n_promo"], weekly.report["n_flag_missing"]) == (2, 1)
+    assert (weekly.report.n_promo, weekly.report.n_flag_missing) == (2, 1)
 
 
 def test_promotional_rows_are_kept_on_demand_and_still_shown_beside(file: Path) -> None:
@@ -149,15 +149,15 @@ def test_file_without_a_flag_has_no_promotions(file: Path) -> None:
     rows = [f"{day(n)},a,2" for n in range(7)]
     weekly = load(write(file, *rows, header="date,item_nbr,unit_sales"))
     assert weekly.units("a") == ["14.0"]
-    assert weekly.report["has_promo_column"] is False
-    assert weekly.report["n_promo"] == 0
+    assert weekly.report.has_promo_column is False
+    assert weekly.report.n_promo == 0
 
 
 @pytest.mark.parametrize("flag", ["True", "TRUE", "t", "yes", "Y", "1", "1.0", " true "])
 def test_flag_is_read_as_promoted(file: Path, flag: str) -> None:
     weekly = load(write(file, *filler(), f"{day(1)},a,3,False", f"{day(1)},a,5,{flag}"))
     assert weekly.weeks["a"]["2020-01-11"] == ("3.0", "5.0")
-    assert weekly.report["n_flag_unknown"] == 0
+    assert weekly.report.n_flag_unknown == 0
 
 
 @pytest.mark.parametrize(
@@ -168,14 +168,14 @@ def test_flag_is_read_as_promoted(file: Path, flag: str) -> None:
 def test_flag_is_read_as_not_promoted(file: Path, flag: str, counted: str | None) -> None:
     weekly = load(write(file, *filler(), f"{day(1)},a,5,{flag}"))
     assert weekly.weeks["a"]["2020-01-11"] == ("5.0", "0.0")
-    counts = {name: weekly.report[name] for name in ("n_flag_missing", "n_flag_unknown")}
+    counts = {name: getattr(weekly.report, name) for name in ("n_flag_missing", "n_flag_unknown")}
     assert counts == {name: int(name == counted) for name in counts}
 
 
 def test_week_with_promotional_rows_only_is_missing_and_not_zero(file: Path) -> None:
     weekly = load(write(file, *filler(21), f"{day(1)},a,3,False", f"{day(8)},a,5,True", f"{day(15)},a,4,False"))
     assert list(weekly.weeks["a"].values()) == [("3.0", "0.0"), (r"\N", "5.0"), ("4.0", "0.0")]
-    assert weekly.report["n_weeks_emptied"] == 1
+    assert weekly.report.n_weeks_emptied == 1
     assert weekly.item("a")["n_missing"] == "1"
 
 
@@ -183,7 +183,7 @@ def test_same_week_is_not_missing_when_promotions_are_included(file: Path) -> No
     rows = [f"{day(1)},a,3,False", f"{day(8)},a,5,True"]
     weekly = load(write(file, *filler(), *rows), include_promo=True)
     assert weekly.units("a") == ["3.0", "5.0"]
-    assert weekly.report["n_weeks_emptied"] == 0
+    assert weekly.report.n_weeks_emptied == 0
 
 
 def test_missing_value_is_not_the_key_that_looks_like_one(file: Path) -> None:
@@ -194,7 +194,7 @@ def test_missing_value_is_not_the_key_that_looks_like_one(file: Path) -> None:
 def test_share_of_promotions_is_reported_by_year(file: Path) -> None:
     rows = [f"2019-12-{n},a,6,False" for n in range(22, 29)] + [f"2019-12-{n},a,1,True" for n in range(22, 29)]
     rows += [f"2019-12-{n},a,1,False" for n in range(29, 32)] + [f"2020-01-0{n},a,1,False" for n in range(1, 5)]
-    shares = load(write(file, *rows)).report["promo_share_by_year"]
+    shares = load(write(file, *rows)).report.promo_share_by_year
     assert shares == {"2019": pytest.approx(1 / 7), "2020": 0.0}
 
 
@@ -204,7 +204,7 @@ def test_share_of_promotions_is_reported_by_year(file: Path) -> None:
 def test_week_without_rows_within_the_life_is_zero(file: Path) -> None:
     weekly = load(write(file, *filler(21), f"{day(1)},a,3,False", f"{day(15)},a,4,False"))
     assert list(weekly.weeks["a"].values()) == [("3.0", "0.0"), ("0.0", "0.0"), ("4.0", "0.0")]
-    assert weekly.report["n_weeks_zero"] == 1
+    assert weekly.report.n_weeks_zero == 1
     assert weekly.item("a")["n_missing"] == "0"
 
 
@@ -243,7 +243,7 @@ def test_item_with_returns_only_lives_from_its_first_row(file: Path) -> None:
 def test_returns_are_netted_within_the_week(file: Path) -> None:
     weekly = load(write(file, *filler(), f"{day(1)},a,10,False", f"{day(2)},a,-3,False", f"{day(8)},a,-1,False"))
     assert weekly.units("a") == ["7.0", "-1.0"]
-    assert weekly.report["n_returns"] == 2
+    assert weekly.report.n_returns == 2
 
 
 def test_returns_are_left_out_when_asked_and_counted_as_dropped(file: Path) -> None:
@@ -251,8 +251,8 @@ def test_returns_are_left_out_when_asked_and_counted_as_dropped(file: Path) -> N
     weekly = load(write(file, *filler(), *rows), returns="drop")
     assert list(weekly.weeks["a"].values()) == [("10.0", "0.0"), ("0.0", "0.0")]
     report = weekly.report
-    assert (report["n_returns"], report["dropped"]["returns"], report["n_kept"]) == (3, 3, 15)
-    assert report["units"]["returned_units"] == -6.0
+    assert (report.n_returns, report.dropped.returns, report.n_kept) == (3, 3, 15)
+    assert report.units.returned_units == -6.0
 
 
 def test_item_with_returns_only_sells_nothing_when_they_are_left_out(file: Path) -> None:
@@ -269,7 +269,7 @@ def test_week_with_a_promotion_and_a_dropped_return_is_missing(file: Path) -> No
 def test_rows_of_one_item_and_day_are_added_up(file: Path) -> None:
     weekly = load(write(file, *filler(), *[f"{day(3)},a,0.1,False"] * 3))
     assert weekly.units("a") == ["0.3", "0.0"]
-    assert weekly.report["n_fractional"] == 3
+    assert weekly.report.n_fractional == 3
 
 
 def test_items_are_ranked_by_their_units_then_by_key(file: Path) -> None:
@@ -359,7 +359,7 @@ def test_item_may_be_joined_of_two_columns(file: Path) -> None:
         "25|105574": {SATURDAYS[0]: ("175.0", "0.0")},
     }
     assert weekly.spec.mapping["item"] == ["store_nbr", "item_nbr"]
-    assert weekly.report["duplicates"]["n"] == 0
+    assert weekly.report.duplicates.n == 0
 
 
 def test_parts_of_a_joined_item_stand_in_the_order_that_was_asked(file: Path) -> None:
@@ -470,8 +470,8 @@ def test_only_rows_that_pass_the_filter_are_read(
     weekly = load(stores, where=tuple(where))
     assert {key: weekly.units(key)[0] for key in weekly.weeks} == units
     report = weekly.report
-    assert report["n_rows"] == 42
-    assert report["n_kept"] == 42 - report["n_sifted"] == 42 - report["dropped"]["sifted"]
+    assert report.n_rows == 42
+    assert report.n_kept == 42 - report.n_sifted == 42 - report.dropped.sifted
 
 
 def test_filter_that_no_row_passes_is_told(stores: Path) -> None:
@@ -488,7 +488,7 @@ def test_bad_row_that_the_filter_leaves_out_is_not_bad(stores: Path) -> None:
     with stores.open("a") as out:
         out.write(f"yesterday,a,3,1\n{day(1)},,3,1\n{day(1)},a,3,many\n")
     weekly = load(stores, where=(("city", "Quito"),))
-    assert weekly.report["bad_rows"]["n"] == 0
+    assert weekly.report.bad_rows.n == 0
     assert "line 44: date is not a date" in refusal(stores, where=(("city", "Guayaquil"),)).message
 
 

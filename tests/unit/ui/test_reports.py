@@ -1,13 +1,16 @@
 """The quality report in sentences: what was read, what the rules did, nothing that does not apply."""
 
-import json
+from dataclasses import replace
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from fcst.dataset_records import Dataset
 from fcst.ingest.folders import Folders
 from fcst.ingest.pipeline import Resources, read_series
+from fcst.quality_report import Duplicates, QualityReport
 from fcst.specs import IngestSpec
 from fcst.ui.reports import (
     class_frame,
@@ -20,30 +23,50 @@ from fcst.ui.reports import (
     series_lines,
 )
 
-REPORT: dict[str, Any] = {
-    "source": "train.csv",
-    "n_rows": 1_000,
-    "n_items_read": 20,
-    "n_items": 20,
-    "first_day": "2013-01-01",
-    "last_day": "2017-08-15",
-    "first_wk_end_dt": "2013-01-12",
-    "last_wk_end_dt": "2017-08-12",
-    "has_promo_column": True,
-    "n_promo": 50,
-    "promo_share_by_year": {"2013": 0.0, "2014": 0.125, "2015": None},
-    "n_flag_missing": 0,
-    "n_flag_unknown": 0,
-    "n_weeks_emptied": 0,
-    "n_weeks_zero": 0,
-    "n_returns": 0,
-    "n_fractional": 0,
-}
+REPORT = QualityReport(
+    source="train.csv",
+    n_rows=1_000,
+    n_items_read=20,
+    n_items=20,
+    n_weeks=240,
+    total_units=5_000.0,
+    first_day=date(2013, 1, 1),
+    last_day=date(2017, 8, 15),
+    first_wk_end_dt=date(2013, 1, 12),
+    last_wk_end_dt=date(2017, 8, 12),
+    has_promo_column=True,
+    n_promo=50,
+    promo_share_by_year={"2013": 0.0, "2014": 0.125, "2015": None},
+    n_flag_missing=0,
+    n_flag_unknown=0,
+    n_weeks_emptied=0,
+    n_weeks_zero=0,
+    n_returns=0,
+    n_fractional=0,
+)
+
+
+def dataset_of(report: QualityReport, spec: IngestSpec) -> Dataset:
+    return Dataset(
+        dataset_id=1,
+        name=spec.name,
+        version=1,
+        week_end=spec.week_end,
+        include_promo=spec.include_promo,
+        n_items=report.n_items,
+        n_weeks=report.n_weeks,
+        first_wk_end_dt=report.first_wk_end_dt,
+        last_wk_end_dt=report.last_wk_end_dt,
+        total_units=report.total_units,
+        created_at=datetime(2026, 11, 28, tzinfo=UTC),
+        spec=spec,
+        report=report,
+    )
 
 
 def text_of(include_promo: bool = False, week_end: str = "SAT", **changed: Any) -> str:
-    dataset = {"report": {**REPORT, **changed}, "include_promo": include_promo, "week_end": week_end}
-    return "\n".join(report_lines(dataset))
+    spec = IngestSpec(paths=("train.csv",), name="n", include_promo=include_promo, week_end=week_end)
+    return "\n".join(report_lines(dataset_of(replace(REPORT, **changed), spec)))
 
 
 def test_report_begins_with_what_was_read() -> None:
@@ -114,42 +137,37 @@ def test_report_that_an_ingest_makes_has_all_that_is_told(tmp_path: Path, header
     assert any("14 rows have fractional units" in line for line in lines)
 
 
-def load_dataset_of(folder: Path, include_promo: bool = False, **options: Any) -> dict[str, Any]:
+def load_dataset_of(folder: Path, include_promo: bool = False, **options: Any) -> Dataset:
     """The dataset that an ingest would make of `sales.csv` in the folder."""
     (folder / "out").mkdir()
     spec = IngestSpec(paths=(str(folder / "sales.csv"),), name="n", include_promo=include_promo, **options)
     files = read_series(spec, 1, Resources(folder / "out", "200MB", 1, 10**9, Folders([Path("/")])))
-    return {
-        "report": files.report,
-        "spec": json.loads(files.spec.to_json()),
-        "include_promo": include_promo,
-        "week_end": files.spec.week_end,
-    }
+    return dataset_of(files.report, files.spec)
 
 
 def test_tables_of_the_report_account_for_rows_and_items(tmp_path: Path) -> None:
     rows = [f"2020-01-{day:02d},{key},{day - 8.5},{day == 9}" for day in range(6, 20) for key in ("a", "=b")]
     (tmp_path / "sales.csv").write_text("\n".join(["date,item_nbr,unit_sales,onpromotion", *rows, "x,a,1,"]) + "\n")
     dataset = load_dataset_of(tmp_path, skip_bad=True, returns="drop")
-    report = dataset["report"]
+    report = dataset.report
     account = row_frame(report)
     assert account["Rows"].iloc[0] == 29 == account["Rows"].iloc[1:].sum()
     assert set(account["Rows that"]) >= {"– cannot be read", "– are returns, left out", "– are promotional, left out"}
     rules = rule_frame(dataset).set_index("Rule")
     assert rules.loc["promotions left out", "Concerns"] == "2 rows" and rules.loc["promotions left out", "Units"] == 1.0
-    assert rules.loc["returns left out", "Units"] == report["units"]["returned_units"] < 0
-    assert class_frame(report)["Items"].sum() == history_frame(report)["Items"].sum() == report["n_items"]
+    assert rules.loc["returns left out", "Units"] == report.units.returned_units < 0
+    assert class_frame(report)["Items"].sum() == history_frame(report)["Items"].sum() == report.n_items
     assert promo_frame(report)["Promotional units"].sum() == 1.0
     assert set(mapping_frame(dataset)["Column"]) == {"date", "item_nbr", "unit_sales", "onpromotion"}
     assert len(series_lines(report)) >= 3
 
 
 def test_duplicates_are_told_with_what_was_done() -> None:
-    found = {"key": "item and day", "n": 3, "n_dropped": 0, "n_differing": None, "n_repeated": None}
+    found = Duplicates("item and day", n=3)
     assert "3 rows stand there more than once (same item and day) and are added up." in text_of(duplicates=found)
-    told = text_of(duplicates=found | {"n_dropped": 3, "n_differing": 1})
+    told = text_of(duplicates=replace(found, n_dropped=3, n_differing=1))
     assert "are counted once" in told and "1 of them differs in units: the last one counts." in told
-    assert "2 lines repeat another" in text_of(duplicates=found | {"n": 0, "n_repeated": 2})
+    assert "2 lines repeat another" in text_of(duplicates=replace(found, n=0, n_repeated=2))
 
 
 def test_a_load_that_changed_nothing_says_so() -> None:
