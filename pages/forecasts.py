@@ -39,7 +39,7 @@ def main() -> None:
             models = job["spec"]["models"]
             model = choose("Model", models, "model", str)
         key = run_key(job, with_adjustments=True)
-        which, sort = choose_filter(job, key, model)
+        which, sort = choose_filter(job, model)
         items = Items(job, key, model, which, sort)
         item = items.find(st.query_params.get("item", ALL_ITEMS)) if "item" in st.query_params else None
         unique_id = item.unique_id if item else ALL_ITEMS
@@ -70,7 +70,10 @@ def show_detail(items: Items, page: int, item: RunItem | None) -> None:
             st.warning(f"This item has no forecast; it is {item.outcome}{why}.", icon=":material/error:")
             return
     which = items.which if item is None else only(unique_id)
-    view = read(("view", items.key, model, which), lambda: forecasts.view(job, model, which))
+    correlation = None
+    if not which.is_one:
+        correlation = read(("correlation", run_key(job), model), lambda: accuracy.error_correlation(job, model))
+    view = read(("view", items.key, model, which), lambda: forecasts.view(job, model, which, correlation))
     if view.forecast.empty:
         st.info("No item shown has a forecast. Change the search or the filters.", icon=":material/search_off:")
         return

@@ -161,8 +161,8 @@ def test_excel_has_the_accuracy_of_the_run_and_of_its_items(job: dict, unique_id
     sheet = openpyxl.load_workbook(written(job, "xlsx", unique_ids))["Accuracy"]
     head, *rows = sheet.iter_rows(values_only=True)
     found = pd.DataFrame(rows, columns=head)
-    total = accuracy.by_key(job, "model")
-    items = accuracy.by_key(job, "item")
+    total = accuracy.measure(job, "model")
+    items = accuracy.measure(job, "item")
     if unique_ids is not None:
         items = items[items["key"].isin(unique_ids)]
     assert found["of"].tolist() == ["whole run"] * len(total) + ["item"] * len(items)
