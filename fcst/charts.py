@@ -8,6 +8,8 @@ import plotly.graph_objects as go
 
 from fcst.names import SEASON_LENGTH
 
+Figure = go.Figure
+
 HISTORY = "#73889b"
 FORECAST = "#1590a2"
 PROMO = "#c9822b"

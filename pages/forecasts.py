@@ -14,7 +14,7 @@ from fcst.states import Outcome
 from fcst.ui import text
 from fcst.ui.accuracy import show_provenance
 from fcst.ui.adjustments import adjust_button, show_adjustments
-from fcst.ui.cache import read, run_key
+from fcst.ui.cache import draw, read, run_key
 from fcst.ui.downloads import one_item, picture, show_downloads, those_that_match
 from fcst.ui.items import ALL_ITEMS, Items, choose_filter, show_items, show_steps, shown_page
 from fcst.ui.results import choose_run, find_runs, show_notes, show_numbers, show_table
@@ -92,17 +92,9 @@ def show_detail(items: Items, page: int, item: RunItem | None) -> None:
                 if n_shown < n_items:
                     show_downloads(job, "the items shown", n_shown, those_that_match(items.which, model))
                 show_downloads(job, "all items of this run", n_items)
+    chart_key = ("forecast chart", items.key, model, which, tuple(marks))
     st.plotly_chart(
-        charts.forecast_chart(
-            view.history,
-            view.forecast,
-            job["spec"]["level"],
-            read(("backtests", items.key, model, which), lambda: accuracy.list_backtests(job, model, which))
-            if BACKTEST in marks
-            else None,
-            other_forecasts(items, which, view) if OTHERS in marks else None,
-            has_last_year=LAST_YEAR in marks,
-        ),
+        draw(chart_key, lambda: forecast_chart(items, which, view, marks)),
         width="stretch",
         key="chart",
         config=picture(job, f"forecast {model}", unique_id),
@@ -115,6 +107,23 @@ def show_detail(items: Items, page: int, item: RunItem | None) -> None:
     if item is not None:
         show_adjustments(job, model, unique_id)
     show_table(view, job["spec"]["level"])
+
+
+def forecast_chart(items: Items, which: RunFilter, view: forecasts.View, marks: list[str]) -> charts.Figure:
+    """The history and the forecast, with what was asked for beside them."""
+    job, model = items.job, items.model
+    backtests = None
+    if BACKTEST in marks:
+        key = ("backtests", items.key, model, which)  # adjusted items can be asked for
+        backtests = read(key, lambda: accuracy.list_backtests(job, model, which))
+    return charts.forecast_chart(
+        view.history,
+        view.forecast,
+        job["spec"]["level"],
+        backtests,
+        other_forecasts(items, which, view) if OTHERS in marks else None,
+        has_last_year=LAST_YEAR in marks,
+    )
 
 
 def other_forecasts(items: Items, which: RunFilter, view: forecasts.View) -> dict[str, pd.DataFrame]:

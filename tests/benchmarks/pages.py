@@ -56,7 +56,6 @@ def measure_pages(made: dict[str, int], n_items: int, n: int) -> None:
     before = process.memory_info().rss
     for page, query in (
         ("home", {}),
-        ("dataset", dataset),
         ("dataset", dataset | {"view": "items"}),
         ("dataset", dataset | {"view": "items", "q": "family 7", "sort": "adi"}),
         ("dataset", dataset | {"view": "items", "page": last}),
