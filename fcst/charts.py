@@ -9,6 +9,8 @@ import plotly.graph_objects as go
 from fcst.names import SEASON_LENGTH
 from fcst.quality_report import Coverage
 
+Figure = go.Figure
+
 HISTORY = "#73889b"
 FORECAST = "#1590a2"
 PROMO = "#c9822b"

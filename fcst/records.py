@@ -95,28 +95,43 @@ class RunItem:
 
 
 @dataclass(frozen=True)
-class ForecastSum:
-    """The forecasts of one model, added up over items.
+class ForecastBlock:
+    """The forecasts of one model for N items of a run.
 
     Parameters
     ----------
-    forecast, lo, hi
-        as in ForecastRecord, each added up.
-    down, up
-        (L, H) the squares of the bounds' distances from the forecast, added up.
-    made_by
-        what computed one of them.
+    forecast
+        (N, H) units by week, not negative.
+    lo, hi
+        (N, L, H) bounds, in the order of the levels of the run's spec.
+    is_fallback
+        (N,) whether a simpler model than the one asked for computed it.
     """
 
-    n_items: int
-    n_fallback: int
-    made_by: str
-    first_wk_end_dt: date
     forecast: FloatArray
     lo: FloatArray
     hi: FloatArray
-    down: FloatArray
-    up: FloatArray
+    is_fallback: npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class BacktestBlock:
+    """What one model forecasts after earlier cutoffs of some items of a run, all windows of an item together.
+
+    Parameters
+    ----------
+    item
+        (R,) a number for each row's item, ascending.
+    cutoff
+        (R,) datetime64[D].
+    actual, forecast
+        (R, HOLDOUT_WEEKS) units; NaN where a week is missing.
+    """
+
+    item: npt.NDArray[np.int32]
+    cutoff: npt.NDArray[np.datetime64]
+    actual: FloatArray
+    forecast: FloatArray
 
 
 @dataclass(frozen=True)
@@ -221,6 +236,8 @@ class ItemResult:
         why it failed, or what should be known of its forecast.
     provenance
         where its forecasts come from, as plain data.
+    recent
+        (≤ H,) units of the last weeks of its history, as many as are forecast; NaN where a week is missing.
     """
 
     unique_id: str
@@ -229,3 +246,4 @@ class ItemResult:
     forecasts: Sequence[ForecastRecord] = ()
     backtests: Sequence[BacktestRecord] = ()
     provenance: Mapping[str, Any] | None = None
+    recent: Sequence[float] = ()

@@ -11,8 +11,16 @@ from fcst.job_records import Job
 from fcst.names import BENCHMARK, HOLDOUT_WEEKS
 from fcst.services import accuracy
 from fcst.ui import text
-from fcst.ui.accuracy import show_all_metrics, show_candidates, show_group, show_items, show_leaderboard, show_totals
-from fcst.ui.cache import read, run_key
+from fcst.ui.accuracy import (
+    group_rows,
+    show_all_metrics,
+    show_candidates,
+    show_group,
+    show_items,
+    show_leaderboard,
+    show_totals,
+)
+from fcst.ui.cache import draw, read, run_key
 from fcst.ui.downloads import picture
 from fcst.ui.results import choose_run, find_runs
 from fcst.ui.shell import choose, show_page
@@ -48,8 +56,7 @@ def main() -> None:
         st.header("By weeks ahead", anchor=False)
         if by_step.empty:
             st.caption("Not kept by the version that made this run.")
-        order = {name: number for number, name in enumerate(models)}
-        chart = charts.horizon_chart(by_step.sort_values(["model", "step"], key=lambda c: c.map(order).fillna(c)))
+        chart = draw(("horizon chart", run_key(job)), lambda: horizon_chart(by_step, models))
         st.plotly_chart(
             chart,
             width="stretch",
@@ -60,7 +67,7 @@ def main() -> None:
     with right:
         st.header("Over items", anchor=False)
         counts = read(("errors", run_key(job), model), lambda: accuracy.count_items_by_error(job.job_id, model))
-        chart = charts.distribution_chart(counts)
+        chart = draw(("distribution chart", run_key(job), model), lambda: charts.distribution_chart(counts))
         st.plotly_chart(
             chart,
             width="stretch",
@@ -70,8 +77,7 @@ def main() -> None:
         )
     for key, label in (("family", "Family"), ("demand_class", "Demand class")):
         st.header(f"By {label.lower()}", anchor=False)
-        frame = measured(job, key)
-        show_group(frame[frame["model"] == model], key, label, job.spec.level)
+        show_group(read_group(job, model, key), key, label, job.spec.level)
     show_best_and_worst(job, model, sum(counts))
     candidates = read(("candidates", run_key(job)), lambda: accuracy.list_candidates(job.job_id))
     if AUTO in job.spec.models and len(candidates):
@@ -79,8 +85,20 @@ def main() -> None:
         show_candidates(candidates)
 
 
+def horizon_chart(by_step: pd.DataFrame, models: list[str]) -> charts.Figure:
+    """The error by weeks ahead, the models in this order."""
+    order = {name: number for number, name in enumerate(models)}
+    return charts.horizon_chart(by_step.sort_values(["model", "step"], key=lambda c: c.map(order).fillna(c)))
+
+
 def measured(job: Job, by: str) -> pd.DataFrame:
     return read(("accuracy", run_key(job), by), lambda: accuracy.list_accuracy(job, by))
+
+
+def read_group(job: Job, model: str, key: str) -> pd.DataFrame:
+    level = job.spec.level
+    ask = lambda: group_rows(measured(job, key), model, key, level)  # noqa: E731
+    return read(("accuracy rows", run_key(job), model, key), ask)
 
 
 def show_nothing(job: Job) -> None:

@@ -13,7 +13,7 @@ from fcst.states import Outcome
 from fcst.ui import text
 from fcst.ui.accuracy import show_provenance
 from fcst.ui.adjustments import adjust_button, show_adjustments
-from fcst.ui.cache import read, run_key
+from fcst.ui.cache import draw, read, run_key
 from fcst.ui.downloads import one_item, picture, show_downloads, those_that_match
 from fcst.ui.items import ALL_ITEMS, Items, choose_filter, show_items, show_steps, shown_page
 from fcst.ui.results import choose_run, find_runs, show_notes, show_numbers, show_table
@@ -38,7 +38,7 @@ def main() -> None:
             models = job.spec.models
             model = choose("Model", models, "model", str)
         key = run_key(job, with_adjustments=True)
-        which, sort = choose_filter(job, key, model)
+        which, sort = choose_filter(job, model)
         items = Items(job, key, model, which, sort)
         item = items.find(st.query_params.get("item", ALL_ITEMS)) if "item" in st.query_params else None
         unique_id = item.unique_id if item else ALL_ITEMS
@@ -69,7 +69,10 @@ def show_detail(items: Items, page: int, item: RunItem | None) -> None:
             st.warning(f"This item has no forecast; it is {item.outcome}{why}.", icon=":material/error:")
             return
     which = items.which if item is None else only(unique_id)
-    view = read(("view", items.key, model, which), lambda: forecasts.view(job, model, which))
+    correlation = None
+    if not which.is_one:
+        correlation = read(("correlation", run_key(job), model), lambda: accuracy.error_correlation(job, model))
+    view = read(("view", items.key, model, which), lambda: forecasts.view(job, model, which, correlation))
     if view.forecast.empty:
         st.info("No item shown has a forecast. Change the search or the filters.", icon=":material/search_off:")
         return
@@ -88,17 +91,9 @@ def show_detail(items: Items, page: int, item: RunItem | None) -> None:
                 if n_shown < n_items:
                     show_downloads(job, "the items shown", n_shown, those_that_match(items.which, model))
                 show_downloads(job, "all items of this run", n_items)
+    chart_key = ("forecast chart", items.key, model, which, tuple(marks))
     st.plotly_chart(
-        charts.forecast_chart(
-            view.history,
-            view.forecast,
-            job.spec.level,
-            read(("backtests", items.key, model, which), lambda: accuracy.list_backtests(job, model, which))
-            if BACKTEST in marks
-            else None,
-            other_forecasts(items, which, view) if OTHERS in marks else None,
-            has_last_year=LAST_YEAR in marks,
-        ),
+        draw(chart_key, lambda: forecast_chart(items, which, view, marks)),
         width="stretch",
         key="chart",
         config=picture(job, f"forecast {model}", unique_id),
@@ -111,6 +106,23 @@ def show_detail(items: Items, page: int, item: RunItem | None) -> None:
     if item is not None:
         show_adjustments(job, model, unique_id)
     show_table(view, job.spec.level)
+
+
+def forecast_chart(items: Items, which: RunFilter, view: forecasts.View, marks: list[str]) -> charts.Figure:
+    """The history and the forecast, with what was asked for beside them."""
+    job, model = items.job, items.model
+    backtests = None
+    if BACKTEST in marks:
+        key = ("backtests", items.key, model, which)  # adjusted items can be asked for
+        backtests = read(key, lambda: accuracy.list_backtests(job, model, which))
+    return charts.forecast_chart(
+        view.history,
+        view.forecast,
+        job.spec.level,
+        backtests,
+        other_forecasts(items, which, view) if OTHERS in marks else None,
+        has_last_year=LAST_YEAR in marks,
+    )
 
 
 def other_forecasts(items: Items, which: RunFilter, view: forecasts.View) -> dict[str, pd.DataFrame]:

@@ -44,10 +44,15 @@ class ForecastSum:
     ----------
     h, n_levels
         H and L.
+
+    Attributes
+    ----------
+    n_items
+        items added so far.
     """
 
     def __init__(self, h: int, n_levels: int) -> None:
-        self._n_items = 0
+        self.n_items = 0
         self._mean = np.zeros(h)
         self._distances = np.zeros((2, n_levels, h))  # Σd downwards and upwards
         self._squares = np.zeros((2, n_levels, h))  # Σd²
@@ -66,13 +71,13 @@ class ForecastSum:
             self._distances[side] += distances.sum(axis=0)
             self._squares[side] += np.square(distances, out=distances).sum(axis=0)
         self._mean += mean.sum(axis=0)
-        self._n_items += len(mean)
+        self.n_items += len(mean)
 
     def total(self, correlation: float) -> Total:
         """The forecast of the sum of all items added so far, by the correlation of their errors, from 0 to 1."""
         down, up = np.sqrt((1 - correlation) * self._squares + correlation * self._distances**2)
         lo, hi = np.maximum(self._mean - down, 0.0), self._mean + up
-        return Total(self._mean.copy(), lo, hi, self._n_items)
+        return Total(self._mean.copy(), lo, hi, self.n_items)
 
 
 class ErrorCorrelation:

@@ -261,18 +261,22 @@ def msis(y: FloatArray, lo: FloatArray, hi: FloatArray, level: float, scale: flo
     return _mean(hi - lo + 2 / (1 - level / 100) * outside, y) / scale
 
 
-def value_added(error: float, benchmark_error: float) -> float:
+@overload
+def value_added(error: float, benchmark_error: float) -> float: ...
+@overload
+def value_added(error: FloatArray, benchmark_error: FloatArray) -> FloatArray: ...
+def value_added(error: float | FloatArray, benchmark_error: float | FloatArray) -> float | FloatArray:
     """Forecast value added: the share of a benchmark's error that a forecast avoids; negative when it adds.
 
     Parameters
     ----------
     error, benchmark_error
-        one metric of both, over the same weeks.
+        one metric of both, over the same weeks; numbers, or arrays of the same shape.
 
     Returns
     -------
-    float
-        NaN if either is undefined, or the benchmark made no error.
+    float or array
+        NaN where either is undefined, or the benchmark made no error.
 
     Source: Gilliland 2010, 'The Business Forecasting Deal', ch. 4.
     """

@@ -107,6 +107,7 @@ def _run_item(attempt: BatchAttempt, item: SalesRecord, watchdog: Watchdog) -> I
         [_forecast_record(model, result.first_wk_end_dt, forecast) for model, forecast in result.forecasts.items()],
         [_backtest_record(backtest) for backtest in result.backtests],
         result.provenance,
+        item.unit_sales[-attempt.spec.h :].tolist(),
     )
 
 

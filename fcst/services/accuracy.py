@@ -2,11 +2,17 @@
 
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
+from fcst.compute.aggregation import ErrorCorrelation, shrunk_correlation
+from fcst.compute.metrics import bias_of, scaled_crps_of, value_added, wape_of
 from fcst.errors import InputError
 from fcst.filters import EVERY, RunFilter, only
 from fcst.job_records import Job
+from fcst.names import HOLDOUT_WEEKS
+from fcst.records import BacktestBlock, FloatArray
 from fcst.store import accuracy
 
 BY = (*accuracy.KEYS, "horizon")
@@ -39,9 +45,52 @@ def list_accuracy(job: Job, by: str = "model") -> pd.DataFrame:
         raise InputError(f"Accuracy is not told by {by!r}.", f"Choose among {', '.join(BY)}.")
     level = tuple(job.spec.level)
     if by == "horizon":
-        return accuracy.by_horizon(job.job_id, level)
-    frame = accuracy.by_key(job, by)
+        return with_ratios(accuracy.sums_by_horizon(job.job_id, level)).drop(columns="actual")
+    frame = measure(job, by)
     return frame.drop(columns="key") if by == "model" else frame.rename(columns={"key": by})
+
+
+def measure(job: Job, by: str, which: RunFilter = EVERY, model: str = "") -> pd.DataFrame:
+    """The accuracy of a run's models over the items that match, as `list_accuracy` tells it, by one of its keys but
+    `horizon`, under `key`: in the order of the keys, of each the least WAPE first.
+
+    Parameters
+    ----------
+    model
+        by what this one forecasts of an item it is filtered.
+    """
+    sums = accuracy.sums_by_key(job, by, which, model)
+    crps = scaled_crps_of(_floats(sums, "pinball"), _floats(sums, "pinball_actual"))
+    added = {
+        f"fva_{name}": value_added(_floats(sums, f"beside_{name}"), _floats(sums, name))
+        for name in ("seasonal_naive", "naive")
+    }
+    place = pd.factorize(sums["key"], use_na_sentinel=False)[0]
+    frame = with_ratios(sums).assign(scaled_crps=crps, **added, place=place)
+    frame = frame.sort_values(["place", "wape", "model"], na_position="last", ignore_index=True)
+    by_level = [name for name in sums if name.startswith(("coverage_", "width_", "msis_"))]
+    return frame[[*_COLUMNS, *by_level, *added]]
+
+
+_COLUMNS = (
+    "model key n_items n_windows n_weeks n_fallback n_unsold n_unscaled actual wape bias smape mase rmsse scaled_crps"
+).split()
+
+
+def with_ratios(sums: pd.DataFrame) -> pd.DataFrame:
+    """`wape, bias` in place of the sums `abs_error, error`, behind `actual`, by which they are divided.
+
+    Sums are Σ|ŷ − y|, Σ(ŷ − y) and Σ|y| over known weeks, in units.
+    """
+    actual = _floats(sums, "actual")
+    ratios = {"wape": wape_of(_floats(sums, "abs_error"), actual), "bias": bias_of(_floats(sums, "error"), actual)}
+    names = [name for name in sums if name not in ("abs_error", "error")]
+    place = names.index("actual") + 1
+    return sums.assign(**ratios)[[*names[:place], *ratios, *names[place:]]]
+
+
+def _floats(frame: pd.DataFrame, column: str) -> FloatArray:
+    return frame[column].to_numpy(dtype=float)
 
 
 def list_candidates(job_id: int) -> pd.DataFrame:
@@ -50,14 +99,14 @@ def list_candidates(job_id: int) -> pd.DataFrame:
     `n_items` have it in their combination, `n_first` with the largest weight; `share` is its mean weight over all items
     of Auto. WAPE and bias are its own, over the windows in which it could be fitted.
     """
-    return accuracy.candidates_of_auto(job_id)
+    return with_ratios(accuracy.candidates_of_auto(job_id)).drop(columns="actual")
 
 
 def list_extreme_items(job: Job, model: str, is_worst: bool, n_items: int) -> pd.DataFrame:
     """The items whose forecast by one model was nearest, or farthest, by WAPE; as `list_accuracy` tells of them, under
     `unique_id`."""
     keys = accuracy.rank_items(job.job_id, model, is_worst, n_items)
-    frame = accuracy.by_key(job, "item", only(*keys)).rename(columns={"key": "unique_id"})
+    frame = measure(job, "item", only(*keys)).rename(columns={"key": "unique_id"})
     return frame[frame["model"] == model].set_index("unique_id").reindex(keys).reset_index()
 
 
@@ -68,12 +117,64 @@ def count_items_by_error(job_id: int, model: str) -> list[int]:
 
 
 def list_backtests(job: Job, model: str, which: RunFilter = EVERY) -> pd.DataFrame:
-    """What a model said after earlier cutoffs, of the sum of the items that match: `cutoff, wk_end_dt, y, forecast`.
+    """What a model said after earlier cutoffs, of the sum of the items that match.
 
-    The latest cutoff first. A sum is over the items that were measured at that cutoff and week.
+    Returns
+    -------
+    DataFrame
+        `cutoff, wk_end_dt, n_items, y, forecast`, the latest cutoff first; a sum is over the `n_items` whose actual
+        units are known in that week.
     """
-    frame = accuracy.list_backtests(job, model, which)
-    return frame.assign(wk_end_dt=pd.to_datetime(frame["wk_end_dt"]))
+    n_windows = job.spec.n_windows
+    sums = np.zeros((3, n_windows, HOLDOUT_WEEKS))  # items, actual units, forecast
+
+    def add(block: BacktestBlock) -> None:
+        windows, is_known = _windows(job, block), ~np.isnan(block.actual)
+        for window in range(n_windows):
+            of_rows = is_known & (windows == window)[:, None]
+            sums[0, window] += of_rows.sum(axis=0)
+            for place, units in enumerate((block.actual, block.forecast), 1):
+                sums[place, window] += units.sum(axis=0, where=of_rows)
+
+    accuracy.read_backtests(job, model, which, add)
+    window, step = np.nonzero(sums[0])
+    n_items, y, forecast = sums[:, window, step]
+    last = pd.Timestamp(job.last_wk_end_dt)
+    cutoff = last - pd.to_timedelta(7 * HOLDOUT_WEEKS * (window + 1), "D")
+    return pd.DataFrame(
+        {
+            "cutoff": cutoff.date,
+            "wk_end_dt": cutoff + pd.to_timedelta(7 * (step + 1), "D"),
+            "n_items": n_items.astype(int),
+            "y": y,
+            "forecast": forecast,
+        }
+    )
+
+
+def error_correlation(job: Job, model: str) -> tuple[float, bool]:
+    """How much the items of a job err together, from 0 (each by itself) to 1 (all alike), and whether it was measured.
+
+    Measured in the windows of the backtest, over all items, and drawn to what is usual, as a few windows say little.
+    """
+    n_windows = job.spec.n_windows
+    measured = ErrorCorrelation(n_windows, HOLDOUT_WEEKS)
+
+    def add(block: BacktestBlock) -> None:
+        is_first = np.diff(block.item, prepend=block.item[0] - 1) != 0
+        errors = np.full((np.count_nonzero(is_first), n_windows, HOLDOUT_WEEKS), np.nan)
+        errors[np.cumsum(is_first) - 1, _windows(job, block)] = block.forecast - block.actual
+        measured.add(errors)
+
+    accuracy.read_backtests(job, model, EVERY, add)
+    correlation = measured.correlation
+    return shrunk_correlation(correlation, measured.n_windows), not np.isnan(correlation)
+
+
+def _windows(job: Job, block: BacktestBlock) -> npt.NDArray[np.int64]:
+    """(R,) the window of each row: 0 is the last."""
+    last = np.array(job.last_wk_end_dt, "datetime64[D]")
+    return (last - block.cutoff).astype(np.int64) // (7 * HOLDOUT_WEEKS) - 1
 
 
 def item_provenance(job_id: int, unique_id: str) -> dict[str, Any]:

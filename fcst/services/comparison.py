@@ -4,8 +4,10 @@ from typing import Any
 
 import pandas as pd
 
+from fcst.compute import metrics
 from fcst.dataset_records import NewerDataset
 from fcst.job_records import Job
+from fcst.services.accuracy import with_ratios
 from fcst.store import comparison
 
 
@@ -63,8 +65,9 @@ def true_accuracy(job: Job) -> tuple[NewerDataset, pd.DataFrame] | None:
     dataset = comparison.newer_dataset(job.job_id)
     if dataset is None:
         return None
-    frame = comparison.true_accuracy(job.job_id, dataset.dataset_id, tuple(job.spec.level))
-    return dataset, frame
+    sums = comparison.true_accuracy(job.job_id, dataset.dataset_id, tuple(job.spec.level))
+    frame = with_ratios(sums).drop(columns="actual").rename(columns={"sold": "actual"})
+    return dataset, frame.sort_values(["wape", "model"], na_position="last", ignore_index=True)
 
 
 def value_added(job: Job, model: str, dataset: NewerDataset) -> pd.DataFrame:
@@ -77,7 +80,7 @@ def value_added(job: Job, model: str, dataset: NewerDataset) -> pd.DataFrame:
         and `fva`, the share of the error of the step before that this one takes away: negative where it adds error,
         NaN where it is not defined.
     """
-    frame = comparison.true_value_added(job.job_id, model, dataset.dataset_id)
-    frame = frame.assign(wape=pd.to_numeric(frame["wape"]), bias=pd.to_numeric(frame["bias"]))
+    sums = comparison.true_value_added(job.job_id, model, dataset.dataset_id)
+    frame = with_ratios(sums).drop(columns="actual")
     before = frame.groupby("is_adjusted_only")["wape"].shift()
-    return frame.assign(fva=1 - frame["wape"] / before.where(before > 0))
+    return frame.assign(fva=metrics.value_added(frame["wape"].to_numpy(), before.to_numpy()))

@@ -23,13 +23,13 @@ from fcst.files import make_home
 from fcst.filters import EVERY, RunFilter, only
 from fcst.job_records import Job
 from fcst.names import EXPORT_FORMATS, in_file_name
-from fcst.services import datasets, jobs
+from fcst.services import accuracy, datasets, jobs
 from fcst.services.adjustments import list_adjustments
 from fcst.services.item_selection import name_some
 from fcst.services.whole_file import whole_file
 from fcst.services.workbook import MAX_ROWS, write_workbook
 from fcst.settings import load_settings
-from fcst.store import accuracy, forecasts
+from fcst.store import forecasts
 
 MEDIA_TYPES = {
     "csv": "text/csv; charset=utf-8",
@@ -236,8 +236,8 @@ def _check_rows(n_rows: int, what: str) -> None:
 
 def _measured(job: Job, which: RunFilter, model: str) -> list[pd.DataFrame]:
     """The accuracy of each model over the whole run, without a key, and that of each item."""
-    items = accuracy.by_key(job, "item", which, model)
-    total = accuracy.by_key(job, "model").assign(key=None)
+    items = accuracy.measure(job, "item", which, model)
+    total = accuracy.measure(job, "model").assign(key=None)
     head = ["of", "unique_id", "model"]
     named = [
         frame.rename(columns={"key": "unique_id"}).assign(of=of)

@@ -4,17 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
+from fcst.compute.aggregation import ForecastSum, Total
 from fcst.filters import EVERY, RunFilter, RunSort
 from fcst.job_records import Job
-from fcst.records import ForecastSum, RunItem
-from fcst.services import datasets
-from fcst.store import accuracy, adjustments, forecasts, sales
-
-USUAL_CORRELATION = 0.3
-"""Of items' errors; chosen by backtest on several sets, where sums of 20 and of all items were covered best."""
+from fcst.records import ForecastBlock, RunItem
+from fcst.services import accuracy, datasets
+from fcst.store import adjustments, forecasts, sales
 
 
 @dataclass(frozen=True)
@@ -42,7 +39,6 @@ class View:
     metrics: dict[str, dict[str, Any]]
     n_items: int
     n_fallback: int
-    made_by: str
     correlation: float
     is_correlation_measured: bool
 
@@ -97,22 +93,30 @@ def list_page(
     return rows, max(ranks) if len(ranks) == limit else None
 
 
-def view(job: Job, model: str, which: RunFilter = EVERY) -> View:
-    """History, forecast and accuracy of the sum of the items of a job that match; one item is a sum of one."""
+def view(job: Job, model: str, which: RunFilter = EVERY, correlation: tuple[float, bool] | None = None) -> View:
+    """History, forecast and accuracy of the sum of the items of a job that match; one item is a sum of one.
+
+    Parameters
+    ----------
+    correlation
+        what `accuracy.error_correlation` gives for the model, where the caller has it already.
+    """
     level = job.spec.level
-    correlation, is_measured = (1.0, False) if which.is_one else error_correlation(job.job_id, model)
-    total = forecasts.add_up(job, model, which, len(level))
-    metrics = accuracy.by_key(job, "model", which, model)
-    n_items = total.n_items if total else 0
+    total, n_fallback = _add_up(job, model, which, len(level))
+    metrics = accuracy.measure(job, "model", which, model)
+    if which.is_one:
+        correlation = 1.0, False
+    elif correlation is None:
+        correlation = accuracy.error_correlation(job, model)
+    forecast = _frame(job, total.total(correlation[0]), level)
     return View(
-        history=_numeric(sales.job_totals(job, model, which, n_items), "unit_sales"),
-        forecast=_with_adjusted(_with_bounds(total, level, correlation), adjustments.totals(job, model, which)),
+        history=_numeric(sales.job_totals(job, model, which, total.n_items), "unit_sales"),
+        forecast=_with_adjusted(forecast, adjustments.totals(job, model, which)),
         metrics={row["model"]: row for row in metrics.to_dict("records")},
-        n_items=n_items,
-        n_fallback=total.n_fallback if total else 0,
-        made_by=total.made_by if total and which.is_one else model,
-        correlation=correlation,
-        is_correlation_measured=is_measured,
+        n_items=total.n_items,
+        n_fallback=n_fallback,
+        correlation=correlation[0],
+        is_correlation_measured=correlation[1],
     )
 
 
@@ -124,45 +128,31 @@ def list_forecasts(job: Job, model: str, which: RunFilter = EVERY, filtered_by: 
     filtered_by
         the model by whose forecasts items are filtered, if it is another one.
     """
-    return _with_bounds(forecasts.add_up(job, model, which, 0, filtered_by), [], 0.0)
+    return _frame(job, _add_up(job, model, which, 0, filtered_by)[0].total(0.0), [])
 
 
-def error_correlation(job_id: int, model: str) -> tuple[float, bool]:
-    """How much the items of a job err together, from 0 (each by itself) to 1 (all alike), and whether it was measured.
+def _add_up(
+    job: Job, model: str, which: RunFilter, n_levels: int, filtered_by: str | None = None
+) -> tuple[ForecastSum, int]:
+    """The forecasts of the items that match, added up, and how many of them are fallbacks."""
+    total, n_fallback = ForecastSum(job.spec.h, n_levels), 0
 
-    Measured in the windows of the backtest; a few windows tell little of it, so it is drawn to what is usual.
-    """
-    n_windows, measured = accuracy.error_correlation(job_id, model)
-    if measured is None:
-        return USUAL_CORRELATION, False
-    return (n_windows * min(max(measured, 0.0), 1.0) + USUAL_CORRELATION) / (n_windows + 1), True
+    def add(block: ForecastBlock) -> None:
+        nonlocal n_fallback
+        total.add(block.forecast, block.lo, block.hi)
+        n_fallback += int(block.is_fallback.sum())
+
+    forecasts.read_blocks(job, model, which, n_levels, add, filtered_by)
+    return total, n_fallback
 
 
-def _with_bounds(total: ForecastSum | None, level: Sequence[int], correlation: float) -> pd.DataFrame:
-    """The sum's forecast, and its bounds by level.
-
-    The distances d of items' bounds from their forecasts add up to sqrt((1 - c) sum(d^2) + c sum(d)^2), where c is how
-    much items err together.
-    """
-    sides = [f"{side}_{percent}" for percent in level for side in ("lo", "hi")]
-    if total is None:
-        return pd.DataFrame(columns=["wk_end_dt", "forecast", *sides], dtype=float).astype(
-            {"wk_end_dt": "datetime64[ns]"}
-        )
-    first = pd.Timestamp(total.first_wk_end_dt)
-    frame = pd.DataFrame(
-        {
-            "wk_end_dt": [first + pd.Timedelta(weeks=week) for week in range(len(total.forecast))],
-            "forecast": total.forecast,
-        }
-    )
-    for i, percent in enumerate(level):
-        for side, sign, bound, squares in (("lo", -1, total.lo, total.down), ("hi", 1, total.hi, total.up)):
-            distance = sign * (bound[i] - total.forecast)
-            distance = np.sqrt((1 - correlation) * squares[i] + correlation * distance**2)
-            moved = total.forecast + sign * distance
-            frame[f"{side}_{percent}"] = np.maximum(moved, 0) if side == "lo" else moved
-    return frame
+def _frame(job: Job, total: Total, level: Sequence[int]) -> pd.DataFrame:
+    """`wk_end_dt, forecast, lo_80, hi_80, …` of a sum; without rows where it is of nothing."""
+    first = pd.Timestamp(job.last_wk_end_dt) + pd.Timedelta(weeks=1)
+    weeks = pd.date_range(first, periods=len(total.mean), freq=pd.Timedelta(weeks=1))
+    bounds = {f"{side}_{p}": getattr(total, side)[i] for i, p in enumerate(level) for side in ("lo", "hi")}
+    frame = pd.DataFrame({"wk_end_dt": weeks, "forecast": total.mean, **bounds})
+    return frame if total.n_items else frame.head(0)
 
 
 def _with_adjusted(forecast: pd.DataFrame, changes: pd.DataFrame) -> pd.DataFrame:

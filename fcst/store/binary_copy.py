@@ -22,8 +22,15 @@ _N_FIELDS, _LENGTH, _INTEGER, _FLOAT, _BOOL = (struct.Struct(f">{form}") for for
 _END = _N_FIELDS.pack(-1)
 _FLOAT8 = 701  # the number of the type double precision
 _NULL = _LENGTH.pack(-1)
+DAY_0 = np.datetime64("2000-01-01", "D")
+"""From which dates are counted."""
 _DAY_0 = date(2000, 1, 1).toordinal()
 _ELEMENT = np.dtype([("length", ">i4"), ("value", ">f8")])
+
+BOOL_FIELD = np.dtype([("length", ">i4"), ("value", "?")])
+INTEGER_FIELD = np.dtype([("length", ">i4"), ("value", ">i4")])
+DATE_FIELD = INTEGER_FIELD
+"""Of COPY, none of them NULL; a date is days since DAY_0."""
 
 
 def array_field(*shape: int) -> np.dtype:
@@ -32,13 +39,19 @@ def array_field(*shape: int) -> np.dtype:
     return np.dtype([("length", ">i4"), ("head", f"V{12 + 8 * len(shape)}"), ("elements", _ELEMENT, (n,))])
 
 
+def array_values(fields: np.ndarray, *shape: int) -> FloatArray:
+    """(N, *shape) what N `array_field`s of this shape hold."""
+    values: FloatArray = fields["elements"]["value"].reshape(-1, *shape)
+    return values
+
+
 class RowReader:
     """Takes a stream of COPY whose rows all have the same fields and sizes, and gives them on in blocks.
 
     Parameters
     ----------
     fields
-        name -> `array_field`.
+        name -> what a field is, such as `array_field`.
     use
         is called with an array of rows.
     """

@@ -29,7 +29,7 @@ def newer_dataset(job_id: int) -> NewerDataset | None:
 
 
 def true_accuracy(job_id: int, dataset_id: int, level: tuple[int, ...]) -> pd.DataFrame:
-    """`model, n_items, n_weeks, actual, forecast, wape, bias`, by level `coverage_80`."""
+    """`model, n_items, n_weeks, sold, forecast, abs_error, error, actual`, by level `coverage_80`."""
     held = [
         sql.SQL(", avg((w.y BETWEEN f.lo[{i}][w.step] AND f.hi[{i}][w.step])::integer)::float8 AS {name}").format(
             i=sql.Literal(i), name=sql.Identifier(f"coverage_{p}")
@@ -41,5 +41,5 @@ def true_accuracy(job_id: int, dataset_id: int, level: tuple[int, ...]) -> pd.Da
 
 
 def true_value_added(job_id: int, model: str, dataset_id: int) -> pd.DataFrame:
-    """`is_adjusted_only, step, n_weeks, n_items, wape, bias`."""
+    """`is_adjusted_only, step, n_weeks, n_items, abs_error, error, actual`."""
     return fetch_frame("true_value_added", job_id=job_id, model=model, dataset_id=dataset_id)

@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Protocol
 
 import pandas as pd
 import psycopg2
@@ -256,3 +256,18 @@ def execute(name: str, /, **params: Any) -> int:
     with transaction() as cur:
         cur.execute(query(name), params)
         return cur.rowcount
+
+
+class Reader(Protocol):
+    """Takes the bytes of a COPY, and works up the last of them when it is closed."""
+
+    def write(self, data: bytes) -> int: ...
+
+    def close(self) -> None: ...
+
+
+def copy_rows(statement: sql.Composed, params: dict[str, Any], reader: Reader) -> None:
+    """Streams the rows of a COPY that is built into a reader, in a transaction of its own."""
+    with transaction() as cur:
+        cur.copy_expert(cur.mogrify(statement.as_string(cur), params).decode(), reader)
+    reader.close()

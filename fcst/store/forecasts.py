@@ -1,6 +1,7 @@
 """Forecasts and their measured accuracy: written by checkpoints, read by pages, streamed to files."""
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -9,9 +10,9 @@ from psycopg2.extensions import cursor as Cursor
 
 from fcst.filters import RunFilter, RunSort
 from fcst.job_records import Job
-from fcst.records import BacktestRecord, ForecastSum, ItemResult, RunItem
+from fcst.records import BacktestRecord, ForecastBlock, ForecastRecord, ItemResult, RunItem
 from fcst.store import binary_copy, item_filters
-from fcst.store.database import fetch_all, fetch_one, transaction
+from fcst.store.database import copy_rows, fetch_all, fetch_one, transaction
 from fcst.store.queries import for_spreadsheet, query
 
 
@@ -36,7 +37,18 @@ def _forecast_rows(job_id: int, results: Sequence[ItemResult]) -> Iterator[binar
             yield (
                 *(job_id, result.unique_id, f.model, f.first_wk_end_dt),
                 *(f.forecast, f.lo, f.hi, f.is_fallback, f.made_by),
+                *_totals(f, result),
             )
+
+
+def _totals(f: ForecastRecord, result: ItemResult) -> tuple[float, ...]:
+    """`total, sold, change, abs_error, error, actual` of a row of forecasts; NaN where undefined."""
+    known = [units for units in result.recent if not math.isnan(units)]
+    total, sold = float(f.forecast.sum()), math.fsum(known) if known else math.nan
+    change = total / sold - 1 if sold and len(known) == len(f.forecast) else math.nan
+    sums = [b.sums for b in result.backtests if b.model == f.model]
+    abs_error, error, _, actual, _ = map(sum, zip(*sums, strict=True)) if sums else [math.nan] * 5
+    return total, sold, change, abs_error, error, actual
 
 
 def _metric_rows(job_id: int, results: Sequence[ItemResult]) -> Iterator[binary_copy.Row]:
@@ -86,35 +98,35 @@ def list_heaviest(job_id: int, model: str) -> list[str]:
     return [row["heaviest"] for row in fetch_all(statement, job_id=job_id, model=model)]
 
 
-def add_up(job: Job, model: str, which: RunFilter, n_levels: int, filtered_by: str | None = None) -> ForecastSum | None:
-    """The forecasts of one model, added up over the items that match, with so many levels; None if there is none."""
+def read_blocks(
+    job: Job,
+    model: str,
+    which: RunFilter,
+    n_levels: int,
+    use: Callable[[ForecastBlock], None],
+    filtered_by: str | None = None,
+) -> None:
+    """Gives on the forecasts of one model of the items that match, block by block, with so many levels.
+
+    Parameters
+    ----------
+    filtered_by
+        the model by whose forecasts items are filtered, if it is another one.
+    """
+    h = job.spec.h
     items = item_filters.within("f.unique_id", job, filtered_by or model, which)
-    params = items.params | {"added_model": model}
-    found = fetch_one(sql.SQL(query("forecasts_to_add_up")).format(which=items.text), **params) or {}
-    if not found["n_items"]:
-        return None
-    h = found.pop("h")
-    fields = {"forecast": binary_copy.array_field(h)}
+    fields = {"is_fallback": binary_copy.BOOL_FIELD, "forecast": binary_copy.array_field(h)}
     fields |= dict.fromkeys(("lo", "hi"), binary_copy.array_field(n_levels, h)) if n_levels else {}
-    sums = {
-        name: np.zeros((1 if name == "forecast" else n_levels, h)) for name in ("forecast", "lo", "hi", "down", "up")
-    }
 
-    def add(rows: np.ndarray) -> None:
-        forecast = rows["forecast"]["elements"]["value"].reshape(-1, 1, h)
-        sums["forecast"] += forecast.sum(axis=0)
-        for side, square in (("lo", "down"), ("hi", "up")) if n_levels else ():
-            bounds = rows[side]["elements"]["value"].reshape(-1, n_levels, h)
-            sums[side] += bounds.sum(axis=0)
-            sums[square] += ((bounds - forecast) ** 2).sum(axis=0)
+    def read(rows: np.ndarray) -> None:
+        forecast = binary_copy.array_values(rows["forecast"], h)
+        none = np.empty((len(rows), 0, h))
+        lo, hi = (binary_copy.array_values(rows[side], n_levels, h) if n_levels else none for side in ("lo", "hi"))
+        use(ForecastBlock(forecast, lo, hi, rows["is_fallback"]["value"]))
 
-    reader = binary_copy.RowReader(fields, add)
     columns = sql.SQL(", ").join(sql.Identifier("f", name) for name in fields)
-    with transaction() as cur:
-        statement = sql.SQL(query("copy_forecasts_to_add_up")).format(columns=columns, which=items.text).as_string(cur)
-        cur.copy_expert(cur.mogrify(statement, params).decode(), reader)
-    reader.close()
-    return ForecastSum(**found, **(sums | {"forecast": sums["forecast"][0]}))
+    statement = sql.SQL(query("copy_forecasts_to_add_up")).format(columns=columns, which=items.text)
+    copy_rows(statement, items.params | {"added_model": model}, binary_copy.RowReader(fields, read))
 
 
 def page(job_id: int, unique_ids: list[str] | None, after: int, limit: int) -> list[dict[str, Any]]:

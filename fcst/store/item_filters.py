@@ -158,31 +158,22 @@ def _run_value(sort: RunSort, h: int) -> sql.Composable:
         return sql.SQL("i.sales_rank")
     if sort == RunSort.KEY:
         return sql.SQL("i.unique_id")
-    steps = [sql.SQL("f.forecast[{}]").format(sql.Literal(step)) for step in range(1, h + 1)]
-    last = sql.SQL("unnest(s.unit_sales[cardinality(s.unit_sales) - {} :]) u (units)").format(sql.Literal(h - 1))
-    forecast = sql.SQL("({})").format(sql.SQL(" + ").join(steps))
-    sold = sql.SQL("(SELECT sum(u.units) FROM {})").format(last)
-    change = sql.SQL("{} / (SELECT NULLIF(sum(u.units), 0) FROM {} HAVING count(u.units) = {})").format(
-        forecast, last, sql.Literal(h)
-    )
+    # An item without a forecast has sales too.
+    sold = sql.SQL(
+        "COALESCE(f.sold, (SELECT sum(u.units) FROM fcst_app.sales s"
+        " CROSS JOIN LATERAL unnest(s.unit_sales[cardinality(s.unit_sales) - {} :]) u (units)"
+        " WHERE s.dataset_id = %(dataset_id)s AND s.unique_id = i.unique_id))"
+    ).format(sql.Literal(h - 1))
     values: dict[RunSort, sql.Composable] = {
-        RunSort.FORECAST: sql.SQL("-{}").format(forecast),
+        RunSort.FORECAST: sql.SQL("-f.total"),
         RunSort.SOLD: sql.SQL("-{}").format(sold),
-        RunSort.RISE: sql.SQL("-{}").format(change),
-        RunSort.FALL: change,
-        RunSort.WAPE: sql.SQL("-{}").format(_measured("abs_error")),
-        RunSort.OVER: sql.SQL("-{}").format(_measured("error")),
-        RunSort.UNDER: _measured("error"),
+        RunSort.RISE: sql.SQL("-f.change"),
+        RunSort.FALL: sql.SQL("f.change"),
+        RunSort.WAPE: sql.SQL("-f.abs_error / NULLIF(f.actual, 0)"),
+        RunSort.OVER: sql.SQL("-f.error / NULLIF(f.actual, 0)"),
+        RunSort.UNDER: sql.SQL("f.error / NULLIF(f.actual, 0)"),
     }
     return sql.SQL("COALESCE({}, 'Infinity')").format(values[sort])
-
-
-def _measured(error: str) -> sql.Composed:
-    """WAPE, or bias, of the item i."""
-    return sql.SQL(
-        "(SELECT sum(o.{}) / NULLIF(sum(o.actual), 0) FROM fcst_app.metrics o"
-        " WHERE o.job_id = i.job_id AND o.unique_id = i.unique_id AND o.model = %(model)s)"
-    ).format(sql.Identifier(error))
 
 
 def contains(word: str) -> str:

@@ -1,6 +1,5 @@
 """Weekly sales: the series of a batch, the weeks of an item, totals, the weekly file."""
 
-from collections.abc import Callable
 from datetime import date, timedelta
 from typing import Any, BinaryIO
 
@@ -12,7 +11,7 @@ from fcst.filters import RunFilter
 from fcst.job_records import Job
 from fcst.records import FloatArray, SalesRecord
 from fcst.store import binary_copy, item_filters
-from fcst.store.database import fetch_all, fetch_frame, fetch_one, transaction
+from fcst.store.database import copy_rows, fetch_all, fetch_frame, fetch_one, transaction
 from fcst.store.queries import for_spreadsheet, query
 
 
@@ -56,19 +55,14 @@ def job_totals(job: Job, model: str, which: RunFilter, n_items: int) -> pd.DataF
                 known = np.array(row["n_items"], dtype=float)
                 sums.add([np.array(row["unit_sales"]), np.array(row["promo_units"])], known)
             if counted["n_completed"] < counted["n_items"]:
-                _copy(sql.SQL(query("copy_sales_left_out")).format(condition=condition.text), params, sums.take_away)
+                left_out = sql.SQL(query("copy_sales_left_out")).format(condition=condition.text)
+                copy_rows(left_out, params, binary_copy.ArrayReader(sums.take_away))
             return sums.frame()
     sums = _Sums(last)
     params = items.params | {"dataset_id": dataset_id}
-    _copy(sql.SQL(query("copy_job_sales")).format(which=items.text), params, sums.add)
+    statement = sql.SQL(query("copy_job_sales")).format(which=items.text)
+    copy_rows(statement, params, binary_copy.ArrayReader(sums.add))
     return sums.frame()
-
-
-def _copy(statement: sql.Composed, params: dict[str, Any], use: Callable[[list[FloatArray | None]], None]) -> None:
-    reader = binary_copy.ArrayReader(use)
-    with transaction() as cur:
-        cur.copy_expert(cur.mogrify(statement.as_string(cur), params).decode(), reader)
-    reader.close()
 
 
 class _Sums:

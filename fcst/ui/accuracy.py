@@ -140,14 +140,18 @@ def show_candidates(candidates: pd.DataFrame) -> None:
     )
 
 
-def show_group(frame: pd.DataFrame, key: str, label: str, levels: Sequence[int]) -> None:
-    """One model's accuracy by family or class, the largest first."""
-    columns = accuracy_columns(levels)
-    rows = frame.sort_values("actual", ascending=False)
+def group_rows(frame: pd.DataFrame, model: str, key: str, levels: Sequence[int]) -> pd.DataFrame:
+    """One model's accuracy by family or class as a table shows it, the largest first."""
+    rows = frame[frame["model"] == model].sort_values("actual", ascending=False)
+    return numbers(rows.assign(**{key: rows[key].fillna("(none)")}), [key, *accuracy_columns(levels)])
+
+
+def show_group(rows: pd.DataFrame, key: str, label: str, levels: list[int]) -> None:
+    """The table of `group_rows`."""
     tables.show(
-        numbers(rows.assign(**{key: rows[key].fillna("(none)")}), [key, *columns]),
+        rows,
         placeholder="not defined",
-        column_config={key: st.column_config.TextColumn(label, pinned=True), **columns},
+        column_config={key: st.column_config.TextColumn(label, pinned=True), **accuracy_columns(levels)},
     )
 
 

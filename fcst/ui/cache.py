@@ -1,4 +1,4 @@
-"""What pages have read, kept for all visitors by what it depends on."""
+"""What pages have read and drawn, kept for all visitors by what it depends on."""
 
 from collections.abc import Callable, Hashable
 from typing import Any, TypeVar
@@ -23,6 +23,20 @@ def read(key: Hashable, ask: Callable[[], T]) -> T:
 @st.cache_data(max_entries=1_000, show_spinner="Reading …", show_time=True)
 def _read(key: str, _ask: Callable[[], Any]) -> Any:
     return _ask()
+
+
+def draw(key: Hashable, make: Callable[[], T]) -> T:
+    """The figure that `make` gives, from the cache where the key was drawn before; all visitors share it, unchanged.
+
+    The key names all that the figure depends on, as for `read`. To make a figure takes several times as long as to send
+    it.
+    """
+    return _draw(repr(key), make)
+
+
+@st.cache_resource(max_entries=200, show_spinner=False)
+def _draw(key: str, _make: Callable[[], Any]) -> Any:
+    return _make()
 
 
 def run_key(job: Job, with_adjustments: bool = False) -> tuple[int, ...]:

@@ -12,7 +12,7 @@ from fcst.job_records import Job
 from fcst.records import RunItem
 from fcst.services import forecasts
 from fcst.ui import tables, text
-from fcst.ui.cache import read
+from fcst.ui.cache import read, run_key
 from fcst.ui.downloads import FILTERS
 from fcst.ui.shell import PAGE, choose, choose_page, choose_some, number_in_url, page_in_url, search
 
@@ -91,7 +91,7 @@ class Items:
         return read(("items", self.key, self.model, self.which, self.sort, skip, limit), ask)
 
 
-def choose_filter(job: Job, key: tuple[int, ...], model: str) -> tuple[RunFilter, RunSort]:
+def choose_filter(job: Job, model: str) -> tuple[RunFilter, RunSort]:
     """What is searched for and chosen, and the order; all of that stands in the URL."""
     left, right = st.columns([3, 2])
     with left:
@@ -100,7 +100,8 @@ def choose_filter(job: Job, key: tuple[int, ...], model: str) -> tuple[RunFilter
         sort = choose("Order", list(_ORDERS), "sort", _ORDERS.__getitem__)
     with st.expander("Filters", type="compact", expanded=any(map(st.query_params.get_all, _LABELS))):
         places = st.columns(2) * len(_LABELS)
-        known = read(("run options", key, model), lambda: forecasts.list_options(job, model)) | {"flags": list(FLAGS)}
+        known = read(("run options", run_key(job), model), lambda: forecasts.list_options(job, model))
+        known |= {"flags": list(FLAGS)}
         options = {name: known[name] for name in _LABELS if len(known[name]) > 1}
         chosen = {}
         for place, (name, values) in zip(places, options.items(), strict=False):

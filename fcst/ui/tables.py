@@ -62,11 +62,10 @@ def harmless_frame(frame: pd.DataFrame, numbers: Collection[str] = ()) -> tuple[
     """The frame with harmless texts and names of columns, its rows numbered; and its own names -> the new ones."""
     safe = frame.copy(deep=False)  # it shares its cells with the frame, which may be another visitor's too
     safe.index = pd.RangeIndex(len(safe))
-    for place, name in enumerate(frame.columns):
-        column = safe.iloc[:, place]
-        if pd.api.types.is_numeric_dtype(column) or pd.api.types.is_datetime64_any_dtype(column):
+    for place, (name, dtype) in enumerate(zip(frame.columns, frame.dtypes, strict=True)):
+        if pd.api.types.is_numeric_dtype(dtype) or pd.api.types.is_datetime64_any_dtype(dtype):
             continue
-        cells = column.astype(object)
+        cells = safe.iloc[:, place].astype(object)
         places = _to_change(cells)
         if len(places):
             values = cells.to_numpy(dtype=object, copy=True)

@@ -21,23 +21,34 @@ FROM fcst_app.batch_status b,
 WHERE i.job_id = %(job_id)s AND b.batch_id = i.batch_id AND b.batch_no <= %(n_done)s
   AND o.is_failed = (mod(i.sales_rank, %(fails_in)s) = 0);
 
-INSERT INTO fcst_app.forecasts (job_id, unique_id, model, first_wk_end_dt, forecast, lo, hi, is_fallback, made_by)
-SELECT job_id, unique_id, m, %(last)s::date + 7, f.units, ARRAY[f.lo_80, f.lo_95], ARRAY[f.hi_80, f.hi_95], false, m
-FROM fcst_app.job_items CROSS JOIN unnest(%(models)s) m
-CROSS JOIN LATERAL (
-    SELECT array_agg(u ORDER BY w) AS units, array_agg(u * 0.8 ORDER BY w) AS lo_80,
-           array_agg(u * 0.6 ORDER BY w) AS lo_95, array_agg(u * 1.2 ORDER BY w) AS hi_80,
-           array_agg(u * 1.4 ORDER BY w) AS hi_95
-    FROM (SELECT w, random() * 100 + w * length(unique_id) AS u FROM generate_series(1, %(h)s) w OFFSET 0) s
-) f
-WHERE job_id = %(job_id)s AND outcome = 'completed';
-
 INSERT INTO fcst_app.metrics (job_id, unique_id, model, cutoff, n_weeks, abs_error, error, sq_error, actual, pinball,
                               smape, mase, rmsse, is_fallback, made_by, coverage, mean_width, msis)
 SELECT job_id, unique_id, m, %(last)s::date - 91 * w, 13, 20 * random(), 10 * random(), 30, 100, 8, 0.2, 0.8, 0.9,
        false, m, '{0.8, 0.95}', '{10, 20}', '{3, 4}'
 FROM fcst_app.job_items CROSS JOIN unnest(%(measured)s) m CROSS JOIN generate_series(1, %(n_windows)s) w
 WHERE job_id = %(job_id)s AND outcome = 'completed';
+
+INSERT INTO fcst_app.forecasts (job_id, unique_id, model, first_wk_end_dt, forecast, lo, hi, is_fallback, made_by, total,
+                                sold, change, abs_error, error, actual)
+SELECT i.job_id, i.unique_id, m, %(last)s::date + 7, f.units, ARRAY[f.lo_80, f.lo_95], ARRAY[f.hi_80, f.hi_95], false, m,
+       f.total, s.sold, f.total / NULLIF(s.sold, 0) - 1, e.abs_error, e.error, e.actual
+FROM fcst_app.job_items i CROSS JOIN unnest(%(models)s) m
+CROSS JOIN LATERAL (
+    SELECT array_agg(u ORDER BY w) AS units, array_agg(u * 0.8 ORDER BY w) AS lo_80,
+           array_agg(u * 0.6 ORDER BY w) AS lo_95, array_agg(u * 1.2 ORDER BY w) AS hi_80,
+           array_agg(u * 1.4 ORDER BY w) AS hi_95, sum(u) AS total
+    FROM (SELECT w, random() * 100 + w * length(i.unique_id) AS u FROM generate_series(1, %(h)s) w OFFSET 0) s
+) f
+CROSS JOIN LATERAL (
+    SELECT sum(u.units) AS sold FROM fcst_app.sales s
+    CROSS JOIN LATERAL unnest(s.unit_sales[cardinality(s.unit_sales) - %(h)s + 1 :]) u (units)
+    WHERE s.dataset_id = %(dataset_id)s AND s.unique_id = i.unique_id
+) s
+CROSS JOIN LATERAL (
+    SELECT sum(r.abs_error) AS abs_error, sum(r.error) AS error, sum(r.actual) AS actual FROM fcst_app.metrics r
+    WHERE r.job_id = i.job_id AND r.unique_id = i.unique_id AND r.model = m
+) e
+WHERE i.job_id = %(job_id)s AND i.outcome = 'completed';
 
 INSERT INTO fcst_app.backtests (job_id, unique_id, model, cutoff, y, forecast, lo, hi)
 SELECT %(job_id)s, unique_id, m, cutoff, y, f, ARRAY[lo_80, lo_95], ARRAY[hi_80, hi_95]

@@ -88,7 +88,8 @@ def load(n_items: int, n_weeks: int) -> Dataset:
                       'FAMILY ' || mod(i, 33), 1000 + mod(i, 300), (ARRAY['smooth', 'erratic', 'lumpy'])[1 + mod(i, 3)],
                       words, 1 + mod(i, 7), mod(i, 11) / 10.0, lower(key || E'\\x1f' || words)
                FROM generate_series(1, %(n_items)s) i,
-                    LATERAL (SELECT 'item' || lpad(i::text, 6, '0') AS key, 'Sort ' || md5(i::text) AS words) d""",
+                    LATERAL (SELECT 'item' || lpad(i::text, greatest(6, length(i::text)), '0') AS key,
+                                    'Sort ' || md5(i::text) AS words) d""",
             values,
         )
         cur.execute("SELECT setseed(0.5)")

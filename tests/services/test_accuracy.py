@@ -10,13 +10,14 @@ import pandas as pd
 import pytest
 
 from fcst.compute import metrics
+from fcst.compute.aggregation import USUAL_CORRELATION
 from fcst.dataset_records import Dataset
 from fcst.engine.task import run_batch
 from fcst.errors import InputError
 from fcst.filters import only
 from fcst.job_records import Job
 from fcst.names import HOLDOUT_WEEKS
-from fcst.services import accuracy, datasets, forecasts, jobs
+from fcst.services import accuracy, datasets, jobs
 from fcst.specs import JobSpec
 from fcst.store import attempts
 from fcst.store.database import transaction
@@ -202,13 +203,13 @@ def test_correlation_of_errors_is_that_of_a_loop(job: Job) -> None:
             most.append(np.sqrt(s2).sum() ** 2 - s2.sum())
         measured = np.mean(excess) / np.mean(most)
         assert 0.6 < measured < 1, "the items are shaken together"
-        expected = (2 * measured + forecasts.USUAL_CORRELATION) / 3
-        assert forecasts.error_correlation(job.job_id, model) == (pytest.approx(expected), True)
+        expected = (2 * measured + USUAL_CORRELATION) / 3
+        assert accuracy.error_correlation(job, model) == (pytest.approx(expected), True)
 
 
 def test_correlation_of_errors_without_backtest_is_the_usual_one(load_dataset: Callable[..., Dataset]) -> None:
     found = run(load_dataset(), 2, n_windows=0)
-    assert forecasts.error_correlation(found.job_id, "Auto") == (forecasts.USUAL_CORRELATION, False)
+    assert accuracy.error_correlation(found, "Auto") == (USUAL_CORRELATION, False)
 
 
 # Runs that an older program made, or began
@@ -252,7 +253,7 @@ def test_a_run_of_an_older_program_has_what_it_measured(job: Job) -> None:
     assert pd.isna(found.loc["Auto", "fva_naive"]) and pd.notna(found.loc["Auto", "fva_seasonal_naive"])
     assert pd.isna(found.loc["Auto", "mase"]) and found.loc["Auto", "n_unscaled"] == 0
     assert accuracy.list_accuracy(job, "horizon").empty and accuracy.list_candidates(job.job_id).empty
-    assert forecasts.error_correlation(job.job_id, "Auto") == (forecasts.USUAL_CORRELATION, False)
+    assert accuracy.error_correlation(job, "Auto") == (USUAL_CORRELATION, False)
 
 
 # What is undefined is NULL, and counted

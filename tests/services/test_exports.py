@@ -27,10 +27,9 @@ from fcst.filters import EVERY, RunFilter, only
 from fcst.harmless import for_spreadsheet
 from fcst.job_records import Job
 from fcst.roles import RoleRules
-from fcst.services import datasets, exports, jobs
+from fcst.services import accuracy, datasets, exports, jobs
 from fcst.services.forecasts import list_items
 from fcst.settings import load_settings
-from fcst.store import accuracy
 from fcst.store.database import transaction
 from fcst.ui import downloads
 from tests.services.test_accuracy import run
@@ -163,8 +162,8 @@ def test_excel_has_the_accuracy_of_the_run_and_of_its_items(job: Job, unique_ids
     sheet = openpyxl.load_workbook(written(job, "xlsx", unique_ids))["Accuracy"]
     head, *rows = sheet.iter_rows(values_only=True)
     found = pd.DataFrame(rows, columns=head)
-    total = accuracy.by_key(job, "model")
-    items = accuracy.by_key(job, "item")
+    total = accuracy.measure(job, "model")
+    items = accuracy.measure(job, "item")
     if unique_ids is not None:
         items = items[items["key"].isin(unique_ids)]
     assert found["of"].tolist() == ["whole run"] * len(total) + ["item"] * len(items)

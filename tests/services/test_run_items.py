@@ -65,10 +65,16 @@ def insert_run(dataset_id: int, source: random.Random) -> Job:
                     "hi": bounds[2:],
                     "actual": source.choice([0.0, 2.0, 8.0]),
                 }
+                recent = units[-H:]
+                known = [u for u in recent if u is not None]
+                row |= {"total": sum(forecast), "sold": sum(known) if known else None, "change": None}
+                if len(known) == H and sum(known):
+                    row["change"] = sum(forecast) / sum(known) - 1
                 row |= {"error": source.choice([-2.0, 0.0, 1.0, 3.0]), "cutoff": LAST - timedelta(weeks=13)}
                 cur.execute(
                     "INSERT INTO fcst_app.forecasts VALUES (%(job_id)s, %(key)s, %(model)s, %(next)s, %(forecast)s,"
-                    " %(lo)s, %(hi)s, %(is_fallback)s, %(made_by)s)",
+                    " %(lo)s, %(hi)s, %(is_fallback)s, %(made_by)s, %(total)s, %(sold)s, %(change)s,"
+                    " abs(%(error)s::float8), %(error)s, %(actual)s)",
                     row,
                 )
                 cur.execute(

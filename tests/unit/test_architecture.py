@@ -34,10 +34,10 @@ BOTTOM = {
 MAY_IMPORT: dict[str, set[str]] = {
     **dict.fromkeys(sorted(BOTTOM), BOTTOM),
     "compute": BOTTOM,
-    "ingest": BOTTOM,
+    "ingest": BOTTOM | {"compute.demand"},
     "store": BOTTOM,
     "engine": BOTTOM | {"ingest", "compute", "store"},
-    "services": BOTTOM | {"store", "ingest", "compute.models"},
+    "services": BOTTOM | {"store", "ingest", "compute.models", "compute.aggregation", "compute.metrics"},
     "charts": BOTTOM,
     "api": BOTTOM | {"services"},
     "ui": BOTTOM

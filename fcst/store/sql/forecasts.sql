@@ -6,7 +6,8 @@ DELETE FROM fcst_app.backtests WHERE job_id = %(job_id)s AND unique_id = ANY (%(
 
 -- copy_forecasts
 -- Forecasts, from a binary stream.
-COPY fcst_app.forecasts (job_id, unique_id, model, first_wk_end_dt, forecast, lo, hi, is_fallback, made_by)
+COPY fcst_app.forecasts (job_id, unique_id, model, first_wk_end_dt, forecast, lo, hi, is_fallback, made_by, total, sold,
+                         change, abs_error, error, actual)
 FROM STDIN (FORMAT binary, ENCODING 'UTF8');
 
 -- copy_metrics
@@ -27,7 +28,6 @@ FROM STDIN (FORMAT binary, ENCODING 'UTF8');
 SELECT i.unique_id, i.sales_rank, {value} AS value
 FROM fcst_app.job_items i
 LEFT JOIN fcst_app.items d ON d.dataset_id = %(dataset_id)s AND d.unique_id = i.unique_id
-LEFT JOIN fcst_app.sales s ON s.dataset_id = %(dataset_id)s AND s.unique_id = i.unique_id
 LEFT JOIN fcst_app.forecasts f ON f.job_id = i.job_id AND f.unique_id = i.unique_id AND f.model = %(model)s
 WHERE i.job_id = %(job_id)s AND {condition};
 
@@ -46,16 +46,15 @@ SELECT DISTINCT {heaviest} AS heaviest FROM fcst_app.forecasts f
 WHERE f.job_id = %(job_id)s AND f.model = %(model)s ORDER BY 1;
 
 -- list_job_items
--- A page of the items of a run that match, with what one model forecasts of them. Recent weeks end with the dataset;
--- change is to as many weeks as are forecast, where all of them are known.
+-- A page of the items of a run that match, with what one model forecasts of them. Recent weeks end with the dataset.
 WITH page AS (
     SELECT c.unique_id, c.sales_rank, c.value FROM ({chosen}) c
     ORDER BY c.value, c.sales_rank LIMIT %(limit)s OFFSET %(skip)s
 )
 SELECT i.unique_id, i.sales_rank, i.outcome, i.reason, d.family, d.class AS item_class, d.demand_class, d.description,
-       d.n_weeks, d.last_sale_dt, s.recent_weeks, s.recent, u.forecast,
-       CASE WHEN s.n_recent = %(h)s THEN u.forecast / NULLIF(s.recent, 0) - 1 END AS change,
-       u.forecast + a.change AS adjusted, m.wape, m.bias, f.made_by, f.is_fallback,
+       d.n_weeks, d.last_sale_dt, s.recent_weeks, s.recent, f.total AS forecast, f.change,
+       f.total + a.change AS adjusted, f.abs_error / NULLIF(f.actual, 0) AS wape, f.error / NULLIF(f.actual, 0) AS bias,
+       f.made_by, f.is_fallback,
        array_remove(ARRAY[{flags}], NULL) AS flags
 FROM page p
 JOIN fcst_app.job_items i ON i.job_id = %(job_id)s AND i.unique_id = p.unique_id
@@ -63,29 +62,17 @@ LEFT JOIN fcst_app.items d ON d.dataset_id = %(dataset_id)s AND d.unique_id = i.
 LEFT JOIN fcst_app.forecasts f ON f.job_id = i.job_id AND f.unique_id = i.unique_id AND f.model = %(model)s
 LEFT JOIN LATERAL (
     SELECT array_agg(w.units ORDER BY w.n) FILTER (WHERE w.n > cardinality(o.unit_sales) - 52) AS recent_weeks,
-           sum(w.units) FILTER (WHERE w.n > cardinality(o.unit_sales) - %(h)s) AS recent,
-           count(w.units) FILTER (WHERE w.n > cardinality(o.unit_sales) - %(h)s) AS n_recent
+           sum(w.units) FILTER (WHERE w.n > cardinality(o.unit_sales) - %(h)s) AS recent
     FROM fcst_app.sales o CROSS JOIN LATERAL unnest(o.unit_sales) WITH ORDINALITY w (units, n)
     WHERE o.dataset_id = %(dataset_id)s AND o.unique_id = i.unique_id
       AND w.n > cardinality(o.unit_sales) - greatest(52, %(h)s)
 ) s ON TRUE
-LEFT JOIN LATERAL (SELECT sum(units) AS forecast FROM unnest(f.forecast) units) u ON TRUE
-LEFT JOIN LATERAL (
-    SELECT sum(o.abs_error) / NULLIF(sum(o.actual), 0) AS wape, sum(o.error) / NULLIF(sum(o.actual), 0) AS bias
-    FROM fcst_app.metrics o WHERE o.job_id = i.job_id AND o.unique_id = i.unique_id AND o.model = %(model)s
-) m ON TRUE
 LEFT JOIN LATERAL (
     SELECT sum(o.adjusted - f.forecast[(o.wk_end_dt - f.first_wk_end_dt) / 7 + 1]) AS change
     FROM fcst_app.adjusted_forecasts o
     WHERE o.job_id = i.job_id AND o.unique_id = i.unique_id AND o.model = %(model)s
 ) a ON TRUE
 ORDER BY p.value, p.sales_rank;
-
--- forecasts_to_add_up
--- How many forecasts of one model there are of some items of a run, and what all of them have in common.
-SELECT count(*)::integer AS n_items, count(*) FILTER (WHERE f.is_fallback)::integer AS n_fallback,
-       max(f.made_by) AS made_by, min(f.first_wk_end_dt) AS first_wk_end_dt, max(cardinality(f.forecast)) AS h
-FROM fcst_app.forecasts f WHERE f.job_id = %(job_id)s AND f.model = %(added_model)s {which};
 
 -- copy_forecasts_to_add_up
 -- The forecasts and bounds of one model of some items of a run, to be added up by the program.

@@ -43,4 +43,5 @@ def test_cutoffs_belong_to_the_higher_class() -> None:
     assert demand_class(np.r_[sold, np.zeros(31)]) == "smooth"  # 1.31
     assert demand_class(np.r_[sold, np.zeros(32)]) == "intermittent"  # 1.32
     assert demand_class(np.array([10 - 6.999, 10 + 6.999])) == "smooth"
-    assert demand_class(np.array([10 - 7.001, 10 + 7.001])) == "erratic"  # 0.49 and a little
+    assert demand_class(np.array([3.0, 17.0])) == "erratic"  # 49 / 10² is 0.49
+    assert demand_class(np.array([10 - 7.001, 10 + 7.001])) == "erratic"

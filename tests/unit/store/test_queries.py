@@ -161,7 +161,6 @@ PLACES = {
     "place_of_job_item": ["{chosen}", "{chosen}"],
     "list_heaviest": ["{heaviest}"],
     "list_job_items": ["{chosen}", "{flags}"],
-    "forecasts_to_add_up": ["{which}"],
     "copy_forecasts_to_add_up": ["{columns}", "{which}"],
     "job_sales_totals": ["{which}"],
     "copy_job_sales": ["{which}"],
@@ -169,12 +168,13 @@ PLACES = {
     "count_to_add_up": ["{condition}"],
     "list_adjustments": ["{which}"],
     "adjusted_totals": ["{which}"],
-    "list_backtests": ["{which}"],
+    "copy_backtests_to_add_up": ["{which}"],
     "export_forecasts": ["{unique_id}", "{model}", "{numbers}", "{made_by}", "{adjusted}", "{which}"],
     "copy_weekly_file": ["{key}"],
-    "accuracy_by": ["{key}", "{levels}", "{which}", "{key}"],
+    "accuracy_sums": ["{key}", "{levels}", "{joined}", "{which}", "{key}"],
+    "count_measured": ["{key}", "{joined}", "{which}", "{key}"],
     "true_accuracy": ["{levels}"],
-    "accuracy_by_horizon": ["{levels}", "{bounds}", "{names}"],
+    "sums_by_horizon": ["{levels}", "{bounds}", "{names}"],
 }
 
 

@@ -30,7 +30,10 @@ CREATE TABLE fcst_app.sales_totals (
     PRIMARY KEY (dataset_id, grouped_by, key)
 );
 
--- forecast[step], lo[level][step], hi[level][step]; the levels are those of the run's spec, in its order.
+-- forecast[step], lo[level][step], hi[level][step]; the levels are those of the run's spec, in its order. What items are
+-- ordered by stands beside them, so that no array is read for it: total is the forecast's, sold are the units of as many
+-- weeks before it, without the missing ones; change is total / sold - 1 where all of them are known; abs_error, error and actual are
+-- the sums of the model's rows in metrics. NULL is undefined.
 CREATE TABLE fcst_app.forecasts (
     job_id          integer NOT NULL,
     unique_id       text COLLATE "C" NOT NULL,
@@ -41,6 +44,12 @@ CREATE TABLE fcst_app.forecasts (
     hi              double precision[] NOT NULL,
     is_fallback     boolean NOT NULL,
     made_by         text NOT NULL,
+    total           double precision NOT NULL,
+    sold            double precision,
+    change          double precision,
+    abs_error       double precision,
+    error           double precision,
+    actual          double precision,
     PRIMARY KEY (job_id, unique_id, model),
     CHECK ((0 <= ALL (forecast) AND 'infinity' > ALL (forecast)) IS TRUE)
 );
@@ -48,8 +57,10 @@ CREATE TABLE fcst_app.forecasts (
 -- Where a search looks: the key and the description in small letters.
 ALTER TABLE fcst_app.items ADD COLUMN search_text text COLLATE "C" NOT NULL DEFAULT '';
 
--- Pages show a run's items by their sales.
-CREATE INDEX job_items_rank ON fcst_app.job_items (job_id, sales_rank);
+-- Pages show a run's items by their sales, or by what one model forecasts of them: from the index alone.
+CREATE INDEX job_items_rank ON fcst_app.job_items (job_id, sales_rank) INCLUDE (unique_id, outcome);
+CREATE INDEX forecasts_model ON fcst_app.forecasts (job_id, model, unique_id)
+    INCLUDE (total, sold, change, abs_error, error, actual, is_fallback);
 
 -- for each row of: SELECT dataset_id, first, first + 9999 AS last FROM fcst_app.datasets, generate_series(1, n_items, 10000) first ORDER BY 1, 2
 INSERT INTO fcst_app.sales (dataset_id, unique_id, first_wk_end_dt, unit_sales, promo_units)
@@ -86,7 +97,8 @@ GROUP BY k.grouped_by, k.key;
 -- for all
 
 -- for each row of: SELECT job_id, min(batch_id) AS first, max(batch_id) AS last FROM fcst_app.batch_status GROUP BY job_id, batch_no / 200 ORDER BY 1, 2
-INSERT INTO fcst_app.forecasts (job_id, unique_id, model, first_wk_end_dt, forecast, lo, hi, is_fallback, made_by)
+INSERT INTO fcst_app.forecasts (job_id, unique_id, model, first_wk_end_dt, forecast, lo, hi, is_fallback, made_by, total,
+                                sold, change, abs_error, error, actual)
 WITH weeks AS (
     SELECT f.* FROM fcst_app.job_items i JOIN fcst_app.forecasts_before f USING (job_id, unique_id)
     WHERE i.batch_id BETWEEN %(first)s AND %(last)s AND i.job_id = %(job_id)s
@@ -97,11 +109,26 @@ WITH weeks AS (
 ), bounds AS (
     SELECT unique_id, model, array_agg(lo ORDER BY level) AS lo, array_agg(hi ORDER BY level) AS hi
     FROM levels GROUP BY unique_id, model
+), series AS (
+    SELECT w.unique_id, w.model, min(w.wk_end_dt) AS first_wk_end_dt,
+           array_agg(w.forecast ORDER BY w.wk_end_dt) AS forecast, bool_or(w.is_fallback) AS is_fallback,
+           max(w.made_by) AS made_by, sum(w.forecast) AS total, count(*) AS h
+    FROM weeks w GROUP BY w.unique_id, w.model
 )
-SELECT %(job_id)s, w.unique_id, w.model, min(w.wk_end_dt), array_agg(w.forecast ORDER BY w.wk_end_dt),
-       COALESCE(b.lo, '{}'), COALESCE(b.hi, '{}'), bool_or(w.is_fallback), max(w.made_by)
-FROM weeks w LEFT JOIN bounds b USING (unique_id, model)
-GROUP BY w.unique_id, w.model, b.lo, b.hi;
+SELECT %(job_id)s, f.unique_id, f.model, f.first_wk_end_dt, f.forecast, COALESCE(b.lo, '{}'), COALESCE(b.hi, '{}'),
+       f.is_fallback, f.made_by, f.total, r.sold, CASE WHEN r.n_known = f.h THEN f.total / NULLIF(r.sold, 0) - 1 END,
+       e.abs_error, e.error, e.actual
+FROM series f LEFT JOIN bounds b USING (unique_id, model)
+LEFT JOIN LATERAL (
+    SELECT sum(u.units) AS sold, count(u.units) AS n_known
+    FROM fcst_app.jobs j JOIN fcst_app.sales s ON s.dataset_id = j.dataset_id AND s.unique_id = f.unique_id
+    CROSS JOIN LATERAL unnest(s.unit_sales[cardinality(s.unit_sales) - f.h::integer + 1 :]) u (units)
+    WHERE j.job_id = %(job_id)s
+) r ON TRUE
+LEFT JOIN LATERAL (
+    SELECT sum(m.abs_error) AS abs_error, sum(m.error) AS error, sum(m.actual) AS actual FROM fcst_app.metrics m
+    WHERE m.job_id = %(job_id)s AND m.unique_id = f.unique_id AND m.model = f.model
+) e ON TRUE;
 -- for all
 
 DROP TABLE fcst_app.weekly_sales_before, fcst_app.forecasts_before;

@@ -1,0 +1,311 @@
+"""What services say of many items, beside what `compute` says of the same numbers: random ones, with weeks that are
+missing, weeks and items without a sale, and items without a window."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+
+import numpy as np
+import pytest
+
+from fcst.compute import metrics
+from fcst.compute.accuracy import measure
+from fcst.compute.aggregation import ErrorCorrelation, ForecastSum, shrunk_correlation
+from fcst.filters import EVERY, RunFilter, RunSort, Selection, only
+from fcst.job_records import Job
+from fcst.names import BENCHMARKS, HOLDOUT_WEEKS
+from fcst.records import BacktestRecord, ForecastRecord, ItemResult
+from fcst.services import accuracy, comparison, forecasts, jobs
+from fcst.specs import JobSpec
+from fcst.states import Outcome
+from fcst.store import forecasts as stored
+from fcst.store.database import transaction
+from tests.services.test_item_selection import LAST, insert_dataset
+
+H, W, LEVEL = 4, 3, (80, 95)
+QUANTILES = np.array([0.1, 0.025, 0.9, 0.975])  # of lo and hi, by level
+MODEL = "Auto"
+N = 40
+NAN = np.nan
+
+
+@dataclass
+class Window:
+    """A backtest as the test made it."""
+
+    item: str
+    family: str
+    model: str
+    number: int
+    y: np.ndarray
+    f: np.ndarray
+    lo: np.ndarray
+    hi: np.ndarray
+    record: BacktestRecord
+
+
+@dataclass
+class Made:
+    job: Job
+    items: dict[str, ItemResult]
+    windows: list[Window]
+
+    def forecast(self, key: str) -> ForecastRecord:
+        return next(f for f in self.items[key].forecasts if f.model == MODEL)
+
+
+def bounds(rng: np.random.Generator, mean: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    reach = np.cumsum(rng.gamma(1.0, 4.0, (2, len(LEVEL), len(mean))), axis=1)
+    return np.maximum(mean - reach[0], 0), mean + reach[1]
+
+
+def make_actual(rng: np.random.Generator, level: float) -> np.ndarray:
+    y = rng.poisson(level, HOLDOUT_WEEKS) * rng.integers(0, 2, HOLDOUT_WEEKS).astype(float)
+    y[rng.random(HOLDOUT_WEEKS) < 0.2] = NAN
+    return y
+
+
+def make_window(
+    rng: np.random.Generator, item: str, family: str, model: str, number: int, level: float, y: np.ndarray
+) -> Window:
+    f = np.abs(level + rng.normal(0, 3, HOLDOUT_WEEKS))
+    lo, hi = bounds(rng, f)
+    a = measure(y, f, lo, hi, LEVEL, rng.poisson(level, 30) if number else np.full(30, 5.0))
+    record = BacktestRecord(
+        *(model, LAST - timedelta(weeks=HOLDOUT_WEEKS * (number + 1)), y, f, lo, hi, number == 1, model, a.n_weeks),
+        sums=(a.abs_error, a.error, a.sq_error, a.actual, a.pinball),
+        scores=(a.wape, a.bias, a.smape, a.mase, a.rmsse, a.scaled_crps),
+        coverage=a.coverage,
+        mean_width=a.mean_width,
+        msis=a.msis,
+    )
+    return Window(item, family, model, number, y, f, lo, hi, record)
+
+
+def make() -> Made:
+    rng = np.random.default_rng(8)
+    rows = [(f"i{n:02}", f"family {n % 3}", None, "smooth", None, LAST - timedelta(weeks=99), LAST) for n in range(N)]
+    dataset_id = insert_dataset(rows)
+    spec = JobSpec(models=(MODEL, "Naive"), h=H, level=LEVEL, n_windows=W)
+    job_id = jobs.submit_job(dataset_id, Selection(), spec)
+    items, windows = {}, []
+    for n, (key, family, *_) in enumerate(rows):
+        level = 0.0 if n == 5 else float(n)  # items 0 and 5 never sell
+        numbers = range(1, W) if n % 7 == 3 else range(0) if n == 11 else range(W)
+        actual = [make_actual(rng, level) for _ in range(W)]
+        own = [
+            make_window(rng, key, family, model, number, level, actual[number])
+            for model in dict.fromkeys((*spec.models, *BENCHMARKS))
+            for number in reversed(numbers)
+        ]
+        made = []
+        for model in spec.models:
+            mean = rng.gamma(2.0, level + 1, H)
+            made.append(ForecastRecord(model, LAST + timedelta(weeks=1), mean, *bounds(rng, mean), n % 4 == 0, model))
+        recent = rng.poisson(level, H).astype(float)
+        recent[rng.random(H) < 0.1] = NAN
+        items[key] = ItemResult(key, Outcome.COMPLETED, None, made, [w.record for w in own], None, recent.tolist())
+        windows += own
+    with transaction() as cur:
+        stored.replace(cur, job_id, list(items.values()))
+        for key, item in items.items():
+            units = [None if np.isnan(u) else u for u in [*[1.0] * 96, *item.recent]]
+            cur.execute(
+                "INSERT INTO fcst_app.sales VALUES (%(id)s, %(key)s, %(first)s, %(units)s::float8[])",
+                {"id": dataset_id, "key": key, "first": LAST - timedelta(weeks=99), "units": units},
+            )
+        values = {"job_id": job_id}
+        cur.execute(
+            "UPDATE fcst_app.job_items SET outcome = 'completed', finished_at = now() WHERE job_id = %(job_id)s", values
+        )
+        cur.execute(
+            "UPDATE fcst_app.batch_status SET stage = 'completed', started_at = now(), finished_at = now(),"
+            " n_completed = n_items WHERE job_id = %(job_id)s",
+            values,
+        )
+    return Made(jobs.get_job(job_id), items, windows)
+
+
+@pytest.fixture
+def made(once: Callable) -> Made:
+    return once("sums", make)
+
+
+def expected_of(windows: list[Window]) -> dict[str, float]:
+    """The metrics of some windows of one model, over their weeks one after the other."""
+    y, f = (np.concatenate([getattr(w, name) for w in windows]) for name in ("y", "f"))
+    lo, hi = (np.concatenate([getattr(w, name) for w in windows], axis=1) for name in ("lo", "hi"))
+    found = {
+        "wape": metrics.wape(y, f),
+        "bias": metrics.bias(y, f),
+        "scaled_crps": metrics.scaled_crps(y, np.concatenate([lo, hi]), QUANTILES),
+        "actual": np.nansum(np.abs(y)),
+        "n_weeks": np.count_nonzero(~np.isnan(y)),
+        "n_windows": len(windows),
+        "n_items": len({w.item for w in windows}),
+        "n_fallback": len({w.item for w in windows if w.record.is_fallback}),
+        "n_unsold": sum(not np.nansum(np.abs(w.y)) for w in windows),
+    }
+    for i, percent in enumerate(LEVEL):
+        found[f"coverage_{percent}"] = metrics.coverage(y, lo[i], hi[i])
+        found[f"width_{percent}"] = metrics.mean_width(y, lo[i], hi[i])
+        found[f"msis_{percent}"] = mean_of([w.record.msis[i] for w in windows])
+    for place, name in ((2, "smape"), (3, "mase"), (4, "rmsse")):
+        found[name] = mean_of([w.record.scores[place] for w in windows])
+    return found
+
+
+def abs_error(windows: list[Window]) -> float:
+    return float(np.nansum([np.abs(w.f - w.y) for w in windows]))
+
+
+def mean_of(values: list[float]) -> float:
+    known = [value for value in values if not np.isnan(value)]
+    return float(np.mean(known)) if known else NAN
+
+
+KEYS: dict[str, Callable[[Window], object]] = {
+    "model": lambda w: None,
+    "item": lambda w: w.item,
+    "family": lambda w: w.family,
+    "window": lambda w: w.record.cutoff,
+}
+
+
+@pytest.mark.parametrize("by", KEYS)
+def test_accuracy_is_that_of_the_weeks_one_after_the_other(made: Made, by: str) -> None:
+    frame = accuracy.list_accuracy(made.job, by)
+    groups: dict[tuple, list[Window]] = {}
+    for window in made.windows:
+        groups.setdefault((window.model, KEYS[by](window)), []).append(window)
+    rows = {(row["model"], row.get(by if by != "model" else "")): row for row in frame.to_dict("records")}
+    assert rows.keys() == groups.keys()
+    for key, windows in groups.items():
+        expected = expected_of(windows)
+        found = {name: number(rows[key][name]) for name in expected}
+        assert found == pytest.approx(expected, nan_ok=True), key
+        for name, benchmark in (("fva_seasonal_naive", "SeasonalNaive"), ("fva_naive", "Naive")):
+            added = metrics.value_added(abs_error(windows), abs_error(groups[benchmark, key[1]]))
+            assert number(rows[key][name]) == pytest.approx(added, nan_ok=True)
+    for _, part in frame.groupby(by if by != "model" else lambda row: 0):
+        assert part["wape"].dropna().is_monotonic_increasing
+
+
+def test_accuracy_by_weeks_ahead_is_that_of_the_weeks(made: Made) -> None:
+    frame = accuracy.list_accuracy(made.job, "horizon")
+    assert len(frame) == HOLDOUT_WEEKS * 3
+    for row in frame.to_dict("records"):
+        own = [w for w in made.windows if w.model == row["model"]]
+        step = row["step"] - 1
+        y, f, lo, hi = (
+            np.array([v[..., step] for v in values])
+            for values in zip(*[(w.y, w.f, w.lo, w.hi) for w in own], strict=True)
+        )
+        expected = (metrics.wape(y, f), metrics.bias(y, f), metrics.coverage(y, lo[:, 1], hi[:, 1]))
+        assert (row["wape"], row["bias"], row["coverage_95"]) == pytest.approx(expected)
+        assert row["n_weeks"] == np.count_nonzero(~np.isnan(y))
+
+
+def test_items_have_the_metrics_of_their_windows_and_stand_in_their_order(made: Made) -> None:
+    wapes = {}
+    for item in forecasts.list_items(made.job, MODEL, EVERY, RunSort.WAPE):
+        own = [w for w in made.windows if (w.item, w.model) == (item.unique_id, MODEL)]
+        expected = expected_of(own) if own else {"wape": NAN, "bias": NAN}
+        wapes[item.unique_id] = expected["wape"]
+        assert number(item.wape) == pytest.approx(expected["wape"], nan_ok=True)
+        assert number(item.bias) == pytest.approx(expected["bias"], nan_ok=True)
+        f, recent = made.forecast(item.unique_id).forecast, np.array(made.items[item.unique_id].recent)
+        assert item.forecast == pytest.approx(f.sum())
+        sold = NAN if np.isnan(recent).any() or not recent.sum() else recent.sum()
+        assert number(item.change) == pytest.approx(f.sum() / sold - 1, nan_ok=True)
+    known = [wape for wape in wapes.values() if not np.isnan(wape)]
+    assert known == sorted(known, reverse=True) and list(wapes.values())[: len(known)] == known
+    worst = accuracy.list_extreme_items(made.job, MODEL, is_worst=True, n_items=9)
+    assert worst["unique_id"].tolist() == list(wapes)[:9]
+    tenths = [min(int(wape * 10), 19) for wape in known]
+    assert accuracy.count_items_by_error(made.job.job_id, MODEL) == [tenths.count(n) for n in range(20)]
+
+
+def number(value: float | None) -> float:
+    return NAN if value is None else value
+
+
+def errors_of(made: Made) -> np.ndarray:
+    errors = np.full((N, W, HOLDOUT_WEEKS), NAN)
+    for window in made.windows:
+        if window.model == MODEL:
+            errors[int(window.item[1:]), window.number] = window.f - window.y
+    return errors
+
+
+@pytest.mark.parametrize("block_bytes", [1, 5_000, 1 << 20])
+def test_correlation_of_errors_is_that_of_all_windows(
+    made: Made, block_bytes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fcst.store.binary_copy.RowReader.BLOCK_BYTES", block_bytes)
+    measured = ErrorCorrelation(W, HOLDOUT_WEEKS)
+    measured.add(errors_of(made))
+    expected = shrunk_correlation(measured.correlation, W)
+    assert accuracy.error_correlation(made.job, MODEL) == (pytest.approx(expected), True)
+
+
+@pytest.mark.parametrize(
+    "which", [EVERY, RunFilter(families=("family 1",)), only("i03", "i08", "i20"), RunFilter(flags=("fallback",))]
+)
+def test_interval_of_a_sum_is_that_of_its_items(made: Made, which: RunFilter) -> None:
+    keys = [item.unique_id for item in forecasts.list_items(made.job, MODEL, which)]
+    records = [made.forecast(key) for key in keys]
+    total = ForecastSum(H, len(LEVEL))
+    total.add(*(np.array([getattr(record, name) for record in records]) for name in ("forecast", "lo", "hi")))
+    view = forecasts.view(made.job, MODEL, which)
+    expected = total.total(view.correlation)
+    np.testing.assert_allclose(view.forecast["forecast"], expected.mean)
+    for i, percent in enumerate(LEVEL):
+        np.testing.assert_allclose(view.forecast[f"lo_{percent}"], expected.lo[i], atol=1e-9)
+        np.testing.assert_allclose(view.forecast[f"hi_{percent}"], expected.hi[i])
+    assert (view.n_items, view.n_fallback) == (len(keys), sum(record.is_fallback for record in records))
+    assert 0 < view.correlation < 1 and view.is_correlation_measured
+    weeks = [record.first_wk_end_dt + timedelta(weeks=step) for record in records[:1] for step in range(H)]
+    assert view.forecast["wk_end_dt"].dt.date.tolist() == weeks
+    own = [w for w in made.windows if w.model == MODEL and w.item in keys]
+    assert view.metrics[MODEL]["wape"] == pytest.approx(expected_of(own)["wape"])
+
+
+def test_interval_of_one_item_is_its_own(made: Made) -> None:
+    view, record = forecasts.view(made.job, MODEL, only("i08")), made.forecast("i08")
+    np.testing.assert_allclose(view.forecast["lo_95"], record.lo[1], atol=1e-9)
+    np.testing.assert_allclose(view.forecast["hi_80"], record.hi[0])
+
+
+def test_error_of_the_weeks_that_came_is_that_of_the_weeks(made: Made) -> None:
+    rng = np.random.default_rng(2)
+    later = {}
+    last = {"last": LAST + timedelta(weeks=H), "id": made.job.dataset_id}
+    with transaction() as cur:
+        cur.execute(
+            "INSERT INTO fcst_app.datasets (name, version, spec, report, week_end, include_promo, n_items, n_weeks,"
+            " first_wk_end_dt, last_wk_end_dt, total_units) SELECT name, version + 1, spec, report, week_end,"
+            " include_promo, n_items, n_weeks, first_wk_end_dt, %(last)s, 1 FROM fcst_app.datasets"
+            " WHERE dataset_id = %(id)s RETURNING dataset_id",
+            last,
+        )
+        dataset_id = cur.fetchone()["dataset_id"]
+        for key in made.items:
+            y = rng.poisson(int(key[1:]), H).astype(float)
+            y[rng.random(H) < 0.2] = NAN
+            later[key] = y
+            row = {"id": dataset_id, "key": key, "first": LAST + timedelta(weeks=1)}
+            row["units"] = [None if np.isnan(u) else u for u in y.tolist()]
+            cur.execute("INSERT INTO fcst_app.sales VALUES (%(id)s, %(key)s, %(first)s, %(units)s::float8[])", row)
+    found = comparison.true_accuracy(made.job)
+    assert found is not None
+    row = found[1].set_index("model").loc[MODEL]
+    y = np.concatenate(list(later.values()))
+    f, lo, hi = (
+        np.concatenate([values(made.forecast(key)) for key in later])
+        for values in (lambda r: r.forecast, lambda r: r.lo[0], lambda r: r.hi[0])
+    )
+    assert row["wape"] == pytest.approx(metrics.wape(y, f))
+    assert row["bias"] == pytest.approx(metrics.bias(y, f))
+    assert row["coverage_80"] == pytest.approx(metrics.coverage(y, lo, hi))
+    assert (row["actual"], row["forecast"]) == pytest.approx((np.nansum(y), f[~np.isnan(y)].sum()))
