@@ -25,10 +25,9 @@ from fcst.errors import InputError
 from fcst.filters import EVERY, RunFilter, only
 from fcst.harmless import for_spreadsheet
 from fcst.roles import RoleRules
-from fcst.services import datasets, exports, jobs
+from fcst.services import accuracy, datasets, exports, jobs
 from fcst.services.forecasts import list_items
 from fcst.settings import load_settings
-from fcst.store import accuracy
 from fcst.store.database import transaction
 from fcst.ui import downloads
 from tests.services.test_accuracy import run
