@@ -181,6 +181,8 @@ class ForecastRecord:
         (L, H) bounds, in the order of the levels of the run's spec.
     made_by
         what computed it; is_fallback, whether that is a simpler model than the one asked for.
+    heaviest
+        the model that has the largest weight in it.
     """
 
     model: str
@@ -190,6 +192,7 @@ class ForecastRecord:
     hi: FloatArray
     is_fallback: bool
     made_by: str
+    heaviest: str
 
 
 @dataclass(frozen=True)

@@ -69,10 +69,7 @@ def show_detail(items: Items, page: int, item: RunItem | None) -> None:
             st.warning(f"This item has no forecast; it is {item.outcome}{why}.", icon=":material/error:")
             return
     which = items.which if item is None else only(unique_id)
-    correlation = None
-    if not which.is_one:
-        correlation = read(("correlation", run_key(job), model), lambda: accuracy.error_correlation(job, model))
-    view = read(("view", items.key, model, which), lambda: forecasts.view(job, model, which, correlation))
+    view = read(("view", items.key, model, which), lambda: read_view(job, model, which))
     if view.forecast.empty:
         st.info("No item shown has a forecast. Change the search or the filters.", icon=":material/search_off:")
         return
@@ -106,6 +103,16 @@ def show_detail(items: Items, page: int, item: RunItem | None) -> None:
     if item is not None:
         show_adjustments(job, model, unique_id)
     show_table(view, job.spec.level)
+
+
+def read_view(job: Job, model: str, which: RunFilter) -> forecasts.View:
+    """A view, of which what no adjustment changes is read once for a run."""
+    correlation = by_model = None
+    if not which.is_one:
+        correlation = read(("correlation", run_key(job), model), lambda: accuracy.error_correlation(job, model))
+    if which.is_empty:
+        by_model = read(("accuracy", run_key(job), "model"), lambda: accuracy.list_accuracy(job))
+    return forecasts.view(job, model, which, correlation, by_model)
 
 
 def forecast_chart(items: Items, which: RunFilter, view: forecasts.View, marks: list[str]) -> charts.Figure:

@@ -40,6 +40,8 @@ class Forecast:
         (L, H) bounds, levels ascending, 0 ≤ lo ≤ mean ≤ hi; wider levels enclose narrower ones.
     made_by
         what computed it.
+    heaviest
+        the model that has the largest weight in it; where it is of one model, that.
     is_fallback
         it is not (or, for a combination, not in all its parts) by the model that was asked for.
     """
@@ -48,6 +50,7 @@ class Forecast:
     lo: FloatArray
     hi: FloatArray
     made_by: str
+    heaviest: str
     is_fallback: bool
 
 
@@ -147,13 +150,13 @@ class _Item:
         point = _point(self.fits, history, name)
         if not self.level:
             none = np.empty((0, history.h))
-            return _tidy(point.mean, none, none, point.made_by, point.is_fallback), [], point.failures
+            return _tidy(point.mean, none, none, point.made_by, point.made_by, point.is_fallback), [], point.failures
         cutoffs = self.histories.windows_before(cutoff, INTERVAL_WINDOWS, MIN_TRAINING_WEEKS)
         means = [_point(self.fits, self.histories.at(earlier), name).mean for earlier in cutoffs]
         fitted, actual = np.array(means).reshape(-1, HOLDOUT_WEEKS), self.histories.actuals(cutoffs)
         empirical = rule_of(history.demand, cutoff).empirical
         lo, hi = interval(history, point.mean, fitted, actual, cutoffs, self.level, empirical)
-        return _tidy(point.mean, lo, hi, point.made_by, point.is_fallback), cutoffs, point.failures
+        return _tidy(point.mean, lo, hi, point.made_by, point.made_by, point.is_fallback), cutoffs, point.failures
 
     def backtest(self, cutoff: int, name: str) -> Backtest:
         if name == AUTO:
@@ -172,10 +175,12 @@ def _of_auto(found: AutoForecast, cutoff: int) -> Forecast:
     """The mean of a few weeks counts as a fallback."""
     if not found.candidates:
         is_constant = cutoff >= MIN_WEEKS
-        return _tidy(found.mean, found.lo, found.hi, "Constant" if is_constant else "Mean", not is_constant)
+        made_by = "Constant" if is_constant else "Mean"
+        return _tidy(found.mean, found.lo, found.hi, made_by, made_by, not is_constant)
     shares = [f"{c.model} {c.weight:.0%}" for c in found.candidates[:NAMED_MODELS]]
     others = [f"{len(found.candidates) - len(shares)} more"] if len(found.candidates) > len(shares) else []
-    return _tidy(found.mean, found.lo, found.hi, ", ".join([*shares, *others]), is_fallback=False)
+    made_by, heaviest = ", ".join([*shares, *others]), found.candidates[0].model
+    return _tidy(found.mean, found.lo, found.hi, made_by, heaviest, is_fallback=False)
 
 
 def _describe_auto(item: _Item, found: AutoForecast, windows: list[int]) -> dict[str, Any]:
@@ -260,9 +265,9 @@ def _describe_failures(failures: dict[str, NoFit], n_weeks: int) -> str:
     return "; ".join([*parts, *(f"{name} gave no forecast ({reason})" for name, reason in others.items())])
 
 
-def _tidy(mean: FloatArray, lo: FloatArray, hi: FloatArray, made_by: str, is_fallback: bool) -> Forecast:
+def _tidy(mean: FloatArray, lo: FloatArray, hi: FloatArray, made_by: str, heaviest: str, is_fallback: bool) -> Forecast:
     """Sales are not negative, bounds hold the forecast, wider levels enclose narrower ones."""
     mean = np.maximum(mean, 0.0)
     lo = np.minimum.accumulate(np.minimum(np.maximum(lo, 0.0), mean), axis=0)
     hi = np.maximum.accumulate(np.maximum(hi, mean), axis=0)
-    return Forecast(mean, lo, hi, made_by, is_fallback)
+    return Forecast(mean, lo, hi, made_by, heaviest, is_fallback)

@@ -112,7 +112,7 @@ def _run_item(attempt: BatchAttempt, item: SalesRecord, watchdog: Watchdog) -> I
 
 
 def _forecast_record(model: str, first_wk_end_dt: date, f: Forecast) -> ForecastRecord:
-    return ForecastRecord(model, first_wk_end_dt, f.mean, f.lo, f.hi, f.is_fallback, f.made_by)
+    return ForecastRecord(model, first_wk_end_dt, f.mean, f.lo, f.hi, f.is_fallback, f.made_by, f.heaviest)
 
 
 def _backtest_record(backtest: Backtest) -> BacktestRecord:

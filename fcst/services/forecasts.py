@@ -93,17 +93,26 @@ def list_page(
     return rows, max(ranks) if len(ranks) == limit else None
 
 
-def view(job: Job, model: str, which: RunFilter = EVERY, correlation: tuple[float, bool] | None = None) -> View:
+def view(
+    job: Job,
+    model: str,
+    which: RunFilter = EVERY,
+    correlation: tuple[float, bool] | None = None,
+    by_model: pd.DataFrame | None = None,
+) -> View:
     """History, forecast and accuracy of the sum of the items of a job that match; one item is a sum of one.
 
     Parameters
     ----------
     correlation
         what `accuracy.error_correlation` gives for the model, where the caller has it already.
+    by_model
+        what `accuracy.list_accuracy` gives by model, where the caller has it already; only for all items.
     """
     level = job.spec.level
     total, n_fallback = _add_up(job, model, which, len(level))
-    metrics = accuracy.measure(job, "model", which, model)
+    if by_model is None:
+        by_model = accuracy.measure(job, "model", which, model)
     if which.is_one:
         correlation = 1.0, False
     elif correlation is None:
@@ -112,7 +121,7 @@ def view(job: Job, model: str, which: RunFilter = EVERY, correlation: tuple[floa
     return View(
         history=_numeric(sales.job_totals(job, model, which, total.n_items), "unit_sales"),
         forecast=_with_adjusted(forecast, adjustments.totals(job, model, which)),
-        metrics={row["model"]: row for row in metrics.to_dict("records")},
+        metrics={row["model"]: row for row in by_model.to_dict("records")},
         n_items=total.n_items,
         n_fallback=n_fallback,
         correlation=correlation[0],

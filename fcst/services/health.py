@@ -7,8 +7,9 @@ import shlex
 import shutil
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -25,6 +26,21 @@ GB = 1_000_000_000
 LEAST_FILES = 4_096
 CONNECT_LIMIT_S = 2.0
 START_IT = "Start one with the command: python -m fcst worker."
+
+
+class Engine(StrEnum):
+    """What the supervisors of a database are doing."""
+
+    ALIVE = "alive"
+    HINDERED = "hindered"
+    """One lives and says what hinders it."""
+    STARTING = "starting"
+    IDLE = "idle"
+    """None lives, and none is needed."""
+    HANGS = "hangs"
+    """The one of this home lives, and does not renew its lease."""
+    MISSING = "missing"
+    """None lives, and work is waiting."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +82,7 @@ def run_checks() -> list[Check]:
 def brief_checks() -> list[Check]:
     """Database, supervisor and disk: what is quickly looked at, for a page that asks often."""
     settings = load_settings()
-    return [_check_database(database_label()), _check_supervisor(settings)[0], _check_disk(settings.home)]
+    return [_check_database(database_label()), _look_for_supervisors(settings).check, _check_disk(settings.home)]
 
 
 def as_dict(checks: list[Check]) -> dict[str, Any]:
@@ -170,11 +186,11 @@ def _check_schema() -> Check:
 
 def why_waiting(job_id: int) -> str:
     """Why an open job does not move, in a sentence or two; empty where it does. Cheap: a page asks every second."""
-    check = _check_supervisor(load_settings())[0]
-    if not check.is_ok:
-        said = check.text.replace("none alive", "no supervisor is alive", 1)
-        return f"{said[:1].upper()}{said[1:].rstrip('.')}. {check.hint}".strip()
-    if not check.text.startswith("alive"):
+    found = _look_for_supervisors(load_settings())
+    if not found.check.is_ok:
+        said = found.check.text
+        return f"{said[:1].upper()}{said[1:].rstrip('.')}. {found.check.hint}".strip()
+    if found.engine != Engine.ALIVE:
         return "The engine is starting."
     busy = attempts.list_busy_jobs()
     if job_id in busy:
@@ -192,56 +208,67 @@ def why_waiting(job_id: int) -> str:
 
 def has_supervisor() -> bool:
     """Whether one lives, here or elsewhere, that uses this database."""
-    return bool(_check_supervisor(load_settings())[1])
+    return bool(_look_for_supervisors(load_settings()).live)
+
+
+@dataclass(frozen=True)
+class _Supervisors:
+    """The supervisors of a database: those that live, and those that are dead though their lease holds."""
+
+    engine: Engine
+    check: Check
+    live: tuple[Supervisor, ...] = ()
+    gone: tuple[Supervisor, ...] = ()
 
 
 def _check_supervisors(settings: Settings) -> list[Check]:
-    supervisor, live, gone = _check_supervisor(settings)
-    return [supervisor, *_check_leases(bool(live), gone)]
+    found = _look_for_supervisors(settings)
+    return [found.check, *_check_leases(bool(found.live), found.gone)]
 
 
-def _check_supervisor(settings: Settings) -> tuple[Check, list[Supervisor], list[Supervisor]]:
-    """The check, the supervisors that live, and those that are dead though their lease holds."""
+def _look_for_supervisors(settings: Settings) -> _Supervisors:
     rows = workers.list_live()
-    gone = [row for row in rows if _is_gone(row, settings)]
-    live = [row for row in rows if row not in gone]
-    return _judge(settings, live, gone), live, gone
+    gone = tuple(row for row in rows if _is_gone(row, settings))
+    live = tuple(row for row in rows if row not in gone)
 
+    def found(engine: Engine, is_ok: bool, text: str, hint: str = "") -> _Supervisors:
+        return _Supervisors(engine, Check("supervisor", is_ok, text, hint), live, gone)
 
-def _judge(settings: Settings, live: list[Supervisor], gone: list[Supervisor]) -> Check:
     hindered = [row for row in live if row.problem]
     if hindered:
         text = "; ".join(f"{row.problem.rstrip('.')} (says {_place(row)})" for row in hindered)
-        return Check("supervisor", False, text, "")
+        return found(Engine.HINDERED, False, text)
     if live:
         places = ", ".join(f"{_place(row)} ({row.processes} processes)" for row in live)
-        return Check("supervisor", True, f"alive: {places}")
+        return found(Engine.ALIVE, True, f"alive: {places}")
     state = supervisor_lock.holder(supervisor_lock.lock_path(settings))
     if state is not None:
-        return _check_silent(state)
-    if gone:
-        places = ", ".join(_place(row) for row in gone)
-        verb = "is" if len(gone) == 1 else "are"
-        if not workers.has_work(is_telling=settings.webhook is not None):
-            return Check("supervisor", True, f"none alive ({places} {verb} dead), and nothing to do")
-        return Check("supervisor", False, f"{places} {verb} dead, and work is waiting", START_IT)
+        hanging = _find_hanging(int(state.get("pid", 0)))
+        if hanging is None:
+            return found(Engine.STARTING, True, "starting")
+        text = f"{_place(hanging)} hangs: it lives, but its lease ran out {_ago(hanging)}"
+        pid = hanging.pid
+        hint = f"If it does not come back: `kill -CONT {pid}` if it was stopped, else `kill -9 {pid}`."
+        return found(Engine.HANGS, False, text, hint)
+    places = ", ".join(_place(row) for row in gone)
+    verb = "is" if len(gone) == 1 else "are"
     if not workers.has_work(is_telling=settings.webhook is not None):
-        return Check("supervisor", True, "none alive, and nothing to do: one starts when work comes")
-    return Check("supervisor", False, "none alive, and work is waiting", START_IT)
+        if gone:
+            return found(Engine.IDLE, True, f"none alive ({places} {verb} dead), and nothing to do")
+        return found(Engine.IDLE, True, "none alive, and nothing to do: one starts when work comes")
+    if gone:
+        return found(Engine.MISSING, False, f"{places} {verb} dead, and work is waiting", START_IT)
+    return found(Engine.MISSING, False, "no supervisor is alive, and work is waiting", START_IT)
 
 
-def _check_silent(state: dict[str, Any]) -> Check:
-    """Of a supervisor that holds its lock and has no lease: it starts, or it hangs."""
-    pid = int(state.get("pid", 0))
-    for row in workers.list_lapsed([], socket.gethostname(), pid):
-        if (row.host, row.pid) == (socket.gethostname(), pid) and _is_this_process(row):
-            text = f"{_place(row)} hangs: it lives, but its lease ran out {_ago(row)}"
-            hint = f"If it does not come back: `kill -CONT {pid}` if it was stopped, else `kill -9 {pid}`."
-            return Check("supervisor", False, text, hint)
-    return Check("supervisor", True, "starting")
+def _find_hanging(pid: int) -> LapsedSupervisor | None:
+    """The supervisor of this home, a process that holds its lock, if its lease has run out; None while it starts."""
+    lapsed = workers.list_lapsed([], socket.gethostname(), pid)
+    own = [row for row in lapsed if (row.host, row.pid) == (socket.gethostname(), pid)]
+    return next((row for row in own if _is_this_process(row)), None)
 
 
-def _check_leases(is_any_alive: bool, gone: list[Supervisor]) -> Iterator[Check]:
+def _check_leases(is_any_alive: bool, gone: Sequence[Supervisor]) -> Iterator[Check]:
     lapsed = workers.list_lapsed([row.worker_id for row in gone], "", 0)
     if not lapsed:
         yield Check("lease", True, "no work is held by a supervisor that is gone")

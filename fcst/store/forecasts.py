@@ -36,7 +36,7 @@ def _forecast_rows(job_id: int, results: Sequence[ItemResult]) -> Iterator[binar
         for f in result.forecasts:
             yield (
                 *(job_id, result.unique_id, f.model, f.first_wk_end_dt),
-                *(f.forecast, f.lo, f.hi, f.is_fallback, f.made_by),
+                *(f.forecast, f.lo, f.hi, f.is_fallback, f.made_by, f.heaviest),
                 *_totals(f, result),
             )
 
@@ -94,8 +94,7 @@ def place_of(job: Job, model: str, which: RunFilter, sort: RunSort, unique_id: s
 
 
 def list_heaviest(job_id: int, model: str) -> list[str]:
-    statement = sql.SQL(query("list_heaviest")).format(heaviest=item_filters.HEAVIEST)
-    return [row["heaviest"] for row in fetch_all(statement, job_id=job_id, model=model)]
+    return [row["heaviest"] for row in fetch_all("list_heaviest", job_id=job_id, model=model)]
 
 
 def read_blocks(

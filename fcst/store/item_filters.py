@@ -44,9 +44,6 @@ ITEM_ORDERS: dict[ItemSort, sql.SQL] = {
     ItemSort.LAST_SALE: sql.SQL("d.last_sale_dt NULLS FIRST, d.sales_rank"),
 }
 
-HEAVIEST = sql.SQL("regexp_replace(f.made_by, {}, '')").format(sql.Literal(r" \d+\x25.*"))
-"""The model that has the largest weight in the forecast f: what stands before ' 45%'. A bare % would be a parameter."""
-
 _FLAGS: dict[str, sql.Composable] = {
     "ended": ENDED,
     "new": sql.SQL("d.n_weeks <= {}").format(sql.Literal(NEW_WITHIN_WEEKS)),
@@ -119,7 +116,7 @@ def run_condition(job: Job, which: RunFilter) -> Part:
         parts.append(sql.SQL("i.unique_id = ANY (%(keys)s::text[])"))
         params["keys"] = list(which.keys)
     if which.heaviest:
-        parts.append(sql.SQL("{} = ANY (%(heaviest)s)").format(HEAVIEST))
+        parts.append(sql.SQL("f.heaviest = ANY (%(heaviest)s)"))
         params["heaviest"] = list(which.heaviest)
     if which.flags:
         parts.append(_any_of([_FLAGS[name] for name in which.flags if name in _FLAGS]))

@@ -303,7 +303,7 @@ def make_result(run: BatchAttempt, unique_id: str) -> ItemResult:
     records = []
     for model in run.spec.models:
         mean, width = rng.uniform(50, 150, H), np.array([rng.uniform(1, 20, H), rng.uniform(20, 50, H)])
-        records.append(ForecastRecord(model, first, mean, mean - width, mean + width, False, model))
+        records.append(ForecastRecord(model, first, mean, mean - width, mean + width, False, model, model))
     return ItemResult(unique_id, Outcome.COMPLETED, None, records)
 
 

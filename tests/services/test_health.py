@@ -209,7 +209,9 @@ def test_scheduler_that_says_nothing_is_given_up_soon() -> None:
 
 def test_work_without_a_supervisor_is_told(waiting: int) -> None:
     found = check("supervisor")
-    assert not found.is_ok and found.text == "none alive, and work is waiting" and "fcst worker" in found.hint
+    assert (
+        not found.is_ok and found.text == "no supervisor is alive, and work is waiting" and "fcst worker" in found.hint
+    )
     assert (
         health.why_waiting(waiting)
         == "No supervisor is alive, and work is waiting. Start one with the command: python -m fcst worker."

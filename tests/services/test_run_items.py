@@ -24,8 +24,8 @@ from tests.services.test_item_selection import LAST, SIGNS, insert_dataset, nast
 
 H = 4
 MODEL, OTHER = "Auto", "Naive"
-MADE_BY = ("AutoETS", "AutoETS 45%, Naive 30% and 8 more", "Naive 100%", "SES 7 of 9", "Median % 5%")
-HEAVIEST = ("AutoETS", "AutoETS", "Naive", "SES 7 of 9", "Median %")
+MADE_BY = ("AutoETS", "AutoETS 45%, Naive 30% and 8 more", "Naive 100%", "SES 7 of 9", "Median of SES, Naive")
+HEAVIEST = ("AutoETS", "AutoETS", "Naive", "SES 7 of 9", "Median of SES, Naive")
 
 
 def insert_run(dataset_id: int, source: random.Random) -> Job:
@@ -58,7 +58,8 @@ def insert_run(dataset_id: int, source: random.Random) -> Job:
             for model in (MODEL, OTHER):
                 forecast = [float(source.choice([0, 0, 1, 2, 5])) for _ in range(H)]
                 bounds = [[f * part for f in forecast] for part in (0.5, 0.25, 1.5, 2.0)]
-                row |= {"model": model, "made_by": source.choice(MADE_BY), "is_fallback": source.random() < 0.2}
+                made_by, heaviest = source.choice(list(zip(MADE_BY, HEAVIEST, strict=True)))
+                row |= {"model": model, "made_by": made_by, "heaviest": heaviest, "is_fallback": source.random() < 0.2}
                 row |= {
                     "forecast": forecast,
                     "lo": bounds[:2],
@@ -73,7 +74,7 @@ def insert_run(dataset_id: int, source: random.Random) -> Job:
                 row |= {"error": source.choice([-2.0, 0.0, 1.0, 3.0]), "cutoff": LAST - timedelta(weeks=13)}
                 cur.execute(
                     "INSERT INTO fcst_app.forecasts VALUES (%(job_id)s, %(key)s, %(model)s, %(next)s, %(forecast)s,"
-                    " %(lo)s, %(hi)s, %(is_fallback)s, %(made_by)s, %(total)s, %(sold)s, %(change)s,"
+                    " %(lo)s, %(hi)s, %(is_fallback)s, %(made_by)s, %(heaviest)s, %(total)s, %(sold)s, %(change)s,"
                     " abs(%(error)s::float8), %(error)s, %(actual)s)",
                     row,
                 )

@@ -101,7 +101,9 @@ def make() -> Made:
         made = []
         for model in spec.models:
             mean = rng.gamma(2.0, level + 1, H)
-            made.append(ForecastRecord(model, LAST + timedelta(weeks=1), mean, *bounds(rng, mean), n % 4 == 0, model))
+            made.append(
+                ForecastRecord(model, LAST + timedelta(weeks=1), mean, *bounds(rng, mean), n % 4 == 0, model, model)
+            )
         recent = rng.poisson(level, H).astype(float)
         recent[rng.random(H) < 0.1] = NAN
         items[key] = ItemResult(key, Outcome.COMPLETED, None, made, [w.record for w in own], None, recent.tolist())

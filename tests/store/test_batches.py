@@ -44,6 +44,7 @@ def result(run: BatchAttempt, number: int, forecast: float = 1.5) -> ItemResult:
         hi=np.array([[2.0, 2.5], [3.0, 3.5]]),
         is_fallback=False,
         made_by="AutoETS",
+        heaviest="AutoETS",
     )
     return ItemResult(items[number], Outcome.COMPLETED, None, [record])
 

@@ -6,8 +6,8 @@ DELETE FROM fcst_app.backtests WHERE job_id = %(job_id)s AND unique_id = ANY (%(
 
 -- copy_forecasts
 -- Forecasts, from a binary stream.
-COPY fcst_app.forecasts (job_id, unique_id, model, first_wk_end_dt, forecast, lo, hi, is_fallback, made_by, total, sold,
-                         change, abs_error, error, actual)
+COPY fcst_app.forecasts (job_id, unique_id, model, first_wk_end_dt, forecast, lo, hi, is_fallback, made_by, heaviest, total,
+                         sold, change, abs_error, error, actual)
 FROM STDIN (FORMAT binary, ENCODING 'UTF8');
 
 -- copy_metrics
@@ -42,8 +42,7 @@ FROM ({chosen}) c WHERE c.unique_id = %(unique_id)s;
 
 -- list_heaviest
 -- The models that have the largest weight in forecasts of one model.
-SELECT DISTINCT {heaviest} AS heaviest FROM fcst_app.forecasts f
-WHERE f.job_id = %(job_id)s AND f.model = %(model)s ORDER BY 1;
+SELECT DISTINCT heaviest FROM fcst_app.forecasts WHERE job_id = %(job_id)s AND model = %(model)s ORDER BY 1;
 
 -- list_job_items
 -- A page of the items of a run that match, with what one model forecasts of them. Recent weeks end with the dataset.

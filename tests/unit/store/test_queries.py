@@ -159,7 +159,6 @@ PLACES = {
     "chosen_job_items": ["{value}", "{condition}"],
     "count_job_items": ["{chosen}"],
     "place_of_job_item": ["{chosen}", "{chosen}"],
-    "list_heaviest": ["{heaviest}"],
     "list_job_items": ["{chosen}", "{flags}"],
     "copy_forecasts_to_add_up": ["{columns}", "{which}"],
     "job_sales_totals": ["{which}"],

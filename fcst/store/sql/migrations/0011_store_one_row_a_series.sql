@@ -31,7 +31,8 @@ CREATE TABLE fcst_app.sales_totals (
 );
 
 -- forecast[step], lo[level][step], hi[level][step]; the levels are those of the run's spec, in its order. What items are
--- ordered by stands beside them, so that no array is read for it: total is the forecast's, sold are the units of as many
+-- filtered and ordered by stands beside them, so that no array is read for it: heaviest is the model that has the largest
+-- weight in the forecast, total is the forecast's, sold are the units of as many
 -- weeks before it, without the missing ones; change is total / sold - 1 where all of them are known; abs_error, error and actual are
 -- the sums of the model's rows in metrics. NULL is undefined.
 CREATE TABLE fcst_app.forecasts (
@@ -44,6 +45,7 @@ CREATE TABLE fcst_app.forecasts (
     hi              double precision[] NOT NULL,
     is_fallback     boolean NOT NULL,
     made_by         text NOT NULL,
+    heaviest        text NOT NULL,
     total           double precision NOT NULL,
     sold            double precision,
     change          double precision,
@@ -97,8 +99,8 @@ GROUP BY k.grouped_by, k.key;
 -- for all
 
 -- for each row of: SELECT job_id, min(batch_id) AS first, max(batch_id) AS last FROM fcst_app.batch_status GROUP BY job_id, batch_no / 200 ORDER BY 1, 2
-INSERT INTO fcst_app.forecasts (job_id, unique_id, model, first_wk_end_dt, forecast, lo, hi, is_fallback, made_by, total,
-                                sold, change, abs_error, error, actual)
+INSERT INTO fcst_app.forecasts (job_id, unique_id, model, first_wk_end_dt, forecast, lo, hi, is_fallback, made_by,
+                                heaviest, total, sold, change, abs_error, error, actual)
 WITH weeks AS (
     SELECT f.* FROM fcst_app.job_items i JOIN fcst_app.forecasts_before f USING (job_id, unique_id)
     WHERE i.batch_id BETWEEN %(first)s AND %(last)s AND i.job_id = %(job_id)s
@@ -116,7 +118,8 @@ WITH weeks AS (
     FROM weeks w GROUP BY w.unique_id, w.model
 )
 SELECT %(job_id)s, f.unique_id, f.model, f.first_wk_end_dt, f.forecast, COALESCE(b.lo, '{}'), COALESCE(b.hi, '{}'),
-       f.is_fallback, f.made_by, f.total, r.sold, CASE WHEN r.n_known = f.h THEN f.total / NULLIF(r.sold, 0) - 1 END,
+       f.is_fallback, f.made_by, regexp_replace(f.made_by, ' \d+%%.*', ''), f.total, r.sold,
+       CASE WHEN r.n_known = f.h THEN f.total / NULLIF(r.sold, 0) - 1 END,
        e.abs_error, e.error, e.actual
 FROM series f LEFT JOIN bounds b USING (unique_id, model)
 LEFT JOIN LATERAL (
