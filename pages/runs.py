@@ -1,6 +1,7 @@
 """Runs: all of them, or with ?job=… one, live while it works."""
 
 from collections.abc import Callable
+from typing import Literal
 
 import streamlit as st
 
@@ -119,12 +120,13 @@ def show_actions(job: Job) -> None:
                 args=(jobs.retry_job, job_id),
                 help="The items that failed or were cancelled, in this same run. What is finished stays.",
             )
-        links = [("Run again …", "new_run", "from", ":material/play_circle:", may_run, "secondary")]
+        links = [("Run again …", "new_run", "from", ":material/play_circle:", may_run)]
         has_forecasts = job.is_over and bool(job.n_completed)
         is_measured = has_forecasts and bool(job.spec.n_windows)
-        links.append(("Accuracy", "accuracy", "job", ":material/monitoring:", is_measured, "secondary"))
-        links.append(("See the forecasts", "forecasts", "job", ":material/query_stats:", has_forecasts, "primary"))
-        for label, page, name, icon, is_offered, kind in links:
+        links.append(("Accuracy", "accuracy", "job", ":material/monitoring:", is_measured))
+        links.append(("See the forecasts", "forecasts", "job", ":material/query_stats:", has_forecasts))
+        for label, page, name, icon, is_offered in links:
+            kind: Literal["primary", "secondary"] = "primary" if page == "forecasts" else "secondary"
             if is_offered and st.button(label, key=f"to_{page}", icon=icon, type=kind):
                 st.switch_page(f"pages/{page}.py", query_params={name: str(job_id)})
 

@@ -138,7 +138,8 @@ class DaskPool:
     async def _connect(self) -> Client:
         client = Client(self._address, asynchronous=True, set_as_default=False, timeout=CONNECT_S, name="fcst")
         try:
-            return await client
+            await client
+            return client
         except BaseException:
             await _close(client)
             raise
@@ -198,7 +199,7 @@ class _Worker:
     is_running: bool = False
     problem: str | None = None
     examination: "asyncio.Task[None] | None" = None
-    tasks: "dict[_DaskTask, tuple[Future, asyncio.Task[None]]]" = field(default_factory=dict)
+    tasks: "dict[_DaskTask, tuple[Future[Any], asyncio.Task[None]]]" = field(default_factory=dict)
 
     @property
     def slots(self) -> int:
@@ -222,6 +223,7 @@ class _Cluster:
         scheduler = None
         while self._client.status == "running" and not self._lost.is_set():
             try:
+                assert self._client.scheduler is not None  # it is connected
                 info = await asyncio.wait_for(self._client.scheduler.identity(n_workers=-1), SILENCE_S)
             except OSError as exc:  # a timeout too
                 log.warning("the Dask scheduler %s is lost: %s", self._address, exc or "it does not answer")
@@ -309,7 +311,7 @@ class _Cluster:
         worker.problem = worker.problem or "it has not answered yet; it may be busy."
         self._tell()
 
-    def _submit(self, worker: _Worker, name: str, expression: str, space: dict[str, Any]) -> Future:
+    def _submit(self, worker: _Worker, name: str, expression: str, space: dict[str, Any]) -> "Future[Any]":
         """Has a worker evaluate a Python expression.
 
         The scheduler unpickles all that it passes on. There is nothing of this project in an expression, so that the
@@ -346,7 +348,7 @@ class _Cluster:
             return
         worker.tasks[task] = future, asyncio.create_task(self._follow(worker, task, future))
 
-    async def _follow(self, worker: _Worker, task: _DaskTask, future: Future) -> None:
+    async def _follow(self, worker: _Worker, task: _DaskTask, future: "Future[Any]") -> None:
         error = await future.exception()
         if future.status == "cancelled":
             if self._client.status != "running":

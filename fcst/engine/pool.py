@@ -92,7 +92,7 @@ class LocalPool:
     def __init__(self, size: int) -> None:
         self._size = size
         self._n_breaks = 0  # since a task last ran to its end
-        self._submitted: dict[Future, float] = {}  # when, until they begin
+        self._submitted: dict[Future[None], float] = {}  # when, until they begin
         self._rebuild_due = 0.0
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload(_PRELOADED)
@@ -137,7 +137,7 @@ class LocalPool:
         except RuntimeError as exc:  # it broke this instant
             raise PoolLost(BROKE) from exc
 
-        def note_end(future: Future) -> None:
+        def note_end(future: Future[None]) -> None:
             if not future.cancelled() and not isinstance(future.exception(), BrokenProcessPool):
                 self._n_breaks = 0
             wake()
@@ -175,7 +175,7 @@ def _stop(pool: ProcessPool) -> None:
 
 
 class _LocalTask:
-    def __init__(self, future: Future) -> None:
+    def __init__(self, future: Future[None]) -> None:
         self._future = future
 
     def done(self) -> bool:

@@ -354,7 +354,8 @@ def _life(shop: _Shop, alive: Ints, first: int) -> Floats:
     """Log factor of a series: a new one takes eight weeks to its level, a dying one fades over twelve."""
     age = np.where(shop.start[alive] > 0, (first - shop.start[alive] + 7) / 56, 1)
     left = np.where(shop.end[alive] < shop.curves.shape[1], (shop.end[alive] - first) / 84, 1)
-    return np.log(np.clip(age, 0.3, 1) * np.clip(left, 0.1, 1))
+    factor: Floats = np.log(np.clip(age, 0.3, 1) * np.clip(left, 0.1, 1))
+    return factor
 
 
 def _draw_sales(rng: np.random.Generator, shop: _Shop, item: Ints, mean: Floats) -> Floats:

@@ -90,7 +90,8 @@ def with_ratios(sums: pd.DataFrame) -> pd.DataFrame:
 
 
 def _floats(frame: pd.DataFrame, column: str) -> FloatArray:
-    return frame[column].to_numpy(dtype=float)
+    values: FloatArray = frame[column].to_numpy(dtype=float)
+    return values
 
 
 def list_candidates(job_id: int) -> pd.DataFrame:

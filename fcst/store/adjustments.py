@@ -76,7 +76,7 @@ def undo(adjustment_id: int, undone_by: str) -> bool:
             raise NotFound(f"There is no adjustment {adjustment_id}.", "Its run may have been deleted.")
         cur.execute(query("lock_forecast"), dict(key))
         cur.execute(query("undo_adjustment"), {"adjustment_id": adjustment_id, "undone_by": undone_by})
-        is_new = cur.rowcount > 0
+        is_new = bool(cur.rowcount)
         if is_new:
             _apply(cur, dict(key))
     return is_new

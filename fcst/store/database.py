@@ -35,7 +35,7 @@ _pools: dict[tuple[int, str], "_Pool"] = {}
 _pools_lock = threading.Lock()
 
 
-class _Pool(ThreadedConnectionPool):
+class _Pool(ThreadedConnectionPool):  # type: ignore[misc]  # psycopg2 has no types
     """psycopg2's pool, which waits when exhausted, keeps what it has opened, and lends only what lives."""
 
     def __init__(self, dsn: str) -> None:
@@ -105,12 +105,13 @@ def connect_kwargs() -> dict[str, str]:
         return ensure_running(settings.home)
     url = re.sub(r"^postgres(ql)?\+\w+://", "postgresql://", settings.database_url)
     try:
-        return parse_dsn(url)
+        found: dict[str, str] = parse_dsn(url)
     except psycopg2.ProgrammingError:
         raise ConfigError(
             "DATABASE_URL is not a Postgres URL.",
             "It has the form postgresql://user:password@host:5432/database?sslmode=require.",
         ) from None  # libpq's text repeats the URL, password included
+    return found
 
 
 def database_label() -> str:
@@ -140,7 +141,7 @@ def _pool() -> _Pool:
         return _pools[key]
 
 
-class _GuardedCursor(Cursor):
+class _GuardedCursor(Cursor):  # type: ignore[misc]  # psycopg2 has no types
     """Gives rows as dictionaries. Has the server end the transaction of a client that is frozen or gone.
 
     Such a client would hold its rows for ever.
@@ -233,7 +234,8 @@ def fetch_all(name: str | sql.Composed, /, **params: Any) -> list[dict[str, Any]
     """The rows of the query called `name`, or of one that is built, in a transaction of its own."""
     with transaction() as cur:
         cur.execute(query(name) if isinstance(name, str) else name, params)
-        return cur.fetchall()
+        rows: list[dict[str, Any]] = cur.fetchall()
+    return rows
 
 
 def fetch_one(name: str | sql.Composed, /, **params: Any) -> dict[str, Any] | None:
@@ -255,7 +257,7 @@ def execute(name: str, /, **params: Any) -> int:
     """Runs the statement called `name` in a transaction of its own; returns the number of rows it touched."""
     with transaction() as cur:
         cur.execute(query(name), params)
-        return cur.rowcount
+        return int(cur.rowcount)
 
 
 class Reader(Protocol):

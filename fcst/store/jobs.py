@@ -171,7 +171,7 @@ def request_cancel(job_id: int, who: str) -> bool:
     with transaction() as cur:
         cur.execute(query("lock_job"), {"job_id": job_id})
         cur.execute(query("request_cancel"), {"job_id": job_id})
-        is_new = cur.rowcount > 0
+        is_new = bool(cur.rowcount)
         if is_new:
             record(cur, who, "cancel", "job", job_id)
         cur.execute(query("cancel_waiting_batches"))
@@ -236,7 +236,7 @@ def retry_batch(job_id: int, batch_id: int, who: str) -> int:
 def _retry_items(cur: Cursor, job_id: int, unique_ids: list[str] | None, batch_id: int | None) -> int:
     which = {"job_id": job_id, "batch_id": batch_id}
     cur.execute(query("retry_items"), which | {"unique_ids": unique_ids})
-    n_items = cur.rowcount
+    n_items = int(cur.rowcount)
     if n_items:
         cur.execute(query("retry_batches"), which)
         cur.execute(query("reopen_job"), {"job_id": job_id})

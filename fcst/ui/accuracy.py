@@ -146,7 +146,7 @@ def group_rows(frame: pd.DataFrame, model: str, key: str, levels: Sequence[int])
     return numbers(rows.assign(**{key: rows[key].fillna("(none)")}), [key, *accuracy_columns(levels)])
 
 
-def show_group(rows: pd.DataFrame, key: str, label: str, levels: list[int]) -> None:
+def show_group(rows: pd.DataFrame, key: str, label: str, levels: Sequence[int]) -> None:
     """The table of `group_rows`."""
     tables.show(
         rows,

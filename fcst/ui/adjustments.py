@@ -113,6 +113,6 @@ def _ask_who() -> str:
     """Whoever sits here, by name; asked once in a session, and not of those who have signed in."""
     if (actor := identity.current()).is_known:
         return actor.name
-    who = st.text_input("Your name", st.session_state.get("who", ""), max_chars=MAX_NAME, key="adjust_who")
+    who: str = st.text_input("Your name", st.session_state.get("who", ""), max_chars=MAX_NAME, key="adjust_who")
     st.session_state["who"] = who
     return who

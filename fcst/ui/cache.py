@@ -17,7 +17,8 @@ def read(key: Hashable, ask: Callable[[], T]) -> T:
     The key names what is read and all that it depends on: a dataset's number, for a dataset never changes; a run's key;
     the arguments.
     """
-    return _read(repr(key), ask)
+    found: T = _read(repr(key), ask)
+    return found
 
 
 @st.cache_data(max_entries=1_000, show_spinner="Reading …", show_time=True)
@@ -31,7 +32,8 @@ def draw(key: Hashable, make: Callable[[], T]) -> T:
     The key names all that the figure depends on, as for `read`. To make a figure takes several times as long as to send
     it.
     """
-    return _draw(repr(key), make)
+    figure: T = _draw(repr(key), make)
+    return figure
 
 
 @st.cache_resource(max_entries=200, show_spinner=False)

@@ -131,7 +131,8 @@ def choose(label: str, options: Sequence[T], name: str, format_func: Callable[[T
             write_to_url(name, str(st.session_state[key]))
 
     index = options.index(in_url)
-    return st.selectbox(label, options, index, key=key, on_change=write, format_func=format_func, **options_of_box)
+    chosen: T = st.selectbox(label, options, index, key=key, on_change=write, format_func=format_func, **options_of_box)
+    return chosen
 
 
 def choose_some(

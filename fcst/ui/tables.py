@@ -91,7 +91,8 @@ def _to_change(cells: pd.Series) -> Sequence[int]:
     letters = texts.buffers()[2].to_pybytes() if texts.nbytes else b""
     if not any(sign in letters for sign in _SOME):
         return []
-    return pc.indices_nonzero(pc.match_substring_regex(texts, _DANGEROUS)).to_pylist()
+    places: list[int] = pc.indices_nonzero(pc.match_substring_regex(texts, _DANGEROUS)).to_pylist()
+    return places
 
 
 def _is_text(cell: Any) -> bool:
