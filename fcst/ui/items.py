@@ -73,10 +73,11 @@ class Items:
         return read(("place", self.key, self.model, self.which, self.sort, unique_id), ask)
 
     def at(self, place: int) -> RunItem | None:
-        """The item that so many come before; None where there is none."""
+        """The item that so many come before; None where there is none, as when its run was deleted meanwhile."""
         if not 0 <= place < self.n_found:
             return None
-        return self.page(place // PAGE_ITEMS + 1)[place % PAGE_ITEMS]
+        page = self.page(place // PAGE_ITEMS + 1)
+        return page[place % PAGE_ITEMS] if place % PAGE_ITEMS < len(page) else None
 
     def find(self, unique_id: str) -> RunItem | None:
         """An item of the run, whether it matches or not."""
