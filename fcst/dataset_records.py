@@ -42,7 +42,7 @@ class ListedDataset:
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> Self:
-        parts = {"spec": IngestSpec.from_dict(row["spec"]), "report": ReportCounts.from_json(row["report"])}
+        parts = {"spec": IngestSpec.from_json(row["spec"]), "report": ReportCounts.from_json(row["report"])}
         return cls(**{**row, **parts})
 
 
@@ -54,7 +54,7 @@ class Dataset(ListedDataset):
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> Self:
-        parts = {"spec": IngestSpec.from_dict(row["spec"]), "report": QualityReport.from_json(row["report"])}
+        parts = {"spec": IngestSpec.from_json(row["spec"]), "report": QualityReport.from_json(row["report"])}
         return cls(**{**row, **parts})
 
 
@@ -145,7 +145,7 @@ class EarlierReading:
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> Self:
-        return cls(**{**row, "spec": IngestSpec.from_dict(row["spec"])})
+        return cls(**{**row, "spec": IngestSpec.from_json(row["spec"])})
 
 
 @dataclass(frozen=True)
@@ -186,7 +186,7 @@ class Ingest:
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> Self:
         parts = {
-            "spec": IngestSpec.from_dict(row["spec"]),
+            "spec": IngestSpec.from_json(row["spec"]),
             "status": IngestStatus(row["status"]),
             "report": None if row["report"] is None else ReadingReport.from_json(row["report"]),
         }

@@ -180,7 +180,7 @@ class IngestSpec:
         return json.dumps(asdict(self))
 
     @classmethod
-    def from_dict(cls, value: dict[str, Any]) -> Self:
+    def from_json(cls, value: AnyMapping[str, Any]) -> Self:
         where = tuple((column, text) for column, text in value["where"])
         return cls(**{**value, "paths": tuple(value["paths"]), "where": where})
 

@@ -29,7 +29,7 @@ from fcst.terminal import (
     takes_json,
 )
 
-TELL_EVERY_S = 2.0  # between lines on how far an upgrade is
+PROGRESS_EVERY_S = 2.0  # between lines on how far an upgrade is
 
 log = logging.getLogger(__name__)
 
@@ -96,13 +96,13 @@ def _migrate(args: argparse.Namespace) -> int:
 
     told_at = time.monotonic()
 
-    def tell(upgrade: Upgrade) -> None:
+    def on_progress(upgrade: Upgrade) -> None:
         nonlocal told_at
-        if time.monotonic() - told_at > TELL_EVERY_S:
+        if time.monotonic() - told_at > PROGRESS_EVERY_S:
             told_at = time.monotonic()
             say(f"{upgrade} …")
 
-    applied = prepare_database(tell)
+    applied = prepare_database(on_progress)
     say(f"Applied: {', '.join(applied)}." if applied else "The schema is up to date.")
     return DONE
 

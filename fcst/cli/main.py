@@ -184,7 +184,7 @@ def _ingest(args: argparse.Namespace) -> int:
         say(f"Columns mean what they meant for dataset {remembered}.")
     ingest_id = loading.request_ingest(spec)
     try:
-        dataset = loading.wait_for_ingest(ingest_id, tell=lambda text: say(f"… {text}"))
+        dataset = loading.wait_for_ingest(ingest_id, on_progress=lambda text: say(f"… {text}"))
     except BadRows as exc:
         if args.json:
             print_json({"error": exc.message, "hint": exc.hint, "report": exc.report})

@@ -24,7 +24,7 @@ from fcst.store.attempts import BatchAttempt
 
 CHECKPOINT_S = 2.0  # how much computed work a death may cost
 LOOK_EVERY_S = 0.5  # between looks whether the batch is still this task's
-TELL_EVERY_S = 0.5
+PROGRESS_EVERY_S = 0.5
 
 log = logging.getLogger(__name__)
 
@@ -83,7 +83,7 @@ def _run_item(attempt: BatchAttempt, item: SalesRecord, watchdog: Watchdog) -> I
     unique_id = item.unique_id
 
     def on_progress(model: str) -> None:
-        watchdog.tell(model)
+        watchdog.set_model(model)
         if attempt.is_careful:
             attempts.set_model_in_hand(attempt, model)
 
@@ -150,7 +150,7 @@ def run_ingest(ingest_id: int, attempt: int) -> None:
     spec = ingests.begin(ingest_id, attempt, run_token)
     folder = _folder(ingest_id)
     shutil.rmtree(folder, ignore_errors=True)  # of an attempt that was killed
-    tell = _teller(ingest_id, run_token)
+    on_progress = _progress_writer(ingest_id, run_token)
     try:
         _make_folder(folder)
         dataset_id = datasets.reserve_id()
@@ -161,8 +161,8 @@ def run_ingest(ingest_id: int, attempt: int) -> None:
             unpack_limit=settings.unpack_limit,
             folders=folders_for(spec, settings),
         )
-        files = read_series(spec, dataset_id, resources, tell)
-        datasets.insert(dataset_id, files, ingest_id, run_token, tell)
+        files = read_series(spec, dataset_id, resources, on_progress)
+        datasets.insert(dataset_id, files, ingest_id, run_token, on_progress)
     except InputError as exc:
         ingests.fail(ingest_id, attempt, exc)
     discard_files(ingest_id)
@@ -175,14 +175,14 @@ def _make_folder(folder: Path) -> None:
         raise InputError(f"There is no room to work in {folder}: {exc.strerror}.", "Make room in FCST_HOME.") from exc
 
 
-def _teller(ingest_id: int, run_token: str) -> Callable[[str, int, int], None]:
+def _progress_writer(ingest_id: int, run_token: str) -> Callable[[str, int, int], None]:
     """Writes progress into the database, a few times a second at most; a database that is away misses some of it."""
     said: tuple[str, float] = ("", 0.0)
 
-    def tell(what: str, done: int, total: int) -> None:
+    def on_progress(what: str, done: int, total: int) -> None:
         nonlocal said
         now = time.monotonic()
-        if what == said[0] and now - said[1] < TELL_EVERY_S:
+        if what == said[0] and now - said[1] < PROGRESS_EVERY_S:
             return
         said = (what, now)
         try:
@@ -190,7 +190,7 @@ def _teller(ingest_id: int, run_token: str) -> Callable[[str, int, int], None]:
         except DatabaseAway as exc:
             log.warning("%s", exc)
 
-    return tell
+    return on_progress
 
 
 def discard_files(ingest_id: int) -> None:

@@ -51,8 +51,8 @@ class Watchdog:
         with self._lock:
             self._item, self._model, self._began_at = unique_id, "", time.monotonic()
 
-    def tell(self, model: str) -> None:
-        """What is being fitted to it."""
+    def set_model(self, model: str) -> None:
+        """This model is being fitted to it from now on."""
         self._model = model
 
     def end(self) -> None:

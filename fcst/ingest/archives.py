@@ -22,7 +22,7 @@ MAX_MEMBERS = 10_000
 FREE_RATIO_BYTES = 100 << 20  # below this any ratio will do
 MAX_RATIO = 250  # of unpacked to packed: sales pack 5 to 30 times, a bomb a thousand times
 
-Tell = Callable[[int], None]
+OnProgress = Callable[[int], None]
 """Is called with the bytes that have been read of the packed file."""
 
 
@@ -120,7 +120,9 @@ def list_members(path: Path, kind: Kind, name: str) -> list[str]:
     return found
 
 
-def unpack(path: Path, kind: Kind, member: str, name: str, target: Path, max_bytes: int, tell: Tell) -> None:
+def unpack(
+    path: Path, kind: Kind, member: str, name: str, target: Path, max_bytes: int, on_progress: OnProgress
+) -> None:
     """Writes one member of an archive to `target`.
 
     Raises
@@ -133,11 +135,11 @@ def unpack(path: Path, kind: Kind, member: str, name: str, target: Path, max_byt
         with _readable(name), target.open("wb") as out:
             bounded = _Bounded(out, name, max_bytes, packed)
             if kind == Kind.SEVEN_ZIP:
-                _unpack_7z(path, member, bounded, tell)
+                _unpack_7z(path, member, bounded, on_progress)
             else:
                 for chunk, position in _chunks(path, kind, member):
                     bounded.write(chunk)
-                    tell(position)
+                    on_progress(position)
     except BaseException:
         target.unlink(missing_ok=True)
         raise
@@ -225,7 +227,7 @@ def _open_7z(path: Path) -> Any:
     return archive
 
 
-def _unpack_7z(path: Path, member: str, out: Any, tell: Tell) -> None:
+def _unpack_7z(path: Path, member: str, out: Any, on_progress: OnProgress) -> None:
     from py7zr.io import Py7zIO, WriterFactory
 
     packed = path.stat().st_size
@@ -237,7 +239,7 @@ def _unpack_7z(path: Path, member: str, out: Any, tell: Tell) -> None:
         def write(self, s: bytes | bytearray) -> int:
             self.done += len(s)
             written: int = out.write(s)
-            tell(int(min(self.done / max(self.n_bytes, 1), 1) * packed))
+            on_progress(int(min(self.done / max(self.n_bytes, 1), 1) * packed))
             return written
 
         def read(self, size: int | None = None) -> bytes:

@@ -11,11 +11,11 @@ What is taken out is added to `groups` with its sign turned, so that every sum o
 from fcst.ingest.duck import Connection, fetch_row
 from fcst.ingest.groups import Groups
 from fcst.ingest.reading import SIFTED, Rows, bad_key_sql, bits_sql, watched
-from fcst.ingest.sources import Tell
+from fcst.ingest.sources import OnProgress
 from fcst.quality_report import Duplicates
 
 
-def find_duplicates(con: Connection, groups: Groups, on_progress: Tell) -> Duplicates:
+def find_duplicates(con: Connection, groups: Groups, on_progress: OnProgress) -> Duplicates:
     """Counts duplicates, and takes them out of `groups` where the spec says so.
 
     Where `counts_with_weeks` holds, none is counted here.
@@ -51,7 +51,7 @@ def counts_with_weeks(rows: Rows) -> bool:
     return not (rows.is_lines or rows.has_store or rows.spec.duplicates == "drop")
 
 
-def _drop_all_but_last(con: Connection, groups: Groups, on_progress: Tell) -> tuple[int, int]:
+def _drop_all_but_last(con: Connection, groups: Groups, on_progress: OnProgress) -> tuple[int, int]:
     rows = groups.rows
     by = ", ".join(rows.keys)
     is_same = " AND ".join(f"t.{key} = s.{key}" for key in rows.keys)
@@ -73,7 +73,7 @@ def _drop_all_but_last(con: Connection, groups: Groups, on_progress: Tell) -> tu
     return n, n_differing
 
 
-def _find_common_lines(con: Connection, groups: Groups, on_progress: Tell) -> Duplicates:
+def _find_common_lines(con: Connection, groups: Groups, on_progress: OnProgress) -> Duplicates:
     rows = groups.rows
     by = f"{', '.join(rows.keys)}, wk, pm, store, receipt, moment, y"
     is_good = " AND ".join(f"NOT {bad_key_sql(key)}" for key in rows.keys)

@@ -35,7 +35,7 @@ from fcst.ingest import bad_rows
 from fcst.ingest.archives import Kind
 from fcst.ingest.duck import Connection, fetch_row, literal
 from fcst.ingest.reading import KEY_JOINT, SIFTED, STORES_PER_MASK, Rows, bad_key_sql, watched
-from fcst.ingest.sources import Tell
+from fcst.ingest.sources import OnProgress
 from fcst.specs import WIDE
 
 BYTES_PER_GROUP = 150  # that summing takes
@@ -112,7 +112,7 @@ class Groups:
         """
 
 
-def read_groups(con: Connection, rows: Rows, folder: Path, on_progress: Tell) -> Groups:
+def read_groups(con: Connection, rows: Rows, folder: Path, on_progress: OnProgress) -> Groups:
     """Makes the table `keys` and the view `groups` in one pass over the files.
 
     Parameters
@@ -186,7 +186,7 @@ def has_blocks(rows: Rows) -> bool:
     return rows.has_store and not rows.is_lines
 
 
-def _sum_rows(con: Connection, rows: Rows, on_progress: Tell) -> Groups:
+def _sum_rows(con: Connection, rows: Rows, on_progress: OnProgress) -> Groups:
     by, n = [*rows.keys, "wk", "pm"], len(rows.masks)
     if has_blocks(rows):
         by += [f"st // {STORES_PER_MASK * n} AS blk", "CASE WHEN st IS NULL THEN store END AS so"]
@@ -220,7 +220,7 @@ def _sum_rows(con: Connection, rows: Rows, on_progress: Tell) -> Groups:
     return _counted(con, rows, "numbered", True, rows.attributes)
 
 
-def _number_rows(con: Connection, rows: Rows, folder: Path, on_progress: Tell) -> Groups:
+def _number_rows(con: Connection, rows: Rows, folder: Path, on_progress: OnProgress) -> Groups:
     """Writes the rows into a database in a file: text that is parsed only once, so a first time as it was read."""
     columns = [*rows.keys, "wk", "pm::UTINYINT AS pm", "x::UTINYINT AS x", "y"]
     if has_blocks(rows):

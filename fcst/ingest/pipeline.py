@@ -30,7 +30,7 @@ from fcst.ingest.item_statistics import describe_series
 from fcst.ingest.plan import Plan, describe_file, make_plan
 from fcst.ingest.reading import SIFTED, Rows, make_rows
 from fcst.ingest.series_files import SeriesWriter
-from fcst.ingest.sources import Tell, Workspace, fingerprint, no_room, silent, telling_of_files
+from fcst.ingest.sources import OnProgress, Workspace, fingerprint, no_progress, no_room, with_file_errors
 from fcst.ingest.tables import make_readable, with_encoding_found
 from fcst.ingest.tallies import Tallies
 from fcst.ingest.weekly_sales import MAX_CELLS, Cells, make_calendar, make_reading, make_series, read_cells, sum_by_week
@@ -89,8 +89,10 @@ class SeriesFiles:
     report: QualityReport
 
 
-@telling_of_files()
-def read_series(spec: IngestSpec, dataset_id: int, resources: Resources, on_progress: Tell = silent) -> SeriesFiles:
+@with_file_errors()
+def read_series(
+    spec: IngestSpec, dataset_id: int, resources: Resources, on_progress: OnProgress = no_progress
+) -> SeriesFiles:
     """Reads the files of `spec` and writes those that the database loads, each row led by `dataset_id`.
 
     Raises
@@ -143,7 +145,7 @@ def read_series(spec: IngestSpec, dataset_id: int, resources: Resources, on_prog
 
 
 def _make_weeks(
-    con: Connection, groups: Groups, spec: IngestSpec, tallies: Tallies, writer: SeriesWriter, on_progress: Tell
+    con: Connection, groups: Groups, spec: IngestSpec, tallies: Tallies, writer: SeriesWriter, on_progress: OnProgress
 ) -> None:
     """Reads the items range by range, adds up what the report says of them, and writes their rows.
 
@@ -185,7 +187,7 @@ def _check_unchanged(plan: Plan, before: list[tuple[str, int, int, int]]) -> Non
         raise InputError(f"{name} changed while it was read.", "Load it again when nothing writes to it any more.")
 
 
-def _read(con: Connection, plan: Plan, spec: IngestSpec, workspace: Workspace, on_progress: Tell) -> Groups:
+def _read(con: Connection, plan: Plan, spec: IngestSpec, workspace: Workspace, on_progress: OnProgress) -> Groups:
     """View `groups`. A file that turns out to have other line ends or another encoding is written anew, read again."""
     readables = [make_readable(part.table, workspace) for part in plan.parts]
     beside = {

@@ -14,7 +14,7 @@ from fcst.ingest.archives import Kind
 from fcst.ingest.duck import is_date_format
 from fcst.ingest.folders import Folders
 from fcst.ingest.mapping import Proposal, is_nested, propose
-from fcst.ingest.sources import Listing, Source, Workspace, beside, list_sources, named_like, telling_of_files
+from fcst.ingest.sources import Listing, Source, Workspace, beside, list_sources, named_like, with_file_errors
 from fcst.ingest.tables import Table, read_table
 from fcst.quality_report import FileRead
 from fcst.specs import ATTRIBUTES, REQUIRED_ROLES, ROLES, WIDE, IngestSpec, Mapping
@@ -75,7 +75,7 @@ class Plan:
         return [part.table.source for part in self.parts] + extra
 
 
-@telling_of_files()
+@with_file_errors()
 def make_plan(spec: IngestSpec, folders: Folders, workspace: Workspace, is_draft: bool = False) -> Plan:
     """Finds the files of sales under the spec's paths, and what their columns mean.
 
@@ -110,7 +110,7 @@ def make_plan(spec: IngestSpec, folders: Folders, workspace: Workspace, is_draft
     return replace(plan, others=others)
 
 
-@telling_of_files()
+@with_file_errors()
 def find_tables(spec: IngestSpec, folders: Folders, workspace: Workspace) -> list[Table]:
     """The files of sales under the spec's paths, whatever their columns.
 

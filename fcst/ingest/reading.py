@@ -13,7 +13,7 @@ from fcst.ingest.cells import FLAGS, date_sql, flag_sql, moment_sql, most_common
 from fcst.ingest.duck import Connection, literal
 from fcst.ingest.mapping import recognise_roles
 from fcst.ingest.plan import Part, Plan
-from fcst.ingest.sources import Tell
+from fcst.ingest.sources import OnProgress
 from fcst.ingest.tables import Readable, spread_rows
 from fcst.names import WEEKDAYS
 from fcst.specs import ATTRIBUTES, WIDE, IngestSpec
@@ -194,7 +194,7 @@ def bits_sql(mask: str) -> str:
 
 @contextmanager
 def watched(
-    con: Connection, what: str, size: int, on_progress: Tell, span: tuple[float, float] = (0, 1)
+    con: Connection, what: str, size: int, on_progress: OnProgress, span: tuple[float, float] = (0, 1)
 ) -> Iterator[None]:
     """Reports how far a statement is, while it runs; never less than before.
 

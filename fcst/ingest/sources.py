@@ -30,12 +30,12 @@ MAX_FILES = 2_000  # of a folder
 MAX_DEPTH = 3  # archives in archives
 HEAD_BYTES = 1 << 20
 
-Tell = Callable[[str, int, int], None]
+OnProgress = Callable[[str, int, int], None]
 """Is called with what is being done, in words, the bytes done and the bytes in all."""
 
 
-def silent(what: str, done: int, total: int) -> None:
-    """Tells nobody."""
+def no_progress(what: str, done: int, total: int) -> None:
+    """Does nothing."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ class Workspace:
 
     folder: Path
     max_bytes: int
-    tell: Tell = silent
+    on_progress: OnProgress = no_progress
     _unpacked: dict[Source, Path] = field(default_factory=dict)
 
     def file_of(self, source: Source) -> Path:
@@ -100,7 +100,7 @@ class Workspace:
                 source.name,
                 target,
                 self.max_bytes,
-                lambda done: self.tell(f"unpacking {source.bare}", min(done, total), total),
+                lambda done: self.on_progress(f"unpacking {source.bare}", min(done, total), total),
             )
             self._unpacked[source] = target
         return self._unpacked[source]
@@ -164,8 +164,8 @@ class Listing:
 
 
 @contextmanager
-def telling_of_files() -> Iterator[None]:
-    """Tells in words what befalls files while they are looked at: gone, not to be opened, no room for what is made."""
+def with_file_errors() -> Iterator[None]:
+    """Turns errors of files into words: a file that is gone or cannot be opened, no room for what is made."""
     try:
         yield
     except OSError as exc:

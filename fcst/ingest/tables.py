@@ -158,12 +158,12 @@ def make_readable(table: Table, workspace: Workspace, again: bool = False) -> Re
     path = workspace.file_of(table.source)
     if table.kind == Kind.WORKBOOK:
         target = workspace.new_file()
-        workspace.tell(f"reading the sheet of {table.source.bare}", 0, 0)
+        workspace.on_progress(f"reading the sheet of {table.source.bare}", 0, 0)
         workbooks.write_csv(path, table.source.sheet, table.name, table.header_line, len(table.columns), target)
         return Readable(table, target)
     if table.kind == Kind.TEXT and (again or table.is_uneven or not texts.is_plain(table.encoding)):
         target = workspace.new_file()
-        workspace.tell(f"converting {table.source.bare} to UTF-8", 0, 0)
+        workspace.on_progress(f"converting {table.source.bare} to UTF-8", 0, 0)
         texts.normalise(path, table.encoding, target, table.name)
         return Readable(table, target)
     return Readable(table, workspace.without_wildcards(path))

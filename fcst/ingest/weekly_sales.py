@@ -17,7 +17,7 @@ from fcst.ingest.duck import Connection, fetch_arrow, fetch_row
 from fcst.ingest.groups import IS_VALID, Groups
 from fcst.ingest.plan import Plan
 from fcst.ingest.reading import SIFTED, STORES_PER_MASK, watched
-from fcst.ingest.sources import Tell
+from fcst.ingest.sources import OnProgress
 from fcst.names import WEEKDAYS
 from fcst.specs import IngestSpec
 
@@ -137,7 +137,7 @@ class Series:
     is_sold: Bools
 
 
-def sum_by_week(con: Connection, groups: Groups, on_progress: Tell) -> None:
+def sum_by_week(con: Connection, groups: Groups, on_progress: OnProgress) -> None:
     """Table `by_week`: the sums of all groups by week and flag, of bad ones apart; `day_bits` of those that count."""
     rows = groups.rows
     if len(rows.masks) == 1 and (not rows.has_store or rows.is_lines):

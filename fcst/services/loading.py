@@ -32,7 +32,7 @@ from fcst.store import datasets, ingests
 PREVIEW_ROWS = 50
 KEEP_UPLOADS_S = 24 * 3600
 POLL_S = 0.1
-TELL_EVERY_S = 5.0
+PROGRESS_EVERY_S = 5.0
 WAITING = "waiting for its turn"
 
 
@@ -279,12 +279,12 @@ def list_open_ingests() -> list[Ingest]:
     return ingests.list_open()
 
 
-def wait_for_ingest(ingest_id: int, tell: Callable[[str], None] | None = None) -> Dataset:
+def wait_for_ingest(ingest_id: int, on_progress: Callable[[str], None] | None = None) -> Dataset:
     """Waits for the end of an ingest; returns its dataset. A supervisor that crashes meanwhile is replaced.
 
     Parameters
     ----------
-    tell
+    on_progress
         is called with each new word of progress, and every few seconds.
 
     Raises
@@ -295,9 +295,9 @@ def wait_for_ingest(ingest_id: int, tell: Callable[[str], None] | None = None) -
     said, said_at = "", 0.0
     while (ingest := patiently(lambda: get_ingest(ingest_id))).status not in FINAL_INGEST_STATUSES:
         what = ingest.progress or WAITING
-        if tell and (what != said or time.monotonic() - said_at > TELL_EVERY_S):
+        if on_progress and (what != said or time.monotonic() - said_at > PROGRESS_EVERY_S):
             said, said_at = what, time.monotonic()
-            tell(progress_in_words(ingest))
+            on_progress(progress_in_words(ingest))
         keep_alive()
         time.sleep(POLL_S)
     if ingest.status == IngestStatus.FAILED:

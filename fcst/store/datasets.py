@@ -41,13 +41,13 @@ def insert(
     files: SeriesFiles,
     ingest_id: int,
     run_token: str,
-    tell: Callable[[str, int, int], None],
+    on_progress: Callable[[str, int, int], None],
 ) -> None:
     """Writes a dataset whole, in one transaction that also completes its ingest.
 
     Parameters
     ----------
-    tell
+    on_progress
         is called with what is being done, the bytes done, and the bytes in all.
 
     Raises
@@ -82,7 +82,7 @@ def insert(
             "copy_sales": files.sales_csv,
             "copy_sales_totals": files.totals_csv,
         }
-        progress = _Progress(sum(path.stat().st_size for path in copied.values()), tell)
+        progress = _Progress(sum(path.stat().st_size for path in copied.values()), on_progress)
         for name, path in copied.items():
             with path.open("rb") as rows:
                 cur.copy_expert(query(name), _Watched(rows, progress))

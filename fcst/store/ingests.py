@@ -46,7 +46,7 @@ def begin(ingest_id: int, attempt: int, run_token: str) -> IngestSpec:
     row = fetch_one("begin_ingest", ingest_id=ingest_id, attempt=attempt, run_token=run_token)
     if row is None:
         raise StaleState(f"Ingest {ingest_id} is not in attempt {attempt} any more.")
-    return IngestSpec.from_dict(row["spec"])
+    return IngestSpec.from_json(row["spec"])
 
 
 def set_progress(ingest_id: int, run_token: str, progress: str, done_bytes: int = 0, total_bytes: int = 0) -> None:

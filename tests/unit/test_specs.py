@@ -237,13 +237,13 @@ def test_ingest_comes_back_from_json_as_it_was() -> None:
         skip_bad=True,
         is_upload=True,
     )
-    assert IngestSpec.from_dict(json.loads(spec.to_json())) == spec
+    assert IngestSpec.from_json(json.loads(spec.to_json())) == spec
 
 
 def test_ingest_that_was_changed_in_json_is_checked_again() -> None:
     value = json.loads(IngestSpec(paths=("p",), name="n").to_json())
     with pytest.raises(InputError, match="Weeks end on"):
-        IngestSpec.from_dict({**value, "week_end": "noon"})
+        IngestSpec.from_json({**value, "week_end": "noon"})
 
 
 # Batches

@@ -31,7 +31,7 @@ import pytest
 from fcst.errors import BadRows, InputError
 from fcst.ingest.folders import Folders
 from fcst.ingest.pipeline import Resources, read_series
-from fcst.ingest.sources import Tell, silent
+from fcst.ingest.sources import OnProgress, no_progress
 from fcst.services import loading
 from fcst.specs import IngestSpec
 from tests.unit.ingest.conftest import HEADER, SUNDAY, Weekly, as_text, day, filler, read_back
@@ -82,14 +82,14 @@ def files_below(folder: Path) -> set[Path]:
     return {Path(top) / name for top, folders, names in os.walk(folder) for name in [*folders, *names]}
 
 
-def read(path: Path, tell: Tell = silent, memory: str = "200MB", **options: Any) -> Weekly:
+def read(path: Path, on_progress: OnProgress = no_progress, memory: str = "200MB", **options: Any) -> Weekly:
     """Reads a file in a working folder beside it, and looks after what is left there and elsewhere."""
     out = Path(tempfile.mkdtemp(dir=path.parent, prefix="out "))
     before = files_below(path.parent)
     roots = options.pop("roots", [Path("/")])
     spec = IngestSpec(paths=(str(path),), name="n", **options)
     try:
-        return read_back(read_series(spec, 7, Resources(out, memory, 2, 10**9, Folders(roots)), tell))
+        return read_back(read_series(spec, 7, Resources(out, memory, 2, 10**9, Folders(roots)), on_progress))
     except InputError as exc:
         assert not [*out.glob("*.csv")], "weeks of a file that was refused"
         check_words(exc)
@@ -829,14 +829,14 @@ def test_file_that_grows_while_it_is_read_is_refused(tmp_path: Path, name: str, 
             with path.open("ab") as file:
                 file.write(gzip.compress(b"") if name.endswith("gz") else b"2020-01-08,a,1,\n")
 
-    error = refusal(path, tell=grow, skip_bad=skip_bad)
+    error = refusal(path, on_progress=grow, skip_bad=skip_bad)
     assert "changed while it was read" in error.message
 
 
 @pytest.mark.parametrize("phase", ["reading", "making weeks"])
 def test_file_that_is_removed_while_it_is_read_is_refused(tmp_path: Path, phase: str) -> None:
     path = Nasty(ROWS, "").make(tmp_path)
-    error = refusal(path, tell=lambda what, done, total: path.unlink(missing_ok=True) if what == phase else None)
+    error = refusal(path, on_progress=lambda what, done, total: path.unlink(missing_ok=True) if what == phase else None)
     assert "sales.csv" in error.message and "gone" in error.message
 
 
