@@ -1,6 +1,7 @@
-"""A million items: how long reading takes, against DuckDB's bare scan and grouping of the same file.
+"""A million items: how long reading takes, and a run from file to deletion.
 
     python tests/benchmarks/scale.py load [--items 200000] [--weeks 156] [--order item] [--described] [--file FILE]
+    python tests/benchmarks/scale.py run [--items 1000000] [--weeks 156]
 
 `load` makes a file of weekly sales, one row for each item and week (Parquet, the same for the same options), unless
 one is given, and measures, each in a process of its own, with the same memory and threads
@@ -10,10 +11,19 @@ one is given, and measures, each in a process of its own, with the same memory a
 
 It prints seconds, their ratio, the processor's seconds, the peak memory of each process and the peak size of what it
 writes on the way. Progress of `read` is printed as it is reported; the longest wait between two reports is too.
+
+`run` loads such a file through a supervisor and submits runs of `WindowAverage` without a backtest the moment the load
+has ended: of 1,000 items, of 100,000 and of all. It prints
+
+    load      seconds from the request to the dataset, and bytes of the database
+    read      how long the first batch took to read its histories, against the median of the later ones
+    compute   processor seconds by item, of the workers, the supervisor and Postgres; the supervisor's peak memory
+    delete    seconds to delete the largest run, and the dataset
 """
 
 import argparse
 import json
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -29,6 +39,7 @@ sys.path.insert(0, str(PROJECT))
 import duckdb  # noqa: E402
 
 FAMILIES = 30
+SIZES = (1_000, 100_000)
 
 
 def make_panel(target: Path, n_items: int, n_weeks: int, order: str, is_described: bool) -> None:
@@ -154,6 +165,90 @@ def load(args: argparse.Namespace) -> None:
     print(f"written: {took['read']['written']}")
 
 
+def run(args: argparse.Namespace) -> None:
+    from fcst.services import datasets, jobs, loading, pruning
+    from fcst.specs import IngestSpec
+    from tests.benchmarks.ground import fresh_home, run_job, supervisor
+    from tests.benchmarks.ground import load as load_small
+
+    with fresh_home() as folder:
+        file = folder / "panel.parquet"
+        make_panel(file, args.items, args.weeks, "item", is_described=True)
+        with supervisor(folder) as process:
+            run_job(load_small(200, 104), 200, ("WindowAverage",))  # processes that have begun
+            begin = time.perf_counter()
+            spec = IngestSpec(paths=(str(file),), name="scale", is_from_shell=True)
+            ingest_id = loading.request_ingest(spec)
+            dataset = loading.wait_for_ingest(ingest_id, lambda text: print(f"  {text}", file=sys.stderr, flush=True))
+            print(f"load: {time.perf_counter() - begin:.1f} s, database {database_bytes() / 1e9:.2f} GB", flush=True)
+            for n_items in (*(n for n in SIZES if n < args.items), args.items):
+                job_id = measure_run(dataset, n_items, process)
+            print(f"database {database_bytes() / 1e9:.2f} GB")
+        largest = [job for job in pruning.list_runs(None, 0) if job.job_id == job_id]
+        begin = time.perf_counter()
+        assert pruning.delete_runs(largest) == largest
+        run_s, begin = time.perf_counter() - begin, time.perf_counter()
+        assert [job.job_id for job in jobs.list_jobs()] == list(range(job_id - 1, 0, -1))
+        datasets.delete_dataset(dataset.dataset_id)
+        print(f"delete: the run of {args.items:,} items {run_s:.1f} s, dataset {time.perf_counter() - begin:.1f} s")
+
+
+def measure_run(dataset: Any, n_items: int, process: Any) -> int:
+    """Runs the largest items and prints what that took; returns the job's id."""
+    from fcst.services import jobs
+    from tests.benchmarks.ground import Meter, submit
+
+    meter, peak, is_over = Meter(process), 0, threading.Event()
+
+    def watch() -> None:
+        nonlocal peak
+        while not is_over.wait(0.5):
+            peak = max(peak, process.memory_info().rss)
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    begin = time.perf_counter()
+    job_id = submit(dataset, n_items, ("WindowAverage",), level=[80, 95])
+    submitted = time.perf_counter() - begin
+    job = jobs.wait_for_job(job_id)
+    seconds = time.perf_counter() - begin
+    is_over.set()
+    watcher.join()
+    assert job.n_completed == n_items, job
+    first, *later = reading_seconds(job_id)
+    cpu = ", ".join(f"{name} {1e3 * s / n_items:.2f}" for name, s in meter.read().items())
+    print(
+        f"run of {n_items:,} items: {seconds:.1f} s (submitted in {submitted:.1f} s); processor ms by item: {cpu};"
+        f" supervisor at most {peak / 1e6:.0f} MB; first batch read in {1e3 * first:.0f} ms, later ones in"
+        f" {1e3 * statistics.median(later):.0f} ms ({first / statistics.median(later):.2f})",
+        flush=True,
+    )
+    return job_id
+
+
+def reading_seconds(job_id: int) -> list[float]:
+    """How long each batch took to read its histories, in the order in which they were claimed."""
+    from fcst.store.database import transaction
+
+    with transaction() as cur:
+        cur.execute(
+            """SELECT extract(epoch FROM e.at - b.at)::float8 AS seconds
+               FROM fcst_app.batch_events b JOIN fcst_app.batch_events e USING (batch_id, attempt)
+               WHERE b.job_id = %(job_id)s AND b.to_stage = 'obtaining_sales' AND e.to_stage = 'processing'
+               ORDER BY b.event_id""",
+            {"job_id": job_id},
+        )
+        return [row["seconds"] for row in cur.fetchall()]
+
+
+def database_bytes() -> int:
+    from fcst.store.database import transaction
+
+    with transaction() as cur:
+        cur.execute("SELECT pg_database_size(current_database()) AS n")
+        return int(cur.fetchone()["n"])
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     commands = parser.add_subparsers(required=True)
@@ -168,6 +263,10 @@ def main() -> None:
     command.add_argument("--threads", type=int, default=2)
     command.add_argument("--folder", help="for all that is written; removed afterwards")
     command.add_argument("--child", choices=CHILDREN, help=argparse.SUPPRESS)
+    command = commands.add_parser("run", help="load a file and run all its items, from file to deletion")
+    command.set_defaults(run=run)
+    command.add_argument("--items", type=int, default=1_000_000)
+    command.add_argument("--weeks", type=int, default=156)
     args = parser.parse_args()
     args.run(args)
 
