@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -143,6 +144,15 @@ def test_every_part_has_its_rule() -> None:
 def test_part_imports_only_what_it_may(part: str) -> None:
     wrong = {(i.file, i.module) for i in OURS if i.part == part and not is_allowed(i)}
     assert wrong - EXCEPTIONS == set()
+
+
+def test_imports_make_no_circle() -> None:
+    """Nor do those inside functions, or for the type checker."""
+    imported: dict[str, set[str]] = {}
+    for found in OURS:
+        name = ".".join(Path(found.file).with_suffix("").parts).removesuffix(".__init__")
+        imported.setdefault(name, set()).add(found.module)
+    TopologicalSorter(imported).prepare()
 
 
 def test_every_exception_is_still_needed() -> None:
