@@ -1,4 +1,8 @@
-"""What every page stands in: the database ready, errors told in words, ids read from the URL."""
+"""What every page stands in: the database ready, errors told in words, choices and ids in the URL.
+
+Choices are written here, not by Streamlit's own binding (`bind="query-params"`): a page cannot set a bound value, so a
+choice could not go back to a table's first page, and a button such as *Next* could not move it.
+"""
 
 import logging
 import time
