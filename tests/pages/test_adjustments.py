@@ -42,7 +42,7 @@ def open_item(job: Job, **query: str) -> AppTest:
 def dialog(job: Job) -> AppTest:
     """The dialog by itself, as it stands while it is open."""
 
-    def page(job: Job) -> None:
+    def page(job: "Job") -> None:
         from fcst.filters import only
         from fcst.services import forecasts
         from fcst.ui.adjustments import ask_for_change

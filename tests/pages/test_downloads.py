@@ -21,7 +21,7 @@ def job(load_dataset: Callable[..., Dataset]) -> Job:
 
 
 def shown(job: Job, what: str, n_items: int, query: downloads.Query = ()) -> AppTest:
-    def page(job: Job, what: str, n_items: int, query: tuple) -> None:
+    def page(job: "Job", what: str, n_items: int, query: tuple) -> None:
         from fcst.ui.downloads import show_downloads
 
         show_downloads(job, what, n_items, query)
