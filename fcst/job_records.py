@@ -17,6 +17,8 @@ class Job:
     ----------
     dataset, dataset_version, include_promo, last_wk_end_dt
         name and version of its dataset, whether that keeps promotional sales, and its last week.
+    has_limits
+        its spec says what an item may take; the first versions did not.
     n_attempts
         at all batches together.
     n_ended
@@ -39,6 +41,7 @@ class Job:
     name: str
     note: str
     spec: JobSpec
+    has_limits: bool
     n_items: int
     n_completed: int
     n_failed: int
@@ -68,7 +71,7 @@ class Job:
         rate = n_done / seconds if n_done > 0 and seconds else None
         is_over = status in FINAL_STATUSES
         return cls(
-            **stored | {"spec": JobSpec.from_json(row["spec"])},
+            **stored | {"spec": JobSpec.from_json(row["spec"]), "has_limits": "item_limit_s" in row["spec"]},
             status=status,
             n_ended=n_ended,
             batches=batches,

@@ -66,7 +66,7 @@ def describe(job: Job) -> str:
         text.backtest_in_words(spec.n_windows) if spec.n_windows else "no backtest",
         text.plain(text.dataset_title(job.dataset, job.dataset_version)),
         f"submitted {text.moment(job.submitted_at)}",
-        text.limits(spec.item_limit_s, spec.process_memory),
+        text.limits(spec.item_limit_s, spec.process_memory) if job.has_limits else "",
     ]
     return " · ".join(filter(None, parts))
 

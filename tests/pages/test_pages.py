@@ -351,7 +351,7 @@ def test_new_run_follows_the_slider_and_submits(dataset: Dataset) -> None:
     assert "Chosen items 3 of 6" in words(at)
     at.button(key="submit").click().run()
     (job,) = jobs.list_jobs()
-    assert (job.n_items, job.n_batches, job.spec.models) == (3, 2, ["Auto"])
+    assert (job.n_items, job.n_batches, job.spec.models) == (3, 2, ("Auto",))
 
 
 def test_new_run_keeps_slider_and_field_in_step(dataset: Dataset) -> None:
@@ -512,7 +512,7 @@ def test_run_shows_the_log_of_the_failed_batch(dataset: Dataset) -> None:
         cur.execute(
             "UPDATE fcst_app.batch_status SET stage = 'failed', finished_at = now(), n_failed = n_items, error = 'why'"
             " WHERE batch_id = %(batch_id)s",
-            second,
+            vars(second),
         )
     at = open_run(job_id, "log")
     assert at.number_input(key="log_batch").value == second.batch_no, "the failed one first"
