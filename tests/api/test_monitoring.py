@@ -186,7 +186,7 @@ def test_error_that_nobody_thought_of_is_one_too(desk: Desk) -> None:
         ask_database("DELETE FROM fcst_app.job_items WHERE job_id = %(job)s", job=job_id)
         ask_database("DELETE FROM fcst_app.batch_status WHERE job_id = %(job)s", job=job_id)
         ask_database("DELETE FROM fcst_app.jobs WHERE job_id = %(job)s", job=job_id)
-    check_reference(desk, answer, "KeyError: 'level'")
+    check_reference(desk, answer, "KeyError: 'models'")
     for _ in range(20):  # on the same connection
         assert desk.get("/api/jobs").status_code == 200
 

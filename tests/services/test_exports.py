@@ -73,7 +73,7 @@ def in_database(job: Job, unique_ids: list[str] | None = None) -> pd.DataFrame:
                       (bounds ->> 'hi_95')::float8 AS hi_95, is_fallback, made_by, forecast AS adjusted
                FROM fcst_app.forecast_weeks f JOIN fcst_app.job_items i USING (job_id, unique_id)
                WHERE job_id = %(job_id)s ORDER BY i.sales_rank, model, wk_end_dt""",
-            job,
+            vars(job),
         )
         frame = pd.DataFrame(cur.fetchall())
     if unique_ids is not None:
