@@ -10,10 +10,9 @@ from fcst.services import health, identity
 from fcst.services.supervision import ensure_supervisor
 from fcst.services.whole_file import whole_file
 from fcst.settings import load_settings
-from fcst.store import actions, dump, queries, statistics, workers
-from fcst.store.database import fetch_one
+from fcst.store import actions, dump, statistics, workers
 from fcst.store.dump import Contents
-from fcst.store.migrate import migrate
+from fcst.store.migrate import latest_version, migrate
 
 
 def check_target(path: Path, is_replacing: bool) -> None:
@@ -52,7 +51,7 @@ def look_into(path: Path) -> Contents:
         if it is no backup of fcst, or one of a newer program.
     """
     contents = dump.look_into(path)
-    latest = queries.migrations()[-1][0]
+    latest = latest_version()
     if contents.version > latest:
         raise InputError(
             f"{path} has schema version {contents.version}, made by a newer fcst; this one knows {latest}.",
@@ -86,7 +85,7 @@ def restore(path: Path, is_replacing: bool) -> list[str]:
     try:
         if (now := workers.look(is_telling=False)).has_jobs or now.has_ingests:
             raise InputError("Runs or loadings of sales have not ended.", "Cancel or finish them, then restore.")
-        if (fetch_one("has_data") or {})["found"] and not is_replacing:
+        if dump.has_data() and not is_replacing:
             raise InputError(
                 "There are data in the database, which the backup would replace.",
                 "Back them up, then say --replace; or restore into another database.",
@@ -94,7 +93,7 @@ def restore(path: Path, is_replacing: bool) -> list[str]:
         dump.load(path)
         applied = migrate()
         statistics.analyze_now()
-        actions.note(who, "restore", "schema", queries.migrations()[-1][0], path.name)
+        actions.note(who, "restore", "schema", latest_version(), path.name)
     finally:
         lock.release()
     if workers.has_work(is_telling=load_settings().webhook is not None):

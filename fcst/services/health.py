@@ -18,8 +18,9 @@ from fcst import __version__, supervisor_lock
 from fcst.errors import FcstError
 from fcst.settings import Settings, load_settings
 from fcst.states import IngestStatus
-from fcst.store import attempts, ingests, notifications, queries, workers
-from fcst.store.database import database_label, encryption, fetch_one
+from fcst.store import attempts, ingests, notifications, workers
+from fcst.store.database import database_label, encryption, server_version
+from fcst.store.migrate import applied_version, latest_version
 from fcst.store.workers import LapsedSupervisor, Supervisor
 
 GB = 1_000_000_000
@@ -90,7 +91,7 @@ def as_dict(checks: list[Check]) -> dict[str, Any]:
 
 
 def _check_database(label: str) -> Check:
-    version = (fetch_one("server_version") or {})["version"]
+    version = server_version()
     protocol = encryption()
     safety = "" if protocol is None else f", encrypted ({protocol})" if protocol else ", not encrypted"
     return Check("database", True, f"{label}, PostgreSQL {version}{safety}")
@@ -169,12 +170,11 @@ def _check_dask(address: str) -> Check:
 
 
 def _check_schema() -> Check:
-    latest = queries.migrations()[-1][0]
-    if not (fetch_one("schema_version") or {})["found"]:
+    latest, applied = latest_version(), applied_version()
+    if applied is None:
         return Check("schema", False, "the schema is not there yet", "Run `python -m fcst migrate`.")
-    applied = (fetch_one("newest_migration") or {})["version"]
-    if applied is None or applied < latest:
-        text = f"version {applied or 0}; this program has {latest}"
+    if applied < latest:
+        text = f"version {applied}; this program has {latest}"
         return Check("schema", False, text, "Run `python -m fcst migrate`.")
     if applied > latest:
         return Check("schema", False, f"version {applied}; this program knows {latest}", "Upgrade this program.")

@@ -14,7 +14,7 @@ from fcst import logs, supervisor_lock
 from fcst.errors import ConfigError, DatabaseAway, FcstError
 from fcst.files import open_private, private_folder
 from fcst.settings import PROJECT, child_environment, load_settings
-from fcst.store.database import connect_kwargs, fetch_one
+from fcst.store.database import connect_kwargs, server_version
 from fcst.store.migrate import migrate
 
 START_LIMIT_S = 30.0
@@ -140,7 +140,7 @@ def patiently(read: Callable[[], T]) -> T:
 def has_database() -> bool:
     """Whether the database answers now; one that answers with a refusal is there."""
     try:
-        fetch_one("server_version")
+        server_version()
     except DatabaseAway:
         return False
     except FcstError:

@@ -204,6 +204,17 @@ def transaction() -> Iterator[Cursor]:
         pool.take_back(con)
 
 
+def server_version() -> str:
+    """The version of the Postgres that answers, such as 16.4.
+
+    Raises
+    ------
+    StoreError
+        if none answers.
+    """
+    return str((fetch_one("server_version") or {})["version"])
+
+
 def encryption() -> str | None:
     """The protocol that encrypts the connection, such as TLSv1.3; empty without, None on a local socket."""
     with transaction() as cur:

@@ -15,7 +15,7 @@ from psycopg2.extensions import make_dsn
 
 from fcst.errors import ConfigError, InputError, StoreError
 from fcst.settings import child_environment
-from fcst.store.database import connect_kwargs, encryption
+from fcst.store.database import connect_kwargs, encryption, fetch_one
 from fcst.store.embedded_paths import find_binaries
 from fcst.store.queries import query
 
@@ -99,6 +99,11 @@ def look_into(path: Path) -> Contents:
         raise refusal
     versions = [int(row.split(b"\t")[0]) for row in rows["migrations"]]
     return Contents(max(versions), len(rows["datasets"]), len(rows["jobs"]))
+
+
+def has_data() -> bool:
+    """Whether anybody has loaded or run anything."""
+    return bool((fetch_one("has_data") or {})["found"])
 
 
 def load(path: Path) -> None:

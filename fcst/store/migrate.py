@@ -11,7 +11,7 @@ from psycopg2.extensions import cursor as Cursor
 
 from fcst.errors import StoreError
 from fcst.store import queries
-from fcst.store.database import transaction
+from fcst.store.database import fetch_one, transaction
 from fcst.store.statistics import analyze_all
 
 OnProgress = Callable[[str, int, int], None]
@@ -23,6 +23,18 @@ _STEPS = re.compile(r"^-- for each row of: (?P<rows>.+)\n(?P<statements>(?s:.+?)
 
 def _no_progress(name: str, done: int, total: int) -> None:
     pass
+
+
+def latest_version() -> int:
+    """The version of the schema that this program makes."""
+    return queries.migrations()[-1][0]
+
+
+def applied_version() -> int | None:
+    """The version of the schema in the database, 0 before the first; None where there is no schema."""
+    if not (fetch_one("schema_version") or {})["found"]:
+        return None
+    return int((fetch_one("newest_migration") or {})["version"] or 0)
 
 
 def migrate(on_progress: OnProgress = _no_progress) -> list[str]:

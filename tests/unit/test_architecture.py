@@ -155,6 +155,19 @@ def test_imports_make_no_circle() -> None:
     TopologicalSorter(imported).prepare()
 
 
+def test_queries_are_named_in_the_store_alone() -> None:
+    """Others use functions of the store, which say in Python what they ask."""
+    runners = {"fetch_all", "fetch_one", "fetch_frame", "transaction", "execute"}
+    for path in SOURCES:
+        file = path.relative_to(PROJECT).as_posix()
+        if part_of_file(file) == "store":
+            continue
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and node.module == "fcst.store.database":
+                assert {alias.name for alias in node.names} & runners == set(), file
+        assert "fcst.store.queries" not in {found.module for found in OURS if found.file == file}, file
+
+
 def test_every_exception_is_still_needed() -> None:
     assert {(i.file, i.module) for i in OURS if not is_allowed(i)} == EXCEPTIONS
 
