@@ -327,7 +327,7 @@ def copy_line(job_id: int, unique_id: str, f: ForecastRecord) -> str:
 
     arrays = (f.forecast.tolist(), f.lo.tolist(), f.hi.tolist())
     totals = (float(f.forecast.sum()), *[r"\N"] * 5)
-    row = (job_id, unique_id, f.model, f.first_wk_end_dt, *arrays, f.is_fallback, f.made_by, *totals)
+    row = (job_id, unique_id, f.model, f.first_wk_end_dt, *arrays, f.is_fallback, f.made_by, f.heaviest, *totals)
     return "\t".join(map(field, row)) + "\n"
 
 
