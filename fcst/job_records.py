@@ -158,10 +158,6 @@ class ClaimedBatch:
     batch_no: int
     attempt: int
 
-    @classmethod
-    def from_row(cls, row: Mapping[str, Any]) -> Self:
-        return cls(**row)
-
 
 @dataclass(frozen=True)
 class BatchEvent:
@@ -194,10 +190,6 @@ class ItemFailure:
     reason: str
     finished_at: datetime
 
-    @classmethod
-    def from_row(cls, row: Mapping[str, Any]) -> Self:
-        return cls(**row)
-
 
 @dataclass(frozen=True)
 class Reason:
@@ -222,7 +214,7 @@ class Reason:
 
 @dataclass(frozen=True)
 class Action:
-    """Something that somebody did."""
+    """An action of a user or program: what it did to which run, dataset, ingest or token."""
 
     action_id: int
     at: datetime
@@ -231,10 +223,6 @@ class Action:
     noun: str
     number: int | None
     words: str
-
-    @classmethod
-    def from_row(cls, row: Mapping[str, Any]) -> Self:
-        return cls(**row)
 
 
 @dataclass(frozen=True)
@@ -253,7 +241,3 @@ class Adjustment:
     made_at: datetime
     undone_by: str | None
     undone_at: datetime | None
-
-    @classmethod
-    def from_row(cls, row: Mapping[str, Any]) -> Self:
-        return cls(**row)

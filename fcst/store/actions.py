@@ -20,4 +20,4 @@ def note(who: str, action: str, noun: str, number: int, words: str) -> None:
 
 def find(noun: str | None, number: int | None, limit: int) -> list[Action]:
     """What was done, the newest first."""
-    return [Action.from_row(row) for row in fetch_all("list_actions", noun=noun, number=number, limit=limit)]
+    return [Action(**row) for row in fetch_all("list_actions", noun=noun, number=number, limit=limit)]

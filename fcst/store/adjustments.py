@@ -90,7 +90,7 @@ def _apply(cur: Cursor, key: dict[str, Any]) -> None:
 def find(job: Job, model: str, which: RunFilter) -> list[Adjustment]:
     items = item_filters.within("unique_id", job, model, which)
     rows = fetch_all(sql.SQL(query("list_adjustments")).format(which=items.text), **items.params)
-    return [Adjustment.from_row(row) for row in rows]
+    return [Adjustment(**row) for row in rows]
 
 
 def count(job_id: int) -> int:

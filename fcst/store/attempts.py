@@ -91,7 +91,7 @@ class AttemptEnd:
 
 def claim(worker_id: str, n: int) -> list[ClaimedBatch]:
     """Up to `n` waiting batches, now this supervisor's."""
-    return [ClaimedBatch.from_row(row) for row in fetch_all("claim_batches", worker_id=worker_id, n=n)]
+    return [ClaimedBatch(**row) for row in fetch_all("claim_batches", worker_id=worker_id, n=n)]
 
 
 def begin(batch_id: int, attempt: int, run_token: str) -> BatchAttempt:
@@ -239,7 +239,7 @@ def list_lost(worker_id: str, running: list[int]) -> list[ClaimedBatch]:
         the batches that this supervisor runs.
     """
     rows = fetch_all("list_lost_batches", worker_id=worker_id, running=running)
-    return [ClaimedBatch.from_row(row) for row in rows]
+    return [ClaimedBatch(**row) for row in rows]
 
 
 def list_silent(running: list[int], margin_s: float, wait_s: float) -> dict[int, float]:

@@ -30,7 +30,7 @@ def list_events(job_id: int, only_with_reason: bool, limit: int | None) -> list[
 
 
 def list_item_failures(job_id: int, limit: int | None, skip: int) -> list[ItemFailure]:
-    return [ItemFailure.from_row(row) for row in fetch_all("list_item_failures", job_id=job_id, limit=limit, skip=skip)]
+    return [ItemFailure(**row) for row in fetch_all("list_item_failures", job_id=job_id, limit=limit, skip=skip)]
 
 
 def count_reasons(job_id: int) -> list[Reason]:

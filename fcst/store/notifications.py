@@ -13,12 +13,12 @@ from fcst.store.queries import query
 
 @dataclass(frozen=True)
 class Notification:
-    """The end of a job that is due to be told.
+    """The end of a job that is due to be delivered.
 
     Parameters
     ----------
     attempts
-        how often it has been told, this time included.
+        at delivering it, this one included.
     data
         what the message says of the job.
     """
@@ -32,7 +32,7 @@ class Notification:
 
 @dataclass(frozen=True)
 class Undelivered:
-    """The end of a job that was not heard, and whether it is told again at `due_at`."""
+    """The end of a job that was not delivered; another attempt is made at `due_at`, unless it was given up."""
 
     job_id: int
     attempts: int
