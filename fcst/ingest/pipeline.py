@@ -65,25 +65,25 @@ class Resources:
 
 @dataclass(frozen=True)
 class SeriesFiles:
-    """What reading files has made: rows as CSV in the caller's folder, the spec with all it left open, the report.
+    """What reading files has made: rows in the caller's folder, the spec with all it left open, the report.
 
-    Missing values are written as \\N, arrays as Postgres writes them: {1.5,NULL,0}.
+    In CSV missing values are written as \\N, arrays as Postgres writes them: {1.5,NULL,0}.
 
     Parameters
     ----------
     items_csv
         dataset_id, unique_id, sales_rank, total_units, first_wk_end_dt, last_sale_dt, n_weeks, n_missing, family,
         class, is_perishable, description, demand_class, adi, cv2, search_text. The item that sold most comes first.
-    sales_csv
-        dataset_id, unique_id, first_wk_end_dt, unit_sales, promo_units: a value a week, from the item's first week to
-        the dataset's last; a missing week is NULL. `promo_units` is missing where every week has none.
+    sales
+        an Arrow stream of `series_files.SALES`: a value a week, from the item's first week to the dataset's last.
+        `promo_units` is missing where every week has none.
     totals_csv
         dataset_id, by, key, first_wk_end_dt, unit_sales, promo_units, n_items: a value a week, from the dataset's first
         to its last, of all items (`by` is 'all', key ''), each family and each class.
     """
 
     items_csv: Path
-    sales_csv: Path
+    sales: Path
     totals_csv: Path
     spec: IngestSpec
     report: QualityReport
@@ -93,7 +93,7 @@ class SeriesFiles:
 def read_series(
     spec: IngestSpec, dataset_id: int, resources: Resources, on_progress: OnProgress = no_progress
 ) -> SeriesFiles:
-    """Reads the files of `spec` and writes those that the database loads, each row led by `dataset_id`.
+    """Reads the files of `spec` and writes those that the database loads; rows of CSV begin with `dataset_id`.
 
     Raises
     ------

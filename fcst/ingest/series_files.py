@@ -1,19 +1,27 @@
 """The files that the database loads: one row an item, its weeks as arrays, and the totals by week."""
 
-import shutil
+import hashlib
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from fcst.ingest.duck import Connection, fetch_arrow, fetch_row, literal
+from fcst.ingest.duck import Connection, fetch_arrow, literal
 from fcst.ingest.item_statistics import Statistics
 from fcst.ingest.tallies import MAX_CLASSES, Tallies
-from fcst.ingest.weekly_sales import Bools, Calendar, Cells, Floats, Series
+from fcst.ingest.weekly_sales import Bools, Calendar, Cells, Floats, Ints, Series
 
 NULL = "\\N"
-MAX_WHOLE = 1e15  # doubles below it that are whole numbers are written as such
+SALES = pa.schema(
+    {
+        "unique_id": pa.string(),
+        "first_wk_end_dt": pa.date32(),
+        "unit_sales": pa.list_(pa.float64()),
+        "promo_units": pa.list_(pa.float64()),
+    }
+)
+"""The file of sales; NaN is a missing week."""
 
 
 class SeriesWriter:
@@ -21,10 +29,11 @@ class SeriesWriter:
 
     def __init__(self, con: Connection, folder: Path, dataset_id: int, calendar: Calendar) -> None:
         self.con, self.folder, self.dataset_id, self.calendar = con, folder, int(dataset_id), calendar
-        self.content = 0
+        self.content = Content()
         self.n_items = 0
-        self.sales = folder / "sales.whole"
-        self.sales.touch()
+        self.sales = pa.ipc.new_stream(
+            folder / "sales.part", SALES, options=pa.ipc.IpcWriteOptions(compression="lz4", use_threads=False)
+        )
         con.execute("""
             CREATE OR REPLACE TABLE items_found (
                 unique_id VARCHAR, place BIGINT, total_units DOUBLE, first_wk DATE, last_sale DATE, n_weeks INTEGER,
@@ -82,45 +91,18 @@ class SeriesWriter:
         return attributes.combine_chunks()
 
     def _write_sales(self, series: Series, weeks: npt.NDArray[np.datetime64]) -> None:
-        known = series.known
-        is_whole = ((known == np.trunc(known)) & (np.abs(known) < MAX_WHOLE)).all(axis=1)
-        has_promo = np.zeros(len(known), bool)
-        if series.promo is not None:
-            is_whole &= ((series.promo == np.trunc(series.promo)) & (np.abs(series.promo) < MAX_WHOLE)).all(axis=1)
+        units, lengths = _living(series.units, series.is_alive)
+        columns = [series.keys.cast(pa.string()), pa.array(weeks[series.first]), _lists(units, lengths)]
+        if series.promo is None:
+            columns.append(pa.nulls(len(lengths), SALES.field("promo_units").type))
+        else:
             has_promo = (series.promo != 0).any(axis=1)
-        selects = []
-        for name, chosen, kind in (("whole", is_whole, np.int64), ("broken", ~is_whole, np.float64)):
-            if not chosen.any():
-                continue
-            rows = np.flatnonzero(chosen)
-            columns = {
-                "unique_id": series.keys.take(pa.array(rows)),
-                "first_wk": pa.array(weeks[series.first[rows]]),
-                "units": _lists(series.units, series.is_alive, rows, kind, None),
-            }
-            if has_promo[rows].any():
-                assert series.promo is not None
-                columns["promo"] = _lists(series.promo, series.is_alive, rows, kind, has_promo[rows])
-            self.con.register(f"series_{name}", pa.table(columns))
-            promo = _array_sql("promo") if "promo" in columns else "NULL::VARCHAR"
-            columns_sql = f"unique_id, first_wk, {_array_sql('units')} AS units, {promo} AS promo"
-            selects.append(f"SELECT {columns_sql} FROM series_{name}")
-        self.con.execute(f"CREATE OR REPLACE TEMP TABLE written AS {' UNION ALL '.join(selects)}")
-        for name in ("whole", "broken"):
-            self.con.unregister(f"series_{name}")
-        (content,) = fetch_row(
-            self.con,
-            "SELECT bit_xor(md5_number(concat_ws('|', unique_id, first_wk, units, coalesce(promo, '-')))) FROM written",
-        )
-        self.content ^= int(content)
-        target = self.folder / "sales.block"
-        self.con.execute(f"""
-            COPY (SELECT {self.dataset_id}, unique_id, first_wk, units, promo FROM written ORDER BY unique_id)
-            TO {literal(str(target))} (FORMAT csv, HEADER false, NULLSTR '{NULL}')
-        """)
-        with self.sales.open("ab") as out, target.open("rb") as block:
-            shutil.copyfileobj(block, out, 1 << 20)
-        target.unlink()
+            promo, promo_lengths = _living(series.promo[has_promo], series.is_alive[has_promo])
+            every = np.where(has_promo, lengths, 0)
+            columns.append(_lists(promo, every, is_missing=~has_promo))
+        batch = pa.record_batch(columns, schema=SALES)
+        self.content.add(batch)
+        self.sales.write_batch(batch)
 
     def make_items(self) -> None:
         """Table `items_out`, one row an item, in the order of the database's columns."""
@@ -134,7 +116,7 @@ class SeriesWriter:
 
     def finish(self, tallies: Tallies) -> tuple[Path, Path, Path]:
         """Writes what is left and gives the files their names."""
-        items, sales, totals = (self.folder / f"{name}.csv" for name in ("items", "sales", "totals"))
+        items, sales, totals = (self.folder / name for name in ("items.csv", "sales.arrow", "totals.csv"))
         self.con.execute(f"""
             COPY (SELECT {self.dataset_id}, * EXCLUDE (place),
                          replace(lower(unique_id || chr(31) || coalesce(description, '')), chr(0), '')
@@ -142,7 +124,8 @@ class SeriesWriter:
             TO {literal(str(items))} (FORMAT csv, HEADER false, NULLSTR '{NULL}')
         """)
         self._write_totals(tallies, totals)
-        self.sales.rename(sales)
+        self.sales.close()
+        (self.folder / "sales.part").rename(sales)
         return items, sales, totals
 
     def _write_totals(self, tallies: Tallies, target: Path) -> None:
@@ -172,28 +155,39 @@ class SeriesWriter:
         self.con.unregister("totals")
 
 
-def _lists(
-    table: Floats, is_alive: Bools, rows: npt.NDArray[np.int64], kind: type, has_list: Bools | None
-) -> pa.ListArray:
-    """The living weeks of some rows as lists; NaN is a missing value.
+class Content:
+    """Whether two datasets hold the same weeks: a hash that does not depend on where the blocks end."""
 
-    Parameters
-    ----------
-    has_list
-        (N,) rows that have a list at all; None: all.
-    """
-    chosen = is_alive[rows]
-    values = table[rows][chosen]
-    is_missing = np.isnan(values)
-    has_missing = bool(is_missing.any())
-    if has_missing and kind is np.int64:
-        values[is_missing] = 0
-    offsets = np.concatenate(([0], np.cumsum(chosen.sum(axis=1)))).astype(np.int32)
-    return pa.ListArray.from_arrays(
-        pa.array(offsets),
-        pa.array(values.astype(kind), mask=is_missing if has_missing else None),
-        mask=None if has_list is None else pa.array(~has_list),
-    )
+    def __init__(self) -> None:
+        self._hashes = {name: hashlib.blake2b(digest_size=16) for name in (*SALES.names, "lengths")}
+
+    def add(self, sales: pa.RecordBatch) -> None:
+        keys = [key.encode() for key in sales["unique_id"].to_pylist()]
+        self._hashes["unique_id"].update(b"".join(keys))
+        self._hashes["first_wk_end_dt"].update(sales["first_wk_end_dt"].cast(pa.int32()).to_numpy())
+        lengths = [np.fromiter(map(len, keys), np.int64)]
+        for name in ("unit_sales", "promo_units"):
+            column = sales[name]
+            values = column.flatten().to_numpy()
+            self._hashes[name].update(np.where(np.isnan(values), np.inf, values).data)  # a NaN has more than one form
+            lengths.append(column.value_lengths().fill_null(-1).to_numpy())
+        self._hashes["lengths"].update(np.stack(lengths, axis=1).data)
+
+    def __str__(self) -> str:
+        digests = b"".join([each.digest() for each in self._hashes.values()])
+        return hashlib.blake2b(digests, digest_size=16).hexdigest()
+
+
+def _living(table: Floats, is_alive: Bools) -> tuple[Floats, Ints]:
+    """The living weeks of all rows one after another, and how many weeks each row has."""
+    return table[is_alive] + 0.0, is_alive.sum(axis=1)
+
+
+def _lists(values: Floats, lengths: Ints, is_missing: Bools | None = None) -> pa.ListArray:
+    """Rows of so many values each; those that are missing have no list."""
+    offsets = np.concatenate(([0], np.cumsum(lengths))).astype(np.int32)
+    mask = None if is_missing is None else pa.array(is_missing)
+    return pa.ListArray.from_arrays(pa.array(offsets), pa.array(values), mask=mask)
 
 
 def _short(values: Floats) -> list[str]:

@@ -6,12 +6,15 @@ fields and for each field its length and bytes, in network byte order.
 
 import io
 import struct
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from functools import lru_cache
-from typing import Any
+from itertools import chain
+from typing import Any, Self
 
 import numpy as np
+import numpy.typing as npt
 
 from fcst.records import FloatArray
 
@@ -134,6 +137,10 @@ class ArrayReader:
         return place
 
 
+class Field(bytes):
+    """A field that is encoded already."""
+
+
 def encode(rows: Iterable[Row]) -> io.BytesIO:
     """Rows of None, bool, int (integer), float, date, str and arrays of float64; a NaN is written as NULL.
 
@@ -142,12 +149,42 @@ def encode(rows: Iterable[Row]) -> io.BytesIO:
     KeyError
         for a value of another type.
     """
-    parts = [_HEADER]
+    return io.BytesIO(_HEADER + _encode_rows(rows) + _END)
+
+
+class RowWriter:
+    """A file of COPY that is made while it is read: the next block of rows is encoded while one is sent.
+
+    Parameters
+    ----------
+    blocks
+        of rows as `encode` takes them.
+    """
+
+    def __init__(self, blocks: Iterable[Iterable[Row]]) -> None:
+        self._parts = filter(None, chain([_HEADER], map(_encode_rows, blocks), [_END]))
+        self._pool = ThreadPoolExecutor(1)
+        self._next = self._pool.submit(next, self._parts, b"")
+
+    def read(self, size: int = -1) -> bytes:
+        """The next block, whatever its size; empty at the end."""
+        part = self._next.result()
+        self._next = self._pool.submit(next, self._parts, b"")
+        return part
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._pool.shutdown()
+
+
+def _encode_rows(rows: Iterable[Row]) -> bytes:
+    parts = []
     for row in rows:
         parts.append(_N_FIELDS.pack(len(row)))
         parts.extend([_ENCODERS[type(value)](value) for value in row])
-    parts.append(_END)
-    return io.BytesIO(b"".join(parts))
+    return b"".join(parts)
 
 
 @lru_cache(maxsize=1000)
@@ -172,22 +209,37 @@ def _array_head(sizes: tuple[int, ...], has_null: bool) -> bytes:
     return head + b"".join([struct.pack(">ii", size, 1) for size in sizes])
 
 
+def encode_lists(values: FloatArray, lengths: Sequence[int]) -> list[Field]:
+    """Arrays of so many of the values each, one after another; a NaN is written as NULL."""
+    data, is_null = _encode_elements(values)
+    n_nulls_before = np.concatenate(([0], np.cumsum(is_null)))
+    n_nulls = np.diff(n_nulls_before[np.concatenate(([0], np.cumsum(lengths, dtype=np.int64)))]).tolist()
+    fields, place = [], 0
+    for length, nulls in zip(lengths, n_nulls, strict=True):
+        after = place + _ELEMENT.itemsize * length - 8 * nulls
+        head = _array_head((length,) if length else (), nulls > 0)
+        fields.append(Field(_LENGTH.pack(len(head) + after - place) + head + data[place:after]))
+        place = after
+    return fields
+
+
 def _encode_array(values: FloatArray) -> bytes:
-    if not values.size:
-        return _encode_elements((), False, b"")
-    flat = values.ravel()
-    is_null = np.isnan(flat)
-    if is_null.any():
-        data = b"".join(map(_encode_float, flat.tolist()))
-        return _encode_elements(values.shape, True, data)
-    elements = np.empty(flat.size, _ELEMENT)
-    elements["length"], elements["value"] = 8, flat
-    return _encode_elements(values.shape, False, elements.tobytes())
-
-
-def _encode_elements(sizes: tuple[int, ...], has_null: bool, data: bytes) -> bytes:
-    head = _array_head(sizes, has_null)
+    data, is_null = _encode_elements(values.ravel())
+    head = _array_head(values.shape if values.size else (), bool(is_null.any()))
     return _LENGTH.pack(len(head) + len(data)) + head + data
+
+
+def _encode_elements(values: FloatArray) -> tuple[bytes, npt.NDArray[np.bool_]]:
+    """The elements of arrays, and which of them are NULL; a NULL is its length alone."""
+    elements = np.empty(values.size, _ELEMENT)
+    elements["length"], elements["value"] = 8, values
+    is_null = np.isnan(values)
+    if not is_null.any():
+        return elements.tobytes(), is_null
+    elements["length"][is_null] = -1
+    is_used = np.ones((values.size, _ELEMENT.itemsize), bool)
+    is_used[is_null, 4:] = False
+    return elements.view(np.uint8).reshape(is_used.shape)[is_used].tobytes(), is_null
 
 
 # A type that is not here raises; a wrong one the server refuses.
@@ -199,4 +251,5 @@ _ENCODERS: dict[type, Callable[[Any], bytes]] = {
     date: _encode_date,
     str: _encode_text,
     np.ndarray: _encode_array,
+    Field: bytes,
 }

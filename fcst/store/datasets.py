@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 
 from psycopg2 import sql
 
@@ -22,7 +23,7 @@ from fcst.dataset_records import (
 from fcst.errors import Conflict, NotFound, StaleState
 from fcst.filters import ItemSort, Selection
 from fcst.records import Item, ItemCounts
-from fcst.store import item_filters, statistics
+from fcst.store import binary_copy, item_filters, sales, statistics
 from fcst.store.actions import record
 from fcst.store.database import fetch_all, fetch_one, transaction
 from fcst.store.queries import for_spreadsheet, query
@@ -56,7 +57,7 @@ def insert(
         if the ingest is not this task's any more; nothing is written then.
     """
     spec, report = files.spec, files.report
-    with transaction() as cur:
+    with ExitStack() as stack, transaction() as cur:
         cur.execute(query("lock_dataset_name"), {"name": spec.name})
         cur.execute(query("last_version"), {"name": spec.name})
         last = cur.fetchone()
@@ -77,20 +78,27 @@ def insert(
             "total_units": report.total_units,
         }
         cur.execute(query("insert_dataset"), row)
-        copied = {
-            "copy_items": files.items_csv,
-            "copy_sales": files.sales_csv,
-            "copy_sales_totals": files.totals_csv,
-        }
-        progress = _Progress(sum(path.stat().st_size for path in copied.values()), on_progress)
-        for name, path in copied.items():
-            with path.open("rb") as rows:
-                cur.copy_expert(query(name), _Watched(rows, progress))
+        paths = (files.items_csv, files.sales, files.totals_csv)
+        progress = _Progress(sum(path.stat().st_size for path in paths), on_progress)
+        items, series, totals = (stack.enter_context(path.open("rb")) for path in paths)
+        rows = stack.enter_context(binary_copy.RowWriter(sales.series_rows(dataset_id, series)))
+        for name, stream, file in (
+            ("copy_items", items, items),
+            ("copy_sales", rows, series),
+            ("copy_sales_totals", totals, totals),
+        ):
+            cur.copy_expert(query(name), _Watched(stream, file, progress))
         statistics.analyze_dataset(cur)
         done = {"ingest_id": ingest_id, "run_token": run_token, "dataset_id": dataset_id}
         cur.execute(query("complete_ingest"), done)
         if cur.fetchone() is None:
             raise StaleState(f"Ingest {ingest_id} was taken over or cancelled while its rows were written.")
+
+
+class Readable(Protocol):
+    """What COPY reads."""
+
+    def read(self, size: int = -1) -> bytes: ...
 
 
 class _Progress:
@@ -105,14 +113,15 @@ class _Progress:
 
 
 class _Watched:
-    """A file whose reading is counted."""
+    """A stream that is made of a file; the reading of the file is counted."""
 
-    def __init__(self, file: BinaryIO, progress: _Progress) -> None:
-        self._file, self._progress = file, progress
+    def __init__(self, stream: Readable, file: BinaryIO, progress: _Progress) -> None:
+        self._stream, self._file, self._progress, self._place = stream, file, progress, 0
 
     def read(self, size: int = -1) -> bytes:
-        data = self._file.read(max(size, 1 << 20))
-        self._progress.add(len(data))
+        data = self._stream.read(max(size, 1 << 20))
+        before, self._place = self._place, self._file.tell()
+        self._progress.add(self._place - before)
         return data
 
 

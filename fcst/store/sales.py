@@ -1,10 +1,12 @@
 """Weekly sales: the series of a batch, the weeks of an item, totals, the weekly file."""
 
+from collections.abc import Iterator
 from datetime import date, timedelta
 from typing import Any, BinaryIO
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 from psycopg2 import sql
 
 from fcst.filters import RunFilter
@@ -13,6 +15,26 @@ from fcst.records import FloatArray, SalesRecord
 from fcst.store import binary_copy, item_filters
 from fcst.store.database import copy_rows, fetch_all, fetch_frame, fetch_one, transaction
 from fcst.store.queries import for_spreadsheet, query
+
+ROWS_AT_ONCE = 1_000
+"""Of series: few enough that their bytes stay in the processor's cache."""
+
+
+def series_rows(dataset_id: int, file: BinaryIO) -> Iterator[list[binary_copy.Row]]:
+    """The rows of table sales, block by block, from an Arrow stream of them that lacks the id."""
+    with pa.ipc.open_stream(file) as blocks:
+        for block in blocks:
+            for first in range(0, len(block), ROWS_AT_ONCE):
+                part = block.slice(first, ROWS_AT_ONCE)
+                keys, weeks = (part[name].to_pylist() for name in ("unique_id", "first_wk_end_dt"))
+                units, promo = (_encode_lists(part[name]) for name in ("unit_sales", "promo_units"))
+                yield [(dataset_id, *row) for row in zip(keys, weeks, units, promo, strict=True)]
+
+
+def _encode_lists(lists: pa.ListArray) -> list[binary_copy.Field | None]:
+    lengths = lists.value_lengths().to_pylist()
+    fields = iter(binary_copy.encode_lists(lists.flatten().to_numpy(), [n for n in lengths if n is not None]))
+    return [None if length is None else next(fields) for length in lengths]
 
 
 def batch_series(dataset_id: int, batch_id: int) -> list[SalesRecord]:

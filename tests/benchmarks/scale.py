@@ -90,7 +90,7 @@ def read_here(file: Path, folder: Path, args: argparse.Namespace) -> dict[str, A
 
     resources = Resources(folder, args.memory, args.threads, 10**12, Folders([Path("/")]))
     files = read_series(IngestSpec(paths=(str(file),), name="scale"), 1, resources, on_progress)
-    written = {path.name: path.stat().st_size for path in (files.items_csv, files.sales_csv, files.totals_csv)}
+    written = {path.name: path.stat().st_size for path in (files.items_csv, files.sales, files.totals_csv)}
     return {"n_items": files.report.n_items, "written": written, "longest_wait_s": longest}
 
 

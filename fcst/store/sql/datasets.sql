@@ -25,9 +25,8 @@ COPY fcst_app.items (dataset_id, unique_id, sales_rank, total_units, first_wk_en
 FROM STDIN (FORMAT csv, NULL '\N');
 
 -- copy_sales
--- The sales of a dataset, one row an item, from a CSV stream.
-COPY fcst_app.sales (dataset_id, unique_id, first_wk_end_dt, unit_sales, promo_units)
-FROM STDIN (FORMAT csv, NULL '\N');
+-- The sales of a dataset, one row an item, from a binary stream.
+COPY fcst_app.sales (dataset_id, unique_id, first_wk_end_dt, unit_sales, promo_units) FROM STDIN (FORMAT binary);
 
 -- copy_sales_totals
 -- The totals of a dataset by week, from a CSV stream.

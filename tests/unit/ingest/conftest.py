@@ -1,12 +1,14 @@
 """Tiny files of sales, written and read back: what all tests of the reading share."""
 
 import csv
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 from fcst.errors import InputError
@@ -40,22 +42,27 @@ class Weekly:
         return next(row for row in self.items if row["unique_id"] == key)
 
 
-def array(text: str) -> list[str]:
-    """The values of an array as Postgres writes it; a missing one is \\N."""
-    assert (text[0], text[-1]) == ("{", "}")
-    return [r"\N" if value == "NULL" else str(float(value)) for value in text[1:-1].split(",")]
+def sales_of(files: SeriesFiles) -> list[dict[str, Any]]:
+    """The rows of the file of sales; a missing week is NaN."""
+    with pa.ipc.open_stream(files.sales) as stream:
+        return stream.read_all().to_pylist()
+
+
+def written(units: float) -> str:
+    """Units as tests compare them; a missing week is \\N."""
+    return r"\N" if math.isnan(units) else str(units)
 
 
 def read_back(files: SeriesFiles) -> Weekly:
     with files.items_csv.open(encoding="utf-8", newline="") as file:
         items = [dict(zip(ITEM_COLUMNS, row, strict=True)) for row in csv.reader(file)]
     weeks: dict[str, dict[str, tuple[str, str]]] = {}
-    with files.sales_csv.open(encoding="utf-8", newline="") as file:
-        for _, key, first, units, promo in csv.reader(file):
-            all_units = array(units)
-            all_promo = ["0.0"] * len(all_units) if promo == r"\N" else array(promo)
-            ends = [date.fromisoformat(first) + timedelta(weeks=n) for n in range(len(all_units))]
-            weeks[key] = dict(zip(map(str, ends), zip(all_units, all_promo, strict=True), strict=True))
+    for row in sales_of(files):
+        units = row["unit_sales"]
+        promo = row["promo_units"] or [0.0] * len(units)
+        ends = [row["first_wk_end_dt"] + timedelta(weeks=n) for n in range(len(units))]
+        cells = zip(map(written, units), map(written, promo), strict=True)
+        weeks[row["unique_id"]] = dict(zip(map(str, ends), cells, strict=True))
     return Weekly(items, weeks, files.report, files.spec)
 
 

@@ -3,7 +3,10 @@
 import csv
 from pathlib import Path
 
-from tests.unit.ingest.conftest import day, load, make, write
+import pytest
+
+from fcst.ingest import pipeline
+from tests.unit.ingest.conftest import day, load, make, read_back, sales_of, write
 
 HEADER = "date,item_nbr,unit_sales,onpromotion,family,class,description"
 
@@ -21,11 +24,30 @@ def test_weeks_of_an_item_are_arrays_from_its_first_week_on(file: Path) -> None:
         f"{day(1)},large,12345678901,False",
     ]
     files = make(file.parent, write(file, *rows))
-    assert rows_of(files.sales_csv) == [
-        ["7", "every day", "2020-01-11", "{7,7,7}", r"\N"],
-        ["7", "large", "2020-01-11", "{12345678901,0,0}", r"\N"],
-        ["7", "late", "2020-01-18", "{1.5,NULL}", "{0.0,4.0}"],
+    assert [list(map(str, row.values())) for row in sales_of(files)] == [
+        ["every day", "2020-01-11", "[7.0, 7.0, 7.0]", "None"],
+        ["large", "2020-01-11", "[12345678901.0, 0.0, 0.0]", "None"],
+        ["late", "2020-01-18", "[1.5, nan]", "[0.0, 4.0]"],
     ]
+
+
+def test_content_is_that_of_the_weeks_and_not_of_the_files(file: Path) -> None:
+    rows = [f"{day(n)},{key},{n % 3},{n % 2 == 0}" for n in range(21) for key in ("a", "bc", "d")]
+    content = load(write(file, *rows)).report.content
+    assert load(write(file, *reversed(rows))).report.content == content
+    keys = [row.replace(",bc,", ",b,").replace(",d,", ",cd,") for row in rows]
+    assert load(write(file, *keys)).report.content != content
+    assert load(write(file, *rows, f"{day(3)},a,1,False")).report.content != content
+    assert load(write(file, *rows[:-1], rows[-1].replace("True", "False"))).report.content != content
+
+
+def test_content_does_not_depend_on_the_blocks(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [f"{day(n)},item {key},{n % 3},{(n + key) % 2 == 0}" for n in range(21) for key in range(30)]
+    whole = read_back(make(file.parent, write(file, *rows)))
+    monkeypatch.setattr(pipeline, "MAX_CELLS", 20)
+    parts = read_back(make(file.parent, file))
+    assert parts == whole
+    assert parts.report.content == whole.report.content != ""
 
 
 def test_totals_are_of_all_items_and_of_each_family_and_class(file: Path) -> None:
