@@ -202,8 +202,12 @@ def parse_levels(names: list[str]) -> list[int]:
 
 
 def default_batch_size(n_items: int, processes: int) -> int:
-    """Items of a batch such that each process gets about eight, within 5 to 50."""
-    return min(max(-(-n_items // (8 * processes)), 5), 50)
+    """Items of a batch such that each process gets about eight batches, within 5 to 50.
+
+    Beyond half a million items there are 10,000 batches: each costs a few waits for the disk.
+    """
+    most = max(50, -(-n_items // 10_000))
+    return min(max(-(-n_items // (8 * processes)), 5), most, MAX_BATCH_SIZE)
 
 
 def _check_whole(what: str, value: object, least: int, most: int, unit: str) -> None:

@@ -18,6 +18,9 @@ SPARSE_CLASSES = ("intermittent", "lumpy", "none")
 """The classes of items without a sale in many weeks."""
 
 
+_CLASSES = np.array(["smooth", "erratic", "intermittent", "lumpy", "none"])
+
+
 @dataclass(frozen=True)
 class Demand:
     """What the known weeks of N items say of their demand.
@@ -44,12 +47,8 @@ class Demand:
     def classes(self) -> npt.NDArray[np.str_]:
         """(N,) `smooth` (ADI < 1.32, CV² < 0.49), `erratic` (ADI < 1.32), `intermittent` (CV² < 0.49), else `lumpy`;
         `none` without a week with units above 0. Neither number is rounded."""
-        is_frequent, is_steady = self.adi < ADI_CUTOFF, self.cv2 < CV2_CUTOFF
-        return np.select(
-            [self.n_sold == 0, is_frequent & is_steady, is_frequent, is_steady],
-            ["none", "smooth", "erratic", "intermittent"],
-            "lumpy",
-        )
+        is_rare, is_erratic = ~(self.adi < ADI_CUTOFF), ~(self.cv2 < CV2_CUTOFF)
+        return _CLASSES[np.where(self.n_sold == 0, 4, 2 * is_rare + is_erratic)]
 
 
 def describe_demand(units: FloatArray, n_known: npt.NDArray[np.int64]) -> Demand:
