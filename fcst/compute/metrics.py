@@ -283,6 +283,11 @@ def value_added(error: float | FloatArray, benchmark_error: float | FloatArray) 
     return 1 - _ratio(error, benchmark_error)
 
 
+def mean_of(total: FloatArray, n: FloatArray) -> FloatArray:
+    """Means from sums and the numbers of what was added up, arrays of the same shape; NaN where that is nothing."""
+    return np.asarray(_ratio(total, n))
+
+
 def _known(y: FloatArray) -> npt.NDArray[np.bool_]:
     return ~np.isnan(y)
 

@@ -7,7 +7,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from fcst.compute.aggregation import ErrorCorrelation, shrunk_correlation
-from fcst.compute.metrics import bias_of, scaled_crps_of, value_added, wape_of
+from fcst.compute.metrics import bias_of, mean_of, scaled_crps_of, value_added, wape_of
 from fcst.errors import InputError
 from fcst.filters import EVERY, RunFilter, only
 from fcst.job_records import Job
@@ -43,9 +43,8 @@ def list_accuracy(job: Job, by: str = "model") -> pd.DataFrame:
     """
     if by not in BY:
         raise InputError(f"Accuracy is not told by {by!r}.", f"Choose among {', '.join(BY)}.")
-    level = tuple(job.spec.level)
-    if by == "horizon":
-        return with_ratios(accuracy.sums_by_horizon(job.job_id, level)).drop(columns="actual")
+    if by == accuracy.HORIZON:
+        return _by_horizon(job)
     frame = measure(job, by)
     return frame.drop(columns="key") if by == "model" else frame.rename(columns={"key": by})
 
@@ -59,22 +58,39 @@ def measure(job: Job, by: str, which: RunFilter = EVERY, model: str = "") -> pd.
     model
         by what this one forecasts of an item it is filtered.
     """
-    sums = accuracy.sums_by_key(job, by, which, model)
-    crps = scaled_crps_of(_floats(sums, "pinball"), _floats(sums, "pinball_actual"))
-    added = {
-        f"fva_{name}": value_added(_floats(sums, f"beside_{name}"), _floats(sums, name))
-        for name in ("seasonal_naive", "naive")
-    }
+    sums = accuracy.sums_by_key(job, by, which, model).sort_values(["key", "model"], ignore_index=True)
+    of = {name: _floats(sums, name) for name in sums if name not in ("model", "key")}
+    means = {name: mean_of(of[name], of[f"n_{name}"]) for name in ("smape", "mase", "rmsse")}
+    by_level = {}
+    for p in job.spec.level:
+        by_level[f"coverage_{p}"] = mean_of(of[f"covered_{p}"], of[f"level_weeks_{p}"])
+        by_level[f"width_{p}"] = mean_of(of[f"width_{p}"], of[f"level_weeks_{p}"])
+        by_level[f"msis_{p}"] = mean_of(of[f"msis_{p}"], of[f"n_msis_{p}"])
+    crps = scaled_crps_of(of["pinball"], of["pinball_actual"])
+    added = {f"fva_{name}": value_added(of[f"beside_{name}"], of[name]) for name in ("seasonal_naive", "naive")}
     place = pd.factorize(sums["key"], use_na_sentinel=False)[0]
-    frame = with_ratios(sums).assign(scaled_crps=crps, **added, place=place)
+    frame = with_ratios(sums).assign(**means, scaled_crps=crps, **by_level, **added, place=place)
     frame = frame.sort_values(["place", "wape", "model"], na_position="last", ignore_index=True)
-    by_level = [name for name in sums if name.startswith(("coverage_", "width_", "msis_"))]
-    return frame[[*_COLUMNS, *by_level, *added]]
+    if by == "model":
+        frame["key"] = None
+    elif by == "window":
+        frame["key"] = pd.to_datetime(frame["key"]).dt.date
+    return frame[[*_COLUMNS, *by_level, *added]].astype(dict.fromkeys(_COUNTS, int))
 
 
-_COLUMNS = (
-    "model key n_items n_windows n_weeks n_fallback n_unsold n_unscaled actual wape bias smape mase rmsse scaled_crps"
-).split()
+def _by_horizon(job: Job) -> pd.DataFrame:
+    sums = accuracy.sums_by_key(job, accuracy.HORIZON)
+    coverage = {
+        f"coverage_{p}": mean_of(_floats(sums, f"covered_{p}"), _floats(sums, f"level_weeks_{p}"))
+        for p in job.spec.level
+    }
+    frame = with_ratios(sums).assign(step=sums["key"].astype(int), **coverage).astype({"n_weeks": int})
+    frame = frame.sort_values(["model", "step"], ignore_index=True)
+    return frame[["model", "step", "n_weeks", "wape", "bias", *coverage]]
+
+
+_COUNTS = "n_items n_windows n_weeks n_fallback n_unsold n_unscaled".split()
+_COLUMNS = ("model", "key", *_COUNTS, *"actual wape bias smape mase rmsse scaled_crps".split())
 
 
 def with_ratios(sums: pd.DataFrame) -> pd.DataFrame:

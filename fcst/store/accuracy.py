@@ -1,13 +1,15 @@
 """Measured accuracy: over all items of a job, by family, class, item, window or step; and of Auto's candidates."""
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any, LiteralString
 
 import numpy as np
 import pandas as pd
 from psycopg2 import sql
+from psycopg2.extensions import cursor as Cursor
 
-from fcst.filters import EVERY, RunFilter
+from fcst.filters import EVERY, RunFilter, only
 from fcst.job_records import Job
 from fcst.names import HOLDOUT_WEEKS
 from fcst.records import BacktestBlock
@@ -24,13 +26,36 @@ KEYS = {
 }
 """What accuracy may be told by -> the column it is."""
 
-_JOINED_ITEMS = sql.SQL("""
-    JOIN fcst_app.jobs j ON j.job_id = m.job_id
-    JOIN fcst_app.items d ON d.dataset_id = j.dataset_id AND d.unique_id = m.unique_id""")
+HORIZON = "horizon"
+"""What it may be told by as well: weeks ahead."""
+
+_KEPT = ("model", "family", "demand_class", "window")
+"""By which of KEYS the sums of a batch are kept; they are by HORIZON as well."""
+
+_METRICS, _OWN_METRICS = sql.Identifier("fcst_app", "metrics"), sql.Identifier("own_metrics")
+_JOIN = sql.SQL("JOIN {} d ON d.dataset_id = %(dataset_id)s AND d.unique_id = m.unique_id")
+_ITEMS, _OWN_ITEMS = (_JOIN.format(name) for name in (sql.Identifier("fcst_app", "items"), sql.Identifier("own_items")))
+
+_NUMBERS = (
+    "n_items n_fallback n_windows n_weeks n_unsold n_unscaled actual abs_error error pinball pinball_actual"
+    " smape n_smape mase n_mase rmsse n_rmsse seasonal_naive beside_seasonal_naive naive beside_naive"
+).split()
+_BY_LEVEL: dict[str, LiteralString] = {
+    "level_weeks": "sum(m.n_weeks) FILTER (WHERE m.coverage[{i}] IS NOT NULL)",
+    "covered": "sum(m.coverage[{i}] * m.n_weeks)",
+    "width": "sum(m.mean_width[{i}] * m.n_weeks)",
+    "msis": "sum(m.msis[{i}])",
+    "n_msis": "count(m.msis[{i}])",
+}
+_OF_STEPS = ("n_weeks", "abs_error", "error", "actual", "level_weeks", "covered")
+_BY_LEVEL_AND_STEP: dict[str, LiteralString] = {
+    "level_weeks": "count(w.{lo} + w.{hi})",
+    "covered": "count(*) FILTER (WHERE w.y BETWEEN w.{lo} AND w.{hi})",
+}
 
 
 def sums_by_key(job: Job, by: str, which: RunFilter = EVERY, model: str = "") -> pd.DataFrame:
-    """What metrics are made of, by model and one of KEYS.
+    """What metrics are made of, by model and one of KEYS, or by HORIZON; sums only, so that rows can be added up.
 
     Parameters
     ----------
@@ -40,29 +65,112 @@ def sums_by_key(job: Job, by: str, which: RunFilter = EVERY, model: str = "") ->
     Returns
     -------
     DataFrame
-        `model, key, n_items, n_windows, n_weeks, n_fallback, n_unsold, n_unscaled`; Σ over the known weeks `actual,
-        abs_error, error, pinball`, and `pinball_actual`, actual where the pinball loss is known; means over items and
-        windows `smape, mase, rmsse`; by level `coverage_80, width_80`, means over weeks, and `msis_80`; Σ absolute
-        errors of a yardstick, and of the model on the same items and windows, `seasonal_naive, beside_seasonal_naive,
-        naive, beside_naive`.
+        `model, key`, a text; `n_items, n_fallback, n_windows, n_weeks, n_unsold, n_unscaled`; Σ over the known weeks
+        `actual, abs_error, error, pinball`, and `pinball_actual`, actual where the pinball loss is known; Σ over items
+        and windows `smape, mase, rmsse`, and how many have one, `n_smape, n_mase, n_rmsse`; by level `covered_80`, the
+        weeks within the interval, and `width_80`, Σ of its width, over the weeks that have one, `level_weeks_80`;
+        `msis_80` and `n_msis_80`; Σ absolute errors of a yardstick, and of the model on the same items and windows,
+        `seasonal_naive, beside_seasonal_naive, naive, beside_naive`. NaN is undefined; by HORIZON, what is not by week.
     """
-    parts = [
-        {"i": sql.Literal(i)} | {name: sql.Identifier(f"{name}_{p}") for name in ("coverage", "width", "msis")}
-        for i, p in enumerate(job.spec.level, 1)
+    if (
+        not which.is_empty
+        or by not in (*_KEPT, HORIZON)
+        or not (fetch_one("has_kept_sums", job_id=job.job_id) or {})["found"]
+    ):
+        return _read(by, job, item_filters.within("m.unique_id", job, model, which))
+    rest = fetch_all("list_items_not_summed", job_id=job.job_id)  # first: a batch that completes now is in one of both
+    kept = _read_kept(by, job, {row["batch_id"] for row in rest})
+    if not rest:
+        return kept
+    keys = only(*[row["unique_id"] for row in rest])
+    both = pd.concat([kept, _read(by, job, item_filters.within("m.unique_id", job, model, keys))])
+    return both.groupby(["model", "key"], dropna=False, as_index=False).sum(min_count=1)
+
+
+def keep_sums(cur: Cursor, dataset_id: int, job_id: int, batch_id: int, level: tuple[int, ...]) -> None:
+    """Adds up the accuracy of the items of a batch that completes, in the caller's transaction."""
+    cur.execute(query("begin_sums_of_batch"), {"batch_id": batch_id})
+    keys = [row["unique_id"] for row in cur.fetchall()]
+    params = {"dataset_id": dataset_id, "job_id": job_id, "batch_id": batch_id, "keys": keys}
+    for statement in _keeping(level):
+        cur.execute(statement, params)
+
+
+@cache
+def _keeping(level: tuple[int, ...]) -> tuple[sql.Composed, sql.Composed]:
+    """The statements that add up the rows of a batch: by item, and by step."""
+    every, of_item = sql.SQL("").format(), _columns("key", "model", *_NUMBERS, *_BY_LEVEL)
+    each = [
+        sql.SQL(query("sums_to_keep")).format(
+            by=sql.Literal(by), columns=of_item, sums=_sums(by, level, every, _OWN_METRICS, _OWN_ITEMS)
+        )
+        for by in _KEPT
     ]
-    levels = _each(
-        ", sum(m.coverage[{i}] * m.n_weeks) / NULLIF(sum(m.n_weeks) FILTER (WHERE m.coverage[{i}] IS NOT NULL), 0)"
-        " AS {coverage}, sum(m.mean_width[{i}] * m.n_weeks)"
-        " / NULLIF(sum(m.n_weeks) FILTER (WHERE m.mean_width[{i}] IS NOT NULL), 0) AS {width},"
-        " avg(m.msis[{i}]) AS {msis}",
-        parts,
+    of_step, sums = _columns("key", "model", *_OF_STEPS), _horizon_sums(level, item_filters.among("m.unique_id"))
+    return (
+        sql.SQL(query("keep_sums")).format(columns=of_item, sums=sql.SQL(" UNION ALL ").join(each)),
+        sql.SQL(query("keep_horizon_sums")).format(columns=of_step, sums=sums),
     )
-    items = item_filters.within("m.unique_id", job, model, which)
-    places = {"key": KEYS[by], "which": items.text}
-    places["joined"] = _JOINED_ITEMS if by in ("family", "demand_class") else sql.SQL("")
-    sums = fetch_frame(sql.SQL(query("accuracy_sums")).format(levels=levels, **places), **items.params)
-    counts = fetch_frame(sql.SQL(query("count_measured")).format(**places), **items.params)
-    return sums.merge(counts, how="left", on=["model", "key"])
+
+
+def _columns(*names: str) -> sql.Composed:
+    return sql.SQL(", ").join(map(sql.Identifier, names))
+
+
+def _read_kept(by: str, job: Job, not_summed: set[int]) -> pd.DataFrame:
+    """The sums that are kept of a run's batches, without some of these."""
+    numbers = [sql.SQL("sum({0})::float8 AS {0}").format(sql.Identifier(name)) for name in _NUMBERS]
+    levels = {name: _each("sum({name}[{i}])", job.spec.level, name=sql.Identifier(name)) for name in _BY_LEVEL}
+    statement = sql.SQL(query("kept_sums")).format(numbers=sql.SQL(", ").join(numbers), **levels)
+    frame = fetch_frame(statement, job_id=job.job_id, by=by, not_summed=list(not_summed))
+    return _with_levels(frame, job.spec.level)
+
+
+def _read(by: str, job: Job, items: item_filters.Part) -> pd.DataFrame:
+    """The sums, made anew."""
+    level = job.spec.level
+    sums = _horizon_sums(level, items.text) if by == HORIZON else _sums(by, level, items.text, _METRICS, _ITEMS)
+    return _with_levels(fetch_frame(sums, **items.params | {"dataset_id": job.dataset_id}), level)
+
+
+def _sums(
+    by: str, level: tuple[int, ...], which: sql.Composed, rows: sql.Identifier, items: sql.Composed
+) -> sql.Composed:
+    places = {name: _each(text, level) for name, text in _BY_LEVEL.items()}
+    joined = items if by in ("family", "demand_class") else sql.SQL("").format()
+    return sql.SQL(query("accuracy_sums")).format(key=KEYS[by], which=which, rows=rows, joined=joined, **places)
+
+
+def _horizon_sums(level: tuple[int, ...], which: sql.Composed) -> sql.Composed:
+    return sql.SQL(query("horizon_sums")).format(
+        which=which,
+        bounds=_each(", m.lo[{i}:{i}], m.hi[{i}:{i}]", level, ""),
+        names=_each(", {lo}, {hi}", level, ""),
+        **{name: _each(text, level) for name, text in _BY_LEVEL_AND_STEP.items()},
+    )
+
+
+def _each(
+    text: LiteralString, level: tuple[int, ...], separator: LiteralString = ", ", **places: sql.Composable
+) -> sql.Composed:
+    """The text once for each level, filled in."""
+    parts = [
+        sql.SQL(text).format(i=sql.Literal(i), lo=sql.Identifier(f"lo_{p}"), hi=sql.Identifier(f"hi_{p}"), **places)
+        for i, p in enumerate(level, 1)
+    ]
+    return sql.SQL(separator).join(parts)
+
+
+def _with_levels(frame: pd.DataFrame, level: tuple[int, ...]) -> pd.DataFrame:
+    """Sums with a column for each level in place of arrays, all numbers float64."""
+    numbers = [name for name in _NUMBERS if name in frame]
+    frame = frame.astype(dict.fromkeys(numbers, float))
+    arrays = [name for name in _BY_LEVEL if name in frame]
+    for name in arrays:
+        for i, percent in enumerate(level):
+            values = [array[i] if array else None for array in frame[name]]
+            frame[f"{name}_{percent}"] = np.array(values, dtype=float)
+    return frame.drop(columns=arrays)
 
 
 def rank_items(job_id: int, model: str, is_worst: bool, limit: int) -> list[str]:
@@ -74,27 +182,6 @@ def rank_items(job_id: int, model: str, is_worst: bool, limit: int) -> list[str]
 def distribution(job_id: int, model: str) -> dict[int, int]:
     """tenth of WAPE, 19 for all beyond -> items."""
     return {row["tenth"]: row["n_items"] for row in fetch_all("distribution_of_errors", job_id=job_id, model=model)}
-
-
-def sums_by_horizon(job_id: int, level: tuple[int, ...]) -> pd.DataFrame:
-    """By model and step, weeks ahead: `model, step, n_weeks, abs_error, error, actual, coverage_80, …`; sums over the
-    known weeks, coverage as a fraction."""
-    parts = [
-        {"i": sql.Literal(i), "lo": sql.Identifier(f"lo_{p}"), "hi": sql.Identifier(f"hi_{p}")}
-        | {"name": sql.Identifier(f"coverage_{p}")}
-        for i, p in enumerate(level, 1)
-    ]
-    statement = sql.SQL(query("sums_by_horizon")).format(
-        levels=_each(", avg((w.y BETWEEN w.{lo} AND w.{hi})::integer)::float8 AS {name}", parts),
-        bounds=_each(", b.lo[{i}:{i}], b.hi[{i}:{i}]", parts),
-        names=_each(", {lo}, {hi}", parts),
-    )
-    return fetch_frame(statement, job_id=job_id)
-
-
-def _each(text: LiteralString, parts: list[dict[str, sql.Composable]]) -> sql.Composed:
-    """The text once for each level, filled in."""
-    return sql.Composed([sql.SQL(text).format(**part) for part in parts])
 
 
 def candidates_of_auto(job_id: int) -> pd.DataFrame:

@@ -18,7 +18,7 @@ from fcst.job_records import ClaimedBatch
 from fcst.records import ItemResult
 from fcst.specs import JobSpec
 from fcst.states import TRANSITIONS, Outcome, Stage
-from fcst.store import forecasts
+from fcst.store import accuracy, forecasts
 from fcst.store.database import execute, fetch_all, fetch_one, transaction
 from fcst.store.queries import query
 
@@ -131,6 +131,8 @@ def save(attempt: BatchAttempt, results: list[ItemResult], stage: Stage, item_in
     with transaction() as cur:
         _save(cur, attempt, results, stage, item_in_hand)
         if stage == Stage.SAVING:
+            if attempt.spec.n_windows:
+                accuracy.keep_sums(cur, attempt.dataset_id, attempt.job_id, attempt.batch_id, attempt.spec.level)
             _move(cur, attempt, Stage.SAVING, Stage.COMPLETED)
 
 

@@ -133,14 +133,17 @@ def select_job_items(job: Job, model: str, which: RunFilter, sort: RunSort = Run
 
 def within(column: str, job: Job, model: str, which: RunFilter) -> Part:
     """AND, and that the item of a row is one of those that match; `column` is its key, as in `f.unique_id`."""
-    name = sql.Identifier(*column.split("."))
     if which.is_empty:
         return Part(sql.SQL("").format(), {"job_id": job.job_id})
     if which.has_keys_only:
-        text = sql.SQL("AND {} = ANY (%(keys)s::text[])").format(name)
-        return Part(text, {"job_id": job.job_id, "keys": list(which.keys or ())})
-    chosen = select_job_items(job, model, which)
+        return Part(among(column), {"job_id": job.job_id, "keys": list(which.keys or ())})
+    name, chosen = sql.Identifier(*column.split(".")), select_job_items(job, model, which)
     return Part(sql.SQL("AND {} IN (SELECT c.unique_id FROM ({}) c)").format(name, chosen.text), chosen.params)
+
+
+def among(column: str) -> sql.Composed:
+    """AND, and that the item of a row is one of the parameter `keys`."""
+    return sql.SQL("AND {} = ANY (%(keys)s::text[])").format(sql.Identifier(*column.split(".")))
 
 
 def flag_names() -> sql.Composed:

@@ -24,7 +24,7 @@ from fcst.names import BENCHMARKS, SEASON_LENGTH
 from fcst.services import datasets, jobs, supervision
 from fcst.settings import PROJECT, load_settings
 from fcst.specs import IngestSpec, JobSpec
-from fcst.store import workers
+from fcst.store import accuracy, workers
 from fcst.store.database import transaction
 from tests.store.old_versions import REPORT
 
@@ -186,6 +186,13 @@ def make_run(
     }
     with transaction() as cur:
         cur.execute(AS_IF_RUN.read_text(), values)
+        cur.execute(
+            "SELECT batch_id FROM fcst_app.batch_status"
+            " WHERE job_id = %(job_id)s AND stage = 'completed' AND %(n_windows)s > 0",
+            values,
+        )
+        for row in cur.fetchall():
+            accuracy.keep_sums(cur, dataset.dataset_id, job_id, row["batch_id"], spec.level)
     return job_id
 
 

@@ -230,6 +230,8 @@ def make_old(job: Job, items: list[str]) -> None:
             " WHERE model = 'Naive' AND job_id = %(job_id)s AND unique_id = ANY (%(items)s)",
             "DELETE FROM fcst_app.backtests WHERE job_id = %(job_id)s AND unique_id = ANY (%(items)s)",
             "UPDATE fcst_app.job_items SET provenance = NULL WHERE job_id = %(job_id)s AND unique_id = ANY (%(items)s)",
+            "UPDATE fcst_app.batch_status SET is_summed = false WHERE job_id = %(job_id)s",
+            "DELETE FROM fcst_app.accuracy_sums WHERE job_id = %(job_id)s",
         ):
             cur.execute(statement, values)
 
@@ -254,6 +256,48 @@ def test_a_run_of_an_older_program_has_what_it_measured(job: Job) -> None:
     assert pd.isna(found.loc["Auto", "mase"]) and found.loc["Auto", "n_unscaled"] == 0
     assert accuracy.list_accuracy(job, "horizon").empty and accuracy.list_candidates(job.job_id).empty
     assert accuracy.error_correlation(job, "Auto") == (USUAL_CORRELATION, False)
+
+
+# Sums that are kept by batch
+
+
+def statement(text: str, job: Job) -> list[dict]:
+    with transaction() as cur:
+        cur.execute(text, {"job_id": job.job_id})
+        return cur.fetchall() if cur.description else []
+
+
+def test_sums_are_kept_when_a_batch_completes_and_made_anew_after_a_retry(
+    load_dataset: Callable[..., Dataset], tmp_path: Path
+) -> None:
+    job = run(load_dataset(write_shaken(tmp_path / "shaken.csv")), 4, n_windows=2, batch_size=2)
+    assert [row["is_summed"] for row in statement("SELECT is_summed FROM fcst_app.batch_status", job)] == [True, True]
+    n_rows = "SELECT count(*) AS n FROM fcst_app.accuracy_sums WHERE job_id = %(job_id)s AND grouped_by = 'model'"
+    assert statement(n_rows, job)[0]["n"] == 2 * len(MODELS)
+    before = {by: accuracy.list_accuracy(job, by) for by in accuracy.BY}
+
+    for text in (  # as if one of them had failed
+        "UPDATE fcst_app.job_items SET outcome = 'failed' WHERE unique_id = 'item2'",
+        "UPDATE fcst_app.batch_status SET n_completed = 1, n_failed = 1"
+        " WHERE batch_id = (SELECT batch_id FROM fcst_app.job_items WHERE unique_id = 'item2')",
+        "DELETE FROM fcst_app.metrics WHERE unique_id = 'item2'",
+        "DELETE FROM fcst_app.backtests WHERE unique_id = 'item2'",
+    ):
+        statement(text, job)
+    assert jobs.retry_job(job.job_id) == 1
+    assert statement(n_rows, job)[0]["n"] == len(MODELS), "those of its batch no longer hold"
+    assert set(accuracy.list_accuracy(job)["n_items"]) == {3}
+
+    while claimed := attempts.claim(str(uuid.uuid4()), 1):
+        run_batch(claimed[0].batch_id, claimed[0].attempt)
+    assert statement(n_rows, job)[0]["n"] == 2 * len(MODELS)
+    for by, frame in before.items():
+        pd.testing.assert_frame_equal(accuracy.list_accuracy(job, by), frame, obj=by)
+
+
+def test_no_sums_are_kept_of_a_run_without_a_backtest(load_dataset: Callable[..., Dataset]) -> None:
+    job = run(load_dataset(), 2, n_windows=0)
+    assert statement("SELECT FROM fcst_app.accuracy_sums", job) == []
 
 
 # What is undefined is NULL, and counted

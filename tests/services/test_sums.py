@@ -18,6 +18,7 @@ from fcst.records import BacktestRecord, ForecastRecord, ItemResult
 from fcst.services import accuracy, comparison, forecasts, jobs
 from fcst.specs import JobSpec
 from fcst.states import Outcome
+from fcst.store import accuracy as kept
 from fcst.store import forecasts as stored
 from fcst.store.database import transaction
 from tests.services.test_item_selection import LAST, insert_dataset
@@ -82,7 +83,8 @@ def make_window(
     return Window(item, family, model, number, y, f, lo, hi, record)
 
 
-def make() -> Made:
+def make(n_kept: int) -> Made:
+    """The sums of accuracy of so many of the two batches are kept, as when they complete."""
     rng = np.random.default_rng(8)
     rows = [(f"i{n:02}", f"family {n % 3}", None, "smooth", None, LAST - timedelta(weeks=99), LAST) for n in range(N)]
     dataset_id = insert_dataset(rows)
@@ -125,12 +127,17 @@ def make() -> Made:
             " n_completed = n_items WHERE job_id = %(job_id)s",
             values,
         )
+        cur.execute("SELECT batch_id FROM fcst_app.batch_status WHERE job_id = %(job_id)s ORDER BY batch_no", values)
+        batches = [row["batch_id"] for row in cur.fetchall()]
+        assert len(batches) == 2
+        for batch_id in batches[:n_kept]:
+            kept.keep_sums(cur, dataset_id, job_id, batch_id, LEVEL)
     return Made(jobs.get_job(job_id), items, windows)
 
 
-@pytest.fixture
-def made(once: Callable) -> Made:
-    return once("sums", make)
+@pytest.fixture(params=[0, 1, 2])
+def made(once: Callable, request: pytest.FixtureRequest) -> Made:
+    return once(f"sums_{request.param}", lambda: make(request.param))
 
 
 def expected_of(windows: list[Window]) -> dict[str, float]:

@@ -1,36 +1,96 @@
 -- accuracy_sums
--- What the accuracy of a job's models is made of, over all items or by a key that the program fills in: of the known
--- weeks of all windows the sums of errors and of what was sold, and the means of what is a mean over items and windows,
--- or over weeks, where it is defined; the program fills in those by level. The errors of a yardstick are summed up beside
--- those of the model on the same items and windows. NULL is undefined, or was not measured by the version that made the
--- run.
-SELECT m.model, {key} AS key, count(*) AS n_windows, sum(m.n_weeks) AS n_weeks,
-       count(*) FILTER (WHERE m.actual = 0) AS n_unsold,
-       count(*) FILTER (WHERE m.mase IS NULL AND m.sq_error IS NOT NULL) AS n_unscaled,
-       sum(m.actual) AS actual, sum(m.abs_error) AS abs_error, sum(m.error) AS error, sum(m.pinball) AS pinball,
-       sum(m.actual) FILTER (WHERE m.pinball IS NOT NULL) AS pinball_actual,
-       avg(m.smape) AS smape, avg(m.mase) AS mase, avg(m.rmsse) AS rmsse{levels},
-       sum(m.abs_error) FILTER (WHERE s.abs_error IS NOT NULL) AS beside_seasonal_naive,
-       sum(s.abs_error) AS seasonal_naive,
-       sum(m.abs_error) FILTER (WHERE n.abs_error IS NOT NULL) AS beside_naive, sum(n.abs_error) AS naive
-FROM fcst_app.metrics m{joined}
-LEFT JOIN fcst_app.metrics s ON s.job_id = m.job_id AND s.unique_id = m.unique_id AND s.cutoff = m.cutoff
-                                AND s.model = 'SeasonalNaive'
-LEFT JOIN fcst_app.metrics n ON n.job_id = m.job_id AND n.unique_id = m.unique_id AND n.cutoff = m.cutoff
-                                AND n.model = 'Naive'
-WHERE m.job_id = %(job_id)s {which}
-GROUP BY m.model, {key} ORDER BY key NULLS LAST, m.model;
-
--- count_measured
--- How many items the accuracy of a job's models is over, all or by a key, and for how many a simpler model was used in
--- some window. Apart from the sums, for to count distinct items among them would sort all their rows.
-SELECT i.model, i.key, count(*) AS n_items, count(*) FILTER (WHERE i.is_fallback) AS n_fallback
+-- What the accuracy of a job's models is made of, over all items or by a key that the program fills in, or of some items
+-- alone: of the known weeks of all windows the sums of errors and of what was sold, and the sums and numbers of what is a
+-- mean over items and windows, where it is defined; by level, in arrays, of the weeks within the interval and of its
+-- width. The errors of a yardstick are summed up beside those of the model on the same items and windows. NULL is
+-- undefined, or was not measured by the version that made the run. Items are counted apart, for to count distinct ones
+-- among the sums would sort all their rows.
+SELECT s.*, c.n_items, c.n_fallback
 FROM (
-    SELECT m.model, {key} AS key, bool_or(m.is_fallback) AS is_fallback
-    FROM fcst_app.metrics m{joined}
-    WHERE m.job_id = %(job_id)s {which} GROUP BY m.unique_id, m.model, {key}
-) i
-GROUP BY i.model, i.key;
+    SELECT m.model, ({key})::text COLLATE "C" AS key, count(*) AS n_windows, sum(m.n_weeks) AS n_weeks,
+           count(*) FILTER (WHERE m.actual = 0) AS n_unsold,
+           count(*) FILTER (WHERE m.mase IS NULL AND m.sq_error IS NOT NULL) AS n_unscaled,
+           sum(m.actual) AS actual, sum(m.abs_error) AS abs_error, sum(m.error) AS error, sum(m.pinball) AS pinball,
+           sum(m.actual) FILTER (WHERE m.pinball IS NOT NULL) AS pinball_actual,
+           sum(m.smape) AS smape, count(m.smape) AS n_smape, sum(m.mase) AS mase, count(m.mase) AS n_mase,
+           sum(m.rmsse) AS rmsse, count(m.rmsse) AS n_rmsse,
+           sum(s.abs_error) AS seasonal_naive,
+           sum(m.abs_error) FILTER (WHERE s.abs_error IS NOT NULL) AS beside_seasonal_naive,
+           sum(n.abs_error) AS naive, sum(m.abs_error) FILTER (WHERE n.abs_error IS NOT NULL) AS beside_naive,
+           ARRAY[{level_weeks}]::float8[] AS level_weeks, ARRAY[{covered}]::float8[] AS covered,
+           ARRAY[{width}]::float8[] AS width, ARRAY[{msis}]::float8[] AS msis, ARRAY[{n_msis}]::float8[] AS n_msis
+    FROM {rows} m {joined}
+    LEFT JOIN {rows} s ON s.job_id = m.job_id AND s.unique_id = m.unique_id AND s.cutoff = m.cutoff
+                                    AND s.model = 'SeasonalNaive'
+    LEFT JOIN {rows} n ON n.job_id = m.job_id AND n.unique_id = m.unique_id AND n.cutoff = m.cutoff
+                                    AND n.model = 'Naive'
+    WHERE m.job_id = %(job_id)s {which}
+    GROUP BY m.model, {key}
+) s
+JOIN (
+    SELECT i.model, i.key, count(*) AS n_items, count(*) FILTER (WHERE i.is_fallback) AS n_fallback
+    FROM (
+        SELECT m.model, ({key})::text COLLATE "C" AS key, bool_or(m.is_fallback) AS is_fallback
+        FROM {rows} m {joined}
+        WHERE m.job_id = %(job_id)s {which} GROUP BY m.unique_id, m.model, {key}
+    ) i
+    GROUP BY i.model, i.key
+) c ON (c.model, c.key IS NULL, COALESCE(c.key, '')) = (s.model, s.key IS NULL, COALESCE(s.key, ''));
+
+-- horizon_sums
+-- The same by step, weeks ahead, as far as it is defined for a week: from the windows themselves.
+SELECT m.model, w.step::text AS key, count(*) AS n_weeks, sum(abs(w.forecast - w.y)) AS abs_error,
+       sum(w.forecast - w.y) AS error, sum(abs(w.y)) AS actual,
+       ARRAY[{level_weeks}]::float8[] AS level_weeks, ARRAY[{covered}]::float8[] AS covered
+FROM fcst_app.backtests m
+CROSS JOIN LATERAL unnest(m.y, m.forecast{bounds}) WITH ORDINALITY w (y, forecast{names}, step)
+WHERE m.job_id = %(job_id)s AND w.y IS NOT NULL {which}
+GROUP BY m.model, w.step;
+
+-- kept_sums
+-- The same, of the batches whose sums are there, but for some of these.
+SELECT model, key, {numbers}, ARRAY[{level_weeks}]::float8[] AS level_weeks, ARRAY[{covered}]::float8[] AS covered,
+       ARRAY[{width}]::float8[] AS width, ARRAY[{msis}]::float8[] AS msis, ARRAY[{n_msis}]::float8[] AS n_msis
+FROM fcst_app.accuracy_sums
+WHERE job_id = %(job_id)s AND grouped_by = %(by)s AND batch_id <> ALL (%(not_summed)s::bigint[])
+GROUP BY model, key;
+
+-- has_kept_sums
+-- Whether the sums of some batch of a job are there.
+SELECT EXISTS (SELECT FROM fcst_app.accuracy_sums WHERE job_id = %(job_id)s) AS found;
+
+-- list_items_not_summed
+-- The completed items of the batches whose sums are not there.
+SELECT b.batch_id, i.unique_id FROM fcst_app.batch_status b JOIN fcst_app.job_items i USING (batch_id)
+WHERE b.job_id = %(job_id)s AND NOT b.is_summed AND b.n_completed > 0 AND i.outcome = 'completed';
+
+-- begin_sums_of_batch
+-- The completed items of a batch, whose sums are to be made; those that it had are removed.
+DELETE FROM fcst_app.accuracy_sums WHERE batch_id = %(batch_id)s;
+UPDATE fcst_app.batch_status SET is_summed = true WHERE batch_id = %(batch_id)s;
+SELECT unique_id FROM fcst_app.job_items WHERE batch_id = %(batch_id)s AND outcome = 'completed';
+
+-- keep_sums
+-- The sums of a batch by each key, from its rows, which are read once.
+WITH own_metrics AS MATERIALIZED (
+    SELECT job_id, unique_id, model, cutoff, is_fallback, n_weeks, abs_error, error, sq_error, actual, pinball, smape,
+           mase, rmsse, coverage, mean_width, msis
+    FROM fcst_app.metrics WHERE job_id = %(job_id)s AND unique_id = ANY (%(keys)s::text[])
+), own_items AS MATERIALIZED (
+    SELECT dataset_id, unique_id, family, demand_class
+    FROM fcst_app.items WHERE dataset_id = %(dataset_id)s AND unique_id = ANY (%(keys)s::text[])
+)
+INSERT INTO fcst_app.accuracy_sums (job_id, batch_id, grouped_by, {columns})
+{sums};
+
+-- sums_to_keep
+-- Of which these are those by one key.
+SELECT %(job_id)s, %(batch_id)s, {by}, {columns} FROM ({sums}) s;
+
+-- keep_horizon_sums
+-- The sums of a batch by step.
+INSERT INTO fcst_app.accuracy_sums (job_id, batch_id, grouped_by, {columns})
+SELECT %(job_id)s, %(batch_id)s, 'horizon', {columns} FROM ({sums}) s;
 
 -- rank_items
 -- The items of a run with the least or the largest error of one model; by how much they err first.
@@ -49,16 +109,6 @@ SELECT least(floor(e.wape * 10), 19)::integer AS tenth, count(*)::integer AS n_i
     WHERE m.job_id = %(job_id)s AND m.model = %(model)s GROUP BY m.unique_id
 ) e
 WHERE e.wape IS NOT NULL GROUP BY 1 ORDER BY 1;
-
--- sums_by_horizon
--- The errors of a job's models by weeks ahead, and what was sold, over the known weeks; the program fills in the coverage
--- by level.
-SELECT b.model, w.step, count(*) AS n_weeks, sum(abs(w.forecast - w.y)) AS abs_error, sum(w.forecast - w.y) AS error,
-       sum(abs(w.y)) AS actual{levels}
-FROM fcst_app.backtests b
-CROSS JOIN LATERAL unnest(b.y, b.forecast{bounds}) WITH ORDINALITY w (y, forecast{names}, step)
-WHERE b.job_id = %(job_id)s AND w.y IS NOT NULL
-GROUP BY b.model, w.step ORDER BY b.model, w.step;
 
 -- candidates_of_auto
 -- Of all models that Auto chose among in a job: how often it was the heaviest, its share of the weight over all items,

@@ -151,10 +151,10 @@ SELECT stage FROM fcst_app.batch_status WHERE job_id = %(job_id)s AND batch_id =
 
 -- retry_batches
 -- The batches of those items wait again; the attempt counts on, the tries begin anew. What else failed in them, or was
--- cancelled, stays so.
+-- cancelled, stays so. Their sums of accuracy no longer hold.
 UPDATE fcst_app.batch_status b
 SET stage = 'submitted', tries = 0, worker_id = NULL, run_token = NULL, n_failed = i.n_failed,
-    n_cancelled = i.n_cancelled, finished_at = NULL, error = NULL, submitted_at = now()
+    n_cancelled = i.n_cancelled, finished_at = NULL, error = NULL, submitted_at = now(), is_summed = false
 FROM (
     SELECT batch_id, count(*) FILTER (WHERE outcome = 'failed') AS n_failed,
            count(*) FILTER (WHERE outcome = 'cancelled') AS n_cancelled
@@ -163,6 +163,8 @@ FROM (
     GROUP BY batch_id HAVING bool_or(outcome = 'pending')
 ) i
 WHERE b.batch_id = i.batch_id;
+DELETE FROM fcst_app.accuracy_sums a USING fcst_app.batch_status b
+WHERE a.job_id = %(job_id)s AND b.batch_id = a.batch_id AND NOT b.is_summed;
 
 -- list_batches
 -- Batches of a job, all or those in given stages, in the order that is asked for, then by number. Seconds tick while

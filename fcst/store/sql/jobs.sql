@@ -183,6 +183,7 @@ SELECT job_id FROM fcst_app.jobs WHERE job_id = %(job_id)s AND finished_at = %(f
 DELETE FROM fcst_app.forecasts WHERE job_id = ANY (%(job_ids)s);
 DELETE FROM fcst_app.metrics WHERE job_id = ANY (%(job_ids)s);
 DELETE FROM fcst_app.backtests WHERE job_id = ANY (%(job_ids)s);
+DELETE FROM fcst_app.accuracy_sums WHERE job_id = ANY (%(job_ids)s);
 DELETE FROM fcst_app.job_items WHERE job_id = ANY (%(job_ids)s);
 DELETE FROM fcst_app.batch_events WHERE job_id = ANY (%(job_ids)s);
 DELETE FROM fcst_app.jobs WHERE job_id = ANY (%(job_ids)s);

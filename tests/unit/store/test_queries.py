@@ -170,10 +170,17 @@ PLACES = {
     "copy_backtests_to_add_up": ["{which}"],
     "export_forecasts": ["{unique_id}", "{model}", "{numbers}", "{made_by}", "{adjusted}", "{which}"],
     "copy_weekly_file": ["{key}"],
-    "accuracy_sums": ["{key}", "{levels}", "{joined}", "{which}", "{key}"],
-    "count_measured": ["{key}", "{joined}", "{which}", "{key}"],
+    "accuracy_sums": [
+        *("{key}", "{level_weeks}", "{covered}", "{width}", "{msis}", "{n_msis}"),
+        *("{rows}", "{joined}", "{rows}", "{rows}", "{which}", "{key}"),
+        *("{key}", "{rows}", "{joined}", "{which}", "{key}"),
+    ],
+    "horizon_sums": ["{level_weeks}", "{covered}", "{bounds}", "{names}", "{which}"],
+    "kept_sums": ["{numbers}", "{level_weeks}", "{covered}", "{width}", "{msis}", "{n_msis}"],
+    "keep_sums": ["{columns}", "{sums}"],
+    "sums_to_keep": ["{by}", "{columns}", "{sums}"],
+    "keep_horizon_sums": ["{columns}", "{columns}", "{sums}"],
     "true_accuracy": ["{levels}"],
-    "sums_by_horizon": ["{levels}", "{bounds}", "{names}"],
 }
 
 
