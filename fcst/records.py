@@ -95,6 +95,35 @@ class RunItem:
 
 
 @dataclass(frozen=True)
+class ForecastWeek:
+    """One week of what a model forecasts of an item, in units.
+
+    Parameters
+    ----------
+    lo, hi
+        level in percent, as text -> bound.
+    adjusted
+        as analysts changed it; else the forecast.
+    """
+
+    unique_id: str
+    sales_rank: int
+    wk_end_dt: date
+    model: str
+    forecast: float
+    lo: dict[str, float]
+    hi: dict[str, float]
+    is_fallback: bool
+    made_by: str
+    adjusted: float
+
+    @classmethod
+    def from_row(cls, row: Mapping[str, Any], level: tuple[int, ...]) -> Self:
+        names = [str(percent) for percent in level]
+        return cls(**{**row, **{side: dict(zip(names, row[side], strict=True)) for side in ("lo", "hi")}})
+
+
+@dataclass(frozen=True)
 class ForecastBlock:
     """The forecasts of one model for N items of a run.
 
@@ -165,6 +194,15 @@ class SalesRecord:
 
     unique_id: str
     unit_sales: FloatArray
+
+
+@dataclass(frozen=True)
+class SalesWeek:
+    """A week of an item's sales in units; None is a missing week."""
+
+    wk_end_dt: date
+    unit_sales: float | None
+    promo_units: float
 
 
 @dataclass(frozen=True)

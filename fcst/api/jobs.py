@@ -142,8 +142,8 @@ def list_forecasts(
         file, n_bytes = exports.open_export(job, format, which)
         headers = exports.file_headers(job, format, which) | {"Content-Length": str(n_bytes)}
         return StreamingResponse(exports.chunks(file), headers=headers)
-    rows, last = forecasts.list_page(job, item, after, limit)
-    return {"forecasts": rows, "next": next_page(f"/api/jobs/{job_id}/forecasts", last, limit, [("item", item or [])])}
+    weeks, last = forecasts.list_page(job, item, after, limit)
+    return {"forecasts": weeks, "next": next_page(f"/api/jobs/{job_id}/forecasts", last, limit, [("item", item or [])])}
 
 
 @router.get("/{job_id:number}/metrics", summary="How good its forecasts are", response_model=schemas.Metrics)

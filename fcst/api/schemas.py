@@ -153,7 +153,7 @@ class Batches(BaseModel):
     batches: list[Batch]
 
 
-class Forecast(BaseModel):
+class Forecast(Given):
     """One week of an item by a model, in units; bounds by the levels of the run, as `lo["80"]`."""
 
     unique_id: str
@@ -223,7 +223,7 @@ class Items(BaseModel):
     next: Annotated[str | None, Field(description="Where the next page is; null on the last one.")]
 
 
-class Week(BaseModel):
+class Week(Given):
     wk_end_dt: date
     unit_sales: Annotated[float | None, Field(description="Null: missing, as when an item sold on promotion only.")]
     promo_units: float

@@ -1,6 +1,6 @@
 """Runs beside each other, and a run beside what happened since."""
 
-from typing import Any
+from dataclasses import dataclass
 
 import pandas as pd
 
@@ -11,8 +11,21 @@ from fcst.services.accuracy import with_ratios
 from fcst.store import comparison
 
 
-def compare_specs(job: Job, other: Job) -> list[dict[str, Any]]:
-    """What was asked of two runs: `what, run, other, differs`, in words."""
+@dataclass(frozen=True)
+class AskedFor:
+    """One of the things that were asked of two runs, in words."""
+
+    what: str
+    run: str
+    other: str
+
+    @property
+    def differs(self) -> bool:
+        return self.run != self.other
+
+
+def compare_specs(job: Job, other: Job) -> list[AskedFor]:
+    """What was asked of two runs."""
 
     def described(one: Job) -> dict[str, str]:
         spec = one.spec
@@ -26,10 +39,8 @@ def compare_specs(job: Job, other: Job) -> list[dict[str, Any]]:
             "Backtests": str(spec.n_windows),
         }
 
-    ours, theirs = described(job), described(other)
-    return [
-        {"what": what, "run": ours[what], "other": theirs[what], "differs": ours[what] != theirs[what]} for what in ours
-    ]
+    of_other = described(other)
+    return [AskedFor(what, run, of_other[what]) for what, run in described(job).items()]
 
 
 def compare_items(

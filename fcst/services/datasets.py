@@ -1,6 +1,6 @@
 """What a user can do with datasets: find one, look at it, take the weekly file away, delete it."""
 
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import pandas as pd
 
@@ -8,7 +8,7 @@ from fcst.dataset_records import Dataset, DatasetVersion, Dependents, ListedData
 from fcst.errors import InputError, NotFound
 from fcst.filters import ItemSort, Selection
 from fcst.names import DEMAND_CLASSES
-from fcst.records import Item, ItemCounts
+from fcst.records import Item, ItemCounts, SalesWeek
 from fcst.roles import Scope
 from fcst.services import identity
 from fcst.store import datasets, sales
@@ -108,8 +108,8 @@ def list_page(dataset_id: int, after: int, limit: int) -> tuple[list[RankedItem]
     return rows, rows[-1].sales_rank if len(rows) == limit else None
 
 
-def item_history(dataset_id: int, unique_id: str) -> list[dict[str, Any]]:
-    """`wk_end_dt, unit_sales, promo_units` of an item, week by week; a missing week's `unit_sales` is None.
+def item_history(dataset_id: int, unique_id: str) -> list[SalesWeek]:
+    """The sales of an item, week by week.
 
     Raises
     ------

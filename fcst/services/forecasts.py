@@ -9,7 +9,7 @@ import pandas as pd
 from fcst.compute.aggregation import ForecastSum, Total
 from fcst.filters import EVERY, RunFilter, RunSort
 from fcst.job_records import Job
-from fcst.records import ForecastBlock, RunItem
+from fcst.records import ForecastBlock, ForecastWeek, RunItem
 from fcst.services import accuracy, datasets
 from fcst.store import adjustments, forecasts, sales
 
@@ -74,23 +74,17 @@ def list_options(job: Job, model: str) -> dict[str, list[str]]:
     return options | {"heaviest": forecasts.list_heaviest(job.job_id, model)}
 
 
-def list_page(
-    job: Job, unique_ids: list[str] | None, after: int, limit: int
-) -> tuple[list[dict[str, Any]], int | None]:
+def list_page(job: Job, unique_ids: list[str] | None, after: int, limit: int) -> tuple[list[ForecastWeek], int | None]:
     """Forecasts of all models of up to `limit` completed items whose rank is above `after`, the largest sellers first.
 
     Returns
     -------
-    rows, last
-        each `unique_id, wk_end_dt, model, forecast, lo, hi, is_fallback, made_by, adjusted`, bounds by level as text;
-        the rank of the last item where there may be more.
+    weeks, last
+        by item, model and week; the rank of the last item where there may be more.
     """
-    rows = forecasts.page(job.job_id, unique_ids, after, limit)
-    levels = [str(percent) for percent in job.spec.level]
-    for row in rows:
-        row["lo"], row["hi"] = (dict(zip(levels, row[side], strict=True)) for side in ("lo", "hi"))
-    ranks = {row["sales_rank"] for row in rows}
-    return rows, max(ranks) if len(ranks) == limit else None
+    weeks = forecasts.page(job, unique_ids, after, limit)
+    ranks = {week.sales_rank for week in weeks}
+    return weeks, max(ranks) if len(ranks) == limit else None
 
 
 def view(

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import numpy as np
 from psycopg2 import sql
@@ -10,7 +10,7 @@ from psycopg2.extensions import cursor as Cursor
 
 from fcst.filters import RunFilter, RunSort
 from fcst.job_records import Job
-from fcst.records import BacktestRecord, ForecastBlock, ForecastRecord, ItemResult, RunItem
+from fcst.records import BacktestRecord, ForecastBlock, ForecastRecord, ForecastWeek, ItemResult, RunItem
 from fcst.store import binary_copy, item_filters
 from fcst.store.database import copy_rows, fetch_all, fetch_one, transaction
 from fcst.store.queries import for_spreadsheet, query
@@ -128,9 +128,10 @@ def read_blocks(
     copy_rows(statement, items.params | {"added_model": model}, binary_copy.RowReader(fields, read))
 
 
-def page(job_id: int, unique_ids: list[str] | None, after: int, limit: int) -> list[dict[str, Any]]:
+def page(job: Job, unique_ids: list[str] | None, after: int, limit: int) -> list[ForecastWeek]:
     """The forecasts of some completed items whose rank is above `after`."""
-    return fetch_all("page_of_forecasts", job_id=job_id, unique_ids=unique_ids, after=after, limit=limit)
+    rows = fetch_all("page_of_forecasts", job_id=job.job_id, unique_ids=unique_ids, after=after, limit=limit)
+    return [ForecastWeek.from_row(row, job.spec.level) for row in rows]
 
 
 def unknown_items(job_id: int, unique_ids: list[str]) -> list[str]:

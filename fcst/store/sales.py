@@ -11,7 +11,7 @@ from psycopg2 import sql
 
 from fcst.filters import RunFilter
 from fcst.job_records import Job
-from fcst.records import FloatArray, SalesRecord
+from fcst.records import FloatArray, SalesRecord, SalesWeek
 from fcst.store import binary_copy, item_filters
 from fcst.store.database import copy_rows, fetch_all, fetch_frame, fetch_one, transaction
 from fcst.store.queries import for_spreadsheet, query
@@ -43,8 +43,8 @@ def batch_series(dataset_id: int, batch_id: int) -> list[SalesRecord]:
     return [SalesRecord(row["unique_id"], np.array(row["unit_sales"], dtype=float)) for row in rows]
 
 
-def item_history(dataset_id: int, unique_id: str) -> list[dict[str, Any]]:
-    return fetch_all("item_history", dataset_id=dataset_id, unique_id=unique_id)
+def item_history(dataset_id: int, unique_id: str) -> list[SalesWeek]:
+    return [SalesWeek(**row) for row in fetch_all("item_history", dataset_id=dataset_id, unique_id=unique_id)]
 
 
 def totals(dataset_id: int) -> pd.DataFrame:

@@ -54,10 +54,10 @@ def show_specs(job: Job, other: Job) -> None:
     tables.show(
         pd.DataFrame(
             {
-                "Asked for": [row["what"] for row in rows],
-                f"Run {job.job_id}": [row["run"] for row in rows],
-                f"Run {other.job_id} ": [row["other"] for row in rows],
-                "Differs": ["differs" if row["differs"] else "" for row in rows],
+                "Asked for": [row.what for row in rows],
+                f"Run {job.job_id}": [row.run for row in rows],
+                f"Run {other.job_id} ": [row.other for row in rows],
+                "Differs": ["differs" if row.differs else "" for row in rows],
             }
         ),
     )

@@ -96,7 +96,7 @@ def test_history_is_that_of_the_item(desk: Desk) -> None:
     weeks = datasets.item_history(number, "item3")
     assert found["unique_id"] == "item3" and len(found["weeks"]) == 120
     assert [(week["wk_end_dt"], week["unit_sales"]) for week in found["weeks"]] == [
-        (str(week["wk_end_dt"]), week["unit_sales"]) for week in weeks
+        (str(week.wk_end_dt), week.unit_sales) for week in weeks
     ]
     for key in ("nobody", "item3 ", "%", "a\0b"):
         answer = desk.get(f"/api/datasets/{number}/history", params={"item": key})

@@ -25,9 +25,9 @@ def spec(**options: object) -> dict:
 
 def test_specs_tell_what_differs(dataset: Dataset) -> None:
     one, other = run(dataset, 3, **spec()), run(dataset, 2, **spec(h=6))
-    rows = {row["what"]: row for row in comparison.compare_specs(one, other)}
-    assert {what for what, row in rows.items() if row["differs"]} == {"Items", "Horizon, weeks"}
-    assert rows["Models"]["run"] == "Naive, WindowAverage"
+    rows = {row.what: row for row in comparison.compare_specs(one, other)}
+    assert {what for what, row in rows.items() if row.differs} == {"Items", "Horizon, weeks"}
+    assert rows["Models"].run == "Naive, WindowAverage"
 
 
 def test_items_are_compared_over_the_weeks_that_both_have(dataset: Dataset) -> None:
@@ -78,5 +78,5 @@ def test_a_run_is_measured_against_the_weeks_that_came(
 
 def test_spec_without_levels_is_compared_too(dataset: Dataset) -> None:
     one = run(dataset, 1, **spec(level=()))
-    rows = {row["what"]: row for row in comparison.compare_specs(one, one)}
-    assert rows["Interval levels, percent"]["run"] == "none" and JobSpec().level == (80, 95)
+    rows = {row.what: row for row in comparison.compare_specs(one, one)}
+    assert rows["Interval levels, percent"].run == "none" and JobSpec().level == (80, 95)
