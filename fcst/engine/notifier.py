@@ -1,6 +1,6 @@
-"""Tells a webhook that a job has ended, until it has heard (Standard Webhooks: signed, with an id, at least once).
+"""Delivers job.ended to the webhook; retries for a day until a 2xx (Standard Webhooks: signed, at least once).
 
-The supervisor asks it to look now and then; the telling itself is a thread's, so that nobody waits for a receiver.
+The supervisor calls `look` now and then; a thread delivers, so that the supervisor does not wait for a receiver.
 """
 
 import asyncio
@@ -28,13 +28,13 @@ ANSWER_LIMIT_S = 10.0
 HOLD_S = 60.0
 AT_ONCE = 8
 WAITS_S = (5.0, 30.0, 120.0, 600.0, 3600.0, 4 * 3600.0)
-"""Before the second try, the third, …; the last holds from there on."""
+"""Before the second attempt, the third, …; the last holds from there on."""
 
 log = logging.getLogger(__name__)
 
 
 class Notifier:
-    """Tells a webhook what is due."""
+    """Delivers the notifications that are due."""
 
     def __init__(self, webhook: Webhook) -> None:
         self._webhook = webhook
@@ -42,19 +42,19 @@ class Notifier:
         self._due = 0.0
 
     def look(self) -> None:
-        """Begins to tell what is due, unless it does so already or has just looked."""
+        """Starts to deliver what is due, unless it does so already or has just looked."""
         if time.monotonic() < self._due or (self._thread is not None and self._thread.is_alive()):
             return
         self._due = time.monotonic() + LOOK_EVERY_S
-        self._thread = threading.Thread(target=self._tell_all, daemon=True)
+        self._thread = threading.Thread(target=self._deliver_all, daemon=True)
         self._thread.start()
 
     def wait(self, seconds: float) -> None:
-        """For those that are being told."""
+        """Waits for the deliveries that have begun."""
         if self._thread is not None:
             self._thread.join(seconds)
 
-    def _tell_all(self) -> None:
+    def _deliver_all(self) -> None:
         try:
             while found := notifications.claim(AT_ONCE, HOLD_S):
                 messages = [(_message_id(row), _body(row)) for row in found]
@@ -68,7 +68,7 @@ class Notifier:
 
 @dataclass(frozen=True)
 class Answer:
-    """Why a message was not heard, empty if it was; and whether it is in vain to send it again."""
+    """Why a message was not delivered, empty if it was; and whether no further attempt is made."""
 
     error: str = ""
     is_final: bool = False
@@ -78,11 +78,11 @@ def _note(row: Notification, answer: Answer) -> None:
     ids: dict[str, Any] = {"job": row.job_id, "attempt": row.attempts}
     if not answer.error:
         notifications.note_delivery(row.notification_id)
-        logs.event(log, logging.INFO, "end_told", **ids)
+        logs.event(log, logging.INFO, "notification_delivered", **ids)
         return
     wait_s = WAITS_S[min(row.attempts, len(WAITS_S)) - 1]
     notifications.note_failure(row.notification_id, answer.error, wait_s, answer.is_final)
-    logs.event(log, logging.WARNING, "end_not_told", answer.error, **ids)
+    logs.event(log, logging.WARNING, "notification_failed", answer.error, **ids)
 
 
 def send(webhook: Webhook, messages: list[tuple[str, bytes]]) -> list[Answer]:
@@ -95,12 +95,12 @@ def send(webhook: Webhook, messages: list[tuple[str, bytes]]) -> list[Answer]:
 
     try:
         return asyncio.run(send_all())
-    except Exception as exc:  # noqa: BLE001  such as a proxy that is set to what is none
+    except Exception as exc:  # noqa: BLE001  such as a proxy setting that is not an address
         return [_unreachable(exc)] * len(messages)
 
 
 async def _send(client: httpx.AsyncClient, webhook: Webhook, message_id: str, body: bytes) -> Answer:
-    """What was set is where it goes: a redirection is an answer like another. What the answer says is not read."""
+    """Sends to the address of the settings: a redirection counts as a failure. The body of the answer is not read."""
     headers = _headers(webhook, message_id, body)
     try:
         async with (
@@ -112,7 +112,7 @@ async def _send(client: httpx.AsyncClient, webhook: Webhook, message_id: str, bo
             return Answer(f"the webhook answered {response.status_code}", response.status_code == httpx.codes.GONE)
     except TimeoutError:
         return Answer(f"the webhook did not answer within {ANSWER_LIMIT_S:.0f} s")
-    except Exception as exc:  # noqa: BLE001  whatever it is, the end is told again
+    except Exception as exc:  # noqa: BLE001  whatever it is, another attempt is made
         return _unreachable(exc)
 
 

@@ -138,7 +138,7 @@ def _size(n_bytes: int) -> str:
 
 
 def _check_webhook(settings: Settings) -> Iterator[Check]:
-    """Whether the ends of jobs are heard, where somebody is to be told."""
+    """Whether notifications are delivered, where a webhook is set."""
     if settings.webhook is None:
         return
     unheard = notifications.list_undelivered(1)

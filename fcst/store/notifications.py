@@ -1,4 +1,4 @@
-"""Ends of jobs that may be told: noted when a job ends, claimed by whoever tells them, noted as heard or not."""
+"""Notifications of ended jobs: written when a job ends, claimed for delivery, marked as delivered or failed."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -42,7 +42,7 @@ class Undelivered:
 
 
 def forget_old(cur: Cursor) -> None:
-    """Removes those that were told or given up days ago."""
+    """Removes those that were delivered or given up days ago."""
     cur.execute(query("forget_notifications"))
 
 
@@ -56,10 +56,10 @@ def note_delivery(notification_id: int) -> None:
 
 
 def note_failure(notification_id: int, error: str, wait_s: float, is_final: bool) -> None:
-    """It was not heard; `is_final`: it is not told again."""
+    """It was not delivered; `is_final`: no further attempt is made."""
     execute("note_failed_delivery", notification_id=notification_id, error=error, wait_s=wait_s, is_final=is_final)
 
 
 def list_undelivered(limit: int) -> list[Undelivered]:
-    """Ends that were not heard, the newest first."""
+    """Those that were not delivered, the newest first."""
     return [Undelivered(**row) for row in fetch_all("list_undelivered", limit=limit)]

@@ -204,7 +204,7 @@ def test_secret_path_of_a_webhook_is_not_logged(
     monkeypatch.setenv("FCST_WEBHOOK_URL", receiver.url + "/T0/S3cret?code=S3cret")
     code = "from fcst import logs; logs.configure(); from tests.engine.test_notifier import tell; tell()"
     done = subprocess.run([sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True, timeout=60)
-    assert len(receiver.heard) == 1 and "end_told" in done.stderr and "S3cret" not in done.stderr
+    assert len(receiver.heard) == 1 and "notification_delivered" in done.stderr and "S3cret" not in done.stderr
 
 
 def test_end_is_told_as_it_was_though_the_job_runs_again_or_is_deleted(ended: int, receiver: Receiver) -> None:

@@ -1,5 +1,5 @@
 -- claim_notifications
--- Ends of jobs that are due to be told; for a while nobody else tells them.
+-- Notifications that are due; for a while no other process delivers them.
 UPDATE fcst_app.notifications
 SET attempts = attempts + 1, due_at = now() + make_interval(secs => %(hold_s)s)
 WHERE notification_id IN (
@@ -10,24 +10,24 @@ WHERE notification_id IN (
 RETURNING notification_id, job_id, ended_at, attempts, data;
 
 -- note_delivery
--- An end was heard.
+-- A notification was delivered.
 UPDATE fcst_app.notifications SET delivered_at = now(), error = NULL WHERE notification_id = %(notification_id)s;
 
 -- note_failed_delivery
--- An end was not heard: it is told again after a while, unless nobody wants to hear it any more.
+-- A delivery failed: another attempt is made after a while, unless the receiver is gone for good.
 UPDATE fcst_app.notifications
 SET error = %(error)s, due_at = now() + make_interval(secs => %(wait_s)s),
     gave_up_at = CASE WHEN %(is_final)s THEN now() END
 WHERE notification_id = %(notification_id)s;
 
 -- list_undelivered
--- Ends that were not heard at once: those that are tried again, and those that were given up, as all are after a day,
--- for a day more.
+-- Notifications whose delivery failed: those that have another attempt, and those that were given up, as all are after a
+-- day, for a day more.
 SELECT job_id, attempts, error, due_at,
        gave_up_at IS NOT NULL OR ended_at <= now() - interval '1 day' AS is_given_up
 FROM fcst_app.notifications WHERE delivered_at IS NULL AND error IS NOT NULL AND ended_at > now() - interval '2 days'
 ORDER BY notification_id DESC LIMIT %(limit)s;
 
 -- forget_notifications
--- What was told or given up, a day after that.
+-- Notifications that were delivered or given up, a day after that.
 DELETE FROM fcst_app.notifications WHERE ended_at < now() - interval '2 days';
