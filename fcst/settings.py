@@ -66,15 +66,15 @@ SETTINGS: dict[str, tuple[str, str]] = {
         "names by which browsers and programs call this server, separated by `,`, such as `fcst.shop.example`",
     ),
     "FCST_SIGN_IN_HOURS": ("12", "hours after which people have to sign in again, at most 720"),
-    "FCST_WEBHOOK_URL": ("(none)", "an address that is told when a job ends"),
-    "FCST_WEBHOOK_SECRET": ("(none)", "by which what it is told is signed: `whsec_` and 24 to 64 bytes in base64"),
+    "FCST_WEBHOOK_URL": ("(none)", "the address to which the end of a job is posted"),
+    "FCST_WEBHOOK_SECRET": ("(none)", "with which the notification is signed: `whsec_` and 24 to 64 bytes in base64"),
     "FCST_API_RATE": ("600/minute", "requests that one caller of the HTTP API may make"),
 }
 
 
 @dataclass(frozen=True)
 class Webhook:
-    """Where ends of jobs are told, and the key that signs them."""
+    """Where the ends of jobs are posted, and the key that signs them."""
 
     url: str
     key: bytes = field(repr=False)
