@@ -26,6 +26,8 @@ class FileRead:
         role -> its columns; only roles that have some.
     is_day_first_assumed
         the values that were looked at would also be dates with the month first.
+    is_negated
+        most units are negative, as in a ledger of stock; all were read with the other sign.
     periods
         (column, day) of the first and the last column of a file with a column for each day or week, else empty.
     """
@@ -39,6 +41,7 @@ class FileRead:
     mapping: dict[str, list[str]]
     date_format: str
     is_day_first_assumed: bool = False
+    is_negated: bool = False
     decimal: str
     periods: tuple[tuple[str, date], ...]
 
@@ -98,6 +101,7 @@ class DroppedRows:
 
     bad: int = 0
     sifted: int = 0
+    totals: int = 0
     duplicates: int = 0
     returns: int = 0
     promotions: int = 0
@@ -249,6 +253,8 @@ class ReadingReport:
         the names of the first files.
     n_sifted
         rows that do not pass the row filter.
+    totals, n_totals
+        keys that say that they are sums of others, such as Total, and how many rows they have; none of them counts.
     """
 
     source: str
@@ -256,6 +262,8 @@ class ReadingReport:
     other_files: tuple[str, ...] = ()
     n_rows: int
     n_sifted: int = 0
+    totals: tuple[str, ...] = ()
+    n_totals: int = 0
     bad_rows: BadRowCount = BadRowCount()
 
     def to_json(self) -> dict[str, Any]:

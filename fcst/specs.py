@@ -76,7 +76,8 @@ ROLES: dict[str, str] = {
     "perishable": "Perishable",
     "description": "Description",
 }
-"""What a column of a file of sales may mean -> the words for it. Only `item` may be several columns, joined."""
+"""What a column of a file of sales may mean -> the words for it. Only `item` may be several columns, joined; a date may
+be a year and an ISO week."""
 
 REQUIRED_ROLES = ("item", "date", "sales")
 ATTRIBUTES = ("family", "class", "perishable", "description")
@@ -160,9 +161,10 @@ class IngestSpec:
             raise InputError("A name or value holds a zero byte.", "Remove it.")
         for role, columns in self.mapping.items():
             _check_one_of("The meaning of a column is", role, tuple(ROLES))
-            if len(columns) > 1 and role != "item":
+            if len(columns) > 1 and role != "item" and (role, len(columns)) != ("date", 2):
                 raise InputError(
-                    f"{ROLES[role]} is mapped to several columns.", "Only the item may be joined of several."
+                    f"{ROLES[role]} is mapped to several columns.",
+                    "Only the item may be joined of several, and a date of a year and a week.",
                 )
         for role in REQUIRED_ROLES:
             if self.mapping.get(role) == []:

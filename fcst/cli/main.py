@@ -210,6 +210,10 @@ def _say_report(report: QualityReport) -> None:
     for file in report.files:
         if file.is_day_first_assumed:
             say(f"The dates of {file.name} are taken as {file.date_format}; the month may be first as well.")
+        if file.is_negated:
+            say(f"Most units of {file.name} are negative: all are read with the other sign.")
+    if report.n_totals:
+        say(f"{report.n_totals:,} rows of totals were left out: {', '.join(report.totals)}.")
     if n := report.bad_rows.n:
         say(f"{n:,} bad rows were left out.")
     duplicates = report.duplicates

@@ -7,6 +7,7 @@ it than the caller allows: what an archive says of its sizes is not believed.
 import contextlib
 import gzip
 import lzma
+import re
 import stat
 import zipfile
 import zlib
@@ -32,6 +33,7 @@ class Kind(StrEnum):
     TEXT = "text"
     PARQUET = "parquet"
     WORKBOOK = "Excel workbook"
+    JSON = "JSON"
     GZIP = "gzip"
     ZIP = "zip"
     SEVEN_ZIP = "7z"
@@ -58,6 +60,7 @@ _WORDS = {
     Kind.TEXT: "text",
     Kind.PARQUET: "a Parquet file",
     Kind.WORKBOOK: "an Excel workbook",
+    Kind.JSON: "JSON",
     Kind.GZIP: "a gzip file",
     Kind.ZIP: "a zip file",
     Kind.SEVEN_ZIP: "a 7z file",
@@ -70,6 +73,9 @@ _BY_ENDING = {
     ".xlsm": Kind.WORKBOOK,
     ".parquet": Kind.PARQUET,
 }
+
+
+_JSON = re.compile(rb"(\xef\xbb\xbf)?\s*(\[\s*)?\{\s*(\"|$)")  # records, one by one or in a list
 
 
 def kind_of(path: Path, name: str) -> Kind:
@@ -85,7 +91,8 @@ def kind_of(path: Path, name: str) -> Kind:
     for magic, (what, hint) in _REFUSED.items():
         if head.startswith(magic):
             raise InputError(f"{name} is {what}.", hint)
-    kind = next((kind for magic, kind in _MAGIC.items() if head.startswith(magic)), Kind.TEXT)
+    text = Kind.JSON if _JSON.match(head) else Kind.TEXT
+    kind = next((kind for magic, kind in _MAGIC.items() if head.startswith(magic)), text)
     if kind == Kind.ZIP and _is_workbook(path):
         kind = Kind.WORKBOOK
     said = _BY_ENDING.get(Path(name).suffix.lower())
@@ -295,10 +302,8 @@ def _readable(name: str) -> Iterator[None]:
 
 def is_text_name(name: str) -> bool:
     """Whether a file of a folder or archive may hold a table, by its ending."""
-    suffix = Path(name).suffix.lower()
-    return suffix in (".csv", ".tsv", ".txt", ".tab", ".dat", *_BY_ENDING) and not Path(name).name.startswith(
-        (".", "~$")
-    )
+    endings = (".csv", ".tsv", ".txt", ".tab", ".dat", ".json", ".jsonl", ".ndjson", *_BY_ENDING)
+    return Path(name).suffix.lower() in endings and not Path(name).name.startswith((".", "~$"))
 
 
 def bare_name(name: str) -> str:

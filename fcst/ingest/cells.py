@@ -8,7 +8,8 @@ from collections import Counter
 from collections.abc import Sequence
 
 from fcst.ingest.duck import literal
-from fcst.ingest.mapping import NATIVE
+from fcst.ingest.mapping import NATIVE, SERIAL, SERIAL_DAY_0, TIME, WEEK_DAY, has_time, is_of_weeks
+from fcst.ingest.number_texts import CURRENCIES, MINUS, NEGATIVE, POSITIVE, SPACES, ZERO
 from fcst.ingest.plan import Part
 
 TRUE_FLAGS = ("true", "t", "yes", "y", "1", "1.0")
@@ -20,7 +21,7 @@ NUMBER = "DECIMAL(18, 6)"  # sums of floats would depend on the order of threads
 MAX_EXACT = 1e9
 _DATES = ("DATE", "TIMESTAMP")
 _WHOLE = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT")
-_SPACES = "\u00a0\u202f' "
+_SPACES = "\u00a0\u202f\u2009' "
 
 
 def most_common(part: Part, role: str) -> list[str]:
@@ -38,36 +39,77 @@ def date_sql(column: str, date_format: str, kind: str = "VARCHAR") -> str:
         return f"try_cast({_typed(column)} AS DATE)"
     if not date_format or date_format.startswith(NATIVE):
         return f"try_cast({column} AS DATE)"
-    return f"try_strptime(trim({column}), {literal(date_format)})::DATE"
+    return f"{_parsed_sql(column, date_format)}::DATE"
 
 
 def moment_sql(column: str, date_format: str) -> str:
     if not date_format or date_format.startswith(NATIVE):
         return f"try_cast({column} AS TIMESTAMP)"
-    return f"try_strptime(trim({column}), {literal(date_format)})"
+    moment = _parsed_sql(column, date_format)
+    if has_time(date_format):
+        return moment
+    time = f"try_cast(nullif(regexp_extract({column}, '\\d{{1,2}}:\\d{{2}}(:\\d{{2}})?'), '') AS TIME)"
+    return f"({moment}::DATE + coalesce({time}, TIME '00:00:00'))"
+
+
+def _parsed_sql(column: str, date_format: str) -> str:
+    if date_format == SERIAL:
+        return f"(DATE '{SERIAL_DAY_0}' + try_cast({column} AS INTEGER))::TIMESTAMP"
+    if not is_of_weeks(date_format):
+        return f"try_strptime({_day_sql(column, date_format)}, {literal(date_format)})"
+    text = f"trim({column})"
+    parsed = f"try_strptime({text} || '{WEEK_DAY}', {literal(f'{date_format}-%u')})"
+    week = f"lpad(regexp_extract({text}, '\\d{{1,2}}$'), 2, '0')"
+    return f"CASE WHEN strftime({parsed}, '%V') = {week} THEN {parsed} END"  # week 53 of a year with 52 is none
+
+
+def _day_sql(column: str, date_format: str) -> str:
+    """What is read by a format: without a time of day, where the format has none."""
+    if has_time(date_format):
+        return f"trim({column})"
+    without = f"regexp_replace({column}, {literal(TIME)}, '')"
+    return f"trim(CASE WHEN contains({column}, ':') THEN {without} ELSE {column} END)"
 
 
 def number_sql(column: str, part: Part, kind: str = "VARCHAR") -> str:
-    plain = f"try_cast({column} AS {NUMBER})"
+    """Units; of text also as ledgers write them: (3), 3-, - for zero, other minus signs and spaces, currency signs."""
     if part.proposal.decimal != "," and not part.proposal.is_grouped:
         if kind in _WHOLE:
             return f"try_cast({_typed(column)} AS {NUMBER})"
         if kind == "DOUBLE":  # beyond the limit a double times 10^6 is no exact whole number
-            typed = _typed(column)
+            typed, plain = _typed(column), f"try_cast({column} AS {NUMBER})"
             return f"CASE WHEN abs({typed}) < {MAX_EXACT:.0f} THEN try_cast({typed} AS {NUMBER}) ELSE {plain} END"
+    usual = _number_of_text_sql(column, part)
+    # Only the rows that cannot be read as they are pay for the rest: coalesce evaluates it for those alone.
+    return f"coalesce({usual}, {_number_of_text_sql(_signed_sql(column), part)})"
+
+
+def _number_of_text_sql(text: str, part: Part) -> str:
+    plain = f"try_cast({text} AS {NUMBER})"
 
     def grouped(pattern: str, digits: str) -> str:
-        return f"WHEN regexp_full_match({column}, {literal(pattern)}) THEN try_cast({digits} AS {NUMBER})"
+        return f"WHEN regexp_full_match({text}, {literal(pattern)}) THEN try_cast({digits} AS {NUMBER})"
 
     if part.proposal.decimal == ",":
         pattern = rf"\s*[+-]?(\d{{1,3}}([.{_SPACES}]\d{{3}})+|\d*)(,\d+)?\s*"
-        digits = f"replace(regexp_replace({column}, '[^0-9,+-]', '', 'g'), ',', '.')"
+        digits = f"replace(regexp_replace({text}, '[^0-9,+-]', '', 'g'), ',', '.')"
         return f"CASE {grouped(pattern, digits)} END"
     if part.proposal.is_grouped:
         pattern = rf"\s*[+-]?\d{{1,3}}([,{_SPACES}]\d{{3}})+(\.\d+)?\s*"
-        digits = f"regexp_replace({column}, '[^0-9.+-]', '', 'g')"
+        digits = f"regexp_replace({text}, '[^0-9.+-]', '', 'g')"
         return f"CASE {grouped(pattern, digits)} ELSE {plain} END"
     return plain
+
+
+def _signed_sql(column: str) -> str:
+    """A text with its minus in front, and without spaces at its ends and currency signs; NULL if it is no number."""
+    text = f"translate({column}, {literal(MINUS)}, {literal('-' * len(MINUS))})"
+    digits = f"trim(regexp_replace({text}, {literal(f'[-(){CURRENCIES}]')}, '', 'g'), {literal(SPACES)})"
+    return (
+        f"CASE WHEN regexp_full_match({text}, {literal(ZERO)}) THEN '0'"
+        f" WHEN regexp_full_match({text}, {literal(NEGATIVE)}) THEN '-' || {digits}"
+        f" WHEN regexp_full_match({text}, {literal(POSITIVE)}) THEN {digits} END"
+    )
 
 
 def _typed(column: str) -> str:

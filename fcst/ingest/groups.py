@@ -25,7 +25,7 @@ to hold every item, store and day to find that out.
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import duckdb
@@ -33,7 +33,7 @@ import duckdb
 from fcst.errors import InputError
 from fcst.ingest import bad_rows
 from fcst.ingest.archives import Kind
-from fcst.ingest.duck import Connection, fetch_row, literal
+from fcst.ingest.duck import Connection, fetch_all, fetch_row, literal
 from fcst.ingest.reading import KEY_JOINT, SIFTED, STORES_PER_MASK, Rows, bad_key_sql, watched
 from fcst.ingest.sources import OnProgress
 from fcst.specs import WIDE
@@ -42,6 +42,16 @@ BYTES_PER_GROUP = 150  # that summing takes
 PROBED_ROWS = 500_000
 LEAST_ROWS_PER_GROUP = 4  # for summing to be worth the memory
 MAX_GROUPS = 4_000_000  # that are read back at once
+
+MAX_NAMED_TOTALS = 20
+TOTALS = (
+    *("total", "totals", "grand total", "subtotal", "sub-total", "sub total", "sum", "summary", "all items"),
+    *("summe", "gesamt", "gesamtsumme", "gesamtergebnis", "zwischensumme", "endsumme"),
+    *("total général", "total general", "sous-total", "totaux", "somme", "total geral", "suma", "suma total", "soma"),
+    *("totale", "totale generale", "totaal", "eindtotaal", "razem", "suma końcowa", "łącznie", "totalt", "yhteensä"),
+    *("toplam", "genel toplam", "итого", "всего", "общий итог", "合計", "総計", "小計", "总计", "合计", "小计"),
+)
+"""What rows of sums are called, in small letters."""
 
 IS_VALID = f"NOT is_bad AND pm <> {SIFTED} AND ny <> 0"
 """Groups that make weeks."""
@@ -61,6 +71,8 @@ class Groups:
         rows of the view.
     n_items
         rows of `keys`.
+    totals
+        items that are sums of others by their names; their rows are left out, as if they had been sifted.
     attributes
         those that the view has; the others of the sales are in `keys`.
     """
@@ -70,6 +82,7 @@ class Groups:
     n: int
     n_items: int
     attributes: tuple[str, ...]
+    totals: tuple[int, ...] = ()
 
     def ranges(self, most_items: int) -> Iterator[tuple[int, int]]:
         """Ranges of items `[low, high)`, each small enough to be in memory with its groups."""
@@ -87,6 +100,9 @@ class Groups:
         """
         first = "SELECT * FROM numbered" if self.is_summed else self._each_row_sql()
         more = " UNION ALL BY NAME (SELECT * FROM taken_out)" if with_taken_out else ""
+        if self.totals:
+            left_out = f"CASE WHEN i IN ({', '.join(map(str, self.totals))}) THEN {SIFTED} ELSE pm END AS pm"
+            first = f"SELECT * REPLACE ({left_out}) FROM ({first})"
         con.execute(f"CREATE OR REPLACE VIEW groups AS ({first}){more}")
 
     def _each_row_sql(self) -> str:
@@ -129,6 +145,7 @@ def read_groups(con: Connection, rows: Rows, folder: Path, on_progress: OnProgre
         groups = _sum_rows(con, rows, on_progress)
     else:
         groups = _number_rows(con, rows, folder, on_progress)
+    groups = replace(groups, totals=_find_totals(con, groups))
     groups.make_view(con)
     con.execute("""
         CREATE TABLE taken_out AS
@@ -143,6 +160,24 @@ def memory_limit(con: Connection) -> int:
     found = re.fullmatch(r"([\d.]+) ?(\w+)", text)
     assert found and (found[2] in _UNITS or found[2] == "bytes"), text
     return int(float(found[1]) * _UNITS.get(found[2], 1))
+
+
+def _find_totals(con: Connection, groups: Groups) -> tuple[int, ...]:
+    """The items called a total in any part of their key, unless all are."""
+    words = ", ".join(map(literal, TOTALS))
+    is_total = " OR ".join(f"lower(trim({key}, ' :*')) IN ({words})" for key in groups.rows.keys)
+    found = tuple(row[0] for row in fetch_all(con, f"SELECT i FROM keys WHERE {is_total} ORDER BY i LIMIT 1000"))
+    return found if len(found) < groups.n_items else ()
+
+
+def count_totals(con: Connection, groups: Groups) -> tuple[tuple[str, ...], int]:
+    """The keys of the totals that are left out, and how many rows they have."""
+    if not groups.totals:
+        return (), 0
+    listed = ", ".join(map(str, groups.totals))
+    keys = fetch_all(con, f"SELECT unique_id FROM keys WHERE i IN ({listed}) ORDER BY i LIMIT {MAX_NAMED_TOTALS}")
+    (n,) = fetch_row(con, f"SELECT sum(n)::BIGINT FROM groups WHERE i IN ({listed})")
+    return tuple(key for (key,) in keys), n
 
 
 def count_rows(rows: Rows) -> int:

@@ -25,10 +25,10 @@ from fcst.ingest.attributes import describe_keys, read_beside
 from fcst.ingest.duck import Connection, fetch_row, first_line
 from fcst.ingest.duplicates import counts_with_weeks, find_duplicates
 from fcst.ingest.folders import Folders
-from fcst.ingest.groups import Groups, memory_limit, read_groups
+from fcst.ingest.groups import Groups, count_totals, memory_limit, read_groups
 from fcst.ingest.item_statistics import describe_series
 from fcst.ingest.plan import Plan, describe_file, make_plan
-from fcst.ingest.reading import SIFTED, Rows, make_rows
+from fcst.ingest.reading import SIFTED, make_rows
 from fcst.ingest.series_files import SeriesWriter
 from fcst.ingest.sources import OnProgress, Workspace, fingerprint, no_progress, no_room, with_file_errors
 from fcst.ingest.tables import make_readable, with_encoding_found
@@ -118,7 +118,7 @@ def read_series(
         con.execute("SET enable_progress_bar = true; SET enable_progress_bar_print = false")  # for `watched`
         groups = _read(con, plan, spec, workspace, on_progress)
         sum_by_week(con, groups, on_progress)
-        reading = _account_for_rows(con, groups.rows, plan)
+        reading = _account_for_rows(con, groups, plan)
         duplicates = find_duplicates(con, groups, on_progress)
         if duplicates.n_dropped:
             sum_by_week(con, groups, on_progress)
@@ -222,14 +222,16 @@ def _read(con: Connection, plan: Plan, spec: IngestSpec, workspace: Workspace, o
     raise AssertionError("the second reading returns or raises")
 
 
-def _account_for_rows(con: Connection, rows: Rows, plan: Plan) -> ReadingReport:
+def _account_for_rows(con: Connection, groups: Groups, plan: Plan) -> ReadingReport:
     """How many rows were read and cannot be used; refuses them, or leaves them out where the spec says so.
 
     Raises
     ------
     BadRows, InputError
     """
+    rows = groups.rows
     name = plan.parts[0].table.name if len(plan.parts) == 1 else f"{len(plan.parts)} files"
+    totals, n_totals = count_totals(con, groups)
     n_read, n_sifted, n_unusable = fetch_row(
         con,
         f"""
@@ -245,7 +247,9 @@ def _account_for_rows(con: Connection, rows: Rows, plan: Plan) -> ReadingReport:
         files=tuple(describe_file(replace(part, table=readable.table)) for part, readable in rows.parts),
         other_files=tuple(plan.others[:50]),
         n_rows=n_read + n_rejected,
-        n_sifted=n_sifted,
+        n_sifted=n_sifted - n_totals,
+        totals=totals,
+        n_totals=n_totals,
         bad_rows=bad_rows.describe(con, rows, n_unusable) if n_bad else BadRowCount(),
     )
     n_good = n_read - n_sifted - n_unusable

@@ -13,7 +13,8 @@ from fcst.ingest import workbooks
 from fcst.ingest.archives import Kind
 from fcst.ingest.duck import is_date_format
 from fcst.ingest.folders import Folders
-from fcst.ingest.mapping import Proposal, is_nested, propose
+from fcst.ingest.mapping import YEAR_WEEK_JOINT, Proposal, is_nested, month_first, normalised, propose, two_days
+from fcst.ingest.number_texts import signed
 from fcst.ingest.sources import Listing, Source, Workspace, beside, list_sources, named_like, with_file_errors
 from fcst.ingest.tables import Table, read_table
 from fcst.quality_report import FileRead
@@ -35,9 +36,19 @@ class Part:
         return names[0] if names and names != [WIDE] else None
 
     def place(self, role: str) -> str | None:
-        """The same as the SQL of the table calls it: c3."""
+        """The same as the SQL of the table calls it: c3; a year and a week are joined."""
+        if self.column(role) is None:
+            return None
+        places = [f"c{self.table.columns.index(name)}" for name in self.proposal.mapping[role]]
+        if role != "date" or len(places) == 1:
+            return places[0]
+        return "(" + f" || '{YEAR_WEEK_JOINT}' || ".join(places) + ")"
+
+    def values(self, role: str) -> list[str]:
+        """The values of a role in the sample, row by row."""
         name = self.column(role)
-        return None if name is None else f"c{self.table.columns.index(name)}"
+        place = self.table.columns.index(name) if name is not None else 0
+        return [cell.strip() for row in self.table.sample if name is not None and (cell := row[place])]
 
     def kind(self, role: str) -> str:
         """The type, in its file, of the column with a role."""
@@ -92,10 +103,13 @@ def make_plan(spec: IngestSpec, folders: Folders, workspace: Workspace, is_draft
     _check_date_format(spec.date_format)
     listing = list_sources(spec.paths, folders, workspace)
     calendar = _read_calendar(listing, folders, workspace)
-    parts = [
-        _make_part(read_table(source, workspace, spec.encoding), spec, calendar)
+    chosen = [
+        sheet
         for source in _choose(listing, spec, calendar, workspace)
+        for sheet in _with_sheets(source, spec, calendar, workspace)
     ]
+    parts = [_make_part(read_table(source, workspace, spec.encoding), spec, calendar) for source in chosen]
+    parts = _agreed(parts, spec, calendar)
     _check_given(parts, spec)
     for part in [] if is_draft else parts:
         _check_columns(part)
@@ -138,6 +152,7 @@ def describe_file(part: Part) -> FileRead:
         mapping={role: names for role, names in part.proposal.mapping.items() if names},
         date_format=part.proposal.date_format,
         is_day_first_assumed=part.proposal.is_day_first_assumed,
+        is_negated=part.proposal.is_negated,
         decimal=part.proposal.decimal,
         periods=periods[:: max(len(periods) - 1, 1)],
     )
@@ -160,8 +175,36 @@ def _make_part(table: Table, spec: IngestSpec, calendar: dict[str, date]) -> Par
     """Roles that the spec names and the table has stand; where files differ in names, the others are recognised."""
     known = set(table.columns)
     given: Mapping = {role: names for role, names in spec.mapping.items() if set(names) - {WIDE} <= known}
-    proposal = propose(table.columns, table.types, table.sample, given, spec.date_format, spec.decimal, calendar)
+    proposal = propose(
+        table.columns,
+        table.types,
+        table.sample,
+        given,
+        spec.date_format,
+        spec.decimal,
+        calendar,
+        is_comma_usual=table.delimiter == ";",
+    )
     return Part(table, proposal)
+
+
+def _agreed(parts: list[Part], spec: IngestSpec, calendar: dict[str, date]) -> list[Part]:
+    """The files of one load, each read as the others prove: which comes first, day or month, and the decimal sign."""
+    formats = {p.proposal.date_format for p in parts if not p.proposal.is_day_first_assumed} - {""}
+    decimals = {p.proposal.decimal for p in parts if p.proposal.is_decimal_proven}
+    return [_agreeing(part, spec, calendar, formats, decimals) for part in parts]
+
+
+def _agreeing(part: Part, spec: IngestSpec, calendar: dict[str, date], formats: set[str], decimals: set[str]) -> Part:
+    proposal = part.proposal
+    if proposal.is_day_first_assumed:
+        other = month_first(proposal.date_format)
+        known = formats & {proposal.date_format, other}
+        if len(known) == 1:
+            spec = replace(spec, date_format=known.pop())
+    if proposal.is_decimal_open and len(decimals) == 1:
+        spec = replace(spec, decimal=next(iter(decimals)))
+    return _make_part(part.table, spec, calendar)
 
 
 def _choose(listing: Listing, spec: IngestSpec, calendar: dict[str, date], workspace: Workspace) -> list[Source]:
@@ -207,6 +250,36 @@ def _choose(listing: Listing, spec: IngestSpec, calendar: dict[str, date], works
             "Choose one (--file NAME), or give the files themselves.",
         )
     return [source for source, _ in found]
+
+
+def _with_sheets(source: Source, spec: IngestSpec, calendar: dict[str, date], workspace: Workspace) -> list[Source]:
+    """A workbook's sheets that hold sales; the source itself where none does, or where it is another file.
+
+    Raises
+    ------
+    InputError
+        if several sheets hold sales in different columns.
+    """
+    if source.sheet or workspace.kind(source) != Kind.WORKBOOK:
+        return [source]
+    names = workbooks.sheet_names(workspace.file_of(source), source.name)
+    if len(names) < 2:
+        return [source]
+    found: list[Part] = []
+    for name in names:
+        try:
+            part = _make_part(read_table(replace(source, sheet=name), workspace), spec, calendar)
+        except InputError:
+            continue  # such as an empty sheet, or a cover
+        if not part.proposal.missing:
+            found.append(part)
+    if len({tuple(map(normalised, part.table.columns)) for part in found}) > 1:
+        shown = ", ".join(part.table.source.sheet for part in found[:MAX_TOLD])
+        raise InputError(
+            f"Several sheets of {source.name} may be the sales, and they differ in their columns: {shown}.",
+            "Choose one (--file SHEET).",
+        )
+    return [part.table.source for part in found] or [source]
 
 
 def _data(source: Source, workspace: Workspace) -> Source:
@@ -260,12 +333,39 @@ def _check_columns(part: Part) -> None:
             f"The dates in {column!r} of {part.table.name} have no format that is known: {shown}.",
             f"Name the format (--date-format '%d/%m/%Y') or another column (--map date=COLUMN).{formulas}",
         )
+    _check_readings(part)
+    if part.proposal.are_months:
+        raise InputError(
+            f"{part.table.name} holds sales by month: each of its dates begins or ends a month.",
+            "Give daily or weekly sales: months cannot be divided into weeks.",
+        )
     for role in (*REQUIRED_ROLES, "promo", "store", "receipt", *ATTRIBUTES):
         for name in part.proposal.mapping[role]:
             if name != WIDE and is_nested(part.table.types[part.table.columns.index(name)]):  # it was mapped by hand
                 raise InputError(
                     f"The column {name!r} of {part.table.name} holds lists or records.", "Map one with plain values."
                 )
+
+
+def _check_readings(part: Part) -> None:
+    """What the values do not prove is asked: the error names the two readings."""
+    name, proposal = part.table.name, part.proposal
+    if proposal.is_day_first_assumed:
+        value, *days = two_days(part.values("date"), proposal.date_format)
+        column, either = part.column("date"), " or ".join(days)
+        raise InputError(
+            f"The dates in {column!r} of {name} can be read in two ways: {value!r} is {either}.",
+            f"Say which comes first (--date-format): the day, {proposal.date_format}, or the month,"
+            f" {month_first(proposal.date_format)}.",
+        )
+    if proposal.is_decimal_doubtful:
+        value = next(v for v in map(signed, part.values("sales")) if re.fullmatch(r"[+-]?\d{1,3}[.,]\d{3}", v))
+        thousands, fraction = re.sub("[.,]", "", value), value.replace(",", ".")
+        raise InputError(
+            f"The numbers in {part.column('sales')!r} of {name} can be read in two ways: {value!r} is"
+            f" {int(thousands):,} or {float(fraction):g}.",
+            "Say which sign begins the fraction (--decimal): a point or a comma.",
+        )
 
 
 def _is_typed(part: Part, role: str) -> bool:

@@ -77,6 +77,7 @@ def describe(
         dropped=DroppedRows(
             bad=reading.bad_rows.n,
             sifted=reading.n_sifted,
+            totals=reading.n_totals,
             duplicates=duplicates.n_dropped,
             returns=counts["returns"],
             promotions=counts["promotions"],

@@ -107,6 +107,8 @@ class Rows:
             )
         date, units = part.place("date") or "", part.place("sales") or ""
         day = date_sql(date, part.proposal.date_format, part.kind("date"))
+        if part.proposal.begin_weeks:
+            day = f"({day} + 6)"
         if part.proposal.mapping["date"] == [WIDE]:
             places = ", ".join(f"c{part.table.columns.index(name)}" for name in part.proposal.periods)
             days = ", ".join(f"DATE '{day}'" for day in part.proposal.periods.values())
@@ -119,7 +121,8 @@ class Rows:
         flag = part.place("promo")
         columns = [f"{kept(place)} AS k{i}" for i, place in enumerate(part.keys)]
         columns.append(f"{kept(day)} AS d0")
-        columns.append(f"{number_sql(units, part, part.kind('sales'))} AS y")
+        sign = "-" if part.proposal.is_negated else ""
+        columns.append(f"{sign}{number_sql(units, part, part.kind('sales'))} AS y")
         columns.append(f"{flag_sql(flag, most_common(part, 'promo'))} AS p")
         columns.append(f"{'NOT (' + sift + ') IS TRUE' if sift else 'false'} AS is_sifted")
         columns.append(f"{store or 'NULL'} AS store")

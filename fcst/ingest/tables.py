@@ -30,6 +30,7 @@ MAX_HEADER = 100
 MAX_REJECTS = 10_000  # lines that do not fit the header and are kept to be told of
 REJECTED_TEXT = 300  # characters of each
 DELIMITERS = (",", ";", "\t", "|")
+ROW_NAMES = "row"
 ROW_NUMBER = "file_row_number"  # as DuckDB calls the column that it adds to those of a Parquet file
 
 
@@ -43,6 +44,8 @@ class Table:
         unique names in the file's order.
     types
         DuckDB's type of each: VARCHAR for all but Parquet.
+    zones
+        of Parquet, the time zone of each column that has one, else empty: such moments are read as local time there.
     sample
         rows as text, from the beginning and, of a large text, from further places; a missing cell is None.
     delimiter, quote, encoding
@@ -70,6 +73,7 @@ class Table:
     n_above: int = 0
     is_uneven: bool = False
     is_table: bool = True
+    zones: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -101,13 +105,24 @@ class Readable:
         table = self.table
         if table.kind == Kind.PARQUET:
             # By place in `types`; the file's own names are quoted.
+            values = [
+                f"timezone({literal(zone)}, {quoted(name)})" if zone else quoted(name)
+                for name, zone in zip(table.columns, table.zones, strict=True)
+            ]
             columns = ", ".join(
-                f"{_plain_text(quoted(name), kind)} AS c{i}, {quoted(name)} AS t{i}"
-                for i, (name, kind) in enumerate(zip(table.columns, table.types, strict=True))
+                f"{_plain_text(value, kind)} AS c{i}, {value} AS t{i}"
+                for i, (value, kind) in enumerate(zip(values, table.types, strict=True))
             )
             return (
                 f"(SELECT {columns}, {ROW_NUMBER} + 1 AS r FROM read_parquet({literal(str(self.path))},"
                 f" {ROW_NUMBER} = true, binary_as_string = true, hive_partitioning = false))"
+            )
+        if table.kind == Kind.JSON:
+            fields = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in table.columns)
+            columns = ", ".join(f"{quoted(name)} AS c{i}" for i, name in enumerate(table.columns))
+            return (
+                f"(SELECT {columns}, row_number() OVER () AS r"
+                f" FROM read_json({literal(str(self.path))}, columns = {{{fields}}}))"
             )
         names = [f"c{i}" for i in range(len(table.columns))]
         is_sheet = table.kind == Kind.WORKBOOK
@@ -134,6 +149,8 @@ def read_table(source: Source, workspace: Workspace, encoding: str = "") -> Tabl
         return _read_parquet(source, workspace)
     if kind == Kind.WORKBOOK:
         return _read_sheet(source, workspace)
+    if kind == Kind.JSON:
+        return _read_json(source, workspace)
     return _read_text(source, workspace, encoding)
 
 
@@ -194,10 +211,12 @@ def _read_parquet(source: Source, workspace: Workspace) -> Table:
                 " binary_as_string = true, hive_partitioning = false))",
                 {"path": str(path)},
             ).fetchall()
-            columns, types = tuple(row[0] for row in described), tuple(str(row[1]) for row in described)
+            columns = tuple(row[0] for row in described)
+            zones = _zones(path, columns)
+            types = tuple("TIMESTAMP" if zone else str(row[1]) for row, zone in zip(described, zones, strict=True))
             if ROW_NUMBER in map(str.lower, columns):
                 raise InputError(f"{source.name} has a column {ROW_NUMBER!r}, which is reserved.", "Rename it.")
-            bare = Readable(Table(source, Kind.PARQUET, columns, types, ()), path)
+            bare = Readable(Table(source, Kind.PARQUET, columns, types, (), zones=zones), path)
             texts_only = ", ".join(f"c{i}" for i in range(len(columns)))
             rows = con.execute(f"SELECT {texts_only} FROM {bare.sql()} LIMIT {SAMPLE_ROWS}").fetchall()
     except duckdb.Error as exc:
@@ -208,6 +227,38 @@ def _read_parquet(source: Source, workspace: Workspace) -> Table:
     if not rows:
         raise InputError(f"{source.name} has columns and no rows.", "Give a file with sales in it.")
     return replace(bare.table, sample=tuple(rows))
+
+
+def _read_json(source: Source, workspace: Workspace) -> Table:
+    """Records in lines, one after the other, or in a list; what is nested in one is a text."""
+    path = workspace.without_wildcards(workspace.file_of(source))
+    try:
+        with duckdb.connect() as con:
+            named = con.execute("SELECT * FROM read_json($path) LIMIT 0", {"path": str(path)}).description
+            columns = tuple(str(column[0]) for column in named)
+            bare = Readable(Table(source, Kind.JSON, columns, ("VARCHAR",) * len(columns), ()), path)
+            texts_only = ", ".join(f"c{i}" for i in range(len(columns)))
+            rows = con.execute(f"SELECT {texts_only} FROM {bare.sql()} LIMIT {SAMPLE_ROWS}").fetchall()
+    except duckdb.Error as exc:
+        raise InputError(
+            f"{source.name} cannot be read as JSON: {first_line(exc).replace(str(path), source.last)}.",
+            "Give records, one a line or in one list.",
+        ) from exc
+    if not rows:
+        raise InputError(f"{source.name} has no records.", "Give a file with sales in it.")
+    return replace(bare.table, sample=tuple(rows))
+
+
+def _zones(path: Path, columns: tuple[str, ...]) -> tuple[str, ...]:
+    """The time zone of each column that has one, else an empty text; DuckDB knows only that there is one."""
+    from pyarrow import ArrowException, parquet  # here: few files are Parquet
+
+    try:
+        schema = parquet.read_schema(path)
+    except (ArrowException, OSError):  # DuckDB reads it, or says what is wrong
+        return ("",) * len(columns)
+    kinds = {field.name: field.type for field in schema}
+    return tuple(str(getattr(kinds.get(name), "tz", None) or "") for name in columns)
 
 
 def _read_sheet(source: Source, workspace: Workspace) -> Table:
@@ -301,6 +352,8 @@ def _with_header(table: Table, rows: list[list[str]], more: Sequence[list[str]] 
     wide = [i for i in candidates if (len(rows[i]) if table.kind == Kind.TEXT else _last_filled(rows[i])) >= width]
     place = (named or wide or candidates)[0]
     header = [cell.strip() if table.kind == Kind.WORKBOOK else cell for cell in rows[place]]
+    if table.kind == Kind.TEXT and named and len(header) == width - 1:
+        header = [ROW_NAMES, *header]  # as R writes row names, without a name for them
     if table.kind == Kind.WORKBOOK:
         n_columns = max(_last_filled(rows[place]), width)
         header = [*header, *[""] * (n_columns - len(header))][:n_columns]

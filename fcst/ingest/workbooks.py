@@ -31,16 +31,17 @@ def read_rows(path: Path, sheet: str, name: str) -> Iterator[list[str]]:
             raise InputError(f"{name} has no such sheet with cells.", "Choose another (--file SHEET).")
         page.reset_dimensions()  # what a sheet says of its size is often wrong
         try:
-            for row in page.iter_rows(values_only=True):
-                yield [_as_text(value) for value in row[:MAX_COLUMNS]]
+            for row in page.iter_rows():
+                yield [_shown(cell) for cell in row[:MAX_COLUMNS]]
         except Exception as exc:  # noqa: BLE001  whatever a broken sheet provokes in the library
             raise InputError(f"{name} cannot be read: {exc}.", "Save it again as .xlsx, or as CSV.") from exc
 
 
 def sheet_names(path: Path, name: str) -> list[str]:
-    """The names of a workbook's sheets that have cells, in order."""
+    """The names of a workbook's sheets that have cells and are not hidden, in order; all, where all are hidden."""
     with _opened(path, name) as book:
-        return [page.title for page in book.worksheets]
+        shown = [page.title for page in book.worksheets if page.sheet_state == "visible"]
+        return shown or [page.title for page in book.worksheets]
 
 
 @contextmanager
@@ -78,6 +79,14 @@ def _check_size(path: Path, name: str) -> None:
     most = min(MAX_SHEET_BYTES, max(FREE_RATIO_BYTES, MAX_RATIO * path.stat().st_size))
     if unpacked > most:
         raise InputError(f"{name} unpacks to more than {most / 1e9:,.1f} GB.", "Save the sheet as CSV.")
+
+
+def _shown(cell: Any) -> str:
+    """What a cell holds; a number that its format shows with zeros in front, as 00123, has them."""
+    text = _as_text(cell.value)
+    if isinstance(cell.value, int) and len(form := cell.number_format) > 1 and not form.strip("0"):
+        return text.zfill(len(form))
+    return text
 
 
 def _as_text(value: Any) -> str:

@@ -17,7 +17,8 @@ from fcst.errors import BadRows, InputError, NotFound
 from fcst.files import make_home, open_private, private_folder
 from fcst.ingest.archives import bare_name
 from fcst.ingest.folders import Folders, folders_for
-from fcst.ingest.plan import describe_file, find_tables, make_plan
+from fcst.ingest.mapping import month_first, two_days
+from fcst.ingest.plan import Part, describe_file, find_tables, make_plan
 from fcst.ingest.sample import write_sample as write_sample
 from fcst.ingest.sources import Workspace
 from fcst.quality_report import FileRead
@@ -34,6 +35,22 @@ KEEP_UPLOADS_S = 24 * 3600
 POLL_S = 0.1
 PROGRESS_EVERY_S = 5.0
 WAITING = "waiting for its turn"
+
+
+@dataclass(frozen=True)
+class DateQuestion:
+    """What the values do not tell: whether the day or the month comes first.
+
+    Parameters
+    ----------
+    value
+        one of the dates, as it is written.
+    readings
+        date format -> the day that `value` is by it, in words.
+    """
+
+    value: str
+    readings: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -56,6 +73,10 @@ class Inspection:
         rows seem to be lines of receipts.
     remembered
         the dataset whose mapping was taken because its file had the same header; else empty.
+    question
+        what people have to say of the dates; None where the values tell.
+    is_decimal_open
+        people have to say the decimal sign.
     """
 
     mapping: Mapping
@@ -67,6 +88,8 @@ class Inspection:
     week_end: str
     is_lines: bool
     remembered: str
+    question: DateQuestion | None
+    is_decimal_open: bool
 
 
 def inspect(spec: IngestSpec) -> Inspection:
@@ -94,11 +117,22 @@ def inspect(spec: IngestSpec) -> Inspection:
         week_end=proposal.week_end,
         is_lines=proposal.has_times or part.column("receipt") is not None,
         remembered=remembered,
+        question=next((_question(part) for part in plan.parts if part.proposal.is_day_first_assumed), None),
+        is_decimal_open=any(part.proposal.is_decimal_doubtful for part in plan.parts),
     )
 
 
+def _question(part: Part) -> DateQuestion:
+    day_first = part.proposal.date_format
+    value, *days = two_days(part.values("date"), day_first)
+    return DateQuestion(value, dict(zip((day_first, month_first(day_first)), days, strict=True)))
+
+
 def _with_remembered(spec: IngestSpec, columns: list[str]) -> tuple[IngestSpec, str]:
-    """The spec with the mapping of the newest dataset whose file had the same columns, where it says nothing itself."""
+    """The spec with the mapping of the newest dataset whose file had the same columns, where it says nothing itself.
+
+    Formats of dates and numbers are not remembered: another file with the same columns may be written in another way.
+    """
     known = datasets.find_by_columns(columns)
     if known is None:
         return spec, ""
@@ -106,8 +140,6 @@ def _with_remembered(spec: IngestSpec, columns: list[str]) -> tuple[IngestSpec, 
         replace(
             spec,
             mapping=known.spec.mapping | spec.mapping,
-            date_format=spec.date_format or known.spec.date_format,
-            decimal=spec.decimal or known.spec.decimal,
         ),
         f"{known.name} version {known.version}",
     )

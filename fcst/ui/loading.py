@@ -96,8 +96,8 @@ def show_files(inspection: Inspection) -> None:
             (first, first_day), (last, last_day) = file.periods[0], file.periods[-1]
             how.append(f"a column for each day or week, from {first} ({first_day}) to {last} ({last_day})")
         st.markdown(f":material/description: **{text.plain(file.name)}** · {text.plain(' · '.join(how))}")
-        if file.is_day_first_assumed:
-            st.warning("Dates may have the day or the month first: the day is assumed. Set the format if it is not so.")
+        if file.is_negated:
+            st.warning("Most units are negative, as in a ledger of stock: all are read with the other sign.")
     if inspection.others:
         shown = ", ".join(inspection.others[:5]) + (" …" if len(inspection.others) > 5 else "")
         st.caption(f"Not read: {text.plain(shown)}")
@@ -124,8 +124,8 @@ def choose_mapping(inspection: Inspection) -> Mapping:
 def _choose_columns(box: Any, role: str, columns: list[str], proposed: list[str], number: int) -> list[str]:
     label = ROLES[role] + ("" if role in REQUIRED_ROLES else " (optional)")
     key = f"map_{role}_{number}"
-    if role == "item":
-        return list(box.multiselect(label, columns, default=proposed, key=key, help=HELP["item"]))
+    if role == "item" or len(proposed) > 1:  # a date may be a year and a week
+        return list(box.multiselect(label, columns, default=proposed, key=key, help=HELP[role]))
     options = [*([WIDE] if proposed == [WIDE] else []), *columns]
     if role not in REQUIRED_ROLES:
         options = [NONE, *options]
@@ -147,7 +147,11 @@ def choose_formats(inspection: Inspection) -> dict[str, Any]:
         help="As of strptime: %d day, %m month, %Y year, %H:%M time.",
     )
     decimal = middle.selectbox(
-        "Decimal sign", DECIMALS, index=DECIMALS.index(inspection.decimal), key=f"decimal_{number}"
+        "Decimal sign",
+        DECIMALS,
+        index=None if inspection.is_decimal_open else DECIMALS.index(inspection.decimal),
+        key=f"decimal_{number}",
+        placeholder="Choose",
     )
     where = right.text_input(
         "Only rows with",
@@ -155,7 +159,20 @@ def choose_formats(inspection: Inspection) -> dict[str, Any]:
         placeholder="store_nbr=24; family=DAIRY",
         help="COLUMN=VALUE, several separated by `;`. Columns of stores.csv and items.csv beside the sales count too.",
     )
-    return {"date_format": date_format.strip(), "decimal": decimal, "where": _parse_where(where)}
+    chosen = date_format.strip()
+    if inspection.question is not None and not chosen:
+        question = inspection.question
+        st.warning("Nothing in the files tells whether the day or the month comes first.")
+        reading = st.radio(
+            f"{text.plain(question.value)} is",
+            list(question.readings),
+            format_func=lambda reading: question.readings[reading],
+            index=None,
+            horizontal=True,
+            key=f"date_reading_{number}",
+        )
+        chosen = reading or ""
+    return {"date_format": chosen, "decimal": decimal or "", "where": _parse_where(where)}
 
 
 def _parse_where(words: str) -> tuple[tuple[str, str], ...]:

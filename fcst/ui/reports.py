@@ -13,6 +13,7 @@ from fcst.ui.text import count, large, percent, plain, weekday
 DROPPED = {
     "bad": "cannot be read",
     "sifted": "do not pass the row filter",
+    "totals": "are totals of other rows",
     "duplicates": "are duplicates, counted once",
     "returns": "are returns, left out",
     "promotions": "are promotional, left out",
@@ -60,12 +61,17 @@ def report_lines(dataset: Dataset) -> list[str]:
         lines.append(f"{count(report.n_returns, 'row')} are returns (negative units) and {done}.")
     if report.n_fractional:
         lines.append(f"{count(report.n_fractional, 'row')} have fractional units, as goods sold by weight do.")
+    if report.n_totals:
+        named = ", ".join(map(plain, report.totals))
+        lines.append(f"{count(report.n_totals, 'row')} of totals did not count, of what is called {named}.")
     for file in report.files:
         if file.is_day_first_assumed:
             lines.append(
                 f"{plain(file.name)}: dates were read with the day first ({plain(file.date_format)}); the values "
                 "that were looked at would also fit with the month first."
             )
+        if file.is_negated:
+            lines.append(f"{plain(file.name)}: most units are negative, so all were read with the other sign.")
         if file.periods:
             (first, first_day), (last, last_day) = file.periods[0], file.periods[-1]
             lines.append(

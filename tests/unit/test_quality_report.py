@@ -112,5 +112,7 @@ def test_shorter_reports_take_their_part_of_the_same_value() -> None:
         "other_files",
         "n_rows",
         "n_sifted",
+        "totals",
+        "n_totals",
         "bad_rows",
     }

@@ -206,8 +206,11 @@ def test_dates_and_units_may_both_be_spread_over_columns() -> None:
 
 @pytest.mark.parametrize("role", [role for role in ROLES if role != "item"])
 def test_only_the_item_may_be_joined_of_several_columns(role: str) -> None:
+    """And a date of a year and a week."""
+    columns = ["x", "y", "z"] if role == "date" else ["x", "y"]
     with pytest.raises(InputError, match=f"{ROLES[role]} is mapped to several columns"):
-        IngestSpec(paths=("p",), name="n", mapping={role: ["x", "y"]})
+        IngestSpec(paths=("p",), name="n", mapping={role: columns})
+    assert IngestSpec(paths=("p",), name="n", mapping={"date": ["year", "week"]}).mapping == {"date": ["year", "week"]}
     assert IngestSpec(paths=("p",), name="n", mapping={"item": ["x", "y"]}).mapping == {"item": ["x", "y"]}
 
 

@@ -300,7 +300,8 @@ TEXTS = {
     "random bytes behind rows": Nasty(ROWS.encode() + random.Random(3).randbytes(20_000), "is not text"),
     "zero byte in the header": Nasty(ROWS.replace("item", "it\0em"), "is not text"),
     "web page": Nasty("<html><body>404</body></html>\n", f"has no column for {MUST_HAVE}"),
-    "json": Nasty('[{"date":"2020-01-01","item":"a","units":1}]', f"has no column for {MUST_HAVE}"),
+    "json": Nasty('[{"date":"2020-01-01","item":"a"}]', "has no column for units sold"),
+    "json that is no list of records": Nasty('{"sales": [[1, 2], [3, 4]]}', "has no column for item"),
     "5,000 columns": Nasty(
         as_text([f"{day(0)},a,1,{',' * 4_996}"], f"{HEADER},{','.join(f'x{n}' for n in range(4_997))}"),
         "has 5,001 columns",
@@ -557,7 +558,7 @@ BAD = {
     "29 February of a common year": Bad(as_text([*GOOD, "2019-02-29,a,1,"]), (16,), "date is not a date"),
     "endless date": Bad(as_text([*GOOD, "infinity,a,1,"]), (16,), "is not between"),
     "numbers that are none": Bad(
-        as_text([*GOOD, *(f"{day(1)},a,{text}," for text in ("1e999", "inf", "nan", "-inf", "5 kg", "", "0x1", "-"))]),
+        as_text([*GOOD, *(f"{day(1)},a,{text}," for text in ("1e999", "inf", "nan", "-inf", "5 kg", "", "0x1", "--"))]),
         tuple(range(16, 24)),
         "unit_sales is not a number, in '1e999'",
     ),

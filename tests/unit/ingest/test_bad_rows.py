@@ -275,7 +275,7 @@ def test_bad_rows_of_several_files_are_told_by_file(tmp_path: Path) -> None:
 
 
 def test_every_bad_row_is_listed_and_counted_once(file: Path) -> None:
-    rows = [*filler(), "yesterday,a,many,", f"{day(1)},,1,", f"{day(1)},a,-,", f"{day(1)},a"]
+    rows = [*filler(), "yesterday,a,many,", f"{day(1)},,1,", f"{day(1)},a,--,", f"{day(1)},a"]
     error = refusal(write(file, *rows))
     assert error.message.endswith("Bad rows in all: 4 of 18.")
     assert error.report.bad_rows == BadRowCount(
@@ -284,7 +284,7 @@ def test_every_bad_row_is_listed_and_counted_once(file: Path) -> None:
         first=(
             BadRow("sales.csv", 16, "date", "yesterday", "is not a date"),
             BadRow("sales.csv", 17, "item_nbr", "", "is empty"),
-            BadRow("sales.csv", 18, "unit_sales", "-", "is not a number"),
+            BadRow("sales.csv", 18, "unit_sales", "--", "is not a number"),
             BadRow("sales.csv", 19, "", "2020-01-06,a", "the line has fewer cells than the header"),
         ),
     )

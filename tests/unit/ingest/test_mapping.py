@@ -53,7 +53,7 @@ def proposed(header: str, *rows: str, **given: list[str]):
         ),
         (
             "Store,Dept,Date,Weekly_Sales,IsHoliday",
-            {"item": "Store", "date": "Date", "sales": "Weekly_Sales", "family": "Dept"},
+            {"store": "Store", "date": "Date", "sales": "Weekly_Sales", "family": "Dept"},
         ),
         (
             "Order ID,Order Date,Product,Category,Sub-Category,Qty Sold",
@@ -71,7 +71,7 @@ def proposed(header: str, *rows: str, **given: list[str]):
         ("Product Name,Day,Units", {"item": "Product Name", "date": "Day", "sales": "Units"}),
         ("item_nbr,family,class,perishable", {"item": "item_nbr", "family": "family", "class": "class"}),
         ("Description,Date,Qty", {"item": "Description", "date": "Date", "sales": "Qty"}),
-        ("Shop,Date,Sales", {"item": "Shop", "date": "Date", "sales": "Sales"}),
+        ("Shop,Date,Sales", {"store": "Shop", "date": "Date", "sales": "Sales"}),
         ("a,b,c", {}),
     ],
 )
@@ -88,6 +88,28 @@ def test_case_spaces_and_punctuation_do_not_matter(name: str) -> None:
 
 def test_likelier_name_wins_wherever_it_stands() -> None:
     assert recognise_roles(["id", "value", "product", "qty", "item_nbr"]) == {"item": ["item_nbr"], "sales": ["qty"]}
+
+
+@pytest.mark.parametrize(
+    ("header", "column"),
+    [
+        ("ORDERNUMBER,QUANTITYORDERED,PRICEEACH,SALES", "QUANTITYORDERED"),
+        ("Order Qty,Amount", "Order Qty"),
+        ("Value,Invoiced Quantity", "Invoiced Quantity"),
+        ("Bottles Sold,Sale (Dollars),Volume Sold (Liters)", "Bottles Sold"),
+        ("transaction_id,transaction_qty,unit_price", "transaction_qty"),
+        ("Sales Amount,Weekly_Sales", "Weekly_Sales"),
+    ],
+)
+def test_units_come_before_sales_and_money_is_not_taken_for_units(header: str, column: str) -> None:
+    assert recognise_roles(header.split(","))["sales"] == [column]
+
+
+@pytest.mark.parametrize(
+    "name", ["Amount", "Value", "Revenue", "Umsatz", "Sales Amount", "Total Price", "Sales Order No"]
+)
+def test_column_of_money_alone_is_not_taken_for_units(name: str) -> None:
+    assert "sales" not in recognise_roles(["item", "date", name])
 
 
 def test_column_that_is_given_another_meaning_is_not_recognised() -> None:
@@ -174,10 +196,10 @@ def test_days_are_the_same_in_every_known_format(file: Path, date_format: str) -
 
 
 def test_format_that_is_given_is_used(file: Path) -> None:
-    rows = [f"{n:02d}/01/2020,a,1" for n in range(1, 13)]
+    rows = [f"{n:02d}/02/2020,a,1" for n in range(1, 13)]
     path = write(file, *rows, header="date,item,sales")
-    assert load(path).report.last_day == date(2020, 1, 12)
-    assert load(path, date_format="%m/%d/%Y").report.last_day == date(2020, 12, 1)
+    assert load(path, date_format="%d/%m/%Y").report.last_day == date(2020, 2, 12)
+    assert load(path, date_format="%m/%d/%Y").report.last_day == date(2020, 12, 2)
 
 
 def test_dates_that_do_not_have_the_given_format_are_bad(file: Path) -> None:
@@ -218,13 +240,14 @@ def test_times_of_day_make_rows_lines_of_receipts(file: Path) -> None:
     ],
 )
 def test_decimal_sign_and_thousands_are_recognised(values: list[str], decimal: str, is_grouped: bool) -> None:
-    assert find_decimal(values) == (decimal, is_grouped)
+    found = find_decimal(values)
+    assert (found.decimal, found.is_grouped) == (decimal, is_grouped)
 
 
 @pytest.mark.parametrize(
     ("written", "units"),
     [
-        (["1,000", "2"], ["7000.0", "14.0"]),
+        (["1,000", "2", "0.5"], ["7000.0", "14.0", "3.5"]),
         (["1,234,567.5", "2"], ["8641972.5", "14.0"]),
         (["1.000,5", "2,5"], ["7003.5", "17.5"]),
         (["1.000", "2,5"], ["7000.0", "17.5"]),
@@ -244,7 +267,8 @@ def test_numbers_are_read_as_they_are_written(file: Path, written: list[str], un
 def test_decimal_sign_that_is_given_is_used(file: Path) -> None:
     rows = [f"{day(n)};a;1.234" for n in range(7)]
     path = write(file, *rows, header="date;item;sales")
-    assert load(path).units("a") == ["8.638"]
+    assert "'1.234' is 1,234 or 1.234" in refusal(path).message
+    assert load(path, decimal=".").units("a") == ["8.638"]
     assert load(path, decimal=",").units("a") == ["8638.0"]
 
 

@@ -1,0 +1,132 @@
+"""What the name of a column of numbers says: units, sales of any kind, or money; by its words, in several languages.
+
+A name is cut into words at signs, at capitals, and, where it is one word that is not known, between words that are:
+`Lineitem quantity`, `transaction_qty`, `InvoicedQuantity`, `QUANTITYORDERED`.
+"""
+
+import re
+import unicodedata
+from enum import StrEnum
+from functools import cache
+
+
+class Meaning(StrEnum):
+    """What a column of numbers holds, by its name."""
+
+    UNITS = "units"
+    SALES = "sales"
+    """Units or money: the name does not say."""
+    MONEY = "money"
+    OTHER = "other"
+
+
+# Without accents, as `_plain` makes them. Words that stand beside others without a meaning of their own are left out.
+_UNITS = """
+    quantity quantities quant qty qtys qnty unit units piece pieces pcs bottles
+    menge mengen stueck stuck stuckzahl anzahl absatz
+    quantite quantites qte unite unites pieces nombre
+    cantidad cantidades cant unidad unidades uds piezas
+    quantidade quantidades qtd qtde unidade
+    quantita qta pezzi
+    aantal stuks hoeveelheid
+    ilosc sztuk sztuki szt
+    antal antall kpl maara adet miktar
+    количество кол колво штук шт
+    数量 個数 件数 销量 销售数量 销售量 販売数
+"""
+_SALES = """
+    sales sale sold sell demand volume y
+    verkauf verkaufe verkaufte ventes vente ventas venta vendas venda vendite vendita verkoop verkopen sprzedaz satis
+    продажи 销售 売上数
+"""
+_MONEY = """
+    price prices amount amt value revenue revenues turnover cost costs dollar dollars usd eur euro euros gbp pounds
+    profit margin tax taxes vat discount fee fees subtotal payment paid msrp
+    umsatz erlos preis betrag wert kosten
+    montant prix valeur recette recettes
+    importe precio valor monto ingresos ingreso
+    preco receita importo prezzo valore ricavo ricavi fatturato
+    bedrag prijs waarde omzet
+    kwota cena wartosc belopp pris varde hinta fiyat tutar ciro
+    сумма цена стоимость выручка 金额 金額 单价 単価 价格 価格 售价 销售额 売上 売上高
+"""
+_OTHER = """
+    stock inventory hand available remaining returned returns refunded cancelled canceled backordered open forecast
+    budget plan min max pack size weight ml cl measure uom per
+    id ids no nr nbr num number code key name type group date time
+    bestand lager stornierte retouren existencias estoque giacenza voorraad zapas
+"""
+_SIGNS = {"$": "dollars", "€": "euros", "£": "pounds", "¥": "money", "%": "share"}
+_JOINED = "ordered invoiced shipped purchased order orders item items line product transaction trans each"
+_BESIDE_SALES = (
+    "daily weekly monthly total net gross volume actual history historical item items product day week month"
+)
+
+
+def _words_of(text: str) -> frozenset[str]:
+    return frozenset(_plain(word) for word in text.split())
+
+
+def _plain(word: str) -> str:
+    """In small letters, without accents."""
+    return without_accents(word).casefold()
+
+
+_LETTERS = str.maketrans({"ł": "l", "Ł": "L", "ı": "i", "ø": "o", "Ø": "O", "ß": "ss"})
+
+
+def without_accents(text: str) -> str:
+    """A text with the letters that its accents stand on."""
+    split = unicodedata.normalize("NFKD", text.translate(_LETTERS))
+    return unicodedata.normalize("NFC", "".join(char for char in split if not unicodedata.combining(char)))
+
+
+_KINDS = {
+    "units": _words_of(_UNITS),
+    "sales": _words_of(_SALES),
+    "money": _words_of(_MONEY),
+    "other": _words_of(_OTHER),
+}
+_KNOWN = frozenset().union(*_KINDS.values(), _words_of(_JOINED))
+_PART = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[^\W\d_A-Za-z]+")
+_LONGEST = max(map(len, _KNOWN))
+
+
+def words(name: str) -> list[str]:
+    """The words of a name, plain; currency and percent signs as words."""
+    for sign, word in _SIGNS.items():
+        name = name.replace(sign, f" {word} ")
+    parts = _PART.findall(without_accents(name))
+    return [word for part in parts for word in _cut(part.casefold())]
+
+
+@cache
+def _cut(text: str) -> tuple[str, ...]:
+    """A text as known words, if it is made of nothing else; else as it is."""
+    if text in _KNOWN or len(text) > 60:
+        return (text,)
+    found: list[tuple[str, ...] | None] = [(), *[None] * len(text)]
+    for end in range(1, len(text) + 1):
+        for begin in range(max(end - _LONGEST, 0), end - 1):
+            before, word = found[begin], text[begin:end]
+            if before is not None and word in _KNOWN and len(word) > 2 and found[end] is None:
+                found[end] = (*before, word)
+    return found[-1] or (text,)
+
+
+def meaning_of(name: str) -> Meaning | None:
+    """What a column of numbers holds; None where its name says nothing.
+
+    A word for money counts more than one for units, as in `Unit Price` and `Sale (Dollars)`, and one for what was not
+    sold more than both, as in `Quantity in stock`.
+    """
+    found = frozenset(words(name))
+    if found & _KINDS["other"]:
+        return Meaning.OTHER
+    if found & _KINDS["money"]:
+        return Meaning.MONEY
+    if found & _KINDS["units"]:
+        return Meaning.OTHER if found == {"unit"} else Meaning.UNITS  # such as kg
+    if not found & _KINDS["sales"]:
+        return None
+    return Meaning.SALES if found <= _KINDS["sales"] | _words_of(_BESIDE_SALES) else Meaning.OTHER  # Sales Rep
