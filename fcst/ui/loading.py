@@ -44,7 +44,7 @@ def choose_files() -> tuple[tuple[str, ...], str, bool] | None:
         return (paths, loading.default_name(paths[0]), False) if paths else None
     st.query_params.pop("path", None)
     files = st.file_uploader(
-        "CSV, Excel (.xlsx), Parquet, or packed as .gz, .zip or .7z; several files make one dataset",
+        "CSV, Excel (.xlsx), Parquet, JSON, or packed as .gz, .zip or .7z; several files make one dataset",
         accept_multiple_files=True,
         key="upload",
     )

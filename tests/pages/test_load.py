@@ -1,0 +1,73 @@
+"""The page that loads sales, by Streamlit's own tester: what it asks where the values leave two readings."""
+
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from fcst.services import loading
+from tests.pages.test_pages import open_page, words
+
+DAYS = [(day, month) for day in (9, 3, 12, 5) for month in (2, 1, 3)]
+
+
+def loading_page(path: Path) -> AppTest:
+    at = open_page("load", path=str(path))
+    assert not at.exception
+    return at
+
+
+def plain_words(at: AppTest) -> str:
+    """Without what keeps a text from being Markdown."""
+    return words(at).replace("\\", "")
+
+
+@pytest.fixture
+def undecided(database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("FCST_INGEST_ROOTS", str(tmp_path))
+    path = tmp_path / "undecided.csv"
+    path.write_text("\n".join(["date,item,qty", *(f"{month:02}/{day:02}/2024,a,1" for day, month in DAYS)]))
+    return path
+
+
+def test_day_or_month_first_is_asked_with_a_value(undecided: Path) -> None:
+    at = loading_page(undecided)
+    reading = at.radio[0]
+    assert reading.label.replace("\\", "") == "02/09/2024 is" and reading.value is None
+    assert reading.options == ["2 September 2024", "9 February 2024"]
+    at.button(key="load").click().run()
+    assert "can be read in two ways: '02/09/2024'" in plain_words(at)
+    assert loading.list_open_ingests() == []
+    reading.set_value("%m/%d/%Y").run()
+    at.button(key="load").click().run()
+    assert [ingest.spec.date_format for ingest in loading.list_open_ingests()] == ["%m/%d/%Y"]
+
+
+def test_format_that_is_typed_answers_the_question(undecided: Path) -> None:
+    at = loading_page(undecided)
+    next(box for box in at.text_input if box.label == "Date format").set_value("%d/%m/%Y").run()
+    assert not at.radio
+    at.button(key="load").click().run()
+    assert [ingest.spec.date_format for ingest in loading.list_open_ingests()] == ["%d/%m/%Y"]
+
+
+def test_decimal_sign_is_asked_where_nothing_proves_it(undecided: Path) -> None:
+    rows = (f"2024-01-{day:02},a,{'1.250' if day % 2 else 500}" for day in range(1, 29))
+    undecided.write_text("\n".join(["date,item,qty", *rows]))
+    at = loading_page(undecided)
+    sign = next(box for box in at.selectbox if box.label == "Decimal sign")
+    assert sign.value is None
+    at.button(key="load").click().run()
+    assert "'1.250' is 1,250 or 1.25" in plain_words(at)
+    sign.set_value(",").run()
+    at.button(key="load").click().run()
+    assert [ingest.spec.decimal for ingest in loading.list_open_ingests()] == [","]
+
+
+def test_year_and_week_are_shown_as_the_date(undecided: Path) -> None:
+    rows = (f"2024,{week},a,{week}" for week in range(1, 12))
+    undecided.write_text("\n".join(["year,week,item,qty", *rows]))
+    at = loading_page(undecided)
+    assert next(box for box in at.multiselect if box.label == "Date").value == ["year", "week"]
+    at.button(key="load").click().run()
+    assert [ingest.spec.mapping["date"] for ingest in loading.list_open_ingests()] == [["year", "week"]]
