@@ -10,6 +10,7 @@ from fcst.ui.loading import (
     choose_formats,
     choose_mapping,
     choose_reading,
+    choose_reading_of_dates,
     choose_rules,
     look_into,
     request,
@@ -35,9 +36,10 @@ def main() -> None:
     inspection = look_into(spec)
     st.header("What was found", anchor=False)
     show_files(inspection)
+    reading = choose_reading_of_dates(inspection)
     st.header("What the columns mean", anchor=False)
     mapping = choose_mapping(inspection)
-    formats = choose_formats(inspection)
+    formats = choose_formats(inspection, reading)
     st.header("Rules of a week", anchor=False)
     rules = choose_rules(inspection, has_promo=bool(mapping["promo"]))
     st.caption(

@@ -136,14 +136,35 @@ def _choose_columns(box: Any, role: str, columns: list[str], proposed: list[str]
     return [] if chosen in (None, NONE) else [chosen]
 
 
-def choose_formats(inspection: Inspection) -> dict[str, Any]:
-    """How dates and numbers are written, and which rows are read."""
+def choose_reading_of_dates(inspection: Inspection) -> str:
+    """The format of dates that was chosen where the values leave two; empty where they tell, or nothing is chosen."""
+    question = inspection.question
+    if question is None:
+        return ""
+    st.warning(
+        "Nothing in the files tells whether the day or the month comes first in dates. Choose what one of them is."
+    )
+    reading = st.radio(
+        f"{text.plain(question.value)} is",
+        list(question.readings),
+        format_func=lambda reading: question.readings[reading],
+        index=None,
+        horizontal=True,
+        key=f"date_reading_{st.session_state['n_inspections']}",
+    )
+    return reading or ""
+
+
+def choose_formats(inspection: Inspection, reading: str) -> dict[str, Any]:
+    """How dates and numbers are written, and which rows are read; `reading` is the format of dates that was chosen."""
     number = st.session_state["n_inspections"]
     left, middle, right = st.columns([2, 1, 3])
     date_format = left.text_input(
         "Date format",
         key=f"date_format_{number}",
-        placeholder=f"{inspection.date_format or 'recognised'} (recognised)",
+        placeholder=(reading or "to be chosen above")
+        if inspection.question
+        else f"{inspection.date_format or 'recognised'} (recognised)",
         help="As of strptime: %d day, %m month, %Y year, %H:%M time.",
     )
     decimal = middle.selectbox(
@@ -159,20 +180,7 @@ def choose_formats(inspection: Inspection) -> dict[str, Any]:
         placeholder="store_nbr=24; family=DAIRY",
         help="COLUMN=VALUE, several separated by `;`. Columns of stores.csv and items.csv beside the sales count too.",
     )
-    chosen = date_format.strip()
-    if inspection.question is not None and not chosen:
-        question = inspection.question
-        st.warning("Nothing in the files tells whether the day or the month comes first.")
-        reading = st.radio(
-            f"{text.plain(question.value)} is",
-            list(question.readings),
-            format_func=lambda reading: question.readings[reading],
-            index=None,
-            horizontal=True,
-            key=f"date_reading_{number}",
-        )
-        chosen = reading or ""
-    return {"date_format": chosen, "decimal": decimal or "", "where": _parse_where(where)}
+    return {"date_format": date_format.strip() or reading, "decimal": decimal or "", "where": _parse_where(where)}
 
 
 def _parse_where(words: str) -> tuple[tuple[str, str], ...]:

@@ -46,7 +46,6 @@ def test_day_or_month_first_is_asked_with_a_value(undecided: Path) -> None:
 def test_format_that_is_typed_answers_the_question(undecided: Path) -> None:
     at = loading_page(undecided)
     next(box for box in at.text_input if box.label == "Date format").set_value("%d/%m/%Y").run()
-    assert not at.radio
     at.button(key="load").click().run()
     assert [ingest.spec.date_format for ingest in loading.list_open_ingests()] == ["%d/%m/%Y"]
 
