@@ -366,7 +366,14 @@ def find_periods(columns: Sequence[str], calendar: dict[str, date]) -> dict[str,
         date_format = find_date_format(names) if len(names) >= MIN_PERIODS else ""
         parsed = {column: _parsed([column.strip()], date_format) for column in columns} if date_format else {}
         found = {column: dates[0].date() for column, dates in parsed.items() if dates}
+        if date_format == SERIAL and not _are_regular(list(found.values())):
+            found = {}  # numbers of something else
     return found if len(found) >= MIN_PERIODS else {}
+
+
+def _are_regular(days: Sequence[date]) -> bool:
+    """Whether dates follow each other by a day, or by a week."""
+    return {b - a for a, b in pairwise(days)} in ({timedelta(days=1)}, {timedelta(weeks=1)})
 
 
 def find_date_format(values: Sequence[str], may_be_week: bool = False) -> str:

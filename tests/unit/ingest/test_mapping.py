@@ -298,6 +298,13 @@ def test_few_columns_that_look_like_dates_are_no_periods() -> None:
     assert set(find_periods(["item", *names, "2020-01-10"], {})) == {*names, "2020-01-10"}
 
 
+def test_columns_of_numbers_are_days_of_excel_only_where_they_follow_each_other() -> None:
+    weeks = [str(45_298 + 7 * n) for n in range(8)]
+    assert list(find_periods(["item", *weeks], {}).values())[:2] == [date(2024, 1, 7), date(2024, 1, 14)]
+    assert find_periods(["date", *(str(40_001 + 3 * n) for n in range(8))], {}) == {}
+    assert find_periods(["date", "33001", "33002", "33004", "33007", "33011", "33012"], {}) == {}
+
+
 def test_file_that_has_dates_and_units_is_not_wide_whatever_else_it_has() -> None:
     header = "date,item,sales," + ",".join(f"d_{n}" for n in range(1, 10))
     proposal = proposed(header, f"{day(0)},a,1" + ",0" * 9)
