@@ -256,8 +256,9 @@ def propose(
     is_given = bool(date_format)
     date_format = date_format or find_date_format(dates, any(map(_may_be_week, mapping["date"])))
     found = find_decimal(values("sales"), date_format.startswith(_DAYS_WITH_COMMA), is_comma_usual)
-    is_open = not is_given and _may_have_month_first(dates, date_format)
-    if is_open and found.decimal != ",":  # where that is the decimal sign, the day comes first
+    # Where the comma is the decimal sign, the day comes first.
+    is_open = not is_given and found.decimal != "," and _may_have_month_first(dates, date_format)
+    if is_open:
         in_rows = cells_of("date") if len(mapping["date"]) == 1 else []
         date_format, is_open = _in_order(in_rows, date_format)
     days = sorted(set(periods.values()) or {d.date() for d in _parsed(dates, date_format)})
@@ -278,7 +279,7 @@ def propose(
         week_end=_weekday_of([day + shift for day in days]),
         begin_weeks=begin_weeks,
         are_months=_are_months(days),
-        is_day_first_assumed=is_open and found.decimal != ",",
+        is_day_first_assumed=is_open,
         periods=periods,
     )
 

@@ -196,7 +196,7 @@ def _agreed(parts: list[Part], spec: IngestSpec, calendar: dict[str, date]) -> l
 
 
 def _agreeing(part: Part, spec: IngestSpec, calendar: dict[str, date], formats: set[str], decimals: set[str]) -> Part:
-    proposal = part.proposal
+    proposal, asked = part.proposal, spec
     if proposal.is_day_first_assumed:
         other = month_first(proposal.date_format)
         known = formats & {proposal.date_format, other}
@@ -204,7 +204,7 @@ def _agreeing(part: Part, spec: IngestSpec, calendar: dict[str, date], formats: 
             spec = replace(spec, date_format=known.pop())
     if proposal.is_decimal_open and len(decimals) == 1:
         spec = replace(spec, decimal=next(iter(decimals)))
-    return _make_part(part.table, spec, calendar)
+    return part if spec is asked else _make_part(part.table, spec, calendar)
 
 
 def _choose(listing: Listing, spec: IngestSpec, calendar: dict[str, date], workspace: Workspace) -> list[Source]:
