@@ -87,6 +87,7 @@ _KINDS = {
     "money": _words_of(_MONEY),
     "other": _words_of(_OTHER),
 }
+_OF_SALES = _KINDS["sales"] | _words_of(_BESIDE_SALES)
 _KNOWN = frozenset().union(*_KINDS.values(), _words_of(_JOINED))
 _PART = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[^\W\d_A-Za-z]+")
 _LONGEST = max(map(len, _KNOWN))
@@ -129,4 +130,4 @@ def meaning_of(name: str) -> Meaning | None:
         return Meaning.OTHER if found == {"unit"} else Meaning.UNITS  # such as kg
     if not found & _KINDS["sales"]:
         return None
-    return Meaning.SALES if found <= _KINDS["sales"] | _words_of(_BESIDE_SALES) else Meaning.OTHER  # Sales Rep
+    return Meaning.SALES if found <= _OF_SALES else Meaning.OTHER  # Sales Rep

@@ -10,7 +10,7 @@ import pyarrow as pa
 from fcst.ingest.duck import Connection, fetch_arrow, literal
 from fcst.ingest.item_statistics import Statistics
 from fcst.ingest.tallies import MAX_CLASSES, Tallies
-from fcst.ingest.weekly_sales import Bools, Calendar, Cells, Floats, Ints, Series
+from fcst.ingest.weekly_sales import Bools, Calendar, Cells, Floats, Series
 
 NULL = "\\N"
 SALES = pa.schema(
@@ -91,15 +91,11 @@ class SeriesWriter:
         return attributes.combine_chunks()
 
     def _write_sales(self, series: Series, weeks: npt.NDArray[np.datetime64]) -> None:
-        units, lengths = _living(series.units, series.is_alive)
-        columns = [series.keys.cast(pa.string()), pa.array(weeks[series.first]), _lists(units, lengths)]
-        if series.promo is None:
-            columns.append(pa.nulls(len(lengths), SALES.field("promo_units").type))
-        else:
-            has_promo = (series.promo != 0).any(axis=1)
-            promo, promo_lengths = _living(series.promo[has_promo], series.is_alive[has_promo])
-            every = np.where(has_promo, lengths, 0)
-            columns.append(_lists(promo, every, is_missing=~has_promo))
+        units = _lists(series.units, series.is_alive)
+        promo = pa.nulls(len(units), units.type)
+        if series.promo is not None:
+            promo = _lists(series.promo, series.is_alive, (series.promo != 0).any(axis=1))
+        columns = [series.keys.cast(pa.string()), pa.array(weeks[series.first]), units, promo]
         batch = pa.record_batch(columns, schema=SALES)
         self.content.add(batch)
         self.sales.write_batch(batch)
@@ -178,16 +174,18 @@ class Content:
         return hashlib.blake2b(digests, digest_size=16).hexdigest()
 
 
-def _living(table: Floats, is_alive: Bools) -> tuple[Floats, Ints]:
-    """The living weeks of all rows one after another, and how many weeks each row has."""
-    return table[is_alive] + 0.0, is_alive.sum(axis=1)
+def _lists(table: Floats, is_alive: Bools, has_list: Bools | None = None) -> pa.ListArray:
+    """The living weeks of each row as a list; NaN is a missing week.
 
-
-def _lists(values: Floats, lengths: Ints, is_missing: Bools | None = None) -> pa.ListArray:
-    """Rows of so many values each; those that are missing have no list."""
-    offsets = np.concatenate(([0], np.cumsum(lengths))).astype(np.int32)
-    mask = None if is_missing is None else pa.array(is_missing)
-    return pa.ListArray.from_arrays(pa.array(offsets), pa.array(values), mask=mask)
+    Parameters
+    ----------
+    has_list
+        (N,) rows that have a list at all; None: all.
+    """
+    chosen = is_alive if has_list is None else is_alive & has_list[:, None]
+    offsets = np.concatenate(([0], np.cumsum(chosen.sum(axis=1)))).astype(np.int32)
+    mask = None if has_list is None else pa.array(~has_list)
+    return pa.ListArray.from_arrays(pa.array(offsets), pa.array(table[chosen] + 0.0), mask=mask)
 
 
 def _short(values: Floats) -> list[str]:
