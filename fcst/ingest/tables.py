@@ -17,7 +17,7 @@ import duckdb
 from fcst.errors import InputError
 from fcst.ingest import texts, workbooks
 from fcst.ingest.archives import Kind
-from fcst.ingest.duck import first_line, literal, quoted
+from fcst.ingest.duck import Connection, first_line, literal, quoted
 from fcst.ingest.mapping import find_periods, recognise_roles
 from fcst.ingest.sources import HEAD_BYTES, Source, Workspace
 from fcst.specs import REQUIRED_ROLES
@@ -217,16 +217,12 @@ def _read_parquet(source: Source, workspace: Workspace) -> Table:
             if ROW_NUMBER in map(str.lower, columns):
                 raise InputError(f"{source.name} has a column {ROW_NUMBER!r}, which is reserved.", "Rename it.")
             bare = Readable(Table(source, Kind.PARQUET, columns, types, (), zones=zones), path)
-            texts_only = ", ".join(f"c{i}" for i in range(len(columns)))
-            rows = con.execute(f"SELECT {texts_only} FROM {bare.sql()} LIMIT {SAMPLE_ROWS}").fetchall()
+            return _with_sample(con, bare, "columns and no rows")
     except duckdb.Error as exc:
         raise InputError(
             f"{source.name} cannot be read as Parquet: {first_line(exc).replace(str(path), source.last)}.",
             "Check that the file is whole.",
         ) from exc
-    if not rows:
-        raise InputError(f"{source.name} has columns and no rows.", "Give a file with sales in it.")
-    return replace(bare.table, sample=tuple(rows))
 
 
 def _read_json(source: Source, workspace: Workspace) -> Table:
@@ -237,15 +233,20 @@ def _read_json(source: Source, workspace: Workspace) -> Table:
             named = con.execute("SELECT * FROM read_json($path) LIMIT 0", {"path": str(path)}).description
             columns = tuple(str(column[0]) for column in named)
             bare = Readable(Table(source, Kind.JSON, columns, ("VARCHAR",) * len(columns), ()), path)
-            texts_only = ", ".join(f"c{i}" for i in range(len(columns)))
-            rows = con.execute(f"SELECT {texts_only} FROM {bare.sql()} LIMIT {SAMPLE_ROWS}").fetchall()
+            return _with_sample(con, bare, "no records")
     except duckdb.Error as exc:
         raise InputError(
             f"{source.name} cannot be read as JSON: {first_line(exc).replace(str(path), source.last)}.",
             "Give records, one a line or in one list.",
         ) from exc
+
+
+def _with_sample(con: Connection, bare: Readable, without_rows: str) -> Table:
+    """The table with its first rows; `without_rows` is what it has where it has none."""
+    texts_only = ", ".join(f"c{i}" for i in range(len(bare.table.columns)))
+    rows = con.execute(f"SELECT {texts_only} FROM {bare.sql()} LIMIT {SAMPLE_ROWS}").fetchall()
     if not rows:
-        raise InputError(f"{source.name} has no records.", "Give a file with sales in it.")
+        raise InputError(f"{bare.table.name} has {without_rows}.", "Give a file with sales in it.")
     return replace(bare.table, sample=tuple(rows))
 
 
