@@ -208,8 +208,6 @@ def _say_report(report: QualityReport) -> None:
     if same := report.same_as_version:
         say(f"Nothing changed: its weeks are those of version {same}.")
     for file in report.files:
-        if file.is_day_first_assumed:
-            say(f"The dates of {file.name} are taken as {file.date_format}; the month may be first as well.")
         if file.is_negated:
             say(f"Most units of {file.name} are negative: all are read with the other sign.")
     if report.n_totals:
