@@ -255,8 +255,8 @@ def test_files_are_for_those_who_have_signed_in(office: Office, visit: Callable[
     sign_in(page, f"{office.url}/forecasts?job={office.job_id}&item=item2", "vera@audit.example")
     expect(page.get_by_role("heading", name=re.compile("Item item2"))).to_be_visible()
     page.get_by_test_id("stPopoverButton").click()
-    links = page.locator(".st-key-downloads_this-item").get_by_role("link")
-    address = urljoin(page.url, links.first.get_attribute("href") or "")
+    link = page.locator(".st-key-downloads_this-item").get_by_role("link", name="CSV")
+    address = urljoin(page.url, link.get_attribute("href") or "")
     assert status_of(address) == 200
     for wrong in (
         address.replace("item=item2", "item=item1"),
