@@ -26,8 +26,10 @@ class FileRead:
         role -> its columns; only roles that have some.
     is_day_first_assumed
         the values that were looked at would also be dates with the month first.
-    is_negated
-        most units are negative, as in a ledger of stock; all were read with the other sign.
+    why
+        role -> why its columns were taken for it; also of 'dates' and 'numbers', how these are written.
+    remarks
+        what people should know of the reading before they use the numbers, a sentence each.
     periods
         (column, day) of the first and the last column of a file with a column for each day or week, else empty.
     """
@@ -41,7 +43,8 @@ class FileRead:
     mapping: dict[str, list[str]]
     date_format: str
     is_day_first_assumed: bool = False
-    is_negated: bool = False
+    why: dict[str, str] = field(default_factory=dict)
+    remarks: tuple[str, ...] = ()
     decimal: str
     periods: tuple[tuple[str, date], ...]
 
@@ -96,12 +99,25 @@ class Duplicates:
 
 
 @dataclass(frozen=True)
+class CancelledOrders:
+    """Rows of orders that were cancelled or refunded: which values of which column say so, how many, their units."""
+
+    column: str = ""
+    values: tuple[str, ...] = ()
+    n_rows: int = 0
+    units: float = 0.0
+    is_dropped: bool = False
+
+
+@dataclass(frozen=True)
 class DroppedRows:
     """Rows that were not kept, each counted for the first reason that applies."""
 
     bad: int = 0
     sifted: int = 0
     totals: int = 0
+    no_records: int = 0
+    odd_dates: int = 0
     duplicates: int = 0
     returns: int = 0
     promotions: int = 0
@@ -255,6 +271,11 @@ class ReadingReport:
         rows that do not pass the row filter.
     totals, n_totals
         keys that say that they are sums of others, such as Total, and how many rows they have; none of them counts.
+    no_records, n_no_records
+        lines that are no records, the first of each kind, and how many: empty ones, repeated headers, headings and
+        footers, lines of dashes, sums without a date.
+    n_odd_dates
+        rows that were left out, for their dates lie far from all others.
     """
 
     source: str
@@ -264,6 +285,10 @@ class ReadingReport:
     n_sifted: int = 0
     totals: tuple[str, ...] = ()
     n_totals: int = 0
+    no_records: tuple[str, ...] = ()
+    n_no_records: int = 0
+    cancelled: CancelledOrders = CancelledOrders()
+    n_odd_dates: int = 0
     bad_rows: BadRowCount = BadRowCount()
 
     def to_json(self) -> dict[str, Any]:
@@ -310,6 +335,7 @@ class ReportCounts(ReadingReport):
     version: int = VERSION
     content: str = ""
     duplicates: Duplicates = Duplicates()
+    doubts: tuple[str, ...] = ()
     columns: tuple[str, ...] = ()
     has_promo_column: bool
     is_weekly: bool = False

@@ -77,18 +77,26 @@ ROLES: dict[str, str] = {
     "description": "Description",
 }
 """What a column of a file of sales may mean -> the words for it. Only `item` may be several columns, joined; a date may
-be a year and an ISO week."""
+be a year and an ISO week, or a year, a month and a day."""
 
 REQUIRED_ROLES = ("item", "date", "sales")
 ATTRIBUTES = ("family", "class", "perishable", "description")
 WIDE = "(columns)"
 """Stands for the column of a role whose values are spread over columns, one for each period."""
+EACH_ROW = "(each row)"
+"""Stands for the column of units where each row is one sold."""
+ONE_ITEM = "(one item)"
+"""Stands for the column of items where all rows are of one series."""
+MADE_UP = (WIDE, EACH_ROW, ONE_ITEM)
+"""What a role may be mapped to that is no column."""
 
 Mapping = dict[str, list[str]]
 """role -> the columns that have it, by name; an empty list says that none has. A missing role is recognised."""
 
 RETURNS = ("net", "drop")
 DUPLICATES = ("keep", "drop")
+CANCELLED = ("keep", "drop")
+ODD_DATES = ("keep", "drop")
 DECIMALS = (".", ",")
 
 
@@ -119,11 +127,18 @@ class IngestSpec:
     returns
         `net`: negative units lower their week; `drop`: they are left out.
     duplicates
-        `keep`: rows of the same item, store and day are added up; `drop`: each is counted once.
+        `keep`: rows that stand there twice are added up; `drop`: each is counted once. Empty: lines of receipts that
+        several files share are counted once, rows of the same item, store and day are added up.
+    cancelled
+        `keep`: orders that a column says were cancelled or refunded count; `drop`: they are left out.
+    odd_dates
+        `keep`: rows whose dates lie far from all others count; `drop`: they are left out; empty: the files are refused.
     week_end
         the day on which weeks end; empty: Saturday, or the day of the data where they are weekly already.
     skip_bad
         load the good rows of a file that also has rows which cannot be read.
+    seen
+        what the files were when people looked at them, of a plan; other files are refused then. Empty: any.
     is_upload
         the paths are our own copies of an upload, removed when the ingest has ended.
     is_from_shell
@@ -140,9 +155,12 @@ class IngestSpec:
     where: tuple[tuple[str, str], ...] = ()
     include_promo: bool = False
     returns: str = "net"
-    duplicates: str = "keep"
+    duplicates: str = ""
+    cancelled: str = "keep"
+    odd_dates: str = ""
     week_end: str = ""
     skip_bad: bool = False
+    seen: str = ""
     is_upload: bool = False
     is_from_shell: bool = False
 
@@ -155,21 +173,23 @@ class IngestSpec:
             raise InputError(f"The name {self.name[:100]!r} cannot be used.", "Use at most 100 printable characters.")
         _check_one_of("Weeks end on", self.week_end, ("", *WEEKDAYS))
         _check_one_of("Returns are treated as", self.returns, RETURNS)
-        _check_one_of("Duplicates are treated as", self.duplicates, DUPLICATES)
+        _check_one_of("Duplicates are treated as", self.duplicates, ("", *DUPLICATES))
+        _check_one_of("Cancelled orders are treated as", self.cancelled, CANCELLED)
+        _check_one_of("Odd dates are treated as", self.odd_dates, ("", *ODD_DATES))
         _check_one_of("The decimal sign is", self.decimal, ("", *DECIMALS))
         if "\\u0000" in json.dumps([self.mapping, self.where, self.date_format, self.file]):
             raise InputError("A name or value holds a zero byte.", "Remove it.")
         for role, columns in self.mapping.items():
             _check_one_of("The meaning of a column is", role, tuple(ROLES))
-            if len(columns) > 1 and role != "item" and (role, len(columns)) != ("date", 2):
+            if len(columns) > 1 and role != "item" and (role, len(columns)) not in (("date", 2), ("date", 3)):
                 raise InputError(
                     f"{ROLES[role]} is mapped to several columns.",
-                    "Only the item may be joined of several, and a date of a year and a week.",
+                    "Only an item may be joined of several, and a date of year and week, or year, month and day.",
                 )
         for role in REQUIRED_ROLES:
             if self.mapping.get(role) == []:
                 raise InputError(f"No column is mapped to {ROLES[role].lower()}.", "Choose one.")
-        mapped = [column for columns in self.mapping.values() for column in columns if column != WIDE]
+        mapped = [column for columns in self.mapping.values() for column in columns if column not in MADE_UP]
         # A store is often part of the key too, so it may stand twice.
         twice = {column for column in mapped if mapped.count(column) > 1} - set(self.mapping.get("store", []))
         if twice:

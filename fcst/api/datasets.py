@@ -149,6 +149,8 @@ def _request(asked: schemas.LoadRequest, paths: list[str], is_upload: bool) -> I
         include_promo=asked.include_promo,
         returns=asked.returns,
         duplicates=asked.duplicates,
+        cancelled=asked.cancelled,
+        odd_dates=asked.odd_dates,
         week_end=asked.week_end,
         skip_bad=asked.skip_bad,
         is_upload=is_upload,

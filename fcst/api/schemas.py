@@ -9,7 +9,17 @@ from starlette.convertors import Convertor, register_url_convertor
 from fcst.job_records import Batch
 from fcst.names import WEEKDAYS
 from fcst.quality_report import ReadingReport
-from fcst.specs import DECIMALS, DUPLICATES, MAX_BATCH_SIZE, MAX_HORIZON, MAX_WINDOWS, RETURNS, ROLES
+from fcst.specs import (
+    CANCELLED,
+    DECIMALS,
+    DUPLICATES,
+    MAX_BATCH_SIZE,
+    MAX_HORIZON,
+    MAX_WINDOWS,
+    ODD_DATES,
+    RETURNS,
+    ROLES,
+)
 from fcst.states import JobStatus, Stage
 
 MAX_ITEMS = 200_000
@@ -251,7 +261,9 @@ class LoadRequest(Asked):
     include_promo: StrictBool = False
     week_end: Literal["", *WEEKDAYS] = ""  # type: ignore[valid-type]
     returns: Literal[*RETURNS] = "net"  # type: ignore[valid-type]
-    duplicates: Literal[*DUPLICATES] = "keep"  # type: ignore[valid-type]
+    duplicates: Literal["", *DUPLICATES] = ""  # type: ignore[valid-type]
+    cancelled: Literal[*CANCELLED] = "keep"  # type: ignore[valid-type]
+    odd_dates: Literal["", *ODD_DATES] = ""  # type: ignore[valid-type]
     skip_bad: StrictBool = False
 
     model_config = ConfigDict(

@@ -7,6 +7,7 @@ import argparse
 import sys
 from collections.abc import Iterator, Sequence
 from functools import partial
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,9 @@ from fcst.errors import BadRows, FcstError, InputError
 from fcst.filters import EVERY, only
 from fcst.job_records import Job
 from fcst.names import EXPORT_FORMATS, WEEKDAYS
-from fcst.quality_report import QualityReport
+from fcst.quality_report import FileRead, QualityReport
 from fcst.services import identity
-from fcst.specs import DECIMALS, DUPLICATES, RETURNS, ROLES, JobSpec, Mapping, parse_levels
+from fcst.specs import CANCELLED, DECIMALS, DUPLICATES, ODD_DATES, RETURNS, ROLES, JobSpec, Mapping, parse_levels
 from fcst.terminal import (
     DONE,
     FAILED,
@@ -88,7 +89,19 @@ def _parser() -> argparse.ArgumentParser:
     )
     sub.add_argument("--returns", default="net", choices=RETURNS, help="negative units: net them, or drop them")
     sub.add_argument(
-        "--duplicates", default="keep", choices=DUPLICATES, help="rows that stand there twice: add up, or count once"
+        "--duplicates",
+        default="",
+        choices=DUPLICATES,
+        help="rows that stand there twice: add up, or count once (lines of receipts in several files: once)",
+    )
+    sub.add_argument(
+        "--cancelled",
+        default="keep",
+        choices=CANCELLED,
+        help="orders that were cancelled or refunded: count them, or not",
+    )
+    sub.add_argument(
+        "--odd-dates", default="", choices=ODD_DATES, help="rows with dates far from all others: read them, or not"
     )
     sub.add_argument("--skip-bad", action="store_true", help="load the good rows of a file that also has bad ones")
     takes_json(sub)
@@ -173,15 +186,19 @@ def _ingest(args: argparse.Namespace) -> int:
         include_promo=args.include_promo,
         returns=args.returns,
         duplicates=args.duplicates,
+        cancelled=args.cancelled,
+        odd_dates=args.odd_dates,
         week_end=args.week_end or "",
         skip_bad=args.skip_bad,
         is_from_shell=True,
     )
-    loading.check_files(spec)  # a typing error must not start a server
+    files = loading.check_files(spec)  # a typing error must not start a server
     prepare()
     spec, remembered = loading.remember_mapping(spec)
     if remembered:
         say(f"Columns mean what they meant for dataset {remembered}.")
+        files = loading.check_files(spec)
+    _say_reading(files)
     ingest_id = loading.request_ingest(spec)
     try:
         dataset = loading.wait_for_ingest(ingest_id, on_progress=lambda text: say(f"… {text}"))
@@ -203,15 +220,33 @@ def _ingest(args: argparse.Namespace) -> int:
     return DONE
 
 
+def _say_reading(files: list[FileRead]) -> None:
+    """How the columns are read and why, once for all files that are read alike."""
+    from fcst.services import loading
+
+    for words, alike in groupby(files, key=loading.reading_in_words):
+        names = [file.name for file in alike]
+        say(f"{names[0]}{f' and {len(names) - 1:,} more' if len(names) > 1 else ''}:")
+        for line in words:
+            say(f"  {line}")
+
+
 def _say_report(report: QualityReport) -> None:
     """What should be known of a reading at once; `--json` has all of it."""
     if same := report.same_as_version:
         say(f"Nothing changed: its weeks are those of version {same}.")
-    for file in report.files:
-        if file.is_negated:
-            say(f"Most units of {file.name} are negative: all are read with the other sign.")
     if report.n_totals:
         say(f"{report.n_totals:,} rows of totals were left out: {', '.join(report.totals)}.")
+    for doubt in report.doubts:
+        say(doubt)
+    cancelled = report.cancelled
+    if cancelled.n_rows:
+        done = "were left out" if cancelled.is_dropped else "count (--cancelled drop leaves them out)"
+        say(f"{cancelled.n_rows:,} rows of cancelled or refunded orders, {cancelled.units:,.0f} units, {done}.")
+    if n := report.n_odd_dates:
+        say(f"{n:,} rows with dates far from all others were left out.")
+    if n := report.n_no_records:
+        say(f"{n:,} lines that are no records were left out, such as {report.no_records[0]!r}.")
     if n := report.bad_rows.n:
         say(f"{n:,} bad rows were left out.")
     duplicates = report.duplicates

@@ -7,9 +7,9 @@ import duckdb
 
 from fcst.errors import InputError
 from fcst.ingest import bad_rows
+from fcst.ingest.column_roles import recognise_roles
 from fcst.ingest.duck import Connection, first_line
 from fcst.ingest.groups import IS_VALID, Groups
-from fcst.ingest.mapping import recognise_roles
 from fcst.ingest.plan import Plan
 from fcst.ingest.reading import Rows
 from fcst.ingest.sources import Workspace

@@ -1,20 +1,22 @@
 """Rows that cannot be read: how many, and of the first hundred the file, line, column, value and reason."""
 
-from dataclasses import replace
+import re
+from dataclasses import dataclass, replace
 
 from fcst.errors import InputError
 from fcst.ingest import texts, workbooks
 from fcst.ingest.archives import Kind
+from fcst.ingest.date_texts import NATIVE, parsed
 from fcst.ingest.duck import Connection, fetch_all, fetch_row, literal
-from fcst.ingest.mapping import NATIVE
 from fcst.ingest.plan import Part
-from fcst.ingest.reading import FIRST_DATE, LAST_DATE, MAX_KEY_LENGTH, SIFTED, Rows
+from fcst.ingest.reading import DASHES, FIRST_DATE, LAST_DATE, MAX_KEY_LENGTH, NO_RECORD, SIFTED, Rows
 from fcst.ingest.tables import MAX_REJECTS, Readable
 from fcst.quality_report import BadRow, BadRowCount, ReadingReport
 
 MAX_SHOWN = 100
 MAX_VALUE = 120  # characters of a value that are shown
 EMPTY = "is empty"
+MAX_EXAMPLES = 5  # of rows that are no records
 
 _REJECTED = {
     "MISSING COLUMNS": "the line has fewer cells than the header",
@@ -69,7 +71,33 @@ def forget_rejected(con: Connection) -> None:
     con.execute("DROP TABLE IF EXISTS reject_errors; DROP TABLE IF EXISTS reject_scans")
 
 
-def describe(con: Connection, rows: Rows, n_unusable: int) -> BadRowCount:
+@dataclass(frozen=True)
+class Rejected:
+    """Lines that do not fit their file's header.
+
+    Parameters
+    ----------
+    n
+        how many there are, of which at most MAX_REJECTS are kept.
+    bad
+        number of the file -> line -> what is wrong with it.
+    lines
+        number of the file -> all its lines that were refused.
+    no_records
+        the texts of those that are no records: a title, a footer, a line of dashes.
+    """
+
+    n: int
+    bad: dict[int, dict[int, BadRow]]
+    lines: dict[int, set[int]]
+    no_records: list[str]
+
+    @property
+    def n_bad(self) -> int:
+        return self.n - len(self.no_records)
+
+
+def describe(con: Connection, rows: Rows, rejected: Rejected, n_unusable: int) -> BadRowCount:
     """The bad rows of a reading, of which at most a hundred are shown.
 
     Parameters
@@ -77,16 +105,13 @@ def describe(con: Connection, rows: Rows, n_unusable: int) -> BadRowCount:
     n_unusable
         rows that fit their header and lack a usable item, date or number of units.
     """
-    n_rejected, _ = count_rejected(con)
-    rejected = _rejected_lines(con, rows)
     shown: list[BadRow] = []
     for number, (part, readable) in enumerate(rows.parts):
-        lines = rejected.get(number, {})
-        found = list(lines.values())
+        found = list(rejected.bad.get(number, {}).values())
         if n_unusable:
-            found += _unusable(con, rows, number, part, readable, set(lines))
+            found += _unusable(con, rows, number, part, readable, rejected.lines.get(number, set()))
         shown += sorted(found, key=lambda row: row.line)[:MAX_SHOWN]
-    return BadRowCount(n_rejected + n_unusable, n_rejected >= MAX_REJECTS, tuple(shown[:MAX_SHOWN]))
+    return BadRowCount(rejected.n_bad + n_unusable, rejected.n >= MAX_REJECTS, tuple(shown[:MAX_SHOWN]))
 
 
 def hides_rows(con: Connection) -> bool:
@@ -128,34 +153,65 @@ def refusal(rows: Rows, report: ReadingReport, n_good: int, is_open: bool) -> tu
     return f"{first.file}, {table.row_word} {first.line}: {what}{shown}. Bad rows in all: {n}.", hint
 
 
-def _rejected_lines(con: Connection, rows: Rows) -> dict[int, dict[int, BadRow]]:
-    """number of the file -> line -> what is wrong with it."""
+def rejected_lines(con: Connection, rows: Rows) -> Rejected:
+    """The lines that were refused, each once."""
     number_of = {str(readable.path): number for number, (_, readable) in enumerate(rows.parts)}
-    found: dict[int, dict[int, BadRow]] = {}
-    if not count_rejected(con)[0]:
-        return found
-    for path, line, place, kind, text in fetch_all(
-        con,
-        """
-        SELECT DISTINCT ON (s.file_path, e.line) s.file_path, e.line, e.column_idx, e.error_type::VARCHAR, e.csv_line
-        FROM reject_errors e JOIN reject_scans s USING (scan_id, file_id)
-        ORDER BY s.file_path, e.line, e.column_idx
-        """,
-    ):
+    n, _ = count_rejected(con)
+    rejected = Rejected(n, {}, {}, [])
+    records = (
+        fetch_all(
+            con,
+            """
+            SELECT DISTINCT ON (s.file_path, e.line)
+                   s.file_path, e.line, e.column_idx, e.error_type::VARCHAR, e.csv_line
+            FROM reject_errors e JOIN reject_scans s USING (scan_id, file_id)
+            ORDER BY s.file_path, e.line, e.column_idx
+            """,
+        )
+        if n
+        else []
+    )
+    for path, line, place, kind, text in records:
         number = number_of.get(path)
         if number is None:
             continue
-        table = rows.parts[number][1].table
-        names = table.columns
+        part, readable = rows.parts[number]
+        rejected.lines.setdefault(number, set()).add(line)
+        if kind == "MISSING COLUMNS" and _is_no_record(text, part):
+            rejected.no_records.append(_cut(text.strip()))
+            continue
+        names = readable.table.columns
         is_cell = kind in ("UNQUOTED VALUE", "INVALID ENCODING") and place is not None and 0 < place <= len(names)
-        found.setdefault(number, {})[line] = BadRow(
-            file=table.name,
+        rejected.bad.setdefault(number, {})[line] = BadRow(
+            file=readable.table.name,
             line=line,
             column=names[place - 1] if is_cell else "",
             value=_cut(text.strip("\r\n")),
             reason=_REJECTED.get(kind, kind.lower()),
         )
-    return found
+    return rejected
+
+
+def _is_no_record(line: str, part: Part) -> bool:
+    """Whether a line with too few cells is a title, a footer or a line of dashes, not a record that was cut off.
+
+    It has one cell, which is no date, no number, and not the beginning of what the first column holds.
+    """
+    cells = [cell.strip(f" {part.table.quote}") for cell in line.strip().split(part.table.delimiter)]
+    filled = [cell for cell in cells if cell and not re.fullmatch(DASHES, cell)]
+    if len(filled) != 1:
+        return not filled
+    (cell,) = filled
+    if re.search(r"^[\W\d]*$", cell) or part.proposal.date_format and parsed([cell], part.proposal.date_format):
+        return False
+    return not any(known.startswith(cell) for known in part.columns.cells(part.table.columns[0]))
+
+
+def read_no_records(con: Connection, rows: Rows) -> list[str]:
+    """The first rows that fit their header and are no records, as their cells that are not empty."""
+    cells = ", ".join([*rows.keys, "date_text", "units_text"])
+    found = fetch_all(con, f"SELECT {cells} FROM ({rows.sql(is_raw=True)}) WHERE pm = {NO_RECORD} LIMIT {MAX_EXAMPLES}")
+    return [_cut(" | ".join(cell for cell in row if cell)) or "(empty)" for row in found]
 
 
 def _unusable(
@@ -200,7 +256,7 @@ def _unusable(
         f"""
         SELECT r, what[1], what[2], what[3] FROM (
             SELECT r, CASE {" ".join(cases)} END AS what FROM ({alone.sql(is_raw=True, is_numbered=True)})
-            WHERE pm <> {SIFTED}
+            WHERE pm < {SIFTED}
         ) WHERE what IS NOT NULL ORDER BY r LIMIT {MAX_SHOWN}
         """,
     )

@@ -7,8 +7,21 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 
+from fcst.ingest.date_texts import (
+    EPOCH_MS,
+    EPOCH_S,
+    MONTHS,
+    NATIVE,
+    SERIAL,
+    SERIAL_DAY_0,
+    TIME,
+    WEEK_DAY,
+    has_time,
+    is_named,
+    is_of_weeks,
+    without_signs,
+)
 from fcst.ingest.duck import literal
-from fcst.ingest.mapping import NATIVE, SERIAL, SERIAL_DAY_0, TIME, WEEK_DAY, has_time, is_of_weeks
 from fcst.ingest.number_texts import CURRENCIES, MINUS, NEGATIVE, POSITIVE, SPACES, ZERO
 from fcst.ingest.plan import Part
 
@@ -21,7 +34,7 @@ NUMBER = "DECIMAL(18, 6)"  # sums of floats would depend on the order of threads
 MAX_EXACT = 1e9
 _DATES = ("DATE", "TIMESTAMP")
 _WHOLE = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT")
-_SPACES = "\u00a0\u202f\u2009' "
+_SPACES = "\u00a0\u202f\u2009'\u2019 "
 
 
 def most_common(part: Part, role: str) -> list[str]:
@@ -54,12 +67,19 @@ def moment_sql(column: str, date_format: str) -> str:
 
 def _parsed_sql(column: str, date_format: str) -> str:
     if date_format == SERIAL:
-        return f"(DATE '{SERIAL_DAY_0}' + try_cast({column} AS INTEGER))::TIMESTAMP"
+        days = f"try_cast(replace({column}, ',', '.') AS DOUBLE)"
+        return f"(TIMESTAMP '{SERIAL_DAY_0}' + to_seconds(round({days} * 86400)))"
+    if date_format in (EPOCH_S, EPOCH_MS):
+        return f"make_timestamp(try_cast({column} AS BIGINT) * {1_000_000 if date_format == EPOCH_S else 1_000})"
+    if is_named(date_format):
+        named = f"try_strptime({_with_english_month_sql(column)}, {literal(without_signs(date_format))})"
+        return f"coalesce(try_strptime({_day_sql(column, date_format)}, {literal(date_format)}), {named})"
     if not is_of_weeks(date_format):
         return f"try_strptime({_day_sql(column, date_format)}, {literal(date_format)})"
     text = f"trim({column})"
     parsed = f"try_strptime({text} || '{WEEK_DAY}', {literal(f'{date_format}-%u')})"
-    week = f"lpad(regexp_extract({text}, '\\d{{1,2}}$'), 2, '0')"
+    digits = r"\d{1,2}$" if date_format.endswith("%V") else r"\d{1,2}"
+    week = f"lpad(regexp_extract({text}, '{digits}'), 2, '0')"
     return f"CASE WHEN strftime({parsed}, '%V') = {week} THEN {parsed} END"  # week 53 of a year with 52 is none
 
 
@@ -67,13 +87,24 @@ def _day_sql(column: str, date_format: str) -> str:
     """What is read by a format: without a time of day, where the format has none."""
     if has_time(date_format):
         return f"trim({column})"
-    without = f"regexp_replace({column}, {literal(TIME)}, '')"
-    return f"trim(CASE WHEN contains({column}, ':') THEN {without} ELSE {column} END)"
+    return f"trim(CASE WHEN contains({column}, ':') THEN {_without_time_sql(column)} ELSE {column} END)"
+
+
+def _without_time_sql(column: str) -> str:
+    return f"regexp_replace({column}, {literal(TIME)}, '')"
+
+
+def _with_english_month_sql(column: str) -> str:
+    """The same as `with_english_month`."""
+    tokens = f"regexp_extract_all(lower({_without_time_sql(column)}), '[0-9]+|[\\pL]+')"
+    months = f"MAP {{{', '.join(f'{literal(word)}: {literal(month)}' for word, month in MONTHS.items())}}}"
+    known = f"list_transform({tokens}, lambda t: CASE WHEN t ~ '[0-9]+' THEN t ELSE {months}[t] END)"
+    return f"array_to_string(list_filter({known}, lambda t: t IS NOT NULL), ' ')"
 
 
 def number_sql(column: str, part: Part, kind: str = "VARCHAR") -> str:
     """Units; of text also as ledgers write them: (3), 3-, - for zero, other minus signs and spaces, currency signs."""
-    if part.proposal.decimal != "," and not part.proposal.is_grouped:
+    if part.proposal.decimal != "," and not part.proposal.numbers.is_grouped:
         if kind in _WHOLE:
             return f"try_cast({_typed(column)} AS {NUMBER})"
         if kind == "DOUBLE":  # beyond the limit a double times 10^6 is no exact whole number
@@ -94,8 +125,8 @@ def _number_of_text_sql(text: str, part: Part) -> str:
         pattern = rf"\s*[+-]?(\d{{1,3}}([.{_SPACES}]\d{{3}})+|\d*)(,\d+)?\s*"
         digits = f"replace(regexp_replace({text}, '[^0-9,+-]', '', 'g'), ',', '.')"
         return f"CASE {grouped(pattern, digits)} END"
-    if part.proposal.is_grouped:
-        pattern = rf"\s*[+-]?\d{{1,3}}([,{_SPACES}]\d{{3}})+(\.\d+)?\s*"
+    if part.proposal.numbers.is_grouped:
+        pattern = rf"\s*[+-]?(\d{{1,3}}([,{_SPACES}]\d{{3}})+|\d{{1,2}}(,\d{{2}})+,\d{{3}})(\.\d+)?\s*"
         digits = f"regexp_replace({text}, '[^0-9.+-]', '', 'g')"
         return f"CASE {grouped(pattern, digits)} ELSE {plain} END"
     return plain

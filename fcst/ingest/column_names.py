@@ -56,6 +56,31 @@ _OTHER = """
     id ids no nr nbr num number code key name type group date time
     bestand lager stornierte retouren existencias estoque giacenza voorraad zapas
 """
+_ITEM = """
+    item product article material sku upc ean gtin barcode plu asin mpn
+    artikel ware artikelnummer artikelnr produkt erzeugnis
+    produit producto articulo prodotto articolo produto artigo
+    towar towaru towary produktu indeks vara vare varenr varunr tuote urun stok
+    товар товара артикул номенклатура 商品 品番 製品 产品 货号
+"""
+_KEY = """
+    code codes no nr num number nbr id ids ref reference key nummer numero codigo cod codice kod kodu kodas numer
+    код номер コード 番号 编号 编码
+"""
+_NAME = """
+    name names description desc designation title label text
+    bezeichnung beschreibung benennung libelle nom denomination descripcion nombre descrizione nome denominazione
+    descricao nazwa opis omschrijving naam adi aciklama benamning navn nimi
+    наименование название 名 商品名 品名 名称
+"""
+_DATE = """
+    date day datum dag fecha data giorno dia jour dato dzien tarih tarihi gun paiva дата день 日 日付 日期 売上日 販売日
+"""
+_NOT_OF_SALE = """
+    due delivery delivered deliver ship shipped shipping requested required expiry expiration birth update updated
+    modified changed payment paid start end valid lieferung liefer faellig faelligkeit livraison entrega consegna
+    levering leverings dostawy teslimat
+"""
 _SIGNS = {"$": "dollars", "€": "euros", "£": "pounds", "¥": "money", "%": "share"}
 _JOINED = "ordered invoiced shipped purchased order orders item items line product transaction trans each"
 _BESIDE_SALES = (
@@ -87,8 +112,16 @@ _KINDS = {
     "money": _words_of(_MONEY),
     "other": _words_of(_OTHER),
 }
+_PARTS = {
+    "item": _words_of(_ITEM),
+    "key": _words_of(_KEY),
+    "name": _words_of(_NAME),
+    "date": _words_of(_DATE),
+    "not of sale": _words_of(_NOT_OF_SALE),
+}
+_BESIDE_ITEM = _PARTS["item"] | _PARTS["key"] | _words_of("de del do da du of the lineitem line variant seller stock")
+_KNOWN = frozenset().union(*_KINDS.values(), *_PARTS.values(), _words_of(_JOINED))
 _OF_SALES = _KINDS["sales"] | _words_of(_BESIDE_SALES)
-_KNOWN = frozenset().union(*_KINDS.values(), _words_of(_JOINED))
 _PART = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[^\W\d_A-Za-z]+")
 _LONGEST = max(map(len, _KNOWN))
 
@@ -113,6 +146,28 @@ def _cut(text: str) -> tuple[str, ...]:
             if before is not None and word in _KNOWN and len(word) > 2 and found[end] is None:
                 found[end] = (*before, word)
     return found[-1] or (text,)
+
+
+def is_item(name: str) -> bool:
+    """Whether the words of a name say the key of an item: Code article, Item Number, Ürün Kodu."""
+    found = frozenset(words(name))
+    return bool(found & _PARTS["item"]) and found <= _BESIDE_ITEM
+
+
+def is_name_of_item(name: str) -> bool:
+    """Whether the words of a name say what an item is called: Bezeichnung, Nazwa towaru."""
+    found = frozenset(words(name))
+    return bool(found & _PARTS["name"]) and found <= _BESIDE_ITEM | _PARTS["name"]
+
+
+def is_date(name: str) -> bool:
+    """Whether the words of a name say a date."""
+    return bool(frozenset(words(name)) & _PARTS["date"])
+
+
+def is_of_other_date(name: str) -> bool:
+    """Whether the words of a name say a date on which nothing was sold: Due Date, Delivery Date."""
+    return bool(frozenset(words(name)) & _PARTS["not of sale"])
 
 
 def meaning_of(name: str) -> Meaning | None:

@@ -35,7 +35,7 @@ def find_duplicates(con: Connection, groups: Groups, on_progress: OnProgress) ->
                 INSERT INTO suspects
                 SELECT i, wk, sum(rows) - sum(bits) AS n FROM (
                     SELECT i, wk, sum(ny) AS rows, {bits} AS bits
-                    FROM groups WHERE NOT is_bad AND pm <> {SIFTED} AND ny > 0 AND i BETWEEN {low} AND {high - 1}
+                    FROM groups WHERE NOT is_bad AND pm < {SIFTED} AND ny > 0 AND i BETWEEN {low} AND {high - 1}
                     GROUP BY i, wk, blk, so
                 ) GROUP BY ALL HAVING sum(rows) > sum(bits)
             """)
@@ -63,7 +63,7 @@ def _drop_all_but_last(con: Connection, groups: Groups, on_progress: OnProgress)
                 SELECT *, row_number() OVER last_first AS place, first_value(y) OVER last_first AS y_kept
                 FROM ({rows.sql(is_raw=True, is_numbered=True)}) t
                 SEMI JOIN (FROM suspects JOIN keys USING (i)) s ON {is_same} AND t.wk = s.wk
-                WHERE y IS NOT NULL AND pm <> {SIFTED}
+                WHERE y IS NOT NULL AND pm < {SIFTED}
                 WINDOW last_first AS (PARTITION BY {by}, store, d ORDER BY f DESC, r DESC)
             ) WHERE place > 1
         """)
@@ -82,7 +82,7 @@ def _find_common_lines(con: Connection, groups: Groups, on_progress: OnProgress)
             CREATE TEMP TABLE lines AS
             SELECT {by}, sum(n)::BIGINT AS n_all, max(n)::BIGINT AS n_most FROM (
                 SELECT {by}, f, count(*) AS n FROM ({rows.sql(is_raw=True)})
-                WHERE y IS NOT NULL AND d IS NOT NULL AND pm <> {SIFTED} AND {is_good} GROUP BY {by}, f
+                WHERE y IS NOT NULL AND d IS NOT NULL AND pm < {SIFTED} AND {is_good} GROUP BY {by}, f
             ) GROUP BY {by} HAVING sum(n) > 1
         """)
     n, n_repeated = fetch_row(

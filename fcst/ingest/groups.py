@@ -6,7 +6,8 @@ View `groups`, one row for each item, week, flag and block of stores, or several
 
     i           the item; NULL where its key cannot be used
     wk          last day of the week; NULL where the date cannot be used
-    pm          what the promotion flag says, see FLAGS; SIFTED for rows that the row filter leaves out
+    pm          what the promotion flag says, see FLAGS; SIFTED for rows that the row filter leaves out, NO_RECORD for
+                those that are no records
     blk, so     a block of known stores, or a store that the sample of the file did not show
     n, ny       rows; rows with usable units
     s, nn, sn   sum of units; rows with negative units, and their sum
@@ -26,6 +27,7 @@ to hold every item, store and day to find that out.
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from datetime import date
 from pathlib import Path
 
 import duckdb
@@ -34,7 +36,7 @@ from fcst.errors import InputError
 from fcst.ingest import bad_rows
 from fcst.ingest.archives import Kind
 from fcst.ingest.duck import Connection, fetch_all, fetch_row, literal
-from fcst.ingest.reading import KEY_JOINT, SIFTED, STORES_PER_MASK, Rows, bad_key_sql, watched
+from fcst.ingest.reading import KEY_JOINT, SIFTED, STORES_PER_MASK, TOTAL_NAMES, Rows, bad_key_sql, watched
 from fcst.ingest.sources import OnProgress
 from fcst.specs import WIDE
 
@@ -44,16 +46,9 @@ LEAST_ROWS_PER_GROUP = 4  # for summing to be worth the memory
 MAX_GROUPS = 4_000_000  # that are read back at once
 
 MAX_NAMED_TOTALS = 20
-TOTALS = (
-    *("total", "totals", "grand total", "subtotal", "sub-total", "sub total", "sum", "summary", "all items"),
-    *("summe", "gesamt", "gesamtsumme", "gesamtergebnis", "zwischensumme", "endsumme"),
-    *("total général", "total general", "sous-total", "totaux", "somme", "total geral", "suma", "suma total", "soma"),
-    *("totale", "totale generale", "totaal", "eindtotaal", "razem", "suma końcowa", "łącznie", "totalt", "yhteensä"),
-    *("toplam", "genel toplam", "итого", "всего", "общий итог", "合計", "総計", "小計", "总计", "合计", "小计"),
-)
-"""What rows of sums are called, in small letters."""
-
-IS_VALID = f"NOT is_bad AND pm <> {SIFTED} AND ny <> 0"
+MAX_ADDED_UP = 20_000_000  # groups that are looked through for sums
+LEAST_ITEMS, LEAST_WEEKS = 3, 4
+IS_VALID = f"NOT is_bad AND pm < {SIFTED} AND ny <> 0"
 """Groups that make weeks."""
 
 _UNITS = {"B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40}
@@ -72,7 +67,12 @@ class Groups:
     n_items
         rows of `keys`.
     totals
-        items that are sums of others by their names; their rows are left out, as if they had been sifted.
+        items that are sums of others, by their names or by their sales; their rows are left out, as if they had been
+        sifted.
+    has_sums
+        the rows without an item are the sums of their weeks; they are left out too.
+    odd_weeks
+        weeks whose rows are left out, for they lie far from all others.
     attributes
         those that the view has; the others of the sales are in `keys`.
     """
@@ -83,6 +83,8 @@ class Groups:
     n_items: int
     attributes: tuple[str, ...]
     totals: tuple[int, ...] = ()
+    has_sums: bool = False
+    odd_weeks: tuple[date, ...] = ()
 
     def ranges(self, most_items: int) -> Iterator[tuple[int, int]]:
         """Ranges of items `[low, high)`, each small enough to be in memory with its groups."""
@@ -100,10 +102,18 @@ class Groups:
         """
         first = "SELECT * FROM numbered" if self.is_summed else self._each_row_sql()
         more = " UNION ALL BY NAME (SELECT * FROM taken_out)" if with_taken_out else ""
-        if self.totals:
-            left_out = f"CASE WHEN i IN ({', '.join(map(str, self.totals))}) THEN {SIFTED} ELSE pm END AS pm"
+        if self.left_out_sql():
+            left_out = f"CASE WHEN {self.left_out_sql()} THEN {SIFTED} ELSE pm END AS pm"
             first = f"SELECT * REPLACE ({left_out}) FROM ({first})"
         con.execute(f"CREATE OR REPLACE VIEW groups AS ({first}){more}")
+
+    def left_out_sql(self) -> str:
+        """Whether a group is of rows that are sums of others."""
+        conditions = [f"i IN ({', '.join(map(str, self.totals))})"] if self.totals else []
+        conditions += [f"(i IS NULL AND wk IS NOT NULL AND pm < {SIFTED} AND is_bad)"] if self.has_sums else []
+        weeks = ", ".join(f"DATE '{week}'" for week in self.odd_weeks)
+        conditions += [f"wk IN ({weeks})"] if weeks else []
+        return " OR ".join(conditions)
 
     def _each_row_sql(self) -> str:
         rows = self.rows
@@ -123,7 +133,7 @@ class Groups:
             SELECT i, wk, pm, {", ".join(columns)}, 1 AS n, (y IS NOT NULL)::INTEGER AS ny, coalesce(y, 0) AS s,
                    coalesce(y < 0, false)::INTEGER AS nn, CASE WHEN y < 0 THEN y ELSE 0 END AS sn,
                    coalesce(y <> trunc(y), false)::INTEGER AS nf,
-                   pm <> {SIFTED} AND (i IS NULL OR wk IS NULL) AS is_bad
+                   pm < {SIFTED} AND (i IS NULL OR wk IS NULL) AS is_bad
             FROM in_file.numbered
         """
 
@@ -147,6 +157,9 @@ def read_groups(con: Connection, rows: Rows, folder: Path, on_progress: OnProgre
         groups = _number_rows(con, rows, folder, on_progress)
     groups = replace(groups, totals=_find_totals(con, groups))
     groups.make_view(con)
+    if (sums := _find_sums(con, groups)) != groups:
+        groups = sums
+        groups.make_view(con)
     con.execute("""
         CREATE TABLE taken_out AS
         SELECT * REPLACE (s::DECIMAL(38, 6) AS s, sn::DECIMAL(38, 6) AS sn) FROM groups LIMIT 0
@@ -164,20 +177,60 @@ def memory_limit(con: Connection) -> int:
 
 def _find_totals(con: Connection, groups: Groups) -> tuple[int, ...]:
     """The items called a total in any part of their key, unless all are."""
-    words = ", ".join(map(literal, TOTALS))
+    words = ", ".join(map(literal, TOTAL_NAMES))
     is_total = " OR ".join(f"lower(trim({key}, ' :*')) IN ({words})" for key in groups.rows.keys)
     found = tuple(row[0] for row in fetch_all(con, f"SELECT i FROM keys WHERE {is_total} ORDER BY i LIMIT 1000"))
     return found if len(found) < groups.n_items else ()
 
 
+def _find_sums(con: Connection, groups: Groups) -> Groups:
+    """The groups without what is the sum of all items in each week: rows without an item, an item whatever its name.
+
+    Two items may be alike by chance, so that a sum is one only among three, and in several weeks.
+    """
+    if groups.n > MAX_ADDED_UP or groups.n_items < LEAST_ITEMS:
+        return groups
+    n, n_alike, n_all = fetch_row(
+        con,
+        f"""
+        SELECT count(*) FILTER (WHERE s_none IS NOT NULL), count(*) FILTER (WHERE s_none = s_items), count(*)
+        FROM (
+            SELECT wk, sum(s) FILTER (WHERE i IS NULL AND ny > 0) AS s_none,
+                   sum(s) FILTER (WHERE i IS NOT NULL) AS s_items
+            FROM groups WHERE wk IS NOT NULL AND pm < {SIFTED} GROUP BY wk
+        )
+        """,
+    )
+    if n == n_alike >= min(LEAST_WEEKS, n_all) and n:
+        return replace(groups, has_sums=True)
+    found = fetch_all(
+        con,
+        f"""
+        WITH by_item AS (
+            SELECT i, wk, sum(s) AS s FROM groups WHERE NOT is_bad AND pm < {SIFTED} GROUP BY i, wk
+        ), by_week AS (SELECT wk, sum(s) AS s FROM by_item GROUP BY wk),
+        half AS (
+            SELECT i FROM by_item GROUP BY i HAVING 2 * sum(s) = (SELECT sum(s) FROM by_week) AND sum(s) > 0
+        )
+        SELECT i FROM half JOIN by_item USING (i) JOIN by_week USING (wk)
+        GROUP BY i HAVING bool_and(2 * by_item.s = by_week.s) AND count(*) = (SELECT count(*) FROM by_week)
+           AND count(*) >= {LEAST_WEEKS}
+        """,
+    )
+    if len(found) == 1:
+        return replace(groups, totals=(*groups.totals, found[0][0]))
+    return groups
+
+
 def count_totals(con: Connection, groups: Groups) -> tuple[tuple[str, ...], int]:
     """The keys of the totals that are left out, and how many rows they have."""
-    if not groups.totals:
+    if not groups.totals and not groups.has_sums:
         return (), 0
-    listed = ", ".join(map(str, groups.totals))
+    listed = ", ".join(map(str, groups.totals)) or "NULL"
     keys = fetch_all(con, f"SELECT unique_id FROM keys WHERE i IN ({listed}) ORDER BY i LIMIT {MAX_NAMED_TOTALS}")
-    (n,) = fetch_row(con, f"SELECT sum(n)::BIGINT FROM groups WHERE i IN ({listed})")
-    return tuple(key for (key,) in keys), n
+    is_sum = f"i IN ({listed}) OR ({groups.has_sums} AND i IS NULL AND pm = {SIFTED})"
+    (n,) = fetch_row(con, f"SELECT sum(n)::BIGINT FROM groups WHERE {is_sum}")
+    return (*(key for (key,) in keys), *(["rows without an item"] if groups.has_sums else [])), n
 
 
 def count_rows(rows: Rows) -> int:
@@ -245,8 +298,8 @@ def _sum_rows(con: Connection, rows: Rows, on_progress: OnProgress) -> Groups:
             FROM ({rows.sql()}) GROUP BY ALL
         """)
     keys = ", ".join(rows.keys)
-    is_bad = f"pm <> {SIFTED} AND (wk IS NULL OR {_is_bad_key_sql(rows)})"
-    _make_keys(con, rows, f"SELECT DISTINCT {keys} FROM summed WHERE NOT ({is_bad}) AND pm <> {SIFTED} AND ny > 0")
+    is_bad = f"pm < {SIFTED} AND (wk IS NULL OR {_is_bad_key_sql(rows)})"
+    _make_keys(con, rows, f"SELECT DISTINCT {keys} FROM summed WHERE NOT ({is_bad}) AND pm < {SIFTED} AND ny > 0")
     con.execute(f"""
         CREATE TABLE numbered AS
         SELECT i, s.* EXCLUDE ({keys}), {is_bad} AS is_bad FROM summed AS s LEFT JOIN keys USING ({keys})
@@ -268,7 +321,7 @@ def _number_rows(con: Connection, rows: Rows, folder: Path, on_progress: OnProgr
         with watched(con, "reading", rows.size, on_progress, (0, begin)):
             con.execute(f"COPY ({source}) TO {literal(str(parsed))} (FORMAT parquet, COMPRESSION lz4_raw)")
         source = f"FROM read_parquet({literal(str(parsed))})"
-    keys, usable = ", ".join(rows.keys), f"y IS NOT NULL AND wk IS NOT NULL AND pm <> {SIFTED}"
+    keys, usable = ", ".join(rows.keys), f"y IS NOT NULL AND wk IS NOT NULL AND pm < {SIFTED}"
     ends = ", ".join(
         f"{end}(a_{name}) FILTER (WHERE {usable}) AS {end}_{name}" for name in rows.attributes for end in ("min", "max")
     )

@@ -4,12 +4,15 @@ The patterns are read by Python and by DuckDB alike.
 """
 
 import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 MINUS = "\u2212\u2013\u2010\u2011\ufe63\uff0d"
 """Other signs for a minus."""
 CURRENCIES = "$€£¥₹₽₺₩"
 SPACES = " \t\u00a0\u202f\u2009"
-_DIGITS = rf"\d[\d.,'{SPACES}]*"
+APOSTROPHES = "'\u2019"
+_DIGITS = rf"\d[\d.,{APOSTROPHES}{SPACES}]*"
 _CURRENCY = f"[{CURRENCIES}]?"
 _GAP = f"[{SPACES}]*"
 
@@ -23,6 +26,13 @@ POSITIVE = rf"{_GAP}\+?{_CURRENCY}{_GAP}{_DIGITS}{_CURRENCY}{_GAP}"
 _OTHER_MINUS = re.compile(f"[{MINUS}]")
 _SIGNS = re.compile(f"[-(){CURRENCIES}]")
 
+_BESIDE_COMMA, _BESIDE_POINT = ". \u00a0\u202f\u2009'\u2019", ", \u00a0\u202f\u2009'\u2019"
+_INDIAN = r"[1-9]\d?(,\d{2})+,\d{3}"
+_GROUPED_POINT = re.compile(rf"^[+-]?([1-9]\d{{0,2}}([{_BESIDE_POINT}]\d{{3}})+|{_INDIAN})(\.\d+)?$")
+_GROUPED_BY_POINT = re.compile(r"^[+-]?[1-9]\d{0,2}(\.\d{3})+$")
+_COMMA = re.compile(rf"^[+-]?(\d{{1,3}}([{_BESIDE_COMMA}]\d{{3}})+|\d+),\d+$")
+_POINT = re.compile(rf"^[+-]?(\d{{1,3}}([{_BESIDE_POINT}]\d{{3}})+|{_INDIAN}|\d+)\.\d+$")
+
 
 def signed(text: str) -> str:
     """A number with its minus in front, and without spaces at its ends and currency signs; other texts as they are."""
@@ -33,3 +43,71 @@ def signed(text: str) -> str:
     if re.fullmatch(NEGATIVE, plain):
         return f"-{digits}"
     return digits if re.fullmatch(POSITIVE, plain) else text
+
+
+@dataclass(frozen=True)
+class NumberStyle:
+    """How some numbers are written.
+
+    Parameters
+    ----------
+    is_grouped
+        thousands are set apart.
+    is_open
+        no number proves the decimal sign, and some could be read with either: 1.250 or 1,250.
+    is_proven
+        some number proves it.
+    is_doubtful
+        it is open, and numbers such as 1.250 stand beside such as 500, or in a file with semicolons.
+    """
+
+    decimal: str
+    is_grouped: bool
+    is_open: bool = False
+    is_proven: bool = False
+    is_doubtful: bool = False
+
+
+def find_decimal(values: Iterable[str], is_comma_sure: bool = False, is_comma_usual: bool = False) -> NumberStyle:
+    """The decimal sign of some numbers, and whether their thousands are set apart.
+
+    1,234 alone may be either: thousands, unless another number has a decimal comma. So may 1.234: a fraction, unless
+    another number has a decimal comma.
+
+    Parameters
+    ----------
+    is_comma_sure
+        the dates are written as where the decimal sign is a comma: that decides what no number proves.
+    is_comma_usual
+        something else is: that makes it doubtful.
+    """
+    comma = point = grouped = either = n_pointed = n_plain = 0
+    for value in map(signed, values):
+        if _GROUPED_POINT.match(value):
+            grouped += 1
+            either += value.count(",") == 1 and "." not in value
+        elif _GROUPED_BY_POINT.match(value):
+            comma += value.count(".") > 1
+            either += value.count(".") == 1
+            n_pointed += value.count(".") == 1
+        elif _COMMA.match(value):
+            comma += 1
+            grouped += any(sign in value for sign in _BESIDE_COMMA)
+        elif _POINT.match(value):
+            point += 1
+            grouped += any(sign in value for sign in _BESIDE_POINT)
+        else:
+            n_plain += value.isdecimal() and value != "0"
+    is_open = bool(either) and not comma and not point
+    if is_open and is_comma_sure:
+        return NumberStyle(",", is_grouped=False)
+    is_doubtful = is_open and (is_comma_usual or bool(n_pointed and n_plain))
+    return NumberStyle("," if comma > point else ".", grouped > 0, is_open, comma + point > 0, is_doubtful)
+
+
+def are_negative(numbers: Sequence[str]) -> bool:
+    """Whether nine in ten of the numbers other than zero are negative, of ten at least."""
+    found = [signed(number) for number in numbers]
+    n_negative = sum(number.startswith("-") for number in found)
+    n_positive = sum(not number.startswith("-") and any(char in "123456789" for char in number) for number in found)
+    return n_negative >= max(10, 9 * n_positive)

@@ -20,21 +20,21 @@ import duckdb
 import pyarrow as pa
 
 from fcst.errors import BadRows, InputError
-from fcst.ingest import bad_rows, quality
+from fcst.ingest import bad_rows, doubts, quality
 from fcst.ingest.attributes import describe_keys, read_beside
 from fcst.ingest.duck import Connection, fetch_row, first_line
 from fcst.ingest.duplicates import counts_with_weeks, find_duplicates
 from fcst.ingest.folders import Folders
 from fcst.ingest.groups import Groups, count_totals, memory_limit, read_groups
 from fcst.ingest.item_statistics import describe_series
-from fcst.ingest.plan import Plan, describe_file, make_plan
-from fcst.ingest.reading import SIFTED, make_rows
+from fcst.ingest.plan import Plan, describe_file, look_at
+from fcst.ingest.reading import NO_RECORD, SIFTED, cancelled_sql, make_rows
 from fcst.ingest.series_files import SeriesWriter
 from fcst.ingest.sources import OnProgress, Workspace, fingerprint, no_progress, no_room, with_file_errors
 from fcst.ingest.tables import make_readable, with_encoding_found
 from fcst.ingest.tallies import Tallies
 from fcst.ingest.weekly_sales import MAX_CELLS, Cells, make_calendar, make_reading, make_series, read_cells, sum_by_week
-from fcst.quality_report import BadRowCount, QualityReport, ReadingReport
+from fcst.quality_report import BadRowCount, CancelledOrders, QualityReport, ReadingReport
 from fcst.specs import IngestSpec
 
 LEAST_MEMORY = 200_000_000  # bytes that DuckDB keeps while weeks are made
@@ -104,7 +104,10 @@ def read_series(
     """
     folder = resources.folder
     workspace = Workspace(folder, resources.unpack_limit, on_progress)
-    plan = make_plan(spec, resources.folders, workspace)
+    plan = look_at(spec, resources.folders, workspace).plan(spec)
+    is_lines = any(part.column("receipt") or part.proposal.has_times for part in plan.parts)
+    duplicates_of_kind = "drop" if is_lines and len(plan.parts) > 1 else "keep"
+    spec = replace(spec, seen="", duplicates=spec.duplicates or duplicates_of_kind)
     before = fingerprint(plan.sources)
     config: dict[str, Any] = {
         "memory_limit": resources.memory,
@@ -118,6 +121,7 @@ def read_series(
         con.execute("SET enable_progress_bar = true; SET enable_progress_bar_print = false")  # for `watched`
         groups = _read(con, plan, spec, workspace, on_progress)
         sum_by_week(con, groups, on_progress)
+        groups = _without_odd_dates(con, groups, on_progress)
         reading = _account_for_rows(con, groups, plan)
         duplicates = find_duplicates(con, groups, on_progress)
         if duplicates.n_dropped:
@@ -134,6 +138,7 @@ def read_series(
         report = quality.describe(
             con, groups.rows, plan, spec, tallies, reading=reading, duplicates=duplicates, content=str(writer.content)
         )
+        report = replace(report, doubts=doubts.describe_doubts(con, groups, tallies))
         _check_unchanged(plan, before)
         files = SeriesFiles(*writer.finish(tallies), spec, report)
     except duckdb.Error as exc:
@@ -222,6 +227,52 @@ def _read(con: Connection, plan: Plan, spec: IngestSpec, workspace: Workspace, o
     raise AssertionError("the second reading returns or raises")
 
 
+def _without_odd_dates(con: Connection, groups: Groups, on_progress: OnProgress) -> Groups:
+    """The groups without rows whose dates lie far from all others, where the spec says so.
+
+    Raises
+    ------
+    InputError
+        if there are some, and it does not say what they are.
+    """
+    choice = groups.rows.spec.odd_dates
+    odd = doubts.find_odd_weeks(con) if choice != "keep" else []
+    if not odd:
+        return groups
+    if not choice:
+        raise doubts.odd_dates_refusal(con, groups.rows, odd)
+    groups = replace(groups, odd_weeks=tuple(odd))
+    groups.make_view(con)
+    sum_by_week(con, groups, on_progress)
+    return groups
+
+
+def _count_odd_dates(con: Connection, groups: Groups) -> int:
+    if not groups.odd_weeks:
+        return 0
+    weeks = ", ".join(f"DATE '{week}'" for week in groups.odd_weeks)
+    (n,) = fetch_row(con, f"SELECT coalesce(sum(n), 0)::BIGINT FROM by_week WHERE wk IN ({weeks}) AND pm = {SIFTED}")
+    return int(n)
+
+
+def _count_cancelled(con: Connection, groups: Groups) -> CancelledOrders:
+    """What the files say was cancelled or refunded, whether it counts or not."""
+    rows = groups.rows
+    found = [(part, readable) for part, readable in rows.parts if part.proposal.cancelled is not None]
+    sums = [fetch_row(con, cancelled_sql(part, readable)) for part, readable in found]
+    if not any(n for n, _ in sums):
+        return CancelledOrders()
+    cancelled = found[0][0].proposal.cancelled
+    assert cancelled is not None
+    return CancelledOrders(
+        column=cancelled.column,
+        values=cancelled.values,
+        n_rows=sum(n for n, _ in sums),
+        units=sum(units for _, units in sums),
+        is_dropped=rows.spec.cancelled == "drop",
+    )
+
+
 def _account_for_rows(con: Connection, groups: Groups, plan: Plan) -> ReadingReport:
     """How many rows were read and cannot be used; refuses them, or leaves them out where the spec says so.
 
@@ -232,28 +283,34 @@ def _account_for_rows(con: Connection, groups: Groups, plan: Plan) -> ReadingRep
     rows = groups.rows
     name = plan.parts[0].table.name if len(plan.parts) == 1 else f"{len(plan.parts)} files"
     totals, n_totals = count_totals(con, groups)
-    n_read, n_sifted, n_unusable = fetch_row(
+    n_read, n_sifted, n_no_records, n_unusable = fetch_row(
         con,
         f"""
         SELECT coalesce(sum(n), 0)::BIGINT, coalesce(sum(n) FILTER (WHERE pm = {SIFTED}), 0)::BIGINT,
-               coalesce(sum(CASE WHEN is_bad THEN n ELSE n - ny END) FILTER (WHERE pm <> {SIFTED}), 0)::BIGINT
+               coalesce(sum(n) FILTER (WHERE pm = {NO_RECORD}), 0)::BIGINT,
+               coalesce(sum(CASE WHEN is_bad THEN n ELSE n - ny END) FILTER (WHERE pm < {SIFTED}), 0)::BIGINT
         FROM by_week
         """,
     )
-    n_rejected, _ = bad_rows.count_rejected(con)
-    n_bad = n_unusable + n_rejected
+    rejected = bad_rows.rejected_lines(con, rows)
+    n_bad = n_unusable + rejected.n_bad
+    no_records = [*rejected.no_records, *(bad_rows.read_no_records(con, rows) if n_no_records else [])]
     report = ReadingReport(
         source=", ".join(part.table.name for part in plan.parts[:5]) + (", …" if len(plan.parts) > 5 else ""),
         files=tuple(describe_file(replace(part, table=readable.table)) for part, readable in rows.parts),
         other_files=tuple(plan.others[:50]),
-        n_rows=n_read + n_rejected,
-        n_sifted=n_sifted - n_totals,
+        n_rows=n_read + rejected.n,
+        n_sifted=n_sifted - n_totals - (n_odd := _count_odd_dates(con, groups)),
+        n_odd_dates=n_odd,
+        cancelled=_count_cancelled(con, groups),
         totals=totals,
         n_totals=n_totals,
-        bad_rows=bad_rows.describe(con, rows, n_unusable) if n_bad else BadRowCount(),
+        no_records=tuple(no_records[: bad_rows.MAX_EXAMPLES]),
+        n_no_records=n_no_records + len(rejected.no_records),
+        bad_rows=bad_rows.describe(con, rows, rejected, n_unusable) if n_bad else BadRowCount(),
     )
-    n_good = n_read - n_sifted - n_unusable
-    is_open = bool(n_rejected) and bad_rows.hides_rows(con)
+    n_good = n_read - n_sifted - n_no_records - n_unusable
+    is_open = bool(rejected.n_bad) and bad_rows.hides_rows(con)
     if n_bad and (not rows.spec.skip_bad or not n_good or is_open):
         raise BadRows(*bad_rows.refusal(rows, report, n_good, is_open), report)
     if not report.n_rows:

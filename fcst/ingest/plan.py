@@ -1,8 +1,14 @@
 """What is going to be read, and how: which files hold the sales, what their columns mean, what lies beside them.
 
-Made twice from the same spec: for the preview that people confirm, and by the ingest itself.
+One way, with no step back:
+
+    list_sources    paths -> the files and members of archives that may hold a table
+    look_at         those -> the tables of sales, each file's head read once
+    propose         a table -> what its columns mean, with the evidence, by the recognisers
+    Look.plan       proposals -> the plan, in which the files of one load agree; refused where something stays open
 """
 
+import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -11,16 +17,39 @@ from datetime import date, datetime
 from fcst.errors import InputError
 from fcst.ingest import workbooks
 from fcst.ingest.archives import Kind
-from fcst.ingest.duck import is_date_format
+from fcst.ingest.column_names import Meaning, meaning_of
+from fcst.ingest.columns import Columns, is_nested, normalised
+from fcst.ingest.date_texts import UNWRITTEN, YEAR_WEEK_JOINT, month_first, span_of_values, two_days
+from fcst.ingest.duck import is_date_format, literal
 from fcst.ingest.folders import Folders
-from fcst.ingest.mapping import YEAR_WEEK_JOINT, Proposal, is_nested, month_first, normalised, propose, two_days
 from fcst.ingest.number_texts import signed
-from fcst.ingest.sources import Listing, Source, Workspace, beside, list_sources, named_like, with_file_errors
+from fcst.ingest.periods import span_of_columns
+from fcst.ingest.proposal import Proposal
+from fcst.ingest.recognisers import propose
+from fcst.ingest.sources import (
+    Listing,
+    Source,
+    Workspace,
+    beside,
+    fingerprint,
+    list_sources,
+    named_like,
+    with_file_errors,
+)
 from fcst.ingest.tables import Table, read_table
 from fcst.quality_report import FileRead
-from fcst.specs import ATTRIBUTES, REQUIRED_ROLES, ROLES, WIDE, IngestSpec, Mapping
+from fcst.specs import ATTRIBUTES, EACH_ROW, MADE_UP, ONE_ITEM, REQUIRED_ROLES, ROLES, WIDE, IngestSpec, Mapping
 
 MAX_TOLD = 20  # columns or files that a message lists
+ONE_KEY = "all"  # the key of the item of a file that is one series
+_INDEX_NAMES = frozenset("t time index period step n timestep tick zeit periode week day month".split())
+_COARSE = {
+    "month": ("by month", "months cannot be divided into weeks"),
+    "quarter": ("by quarter", "quarters cannot be divided into weeks"),
+    "year": ("by year", "years cannot be divided into weeks"),
+    "index": ("by a running index", "an index does not say which day or week it means"),
+}
+"""What dates stand for that cannot be read -> how the sales are then, and why that does not do."""
 
 
 @dataclass(frozen=True)
@@ -33,22 +62,32 @@ class Part:
     def column(self, role: str) -> str | None:
         """The name of the column with a role; None where there is none."""
         names = self.proposal.mapping[role]
-        return names[0] if names and names != [WIDE] else None
+        return names[0] if names and names[0] not in MADE_UP else None
 
     def place(self, role: str) -> str | None:
-        """The same as the SQL of the table calls it: c3; a year and a week are joined."""
+        """The same as the SQL of the table calls it: c3; the parts of a date are joined."""
+        names = self.proposal.mapping[role]
+        if names == [EACH_ROW]:
+            return "'1'"
         if self.column(role) is None:
             return None
-        places = [f"c{self.table.columns.index(name)}" for name in self.proposal.mapping[role]]
+        places = [self.place_of(name) for name in names]
         if role != "date" or len(places) == 1:
             return places[0]
         return "(" + f" || '{YEAR_WEEK_JOINT}' || ".join(places) + ")"
 
+    def place_of(self, name: str) -> str:
+        """What the SQL of the table calls a column: c3."""
+        return f"c{self.table.columns.index(name)}"
+
     def values(self, role: str) -> list[str]:
         """The values of a role in the sample, row by row."""
         name = self.column(role)
-        place = self.table.columns.index(name) if name is not None else 0
-        return [cell.strip() for row in self.table.sample if name is not None and (cell := row[place])]
+        return self.columns.cells(name) if name is not None else []
+
+    @property
+    def columns(self) -> Columns:
+        return Columns(self.table.columns, self.table.types, self.table.sample)
 
     def kind(self, role: str) -> str:
         """The type, in its file, of the column with a role."""
@@ -58,7 +97,8 @@ class Part:
     @property
     def keys(self) -> list[str]:
         """The columns of the item's key, as the SQL of the table calls them."""
-        return [f"c{self.table.columns.index(name)}" for name in self.proposal.mapping["item"]]
+        names = self.proposal.mapping["item"]
+        return [literal(ONE_KEY)] if names == [ONE_ITEM] else [self.place_of(name) for name in names]
 
 
 @dataclass(frozen=True)
@@ -81,61 +121,75 @@ class Plan:
     others: list[str]
 
     @property
+    def seen(self) -> str:
+        """A text that changes with the files: their places, sizes and times."""
+        return hashlib.sha256(repr(fingerprint(self.sources)).encode()).hexdigest()[:16]
+
+    @property
     def sources(self) -> list[Source]:
         extra = [table.source for table in (self.items, self.stores) if table is not None]
         return [part.table.source for part in self.parts] + extra
 
 
-@with_file_errors()
-def make_plan(spec: IngestSpec, folders: Folders, workspace: Workspace, is_draft: bool = False) -> Plan:
-    """Finds the files of sales under the spec's paths, and what their columns mean.
+@dataclass(frozen=True)
+class Look:
+    """The tables of sales under the paths of a spec, each read as far as its sample, and what lies beside them."""
 
-    Parameters
-    ----------
-    is_draft
-        columns may still be missing: people are about to say what they mean.
+    tables: list[Table]
+    items: Table | None
+    stores: Table | None
+    calendar: dict[str, date]
+    listing: Listing
+
+    @with_file_errors()
+    def plan(self, spec: IngestSpec, is_draft: bool = False) -> Plan:
+        """What the tables' columns mean.
+
+        Parameters
+        ----------
+        is_draft
+            columns may still be missing and questions open: people are about to answer them.
+
+        Raises
+        ------
+        InputError
+            if a table lacks a column, or something that the data do not prove is not said, or the files are not those
+            that were seen.
+        """
+        parts = [_make_part(table, spec, self.calendar) for table in self.tables]
+        parts = _agreed(parts, spec, self.calendar)
+        _check_given(parts, spec)
+        for part in [] if is_draft else parts:
+            _check_columns(part)
+        plan = Plan(parts, self.items, self.stores, [])
+        if spec.seen and spec.seen != plan.seen:
+            name = parts[0].table.name
+            raise InputError(f"{name} has changed since it was looked at.", "Look at it again, then load it.")
+        others = [source.name for source in self.listing.sources if not any(map(source.leads_to, plan.sources))]
+        return replace(plan, others=others)
+
+
+@with_file_errors()
+def look_at(spec: IngestSpec, folders: Folders, workspace: Workspace) -> Look:
+    """Finds the tables of sales under the spec's paths.
 
     Raises
     ------
     InputError
-        if there is no such file, or it lacks a column, or it is not clear which of several is meant.
+        if there is no such file, or it is not clear which of several is meant.
     """
     _check_date_format(spec.date_format)
     listing = list_sources(spec.paths, folders, workspace)
     calendar = _read_calendar(listing, folders, workspace)
-    chosen = [
-        sheet
-        for source in _choose(listing, spec, calendar, workspace)
-        for sheet in _with_sheets(source, spec, calendar, workspace)
-    ]
-    parts = [_make_part(read_table(source, workspace, spec.encoding), spec, calendar) for source in chosen]
-    parts = _agreed(parts, spec, calendar)
-    _check_given(parts, spec)
-    for part in [] if is_draft else parts:
-        _check_columns(part)
-    first = parts[0].table.source
-    plan = Plan(
-        parts=parts,
+    tables = _Finder(spec, calendar, workspace).choose(listing)
+    first = tables[0].source
+    return Look(
+        tables=tables,
         items=_read_beside(first, "items.csv", listing, folders, workspace),
         stores=_read_beside(first, "stores.csv", listing, folders, workspace),
-        others=[],
+        calendar=calendar,
+        listing=listing,
     )
-    others = [source.name for source in listing.sources if not any(map(source.leads_to, plan.sources))]
-    return replace(plan, others=others)
-
-
-@with_file_errors()
-def find_tables(spec: IngestSpec, folders: Folders, workspace: Workspace) -> list[Table]:
-    """The files of sales under the spec's paths, whatever their columns.
-
-    Raises
-    ------
-    InputError
-        as `make_plan`, but for columns.
-    """
-    listing = list_sources(spec.paths, folders, workspace)
-    chosen = _choose(listing, spec, _read_calendar(listing, folders, workspace), workspace)
-    return [read_table(source, workspace, spec.encoding) for source in chosen]
 
 
 def describe_file(part: Part) -> FileRead:
@@ -152,13 +206,16 @@ def describe_file(part: Part) -> FileRead:
         mapping={role: names for role, names in part.proposal.mapping.items() if names},
         date_format=part.proposal.date_format,
         is_day_first_assumed=part.proposal.is_day_first_assumed,
-        is_negated=part.proposal.is_negated,
+        why=part.proposal.why,
+        remarks=(*part.proposal.remarks, *table.remarks),
         decimal=part.proposal.decimal,
         periods=periods[:: max(len(periods) - 1, 1)],
     )
 
 
 def _check_date_format(date_format: str) -> None:
+    if date_format in UNWRITTEN:
+        return
     try:
         datetime.strptime("", date_format)
     except ValueError:
@@ -174,7 +231,7 @@ def _check_date_format(date_format: str) -> None:
 def _make_part(table: Table, spec: IngestSpec, calendar: dict[str, date]) -> Part:
     """Roles that the spec names and the table has stand; where files differ in names, the others are recognised."""
     known = set(table.columns)
-    given: Mapping = {role: names for role, names in spec.mapping.items() if set(names) - {WIDE} <= known}
+    given: Mapping = {role: names for role, names in spec.mapping.items() if set(names) - set(MADE_UP) <= known}
     proposal = propose(
         table.columns,
         table.types,
@@ -184,6 +241,7 @@ def _make_part(table: Table, spec: IngestSpec, calendar: dict[str, date]) -> Par
         spec.decimal,
         calendar,
         is_comma_usual=table.delimiter == ";",
+        file_name=table.source.bare,
     )
     return Part(table, proposal)
 
@@ -191,7 +249,7 @@ def _make_part(table: Table, spec: IngestSpec, calendar: dict[str, date]) -> Par
 def _agreed(parts: list[Part], spec: IngestSpec, calendar: dict[str, date]) -> list[Part]:
     """The files of one load, each read as the others prove: which comes first, day or month, and the decimal sign."""
     formats = {p.proposal.date_format for p in parts if not p.proposal.is_day_first_assumed} - {""}
-    decimals = {p.proposal.decimal for p in parts if p.proposal.is_decimal_proven}
+    decimals = {p.proposal.decimal for p in parts if p.proposal.numbers.is_proven}
     return [_agreeing(part, spec, calendar, formats, decimals) for part in parts]
 
 
@@ -207,79 +265,95 @@ def _agreeing(part: Part, spec: IngestSpec, calendar: dict[str, date], formats: 
     return part if spec is asked else _make_part(part.table, spec, calendar)
 
 
-def _choose(listing: Listing, spec: IngestSpec, calendar: dict[str, date], workspace: Workspace) -> list[Source]:
-    """The files of sales: those asked for, else those named one by one, else `train.csv`, else those that look so."""
-    sources = listing.sources
-    if spec.file:
-        chosen = named_like(sources, spec.file)
-        sheets = _sheets(sources, workspace) if not chosen else []
-        chosen = chosen or [sheet for sheet in sheets if sheet.sheet == spec.file]
+@dataclass(frozen=True)
+class _Finder:
+    """Finds the tables of sales among the files of a load; what is read of a file is read once."""
+
+    spec: IngestSpec
+    calendar: dict[str, date]
+    workspace: Workspace
+
+    def choose(self, listing: Listing) -> list[Table]:
+        """Those asked for, else those named one by one, else `train.csv`, else those that look like sales."""
+        sources = listing.sources
+        if self.spec.file:
+            return self._read_all(self._asked_for(sources))
+        if listing.named == sources:
+            return self._read_all(sources)
+        train = [source for source in sources if source.bare.lower() == "train.csv"]
+        if train:
+            return self._read_all(list(dict.fromkeys([*train, *listing.named])))
+        opened = [_data(source, self.workspace) for source in sources]
+        return self._read_all(opened) if len(opened) == 1 else self._that_look_so(opened)
+
+    def _asked_for(self, sources: list[Source]) -> list[Source]:
+        wanted = self.spec.file
+        chosen = named_like(sources, wanted)
+        sheets = _sheets(sources, self.workspace) if not chosen else []
+        chosen = chosen or [sheet for sheet in sheets if sheet.sheet == wanted]
         if not chosen:
             there = ", ".join(sheet.sheet for sheet in sheets[:MAX_TOLD]) or _told(sources)
-            raise InputError(f"There is no {spec.file!r} in what was given.", f"Choose one of {there}.")
-        return [_data(source, workspace) for source in chosen]
-    if listing.named == sources:
-        return [_data(source, workspace) for source in sources]
-    train = [source for source in sources if source.bare.lower() == "train.csv"]
-    if train:
-        return [_data(source, workspace) for source in dict.fromkeys([*train, *listing.named])]
-    opened = [_data(source, workspace) for source in sources]
-    if len(opened) == 1:
-        return opened
-    found: list[tuple[Source, Part]] = []
-    problems: list[str] = []
-    for source in opened:
-        try:
-            part = _make_part(read_table(source, workspace, spec.encoding), spec, calendar)
-        except InputError as exc:
-            problems.append(exc.message)
-            continue
-        if not part.proposal.missing:
-            found.append((source, part))
-    if not found:
-        raise InputError(
-            f"None of {_told(opened)} has a column for each of item, date and units sold."
-            + "".join(f" {p}" for p in problems[:3]),
-            "Give the file of sales itself, or name it (--file) and its columns (--map item=SKU).",
-        )
-    kinds = {frozenset(role for role, names in part.proposal.mapping.items() if names) for _, part in found}
-    if len(kinds) > 1:
-        raise InputError(
-            "Several files may be the sales, and they differ in what their columns mean:"
-            f" {_told([source for source, _ in found])}.",
-            "Choose one (--file NAME), or give the files themselves.",
-        )
-    return [source for source, _ in found]
+            raise InputError(f"There is no {wanted!r} in what was given.", f"Choose one of {there}.")
+        return chosen
 
+    def _read_all(self, sources: list[Source]) -> list[Table]:
+        return [table for source in sources for table in self._tables_of(_data(source, self.workspace))]
 
-def _with_sheets(source: Source, spec: IngestSpec, calendar: dict[str, date], workspace: Workspace) -> list[Source]:
-    """A workbook's sheets that hold sales; the source itself where none does, or where it is another file.
+    def _that_look_so(self, sources: list[Source]) -> list[Table]:
+        found: list[Part] = []
+        problems: list[str] = []
+        for source in sources:
+            try:
+                parts = [_make_part(table, self.spec, self.calendar) for table in self._tables_of(source)]
+            except InputError as exc:
+                problems.append(exc.message)
+                continue
+            found += [part for part in parts if part.proposal.looks_like_sales]
+        if not found:
+            raise InputError(
+                f"None of {_told(sources)} has a column for each of item, date and units sold."
+                + "".join(f" {p}" for p in problems[:3]),
+                "Give the file of sales itself, or name it (--file) and its columns (--map item=SKU).",
+            )
+        kinds = {frozenset(role for role, names in part.proposal.mapping.items() if names) for part in found}
+        if len(kinds) > 1:
+            raise InputError(
+                "Several files may be the sales, and they differ in what their columns mean:"
+                f" {_told([part.table.source for part in found])}.",
+                "Choose one (--file NAME), or give the files themselves.",
+            )
+        return [part.table for part in found]
 
-    Raises
-    ------
-    InputError
-        if several sheets hold sales in different columns.
-    """
-    if source.sheet or workspace.kind(source) != Kind.WORKBOOK:
-        return [source]
-    names = workbooks.sheet_names(workspace.file_of(source), source.name)
-    if len(names) < 2:
-        return [source]
-    found: list[Part] = []
-    for name in names:
-        try:
-            part = _make_part(read_table(replace(source, sheet=name), workspace), spec, calendar)
-        except InputError:
-            continue  # such as an empty sheet, or a cover
-        if not part.proposal.missing:
-            found.append(part)
-    if len({tuple(map(normalised, part.table.columns)) for part in found}) > 1:
-        shown = ", ".join(part.table.source.sheet for part in found[:MAX_TOLD])
-        raise InputError(
-            f"Several sheets of {source.name} may be the sales, and they differ in their columns: {shown}.",
-            "Choose one (--file SHEET).",
-        )
-    return [part.table.source for part in found] or [source]
+    def _tables_of(self, source: Source) -> list[Table]:
+        """The table of a file; of a workbook those of its sheets that hold sales, else that of its first sheet.
+
+        Raises
+        ------
+        InputError
+            if several sheets hold sales in different columns.
+        """
+        is_book = not source.sheet and self.workspace.kind(source) == Kind.WORKBOOK
+        names = workbooks.sheet_names(self.workspace.file_of(source), source.name) if is_book else []
+        if len(names) < 2:
+            return [self._read(source)]
+        found: list[Part] = []
+        for name in names:
+            try:
+                part = _make_part(self._read(replace(source, sheet=name)), self.spec, self.calendar)
+            except InputError:
+                continue  # such as an empty sheet, or a cover
+            if part.proposal.looks_like_sales:
+                found.append(part)
+        if len({tuple(map(normalised, part.table.columns)) for part in found}) > 1:
+            shown = ", ".join(part.table.source.sheet for part in found[:MAX_TOLD])
+            raise InputError(
+                f"Several sheets of {source.name} may be the sales, and they differ in their columns: {shown}.",
+                "Choose one (--file SHEET).",
+            )
+        return [part.table for part in found] or [self._read(source)]
+
+    def _read(self, source: Source) -> Table:
+        return read_table(source, self.workspace, self.spec.encoding)
 
 
 def _data(source: Source, workspace: Workspace) -> Source:
@@ -309,21 +383,32 @@ def _told(sources: Sequence[Source]) -> str:
 def _check_given(parts: list[Part], spec: IngestSpec) -> None:
     """A column that the user named must be in one of the files."""
     for role, names in spec.mapping.items():
-        if all(set(names) - {WIDE} - set(part.table.columns) for part in parts):
+        if all(set(names) - set(MADE_UP) - set(part.table.columns) for part in parts):
             table = parts[0].table
-            missing = next(name for name in names if name not in table.columns)
+            missing = next(name for name in names if name not in (*MADE_UP, *table.columns))
             raise InputError(f"{table.name} has no column {missing!r} ({ROLES[role].lower()}).", _columns_hint(table))
 
 
 def _check_columns(part: Part) -> None:
     missing = [ROLES[role].lower() for role in part.proposal.missing]
-    if missing:
+    if {"wk_end_dt", "model", "forecast"} <= set(part.table.columns):
+        raise InputError(f"{part.table.name} holds forecasts that fcst has exported.", "Give a file of sales.")
+    if part.proposal.headings:
         raise InputError(
-            f"{part.table.name} has no column for {' and none for '.join(missing)}.", _columns_hint(part.table)
+            f"The items of {part.table.name} stand in rows of their own above their sales.",
+            "Export it as a list, with the item in each row.",
+        )
+    if missing:
+        _check_span(part)
+        money = [name for name in part.table.columns if meaning_of(name) is Meaning.MONEY]
+        hint = f" {money[0]!r} seems to be money." if money and not part.proposal.mapping["sales"] else ""
+        raise InputError(
+            f"{part.table.name} has no column for {' and none for '.join(missing)}.{hint}", _columns_hint(part.table)
         )
     if not part.table.sample:
         raise InputError(f"{part.table.name} has a header and no rows.", "Give a file with sales in it.")
     if part.proposal.mapping["date"] != [WIDE] and not part.proposal.date_format and not _is_typed(part, "date"):
+        _check_span(part)
         column = part.column("date") or ""
         place = part.table.columns.index(column)
         values = [row[place] for row in part.table.sample if row[place]][:3]
@@ -335,16 +420,50 @@ def _check_columns(part: Part) -> None:
         )
     _check_readings(part)
     if part.proposal.are_months:
-        raise InputError(
-            f"{part.table.name} holds sales by month: each of its dates begins or ends a month.",
-            "Give daily or weekly sales: months cannot be divided into weeks.",
-        )
+        raise _of_span(part, "month", "each of its dates begins or ends a month")
     for role in (*REQUIRED_ROLES, "promo", "store", "receipt", *ATTRIBUTES):
         for name in part.proposal.mapping[role]:
-            if name != WIDE and is_nested(part.table.types[part.table.columns.index(name)]):  # it was mapped by hand
+            if name not in MADE_UP and is_nested(part.table.types[part.table.columns.index(name)]):  # mapped by hand
                 raise InputError(
                     f"The column {name!r} of {part.table.name} holds lists or records.", "Map one with plain values."
                 )
+    _check_keys(part)
+
+
+def _check_span(part: Part) -> None:
+    """Refuses sales by month, quarter, year or index with that word; asked where dates are missing or not read."""
+    if span := span_of_columns(part.table.columns):
+        raise _of_span(part, span, "a column each")
+    asked = part.column("date")
+    if asked is None and part.proposal.mapping["date"]:
+        return
+    for name in [asked] if asked else part.table.columns:
+        if span := span_of_values(part.columns.cells(name)):
+            examples = " or ".join(repr(cell) for cell in part.columns.cells(name)[:2])
+            if asked or span != "index" or normalised(name) in _INDEX_NAMES:
+                raise _of_span(part, span, f"in {name!r} it says {examples}")
+
+
+def _of_span(part: Part, span: str, evidence: str) -> InputError:
+    how, why = _COARSE[span]
+    return InputError(
+        f"{part.table.name} holds sales {how}: {evidence}.", f"Give daily or weekly sales with dates: {why}."
+    )
+
+
+_SCIENTIFIC = re.compile(r"\d([.,]\d+)?[eE]\+\d{1,2}")
+
+
+def _check_keys(part: Part) -> None:
+    """Refuses keys such as 8.71E+12: a spreadsheet has cut off digits, so that several items look like one."""
+    name = part.column("item")
+    for cell in part.columns.cells(name) if name is not None else ():
+        if _SCIENTIFIC.fullmatch(cell):
+            raise InputError(
+                f"The items in {name!r} of {part.table.name} are in scientific notation, such as {cell!r}: digits are"
+                " lost.",
+                "Export them as text, so that each key is whole.",
+            )
 
 
 def _check_readings(part: Part) -> None:

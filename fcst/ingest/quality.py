@@ -12,7 +12,7 @@ import numpy as np
 from fcst.ingest.cells import FLAGS
 from fcst.ingest.duck import Connection, fetch_all, fetch_arrow, fetch_dicts, fetch_row
 from fcst.ingest.plan import Plan
-from fcst.ingest.reading import PREVIOUS_MONTH, SIFTED, Rows
+from fcst.ingest.reading import NO_RECORD, PREVIOUS_MONTH, SIFTED, Rows
 from fcst.ingest.tallies import MAX_LISTED, Tallies
 from fcst.ingest.weekly_sales import Calendar
 from fcst.names import ENDED_AFTER_WEEKS, HISTORY_BOUNDS, NEW_WITHIN_WEEKS
@@ -38,7 +38,7 @@ from fcst.specs import IngestSpec
 MAX_BANDS = 60  # rows of the heatmap
 SOLD_ITEMS = 50_000  # whose weeks with a sale are in memory at once
 
-_IS_SEEN = f"NOT is_bad AND pm <> {SIFTED}"
+_IS_SEEN = f"NOT is_bad AND pm < {SIFTED}"
 _MISSING = f"({FLAGS['missing']}, {FLAGS['missing'] + PREVIOUS_MONTH})"
 _UNKNOWN = f"({FLAGS['unknown']}, {FLAGS['unknown'] + PREVIOUS_MONTH})"
 
@@ -78,6 +78,8 @@ def describe(
             bad=reading.bad_rows.n,
             sifted=reading.n_sifted,
             totals=reading.n_totals,
+            no_records=reading.n_no_records,
+            odd_dates=reading.n_odd_dates,
             duplicates=duplicates.n_dropped,
             returns=counts["returns"],
             promotions=counts["promotions"],
@@ -180,7 +182,7 @@ def _flags_missing_by_month(con: Connection) -> dict[str, int]:
 
 def _unknown_flags(con: Connection, rows: Rows) -> dict[str, int]:
     """The most frequent flags of unknown meaning -> rows."""
-    yes_no_missing = f"({FLAGS['no']}, {FLAGS['yes']}, {SIFTED})"
+    yes_no_missing = f"({FLAGS['no']}, {FLAGS['yes']}, {SIFTED}, {NO_RECORD})"
     found = fetch_all(
         con,
         f"""

@@ -3,6 +3,7 @@
 Units are DECIMAL(18, 6): sums do not depend on the order of threads, and inf, nan and 1e999 are no numbers.
 """
 
+import re
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -10,8 +11,8 @@ from dataclasses import dataclass
 
 from fcst.errors import InputError
 from fcst.ingest.cells import FLAGS, date_sql, flag_sql, moment_sql, most_common, number_sql
+from fcst.ingest.column_roles import recognise_roles
 from fcst.ingest.duck import Connection, literal
-from fcst.ingest.mapping import recognise_roles
 from fcst.ingest.plan import Part, Plan
 from fcst.ingest.sources import OnProgress
 from fcst.ingest.tables import Readable, spread_rows
@@ -20,11 +21,27 @@ from fcst.specs import ATTRIBUTES, WIDE, IngestSpec
 
 PREVIOUS_MONTH = 4  # is added to missing and unknown where the row is of the month before that of its week's last day
 SIFTED = 9
+NO_RECORD = 10
+"""Rows that are no records: empty ones, repeated headers, headings and lines of dashes, sums without a date."""
 FIRST_DATE, LAST_DATE = "1900-01-01", "2099-12-31"  # beyond them a year is mistyped
 MAX_KEY_LENGTH = 500
 STORES_PER_MASK = 18  # times 7 days: the bits of a UHUGEINT
 MAX_MASKS = 4  # of a group; more stores make more groups, which need more memory than masks do
 MAX_KNOWN_STORES = 20_000
+TOTAL_NAMES = (
+    *("total", "totals", "grand total", "subtotal", "sub-total", "sub total", "sum", "summary", "all items"),
+    *("summe", "gesamt", "gesamtsumme", "gesamtergebnis", "zwischensumme", "endsumme", "ergebnis"),
+    *("total général", "total general", "sous-total", "totaux", "somme", "total geral", "suma", "suma total", "soma"),
+    *("totale", "totale generale", "totaal", "eindtotaal", "subtotaal", "razem", "suma końcowa", "łącznie", "totalt"),
+    *("yhteensä", "toplam", "ara toplam", "genel toplam", "итого", "всего", "общий итог", "合計", "総計", "小計"),
+    *("总计", "合计", "小计"),
+)
+"""What rows of sums are called, in small letters."""
+_TOTAL_WORDS = "|".join(map(re.escape, TOTAL_NAMES))
+TOTAL = rf"(?i)\W*({_TOTAL_WORDS})(\W.*)?|.*\W({_TOTAL_WORDS})\W*"
+"""A key of a row without a date that is a sum: Total Widget, Widget Ergebnis."""
+BLANKS = " \t\u00a0\u2009\u202f\u3000\ufeff"
+DASHES = r"[-=_*+\s]+"
 KEY_JOINT = "|"  # between the parts of a key that is joined of several columns
 POLL_S = 0.25
 
@@ -119,11 +136,16 @@ class Rows:
             day, units, date = "period", "cell", "period::VARCHAR"
         store = part.place("store")
         flag = part.place("promo")
-        columns = [f"{kept(place)} AS k{i}" for i, place in enumerate(part.keys)]
+        columns = [f"{kept(_key_sql(part, place))} AS k{i}" for i, place in enumerate(part.keys)]
         columns.append(f"{kept(day)} AS d0")
         sign = "-" if part.proposal.is_negated else ""
-        columns.append(f"{sign}{number_sql(units, part, part.kind('sales'))} AS y")
-        columns.append(f"{flag_sql(flag, most_common(part, 'promo'))} AS p")
+        sold = f"{sign}{number_sql(units, part, part.kind('sales'))}"
+        is_promo = flag_sql(flag, most_common(part, "promo"))
+        if part.proposal.empty_is_missing:  # as is a week with nothing but promotional sales
+            sold = f"coalesce({sold}, CASE WHEN {is_blank_sql(units)} THEN 0 END)"
+            is_promo = f"CASE WHEN {is_blank_sql(units)} THEN {FLAGS['yes']}::UTINYINT ELSE {is_promo} END"
+        columns += [f"{sold} AS y", f"{is_promo} AS p"]
+        columns += [f"{_written_sql(part, 'date')} AS first_date", f"{_written_sql(part, 'sales')} AS units"]
         columns.append(f"{'NOT (' + sift + ') IS TRUE' if sift else 'false'} AS is_sifted")
         columns.append(f"{store or 'NULL'} AS store")
         columns += [f"{part.place(name) or 'NULL'} AS a_{name}" for name in self.attributes]
@@ -140,14 +162,58 @@ class Rows:
         has_flags = any(part.column("promo") for part, _ in self.parts)
         split_from = FLAGS["missing"] if has_flags else SIFTED
         known = "LEFT JOIN known_stores USING (store)" if self.has_store and not self.is_lines else ""
+        is_wide = part.proposal.mapping["date"] == [WIDE]
+        has_no_key = " AND ".join(is_blank_sql(key) for key in self.keys)
+        without_key = f"CASE WHEN y IS NULL THEN {is_blank_sql('units')} AND {has_no_key} ELSE false END"
+        without_date = (
+            "p" if is_wide else f"CASE WHEN {_is_no_record_sql(part, self.n_keys)} THEN {NO_RECORD} ELSE p END"
+        )
         return f"""
-            SELECT * EXCLUDE (d0, p, is_sifted), d + x AS wk,
-                   CASE WHEN is_sifted THEN {SIFTED} WHEN p < {split_from} THEN p
+            SELECT * EXCLUDE (d0, p, is_sifted, first_date, units), d + x AS wk,
+                   CASE WHEN is_sifted THEN {SIFTED} WHEN d0 IS NULL THEN {without_date}
+                        WHEN {without_key} THEN {NO_RECORD} WHEN p < {split_from} THEN p
                         ELSE CASE WHEN day(d + x) <= x THEN p + {PREVIOUS_MONTH} ELSE p END END AS pm
             FROM (SELECT *, (6 - {weekday})::INTEGER AS x
                   FROM (SELECT *, CASE WHEN d0 BETWEEN DATE '{FIRST_DATE}' AND DATE '{LAST_DATE}' THEN d0 END AS d
                         FROM (SELECT {", ".join(columns)} FROM {source}))) {known}
         """
+
+
+def _written_sql(part: Part, role: str) -> str:
+    """What stands in the first column of a role, as text; of a typed column only whether something does."""
+    name = part.column(role)
+    if name is None:
+        return "'1'"
+    place = part.place_of(name)
+    return place if part.kind(role) == "VARCHAR" else f"CASE WHEN t{place[1:]} IS NOT NULL THEN '1' END"
+
+
+def _key_sql(part: Part, place: str) -> str:
+    """A part of the item's key: without blanks at its ends where most have some, as in columns of one width; without
+    the .0 that all have got which were whole numbers. Else keys stay to the letter.
+    """
+    if part.kind("item") != "VARCHAR" or not place.startswith("c"):
+        return place
+    number = int(place[1:])
+    cells = [cell for row in part.table.sample if (cell := row[number])]
+    if 2 * sum(cell != cell.strip() for cell in cells) > len(cells):
+        place = f"trim({place}, {literal(BLANKS)})"
+    is_of_floats = bool(cells) and all(re.fullmatch(r"\d+\.0", cell.strip()) for cell in cells)
+    return rf"regexp_replace({place}, '\.0$', '')" if is_of_floats else place
+
+
+def _is_no_record_sql(part: Part, n_keys: int) -> str:
+    """Whether a row whose date cannot be read is none that was meant as one."""
+    keys = [f"k{i}" for i in range(n_keys)]
+    is_sum = " OR ".join(f"regexp_full_match(trim({key}), {literal(TOTAL)})" for key in keys)
+    has_no_key = " AND ".join(map(is_blank_sql, keys))
+    is_called_sum = f"{has_no_key} AND regexp_full_match(trim(first_date), {literal(TOTAL)})"
+    is_header = f"first_date = {literal(part.column('date') or '')} AND units = {literal(part.column('sales') or '')}"
+    return (
+        f"({is_blank_sql('first_date')} AND ({is_blank_sql('units')} OR {has_no_key} OR {is_sum}))"
+        f" OR ({is_blank_sql('units')} AND {has_no_key})"
+        f" OR regexp_full_match(first_date, {literal(DASHES)}) OR ({is_called_sum}) OR ({is_header})"
+    )
 
 
 def make_rows(plan: Plan, readables: Sequence[Readable], beside: Mapping[str, Readable], spec: IngestSpec) -> Rows:
@@ -179,8 +245,17 @@ def make_rows(plan: Plan, readables: Sequence[Readable], beside: Mapping[str, Re
         has_store=any(part.column("store") for part in plan.parts),
         is_lines=any(part.column("receipt") or part.proposal.has_times for part in plan.parts),
         stores=tuple(sorted(found)[:MAX_KNOWN_STORES]),
-        sift={number: _sift_sql(part, beside, spec) for number, part in enumerate(plan.parts) if spec.where},
+        sift={
+            number: _sift_sql(part, beside, spec)
+            for number, part in enumerate(plan.parts)
+            if spec.where or part.proposal.only or (part.proposal.cancelled and spec.cancelled == "drop")
+        },
     )
+
+
+def is_blank_sql(column: str) -> str:
+    """Whether a text is missing or empty."""
+    return f"coalesce(trim({column}), '') = ''"
 
 
 def bad_key_sql(column: str) -> str:
@@ -226,12 +301,33 @@ def watched(
         thread.join()
 
 
+def cancelled_sql(part: Part, readable: Readable) -> str:
+    """How many rows of a file are of cancelled orders, and their units."""
+    units = number_sql(part.place("sales") or "", part, part.kind("sales"))
+    return f"SELECT count(*), coalesce(sum({units}), 0)::DOUBLE FROM {readable.sql()} WHERE {_is_cancelled_sql(part)}"
+
+
+def _is_cancelled_sql(part: Part) -> str:
+    """Whether a row says that its order was cancelled."""
+    cancelled = part.proposal.cancelled
+    if cancelled is None:
+        return "false"
+    listed = ", ".join(map(literal, cancelled.values))
+    return f"coalesce({part.place_of(cancelled.column)} IN ({listed}), false)"
+
+
 def _sift_sql(part: Part, beside: Mapping[str, Readable], spec: IngestSpec) -> str:
     """The row filter: a column of the sales, or of the stores' or items' file beside them."""
     wanted: dict[str, list[str]] = {}
     for column, value in spec.where:
         wanted.setdefault(column, []).append(value)
     conditions = []
+    cancelled = part.proposal.cancelled
+    if spec.cancelled == "drop" and cancelled is not None:
+        conditions.append(f"NOT ({_is_cancelled_sql(part)})")
+    only = part.proposal.only
+    if only is not None and only.column not in wanted:
+        wanted[only.column] = list(only.values)
     for column, values in wanted.items():
         listed = ", ".join(map(literal, values))
         if column in part.table.columns:

@@ -6,10 +6,11 @@ all are text, whatever the file holds, so that one set of rules serves every for
 
 import csv
 import io
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
+from itertools import islice, pairwise
 from pathlib import Path
 
 import duckdb
@@ -17,8 +18,10 @@ import duckdb
 from fcst.errors import InputError
 from fcst.ingest import texts, workbooks
 from fcst.ingest.archives import Kind
+from fcst.ingest.column_roles import recognise_roles
+from fcst.ingest.columns import made_up
 from fcst.ingest.duck import Connection, first_line, literal, quoted
-from fcst.ingest.mapping import find_periods, recognise_roles
+from fcst.ingest.periods import find_periods
 from fcst.ingest.sources import HEAD_BYTES, Source, Workspace
 from fcst.specs import REQUIRED_ROLES
 
@@ -26,9 +29,11 @@ SAMPLE_ROWS = 3_000  # of the head; further places of a large file come on top
 HEADER_WITHIN = 30  # rows
 LEAST_EVEN = 0.8  # of the rows of a table are as wide as its header
 MAX_COLUMNS = 2_000
+LEAST_OBJECT = 1 << 24  # bytes of one JSON value that may be read in any case
 MAX_HEADER = 100
 MAX_REJECTS = 10_000  # lines that do not fit the header and are kept to be told of
 REJECTED_TEXT = 300  # characters of each
+_HTML = re.compile(rb"\s*(\xef\xbb\xbf)?\s*<(!doctype html|html|head|body|table|meta)", re.IGNORECASE)
 DELIMITERS = (",", ";", "\t", "|")
 ROW_NAMES = "row"
 ROW_NUMBER = "file_row_number"  # as DuckDB calls the column that it adds to those of a Parquet file
@@ -59,6 +64,10 @@ class Table:
     is_table
         most rows have as many cells as the header. Only then may a message quote the header: a text that is no table
         may be a file of passwords.
+    filled_down
+        places of the columns of a sheet whose empty cells mean the one above.
+    records
+        of JSON, the field that holds the records, where they do not stand in the file by themselves.
     """
 
     source: Source
@@ -74,6 +83,14 @@ class Table:
     is_uneven: bool = False
     is_table: bool = True
     zones: tuple[str, ...] = ()
+    filled_down: tuple[int, ...] = ()
+    records: str = ""
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What people should know of how the table was made."""
+        names = ", ".join(self.columns[place] for place in self.filled_down)
+        return (f"Empty cells of {names} are read as the one above them.",) if names else ()
 
     @property
     def name(self) -> str:
@@ -118,12 +135,14 @@ class Readable:
                 f" {ROW_NUMBER} = true, binary_as_string = true, hive_partitioning = false))"
             )
         if table.kind == Kind.JSON:
+            path = literal(str(self.path))
+            columns = ", ".join(f"{quoted(name)}::VARCHAR AS c{i}" for i, name in enumerate(table.columns))
             fields = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in table.columns)
-            columns = ", ".join(f"{quoted(name)} AS c{i}" for i, name in enumerate(table.columns))
-            return (
-                f"(SELECT {columns}, row_number() OVER () AS r"
-                f" FROM read_json({literal(str(self.path))}, columns = {{{fields}}}))"
-            )
+            source = f"read_json({path}, columns = {{{fields}}})"
+            if table.records:
+                records = f"unnest({quoted(table.records)}, max_depth := 2)"
+                source = f"(SELECT {records} FROM {_whole_json(path, self.path)})"
+            return f"(SELECT {columns}, row_number() OVER () AS r FROM {source})"
         names = [f"c{i}" for i in range(len(table.columns))]
         is_sheet = table.kind == Kind.WORKBOOK
         struct = ", ".join(f"'{name}': 'VARCHAR'" for name in (["r"] if is_sheet else []) + names)
@@ -176,7 +195,9 @@ def make_readable(table: Table, workspace: Workspace, again: bool = False) -> Re
     if table.kind == Kind.WORKBOOK:
         target = workspace.new_file()
         workspace.on_progress(f"reading the sheet of {table.source.bare}", 0, 0)
-        workbooks.write_csv(path, table.source.sheet, table.name, table.header_line, len(table.columns), target)
+        workbooks.write_csv(
+            path, table.source.sheet, table.name, table.header_line, len(table.columns), target, table.filled_down
+        )
         return Readable(table, target)
     if table.kind == Kind.TEXT and (again or table.is_uneven or not texts.is_plain(table.encoding)):
         target = workspace.new_file()
@@ -230,15 +251,28 @@ def _read_json(source: Source, workspace: Workspace) -> Table:
     path = workspace.without_wildcards(workspace.file_of(source))
     try:
         with duckdb.connect() as con:
-            named = con.execute("SELECT * FROM read_json($path) LIMIT 0", {"path": str(path)}).description
-            columns = tuple(str(column[0]) for column in named)
-            bare = Readable(Table(source, Kind.JSON, columns, ("VARCHAR",) * len(columns), ()), path)
+            read = _whole_json("$path", path)
+            described = con.execute(f"DESCRIBE SELECT * FROM {read}", {"path": str(path)}).fetchall()
+            lists = [
+                str(row[0]) for row in described if str(row[1]).startswith("STRUCT") and str(row[1]).endswith("[]")
+            ]
+            records = lists[0] if len(lists) == 1 else ""
+            if records:  # of a file that is one record with the records in it
+                inner = f"SELECT unnest({quoted(records)}, max_depth := 2) FROM {read}"
+                described = con.execute(f"DESCRIBE {inner}", {"path": str(path)}).fetchall()
+            columns = tuple(str(row[0]) for row in described)
+            bare = Readable(Table(source, Kind.JSON, columns, ("VARCHAR",) * len(columns), (), records=records), path)
             return _with_sample(con, bare, "no records")
     except duckdb.Error as exc:
         raise InputError(
             f"{source.name} cannot be read as JSON: {first_line(exc).replace(str(path), source.last)}.",
             "Give records, one a line or in one list.",
         ) from exc
+
+
+def _whole_json(literal_path: str, path: Path) -> str:
+    """A FROM clause of a JSON file that may be one value."""
+    return f"read_json({literal_path}, maximum_object_size = {max(LEAST_OBJECT, path.stat().st_size + 1)})"
 
 
 def _with_sample(con: Connection, bare: Readable, without_rows: str) -> Table:
@@ -280,6 +314,8 @@ def _read_text(source: Source, workspace: Workspace, encoding: str) -> Table:
     head = workspace.head_of(source)
     if not head.strip():
         raise InputError(f"{source.name} is empty.", "Give a file with a header and rows.")
+    if _HTML.match(head):
+        raise InputError(f"{source.name} is a web page (HTML), whatever its name says.", "Save it as .xlsx or CSV.")
     is_whole = len(head) < HEAD_BYTES
     pieces = [head if is_whole else head[: head.rfind(b"\n") + 1] or head]
     if not is_whole and not source.members:
@@ -353,15 +389,18 @@ def _with_header(table: Table, rows: list[list[str]], more: Sequence[list[str]] 
     wide = [i for i in candidates if (len(rows[i]) if table.kind == Kind.TEXT else _last_filled(rows[i])) >= width]
     place = (named or wide or candidates)[0]
     header = [cell.strip() if table.kind == Kind.WORKBOOK else cell for cell in rows[place]]
+    if joined := _two_lines(rows, place):
+        header, place = joined
     if table.kind == Kind.TEXT and named and len(header) == width - 1:
-        header = [ROW_NAMES, *header]  # as R writes row names, without a name for them
+        is_open = all(not row[-1].strip() for row in filled if len(row) == width)  # a delimiter ends each line
+        header = [*header, ""] if is_open else [ROW_NAMES, *header]  # as R writes row names, without a name for them
     if table.kind == Kind.WORKBOOK:
         n_columns = max(_last_filled(rows[place]), width)
         header = [*header, *[""] * (n_columns - len(header))][:n_columns]
     is_data = not named and not find_periods(header, {}) and any(_looks_like_data(cell) for cell in header)
     if is_data:
-        header, place = [f"column {number}" for number in range(1, len(header) + 1)], place - 1
-    columns = tuple(name if name.strip() else f"column {number}" for number, name in enumerate(header, 1))
+        header, place = [made_up(number) for number in range(1, len(header) + 1)], place - 1
+    columns = tuple(name if name.strip() else made_up(number) for number, name in enumerate(header, 1))
     if any("\0" in name for name in columns):
         raise InputError(f"{table.name} is not text.", "Give CSV, Excel or Parquet files.")
     if len(columns) > MAX_COLUMNS:
@@ -373,8 +412,10 @@ def _with_header(table: Table, rows: list[list[str]], more: Sequence[list[str]] 
         raise InputError(
             f"{table.name} has no header of unique column names{shown}.", "Its first line must name its columns."
         )
-    sample = [row for row in [*rows[place + 1 :], *more] if any(row)]
     n = len(columns)
+    sample = [row for row in [*rows[place + 1 :], *more] if any(row) and (len(row) > 1 or n == 1)]
+    filled_down = _find_filled_down(columns, sample) if table.kind == Kind.WORKBOOK else ()
+    sample = [row for _, row in workbooks.fill_down(enumerate(sample), filled_down)]
     cells = tuple(tuple(cell or None for cell in [*row, *[""] * (n - len(row))][:n]) for row in sample)
     header_line = 0 if is_data and place < 0 else _line_of(rows, place, table)
     n_above = max(place, 0) if table.kind == Kind.TEXT else 0
@@ -387,7 +428,48 @@ def _with_header(table: Table, rows: list[list[str]], more: Sequence[list[str]] 
         header_line=header_line,
         n_above=n_above,
         is_table=is_table,
+        filled_down=filled_down,
     )
+
+
+def _two_lines(rows: list[list[str]], place: int) -> tuple[list[str], int] | None:
+    """The names of a header of two lines, of which the first or the second is at `place`, and where it ends.
+
+    It is one where the names are periods only together, as a year above its weeks, or the periods stand below a title.
+    """
+    for above in (place - 1, place):
+        if above < 0 or above + 1 >= len(rows):
+            continue
+        width = max(map(len, rows[above : above + 2]))
+        upper, lower = ([cell.strip() for cell in [*row, *[""] * width][:width]] for row in rows[above : above + 2])
+        spread = upper[:]
+        for number in range(1, width):
+            spread[number] = upper[number] or (spread[number - 1] if lower[number] else "")
+        below = [low or high for low, high in zip(lower, upper, strict=True)]
+        both = [f"{high} {low}".strip() for low, high in zip(lower, spread, strict=True)]
+        if above == place and find_periods(lower, {}) and not find_periods(upper, {}):
+            return below, above + 1
+        if find_periods(both, {}) and not find_periods(upper, {}) and not find_periods(lower, {}):
+            return both, above + 1
+    return None
+
+
+def _find_filled_down(columns: Sequence[str], rows: Sequence[list[str]]) -> tuple[int, ...]:
+    """The places of an item, store or date that is empty in most rows: a merged cell, or one that means the one above.
+
+    The first row has it, and no two rows in a row have the same.
+    """
+    roles = recognise_roles(columns)
+    found = []
+    for role in ("item", "date", "store"):
+        for name in roles.get(role, []):
+            place = columns.index(name)
+            cells = [row[place].strip() if place < len(row) else "" for row in rows]
+            n_empty = cells.count("")
+            values = [cell for cell in cells if cell]
+            if values and cells[0] and n_empty >= len(cells) / 3 and all(a != b for a, b in pairwise(values)):
+                found.append(place)
+    return tuple(found)
 
 
 def _is_table(rows: Sequence[list[str]], width: int) -> bool:

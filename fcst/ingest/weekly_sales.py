@@ -170,7 +170,7 @@ def make_calendar(con: Connection, plan: Plan, spec: IngestSpec, name: str) -> t
         con,
         f"""
         SELECT bit_or(day_bits), count(DISTINCT wk), min(wk), max(wk)
-        FROM by_week WHERE NOT is_bad AND pm <> {SIFTED} AND ny > 0
+        FROM by_week WHERE NOT is_bad AND pm < {SIFTED} AND ny > 0
         """,
     )
     one_day = day_bits in {1 << day for day in range(7)}
@@ -191,7 +191,7 @@ def make_calendar(con: Connection, plan: Plan, spec: IngestSpec, name: str) -> t
         con,
         f"""
         SELECT min(wk - 6 + {lowest}), max(wk - 6 + {highest})
-        FROM by_week WHERE NOT is_bad AND pm <> {SIFTED} AND ny > 0
+        FROM by_week WHERE NOT is_bad AND pm < {SIFTED} AND ny > 0
         """,
     )
     n_any = (end - start).days // 7 + 1
@@ -240,7 +240,7 @@ def make_reading(con: Connection, groups: Groups, with_duplicates: bool) -> Read
         f"""
         SELECT coalesce(sum(ny) FILTER (WHERE pm = {FLAGS["yes"]}), 0)::BIGINT, coalesce(sum(abs(nn)), 0)::BIGINT,
                coalesce(sum(s - 2 * sn), 0)::DOUBLE
-        FROM by_week WHERE NOT is_bad AND pm <> {SIFTED}
+        FROM by_week WHERE NOT is_bad AND pm < {SIFTED}
         """,
     )
     (is_taken,) = fetch_row(con, "SELECT count(*) > 0 FROM taken_out")

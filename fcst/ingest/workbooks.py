@@ -3,7 +3,7 @@
 import csv
 import datetime
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,8 @@ def read_rows(path: Path, sheet: str, name: str) -> Iterator[list[str]]:
         if the workbook is broken, too large, or has no such sheet.
     """
     with _opened(path, name) as book:
-        page = next((page for page in book.worksheets if not sheet or page.title == sheet), None)
+        shown = [page for page in book.worksheets if page.sheet_state == "visible"] or book.worksheets
+        page = next((page for page in (book.worksheets if sheet else shown) if not sheet or page.title == sheet), None)
         if page is None:
             raise InputError(f"{name} has no such sheet with cells.", "Choose another (--file SHEET).")
         page.reset_dimensions()  # what a sheet says of its size is often wrong
@@ -64,13 +65,32 @@ def _opened(path: Path, name: str) -> Iterator[Any]:
             book.close()
 
 
-def write_csv(path: Path, sheet: str, name: str, skip: int, width: int, target: Path) -> None:
-    """Writes the rows below the first `skip` as CSV without a header: the row's number, then `width` cells."""
+def write_csv(
+    path: Path, sheet: str, name: str, skip: int, width: int, target: Path, filled_down: Collection[int] = ()
+) -> None:
+    """Writes the rows below the first `skip` as CSV without a header: the row's number, then `width` cells.
+
+    Parameters
+    ----------
+    filled_down
+        places of cells that hold the value above them where they are empty.
+    """
     with target.open("w", encoding="utf-8", newline="") as out:
         writer = csv.writer(out, lineterminator="\n")
-        for number, row in enumerate(read_rows(path, sheet, name), 1):
-            if number > skip and any(row):
-                writer.writerow([number, *row[:width], *[""] * (width - len(row))])
+        rows = enumerate(read_rows(path, sheet, name), 1)
+        below = ((number, row) for number, row in rows if number > skip and any(row))
+        for number, row in fill_down(below, filled_down):
+            writer.writerow([number, *row[:width], *[""] * (width - len(row))])
+
+
+def fill_down(rows: Iterable[tuple[int, list[str]]], places: Collection[int]) -> Iterator[tuple[int, list[str]]]:
+    """Numbered rows in which the cells of some places hold the value above them where they are empty."""
+    above: dict[int, str] = {}
+    for number, row in rows:
+        for place in places:
+            if place < len(row):
+                row[place] = above[place] = row[place] or above.get(place, "")
+        yield number, row
 
 
 def _check_size(path: Path, name: str) -> None:

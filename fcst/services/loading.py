@@ -16,9 +16,9 @@ from fcst.dataset_records import Dataset, Ingest
 from fcst.errors import BadRows, InputError, NotFound
 from fcst.files import make_home, open_private, private_folder
 from fcst.ingest.archives import bare_name
+from fcst.ingest.date_texts import month_first, two_days
 from fcst.ingest.folders import Folders, folders_for
-from fcst.ingest.mapping import month_first, two_days
-from fcst.ingest.plan import Part, describe_file, find_tables, make_plan
+from fcst.ingest.plan import Part, describe_file, look_at
 from fcst.ingest.sample import write_sample as write_sample
 from fcst.ingest.sources import Workspace
 from fcst.quality_report import FileRead
@@ -26,7 +26,7 @@ from fcst.roles import Scope
 from fcst.services import identity
 from fcst.services.supervision import ensure_supervisor, keep_alive, patiently
 from fcst.settings import SAMPLE, load_settings
-from fcst.specs import IngestSpec, Mapping
+from fcst.specs import ROLES, IngestSpec, Mapping
 from fcst.states import FINAL_INGEST_STATUSES, IngestStatus
 from fcst.store import datasets, ingests
 
@@ -77,6 +77,8 @@ class Inspection:
         what people have to say of the dates; None where the values tell.
     is_decimal_open
         people have to say the decimal sign.
+    seen
+        the files as they were looked at, for the spec of the ingest.
     """
 
     mapping: Mapping
@@ -90,6 +92,7 @@ class Inspection:
     remembered: str
     question: DateQuestion | None
     is_decimal_open: bool
+    seen: str
 
 
 def inspect(spec: IngestSpec) -> Inspection:
@@ -102,9 +105,9 @@ def inspect(spec: IngestSpec) -> Inspection:
     """
     identity.require(Scope.RUN)
     with _workspace() as workspace:
-        first = find_tables(spec, _folders(spec), workspace)
-        spec, remembered = _with_remembered(spec, first[0].header)
-        plan = make_plan(spec, _folders(spec), workspace, is_draft=True)
+        look = look_at(spec, _folders(spec), workspace)
+        spec, remembered = _with_remembered(spec, look.tables[0].header)
+        plan = look.plan(spec, is_draft=True)
     part = plan.parts[0]
     proposal = part.proposal
     return Inspection(
@@ -118,6 +121,7 @@ def inspect(spec: IngestSpec) -> Inspection:
         is_lines=proposal.has_times or part.column("receipt") is not None,
         remembered=remembered,
         question=next((_question(part) for part in plan.parts if part.proposal.is_day_first_assumed), None),
+        seen=plan.seen,
         is_decimal_open=any(part.proposal.is_decimal_doubtful for part in plan.parts),
     )
 
@@ -162,23 +166,37 @@ def request_ingest(spec: IngestSpec) -> int:
     return ingest_id
 
 
-def check_files(spec: IngestSpec) -> None:
-    """Whether there are files of sales under the spec's paths, with columns for all that is needed; asks no database.
+def check_files(spec: IngestSpec) -> list[FileRead]:
+    """The files of sales under the spec's paths, with columns for all that is needed; asks no database.
 
     Raises
     ------
     InputError
-        if not.
+        if there is none, or it lacks a column.
     """
     with _workspace() as workspace:
-        make_plan(spec, _folders(spec), workspace)
+        plan = look_at(spec, _folders(spec), workspace).plan(spec)
+    return [describe_file(part) for part in plan.parts]
+
+
+def reading_in_words(file: FileRead) -> tuple[str, ...]:
+    """What each column of a file was taken for and why, a line each, and what people should know of it."""
+    lines = [
+        f"{ROLES[role].lower()} = {' + '.join(names)}" + (f" ({file.why[role]})" if role in file.why else "")
+        for role, names in file.mapping.items()
+    ]
+    if file.date_format:
+        lines.append(f"dates as {file.date_format} ({file.why['dates']})")
+    if "numbers" in file.why:
+        lines.append(f"decimal sign {file.decimal} ({file.why['numbers']})")
+    return (*lines, *file.remarks)
 
 
 def remember_mapping(spec: IngestSpec) -> tuple[IngestSpec, str]:
     """The spec with the mapping that was used for files with the same header before, and for which dataset."""
     with _workspace() as workspace:
-        tables = find_tables(spec, _folders(spec), workspace)
-    return _with_remembered(spec, tables[0].header)
+        look = look_at(spec, _folders(spec), workspace)
+    return _with_remembered(spec, look.tables[0].header)
 
 
 def request_good_rows(ingest_id: int) -> int:

@@ -96,8 +96,8 @@ def show_files(inspection: Inspection) -> None:
             (first, first_day), (last, last_day) = file.periods[0], file.periods[-1]
             how.append(f"a column for each day or week, from {first} ({first_day}) to {last} ({last_day})")
         st.markdown(f":material/description: **{text.plain(file.name)}** · {text.plain(' · '.join(how))}")
-        if file.is_negated:
-            st.warning("Most units are negative, as in a ledger of stock: all are read with the other sign.")
+        for remark in file.remarks:
+            st.warning(text.plain(remark))
     if inspection.others:
         shown = ", ".join(inspection.others[:5]) + (" …" if len(inspection.others) > 5 else "")
         st.caption(f"Not read: {text.plain(shown)}")

@@ -6,7 +6,7 @@ import pandas as pd
 
 from fcst.dataset_records import Dataset
 from fcst.names import ADI_CUTOFF, CV2_CUTOFF, ENDED_AFTER_WEEKS, HISTORY_BOUNDS, NEW_WITHIN_WEEKS
-from fcst.quality_report import Duplicates, QualityReport
+from fcst.quality_report import CancelledOrders, Duplicates, QualityReport
 from fcst.specs import ROLES, WIDE
 from fcst.ui.text import count, large, percent, plain, weekday
 
@@ -14,6 +14,8 @@ DROPPED = {
     "bad": "cannot be read",
     "sifted": "do not pass the row filter",
     "totals": "are totals of other rows",
+    "odd_dates": "have dates far from all others",
+    "no_records": "are no records: empty, headers, footers, sums",
     "duplicates": "are duplicates, counted once",
     "returns": "are returns, left out",
     "promotions": "are promotional, left out",
@@ -64,26 +66,42 @@ def report_lines(dataset: Dataset) -> list[str]:
     if report.n_totals:
         named = ", ".join(map(plain, report.totals))
         lines.append(f"{count(report.n_totals, 'row')} of totals did not count, of what is called {named}.")
+    if report.n_no_records:
+        examples = ", ".join(map(plain, report.no_records))
+        lines.append(
+            f"{count(report.n_no_records, 'line')} are no records, such as headers, footers and sums: {examples}."
+        )
     for file in report.files:
         if file.is_day_first_assumed:
             lines.append(
                 f"{plain(file.name)}: dates were read with the day first ({plain(file.date_format)}); the values "
                 "that were looked at would also fit with the month first."
             )
-        if file.is_negated:
-            lines.append(f"{plain(file.name)}: most units are negative, so all were read with the other sign.")
+        lines += [f"{plain(file.name)}: {plain(remark)}" for remark in file.remarks]
         if file.periods:
             (first, first_day), (last, last_day) = file.periods[0], file.periods[-1]
             lines.append(
                 f"{plain(file.name)} has a column for each day or week, from {plain(first)} ({first_day}) to "
                 f"{plain(last)} ({last_day})."
             )
+    lines += map(plain, report.doubts)
+    lines += _cancelled_lines(report.cancelled)
     lines += _duplicate_lines(report.duplicates)
     if report.bad_rows.n:
         lines.append(f"{count(report.bad_rows.n, 'row')} could not be read and were left out, as asked.")
     if report.same_as_version:
         lines.append(f"Nothing changed: the weeks are those of version {report.same_as_version}.")
     return lines
+
+
+def _cancelled_lines(cancelled: CancelledOrders) -> list[str]:
+    if not cancelled.n_rows:
+        return []
+    done = "are left out" if cancelled.is_dropped else "count"
+    return [
+        f"{count(cancelled.n_rows, 'row')} ({large(cancelled.units)} units) of cancelled or refunded orders {done}: "
+        f"{plain(cancelled.column)} is {plain(' or '.join(cancelled.values))}."
+    ]
 
 
 def _week_line(dataset: Dataset) -> str:

@@ -61,7 +61,7 @@ def test_working_folders_are_private(home: Path, tmp_path: Path, monkeypatch: py
 
         return reading
 
-    monkeypatch.setattr(loading, "find_tables", look(loading.find_tables))
+    monkeypatch.setattr(loading, "look_at", look(loading.look_at))
     monkeypatch.setattr(task, "read_series", look(task.read_series))
     spec = IngestSpec(paths=(str(tmp_path / "sales.zip"),), name="s")
     loading.inspect(spec)
@@ -70,5 +70,5 @@ def test_working_folders_are_private(home: Path, tmp_path: Path, monkeypatch: py
     assert claimed is not None
     task.run_ingest(claimed.ingest_id, claimed.attempt)
     assert loading.get_ingest(claimed.ingest_id).status == "completed"
-    assert seen == [("look", 0o700, 0o700), ("ingest", 0o700, 0o700)]
+    assert seen == [("look", 0o700, 0o700), ("look", 0o700, 0o700), ("ingest", 0o700, 0o700)]
     assert not list((home / "tmp").iterdir())

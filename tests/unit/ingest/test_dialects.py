@@ -13,7 +13,7 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from fcst.ingest import mapping
+from fcst.ingest import date_texts
 from tests.unit.ingest.conftest import Weekly, load, refusal
 
 SUNDAY = date(2024, 1, 7)
@@ -209,7 +209,7 @@ def test_order_of_the_rows_proves_what_comes_first(tmp_path: Path) -> None:
 
 def test_no_sales_lie_in_the_future(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Rows in no order, of which one would lie months ahead with the day first, and none with the month first."""
-    monkeypatch.setattr(mapping, "latest_day", lambda: datetime(2024, 3, 3))
+    monkeypatch.setattr(date_texts, "latest_day", lambda: datetime(2024, 3, 3))
     rows = [(us(day), item, units) for day, item, units in ROWS if day.day <= 12]
     path = table(tmp_path / "sales.csv", ("date", "item", "qty"), sorted(rows, key=lambda row: (row[2], row[0])))
     assert load(path).report.last_day == date(2024, 3, 2)
@@ -270,7 +270,7 @@ def test_ledger_in_which_sales_are_negative_is_read_with_the_other_sign(tmp_path
     rows = [(us(day), item, -units) for day, item, units in ROWS] + [(us(SUNDAY), "A1", 2)]
     weekly = load(table(tmp_path / "sales.csv", ("Posting Date", "Item No.", "Quantity"), rows))
     assert found_in(weekly) == by_week([*ROWS, (SUNDAY, "A1", -2)])
-    assert weekly.report.files[0].is_negated
+    assert "negative" in weekly.report.files[0].remarks[0]
 
 
 # Rows and columns of sums

@@ -11,7 +11,7 @@ import pytest
 
 from fcst.errors import InputError
 from fcst.ingest.folders import Folders
-from fcst.ingest.plan import Plan, make_plan
+from fcst.ingest.plan import Plan, look_at
 from fcst.ingest.sources import MAX_FILES, Workspace
 from fcst.specs import IngestSpec
 from tests.unit.ingest.conftest import as_text, day, filler, load, make, refusal, write
@@ -28,7 +28,7 @@ def plan_of(*paths: Path, roots: tuple[Path, ...] = (Path("/"),), **options: Any
     folder = paths[0].parent / "work"
     folder.mkdir(exist_ok=True)
     spec = IngestSpec(paths=tuple(map(str, paths)), name="n", **options)
-    return make_plan(spec, Folders(roots), Workspace(folder, 10**9))
+    return look_at(spec, Folders(roots), Workspace(folder, 10**9)).plan(spec)
 
 
 def names(plan: Plan) -> list[str]:
@@ -287,14 +287,14 @@ def test_tilde_in_a_path_is_the_users_folder(folder: Path, monkeypatch: pytest.M
     (folder / "sales.csv").write_text(SALES)
     (folder / "work").mkdir()
     spec = IngestSpec(paths=("~/sales.csv",), name="n")
-    plan = make_plan(spec, Folders([Path("/")]), Workspace(folder / "work", 10**9))
+    plan = look_at(spec, Folders([Path("/")]), Workspace(folder / "work", 10**9)).plan(spec)
     assert plan.parts[0].table.source.path == folder / "sales.csv"
 
 
 @pytest.mark.parametrize("path", ["", "zero\0byte", "x" * 5_000, "~nobody-of-this-name/sales.csv"])
 def test_path_that_cannot_be_one_is_told(tmp_path: Path, path: str) -> None:
     with pytest.raises(InputError) as caught:
-        make_plan(IngestSpec(paths=(path,), name="n"), Folders([Path("/")]), Workspace(tmp_path, 10**9))
+        look_at(IngestSpec(paths=(path,), name="n"), Folders([Path("/")]), Workspace(tmp_path, 10**9))
     assert caught.value.hint
 
 

@@ -1,12 +1,17 @@
 """What the columns of a file seem to mean: by their names, by their values, and as the user says."""
 
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
 import duckdb
 import pytest
 
-from fcst.ingest.mapping import DATE_FORMATS, find_date_format, find_decimal, find_periods, propose, recognise_roles
+from fcst.ingest.column_roles import recognise_roles
+from fcst.ingest.date_texts import DATE_FORMATS, find_date_format
+from fcst.ingest.number_texts import find_decimal
+from fcst.ingest.periods import find_periods
+from fcst.ingest.recognisers import propose
 from fcst.names import WEEKDAYS
 from fcst.specs import WIDE
 from tests.unit.ingest.conftest import day, filler, load, refusal, write
@@ -333,7 +338,9 @@ def test_spec_that_comes_back_has_all_that_was_recognised_and_reads_the_same(fil
     }
     assert (spec.date_format, spec.decimal, spec.week_end) == ("%d.%m.%Y", ",", "SAT")
     again = load(path, mapping=spec.mapping, date_format=spec.date_format, decimal=spec.decimal, week_end=spec.week_end)
-    assert again == first
+    (file_read,), (as_said,) = first.report.files, again.report.files
+    assert again == replace(first, report=replace(first.report, files=(replace(file_read, why=as_said.why),)))
+    assert set(as_said.why.values()) == {"as you said"}
     assert again.spec == spec
 
 

@@ -1,0 +1,79 @@
+"""Which column has which role by its name: item, date, units sold and what may stand beside them.
+
+Names are compared without case, spaces and punctuation.
+"""
+
+from collections.abc import Sequence
+
+from fcst.ingest.column_names import Meaning, is_date, is_item, is_name_of_item, is_of_other_date, meaning_of
+from fcst.ingest.columns import normalised
+from fcst.specs import Mapping
+
+# role -> names, the likelier first
+_NAMES: dict[str, str] = {
+    "item": "uniqueid systemid itemnbr itemid itemno itemnumber itemcode item sku skuid skucode stockcode variantsku "
+    "productid productcode productno productnumber articleid articleno articlenumber articlecode "
+    "article materialnumber material product upc ean gtin barcode partnumber partno seriesid tsid "
+    "lineitemsku sellersku merchantsku artikelnummer artikelnr artikel codigo producto produto prodotto produit "
+    "produkt articulo articolo artigo reference referencia tuote urun kodproduktu codeproduit codiceprodotto "
+    "codigoproduto codigoproducto productcodes productcd materialno товар артикул 商品 品番 商品コード id "
+    "itemname productname asin lineitemname productline menuitem",
+    "date": "ds date day invoicedate orderdate transactiondate transdate saledate salesdate solddate "
+    "receiptdate dateofsale postingdate documentdate createdat paidat wkenddt weekending weekend "
+    "weekenddate weekdate week timestamp datetime time period fecha datum belegdatum buchungsdatum "
+    "rechnungsdatum verkaufsdatum verkoopdatum fakturadatum bestelldatum data dato "
+    "tarih дата 日期 日付 dt invoicedatetime purchasedate",
+    "sales": "unitsales unitssold soldunits qtysold quantitysold salesqty salesquantity salesunits quantity qty "
+    "units itemcntday y demand sales sold weeklysales volume target",
+    "promo": "onpromotion promotion promo ispromo onpromo promoflag promotionflag onpromotionflag ondeal isonpromotion",
+    "store": "storenbr storeid storeno storenumber storecode store shopid shop locationid location branchid "
+    "branch warehouse warehouseid outletid outlet site siteid dc tienda filiale magasin loja negozio "
+    "winkel sklep locationcode",
+    "receipt": "invoiceno invoice invoicenumber invoiceid receiptno receiptid receipt transactionid transactionno "
+    "orderid orderno ordernumber basketid ticketid ticket billno billid amazonorderid",
+    "family": "family itemfamily category categoryid productcategory deptid department dept productgroup group",
+    "class": "class itemclass subcategory subcategoryid catid classid",
+    "perishable": "perishable isperishable",
+    "description": "description itemdescription productdescription lineitemname itemname productname title desc name",
+}
+_ROLE_OF = {normalised(name): role for role, names in reversed(_NAMES.items()) for name in names.split()}
+_RANK = {(role, normalised(name)): rank for role, names in _NAMES.items() for rank, name in enumerate(names.split())}
+
+# What has no known name, but words that say units, comes before `y`; what may be money comes last.
+_BY_WORDS = {Meaning.UNITS: _RANK["sales", "itemcntday"] + 0.5, Meaning.SALES: len(_NAMES["sales"])}
+
+
+def recognise_roles(columns: Sequence[str]) -> Mapping:
+    """role -> the column whose name says so; the likeliest where several do. Roles that none has are left out."""
+    mapping = {role: names[:1] for role, names in candidates(columns).items()}
+    # A product's name describes it where another column is the key.
+    ranked = [(_RANK["description", name], c) for c in columns if ("description", name := normalised(c)) in _RANK]
+    names = [c for _, c in sorted(ranked) if [c] != mapping.get("item")]
+    if names:
+        mapping.setdefault("description", [names[0]])
+    if "item" not in mapping and "description" in mapping:
+        mapping["item"] = mapping.pop("description")
+    return mapping
+
+
+def candidates(columns: Sequence[str]) -> Mapping:
+    """role -> the columns whose names say so, the likeliest first."""
+    found: dict[str, list[tuple[float, str]]] = {}
+    for column in columns:
+        name = normalised(column)
+        role = _ROLE_OF.get(name)
+        rank: float
+        if role is not None:
+            rank = _RANK[role, name]
+        elif (meaning := meaning_of(column)) in _BY_WORDS:
+            role, rank = "sales", _BY_WORDS[meaning]
+        elif is_item(column):
+            role, rank = "item", _RANK["item", "id"] - 0.5
+        elif is_name_of_item(column):
+            role, rank = "description", _RANK["description", "name"] - 0.5
+        elif is_date(column):
+            role, rank = "date", len(_NAMES["date"]) + is_of_other_date(column)
+        else:
+            continue
+        found.setdefault(role, []).append((rank, column))
+    return {role: [column for _, column in sorted(ranked, key=lambda pair: pair[0])] for role, ranked in found.items()}

@@ -1,0 +1,133 @@
+"""What is odd in rows that can all be read: dates far from all others, a last day that is not whole, a jump of the
+level. Odd dates are asked about; the others are told in the report.
+"""
+
+from datetime import date, timedelta
+
+import numpy as np
+
+from fcst.errors import InputError
+from fcst.ingest.date_texts import latest_day
+from fcst.ingest.duck import Connection, fetch_all, fetch_row, literal
+from fcst.ingest.groups import Groups, has_blocks
+from fcst.ingest.plan import Part
+from fcst.ingest.reading import SIFTED, STORES_PER_MASK, Rows, bits_sql
+from fcst.ingest.tallies import Tallies
+from fcst.ingest.weekly_sales import Calendar
+
+FAR_WEEKS = 53  # without a row, between the odd dates and the others
+MAX_ODD_SHARE = 0.001
+MAX_ODD_ROWS = 5  # in files with few rows
+LEAST_OTHERS = 20  # rows that are not odd, for each that is
+FUTURE_DAYS = 31  # beyond which a few rows lie in the future by mistake
+USUAL_WEEKS = 8  # that a last day, or a level, is compared with
+LEAST_SHARE = 0.6  # of the usual items that sell on a whole day
+JUMP = 4.0  # times
+
+
+def find_odd_weeks(con: Connection) -> list[date]:
+    """The weeks, as in `by_week`, of few rows that lie more than a year from all others, or in the future."""
+    found = fetch_all(
+        con,
+        f"SELECT wk, sum(n)::BIGINT FROM by_week WHERE NOT is_bad AND pm < {SIFTED} AND ny > 0 GROUP BY 1 ORDER BY 1",
+    )
+    runs: list[list[tuple[date, int]]] = []
+    for week, n in found:
+        is_far = bool(runs) and (week - runs[-1][-1][0]).days > 7 * FAR_WEEKS
+        is_future = bool(runs) and week - timedelta(days=6) > (latest_day() + timedelta(days=FUTURE_DAYS)).date()
+        was_future = is_future and runs[-1][-1][0] - timedelta(days=6) > latest_day().date()
+        if not runs or is_far or (is_future and not was_future):
+            runs.append([])
+        runs[-1].append((week, n))
+    if len(runs) < 2:
+        return []
+    sizes = [sum(n for _, n in run) for run in runs]
+    usual = sizes.index(max(sizes))
+    n_odd = sum(sizes) - sizes[usual]
+    if n_odd > max(MAX_ODD_ROWS, MAX_ODD_SHARE * sum(sizes)) or sizes[usual] < LEAST_OTHERS * n_odd:
+        return []
+    return [week for number, run in enumerate(runs) for week, _ in run if number != usual]
+
+
+def odd_dates_refusal(con: Connection, rows: Rows, odd: list[date]) -> InputError:
+    """The error of rows in odd weeks, with the two readings."""
+    weeks = ", ".join(f"DATE '{week}'" for week in odd)
+    found = fetch_all(
+        con,
+        f"SELECT f, date_text FROM ({rows.sql(is_raw=True)}) WHERE wk IN ({weeks}) AND y IS NOT NULL AND pm < {SIFTED}",
+    )
+    number, text = found[0]
+    part: Part = rows.parts[number][0]
+    first, last = fetch_row(
+        con,
+        f"SELECT min(wk), max(wk) FROM by_week WHERE NOT is_bad AND pm < {SIFTED} AND ny > 0 AND wk NOT IN ({weeks})",
+    )
+    n = f"{len(found):,} row{'s' if len(found) > 1 else ''}"
+    return InputError(
+        f"{part.table.name} has {n} with a date far from all others, such as {text!r}: the others lie between"
+        f" {first - timedelta(days=6)} and {last}. Its year may be mistyped.",
+        "Mend it, or say what it is: leave such rows out (--odd-dates drop) or read them (--odd-dates keep).",
+    )
+
+
+def describe_doubts(con: Connection, groups: Groups, tallies: Tallies) -> tuple[str, ...]:
+    """What people should look at before they use the numbers, a sentence each."""
+    found = (_cut_last_day(con, groups, tallies.calendar), _jump(tallies))
+    return tuple(doubt for doubt in found if doubt)
+
+
+def _cut_last_day(con: Connection, groups: Groups, calendar: Calendar) -> str:
+    """Whether far fewer items sold on the last day than on its weekday before."""
+    if calendar.is_weekly or calendar.last_day - calendar.first_day < timedelta(weeks=USUAL_WEEKS):
+        return ""
+    bit = ((calendar.last_day - calendar.start).days - 1) % 7  # of the weekday: 6 is the last of a week
+    rows = groups.rows
+    if has_blocks(rows):
+        pattern = sum(1 << (7 * store + bit) for store in range(STORES_PER_MASK))
+        count = " + ".join(bits_sql(f"(coalesce({mask}, 0)::UHUGEINT & {pattern}::UHUGEINT)") for mask in rows.masks)
+    else:
+        count = f"((coalesce(m0, 0)::INTEGER & {1 << bit}) <> 0)::INTEGER"
+    begin = calendar.last_day - timedelta(weeks=USUAL_WEEKS)
+    counts = fetch_all(
+        con,
+        f"""
+        SELECT wk, sum({count})::BIGINT FROM groups
+        WHERE NOT is_bad AND pm < {SIFTED} AND ny > 0 AND wk > {literal(str(begin))}::DATE GROUP BY 1 ORDER BY 1
+        """,
+    )
+    *before, last = [n for _, n in counts]
+    usual = float(np.median(before)) if before else 0.0
+    if last >= LEAST_SHARE * usual:
+        return ""
+    return (
+        f"On the last day, {calendar.last_day}, {last:,} items sold, on this weekday before {usual:,.0f}: the file may"
+        " have been written before the day was over."
+    )
+
+
+def _jump(tallies: Tallies) -> str:
+    """The week from which on all items together sell several times as much as before, or as little."""
+    calendar = tallies.calendar
+    units = (tallies.base + tallies.promo)[calendar.first : calendar.last + 1]
+    n_items = tallies.n_existing[calendar.first : calendar.last + 1]
+    worst, ratio = 0, 1.0
+    for week in range(USUAL_WEEKS, len(units) - USUAL_WEEKS + 1):
+        levels = [
+            float(np.median(part / np.maximum(n, 1)))
+            for part, n in (
+                (units[week - USUAL_WEEKS : week], n_items[week - USUAL_WEEKS : week]),
+                (units[week : week + USUAL_WEEKS], n_items[week : week + USUAL_WEEKS]),
+            )
+        ]
+        if min(levels) <= 0:
+            continue
+        change = levels[1] / levels[0]
+        if max(change, 1 / change) > max(ratio, 1 / ratio):
+            worst, ratio = week, change
+    if max(ratio, 1 / ratio) < JUMP:
+        return ""
+    words = f"{ratio:,.1f} times as many" if ratio > 1 else f"{1 / ratio:,.1f} times fewer"
+    return (
+        f"From the week to {calendar.whole_day(worst)} on an item sells {words} units a week as before: the files may"
+        " count in another unit."
+    )

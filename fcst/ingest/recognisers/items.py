@@ -1,0 +1,226 @@
+"""The item: by its name, by what tells rows of one date apart, or none where the file is one series."""
+
+from collections import Counter
+
+from fcst.ingest.column_roles import candidates, recognise_roles
+from fcst.ingest.columns import normalised
+from fcst.ingest.proposal import Draft
+from fcst.ingest.recognisers.recogniser import Recogniser, Sample
+from fcst.specs import ONE_ITEM, WIDE
+
+LEAST_ROWS = 20  # before a column that differs in each of them is known to be no item
+_RUNNING_NUMBERS = ("id", "index", "row", "rowid", "rownumber", "uniqueid", "no", "nr", "unnamed0")
+
+
+def _by_names(draft: Draft) -> None:
+    taken = {column for names in draft.given.values() for column in names}
+    left_out = taken | draft.columns.nested | draft.periods.keys()
+    for role, names in recognise_roles([name for name in draft.columns.names if name not in left_out]).items():
+        draft.decide(role, names, "its name")
+    for role, names in draft.given.items():
+        draft.decide(role, names, "as you said")
+    if len(draft.mapping["item"]) > 1 and draft.is_open("store"):  # a part of the key is still the store
+        store = recognise_roles(draft.mapping["item"]).get("store", draft.mapping["store"])
+        draft.decide("store", store, "a part of the item's key")
+
+
+def _without_running_number(draft: Draft) -> None:
+    item, date = draft.mapping["item"], draft.mapping["date"]
+    if not draft.is_open("item") or len(item) != 1 or date in ([], [WIDE]):
+        return
+    if not _differs_in_each_row(draft, item[0]):
+        return
+    others = [name for name in candidates(draft.free()).get("item", []) if not _differs_in_each_row(draft, name)]
+    description = draft.mapping["description"]
+    if others:
+        draft.decide("item", others[:1], f"its name; {item[0]} differs in each row")
+    elif normalised(item[0]) in _RUNNING_NUMBERS:
+        draft.decide("item", [], "")
+    elif description and not _differs_in_each_row(draft, description[0]):
+        draft.decide("item", description, f"its name; {item[0]} differs in each row")
+        draft.mapping["description"] = []
+
+
+def _differs_in_each_row(draft: Draft, name: str) -> bool:
+    """Whether a column differs in each row, and the rows are of several dates."""
+    n, n_rows = len(draft.columns.different([name])), len(draft.columns.sample)
+    is_number = normalised(name) in _RUNNING_NUMBERS
+    if n != n_rows or (n_rows < LEAST_ROWS and not is_number):
+        return False
+    return n > len(draft.columns.different(draft.mapping["date"])) > 1
+
+
+def _without_line_number(draft: Draft) -> None:
+    """An item that is a small number, of which each names several other items: the number of a line in its order."""
+    item = draft.mapping["item"]
+    if not draft.is_open("item") or len(item) != 1:
+        return
+    columns = draft.columns
+    numbers = set(columns.cells(item[0]))
+    if not numbers or numbers != {str(n) for n in range(1, len(numbers) + 1)}:
+        return
+    is_called_number = item[0].strip().endswith("#")
+    for name in [*candidates(draft.free()).get("item", []), *draft.mapping["description"]]:
+        if is_called_number or len(columns.different([item[0], name])) >= 1.5 * max(
+            len(numbers), len(columns.different([name]))
+        ):
+            draft.decide("item", [name], f"its name; {item[0]} numbers the lines of an order")
+            if draft.mapping["description"] == [name]:
+                draft.mapping["description"] = []
+            return
+
+
+def _as_headings(draft: Draft) -> None:
+    """Items that stand above their rows, in a column that is empty in these: no column has them row by row."""
+    mapping, columns = draft.mapping, draft.columns
+    if not draft.is_open("item") or not (mapping["date"] and mapping["sales"]) or draft.periods:
+        return
+    if mapping["item"] and (candidates(columns.names).get("item") or [])[:1] == mapping["item"]:
+        return
+    filled = [[place for place, cell in enumerate(row) if cell and cell.strip()] for row in columns.sample]
+    alone = [places[0] for places in filled if len(places) == 1]
+    if len(alone) < 2 or len(set(alone)) > 1:
+        return
+    day = columns.place[mapping["date"][0]]
+    if any(alone[0] in places for places in filled if day in places):
+        return
+    draft.headings = columns.names[alone[0]]
+    draft.decide("item", [], "")
+
+
+def _is_wanted(draft: Draft) -> bool:
+    """Whether no column of items was found, and may be."""
+    mapping = draft.mapping
+    return (
+        not mapping["item"]
+        and draft.is_open("item")
+        and not draft.headings
+        and bool(mapping["date"])
+        and bool(mapping["sales"])
+    )
+
+
+def _of_store_and_group(draft: Draft) -> None:
+    """Store and class, or family, where no column of items is there: those of them that differ."""
+    mapping = draft.mapping
+    if not _is_wanted(draft):
+        return
+    group = "class" if mapping["class"] else "family"
+    key = [*mapping["store"], *mapping[group]]
+    if not key:
+        return
+    varying = [name for name in key if len(draft.columns.different([name])) > 1]
+    draft.decide("item", varying or key[-1:], "there is no column of items")
+    for role in ("store", group):
+        if set(mapping[role]) & set(mapping["item"]) and (role == group or len(mapping["item"]) == 1):
+            mapping[role] = []
+
+
+def _by_values(draft: Draft) -> None:
+    """The one column of texts that tells the rows of one date apart."""
+    mapping = draft.mapping
+    if not _is_wanted(draft):
+        return
+    columns, n_rows = draft.columns, len(draft.columns.sample)
+    is_wide = mapping["date"] == [WIDE]
+    names = [name for name in draft.free() if columns.cells(name) and not columns.is_numeric(name)]
+    if is_wide:
+        found = [name for name in names if len(columns.different([name])) == n_rows]
+    else:
+        found = [
+            name
+            for name in names
+            if 1 < len(columns.different([name])) <= n_rows / 2
+            and len(columns.different([name, *mapping["date"]])) == n_rows
+        ]
+    if len(found) == 1 or (found and is_wide):
+        draft.decide("item", found[:1], "it tells the rows of one date apart", by_values=True)
+
+
+def _one_series(draft: Draft) -> None:
+    mapping = draft.mapping
+    if not _is_wanted(draft):
+        return
+    columns = draft.columns
+    if mapping["date"] == [WIDE]:
+        is_one = len(columns.sample) == 1
+    else:
+        counts = Counter(columns.rows(mapping["date"]))
+        is_one = bool(counts) and max(counts.values()) == 1
+    is_told = any(len(columns.different([name])) > 1 for name in draft.free() if not columns.is_numeric(name))
+    if is_one and not is_told:
+        draft.decide("item", [ONE_ITEM], "there is no column of items, and no date comes twice", by_values=True)
+
+
+_DAYS = [f"2024-01-{day:02}" for day in range(1, 29)]
+
+NAMES = Recogniser(
+    "roles by the names of columns",
+    _by_names,
+    (
+        Sample("date,store,sku,qty,amount\n2024-01-01,1,a,2,3.5", {"item": ["sku"], "sales": ["qty"]}),
+        Sample("Order Qty,Amount,Day,Article\n1,9.5,2024-01-01,a", {"item": ["Article"], "sales": ["Order Qty"]}),
+    ),
+)
+RUNNING_NUMBER = Recogniser(
+    "numbers of rows that are called like an item",
+    _without_running_number,
+    (
+        Sample(
+            "id,day,product,qty\n" + "\n".join(f"{n},{day},p{n % 3},1" for n, day in enumerate(_DAYS[:3] * 2)),
+            {"item": ["product"]},
+        ),
+        Sample("id,day,qty\na,2024-01-01,1\na,2024-01-02,1\nb,2024-01-01,1", {"item": ["id"]}),
+    ),
+)
+LINE_NUMBER = Recogniser(
+    "numbers of lines in an order",
+    _without_line_number,
+    (
+        Sample(
+            "Item #,SKU,Quantity,Order Date\n1,hat,1,2024-01-01\n2,tee,1,2024-01-01\n1,tee,1,2024-01-02\n"
+            "2,hat,1,2024-01-02",
+            {"item": ["SKU"]},
+        ),
+        Sample("item,item_name,qty,date\n1,hat,1,2024-01-01\n2,tee,1,2024-01-01", {"item": ["item"]}),
+    ),
+)
+HEADINGS = Recogniser(
+    "items as headings above their rows",
+    _as_headings,
+    (
+        Sample(
+            "x,Date,Customer Name,Qty\nPen,,,\n,2024-01-01,Ann,2\n,2024-01-02,Bob,3\nInk,,,\n,2024-01-01,Ann,2",
+            {"item": [], "headings": "x"},
+        ),
+    ),
+)
+STORE_AND_GROUP = Recogniser(
+    "store and department as the item",
+    _of_store_and_group,
+    (
+        Sample(
+            "Store,Dept,Date,Weekly_Sales\n1,1,2024-01-05,2\n1,2,2024-01-05,2\n2,1,2024-01-05,2",
+            {"item": ["Store", "Dept"], "store": ["Store"]},
+        ),
+    ),
+)
+BY_VALUES = Recogniser(
+    "the item by its values",
+    _by_values,
+    (
+        Sample(
+            "day,flavour,qty\n" + "\n".join(f"{day},{name},1" for day in _DAYS[:4] for name in ("mint", "lime")),
+            {"item": ["flavour"]},
+        ),
+        Sample("day,flavour,qty\n2024-01-01,mint,1\n2024-01-01,mint,2\n2024-01-02,lime,3\n", {"item": []}),
+    ),
+)
+ONE_SERIES = Recogniser(
+    "a file that is one series",
+    _one_series,
+    (
+        Sample("day,qty\n2024-01-01,1\n2024-01-02,2", {"item": [ONE_ITEM]}),
+        Sample("day,qty\n2024-01-01,1\n2024-01-01,2", {"item": []}),
+    ),
+)

@@ -1,0 +1,321 @@
+"""What other systems export around their sales: titles, sums, heads of orders, ledgers, headers of two lines; and rows
+that can be read and are odd all the same. Each file is written from one table, whose weeks must come back.
+"""
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from datetime import date, timedelta
+from pathlib import Path
+
+import openpyxl
+import pytest
+
+from fcst.ingest import doubts
+from tests.unit.ingest.conftest import Weekly, load, refusal
+
+SUNDAY = date(2024, 1, 7)
+N_WEEKS = 12
+ITEMS = ("A-1", "B-2", "C-3")
+SATURDAYS = [SUNDAY + timedelta(days=7 * week + 6) for week in range(N_WEEKS)]
+
+
+def units(number: int, day: int) -> int:
+    """What an item sells on a day of the table."""
+    return (7 * number + 3 * day) % 11 + 1
+
+
+def rows() -> Iterator[tuple[date, str, int]]:
+    for day in range(7 * N_WEEKS):
+        for number, item in enumerate(ITEMS):
+            yield SUNDAY + timedelta(days=day), item, units(number, day)
+
+
+WEEKS = {
+    item: [sum(units(number, 7 * week + day) for day in range(7)) for week in range(N_WEEKS)]
+    for number, item in enumerate(ITEMS)
+}
+
+
+def weeks_of(weekly: Weekly) -> dict[str, list[float]]:
+    """item -> its units by week, from the first to the last."""
+    return {item: [float(known) for known, _ in weeks.values()] for item, weeks in weekly.weeks.items()}
+
+
+def check(weekly: Weekly) -> None:
+    assert weeks_of(weekly) == WEEKS
+    assert [date.fromisoformat(end) for end in weekly.weeks["A-1"]] == SATURDAYS
+
+
+def lines(form: Callable[[date, str, int], str]) -> list[str]:
+    return [form(*row) for row in rows()]
+
+
+def write(path: Path, *parts: str | Sequence[str], encoding: str = "utf-8") -> Path:
+    whole = [line for part in parts for line in ([part] if isinstance(part, str) else part)]
+    path.write_text("\n".join(whole) + "\n", encoding=encoding)
+    return path
+
+
+ISO = lines(lambda day, item, n: f"{day},{item},{n}")
+
+
+# Lines that are no records
+
+
+def test_titles_footers_blank_rows_and_repeated_headers_are_left_out_and_counted(file: Path) -> None:
+    half = len(ISO) // 2
+    header = "date,item,qty"
+    path = write(
+        file,
+        ["Sales report, January", "", header, *ISO[:half], ",,", "Sales report of March,,", header, *ISO[half:]],
+        ["", "End of report", "(252 rows affected)", "----------,----,---"],
+    )
+    weekly = load(path)
+    check(weekly)
+    assert weekly.report.n_no_records == 6
+    assert "End of report" in weekly.report.no_records
+    assert weekly.report.dropped.no_records == 6 and weekly.report.n_rows == len(ISO) + 6
+
+
+def test_last_line_that_was_cut_off_is_no_footer(file: Path) -> None:
+    path = write(file, "item,date,qty", lines(lambda day, item, n: f"{item},{day},{n}"), "A-")
+    assert "line 254: the line has fewer cells than the header, in 'A-'" in refusal(path).message
+
+
+@pytest.mark.parametrize("ending", ["", "7"])
+def test_row_without_a_date_is_bad_unless_it_has_no_item_or_is_a_sum(file: Path, ending: str) -> None:
+    """`Widget,,7` may be a sale; `Widget,,` says nothing."""
+    path = write(file, "item,date,qty", lines(lambda day, item, n: f"{item},{day},{n}"), f"A-1,,{ending}")
+    if ending:
+        assert "date is empty" in refusal(path).message
+    else:
+        check(load(path))
+
+
+@pytest.mark.parametrize("name", ["Total", "Gesamtergebnis", "Total A-1", "A-1 Ergebnis", "Sous-total : A-1", "Итого"])
+def test_sums_without_a_date_are_left_out(file: Path, name: str) -> None:
+    total = f"{name},,{sum(map(sum, WEEKS.values()))}"
+    weekly = load(write(file, "item,date,qty", lines(lambda day, item, n: f"{item},{day},{n}"), total))
+    check(weekly)
+    assert weekly.report.n_no_records == 1
+
+
+def test_rows_without_an_item_that_sum_up_their_weeks_are_totals(file: Path) -> None:
+    days = [SUNDAY + timedelta(days=day) for day in range(7 * N_WEEKS)]
+    sums = [f"{day},,{sum(units(n, number) for n in range(3))}" for number, day in enumerate(days)]
+    weekly = load(write(file, "date,item,qty", ISO, sums))
+    check(weekly)
+    assert weekly.report.totals == ("rows without an item",) and weekly.report.n_totals == len(sums)
+    off_by_one = [*sums[:-1], sums[-1] + "0"]
+    assert "item is empty" in refusal(write(file, "date,item,qty", ISO, off_by_one)).message
+
+
+def test_item_that_is_the_sum_of_all_others_is_a_total_whatever_its_name(file: Path) -> None:
+    days = [SUNDAY + timedelta(days=day) for day in range(7 * N_WEEKS)]
+    sums = [f"{day},the shop,{sum(units(n, number) for n in range(3))}" for number, day in enumerate(days)]
+    weekly = load(write(file, "date,item,qty", ISO, sums))
+    check(weekly)
+    assert weekly.report.totals == ("the shop",)
+
+
+# Orders and ledgers
+
+
+def test_heads_of_orders_and_payments_are_no_sales(file: Path) -> None:
+    def order(day: date, item: str, n: int) -> list[str]:
+        return [f"{day},Sale,,{n}", f"{day},Sale Line,{item},{n}", f"{day},Payment,,"]
+
+    path = write(file, "Date,Line Type,Sku,Quantity", [line for row in rows() for line in order(*row)])
+    weekly = load(path)
+    check(weekly)
+    assert "Only rows whose Line Type is Sale Line" in weekly.report.files[0].remarks[0]
+
+
+def test_ledger_has_purchases_beside_sales(file: Path) -> None:
+    sales = lines(lambda day, item, n: f"{day},Sale,{item},{-n}")
+    bought = [f"{SUNDAY + timedelta(days=7 * week)},Purchase,A-1,500" for week in range(N_WEEKS)]
+    check(load(write(file, "Posting Date,Entry Type,Item No.,Quantity", sales, bought)))
+
+
+@pytest.mark.parametrize(
+    ("header", "row"),
+    [
+        ("Day,SKU,Measure,Value", "{day},{item},Units,{n}\n{day},{item},Revenue,{money}"),
+        ("Order Date,Line #,SKU,Item Name,Line Total,Qty Ordered", "{day},1,{item},Thing,{money},{n}"),
+        ("Umsatz;Bestelldatum;Artikelnummer;Bezeichnung;Menge", "{money};{day};{item};Ding;{n}"),
+        ("Wartość netto;Data sprzedaży;Indeks;Nazwa towaru;Ilość", "{money};{day};{item};Rzecz;{n}"),
+        ("Tutar;Satış Tarihi;Ürün Kodu;Ürün Adı;Miktar", "{money};{day};{item};Şey;{n}"),
+        ("売上金額,売上日,商品コード,商品名,数量", "{money},{day},{item},もの,{n}"),
+    ],
+)
+def test_units_are_found_beside_money(file: Path, header: str, row: str) -> None:
+    body = lines(lambda day, item, n: row.format(day=day, item=item, n=n, money=f"{n * 3}99"))
+    check(load(write(file, header, body)))
+
+
+def test_money_alone_is_not_taken_for_units(file: Path) -> None:
+    error = refusal(write(file, "date,item,revenue", ISO))
+    assert error.message == "sales.csv has no column for units sold. 'revenue' seems to be money."
+
+
+def test_cancelled_orders_count_unless_they_are_to_be_left_out(file: Path) -> None:
+    path = write(
+        file,
+        "date,item,qty,Order Status",
+        lines(lambda day, item, n: f"{day},{item},{n},Shipped"),
+        [f"{SUNDAY},A-1,5,Cancelled", f"{SUNDAY},A-1,4,Refunded"],
+    )
+    kept, left_out = load(path), load(path, cancelled="drop")
+    assert weeks_of(kept)["A-1"][0] == WEEKS["A-1"][0] + 9
+    check(left_out)
+    for weekly, is_dropped in ((kept, False), (left_out, True)):
+        found = weekly.report.cancelled
+        assert (found.column, found.n_rows, found.units, found.is_dropped) == ("Order Status", 2, 9.0, is_dropped)
+
+
+def test_receipts_without_a_quantity_are_one_sold_each(file: Path) -> None:
+    each = [f"{day} 10:{n:02},{item},2.50" for day, item, units in rows() for n in range(units)]
+    weekly = load(write(file, "datetime,product,price", each))
+    check(weekly)
+    assert "each row counts as one" in weekly.report.files[0].remarks[0]
+
+
+def test_items_in_rows_of_headings_are_refused_as_such(file: Path) -> None:
+    body = [line for item in ITEMS for line in (f"{item},,,", *(f",{d},Ann,{n}" for d, i, n in rows() if i == item))]
+    error = refusal(write(file, "x,Date,Customer Name,Qty", body))
+    assert error.message == "The items of sales.csv stand in rows of their own above their sales."
+
+
+# Layouts
+
+
+def test_file_that_is_one_series_has_no_item(file: Path) -> None:
+    weekly = load(write(file, "day,passengers", [f"{day},{n}" for day, item, n in rows() if item == "A-1"]))
+    assert weeks_of(weekly) == {"all": WEEKS["A-1"]}
+
+
+def test_year_month_and_day_stand_apart(file: Path) -> None:
+    check(load(write(file, "Year,Month,Day,sku,qty", lines(lambda d, i, n: f"{d.year},{d.month},{d.day},{i},{n}"))))
+
+
+def test_delimiter_at_the_end_of_each_line_is_no_row_name(file: Path) -> None:
+    check(load(write(file, "date,sku,qty", lines(lambda day, item, n: f"{day},{item},{n},"))))
+
+
+def test_records_lie_in_one_json_record(tmp_path: Path) -> None:
+    records = [{"order_date": f"{day}T12:00:00Z", "sku": item, "qty": n} for day, item, n in rows()]
+    path = tmp_path / "sales.json"
+    path.write_text(json.dumps({"status": "ok", "pages": 1, "data": records}))
+    check(load(path))
+
+
+def test_header_of_two_lines_has_the_year_above_the_weeks(tmp_path: Path) -> None:
+    book = openpyxl.Workbook()
+    page = book.active
+    assert page is not None
+    weeks = [SUNDAY - timedelta(days=1) + timedelta(weeks=week) for week in range(-2, 6)]  # 2023 and 2024
+    calendar = [day.isocalendar() for day in weeks]
+    page.append(["Weekly units"])
+    page.append(["", *(year if n == 0 or year != calendar[n - 1][0] else "" for n, (year, *_) in enumerate(calendar))])
+    page.append(["Item", *(f"W{week}" for _, week, _ in calendar)])
+    for number, item in enumerate(ITEMS):
+        page.append([item, *(units(number, n) for n in range(len(weeks)))])
+    book.save(tmp_path / "wide.xlsx")
+    weekly = load(tmp_path / "wide.xlsx")
+    assert weeks_of(weekly) == {i: [units(k, n) for n in range(len(weeks))] for k, i in enumerate(ITEMS)}
+    sundays = [day + timedelta(days=1) for day in weeks]  # ISO weeks end on Sundays
+    assert [date.fromisoformat(end) for end in weekly.weeks["A-1"]] == sundays
+
+
+@pytest.mark.parametrize("merged", ["item", "date"])
+def test_merged_cells_of_a_sheet_mean_the_one_above(tmp_path: Path, merged: str) -> None:
+    book = openpyxl.Workbook()
+    page = book.active
+    assert page is not None
+    page.append(["date", "item", "qty"])
+    ordered = sorted(rows(), key=lambda row: row[1]) if merged == "item" else list(rows())
+    place = 1 if merged == "item" else 0
+    above = None
+    for row in ordered:
+        page.append([None if number == place and cell == above else cell for number, cell in enumerate(row)])
+        above = row[place]
+    hidden = book.create_sheet("old", 0)
+    hidden.append(["date", "item", "qty"])
+    hidden.append([SUNDAY, "A-1", 9_999])
+    hidden.sheet_state = "hidden"
+    book.save(tmp_path / "sales.xlsx")
+    weekly = load(tmp_path / "sales.xlsx")
+    check(weekly)
+    assert weekly.report.files[0].remarks == (f"Empty cells of {merged} are read as the one above them.",)
+
+
+def test_our_weekly_export_comes_back_with_its_missing_weeks(file: Path) -> None:
+    body = [f"{item},{end},{WEEKS[item][n] if n != 4 else ''}" for item in ITEMS for n, end in enumerate(SATURDAYS)]
+    weekly = load(write(file, "item_nbr,wk_end_dt,unit_sales", body))
+    assert {key: [known for known, _ in weeks.values()][4] for key, weeks in weekly.weeks.items()} == dict.fromkeys(
+        ITEMS, r"\N"
+    )
+    assert weekly.units("A-1")[5] == str(float(WEEKS["A-1"][5]))
+
+
+@pytest.mark.parametrize(
+    ("header", "body", "word"),
+    [
+        ("month,item,qty", [f"2024-{n:02},a,1" for n in range(1, 13)], "month"),
+        ("period,item,qty", [f"2024-Q{n},a,1" for n in range(1, 5)], "quarter"),
+        ("year,item,qty", [f"{n},a,1" for n in range(2010, 2024)], "year"),
+        ("t,item,qty", [f"{n},a,1" for n in range(60)], "index"),
+        ("item,Jan 2024,Feb 2024,Mar 2024,Apr 2024,May 2024,Jun 2024", ["a,1,2,3,4,5,6"], "month"),
+        ("date,item,qty", [f"2024-01-{n:02},8.71E+12,1" for n in range(1, 29)], "scientific notation"),
+        ("unique_id,wk_end_dt,model,forecast", [f"a,2024-01-{n:02},Naive,1" for n in range(1, 29)], "forecasts"),
+    ],
+)
+def test_what_cannot_be_weeks_is_refused_with_its_word(file: Path, header: str, body: list[str], word: str) -> None:
+    assert word in refusal(write(file, header, body)).message
+
+
+# Odd rows
+
+
+@pytest.mark.parametrize("year", [2042, 1924])
+def test_mistyped_year_is_asked_about(file: Path, year: int) -> None:
+    path = write(file, "date,item,qty", ISO, f"{year}-02-01,A-1,3")
+    error = refusal(path)
+    assert f"1 row with a date far from all others, such as '{year}-02-01'" in error.message
+    assert "--odd-dates" in error.hint
+    left_out = load(path, odd_dates="drop")
+    check(left_out)
+    assert (left_out.report.n_odd_dates, left_out.report.dropped.odd_dates) == (1, 1)
+    assert len(load(path, odd_dates="keep").weeks["A-1"]) > 900
+
+
+def test_many_rows_after_a_long_gap_are_not_odd(file: Path) -> None:
+    later = lines(lambda day, item, n: f"{day + timedelta(days=7 * 80)},{item},{n}")
+    assert weeks_of(load(write(file, "date,item,qty", ISO, later)))["A-1"][-N_WEEKS:] == WEEKS["A-1"]
+
+
+def test_last_day_on_which_little_sold_is_told(file: Path) -> None:
+    assert not load(write(file, "date,item,qty", ISO)).report.doubts
+    (doubt,) = load(write(file, "date,item,qty", ISO[:-2])).report.doubts
+    assert doubt.startswith("On the last day, 2024-03-30, 1 items sold, on this weekday before 3")
+
+
+def test_jump_of_the_level_of_all_items_is_told(file: Path) -> None:
+    weeks = 2 * doubts.USUAL_WEEKS
+    body = [
+        f"{SUNDAY + timedelta(days=7 * week)},{item},{(5 + n) * (12 if week >= doubts.USUAL_WEEKS else 1)}"
+        for week in range(weeks)
+        for n, item in enumerate(ITEMS)
+    ]
+    (doubt,) = load(write(file, "date,item,qty", body)).report.doubts
+    assert doubt.startswith("From the week to 2024-03-03 on an item sells 12.0 times as many units a week as before")
+
+
+def test_receipts_that_files_share_count_once_by_default(tmp_path: Path) -> None:
+    receipts = lines(lambda day, item, n: f"R{day}{item},{day} 10:00,{item},{n}")
+    first = write(tmp_path / "a.csv", "receipt,date,item,qty", receipts[:150])
+    second = write(tmp_path / "b.csv", "receipt,date,item,qty", receipts[100:])
+    weekly = load(first, second)
+    check(weekly)
+    assert weekly.report.duplicates.n_dropped == 50
+    assert weeks_of(load(first, second, duplicates="keep")) != WEEKS
