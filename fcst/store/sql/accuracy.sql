@@ -70,6 +70,14 @@ DELETE FROM fcst_app.accuracy_sums WHERE batch_id = %(batch_id)s;
 UPDATE fcst_app.batch_status SET is_summed = true WHERE batch_id = %(batch_id)s;
 SELECT unique_id FROM fcst_app.job_items WHERE batch_id = %(batch_id)s AND outcome = 'completed';
 
+-- without_nested_loops
+-- Until the end of the transaction.
+SET LOCAL enable_nestloop = off;
+
+-- with_nested_loops
+-- As usual again.
+SET LOCAL enable_nestloop TO DEFAULT;
+
 -- keep_sums
 -- The sums of a batch by each key, from its rows, which are read once.
 WITH own_metrics AS MATERIALIZED (
