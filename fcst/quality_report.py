@@ -61,6 +61,14 @@ class BadRow:
 
 
 @dataclass(frozen=True)
+class BadRowKind:
+    """Rows that cannot be read for one reason: how many, and the first of them."""
+
+    n: int
+    first: BadRow
+
+
+@dataclass(frozen=True)
 class BadRowCount:
     """How many rows cannot be read, and the first of them in the order of files and lines.
 
@@ -68,11 +76,14 @@ class BadRowCount:
     ----------
     is_at_least
         more lines were refused than are kept, so there may be more than `n`.
+    kinds
+        the same by column and reason, the most frequent first.
     """
 
     n: int = 0
     is_at_least: bool = False
     first: tuple[BadRow, ...] = ()
+    kinds: tuple[BadRowKind, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,10 @@ from fcst.ingest.duck import Connection, fetch_all, fetch_row, literal
 from fcst.ingest.plan import Part
 from fcst.ingest.reading import DASHES, FIRST_DATE, LAST_DATE, MAX_KEY_LENGTH, NO_RECORD, SIFTED, Rows
 from fcst.ingest.tables import MAX_REJECTS, Readable
-from fcst.quality_report import BadRow, BadRowCount, ReadingReport
+from fcst.quality_report import BadRow, BadRowCount, BadRowKind, ReadingReport
 
 MAX_SHOWN = 100
+MAX_KINDS = 20
 MAX_VALUE = 120  # characters of a value that are shown
 EMPTY = "is empty"
 MAX_EXAMPLES = 5  # of rows that are no records
@@ -106,12 +107,22 @@ def describe(con: Connection, rows: Rows, rejected: Rejected, n_unusable: int) -
         rows that fit their header and lack a usable item, date or number of units.
     """
     shown: list[BadRow] = []
+    kinds: dict[tuple[str, str], BadRowKind] = {}
     for number, (part, readable) in enumerate(rows.parts):
-        found = list(rejected.bad.get(number, {}).values())
+        found = [(1, [row]) for row in rejected.bad.get(number, {}).values()]
         if n_unusable:
             found += _unusable(con, rows, number, part, readable, rejected.lines.get(number, set()))
-        shown += sorted(found, key=lambda row: row.line)[:MAX_SHOWN]
-    return BadRowCount(rejected.n_bad + n_unusable, rejected.n >= MAX_REJECTS, tuple(shown[:MAX_SHOWN]))
+        shown += sorted((row for _, first in found for row in first), key=lambda row: row.line)[:MAX_SHOWN]
+        for n, first in found:
+            key = (first[0].column, first[0].reason)
+            known = kinds.get(key, BadRowKind(0, first[0]))
+            kinds[key] = replace(known, n=known.n + n)
+    return BadRowCount(
+        n=rejected.n_bad + n_unusable,
+        is_at_least=rejected.n >= MAX_REJECTS,
+        first=tuple(shown[:MAX_SHOWN]),
+        kinds=tuple(sorted(kinds.values(), key=lambda kind: -kind.n)[:MAX_KINDS]),
+    )
 
 
 def hides_rows(con: Connection) -> bool:
@@ -216,8 +227,8 @@ def read_no_records(con: Connection, rows: Rows) -> list[str]:
 
 def _unusable(
     con: Connection, rows: Rows, number: int, part: Part, readable: Readable, rejected: set[int]
-) -> list[BadRow]:
-    """The first rows of a file whose item, date or units cannot be used."""
+) -> list[tuple[int, list[BadRow]]]:
+    """The rows of a file whose item, date or units cannot be used: by column and reason how many, and the first."""
     alone = replace(
         rows,
         parts=[rows.parts[number]],
@@ -251,23 +262,24 @@ def _unusable(
         f"WHEN y IS NULL THEN [{column}, units_text, 'is not a number{sign}']",
     ]
     con.execute("SET preserve_insertion_order = true")
-    records = fetch_all(
+    found = fetch_all(
         con,
         f"""
-        SELECT r, what[1], what[2], what[3] FROM (
+        SELECT what[1], what[3], count(*), arg_min({{'r': r, 'value': what[2]}}, r, {MAX_SHOWN}) FROM (
             SELECT r, CASE {" ".join(cases)} END AS what FROM ({alone.sql(is_raw=True, is_numbered=True)})
             WHERE pm < {SIFTED}
-        ) WHERE what IS NOT NULL ORDER BY r LIMIT {MAX_SHOWN}
+        ) WHERE what IS NOT NULL GROUP BY 1, 2
         """,
     )
     con.execute("SET preserve_insertion_order = false")
-    line_of = {record: record for record, *_ in records}
+    wanted = {record["r"] for *_, first in found for record in first}
+    line_of = {record: record for record in wanted}
     if readable.table.kind == Kind.TEXT:
-        wanted = {record for record, *_ in records}
         line_of |= texts.line_numbers(readable.path, wanted, rejected, readable.table.header_line, readable.table.quote)
+    name_of_file = readable.table.name
     return [
-        BadRow(readable.table.name, line_of[record], name, _cut(value), reason)
-        for record, name, value, reason in records
+        (n, [BadRow(name_of_file, line_of[row["r"]], column, _cut(row["value"]), reason) for row in first])
+        for column, reason, n, first in found
     ]
 
 

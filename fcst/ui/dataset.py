@@ -19,7 +19,6 @@ from fcst.ui.run_selection import PAGE_ITEMS, count, read_options
 from fcst.ui.shell import choose, choose_page, choose_some, page_in_url, search
 
 SHARE = st.column_config.NumberColumn(format="percent")
-NUMBER = st.column_config.NumberColumn(format="localized")
 
 
 def has_report(dataset: Dataset) -> bool:
@@ -51,18 +50,18 @@ def show_quality(dataset: Dataset) -> None:
     left, right = st.columns(2, gap="large")
     with left:
         st.header("What became of the rows", anchor=False)
-        tables.show(reports.row_frame(report), column_config={"Rows": NUMBER, "Share": SHARE})
-        tables.show(reports.rule_frame(dataset).round(0), placeholder="", column_config={"Units": NUMBER})
+        tables.show(reports.row_frame(report), column_config={"Rows": tables.NUMBER, "Share": SHARE})
+        tables.show(reports.rule_frame(dataset).round(0), placeholder="", column_config={"Units": tables.NUMBER})
         if report.bad_rows.n:
             st.markdown("Rows that cannot be read, left out:")
-            show_bad_rows(report.bad_rows.first)
+            show_bad_rows(report.bad_rows)
         st.header("Demand", anchor=False)
-        tables.show(reports.class_frame(report), column_config={"Items": NUMBER, "Share": SHARE})
+        tables.show(reports.class_frame(report), column_config={"Items": tables.NUMBER, "Share": SHARE})
         st.caption(
             "ADI: weeks per week with a sale. CV²: how uneven the units of those weeks are. "
             "Classes of Syntetos, Boylan and Croston (2005), doi:10.1057/palgrave.jors.2601841."
         )
-        tables.show(reports.history_frame(report), column_config={"Items": NUMBER, "Share": SHARE})
+        tables.show(reports.history_frame(report), column_config={"Items": tables.NUMBER, "Share": SHARE})
     with right:
         _show_promotions(dataset)
         st.header("Series", anchor=False)
@@ -89,14 +88,14 @@ def _show_promotions(dataset: Dataset) -> None:
     st.caption("Kept in the unit sales." if dataset.include_promo else "Left out of the unit sales, by year:")
     tables.show(
         reports.promo_frame(report).round({"Promotional units": 0}),
-        column_config={"Promotional units": NUMBER, "Share of units": SHARE},
+        column_config={"Promotional units": tables.NUMBER, "Share of units": SHARE},
     )
     if report.flags_missing_by_month:
         months = report.flags_missing_by_month
         n_months = text.count(len(months), "month")
         st.markdown(f"Flags are missing or unknown in {n_months}, from {min(months)} to {max(months)}.")
         frame = pd.DataFrame({"Month": list(months), "Rows": list(months.values())})
-        tables.show(frame, height=180, column_config={"Rows": NUMBER})
+        tables.show(frame, height=180, column_config={"Rows": tables.NUMBER})
     if report.most_affected:
         st.markdown("Items that lose the most:")
         names = {
@@ -108,7 +107,7 @@ def _show_promotions(dataset: Dataset) -> None:
         tables.show(
             reports.listed_frame(report.most_affected, **names).round({"Units left out": 1}),
             height=215,
-            column_config={"Share left out": SHARE, "Units left out": NUMBER},
+            column_config={"Share left out": SHARE, "Units left out": tables.NUMBER},
         )
 
 
@@ -139,7 +138,7 @@ def _show_lists(report: QualityReport) -> None:
                 tables.show(
                     reports.listed_frame(rows, **names).round(1),
                     height=215,
-                    column_config={"Units": NUMBER, "Fence, units": NUMBER},
+                    column_config={"Units": tables.NUMBER, "Fence, units": tables.NUMBER},
                 )
             else:
                 st.caption("None.")
@@ -269,5 +268,5 @@ def show_versions(dataset: Dataset) -> None:
                 "Runs": [row.n_jobs for row in versions],
             }
         ),
-        column_config={"Items": NUMBER, "Units sold": NUMBER},
+        column_config={"Items": tables.NUMBER, "Units sold": tables.NUMBER},
     )

@@ -133,7 +133,7 @@ def show_datasets(known: list[ListedDataset]) -> None:
         on_select=_open_dataset,
         selection_mode="single-cell",
         column_config={
-            "Items": st.column_config.NumberColumn(format="localized"),
+            "Items": tables.NUMBER,
             "Last week": st.column_config.DateColumn(format="YYYY-MM-DD"),
         },
     )

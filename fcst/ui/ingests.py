@@ -1,13 +1,11 @@
 """What an ingest does until it has ended: progress and cancel; then its dataset, or why there is none."""
 
-from collections.abc import Sequence
-
 import pandas as pd
 import streamlit as st
 
 from fcst.dataset_records import Ingest
 from fcst.errors import InputError
-from fcst.quality_report import BadRow, ReadingReport
+from fcst.quality_report import BadRowCount, ReadingReport
 from fcst.roles import Scope
 from fcst.services import loading
 from fcst.states import FINAL_INGEST_STATUSES, IngestStatus
@@ -133,22 +131,28 @@ def _cancel(ingest_id: int) -> None:
 def _show_refusal(ingest_id: int, report: ReadingReport) -> None:
     """The rows that cannot be read, and the way on without them."""
     bad = report.bad_rows
-    n_good = report.n_rows - bad.n
+    n_good = report.n_rows - bad.n - report.n_sifted - report.n_totals - report.n_no_records - report.n_odd_dates
     left, right = st.columns([3, 1], vertical_alignment="bottom")
     n = f"{'at least ' if bad.is_at_least else ''}{bad.n:,} of {report.n_rows:,}"
-    left.markdown(
-        f"{n} rows cannot be read" + (f"; the first {len(bad.first)} are shown." if bad.n > len(bad.first) else ".")
-    )
+    left.markdown(f"{n} rows cannot be read.")
     label = f"Load the {text.count(n_good, 'good row')}"
     is_offered = n_good > 0 and may(Scope.RUN)
     if is_offered and right.button(label, key="good_rows", icon=":material/rule:", width="stretch"):
         follow(loading.request_good_rows(ingest_id))
         st.rerun()
-    show_bad_rows(bad.first)
+    show_bad_rows(bad)
 
 
-def show_bad_rows(rows: Sequence[BadRow]) -> None:
-    """A table of rows of a file that cannot be read, with file, line, column, value and reason."""
+def show_bad_rows(bad: BadRowCount) -> None:
+    """The rows that cannot be read: by column and reason how many, with an example, and the first of all."""
     names = {"file": "File", "line": "Line", "column": "Column", "value": "Value", "reason": "Reason"}
-    frame = pd.DataFrame(rows, columns=list(names)).rename(columns=names)
-    tables.show(frame, numbers=("Value",), height=280 if len(rows) > 6 else "auto", placeholder="")
+    if bad.kinds:
+        frame = pd.DataFrame([kind.first for kind in bad.kinds], columns=list(names)).rename(columns=names)
+        frame = frame[["Column", "Reason", "Value", "File", "Line"]].rename(
+            columns={"Value": "Such as", "File": "in file", "Line": "line"}
+        )
+        frame.insert(0, "Rows", [kind.n for kind in bad.kinds])
+        tables.show(frame, numbers=("Such as",), placeholder="", column_config={"Rows": tables.NUMBER})
+    rows = pd.DataFrame(bad.first, columns=list(names)).rename(columns=names)
+    with st.expander(f"The first {text.count(len(rows), 'row')}", type="compact"):
+        tables.show(rows, numbers=("Value",), height=280 if len(rows) > 6 else "auto", placeholder="")

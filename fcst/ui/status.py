@@ -7,7 +7,7 @@ import streamlit as st
 
 from fcst.job_records import Batch, BatchEvent, Job
 from fcst.states import JobStatus, Stage
-from fcst.ui import text
+from fcst.ui import tables, text
 
 _LOOKS = {
     JobStatus.SUBMITTED: ("gray", ":material/schedule:"),
@@ -41,7 +41,7 @@ def job_columns() -> dict[str, Any]:
         "Name": st.column_config.TextColumn(width=130),
         "Dataset": st.column_config.TextColumn(width=130),
         "Status": st.column_config.MultiselectColumn(options=list(_LOOKS), color=colors),
-        "Items": st.column_config.NumberColumn(format="localized"),
+        "Items": tables.NUMBER,
         "Done": st.column_config.ProgressColumn(format="percent", min_value=0, max_value=1, width=110),
     }
 

@@ -14,6 +14,7 @@ import streamlit as st
 
 from fcst.harmless import BREAKS, FIRST, FORMULA, SIGNS, for_spreadsheet
 
+NUMBER = st.column_config.NumberColumn(format="localized")
 _SOME = [sign.encode() for sign in SIGNS + BREAKS]
 _DANGEROUS = re.sub(r"\\u(\w{4})", r"\\x{\1}", f"{FIRST}|{FORMULA}")  # as Arrow writes it
 
