@@ -205,6 +205,10 @@ def _ingest(args: argparse.Namespace) -> int:
     except BadRows as exc:
         if args.json:
             print_json({"error": exc.message, "hint": exc.hint, "report": exc.report})
+        for kind in exc.report.bad_rows.kinds:
+            row = kind.first
+            what = f"{row.column} {row.reason}".strip()
+            say(f"{kind.n:,} rows: {what}, as in {row.file}, line {row.line}: {row.value!r}")
         raise
     except KeyboardInterrupt:  # the supervisor would go on without us
         loading.cancel_ingest(ingest_id)

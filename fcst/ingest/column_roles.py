@@ -48,7 +48,8 @@ def recognise_roles(columns: Sequence[str]) -> Mapping:
     mapping = {role: names[:1] for role, names in candidates(columns).items()}
     # A product's name describes it where another column is the key.
     ranked = [(_RANK["description", name], c) for c in columns if ("description", name := normalised(c)) in _RANK]
-    names = [c for _, c in sorted(ranked) if [c] != mapping.get("item")]
+    taken = {column for columns in mapping.values() for column in columns}
+    names = [c for _, c in sorted(ranked) if c not in taken]
     if names:
         mapping.setdefault("description", [names[0]])
     if "item" not in mapping and "description" in mapping:
@@ -59,8 +60,11 @@ def recognise_roles(columns: Sequence[str]) -> Mapping:
 def candidates(columns: Sequence[str]) -> Mapping:
     """role -> the columns whose names say so, the likeliest first."""
     found: dict[str, list[tuple[float, str]]] = {}
+    has_line_items = any(normalised(column).startswith("lineitem") for column in columns)
     for column in columns:
         name = normalised(column)
+        if has_line_items and name == "name":
+            name = "orderid"  # as Shopify calls it
         role = _ROLE_OF.get(name)
         rank: float
         if role is not None:

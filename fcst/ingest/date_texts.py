@@ -103,6 +103,7 @@ MONTHS = _read_months()
 _NAMED = ("%d %b %Y", "%b %d %Y", "%Y %b %d", "%d %b %y")
 _TOKEN = re.compile(r"\d+|[^\W\d_]+")
 
+MAX_EXAMPLES = 3  # of dates that can be read in two ways
 WEEK_STARTS = frozenset(
     "weekstart weekstarting weekstartdate weekstarts startofweek weekbegin weekbeginning weekbegins weekcommencing"
     " weekof wochenbeginn wochenstart debutsemaine iniciosemana".split()
@@ -288,14 +289,15 @@ def _only(readings: Sequence[str], holds: Sequence[bool]) -> str:
     return readings[holds.index(True)] if sum(holds) == 1 else ""
 
 
-def two_days(values: Sequence[str], date_format: str) -> tuple[str, str, str]:
-    """One of some dates that have the day or the month first, and the two days that it may be, in words."""
-    for value in values:
+def two_days(values: Sequence[str], date_format: str) -> list[tuple[str, str, str]]:
+    """Some of the dates that have the day or the month first, each with the two days that it may be, in words."""
+    found = []
+    for value in dict.fromkeys(values):
         days = [parsed([value], reading) for reading in (date_format, month_first(date_format))]
         if all(days) and days[0] != days[1]:
             first, second = (f"{day.day} {day:%B %Y}" for (day,) in days)
-            return value, first, second
-    return values[0], "the day first", "the month first"
+            found.append((value, first, second))
+    return found[:MAX_EXAMPLES] or [(values[0], "the day first", "the month first")]
 
 
 def latest_day() -> datetime:

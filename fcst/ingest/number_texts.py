@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+MAX_EXAMPLES = 3  # of numbers that can be read in two ways
 MINUS = "\u2212\u2013\u2010\u2011\ufe63\uff0d"
 """Other signs for a minus."""
 CURRENCIES = "$€£¥₹₽₺₩"
@@ -103,6 +104,16 @@ def find_decimal(values: Iterable[str], is_comma_sure: bool = False, is_comma_us
         return NumberStyle(",", is_grouped=False)
     is_doubtful = is_open and (is_comma_usual or bool(n_pointed and n_plain))
     return NumberStyle("," if comma > point else ".", grouped > 0, is_open, comma + point > 0, is_doubtful)
+
+
+def two_numbers(values: Iterable[str]) -> list[tuple[str, str, str]]:
+    """Some of the numbers that have one sign before three digits, each as a whole one and as a fraction, in words."""
+    found = []
+    for value in map(signed, dict.fromkeys(values)):
+        if re.fullmatch(r"[+-]?\d{1,3}[.,]\d{3}", value):
+            whole, fraction = int(re.sub("[.,]", "", value)), float(value.replace(",", "."))
+            found.append((value, f"{whole:,}", f"{fraction:g}"))
+    return found[:MAX_EXAMPLES]
 
 
 def are_negative(numbers: Sequence[str]) -> bool:

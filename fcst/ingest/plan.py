@@ -22,7 +22,7 @@ from fcst.ingest.columns import Columns, is_nested, normalised
 from fcst.ingest.date_texts import UNWRITTEN, YEAR_WEEK_JOINT, month_first, span_of_values, two_days
 from fcst.ingest.duck import is_date_format, literal
 from fcst.ingest.folders import Folders
-from fcst.ingest.number_texts import signed
+from fcst.ingest.number_texts import two_numbers
 from fcst.ingest.periods import span_of_columns
 from fcst.ingest.proposal import Proposal
 from fcst.ingest.recognisers import propose
@@ -470,7 +470,7 @@ def _check_readings(part: Part) -> None:
     """What the values do not prove is asked: the error names the two readings."""
     name, proposal = part.table.name, part.proposal
     if proposal.is_day_first_assumed:
-        value, *days = two_days(part.values("date"), proposal.date_format)
+        (value, *days), *_ = two_days(part.values("date"), proposal.date_format)
         column, either = part.column("date"), " or ".join(days)
         raise InputError(
             f"The dates in {column!r} of {name} can be read in two ways: {value!r} is {either}.",
@@ -478,11 +478,10 @@ def _check_readings(part: Part) -> None:
             f" {month_first(proposal.date_format)}.",
         )
     if proposal.is_decimal_doubtful:
-        value = next(v for v in map(signed, part.values("sales")) if re.fullmatch(r"[+-]?\d{1,3}[.,]\d{3}", v))
-        thousands, fraction = re.sub("[.,]", "", value), value.replace(",", ".")
+        (value, whole, fraction), *_ = two_numbers(part.values("sales"))
         raise InputError(
             f"The numbers in {part.column('sales')!r} of {name} can be read in two ways: {value!r} is"
-            f" {int(thousands):,} or {float(fraction):g}.",
+            f" {whole} or {fraction}.",
             "Say which sign begins the fraction (--decimal): a point or a comma.",
         )
 

@@ -246,8 +246,8 @@ def make_rows(plan: Plan, readables: Sequence[Readable], beside: Mapping[str, Re
         is_lines=any(part.column("receipt") or part.proposal.has_times for part in plan.parts),
         stores=tuple(sorted(found)[:MAX_KNOWN_STORES]),
         sift={
-            number: _sift_sql(part, beside, spec)
-            for number, part in enumerate(plan.parts)
+            number: _sift_sql(part, readable, beside, spec)
+            for number, (part, readable) in enumerate(parts)
             if spec.where or part.proposal.only or (part.proposal.cancelled and spec.cancelled == "drop")
         },
     )
@@ -304,19 +304,24 @@ def watched(
 def cancelled_sql(part: Part, readable: Readable) -> str:
     """How many rows of a file are of cancelled orders, and their units."""
     units = number_sql(part.place("sales") or "", part, part.kind("sales"))
-    return f"SELECT count(*), coalesce(sum({units}), 0)::DOUBLE FROM {readable.sql()} WHERE {_is_cancelled_sql(part)}"
+    is_cancelled = _is_cancelled_sql(part, readable)
+    return f"SELECT count(*), coalesce(sum({units}), 0)::DOUBLE FROM {readable.sql(False)} WHERE {is_cancelled}"
 
 
-def _is_cancelled_sql(part: Part) -> str:
-    """Whether a row says that its order was cancelled."""
+def _is_cancelled_sql(part: Part, readable: Readable) -> str:
+    """Whether a row, or another one of its order, says that the order was cancelled."""
     cancelled = part.proposal.cancelled
     if cancelled is None:
         return "false"
     listed = ", ".join(map(literal, cancelled.values))
-    return f"coalesce({part.place_of(cancelled.column)} IN ({listed}), false)"
+    says_so = f"coalesce({part.place_of(cancelled.column)} IN ({listed}), false)"
+    order = part.place("receipt")
+    if order is None:
+        return says_so
+    return f"coalesce({order} IN (SELECT {order} FROM {readable.sql(False)} WHERE {says_so}), false)"
 
 
-def _sift_sql(part: Part, beside: Mapping[str, Readable], spec: IngestSpec) -> str:
+def _sift_sql(part: Part, readable: Readable, beside: Mapping[str, Readable], spec: IngestSpec) -> str:
     """The row filter: a column of the sales, or of the stores' or items' file beside them."""
     wanted: dict[str, list[str]] = {}
     for column, value in spec.where:
@@ -324,7 +329,7 @@ def _sift_sql(part: Part, beside: Mapping[str, Readable], spec: IngestSpec) -> s
     conditions = []
     cancelled = part.proposal.cancelled
     if spec.cancelled == "drop" and cancelled is not None:
-        conditions.append(f"NOT ({_is_cancelled_sql(part)})")
+        conditions.append(f"NOT ({_is_cancelled_sql(part, readable)})")
     only = part.proposal.only
     if only is not None and only.column not in wanted:
         wanted[only.column] = list(only.values)

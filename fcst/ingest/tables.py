@@ -114,10 +114,15 @@ class Readable:
     table: Table
     path: Path
 
-    def sql(self) -> str:
+    def sql(self, keeps_rejects: bool = True) -> str:
         """A FROM clause with the columns c0, c1, … as text; `r` is the row's number where the file itself has it.
 
         Of Parquet the columns stand there a second time, as t0, t1, …, in the types that they have in the file.
+
+        Parameters
+        ----------
+        keeps_rejects
+            lines that do not fit the header are kept, to be told of; once for a pass over the file.
         """
         table = self.table
         if table.kind == Kind.PARQUET:
@@ -145,13 +150,15 @@ class Readable:
             return f"(SELECT {columns}, row_number() OVER () AS r FROM {source})"
         names = [f"c{i}" for i in range(len(table.columns))]
         is_sheet = table.kind == Kind.WORKBOOK
+        rejects = "ignore_errors = true"
+        if keeps_rejects:
+            rejects = f"store_rejects = true, rejects_limit = {MAX_REJECTS}, rejects_line_size_limit = {REJECTED_TEXT}"
         struct = ", ".join(f"'{name}': 'VARCHAR'" for name in (["r"] if is_sheet else []) + names)
         return (
             f"read_csv({literal(str(self.path))}, columns = {{{struct}}}, auto_detect = false,"
             f" header = {'true' if table.header_line and not is_sheet else 'false'}, skip = {table.n_above},"
             f" delim = {literal(table.delimiter)}, quote = {literal(table.quote)}, escape = {literal(table.quote)},"
-            f" strict_mode = true, max_line_size = {texts.MAX_LINE}, compression = 'none',"
-            f" store_rejects = true, rejects_limit = {MAX_REJECTS}, rejects_line_size_limit = {REJECTED_TEXT})"
+            f" strict_mode = true, max_line_size = {texts.MAX_LINE}, compression = 'none', {rejects})"
         )
 
 

@@ -18,6 +18,7 @@ from fcst.files import make_home, open_private, private_folder
 from fcst.ingest.archives import bare_name
 from fcst.ingest.date_texts import month_first, two_days
 from fcst.ingest.folders import Folders, folders_for
+from fcst.ingest.number_texts import two_numbers
 from fcst.ingest.plan import Part, describe_file, look_at
 from fcst.ingest.sample import write_sample as write_sample
 from fcst.ingest.sources import Workspace
@@ -26,7 +27,7 @@ from fcst.roles import Scope
 from fcst.services import identity
 from fcst.services.supervision import ensure_supervisor, keep_alive, patiently
 from fcst.settings import SAMPLE, load_settings
-from fcst.specs import ROLES, IngestSpec, Mapping
+from fcst.specs import DECIMALS, ROLES, IngestSpec, Mapping
 from fcst.states import FINAL_INGEST_STATUSES, IngestStatus
 from fcst.store import datasets, ingests
 
@@ -38,19 +39,19 @@ WAITING = "waiting for its turn"
 
 
 @dataclass(frozen=True)
-class DateQuestion:
-    """What the values do not tell: whether the day or the month comes first.
+class Question:
+    """What the values do not tell, so that people have to.
 
     Parameters
     ----------
-    value
-        one of the dates, as it is written.
     readings
-        date format -> the day that `value` is by it, in words.
+        the two values of the spec between which they choose -> what each means, in words.
+    rows
+        some values as they are written, each with what it is by either reading.
     """
 
-    value: str
     readings: dict[str, str]
+    rows: list[tuple[str, str, str]]
 
 
 @dataclass(frozen=True)
@@ -73,10 +74,10 @@ class Inspection:
         rows seem to be lines of receipts.
     remembered
         the dataset whose mapping was taken because its file had the same header; else empty.
-    question
-        what people have to say of the dates; None where the values tell.
-    is_decimal_open
-        people have to say the decimal sign.
+    of_dates, of_numbers
+        what people have to say of how dates and numbers are written; None where the values tell.
+    cancelled
+        the column that says which orders were cancelled or refunded; empty where none does.
     seen
         the files as they were looked at, for the spec of the ingest.
     """
@@ -90,8 +91,9 @@ class Inspection:
     week_end: str
     is_lines: bool
     remembered: str
-    question: DateQuestion | None
-    is_decimal_open: bool
+    of_dates: Question | None
+    of_numbers: Question | None
+    cancelled: str
     seen: str
 
 
@@ -120,16 +122,24 @@ def inspect(spec: IngestSpec) -> Inspection:
         week_end=proposal.week_end,
         is_lines=proposal.has_times or part.column("receipt") is not None,
         remembered=remembered,
-        question=next((_question(part) for part in plan.parts if part.proposal.is_day_first_assumed), None),
+        of_dates=next((_ask_of_dates(part) for part in plan.parts if part.proposal.is_day_first_assumed), None),
+        of_numbers=next((_ask_of_numbers(part) for part in plan.parts if part.proposal.is_decimal_doubtful), None),
+        cancelled=proposal.cancelled.column if proposal.cancelled else "",
         seen=plan.seen,
-        is_decimal_open=any(part.proposal.is_decimal_doubtful for part in plan.parts),
     )
 
 
-def _question(part: Part) -> DateQuestion:
+def _ask_of_dates(part: Part) -> Question:
     day_first = part.proposal.date_format
-    value, *days = two_days(part.values("date"), day_first)
-    return DateQuestion(value, dict(zip((day_first, month_first(day_first)), days, strict=True)))
+    readings = {day_first: "Day first", month_first(day_first): "Month first"}
+    return Question(readings, two_days(part.values("date"), day_first))
+
+
+def _ask_of_numbers(part: Part) -> Question:
+    rows = two_numbers(part.values("sales"))
+    sign = next(char for char in rows[0][0] if char in DECIMALS)
+    other = next(decimal for decimal in DECIMALS if decimal != sign)
+    return Question({other: "Thousands", sign: "A fraction"}, rows)
 
 
 def _with_remembered(spec: IngestSpec, columns: list[str]) -> tuple[IngestSpec, str]:

@@ -1,14 +1,17 @@
 """Loading sales: which files, what their columns mean, by which rules they become weeks."""
 
 from dataclasses import replace
+from itertools import groupby
 from typing import Any
 
+import pandas as pd
 import streamlit as st
 
 from fcst.errors import FcstError, InputError
 from fcst.names import WEEKDAYS
+from fcst.quality_report import FileRead
 from fcst.services import loading
-from fcst.services.loading import Inspection
+from fcst.services.loading import Inspection, Question
 from fcst.specs import DECIMALS, REQUIRED_ROLES, ROLES, WIDE, IngestSpec, Mapping
 from fcst.ui import tables, text
 from fcst.ui.shell import show_error
@@ -74,35 +77,58 @@ def look_into(spec: IngestSpec) -> Inspection:
     return found
 
 
-def choose_reading() -> tuple[str, str]:
-    """Which file of several, and the encoding; both empty for what is recognised."""
-    with st.expander("Another file of the archive, sheet or encoding", type="compact"):
-        left, right = st.columns(2)
-        file = left.text_input(
-            "File of the archive or folder, or sheet of the workbook", key="file", placeholder="recognised"
-        )
-        encoding = right.text_input("Encoding of text", key="encoding", placeholder="recognised, such as cp1252")
-    return file.strip(), encoding.strip()
+def chosen_reading() -> tuple[str, str]:
+    """Which file of several, and the encoding, as chosen further down; both empty for what is recognised."""
+    return str(st.session_state.get("file", "")).strip(), str(st.session_state.get("encoding", "")).strip()
+
+
+def choose_reading() -> None:
+    """The boxes of `chosen_reading`."""
+    left, right = st.columns(2)
+    left.text_input("File of the archive or folder, or sheet of the workbook", key="file", placeholder="recognised")
+    right.text_input("Encoding of text", key="encoding", placeholder="recognised, such as cp1252")
 
 
 def show_files(inspection: Inspection) -> None:
-    """What was found, in words and as rows."""
-    for file in inspection.files:
-        how = [file.kind, f"{len(file.columns):,} columns"]
-        if file.encoding and file.delimiter:
-            signs = {"\t": "tabs", ",": "commas", ";": "semicolons", "|": "bars"}
-            how += [f"separated by {signs.get(file.delimiter, file.delimiter)}", file.encoding]
-        if file.periods:
-            (first, first_day), (last, last_day) = file.periods[0], file.periods[-1]
-            how.append(f"a column for each day or week, from {first} ({first_day}) to {last} ({last_day})")
-        st.markdown(f":material/description: **{text.plain(file.name)}** · {text.plain(' · '.join(how))}")
-        for remark in file.remarks:
+    """What was found: a line for the files that are read alike, and what people should know of them."""
+    for (words, remarks), alike in groupby(inspection.files, key=lambda file: (_kind(file), file.remarks)):
+        names = [file.name for file in alike]
+        more = f" and {len(names) - 1:,} more" if len(names) > 1 else ""
+        st.markdown(f":material/description: **{text.plain(names[0])}**{more} · {text.plain(words)}")
+        for remark in remarks:
             st.warning(text.plain(remark))
     if inspection.others:
         shown = ", ".join(inspection.others[:5]) + (" …" if len(inspection.others) > 5 else "")
         st.caption(f"Not read: {text.plain(shown)}")
     if inspection.remembered:
         st.caption(f":material/history: Columns as for dataset {text.plain(inspection.remembered)}, same header.")
+
+
+def _kind(file: FileRead) -> str:
+    """What a file is, in words."""
+    how = [file.kind, f"{len(file.columns):,} columns"]
+    if file.encoding and file.delimiter:
+        signs = {"\t": "tabs", ",": "commas", ";": "semicolons", "|": "bars"}
+        how += [f"separated by {signs.get(file.delimiter, file.delimiter)}", file.encoding]
+    if file.periods:
+        (first, first_day), (last, last_day) = file.periods[0], file.periods[-1]
+        how.append(f"a column for each day or week, from {first} ({first_day}) to {last} ({last_day})")
+    return " · ".join(how)
+
+
+def show_reading(inspection: Inspection, mapping: Mapping, formats: dict[str, Any]) -> None:
+    """In one line what each column is taken for; a warning where one is missing."""
+    missing = [ROLES[role].lower() for role in REQUIRED_ROLES if not mapping[role]]
+    if missing:
+        st.warning(f"Choose a column for {' and '.join(missing)}, below.")
+    words = [f"{ROLES[role]} = {' + '.join(names)}" for role, names in mapping.items() if names]
+    date_format = formats["date_format"] or ("" if inspection.of_dates else inspection.date_format)
+    words += [f"dates as {date_format}"] if date_format else []
+    st.markdown(text.plain(" · ".join(words)))
+
+
+def show_first_rows(inspection: Inspection) -> None:
+    """The first rows of the first file, as text."""
     tables.show(inspection.preview, numbers=list(inspection.preview), height=230, placeholder="")
 
 
@@ -136,43 +162,54 @@ def _choose_columns(box: Any, role: str, columns: list[str], proposed: list[str]
     return [] if chosen in (None, NONE) else [chosen]
 
 
-def choose_reading_of_dates(inspection: Inspection) -> str:
-    """The format of dates that was chosen where the values leave two; empty where they tell, or nothing is chosen."""
-    question = inspection.question
+def ask(inspection: Inspection) -> tuple[str, str]:
+    """The date format and the decimal sign that were chosen where the values leave two; empty where nothing is."""
+    dates = _answer(
+        inspection.of_dates, "dates", "Nothing in the files tells whether the day or the month comes first in dates."
+    )
+    numbers = _answer(
+        inspection.of_numbers, "numbers", "Nothing in the files tells whether numbers have thousands or a fraction."
+    )
+    return dates, numbers
+
+
+def _answer(question: Question | None, what: str, words: str) -> str:
     if question is None:
         return ""
-    st.warning(
-        "Nothing in the files tells whether the day or the month comes first in dates. Choose what one of them is."
-    )
-    reading = st.radio(
-        f"{text.plain(question.value)} is",
+    left, right = st.columns([3, 2], gap="medium")
+    with left:
+        tables.show(pd.DataFrame(question.rows, columns=["In the file", *question.readings.values()]))
+    right.markdown(f":orange[:material/help:] **{words}**")
+    reading = right.radio(
+        f"How {what} are read",
         list(question.readings),
         format_func=lambda reading: question.readings[reading],
         index=None,
         horizontal=True,
-        key=f"date_reading_{st.session_state['n_inspections']}",
+        key=f"{what}_read_{st.session_state['n_inspections']}",
     )
     return reading or ""
 
 
-def choose_formats(inspection: Inspection, reading: str) -> dict[str, Any]:
-    """How dates and numbers are written, and which rows are read; `reading` is the format of dates that was chosen."""
+def choose_formats(inspection: Inspection, answers: tuple[str, str]) -> dict[str, Any]:
+    """How dates and numbers are written, and which rows are read; `answers` are those of `ask`."""
+    reading, sign = answers
     number = st.session_state["n_inspections"]
     left, middle, right = st.columns([2, 1, 3])
     date_format = left.text_input(
         "Date format",
         key=f"date_format_{number}",
         placeholder=(reading or "to be chosen above")
-        if inspection.question
+        if inspection.of_dates
         else f"{inspection.date_format or 'recognised'} (recognised)",
         help="As of strptime: %d day, %m month, %Y year, %H:%M time.",
     )
     decimal = middle.selectbox(
         "Decimal sign",
         DECIMALS,
-        index=None if inspection.is_decimal_open else DECIMALS.index(inspection.decimal),
+        index=None if inspection.of_numbers else DECIMALS.index(inspection.decimal),
         key=f"decimal_{number}",
-        placeholder="Choose",
+        placeholder=sign or "Choose",
     )
     where = right.text_input(
         "Only rows with",
@@ -180,7 +217,7 @@ def choose_formats(inspection: Inspection, reading: str) -> dict[str, Any]:
         placeholder="store_nbr=24; family=DAIRY",
         help="COLUMN=VALUE, several separated by `;`. Columns of stores.csv and items.csv beside the sales count too.",
     )
-    return {"date_format": date_format.strip() or reading, "decimal": decimal or "", "where": _parse_where(where)}
+    return {"date_format": date_format.strip() or reading, "decimal": decimal or sign, "where": _parse_where(where)}
 
 
 def _parse_where(words: str) -> tuple[tuple[str, str], ...]:
@@ -223,11 +260,13 @@ def choose_rules(inspection: Inspection, has_promo: bool) -> dict[str, Any]:
         key="returns",
     )
     left, middle, right = st.columns(3)
+    shares_lines = inspection.is_lines and len(inspection.files) > 1
     duplicates = left.selectbox(
         "Duplicates",
         ["keep", "drop"],
+        index=int(shares_lines),
         format_func={"keep": "added up", "drop": "counted once"}.__getitem__,
-        key="duplicates",
+        key=f"duplicates_{st.session_state['n_inspections']}",
         help="Lines of receipts that several files share."
         if inspection.is_lines
         else "Rows of the same item, store and day; of those the last one counts.",
@@ -239,7 +278,25 @@ def choose_rules(inspection: Inspection, has_promo: bool) -> dict[str, Any]:
         key="skip_bad",
         help="Either way they are shown with file, line and value.",
     )
+    odd_dates = right.selectbox(
+        "Dates far from all others",
+        ["", "drop", "keep"],
+        format_func={"": "stop the loading", "drop": "are left out", "keep": "are read"}.__getitem__,
+        key="odd_dates",
+        help="A few rows more than a year from all others, or in the future: their year may be mistyped.",
+    )
+    cancelled = "keep"
+    if inspection.cancelled:
+        cancelled = st.columns(3)[0].selectbox(
+            "Cancelled and refunded orders",
+            ["keep", "drop"],
+            format_func={"keep": "count", "drop": "are left out"}.__getitem__,
+            key="cancelled",
+            help=f"As the column {text.plain(inspection.cancelled)} says. The report counts them either way.",
+        )
     return {
+        "odd_dates": odd_dates,
+        "cancelled": cancelled,
         "week_end": week_end,
         "include_promo": include_promo and has_promo,
         "returns": returns,

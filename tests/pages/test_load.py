@@ -33,8 +33,10 @@ def undecided(database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 def test_day_or_month_first_is_asked_with_a_value(undecided: Path) -> None:
     at = loading_page(undecided)
     reading = at.radio[0]
-    assert reading.label.replace("\\", "") == "02/09/2024 is" and reading.value is None
-    assert reading.options == ["2 September 2024", "9 February 2024"]
+    assert reading.label == "How dates are read" and reading.value is None
+    assert reading.options == ["Day first", "Month first"]
+    assert at.dataframe[0].value.iloc[0].tolist() == ["02/09/2024", "2 September 2024", "9 February 2024"]
+    assert len(at.dataframe[0].value) == 3
     at.button(key="load").click().run()
     assert "can be read in two ways: '02/09/2024'" in plain_words(at)
     assert loading.list_open_ingests() == []
@@ -58,6 +60,12 @@ def test_decimal_sign_is_asked_where_nothing_proves_it(undecided: Path) -> None:
     assert sign.value is None
     at.button(key="load").click().run()
     assert "'1.250' is 1,250 or 1.25" in plain_words(at)
+    reading = at.radio[0]
+    assert reading.options == ["Thousands", "A fraction"]
+    assert at.dataframe[0].value.iloc[0].tolist() == ["1.250", "1,250", "1.25"]
+    reading.set_value(",").run()
+    at.button(key="load").click().run()
+    assert [ingest.spec.decimal for ingest in loading.list_open_ingests()] == [","]
     sign.set_value(",").run()
     at.button(key="load").click().run()
     assert [ingest.spec.decimal for ingest in loading.list_open_ingests()] == [","]

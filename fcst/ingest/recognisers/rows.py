@@ -28,6 +28,9 @@ _CANCELLED = frozenset(
 )
 
 
+_PARTLY = frozenset("partially partial partly teilweise partiel partiellement parcial parcialmente parziale".split())
+
+
 def _measures(draft: Draft) -> None:
     """A column whose values are names of measures: only the rows of units are sales."""
     if not draft.is_open("sales"):
@@ -99,8 +102,9 @@ def _cancelled(draft: Draft) -> None:
     for name in draft.free():
         if not set(words(name)) & _STATUS_WORDS:
             continue
-        found = [value for value in _few_values(draft, name) if set(words(value)) & _CANCELLED]
-        if found and len(found) < len(_few_values(draft, name)):
+        values = {value: set(words(value)) for value in _few_values(draft, name)}
+        found = [value for value, said in values.items() if said & _CANCELLED and not said & _PARTLY]
+        if found and len(found) < len(values):
             draft.cancelled = Only(name, tuple(found))
             return
 
