@@ -32,7 +32,7 @@ class Kind(StrEnum):
 
     TEXT = "text"
     PARQUET = "parquet"
-    WORKBOOK = "Excel workbook"
+    WORKBOOK = "workbook"
     JSON = "JSON"
     GZIP = "gzip"
     ZIP = "zip"
@@ -46,10 +46,10 @@ _MAGIC = {
     b"PK\x03\x04": Kind.ZIP,
     b"PK\x05\x06": Kind.ZIP,
     b"7z\xbc\xaf\x27\x1c": Kind.SEVEN_ZIP,
+    b"\xd0\xcf\x11\xe0": Kind.WORKBOOK,  # of Excel before 2007
 }
 _MAGIC[b"PAR1"] = Kind.PARQUET
 _REFUSED = {
-    b"\xd0\xcf\x11\xe0": ("an old Excel workbook", "Save it as .xlsx or CSV."),
     b"BZh": ("packed with bzip2", "Unpack it first, or pack it as .gz."),
     b"\xfd7zXZ": ("packed with xz", "Unpack it first, or pack it as .gz."),
     b"\x28\xb5\x2f\xfd": ("packed with zstd", "Unpack it first, or pack it as .gz."),
@@ -59,7 +59,7 @@ _REFUSED = {
 _WORDS = {
     Kind.TEXT: "text",
     Kind.PARQUET: "a Parquet file",
-    Kind.WORKBOOK: "an Excel workbook",
+    Kind.WORKBOOK: "a workbook",
     Kind.JSON: "JSON",
     Kind.GZIP: "a gzip file",
     Kind.ZIP: "a zip file",
@@ -71,6 +71,8 @@ _BY_ENDING = {
     ".7z": Kind.SEVEN_ZIP,
     ".xlsx": Kind.WORKBOOK,
     ".xlsm": Kind.WORKBOOK,
+    ".xlsb": Kind.WORKBOOK,
+    ".ods": Kind.WORKBOOK,  # not .xls: what is called so is often text
     ".parquet": Kind.PARQUET,
 }
 
@@ -104,7 +106,10 @@ def kind_of(path: Path, name: str) -> Kind:
 
 def _is_workbook(path: Path) -> bool:
     with contextlib.suppress(zipfile.BadZipFile, OSError), zipfile.ZipFile(path) as file:
-        return "[Content_Types].xml" in file.namelist() and any(name.startswith("xl/") for name in file.namelist())
+        names = set(file.namelist())
+        is_excel = "[Content_Types].xml" in names and any(name.startswith("xl/") for name in names)
+        is_open_document = {"mimetype", "content.xml"} <= names
+        return is_excel or is_open_document
     return False
 
 
@@ -302,7 +307,7 @@ def _readable(name: str) -> Iterator[None]:
 
 def is_text_name(name: str) -> bool:
     """Whether a file of a folder or archive may hold a table, by its ending."""
-    endings = (".csv", ".tsv", ".txt", ".tab", ".dat", ".json", ".jsonl", ".ndjson", *_BY_ENDING)
+    endings = (".csv", ".tsv", ".txt", ".tab", ".dat", ".json", ".jsonl", ".ndjson", ".xls", *_BY_ENDING)
     return Path(name).suffix.lower() in endings and not Path(name).name.startswith((".", "~$"))
 
 

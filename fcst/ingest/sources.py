@@ -133,7 +133,8 @@ class Workspace:
         head = self.new_file()
         try:
             head.write_bytes(self.head_of(source, 8))
-            kind = kind_of(head, source.last) if not source.last.lower().endswith((".xlsx", ".xlsm")) else Kind.WORKBOOK
+            is_book = source.last.lower().endswith((".xlsx", ".xlsm", ".xlsb", ".ods"))
+            kind = Kind.WORKBOOK if is_book else kind_of(head, source.last)
         finally:
             head.unlink(missing_ok=True)
         return kind_of(self.file_of(source), source.last) if kind == Kind.WORKBOOK else kind

@@ -1,5 +1,10 @@
-"""Excel workbooks: one sheet, streamed row by row into CSV with the numbers of its rows in front."""
+"""Workbooks: one sheet, streamed row by row into CSV with the numbers of its rows in front.
 
+Those of Excel since 2007 are read by openpyxl, which knows how a cell is shown; older ones (.xls, .xlsb) and those of
+OpenDocument (.ods) by calamine, which has a sheet in memory.
+"""
+
+import contextlib
 import csv
 import datetime
 import zipfile
@@ -25,6 +30,9 @@ def read_rows(path: Path, sheet: str, name: str) -> Iterator[list[str]]:
     InputError
         if the workbook is broken, too large, or has no such sheet.
     """
+    if not _is_of_openpyxl(path):
+        yield from _rows_of_others(path, sheet, name)
+        return
     with _opened(path, name) as book:
         shown = [page for page in book.worksheets if page.sheet_state == "visible"] or book.worksheets
         page = next((page for page in (book.worksheets if sheet else shown) if not sheet or page.title == sheet), None)
@@ -40,9 +48,54 @@ def read_rows(path: Path, sheet: str, name: str) -> Iterator[list[str]]:
 
 def sheet_names(path: Path, name: str) -> list[str]:
     """The names of a workbook's sheets that have cells and are not hidden, in order; all, where all are hidden."""
+    if not _is_of_openpyxl(path):
+        return _names_of_others(path, name)
     with _opened(path, name) as book:
         shown = [page.title for page in book.worksheets if page.sheet_state == "visible"]
         return shown or [page.title for page in book.worksheets]
+
+
+def _is_of_openpyxl(path: Path) -> bool:
+    with contextlib.suppress(zipfile.BadZipFile), zipfile.ZipFile(path) as archive:
+        return "xl/workbook.xml" in archive.namelist()
+    return False
+
+
+def _names_of_others(path: Path, name: str) -> list[str]:
+    """The names of the sheets that are not hidden; all, where all are."""
+    with _opened_by_calamine(path, name) as book:
+        shown = [page.name for page in book.sheets_metadata if str(page.visible).endswith("Visible")]
+        return shown or list(book.sheet_names)
+
+
+def _rows_of_others(path: Path, sheet: str, name: str) -> Iterator[list[str]]:
+    names = _names_of_others(path, name)
+    with _opened_by_calamine(path, name) as book:
+        wanted = sheet or names[0]
+        if wanted not in book.sheet_names:
+            raise InputError(f"{name} has no such sheet with cells.", "Choose another (--file SHEET).")
+        for row in book.get_sheet_by_name(wanted).to_python(skip_empty_area=False):
+            yield [_as_text(None if cell == "" else cell) for cell in row[:MAX_COLUMNS]]
+
+
+@contextmanager
+def _opened_by_calamine(path: Path, name: str) -> Iterator[Any]:
+    from python_calamine import CalamineWorkbook  # here: few files need it
+
+    try:
+        if zipfile.is_zipfile(path):
+            _check_size(path, name)
+        book = CalamineWorkbook.from_path(str(path))
+    except InputError:
+        raise
+    except Exception as exc:  # noqa: BLE001  whatever a broken workbook provokes in the library
+        raise InputError(
+            f"{name} cannot be opened as a workbook: {exc}.", "Save it again as .xlsx, or as CSV."
+        ) from exc
+    try:
+        yield book
+    finally:
+        book.close()
 
 
 @contextmanager
@@ -114,6 +167,8 @@ def _as_text(value: Any) -> str:
         return ""
     if isinstance(value, bool):
         return "true" if value else "false"
+    if isinstance(value, datetime.date) and not isinstance(value, datetime.datetime):
+        return value.isoformat()
     if isinstance(value, datetime.datetime):
         return value.isoformat(sep=" ") if value.time() != datetime.time() else value.date().isoformat()
     if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:

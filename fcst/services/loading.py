@@ -314,7 +314,7 @@ def default_name(path: str) -> str:
     except (OSError, RuntimeError, ValueError):  # whoever reads it says what is wrong with it
         source, is_folder = Path(path), False
     name = source.name if is_folder else bare_name(source.name)
-    for ending in (".csv", ".tsv", ".txt", ".parquet", ".xlsx"):
+    for ending in (".csv", ".tsv", ".txt", ".json", ".jsonl", ".parquet", ".xlsx", ".xls", ".ods"):
         name = name.removesuffix(ending)
     printable = "".join(char for char in name if char.isprintable()).strip()
     return printable[:100] or "dataset"

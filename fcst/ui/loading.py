@@ -12,7 +12,7 @@ from fcst.names import WEEKDAYS
 from fcst.quality_report import FileRead
 from fcst.services import loading
 from fcst.services.loading import Inspection, Question
-from fcst.specs import DECIMALS, REQUIRED_ROLES, ROLES, WIDE, IngestSpec, Mapping
+from fcst.specs import DECIMALS, MADE_UP, REQUIRED_ROLES, ROLES, IngestSpec, Mapping
 from fcst.ui import tables, text
 from fcst.ui.shell import show_error
 
@@ -47,7 +47,7 @@ def choose_files() -> tuple[tuple[str, ...], str, bool] | None:
         return (paths, loading.default_name(paths[0]), False) if paths else None
     st.query_params.pop("path", None)
     files = st.file_uploader(
-        "CSV, Excel (.xlsx), Parquet, JSON, or packed as .gz, .zip or .7z; several files make one dataset",
+        "CSV, Excel, OpenDocument, Parquet, JSON, or packed as .gz, .zip or .7z; several files make one dataset",
         accept_multiple_files=True,
         key="upload",
     )
@@ -150,9 +150,10 @@ def choose_mapping(inspection: Inspection) -> Mapping:
 def _choose_columns(box: Any, role: str, columns: list[str], proposed: list[str], number: int) -> list[str]:
     label = ROLES[role] + ("" if role in REQUIRED_ROLES else " (optional)")
     key = f"map_{role}_{number}"
+    made_up = [name for name in proposed if name in MADE_UP]
     if role == "item" or len(proposed) > 1:  # a date may be a year and a week
-        return list(box.multiselect(label, columns, default=proposed, key=key, help=HELP[role]))
-    options = [*([WIDE] if proposed == [WIDE] else []), *columns]
+        return list(box.multiselect(label, [*made_up, *columns], default=proposed, key=key, help=HELP[role]))
+    options = [*made_up, *columns]
     if role not in REQUIRED_ROLES:
         options = [NONE, *options]
     index = (

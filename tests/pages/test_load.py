@@ -78,3 +78,18 @@ def test_year_and_week_are_shown_as_the_date(undecided: Path) -> None:
     assert next(box for box in at.multiselect if box.label == "Date").value == ["year", "week"]
     at.button(key="load").click().run()
     assert [ingest.spec.mapping["date"] for ingest in loading.list_open_ingests()] == [["year", "week"]]
+
+
+@pytest.mark.parametrize(
+    ("header", "row", "role", "name"),
+    [
+        ("day,passengers", "{day},{n}", "item", "(one item)"),
+        ("at,sku,price", "{day} 09:15,a,2.5", "sales", "(each row)"),
+    ],
+)
+def test_role_without_a_column_is_shown_and_loads(undecided: Path, header: str, row: str, role: str, name: str) -> None:
+    undecided.write_text("\n".join([header, *(row.format(day=f"2024-01-{day:02}", n=day) for day in range(1, 29))]))
+    at = loading_page(undecided)
+    assert f" = {name}" in plain_words(at)
+    at.button(key="load").click().run()
+    assert [ingest.spec.mapping[role] for ingest in loading.list_open_ingests()] == [[name]]

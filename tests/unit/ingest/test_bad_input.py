@@ -367,9 +367,11 @@ TABLES = {
     "parquet with a reserved column": Nasty(
         lambda path: parquet(path, file_row_number=[1] * 14), "'file_row_number', which is reserved", "sales.parquet"
     ),
-    "csv that is called a workbook": Nasty(ROWS, "is not an Excel workbook, whatever", "sales.xlsx"),
-    "zip that is called a workbook": Nasty(zip_of("sales.csv", ROWS), "is not an Excel workbook", "sales.xlsx"),
-    "old workbook": Nasty(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(999), "is an old Excel workbook", "sales.xls"),
+    "csv that is called a workbook": Nasty(ROWS, "is not a workbook, whatever", "sales.xlsx"),
+    "zip that is called a workbook": Nasty(zip_of("sales.csv", ROWS), "is not a workbook", "sales.xlsx"),
+    "old workbook that is broken": Nasty(
+        b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(999), "cannot be opened as a workbook", "sales.xls"
+    ),
     "workbook without cells": Nasty(lambda path: workbook(path, []), "sales.xlsx is empty", "sales.xlsx"),
     "workbook with an empty first sheet": Nasty(
         lambda path: workbook(path, [], lambda book, _: book.create_sheet("Data").append([1])),

@@ -67,15 +67,19 @@ class Dialect:
 @st.composite
 def dialects(draw: st.DrawFn) -> Dialect:
     decimal = draw(st.sampled_from(".,"))
+    delimiter = draw(st.sampled_from(";\t|" if decimal == "," else ",;\t|"))
+    header = draw(st.sampled_from(sorted(HEADERS)))
+    is_american = header in ("english", "plain") and delimiter != ";" and decimal == "."  # who writes the month first
+    formats = [form for form in DATE_FORMATS if is_american or not form.startswith("%m")]
     return Dialect(
-        delimiter=draw(st.sampled_from(";\t|" if decimal == "," else ",;\t|")),
+        delimiter=delimiter,
         quoting=draw(st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL])),
         encoding=draw(st.sampled_from(["utf-8", "utf-8-sig", "utf-16", "cp1250"])),
         decimal=decimal,
         thousands=draw(st.sampled_from(["", "", "." if decimal == "," else ",", "\u00a0"])),
-        date_format=draw(st.sampled_from(DATE_FORMATS)),
+        date_format=draw(st.sampled_from(formats)),
         time=draw(st.sampled_from(TIMES)),
-        header=draw(st.sampled_from(sorted(HEADERS))),
+        header=header,
         has_money=draw(st.booleans()),
         has_row_number=draw(st.booleans()),
         total=draw(st.sampled_from(["", "", "Total", "Summe", "Total général"])),

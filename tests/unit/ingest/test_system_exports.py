@@ -3,6 +3,7 @@ that can be read and are odd all the same. Each file is written from one table, 
 """
 
 import json
+import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from datetime import date, timedelta
 from pathlib import Path
@@ -272,6 +273,50 @@ def test_our_weekly_export_comes_back_with_its_missing_weeks(file: Path) -> None
 )
 def test_what_cannot_be_weeks_is_refused_with_its_word(file: Path, header: str, body: list[str], word: str) -> None:
     assert word in refusal(write(file, header, body)).message
+
+
+def two_weeks_of(weekly: Weekly) -> dict[str, list[float]]:
+    assert [date.fromisoformat(end) for end in weekly.weeks["A-1"]] == SATURDAYS[:2]
+    return weeks_of(weekly)
+
+
+TWO_WEEKS = {
+    item: [sum(7 * week + day + n + 0.5 for day in range(7)) for week in range(2)]
+    for n, item in enumerate(("A-1", "B-2"))
+}
+
+
+def test_workbook_of_old_excel_is_read(tmp_path: Path) -> None:
+    """It has a hidden sheet before that of the sales, a title, and dates that are shown as such."""
+    path = tmp_path / "two_weeks.xls"
+    path.write_bytes(Path(__file__).with_name("two_weeks.xls").read_bytes())
+    assert two_weeks_of(load(path)) == TWO_WEEKS
+
+
+def test_workbook_of_open_document_is_read(tmp_path: Path) -> None:
+    def cell(value: object) -> str:
+        if isinstance(value, date):
+            return f'<table:table-cell office:value-type="date" office:date-value="{value}"/>'
+        if isinstance(value, float):
+            return f'<table:table-cell office:value-type="float" office:value="{value}"/>'
+        return f'<table:table-cell office:value-type="string"><text:p>{value}</text:p></table:table-cell>'
+
+    body = [("date", "item", "qty")]
+    body += [(SUNDAY + timedelta(days=d), item, d + n + 0.5) for d in range(14) for n, item in enumerate(TWO_WEEKS)]
+    cells = "".join(f"<table:table-row>{''.join(map(cell, row))}</table:table-row>" for row in body)
+    urn = "urn:oasis:names:tc:opendocument:xmlns"
+    content = (
+        f'<office:document-content xmlns:office="{urn}:office:1.0" xmlns:table="{urn}:table:1.0"'
+        f' xmlns:text="{urn}:text:1.0" office:version="1.2"><office:body><office:spreadsheet>'
+        f'<table:table table:name="Sales">{cells}</table:table></office:spreadsheet></office:body>'
+        "</office:document-content>"
+    )
+    path = tmp_path / "sales.ods"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("mimetype", "application/vnd.oasis.opendocument.spreadsheet")
+        archive.writestr("content.xml", content)
+        archive.writestr("META-INF/manifest.xml", f'<manifest:manifest xmlns:manifest="{urn}:manifest:1.0"/>')
+    assert two_weeks_of(load(path)) == TWO_WEEKS
 
 
 # Odd rows
