@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping as AnyMapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Self
+from zoneinfo import available_timezones
 
 from fcst.errors import InputError
 from fcst.names import WEEKDAYS
@@ -116,6 +117,9 @@ class IngestSpec:
         as of strptime, such as `%d/%m/%Y`; empty: recognised.
     decimal
         the decimal sign of numbers in text, `.` or `,`; empty: recognised.
+    zone
+        the time zone whose days count, such as `America/New_York`, for moments that say their own; empty: the day that
+        is written.
     encoding
         of text, as Python calls it; empty: recognised.
     file
@@ -150,6 +154,7 @@ class IngestSpec:
     mapping: Mapping = field(default_factory=dict)
     date_format: str = ""
     decimal: str = ""
+    zone: str = ""
     encoding: str = ""
     file: str = ""
     where: tuple[tuple[str, str], ...] = ()
@@ -176,6 +181,8 @@ class IngestSpec:
         _check_one_of("Duplicates are treated as", self.duplicates, ("", *DUPLICATES))
         _check_one_of("Cancelled orders are treated as", self.cancelled, CANCELLED)
         _check_one_of("Odd dates are treated as", self.odd_dates, ("", *ODD_DATES))
+        if self.zone and self.zone not in available_timezones():
+            raise InputError(f"There is no time zone {self.zone!r}.", "Name one such as America/New_York.")
         _check_one_of("The decimal sign is", self.decimal, ("", *DECIMALS))
         if "\\u0000" in json.dumps([self.mapping, self.where, self.date_format, self.file]):
             raise InputError("A name or value holds a zero byte.", "Remove it.")

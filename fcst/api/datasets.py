@@ -143,6 +143,7 @@ def _request(asked: schemas.LoadRequest, paths: list[str], is_upload: bool) -> I
         mapping={role: [columns] if isinstance(columns, str) else columns for role, columns in asked.map.items()},
         date_format=asked.date_format,
         decimal=asked.decimal,
+        zone=asked.zone,
         encoding=asked.encoding,
         file=asked.file,
         where=tuple(asked.where.items()),

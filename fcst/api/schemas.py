@@ -255,6 +255,7 @@ class LoadRequest(Asked):
     map: Annotated[dict[Literal[*ROLES], Key | list[Key]], Field(description="Which column has which role.")] = {}  # type: ignore[valid-type]
     date_format: Annotated[StrictStr, Field(max_length=50)] = ""
     decimal: Literal["", *DECIMALS] = ""  # type: ignore[valid-type]
+    zone: Annotated[StrictStr, Field(max_length=50, description="Whose days count, for moments with a zone.")] = ""
     encoding: Annotated[StrictStr, Field(max_length=50)] = ""
     file: Annotated[StrictStr, Field(max_length=1_000, description="Which file of an archive, or sheet.")] = ""
     where: Annotated[dict[Key, Key], Field(description="Column and the value that rows must have.")] = {}

@@ -82,6 +82,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     sub.add_argument("--date-format", default="", metavar="FORMAT", help="as of strptime, such as %%d/%%m/%%Y")
     sub.add_argument("--decimal", default="", choices=DECIMALS, help="the decimal sign (default: recognised)")
+    sub.add_argument(
+        "--zone", default="", help="whose days count, such as Europe/Paris, for moments that say their zone"
+    )
     sub.add_argument("--encoding", default="", help="of text, such as cp1252 (default: recognised)")
     sub.add_argument("--file", default="", metavar="NAME", help="which file of an archive or folder, or which sheet")
     sub.add_argument(
@@ -180,6 +183,7 @@ def _ingest(args: argparse.Namespace) -> int:
         mapping=_parse_map(args.map),
         date_format=args.date_format,
         decimal=args.decimal,
+        zone=args.zone,
         encoding=args.encoding,
         file=args.file,
         where=tuple(_parse_where(args.where)),

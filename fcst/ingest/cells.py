@@ -30,6 +30,8 @@ FALSE_FLAGS = ("false", "f", "no", "n", "0", "0.0")
 FLAGS = {"no": 0, "yes": 1, "missing": 2, "unknown": 3}
 MAX_USUAL_FLAGS = 6
 
+OFFSET = r"(\d{1,2}:\d{2}(?::\d{2})?)(?:[.,]\d{1,9})?\s*(?:[Zz]|UTC|GMT|([+-])(\d{2}):?(\d{2})?)$"
+"""A time of day with its offset from UTC."""
 NUMBER = "DECIMAL(18, 6)"  # sums of floats would depend on the order of threads
 MAX_EXACT = 1e9
 _DATES = ("DATE", "TIMESTAMP")
@@ -47,12 +49,34 @@ def most_common(part: Part, role: str) -> list[str]:
     return [text for text, _ in counts.most_common(MAX_USUAL_FLAGS)]
 
 
-def date_sql(column: str, date_format: str, kind: str = "VARCHAR") -> str:
+def date_sql(column: str, date_format: str, kind: str = "VARCHAR", zone: str = "") -> str:
+    """The day that is written; of a moment that says its offset, the day that it is in a `zone`, if one is given."""
+    if zone and kind not in _DATES:
+        return _date_there_sql(column, date_format, zone)
     if kind in _DATES and (not date_format or date_format.startswith(NATIVE)):
         return f"try_cast({_typed(column)} AS DATE)"
     if not date_format or date_format.startswith(NATIVE):
         return f"try_cast({column} AS DATE)"
     return f"{_parsed_sql(column, date_format)}::DATE"
+
+
+def _date_there_sql(column: str, date_format: str, zone: str) -> str:
+    """The day that a moment with an offset is in a zone; of other moments the day that is written."""
+
+    def there(moment: str) -> str:
+        return f"timezone({literal(zone)}, timezone('UTC', {moment}))::DATE"
+
+    if date_format in (EPOCH_S, EPOCH_MS):
+        return there(_parsed_sql(column, date_format))
+
+    def part(number: int) -> str:
+        return f"regexp_extract({column}, {literal(OFFSET)}, {number})"
+
+    written = date_sql(column, date_format)
+    minutes = f"60 * try_cast({part(3)} AS INTEGER) + coalesce(try_cast({part(4)} AS INTEGER), 0)"
+    ahead = f"CASE {part(2)} WHEN '-' THEN -({minutes}) WHEN '+' THEN {minutes} ELSE 0 END"
+    moment = f"({written} + try_cast({part(1)} AS TIME) - to_minutes({ahead}))"
+    return f"CASE WHEN regexp_matches({column}, {literal(OFFSET)}) THEN {there(moment)} ELSE {written} END"
 
 
 def moment_sql(column: str, date_format: str) -> str:

@@ -353,7 +353,9 @@ class _Finder:
         return [part.table for part in found] or [self._read(source)]
 
     def _read(self, source: Source) -> Table:
-        return read_table(source, self.workspace, self.spec.encoding)
+        table = read_table(source, self.workspace, self.spec.encoding)
+        zone = self.spec.zone
+        return replace(table, zones=tuple(zone if own else "" for own in table.zones)) if zone else table
 
 
 def _data(source: Source, workspace: Workspace) -> Source:

@@ -123,7 +123,7 @@ class Rows:
                 else f"(SELECT *, {numbers} AS r FROM {source})"
             )
         date, units = part.place("date") or "", part.place("sales") or ""
-        day = date_sql(date, part.proposal.date_format, part.kind("date"))
+        day = date_sql(date, part.proposal.date_format, part.kind("date"), self.spec.zone)
         if part.proposal.begin_weeks:
             day = f"({day} + 6)"
         if part.proposal.mapping["date"] == [WIDE]:

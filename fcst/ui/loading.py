@@ -218,7 +218,20 @@ def choose_formats(inspection: Inspection, answers: tuple[str, str]) -> dict[str
         placeholder="store_nbr=24; family=DAIRY",
         help="COLUMN=VALUE, several separated by `;`. Columns of stores.csv and items.csv beside the sales count too.",
     )
-    return {"date_format": date_format.strip() or reading, "decimal": decimal or sign, "where": _parse_where(where)}
+    zone = ""
+    if inspection.is_lines:
+        zone = st.columns([2, 4])[0].text_input(
+            "Time zone whose days count",
+            key=f"zone_{number}",
+            placeholder="the day that is written",
+            help="Such as America/New_York, for moments that say their own zone.",
+        )
+    return {
+        "date_format": date_format.strip() or reading,
+        "decimal": decimal or sign,
+        "zone": zone.strip(),
+        "where": _parse_where(where),
+    }
 
 
 def _parse_where(words: str) -> tuple[tuple[str, str], ...]:

@@ -5,12 +5,13 @@ that can be read and are odd all the same. Each file is written from one table, 
 import json
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import openpyxl
 import pytest
 
+from fcst.errors import InputError
 from fcst.ingest import doubts
 from tests.unit.ingest.conftest import Weekly, load, refusal
 
@@ -317,6 +318,25 @@ def test_workbook_of_open_document_is_read(tmp_path: Path) -> None:
         archive.writestr("content.xml", content)
         archive.writestr("META-INF/manifest.xml", f'<manifest:manifest xmlns:manifest="{urn}:manifest:1.0"/>')
     assert two_weeks_of(load(path)) == TWO_WEEKS
+
+
+@pytest.mark.parametrize("form", ["{day}T23:30:00-05:00", "{day} 23:30 -0500", "{next}T04:30:00Z", "{epoch}"])
+def test_days_are_those_of_the_zone_that_is_asked(file: Path, form: str) -> None:
+    """A sale at half past eleven in the evening in New York is one of the next day in Paris."""
+
+    def row(day: date, item: str, n: int) -> str:
+        after = day + timedelta(days=1)
+        moment = datetime(after.year, after.month, after.day, 4, 30, tzinfo=UTC)
+        return f"{form.format(day=day, next=after, epoch=int(moment.timestamp()))},{item},{n}"
+
+    path = write(file, "time,item,qty", lines(row))
+    there = load(path, zone="Etc/GMT+5")  # as New York in winter
+    check(there)
+    assert there.spec.zone == "Etc/GMT+5"
+    paris = weeks_of(load(path, zone="Europe/Paris"))
+    assert paris["A-1"][0] == sum(units(0, day) for day in range(6, 13))  # from Sunday to Saturday, a day later
+    with pytest.raises(InputError, match="no time zone 'Mars/Base'"):
+        load(path, zone="Mars/Base")
 
 
 # Odd rows
