@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 
-from fcst.errors import InputError
+from fcst.errors import Conflict, InputError
 from fcst.ingest import workbooks
 from fcst.ingest.archives import Kind
 from fcst.ingest.column_names import Meaning, meaning_of
@@ -153,8 +153,9 @@ class Look:
         Raises
         ------
         InputError
-            if a table lacks a column, or something that the data do not prove is not said, or the files are not those
-            that were seen.
+            if a table lacks a column, or something that the data do not prove is not said.
+        Conflict
+            if the files are not those that were seen.
         """
         parts = [_make_part(table, spec, self.calendar) for table in self.tables]
         parts = _agreed(parts, spec, self.calendar)
@@ -164,7 +165,7 @@ class Look:
         plan = Plan(parts, self.items, self.stores, [])
         if spec.seen and spec.seen != plan.seen:
             name = parts[0].table.name
-            raise InputError(f"{name} has changed since it was looked at.", "Look at it again, then load it.")
+            raise Conflict(f"{name} has changed since it was looked at.", "Look at it again, then load it.")
         others = [source.name for source in self.listing.sources if not any(map(source.leads_to, plan.sources))]
         return replace(plan, others=others)
 

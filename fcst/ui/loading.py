@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from fcst.errors import FcstError, InputError
+from fcst.errors import Conflict, FcstError, InputError
 from fcst.names import WEEKDAYS
 from fcst.quality_report import FileRead
 from fcst.services import loading
@@ -324,6 +324,8 @@ def request(spec: IngestSpec, **choices: Any) -> int | None:
     try:
         ingest_id = loading.request_ingest(replace(spec, **choices))
     except FcstError as exc:
+        if isinstance(exc, Conflict):  # other files than those on the page: they are looked at anew
+            st.session_state.pop("inspected", None)
         show_error(exc)
         return None
     for name in ("saved_ids", "saved_paths", "inspected", "inspection"):

@@ -93,3 +93,16 @@ def test_role_without_a_column_is_shown_and_loads(undecided: Path, header: str, 
     assert f" = {name}" in plain_words(at)
     at.button(key="load").click().run()
     assert [ingest.spec.mapping[role] for ingest in loading.list_open_ingests()] == [[name]]
+
+
+def test_files_that_changed_since_they_were_looked_at_are_not_loaded(undecided: Path) -> None:
+    rows = [f"2024-01-{day:02},a,{day}" for day in range(1, 29)]
+    undecided.write_text("\n".join(["date,item,qty", *rows]))
+    at = loading_page(undecided)
+    undecided.write_text("\n".join(["date,item,qty", *rows, *rows]))
+    at.button(key="load").click().run()
+    assert "has changed since it was looked at" in plain_words(at)
+    assert loading.list_open_ingests() == []
+    at.run()
+    at.button(key="load").click().run()
+    assert len(loading.list_open_ingests()) == 1
