@@ -91,6 +91,8 @@ ONE_ITEM = "(one item)"
 MADE_UP = (WIDE, EACH_ROW, ONE_ITEM)
 """What a role may be mapped to that is no column."""
 
+_MADE_UP_OF = {"item": (ONE_ITEM,), "date": (WIDE,), "sales": (WIDE, EACH_ROW)}
+
 Mapping = dict[str, list[str]]
 """role -> the columns that have it, by name; an empty list says that none has. A missing role is recognised."""
 
@@ -196,6 +198,10 @@ class IngestSpec:
         for role in REQUIRED_ROLES:
             if self.mapping.get(role) == []:
                 raise InputError(f"No column is mapped to {ROLES[role].lower()}.", "Choose one.")
+        for role, columns in self.mapping.items():
+            made_up = set(columns) & set(MADE_UP)
+            if made_up and (len(columns) > 1 or not made_up <= set(_MADE_UP_OF.get(role, ()))):
+                raise InputError(f"{ROLES[role]} cannot be mapped to {columns[0]!r}.", "Name a column of the file.")
         mapped = [column for columns in self.mapping.values() for column in columns if column not in MADE_UP]
         # A store is often part of the key too, so it may stand twice.
         twice = {column for column in mapped if mapped.count(column) > 1} - set(self.mapping.get("store", []))

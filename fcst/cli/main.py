@@ -254,7 +254,8 @@ def _say_report(report: QualityReport) -> None:
     if n := report.n_odd_dates:
         say(f"{n:,} rows with dates far from all others were left out.")
     if n := report.n_no_records:
-        say(f"{n:,} lines that are no records were left out, such as {report.no_records[0]!r}.")
+        example = f", such as {report.no_records[0]!r}" if report.no_records else ""
+        say(f"{n:,} lines that are no records were left out{example}.")
     if n := report.bad_rows.n:
         say(f"{n:,} bad rows were left out.")
     duplicates = report.duplicates

@@ -9,7 +9,16 @@ from fcst.ingest.archives import Kind
 from fcst.ingest.date_texts import NATIVE, parsed
 from fcst.ingest.duck import Connection, fetch_all, fetch_row, literal
 from fcst.ingest.plan import Part
-from fcst.ingest.reading import DASHES, FIRST_DATE, LAST_DATE, MAX_KEY_LENGTH, NO_RECORD, SIFTED, Rows
+from fcst.ingest.reading import (
+    DASHES,
+    FIRST_DATE,
+    LAST_DATE,
+    MAX_KEY_LENGTH,
+    NO_RECORD,
+    SIFTED,
+    UNKNOWN_KIND,
+    Rows,
+)
 from fcst.ingest.tables import MAX_REJECTS, Readable
 from fcst.quality_report import BadRow, BadRowCount, BadRowKind, ReadingReport
 
@@ -18,6 +27,7 @@ MAX_KINDS = 20
 MAX_VALUE = 120  # characters of a value that are shown
 EMPTY = "is empty"
 MAX_EXAMPLES = 5  # of rows that are no records
+MAX_LOOKED_THROUGH = 200_000_000  # bytes of files, for examples
 
 _REJECTED = {
     "MISSING COLUMNS": "the line has fewer cells than the header",
@@ -41,6 +51,34 @@ def count_rejected(con: Connection) -> tuple[int, int]:
         """,
     )
     return n, n_foreign
+
+
+def check_kinds(con: Connection, rows: Rows) -> None:
+    """Refuses files with rows of a kind that the rows looked at did not show.
+
+    Raises
+    ------
+    InputError
+    """
+    (n,) = fetch_row(con, f"SELECT coalesce(sum(n), 0)::BIGINT FROM by_week WHERE pm = {UNKNOWN_KIND}")
+    if not n:
+        return
+    for part, readable in rows.parts:
+        only = part.proposal.only
+        if only is None:
+            continue
+        known = ", ".join(map(literal, (*only.values, *only.others)))
+        kind = f"coalesce({part.place_of(only.column)}, '')"
+        found = fetch_all(
+            con, f"SELECT DISTINCT {kind} FROM {readable.sql(False)} WHERE {kind} NOT IN ({known}) LIMIT 3"
+        )
+        if found:
+            kinds = " and ".join(repr(_cut(value)) for (value,) in found)
+            raise InputError(
+                f"The column {only.column!r} of {readable.table.name} also holds {kinds}, unlike the rows looked at:"
+                f" {n:,} rows may be sales or not.",
+                f"Say which rows are (--where {only.column!r}={only.values[0]!r}; repeatable).",
+            )
 
 
 def check_beside(con: Connection, readable: Readable) -> None:
@@ -213,6 +251,8 @@ def _is_no_record(line: str, part: Part) -> bool:
     if len(filled) != 1:
         return not filled
     (cell,) = filled
+    if not re.search(r"\s|^\(", cell):  # one word may be a key that was cut off
+        return False
     if re.search(r"^[\W\d]*$", cell) or part.proposal.date_format and parsed([cell], part.proposal.date_format):
         return False
     return not any(known.startswith(cell) for known in part.columns.cells(part.table.columns[0]))
@@ -220,6 +260,8 @@ def _is_no_record(line: str, part: Part) -> bool:
 
 def read_no_records(con: Connection, rows: Rows) -> list[str]:
     """The first rows that fit their header and are no records, as their cells that are not empty."""
+    if rows.size > MAX_LOOKED_THROUGH:  # it would be another pass over the files
+        return []
     cells = ", ".join([*rows.keys, "date_text", "units_text"])
     found = fetch_all(con, f"SELECT {cells} FROM ({rows.sql(is_raw=True)}) WHERE pm = {NO_RECORD} LIMIT {MAX_EXAMPLES}")
     return [_cut(" | ".join(cell for cell in row if cell)) or "(empty)" for row in found]

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from fcst.ingest.date_texts import (
     EPOCH_MS,
     EPOCH_S,
-    MONTHS,
+    MONTH_WORDS,
     NATIVE,
     SERIAL,
     SERIAL_DAY_0,
@@ -121,9 +121,9 @@ def _without_time_sql(column: str) -> str:
 def _with_english_month_sql(column: str) -> str:
     """The same as `with_english_month`."""
     tokens = f"regexp_extract_all(lower({_without_time_sql(column)}), '[0-9]+|[\\pL]+')"
-    months = f"MAP {{{', '.join(f'{literal(word)}: {literal(month)}' for word, month in MONTHS.items())}}}"
-    known = f"list_transform({tokens}, lambda t: CASE WHEN t ~ '[0-9]+' THEN t ELSE {months}[t] END)"
-    return f"array_to_string(list_filter({known}, lambda t: t IS NOT NULL), ' ')"
+    words = f"MAP {{{', '.join(f'{literal(word)}: {literal(month)}' for word, month in MONTH_WORDS.items())}}}"
+    known = f"list_transform({tokens}, lambda t: CASE WHEN t ~ '[0-9]+' THEN t ELSE coalesce({words}[t], '?') END)"
+    return f"array_to_string(list_filter({known}, lambda t: t <> ''), ' ')"
 
 
 def number_sql(column: str, part: Part, kind: str = "VARCHAR") -> str:

@@ -121,6 +121,7 @@ _PARTS = {
 }
 _BESIDE_ITEM = _PARTS["item"] | _PARTS["key"] | _words_of("de del do da du of the lineitem line variant seller stock")
 _KNOWN = frozenset().union(*_KINDS.values(), *_PARTS.values(), _words_of(_JOINED))
+_COUNTS = frozenset(("no", "nr", "nbr", "num", "number"))
 _OF_SALES = _KINDS["sales"] | _words_of(_BESIDE_SALES)
 _PART = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[^\W\d_A-Za-z]+")
 _LONGEST = max(map(len, _KNOWN))
@@ -151,7 +152,8 @@ def _cut(text: str) -> tuple[str, ...]:
 def is_item(name: str) -> bool:
     """Whether the words of a name say the key of an item: Code article, Item Number, Ürün Kodu."""
     found = frozenset(words(name))
-    return bool(found & _PARTS["item"]) and found <= _BESIDE_ITEM
+    is_line = bool(found & {"line", "lineitem"}) and not found & {"sku", "code"}  # Line Item Number
+    return bool(found & _PARTS["item"]) and found <= _BESIDE_ITEM and not is_line
 
 
 def is_name_of_item(name: str) -> bool:
@@ -177,7 +179,8 @@ def meaning_of(name: str) -> Meaning | None:
     sold more than both, as in `Quantity in stock`.
     """
     found = frozenset(words(name))
-    if found & _KINDS["other"]:
+    is_count = bool(found & _COUNTS) and bool(found & (_KINDS["units"] | _KINDS["sales"]) - {"unit"})  # No. of units
+    if found & _KINDS["other"] - (_COUNTS if is_count else frozenset()):
         return Meaning.OTHER
     if found & _KINDS["money"]:
         return Meaning.MONEY
@@ -185,4 +188,4 @@ def meaning_of(name: str) -> Meaning | None:
         return Meaning.OTHER if found == {"unit"} else Meaning.UNITS  # such as kg
     if not found & _KINDS["sales"]:
         return None
-    return Meaning.SALES if found <= _OF_SALES else Meaning.OTHER  # Sales Rep
+    return Meaning.SALES if found <= _OF_SALES | _COUNTS else Meaning.OTHER  # Sales Rep

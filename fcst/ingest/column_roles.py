@@ -57,6 +57,11 @@ def recognise_roles(columns: Sequence[str]) -> Mapping:
     return mapping
 
 
+def is_known(column: str, role: str) -> bool:
+    """Whether a whole name is one of those of a role."""
+    return (role, normalised(column)) in _RANK
+
+
 def candidates(columns: Sequence[str]) -> Mapping:
     """role -> the columns whose names say so, the likeliest first."""
     found: dict[str, list[tuple[float, str]]] = {}
@@ -75,8 +80,8 @@ def candidates(columns: Sequence[str]) -> Mapping:
             role, rank = "item", _RANK["item", "id"] - 0.5
         elif is_name_of_item(column):
             role, rank = "description", _RANK["description", "name"] - 0.5
-        elif is_date(column):
-            role, rank = "date", len(_NAMES["date"]) + is_of_other_date(column)
+        elif is_date(column) and not is_of_other_date(column):
+            role, rank = "date", len(_NAMES["date"])
         else:
             continue
         found.setdefault(role, []).append((rank, column))

@@ -100,6 +100,20 @@ def _read_months() -> dict[str, str]:
 
 MONTHS = _read_months()
 """A month's name or abbreviation, in small letters, with its accents and without -> as `%b` knows it."""
+_FILLERS = """
+    st nd rd th de del di of the den der er le la a do
+    mon monday tue tues tuesday wed wednesday thu thur thurs thursday fri friday sat saturday sun sunday
+    mo montag di dienstag mi mittwoch do donnerstag fr freitag sa samstag sonnabend so sonntag
+    lun lundi mardi mer mercredi jeu jeudi ven vendredi sam samedi dim dimanche
+    lunes mié mie miércoles jue jueves vie viernes sáb sab sábado domingo martes
+    lunedì martedì mercoledì giovedì venerdì sabato domenica gio
+    segunda terça quarta quinta sexta feira seg ter qua qui sex dom
+    maandag dinsdag woensdag donderdag vrijdag zaterdag zondag ma wo vr za zo
+    poniedziałek wtorek środa czwartek piątek sobota niedziela pon wt śr czw pt sob niedz
+    r pazartesi salı çarşamba perşembe cuma cumartesi pazar г
+"""
+MONTH_WORDS = {word: "" for word in _FILLERS.split()} | MONTHS
+"""The words of dates, in small letters: a month's -> as `%b` knows it, others -> nothing."""
 _NAMED = ("%d %b %Y", "%b %d %Y", "%Y %b %d", "%d %b %y")
 _TOKEN = re.compile(r"\d+|[^\W\d_]+")
 
@@ -137,8 +151,10 @@ def find_date_format(values: Sequence[str], is_week: bool = False) -> str:
             continue
         found = parsed(tried, date_format)
         n = len(found)
-        is_narrower = n == most and "%y" in date_format and 3 * _years(found) < years
-        if n > most or is_narrower:  # 24/01/05, 24/01/06, 24/01/07 are days of one month, not of three years
+        if 0 < n == most and date_format.startswith("%y") and 3 * _years(found) <= years:
+            # 24/01/05, 24/01/06, 24/01/07 are days of one month rather than of three years; 01/05/22 may be either.
+            best = date_format if _are_dense(found) else ""
+        if n > most:
             best, most, years = date_format, n, _years(found)
     if most < len(tried):  # times of other forms, or in some rows only
         days = [_TIME.sub("", value) for value in tried]
@@ -151,6 +167,11 @@ def find_date_format(values: Sequence[str], is_week: bool = False) -> str:
         weeks = [*WEEKS, *(_BARE_WEEKS if is_week else ())]
         return next((week for week in weeks if len(parsed(tried, week)) * 2 >= len(tried)), "")
     return best if most * 2 >= len(tried) else ""
+
+
+def _are_dense(days: Sequence[datetime]) -> bool:
+    """Whether dates fill at least a third of the days that they span."""
+    return 3 * len(set(days)) >= (max(days) - min(days)).days
 
 
 def _years(days: Sequence[datetime]) -> int:
@@ -200,9 +221,11 @@ def _moment(value: str, date_format: str) -> datetime | None:
 
 
 def with_english_month(value: str) -> str:
-    """A date with the name of a month as its numbers and that month, such as 15 Jan 2024; other texts without words."""
+    """A date with the name of a month as its numbers and that month, such as 15 Jan 2024; no date if other words are in
+    it than weekdays and such as de and th.
+    """
     tokens = _TOKEN.findall(_TIME.sub("", value))
-    found = [token if token.isdecimal() else _month(token) for token in tokens]
+    found = [token if token.isdecimal() else MONTH_WORDS.get(token.casefold(), "?") for token in tokens]
     return " ".join(token for token in found if token)
 
 

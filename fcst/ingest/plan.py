@@ -22,9 +22,9 @@ from fcst.ingest.columns import Columns, is_nested, normalised
 from fcst.ingest.date_texts import UNWRITTEN, YEAR_WEEK_JOINT, month_first, span_of_values, two_days
 from fcst.ingest.duck import is_date_format, literal
 from fcst.ingest.folders import Folders
-from fcst.ingest.number_texts import two_numbers
+from fcst.ingest.number_texts import are_negative, two_numbers
 from fcst.ingest.periods import span_of_columns
-from fcst.ingest.proposal import Proposal
+from fcst.ingest.proposal import Only, Proposal
 from fcst.ingest.recognisers import propose
 from fcst.ingest.sources import (
     Listing,
@@ -37,6 +37,7 @@ from fcst.ingest.sources import (
     with_file_errors,
 )
 from fcst.ingest.tables import Table, read_table
+from fcst.names import WEEKDAYS
 from fcst.quality_report import FileRead
 from fcst.specs import ATTRIBUTES, EACH_ROW, MADE_UP, ONE_ITEM, REQUIRED_ROLES, ROLES, WIDE, IngestSpec, Mapping
 
@@ -248,10 +249,44 @@ def _make_part(table: Table, spec: IngestSpec, calendar: dict[str, date]) -> Par
 
 
 def _agreed(parts: list[Part], spec: IngestSpec, calendar: dict[str, date]) -> list[Part]:
-    """The files of one load, each read as the others prove: which comes first, day or month, and the decimal sign."""
+    """The files of one load, each read as the others prove: which comes first, day or month, the decimal sign, the sign
+    of a ledger, whether dates begin weeks, and which rows are no sales.
+    """
     formats = {p.proposal.date_format for p in parts if not p.proposal.is_day_first_assumed} - {""}
     decimals = {p.proposal.decimal for p in parts if p.proposal.numbers.is_proven}
-    return [_agreeing(part, spec, calendar, formats, decimals) for part in parts]
+    parts = [_agreeing(part, spec, calendar, formats, decimals) for part in parts]
+    has_ledgers = any(part.proposal.is_negated for part in parts)
+    starts = {normalised(part.column("date") or "") for part in parts if part.proposal.begin_weeks}
+    return [replace(part, proposal=_alike(part, parts, has_ledgers, starts)) for part in parts]
+
+
+def _alike(part: Part, parts: list[Part], has_ledgers: bool, starts: set[str]) -> Proposal:
+    """The proposal of a file, with what the other files of the load show of columns with the same names."""
+    begins = part.proposal.begin_weeks or normalised(part.column("date") or "") in starts
+    week_end = part.proposal.week_end
+    if begins and not part.proposal.begin_weeks:
+        week_end = WEEKDAYS[(WEEKDAYS.index(week_end) + 6) % 7] if week_end else ""
+    merged: dict[str, Only | None] = {}
+    for field in ("only", "cancelled"):
+        own: Only | None = getattr(part.proposal, field)
+        found = [f for other in parts if (f := getattr(other.proposal, field)) is not None]
+        alike = [f for f in found if f.column in part.table.columns and f.column == (own or found[0]).column]
+        merged[field] = _merged(alike) if alike else own
+    return replace(
+        part.proposal,
+        is_negated=part.proposal.is_negated or (has_ledgers and are_negative(part.values("sales"), 1)),
+        begin_weeks=begins,
+        week_end=week_end,
+        only=merged["only"],
+        cancelled=merged["cancelled"],
+    )
+
+
+def _merged(filters: Sequence[Only]) -> Only:
+    """One filter of the values of several on one column."""
+    values = dict.fromkeys(value for found in filters for value in found.values)
+    others = dict.fromkeys(value for found in filters for value in found.others if value not in values)
+    return Only(filters[0].column, tuple(values), tuple(others))
 
 
 def _agreeing(part: Part, spec: IngestSpec, calendar: dict[str, date], formats: set[str], decimals: set[str]) -> Part:
@@ -401,6 +436,8 @@ def _check_columns(part: Part) -> None:
             f"The items of {part.table.name} stand in rows of their own above their sales.",
             "Export it as a list, with the item in each row.",
         )
+    if WIDE in (*part.proposal.mapping["date"], *part.proposal.mapping["sales"]) and not part.proposal.periods:
+        raise InputError(f"{part.table.name} has no columns that are called by dates.", _columns_hint(part.table))
     if missing:
         _check_span(part)
         money = [name for name in part.table.columns if meaning_of(name) is Meaning.MONEY]
@@ -420,6 +457,12 @@ def _check_columns(part: Part) -> None:
         raise InputError(
             f"The dates in {column!r} of {part.table.name} have no format that is known: {shown}.",
             f"Name the format (--date-format '%d/%m/%Y') or another column (--map date=COLUMN).{formulas}",
+        )
+    for role in sorted(part.proposal.guessed):
+        names = part.proposal.mapping[role]
+        raise InputError(
+            f"Nothing in {part.table.name} tells that {names[0]!r} is {ROLES[role].lower()}.",
+            f"Say so (--map {role}={names[0]}), or name another column.",
         )
     _check_readings(part)
     if part.proposal.are_months:

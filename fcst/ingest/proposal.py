@@ -15,10 +15,14 @@ from fcst.specs import MADE_UP, REQUIRED_ROLES, ROLES, WIDE, Mapping
 
 @dataclass(frozen=True)
 class Only:
-    """A filter that was recognised: the rows whose `column` has one of `values` are sales, the others are not."""
+    """A filter that was recognised: rows whose `column` has one of `values` are meant, those with `others` are not.
+
+    Files with further values are refused: the rows that were looked at do not tell what those are.
+    """
 
     column: str
     values: tuple[str, ...]
+    others: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -35,6 +39,8 @@ class Proposal:
         the column in which items stand as headings above their rows; empty where none does.
     by_values
         roles whose columns no name told: they do for a file that was given, not to choose it among others.
+    guessed
+        roles whose columns neither names nor values prove: people have to say that they are right.
     remarks
         what people should know of the reading before they use the numbers, a sentence each.
     only
@@ -69,6 +75,7 @@ class Proposal:
     why: dict[str, str]
     headings: str
     by_values: frozenset[str]
+    guessed: frozenset[str]
     remarks: tuple[str, ...]
     only: Only | None
     cancelled: Only | None
@@ -135,6 +142,7 @@ class Draft:
     why: dict[str, str] = field(default_factory=dict)
     headings: str = ""
     by_values: set[str] = field(default_factory=set)
+    guessed: set[str] = field(default_factory=set)
     remarks: list[str] = field(default_factory=list)
     only: Only | None = None
     cancelled: Only | None = None
@@ -186,6 +194,7 @@ class Draft:
             why=self.why,
             headings=self.headings,
             by_values=frozenset(self.by_values),
+            guessed=frozenset(self.guessed),
             remarks=tuple(self.remarks),
             only=self.only,
             cancelled=self.cancelled,

@@ -16,11 +16,14 @@ from fcst.ingest.duck import Connection, literal
 from fcst.ingest.plan import Part, Plan
 from fcst.ingest.sources import OnProgress
 from fcst.ingest.tables import Readable, spread_rows
+from fcst.ingest.totals import TOTAL
 from fcst.names import WEEKDAYS
 from fcst.specs import ATTRIBUTES, WIDE, IngestSpec
 
 PREVIOUS_MONTH = 4  # is added to missing and unknown where the row is of the month before that of its week's last day
 SIFTED = 9
+UNKNOWN_KIND = 11
+"""Rows of a kind that the sample did not show, where a column tells kinds apart: are they sales?"""
 NO_RECORD = 10
 """Rows that are no records: empty ones, repeated headers, headings and lines of dashes, sums without a date."""
 FIRST_DATE, LAST_DATE = "1900-01-01", "2099-12-31"  # beyond them a year is mistyped
@@ -28,20 +31,8 @@ MAX_KEY_LENGTH = 500
 STORES_PER_MASK = 18  # times 7 days: the bits of a UHUGEINT
 MAX_MASKS = 4  # of a group; more stores make more groups, which need more memory than masks do
 MAX_KNOWN_STORES = 20_000
-TOTAL_NAMES = (
-    *("total", "totals", "grand total", "subtotal", "sub-total", "sub total", "sum", "summary", "all items"),
-    *("summe", "gesamt", "gesamtsumme", "gesamtergebnis", "zwischensumme", "endsumme", "ergebnis"),
-    *("total général", "total general", "sous-total", "totaux", "somme", "total geral", "suma", "suma total", "soma"),
-    *("totale", "totale generale", "totaal", "eindtotaal", "subtotaal", "razem", "suma końcowa", "łącznie", "totalt"),
-    *("yhteensä", "toplam", "ara toplam", "genel toplam", "итого", "всего", "общий итог", "合計", "総計", "小計"),
-    *("总计", "合计", "小计"),
-)
-"""What rows of sums are called, in small letters."""
-_TOTAL_WORDS = "|".join(map(re.escape, TOTAL_NAMES))
-TOTAL = rf"(?i)\W*({_TOTAL_WORDS})(\W.*)?|.*\W({_TOTAL_WORDS})\W*"
-"""A key of a row without a date that is a sum: Total Widget, Widget Ergebnis."""
 BLANKS = " \t\u00a0\u2009\u202f\u3000\ufeff"
-DASHES = r"[-=_*+\s]+"
+DASHES = r"\s*[-=_*+]{2,}[-=_*+\s]*"
 KEY_JOINT = "|"  # between the parts of a key that is joined of several columns
 POLL_S = 0.25
 
@@ -147,6 +138,7 @@ class Rows:
         columns += [f"{sold} AS y", f"{is_promo} AS p"]
         columns += [f"{_written_sql(part, 'date')} AS first_date", f"{_written_sql(part, 'sales')} AS units"]
         columns.append(f"{'NOT (' + sift + ') IS TRUE' if sift else 'false'} AS is_sifted")
+        columns.append(f"{_kind_sql(part, self.spec)} AS kind")
         columns.append(f"{store or 'NULL'} AS store")
         columns += [f"{part.place(name) or 'NULL'} AS a_{name}" for name in self.attributes]
         if is_numbered:
@@ -169,8 +161,8 @@ class Rows:
             "p" if is_wide else f"CASE WHEN {_is_no_record_sql(part, self.n_keys)} THEN {NO_RECORD} ELSE p END"
         )
         return f"""
-            SELECT * EXCLUDE (d0, p, is_sifted, first_date, units), d + x AS wk,
-                   CASE WHEN is_sifted THEN {SIFTED} WHEN d0 IS NULL THEN {without_date}
+            SELECT * EXCLUDE (d0, p, is_sifted, kind, first_date, units), d + x AS wk,
+                   CASE WHEN is_sifted THEN {SIFTED} WHEN kind > 0 THEN kind WHEN d0 IS NULL THEN {without_date}
                         WHEN {without_key} THEN {NO_RECORD} WHEN p < {split_from} THEN p
                         ELSE CASE WHEN day(d + x) <= x THEN p + {PREVIOUS_MONTH} ELSE p END END AS pm
             FROM (SELECT *, (6 - {weekday})::INTEGER AS x
@@ -186,6 +178,16 @@ def _written_sql(part: Part, role: str) -> str:
         return "'1'"
     place = part.place_of(name)
     return place if part.kind(role) == "VARCHAR" else f"CASE WHEN t{place[1:]} IS NOT NULL THEN '1' END"
+
+
+def _kind_sql(part: Part, spec: IngestSpec) -> str:
+    """0 for a row that is meant by the filter that was recognised, SIFTED for one that is not, else UNKNOWN_KIND."""
+    only = part.proposal.only
+    if only is None or only.column in dict(spec.where):
+        return "0"
+    kind = f"coalesce({part.place_of(only.column)}, '')"
+    kept, others = (", ".join(map(literal, values)) for values in (only.values, only.others))
+    return f"CASE WHEN {kind} IN ({kept}) THEN 0 WHEN {kind} IN ({others}) THEN {SIFTED} ELSE {UNKNOWN_KIND} END"
 
 
 def _key_sql(part: Part, place: str) -> str:
@@ -212,7 +214,8 @@ def _is_no_record_sql(part: Part, n_keys: int) -> str:
     return (
         f"({is_blank_sql('first_date')} AND ({is_blank_sql('units')} OR {has_no_key} OR {is_sum}))"
         f" OR ({is_blank_sql('units')} AND {has_no_key})"
-        f" OR regexp_full_match(first_date, {literal(DASHES)}) OR ({is_called_sum}) OR ({is_header})"
+        f" OR (regexp_full_match(first_date, {literal(DASHES)}) AND NOT regexp_matches(units, '[0-9]'))"
+        f" OR ({is_called_sum}) OR ({is_header})"
     )
 
 
@@ -248,7 +251,7 @@ def make_rows(plan: Plan, readables: Sequence[Readable], beside: Mapping[str, Re
         sift={
             number: _sift_sql(part, readable, beside, spec)
             for number, (part, readable) in enumerate(parts)
-            if spec.where or part.proposal.only or (part.proposal.cancelled and spec.cancelled == "drop")
+            if spec.where or (part.proposal.cancelled and spec.cancelled == "drop")
         },
     )
 
@@ -305,6 +308,7 @@ def cancelled_sql(part: Part, readable: Readable) -> str:
     """How many rows of a file are of cancelled orders, and their units."""
     units = number_sql(part.place("sales") or "", part, part.kind("sales"))
     is_cancelled = _is_cancelled_sql(part, readable)
+    units = f"-({units})" if part.proposal.is_negated else units
     return f"SELECT count(*), coalesce(sum({units}), 0)::DOUBLE FROM {readable.sql(False)} WHERE {is_cancelled}"
 
 
@@ -314,11 +318,13 @@ def _is_cancelled_sql(part: Part, readable: Readable) -> str:
     if cancelled is None:
         return "false"
     listed = ", ".join(map(literal, cancelled.values))
-    says_so = f"coalesce({part.place_of(cancelled.column)} IN ({listed}), false)"
+    status = part.place_of(cancelled.column)
+    says_so = f"coalesce({status} IN ({listed}), false)"
     order = part.place("receipt")
-    if order is None:
+    if order is None or len(part.columns.cells(cancelled.column)) == len(part.table.sample):
         return says_so
-    return f"coalesce({order} IN (SELECT {order} FROM {readable.sql(False)} WHERE {says_so}), false)"
+    others = f"{order} IN (SELECT {order} FROM {readable.sql(False)} WHERE {says_so})"
+    return f"(CASE WHEN {is_blank_sql(status)} THEN coalesce({others}, false) ELSE {says_so} END)"
 
 
 def _sift_sql(part: Part, readable: Readable, beside: Mapping[str, Readable], spec: IngestSpec) -> str:
@@ -330,19 +336,18 @@ def _sift_sql(part: Part, readable: Readable, beside: Mapping[str, Readable], sp
     cancelled = part.proposal.cancelled
     if spec.cancelled == "drop" and cancelled is not None:
         conditions.append(f"NOT ({_is_cancelled_sql(part, readable)})")
-    only = part.proposal.only
-    if only is not None and only.column not in wanted:
-        wanted[only.column] = list(only.values)
     for column, values in wanted.items():
         listed = ", ".join(map(literal, values))
         if column in part.table.columns:
             conditions.append(f"coalesce(c{part.table.columns.index(column)} IN ({listed}), false)")
             continue
-        for role, readable in beside.items():
-            names, place = readable.table.columns, part.place(role)
+        for role, described in beside.items():
+            names, place = described.table.columns, part.place(role)
             key = recognise_roles(names).get(role)
             if place and key and column in names:
-                keys = f"SELECT c{names.index(key[0])} FROM {readable.sql()} WHERE c{names.index(column)} IN ({listed})"
+                keys = (
+                    f"SELECT c{names.index(key[0])} FROM {described.sql()} WHERE c{names.index(column)} IN ({listed})"
+                )
                 conditions.append(f"coalesce({place} IN ({keys}), false)")
                 break
         else:

@@ -6,6 +6,7 @@ all are text, whatever the file holds, so that one set of rules serves every for
 
 import csv
 import io
+import json
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -29,6 +30,7 @@ SAMPLE_ROWS = 3_000  # of the head; further places of a large file come on top
 HEADER_WITHIN = 30  # rows
 LEAST_EVEN = 0.8  # of the rows of a table are as wide as its header
 MAX_COLUMNS = 2_000
+MAX_OBJECT = 200_000_000  # bytes of a file that may be one JSON value
 LEAST_OBJECT = 1 << 24  # bytes of one JSON value that may be read in any case
 MAX_HEADER = 100
 MAX_REJECTS = 10_000  # lines that do not fit the header and are kept to be told of
@@ -258,12 +260,13 @@ def _read_json(source: Source, workspace: Workspace) -> Table:
     path = workspace.without_wildcards(workspace.file_of(source))
     try:
         with duckdb.connect() as con:
-            read = _whole_json("$path", path)
+            is_one = _is_one_record(path)
+            read = _whole_json("$path", path) if is_one else "read_json($path)"
             described = con.execute(f"DESCRIBE SELECT * FROM {read}", {"path": str(path)}).fetchall()
             lists = [
                 str(row[0]) for row in described if str(row[1]).startswith("STRUCT") and str(row[1]).endswith("[]")
             ]
-            records = lists[0] if len(lists) == 1 else ""
+            records = lists[0] if is_one and len(lists) == 1 else ""
             if records:  # of a file that is one record with the records in it
                 inner = f"SELECT unnest({quoted(records)}, max_depth := 2) FROM {read}"
                 described = con.execute(f"DESCRIBE {inner}", {"path": str(path)}).fetchall()
@@ -275,6 +278,22 @@ def _read_json(source: Source, workspace: Workspace) -> Table:
             f"{source.name} cannot be read as JSON: {first_line(exc).replace(str(path), source.last)}.",
             "Give records, one a line or in one list.",
         ) from exc
+
+
+def _is_one_record(path: Path) -> bool:
+    """Whether a JSON file begins with a record that goes on over lines, and is not too large to be one value."""
+    if path.stat().st_size > MAX_OBJECT:
+        return False
+    with path.open("rb") as file:
+        head = file.read(HEAD_BYTES).lstrip(b"\xef\xbb\xbf \t\r\n")
+    if not head.startswith(b"{"):
+        return False
+    first, _, rest = head.partition(b"\n")
+    try:
+        json.loads(first)
+    except ValueError:
+        return True
+    return not rest.strip()
 
 
 def _whole_json(literal_path: str, path: Path) -> str:
@@ -454,7 +473,8 @@ def _two_lines(rows: list[list[str]], place: int) -> tuple[list[str], int] | Non
             spread[number] = upper[number] or (spread[number - 1] if lower[number] else "")
         below = [low or high for low, high in zip(lower, upper, strict=True)]
         both = [f"{high} {low}".strip() for low, high in zip(lower, spread, strict=True)]
-        if above == place and find_periods(lower, {}) and not find_periods(upper, {}):
+        n_labels = len({label for label, low in zip(upper, lower, strict=True) if label and low})
+        if above == place and n_labels < 2 and find_periods(lower, {}) and not find_periods(upper, {}):
             return below, above + 1
         if find_periods(both, {}) and not find_periods(upper, {}) and not find_periods(lower, {}):
             return both, above + 1
@@ -462,13 +482,13 @@ def _two_lines(rows: list[list[str]], place: int) -> tuple[list[str], int] | Non
 
 
 def _find_filled_down(columns: Sequence[str], rows: Sequence[list[str]]) -> tuple[int, ...]:
-    """The places of an item, store or date that is empty in most rows: a merged cell, or one that means the one above.
+    """The places of an item or date that is empty in many rows: a merged cell, or one that means the one above.
 
     The first row has it, and no two rows in a row have the same.
     """
     roles = recognise_roles(columns)
     found = []
-    for role in ("item", "date", "store"):
+    for role in ("item", "date"):
         for name in roles.get(role, []):
             place = columns.index(name)
             cells = [row[place].strip() if place < len(row) else "" for row in rows]

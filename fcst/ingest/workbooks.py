@@ -7,6 +7,7 @@ OpenDocument (.ods) by calamine, which has a sheet in memory.
 import contextlib
 import csv
 import datetime
+import re
 import zipfile
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
@@ -15,7 +16,9 @@ from typing import Any
 
 from fcst.errors import InputError
 from fcst.ingest.archives import FREE_RATIO_BYTES, MAX_RATIO
+from fcst.ingest.totals import TOTAL
 
+_TOTAL = re.compile(TOTAL)
 MAX_SHEET_BYTES = 4 << 30  # unpacked; a workbook cannot have more than it says
 MAX_COLUMNS = 2_000
 MAX_CELL = 32_767  # characters, as Excel allows
@@ -74,7 +77,11 @@ def _rows_of_others(path: Path, sheet: str, name: str) -> Iterator[list[str]]:
         wanted = sheet or names[0]
         if wanted not in book.sheet_names:
             raise InputError(f"{name} has no such sheet with cells.", "Choose another (--file SHEET).")
-        for row in book.get_sheet_by_name(wanted).to_python(skip_empty_area=False):
+        try:
+            rows = book.get_sheet_by_name(wanted).to_python(skip_empty_area=False)
+        except Exception as exc:  # noqa: BLE001  whatever a broken sheet provokes in the library
+            raise InputError(f"{name} cannot be read: {exc}.", "Save it again as .xlsx, or as CSV.") from exc
+        for row in rows:
             yield [_as_text(None if cell == "" else cell) for cell in row[:MAX_COLUMNS]]
 
 
@@ -137,10 +144,11 @@ def write_csv(
 
 
 def fill_down(rows: Iterable[tuple[int, list[str]]], places: Collection[int]) -> Iterator[tuple[int, list[str]]]:
-    """Numbered rows in which the cells of some places hold the value above them where they are empty."""
+    """Numbered rows in which empty cells of some places hold the value above them, but for rows of sums."""
     above: dict[int, str] = {}
     for number, row in rows:
-        for place in places:
+        is_sum = bool(places) and any(_TOTAL.fullmatch(cell) for cell in row if cell)
+        for place in () if is_sum else places:
             if place < len(row):
                 row[place] = above[place] = row[place] or above.get(place, "")
         yield number, row

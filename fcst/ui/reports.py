@@ -67,9 +67,9 @@ def report_lines(dataset: Dataset) -> list[str]:
         named = ", ".join(map(plain, report.totals))
         lines.append(f"{count(report.n_totals, 'row')} of totals did not count, of what is called {named}.")
     if report.n_no_records:
-        examples = ", ".join(map(plain, report.no_records))
+        examples = ": " + ", ".join(map(plain, report.no_records)) if report.no_records else ""
         lines.append(
-            f"{count(report.n_no_records, 'line')} are no records, such as headers, footers and sums: {examples}."
+            f"{count(report.n_no_records, 'line')} are no records, such as headers, footers and sums{examples}."
         )
     for file in report.files:
         if file.is_day_first_assumed:

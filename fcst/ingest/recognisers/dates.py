@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from fcst.ingest.column_names import words
+from fcst.ingest.column_names import is_of_other_date, words
 from fcst.ingest.columns import normalised
 from fcst.ingest.date_texts import (
     WEEK_STARTS as STARTS,
@@ -63,13 +63,15 @@ def _by_values(draft: Draft) -> None:
     """The first column whose values are dates, for a file that calls it by an unknown name."""
     if draft.mapping["date"] or not draft.is_open("date"):
         return
-    for name in draft.free():
+    for name in sorted(draft.free(), key=is_of_other_date):
         place = draft.columns.place[name]
         rows = draft.columns.sample[:200]
         cells = [cell.strip() for row in rows if (cell := row[place])]
         is_number = all(cell.isdigit() and len(cell) != 8 for cell in cells)
         if len(cells) > len(rows) / 2 and not is_number and find_date_format(cells):
             draft.decide("date", [name], "its values are dates")
+            if is_of_other_date(name):
+                draft.remarks.append(f"The only dates are those of {name}: they are taken for those of the sales.")
             return
 
 
@@ -163,7 +165,7 @@ FORMAT = Recogniser(
     (
         Sample("date,item,qty\n31/01/2024,a,1", {"date_format": "%d/%m/%Y"}),
         Sample("date,item,qty\n15. Januar 2024,a,1\n3. Mai 2024,a,1", {"date_format": "%d %b %Y"}),
-        Sample("date,item,qty\n24/01/05,a,1\n24/01/06,a,1\n24/01/28,a,1", {"date_format": "%y/%m/%d"}),
+        Sample("date,item,qty\n24/01/05,a,1\n24/01/06,a,1\n24/01/07,a,1", {"date_format": "%y/%m/%d"}),
         Sample("date,item,qty\n1704067200,a,1\n1704153600,a,1", {"date_format": "epoch seconds"}),
     ),
 )

@@ -1,21 +1,29 @@
 """The item: by its name, by what tells rows of one date apart, or none where the file is one series."""
 
+import re
 from collections import Counter
 
-from fcst.ingest.column_roles import candidates, recognise_roles
+from fcst.ingest.column_names import Meaning, meaning_of
+from fcst.ingest.column_roles import candidates, is_known, recognise_roles
 from fcst.ingest.columns import normalised
+from fcst.ingest.date_texts import find_date_format
 from fcst.ingest.proposal import Draft
 from fcst.ingest.recognisers.recogniser import Recogniser, Sample
 from fcst.specs import ONE_ITEM, WIDE
 
 LEAST_ROWS = 20  # before a column that differs in each of them is known to be no item
+_CLOCK = re.compile(r"\d{1,2}:\d{2}")
 _RUNNING_NUMBERS = ("id", "index", "row", "rowid", "rownumber", "uniqueid", "no", "nr", "unnamed0")
 
 
 def _by_names(draft: Draft) -> None:
     taken = {column for names in draft.given.values() for column in names}
     left_out = taken | draft.columns.nested | draft.periods.keys()
-    for role, names in recognise_roles([name for name in draft.columns.names if name not in left_out]).items():
+    named = [name for name in draft.columns.names if name not in left_out]
+    of_dates = candidates(named).get("date", [])
+    if of_dates and draft.columns.sample and not is_known(of_dates[0], "date"):  # only its words say so: Day of week
+        named = [n for n in named if n not in of_dates or find_date_format(draft.columns.cells(n)[:200])]
+    for role, names in recognise_roles(named).items():
         draft.decide(role, names, "its name")
     for role, names in draft.given.items():
         draft.decide(role, names, "as you said")
@@ -51,23 +59,25 @@ def _differs_in_each_row(draft: Draft, name: str) -> bool:
 
 
 def _without_line_number(draft: Draft) -> None:
-    """An item that is a small number, of which each names several other items: the number of a line in its order."""
-    item = draft.mapping["item"]
+    """An item that begins with 1 in each order: the number of a line in it."""
+    item, receipt = draft.mapping["item"], draft.mapping["receipt"]
     if not draft.is_open("item") or len(item) != 1:
         return
     columns = draft.columns
     numbers = set(columns.cells(item[0]))
     if not numbers or numbers != {str(n) for n in range(1, len(numbers) + 1)}:
         return
-    is_called_number = item[0].strip().endswith("#")
+    lines: dict[str, list[str]] = {}
+    for order, line in columns.rows([*receipt, item[0]]) if receipt else []:
+        lines.setdefault(order, []).append(line)
+    is_numbered = all(set(found) == {str(n) for n in range(1, len(found) + 1)} for found in lines.values())
+    if not (item[0].strip().endswith("#") or (is_numbered and len(lines) > 1)):
+        return
     for name in [*candidates(draft.free()).get("item", []), *draft.mapping["description"]]:
-        if is_called_number or len(columns.different([item[0], name])) >= 1.5 * max(
-            len(numbers), len(columns.different([name]))
-        ):
-            draft.decide("item", [name], f"its name; {item[0]} numbers the lines of an order")
-            if draft.mapping["description"] == [name]:
-                draft.mapping["description"] = []
-            return
+        draft.decide("item", [name], f"its name; {item[0]} numbers the lines of an order")
+        if draft.mapping["description"] == [name]:
+            draft.mapping["description"] = []
+        return
 
 
 def _as_headings(draft: Draft) -> None:
@@ -124,6 +134,7 @@ def _by_values(draft: Draft) -> None:
     columns, n_rows = draft.columns, len(draft.columns.sample)
     is_wide = mapping["date"] == [WIDE]
     names = [name for name in draft.free() if columns.cells(name) and not columns.is_numeric(name)]
+    names = [name for name in names if not all(map(_CLOCK.match, columns.cells(name)))]
     if is_wide:
         found = [name for name in names if len(columns.different([name])) == n_rows]
     else:
@@ -147,7 +158,12 @@ def _one_series(draft: Draft) -> None:
     else:
         counts = Counter(columns.rows(mapping["date"]))
         is_one = bool(counts) and max(counts.values()) == 1
-    is_told = any(len(columns.different([name])) > 1 for name in draft.free() if not columns.is_numeric(name))
+    n_rows = len(columns.sample)
+    is_told = any(
+        1 < len(columns.different([name])) <= (n_rows / 2 if columns.is_numeric(name) else n_rows)
+        for name in draft.free()
+        if meaning_of(name) not in (Meaning.MONEY, Meaning.OTHER)
+    )
     if is_one and not is_told:
         draft.decide("item", [ONE_ITEM], "there is no column of items, and no date comes twice", by_values=True)
 
@@ -183,6 +199,7 @@ LINE_NUMBER = Recogniser(
             {"item": ["SKU"]},
         ),
         Sample("item,item_name,qty,date\n1,hat,1,2024-01-01\n2,tee,1,2024-01-01", {"item": ["item"]}),
+        Sample("Date,Name,Item,Qty\n2024-01-01,Ann,1,1\n2024-01-01,Bob,2,1\n2024-01-02,Bob,1,1", {"item": ["Item"]}),
     ),
 )
 HEADINGS = Recogniser(

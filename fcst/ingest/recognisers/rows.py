@@ -9,13 +9,15 @@ from fcst.ingest.proposal import Draft, Only
 from fcst.ingest.recognisers.recogniser import Recogniser, Sample
 from fcst.specs import MADE_UP
 
+LEAST_ROWS = 3  # of a kind of lines, before it is known never to have an item
 MAX_VALUES = 20  # of a column that tells kinds of rows apart
 _VALUE_NAMES = frozenset(
     "value values amount wert betrag valeur montant valor importe valore importo waarde wartosc deger значение".split()
 )
 _TYPE_WORDS = frozenset("type typ art kind tipo soort rodzaj vorgang movement account konto compte cuenta line".split())
+_OTHER_TYPES = frozenset("customer client payment pay card tender channel product item store category".split())
 _STATUS_WORDS = frozenset("status state zustand statut estado stato stan durum cancelled canceled".split())
-_SOLD = frozenset("sale sales sold invoice verkauf vente venta vendita venda verkoop sprzedaz satis cash pos".split())
+_SOLD = frozenset("sale sales sold invoice verkauf vente venta vendita venda verkoop sprzedaz satis".split())
 _BACK = frozenset("return returns refund credit gutschrift retoure retour devolucion reso zwrot".split())
 _NOT_SOLD = frozenset(
     "purchase purchases transfer adjustment adjmt receipt consumption output assembly production inventory count"
@@ -33,13 +35,13 @@ _PARTLY = frozenset("partially partial partly teilweise partiel partiellement pa
 
 def _measures(draft: Draft) -> None:
     """A column whose values are names of measures: only the rows of units are sales."""
-    if not draft.is_open("sales"):
+    if [meaning_of(name) for name in draft.mapping["sales"]] == [Meaning.UNITS]:
         return
     columns = draft.columns
     for name in draft.columns.names:
         if name in columns.nested or name in (*draft.mapping["item"], *draft.mapping["date"]):
             continue
-        values = _few_values(draft, name)
+        values = _few_values(draft, name) if not {"uom", "unit", "um"} & set(words(name)) else []
         meanings = {value: meaning_of(value) for value in values}
         units = [value for value, meaning in meanings.items() if meaning is Meaning.UNITS]
         if len(units) != 1 or len(values) < 2 or None in meanings.values():
@@ -48,11 +50,13 @@ def _measures(draft: Draft) -> None:
         if draft.periods:
             _keep(draft, name, units, others)
             return
-        numbers = [other for other in (*draft.mapping["sales"], *draft.free()) if columns.is_numeric(other)]
+        free = draft.free() if draft.is_open("sales") else []
+        numbers = [other for other in (*draft.mapping["sales"], *free) if columns.is_numeric(other)]
         called = [other for other in numbers if set(words(other)) & _VALUE_NAMES]
         if len(called or numbers) != 1:
             continue
-        draft.decide("sales", called or numbers, f"the numbers of the rows whose {name} is {units[0]}")
+        if draft.is_open("sales"):
+            draft.decide("sales", called or numbers, f"the numbers of the rows whose {name} is {units[0]}")
         _keep(draft, name, units, others)
         return
 
@@ -72,13 +76,14 @@ def _lines_of_items(draft: Draft) -> None:
     is_whole = [all(cells) for cells in draft.columns.rows(needed)]
     for name in draft.free():
         values = _few_values(draft, name)
-        if len(values) < 2 or not set(words(name)) & _TYPE_WORDS:
+        if len(values) < 2 or not _tells_kinds(name):
             continue
         place = draft.columns.place[name]
         kinds = [row[place] or "" for row in draft.columns.sample]
         whole = {kind for kind, is_line in zip(kinds, is_whole, strict=True) if is_line}
         others = {kind for kind, is_line in zip(kinds, is_whole, strict=True) if not is_line}
-        if whole and others and not whole & others:
+        is_rare = any(kinds.count(kind) < LEAST_ROWS for kind in others)  # rows that lack something by mistake
+        if whole and others and not whole & others and not is_rare:
             _keep(draft, name, [v for v in values if v in whole], [v for v in values if v in others])
             return
 
@@ -88,17 +93,24 @@ def _entry_types(draft: Draft) -> None:
     if draft.only is not None:
         return
     for name in draft.free():
-        if not set(words(name)) & _TYPE_WORDS:
-            continue
-        values = _few_values(draft, name)
-        kept = [value for value in values if set(words(value)) & (_SOLD | _BACK) and not set(words(value)) & _NOT_SOLD]
-        others = [value for value in values if value not in kept]
-        if any(set(words(value)) & _SOLD for value in kept) and any(set(words(v)) & _NOT_SOLD for v in others):
+        values = _few_values(draft, name) if _tells_kinds(name) else []
+        others = [value for value in values if set(words(value)) & _NOT_SOLD]
+        kept = [value for value in values if set(words(value)) & (_SOLD | _BACK) and value not in others]
+        is_each_known = len(kept) + len(others) == len(values)
+        if is_each_known and others and any(set(words(value)) & _SOLD for value in kept):
             _keep(draft, name, kept, others)
             return
 
 
+def _tells_kinds(name: str) -> bool:
+    """Whether a column's name says that it tells kinds of rows apart, not of customers or payments."""
+    found = set(words(name))
+    return bool(found & _TYPE_WORDS) and not found & _OTHER_TYPES
+
+
 def _cancelled(draft: Draft) -> None:
+    if draft.periods:
+        return
     for name in draft.free():
         if not set(words(name)) & _STATUS_WORDS:
             continue
@@ -117,13 +129,13 @@ def _few_values(draft: Draft, name: str) -> list[str]:
 
 
 def _keep(draft: Draft, name: str, kept: Iterable[str], others: Iterable[str]) -> None:
-    draft.only = Only(name, tuple(kept))
+    draft.only = Only(name, tuple(kept), tuple(others))
     place = draft.columns.place[name]
     rows = [row for row in draft.columns.sample if (row[place] or "") in draft.only.values]
     draft.columns = replace(draft.columns, sample=rows)
     draft.remarks.append(
         f"Only rows whose {name} is {' or '.join(draft.only.values)} are read as sales, none with"
-        f" {', '.join(other or 'nothing' for other in others)}."
+        f" {', '.join(other or 'nothing' for other in draft.only.others)}."
     )
 
 
@@ -133,7 +145,10 @@ MEASURES = Recogniser(
     (
         Sample(
             "day,sku,Measure,Value\n2024-01-01,a,Units,3\n2024-01-01,a,Revenue,30\n2024-01-02,a,Units,4",
-            {"sales": ["Value"], "only": Only("Measure", ("Units",))},
+            {"sales": ["Value"], "only": Only("Measure", ("Units",), ("Revenue",))},
+        ),
+        Sample(
+            "day,sku,qty,uom,amount\n2024-01-01,a,3,pcs,9.5\n2024-01-01,b,30,pack,9.5", {"sales": ["qty"], "only": None}
         ),
         Sample("day,sku,Group,qty\n2024-01-01,a,Units,3\n2024-01-01,b,Parts,30", {"sales": ["qty"], "only": None}),
     ),
@@ -151,8 +166,9 @@ LINES_OF_ITEMS = Recogniser(
     _lines_of_items,
     (
         Sample(
-            "Date,Line Type,Sku,Quantity\n2024-01-01,Sale,,5\n2024-01-01,Sale Line,a,5\n2024-01-02,Sale Line,b,1",
-            {"only": Only("Line Type", ("Sale Line",))},
+            "Date,Line Type,Sku,Quantity\n2024-01-01,Sale Line,a,5\n2024-01-02,Sale Line,b,1"
+            + "\n2024-01-01,Sale,,5" * 3,
+            {"only": Only("Line Type", ("Sale Line",), ("Sale",))},
         ),
         Sample("Date,Line Type,Sku,Quantity\n2024-01-01,Sale,,5\n2024-01-01,Sale,a,5", {"only": None}),
     ),
@@ -163,7 +179,11 @@ ENTRY_TYPES = Recogniser(
     (
         Sample(
             "Posting Date,Entry Type,Item No.,Quantity\n2024-01-01,Sale,a,-3\n2024-01-01,Purchase,a,30",
-            {"only": Only("Entry Type", ("Sale",))},
+            {"only": Only("Entry Type", ("Sale",), ("Purchase",))},
+        ),
+        Sample(
+            "day,Payment Type,item,qty\n2024-01-01,Cash,a,3\n2024-01-01,Bank Transfer,a,30\n2024-01-01,Sale,b,1",
+            {"only": None},
         ),
         Sample("day,Customer Type,item,qty\n2024-01-01,Member,a,3\n2024-01-01,Normal,a,30", {"only": None}),
     ),

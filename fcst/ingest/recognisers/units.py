@@ -18,6 +18,8 @@ def _only_numbers(draft: Draft) -> None:
     numbers = [name for name in draft.free() if draft.columns.is_numeric(name)]
     if len(numbers) == 1 and meaning_of(numbers[0]) is None and not is_made_up(numbers[0]):
         draft.decide("sales", numbers, "the only numbers", by_values=True)
+        draft.guessed.add("sales")
+        draft.remarks.append(f"Nothing tells that {numbers[0]} are units sold: it has the only numbers.")
 
 
 def _row_is_one(draft: Draft) -> None:
@@ -27,8 +29,8 @@ def _row_is_one(draft: Draft) -> None:
         return
     numbers = [name for name in draft.free() if draft.columns.is_numeric(name)]
     is_line = bool(mapping["receipt"]) or any(map(has_clock, draft.cells("date")[:500]))
-    is_money = {meaning_of(name) for name in numbers} <= {Meaning.MONEY, Meaning.OTHER}
-    if is_line and numbers and is_money:
+    meanings = {meaning_of(name) for name in numbers}
+    if is_line and Meaning.MONEY in meanings and meanings <= {Meaning.MONEY, Meaning.OTHER}:
         draft.decide("sales", [EACH_ROW], "no column says how many", by_values=True)
         draft.remarks.append("No column says how many were sold: each row counts as one.")
 

@@ -13,7 +13,8 @@ def _find_periods(draft: Draft) -> None:
 
 
 def _spread(draft: Draft) -> None:
-    if draft.periods and not (draft.mapping["date"] and draft.mapping["sales"]):
+    is_open = any(draft.mapping[role] in ([], [WIDE]) for role in ("date", "sales"))
+    if draft.periods and is_open:
         why = f"{len(draft.periods):,} columns are called by dates"
         draft.decide("date", [WIDE], why)
         draft.decide("sales", [WIDE], why)

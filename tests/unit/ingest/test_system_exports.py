@@ -12,7 +12,7 @@ import openpyxl
 import pytest
 
 from fcst.errors import InputError
-from fcst.ingest import doubts
+from fcst.ingest import doubts, tables
 from tests.unit.ingest.conftest import Weekly, load, refusal
 
 SUNDAY = date(2024, 1, 7)
@@ -192,8 +192,11 @@ def test_items_in_rows_of_headings_are_refused_as_such(file: Path) -> None:
 
 
 def test_file_that_is_one_series_has_no_item(file: Path) -> None:
-    weekly = load(write(file, "day,passengers", [f"{day},{n}" for day, item, n in rows() if item == "A-1"]))
-    assert weeks_of(weekly) == {"all": WEEKS["A-1"]}
+    body = [f"{day},{n}" for day, item, n in rows() if item == "A-1"]
+    assert weeks_of(load(write(file, "day,qty", body))) == {"all": WEEKS["A-1"]}
+    path = write(file, "day,passengers", body)
+    assert refusal(path).message == "Nothing in sales.csv tells that 'passengers' is units sold."
+    assert weeks_of(load(path, mapping={"sales": ["passengers"]})) == {"all": WEEKS["A-1"]}
 
 
 def test_year_month_and_day_stand_apart(file: Path) -> None:
@@ -337,6 +340,134 @@ def test_days_are_those_of_the_zone_that_is_asked(file: Path, form: str) -> None
     assert paris["A-1"][0] == sum(units(0, day) for day in range(6, 13))  # from Sunday to Saturday, a day later
     with pytest.raises(InputError, match="no time zone 'Mars/Base'"):
         load(path, zone="Mars/Base")
+
+
+# What must be left alone
+
+
+def test_mapping_that_is_given_back_reads_the_same(file: Path) -> None:
+    """As the page does: the rows of other measures and the columns of weeks stay what they are."""
+    measures = [f"{day},{item},{m},{n * f}" for day, item, n in rows() for m, f in (("Units", 1), ("Revenue", 9))]
+    check(load(write(file, "day,sku,Measure,Value", measures)))
+    spec = load(write(file, "day,sku,Measure,Value", measures)).spec
+    check(load(file, mapping=spec.mapping))
+    header = ",".join(["sku", *map(str, SATURDAYS)])
+    write(file, header, [",".join([item, *map(str, weeks)]) for item, weeks in WEEKS.items()])
+    check(load(file, mapping=load(file).spec.mapping))
+
+
+@pytest.mark.parametrize(
+    ("header", "form"),
+    [
+        ("date,sku,quantity,Payment Type", "{day},{item},{n},{pay}"),
+        ("date,sku,qty,uom,amount", "{day},{item},{n},{uom},{money}"),
+        ("Order Time,SKU,Qty,Delivery Date", "{day},{item},{n},{later}"),
+        ("Bought,SKU,Qty,Expiry Date", "{day},{item},{n},{later}"),
+        ("Bought,SKU,Qty,Day of week", "{day},{item},{n},Monday"),
+        ("Date,Name,Item,Qty", "{day},{who},{item},{n}"),
+        ("id,date,item,quantity", "{order},{day},{item},{n}"),
+        ("Order ID,Line Item Number,Product Name,Quantity,Order Date", "{order},1,{item},{n},{day}"),
+        ("date,sku,Number of Units,price", "{day},{item},{n},2.5"),
+    ],
+)
+def test_columns_beside_do_not_mislead(file: Path, header: str, form: str) -> None:
+    body = [
+        form.format(
+            day=day,
+            item=item,
+            n=n,
+            pay=("Cash", "Card", "Bank Transfer")[number % 3],
+            uom=("pcs", "pack")[number % 2],
+            money=f"{n}.99",
+            later=day + timedelta(days=21),
+            who=("Ann", "Bob", "Cid")[number % 3],
+            order=1000 + number // 2,
+        )
+        for number, (day, item, n) in enumerate(rows())
+    ]
+    check(load(write(file, header, body)))
+
+
+def test_kind_of_row_that_the_sample_did_not_show_is_refused(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tables, "SAMPLE_ROWS", 100)
+    sales = lines(lambda day, item, n: f"{day},Sale,{item},{-n}")
+    bought = [f"{SUNDAY},Purchase,A-1,500"]
+    path = write(file, "Posting Date,Entry Type,Item No.,Quantity", bought, sales, f"{SATURDAYS[-1]},Credit Memo,A-1,5")
+    assert "also holds 'Credit Memo'" in refusal(path).message
+    weekly = load(path, where=(("Entry Type", "Sale"),))
+    assert weeks_of(weekly) == WEEKS
+
+
+@pytest.mark.parametrize("dates", [[f"01/{m:02}/{y}" for y in range(18, 24) for m in range(1, 13)], ["P01 Jan 2024"]])
+def test_dates_that_may_be_something_else_are_not_guessed(file: Path, dates: list[str]) -> None:
+    assert "no format that is known" in refusal(write(file, "date,item,qty", [f"{day},a,1" for day in dates])).message
+
+
+def test_row_with_a_dash_for_its_date_is_bad(file: Path) -> None:
+    assert "'-'" in refusal(write(file, "date,item,qty", ISO, "-,A-1,700")).message
+    assert "Bad rows in all: 1" in refusal(write(file, "date,item,qty", ISO, "          ,A-1,700")).message
+    last = write(file, "item,date,qty", lines(lambda day, item, n: f"{item},{day},{n}"), "NEWITEM9")
+    assert "fewer cells" in refusal(last).message
+
+
+def test_files_of_one_load_agree_on_week_starts_and_on_the_sign(tmp_path: Path) -> None:
+    mondays = [SUNDAY + timedelta(days=7 * week + 1) for week in range(7)]
+    one = write(tmp_path / "a.csv", "week,item,qty", [f"{day},a,1" for day in mondays[:5]])
+    two = write(tmp_path / "b.csv", "week,item,qty", [f"{day},a,1" for day in mondays[5:]])
+    assert weeks_of(load(one, two)) == {"a": [1.0] * 7}
+    write(one, "date,item,qty", [f"{day},a,-3" for day in mondays[:4] for _ in range(5)])
+    write(two, "date,item,qty", [f"{day},a,-3" for day in mondays[4:] for _ in range(3)])
+    assert weeks_of(load(one, two)) == {"a": [15.0] * 4 + [9.0] * 3}
+
+
+@pytest.mark.parametrize(
+    "mapping",
+    [{"item": ["(each row)"]}, {"item": ["item", "(one item)"]}, {"date": ["(each row)"]}, {"sales": ["(one item)"]}],
+)
+def test_role_is_not_mapped_to_what_is_no_column_of_it(file: Path, mapping: dict[str, list[str]]) -> None:
+    assert "cannot be mapped to" in refusal(write(file, "date,item,qty", ISO), mapping=mapping).message
+
+
+def test_long_file_is_not_mapped_as_a_wide_one(file: Path) -> None:
+    error = refusal(write(file, "date,item,qty", ISO), mapping={"date": ["(columns)"], "sales": ["(columns)"]})
+    assert error.message == "sales.csv has no columns that are called by dates."
+
+
+def test_records_with_lists_in_them_stay_records(tmp_path: Path) -> None:
+    path = tmp_path / "sales.jsonl"
+    records = ({"date": str(day), "sku": item, "qty": n, "taxes": [{"rate": 1}]} for day, item, n in rows())
+    path.write_text("\n".join(map(json.dumps, records)))
+    check(load(path))
+
+
+def test_wide_file_with_a_status_is_read(file: Path) -> None:
+    header = ",".join(["sku", "Status", *map(str, SATURDAYS)])
+    body = [
+        ",".join([item, status, *map(str, WEEKS[item])])
+        for item, status in zip(ITEMS, ("Active", "Cancelled", "Active"), strict=True)
+    ]
+    check(load(write(file, header, body)))
+
+
+def test_labels_of_several_measures_above_weeks_are_not_ignored(tmp_path: Path) -> None:
+    book = openpyxl.Workbook()
+    page = book.active
+    assert page is not None
+    page.append(["", *["Actual"] * 6, *["Forecast"] * 6])
+    page.append(["Item", *SATURDAYS[:6], *SATURDAYS[:6]])
+    page.append(["A-1", *range(12)])
+    book.save(tmp_path / "wide.xlsx")
+    refusal(tmp_path / "wide.xlsx")
+
+
+def test_cancelled_line_leaves_the_other_lines_of_its_order(file: Path) -> None:
+    path = write(
+        file,
+        "order id,date,item,qty,Item Status",
+        lines(lambda day, item, n: f"{day},{day},{item},{n},Shipped"),
+        [f"{SUNDAY},{SUNDAY},A-1,5,Cancelled"],
+    )
+    check(load(path, cancelled="drop"))
 
 
 # Odd rows
