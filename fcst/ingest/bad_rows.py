@@ -8,7 +8,7 @@ from fcst.ingest import texts, workbooks
 from fcst.ingest.archives import Kind
 from fcst.ingest.date_texts import NATIVE, parsed
 from fcst.ingest.duck import Connection, fetch_all, fetch_row, literal
-from fcst.ingest.plan import Part
+from fcst.ingest.parts import Part
 from fcst.ingest.reading import (
     DASHES,
     FIRST_DATE,

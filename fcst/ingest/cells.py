@@ -23,7 +23,7 @@ from fcst.ingest.date_texts import (
 )
 from fcst.ingest.duck import literal
 from fcst.ingest.number_texts import CURRENCIES, MINUS, NEGATIVE, POSITIVE, SPACES, ZERO
-from fcst.ingest.plan import Part
+from fcst.ingest.parts import Part
 
 TRUE_FLAGS = ("true", "t", "yes", "y", "1", "1.0")
 FALSE_FLAGS = ("false", "f", "no", "n", "0", "0.0")

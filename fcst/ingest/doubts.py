@@ -10,7 +10,7 @@ from fcst.errors import InputError
 from fcst.ingest.date_texts import latest_day
 from fcst.ingest.duck import Connection, fetch_all, fetch_row, literal
 from fcst.ingest.groups import Groups, has_blocks
-from fcst.ingest.plan import Part
+from fcst.ingest.parts import Part
 from fcst.ingest.reading import SIFTED, STORES_PER_MASK, Rows, bits_sql
 from fcst.ingest.tallies import Tallies
 from fcst.ingest.weekly_sales import Calendar

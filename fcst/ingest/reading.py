@@ -13,7 +13,8 @@ from fcst.errors import InputError
 from fcst.ingest.cells import FLAGS, date_sql, flag_sql, moment_sql, most_common, number_sql
 from fcst.ingest.column_roles import recognise_roles
 from fcst.ingest.duck import Connection, literal
-from fcst.ingest.plan import Part, Plan
+from fcst.ingest.parts import Part
+from fcst.ingest.plan import Plan
 from fcst.ingest.sources import OnProgress
 from fcst.ingest.tables import Readable, spread_rows
 from fcst.ingest.totals import TOTAL

@@ -19,7 +19,8 @@ from fcst.ingest.archives import bare_name
 from fcst.ingest.date_texts import month_first, two_days
 from fcst.ingest.folders import Folders, folders_for
 from fcst.ingest.number_texts import two_numbers
-from fcst.ingest.plan import Part, describe_file, look_at
+from fcst.ingest.parts import Part
+from fcst.ingest.plan import describe_file, look_at
 from fcst.ingest.sample import write_sample as write_sample
 from fcst.ingest.sources import Workspace
 from fcst.quality_report import FileRead
