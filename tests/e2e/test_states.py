@@ -284,7 +284,7 @@ def load(page: Page, ids: dict[str, Any]) -> None:
 
 @state(ended, "/load?path={sales}")
 def load_file(page: Page, ids: dict[str, Any]) -> None:
-    heads(page, "What the columns mean")
+    heads(page, "What was found")
 
 
 @state(ended, "/load?path=/nowhere.csv")

@@ -72,7 +72,7 @@ def data(page: Page, desk: Desk) -> None:
 @link("/load?path={sample}/train.csv.gz")
 def load(page: Page, desk: Desk) -> None:
     expect(page.get_by_role("textbox", name=re.compile("^File, folder"))).to_have_value(str(SAMPLE / "train.csv.gz"))
-    expect(page.get_by_role("heading", name="What the columns mean")).to_be_visible()
+    expect(page.get_by_role("heading", name="What was found")).to_be_visible()
 
 
 @link("/dataset?dataset={dataset}&view=items&q=800039")
