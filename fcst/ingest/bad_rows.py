@@ -159,7 +159,7 @@ def describe(con: Connection, rows: Rows, rejected: Rejected, n_unusable: int) -
         n=rejected.n_bad + n_unusable,
         is_at_least=rejected.n >= MAX_REJECTS,
         first=tuple(shown[:MAX_SHOWN]),
-        kinds=tuple(sorted(kinds.values(), key=lambda kind: -kind.n)[:MAX_KINDS]),
+        kinds=tuple(sorted(kinds.values(), key=lambda kind: (-kind.n, kind.first.line))[:MAX_KINDS]),
     )
 
 

@@ -55,7 +55,8 @@ def check_given(parts: list[Part], spec: IngestSpec) -> None:
 
 def check_part(part: Part) -> None:
     missing = [ROLES[role].lower() for role in part.proposal.missing]
-    if {"wk_end_dt", "model", "forecast"} <= set(part.table.columns):
+    is_asked_for = part.proposal.mapping["sales"] == ["forecast"]
+    if {"wk_end_dt", "model", "forecast"} <= set(part.table.columns) and not is_asked_for:
         raise InputError(f"{part.table.name} holds forecasts that fcst has exported.", "Give a file of sales.")
     if part.proposal.headings:
         raise InputError(

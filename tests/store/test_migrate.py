@@ -145,6 +145,7 @@ def test_migrate_makes_what_was_asked_before_readable_for_the_new_program(first_
         paths=("/data/train.csv",),
         name="favorita",
         mapping={"item": ["item_nbr"], "date": ["date"], "sales": ["unit_sales"], "promo": ["onpromotion"]},
+        duplicates="keep",
         week_end="SAT",
     )
     assert (datasets.get(1).spec, datasets.get(1).report.version) == (asked, 1)

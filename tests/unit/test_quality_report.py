@@ -114,5 +114,9 @@ def test_shorter_reports_take_their_part_of_the_same_value() -> None:
         "n_sifted",
         "totals",
         "n_totals",
+        "no_records",
+        "n_no_records",
+        "cancelled",
+        "n_odd_dates",
         "bad_rows",
     }

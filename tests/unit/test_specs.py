@@ -162,7 +162,7 @@ def test_option_takes_only_the_words_that_are_listed(option: str, values: tuple[
 def test_what_is_left_out_is_recognised() -> None:
     spec = IngestSpec(paths=("p",), name="n")
     assert (spec.mapping, spec.date_format, spec.decimal, spec.encoding, spec.file, spec.week_end) == ({}, *[""] * 5)
-    assert (spec.where, spec.include_promo, spec.returns, spec.duplicates) == ((), False, "net", "keep")
+    assert (spec.where, spec.include_promo, spec.returns, spec.duplicates) == ((), False, "net", "")
     assert (spec.skip_bad, spec.is_upload) == (False, False)
 
 
@@ -206,8 +206,8 @@ def test_dates_and_units_may_both_be_spread_over_columns() -> None:
 
 @pytest.mark.parametrize("role", [role for role in ROLES if role != "item"])
 def test_only_the_item_may_be_joined_of_several_columns(role: str) -> None:
-    """And a date of a year and a week."""
-    columns = ["x", "y", "z"] if role == "date" else ["x", "y"]
+    """And a date of a year and a week, or of a year, a month and a day."""
+    columns = ["w", "x", "y", "z"] if role == "date" else ["x", "y"]
     with pytest.raises(InputError, match=f"{ROLES[role]} is mapped to several columns"):
         IngestSpec(paths=("p",), name="n", mapping={role: columns})
     assert IngestSpec(paths=("p",), name="n", mapping={"date": ["year", "week"]}).mapping == {"date": ["year", "week"]}
