@@ -220,13 +220,14 @@ def rejected_lines(con: Connection, rows: Rows) -> Rejected:
         if n
         else []
     )
+    first_cells = [set(part.columns.cells(*part.table.columns[:1])) if n else set() for part, _ in rows.parts]
     for path, line, place, kind, text in records:
         number = number_of.get(path)
         if number is None:
             continue
         part, readable = rows.parts[number]
         rejected.lines.setdefault(number, set()).add(line)
-        if kind == "MISSING COLUMNS" and _is_no_record(text, part):
+        if kind == "MISSING COLUMNS" and _is_no_record(text, part, first_cells[number]):
             rejected.no_records.append(_cut(text.strip()))
             continue
         names = readable.table.columns
@@ -241,10 +242,10 @@ def rejected_lines(con: Connection, rows: Rows) -> Rejected:
     return rejected
 
 
-def _is_no_record(line: str, part: Part) -> bool:
+def _is_no_record(line: str, part: Part, first_cells: set[str]) -> bool:
     """Whether a line with too few cells is a title, a footer or a line of dashes, not a record that was cut off.
 
-    It has one cell, which is no date, no number, and not the beginning of what the first column holds.
+    It has one cell, which is no date, no number, and not the beginning of what the first column holds, `first_cells`.
     """
     cells = [cell.strip(f" {part.table.quote}") for cell in line.strip().split(part.table.delimiter)]
     filled = [cell for cell in cells if cell and not re.fullmatch(DASHES, cell)]
@@ -255,7 +256,7 @@ def _is_no_record(line: str, part: Part) -> bool:
         return False
     if re.search(r"^[\W\d]*$", cell) or part.proposal.date_format and parsed([cell], part.proposal.date_format):
         return False
-    return not any(known.startswith(cell) for known in part.columns.cells(part.table.columns[0]))
+    return not any(known.startswith(cell) for known in first_cells)
 
 
 def read_no_records(con: Connection, rows: Rows) -> list[str]:

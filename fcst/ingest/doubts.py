@@ -1,5 +1,5 @@
 """What is odd in rows that can all be read: dates far from all others, a last day that is not whole, a jump of the
-level. Odd dates are asked about; the others are told in the report.
+level. Odd dates are asked about; the others stand in the report.
 """
 
 from datetime import date, timedelta
@@ -66,7 +66,7 @@ def odd_dates_refusal(con: Connection, rows: Rows, odd: list[date]) -> InputErro
     return InputError(
         f"{part.table.name} has {n} with a date far from all others, such as {text!r}: the others lie between"
         f" {first - timedelta(days=6)} and {last}. Its year may be mistyped.",
-        "Mend it, or say what it is: leave such rows out (--odd-dates drop) or read them (--odd-dates keep).",
+        "Fix it, or say what it is: leave such rows out (--odd-dates drop) or read them (--odd-dates keep).",
     )
 
 

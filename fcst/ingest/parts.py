@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from functools import cached_property
 
 from fcst.ingest.columns import Columns, normalised
 from fcst.ingest.date_texts import YEAR_WEEK_JOINT, month_first
@@ -51,6 +52,11 @@ class Part:
         return self.columns.cells(name) if name is not None else []
 
     @property
+    def is_lines(self) -> bool:
+        """Whether a row is a line of a receipt, not all that a store sold of an item on a day."""
+        return self.column("receipt") is not None or self.proposal.has_times
+
+    @cached_property
     def columns(self) -> Columns:
         return Columns(self.table.columns, self.table.types, self.table.sample)
 

@@ -105,7 +105,7 @@ def read_series(
     folder = resources.folder
     workspace = Workspace(folder, resources.unpack_limit, on_progress)
     plan = look_at(spec, resources.folders, workspace).plan(spec)
-    is_lines = any(part.column("receipt") or part.proposal.has_times for part in plan.parts)
+    is_lines = any(part.is_lines for part in plan.parts)
     duplicates_of_kind = "drop" if is_lines and len(plan.parts) > 1 else "keep"
     spec = replace(spec, seen="", duplicates=spec.duplicates or duplicates_of_kind)
     before = fingerprint(plan.sources)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 
 from fcst.ingest.columns import Columns
-from fcst.ingest.date_texts import are_months, parsed, weekday_of
+from fcst.ingest.date_texts import YEAR_WEEK_JOINT, are_months, parsed, weekday_of
 from fcst.ingest.number_texts import NumberStyle
 from fcst.specs import MADE_UP, REQUIRED_ROLES, ROLES, WIDE, Mapping
 
@@ -177,7 +177,7 @@ class Draft:
         if names == [WIDE]:
             return self.columns.cells(*self.periods)
         if role == "date" and len(names) > 1:
-            return ["-".join(cells) for cells in self.columns.rows(names)]
+            return [YEAR_WEEK_JOINT.join(cells) for cells in self.columns.rows(names)]
         return self.columns.cells(*(name for name in names if name not in MADE_UP))
 
     def days(self) -> list[date]:

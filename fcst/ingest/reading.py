@@ -119,7 +119,7 @@ class Rows:
         if part.proposal.begin_weeks:
             day = f"({day} + 6)"
         if part.proposal.mapping["date"] == [WIDE]:
-            places = ", ".join(f"c{part.table.columns.index(name)}" for name in part.proposal.periods)
+            places = ", ".join(part.place_of(name) for name in part.proposal.periods)
             days = ", ".join(f"DATE '{day}'" for day in part.proposal.periods.values())
             source = (
                 f"(SELECT * FROM (SELECT *, unnest([{places}]) AS cell, unnest([{days}]) AS period FROM {source})"
@@ -247,7 +247,7 @@ def make_rows(plan: Plan, readables: Sequence[Readable], beside: Mapping[str, Re
         n_keys=len(plan.parts[0].keys),
         attributes=tuple(name for name in ATTRIBUTES if any(part.column(name) for part in plan.parts)),
         has_store=any(part.column("store") for part in plan.parts),
-        is_lines=any(part.column("receipt") or part.proposal.has_times for part in plan.parts),
+        is_lines=any(part.is_lines for part in plan.parts),
         stores=tuple(sorted(found)[:MAX_KNOWN_STORES]),
         sift={
             number: _sift_sql(part, readable, beside, spec)
@@ -264,8 +264,7 @@ def is_blank_sql(column: str) -> str:
 
 def bad_key_sql(column: str) -> str:
     """Whether a part of a key cannot be used."""
-    is_empty = f"{column} IS NULL OR trim({column}) = ''"
-    return f"({is_empty} OR length({column}) > {MAX_KEY_LENGTH} OR contains({column}, chr(0)))"
+    return f"({is_blank_sql(column)} OR length({column}) > {MAX_KEY_LENGTH} OR contains({column}, chr(0)))"
 
 
 def bits_sql(mask: str) -> str:
@@ -340,7 +339,7 @@ def _sift_sql(part: Part, readable: Readable, beside: Mapping[str, Readable], sp
     for column, values in wanted.items():
         listed = ", ".join(map(literal, values))
         if column in part.table.columns:
-            conditions.append(f"coalesce(c{part.table.columns.index(column)} IN ({listed}), false)")
+            conditions.append(f"coalesce({part.place_of(column)} IN ({listed}), false)")
             continue
         for role, described in beside.items():
             names, place = described.table.columns, part.place(role)

@@ -77,28 +77,31 @@ def _rows_of_others(path: Path, sheet: str, name: str) -> Iterator[list[str]]:
         wanted = sheet or names[0]
         if wanted not in book.sheet_names:
             raise InputError(f"{name} has no such sheet with cells.", "Choose another (--file SHEET).")
-        try:
+        with _worded(f"{name} cannot be read"):
             rows = book.get_sheet_by_name(wanted).to_python(skip_empty_area=False)
-        except Exception as exc:  # noqa: BLE001  whatever a broken sheet provokes in the library
-            raise InputError(f"{name} cannot be read: {exc}.", "Save it again as .xlsx, or as CSV.") from exc
         for row in rows:
             yield [_as_text(None if cell == "" else cell) for cell in row[:MAX_COLUMNS]]
+
+
+@contextmanager
+def _worded(what: str) -> Iterator[None]:
+    """Turns whatever a broken workbook provokes in a library into an error that says so."""
+    try:
+        yield
+    except InputError:
+        raise
+    except Exception as exc:  # noqa: BLE001  the libraries' errors have no common ancestor
+        raise InputError(f"{what}: {exc}.", "Save it again as .xlsx, or as CSV.") from exc
 
 
 @contextmanager
 def _opened_by_calamine(path: Path, name: str) -> Iterator[Any]:
     from python_calamine import CalamineWorkbook  # here: few files need it
 
-    try:
+    with _worded(f"{name} cannot be opened as a workbook"):
         if zipfile.is_zipfile(path):
             _check_size(path, name)
         book = CalamineWorkbook.from_path(str(path))
-    except InputError:
-        raise
-    except Exception as exc:  # noqa: BLE001  whatever a broken workbook provokes in the library
-        raise InputError(
-            f"{name} cannot be opened as a workbook: {exc}.", "Save it again as .xlsx, or as CSV."
-        ) from exc
     try:
         yield book
     finally:
@@ -110,15 +113,9 @@ def _opened(path: Path, name: str) -> Iterator[Any]:
     import openpyxl  # here: it takes a while, and few files need it
 
     with path.open("rb") as file:  # by us, for the library leaves a file open that it cannot read
-        try:
+        with _worded(f"{name} cannot be opened as a workbook"):
             _check_size(path, name)
             book = openpyxl.load_workbook(file, read_only=True, data_only=True)
-        except InputError:
-            raise
-        except Exception as exc:  # noqa: BLE001  whatever a broken workbook provokes in the library
-            raise InputError(
-                f"{name} cannot be opened as a workbook: {exc}.", "Save it again as .xlsx, or as CSV."
-            ) from exc
         try:
             yield book
         finally:

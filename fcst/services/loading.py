@@ -121,7 +121,7 @@ def inspect(spec: IngestSpec) -> Inspection:
         others=plan.others,
         preview=pd.DataFrame(list(part.table.sample[:PREVIEW_ROWS]), columns=list(part.table.columns)),
         week_end=proposal.week_end,
-        is_lines=proposal.has_times or part.column("receipt") is not None,
+        is_lines=part.is_lines,
         remembered=remembered,
         of_dates=next((_ask_of_dates(part) for part in plan.parts if part.proposal.is_day_first_assumed), None),
         of_numbers=next((_ask_of_numbers(part) for part in plan.parts if part.proposal.is_decimal_doubtful), None),
