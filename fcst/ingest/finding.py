@@ -9,9 +9,10 @@ from fcst.ingest import workbooks
 from fcst.ingest.archives import Kind
 from fcst.ingest.columns import normalised
 from fcst.ingest.folders import Folders
+from fcst.ingest.heads import read_table
 from fcst.ingest.parts import Part, make_part
 from fcst.ingest.sources import Listing, Source, Workspace, beside, named_like
-from fcst.ingest.tables import Table, read_table
+from fcst.ingest.tables import Table
 from fcst.specs import IngestSpec
 
 MAX_TOLD = 20  # files that a message lists

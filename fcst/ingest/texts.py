@@ -1,8 +1,9 @@
 """Text files: their encoding, their line ends, and where their records begin."""
 
 import codecs
+import csv
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from charset_normalizer import from_bytes
@@ -186,3 +187,12 @@ def line_numbers(path: Path, records: set[int], rejected: set[int], before: int,
             if quote and line.count(quote) % 2:
                 is_open = not is_open
     return found
+
+
+def parse_rows(lines: Sequence[str], delimiter: str, quote: str) -> list[list[str]]:
+    """The rows of some lines; a line that cannot be parsed is an empty row."""
+    try:
+        return list(csv.reader((f"{line}\n" for line in lines), delimiter=delimiter, quotechar=quote, strict=False))
+    except csv.Error:  # a cell beyond csv's limit
+        kept = (f"{line if len(line) < csv.field_size_limit() else ''}\n" for line in lines)
+        return list(csv.reader(kept, delimiter=delimiter, quotechar=quote))

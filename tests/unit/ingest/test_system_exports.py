@@ -12,7 +12,7 @@ import openpyxl
 import pytest
 
 from fcst.errors import InputError
-from fcst.ingest import doubts, tables
+from fcst.ingest import doubts, heads
 from tests.unit.ingest.conftest import Weekly, load, refusal
 
 SUNDAY = date(2024, 1, 7)
@@ -389,7 +389,7 @@ def test_columns_beside_do_not_mislead(file: Path, header: str, form: str) -> No
 
 
 def test_kind_of_row_that_the_sample_did_not_show_is_refused(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tables, "SAMPLE_ROWS", 100)
+    monkeypatch.setattr(heads, "SAMPLE_ROWS", 100)
     sales = lines(lambda day, item, n: f"{day},Sale,{item},{-n}")
     bought = [f"{SUNDAY},Purchase,A-1,500"]
     path = write(file, "Posting Date,Entry Type,Item No.,Quantity", bought, sales, f"{SATURDAYS[-1]},Credit Memo,A-1,5")

@@ -12,8 +12,9 @@ import py7zr
 import pytest
 
 from fcst.ingest.archives import Kind
+from fcst.ingest.heads import read_table
 from fcst.ingest.sources import Source, Workspace
-from fcst.ingest.tables import Table, read_table
+from fcst.ingest.tables import Table
 from fcst.ingest.texts import detect_encoding
 from tests.unit.ingest.conftest import (
     HEADER,
