@@ -156,7 +156,9 @@ def _request(asked: schemas.LoadRequest, paths: list[str], is_upload: bool) -> I
         skip_bad=asked.skip_bad,
         is_upload=is_upload,
     )
-    return loading.get_ingest(loading.request_ingest(loading.remember_mapping(spec)[0]))
+    look = loading.look_into(spec)
+    spec, _ = loading.with_remembered(spec, look)
+    return loading.get_ingest(loading.request_ingest(spec, look))
 
 
 def _parse(body: bytes) -> schemas.LoadRequest:

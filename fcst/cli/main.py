@@ -196,14 +196,14 @@ def _ingest(args: argparse.Namespace) -> int:
         skip_bad=args.skip_bad,
         is_from_shell=True,
     )
-    files = loading.check_files(spec)  # a typing error must not start a server
+    look = loading.look_into(spec)
+    loading.check_files(spec, look)  # a typing error must not start a server
     prepare()
-    spec, remembered = loading.remember_mapping(spec)
+    spec, remembered = loading.with_remembered(spec, look)
     if remembered:
         say(f"Columns mean what they meant for dataset {remembered}.")
-        files = loading.check_files(spec)
-    _say_reading(files)
-    ingest_id = loading.request_ingest(spec)
+    _say_reading(loading.check_files(spec, look))
+    ingest_id = loading.request_ingest(spec, look)
     try:
         dataset = loading.wait_for_ingest(ingest_id, on_progress=lambda text: say(f"… {text}"))
     except BadRows as exc:

@@ -20,7 +20,7 @@ from fcst.ingest.date_texts import month_first, two_days
 from fcst.ingest.folders import Folders, folders_for
 from fcst.ingest.number_texts import two_numbers
 from fcst.ingest.parts import Part
-from fcst.ingest.plan import describe_file, look_at
+from fcst.ingest.plan import Look, describe_file, look_at
 from fcst.ingest.sample import write_sample as write_sample
 from fcst.ingest.sources import Workspace
 from fcst.quality_report import FileRead
@@ -106,11 +106,9 @@ def inspect(spec: IngestSpec) -> Inspection:
     InputError
         if there is no file that can be read.
     """
-    identity.require(Scope.RUN)
-    with _workspace() as workspace:
-        look = look_at(spec, _folders(spec), workspace)
-        spec, remembered = _with_remembered(spec, look.tables[0].header)
-        plan = look.plan(spec, is_draft=True)
+    look = look_into(spec)
+    spec, remembered = with_remembered(spec, look)
+    plan = look.plan(spec, is_draft=True)
     part = plan.parts[0]
     proposal = part.proposal
     return Inspection(
@@ -143,25 +141,40 @@ def _ask_of_numbers(part: Part) -> Question:
     return Question({other: "Thousands", sign: "A fraction"}, rows)
 
 
-def _with_remembered(spec: IngestSpec, columns: list[str]) -> tuple[IngestSpec, str]:
-    """The spec with the mapping of the newest dataset whose file had the same columns, where it says nothing itself.
+def look_into(spec: IngestSpec) -> Look:
+    """Finds the files of sales under the spec's paths and reads a sample of each; asks no database.
+
+    Raises
+    ------
+    InputError
+        if there is no file that can be read.
+    """
+    identity.require(Scope.RUN)
+    with _workspace() as workspace:
+        return look_at(spec, _folders(spec), workspace)
+
+
+def with_remembered(spec: IngestSpec, look: Look) -> tuple[IngestSpec, str]:
+    """The spec with the mapping of the newest dataset whose file had the same columns, where it says nothing itself;
+    and that dataset's name and version, or an empty text.
 
     Formats of dates and numbers are not remembered: another file with the same columns may be written in another way.
     """
-    known = datasets.find_by_columns(columns)
+    known = datasets.find_by_columns(look.tables[0].header)
     if known is None:
         return spec, ""
-    return (
-        replace(
-            spec,
-            mapping=known.spec.mapping | spec.mapping,
-        ),
-        f"{known.name} version {known.version}",
-    )
+    return replace(spec, mapping=known.spec.mapping | spec.mapping), f"{known.name} version {known.version}"
 
 
-def request_ingest(spec: IngestSpec) -> int:
+def request_ingest(spec: IngestSpec, look: Look | None = None) -> int:
     """Checks that the files can be read and have their columns, then asks for their ingest; returns the ingest's id.
+
+    Files that change between the look and the reading are refused.
+
+    Parameters
+    ----------
+    look
+        what `look_into` found; without it the files are looked into here.
 
     Raises
     ------
@@ -169,25 +182,23 @@ def request_ingest(spec: IngestSpec) -> int:
         if a file is missing, empty, unreadable, or lacks a column; nothing is asked for then.
     """
     who = identity.require(Scope.RUN)
-    check_files(spec)
+    plan = (look or look_into(spec)).plan(spec)
     absolute = [str(Path(path).expanduser().resolve()) for path in spec.paths]
     ensure_supervisor()  # before: where none can be started, nothing is asked for
-    ingest_id = ingests.insert(replace(spec, paths=tuple(absolute)), who)
+    ingest_id = ingests.insert(replace(spec, paths=tuple(absolute), seen=plan.seen), who)
     ensure_supervisor()
     return ingest_id
 
 
-def check_files(spec: IngestSpec) -> list[FileRead]:
-    """The files of sales under the spec's paths, with columns for all that is needed; asks no database.
+def check_files(spec: IngestSpec, look: Look) -> list[FileRead]:
+    """How the files of sales that were looked into are read, with columns for all that is needed; asks no database.
 
     Raises
     ------
     InputError
-        if there is none, or it lacks a column.
+        if one lacks a column, or something that the data do not prove is not said.
     """
-    with _workspace() as workspace:
-        plan = look_at(spec, _folders(spec), workspace).plan(spec)
-    return [describe_file(part) for part in plan.parts]
+    return [describe_file(part) for part in look.plan(spec).parts]
 
 
 def reading_in_words(file: FileRead) -> tuple[str, ...]:
@@ -203,16 +214,9 @@ def reading_in_words(file: FileRead) -> tuple[str, ...]:
     return (*lines, *file.remarks)
 
 
-def remember_mapping(spec: IngestSpec) -> tuple[IngestSpec, str]:
-    """The spec with the mapping that was used for files with the same header before, and for which dataset."""
-    with _workspace() as workspace:
-        look = look_at(spec, _folders(spec), workspace)
-    return _with_remembered(spec, look.tables[0].header)
-
-
 def request_good_rows(ingest_id: int) -> int:
     """Asks for a refused ingest once more, this time for its good rows alone; returns the new ingest's id."""
-    return request_ingest(replace(get_ingest(ingest_id).spec, skip_bad=True))
+    return request_ingest(replace(get_ingest(ingest_id).spec, skip_bad=True, seen=""))
 
 
 def cancel_ingest(ingest_id: int) -> bool:

@@ -117,7 +117,7 @@ def look(path: Path, **options: Any) -> loading.Inspection:
     spec = IngestSpec(paths=(str(path),), name="n", **options)
     try:
         seen = loading.inspect(spec)
-        loading.check_files(spec)
+        loading.check_files(spec, loading.look_into(spec))
         return seen
     except InputError as exc:
         check_words(exc)
