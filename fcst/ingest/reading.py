@@ -103,7 +103,7 @@ class Rows:
         sift = self.sift.get(number, "")
 
         def kept(expression: str) -> str:
-            return f"CASE WHEN {sift} THEN {expression} END" if sift else expression
+            return f"CASE WHEN is_kept THEN {expression} END" if sift else expression
 
         source = readable.sql()
         if is_numbered:
@@ -114,6 +114,8 @@ class Rows:
                 if has_numbers
                 else f"(SELECT *, {numbers} AS r FROM {source})"
             )
+        if sift:  # once, for it may look up orders in all of the file
+            source = f"(SELECT *, ({sift}) IS TRUE AS is_kept FROM {source})"
         date, units = part.place("date") or "", part.place("sales") or ""
         day = date_sql(date, part.proposal.date_format, part.kind("date"), self.spec.zone)
         if part.proposal.begin_weeks:
@@ -138,7 +140,7 @@ class Rows:
             is_promo = f"CASE WHEN {is_blank_sql(units)} THEN {FLAGS['yes']}::UTINYINT ELSE {is_promo} END"
         columns += [f"{sold} AS y", f"{is_promo} AS p"]
         columns += [f"{_written_sql(part, 'date')} AS first_date", f"{_written_sql(part, 'sales')} AS units"]
-        columns.append(f"{'NOT (' + sift + ') IS TRUE' if sift else 'false'} AS is_sifted")
+        columns.append(f"{'NOT is_kept' if sift else 'false'} AS is_sifted")
         columns.append(f"{_kind_sql(part, self.spec)} AS kind")
         columns.append(f"{store or 'NULL'} AS store")
         columns += [f"{part.place(name) or 'NULL'} AS a_{name}" for name in self.attributes]
