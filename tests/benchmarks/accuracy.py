@@ -3,7 +3,8 @@
     python tests/benchmarks/accuracy.py [SET …] [--back N] [--limit N]
 
 The sets are `m4` (the competition's weekly series and its test weeks), `online` (Online Retail II, items of 73 weeks or
-more), `stores` (Store Item Demand) and `sample` (the bundled one). All but the last are read from `../shared/data`.
+more), `stores` (Store Item Demand), `rossmann` and `juice` (600 series each of Rossmann Store Sales and of Dominick's
+orange juice, of 113 weeks or more) and `sample` (the bundled one). All but the last are read from `../shared/data`.
 Scored are the last 13 weeks. With `--back N` all ends 13 · N weeks earlier: rules are chosen there, never on the last.
 Beside Auto stands the best of every single model of the catalogue, their equal-weight mean and their median, chosen in
 hindsight: by WAPE and MASE of smooth and erratic items, by RMSSE of the others.
@@ -67,6 +68,40 @@ def read_stores() -> Table:
     return weekly(rows.assign(item=rows["store"].astype(str) + "_" + rows["item"].astype(str), units=rows["sales"]))
 
 
+def read_rossmann() -> Table:
+    rows = pd.read_parquet(SHARED / "promotions" / "rossmann_daily.parquet", columns=["Store", "Date", "Sales"])
+    return chosen(
+        weekly(
+            pd.DataFrame(
+                {
+                    "item": "S" + rows["Store"].astype(str),
+                    "date": pd.to_datetime(rows["Date"]),
+                    "units": rows["Sales"].astype(float),
+                }
+            )
+        )
+    )
+
+
+def read_juice() -> Table:
+    rows = pd.read_parquet(
+        SHARED / "promotions" / "orange_juice.parquet", columns=["store", "brand", "week", "logmove"]
+    )
+    keys = "s" + rows["store"].astype(str) + "_b" + rows["brand"].astype(str)
+    table = rows.assign(key=keys, units=np.exp(rows["logmove"]).round()).pivot(
+        index="week", columns="key", values="units"
+    )
+    table = table.reindex(range(table.index.min(), table.index.max() + 1))
+    columns = ((str(key), table[key]) for key in table)
+    return chosen({key: y.loc[y.first_valid_index() :].fillna(0.0).to_numpy(float) for key, y in columns})
+
+
+def chosen(series: Table) -> Table:
+    """600 of the series with 113 weeks or more, at random, always the same."""
+    keys = sorted(key for key, y in series.items() if len(y) >= 100 + H)
+    return {keys[i]: series[keys[i]] for i in np.random.default_rng(7).permutation(len(keys))[:600]}
+
+
 def read_sample() -> Table:
     (path,) = (PROJECT / "data" / "sample").glob("train.csv*")
     return weekly(
@@ -76,7 +111,14 @@ def read_sample() -> Table:
     )
 
 
-SETS = {"m4": read_m4, "online": read_online, "stores": read_stores, "sample": read_sample}
+SETS = {
+    "m4": read_m4,
+    "online": read_online,
+    "stores": read_stores,
+    "rossmann": read_rossmann,
+    "juice": read_juice,
+    "sample": read_sample,
+}
 
 
 def weekly(rows: pd.DataFrame) -> Table:
@@ -149,7 +191,10 @@ def report(name: str, rows: pd.DataFrame) -> Iterator[str]:
             f"    sMAPE {100 * rows['smape'].mean():.3f}, MASE {rows['mase Auto'].mean():.3f}, OWA {owa:.4f}; "
             f"Naive {100 * rows['naive_smape'].mean():.3f}, {rows['naive_mase'].mean():.3f} (published: 9.161, 2.777)"
         )
-    yield f"    total bias {rows['error'].sum() / rows['actual'].sum():+.1%}"
+    yield (
+        f"    all: {beside(rows, 'WAPE')}, bias {rows['error'].sum() / rows['actual'].sum():+.1%}, "
+        + ", ".join(f"{level} % holds {rows[f'coverage_{level}'].mean():.1%}" for level in LEVELS)
+    )
     for what, part in (
         ("smooth, erratic", rows[rows["is_dense"]]),
         ("intermittent, lumpy", rows[~rows["is_dense"]]),
