@@ -23,6 +23,8 @@ class Item:
         its place by units sold, from 1.
     n_weeks, n_missing
         the weeks of its life up to the dataset's last week, and how many of them are missing.
+    price
+        what all its units were sold for, divided by them, in the money of the file; None where no column says so.
     life
         `new`, `ended` or empty.
     """
@@ -40,6 +42,7 @@ class Item:
     demand_class: str | None
     adi: float | None
     cv2: float | None
+    price: float | None
     life: str
 
     @classmethod

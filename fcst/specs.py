@@ -72,6 +72,8 @@ ROLES: dict[str, str] = {
     "promo": "Promotion flag",
     "store": "Store",
     "receipt": "Receipt",
+    "value": "Value sold",
+    "price": "Price of a unit",
     "family": "Family",
     "class": "Class",
     "perishable": "Perishable",
@@ -81,6 +83,8 @@ ROLES: dict[str, str] = {
 be a year and an ISO week, or a year, a month and a day."""
 
 REQUIRED_ROLES = ("item", "date", "sales")
+MONEY = ("value", "price")
+"""Roles of columns that hold money; of the two a value says more, for it is what was paid."""
 ATTRIBUTES = ("family", "class", "perishable", "description")
 WIDE = "(columns)"
 """Stands for the column of a role whose values are spread over columns, one for each period."""

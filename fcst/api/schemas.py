@@ -226,6 +226,7 @@ class Item(BaseModel):
     n_weeks: int
     family: str | None
     demand_class: str | None
+    price: Annotated[float | None, Field(description="Mean of a unit, where the sales say what was paid.")]
 
 
 class Items(BaseModel):

@@ -1,6 +1,7 @@
 """What describes the items: family, class, perishable and description, from the file beside the sales, or the sales.
 
-Of several values in the sales the one that most weeks have.
+Of several values in the sales the one that most weeks have. The price of an item is what all its units were sold for,
+divided by them.
 """
 
 import duckdb
@@ -15,6 +16,8 @@ from fcst.ingest.reading import Rows
 from fcst.ingest.sources import Workspace
 from fcst.ingest.tables import Readable, make_readable
 from fcst.specs import ATTRIBUTES
+
+PRICE_DIGITS = 6  # after the point
 
 
 def read_beside(con: Connection, rows: Rows, plan: Plan, workspace: Workspace) -> None:
@@ -71,11 +74,20 @@ def describe_keys(con: Connection, groups: Groups) -> None:
             joins += f" LEFT JOIN sold_{name} ON sold_{name}.i = keys.i LEFT JOIN most_{name} ON most_{name}.i = keys.i"
         elif name in groups.rows.attributes:
             values[name] = f"coalesce(beside.{name}, keys.a_{name})"
+    price = "NULL"
+    if groups.rows.has_value:
+        con.execute(f"""
+            CREATE TABLE paid AS
+            SELECT i, round(sum(v)::DOUBLE / nullif(sum(vs)::DOUBLE, 0), {PRICE_DIGITS}) AS price
+            FROM groups WHERE {IS_VALID} GROUP BY i
+        """)
+        joins += " LEFT JOIN paid ON paid.i = keys.i"
+        price = "CASE WHEN paid.price > 0 THEN paid.price END"
     con.execute(f"""
         CREATE TABLE described AS
         SELECT keys.i, keys.unique_id, {_text(values["family"])} AS family, {_text(values["class"])} AS class,
                try_cast({values["perishable"]} AS BOOLEAN) AS is_perishable,
-               {_text(values["description"])} AS description
+               {_text(values["description"])} AS description, {price}::DOUBLE AS price
         FROM keys LEFT JOIN beside ON beside.unique_id = keys.unique_id{joins} ORDER BY keys.i
     """)
 

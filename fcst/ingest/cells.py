@@ -22,7 +22,7 @@ from fcst.ingest.date_texts import (
     without_signs,
 )
 from fcst.ingest.duck import literal
-from fcst.ingest.number_texts import CURRENCIES, MINUS, NEGATIVE, POSITIVE, SPACES, ZERO
+from fcst.ingest.number_texts import CURRENCIES, MINUS, NEGATIVE, POSITIVE, SPACES, ZERO, NumberStyle
 from fcst.ingest.parts import Part
 
 TRUE_FLAGS = ("true", "t", "yes", "y", "1", "1.0")
@@ -126,30 +126,30 @@ def _with_english_month_sql(column: str) -> str:
     return f"array_to_string(list_filter({known}, lambda t: t <> ''), ' ')"
 
 
-def number_sql(column: str, part: Part, kind: str = "VARCHAR") -> str:
-    """Units; of text also as ledgers write them: (3), 3-, - for zero, other minus signs and spaces, currency signs."""
-    if part.proposal.decimal != "," and not part.proposal.numbers.is_grouped:
+def number_sql(column: str, style: NumberStyle, kind: str = "VARCHAR") -> str:
+    """Numbers; of text also as ledgers write them: (3), 3-, - for zero, other minus signs, spaces, currency signs."""
+    if style.decimal != "," and not style.is_grouped:
         if kind in _WHOLE:
             return f"try_cast({_typed(column)} AS {NUMBER})"
         if kind == "DOUBLE":  # beyond the limit a double times 10^6 is no exact whole number
             typed, plain = _typed(column), f"try_cast({column} AS {NUMBER})"
             return f"CASE WHEN abs({typed}) < {MAX_EXACT:.0f} THEN try_cast({typed} AS {NUMBER}) ELSE {plain} END"
-    usual = _number_of_text_sql(column, part)
+    usual = _number_of_text_sql(column, style)
     # Only the rows that cannot be read as they are pay for the rest: coalesce evaluates it for those alone.
-    return f"coalesce({usual}, {_number_of_text_sql(_signed_sql(column), part)})"
+    return f"coalesce({usual}, {_number_of_text_sql(_signed_sql(column), style)})"
 
 
-def _number_of_text_sql(text: str, part: Part) -> str:
+def _number_of_text_sql(text: str, style: NumberStyle) -> str:
     plain = f"try_cast({text} AS {NUMBER})"
 
     def grouped(pattern: str, digits: str) -> str:
         return f"WHEN regexp_full_match({text}, {literal(pattern)}) THEN try_cast({digits} AS {NUMBER})"
 
-    if part.proposal.decimal == ",":
+    if style.decimal == ",":
         pattern = rf"\s*[+-]?(\d{{1,3}}([.{_SPACES}]\d{{3}})+|\d*)(,\d+)?\s*"
         digits = f"replace(regexp_replace({text}, '[^0-9,+-]', '', 'g'), ',', '.')"
         return f"CASE {grouped(pattern, digits)} END"
-    if part.proposal.numbers.is_grouped:
+    if style.is_grouped:
         pattern = rf"\s*[+-]?(\d{{1,3}}([,{_SPACES}]\d{{3}})+|\d{{1,2}}(,\d{{2}})+,\d{{3}})(\.\d+)?\s*"
         digits = f"regexp_replace({text}, '[^0-9.+-]', '', 'g')"
         return f"CASE {grouped(pattern, digits)} ELSE {plain} END"

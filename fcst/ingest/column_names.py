@@ -50,6 +50,13 @@ _MONEY = """
     kwota cena wartosc belopp pris varde hinta fiyat tutar ciro
     сумма цена стоимость выручка 金额 金額 单价 単価 价格 価格 售价 销售额 売上 売上高
 """
+_PRICE = """
+    price prices preis prix precio preco prezzo prijs cena pris hinta fiyat цена 单価 単価 单价 价格 価格 售价
+"""
+_NOT_PAID = """
+    cost costs profit margin tax taxes vat discount fee fees subtotal payment msrp kosten varde
+    order basket receipt list old original regular compare before base standard currency shipping freight
+"""
 _OTHER = """
     stock inventory hand available remaining returned returns refunded cancelled canceled backordered open forecast
     budget plan min max pack size weight ml cl measure uom per
@@ -112,6 +119,7 @@ _KINDS = {
     "money": _words_of(_MONEY),
     "other": _words_of(_OTHER),
 }
+_PRICES, _NOT_PAID_FOR_ITEMS = _words_of(_PRICE), _words_of(_NOT_PAID)
 _PARTS = {
     "item": _words_of(_ITEM),
     "key": _words_of(_KEY),
@@ -170,6 +178,22 @@ def is_date(name: str) -> bool:
 def is_of_other_date(name: str) -> bool:
     """Whether the words of a name say a date on which nothing was sold: Due Date, Delivery Date."""
     return bool(frozenset(words(name)) & _PARTS["not of sale"])
+
+
+def is_price(name: str) -> bool:
+    """Whether the words of a name say what one unit was sold for: Unit Price; not a cost or a list price."""
+    found = frozenset(words(name))
+    return meaning_of(name) == Meaning.MONEY and bool(found & _PRICES) and not found & _NOT_PAID_FOR_ITEMS
+
+
+def is_value(name: str) -> bool:
+    """Whether the words of a name say what a row was sold for: Amount, Sale (Dollars); not a tax or an order's sum.
+
+    Sales of no said kind are a value where units stand beside them.
+    """
+    found = frozenset(words(name))
+    is_money = meaning_of(name) in (Meaning.MONEY, Meaning.SALES)
+    return is_money and not found & _PRICES and not found & _NOT_PAID_FOR_ITEMS
 
 
 def meaning_of(name: str) -> Meaning | None:

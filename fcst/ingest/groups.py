@@ -12,6 +12,7 @@ View `groups`, one row for each item, week, flag and block of stores, or several
     n, ny       rows; rows with usable units
     s, nn, sn   sum of units; rows with negative units, and their sum
     nf          rows with fractional units
+    v, vs       what they were sold for, and the units for which that is known; only where a column says so
     m0, m1, …   masks: a bit for each store of the block and day of the week that has a row
     a_…         attributes of the item, where they are not in `keys`
     is_bad      the item or the date cannot be used
@@ -129,6 +130,8 @@ class Groups:
         else:
             columns = ["0 AS blk", "NULL::VARCHAR AS so"]
             columns.append("CASE WHEN y IS NOT NULL THEN 1::UTINYINT << (6 - x)::UTINYINT END AS m0")
+        if rows.has_value:
+            columns += ["CASE WHEN y IS NOT NULL THEN v END AS v", "CASE WHEN v IS NOT NULL THEN y END AS vs"]
         columns += [f"a_{name}" for name in self.attributes]
         return f"""
             SELECT i, wk, pm, {", ".join(columns)}, 1 AS n, (y IS NOT NULL)::INTEGER AS ny, coalesce(y, 0) AS s,
@@ -294,13 +297,15 @@ def _sum_rows(con: Connection, rows: Rows, on_progress: OnProgress) -> Groups:
         for mask, condition in zip(rows.masks, of_mask, strict=True)
     )
     attributes = "".join(f", max(a_{name}) AS a_{name}" for name in rows.attributes)
+    value = ", sum(v) FILTER (WHERE y IS NOT NULL) AS v, sum(y) FILTER (WHERE v IS NOT NULL) AS vs"
+    value = value if rows.has_value else ""
     with watched(con, "reading", rows.size, on_progress):
         con.execute(f"""
             CREATE TABLE summed AS
             SELECT {", ".join(by)}, count(*) AS n, count(y) AS ny, coalesce(sum(y), 0) AS s,
                    count(*) FILTER (WHERE y < 0) AS nn, coalesce(sum(y) FILTER (WHERE y < 0), 0) AS sn,
                    count(*) FILTER (WHERE y <> trunc(y)) AS nf,
-                   {masks}{attributes}
+                   {masks}{value}{attributes}
             FROM ({rows.sql()}) GROUP BY ALL
         """)
     keys = ", ".join(rows.keys)
@@ -319,6 +324,7 @@ def _number_rows(con: Connection, rows: Rows, folder: Path, on_progress: OnProgr
     columns = [*rows.keys, "wk", "pm::UTINYINT AS pm", "x::UTINYINT AS x", "y"]
     if has_blocks(rows):
         columns += ["st", "CASE WHEN st IS NULL THEN store END AS so"]
+    columns += ["v"] if rows.has_value else []
     columns += [f"a_{name}" for name in rows.attributes]
     source = f"SELECT {', '.join(columns)} FROM ({rows.sql()})"
     begin = 0.0

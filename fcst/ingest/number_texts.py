@@ -106,6 +106,15 @@ def find_decimal(values: Iterable[str], is_comma_sure: bool = False, is_comma_us
     return NumberStyle("," if comma > point else ".", grouped > 0, is_open, comma + point > 0, is_doubtful)
 
 
+def as_number(text: str, decimal: str) -> float | None:
+    """What a number is that is written with this decimal sign; None where it is none."""
+    digits = re.sub(f"[^0-9{decimal}+-]", "", signed(text)).replace(decimal, ".")
+    try:
+        return float(digits)
+    except ValueError:
+        return None
+
+
 def two_numbers(values: Iterable[str]) -> list[tuple[str, str, str]]:
     """Some of the numbers that have one sign before three digits, each as a whole one and as a fraction, in words."""
     found = []

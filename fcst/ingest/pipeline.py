@@ -73,7 +73,7 @@ class SeriesFiles:
     ----------
     items_csv
         dataset_id, unique_id, sales_rank, total_units, first_wk_end_dt, last_sale_dt, n_weeks, n_missing, family,
-        class, is_perishable, description, demand_class, adi, cv2, search_text. The item that sold most comes first.
+        class, is_perishable, description, demand_class, adi, cv2, price, search_text. What sold most comes first.
     sales
         an Arrow stream of `series_files.SALES`: a value a week, from the item's first week to the dataset's last.
         `promo_units` is missing where every week has none.

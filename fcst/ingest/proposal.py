@@ -51,8 +51,8 @@ class Proposal:
         as of strptime; empty where no format fits.
     numbers
         how units are written.
-    decimal
-        the sign before their fractions: `.` or `,`.
+    money
+        how values and prices are written.
     is_negated
         most numbers are negative, as in a ledger of stock: what goes out is demand.
     has_times
@@ -81,7 +81,7 @@ class Proposal:
     cancelled: Only | None
     date_format: str
     numbers: NumberStyle
-    decimal: str
+    money: NumberStyle
     is_negated: bool
     has_times: bool
     week_end: str
@@ -91,6 +91,11 @@ class Proposal:
     is_day_first_assumed: bool
     is_decimal_given: bool
     periods: dict[str, date]
+
+    @property
+    def decimal(self) -> str:
+        """The sign before the fractions of units: `.` or `,`."""
+        return self.numbers.decimal
 
     @property
     def missing(self) -> list[str]:
@@ -149,6 +154,7 @@ class Draft:
     periods: dict[str, date] = field(default_factory=dict)
     date_format: str = ""
     numbers: NumberStyle = NumberStyle(".", is_grouped=False)
+    money: NumberStyle = NumberStyle(".", is_grouped=False)
     is_negated: bool = False
     has_times: bool = False
     empty_is_missing: bool = False
@@ -200,7 +206,7 @@ class Draft:
             cancelled=self.cancelled,
             date_format=self.date_format,
             numbers=self.numbers,
-            decimal=self.asked_decimal or self.numbers.decimal,
+            money=self.money,
             is_negated=self.is_negated,
             has_times=self.has_times,
             week_end=weekday_of([day + shift for day in days]),

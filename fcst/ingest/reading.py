@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from fcst.errors import InputError
-from fcst.ingest.cells import FLAGS, date_sql, flag_sql, moment_sql, most_common, number_sql
+from fcst.ingest.cells import FLAGS, NUMBER, date_sql, flag_sql, moment_sql, most_common, number_sql
 from fcst.ingest.column_roles import recognise_roles
 from fcst.ingest.duck import Connection, literal
 from fcst.ingest.parts import Part
@@ -19,7 +19,7 @@ from fcst.ingest.sources import OnProgress
 from fcst.ingest.tables import Readable, spread_rows
 from fcst.ingest.totals import TOTAL
 from fcst.names import WEEKDAYS
-from fcst.specs import ATTRIBUTES, WIDE, IngestSpec
+from fcst.specs import ATTRIBUTES, MONEY, WIDE, IngestSpec
 
 PREVIOUS_MONTH = 4  # is added to missing and unknown where the row is of the month before that of its week's last day
 SIFTED = 9
@@ -50,6 +50,8 @@ class Rows:
         parts of the item's key.
     attributes
         those that the files of sales have.
+    has_value
+        some files say what was paid.
     is_lines
         a row is a line of a receipt, not all that a store sold of an item on a day.
     """
@@ -59,6 +61,7 @@ class Rows:
     n_keys: int
     attributes: tuple[str, ...]
     has_store: bool
+    has_value: bool
     is_lines: bool
     stores: tuple[str, ...]
     sift: dict[int, str]
@@ -84,7 +87,7 @@ class Rows:
         return [f"m{i}" for i in range(min(max(n, 1), MAX_MASKS))]
 
     def sql(self, is_raw: bool = False, is_numbered: bool = False) -> str:
-        """Columns k0…, d, x (days to the end of its week), wk, y, pm, st, store, a_….
+        """Columns k0…, d, x (days to the end of its week), wk, y, v, pm, st, store, a_….
 
         Parameters
         ----------
@@ -133,12 +136,13 @@ class Rows:
         columns = [f"{kept(_key_sql(part, place))} AS k{i}" for i, place in enumerate(part.keys)]
         columns.append(f"{kept(day)} AS d0")
         sign = "-" if part.proposal.is_negated else ""
-        sold = f"{sign}{number_sql(units, part, part.kind('sales'))}"
+        sold = f"{sign}{number_sql(units, part.proposal.numbers, part.kind('sales'))}"
         is_promo = flag_sql(flag, most_common(part, "promo"))
         if part.proposal.empty_is_missing:  # as is a week with nothing but promotional sales
             sold = f"coalesce({sold}, CASE WHEN {is_blank_sql(units)} THEN 0 END)"
             is_promo = f"CASE WHEN {is_blank_sql(units)} THEN {FLAGS['yes']}::UTINYINT ELSE {is_promo} END"
         columns += [f"{sold} AS y", f"{is_promo} AS p"]
+        columns += [f"{_value_sql(part)} AS v"] if self.has_value else []
         columns += [f"{_written_sql(part, 'date')} AS first_date", f"{_written_sql(part, 'sales')} AS units"]
         columns.append(f"{'NOT is_kept' if sift else 'false'} AS is_sifted")
         columns.append(f"{_kind_sql(part, self.spec)} AS kind")
@@ -172,6 +176,17 @@ class Rows:
                   FROM (SELECT *, CASE WHEN d0 BETWEEN DATE '{FIRST_DATE}' AND DATE '{LAST_DATE}' THEN d0 END AS d
                         FROM (SELECT {", ".join(columns)} FROM {source}))) {known}
         """
+
+
+def _value_sql(part: Part) -> str:
+    """What a row was sold for; NULL where no column says so, or it cannot be read. Of a ledger as positive as units."""
+    for role in MONEY:
+        if (place := part.place(role)) is None:
+            continue
+        amount = number_sql(place, part.proposal.money, part.kind(role))
+        value = amount if role == "value" else f"try_cast({amount} * y AS {NUMBER})"
+        return f"sign(y) * abs({value})" if part.proposal.is_negated else value
+    return f"NULL::{NUMBER}"
 
 
 def _written_sql(part: Part, role: str) -> str:
@@ -249,6 +264,7 @@ def make_rows(plan: Plan, readables: Sequence[Readable], beside: Mapping[str, Re
         n_keys=len(plan.parts[0].keys),
         attributes=tuple(name for name in ATTRIBUTES if any(part.column(name) for part in plan.parts)),
         has_store=any(part.column("store") for part in plan.parts),
+        has_value=any(part.column(role) for part in plan.parts for role in MONEY),
         is_lines=any(part.is_lines for part in plan.parts),
         stores=tuple(sorted(found)[:MAX_KNOWN_STORES]),
         sift={
@@ -308,7 +324,7 @@ def watched(
 
 def cancelled_sql(part: Part, readable: Readable) -> str:
     """How many rows of a file are of cancelled orders, and their units."""
-    units = number_sql(part.place("sales") or "", part, part.kind("sales"))
+    units = number_sql(part.place("sales") or "", part.proposal.numbers, part.kind("sales"))
     is_cancelled = _is_cancelled_sql(part, readable)
     units = f"-({units})" if part.proposal.is_negated else units
     return f"SELECT count(*), coalesce(sum({units}), 0)::DOUBLE FROM {readable.sql(False)} WHERE {is_cancelled}"

@@ -38,7 +38,8 @@ class SeriesWriter:
             CREATE OR REPLACE TABLE items_found (
                 unique_id VARCHAR, place BIGINT, total_units DOUBLE, first_wk DATE, last_sale DATE, n_weeks INTEGER,
                 n_missing INTEGER, demand_class VARCHAR, adi DOUBLE, cv2 DOUBLE, whole_promo DOUBLE, whole_all DOUBLE,
-                n_emptied INTEGER, family VARCHAR, class VARCHAR, is_perishable BOOLEAN, description VARCHAR)
+                n_emptied INTEGER, family VARCHAR, class VARCHAR, is_perishable BOOLEAN, description VARCHAR,
+                price DOUBLE)
         """)
 
     def write(self, cells: Cells, series: Series, found: Statistics) -> pa.Table:
@@ -75,7 +76,7 @@ class SeriesWriter:
         self.con.register("block", rows)
         self.con.execute("""
             INSERT INTO items_found BY NAME
-            SELECT block.*, d.family, d.class, d.is_perishable, d.description
+            SELECT block.*, d.family, d.class, d.is_perishable, d.description, d.price
             FROM block JOIN described d USING (unique_id)
         """)
         attributes = fetch_arrow(
@@ -106,7 +107,7 @@ class SeriesWriter:
             CREATE TABLE items_out AS
             SELECT unique_id, row_number() OVER (ORDER BY total_units DESC, unique_id) AS sales_rank, total_units,
                    first_wk, last_sale, n_weeks, n_missing, family, class, is_perishable, description, demand_class,
-                   adi, cv2, place
+                   adi, cv2, price, place
             FROM items_found
         """)
 

@@ -183,13 +183,14 @@ def show_items(dataset: Dataset) -> None:
         )
     )
     filled = [name for name in ("description", "family", "item_class") if items[name].notna().any()]
+    price = ["price"] if items["price"].notna().any() else []
     tables.show(
         items.assign(
             total_units=text.round_units(items["total_units"]),
-            **{name: pd.to_numeric(items[name]).round(2) for name in ("adi", "cv2")},
+            **{name: pd.to_numeric(items[name]).round(2) for name in ("price", "adi", "cv2")},
         )[
-            ["sales_rank", "unique_id", *filled, "total_units", "n_weeks", "n_missing", "demand_class", "adi", "cv2"]
-            + ["first_wk_end_dt", "last_sale_dt", "life"]
+            ["sales_rank", "unique_id", *filled, "total_units", *price, "n_weeks", "n_missing"]
+            + ["demand_class", "adi", "cv2", "first_wk_end_dt", "last_sale_dt", "life"]
         ],
         placeholder="",
         height=min(36 + 35 * len(items), 480),
@@ -200,6 +201,7 @@ def show_items(dataset: Dataset) -> None:
             "family": st.column_config.TextColumn("Family"),
             "item_class": st.column_config.TextColumn("Class"),
             "total_units": st.column_config.NumberColumn("Units sold", format="localized"),
+            "price": st.column_config.NumberColumn("Price", format="localized", help=MEANING["price"]),
             "n_weeks": st.column_config.NumberColumn("Weeks", help=MEANING["history"]),
             "n_missing": st.column_config.NumberColumn("Missing", help=MEANING["missing"]),
             "demand_class": st.column_config.TextColumn("Demand", help=MEANING["demand_class"]),

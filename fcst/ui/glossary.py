@@ -163,6 +163,12 @@ DATA = (
         "How much the units of weeks with a sale vary: variance, divided by squared mean. "
         f"From {CV2_CUTOFF} on: erratic or lumpy.",
     ),
+    Term(
+        "price",
+        "Price",
+        "What all units of an item were sold for, divided by them: a mean, in the money of the file. "
+        "Empty where no column of the file says what was paid.",
+    ),
     Term("missing", "Missing", "A week with promotional sales only, where these are left out. Models interpolate it."),
     Term("ended", "Ended", f"Said of an item without a sale in the last {ENDED_AFTER_WEEKS} weeks."),
     Term("returns", "Returns", "Units that came back. They are taken from the week's sales, unless they are left out."),

@@ -12,7 +12,7 @@ from fcst.names import WEEKDAYS
 from fcst.quality_report import FileRead
 from fcst.services import loading
 from fcst.services.loading import Inspection, Question
-from fcst.specs import DECIMALS, MADE_UP, REQUIRED_ROLES, ROLES, IngestSpec, Mapping
+from fcst.specs import ATTRIBUTES, DECIMALS, MADE_UP, MONEY, REQUIRED_ROLES, ROLES, IngestSpec, Mapping
 from fcst.ui import tables, text
 from fcst.ui.shell import show_error
 
@@ -23,6 +23,8 @@ HELP = {
     "sales": "Pieces or weight, not money. Negative units are returns.",
     "promo": "Yes or no. A missing flag counts as not promoted.",
     "store": "Tells rows of different stores apart when duplicates are counted.",
+    "value": "What the row was sold for. Divided by its units it is the item's price.",
+    "price": "What one unit was sold for.",
     "receipt": "For lines of receipts: the same line in two files is a duplicate, twice in one file it is not.",
 }
 
@@ -141,8 +143,9 @@ def choose_mapping(inspection: Inspection) -> Mapping:
     boxes = st.columns(3) + st.columns(3)
     for box, role in zip(boxes, ("item", "date", "sales", "promo", "store", "receipt"), strict=True):
         mapping[role] = _choose_columns(box, role, columns, proposed.get(role, []), number)
-    with st.expander("Item attributes", type="compact"):
-        for box, role in zip(st.columns(4), ("family", "class", "perishable", "description"), strict=True):
+    with st.expander("Money, and what describes items", type="compact"):
+        boxes = st.columns(3) + st.columns(3)
+        for box, role in zip(boxes, (*MONEY, *ATTRIBUTES), strict=True):
             mapping[role] = _choose_columns(box, role, columns, proposed.get(role, []), number)
     return mapping
 

@@ -31,6 +31,7 @@ REGISTRY: tuple[Recogniser, ...] = (
     units.ROW_IS_ONE,
     items.BY_VALUES,
     items.ONE_SERIES,
+    units.MONEY_BESIDE,
     units.NUMBERS,
     rows.LINES_OF_ITEMS,
     rows.ENTRY_TYPES,

@@ -1,14 +1,17 @@
 """Units sold: which column, how its numbers are written, and whether they are those of a ledger."""
 
-from fcst.ingest.column_names import Meaning, meaning_of
+from dataclasses import replace
+
+from fcst.ingest.column_names import Meaning, is_price, is_value, meaning_of
 from fcst.ingest.columns import is_made_up
 from fcst.ingest.date_texts import has_clock
-from fcst.ingest.number_texts import are_negative, find_decimal
+from fcst.ingest.number_texts import are_negative, as_number, find_decimal
 from fcst.ingest.proposal import Draft
 from fcst.ingest.recognisers.recogniser import Recogniser, Sample
-from fcst.specs import EACH_ROW
+from fcst.specs import EACH_ROW, MADE_UP, MONEY, WIDE
 
 _DAYS_WITH_COMMA = ("%d.%m.%Y", "%d.%m.%y")  # are written where the decimal sign is a comma
+LEAST_ITEMS = 3  # whose amounts contradict the name of their column
 
 
 def _only_numbers(draft: Draft) -> None:
@@ -36,16 +39,66 @@ def _row_is_one(draft: Draft) -> None:
 
 
 def _style(draft: Draft) -> None:
-    found = find_decimal(
-        dict.fromkeys(draft.cells("sales")), draft.date_format.startswith(_DAYS_WITH_COMMA), draft.is_comma_usual
-    )
-    draft.numbers = found
+    is_comma_sure = draft.date_format.startswith(_DAYS_WITH_COMMA)
+    found = find_decimal(dict.fromkeys(draft.cells("sales")), is_comma_sure, draft.is_comma_usual)
+    money = find_decimal(dict.fromkeys(cell for role in MONEY for cell in draft.cells(role)))
     if draft.asked_decimal:
         draft.why["numbers"] = "as you said"
+        found = replace(found, decimal=draft.asked_decimal)
     elif found.is_proven:
         draft.why["numbers"] = "some numbers have a fraction"
+    elif found.is_open and money.is_proven:
+        draft.why["numbers"] = f"numbers of {_columns_of_money(draft)} have a fraction"
+        found = replace(found, decimal=money.decimal, is_open=False, is_proven=True, is_doubtful=False)
     elif found.is_open:
         draft.why["numbers"] = "nothing tells"
+    draft.numbers = found
+    draft.money = money if money.is_proven else replace(money, decimal=found.decimal)
+
+
+def _columns_of_money(draft: Draft) -> str:
+    return " and ".join(name for role in MONEY for name in draft.mapping[role])
+
+
+def _money(draft: Draft) -> None:
+    """What was paid, of a row or of a unit, beside the units."""
+    if not draft.mapping["sales"] or draft.mapping["date"] == [WIDE]:
+        return
+    for role, is_called_so in (("value", is_value), ("price", is_price)):
+        named = [name for name in draft.free() if is_called_so(name) and draft.columns.is_numeric(name)]
+        if named and draft.is_open(role):
+            draft.decide(role, named[:1], "by its name")
+    found = [role for role in MONEY if draft.mapping[role]]
+    if len(found) == 1 and all(map(draft.is_open, MONEY)):
+        (other,) = set(MONEY) - set(found)
+        names = draft.mapping[found[0]]
+        if _behaves_as(other, draft, names[0]):
+            draft.mapping[found[0]] = []
+            del draft.why[found[0]]
+            draft.decide(other, names, "so it behaves where several units of an item were sold")
+
+
+def _behaves_as(role: str, draft: Draft, name: str) -> bool:
+    """Whether a column holds values, or prices, whatever it is called.
+
+    A price stays the same for different units of an item; of a value what it is divided by them does.
+    """
+    (units, *_), keys = draft.mapping["sales"], [key for key in draft.mapping["item"] if key not in MADE_UP]
+    if units in MADE_UP:
+        return False
+    decimal = find_decimal(draft.columns.cells(name)).decimal
+    amounts: dict[tuple[str, ...], dict[float, float]] = {}
+    for *key, written, amount in draft.columns.rows([*keys, units, name]):
+        sold, paid = as_number(written, decimal), as_number(amount, decimal)
+        if sold and paid:
+            amounts.setdefault(tuple(key), {}).setdefault(sold, paid)
+    n_prices = n_values = 0
+    for found in amounts.values():
+        prices, each = set(found.values()), {round(paid / sold, 2) for sold, paid in found.items()}
+        n_prices += len(prices) == 1 < len(each)
+        n_values += len(each) == 1 < len(prices)
+    n, n_against = (n_values, n_prices) if role == "value" else (n_prices, n_values)
+    return n >= LEAST_ITEMS and n > 4 * n_against
 
 
 def _ledger(draft: Draft) -> None:
@@ -72,12 +125,27 @@ ROW_IS_ONE = Recogniser(
         Sample("day,product,price\n2024-01-01,tea,2.5\n2024-01-02,tea,2.5", {"sales": []}),
     ),
 )
+MONEY_BESIDE = Recogniser(
+    "the value and price of what was sold",
+    _money,
+    (
+        Sample("day,item,qty,amount\n2024-01-01,a,2,25.00", {"value": ["amount"], "price": []}),
+        Sample("day,item,qty,unit price,tax\n2024-01-01,a,2,12.50,1.00", {"value": [], "price": ["unit price"]}),
+        Sample("day,item,QTY,SALES\n2024-01-01,a,2,25.00", {"sales": ["QTY"], "value": ["SALES"]}),
+        Sample("day,item,qty,unit cost\n2024-01-01,a,2,12.50", {"value": [], "price": []}),
+        Sample(
+            "day,item,qty,price\n" + "".join(f"2024-01-01,{item},{n},{n * 12.5}\n" for item in "abc" for n in (1, 2)),
+            {"value": ["price"], "price": []},
+        ),
+    ),
+)
 NUMBERS = Recogniser(
     "the decimal sign",
     _style,
     (
         Sample("day;item;qty\n2024-01-01;a;1,5", {"decimal": ","}),
         Sample("day;item;qty\n2024-01-01;a;1.250\n2024-01-02;a;500", {"is_decimal_doubtful": True}),
+        Sample("day;item;qty;amount\n2024-01-01;a;1.250;12,50\n2024-01-02;a;500;5,00", {"decimal": ","}),
         Sample("day;item;qty\n01.02.2024;a;1.250\n28.02.2024;a;500", {"decimal": ",", "is_decimal_doubtful": False}),
     ),
 )

@@ -21,7 +21,8 @@ VALUES (%(dataset_id)s, %(name)s, %(version)s, %(spec)s, %(report)s, %(week_end)
 -- copy_items
 -- The items of a dataset, from a CSV stream.
 COPY fcst_app.items (dataset_id, unique_id, sales_rank, total_units, first_wk_end_dt, last_sale_dt, n_weeks,
-                     n_missing, family, class, is_perishable, description, demand_class, adi, cv2, search_text)
+                     n_missing, family, class, is_perishable, description, demand_class, adi, cv2, price,
+                     search_text)
 FROM STDIN (FORMAT csv, NULL '\N');
 
 -- copy_sales
@@ -56,13 +57,13 @@ ORDER BY dataset_id DESC LIMIT 1;
 -- chosen_items
 -- The items of a dataset that match, or of these the first so many in an order. Other statements read from this one.
 SELECT d.dataset_id, d.unique_id, d.sales_rank, d.total_units, d.first_wk_end_dt, d.last_sale_dt, d.n_weeks,
-       d.n_missing, d.family, d.class, d.description, d.demand_class, d.adi, d.cv2
+       d.n_missing, d.family, d.class, d.description, d.demand_class, d.adi, d.cv2, d.price
 FROM fcst_app.items d WHERE d.dataset_id = %(dataset_id)s AND {condition} {first};
 
 -- list_items
 -- A page of chosen items in an order.
 SELECT d.unique_id, d.sales_rank, d.total_units, d.first_wk_end_dt, d.last_sale_dt, d.n_weeks, d.n_missing, d.family,
-       d.class AS item_class, d.description, d.demand_class, d.adi, d.cv2,
+       d.class AS item_class, d.description, d.demand_class, d.adi, d.cv2, d.price,
        CASE WHEN {ended} THEN 'ended' WHEN {new} THEN 'new' ELSE '' END AS life
 FROM ({chosen}) d ORDER BY {order} LIMIT %(limit)s OFFSET %(skip)s;
 
