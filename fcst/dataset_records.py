@@ -125,6 +125,8 @@ class RankedItem:
     ----------
     total_units
         units sold in all its `n_weeks` weeks.
+    price
+        what all of them were sold for, divided by them; None where the sales do not say.
     """
 
     unique_id: str
@@ -133,6 +135,7 @@ class RankedItem:
     n_weeks: int
     family: str | None
     demand_class: str | None
+    price: float | None
 
 
 @dataclass(frozen=True)

@@ -125,6 +125,13 @@ def test_file_on_the_server_is_loaded(desk: Desk, tmp_path: Path) -> None:
     assert (tmp_path / "my shop.csv").exists()  # it is not ours
 
 
+def test_items_have_the_price_that_their_sales_were_paid(desk: Desk) -> None:
+    rows = [f"2024-01-{day:02},{item},2,{amount}" for day in range(1, 29) for item, amount in (("a", 25), ("b", ""))]
+    found = dataset_of(desk, upload(desk, ("paid.csv", "\n".join(["day,sku,qty,amount", *rows]).encode())))
+    items = desk.get(f"/api/datasets/{found['dataset_id']}/items").json()["items"]
+    assert {row["unique_id"]: row["price"] for row in items} == {"a": 12.5, "b": None}
+
+
 def test_uploads_are_loaded_together_and_do_not_stay(desk: Desk) -> None:
     head, *lines = sales(2, 20).splitlines(keepends=True)
     half = len(lines) // 2

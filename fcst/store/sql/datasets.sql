@@ -97,7 +97,7 @@ ORDER BY i.sales_rank LIMIT %(limit)s;
 
 -- page_of_items
 -- Some of the items of a dataset, the largest sellers first.
-SELECT unique_id, sales_rank, total_units, n_weeks, family, demand_class
+SELECT unique_id, sales_rank, total_units, n_weeks, family, demand_class, price
 FROM fcst_app.items WHERE dataset_id = %(dataset_id)s AND sales_rank > %(after)s ORDER BY sales_rank LIMIT %(limit)s;
 
 -- find_items
