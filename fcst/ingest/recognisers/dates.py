@@ -85,26 +85,29 @@ def _format(draft: Draft) -> None:
 
 
 def _day_order(draft: Draft) -> None:
-    """Which comes first, day or month, where the dates allow both: by whatever else tells."""
+    """Which comes first, day or month, where the dates allow both: by whatever else tells, unless that disagrees."""
     if draft.asked_format or draft.periods or not may_have_month_first(draft.cells("date"), draft.date_format):
         return
     readings = (draft.date_format, month_first(draft.date_format))
     single = draft.cells("date") if len(draft.mapping["date"]) == 1 else []
     is_european = any(set(words(name)) & _DAY_FIRST_WORDS for name in draft.columns.names)
-    for reading, why in (
-        (readings[0] if draft.numbers.decimal == "," else "", "the decimal sign is a comma"),
+    evidence = (
+        (readings[0] if "," in (draft.numbers.decimal, draft.money.decimal) else "", "the decimal sign is a comma"),
         (order_of_rows(single, readings), "the rows are in the order of their dates"),
         (_of_other_column(draft, readings), "another column of dates has days after the 12th"),
         (of_named_month(single, readings, draft.file_name), "the file's name tells the month"),
         (readings[0] if is_european else "", "the names of the columns are of a language that writes the day first"),
         (readings[0] if draft.is_comma_usual else "", "semicolons stand where the day comes first"),
         (without_future(single, readings), "no sale lies in the future"),
-    ):
-        if reading:
-            draft.date_format, draft.why["dates"] = reading, why
-            return
+    )
+    told = [(reading, why) for reading, why in evidence if reading]
+    if len({reading for reading, _ in told}) == 1:
+        draft.date_format, draft.why["dates"] = told[0]
+        return
     draft.is_day_first_assumed = True
-    draft.why["dates"] = "nothing tells which comes first, day or month"
+    first = {readings[0]: "day first", readings[1]: "month first"}
+    against = "; ".join(f"{first[reading]}: {why}" for reading, why in told)
+    draft.why["dates"] = against or "nothing tells which comes first, day or month"
 
 
 def _of_other_column(draft: Draft, readings: tuple[str, str]) -> str:
@@ -182,6 +185,7 @@ DAY_ORDER = Recogniser(
             "date,shipped,item,qty\n03/04/2024,03/14/2024,a,1\n01/05/2024,01/15/2024,a,1\n02/03/2024,02/28/2024,a,1",
             {"is_day_first_assumed": False, "date_format": "%m/%d/%Y"},
         ),
+        Sample("Datum,Artikel,Menge\n01/05/2024,a,1\n02/03/2024,a,1\n03/01/2024,a,1", {"is_day_first_assumed": True}),
         Sample(
             "Datum,Artikel,Menge\n03/04/2024,a,1\n01/05/2024,a,1\n02/03/2024,a,1",
             {"is_day_first_assumed": False, "date_format": "%d/%m/%Y"},

@@ -11,7 +11,7 @@ from fcst.ingest.recognisers.recogniser import Recogniser, Sample
 from fcst.specs import EACH_ROW, MADE_UP, MONEY, WIDE
 
 _DAYS_WITH_COMMA = ("%d.%m.%Y", "%d.%m.%y")  # are written where the decimal sign is a comma
-LEAST_ITEMS = 3  # whose amounts contradict the name of their column
+LEAST_ITEMS = 3  # that prove that a column called a price holds values
 
 
 def _only_numbers(draft: Draft) -> None:
@@ -67,22 +67,16 @@ def _money(draft: Draft) -> None:
     for role, is_called_so in (("value", is_value), ("price", is_price)):
         named = [name for name in draft.free() if is_called_so(name) and draft.columns.is_numeric(name)]
         if named and draft.is_open(role):
-            draft.decide(role, named[:1], "by its name")
-    found = [role for role in MONEY if draft.mapping[role]]
-    if len(found) == 1 and all(map(draft.is_open, MONEY)):
-        (other,) = set(MONEY) - set(found)
-        names = draft.mapping[found[0]]
-        if _behaves_as(other, draft, names[0]):
-            draft.mapping[found[0]] = []
-            del draft.why[found[0]]
-            draft.decide(other, names, "so it behaves where several units of an item were sold")
+            draft.decide(role, named[:1], "its name")
+    names = draft.mapping["price"]
+    if names and not draft.mapping["value"] and all(map(draft.is_open, MONEY)) and _are_values(draft, names[0]):
+        draft.mapping["price"] = []
+        del draft.why["price"]
+        draft.decide("value", names, "divided by the units it is the same for an item")
 
 
-def _behaves_as(role: str, draft: Draft, name: str) -> bool:
-    """Whether a column holds values, or prices, whatever it is called.
-
-    A price stays the same for different units of an item; of a value what it is divided by them does.
-    """
+def _are_values(draft: Draft, name: str) -> bool:
+    """Whether a column that is called a price grows with the units of an item: then it is the value of all of them."""
     (units, *_), keys = draft.mapping["sales"], [key for key in draft.mapping["item"] if key not in MADE_UP]
     if units in MADE_UP:
         return False
@@ -97,8 +91,7 @@ def _behaves_as(role: str, draft: Draft, name: str) -> bool:
         prices, each = set(found.values()), {round(paid / sold, 2) for sold, paid in found.items()}
         n_prices += len(prices) == 1 < len(each)
         n_values += len(each) == 1 < len(prices)
-    n, n_against = (n_values, n_prices) if role == "value" else (n_prices, n_values)
-    return n >= LEAST_ITEMS and n > 4 * n_against
+    return n_values >= LEAST_ITEMS and n_values > 4 * n_prices
 
 
 def _ledger(draft: Draft) -> None:
