@@ -331,7 +331,7 @@ def _folders(text: str) -> tuple[Path, ...]:
         return tuple(Path(part).expanduser().resolve() for part in text.split(os.pathsep) if part.strip())
     except RuntimeError as exc:
         raise ConfigError(
-            f"FCST_INGEST_ROOTS is {text!r}, with the home of a user who is not there.", "Mend it."
+            f"FCST_INGEST_ROOTS is {text!r}, with the home of a user who is not there.", "Correct it."
         ) from exc
 
 
@@ -352,7 +352,7 @@ def _read_secrets(path: Path) -> dict[str, object]:
     except OSError as exc:
         raise ConfigError(f"{path} cannot be read: {exc.strerror}.", "Check its permissions.") from exc
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
-        raise ConfigError(f"{path} cannot be read as TOML: {exc}.", "Mend the file or remove it.") from exc
+        raise ConfigError(f"{path} cannot be read as TOML: {exc}.", "Correct the file or remove it.") from exc
 
 
 def child_environment() -> dict[str, str]:

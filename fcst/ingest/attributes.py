@@ -44,7 +44,7 @@ def read_beside(con: Connection, rows: Rows, plan: Plan, workspace: Workspace) -
             )
         except duckdb.Error as exc:
             raise InputError(
-                f"{plan.items.name} beside the sales cannot be read: {first_line(exc)}.", "Mend it or move it away."
+                f"{plan.items.name} beside the sales cannot be read: {first_line(exc)}.", "Correct it or move it away."
             ) from exc
         bad_rows.check_beside(con, table)
 

@@ -101,7 +101,7 @@ def check_beside(con: Connection, readable: Readable) -> None:
     for line, kind in found:
         name = readable.table.name
         raise InputError(
-            f"{name} beside the sales, line {line}: {_REJECTED.get(kind, kind.lower())}.", "Mend it or move it away."
+            f"{name} beside the sales, line {line}: {_REJECTED.get(kind, kind.lower())}.", "Correct it or move it away."
         )
 
 
@@ -192,11 +192,11 @@ def refusal(rows: Rows, report: ReadingReport, n_good: int, is_open: bool) -> tu
     what = first.reason if is_line else f"{first.column} {first.reason}"
     shown = f", in {first.value!r}" if first.value else ""
     n = f"{'at least ' if bad.is_at_least else ''}{bad.n:,} of {report.n_rows:,}"
-    hint = "Mend the file or its mapping."
+    hint = "Correct the file or its mapping."
     if is_open:
-        hint = "Mend the line with the open quote: the lines behind it were read as its continuation."
+        hint = "Correct the line with the open quote: the lines behind it were read as its continuation."
     elif n_good:
-        hint = f"Mend the file, or load the {n_good:,} good row{'s' if n_good > 1 else ''} (command line: --skip-bad)."
+        hint = f"Correct the file, or load the {n_good:,} good row{'s' if n_good > 1 else ''} (command line: --skip-bad)."
     elif table.kind == Kind.WORKBOOK and first.reason == EMPTY:
         hint += f" {workbooks.FORMULAS}"
     return f"{first.file}, {table.row_word} {first.line}: {what}{shown}. Bad rows in all: {n}.", hint

@@ -142,7 +142,7 @@ def read_beside(source: Source, name: str, listing: Listing, folders: Folders, w
     try:
         return read_table(_data(found, workspace), workspace)
     except InputError as exc:
-        raise InputError(exc.message, "It lies beside the sales; mend it or move it away.") from exc
+        raise InputError(exc.message, "It lies beside the sales; correct it or move it away.") from exc
 
 
 def read_calendar(listing: Listing, folders: Folders, workspace: Workspace) -> dict[str, date]:

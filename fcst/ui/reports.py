@@ -12,7 +12,7 @@ from fcst.ui.text import count, large, percent, plain, weekday
 
 DROPPED = {
     "bad": "cannot be read",
-    "sifted": "do not pass the row filter",
+    "sifted": "do not pass the row filter, or are of cancelled orders",
     "totals": "are totals of other rows",
     "odd_dates": "have dates far from all others",
     "no_records": "are no records: empty, headers, footers, sums",

@@ -181,7 +181,7 @@ def test_bad_row_is_told_with_file_line_column_and_value(file: Path, bad: str, w
     error = refusal(write(file, *rows))
     assert isinstance(error, BadRows)
     assert error.message == f"sales.csv, line {position + 2}: {why}. Bad rows in all: 1 of 15."
-    assert error.hint == "Mend the file, or load the 14 good rows (command line: --skip-bad)."
+    assert error.hint == "Correct the file, or load the 14 good rows (command line: --skip-bad)."
     (row,) = error.report.bad_rows.first
     assert (row.file, row.line) == ("sales.csv", position + 2)
     assert error.report.n_rows == 15
@@ -323,7 +323,7 @@ def test_file_without_a_good_row_is_not_offered_to_be_loaded_without_the_bad(fil
     for skip_bad in (False, True):
         error = refusal(path, skip_bad=skip_bad)
         assert error.message.endswith("Bad rows in all: 14 of 14.")
-        assert error.hint == "Mend the file or its mapping."
+        assert error.hint == "Correct the file or its mapping."
 
 
 # The good rows alone
