@@ -4,6 +4,7 @@ The patterns are read by Python and by DuckDB alike.
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -127,7 +128,9 @@ def two_numbers(values: Iterable[str]) -> list[tuple[str, str, str]]:
 
 def are_negative(numbers: Sequence[str], least: int = 10) -> bool:
     """Whether nine in ten of the numbers other than zero are negative, of so many at least."""
-    found = [signed(number) for number in numbers]
-    n_negative = sum(number.startswith("-") for number in found)
-    n_positive = sum(not number.startswith("-") and any(char in "123456789" for char in number) for number in found)
+    n_negative = n_positive = 0
+    for number, n in Counter(numbers).items():
+        found = signed(number)
+        n_negative += n * found.startswith("-")
+        n_positive += n * (not found.startswith("-") and any(char in "123456789" for char in found))
     return n_negative >= max(least, 9 * n_positive)
