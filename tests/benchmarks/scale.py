@@ -207,6 +207,7 @@ def measure_run(dataset: Any, n_items: int, process: Any) -> int:
 
     watcher = threading.Thread(target=watch)
     watcher.start()
+    waits_ms = 1e3 * commit_seconds()
     begin = time.perf_counter()
     job_id = submit(dataset, n_items, ("WindowAverage",), level=[80, 95])
     submitted = time.perf_counter() - begin
@@ -220,10 +221,21 @@ def measure_run(dataset: Any, n_items: int, process: Any) -> int:
     print(
         f"run of {n_items:,} items: {seconds:.1f} s (submitted in {submitted:.1f} s); processor ms by item: {cpu};"
         f" supervisor at most {peak / 1e6:.0f} MB; first batch read in {1e3 * first:.0f} ms, later ones in"
-        f" {1e3 * statistics.median(later):.0f} ms ({first / statistics.median(later):.2f})",
+        f" {1e3 * statistics.median(later):.0f} ms ({first / statistics.median(later):.2f}); before, a commit took"
+        f" {waits_ms:.0f} ms",
         flush=True,
     )
     return job_id
+
+
+def commit_seconds() -> float:
+    """How long a transaction waits for the disk, of which reading a batch has one."""
+    from fcst.store.database import transaction
+
+    begin = time.perf_counter()
+    with transaction() as cur:
+        cur.execute("SELECT pg_logical_emit_message(true, 'scale', 'of a few bytes')")
+    return time.perf_counter() - begin
 
 
 def reading_seconds(job_id: int) -> list[float]:
