@@ -196,7 +196,9 @@ def refusal(rows: Rows, report: ReadingReport, n_good: int, is_open: bool) -> tu
     if is_open:
         hint = "Correct the line with the open quote: the lines behind it were read as its continuation."
     elif n_good:
-        hint = f"Correct the file, or load the {n_good:,} good row{'s' if n_good > 1 else ''} (command line: --skip-bad)."
+        hint = (
+            f"Correct the file, or load the {n_good:,} good row{'s' if n_good > 1 else ''} (command line: --skip-bad)."
+        )
     elif table.kind == Kind.WORKBOOK and first.reason == EMPTY:
         hint += f" {workbooks.FORMULAS}"
     return f"{first.file}, {table.row_word} {first.line}: {what}{shown}. Bad rows in all: {n}.", hint

@@ -79,18 +79,18 @@ def find_decimal(values: Iterable[str], is_comma_sure: bool = False, is_comma_us
     Parameters
     ----------
     is_comma_sure
-        the dates are written as where the decimal sign is a comma: that decides what no number proves.
+        the dates are written as where the decimal sign is a comma: that decides what no number proves, unless numbers
+        such as 1,250 stand beside such as 500, which have no fraction.
     is_comma_usual
         something else is: that makes it doubtful.
     """
-    comma = point = grouped = either = n_pointed = n_plain = 0
+    comma = point = grouped = n_pointed = n_with_comma = n_plain = 0
     for value in map(signed, values):
         if _GROUPED_POINT.match(value):
             grouped += 1
-            either += value.count(",") == 1 and "." not in value
+            n_with_comma += value.count(",") == 1 and "." not in value
         elif _GROUPED_BY_POINT.match(value):
             comma += value.count(".") > 1
-            either += value.count(".") == 1
             n_pointed += value.count(".") == 1
         elif _COMMA.match(value):
             comma += 1
@@ -100,10 +100,13 @@ def find_decimal(values: Iterable[str], is_comma_sure: bool = False, is_comma_us
             grouped += any(sign in value for sign in _BESIDE_POINT)
         else:
             n_plain += value.isdecimal() and value != "0"
-    is_open = bool(either) and not comma and not point
-    if is_open and is_comma_sure:
+    is_open = bool(n_with_comma or n_pointed) and not comma and not point
+    is_against = bool(
+        n_with_comma and n_plain
+    )  # 1,250 beside 500: fractions are written for all numbers or by their need
+    if is_open and is_comma_sure and not is_against:
         return NumberStyle(",", is_grouped=False)
-    is_doubtful = is_open and (is_comma_usual or bool(n_pointed and n_plain))
+    is_doubtful = is_open and (is_comma_sure or is_comma_usual or bool(n_pointed and n_plain))
     return NumberStyle("," if comma > point else ".", grouped > 0, is_open, comma + point > 0, is_doubtful)
 
 

@@ -138,6 +138,8 @@ NUMBERS = Recogniser(
     (
         Sample("day;item;qty\n2024-01-01;a;1,5", {"decimal": ","}),
         Sample("day;item;qty\n2024-01-01;a;1.250\n2024-01-02;a;500", {"is_decimal_doubtful": True}),
+        Sample("day;item;qty\n01.02.2024;a;1,250\n28.02.2024;a;500", {"is_decimal_doubtful": True}),
+        Sample("day;item;qty\n01.02.2024;a;1,250\n28.02.2024;a;5,500", {"decimal": ",", "is_decimal_doubtful": False}),
         Sample("day;item;qty;amount\n2024-01-01;a;1.250;12,50\n2024-01-02;a;500;5,00", {"decimal": ","}),
         Sample("day;item;qty\n01.02.2024;a;1.250\n28.02.2024;a;500", {"decimal": ",", "is_decimal_doubtful": False}),
     ),
