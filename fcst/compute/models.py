@@ -13,7 +13,7 @@ from fcst.compute.history import MAX_WEEKS
 from fcst.errors import InputError
 from fcst.names import SEASON_LENGTH
 
-CATALOGUE_VERSION = 3
+CATALOGUE_VERSION = 4
 """Raised whenever a model, or how models are combined, changes a forecast."""
 
 AUTO = "Auto"
@@ -199,7 +199,7 @@ CATALOGUE: dict[str, Model] = {
         ),
         Model(
             "CrostonSBA", "sparse demand: its size and its interval, without their bias", 1, False, 0.03,
-            "Syntetos & Boylan 2005, doi:10.1016/j.ijforecast.2004.10.001", fit=recipes.by_statsforecast("CrostonSBA"),
+            "Syntetos & Boylan 2005, doi:10.1016/j.ijforecast.2004.10.001", fit=recipes.croston_sba,
         ),
         Model(
             "TSB", "sparse demand that may end", 1, False, 0.04,

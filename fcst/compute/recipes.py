@@ -18,6 +18,7 @@ Fit = Callable[[History], FloatArray]
 
 LAST_YEAR = (SEASON_LENGTH, SEASON_LENGTH + 1)
 LAST_YEARS = (SEASON_LENGTH // 2, SEASON_LENGTH - 1, SEASON_LENGTH, SEASON_LENGTH + 1, 2 * SEASON_LENGTH)
+CROSTON_ALPHA = 0.1  # by which Croston's size and interval are smoothed
 SLOW: dict[str, Any] = {"half_life": 4 * SEASON_LENGTH, "spans": (13, SEASON_LENGTH)}
 FAST: dict[str, Any] = {"half_life": 2 * SEASON_LENGTH, "spans": (13, SEASON_LENGTH)}
 
@@ -57,6 +58,22 @@ def log_seasonal_move(history: History) -> FloatArray:
 def by_statsforecast(class_name: str, /, **options: Any) -> Fit:
     """A model of statsforecast, by the name of its class."""
     return lambda history: _mean(_statsforecast_model(class_name, options).forecast(y=history.y, h=history.h))
+
+
+def croston_sba(history: History) -> FloatArray:
+    """The size of a sale divided by the weeks between two, both smoothed, less the bias of that.
+
+    The interval starts at the mean of the whole history: started at its first gap, one sale of long ago would be
+    forecast for every week.
+    """
+    sold = np.flatnonzero(history.y > 0)
+    if not len(sold):
+        return np.zeros(history.h)
+    size, interval = float(history.y[sold[0]]), history.n / len(sold)
+    for week, gap in zip(sold[1:], np.diff(sold), strict=True):
+        size += CROSTON_ALPHA * (float(history.y[week]) - size)
+        interval += CROSTON_ALPHA * (float(gap) - interval)
+    return np.full(history.h, (1 - CROSTON_ALPHA / 2) * size / interval)
 
 
 def mfles(history: History) -> FloatArray:

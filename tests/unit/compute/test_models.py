@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 
-from fcst.compute.fits import TOO_SHORT, Fits
+from fcst.compute.fits import TOO_SHORT, Fits, NoFit
 from fcst.compute.history import History
 from fcst.compute.models import (
     AUTO,
@@ -23,6 +23,7 @@ from fcst.compute.models import (
     fit_name,
     parse_models,
 )
+from fcst.compute.statsforecast_import import models
 from fcst.errors import InputError
 from fcst.names import BENCHMARKS, DEMAND_CLASSES, SEASON_LENGTH
 from fcst.settings import PROJECT
@@ -128,6 +129,7 @@ def test_expected_cost_counts_each_fit_once() -> None:
     assert expected_ms((AUTO, "AutoCES"), 3, 240, "smooth") == pytest.approx(alone)
 
 
+
 def test_expected_cost_is_that_of_the_fallback() -> None:
     assert fit_name("AutoCES", 60) == "AutoCES(1)"
     assert fit_name("MSTL", 9) == LAST_RESORT
@@ -154,3 +156,29 @@ print("statsforecast" in sys.modules)
 """
     done = subprocess.run([sys.executable, "-c", program], cwd=PROJECT, capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["False", "False", "True"]
+
+
+@pytest.mark.parametrize(
+    ("y", "least", "most"),
+    [
+        ([900, *[0] * 20], 20, 60),
+        ([900, *[0] * 20, 1], 30, 90),
+        ([*([0] * 9 + [10]) * 6], 0.9, 1.1),
+        ([5.0] * 60, 4.7, 4.8),
+        ([0.0] * 30, 0, 0),
+    ],
+    ids=["one sale of long ago", "and one of now", "every tenth week", "every week", "none"],
+)
+def test_croston_is_near_what_was_sold_a_week(y: list[float], least: float, most: float) -> None:
+    found = Fits().forecast("CrostonSBA", History(np.array(y, float), 13))
+    assert not isinstance(found, NoFit)
+    assert least <= found[0] <= most and np.ptp(found) == 0
+
+
+def test_croston_is_that_of_statsforecast_where_its_start_is_long_ago() -> None:
+    rng = np.random.default_rng(3)
+    y = np.where(rng.random(400) < 0.3, rng.integers(1, 9, 400), 0).astype(float)
+    y[0] = 2
+    theirs = models.CrostonSBA().forecast(y=y, h=1)["mean"][0]
+    ours = Fits().forecast("CrostonSBA", History(y, 1))
+    assert not isinstance(ours, NoFit) and ours[0] == pytest.approx(theirs, rel=1e-3)
