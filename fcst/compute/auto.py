@@ -8,7 +8,9 @@
    ones are weighted as well by what last year's move was worth over three years: a few windows show little of a season.
    In a short pool they are few, and weigh more, so that as a group they are not outvoted.
 5. The forecast is, step by step, the weighted mean of the middle half of the weight, of logs where all are positive.
-6. Intervals come from the errors of the combination in each window, with weights from the other windows.
+6. With two years of history, and up to half a year more, no two windows can try what needs two years. There half of
+   the forecast is the median of a few models that do well on most series.
+7. Intervals come from the errors of the combination in each window, with weights from the other windows.
 
 The constants were chosen by backtest on the training parts of several sets; one of them, the pool of short smooth
 series, after a test part had shown a gap. Letters: T weeks of history, H steps, C candidates, W windows, L levels.
@@ -18,16 +20,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 from scipy.special import stdtrit
 
 from fcst.compute.demand import SPARSE_CLASSES
 from fcst.compute.fits import Fits, NoFit
 from fcst.compute.history import SeriesHistories
 from fcst.compute.intervals import interval
-from fcst.compute.models import AUTO_MIN_TRAINING, AUTO_WINDOWS, CATALOGUE, TWO_YEARS, auto_pool
+from fcst.compute.models import AUTO_MIN_TRAINING, AUTO_WINDOWS, CATALOGUE, TWO_YEARS, auto_median, auto_pool
 from fcst.compute.regressions import moving_mean
 from fcst.names import ENDED_AFTER_WEEKS, HOLDOUT_WEEKS, SEASON_LENGTH
 from fcst.records import FloatArray
+
+BoolArray = npt.NDArray[np.bool_]
 
 MIN_WEEKS = 8
 """Fewer weeks are forecast by their mean."""
@@ -46,7 +51,9 @@ class Rule:
     Parameters
     ----------
     pool
-        names of the candidates.
+        names of the candidates that are weighed.
+    median
+        names of those whose median is half of the forecast; empty where it is none of it.
     loss
         of the backtest: `absolute` or `squared`.
     power
@@ -58,6 +65,7 @@ class Rule:
     """
 
     pool: tuple[str, ...]
+    median: tuple[str, ...]
     loss: str
     power: float
     seasonal: float
@@ -71,7 +79,7 @@ class Candidate:
     Parameters
     ----------
     weight
-        its share; all shares sum to 1.
+        its share, by its weight and as one of those whose median is taken; all shares sum to 1.
     score
         its backtest error in units, by the rule's loss (mean absolute, or root mean squared); NaN without a window.
     """
@@ -127,7 +135,8 @@ def auto_forecast(histories: SeriesHistories, fits: Fits, cutoff: int, level: Se
     if len(y) < MIN_WEEKS or np.ptp(y) == 0:
         mean, lo, hi, note = _plain(y, history.h, level)
         return AutoForecast(mean, lo, hi, (), (), demand, rule.loss, note)
-    final = {name: f for name in rule.pool if not isinstance(f := fits.forecast(name, capped), NoFit)}
+    asked = dict.fromkeys((*rule.pool, *rule.median))
+    final = {name: f for name in asked if not isinstance(f := fits.forecast(name, capped), NoFit)}
     names = list(final)
     cutoffs = histories.windows_before(cutoff, AUTO_WINDOWS, AUTO_MIN_TRAINING)
     made = np.full((len(cutoffs), len(names), HOLDOUT_WEEKS), np.nan)  # a candidate may be missing before a cutoff
@@ -139,10 +148,13 @@ def auto_forecast(histories: SeriesHistories, fits: Fits, cutoff: int, level: Se
     actual = histories.actuals(cutoffs)
     tilt = _tilt(y, names, rule)
     weights = backtest_weights(made, actual, rule, tilt)
-    mean = _combined(np.array(list(final.values())), weights)
-    lo, hi = interval(history, mean, _fitted(made, actual, rule, tilt), actual, cutoffs, level, rule.empirical)
+    in_median = np.isin(names, rule.median)
+    mean = _combined(np.array(list(final.values())), weights, in_median)
+    fitted = _fitted(made, actual, rule, tilt, in_median)
+    lo, hi = interval(history, mean, fitted, actual, cutoffs, level, rule.empirical)
     scores = _scores(made, actual, rule)
-    shares = sorted(zip(names, weights.tolist(), scores.tolist(), strict=True), key=lambda share: -share[1])
+    parts = (weights + in_median / in_median.sum()) / 2 if in_median.any() else weights
+    shares = sorted(zip(names, parts.tolist(), scores.tolist(), strict=True), key=lambda share: -share[1])
     candidates = tuple(Candidate(*share) for share in shares)
     note = _note(y, cutoffs, n_capped=int((capped.y != y).sum()))
     return AutoForecast(mean, lo, hi, candidates, tuple(cutoffs), demand, rule.loss, note)
@@ -166,20 +178,21 @@ def _errors(made: FloatArray, actual: FloatArray, rule: Rule) -> FloatArray:
 
 
 def _tilt(y: FloatArray, names: list[str], rule: Rule) -> FloatArray:
-    """(C,) factors of the weights: lower for seasonal candidates where last year's move is worth little."""
+    """(C,) factors of the weights: lower for seasonal candidates where last year's move is worth little; 0 for models
+    that are not weighed."""
     worth, n_cutoffs = season_worth(y, rule.loss)
     factor = rule.seasonal * np.clip(worth, 0.25, 4.0) ** -(2 * min(n_cutoffs, 8) / 8)
     has_season = {name: CATALOGUE[name].is_seasonal and (name != "MFLES" or len(y) >= TWO_YEARS) for name in names}
-    return np.array([factor if has_season[name] else 1.0 for name in names])
+    return np.array([(name in rule.pool) * (factor if has_season[name] else 1.0) for name in names])
 
 
-def _fitted(made: FloatArray, actual: FloatArray, rule: Rule, tilt: FloatArray) -> FloatArray:
+def _fitted(made: FloatArray, actual: FloatArray, rule: Rule, tilt: FloatArray, in_median: BoolArray) -> FloatArray:
     """(W, H) the combination in each window, with weights from the others."""
     fitted = np.empty_like(actual)
     for w in range(len(made)):
         weights = backtest_weights(np.delete(made, w, 0), np.delete(actual, w, 0), rule, tilt)
         known = np.isfinite(made[w]).all(1)
-        fitted[w] = _combined(made[w][known], weights[known] / weights[known].sum())
+        fitted[w] = _combined(made[w][known], weights[known] / weights[known].sum(), in_median[known])
     return fitted
 
 
@@ -188,8 +201,8 @@ def rule_of(demand: str, n_weeks: int) -> Rule:
     is_sparse, pool = demand in SPARSE_CLASSES, auto_pool(demand, n_weeks)
     loss, empirical = "squared" if is_sparse else "absolute", 0.3 if demand == "smooth" else 0.7
     if n_weeks < TWO_YEARS:
-        return Rule(pool, loss, 1.0, 1.5 if is_sparse else 3.0, empirical)
-    return Rule(pool, loss, 2.0 if is_sparse else 4.0, 1.0, empirical)
+        return Rule(pool, (), loss, 1.0, 1.5 if is_sparse else 3.0, empirical)
+    return Rule(pool, auto_median(demand, n_weeks), loss, 2.0 if is_sparse else 4.0, 1.0, empirical)
 
 
 def backtest_weights(made: FloatArray, actual: FloatArray, rule: Rule, tilt: FloatArray) -> FloatArray:
@@ -208,11 +221,18 @@ def backtest_weights(made: FloatArray, actual: FloatArray, rule: Rule, tilt: Flo
     return shares
 
 
-def _combined(forecasts: FloatArray, weights: FloatArray) -> FloatArray:
-    """(H,) from (C, H): the middle of the weight; of logs where all are positive, for forecasts are skewed upwards."""
-    if forecasts.min() > 0:
-        return np.exp(trimmed_mean(np.log(forecasts), weights, KEEP))
-    return trimmed_mean(forecasts, weights, KEEP)
+def _combined(forecasts: FloatArray, weights: FloatArray, in_median: BoolArray) -> FloatArray:
+    """(H,) from (C, H): the middle of the weight; of logs where all are positive, for forecasts are skewed upwards.
+
+    Where some are `in_median`, half of it is theirs.
+    """
+    is_weighed = weights > 0
+    weighed, weights = forecasts[is_weighed], weights[is_weighed]
+    if weighed.min() > 0:
+        mean = np.exp(trimmed_mean(np.log(weighed), weights, KEEP))
+    else:
+        mean = trimmed_mean(weighed, weights, KEEP)
+    return (mean + np.median(forecasts[in_median], axis=0)) / 2 if in_median.any() else mean
 
 
 def trimmed_mean(forecasts: FloatArray, weights: FloatArray, keep: float) -> FloatArray:

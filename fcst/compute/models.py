@@ -11,7 +11,7 @@ from fcst.compute import recipes
 from fcst.compute.demand import SPARSE_CLASSES
 from fcst.compute.history import MAX_WEEKS
 from fcst.errors import InputError
-from fcst.names import SEASON_LENGTH
+from fcst.names import HOLDOUT_WEEKS, SEASON_LENGTH
 
 CATALOGUE_VERSION = 4
 """Raised whenever a model, or how models are combined, changes a forecast."""
@@ -236,7 +236,7 @@ _FULL_POOL = (
 
 
 def auto_pool(demand: str, n_weeks: int) -> tuple[str, ...]:
-    """The candidates of Auto for a demand class and a length of history."""
+    """The candidates that Auto weighs, for a demand class and a length of history."""
     is_sparse = demand in SPARSE_CLASSES
     if n_weeks >= TWO_YEARS:
         return _SPARSE_POOL if is_sparse else _FULL_POOL
@@ -245,8 +245,15 @@ def auto_pool(demand: str, n_weeks: int) -> tuple[str, ...]:
     return _CALM_SHORT_POOL if demand == "smooth" else (*_SHORT_POOL, "RidgeAR-F1")
 
 
+def auto_median(demand: str, n_weeks: int) -> tuple[str, ...]:
+    """The models whose median is half of Auto's forecast: of two years and more, until two windows can try them."""
+    is_untried = TWO_YEARS <= n_weeks < TWO_YEARS + 2 * HOLDOUT_WEEKS
+    return (*MEDIAN_MODELS, "MFLES") if is_untried and demand not in SPARSE_CLASSES else ()
+
+
 COMBINATIONS = {
-    AUTO: f"for each item a weighted mean of up to {len(_FULL_POOL)} models, weighted by their errors in its backtests",
+    AUTO: f"for each item a weighted mean of up to {len(_FULL_POOL)} models, weighted by their errors in its backtests;"
+    f" of histories of two years to two and a half half of it is the median of six",
     MEDIAN: f"the median, week by week, of {', '.join(MEDIAN_MODELS)}",
 }
 
@@ -296,7 +303,9 @@ def expected_ms(models: tuple[str, ...], n_windows: int, n_weeks: int, demand: s
     cutoffs: dict[str, int] = {}  # model -> how often it is fitted; a fit that several share is made once
     for name in models:
         is_auto = name == AUTO
-        parts = auto_pool(demand, n_weeks) if is_auto else MEDIAN_MODELS if name == MEDIAN else (name,)
+        parts: tuple[str, ...] = MEDIAN_MODELS if name == MEDIAN else (name,)
+        if is_auto:
+            parts = tuple(dict.fromkeys((*auto_pool(demand, n_weeks), *auto_median(demand, n_weeks))))
         for part in parts:
             if not is_auto or n_weeks >= CATALOGUE[part].min_history:
                 made = fit_name(part, n_weeks)

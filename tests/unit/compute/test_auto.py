@@ -7,9 +7,9 @@ import pytest
 
 from fcst.compute import auto
 from fcst.compute.auto import AutoForecast, backtest_weights, rule_of, trimmed_mean
-from fcst.compute.fits import Fits
+from fcst.compute.fits import Fits, NoFit
 from fcst.compute.history import MAX_WEEKS, SeriesHistories
-from fcst.compute.models import AUTO_MIN_TRAINING, AUTO_WINDOWS, auto_pool
+from fcst.compute.models import AUTO_MIN_TRAINING, AUTO_WINDOWS, auto_median, auto_pool
 from fcst.compute.series import Series
 from fcst.names import HOLDOUT_WEEKS
 
@@ -217,6 +217,26 @@ def test_items_that_never_sell_are_sparse() -> None:
     for n_weeks in (20, 240):
         assert rule_of("none", n_weeks).loss == "squared"
         assert auto_pool("none", n_weeks) == auto_pool("lumpy", n_weeks)
+
+
+@pytest.mark.parametrize("n_weeks", [103, 104, 129, 130])
+def test_half_of_a_forecast_is_a_median_where_no_two_windows_try_what_needs_two_years(n_weeks: int) -> None:
+    y, fits = SEASONAL[:n_weeks], Fits()
+    histories = histories_of(y)
+    found = auto.auto_forecast(histories, fits, n_weeks, ())
+    median = auto_median("smooth", n_weeks)
+    assert bool(median) == (n_weeks in (104, 129)) and auto_median("lumpy", n_weeks) == ()
+    only = {c.model: c.weight for c in found.candidates if c.model not in auto_pool("smooth", n_weeks)}
+    assert set(only) == set(median) - set(auto_pool("smooth", n_weeks))
+    assert list(only.values()) == pytest.approx([1 / 12] * len(only)), "half of it has six parts"
+    assert sum(c.weight for c in found.candidates) == pytest.approx(1)
+    if median:
+        forecasts = [fits.forecast(name, histories.at(n_weeks).capped) for name in median]
+        rule = rule_of("smooth", n_weeks)
+        weighed = auto.auto_forecast(histories, fits, n_weeks, ()).mean * 2 - np.median(forecasts, axis=0)
+        tried = [fits.forecast(name, histories.at(n_weeks).capped) for name in rule.pool]
+        in_pool = [forecast for forecast in tried if not isinstance(forecast, NoFit)]
+        assert (weighed >= np.min(in_pool, axis=0)).all() and (weighed <= np.max(in_pool, axis=0)).all()
 
 
 def test_weights_fall_with_the_error_and_are_shrunk_to_equal() -> None:

@@ -125,9 +125,9 @@ def test_expected_cost_counts_each_fit_once() -> None:
     assert expected_ms(("AutoETS",), 0, 240, "smooth") == pytest.approx(3 * ets)
     assert expected_ms(("AutoETS",), 3, 240, "smooth") == pytest.approx(6 * ets)
     assert expected_ms(("AutoETS", "AutoCES"), 1, 240, "smooth") == pytest.approx(4 * (ets + ces))
-    alone = expected_ms((AUTO,), 3, 240, "smooth")
-    assert expected_ms((AUTO, "AutoCES"), 3, 240, "smooth") == pytest.approx(alone)
-
+    for name, n_weeks in (("AutoCES", 240), ("MSTL", 120)):
+        alone = expected_ms((AUTO,), 3, n_weeks, "smooth")
+        assert expected_ms((AUTO, name), 3, n_weeks, "smooth") == pytest.approx(alone)
 
 
 def test_expected_cost_is_that_of_the_fallback() -> None:
