@@ -146,10 +146,10 @@ def auto_forecast(histories: SeriesHistories, fits: Fits, cutoff: int, level: Se
             if not isinstance(forecast, NoFit):
                 made[w, c] = forecast
     actual = histories.actuals(cutoffs)
-    tilt = _tilt(y, names, rule)
+    tilt = tilt_of(y, names, rule)
     weights = backtest_weights(made, actual, rule, tilt)
     in_median = np.isin(names, rule.median)
-    mean = _combined(np.array(list(final.values())), weights, in_median)
+    mean = combined(np.array(list(final.values())), weights, in_median)
     fitted = _fitted(made, actual, rule, tilt, in_median)
     lo, hi = interval(history, mean, fitted, actual, cutoffs, level, rule.empirical)
     scores = _scores(made, actual, rule)
@@ -177,7 +177,7 @@ def _errors(made: FloatArray, actual: FloatArray, rule: Rule) -> FloatArray:
     return errors
 
 
-def _tilt(y: FloatArray, names: list[str], rule: Rule) -> FloatArray:
+def tilt_of(y: FloatArray, names: list[str], rule: Rule) -> FloatArray:
     """(C,) factors of the weights: lower for seasonal candidates where last year's move is worth little; 0 for models
     that are not weighed."""
     worth, n_cutoffs = season_worth(y, rule.loss)
@@ -192,7 +192,7 @@ def _fitted(made: FloatArray, actual: FloatArray, rule: Rule, tilt: FloatArray, 
     for w in range(len(made)):
         weights = backtest_weights(np.delete(made, w, 0), np.delete(actual, w, 0), rule, tilt)
         known = np.isfinite(made[w]).all(1)
-        fitted[w] = _combined(made[w][known], weights[known] / weights[known].sum(), in_median[known])
+        fitted[w] = combined(made[w][known], weights[known] / weights[known].sum(), in_median[known])
     return fitted
 
 
@@ -221,7 +221,7 @@ def backtest_weights(made: FloatArray, actual: FloatArray, rule: Rule, tilt: Flo
     return shares
 
 
-def _combined(forecasts: FloatArray, weights: FloatArray, in_median: BoolArray) -> FloatArray:
+def combined(forecasts: FloatArray, weights: FloatArray, in_median: BoolArray) -> FloatArray:
     """(H,) from (C, H): the middle of the weight; of logs where all are positive, for forecasts are skewed upwards.
 
     Where some are `in_median`, half of it is theirs.
