@@ -175,8 +175,8 @@ def test_every_role_may_have_a_column(role: str) -> None:
 
 
 def test_role_that_is_not_known_is_refused_and_the_roles_are_listed() -> None:
-    with pytest.raises(InputError, match="The meaning of a column is 'price'") as caught:
-        IngestSpec(paths=("p",), name="n", mapping={"price": ["x"]})
+    with pytest.raises(InputError, match="The meaning of a column is 'colour'") as caught:
+        IngestSpec(paths=("p",), name="n", mapping={"colour": ["x"]})
     assert ", ".join(ROLES) in caught.value.hint
 
 
