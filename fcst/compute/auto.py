@@ -139,12 +139,7 @@ def auto_forecast(histories: SeriesHistories, fits: Fits, cutoff: int, level: Se
     final = {name: f for name in asked if not isinstance(f := fits.forecast(name, capped), NoFit)}
     names = list(final)
     cutoffs = histories.windows_before(cutoff, AUTO_WINDOWS, AUTO_MIN_TRAINING)
-    made = np.full((len(cutoffs), len(names), HOLDOUT_WEEKS), np.nan)  # a candidate may be missing before a cutoff
-    for w, earlier in enumerate(cutoffs):
-        for c, name in enumerate(names):
-            forecast = fits.forecast(name, histories.at(earlier).capped)
-            if not isinstance(forecast, NoFit):
-                made[w, c] = forecast
+    made = forecast_windows(histories, fits, names, cutoffs)
     actual = histories.actuals(cutoffs)
     tilt = tilt_of(y, names, rule)
     weights = backtest_weights(made, actual, rule, tilt)
@@ -158,6 +153,19 @@ def auto_forecast(histories: SeriesHistories, fits: Fits, cutoff: int, level: Se
     candidates = tuple(Candidate(*share) for share in shares)
     note = _note(y, cutoffs, n_capped=int((capped.y != y).sum()))
     return AutoForecast(mean, lo, hi, candidates, tuple(cutoffs), demand, rule.loss, note)
+
+
+def forecast_windows(
+    histories: SeriesHistories, fits: Fits, names: Sequence[str], cutoffs: Sequence[int]
+) -> FloatArray:
+    """(W, C, HOLDOUT_WEEKS) what candidates forecast after some cutoffs; NaN where one cannot be fitted before it."""
+    made = np.full((len(cutoffs), len(names), HOLDOUT_WEEKS), np.nan)
+    for w, cutoff in enumerate(cutoffs):
+        for c, name in enumerate(names):
+            forecast = fits.forecast(name, histories.at(cutoff).capped)
+            if not isinstance(forecast, NoFit):
+                made[w, c] = forecast
+    return made
 
 
 def _scores(made: FloatArray, actual: FloatArray, rule: Rule) -> FloatArray:

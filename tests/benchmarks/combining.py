@@ -25,7 +25,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 import numpy as np  # noqa: E402
 
 from fcst.compute import metrics  # noqa: E402
-from fcst.compute.auto import Rule, backtest_weights, combined, rule_of, tilt_of  # noqa: E402
+from fcst.compute.auto import Rule, backtest_weights, combined, forecast_windows, rule_of, tilt_of  # noqa: E402
 from fcst.compute.demand import SPARSE_CLASSES  # noqa: E402
 from fcst.compute.fits import Fits, NoFit  # noqa: E402
 from fcst.compute.history import SeriesHistories  # noqa: E402
@@ -76,12 +76,7 @@ def fit(y: FloatArray, actual: FloatArray) -> Fitted:
     names = tuple(name for name in CATALOGUE if name not in left_out)
     cutoffs = histories.windows_before(histories.end, AUTO_WINDOWS, AUTO_MIN_TRAINING)
     final = {n: f for n in names if not isinstance(f := fits.forecast(n, history.capped), NoFit)}
-    windows = np.full((len(cutoffs), len(names), H), np.nan)
-    for w, cutoff in enumerate(cutoffs):
-        for c, name in enumerate(names):
-            forecast = fits.forecast(name, histories.at(cutoff).capped)
-            if not isinstance(forecast, NoFit):
-                windows[w, c] = forecast
+    windows = forecast_windows(histories, fits, names, cutoffs)
     return Fitted(history.y, actual, history.demand, names, final, windows, histories.actuals(cutoffs))
 
 
