@@ -197,12 +197,13 @@ def _ingest(args: argparse.Namespace) -> int:
         is_from_shell=True,
     )
     look = loading.look_into(spec)
-    loading.check_files(spec, look)  # a typing error must not start a server
+    files = loading.check_files(spec, look)  # a typing error must not start a server
     prepare()
     spec, remembered = loading.with_remembered(spec, look)
     if remembered:
         say(f"Columns mean what they meant for dataset {remembered}.")
-    _say_reading(loading.check_files(spec, look))
+        files = loading.check_files(spec, look)
+    _say_reading(files)
     ingest_id = loading.request_ingest(spec, look)
     try:
         dataset = loading.wait_for_ingest(ingest_id, on_progress=lambda text: say(f"… {text}"))

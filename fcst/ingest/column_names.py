@@ -40,18 +40,18 @@ _SALES = """
     продажи 销售 売上数
 """
 _MONEY = """
-    price prices amount amt value revenue revenues turnover cost costs dollar dollars usd eur euro euros gbp pounds
+    amount amt value revenue revenues turnover cost costs dollar dollars usd eur euro euros gbp pounds
     profit margin tax taxes vat discount fee fees subtotal payment paid msrp
-    umsatz erlos preis betrag wert kosten
-    montant prix valeur recette recettes
-    importe precio valor monto ingresos ingreso
-    preco receita importo prezzo valore ricavo ricavi fatturato
-    bedrag prijs waarde omzet
-    kwota cena wartosc belopp pris varde hinta fiyat tutar ciro
-    сумма цена стоимость выручка 金额 金額 单价 単価 价格 価格 售价 销售额 売上 売上高
+    umsatz erlos betrag wert kosten
+    montant valeur recette recettes
+    importe valor monto ingresos ingreso
+    receita importo valore ricavo ricavi fatturato
+    bedrag waarde omzet
+    kwota wartosc belopp varde tutar ciro
+    сумма стоимость выручка 金额 金額 销售额 売上 売上高
 """
 _PRICE = """
-    price prices preis prix precio preco prezzo prijs cena pris hinta fiyat цена 单価 単価 单价 价格 価格 售价
+    price prices preis prix precio preco prezzo prijs cena pris hinta fiyat цена 単価 单价 价格 価格 售价
 """
 _NOT_PAID = """
     cost costs profit margin tax taxes vat discount fee fees subtotal payment msrp kosten varde
@@ -116,7 +116,7 @@ def without_accents(text: str) -> str:
 _KINDS = {
     "units": _words_of(_UNITS),
     "sales": _words_of(_SALES),
-    "money": _words_of(_MONEY),
+    "money": _words_of(_MONEY) | _words_of(_PRICE),
     "other": _words_of(_OTHER),
 }
 _PRICES, _NOT_PAID_FOR_ITEMS = _words_of(_PRICE), _words_of(_NOT_PAID)

@@ -16,7 +16,6 @@ from fcst.specs import REQUIRED_ROLES
 
 HEADER_WITHIN = 30  # rows
 LEAST_EVEN = 0.8  # of the rows of a table are as wide as its header
-MAX_COLUMNS = 2_000
 ROW_NAMES = "row"
 
 
@@ -45,8 +44,10 @@ def with_header(table: Table, rows: list[list[str]], more: Sequence[list[str]] =
     columns = tuple(name if name.strip() else made_up(number) for number, name in enumerate(header, 1))
     if any("\0" in name for name in columns):
         raise InputError(f"{table.name} is not text.", "Give CSV, Excel or Parquet files.")
-    if len(columns) > MAX_COLUMNS:
-        raise InputError(f"{table.name} has {len(columns):,} columns.", f"Give a file of at most {MAX_COLUMNS:,}.")
+    if len(columns) > workbooks.MAX_COLUMNS:
+        raise InputError(
+            f"{table.name} has {len(columns):,} columns.", f"Give a file of at most {workbooks.MAX_COLUMNS:,}."
+        )
     is_table = table.kind != Kind.TEXT or _is_table(rows[max(place, 0) :], len(columns))
     twice = [name for name, n in Counter(columns).items() if n > 1]
     if twice:

@@ -4,7 +4,8 @@ import io
 import json
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -47,50 +48,47 @@ def read_table(source: Source, workspace: Workspace, encoding: str = "") -> Tabl
 
 def _read_parquet(source: Source, workspace: Workspace) -> Table:
     path = workspace.without_wildcards(workspace.file_of(source))
-    try:
-        with duckdb.connect() as con:
-            described = con.execute(
-                "SELECT column_name, column_type FROM (DESCRIBE SELECT * FROM read_parquet($path,"
-                " binary_as_string = true, hive_partitioning = false))",
-                {"path": str(path)},
-            ).fetchall()
-            columns = tuple(row[0] for row in described)
-            zones = _zones(path, columns)
-            types = tuple("TIMESTAMP" if zone else str(row[1]) for row, zone in zip(described, zones, strict=True))
-            if ROW_NUMBER in map(str.lower, columns):
-                raise InputError(f"{source.name} has a column {ROW_NUMBER!r}, which is reserved.", "Rename it.")
-            bare = Readable(Table(source, Kind.PARQUET, columns, types, (), zones=zones), path)
-            return _with_sample(con, bare, "columns and no rows")
-    except duckdb.Error as exc:
-        raise InputError(
-            f"{source.name} cannot be read as Parquet: {first_line(exc).replace(str(path), source.last)}.",
-            "Check that the file is whole.",
-        ) from exc
+    with _read_as("Parquet", source, path, "Check that the file is whole.") as con:
+        described = con.execute(
+            "SELECT column_name, column_type FROM (DESCRIBE SELECT * FROM read_parquet($path,"
+            " binary_as_string = true, hive_partitioning = false))",
+            {"path": str(path)},
+        ).fetchall()
+        columns = tuple(row[0] for row in described)
+        zones = _zones(path, columns)
+        types = tuple("TIMESTAMP" if zone else str(row[1]) for row, zone in zip(described, zones, strict=True))
+        if ROW_NUMBER in map(str.lower, columns):
+            raise InputError(f"{source.name} has a column {ROW_NUMBER!r}, which is reserved.", "Rename it.")
+        bare = Readable(Table(source, Kind.PARQUET, columns, types, (), zones=zones), path)
+        return _with_sample(con, bare, "columns and no rows")
 
 
 def _read_json(source: Source, workspace: Workspace) -> Table:
     """Records in lines, one after the other, or in a list; what is nested in one is a text."""
     path = workspace.without_wildcards(workspace.file_of(source))
+    with _read_as("JSON", source, path, "Give records, one a line or in one list.") as con:
+        is_one = _is_one_record(path)
+        read = whole_json("$path", path) if is_one else "read_json($path)"
+        described = con.execute(f"DESCRIBE SELECT * FROM {read}", {"path": str(path)}).fetchall()
+        lists = [str(row[0]) for row in described if str(row[1]).startswith("STRUCT") and str(row[1]).endswith("[]")]
+        records = lists[0] if is_one and len(lists) == 1 else ""
+        if records:  # of a file that is one record with the records in it
+            inner = f"SELECT unnest({quoted(records)}, max_depth := 2) FROM {read}"
+            described = con.execute(f"DESCRIBE {inner}", {"path": str(path)}).fetchall()
+        columns = tuple(str(row[0]) for row in described)
+        bare = Readable(Table(source, Kind.JSON, columns, ("VARCHAR",) * len(columns), (), records=records), path)
+        return _with_sample(con, bare, "no records")
+
+
+@contextmanager
+def _read_as(what: str, source: Source, path: Path, hint: str) -> Iterator[Connection]:
+    """A connection to look into a file with; an error of DuckDB names the file as people know it."""
     try:
         with duckdb.connect() as con:
-            is_one = _is_one_record(path)
-            read = whole_json("$path", path) if is_one else "read_json($path)"
-            described = con.execute(f"DESCRIBE SELECT * FROM {read}", {"path": str(path)}).fetchall()
-            lists = [
-                str(row[0]) for row in described if str(row[1]).startswith("STRUCT") and str(row[1]).endswith("[]")
-            ]
-            records = lists[0] if is_one and len(lists) == 1 else ""
-            if records:  # of a file that is one record with the records in it
-                inner = f"SELECT unnest({quoted(records)}, max_depth := 2) FROM {read}"
-                described = con.execute(f"DESCRIBE {inner}", {"path": str(path)}).fetchall()
-            columns = tuple(str(row[0]) for row in described)
-            bare = Readable(Table(source, Kind.JSON, columns, ("VARCHAR",) * len(columns), (), records=records), path)
-            return _with_sample(con, bare, "no records")
+            yield con
     except duckdb.Error as exc:
-        raise InputError(
-            f"{source.name} cannot be read as JSON: {first_line(exc).replace(str(path), source.last)}.",
-            "Give records, one a line or in one list.",
-        ) from exc
+        reason = first_line(exc).replace(str(path), source.last)
+        raise InputError(f"{source.name} cannot be read as {what}: {reason}.", hint) from exc
 
 
 def _is_one_record(path: Path) -> bool:
