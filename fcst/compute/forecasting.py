@@ -3,7 +3,7 @@
 The same input gives the same output. Letters: H weeks ahead, L interval levels.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
@@ -14,9 +14,11 @@ import numpy as np
 
 from fcst.compute.accuracy import Accuracy, measure
 from fcst.compute.auto import MIN_WEEKS, AutoForecast, auto_forecast, rule_of
+from fcst.compute.effects import SHOWN_AT, ItemEffects
 from fcst.compute.fits import TOO_SHORT, Fits, NoFit
 from fcst.compute.history import MIN_TRAINING_WEEKS, History, SeriesHistories
-from fcst.compute.intervals import interval
+from fcst.compute.intervals import interval, lifted
+from fcst.compute.learning import Learned
 from fcst.compute.models import AUTO, CATALOGUE_VERSION, INTERVAL_WINDOWS, LAST_RESORT, MEDIAN, MEDIAN_MODELS, chain
 from fcst.compute.series import Series
 from fcst.errors import ComputeError
@@ -26,6 +28,8 @@ from fcst.specs import JobSpec
 
 NAMED_MODELS = 3
 """Models of a combination that are named with their weight; there may be two dozen."""
+
+NOTHING_LEARNED: Mapping[int, Learned] = {}
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,8 @@ class Forecast:
         the model that has the largest weight in it; where it is of one model, that.
     is_fallback
         it is not (or, for a combination, not in all its parts) by the model that was asked for.
+    baseline, uplift
+        (H,) the expected units without effects of drivers, and by what they are multiplied; 1 where there are none.
     """
 
     mean: FloatArray
@@ -52,6 +58,8 @@ class Forecast:
     made_by: str
     heaviest: str
     is_fallback: bool
+    baseline: FloatArray
+    uplift: FloatArray
 
 
 @dataclass(frozen=True)
@@ -83,6 +91,9 @@ class ItemForecast:
     `made_by`, `fallback` (why, or None) and `weeks_ago` of the windows behind weights and intervals; of Auto as well
     `demand_class`, `loss`, and `candidates`, each with `model, weight, score, forecast` and, where accuracy was
     measured, `n_weeks, abs_error, error, actual` over the windows. Weeks ago are counted from the end of the history.
+    With effects of drivers, `score` is of the baseline, all else in units, and there are `effects`: by `driver`, `kind`
+    and `shift` (1: in the week after it, -1: in the week before it) the `coefficient` of the logarithm of units, its
+    standard `error`, and the effect in `percent` (at `effects.SHOWN_AT`).
     """
 
     first_wk_end_dt: date
@@ -93,12 +104,18 @@ class ItemForecast:
 
 
 def forecast_item(
-    series: Series, spec: JobSpec, on_progress: Callable[[str], None] = lambda model: None
+    series: Series,
+    spec: JobSpec,
+    learned: Mapping[int, Learned] = NOTHING_LEARNED,
+    on_progress: Callable[[str], None] = lambda model: None,
 ) -> ItemForecast:
     """Forecasts one item.
 
     Parameters
     ----------
+    learned
+        weeks before the end -> what was learnt from all items by then: for the end, 0, and for each window on which
+        accuracy is measured. Without it drivers are not used.
     on_progress
         is called with the name of each model before it is fitted.
 
@@ -107,14 +124,15 @@ def forecast_item(
     ComputeError
         if no week of the series is known.
     """
-    item = _Item(SeriesHistories(series, spec.h), Fits(on_progress), spec.level)
+    effects = {weeks_ago: known.effects for weeks_ago, known in learned.items()}
+    item = _Item(SeriesHistories(series, spec.h, effects), Fits(on_progress), spec.level)
     end, windows = item.histories.end, item.histories.measured_windows(spec.n_windows)
     forecasts, models = {}, {}
     auto_note, failures = "", dict[str, NoFit]()
     for name in spec.models:
         if name == AUTO:
             found = item.auto(end)
-            forecasts[name], details = _of_auto(found, end), _describe_auto(item, found, windows)
+            forecasts[name], details = item.of_auto(found, end), _describe_auto(item, found, windows)
             auto_note = why = f"{AUTO}: {found.note}" if found.note else ""
         else:
             forecasts[name], cutoffs, own_failures = item.by_name(end, name)
@@ -126,6 +144,8 @@ def forecast_item(
     names = dict.fromkeys((*spec.models, *BENCHMARKS))
     backtests = [item.backtest(cutoff, name) for name in names for cutoff in windows]
     provenance = {"catalogue": CATALOGUE_VERSION, "statsforecast": _statsforecast_version(), "models": models}
+    if (fitted := item.histories.effects_at(end)) is not None:
+        provenance["effects"] = _describe_effects(fitted)
     note = "; ".join(filter(None, [auto_note, _describe_failures(failures, end)]))
     return ItemForecast(series.wk_end_dt(-1), forecasts, backtests, note, provenance)
 
@@ -141,6 +161,11 @@ class _Item:
     def __init__(self, histories: SeriesHistories, fits: Fits, level: tuple[int, ...]) -> None:
         self.histories, self.fits, self.level = histories, fits, level
 
+    def uplift(self, cutoff: int) -> FloatArray | float:
+        """(H,) the multipliers of the weeks after a cutoff; 1.0 without effects."""
+        effects = self.histories.effects_at(cutoff)
+        return 1.0 if effects is None else effects.multipliers[cutoff:]
+
     def auto(self, cutoff: int) -> AutoForecast:
         return auto_forecast(self.histories, self.fits, cutoff, self.level)
 
@@ -150,37 +175,74 @@ class _Item:
         point = _point(self.fits, history, name)
         if not self.level:
             none = np.empty((0, history.h))
-            return _tidy(point.mean, none, none, point.made_by, point.made_by, point.is_fallback), [], point.failures
+            return self._of_point(cutoff, point, none, none), [], point.failures
         cutoffs = self.histories.windows_before(cutoff, INTERVAL_WINDOWS, MIN_TRAINING_WEEKS)
         means = [_point(self.fits, self.histories.at(earlier), name).mean for earlier in cutoffs]
         fitted, actual = np.array(means).reshape(-1, HOLDOUT_WEEKS), self.histories.actuals(cutoffs)
         empirical = rule_of(history.demand, cutoff).empirical
         lo, hi = interval(history, point.mean, fitted, actual, cutoffs, self.level, empirical)
-        return _tidy(point.mean, lo, hi, point.made_by, point.made_by, point.is_fallback), cutoffs, point.failures
+        return self._of_point(cutoff, point, lo, hi), cutoffs, point.failures
 
     def backtest(self, cutoff: int, name: str) -> Backtest:
         if name == AUTO:
-            forecast = _of_auto(self.auto(cutoff), cutoff)
+            forecast = self.of_auto(self.auto(cutoff), cutoff)
         else:
             forecast, *_ = self.by_name(cutoff, name)
-        y, units = self.histories.actual(cutoff), self.histories.at(cutoff).units
+        y, units = self.histories.sold(cutoff), self.histories.y[:cutoff]
         accuracy = measure(y, forecast.mean, forecast.lo, forecast.hi, self.level, units)
         return Backtest(name, self.histories.wk_end_dt(cutoff), y, forecast, accuracy)
 
+    def of_auto(self, found: AutoForecast, cutoff: int) -> Forecast:
+        """The mean of a few weeks counts as a fallback."""
+        if not found.candidates:
+            is_constant = cutoff >= MIN_WEEKS
+            made_by = "Constant" if is_constant else "Mean"
+            return self._in_units(cutoff, found.mean, found.lo, found.hi, made_by, made_by, not is_constant)
+        shares = [f"{c.model} {c.weight:.0%}" for c in found.candidates[:NAMED_MODELS]]
+        others = [f"{len(found.candidates) - len(shares)} more"] if len(found.candidates) > len(shares) else []
+        made_by, heaviest = ", ".join([*shares, *others]), found.candidates[0].model
+        return self._in_units(cutoff, found.mean, found.lo, found.hi, made_by, heaviest, is_fallback=False)
+
+    def _of_point(self, cutoff: int, point: "_Point", lo: FloatArray, hi: FloatArray) -> Forecast:
+        return self._in_units(cutoff, point.mean, lo, hi, point.made_by, point.made_by, point.is_fallback)
+
+    def _in_units(
+        self, cutoff: int, mean: FloatArray, lo: FloatArray, hi: FloatArray,
+        made_by: str, heaviest: str, is_fallback: bool,
+    ) -> Forecast:  # fmt: skip
+        """A forecast on the scale of the history, with the effects of drivers put back.
+
+        Sales are not negative, bounds hold the forecast, wider levels enclose narrower ones.
+        """
+        mean = np.maximum(mean, 0.0)
+        lo = np.minimum.accumulate(np.minimum(np.maximum(lo, 0.0), mean), axis=0)
+        hi = np.maximum.accumulate(np.maximum(hi, mean), axis=0)
+        effects = self.histories.effects_at(cutoff)
+        if effects is None:
+            return Forecast(mean, lo, hi, made_by, heaviest, is_fallback, mean, np.ones(len(mean)))
+        uplift, log_error = effects.multipliers[cutoff:], effects.log_errors[cutoff:]
+        lo, hi = lifted(mean, lo, hi, uplift, log_error, self.level)
+        return Forecast(mean * uplift, lo, hi, made_by, heaviest, is_fallback, mean, uplift)
+
+
+def _describe_effects(effects: ItemEffects) -> list[dict[str, Any]]:
+    """By column, in percent of the baseline what it does where it is at `SHOWN_AT`, and its coefficient."""
+    return [
+        {
+            "driver": column.driver,
+            "kind": column.kind.value,
+            "shift": column.shift,
+            "percent": round(100 * float(np.expm1(coefficient * SHOWN_AT[column.kind])), 1),
+            "coefficient": _rounded(coefficient),
+            "error": _rounded(error),
+        }
+        for column, coefficient, error in zip(
+            effects.columns, effects.coefficients.tolist(), effects.errors.tolist(), strict=True
+        )
+    ]
+
 
 # Auto
-
-
-def _of_auto(found: AutoForecast, cutoff: int) -> Forecast:
-    """The mean of a few weeks counts as a fallback."""
-    if not found.candidates:
-        is_constant = cutoff >= MIN_WEEKS
-        made_by = "Constant" if is_constant else "Mean"
-        return _tidy(found.mean, found.lo, found.hi, made_by, made_by, not is_constant)
-    shares = [f"{c.model} {c.weight:.0%}" for c in found.candidates[:NAMED_MODELS]]
-    others = [f"{len(found.candidates) - len(shares)} more"] if len(found.candidates) > len(shares) else []
-    made_by, heaviest = ", ".join([*shares, *others]), found.candidates[0].model
-    return _tidy(found.mean, found.lo, found.hi, made_by, heaviest, is_fallback=False)
 
 
 def _describe_auto(item: _Item, found: AutoForecast, windows: list[int]) -> dict[str, Any]:
@@ -188,7 +250,8 @@ def _describe_auto(item: _Item, found: AutoForecast, windows: list[int]) -> dict
     for c in found.candidates:
         entry: dict[str, Any] = {"model": c.model, "weight": round(c.weight, 5), "score": _rounded(c.score)}
         mean = item.fits.forecast(c.model, item.histories.at(end).capped)
-        entry["forecast"] = [] if isinstance(mean, NoFit) else [_rounded(value) for value in mean.tolist()]
+        units = [] if isinstance(mean, NoFit) else (mean * item.uplift(end)).tolist()
+        entry["forecast"] = [_rounded(value) for value in units]
         tried = [_errors_and_actual(item, cutoff, c.model) for cutoff in windows]
         errors, actual = np.concatenate([np.zeros((2, 0)), *tried], axis=1)
         if len(errors):
@@ -201,10 +264,10 @@ def _describe_auto(item: _Item, found: AutoForecast, windows: list[int]) -> dict
 
 def _errors_and_actual(item: _Item, cutoff: int, model: str) -> FloatArray:
     """(2, ·) errors of a candidate, and units sold, in the known weeks of a window; none where it was not fitted."""
-    mean, y = item.fits.forecast(model, item.histories.at(cutoff).capped), item.histories.actual(cutoff)
+    mean, y = item.fits.forecast(model, item.histories.at(cutoff).capped), item.histories.sold(cutoff)
     if isinstance(mean, NoFit):
         return np.zeros((2, 0))
-    return np.array([mean - y, y])[:, ~np.isnan(y)]
+    return np.array([mean * item.uplift(cutoff) - y, y])[:, ~np.isnan(y)]
 
 
 def _rounded(value: float) -> float | None:
@@ -263,11 +326,3 @@ def _describe_failures(failures: dict[str, NoFit], n_weeks: int) -> str:
     parts = [f"a history of {n_weeks} weeks is too short for {', '.join(short)}"] if short else []
     others = {name: failure.reason for name, failure in failures.items() if failure != TOO_SHORT}
     return "; ".join([*parts, *(f"{name} gave no forecast ({reason})" for name, reason in others.items())])
-
-
-def _tidy(mean: FloatArray, lo: FloatArray, hi: FloatArray, made_by: str, heaviest: str, is_fallback: bool) -> Forecast:
-    """Sales are not negative, bounds hold the forecast, wider levels enclose narrower ones."""
-    mean = np.maximum(mean, 0.0)
-    lo = np.minimum.accumulate(np.minimum(np.maximum(lo, 0.0), mean), axis=0)
-    hi = np.maximum.accumulate(np.maximum(hi, mean), axis=0)
-    return Forecast(mean, lo, hi, made_by, heaviest, is_fallback)

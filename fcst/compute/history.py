@@ -4,6 +4,8 @@ A cutoff is a number of weeks from the start of the series: the history at it is
 HOLDOUT_WEEKS long and follow each other, so all backtests of a series share their cutoffs, and the models fitted there.
 """
 
+from collections.abc import Mapping
+from dataclasses import replace
 from datetime import date
 from functools import cached_property
 
@@ -12,8 +14,11 @@ import numpy.typing as npt
 from numpy.lib.stride_tricks import sliding_window_view
 
 from fcst.compute.demand import demand_class
+from fcst.compute.effects import Effects, ItemEffects, item_effects
 from fcst.compute.regressions import harmonic_season
+from fcst.compute.regressors import is_without_demand, regressors_at
 from fcst.compute.series import Series
+from fcst.drivers import Driver
 from fcst.errors import ComputeError
 from fcst.names import HOLDOUT_WEEKS, SEASON_LENGTH
 from fcst.records import FloatArray
@@ -29,6 +34,9 @@ MIN_KNOWN = 4
 
 MIN_WEEKS_TO_CAP = 26
 """Weeks of a history below which no week is capped."""
+
+
+NO_EFFECTS: Mapping[int, Effects] = {}
 
 
 class History:
@@ -87,10 +95,16 @@ class History:
 class SeriesHistories:
     """The histories of one series at its cutoffs, each made once.
 
+    With effects of drivers, histories and actuals are on the scale of the baseline: units ÷ the multipliers that are
+    fitted at the cutoff. A forecast times the multipliers ahead is in units.
+
     Parameters
     ----------
     h
         weeks to forecast from the last cutoff, the end of the series; from the others it is HOLDOUT_WEEKS.
+    effects
+        weeks before the end -> pooled effects learnt from what precedes that week. At a cutoff those of the same week
+        or the nearest before it are used, or else the oldest.
 
     Raises
     ------
@@ -98,19 +112,18 @@ class SeriesHistories:
         if no week is known.
     """
 
-    def __init__(self, series: Series, h: int) -> None:
-        y = series.y[-MAX_WEEKS:]
-        is_known = ~np.isnan(y)
-        if not is_known.any():
+    def __init__(self, series: Series, h: int, effects: Mapping[int, Effects] = NO_EFFECTS) -> None:
+        self.y, self._drivers = usable_part(series if effects else replace(series, drivers=()))
+        self._effects = effects if self._drivers else NO_EFFECTS
+        if not len(self.y):
             raise ComputeError(
                 "No week of its history is known: all its sales were promotional and left out.",
                 "Load the dataset with promotions included to forecast it.",
             )
-        first = int(is_known.argmax())
-        self.y = y[first:]
         self.end = len(self.y)
         self._series, self._h = series, h
         self._histories: dict[int, History] = {}
+        self._fitted: dict[int, ItemEffects] = {}
 
     @cached_property
     def _n_known(self) -> npt.NDArray[np.intp]:
@@ -121,21 +134,46 @@ class SeriesHistories:
 
     def at(self, cutoff: int) -> History:
         if cutoff not in self._histories:
-            h = self._h if cutoff == self.end else HOLDOUT_WEEKS
-            self._histories[cutoff] = History(self.y[:cutoff], h)
+            self._histories[cutoff] = History(self._on_baseline(cutoff, 0, cutoff), self._h_at(cutoff))
         return self._histories[cutoff]
+
+    def effects_at(self, cutoff: int) -> ItemEffects | None:
+        """The item's effects, fitted to what precedes a cutoff; None without pooled effects or drivers."""
+        if not self._effects:
+            return None
+        if cutoff not in self._fitted:
+            weeks_ago = self.end - cutoff
+            pooled = self._effects[min((w for w in self._effects if w >= weeks_ago), default=max(self._effects))]
+            regressors = regressors_at(self._drivers, cutoff, self._h_at(cutoff), pooled.columns)
+            self._fitted[cutoff] = item_effects(pooled, self.y[:cutoff], regressors)
+        return self._fitted[cutoff]
 
     def wk_end_dt(self, cutoff: int) -> date:
         """The last day of the last week before a cutoff."""
         return self._series.wk_end_dt(self.end - cutoff)
 
-    def actual(self, cutoff: int) -> FloatArray:
+    def sold(self, cutoff: int) -> FloatArray:
         """(HOLDOUT_WEEKS,) units sold in the window after a cutoff; NaN is a missing week."""
         return self.y[cutoff : cutoff + HOLDOUT_WEEKS]
 
+    def actual(self, cutoff: int) -> FloatArray:
+        """(HOLDOUT_WEEKS,) what was sold in the window after a cutoff, on the scale of the history there."""
+        return self._on_baseline(cutoff, cutoff, cutoff + HOLDOUT_WEEKS)
+
     def actuals(self, cutoffs: list[int]) -> FloatArray:
-        """(W, HOLDOUT_WEEKS) units sold in the windows after some cutoffs."""
+        """(W, HOLDOUT_WEEKS) the actuals in the windows after some cutoffs."""
         return np.array([self.actual(cutoff) for cutoff in cutoffs]).reshape(-1, HOLDOUT_WEEKS)
+
+    def _h_at(self, cutoff: int) -> int:
+        return self._h if cutoff == self.end else HOLDOUT_WEEKS
+
+    def _on_baseline(self, cutoff: int, start: int, end: int) -> FloatArray:
+        """(end − start,) units ÷ the multipliers fitted at a cutoff; NaN in weeks in which nothing can be bought."""
+        y, fitted = self.y[start:end], self.effects_at(cutoff)
+        if fitted is None:
+            return y
+        multipliers = fitted.multipliers[start:end]
+        return y / np.where(multipliers > 0, multipliers, np.nan)
 
     def windows_before(self, cutoff: int, n: int, min_training: int) -> list[int]:
         """The cutoffs of up to `n` windows before `cutoff`, the latest first, with at least so many weeks before them.
@@ -151,6 +189,21 @@ class SeriesHistories:
         """The cutoffs of those of the last `n` windows on which accuracy is measured, the latest first."""
         windows = self.windows_before(self.end, n, MIN_TRAINING_WEEKS)
         return [cutoff for cutoff in windows if self._n_known[cutoff] >= MIN_TRAINING_WEEKS]
+
+
+def usable_part(series: Series) -> tuple[FloatArray, tuple[Driver, ...]]:
+    """(T,) the units of the last MAX_WEEKS from the first known week on, and the drivers in step; none is known: T = 0.
+
+    Weeks in which the item was closed or out of stock all the time are missing. Drivers that leave no week are not
+    used.
+    """
+    is_without = is_without_demand(series.drivers, len(series.y))
+    y, drivers = np.where(is_without, np.nan, series.y) if is_without.any() else series.y, series.drivers
+    if np.isnan(y[-MAX_WEEKS:]).all():
+        y, drivers = series.y, ()
+    known = np.flatnonzero(~np.isnan(y[-MAX_WEEKS:]))
+    first = max(len(y) - MAX_WEEKS, 0) + int(known[0]) if len(known) else len(y)
+    return y[first:], tuple(replace(driver, values=driver.values[first:]) for driver in drivers)
 
 
 def fill_missing(y: FloatArray) -> FloatArray:

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import stdtrit
+from scipy.special import ndtri, stdtrit
 
 from fcst.compute.history import History
 from fcst.names import HOLDOUT_WEEKS, SEASON_LENGTH
@@ -80,6 +80,24 @@ def interval(
         if share_unsold > _tail(percent):  # a quantile of what is that often zero
             lo[i] = np.minimum(lo[i], 0.0)
     return (np.maximum(lo, np.minimum(mean, 0.0)) if history.y.min() >= 0 else lo), hi
+
+
+def lifted(
+    mean: FloatArray, lo: FloatArray, hi: FloatArray, uplift: FloatArray, log_error: FloatArray, level: Sequence[int]
+) -> tuple[FloatArray, FloatArray]:
+    """(L, H) bounds in units, from those around the forecast of the baseline.
+
+    Parameters
+    ----------
+    mean, lo, hi
+        (H,) and (L, H) of the baseline, 0 ≤ lo ≤ mean ≤ hi.
+    uplift, log_error
+        (H,) by which the baseline is multiplied, and the standard error of its logarithm.
+    """
+    z = np.array([ndtri(1 - _tail(percent)) for percent in level]).reshape(-1, 1)
+    reach = z * log_error * mean
+    down, up = np.hypot(mean - lo, reach), np.hypot(hi - mean, reach)
+    return np.maximum(mean - down, 0.0) * uplift, (mean + up) * uplift
 
 
 def _quantiles(

@@ -90,7 +90,7 @@ def _run_item(attempt: BatchAttempt, item: SalesRecord, watchdog: Watchdog) -> I
     watchdog.begin(unique_id)
     try:
         series = Series(unique_id, attempt.last_wk_end_dt, item.unit_sales)
-        result = forecast_item(series, attempt.spec, on_progress)
+        result = forecast_item(series, attempt.spec, on_progress=on_progress)
     except (DatabaseAway, StaleState):
         raise
     except ComputeError as exc:

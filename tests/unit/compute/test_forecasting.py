@@ -32,7 +32,7 @@ LAST_WEEK = date(2024, 6, 1)
 
 
 def forecast_of(y: np.ndarray, spec: JobSpec, on_progress: Callable[[str], None] = lambda model: None) -> ItemForecast:
-    return forecast_item(Series("item", LAST_WEEK, y), spec, on_progress)
+    return forecast_item(Series("item", LAST_WEEK, y), spec, on_progress=on_progress)
 
 
 def seasonal(n_weeks: int, seed: int = 1) -> np.ndarray:

@@ -1,0 +1,330 @@
+"""Effects of drivers: by what a week's baseline is multiplied, learnt from many items and fitted to one.
+
+Units are modelled as baseline × exp(regressors × coefficients). The baseline is a centred moving mean of the units
+without the effects, so it and the coefficients are found in turn. Coefficients are the mean of two fits, that is,
+multipliers their geometric mean: of a quasi-Poisson fit with a log link, which is right in the mean and too high where
+promotions are skewed, and of a fit of logarithms, which is robust and too low there. Those of an item are drawn to the
+pooled ones by a ridge penalty.
+
+Letters: T weeks of history, H steps, C regressors, N items, R = weeks of all items.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from fcst.compute.regressors import Column, Regressors
+from fcst.drivers import DriverKind
+from fcst.records import FloatArray
+
+BASELINE_WEEKS = 17
+"""Weeks of the centred moving mean that is the baseline."""
+
+ROUNDS = 3
+"""How often baseline and coefficients are found in turn."""
+
+NEWTON_STEPS = 2
+"""Of the quasi-Poisson fit in each round."""
+
+PENALTY, EVENT_PENALTY = 5.0, 10.0
+"""Weeks with the driver at its usual size that the pooled coefficient counts like, in the fit of an item."""
+
+POOLED_PENALTY = 5.0
+"""The same of no effect, in the pooled fit: for regressors that say the same."""
+
+LOG_OFFSET = 0.5
+"""Share of the expected units that is added before logarithms are taken: weeks without sales have none."""
+
+LONG_PAUSE = 13
+"""Weeks in a row without a sale from which nothing is learnt: drivers are not the reason."""
+
+MAX_MULTIPLIER = 20.0
+"""A multiplier is not above this, nor below its inverse."""
+
+NEARLY_ZERO = 0.02
+"""A regressor within this of 0 is as good as 0."""
+
+MAX_COLUMNS = 60
+"""Regressors of a fit; of more, those that go most with the units."""
+
+SHOWN_AT: dict[DriverKind, float] = {
+    DriverKind.PROMOTION: 1.0,
+    DriverKind.EVENT: 1.0,
+    DriverKind.NUMBER: 1.0,
+    DriverKind.PRICE: float(np.log(0.9)),
+    DriverKind.OPEN: float(np.log(0.5)),
+    DriverKind.STOCK: float(np.log(0.5)),
+}
+"""The regressor at which an effect is shown in percent: promotion or event all week, a number one standard deviation
+up, a price 10 % down, open or in stock half of the usual time."""
+
+MIN_WEEKS = 8
+"""Known weeks below which an item has the pooled effects, and nothing is learnt from it."""
+
+IntArray = npt.NDArray[np.intp]
+
+
+@dataclass(frozen=True, eq=False)
+class Effects:
+    """Pooled effects.
+
+    Parameters
+    ----------
+    coefficients, errors
+        (C,) of the logarithm of units, by column, and their standard errors.
+    sizes
+        (C,) the root mean square of the regressors where they are not about 0.
+    lowest, highest
+        (C,) the range of the regressors they were learnt from; beyond it an effect does not grow.
+    dispersion
+        the variance of an item's week over its expected units, in units of the item's mean week.
+    n_items
+        items they were learnt from.
+    """
+
+    columns: tuple[Column, ...]
+    coefficients: FloatArray
+    errors: FloatArray
+    sizes: FloatArray
+    lowest: FloatArray
+    highest: FloatArray
+    dispersion: float
+    n_items: int
+
+    def to_plain(self) -> dict[str, Any]:
+        """Data for JSON, from which `from_plain` makes the same effects bit by bit."""
+        arrays = {name: getattr(self, name).tolist() for name in _ARRAYS}
+        columns = [asdict(column) for column in self.columns]
+        return {"columns": columns, **arrays, "dispersion": self.dispersion, "n_items": self.n_items}
+
+    @classmethod
+    def from_plain(cls, value: Mapping[str, Any]) -> Self:
+        columns = tuple(Column(c["driver"], DriverKind(c["kind"]), c["shift"]) for c in value["columns"])
+        arrays = {name: np.array(value[name], np.float64) for name in _ARRAYS}
+        return cls(columns, **arrays, dispersion=value["dispersion"], n_items=value["n_items"])
+
+
+_ARRAYS = ("coefficients", "errors", "sizes", "lowest", "highest")
+
+
+@dataclass(frozen=True, eq=False)
+class ItemEffects:
+    """The effects of one item at a cutoff.
+
+    Parameters
+    ----------
+    columns
+        those of the item's drivers.
+    coefficients, errors
+        (C,) by column, and their standard errors.
+    multipliers
+        (T + H,) by which the baseline of a week is multiplied; 0 in weeks in which the item cannot be bought.
+    log_errors
+        (T + H,) the standard errors of their logarithms.
+    """
+
+    columns: tuple[Column, ...]
+    coefficients: FloatArray
+    errors: FloatArray
+    multipliers: FloatArray
+    log_errors: FloatArray
+
+
+@dataclass(frozen=True, eq=False)
+class EffectsSample:
+    """What one item gives to a pooled fit: its units (T,), NaN where missing, and its regressors at T."""
+
+    y: FloatArray
+    regressors: Regressors
+
+
+def fit_effects(items: Sequence[EffectsSample]) -> Effects:
+    """Effects that items have in common; no columns where nothing can be learnt.
+
+    The same bit by bit for the same items in the same order.
+    """
+    rows = _stacked(items)
+    rows = _clearest(rows) if len(rows.y) else rows
+    if not len(rows.y) or not rows.columns:
+        none = np.zeros(0)
+        return Effects((), none, none, none, none, none, 1.0, 0)
+    is_moved = np.abs(rows.x) > NEARLY_ZERO
+    sizes = np.sqrt((rows.x**2 * is_moved).sum(axis=0) / is_moved.sum(axis=0))
+    fit = _fit(rows, np.zeros(len(sizes)), POOLED_PENALTY * sizes**2)
+    errors = np.sqrt(np.diag(fit.covariance))
+    lowest, highest = rows.x.min(axis=0), rows.x.max(axis=0)
+    n_items = len(rows.starts)
+    return Effects(rows.columns, fit.coefficients, errors, sizes, lowest, highest, fit.dispersion, n_items)
+
+
+def item_effects(effects: Effects, y: FloatArray, regressors: Regressors) -> ItemEffects:
+    """The effects of one item.
+
+    Parameters
+    ----------
+    y
+        (T,) units by week; NaN is a missing week.
+    regressors
+        of the item at T; those that the pooled effects do not have are left out.
+    """
+    place = {column: i for i, column in enumerate(effects.columns)}
+    own = [j for j, column in enumerate(regressors.columns) if column in place]
+    pooled = [place[regressors.columns[j]] for j in own]
+    columns, prior = tuple(effects.columns[i] for i in pooled), effects.coefficients[pooled]
+    x = np.clip(regressors.x[:, own], effects.lowest[pooled], effects.highest[pooled])
+    weeks = np.array([EVENT_PENALTY if column.kind is DriverKind.EVENT else PENALTY for column in columns])
+    penalty = weeks * effects.sizes[pooled] ** 2
+    known = _informative(y)
+    if len(known) >= MIN_WEEKS and columns:
+        rows = _Rows(columns, x[known], np.maximum(y[known], 0.0), known, np.zeros(1, np.intp))
+        fit = _fit(rows, prior, penalty)
+    else:
+        fit = _Fit(prior, np.diag(effects.dispersion / penalty), effects.dispersion)
+    multipliers = np.where(regressors.is_closed, 0.0, _exp(x @ fit.coefficients))
+    log_errors = np.sqrt(np.einsum("tc,cd,td->t", x, fit.covariance, x))
+    return ItemEffects(columns, fit.coefficients, np.sqrt(np.diag(fit.covariance)), multipliers, log_errors)
+
+
+# The fit
+
+
+@dataclass(frozen=True, eq=False)
+class _Rows:
+    """Known weeks of some items, one item after the other.
+
+    `x` (R, C), `y` (R,) units not below 0, `week` (R,) the number of a week in its item, `starts` (N,) where each item
+    begins.
+    """
+
+    columns: tuple[Column, ...]
+    x: FloatArray
+    y: FloatArray
+    week: IntArray
+    starts: IntArray
+
+    @property
+    def bounds(self) -> list[tuple[int, int]]:
+        return list(zip(self.starts.tolist(), [*self.starts[1:].tolist(), len(self.y)], strict=True))
+
+
+@dataclass(frozen=True, eq=False)
+class _Fit:
+    coefficients: FloatArray
+    covariance: FloatArray
+    dispersion: float
+
+
+def _fit(rows: _Rows, prior: FloatArray, penalty: FloatArray) -> _Fit:
+    """Coefficients drawn to the prior, from a start at it."""
+    lengths = np.diff(np.r_[rows.starts, len(rows.y)])
+    y = rows.y / np.repeat(np.maximum(np.add.reduceat(rows.y, rows.starts) / lengths, 1e-12), lengths)
+    x = np.column_stack([np.ones(len(y)), rows.x])  # the first is a constant, of no effect
+    prior, penalty = np.r_[0.0, prior], np.r_[1e-6, penalty]
+    coefficients = prior
+    for _ in range(ROUNDS):
+        base = _baseline(rows, y / _exp(rows.x @ coefficients[1:]))
+        used = base > 1e-9
+        problem = _Problem(x[used], y[used], base[used], prior, penalty)
+        poisson = coefficients
+        for _ in range(NEWTON_STEPS):
+            poisson = problem.poisson_step(poisson)
+        coefficients = (poisson + problem.log_step(coefficients)) / 2
+    covariance, dispersion = problem.covariance(coefficients)
+    return _Fit(coefficients[1:], covariance[1:, 1:], dispersion)
+
+
+@dataclass(frozen=True, eq=False)
+class _Problem:
+    """Rows around a baseline: `x` (R, 1 + C), `y` and `base` (R,), `prior` and `penalty` (1 + C,)."""
+
+    x: FloatArray
+    y: FloatArray
+    base: FloatArray
+    prior: FloatArray
+    penalty: FloatArray
+
+    def expected(self, coefficients: FloatArray) -> FloatArray:
+        return self.base * _exp(self.x @ coefficients)
+
+    def gram(self, weight: FloatArray) -> FloatArray:
+        return np.asarray((self.x.T * weight) @ self.x + np.diag(self.penalty))
+
+    def poisson_step(self, coefficients: FloatArray) -> FloatArray:
+        """One step of Newton's method."""
+        expected = self.expected(coefficients)
+        slope = self.x.T @ (self.y - expected) - self.penalty * (coefficients - self.prior)
+        return np.asarray(coefficients + np.linalg.solve(self.gram(expected), slope))
+
+    def log_step(self, coefficients: FloatArray) -> FloatArray:
+        """Least squares of the logarithms of y ÷ expected units."""
+        ratio = (self.y / self.expected(coefficients) + LOG_OFFSET) / (1 + LOG_OFFSET)
+        slope = self.x.T @ ((1 + LOG_OFFSET) * np.log(ratio)) - self.penalty * (coefficients - self.prior)
+        return np.asarray(coefficients + np.linalg.solve(self.gram(np.ones(len(self.y))), slope))
+
+    def covariance(self, coefficients: FloatArray) -> tuple[FloatArray, float]:
+        """Of quasi-Poisson coefficients, and their dispersion."""
+        expected = self.expected(coefficients)
+        dispersion = float(((self.y - expected) ** 2 / expected).sum()) / max(len(self.y) - len(self.prior), 1)
+        return np.asarray(np.linalg.inv(self.gram(expected)) * dispersion), dispersion
+
+
+def _exp(log_multiplier: FloatArray) -> FloatArray:
+    """Within MAX_MULTIPLIER and its inverse."""
+    limit = np.log(MAX_MULTIPLIER)
+    return np.exp(np.clip(log_multiplier, -limit, limit))
+
+
+def _baseline(rows: _Rows, y: FloatArray) -> FloatArray:
+    """(R,) the mean of the known weeks around each, of its item."""
+    base = np.empty_like(y)
+    half = BASELINE_WEEKS // 2
+    for start, end in rows.bounds:
+        week = rows.week[start:end]
+        total = np.r_[0.0, np.cumsum(y[start:end])]
+        first, last = np.searchsorted(week, week - half), np.searchsorted(week, week + half, "right")
+        base[start:end] = (total[last] - total[first]) / (last - first)
+    return base
+
+
+def _stacked(items: Sequence[EffectsSample]) -> _Rows:
+    """The known weeks of items that sell at all; a regressor that an item does not have is 0."""
+    columns = tuple(
+        sorted({c for item in items for c in item.regressors.columns}, key=lambda c: (c.driver, c.kind, c.shift))
+    )
+    place = {column: i for i, column in enumerate(columns)}
+    xs, ys, weeks = [np.zeros((0, len(columns)))], [np.zeros(0)], [np.zeros(0, np.intp)]
+    for item in items:
+        known = _informative(item.y)
+        if len(known) >= MIN_WEEKS:
+            x = np.zeros((len(known), len(columns)))
+            x[:, [place[c] for c in item.regressors.columns]] = item.regressors.x[known]
+            xs.append(x)
+            ys.append(np.maximum(item.y[known], 0.0))
+            weeks.append(known)
+    starts = np.cumsum([len(y) for y in ys[:-1]], dtype=np.intp)
+    return _Rows(columns, np.concatenate(xs), np.concatenate(ys), np.concatenate(weeks), starts)
+
+
+def _informative(y: FloatArray) -> IntArray:
+    """The known weeks that are not in a long pause."""
+    known = np.flatnonzero(~np.isnan(y))
+    edges = np.flatnonzero(np.diff(np.r_[0, y[known] <= 0, 0]))
+    is_paused = np.zeros(len(known), bool)
+    for start, end in zip(edges[::2], edges[1::2], strict=True):
+        is_paused[start:end] = end - start >= LONG_PAUSE
+    return known[~is_paused]
+
+
+def _clearest(rows: _Rows) -> _Rows:
+    """Rows without regressors that hardly differ; of more than MAX_COLUMNS those that go most with y ÷ baseline."""
+    differ = (np.ptp(rows.x, axis=0) > NEARLY_ZERO) & (np.abs(rows.x) > NEARLY_ZERO).any(axis=0)
+    base = _baseline(rows, rows.y)
+    ratio = np.divide(rows.y, base, out=np.ones_like(base), where=base > 0)
+    x = rows.x - rows.x.mean(axis=0)
+    clear = np.abs((ratio - ratio.mean()) @ x) / np.maximum(np.sqrt((x**2).sum(axis=0)), 1e-12)
+    order = np.argsort(-np.where(differ, clear, -1.0), kind="stable")[:MAX_COLUMNS]
+    kept = np.sort(order[differ[order]])
+    return _Rows(tuple(rows.columns[j] for j in kept), rows.x[:, kept], rows.y, rows.week, rows.starts)

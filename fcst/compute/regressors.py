@@ -1,0 +1,193 @@
+"""Regressors of a series at a cutoff: what its drivers are in the weeks before, and as far as known in those ahead.
+
+Each regressor is 0 where the week is as usual, so an effect's multiplier is 1 there.
+
+Letters: T weeks of history, H steps, C regressors.
+"""
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from numpy.lib.stride_tricks import sliding_window_view
+
+from fcst.drivers import Driver, DriverKind
+from fcst.names import SEASON_LENGTH
+from fcst.records import FloatArray
+
+BoolArray = npt.NDArray[np.bool_]
+
+USUAL_PRICE_WEEKS = 52
+"""The usual price is the median of so many weeks before: it follows a new list price within half a year."""
+
+MOST_PRICE_CHANGE = float(np.log(4))
+"""Of the logarithm of a price, up or down: more is taken for an error in the data."""
+
+LEAST_SHARE = 1 / 14
+"""Of a week open or in stock, half a day: the logarithm of less would rule a fit."""
+
+MOST_DEVIATIONS = 4.0
+"""A number further from its own mean counts as so many standard deviations."""
+
+SHIFTS: dict[DriverKind, tuple[int, ...]] = {DriverKind.EVENT: (0, 1, -1)}
+"""How many weeks after the driver its regressors are, by kind; only in the same week (0) for kinds not listed."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """One regressor: a driver in its own week (`shift` 0), in the week after it (1) or in the week before it (-1)."""
+
+    driver: str
+    kind: DriverKind
+    shift: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class Regressors:
+    """The regressors of one series at a cutoff.
+
+    Parameters
+    ----------
+    x
+        (T + H, C) by week and column, all finite.
+    is_closed
+        (T + H,) weeks in which the item cannot be bought.
+    """
+
+    columns: tuple[Column, ...]
+    x: FloatArray
+    is_closed: BoolArray
+
+
+def columns_of(drivers: Sequence[Driver]) -> list[Column]:
+    """The regressors that drivers have, in their order."""
+    return [Column(d.name, d.kind, shift) for d in drivers for shift in SHIFTS.get(d.kind, (0,))]
+
+
+def regressors_at(
+    drivers: Sequence[Driver], cutoff: int, h: int, columns: Collection[Column] | None = None
+) -> Regressors:
+    """The regressors of the weeks up to a cutoff and of `h` weeks after it.
+
+    Of a driver that is known ahead a plan is used as far as it goes. Of any other, and beyond the plan, nothing after
+    the cutoff is used: a price or number stays as it was, a promotion has its usual share of the last year, an item is
+    open as usual, in stock, and without event.
+
+    Parameters
+    ----------
+    cutoff
+        weeks from the start of the drivers' values.
+    columns
+        those to make; by default all.
+    """
+    made = columns_of(drivers)
+    used = made if columns is None else [column for column in made if column in columns]
+    by_name = {driver.name: driver for driver in drivers}
+    values = {name: _known_at(by_name[name], cutoff, h) for name in dict.fromkeys(column.driver for column in used)}
+    of_driver = {name: _MAKE[by_name[name].kind](v, cutoff) for name, v in values.items()}
+    x = [_shifted(of_driver[column.driver], column.shift) for column in used]
+    is_closed = np.zeros(cutoff + h, bool)
+    for driver in drivers:
+        if driver.kind is DriverKind.OPEN:
+            is_closed |= _known_at(driver, cutoff, h) <= 0
+    return Regressors(tuple(used), np.column_stack(x) if x else np.zeros((cutoff + h, 0)), is_closed)
+
+
+def is_without_demand(drivers: Sequence[Driver], n_weeks: int) -> BoolArray:
+    """(T,) weeks of the history in which the item was closed or out of stock all the time: sales show no demand."""
+    is_without = np.zeros(n_weeks, bool)
+    for driver in drivers:
+        if driver.kind in (DriverKind.OPEN, DriverKind.STOCK):
+            is_without |= driver.values[:n_weeks] <= 0
+    return is_without
+
+
+def _known_at(driver: Driver, cutoff: int, h: int) -> FloatArray:
+    """(T + H,) what is known of a driver at a cutoff; NaN is unknown, and so is what is not finite."""
+    values = np.full(cutoff + h, np.nan)
+    known = driver.values[: cutoff + h if driver.is_known_ahead else cutoff]
+    values[: len(known)] = np.where(np.isfinite(known), known, np.nan)
+    return values
+
+
+def _shifted(x: FloatArray, shift: int) -> FloatArray:
+    """Values `shift` weeks later, in weeks that do not have the driver themselves; 0 at the ends."""
+    if not shift:
+        return x
+    moved = np.zeros_like(x)
+    if shift > 0:
+        moved[shift:] = x[:-shift]
+    else:
+        moved[:shift] = x[-shift:]
+    return np.asarray(moved * (1 - x))
+
+
+def _promotion(values: FloatArray, cutoff: int) -> FloatArray:
+    share = np.clip(values, 0.0, 1.0)
+    recent = share[max(cutoff - SEASON_LENGTH, 0) : cutoff]
+    recent = recent[~np.isnan(recent)]
+    usual = float(recent.mean()) if recent.size else 0.0
+    return np.concatenate([_filled(share[:cutoff], 0.0), _filled(share[cutoff:], usual)])
+
+
+def _price(values: FloatArray, cutoff: int) -> FloatArray:
+    with np.errstate(divide="ignore", invalid="ignore"):
+        price = _carried(np.log(np.where(values > 0, values, np.nan)))
+    known = price[~np.isnan(price)]
+    if not known.size:
+        return np.zeros_like(price)
+    price = _filled(price, float(known[0]))  # the weeks before the first known price
+    at_first = np.median(price[: max(min(USUAL_PRICE_WEEKS, cutoff), 1)])
+    before = np.r_[np.full(USUAL_PRICE_WEEKS, at_first), price[:-1]]
+    usual = np.median(sliding_window_view(before, USUAL_PRICE_WEEKS), axis=1)
+    return np.asarray(np.clip(price - usual, -MOST_PRICE_CHANGE, MOST_PRICE_CHANGE))
+
+
+def _event(values: FloatArray, cutoff: int) -> FloatArray:
+    share = _filled(np.clip(values, 0.0, 1.0), 0.0)
+    is_always = cutoff > 0 and share[:cutoff].min() > 0 and np.ptp(share[:cutoff]) == 0
+    return np.zeros_like(share) if is_always else share
+
+
+def _open(values: FloatArray, cutoff: int) -> FloatArray:
+    recent = values[max(cutoff - SEASON_LENGTH, 0) : cutoff]
+    recent = np.clip(recent[recent > 0], LEAST_SHARE, 1.0)
+    usual = float(np.median(recent)) if recent.size else 1.0
+    return np.asarray(np.log(np.clip(_filled(values, usual), LEAST_SHARE, 1.0) / usual))
+
+
+def _stock(values: FloatArray, cutoff: int) -> FloatArray:
+    share = np.r_[_filled(values[:cutoff], 1.0), np.ones(len(values) - cutoff)]
+    return np.asarray(np.log(np.clip(share, LEAST_SHARE, 1.0)))
+
+
+def _number(values: FloatArray, cutoff: int) -> FloatArray:
+    past = values[:cutoff][~np.isnan(values[:cutoff])]
+    size = float(np.abs(past).max()) if past.size else 0.0
+    if size == 0 or np.ptp(past / size) < 1e-9:
+        return np.zeros_like(values)
+    scaled = past / size
+    with np.errstate(over="ignore"):
+        deviations = (_carried(values) / size - scaled.mean()) / scaled.std()
+    return _filled(np.clip(deviations, -MOST_DEVIATIONS, MOST_DEVIATIONS), 0.0)
+
+
+_MAKE: dict[DriverKind, Callable[[FloatArray, int], FloatArray]] = {
+    DriverKind.PROMOTION: _promotion,
+    DriverKind.PRICE: _price,
+    DriverKind.EVENT: _event,
+    DriverKind.OPEN: _open,
+    DriverKind.STOCK: _stock,
+    DriverKind.NUMBER: _number,
+}
+
+
+def _filled(values: FloatArray, value: float) -> FloatArray:
+    return np.where(np.isnan(values), value, values)
+
+
+def _carried(values: FloatArray) -> FloatArray:
+    """Unknown weeks have the last known value; NaN before the first."""
+    last = np.maximum.accumulate(np.where(np.isnan(values), 0, np.arange(len(values))))
+    return values[last]

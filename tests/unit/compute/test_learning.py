@@ -1,0 +1,68 @@
+"""What is learnt from all items: from earlier weeks only, the same in any order, at a bounded cost."""
+
+import json
+from datetime import date
+
+import numpy as np
+import pytest
+
+from fcst.compute import learning
+from fcst.compute.learning import Learned, learn
+from fcst.compute.series import Series
+from fcst.drivers import Driver, DriverKind
+
+T, H = 120, 13
+
+
+def series_of(seed: int, n: int = T) -> Series:
+    rng = np.random.default_rng(seed)
+    promotion = (rng.uniform(size=n + H) < 0.2).astype(float)
+    y = rng.poisson(40 * np.exp(0.7 * promotion[:n])).astype(float)
+    return Series(f"item{seed}", date(2024, 6, 1), y, {}, (Driver("promo", DriverKind.PROMOTION, promotion, True),))
+
+
+ITEMS = [series_of(seed) for seed in range(12)]
+
+
+def test_the_order_of_series_does_not_matter() -> None:
+    assert learn(ITEMS, 0).to_json() == learn(ITEMS[::-1], 0).to_json()
+
+
+def test_what_was_learnt_is_the_same_after_a_way_through_json() -> None:
+    learned = learn(ITEMS, 13)
+    again = Learned.from_json(json.loads(learned.to_json()))
+    assert again.weeks_ago == 13
+    assert again.to_json() == learned.to_json()
+
+
+def test_nothing_is_learnt_from_weeks_after_the_cutoff() -> None:
+    later = []
+    for series in ITEMS:
+        (driver,) = series.drivers
+        y, values = series.y.copy(), driver.values.copy()
+        y[-13:], values[T - 13 :] = 1e6, 1.0
+        later.append(
+            Series(series.unique_id, series.last_wk_end_dt, y, {}, (Driver("promo", driver.kind, values, True),))
+        )
+    assert learn(later, 13).to_json() == learn(ITEMS, 13).to_json()
+    assert learn(later, 0).to_json() != learn(ITEMS, 0).to_json()
+
+
+def test_of_many_items_some_are_drawn_by_their_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(learning, "MAX_ITEMS", 5)
+    few = learn(ITEMS, 0)
+    assert few.effects.n_items == 5
+    assert few.to_json() == learn(ITEMS[::-1], 0).to_json()
+
+
+def test_with_many_drivers_fewer_items_are_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(learning, "MAX_CELLS", 3 * T)
+    assert learn(ITEMS, 0).effects.n_items == 3
+    monkeypatch.setattr(learning, "MAX_CELLS", 1)
+    assert learn(ITEMS, 0).effects.n_items == 1
+
+
+def test_items_without_drivers_or_too_young_are_passed_over() -> None:
+    without = Series("plain", date(2024, 6, 1), np.ones(T))
+    assert learn([*ITEMS, without, series_of(99, 10)], 26).to_json() == learn(ITEMS, 26).to_json()
+    assert learn([without], 0).effects.columns == ()
