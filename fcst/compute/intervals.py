@@ -24,6 +24,8 @@ IntArray = npt.NDArray[np.intp]
 MANY_CUTOFFS = 13  # half a year of them: fewer do not show the size of errors
 USUAL_GROWTH = 0.2  # errors grow with the step to this power where nothing else is known: by two thirds in a quarter
 
+EFFECT_ERRORS = 1.5  # by which an effect errs, in its standard errors: no two promotions of an item are the same
+
 _STEPS = np.arange(HOLDOUT_WEEKS)
 _MEANS_OVER = np.array([[1], [4], [13], [26]])  # weeks of the moving means that are simple forecasts
 
@@ -95,7 +97,7 @@ def lifted(
         (H,) by which the baseline is multiplied, and the standard error of its logarithm.
     """
     z = np.array([ndtri(1 - _tail(percent)) for percent in level]).reshape(-1, 1)
-    reach = z * log_error * mean
+    reach = z * EFFECT_ERRORS * log_error * mean
     down, up = np.hypot(mean - lo, reach), np.hypot(hi - mean, reach)
     return np.maximum(mean - down, 0.0) * uplift, (mean + up) * uplift
 

@@ -1,6 +1,6 @@
 """Auto on real series: how near it comes on weeks it has not seen, how much its intervals hold, what it costs.
 
-    python tests/benchmarks/accuracy.py [SET …] [--back N] [--limit N]
+    python tests/benchmarks/accuracy.py [SET …] [--back N] [--limit N] [--drivers]
 
 The sets are `m4` (the competition's weekly series and its test weeks), `online` (Online Retail II, items of 73 weeks or
 more), `stores` (Store Item Demand), `rossmann` and `juice` (600 series each of Rossmann Store Sales and of Dominick's
@@ -8,6 +8,9 @@ orange juice, of 113 weeks or more) and `sample` (the bundled one). All but the 
 Scored are the last 13 weeks. With `--back N` all ends 13 · N weeks earlier: rules are chosen there, never on the last.
 Beside Auto stands the best of every single model of the catalogue, their equal-weight mean and their median, chosen in
 hindsight: by WAPE and MASE of smooth and erratic items, by RMSSE of the others.
+
+With `--drivers` Auto is scored with the effects of drivers and without them, on the sets that have drivers (`rossmann`,
+`juice`, `sample`); drivers are known over the weeks that are scored, effects are learnt from the weeks before.
 """
 
 import argparse
@@ -15,7 +18,8 @@ import os
 import sys
 import time
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -29,11 +33,15 @@ from fcst.compute import metrics  # noqa: E402
 from fcst.compute.auto import auto_forecast  # noqa: E402
 from fcst.compute.demand import SPARSE_CLASSES, demand_class  # noqa: E402
 from fcst.compute.fits import Fits, NoFit  # noqa: E402
+from fcst.compute.forecasting import forecast_item  # noqa: E402
 from fcst.compute.history import History, SeriesHistories  # noqa: E402
+from fcst.compute.learning import Learned, learn  # noqa: E402
 from fcst.compute.models import CATALOGUE, chain  # noqa: E402
 from fcst.compute.series import Series  # noqa: E402
 from fcst.names import HOLDOUT_WEEKS as H  # noqa: E402
 from fcst.settings import PROJECT  # noqa: E402
+from fcst.specs import JobSpec  # noqa: E402
+from tests.benchmarks.driver_sets import DRIVER_SETS, promoted  # noqa: E402
 
 SHARED = PROJECT.parent / "shared" / "data"
 LEVELS = (80, 95)
@@ -214,6 +222,39 @@ def report(name: str, rows: pd.DataFrame) -> Iterator[str]:
             yield f"    {what:<20} n {len(part):>5,}  " + "  ".join(held)
 
 
+def report_drivers(name: str, back: int, limit: int | None) -> Iterator[str]:
+    """Of all weeks, promotion weeks and others: WAPE, bias, what the 80 % interval holds."""
+    whole = [s for s in DRIVER_SETS[name]() if len(s.y) > H * (1 + back)]
+    cut = {s.unique_id: replace(s, y=s.y[: len(s.y) - H * (1 + back)]) for s in whole}
+    begin = time.process_time()
+    learned = {0: learn(list(cut.values()), 0)}
+    seconds = time.process_time() - begin
+    if limit and limit < len(whole):
+        whole = [whole[i] for i in np.random.default_rng(0).choice(len(whole), limit, replace=False)]
+    ends = {s.unique_id: len(cut[s.unique_id].y) for s in whole}
+    actual = np.array([s.y[ends[s.unique_id] :][:H] for s in whole])
+    is_promoted = np.array([promoted(s, ends[s.unique_id], ends[s.unique_id] + H) for s in whole])
+    yield f"{name}: {len(whole):,} series; learnt in {seconds:.1f} s of a processor"
+    for what, known in (("without drivers", {}), ("with drivers", learned)):
+        begin = time.process_time()
+        mean, lo, hi = forecast_all([cut[s.unique_id] for s in whole], known)
+        yield f"    {what}: {1e3 * (time.process_time() - begin) / len(whole):.0f} ms of a processor each"
+        for part, is_in in (("all", is_promoted | True), ("promotion", is_promoted), ("other", ~is_promoted)):
+            error, sold = (mean - actual)[is_in], actual[is_in].sum()
+            held = ((lo <= actual) & (actual <= hi))[is_in].mean()
+            yield (
+                f"        {part:<10} {is_in.sum():>6,} weeks  WAPE {np.abs(error).sum() / sold:.4f}, "
+                f"bias {error.sum() / sold:+.1%}, 80 % holds {held:.1%}"
+            )
+
+
+def forecast_all(series: list[Series], learned: Mapping[int, Learned]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(N, H) forecasts of Auto, and the bounds of the 80 % interval."""
+    spec = JobSpec(h=H, level=(80,), n_windows=0)
+    found = [forecast_item(s, spec, learned).forecasts["Auto"] for s in series]
+    return np.array([f.mean for f in found]), np.array([f.lo[0] for f in found]), np.array([f.hi[0] for f in found])
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("sets", nargs="*", default=list(SETS), metavar="SET")
@@ -221,8 +262,13 @@ def main() -> None:
     parser.add_argument("--limit", type=int, help="of a set this many series at random, always the same")
     parser.add_argument("--alone", action="store_true", help="without the other models")
     parser.add_argument("--arima", action="store_true", help="with AutoARIMA among the others, which takes its time")
+    parser.add_argument("--drivers", action="store_true", help="with the effects of drivers and without them")
     args = parser.parse_args()
     models = [] if args.alone else [name for name in CATALOGUE if args.arima or "ARIMA" not in name]
+    if args.drivers:
+        for name in filter(DRIVER_SETS.__contains__, args.sets):
+            print(*report_drivers(name, args.back, args.limit), sep="\n", flush=True)
+        return
     for name in args.sets:
         series = SETS[name]()
         keys = sorted(series)

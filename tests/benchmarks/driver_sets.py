@@ -1,0 +1,100 @@
+"""Series with drivers that are known ahead: Rossmann Store Sales, Dominick's orange juice, the bundled sample."""
+
+from collections.abc import Callable
+from datetime import date
+
+import numpy as np
+import pandas as pd
+
+from fcst.compute.series import Series
+from fcst.drivers import Driver, DriverKind
+from fcst.settings import PROJECT
+
+PROMOTIONS = PROJECT.parent / "shared" / "data" / "promotions"
+MIN_WEEKS, N_CHOSEN = 113, 600
+
+
+def rossmann() -> list[Series]:
+    """Shares of a week's days; closed days are rows without sales."""
+    names = ["Store", "Date", "Sales", "Open", "Promo", "StateHoliday", "SchoolHoliday"]
+    rows = pd.read_parquet(PROMOTIONS / "rossmann_daily.parquet", columns=names)
+    rows = rows.assign(
+        item="S" + rows["Store"].astype(str),
+        date=pd.to_datetime(rows["Date"]),
+        StateHoliday=(rows["StateHoliday"].astype(str) != "0").astype(float),
+    ).rename(columns={"Sales": "units"})
+    kinds = {
+        "Promo": DriverKind.PROMOTION,
+        "Open": DriverKind.OPEN,
+        "StateHoliday": DriverKind.EVENT,
+        "SchoolHoliday": DriverKind.EVENT,
+    }
+    rows[list(kinds)] /= 7
+    return chosen(series_of(*weekly(rows, list(kinds), "sum"), kinds))
+
+
+def juice() -> list[Series]:
+    """The own price is that of the row's brand."""
+    rows = pd.read_parquet(PROMOTIONS / "orange_juice.parquet")
+    brand = rows["brand"].to_numpy(int)
+    prices = rows[[f"price{i}" for i in range(1, 12)]].to_numpy(float)
+    rows = rows.assign(
+        item="s" + rows["store"].astype(str) + "_b" + rows["brand"].astype(str),
+        units=np.exp(rows["logmove"]).round(),
+        price=prices[np.arange(len(rows)), brand - 1],
+    )
+    weeks = range(rows["week"].min(), rows["week"].max() + 1)
+    kinds = {"deal": DriverKind.PROMOTION, "feat": DriverKind.PROMOTION, "price": DriverKind.PRICE}
+    tables = {name: rows.pivot(index="week", columns="item", values=name).reindex(weeks) for name in ("units", *kinds)}
+    return chosen(series_of(tables.pop("units"), tables, kinds))
+
+
+def sample() -> list[Series]:
+    """The share of an item's rows of a week that are flagged; before the flag is known it is missing."""
+    (path,) = (PROJECT / "data" / "sample").glob("train.csv*")
+    rows = pd.read_csv(path, parse_dates=["date"], dtype={"onpromotion": str})
+    rows = rows.assign(
+        item=rows["item_nbr"].astype(str),
+        units=rows["unit_sales"],
+        promotion=rows["onpromotion"].map({"True": 1.0, "False": 0.0}),
+    )
+    kinds = {"promotion": DriverKind.PROMOTION}
+    return series_of(*weekly(rows, list(kinds), "mean"), kinds)
+
+
+DRIVER_SETS: dict[str, Callable[[], list[Series]]] = {"rossmann": rossmann, "juice": juice, "sample": sample}
+
+
+def weekly(rows: pd.DataFrame, names: list[str], how: str) -> tuple[pd.DataFrame, dict[str, pd.DataFrame]]:
+    """Units by item and whole week to Saturday, and drivers in step."""
+    days = rows["date"].dt.normalize()
+    ends = days + pd.to_timedelta((5 - days.dt.dayofweek) % 7, unit="D")
+    is_whole = (ends - pd.Timedelta(days=6) >= days.min()) & (ends <= days.max())
+    groups = rows[is_whole].groupby([ends[is_whole], rows.loc[is_whole, "item"]])
+    weeks = pd.date_range(ends[is_whole].min(), ends[is_whole].max(), freq="7D")
+    tables = {name: groups[name].agg(how).unstack("item").reindex(weeks) for name in names}
+    return groups["units"].sum().unstack("item").reindex(weeks).clip(lower=0), tables
+
+
+def series_of(units: pd.DataFrame, drivers: dict[str, pd.DataFrame], kinds: dict[str, DriverKind]) -> list[Series]:
+    """From the first sale on; a missing week is without sales."""
+    found = []
+    for key in units:
+        y = units[key].fillna(0.0).to_numpy(float)
+        if y.any():
+            first = int(np.flatnonzero(y)[0])
+            known = [Driver(name, kinds[name], drivers[name][key].to_numpy(float)[first:], True) for name in kinds]
+            found.append(Series(str(key), date(2024, 6, 1), y[first:], {}, tuple(known)))
+    return found
+
+
+def chosen(series: list[Series]) -> list[Series]:
+    """600 of the series with 113 weeks or more, at random, always the same."""
+    long = sorted((s for s in series if len(s.y) >= MIN_WEEKS), key=lambda s: s.unique_id)
+    return [long[i] for i in np.random.default_rng(7).permutation(len(long))[:N_CHOSEN]]
+
+
+def promoted(series: Series, start: int, end: int) -> np.ndarray:
+    """The weeks that have a promotion."""
+    shares = [d.values[start:end] for d in series.drivers if d.kind is DriverKind.PROMOTION]
+    return np.nan_to_num(shares).max(axis=0) > 0
