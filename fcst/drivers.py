@@ -1,9 +1,24 @@
-"""Drivers: what is known of weeks besides sales, such as promotions, prices, events, open days; past and future."""
+"""Drivers: what is known of weeks besides sales, such as promotions, prices, events, open days; past and future.
 
-from dataclasses import dataclass
+A dataset has loads of drivers: one from its own files, later ones from plans and calendars. Where two loads tell of the
+same driver and week the later one counts.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import date, datetime, timedelta
 from enum import StrEnum
+from typing import Any, Self
+
+import numpy as np
 
 from fcst.records import FloatArray
+
+MAX_FUTURE_WEEKS = 104
+"""Weeks after the last one of a dataset that a load may tell of."""
+
+MAX_DRIVERS = 40
+"""Drivers that a load may have: each is one more effect to learn."""
 
 
 class DriverKind(StrEnum):
@@ -23,6 +38,13 @@ class DriverKind(StrEnum):
     """A number of one's own."""
 
 
+_USUAL = {DriverKind.PROMOTION: 0.0, DriverKind.EVENT: 0.0, DriverKind.OPEN: 1.0, DriverKind.STOCK: 1.0}
+"""What a driver is in weeks of which no load tells anything."""
+
+_LISTED = (DriverKind.PROMOTION, DriverKind.EVENT)
+"""Kinds of which files may list no more than where they are: an item that a load leaves out has none in its days."""
+
+
 @dataclass(frozen=True, eq=False)
 class Driver:
     """One driver of one series.
@@ -39,3 +61,176 @@ class Driver:
     kind: DriverKind
     values: FloatArray
     is_known_ahead: bool
+
+
+@dataclass(frozen=True)
+class DriverColumn:
+    """A driver in a load, and for how many items or groups its values are there."""
+
+    name: str
+    kind: DriverKind
+    n_keys: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class DriverReport:
+    """What became of a file of drivers.
+
+    Parameters
+    ----------
+    n_rows
+        that were read.
+    n_unknown
+        keys that the dataset has no item or group for; `unknown` are the first of them.
+    n_outside
+        rows before the dataset's first week or too far in its future.
+    n_bad
+        rows with a date or value that cannot be read; `bad` are some of them, in words.
+    remarks
+        what people should know, a sentence each.
+    """
+
+    n_rows: int = 0
+    n_unknown: int = 0
+    unknown: tuple[str, ...] = ()
+    n_outside: int = 0
+    n_bad: int = 0
+    bad: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Self:
+        lists = {name: tuple(value[name]) for name in ("unknown", "bad", "remarks")}
+        return cls(**{**value, **lists})
+
+
+@dataclass(frozen=True)
+class DriverLoad:
+    """Drivers that one file or calendar told of a dataset.
+
+    Parameters
+    ----------
+    source
+        the file's name, or the calendar's.
+    is_own
+        it came with the sales.
+    grouped_by
+        what its keys are: `item`, `family`, `class`, or `all` with the one key ''.
+    first_day, last_day
+        between which it tells of every day.
+    """
+
+    driver_load_id: int
+    dataset_id: int
+    source: str
+    is_own: bool
+    grouped_by: str
+    first_day: date
+    last_day: date
+    columns: tuple[DriverColumn, ...]
+    report: DriverReport
+    created_at: datetime
+    created_by: str
+
+    @classmethod
+    def from_row(cls, row: Mapping[str, Any]) -> Self:
+        columns = tuple(DriverColumn(c["name"], DriverKind(c["kind"]), c["n_keys"]) for c in row["columns"])
+        return cls(**{**row, "columns": columns, "report": DriverReport.from_json(row["report"])})
+
+
+@dataclass(frozen=True, eq=False)
+class DriverValues:
+    """The weeks of one driver in one load, of an item or of a group that it is in.
+
+    Parameters
+    ----------
+    values
+        (N,) by week from `first_wk_end_dt` on; NaN is unknown.
+    """
+
+    driver_load_id: int
+    name: str
+    first_wk_end_dt: date
+    values: FloatArray
+
+
+def assemble(
+    loads: Sequence[DriverLoad], values: Sequence[DriverValues], n_weeks: int, last_wk_end_dt: date
+) -> tuple[Driver, ...]:
+    """The drivers of one item, each merged over the loads, the earliest of which comes first.
+
+    Parameters
+    ----------
+    n_weeks, last_wk_end_dt
+        of the item's history.
+    """
+    found = {(v.driver_load_id, v.name): v for v in values}
+    kinds = {column.name: column.kind for load in loads for column in load.columns}
+    first_day = last_wk_end_dt - timedelta(weeks=n_weeks, days=-1)
+    n_future = {name: 0 for name in kinds}
+    for load in loads:
+        days = (load.last_day - last_wk_end_dt).days
+        ahead = min(max(days // 7 if load.is_own else -(-days // 7), 0), MAX_FUTURE_WEEKS)
+        for column in load.columns:
+            n_future[column.name] = max(n_future[column.name], ahead)
+    drivers = []
+    for name, kind in kinds.items():
+        merged = np.full(n_weeks + n_future[name], np.nan)
+        for load in loads:
+            if any(column.name == name for column in load.columns):
+                _merge(merged, load, kind, found.get((load.driver_load_id, name)), first_day)
+        past = merged[:n_weeks]
+        past[np.isnan(past)] = _USUAL.get(kind, np.nan)
+        drivers.append(Driver(name, kind, merged, is_known_ahead=n_future[name] > 0))
+    return tuple(drivers)
+
+
+def _merge(merged: FloatArray, load: DriverLoad, kind: DriverKind, row: DriverValues | None, first_day: date) -> None:
+    """Lays a load over what earlier ones told; in a week of which it tells some days, by the number of its days."""
+    told = np.full(len(merged), np.nan)
+    begin, end = (load.first_day - first_day).days, (load.last_day - first_day).days + 1  # days from the first week's
+    if kind in _LISTED:
+        told[max(begin // 7, 0) : max(-(-end // 7), 0)] = 0.0
+    if row is not None:
+        at = (row.first_wk_end_dt - first_day).days // 7
+        into = slice(max(at, 0), max(min(at + len(row.values), len(told)), 0))
+        part = row.values[into.start - at : into.stop - at]
+        told[into] = np.where(np.isnan(part), told[into], part)
+    weeks = 7 * np.arange(len(told))
+    share = (np.minimum(end, weeks + 7) - np.maximum(begin, weeks)) / 7
+    is_part = (share > 0) & (share < 1) & ~np.isnan(merged) & (kind in _USUAL)
+    mixed = np.where(is_part, share * told + (1 - share) * merged, told)
+    np.copyto(merged, mixed, where=~np.isnan(mixed))
+
+
+_KEPT = {
+    DriverKind.PROMOTION: "the usual share of the last year is taken",
+    DriverKind.PRICE: "the last one is kept",
+    DriverKind.EVENT: "none is expected",
+    DriverKind.OPEN: "all days are taken as open",
+    DriverKind.STOCK: "it is taken as in stock",
+    DriverKind.NUMBER: "the last one is kept",
+}
+
+
+def known_until(loads: Sequence[DriverLoad]) -> dict[str, tuple[DriverKind, date]]:
+    """name of a driver -> its kind, and the last day of which a load tells."""
+    found: dict[str, tuple[DriverKind, date]] = {}
+    for load in loads:
+        for column in load.columns:
+            before = found.get(column.name, (column.kind, load.last_day))[1]
+            found[column.name] = column.kind, max(before, load.last_day)
+    return found
+
+
+def describe_gaps(loads: Sequence[DriverLoad], last_wk_end_dt: date, h: int) -> tuple[str, ...]:
+    """What of the weeks to forecast is not known of drivers, and what is taken instead; a sentence each."""
+    end = last_wk_end_dt + timedelta(weeks=h)
+    return tuple(
+        f"No {name} after {until}: {_KEPT[kind]}."
+        for name, (kind, until) in known_until(loads).items()
+        if until < end and kind is not DriverKind.STOCK
+    )

@@ -150,13 +150,31 @@ class BegunBatch:
 
 
 @dataclass(frozen=True)
+class Learning:
+    """How the learning of a run is doing; `seconds` are those of its last attempt, `error` why one did not complete."""
+
+    stage: Stage
+    attempt: int
+    worker: str | None
+    error: str | None
+    started_at: datetime | None
+    finished_at: datetime | None
+    seconds: float | None
+
+    @classmethod
+    def from_row(cls, row: Mapping[str, Any]) -> Self:
+        return cls(**{**row, "stage": Stage(row["stage"])})
+
+
+@dataclass(frozen=True)
 class ClaimedBatch:
-    """An attempt at a batch that a supervisor has claimed."""
+    """An attempt at a batch that a supervisor has claimed; a run's learning is a batch without items."""
 
     batch_id: int
     job_id: int
     batch_no: int
     attempt: int
+    is_learning: bool
 
 
 @dataclass(frozen=True)

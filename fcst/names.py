@@ -2,6 +2,9 @@
 
 WEEKLY_FILE = "wkly_sales_data.csv"
 
+EFFECTS = ("baseline", "uplift")
+"""What a forecast is without the effects of drivers, in units, and by what these multiply it."""
+
 EXPORT_FORMATS = ("csv", "parquet", "xlsx")
 """What forecasts are given away as."""
 

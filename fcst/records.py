@@ -1,7 +1,7 @@
 """What one row is, as a record with names: items, series, forecasts, backtests."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Self
 
@@ -107,6 +107,8 @@ class ForecastWeek:
         level in percent, as text -> bound.
     adjusted
         as analysts changed it; else the forecast.
+    baseline, uplift
+        what the forecast is without the effects of drivers, and by what these multiply it; None where none is known.
     """
 
     unique_id: str
@@ -119,6 +121,8 @@ class ForecastWeek:
     is_fallback: bool
     made_by: str
     adjusted: float
+    baseline: float | None
+    uplift: float | None
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any], level: tuple[int, ...]) -> Self:
@@ -193,10 +197,21 @@ class SalesRecord:
     ----------
     unit_sales
         (T,) units by week; NaN is a missing week.
+    attributes
+        name -> value, such as its family; those it has.
     """
 
     unique_id: str
     unit_sales: FloatArray
+    attributes: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class LearnedRecord:
+    """What a run has learnt from the weeks up to a cutoff: what people read of it, and what batches load."""
+
+    summary: Mapping[str, Any]
+    content: bytes
 
 
 @dataclass(frozen=True)
@@ -224,6 +239,8 @@ class ForecastRecord:
         what computed it; is_fallback, whether that is a simpler model than the one asked for.
     heaviest
         the model that has the largest weight in it.
+    baseline, uplift
+        (H,) units without the effects of drivers, and by what these multiply them; None where no driver is known.
     """
 
     model: str
@@ -234,6 +251,8 @@ class ForecastRecord:
     is_fallback: bool
     made_by: str
     heaviest: str
+    baseline: FloatArray | None = None
+    uplift: FloatArray | None = None
 
 
 @dataclass(frozen=True)

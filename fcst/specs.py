@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 from zoneinfo import available_timezones
 
+from fcst.drivers import DriverKind
 from fcst.errors import InputError
 from fcst.names import WEEKDAYS
 
@@ -34,6 +35,10 @@ class JobSpec:
         seconds that computing one item may take; an item that takes longer fails alone.
     process_memory
         bytes beyond which a worker process may not grow; the item that makes it do so fails alone.
+    driver_load
+        the last load of drivers that counts; 0: the run knows no drivers.
+    learns
+        it learns across its items before it forecasts them.
     """
 
     models: tuple[str, ...] = ("Auto",)
@@ -43,6 +48,8 @@ class JobSpec:
     n_windows: int = 3
     item_limit_s: float = 300.0
     process_memory: int = 4_000_000_000
+    driver_load: int = 0
+    learns: bool = False
 
     def __post_init__(self) -> None:
         if not self.models:
@@ -78,14 +85,31 @@ ROLES: dict[str, str] = {
     "class": "Class",
     "perishable": "Perishable",
     "description": "Description",
+    "open": "Open",
+    "stock": "In stock",
+    "stockout": "Out of stock",
+    "event": "Event",
+    "driver": "Other driver",
+    "until": "Last day",
 }
-"""What a column of a file of sales may mean -> the words for it. Only `item` may be several columns, joined; a date may
-be a year and an ISO week, or a year, a month and a day."""
+"""What a column of a file of sales or drivers may mean -> the words for it. An item's key may be joined of several
+columns; a date may be a year and an ISO week, or a year, a month and a day; several columns may be drivers of a kind.
+Only files of drivers have a last day: their rows hold from the date on until then."""
 
 REQUIRED_ROLES = ("item", "date", "sales")
 MONEY = ("value", "price")
 """Roles of columns that hold money; of the two a value says more, for it is what was paid."""
 ATTRIBUTES = ("family", "class", "perishable", "description")
+DRIVER_ROLES: dict[str, DriverKind] = {
+    "promo": DriverKind.PROMOTION,
+    "price": DriverKind.PRICE,
+    "event": DriverKind.EVENT,
+    "open": DriverKind.OPEN,
+    "stock": DriverKind.STOCK,
+    "stockout": DriverKind.STOCK,
+    "driver": DriverKind.NUMBER,
+}
+"""Roles of columns that are drivers. Each but the price may be several columns."""
 WIDE = "(columns)"
 """Stands for the column of a role whose values are spread over columns, one for each period."""
 EACH_ROW = "(each row)"
@@ -96,6 +120,7 @@ MADE_UP = (WIDE, EACH_ROW, ONE_ITEM)
 """What a role may be mapped to that is no column."""
 
 _MADE_UP_OF = {"item": (ONE_ITEM,), "date": (WIDE,), "sales": (WIDE, EACH_ROW)}
+_MAY_BE_SEVERAL = {"item", *DRIVER_ROLES} - {"price"}
 
 Mapping = dict[str, list[str]]
 """role -> the columns that have it, by name; an empty list says that none has. A missing role is recognised."""
@@ -109,7 +134,7 @@ DECIMALS = (".", ",")
 
 @dataclass(frozen=True)
 class IngestSpec:
-    """How files of sales are read, and by which rules they become weeks. What is left out is recognised.
+    """How files of sales or drivers are read, and by which rules they become weeks. What is left out is recognised.
 
     Parameters
     ----------
@@ -153,6 +178,10 @@ class IngestSpec:
         the paths are our own copies of an upload, removed when the ingest has ended.
     is_from_shell
         asked for on the command line, whose user can read this machine's files anyway.
+    plan_of
+        the dataset whose drivers the files tell, such as a promotion plan; 0: they are sales.
+    asked_by
+        who asked for them.
     """
 
     paths: tuple[str, ...]
@@ -174,6 +203,8 @@ class IngestSpec:
     seen: str = ""
     is_upload: bool = False
     is_from_shell: bool = False
+    plan_of: int = 0
+    asked_by: str = ""
 
     def __post_init__(self) -> None:
         if not self.paths:
@@ -194,12 +225,13 @@ class IngestSpec:
             raise InputError("A name or value holds a zero byte.", "Remove it.")
         for role, columns in self.mapping.items():
             _check_one_of("The meaning of a column is", role, tuple(ROLES))
-            if len(columns) > 1 and role != "item" and (role, len(columns)) not in (("date", 2), ("date", 3)):
+            is_date = (role, len(columns)) in (("date", 2), ("date", 3))
+            if len(columns) > 1 and role not in _MAY_BE_SEVERAL and not is_date:
                 raise InputError(
                     f"{ROLES[role]} is mapped to several columns.",
                     "Only an item may be joined of several, and a date of year and week, or year, month and day.",
                 )
-        for role in REQUIRED_ROLES:
+        for role in () if self.plan_of else REQUIRED_ROLES:
             if self.mapping.get(role) == []:
                 raise InputError(f"No column is mapped to {ROLES[role].lower()}.", "Choose one.")
         for role, columns in self.mapping.items():

@@ -1,5 +1,8 @@
 """The states of batches, jobs, items and ingests, and the moves between them that are allowed.
 
+submitted ──claimed──> learning ──written──> completed: batch 0 of a run that learns, for which the others wait
+    ^                      │ worker lost, tries left; it fails or is cancelled as the others, which then go on
+    └──────────────────────┘
 submitted ──claimed──> obtaining_sales ──sales read──> processing ──computed──> saving ──written──> completed
     │  ^                      │                            │                      │
     │  └──────── worker lost, tries left (any of the three) ──────────────────────┘
@@ -18,6 +21,8 @@ class Stage(StrEnum):
 
     SUBMITTED = "submitted"
     """Set by submit, retry and rescue; a supervisor's claim moves it on."""
+    LEARNING = "learning"
+    """Set by the claim of a run's batch 0, which learns across its items; its task moves it on with what it learnt."""
     OBTAINING_SALES = "obtaining_sales"
     """Set by the claim; the task moves it on when it has read the sales."""
     PROCESSING = "processing"
@@ -36,8 +41,12 @@ FINAL_STAGES = (Stage.COMPLETED, Stage.FAILED, Stage.CANCELLED)
 
 _LEFT_EARLY = {Stage.SUBMITTED, Stage.FAILED, Stage.CANCELLED}
 
+ACTIVE_STAGES = (Stage.LEARNING, Stage.OBTAINING_SALES, Stage.PROCESSING, Stage.SAVING)
+"""A task has the batch, or is about to take it."""
+
 TRANSITIONS: dict[Stage, set[Stage]] = {
-    Stage.SUBMITTED: {Stage.OBTAINING_SALES, Stage.CANCELLED},
+    Stage.SUBMITTED: {Stage.LEARNING, Stage.OBTAINING_SALES, Stage.CANCELLED},
+    Stage.LEARNING: {Stage.COMPLETED, *_LEFT_EARLY},
     Stage.OBTAINING_SALES: {Stage.PROCESSING, *_LEFT_EARLY},
     Stage.PROCESSING: {Stage.SAVING, *_LEFT_EARLY},
     Stage.SAVING: {Stage.COMPLETED, *_LEFT_EARLY},

@@ -2,45 +2,18 @@
 
 from typing import Annotated, Any
 
-import anyio
 from fastapi import APIRouter, Path, Query, Request, Response
-from fastapi.exceptions import RequestValidationError
-from pydantic import ValidationError
-from starlette.datastructures import FormData, UploadFile
-from starlette.exceptions import HTTPException
 
-from fcst.api import schemas
+from fcst.api import schemas, uploads
 from fcst.api.jobs import next_page
 from fcst.api.problems import documented
+from fcst.api.uploads import DatasetId
 from fcst.dataset_records import Dataset, Ingest
-from fcst.errors import InputError
 from fcst.roles import Scope
 from fcst.services import datasets, identity, loading
 from fcst.specs import IngestSpec
 
 router = APIRouter(tags=["datasets"])
-
-DatasetId = Annotated[int, Path(description="A dataset's number.")]
-MAX_FILES = 50
-UPLOAD = "multipart/form-data"
-_BODY: dict[str, Any] = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "application/json": {"schema": schemas.LoadRequest.model_json_schema()},
-            UPLOAD: {
-                "schema": {
-                    "type": "object",
-                    "required": ["file"],
-                    "properties": {
-                        "file": {"type": "array", "minItems": 1, "items": {"type": "string", "format": "binary"}},
-                        "options": {"type": "string", "description": "What JSON would say, without a path."},
-                    },
-                }
-            },
-        },
-    }
-}
 
 
 @router.get("/datasets", summary="List datasets, the newest first", response_model=schemas.Datasets)
@@ -54,27 +27,12 @@ def list_datasets() -> dict[str, Any]:
     summary="Load sales from files on the server, or from an upload",
     response_model=schemas.Ingest,
     responses=documented({415: "The body is neither JSON nor an upload"}),
-    openapi_extra=_BODY,
+    openapi_extra=uploads.body_of(schemas.LoadRequest),
 )
 async def load(request: Request, response: Response) -> Ingest:
     """Answers as soon as the files have been looked at; the reading goes on in the background: see `Location`."""
     identity.require(Scope.RUN)  # before a large file has come
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind not in _BODY["requestBody"]["content"]:
-        raise HTTPException(415, "The body is neither JSON nor an upload.")
-    if kind == UPLOAD:
-        async with request.form(max_files=MAX_FILES, max_fields=10) as form:
-            ingest = await anyio.to_thread.run_sync(_load_upload, form)
-    else:
-        asked = _parse(await request.body())
-        if asked.path is None:
-            raise InputError(
-                "No file was given.", "Name a path of the server, or upload a file as multipart/form-data."
-            )
-        paths = [asked.path] if isinstance(asked.path, str) else asked.path
-        ingest = await anyio.to_thread.run_sync(_request, asked, paths, False)
-    response.headers["Location"] = f"/api/ingests/{ingest.ingest_id}"
-    return ingest
+    return await uploads.receive(request, response, schemas.LoadRequest, _request)
 
 
 @router.get("/ingests/{ingest_id:number}", summary="How a reading of files is doing", response_model=schemas.Ingest)
@@ -118,29 +76,11 @@ def get_history(
     return {"unique_id": item, "weeks": datasets.item_history(dataset_id, item)}
 
 
-def _load_upload(form: FormData) -> Ingest:
-    """Keeps the uploaded files and asks for their reading; where that is refused nothing of them stays."""
-    options = form.get("options", "{}")
-    asked = _parse((options if isinstance(options, str) else "").encode())
-    if asked.path is not None:
-        raise InputError("A path was given with an upload.", "Give one of the two.")
-    files = [file for file in form.getlist("file") if isinstance(file, UploadFile)]
-    if not files:
-        raise InputError("No file was uploaded.", "Send it as the field `file`.")
-    kept = loading.save_uploads((file.filename or "", file.file) for file in files)
-    try:
-        name = asked.name or loading.default_name(files[0].filename or kept[0])
-        return _request(asked.model_copy(update={"name": name}), kept, True)
-    except BaseException:
-        loading.discard_upload(kept[0])
-        raise
-
-
 def _request(asked: schemas.LoadRequest, paths: list[str], is_upload: bool) -> Ingest:
     spec = IngestSpec(
         paths=tuple(paths),
         name=asked.name or loading.default_name(paths[0]),
-        mapping={role: [columns] if isinstance(columns, str) else columns for role, columns in asked.map.items()},
+        mapping=uploads.mapping_of(asked.map),
         date_format=asked.date_format,
         decimal=asked.decimal,
         zone=asked.zone,
@@ -159,11 +99,3 @@ def _request(asked: schemas.LoadRequest, paths: list[str], is_upload: bool) -> I
     look = loading.look_into(spec)
     spec, _ = loading.with_remembered(spec, look)
     return loading.get_ingest(loading.request_ingest(spec, look))
-
-
-def _parse(body: bytes) -> schemas.LoadRequest:
-    try:
-        return schemas.LoadRequest.model_validate_json(body)
-    except ValidationError as exc:
-        errors = [{**error, "loc": ("body", *error["loc"])} for error in exc.errors()]
-        raise RequestValidationError(errors) from exc

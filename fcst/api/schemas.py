@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, StrictInt, StrictStr
 from starlette.convertors import Convertor, register_url_convertor
 
+from fcst.drivers import DriverKind
 from fcst.job_records import Batch
 from fcst.names import WEEKDAYS
 from fcst.quality_report import ReadingReport
@@ -175,6 +176,8 @@ class Forecast(Given):
     is_fallback: bool
     made_by: str
     adjusted: Annotated[float, Field(description="As analysts changed it; else the forecast.")]
+    baseline: Annotated[float | None, Field(description="Without the effects of drivers; null: none is known.")]
+    uplift: Annotated[float | None, Field(description="By what drivers multiply the baseline; null: none is known.")]
 
 
 class Forecasts(BaseModel):
@@ -245,20 +248,71 @@ class History(BaseModel):
     weeks: list[Week]
 
 
-class LoadRequest(Asked):
-    """How files of sales are read; what is left out is recognised."""
+class PlanRequest(Asked):
+    """How files of drivers are read; what is left out is recognised, or as for the sales of the dataset."""
 
     path: Annotated[
         Key | Annotated[list[Key], Field(min_length=1, max_length=1_000)] | None,
         Field(description="Files on the server, in folders that it allows; none with an upload."),
     ] = None
-    name: Annotated[Key | None, Field(description="The dataset's name; without it, the file's.")] = None
     map: Annotated[dict[Literal[*ROLES], Key | list[Key]], Field(description="Which column has which role.")] = {}  # type: ignore[valid-type]
     date_format: Annotated[StrictStr, Field(max_length=50)] = ""
     decimal: Literal["", *DECIMALS] = ""  # type: ignore[valid-type]
-    zone: Annotated[StrictStr, Field(max_length=50, description="Whose days count, for moments with a zone.")] = ""
     encoding: Annotated[StrictStr, Field(max_length=50)] = ""
     file: Annotated[StrictStr, Field(max_length=1_000, description="Which file of an archive, or sheet.")] = ""
+    skip_bad: StrictBool = False
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"examples": [{"path": "/data/plan.csv", "map": {"item": "sku", "promo": "on_deal"}}]},
+    )
+
+
+class HolidaysRequest(Asked):
+    country: Annotated[StrictStr, Field(min_length=2, max_length=10, description="Of two letters, such as EC.")]
+    region: Annotated[StrictStr, Field(max_length=50, description="Of the country, such as BY of DE.")] = ""
+
+
+class DriverColumn(Given):
+    name: str
+    kind: DriverKind
+    n_keys: Annotated[int, Field(description="Items or groups that have values of it.")]
+
+
+class DriverReport(Given):
+    n_rows: int
+    n_unknown: Annotated[int, Field(description="Keys that the dataset does not have.")]
+    unknown: Annotated[list[str], Field(description="The first of them.")]
+    n_outside: Annotated[int, Field(description="Rows of weeks before the dataset, or too far after it.")]
+    n_bad: int
+    bad: list[str]
+    remarks: list[str]
+
+
+class DriverLoad(Given):
+    """What one file or calendar tells of drivers."""
+
+    driver_load_id: int
+    source: str
+    is_own: Annotated[bool, Field(description="It came with the sales.")]
+    grouped_by: Literal["item", "family", "class", "all"]
+    first_day: date
+    last_day: date
+    columns: list[DriverColumn]
+    report: DriverReport
+    created_at: datetime
+    created_by: str
+
+
+class DriverLoads(BaseModel):
+    loads: list[DriverLoad]
+
+
+class LoadRequest(PlanRequest):
+    """How files of sales are read; what is left out is recognised."""
+
+    name: Annotated[Key | None, Field(description="The dataset's name; without it, the file's.")] = None
+    zone: Annotated[StrictStr, Field(max_length=50, description="Whose days count, for moments with a zone.")] = ""
     where: Annotated[dict[Key, Key], Field(description="Column and the value that rows must have.")] = {}
     include_promo: StrictBool = False
     week_end: Literal["", *WEEKDAYS] = ""  # type: ignore[valid-type]
@@ -266,7 +320,6 @@ class LoadRequest(Asked):
     duplicates: Literal["", *DUPLICATES] = ""  # type: ignore[valid-type]
     cancelled: Literal[*CANCELLED] = "keep"  # type: ignore[valid-type]
     odd_dates: Literal["", *ODD_DATES] = ""  # type: ignore[valid-type]
-    skip_bad: StrictBool = False
 
     model_config = ConfigDict(
         extra="forbid",

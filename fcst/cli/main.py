@@ -7,18 +7,18 @@ import argparse
 import sys
 from collections.abc import Iterator, Sequence
 from functools import partial
-from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from fcst.cli import admin
+from fcst.cli import admin, drivers
+from fcst.cli.reading import parse_map, say_reading, takes_reading
 from fcst.errors import BadRows, FcstError, InputError
 from fcst.filters import EVERY, only
 from fcst.job_records import Job
 from fcst.names import EXPORT_FORMATS, WEEKDAYS
-from fcst.quality_report import FileRead, QualityReport
+from fcst.quality_report import QualityReport
 from fcst.services import identity
-from fcst.specs import CANCELLED, DECIMALS, DUPLICATES, ODD_DATES, RETURNS, ROLES, JobSpec, Mapping, parse_levels
+from fcst.specs import CANCELLED, DUPLICATES, ODD_DATES, RETURNS, JobSpec, parse_levels
 from fcst.terminal import (
     DONE,
     FAILED,
@@ -74,19 +74,8 @@ def _parser() -> argparse.ArgumentParser:
         "--week-end", choices=WEEKDAYS, help="the day on which weeks end (default: SAT, or as in weekly data)"
     )
     sub.add_argument(
-        "--map",
-        action="append",
-        default=[],
-        metavar="ROLE=COL",
-        help=f"what a column means: {', '.join(ROLES)}; item=A,B joins two; promo= says that there is none; repeatable",
-    )
-    sub.add_argument("--date-format", default="", metavar="FORMAT", help="as of strptime, such as %%d/%%m/%%Y")
-    sub.add_argument("--decimal", default="", choices=DECIMALS, help="the decimal sign (default: recognised)")
-    sub.add_argument(
         "--zone", default="", help="whose days count, such as Europe/Paris, for moments that say their zone"
     )
-    sub.add_argument("--encoding", default="", help="of text, such as cp1252 (default: recognised)")
-    sub.add_argument("--file", default="", metavar="NAME", help="which file of an archive or folder, or which sheet")
     sub.add_argument(
         "--where", action="append", default=[], metavar="COL=VALUE", help="only rows with this value; repeatable"
     )
@@ -106,7 +95,7 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument(
         "--odd-dates", default="", choices=ODD_DATES, help="rows with dates far from all others: read them, or not"
     )
-    sub.add_argument("--skip-bad", action="store_true", help="load the good rows of a file that also has bad ones")
+    takes_reading(sub)
     takes_json(sub)
 
     sub = command("datasets", _datasets, "list the datasets")
@@ -160,6 +149,7 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--format", choices=EXPORT_FORMATS, help="default: as FILE ends, else csv")
     sub.add_argument("--item", action="append", metavar="ID", help="only this item; may be given several times")
 
+    drivers.add_commands(commands)
     admin.add_commands(commands)
     return parser
 
@@ -180,7 +170,7 @@ def _ingest(args: argparse.Namespace) -> int:
     spec = IngestSpec(
         paths=tuple(args.paths),
         name=args.name if args.name is not None else loading.default_name(args.paths[0]),
-        mapping=_parse_map(args.map),
+        mapping=parse_map(args.map),
         date_format=args.date_format,
         decimal=args.decimal,
         zone=args.zone,
@@ -203,7 +193,7 @@ def _ingest(args: argparse.Namespace) -> int:
     if remembered:
         say(f"Columns mean what they meant for dataset {remembered}.")
         files = loading.check_files(spec, look)
-    _say_reading(files)
+    say_reading(files)
     ingest_id = loading.request_ingest(spec, look)
     try:
         dataset = loading.wait_for_ingest(ingest_id, on_progress=lambda text: say(f"… {text}"))
@@ -227,17 +217,6 @@ def _ingest(args: argparse.Namespace) -> int:
     if args.json:
         print_json(dataset)
     return DONE
-
-
-def _say_reading(files: list[FileRead]) -> None:
-    """How the columns are read and why, once for all files that are read alike."""
-    from fcst.services import loading
-
-    for words, alike in groupby(files, key=loading.reading_in_words):
-        names = [file.name for file in alike]
-        say(f"{names[0]}{f' and {len(names) - 1:,} more' if len(names) > 1 else ''}:")
-        for line in words:
-            say(f"  {line}")
 
 
 def _say_report(report: QualityReport) -> None:
@@ -266,17 +245,6 @@ def _say_report(report: QualityReport) -> None:
     if n := report.n_flag_unknown:
         values = ", ".join(map(repr, report.unknown_flags))
         say(f"{n:,} rows have a promotion flag of unknown meaning ({values}): taken as missing, so not promoted.")
-
-
-def _parse_map(pairs: list[str]) -> Mapping:
-    mapping: Mapping = {}
-    for pair in pairs:
-        role, is_pair, columns = pair.partition("=")
-        if not is_pair or role not in ROLES:
-            raise InputError(f"--map {pair!r} cannot be read.", f"Write ROLE=COLUMN with one of {', '.join(ROLES)}.")
-        # A comma joins columns for an item; elsewhere it may be part of a name.
-        mapping[role] = [name for name in (columns.split(",") if role == "item" else [columns]) if name]
-    return mapping
 
 
 def _parse_where(pairs: list[str]) -> Iterator[tuple[str, str]]:

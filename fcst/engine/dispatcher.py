@@ -148,7 +148,8 @@ class Dispatcher:
         if free > 0 and outlook.has_jobs:
             rows = attempts.claim(self.worker_id, free)
             for row in rows:
-                self._start(self._pool, task.run_batch, row.job_id, row.batch_id, row.attempt)
+                function = task.run_learning if row.is_learning else task.run_batch
+                self._start(self._pool, function, row.job_id, row.batch_id, row.attempt)
             return len(rows) == free
         return False
 

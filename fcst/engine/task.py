@@ -1,30 +1,45 @@
-"""The task functions: one runs a batch, one an ingest, each from its id; the same on any pool and inline in a test."""
+"""The task functions: one runs a batch, one a run's learning, one an ingest, each from its id; the same on any pool and
+inline in a test.
+"""
 
+import json
 import logging
 import shutil
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import date
+from functools import partial
 from pathlib import Path
 
 from fcst import logs
 from fcst.compute.forecasting import Backtest, Forecast, forecast_item
+from fcst.compute.learning import Learned, learn
 from fcst.compute.series import Series
-from fcst.engine.watchdog import Watchdog
+from fcst.drivers import DriverValues, assemble
+from fcst.engine.watchdog import LEARNING, Watchdog
 from fcst.errors import ComputeError, DatabaseAway, InputError, StaleState, StoreError
 from fcst.files import make_home, private_folder
+from fcst.ingest.driver_files import DatasetWeeks, DriverFiles, look_at_plan, read_plan
 from fcst.ingest.folders import folders_for
 from fcst.ingest.pipeline import Resources, read_series
-from fcst.records import BacktestRecord, ForecastRecord, ItemResult, SalesRecord
+from fcst.ingest.sources import OnProgress, Workspace
+from fcst.names import HOLDOUT_WEEKS
+from fcst.records import BacktestRecord, ForecastRecord, ItemResult, LearnedRecord, SalesRecord
 from fcst.settings import load_settings
+from fcst.specs import IngestSpec
 from fcst.states import Outcome, Stage
-from fcst.store import attempts, datasets, ingests, sales
+from fcst.store import attempts, datasets, drivers, ingests, learning, sales
 from fcst.store.attempts import BatchAttempt
 
 CHECKPOINT_S = 2.0  # how much computed work a death may cost
 LOOK_EVERY_S = 0.5  # between looks whether the batch is still this task's
 PROGRESS_EVERY_S = 0.5
+LEARNING_LIMIT_S = 1_800.0
+MAX_LEARNING_ITEMS = 3_000
+"""Items of a run that it learns from: more change little, and the cost does not grow with the run."""
+
+UNLEARNED = "without what the run should have learnt across its items"
 
 log = logging.getLogger(__name__)
 
@@ -42,11 +57,15 @@ def run_batch(batch_id: int, attempt: int) -> None:
         if the database cannot be reached; what was saved stays.
     """
     held = attempts.begin(batch_id, attempt, str(uuid.uuid4()))
-    series = sales.batch_series(held.dataset_id, batch_id)
+    series = _read_series(held, sales.batch_series(held.dataset_id, batch_id))
+    learned = {
+        weeks_ago: Learned.from_json(json.loads(content))
+        for weeks_ago, content in learning.contents(held.job_id).items()
+    }
     attempts.move(held, Stage.OBTAINING_SALES, Stage.PROCESSING)
     unsaved: list[ItemResult] = []
     saved_at = looked_at = time.monotonic()
-    with Watchdog(held) as watchdog:
+    with Watchdog(held, held.spec.item_limit_s) as watchdog:
         for item in series:
             now = time.monotonic()
             if held.is_careful:
@@ -58,9 +77,51 @@ def run_batch(batch_id: int, attempt: int) -> None:
             elif now - looked_at > LOOK_EVERY_S:
                 attempts.check(held)  # on a pool that cannot interrupt a task, this is how it stops
                 looked_at = now
-            unsaved.append(_run_item(held, item, watchdog))
+            unsaved.append(_run_item(held, item, learned, watchdog))
     attempts.move(held, Stage.PROCESSING, Stage.SAVING)
     _save(held, unsaved, Stage.SAVING)
+
+
+def run_learning(batch_id: int, attempt: int) -> None:
+    """Learns across the items of a run, once for the end of their history and for each window that is measured.
+
+    Raises
+    ------
+    StaleState
+        if the learning belongs to somebody else; nothing is written then.
+    DatabaseAway
+        if the database cannot be reached.
+    """
+    held = attempts.begin(batch_id, attempt, str(uuid.uuid4()))
+    with Watchdog(held, LEARNING_LIMIT_S) as watchdog:
+        watchdog.begin(LEARNING)
+        series = _read_series(held, sales.learning_series(held.dataset_id, held.job_id, MAX_LEARNING_ITEMS))
+        learned = {}
+        for weeks_ago in range(0, HOLDOUT_WEEKS * held.spec.n_windows + 1, HOLDOUT_WEEKS):
+            found = learn(series, weeks_ago)
+            learned[weeks_ago] = LearnedRecord({}, found.to_json().encode())
+            attempts.touch(held)
+        watchdog.end()
+    attempts.save_learned(held, learned)
+
+
+def _read_series(attempt: BatchAttempt, records: list[SalesRecord]) -> list[Series]:
+    """The series of items, with the drivers that the run knows."""
+    dataset_id, last = attempt.dataset_id, attempt.last_wk_end_dt
+    loads, values = [], dict[str, list[DriverValues]]()
+    if attempt.spec.driver_load:
+        loads = drivers.list_loads(dataset_id, attempt.spec.driver_load)
+        values = drivers.values_of(dataset_id, [record.unique_id for record in records], loads)
+    return [
+        Series(
+            record.unique_id,
+            last,
+            record.unit_sales,
+            record.attributes,
+            assemble(loads, values.get(record.unique_id, ()), len(record.unit_sales), last),
+        )
+        for record in records
+    ]
 
 
 def _save(attempt: BatchAttempt, results: list[ItemResult], stage: Stage, item_in_hand: str | None = None) -> None:
@@ -78,9 +139,9 @@ def _save(attempt: BatchAttempt, results: list[ItemResult], stage: Stage, item_i
         attempts.save(attempt, refused, stage, item_in_hand)
 
 
-def _run_item(attempt: BatchAttempt, item: SalesRecord, watchdog: Watchdog) -> ItemResult:
+def _run_item(attempt: BatchAttempt, series: Series, learned: Mapping[int, Learned], watchdog: Watchdog) -> ItemResult:
     """One bad item costs itself, not its batch."""
-    unique_id = item.unique_id
+    unique_id = series.unique_id
 
     def on_progress(model: str) -> None:
         watchdog.set_model(model)
@@ -89,8 +150,7 @@ def _run_item(attempt: BatchAttempt, item: SalesRecord, watchdog: Watchdog) -> I
 
     watchdog.begin(unique_id)
     try:
-        series = Series(unique_id, attempt.last_wk_end_dt, item.unit_sales)
-        result = forecast_item(series, attempt.spec, on_progress=on_progress)
+        result = forecast_item(series, attempt.spec, learned, on_progress)
     except (DatabaseAway, StaleState):
         raise
     except ComputeError as exc:
@@ -103,16 +163,20 @@ def _run_item(attempt: BatchAttempt, item: SalesRecord, watchdog: Watchdog) -> I
     return ItemResult(
         unique_id,
         Outcome.COMPLETED,
-        result.note or None,
-        [_forecast_record(model, result.first_wk_end_dt, forecast) for model, forecast in result.forecasts.items()],
+        "; ".join(filter(None, [result.note, UNLEARNED if attempt.spec.learns and not learned else ""])) or None,
+        [
+            _forecast_record(model, result.first_wk_end_dt, forecast, bool(learned and series.drivers))
+            for model, forecast in result.forecasts.items()
+        ],
         [_backtest_record(backtest) for backtest in result.backtests],
         result.provenance,
-        item.unit_sales[-attempt.spec.h :].tolist(),
+        series.y[-attempt.spec.h :].tolist(),
     )
 
 
-def _forecast_record(model: str, first_wk_end_dt: date, f: Forecast) -> ForecastRecord:
-    return ForecastRecord(model, first_wk_end_dt, f.mean, f.lo, f.hi, f.is_fallback, f.made_by, f.heaviest)
+def _forecast_record(model: str, first_wk_end_dt: date, f: Forecast, has_effects: bool) -> ForecastRecord:
+    effects = (f.baseline, f.uplift) if has_effects else ()
+    return ForecastRecord(model, first_wk_end_dt, f.mean, f.lo, f.hi, f.is_fallback, f.made_by, f.heaviest, *effects)
 
 
 def _backtest_record(backtest: Backtest) -> BacktestRecord:
@@ -153,7 +217,6 @@ def run_ingest(ingest_id: int, attempt: int) -> None:
     on_progress = _progress_writer(ingest_id, run_token)
     try:
         _make_folder(folder)
-        dataset_id = datasets.reserve_id()
         resources = Resources(
             folder=folder,
             memory=settings.ingest_memory,
@@ -161,11 +224,25 @@ def run_ingest(ingest_id: int, attempt: int) -> None:
             unpack_limit=settings.unpack_limit,
             folders=folders_for(spec, settings),
         )
-        files = read_series(spec, dataset_id, resources, on_progress)
-        datasets.insert(dataset_id, files, ingest_id, run_token, on_progress)
+        if spec.plan_of:
+            plan = _read_plan(spec, resources, on_progress)
+            drivers.insert_of_ingest(spec.plan_of, plan, spec.asked_by, ingest_id, run_token)
+        else:
+            dataset_id = datasets.reserve_id()
+            files = read_series(spec, dataset_id, resources, on_progress)
+            datasets.insert(dataset_id, files, ingest_id, run_token, on_progress)
     except InputError as exc:
         ingests.fail(ingest_id, attempt, exc)
     discard_files(ingest_id)
+
+
+def _read_plan(spec: IngestSpec, resources: Resources, on_progress: OnProgress) -> DriverFiles:
+    dataset = datasets.get(spec.plan_of)
+    weeks = DatasetWeeks(dataset.first_wk_end_dt, dataset.last_wk_end_dt, dataset.week_end)
+    workspace = Workspace(resources.folder, resources.unpack_limit, on_progress)
+    parts = look_at_plan(spec, resources.folders, workspace, dataset.spec.mapping)
+    known = {column.name for load in drivers.list_loads(spec.plan_of) for column in load.columns}
+    return read_plan(spec, parts, weeks, known, partial(drivers.find_known, spec.plan_of), workspace)
 
 
 def _make_folder(folder: Path) -> None:

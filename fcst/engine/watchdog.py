@@ -1,8 +1,9 @@
-"""Limits of the item in hand: a thread that ends its process when an item takes too long or too much memory.
+"""Limits of what is being computed: a thread that ends its process when that takes too long or too much memory.
 
 A model is compiled code that nothing can interrupt, so its process has to go. Before it does, the item is written down
-as failed, with the reason, and the batch is let go: another attempt computes the rest. What this thread cannot see, a
-process that is frozen or holds the interpreter's lock for good, the supervisor notices by the silence.
+as failed, with the reason, and the batch is let go: another attempt computes the rest. Learning fails as a whole.
+What this thread cannot see, a process that is frozen or holds the interpreter's lock for good, the supervisor notices
+by the silence.
 """
 
 import logging
@@ -21,15 +22,23 @@ from fcst.store.attempts import BatchAttempt
 
 LOOK_EVERY_S = 0.1
 EXIT_CODE = 75
+LEARNING = "\0learning"
+"""Stands for what is learnt across items in place of an item's key; no key has a zero byte."""
 
 log = logging.getLogger(__name__)
 
 
 class Watchdog:
-    """Watches one run of a batch while it is entered; `begin` and `end` frame each item."""
+    """Watches one attempt while it is entered; `begin` and `end` frame each item.
 
-    def __init__(self, attempt: BatchAttempt) -> None:
-        self._attempt = attempt
+    Parameters
+    ----------
+    limit_s
+        seconds that one item, or all learning, may take.
+    """
+
+    def __init__(self, attempt: BatchAttempt, limit_s: float) -> None:
+        self._attempt, self._limit_s = attempt, limit_s
         self._process = psutil.Process()
         self._lock = threading.Lock()
         self._item: str | None = None
@@ -47,7 +56,7 @@ class Watchdog:
         self._thread.join()
 
     def begin(self, unique_id: str) -> None:
-        """The item is being computed from now on."""
+        """The item, or LEARNING, is being computed from now on."""
         with self._lock:
             self._item, self._model, self._began_at = unique_id, "", time.monotonic()
 
@@ -67,19 +76,22 @@ class Watchdog:
                     self._give_up(self._item, reason)
 
     def _find_excess(self) -> str:
-        spec = self._attempt.spec
         doing = f"fitting {self._model}" if self._model else "computing it"
-        if time.monotonic() - self._began_at > spec.item_limit_s:
-            return f"took longer than {spec.item_limit_s:g} s, the limit of an item, while {doing}"
+        if time.monotonic() - self._began_at > self._limit_s:
+            what = "learning" if self._item == LEARNING else "an item"
+            return f"took longer than {self._limit_s:g} s, the limit of {what}, while {doing}"
         used = self._process.memory_info().rss
-        if used > spec.process_memory:
-            limit = f"{spec.process_memory / 1e9:.3g} GB, the limit of a process"
+        if used > self._attempt.spec.process_memory:
+            limit = f"{self._attempt.spec.process_memory / 1e9:.3g} GB, the limit of a process"
             return f"its process needed {used / 1e9:.3g} GB, over {limit}, while {doing}"
         return ""
 
     def _give_up(self, unique_id: str, reason: str) -> None:
         try:
-            attempts.give_up_item(self._attempt, unique_id, reason)
+            if unique_id == LEARNING:
+                attempts.give_up_learning(self._attempt, reason)
+            else:
+                attempts.give_up_item(self._attempt, unique_id, reason)
             logs.event(log, logging.WARNING, "item_given_up", reason, item=unique_id, **self._attempt.ids)
         except StaleState as exc:
             logs.event(log, logging.INFO, "batch_stopped", exc.message, **self._attempt.ids)

@@ -39,11 +39,8 @@ _WHOLE = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "
 _SPACES = "\u00a0\u202f\u2009'\u2019 "
 
 
-def most_common(part: Part, role: str) -> list[str]:
-    """The values of a role that the sample has most often, a handful of them."""
-    name = part.column(role)
-    if name is None:
-        return []
+def most_common(part: Part, name: str) -> list[str]:
+    """The values of a column that the sample has most often, a handful of them."""
     place = part.table.columns.index(name)
     counts = Counter(cell for row in part.table.sample if (cell := row[place]) is not None)
     return [text for text, _ in counts.most_common(MAX_USUAL_FLAGS)]

@@ -91,7 +91,7 @@ def check_part(part: Part) -> None:
             f"Nothing in {part.table.name} tells that {names[0]!r} is {ROLES[role].lower()}.",
             f"Say so (--map {role}={names[0]}), or name another column.",
         )
-    _check_readings(part)
+    check_readings(part)
     if part.proposal.are_months:
         raise _of_span(part, "month", "each of its dates begins or ends a month")
     for role in (*REQUIRED_ROLES, "promo", "store", "receipt", *ATTRIBUTES):
@@ -139,7 +139,7 @@ def _check_keys(part: Part) -> None:
             )
 
 
-def _check_readings(part: Part) -> None:
+def check_readings(part: Part) -> None:
     """What the values do not prove is asked: the error names the two readings."""
     name, proposal = part.table.name, part.proposal
     if proposal.is_day_first_assumed:

@@ -6,6 +6,7 @@
     read_cells         groups of a range of items -> what they sold in a week
     make_series        cells -> lives
     SeriesWriter       lives -> the files that the database loads
+    read_own           drivers in the same files -> theirs
     quality.describe   what was added up on the way -> the report
 
 The rules of a week stand in README.md, 'What a week is'. Nothing here knows the database that the rows go to.
@@ -22,6 +23,7 @@ import pyarrow as pa
 from fcst.errors import BadRows, InputError
 from fcst.ingest import bad_rows, doubts, quality
 from fcst.ingest.attributes import describe_keys, read_beside
+from fcst.ingest.driver_files import DatasetWeeks, DriverFiles, read_own
 from fcst.ingest.duck import Connection, fetch_row, first_line
 from fcst.ingest.duplicates import counts_with_weeks, find_duplicates
 from fcst.ingest.folders import Folders
@@ -80,6 +82,8 @@ class SeriesFiles:
     totals_csv
         dataset_id, by, key, first_wk_end_dt, unit_sales, promo_units, n_items: a value a week, from the dataset's first
         to its last, of all items (`by` is 'all', key ''), each family and each class.
+    drivers
+        what the files tell of drivers; None where they tell nothing.
     """
 
     items_csv: Path
@@ -87,6 +91,7 @@ class SeriesFiles:
     totals_csv: Path
     spec: IngestSpec
     report: QualityReport
+    drivers: DriverFiles | None
 
 
 @with_file_errors()
@@ -140,7 +145,10 @@ def read_series(
         )
         report = replace(report, doubts=doubts.describe_doubts(con, groups, tallies))
         _check_unchanged(plan, before)
-        files = SeriesFiles(*writer.finish(tallies), spec, report)
+        weeks = DatasetWeeks(report.first_wk_end_dt, report.last_wk_end_dt, spec.week_end)
+        drivers, remarks = read_own(con, groups.rows, spec, weeks, workspace)
+        report = replace(report, doubts=(*report.doubts, *remarks))
+        files = SeriesFiles(*writer.finish(tallies), spec, report, drivers)
     except duckdb.Error as exc:
         _check_unchanged(plan, before)
         raise _worded(exc, name) from exc

@@ -133,11 +133,11 @@ class Rows:
             day, units, date = "period", "cell", "period::VARCHAR"
         store = part.place("store")
         flag = part.place("promo")
-        columns = [f"{kept(_key_sql(part, place))} AS k{i}" for i, place in enumerate(part.keys)]
+        columns = [f"{kept(key_sql(part, place))} AS k{i}" for i, place in enumerate(part.keys)]
         columns.append(f"{kept(day)} AS d0")
         sign = "-" if part.proposal.is_negated else ""
         sold = f"{sign}{number_sql(units, part.proposal.numbers, part.kind('sales'))}"
-        is_promo = flag_sql(flag, most_common(part, "promo"))
+        is_promo = _promo_sql(part)
         if part.proposal.empty_is_missing:  # as is a week with nothing but promotional sales
             sold = f"coalesce({sold}, CASE WHEN {is_blank_sql(units)} THEN 0 END)"
             is_promo = f"CASE WHEN {is_blank_sql(units)} THEN {FLAGS['yes']}::UTINYINT ELSE {is_promo} END"
@@ -178,6 +178,16 @@ class Rows:
         """
 
 
+def _promo_sql(part: Part) -> str:
+    """The promotion flag of a row: of several columns whether one is set."""
+    names = part.proposal.mapping["promo"]
+    flags = [flag_sql(part.place_of(name), most_common(part, name)) for name in names]
+    if len(flags) < 2:
+        return flags[0] if flags else flag_sql(None, [])
+    is_set = " OR ".join(f"{flag} = {FLAGS['yes']}" for flag in flags)
+    return f"CASE WHEN {is_set} THEN {FLAGS['yes']}::UTINYINT ELSE least({', '.join(flags)}) END"
+
+
 def _value_sql(part: Part) -> str:
     """What a row was sold for; NULL where no column says so, or it cannot be read. Of a ledger as positive as units."""
     for role in MONEY:
@@ -208,7 +218,7 @@ def _kind_sql(part: Part, spec: IngestSpec) -> str:
     return f"CASE WHEN {kind} IN ({kept}) THEN 0 WHEN {kind} IN ({others}) THEN {SIFTED} ELSE {UNKNOWN_KIND} END"
 
 
-def _key_sql(part: Part, place: str) -> str:
+def key_sql(part: Part, place: str) -> str:
     """A part of the item's key: without blanks at its ends where most have some, as in columns of one width; without
     the .0 that all have got which were whole numbers. Else keys stay to the letter.
     """

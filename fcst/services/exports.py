@@ -22,13 +22,14 @@ from fcst.errors import InputError, NotFound
 from fcst.files import make_home
 from fcst.filters import EVERY, RunFilter, only
 from fcst.job_records import Job
-from fcst.names import EXPORT_FORMATS, in_file_name
+from fcst.names import EFFECTS, EXPORT_FORMATS, in_file_name
 from fcst.services import accuracy, datasets, jobs
 from fcst.services.adjustments import list_adjustments
 from fcst.services.item_selection import name_some
 from fcst.services.whole_file import whole_file
 from fcst.services.workbook import MAX_ROWS, write_workbook
 from fcst.settings import load_settings
+from fcst.specs import JobSpec
 from fcst.store import forecasts
 
 MEDIA_TYPES = {
@@ -91,7 +92,7 @@ def write_export(job: Job, out: BinaryIO, file_format: str, which: RunFilter = E
         forecasts.copy_export(job, rows, which, model, is_for_spreadsheets=False)
         rows.seek(0)
         if file_format == "parquet":
-            _write_parquet(rows, tuple(job.spec.level), out)
+            _write_parquet(rows, job.spec, out)
         else:
             changes = list_adjustments(job, which, model)
             write_workbook(out, rows, measured, changes, describe(job, which, model))
@@ -246,11 +247,12 @@ def _measured(job: Job, which: RunFilter, model: str) -> list[pd.DataFrame]:
     return [frame[[*head, *frame.columns.difference(head, sort=False)]] for frame in named]
 
 
-def _write_parquet(rows: BinaryIO, level: tuple[int, ...], out: BinaryIO) -> None:
+def _write_parquet(rows: BinaryIO, spec: JobSpec, out: BinaryIO) -> None:
     import pyarrow as pa  # here: the command line does without it
     from pyarrow import csv, parquet
 
-    bounds = [(f"{side}_{percent}", pa.float64()) for percent in level for side in ("lo", "hi")]
+    bounds = [(f"{side}_{percent}", pa.float64()) for percent in spec.level for side in ("lo", "hi")]
+    effects = [(name, pa.float64()) for name in EFFECTS if spec.driver_load]
     schema = pa.schema(
         [
             ("unique_id", pa.string()),
@@ -261,6 +263,7 @@ def _write_parquet(rows: BinaryIO, level: tuple[int, ...], out: BinaryIO) -> Non
             ("is_fallback", pa.bool_()),
             ("made_by", pa.string()),
             ("adjusted", pa.float64()),
+            *effects,
         ]
     )
     blocks = csv.open_csv(

@@ -4,17 +4,17 @@ import contextlib
 import heapq
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
 import pandas as pd
 
-from fcst.compute.models import expected_ms, parse_models
+from fcst.compute.models import AUTO, expected_ms, parse_models
 from fcst.dataset_records import Dataset
 from fcst.errors import InputError
 from fcst.filters import Selection, Take
-from fcst.job_records import Batch, BatchEvent, BegunBatch, ItemFailure, Job, Reason
+from fcst.job_records import Batch, BatchEvent, BegunBatch, ItemFailure, Job, Learning, Reason
 from fcst.logs import LogLine, last_lines
 from fcst.records import ItemCounts
 from fcst.roles import Scope
@@ -24,9 +24,12 @@ from fcst.services.supervision import ensure_supervisor, keep_alive, log_path, p
 from fcst.settings import load_settings
 from fcst.specs import JobSpec, default_batch_size
 from fcst.states import JobStatus, Outcome
-from fcst.store import batches, datasets, jobs
+from fcst.store import batches, datasets, drivers, jobs
 
 POLL_S = 0.2
+
+LEAST_ITEMS_TO_LEARN = 30
+"""Of a run of Auto: fewer teach each other little."""
 
 
 class BatchSort(StrEnum):
@@ -152,10 +155,24 @@ def submit_once(
     who = identity.require(Scope.RUN)
     if not items:
         raise InputError("No item was chosen.", "Choose at least one.")
+    spec = _with_learning(dataset_id, items, spec)
     ensure_supervisor()  # before: where none can be started, nothing is submitted
     job_id, is_new = jobs.insert(dataset_id, items, spec, _clean(name)[:100], _clean(note)[:1000], who, idempotency)
     ensure_supervisor()  # after: one that was about to leave has not seen the job
     return job_id, is_new
+
+
+def _with_learning(dataset_id: int, items: Selection, spec: JobSpec) -> JobSpec:
+    """The spec with the drivers that are known now, and whether the run learns across its items."""
+    loads = drivers.list_loads(dataset_id)
+    driver_load = loads[-1].driver_load_id if loads else 0
+    has_many = AUTO in spec.models and count_chosen(dataset_id, items) >= LEAST_ITEMS_TO_LEARN
+    return replace(spec, driver_load=driver_load, learns=bool(loads) or has_many)
+
+
+def find_learning(job_id: int) -> Learning | None:
+    """How the learning of a run is doing; None where it learns nothing."""
+    return batches.find_learning(job_id)
 
 
 def find_submitted(key: str, fingerprint: str) -> int | None:

@@ -150,8 +150,8 @@ def look_into(spec: IngestSpec) -> Look:
         if there is no file that can be read.
     """
     identity.require(Scope.RUN)
-    with _workspace() as workspace:
-        return look_at(spec, _folders(spec), workspace)
+    with workspace() as own:
+        return look_at(spec, _folders(spec), own)
 
 
 def with_remembered(spec: IngestSpec, look: Look) -> tuple[IngestSpec, str]:
@@ -242,7 +242,7 @@ def _folders(spec: IngestSpec) -> Folders:
 
 
 @contextmanager
-def _workspace() -> Iterator[Workspace]:
+def workspace() -> Iterator[Workspace]:
     """A folder for what has to be unpacked to look into it."""
     settings = load_settings()
     folder = settings.home / "tmp" / f"look-{uuid.uuid4().hex}"

@@ -23,6 +23,7 @@ MAX_TEXT = 32_767  # characters of a cell
 _CHANGES = (
     "unique_id model first_wk_end_dt last_wk_end_dt units percent reason made_by made_at undone_by undone_at".split()
 )
+_KEYS = ("unique_id", "wk_end_dt", "model")
 _FRACTIONS = ("wape", "bias", "smape", "scaled_crps", "coverage", "fva")
 
 
@@ -56,13 +57,9 @@ def write_workbook(
         }
         records = csv.reader(lines)
         header = next(records)
-        _write_forecasts(
-            _add_sheet(
-                book, "Forecasts", header, [22, 12, 20, *[12] * (len(header) - 6), 11, 22, 12], styles["header"]
-            ),
-            records,
-            styles,
-        )
+        first, n_units = len(_KEYS), header.index("is_fallback") - len(_KEYS)
+        widths = [22, 12, 20, *[12] * n_units, 11, 22, *[12] * (len(header) - first - n_units - 2)]
+        _write_forecasts(_add_sheet(book, "Forecasts", header, widths, styles["header"]), records, n_units, styles)
         names = list(measured[0])
         accuracies = _add_sheet(book, "Accuracy", names, [11, 22, 20, *[14] * (len(names) - 3)], styles["header"])
         formats = [styles["fraction"] if name.startswith(_FRACTIONS) else None for name in names]
@@ -92,16 +89,18 @@ def _add_sheet(book: xlsxwriter.Workbook, name: str, header: list[str], widths: 
     return sheet
 
 
-def _write_forecasts(sheet: Worksheet, rows: Iterable[list[str]], styles: dict[str, Format]) -> None:
-    for number, (key, week, model, *units, is_fallback, made_by, adjusted) in enumerate(rows, 1):
+def _write_forecasts(sheet: Worksheet, rows: Iterable[list[str]], n_units: int, styles: dict[str, Format]) -> None:
+    """Rows of the export form: keys, so many numbers, whether it is a fallback, what made it, and more numbers."""
+    end = len(_KEYS) + n_units
+    for number, row in enumerate(rows, 1):
+        key, week, model = row[: len(_KEYS)]
         sheet.write_string(number, 0, key[:MAX_TEXT])
         sheet.write_datetime(number, 1, date.fromisoformat(week), styles["week"])
         sheet.write_string(number, 2, model)
-        for column, value in enumerate(units, 3):
-            sheet.write_number(number, column, float(value), styles["units"])
-        sheet.write_boolean(number, 3 + len(units), is_fallback == "true")
-        sheet.write_string(number, 4 + len(units), made_by)
-        sheet.write_number(number, 5 + len(units), float(adjusted), styles["units"])
+        sheet.write_boolean(number, end, row[end] == "true")
+        sheet.write_string(number, end + 1, row[end + 1])
+        for column in (*range(len(_KEYS), end), *range(end + 2, len(row))):
+            sheet.write_number(number, column, float(row[column]), styles["units"])
 
 
 def _write(sheet: Worksheet, row: int, column: int, value: Any, style: Format | None) -> None:

@@ -6,7 +6,7 @@ process is known and fails alone.
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -15,10 +15,10 @@ from psycopg2.extensions import cursor as Cursor
 
 from fcst.errors import StaleState
 from fcst.job_records import ClaimedBatch
-from fcst.records import ItemResult
+from fcst.records import ItemResult, LearnedRecord
 from fcst.specs import JobSpec
 from fcst.states import TRANSITIONS, Outcome, Stage
-from fcst.store import accuracy, forecasts
+from fcst.store import accuracy, forecasts, learning
 from fcst.store.database import execute, fetch_all, fetch_one, transaction
 from fcst.store.queries import query
 
@@ -177,6 +177,41 @@ def set_model_in_hand(attempt: BatchAttempt, model: str) -> None:
     with transaction() as cur:
         cur.execute(query("set_model_in_hand"), {**attempt.fence, "model": model})
         _check_held(cur, attempt)
+
+
+def touch(attempt: BatchAttempt) -> None:
+    """The task gives a sign of life; StaleState if the batch is not its own any more."""
+    with transaction() as cur:
+        cur.execute(query("touch_batch"), attempt.fence)
+        _check_held(cur, attempt)
+
+
+def save_learned(attempt: BatchAttempt, learned: Mapping[int, LearnedRecord]) -> None:
+    """Writes what a run has learnt, by weeks before the end, and completes its learning in one fenced transaction.
+
+    Raises
+    ------
+    StaleState
+        if the learning is not this task's any more; nothing is written then.
+    """
+    with transaction() as cur:
+        _move(cur, attempt, Stage.LEARNING, Stage.COMPLETED)
+        learning.replace(cur, attempt.job_id, learned)
+
+
+def give_up_learning(attempt: BatchAttempt, reason: str) -> None:
+    """The task fails its run's learning, before it ends its own process; the run goes on without it.
+
+    Raises
+    ------
+    StaleState
+        if the learning is not this task's any more; nothing is written then.
+    """
+    with transaction() as cur:
+        cur.execute(query("check_batch"), attempt.fence)
+        _check_held(cur, attempt)
+        end = {"stage": Stage.FAILED, "reason": reason, "tries": 0, "n_item_failures": 0}
+        cur.execute(query("end_held_attempt"), {"batch_id": attempt.batch_id, **end})
 
 
 def check(attempt: BatchAttempt) -> None:

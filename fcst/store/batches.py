@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from fcst.job_records import Batch, BatchEvent, BegunBatch, ItemFailure, Reason
+from fcst.job_records import Batch, BatchEvent, BegunBatch, ItemFailure, Learning, Reason
 from fcst.states import Outcome
 from fcst.store.database import fetch_all, fetch_frame, fetch_one
 
@@ -11,6 +11,12 @@ def find(job_id: int, stages: list[str] | None, sort: str, limit: int | None, sk
     """Batches of a job in some stages, by number or as the statement knows to sort them."""
     rows = fetch_all("list_batches", job_id=job_id, stages=stages, sort=sort, limit=limit, skip=skip)
     return [Batch.from_row(row) for row in rows]
+
+
+def find_learning(job_id: int) -> Learning | None:
+    """How the learning of a job is doing; None where it learns nothing."""
+    row = fetch_one("find_learning", job_id=job_id)
+    return None if row is None else Learning.from_row(row)
 
 
 def find_one(job_id: int, batch_no: int | None) -> BegunBatch | None:

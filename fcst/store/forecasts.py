@@ -10,7 +10,9 @@ from psycopg2.extensions import cursor as Cursor
 
 from fcst.filters import RunFilter, RunSort
 from fcst.job_records import Job
+from fcst.names import EFFECTS
 from fcst.records import BacktestRecord, ForecastBlock, ForecastRecord, ForecastWeek, ItemResult, RunItem
+from fcst.specs import JobSpec
 from fcst.store import binary_copy, item_filters
 from fcst.store.database import copy_rows, fetch_all, fetch_one, transaction
 from fcst.store.queries import for_spreadsheet, query
@@ -38,6 +40,7 @@ def _forecast_rows(job_id: int, results: Sequence[ItemResult]) -> Iterator[binar
                 *(job_id, result.unique_id, f.model, f.first_wk_end_dt),
                 *(f.forecast, f.lo, f.hi, f.is_fallback, f.made_by, f.heaviest),
                 *_totals(f, result),
+                *(f.baseline, f.uplift),
             )
 
 
@@ -146,26 +149,27 @@ def copy_export(
     is_for_spreadsheets: bool = True,
 ) -> None:
     """Streams the export form as CSV, `unique_id, wk_end_dt, model, forecast, lo_80, …, is_fallback, made_by,
-    adjusted`.
+    adjusted`, and `baseline, uplift` of a run that knows drivers.
 
-    Of the items that match, by what `model` forecasts of them. `adjusted` is the forecast where nobody changed it.
+    Of the items that match, by what `model` forecasts of them. `adjusted` is the forecast where nobody changed it;
+    `baseline` times `uplift` is the forecast.
     Units are rounded to 4 decimals. For spreadsheets, text is made harmless.
     """
     items = item_filters.within("i.unique_id", job, model, which)
     with transaction() as cur:
-        select = _export_select(tuple(job.spec.level), is_for_spreadsheets, items.text).as_string(cur)
+        select = _export_select(job.spec, is_for_spreadsheets, items.text).as_string(cur)
         statement = cur.mogrify(select, items.params).decode()
         cur.copy_expert(f"COPY ({statement}) TO STDOUT (FORMAT csv, HEADER)", out)
 
 
-def _export_select(level: tuple[int, ...], is_for_spreadsheets: bool, which: sql.Composed) -> sql.Composed:
+def _export_select(spec: JobSpec, is_for_spreadsheets: bool, which: sql.Composed) -> sql.Composed:
     def rounded(value: sql.Composable, name: str) -> sql.Composed:
         # numeric, which rounds too, would take twice as long as all the rest
         return sql.SQL("round({} * 10000) / 10000 AS {}").format(value, sql.Identifier(name))
 
     bounds = [
         rounded(sql.SQL("f.{}[{}][s.step]").format(sql.Identifier(side), sql.Literal(i)), f"{side}_{percent}")
-        for i, percent in enumerate(level, 1)
+        for i, percent in enumerate(spec.level, 1)
         for side in ("lo", "hi")
     ]
     columns = [rounded(sql.SQL("f.forecast[s.step]"), "forecast"), *bounds]
@@ -174,6 +178,11 @@ def _export_select(level: tuple[int, ...], is_for_spreadsheets: bool, which: sql
         for name in ("unique_id", "model", "made_by")
     }
     adjusted = rounded(sql.SQL("COALESCE(a.adjusted, f.forecast[s.step])"), "adjusted")
+    without = {"baseline": "f.forecast[s.step]", "uplift": "1"}
+    effects = [
+        rounded(sql.SQL(f"COALESCE(f.{name}[s.step], {without[name]})"), name) for name in EFFECTS if spec.driver_load
+    ]
+    more = sql.Composed([part for effect in effects for part in (sql.SQL(", "), effect)])
     return sql.SQL(query("export_forecasts")).format(
-        numbers=sql.SQL(", ").join(columns), adjusted=adjusted, which=which, **texts
+        numbers=sql.SQL(", ").join(columns), adjusted=adjusted, effects=more, which=which, **texts
     )

@@ -70,6 +70,8 @@ def insert(
             query("insert_batches"),
             {"job_id": job_id, "n_items": n_items, "n_batches": n_batches, "batch_size": spec.batch_size},
         )
+        if spec.learns:
+            cur.execute(query("insert_learning"), {"job_id": job_id})
         statement = sql.SQL(query("insert_job_items")).format(chosen=chosen.text)
         cur.execute(statement, chosen.params | {"job_id": job_id, "batch_size": spec.batch_size})
         if cur.rowcount != n_items:  # an earlier run was deleted since they were counted

@@ -1,6 +1,6 @@
 """Weekly sales: the series of a batch, the weeks of an item, totals, the weekly file."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import date, timedelta
 from typing import Any, BinaryIO
 
@@ -39,8 +39,17 @@ def _encode_lists(lists: pa.ListArray) -> list[binary_copy.Field | None]:
 
 def batch_series(dataset_id: int, batch_id: int) -> list[SalesRecord]:
     """The items of a batch that are not final yet, the largest sellers first."""
-    rows = fetch_all("batch_series", dataset_id=dataset_id, batch_id=batch_id)
-    return [SalesRecord(row["unique_id"], np.array(row["unit_sales"], dtype=float)) for row in rows]
+    return list(map(_record, fetch_all("batch_series", dataset_id=dataset_id, batch_id=batch_id)))
+
+
+def learning_series(dataset_id: int, job_id: int, limit: int) -> list[SalesRecord]:
+    """Up to `limit` items of a job, as if drawn at random, always the same ones; in the order of their keys."""
+    return list(map(_record, fetch_all("learning_series", dataset_id=dataset_id, job_id=job_id, limit=limit)))
+
+
+def _record(row: Mapping[str, Any]) -> SalesRecord:
+    attributes = {name: row[name] for name in ("family", "class") if row[name]}
+    return SalesRecord(row["unique_id"], np.array(row["unit_sales"], dtype=float), attributes)
 
 
 def item_history(dataset_id: int, unique_id: str) -> list[SalesWeek]:

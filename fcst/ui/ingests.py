@@ -80,10 +80,15 @@ def show_ingest(ingest_id: int, is_asked: bool) -> None:
     watch()
 
 
+def _title(ingest: Ingest) -> str:
+    """What is being loaded: a dataset, or drivers of one."""
+    return f"Drivers of {ingest.spec.name}" if ingest.spec.plan_of else ingest.spec.name
+
+
 def _announce(ingest: Ingest) -> None:
-    name = text.plain(ingest.spec.name)
+    name = text.plain(_title(ingest))
     if ingest.status == IngestStatus.COMPLETED:
-        st.toast(f"Dataset {name} is loaded.", icon=":material/check_circle:")
+        st.toast(f"{name} loaded.", icon=":material/check_circle:")
     elif ingest.status == IngestStatus.CANCELLED:
         st.toast(f"Loading {name} was cancelled. Nothing of it was kept.", icon=":material/stop_circle:")
     else:
@@ -92,16 +97,16 @@ def _announce(ingest: Ingest) -> None:
 
 
 def _show_state(ingest: Ingest, is_asked: bool) -> None:
-    name = ingest.spec.name
+    name = _title(ingest)
     if ingest.status == IngestStatus.FAILED:
-        show_error(InputError(f"{name} was not loaded. {ingest.error}", ingest.hint or ""))
+        show_error(InputError(f"Not loaded: {name}. {ingest.error}", ingest.hint or ""))
         if ingest.report is not None:
             _show_refusal(ingest.ingest_id, ingest.report)
     elif ingest.status == IngestStatus.CANCELLED and is_asked:
         st.info(f"Loading {text.plain(name)} was cancelled. Nothing of it was kept.", icon=":material/stop_circle:")
     elif ingest.status not in FINAL_INGEST_STATUSES:
         _show_progress(ingest)
-    elif is_asked and ingest.dataset_id is not None:
+    elif is_asked and ingest.dataset_id is not None and not ingest.spec.plan_of:
         st.switch_page("pages/dataset.py", query_params={"dataset": str(ingest.dataset_id)})
 
 
@@ -109,7 +114,7 @@ def _show_progress(ingest: Ingest) -> None:
     is_stopping = ingest.cancel_requested_at is not None
     with st.container(border=True):
         with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-            st.markdown(f"**Loading {text.plain(ingest.spec.name)}**", width="content")
+            st.markdown(f"**Loading {text.plain(_title(ingest))}**", width="content")
             if may(Scope.RUN):
                 st.button(
                     "Stopping …" if is_stopping else "Cancel",

@@ -12,7 +12,17 @@ from fcst.names import WEEKDAYS
 from fcst.quality_report import FileRead
 from fcst.services import loading
 from fcst.services.loading import Inspection, Question
-from fcst.specs import ATTRIBUTES, DECIMALS, MADE_UP, MONEY, REQUIRED_ROLES, ROLES, IngestSpec, Mapping
+from fcst.specs import (
+    ATTRIBUTES,
+    DECIMALS,
+    DRIVER_ROLES,
+    MADE_UP,
+    MONEY,
+    REQUIRED_ROLES,
+    ROLES,
+    IngestSpec,
+    Mapping,
+)
 from fcst.ui import tables, text
 from fcst.ui.shell import show_error
 
@@ -25,6 +35,11 @@ HELP = {
     "store": "Tells rows of different stores apart when duplicates are counted.",
     "value": "What the row was sold for. Divided by its units it is the item's price.",
     "price": "What one unit was sold for.",
+    "open": "Yes or no: nothing is sold while closed.",
+    "stock": "Units or yes and no. Weeks without stock are missing, not zero demand.",
+    "stockout": "Yes where it was out of stock.",
+    "event": "Holidays and the like: yes or no, or names, each of which is a driver.",
+    "driver": "Any other number that may move sales and is known ahead.",
     "receipt": "For lines of receipts: the same line in two files is a duplicate, twice in one file it is not.",
 }
 
@@ -53,10 +68,10 @@ def choose_files() -> tuple[tuple[str, ...], str, bool] | None:
         accept_multiple_files=True,
         key="upload",
     )
-    return (_saved(files), loading.default_name(files[0].name), True) if files else None
+    return (save_once(files), loading.default_name(files[0].name), True) if files else None
 
 
-def _saved(files: list[Any]) -> tuple[str, ...]:
+def save_once(files: list[Any]) -> tuple[str, ...]:
     """The uploads on disk, each set of files once."""
     ids = tuple(file.file_id for file in files)
     if st.session_state.get("saved_ids") != ids:
@@ -147,6 +162,10 @@ def choose_mapping(inspection: Inspection) -> Mapping:
         boxes = st.columns(3) + st.columns(3)
         for box, role in zip(boxes, (*MONEY, *ATTRIBUTES), strict=True):
             mapping[role] = _choose_columns(box, role, columns, proposed.get(role, []), number)
+    with st.expander("Drivers: open days, stock, events", type="compact"):
+        boxes = st.columns(3) + st.columns(3)
+        for box, role in zip(boxes, [role for role in DRIVER_ROLES if role not in mapping], strict=False):
+            mapping[role] = _choose_columns(box, role, columns, proposed.get(role, []), number)
     return mapping
 
 
@@ -154,8 +173,9 @@ def _choose_columns(box: Any, role: str, columns: list[str], proposed: list[str]
     label = ROLES[role] + ("" if role in REQUIRED_ROLES else " (optional)")
     key = f"map_{role}_{number}"
     made_up = [name for name in proposed if name in MADE_UP]
-    if role == "item" or len(proposed) > 1:  # a date may be a year and a week
-        return list(box.multiselect(label, [*made_up, *columns], default=proposed, key=key, help=HELP[role]))
+    is_driver = role in DRIVER_ROLES and role not in ("promo", "price")
+    if role == "item" or is_driver or len(proposed) > 1:  # a date may be a year and a week
+        return list(box.multiselect(label, [*made_up, *columns], default=proposed, key=key, help=HELP.get(role)))
     options = [*made_up, *columns]
     if role not in REQUIRED_ROLES:
         options = [NONE, *options]

@@ -133,6 +133,17 @@ INSERT INTO fcst_app.sign_outs (person) VALUES ('ana@example.com');
     12: """
 INSERT INTO fcst_app.accuracy_sums (job_id, batch_id, grouped_by, model, n_items) VALUES (2, 3, 'model', 'Naive', 1);
 """,
+    14: """
+INSERT INTO fcst_app.driver_loads (dataset_id, source, is_own, grouped_by, first_day, last_day, columns, report,
+    created_by) VALUES (1, 'plan.csv', false, 'item', '2021-07-18', '2021-07-24',
+    '[{"name": "promo", "kind": "promotion", "n_keys": 1}]',
+    '{"n_rows": 1, "n_unknown": 0, "unknown": [], "n_outside": 0, "n_bad": 0, "bad": [], "remarks": []}', 'Ana');
+INSERT INTO fcst_app.driver_values VALUES (1, 'a', 'promo', '2021-07-24', '{1}');
+""",
+    15: """
+INSERT INTO fcst_app.batch_status (job_id, batch_no, n_items, is_learning) VALUES (2, 0, 0, true);
+INSERT INTO fcst_app.learned VALUES (1, 0, '{}', 'x');
+""",
 }
 UNTIL = {8: 9}
 """version -> the one from which its rows are other ones."""

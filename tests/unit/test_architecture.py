@@ -21,6 +21,7 @@ BOTTOM = {
     "records",
     "job_records",
     "dataset_records",
+    "drivers",
     "quality_report",
     "filters",
     "settings",
@@ -53,6 +54,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 EXCEPTIONS = {
     ("fcst/cli/admin.py", "fcst.engine.supervisor"),  # `worker` is the supervisor
     ("fcst/store/datasets.py", "fcst.ingest.pipeline"),  # the type of what it writes, for the type checker only
+    ("fcst/store/drivers.py", "fcst.ingest.driver_files"),  # the same
 }
 
 # library -> the parts that may import it

@@ -11,6 +11,7 @@ from fcst.errors import InputError
 from fcst.names import WEEKDAYS
 from fcst.specs import (
     DECIMALS,
+    DRIVER_ROLES,
     DUPLICATES,
     MAX_BATCH_SIZE,
     MAX_HORIZON,
@@ -204,14 +205,15 @@ def test_dates_and_units_may_both_be_spread_over_columns() -> None:
     assert IngestSpec(paths=("p",), name="n", mapping=mapping).mapping == mapping
 
 
-@pytest.mark.parametrize("role", [role for role in ROLES if role != "item"])
-def test_only_the_item_may_be_joined_of_several_columns(role: str) -> None:
+@pytest.mark.parametrize("role", [role for role in ROLES if role not in ("item", *DRIVER_ROLES) or role == "price"])
+def test_only_the_item_and_drivers_may_be_joined_of_several_columns(role: str) -> None:
     """And a date of a year and a week, or of a year, a month and a day."""
     columns = ["w", "x", "y", "z"] if role == "date" else ["x", "y"]
     with pytest.raises(InputError, match=f"{ROLES[role]} is mapped to several columns"):
         IngestSpec(paths=("p",), name="n", mapping={role: columns})
     assert IngestSpec(paths=("p",), name="n", mapping={"date": ["year", "week"]}).mapping == {"date": ["year", "week"]}
-    assert IngestSpec(paths=("p",), name="n", mapping={"item": ["x", "y"]}).mapping == {"item": ["x", "y"]}
+    for several in ("item", "promo", "event"):
+        assert IngestSpec(paths=("p",), name="n", mapping={several: ["x", "y"]}).mapping == {several: ["x", "y"]}
 
 
 @pytest.mark.parametrize("role", ROLES)

@@ -10,13 +10,14 @@ from datetime import date
 
 from fcst.ingest.columns import Columns
 from fcst.ingest.proposal import Draft, Proposal
-from fcst.ingest.recognisers import dates, items, rows, units, wide
+from fcst.ingest.recognisers import dates, drivers, items, rows, units, wide
 from fcst.ingest.recognisers.recogniser import Recogniser
 from fcst.specs import Mapping
 
 REGISTRY: tuple[Recogniser, ...] = (
     wide.PERIODS,
     items.NAMES,
+    drivers.DAYS_OF_PLAN,
     wide.SPREAD,
     rows.OWN_EXPORT,
     rows.MEASURES,
@@ -27,6 +28,7 @@ REGISTRY: tuple[Recogniser, ...] = (
     dates.PARTS,
     dates.BY_VALUES,
     dates.FORMAT,
+    drivers.BESIDE,
     units.ONLY_NUMBERS,
     units.ROW_IS_ONE,
     items.BY_VALUES,

@@ -1,6 +1,6 @@
 -- claim_batches
 -- The next waiting batches become this supervisor's. Jobs take turns: one batch each, the job that has waited longest
--- first; within a job they go in order.
+-- first; within a job they go in order, and none before what the job learns has ended.
 WITH next AS (
     SELECT w.batch_id
     FROM fcst_app.jobs j
@@ -9,7 +9,8 @@ WITH next AS (
     ) s
     CROSS JOIN LATERAL (
         SELECT b.batch_id, b.batch_no FROM fcst_app.batch_status b
-        WHERE b.job_id = j.job_id AND b.stage = 'submitted'
+        WHERE b.job_id = j.job_id AND b.stage = 'submitted' AND (b.is_learning OR NOT EXISTS (
+            SELECT FROM fcst_app.batch_status l WHERE l.job_id = j.job_id AND l.is_learning AND l.finished_at IS NULL))
         ORDER BY b.batch_no LIMIT %(n)s
         FOR UPDATE SKIP LOCKED
     ) w
@@ -18,18 +19,20 @@ WITH next AS (
     LIMIT %(n)s
 ), claimed AS (
     UPDATE fcst_app.batch_status b
-    SET stage = 'obtaining_sales', attempt = b.attempt + 1, worker_id = %(worker_id)s, run_token = NULL,
+    SET stage = CASE WHEN b.is_learning THEN 'learning' ELSE 'obtaining_sales' END, attempt = b.attempt + 1,
+        worker_id = %(worker_id)s, run_token = NULL,
         started_at = clock_timestamp(), touched_at = clock_timestamp(), error = NULL
     FROM next WHERE b.batch_id = next.batch_id
-    RETURNING b.batch_id, b.job_id, b.batch_no, b.attempt
+    RETURNING b.batch_id, b.job_id, b.batch_no, b.attempt, b.is_learning
 )
-SELECT batch_id, job_id, batch_no, attempt FROM claimed ORDER BY batch_no, job_id;
+SELECT batch_id, job_id, batch_no, attempt, is_learning FROM claimed ORDER BY batch_no, job_id;
 
 -- begin_batch
 -- The task takes the batch, once: a second run with the same attempt finds the token taken.
 UPDATE fcst_app.batch_status b SET run_token = %(run_token)s, touched_at = clock_timestamp()
 FROM fcst_app.jobs j JOIN fcst_app.datasets d USING (dataset_id)
-WHERE b.batch_id = %(batch_id)s AND b.attempt = %(attempt)s AND b.stage = 'obtaining_sales' AND b.run_token IS NULL
+WHERE b.batch_id = %(batch_id)s AND b.attempt = %(attempt)s AND b.stage IN ('learning', 'obtaining_sales')
+  AND b.run_token IS NULL
   AND j.job_id = b.job_id
 RETURNING b.job_id, j.dataset_id, j.spec, d.last_wk_end_dt;
 
@@ -59,6 +62,12 @@ UPDATE fcst_app.batch_status SET model_in_hand = %(model)s, touched_at = clock_t
 WHERE batch_id = %(batch_id)s AND attempt = %(attempt)s AND run_token = %(run_token)s AND item_in_hand IS NOT NULL
 RETURNING batch_id;
 
+-- touch_batch
+-- A sign of life of a task between its writes; no row means that the batch is not its own any more.
+UPDATE fcst_app.batch_status SET touched_at = clock_timestamp()
+WHERE batch_id = %(batch_id)s AND attempt = %(attempt)s AND run_token = %(run_token)s
+RETURNING batch_id;
+
 -- check_batch
 -- Whether a task still holds its batch.
 SELECT batch_id FROM fcst_app.batch_status
@@ -79,14 +88,14 @@ WHERE i.batch_id = %(batch_id)s AND i.unique_id = u.unique_id AND i.outcome = 'p
 SELECT b.tries, b.run_token IS NOT NULL AS has_begun, b.item_in_hand, b.model_in_hand,
        j.cancel_requested_at IS NOT NULL AS is_cancelled
 FROM fcst_app.batch_status b JOIN fcst_app.jobs j USING (job_id)
-WHERE b.batch_id = %(batch_id)s AND b.attempt = %(attempt)s AND b.stage IN ('obtaining_sales', 'processing', 'saving')
+WHERE b.batch_id = %(batch_id)s AND b.attempt = %(attempt)s AND b.stage IN ('learning', 'obtaining_sales', 'processing', 'saving')
 FOR UPDATE OF b SKIP LOCKED;
 
 -- is_attempt_open
 -- Whether an attempt has not ended, be its row held or not.
 SELECT EXISTS (
     SELECT 1 FROM fcst_app.batch_status WHERE batch_id = %(batch_id)s AND attempt = %(attempt)s
-    AND stage IN ('obtaining_sales', 'processing', 'saving')
+    AND stage IN ('learning', 'obtaining_sales', 'processing', 'saving')
 ) AS found;
 
 -- end_held_attempt
@@ -122,9 +131,9 @@ FROM ended WHERE i.batch_id = ended.batch_id AND i.outcome = 'pending';
 -- list_lost_batches
 -- Batches whose supervisor left or let its lease run out, and those of this supervisor that it does not know to run;
 -- a row that its frozen worker holds is passed over.
-SELECT b.batch_id, b.job_id, b.batch_no, b.attempt FROM fcst_app.batch_status b
+SELECT b.batch_id, b.job_id, b.batch_no, b.attempt, b.is_learning FROM fcst_app.batch_status b
 LEFT JOIN fcst_app.workers w ON w.worker_id = b.worker_id
-WHERE b.stage IN ('obtaining_sales', 'processing', 'saving') AND (w.worker_id IS NULL OR w.lease_expires_at <= now()
+WHERE b.stage IN ('learning', 'obtaining_sales', 'processing', 'saving') AND (w.worker_id IS NULL OR w.lease_expires_at <= now()
        OR b.worker_id = %(worker_id)s AND b.batch_id <> ALL (%(running)s::bigint[]))
 LIMIT 100 FOR UPDATE OF b SKIP LOCKED;
 
@@ -134,7 +143,7 @@ LIMIT 100 FOR UPDATE OF b SKIP LOCKED;
 -- worker.
 SELECT b.batch_id, extract(epoch FROM now() - b.touched_at)::float8 AS seconds
 FROM fcst_app.batch_status b JOIN fcst_app.jobs j USING (job_id)
-WHERE b.batch_id = ANY (%(running)s::bigint[]) AND b.stage IN ('obtaining_sales', 'processing', 'saving')
+WHERE b.batch_id = ANY (%(running)s::bigint[]) AND b.stage IN ('learning', 'obtaining_sales', 'processing', 'saving')
   AND b.touched_at < now() - make_interval(secs => (j.spec ->> 'item_limit_s')::float8 + %(margin_s)s
                                               + CASE WHEN b.run_token IS NULL THEN %(wait_s)s ELSE 0 END);
 
@@ -151,7 +160,8 @@ SELECT stage FROM fcst_app.batch_status WHERE job_id = %(job_id)s AND batch_id =
 
 -- retry_batches
 -- The batches of those items wait again; the attempt counts on, the tries begin anew. What else failed in them, or was
--- cancelled, stays so. Their sums of accuracy no longer hold.
+-- cancelled, stays so. Their sums of accuracy no longer hold. What the run could not learn is tried again unless items
+-- were forecast without it.
 UPDATE fcst_app.batch_status b
 SET stage = 'submitted', tries = 0, worker_id = NULL, run_token = NULL, n_failed = i.n_failed,
     n_cancelled = i.n_cancelled, finished_at = NULL, error = NULL, submitted_at = now(), is_summed = false
@@ -163,6 +173,11 @@ FROM (
     GROUP BY batch_id HAVING bool_or(outcome = 'pending')
 ) i
 WHERE b.batch_id = i.batch_id;
+UPDATE fcst_app.batch_status
+SET stage = 'submitted', tries = 0, worker_id = NULL, run_token = NULL, finished_at = NULL, error = NULL,
+    submitted_at = now()
+WHERE job_id = %(job_id)s AND is_learning AND stage IN ('failed', 'cancelled') AND NOT EXISTS (
+    SELECT FROM fcst_app.job_items i WHERE i.job_id = %(job_id)s AND i.outcome = 'completed');
 DELETE FROM fcst_app.accuracy_sums a USING fcst_app.batch_status b
 WHERE a.job_id = %(job_id)s AND b.batch_id = a.batch_id AND NOT b.is_summed;
 
@@ -178,15 +193,22 @@ CROSS JOIN LATERAL (
     SELECT CASE WHEN b.stage <> 'submitted' THEN
                 EXTRACT(epoch FROM COALESCE(b.finished_at, now()) - b.started_at)::float8 END AS seconds
 ) s
-WHERE b.job_id = %(job_id)s AND (b.stage = ANY (%(stages)s) OR %(stages)s::text[] IS NULL)
+WHERE b.job_id = %(job_id)s AND NOT b.is_learning AND (b.stage = ANY (%(stages)s) OR %(stages)s::text[] IS NULL)
 ORDER BY CASE %(sort)s
-    WHEN 'urgent' THEN CASE WHEN b.stage IN ('obtaining_sales', 'processing', 'saving') THEN 0
+    WHEN 'urgent' THEN CASE WHEN b.stage IN ('learning', 'obtaining_sales', 'processing', 'saving') THEN 0
                             WHEN b.stage = 'failed' OR b.n_failed > 0 THEN 1 ELSE 2 END
     WHEN 'longest' THEN -s.seconds
     WHEN 'attempts' THEN -b.attempt
     WHEN 'failed' THEN -b.n_failed
     END NULLS LAST, b.batch_no
 LIMIT %(limit)s OFFSET %(skip)s;
+
+-- find_learning
+-- How the learning of a run is doing.
+SELECT b.stage, b.attempt, w.host || ':' || w.pid AS worker, b.error, b.started_at, b.finished_at,
+       EXTRACT(epoch FROM COALESCE(b.finished_at, now()) - b.started_at)::float8 AS seconds
+FROM fcst_app.batch_status b LEFT JOIN fcst_app.workers w ON w.worker_id = b.worker_id
+WHERE b.job_id = %(job_id)s AND b.is_learning;
 
 -- find_batch
 -- The batch of a job with a number; without one the batch most worth a look: one that failed, or else has begun.
@@ -201,7 +223,7 @@ ORDER BY b.stage <> 'failed', b.batch_no LIMIT 1;
 SELECT b.batch_no, e.attempt, e.at AS started_at, COALESCE(ended.at, now()) AS ended_at, ended.to_stage
 FROM (
     SELECT batch_id, event_id, attempt, at FROM fcst_app.batch_events
-    WHERE job_id = %(job_id)s AND to_stage = 'obtaining_sales'
+    WHERE job_id = %(job_id)s AND to_stage IN ('learning', 'obtaining_sales')
     ORDER BY event_id LIMIT %(limit)s OFFSET %(skip)s
 ) e
 JOIN fcst_app.batch_status b USING (batch_id)
@@ -216,7 +238,7 @@ ORDER BY e.event_id;
 -- list_busy_jobs
 -- The jobs whose batches run now.
 SELECT DISTINCT job_id FROM fcst_app.batch_status
-WHERE stage IN ('obtaining_sales', 'processing', 'saving') ORDER BY job_id;
+WHERE stage IN ('learning', 'obtaining_sales', 'processing', 'saving') ORDER BY job_id;
 
 -- list_batch_events
 -- Changes of stage of a job's batches, the newest first: all of them, or those with a reason.

@@ -7,7 +7,7 @@ DELETE FROM fcst_app.backtests WHERE job_id = %(job_id)s AND unique_id = ANY (%(
 -- copy_forecasts
 -- Forecasts, from a binary stream.
 COPY fcst_app.forecasts (job_id, unique_id, model, first_wk_end_dt, forecast, lo, hi, is_fallback, made_by, heaviest, total,
-                         sold, change, abs_error, error, actual)
+                         sold, change, abs_error, error, actual, baseline, uplift)
 FROM STDIN (FORMAT binary, ENCODING 'UTF8');
 
 -- copy_metrics
@@ -81,7 +81,7 @@ TO STDOUT (FORMAT binary);
 -- export_forecasts
 -- The export form of a job's completed items, or of some of them. The program fills in the texts and the numbers.
 SELECT {unique_id} AS unique_id, f.first_wk_end_dt + 7 * (s.step - 1) AS wk_end_dt, {model} AS model, {numbers},
-       f.is_fallback::text, {made_by} AS made_by, {adjusted}
+       f.is_fallback::text, {made_by} AS made_by, {adjusted}{effects}
 FROM fcst_app.job_items i
 JOIN fcst_app.forecasts f ON f.job_id = i.job_id AND f.unique_id = i.unique_id
 CROSS JOIN LATERAL generate_subscripts(f.forecast, 1) s (step)
@@ -102,7 +102,7 @@ SELECT p.unique_id, p.sales_rank, f.first_wk_end_dt + 7 * (s.step - 1) AS wk_end
        f.forecast[s.step] AS forecast,
        ARRAY(SELECT f.lo[i][s.step] FROM generate_subscripts(f.lo, 1) i ORDER BY i) AS lo,
        ARRAY(SELECT f.hi[i][s.step] FROM generate_subscripts(f.hi, 1) i ORDER BY i) AS hi, f.is_fallback, f.made_by,
-       COALESCE(a.adjusted, f.forecast[s.step]) AS adjusted
+       COALESCE(a.adjusted, f.forecast[s.step]) AS adjusted, f.baseline[s.step] AS baseline, f.uplift[s.step] AS uplift
 FROM page p
 JOIN fcst_app.forecasts f USING (job_id, unique_id)
 CROSS JOIN LATERAL generate_subscripts(f.forecast, 1) s (step)

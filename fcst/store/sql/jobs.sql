@@ -18,6 +18,10 @@ INSERT INTO fcst_app.batch_status (job_id, batch_no, n_items)
 SELECT %(job_id)s, n, least(%(batch_size)s, %(n_items)s - (n - 1) * %(batch_size)s)
 FROM generate_series(1, %(n_batches)s) n ORDER BY n;
 
+-- insert_learning
+-- What a job learns across its items before they are forecast.
+INSERT INTO fcst_app.batch_status (job_id, batch_no, n_items, is_learning) VALUES (%(job_id)s, 0, 0, true);
+
 -- insert_job_items
 -- All items of a job, each in its batch: the largest sellers in the first.
 INSERT INTO fcst_app.job_items (job_id, unique_id, batch_id, sales_rank)
@@ -60,13 +64,13 @@ CROSS JOIN LATERAL (
     SELECT COALESCE(sum(n_completed), 0)::integer AS n_completed, COALESCE(sum(n_failed), 0)::integer AS n_failed,
            COALESCE(sum(n_cancelled), 0)::integer AS n_cancelled, COALESCE(sum(attempt), 0)::integer AS n_attempts,
            jsonb_strip_nulls(jsonb_build_object(
-               'submitted', NULLIF(count(*) FILTER (WHERE stage = 'submitted'), 0),
-               'obtaining_sales', NULLIF(count(*) FILTER (WHERE stage = 'obtaining_sales'), 0),
-               'processing', NULLIF(count(*) FILTER (WHERE stage = 'processing'), 0),
-               'saving', NULLIF(count(*) FILTER (WHERE stage = 'saving'), 0),
-               'completed', NULLIF(count(*) FILTER (WHERE stage = 'completed'), 0),
-               'failed', NULLIF(count(*) FILTER (WHERE stage = 'failed'), 0),
-               'cancelled', NULLIF(count(*) FILTER (WHERE stage = 'cancelled'), 0)
+               'submitted', NULLIF(count(*) FILTER (WHERE stage = 'submitted' AND NOT is_learning), 0),
+               'obtaining_sales', NULLIF(count(*) FILTER (WHERE stage = 'obtaining_sales' AND NOT is_learning), 0),
+               'processing', NULLIF(count(*) FILTER (WHERE stage = 'processing' AND NOT is_learning), 0),
+               'saving', NULLIF(count(*) FILTER (WHERE stage = 'saving' AND NOT is_learning), 0),
+               'completed', NULLIF(count(*) FILTER (WHERE stage = 'completed' AND NOT is_learning), 0),
+               'failed', NULLIF(count(*) FILTER (WHERE stage = 'failed' AND NOT is_learning), 0),
+               'cancelled', NULLIF(count(*) FILTER (WHERE stage = 'cancelled' AND NOT is_learning), 0)
            )) AS batches,
            min(started_at) AS started_at,
            min(started_at) FILTER (WHERE started_at >= j.resumed_at) AS working_since
@@ -184,6 +188,7 @@ DELETE FROM fcst_app.forecasts WHERE job_id = ANY (%(job_ids)s);
 DELETE FROM fcst_app.metrics WHERE job_id = ANY (%(job_ids)s);
 DELETE FROM fcst_app.backtests WHERE job_id = ANY (%(job_ids)s);
 DELETE FROM fcst_app.accuracy_sums WHERE job_id = ANY (%(job_ids)s);
+DELETE FROM fcst_app.learned WHERE job_id = ANY (%(job_ids)s);
 DELETE FROM fcst_app.job_items WHERE job_id = ANY (%(job_ids)s);
 DELETE FROM fcst_app.batch_events WHERE job_id = ANY (%(job_ids)s);
 DELETE FROM fcst_app.jobs WHERE job_id = ANY (%(job_ids)s);

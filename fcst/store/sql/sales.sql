@@ -49,11 +49,22 @@ WHERE d.dataset_id = %(dataset_id)s AND {condition};
 
 -- batch_series
 -- The sales of each item of a batch that is not final yet; the largest sellers first.
-SELECT i.unique_id, COALESCE(s.unit_sales, '{}') AS unit_sales
+SELECT i.unique_id, COALESCE(s.unit_sales, '{}') AS unit_sales, d.family, d.class
 FROM fcst_app.job_items i
+LEFT JOIN fcst_app.items d ON d.dataset_id = %(dataset_id)s AND d.unique_id = i.unique_id
 LEFT JOIN fcst_app.sales s ON s.dataset_id = %(dataset_id)s AND s.unique_id = i.unique_id
 WHERE i.batch_id = %(batch_id)s AND i.outcome = 'pending'
 ORDER BY i.sales_rank;
+
+-- learning_series
+-- The sales of some items of a job, as if drawn at random, always the same ones.
+SELECT i.unique_id, s.unit_sales, d.family, d.class
+FROM (
+    SELECT unique_id FROM fcst_app.job_items WHERE job_id = %(job_id)s ORDER BY md5(unique_id), unique_id LIMIT %(limit)s
+) i
+JOIN fcst_app.items d ON d.dataset_id = %(dataset_id)s AND d.unique_id = i.unique_id
+JOIN fcst_app.sales s ON s.dataset_id = %(dataset_id)s AND s.unique_id = i.unique_id
+ORDER BY i.unique_id;
 
 -- copy_weekly_file
 -- The weekly file of a dataset. The program fills in the key.

@@ -29,7 +29,7 @@ SELECT w.worker_id::text, w.host, w.pid, w.lease_expires_at, EXTRACT(epoch FROM 
 FROM fcst_app.workers w
 CROSS JOIN LATERAL (
     SELECT count(*) AS n FROM fcst_app.batch_status
-    WHERE worker_id = w.worker_id AND stage IN ('obtaining_sales', 'processing', 'saving')
+    WHERE worker_id = w.worker_id AND stage IN ('learning', 'obtaining_sales', 'processing', 'saving')
 ) b
 CROSS JOIN LATERAL (
     SELECT count(*) AS n FROM fcst_app.ingests WHERE worker_id = w.worker_id AND status = 'running'

@@ -1,0 +1,105 @@
+"""Files that come as an upload, or stand on the server: how a request names them."""
+
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, Protocol, TypeVar
+
+import anyio
+from fastapi import Path, Request, Response
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, ValidationError
+from starlette.datastructures import FormData, UploadFile
+from starlette.exceptions import HTTPException
+
+from fcst import specs
+from fcst.dataset_records import Ingest
+from fcst.errors import InputError
+from fcst.services import loading
+
+DatasetId = Annotated[int, Path(description="A dataset's number.")]
+MAX_FILES = 50
+UPLOAD = "multipart/form-data"
+JSON = "application/json"
+
+
+class _Request(Protocol):
+    """What every request to read files has."""
+
+    path: Any
+
+    @classmethod
+    def model_validate_json(cls, json_data: bytes) -> Any: ...
+
+
+Asked = TypeVar("Asked", bound=_Request)
+
+
+def body_of(model: type[BaseModel]) -> dict[str, Any]:
+    """What OpenAPI says of a request that is JSON, or an upload with the same options."""
+    upload = {
+        "type": "object",
+        "required": ["file"],
+        "properties": {
+            "file": {"type": "array", "minItems": 1, "items": {"type": "string", "format": "binary"}},
+            "options": {"type": "string", "description": "What JSON would say, without a path."},
+        },
+    }
+    content = {JSON: {"schema": model.model_json_schema()}, UPLOAD: {"schema": upload}}
+    return {"requestBody": {"required": True, "content": content}}
+
+
+def mapping_of(asked: Mapping[str, str | list[str]]) -> specs.Mapping:
+    """role -> columns, of a request that may name one column without a list."""
+    return {role: [columns] if isinstance(columns, str) else columns for role, columns in asked.items()}
+
+
+async def receive(
+    request: Request, response: Response, model: type[Asked], ask: Callable[[Asked, list[str], bool], Ingest]
+) -> Ingest:
+    """Has the files of a request read; where that is refused nothing of an upload stays.
+
+    Parameters
+    ----------
+    ask
+        (what is asked, paths, whether they are copies of an upload) -> the ingest that was asked for.
+    """
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind not in (JSON, UPLOAD):
+        raise HTTPException(415, "The body is neither JSON nor an upload.")
+    if kind == UPLOAD:
+        async with request.form(max_files=MAX_FILES, max_fields=10) as form:
+            ingest = await anyio.to_thread.run_sync(_keep_upload, form, model, ask)
+    else:
+        asked = _parse(model, await request.body())
+        if asked.path is None:
+            raise InputError(
+                "No file was given.", "Name a path of the server, or upload a file as multipart/form-data."
+            )
+        paths = [asked.path] if isinstance(asked.path, str) else asked.path
+        ingest = await anyio.to_thread.run_sync(ask, asked, paths, False)
+    response.headers["Location"] = f"/api/ingests/{ingest.ingest_id}"
+    return ingest
+
+
+def _keep_upload(form: FormData, model: type[Asked], ask: Callable[[Asked, list[str], bool], Ingest]) -> Ingest:
+    options = form.get("options", "{}")
+    asked = _parse(model, (options if isinstance(options, str) else "").encode())
+    if asked.path is not None:
+        raise InputError("A path was given with an upload.", "Give one of the two.")
+    files = [file for file in form.getlist("file") if isinstance(file, UploadFile)]
+    if not files:
+        raise InputError("No file was uploaded.", "Send it as the field `file`.")
+    kept = loading.save_uploads((file.filename or "", file.file) for file in files)
+    try:
+        return ask(asked, kept, True)
+    except BaseException:
+        loading.discard_upload(kept[0])
+        raise
+
+
+def _parse(model: type[Asked], body: bytes) -> Asked:
+    try:
+        asked: Asked = model.model_validate_json(body)
+    except ValidationError as exc:
+        errors = [{**error, "loc": ("body", *error["loc"])} for error in exc.errors()]
+        raise RequestValidationError(errors) from exc
+    return asked

@@ -1,0 +1,114 @@
+"""The commands for drivers: load a plan, add holidays, list and remove what tells of drivers."""
+
+import argparse
+from functools import partial
+from typing import Any
+
+from fcst.cli.reading import parse_map, say_reading, takes_reading
+from fcst.drivers import DriverLoad
+from fcst.terminal import DONE, FAILED, add_command, prepare, print_json, print_table, say, takes_json
+
+
+def add_commands(commands: Any) -> None:
+    """Adds them to the command line."""
+    command = partial(add_command, commands)
+
+    sub = command("drivers", _drivers, "list what tells of the drivers of a dataset: promotions, prices, events, …")
+    sub.add_argument("--dataset", metavar="NAME", help="default: the newest")
+    sub.add_argument("--remove", type=int, metavar="ID", help="remove one that no run has used")
+    takes_json(sub)
+
+    sub = command("plan", _plan, "load drivers of weeks past or to come from a file, such as a promotion plan")
+    sub.add_argument("paths", metavar="PATH", nargs="+", help="CSV, Excel, Parquet, .gz, .zip, .7z")
+    sub.add_argument("--dataset", metavar="NAME", help="default: the newest")
+    takes_reading(sub)
+    takes_json(sub)
+
+    sub = command("holidays", _holidays, "add the public holidays of a country as events of all items")
+    sub.add_argument("country", metavar="COUNTRY", help="of two letters, such as EC")
+    sub.add_argument("--region", default="", help="of the country, such as BY of DE")
+    sub.add_argument("--dataset", metavar="NAME", help="default: the newest")
+    takes_json(sub)
+
+
+def _drivers(args: argparse.Namespace) -> int:
+    from fcst.services import datasets, drivers
+
+    prepare()
+    dataset_id = datasets.find_dataset(args.dataset).dataset_id
+    if args.remove is not None:
+        drivers.remove_load(dataset_id, args.remove)
+        say(f"Drivers {args.remove} were removed.")
+    loads = drivers.list_loads(dataset_id)
+    if args.json:
+        print_json(loads)
+    else:
+        rows = [
+            {
+                "id": load.driver_load_id,
+                "source": load.source,
+                "driver": column.name,
+                "kind": column.kind.value,
+                "of": "all items" if load.grouped_by == "all" else f"{column.n_keys:,} ({load.grouped_by})",
+                "first_day": load.first_day,
+                "last_day": load.last_day,
+            }
+            for load in loads
+            for column in load.columns
+        ]
+        print_table(rows, "id", "source", "driver", "kind", "of", "first_day", "last_day")
+    return DONE
+
+
+def _plan(args: argparse.Namespace) -> int:
+    from fcst.services import datasets, drivers, loading
+    from fcst.specs import IngestSpec
+
+    mapping = parse_map(args.map)
+    prepare()
+    dataset = datasets.find_dataset(args.dataset)
+    spec = IngestSpec(
+        paths=tuple(args.paths),
+        name=dataset.name,
+        mapping=mapping,
+        date_format=args.date_format,
+        decimal=args.decimal,
+        encoding=args.encoding,
+        file=args.file,
+        skip_bad=args.skip_bad,
+        is_from_shell=True,
+        plan_of=dataset.dataset_id,
+    )
+    say_reading(drivers.look_into_plan(spec))
+    ingest_id = drivers.request_plan(spec)
+    try:
+        loading.wait_for_ingest(ingest_id, on_progress=lambda text: say(f"… {text}"))
+    except KeyboardInterrupt:  # the supervisor would go on without us
+        loading.cancel_ingest(ingest_id)
+        say("Cancelled; nothing of it was kept.")
+        return FAILED
+    return _show(drivers.list_loads(dataset.dataset_id)[-1], args.json)
+
+
+def _holidays(args: argparse.Namespace) -> int:
+    from fcst.services import datasets, drivers
+
+    prepare()
+    dataset = datasets.find_dataset(args.dataset)
+    return _show(drivers.add_holidays(dataset.dataset_id, args.country, args.region), args.json)
+
+
+def _show(load: DriverLoad, is_json: bool) -> int:
+    """What a load tells, and what of it cannot be used."""
+    if is_json:
+        print_json(load)
+    names = ", ".join(column.name for column in load.columns)
+    say(f"{load.source}: {names}, from {load.first_day} to {load.last_day}.")
+    report = load.report
+    if report.n_unknown:
+        say(f"{report.n_unknown:,} keys are not in the dataset, such as {', '.join(report.unknown[:5])}.")
+    if report.n_outside:
+        say(f"{report.n_outside:,} rows are of weeks before the dataset or too far after it.")
+    for words in (*report.bad, *report.remarks):
+        say(words)
+    return DONE

@@ -1,0 +1,56 @@
+"""What commands that read files share: arguments, and how the reading is told."""
+
+import argparse
+from collections.abc import Sequence
+from itertools import groupby
+
+from fcst.errors import InputError
+from fcst.quality_report import FileRead
+from fcst.specs import DECIMALS, DRIVER_ROLES, ROLES, Mapping
+from fcst.terminal import say
+
+
+def takes_reading(sub: argparse.ArgumentParser) -> None:
+    """Adds the arguments that say how files are read."""
+    sub.add_argument(
+        "--map",
+        action="append",
+        default=[],
+        metavar="ROLE=COL",
+        help=f"what a column means: {', '.join(ROLES)}; item=A,B joins two; promo= says that there is none; repeatable",
+    )
+    sub.add_argument("--date-format", default="", metavar="FORMAT", help="as of strptime, such as %%d/%%m/%%Y")
+    sub.add_argument("--decimal", default="", choices=DECIMALS, help="the decimal sign (default: recognised)")
+    sub.add_argument("--encoding", default="", help="of text, such as cp1252 (default: recognised)")
+    sub.add_argument("--file", default="", metavar="NAME", help="which file of an archive or folder, or which sheet")
+    sub.add_argument("--skip-bad", action="store_true", help="load the good rows of a file that also has bad ones")
+
+
+def parse_map(pairs: Sequence[str]) -> Mapping:
+    """role -> columns, of texts such as `item=SKU`.
+
+    Raises
+    ------
+    InputError
+        for a text of another form or an unknown role.
+    """
+    mapping: Mapping = {}
+    for pair in pairs:
+        role, is_pair, columns = pair.partition("=")
+        if not is_pair or role not in ROLES:
+            raise InputError(f"--map {pair!r} cannot be read.", f"Write ROLE=COLUMN with one of {', '.join(ROLES)}.")
+        # A comma joins columns for an item; elsewhere it may be part of a name.
+        names = [name for name in (columns.split(",") if role == "item" else [columns]) if name]
+        mapping[role] = [*(mapping.get(role, []) if role in DRIVER_ROLES else []), *names]
+    return mapping
+
+
+def say_reading(files: Sequence[FileRead]) -> None:
+    """How the columns are read and why, once for all files that are read alike."""
+    from fcst.services import loading
+
+    for words, alike in groupby(files, key=loading.reading_in_words):
+        names = [file.name for file in alike]
+        say(f"{names[0]}{f' and {len(names) - 1:,} more' if len(names) > 1 else ''}:")
+        for line in words:
+            say(f"  {line}")

@@ -1,0 +1,569 @@
+"""Files -> what they tell of drivers by item and week: a plan by itself, or the columns of the sales' own files.
+
+    columns_of      which columns are drivers, and which values of texts
+    sum_weeks       rows -> table `driver_weeks`: a row an item and week, a column a driver
+    write_values    those -> the file that the database loads
+
+A promotion or an event counts by the days on which it is, whether a file has a row for each day or only for those with
+one; of the other drivers the mean of a week's rows is taken.
+"""
+
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from pathlib import Path
+
+import duckdb
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from fcst.drivers import MAX_DRIVERS, MAX_FUTURE_WEEKS, DriverColumn, DriverKind, DriverReport
+from fcst.errors import InputError
+from fcst.ingest.cells import FALSE_FLAGS, TRUE_FLAGS, date_sql, number_sql
+from fcst.ingest.checks import check_readings
+from fcst.ingest.duck import Connection, fetch_all, fetch_arrow, fetch_row, first_line, literal
+from fcst.ingest.folders import Folders
+from fcst.ingest.number_texts import find_decimal
+from fcst.ingest.parts import Part, make_part
+from fcst.ingest.plan import look_at
+from fcst.ingest.reading import FIRST_DATE, KEY_JOINT, LAST_DATE, Rows, is_blank_sql, key_sql, watched
+from fcst.ingest.sources import Workspace, with_file_errors
+from fcst.ingest.tables import Readable, make_readable
+from fcst.names import WEEKDAYS
+from fcst.records import FloatArray
+from fcst.specs import DRIVER_ROLES, IngestSpec, Mapping
+
+MAX_DAYS = 800  # that a row of a plan may hold for
+MAX_WORDS = 30  # different texts of a column, each of which is a driver
+MAX_TOLD = 20
+MAX_CELLS = 20_000_000  # weeks that are in memory at once, over all drivers
+LEAST_LEAK = 0.95  # share of weeks in which a driver is the units sold themselves
+NONE_WORDS = ("", "none", "null", "nan", "na", "n/a", "-", *FALSE_FLAGS)
+GROUPS = ("family", "class")
+
+VALUES = pa.schema(
+    {
+        "key": pa.string(),
+        "name": pa.string(),
+        "first_wk_end_dt": pa.date32(),
+        "values": pa.list_(pa.float64()),
+    }
+)
+"""The file of values; NaN is unknown."""
+
+
+@dataclass(frozen=True)
+class DatasetWeeks:
+    """The weeks of the dataset that drivers are told of: the last days of its first and last, and on which day they
+    end."""
+
+    first_wk_end_dt: date
+    last_wk_end_dt: date
+    week_end: str
+
+
+@dataclass(frozen=True)
+class DriverFiles:
+    """What reading drivers has made: a file of `VALUES` in the caller's folder, and what is known of it.
+
+    The other parameters are those of `DriverLoad`.
+    """
+
+    values: Path
+    source: str
+    grouped_by: str
+    first_day: date
+    last_day: date
+    columns: tuple[DriverColumn, ...]
+    report: DriverReport
+
+
+@dataclass(frozen=True)
+class _Column:
+    """A driver in a file: its name, its kind, the number that a row has of it, and the cell where that is written."""
+
+    name: str
+    kind: DriverKind
+    sql: str
+    place: str
+
+    @property
+    def counts_days(self) -> bool:
+        return self.kind in (DriverKind.PROMOTION, DriverKind.EVENT)
+
+
+@dataclass(frozen=True)
+class _Told:
+    """What `driver_weeks` holds: its columns, days covered, and how many rows were good, outside, and bad."""
+
+    columns: tuple[_Column, ...]
+    first_day: date
+    last_day: date
+    n_rows: int
+    n_outside: int
+    n_bad: int
+    bad: tuple[str, ...]
+
+
+def has_drivers(part: Part) -> bool:
+    """Whether a file has a column of drivers."""
+    return any(part.proposal.mapping[role] for role in DRIVER_ROLES)
+
+
+@with_file_errors()
+def read_plan(
+    spec: IngestSpec,
+    parts: Sequence[Part],
+    weeks: DatasetWeeks,
+    known: Collection[str],
+    find_known: Callable[[str, list[str]], set[str]],
+    workspace: Workspace,
+) -> DriverFiles:
+    """Reads files of drivers.
+
+    Parameters
+    ----------
+    parts
+        the files with what their columns mean, as `look_at_plan` finds them.
+    known
+        names of drivers that the dataset has.
+    find_known
+        (item, family or class; keys) -> those of the keys that the dataset has.
+
+    Raises
+    ------
+    InputError
+        if the file cannot be used, or, unless the spec says to skip them, some of its rows cannot.
+    """
+    with duckdb.connect() as con:
+        try:
+            files = [(part, make_readable(part.table, workspace)) for part in parts]
+            grouped_by = _grouped_by(parts)
+            told = _sum_weeks(
+                con,
+                files,
+                _columns_of(con, files, known),
+                spec,
+                weeks,
+                [""] * len(files),
+                workspace,
+                grouped_by,
+            )
+            unknown: list[str] = []
+            if grouped_by != "all":
+                keys = [key for (key,) in fetch_all(con, "SELECT DISTINCT key FROM driver_weeks ORDER BY key")]
+                unknown = sorted(set(keys) - find_known(grouped_by, keys))
+                if keys and len(unknown) == len(keys):
+                    raise InputError(
+                        f"The dataset has none of the keys in {parts[0].table.name}, such as {keys[0]!r}.",
+                        "Map the column of items (--map item=COLUMN); keys must match to the letter.",
+                    )
+                con.execute("DELETE FROM driver_weeks WHERE key IN (SELECT unnest($unknown))", {"unknown": unknown})
+            if told.n_bad and not spec.skip_bad:
+                raise InputError(
+                    f"{told.n_bad:,} rows of {parts[0].table.name} cannot be read: {'; '.join(told.bad)}.",
+                    "Correct the file, or load its good rows (--skip-bad).",
+                )
+            report = DriverReport(
+                n_rows=told.n_rows,
+                n_unknown=len(unknown),
+                unknown=tuple(unknown[:MAX_TOLD]),
+                n_outside=told.n_outside,
+                n_bad=told.n_bad,
+                bad=told.bad,
+            )
+            source = ", ".join(part.table.name for part in parts[:5])
+            return _write(con, told, source, grouped_by, report, workspace.new_file(), keeps_zeros=True)
+        except duckdb.Error as exc:
+            raise InputError(
+                f"{parts[0].table.name} cannot be read: {first_line(exc)}.", "Check that the file is whole."
+            ) from exc
+
+
+def look_at_plan(
+    spec: IngestSpec, folders: Folders, workspace: Workspace, known: Mapping, is_draft: bool = False
+) -> list[Part]:
+    """The spec's files of drivers, and what their columns mean.
+
+    Parameters
+    ----------
+    known
+        role -> columns of the dataset's own files: those mean the same here.
+    is_draft
+        columns may still be missing and questions open: people are about to answer them.
+
+    Raises
+    ------
+    InputError
+        if a file has no date or no driver, or something that the data do not prove is not said.
+    """
+    given: Mapping = {"sales": []} | spec.mapping
+    parts = []
+    for table in look_at(replace(spec, mapping=given), folders, workspace).tables:
+        mapping = {r: c for r, c in known.items() if r != "sales" and c and set(c) <= set(table.columns)} | given
+        part = make_part(table, replace(spec, mapping=mapping), {})
+        if not is_draft:
+            _check(part)
+        parts.append(part)
+    if len({len(part.keys) for part in parts}) > 1:
+        raise InputError("The files' items are joined of different numbers of columns.", "Load them one by one.")
+    return parts
+
+
+def _check(part: Part) -> None:
+    name, columns = part.table.name, ", ".join(part.table.columns[:MAX_TOLD])
+    if not part.proposal.mapping["date"]:
+        raise InputError(f"{name} has no column for the date.", f"Name it (--map date=COLUMN). It has {columns}.")
+    if not part.table.sample:
+        raise InputError(f"{name} has a header and no rows.", "Give a file with drivers in it.")
+    if not has_drivers(part):
+        roles = ", ".join(DRIVER_ROLES)
+        raise InputError(
+            f"{name} has no column that is known to be a driver.",
+            f"Name one (--map ROLE=COLUMN, with {roles}). It has {columns}.",
+        )
+    if not part.proposal.date_format and part.kind("date") == "VARCHAR":
+        shown = ", ".join(map(repr, part.values("date")[:3])) or "all are empty"
+        raise InputError(f"The dates of {name} have no format that is known: {shown}.", "Name it (--date-format).")
+    check_readings(part)
+
+
+def read_own(
+    con: Connection, rows: Rows, spec: IngestSpec, weeks: DatasetWeeks, workspace: Workspace
+) -> tuple[DriverFiles | None, tuple[str, ...]]:
+    """The drivers in the files of sales, and what people should know of them, a sentence each.
+
+    None where they have none. Promotions are one only where their rows count.
+
+    Raises
+    ------
+    InputError
+        if a driver is the units themselves.
+    """
+    parts = [(part if spec.include_promo else _without_promo(part), readable) for part, readable in rows.parts]
+    numbers = [n for n, (part, _) in enumerate(parts) if has_drivers(part) and not part.proposal.periods]
+    files = [parts[n] for n in numbers]
+    remarks: list[str] = []
+    of_files = _columns_of(con, files, (), remarks)
+    if not any(of_files):
+        return None, tuple(remarks)
+    sift = [rows.sift.get(n, "") for n in numbers]
+    told = _sum_weeks(con, files, of_files, spec, weeks, sift, workspace, "item")
+    _check_leaks(con, told)
+    con.execute("DELETE FROM driver_weeks WHERE key NOT IN (SELECT unique_id FROM keys)")
+    report = DriverReport(n_rows=told.n_rows, n_bad=told.n_bad, bad=told.bad)
+    source = ", ".join(part.table.name for part, _ in files[:5])
+    return _write(con, told, source, "item", report, workspace.new_file(), keeps_zeros=False), tuple(remarks)
+
+
+def _without_promo(part: Part) -> Part:
+    return replace(part, proposal=replace(part.proposal, mapping=part.proposal.mapping | {"promo": []}))
+
+
+def _grouped_by(parts: Sequence[Part]) -> str:
+    """What the keys of a plan are."""
+    mapping = parts[0].proposal.mapping
+    return next((role for role in ("item", *GROUPS) if mapping[role]), "all")
+
+
+def _columns_of(
+    con: Connection, files: Sequence[tuple[Part, Readable]], known: Collection[str], remarks: list[str] | None = None
+) -> list[list[_Column]]:
+    """The drivers of each file.
+
+    Parameters
+    ----------
+    known
+        names of drivers that the dataset has.
+    remarks
+        takes a sentence for each column that cannot be one; without it such a column is refused.
+
+    Raises
+    ------
+    InputError
+        if there are too many, or one cannot be used.
+    """
+    found = [
+        [
+            column
+            for role in DRIVER_ROLES
+            for name in part.proposal.mapping[role]
+            for column in _columns_of_name(con, part, readable, role, name, known, remarks)
+        ]
+        for part, readable in files
+    ]
+    names = {column.name for columns in found for column in columns}
+    if len(names) > MAX_DRIVERS:
+        raise InputError(f"{len(names):,} drivers were found.", f"Choose at most {MAX_DRIVERS} of them.")
+    return found
+
+
+def _columns_of_name(
+    con: Connection,
+    part: Part,
+    readable: Readable,
+    role: str,
+    name: str,
+    known: Collection[str],
+    remarks: list[str] | None,
+) -> Iterator[_Column]:
+    """One driver of a column with numbers or flags; of one with texts, one of each of them."""
+    kind, place, cells = DRIVER_ROLES[role], part.place_of(name), part.columns.cells(name)
+    words = _words(con, cells, place, readable) if role in ("promo", "event") else []
+    if len(words) > MAX_WORDS:
+        error = f"The column {name!r} of {part.table.name} has over {MAX_WORDS} different texts, such as {words[0]!r}"
+        if remarks is None:
+            raise InputError(f"{error}.", "Map a column with flags, numbers or a few kinds.")
+        remarks.append(f"{error}: it is not taken as a driver.")
+        return
+    if words or name not in known:
+        words += sorted({n.removeprefix(f"{name} ") for n in known if n.startswith(f"{name} ")} - set(words))
+    for word in words:
+        is_word = f"(coalesce(lower(trim({place})), '') = {literal(word)})::INTEGER"
+        yield _Column(f"{name} {word}"[:100], kind, is_word, place)
+    if not words:
+        style = part.proposal.money if role == "price" else find_decimal(dict.fromkeys(cells))
+        number = number_sql(place, style, part.table.types[part.table.columns.index(name)])
+        yield _Column(name[:100], kind, _number_of(role, place, number), place)
+
+
+def _words(con: Connection, cells: list[str], place: str, readable: Readable) -> list[str]:
+    """The texts of a column in which each text is a driver of its own; none where it holds flags or numbers."""
+    if all(cell.lower() in TRUE_FLAGS or cell.lower() in FALSE_FLAGS for cell in cells) and len(set(cells)) > 1:
+        return []
+    found = fetch_all(
+        con, f"SELECT DISTINCT lower(trim({place})) FROM {readable.sql(False)} WHERE {place} IS NOT NULL LIMIT 1000"
+    )
+    words = sorted({word for (word,) in found} - set(NONE_WORDS))
+    return [] if all(word in TRUE_FLAGS or _is_number(word) for word in words) else words
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text.replace(",", "."))
+    except ValueError:
+        return False
+    return True
+
+
+def _number_of(role: str, place: str, number: str) -> str:
+    """The number that a row has of a driver; NULL where it cannot be read or used."""
+    if role == "driver":
+        return number
+    if role == "price":
+        return f"CASE WHEN {number} > 0 THEN {number} END"
+    word = f"lower(trim({place}))"
+    yes, no = (", ".join(map(literal, words)) for words in (TRUE_FLAGS, NONE_WORDS))
+    flag = f"CASE WHEN {word} IN ({yes}) THEN 1 WHEN {word} IN ({no}) THEN 0 ELSE {{}} END"
+    if role in ("stock", "stockout"):
+        flag = flag.format(f"({number} > 0)::INTEGER")
+        return f"1 - {flag}" if role == "stockout" else flag
+    return flag.format(f"CASE WHEN {number} BETWEEN 0 AND 1 THEN {number} END")
+
+
+def _sum_weeks(
+    con: Connection,
+    files: Sequence[tuple[Part, Readable]],
+    of_files: Sequence[Sequence[_Column]],
+    spec: IngestSpec,
+    weeks: DatasetWeeks,
+    sift: Sequence[str],
+    workspace: Workspace,
+    grouped_by: str,
+) -> _Told:
+    """Makes table `driver_weeks` (key, wk, n: rows, u: their units where they have some, v0, v1, …).
+
+    Raises
+    ------
+    InputError
+        if no row is of a week that counts.
+    """
+    columns = list({column.name: column for found in of_files for column in found}.values())
+    kinds = {(column.name, column.kind) for found in of_files for column in found}
+    if len(kinds) > len(columns):
+        raise InputError("A column is a driver of two kinds in several files.", "Load them one by one.")
+    size = sum(readable.path.stat().st_size for _, readable in files)
+    selects = []
+    for (part, readable), found, condition in zip(files, of_files, sift, strict=True):
+        selects.append(_rows_sql(part, readable, spec, weeks, condition, columns, found, grouped_by))
+    # Where each date is of the same weekday a row is a week; else its days are counted.
+    means = ", ".join(f"avg(v{i}) AS v{i}" for i in range(len(columns)))
+    bad = "".join(f", count(*) FILTER (WHERE b{i} IS NOT NULL) AS n{i}, min(b{i}) AS b{i}" for i in range(len(columns)))
+    with watched(con, "reading drivers", size, workspace.on_progress):
+        con.execute(f"""
+            CREATE OR REPLACE TABLE driver_sums AS
+            SELECT key, d + x AS wk, count(*) AS n, bit_or(1 << x) AS days, min(d) AS first_day, max(d) AS last_day,
+                   sum(u) AS u, {means}{bad}
+            FROM ({" UNION ALL BY NAME ".join(selects)}) GROUP BY key, d + x
+        """)
+    first, last = weeks.first_wk_end_dt - timedelta(days=6), weeks.last_wk_end_dt + timedelta(weeks=MAX_FUTURE_WEEKS)
+    is_within = f"wk BETWEEN DATE '{weeks.first_wk_end_dt}' AND DATE '{last}'"
+    n_rows, n_within, n_undated, n_weekdays, first_day, last_day = fetch_row(
+        con,
+        f"""
+        SELECT coalesce(sum(n), 0)::BIGINT, coalesce(sum(n) FILTER (WHERE {is_within}), 0)::BIGINT,
+               coalesce(sum(n) FILTER (WHERE wk IS NULL), 0)::BIGINT, bit_count(bit_or(days)),
+               min(first_day) FILTER (WHERE {is_within}), max(last_day) FILTER (WHERE {is_within})
+        FROM driver_sums
+        """,
+    )
+    name = files[0][0].table.name
+    if not n_within:
+        raise InputError(
+            f"No row of {name} is of a week from {first} to {last}.",
+            "Give drivers of the dataset's weeks, or of the two years after them.",
+        )
+    if n_weekdays == 1:
+        first_day, last_day = fetch_row(con, f"SELECT min(wk) - 6, max(wk) FROM driver_sums WHERE {is_within}")
+    n_bad, told = n_undated, [f"{n_undated:,} without a date that can be read"] if n_undated else []
+    for i, column in enumerate(columns):
+        (n, example) = fetch_row(con, f"SELECT coalesce(sum(n{i}), 0)::BIGINT, min(b{i}) FROM driver_sums")
+        if n:
+            n_bad += n
+            told.append(f"{n:,} with a value in {column.name!r} that cannot be used, such as {str(example)[:60]!r}")
+    covered = f"(least(wk, DATE '{last_day}') - greatest(wk - 6, DATE '{first_day}') + 1)"
+    shares = f"bit_count(days) / {covered}" if n_weekdays > 1 else "1"
+    values = ", ".join(
+        f"least(v{i} * {shares}, 1) AS v{i}" if column.counts_days else f"v{i}" for i, column in enumerate(columns)
+    )
+    con.execute(f"""
+        CREATE OR REPLACE TABLE driver_weeks AS
+        SELECT key, wk, n, u, {values} FROM driver_sums WHERE {is_within} AND key IS NOT NULL;
+        DROP TABLE driver_sums
+    """)
+    return _Told(tuple(columns), first_day, last_day, n_rows, n_rows - n_within - n_undated, n_bad, tuple(told))
+
+
+def _rows_sql(
+    part: Part,
+    readable: Readable,
+    spec: IngestSpec,
+    weeks: DatasetWeeks,
+    sift: str,
+    columns: Sequence[_Column],
+    own: Sequence[_Column],
+    grouped_by: str,
+) -> str:
+    """A row an item and day: key, d, x (days to the end of its week), u, v0, v1, …, b0, b1, … (what cannot be used)."""
+    day = date_sql(part.place("date") or "", part.proposal.date_format, part.kind("date"), spec.zone)
+    if part.proposal.begin_weeks:
+        day = f"({day} + 6)"
+    source = readable.sql(False)
+    if sift:
+        source = f"(SELECT * FROM {source} WHERE {sift})"
+    if grouped_by == "item":
+        key = f" || {literal(KEY_JOINT)} || ".join(key_sql(part, place) for place in part.keys)
+    else:
+        key = part.place(grouped_by) or "" if grouped_by != "all" else "''"
+    until = "d0"
+    if (place := part.place("until")) is not None:
+        until = f"least({date_sql(place, part.proposal.date_format, part.kind('until'))}, d0 + {MAX_DAYS})"
+        source = f"(SELECT *, {day} AS d0 FROM {source})"
+        source = (
+            f"(SELECT *, unnest(generate_series(d0, greatest({until}, d0), INTERVAL 1 DAY))::DATE AS day FROM {source})"
+        )
+        day = "day"
+    units = number_sql(part.place("sales") or "NULL", part.proposal.numbers) if part.column("sales") else "NULL"
+    by_name = {column.name: column for column in own}
+    values = []
+    for i, column in enumerate(columns):
+        found = by_name.get(column.name)
+        values.append(f"{found.sql if found else 'NULL'}::DOUBLE AS v{i}")
+        is_bad = f"NOT {is_blank_sql(found.place)} AND ({found.sql}) IS NULL" if found else "false"
+        values.append(f"CASE WHEN {is_bad} THEN {found.place if found else 'NULL'} END AS b{i}")
+    back = (WEEKDAYS.index(weeks.week_end) + 1) % 7
+    weekday = f"(dayofweek(d) - {back} + 7) % 7" if back else "dayofweek(d)"
+    return f"""
+        SELECT *, (6 - {weekday})::INTEGER AS x FROM (
+            SELECT * REPLACE (CASE WHEN d BETWEEN DATE '{FIRST_DATE}' AND DATE '{LAST_DATE}' THEN d END AS d) FROM (
+                SELECT {key} AS key, {day} AS d, {units}::DOUBLE AS u, {", ".join(values)} FROM {source}))
+    """
+
+
+def _check_leaks(con: Connection, told: _Told) -> None:
+    """Refuses a driver that is the units sold themselves: they are not known ahead, and forecast nothing."""
+    for i, column in enumerate(told.columns):
+        if column.kind != DriverKind.NUMBER:
+            continue
+        (share,) = fetch_row(
+            con, f"SELECT avg((abs(v{i} * n - u) < 1e-6 * abs(u))::INTEGER) FROM driver_weeks WHERE u <> 0 AND v{i} > 0"
+        )
+        if share is not None and share > LEAST_LEAK:
+            raise InputError(f"The driver {column.name!r} is the units sold themselves.", "Map another column.")
+
+
+def _write(
+    con: Connection,
+    told: _Told,
+    source: str,
+    grouped_by: str,
+    report: DriverReport,
+    target: Path,
+    keeps_zeros: bool,
+) -> DriverFiles:
+    """Writes the file of values, by ranges of keys.
+
+    Parameters
+    ----------
+    keeps_zeros
+        items without any promotion or event are written too: a plan may take back what an earlier one said.
+    """
+    con.execute("""
+        CREATE OR REPLACE TABLE driver_keys AS
+        SELECT (row_number() OVER (ORDER BY key) - 1)::INTEGER AS i, key FROM (SELECT DISTINCT key FROM driver_weeks)
+    """)
+    (n_keys,) = fetch_row(con, "SELECT count(*) FROM driver_keys")
+    (first_wk, last_wk) = fetch_row(con, "SELECT min(wk), max(wk) FROM driver_weeks")
+    if first_wk is None:
+        raise InputError(f"{source} tells nothing of the dataset's items and weeks.", "Check its keys and dates.")
+    n_weeks = (last_wk - first_wk).days // 7 + 1
+    step = max(MAX_CELLS // (n_weeks * len(told.columns)), 1)
+    counts, ranges = np.zeros(len(told.columns), int), np.full((2, len(told.columns)), np.nan)
+    with pa.ipc.new_stream(target, VALUES, options=pa.ipc.IpcWriteOptions(compression="lz4")) as out:
+        for low in range(0, n_keys, step):
+            among = f"i BETWEEN {low} AND {low + step - 1}"
+            keys = fetch_arrow(con, f"SELECT key FROM driver_keys WHERE {among} ORDER BY i")["key"].combine_chunks()
+            cells = fetch_arrow(
+                con,
+                f"""
+                SELECT k.i, (w.wk - DATE '{first_wk}') // 7 AS w, w.* EXCLUDE (key, wk, n, u)
+                FROM driver_weeks w JOIN driver_keys k USING (key) WHERE {among}
+                """,
+            )
+            place = (cells["i"].to_numpy() - low, cells["w"].to_numpy())
+            for number, column in enumerate(told.columns):
+                grid = np.full((len(keys), n_weeks), np.nan)
+                grid[place] = cells[f"v{number}"].to_numpy()
+                is_said = ~np.isnan(grid)
+                if column.counts_days and not keeps_zeros:
+                    is_said &= (np.nan_to_num(grid) != 0).any(axis=1, keepdims=True)
+                batch = _batch(keys, column.name, grid, is_said, first_wk)
+                counts[number] += len(batch)
+                if is_said.any():
+                    ranges[0, number] = np.fmin(ranges[0, number], grid[is_said].min())
+                    ranges[1, number] = np.fmax(ranges[1, number], grid[is_said].max())
+                out.write_batch(batch)
+    same = [c.name for c, low, high in zip(told.columns, *ranges, strict=True) if low == high and not c.counts_days]
+    remarks = [f"{name} is the same in all weeks: it explains nothing." for name in same]
+    none = [c.name for c, n in zip(told.columns, counts, strict=True) if not n]
+    remarks += [f"{name} is nowhere in the dataset's weeks." for name in none]
+    columns = tuple(DriverColumn(c.name, c.kind, int(n)) for c, n in zip(told.columns, counts, strict=True))
+    report = replace(report, remarks=(*report.remarks, *remarks))
+    return DriverFiles(target, source, grouped_by, told.first_day, told.last_day, columns, report)
+
+
+def _batch(
+    keys: pa.StringArray, name: str, grid: FloatArray, is_said: npt.NDArray[np.bool_], first_wk: date
+) -> pa.RecordBatch:
+    """The rows of one driver: from the first to the last week that is said, none where nothing is."""
+    rows = np.flatnonzero(is_said.any(axis=1))
+    begin = is_said[rows].argmax(axis=1)
+    end = grid.shape[1] - is_said[rows][:, ::-1].argmax(axis=1)
+    weeks = np.arange(grid.shape[1])
+    within = (weeks >= begin[:, None]) & (weeks < end[:, None])
+    offsets = np.concatenate(([0], np.cumsum(end - begin))).astype(np.int32)
+    lists = pa.ListArray.from_arrays(pa.array(offsets), pa.array(grid[rows][within]))
+    firsts = np.datetime64(first_wk, "D") + 7 * begin
+    columns = [keys.take(pa.array(rows)), pa.array([name] * len(rows), pa.string()), pa.array(firsts), lists]
+    return pa.record_batch(columns, schema=VALUES)

@@ -1,0 +1,141 @@
+"""What a user can do with drivers: look into a plan, load it, add a calendar of holidays, list them, remove them."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import date, timedelta
+from pathlib import Path
+
+import pyarrow as pa
+
+from fcst.drivers import MAX_FUTURE_WEEKS, DriverColumn, DriverKind, DriverLoad, DriverReport
+from fcst.errors import InputError
+from fcst.ingest.driver_files import VALUES, DriverFiles, look_at_plan
+from fcst.ingest.folders import folders_for
+from fcst.ingest.plan import describe_file
+from fcst.quality_report import FileRead
+from fcst.roles import Scope
+from fcst.services import identity
+from fcst.services.loading import workspace
+from fcst.services.supervision import ensure_supervisor
+from fcst.settings import load_settings
+from fcst.specs import IngestSpec
+from fcst.store import datasets, drivers, ingests
+
+
+def look_into_plan(spec: IngestSpec, is_draft: bool = False) -> list[FileRead]:
+    """How the files of a plan would be read.
+
+    Parameters
+    ----------
+    is_draft
+        columns may still be missing and questions open: people are about to answer them.
+
+    Raises
+    ------
+    InputError
+        if one has no date or no driver, or something that the data do not prove is not said.
+    """
+    identity.require(Scope.RUN)
+    known = datasets.get(spec.plan_of).spec.mapping
+    folders = folders_for(spec, load_settings())
+    with workspace() as own:
+        return [describe_file(part) for part in look_at_plan(spec, folders, own, known, is_draft)]
+
+
+def request_plan(spec: IngestSpec) -> int:
+    """Checks that the files of a plan can be read, then asks for their ingest; returns the ingest's id.
+
+    Raises
+    ------
+    InputError
+        as `look_into_plan`; nothing is asked for then.
+    """
+    who = identity.require(Scope.RUN)
+    look_into_plan(spec)
+    absolute = [str(Path(path).expanduser().resolve()) for path in spec.paths]
+    ensure_supervisor()  # before: where none can be started, nothing is asked for
+    ingest_id = ingests.insert(replace(spec, paths=tuple(absolute), asked_by=who), who)
+    ensure_supervisor()
+    return ingest_id
+
+
+def list_loads(dataset_id: int) -> list[DriverLoad]:
+    """What tells of the drivers of a dataset, the earliest first; later ones count more."""
+    return drivers.list_loads(dataset_id)
+
+
+def remove_load(dataset_id: int, driver_load_id: int) -> None:
+    """Removes a load that no run was submitted with.
+
+    Raises
+    ------
+    NotFound
+        if the dataset has no such load; Conflict, if a run has used it.
+    """
+    drivers.delete_load(dataset_id, driver_load_id, identity.require(Scope.ADMIN))
+
+
+def countries() -> dict[str, list[str]]:
+    """The countries whose holidays are known, each with its regions."""
+    import holidays
+
+    return {country: sorted(regions) for country, regions in sorted(holidays.list_supported_countries().items())}
+
+
+def add_holidays(dataset_id: int, country: str, region: str = "") -> DriverLoad:
+    """Adds the public holidays of a country as events of all items, two years into the future; one event a name.
+
+    Raises
+    ------
+    InputError
+        if the country or region is not known.
+    """
+    who = identity.require(Scope.RUN)
+    dataset = datasets.get(dataset_id)
+    first = dataset.first_wk_end_dt - timedelta(days=6)
+    last = dataset.last_wk_end_dt + timedelta(weeks=MAX_FUTURE_WEEKS)
+    days = _holidays(country, region, range(first.year, last.year + 1))
+    events = {name: [day for day in found if first <= day <= last] for name, found in days.items()}
+    source = f"Holidays of {country}" + (f", {region}" if region else "")
+    with workspace() as own:
+        files = _write_events(events, first, last, source, own.new_file())
+        driver_load_id = drivers.insert(dataset_id, files, who)
+    return next(load for load in drivers.list_loads(dataset_id) if load.driver_load_id == driver_load_id)
+
+
+def _holidays(country: str, region: str, years: Sequence[int]) -> dict[str, list[date]]:
+    """name -> its days. A day that two holidays share is one of each; a day in lieu is its holiday's."""
+    import holidays
+
+    known = countries()
+    if country not in known:
+        raise InputError(f"The holidays of {country!r} are not known.", "Give a country of two letters, such as EC.")
+    if region and region not in known[country]:
+        raise InputError(f"{country} has no region {region!r}.", f"Give one of {', '.join(known[country]) or 'none'}.")
+    language = "en_US"
+    found = holidays.country_holidays(country, subdiv=region or None, years=years, language=language)
+    days: dict[str, list[date]] = {}
+    for day, names in sorted(found.items()):
+        for name in names.split("; "):
+            name = name.removesuffix(" (estimated)").removesuffix(" (observed)").removesuffix(" (observed, estimated)")
+            days.setdefault(name[:100], []).append(day)
+    return days
+
+
+def _write_events(events: dict[str, list[date]], first: date, last: date, source: str, target: Path) -> DriverFiles:
+    """The file of values of events that are the same for all items."""
+    n_weeks = (last - first).days // 7 + 1
+    rows = {
+        "key": [""] * len(events),
+        "name": list(events),
+        "first_wk_end_dt": [first + timedelta(days=6)] * len(events),
+    }
+    values = [[0.0] * n_weeks for _ in events]
+    for row, days in zip(values, events.values(), strict=True):
+        for day in days:
+            row[(day - first).days // 7] += 1 / 7
+    with pa.ipc.new_stream(target, VALUES) as out:
+        out.write_table(pa.table({**rows, "values": values}, schema=VALUES))
+    columns = tuple(DriverColumn(name, DriverKind.EVENT, 1) for name in events)
+    report = DriverReport(n_rows=sum(map(len, events.values())))
+    return DriverFiles(target, source, "all", first, last, columns, report)

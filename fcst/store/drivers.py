@@ -1,0 +1,150 @@
+"""Drivers of datasets: their loads, and what these tell of items week by week."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import TYPE_CHECKING, BinaryIO
+
+import numpy as np
+import pyarrow as pa
+from psycopg2.extensions import cursor as Cursor
+
+from fcst.drivers import DriverLoad, DriverValues
+from fcst.errors import Conflict, NotFound, StaleState
+from fcst.store import binary_copy
+from fcst.store.actions import record
+from fcst.store.database import fetch_all, transaction
+from fcst.store.queries import query
+
+if TYPE_CHECKING:
+    from fcst.ingest.driver_files import DriverFiles
+
+ROWS_AT_ONCE = 1_000
+
+
+def insert_with(cur: Cursor, dataset_id: int, files: DriverFiles, is_own: bool, who: str) -> int:
+    """Writes a load within a transaction; returns its id."""
+    cur.execute(
+        query("insert_driver_load"),
+        {
+            "dataset_id": dataset_id,
+            "source": files.source,
+            "is_own": is_own,
+            "grouped_by": files.grouped_by,
+            "first_day": files.first_day,
+            "last_day": files.last_day,
+            "columns": json.dumps([asdict(column) for column in files.columns]),
+            "report": json.dumps(files.report.to_json()),
+            "created_by": who,
+        },
+    )
+    driver_load_id = int((cur.fetchone() or {})["driver_load_id"])
+    with files.values.open("rb") as file, binary_copy.RowWriter(_value_rows(driver_load_id, file)) as rows:
+        cur.copy_expert(query("copy_driver_values"), rows)
+    return driver_load_id
+
+
+def _value_rows(driver_load_id: int, file: BinaryIO) -> Iterator[list[binary_copy.Row]]:
+    with pa.ipc.open_stream(file) as blocks:
+        for block in blocks:
+            for first in range(0, len(block), ROWS_AT_ONCE):
+                part = block.slice(first, ROWS_AT_ONCE)
+                columns = (part[name].to_pylist() for name in ("key", "name", "first_wk_end_dt"))
+                lists = part["values"]
+                values = binary_copy.encode_lists(lists.flatten().to_numpy(), lists.value_lengths().to_pylist())
+                yield [(driver_load_id, *row) for row in zip(*columns, values, strict=True)]
+
+
+def insert(dataset_id: int, files: DriverFiles, who: str) -> int:
+    """Adds a load to a dataset in one transaction; returns the load's id.
+
+    Raises
+    ------
+    NotFound
+        if the dataset was deleted.
+    """
+    with transaction() as cur:
+        return _insert_held(cur, dataset_id, files, who)
+
+
+def insert_of_ingest(dataset_id: int, files: DriverFiles, who: str, ingest_id: int, run_token: str) -> None:
+    """Adds a load to a dataset in one transaction that also completes its ingest.
+
+    Raises
+    ------
+    StaleState
+        if the ingest is not this task's any more; nothing is written then.
+    """
+    with transaction() as cur:
+        _insert_held(cur, dataset_id, files, who)
+        cur.execute(
+            query("complete_ingest"), {"ingest_id": ingest_id, "run_token": run_token, "dataset_id": dataset_id}
+        )
+        if cur.fetchone() is None:
+            raise StaleState(f"Ingest {ingest_id} was taken over or cancelled while its drivers were written.")
+
+
+def _insert_held(cur: Cursor, dataset_id: int, files: DriverFiles, who: str) -> int:
+    cur.execute(query("hold_dataset"), {"dataset_id": dataset_id})
+    if cur.fetchone() is None:
+        raise NotFound(f"Dataset {dataset_id} was deleted.", "Choose another.")
+    driver_load_id = insert_with(cur, dataset_id, files, is_own=False, who=who)
+    record(cur, who, "load", "drivers", driver_load_id, files.source)
+    return driver_load_id
+
+
+def carry_plans(cur: Cursor, name: str, dataset_id: int) -> None:
+    """Gives a new version of a dataset the plans and calendars of the version before."""
+    cur.execute(query("list_plans_before"), {"name": name, "dataset_id": dataset_id})
+    for row in cur.fetchall():
+        cur.execute(query("carry_driver_load"), {**row, "dataset_id": dataset_id})
+        to = {"to_load_id": (cur.fetchone() or {})["driver_load_id"]}
+        cur.execute(query("carry_driver_values"), {**row, **to})
+
+
+def delete_load(dataset_id: int, driver_load_id: int, who: str) -> None:
+    """Removes a load that no run was submitted with.
+
+    Raises
+    ------
+    NotFound
+        if the dataset has no such load; Conflict, if a run has used it.
+    """
+    with transaction() as cur:
+        cur.execute(query("list_driver_loads"), {"dataset_id": dataset_id, "upto": None})
+        loads = {row["driver_load_id"]: row for row in cur.fetchall()}
+        if driver_load_id not in loads:
+            raise NotFound(f"Dataset {dataset_id} has no drivers of number {driver_load_id}.", "Look at its list.")
+        cur.execute(query("count_runs_with_drivers"), {"dataset_id": dataset_id, "driver_load_id": driver_load_id})
+        n_jobs = (cur.fetchone() or {})["n_jobs"]
+        if n_jobs:
+            raise Conflict(
+                f"{n_jobs} run{'s' if n_jobs > 1 else ''} used these drivers.",
+                "Load a corrected file: it counts more than earlier ones.",
+            )
+        cur.execute(query("delete_driver_load"), {"driver_load_id": driver_load_id})
+        record(cur, who, "delete", "drivers", driver_load_id, loads[driver_load_id]["source"])
+
+
+def list_loads(dataset_id: int, upto: int | None = None) -> list[DriverLoad]:
+    """The loads of a dataset, the earliest first; up to the one of that id where one is given."""
+    return [DriverLoad.from_row(row) for row in fetch_all("list_driver_loads", dataset_id=dataset_id, upto=upto)]
+
+
+def values_of(dataset_id: int, unique_ids: list[str], loads: list[DriverLoad]) -> dict[str, list[DriverValues]]:
+    """What loads tell of items: of themselves, their family and class, and of all; items without any are left out."""
+    load_ids = [load.driver_load_id for load in loads]
+    found: dict[str, list[DriverValues]] = {}
+    for row in fetch_all("list_driver_values", dataset_id=dataset_id, unique_ids=unique_ids, load_ids=load_ids):
+        values = np.array(row["values"], dtype=float)
+        value = DriverValues(row["driver_load_id"], row["name"], row["first_wk_end_dt"], values)
+        found.setdefault(row["unique_id"], []).append(value)
+    return found
+
+
+def find_known(dataset_id: int, grouped_by: str, keys: list[str]) -> set[str]:
+    """Those of some keys that a dataset has an item, a family or a class for."""
+    rows = fetch_all("list_known_keys", dataset_id=dataset_id, grouped_by=grouped_by, keys=keys)
+    return {row["key"] for row in rows}

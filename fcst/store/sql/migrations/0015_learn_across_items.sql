@@ -1,0 +1,25 @@
+-- Learning is the batch 0 of a run that has it: it has no items of its own, and the other batches wait for its end.
+ALTER TABLE fcst_app.batch_status
+    ADD COLUMN is_learning boolean NOT NULL DEFAULT false,
+    DROP CONSTRAINT batch_status_n_items_check,
+    ADD CHECK (n_items > 0 OR is_learning),
+    DROP CONSTRAINT batch_status_stage_check,
+    ADD CONSTRAINT batch_status_stage_check CHECK (stage IN
+        ('submitted', 'learning', 'obtaining_sales', 'processing', 'saving', 'completed', 'failed', 'cancelled'));
+CREATE UNIQUE INDEX batch_status_learning ON fcst_app.batch_status (job_id) WHERE is_learning;
+DROP INDEX fcst_app.batch_status_active;
+CREATE INDEX batch_status_active ON fcst_app.batch_status (worker_id)
+    WHERE stage IN ('learning', 'obtaining_sales', 'processing', 'saving');
+
+-- What a run has learnt from the weeks up to so many before the end of its dataset. The summary is what people read of it;
+-- the content, what each batch loads.
+CREATE TABLE fcst_app.learned (
+    job_id    integer NOT NULL,
+    weeks_ago integer NOT NULL,
+    summary   jsonb NOT NULL,
+    content   bytea NOT NULL,
+    PRIMARY KEY (job_id, weeks_ago)
+);
+
+-- forecast = baseline * uplift, week by week; NULL where a run knows no drivers of the item.
+ALTER TABLE fcst_app.forecasts ADD COLUMN baseline double precision[], ADD COLUMN uplift double precision[];

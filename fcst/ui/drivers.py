@@ -1,0 +1,146 @@
+"""The view of a dataset's drivers: what is known of them and until when; a plan or a calendar to add."""
+
+from dataclasses import replace
+
+import pandas as pd
+import streamlit as st
+
+from fcst.dataset_records import Dataset
+from fcst.drivers import DriverLoad, describe_gaps, known_until
+from fcst.errors import FcstError, InputError
+from fcst.quality_report import FileRead
+from fcst.roles import Scope
+from fcst.services import drivers
+from fcst.specs import DRIVER_ROLES, ROLES, IngestSpec, JobSpec, Mapping
+from fcst.ui import tables, text
+from fcst.ui.ingests import show_ingest
+from fcst.ui.loading import save_once
+from fcst.ui.shell import action_errors, number_in_url, show_error
+from fcst.ui.signin import may
+
+HELP = {
+    "item": "Its key as in the dataset. Without one the rows are of all items, or of their family or class.",
+    "date": "The day, the end of the week, or the first day of the row.",
+    "until": "For rows that hold for several days, such as a promotion.",
+    "promo": "Yes or no, a share from 0 to 1, or kinds: each kind is a driver of its own.",
+    "price": "Of a unit. What counts is how it stands to the item's usual price.",
+    "event": "Holidays and the like: yes or no, or names, each of which is a driver.",
+    "open": "Yes or no, or the share of the day: nothing is sold while closed.",
+    "stock": "Units or yes and no. Weeks without stock are missing, not zero demand.",
+    "stockout": "The opposite: yes where it was out of stock.",
+    "driver": "Any other number that may move sales and is known ahead.",
+}
+
+
+def show_drivers(dataset: Dataset) -> None:
+    """What is known, until when, and ways to add more."""
+    if (asked := number_in_url("ingest")) is not None:
+        show_ingest(asked, is_asked=True)
+    loads = drivers.list_loads(dataset.dataset_id)
+    if loads:
+        _show_known(dataset, loads)
+    else:
+        st.info(
+            "Nothing is known of promotions, prices or events: forecasts see sales only. Load a plan, or add holidays.",
+            icon=":material/calendar_month:",
+        )
+    if not may(Scope.RUN):
+        return
+    left, right = st.columns(2, gap="large")
+    with left:
+        _add_plan(dataset)
+    with right:
+        _add_holidays(dataset)
+
+
+def _show_known(dataset: Dataset, loads: list[DriverLoad]) -> None:
+    rows = []
+    for name, (kind, until) in known_until(loads).items():
+        own = [load for load in loads if any(column.name == name for column in load.columns)]
+        n_keys = max(column.n_keys for load in own for column in load.columns if column.name == name)
+        of_all = any(load.grouped_by == "all" for load in own)
+        rows.append(
+            {
+                "Driver": name,
+                "Kind": kind.value,
+                "Items": dataset.n_items if of_all else n_keys,
+                "Known from": min(load.first_day for load in own),
+                "Known until": until,
+                "Source": ", ".join(dict.fromkeys(load.source for load in own)),
+            }
+        )
+    tables.show(pd.DataFrame(rows), column_config={"Items": tables.NUMBER}, key="drivers")
+    gaps = describe_gaps(loads, dataset.last_wk_end_dt, JobSpec.h)
+    if gaps:
+        lines = "\n".join(f"- {text.plain(gap)}" for gap in gaps)
+        st.markdown(f"A run of {text.count(JobSpec.h, 'week')} would not know all of them:\n\n{lines}")
+    for load in loads:
+        _show_report(load)
+
+
+def _show_report(load: DriverLoad) -> None:
+    """What of a load could not be used."""
+    report = load.report
+    words = list((*report.bad, *report.remarks))
+    if report.n_unknown:
+        words.insert(0, f"{report.n_unknown:,} keys are not in the dataset, such as {', '.join(report.unknown[:3])}")
+    if report.n_outside:
+        words.append(f"{report.n_outside:,} rows are of other weeks")
+    if words:
+        st.caption(text.plain(f"{load.source}: {'; '.join(words)}."))
+
+
+def _add_plan(dataset: Dataset) -> None:
+    st.header("Load a plan", anchor=False)
+    st.caption("Promotions, prices, events of weeks past and to come, by item, family, class, or for all.")
+    files = st.file_uploader("CSV, Excel or Parquet", accept_multiple_files=True, key="plan")
+    if not files:
+        return
+    spec = IngestSpec(paths=save_once(files), name=dataset.name, is_upload=True, plan_of=dataset.dataset_id)
+    try:
+        found = drivers.look_into_plan(spec, is_draft=True)
+    except InputError as exc:
+        show_error(exc)
+        return
+    mapping = _choose_mapping(found[0])
+    date_format = st.text_input("Date format", key="plan_dates", placeholder=found[0].date_format or "recognised")
+    skip_bad = st.checkbox("Leave out rows that cannot be read", key="plan_skip_bad")
+    if st.button("Load the plan", type="primary", key="load_plan", icon=":material/upload:"):
+        try:
+            asked = replace(spec, mapping=mapping, date_format=date_format.strip(), skip_bad=skip_bad)
+            ingest_id = drivers.request_plan(asked)
+        except FcstError as exc:
+            show_error(exc)
+            return
+        for name in ("saved_ids", "saved_paths"):
+            st.session_state.pop(name, None)
+        st.query_params["ingest"] = str(ingest_id)
+        st.rerun()
+
+
+def _choose_mapping(found: FileRead) -> Mapping:
+    """What each column means, as proposed or changed."""
+    mapping: Mapping = {}
+    for role in ("item", "date", "until", *DRIVER_ROLES, "family", "class"):
+        mapping[role] = st.multiselect(
+            ROLES[role],
+            list(found.columns),
+            default=[name for name in found.mapping.get(role, []) if name in found.columns],
+            key=f"plan_{role}_{hash(found.columns)}",
+            help=HELP.get(role),
+        )
+    return mapping
+
+
+def _add_holidays(dataset: Dataset) -> None:
+    st.header("Add holidays", anchor=False)
+    st.caption("Public holidays of a country, past and two years ahead: one event a name, for all items.")
+    known = drivers.countries()
+    left, right = st.columns(2)
+    country = left.selectbox("Country", list(known), index=None, placeholder="Choose", key="holidays_of")
+    regions = known.get(country or "", [])
+    region = right.selectbox("Region", ["", *regions], format_func=lambda r: r or "whole country", key="holiday_region")
+    if st.button("Add", key="add_holidays", icon=":material/event:", disabled=country is None) and country:
+        with action_errors():
+            drivers.add_holidays(dataset.dataset_id, country, region)
+        st.rerun()

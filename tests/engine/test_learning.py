@@ -1,0 +1,203 @@
+"""Learning across the items of a run: before its batches, once for each cutoff, fenced; without it the run goes on."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fcst.dataset_records import Dataset
+from fcst.engine import retry_policy, task
+from fcst.engine.retry_policy import MAX_TRIES, Cause
+from fcst.errors import StaleState
+from fcst.services import drivers, jobs
+from fcst.specs import IngestSpec, JobSpec
+from fcst.states import Stage
+from fcst.store import attempts, ingests, learning
+from fcst.store.database import transaction
+from fcst.store.jobs import freeze_ended
+from tests.engine.test_task import WORKER, exported
+
+SPEC = JobSpec(models=("SeasonalNaive",), h=4, batch_size=4, n_windows=2)
+UPLIFT = 2.0
+
+
+@pytest.fixture
+def promoted(load_dataset: Callable[..., Dataset], tmp_path: Path) -> Dataset:
+    """Eight items of 60 weeks that sell twice as much in their promotion weeks, and a plan of the next weeks."""
+    rng, lines, plan = np.random.default_rng(1), ["date,item,qty,promo"], ["week ending,item,promo"]
+    first = np.datetime64("2020-01-05")
+    for item in range(8):
+        for week in range(64):
+            is_promo = rng.random() < 0.25
+            saturday = first + 7 * week + 6
+            if week >= 60:
+                plan.append(f"{saturday},item{item},{int(is_promo)}")
+                continue
+            for day in (saturday - 6, saturday):
+                units = round((50 + 10 * item) * (UPLIFT if is_promo else 1) * rng.uniform(0.9, 1.1))
+                lines.append(f"{day},item{item},{units},{int(is_promo)}")
+    (tmp_path / "sales.csv").write_text("\n".join(lines))
+    (tmp_path / "plan.csv").write_text("\n".join(plan))
+    dataset = load_dataset(tmp_path / "sales.csv", include_promo=True)
+    load_plan(dataset, tmp_path / "plan.csv")
+    return dataset
+
+
+def load_plan(dataset: Dataset, path: Path) -> None:
+    spec = IngestSpec(
+        paths=(str(path),), name=dataset.name, plan_of=dataset.dataset_id, mapping={"date": ["week ending"]}
+    )
+    ingest_id = drivers.request_plan(spec)
+    claimed = ingests.claim(WORKER)
+    assert claimed is not None and claimed.ingest_id == ingest_id
+    task.run_ingest(claimed.ingest_id, claimed.attempt)
+    ingest = ingests.get(ingest_id)
+    assert ingest is not None and ingest.error is None
+
+
+def submit(dataset: Dataset, spec: JobSpec = SPEC) -> int:
+    return jobs.submit_job(dataset.dataset_id, jobs.choose_largest(dataset, dataset.n_items), spec)
+
+
+def run(job_id: int) -> None:
+    while claimed := attempts.claim(WORKER, 1):
+        (batch,) = claimed
+        (task.run_learning if batch.is_learning else task.run_batch)(batch.batch_id, batch.attempt)
+
+
+def stage_of(job_id: int) -> Stage:
+    found = jobs.find_learning(job_id)
+    assert found is not None
+    return found.stage
+
+
+def test_batches_wait_for_what_the_run_learns(promoted: Dataset) -> None:
+    job_id = submit(promoted)
+    assert stage_of(job_id) == Stage.SUBMITTED
+    (first,) = attempts.claim(WORKER, 5)
+    assert first.is_learning and stage_of(job_id) == Stage.LEARNING
+    assert attempts.claim(WORKER, 5) == []
+    task.run_learning(first.batch_id, first.attempt)
+    assert stage_of(job_id) == Stage.COMPLETED
+    assert sorted(learning.contents(job_id)) == [0, 13, 26]
+    assert [batch.is_learning for batch in attempts.claim(WORKER, 5)] == [False, False]
+    assert jobs.get_job(job_id).batches == {"obtaining_sales": 2}, "learning is no batch that people count"
+    assert {event.batch_no: event.to_stage for event in jobs.list_events(job_id)}[0] == Stage.SUBMITTED
+
+
+def test_forecast_is_baseline_times_uplift_and_finds_the_true_one(promoted: Dataset) -> None:
+    job_id = submit(promoted)
+    run(job_id)
+    rows = exported(job_id)
+    assert list(rows.columns[-2:]) == ["baseline", "uplift"]
+    np.testing.assert_allclose(rows["baseline"] * rows["uplift"], rows["forecast"], rtol=1e-3)
+    promo = rows[rows["uplift"] > 1.2]
+    assert 0 < len(promo) < len(rows)
+    assert promo["uplift"].mean() == pytest.approx(UPLIFT, rel=0.1)
+    assert rows[rows["uplift"] <= 1.2]["uplift"].mean() == pytest.approx(1.0, abs=0.05)
+    assert jobs.get_job(job_id).n_completed == 8
+
+
+def test_run_without_drivers_and_of_few_items_learns_nothing(load_dataset: Callable[..., Dataset]) -> None:
+    dataset = load_dataset()
+    job_id = submit(dataset, JobSpec(h=2))
+    assert jobs.find_learning(job_id) is None
+    assert [batch.is_learning for batch in attempts.claim(WORKER, 1)] == [False]
+
+
+def test_plan_that_comes_later_does_not_change_a_run(promoted: Dataset, tmp_path: Path) -> None:
+    job_id = submit(promoted)
+    week = promoted.last_wk_end_dt + timedelta(weeks=1)
+    rows = [f"{week},item{item},1" for item in range(8)]
+    (tmp_path / "later.csv").write_text("\n".join(["week ending,item,promo", *rows]))
+    load_plan(promoted, tmp_path / "later.csv")
+    later = submit(promoted)
+    run(job_id)
+    first, second = (exported(job).groupby("wk_end_dt")["uplift"].min().iloc[0] for job in (job_id, later))
+    assert first < 1.2 < second
+
+
+def test_learning_that_fails_leaves_a_run_that_goes_on_and_says_so(
+    promoted: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job_id = submit(promoted)
+
+    def broken(*_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(task, "learn", broken)
+    for attempt in range(1, MAX_TRIES + 1):
+        (claimed,) = attempts.claim(WORKER, 1)
+        assert claimed.is_learning and claimed.attempt == attempt
+        with pytest.raises(MemoryError):
+            task.run_learning(claimed.batch_id, claimed.attempt)
+        retry_policy.end_attempt(claimed.batch_id, claimed.attempt, Cause.FAILED, "MemoryError")
+    found = jobs.find_learning(job_id)
+    assert found is not None and found.stage == Stage.FAILED and "MemoryError" in (found.error or "")
+    run(job_id)
+    freeze_ended()
+    job = jobs.get_job(job_id)
+    assert (job.status, job.n_completed) == ("completed", 8)
+    with transaction() as cur:
+        cur.execute("SELECT DISTINCT reason FROM fcst_app.job_items WHERE job_id = %(job_id)s", {"job_id": job_id})
+        assert [row["reason"] for row in cur.fetchall()] == [task.UNLEARNED]
+    assert set(exported(job_id)["uplift"]) == {1.0}
+
+
+def test_late_learning_of_a_lost_attempt_is_refused(promoted: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    job_id = submit(promoted)
+    (first,) = attempts.claim(WORKER, 1)
+    real = task.learn
+
+    def overtaken(*args: object) -> object:
+        monkeypatch.setattr(task, "learn", real)
+        retry_policy.end_attempt(first.batch_id, first.attempt, Cause.LOST, "its supervisor was lost")
+        return real(*args)
+
+    monkeypatch.setattr(task, "learn", overtaken)
+    with pytest.raises(StaleState):
+        task.run_learning(first.batch_id, first.attempt)
+    assert learning.contents(job_id) == {} and stage_of(job_id) == Stage.SUBMITTED
+    run(job_id)
+    assert stage_of(job_id) == Stage.COMPLETED and jobs.get_job(job_id).n_completed == 8
+
+
+def test_cancelled_learning_is_tried_again_with_the_run(promoted: Dataset) -> None:
+    job_id = submit(promoted)
+    assert jobs.cancel_job(job_id)
+    assert stage_of(job_id) == Stage.CANCELLED and jobs.get_job(job_id).status == "cancelled"
+    assert jobs.retry_job(job_id) == 8
+    assert stage_of(job_id) == Stage.SUBMITTED
+    run(job_id)
+    assert stage_of(job_id) == Stage.COMPLETED and jobs.get_job(job_id).n_completed == 8
+
+
+def test_what_is_learnt_at_a_cutoff_knows_nothing_of_what_comes_after(
+    promoted: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A jump planted in the last 13 weeks changes what is learnt of all weeks, and nothing else."""
+    contents = []
+    for factor in (1.0, 50.0):
+        with transaction() as cur:
+            cur.execute(
+                "UPDATE fcst_app.sales SET unit_sales = unit_sales[:47] || ARRAY("
+                " SELECT %(factor)s * u FROM unnest(unit_sales[48:]) u)",
+                {"factor": factor},
+            )
+        job_id = submit(promoted)
+        run(job_id)
+        contents.append(learning.contents(job_id))
+    before, after = contents
+    assert before[0] != after[0]
+    assert (before[13], before[26]) == (after[13], after[26])
+
+
+def test_learning_is_the_same_bit_by_bit(promoted: Dataset) -> None:
+    found = []
+    for size in (1, 8):
+        job_id = submit(promoted, JobSpec(models=("SeasonalNaive",), h=4, batch_size=size, n_windows=1))
+        run(job_id)
+        found.append((learning.contents(job_id), exported(job_id).to_csv()))
+    assert found[0] == found[1]

@@ -1,0 +1,221 @@
+"""Drivers read from the files of sales and from plans: by day and week, kinds, ranges of days, bad input."""
+
+import math
+from collections.abc import Collection
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from fcst.errors import InputError
+from fcst.ingest.driver_files import MAX_WORDS, DatasetWeeks, DriverFiles, look_at_plan, read_plan
+from fcst.ingest.folders import Folders
+from fcst.ingest.sources import Workspace
+from fcst.specs import IngestSpec
+from tests.unit.ingest.conftest import SATURDAYS, day, filler, make, refusal, write
+
+FIRST, _, LAST = map(date.fromisoformat, SATURDAYS)
+DATASET = DatasetWeeks(FIRST, LAST, "SAT")
+
+
+def values(files: DriverFiles | None) -> dict[tuple[str, str], tuple[str, list[float | None]]]:
+    """(key, driver) -> its first week and its values, to three digits."""
+    assert files is not None
+    with pa.ipc.open_stream(files.values) as stream:
+        rows = stream.read_all().to_pylist()
+    return {
+        (row["key"], row["name"]): (
+            row["first_wk_end_dt"].isoformat(),
+            [None if math.isnan(value) else round(value, 3) for value in row["values"]],
+        )
+        for row in rows
+    }
+
+
+def plan(
+    path: Path,
+    *rows: str,
+    header: str,
+    items: Collection[str] = ("a", "b"),
+    known: Collection[str] = (),
+    **options: Any,
+) -> DriverFiles:
+    write(path, *rows, header=header)
+    own = path.parent / f"plan {len(list(path.parent.glob('plan *')))}"
+    own.mkdir()
+    spec = IngestSpec(paths=(str(path),), name="n", plan_of=1, **options)
+    workspace = Workspace(own, 10**9)
+    parts = look_at_plan(spec, Folders((Path("/"),)), workspace, {})
+    return read_plan(spec, parts, DATASET, known, lambda by, keys: set(keys) & set(items), workspace)
+
+
+def refused(path: Path, *rows: str, header: str, **options: Any) -> str:
+    with pytest.raises(InputError) as caught:
+        plan(path, *rows, header=header, **options)
+    assert caught.value.hint
+    return caught.value.message
+
+
+# In the files of sales
+
+
+def test_promotion_counts_by_the_days_on_which_it_is(file: Path) -> None:
+    rows = [*filler(21), *(f"{day(n)},a,2,{n < 3 or n == 8}" for n in range(21))]
+    found = make(file.parent, write(file, *rows), include_promo=True).drivers
+    assert values(found) == {("a", "onpromotion"): ("2020-01-11", [0.429, 0.143, 0.0])}
+    assert found is not None and (found.first_day.isoformat(), found.last_day.isoformat()) == (day(0), day(20))
+
+
+def test_rows_of_several_stores_count_by_their_share(file: Path) -> None:
+    rows = [f"{day(n)},{store},a,1,{store == 1}" for n in range(21) for store in (1, 2)]
+    write(file, *rows, header="date,store_nbr,item_nbr,unit_sales,onpromotion")
+    assert values(make(file.parent, file, include_promo=True).drivers) == {
+        ("a", "onpromotion"): ("2020-01-11", [0.5, 0.5, 0.5])
+    }
+
+
+def test_promotion_is_no_driver_where_its_rows_are_left_out(file: Path) -> None:
+    rows = [*filler(21), *(f"{day(n)},a,2,{n < 3}" for n in range(21))]
+    assert make(file.parent, write(file, *rows)).drivers is None
+
+
+def test_open_days_events_and_prices_come_with_the_sales(file: Path) -> None:
+    rows = [f"{day(n)},a,{n % 5},{int(n % 7 > 0)},{'x' if n == 9 else '0'},{2 + (n > 6)}" for n in range(21)]
+    write(file, *rows, header="date,item,qty,Open,StateHoliday,unit price")
+    found = values(make(file.parent, file).drivers)
+    assert found[("a", "Open")] == ("2020-01-11", [0.857, 0.857, 0.857])
+    assert found[("a", "StateHoliday x")] == ("2020-01-11", [0.0, 0.143, 0.0])
+    assert found[("a", "unit price")] == ("2020-01-11", [2.0, 3.0, 3.0])
+
+
+def test_stock_is_a_share_of_days_with_some(file: Path) -> None:
+    rows = [f"{day(n)},a,1,{0 if n < 7 else n}" for n in range(21)]
+    write(file, *rows, header="date,item,qty,on hand")
+    assert values(make(file.parent, file).drivers)[("a", "on hand")] == ("2020-01-11", [0.0, 1.0, 1.0])
+    write(file, *[f"{day(n)},a,1,{int(n < 7)}" for n in range(21)], header="date,item,qty,out of stock")
+    assert values(make(file.parent, file).drivers)[("a", "out of stock")] == ("2020-01-11", [0.0, 1.0, 1.0])
+
+
+def test_driver_that_is_the_units_themselves_is_refused(file: Path) -> None:
+    rows = [f"{day(n)},a,{n % 7 + 1},{n % 7 + 1}" for n in range(21)]
+    write(file, *rows, header="date,item,qty,demand copy")
+    error = refusal(file, mapping={"item": ["item"], "driver": ["demand copy"]})
+    assert error.message == "The driver 'demand copy' is the units sold themselves."
+
+
+def test_free_text_is_no_driver(file: Path) -> None:
+    rows = [f"{day(n)},a,1,note {n}" for n in range(MAX_WORDS + 5)]
+    write(file, *rows, header="date,item,qty,event")
+    found = make(file.parent, file)
+    assert found.drivers is None
+    assert found.report.doubts == (
+        "The column 'event' of sales.csv has over 30 different texts, such as 'note 0': it is not taken as a driver.",
+    )
+    assert "different texts" in refused(file, *rows, header="date,item,qty,event")
+
+
+# Plans
+
+
+def test_plan_reaches_into_the_future_and_into_the_past(file: Path) -> None:
+    found = plan(file, f"{day(20)},a,1", f"{day(22)},a,1", f"{day(23)},b,1", header="date,item,promo")
+    assert values(found) == {
+        ("a", "promo"): ("2020-01-25", [1.0, 0.333]),  # of the last week it tells of three days
+        ("b", "promo"): ("2020-02-01", [0.333]),
+    }
+    assert (found.first_day.isoformat(), found.last_day.isoformat()) == (day(20), day(23))
+
+
+def test_row_may_hold_for_several_days(file: Path) -> None:
+    found = plan(file, f"a,{day(19)},{day(23)},1", f"a,{day(26)},{day(34)},1", header="item,from,to,promo")
+    assert values(found) == {("a", "promo"): ("2020-01-25", [1.0, 0.714, 1.0])}
+
+
+def test_overlapping_promotions_are_no_more_than_one(file: Path) -> None:
+    found = plan(file, f"a,{day(21)},{day(27)},1", f"a,{day(23)},{day(25)},1", header="item,from,to,promo")
+    assert values(found) == {("a", "promo"): ("2020-02-01", [1.0])}
+
+
+def test_promotion_that_ends_before_it_begins_is_one_day(file: Path) -> None:
+    found = plan(file, f"a,{day(24)},{day(22)},1", f"b,{day(21)},{day(27)},1", header="item,from,to,promo")
+    assert values(found)[("a", "promo")] == ("2020-02-01", [0.143])
+
+
+def test_kinds_of_promotion_are_drivers_of_their_own(file: Path) -> None:
+    rows = [f"{day(n)},a,{'Coupon' if n < 23 else 'TPR'}" for n in range(21, 28)]
+    found = values(plan(file, *rows, header="date,item,promo"))
+    assert found == {
+        ("a", "promo coupon"): ("2020-02-01", [0.286]),
+        ("a", "promo tpr"): ("2020-02-01", [0.714]),
+    }
+
+
+def test_plan_without_a_kind_takes_it_back(file: Path) -> None:
+    found = values(plan(file, f"{day(21)},a,none", header="date,item,promo", known={"promo tpr"}))
+    assert found == {("a", "promo tpr"): ("2020-02-01", [0.0])}
+
+
+def test_weekly_plan_holds_for_whole_weeks(file: Path) -> None:
+    found = plan(file, "2020-02-01,a,1,2.5", "2020-02-08,a,0,", header="wk_end_dt,item,promo,price")
+    assert values(found) == {
+        ("a", "promo"): ("2020-02-01", [1.0, 0.0]),
+        ("a", "price"): ("2020-02-01", [2.5]),
+    }
+    assert (found.first_day.isoformat(), found.last_day.isoformat()) == ("2020-01-26", "2020-02-08")
+
+
+def test_rows_without_an_item_are_of_all_items(file: Path) -> None:
+    found = plan(file, f"{day(22)},1", header="date,holiday")
+    assert found.grouped_by == "all" and values(found) == {("", "holiday"): ("2020-02-01", [1.0])}
+
+
+def test_rows_of_a_family_are_of_its_items(file: Path) -> None:
+    found = plan(file, f"{day(22)},DAIRY,1", header="date,family,promo", items=["DAIRY"])
+    assert found.grouped_by == "family" and list(values(found)) == [("DAIRY", "promo")]
+
+
+def test_keys_that_the_dataset_has_not_are_counted_and_left_out(file: Path) -> None:
+    found = plan(file, f"{day(22)},a,1", f"{day(22)},z,1", header="date,item,promo")
+    assert (found.report.n_unknown, found.report.unknown) == (1, ("z",))
+    assert [key for key, _ in values(found)] == ["a"]
+    assert "none of the keys" in refused(file, f"{day(22)},z,1", header="date,item,promo")
+
+
+def test_rows_outside_are_counted_and_a_plan_of_other_years_is_refused(file: Path) -> None:
+    found = plan(file, f"{day(22)},a,1", "2019-06-01,a,1", "2031-06-01,a,1", header="date,item,promo")
+    assert (found.report.n_rows, found.report.n_outside) == (3, 2)
+    assert "No row of sales.csv is of a week" in refused(file, "2031-06-01,a,1", header="date,item,promo")
+
+
+def test_values_that_cannot_be_used_stop_the_plan_or_are_left_out(file: Path) -> None:
+    rows = [f"{day(22)},a,2.5", f"{day(23)},a,abc", f"{day(24)},a,-1", f"{day(25)},a,0", "someday,a,3"]
+    options: dict[str, Any] = {"date_format": "%Y-%m-%d", "mapping": {"price": ["price"]}}
+    message = refused(file, *rows, header="date,item,price", **options)
+    assert "4 rows of sales.csv cannot be read" in message and "'price' that cannot be used" in message
+    found = plan(file, *rows, header="date,item,price", skip_bad=True, **options)
+    assert values(found) == {("a", "price"): ("2020-02-01", [2.5])} and found.report.n_bad == 4
+
+
+def test_driver_that_never_changes_is_said_to_explain_nothing(file: Path) -> None:
+    rows = [f"{day(7 * n)},a,3.5" for n in range(4)]
+    found = plan(file, *rows, header="date,item,price")
+    assert found.report.remarks == ("price is the same in all weeks: it explains nothing.",)
+
+
+def test_too_many_columns_are_refused(file: Path) -> None:
+    names = [f"x{n}" for n in range(400)]
+    row = ",".join([day(22), "a", *("1" for _ in names)])
+    message = refused(file, row, header=",".join(["date", "item", *names]), mapping={"driver": names})
+    assert message == "400 drivers were found."
+
+
+def test_file_without_a_date_or_a_driver_is_refused(file: Path) -> None:
+    assert "no column for the date" in refused(file, "a,1", header="item,promo")
+    assert "no column that is known to be a driver" in refused(file, f"{day(22)},a,1", header="date,item,colour")
+    assert "header and no rows" in refused(file, header="date,item,promo")
+
+
+def test_dates_with_two_readings_are_asked(file: Path) -> None:
+    assert "can be read in two ways" in refused(file, "01/02/2020,a,1", "02/02/2020,a,1", header="date,item,promo")
