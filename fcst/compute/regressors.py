@@ -99,7 +99,7 @@ def is_without_demand(drivers: Sequence[Driver], n_weeks: int) -> BoolArray:
     is_without = np.zeros(n_weeks, bool)
     for driver in drivers:
         if driver.kind in (DriverKind.OPEN, DriverKind.STOCK):
-            is_without |= driver.values[:n_weeks] <= 0
+            is_without |= _known_at(driver, n_weeks, 0) <= 0
     return is_without
 
 
