@@ -106,7 +106,8 @@ def forecast_chart(
     history
         `wk_end_dt, unit_sales`; a missing week is NaN, a gap in the line.
     forecast
-        `wk_end_dt, forecast, lo_80, hi_80, …`, and `adjusted` where an analyst changed it.
+        `wk_end_dt, forecast, lo_80, hi_80, …`; with `baseline` where drivers are known, and `adjusted` where an analyst
+        changed it.
     backtests
         `cutoff, wk_end_dt, forecast`: a line for each cutoff, over the history.
     others
@@ -143,6 +144,15 @@ def forecast_chart(
         line={"color": FORECAST, "width": 2.4},
         hovertemplate="%{y:,.1f} units<extra>forecast</extra>",
     )
+    if "baseline" in forecast:
+        figure.add_scatter(
+            mode="lines",
+            x=forecast["wk_end_dt"],
+            y=forecast["baseline"],
+            name="baseline",
+            line={"color": PROMO, "width": 1.6, "dash": "dash"},
+            hovertemplate="%{y:,.1f} units<extra>baseline, without drivers</extra>",
+        )
     if "adjusted" in forecast:
         figure.add_scatter(
             mode="lines+markers",

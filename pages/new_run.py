@@ -4,12 +4,13 @@ import streamlit as st
 
 from fcst.compute.models import MODEL_NAMES
 from fcst.dataset_records import ListedDataset
+from fcst.drivers import describe_gaps, known_until
 from fcst.errors import FcstError, InputError
 from fcst.filters import Selection
 from fcst.job_records import Job
 from fcst.names import HOLDOUT_WEEKS
 from fcst.roles import Scope
-from fcst.services import datasets, jobs
+from fcst.services import datasets, drivers, jobs
 from fcst.specs import MAX_BATCH_SIZE, MAX_HORIZON, MAX_WINDOWS, JobSpec, parse_levels
 from fcst.ui import text
 from fcst.ui.glossary import MEANING
@@ -121,6 +122,7 @@ def show_form(dataset: ListedDataset, chosen: Selection, job: Job | None) -> lis
     with st.expander("Name and note", type="compact", expanded=bool(job and (job.name or job.note))):
         name = st.text_input("Name (optional)", job.name if job else "", max_chars=100, key=f"name{suffix}")
         note = st.text_area("Note (optional)", job.note if job else "", max_chars=1000, height=68, key=f"note{suffix}")
+    show_known_drivers(dataset, h)
     if counts.n_items:
         st.markdown(f"**{text.run_in_words(counts.n_items, batch_size or suggested, h)}**")
         if models:
@@ -145,6 +147,21 @@ def show_form(dataset: ListedDataset, chosen: Selection, job: Job | None) -> lis
         else:
             st.switch_page("pages/runs.py", query_params={"job": str(job_id)})
     return models
+
+
+def show_known_drivers(dataset: ListedDataset, h: int) -> None:
+    """What is known besides sales, and what of the weeks ahead is not."""
+    loads = drivers.list_loads(dataset.dataset_id)
+    if not loads:
+        return
+    gaps = describe_gaps(loads, dataset.last_wk_end_dt, h)
+    known = known_until(loads)
+    with st.expander(
+        f"{text.count(len(known), 'driver')} known" + (", not for all weeks" if gaps else ""), type="compact"
+    ):
+        st.markdown(text.plain(f"{', '.join(known)}. Their effects are learnt across the items of the run."))
+        for gap in gaps:
+            st.markdown(f"- {text.plain(gap)}")
 
 
 show_page(main, Scope.RUN)

@@ -24,7 +24,8 @@ class View:
         `wk_end_dt, unit_sales, promo_units`; a missing week is NaN.
     forecast
         `wk_end_dt, forecast, lo_80, hi_80, …`, bounds of the job's levels; with `adjusted` where an analyst changed a
-        week, which is the forecast in the others.
+        week, which is the forecast in the others; with `baseline`, without the effects of drivers, of a run that knows
+        some.
     metrics
         by model what `services.accuracy.list_accuracy` tells of it.
     n_items
@@ -112,6 +113,9 @@ def view(
     elif correlation is None:
         correlation = accuracy.error_correlation(job, model)
     forecast = _frame(job, total.total(correlation[0]), level)
+    if job.spec.driver_load and len(forecast):
+        baselines = _numeric(forecasts.sum_baselines(job, model, which), "baseline")
+        forecast = forecast.merge(baselines, on="wk_end_dt", how="left")
     return View(
         history=_numeric(sales.job_totals(job, model, which, total.n_items), "unit_sales"),
         forecast=_with_adjusted(forecast, adjustments.totals(job, model, which)),

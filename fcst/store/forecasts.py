@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import BinaryIO
 
 import numpy as np
+import pandas as pd
 from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor
 
@@ -14,7 +15,7 @@ from fcst.names import EFFECTS
 from fcst.records import BacktestRecord, ForecastBlock, ForecastRecord, ForecastWeek, ItemResult, RunItem
 from fcst.specs import JobSpec
 from fcst.store import binary_copy, item_filters
-from fcst.store.database import copy_rows, fetch_all, fetch_one, transaction
+from fcst.store.database import copy_rows, fetch_all, fetch_frame, fetch_one, transaction
 from fcst.store.queries import for_spreadsheet, query
 
 
@@ -129,6 +130,13 @@ def read_blocks(
     columns = sql.SQL(", ").join(sql.Identifier("f", name) for name in fields)
     statement = sql.SQL(query("copy_forecasts_to_add_up")).format(columns=columns, which=items.text)
     copy_rows(statement, items.params | {"added_model": model}, binary_copy.RowReader(fields, read))
+
+
+def sum_baselines(job: Job, model: str, which: RunFilter) -> pd.DataFrame:
+    """`wk_end_dt, baseline` of the items that match, by one model: without the effects of drivers."""
+    items = item_filters.within("f.unique_id", job, model, which)
+    statement = sql.SQL(query("sum_baselines")).format(which=items.text)
+    return fetch_frame(statement, **items.params | {"added_model": model})
 
 
 def page(job: Job, unique_ids: list[str] | None, after: int, limit: int) -> list[ForecastWeek]:

@@ -107,6 +107,23 @@ FORECASTS = (
         "A simpler model that stands in where the history is too short for the one asked for, or where that one fails.",
     ),
     Term(
+        "driver",
+        "Driver",
+        "What is known besides sales, past and to come: promotion, price, event, open days, stock, or another number.",
+    ),
+    Term("baseline", "Baseline", "The forecast without the effects of drivers. Baseline × uplift = forecast."),
+    Term(
+        "uplift",
+        "Uplift",
+        "How far drivers lift or lower a week against its baseline: learnt across the items of the run, drawn to each "
+        "item's own past.",
+    ),
+    Term(
+        "learning",
+        "Learning",
+        "What a run does across its items before it forecasts them: effects of drivers, and one model of all items.",
+    ),
+    Term(
         "adjustment",
         "Adjustment",
         "An analyst's change of weeks of a forecast, with its reason. The model's own forecast and its interval stay "

@@ -23,10 +23,11 @@ MOST_LINES = 50
 MOST_REASONS = 20
 
 IN_WORK = "in_work"
+OF_BATCHES = tuple(stage for stage in Stage if stage is not Stage.LEARNING)
 STAGES: dict[str, tuple[Stage, ...]] = {
-    "": tuple(Stage),
+    "": OF_BATCHES,
     IN_WORK: (Stage.OBTAINING_SALES, Stage.PROCESSING, Stage.SAVING),
-    **{stage.value: (stage,) for stage in Stage},
+    **{stage.value: (stage,) for stage in OF_BATCHES},
 }
 SORTS = {
     BatchSort.URGENT: "in work and failed first",
@@ -50,11 +51,27 @@ def show_progress(job: Job) -> None:
             st.metric("Took", text.duration(job.seconds) or "–", border=True)
         else:
             st.metric("Time left, about", text.duration(job.time_left_s) or "–", border=True)
+    _show_learning(job)
     if job.is_over:
         return
     if reason := health.why_waiting(job.job_id):
         st.info(text.plain(reason), icon=":material/hourglass_top:")
     st.caption("Cancelling stops waiting batches at once and running ones within two seconds; what is finished stays.")
+
+
+def _show_learning(job: Job) -> None:
+    """What the run learns across its items before they are forecast."""
+    found = jobs.find_learning(job.job_id) if job.spec.learns else None
+    if found is None:
+        return
+    if found.stage == Stage.COMPLETED:
+        st.caption(f":material/school: Learnt across its items in {text.duration(found.seconds)}.")
+    elif found.stage == Stage.LEARNING:
+        words = f"Learning across its items, for {text.duration(found.seconds)}; the batches wait for it."
+        st.info(words, icon=":material/school:")
+    elif found.stage == Stage.FAILED:
+        why = text.plain(found.error or "")
+        st.warning(f"Nothing was learnt across items; they are forecast without it. {why}", icon=":material/school:")
 
 
 def show_batches(job: Job) -> None:

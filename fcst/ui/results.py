@@ -92,18 +92,26 @@ def show_notes(job: Job, item: RunItem | None, view: forecasts.View) -> None:
         st.caption(f":material/info: No sale in the last {ENDED_AFTER_WEEKS} weeks: this item seems to have ended.")
 
 
+SHOWN_BESIDE = {"baseline": "Baseline", "adjusted": "Adjusted"}
+"""Columns of a forecast that are there in some runs -> what people read."""
+
+
 def show_table(view: forecasts.View, levels: Sequence[int]) -> None:
     """The forecast and its bounds, week by week."""
     numbers = {"forecast": "Forecast, units"}
-    if "adjusted" in view.forecast:
-        numbers["adjusted"] = "Adjusted"
+    numbers |= {name: label for name, label in SHOWN_BESIDE.items() if name in view.forecast}
     for level in sorted(levels):
         numbers |= {f"lo_{level}": f"{level} % low", f"hi_{level}": f"{level} % high"}
     is_large = view.forecast[list(numbers)].max().max() >= 1000
+    weeks = view.forecast[["wk_end_dt", *numbers]].round(0 if is_large else 1)
+    if "baseline" in weeks:
+        baseline = view.forecast["baseline"].where(view.forecast["baseline"] > 0)
+        weeks.insert(weeks.columns.get_loc("baseline") + 1, "uplift", view.forecast["forecast"] / baseline - 1)
     tables.show(
-        view.forecast[["wk_end_dt", *numbers]].round(0 if is_large else 1),
+        weeks,
         column_config={
             "wk_end_dt": st.column_config.DateColumn("Week ending", format="YYYY-MM-DD"),
+            "uplift": st.column_config.NumberColumn("Uplift", format="percent", help=MEANING["uplift"]),
             **{
                 key: st.column_config.NumberColumn(label, format="localized" if is_large else "%.1f")
                 for key, label in numbers.items()

@@ -18,6 +18,7 @@ _LOOKS = {
 }
 _STAGE_COLORS = {
     Stage.SUBMITTED: "gray",
+    Stage.LEARNING: "blue",
     Stage.OBTAINING_SALES: "blue",
     Stage.PROCESSING: "blue",
     Stage.SAVING: "blue",
@@ -112,7 +113,7 @@ def event_frame(events: list[BatchEvent]) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "At": [text.instant(event.at) for event in events],
-            "Batch": [event.batch_no for event in events],
+            "Batch": [str(event.batch_no) if event.batch_no else "learning" for event in events],
             "Attempt": [event.attempt or None for event in events],
             "From": [stage_words(event.from_stage or "") for event in events],
             "To": [stage_words(event.to_stage) for event in events],

@@ -78,6 +78,14 @@ ORDER BY p.value, p.sales_rank;
 COPY (SELECT {columns} FROM fcst_app.forecasts f WHERE f.job_id = %(job_id)s AND f.model = %(added_model)s {which})
 TO STDOUT (FORMAT binary);
 
+-- sum_baselines
+-- What one model forecasts of some items of a run without the effects of drivers, added up by week.
+SELECT f.first_wk_end_dt + 7 * (w.n::integer - 1) AS wk_end_dt, sum(w.units) AS baseline
+FROM fcst_app.forecasts f
+CROSS JOIN LATERAL unnest(COALESCE(f.baseline, f.forecast)) WITH ORDINALITY w (units, n)
+WHERE f.job_id = %(job_id)s AND f.model = %(added_model)s {which}
+GROUP BY 1 ORDER BY 1;
+
 -- export_forecasts
 -- The export form of a job's completed items, or of some of them. The program fills in the texts and the numbers.
 SELECT {unique_id} AS unique_id, f.first_wk_end_dt + 7 * (s.step - 1) AS wk_end_dt, {model} AS model, {numbers},
