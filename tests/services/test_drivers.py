@@ -1,0 +1,104 @@
+"""Plans and calendars of a dataset: added, listed, carried to its next version, removed unless a run has used them."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from fcst.dataset_records import Dataset
+from fcst.drivers import DriverKind, assemble
+from fcst.errors import Conflict, InputError, NotFound
+from fcst.services import drivers, jobs
+from fcst.specs import IngestSpec, JobSpec
+from fcst.store import drivers as stored
+from fcst.store import ingests
+from tests.conftest import write_sales
+from tests.engine.test_learning import load_plan
+
+
+@pytest.fixture
+def dataset(load_dataset: Callable[..., Dataset]) -> Dataset:
+    return load_dataset(n_items=3, n_weeks=60)
+
+
+def values_of(dataset: Dataset, item: str) -> dict[str, list[float]]:
+    """name -> values of the last week and of the weeks after it."""
+    loads = drivers.list_loads(dataset.dataset_id)
+    rows = stored.values_of(dataset.dataset_id, [item], loads).get(item, [])
+    found = assemble(loads, rows, dataset.n_weeks, dataset.last_wk_end_dt)
+    return {driver.name: [round(v, 3) for v in driver.values[dataset.n_weeks - 1 :].tolist()] for driver in found}
+
+
+def plan_of(dataset: Dataset, path: Path, *units: tuple[int, str, int]) -> None:
+    """A plan of (weeks ahead, item, promotion)."""
+    weeks = [f"{dataset.last_wk_end_dt + timedelta(weeks=n)},{item},{promo}" for n, item, promo in units]
+    path.write_text("\n".join(["week ending,item,promo", *weeks]))
+    load_plan(dataset, path)
+
+
+def test_plan_is_of_the_items_it_names_and_others_have_none(dataset: Dataset, tmp_path: Path) -> None:
+    plan_of(dataset, tmp_path / "plan.csv", (1, "item1", 1), (2, "item2", 1))
+    assert values_of(dataset, "item1") == {"promo": [0, 1, 0]}
+    assert values_of(dataset, "item3") == {"promo": [0, 0, 0]}
+    (load,) = drivers.list_loads(dataset.dataset_id)
+    assert (load.source, load.is_own, load.created_by != "") == ("plan.csv", False, True)
+
+
+def test_next_version_has_the_plans_of_the_one_before(
+    dataset: Dataset, load_dataset: Callable[..., Dataset], tmp_path: Path
+) -> None:
+    plan_of(dataset, tmp_path / "plan.csv", (1, "item1", 1), (3, "item1", 1))
+    write_sales(tmp_path / "more.csv", 3, 62)
+    later = load_dataset(tmp_path / "more.csv", name=dataset.name)
+    assert later.version == 2
+    assert values_of(later, "item1") == {"promo": [0, 1]}
+    assert values_of(dataset, "item1") == {"promo": [0, 1, 0, 1]}
+
+
+def test_holidays_are_events_of_all_items_by_name(dataset: Dataset) -> None:
+    load = drivers.add_holidays(dataset.dataset_id, "EC")
+    assert (load.source, load.grouped_by) == ("Holidays of EC", "all")
+    assert {column.kind for column in load.columns} == {DriverKind.EVENT}
+    assert "Carnival" in {column.name for column in load.columns}
+    loads = drivers.list_loads(dataset.dataset_id)
+    rows = stored.values_of(dataset.dataset_id, ["item2"], loads)["item2"]
+    carnival = next(
+        driver for driver in assemble(loads, rows, dataset.n_weeks, dataset.last_wk_end_dt) if driver.name == "Carnival"
+    )
+    first = dataset.last_wk_end_dt - timedelta(weeks=dataset.n_weeks - 1)
+    weeks = {str(first + timedelta(weeks=n)): v for n, v in enumerate(carnival.values.tolist()) if v}
+    assert carnival.is_known_ahead
+    assert weeks["2020-02-29"] == pytest.approx(2 / 7), "Monday the 24th and Tuesday the 25th of February 2020"
+    assert weeks["2021-02-20"] == pytest.approx(2 / 7) and weeks["2022-03-05"] == pytest.approx(2 / 7)
+
+
+def test_unknown_country_and_region_are_refused(dataset: Dataset) -> None:
+    with pytest.raises(InputError, match="'XX' are not known"):
+        drivers.add_holidays(dataset.dataset_id, "XX")
+    with pytest.raises(InputError, match="has no region 'nowhere'"):
+        drivers.add_holidays(dataset.dataset_id, "DE", "nowhere")
+    assert drivers.list_loads(dataset.dataset_id) == []
+
+
+def test_load_goes_unless_a_run_has_used_it(dataset: Dataset, tmp_path: Path) -> None:
+    plan_of(dataset, tmp_path / "plan.csv", (1, "item1", 1))
+    (load,) = drivers.list_loads(dataset.dataset_id)
+    with pytest.raises(NotFound):
+        drivers.remove_load(dataset.dataset_id, load.driver_load_id + 1)
+    job_id = jobs.submit_job(dataset.dataset_id, jobs.choose_largest(dataset, 1), JobSpec(h=1))
+    assert jobs.get_job(job_id).spec.driver_load == load.driver_load_id
+    with pytest.raises(Conflict, match="1 run used these drivers"):
+        drivers.remove_load(dataset.dataset_id, load.driver_load_id)
+    later = drivers.add_holidays(dataset.dataset_id, "FR")
+    drivers.remove_load(dataset.dataset_id, later.driver_load_id)
+    assert [row.driver_load_id for row in drivers.list_loads(dataset.dataset_id)] == [load.driver_load_id]
+
+
+def test_file_that_tells_nothing_is_refused_before_anything_is_asked(dataset: Dataset, tmp_path: Path) -> None:
+    path = tmp_path / "colours.csv"
+    path.write_text("date,item,colour\n2021-01-01,item1,red\n")
+    spec = IngestSpec(paths=(str(path),), name="n", plan_of=dataset.dataset_id)
+    with pytest.raises(InputError, match="no column that is known to be a driver"):
+        drivers.request_plan(spec)
+    assert ingests.list_open() == []
