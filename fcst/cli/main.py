@@ -63,6 +63,11 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--stores", type=int, default=2, metavar="N")
     sub.add_argument("--years", type=float, default=4.6, metavar="N")
     sub.add_argument("--seed", type=int, default=1, metavar="N")
+    sub.add_argument(
+        "--drivers",
+        action="store_true",
+        help="weekly sales with promotions, prices, events and stock-outs instead, a plan, and the true effects",
+    )
 
     sub = command("ingest", _ingest, "read a file of sales and make a dataset of weekly item sales")
     sub.add_argument(
@@ -155,9 +160,13 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _sample(args: argparse.Namespace) -> int:
-    from fcst.services.loading import write_sample
+    from fcst.services.loading import write_driver_sample, write_sample
 
     folder = Path(args.dir)
+    if args.drivers:
+        write_driver_sample(folder, n_items=args.items, n_weeks=round(args.years * 52), seed=args.seed)
+        say(f"Wrote sales.csv, plan.csv, actual.csv and truth.csv to {folder}.")
+        return DONE
     write_sample(folder, n_items=args.items, n_stores=args.stores, years=args.years, seed=args.seed)
     say(f"Wrote train.csv, items.csv and stores.csv to {folder}.")
     return DONE

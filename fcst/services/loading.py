@@ -17,6 +17,7 @@ from fcst.errors import BadRows, InputError, NotFound
 from fcst.files import make_home, open_private, private_folder
 from fcst.ingest.archives import bare_name
 from fcst.ingest.date_texts import month_first, two_days
+from fcst.ingest.driver_sample import write_driver_sample as write_driver_sample
 from fcst.ingest.folders import Folders, folders_for
 from fcst.ingest.number_texts import two_numbers
 from fcst.ingest.parts import Part

@@ -1,0 +1,96 @@
+"""The generated sales with known effects: the same bytes, what the files say, and whether effects are found again."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from fcst.compute.history import SeriesHistories
+from fcst.compute.learning import learn
+from fcst.compute.series import Series
+from fcst.drivers import Driver, DriverKind
+from fcst.errors import InputError
+from fcst.ingest.driver_sample import FILES, Effects, write_driver_sample
+from fcst.names import HOLDOUT_WEEKS
+
+KINDS = {
+    "promo": DriverKind.PROMOTION,
+    "display": DriverKind.PROMOTION,
+    "price": DriverKind.PRICE,
+    "holiday": DriverKind.EVENT,
+    "in_stock": DriverKind.STOCK,
+}
+EFFECTS = ("promo", "display", "price", "holiday")
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Effects]]:
+    folder = tmp_path_factory.mktemp("made")
+    return folder, write_driver_sample(folder, n_items=60, n_weeks=156, seed=5)
+
+
+def series_of(folder: Path) -> list[Series]:
+    sales = pd.read_csv(folder / "sales.csv", parse_dates=["week_ending"])
+    return [
+        Series(
+            str(key),
+            rows["week_ending"].iloc[-1].date(),
+            rows["units"].to_numpy(float),
+            {"family": rows["family"].iloc[0]},
+            tuple(Driver(name, kind, rows[name].to_numpy(float), False) for name, kind in KINDS.items()),
+        )
+        for key, rows in sales.groupby("item")
+    ]
+
+
+def test_same_arguments_give_the_same_bytes(made: tuple[Path, list[Effects]], tmp_path: Path) -> None:
+    write_driver_sample(tmp_path, n_items=60, n_weeks=156, seed=5)
+    for name in FILES:
+        assert (tmp_path / name).read_bytes() == (made[0] / name).read_bytes()
+
+
+def test_files_hold_what_they_say(made: tuple[Path, list[Effects]]) -> None:
+    sales, plan, actual, truth = (pd.read_csv(made[0] / name) for name in FILES)
+    assert len(sales) == 60 * 156 and len(plan) == len(actual) == 60 * HOLDOUT_WEEKS and len(truth) == 60
+    assert (sales.loc[sales["in_stock"] == 0, "units"] == 0).all()
+    assert truth["lost_units"].sum() > 0
+    late = truth[truth["launch"] > sales["week_ending"].min()]
+    assert len(late) == 7
+    for row in late.itertuples():
+        own = sales[sales["item"] == row.item]
+        before = own[own["week_ending"] < row.launch]["units"].mean()
+        assert before < 0.15 * own[own["week_ending"] >= row.launch]["units"].mean()
+
+
+def test_true_effects_are_found_within_their_stated_uncertainty(made: tuple[Path, list[Effects]]) -> None:
+    """Of each item, and pooled; items with a late launch apart, whose early weeks are another level."""
+    folder, truth = made
+    series = series_of(folder)
+    learned = learn(series, 0)
+    z = {name: list[float]() for name in EFFECTS}
+    means = {name: list[float]() for name in EFFECTS}
+    for one, true in zip(series, truth, strict=True):
+        if true.launch:
+            continue
+        histories = SeriesHistories(one, HOLDOUT_WEEKS, {0: learned.effects})
+        found = histories.effects_at(histories.end)
+        assert found is not None
+        for column, estimate, error in zip(found.columns, found.coefficients, found.errors, strict=True):
+            if column.driver in EFFECTS and column.shift == 0:
+                z[column.driver].append((estimate - getattr(true, column.driver)) / error)
+                means[column.driver].append(estimate - getattr(true, column.driver))
+    for name in EFFECTS:
+        assert len(z[name]) == 53
+        assert np.mean(np.abs(z[name]) < 1.96) > 0.8, name
+        assert abs(np.mean(means[name])) < 0.12, name
+
+
+def test_what_cannot_be_written_is_refused(made: tuple[Path, list[Effects]], tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="exists already"):
+        write_driver_sample(made[0])
+    with pytest.raises(InputError, match="The number of items is 0"):
+        write_driver_sample(tmp_path, n_items=0)
+    with pytest.raises(InputError, match="The number of weeks is 10"):
+        write_driver_sample(tmp_path, n_weeks=10)
+    assert list(tmp_path.iterdir()) == []
