@@ -9,12 +9,13 @@ from fcst import charts
 from fcst.compute.models import AUTO
 from fcst.job_records import Job
 from fcst.names import BENCHMARK, HOLDOUT_WEEKS
-from fcst.services import accuracy
+from fcst.services import accuracy, jobs
 from fcst.ui import text
 from fcst.ui.accuracy import (
     group_rows,
     show_all_metrics,
     show_candidates,
+    show_effects,
     show_group,
     show_items,
     show_leaderboard,
@@ -78,6 +79,12 @@ def main() -> None:
     for key, label in (("family", "Family"), ("demand_class", "Demand class")):
         st.header(f"By {label.lower()}", anchor=False)
         show_group(read_group(job, model, key), key, label, job.spec.level)
+    if effects := read(("effects", run_key(job)), lambda: jobs.learned_effects(job.job_id)):
+        st.header("What drivers do", anchor=False)
+        st.caption(
+            "Learnt across the items of the run, in percent of the baseline; those of an item are drawn to these."
+        )
+        show_effects(effects, "effects")
     show_best_and_worst(job, model, sum(counts))
     candidates = read(("candidates", run_key(job)), lambda: accuracy.list_candidates(job.job_id))
     if AUTO in job.spec.models and len(candidates):

@@ -190,6 +190,29 @@ def item_effects(effects: Effects, y: FloatArray, regressors: Regressors) -> Ite
     return ItemEffects(columns, fit.coefficients, np.sqrt(np.diag(fit.covariance)), multipliers, log_errors)
 
 
+def describe(effects: Effects | ItemEffects) -> list[dict[str, Any]]:
+    """By column, as plain data: `driver`, `kind`, `shift`; what it does in `percent` of the baseline where it is at
+    `SHOWN_AT`, between `low` and `high` in 95 of 100 cases; its `coefficient` and the standard `error` of that."""
+    found = []
+    for column, coefficient, error in zip(
+        effects.columns, effects.coefficients.tolist(), effects.errors.tolist(), strict=True
+    ):
+        at, reach = SHOWN_AT[column.kind], 1.96 * error
+        low, high = sorted(at * (coefficient + side * reach) for side in (-1, 1))
+        percents = {"percent": at * coefficient, "low": low, "high": high}
+        found.append(
+            {
+                "driver": column.driver,
+                "kind": column.kind.value,
+                "shift": column.shift,
+                **{name: round(100 * float(np.expm1(value)), 1) for name, value in percents.items()},
+                "coefficient": float(f"{coefficient:.5g}"),
+                "error": float(f"{error:.5g}"),
+            }
+        )
+    return found
+
+
 # The fit
 
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from fcst.compute.accuracy import Accuracy, measure
 from fcst.compute.auto import MIN_WEEKS, AutoForecast, auto_forecast, rule_of
-from fcst.compute.effects import SHOWN_AT, ItemEffects
+from fcst.compute.effects import describe
 from fcst.compute.fits import TOO_SHORT, Fits, NoFit
 from fcst.compute.history import MIN_TRAINING_WEEKS, History, SeriesHistories
 from fcst.compute.intervals import interval, lifted
@@ -145,7 +145,7 @@ def forecast_item(
     backtests = [item.backtest(cutoff, name) for name in names for cutoff in windows]
     provenance = {"catalogue": CATALOGUE_VERSION, "statsforecast": _statsforecast_version(), "models": models}
     if (fitted := item.histories.effects_at(end)) is not None:
-        provenance["effects"] = _describe_effects(fitted)
+        provenance["effects"] = describe(fitted)
     note = "; ".join(filter(None, [auto_note, _describe_failures(failures, end)]))
     return ItemForecast(series.wk_end_dt(-1), forecasts, backtests, note, provenance)
 
@@ -223,23 +223,6 @@ class _Item:
         uplift, log_error = effects.multipliers[cutoff:], effects.log_errors[cutoff:]
         lo, hi = lifted(mean, lo, hi, uplift, log_error, self.level)
         return Forecast(mean * uplift, lo, hi, made_by, heaviest, is_fallback, mean, uplift)
-
-
-def _describe_effects(effects: ItemEffects) -> list[dict[str, Any]]:
-    """By column, in percent of the baseline what it does where it is at `SHOWN_AT`, and its coefficient."""
-    return [
-        {
-            "driver": column.driver,
-            "kind": column.kind.value,
-            "shift": column.shift,
-            "percent": round(100 * float(np.expm1(coefficient * SHOWN_AT[column.kind])), 1),
-            "coefficient": _rounded(coefficient),
-            "error": _rounded(error),
-        }
-        for column, coefficient, error in zip(
-            effects.columns, effects.coefficients.tolist(), effects.errors.tolist(), strict=True
-        )
-    ]
 
 
 # Auto

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
-from fcst.compute.effects import Effects, EffectsSample, fit_effects
+from fcst.compute.effects import Effects, EffectsSample, describe, fit_effects
 from fcst.compute.history import usable_part
 from fcst.compute.regressors import columns_of, regressors_at
 from fcst.compute.series import Series
@@ -32,6 +32,10 @@ class Learned:
 
     def to_json(self) -> str:
         return json.dumps({"weeks_ago": self.weeks_ago, "effects": self.effects.to_plain()})
+
+    def summary(self) -> dict[str, Any]:
+        """What people read of it, as plain data: the pooled `effects`, and from how many items they were learnt."""
+        return {"effects": describe(self.effects), "n_items": self.effects.n_items}
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Self:

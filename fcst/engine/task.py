@@ -99,7 +99,7 @@ def run_learning(batch_id: int, attempt: int) -> None:
         learned = {}
         for weeks_ago in range(0, HOLDOUT_WEEKS * held.spec.n_windows + 1, HOLDOUT_WEEKS):
             found = learn(series, weeks_ago)
-            learned[weeks_ago] = LearnedRecord({}, found.to_json().encode())
+            learned[weeks_ago] = LearnedRecord(found.summary(), found.to_json().encode())
             attempts.touch(held)
         watchdog.end()
     attempts.save_learned(held, learned)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Any
 
 import pandas as pd
 
@@ -24,7 +25,7 @@ from fcst.services.supervision import ensure_supervisor, keep_alive, log_path, p
 from fcst.settings import load_settings
 from fcst.specs import JobSpec, default_batch_size
 from fcst.states import JobStatus, Outcome
-from fcst.store import batches, datasets, drivers, jobs
+from fcst.store import batches, datasets, drivers, jobs, learning
 
 POLL_S = 0.2
 
@@ -173,6 +174,12 @@ def _with_learning(dataset_id: int, items: Selection, spec: JobSpec) -> JobSpec:
 def find_learning(job_id: int) -> Learning | None:
     """How the learning of a run is doing; None where it learns nothing."""
     return batches.find_learning(job_id)
+
+
+def learned_effects(job_id: int) -> list[dict[str, Any]]:
+    """What drivers do to all items of a run, as `compute.effects.describe` tells it; empty where it learnt nothing."""
+    effects: list[dict[str, Any]] = learning.summary(job_id).get("effects", [])
+    return effects
 
 
 def find_submitted(key: str, fingerprint: str) -> int | None:

@@ -183,6 +183,32 @@ def show_items(frame: pd.DataFrame, key: str) -> str | None:
     return str(frame["unique_id"].iloc[rows[0]]) if rows else None
 
 
+SHOWN_AT = {
+    "promotion": "all week",
+    "event": "all week",
+    "price": "price 10 % lower",
+    "open": "open half the time",
+    "stock": "in stock half the time",
+    "number": "one standard deviation higher",
+}
+"""Kind of a driver -> where its effect is shown, as `compute.effects.SHOWN_AT` has it."""
+_EFFECT_PARTS = {"Effect": "percent", "95 % low": "low", "95 % high": "high"}
+_WEEKS = {0: "", 1: ", the week after", -1: ", the week before"}
+
+
+def show_effects(effects: list[dict[str, Any]], key: str) -> None:
+    """What drivers do to a week, in percent of its baseline, with the range in which that is nearly sure."""
+    frame = pd.DataFrame(
+        {
+            "Driver": [effect["driver"] + _WEEKS[effect["shift"]] for effect in effects],
+            "Where": [SHOWN_AT[effect["kind"]] for effect in effects],
+            **{name: [effect[part] / 100 for effect in effects] for name, part in _EFFECT_PARTS.items()},
+        }
+    )
+    share = st.column_config.NumberColumn(format="percent")
+    tables.show(frame, key=key, column_config=dict.fromkeys(_EFFECT_PARTS, share))
+
+
 def show_provenance(provenance: dict[str, Any], model: str, job: Job) -> None:
     """Who made an item's forecast, from which weeks, by which scores."""
     found = provenance["models"].get(model, {})
@@ -201,6 +227,9 @@ def show_provenance(provenance: dict[str, Any], model: str, job: Job) -> None:
             _show_weights(found["candidates"], loss)
         elif cutoffs:
             st.markdown(text.plain(f"The intervals come from its errors in the {HOLDOUT_WEEKS} weeks after {cutoffs}."))
+        if effects := provenance.get("effects"):
+            st.markdown("Drivers multiply the baseline by so much in this item:")
+            show_effects(effects, "item_effects")
         st.caption(f"statsforecast {provenance['statsforecast']}, catalogue {provenance['catalogue']}")
 
 
