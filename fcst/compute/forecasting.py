@@ -13,11 +13,21 @@ from typing import Any
 import numpy as np
 
 from fcst.compute.accuracy import Accuracy, measure
-from fcst.compute.auto import MIN_WEEKS, AutoForecast, auto_forecast, rule_of
+from fcst.compute.auto import MIN_WEEKS, AutoForecast, Learned, auto_forecast, rule_of
 from fcst.compute.fits import TOO_SHORT, Fits, NoFit
 from fcst.compute.history import MIN_TRAINING_WEEKS, History, SeriesHistories
 from fcst.compute.intervals import interval
-from fcst.compute.models import AUTO, CATALOGUE_VERSION, INTERVAL_WINDOWS, LAST_RESORT, MEDIAN, MEDIAN_MODELS, chain
+from fcst.compute.learned_parts import LearnedParts
+from fcst.compute.models import (
+    AUTO,
+    CATALOGUE,
+    CATALOGUE_VERSION,
+    INTERVAL_WINDOWS,
+    LAST_RESORT,
+    MEDIAN,
+    MEDIAN_MODELS,
+    chain,
+)
 from fcst.compute.series import Series
 from fcst.errors import ComputeError
 from fcst.names import BENCHMARKS, HOLDOUT_WEEKS
@@ -93,12 +103,17 @@ class ItemForecast:
 
 
 def forecast_item(
-    series: Series, spec: JobSpec, on_progress: Callable[[str], None] = lambda model: None
+    series: Series,
+    spec: JobSpec,
+    on_progress: Callable[[str], None] = lambda model: None,
+    learned: LearnedParts | None = None,
 ) -> ItemForecast:
     """Forecasts one item.
 
     Parameters
     ----------
+    learned
+        what was learned from all items of the run, for Auto.
     on_progress
         is called with the name of each model before it is fitted.
 
@@ -107,7 +122,8 @@ def forecast_item(
     ComputeError
         if no week of the series is known.
     """
-    item = _Item(SeriesHistories(series, spec.h), Fits(on_progress), spec.level)
+    histories = SeriesHistories(series, spec.h)
+    item = _Item(histories, Fits(on_progress), spec.level, learned.of(histories) if learned else None)
     end, windows = item.histories.end, item.histories.measured_windows(spec.n_windows)
     forecasts, models = {}, {}
     auto_note, failures = "", dict[str, NoFit]()
@@ -138,11 +154,18 @@ def _statsforecast_version() -> str:
 class _Item:
     """What the forecasts of one item share: its histories, the models fitted to them, and the levels."""
 
-    def __init__(self, histories: SeriesHistories, fits: Fits, level: tuple[int, ...]) -> None:
-        self.histories, self.fits, self.level = histories, fits, level
+    def __init__(self, histories: SeriesHistories, fits: Fits, level: tuple[int, ...], learned: Learned | None) -> None:
+        self.histories, self.fits, self.level, self.learned = histories, fits, level, learned
 
     def auto(self, cutoff: int) -> AutoForecast:
-        return auto_forecast(self.histories, self.fits, cutoff, self.level)
+        return auto_forecast(self.histories, self.fits, cutoff, self.level, self.learned)
+
+    def candidate(self, cutoff: int, name: str) -> FloatArray | NoFit:
+        """(H,) the forecast of a candidate of Auto, or of a part that was learned."""
+        if name in CATALOGUE:
+            return self.fits.forecast(name, self.histories.at(cutoff).capped)
+        made = self.learned(cutoff) if self.learned else {}
+        return made.get(name, TOO_SHORT)
 
     def by_name(self, cutoff: int, name: str) -> tuple[Forecast, list[int], dict[str, NoFit]]:
         """The forecast of a model that is not Auto, the windows behind its intervals, and the models that failed."""
@@ -187,7 +210,7 @@ def _describe_auto(item: _Item, found: AutoForecast, windows: list[int]) -> dict
     end, candidates = item.histories.end, []
     for c in found.candidates:
         entry: dict[str, Any] = {"model": c.model, "weight": round(c.weight, 5), "score": _rounded(c.score)}
-        mean = item.fits.forecast(c.model, item.histories.at(end).capped)
+        mean = item.candidate(end, c.model)
         entry["forecast"] = [] if isinstance(mean, NoFit) else [_rounded(value) for value in mean.tolist()]
         tried = [_errors_and_actual(item, cutoff, c.model) for cutoff in windows]
         errors, actual = np.concatenate([np.zeros((2, 0)), *tried], axis=1)
@@ -201,7 +224,7 @@ def _describe_auto(item: _Item, found: AutoForecast, windows: list[int]) -> dict
 
 def _errors_and_actual(item: _Item, cutoff: int, model: str) -> FloatArray:
     """(2, ·) errors of a candidate, and units sold, in the known weeks of a window; none where it was not fitted."""
-    mean, y = item.fits.forecast(model, item.histories.at(cutoff).capped), item.histories.actual(cutoff)
+    mean, y = item.candidate(cutoff, model), item.histories.actual(cutoff)
     if isinstance(mean, NoFit):
         return np.zeros((2, 0))
     return np.array([mean - y, y])[:, ~np.isnan(y)]

@@ -4,6 +4,7 @@ A cutoff is a number of weeks from the start of the series: the history at it is
 HOLDOUT_WEEKS long and follow each other, so all backtests of a series share their cutoffs, and the models fitted there.
 """
 
+from collections.abc import Mapping
 from datetime import date
 from functools import cached_property
 
@@ -111,6 +112,10 @@ class SeriesHistories:
         self.end = len(self.y)
         self._series, self._h = series, h
         self._histories: dict[int, History] = {}
+
+    @property
+    def attributes(self) -> Mapping[str, str]:
+        return self._series.attributes
 
     @cached_property
     def _n_known(self) -> npt.NDArray[np.intp]:
