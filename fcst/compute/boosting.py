@@ -49,6 +49,7 @@ MAX_CATEGORIES = 200
 """An attribute with more values is no feature."""
 
 _SPAN = 2 * SEASON_LENGTH  # weeks that features look back
+_CALENDAR = slice(0, 5)  # the features that are the time of the year
 _LAGS = (1, 2, 3, 4, 5, 6, 7, 8, 13, 26)
 _MEANS = (4, 8, 13, 52)
 _SETTINGS: dict[str, Any] = {
@@ -177,6 +178,8 @@ def fit_boosting(items: Sequence[Series]) -> Boosting | None:
     categories = _categories(items)
     parts = [_rows(item, MAX_ROWS // len(items), categories) for item in items]
     x, ratio = (np.concatenate(column) for column in zip(*parts, strict=True))
+    if np.median([len(item.y) for item in items]) < 2 * SEASON_LENGTH:
+        x[:, _CALENDAR] = 0.0  # a week of the year that was seen once may have been any week
     return Boosting(_grow(x, ratio), categories) if len(x) >= MIN_ROWS else None
 
 
@@ -258,6 +261,8 @@ def _features(
     week = (ends - ends.astype("datetime64[Y]")).astype(np.float64) / 7
     wave = 2 * np.pi * week / 52.18
     columns = [
+        week,
+        *(f(i * wave) for i in (1, 2) for f in (np.sin, np.cos)),
         *(z[:, -lag] for lag in _LAGS),
         *means,
         np.sqrt(_mean((recent - means[2][:, None]) ** 2)),
@@ -272,8 +277,6 @@ def _features(
         _ratio(means[2], _mean(z[:, 39:52])),
         _ratio(around, _mean(z[:, 44:52])) * means[1],
         step,
-        week,
-        *(f(i * wave) for i in (1, 2) for f in (np.sin, np.cos)),
         *(np.full(len(z), code) for code in codes),
     ]
     return np.column_stack(columns).astype(np.float64)

@@ -17,9 +17,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fcst.compute.auto import auto_forecast
-from fcst.compute.fits import Fits
-from fcst.compute.history import SeriesHistories
+from fcst.compute.fits import Fits, NoFit
+from fcst.compute.history import History
+from fcst.compute.regressions import smooth_seasonal_naive
 from fcst.compute.series import Series
 from fcst.names import SEASON_LENGTH
 from fcst.records import FloatArray
@@ -34,7 +34,10 @@ MAX_SPAN = 5 * SEASON_LENGTH
 """Weeks of a sum at most."""
 
 MAX_GROUPS = 40
-"""Groups that are forecast, those of most items first; each takes as long as an item."""
+"""Groups that are forecast, those of most items first."""
+
+SUM_MODELS = ("RidgeAR-FK", "RidgeAR-FLong", "Harmonic6-AR")
+"""A sum is forecast by the median of those of these models that its length allows, or by last year's weeks."""
 
 SHARE_OVER = (13, 52, 104)
 """Weeks over which an item's share of a sum is taken."""
@@ -86,7 +89,7 @@ class PooledSeasons:
 
 
 def fit_pooled_seasons(items: Sequence[Series], h: int) -> PooledSeasons | None:
-    """The sums of some items and what Auto forecasts of them, or None where there are too few items or weeks.
+    """The sums of some items and their forecasts, or None where there are too few items or weeks.
 
     Parameters
     ----------
@@ -98,12 +101,19 @@ def fit_pooled_seasons(items: Sequence[Series], h: int) -> PooledSeasons | None:
     sums = sum_groups(items)
     if not sums:
         return None
-    last = max(item.last_wk_end_dt for item in items)
     ahead = {}
     for key, y in sums.items():
-        histories = SeriesHistories(Series(key, last, y), h)
-        ahead[key] = auto_forecast(histories, Fits(), histories.end, ()).mean
+        ahead[key] = _forecast_sum(History(y, h))
     return PooledSeasons({key: y[-2 * SEASON_LENGTH :] for key, y in sums.items()}, ahead)
+
+
+def _forecast_sum(history: History) -> FloatArray:
+    """(H,) of a sum."""
+    fits = Fits()
+    made = [found for name in SUM_MODELS if not isinstance(found := fits.forecast(name, history), NoFit)]
+    made = made or [smooth_seasonal_naive(history.y, history.h, SEASON_LENGTH)]
+    median: FloatArray = np.median(made, axis=0)
+    return median
 
 
 def sum_groups(items: Sequence[Series]) -> dict[str, FloatArray]:
