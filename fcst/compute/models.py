@@ -237,13 +237,13 @@ _FULL_POOL = (
     "Harmonic6-SES", "Harmonic6-AR", "STL-AR", "AutoCES(1)", "MFLES", "AutoCES", "AutoETS(A)", "STL-ETS",
 )  # fmt: skip
 
-_LEFT_OUT = ("AutoCES", "AutoETS(A)", "STL-ETS", "MFLES", "RidgeAR", "RidgeAR-FL", "RidgeAR-FH", "RidgeAR-Raw")
+_LEFT_OUT = ("AutoCES", "AutoETS(A)", "STL-ETS")
 
 
 def auto_pool(demand: str, n_weeks: int, is_learned: bool = False) -> tuple[str, ...]:
     """The candidates that Auto weighs, for a demand class and a length of history.
 
-    Where parts learned from all items are in the forecast (`is_learned`), the costly and the similar ones are left out.
+    Where parts learned from all items are in the forecast (`is_learned`), the costliest are left out.
     """
     if is_learned:
         return tuple(name for name in auto_pool(demand, n_weeks) if name not in _LEFT_OUT)
