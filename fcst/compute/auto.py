@@ -10,13 +10,16 @@
 5. The forecast is, step by step, the weighted mean of the middle half of the weight, of logs where all are positive.
 6. With two years of history, and up to half a year more, no two windows can try what needs two years. There half of
    the forecast is the median of a few models that do well on most series.
-7. Intervals come from the errors of the combination in each window, with weights from the other windows.
+7. Parts that were learnt across items (`learning`) stand beside the combination, not among its candidates. All
+   begin with equal shares, which fall with the error in the same windows. There the pool is smaller, at a third of the
+   cost. Sparse items have no such parts.
+8. Intervals come from the errors of the forecast in each window, with weights from the other windows.
 
 The constants were chosen by backtest on the training parts of several sets; one of them, the pool of short smooth
 series, after a test part had shown a gap. Letters: T weeks of history, H steps, C candidates, W windows, L levels.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,18 +30,32 @@ from fcst.compute.demand import SPARSE_CLASSES
 from fcst.compute.fits import Fits, NoFit
 from fcst.compute.history import SeriesHistories
 from fcst.compute.intervals import interval
-from fcst.compute.models import AUTO_MIN_TRAINING, AUTO_WINDOWS, CATALOGUE, TWO_YEARS, auto_median, auto_pool
+from fcst.compute.models import (
+    AUTO_MIN_TRAINING,
+    AUTO_WINDOWS,
+    CATALOGUE,
+    LEARNED_WINDOWS,
+    TWO_YEARS,
+    auto_median,
+    auto_pool,
+)
 from fcst.compute.regressions import moving_mean
 from fcst.names import ENDED_AFTER_WEEKS, HOLDOUT_WEEKS, SEASON_LENGTH
 from fcst.records import FloatArray
 
 BoolArray = npt.NDArray[np.bool_]
 
+Parts = Callable[[int], Mapping[str, FloatArray]]
+"""What parts that were learnt across items forecast of this one after a cutoff: part -> (H,) units."""
+
 MIN_WEEKS = 8
 """Fewer weeks are forecast by their mean."""
 
 KEEP = 0.5
 """The share of the weight, in the middle, that makes the forecast."""
+
+BLEND_POWER = 3.0
+"""By which the share of a learned part falls with its error."""
 
 LONG_PAUSE = 13
 """Weeks without a sale, in an item that sells more often than once a month, that are worth a note."""
@@ -121,24 +138,29 @@ class AutoForecast:
     note: str
 
 
-def auto_forecast(histories: SeriesHistories, fits: Fits, cutoff: int, level: Sequence[int]) -> AutoForecast:
+def auto_forecast(
+    histories: SeriesHistories, fits: Fits, cutoff: int, level: Sequence[int], learned: Parts | None = None
+) -> AutoForecast:
     """Forecasts the weeks after a cutoff.
 
     Parameters
     ----------
     level
         interval levels in percent, each from 1 to 99.
+    learned
+        parts that were learnt across items; of smooth and erratic items they are in the forecast.
     """
     history = histories.at(cutoff)
     y, demand, capped = history.y, history.demand, history.capped
-    rule = rule_of(demand, len(y))
+    parts = learned(cutoff) if learned and demand not in SPARSE_CLASSES else {}
+    rule = rule_of(demand, len(y), bool(parts))
     if len(y) < MIN_WEEKS or np.ptp(y) == 0:
         mean, lo, hi, note = _plain(y, history.h, level)
         return AutoForecast(mean, lo, hi, (), (), demand, rule.loss, note)
     asked = dict.fromkeys((*rule.pool, *rule.median))
     final = {name: f for name in asked if not isinstance(f := fits.forecast(name, capped), NoFit)}
     names = list(final)
-    cutoffs = histories.windows_before(cutoff, AUTO_WINDOWS, AUTO_MIN_TRAINING)
+    cutoffs = histories.windows_before(cutoff, LEARNED_WINDOWS if parts else AUTO_WINDOWS, AUTO_MIN_TRAINING)
     made = forecast_windows(histories, fits, names, cutoffs)
     actual = histories.actuals(cutoffs)
     tilt = tilt_of(y, names, rule)
@@ -146,11 +168,16 @@ def auto_forecast(histories: SeriesHistories, fits: Fits, cutoff: int, level: Se
     in_median = np.isin(names, rule.median)
     mean = combined(np.array(list(final.values())), weights, in_median)
     fitted = _fitted(made, actual, rule, tilt, in_median)
-    lo, hi = interval(history, mean, fitted, actual, cutoffs, level, rule.empirical)
     scores = _scores(made, actual, rule)
-    parts = (weights + in_median / in_median.sum()) / 2 if in_median.any() else weights
-    shares = sorted(zip(names, parts.tolist(), scores.tolist(), strict=True), key=lambda share: -share[1])
-    candidates = tuple(Candidate(*share) for share in shares)
+    shares = (weights + in_median / in_median.sum()) / 2 if in_median.any() else weights
+    if learned and parts:
+        tried = _forecast_parts(learned, list(parts), cutoffs, fitted)
+        mean, fitted, beside = _blended(np.array([mean, *parts.values()]), tried, actual)
+        names, shares = [*names, *parts], np.r_[shares * beside[0], beside[1:]]
+        scores = np.r_[scores, _scores(tried[:, 1:], actual, rule)]
+    lo, hi = interval(history, mean, fitted, actual, cutoffs, level, rule.empirical)
+    ordered = sorted(zip(names, shares.tolist(), scores.tolist(), strict=True), key=lambda share: -share[1])
+    candidates = tuple(Candidate(*share) for share in ordered)
     note = _note(y, cutoffs, n_capped=int((capped.y != y).sum()))
     return AutoForecast(mean, lo, hi, candidates, tuple(cutoffs), demand, rule.loss, note)
 
@@ -168,20 +195,64 @@ def forecast_windows(
     return made
 
 
+def _forecast_parts(learned: Parts, names: Sequence[str], cutoffs: Sequence[int], fitted: FloatArray) -> FloatArray:
+    """(W, 1 + P, HOLDOUT_WEEKS) the combination in each window and what parts forecast there; NaN where none was
+    learned."""
+    unknown = np.full(HOLDOUT_WEEKS, np.nan)
+    rows = [[own, *(learned(c).get(name, unknown) for name in names)] for c, own in zip(cutoffs, fitted, strict=True)]
+    return np.array(rows).reshape(len(cutoffs), 1 + len(names), HOLDOUT_WEEKS)
+
+
+def _blended(forecasts: FloatArray, tried: FloatArray, actual: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """The combination and learned parts together.
+
+    Parameters
+    ----------
+    forecasts
+        (1 + P, H) the combination and the parts.
+    tried, actual
+        (W, 1 + P, HOLDOUT_WEEKS) the same in each window, NaN where a part was not learned; and what was sold.
+
+    Returns
+    -------
+    tuple
+        (H,) the forecast; (W, HOLDOUT_WEEKS) the same in each window, with shares from the others; (1 + P,) shares.
+    """
+    shares, fitted = blend_shares(tried, actual), np.empty_like(actual)
+    for w in range(len(tried)):
+        own = blend_shares(np.delete(tried, w, 0), np.delete(actual, w, 0)) * np.isfinite(tried[w]).all(1)
+        fitted[w] = own @ np.nan_to_num(tried[w]) / own.sum()
+    return shares @ forecasts, fitted, shares
+
+
+def blend_shares(tried: FloatArray, actual: FloatArray) -> FloatArray:
+    """(1 + P,) shares that sum to 1: equal, and less with the mean absolute error relative to the combination's.
+
+    The relative error counts as if one more window had shown no difference.
+    """
+    error = _errors(tried, actual, "absolute")
+    is_tried = np.isfinite(error)
+    n, own = is_tried.sum(0), np.where(is_tried, error[:, :1], 0.0).sum(0)
+    relative = (n * np.where(is_tried, error, 0.0).sum(0) / (own + 1e-9) + 1.0) / (n + 1.0)
+    weights = (relative + 0.02) ** -BLEND_POWER
+    shares: FloatArray = weights / weights.sum()
+    return shares
+
+
 def _scores(made: FloatArray, actual: FloatArray, rule: Rule) -> FloatArray:
     """(C,) mean loss over the windows in which a candidate was tried, in units; NaN without one."""
-    e = _errors(made, actual, rule)
+    e = _errors(made, actual, rule.loss)
     seen = np.isfinite(e).sum(0)
     mean = np.divide(np.nansum(e, 0), seen, out=np.full(e.shape[1], np.nan), where=seen > 0)
     return np.asarray(np.sqrt(mean) if rule.loss == "squared" else mean)
 
 
-def _errors(made: FloatArray, actual: FloatArray, rule: Rule) -> FloatArray:
+def _errors(made: FloatArray, actual: FloatArray, loss: str) -> FloatArray:
     """(W, C) mean loss over the known weeks of each window."""
     e = made - actual[:, None]
     is_known = ~np.isnan(actual)[:, None]
-    loss = np.where(is_known, np.abs(e) if rule.loss == "absolute" else e * e, 0.0)
-    errors: FloatArray = loss.sum(2) / is_known.sum(2)
+    losses = np.where(is_known, np.abs(e) if loss == "absolute" else e * e, 0.0)
+    errors: FloatArray = losses.sum(2) / is_known.sum(2)
     return errors
 
 
@@ -204,9 +275,12 @@ def _fitted(made: FloatArray, actual: FloatArray, rule: Rule, tilt: FloatArray, 
     return fitted
 
 
-def rule_of(demand: str, n_weeks: int) -> Rule:
-    """Squared errors where weeks without a sale are many; more equal weights where the history is short."""
-    is_sparse, pool = demand in SPARSE_CLASSES, auto_pool(demand, n_weeks)
+def rule_of(demand: str, n_weeks: int, is_learned: bool = False) -> Rule:
+    """Squared errors where weeks without a sale are many; more equal weights where the history is short.
+
+    `is_learned`: parts that were learnt across items are in the forecast.
+    """
+    is_sparse, pool = demand in SPARSE_CLASSES, auto_pool(demand, n_weeks, is_learned)
     loss, empirical = "squared" if is_sparse else "absolute", 0.3 if demand == "smooth" else 0.7
     if n_weeks < TWO_YEARS:
         return Rule(pool, (), loss, 1.0, 1.5 if is_sparse else 3.0, empirical)
@@ -217,7 +291,7 @@ def backtest_weights(made: FloatArray, actual: FloatArray, rule: Rule, tilt: Flo
     """(C,) weights that sum to 1, from the candidates' forecasts (W, C, H) and what was sold (W, H), where known."""
     relative = np.ones(len(tilt))
     if len(made):
-        e = _errors(made, actual, rule)
+        e = _errors(made, actual, rule.loss)
         known = np.isfinite(e)
         reference = np.nanmedian(np.where(known.all(0), e, np.nan), axis=1, keepdims=True)
         seen = known.sum(0)

@@ -13,13 +13,22 @@ from typing import Any
 import numpy as np
 
 from fcst.compute.accuracy import Accuracy, measure
-from fcst.compute.auto import MIN_WEEKS, AutoForecast, auto_forecast, rule_of
+from fcst.compute.auto import MIN_WEEKS, AutoForecast, Parts, auto_forecast, rule_of
 from fcst.compute.effects import describe
 from fcst.compute.fits import TOO_SHORT, Fits, NoFit
 from fcst.compute.history import MIN_TRAINING_WEEKS, History, SeriesHistories
 from fcst.compute.intervals import interval, lifted
-from fcst.compute.learning import Learned
-from fcst.compute.models import AUTO, CATALOGUE_VERSION, INTERVAL_WINDOWS, LAST_RESORT, MEDIAN, MEDIAN_MODELS, chain
+from fcst.compute.learning import Learned, parts_of
+from fcst.compute.models import (
+    AUTO,
+    CATALOGUE,
+    CATALOGUE_VERSION,
+    INTERVAL_WINDOWS,
+    LAST_RESORT,
+    MEDIAN,
+    MEDIAN_MODELS,
+    chain,
+)
 from fcst.compute.series import Series
 from fcst.errors import ComputeError
 from fcst.names import BENCHMARKS, HOLDOUT_WEEKS
@@ -114,8 +123,8 @@ def forecast_item(
     Parameters
     ----------
     learned
-        weeks before the end -> what was learnt from all items by then: for the end, 0, and for each window on which
-        accuracy is measured. Without it drivers are not used.
+        weeks before the end -> what was learnt across items by then, as `learning.learn` gives it. Without it drivers
+        are not used, and Auto knows the item alone.
     on_progress
         is called with the name of each model before it is fitted.
 
@@ -124,8 +133,8 @@ def forecast_item(
     ComputeError
         if no week of the series is known.
     """
-    effects = {weeks_ago: known.effects for weeks_ago, known in learned.items()}
-    item = _Item(SeriesHistories(series, spec.h, effects), Fits(on_progress), spec.level)
+    histories = SeriesHistories(series, spec.h, {weeks_ago: known.effects for weeks_ago, known in learned.items()})
+    item = _Item(histories, Fits(on_progress), spec.level, parts_of(learned, histories))
     end, windows = item.histories.end, item.histories.measured_windows(spec.n_windows)
     forecasts, models = {}, {}
     auto_note, failures = "", dict[str, NoFit]()
@@ -158,8 +167,8 @@ def _statsforecast_version() -> str:
 class _Item:
     """What the forecasts of one item share: its histories, the models fitted to them, and the levels."""
 
-    def __init__(self, histories: SeriesHistories, fits: Fits, level: tuple[int, ...]) -> None:
-        self.histories, self.fits, self.level = histories, fits, level
+    def __init__(self, histories: SeriesHistories, fits: Fits, level: tuple[int, ...], parts: Parts) -> None:
+        self.histories, self.fits, self.level, self.parts = histories, fits, level, parts
 
     def uplift(self, cutoff: int) -> FloatArray | float:
         """(H,) the multipliers of the weeks after a cutoff; 1.0 without effects."""
@@ -167,7 +176,13 @@ class _Item:
         return 1.0 if effects is None else effects.multipliers[cutoff:]
 
     def auto(self, cutoff: int) -> AutoForecast:
-        return auto_forecast(self.histories, self.fits, cutoff, self.level)
+        return auto_forecast(self.histories, self.fits, cutoff, self.level, self.parts)
+
+    def candidate(self, cutoff: int, name: str) -> FloatArray | NoFit:
+        """(H,) the forecast of a candidate of Auto, or of a part that was learnt across items."""
+        if name in CATALOGUE:
+            return self.fits.forecast(name, self.histories.at(cutoff).capped)
+        return self.parts(cutoff).get(name, TOO_SHORT)
 
     def by_name(self, cutoff: int, name: str) -> tuple[Forecast, list[int], dict[str, NoFit]]:
         """The forecast of a model that is not Auto, the windows behind its intervals, and the models that failed."""
@@ -232,7 +247,7 @@ def _describe_auto(item: _Item, found: AutoForecast, windows: list[int]) -> dict
     end, candidates = item.histories.end, []
     for c in found.candidates:
         entry: dict[str, Any] = {"model": c.model, "weight": round(c.weight, 5), "score": _rounded(c.score)}
-        mean = item.fits.forecast(c.model, item.histories.at(end).capped)
+        mean = item.candidate(end, c.model)
         units = [] if isinstance(mean, NoFit) else (mean * item.uplift(end)).tolist()
         entry["forecast"] = [_rounded(value) for value in units]
         tried = [_errors_and_actual(item, cutoff, c.model) for cutoff in windows]
@@ -247,7 +262,7 @@ def _describe_auto(item: _Item, found: AutoForecast, windows: list[int]) -> dict
 
 def _errors_and_actual(item: _Item, cutoff: int, model: str) -> FloatArray:
     """(2, ·) errors of a candidate, and units sold, in the known weeks of a window; none where it was not fitted."""
-    mean, y = item.fits.forecast(model, item.histories.at(cutoff).capped), item.histories.sold(cutoff)
+    mean, y = item.candidate(cutoff, model), item.histories.sold(cutoff)
     if isinstance(mean, NoFit):
         return np.zeros((2, 0))
     return np.array([mean * item.uplift(cutoff) - y, y])[:, ~np.isnan(y)]

@@ -125,6 +125,14 @@ class SeriesHistories:
         self._histories: dict[int, History] = {}
         self._fitted: dict[int, ItemEffects] = {}
 
+    @property
+    def unique_id(self) -> str:
+        return self._series.unique_id
+
+    @property
+    def attributes(self) -> Mapping[str, str]:
+        return self._series.attributes
+
     @cached_property
     def _n_known(self) -> npt.NDArray[np.intp]:
         """(T + 1,) the number of known weeks before each cutoff."""

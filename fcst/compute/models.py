@@ -13,7 +13,7 @@ from fcst.compute.history import MAX_WEEKS
 from fcst.errors import InputError
 from fcst.names import HOLDOUT_WEEKS, SEASON_LENGTH
 
-CATALOGUE_VERSION = 4
+CATALOGUE_VERSION = 5
 """Raised whenever a model, or how models are combined, changes a forecast."""
 
 AUTO = "Auto"
@@ -28,6 +28,9 @@ AUTO_WINDOWS = 4
 
 INTERVAL_WINDOWS = 2
 """Backtest windows by whose errors the intervals of a model asked for by name are made; each takes a fit more."""
+
+LEARNED_WINDOWS = 3
+"""The same, where parts learnt across items are in the forecast: they make up for the fourth."""
 
 AUTO_MIN_TRAINING = 26
 """Weeks before a window of Auto."""
@@ -234,9 +237,16 @@ _FULL_POOL = (
     "Harmonic6-SES", "Harmonic6-AR", "STL-AR", "AutoCES(1)", "MFLES", "AutoCES", "AutoETS(A)", "STL-ETS",
 )  # fmt: skip
 
+_LEFT_OUT = ("AutoCES", "AutoETS(A)", "STL-ETS")
 
-def auto_pool(demand: str, n_weeks: int) -> tuple[str, ...]:
-    """The candidates that Auto weighs, for a demand class and a length of history."""
+
+def auto_pool(demand: str, n_weeks: int, is_learned: bool = False) -> tuple[str, ...]:
+    """The candidates that Auto weighs, for a demand class and a length of history.
+
+    Where parts learnt across items are in the forecast (`is_learned`), the costliest are left out.
+    """
+    if is_learned:
+        return tuple(name for name in auto_pool(demand, n_weeks) if name not in _LEFT_OUT)
     is_sparse = demand in SPARSE_CLASSES
     if n_weeks >= TWO_YEARS:
         return _SPARSE_POOL if is_sparse else _FULL_POOL

@@ -2,7 +2,6 @@
 inline in a test.
 """
 
-import json
 import logging
 import shutil
 import time
@@ -15,6 +14,7 @@ from pathlib import Path
 from fcst import logs
 from fcst.compute.forecasting import Backtest, Forecast, forecast_item
 from fcst.compute.learning import Learned, learn
+from fcst.compute.models import AUTO
 from fcst.compute.series import Series
 from fcst.drivers import DriverValues, assemble
 from fcst.engine.watchdog import LEARNING, Watchdog
@@ -24,7 +24,6 @@ from fcst.ingest.driver_files import DatasetWeeks, DriverFiles, look_at_plan, re
 from fcst.ingest.folders import folders_for
 from fcst.ingest.pipeline import Resources, read_series
 from fcst.ingest.sources import OnProgress, Workspace
-from fcst.names import HOLDOUT_WEEKS
 from fcst.records import BacktestRecord, ForecastRecord, ItemResult, LearnedRecord, SalesRecord
 from fcst.settings import load_settings
 from fcst.specs import IngestSpec
@@ -36,7 +35,7 @@ CHECKPOINT_S = 2.0  # how much computed work a death may cost
 LOOK_EVERY_S = 0.5  # between looks whether the batch is still this task's
 PROGRESS_EVERY_S = 0.5
 LEARNING_LIMIT_S = 1_800.0
-MAX_LEARNING_ITEMS = 3_000
+MAX_LEARNING_ITEMS = 2_000
 """Items of a run that it learns from: more change little, and the cost does not grow with the run."""
 
 UNLEARNED = "without what the run should have learnt across its items"
@@ -58,10 +57,7 @@ def run_batch(batch_id: int, attempt: int) -> None:
     """
     held = attempts.begin(batch_id, attempt, str(uuid.uuid4()))
     series = _read_series(held, sales.batch_series(held.dataset_id, batch_id))
-    learned = {
-        weeks_ago: Learned.from_json(json.loads(content))
-        for weeks_ago, content in learning.contents(held.job_id).items()
-    }
+    learned = {weeks_ago: Learned.from_bytes(content) for weeks_ago, content in learning.contents(held.job_id).items()}
     attempts.move(held, Stage.OBTAINING_SALES, Stage.PROCESSING)
     unsaved: list[ItemResult] = []
     saved_at = looked_at = time.monotonic()
@@ -96,13 +92,11 @@ def run_learning(batch_id: int, attempt: int) -> None:
     with Watchdog(held, LEARNING_LIMIT_S) as watchdog:
         watchdog.begin(LEARNING)
         series = _read_series(held, sales.learning_series(held.dataset_id, held.job_id, MAX_LEARNING_ITEMS))
-        learned = {}
-        for weeks_ago in range(0, HOLDOUT_WEEKS * held.spec.n_windows + 1, HOLDOUT_WEEKS):
-            found = learn(series, weeks_ago)
-            learned[weeks_ago] = LearnedRecord(found.summary(), found.to_json().encode())
-            attempts.touch(held)
+        spec = held.spec
+        learned = learn(series, spec.n_windows, spec.h, AUTO in spec.models, lambda: attempts.touch(held))
+        records = {w: LearnedRecord(found.summary(), found.to_bytes()) for w, found in learned.items()}
         watchdog.end()
-    attempts.save_learned(held, learned)
+    attempts.save_learned(held, records)
 
 
 def _read_series(attempt: BatchAttempt, records: list[SalesRecord]) -> list[Series]:

@@ -1,11 +1,12 @@
 """Auto on real series: how near it comes on weeks it has not seen, how much its intervals hold, what it costs.
 
-    python tests/benchmarks/accuracy.py [SET …] [--back N] [--limit N] [--drivers]
+    python tests/benchmarks/accuracy.py [SET …] [--back N] [--limit N] [--no-learning] [--drivers]
 
 The sets are `m4` (the competition's weekly series and its test weeks), `online` (Online Retail II, items of 73 weeks or
 more), `stores` (Store Item Demand), `rossmann` and `juice` (600 series each of Rossmann Store Sales and of Dominick's
 orange juice, of 113 weeks or more) and `sample` (the bundled one). All but the last are read from `../shared/data`.
 Scored are the last 13 weeks. With `--back N` all ends 13 · N weeks earlier: rules are chosen there, never on the last.
+Before that, what can be learned from all series of the set is learned at the cutoff; `--no-learning` leaves it out.
 Beside Auto stands the best of every single model of the catalogue, their equal-weight mean and their median, chosen in
 hindsight: by WAPE and MASE of smooth and erratic items, by RMSSE of the others.
 
@@ -21,6 +22,7 @@ import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import date
+from functools import cache
 from pathlib import Path
 
 os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
@@ -35,7 +37,7 @@ from fcst.compute.demand import SPARSE_CLASSES, demand_class  # noqa: E402
 from fcst.compute.fits import Fits, NoFit  # noqa: E402
 from fcst.compute.forecasting import forecast_item  # noqa: E402
 from fcst.compute.history import History, SeriesHistories  # noqa: E402
-from fcst.compute.learning import Learned, learn  # noqa: E402
+from fcst.compute.learning import Learned, learn, parts_of  # noqa: E402
 from fcst.compute.models import CATALOGUE, chain  # noqa: E402
 from fcst.compute.series import Series  # noqa: E402
 from fcst.names import HOLDOUT_WEEKS as H  # noqa: E402
@@ -45,6 +47,7 @@ from tests.benchmarks.driver_sets import DRIVER_SETS, promoted  # noqa: E402
 
 SHARED = PROJECT.parent / "shared" / "data"
 LEVELS = (80, 95)
+LAST_WK_END_DT = date(2024, 6, 1)
 Table = dict[str, np.ndarray]
 
 
@@ -140,10 +143,24 @@ def weekly(rows: pd.DataFrame) -> Table:
     return {key: y[np.flatnonzero(y)[0] :] for key, y in columns if y.any()}
 
 
-def score(y: np.ndarray, actual: np.ndarray, models: list[str]) -> dict[str, float]:
-    histories, fits = SeriesHistories(Series("item", date(2024, 6, 1), y), H), Fits()
+def attributes(name: str, key: str) -> dict[str, str]:
+    """What is known of an item: for `stores` and `juice` the parts of its key."""
+    if name in ("stores", "juice"):
+        store, _, item = key.partition("_")
+        return {"store": store, "item": item}
+    return families().get(key, {}) if name == "sample" else {}
+
+
+@cache
+def families() -> dict[str, dict[str, str]]:
+    rows = pd.read_csv(PROJECT / "data" / "sample" / "items.csv", dtype=str).set_index("item_nbr")
+    return {str(key): {"family": row["family"], "class": row["class"]} for key, row in rows.iterrows()}
+
+
+def score(item: Series, actual: np.ndarray, models: list[str], learned: Mapping[int, Learned]) -> dict[str, float]:
+    y, histories, fits = item.y, SeriesHistories(item, H), Fits()
     begin = time.process_time()
-    found = auto_forecast(histories, fits, histories.end, LEVELS)
+    found = auto_forecast(histories, fits, histories.end, LEVELS, parts_of(learned, histories))
     seconds = time.process_time() - begin
     mae, mse = metrics.naive_mae(y), metrics.naive_mse(y)
     singles = {name: single(fits, histories.at(histories.end), name) for name in models}
@@ -227,7 +244,8 @@ def report_drivers(name: str, back: int, limit: int | None) -> Iterator[str]:
     whole = [s for s in DRIVER_SETS[name]() if len(s.y) > H * (1 + back)]
     cut = {s.unique_id: replace(s, y=s.y[: len(s.y) - H * (1 + back)]) for s in whole}
     begin = time.process_time()
-    learned = {0: learn(list(cut.values()), 0)}
+    learned = learn(list(cut.values()), 0, H)
+    effects = {0: Learned(0, learned[0].effects)}
     seconds = time.process_time() - begin
     if limit and limit < len(whole):
         whole = [whole[i] for i in np.random.default_rng(0).choice(len(whole), limit, replace=False)]
@@ -235,7 +253,7 @@ def report_drivers(name: str, back: int, limit: int | None) -> Iterator[str]:
     actual = np.array([s.y[ends[s.unique_id] :][:H] for s in whole])
     is_promoted = np.array([promoted(s, ends[s.unique_id], ends[s.unique_id] + H) for s in whole])
     yield f"{name}: {len(whole):,} series; learnt in {seconds:.1f} s of a processor"
-    for what, known in (("without drivers", {}), ("with drivers", learned)):
+    for what, known in (("without drivers", {}), ("with drivers", effects), ("with all that is learnt", learned)):
         begin = time.process_time()
         mean, lo, hi = forecast_all([cut[s.unique_id] for s in whole], known)
         yield f"    {what}: {1e3 * (time.process_time() - begin) / len(whole):.0f} ms of a processor each"
@@ -261,6 +279,7 @@ def main() -> None:
     parser.add_argument("--back", type=int, default=0, help="quarters that all ends earlier")
     parser.add_argument("--limit", type=int, help="of a set this many series at random, always the same")
     parser.add_argument("--alone", action="store_true", help="without the other models")
+    parser.add_argument("--no-learning", action="store_true", help="without what is learned from all series")
     parser.add_argument("--arima", action="store_true", help="with AutoARIMA among the others, which takes its time")
     parser.add_argument("--drivers", action="store_true", help="with the effects of drivers and without them")
     args = parser.parse_args()
@@ -270,12 +289,23 @@ def main() -> None:
             print(*report_drivers(name, args.back, args.limit), sep="\n", flush=True)
         return
     for name in args.sets:
-        series = SETS[name]()
+        series, begin = SETS[name](), time.process_time()
+        ends = {key: len(y) - H * (1 + args.back) for key, y in series.items()}
+        items = {
+            key: Series(key, LAST_WK_END_DT, y[: ends[key]], attributes(name, key))
+            for key, y in series.items()
+            if ends[key] > 0
+        }
+        learned = {} if args.no_learning else learn(list(items.values()), 0, H)
+        if learned:
+            seconds = (time.process_time() - begin) / len(learned)
+            print(f"{name}: learnt at {len(learned)} cutoffs, {seconds:.1f} s each: {learned[0].summary()['parts']}")
         keys = sorted(series)
         if args.limit and args.limit < len(keys):
             keys = np.random.default_rng(0).choice(keys, args.limit, replace=False).tolist()
-        ended = [(series[key], len(series[key]) - H * (1 + args.back)) for key in keys]
-        rows = pd.DataFrame([score(y[:end], y[end : end + H], models) for y, end in ended if end > 0])
+        scored = [key for key in keys if key in items]
+        actual = {key: series[key][ends[key] : ends[key] + H] for key in scored}
+        rows = pd.DataFrame([score(items[key], actual[key], models, learned) for key in scored])
         print(*report(name, rows), sep="\n", flush=True)
 
 

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from fcst.compute.history import SeriesHistories
-from fcst.compute.learning import learn
+from fcst.compute.learning import learn_effects
 from fcst.compute.series import Series
 from fcst.drivers import Driver, DriverKind
 from fcst.errors import InputError
@@ -67,13 +67,13 @@ def test_true_effects_are_found_within_their_stated_uncertainty(made: tuple[Path
     """Of each item, and pooled; items with a late launch apart, whose early weeks are another level."""
     folder, truth = made
     series = series_of(folder)
-    learned = learn(series, 0)
+    effects = learn_effects(series, 0)
     z = {name: list[float]() for name in EFFECTS}
     means = {name: list[float]() for name in EFFECTS}
     for one, true in zip(series, truth, strict=True):
         if true.launch:
             continue
-        histories = SeriesHistories(one, HOLDOUT_WEEKS, {0: learned.effects})
+        histories = SeriesHistories(one, HOLDOUT_WEEKS, {0: effects})
         found = histories.effects_at(histories.end)
         assert found is not None
         for column, estimate, error in zip(found.columns, found.coefficients, found.errors, strict=True):

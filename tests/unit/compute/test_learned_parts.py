@@ -1,0 +1,111 @@
+"""Learned parts: in the forecast of dense items by what they were worth in windows, and blind to what comes after."""
+
+from datetime import date
+
+import numpy as np
+import pytest
+
+from fcst.compute import boosting, learning
+from fcst.compute.auto import auto_forecast, blend_shares
+from fcst.compute.fits import Fits
+from fcst.compute.forecasting import forecast_item
+from fcst.compute.history import SeriesHistories
+from fcst.compute.learning import BOOSTING, POOLED, Learned, learn, parts_of
+from fcst.compute.series import Series
+from fcst.specs import JobSpec
+
+LAST = date(2024, 6, 1)
+
+
+def items_of(n: int, n_weeks: int) -> list[Series]:
+    random, season = np.random.default_rng(0), 1 + 0.5 * np.sin(2 * np.pi * np.arange(n_weeks) / 52.18)
+    return [Series(f"item {i}", LAST, random.poisson((20 + 5 * i) * season).astype(float)) for i in range(n)]
+
+
+ITEMS = items_of(24, 240)
+
+
+@pytest.fixture(autouse=True)
+def little_learning(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fewer rows and trees, which take seconds less, and pooled seasons whatever they are worth."""
+    monkeypatch.setattr(boosting, "MAX_ROWS", 4000)
+    monkeypatch.setitem(boosting._SETTINGS, "max_iter", 30)
+    monkeypatch.setattr(learning, "MAX_TRIED", 3)
+    monkeypatch.setattr(learning, "WORTH", 2.0)
+
+
+@pytest.fixture
+def learned() -> dict[int, Learned]:
+    return learn(ITEMS, 1, 13)
+
+
+def test_parts_are_learned_at_the_end_and_at_each_window(learned: dict[int, Learned]) -> None:
+    assert sorted(learned) == [0, 13, 26, 39, 52]
+    assert all(found.boosting and found.pooled for found in learned.values())
+
+
+def test_they_are_in_the_forecast_of_a_dense_item(learned: dict[int, Learned]) -> None:
+    histories = SeriesHistories(ITEMS[10], 13)
+    found = auto_forecast(histories, Fits(), histories.end, (80,), parts_of(learned, histories))
+    share = {c.model: c.weight for c in found.candidates}
+    assert sum(share.values()) == pytest.approx(1) and len(found.cutoffs) == 3
+    assert 0.1 < share[BOOSTING] < 0.6 and 0.1 < share[POOLED] < 0.6
+    assert (found.lo[0] <= found.mean).all() and (found.mean <= found.hi[0]).all()
+
+
+def test_without_learning_and_for_sparse_items_nothing_changes(learned: dict[int, Learned]) -> None:
+    sparse = Series("sparse", LAST, np.random.default_rng(1).poisson(0.3, 240).astype(float))
+    histories = SeriesHistories(sparse, 13)
+    own, asked = (auto_forecast(histories, Fits(), 240, (80,), parts) for parts in (None, parts_of(learned, histories)))
+    assert own.mean.tobytes() == asked.mean.tobytes() and own.candidates == asked.candidates
+    histories = SeriesHistories(ITEMS[0], 13)
+    none = parts_of({}, histories)
+    own, asked = (auto_forecast(histories, Fits(), 240, (80,), parts) for parts in (None, none))
+    assert own.mean.tobytes() == asked.mean.tobytes() and own.candidates == asked.candidates
+
+
+def test_a_jump_after_a_cutoff_changes_nothing_before_it(learned: dict[int, Learned]) -> None:
+    jumped = [Series(i.unique_id, LAST, np.r_[i.y[:-13], i.y[-13:] * 50]) for i in ITEMS]
+    again = learn(jumped, 1, 13)
+    for before, after in zip(ITEMS[::5], jumped[::5], strict=True):
+        own, other = (SeriesHistories(item, 13) for item in (before, after))
+        one, two = parts_of(learned, own)(227), parts_of(again, other)(227)
+        assert one[BOOSTING].tobytes() == two[BOOSTING].tobytes()
+        assert one[POOLED].tobytes() == two[POOLED].tobytes()
+
+
+def test_what_was_learnt_is_the_same_after_a_way_through_bytes(learned: dict[int, Learned]) -> None:
+    again = {weeks_ago: Learned.from_bytes(found.to_bytes()) for weeks_ago, found in learned.items()}
+    histories = SeriesHistories(ITEMS[7], 13)
+    one, two = (parts_of(known, histories)(histories.end) for known in (learned, again))
+    assert {name: made.tobytes() for name, made in one.items()} == {name: made.tobytes() for name, made in two.items()}
+
+
+def test_one_item_or_none_teaches_nothing() -> None:
+    for items in ([], ITEMS[:1]):
+        assert not any(found.boosting or found.pooled for found in learn(items, 1, 13).values())
+
+
+def test_pooled_seasons_that_are_of_no_use_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(learning, "WORTH", 0.95)
+    random = np.random.default_rng(0)
+    walks = [Series(f"w{i}", LAST, np.exp(5 + np.cumsum(random.normal(0, 0.15, 190)))) for i in range(12)]
+    assert not any(found.pooled for found in learn(walks, 0, 13).values())
+
+
+def test_an_item_s_forecast_says_how_much_of_it_was_learned(learned: dict[int, Learned]) -> None:
+    spec = JobSpec(models=("Auto",), h=13, level=(80,), n_windows=1)
+    found = forecast_item(ITEMS[10], spec, learned=learned)
+    candidates = {c["model"]: c for c in found.provenance["models"]["Auto"]["candidates"]}
+    assert len(candidates[BOOSTING]["forecast"]) == 13 and candidates[BOOSTING]["n_weeks"] == 13
+    assert candidates[POOLED]["score"] > 0
+
+
+def test_shares_are_equal_without_a_window_and_fall_with_the_error() -> None:
+    none = blend_shares(np.zeros((0, 2, 13)), np.zeros((0, 13)))
+    assert none.tolist() == [0.5, 0.5]
+    actual = np.full((3, 13), 10.0)
+    tried = np.stack([actual + 1, actual + 2, np.full((3, 13), np.nan)], axis=1)
+    shares = blend_shares(tried, actual)
+    assert shares.sum() == pytest.approx(1)
+    assert shares[1] < shares[0] == pytest.approx(shares[2]), "what was not tried counts as the combination"
