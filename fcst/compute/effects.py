@@ -123,7 +123,8 @@ class ItemEffects:
     multipliers
         (T + H,) by which the baseline of a week is multiplied; 0 in weeks in which the item cannot be bought.
     log_errors
-        (T + H,) the standard errors of their logarithms.
+        (T + H,) the standard errors of the logarithms of multipliers against those of the last BASELINE_WEEKS of the
+        history, from which the baseline is known: a driver that stays as it was adds no error.
     """
 
     columns: tuple[Column, ...]
@@ -184,7 +185,8 @@ def item_effects(effects: Effects, y: FloatArray, regressors: Regressors) -> Ite
     else:
         fit = _Fit(prior, np.diag(effects.dispersion / penalty), effects.dispersion)
     multipliers = np.where(regressors.is_closed, 0.0, _exp(x @ fit.coefficients))
-    log_errors = np.sqrt(np.einsum("tc,cd,td->t", x, fit.covariance, x))
+    away = x - x[max(len(y) - BASELINE_WEEKS, 0) : max(len(y), 1)].mean(axis=0)
+    log_errors = np.sqrt(np.einsum("tc,cd,td->t", away, fit.covariance, away))
     return ItemEffects(columns, fit.coefficients, np.sqrt(np.diag(fit.covariance)), multipliers, log_errors)
 
 

@@ -24,7 +24,7 @@ IntArray = npt.NDArray[np.intp]
 MANY_CUTOFFS = 13  # half a year of them: fewer do not show the size of errors
 USUAL_GROWTH = 0.2  # errors grow with the step to this power where nothing else is known: by two thirds in a quarter
 
-EFFECT_ERRORS = 1.5  # by which an effect errs, in its standard errors: no two promotions of an item are the same
+EFFECT_ERRORS = 2.5  # by which an effect errs, in its standard errors: no two promotions of an item are the same
 
 _STEPS = np.arange(HOLDOUT_WEEKS)
 _MEANS_OVER = np.array([[1], [4], [13], [26]])  # weeks of the moving means that are simple forecasts
@@ -94,7 +94,7 @@ def lifted(
     mean, lo, hi
         (H,) and (L, H) of the baseline, 0 ≤ lo ≤ mean ≤ hi.
     uplift, log_error
-        (H,) by which the baseline is multiplied, and the standard error of its logarithm.
+        (H,) by which the baseline is multiplied, and the standard error of that, as `effects.ItemEffects` has it.
     """
     z = np.array([ndtri(1 - _tail(percent)) for percent in level]).reshape(-1, 1)
     reach = z * EFFECT_ERRORS * log_error * mean

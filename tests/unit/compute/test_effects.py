@@ -116,11 +116,11 @@ def test_no_effect_is_found_where_there_is_none() -> None:
     assert abs(found.coefficients[0]) < 3 * found.errors[0] + 0.005
 
 
-def test_the_effect_is_more_certain_in_weeks_without_the_driver(pooled: Effects) -> None:
+def test_a_week_is_uncertain_by_how_its_drivers_differ_from_the_recent_ones(pooled: Effects) -> None:
     driver = promotion(9)
     found = effects_of(pooled, sold([driver], [PLANTED], 9), [driver])
-    assert (found.log_errors[driver.values == 0] == 0).all()
-    assert found.log_errors[driver.values == 1] == pytest.approx(found.errors[0])
+    recent = driver.values[T - BASELINE_WEEKS : T].mean()
+    assert found.log_errors == pytest.approx(found.errors[0] * np.abs(driver.values - recent))
 
 
 # Odd drivers and items
