@@ -29,6 +29,7 @@ BOTTOM = {
     "logs",
     "roles",
     "harmless",
+    "drivers",
 }
 
 # part of the project -> what of ours it may import, besides itself
