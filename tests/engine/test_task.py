@@ -82,11 +82,11 @@ def test_items_that_are_final_are_not_computed_again(load_dataset, monkeypatch: 
     job_id = jobs.submit_job(dataset.dataset_id, jobs.choose_largest(dataset, 6), JobSpec(batch_size=6, h=2))
     real, seen = task.forecast_item, []
 
-    def dying(series: Series, spec: JobSpec, on_progress: object) -> object:
+    def dying(series: Series, spec: JobSpec, *, on_progress: object) -> object:
         seen.append(len(seen))
         if len(seen) == 4:
             raise SystemExit  # as sudden as a death, for the task
-        return real(series, spec, on_progress)
+        return real(series, spec, on_progress=on_progress)
 
     monkeypatch.setattr(task, "forecast_item", dying)
     (first,) = attempts.claim(WORKER, 1)
