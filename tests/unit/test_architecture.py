@@ -30,6 +30,7 @@ BOTTOM = {
     "logs",
     "roles",
     "harmless",
+    "drivers",
 }
 
 # part of the project -> what of ours it may import, besides itself
