@@ -299,7 +299,7 @@ def fit_name(name: str, n_weeks: int) -> str:
 
 
 @lru_cache(maxsize=10_000)
-def expected_ms(models: tuple[str, ...], n_windows: int, n_weeks: int, demand: str) -> float:
+def expected_ms(models: tuple[str, ...], n_windows: int, n_weeks: int, demand: str, is_learned: bool = False) -> float:
     """About how many milliseconds of one core an item takes, from the measured costs of its fits.
 
     Parameters
@@ -308,17 +308,21 @@ def expected_ms(models: tuple[str, ...], n_windows: int, n_weeks: int, demand: s
         on which accuracy is measured.
     n_weeks, demand
         the item's history and demand class.
+    is_learned
+        parts learnt across items are in Auto's forecast, for which fewer models are fitted.
     """
+    is_learned = is_learned and demand not in SPARSE_CLASSES
     n_weeks = min(n_weeks, MAX_WEEKS)
     cutoffs: dict[str, int] = {}  # model -> how often it is fitted; a fit that several share is made once
     for name in models:
         is_auto = name == AUTO
         parts: tuple[str, ...] = MEDIAN_MODELS if name == MEDIAN else (name,)
         if is_auto:
-            parts = tuple(dict.fromkeys((*auto_pool(demand, n_weeks), *auto_median(demand, n_weeks))))
+            parts = tuple(dict.fromkeys((*auto_pool(demand, n_weeks, is_learned), *auto_median(demand, n_weeks))))
         for part in parts:
             if not is_auto or n_weeks >= CATALOGUE[part].min_history:
                 made = fit_name(part, n_weeks)
-                n_fits = 1 + n_windows + (AUTO_WINDOWS if is_auto else INTERVAL_WINDOWS)
+                own_windows = (LEARNED_WINDOWS if is_learned else AUTO_WINDOWS) if is_auto else INTERVAL_WINDOWS
+                n_fits = 1 + n_windows + own_windows
                 cutoffs[made] = max(cutoffs.get(made, 0), n_fits)
     return sum(CATALOGUE[name].cost_ms * n * n_weeks / 240 for name, n in cutoffs.items())

@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-from fcst.compute.models import AUTO, expected_ms, parse_models
+from fcst.compute.models import AUTO, LEARNED_WINDOWS, expected_ms, parse_models
 from fcst.dataset_records import Dataset
 from fcst.errors import InputError
 from fcst.filters import Selection, Take
@@ -29,8 +29,11 @@ from fcst.store import batches, datasets, drivers, jobs, learning
 
 POLL_S = 0.2
 
-LEAST_ITEMS_TO_LEARN = 30
+LEAST_ITEMS_TO_LEARN = 50
 """Of a run of Auto: fewer teach each other little."""
+
+LEARNING_S = 6.0
+"""About how many seconds of one core learning takes at a cutoff."""
 
 
 class BatchSort(StrEnum):
@@ -118,8 +121,10 @@ def count_chosen(dataset_id: int, selection: Selection) -> int:
 
 def expected_seconds(counts: ItemCounts, models: tuple[str, ...], n_windows: int) -> float:
     """About how long a run of these items would take on this machine's processes, if they have nothing else to do."""
-    ms = sum(n * expected_ms(models, n_windows, weeks, demand or "") for weeks, demand, n in counts.alike)
-    return ms / 1000 / load_settings().processes
+    is_learned = counts.n_items >= LEAST_ITEMS_TO_LEARN
+    ms = sum(n * expected_ms(models, n_windows, weeks, demand or "", is_learned) for weeks, demand, n in counts.alike)
+    n_cutoffs = 1 + n_windows + LEARNED_WINDOWS if is_learned and AUTO in models else 0
+    return ms / 1000 / load_settings().processes + LEARNING_S * n_cutoffs
 
 
 def submit_job(dataset_id: int, items: Selection, spec: JobSpec, name: str = "", note: str = "") -> int:
