@@ -25,6 +25,8 @@ class Job:
         items that have completed, failed or been cancelled.
     batches
         stage -> number of batches in it; without stages that have none.
+    learning
+        the stage of what it learns across its items; None where it learns nothing.
     seconds
         since it began or was last tried again, up to its end; None before it has begun.
     items_per_s, time_left_s
@@ -50,6 +52,7 @@ class Job:
     n_batches: int
     n_attempts: int
     batches: Mapping[Stage, int]
+    learning: Stage | None
     is_over: bool
     seconds: float | None
     items_per_s: float | None
@@ -67,6 +70,7 @@ class Job:
         n_done, seconds = stored.pop("n_done_now"), stored.pop("running_s")
         status = JobStatus(stored.pop("status"))
         batches = {Stage(stage): n for stage, n in stored.pop("batches").items()}
+        learning = stored.pop("learning")
         n_ended = row["n_completed"] + row["n_failed"] + row["n_cancelled"]
         rate = n_done / seconds if n_done > 0 and seconds else None
         is_over = status in FINAL_STATUSES
@@ -75,6 +79,7 @@ class Job:
             status=status,
             n_ended=n_ended,
             batches=batches,
+            learning=None if learning is None else Stage(learning),
             is_over=is_over,
             seconds=seconds,
             items_per_s=rate,

@@ -48,6 +48,7 @@ async def load(dataset_id: DatasetId, request: Request, response: Response) -> I
             decimal=asked.decimal,
             encoding=asked.encoding,
             file=asked.file,
+            where=tuple(asked.where.items()),
             skip_bad=asked.skip_bad,
             is_upload=is_upload,
             plan_of=dataset_id,

@@ -147,6 +147,7 @@ class Job(Given):
     n_cancelled: int
     n_batches: int
     batches: Annotated[dict[Stage, int], Field(description="How many are in each stage.")]
+    learning: Annotated[Stage | None, Field(description="Of what it learns across its items; null: nothing.")]
     items_per_s: float | None
     time_left_s: float | None
     submitted_by: str | None
@@ -260,6 +261,7 @@ class PlanRequest(Asked):
     decimal: Literal["", *DECIMALS] = ""  # type: ignore[valid-type]
     encoding: Annotated[StrictStr, Field(max_length=50)] = ""
     file: Annotated[StrictStr, Field(max_length=1_000, description="Which file of an archive, or sheet.")] = ""
+    where: Annotated[dict[Key, Key], Field(description="Column and the value that rows must have.")] = {}
     skip_bad: StrictBool = False
 
     model_config = ConfigDict(
@@ -313,7 +315,6 @@ class LoadRequest(PlanRequest):
 
     name: Annotated[Key | None, Field(description="The dataset's name; without it, the file's.")] = None
     zone: Annotated[StrictStr, Field(max_length=50, description="Whose days count, for moments with a zone.")] = ""
-    where: Annotated[dict[Key, Key], Field(description="Column and the value that rows must have.")] = {}
     include_promo: StrictBool = False
     week_end: Literal["", *WEEKDAYS] = ""  # type: ignore[valid-type]
     returns: Literal[*RETURNS] = "net"  # type: ignore[valid-type]

@@ -4,7 +4,7 @@ import argparse
 from functools import partial
 from typing import Any
 
-from fcst.cli.reading import parse_map, say_reading, takes_reading
+from fcst.cli.reading import parse_map, parse_where, say_reading, takes_reading
 from fcst.drivers import DriverLoad
 from fcst.terminal import DONE, FAILED, add_command, prepare, print_json, print_table, say, takes_json
 
@@ -75,6 +75,7 @@ def _plan(args: argparse.Namespace) -> int:
         decimal=args.decimal,
         encoding=args.encoding,
         file=args.file,
+        where=tuple(parse_where(args.where)),
         skip_bad=args.skip_bad,
         is_from_shell=True,
         plan_of=dataset.dataset_id,

@@ -5,13 +5,13 @@ Exit codes: 0 did what it was asked, 1 ran and failed, 2 bad usage, bad input, o
 
 import argparse
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from fcst.cli import admin, drivers
-from fcst.cli.reading import parse_map, say_reading, takes_reading
+from fcst.cli.reading import parse_map, parse_where, say_reading, takes_reading
 from fcst.errors import BadRows, FcstError, InputError
 from fcst.filters import EVERY, only
 from fcst.job_records import Job
@@ -80,9 +80,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     sub.add_argument(
         "--zone", default="", help="whose days count, such as Europe/Paris, for moments that say their zone"
-    )
-    sub.add_argument(
-        "--where", action="append", default=[], metavar="COL=VALUE", help="only rows with this value; repeatable"
     )
     sub.add_argument("--returns", default="net", choices=RETURNS, help="negative units: net them, or drop them")
     sub.add_argument(
@@ -185,7 +182,7 @@ def _ingest(args: argparse.Namespace) -> int:
         zone=args.zone,
         encoding=args.encoding,
         file=args.file,
-        where=tuple(_parse_where(args.where)),
+        where=tuple(parse_where(args.where)),
         include_promo=args.include_promo,
         returns=args.returns,
         duplicates=args.duplicates,
@@ -254,14 +251,6 @@ def _say_report(report: QualityReport) -> None:
     if n := report.n_flag_unknown:
         values = ", ".join(map(repr, report.unknown_flags))
         say(f"{n:,} rows have a promotion flag of unknown meaning ({values}): taken as missing, so not promoted.")
-
-
-def _parse_where(pairs: list[str]) -> Iterator[tuple[str, str]]:
-    for pair in pairs:
-        column, is_pair, value = pair.partition("=")
-        if not is_pair or not column:
-            raise InputError(f"--where {pair!r} cannot be read.", "Write COLUMN=VALUE.")
-        yield column, value
 
 
 def _datasets(args: argparse.Namespace) -> int:

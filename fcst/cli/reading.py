@@ -1,7 +1,7 @@
 """What commands that read files share: arguments, and how the reading is told."""
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import groupby
 
 from fcst.errors import InputError
@@ -23,6 +23,9 @@ def takes_reading(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--decimal", default="", choices=DECIMALS, help="the decimal sign (default: recognised)")
     sub.add_argument("--encoding", default="", help="of text, such as cp1252 (default: recognised)")
     sub.add_argument("--file", default="", metavar="NAME", help="which file of an archive or folder, or which sheet")
+    sub.add_argument(
+        "--where", action="append", default=[], metavar="COL=VALUE", help="only rows with this value; repeatable"
+    )
     sub.add_argument("--skip-bad", action="store_true", help="load the good rows of a file that also has bad ones")
 
 
@@ -43,6 +46,21 @@ def parse_map(pairs: Sequence[str]) -> Mapping:
         names = [name for name in (columns.split(",") if role == "item" else [columns]) if name]
         mapping[role] = [*(mapping.get(role, []) if role in DRIVER_ROLES else []), *names]
     return mapping
+
+
+def parse_where(pairs: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Columns and values, of texts such as `state=Guayas`.
+
+    Raises
+    ------
+    InputError
+        for a text of another form.
+    """
+    for pair in pairs:
+        column, is_pair, value = pair.partition("=")
+        if not is_pair or not column:
+            raise InputError(f"--where {pair!r} cannot be read.", "Write COLUMN=VALUE.")
+        yield column, value
 
 
 def say_reading(files: Sequence[FileRead]) -> None:

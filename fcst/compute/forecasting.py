@@ -155,7 +155,7 @@ def forecast_item(
     provenance = {"catalogue": CATALOGUE_VERSION, "statsforecast": _statsforecast_version(), "models": models}
     if (fitted := item.histories.effects_at(end)) is not None:
         provenance["effects"] = describe(fitted)
-    note = "; ".join(filter(None, [auto_note, _describe_failures(failures, end)]))
+    note = "; ".join(filter(None, [auto_note, _describe_failures(failures, end), _describe_lost(item.histories)]))
     return ItemForecast(series.wk_end_dt(-1), forecasts, backtests, note, provenance)
 
 
@@ -238,6 +238,15 @@ class _Item:
         uplift, log_error = effects.multipliers[cutoff:], effects.log_errors[cutoff:]
         lo, hi = lifted(mean, lo, hi, uplift, log_error, self.level)
         return Forecast(mean * uplift, lo, hi, made_by, heaviest, is_fallback, mean, uplift)
+
+
+def _describe_lost(histories: SeriesHistories) -> str:
+    """Weeks out of stock, and what would have sold in them, in words or none."""
+    n_weeks, units = histories.lost_sales()
+    if not n_weeks:
+        return ""
+    weeks = "1 week" if n_weeks == 1 else f"{n_weeks} weeks"
+    return f"out of stock in {weeks}, in which about {units:,.0f} units more would have sold; the forecast is of demand"
 
 
 # Auto

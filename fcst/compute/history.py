@@ -18,7 +18,7 @@ from fcst.compute.effects import Effects, ItemEffects, item_effects
 from fcst.compute.regressions import harmonic_season
 from fcst.compute.regressors import is_without_demand, regressors_at
 from fcst.compute.series import Series
-from fcst.drivers import Driver
+from fcst.drivers import Driver, DriverKind
 from fcst.errors import ComputeError
 from fcst.names import HOLDOUT_WEEKS, SEASON_LENGTH
 from fcst.records import FloatArray
@@ -155,6 +155,17 @@ class SeriesHistories:
             regressors = regressors_at(self._drivers, cutoff, self._h_at(cutoff), pooled.columns)
             self._fitted[cutoff] = item_effects(pooled, self.y[:cutoff], regressors)
         return self._fitted[cutoff]
+
+    def lost_sales(self) -> tuple[int, float]:
+        """Weeks out of stock from their first day to their last, and about how many units more would have sold in them:
+        the baseline of the weeks around."""
+        is_out = np.zeros(self.end, bool)
+        for driver in self._drivers:
+            if driver.kind is DriverKind.STOCK:
+                known = driver.values[: self.end]
+                is_out[: len(known)] |= known <= 0
+        wanted = self.at(self.end).y - self._series.y[len(self._series.y) - self.end :]
+        return int(is_out.sum()), float(np.maximum(wanted[is_out], 0.0).sum())
 
     def wk_end_dt(self, cutoff: int) -> date:
         """The last day of the last week before a cutoff."""

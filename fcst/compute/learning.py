@@ -25,7 +25,7 @@ from fcst.compute.demand import SPARSE_CLASSES
 from fcst.compute.effects import Effects, EffectsSample, describe, fit_effects
 from fcst.compute.fits import Fits
 from fcst.compute.history import SeriesHistories, usable_part
-from fcst.compute.models import AUTO_MIN_TRAINING, LEARNED_WINDOWS
+from fcst.compute.models import AUTO_MIN_TRAINING, LEARNED_WINDOWS, TWO_YEARS
 from fcst.compute.pooled_seasons import PooledSeasons, fit_pooled_seasons
 from fcst.compute.regressors import columns_of, regressors_at
 from fcst.compute.series import Series
@@ -40,6 +40,9 @@ MAX_ITEMS, MAX_CELLS = 1_000, 6_000_000
 
 MAX_TRIED = 40
 """Items on which pooled seasons are compared with Auto; each takes as long as one of the run."""
+
+LEAST_WEEKS_WITH_EFFECTS = TWO_YEARS + 2 * HOLDOUT_WEEKS
+"""Weeks of history below which an item with effects of drivers has no other learnt parts."""
 
 WORTH = 0.95
 """Pooled seasons are used where their error is at most so much of Auto's."""
@@ -103,7 +106,7 @@ def parts_of(learned: Mapping[int, Learned], histories: SeriesHistories) -> Part
     @cache
     def forecasts(cutoff: int) -> dict[str, FloatArray]:
         found, made = learned.get(histories.end - cutoff), dict[str, FloatArray]()
-        if found is None:
+        if found is None or not has_parts(histories):
             return made
         history, day, attributes = histories.at(cutoff), histories.wk_end_dt(cutoff), histories.attributes
         if found.boosting is not None:
@@ -114,6 +117,12 @@ def parts_of(learned: Mapping[int, Learned], histories: SeriesHistories) -> Part
         return made
 
     return forecasts
+
+
+def has_parts(histories: SeriesHistories) -> bool:
+    """Whether learnt parts stand in an item's forecast: not beside effects of drivers in a short history, where they
+    made two quarters of three worse by a tenth on drugstores, and none better on two other sets."""
+    return histories.effects_at(histories.end) is None or histories.end >= LEAST_WEEKS_WITH_EFFECTS
 
 
 def learn(
@@ -152,6 +161,8 @@ def learn(
     if not has_auto:
         return learned
     items = list(_histories(series, h, effects))
+    if not any(map(has_parts, items)):
+        return learned
     known: dict[int, list[Series]] = {}
     boostings: dict[int, Boosting | None] = {}
     for weeks_ago in cutoffs:

@@ -146,7 +146,7 @@ def read_plan(
                 _columns_of(con, files, known),
                 spec,
                 weeks,
-                [""] * len(files),
+                [_kept_sql(part, spec) for part, _ in files],
                 workspace,
                 grouped_by,
             )
@@ -479,6 +479,24 @@ def _rows_sql(
             SELECT * REPLACE (CASE WHEN d BETWEEN DATE '{FIRST_DATE}' AND DATE '{LAST_DATE}' THEN d END AS d) FROM (
                 SELECT {key} AS key, {day} AS d, {units}::DOUBLE AS u, {", ".join(values)} FROM {source}))
     """
+
+
+def _kept_sql(part: Part, spec: IngestSpec) -> str:
+    """Which rows of a plan count: all, or those with the values that were asked for.
+
+    Raises
+    ------
+    InputError
+        if the file has no such column.
+    """
+    wanted: dict[str, list[str]] = {}
+    for column, value in spec.where:
+        if column not in part.table.columns:
+            names = ", ".join(part.table.columns[:MAX_TOLD])
+            raise InputError(f"{part.table.name} has no column {column!r} to filter by.", f"Its columns are {names}.")
+        wanted.setdefault(column, []).append(literal(value))
+    found = (f"coalesce({part.place_of(name)} IN ({', '.join(values)}), false)" for name, values in wanted.items())
+    return " AND ".join(found)
 
 
 def _check_leaks(con: Connection, told: _Told) -> None:

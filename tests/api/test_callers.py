@@ -34,9 +34,13 @@ ROUTES: dict[tuple[str, str], tuple[Scope, dict[str, Any], int]] = {
     ("DELETE", "/datasets/{dataset_id}"): (Scope.ADMIN, {}, 204),
     ("GET", "/datasets/{dataset_id}/items"): (Scope.READ, {}, 200),
     ("GET", "/datasets/{dataset_id}/history"): (Scope.READ, {"params": {"item": "item1"}}, 200),
+    ("GET", "/datasets/{dataset_id}/drivers"): (Scope.READ, {}, 200),
+    ("POST", "/datasets/{dataset_id}/drivers"): (Scope.RUN, {"json": {"path": "/none"}}, 422),
+    ("POST", "/datasets/{dataset_id}/holidays"): (Scope.RUN, {"json": {"country": "XX"}}, 422),
+    ("DELETE", "/datasets/{dataset_id}/drivers/{load_id}"): (Scope.ADMIN, {}, 404),
     ("GET", "/../metrics"): (Scope.READ, {}, 200),  # of the server
 }
-NUMBERS = {"job_id": 1, "ingest_id": 1, "dataset_id": 1}
+NUMBERS = {"job_id": 1, "ingest_id": 1, "dataset_id": 1, "load_id": 1}
 
 
 @pytest.fixture(scope="module")

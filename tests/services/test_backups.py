@@ -22,12 +22,13 @@ from fcst.errors import InputError, NotAllowed, StoreError
 from fcst.files import FileLock
 from fcst.filters import Selection
 from fcst.job_records import Job
+from fcst.records import LearnedRecord
 from fcst.roles import Scope, SignIn
-from fcst.services import adjustments, backups, datasets, jobs, sign_ins, tokens
+from fcst.services import adjustments, backups, datasets, drivers, jobs, sign_ins, tokens
 from fcst.services.adjustments import Change
 from fcst.settings import PROJECT, load_settings
 from fcst.specs import JobSpec
-from fcst.store import dump, queries, workers
+from fcst.store import dump, learning, queries, workers
 from fcst.store.database import transaction
 from fcst.store.embedded_paths import find_binaries
 from fcst.store.migrate import migrate
@@ -43,8 +44,11 @@ def full(load_dataset: Callable[..., Dataset], once: Callable) -> Job:
 
 
 def fill(load_dataset: Callable[..., Dataset]) -> Job:
-    """Something in every table: two datasets, a run with an adjustment, one that was cancelled, a token, a sign-out."""
-    load_dataset(name="other", n_items=2, n_weeks=60)
+    """Something in every table: two datasets, a run with an adjustment, one that was cancelled, a token, a sign-out,
+    drivers, and what a run has learnt.
+    """
+    other = load_dataset(name="other", n_items=2, n_weeks=60)
+    drivers.add_holidays(other.dataset_id, "EC")
     job = run(load_dataset(n_items=4), 3, models=("SeasonalNaive", "Naive"), n_windows=1)
     week = job.last_wk_end_dt + timedelta(weeks=2)
     adjustments.adjust(job.job_id, "item4", "Naive", Change(week, week, percent=10), "a fair", "Ana")
@@ -54,6 +58,8 @@ def fill(load_dataset: Callable[..., Dataset]) -> Job:
     job_id, _ = jobs.submit_once(job.dataset_id, Selection(keys=("item1",)), JobSpec(), "", "", once)
     jobs.cancel_job(job_id)
     workers.register(str(uuid.uuid4()), "gone", 1, "0", 1, -60)
+    with transaction() as cur:
+        learning.replace(cur, job.job_id, {0: LearnedRecord({"effects": []}, b"learnt")})
     return jobs.get_job(job.job_id)
 
 

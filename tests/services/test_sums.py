@@ -127,7 +127,11 @@ def make(n_kept: int) -> Made:
             " n_completed = n_items WHERE job_id = %(job_id)s",
             values,
         )
-        cur.execute("SELECT batch_id FROM fcst_app.batch_status WHERE job_id = %(job_id)s ORDER BY batch_no", values)
+        cur.execute(
+            "SELECT batch_id FROM fcst_app.batch_status WHERE job_id = %(job_id)s AND NOT is_learning"
+            " ORDER BY batch_no",
+            values,
+        )
         batches = [row["batch_id"] for row in cur.fetchall()]
         assert len(batches) == 2
         for batch_id in batches[:n_kept]:

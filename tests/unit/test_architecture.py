@@ -30,7 +30,6 @@ BOTTOM = {
     "logs",
     "roles",
     "harmless",
-    "drivers",
 }
 
 # part of the project -> what of ours it may import, besides itself

@@ -52,7 +52,7 @@ WITH found AS (
 )
 SELECT j.job_id, j.dataset_id, d.name AS dataset, d.version AS dataset_version, d.include_promo, d.last_wk_end_dt,
        j.name, j.note, j.spec, j.n_items, j.n_batches, j.submitted_at, j.finished_at, j.cancel_requested_at,
-       b.n_completed, b.n_failed, b.n_cancelled, b.n_attempts, b.batches, b.started_at, f.status, f.n_found,
+       b.n_completed, b.n_failed, b.n_cancelled, b.n_attempts, b.batches, b.learning, b.started_at, f.status, f.n_found,
        b.n_completed + b.n_failed - j.n_done_before AS n_done_now,
        (SELECT a.who FROM fcst_app.actions a WHERE a.noun = 'job' AND a.number = j.job_id
          AND a.action = 'submit') AS submitted_by,
@@ -72,7 +72,7 @@ CROSS JOIN LATERAL (
                'failed', NULLIF(count(*) FILTER (WHERE stage = 'failed' AND NOT is_learning), 0),
                'cancelled', NULLIF(count(*) FILTER (WHERE stage = 'cancelled' AND NOT is_learning), 0)
            )) AS batches,
-           min(started_at) AS started_at,
+           min(stage) FILTER (WHERE is_learning) AS learning, min(started_at) AS started_at,
            min(started_at) FILTER (WHERE started_at >= j.resumed_at) AS working_since
     FROM fcst_app.batch_status WHERE job_id = j.job_id
 ) b

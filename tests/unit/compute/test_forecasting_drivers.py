@@ -247,3 +247,18 @@ def test_a_short_history_has_the_pooled_uplift(n_weeks: int, learned: Mapping[in
 def test_a_horizon_beyond_the_plan_is_forecast_to_its_end(learned: Mapping[int, Learned]) -> None:
     forecast = forecast_item(ITEMS[0], replace(SPEC, h=60), learned).forecasts["SES"]
     assert forecast.mean.shape == (60,) and np.ptp(forecast.uplift[H:]) == 0
+
+
+def test_sales_lost_out_of_stock_are_told_and_the_forecast_is_of_demand() -> None:
+    rng = np.random.default_rng(3)
+    items = []
+    for seed in range(6):
+        stock = np.ones(T)
+        stock[[40, 41, 90]] = 0.0
+        y = np.where(stock > 0, rng.poisson(50, T), 0.0)
+        driver = Driver("in stock", DriverKind.STOCK, stock, False)
+        items.append(Series(f"item{seed}", date(2024, 6, 1), y, {}, (driver,)))
+    found = forecast_item(items[0], SPEC, learned_of(items))
+    assert "out of stock in 3 weeks, in which about 1" in found.note
+    assert found.forecasts["SES"].mean.mean() == pytest.approx(50, rel=0.1)
+    assert "out of stock" not in forecast_item(replace(items[0], drivers=()), SPEC, learned_of(items)).note

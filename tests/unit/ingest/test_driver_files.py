@@ -176,6 +176,17 @@ def test_rows_of_a_family_are_of_its_items(file: Path) -> None:
     assert found.grouped_by == "family" and list(values(found)) == [("DAIRY", "promo")]
 
 
+def test_only_rows_with_a_value_count(file: Path) -> None:
+    """As Favorita's holidays_events.csv has it: what was moved is on another day."""
+    rows = [f"{day(22)},Holiday,National,True", f"{day(24)},Transfer,National,False", f"{day(26)},Event,Local,False"]
+    where = (("locale", "National"), ("transferred", "False"))
+    found = plan(file, *rows, header="date,type,locale,transferred", mapping={"event": ["type"]}, where=where)
+    assert found.grouped_by == "all"
+    assert {name: found for (_, name), (_, found) in values(found).items()}["type transfer"] == [1.0]
+    options: dict[str, Any] = {"mapping": {"event": ["type"]}, "where": (("x", "1"),)}
+    assert "no column 'x'" in refused(file, *rows, header="date,type,locale,transferred", **options)
+
+
 def test_keys_that_the_dataset_has_not_are_counted_and_left_out(file: Path) -> None:
     found = plan(file, f"{day(22)},a,1", f"{day(22)},z,1", header="date,item,promo")
     assert (found.report.n_unknown, found.report.unknown) == (1, ("z",))
