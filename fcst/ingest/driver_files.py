@@ -4,8 +4,8 @@
     sum_weeks       rows -> table `driver_weeks`: a row an item and week, a column a driver
     write_values    those -> the file that the database loads
 
-A promotion or an event counts by the days on which it is, whether a file has a row for each day or only for those with
-one; of the other drivers the mean of a week's rows is taken.
+Of the rows of a week the mean is taken. A plan may list no more than where promotions and events are: there they count
+by the days that have one. Sales have no rows where nothing was sold, so that days would say how much was sold.
 """
 
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -423,7 +423,7 @@ def _sum_weeks(
             n_bad += n
             told.append(f"{n:,} with a value in {column.name!r} that cannot be used, such as {str(example)[:60]!r}")
     covered = f"(least(wk, DATE '{last_day}') - greatest(wk - 6, DATE '{first_day}') + 1)"
-    shares = f"bit_count(days) / {covered}" if n_weekdays > 1 else "1"
+    shares = f"bit_count(days) / {covered}" if spec.plan_of and n_weekdays > 1 else "1"
     values = ", ".join(
         f"least(v{i} * {shares}, 1) AS v{i}" if column.counts_days else f"v{i}" for i, column in enumerate(columns)
     )

@@ -35,7 +35,7 @@ sys.path.insert(0, str(PROJECT))
 from fcst.dataset_records import Dataset  # noqa: E402
 from fcst.engine import task  # noqa: E402
 from fcst.errors import FcstError  # noqa: E402
-from fcst.services import datasets, jobs, loading  # noqa: E402
+from fcst.services import drivers, jobs, loading  # noqa: E402
 from fcst.specs import IngestSpec, JobSpec  # noqa: E402
 from fcst.store import ingests, workers  # noqa: E402
 from fcst.store.migrate import migrate  # noqa: E402
@@ -109,7 +109,9 @@ class Torture:
         claimed = ingests.claim(str(uuid.uuid4()))
         assert claimed is not None
         task.run_ingest(claimed.ingest_id, claimed.attempt)
-        return loading.wait_for_ingest(ingest_id)
+        dataset = loading.wait_for_ingest(ingest_id)
+        drivers.add_holidays(dataset.dataset_id, "EC")  # with drivers, every run learns before it forecasts
+        return dataset
 
     def _start(self, name: str) -> None:
         home = self.folder / name
@@ -139,8 +141,7 @@ class Torture:
             if sum(not job.is_over for job in jobs.list_jobs()) >= MOST_OPEN:
                 return
             models = tuple(self.random.sample(MODELS, self.random.randint(1, 3)))
-            keys = [item.unique_id for item in datasets.list_items(dataset.dataset_id, limit=N_ITEMS)]
-            items = jobs.choose_named(dataset, self.random.sample(keys, self.random.randint(5, N_ITEMS)))
+            items = jobs.choose_largest(dataset, N_ITEMS)  # all, for a run learns from those it has
             size = self.random.randint(2, 12)
             spec = JobSpec(models=models, h=H, level=(80,), batch_size=size, n_windows=0, item_limit_s=10.0)
             self.jobs.append(jobs.submit_job(dataset.dataset_id, items, spec))

@@ -61,11 +61,18 @@ def refused(path: Path, *rows: str, header: str, **options: Any) -> str:
 # In the files of sales
 
 
-def test_promotion_counts_by_the_days_on_which_it_is(file: Path) -> None:
+def test_promotion_counts_by_the_share_of_the_rows(file: Path) -> None:
     rows = [*filler(21), *(f"{day(n)},a,2,{n < 3 or n == 8}" for n in range(21))]
     found = make(file.parent, write(file, *rows), include_promo=True).drivers
     assert values(found) == {("a", "onpromotion"): ("2020-01-11", [0.429, 0.143, 0.0])}
     assert found is not None and (found.first_day.isoformat(), found.last_day.isoformat()) == (day(0), day(20))
+
+
+def test_days_without_a_sale_do_not_make_a_promotion_smaller(file: Path) -> None:
+    rows = [*filler(21), *(f"{day(n)},a,2,{n > 6}" for n in (0, 3, 9, 15, 18))]
+    assert values(make(file.parent, write(file, *rows), include_promo=True).drivers) == {
+        ("a", "onpromotion"): ("2020-01-11", [0.0, 1.0, 1.0])
+    }
 
 
 def test_rows_of_several_stores_count_by_their_share(file: Path) -> None:

@@ -1,0 +1,74 @@
+"""Drivers on the pages: what is known and until when, holidays that are added, what a run has learnt of them."""
+
+from collections.abc import Callable
+
+import pytest
+
+from fcst.dataset_records import Dataset
+from fcst.services import drivers, jobs
+from fcst.specs import JobSpec
+from fcst.store.database import transaction
+from tests.engine.test_learning import promoted, run, submit
+from tests.pages.test_pages import open_page, words
+
+__all__ = ["promoted"]  # a fixture
+
+
+@pytest.fixture
+def dataset(load_dataset: Callable[..., Dataset]) -> Dataset:
+    return load_dataset(n_items=3, n_weeks=60)
+
+
+def test_without_drivers_the_page_says_what_to_do(dataset: Dataset) -> None:
+    at = open_page("dataset", dataset=str(dataset.dataset_id), view="drivers")
+    assert not at.exception
+    assert "Nothing is known of promotions, prices or events" in words(at) and not at.dataframe
+    assert at.button(key="add_holidays").disabled
+
+
+def test_holidays_of_a_country_are_added(dataset: Dataset) -> None:
+    at = open_page("dataset", dataset=str(dataset.dataset_id), view="drivers")
+    at.selectbox(key="holidays_of").set_value("EC").run()
+    at.button(key="add_holidays").click().run()
+    assert not at.exception
+    shown = at.dataframe[0].value
+    assert "Carnival" in shown["Driver"].tolist() and set(shown["Kind"]) == {"event"}
+    assert shown["Items"].tolist() == [3] * len(shown)
+    (load,) = drivers.list_loads(dataset.dataset_id)
+    assert load.source == "Holidays of EC"
+
+
+def test_what_is_not_known_of_the_weeks_ahead_is_said_before_a_run(promoted: Dataset) -> None:
+    at = open_page("dataset", dataset=str(promoted.dataset_id), view="drivers")
+    assert "No promo after" in words(at) and "the usual share of the last year is taken" in words(at)
+    at = open_page("new_run", dataset=str(promoted.dataset_id))
+    assert not at.exception
+    assert "1 driver known, not for all weeks" in [expander.label for expander in at.expander]
+
+
+def test_what_a_run_has_learnt_is_shown(promoted: Dataset) -> None:
+    job_id = submit(promoted)
+    run(job_id)
+    at = open_page("runs", job=str(job_id))
+    assert "Learnt across its items" in words(at)
+    at = open_page("accuracy", job=str(job_id))
+    assert not at.exception
+    effects = next(table.value for table in at.dataframe if "Where" in table.value)
+    assert effects["Driver"].tolist() == ["promo"] and 0.8 < effects["Effect"].iloc[0] < 1.2
+    at = open_page("forecasts", job=str(job_id), item="item3")
+    assert not at.exception
+    weeks = next(table.value for table in at.dataframe if "uplift" in table.value)
+    assert weeks["baseline"].gt(0).all() and weeks["uplift"].max() > 0.7
+
+
+def test_run_whose_learning_failed_says_so(promoted: Dataset) -> None:
+    job_id = jobs.submit_job(promoted.dataset_id, jobs.choose_largest(promoted, 2), JobSpec(h=1))
+    with transaction() as cur:
+        cur.execute(
+            "UPDATE fcst_app.batch_status SET stage = 'failed', error = 'gave up', finished_at = now()"
+            " WHERE job_id = %(job_id)s AND is_learning",
+            {"job_id": job_id},
+        )
+    assert "Nothing was learnt across items; they are forecast without it. gave up" in words(
+        open_page("runs", job=str(job_id))
+    )
