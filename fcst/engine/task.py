@@ -20,7 +20,8 @@ from fcst.drivers import DriverValues, assemble
 from fcst.engine.watchdog import LEARNING, Watchdog
 from fcst.errors import ComputeError, DatabaseAway, InputError, StaleState, StoreError
 from fcst.files import make_home, private_folder
-from fcst.ingest.driver_files import DatasetWeeks, DriverFiles, look_at_plan, read_plan
+from fcst.ingest.driver_files import DatasetWeeks, DriverFiles
+from fcst.ingest.driver_plans import look_at_plan, read_plan
 from fcst.ingest.folders import folders_for
 from fcst.ingest.pipeline import Resources, read_series
 from fcst.ingest.sources import OnProgress, Workspace

@@ -1,46 +1,38 @@
-"""Files -> what they tell of drivers by item and week: a plan by itself, or the columns of the sales' own files.
+"""Rows -> what they tell of drivers by item and week, and the file of it that the database loads.
 
-    columns_of      which columns are drivers, and which values of texts
     sum_weeks       rows -> table `driver_weeks`: a row an item and week, a column a driver
-    write_values    those -> the file that the database loads
+    write_values    those -> the file
+    read_own        both, of the columns of the sales' own files; `driver_plans` has that of a plan
 
 Of the rows of a week the mean is taken. A plan may list no more than where promotions and events are: there they count
 by the days that have one. Sales have no rows where nothing was sold, so that days would say how much was sold.
 """
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from pathlib import Path
 
-import duckdb
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from fcst.drivers import MAX_DRIVERS, MAX_FUTURE_WEEKS, DriverColumn, DriverKind, DriverReport
+from fcst.drivers import MAX_FUTURE_WEEKS, DriverColumn, DriverKind, DriverReport
 from fcst.errors import InputError
-from fcst.ingest.cells import FALSE_FLAGS, TRUE_FLAGS, date_sql, number_sql
-from fcst.ingest.checks import check_readings
-from fcst.ingest.duck import Connection, fetch_all, fetch_arrow, fetch_row, first_line, literal
-from fcst.ingest.folders import Folders
-from fcst.ingest.number_texts import find_decimal
-from fcst.ingest.parts import Part, make_part
-from fcst.ingest.plan import look_at
+from fcst.ingest.cells import date_sql, number_sql
+from fcst.ingest.driver_columns import ColumnRead, has_drivers, read_columns
+from fcst.ingest.duck import Connection, fetch_arrow, fetch_row, literal
+from fcst.ingest.parts import Part
 from fcst.ingest.reading import FIRST_DATE, KEY_JOINT, LAST_DATE, Rows, is_blank_sql, key_sql, watched
-from fcst.ingest.sources import Workspace, with_file_errors
-from fcst.ingest.tables import Readable, make_readable
+from fcst.ingest.sources import Workspace
+from fcst.ingest.tables import Readable
 from fcst.names import WEEKDAYS
 from fcst.records import FloatArray
-from fcst.specs import DRIVER_ROLES, IngestSpec, Mapping
+from fcst.specs import IngestSpec
 
 MAX_DAYS = 800  # that a row of a plan may hold for
-MAX_WORDS = 30  # different texts of a column, each of which is a driver
-MAX_TOLD = 20
 MAX_CELLS = 20_000_000  # weeks that are in memory at once, over all drivers
 LEAST_LEAK = 0.95  # share of weeks in which a driver is the units sold themselves
-NONE_WORDS = ("", "none", "null", "nan", "na", "n/a", "-", *FALSE_FLAGS)
-GROUPS = ("family", "class")
 
 VALUES = pa.schema(
     {
@@ -80,153 +72,16 @@ class DriverFiles:
 
 
 @dataclass(frozen=True)
-class _Column:
-    """A driver in a file: its name, its kind, the number that a row has of it, and the cell where that is written."""
-
-    name: str
-    kind: DriverKind
-    sql: str
-    place: str
-
-    @property
-    def counts_days(self) -> bool:
-        return self.kind in (DriverKind.PROMOTION, DriverKind.EVENT)
-
-
-@dataclass(frozen=True)
-class _Told:
+class WeeksTold:
     """What `driver_weeks` holds: its columns, days covered, and how many rows were good, outside, and bad."""
 
-    columns: tuple[_Column, ...]
+    columns: tuple[ColumnRead, ...]
     first_day: date
     last_day: date
     n_rows: int
     n_outside: int
     n_bad: int
     bad: tuple[str, ...]
-
-
-def has_drivers(part: Part) -> bool:
-    """Whether a file has a column of drivers."""
-    return any(part.proposal.mapping[role] for role in DRIVER_ROLES)
-
-
-@with_file_errors()
-def read_plan(
-    spec: IngestSpec,
-    parts: Sequence[Part],
-    weeks: DatasetWeeks,
-    known: Collection[str],
-    find_known: Callable[[str, list[str]], set[str]],
-    workspace: Workspace,
-) -> DriverFiles:
-    """Reads files of drivers.
-
-    Parameters
-    ----------
-    parts
-        the files with what their columns mean, as `look_at_plan` finds them.
-    known
-        names of drivers that the dataset has.
-    find_known
-        (item, family or class; keys) -> those of the keys that the dataset has.
-
-    Raises
-    ------
-    InputError
-        if the file cannot be used, or, unless the spec says to skip them, some of its rows cannot.
-    """
-    with duckdb.connect() as con:
-        try:
-            files = [(part, make_readable(part.table, workspace)) for part in parts]
-            grouped_by = _grouped_by(parts)
-            told = _sum_weeks(
-                con,
-                files,
-                _columns_of(con, files, known),
-                spec,
-                weeks,
-                [_kept_sql(part, spec) for part, _ in files],
-                workspace,
-                grouped_by,
-            )
-            unknown: list[str] = []
-            if grouped_by != "all":
-                keys = [key for (key,) in fetch_all(con, "SELECT DISTINCT key FROM driver_weeks ORDER BY key")]
-                unknown = sorted(set(keys) - find_known(grouped_by, keys))
-                if keys and len(unknown) == len(keys):
-                    raise InputError(
-                        f"The dataset has none of the keys in {parts[0].table.name}, such as {keys[0]!r}.",
-                        "Map the column of items (--map item=COLUMN); keys must match to the letter.",
-                    )
-                con.execute("DELETE FROM driver_weeks WHERE key IN (SELECT unnest($unknown))", {"unknown": unknown})
-            if told.n_bad and not spec.skip_bad:
-                raise InputError(
-                    f"{told.n_bad:,} rows of {parts[0].table.name} cannot be read: {'; '.join(told.bad)}.",
-                    "Correct the file, or load its good rows (--skip-bad).",
-                )
-            report = DriverReport(
-                n_rows=told.n_rows,
-                n_unknown=len(unknown),
-                unknown=tuple(unknown[:MAX_TOLD]),
-                n_outside=told.n_outside,
-                n_bad=told.n_bad,
-                bad=told.bad,
-            )
-            source = ", ".join(part.table.name for part in parts[:5])
-            return _write(con, told, source, grouped_by, report, workspace.new_file(), keeps_zeros=True)
-        except duckdb.Error as exc:
-            raise InputError(
-                f"{parts[0].table.name} cannot be read: {first_line(exc)}.", "Check that the file is whole."
-            ) from exc
-
-
-def look_at_plan(
-    spec: IngestSpec, folders: Folders, workspace: Workspace, known: Mapping, is_draft: bool = False
-) -> list[Part]:
-    """The spec's files of drivers, and what their columns mean.
-
-    Parameters
-    ----------
-    known
-        role -> columns of the dataset's own files: those mean the same here.
-    is_draft
-        columns may still be missing and questions open: people are about to answer them.
-
-    Raises
-    ------
-    InputError
-        if a file has no date or no driver, or something that the data do not prove is not said.
-    """
-    given: Mapping = {"sales": []} | spec.mapping
-    parts = []
-    for table in look_at(replace(spec, mapping=given), folders, workspace).tables:
-        mapping = {r: c for r, c in known.items() if r != "sales" and c and set(c) <= set(table.columns)} | given
-        part = make_part(table, replace(spec, mapping=mapping), {})
-        if not is_draft:
-            _check(part)
-        parts.append(part)
-    if len({len(part.keys) for part in parts}) > 1:
-        raise InputError("The files' items are joined of different numbers of columns.", "Load them one by one.")
-    return parts
-
-
-def _check(part: Part) -> None:
-    name, columns = part.table.name, ", ".join(part.table.columns[:MAX_TOLD])
-    if not part.proposal.mapping["date"]:
-        raise InputError(f"{name} has no column for the date.", f"Name it (--map date=COLUMN). It has {columns}.")
-    if not part.table.sample:
-        raise InputError(f"{name} has a header and no rows.", "Give a file with drivers in it.")
-    if not has_drivers(part):
-        roles = ", ".join(DRIVER_ROLES)
-        raise InputError(
-            f"{name} has no column that is known to be a driver.",
-            f"Name one (--map ROLE=COLUMN, with {roles}). It has {columns}.",
-        )
-    if not part.proposal.date_format and part.kind("date") == "VARCHAR":
-        shown = ", ".join(map(repr, part.values("date")[:3])) or "all are empty"
-        raise InputError(f"The dates of {name} have no format that is known: {shown}.", "Name it (--date-format).")
-    check_readings(part)
 
 
 def read_own(
@@ -245,133 +100,32 @@ def read_own(
     numbers = [n for n, (part, _) in enumerate(parts) if has_drivers(part) and not part.proposal.periods]
     files = [parts[n] for n in numbers]
     remarks: list[str] = []
-    of_files = _columns_of(con, files, (), remarks)
+    of_files = read_columns(con, files, (), remarks)
     if not any(of_files):
         return None, tuple(remarks)
     sift = [rows.sift.get(n, "") for n in numbers]
-    told = _sum_weeks(con, files, of_files, spec, weeks, sift, workspace, "item")
+    told = sum_weeks(con, files, of_files, spec, weeks, sift, workspace, "item")
     _check_leaks(con, told)
     con.execute("DELETE FROM driver_weeks WHERE key NOT IN (SELECT unique_id FROM keys)")
     report = DriverReport(n_rows=told.n_rows, n_bad=told.n_bad, bad=told.bad)
     source = ", ".join(part.table.name for part, _ in files[:5])
-    return _write(con, told, source, "item", report, workspace.new_file(), keeps_zeros=False), tuple(remarks)
+    return write_values(con, told, source, "item", report, workspace.new_file(), keeps_zeros=False), tuple(remarks)
 
 
 def _without_promo(part: Part) -> Part:
     return replace(part, proposal=replace(part.proposal, mapping=part.proposal.mapping | {"promo": []}))
 
 
-def _grouped_by(parts: Sequence[Part]) -> str:
-    """What the keys of a plan are."""
-    mapping = parts[0].proposal.mapping
-    return next((role for role in ("item", *GROUPS) if mapping[role]), "all")
-
-
-def _columns_of(
-    con: Connection, files: Sequence[tuple[Part, Readable]], known: Collection[str], remarks: list[str] | None = None
-) -> list[list[_Column]]:
-    """The drivers of each file.
-
-    Parameters
-    ----------
-    known
-        names of drivers that the dataset has.
-    remarks
-        takes a sentence for each column that cannot be one; without it such a column is refused.
-
-    Raises
-    ------
-    InputError
-        if there are too many, or one cannot be used.
-    """
-    found = [
-        [
-            column
-            for role in DRIVER_ROLES
-            for name in part.proposal.mapping[role]
-            for column in _columns_of_name(con, part, readable, role, name, known, remarks)
-        ]
-        for part, readable in files
-    ]
-    names = {column.name for columns in found for column in columns}
-    if len(names) > MAX_DRIVERS:
-        raise InputError(f"{len(names):,} drivers were found.", f"Choose at most {MAX_DRIVERS} of them.")
-    return found
-
-
-def _columns_of_name(
-    con: Connection,
-    part: Part,
-    readable: Readable,
-    role: str,
-    name: str,
-    known: Collection[str],
-    remarks: list[str] | None,
-) -> Iterator[_Column]:
-    """One driver of a column with numbers or flags; of one with texts, one of each of them."""
-    kind, place, cells = DRIVER_ROLES[role], part.place_of(name), part.columns.cells(name)
-    words = _words(con, cells, place, readable) if role in ("promo", "event") else []
-    if len(words) > MAX_WORDS:
-        error = f"The column {name!r} of {part.table.name} has over {MAX_WORDS} different texts, such as {words[0]!r}"
-        if remarks is None:
-            raise InputError(f"{error}.", "Map a column with flags, numbers or a few kinds.")
-        remarks.append(f"{error}: it is not taken as a driver.")
-        return
-    if words or name not in known:
-        words += sorted({n.removeprefix(f"{name} ") for n in known if n.startswith(f"{name} ")} - set(words))
-    for word in words:
-        is_word = f"(coalesce(lower(trim({place})), '') = {literal(word)})::INTEGER"
-        yield _Column(f"{name} {word}"[:100], kind, is_word, place)
-    if not words:
-        style = part.proposal.money if role == "price" else find_decimal(dict.fromkeys(cells))
-        number = number_sql(place, style, part.table.types[part.table.columns.index(name)])
-        yield _Column(name[:100], kind, _number_of(role, place, number), place)
-
-
-def _words(con: Connection, cells: list[str], place: str, readable: Readable) -> list[str]:
-    """The texts of a column in which each text is a driver of its own; none where it holds flags or numbers."""
-    if all(cell.lower() in TRUE_FLAGS or cell.lower() in FALSE_FLAGS for cell in cells) and len(set(cells)) > 1:
-        return []
-    found = fetch_all(
-        con, f"SELECT DISTINCT lower(trim({place})) FROM {readable.sql(False)} WHERE {place} IS NOT NULL LIMIT 1000"
-    )
-    words = sorted({word for (word,) in found} - set(NONE_WORDS))
-    return [] if all(word in TRUE_FLAGS or _is_number(word) for word in words) else words
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text.replace(",", "."))
-    except ValueError:
-        return False
-    return True
-
-
-def _number_of(role: str, place: str, number: str) -> str:
-    """The number that a row has of a driver; NULL where it cannot be read or used."""
-    if role == "driver":
-        return number
-    if role == "price":
-        return f"CASE WHEN {number} > 0 THEN {number} END"
-    word = f"lower(trim({place}))"
-    yes, no = (", ".join(map(literal, words)) for words in (TRUE_FLAGS, NONE_WORDS))
-    flag = f"CASE WHEN {word} IN ({yes}) THEN 1 WHEN {word} IN ({no}) THEN 0 ELSE {{}} END"
-    if role in ("stock", "stockout"):
-        flag = flag.format(f"({number} > 0)::INTEGER")
-        return f"1 - {flag}" if role == "stockout" else flag
-    return flag.format(f"CASE WHEN {number} BETWEEN 0 AND 1 THEN {number} END")
-
-
-def _sum_weeks(
+def sum_weeks(
     con: Connection,
     files: Sequence[tuple[Part, Readable]],
-    of_files: Sequence[Sequence[_Column]],
+    of_files: Sequence[Sequence[ColumnRead]],
     spec: IngestSpec,
     weeks: DatasetWeeks,
     sift: Sequence[str],
     workspace: Workspace,
     grouped_by: str,
-) -> _Told:
+) -> WeeksTold:
     """Makes table `driver_weeks` (key, wk, n: rows, u: their units where they have some, v0, v1, …).
 
     Raises
@@ -425,14 +179,14 @@ def _sum_weeks(
     covered = f"(least(wk, DATE '{last_day}') - greatest(wk - 6, DATE '{first_day}') + 1)"
     shares = f"bit_count(days) / {covered}" if spec.plan_of and n_weekdays > 1 else "1"
     values = ", ".join(
-        f"least(v{i} * {shares}, 1) AS v{i}" if column.counts_days else f"v{i}" for i, column in enumerate(columns)
+        f"least(v{i} * {shares}, 1) AS v{i}" if column.is_listed else f"v{i}" for i, column in enumerate(columns)
     )
     con.execute(f"""
         CREATE OR REPLACE TABLE driver_weeks AS
         SELECT key, wk, n, u, {values} FROM driver_sums WHERE {is_within} AND key IS NOT NULL;
         DROP TABLE driver_sums
     """)
-    return _Told(tuple(columns), first_day, last_day, n_rows, n_rows - n_within - n_undated, n_bad, tuple(told))
+    return WeeksTold(tuple(columns), first_day, last_day, n_rows, n_rows - n_within - n_undated, n_bad, tuple(told))
 
 
 def _rows_sql(
@@ -441,8 +195,8 @@ def _rows_sql(
     spec: IngestSpec,
     weeks: DatasetWeeks,
     sift: str,
-    columns: Sequence[_Column],
-    own: Sequence[_Column],
+    columns: Sequence[ColumnRead],
+    own: Sequence[ColumnRead],
     grouped_by: str,
 ) -> str:
     """A row an item and day: key, d, x (days to the end of its week), u, v0, v1, …, b0, b1, … (what cannot be used)."""
@@ -481,25 +235,7 @@ def _rows_sql(
     """
 
 
-def _kept_sql(part: Part, spec: IngestSpec) -> str:
-    """Which rows of a plan count: all, or those with the values that were asked for.
-
-    Raises
-    ------
-    InputError
-        if the file has no such column.
-    """
-    wanted: dict[str, list[str]] = {}
-    for column, value in spec.where:
-        if column not in part.table.columns:
-            names = ", ".join(part.table.columns[:MAX_TOLD])
-            raise InputError(f"{part.table.name} has no column {column!r} to filter by.", f"Its columns are {names}.")
-        wanted.setdefault(column, []).append(literal(value))
-    found = (f"coalesce({part.place_of(name)} IN ({', '.join(values)}), false)" for name, values in wanted.items())
-    return " AND ".join(found)
-
-
-def _check_leaks(con: Connection, told: _Told) -> None:
+def _check_leaks(con: Connection, told: WeeksTold) -> None:
     """Refuses a driver that is the units sold themselves: they are not known ahead, and forecast nothing."""
     for i, column in enumerate(told.columns):
         if column.kind != DriverKind.NUMBER:
@@ -511,9 +247,9 @@ def _check_leaks(con: Connection, told: _Told) -> None:
             raise InputError(f"The driver {column.name!r} is the units sold themselves.", "Map another column.")
 
 
-def _write(
+def write_values(
     con: Connection,
-    told: _Told,
+    told: WeeksTold,
     source: str,
     grouped_by: str,
     report: DriverReport,
@@ -554,7 +290,7 @@ def _write(
                 grid = np.full((len(keys), n_weeks), np.nan)
                 grid[place] = cells[f"v{number}"].to_numpy()
                 is_said = ~np.isnan(grid)
-                if column.counts_days and not keeps_zeros:
+                if column.is_listed and not keeps_zeros:
                     is_said &= (np.nan_to_num(grid) != 0).any(axis=1, keepdims=True)
                 batch = _batch(keys, column.name, grid, is_said, first_wk)
                 counts[number] += len(batch)
@@ -562,7 +298,7 @@ def _write(
                     ranges[0, number] = np.fmin(ranges[0, number], grid[is_said].min())
                     ranges[1, number] = np.fmax(ranges[1, number], grid[is_said].max())
                 out.write_batch(batch)
-    same = [c.name for c, low, high in zip(told.columns, *ranges, strict=True) if low == high and not c.counts_days]
+    same = [c.name for c, low, high in zip(told.columns, *ranges, strict=True) if low == high and not c.is_listed]
     remarks = [f"{name} is the same in all weeks: it explains nothing." for name in same]
     none = [c.name for c, n in zip(told.columns, counts, strict=True) if not n]
     remarks += [f"{name} is nowhere in the dataset's weeks." for name in none]

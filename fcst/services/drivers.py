@@ -9,7 +9,8 @@ import pyarrow as pa
 
 from fcst.drivers import MAX_FUTURE_WEEKS, DriverColumn, DriverKind, DriverLoad, DriverReport
 from fcst.errors import InputError
-from fcst.ingest.driver_files import VALUES, DriverFiles, look_at_plan
+from fcst.ingest.driver_files import VALUES, DriverFiles
+from fcst.ingest.driver_plans import look_at_plan
 from fcst.ingest.folders import folders_for
 from fcst.ingest.plan import describe_file
 from fcst.quality_report import FileRead

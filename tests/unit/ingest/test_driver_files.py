@@ -10,7 +10,9 @@ import pyarrow as pa
 import pytest
 
 from fcst.errors import InputError
-from fcst.ingest.driver_files import MAX_WORDS, DatasetWeeks, DriverFiles, look_at_plan, read_plan
+from fcst.ingest.driver_columns import MAX_WORDS
+from fcst.ingest.driver_files import DatasetWeeks, DriverFiles
+from fcst.ingest.driver_plans import look_at_plan, read_plan
 from fcst.ingest.folders import Folders
 from fcst.ingest.sources import Workspace
 from fcst.specs import IngestSpec

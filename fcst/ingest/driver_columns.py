@@ -1,0 +1,131 @@
+"""Which columns of files are drivers: one of numbers or flags is one, one of texts is one for each text."""
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+
+from fcst.drivers import MAX_DRIVERS, DriverKind
+from fcst.errors import InputError
+from fcst.ingest.cells import FALSE_FLAGS, TRUE_FLAGS, number_sql
+from fcst.ingest.duck import Connection, fetch_all, literal
+from fcst.ingest.number_texts import find_decimal
+from fcst.ingest.parts import Part
+from fcst.ingest.tables import Readable
+from fcst.specs import DRIVER_ROLES
+
+MAX_WORDS = 30  # different texts of a column, each of which is a driver
+NONE_WORDS = ("", "none", "null", "nan", "na", "n/a", "-", *FALSE_FLAGS)
+
+
+@dataclass(frozen=True)
+class ColumnRead:
+    """A driver in a file: its name, its kind, the number that a row has of it, and the cell where that is written."""
+
+    name: str
+    kind: DriverKind
+    sql: str
+    place: str
+
+    @property
+    def is_listed(self) -> bool:
+        """Whether files may list no more than where it is."""
+        return self.kind in (DriverKind.PROMOTION, DriverKind.EVENT)
+
+
+def has_drivers(part: Part) -> bool:
+    """Whether a file has a column of drivers."""
+    return any(part.proposal.mapping[role] for role in DRIVER_ROLES)
+
+
+def read_columns(
+    con: Connection, files: Sequence[tuple[Part, Readable]], known: Collection[str], remarks: list[str] | None = None
+) -> list[list[ColumnRead]]:
+    """The drivers of each file.
+
+    Parameters
+    ----------
+    known
+        names of drivers that the dataset has.
+    remarks
+        takes a sentence for each column that cannot be one; without it such a column is refused.
+
+    Raises
+    ------
+    InputError
+        if there are too many, or one cannot be used.
+    """
+    found = [
+        [
+            column
+            for role in DRIVER_ROLES
+            for name in part.proposal.mapping[role]
+            for column in _read_name(con, part, readable, role, name, known, remarks)
+        ]
+        for part, readable in files
+    ]
+    names = {column.name for columns in found for column in columns}
+    if len(names) > MAX_DRIVERS:
+        raise InputError(f"{len(names):,} drivers were found.", f"Choose at most {MAX_DRIVERS} of them.")
+    return found
+
+
+def _read_name(
+    con: Connection,
+    part: Part,
+    readable: Readable,
+    role: str,
+    name: str,
+    known: Collection[str],
+    remarks: list[str] | None,
+) -> Iterator[ColumnRead]:
+    """One driver of a column with numbers or flags; of one with texts, one of each of them."""
+    kind, place, cells = DRIVER_ROLES[role], part.place_of(name), part.columns.cells(name)
+    words = _words(con, cells, place, readable) if role in ("promo", "event") else []
+    if len(words) > MAX_WORDS:
+        error = f"The column {name!r} of {part.table.name} has over {MAX_WORDS} different texts, such as {words[0]!r}"
+        if remarks is None:
+            raise InputError(f"{error}.", "Map a column with flags, numbers or a few kinds.")
+        remarks.append(f"{error}: it is not taken as a driver.")
+        return
+    if words or name not in known:
+        words += sorted({n.removeprefix(f"{name} ") for n in known if n.startswith(f"{name} ")} - set(words))
+    for word in words:
+        is_word = f"(coalesce(lower(trim({place})), '') = {literal(word)})::INTEGER"
+        yield ColumnRead(f"{name} {word}"[:100], kind, is_word, place)
+    if not words:
+        style = part.proposal.money if role == "price" else find_decimal(dict.fromkeys(cells))
+        number = number_sql(place, style, part.table.types[part.table.columns.index(name)])
+        yield ColumnRead(name[:100], kind, _number_of(role, place, number), place)
+
+
+def _words(con: Connection, cells: list[str], place: str, readable: Readable) -> list[str]:
+    """The texts of a column in which each text is a driver of its own; none where it holds flags or numbers."""
+    if all(cell.lower() in TRUE_FLAGS or cell.lower() in FALSE_FLAGS for cell in cells) and len(set(cells)) > 1:
+        return []
+    found = fetch_all(
+        con, f"SELECT DISTINCT lower(trim({place})) FROM {readable.sql(False)} WHERE {place} IS NOT NULL LIMIT 1000"
+    )
+    words = sorted({word for (word,) in found} - set(NONE_WORDS))
+    return [] if all(word in TRUE_FLAGS or _is_number(word) for word in words) else words
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text.replace(",", "."))
+    except ValueError:
+        return False
+    return True
+
+
+def _number_of(role: str, place: str, number: str) -> str:
+    """The number that a row has of a driver; NULL where it cannot be read or used."""
+    if role == "driver":
+        return number
+    if role == "price":
+        return f"CASE WHEN {number} > 0 THEN {number} END"
+    word = f"lower(trim({place}))"
+    yes, no = (", ".join(map(literal, words)) for words in (TRUE_FLAGS, NONE_WORDS))
+    flag = f"CASE WHEN {word} IN ({yes}) THEN 1 WHEN {word} IN ({no}) THEN 0 ELSE {{}} END"
+    if role in ("stock", "stockout"):
+        flag = flag.format(f"({number} > 0)::INTEGER")
+        return f"1 - {flag}" if role == "stockout" else flag
+    return flag.format(f"CASE WHEN {number} BETWEEN 0 AND 1 THEN {number} END")
