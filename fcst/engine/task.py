@@ -106,7 +106,7 @@ def _read_series(attempt: BatchAttempt, records: list[SalesRecord]) -> list[Seri
     loads, values = [], dict[str, list[DriverValues]]()
     if attempt.spec.driver_load:
         loads = drivers.list_loads(dataset_id, attempt.spec.driver_load)
-        values = drivers.values_of(dataset_id, [record.unique_id for record in records], loads)
+        values = drivers.values_of(records, loads)
     return [
         Series(
             record.unique_id,

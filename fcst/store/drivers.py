@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -13,6 +13,7 @@ from psycopg2.extensions import cursor as Cursor
 
 from fcst.drivers import DriverLoad, DriverValues
 from fcst.errors import Conflict, NotFound, StaleState
+from fcst.records import SalesRecord
 from fcst.store import binary_copy
 from fcst.store.actions import record
 from fcst.store.database import fetch_all, transaction
@@ -133,15 +134,26 @@ def list_loads(dataset_id: int, upto: int | None = None) -> list[DriverLoad]:
     return [DriverLoad.from_row(row) for row in fetch_all("list_driver_loads", dataset_id=dataset_id, upto=upto)]
 
 
-def values_of(dataset_id: int, unique_ids: list[str], loads: list[DriverLoad]) -> dict[str, list[DriverValues]]:
-    """What loads tell of items: of themselves, their family and class, and of all; items without any are left out."""
-    load_ids = [load.driver_load_id for load in loads]
-    found: dict[str, list[DriverValues]] = {}
-    for row in fetch_all("list_driver_values", dataset_id=dataset_id, unique_ids=unique_ids, load_ids=load_ids):
-        values = np.array(row["values"], dtype=float)
-        value = DriverValues(row["driver_load_id"], row["name"], row["first_wk_end_dt"], values)
-        found.setdefault(row["unique_id"], []).append(value)
-    return found
+def values_of(items: Sequence[SalesRecord], loads: Sequence[DriverLoad]) -> dict[str, list[DriverValues]]:
+    """What loads tell of items, by key: of themselves, their family and class, and of all; the earliest load first."""
+    keys_of = {item.unique_id: {"item": item.unique_id, "all": "", **item.attributes} for item in items}
+    told: dict[tuple[int, str], list[DriverValues]] = {}
+    for grouped_by in {load.grouped_by for load in loads}:
+        load_ids = [load.driver_load_id for load in loads if load.grouped_by == grouped_by]
+        keys = sorted({own[grouped_by] for own in keys_of.values() if grouped_by in own})
+        for row in fetch_all("list_driver_values", load_ids=load_ids, keys=keys):
+            values = np.array(row["values"], dtype=float)
+            value = DriverValues(row["driver_load_id"], row["name"], row["first_wk_end_dt"], values)
+            told.setdefault((row["driver_load_id"], row["key"]), []).append(value)
+    return {
+        unique_id: [
+            value
+            for load in loads
+            if load.grouped_by in own
+            for value in told.get((load.driver_load_id, own[load.grouped_by]), ())
+        ]
+        for unique_id, own in keys_of.items()
+    }
 
 
 def find_known(dataset_id: int, grouped_by: str, keys: list[str]) -> set[str]:

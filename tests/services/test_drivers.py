@@ -1,14 +1,16 @@
 """Plans and calendars of a dataset: added, listed, carried to its next version, removed unless a run has used them."""
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from fcst.dataset_records import Dataset
 from fcst.drivers import DriverKind, assemble
 from fcst.errors import Conflict, InputError, NotFound
+from fcst.records import SalesRecord
 from fcst.services import drivers, jobs
 from fcst.specs import IngestSpec, JobSpec
 from fcst.store import drivers as stored
@@ -25,7 +27,7 @@ def dataset(load_dataset: Callable[..., Dataset]) -> Dataset:
 def values_of(dataset: Dataset, item: str) -> dict[str, list[float]]:
     """name -> values of the last week and of the weeks after it."""
     loads = drivers.list_loads(dataset.dataset_id)
-    rows = stored.values_of(dataset.dataset_id, [item], loads).get(item, [])
+    rows = stored.values_of([SalesRecord(item, np.zeros(0), {"family": "DAIRY"})], loads)[item]
     found = assemble(loads, rows, dataset.n_weeks, dataset.last_wk_end_dt)
     return {driver.name: [round(v, 3) for v in driver.values[dataset.n_weeks - 1 :].tolist()] for driver in found}
 
@@ -45,6 +47,23 @@ def test_plan_is_of_the_items_it_names_and_others_have_none(dataset: Dataset, tm
     assert (load.source, load.is_own, load.created_by != "") == ("plan.csv", False, True)
 
 
+def test_plan_of_a_family_is_of_its_items(load_dataset: Callable[..., Dataset], tmp_path: Path) -> None:
+    days = [date(2020, 1, 5) + timedelta(days=n) for n in range(70)]
+    rows = [f"{day},{item},{family},5" for day in days for item, family in (("a", "DAIRY"), ("b", "DELI"))]
+    (tmp_path / "sales.csv").write_text("\n".join(["date,item,family,qty", *rows]))
+    dataset = load_dataset(tmp_path / "sales.csv")
+    week = dataset.last_wk_end_dt + timedelta(weeks=1)
+    (tmp_path / "plan.csv").write_text(f"week ending,family,promo\n{week},DAIRY,1\n{week},MEATS,1\n")
+    load_plan(dataset, tmp_path / "plan.csv")
+    loads = drivers.list_loads(dataset.dataset_id)
+    assert [(load.grouped_by, load.report.unknown) for load in loads] == [("family", ("MEATS",))]
+    items = [SalesRecord(key, np.zeros(10), {"family": family}) for key, family in (("a", "DAIRY"), ("b", "DELI"))]
+    found = stored.values_of(items, loads)
+    for key, ahead in (("a", 1.0), ("b", 0.0)):
+        (driver,) = assemble(loads, found[key], 10, dataset.last_wk_end_dt)
+        assert driver.values[-1] == ahead, key
+
+
 def test_next_version_has_the_plans_of_the_one_before(
     dataset: Dataset, load_dataset: Callable[..., Dataset], tmp_path: Path
 ) -> None:
@@ -62,7 +81,7 @@ def test_holidays_are_events_of_all_items_by_name(dataset: Dataset) -> None:
     assert {column.kind for column in load.columns} == {DriverKind.EVENT}
     assert "Carnival" in {column.name for column in load.columns}
     loads = drivers.list_loads(dataset.dataset_id)
-    rows = stored.values_of(dataset.dataset_id, ["item2"], loads)["item2"]
+    rows = stored.values_of([SalesRecord("item2", np.zeros(0))], loads)["item2"]
     carnival = next(
         driver for driver in assemble(loads, rows, dataset.n_weeks, dataset.last_wk_end_dt) if driver.name == "Carnival"
     )

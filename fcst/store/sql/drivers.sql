@@ -46,18 +46,10 @@ DELETE FROM fcst_app.driver_values WHERE driver_load_id = %(driver_load_id)s;
 DELETE FROM fcst_app.driver_loads WHERE driver_load_id = %(driver_load_id)s;
 
 -- list_driver_values
--- What some loads tell of some items: their own rows, and those of their family and class and of all.
-SELECT k.unique_id, v.driver_load_id, v.name, v.first_wk_end_dt, v.values
-FROM (
-    SELECT d.unique_id, g.grouped_by, g.key
-    FROM fcst_app.items d
-    CROSS JOIN LATERAL (VALUES ('item', d.unique_id), ('family', d.family), ('class', d.class), ('all', ''))
-        g (grouped_by, key)
-    WHERE d.dataset_id = %(dataset_id)s AND d.unique_id = ANY (%(unique_ids)s)
-) k
-JOIN fcst_app.driver_loads l ON l.driver_load_id = ANY (%(load_ids)s) AND l.grouped_by = k.grouped_by
-JOIN fcst_app.driver_values v ON v.driver_load_id = l.driver_load_id AND v.key = k.key
-ORDER BY v.driver_load_id;
+-- What some loads tell of some keys.
+SELECT driver_load_id, key, name, first_wk_end_dt, values FROM fcst_app.driver_values
+WHERE driver_load_id = ANY (%(load_ids)s) AND key = ANY (%(keys)s)
+ORDER BY driver_load_id, key, name;
 
 -- list_known_keys
 -- Those of some keys that are an item's, a family's or a class's of a dataset.

@@ -168,6 +168,7 @@ PLACES = {
     "list_adjustments": ["{which}"],
     "adjusted_totals": ["{which}"],
     "copy_backtests_to_add_up": ["{which}"],
+    "sum_baselines": ["{which}"],
     "export_forecasts": ["{unique_id}", "{model}", "{numbers}", "{made_by}", "{adjusted}", "{effects}", "{which}"],
     "copy_weekly_file": ["{key}"],
     "accuracy_sums": [
