@@ -119,7 +119,7 @@ ONE_ITEM = "(one item)"
 MADE_UP = (WIDE, EACH_ROW, ONE_ITEM)
 """What a role may be mapped to that is no column."""
 
-_MADE_UP_OF = {"item": (ONE_ITEM,), "date": (WIDE,), "sales": (WIDE, EACH_ROW)}
+_MADE_UP_OF = dict.fromkeys(DRIVER_ROLES, (WIDE,)) | {"item": (ONE_ITEM,), "date": (WIDE,), "sales": (WIDE, EACH_ROW)}
 _MAY_BE_SEVERAL = {"item", *DRIVER_ROLES} - {"price"}
 
 Mapping = dict[str, list[str]]

@@ -10,9 +10,11 @@ from fcst.ingest.duck import Connection, fetch_all, literal
 from fcst.ingest.number_texts import find_decimal
 from fcst.ingest.parts import Part
 from fcst.ingest.tables import Readable
-from fcst.specs import DRIVER_ROLES
+from fcst.specs import DRIVER_ROLES, ROLES, WIDE
 
 MAX_WORDS = 30  # different texts of a column, each of which is a driver
+CELL = "cell"
+"""What the SQL of a wide file calls the cell of a period."""
 NONE_WORDS = ("", "none", "null", "nan", "na", "n/a", "-", *FALSE_FLAGS)
 
 
@@ -77,8 +79,15 @@ def _read_name(
     known: Collection[str],
     remarks: list[str] | None,
 ) -> Iterator[ColumnRead]:
-    """One driver of a column with numbers or flags; of one with texts, one of each of them."""
-    kind, place, cells = DRIVER_ROLES[role], part.place_of(name), part.columns.cells(name)
+    """One driver of a column with numbers or flags; of one with texts, one of each of them. In a wide file one of all
+    columns that are dates, with numbers or flags, called by what it is.
+    """
+    kind = DRIVER_ROLES[role]
+    if name == WIDE:
+        style = find_decimal(dict.fromkeys(part.columns.cells(*part.proposal.periods)))
+        yield ColumnRead(ROLES[role].lower(), kind, _number_of(role, CELL, number_sql(CELL, style)), CELL)
+        return
+    place, cells = part.place_of(name), part.columns.cells(name)
     words = _words(con, cells, place, readable) if role in ("promo", "event") else []
     if len(words) > MAX_WORDS:
         error = f"The column {name!r} of {part.table.name} has over {MAX_WORDS} different texts, such as {words[0]!r}"

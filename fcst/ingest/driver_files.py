@@ -20,7 +20,7 @@ import pyarrow as pa
 from fcst.drivers import MAX_FUTURE_WEEKS, DriverColumn, DriverKind, DriverReport
 from fcst.errors import InputError
 from fcst.ingest.cells import date_sql, number_sql
-from fcst.ingest.driver_columns import ColumnRead, has_drivers, read_columns
+from fcst.ingest.driver_columns import CELL, ColumnRead, has_drivers, read_columns
 from fcst.ingest.duck import Connection, fetch_arrow, fetch_row, literal
 from fcst.ingest.parts import Part
 from fcst.ingest.reading import FIRST_DATE, KEY_JOINT, LAST_DATE, Rows, is_blank_sql, key_sql, watched
@@ -200,12 +200,18 @@ def _rows_sql(
     grouped_by: str,
 ) -> str:
     """A row an item and day: key, d, x (days to the end of its week), u, v0, v1, …, b0, b1, … (what cannot be used)."""
-    day = date_sql(part.place("date") or "", part.proposal.date_format, part.kind("date"), spec.zone)
-    if part.proposal.begin_weeks:
-        day = f"({day} + 6)"
     source = readable.sql(False)
     if sift:
         source = f"(SELECT * FROM {source} WHERE {sift})"
+    if part.proposal.periods:
+        places = ", ".join(part.place_of(name) for name in part.proposal.periods)
+        days = ", ".join(f"DATE '{day}'" for day in part.proposal.periods.values())
+        source = f"(SELECT *, unnest([{places}]) AS {CELL}, unnest([{days}]) AS period FROM {source})"
+        day = "period"
+    else:
+        day = date_sql(part.place("date") or "", part.proposal.date_format, part.kind("date"), spec.zone)
+    if part.proposal.begin_weeks:
+        day = f"({day} + 6)"
     if grouped_by == "item":
         key = f" || {literal(KEY_JOINT)} || ".join(key_sql(part, place) for place in part.keys)
     else:

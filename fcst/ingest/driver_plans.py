@@ -20,7 +20,7 @@ from fcst.ingest.parts import Part, make_part
 from fcst.ingest.plan import look_at
 from fcst.ingest.sources import Workspace, with_file_errors
 from fcst.ingest.tables import make_readable
-from fcst.specs import DRIVER_ROLES, IngestSpec, Mapping
+from fcst.specs import DRIVER_ROLES, WIDE, IngestSpec, Mapping
 
 MAX_TOLD = 20
 GROUPS = ("family", "class")
@@ -62,13 +62,18 @@ def _check(part: Part) -> None:
         raise InputError(f"{name} has no column for the date.", f"Name it (--map date=COLUMN). It has {columns}.")
     if not part.table.sample:
         raise InputError(f"{name} has a header and no rows.", "Give a file with drivers in it.")
+    if part.proposal.periods and not has_drivers(part):
+        raise InputError(
+            f"{name} has a column for each day or week, and nothing says what its numbers are.",
+            f"Say so (--map 'stock={WIDE}', or price, promo, open, driver).",
+        )
     if not has_drivers(part):
         roles = ", ".join(DRIVER_ROLES)
         raise InputError(
             f"{name} has no column that is known to be a driver.",
             f"Name one (--map ROLE=COLUMN, with {roles}). It has {columns}.",
         )
-    if not part.proposal.date_format and part.kind("date") == "VARCHAR":
+    if not part.proposal.date_format and not part.proposal.periods and part.kind("date") == "VARCHAR":
         shown = ", ".join(map(repr, part.values("date")[:3])) or "all are empty"
         raise InputError(f"The dates of {name} have no format that is known: {shown}.", "Name it (--date-format).")
     check_readings(part)

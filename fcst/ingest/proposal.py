@@ -168,6 +168,11 @@ class Draft:
         if by_values:
             self.by_values.add(role)
 
+    @property
+    def is_plan(self) -> bool:
+        """Whether the file is one of drivers alone: it has no units, as was said."""
+        return self.given.get("sales") == []
+
     def is_open(self, role: str) -> bool:
         """Whether nobody has said which columns have a role."""
         return role not in self.given

@@ -11,7 +11,7 @@ from fcst.errors import FcstError, InputError
 from fcst.quality_report import FileRead
 from fcst.roles import Scope
 from fcst.services import drivers
-from fcst.specs import DRIVER_ROLES, ROLES, IngestSpec, JobSpec, Mapping
+from fcst.specs import DRIVER_ROLES, ROLES, WIDE, IngestSpec, JobSpec, Mapping
 from fcst.ui import tables, text
 from fcst.ui.ingests import show_ingest
 from fcst.ui.loading import save_once
@@ -122,10 +122,12 @@ def _choose_mapping(found: FileRead) -> Mapping:
     """What each column means, as proposed or changed."""
     mapping: Mapping = {}
     for role in ("item", "date", "until", *DRIVER_ROLES, "family", "class"):
+        spread = [WIDE] if found.periods and (role == "date" or role in DRIVER_ROLES) else []
+        options = [*spread, *found.columns]
         mapping[role] = st.multiselect(
             ROLES[role],
-            list(found.columns),
-            default=[name for name in found.mapping.get(role, []) if name in found.columns],
+            options,
+            default=[name for name in found.mapping.get(role, []) if name in options],
             key=f"plan_{role}_{hash(found.columns)}",
             help=HELP.get(role),
         )

@@ -21,11 +21,6 @@ _LAST_DAYS = ("until", "enddate", "dateto", "todate", "validto", "validuntil", "
 _FIRST_DAYS = ("from", "startdate", "datefrom", "fromdate", "validfrom", "promostart", "start", "von", "desde")
 
 
-def _is_plan(draft: Draft) -> bool:
-    """Whether the file is one of drivers: it has no sales, as was said."""
-    return draft.given.get("sales") == []
-
-
 def _drivers(draft: Draft) -> None:
     """Columns whose names say a driver, with cells that may be one."""
     found: Mapping = {}
@@ -41,13 +36,13 @@ def _drivers(draft: Draft) -> None:
 def _price(draft: Draft) -> None:
     """The price in a plan; beside sales it is found with the value that was paid."""
     named = [name for name in draft.free() if is_price(name) and draft.columns.is_numeric(name)]
-    if _is_plan(draft) and named and draft.is_open("price"):
+    if draft.is_plan and named and draft.is_open("price"):
         draft.decide("price", named[:1], "its name")
 
 
 def _days(draft: Draft) -> None:
     """The first and the last day of a row of a plan."""
-    if not _is_plan(draft):
+    if not draft.is_plan:
         return
     for role, known in (("date", _FIRST_DAYS), ("until", _LAST_DAYS)):
         named = [name for name in draft.columns.names if normalised(name) in known]

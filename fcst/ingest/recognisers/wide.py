@@ -17,7 +17,8 @@ def _spread(draft: Draft) -> None:
     if draft.periods and is_open:
         why = f"{len(draft.periods):,} columns are called by dates"
         draft.decide("date", [WIDE], why)
-        draft.decide("sales", [WIDE], why)
+        if not draft.is_plan:
+            draft.decide("sales", [WIDE], why)
     else:
         draft.periods = {}
 

@@ -15,7 +15,7 @@ from fcst.ingest.driver_files import DatasetWeeks, DriverFiles
 from fcst.ingest.driver_plans import look_at_plan, read_plan
 from fcst.ingest.folders import Folders
 from fcst.ingest.sources import Workspace
-from fcst.specs import IngestSpec
+from fcst.specs import WIDE, IngestSpec
 from tests.unit.ingest.conftest import SATURDAYS, day, filler, make, refusal, write
 
 FIRST, _, LAST = map(date.fromisoformat, SATURDAYS)
@@ -235,6 +235,20 @@ def test_file_without_a_date_or_a_driver_is_refused(file: Path) -> None:
     assert "no column for the date" in refused(file, "a,1", header="item,promo")
     assert "no column that is known to be a driver" in refused(file, f"{day(22)},a,1", header="date,item,colour")
     assert "header and no rows" in refused(file, header="date,item,promo")
+
+
+def test_wide_file_has_one_driver_in_all_its_columns(file: Path) -> None:
+    days = ["2019-12-28", "2020-01-04", "2020-01-11", "2020-01-18", "2020-01-25", "2020-02-01"]
+    header = ",".join(["Store", "Product", *days])
+    rows = ["1,a,True,True,True,False,True,True", "1,b,True,True,False,False,True,True"]
+    options: dict[str, Any] = {"items": ["1|a", "1|b"], "mapping": {"item": ["Store", "Product"], "stock": [WIDE]}}
+    found = plan(file, *rows, header=header, **options)
+    assert values(found) == {
+        ("1|a", "in stock"): ("2020-01-11", [1.0, 0.0, 1.0, 1.0]),
+        ("1|b", "in stock"): ("2020-01-11", [0.0, 0.0, 1.0, 1.0]),
+    }
+    message = refused(file, *rows, header=header, mapping={"item": ["Store", "Product"]})
+    assert "nothing says what its numbers are" in message
 
 
 def test_dates_with_two_readings_are_asked(file: Path) -> None:
