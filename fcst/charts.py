@@ -306,6 +306,7 @@ def timeline_chart(attempts: pd.DataFrame) -> go.Figure:
         rows, seconds = attempts[how == name], spans[how == name].dt.total_seconds()
         if rows.empty:
             continue
+        names = [f"batch {number}" if number else "learning" for number in rows["batch_no"]]
         figure.add_bar(
             orientation="h",
             base=rows["started_at"],
@@ -317,8 +318,8 @@ def timeline_chart(attempts: pd.DataFrame) -> go.Figure:
                 "pattern": {"shape": pattern, "fgcolor": "white", "bgcolor": color, "size": 6},
                 "line": {"width": 1 if len(attempts) <= 100 else 0, "color": "rgba(255, 255, 255, 0.7)"},
             },
-            customdata=pd.DataFrame({"batch": rows["batch_no"], "attempt": rows["attempt"], "s": seconds}),
-            hovertemplate="batch %{customdata[0]}, attempt %{customdata[1]}<br>from %{base|%H:%M:%S}, "
+            customdata=pd.DataFrame({"batch": names, "attempt": rows["attempt"], "s": seconds}),
+            hovertemplate="%{customdata[0]}, attempt %{customdata[1]}<br>from %{base|%H:%M:%S}, "
             f"%{{customdata[2]:,.1f}} s<extra>{name}</extra>",
         )
     n_lanes = int(attempts["lane"].max())

@@ -215,8 +215,8 @@ def show_log(job: Job) -> None:
         return
     st.session_state["log_batch"] = batch.batch_no
     number = st.number_input(
-        "Batch",
-        min_value=1,
+        "Batch (0: learning)" if job.spec.learns else "Batch",
+        min_value=0 if job.spec.learns else 1,
         max_value=job.n_batches,
         key="log_batch",
         on_change=lambda: write_to_url("batch", str(st.session_state["log_batch"])),

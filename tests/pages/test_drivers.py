@@ -51,6 +51,8 @@ def test_what_a_run_has_learnt_is_shown(promoted: Dataset) -> None:
     run(job_id)
     at = open_page("runs", job=str(job_id))
     assert "Learnt across its items" in words(at)
+    for view in ("timeline", "history", "log"):
+        assert not open_page("runs", job=str(job_id), view=view).exception, view
     at = open_page("accuracy", job=str(job_id))
     assert not at.exception
     effects = next(table.value for table in at.dataframe if "Where" in table.value)
