@@ -120,8 +120,8 @@ def parts_of(learned: Mapping[int, Learned], histories: SeriesHistories) -> Part
 
 
 def has_parts(histories: SeriesHistories) -> bool:
-    """Whether learnt parts stand in an item's forecast: not beside effects of drivers in a short history, where they
-    made two quarters of three worse by a tenth on drugstores, and none better on two other sets."""
+    """Whether learnt parts stand in an item's forecast: not beside effects of drivers in a short history. There they
+    made two quarters of drugstores worse by a tenth, and changed little on orange juice."""
     return histories.effects_at(histories.end) is None or histories.end >= LEAST_WEEKS_WITH_EFFECTS
 
 
