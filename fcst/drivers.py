@@ -216,6 +216,10 @@ _KEPT = {
 }
 
 
+_WITHOUT_FUTURE = dict.fromkeys((DriverKind.PRICE, DriverKind.NUMBER), "it is not used")
+"""What is done where no week ahead is known at all, if that is another thing."""
+
+
 def known_until(loads: Sequence[DriverLoad]) -> dict[str, tuple[DriverKind, date]]:
     """name of a driver -> its kind, and the last day of which a load tells."""
     found: dict[str, tuple[DriverKind, date]] = {}
@@ -230,7 +234,7 @@ def describe_gaps(loads: Sequence[DriverLoad], last_wk_end_dt: date, h: int) -> 
     """What of the weeks to forecast is not known of drivers, and what is taken instead; a sentence each."""
     end = last_wk_end_dt + timedelta(weeks=h)
     return tuple(
-        f"No {name} after {until}: {_KEPT[kind]}."
+        f"No {name} after {until}: {_KEPT[kind] if until > last_wk_end_dt else _WITHOUT_FUTURE.get(kind, _KEPT[kind])}."
         for name, (kind, until) in known_until(loads).items()
         if until < end and kind is not DriverKind.STOCK
     )

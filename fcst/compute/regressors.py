@@ -61,8 +61,13 @@ class Regressors:
 
 
 def columns_of(drivers: Sequence[Driver]) -> list[Column]:
-    """The regressors that drivers have, in their order."""
-    return [Column(d.name, d.kind, shift) for d in drivers for shift in SHIFTS.get(d.kind, (0,))]
+    """The regressors that drivers have, in their order; none of a price or number whose future is not known at all.
+
+    To keep the last one made backtests of orange juice worse by 9 % in one quarter, better by 3 % in another, and
+    biased in both, where promotions that are known in the past alone made both better.
+    """
+    used = (d for d in drivers if d.is_known_ahead or d.kind not in (DriverKind.PRICE, DriverKind.NUMBER))
+    return [Column(d.name, d.kind, shift) for d in used for shift in SHIFTS.get(d.kind, (0,))]
 
 
 def regressors_at(

@@ -100,8 +100,8 @@ def test_only_a_plan_makes_a_driver_known_ahead() -> None:
 def test_what_is_not_known_of_the_weeks_ahead_is_said_with_what_is_taken() -> None:
     own = load_of(1, weeks_before(3), SATURDAY, PROMO, PRICE, is_own=True)
     plan = load_of(2, SUNDAY, SATURDAY + timedelta(weeks=2), PROMO)
-    assert describe_gaps([own, plan], SATURDAY, 2) == ("No price after 2024-06-29: the last one is kept.",)
+    assert describe_gaps([own, plan], SATURDAY, 2) == ("No price after 2024-06-29: it is not used.",)
     assert describe_gaps([own, plan], SATURDAY, 3) == (
         "No promo after 2024-07-13: the usual share of the last year is taken.",
-        "No price after 2024-06-29: the last one is kept.",
+        "No price after 2024-06-29: it is not used.",
     )

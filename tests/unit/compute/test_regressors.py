@@ -145,3 +145,10 @@ def test_odd_values_give_finite_regressors(kind: DriverKind, values: np.ndarray,
 @pytest.mark.parametrize("kind", [DriverKind.PRICE, DriverKind.EVENT, DriverKind.OPEN, DriverKind.NUMBER])
 def test_a_constant_driver_says_nothing(kind: DriverKind) -> None:
     assert not regressors_at([driver(kind, np.full(T, 0.7))], T, H).x.any()
+
+
+@pytest.mark.parametrize("kind", [DriverKind.PRICE, DriverKind.NUMBER])
+def test_price_or_number_without_any_future_is_not_used(kind: DriverKind) -> None:
+    values = np.exp(np.random.default_rng(0).normal(size=60))
+    assert columns_of([Driver("x", kind, values, is_known_ahead=False)]) == []
+    assert len(columns_of([Driver("x", kind, values, is_known_ahead=True)])) == 1

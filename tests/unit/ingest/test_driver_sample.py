@@ -38,7 +38,7 @@ def series_of(folder: Path) -> list[Series]:
             rows["week_ending"].iloc[-1].date(),
             rows["units"].to_numpy(float),
             {"family": rows["family"].iloc[0]},
-            tuple(Driver(name, kind, rows[name].to_numpy(float), False) for name, kind in KINDS.items()),
+            tuple(Driver(name, kind, rows[name].to_numpy(float), True) for name, kind in KINDS.items()),
         )
         for key, rows in sales.groupby("item")
     ]
