@@ -155,12 +155,13 @@ def _run_item(attempt: BatchAttempt, series: Series, learned: Mapping[int, Learn
         return ItemResult(unique_id, Outcome.FAILED, f"{type(exc).__name__}: {exc}")
     finally:
         watchdog.end()
+    has_effects = bool(series.drivers) and any(found.effects.columns for found in learned.values())
     return ItemResult(
         unique_id,
         Outcome.COMPLETED,
         "; ".join(filter(None, [result.note, UNLEARNED if attempt.spec.learns and not learned else ""])) or None,
         [
-            _forecast_record(model, result.first_wk_end_dt, forecast, bool(learned and series.drivers))
+            _forecast_record(model, result.first_wk_end_dt, forecast, has_effects)
             for model, forecast in result.forecasts.items()
         ],
         [_backtest_record(backtest) for backtest in result.backtests],

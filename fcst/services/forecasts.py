@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from fcst.compute.aggregation import ForecastSum, Total
@@ -115,7 +116,9 @@ def view(
     forecast = _frame(job, total.total(correlation[0]), level)
     if job.spec.driver_load and len(forecast):
         baselines = _numeric(forecasts.sum_baselines(job, model, which), "baseline")
-        forecast = forecast.merge(baselines, on="wk_end_dt", how="left")
+        merged = forecast.merge(baselines, on="wk_end_dt", how="left")
+        has_effects = not np.allclose(merged["baseline"], merged["forecast"], equal_nan=True)
+        forecast = merged if has_effects else forecast
     return View(
         history=_numeric(sales.job_totals(job, model, which, total.n_items), "unit_sales"),
         forecast=_with_adjusted(forecast, adjustments.totals(job, model, which)),
