@@ -491,7 +491,7 @@ def test_run_shows_its_history_first_what_went_wrong(dataset: Dataset) -> None:
     at = open_run(job_id, "history")
     table = table_with(at, "Why")
     assert table[["Batch", "From", "To", "Why"]].values.tolist() == [
-        [1, "obtaining sales", "submitted", "its pool <b>broke</b>"]
+        ["1", "obtaining sales", "submitted", "its pool <b>broke</b>"]
     ]
     at.toggle(key="only_wrong").set_value(False).run()
     table = table_with(at, "Why")

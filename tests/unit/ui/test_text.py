@@ -246,7 +246,13 @@ def test_job_title_has_the_name_where_there_is_one() -> None:
     row = {"job_id": 7, "status": "submitted", "dataset_id": 1, "dataset": "d", "dataset_version": 1, "name": "autumn"}
     row |= {"include_promo": False, "last_wk_end_dt": now.date(), "note": "", "spec": json.loads(JobSpec().to_json())}
     row |= {"n_items": 1, "n_completed": 0, "n_failed": 0, "n_cancelled": 0, "n_batches": 1, "n_attempts": 0}
-    row |= {"batches": {"submitted": 1}, "submitted_by": None, "submitted_at": now, "started_at": None}
+    row |= {
+        "batches": {"submitted": 1},
+        "learning": None,
+        "submitted_by": None,
+        "submitted_at": now,
+        "started_at": None,
+    }
     row |= {"finished_at": None, "cancel_requested_at": None, "n_done_now": 0, "running_s": None}
     job = Job.from_row(row)
     assert text.job_title(job) == "Run 7 · autumn"
