@@ -93,7 +93,8 @@ def _show_report(load: DriverLoad) -> None:
 def _add_plan(dataset: Dataset) -> None:
     st.header("Load a plan", anchor=False)
     st.caption("Promotions, prices, events of weeks past and to come, by item, family, class, or for all.")
-    files = st.file_uploader("CSV, Excel or Parquet", accept_multiple_files=True, key="plan")
+    number = st.session_state.setdefault("n_plans", 0)  # after a load the box is another, and empty
+    files = st.file_uploader("CSV, Excel or Parquet", accept_multiple_files=True, key=f"plan_{number}")
     if not files:
         return
     spec = IngestSpec(paths=save_once(files), name=dataset.name, is_upload=True, plan_of=dataset.dataset_id)
@@ -102,9 +103,13 @@ def _add_plan(dataset: Dataset) -> None:
     except InputError as exc:
         show_error(exc)
         return
-    mapping = _choose_mapping(found[0])
-    date_format = st.text_input("Date format", key="plan_dates", placeholder=found[0].date_format or "recognised")
-    skip_bad = st.checkbox("Leave out rows that cannot be read", key="plan_skip_bad")
+    told = [f"{ROLES[role]} = {' + '.join(names)}" for role, names in found[0].mapping.items() if names]
+    st.markdown(text.plain(" · ".join(told)))
+    is_complete = all(found[0].mapping.get(role) for role in ("item", "date")) and _has_drivers(found[0].mapping)
+    with st.expander("Change what the columns mean", expanded=not is_complete, type="compact"):
+        mapping = _choose_mapping(found[0])
+        date_format = st.text_input("Date format", key="plan_dates", placeholder=found[0].date_format or "recognised")
+        skip_bad = st.checkbox("Leave out rows that cannot be read", key="plan_skip_bad")
     if st.button("Load the plan", type="primary", key="load_plan", icon=":material/upload:"):
         try:
             asked = replace(spec, mapping=mapping, date_format=date_format.strip(), skip_bad=skip_bad)
@@ -114,17 +119,23 @@ def _add_plan(dataset: Dataset) -> None:
             return
         for name in ("saved_ids", "saved_paths"):
             st.session_state.pop(name, None)
+        st.session_state["n_plans"] += 1
         st.query_params["ingest"] = str(ingest_id)
         st.rerun()
+
+
+def _has_drivers(mapping: Mapping) -> bool:
+    return any(mapping.get(role) for role in DRIVER_ROLES)
 
 
 def _choose_mapping(found: FileRead) -> Mapping:
     """What each column means, as proposed or changed."""
     mapping: Mapping = {}
-    for role in ("item", "date", "until", *DRIVER_ROLES, "family", "class"):
+    boxes = st.columns(2)
+    for place, role in enumerate(("item", "date", "until", *DRIVER_ROLES, "family", "class")):
         spread = [WIDE] if found.periods and (role == "date" or role in DRIVER_ROLES) else []
         options = [*spread, *found.columns]
-        mapping[role] = st.multiselect(
+        mapping[role] = boxes[place % 2].multiselect(
             ROLES[role],
             options,
             default=[name for name in found.mapping.get(role, []) if name in options],

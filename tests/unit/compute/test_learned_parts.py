@@ -109,3 +109,9 @@ def test_shares_are_equal_without_a_window_and_fall_with_the_error() -> None:
     shares = blend_shares(tried, actual)
     assert shares.sum() == pytest.approx(1)
     assert shares[1] < shares[0] == pytest.approx(shares[2]), "what was not tried counts as the combination"
+
+
+def test_long_histories_have_none() -> None:
+    long = items_of(12, 300)
+    histories = SeriesHistories(long[3], 13)
+    assert parts_of(learn(long, 0, 13), histories)(histories.end) == {}
