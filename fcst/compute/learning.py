@@ -30,7 +30,7 @@ from fcst.compute.pooled_seasons import PooledSeasons, fit_pooled_seasons
 from fcst.compute.regressors import columns_of, regressors_at
 from fcst.compute.series import Series
 from fcst.errors import ComputeError
-from fcst.names import HOLDOUT_WEEKS, SEASON_LENGTH
+from fcst.names import HOLDOUT_WEEKS
 from fcst.records import FloatArray
 
 BOOSTING, POOLED = "Boosting", "PooledSeasons"
@@ -43,9 +43,6 @@ MAX_TRIED = 40
 
 LEAST_WEEKS_WITH_EFFECTS = TWO_YEARS + 2 * HOLDOUT_WEEKS
 """Weeks of history below which an item with effects of drivers has no other learnt parts."""
-
-MOST_WEEKS_WITH_PARTS = 5 * SEASON_LENGTH
-"""Weeks of history above which an item has no other learnt parts than effects."""
 
 WORTH = 0.95
 """Pooled seasons are used where their error is at most so much of Auto's."""
@@ -125,11 +122,11 @@ def parts_of(learned: Mapping[int, Learned], histories: SeriesHistories) -> Part
 def has_parts(histories: SeriesHistories) -> bool:
     """Whether learnt parts stand in an item's forecast.
 
-    Not in a long history, of which Auto knows enough: in backtests of M4's series they were of no use, and after their
-    end of harm. Nor beside effects of drivers in a short history: there they made two quarters of drugstores worse by
-    a tenth, and changed little on orange juice.
+    Not in under two years of an item without a family or class: of unrelated series, as M4's, they know nothing then.
+    Nor beside effects of drivers in a short history: there they made two quarters of drugstores worse by a tenth, and
+    changed little on orange juice.
     """
-    if histories.end > MOST_WEEKS_WITH_PARTS:
+    if histories.end < TWO_YEARS and not histories.attributes:
         return False
     return histories.end >= LEAST_WEEKS_WITH_EFFECTS or histories.effects_at(histories.end) is None
 

@@ -1,5 +1,6 @@
 """Learned parts: in the forecast of dense items by what they were worth in windows, and blind to what comes after."""
 
+from dataclasses import replace
 from datetime import date
 
 import numpy as np
@@ -111,7 +112,10 @@ def test_shares_are_equal_without_a_window_and_fall_with_the_error() -> None:
     assert shares[1] < shares[0] == pytest.approx(shares[2]), "what was not tried counts as the combination"
 
 
-def test_long_histories_have_none() -> None:
-    long = items_of(12, 300)
-    histories = SeriesHistories(long[3], 13)
-    assert parts_of(learn(long, 0, 13), histories)(histories.end) == {}
+def test_short_histories_have_them_only_in_a_family() -> None:
+    short = items_of(24, 90)
+    for attributes in ({}, {"family": "DAIRY"}):
+        own = [replace(item, attributes=attributes) for item in short]
+        histories = SeriesHistories(own[3], 13)
+        found = parts_of(learn(own, 0, 13), histories)(histories.end)
+        assert (BOOSTING in found) == bool(attributes)
