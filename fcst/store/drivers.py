@@ -8,7 +8,6 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
-import pyarrow as pa
 from psycopg2.extensions import cursor as Cursor
 
 from fcst.drivers import DriverLoad, DriverValues
@@ -18,11 +17,10 @@ from fcst.store import binary_copy
 from fcst.store.actions import record
 from fcst.store.database import fetch_all, transaction
 from fcst.store.queries import query
+from fcst.store.sales import encode_lists, parts_of_stream
 
 if TYPE_CHECKING:
     from fcst.ingest.driver_files import DriverFiles
-
-ROWS_AT_ONCE = 1_000
 
 
 def insert_with(cur: Cursor, dataset_id: int, files: DriverFiles, is_own: bool, who: str) -> int:
@@ -48,14 +46,9 @@ def insert_with(cur: Cursor, dataset_id: int, files: DriverFiles, is_own: bool, 
 
 
 def _value_rows(driver_load_id: int, file: BinaryIO) -> Iterator[list[binary_copy.Row]]:
-    with pa.ipc.open_stream(file) as blocks:
-        for block in blocks:
-            for first in range(0, len(block), ROWS_AT_ONCE):
-                part = block.slice(first, ROWS_AT_ONCE)
-                columns = (part[name].to_pylist() for name in ("key", "name", "first_wk_end_dt"))
-                lists = part["values"]
-                values = binary_copy.encode_lists(lists.flatten().to_numpy(), lists.value_lengths().to_pylist())
-                yield [(driver_load_id, *row) for row in zip(*columns, values, strict=True)]
+    for part in parts_of_stream(file):
+        columns = (part[name].to_pylist() for name in ("key", "name", "first_wk_end_dt"))
+        yield [(driver_load_id, *row) for row in zip(*columns, encode_lists(part["values"]), strict=True)]
 
 
 def insert(dataset_id: int, files: DriverFiles, who: str) -> int:

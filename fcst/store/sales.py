@@ -22,16 +22,22 @@ ROWS_AT_ONCE = 1_000
 
 def series_rows(dataset_id: int, file: BinaryIO) -> Iterator[list[binary_copy.Row]]:
     """The rows of table sales, block by block, from an Arrow stream of them that lacks the id."""
+    for part in parts_of_stream(file):
+        keys, weeks = (part[name].to_pylist() for name in ("unique_id", "first_wk_end_dt"))
+        units, promo = (encode_lists(part[name]) for name in ("unit_sales", "promo_units"))
+        yield [(dataset_id, *row) for row in zip(keys, weeks, units, promo, strict=True)]
+
+
+def parts_of_stream(file: BinaryIO) -> Iterator[pa.RecordBatch]:
+    """The rows of an Arrow stream, at most `ROWS_AT_ONCE` at a time."""
     with pa.ipc.open_stream(file) as blocks:
         for block in blocks:
             for first in range(0, len(block), ROWS_AT_ONCE):
-                part = block.slice(first, ROWS_AT_ONCE)
-                keys, weeks = (part[name].to_pylist() for name in ("unique_id", "first_wk_end_dt"))
-                units, promo = (_encode_lists(part[name]) for name in ("unit_sales", "promo_units"))
-                yield [(dataset_id, *row) for row in zip(keys, weeks, units, promo, strict=True)]
+                yield block.slice(first, ROWS_AT_ONCE)
 
 
-def _encode_lists(lists: pa.ListArray) -> list[binary_copy.Field | None]:
+def encode_lists(lists: pa.ListArray) -> list[binary_copy.Field | None]:
+    """Each list as a field of COPY; None for a missing list."""
     lengths = lists.value_lengths().to_pylist()
     fields = iter(binary_copy.encode_lists(lists.flatten().to_numpy(), [n for n in lengths if n is not None]))
     return [None if length is None else next(fields) for length in lengths]
