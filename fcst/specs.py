@@ -37,6 +37,8 @@ class JobSpec:
         bytes beyond which a worker process may not grow; the item that makes it do so fails alone.
     driver_load
         the last load of drivers that counts; 0: the run knows no drivers.
+    lifecycle
+        the last change of lifecycles that counts; 0: the run knows none.
     learns
         it learns across its items before it forecasts them.
     """
@@ -49,6 +51,7 @@ class JobSpec:
     item_limit_s: float = 300.0
     process_memory: int = 4_000_000_000
     driver_load: int = 0
+    lifecycle: int = 0
     learns: bool = False
 
     def __post_init__(self) -> None:

@@ -17,7 +17,7 @@ from fcst.compute.auto import MIN_WEEKS, AutoForecast, Parts, auto_forecast, rul
 from fcst.compute.effects import describe
 from fcst.compute.fits import TOO_SHORT, Fits, NoFit
 from fcst.compute.history import MIN_TRAINING_WEEKS, History, SeriesHistories
-from fcst.compute.intervals import interval, lifted
+from fcst.compute.intervals import interval, lifted, widened
 from fcst.compute.learning import Learned, parts_of
 from fcst.compute.models import (
     AUTO,
@@ -31,6 +31,7 @@ from fcst.compute.models import (
 )
 from fcst.compute.series import Series
 from fcst.errors import ComputeError
+from fcst.lifecycles import Origin
 from fcst.names import BENCHMARKS, HOLDOUT_WEEKS
 from fcst.records import FloatArray
 from fcst.specs import JobSpec
@@ -155,7 +156,8 @@ def forecast_item(
     provenance = {"catalogue": CATALOGUE_VERSION, "statsforecast": _statsforecast_version(), "models": models}
     if (fitted := item.histories.effects_at(end)) is not None:
         provenance["effects"] = describe(fitted)
-    note = "; ".join(filter(None, [auto_note, _describe_failures(failures, end), _describe_lost(item.histories)]))
+    notes = (auto_note, _describe_failures(failures, end), _describe_lost(histories), _describe_life(histories))
+    note = "; ".join(filter(None, notes))
     return ItemForecast(series.wk_end_dt(-1), forecasts, backtests, note, provenance)
 
 
@@ -232,12 +234,15 @@ class _Item:
         mean = np.maximum(mean, 0.0)
         lo = np.minimum.accumulate(np.minimum(np.maximum(lo, 0.0), mean), axis=0)
         hi = np.maximum.accumulate(np.maximum(hi, mean), axis=0)
-        effects = self.histories.effects_at(cutoff)
-        if effects is None:
-            return Forecast(mean, lo, hi, made_by, heaviest, is_fallback, mean, np.ones(len(mean)))
-        uplift, log_error = effects.multipliers[cutoff:], effects.log_errors[cutoff:]
-        lo, hi = lifted(mean, lo, hi, uplift, log_error, self.level)
-        return Forecast(mean * uplift, lo, hi, made_by, heaviest, is_fallback, mean, uplift)
+        if level_error := self.histories.level_error(cutoff):
+            lo, hi = widened(mean, lo, hi, level_error, self.level)
+        effects, uplift = self.histories.effects_at(cutoff), np.ones(len(mean))
+        if effects is not None:
+            uplift, log_error = effects.multipliers[cutoff:], effects.log_errors[cutoff:]
+            lo, hi = lifted(mean, lo, hi, uplift, log_error, self.level)
+        share = self.histories.is_sold(cutoff)
+        baseline, lo, hi = mean * share, lo * share, hi * share
+        return Forecast(baseline * uplift, lo, hi, made_by, heaviest, is_fallback, baseline, uplift)
 
 
 def _describe_lost(histories: SeriesHistories) -> str:
@@ -249,6 +254,21 @@ def _describe_lost(histories: SeriesHistories) -> str:
     return f"out of stock in {weeks}, in which about {units:,.0f} units more would have sold; the forecast is of demand"
 
 
+def _describe_life(histories: SeriesHistories) -> str:
+    """What is known of the item's life, and which weeks are of other items, in words or none."""
+    life, words = histories.life, list[str]()
+    if life.n_borrowed and life.origin is not None:
+        kind = "its predecessor" if life.origin is Origin.PREDECESSOR else "the like item"
+        kind += "s" if len(life.sources) > 1 else ""
+        until = histories.wk_end_dt(life.n_borrowed)
+        words.append(f"its history up to {until} is that of {kind} {', '.join(life.sources)}")
+    if life.launch is not None and life.launch > histories.wk_end_dt(histories.end):
+        words.append(f"sold from {life.launch} on")
+    if life.last_day is not None:
+        words.append(f"sold until {life.last_day}")
+    return "; ".join(words)
+
+
 # Auto
 
 
@@ -257,7 +277,8 @@ def _describe_auto(item: _Item, found: AutoForecast, windows: list[int]) -> dict
     for c in found.candidates:
         entry: dict[str, Any] = {"model": c.model, "weight": round(c.weight, 5), "score": _rounded(c.score)}
         mean = item.candidate(end, c.model)
-        units = [] if isinstance(mean, NoFit) else (mean * item.uplift(end)).tolist()
+        ahead = item.uplift(end) * item.histories.is_sold(end)
+        units = [] if isinstance(mean, NoFit) else (mean * ahead).tolist()
         entry["forecast"] = [_rounded(value) for value in units]
         tried = [_errors_and_actual(item, cutoff, c.model) for cutoff in windows]
         errors, actual = np.concatenate([np.zeros((2, 0)), *tried], axis=1)

@@ -15,6 +15,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from fcst.compute.demand import demand_class
 from fcst.compute.effects import Effects, ItemEffects, item_effects
+from fcst.compute.lifecycles import at_level, level_error
 from fcst.compute.regressions import harmonic_season
 from fcst.compute.regressors import is_without_demand, regressors_at
 from fcst.compute.series import Series
@@ -121,6 +122,7 @@ class SeriesHistories:
                 "Load the dataset with promotions included to forecast it.",
             )
         self.end = len(self.y)
+        self.life = series.life.without_first(len(series.y) - self.end)
         self._series, self._h = series, h
         self._histories: dict[int, History] = {}
         self._fitted: dict[int, ItemEffects] = {}
@@ -153,7 +155,7 @@ class SeriesHistories:
             weeks_ago = self.end - cutoff
             pooled = self._effects[min((w for w in self._effects if w >= weeks_ago), default=max(self._effects))]
             regressors = regressors_at(self._drivers, cutoff, self._h_at(cutoff), pooled.columns)
-            self._fitted[cutoff] = item_effects(pooled, self.y[:cutoff], regressors)
+            self._fitted[cutoff] = item_effects(pooled, at_level(self.y, self.life, cutoff), regressors)
         return self._fitted[cutoff]
 
     def lost_sales(self) -> tuple[int, float]:
@@ -172,8 +174,19 @@ class SeriesHistories:
         return self._series.wk_end_dt(self.end - cutoff)
 
     def sold(self, cutoff: int) -> FloatArray:
-        """(HOLDOUT_WEEKS,) units sold in the window after a cutoff; NaN is a missing week."""
-        return self.y[cutoff : cutoff + HOLDOUT_WEEKS]
+        """(HOLDOUT_WEEKS,) units sold in the window after a cutoff; NaN is a missing week, or one of other items."""
+        y, n_others = self.y[cutoff : cutoff + HOLDOUT_WEEKS], self.life.n_borrowed - cutoff
+        return np.where(np.arange(len(y)) < n_others, np.nan, y) if n_others > 0 else y
+
+    def level_error(self, cutoff: int) -> float:
+        """The standard error of the logarithm of the level at a cutoff, of an item whose history is partly others'."""
+        return level_error(self.y, self.life, cutoff)
+
+    def is_sold(self, cutoff: int) -> FloatArray:
+        """(H,) the share of each week after a cutoff in which the item is sold. A known launch or last day counts for
+        the forecast alone: at earlier cutoffs it may not have been known."""
+        h = self._h_at(cutoff)
+        return self.life.is_sold(self._series.wk_end_dt(-1), h) if cutoff == self.end else np.ones(h)
 
     def actual(self, cutoff: int) -> FloatArray:
         """(HOLDOUT_WEEKS,) what was sold in the window after a cutoff, on the scale of the history there."""
@@ -188,7 +201,8 @@ class SeriesHistories:
 
     def _on_baseline(self, cutoff: int, start: int, end: int) -> FloatArray:
         """(end − start,) units ÷ the multipliers fitted at a cutoff; NaN in weeks in which nothing can be bought."""
-        y, fitted = self.y[start:end], self.effects_at(cutoff)
+        y = self.y[start:end] if start >= cutoff else at_level(self.y, self.life, cutoff)[start:end]
+        fitted = self.effects_at(cutoff)
         if fitted is None:
             return y
         multipliers = fitted.multipliers[start:end]
@@ -207,7 +221,8 @@ class SeriesHistories:
     def measured_windows(self, n: int) -> list[int]:
         """The cutoffs of those of the last `n` windows on which accuracy is measured, the latest first."""
         windows = self.windows_before(self.end, n, MIN_TRAINING_WEEKS)
-        return [cutoff for cutoff in windows if self._n_known[cutoff] >= MIN_TRAINING_WEEKS]
+        n_known = {cutoff: np.count_nonzero(~np.isnan(self.sold(cutoff))) for cutoff in windows}
+        return [c for c in windows if self._n_known[c] >= MIN_TRAINING_WEEKS and n_known[c] >= MIN_KNOWN]
 
 
 def usable_part(series: Series) -> tuple[FloatArray, tuple[Driver, ...]]:

@@ -84,6 +84,21 @@ def interval(
     return (np.maximum(lo, np.minimum(mean, 0.0)) if history.y.min() >= 0 else lo), hi
 
 
+def widened(
+    mean: FloatArray, lo: FloatArray, hi: FloatArray, log_error: float, level: Sequence[int]
+) -> tuple[FloatArray, FloatArray]:
+    """(L, H) bounds in units, wider by the standard error of the logarithm of the level.
+
+    Parameters
+    ----------
+    mean, lo, hi
+        (H,) and (L, H), 0 ≤ lo ≤ mean ≤ hi.
+    """
+    reach = log_error * np.array([ndtri(1 - _tail(percent)) for percent in level]).reshape(-1, 1)
+    down, up = mean * (1 - np.exp(-reach)), mean * (np.exp(reach) - 1)
+    return np.maximum(mean - np.hypot(mean - lo, down), 0.0), mean + np.hypot(hi - mean, up)
+
+
 def lifted(
     mean: FloatArray, lo: FloatArray, hi: FloatArray, uplift: FloatArray, log_error: FloatArray, level: Sequence[int]
 ) -> tuple[FloatArray, FloatArray]:

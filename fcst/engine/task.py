@@ -16,16 +16,17 @@ from fcst.compute.forecasting import Backtest, Forecast, forecast_item
 from fcst.compute.learning import Learned, learn
 from fcst.compute.models import AUTO
 from fcst.compute.series import Series
-from fcst.drivers import DriverValues, assemble
+from fcst.engine.series_reading import read_series
 from fcst.engine.watchdog import LEARNING, Watchdog
 from fcst.errors import ComputeError, DatabaseAway, InputError, StaleState, StoreError
 from fcst.files import make_home, private_folder
 from fcst.ingest.driver_files import DatasetWeeks, DriverFiles
 from fcst.ingest.driver_plans import look_at_plan, read_plan
 from fcst.ingest.folders import folders_for
-from fcst.ingest.pipeline import Resources, read_series
+from fcst.ingest.pipeline import Resources
+from fcst.ingest.pipeline import read_series as read_sales
 from fcst.ingest.sources import OnProgress, Workspace
-from fcst.records import BacktestRecord, ForecastRecord, ItemResult, LearnedRecord, SalesRecord
+from fcst.records import BacktestRecord, ForecastRecord, ItemResult, LearnedRecord
 from fcst.settings import load_settings
 from fcst.specs import IngestSpec
 from fcst.states import Outcome, Stage
@@ -57,7 +58,7 @@ def run_batch(batch_id: int, attempt: int) -> None:
         if the database cannot be reached; what was saved stays.
     """
     held = attempts.begin(batch_id, attempt, str(uuid.uuid4()))
-    series = _read_series(held, sales.batch_series(held.dataset_id, batch_id))
+    series = read_series(held, sales.batch_series(held.dataset_id, batch_id))
     learned = {weeks_ago: Learned.from_bytes(content) for weeks_ago, content in learning.contents(held.job_id).items()}
     attempts.move(held, Stage.OBTAINING_SALES, Stage.PROCESSING)
     unsaved: list[ItemResult] = []
@@ -92,31 +93,12 @@ def run_learning(batch_id: int, attempt: int) -> None:
     held = attempts.begin(batch_id, attempt, str(uuid.uuid4()))
     with Watchdog(held, LEARNING_LIMIT_S) as watchdog:
         watchdog.begin(LEARNING)
-        series = _read_series(held, sales.learning_series(held.dataset_id, held.job_id, MAX_LEARNING_ITEMS))
+        series = read_series(held, sales.learning_series(held.dataset_id, held.job_id, MAX_LEARNING_ITEMS))
         spec = held.spec
         learned = learn(series, spec.n_windows, spec.h, AUTO in spec.models, lambda: attempts.touch(held))
         records = {w: LearnedRecord(found.summary(), found.to_bytes()) for w, found in learned.items()}
         watchdog.end()
     attempts.save_learned(held, records)
-
-
-def _read_series(attempt: BatchAttempt, records: list[SalesRecord]) -> list[Series]:
-    """The series of items, with the drivers that the run knows."""
-    dataset_id, last = attempt.dataset_id, attempt.last_wk_end_dt
-    loads, values = [], dict[str, list[DriverValues]]()
-    if attempt.spec.driver_load:
-        loads = drivers.list_loads(dataset_id, attempt.spec.driver_load)
-        values = drivers.values_of(records, loads)
-    return [
-        Series(
-            record.unique_id,
-            last,
-            record.unit_sales,
-            record.attributes,
-            assemble(loads, values.get(record.unique_id, ()), len(record.unit_sales), last),
-        )
-        for record in records
-    ]
 
 
 def _save(attempt: BatchAttempt, results: list[ItemResult], stage: Stage, item_in_hand: str | None = None) -> None:
@@ -166,7 +148,7 @@ def _run_item(attempt: BatchAttempt, series: Series, learned: Mapping[int, Learn
         ],
         [_backtest_record(backtest) for backtest in result.backtests],
         result.provenance,
-        series.y[-attempt.spec.h :].tolist(),
+        (series.life.own if len(series.life.own) else series.y)[-attempt.spec.h :].tolist(),
     )
 
 
@@ -225,7 +207,7 @@ def run_ingest(ingest_id: int, attempt: int) -> None:
             drivers.insert_of_ingest(spec.plan_of, plan, spec.asked_by, ingest_id, run_token)
         else:
             dataset_id = datasets.reserve_id()
-            files = read_series(spec, dataset_id, resources, on_progress)
+            files = read_sales(spec, dataset_id, resources, on_progress)
             datasets.insert(dataset_id, files, ingest_id, run_token, on_progress)
     except InputError as exc:
         ingests.fail(ingest_id, attempt, exc)

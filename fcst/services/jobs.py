@@ -25,7 +25,7 @@ from fcst.services.supervision import ensure_supervisor, keep_alive, log_path, p
 from fcst.settings import load_settings
 from fcst.specs import JobSpec, default_batch_size
 from fcst.states import JobStatus, Outcome
-from fcst.store import batches, datasets, drivers, jobs, learning
+from fcst.store import batches, datasets, drivers, jobs, learning, lifecycles
 
 POLL_S = 0.2
 
@@ -161,19 +161,20 @@ def submit_once(
     who = identity.require(Scope.RUN)
     if not items:
         raise InputError("No item was chosen.", "Choose at least one.")
-    spec = _with_learning(dataset_id, items, spec)
+    spec = _with_what_is_known(dataset_id, items, spec)
     ensure_supervisor()  # before: where none can be started, nothing is submitted
     job_id, is_new = jobs.insert(dataset_id, items, spec, _clean(name)[:100], _clean(note)[:1000], who, idempotency)
     ensure_supervisor()  # after: one that was about to leave has not seen the job
     return job_id, is_new
 
 
-def _with_learning(dataset_id: int, items: Selection, spec: JobSpec) -> JobSpec:
-    """The spec with the drivers that are known now, and whether the run learns across its items."""
+def _with_what_is_known(dataset_id: int, items: Selection, spec: JobSpec) -> JobSpec:
+    """The spec with the drivers and lifecycles that are known now, and whether the run learns across its items."""
     loads = drivers.list_loads(dataset_id)
     driver_load = loads[-1].driver_load_id if loads else 0
     has_many = AUTO in spec.models and count_chosen(dataset_id, items) >= LEAST_ITEMS_TO_LEARN
-    return replace(spec, driver_load=driver_load, learns=bool(loads) or has_many)
+    change = lifecycles.last_change(dataset_id)
+    return replace(spec, driver_load=driver_load, lifecycle=change, learns=bool(loads) or has_many)
 
 
 def find_learning(job_id: int) -> Learning | None:

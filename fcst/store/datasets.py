@@ -23,7 +23,7 @@ from fcst.dataset_records import (
 from fcst.errors import Conflict, NotFound, StaleState
 from fcst.filters import ItemSort, Selection
 from fcst.records import Item, ItemCounts
-from fcst.store import binary_copy, drivers, item_filters, sales, statistics
+from fcst.store import binary_copy, drivers, item_filters, lifecycles, sales, statistics
 from fcst.store.actions import record
 from fcst.store.database import fetch_all, fetch_one, transaction
 from fcst.store.queries import for_spreadsheet, query
@@ -91,6 +91,7 @@ def insert(
         if files.drivers is not None:
             drivers.insert_with(cur, dataset_id, files.drivers, is_own=True, who="")
         drivers.carry_plans(cur, spec.name, dataset_id)
+        lifecycles.carry(cur, spec.name, dataset_id)
         statistics.analyze_dataset(cur)
         done = {"ingest_id": ingest_id, "run_token": run_token, "dataset_id": dataset_id}
         cur.execute(query("complete_ingest"), done)

@@ -23,7 +23,7 @@ class Part:
 _DATASET = sql.SQL("(SELECT {} FROM fcst_app.datasets WHERE dataset_id = %(dataset_id)s)")
 _LAST = _DATASET.format(sql.Identifier("last_wk_end_dt"))
 
-ENDED = sql.SQL("(d.last_sale_dt IS NULL OR d.last_sale_dt <= {} - {})").format(
+ENDED = sql.SQL("(NOT d.is_added AND (d.last_sale_dt IS NULL OR d.last_sale_dt <= {} - {}))").format(
     _LAST, sql.Literal(7 * ENDED_AFTER_WEEKS)
 )
 """Whether the item d of a dataset has ended."""

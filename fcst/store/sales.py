@@ -1,6 +1,6 @@
 """Weekly sales: the series of a batch, the weeks of an item, totals, the weekly file."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from typing import Any, BinaryIO
 
@@ -51,6 +51,11 @@ def batch_series(dataset_id: int, batch_id: int) -> list[SalesRecord]:
 def learning_series(dataset_id: int, job_id: int, limit: int) -> list[SalesRecord]:
     """Up to `limit` items of a job, as if drawn at random, always the same ones; in the order of their keys."""
     return list(map(_record, fetch_all("learning_series", dataset_id=dataset_id, job_id=job_id, limit=limit)))
+
+
+def item_series(dataset_id: int, unique_ids: Sequence[str]) -> list[SalesRecord]:
+    """Those of some items that a dataset has, in the order of their keys."""
+    return list(map(_record, fetch_all("item_series", dataset_id=dataset_id, unique_ids=list(unique_ids))))
 
 
 def _record(row: Mapping[str, Any]) -> SalesRecord:

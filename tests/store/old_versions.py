@@ -141,8 +141,15 @@ INSERT INTO fcst_app.driver_loads (dataset_id, source, is_own, grouped_by, first
 INSERT INTO fcst_app.driver_values VALUES (1, 'a', 'promo', '2021-07-24', '{1}');
 """,
     15: """
-INSERT INTO fcst_app.batch_status (job_id, batch_no, n_items, is_learning) VALUES (2, 0, 0, true);
-INSERT INTO fcst_app.learned VALUES (1, 0, '{}', 'x');
+INSERT INTO fcst_app.batch_status (job_id, batch_no, n_items, is_learning, stage, finished_at)
+VALUES (2, 0, 0, true, 'completed', now());
+INSERT INTO fcst_app.learned VALUES (1, 0, '{}', '{"weeks_ago": 0, "effects": {"columns": [], "coefficients": [],
+    "errors": [], "sizes": [], "lowest": [], "highest": [], "dispersion": 1.0, "n_items": 0}, "boosting": null,
+    "pooled": null}');
+""",
+    16: """
+INSERT INTO fcst_app.lifecycles (dataset_id, unique_id, since, origin, sources, factors, created_by)
+VALUES (1, 'b', 1, 'like', '{a}', '{0.5}', 'Ana');
 """,
 }
 UNTIL = {8: 9}

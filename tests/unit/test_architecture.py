@@ -22,6 +22,7 @@ BOTTOM = {
     "job_records",
     "dataset_records",
     "drivers",
+    "lifecycles",
     "quality_report",
     "filters",
     "settings",

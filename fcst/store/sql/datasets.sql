@@ -57,7 +57,7 @@ ORDER BY dataset_id DESC LIMIT 1;
 -- chosen_items
 -- The items of a dataset that match, or of these the first so many in an order. Other statements read from this one.
 SELECT d.dataset_id, d.unique_id, d.sales_rank, d.total_units, d.first_wk_end_dt, d.last_sale_dt, d.n_weeks,
-       d.n_missing, d.family, d.class, d.description, d.demand_class, d.adi, d.cv2, d.price
+       d.n_missing, d.family, d.class, d.description, d.demand_class, d.adi, d.cv2, d.price, d.is_added
 FROM fcst_app.items d WHERE d.dataset_id = %(dataset_id)s AND {condition} {first};
 
 -- list_items

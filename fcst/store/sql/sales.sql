@@ -66,6 +66,13 @@ JOIN fcst_app.items d ON d.dataset_id = %(dataset_id)s AND d.unique_id = i.uniqu
 JOIN fcst_app.sales s ON s.dataset_id = %(dataset_id)s AND s.unique_id = i.unique_id
 ORDER BY i.unique_id;
 
+-- item_series
+-- The sales of some items of a dataset.
+SELECT d.unique_id, s.unit_sales, d.family, d.class
+FROM fcst_app.items d JOIN fcst_app.sales s USING (dataset_id, unique_id)
+WHERE d.dataset_id = %(dataset_id)s AND d.unique_id = ANY (%(unique_ids)s)
+ORDER BY d.unique_id;
+
 -- copy_weekly_file
 -- The weekly file of a dataset. The program fills in the key.
 COPY (

@@ -1,0 +1,124 @@
+"""The history of an item that begins with that of others: of its predecessors, or of one that it is like.
+
+    of predecessors    their units, added up; from the launch on the item's own as well: it takes over what they sell
+    of a like item     its units; from the launch on the item's own alone. As these become more, the like item's units
+                       are drawn to their level
+
+Accuracy is measured on the item's own weeks alone. Letters: T weeks.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import date
+
+import numpy as np
+
+from fcst.compute.series import Life, Series
+from fcst.drivers import Driver, DriverKind
+from fcst.lifecycles import Origin
+from fcst.records import FloatArray
+
+LEVEL_ERROR = 0.45
+"""Standard error of the logarithm of a new item's level: forecasts of improved products and of additions to a line are
+off by 35 to 37 % on average (Kahn 2002, Journal of Product Innovation Management 19, 133-143)."""
+
+LEVEL_WEEKS = 4.0
+"""Weeks of own sales that say as much of an item's level as what was expected of it."""
+
+
+def at_level(y: FloatArray, life: Life, cutoff: int) -> FloatArray:
+    """(cutoff,) the units before a cutoff, with those of a like item drawn to the level of the item's own.
+
+    Parameters
+    ----------
+    y
+        (T,) units; NaN is a missing week.
+    """
+    y, n = y[:cutoff], life.n_borrowed
+    if not len(life.like) or n >= cutoff:
+        return y
+    own, like = y[n:], life.like[n:cutoff]
+    is_known = ~np.isnan(own) & ~np.isnan(like)
+    if own[is_known].sum() <= 0 or like[is_known].sum() <= 0:
+        return y
+    share = is_known.sum() / (is_known.sum() + LEVEL_WEEKS)
+    ratio = float(own[is_known].sum() / like[is_known].sum())
+    return np.concatenate([y[:n] * ratio**share, own])
+
+
+def level_error(y: FloatArray, life: Life, cutoff: int) -> float:
+    """The standard error of the logarithm of the item's level at a cutoff; 0 where no week is borrowed."""
+    if not life.n_borrowed:
+        return 0.0
+    n_own = int(np.count_nonzero(~np.isnan(y[life.n_borrowed : cutoff])))
+    return LEVEL_ERROR / (1 + n_own / LEVEL_WEEKS)
+
+
+def continued(
+    own: Series,
+    origin: Origin | None,
+    sources: Sequence[tuple[Series, float]],
+    launch: date | None,
+    last_day: date | None,
+) -> Series:
+    """The series of an item with what is known of its life.
+
+    Parameters
+    ----------
+    own
+        the item's own sales; of one without any they are missing weeks.
+    sources
+        the series that come before it, all ending in the same week, each with its factor; they may begin with others'.
+    launch, last_day
+        the first and the last day on which it is sold. Own weeks before the launch are left out, as a trickle.
+    """
+    n_weeks = max([len(own.y), *(len(series.y) for series, _ in sources)])
+    y = _from(own.y, n_weeks)
+    is_own = np.cumsum(~np.isnan(y)) > 0
+    if launch is not None:
+        days = (launch - own.last_wk_end_dt).days - 1  # from the last week's end; its first day is -6
+        is_own &= np.arange(n_weeks) >= n_weeks + days // 7
+    n_before = int(n_weeks - is_own.sum())
+    if not sources:
+        y[:n_before] = np.nan
+        return replace(own, y=y, life=Life(own=own.y, launch=launch, last_day=last_day))
+    parts = np.array([factor * _from(series.y, n_weeks) for series, factor in sources])
+    is_known = ~np.isnan(parts).all(0)
+    before = np.where(is_known, np.nansum(parts, 0), np.nan)
+    added = np.nan_to_num(before) if origin is Origin.PREDECESSOR else 0.0
+    life = Life(
+        origin,
+        tuple(series.unique_id for series, _ in sources),
+        n_before,
+        before if origin is Origin.LIKE else np.zeros(0),
+        own.y,
+        launch,
+        last_day,
+    )
+    drivers = _drivers(own, sources[0][0], n_weeks, n_before)
+    return replace(own, y=np.where(is_own, y + added, before), drivers=drivers, life=life)
+
+
+def _from(y: FloatArray, n_weeks: int) -> FloatArray:
+    """(n_weeks,) units that end in the same week, missing before."""
+    return np.concatenate([np.full(n_weeks - len(y), np.nan), y])
+
+
+def _longer(drivers: Sequence[Driver], n_more: int) -> tuple[Driver, ...]:
+    return tuple(replace(d, values=np.r_[np.full(n_more, np.nan), d.values]) for d in drivers)
+
+
+def _drivers(own: Series, source: Series, n_weeks: int, n_before: int) -> tuple[Driver, ...]:
+    """The drivers of an item: before its launch those of its first source, whose prices are put on the item's level."""
+    others = {d.name: d for d in _longer(source.drivers, n_weeks - len(source.y))}
+    found = []
+    for driver in _longer(own.drivers, n_weeks - len(own.y)):
+        values = driver.values.copy()
+        if driver.name in others:
+            before, later = others[driver.name].values[:n_before], values[n_before:]
+            is_price = driver.kind is DriverKind.PRICE
+            if is_price and not (np.isnan(before).all() or np.isnan(later).all()):
+                before = before * (np.nanmedian(later) / np.nanmedian(before))
+            values[:n_before] = before
+        found.append(replace(driver, values=values))
+    return tuple(found)

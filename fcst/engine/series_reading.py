@@ -1,0 +1,76 @@
+"""The series of items as a run knows them: their sales, their drivers, and where their history is that of others."""
+
+from collections.abc import Sequence
+from datetime import date, timedelta
+from functools import cache
+
+from fcst.compute.lifecycles import continued
+from fcst.compute.series import Series
+from fcst.drivers import assemble
+from fcst.lifecycles import Lifecycle, Origin
+from fcst.records import SalesRecord
+from fcst.store import drivers, lifecycles, sales
+from fcst.store.attempts import BatchAttempt
+
+MAX_GENERATIONS = 20
+"""Items one before the other that a history may go back to."""
+
+
+def read_series(attempt: BatchAttempt, records: Sequence[SalesRecord]) -> list[Series]:
+    """The series of items from their sales, with the drivers and lifecycles that the run knows."""
+    known, last_days = _read_lifecycles(attempt, [record.unique_id for record in records])
+    have = {record.unique_id for record in records}
+    wanted = {source.unique_id for found in known.values() for source in found.sources} - have
+    others = sales.item_series(attempt.dataset_id, sorted(wanted)) if wanted else []
+    own = {series.unique_id: series for series in _with_drivers(attempt, [*records, *others])}
+
+    @cache
+    def series_of(unique_id: str) -> Series:
+        found, series = known.get(unique_id), own[unique_id]
+        last_day = (found and found.last_day) or last_days.get(unique_id)
+        if found is None:
+            return series if last_day is None else continued(series, None, (), None, last_day)
+        sources = [(series_of(source.unique_id), source.factor) for source in found.sources if source.unique_id in own]
+        return continued(series, found.origin if sources else None, sources, found.launch, last_day)
+
+    return [series_of(record.unique_id) for record in records]
+
+
+def _read_lifecycles(attempt: BatchAttempt, unique_ids: Sequence[str]) -> tuple[dict[str, Lifecycle], dict[str, date]]:
+    """The lifecycles of items and of those before them; and the last days of predecessors that others replace."""
+    known: dict[str, Lifecycle] = {}
+    last_days: dict[str, date] = {}
+    asked: set[str] = set()
+    wanted = set(unique_ids)
+    for _ in range(MAX_GENERATIONS if attempt.spec.lifecycle else 0):
+        asked |= wanted
+        for row in lifecycles.known_at(attempt.dataset_id, attempt.spec.lifecycle, sorted(wanted)):
+            found = row.lifecycle
+            if found.unique_id in wanted:
+                known[found.unique_id] = found
+            if found.origin is Origin.PREDECESSOR:
+                first_wk_end_dt = row.first_wk_end_dt or attempt.last_wk_end_dt + timedelta(weeks=1)
+                launch = found.launch or first_wk_end_dt - timedelta(days=6)
+                for source in found.sources:
+                    last_day = launch - timedelta(days=1)
+                    last_days[source.unique_id] = min(last_days.get(source.unique_id, last_day), last_day)
+        wanted = {source.unique_id for found in known.values() for source in found.sources} - asked
+        if not wanted:
+            break
+    return known, last_days
+
+
+def _with_drivers(attempt: BatchAttempt, records: Sequence[SalesRecord]) -> list[Series]:
+    last = attempt.last_wk_end_dt
+    loads = drivers.list_loads(attempt.dataset_id, attempt.spec.driver_load) if attempt.spec.driver_load else []
+    values = drivers.values_of(records, loads) if loads else {}
+    return [
+        Series(
+            record.unique_id,
+            last,
+            record.unit_sales,
+            record.attributes,
+            assemble(loads, values.get(record.unique_id, ()), len(record.unit_sales), last),
+        )
+        for record in records
+    ]

@@ -1,0 +1,103 @@
+-- list_lifecycles
+-- The lifecycles of a dataset that count now, a page of them, by item.
+SELECT l.unique_id, l.origin, l.sources, l.factors, l.launch, l.last_day, l.created_at, l.created_by,
+       NOT d.is_added AS has_sales, count(*) OVER ()::integer AS n_found
+FROM fcst_app.lifecycles l JOIN fcst_app.items d USING (dataset_id, unique_id)
+WHERE l.dataset_id = %(dataset_id)s AND l.until IS NULL
+ORDER BY l.unique_id LIMIT %(limit)s OFFSET %(skip)s;
+
+-- last_lifecycle_change
+-- The number of the last change of a dataset's lifecycles; 0 where there was none.
+SELECT COALESCE(max(greatest(since, until)), 0) AS change FROM fcst_app.lifecycles WHERE dataset_id = %(dataset_id)s;
+
+-- lifecycles_at
+-- The lifecycles, as of a change, of some items, and those that have one of them as a source.
+SELECT l.unique_id, l.origin, l.sources, l.factors, l.launch, l.last_day,
+       CASE WHEN NOT d.is_added THEN d.first_wk_end_dt END AS first_wk_end_dt
+FROM fcst_app.lifecycles l LEFT JOIN fcst_app.items d USING (dataset_id, unique_id)
+WHERE l.dataset_id = %(dataset_id)s AND l.since <= %(change)s AND (l.until IS NULL OR l.until > %(change)s)
+  AND (l.unique_id = ANY (%(unique_ids)s) OR l.sources && %(unique_ids)s::text[])
+ORDER BY l.unique_id;
+
+-- next_lifecycle_change
+-- A number for a change of lifecycles.
+SELECT nextval('fcst_app.lifecycle_changes') AS change;
+
+-- lock_dataset_row
+-- Keeps two changes of a dataset's items apart.
+SELECT dataset_id, last_wk_end_dt FROM fcst_app.datasets WHERE dataset_id = %(dataset_id)s FOR NO KEY UPDATE;
+
+-- end_lifecycles
+-- The lifecycles of some items count no longer.
+UPDATE fcst_app.lifecycles SET until = %(change)s
+WHERE dataset_id = %(dataset_id)s AND unique_id = ANY (%(unique_ids)s) AND until IS NULL;
+
+-- insert_lifecycles
+-- Lifecycles, from a JSON list.
+INSERT INTO fcst_app.lifecycles (dataset_id, unique_id, since, origin, sources, factors, launch, last_day, created_by)
+SELECT %(dataset_id)s, r.unique_id, %(change)s, r.origin, r.sources, r.factors, r.launch, r.last_day, %(created_by)s
+FROM jsonb_to_recordset(%(rows)s::jsonb)
+     AS r (unique_id text, origin text, sources text[], factors double precision[], launch date, last_day date);
+
+-- carry_lifecycles
+-- Gives a new version of a dataset the lifecycles of the version before that still name an item which it has.
+INSERT INTO fcst_app.lifecycles (dataset_id, unique_id, since, origin, sources, factors, launch, last_day, created_at,
+                                 created_by)
+SELECT %(dataset_id)s, l.unique_id, %(change)s, l.origin, l.sources, l.factors, l.launch, l.last_day, l.created_at,
+       l.created_by
+FROM fcst_app.lifecycles l
+WHERE l.until IS NULL AND l.dataset_id = (
+    SELECT dataset_id FROM fcst_app.datasets WHERE name = %(name)s AND dataset_id <> %(dataset_id)s
+    ORDER BY version DESC LIMIT 1)
+  AND EXISTS (SELECT FROM fcst_app.items d
+              WHERE d.dataset_id = %(dataset_id)s AND d.unique_id = ANY (l.sources || l.unique_id));
+
+-- add_items_of_lifecycles
+-- The items that lifecycles name and a dataset does not have: the last in its order, with the groups of their first source
+-- that it has, and with one missing week.
+WITH added AS (
+    INSERT INTO fcst_app.items (dataset_id, unique_id, sales_rank, total_units, first_wk_end_dt, last_sale_dt, n_weeks,
+                                n_missing, family, class, is_perishable, search_text, is_added)
+    SELECT l.dataset_id, l.unique_id,
+           (SELECT max(sales_rank) FROM fcst_app.items WHERE dataset_id = %(dataset_id)s)
+           + row_number() OVER (ORDER BY l.unique_id),
+           0, a.last_wk_end_dt, NULL, 1, 1, s.family, s.class, s.is_perishable,
+           lower(l.unique_id || E'\x1f' COLLATE "default"), true
+    FROM fcst_app.lifecycles l JOIN fcst_app.datasets a USING (dataset_id)
+    CROSS JOIN LATERAL (
+        SELECT d.family, d.class, d.is_perishable FROM fcst_app.items d
+        WHERE d.dataset_id = l.dataset_id AND d.unique_id = ANY (l.sources)
+        ORDER BY array_position(l.sources, d.unique_id) LIMIT 1
+    ) s
+    WHERE l.dataset_id = %(dataset_id)s AND l.until IS NULL AND NOT EXISTS (
+        SELECT FROM fcst_app.items d WHERE d.dataset_id = l.dataset_id AND d.unique_id = l.unique_id)
+    RETURNING dataset_id, unique_id, first_wk_end_dt
+), sold AS (
+    INSERT INTO fcst_app.sales (dataset_id, unique_id, first_wk_end_dt, unit_sales)
+    SELECT dataset_id, unique_id, first_wk_end_dt, ARRAY[NULL::double precision] FROM added
+)
+UPDATE fcst_app.datasets SET n_items = n_items + (SELECT count(*) FROM added) WHERE dataset_id = %(dataset_id)s;
+
+-- remove_added_items
+-- Added items among the given ones that no run has, and that no lifecycle names any more.
+WITH gone AS (
+    DELETE FROM fcst_app.items d
+    WHERE d.dataset_id = %(dataset_id)s AND d.unique_id = ANY (%(unique_ids)s) AND d.is_added
+      AND NOT EXISTS (SELECT FROM fcst_app.lifecycles l
+                      WHERE l.dataset_id = d.dataset_id AND l.unique_id = d.unique_id AND l.until IS NULL)
+      AND NOT EXISTS (SELECT FROM fcst_app.job_items i JOIN fcst_app.jobs j USING (job_id)
+                      WHERE j.dataset_id = d.dataset_id AND i.unique_id = d.unique_id)
+    RETURNING d.dataset_id, d.unique_id
+), sold AS (
+    DELETE FROM fcst_app.sales s USING gone g WHERE s.dataset_id = g.dataset_id AND s.unique_id = g.unique_id
+)
+UPDATE fcst_app.datasets SET n_items = n_items - (SELECT count(*) FROM gone) WHERE dataset_id = %(dataset_id)s;
+
+-- known_sources
+-- Those of some keys that are items of a dataset with sales of their own, and those that were added without any.
+SELECT unique_id, is_added FROM fcst_app.items WHERE dataset_id = %(dataset_id)s AND unique_id = ANY (%(unique_ids)s);
+
+-- current_sources
+-- The lifecycles of a dataset that have sources: who comes before whom.
+SELECT unique_id, sources FROM fcst_app.lifecycles
+WHERE dataset_id = %(dataset_id)s AND until IS NULL AND origin IS NOT NULL;

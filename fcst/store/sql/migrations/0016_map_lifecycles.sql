@@ -1,0 +1,26 @@
+-- What people know of an item's life: whose sales its own continue, from and until when it is sold. Each change of it has
+-- a number, so that a run keeps what counted when it was submitted: a row counts from the change since on, until the
+-- change until, if there is one. sources are the items that come before it, each times its factor.
+CREATE SEQUENCE fcst_app.lifecycle_changes;
+CREATE TABLE fcst_app.lifecycles (
+    dataset_id integer NOT NULL REFERENCES fcst_app.datasets ON DELETE CASCADE,
+    unique_id  text COLLATE "C" NOT NULL,
+    since      bigint NOT NULL,
+    until      bigint,
+    origin     text CHECK (origin IN ('predecessor', 'like')),
+    sources    text[] COLLATE "C" NOT NULL,
+    factors    double precision[] NOT NULL,
+    launch     date,
+    last_day   date,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    created_by text NOT NULL,
+    PRIMARY KEY (dataset_id, unique_id, since),
+    CHECK (cardinality(sources) = cardinality(factors)),
+    CHECK ((origin IS NULL) = (cardinality(sources) = 0)),
+    CHECK ((0 < ALL (factors) AND 'infinity' > ALL (factors)) IS TRUE),
+    CHECK (launch <= last_day)
+);
+CREATE INDEX lifecycles_sources ON fcst_app.lifecycles USING gin (sources);
+
+-- An item that has not sold anything yet: it is there because a lifecycle names it. Its sales are one missing week.
+ALTER TABLE fcst_app.items ADD COLUMN is_added boolean NOT NULL DEFAULT false;

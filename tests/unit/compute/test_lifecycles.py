@@ -1,0 +1,151 @@
+"""Histories that begin with those of other items: which weeks they have, and that nothing later is seen in them."""
+
+from dataclasses import replace
+from datetime import date, timedelta
+
+import numpy as np
+import pytest
+
+from fcst.compute.forecasting import forecast_item
+from fcst.compute.history import SeriesHistories
+from fcst.compute.lifecycles import LEVEL_ERROR, at_level, continued, level_error
+from fcst.compute.series import Series
+from fcst.drivers import Driver, DriverKind
+from fcst.lifecycles import Origin
+from fcst.specs import JobSpec
+
+LAST = date(2024, 6, 1)
+NAN = float("nan")
+NEW = Series("new", LAST, np.array([NAN]))
+SPEC = JobSpec(h=13, level=(80,), n_windows=2)
+
+
+def series(name: str, *units: float) -> Series:
+    return Series(name, LAST, np.array(units))
+
+
+def long_item(seed: int, level: float = 50.0, n: int = 120) -> Series:
+    return Series(f"item{seed}", LAST, np.random.default_rng(seed).poisson(level, n).astype(float))
+
+
+def test_predecessors_are_added_up_and_overlap_is_both() -> None:
+    own, first, other = series("c", 5, 6), series("a", 10, 11, 2, 0), series("b", 1, NAN, 3)
+    found = continued(own, Origin.PREDECESSOR, [(first, 1.0), (other, 2.0)], None, None)
+    np.testing.assert_array_equal(found.y, [10, 13, 5 + 2, 6 + 6])
+    assert found.life.n_borrowed == 2 and found.life.sources == ("a", "b")
+
+
+def test_week_that_no_predecessor_knows_is_missing() -> None:
+    found = continued(NEW, Origin.PREDECESSOR, [(series("a", 4, NAN, 6), 1.0)], None, None)
+    np.testing.assert_array_equal(found.y, [4, NAN, 6])
+    assert found.life.n_borrowed == 3
+
+
+def test_like_item_stands_before_the_launch_only() -> None:
+    found = continued(series("new", 8, 9), Origin.LIKE, [(series("a", 10, 20, 30, 40), 0.5)], None, None)
+    np.testing.assert_array_equal(found.y, [5, 10, 8, 9])
+    assert found.life.n_borrowed == 2
+
+
+@pytest.mark.parametrize(
+    "days_ago, n_borrowed", [(0, 3), (6, 3), (7, 2), (8, 2), (13, 2), (14, 1), (-1, 4), (-30, 4), (100, 0)]
+)
+def test_own_weeks_before_the_launch_are_left_out(days_ago: int, n_borrowed: int) -> None:
+    own, like = series("new", 1, 2, 3, 4), series("a", 10, 20, 30, 40)
+    found = continued(own, Origin.LIKE, [(like, 1.0)], LAST - timedelta(days=days_ago), None)
+    assert found.life.n_borrowed == n_borrowed
+    np.testing.assert_array_equal(found.y, [*like.y[:n_borrowed], *own.y[n_borrowed:]])
+
+
+def test_trickle_before_a_known_launch_is_left_out_of_an_item_by_itself() -> None:
+    item = series("a", 1, 0, 2, 50, 60, 55)
+    found = continued(item, None, (), LAST - timedelta(weeks=2), None)
+    np.testing.assert_array_equal(found.y, [NAN, NAN, NAN, 50, 60, 55])
+    histories = SeriesHistories(found, 4)
+    np.testing.assert_array_equal(histories.y, [50, 60, 55])
+    assert histories.life.n_borrowed == 0 and histories.level_error(histories.end) == 0
+
+
+def test_history_of_others_goes_on_over_generations() -> None:
+    middle = continued(series("b", 7, 8), Origin.PREDECESSOR, [(series("a", 5, 6, 0, 0), 1.0)], None, None)
+    found = continued(NEW, Origin.PREDECESSOR, [(middle, 1.0)], LAST + timedelta(days=1), None)
+    np.testing.assert_array_equal(found.y, [5, 6, 7, 8])
+
+
+def test_drivers_before_the_launch_are_the_sources() -> None:
+    promo, price = DriverKind.PROMOTION, DriverKind.PRICE
+    source = replace(
+        series("a", 1, 2, 3, 4),
+        drivers=(
+            Driver("promo", promo, np.array([1.0, 0, 1, 0, 0]), True),
+            Driver("price", price, np.array([2.0, 2, 4, 2, 2]), True),
+        ),
+    )
+    own = replace(
+        series("new", 5, 6),
+        drivers=(
+            Driver("promo", promo, np.array([0.0, 1, 1]), True),
+            Driver("price", price, np.array([6.0, 6, 3]), True),
+        ),
+    )
+    found = {d.name: d.values for d in continued(own, Origin.LIKE, [(source, 1.0)], None, None).drivers}
+    np.testing.assert_array_equal(found["promo"], [1, 0, 0, 1, 1])
+    np.testing.assert_array_equal(found["price"], [6, 6, 6, 6, 3])
+
+
+def test_like_item_comes_to_the_level_of_the_item_as_its_weeks_become_more() -> None:
+    y = np.r_[np.full(100, 10.0), np.full(20, 40.0)]
+    life = continued(
+        Series("new", LAST, y[100:]), Origin.LIKE, [(Series("a", LAST, np.full(120, 10.0)), 1.0)], None, None
+    ).life
+    levels = [at_level(y, life, cutoff)[0] for cutoff in (100, 101, 104, 120)]
+    assert levels[0] == 10 and levels == sorted(levels)
+    assert levels[2] == pytest.approx(10 * 4**0.5), "four weeks weigh as much as what was expected"
+    errors = [level_error(y, life, cutoff) for cutoff in (50, 100, 104, 120)]
+    assert errors[:3] == [LEVEL_ERROR, LEVEL_ERROR, LEVEL_ERROR / 2] and errors[3] < errors[2]
+
+
+def test_nothing_after_a_cutoff_is_seen_at_it() -> None:
+    own, like = long_item(1, 80.0, 50), long_item(2)
+    changed = replace(own, y=np.r_[own.y[:-13], 1000 + own.y[-13:]])
+    found = [
+        forecast_item(continued(item, Origin.LIKE, [(like, 1.0)], None, None), SPEC).backtests
+        for item in (own, changed)
+    ]
+    assert [b.cutoff for b in found[0]] == [b.cutoff for b in found[1]]
+    for before, after in zip(*found, strict=True):
+        np.testing.assert_array_equal(before.forecast.mean, after.forecast.mean)
+        np.testing.assert_array_equal(before.forecast.hi, after.forecast.hi)
+
+
+def test_accuracy_is_of_the_items_own_weeks() -> None:
+    like = long_item(2)
+    for n_own, n_windows in ((3, 0), (4, 1), (13, 1), (20, 2), (50, 2)):
+        item = continued(long_item(1, 80.0, n_own), Origin.LIKE, [(like, 1.0)], None, None)
+        found = [b for b in forecast_item(item, SPEC).backtests if b.model == "Auto"]
+        assert len(found) == n_windows, n_own
+        assert sum(np.count_nonzero(~np.isnan(b.y)) for b in found) == min(n_own, 13 * n_windows)
+
+
+def test_interval_of_a_new_item_holds_what_its_level_may_be() -> None:
+    like = long_item(2)
+    plain = forecast_item(like, SPEC).forecasts["Auto"]
+    new = forecast_item(continued(NEW, Origin.LIKE, [(like, 1.0)], None, None), SPEC).forecasts["Auto"]
+    np.testing.assert_allclose(new.mean, plain.mean)
+    spread = np.exp(1.2816 * LEVEL_ERROR)
+    assert (new.hi[0] > spread * new.mean).all() and (new.lo[0] < new.mean / spread).all()
+    assert (new.hi[0] - new.mean > new.mean - new.lo[0]).all() and (new.lo[0] > 0).all()
+
+
+def test_nothing_is_sold_before_the_launch_or_after_the_last_day() -> None:
+    life = {"launch": LAST + timedelta(days=11), "last_day": LAST + timedelta(days=24)}
+    found = forecast_item(continued(NEW, Origin.LIKE, [(long_item(2), 1.0)], **life), SPEC)
+    forecast, whole = found.forecasts["Auto"], forecast_item(long_item(2), SPEC).forecasts["Auto"]
+    share = np.r_[0, 4 / 7, 1, 3 / 7, np.zeros(9)]
+    np.testing.assert_allclose(forecast.mean, share * whole.mean)
+    np.testing.assert_allclose(forecast.baseline * forecast.uplift, forecast.mean)
+    assert not forecast.hi[:, share == 0].any()
+    assert found.note.endswith(
+        f"its history up to {LAST} is that of the like item item2; sold from {life['launch']} on; "
+        f"sold until {life['last_day']}"
+    )
