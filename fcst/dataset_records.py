@@ -24,6 +24,8 @@ class ListedDataset:
         promotional sales are part of the unit sales.
     first_wk_end_dt, last_wk_end_dt
         the last days of the first and the last of its `n_weeks` weeks.
+    lifecycle
+        the last change of its lifecycles, which may have added or removed items; 0: there was none.
     """
 
     dataset_id: int
@@ -37,6 +39,7 @@ class ListedDataset:
     last_wk_end_dt: date
     total_units: float
     created_at: datetime
+    lifecycle: int
     spec: IngestSpec
     report: ReportCounts
 

@@ -66,13 +66,19 @@ class Lifecycle:
         for key in (self.unique_id, *(source.unique_id for source in self.sources)):
             if not key or len(key) > MAX_KEY or not key.isprintable():
                 raise InputError(f"{key[:100]!r} cannot be an item.", f"Use 1 to {MAX_KEY} printable characters.")
+        if (self.origin is None) != (not self.sources):
+            missing = "a relation without items" if self.origin else "items without a relation"
+            raise InputError(
+                f"Item {self.unique_id!r} has {missing}.",
+                "Give both: the items, and whether it replaces them or is like one.",
+            )
         if not self.sources and self.launch is None and self.last_day is None:
             raise InputError(
                 f"Nothing is said of item {self.unique_id!r}.",
                 "Give a predecessor, a like item, a launch or a last day.",
             )
         most = 1 if self.origin is Origin.LIKE else MAX_SOURCES
-        if len(self.sources) > most or (self.origin is None) != (not self.sources):
+        if len(self.sources) > most:
             raise InputError(
                 f"Item {self.unique_id!r} has {len(self.sources)} items before it.",
                 f"Give one that it is like, or up to {MAX_SOURCES} predecessors.",

@@ -10,6 +10,7 @@ from fcst.ui import dataset as views
 from fcst.ui import text
 from fcst.ui.downloads import WEEKLY_SALES, show_dataset_link
 from fcst.ui.drivers import show_drivers
+from fcst.ui.lifecycles import show_lifecycles
 from fcst.ui.shell import action_errors, choose, choose_view, number_in_url, show_error, show_page
 from fcst.ui.signin import may
 
@@ -18,6 +19,7 @@ VIEWS = {
     "quality": ("Quality", views.show_quality),
     "items": ("Items", views.show_items),
     "drivers": ("Drivers", show_drivers),
+    "lifecycles": ("Lifecycles", show_lifecycles),
     "reading": ("How it was read", views.show_reading),
     "versions": ("Versions", views.show_versions),
 }
@@ -43,7 +45,7 @@ def main() -> None:
             choose("Version", list(versions), "dataset", lambda key: f"version {versions[key].version}", width=160)
     show_numbers(dataset)
     show_actions(dataset)
-    names = list(VIEWS) if views.has_report(dataset) else ["weeks", "items", "drivers", "versions"]
+    names = list(VIEWS) if views.has_report(dataset) else ["weeks", "items", "drivers", "lifecycles", "versions"]
     VIEWS[choose_view({name: VIEWS[name][0] for name in names})][1](dataset)
 
 

@@ -8,6 +8,7 @@ from starlette.convertors import Convertor, register_url_convertor
 
 from fcst.drivers import DriverKind
 from fcst.job_records import Batch
+from fcst.lifecycles import MAX_FACTOR, MAX_SOURCES, Origin
 from fcst.names import WEEKDAYS
 from fcst.quality_report import ReadingReport
 from fcst.specs import (
@@ -308,6 +309,59 @@ class DriverLoad(Given):
 
 class DriverLoads(BaseModel):
     loads: list[DriverLoad]
+
+
+class Source(Asked):
+    """An item whose units, times the factor, stand before another one's."""
+
+    unique_id: Key
+    factor: Annotated[float, Field(gt=0, le=MAX_FACTOR)] = 1.0
+
+    model_config = ConfigDict(extra="forbid", from_attributes=True)
+
+
+class Lifecycle(Asked):
+    """What is known of an item's life; at least one thing is."""
+
+    unique_id: Key
+    origin: Annotated[
+        Origin | None,
+        Field(description="What `sources` are: predecessors that it replaces, or one item that it is like."),
+    ] = None
+    sources: Annotated[list[Source], Field(max_length=MAX_SOURCES)] = []
+    launch: Annotated[date | None, Field(description="The first day on which it is sold.")] = None
+    last_day: Annotated[date | None, Field(description="The last day on which it is sold.")] = None
+
+
+class LifecyclesRequest(Asked):
+    lifecycles: Annotated[list[Lifecycle], Field(min_length=1, max_length=10_000)]
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [
+                {
+                    "lifecycles": [
+                        {"unique_id": "new", "origin": "like", "sources": [{"unique_id": "old", "factor": 0.8}]},
+                        {"unique_id": "other", "last_day": "2017-12-31"},
+                    ]
+                }
+            ]
+        },
+    )
+
+
+class StoredLifecycle(Lifecycle):
+    has_sales: Annotated[bool, Field(description="Whether the item has sales of its own.")]
+    created_at: datetime
+    created_by: str
+
+    model_config = ConfigDict(extra="forbid", from_attributes=True)
+
+
+class Lifecycles(BaseModel):
+    lifecycles: list[StoredLifecycle]
+    n_items: Annotated[int, Field(description="How many there are in all.")]
 
 
 class LoadRequest(PlanRequest):

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from fcst.cli import admin, drivers
+from fcst.cli import admin, drivers, lifecycles
 from fcst.cli.reading import parse_map, parse_where, say_reading, takes_reading
 from fcst.errors import BadRows, FcstError, InputError
 from fcst.filters import EVERY, only
@@ -152,6 +152,7 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--item", action="append", metavar="ID", help="only this item; may be given several times")
 
     drivers.add_commands(commands)
+    lifecycles.add_commands(commands)
     admin.add_commands(commands)
     return parser
 

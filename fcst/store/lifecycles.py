@@ -10,7 +10,7 @@ from psycopg2.extensions import cursor as Cursor
 from fcst.errors import NotFound
 from fcst.lifecycles import Lifecycle, StoredLifecycle, lifecycle_of
 from fcst.store.actions import record
-from fcst.store.database import fetch_all, fetch_one, transaction
+from fcst.store.database import fetch_all, transaction
 from fcst.store.queries import query
 
 
@@ -27,11 +27,6 @@ def find(dataset_id: int, limit: int | None, skip: int = 0) -> tuple[list[Stored
     rows = fetch_all("list_lifecycles", dataset_id=dataset_id, limit=limit, skip=skip)
     n_found = rows[0]["n_found"] if rows else 0
     return [StoredLifecycle.from_row(row) for row in rows], n_found
-
-
-def last_change(dataset_id: int) -> int:
-    """The number of the last change of a dataset's lifecycles; 0 where there was none."""
-    return int((fetch_one("last_lifecycle_change", dataset_id=dataset_id) or {})["change"])
 
 
 def known_at(dataset_id: int, change: int, unique_ids: Sequence[str]) -> list[KnownLifecycle]:
@@ -91,11 +86,10 @@ def remove(dataset_id: int, unique_ids: Sequence[str], who: str) -> int:
 
 def _next_change(cur: Cursor, dataset_id: int) -> int:
     """A number for a change, while no other one changes the dataset."""
-    cur.execute(query("lock_dataset_row"), {"dataset_id": dataset_id})
-    if cur.fetchone() is None:
+    cur.execute(query("next_lifecycle_change"), {"dataset_id": dataset_id})
+    if (row := cur.fetchone()) is None:
         raise NotFound(f"Dataset {dataset_id} was deleted.", "Choose another.")
-    cur.execute(query("next_lifecycle_change"))
-    return int((cur.fetchone() or {})["change"])
+    return int(row["lifecycle"])
 
 
 def carry(cur: Cursor, name: str, dataset_id: int) -> None:

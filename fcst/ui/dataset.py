@@ -178,7 +178,7 @@ def show_items(dataset: Dataset) -> None:
     page = page_in_url(n_found, PAGE_ITEMS)
     items = pd.DataFrame(
         read(
-            ("items", dataset_id, which, sort, page),
+            ("items", dataset_id, dataset.lifecycle, which, sort, page),
             lambda: datasets.list_items(dataset_id, selection, sort, PAGE_ITEMS, (page - 1) * PAGE_ITEMS),
         )
     )

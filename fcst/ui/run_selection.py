@@ -32,9 +32,9 @@ def choose_items(dataset: ListedDataset, job: Job | None) -> Selection:
     """
     way = _choose_way(job)
     if way == LISTED:
-        return _choose_listed(dataset.dataset_id)
+        return _choose_listed(dataset)
     if way == OF_RUN and job is not None:
-        _show_gone(dataset.dataset_id, job)
+        _show_gone(dataset, job)
         return Selection(job_id=job.job_id)
     is_filtered = any(st.query_params.get(name) for name in FILTERS)
     with st.expander("Filter", type="compact", icon=":material/filter_alt:", expanded=is_filtered):
@@ -54,7 +54,9 @@ def choose_items(dataset: ListedDataset, job: Job | None) -> Selection:
 def count(dataset: ListedDataset, selection: Selection) -> ItemCounts:
     """How many items are chosen, and what they sold."""
     dataset_id = dataset.dataset_id
-    return read(("counts", dataset_id, _key(selection)), lambda: datasets.count_items(dataset_id, selection))
+    return read(
+        ("counts", dataset_id, dataset.lifecycle, _key(selection)), lambda: datasets.count_items(dataset_id, selection)
+    )
 
 
 def _key(selection: Selection) -> str:
@@ -118,7 +120,7 @@ def _choose_seed() -> int:
     return int(st.number_input("Seed", 0, MAX_SEED, key="seed", on_change=write, help=MEANING["seed"], width=180))
 
 
-def _choose_listed(dataset_id: int) -> Selection:
+def _choose_listed(dataset: ListedDataset) -> Selection:
     pasted = st.text_area(
         "Keys of items",
         key="listed",
@@ -127,16 +129,17 @@ def _choose_listed(dataset_id: int) -> Selection:
         persist_state="page",
     )
     digest = hashlib.sha256(pasted.encode(errors="surrogatepass")).hexdigest()
-    keys, unknown = read(("pasted", dataset_id, digest), lambda: item_selection.find_pasted(dataset_id, pasted))
+    key = ("pasted", dataset.dataset_id, dataset.lifecycle, digest)
+    keys, unknown = read(key, lambda: item_selection.find_pasted(dataset.dataset_id, pasted))
     _show_unknown(len(unknown), unknown)
     return Selection(keys=keys)
 
 
-def _show_gone(dataset_id: int, job: Job) -> None:
+def _show_gone(dataset: ListedDataset, job: Job) -> None:
     """Names the items of an earlier run that this dataset does not have."""
-    if job.dataset_id != dataset_id:
-        key = ("gone", dataset_id, job.job_id)
-        _show_unknown(*read(key, lambda: item_selection.find_gone(dataset_id, job.job_id)))
+    if job.dataset_id != dataset.dataset_id:
+        key = ("gone", dataset.dataset_id, dataset.lifecycle, job.job_id)
+        _show_unknown(*read(key, lambda: item_selection.find_gone(dataset.dataset_id, job.job_id)))
 
 
 def _show_unknown(n_keys: int, first: list[str]) -> None:
@@ -161,7 +164,7 @@ def show_items(dataset: ListedDataset, selection: Selection) -> None:
         )
     dataset_id, page = dataset.dataset_id, page_in_url(counts.n_items, PAGE_ITEMS)
     items = read(
-        ("chosen", dataset_id, _key(selection), page),
+        ("chosen", dataset_id, dataset.lifecycle, _key(selection), page),
         lambda: datasets.list_items(dataset_id, selection, limit=PAGE_ITEMS, skip=(page - 1) * PAGE_ITEMS),
     )
     if not items:

@@ -37,7 +37,7 @@ FROM STDIN (FORMAT csv, NULL '\N');
 -- list_datasets
 -- All datasets, the newest first; of their reports the counts, without the long lists.
 SELECT dataset_id, name, version, week_end, include_promo, n_items, n_weeks, first_wk_end_dt, last_wk_end_dt,
-       total_units, created_at, spec,
+       total_units, created_at, lifecycle, spec,
        report - '{weeks,coverage,outliers,gaps,new_items,ended_items,most_affected,flags_missing_by_month}'::text[]
            AS report
 FROM fcst_app.datasets ORDER BY dataset_id DESC;
@@ -45,7 +45,7 @@ FROM fcst_app.datasets ORDER BY dataset_id DESC;
 -- get_dataset
 -- One dataset.
 SELECT dataset_id, name, version, week_end, include_promo, n_items, n_weeks, first_wk_end_dt, last_wk_end_dt,
-       total_units, created_at, spec, report
+       total_units, created_at, lifecycle, spec, report
 FROM fcst_app.datasets WHERE dataset_id = %(dataset_id)s;
 
 -- find_dataset

@@ -6,10 +6,6 @@ FROM fcst_app.lifecycles l JOIN fcst_app.items d USING (dataset_id, unique_id)
 WHERE l.dataset_id = %(dataset_id)s AND l.until IS NULL
 ORDER BY l.unique_id LIMIT %(limit)s OFFSET %(skip)s;
 
--- last_lifecycle_change
--- The number of the last change of a dataset's lifecycles; 0 where there was none.
-SELECT COALESCE(max(greatest(since, until)), 0) AS change FROM fcst_app.lifecycles WHERE dataset_id = %(dataset_id)s;
-
 -- lifecycles_at
 -- The lifecycles, as of a change, of some items, and those that have one of them as a source.
 SELECT l.unique_id, l.origin, l.sources, l.factors, l.launch, l.last_day,
@@ -20,12 +16,9 @@ WHERE l.dataset_id = %(dataset_id)s AND l.since <= %(change)s AND (l.until IS NU
 ORDER BY l.unique_id;
 
 -- next_lifecycle_change
--- A number for a change of lifecycles.
-SELECT nextval('fcst_app.lifecycle_changes') AS change;
-
--- lock_dataset_row
--- Keeps two changes of a dataset's items apart.
-SELECT dataset_id, last_wk_end_dt FROM fcst_app.datasets WHERE dataset_id = %(dataset_id)s FOR NO KEY UPDATE;
+-- A number for a change of a dataset's lifecycles, which no other change comes between.
+UPDATE fcst_app.datasets SET lifecycle = nextval('fcst_app.lifecycle_changes') WHERE dataset_id = %(dataset_id)s
+RETURNING lifecycle;
 
 -- end_lifecycles
 -- The lifecycles of some items count no longer.

@@ -1,0 +1,87 @@
+"""The command for lifecycles: new items and their predecessors, launches, ends of life."""
+
+import argparse
+from dataclasses import asdict
+from datetime import date
+from typing import Any
+
+from fcst.errors import InputError
+from fcst.lifecycles import Lifecycle, Origin, Source
+from fcst.terminal import DONE, add_command, prepare, print_json, print_table, say, takes_json
+
+
+def add_commands(commands: Any) -> None:
+    """Adds it to the command line."""
+    sub = add_command(
+        commands,
+        "lifecycles",
+        _lifecycles,
+        "list, load, set or remove what is known of items' lives: predecessors, like items, launches, last days",
+    )
+    sub.add_argument(
+        "path",
+        metavar="PATH",
+        nargs="?",
+        help="a file with the columns item, predecessor or like, factor, launch, last day",
+    )
+    sub.add_argument("--dataset", metavar="NAME", help="default: the newest")
+    sub.add_argument("--item", metavar="ID", help="set the lifecycle of this item")
+    before = sub.add_mutually_exclusive_group()
+    before.add_argument("--predecessor", action="append", metavar="ID", help="that it replaces; repeatable")
+    before.add_argument("--like", metavar="ID", help="an item that it is expected to sell like")
+    sub.add_argument("--factor", type=float, metavar="X", help="units of these are multiplied by (default: 1)")
+    sub.add_argument("--launch", type=date.fromisoformat, metavar="DAY", help="the first day on which it is sold")
+    sub.add_argument("--last-day", type=date.fromisoformat, metavar="DAY", help="the last day on which it is sold")
+    sub.add_argument("--remove", metavar="ID", help="remove the lifecycle of this item")
+    takes_json(sub)
+
+
+def _lifecycles(args: argparse.Namespace) -> int:
+    from fcst.services import datasets, lifecycles
+    from fcst.specs import IngestSpec
+
+    if sum(given is not None for given in (args.path, args.item, args.remove)) > 1:
+        raise InputError("Several things were asked for.", "Give a file, --item or --remove.")
+    details = (args.predecessor, args.like, args.factor, args.launch, args.last_day)
+    if args.item is None and any(given is not None for given in details):
+        raise InputError("No item was given.", "Name it (--item ID).")
+    prepare()
+    dataset = datasets.find_dataset(args.dataset)
+    if args.path is not None:
+        spec = IngestSpec(paths=(args.path,), name=dataset.name, is_from_shell=True, plan_of=dataset.dataset_id)
+        found = lifecycles.read_file(spec)
+        lifecycles.save_lifecycles(dataset.dataset_id, found)
+        say(f"Lifecycles of {len(found):,} items were saved.")
+    elif args.item is not None:
+        lifecycles.save_lifecycles(dataset.dataset_id, [_given(args)])
+        say(f"The lifecycle of {args.item} was saved.")
+    elif args.remove is not None:
+        lifecycles.remove_lifecycle(dataset.dataset_id, args.remove)
+        say(f"The lifecycle of {args.remove} was removed.")
+    stored, _ = lifecycles.find_lifecycles(dataset.dataset_id)
+    if args.json:
+        print_json([asdict(row.lifecycle) | {"has_sales": row.has_sales} for row in stored])
+    else:
+        rows = [
+            {
+                "item": row.lifecycle.unique_id,
+                "origin": row.lifecycle.origin,
+                "sources": ", ".join(source.unique_id for source in row.lifecycle.sources),
+                "factors": ", ".join(f"{source.factor:g}" for source in row.lifecycle.sources),
+                "launch": row.lifecycle.launch,
+                "last_day": row.lifecycle.last_day,
+                "sales": "yes" if row.has_sales else "none yet",
+            }
+            for row in stored
+        ]
+        print_table(rows, "item", "origin", "sources", "factors", "launch", "last_day", "sales")
+    return DONE
+
+
+def _given(args: argparse.Namespace) -> Lifecycle:
+    names = args.predecessor or ([args.like] if args.like is not None else [])
+    if args.factor is not None and not names:
+        raise InputError("A factor of nothing was given.", "Name a predecessor or a like item.")
+    sources = tuple(Source(name, 1.0 if args.factor is None else args.factor) for name in names)
+    origin = Origin.PREDECESSOR if args.predecessor else Origin.LIKE if names else None
+    return Lifecycle(args.item, origin, sources, args.launch, args.last_day)

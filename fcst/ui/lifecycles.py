@@ -1,0 +1,176 @@
+"""The view of a dataset's lifecycles: new items and what their history continues, launches, ends of life."""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pandas as pd
+import streamlit as st
+
+from fcst.dataset_records import Dataset
+from fcst.drivers import MAX_FUTURE_WEEKS
+from fcst.errors import FcstError
+from fcst.lifecycles import Lifecycle, Origin, Source, StoredLifecycle
+from fcst.roles import Scope
+from fcst.services import lifecycles
+from fcst.services.loading import discard_upload
+from fcst.specs import IngestSpec
+from fcst.ui import tables, text
+from fcst.ui.loading import save_once
+from fcst.ui.shell import action_errors, choose_page, page_in_url, show_error
+from fcst.ui.signin import may
+
+PAGE_ROWS = 100
+PREVIEW_ROWS = 50
+
+ORIGINS = {
+    Origin.PREDECESSOR: "replaces",
+    Origin.LIKE: "is like",
+    None: "goes on by itself",
+}
+
+
+def show_lifecycles(dataset: Dataset) -> None:
+    """What is known, and ways to add and remove."""
+    page = page_in_url(dataset.n_items, PAGE_ROWS)
+    stored, n_found = lifecycles.find_lifecycles(dataset.dataset_id, PAGE_ROWS, (page - 1) * PAGE_ROWS)
+    if stored:
+        _show_stored(dataset, stored)
+        choose_page(n_found, PAGE_ROWS)
+    else:
+        st.info(
+            "No lifecycle is known. Name the predecessor of a new item, or an item that it will sell like, and it is "
+            "forecast before it has sales of its own.",
+            icon=":material/new_releases:",
+        )
+    if not may(Scope.RUN):
+        return
+    left, right = st.columns(2, gap="large")
+    with left:
+        _add_one(dataset)
+    with right:
+        _load_file(dataset)
+
+
+def _frame(found: list[Lifecycle]) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "Item": [row.unique_id for row in found],
+            "Relation": [ORIGINS[row.origin] for row in found],
+            "Other items": [", ".join(source.unique_id for source in row.sources) for row in found],
+            "Factor": [", ".join(f"{source.factor:g}" for source in row.sources) for row in found],
+            "Launch": [row.launch for row in found],
+            "Last day": [row.last_day for row in found],
+        }
+    )
+
+
+def _show_stored(dataset: Dataset, stored: list[StoredLifecycle]) -> None:
+    frame = _frame([row.lifecycle for row in stored]).assign(
+        **{
+            "Own sales": ["yes" if row.has_sales else "none yet" for row in stored],
+            "Saved": [text.moment(row.created_at) for row in stored],
+            "By": [row.created_by for row in stored],
+        }
+    )
+    can_change = may(Scope.RUN)
+    chosen = tables.show(
+        frame,
+        key=f"lifecycles_{dataset.lifecycle}",
+        placeholder="",
+        numbers=("Factor",),
+        on_select="rerun" if can_change else "ignore",
+    )
+    rows = chosen["selection"]["rows"] if can_change else []
+    if not rows:
+        if can_change:
+            st.caption("Select a row to remove it. Runs that were submitted before keep what they know.")
+        return
+    unique_id = stored[rows[0]].lifecycle.unique_id
+    if st.button(f"Remove the lifecycle of {text.plain(unique_id)} …", icon=":material/delete:", key="remove"):
+        _ask_to_remove(dataset, unique_id, stored[rows[0]].has_sales)
+
+
+@st.dialog("Remove this lifecycle?")
+def _ask_to_remove(dataset: Dataset, unique_id: str, has_sales: bool) -> None:
+    st.markdown(f"Runs to come forecast **{text.plain(unique_id)}** without it.")
+    if not has_sales:
+        st.markdown("The item has no sales of its own: it leaves the dataset too, unless a run has it.")
+    with st.container(horizontal=True):
+        if st.button("Keep", key="keep"):
+            st.rerun()
+        if st.button("Remove", key="remove_now", type="primary"):
+            with action_errors():
+                lifecycles.remove_lifecycle(dataset.dataset_id, unique_id)
+                st.rerun()
+
+
+def _add_one(dataset: Dataset) -> None:
+    st.header("Set one item's", anchor=False)
+    st.caption("An item that the dataset does not have is added to it, without sales.")
+    first, last = dataset.first_wk_end_dt, dataset.last_wk_end_dt + timedelta(weeks=MAX_FUTURE_WEEKS)
+    number = st.session_state.setdefault("n_lifecycles", 0)  # after one was saved the boxes are others, and empty
+    left, right = st.columns(2)
+    unique_id = left.text_input("Item", key=f"lifecycle_item_{number}", placeholder="its key")
+    origin = right.selectbox(
+        "Relation", list(ORIGINS), format_func=ORIGINS.__getitem__, key=f"lifecycle_origin_{number}"
+    )
+    names, factor = "", 1.0
+    if origin is not None:
+        left, right = st.columns(2)
+        label = "Items that it replaces, one a line" if origin is Origin.PREDECESSOR else "The like item"
+        field = left.text_area if origin is Origin.PREDECESSOR else left.text_input
+        names = field(label, key=f"lifecycle_sources_{origin}_{number}", placeholder="key, as in the dataset")
+        factor = right.number_input(
+            "Factor",
+            0.001,
+            1e6,
+            1.0,
+            step=0.1,
+            key=f"lifecycle_factor_{number}",
+            help="Their units are multiplied by it.",
+        )
+    left, right = st.columns(2)
+    launch = left.date_input(
+        "Launch", None, first, last, key=f"lifecycle_launch_{number}", format="YYYY-MM-DD",
+        help="The first day on which it is sold. Empty: the day of its first sale, or the next week.",
+    )  # fmt: skip
+    last_day = right.date_input(
+        "Last day", None, first, last, key=f"lifecycle_last_{number}", format="YYYY-MM-DD",
+        help="The last day on which it is sold. Empty: it goes on.",
+    )  # fmt: skip
+    if st.button("Save", key="save_lifecycle", icon=":material/save:", disabled=not unique_id.strip()):
+        sources = tuple(Source(name.strip(), factor) for name in names.splitlines() if name.strip())
+        _save(dataset, lambda: [Lifecycle(unique_id.strip(), origin if sources else None, sources, launch, last_day)])
+
+
+def _load_file(dataset: Dataset) -> None:
+    st.header("Load a file", anchor=False)
+    st.caption("Columns: item, predecessor or like, factor, launch, last day. Days as 2024-03-31.")
+    number = st.session_state.setdefault("n_lifecycles", 0)
+    files = st.file_uploader("CSV, Excel or Parquet", accept_multiple_files=True, key=f"lifecycle_file_{number}")
+    if not files:
+        return
+    spec = IngestSpec(paths=save_once(files), name=dataset.name, is_upload=True, plan_of=dataset.dataset_id)
+    try:
+        found = lifecycles.read_file(spec)
+    except FcstError as exc:
+        show_error(exc)
+        return
+    tables.show(_frame(found[:PREVIEW_ROWS]), placeholder="", numbers=("Factor",), height=215)
+    if len(found) > PREVIEW_ROWS:
+        st.caption(f"The first {PREVIEW_ROWS} of {text.count(len(found), 'item')}.")
+    if st.button(f"Save all {len(found):,}", type="primary", key="save_lifecycles", icon=":material/upload:"):
+        _save(dataset, lambda: found)
+
+
+def _save(dataset: Dataset, make: Callable[[], list[Lifecycle]]) -> None:
+    try:
+        lifecycles.save_lifecycles(dataset.dataset_id, make())
+    except FcstError as exc:
+        show_error(exc)
+        return
+    for path in st.session_state.pop("saved_paths", ())[:1]:
+        discard_upload(path)
+    st.session_state.pop("saved_ids", None)
+    st.session_state["n_lifecycles"] += 1
+    st.rerun()

@@ -1,0 +1,60 @@
+"""Lifecycles on the pages: set, shown, removed; the new item can be found and chosen for a run at once."""
+
+from collections.abc import Callable
+
+import pytest
+
+from fcst.dataset_records import Dataset
+from fcst.lifecycles import Lifecycle, Origin, Source
+from fcst.services import lifecycles
+from tests.pages.test_pages import open_page, words
+
+
+@pytest.fixture
+def dataset(load_dataset: Callable[..., Dataset]) -> Dataset:
+    return load_dataset(n_items=3, n_weeks=60)
+
+
+def saved(dataset: Dataset) -> list[Lifecycle]:
+    return [row.lifecycle for row in lifecycles.find_lifecycles(dataset.dataset_id)[0]]
+
+
+def test_lifecycle_is_set_shown_and_removed(dataset: Dataset) -> None:
+    at = open_page("dataset", dataset=str(dataset.dataset_id), view="lifecycles")
+    assert not at.exception and not at.dataframe
+    assert "No lifecycle is known" in words(at) and at.button(key="save_lifecycle").disabled
+    at.text_input(key="lifecycle_item_0").set_value("new").run()
+    at.selectbox(key="lifecycle_origin_0").set_value(Origin.LIKE).run()
+    at.text_input(key="lifecycle_sources_like_0").set_value("item1")
+    at.number_input(key="lifecycle_factor_0").set_value(0.5)
+    at.button(key="save_lifecycle").click().run()
+    assert not at.exception
+    assert saved(dataset) == [Lifecycle("new", Origin.LIKE, (Source("item1", 0.5),))]
+    row = at.dataframe[0].value.iloc[0]
+    assert row[["Item", "Relation", "Other items", "Factor", "Own sales"]].tolist() == [
+        *("new", "is like", "item1", "0.5", "none yet")
+    ]
+    assert at.text_input(key="lifecycle_item_1").value == "", "the boxes are empty again"
+    lifecycles.remove_lifecycle(dataset.dataset_id, "new")
+    assert not open_page("dataset", dataset=str(dataset.dataset_id), view="lifecycles").dataframe
+
+
+def test_what_cannot_be_is_said_and_nothing_is_saved(dataset: Dataset) -> None:
+    at = open_page("dataset", dataset=str(dataset.dataset_id), view="lifecycles")
+    at.text_input(key="lifecycle_item_0").set_value("new").run()
+    at.text_area(key="lifecycle_sources_predecessor_0").set_value("item1\nnothing")
+    at.button(key="save_lifecycle").click().run()
+    assert not at.exception and "has no item nothing" in words(at)
+    assert at.text_input(key="lifecycle_item_0").value == "new", "what was written stays"
+    assert saved(dataset) == []
+
+
+def test_new_item_is_among_the_items_at_once(dataset: Dataset) -> None:
+    asked = {"dataset": str(dataset.dataset_id), "view": "items"}
+    assert "3 of 3 items" in words(open_page("dataset", **asked))
+    lifecycles.save_lifecycles(dataset.dataset_id, [Lifecycle("new", Origin.LIKE, (Source("item1"),))])
+    at = open_page("dataset", **asked)
+    assert "4 of 4 items" in words(at)
+    assert at.dataframe[0].value.set_index("unique_id")["life"]["new"] == "new"
+    at = open_page("new_run", dataset=str(dataset.dataset_id), take="all")
+    assert not at.exception and "4 of 4" in [metric.value for metric in at.metric]
