@@ -98,6 +98,7 @@ def forecast_chart(
     backtests: pd.DataFrame | None = None,
     others: dict[str, pd.DataFrame] | None = None,
     has_last_year: bool = False,
+    borrowed: pd.DataFrame | None = None,
 ) -> go.Figure:
     """History, forecast and its intervals; where asked, what was forecast earlier, and what other models say.
 
@@ -114,6 +115,8 @@ def forecast_chart(
         a model's name -> `wk_end_dt, forecast`.
     has_last_year
         draw the history a year later too, beside the year that followed it.
+    borrowed
+        `wk_end_dt, unit_sales` of other items, which stand before the item's own history.
     """
     figure = go.Figure()
     for number, level in enumerate(sorted(levels, reverse=True)):
@@ -126,6 +129,15 @@ def forecast_chart(
             fillcolor=f"rgba({_BAND}, {min(0.2 + 0.16 * number, 0.6):.2f})",
             line={"width": 0},
             hoverinfo="skip",
+        )
+    if borrowed is not None:
+        figure.add_scatter(
+            mode="lines",
+            x=borrowed["wk_end_dt"],
+            y=borrowed["unit_sales"],
+            name="history of other items",
+            line={"color": HISTORY, "width": 1.3, "dash": "dot"},
+            hovertemplate="%{y:,.1f} units<extra>history of other items</extra>",
         )
     figure.add_scatter(
         mode="lines+markers",

@@ -56,6 +56,8 @@ class RunItem:
 
     Parameters
     ----------
+    has_sales
+        it is no item that only its lifecycle names.
     recent_weeks
         the units of the last year's weeks; None is a missing week.
     recent, forecast
@@ -80,6 +82,7 @@ class RunItem:
     description: str | None
     n_weeks: int
     last_sale_dt: date | None
+    has_sales: bool
     recent_weeks: tuple[float | None, ...]
     recent: float | None
     forecast: float | None

@@ -129,6 +129,7 @@ def forecast_chart(items: Items, which: RunFilter, view: forecasts.View, marks: 
         backtests,
         other_forecasts(items, which, view) if OTHERS in marks else None,
         has_last_year=LAST_YEAR in marks,
+        borrowed=forecasts.borrowed_history(job, which.keys[0]) if which.is_one and which.keys else None,
     )
 
 

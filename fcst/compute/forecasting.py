@@ -19,6 +19,7 @@ from fcst.compute.fits import TOO_SHORT, Fits, NoFit
 from fcst.compute.history import MIN_TRAINING_WEEKS, History, SeriesHistories
 from fcst.compute.intervals import interval, lifted, widened
 from fcst.compute.learning import Learned, parts_of
+from fcst.compute.lifecycles import at_level
 from fcst.compute.models import (
     AUTO,
     CATALOGUE,
@@ -38,6 +39,9 @@ from fcst.specs import JobSpec
 
 NAMED_MODELS = 3
 """Models of a combination that are named with their weight; there may be two dozen."""
+
+SHOWN_WEEKS = 104
+"""Weeks of other items that are kept to be shown before an item's own: two years."""
 
 NOTHING_LEARNED: Mapping[int, Learned] = {}
 
@@ -103,7 +107,8 @@ class ItemForecast:
     measured, `n_weeks, abs_error, error, actual` over the windows. Weeks ago are counted from the end of the history.
     With effects of drivers, `score` is of the baseline, all else in units, and there are `effects`: by `driver`, `kind`
     and `shift` (1: in the week after it, -1: in the week before it) the `coefficient` of the logarithm of units, its
-    standard `error`, and the effect in `percent` (at `effects.SHOWN_AT`).
+    standard `error`, and the effect in `percent` (at `effects.SHOWN_AT`). Where the history begins with that of other
+    items there is `borrowed`: the `sources`, up to SHOWN_WEEKS of their `units`, and how many `weeks_ago` these end.
     """
 
     first_wk_end_dt: date
@@ -158,6 +163,8 @@ def forecast_item(
         provenance["effects"] = describe(fitted)
     notes = (auto_note, _describe_failures(failures, end), _describe_lost(histories), _describe_life(histories))
     note = "; ".join(filter(None, notes))
+    if histories.life.n_borrowed:
+        provenance["borrowed"] = _describe_borrowed(histories)
     return ItemForecast(series.wk_end_dt(-1), forecasts, backtests, note, provenance)
 
 
@@ -267,6 +274,17 @@ def _describe_life(histories: SeriesHistories) -> str:
     if life.last_day is not None:
         words.append(f"sold until {life.last_day}")
     return "; ".join(words)
+
+
+def _describe_borrowed(histories: SeriesHistories) -> dict[str, Any]:
+    """What stands before the item's own history, as models saw it."""
+    life, end = histories.life, histories.end
+    units = at_level(histories.y, life, end)[: life.n_borrowed][-SHOWN_WEEKS:]
+    return {
+        "sources": list(life.sources),
+        "weeks_ago": end - life.n_borrowed,
+        "units": [_rounded(value) for value in units.tolist()],
+    }
 
 
 # Auto

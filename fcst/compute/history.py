@@ -166,6 +166,7 @@ class SeriesHistories:
             if driver.kind is DriverKind.STOCK:
                 known = driver.values[: self.end]
                 is_out[: len(known)] |= known <= 0
+        is_out[: self.life.n_borrowed] = False
         wanted = self.at(self.end).y - self._series.y[len(self._series.y) - self.end :]
         return int(is_out.sum()), float(np.maximum(wanted[is_out], 0.0).sum())
 

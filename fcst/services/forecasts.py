@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import numpy as np
@@ -128,6 +129,18 @@ def view(
         correlation=correlation[0],
         is_correlation_measured=correlation[1],
     )
+
+
+def borrowed_history(job: Job, unique_id: str) -> pd.DataFrame | None:
+    """`wk_end_dt, unit_sales` of the other items that stand before an item's own history, up to two years of them; None
+    where none do."""
+    found = accuracy.item_provenance(job.job_id, unique_id).get("borrowed")
+    if found is None:
+        return None
+    units = found["units"]
+    last = job.last_wk_end_dt - timedelta(weeks=found["weeks_ago"])
+    weeks = [last - timedelta(weeks=n) for n in range(len(units) - 1, -1, -1)]
+    return pd.DataFrame({"wk_end_dt": weeks, "unit_sales": pd.Series(units, dtype=float)})
 
 
 def list_forecasts(job: Job, model: str, which: RunFilter = EVERY, filtered_by: str | None = None) -> pd.DataFrame:

@@ -145,7 +145,7 @@ FORECASTS = (
 )
 
 DATA = (
-    Term("dataset", "Dataset", "Sales that were loaded together, added up by item and week. It never changes."),
+    Term("dataset", "Dataset", "Sales that were loaded together, added up by item and week. They never change."),
     Term(
         "dataset_version",
         "Dataset version",
@@ -187,6 +187,18 @@ DATA = (
         "Empty where no column of the file says what was paid.",
     ),
     Term("missing", "Missing", "A week with promotional sales only, where these are left out. Models interpolate it."),
+    Term(
+        "lifecycle",
+        "Lifecycle",
+        "What is known of an item's life besides its sales: the items whose history comes before its own, its launch, "
+        "its last day.",
+    ),
+    Term(
+        "predecessor",
+        "Predecessor",
+        "An item that another one replaces. Its sales stand before those of the new item, whose launch ends its own.",
+    ),
+    Term("like_item", "Like item", "An item that a new one is expected to sell like, times a factor. Both go on."),
     Term("ended", "Ended", f"Said of an item without a sale in the last {ENDED_AFTER_WEEKS} weeks."),
     Term("returns", "Returns", "Units that came back. They are taken from the week's sales, unless they are left out."),
 )

@@ -83,6 +83,8 @@ def show_notes(job: Job, item: RunItem | None, view: forecasts.View) -> None:
     if view.n_fallback or item.reason:
         what = "A fallback" if view.n_fallback else "Note"
         st.caption(f":material/info: {what}: {text.plain(item.reason or 'the model asked for gave no forecast')}.")
+    if not item.has_sales:
+        return
     if view.history["unit_sales"].isna().any():
         st.caption("Gaps in the line are weeks with promotional sales only: not known, interpolated for the models.")
     if not view.metrics and job.spec.n_windows:
@@ -109,6 +111,7 @@ def show_table(view: forecasts.View, levels: Sequence[int]) -> None:
         weeks.insert(weeks.columns.get_loc("baseline") + 1, "uplift", view.forecast["forecast"] / baseline - 1)
     tables.show(
         weeks,
+        placeholder="not defined",
         column_config={
             "wk_end_dt": st.column_config.DateColumn("Week ending", format="YYYY-MM-DD"),
             "uplift": st.column_config.NumberColumn("Uplift", format="percent", help=MEANING["uplift"]),

@@ -181,5 +181,12 @@ def test_new_item_is_forecast_as_the_one_it_is_like(dataset: Dataset) -> None:
     assert "its history up to" in notes["new"] and "the like item item1" in notes["new"]
     assert f"sold from {launch} on" in notes["new"] and f"sold until {ended}" in notes["item3"]
     assert "its predecessor item2" in notes["successor"]
+    (ahead,) = [item for item in forecasts.list_items(jobs.get_job(job_id), "Auto") if item.unique_id == "new"]
+    borrowed = forecasts.borrowed_history(jobs.get_job(job_id), "new")
+    history = datasets.item_history(dataset.dataset_id, "item1")
+    assert not ahead.has_sales and borrowed is not None
+    assert borrowed["wk_end_dt"].tolist() == [week.wk_end_dt for week in history]
+    assert borrowed["unit_sales"].tolist() == [2 * (week.unit_sales or 0) for week in history]
+    assert forecasts.borrowed_history(jobs.get_job(job_id), "item1") is None
     own = accuracy.measure(jobs.get_job(job_id), "model", only("new"), "Auto")
     assert own.empty, "none of its own weeks has been seen"

@@ -51,7 +51,7 @@ WITH page AS (
     ORDER BY c.value, c.sales_rank LIMIT %(limit)s OFFSET %(skip)s
 )
 SELECT i.unique_id, i.sales_rank, i.outcome, i.reason, d.family, d.class AS item_class, d.demand_class, d.description,
-       d.n_weeks, d.last_sale_dt, s.recent_weeks, s.recent, f.total AS forecast, f.change,
+       d.n_weeks, d.last_sale_dt, NOT COALESCE(d.is_added, false) AS has_sales, s.recent_weeks, s.recent, f.total AS forecast, f.change,
        f.total + a.change AS adjusted, f.abs_error / NULLIF(f.actual, 0) AS wape, f.error / NULLIF(f.actual, 0) AS bias,
        f.made_by, f.is_fallback,
        array_remove(ARRAY[{flags}], NULL) AS flags

@@ -59,6 +59,7 @@ def dataset_of(report: QualityReport, spec: IngestSpec) -> Dataset:
         last_wk_end_dt=report.last_wk_end_dt,
         total_units=report.total_units,
         created_at=datetime(2026, 11, 28, tzinfo=UTC),
+        lifecycle=0,
         spec=spec,
         report=report,
     )
