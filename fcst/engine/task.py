@@ -21,7 +21,7 @@ from fcst.engine.watchdog import LEARNING, Watchdog
 from fcst.errors import ComputeError, DatabaseAway, InputError, StaleState, StoreError
 from fcst.files import make_home, private_folder
 from fcst.ingest.driver_files import DatasetWeeks, DriverFiles
-from fcst.ingest.driver_plans import look_at_plan, read_plan
+from fcst.ingest.driver_plans import PlanDataset, look_at_plan, read_plan
 from fcst.ingest.folders import folders_for
 from fcst.ingest.pipeline import Resources
 from fcst.ingest.pipeline import read_series as read_sales
@@ -219,8 +219,13 @@ def _read_plan(spec: IngestSpec, resources: Resources, on_progress: OnProgress) 
     weeks = DatasetWeeks(dataset.first_wk_end_dt, dataset.last_wk_end_dt, dataset.week_end)
     workspace = Workspace(resources.folder, resources.unpack_limit, on_progress)
     parts = look_at_plan(spec, resources.folders, workspace, dataset.spec.mapping)
-    known = {column.name for load in drivers.list_loads(spec.plan_of) for column in load.columns}
-    return read_plan(spec, parts, weeks, known, partial(drivers.find_known, spec.plan_of), workspace)
+    asked = PlanDataset(
+        weeks=weeks,
+        driver_names={column.name for load in drivers.list_loads(spec.plan_of) for column in load.columns},
+        find_known=partial(drivers.find_known, spec.plan_of),
+        find_sales=partial(sales.find_sales, spec.plan_of),
+    )
+    return read_plan(spec, parts, asked, workspace)
 
 
 def _make_folder(folder: Path) -> None:

@@ -17,9 +17,10 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from fcst.drivers import MAX_FUTURE_WEEKS, DriverColumn, DriverKind, DriverReport
+from fcst.drivers import MAX_FUTURE_WEEKS, DriverColumn, DriverReport
 from fcst.errors import InputError
 from fcst.ingest.cells import date_sql, number_sql
+from fcst.ingest.driver_checks import Changes, check_leaks
 from fcst.ingest.driver_columns import CELL, ColumnRead, has_drivers, read_columns
 from fcst.ingest.duck import Connection, fetch_arrow, fetch_row, literal
 from fcst.ingest.parts import Part
@@ -32,7 +33,6 @@ from fcst.specs import IngestSpec
 
 MAX_DAYS = 800  # that a row of a plan may hold for
 MAX_CELLS = 20_000_000  # weeks that are in memory at once, over all drivers
-LEAST_LEAK = 0.95  # share of weeks in which a driver is the units sold themselves
 
 VALUES = pa.schema(
     {
@@ -105,11 +105,11 @@ def read_own(
         return None, tuple(remarks)
     sift = [rows.sift.get(n, "") for n in numbers]
     told = sum_weeks(con, files, of_files, spec, weeks, sift, workspace, "item")
-    _check_leaks(con, told)
+    check_leaks(con, told.columns, told.first_day, told.last_day)
     con.execute("DELETE FROM driver_weeks WHERE key NOT IN (SELECT unique_id FROM keys)")
     report = DriverReport(n_rows=told.n_rows, n_bad=told.n_bad, bad=told.bad)
     source = ", ".join(part.table.name for part, _ in files[:5])
-    return write_values(con, told, source, "item", report, workspace.new_file(), keeps_zeros=False), tuple(remarks)
+    return write_values(con, told, source, "item", report, workspace.new_file(), is_plan=False), tuple(remarks)
 
 
 def _without_promo(part: Part) -> Part:
@@ -241,18 +241,6 @@ def _rows_sql(
     """
 
 
-def _check_leaks(con: Connection, told: WeeksTold) -> None:
-    """Refuses a driver that is the units sold themselves: they are not known ahead, and forecast nothing."""
-    for i, column in enumerate(told.columns):
-        if column.kind != DriverKind.NUMBER:
-            continue
-        (share,) = fetch_row(
-            con, f"SELECT avg((abs(v{i} * n - u) < 1e-6 * abs(u))::INTEGER) FROM driver_weeks WHERE u <> 0 AND v{i} > 0"
-        )
-        if share is not None and share > LEAST_LEAK:
-            raise InputError(f"The driver {column.name!r} is the units sold themselves.", "Map another column.")
-
-
 def write_values(
     con: Connection,
     told: WeeksTold,
@@ -260,13 +248,13 @@ def write_values(
     grouped_by: str,
     report: DriverReport,
     target: Path,
-    keeps_zeros: bool,
+    is_plan: bool,
 ) -> DriverFiles:
     """Writes the file of values, by ranges of keys.
 
     Parameters
     ----------
-    keeps_zeros
+    is_plan
         items without any promotion or event are written too: a plan may take back what an earlier one said.
     """
     con.execute("""
@@ -279,7 +267,7 @@ def write_values(
         raise InputError(f"{source} tells nothing of the dataset's items and weeks.", "Check its keys and dates.")
     n_weeks = (last_wk - first_wk).days // 7 + 1
     step = max(MAX_CELLS // (n_weeks * len(told.columns)), 1)
-    counts, ranges = np.zeros(len(told.columns), int), np.full((2, len(told.columns)), np.nan)
+    counts, changes = np.zeros(len(told.columns), int), Changes(told.columns, is_plan)
     with pa.ipc.new_stream(target, VALUES, options=pa.ipc.IpcWriteOptions(compression="lz4")) as out:
         for low in range(0, n_keys, step):
             among = f"i BETWEEN {low} AND {low + step - 1}"
@@ -296,18 +284,14 @@ def write_values(
                 grid = np.full((len(keys), n_weeks), np.nan)
                 grid[place] = cells[f"v{number}"].to_numpy()
                 is_said = ~np.isnan(grid)
-                if column.is_listed and not keeps_zeros:
+                if column.is_listed and not is_plan:
                     is_said &= (np.nan_to_num(grid) != 0).any(axis=1, keepdims=True)
                 batch = _batch(keys, column.name, grid, is_said, first_wk)
                 counts[number] += len(batch)
-                if is_said.any():
-                    ranges[0, number] = np.fmin(ranges[0, number], grid[is_said].min())
-                    ranges[1, number] = np.fmax(ranges[1, number], grid[is_said].max())
+                changes.add(number, keys, grid, is_said)
                 out.write_batch(batch)
-    same = [c.name for c, low, high in zip(told.columns, *ranges, strict=True) if low == high and not c.is_listed]
-    remarks = [f"{name} is the same in all weeks: it explains nothing." for name in same]
     none = [c.name for c, n in zip(told.columns, counts, strict=True) if not n]
-    remarks += [f"{name} is nowhere in the dataset's weeks." for name in none]
+    remarks = [*changes.remarks(), *(f"{name} is nowhere in the dataset's weeks." for name in none)]
     columns = tuple(DriverColumn(c.name, c.kind, int(n)) for c, n in zip(told.columns, counts, strict=True))
     report = replace(report, remarks=(*report.remarks, *remarks))
     return DriverFiles(target, source, grouped_by, told.first_day, told.last_day, columns, report)

@@ -5,13 +5,15 @@ read_plan       those -> the file that the database loads
 """
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import partial
 
 import duckdb
 
 from fcst.drivers import DriverReport
 from fcst.errors import InputError
 from fcst.ingest.checks import check_readings
+from fcst.ingest.driver_checks import KeySales, check_leaks
 from fcst.ingest.driver_columns import has_drivers, read_columns
 from fcst.ingest.driver_files import DatasetWeeks, DriverFiles, sum_weeks, write_values
 from fcst.ingest.duck import fetch_all, first_line, literal
@@ -24,6 +26,26 @@ from fcst.specs import DRIVER_ROLES, WIDE, IngestSpec, Mapping
 
 MAX_TOLD = 20
 GROUPS = ("family", "class")
+
+
+@dataclass(frozen=True)
+class PlanDataset:
+    """What the reading of a plan asks of its dataset.
+
+    Parameters
+    ----------
+    driver_names
+        of the drivers that it has.
+    find_known
+        (item, family or class; keys) -> those of the keys that it has.
+    find_sales
+        (item, family, class or all; keys) -> their sales, as `FindSales`.
+    """
+
+    weeks: DatasetWeeks
+    driver_names: Collection[str]
+    find_known: Callable[[str, list[str]], set[str]]
+    find_sales: Callable[[str, list[str]], list[KeySales]]
 
 
 def look_at_plan(
@@ -83,9 +105,7 @@ def _check(part: Part) -> None:
 def read_plan(
     spec: IngestSpec,
     parts: Sequence[Part],
-    weeks: DatasetWeeks,
-    known: Collection[str],
-    find_known: Callable[[str, list[str]], set[str]],
+    dataset: PlanDataset,
     workspace: Workspace,
 ) -> DriverFiles:
     """Reads files of drivers.
@@ -94,15 +114,12 @@ def read_plan(
     ----------
     parts
         the files with what their columns mean, as `look_at_plan` finds them.
-    known
-        names of drivers that the dataset has.
-    find_known
-        (item, family or class; keys) -> those of the keys that the dataset has.
 
     Raises
     ------
     InputError
-        if the file cannot be used, or, unless the spec says to skip them, some of its rows cannot.
+        if the file cannot be used, one of its drivers is the units sold, or, unless the spec says to skip them, some of
+        its rows cannot be read.
     """
     with duckdb.connect() as con:
         try:
@@ -111,9 +128,9 @@ def read_plan(
             told = sum_weeks(
                 con,
                 files,
-                read_columns(con, files, known),
+                read_columns(con, files, dataset.driver_names),
                 spec,
-                weeks,
+                dataset.weeks,
                 [_kept_sql(part, spec) for part, _ in files],
                 workspace,
                 grouped_by,
@@ -121,13 +138,15 @@ def read_plan(
             unknown: list[str] = []
             if grouped_by != "all":
                 keys = [key for (key,) in fetch_all(con, "SELECT DISTINCT key FROM driver_weeks ORDER BY key")]
-                unknown = sorted(set(keys) - find_known(grouped_by, keys))
+                unknown = sorted(set(keys) - dataset.find_known(grouped_by, keys))
                 if keys and len(unknown) == len(keys):
                     raise InputError(
                         f"The dataset has none of the keys in {parts[0].table.name}, such as {keys[0]!r}.",
                         "Map the column of items (--map item=COLUMN); keys must match to the letter.",
                     )
                 con.execute("DELETE FROM driver_weeks WHERE key IN (SELECT unnest($unknown))", {"unknown": unknown})
+            sales = partial(dataset.find_sales, grouped_by)
+            check_leaks(con, told.columns, told.first_day, told.last_day, sales)
             if told.n_bad and not spec.skip_bad:
                 raise InputError(
                     f"{told.n_bad:,} rows of {parts[0].table.name} cannot be read: {'; '.join(told.bad)}.",
@@ -142,7 +161,7 @@ def read_plan(
                 bad=told.bad,
             )
             source = ", ".join(part.table.name for part in parts[:5])
-            return write_values(con, told, source, grouped_by, report, workspace.new_file(), keeps_zeros=True)
+            return write_values(con, told, source, grouped_by, report, workspace.new_file(), is_plan=True)
         except duckdb.Error as exc:
             raise InputError(
                 f"{parts[0].table.name} cannot be read: {first_line(exc)}.", "Check that the file is whole."

@@ -58,6 +58,19 @@ def item_series(dataset_id: int, unique_ids: Sequence[str]) -> list[SalesRecord]
     return list(map(_record, fetch_all("item_series", dataset_id=dataset_id, unique_ids=list(unique_ids))))
 
 
+def find_sales(dataset_id: int, grouped_by: str, keys: list[str]) -> list[tuple[str, date, list[float | None]]]:
+    """The units of some items, families or classes, or of all items together (key ''), by week.
+
+    Returns
+    -------
+    list
+        of (key, last day of the first week, units a week; None is missing).
+    """
+    name = "list_item_sales" if grouped_by == "item" else "list_sales_totals"
+    rows = fetch_all(name, dataset_id=dataset_id, grouped_by=grouped_by, keys=keys)
+    return [(row["key"], row["first_wk_end_dt"], row["unit_sales"]) for row in rows]
+
+
 def _record(row: Mapping[str, Any]) -> SalesRecord:
     attributes = {name: row[name] for name in ("family", "class") if row[name]}
     return SalesRecord(row["unique_id"], np.array(row["unit_sales"], dtype=float), attributes)

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fcst.dataset_records import Dataset
+from fcst.dataset_records import Dataset, Ingest
 from fcst.engine import retry_policy, task
 from fcst.engine.retry_policy import MAX_TRIES, Cause
 from fcst.errors import StaleState
@@ -49,12 +49,18 @@ def load_plan(dataset: Dataset, path: Path) -> None:
     spec = IngestSpec(
         paths=(str(path),), name=dataset.name, plan_of=dataset.dataset_id, mapping={"date": ["week ending"]}
     )
+    assert ingest_plan(spec).error is None
+
+
+def ingest_plan(spec: IngestSpec) -> Ingest:
+    """The ingest of a plan, when it has ended."""
     ingest_id = drivers.request_plan(spec)
     claimed = ingests.claim(WORKER)
     assert claimed is not None and claimed.ingest_id == ingest_id
     task.run_ingest(claimed.ingest_id, claimed.attempt)
     ingest = ingests.get(ingest_id)
-    assert ingest is not None and ingest.error is None
+    assert ingest is not None
+    return ingest
 
 
 def submit(dataset: Dataset, spec: JobSpec = SPEC) -> int:

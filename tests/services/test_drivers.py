@@ -11,12 +11,12 @@ from fcst.dataset_records import Dataset
 from fcst.drivers import DriverKind, assemble
 from fcst.errors import Conflict, InputError, NotFound
 from fcst.records import SalesRecord
-from fcst.services import drivers, jobs
+from fcst.services import datasets, drivers, jobs
 from fcst.specs import IngestSpec, JobSpec
 from fcst.store import drivers as stored
 from fcst.store import ingests
 from tests.conftest import write_sales
-from tests.engine.test_learning import load_plan
+from tests.engine.test_learning import ingest_plan, load_plan
 
 
 @pytest.fixture
@@ -62,6 +62,39 @@ def test_plan_of_a_family_is_of_its_items(load_dataset: Callable[..., Dataset], 
     for key, ahead in (("a", 1.0), ("b", 0.0)):
         (driver,) = assemble(loads, found[key], 10, dataset.last_wk_end_dt)
         assert driver.values[-1] == ahead, key
+
+
+def test_plan_of_the_units_sold_is_refused(load_dataset: Callable[..., Dataset], tmp_path: Path) -> None:
+    """By item, and by family, whose units are the sum over its items."""
+    days = [date(2020, 1, 5) + timedelta(days=n) for n in range(210)]
+    rows = [f"{day},{item},DAIRY,{(n * n) % 17 + 1}" for n, day in enumerate(days) for item in "ab"]
+    (tmp_path / "sales.csv").write_text("\n".join(["date,item,family,qty", *rows]))
+    dataset = load_dataset(tmp_path / "sales.csv")
+    weeks = read_weeks(dataset, "a")
+    plans = {
+        "item": [f"{week},a,{3 * units}" for week, units in weeks],
+        "family": [f"{week},DAIRY,{2 * units}" for week, units in weeks],
+    }
+    for role, lines in plans.items():
+        path = tmp_path / f"{role}.csv"
+        path.write_text("\n".join([f"week ending,{role},traffic", *lines]))
+        assert "'traffic' is the units sold, or a multiple of them" in (error_of_plan(dataset, path, "traffic") or "")
+        halved = [line if n % 2 else f"{line}5" for n, line in enumerate(lines)]
+        path.write_text("\n".join([f"week ending,{role},traffic", *halved]))
+        assert error_of_plan(dataset, path, "traffic") is None
+    assert len(drivers.list_loads(dataset.dataset_id)) == 2
+
+
+def read_weeks(dataset: Dataset, item: str) -> list[tuple[date, int]]:
+    """(week, units) of an item."""
+    return [(row.wk_end_dt, round(row.unit_sales or 0)) for row in datasets.item_history(dataset.dataset_id, item)]
+
+
+def error_of_plan(dataset: Dataset, path: Path, column: str) -> str | None:
+    """Why the ingest of a plan with a driver was refused; None where it was not."""
+    mapping = {"date": ["week ending"], "driver": [column]}
+    ingest = ingest_plan(IngestSpec(paths=(str(path),), name="n", plan_of=dataset.dataset_id, mapping=mapping))
+    return ingest.error
 
 
 def test_next_version_has_the_plans_of_the_one_before(

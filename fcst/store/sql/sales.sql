@@ -37,8 +37,13 @@ COPY (
 
 -- list_sales_totals
 -- The totals of a dataset: of all items, or of some families.
-SELECT first_wk_end_dt, unit_sales, promo_units, n_items FROM fcst_app.sales_totals
+SELECT key, first_wk_end_dt, unit_sales, promo_units, n_items FROM fcst_app.sales_totals
 WHERE dataset_id = %(dataset_id)s AND grouped_by = %(grouped_by)s AND key = ANY (%(keys)s);
+
+-- list_item_sales
+-- The units of some items of a dataset.
+SELECT unique_id AS key, first_wk_end_dt, unit_sales FROM fcst_app.sales
+WHERE dataset_id = %(dataset_id)s AND unique_id = ANY (%(keys)s);
 
 -- count_to_add_up
 -- How many items of a dataset are in question, and how many of them a job forecast.

@@ -10,9 +10,10 @@ import pyarrow as pa
 import pytest
 
 from fcst.errors import InputError
+from fcst.ingest.driver_checks import KeySales
 from fcst.ingest.driver_columns import MAX_WORDS
 from fcst.ingest.driver_files import DatasetWeeks, DriverFiles
-from fcst.ingest.driver_plans import look_at_plan, read_plan
+from fcst.ingest.driver_plans import PlanDataset, look_at_plan, read_plan
 from fcst.ingest.folders import Folders
 from fcst.ingest.sources import Workspace
 from fcst.specs import WIDE, IngestSpec
@@ -42,6 +43,7 @@ def plan(
     header: str,
     items: Collection[str] = ("a", "b"),
     known: Collection[str] = (),
+    sales: Collection[KeySales] = (),
     **options: Any,
 ) -> DriverFiles:
     write(path, *rows, header=header)
@@ -50,7 +52,13 @@ def plan(
     spec = IngestSpec(paths=(str(path),), name="n", plan_of=1, **options)
     workspace = Workspace(own, 10**9)
     parts = look_at_plan(spec, Folders((Path("/"),)), workspace, {})
-    return read_plan(spec, parts, DATASET, known, lambda by, keys: set(keys) & set(items), workspace)
+    dataset = PlanDataset(
+        weeks=DATASET,
+        driver_names=known,
+        find_known=lambda by, keys: set(keys) & set(items),
+        find_sales=lambda by, keys: [row for row in sales if row[0] in keys],
+    )
+    return read_plan(spec, parts, dataset, workspace)
 
 
 def refused(path: Path, *rows: str, header: str, **options: Any) -> str:
@@ -107,11 +115,26 @@ def test_stock_is_a_share_of_days_with_some(file: Path) -> None:
     assert values(make(file.parent, file).drivers)[("a", "out of stock")] == ("2020-01-11", [0.0, 1.0, 1.0])
 
 
-def test_driver_that_is_the_units_themselves_is_refused(file: Path) -> None:
-    rows = [f"{day(n)},a,{n % 7 + 1},{n % 7 + 1}" for n in range(21)]
+@pytest.mark.parametrize("of_units", ["{0}", "{0} * 2.5", "{0} * (2 if item == 'a' else 3)"])
+def test_driver_that_is_a_multiple_of_the_units_is_refused(file: Path, of_units: str) -> None:
+    rows = []
+    for item, shift in (("a", 0), ("b", 2)):
+        for n in range(21):
+            units = (n + shift) % 5 + 1
+            rows.append(f"{day(n)},{item},{units},{eval(of_units.format(units))}")
     write(file, *rows, header="date,item,qty,demand copy")
     error = refusal(file, mapping={"item": ["item"], "driver": ["demand copy"]})
-    assert error.message == "The driver 'demand copy' is the units sold themselves."
+    assert error.message == (
+        "The driver 'demand copy' is the units sold, or a multiple of them: they are not known ahead."
+    )
+    assert error.hint == "Map another column, or leave this one out."
+
+
+def test_driver_that_is_the_units_by_chance_is_kept(file: Path) -> None:
+    """A flag of items of which a row is one unit."""
+    rows = [f"{day(n)},a,1,1" for n in range(21) if n % 5]
+    write(file, *rows, header="date,item,qty,flag")
+    assert make(file.parent, file, mapping={"item": ["item"], "driver": ["flag"]}).drivers is not None
 
 
 def test_free_text_is_no_driver(file: Path) -> None:
@@ -218,10 +241,34 @@ def test_values_that_cannot_be_used_stop_the_plan_or_are_left_out(file: Path) ->
     assert values(found) == {("a", "price"): ("2020-02-01", [2.5])} and found.report.n_bad == 4
 
 
-def test_driver_that_never_changes_is_said_to_explain_nothing(file: Path) -> None:
-    rows = [f"{day(7 * n)},a,3.5" for n in range(4)]
+def test_driver_that_never_changes_is_remarked(file: Path) -> None:
+    rows = [f"{day(7 * n)},{item},{price}" for n in range(4) for item, price in (("a", 3.5), ("b", 2))]
     found = plan(file, *rows, header="date,item,price")
-    assert found.report.remarks == ("price is the same in all weeks: it explains nothing.",)
+    remark = "price does not change over the weeks of the file: no effect can be learnt from it."
+    assert found.report.remarks == (remark,)
+    assert plan(file, *rows, f"{day(28)},a,4", header="date,item,price").report.remarks == ()
+
+
+def test_event_of_every_week_and_items_always_on_promotion_are_remarked(file: Path) -> None:
+    weeks = [day(7 * n) for n in range(13)]
+    found = plan(file, *(f"{week},1" for week in weeks), header="date,holiday")
+    assert found.report.remarks == ("holiday is in every week of the file: no effect can be learnt from it.",)
+    assert plan(file, *(f"{week},1" for week in weeks[::2]), header="date,holiday").report.remarks == ()
+    rows = [*(f"{week},a,1" for week in weeks), f"{weeks[3]},b,1"]
+    assert plan(file, *rows, header="wk_end_dt,item,promo").report.remarks == (
+        "promo is in every week of the file for 1 of 2 items or groups, such as a: no effect on these can be learnt"
+        " from it.",
+    )
+
+
+@pytest.mark.parametrize("factor", [1, 2.5])
+def test_plan_of_the_units_sold_is_refused(file: Path, factor: float) -> None:
+    sold = [("a", FIRST, [10.0, 12.0, 14.0])]
+    rows = [f"{week},a,{units * factor}" for week, units in zip(SATURDAYS, (10, 12, 14), strict=True)]
+    options: dict[str, Any] = {"header": "wk_end_dt,item,traffic", "mapping": {"driver": ["traffic"]}}
+    assert "'traffic' is the units sold, or a multiple of them" in refused(file, *rows, sales=sold, **options)
+    assert plan(file, *rows, sales=[("a", FIRST, [10.0, 12.0, 15.0])], **options)
+    assert plan(file, *rows, sales=[("a", FIRST, [10.0, None, 14.0])], **options), "two weeks prove nothing"
 
 
 def test_too_many_columns_are_refused(file: Path) -> None:
