@@ -12,6 +12,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from fcst.names import KEY_JOINT
 from fcst.records import FloatArray
 
 MAX_FUTURE_WEEKS = 104
@@ -118,9 +119,13 @@ class DriverLoad:
     is_own
         it came with the sales.
     grouped_by
-        what its keys are: `item`, `family`, `class`, or `all` with the one key ''.
+        what its keys are: `item`, `part` of an item's key, `family`, `class`, or `all` with the one key ''.
     first_day, last_day
         between which it tells of every day.
+    key_columns
+        of a `part`: which of the columns that the keys of items are joined of, in their order; else none.
+    item_columns
+        the columns that the keys of the dataset's items are joined of.
     """
 
     driver_load_id: int
@@ -134,11 +139,43 @@ class DriverLoad:
     report: DriverReport
     created_at: datetime
     created_by: str
+    key_columns: tuple[str, ...] = ()
+    item_columns: tuple[str, ...] = ()
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> Self:
         columns = tuple(DriverColumn(c["name"], DriverKind(c["kind"]), c["n_keys"]) for c in row["columns"])
-        return cls(**{**row, "columns": columns, "report": DriverReport.from_json(row["report"])})
+        names = {name: tuple(row[name] or ()) for name in ("key_columns", "item_columns")}
+        return cls(**{**row, **names, "columns": columns, "report": DriverReport.from_json(row["report"])})
+
+    def key_of(self, unique_id: str, attributes: Mapping[str, str]) -> str | None:
+        """The key under which it has values of an item; None where it has none of it.
+
+        Parameters
+        ----------
+        attributes
+            the item's family and class, where they are known.
+        """
+        if self.grouped_by == "part":
+            places = places_in_key(self.item_columns, self.key_columns)
+            parts = unique_id.split(KEY_JOINT)
+            if places is None or len(parts) != len(self.item_columns):
+                return None
+            return KEY_JOINT.join(parts[place] for place in places)
+        return {"item": unique_id, "all": "", **attributes}.get(self.grouped_by)
+
+    def keys_in_words(self, column: DriverColumn) -> str:
+        """For how many items or groups it has values of a driver."""
+        if self.grouped_by == "all":
+            return "all items"
+        return f"{column.n_keys:,} ({', '.join(self.key_columns) or self.grouped_by})"
+
+
+def places_in_key(item_columns: Sequence[str], key_columns: Sequence[str]) -> tuple[int, ...] | None:
+    """Where columns stand among those that keys are joined of, from 0; None where one of them is not there."""
+    if not set(key_columns) <= set(item_columns):
+        return None
+    return tuple(item_columns.index(name) for name in key_columns)
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,6 +10,9 @@ EXPORT_FORMATS = ("csv", "parquet", "xlsx")
 
 WEEKDAYS = ("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT")
 
+KEY_JOINT = "|"
+"""What stands between the parts of an item's key that is joined of several columns."""
+
 SEASON_LENGTH = 52
 """Weeks of a year, as the seasonal models count them."""
 

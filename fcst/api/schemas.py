@@ -298,7 +298,8 @@ class DriverLoad(Given):
     driver_load_id: int
     source: str
     is_own: Annotated[bool, Field(description="It came with the sales.")]
-    grouped_by: Literal["item", "family", "class", "all"]
+    grouped_by: Literal["item", "part", "family", "class", "all"]
+    key_columns: Annotated[list[str], Field(description="Of a part of the items' keys: its columns; else none.")]
     first_day: date
     last_day: date
     columns: list[DriverColumn]

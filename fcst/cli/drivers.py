@@ -49,7 +49,7 @@ def _drivers(args: argparse.Namespace) -> int:
                 "source": load.source,
                 "driver": column.name,
                 "kind": column.kind.value,
-                "of": "all items" if load.grouped_by == "all" else f"{column.n_keys:,} ({load.grouped_by})",
+                "of": load.keys_in_words(column),
                 "first_day": load.first_day,
                 "last_day": load.last_day,
             }

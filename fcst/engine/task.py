@@ -219,11 +219,13 @@ def _read_plan(spec: IngestSpec, resources: Resources, on_progress: OnProgress) 
     weeks = DatasetWeeks(dataset.first_wk_end_dt, dataset.last_wk_end_dt, dataset.week_end)
     workspace = Workspace(resources.folder, resources.unpack_limit, on_progress)
     parts = look_at_plan(spec, resources.folders, workspace, dataset.spec.mapping)
+    item_columns = dataset.spec.mapping["item"]
     asked = PlanDataset(
         weeks=weeks,
         driver_names={column.name for load in drivers.list_loads(spec.plan_of) for column in load.columns},
-        find_known=partial(drivers.find_known, spec.plan_of),
-        find_sales=partial(sales.find_sales, spec.plan_of),
+        item_columns=item_columns,
+        find_known=partial(drivers.find_known, spec.plan_of, item_columns),
+        find_sales=partial(sales.find_sales, spec.plan_of, item_columns),
     )
     return read_plan(spec, parts, asked, workspace)
 

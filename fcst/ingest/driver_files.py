@@ -24,10 +24,10 @@ from fcst.ingest.driver_checks import Changes, check_leaks
 from fcst.ingest.driver_columns import CELL, ColumnRead, has_drivers, read_columns
 from fcst.ingest.duck import Connection, fetch_arrow, fetch_row, literal
 from fcst.ingest.parts import Part
-from fcst.ingest.reading import FIRST_DATE, KEY_JOINT, LAST_DATE, Rows, is_blank_sql, key_sql, watched
+from fcst.ingest.reading import FIRST_DATE, LAST_DATE, Rows, is_blank_sql, key_sql, watched
 from fcst.ingest.sources import Workspace
 from fcst.ingest.tables import Readable
-from fcst.names import WEEKDAYS
+from fcst.names import KEY_JOINT, WEEKDAYS
 from fcst.records import FloatArray
 from fcst.specs import IngestSpec
 
@@ -69,6 +69,7 @@ class DriverFiles:
     last_day: date
     columns: tuple[DriverColumn, ...]
     report: DriverReport
+    key_columns: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -212,7 +213,7 @@ def _rows_sql(
         day = date_sql(part.place("date") or "", part.proposal.date_format, part.kind("date"), spec.zone)
     if part.proposal.begin_weeks:
         day = f"({day} + 6)"
-    if grouped_by == "item":
+    if grouped_by in ("item", "part"):
         key = f" || {literal(KEY_JOINT)} || ".join(key_sql(part, place) for place in part.keys)
     else:
         key = part.place(grouped_by) or "" if grouped_by != "all" else "''"

@@ -16,16 +16,17 @@ from fcst.ingest.checks import check_readings
 from fcst.ingest.driver_checks import KeySales, check_leaks
 from fcst.ingest.driver_columns import has_drivers, read_columns
 from fcst.ingest.driver_files import DatasetWeeks, DriverFiles, sum_weeks, write_values
-from fcst.ingest.duck import fetch_all, first_line, literal
+from fcst.ingest.driver_keys import Grouping, check_part_keys, grouping_of, make_plan_part
+from fcst.ingest.duck import Connection, fetch_all, first_line, literal
 from fcst.ingest.folders import Folders
-from fcst.ingest.parts import Part, make_part
+from fcst.ingest.parts import Part
 from fcst.ingest.plan import look_at
 from fcst.ingest.sources import Workspace, with_file_errors
 from fcst.ingest.tables import make_readable
+from fcst.names import KEY_JOINT
 from fcst.specs import DRIVER_ROLES, WIDE, IngestSpec, Mapping
 
 MAX_TOLD = 20
-GROUPS = ("family", "class")
 
 
 @dataclass(frozen=True)
@@ -34,18 +35,21 @@ class PlanDataset:
 
     Parameters
     ----------
+    item_columns
+        that the keys of its items are joined of.
     driver_names
         of the drivers that it has.
     find_known
-        (item, family or class; keys) -> those of the keys that it has.
+        (grouped_by, key_columns, keys) -> those of the keys that it has; never asked of all items.
     find_sales
-        (item, family, class or all; keys) -> their sales, as `FindSales`.
+        (grouped_by, key_columns, keys) -> their sales, as `FindSales`.
     """
 
     weeks: DatasetWeeks
+    item_columns: Sequence[str]
     driver_names: Collection[str]
-    find_known: Callable[[str, list[str]], set[str]]
-    find_sales: Callable[[str, list[str]], list[KeySales]]
+    find_known: Callable[[str, Sequence[str], list[str]], set[str]]
+    find_sales: Callable[[str, Sequence[str], list[str]], list[KeySales]]
 
 
 def look_at_plan(
@@ -69,12 +73,12 @@ def look_at_plan(
     parts = []
     for table in look_at(replace(spec, mapping=given), folders, workspace).tables:
         mapping = {r: c for r, c in known.items() if r != "sales" and c and set(c) <= set(table.columns)} | given
-        part = make_part(table, replace(spec, mapping=mapping), {})
+        part = make_plan_part(table, replace(spec, mapping=mapping), known.get("item", []), is_draft)
         if not is_draft:
             _check(part)
         parts.append(part)
-    if len({len(part.keys) for part in parts}) > 1:
-        raise InputError("The files' items are joined of different numbers of columns.", "Load them one by one.")
+    if not is_draft:
+        grouping_of(parts, known.get("item", []))
     return parts
 
 
@@ -124,7 +128,9 @@ def read_plan(
     with duckdb.connect() as con:
         try:
             files = [(part, make_readable(part.table, workspace)) for part in parts]
-            grouped_by = _grouped_by(parts)
+            grouping = grouping_of(parts, dataset.item_columns)
+            for part, readable in files if grouping.key_columns else ():
+                check_part_keys(con, part, readable)
             told = sum_weeks(
                 con,
                 files,
@@ -133,19 +139,10 @@ def read_plan(
                 dataset.weeks,
                 [_kept_sql(part, spec) for part, _ in files],
                 workspace,
-                grouped_by,
+                grouping.grouped_by,
             )
-            unknown: list[str] = []
-            if grouped_by != "all":
-                keys = [key for (key,) in fetch_all(con, "SELECT DISTINCT key FROM driver_weeks ORDER BY key")]
-                unknown = sorted(set(keys) - dataset.find_known(grouped_by, keys))
-                if keys and len(unknown) == len(keys):
-                    raise InputError(
-                        f"The dataset has none of the keys in {parts[0].table.name}, such as {keys[0]!r}.",
-                        "Map the column of items (--map item=COLUMN); keys must match to the letter.",
-                    )
-                con.execute("DELETE FROM driver_weeks WHERE key IN (SELECT unnest($unknown))", {"unknown": unknown})
-            sales = partial(dataset.find_sales, grouped_by)
+            grouping, unknown = _leave_out_unknown(con, parts[0], dataset, grouping)
+            sales = partial(dataset.find_sales, grouping.grouped_by, grouping.key_columns)
             check_leaks(con, told.columns, told.first_day, told.last_day, sales)
             if told.n_bad and not spec.skip_bad:
                 raise InputError(
@@ -161,17 +158,41 @@ def read_plan(
                 bad=told.bad,
             )
             source = ", ".join(part.table.name for part in parts[:5])
-            return write_values(con, told, source, grouped_by, report, workspace.new_file(), is_plan=True)
+            target = workspace.new_file()
+            written = write_values(con, told, source, grouping.grouped_by, report, target, is_plan=True)
+            return replace(written, key_columns=grouping.key_columns)
         except duckdb.Error as exc:
             raise InputError(
                 f"{parts[0].table.name} cannot be read: {first_line(exc)}.", "Check that the file is whole."
             ) from exc
 
 
-def _grouped_by(parts: Sequence[Part]) -> str:
-    """What the keys of a plan are."""
-    mapping = parts[0].proposal.mapping
-    return next((role for role in ("item", *GROUPS) if mapping[role]), "all")
+def _leave_out_unknown(
+    con: Connection, part: Part, dataset: PlanDataset, grouping: Grouping
+) -> tuple[Grouping, list[str]]:
+    """Takes keys that the dataset does not have out of table `driver_weeks`; returns them, and what the keys are.
+
+    A column with the name of a part may hold whole keys, as in files that were exported.
+
+    Raises
+    ------
+    InputError
+        if the dataset has none of the keys.
+    """
+    if grouping.grouped_by == "all":
+        return grouping, []
+    keys = [key for (key,) in fetch_all(con, "SELECT DISTINCT key FROM driver_weeks ORDER BY key")]
+    joined = [key for key in keys if KEY_JOINT in key]
+    if len(grouping.key_columns) == 1 and joined and dataset.find_known("item", (), joined):
+        grouping = Grouping("item")
+    unknown = sorted(set(keys) - dataset.find_known(grouping.grouped_by, grouping.key_columns, keys))
+    if keys and len(unknown) == len(keys):
+        hint = "Map the column of items (--map item=COLUMN); keys must match to the letter."
+        if len(dataset.item_columns) > 1:
+            hint = f"Its keys are joined of {', '.join(dataset.item_columns)}: map these columns, or some of them."
+        raise InputError(f"The dataset has none of the keys in {part.table.name}, such as {keys[0]!r}.", hint)
+    con.execute("DELETE FROM driver_weeks WHERE key IN (SELECT unnest($unknown))", {"unknown": unknown})
+    return grouping, unknown
 
 
 def _kept_sql(part: Part, spec: IngestSpec) -> str:

@@ -37,9 +37,10 @@ from fcst.errors import InputError
 from fcst.ingest import bad_rows
 from fcst.ingest.archives import Kind
 from fcst.ingest.duck import Connection, fetch_all, fetch_row, literal
-from fcst.ingest.reading import KEY_JOINT, SIFTED, STORES_PER_MASK, Rows, bad_key_sql, watched
+from fcst.ingest.reading import SIFTED, STORES_PER_MASK, Rows, bad_key_sql, watched
 from fcst.ingest.sources import OnProgress
 from fcst.ingest.totals import TOTAL_NAMES
+from fcst.names import KEY_JOINT
 from fcst.specs import WIDE
 
 BYTES_PER_GROUP = 150  # that summing takes

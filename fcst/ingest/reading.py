@@ -18,7 +18,7 @@ from fcst.ingest.plan import Plan
 from fcst.ingest.sources import OnProgress
 from fcst.ingest.tables import Readable, spread_rows
 from fcst.ingest.totals import TOTAL
-from fcst.names import WEEKDAYS
+from fcst.names import KEY_JOINT, WEEKDAYS
 from fcst.specs import ATTRIBUTES, MONEY, WIDE, IngestSpec
 
 PREVIOUS_MONTH = 4  # is added to missing and unknown where the row is of the month before that of its week's last day
@@ -34,7 +34,6 @@ MAX_MASKS = 4  # of a group; more stores make more groups, which need more memor
 MAX_KNOWN_STORES = 20_000
 BLANKS = " \t\u00a0\u2009\u202f\u3000\ufeff"
 DASHES = r"\s*[-=_*+]{2,}[-=_*+\s]*"
-KEY_JOINT = "|"  # between the parts of a key that is joined of several columns
 POLL_S = 0.25
 
 

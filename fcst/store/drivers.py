@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, BinaryIO
 import numpy as np
 from psycopg2.extensions import cursor as Cursor
 
-from fcst.drivers import DriverLoad, DriverValues
+from fcst.drivers import DriverLoad, DriverValues, places_in_key
 from fcst.errors import Conflict, NotFound, StaleState
+from fcst.names import KEY_JOINT
 from fcst.records import SalesRecord
 from fcst.store import binary_copy
 from fcst.store.actions import record
@@ -32,6 +33,7 @@ def insert_with(cur: Cursor, dataset_id: int, files: DriverFiles, is_own: bool, 
             "source": files.source,
             "is_own": is_own,
             "grouped_by": files.grouped_by,
+            "key_columns": list(files.key_columns),
             "first_day": files.first_day,
             "last_day": files.last_day,
             "columns": json.dumps([asdict(column) for column in files.columns]),
@@ -128,28 +130,48 @@ def list_loads(dataset_id: int, upto: int | None = None) -> list[DriverLoad]:
 
 
 def values_of(items: Sequence[SalesRecord], loads: Sequence[DriverLoad]) -> dict[str, list[DriverValues]]:
-    """What loads tell of items, by key: of themselves, their family and class, and of all; the earliest load first."""
-    keys_of = {item.unique_id: {"item": item.unique_id, "all": "", **item.attributes} for item in items}
-    told: dict[tuple[int, str], list[DriverValues]] = {}
-    for grouped_by in {load.grouped_by for load in loads}:
-        load_ids = [load.driver_load_id for load in loads if load.grouped_by == grouped_by]
-        keys = sorted({own[grouped_by] for own in keys_of.values() if grouped_by in own})
-        for row in fetch_all("list_driver_values", load_ids=load_ids, keys=keys):
-            values = np.array(row["values"], dtype=float)
-            value = DriverValues(row["driver_load_id"], row["name"], row["first_wk_end_dt"], values)
-            told.setdefault((row["driver_load_id"], row["key"]), []).append(value)
+    """The values that loads have for items, by key: for the items themselves, and for groups that they are in.
+
+    Those of the earliest load come first.
+    """
+    wanted = {load.key_of(item.unique_id, item.attributes) for load in loads for item in items} - {None}
+    known: dict[tuple[int, str | None], list[DriverValues]] = {}
+    for row in fetch_all("list_driver_values", load_ids=[load.driver_load_id for load in loads], keys=list(wanted)):
+        values = np.array(row["values"], dtype=float)
+        value = DriverValues(row["driver_load_id"], row["name"], row["first_wk_end_dt"], values)
+        known.setdefault((row["driver_load_id"], row["key"]), []).append(value)
     return {
-        unique_id: [
+        item.unique_id: [
             value
             for load in loads
-            if load.grouped_by in own
-            for value in told.get((load.driver_load_id, own[load.grouped_by]), ())
+            for value in known.get((load.driver_load_id, load.key_of(item.unique_id, item.attributes)), ())
         ]
-        for unique_id, own in keys_of.items()
+        for item in items
     }
 
 
-def find_known(dataset_id: int, grouped_by: str, keys: list[str]) -> set[str]:
-    """Those of some keys that a dataset has an item, a family or a class for."""
-    rows = fetch_all("list_known_keys", dataset_id=dataset_id, grouped_by=grouped_by, keys=keys)
+def find_known(
+    dataset_id: int, item_columns: list[str], grouped_by: str, key_columns: Sequence[str], keys: list[str]
+) -> set[str]:
+    """Those of some keys that a dataset has an item, a part of an item's key, a family or a class for.
+
+    Parameters
+    ----------
+    item_columns
+        that the keys of the dataset's items are joined of.
+    key_columns
+        of a part: those that its keys are joined of.
+    """
+    if grouped_by == "part":
+        places = places_in_key(item_columns, key_columns) or ()
+        rows = fetch_all(
+            "list_known_parts",
+            dataset_id=dataset_id,
+            places=[place + 1 for place in places],
+            n_parts=len(item_columns),
+            joint=KEY_JOINT,
+            keys=keys,
+        )
+    else:
+        rows = fetch_all("list_known_keys", dataset_id=dataset_id, grouped_by=grouped_by, keys=keys)
     return {row["key"] for row in rows}

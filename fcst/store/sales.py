@@ -9,8 +9,10 @@ import pandas as pd
 import pyarrow as pa
 from psycopg2 import sql
 
+from fcst.drivers import places_in_key
 from fcst.filters import RunFilter
 from fcst.job_records import Job
+from fcst.names import KEY_JOINT
 from fcst.records import FloatArray, SalesRecord, SalesWeek
 from fcst.store import binary_copy, item_filters
 from fcst.store.database import copy_rows, fetch_all, fetch_frame, fetch_one, transaction
@@ -18,6 +20,9 @@ from fcst.store.queries import for_spreadsheet, query
 
 ROWS_AT_ONCE = 1_000
 """Of series: few enough that their bytes stay in the processor's cache."""
+
+MAX_ADDED_UP = 20_000
+"""Items that are added up by a part of their key: some seconds."""
 
 
 def series_rows(dataset_id: int, file: BinaryIO) -> Iterator[list[binary_copy.Row]]:
@@ -58,16 +63,35 @@ def item_series(dataset_id: int, unique_ids: Sequence[str]) -> list[SalesRecord]
     return list(map(_record, fetch_all("item_series", dataset_id=dataset_id, unique_ids=list(unique_ids))))
 
 
-def find_sales(dataset_id: int, grouped_by: str, keys: list[str]) -> list[tuple[str, date, list[float | None]]]:
-    """The units of some items, families or classes, or of all items together (key ''), by week.
+def find_sales(
+    dataset_id: int, item_columns: list[str], grouped_by: str, key_columns: Sequence[str], keys: list[str]
+) -> list[tuple[str, date, list[float | None]]]:
+    """The units by week of some items, families or classes, of items that share a part of their key, or of all items.
+
+    Parameters
+    ----------
+    item_columns, key_columns
+        as of `drivers.find_known`. Parts with the fewest items come first, and only up to `MAX_ADDED_UP` items.
 
     Returns
     -------
     list
         of (key, last day of the first week, units a week; None is missing).
     """
-    name = "list_item_sales" if grouped_by == "item" else "list_sales_totals"
-    rows = fetch_all(name, dataset_id=dataset_id, grouped_by=grouped_by, keys=keys)
+    if grouped_by == "part":
+        rows = fetch_all(
+            "list_part_sales",
+            dataset_id=dataset_id,
+            places=[place + 1 for place in places_in_key(item_columns, key_columns) or ()],
+            n_parts=len(item_columns),
+            joint=KEY_JOINT,
+            keys=keys,
+            max_items=MAX_ADDED_UP,
+        )
+    elif grouped_by == "item":
+        rows = fetch_all("list_item_sales", dataset_id=dataset_id, keys=keys)
+    else:
+        rows = fetch_all("list_sales_totals", dataset_id=dataset_id, grouped_by=grouped_by, keys=keys)
     return [(row["key"], row["first_wk_end_dt"], row["unit_sales"]) for row in rows]
 
 

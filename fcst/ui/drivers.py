@@ -19,7 +19,8 @@ from fcst.ui.shell import action_errors, number_in_url, show_error
 from fcst.ui.signin import may
 
 HELP = {
-    "item": "Its key as in the dataset. Without one the rows are of all items, or of their family or class.",
+    "item": "Its key as in the dataset, or some of the columns that it is joined of. Without one the rows are of all"
+    " items, or of their family or class.",
     "date": "The day, the end of the week, or the first day of the row.",
     "until": "For rows that hold for several days, such as a promotion.",
     "promo": "Yes or no, a share from 0 to 1, or kinds: each kind is a driver of its own.",
@@ -57,19 +58,18 @@ def _show_known(dataset: Dataset, loads: list[DriverLoad]) -> None:
     rows = []
     for name, (kind, until) in known_until(loads).items():
         own = [load for load in loads if any(column.name == name for column in load.columns)]
-        n_keys = max(column.n_keys for load in own for column in load.columns if column.name == name)
-        of_all = any(load.grouped_by == "all" for load in own)
+        keys = [load.keys_in_words(column) for load in own for column in load.columns if column.name == name]
         rows.append(
             {
                 "Driver": name,
                 "Kind": kind.value,
-                "Items": dataset.n_items if of_all else n_keys,
+                "For": ", ".join(dict.fromkeys(keys)),
                 "Known from": min(load.first_day for load in own),
                 "Known until": until,
                 "Source": ", ".join(dict.fromkeys(load.source for load in own)),
             }
         )
-    tables.show(pd.DataFrame(rows), column_config={"Items": tables.NUMBER}, key="drivers")
+    tables.show(pd.DataFrame(rows), key="drivers")
     gaps = describe_gaps(loads, dataset.last_wk_end_dt, JobSpec.h)
     if gaps:
         lines = "\n".join(f"- {text.plain(gap)}" for gap in gaps)
@@ -92,7 +92,9 @@ def _show_report(load: DriverLoad) -> None:
 
 def _add_plan(dataset: Dataset) -> None:
     st.header("Load a plan", anchor=False)
-    st.caption("Promotions, prices, events of weeks past and to come, by item, family, class, or for all.")
+    st.caption(
+        "Promotions, prices, events of weeks past and to come, by item, part of its key, family, class, or for all."
+    )
     number = st.session_state.setdefault("n_plans", 0)  # after a load the box is another, and empty
     files = st.file_uploader("CSV, Excel or Parquet", accept_multiple_files=True, key=f"plan_{number}")
     if not files:

@@ -64,6 +64,57 @@ def test_plan_of_a_family_is_of_its_items(load_dataset: Callable[..., Dataset], 
         assert driver.values[-1] == ahead, key
 
 
+@pytest.fixture
+def joined(load_dataset: Callable[..., Dataset], tmp_path: Path) -> Dataset:
+    """Items 7 and 8 in stores 1 and 2, and item 8 in store 7."""
+    days = [date(2020, 1, 5) + timedelta(days=n) for n in range(210)]
+    keys = ("1,7", "1,8", "2,7", "2,8", "7,8")
+    rows = [f"{day},{key},{(n * n) % 17 + 1}" for n, day in enumerate(days) for key in keys]
+    (tmp_path / "stores.csv").write_text("\n".join(["date,store_nbr,item_nbr,qty", *rows]))
+    return load_dataset(tmp_path / "stores.csv", mapping={"item": ["store_nbr", "item_nbr"]})
+
+
+def next_week_of(dataset: Dataset, name: str) -> dict[str, float | None]:
+    """item -> a driver in the week after the last."""
+    loads = drivers.list_loads(dataset.dataset_id)
+    keys = ("1|7", "1|8", "2|7", "2|8", "7|8")
+    found = stored.values_of([SalesRecord(key, np.zeros(10)) for key in keys], loads)
+    return {
+        key: next(
+            (d.values[10] for d in assemble(loads, found[key], 10, dataset.last_wk_end_dt) if d.name == name), None
+        )
+        for key in keys
+    }
+
+
+def test_plan_of_a_part_of_the_keys_is_of_all_items_with_it(
+    joined: Dataset, load_dataset: Callable[..., Dataset], tmp_path: Path
+) -> None:
+    week = joined.last_wk_end_dt + timedelta(weeks=1)
+    (tmp_path / "promo.csv").write_text(f"week ending,item_nbr,promo\n{week},7,1\n{week},9,1\n")
+    load_plan(joined, tmp_path / "promo.csv")
+    (tmp_path / "open.csv").write_text(f"week ending,store_nbr,open\n{week},7,0\n{week},1,0.5\n{week},2,1\n")
+    load_plan(joined, tmp_path / "open.csv")
+    promo, opened = drivers.list_loads(joined.dataset_id)
+    assert (promo.grouped_by, promo.key_columns, promo.report.unknown) == ("part", ("item_nbr",), ("9",))
+    assert promo.keys_in_words(promo.columns[0]) == "1 (item_nbr)"
+    assert (opened.key_columns, opened.report.n_unknown) == (("store_nbr",), 0)
+    assert next_week_of(joined, "promo") == {"1|7": 1, "1|8": 0, "2|7": 1, "2|8": 0, "7|8": 0}
+    assert next_week_of(joined, "open") == {"1|7": 0.5, "1|8": 0.5, "2|7": 1, "2|8": 1, "7|8": 0}
+    later = load_dataset(tmp_path / "stores.csv", name=joined.name, mapping={"item": ["item_nbr", "store_nbr"]})
+    assert [load.key_of("7|1", {}) for load in drivers.list_loads(later.dataset_id)] == ["7", "1"], "as it is named"
+    other = load_dataset(tmp_path / "stores.csv", name=joined.name, mapping={"item": ["item_nbr"]})
+    assert [load.key_of("7", {}) for load in drivers.list_loads(other.dataset_id)] == ["7", None]
+
+
+def test_plan_of_the_units_of_a_part_of_the_keys_is_refused(joined: Dataset, tmp_path: Path) -> None:
+    """Of all its items together."""
+    lines = [f"{week},7,{6 * units}" for week, units in read_weeks(joined, "1|7")]
+    path = tmp_path / "traffic.csv"
+    path.write_text("\n".join(["week ending,item_nbr,traffic", *lines]))
+    assert "'traffic' is the units sold, or a multiple of them" in (error_of_plan(joined, path, "traffic") or "")
+
+
 def test_plan_of_the_units_sold_is_refused(load_dataset: Callable[..., Dataset], tmp_path: Path) -> None:
     """By item, and by family, whose units are the sum over its items."""
     days = [date(2020, 1, 5) + timedelta(days=n) for n in range(210)]

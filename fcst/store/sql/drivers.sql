@@ -1,8 +1,8 @@
 -- insert_driver_load
 -- What one file or calendar tells, before its values.
-INSERT INTO fcst_app.driver_loads (dataset_id, source, is_own, grouped_by, first_day, last_day, columns, report,
-                                   created_by)
-VALUES (%(dataset_id)s, %(source)s, %(is_own)s, %(grouped_by)s, %(first_day)s, %(last_day)s, %(columns)s, %(report)s,
+INSERT INTO fcst_app.driver_loads (dataset_id, source, is_own, grouped_by, key_columns, first_day, last_day, columns,
+                                   report, created_by)
+VALUES (%(dataset_id)s, %(source)s, %(is_own)s, %(grouped_by)s, %(key_columns)s, %(first_day)s, %(last_day)s, %(columns)s, %(report)s,
         %(created_by)s)
 RETURNING driver_load_id;
 
@@ -12,11 +12,12 @@ COPY fcst_app.driver_values (driver_load_id, key, name, first_wk_end_dt, values)
 
 -- list_driver_loads
 -- The loads of a dataset up to one of them, or all; the earliest first.
-SELECT driver_load_id, dataset_id, source, is_own, grouped_by, first_day, last_day, columns, report, created_at,
-       created_by
-FROM fcst_app.driver_loads
-WHERE dataset_id = %(dataset_id)s AND (driver_load_id <= %(upto)s OR %(upto)s::integer IS NULL)
-ORDER BY driver_load_id;
+SELECT l.driver_load_id, l.dataset_id, l.source, l.is_own, l.grouped_by, l.key_columns,
+       d.spec #> '{mapping,item}' AS item_columns, l.first_day, l.last_day, l.columns, l.report, l.created_at,
+       l.created_by
+FROM fcst_app.driver_loads l JOIN fcst_app.datasets d ON d.dataset_id = l.dataset_id
+WHERE l.dataset_id = %(dataset_id)s AND (l.driver_load_id <= %(upto)s OR %(upto)s::integer IS NULL)
+ORDER BY l.driver_load_id;
 
 -- list_plans_before
 -- The loads that came to the version before, besides its own files.
@@ -28,9 +29,10 @@ ORDER BY driver_load_id;
 
 -- carry_driver_load
 -- A load once more, for another dataset.
-INSERT INTO fcst_app.driver_loads (dataset_id, source, is_own, grouped_by, first_day, last_day, columns, report,
-                                   created_at, created_by)
-SELECT %(dataset_id)s, source, is_own, grouped_by, first_day, last_day, columns, report, created_at, created_by
+INSERT INTO fcst_app.driver_loads (dataset_id, source, is_own, grouped_by, key_columns, first_day, last_day, columns,
+                                   report, created_at, created_by)
+SELECT %(dataset_id)s, source, is_own, grouped_by, key_columns, first_day, last_day, columns, report, created_at,
+       created_by
 FROM fcst_app.driver_loads WHERE driver_load_id = %(driver_load_id)s
 RETURNING driver_load_id;
 
@@ -56,6 +58,15 @@ ORDER BY driver_load_id, key, name;
 SELECT DISTINCT k.key FROM unnest(%(keys)s::text[]) k (key)
 JOIN fcst_app.items d ON d.dataset_id = %(dataset_id)s
  AND k.key = CASE %(grouped_by)s WHEN 'item' THEN d.unique_id WHEN 'family' THEN d.family ELSE d.class END;
+
+-- list_known_parts
+-- Those of some keys that are a part of the keys of items of a dataset: of all their parts, those in some places, from 1.
+SELECT k.key FROM unnest(%(keys)s::text[]) k (key)
+WHERE k.key IN (
+    SELECT array_to_string(ARRAY(
+        SELECT p.parts[w.place] FROM unnest(%(places)s::integer[]) WITH ORDINALITY w (place, n) ORDER BY w.n), %(joint)s)
+    FROM fcst_app.items d CROSS JOIN LATERAL string_to_array(d.unique_id, %(joint)s) p (parts)
+    WHERE d.dataset_id = %(dataset_id)s AND cardinality(p.parts) = %(n_parts)s);
 
 -- count_runs_with_drivers
 -- How many runs of a dataset were submitted with a load.

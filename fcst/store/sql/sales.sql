@@ -45,6 +45,29 @@ WHERE dataset_id = %(dataset_id)s AND grouped_by = %(grouped_by)s AND key = ANY 
 SELECT unique_id AS key, first_wk_end_dt, unit_sales FROM fcst_app.sales
 WHERE dataset_id = %(dataset_id)s AND unique_id = ANY (%(keys)s);
 
+-- list_part_sales
+-- Units by week of the items of which some parts of the key are as given, added up; of parts with few items, until there
+-- are many. Parts are counted from 1.
+WITH members AS (
+    SELECT d.unique_id, array_to_string(ARRAY(
+        SELECT p.parts[w.place] FROM unnest(%(places)s::integer[]) WITH ORDINALITY w (place, n) ORDER BY w.n), %(joint)s)
+        AS key
+    FROM fcst_app.items d CROSS JOIN LATERAL string_to_array(d.unique_id, %(joint)s) p (parts)
+    WHERE d.dataset_id = %(dataset_id)s AND cardinality(p.parts) = %(n_parts)s
+), chosen AS (
+    SELECT key FROM (
+        SELECT key, sum(count(*)) OVER (ORDER BY count(*), key) AS n_items
+        FROM members WHERE key = ANY (%(keys)s) GROUP BY key) c
+    WHERE n_items <= %(max_items)s
+), sums AS (
+    SELECT m.key, w.wk_end_dt, sum(w.unit_sales) AS unit_sales
+    FROM chosen JOIN members m USING (key)
+    JOIN fcst_app.weekly_sales w ON w.dataset_id = %(dataset_id)s AND w.unique_id = m.unique_id
+    GROUP BY m.key, w.wk_end_dt
+)
+SELECT key, min(wk_end_dt) AS first_wk_end_dt, array_agg(unit_sales ORDER BY wk_end_dt) AS unit_sales
+FROM sums GROUP BY key;
+
 -- count_to_add_up
 -- How many items of a dataset are in question, and how many of them a job forecast.
 SELECT count(*)::integer AS n_items, count(i.unique_id)::integer AS n_completed

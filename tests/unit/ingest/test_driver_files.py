@@ -1,7 +1,7 @@
 """Drivers read from the files of sales and from plans: by day and week, kinds, ranges of days, bad input."""
 
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -44,6 +44,7 @@ def plan(
     items: Collection[str] = ("a", "b"),
     known: Collection[str] = (),
     sales: Collection[KeySales] = (),
+    item_columns: Sequence[str] = ("item",),
     **options: Any,
 ) -> DriverFiles:
     write(path, *rows, header=header)
@@ -51,12 +52,13 @@ def plan(
     own.mkdir()
     spec = IngestSpec(paths=(str(path),), name="n", plan_of=1, **options)
     workspace = Workspace(own, 10**9)
-    parts = look_at_plan(spec, Folders((Path("/"),)), workspace, {})
+    parts = look_at_plan(spec, Folders((Path("/"),)), workspace, {"item": list(item_columns)})
     dataset = PlanDataset(
         weeks=DATASET,
+        item_columns=item_columns,
         driver_names=known,
-        find_known=lambda by, keys: set(keys) & set(items),
-        find_sales=lambda by, keys: [row for row in sales if row[0] in keys],
+        find_known=lambda by, columns, keys: set(keys) & set(items),
+        find_sales=lambda by, columns, keys: [row for row in sales if row[0] in keys],
     )
     return read_plan(spec, parts, dataset, workspace)
 
@@ -296,6 +298,63 @@ def test_wide_file_has_one_driver_in_all_its_columns(file: Path) -> None:
     }
     message = refused(file, *rows, header=header, mapping={"item": ["Store", "Product"]})
     assert "nothing says what its numbers are" in message
+
+
+JOINED: dict[str, Any] = {"item_columns": ("store_nbr", "item_nbr"), "items": ["1", "2", "1|a", "2|a"]}
+
+
+@pytest.mark.parametrize(
+    ("header", "row", "columns"),
+    [
+        ("date,item_nbr,promo", "1,1", ("item_nbr",)),
+        ("date,Item Nbr,promo", "1,1", ("item_nbr",)),
+        ("date,store_nbr,open", "2,1", ("store_nbr",)),
+    ],
+)
+def test_rows_may_be_of_a_part_of_the_keys(file: Path, header: str, row: str, columns: tuple[str, ...]) -> None:
+    found = plan(file, f"{day(22)},{row}", header=header, **JOINED)
+    assert (found.grouped_by, found.key_columns) == ("part", columns)
+    assert [key for key, _ in values(found)] == [row[0]]
+
+
+def test_part_of_the_keys_may_be_several_columns_in_the_order_of_the_keys(file: Path) -> None:
+    joined: dict[str, Any] = {"item_columns": ("region", "store_nbr", "item_nbr"), "items": ["7|a"]}
+    found = plan(file, f"{day(22)},a,7,1", header="date,item_nbr,store_nbr,promo", **joined)
+    assert (found.grouped_by, found.key_columns) == ("part", ("store_nbr", "item_nbr"))
+    assert list(values(found)) == [("7|a", "promo")]
+
+
+def test_whole_keys_are_joined_in_the_order_of_the_dataset(file: Path) -> None:
+    rows = [f"{day(22)},a,1,1"]
+    for mapping in ({}, {"item": ["item_nbr", "store_nbr"]}):
+        found = plan(file, *rows, header="date,item_nbr,store_nbr,promo", mapping=mapping, **JOINED)
+        assert (found.grouped_by, found.key_columns) == ("item", ())
+        assert list(values(found)) == [("1|a", "promo")]
+    options: dict[str, Any] = {"mapping": {"item": ["sku", "store_nbr"]}, **JOINED}
+    assert list(values(plan(file, *rows, header="date,sku,store_nbr,promo", **options))) == [("1|a", "promo")]
+
+
+def test_column_of_a_part_may_hold_whole_keys(file: Path) -> None:
+    found = plan(file, f"{day(22)},1|a,1", header="date,item_nbr,promo", **JOINED)
+    assert (found.grouped_by, found.key_columns) == ("item", ())
+    assert list(values(found)) == [("1|a", "promo")]
+
+
+def test_part_of_the_keys_that_is_not_clear_is_refused(file: Path) -> None:
+    message = refused(file, f"{day(22)},1,a,1", header="date,store_nbr,sku,promo", **JOINED)
+    assert message == "sales.csv has 'store_nbr', which is of the dataset's keys, and also 'sku'."
+    three = {**JOINED, "item_columns": ("region", "store_nbr", "item_nbr")}
+    message = refused(
+        file, f"{day(22)},1,a,1", header="date,store_nbr,sku,promo", mapping={"item": ["store_nbr", "sku"]}, **three
+    )
+    assert "'sku' is none of these" in message
+    rows = [f"{day(22)},1,DAIRY,1", f"{day(22)},1,DELI,0"]
+    message = refused(file, *rows, header="date,store_nbr,family,promo", **JOINED)
+    assert message == (
+        "sales.csv has rows of 'store_nbr' '1' with several values of 'family': a plan is by a part of the items' keys"
+        " or by family, not by both."
+    )
+    assert plan(file, rows[0], header="date,store_nbr,family,promo", **JOINED).key_columns == ("store_nbr",)
 
 
 def test_dates_with_two_readings_are_asked(file: Path) -> None:

@@ -1,0 +1,147 @@
+"""What the keys of a plan are: of items, of a part of their keys, of families or classes, or none, for all items."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from fcst.errors import InputError
+from fcst.ingest.columns import normalised
+from fcst.ingest.duck import Connection, fetch_all
+from fcst.ingest.parts import Part, make_part
+from fcst.ingest.tables import Readable, Table
+from fcst.names import KEY_JOINT
+from fcst.specs import MADE_UP, IngestSpec
+
+GROUPS = ("family", "class")
+
+
+@dataclass(frozen=True)
+class Grouping:
+    """What the keys of a plan are.
+
+    Parameters
+    ----------
+    grouped_by, key_columns
+        as of `DriverLoad`.
+    """
+
+    grouped_by: str
+    key_columns: tuple[str, ...] = ()
+
+
+def make_plan_part(table: Table, spec: IngestSpec, item_columns: Sequence[str], is_draft: bool) -> Part:
+    """A file of a plan, with the columns of its items in the order of the dataset's keys.
+
+    Where the spec does not name the columns of items, those that the dataset's keys are joined of are taken by their
+    names, also where the file has only some of them.
+
+    Parameters
+    ----------
+    item_columns
+        that the dataset's keys are joined of.
+    is_draft
+        whether columns of items may still be open.
+
+    Raises
+    ------
+    InputError
+        if the file has some of these columns, and another one that seems to be of items.
+    """
+    part = make_part(table, spec, {})
+    if len(item_columns) < 2:
+        return part
+    if "item" not in spec.mapping:
+        taken = {name for role, names in spec.mapping.items() if role != "store" for name in names}
+        own = [name for name in table.columns if _normalised((name,)) <= _normalised(item_columns)]
+        own = [name for name in own if name not in taken]
+        others = [name for name in part.proposal.mapping["item"] if name not in (*own, *MADE_UP)]
+        if own and others and not is_draft:
+            raise InputError(
+                f"{table.name} has {_listed(own)}, which is of the dataset's keys, and also {_listed(others)}.",
+                f"Say what its items are: --map item={','.join(own)}, or --map item={','.join([*own, *others])}.",
+            )
+        if own and not others:
+            part = make_part(table, replace(spec, mapping=spec.mapping | {"item": own}), {})
+    mapping = part.proposal.mapping
+    ordered = _in_order(mapping["item"], item_columns)
+    return replace(part, proposal=replace(part.proposal, mapping=mapping | {"item": ordered}))
+
+
+def _normalised(names: Sequence[str]) -> set[str]:
+    return set(map(normalised, names))
+
+
+def _listed(names: Sequence[str]) -> str:
+    return " and ".join(map(repr, names))
+
+
+def _in_order(names: list[str], item_columns: Sequence[str]) -> list[str]:
+    """Columns of items in the order of the dataset's keys; others stand in the places that are left."""
+    places = {normalised(name): place for place, name in enumerate(item_columns)}
+    known = {places[normalised(name)]: name for name in names if normalised(name) in places}
+    others = [name for name in names if normalised(name) not in places]
+    if len(known) + len(others) < len(names) or len(names) > len(item_columns):
+        return names
+    if len(names) < len(item_columns) and others:
+        return names
+    left = iter(others)
+    return [known[n] if n in known else next(left) for n in range(len(item_columns)) if n in known or others]
+
+
+def grouping_of(parts: Sequence[Part], item_columns: Sequence[str]) -> Grouping:
+    """What the keys of a plan's files are.
+
+    Raises
+    ------
+    InputError
+        if they are of different kinds, or joined of columns of which some are not known.
+    """
+    found = {_grouping(part, item_columns) for part in parts}
+    if len(found) > 1 or len({len(part.keys) for part in parts}) > 1:
+        raise InputError("The files' keys are joined of different columns.", "Load them one by one.")
+    return found.pop()
+
+
+def _grouping(part: Part, item_columns: Sequence[str]) -> Grouping:
+    mapping = part.proposal.mapping
+    names = mapping["item"]
+    if not names:
+        return Grouping(next((role for role in GROUPS if mapping[role]), "all"))
+    if len(names) < len(item_columns):
+        known = tuple(name for name in item_columns if normalised(name) in _normalised(names))
+        if len(known) == len(names):
+            return Grouping("part", known)
+        if len(names) > 1:
+            unknown = next(name for name in names if normalised(name) not in _normalised(item_columns))
+            raise InputError(
+                f"{part.table.name}: the dataset's keys are joined of {_listed(item_columns)}, and {unknown!r} is none"
+                " of these.",
+                "Map columns with these names; rename those of the file.",
+            )
+    return Grouping("item")
+
+
+def check_part_keys(con: Connection, part: Part, readable: Readable) -> None:
+    """Refuses a file of a part of the items' keys in which rows of a key are of several families or classes.
+
+    Raises
+    ------
+    InputError
+        if it is one.
+    """
+    keys = ", ".join(part.keys)
+    for role in GROUPS:
+        place = part.place(role)
+        if place is None or place in part.keys:
+            continue
+        found = fetch_all(
+            con,
+            f"SELECT {keys} FROM {readable.sql(False)} GROUP BY {keys}"
+            f" HAVING count(DISTINCT {place}) > 1 ORDER BY {keys} LIMIT 1",
+        )
+        for key in found:
+            names = _listed(part.proposal.mapping["item"])
+            raise InputError(
+                f"{part.table.name} has rows of {names} {KEY_JOINT.join(map(str, key))!r} with several values of"
+                f" {part.column(role)!r}: a plan is by a part of the items' keys or by {role}, not by both.",
+                f"Give a row for each item; or, if it says nothing, leave the column out (--map {role}=).",
+            )
