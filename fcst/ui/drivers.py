@@ -1,4 +1,4 @@
-"""The view of a dataset's drivers: what is known of them and until when; a plan or a calendar to add."""
+"""The view of a dataset's drivers: what is known of them and until when; loads to add and to remove."""
 
 from dataclasses import replace
 
@@ -18,6 +18,7 @@ from fcst.ui.loading import save_once
 from fcst.ui.shell import action_errors, number_in_url, show_error
 from fcst.ui.signin import may
 
+MAX_NAMED = 5
 HELP = {
     "item": "Its key as in the dataset, or some of the columns that it is joined of. Without one the rows are of all"
     " items, or of their family or class.",
@@ -45,13 +46,13 @@ def show_drivers(dataset: Dataset) -> None:
             "Nothing is known of promotions, prices or events: forecasts see sales only. Load a plan, or add holidays.",
             icon=":material/calendar_month:",
         )
-    if not may(Scope.RUN):
-        return
-    left, right = st.columns(2, gap="large")
-    with left:
-        _add_plan(dataset)
-    with right:
-        _add_holidays(dataset)
+    if may(Scope.RUN):
+        left, right = st.columns(2, gap="large")
+        with left:
+            _add_plan(dataset)
+        with right:
+            _add_holidays(dataset)
+    _show_loads(loads)
 
 
 def _show_known(dataset: Dataset, loads: list[DriverLoad]) -> None:
@@ -74,8 +75,63 @@ def _show_known(dataset: Dataset, loads: list[DriverLoad]) -> None:
     if gaps:
         lines = "\n".join(f"- {text.plain(gap)}" for gap in gaps)
         st.markdown(f"A run of {text.count(JobSpec.h, 'week')} would not know all of them:\n\n{lines}")
-    for load in loads:
-        _show_report(load)
+
+
+def _show_loads(loads: list[DriverLoad]) -> None:
+    """Each load, the newest first, with what of it could not be used; admins may remove one."""
+    if removed := st.session_state.pop("removed_drivers", ""):
+        st.toast(f"The drivers of {text.plain(removed)} were removed.", icon=":material/delete:")
+    _show_refusal()
+    if not loads:
+        return
+    st.header("Loads", anchor=False)
+    st.caption("Where two have values for the same driver and week, the newer one counts.")
+    for load in reversed(loads):
+        with st.container(border=True, horizontal=True, vertical_alignment="center"):
+            with st.container(width="stretch", gap="xsmall"):
+                st.markdown(f"**{text.plain(load.source)}**: {text.plain(_names(load))}")
+                days = f"{text.day(load.first_day)} – {text.day(load.last_day)}"
+                with_sales = " with the sales" if load.is_own else ""
+                by = f" by {text.plain(load.created_by)}" if load.created_by else ""
+                st.caption(f"{days}. Loaded{with_sales}{by}, {text.moment(load.created_at)}.")
+                _show_report(load)
+            if may(Scope.ADMIN):
+                key = f"remove_{load.driver_load_id}"
+                if st.button("Remove …", key=key, icon=":material/delete:", type="tertiary"):
+                    _ask_to_remove(load)
+
+
+def _names(load: DriverLoad) -> str:
+    """The drivers of a load, the first of many."""
+    names = [column.name for column in load.columns]
+    more = len(names) - MAX_NAMED
+    return ", ".join(names[:MAX_NAMED]) + (f" and {more} more" if more > 0 else "")
+
+
+@st.dialog("Remove these drivers?")
+def _ask_to_remove(load: DriverLoad) -> None:
+    if "removed_drivers" in st.session_state:
+        st.rerun()  # it is done: the whole page, without this
+    st.markdown(f"**{text.plain(load.source)}**: {text.plain(_names(load))}. New runs do not use them any more.")
+    if not _show_refusal():
+        st.button("Remove them", key="remove_now", type="primary", on_click=_remove, args=(load,))
+
+
+def _remove(load: DriverLoad) -> None:
+    try:
+        drivers.remove_load(load.dataset_id, load.driver_load_id)
+    except FcstError as exc:
+        st.session_state["removal_refused"] = exc
+        return
+    st.session_state["removed_drivers"] = load.source
+
+
+def _show_refusal() -> bool:
+    """Shows once why drivers were not removed, in the dialog, or on the page when that is closed; whether it did."""
+    error: FcstError | None = st.session_state.pop("removal_refused", None)
+    if error is not None:
+        show_error(error)
+    return error is not None
 
 
 def _show_report(load: DriverLoad) -> None:
@@ -87,7 +143,7 @@ def _show_report(load: DriverLoad) -> None:
     if report.n_outside:
         words.append(f"{report.n_outside:,} rows are of other weeks")
     if words:
-        st.caption(text.plain(f"{load.source}: {'; '.join(words)}."))
+        st.caption(text.plain(f"{'; '.join(word.removesuffix('.') for word in words)}."))
 
 
 def _add_plan(dataset: Dataset) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from fcst.dataset_records import Dataset
+from fcst.roles import Scope
 from fcst.services import drivers, jobs
 from fcst.specs import JobSpec
 from fcst.store.database import transaction
@@ -36,6 +37,39 @@ def test_holidays_of_a_country_are_added(dataset: Dataset) -> None:
     assert set(shown["For"]) == {"all items"}
     (load,) = drivers.list_loads(dataset.dataset_id)
     assert load.source == "Holidays of EC"
+
+
+def test_load_is_removed_after_a_question(dataset: Dataset) -> None:
+    load = drivers.add_holidays(dataset.dataset_id, "EC")
+    at = open_page("dataset", dataset=str(dataset.dataset_id), view="drivers")
+    assert "Holidays of EC" in words(at) and f"Loaded by {load.created_by}" in words(at)
+    at.button(key=f"remove_{load.driver_load_id}").click().run()
+    assert "New runs do not use them any more" in words(at)
+    assert drivers.list_loads(dataset.dataset_id) == [load]
+    at.button(key="remove_now").click().run()
+    assert not at.exception
+    assert drivers.list_loads(dataset.dataset_id) == []
+    assert "Nothing is known of promotions" in words(at)
+    assert [toast.value for toast in at.toast] == ["The drivers of Holidays of EC were removed."]
+
+
+def test_load_that_a_run_has_used_stays_and_the_reason_is_shown(dataset: Dataset) -> None:
+    load = drivers.add_holidays(dataset.dataset_id, "EC")
+    jobs.submit_job(dataset.dataset_id, jobs.choose_largest(dataset, 1), JobSpec(h=1))
+    at = open_page("dataset", dataset=str(dataset.dataset_id), view="drivers")
+    at.button(key=f"remove_{load.driver_load_id}").click().run()
+    at.button(key="remove_now").click().run()
+    assert not at.exception
+    assert "1 run used these drivers" in words(at)
+    assert drivers.list_loads(dataset.dataset_id) == [load]
+
+
+def test_those_who_may_not_remove_a_load_see_no_button(dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    load = drivers.add_holidays(dataset.dataset_id, "EC")
+    monkeypatch.setattr("fcst.ui.drivers.may", lambda scope: scope is not Scope.ADMIN)
+    at = open_page("dataset", dataset=str(dataset.dataset_id), view="drivers")
+    assert "Holidays of EC" in words(at)
+    assert f"remove_{load.driver_load_id}" not in [button.key for button in at.button]
 
 
 def test_what_is_not_known_of_the_weeks_ahead_is_said_before_a_run(promoted: Dataset) -> None:
