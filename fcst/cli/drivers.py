@@ -80,8 +80,9 @@ def _plan(args: argparse.Namespace) -> int:
         is_from_shell=True,
         plan_of=dataset.dataset_id,
     )
-    say_reading(drivers.look_into_plan(spec))
-    ingest_id = drivers.request_plan(spec)
+    look = drivers.look_into_plan(spec)
+    say_reading(drivers.describe_plan(spec, look))
+    ingest_id = drivers.request_plan(spec, look)
     try:
         loading.wait_for_ingest(ingest_id, on_progress=lambda text: say(f"… {text}"))
     except KeyboardInterrupt:  # the supervisor would go on without us

@@ -218,7 +218,7 @@ def _read_plan(spec: IngestSpec, resources: Resources, on_progress: OnProgress) 
     dataset = datasets.get(spec.plan_of)
     weeks = DatasetWeeks(dataset.first_wk_end_dt, dataset.last_wk_end_dt, dataset.week_end)
     workspace = Workspace(resources.folder, resources.unpack_limit, on_progress)
-    parts = look_at_plan(spec, resources.folders, workspace, dataset.spec.mapping)
+    parts = look_at_plan(spec, resources.folders, workspace, dataset.spec.mapping).parts(spec)
     item_columns = dataset.spec.mapping["item"]
     asked = PlanDataset(
         weeks=weeks,

@@ -1,7 +1,8 @@
 """Plans: files of drivers alone, of weeks past and to come, by item, family, class, or for all items.
 
-look_at_plan    the files, with what their columns mean
-read_plan       those -> the file that the database loads
+look_at_plan      finds the files
+PlanLook.parts    those -> what their columns mean
+read_plan         those -> the file that the database loads
 """
 
 from collections.abc import Callable, Collection, Sequence
@@ -22,7 +23,7 @@ from fcst.ingest.folders import Folders
 from fcst.ingest.parts import Part
 from fcst.ingest.plan import look_at
 from fcst.ingest.sources import Workspace, with_file_errors
-from fcst.ingest.tables import make_readable
+from fcst.ingest.tables import Table, make_readable
 from fcst.names import KEY_JOINT
 from fcst.specs import DRIVER_ROLES, WIDE, IngestSpec, Mapping
 
@@ -52,34 +53,64 @@ class PlanDataset:
     find_sales: Callable[[str, Sequence[str], list[str]], list[KeySales]]
 
 
-def look_at_plan(
-    spec: IngestSpec, folders: Folders, workspace: Workspace, known: Mapping, is_draft: bool = False
-) -> list[Part]:
-    """The spec's files of drivers, and what their columns mean.
+@dataclass(frozen=True)
+class PlanLook:
+    """The tables under the paths of a plan, each read as far as its sample.
 
     Parameters
     ----------
     known
         role -> columns of the dataset's own files: those mean the same here.
-    is_draft
-        columns may still be missing and questions open: people are about to answer them.
+    """
+
+    tables: list[Table]
+    known: Mapping
+
+    def parts(self, spec: IngestSpec, is_draft: bool = False) -> list[Part]:
+        """What the tables' columns mean.
+
+        Parameters
+        ----------
+        is_draft
+            columns may still be missing and questions open: people are about to answer them.
+
+        Raises
+        ------
+        InputError
+            if a table has no date or no driver, or something that the data do not prove is not said.
+        """
+        given, item_columns = _given(spec), self.known.get("item", [])
+        parts = []
+        for table in self.tables:
+            known = {role: names for role, names in self.known.items() if names and set(names) <= set(table.columns)}
+            own = replace(spec, mapping=known | given)
+            part = make_plan_part(table, own, item_columns, is_draft)
+            if not is_draft:
+                _check(part)
+            parts.append(part)
+        if not is_draft:
+            grouping_of(parts, item_columns)
+        return parts
+
+
+def _given(spec: IngestSpec) -> Mapping:
+    return {"sales": []} | spec.mapping
+
+
+def look_at_plan(spec: IngestSpec, folders: Folders, workspace: Workspace, known: Mapping) -> PlanLook:
+    """Finds the tables of drivers under the spec's paths.
+
+    Parameters
+    ----------
+    known
+        role -> columns of the dataset's own files.
 
     Raises
     ------
     InputError
-        if a file has no date or no driver, or something that the data do not prove is not said.
+        if there is no such file, or it is not clear which of several is meant.
     """
-    given: Mapping = {"sales": []} | spec.mapping
-    parts = []
-    for table in look_at(replace(spec, mapping=given), folders, workspace).tables:
-        mapping = {r: c for r, c in known.items() if r != "sales" and c and set(c) <= set(table.columns)} | given
-        part = make_plan_part(table, replace(spec, mapping=mapping), known.get("item", []), is_draft)
-        if not is_draft:
-            _check(part)
-        parts.append(part)
-    if not is_draft:
-        grouping_of(parts, known.get("item", []))
-    return parts
+    return PlanLook(look_at(replace(spec, mapping=_given(spec)), folders, workspace).tables, known)
 
 
 def _check(part: Part) -> None:
@@ -117,7 +148,7 @@ def read_plan(
     Parameters
     ----------
     parts
-        the files with what their columns mean, as `look_at_plan` finds them.
+        the files with what their columns mean, as `PlanLook.parts` finds them.
 
     Raises
     ------

@@ -10,7 +10,7 @@ import pyarrow as pa
 from fcst.drivers import MAX_FUTURE_WEEKS, DriverColumn, DriverKind, DriverLoad, DriverReport
 from fcst.errors import InputError
 from fcst.ingest.driver_files import VALUES, DriverFiles
-from fcst.ingest.driver_plans import look_at_plan
+from fcst.ingest.driver_plans import PlanLook, look_at_plan
 from fcst.ingest.folders import folders_for
 from fcst.ingest.plan import describe_file
 from fcst.quality_report import FileRead
@@ -23,8 +23,22 @@ from fcst.specs import IngestSpec
 from fcst.store import datasets, drivers, ingests
 
 
-def look_into_plan(spec: IngestSpec, is_draft: bool = False) -> list[FileRead]:
-    """How the files of a plan would be read.
+def look_into_plan(spec: IngestSpec) -> PlanLook:
+    """Finds the files of a plan under the spec's paths and reads a sample of each.
+
+    Raises
+    ------
+    InputError
+        if there is no file that can be read.
+    """
+    identity.require(Scope.RUN)
+    known = datasets.get(spec.plan_of).spec.mapping
+    with workspace() as own:
+        return look_at_plan(spec, folders_for(spec, load_settings()), own, known)
+
+
+def describe_plan(spec: IngestSpec, look: PlanLook, is_draft: bool = False) -> list[FileRead]:
+    """How the files of a plan that were looked into are read.
 
     Parameters
     ----------
@@ -36,23 +50,24 @@ def look_into_plan(spec: IngestSpec, is_draft: bool = False) -> list[FileRead]:
     InputError
         if one has no date or no driver, or something that the data do not prove is not said.
     """
-    identity.require(Scope.RUN)
-    known = datasets.get(spec.plan_of).spec.mapping
-    folders = folders_for(spec, load_settings())
-    with workspace() as own:
-        return [describe_file(part) for part in look_at_plan(spec, folders, own, known, is_draft)]
+    return [describe_file(part) for part in look.parts(spec, is_draft)]
 
 
-def request_plan(spec: IngestSpec) -> int:
+def request_plan(spec: IngestSpec, look: PlanLook | None = None) -> int:
     """Checks that the files of a plan can be read, then asks for their ingest; returns the ingest's id.
+
+    Parameters
+    ----------
+    look
+        what `look_into_plan` found; without it the files are looked into here.
 
     Raises
     ------
     InputError
-        as `look_into_plan`; nothing is asked for then.
+        if a file cannot be read, or as `describe_plan`; nothing is asked for then.
     """
     who = identity.require(Scope.RUN)
-    look_into_plan(spec)
+    (look or look_into_plan(spec)).parts(spec)
     absolute = [str(Path(path).expanduser().resolve()) for path in spec.paths]
     ensure_supervisor()  # before: where none can be started, nothing is asked for
     ingest_id = ingests.insert(replace(spec, paths=tuple(absolute), asked_by=who), who)
@@ -101,7 +116,7 @@ def add_holidays(dataset_id: int, country: str, region: str = "") -> DriverLoad:
     with workspace() as own:
         files = _write_events(events, first, last, source, own.new_file())
         driver_load_id = drivers.insert(dataset_id, files, who)
-    return next(load for load in drivers.list_loads(dataset_id) if load.driver_load_id == driver_load_id)
+    return drivers.get_load(dataset_id, driver_load_id)
 
 
 def _holidays(country: str, region: str, years: Sequence[int]) -> dict[str, list[date]]:

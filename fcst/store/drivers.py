@@ -16,7 +16,7 @@ from fcst.names import KEY_JOINT
 from fcst.records import SalesRecord
 from fcst.store import binary_copy
 from fcst.store.actions import record
-from fcst.store.database import fetch_all, transaction
+from fcst.store.database import fetch_all, fetch_one, transaction
 from fcst.store.queries import query
 from fcst.store.sales import encode_lists, parts_of_stream
 
@@ -109,10 +109,10 @@ def delete_load(dataset_id: int, driver_load_id: int, who: str) -> None:
         if the dataset has no such load; Conflict, if a run has used it.
     """
     with transaction() as cur:
-        cur.execute(query("list_driver_loads"), {"dataset_id": dataset_id, "upto": None})
-        loads = {row["driver_load_id"]: row for row in cur.fetchall()}
-        if driver_load_id not in loads:
-            raise NotFound(f"Dataset {dataset_id} has no drivers of number {driver_load_id}.", "Look at its list.")
+        cur.execute(query("list_driver_loads"), {"dataset_id": dataset_id, "upto": None, "only": driver_load_id})
+        load = cur.fetchone()
+        if load is None:
+            raise _no_load(dataset_id, driver_load_id)
         cur.execute(query("count_runs_with_drivers"), {"dataset_id": dataset_id, "driver_load_id": driver_load_id})
         n_jobs = (cur.fetchone() or {})["n_jobs"]
         if n_jobs:
@@ -121,12 +121,31 @@ def delete_load(dataset_id: int, driver_load_id: int, who: str) -> None:
                 "Load a corrected file: it counts more than earlier ones.",
             )
         cur.execute(query("delete_driver_load"), {"driver_load_id": driver_load_id})
-        record(cur, who, "delete", "drivers", driver_load_id, loads[driver_load_id]["source"])
+        record(cur, who, "delete", "drivers", driver_load_id, load["source"])
 
 
 def list_loads(dataset_id: int, upto: int | None = None) -> list[DriverLoad]:
     """The loads of a dataset, the earliest first; up to the one of that id where one is given."""
-    return [DriverLoad.from_row(row) for row in fetch_all("list_driver_loads", dataset_id=dataset_id, upto=upto)]
+    rows = fetch_all("list_driver_loads", dataset_id=dataset_id, upto=upto, only=None)
+    return [DriverLoad.from_row(row) for row in rows]
+
+
+def get_load(dataset_id: int, driver_load_id: int) -> DriverLoad:
+    """One load of a dataset.
+
+    Raises
+    ------
+    NotFound
+        if the dataset has no such load.
+    """
+    row = fetch_one("list_driver_loads", dataset_id=dataset_id, upto=None, only=driver_load_id)
+    if row is None:
+        raise _no_load(dataset_id, driver_load_id)
+    return DriverLoad.from_row(row)
+
+
+def _no_load(dataset_id: int, driver_load_id: int) -> NotFound:
+    return NotFound(f"Dataset {dataset_id} has no drivers of number {driver_load_id}.", "Look at its list.")
 
 
 def values_of(items: Sequence[SalesRecord], loads: Sequence[DriverLoad]) -> dict[str, list[DriverValues]]:

@@ -157,7 +157,8 @@ def _add_plan(dataset: Dataset) -> None:
         return
     spec = IngestSpec(paths=save_once(files), name=dataset.name, is_upload=True, plan_of=dataset.dataset_id)
     try:
-        found = drivers.look_into_plan(spec, is_draft=True)
+        look = drivers.look_into_plan(spec)
+        found = drivers.describe_plan(spec, look, is_draft=True)
     except InputError as exc:
         show_error(exc)
         return
@@ -171,7 +172,7 @@ def _add_plan(dataset: Dataset) -> None:
     if st.button("Load the plan", type="primary", key="load_plan", icon=":material/upload:"):
         try:
             asked = replace(spec, mapping=mapping, date_format=date_format.strip(), skip_bad=skip_bad)
-            ingest_id = drivers.request_plan(asked)
+            ingest_id = drivers.request_plan(asked, look)
         except FcstError as exc:
             show_error(exc)
             return

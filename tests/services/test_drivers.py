@@ -1,6 +1,7 @@
 """Plans and calendars of a dataset: added, listed, carried to its next version, removed unless a run has used them."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -196,6 +197,20 @@ def test_load_goes_unless_a_run_has_used_it(dataset: Dataset, tmp_path: Path) ->
     later = drivers.add_holidays(dataset.dataset_id, "FR")
     drivers.remove_load(dataset.dataset_id, later.driver_load_id)
     assert [row.driver_load_id for row in drivers.list_loads(dataset.dataset_id)] == [load.driver_load_id]
+
+
+def test_plan_is_looked_into_once(dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "plan.csv"
+    path.write_text(f"week ending,item,promo\n{dataset.last_wk_end_dt},item1,1\n")
+    spec = IngestSpec(paths=(str(path),), name="n", plan_of=dataset.dataset_id)
+    look = drivers.look_into_plan(spec)
+    (file,) = drivers.describe_plan(spec, look)
+    assert (file.mapping["item"], file.mapping["promo"]) == (["item"], ["promo"])
+    monkeypatch.delattr("fcst.services.drivers.look_at_plan")
+    ingest = ingests.get(drivers.request_plan(spec, look))
+    assert ingest is not None and ingest.spec.plan_of == dataset.dataset_id
+    with pytest.raises(InputError, match="no column for the date"):
+        drivers.request_plan(replace(spec, mapping={"date": []}), look)
 
 
 def test_file_that_tells_nothing_is_refused_before_anything_is_asked(dataset: Dataset, tmp_path: Path) -> None:

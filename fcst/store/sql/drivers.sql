@@ -11,12 +11,13 @@ RETURNING driver_load_id;
 COPY fcst_app.driver_values (driver_load_id, key, name, first_wk_end_dt, values) FROM STDIN (FORMAT binary);
 
 -- list_driver_loads
--- The loads of a dataset up to one of them, or all; the earliest first.
+-- The loads of a dataset up to one of them, or one alone, or all; the earliest first.
 SELECT l.driver_load_id, l.dataset_id, l.source, l.is_own, l.grouped_by, l.key_columns,
        d.spec #> '{mapping,item}' AS item_columns, l.first_day, l.last_day, l.columns, l.report, l.created_at,
        l.created_by
 FROM fcst_app.driver_loads l JOIN fcst_app.datasets d ON d.dataset_id = l.dataset_id
 WHERE l.dataset_id = %(dataset_id)s AND (l.driver_load_id <= %(upto)s OR %(upto)s::integer IS NULL)
+  AND (l.driver_load_id = %(only)s OR %(only)s::integer IS NULL)
 ORDER BY l.driver_load_id;
 
 -- list_plans_before

@@ -52,7 +52,7 @@ def plan(
     own.mkdir()
     spec = IngestSpec(paths=(str(path),), name="n", plan_of=1, **options)
     workspace = Workspace(own, 10**9)
-    parts = look_at_plan(spec, Folders((Path("/"),)), workspace, {"item": list(item_columns)})
+    parts = look_at_plan(spec, Folders((Path("/"),)), workspace, {"item": list(item_columns)}).parts(spec)
     dataset = PlanDataset(
         weeks=DATASET,
         item_columns=item_columns,
