@@ -4,7 +4,7 @@ import argparse
 from functools import partial
 from typing import Any
 
-from fcst.cli.reading import parse_map, parse_where, say_reading, takes_reading
+from fcst.cli.reading import parse_map, parse_where, say_reading, takes_reading, wait_for_ingest
 from fcst.drivers import DriverLoad
 from fcst.terminal import DONE, FAILED, add_command, prepare, print_json, print_table, say, takes_json
 
@@ -61,7 +61,7 @@ def _drivers(args: argparse.Namespace) -> int:
 
 
 def _plan(args: argparse.Namespace) -> int:
-    from fcst.services import datasets, drivers, loading
+    from fcst.services import datasets, drivers
     from fcst.specs import IngestSpec
 
     mapping = parse_map(args.map)
@@ -83,11 +83,7 @@ def _plan(args: argparse.Namespace) -> int:
     look = drivers.look_into_plan(spec)
     say_reading(drivers.describe_plan(spec, look))
     ingest_id = drivers.request_plan(spec, look)
-    try:
-        loading.wait_for_ingest(ingest_id, on_progress=lambda text: say(f"… {text}"))
-    except KeyboardInterrupt:  # the supervisor would go on without us
-        loading.cancel_ingest(ingest_id)
-        say("Cancelled; nothing of it was kept.")
+    if wait_for_ingest(ingest_id) is None:
         return FAILED
     return _show(drivers.list_loads(dataset.dataset_id)[-1], args.json)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from fcst.cli import admin, drivers, lifecycles
-from fcst.cli.reading import parse_map, parse_where, say_reading, takes_reading
+from fcst.cli.reading import parse_map, parse_where, say_reading, takes_reading, wait_for_ingest
 from fcst.errors import BadRows, FcstError, InputError
 from fcst.filters import EVERY, only
 from fcst.job_records import Job
@@ -203,7 +203,7 @@ def _ingest(args: argparse.Namespace) -> int:
     say_reading(files)
     ingest_id = loading.request_ingest(spec, look)
     try:
-        dataset = loading.wait_for_ingest(ingest_id, on_progress=lambda text: say(f"… {text}"))
+        dataset = wait_for_ingest(ingest_id)
     except BadRows as exc:
         if args.json:
             print_json({"error": exc.message, "hint": exc.hint, "report": exc.report})
@@ -212,9 +212,7 @@ def _ingest(args: argparse.Namespace) -> int:
             what = f"{row.column} {row.reason}".strip()
             say(f"{kind.n:,} rows: {what}, as in {row.file}, line {row.line}: {row.value!r}")
         raise
-    except KeyboardInterrupt:  # the supervisor would go on without us
-        loading.cancel_ingest(ingest_id)
-        say("Cancelled; nothing of it was kept.")
+    if dataset is None:
         return FAILED
     say(
         f"Dataset {dataset.name!r} version {dataset.version}: {dataset.n_items:,} items, "

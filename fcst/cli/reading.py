@@ -1,9 +1,10 @@
-"""What commands that read files share: arguments, and how the reading is told."""
+"""What commands that read files share: arguments, how the reading is shown, the wait for its end."""
 
 import argparse
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
+from fcst.dataset_records import Dataset
 from fcst.errors import InputError
 from fcst.quality_report import FileRead
 from fcst.specs import DECIMALS, DRIVER_ROLES, ROLES, Mapping
@@ -72,3 +73,21 @@ def say_reading(files: Sequence[FileRead]) -> None:
         say(f"{names[0]}{f' and {len(names) - 1:,} more' if len(names) > 1 else ''}:")
         for line in words:
             say(f"  {line}")
+
+
+def wait_for_ingest(ingest_id: int) -> Dataset | None:
+    """Waits for the end of an ingest and says how far it is; None where Ctrl-C stopped the wait and the ingest.
+
+    Raises
+    ------
+    InputError
+        with the reason, if the file was refused.
+    """
+    from fcst.services import loading
+
+    try:
+        return loading.wait_for_ingest(ingest_id, on_progress=lambda text: say(f"… {text}"))
+    except KeyboardInterrupt:  # the supervisor would go on without us
+        loading.cancel_ingest(ingest_id)
+        say("Cancelled; nothing of it was kept.")
+        return None

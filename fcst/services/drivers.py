@@ -16,11 +16,10 @@ from fcst.ingest.plan import describe_file
 from fcst.quality_report import FileRead
 from fcst.roles import Scope
 from fcst.services import identity
-from fcst.services.loading import workspace
-from fcst.services.supervision import ensure_supervisor
+from fcst.services.loading import insert_ingest, workspace
 from fcst.settings import load_settings
 from fcst.specs import IngestSpec
-from fcst.store import datasets, drivers, ingests
+from fcst.store import datasets, drivers
 
 
 def look_into_plan(spec: IngestSpec) -> PlanLook:
@@ -68,11 +67,7 @@ def request_plan(spec: IngestSpec, look: PlanLook | None = None) -> int:
     """
     who = identity.require(Scope.RUN)
     (look or look_into_plan(spec)).parts(spec)
-    absolute = [str(Path(path).expanduser().resolve()) for path in spec.paths]
-    ensure_supervisor()  # before: where none can be started, nothing is asked for
-    ingest_id = ingests.insert(replace(spec, paths=tuple(absolute), asked_by=who), who)
-    ensure_supervisor()
-    return ingest_id
+    return insert_ingest(replace(spec, asked_by=who), who)
 
 
 def list_loads(dataset_id: int) -> list[DriverLoad]:

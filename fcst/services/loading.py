@@ -184,9 +184,14 @@ def request_ingest(spec: IngestSpec, look: Look | None = None) -> int:
     """
     who = identity.require(Scope.RUN)
     plan = (look or look_into(spec)).plan(spec)
+    return insert_ingest(replace(spec, seen=plan.seen), who)
+
+
+def insert_ingest(spec: IngestSpec, who: str) -> int:
+    """Asks for the ingest of files that were checked, and for a supervisor; returns the ingest's id."""
     absolute = [str(Path(path).expanduser().resolve()) for path in spec.paths]
     ensure_supervisor()  # before: where none can be started, nothing is asked for
-    ingest_id = ingests.insert(replace(spec, paths=tuple(absolute), seen=plan.seen), who)
+    ingest_id = ingests.insert(replace(spec, paths=tuple(absolute)), who)
     ensure_supervisor()
     return ingest_id
 
