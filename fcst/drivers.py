@@ -4,11 +4,12 @@ A dataset has loads of drivers: one from its own files, later ones from plans an
 same driver and week the later one counts.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, datetime, timedelta
 from enum import StrEnum
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 
@@ -38,12 +39,32 @@ class DriverKind(StrEnum):
     NUMBER = "number"
     """A number of one's own."""
 
+    @property
+    def is_listed(self) -> bool:
+        """Whether files may list no more than where it is: an item that a load leaves out has none in its days."""
+        return self in (DriverKind.PROMOTION, DriverKind.EVENT)
+
 
 _USUAL = {DriverKind.PROMOTION: 0.0, DriverKind.EVENT: 0.0, DriverKind.OPEN: 1.0, DriverKind.STOCK: 1.0}
 """What a driver is in weeks of which no load tells anything."""
 
-_LISTED = (DriverKind.PROMOTION, DriverKind.EVENT)
-"""Kinds of which files may list no more than where they are: an item that a load leaves out has none in its days."""
+
+class ShownAt(NamedTuple):
+    """Where the effect of a driver is shown: its regressor, and that in words."""
+
+    regressor: float
+    words: str
+
+
+SHOWN_AT = {
+    DriverKind.PROMOTION: ShownAt(1.0, "all week"),
+    DriverKind.EVENT: ShownAt(1.0, "all week"),
+    DriverKind.PRICE: ShownAt(math.log(0.9), "price 10 % lower"),
+    DriverKind.OPEN: ShownAt(math.log(0.5), "open half the time"),
+    DriverKind.STOCK: ShownAt(math.log(0.5), "in stock half the time"),
+    DriverKind.NUMBER: ShownAt(1.0, "one standard deviation higher"),
+}
+"""Where effects are shown in percent, by the kind of the driver."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -229,7 +250,7 @@ def _merge(merged: FloatArray, load: DriverLoad, kind: DriverKind, row: DriverVa
     """Lays a load over what earlier ones told; in a week of which it tells some days, by the number of its days."""
     told = np.full(len(merged), np.nan)
     begin, end = (load.first_day - first_day).days, (load.last_day - first_day).days + 1  # days from the first week's
-    if kind in _LISTED:
+    if kind.is_listed:
         told[max(begin // 7, 0) : max(-(-end // 7), 0)] = 0.0
     if row is not None:
         at = (row.first_wk_end_dt - first_day).days // 7
@@ -257,21 +278,55 @@ _WITHOUT_FUTURE = dict.fromkeys((DriverKind.PRICE, DriverKind.NUMBER), "it is no
 """What is done where no week ahead is known at all, if that is another thing."""
 
 
-def known_until(loads: Sequence[DriverLoad]) -> dict[str, tuple[DriverKind, date]]:
-    """name of a driver -> its kind, and the last day of which a load tells."""
-    found: dict[str, tuple[DriverKind, date]] = {}
+@dataclass(frozen=True)
+class KnownDriver:
+    """What the loads of a dataset have of one driver.
+
+    Parameters
+    ----------
+    first_day, last_day
+        between which at least one load has values.
+    keys
+        for what each load has values, in words.
+    sources
+        of the loads.
+    """
+
+    name: str
+    kind: DriverKind
+    first_day: date
+    last_day: date
+    keys: tuple[str, ...]
+    sources: tuple[str, ...]
+
+
+def known_drivers(loads: Sequence[DriverLoad]) -> list[KnownDriver]:
+    """The drivers of a dataset, in the order of its loads."""
+    found: dict[str, list[tuple[DriverLoad, DriverColumn]]] = {}
     for load in loads:
         for column in load.columns:
-            before = found.get(column.name, (column.kind, load.last_day))[1]
-            found[column.name] = column.kind, max(before, load.last_day)
-    return found
+            found.setdefault(column.name, []).append((load, column))
+    return [
+        KnownDriver(
+            name=name,
+            kind=own[-1][1].kind,
+            first_day=min(load.first_day for load, _ in own),
+            last_day=max(load.last_day for load, _ in own),
+            keys=tuple(dict.fromkeys(load.keys_in_words(column) for load, column in own)),
+            sources=tuple(dict.fromkeys(load.source for load, _ in own)),
+        )
+        for name, own in found.items()
+    ]
 
 
 def describe_gaps(loads: Sequence[DriverLoad], last_wk_end_dt: date, h: int) -> tuple[str, ...]:
     """What of the weeks to forecast is not known of drivers, and what is taken instead; a sentence each."""
     end = last_wk_end_dt + timedelta(weeks=h)
-    return tuple(
-        f"No {name} after {until}: {_KEPT[kind] if until > last_wk_end_dt else _WITHOUT_FUTURE.get(kind, _KEPT[kind])}."
-        for name, (kind, until) in known_until(loads).items()
-        if until < end and kind is not DriverKind.STOCK
-    )
+    gaps = []
+    for driver in known_drivers(loads):
+        if driver.last_day < end and driver.kind is not DriverKind.STOCK:
+            taken = _KEPT[driver.kind]
+            if driver.last_day <= last_wk_end_dt:
+                taken = _WITHOUT_FUTURE.get(driver.kind, taken)
+            gaps.append(f"No {driver.name} after {driver.last_day}: {taken}.")
+    return tuple(gaps)

@@ -128,6 +128,12 @@ _MAY_BE_SEVERAL = {"item", *DRIVER_ROLES} - {"price"}
 Mapping = dict[str, list[str]]
 """role -> the columns that have it, by name; an empty list says that none has. A missing role is recognised."""
 
+
+def has_drivers(mapping: Mapping) -> bool:
+    """Whether a column has a role of drivers."""
+    return any(mapping.get(role) for role in DRIVER_ROLES)
+
+
 RETURNS = ("net", "drop")
 DUPLICATES = ("keep", "drop")
 CANCELLED = ("keep", "drop")

@@ -4,7 +4,7 @@ import streamlit as st
 
 from fcst.compute.models import MODEL_NAMES
 from fcst.dataset_records import ListedDataset
-from fcst.drivers import describe_gaps, known_until
+from fcst.drivers import describe_gaps, known_drivers
 from fcst.errors import FcstError, InputError
 from fcst.filters import Selection
 from fcst.job_records import Job
@@ -155,7 +155,7 @@ def show_known_drivers(dataset: ListedDataset, h: int) -> None:
     if not loads:
         return
     gaps = describe_gaps(loads, dataset.last_wk_end_dt, h)
-    known = known_until(loads)
+    known = [driver.name for driver in known_drivers(loads)]
     with st.expander(
         f"{text.count(len(known), 'driver')} known" + (", not for all weeks" if gaps else ""), type="compact"
     ):

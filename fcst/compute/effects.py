@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fcst.compute.regressors import Column, Regressors
-from fcst.drivers import DriverKind
+from fcst.drivers import SHOWN_AT, DriverKind
 from fcst.records import FloatArray
 
 BASELINE_WEEKS = 17
@@ -49,17 +49,6 @@ NEARLY_ZERO = 0.02
 
 MAX_COLUMNS = 60
 """Regressors of a fit; of more, those that go most with the units."""
-
-SHOWN_AT: dict[DriverKind, float] = {
-    DriverKind.PROMOTION: 1.0,
-    DriverKind.EVENT: 1.0,
-    DriverKind.NUMBER: 1.0,
-    DriverKind.PRICE: float(np.log(0.9)),
-    DriverKind.OPEN: float(np.log(0.5)),
-    DriverKind.STOCK: float(np.log(0.5)),
-}
-"""The regressor at which an effect is shown in percent: promotion or event all week, a number one standard deviation
-up, a price 10 % down, open or in stock half of the usual time."""
 
 MIN_WEEKS = 8
 """Known weeks below which an item has the pooled effects, and nothing is learnt from it."""
@@ -197,7 +186,7 @@ def describe(effects: Effects | ItemEffects) -> list[dict[str, Any]]:
     for column, coefficient, error in zip(
         effects.columns, effects.coefficients.tolist(), effects.errors.tolist(), strict=True
     ):
-        at, reach = SHOWN_AT[column.kind], 1.96 * error
+        at, reach = SHOWN_AT[column.kind].regressor, 1.96 * error
         low, high = sorted(at * (coefficient + side * reach) for side in (-1, 1))
         percents = {"percent": at * coefficient, "low": low, "high": high}
         found.append(

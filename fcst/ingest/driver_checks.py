@@ -132,7 +132,7 @@ class Changes:
             (K, W) by key and week.
         """
         column = self._columns[number]
-        if column.is_listed and self._is_plan:
+        if column.kind.is_listed and self._is_plan:
             grid = np.where(is_known, grid, 0.0)
             is_known = np.broadcast_to(is_known.any(axis=1, keepdims=True), grid.shape)
         low = np.where(is_known, grid, np.inf).min(axis=1)
@@ -141,7 +141,7 @@ class Changes:
         is_same = high - low <= SAME * np.abs(high)
         if column.kind is DriverKind.EVENT:
             is_same = low > 0
-        if column.is_listed:
+        if column.kind.is_listed:
             counts, is_same = high > 0, is_same & (low > 0) & (n_weeks >= HOLDOUT_WEEKS)
         else:
             counts = n_weeks >= LEAST_WEEKS
@@ -156,7 +156,7 @@ class Changes:
             if not n_same:
                 continue
             if not n_other:
-                what = "is in every week" if column.is_listed else "does not change over the weeks"
+                what = "is in every week" if column.kind.is_listed else "does not change over the weeks"
                 yield f"{column.name} {what} of the file: no effect can be learnt from it."
             elif column.kind is DriverKind.PROMOTION:
                 names = ", ".join(named[:MAX_NAMED])

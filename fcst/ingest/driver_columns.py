@@ -27,16 +27,6 @@ class ColumnRead:
     sql: str
     place: str
 
-    @property
-    def is_listed(self) -> bool:
-        """Whether files may list no more than where it is."""
-        return self.kind in (DriverKind.PROMOTION, DriverKind.EVENT)
-
-
-def has_drivers(part: Part) -> bool:
-    """Whether a file has a column of drivers."""
-    return any(part.proposal.mapping[role] for role in DRIVER_ROLES)
-
 
 def read_columns(
     con: Connection, files: Sequence[tuple[Part, Readable]], known: Collection[str], remarks: list[str] | None = None

@@ -21,7 +21,7 @@ from fcst.drivers import MAX_FUTURE_WEEKS, DriverColumn, DriverReport
 from fcst.errors import InputError
 from fcst.ingest.cells import date_sql, number_sql
 from fcst.ingest.driver_checks import Changes, check_leaks
-from fcst.ingest.driver_columns import CELL, ColumnRead, has_drivers, read_columns
+from fcst.ingest.driver_columns import CELL, ColumnRead, read_columns
 from fcst.ingest.duck import Connection, fetch_arrow, fetch_row, literal
 from fcst.ingest.parts import Part
 from fcst.ingest.reading import FIRST_DATE, LAST_DATE, Rows, is_blank_sql, key_sql, watched
@@ -29,7 +29,7 @@ from fcst.ingest.sources import Workspace
 from fcst.ingest.tables import Readable
 from fcst.names import KEY_JOINT, WEEKDAYS
 from fcst.records import FloatArray
-from fcst.specs import IngestSpec
+from fcst.specs import IngestSpec, has_drivers
 
 MAX_DAYS = 800  # that a row of a plan may hold for
 MAX_CELLS = 20_000_000  # weeks that are in memory at once, over all drivers
@@ -98,7 +98,9 @@ def read_own(
         if a driver is the units themselves.
     """
     parts = [(part if spec.include_promo else _without_promo(part), readable) for part, readable in rows.parts]
-    numbers = [n for n, (part, _) in enumerate(parts) if has_drivers(part) and not part.proposal.periods]
+    numbers = [
+        n for n, (part, _) in enumerate(parts) if has_drivers(part.proposal.mapping) and not part.proposal.periods
+    ]
     files = [parts[n] for n in numbers]
     remarks: list[str] = []
     of_files = read_columns(con, files, (), remarks)
@@ -180,7 +182,7 @@ def sum_weeks(
     covered = f"(least(wk, DATE '{last_day}') - greatest(wk - 6, DATE '{first_day}') + 1)"
     shares = f"bit_count(days) / {covered}" if spec.plan_of and n_weekdays > 1 else "1"
     values = ", ".join(
-        f"least(v{i} * {shares}, 1) AS v{i}" if column.is_listed else f"v{i}" for i, column in enumerate(columns)
+        f"least(v{i} * {shares}, 1) AS v{i}" if column.kind.is_listed else f"v{i}" for i, column in enumerate(columns)
     )
     con.execute(f"""
         CREATE OR REPLACE TABLE driver_weeks AS
@@ -285,7 +287,7 @@ def write_values(
                 grid = np.full((len(keys), n_weeks), np.nan)
                 grid[place] = cells[f"v{number}"].to_numpy()
                 is_said = ~np.isnan(grid)
-                if column.is_listed and not is_plan:
+                if column.kind.is_listed and not is_plan:
                     is_said &= (np.nan_to_num(grid) != 0).any(axis=1, keepdims=True)
                 batch = _batch(keys, column.name, grid, is_said, first_wk)
                 counts[number] += len(batch)

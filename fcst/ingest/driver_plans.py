@@ -15,7 +15,7 @@ from fcst.drivers import DriverReport
 from fcst.errors import InputError
 from fcst.ingest.checks import check_readings
 from fcst.ingest.driver_checks import KeySales, check_leaks
-from fcst.ingest.driver_columns import has_drivers, read_columns
+from fcst.ingest.driver_columns import read_columns
 from fcst.ingest.driver_files import DatasetWeeks, DriverFiles, sum_weeks, write_values
 from fcst.ingest.driver_keys import Grouping, check_part_keys, grouping_of, make_plan_part
 from fcst.ingest.duck import Connection, fetch_all, first_line, literal
@@ -25,7 +25,7 @@ from fcst.ingest.plan import look_at
 from fcst.ingest.sources import Workspace, with_file_errors
 from fcst.ingest.tables import Table, make_readable
 from fcst.names import KEY_JOINT
-from fcst.specs import DRIVER_ROLES, WIDE, IngestSpec, Mapping
+from fcst.specs import DRIVER_ROLES, WIDE, IngestSpec, Mapping, has_drivers
 
 MAX_TOLD = 20
 
@@ -119,12 +119,12 @@ def _check(part: Part) -> None:
         raise InputError(f"{name} has no column for the date.", f"Name it (--map date=COLUMN). It has {columns}.")
     if not part.table.sample:
         raise InputError(f"{name} has a header and no rows.", "Give a file with drivers in it.")
-    if part.proposal.periods and not has_drivers(part):
+    if part.proposal.periods and not has_drivers(part.proposal.mapping):
         raise InputError(
             f"{name} has a column for each day or week, and nothing says what its numbers are.",
             f"Say so (--map 'stock={WIDE}', or price, promo, open, driver).",
         )
-    if not has_drivers(part):
+    if not has_drivers(part.proposal.mapping):
         roles = ", ".join(DRIVER_ROLES)
         raise InputError(
             f"{name} has no column that is known to be a driver.",

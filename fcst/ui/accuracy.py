@@ -7,6 +7,7 @@ import pandas as pd
 import streamlit as st
 
 from fcst.compute.models import AUTO, CATALOGUE, COMBINATIONS, expected_ms
+from fcst.drivers import SHOWN_AT, DriverKind
 from fcst.job_records import Job
 from fcst.names import BENCHMARK, HOLDOUT_WEEKS
 from fcst.specs import JobSpec
@@ -183,15 +184,6 @@ def show_items(frame: pd.DataFrame, key: str) -> str | None:
     return str(frame["unique_id"].iloc[rows[0]]) if rows else None
 
 
-SHOWN_AT = {
-    "promotion": "all week",
-    "event": "all week",
-    "price": "price 10 % lower",
-    "open": "open half the time",
-    "stock": "in stock half the time",
-    "number": "one standard deviation higher",
-}
-"""Kind of a driver -> where its effect is shown, as `compute.effects.SHOWN_AT` has it."""
 _EFFECT_PARTS = {"Effect": "percent", "95 % low": "low", "95 % high": "high"}
 _WEEKS = {0: "", 1: ", the week after", -1: ", the week before"}
 
@@ -201,7 +193,7 @@ def show_effects(effects: list[dict[str, Any]], key: str) -> None:
     frame = pd.DataFrame(
         {
             "Driver": [effect["driver"] + _WEEKS[effect["shift"]] for effect in effects],
-            "Where": [SHOWN_AT[effect["kind"]] for effect in effects],
+            "Where": [SHOWN_AT[DriverKind(effect["kind"])].words for effect in effects],
             **{name: [effect[part] / 100 for effect in effects] for name, part in _EFFECT_PARTS.items()},
         }
     )

@@ -6,31 +6,24 @@ import pandas as pd
 import streamlit as st
 
 from fcst.dataset_records import Dataset
-from fcst.drivers import DriverLoad, describe_gaps, known_until
+from fcst.drivers import DriverLoad, describe_gaps, known_drivers
 from fcst.errors import FcstError, InputError
 from fcst.quality_report import FileRead
 from fcst.roles import Scope
 from fcst.services import drivers
-from fcst.specs import DRIVER_ROLES, ROLES, WIDE, IngestSpec, JobSpec, Mapping
-from fcst.ui import tables, text
+from fcst.specs import DRIVER_ROLES, ROLES, WIDE, IngestSpec, JobSpec, Mapping, has_drivers
+from fcst.ui import loading, tables, text
 from fcst.ui.ingests import show_ingest
-from fcst.ui.loading import save_once
 from fcst.ui.shell import action_errors, number_in_url, show_error
 from fcst.ui.signin import may
 
 MAX_NAMED = 5
-HELP = {
+HELP = loading.HELP | {
     "item": "Its key as in the dataset, or some of the columns that it is joined of. Without one the rows are of all"
     " items, or of their family or class.",
     "date": "The day, the end of the week, or the first day of the row.",
     "until": "For rows that hold for several days, such as a promotion.",
     "promo": "Yes or no, a share from 0 to 1, or kinds: each kind is a driver of its own.",
-    "price": "Of a unit. What counts is how it stands to the item's usual price.",
-    "event": "Holidays and the like: yes or no, or names, each of which is a driver.",
-    "open": "Yes or no, or the share of the day: nothing is sold while closed.",
-    "stock": "Units or yes and no. Weeks without stock are missing, not zero demand.",
-    "stockout": "The opposite: yes where it was out of stock.",
-    "driver": "Any other number that may move sales and is known ahead.",
 }
 
 
@@ -56,20 +49,17 @@ def show_drivers(dataset: Dataset) -> None:
 
 
 def _show_known(dataset: Dataset, loads: list[DriverLoad]) -> None:
-    rows = []
-    for name, (kind, until) in known_until(loads).items():
-        own = [load for load in loads if any(column.name == name for column in load.columns)]
-        keys = [load.keys_in_words(column) for load in own for column in load.columns if column.name == name]
-        rows.append(
-            {
-                "Driver": name,
-                "Kind": kind.value,
-                "For": ", ".join(dict.fromkeys(keys)),
-                "Known from": min(load.first_day for load in own),
-                "Known until": until,
-                "Source": ", ".join(dict.fromkeys(load.source for load in own)),
-            }
-        )
+    rows = [
+        {
+            "Driver": driver.name,
+            "Kind": driver.kind.value,
+            "For": ", ".join(driver.keys),
+            "Known from": driver.first_day,
+            "Known until": driver.last_day,
+            "Source": ", ".join(driver.sources),
+        }
+        for driver in known_drivers(loads)
+    ]
     tables.show(pd.DataFrame(rows), key="drivers")
     gaps = describe_gaps(loads, dataset.last_wk_end_dt, JobSpec.h)
     if gaps:
@@ -155,7 +145,7 @@ def _add_plan(dataset: Dataset) -> None:
     files = st.file_uploader("CSV, Excel or Parquet", accept_multiple_files=True, key=f"plan_{number}")
     if not files:
         return
-    spec = IngestSpec(paths=save_once(files), name=dataset.name, is_upload=True, plan_of=dataset.dataset_id)
+    spec = IngestSpec(paths=loading.save_once(files), name=dataset.name, is_upload=True, plan_of=dataset.dataset_id)
     try:
         look = drivers.look_into_plan(spec)
         found = drivers.describe_plan(spec, look, is_draft=True)
@@ -164,7 +154,7 @@ def _add_plan(dataset: Dataset) -> None:
         return
     told = [f"{ROLES[role]} = {' + '.join(names)}" for role, names in found[0].mapping.items() if names]
     st.markdown(text.plain(" · ".join(told)))
-    is_complete = all(found[0].mapping.get(role) for role in ("item", "date")) and _has_drivers(found[0].mapping)
+    is_complete = all(found[0].mapping.get(role) for role in ("item", "date")) and has_drivers(found[0].mapping)
     with st.expander("Change what the columns mean", expanded=not is_complete, type="compact"):
         mapping = _choose_mapping(found[0])
         date_format = st.text_input("Date format", key="plan_dates", placeholder=found[0].date_format or "recognised")
@@ -181,10 +171,6 @@ def _add_plan(dataset: Dataset) -> None:
         st.session_state["n_plans"] += 1
         st.query_params["ingest"] = str(ingest_id)
         st.rerun()
-
-
-def _has_drivers(mapping: Mapping) -> bool:
-    return any(mapping.get(role) for role in DRIVER_ROLES)
 
 
 def _choose_mapping(found: FileRead) -> Mapping:
