@@ -1,5 +1,6 @@
 """Datasets: loaded from an upload or from a path of the server, listed, looked into, deleted."""
 
+from dataclasses import replace
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request, Response
@@ -11,7 +12,6 @@ from fcst.api.uploads import DatasetId
 from fcst.dataset_records import Dataset, Ingest
 from fcst.roles import Scope
 from fcst.services import datasets, identity, loading
-from fcst.specs import IngestSpec
 
 router = APIRouter(tags=["datasets"])
 
@@ -23,11 +23,8 @@ def list_datasets() -> dict[str, Any]:
 
 @router.post(
     "/datasets",
-    status_code=202,
     summary="Load sales from files on the server, or from an upload",
-    response_model=schemas.Ingest,
-    responses=documented({415: "The body is neither JSON nor an upload"}),
-    openapi_extra=uploads.body_of(schemas.LoadRequest),
+    **uploads.route_of(schemas.LoadRequest),
 )
 async def load(request: Request, response: Response) -> Ingest:
     """Answers as soon as the files have been looked at; the reading goes on in the background: see `Location`."""
@@ -77,24 +74,15 @@ def get_history(
 
 
 def _request(asked: schemas.LoadRequest, paths: list[str], is_upload: bool) -> Ingest:
-    spec = IngestSpec(
-        paths=tuple(paths),
-        name=asked.name or loading.default_name(paths[0]),
-        mapping=uploads.mapping_of(asked.map),
-        date_format=asked.date_format,
-        decimal=asked.decimal,
+    spec = replace(
+        uploads.spec_of(asked, asked.name or loading.default_name(paths[0]), paths, is_upload),
         zone=asked.zone,
-        encoding=asked.encoding,
-        file=asked.file,
-        where=tuple(asked.where.items()),
         include_promo=asked.include_promo,
         returns=asked.returns,
         duplicates=asked.duplicates,
         cancelled=asked.cancelled,
         odd_dates=asked.odd_dates,
         week_end=asked.week_end,
-        skip_bad=asked.skip_bad,
-        is_upload=is_upload,
     )
     look = loading.look_into(spec)
     spec, _ = loading.with_remembered(spec, look)

@@ -12,7 +12,6 @@ from fcst.dataset_records import Ingest
 from fcst.drivers import DriverLoad
 from fcst.roles import Scope
 from fcst.services import datasets, drivers, identity, loading
-from fcst.specs import IngestSpec
 
 router = APIRouter(tags=["drivers"])
 
@@ -28,31 +27,15 @@ def list_drivers(dataset_id: DatasetId) -> dict[str, Any]:
 
 @router.post(
     "/datasets/{dataset_id:number}/drivers",
-    status_code=202,
     summary="Load drivers, such as a promotion plan, from files on the server or from an upload",
-    response_model=schemas.Ingest,
-    responses=documented({415: "The body is neither JSON nor an upload"}),
-    openapi_extra=uploads.body_of(schemas.PlanRequest),
+    **uploads.route_of(schemas.PlanRequest),
 )
 async def load(dataset_id: DatasetId, request: Request, response: Response) -> Ingest:
     """Answers as soon as the files have been looked at; the reading goes on in the background: see `Location`."""
     identity.require(Scope.RUN)  # before a large file has come
 
     def ask(asked: schemas.PlanRequest, paths: list[str], is_upload: bool) -> Ingest:
-        dataset = datasets.get_dataset(dataset_id)
-        spec = IngestSpec(
-            paths=tuple(paths),
-            name=dataset.name,
-            mapping=uploads.mapping_of(asked.map),
-            date_format=asked.date_format,
-            decimal=asked.decimal,
-            encoding=asked.encoding,
-            file=asked.file,
-            where=tuple(asked.where.items()),
-            skip_bad=asked.skip_bad,
-            is_upload=is_upload,
-            plan_of=dataset_id,
-        )
+        spec = uploads.spec_of(asked, datasets.get_dataset(dataset_id).name, paths, is_upload, plan_of=dataset_id)
         return loading.get_ingest(drivers.request_plan(spec))
 
     return await uploads.receive(request, response, schemas.PlanRequest, ask)

@@ -1,6 +1,6 @@
 """Files that come as an upload, or stand on the server: how a request names them."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Annotated, Any, Protocol, TypeVar
 
 import anyio
@@ -10,10 +10,12 @@ from pydantic import BaseModel, ValidationError
 from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
 
-from fcst import specs
+from fcst.api import schemas
+from fcst.api.problems import documented
 from fcst.dataset_records import Ingest
 from fcst.errors import InputError
 from fcst.services import loading
+from fcst.specs import IngestSpec
 
 DatasetId = Annotated[int, Path(description="A dataset's number.")]
 MAX_FILES = 50
@@ -33,7 +35,17 @@ class _Request(Protocol):
 Asked = TypeVar("Asked", bound=_Request)
 
 
-def body_of(model: type[BaseModel]) -> dict[str, Any]:
+def route_of(model: type[BaseModel]) -> dict[str, Any]:
+    """What FastAPI is given for the route of a request to read files."""
+    return {
+        "status_code": 202,
+        "response_model": schemas.Ingest,
+        "responses": documented({415: "The body is neither JSON nor an upload"}),
+        "openapi_extra": _body_of(model),
+    }
+
+
+def _body_of(model: type[BaseModel]) -> dict[str, Any]:
     """What OpenAPI says of a request that is JSON, or an upload with the same options."""
     upload = {
         "type": "object",
@@ -47,9 +59,21 @@ def body_of(model: type[BaseModel]) -> dict[str, Any]:
     return {"requestBody": {"required": True, "content": content}}
 
 
-def mapping_of(asked: Mapping[str, str | list[str]]) -> specs.Mapping:
-    """role -> columns, of a request that may name one column without a list."""
-    return {role: [columns] if isinstance(columns, str) else columns for role, columns in asked.items()}
+def spec_of(asked: schemas.PlanRequest, name: str, paths: list[str], is_upload: bool, plan_of: int = 0) -> IngestSpec:
+    """How files are read, of what requests to read sales and plans have in common."""
+    return IngestSpec(
+        paths=tuple(paths),
+        name=name,
+        mapping={role: [names] if isinstance(names, str) else names for role, names in asked.map.items()},
+        date_format=asked.date_format,
+        decimal=asked.decimal,
+        encoding=asked.encoding,
+        file=asked.file,
+        where=tuple(asked.where.items()),
+        skip_bad=asked.skip_bad,
+        is_upload=is_upload,
+        plan_of=plan_of,
+    )
 
 
 async def receive(

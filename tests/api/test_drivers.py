@@ -38,6 +38,12 @@ def test_plan_is_loaded_from_a_path_and_from_an_upload(desk: Desk, place: Path) 
     loads = loads_of(desk, dataset["dataset_id"])[before:]
     assert [load["source"] for load in loads] == ["plan.csv", "other.csv"]
     assert loads[0]["columns"] == [{"name": "on_deal", "kind": "promotion", "n_keys": 1}]
+    path.write_text(plan_text(dataset).replace("item,", "label,"))
+    answer = desk.post(address, json={"path": str(path), "map": {"promo": "on_deal", "item": []}})
+    assert answer.status_code == 202, answer.text
+    read()
+    load = loads_of(desk, dataset["dataset_id"])[-1]
+    assert (load["grouped_by"], load["key_columns"]) == ("all", [])
 
 
 def test_holidays_are_added_and_removed(desk: Desk) -> None:
