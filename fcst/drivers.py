@@ -1,7 +1,7 @@
 """Drivers: what is known of weeks besides sales, such as promotions, prices, events, open days; past and future.
 
-A dataset has loads of drivers: one from its own files, later ones from plans and calendars. Where two loads tell of the
-same driver and week the later one counts.
+A dataset has loads of drivers: one from its own files, later ones from plans and calendars. Where two loads have values
+for the same driver and week the later one counts.
 """
 
 import math
@@ -17,7 +17,7 @@ from fcst.names import KEY_JOINT
 from fcst.records import FloatArray
 
 MAX_FUTURE_WEEKS = 104
-"""Weeks after the last one of a dataset that a load may tell of."""
+"""Weeks after the last one of a dataset that a load may have values for."""
 
 MAX_DRIVERS = 40
 """Drivers that a load may have: each is one more effect to learn."""
@@ -46,7 +46,7 @@ class DriverKind(StrEnum):
 
 
 _USUAL = {DriverKind.PROMOTION: 0.0, DriverKind.EVENT: 0.0, DriverKind.OPEN: 1.0, DriverKind.STOCK: 1.0}
-"""What a driver is in weeks of which no load tells anything."""
+"""What a driver is in weeks for which no load has values."""
 
 
 class ShownAt(NamedTuple):
@@ -131,7 +131,7 @@ class DriverReport:
 
 @dataclass(frozen=True)
 class DriverLoad:
-    """Drivers that one file or calendar told of a dataset.
+    """Drivers of a dataset that came with one file or calendar.
 
     Parameters
     ----------
@@ -142,7 +142,7 @@ class DriverLoad:
     grouped_by
         what its keys are: `item`, `part` of an item's key, `family`, `class`, or `all` with the one key ''.
     first_day, last_day
-        between which it tells of every day.
+        between which it has values for every day.
     key_columns
         of a `part`: which of the columns that the keys of items are joined of, in their order; else none.
     item_columns
@@ -247,20 +247,20 @@ def assemble(
 
 
 def _merge(merged: FloatArray, load: DriverLoad, kind: DriverKind, row: DriverValues | None, first_day: date) -> None:
-    """Lays a load over what earlier ones told; in a week of which it tells some days, by the number of its days."""
-    told = np.full(len(merged), np.nan)
+    """Lays a load over earlier ones; in a week that it covers in part, its values count by the number of its days."""
+    own = np.full(len(merged), np.nan)
     begin, end = (load.first_day - first_day).days, (load.last_day - first_day).days + 1  # days from the first week's
     if kind.is_listed:
-        told[max(begin // 7, 0) : max(-(-end // 7), 0)] = 0.0
+        own[max(begin // 7, 0) : max(-(-end // 7), 0)] = 0.0
     if row is not None:
         at = (row.first_wk_end_dt - first_day).days // 7
-        into = slice(max(at, 0), max(min(at + len(row.values), len(told)), 0))
+        into = slice(max(at, 0), max(min(at + len(row.values), len(own)), 0))
         part = row.values[into.start - at : into.stop - at]
-        told[into] = np.where(np.isnan(part), told[into], part)
-    weeks = 7 * np.arange(len(told))
+        own[into] = np.where(np.isnan(part), own[into], part)
+    weeks = 7 * np.arange(len(own))
     share = (np.minimum(end, weeks + 7) - np.maximum(begin, weeks)) / 7
     is_part = (share > 0) & (share < 1) & ~np.isnan(merged) & (kind in _USUAL)
-    mixed = np.where(is_part, share * told + (1 - share) * merged, told)
+    mixed = np.where(is_part, share * own + (1 - share) * merged, own)
     np.copyto(merged, mixed, where=~np.isnan(mixed))
 
 

@@ -9,7 +9,7 @@
     ├── ConfigError        the installation is set up wrongly: a setting, a folder, a missing part
     ├── StoreError         the database refused
     │   ├── DatabaseAway   it cannot be reached, or went away; later it may be back
-    │   └── StaleState     a row has moved on since it was read; somebody else owns it now
+    │   └── StaleState     a row has moved on since it was read: another supervisor has taken it over
     └── ComputeError       a forecast could not be computed
 
 A foreign library's error is wrapped once, in the module that imports the library.

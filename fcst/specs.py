@@ -188,7 +188,7 @@ class IngestSpec:
     is_from_shell
         asked for on the command line, whose user can read this machine's files anyway.
     plan_of
-        the dataset whose drivers the files tell, such as a promotion plan; 0: they are sales.
+        the dataset whose drivers the files hold, as a promotion plan does; 0: they are sales.
     asked_by
         who asked for them.
     """

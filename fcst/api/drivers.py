@@ -18,7 +18,7 @@ router = APIRouter(tags=["drivers"])
 
 @router.get(
     "/datasets/{dataset_id:number}/drivers",
-    summary="What tells of its drivers: promotions, prices, events, …; later loads count more",
+    summary="Its loads of drivers: promotions, prices, events, …; later loads count more",
     response_model=schemas.DriverLoads,
 )
 def list_drivers(dataset_id: DatasetId) -> dict[str, Any]:

@@ -293,7 +293,7 @@ class DriverReport(Given):
 
 
 class DriverLoad(Given):
-    """What one file or calendar tells of drivers."""
+    """The drivers of one file or calendar."""
 
     driver_load_id: int
     source: str

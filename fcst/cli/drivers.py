@@ -1,4 +1,4 @@
-"""The commands for drivers: load a plan, add holidays, list and remove what tells of drivers."""
+"""The commands for drivers: load a plan, add holidays, list and remove loads of drivers."""
 
 import argparse
 from functools import partial
@@ -13,7 +13,7 @@ def add_commands(commands: Any) -> None:
     """Adds them to the command line."""
     command = partial(add_command, commands)
 
-    sub = command("drivers", _drivers, "list what tells of the drivers of a dataset: promotions, prices, events, …")
+    sub = command("drivers", _drivers, "list the loads of drivers of a dataset: promotions, prices, events, …")
     sub.add_argument("--dataset", metavar="NAME", help="default: the newest")
     sub.add_argument("--remove", type=int, metavar="ID", help="remove one that no run has used")
     takes_json(sub)
@@ -97,7 +97,7 @@ def _holidays(args: argparse.Namespace) -> int:
 
 
 def _show(load: DriverLoad, is_json: bool) -> int:
-    """What a load tells, and what of it cannot be used."""
+    """Says what a load holds, and what of it cannot be used."""
     if is_json:
         print_json(load)
     names = ", ".join(column.name for column in load.columns)

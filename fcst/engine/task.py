@@ -53,7 +53,7 @@ def run_batch(batch_id: int, attempt: int) -> None:
     Raises
     ------
     StaleState
-        if the batch belongs to somebody else; nothing more is written then.
+        if another supervisor has taken the batch over; nothing more is written then.
     DatabaseAway
         if the database cannot be reached; what was saved stays.
     """
@@ -86,7 +86,7 @@ def run_learning(batch_id: int, attempt: int) -> None:
     Raises
     ------
     StaleState
-        if the learning belongs to somebody else; nothing is written then.
+        if another supervisor has taken the learning over; nothing is written then.
     DatabaseAway
         if the database cannot be reached.
     """
@@ -183,7 +183,7 @@ def run_ingest(ingest_id: int, attempt: int) -> None:
     Raises
     ------
     StaleState
-        if the ingest belongs to somebody else.
+        if another supervisor has taken the ingest over.
     DatabaseAway
         if the database cannot be reached.
     """

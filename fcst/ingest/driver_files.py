@@ -1,4 +1,4 @@
-"""Rows -> what they tell of drivers by item and week, and the file of it that the database loads.
+"""Rows -> drivers by item and week, and the file of them that the database loads.
 
     sum_weeks       rows -> table `driver_weeks`: a row an item and week, a column a driver
     write_values    those -> the file
@@ -47,8 +47,7 @@ VALUES = pa.schema(
 
 @dataclass(frozen=True)
 class DatasetWeeks:
-    """The weeks of the dataset that drivers are told of: the last days of its first and last, and on which day they
-    end."""
+    """The weeks of a dataset: the last days of its first and last, and on which day they end."""
 
     first_wk_end_dt: date
     last_wk_end_dt: date
@@ -73,7 +72,7 @@ class DriverFiles:
 
 
 @dataclass(frozen=True)
-class WeeksTold:
+class DriverWeeks:
     """What `driver_weeks` holds: its columns, days covered, and how many rows were good, outside, and bad."""
 
     columns: tuple[ColumnRead, ...]
@@ -107,12 +106,12 @@ def read_own(
     if not any(of_files):
         return None, tuple(remarks)
     sift = [rows.sift.get(n, "") for n in numbers]
-    told = sum_weeks(con, files, of_files, spec, weeks, sift, workspace, "item")
-    check_leaks(con, told.columns, told.first_day, told.last_day)
+    read = sum_weeks(con, files, of_files, spec, weeks, sift, workspace, "item")
+    check_leaks(con, read.columns, read.first_day, read.last_day)
     con.execute("DELETE FROM driver_weeks WHERE key NOT IN (SELECT unique_id FROM keys)")
-    report = DriverReport(n_rows=told.n_rows, n_bad=told.n_bad, bad=told.bad)
+    report = DriverReport(n_rows=read.n_rows, n_bad=read.n_bad, bad=read.bad)
     source = ", ".join(part.table.name for part, _ in files[:5])
-    return write_values(con, told, source, "item", report, workspace.new_file(), is_plan=False), tuple(remarks)
+    return write_values(con, read, source, "item", report, workspace.new_file(), is_plan=False), tuple(remarks)
 
 
 def _without_promo(part: Part) -> Part:
@@ -128,7 +127,7 @@ def sum_weeks(
     sift: Sequence[str],
     workspace: Workspace,
     grouped_by: str,
-) -> WeeksTold:
+) -> DriverWeeks:
     """Makes table `driver_weeks` (key, wk, n: rows, u: their units where they have some, v0, v1, …).
 
     Raises
@@ -173,12 +172,14 @@ def sum_weeks(
         )
     if n_weekdays == 1:
         first_day, last_day = fetch_row(con, f"SELECT min(wk) - 6, max(wk) FROM driver_sums WHERE {is_within}")
-    n_bad, told = n_undated, [f"{n_undated:,} without a date that can be read"] if n_undated else []
+    n_bad, bad_words = n_undated, [f"{n_undated:,} without a date that can be read"] if n_undated else []
     for i, column in enumerate(columns):
         (n, example) = fetch_row(con, f"SELECT coalesce(sum(n{i}), 0)::BIGINT, min(b{i}) FROM driver_sums")
         if n:
             n_bad += n
-            told.append(f"{n:,} with a value in {column.name!r} that cannot be used, such as {str(example)[:60]!r}")
+            bad_words.append(
+                f"{n:,} with a value in {column.name!r} that cannot be used, such as {str(example)[:60]!r}"
+            )
     covered = f"(least(wk, DATE '{last_day}') - greatest(wk - 6, DATE '{first_day}') + 1)"
     shares = f"bit_count(days) / {covered}" if spec.plan_of and n_weekdays > 1 else "1"
     values = ", ".join(
@@ -189,7 +190,9 @@ def sum_weeks(
         SELECT key, wk, n, u, {values} FROM driver_sums WHERE {is_within} AND key IS NOT NULL;
         DROP TABLE driver_sums
     """)
-    return WeeksTold(tuple(columns), first_day, last_day, n_rows, n_rows - n_within - n_undated, n_bad, tuple(told))
+    return DriverWeeks(
+        tuple(columns), first_day, last_day, n_rows, n_rows - n_within - n_undated, n_bad, tuple(bad_words)
+    )
 
 
 def _rows_sql(
@@ -246,7 +249,7 @@ def _rows_sql(
 
 def write_values(
     con: Connection,
-    told: WeeksTold,
+    read: DriverWeeks,
     source: str,
     grouped_by: str,
     report: DriverReport,
@@ -258,7 +261,7 @@ def write_values(
     Parameters
     ----------
     is_plan
-        items without any promotion or event are written too: a plan may take back what an earlier one said.
+        items without any promotion or event are written too: a plan may take back what an earlier one has.
     """
     con.execute("""
         CREATE OR REPLACE TABLE driver_keys AS
@@ -267,10 +270,10 @@ def write_values(
     (n_keys,) = fetch_row(con, "SELECT count(*) FROM driver_keys")
     (first_wk, last_wk) = fetch_row(con, "SELECT min(wk), max(wk) FROM driver_weeks")
     if first_wk is None:
-        raise InputError(f"{source} tells nothing of the dataset's items and weeks.", "Check its keys and dates.")
+        raise InputError(f"{source} has nothing for the dataset's items and weeks.", "Check its keys and dates.")
     n_weeks = (last_wk - first_wk).days // 7 + 1
-    step = max(MAX_CELLS // (n_weeks * len(told.columns)), 1)
-    counts, changes = np.zeros(len(told.columns), int), Changes(told.columns, is_plan)
+    step = max(MAX_CELLS // (n_weeks * len(read.columns)), 1)
+    counts, changes = np.zeros(len(read.columns), int), Changes(read.columns, is_plan)
     with pa.ipc.new_stream(target, VALUES, options=pa.ipc.IpcWriteOptions(compression="lz4")) as out:
         for low in range(0, n_keys, step):
             among = f"i BETWEEN {low} AND {low + step - 1}"
@@ -283,30 +286,30 @@ def write_values(
                 """,
             )
             place = (cells["i"].to_numpy() - low, cells["w"].to_numpy())
-            for number, column in enumerate(told.columns):
+            for number, column in enumerate(read.columns):
                 grid = np.full((len(keys), n_weeks), np.nan)
                 grid[place] = cells[f"v{number}"].to_numpy()
-                is_said = ~np.isnan(grid)
+                is_known = ~np.isnan(grid)
                 if column.kind.is_listed and not is_plan:
-                    is_said &= (np.nan_to_num(grid) != 0).any(axis=1, keepdims=True)
-                batch = _batch(keys, column.name, grid, is_said, first_wk)
+                    is_known &= (np.nan_to_num(grid) != 0).any(axis=1, keepdims=True)
+                batch = _batch(keys, column.name, grid, is_known, first_wk)
                 counts[number] += len(batch)
-                changes.add(number, keys, grid, is_said)
+                changes.add(number, keys, grid, is_known)
                 out.write_batch(batch)
-    none = [c.name for c, n in zip(told.columns, counts, strict=True) if not n]
+    none = [c.name for c, n in zip(read.columns, counts, strict=True) if not n]
     remarks = [*changes.remarks(), *(f"{name} is nowhere in the dataset's weeks." for name in none)]
-    columns = tuple(DriverColumn(c.name, c.kind, int(n)) for c, n in zip(told.columns, counts, strict=True))
+    columns = tuple(DriverColumn(c.name, c.kind, int(n)) for c, n in zip(read.columns, counts, strict=True))
     report = replace(report, remarks=(*report.remarks, *remarks))
-    return DriverFiles(target, source, grouped_by, told.first_day, told.last_day, columns, report)
+    return DriverFiles(target, source, grouped_by, read.first_day, read.last_day, columns, report)
 
 
 def _batch(
-    keys: pa.StringArray, name: str, grid: FloatArray, is_said: npt.NDArray[np.bool_], first_wk: date
+    keys: pa.StringArray, name: str, grid: FloatArray, is_known: npt.NDArray[np.bool_], first_wk: date
 ) -> pa.RecordBatch:
-    """The rows of one driver: from the first to the last week that is said, none where nothing is."""
-    rows = np.flatnonzero(is_said.any(axis=1))
-    begin = is_said[rows].argmax(axis=1)
-    end = grid.shape[1] - is_said[rows][:, ::-1].argmax(axis=1)
+    """The rows of one driver: from the first to the last week that is known, none where nothing is."""
+    rows = np.flatnonzero(is_known.any(axis=1))
+    begin = is_known[rows].argmax(axis=1)
+    end = grid.shape[1] - is_known[rows][:, ::-1].argmax(axis=1)
     weeks = np.arange(grid.shape[1])
     within = (weeks >= begin[:, None]) & (weeks < end[:, None])
     offsets = np.concatenate(([0], np.cumsum(end - begin))).astype(np.int32)

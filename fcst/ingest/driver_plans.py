@@ -27,7 +27,7 @@ from fcst.ingest.tables import Table, make_readable
 from fcst.names import KEY_JOINT
 from fcst.specs import DRIVER_ROLES, WIDE, IngestSpec, Mapping, has_drivers
 
-MAX_TOLD = 20
+MAX_NAMED = 20
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,7 @@ def look_at_plan(spec: IngestSpec, folders: Folders, workspace: Workspace, known
 
 
 def _check(part: Part) -> None:
-    name, columns = part.table.name, ", ".join(part.table.columns[:MAX_TOLD])
+    name, columns = part.table.name, ", ".join(part.table.columns[:MAX_NAMED])
     if not part.proposal.mapping["date"]:
         raise InputError(f"{name} has no column for the date.", f"Name it (--map date=COLUMN). It has {columns}.")
     if not part.table.sample:
@@ -162,7 +162,7 @@ def read_plan(
             grouping = grouping_of(parts, dataset.item_columns)
             for part, readable in files if grouping.key_columns else ():
                 check_part_keys(con, part, readable)
-            told = sum_weeks(
+            read = sum_weeks(
                 con,
                 files,
                 read_columns(con, files, dataset.driver_names),
@@ -174,23 +174,23 @@ def read_plan(
             )
             grouping, unknown = _leave_out_unknown(con, parts[0], dataset, grouping)
             sales = partial(dataset.find_sales, grouping.grouped_by, grouping.key_columns)
-            check_leaks(con, told.columns, told.first_day, told.last_day, sales)
-            if told.n_bad and not spec.skip_bad:
+            check_leaks(con, read.columns, read.first_day, read.last_day, sales)
+            if read.n_bad and not spec.skip_bad:
                 raise InputError(
-                    f"{told.n_bad:,} rows of {parts[0].table.name} cannot be read: {'; '.join(told.bad)}.",
+                    f"{read.n_bad:,} rows of {parts[0].table.name} cannot be read: {'; '.join(read.bad)}.",
                     "Correct the file, or load its good rows (--skip-bad).",
                 )
             report = DriverReport(
-                n_rows=told.n_rows,
+                n_rows=read.n_rows,
                 n_unknown=len(unknown),
-                unknown=tuple(unknown[:MAX_TOLD]),
-                n_outside=told.n_outside,
-                n_bad=told.n_bad,
-                bad=told.bad,
+                unknown=tuple(unknown[:MAX_NAMED]),
+                n_outside=read.n_outside,
+                n_bad=read.n_bad,
+                bad=read.bad,
             )
             source = ", ".join(part.table.name for part in parts[:5])
             target = workspace.new_file()
-            written = write_values(con, told, source, grouping.grouped_by, report, target, is_plan=True)
+            written = write_values(con, read, source, grouping.grouped_by, report, target, is_plan=True)
             return replace(written, key_columns=grouping.key_columns)
         except duckdb.Error as exc:
             raise InputError(
@@ -237,7 +237,7 @@ def _kept_sql(part: Part, spec: IngestSpec) -> str:
     wanted: dict[str, list[str]] = {}
     for column, value in spec.where:
         if column not in part.table.columns:
-            names = ", ".join(part.table.columns[:MAX_TOLD])
+            names = ", ".join(part.table.columns[:MAX_NAMED])
             raise InputError(f"{part.table.name} has no column {column!r} to filter by.", f"Its columns are {names}.")
         wanted.setdefault(column, []).append(literal(value))
     found = (f"coalesce({part.place_of(name)} IN ({', '.join(values)}), false)" for name, values in wanted.items())

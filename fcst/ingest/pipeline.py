@@ -83,7 +83,7 @@ class SeriesFiles:
         dataset_id, by, key, first_wk_end_dt, unit_sales, promo_units, n_items: a value a week, from the dataset's first
         to its last, of all items (`by` is 'all', key ''), each family and each class.
     drivers
-        what the files tell of drivers; None where they tell nothing.
+        the drivers in the files; None where they have none.
     """
 
     items_csv: Path

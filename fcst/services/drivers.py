@@ -71,7 +71,7 @@ def request_plan(spec: IngestSpec, look: PlanLook | None = None) -> int:
 
 
 def list_loads(dataset_id: int) -> list[DriverLoad]:
-    """What tells of the drivers of a dataset, the earliest first; later ones count more."""
+    """The loads of drivers of a dataset, the earliest first; later ones count more."""
     return drivers.list_loads(dataset_id)
 
 

@@ -1,4 +1,4 @@
-"""Drivers of datasets: their loads, and what these tell of items week by week."""
+"""Drivers of datasets: their loads, and the values that these have for items week by week."""
 
 from __future__ import annotations
 

@@ -152,8 +152,8 @@ def _add_plan(dataset: Dataset) -> None:
     except InputError as exc:
         show_error(exc)
         return
-    told = [f"{ROLES[role]} = {' + '.join(names)}" for role, names in found[0].mapping.items() if names]
-    st.markdown(text.plain(" · ".join(told)))
+    reading = [f"{ROLES[role]} = {' + '.join(names)}" for role, names in found[0].mapping.items() if names]
+    st.markdown(text.plain(" · ".join(reading)))
     is_complete = all(found[0].mapping.get(role) for role in ("item", "date")) and has_drivers(found[0].mapping)
     with st.expander("Change what the columns mean", expanded=not is_complete, type="compact"):
         mapping = _choose_mapping(found[0])

@@ -213,7 +213,7 @@ def test_plan_is_looked_into_once(dataset: Dataset, tmp_path: Path, monkeypatch:
         drivers.request_plan(replace(spec, mapping={"date": []}), look)
 
 
-def test_file_that_tells_nothing_is_refused_before_anything_is_asked(dataset: Dataset, tmp_path: Path) -> None:
+def test_file_without_drivers_is_refused_before_anything_is_asked(dataset: Dataset, tmp_path: Path) -> None:
     path = tmp_path / "colours.csv"
     path.write_text("date,item,colour\n2021-01-01,item1,red\n")
     spec = IngestSpec(paths=(str(path),), name="n", plan_of=dataset.dataset_id)

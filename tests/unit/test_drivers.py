@@ -1,4 +1,4 @@
-"""Drivers of an item: merged over loads, which may tell of parts of weeks; what is said of weeks that none tells of."""
+"""Drivers of an item: merged over loads, which may cover parts of weeks; what is said of weeks that none covers."""
 
 from datetime import date, datetime, timedelta
 
@@ -24,12 +24,12 @@ def load_of(number: int, first: date, last: date, *columns: tuple[str, DriverKin
     return DriverLoad(number, 1, f"{number}.csv", is_own, "item", first, last, found, DriverReport(), at, "")
 
 
-def merged(*told: tuple[DriverLoad, list[float] | None], n_weeks: int = 4) -> list[float]:
+def merged(*given: tuple[DriverLoad, list[float] | None], n_weeks: int = 4) -> list[float]:
     """The values of the first driver, where each load's begin with its own first week."""
-    loads = [load for load, _ in told]
+    loads = [load for load, _ in given]
     rows = [
         DriverValues(load.driver_load_id, load.columns[0].name, _wk_end(load.first_day), np.array(values))
-        for load, values in told
+        for load, values in given
         if values is not None
     ]
     driver, *_ = assemble(loads, rows, n_weeks, SATURDAY)
@@ -69,7 +69,7 @@ def test_price_that_a_plan_leaves_out_stays_as_it_was() -> None:
 
 
 def test_week_that_two_loads_share_counts_by_their_days() -> None:
-    """The first ends on a Wednesday, where it told of four days; the next begins on Thursday, with three."""
+    """The first ends on a Wednesday, where it has values for four days; the next begins on Thursday, with three."""
     wednesday = SUNDAY + timedelta(days=3)
     own = load_of(1, weeks_before(3), wednesday, PROMO, is_own=True)
     plan = load_of(2, wednesday + timedelta(days=1), SATURDAY + timedelta(weeks=1), PROMO)

@@ -1,5 +1,5 @@
 -- insert_driver_load
--- What one file or calendar tells, before its values.
+-- What one file or calendar holds, before its values.
 INSERT INTO fcst_app.driver_loads (dataset_id, source, is_own, grouped_by, key_columns, first_day, last_day, columns,
                                    report, created_by)
 VALUES (%(dataset_id)s, %(source)s, %(is_own)s, %(grouped_by)s, %(key_columns)s, %(first_day)s, %(last_day)s, %(columns)s, %(report)s,
@@ -49,7 +49,7 @@ DELETE FROM fcst_app.driver_values WHERE driver_load_id = %(driver_load_id)s;
 DELETE FROM fcst_app.driver_loads WHERE driver_load_id = %(driver_load_id)s;
 
 -- list_driver_values
--- What some loads tell of some keys.
+-- The values that some loads have for some keys.
 SELECT driver_load_id, key, name, first_wk_end_dt, values FROM fcst_app.driver_values
 WHERE driver_load_id = ANY (%(load_ids)s) AND key = ANY (%(keys)s)
 ORDER BY driver_load_id, key, name;

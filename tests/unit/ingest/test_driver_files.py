@@ -156,7 +156,7 @@ def test_free_text_is_no_driver(file: Path) -> None:
 def test_plan_reaches_into_the_future_and_into_the_past(file: Path) -> None:
     found = plan(file, f"{day(20)},a,1", f"{day(22)},a,1", f"{day(23)},b,1", header="date,item,promo")
     assert values(found) == {
-        ("a", "promo"): ("2020-01-25", [1.0, 0.333]),  # of the last week it tells of three days
+        ("a", "promo"): ("2020-01-25", [1.0, 0.333]),  # of the last week it covers three days
         ("b", "promo"): ("2020-02-01", [0.333]),
     }
     assert (found.first_day.isoformat(), found.last_day.isoformat()) == (day(20), day(23))
