@@ -19,10 +19,10 @@ from fcst.ingest.columns import normalised
 from fcst.ingest.duck import fetch_all, first_line
 from fcst.ingest.folders import Folders
 from fcst.ingest.plan import look_at
-from fcst.ingest.reading import KEY_JOINT
 from fcst.ingest.sources import Workspace, with_file_errors
 from fcst.ingest.tables import Table, make_readable
 from fcst.lifecycles import Lifecycle, Origin, Source
+from fcst.names import KEY_JOINT
 from fcst.specs import IngestSpec
 
 MAX_ROWS = 100_000
