@@ -120,8 +120,13 @@ def _grouping(part: Part, item_columns: Sequence[str]) -> Grouping:
     return Grouping("item")
 
 
-def check_part_keys(con: Connection, part: Part, readable: Readable) -> None:
+def check_part_keys(con: Connection, part: Part, readable: Readable, condition: str) -> None:
     """Refuses a file of a part of the items' keys in which rows of a key are of several families or classes.
+
+    Parameters
+    ----------
+    condition
+        of the rows that count; empty: all do.
 
     Raises
     ------
@@ -135,7 +140,7 @@ def check_part_keys(con: Connection, part: Part, readable: Readable) -> None:
             continue
         found = fetch_all(
             con,
-            f"SELECT {keys} FROM {readable.sql(False)} GROUP BY {keys}"
+            f"SELECT {keys} FROM {readable.sql(False)} WHERE {condition or 'true'} GROUP BY {keys}"
             f" HAVING count(DISTINCT {place}) > 1 ORDER BY {keys} LIMIT 1",
         )
         for key in found:

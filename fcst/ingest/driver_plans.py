@@ -160,15 +160,17 @@ def read_plan(
         try:
             files = [(part, make_readable(part.table, workspace)) for part in parts]
             grouping = grouping_of(parts, dataset.item_columns)
-            for part, readable in files if grouping.key_columns else ():
-                check_part_keys(con, part, readable)
+            kept = [_kept_sql(part, spec) for part, _ in files]
+            if grouping.key_columns:
+                for (part, readable), condition in zip(files, kept, strict=True):
+                    check_part_keys(con, part, readable, condition)
             read = sum_weeks(
                 con,
                 files,
                 read_columns(con, files, dataset.driver_names),
                 spec,
                 dataset.weeks,
-                [_kept_sql(part, spec) for part, _ in files],
+                kept,
                 workspace,
                 grouping.grouped_by,
             )

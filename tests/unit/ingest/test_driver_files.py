@@ -354,7 +354,9 @@ def test_part_of_the_keys_that_is_not_clear_is_refused(file: Path) -> None:
         "sales.csv has rows of 'store_nbr' '1' with several values of 'family': a plan is by a part of the items' keys"
         " or by family, not by both."
     )
-    assert plan(file, rows[0], header="date,store_nbr,family,promo", **JOINED).key_columns == ("store_nbr",)
+    options: dict[str, Any] = {"header": "date,store_nbr,family,promo", **JOINED}
+    assert plan(file, rows[0], **options).key_columns == ("store_nbr",)
+    assert plan(file, *rows, where=(("family", "DAIRY"),), **options).key_columns == ("store_nbr",)
 
 
 def test_dates_with_two_readings_are_asked(file: Path) -> None:
