@@ -293,6 +293,25 @@ class BacktestRecord:
 
 
 @dataclass(frozen=True)
+class LostSales:
+    """Weeks of an item's history without stock, and what would have sold in them.
+
+    Parameters
+    ----------
+    n_weeks
+        weeks out of stock, by a driver or because the run takes them as such: they are missing, not zero.
+    units
+        about how many units more would have sold in them.
+    n_suspected
+        weeks without a sale that look like stock-outs, whether the run takes them as such or as zero demand.
+    """
+
+    n_weeks: int
+    units: float
+    n_suspected: int
+
+
+@dataclass(frozen=True)
 class ItemResult:
     """How one item of a run ended.
 
@@ -304,6 +323,8 @@ class ItemResult:
         where its forecasts come from, as plain data.
     recent
         (≤ H,) units of the last weeks of its history, as many as are forecast; NaN where a week is missing.
+    lost
+        None where it failed.
     """
 
     unique_id: str
@@ -313,3 +334,4 @@ class ItemResult:
     backtests: Sequence[BacktestRecord] = ()
     provenance: Mapping[str, Any] | None = None
     recent: Sequence[float] = ()
+    lost: LostSales | None = None

@@ -41,6 +41,8 @@ class JobSpec:
         the last change of lifecycles that counts; 0: the run knows none.
     learns
         it learns across its items before it forecasts them.
+    skips_stockouts
+        weeks that look like stock-outs are taken as missing, not as zero demand.
     """
 
     models: tuple[str, ...] = ("Auto",)
@@ -53,6 +55,7 @@ class JobSpec:
     driver_load: int = 0
     lifecycle: int = 0
     learns: bool = False
+    skips_stockouts: bool = False
 
     def __post_init__(self) -> None:
         if not self.models:

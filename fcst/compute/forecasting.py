@@ -31,10 +31,11 @@ from fcst.compute.models import (
     chain,
 )
 from fcst.compute.series import Series
+from fcst.compute.stockouts import BoolArray
 from fcst.errors import ComputeError
 from fcst.lifecycles import Origin
 from fcst.names import BENCHMARKS, HOLDOUT_WEEKS
-from fcst.records import FloatArray
+from fcst.records import FloatArray, LostSales
 from fcst.specs import JobSpec
 
 NAMED_MODELS = 3
@@ -99,7 +100,7 @@ class Backtest:
 class ItemForecast:
     """The forecasts of one item by model, its backtests, and in `note` what is odd about them, or an empty text.
 
-    `first_wk_end_dt` is the last day of the first week that is forecast.
+    `first_wk_end_dt` is the last day of the first week that is forecast; `lost` are its sales lost to stock-outs.
 
     `provenance` says where the forecasts come from, as plain data: `catalogue` and `statsforecast` versions; by model
     `made_by`, `fallback` (why, or None) and `weeks_ago` of the windows behind weights and intervals; of Auto as well
@@ -116,6 +117,7 @@ class ItemForecast:
     backtests: list[Backtest]
     note: str
     provenance: dict[str, Any]
+    lost: LostSales
 
 
 def forecast_item(
@@ -161,11 +163,12 @@ def forecast_item(
     provenance = {"catalogue": CATALOGUE_VERSION, "statsforecast": _statsforecast_version(), "models": models}
     if (fitted := item.histories.effects_at(end)) is not None:
         provenance["effects"] = describe(fitted)
-    notes = (auto_note, _describe_failures(failures, end), _describe_lost(histories), _describe_life(histories))
+    lost, lost_note = _lost_sales(histories, spec.skips_stockouts)
+    notes = (auto_note, _describe_failures(failures, end), lost_note, _describe_life(histories))
     note = "; ".join(filter(None, notes))
     if histories.life.n_borrowed:
         provenance["borrowed"] = _describe_borrowed(histories)
-    return ItemForecast(series.wk_end_dt(-1), forecasts, backtests, note, provenance)
+    return ItemForecast(series.wk_end_dt(-1), forecasts, backtests, note, provenance, lost)
 
 
 @cache
@@ -252,13 +255,41 @@ class _Item:
         return Forecast(baseline * uplift, lo, hi, made_by, heaviest, is_fallback, baseline, uplift)
 
 
-def _describe_lost(histories: SeriesHistories) -> str:
-    """Weeks out of stock, and what would have sold in them, in words or none."""
-    n_weeks, units = histories.lost_sales()
-    if not n_weeks:
-        return ""
-    weeks = "1 week" if n_weeks == 1 else f"{n_weeks} weeks"
-    return f"out of stock in {weeks}, in which about {units:,.0f} units more would have sold; the forecast is of demand"
+def _lost_sales(histories: SeriesHistories, skips: bool) -> tuple[LostSales, str]:
+    """Weeks out of stock, known or suspected, and what would have sold in them; and the same in words or none."""
+    known, suspected, notes = histories.out_of_stock(), histories.suspected(), []
+    n_known, n_suspected = int(known.sum()), int(suspected.sum())
+    units = histories.lost_units(known)
+    if n_known:
+        more = f"about {units:,.0f} units more would have sold; the forecast is of demand"
+        notes.append(f"out of stock in {_in_weeks(n_known)}, in which {more}")
+    lost = LostSales(n_known, units, n_suspected)
+    if n_suspected:
+        is_one = n_suspected == 1
+        what = f"{_in_weeks(n_suspected)} without a sale {'looks' if is_one else 'look'} like "
+        what += f"{'a stock-out' if is_one else 'stock-outs'} ({_describe_runs(histories, suspected)}) and "
+        if skips:
+            units = histories.lost_units(suspected)
+            lost = LostSales(n_known + n_suspected, lost.units + units, n_suspected)
+            what += f"{'is' if is_one else 'are'} taken as missing; about {units:,.0f} units more would have sold; "
+            what += "the forecast is of demand"
+        else:
+            what += f"{'counts' if is_one else 'count'} as zero demand"
+        notes.append(what)
+    return lost, "; ".join(notes)
+
+
+def _in_weeks(n: int) -> str:
+    return "1 week" if n == 1 else f"{n} weeks"
+
+
+def _describe_runs(histories: SeriesHistories, suspected: BoolArray) -> str:
+    """When the suspected weeks are: the last days of the first and the last week of their only or of their last run."""
+    weeks = np.flatnonzero(suspected)
+    starts = weeks[np.diff(weeks, prepend=-2) > 1]
+    first, last = (histories.wk_end_dt(int(week) + 1) for week in (starts[-1], weeks[-1]))
+    when = f"{first}" if first == last else f"{first} to {last}"
+    return when if len(starts) == 1 else f"in {len(starts)} runs, the last {when}"
 
 
 def _describe_life(histories: SeriesHistories) -> str:

@@ -10,7 +10,6 @@ from datetime import date
 from functools import cached_property
 
 import numpy as np
-import numpy.typing as npt
 from numpy.lib.stride_tricks import sliding_window_view
 
 from fcst.compute.demand import demand_class
@@ -19,6 +18,7 @@ from fcst.compute.lifecycles import at_level, level_error
 from fcst.compute.regressions import harmonic_season
 from fcst.compute.regressors import is_without_demand, regressors_at
 from fcst.compute.series import Series
+from fcst.compute.stockouts import BoolArray, demand_of, suspected_weeks
 from fcst.drivers import Driver, DriverKind
 from fcst.errors import ComputeError
 from fcst.names import HOLDOUT_WEEKS, SEASON_LENGTH
@@ -99,6 +99,9 @@ class SeriesHistories:
     With effects of drivers, histories and actuals are on the scale of the baseline: units ÷ the multipliers that are
     fitted at the cutoff. A forecast times the multipliers ahead is in units.
 
+    Where the series skips stock-outs, a history has no units in weeks that look like one at its cutoff. The weeks of a
+    window that is forecast are looked at as they are at its end. On `sold`, which is scored, nothing depends on it.
+
     Parameters
     ----------
     h
@@ -126,6 +129,7 @@ class SeriesHistories:
         self._series, self._h = series, h
         self._histories: dict[int, History] = {}
         self._fitted: dict[int, ItemEffects] = {}
+        self._demand: dict[int, FloatArray] = {}
 
     @property
     def unique_id(self) -> str:
@@ -134,13 +138,6 @@ class SeriesHistories:
     @property
     def attributes(self) -> Mapping[str, str]:
         return self._series.attributes
-
-    @cached_property
-    def _n_known(self) -> npt.NDArray[np.intp]:
-        """(T + 1,) the number of known weeks before each cutoff."""
-        n_known = np.zeros(self.end + 1, np.intp)
-        np.cumsum(~np.isnan(self.y), out=n_known[1:])
-        return n_known
 
     def at(self, cutoff: int) -> History:
         if cutoff not in self._histories:
@@ -155,20 +152,29 @@ class SeriesHistories:
             weeks_ago = self.end - cutoff
             pooled = self._effects[min((w for w in self._effects if w >= weeks_ago), default=max(self._effects))]
             regressors = regressors_at(self._drivers, cutoff, self._h_at(cutoff), pooled.columns)
-            self._fitted[cutoff] = item_effects(pooled, at_level(self.y, self.life, cutoff), regressors)
+            self._fitted[cutoff] = item_effects(pooled, self._demand_before(cutoff), regressors)
         return self._fitted[cutoff]
 
-    def lost_sales(self) -> tuple[int, float]:
-        """Weeks out of stock from their first day to their last, and about how many units more would have sold in them:
-        the baseline of the weeks around."""
+    def out_of_stock(self) -> BoolArray:
+        """(T,) weeks that a driver says were out of stock from their first day to their last."""
         is_out = np.zeros(self.end, bool)
         for driver in self._drivers:
             if driver.kind is DriverKind.STOCK:
                 known = driver.values[: self.end]
                 is_out[: len(known)] |= known <= 0
         is_out[: self.life.n_borrowed] = False
-        wanted = self.at(self.end).y - self._series.y[len(self._series.y) - self.end :]
-        return int(is_out.sum()), float(np.maximum(wanted[is_out], 0.0).sum())
+        return is_out
+
+    def suspected(self) -> BoolArray:
+        """(T,) weeks that look like stock-outs at the end of the history, whether they are skipped or not."""
+        suspected = suspected_weeks(self.y)
+        suspected[: self.life.n_borrowed] = False
+        return suspected
+
+    def lost_units(self, is_out: BoolArray) -> float:
+        """About how many units more would have sold in some missing weeks (T,): the baseline of the weeks around."""
+        sold = np.nan_to_num(self._series.y[len(self._series.y) - self.end :])
+        return float(np.maximum(self.at(self.end).y - sold, 0.0)[is_out].sum())
 
     def wk_end_dt(self, cutoff: int) -> date:
         """The last day of the last week before a cutoff."""
@@ -202,12 +208,19 @@ class SeriesHistories:
 
     def _on_baseline(self, cutoff: int, start: int, end: int) -> FloatArray:
         """(end − start,) units ÷ the multipliers fitted at a cutoff; NaN in weeks in which nothing can be bought."""
-        y = self.y[start:end] if start >= cutoff else at_level(self.y, self.life, cutoff)[start:end]
-        fitted = self.effects_at(cutoff)
+        y, fitted = self._demand_before(end)[start:], self.effects_at(cutoff)
         if fitted is None:
             return y
         multipliers = fitted.multipliers[start:end]
         return y / np.where(multipliers > 0, multipliers, np.nan)
+
+    def _demand_before(self, end: int) -> FloatArray:
+        """(end,) units of the first weeks: a like item's at the level of the item's own; missing where the series skips
+        stock-outs and they look like one then."""
+        if end not in self._demand:
+            units = at_level(self.y, self.life, end)
+            self._demand[end] = demand_of(units) if self._series.skips_stockouts else units
+        return self._demand[end]
 
     def windows_before(self, cutoff: int, n: int, min_training: int) -> list[int]:
         """The cutoffs of up to `n` windows before `cutoff`, the latest first, with at least so many weeks before them.
@@ -216,14 +229,23 @@ class SeriesHistories:
         """
         cutoffs = [cutoff - HOLDOUT_WEEKS * j for j in range(1, n + 1)]
         return [
-            c for c in cutoffs if c >= min_training and self._n_known[c + HOLDOUT_WEEKS] - self._n_known[c] >= MIN_KNOWN
+            c
+            for c in cutoffs
+            if c >= min_training and _n_known(self._demand_before(c + HOLDOUT_WEEKS)[c:]) >= MIN_KNOWN
         ]
 
     def measured_windows(self, n: int) -> list[int]:
         """The cutoffs of those of the last `n` windows on which accuracy is measured, the latest first."""
-        windows = self.windows_before(self.end, n, MIN_TRAINING_WEEKS)
-        n_known = {cutoff: np.count_nonzero(~np.isnan(self.sold(cutoff))) for cutoff in windows}
-        return [c for c in windows if self._n_known[c] >= MIN_TRAINING_WEEKS and n_known[c] >= MIN_KNOWN]
+        cutoffs = [self.end - HOLDOUT_WEEKS * j for j in range(1, n + 1)]
+        return [
+            c
+            for c in cutoffs
+            if c > 0 and _n_known(self.y[:c]) >= MIN_TRAINING_WEEKS and _n_known(self.sold(c)) >= MIN_KNOWN
+        ]
+
+
+def _n_known(y: FloatArray) -> int:
+    return int(np.count_nonzero(~np.isnan(y)))
 
 
 def usable_part(series: Series) -> tuple[FloatArray, tuple[Driver, ...]]:

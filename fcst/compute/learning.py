@@ -29,6 +29,7 @@ from fcst.compute.models import AUTO_MIN_TRAINING, LEARNED_WINDOWS, TWO_YEARS
 from fcst.compute.pooled_seasons import PooledSeasons, fit_pooled_seasons
 from fcst.compute.regressors import columns_of, regressors_at
 from fcst.compute.series import Series
+from fcst.compute.stockouts import demand_of
 from fcst.errors import ComputeError
 from fcst.names import HOLDOUT_WEEKS
 from fcst.records import FloatArray
@@ -202,7 +203,8 @@ def _samples(series: Sequence[Series], weeks_ago: int) -> Iterator[EffectsSample
         n_items, n_cells = n_items + 1, n_cells + cutoff * len(columns_of(drivers))
         if n_items > 1 and (n_items > MAX_ITEMS or n_cells > MAX_CELLS):
             return
-        yield EffectsSample(y[:cutoff], regressors_at(drivers, cutoff, 0))
+        units = demand_of(y[:cutoff]) if s.skips_stockouts else y[:cutoff]
+        yield EffectsSample(units, regressors_at(drivers, cutoff, 0))
 
 
 def _draw(series: Series) -> tuple[bytes, str]:

@@ -72,6 +72,8 @@ class Series:
         what is known besides units, by names that differ, each with the T weeks of `y` and those known after them.
     life
         what is known of the item's life; some of the weeks may be those of other items.
+    skips_stockouts
+        weeks that look like stock-outs, as `stockouts.suspected_weeks` tells them, are missing for models, not zero.
     """
 
     unique_id: str
@@ -80,6 +82,7 @@ class Series:
     attributes: Mapping[str, str] = field(default_factory=dict)
     drivers: tuple[Driver, ...] = ()
     life: Life = OWN_LIFE
+    skips_stockouts: bool = False
 
     def wk_end_dt(self, weeks_ago: int) -> date:
         """The last day of the week that is `weeks_ago` before the last one; a negative number is in the future."""

@@ -71,6 +71,7 @@ def _with_drivers(attempt: BatchAttempt, records: Sequence[SalesRecord]) -> list
             record.unit_sales,
             record.attributes,
             assemble(loads, values.get(record.unique_id, ()), len(record.unit_sales), last),
+            skips_stockouts=attempt.spec.skips_stockouts,
         )
         for record in records
     ]

@@ -149,6 +149,7 @@ def _run_item(attempt: BatchAttempt, series: Series, learned: Mapping[int, Learn
         [_backtest_record(backtest) for backtest in result.backtests],
         result.provenance,
         (series.life.own if len(series.life.own) else series.y)[-attempt.spec.h :].tolist(),
+        result.lost,
     )
 
 

@@ -93,6 +93,13 @@ def test_run_comes_back_from_json_as_it_was(level: tuple[int, ...]) -> None:
     assert JobSpec.from_json(json.loads(spec.to_json())) == spec
 
 
+def test_run_of_an_older_version_counts_stock_outs_as_zero_demand() -> None:
+    stored = json.loads(JobSpec(skips_stockouts=True).to_json())
+    assert JobSpec.from_json(stored).skips_stockouts
+    del stored["skips_stockouts"]
+    assert not JobSpec.from_json(stored).skips_stockouts
+
+
 def test_run_that_was_changed_in_json_is_checked_again() -> None:
     with pytest.raises(InputError, match="horizon"):
         JobSpec.from_json({**json.loads(JobSpec().to_json()), "h": 0})
