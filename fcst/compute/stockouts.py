@@ -5,7 +5,8 @@ nothing else explains it. Demand of a week is taken as negative binomial. Its le
 before and just after the run, so a decline, a launch or the end of a season explains zeros. Its variation is that of
 the weeks below the median, drawn to what is usual: promotions vary demand upwards only. Runs are not suspected
 
-- before LEAST_WEEKS_BEFORE known weeks, or longer than MOST_WEEKS (at the end of the history MOST_WEEKS_AT_END);
+- before LEAST_WEEKS_BEFORE known weeks, or longer than MOST_WEEKS;
+- as long as the item has not sold again: whether it will is not known;
 - where the item has more than a few other runs of zeros within the year around;
 - where the same weeks a year before or after had next to no sale;
 - where the item, without the suspected weeks, is intermittent or lumpy.
@@ -15,6 +16,10 @@ The rule knows one item: a week in which the whole shop was closed looks the sam
 
 A history is judged as it is at its end. So a backtest that asks at its cutoff uses nothing that came later, and a run
 may be suspected at one cutoff and not at another.
+
+To skip a run at the end as well made forecasts of the next quarter worse, whatever its length: in a gift shop the mean
+absolute error by 13 % after a week without a sale, by 24 % after two, by half and more from three on, with forecasts
+that were too high. Of orange juice, which always sold again, by 8 to 23 %, though they were no longer too low.
 
 Measured: of items without a stock-out, with negative binomial demand, one in 200 has a suspected week in 240 weeks.
 Related: Svetunkov & Sroginis 2025, 'Why do zeroes happen? A model-based approach for demand classification',
@@ -44,13 +49,6 @@ LEAST_WEEKS_BEFORE = 13
 
 MOST_WEEKS = ENDED_AFTER_WEEKS - 1
 """Weeks of a run. In a longer one the item had ended, or paused, by the rule that flags items as ended."""
-
-MOST_WEEKS_AT_END = 8
-"""Weeks of a run that has not ended yet: the longer it lasts, the more likely it is the end of the item.
-
-Of the steady items of a gift shop that had not sold for 8 weeks, 71 % sold again within a quarter, and three quarters
-of the usual; after 13 weeks 58 %, after half a year none.
-"""
 
 MOST_RUNS = 0.1
 """Other runs of zeros in the year around a run, by known week: with more the item does not sell steadily."""
@@ -110,8 +108,7 @@ def _candidates(is_zero: BoolArray) -> list[tuple[int, int]]:
     n_begun = np.concatenate([[0], np.cumsum(edges == 1)])
     n_others = n_begun[last] - n_begun[first] - 1
     is_steady = n_others <= MOST_RUNS * (last - first - lengths)
-    is_short = lengths <= np.where(ends == n, MOST_WEEKS_AT_END, MOST_WEEKS)
-    chosen = is_steady & is_short & (starts >= LEAST_WEEKS_BEFORE)
+    chosen = is_steady & (starts >= LEAST_WEEKS_BEFORE) & (lengths <= MOST_WEEKS) & (ends < n)
     return list(zip(starts[chosen].tolist(), ends[chosen].tolist(), strict=True))
 
 

@@ -12,7 +12,7 @@ from fcst.compute.forecasting import forecast_item
 from fcst.compute.history import SeriesHistories
 from fcst.compute.learning import learn_effects
 from fcst.compute.series import Series
-from fcst.compute.stockouts import LEAST_WEEKS_BEFORE, MOST_WEEKS, MOST_WEEKS_AT_END, demand_of, suspected_weeks
+from fcst.compute.stockouts import LEAST_WEEKS_BEFORE, MOST_WEEKS, demand_of, suspected_weeks
 from fcst.drivers import Driver, DriverKind
 from fcst.ingest.driver_sample import write_driver_sample
 from fcst.names import HOLDOUT_WEEKS
@@ -69,11 +69,12 @@ def test_a_pause_of_half_a_year_is_none() -> None:
     assert suspected(out(steady(), range(60, 60 + MOST_WEEKS + 1))) == []
 
 
-def test_an_item_that_has_not_sold_lately_is_suspected_for_some_weeks() -> None:
-    y = steady()
-    assert suspected(out(y, range(120 - MOST_WEEKS_AT_END, 120))) == list(range(120 - MOST_WEEKS_AT_END, 120))
-    assert suspected(out(y, range(120 - MOST_WEEKS_AT_END - 1, 120))) == []
-    assert suspected(out(y, range(60, 120))) == [], "an ended item"
+@pytest.mark.parametrize("n", [1, 5, 30, 60])
+def test_an_item_that_has_not_sold_again_is_not_suspected(n: int) -> None:
+    y = out(steady(), range(120 - n, 120))
+    assert suspected(y) == []
+    y[-1] = NAN
+    assert suspected(y) == []
 
 
 def test_the_end_of_a_decline_is_none() -> None:
@@ -168,11 +169,10 @@ def test_weeks_of_net_returns_are_weeks_without_a_sale() -> None:
     assert suspected(y) == [60, 61, 62]
 
 
-def test_the_rule_is_of_the_weeks_before_the_cutoff_alone() -> None:
+def test_a_run_is_suspected_once_the_item_has_sold_again() -> None:
     y = out(steady(), range(60, 70))
-    assert suspected(y) == list(range(60, 70))
-    assert suspected(y[: 60 + MOST_WEEKS_AT_END]) == list(range(60, 60 + MOST_WEEKS_AT_END))
-    assert suspected(y[:69]) == [], "it had not sold for nine weeks then"
+    assert suspected(y) == suspected(y[:71]) == list(range(60, 70))
+    assert suspected(y[:65]) == suspected(y[:70]) == [], "at these cutoffs nobody knew"
 
 
 # In histories and forecasts
@@ -264,8 +264,8 @@ def test_the_note_names_the_last_of_several_runs_and_knows_one_week() -> None:
 
 
 def test_most_of_the_generators_stock_outs_are_found_and_nothing_else(tmp_path: Path) -> None:
-    """With the flag of stock left out. Measured on seeds 1 to 5: 76 to 82 % of the weeks of items that sell 20 units a
-    week or more, one false week in 1,700; where all of an item were found, units lost within 14 % of the truth."""
+    """With the flag of stock left out. Measured on seeds 1 to 5: 75 to 81 % of the weeks of items that sell 20 units a
+    week or more, one false week in 1,700; where all of an item were found, units lost within 15 % of the truth."""
     write_driver_sample(tmp_path, n_items=80, n_weeks=156, seed=1)
     weeks: dict[str, list[tuple[float, bool]]] = {}
     with (tmp_path / "sales.csv").open() as file:
