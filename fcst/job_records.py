@@ -236,6 +236,65 @@ class Reason:
 
 
 @dataclass(frozen=True)
+class ItemLostSales:
+    """What an item of a run has lost to stock-outs in its history.
+
+    Parameters
+    ----------
+    n_weeks
+        weeks out of stock, by a driver or because the run takes them as such.
+    units
+        about how many units more would have sold in them.
+    n_suspected
+        weeks that look like stock-outs, whether the run takes them as such or as zero demand.
+    sold
+        units that it sold in its history; None where its dataset does not have it any more.
+    """
+
+    unique_id: str
+    family: str | None
+    n_weeks: int
+    units: float
+    n_suspected: int
+    sold: float | None
+
+    @property
+    def share(self) -> float | None:
+        """The lost units as a fraction of those sold; None where nothing was."""
+        return self.units / self.sold if self.sold and self.sold > 0 else None
+
+
+@dataclass(frozen=True)
+class RunLostSales:
+    """What the completed items of a run have lost to stock-outs in their histories.
+
+    Parameters
+    ----------
+    n_items, n_weeks, units
+        items with weeks out of stock, these weeks, and about how many units more would have sold in them.
+    n_items_suspected, n_weeks_suspected
+        items with weeks that look like stock-outs, and these weeks, whether the run takes them as such or not.
+    n_found
+        items with weeks of either kind.
+    sold
+        units that all completed items sold in their histories; None where none has weeks out of stock.
+    """
+
+    n_items: int
+    n_weeks: int
+    units: float
+    n_items_suspected: int
+    n_weeks_suspected: int
+    n_found: int
+    sold: float | None
+
+    @property
+    def share(self) -> float | None:
+        """The lost units as a fraction of those sold; None where nothing was."""
+        return self.units / self.sold if self.sold and self.sold > 0 else None
+
+
+@dataclass(frozen=True)
 class Action:
     """An action of a user or program: what it did to which run, dataset, ingest or token."""
 

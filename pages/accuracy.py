@@ -23,6 +23,7 @@ from fcst.ui.accuracy import (
 )
 from fcst.ui.cache import draw, read, run_key
 from fcst.ui.downloads import picture
+from fcst.ui.lost_sales import show_lost_sales
 from fcst.ui.results import choose_run, find_runs
 from fcst.ui.shell import choose, show_page
 
@@ -41,6 +42,8 @@ def main() -> None:
     by_model = measured(job, "model")
     if by_model.empty:
         show_nothing(job)
+        if item := show_lost_sales(job):
+            open_item(job, item, job.spec.models[0])
         return
     models = [*job.spec.models, *(m for m in by_model["model"] if m not in job.spec.models)]
     with right:
@@ -86,6 +89,8 @@ def main() -> None:
         )
         show_effects(effects, "effects")
     show_best_and_worst(job, model, sum(counts))
+    if item := show_lost_sales(job):
+        open_item(job, item, model)
     candidates = read(("candidates", run_key(job)), lambda: accuracy.list_candidates(job.job_id))
     if AUTO in job.spec.models and len(candidates):
         st.header("What Auto chose among", anchor=False)
@@ -152,8 +157,12 @@ def show_best_and_worst(job: Job, model: str, n_known: int) -> None:
         worst = show_items(extreme(is_worst=True), "worst")
     st.caption("Select an item to see its forecast.")
     if item := best or worst:
-        target = {"job": str(job.job_id), "item": item, "model": model}
-        st.switch_page("pages/forecasts.py", query_params=target)
+        open_item(job, item, model)
+
+
+def open_item(job: Job, item: str, model: str) -> None:
+    """Goes to the forecast of an item."""
+    st.switch_page("pages/forecasts.py", query_params={"job": str(job.job_id), "item": item, "model": model})
 
 
 show_page(main)

@@ -16,6 +16,7 @@ from fcst.ui.adjustments import adjust_button, show_adjustments
 from fcst.ui.cache import draw, read, run_key
 from fcst.ui.downloads import one_item, picture, show_downloads, those_that_match
 from fcst.ui.items import ALL_ITEMS, Items, choose_filter, show_items, show_steps, shown_page
+from fcst.ui.lost_sales import show_item as show_lost_item
 from fcst.ui.results import choose_run, find_runs, show_notes, show_numbers, show_table
 from fcst.ui.shell import choose, choose_some, show_page, warn_of_unknown
 
@@ -98,6 +99,8 @@ def show_detail(items: Items, page: int, item: RunItem | None) -> None:
         f"{text.units(view.forecast['forecast'].sum())} units in {text.count(job.spec.h, 'week')}",
     )
     show_notes(job, item, view)
+    if item is not None:
+        show_lost_item(job, unique_id)
     if item is not None and (provenance := accuracy.item_provenance(job.job_id, unique_id)):
         show_provenance(provenance, model, job)
     if item is not None:

@@ -119,6 +119,12 @@ def show_form(dataset: ListedDataset, chosen: Selection, job: Job | None) -> lis
         key=f"n_windows{suffix}",
         help=MEANING["backtest"],
     )
+    skips_stockouts = st.checkbox(
+        "Skip suspected stock-outs",
+        spec.skips_stockouts,
+        key=f"skips_stockouts{suffix}",
+        help=f"Takes them as missing: the forecast is of demand. {MEANING['suspected']}",
+    )
     with st.expander("Name and note", type="compact", expanded=bool(job and (job.name or job.note))):
         name = st.text_input("Name (optional)", job.name if job else "", max_chars=100, key=f"name{suffix}")
         note = st.text_area("Note (optional)", job.note if job else "", max_chars=1000, height=68, key=f"note{suffix}")
@@ -139,7 +145,8 @@ def show_form(dataset: ListedDataset, chosen: Selection, job: Job | None) -> lis
         disabled=not counts.n_items,
     ):
         try:
-            checked = jobs.make_spec(counts.n_items, models, h, parse_levels(levels), batch_size, n_windows)
+            asked = (models, h, parse_levels(levels), batch_size, n_windows, skips_stockouts)
+            checked = jobs.make_spec(counts.n_items, *asked)
             with st.spinner("Writing the run …", show_time=True):
                 job_id = jobs.submit_job(dataset.dataset_id, chosen, checked, name, note)
         except FcstError as exc:

@@ -209,7 +209,7 @@ def test_doctor_asks_for_the_schema_where_there_is_none(empty_database: str) -> 
 
 
 def test_every_command_has_help() -> None:
-    names = "sample ingest datasets submit status batches cancel retry metrics export"
+    names = "sample ingest datasets submit status batches cancel retry metrics lost-sales export"
     for name in f"{names} migrate backup restore prune delete worker doctor".split():
         done = fcst(name, "--help")
         assert done.returncode == 0 and "usage:" in done.stdout

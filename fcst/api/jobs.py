@@ -14,7 +14,7 @@ from fcst.api.problems import documented
 from fcst.filters import EVERY, only
 from fcst.job_records import Job
 from fcst.names import EXPORT_FORMATS
-from fcst.services import accuracy, datasets, exports, forecasts, jobs
+from fcst.services import accuracy, datasets, exports, forecasts, jobs, lost_sales
 from fcst.states import JobStatus, Stage
 
 router = APIRouter(prefix="/jobs", tags=["jobs"])
@@ -52,7 +52,8 @@ def submit(request: schemas.JobRequest, response: Response, idempotency_key: Ide
     else:
         items = jobs.choose_largest(dataset, dataset.n_items if request.items is None else request.items)
     n_items = jobs.count_chosen(dataset.dataset_id, items)
-    spec = jobs.make_spec(n_items, request.models, request.h, request.level, request.batch_size, request.n_windows)
+    asked = (request.models, request.h, request.level, request.batch_size, request.n_windows, request.skips_stockouts)
+    spec = jobs.make_spec(n_items, *asked)
     job_id, is_new = jobs.submit_once(dataset.dataset_id, items, spec, request.name, request.note, once)
     return _submitted(response, job_id, is_new)
 
@@ -154,6 +155,20 @@ def list_metrics(
     frame = accuracy.list_accuracy(jobs.get_job(job_id), by)
     rows = frame.astype(object).where(frame.notna(), None).to_dict("records")
     return {"by": by, "metrics": [{str(name): _defined(value) for name, value in row.items()} for row in rows]}
+
+
+@router.get(
+    "/{job_id:number}/lost-sales", summary="What its items have lost to stock-outs", response_model=schemas.LostSales
+)
+def list_lost_sales(
+    job_id: JobId,
+    limit: Annotated[int, Query(ge=1, le=10_000)] = 100,
+    offset: Offset = 0,
+) -> dict[str, Any]:
+    job = jobs.get_job(job_id)
+    totals = lost_sales.sum_lost_sales(job)
+    items = lost_sales.list_lost_sales(job, limit, offset)
+    return {**vars(totals), "share": totals.share, "items": items}
 
 
 def next_page(path: str, last: int | None, limit: int, more: Sequence[tuple[str, list[str]]] = ()) -> str | None:

@@ -82,6 +82,10 @@ class Spec(BaseModel):
         StrictInt | None,
         Field(ge=1, le=MAX_BATCH_SIZE, description="Items of a batch; without it, what keeps all processes busy."),
     ] = None
+    skips_stockouts: Annotated[
+        StrictBool,
+        Field(description="Weeks without a sale that look like stock-outs are missing, not zero demand."),
+    ] = False
 
     model_config = ConfigDict(from_attributes=True)
 
@@ -192,6 +196,28 @@ class Metrics(BaseModel):
 
     by: str
     metrics: list[dict[str, Any]]
+
+
+class ItemLostSales(Given):
+    unique_id: str
+    family: str | None
+    n_weeks: Annotated[int, Field(description="Out of stock, by a driver or because the run takes them as such.")]
+    units: Annotated[float, Field(description="About how many more would have sold in them.")]
+    share: Annotated[float | None, Field(description="Of what it sold in its history; null: nothing.")]
+    n_suspected: Annotated[int, Field(description="Weeks that look like stock-outs, taken as such or not.")]
+
+
+class LostSales(Given):
+    """What the completed items of a run have lost to stock-outs in their histories."""
+
+    n_items: int
+    n_weeks: int
+    units: float
+    share: Annotated[float | None, Field(description="Of what all completed items sold in their histories.")]
+    n_items_suspected: int
+    n_weeks_suspected: int
+    n_found: Annotated[int, Field(description="Items with weeks of either kind.")]
+    items: Annotated[list[ItemLostSales], Field(description="Those that lost most first.")]
 
 
 class Dataset(BaseModel):

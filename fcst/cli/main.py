@@ -120,6 +120,11 @@ def _parser() -> argparse.ArgumentParser:
         metavar="N",
         help="windows of 13 weeks of the past on which accuracy is measured (default: %(default)s; 0: not at all)",
     )
+    sub.add_argument(
+        "--skip-stockouts",
+        action="store_true",
+        help="weeks without a sale that look like stock-outs are missing, not zero demand: the forecast is of demand",
+    )
     sub.add_argument("--name", default="", help="a name for the run")
     sub.add_argument("--wait", action="store_true", help="wait for its end; exit 1 unless every item completed")
     takes_json(sub)
@@ -143,6 +148,11 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument(
         "--by", default="model", metavar="WHAT", help="model, item, family, demand_class, window or horizon"
     )
+    takes_json(sub)
+
+    sub = command("lost-sales", _lost_sales, "what the items of a run have lost to stock-outs, in their histories")
+    sub.add_argument("job", type=int, metavar="JOB")
+    sub.add_argument("--limit", type=int, default=100, metavar="N", help="items that lost most (default: %(default)s)")
     takes_json(sub)
 
     sub = command("export", _export, "write the forecasts of a run")
@@ -280,7 +290,8 @@ def _submit(args: argparse.Namespace) -> int:
     level = parse_levels([part for part in args.level.split(",") if part.strip()])
     models = [name for name in args.models.split(",") if name.strip()]
     # What needs no database is refused first: a typing error must not start a server.
-    jobs.make_spec(1 if args.items is None else args.items, models, args.horizon, level, args.batch_size, args.backtest)
+    asked = (models, args.horizon, level, args.batch_size, args.backtest, args.skip_stockouts)
+    jobs.make_spec(1 if args.items is None else args.items, *asked)
     prepare()
     dataset = datasets.find_dataset(args.dataset)
     if args.item:
@@ -288,7 +299,7 @@ def _submit(args: argparse.Namespace) -> int:
     else:
         items = jobs.choose_largest(dataset, dataset.n_items if args.items is None else args.items)
     n_items = jobs.count_chosen(dataset.dataset_id, items)
-    spec = jobs.make_spec(n_items, models, args.horizon, level, args.batch_size, args.backtest)
+    spec = jobs.make_spec(n_items, *asked)
     job_id = jobs.submit_job(dataset.dataset_id, items, spec, name=args.name)
     job = jobs.wait_for_job(job_id) if args.wait else jobs.get_job(job_id)
     if args.json:
@@ -396,6 +407,27 @@ def _metrics(args: argparse.Namespace) -> int:
     else:
         table = [{key: _number(value) if key != args.by else value for key, value in row.items()} for row in rows]
         print_table(table, *frame)
+    return DONE
+
+
+def _lost_sales(args: argparse.Namespace) -> int:
+    from fcst.services import jobs, lost_sales
+
+    if args.limit < 1:
+        raise InputError(f"{args.limit} items cannot be listed.", "Give a whole number from 1 on.")
+    prepare()
+    job = jobs.get_job(args.job)
+    totals, items = lost_sales.sum_lost_sales(job), lost_sales.list_lost_sales(job, args.limit)
+    rows = [{**vars(item), "share": item.share} for item in items]
+    if args.json:
+        print_json({**vars(totals), "share": totals.share, "items": rows})
+        return DONE
+    say(
+        f"Job {args.job}: {totals.n_weeks:,} weeks out of stock of {totals.n_items:,} items, about {totals.units:,.0f} "
+        f"units lost; {totals.n_weeks_suspected:,} weeks of {totals.n_items_suspected:,} items look like stock-outs."
+    )
+    table = [{**row, "units": round(row["units"], 1), "share": _number(row["share"])} for row in rows]
+    print_table(table, "unique_id", "family", "n_weeks", "units", "share", "n_suspected")
     return DONE
 
 

@@ -219,6 +219,7 @@ def describe(job: Job, which: RunFilter, model: str) -> dict[str, Any]:
         "Weeks ahead": spec.h,
         "Interval levels, percent": ", ".join(map(str, spec.level)),
         "Backtest windows of 13 weeks": spec.n_windows,
+        "Suspected stock-outs": "taken as missing" if spec.skips_stockouts else "counted as zero demand",
         "Submitted, UTC": f"{job.submitted_at:%Y-%m-%d %H:%M:%S}",
         "Finished, UTC": f"{job.finished_at:%Y-%m-%d %H:%M:%S}" if job.finished_at else "",
         "Units": "forecast, lo, hi and adjusted in units a week; WAPE, bias, sMAPE, CRPS, coverage and value added as "

@@ -59,8 +59,14 @@ def make_spec(
     level: list[int],
     batch_size: int | None = None,
     n_windows: int = JobSpec.n_windows,
+    skips_stockouts: bool = JobSpec.skips_stockouts,
 ) -> JobSpec:
     """A checked spec, with the batch size suggested where none is given.
+
+    Parameters
+    ----------
+    skips_stockouts
+        weeks that look like stock-outs are taken as missing, not as zero demand.
 
     Raises
     ------
@@ -78,6 +84,7 @@ def make_spec(
         n_windows=n_windows,
         item_limit_s=settings.item_limit_s,
         process_memory=settings.process_memory,
+        skips_stockouts=skips_stockouts,
     )
 
 

@@ -168,6 +168,9 @@ def _finish_items(cur: Cursor, batch_id: int, attempt: int, results: list[ItemRe
         "outcomes": [result.outcome for result in results],
         "reasons": [result.reason for result in results],
         "provenances": [None if result.provenance is None else json.dumps(result.provenance) for result in results],
+        "out_of_stock_weeks": [result.lost and result.lost.n_weeks for result in results],
+        "lost_units": [result.lost and result.lost.units for result in results],
+        "suspected_weeks": [result.lost and result.lost.n_suspected for result in results],
     }
     cur.execute(query("finish_items"), {"batch_id": batch_id, "attempt": attempt, **items})
 

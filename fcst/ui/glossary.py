@@ -199,6 +199,23 @@ DATA = (
         "An item that another one replaces. Its sales stand before those of the new item, whose launch ends its own.",
     ),
     Term("like_item", "Like item", "An item that a new one is expected to sell like, times a factor. Both go on."),
+    Term(
+        "out_of_stock",
+        "Out of stock",
+        "A week in which the item could not be bought: a driver says so, or the run skips suspected stock-outs and "
+        "takes it as one. It is missing, not zero demand.",
+    ),
+    Term(
+        "suspected",
+        "Suspected stock-out",
+        "Weeks without a sale that are very unlikely in an item that otherwise sells steadily, and are no season. "
+        "They count as zero demand, unless the run skips them.",
+    ),
+    Term(
+        "lost_sales",
+        "Lost sales",
+        "About how many units more would have sold in weeks out of stock, by the weeks around them.",
+    ),
     Term("ended", "Ended", f"Said of an item without a sale in the last {ENDED_AFTER_WEEKS} weeks."),
     Term("returns", "Returns", "Units that came back. They are taken from the week's sales, unless they are left out."),
 )

@@ -65,6 +65,7 @@ def describe(job: Job) -> str:
         text.run_in_words(job.n_items, spec.batch_size, spec.h),
         ", ".join(spec.models),
         text.backtest_in_words(spec.n_windows) if spec.n_windows else "no backtest",
+        "suspected stock-outs skipped" if spec.skips_stockouts else "",
         text.plain(text.dataset_title(job.dataset, job.dataset_version)),
         f"submitted {text.moment(job.submitted_at)}",
         text.limits(spec.item_limit_s, spec.process_memory) if job.has_limits else "",

@@ -31,9 +31,12 @@ def ended(desk: Desk) -> int:
 
 
 def test_spec_of_a_job_can_be_sent_again(desk: Desk) -> None:
-    first = desk.submit(models=["SeasonalNaive", "Naive"], h=7, level=[70, 99], n_windows=2, batch_size=3)
+    first = desk.submit(
+        models=["SeasonalNaive", "Naive"], h=7, level=[70, 99], n_windows=2, batch_size=3, skips_stockouts=True
+    )
     spec = desk.get(f"/api/jobs/{first}").json()["spec"]
-    assert spec == {"models": ["SeasonalNaive", "Naive"], "h": 7, "level": [70, 99], "n_windows": 2, "batch_size": 3}
+    asked = {"models": ["SeasonalNaive", "Naive"], "h": 7, "level": [70, 99], "n_windows": 2, "batch_size": 3}
+    assert spec == asked | {"skips_stockouts": True}
     answer = desk.post("/api/jobs", json={"dataset": "s", "items": 4, **spec})
     assert answer.status_code == 201 and desk.get(answer.headers["location"]).json()["spec"] == spec
     desk.clear()
@@ -45,7 +48,8 @@ def test_job_is_submitted_computed_and_told(desk: Desk) -> None:
     job_id = answer.json()["job_id"]
     assert (answer.status_code, answer.headers["location"]) == (201, f"/api/jobs/{job_id}")
     job = desk.get(answer.headers["location"]).json()
-    assert job["spec"] == {"models": ["SeasonalNaive"], "h": 4, "level": [90], "batch_size": 2, "n_windows": 0}
+    asked = {"models": ["SeasonalNaive"], "h": 4, "level": [90], "batch_size": 2, "n_windows": 0}
+    assert job["spec"] == asked | {"skips_stockouts": False}
     told = ("status", "dataset", "dataset_version", "name", "note", "n_items", "n_batches", "started_at", "items_per_s")
     assert [job[name] for name in told] == ["submitted", "s", 1, "autumn", "a first try", 4, 2, None, None]
     assert job["batches"] == {"submitted": 2}
@@ -100,6 +104,7 @@ def test_without_a_dataset_the_newest_is_taken(desk: Desk) -> None:
         ({"h": 2, "horizon": 2}, "horizon"),
         ({"level": [100]}, "level"),
         ({"batch_size": 10**9}, "batch_size"),
+        ({"skips_stockouts": "yes"}, "skips_stockouts"),
         ({"horizont": 4}, "horizont"),
         ({"name": "x" * 101}, "name"),
         ({"name": "a\0b"}, "name"),
@@ -314,6 +319,34 @@ def test_job_that_has_not_begun_has_empty_forecasts(desk: Desk) -> None:
     assert desk.get(f"/api/jobs/{job_id}/forecasts").json() == {"forecasts": [], "next": None}
     assert desk.get(f"/api/jobs/{job_id}/forecasts?format=csv").text.count("\n") == 1
     assert desk.get(f"/api/jobs/{job_id}/metrics?by=item").json()["metrics"] == []
+
+
+# Lost sales
+
+
+def test_lost_sales_are_summed_and_listed(desk: Desk, ended: int) -> None:
+    nothing = desk.get(f"/api/jobs/{ended}/lost-sales").json()
+    assert (nothing["n_found"], nothing["units"], nothing["share"], nothing["items"]) == (0, 0, None, [])
+    for item, weeks, units, suspected in (("item5", 2, 30.0, 2), ("item6", 1, 70.5, 0), ("item1", 0, 0.0, 3)):
+        ask_database(
+            "UPDATE fcst_app.job_items SET out_of_stock_weeks = %(weeks)s, lost_units = %(units)s,"
+            " suspected_weeks = %(suspected)s WHERE job_id = %(job_id)s AND unique_id = %(item)s",
+            job_id=ended,
+            item=item,
+            weeks=weeks,
+            units=units,
+            suspected=suspected,
+        )
+    found = desk.get(f"/api/jobs/{ended}/lost-sales").json()
+    totals = {name: found[name] for name in ("n_items", "n_weeks", "units", "n_items_suspected", "n_weeks_suspected")}
+    assert list(totals.values()) == [2, 3, 100.5, 2, 5] and found["n_found"] == 3
+    dataset = desk.get(f"/api/datasets/{desk.get(f'/api/jobs/{ended}').json()['dataset_id']}").json()
+    assert math.isclose(found["share"], 100.5 / dataset["total_units"])
+    assert [item["unique_id"] for item in found["items"]] == ["item6", "item5", "item1"]
+    page = desk.get(f"/api/jobs/{ended}/lost-sales", params={"limit": 1, "offset": 1}).json()
+    assert page == found | {"items": found["items"][1:2]}
+    assert is_problem(desk.get("/api/jobs/999/lost-sales"), 404, "There is no job 999.")
+    assert is_problem(desk.get(f"/api/jobs/{ended}/lost-sales", params={"limit": 0}), 422, "limit")
 
 
 # Idempotency

@@ -9,7 +9,7 @@ import pytest
 
 from fcst.engine import retry_policy
 from fcst.engine.retry_policy import Cause
-from fcst.engine.task import run_batch
+from fcst.engine.task import run_batch, run_learning
 from fcst.errors import StoreError
 from fcst.filters import ItemSort, Selection
 from fcst.services import accuracy, exports, forecasts, jobs
@@ -108,7 +108,7 @@ def check_product_on_old_data(version: int) -> None:
     for lost in attempts.list_lost(WORKER, []):
         assert retry_policy.end_attempt(lost.batch_id, lost.attempt, Cause.LOST, "its supervisor was lost")
     while claimed := attempts.claim(WORKER, 1):
-        run_batch(claimed[0].batch_id, claimed[0].attempt)
+        (run_learning if claimed[0].is_learning else run_batch)(claimed[0].batch_id, claimed[0].attempt)
     freeze_ended()
     assert [jobs.get_job(job_id).n_completed for job_id in (1, 2)] == [3, 3]
     datasets.delete(1, "Ben")

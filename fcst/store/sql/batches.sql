@@ -77,9 +77,11 @@ WHERE batch_id = %(batch_id)s AND attempt = %(attempt)s AND run_token = %(run_to
 -- How items of a batch ended.
 UPDATE fcst_app.job_items i
 SET outcome = u.outcome, reason = u.reason, provenance = u.provenance::jsonb, attempt = %(attempt)s,
-    finished_at = clock_timestamp()
-FROM unnest(%(unique_ids)s::text[], %(outcomes)s::text[], %(reasons)s::text[], %(provenances)s::text[])
-     AS u (unique_id, outcome, reason, provenance)
+    finished_at = clock_timestamp(), out_of_stock_weeks = u.out_of_stock_weeks, lost_units = u.lost_units,
+    suspected_weeks = u.suspected_weeks
+FROM unnest(%(unique_ids)s::text[], %(outcomes)s::text[], %(reasons)s::text[], %(provenances)s::text[],
+            %(out_of_stock_weeks)s::integer[], %(lost_units)s::float8[], %(suspected_weeks)s::integer[])
+     AS u (unique_id, outcome, reason, provenance, out_of_stock_weeks, lost_units, suspected_weeks)
 WHERE i.batch_id = %(batch_id)s AND i.unique_id = u.unique_id AND i.outcome = 'pending';
 
 -- hold_attempt

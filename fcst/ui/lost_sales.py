@@ -1,0 +1,110 @@
+"""What pages show of sales lost to stock-outs: the sums of a run, the items that lost most, the line of one item."""
+
+from dataclasses import asdict
+
+import pandas as pd
+import streamlit as st
+
+from fcst.job_records import ItemLostSales, Job, RunLostSales
+from fcst.services import lost_sales
+from fcst.ui import tables, text
+from fcst.ui.cache import read, run_key
+from fcst.ui.glossary import MEANING
+from fcst.ui.shell import choose_page, page_in_url
+
+PAGE_ITEMS = 20
+
+
+def show_lost_sales(job: Job) -> str | None:
+    """The section of a run: sums and a page of its items; nothing where no week is, or looks, out of stock.
+
+    Returns
+    -------
+    str or None
+        the item that was selected.
+    """
+    totals = read(("lost sales", run_key(job)), lambda: lost_sales.sum_lost_sales(job))
+    if not totals.n_found:
+        return None
+    st.header("Lost sales", anchor=False)
+    _show_totals(totals)
+    st.caption(_in_words(job, totals))
+    page = page_in_url(totals.n_found, PAGE_ITEMS)
+    items = read(
+        ("items that lost", run_key(job), page),
+        lambda: lost_sales.list_lost_sales(job, PAGE_ITEMS, (page - 1) * PAGE_ITEMS),
+    )
+    chosen = _show_items(items, page)
+    choose_page(totals.n_found, PAGE_ITEMS)
+    return chosen
+
+
+def show_item(job: Job, unique_id: str) -> None:
+    """One line of what an item has lost; nothing where it has no week out of stock."""
+    found = read(("item that lost", run_key(job), unique_id), lambda: lost_sales.find_lost_sales(job, unique_id))
+    if found is not None and found.n_weeks:
+        share = "" if found.share is None else f", {text.percent(found.share)} of what it sold in its history"
+        st.caption(
+            f"Lost sales: about {text.count(round(found.units), 'unit')} in {text.count(found.n_weeks, 'week')}{share}."
+        )
+
+
+def _show_totals(totals: RunLostSales) -> None:
+    with st.container(horizontal=True):
+        if totals.n_items:
+            share = text.percent(totals.share)
+            _metric("Lost units", text.large(totals.units), f"{share} of units sold", "lost_sales")
+            beside = f"of {text.count(totals.n_items, 'item')}"
+            _metric("Weeks out of stock", f"{totals.n_weeks:,}", beside, "out_of_stock")
+        if totals.n_items_suspected:
+            beside = f"of {text.count(totals.n_items_suspected, 'item')}"
+            _metric("Suspected weeks", f"{totals.n_weeks_suspected:,}", beside, "suspected")
+
+
+def _metric(label: str, value: str, beside: str, meaning: str) -> None:
+    help_text = MEANING[meaning]
+    st.metric(label, value, beside, delta_color="off", delta_arrow="off", border=True, height="stretch", help=help_text)
+
+
+def _in_words(job: Job, totals: RunLostSales) -> str:
+    """What the numbers are of, and how suspected weeks count in this run."""
+    parts = ["Over the whole history of the items."]
+    if totals.n_items:
+        parts.append(
+            "Lost units are an estimate from the weeks around; the share is of what all items of the run sold."
+        )
+    if totals.n_weeks_suspected and job.spec.skips_stockouts:
+        parts.append("Suspected weeks are taken as out of stock.")
+    elif totals.n_weeks_suspected:
+        parts.append("Suspected weeks count as zero demand. A new run can skip them.")
+    return " ".join([*parts, "Select an item to see its forecast."])
+
+
+def _show_items(items: list[ItemLostSales], page: int) -> str | None:
+    frame = pd.DataFrame([asdict(item) for item in items])
+    frame["share"] = [None if item.share is None else 100 * item.share for item in items]
+    chosen = tables.show(
+        frame.assign(units=text.round_units(frame["units"]), share=pd.to_numeric(frame["share"]))[
+            ["unique_id", "family", "units", "share", "n_weeks", "n_suspected"]
+        ],
+        placeholder="not defined",
+        key=f"lost_sales_{page}",
+        on_select="rerun",
+        selection_mode="single-row",
+        column_config={
+            "unique_id": st.column_config.TextColumn("Item", pinned=True),
+            "family": "Family",
+            "units": st.column_config.NumberColumn("Lost units", format="localized", help=MEANING["lost_sales"]),
+            "share": st.column_config.NumberColumn(
+                "Share of sold", format="%.1f %%", help="Lost units, divided by the units that the item sold."
+            ),
+            "n_weeks": st.column_config.NumberColumn(
+                "Weeks out of stock", format="localized", help=MEANING["out_of_stock"]
+            ),
+            "n_suspected": st.column_config.NumberColumn(
+                "Suspected weeks", format="localized", help=MEANING["suspected"]
+            ),
+        },
+    )
+    rows = chosen["selection"]["rows"]
+    return items[rows[0]].unique_id if rows else None

@@ -1,0 +1,188 @@
+"""Sales lost to stock-outs: written with an item's outcome, fenced, summed and listed, on a real database."""
+
+import json
+import uuid
+from collections.abc import Callable
+from datetime import date, timedelta
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fcst.cli.main import main
+from fcst.dataset_records import Dataset
+from fcst.engine import retry_policy
+from fcst.errors import StaleState
+from fcst.filters import only
+from fcst.job_records import Job
+from fcst.records import ItemResult, LostSales
+from fcst.services import forecasts, jobs, lost_sales
+from fcst.specs import JobSpec
+from fcst.states import Outcome, Stage
+from fcst.store import attempts
+from fcst.store.database import transaction
+from fcst.store.jobs import freeze_ended
+from tests.engine.test_learning import run as run_with_learning
+from tests.engine.test_task import run_all
+
+N_WEEKS = 80
+OUT = {"item1": range(60, 64), "item2": range(70, 71), "item4": range(0)}
+SPEC = JobSpec(models=("WindowAverage",), h=4, n_windows=1, batch_size=2)
+
+
+def write_stock_outs(path: Path, has_flag: bool = False) -> None:
+    """A file of three items that sell every week but in some, and of `item3`, which sells now and then."""
+    rng, first = np.random.default_rng(2), date(2020, 1, 5)
+    lines = ["date,item,units" + (",in_stock" if has_flag else "")]
+    for week in range(N_WEEKS):
+        for place, (item, out) in enumerate(OUT.items(), 1):
+            is_in = week not in out
+            for day in (0, 6):
+                units = int(rng.poisson(25 * place)) if is_in else 0
+                flag = f",{int(is_in)}" if has_flag else ""
+                lines.append(f"{first + timedelta(weeks=week, days=day)},{item},{units}{flag}")
+        if rng.random() < 0.4 or week == 0:
+            lines.append(f"{first + timedelta(weeks=week)},item3,20" + (",1" if has_flag else ""))
+    path.write_text("\n".join(lines) + "\n")
+
+
+@pytest.fixture
+def dataset(load_dataset: Callable[..., Dataset], tmp_path: Path) -> Dataset:
+    write_stock_outs(tmp_path / "stock.csv")
+    return load_dataset(tmp_path / "stock.csv", name="stock")
+
+
+def run(dataset: Dataset, skips: bool) -> Job:
+    spec = jobs.make_spec(4, ["WindowAverage"], 4, [80], 2, 1, skips)
+    job_id = jobs.submit_job(dataset.dataset_id, jobs.choose_largest(dataset, 4), spec)
+    run_all(job_id)
+    return jobs.get_job(job_id)
+
+
+def columns(job_id: int) -> dict[str, tuple]:
+    with transaction() as cur:
+        cur.execute(
+            "SELECT unique_id, out_of_stock_weeks, lost_units, suspected_weeks FROM fcst_app.job_items"
+            " WHERE job_id = %(job_id)s",
+            {"job_id": job_id},
+        )
+        return {row["unique_id"]: tuple(row.values())[1:] for row in cur.fetchall()}
+
+
+def test_suspected_weeks_count_as_zero_demand_unless_asked(dataset: Dataset) -> None:
+    job = run(dataset, skips=False)
+    assert columns(job.job_id) == {"item1": (0, 0, 4), "item2": (0, 0, 1), "item3": (0, 0, 0), "item4": (0, 0, 0)}
+    totals = lost_sales.sum_lost_sales(job)
+    assert (totals.n_items, totals.n_weeks, totals.units, totals.sold, totals.share) == (0, 0, 0, None, None)
+    assert (totals.n_items_suspected, totals.n_weeks_suspected, totals.n_found) == (2, 5, 2)
+    (item,) = forecasts.list_items(job, "WindowAverage", only("item1"))
+    assert (
+        item.reason == "4 weeks without a sale look like stock-outs (2021-03-06 to 2021-03-27) and count as zero demand"
+    )
+
+
+def test_a_run_that_skips_them_sums_what_was_lost(dataset: Dataset) -> None:
+    job = run(dataset, skips=True)
+    found = columns(job.job_id)
+    assert [found[key][0] for key in ("item1", "item2", "item3", "item4")] == [4, 1, 0, 0]
+    assert found["item1"][1] == pytest.approx(4 * 50, rel=0.3) and found["item2"][1] == pytest.approx(100, rel=0.3)
+    totals = lost_sales.sum_lost_sales(job)
+    assert (totals.n_items, totals.n_weeks, totals.n_found) == (2, 5, 2)
+    assert totals.units == pytest.approx(found["item1"][1] + found["item2"][1])
+    assert totals.sold == dataset.total_units and totals.share == totals.units / dataset.total_units
+    items = lost_sales.list_lost_sales(job)
+    assert [(item.unique_id, item.n_weeks, item.n_suspected) for item in items] == [("item1", 4, 4), ("item2", 1, 1)]
+    assert lost_sales.list_lost_sales(job, 1, 1) == items[1:] and lost_sales.list_lost_sales(job, 5, 2) == []
+    assert lost_sales.find_lost_sales(job, "item1") == items[0]
+    assert lost_sales.find_lost_sales(job, "item4") is lost_sales.find_lost_sales(job, "nobody") is None
+    assert items[0].share == items[0].units / items[0].sold
+
+
+def test_weeks_that_a_flag_says_were_out_of_stock_are_summed_without_being_asked(
+    load_dataset: Callable[..., Dataset], tmp_path: Path
+) -> None:
+    write_stock_outs(tmp_path / "stock.csv", has_flag=True)
+    dataset = load_dataset(tmp_path / "stock.csv", name="stock", mapping={"stock": ["in_stock"]})
+    job_id = jobs.submit_job(dataset.dataset_id, jobs.choose_largest(dataset, 4), SPEC)
+    run_with_learning(job_id)
+    found = columns(job_id)
+    assert [found[key][::2] for key in ("item1", "item2", "item4")] == [(4, 0), (1, 0), (0, 0)]
+    assert lost_sales.sum_lost_sales(jobs.get_job(job_id)).n_weeks == 5
+
+
+def test_failed_items_and_those_of_earlier_versions_have_lost_nothing(dataset: Dataset) -> None:
+    job = run(dataset, skips=True)
+    with transaction() as cur:
+        cur.execute(
+            "UPDATE fcst_app.job_items SET out_of_stock_weeks = NULL, lost_units = NULL, suspected_weeks = NULL"
+        )
+    totals = lost_sales.sum_lost_sales(job)
+    assert (totals.n_found, totals.n_weeks, totals.units, totals.sold) == (0, 0, 0, None)
+    assert lost_sales.list_lost_sales(job) == []
+
+
+# Written with the outcome
+
+
+def begin(dataset: Dataset) -> attempts.BatchAttempt:
+    (claimed,) = attempts.claim(str(uuid.uuid4()), 1)
+    held = attempts.begin(claimed.batch_id, claimed.attempt, str(uuid.uuid4()))
+    attempts.move(held, Stage.OBTAINING_SALES, Stage.PROCESSING)
+    return held
+
+
+def completed(units: float) -> ItemResult:
+    return ItemResult("item4", Outcome.COMPLETED, None, lost=LostSales(2, units, 3))
+
+
+def test_what_was_lost_is_fenced_as_the_outcome_is(dataset: Dataset) -> None:
+    job_id = jobs.submit_job(dataset.dataset_id, jobs.choose_largest(dataset, 4), SPEC)
+    lost = begin(dataset)
+    retry_policy.end_attempt(lost.batch_id, lost.attempt, retry_policy.Cause.LOST, "its supervisor is gone")
+    held = begin(dataset)
+    assert held.batch_id == lost.batch_id
+    with pytest.raises(StaleState):
+        attempts.save(lost, [completed(1.0)], Stage.PROCESSING)
+    assert columns(job_id)["item4"] == (None, None, None)
+    attempts.save(held, [completed(7.5)], Stage.PROCESSING)
+    assert columns(job_id)["item4"] == (2, 7.5, 3)
+    attempts.save(held, [completed(9.0)], Stage.PROCESSING)
+    assert columns(job_id)["item4"] == (2, 7.5, 3), "an item ends once"
+
+
+def test_an_item_that_failed_has_it_once_it_is_run_again(dataset: Dataset) -> None:
+    job_id = jobs.submit_job(dataset.dataset_id, jobs.choose_named(dataset, ["item4"]), SPEC)
+    held = begin(dataset)
+    attempts.save(held, [ItemResult("item4", Outcome.FAILED, "no room")], Stage.PROCESSING)
+    assert columns(job_id) == {"item4": (None, None, None)}
+    attempts.move(held, Stage.PROCESSING, Stage.SAVING)
+    attempts.save(held, [], Stage.SAVING)
+    freeze_ended()
+    assert jobs.retry_job(job_id) == 1
+    run_all(job_id)
+    assert columns(job_id) == {"item4": (0, 0, 0)}
+
+
+# On the command line
+
+
+def test_command_line_lists_what_was_lost(dataset: Dataset, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["submit", "--dataset", "stock", "--models", "WindowAverage", "--skip-stockouts"]) == 0
+    job_id = int(capsys.readouterr().out)
+    assert jobs.get_job(job_id).spec.skips_stockouts
+    run_all(job_id)
+    assert main(["lost-sales", str(job_id), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["n_weeks"], found["n_items"], [item["unique_id"] for item in found["items"]]) == (
+        5,
+        2,
+        ["item1", "item2"],
+    )
+    assert found["share"] == pytest.approx(found["units"] / found["sold"])
+    assert main(["lost-sales", str(job_id), "--limit", "1"]) == 0
+    said = capsys.readouterr()
+    assert said.out.split()[:3] == ["unique_id", "family", "n_weeks"]
+    assert "item1" in said.out and "item2" not in said.out and "5 weeks out of stock of 2 items" in said.err
+    assert main(["lost-sales", str(job_id), "--limit", "0"]) == main(["lost-sales", "99"]) == 2
+    assert main(["submit", "--dataset", "stock", "--models", "WindowAverage"]) == 0
+    assert not jobs.get_job(int(capsys.readouterr().out)).spec.skips_stockouts
