@@ -29,6 +29,7 @@ from fcst.compute.models import (
     MEDIAN,
     MEDIAN_MODELS,
     chain,
+    season_from,
 )
 from fcst.compute.series import Series
 from fcst.compute.stockouts import BoolArray
@@ -207,7 +208,7 @@ class _Item:
         means = [_point(self.fits, self.histories.at(earlier), name).mean for earlier in cutoffs]
         fitted, actual = np.array(means).reshape(-1, HOLDOUT_WEEKS), self.histories.actuals(cutoffs)
         empirical = rule_of(history.demand, cutoff).empirical
-        lo, hi = interval(history, point.mean, fitted, actual, cutoffs, self.level, empirical)
+        lo, hi = interval(history, point.mean, fitted, actual, cutoffs, self.level, empirical, season_from(name))
         return self._of_point(cutoff, point, lo, hi), cutoffs, point.failures
 
     def backtest(self, cutoff: int, name: str) -> Backtest:

@@ -2,8 +2,10 @@
 
 A bound is the forecast plus a quantile of the errors' shape, times their size, times their growth by step. A few
 windows show the size well and the shape badly: so the shape is that of simple forecasts' errors over the whole
-history, mixed with Student's. Where every week has sales, all this is of square roots: sales vary as theirs do, and
-more upwards. Constants were chosen by backtest, never on a test part.
+history, mixed with Student's. The size goes half way to what simple forecasts missed in the same weeks of other years:
+the windows may be of another season. Errors of windows in which the season could not be known yet count less. Where
+every week has sales, all this is of square roots: sales vary as theirs do, and more upwards. Constants were chosen by
+backtest, never on a test part.
 
 Letters: T weeks of history, H steps, W backtest windows, N cutoffs of simple forecasts, L levels.
 """
@@ -16,6 +18,7 @@ import numpy.typing as npt
 from scipy.special import ndtri, stdtrit
 
 from fcst.compute.history import History
+from fcst.compute.regressions import moving_mean
 from fcst.names import HOLDOUT_WEEKS, SEASON_LENGTH
 from fcst.records import FloatArray
 
@@ -23,6 +26,10 @@ IntArray = npt.NDArray[np.intp]
 
 MANY_CUTOFFS = 13  # half a year of them: fewer do not show the size of errors
 USUAL_GROWTH = 0.2  # errors grow with the step to this power where nothing else is known: by two thirds in a quarter
+
+SAME_SEASON = 6  # weeks from a cutoff a year before, within which other cutoffs are in the forecast's season
+SEASON_SHARE = 0.7  # of the same season in the size that is usual; the rest is of the whole history
+SEASON_GAIN = 0.5  # of what two years have in common, as a share of squared errors, that a known season takes away
 
 EFFECT_ERRORS = 2.5  # by which an effect errs, in its standard errors: no two promotions of an item are the same
 
@@ -38,6 +45,7 @@ def interval(
     cutoffs: Sequence[int],
     level: Sequence[int],
     empirical: float,
+    season_from: int,
 ) -> tuple[FloatArray, FloatArray]:
     """(L, H) bounds, in units, around a forecast.
 
@@ -54,6 +62,8 @@ def interval(
         interval levels in percent, each from 1 to 99.
     empirical
         how much of the shape, from 0 to 1, is that of simple forecasts' errors; the rest is Student's.
+    season_from
+        weeks of history from which the forecast knows the season by two years; 0 where it never does.
     """
     is_rooted, sold = history.is_positive, _known(history.units)
     y, actual, fitted = (_rooted(units) if is_rooted else units for units in (history.y, actual, fitted))
@@ -61,7 +71,10 @@ def interval(
     growth = np.arange(1, max(len(mean), HOLDOUT_WEEKS) + 1) ** _growth(errors)
     usual_at, usual = usual_errors(y, np.isnan(history.units))
     errors, usual = errors / growth[:HOLDOUT_WEEKS], usual / growth[:HOLDOUT_WEEKS]
-    size = _size(errors, usual, [int(np.abs(usual_at - cutoff).argmin()) for cutoff in cutoffs] if len(usual) else [])
+    is_untried = np.array([cutoff < season_from <= len(y) for cutoff in cutoffs], bool)
+    if is_untried.any():
+        errors = errors * np.where(is_untried, _season_gain(y), 1.0)[:, None]
+    size = _size(errors, usual, usual_at, cutoffs, len(y))
     if size <= 0 or len(errors) == 0 and len(usual) < MANY_CUTOFFS:
         recent = sold[-26:]
         size = max(size, float((np.sqrt(recent) if is_rooted else recent).std()))
@@ -125,7 +138,7 @@ def _quantiles(
     Wider levels enclose narrower ones, and each has 0 in it.
     """
     share = empirical * min(1.0, errors.size / 300) if errors.size else empirical / 300
-    scale = max(_root_mean_square(errors), 1e-12)
+    scale = max(_mean_size(errors), 1e-12)
     ordered = np.sort(errors) if errors.size else np.zeros(1)
     lower, upper = np.empty((len(level), 1)), np.empty((len(level), 1))
     low = high = 0.0
@@ -200,17 +213,34 @@ def _growth(errors: FloatArray) -> float:
     return (1 - share) * USUAL_GROWTH + share * shown
 
 
-def _size(errors: FloatArray, usual: FloatArray, near: list[int]) -> float:
-    """The size of backtest errors (W, 13), drawn to what is usual over the whole history (N, 13).
+def _season_gain(y: FloatArray) -> float:
+    """By what errors are multiplied once the season is known: less than 1 as far as the last two years are alike, apart
+    from a trend over both."""
+    smooth = moving_mean(y[-2 * SEASON_LENGTH :], 5)
+    week = np.arange(len(smooth)) - (len(smooth) - 1) / 2
+    smooth = smooth - week * (float((week * smooth).sum()) / float((week**2).sum()))
+    before, last = (year - year.mean() for year in (smooth[:-SEASON_LENGTH], smooth[-SEASON_LENGTH:]))
+    size = math.sqrt(float((before**2).sum() * (last**2).sum()))
+    alike = max(float((before * last).sum()) / size, 0.0) if size > 0 else 0.0
+    return math.sqrt(1 - SEASON_GAIN * alike)
 
-    The windows may have been calm or wild weeks, so it goes half way, in logs, to the whole history, by how much simple
-    forecasts erred at the windows (`near`, rows of `usual`) and over the whole history.
+
+def _size(errors: FloatArray, usual: FloatArray, usual_at: IntArray, cutoffs: Sequence[int], n_weeks: int) -> float:
+    """The size of backtest errors (W, 13), drawn to what is usual in the season of the forecast.
+
+    The windows may have been calm or wild weeks, or of another season. So it goes half way, in logs, from how much
+    simple forecasts (N, 13) erred at the windows to how much they erred over the whole history and in the same season.
     """
     if not len(errors):
         return _mean_size(usual)
     size = _mean_size(errors)
+    near = [int(np.abs(usual_at - cutoff).argmin()) for cutoff in cutoffs] if len(usual) else []
     if near and (then := _mean_size(usual[near])) > 0:
-        size *= math.sqrt(min(max(_mean_size(usual) / then, 0.5), 2.0))
+        wanted, ago = _mean_size(usual), n_weeks - usual_at
+        away = np.abs(ago - SEASON_LENGTH * np.maximum(np.round(ago / SEASON_LENGTH), 1))
+        if (season := _mean_size(usual[away <= SAME_SEASON])) > 0:
+            wanted = wanted ** (1 - SEASON_SHARE) * season**SEASON_SHARE
+        size *= math.sqrt(min(max(wanted / then, 0.5), 2.0))
     return size
 
 

@@ -13,7 +13,7 @@ from fcst.compute.history import MAX_WEEKS
 from fcst.errors import InputError
 from fcst.names import HOLDOUT_WEEKS, SEASON_LENGTH
 
-CATALOGUE_VERSION = 5
+CATALOGUE_VERSION = 6
 """Raised whenever a model, or how models are combined, changes a forecast."""
 
 AUTO = "Auto"
@@ -291,6 +291,14 @@ def chain(name: str) -> tuple[str, ...]:
     while names[-1] != LAST_RESORT:
         names.append(CATALOGUE[names[-1]].fallback)
     return tuple(names)
+
+
+def season_from(name: str) -> int:
+    """Weeks of history from which a model or combination knows the season by two years; 0 where it never does."""
+    if name in COMBINATIONS or name == "MFLES":
+        return TWO_YEARS
+    model = CATALOGUE[name]
+    return model.min_history if model.is_seasonal and model.min_history >= TWO_YEARS else 0
 
 
 def fit_name(name: str, n_weeks: int) -> str:
