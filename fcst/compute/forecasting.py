@@ -155,7 +155,7 @@ def forecast_item(
         else:
             forecasts[name], cutoffs, own_failures = item.by_name(end, name)
             details = {"weeks_ago": [end - cutoff for cutoff in cutoffs]}
-            why = _describe_failures(own_failures, end)
+            why = _describe_failures(own_failures, histories.at(end).n)
             failures |= own_failures
         forecast = forecasts[name]
         models[name] = {"made_by": forecast.made_by, "fallback": why if forecast.is_fallback else None, **details}
@@ -165,7 +165,7 @@ def forecast_item(
     if (fitted := item.histories.effects_at(end)) is not None:
         provenance["effects"] = describe(fitted)
     lost, lost_note = _lost_sales(histories, spec.skips_stockouts)
-    notes = (auto_note, _describe_failures(failures, end), lost_note, _describe_life(histories))
+    notes = (auto_note, _describe_failures(failures, histories.at(end).n), lost_note, _describe_life(histories))
     note = "; ".join(filter(None, notes))
     if histories.life.n_borrowed:
         provenance["borrowed"] = _describe_borrowed(histories)
@@ -207,8 +207,9 @@ class _Item:
         cutoffs = self.histories.windows_before(cutoff, INTERVAL_WINDOWS, MIN_TRAINING_WEEKS)
         means = [_point(self.fits, self.histories.at(earlier), name).mean for earlier in cutoffs]
         fitted, actual = np.array(means).reshape(-1, HOLDOUT_WEEKS), self.histories.actuals(cutoffs)
-        empirical = rule_of(history.demand, cutoff).empirical
-        lo, hi = interval(history, point.mean, fitted, actual, cutoffs, self.level, empirical, season_from(name))
+        since = [earlier - self.histories.launch(cutoff) for earlier in cutoffs]
+        empirical = rule_of(history.demand, history.n).empirical
+        lo, hi = interval(history, point.mean, fitted, actual, since, self.level, empirical, season_from(name))
         return self._of_point(cutoff, point, lo, hi), cutoffs, point.failures
 
     def backtest(self, cutoff: int, name: str) -> Backtest:
@@ -223,7 +224,7 @@ class _Item:
     def of_auto(self, found: AutoForecast, cutoff: int) -> Forecast:
         """The mean of a few weeks counts as a fallback."""
         if not found.candidates:
-            is_constant = cutoff >= MIN_WEEKS
+            is_constant = self.histories.at(cutoff).n >= MIN_WEEKS
             made_by = "Constant" if is_constant else "Mean"
             return self._in_units(cutoff, found.mean, found.lo, found.hi, made_by, made_by, not is_constant)
         shares = [f"{c.model} {c.weight:.0%}" for c in found.candidates[:NAMED_MODELS]]
@@ -301,6 +302,9 @@ def _describe_life(histories: SeriesHistories) -> str:
         kind += "s" if len(life.sources) > 1 else ""
         until = histories.wk_end_dt(life.n_borrowed)
         words.append(f"its history up to {until} is that of {kind} {', '.join(life.sources)}")
+    if n_before := histories.launch(histories.end):
+        launch = histories.wk_end_dt(n_before + 1)
+        words.append(f"launched in the week to {launch}: its few sales in {n_before} weeks before are left out")
     if life.launch is not None and life.launch > histories.wk_end_dt(histories.end):
         words.append(f"sold from {life.launch} on")
     if life.last_day is not None:

@@ -14,7 +14,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from fcst.compute.demand import demand_class
 from fcst.compute.effects import Effects, ItemEffects, item_effects
-from fcst.compute.lifecycles import at_level, level_error
+from fcst.compute.lifecycles import at_level, find_launch, level_error
 from fcst.compute.regressions import harmonic_season
 from fcst.compute.regressors import is_without_demand, regressors_at
 from fcst.compute.series import Series
@@ -130,6 +130,7 @@ class SeriesHistories:
         self._histories: dict[int, History] = {}
         self._fitted: dict[int, ItemEffects] = {}
         self._demand: dict[int, FloatArray] = {}
+        self._launches: dict[int, int] = {}
 
     @property
     def unique_id(self) -> str:
@@ -141,8 +142,18 @@ class SeriesHistories:
 
     def at(self, cutoff: int) -> History:
         if cutoff not in self._histories:
-            self._histories[cutoff] = History(self._on_baseline(cutoff, 0, cutoff), self._h_at(cutoff))
+            first = self.launch(cutoff)
+            self._histories[cutoff] = History(self._on_baseline(cutoff, first, cutoff), self._h_at(cutoff))
         return self._histories[cutoff]
+
+    def launch(self, cutoff: int) -> int:
+        """The week from which on the history at a cutoff is that of a launched item: 0, or where the units before the
+        cutoff show a launch, unless more is known of the item's life."""
+        if self.life.origin is not None or self.life.launch is not None:
+            return 0
+        if cutoff not in self._launches:
+            self._launches[cutoff] = find_launch(self._demand_before(cutoff))
+        return self._launches[cutoff]
 
     def effects_at(self, cutoff: int) -> ItemEffects | None:
         """The item's effects, fitted to what precedes a cutoff; None without pooled effects or drivers."""
@@ -172,9 +183,12 @@ class SeriesHistories:
         return suspected
 
     def lost_units(self, is_out: BoolArray) -> float:
-        """About how many units more would have sold in some missing weeks (T,): the baseline of the weeks around."""
-        sold = np.nan_to_num(self._series.y[len(self._series.y) - self.end :])
-        return float(np.maximum(self.at(self.end).y - sold, 0.0)[is_out].sum())
+        """About how many units more would have sold in some missing weeks (T,): the baseline of the weeks around them,
+        from the launch on."""
+        wanted = self.at(self.end).y
+        n_weeks = len(wanted)
+        sold = np.nan_to_num(self._series.y[-n_weeks:])
+        return float(np.maximum(wanted - sold, 0.0)[is_out[-n_weeks:]].sum())
 
     def wk_end_dt(self, cutoff: int) -> date:
         """The last day of the last week before a cutoff."""
@@ -223,7 +237,8 @@ class SeriesHistories:
         return self._demand[end]
 
     def windows_before(self, cutoff: int, n: int, min_training: int) -> list[int]:
-        """The cutoffs of up to `n` windows before `cutoff`, the latest first, with at least so many weeks before them.
+        """The cutoffs of up to `n` windows before `cutoff`, the latest first, with at least so many weeks from the
+        launch to them.
 
         Windows with fewer than MIN_KNOWN known weeks are left out.
         """
@@ -231,7 +246,8 @@ class SeriesHistories:
         return [
             c
             for c in cutoffs
-            if c >= min_training and _n_known(self._demand_before(c + HOLDOUT_WEEKS)[c:]) >= MIN_KNOWN
+            if c - self.launch(cutoff) >= min_training
+            and _n_known(self._demand_before(c + HOLDOUT_WEEKS)[c:]) >= MIN_KNOWN
         ]
 
     def measured_windows(self, n: int) -> list[int]:

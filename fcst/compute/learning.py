@@ -247,7 +247,7 @@ def _are_worth(
         parts, fits = parts_of(known, item), Fits()
         for weeks_ago in pooled:
             cutoff = item.end - weeks_ago
-            if cutoff not in item.windows_before(item.end, item.end // HOLDOUT_WEEKS, AUTO_MIN_TRAINING):
+            if not item.windows_before(cutoff + HOLDOUT_WEEKS, 1, AUTO_MIN_TRAINING):
                 continue
             history, actual = item.at(cutoff), item.actual(cutoff)
             if history.demand not in SPARSE_CLASSES and POOLED in parts(cutoff):

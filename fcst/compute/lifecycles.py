@@ -4,7 +4,8 @@
     of a like item     its units; from the launch on the item's own alone. As these become more, the like item's units
                        are drawn to their level
 
-Accuracy is measured on the item's own weeks alone. Letters: T weeks.
+Accuracy is measured on the item's own weeks alone. Without any of this a launch may show in the units: an item that
+sold a trickle for long and then its level (`find_launch`). Letters: T weeks.
 """
 
 from collections.abc import Sequence
@@ -16,6 +17,7 @@ import numpy as np
 from fcst.compute.series import Life, Series
 from fcst.drivers import Driver, DriverKind
 from fcst.lifecycles import Origin
+from fcst.names import SEASON_LENGTH
 from fcst.records import FloatArray
 
 LEVEL_ERROR = 0.45
@@ -24,6 +26,49 @@ off by 35 to 37 % on average (Kahn 2002, Journal of Product Innovation Managemen
 
 LEVEL_WEEKS = 4.0
 """Weeks of own sales that say as much of an item's level as what was expected of it."""
+
+
+LEAST_BEFORE, LEAST_SINCE, MOST_SINCE = 8, 13, 104
+"""Known weeks before and since a launch that is found in the units. Longer ago it does no harm."""
+
+TRICKLE = 0.25
+"""The mean before a launch is below so much of the mean since. A tenth finds fewer, and gains as much in each."""
+
+
+STEP = 0.5
+"""The mean of the last weeks before a launch is below so much of that of the first weeks since, unlike in growth."""
+
+
+def find_launch(y: FloatArray) -> int:
+    """The week of a launch that the units show; 0 where they show none.
+
+    Where the logarithm of units breaks best in two, and what was sold before is a trickle: its mean is far below that
+    since, from one week to the next, and nine in ten of its weeks are below three in four of those since. There is a
+    year before or since, or it may be a season.
+
+    Parameters
+    ----------
+    y
+        (T,) units by week; NaN is a missing week. The first is known.
+    """
+    weeks = np.flatnonzero(~np.isnan(y))
+    known = np.maximum(y[weeks], 0.0)
+    n = len(known)
+    if n < LEAST_BEFORE + LEAST_SINCE:
+        return 0
+    places, total = np.arange(1, n), np.cumsum(np.log1p(known))
+    explained = total[:-1] ** 2 / places + (total[-1] - total[:-1]) ** 2 / (n - places)
+    place = int(places[explained.argmax()])
+    launch, n_since = int(weeks[place]), n - place
+    if place < LEAST_BEFORE or not LEAST_SINCE <= n_since < MOST_SINCE:
+        return 0
+    if launch < SEASON_LENGTH and len(y) - launch < SEASON_LENGTH:
+        return 0
+    before, since = known[:place], known[place:]
+    if before[-LEAST_BEFORE:].mean() >= STEP * since[:LEAST_BEFORE].mean():
+        return 0
+    is_launch = before.mean() < TRICKLE * since.mean() and np.quantile(before, 0.9) < np.quantile(since, 0.25)
+    return launch if is_launch else 0
 
 
 def at_level(y: FloatArray, life: Life, cutoff: int) -> FloatArray:

@@ -8,7 +8,7 @@ import pytest
 
 from fcst.compute.forecasting import forecast_item
 from fcst.compute.history import SeriesHistories
-from fcst.compute.lifecycles import LEVEL_ERROR, at_level, continued, level_error
+from fcst.compute.lifecycles import LEVEL_ERROR, at_level, continued, find_launch, level_error
 from fcst.compute.series import Series
 from fcst.drivers import Driver, DriverKind
 from fcst.lifecycles import Origin
@@ -149,3 +149,67 @@ def test_nothing_is_sold_before_the_launch_or_after_the_last_day() -> None:
         f"its history up to {LAST} is that of the like item item2; sold from {life['launch']} on; "
         f"sold until {life['last_day']}"
     )
+
+
+# A launch that the units show
+
+
+def launched(n_before: int, n_since: int, level: float = 80.0, seed: int = 1) -> Series:
+    rng = np.random.default_rng(seed)
+    return Series("late", LAST, np.r_[1, rng.integers(0, 4, n_before - 1), rng.poisson(level, n_since)].astype(float))
+
+
+@pytest.mark.parametrize("n_before, n_since", [(70, 20), (70, 60), (20, 60), (8, 80), (150, 13)])
+def test_launch_after_a_trickle_is_found(n_before: int, n_since: int) -> None:
+    assert find_launch(launched(n_before, n_since).y) == n_before
+
+
+@pytest.mark.parametrize(
+    "y, what",
+    [
+        (launched(30, 30).y, "it may be a season"),
+        (launched(7, 80).y, "few weeks before"),
+        (launched(70, 12).y, "few weeks since"),
+        (launched(70, 110).y, "long ago"),
+        (launched(70, 40, level=5.0).y, "not far above"),
+        (long_item(3).y, "no change of level"),
+        (np.tile(np.r_[np.full(40, 1.0), np.full(12, 90.0)], 3), "a season"),
+        (np.r_[np.full(70, 2.0), np.tile([0.0, 160.0], 20)], "it sells in every other week since"),
+        (np.arange(1.0, 101.0), "steady growth"),
+        (np.exp(np.linspace(0, 5, 120)), "growth by so many percent a week"),
+        (np.zeros(100), "nothing sold"),
+        (np.array([5.0]), "one week"),
+        (np.r_[np.full(60, 80.0), np.full(60, 1.0)], "it ended"),
+    ],
+)
+def test_what_is_no_launch_is_none(y: np.ndarray, what: str) -> None:
+    assert find_launch(y) == 0, what
+
+
+def test_missing_weeks_do_not_count() -> None:
+    y = launched(70, 40).y
+    y[[3, 30, 69, 70, 71, 90]] = NAN
+    assert find_launch(y) == 72
+
+
+def test_item_is_forecast_from_its_launch_on_and_says_so() -> None:
+    item = launched(70, 40)
+    found, whole = forecast_item(item, SPEC), forecast_item(replace(item, y=item.y[70:]), SPEC)
+    np.testing.assert_array_equal(found.forecasts["Auto"].mean, whole.forecasts["Auto"].mean)
+    assert abs(found.forecasts["Auto"].mean.mean() - 80) < 8
+    assert found.note.endswith("launched in the week to 2023-09-02: its few sales in 70 weeks before are left out")
+    assert [b.cutoff for b in found.backtests] == [b.cutoff for b in forecast_item(long_item(1), SPEC).backtests]
+
+
+def test_launch_is_found_by_what_precedes_the_cutoff() -> None:
+    item = launched(70, 20)
+    histories = SeriesHistories(item, 13)
+    assert [histories.launch(cutoff) for cutoff in (60, 70, 82, 83, 90)] == [0, 0, 0, 70, 70]
+    changed = SeriesHistories(replace(item, y=np.r_[item.y[:83], 500 + item.y[83:]]), 13)
+    np.testing.assert_array_equal(changed.at(83).units, histories.at(83).units)
+
+
+def test_known_launch_and_borrowed_history_are_not_looked_into() -> None:
+    like = launched(70, 40)
+    histories = SeriesHistories(continued(NEW, Origin.LIKE, [(like, 1.0)], None, None), 13)
+    assert histories.launch(histories.end) == 0
