@@ -63,13 +63,13 @@ def by_statsforecast(class_name: str, /, **options: Any) -> Fit:
 def croston_sba(history: History) -> FloatArray:
     """The size of a sale divided by the weeks between two, both smoothed, less the bias of that.
 
-    The interval starts at the mean of the whole history: started at its first gap, one sale of long ago would be
-    forecast for every week.
+    Both start at their mean over the whole history: started at the first sale and the first gap, one huge sale of long
+    ago would be forecast for every week.
     """
     sold = np.flatnonzero(history.y > 0)
     if not len(sold):
         return np.zeros(history.h)
-    size, interval = float(history.y[sold[0]]), history.n / len(sold)
+    size, interval = float(history.y[sold].mean()), history.n / len(sold)
     for week, gap in zip(sold[1:], np.diff(sold), strict=True):
         size += CROSTON_ALPHA * (float(history.y[week]) - size)
         interval += CROSTON_ALPHA * (float(gap) - interval)

@@ -163,16 +163,35 @@ print("statsforecast" in sys.modules)
     [
         ([900, *[0] * 20], 20, 60),
         ([900, *[0] * 20, 1], 30, 90),
+        ([900, *[0, 0, 0, 1] * 5], 15, 60),
         ([*([0] * 9 + [10]) * 6], 0.9, 1.1),
         ([5.0] * 60, 4.7, 4.8),
         ([0.0] * 30, 0, 0),
     ],
-    ids=["one sale of long ago", "and one of now", "every tenth week", "every week", "none"],
+    ids=["one sale of long ago", "and one of now", "and small ones since", "every tenth week", "every week", "none"],
 )
 def test_croston_is_near_what_was_sold_a_week(y: list[float], least: float, most: float) -> None:
     found = Fits().forecast("CrostonSBA", History(np.array(y, float), 13))
     assert not isinstance(found, NoFit)
     assert least <= found[0] <= most and np.ptp(found) == 0
+
+
+@pytest.mark.parametrize("name", ["CrostonSBA", "TSB", "ADIDA", "IMAPA"])
+@pytest.mark.parametrize(
+    "y",
+    [
+        [900, *[0] * 19],
+        [*[0] * 15, 900, *[0] * 19],
+        [*[0] * 100, 900, *[0] * 19],
+        [*[0, 0, 0, 1] * 25, 900, *[0, 0, 0, 1] * 5],
+        [*[1] * 30, *[0] * 30, 900, *[0] * 19],
+    ],
+    ids=["nothing else", "after weeks without", "after years without", "among small ones", "after small ones"],
+)
+def test_one_huge_sale_of_long_ago_is_not_forecast_for_every_week(name: str, y: list[float]) -> None:
+    found = Fits().forecast(name, History(np.array(y, float), 13))
+    assert not isinstance(found, NoFit)
+    assert found.max() < 60
 
 
 def test_croston_is_that_of_statsforecast_where_its_start_is_long_ago() -> None:
