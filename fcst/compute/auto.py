@@ -11,8 +11,8 @@
 6. With two years of history, and up to half a year more, no two windows can try what needs two years. There half of
    the forecast is the median of a few models that do well on most series.
 7. Parts that were learnt across items (`learning`) stand beside the combination, not among its candidates. All
-   begin with equal shares, which fall with the error in the same windows. There the pool is smaller, at a third of the
-   cost. Sparse items have no such parts.
+   begin with equal shares (parts with less in histories of over five years), which fall with the error in the same
+   windows. There the pool is smaller, at a third of the cost. Sparse items have no such parts.
 8. Intervals come from the errors of the forecast in each window, with weights from the other windows.
 
 The constants were chosen by backtest on the training parts of several sets; one of them, the pool of short smooth
@@ -56,6 +56,9 @@ KEEP = 0.5
 
 BLEND_POWER = 3.0
 """By which the share of a learned part falls with its error."""
+
+EQUAL_UP_TO = 5 * SEASON_LENGTH
+"""Weeks of history up to which learned parts begin with the same share as the combination; beyond it they have less."""
 
 LONG_PAUSE = 13
 """Weeks without a sale, in an item that sells more often than once a month, that are worth a note."""
@@ -172,7 +175,8 @@ def auto_forecast(
     shares = (weights + in_median / in_median.sum()) / 2 if in_median.any() else weights
     if learned and parts:
         tried = _forecast_parts(learned, list(parts), cutoffs, fitted)
-        mean, fitted, beside = _blended(np.array([mean, *parts.values()]), tried, actual)
+        prior = np.r_[1.0, np.full(len(parts), min(1.0, EQUAL_UP_TO / len(y)))]
+        mean, fitted, beside = _blended(np.array([mean, *parts.values()]), tried, actual, prior)
         names, shares = [*names, *parts], np.r_[shares * beside[0], beside[1:]]
         scores = np.r_[scores, _scores(tried[:, 1:], actual, rule)]
     since = [earlier - histories.launch(cutoff) for earlier in cutoffs]
@@ -204,7 +208,9 @@ def _forecast_parts(learned: Parts, names: Sequence[str], cutoffs: Sequence[int]
     return np.array(rows).reshape(len(cutoffs), 1 + len(names), HOLDOUT_WEEKS)
 
 
-def _blended(forecasts: FloatArray, tried: FloatArray, actual: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+def _blended(
+    forecasts: FloatArray, tried: FloatArray, actual: FloatArray, prior: FloatArray
+) -> tuple[FloatArray, FloatArray, FloatArray]:
     """The combination and learned parts together.
 
     Parameters
@@ -213,21 +219,24 @@ def _blended(forecasts: FloatArray, tried: FloatArray, actual: FloatArray) -> tu
         (1 + P, H) the combination and the parts.
     tried, actual
         (W, 1 + P, HOLDOUT_WEEKS) the same in each window, NaN where a part was not learned; and what was sold.
+    prior
+        (1 + P,) weights before any error is known.
 
     Returns
     -------
     tuple
         (H,) the forecast; (W, HOLDOUT_WEEKS) the same in each window, with shares from the others; (1 + P,) shares.
     """
-    shares, fitted = blend_shares(tried, actual), np.empty_like(actual)
+    shares, fitted = blend_shares(tried, actual, prior), np.empty_like(actual)
     for w in range(len(tried)):
-        own = blend_shares(np.delete(tried, w, 0), np.delete(actual, w, 0)) * np.isfinite(tried[w]).all(1)
+        shares_of_others = blend_shares(np.delete(tried, w, 0), np.delete(actual, w, 0), prior)
+        own = shares_of_others * np.isfinite(tried[w]).all(1)
         fitted[w] = own @ np.nan_to_num(tried[w]) / own.sum()
     return shares @ forecasts, fitted, shares
 
 
-def blend_shares(tried: FloatArray, actual: FloatArray) -> FloatArray:
-    """(1 + P,) shares that sum to 1: equal, and less with the mean absolute error relative to the combination's.
+def blend_shares(tried: FloatArray, actual: FloatArray, prior: FloatArray) -> FloatArray:
+    """(1 + P,) shares that sum to 1: as the prior, and less with the mean absolute error relative to the combination's.
 
     The relative error counts as if one more window had shown no difference.
     """
@@ -235,7 +244,7 @@ def blend_shares(tried: FloatArray, actual: FloatArray) -> FloatArray:
     is_tried = np.isfinite(error)
     n, own = is_tried.sum(0), np.where(is_tried, error[:, :1], 0.0).sum(0)
     relative = (n * np.where(is_tried, error, 0.0).sum(0) / (own + 1e-9) + 1.0) / (n + 1.0)
-    weights = (relative + 0.02) ** -BLEND_POWER
+    weights = prior * (relative + 0.02) ** -BLEND_POWER
     shares: FloatArray = weights / weights.sum()
     return shares
 

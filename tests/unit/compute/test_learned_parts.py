@@ -103,11 +103,12 @@ def test_an_item_s_forecast_says_how_much_of_it_was_learned(learned: dict[int, L
 
 
 def test_shares_are_equal_without_a_window_and_fall_with_the_error() -> None:
-    none = blend_shares(np.zeros((0, 2, 13)), np.zeros((0, 13)))
-    assert none.tolist() == [0.5, 0.5]
+    none, equal = (np.zeros((0, 2, 13)), np.zeros((0, 13))), np.ones(3)
+    assert blend_shares(*none, np.ones(2)).tolist() == [0.5, 0.5]
+    assert blend_shares(*none, np.array([1.0, 0.25])) == pytest.approx([0.8, 0.2]), "the prior"
     actual = np.full((3, 13), 10.0)
     tried = np.stack([actual + 1, actual + 2, np.full((3, 13), np.nan)], axis=1)
-    shares = blend_shares(tried, actual)
+    shares = blend_shares(tried, actual, equal)
     assert shares.sum() == pytest.approx(1)
     assert shares[1] < shares[0] == pytest.approx(shares[2]), "what was not tried counts as the combination"
 
