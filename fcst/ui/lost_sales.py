@@ -34,8 +34,9 @@ def show_lost_sales(job: Job) -> str | None:
         ("items that lost", run_key(job), page),
         lambda: lost_sales.list_lost_sales(job, PAGE_ITEMS, (page - 1) * PAGE_ITEMS),
     )
-    chosen = _show_items(items, page)
+    chosen = _show_items(items, page, has_lost=totals.n_items > 0)
     choose_page(totals.n_found, PAGE_ITEMS)
+    st.caption("Select an item to see its forecast.")
     return chosen
 
 
@@ -63,7 +64,7 @@ def _show_totals(totals: RunLostSales) -> None:
 
 def _metric(label: str, value: str, beside: str, meaning: str) -> None:
     help_text = MEANING[meaning]
-    st.metric(label, value, beside, delta_color="off", delta_arrow="off", border=True, height="stretch", help=help_text)
+    st.metric(label, value, beside, delta_color="off", delta_arrow="off", border=True, width=260, help=help_text)
 
 
 def _in_words(job: Job, totals: RunLostSales) -> str:
@@ -77,16 +78,18 @@ def _in_words(job: Job, totals: RunLostSales) -> str:
         parts.append("Suspected weeks are taken as out of stock.")
     elif totals.n_weeks_suspected:
         parts.append("Suspected weeks count as zero demand. A new run can skip them.")
-    return " ".join([*parts, "Select an item to see its forecast."])
+    return " ".join(parts)
 
 
-def _show_items(items: list[ItemLostSales], page: int) -> str | None:
+def _show_items(items: list[ItemLostSales], page: int, has_lost: bool) -> str | None:
+    if not items:  # the run was deleted meanwhile
+        return None
+    family = ["family"] if any(item.family for item in items) else []
+    columns = ["unique_id", *family, *(["units", "share", "n_weeks"] if has_lost else []), "n_suspected"]
     frame = pd.DataFrame([asdict(item) for item in items])
     frame["share"] = [None if item.share is None else 100 * item.share for item in items]
     chosen = tables.show(
-        frame.assign(units=text.round_units(frame["units"]), share=pd.to_numeric(frame["share"]))[
-            ["unique_id", "family", "units", "share", "n_weeks", "n_suspected"]
-        ],
+        frame.assign(units=text.round_units(frame["units"]), share=pd.to_numeric(frame["share"]))[columns],
         placeholder="not defined",
         key=f"lost_sales_{page}",
         on_select="rerun",

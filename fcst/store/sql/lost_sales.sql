@@ -24,10 +24,10 @@ SELECT i.unique_id, d.family, i.out_of_stock_weeks AS n_weeks, i.lost_units AS u
 FROM (
     SELECT unique_id, out_of_stock_weeks, lost_units, suspected_weeks, sales_rank FROM fcst_app.job_items
     WHERE job_id = %(job_id)s AND (out_of_stock_weeks > 0 OR suspected_weeks > 0)
-    ORDER BY lost_units DESC, sales_rank LIMIT %(limit)s OFFSET %(skip)s
+    ORDER BY lost_units DESC, suspected_weeks DESC, sales_rank LIMIT %(limit)s OFFSET %(skip)s
 ) i
 LEFT JOIN fcst_app.items d ON d.dataset_id = %(dataset_id)s AND d.unique_id = i.unique_id
-ORDER BY i.lost_units DESC, i.sales_rank;
+ORDER BY i.lost_units DESC, i.suspected_weeks DESC, i.sales_rank;
 
 -- item_lost_sales
 -- What one item of a run has lost to stock-outs.
