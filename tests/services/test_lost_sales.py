@@ -3,6 +3,7 @@
 import json
 import uuid
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -10,8 +11,9 @@ import numpy as np
 import pytest
 
 from fcst.cli.main import main
+from fcst.compute.series import Series
 from fcst.dataset_records import Dataset
-from fcst.engine import retry_policy
+from fcst.engine import retry_policy, task
 from fcst.errors import StaleState
 from fcst.filters import only
 from fcst.job_records import Job
@@ -108,6 +110,31 @@ def test_weeks_that_a_flag_says_were_out_of_stock_are_summed_without_being_asked
     found = columns(job_id)
     assert [found[key][::2] for key in ("item1", "item2", "item4")] == [(4, 0), (1, 0), (0, 0)]
     assert lost_sales.sum_lost_sales(jobs.get_job(job_id)).n_weeks == 5
+
+
+@pytest.mark.parametrize("skips", [True, False])
+def test_a_run_learns_from_the_same_weeks_as_it_forecasts(
+    load_dataset: Callable[..., Dataset], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, skips: bool
+) -> None:
+    write_stock_outs(tmp_path / "stock.csv", has_flag=True)
+    dataset = load_dataset(tmp_path / "stock.csv", name="stock", mapping={"event": ["in_stock"], "stock": []})
+    seen: dict[str, list[Series]] = {"learnt": [], "forecast": []}
+    learn, forecast_item = task.learn, task.forecast_item
+
+    def learning(series, *args, **options):
+        seen["learnt"] += series
+        return learn(series, *args, **options)
+
+    def forecasting(series, *args, **options):
+        seen["forecast"].append(series)
+        return forecast_item(series, *args, **options)
+
+    monkeypatch.setattr(task, "learn", learning)
+    monkeypatch.setattr(task, "forecast_item", forecasting)
+    spec = replace(SPEC, skips_stockouts=skips)
+    run_with_learning(jobs.submit_job(dataset.dataset_id, jobs.choose_largest(dataset, 4), spec))
+    for series in seen.values():
+        assert [s.skips_stockouts for s in series] == [skips] * 4
 
 
 def test_failed_items_and_those_of_earlier_versions_have_lost_nothing(dataset: Dataset) -> None:
