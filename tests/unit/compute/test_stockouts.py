@@ -172,7 +172,7 @@ def test_weeks_of_net_returns_are_weeks_without_a_sale() -> None:
 def test_a_run_is_suspected_once_the_item_has_sold_again() -> None:
     y = out(steady(), range(60, 70))
     assert suspected(y) == suspected(y[:71]) == list(range(60, 70))
-    assert suspected(y[:65]) == suspected(y[:70]) == [], "at these cutoffs nobody knew"
+    assert suspected(y[:65]) == suspected(y[:70]) == [], "whether it would was not known"
 
 
 # In histories and forecasts
