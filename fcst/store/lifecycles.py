@@ -94,9 +94,10 @@ def _next_change(cur: Cursor, dataset_id: int) -> int:
 
 def carry(cur: Cursor, name: str, dataset_id: int) -> None:
     """Gives a new version of a dataset the lifecycles of the version before, and the items that they add."""
-    change = _next_change(cur, dataset_id)
-    cur.execute(query("carry_lifecycles"), {"dataset_id": dataset_id, "name": name, "change": change})
-    if cur.rowcount:
+    cur.execute(query("has_lifecycles_before"), {"dataset_id": dataset_id, "name": name})
+    if (cur.fetchone() or {})["found"]:
+        change = _next_change(cur, dataset_id)
+        cur.execute(query("carry_lifecycles"), {"dataset_id": dataset_id, "name": name, "change": change})
         cur.execute(query("add_items_of_lifecycles"), {"dataset_id": dataset_id})
 
 

@@ -32,6 +32,12 @@ SELECT %(dataset_id)s, r.unique_id, %(change)s, r.origin, r.sources, r.factors, 
 FROM jsonb_to_recordset(%(rows)s::jsonb)
      AS r (unique_id text, origin text, sources text[], factors double precision[], launch date, last_day date);
 
+-- has_lifecycles_before
+-- Whether the version of a dataset before has lifecycles.
+SELECT EXISTS (SELECT FROM fcst_app.lifecycles WHERE until IS NULL AND dataset_id = (
+    SELECT dataset_id FROM fcst_app.datasets WHERE name = %(name)s AND dataset_id <> %(dataset_id)s
+    ORDER BY version DESC LIMIT 1)) AS found;
+
 -- carry_lifecycles
 -- Gives a new version of a dataset the lifecycles of the version before that still name an item which it has.
 INSERT INTO fcst_app.lifecycles (dataset_id, unique_id, since, origin, sources, factors, launch, last_day, created_at,
