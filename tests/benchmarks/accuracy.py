@@ -11,7 +11,8 @@ Beside Auto stands the best of every single model of the catalogue, their equal-
 hindsight: by WAPE and MASE of smooth and erratic items, by RMSSE of the others.
 
 With `--drivers` Auto is scored with the effects of drivers and without them, on the sets that have drivers (`rossmann`,
-`juice`, `sample`); drivers are known over the weeks that are scored, effects are learnt from the weeks before.
+`juice`, `sample`, and `favorita`, whose 17 weeks are scored on the last 4, beside a forecast from history without
+promotional rows); drivers are known over the weeks that are scored, effects are learnt from the weeks before.
 """
 
 import argparse
@@ -43,10 +44,13 @@ from fcst.compute.series import Series  # noqa: E402
 from fcst.names import HOLDOUT_WEEKS as H  # noqa: E402
 from fcst.settings import PROJECT  # noqa: E402
 from fcst.specs import JobSpec  # noqa: E402
-from tests.benchmarks.driver_sets import DRIVER_SETS, promoted  # noqa: E402
+from tests.benchmarks.driver_sets import DRIVER_SETS, favorita, promoted  # noqa: E402
 
 SHARED = PROJECT.parent / "shared" / "data"
 LEVELS = (80, 95)
+FEW_WEEKS = 4
+"""That are scored of a set of few weeks."""
+
 LAST_WK_END_DT = date(2024, 6, 1)
 Table = dict[str, np.ndarray]
 
@@ -241,21 +245,29 @@ def report(name: str, rows: pd.DataFrame) -> Iterator[str]:
 
 def report_drivers(name: str, back: int, limit: int | None) -> Iterator[str]:
     """Of all weeks, promotion weeks and others: WAPE, bias, what the 80 % interval holds."""
-    whole = [s for s in DRIVER_SETS[name]() if len(s.y) > H * (1 + back)]
-    cut = {s.unique_id: replace(s, y=s.y[: len(s.y) - H * (1 + back)]) for s in whole}
+    h = FEW_WEEKS if name == "favorita" else H
+    whole = [s for s in DRIVER_SETS[name]() if len(s.y) > h * (1 + back)]
+    cut = {s.unique_id: replace(s, y=s.y[: len(s.y) - h * (1 + back)]) for s in whole}
     begin = time.process_time()
-    learned = learn(list(cut.values()), 0, H)
+    learned = learn(list(cut.values()), 0, h)
     effects = {0: Learned(0, learned[0].effects)}
     seconds = time.process_time() - begin
     if limit and limit < len(whole):
         whole = [whole[i] for i in np.random.default_rng(0).choice(len(whole), limit, replace=False)]
     ends = {s.unique_id: len(cut[s.unique_id].y) for s in whole}
-    actual = np.array([s.y[ends[s.unique_id] :][:H] for s in whole])
-    is_promoted = np.array([promoted(s, ends[s.unique_id], ends[s.unique_id] + H) for s in whole])
+    actual = np.array([s.y[ends[s.unique_id] :][:h] for s in whole])
+    is_promoted = np.array([promoted(s, ends[s.unique_id], ends[s.unique_id] + h) for s in whole])
     yield f"{name}: {len(whole):,} series; learnt in {seconds:.1f} s of a processor"
-    for what, known in (("without drivers", {}), ("with drivers", effects), ("with all that is learnt", learned)):
+    known_series = [cut[s.unique_id] for s in whole]
+    ways = [("without drivers", known_series, {}), ("with drivers", known_series, effects)]
+    ways.append(("with all that is learnt", known_series, learned))
+    if name == "favorita":
+        filtered = {s.unique_id: s.y for s in favorita(is_filtered=True)}
+        plain = [replace(s, y=filtered[s.unique_id][: len(s.y)], drivers=()) for s in known_series]
+        ways.append(("without promotional rows", plain, {}))
+    for what, series, known in ways:
         begin = time.process_time()
-        mean, lo, hi = forecast_all([cut[s.unique_id] for s in whole], known)
+        mean, lo, hi = forecast_all(series, known, h)
         yield f"    {what}: {1e3 * (time.process_time() - begin) / len(whole):.0f} ms of a processor each"
         for part, is_in in (("all", is_promoted | True), ("promotion", is_promoted), ("other", ~is_promoted)):
             error, sold = (mean - actual)[is_in], actual[is_in].sum()
@@ -266,9 +278,11 @@ def report_drivers(name: str, back: int, limit: int | None) -> Iterator[str]:
             )
 
 
-def forecast_all(series: list[Series], learned: Mapping[int, Learned]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(N, H) forecasts of Auto, and the bounds of the 80 % interval."""
-    spec = JobSpec(h=H, level=(80,), n_windows=0)
+def forecast_all(
+    series: list[Series], learned: Mapping[int, Learned], h: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(N, h) forecasts of Auto, and the bounds of the 80 % interval."""
+    spec = JobSpec(h=h, level=(80,), n_windows=0)
     found = [forecast_item(s, spec, learned).forecasts["Auto"] for s in series]
     return np.array([f.mean for f in found]), np.array([f.lo[0] for f in found]), np.array([f.hi[0] for f in found])
 

@@ -1,6 +1,7 @@
-"""Series with drivers that are known ahead: Rossmann Store Sales, Dominick's orange juice, the bundled sample."""
+"""Series with drivers known ahead: Rossmann, Dominick's orange juice, the bundled sample, some weeks of Favorita."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date
 
 import numpy as np
@@ -62,7 +63,37 @@ def sample() -> list[Series]:
     return series_of(*weekly(rows, list(kinds), "mean"), kinds)
 
 
-DRIVER_SETS: dict[str, Callable[[], list[Series]]] = {"rossmann": rossmann, "juice": juice, "sample": sample}
+def favorita(is_filtered: bool = False) -> list[Series]:
+    """Items by store, 17 weeks of 2016; of those that sold in ten weeks or more. `is_filtered`: without promotional
+    rows, a week that has no others is missing, as the product reads them where no plan is known."""
+    path = PROJECT.parent / "shared" / "data" / "favorita" / "train_10stores_200items_2016.csv"
+    names = ["date", "store_nbr", "item_nbr", "unit_sales", "onpromotion"]
+    rows = pd.read_csv(path, usecols=names, parse_dates=["date"])
+    rows = rows.assign(
+        item=rows["store_nbr"].astype(str) + "|" + rows["item_nbr"].astype(str),
+        units=rows["unit_sales"],
+        promotion=rows["onpromotion"].astype(float),
+    )
+    kinds = {"promotion": DriverKind.PROMOTION}
+    units, tables = weekly(rows, list(kinds), "mean")
+    sold = units.columns[(units > 0).sum() >= 10]
+    found = {s.unique_id: s for s in series_of(units[sold], tables, kinds)}
+    if is_filtered:
+        plain, _ = weekly(rows[rows["promotion"] == 0], [], "sum")
+        plain = plain.reindex(index=units.index, columns=sold)
+        only_promoted = plain.isna() & tables["promotion"][sold].gt(0)
+        for key, s in found.items():
+            kept = plain[key].fillna(0.0).mask(only_promoted[key]).to_numpy(float)
+            found[key] = replace(s, y=kept[-len(s.y) :], drivers=())
+    return list(found.values())
+
+
+DRIVER_SETS: dict[str, Callable[[], list[Series]]] = {
+    "rossmann": rossmann,
+    "juice": juice,
+    "sample": sample,
+    "favorita": favorita,
+}
 
 
 def weekly(rows: pd.DataFrame, names: list[str], how: str) -> tuple[pd.DataFrame, dict[str, pd.DataFrame]]:
