@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from fcst.drivers import MAX_DRIVERS, DriverKind
 from fcst.errors import InputError
 from fcst.ingest.cells import FALSE_FLAGS, TRUE_FLAGS, number_sql
+from fcst.ingest.columns import normalised
 from fcst.ingest.duck import Connection, fetch_all, literal
 from fcst.ingest.number_texts import find_decimal
 from fcst.ingest.parts import Part
@@ -78,6 +79,7 @@ def _read_name(
         yield ColumnRead(ROLES[role].lower(), kind, _number_of(role, CELL, number_sql(CELL, style)), CELL)
         return
     place, cells = part.place_of(name), part.columns.cells(name)
+    called = _known_name(name, known)
     words = _words(con, cells, place, readable) if role in ("promo", "event") else []
     if len(words) > MAX_WORDS:
         error = f"The column {name!r} of {part.table.name} has over {MAX_WORDS} different texts, such as {words[0]!r}"
@@ -85,15 +87,27 @@ def _read_name(
             raise InputError(f"{error}.", "Map a column with flags, numbers or a few kinds.")
         remarks.append(f"{error}: it is not taken as a driver.")
         return
-    if words or name not in known:
-        words += sorted({n.removeprefix(f"{name} ") for n in known if n.startswith(f"{name} ")} - set(words))
+    if words or called not in known:
+        words += sorted({n.removeprefix(f"{called} ") for n in known if n.startswith(f"{called} ")} - set(words))
     for word in words:
         is_word = f"(coalesce(lower(trim({place})), '') = {literal(word)})::INTEGER"
-        yield ColumnRead(f"{name} {word}"[:100], kind, is_word, place)
+        yield ColumnRead(f"{called} {word}"[:100], kind, is_word, place)
     if not words:
         style = part.proposal.money if role == "price" else find_decimal(dict.fromkeys(cells))
         number = number_sql(place, style, part.table.types[part.table.columns.index(name)])
-        yield ColumnRead(name[:100], kind, _number_of(role, place, number), place)
+        yield ColumnRead(called[:100], kind, _number_of(role, place, number), place)
+
+
+def _known_name(name: str, known: Collection[str]) -> str:
+    """What a known driver calls this column, be it written with other capitals and signs; else its own name.
+
+    A driver of one text of a column is called by the column and the text.
+    """
+    columns = {
+        other[:place] for other in known for place in range(1, len(other) + 1) if other[place : place + 1] in " "
+    }
+    alike = [other for other in columns if normalised(other) == normalised(name)]
+    return alike[0] if len(alike) == 1 and name not in alike else name
 
 
 def _words(con: Connection, cells: list[str], place: str, readable: Readable) -> list[str]:

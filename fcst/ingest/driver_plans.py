@@ -5,7 +5,7 @@ PlanLook.parts    those -> what their columns mean
 read_plan         those -> the file that the database loads
 """
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -16,7 +16,7 @@ from fcst.errors import InputError
 from fcst.ingest.checks import check_readings
 from fcst.ingest.driver_checks import KeySales, check_leaks
 from fcst.ingest.driver_columns import read_columns
-from fcst.ingest.driver_files import DatasetWeeks, DriverFiles, sum_weeks, write_values
+from fcst.ingest.driver_files import DatasetWeeks, DriverFiles, DriverWeeks, sum_weeks, write_values
 from fcst.ingest.driver_keys import Grouping, check_part_keys, grouping_of, make_plan_part
 from fcst.ingest.duck import Connection, fetch_all, first_line, literal
 from fcst.ingest.folders import Folders
@@ -189,6 +189,7 @@ def read_plan(
                 n_outside=read.n_outside,
                 n_bad=read.n_bad,
                 bad=read.bad,
+                remarks=tuple(_unlearnable(read, dataset)),
             )
             source = ", ".join(part.table.name for part in parts[:5])
             target = workspace.new_file()
@@ -198,6 +199,19 @@ def read_plan(
             raise InputError(
                 f"{parts[0].table.name} cannot be read: {first_line(exc)}.", "Check that the file is whole."
             ) from exc
+
+
+def _unlearnable(read: DriverWeeks, dataset: PlanDataset) -> Iterator[str]:
+    """A sentence for each driver whose effect no run can learn, for it has no values in weeks with sales."""
+    if read.first_day <= dataset.weeks.last_wk_end_dt:
+        return
+    known = ", ".join(sorted(dataset.driver_names)) or "none"
+    for column in read.columns:
+        if column.name not in dataset.driver_names:
+            yield (
+                f"{column.name} has no values in weeks with sales, so its effect cannot be learnt. Drivers of the "
+                f"dataset are {known}: name the column as one of them, or load past weeks too."
+            )
 
 
 def _leave_out_unknown(

@@ -45,10 +45,8 @@ def promoted(load_dataset: Callable[..., Dataset], tmp_path: Path) -> Dataset:
     return dataset
 
 
-def load_plan(dataset: Dataset, path: Path) -> None:
-    spec = IngestSpec(
-        paths=(str(path),), name=dataset.name, plan_of=dataset.dataset_id, mapping={"date": ["week ending"]}
-    )
+def load_plan(dataset: Dataset, path: Path, **mapping: list[str]) -> None:
+    spec = IngestSpec((str(path),), dataset.name, {"date": ["week ending"]} | mapping, plan_of=dataset.dataset_id)
     assert ingest_plan(spec).error is None
 
 

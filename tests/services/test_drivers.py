@@ -220,3 +220,31 @@ def test_file_without_drivers_is_refused_before_anything_is_asked(dataset: Datas
     with pytest.raises(InputError, match="no column that is known to be a driver"):
         drivers.request_plan(spec)
     assert ingests.list_open() == []
+
+
+def test_column_of_a_plan_is_the_known_driver_with_other_capitals_and_signs(
+    load_dataset: Callable[..., Dataset], tmp_path: Path
+) -> None:
+    days = [date(2020, 1, 5) + timedelta(days=n) for n in range(140)]
+    rows = [f"{day},a,{n % 7 + 5},{int(n % 21 < 7)},{'ab0'[n % 3]}" for n, day in enumerate(days)]
+    (tmp_path / "sales.csv").write_text("\n".join(["date,item,qty,On Promo,StateHoliday", *rows]))
+    mapping = {"promo": ["On Promo"], "event": ["StateHoliday"]}
+    dataset = load_dataset(tmp_path / "sales.csv", include_promo=True, mapping=mapping)
+    assert set(values_of(dataset, "a")) == {"On Promo", "StateHoliday a", "StateHoliday b"}
+    week = dataset.last_wk_end_dt + timedelta(weeks=1)
+    (tmp_path / "plan.csv").write_text(f"week ending,item,on_promo,state_holiday\n{week},a,1,b\n")
+    load_plan(dataset, tmp_path / "plan.csv", promo=["on_promo"], event=["state_holiday"])
+    own, plan = drivers.list_loads(dataset.dataset_id)
+    assert {column.name for column in plan.columns} == {column.name for column in own.columns}
+    assert not plan.report.remarks or "cannot be learnt" not in " ".join(plan.report.remarks)
+
+
+def test_driver_that_no_week_with_sales_has_is_remarked(dataset: Dataset, tmp_path: Path) -> None:
+    plan_of(dataset, tmp_path / "past.csv", (0, "item1", 1), (-3, "item2", 1), (2, "item2", 1))
+    plan_of(dataset, tmp_path / "future.csv", (1, "item1", 1), (2, "item2", 1))
+    assert [len(load.report.remarks) for load in drivers.list_loads(dataset.dataset_id)] == [0, 0]
+    path = tmp_path / "other.csv"
+    path.write_text(f"week ending,item,tv\n{dataset.last_wk_end_dt + timedelta(weeks=1)},item1,1\n")
+    load_plan(dataset, path, driver=["tv"])
+    (remark,) = drivers.list_loads(dataset.dataset_id)[-1].report.remarks
+    assert remark.startswith("tv has no values in weeks with sales") and "Drivers of the dataset are promo:" in remark
