@@ -10,12 +10,15 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
 from typing import Any, Self
+from unicodedata import category
 
 from fcst.errors import InputError
 
 MAX_SOURCES = 10
 MAX_FACTOR = 1e6
 MAX_KEY = 500
+_UNUSABLE = ("Cc", "Cs")
+"""Categories of Unicode: control characters and halves of characters."""
 
 
 class Origin(StrEnum):
@@ -64,8 +67,11 @@ class Lifecycle:
 
     def __post_init__(self) -> None:
         for key in (self.unique_id, *(source.unique_id for source in self.sources)):
-            if not key or len(key) > MAX_KEY or not key.isprintable():
-                raise InputError(f"{key[:100]!r} cannot be an item.", f"Use 1 to {MAX_KEY} printable characters.")
+            if not 0 < len(key) <= MAX_KEY or key != key.strip() or any(category(char) in _UNUSABLE for char in key):
+                raise InputError(
+                    f"{key[:100]!r} cannot be an item.",
+                    f"Use 1 to {MAX_KEY} characters, without control characters and spaces at the ends.",
+                )
         if (self.origin is None) != (not self.sources):
             missing = "a relation without items" if self.origin else "items without a relation"
             raise InputError(

@@ -61,7 +61,8 @@ def save(dataset_id: DatasetId, asked: schemas.LifecyclesRequest) -> None:
     summary="Remove the lifecycle of an item",
 )
 def remove(
-    dataset_id: DatasetId, item: Annotated[str, Query(min_length=1, max_length=1_000, description="Its key.")]
+    dataset_id: DatasetId,
+    item: Annotated[str, Query(min_length=1, max_length=1_000, pattern=schemas.NO_ZERO_BYTE, description="Its key.")],
 ) -> None:
     """An item without sales that was added for it goes as well, unless a job has it."""
     lifecycles.remove_lifecycle(dataset_id, item)

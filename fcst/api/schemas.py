@@ -1,5 +1,6 @@
 """What goes in and comes out, as OpenAPI tells it: units a week, seconds, and fractions where it says so."""
 
+import re
 from datetime import date, datetime
 from typing import Annotated, Any, Literal
 
@@ -44,6 +45,16 @@ register_url_convertor("number", _Number())
 NO_ZERO_BYTE = r"^[^\x00]*$"  # there is none in a text of Postgres, or in a path
 Key = Annotated[StrictStr, Field(min_length=1, max_length=1_000, pattern=NO_ZERO_BYTE)]
 Words = Annotated[StrictStr, Field(max_length=1_000, pattern=NO_ZERO_BYTE)]
+
+
+def _check_day(value: Any) -> Any:
+    """Refuses what would be read as seconds since 1970."""
+    if isinstance(value, date) or isinstance(value, str) and re.fullmatch(r"\d{4}-\d\d-\d\d", value):
+        return value
+    raise ValueError("a day is written as 2024-03-31")
+
+
+Day = Annotated[date, BeforeValidator(_check_day)]
 
 
 class Asked(BaseModel):
@@ -342,7 +353,7 @@ class Source(Asked):
     """An item whose units, times the factor, stand before another one's."""
 
     unique_id: Key
-    factor: Annotated[float, Field(gt=0, le=MAX_FACTOR)] = 1.0
+    factor: Annotated[float, Field(gt=0, le=MAX_FACTOR, strict=True)] = 1.0
 
     model_config = ConfigDict(extra="forbid", from_attributes=True)
 
@@ -356,8 +367,8 @@ class Lifecycle(Asked):
         Field(description="What `sources` are: predecessors that it replaces, or one item that it is like."),
     ] = None
     sources: Annotated[list[Source], Field(max_length=MAX_SOURCES)] = []
-    launch: Annotated[date | None, Field(description="The first day on which it is sold.")] = None
-    last_day: Annotated[date | None, Field(description="The last day on which it is sold.")] = None
+    launch: Annotated[Day | None, Field(description="The first day on which it is sold.")] = None
+    last_day: Annotated[Day | None, Field(description="The last day on which it is sold.")] = None
 
 
 class LifecyclesRequest(Asked):

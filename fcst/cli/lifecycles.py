@@ -52,12 +52,15 @@ def _lifecycles(args: argparse.Namespace) -> int:
         found = lifecycles.read_file(spec)
         lifecycles.save_lifecycles(dataset.dataset_id, found)
         say(f"Lifecycles of {len(found):,} items were saved.")
-    elif args.item is not None:
+        return DONE
+    if args.item is not None:
         lifecycles.save_lifecycles(dataset.dataset_id, [_given(args)])
         say(f"The lifecycle of {args.item} was saved.")
-    elif args.remove is not None:
+        return DONE
+    if args.remove is not None:
         lifecycles.remove_lifecycle(dataset.dataset_id, args.remove)
         say(f"The lifecycle of {args.remove} was removed.")
+        return DONE
     stored, _ = lifecycles.find_lifecycles(dataset.dataset_id)
     if args.json:
         print_json([asdict(row.lifecycle) | {"has_sales": row.has_sales} for row in stored])
@@ -81,7 +84,7 @@ def _lifecycles(args: argparse.Namespace) -> int:
 def _given(args: argparse.Namespace) -> Lifecycle:
     names = args.predecessor or ([args.like] if args.like is not None else [])
     if args.factor is not None and not names:
-        raise InputError("A factor of nothing was given.", "Name a predecessor or a like item.")
+        raise InputError("A factor was given, and no item that it is of.", "Name a predecessor or a like item.")
     sources = tuple(Source(name, 1.0 if args.factor is None else args.factor) for name in names)
     origin = Origin.PREDECESSOR if args.predecessor else Origin.LIKE if names else None
     return Lifecycle(args.item, origin, sources, args.launch, args.last_day)

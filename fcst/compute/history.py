@@ -121,7 +121,7 @@ class SeriesHistories:
         self._effects = effects if self._drivers else NO_EFFECTS
         if not len(self.y):
             raise ComputeError(
-                "No week of its history is known: all its sales were promotional and left out.",
+                "No week of its history is known: it has no sales, or all were promotional and left out.",
                 "Load the dataset with promotions included to forecast it.",
             )
         self.end = len(self.y)

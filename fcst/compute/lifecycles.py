@@ -65,10 +65,19 @@ def find_launch(y: FloatArray) -> int:
     if launch < SEASON_LENGTH and len(y) - launch < SEASON_LENGTH:
         return 0
     before, since = known[:place], known[place:]
+    if launch >= SEASON_LENGTH and _is_season(y, launch):
+        return 0
     if before[-LEAST_BEFORE:].mean() >= STEP * since[:LEAST_BEFORE].mean():
         return 0
     is_launch = before.mean() < TRICKLE * since.mean() and np.quantile(before, 0.9) < np.quantile(since, 0.25)
     return launch if is_launch else 0
+
+
+def _is_season(y: FloatArray, launch: int) -> bool:
+    """Whether as many weeks a year before a launch sold more than a trickle too."""
+    since = y[launch:][:SEASON_LENGTH]
+    before = y[launch - SEASON_LENGTH :][: len(since)]
+    return bool(np.nan_to_num(before).sum() >= TRICKLE * np.nan_to_num(since).sum())
 
 
 def at_level(y: FloatArray, life: Life, cutoff: int) -> FloatArray:
@@ -119,15 +128,18 @@ def continued(
     """
     n_weeks = max([len(own.y), *(len(series.y) for series, _ in sources)])
     y = _from(own.y, n_weeks)
-    is_own = np.cumsum(~np.isnan(y)) > 0
+    is_own = np.cumsum(np.nan_to_num(y) > 0) > 0
     if launch is not None:
         days = (launch - own.last_wk_end_dt).days - 1  # from the last week's end; its first day is -6
-        is_own &= np.arange(n_weeks) >= n_weeks + days // 7
+        week = n_weeks + days // 7
+        is_own &= np.arange(n_weeks) >= week
+        if origin is not Origin.PREDECESSOR and days % 7 != 0 and 0 <= week < n_weeks:
+            y[week] = np.nan  # it was sold for a part of the week only
     n_before = int(n_weeks - is_own.sum())
     if not sources:
         y[:n_before] = np.nan
         return replace(own, y=y, life=Life(own=own.y, launch=launch, last_day=last_day))
-    parts = np.array([factor * _from(series.y, n_weeks) for series, factor in sources])
+    parts = np.array([factor * _from(_until_sold(series, origin), n_weeks) for series, factor in sources])
     is_known = ~np.isnan(parts).all(0)
     before = np.where(is_known, np.nansum(parts, 0), np.nan)
     added = np.nan_to_num(before) if origin is Origin.PREDECESSOR else 0.0
@@ -142,6 +154,16 @@ def continued(
     )
     drivers = _drivers(own, sources[0][0], n_weeks, n_before)
     return replace(own, y=np.where(is_own, y + added, before), drivers=drivers, life=life)
+
+
+def _until_sold(series: Series, origin: Origin | None) -> FloatArray:
+    """(T,) the units of a source, those of a like item before it at its own level. Of a predecessor without the weeks
+    after its last sale: it had ended, and the demand for it had not."""
+    y = at_level(series.y, series.life, len(series.y))
+    if origin is Origin.PREDECESSOR and (sold := np.flatnonzero(np.nan_to_num(y) > 0)).size:
+        y = y.copy()
+        y[sold[-1] + 1 :] = np.nan
+    return y
 
 
 def _from(y: FloatArray, n_weeks: int) -> FloatArray:

@@ -7,7 +7,7 @@ from functools import cache
 from fcst.compute.lifecycles import continued
 from fcst.compute.series import Series
 from fcst.drivers import assemble
-from fcst.lifecycles import Lifecycle, Origin
+from fcst.lifecycles import Lifecycle
 from fcst.records import SalesRecord
 from fcst.store import drivers, lifecycles, sales
 from fcst.store.attempts import BatchAttempt
@@ -37,24 +37,21 @@ def read_series(attempt: BatchAttempt, records: Sequence[SalesRecord]) -> list[S
 
 
 def _read_lifecycles(attempt: BatchAttempt, unique_ids: Sequence[str]) -> tuple[dict[str, Lifecycle], dict[str, date]]:
-    """The lifecycles of items and of those before them; and the last days of predecessors that others replace."""
+    """The lifecycles of items and of those before them; and the last days of those of the items that others replace."""
+    dataset_id, change = attempt.dataset_id, attempt.spec.lifecycle
     known: dict[str, Lifecycle] = {}
     last_days: dict[str, date] = {}
-    asked: set[str] = set()
-    wanted = set(unique_ids)
-    for _ in range(MAX_GENERATIONS if attempt.spec.lifecycle else 0):
+    if not change:
+        return known, last_days
+    for unique_id, launch in lifecycles.replaced_at(dataset_id, change, unique_ids):
+        last_day = attempt.last_wk_end_dt if launch is None else launch - timedelta(days=1)
+        last_days[unique_id] = min(last_days.get(unique_id, last_day), last_day)
+    asked, wanted = set[str](), set(unique_ids)
+    for _ in range(MAX_GENERATIONS):
         asked |= wanted
-        for row in lifecycles.known_at(attempt.dataset_id, attempt.spec.lifecycle, sorted(wanted)):
-            found = row.lifecycle
-            if found.unique_id in wanted:
-                known[found.unique_id] = found
-            if found.origin is Origin.PREDECESSOR:
-                first_wk_end_dt = row.first_wk_end_dt or attempt.last_wk_end_dt + timedelta(weeks=1)
-                launch = found.launch or first_wk_end_dt - timedelta(days=6)
-                for source in found.sources:
-                    last_day = launch - timedelta(days=1)
-                    last_days[source.unique_id] = min(last_days.get(source.unique_id, last_day), last_day)
-        wanted = {source.unique_id for found in known.values() for source in found.sources} - asked
+        found = lifecycles.known_at(dataset_id, change, sorted(wanted))
+        known |= {lifecycle.unique_id: lifecycle for lifecycle in found}
+        wanted = {source.unique_id for lifecycle in found for source in lifecycle.sources} - asked
         if not wanted:
             break
     return known, last_days

@@ -42,6 +42,9 @@ _NAMES = {
 _DAY = re.compile(r"(\d{4}-\d\d-\d\d)(?:[T ]00:00(?::00(?:\.0+)?)?)?")
 """A day as text; a workbook may add the time of midnight."""
 
+_FACTOR = re.compile(r"\d{1,7}(?:\.\d*|,\d{1,2}|,\d{4,})?(?:[eE][+-]?\d{1,2})?")
+"""A number as text; after a comma stand no three digits, which may be thousands."""
+
 
 @with_file_errors()
 def read_lifecycles(
@@ -67,10 +70,13 @@ def read_lifecycles(
     bad: list[str] = []
     for number, cells in enumerate(_read_rows(table, workspace), 1):
         row = {role: (cells[place] or "").strip() for role, place in places.items()}
-        row["item"] = KEY_JOINT.join((cells[place] or "").strip() for place in keys)
-        if not any(row.values()):
+        parts = [(cells[place] or "").strip() for place in keys]
+        row["item"] = KEY_JOINT.join(parts)
+        if not any(row[role] for role in places) and not any(parts):
             continue
         try:
+            if not all(parts):
+                raise InputError("It names no item.", "Give all columns of the key.")
             lifecycle = _lifecycle_of(row)
             before = found.get(lifecycle.unique_id)
             found[lifecycle.unique_id] = lifecycle if before is None else _joined(before, lifecycle)
@@ -96,21 +102,22 @@ def _find_columns(table: Table, key_columns: Sequence[str]) -> tuple[dict[str, i
             raise InputError(f"{table.name} has two columns for {role}.", "Remove one.")
         if role is not None:
             places[role] = place
-        elif name not in key_columns:
+        elif normalised(name) not in map(normalised, key_columns):
             unknown.append(name)
-    keys = [table.columns.index(name) for name in key_columns if name in table.columns]
+    names = [normalised(name) for name in table.columns]
+    keys = [names.index(normalised(name)) for name in key_columns if normalised(name) in names]
     if len(keys) == len(key_columns) > 0:
         places.pop("item", None)
     else:
         keys = [places.pop("item")] if "item" in places else []
-    told = "item, predecessor or like, factor, launch, last day"
+    known = "item, predecessor or like, factor, launch, last day"
     if not keys or not places:
         raise InputError(
             f"{table.name} is no list of lifecycles: it has the columns {', '.join(table.columns[:20])}.",
-            f"Give a file with columns of {told}.",
+            f"Give a file with columns of {known}.",
         )
     if unknown:
-        raise InputError(f"{table.name} has a column {unknown[0]!r} that means nothing here.", f"Known are {told}.")
+        raise InputError(f"{table.name} has a column {unknown[0]!r} that is not known.", f"Known are {known}.")
     return places, keys
 
 
@@ -138,7 +145,9 @@ def _lifecycle_of(row: dict[str, str]) -> Lifecycle:
         raise InputError(f"Item {row['item']!r} has a predecessor and a like item.", "Give one of them.")
     factor = _number(row.get("factor", ""))
     if factor is not None and not (predecessor or like):
-        raise InputError(f"Item {row['item']!r} has a factor of nothing.", "Give a predecessor or a like item.")
+        raise InputError(
+            f"Item {row['item']!r} has a factor without an item that it is of.", "Give a predecessor or a like item."
+        )
     origin = Origin.PREDECESSOR if predecessor else Origin.LIKE if like else None
     sources = (Source(predecessor or like, 1.0 if factor is None else factor),) if origin else ()
     return Lifecycle(row["item"], origin, sources, _day(row.get("launch", "")), _day(row.get("last", "")))
@@ -162,10 +171,9 @@ def _joined(before: Lifecycle, more: Lifecycle) -> Lifecycle:
 def _number(text: str) -> float | None:
     if not text:
         return None
-    try:
-        return float(text.replace(",", ".") if text.count(",") == 1 and "." not in text else text)
-    except ValueError:
-        raise InputError(f"{text[:40]!r} is no number.", "Write factors as 1.2.") from None
+    if not _FACTOR.fullmatch(text):
+        raise InputError(f"{text[:40]!r} is no factor.", "Write it as 1.2.")
+    return float(text.replace(",", "."))
 
 
 def _day(text: str) -> date | None:
@@ -173,6 +181,6 @@ def _day(text: str) -> date | None:
         return None
     found = _DAY.fullmatch(text)
     try:
-        return date.fromisoformat(found[1] if found else text)
+        return date.fromisoformat(found[1] if found else "")
     except ValueError:
         raise InputError(f"{text[:40]!r} is no day.", "Write days as 2024-03-31.") from None

@@ -1,7 +1,9 @@
 """What a user can do with lifecycles: list them, save one or a file of them, remove them."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from functools import partial
 
 from fcst.dataset_records import Dataset
 from fcst.drivers import MAX_FUTURE_WEEKS
@@ -19,8 +21,14 @@ from fcst.store import datasets, lifecycles
 
 
 def find_lifecycles(dataset_id: int, limit: int | None = None, skip: int = 0) -> tuple[list[StoredLifecycle], int]:
-    """A page of a dataset's lifecycles by item, and how many there are."""
-    return lifecycles.find(datasets.get(dataset_id).dataset_id, limit, skip)
+    """A page of a dataset's lifecycles by item, and how many there are in all."""
+    dataset = datasets.get(dataset_id)
+    return lifecycles.find(dataset.dataset_id, limit, skip), lifecycles.count(dataset.dataset_id)
+
+
+def count_lifecycles(dataset_id: int) -> int:
+    """How many items of a dataset have a lifecycle."""
+    return lifecycles.count(dataset_id)
 
 
 def read_file(spec: IngestSpec) -> list[Lifecycle]:
@@ -53,8 +61,8 @@ def save_lifecycles(dataset_id: int, found: Sequence[Lifecycle]) -> None:
     """
     who = identity.require(Scope.RUN)
     dataset = datasets.get(dataset_id)
-    _check(dataset, found)
-    lifecycles.save(dataset_id, found, who)
+    _check_days(dataset, found)
+    lifecycles.save(dataset_id, found, who, partial(_check, dataset, found))
 
 
 def remove_lifecycle(dataset_id: int, unique_id: str) -> None:
@@ -66,41 +74,51 @@ def remove_lifecycle(dataset_id: int, unique_id: str) -> None:
         if the item has none.
     """
     who = identity.require(Scope.RUN)
-    if not lifecycles.remove(datasets.get(dataset_id).dataset_id, [unique_id], who):
+    if not lifecycles.remove(datasets.get(dataset_id).dataset_id, unique_id, who):
         raise NotFound(f"Item {unique_id!r} has no lifecycle.", "Look at the list; keys must match to the letter.")
 
 
-def _check(dataset: Dataset, found: Sequence[Lifecycle]) -> None:
+def _check_days(dataset: Dataset, found: Sequence[Lifecycle]) -> None:
+    """Refuses an empty list, items that are named twice, and days before the dataset or too long after it."""
     if not found:
         raise InputError("No item was given.", "Give at least one.")
-    named = [lifecycle.unique_id for lifecycle in found]
-    if len(set(named)) < len(named):
-        twice = sorted({key for key in named if named.count(key) > 1}) if len(named) < 10_000 else []
+    twice = [key for key, n in Counter(lifecycle.unique_id for lifecycle in found).items() if n > 1]
+    if twice:
         raise InputError(f"Items are named twice: {name_some(twice)}.", "Name each once.")
+    first = dataset.first_wk_end_dt - timedelta(days=6)
+    last = dataset.last_wk_end_dt + timedelta(weeks=MAX_FUTURE_WEEKS)
+    for lifecycle in found:
+        for day, what in ((lifecycle.launch, "be launched on"), (lifecycle.last_day, "be sold until")):
+            if day is not None and not first <= day <= last:
+                raise InputError(
+                    f"Item {lifecycle.unique_id!r} would {what} {day}.",
+                    f"Give a day from {first}, when sales begin, to {last}, {MAX_FUTURE_WEEKS} weeks after they end.",
+                )
+
+
+def _check(
+    dataset: Dataset, found: Sequence[Lifecycle], has_sales: Mapping[str, bool], before: Mapping[str, Sequence[str]]
+) -> None:
+    """As `store.lifecycles.Check`."""
     befores = {source.unique_id for lifecycle in found for source in lifecycle.sources}
-    known = lifecycles.find_items(dataset.dataset_id, sorted(befores | set(named)))
-    unknown = sorted(key for key in befores if key not in known)
+    unknown = sorted(key for key in befores if key not in has_sales)
     if unknown:
         raise InputError(
             f"Dataset {dataset.name!r} has no item {name_some(unknown)} to take the history of.",
             "Keys must match to the letter.",
         )
-    empty = sorted(key for key in befores if not known[key])
+    empty = sorted(key for key in befores if not has_sales[key])
     if empty:
         raise InputError(
-            f"{name_some(empty)} has no sales whose history could be taken.", "Name the item whose sales it continues."
+            f"Items without sales cannot be taken the history of: {name_some(empty)}.",
+            "Name the items whose sales they continue.",
         )
-    last_day = dataset.last_wk_end_dt + timedelta(weeks=MAX_FUTURE_WEEKS)
     for lifecycle in found:
-        _check_one(dataset, lifecycle, has_sales=known.get(lifecycle.unique_id, False))
-        if lifecycle.launch is not None and lifecycle.launch > last_day:
-            raise InputError(
-                f"Item {lifecycle.unique_id!r} would be launched on {lifecycle.launch}.",
-                f"Give a day up to {last_day}, {MAX_FUTURE_WEEKS} weeks after the last one with sales.",
-            )
-    before = lifecycles.sources(dataset.dataset_id)
-    before |= {lifecycle.unique_id: [source.unique_id for source in lifecycle.sources] for lifecycle in found}
-    _check_order(before, named)
+        _check_one(dataset, lifecycle, has_sales.get(lifecycle.unique_id, False))
+    after = {**before, **{each.unique_id: [source.unique_id for source in each.sources] for each in found}}
+    _check_order(after, [lifecycle.unique_id for lifecycle in found])
+    for lifecycle in found:
+        _check_once(after, lifecycle.unique_id)
 
 
 def _check_one(dataset: Dataset, lifecycle: Lifecycle, has_sales: bool) -> None:
@@ -116,6 +134,20 @@ def _check_one(dataset: Dataset, lifecycle: Lifecycle, has_sales: bool) -> None:
             f"Item {lifecycle.unique_id!r} would be launched on {lifecycle.launch}, after all sales that are known.",
             "Name a predecessor or an item that it is like as well.",
         )
+
+
+def _check_once(before: Mapping[str, Sequence[str]], unique_id: str) -> None:
+    """Refuses an item before which another one stands twice: its sales would count twice."""
+    seen: set[str] = set()
+    wanted = list(before.get(unique_id, ()))
+    while wanted:
+        key = wanted.pop()
+        if key in seen:
+            raise InputError(
+                f"The sales of {key!r} would count twice in item {unique_id!r}.", "Name only its last predecessors."
+            )
+        seen.add(key)
+        wanted += before.get(key, ())
 
 
 def _check_order(before: Mapping[str, Sequence[str]], named: Sequence[str]) -> None:

@@ -31,8 +31,9 @@ ORIGINS = {
 
 def show_lifecycles(dataset: Dataset) -> None:
     """What is known, and ways to add and remove."""
-    page = page_in_url(dataset.n_items, PAGE_ROWS)
-    stored, n_found = lifecycles.find_lifecycles(dataset.dataset_id, PAGE_ROWS, (page - 1) * PAGE_ROWS)
+    n_found = lifecycles.count_lifecycles(dataset.dataset_id)
+    page = page_in_url(n_found, PAGE_ROWS)
+    stored, _ = lifecycles.find_lifecycles(dataset.dataset_id, PAGE_ROWS, (page - 1) * PAGE_ROWS)
     if stored:
         _show_stored(dataset, stored)
         choose_page(n_found, PAGE_ROWS)
@@ -140,7 +141,7 @@ def _add_one(dataset: Dataset) -> None:
     )  # fmt: skip
     if st.button("Save", key="save_lifecycle", icon=":material/save:", disabled=not unique_id.strip()):
         sources = tuple(Source(name.strip(), factor) for name in names.splitlines() if name.strip())
-        _save(dataset, lambda: [Lifecycle(unique_id.strip(), origin if sources else None, sources, launch, last_day)])
+        _save(dataset, lambda: [Lifecycle(unique_id.strip(), origin, sources, launch, last_day)])
 
 
 def _load_file(dataset: Dataset) -> None:

@@ -10,7 +10,7 @@ def test_lifecycles_are_saved_listed_and_removed(desk: Desk) -> None:
     address = f"/api/datasets/{dataset_of(desk)['dataset_id']}/lifecycles"
     asked: list[dict[str, Any]] = [
         {"unique_id": "new", "origin": "like", "sources": [{"unique_id": "item1", "factor": 0.8}]},
-        {"unique_id": "item2", "last_day": "2030-01-05"},
+        {"unique_id": "item2", "last_day": "2022-06-05"},
     ]
     n_items = dataset_of(desk)["n_items"]
     assert desk.put(address, json={"lifecycles": asked}).status_code == 204
@@ -37,6 +37,9 @@ def test_what_cannot_be_used_is_a_problem_with_a_hint(desk: Desk) -> None:
     ):
         answer = desk.put(address, json={"lifecycles": [row]})
         assert is_problem(answer, 422) and words in answer.json()["detail"], words
+    for day in (0, "1722643200", "2021-13-01"):
+        assert is_problem(desk.put(address, json={"lifecycles": [{"unique_id": "item1", "last_day": day}]}), 422), day
+    assert is_problem(desk.delete(f"{address}?item=n%00"), 422)
     bad = {"unique_id": "new", "origin": "like", "sources": [{"unique_id": "item1", "factor": 0}]}
     assert is_problem(desk.put(address, json={"lifecycles": [bad]}), 422)
     assert is_problem(desk.get("/api/datasets/999999/lifecycles"), 404)

@@ -22,9 +22,10 @@ from fcst.errors import InputError, NotAllowed, StoreError
 from fcst.files import FileLock
 from fcst.filters import Selection
 from fcst.job_records import Job
+from fcst.lifecycles import Lifecycle, Origin, Source
 from fcst.records import LearnedRecord
 from fcst.roles import Scope, SignIn
-from fcst.services import adjustments, backups, datasets, drivers, jobs, sign_ins, tokens
+from fcst.services import adjustments, backups, datasets, drivers, jobs, lifecycles, sign_ins, tokens
 from fcst.services.adjustments import Change
 from fcst.settings import PROJECT, load_settings
 from fcst.specs import JobSpec
@@ -45,10 +46,11 @@ def full(load_dataset: Callable[..., Dataset], once: Callable) -> Job:
 
 def fill(load_dataset: Callable[..., Dataset]) -> Job:
     """Something in every table: two datasets, a run with an adjustment, one that was cancelled, a token, a sign-out,
-    drivers, and what a run has learnt.
+    drivers, a lifecycle, and what a run has learnt.
     """
     other = load_dataset(name="other", n_items=2, n_weeks=60)
     drivers.add_holidays(other.dataset_id, "EC")
+    lifecycles.save_lifecycles(other.dataset_id, [Lifecycle("new", Origin.LIKE, (Source("item1"),))])
     job = run(load_dataset(n_items=4), 3, models=("SeasonalNaive", "Naive"), n_windows=1)
     week = job.last_wk_end_dt + timedelta(weeks=2)
     adjustments.adjust(job.job_id, "item4", "Naive", Change(week, week, percent=10), "a fair", "Ana")

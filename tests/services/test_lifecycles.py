@@ -1,6 +1,9 @@
 """Lifecycles of a dataset: saved, read from files, refused, carried to its next version, kept by runs."""
 
-from collections.abc import Callable
+import io
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -15,6 +18,19 @@ from fcst.specs import IngestSpec, JobSpec
 from tests.conftest import write_sales
 from tests.engine.test_learning import run, submit
 from tests.engine.test_task import exported
+
+FAR = date(2021, 12, 31)
+
+
+@contextmanager
+def acting_in_threads() -> Iterator[Callable[..., None]]:
+    """Calls functions at once, and waits until all have ended."""
+    threads: list[threading.Thread] = []
+    yield lambda call, *args: threads.append(threading.Thread(target=call, args=args))
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
 
 
 @pytest.fixture
@@ -68,6 +84,8 @@ def test_later_lifecycle_of_an_item_counts(dataset: Dataset) -> None:
         ([replaces("item1", "item2"), replaces("item2", "item1")], "item1 → item2 → item1"),
         ([like("new"), like("new", "item2")], "named twice: new"),
         ([like("new", launch=date(2030, 1, 1))], "launched on 2030-01-01"),
+        ([like("new", launch=date(1, 1, 1))], "launched on 0001-01-01"),
+        ([replaces("item2", "item1"), replaces("new", "item1", "item2")], "'item1' would count twice in item 'new'"),
         ([Lifecycle("item1", launch=date(2022, 1, 1))], "after all sales"),
         ([], "No item was given"),
     ],
@@ -80,7 +98,7 @@ def test_what_cannot_be_is_refused_whole(dataset: Dataset, found: list[Lifecycle
 
 def test_item_without_sales_is_nothing_to_take_the_history_of(dataset: Dataset) -> None:
     lifecycles.save_lifecycles(dataset.dataset_id, [like("new")])
-    with pytest.raises(InputError, match="new has no sales"):
+    with pytest.raises(InputError, match="Items without sales .*: new"):
         lifecycles.save_lifecycles(dataset.dataset_id, [like("newer", "new")])
 
 
@@ -125,12 +143,12 @@ def test_file_has_one_row_an_item_or_one_a_predecessor(dataset: Dataset, tmp_pat
 @pytest.mark.parametrize(
     "text, words",
     [
-        ("item,like,factor\nnew,item1,much\nnewer,item1,1\n", "row 1: 'much' is no number"),
+        ("item,like,factor\nnew,item1,much\nnewer,item1,1\n", "row 1: 'much' is no factor"),
         ("item,like,launch\nnew,item1,31.03.2021\n", "row 1: '31.03.2021' is no day"),
         ("item,like,predecessor\nnew,item1,item2\n", "a predecessor and a like item"),
         ("item,like\nnew,item1\nnew,item2\n", "row 2: Item 'new' stands in several rows"),
-        ("item,like,factor\nnew,,2\n", "a factor of nothing"),
-        ("item,like,colour\nnew,item1,red\n", "'colour' that means nothing"),
+        ("item,like,factor\nnew,,2\n", "a factor without an item"),
+        ("item,like,colour\nnew,item1,red\n", "'colour' that is not known"),
         ("item,colour\nnew,red\n", "no list of lifecycles"),
         ("item,like,like item\nnew,a,b\n", "two columns for like"),
         ("item,like\n", "no rows"),
@@ -153,6 +171,50 @@ def test_next_version_has_the_lifecycles_and_new_items(
     assert sorted(keys_of(later)) == ["item1", "item2", "item3", "item4", "new"]
 
 
+def test_two_saves_at_once_make_no_circle(dataset: Dataset) -> None:
+    refused = []
+
+    def save(item: str, source: str) -> None:
+        try:
+            lifecycles.save_lifecycles(dataset.dataset_id, [replaces(item, source)])
+        except InputError as exc:
+            refused.append(exc.message)
+
+    with acting_in_threads() as start:
+        start(save, "item1", "item2")
+        start(save, "item2", "item1")
+    assert len(refused) == 1 and len(saved(dataset)) == 1
+
+
+def test_lifecycle_of_what_a_new_version_lacks_is_dropped_and_reported(
+    dataset: Dataset, load_dataset: Callable[..., Dataset], tmp_path: Path
+) -> None:
+    found = [replaces("item3", "item2"), like("new", "item3"), like("other", "item1"), Lifecycle("item2", last_day=FAR)]
+    lifecycles.save_lifecycles(dataset.dataset_id, found)
+    write_sales(tmp_path / "fewer.csv", 2, 62)
+    later = load_dataset(tmp_path / "fewer.csv", name=dataset.name)
+    assert sorted(keys_of(later)) == ["item1", "item2", "other"] and later.n_items == 3
+    assert {row.unique_id for row in saved(later)} == {"item2", "other"}
+    assert any("The lifecycles of item3, new were dropped" in doubt for doubt in later.report.doubts)
+
+
+def test_weekly_file_has_no_items_without_sales(dataset: Dataset) -> None:
+    lifecycles.save_lifecycles(dataset.dataset_id, [like("new")])
+    out = io.BytesIO()
+    datasets.write_weekly_file(dataset.dataset_id, out)
+    assert b"item1" in out.getvalue() and b"new" not in out.getvalue()
+
+
+def test_file_of_a_joined_key_names_all_its_columns(load_dataset: Callable[..., Dataset], tmp_path: Path) -> None:
+    days = [date(2020, 1, 5) + timedelta(days=n) for n in range(70)]
+    (tmp_path / "sales.csv").write_text("\n".join(["date,store,sku,qty", *(f"{day},s1,a,5" for day in days)]))
+    dataset = load_dataset(tmp_path / "sales.csv", mapping={"item": ["store", "sku"]})
+    found = read(dataset, tmp_path / "items.csv", "Store,SKU,like\ns1,b,s1|a\n,,\n")
+    assert found == [like("s1|b", "s1|a")]
+    with pytest.raises(InputError, match="row 1: It names no item"):
+        read(dataset, tmp_path / "items.csv", "store,sku,like\ns1,,s1|a\n")
+
+
 def test_new_item_is_forecast_as_the_one_it_is_like(dataset: Dataset) -> None:
     launch = dataset.last_wk_end_dt + timedelta(days=8)  # the second week's first day
     ended = dataset.last_wk_end_dt + timedelta(days=14)
@@ -165,8 +227,10 @@ def test_new_item_is_forecast_as_the_one_it_is_like(dataset: Dataset) -> None:
         ],
     )
     job_id = submit(datasets.get_dataset(dataset.dataset_id), JobSpec(h=4, level=(80,)))
-    lifecycles.remove_lifecycle(dataset.dataset_id, "successor")  # the run keeps it, and so the dataset the item
-    assert "successor" in keys_of(dataset)
+    lifecycles.remove_lifecycle(dataset.dataset_id, "successor")  # the run keeps it
+    assert "successor" not in keys_of(dataset) and datasets.get_dataset(dataset.dataset_id).n_items == 4
+    with pytest.raises(InputError, match="no item successor"):
+        jobs.choose_named(dataset, ["successor"])
     run(job_id)
     found = {str(key): rows.set_index("wk_end_dt") for key, rows in exported(job_id).groupby("unique_id")}
     mean = {key: rows["forecast"].to_numpy(float) for key, rows in found.items()}

@@ -55,10 +55,15 @@ WHERE name = %(name)s OR %(name)s::text IS NULL
 ORDER BY dataset_id DESC LIMIT 1;
 
 -- chosen_items
--- The items of a dataset that match, or of these the first so many in an order. Other statements read from this one.
+-- The items of a dataset that match, or of these the first so many in an order, without those that have no sales and no
+-- lifecycle any more. Other statements read from this one.
 SELECT d.dataset_id, d.unique_id, d.sales_rank, d.total_units, d.first_wk_end_dt, d.last_sale_dt, d.n_weeks,
        d.n_missing, d.family, d.class, d.description, d.demand_class, d.adi, d.cv2, d.price, d.is_added
-FROM fcst_app.items d WHERE d.dataset_id = %(dataset_id)s AND {condition} {first};
+FROM fcst_app.items d
+WHERE d.dataset_id = %(dataset_id)s AND {condition} AND (NOT d.is_added OR EXISTS (
+    SELECT FROM fcst_app.lifecycles l
+    WHERE l.dataset_id = d.dataset_id AND l.unique_id = d.unique_id AND l.until IS NULL))
+{first};
 
 -- list_items
 -- A page of chosen items in an order.
@@ -102,8 +107,11 @@ FROM fcst_app.items WHERE dataset_id = %(dataset_id)s AND sales_rank > %(after)s
 
 -- find_items
 -- Those of the given keys that the dataset has, the largest sellers first.
-SELECT unique_id FROM fcst_app.items
-WHERE dataset_id = %(dataset_id)s AND unique_id = ANY(%(unique_ids)s) ORDER BY sales_rank;
+SELECT unique_id FROM fcst_app.items d
+WHERE dataset_id = %(dataset_id)s AND unique_id = ANY(%(unique_ids)s) AND (NOT d.is_added OR EXISTS (
+    SELECT FROM fcst_app.lifecycles l
+    WHERE l.dataset_id = d.dataset_id AND l.unique_id = d.unique_id AND l.until IS NULL))
+ORDER BY sales_rank;
 
 -- find_dataset_by_columns
 -- The newest dataset whose first file had these columns.

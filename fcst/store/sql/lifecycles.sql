@@ -1,19 +1,34 @@
 -- list_lifecycles
 -- The lifecycles of a dataset that count now, a page of them, by item.
 SELECT l.unique_id, l.origin, l.sources, l.factors, l.launch, l.last_day, l.created_at, l.created_by,
-       NOT d.is_added AS has_sales, count(*) OVER ()::integer AS n_found
+       NOT d.is_added AS has_sales
 FROM fcst_app.lifecycles l JOIN fcst_app.items d USING (dataset_id, unique_id)
 WHERE l.dataset_id = %(dataset_id)s AND l.until IS NULL
 ORDER BY l.unique_id LIMIT %(limit)s OFFSET %(skip)s;
 
+-- count_lifecycles
+-- How many lifecycles of a dataset count now.
+SELECT count(*)::integer AS n_found FROM fcst_app.lifecycles WHERE dataset_id = %(dataset_id)s AND until IS NULL;
+
 -- lifecycles_at
--- The lifecycles, as of a change, of some items, and those that have one of them as a source.
-SELECT l.unique_id, l.origin, l.sources, l.factors, l.launch, l.last_day,
-       CASE WHEN NOT d.is_added THEN d.first_wk_end_dt END AS first_wk_end_dt
-FROM fcst_app.lifecycles l LEFT JOIN fcst_app.items d USING (dataset_id, unique_id)
-WHERE l.dataset_id = %(dataset_id)s AND l.since <= %(change)s AND (l.until IS NULL OR l.until > %(change)s)
-  AND (l.unique_id = ANY (%(unique_ids)s) OR l.sources && %(unique_ids)s::text[])
-ORDER BY l.unique_id;
+-- The lifecycles of some items, as of a change.
+SELECT l.unique_id, l.origin, l.sources, l.factors, l.launch, l.last_day
+FROM fcst_app.lifecycles l
+WHERE l.dataset_id = %(dataset_id)s AND l.unique_id = ANY (%(unique_ids)s)
+  AND l.since <= %(change)s AND (l.until IS NULL OR l.until > %(change)s);
+
+-- replaced_at
+-- Those of some items that others replace, as of a change: on which day each of these is launched, by its lifecycle or in the
+-- week of its first sale; NULL where it has sold nothing yet. By the index of sources, one item at a time.
+SELECT k.unique_id, COALESCE(l.launch, CASE WHEN d.last_sale_dt IS NOT NULL THEN d.first_wk_end_dt - 6 END) AS launch
+FROM unnest(%(unique_ids)s::text[]) k (unique_id)
+CROSS JOIN LATERAL (
+    SELECT unique_id, launch FROM fcst_app.lifecycles
+    WHERE sources @> ARRAY[k.unique_id] AND origin = 'predecessor' AND dataset_id = %(dataset_id)s
+      AND since <= %(change)s AND (until IS NULL OR until > %(change)s)
+    OFFSET 0
+) l
+LEFT JOIN fcst_app.items d ON d.dataset_id = %(dataset_id)s AND d.unique_id = l.unique_id;
 
 -- next_lifecycle_change
 -- A number for a change of a dataset's lifecycles, which no other change comes between.
@@ -32,24 +47,35 @@ SELECT %(dataset_id)s, r.unique_id, %(change)s, r.origin, r.sources, r.factors, 
 FROM jsonb_to_recordset(%(rows)s::jsonb)
      AS r (unique_id text, origin text, sources text[], factors double precision[], launch date, last_day date);
 
--- has_lifecycles_before
--- Whether the version of a dataset before has lifecycles.
-SELECT EXISTS (SELECT FROM fcst_app.lifecycles WHERE until IS NULL AND dataset_id = (
-    SELECT dataset_id FROM fcst_app.datasets WHERE name = %(name)s AND dataset_id <> %(dataset_id)s
-    ORDER BY version DESC LIMIT 1)) AS found;
+-- find_version_before
+-- The version of a dataset before, and whether it has lifecycles.
+SELECT dataset_id, EXISTS (SELECT FROM fcst_app.lifecycles l WHERE l.dataset_id = d.dataset_id AND l.until IS NULL)
+       AS has_lifecycles
+FROM fcst_app.datasets d WHERE name = %(name)s AND dataset_id <> %(dataset_id)s ORDER BY version DESC LIMIT 1;
 
 -- carry_lifecycles
--- Gives a new version of a dataset the lifecycles of the version before that still name an item which it has.
+-- Gives a new version of a dataset the lifecycles of the version before: those of items that it has, and of items that had
+-- no sales before either and have a source in it.
 INSERT INTO fcst_app.lifecycles (dataset_id, unique_id, since, origin, sources, factors, launch, last_day, created_at,
                                  created_by)
 SELECT %(dataset_id)s, l.unique_id, %(change)s, l.origin, l.sources, l.factors, l.launch, l.last_day, l.created_at,
        l.created_by
-FROM fcst_app.lifecycles l
-WHERE l.until IS NULL AND l.dataset_id = (
-    SELECT dataset_id FROM fcst_app.datasets WHERE name = %(name)s AND dataset_id <> %(dataset_id)s
-    ORDER BY version DESC LIMIT 1)
-  AND EXISTS (SELECT FROM fcst_app.items d
-              WHERE d.dataset_id = %(dataset_id)s AND d.unique_id = ANY (l.sources || l.unique_id));
+FROM fcst_app.lifecycles l JOIN fcst_app.items b USING (dataset_id, unique_id)
+WHERE l.until IS NULL AND l.dataset_id = %(before)s
+  AND EXISTS (SELECT FROM fcst_app.items d WHERE d.dataset_id = %(dataset_id)s
+              AND (d.unique_id = l.unique_id OR b.is_added AND d.unique_id = ANY (l.sources)));
+
+-- dropped_lifecycles
+-- Items whose lifecycle a new version did not take over.
+SELECT l.unique_id FROM fcst_app.lifecycles l
+WHERE l.until IS NULL AND l.dataset_id = %(before)s AND NOT EXISTS (
+    SELECT FROM fcst_app.lifecycles n WHERE n.dataset_id = %(dataset_id)s AND n.unique_id = l.unique_id)
+ORDER BY l.unique_id;
+
+-- add_doubt
+-- One more sentence in the report of a dataset.
+UPDATE fcst_app.datasets SET report = jsonb_set(report, ARRAY['doubts'], report -> 'doubts' || to_jsonb(%(doubt)s::text))
+WHERE dataset_id = %(dataset_id)s;
 
 -- add_items_of_lifecycles
 -- The items that lifecycles name and a dataset does not have: the last in its order, with the groups of their first source
@@ -71,26 +97,30 @@ WITH added AS (
     WHERE l.dataset_id = %(dataset_id)s AND l.until IS NULL AND NOT EXISTS (
         SELECT FROM fcst_app.items d WHERE d.dataset_id = l.dataset_id AND d.unique_id = l.unique_id)
     RETURNING dataset_id, unique_id, first_wk_end_dt
-), sold AS (
-    INSERT INTO fcst_app.sales (dataset_id, unique_id, first_wk_end_dt, unit_sales)
-    SELECT dataset_id, unique_id, first_wk_end_dt, ARRAY[NULL::double precision] FROM added
 )
-UPDATE fcst_app.datasets SET n_items = n_items + (SELECT count(*) FROM added) WHERE dataset_id = %(dataset_id)s;
+INSERT INTO fcst_app.sales (dataset_id, unique_id, first_wk_end_dt, unit_sales)
+SELECT dataset_id, unique_id, first_wk_end_dt, ARRAY[NULL::double precision] FROM added;
 
--- remove_added_items
--- Added items among the given ones that no run has, and that no lifecycle names any more.
+-- remove_added_item
+-- An added item that no lifecycle names any more, unless a run has it: then its row stays, for the run, and no list shows it.
 WITH gone AS (
     DELETE FROM fcst_app.items d
-    WHERE d.dataset_id = %(dataset_id)s AND d.unique_id = ANY (%(unique_ids)s) AND d.is_added
-      AND NOT EXISTS (SELECT FROM fcst_app.lifecycles l
-                      WHERE l.dataset_id = d.dataset_id AND l.unique_id = d.unique_id AND l.until IS NULL)
-      AND NOT EXISTS (SELECT FROM fcst_app.job_items i JOIN fcst_app.jobs j USING (job_id)
-                      WHERE j.dataset_id = d.dataset_id AND i.unique_id = d.unique_id)
+    WHERE d.dataset_id = %(dataset_id)s AND d.unique_id = %(unique_id)s AND d.is_added
+      AND NOT EXISTS (SELECT FROM fcst_app.jobs j CROSS JOIN LATERAL (
+                          SELECT FROM fcst_app.job_items i
+                          WHERE i.job_id = j.job_id AND i.unique_id = d.unique_id) i
+                      WHERE j.dataset_id = d.dataset_id)
     RETURNING d.dataset_id, d.unique_id
-), sold AS (
-    DELETE FROM fcst_app.sales s USING gone g WHERE s.dataset_id = g.dataset_id AND s.unique_id = g.unique_id
 )
-UPDATE fcst_app.datasets SET n_items = n_items - (SELECT count(*) FROM gone) WHERE dataset_id = %(dataset_id)s;
+DELETE FROM fcst_app.sales s USING gone g WHERE s.dataset_id = g.dataset_id AND s.unique_id = g.unique_id;
+
+-- count_items_again
+-- How many items a dataset has: those with sales, and those that a lifecycle names.
+UPDATE fcst_app.datasets a SET n_items = (
+    SELECT count(*) FROM fcst_app.items d WHERE d.dataset_id = a.dataset_id AND (NOT d.is_added OR EXISTS (
+        SELECT FROM fcst_app.lifecycles l
+        WHERE l.dataset_id = d.dataset_id AND l.unique_id = d.unique_id AND l.until IS NULL)))
+WHERE dataset_id = %(dataset_id)s;
 
 -- known_sources
 -- Those of some keys that are items of a dataset with sales of their own, and those that were added without any.

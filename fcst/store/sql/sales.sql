@@ -102,10 +102,12 @@ WHERE d.dataset_id = %(dataset_id)s AND d.unique_id = ANY (%(unique_ids)s)
 ORDER BY d.unique_id;
 
 -- copy_weekly_file
--- The weekly file of a dataset. The program fills in the key.
+-- The weekly file of a dataset, of items with sales. The program fills in the key.
 COPY (
     SELECT {key} AS item_nbr, wk_end_dt, unit_sales
-    FROM fcst_app.weekly_sales WHERE dataset_id = %(dataset_id)s ORDER BY unique_id, wk_end_dt
+    FROM fcst_app.weekly_sales WHERE dataset_id = %(dataset_id)s AND unique_id NOT IN (
+        SELECT unique_id FROM fcst_app.items WHERE dataset_id = %(dataset_id)s AND is_added)
+    ORDER BY unique_id, wk_end_dt
 ) TO STDOUT (FORMAT csv, HEADER);
 
 -- item_history

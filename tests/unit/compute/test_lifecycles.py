@@ -21,7 +21,7 @@ SPEC = JobSpec(h=13, level=(80,), n_windows=2)
 
 
 def series(name: str, *units: float) -> Series:
-    return Series(name, LAST, np.array(units))
+    return Series(name, LAST, np.array(units, dtype=float))
 
 
 def long_item(seed: int, level: float = 50.0, n: int = 120) -> Series:
@@ -54,16 +54,39 @@ def test_own_weeks_before_the_launch_are_left_out(days_ago: int, n_borrowed: int
     own, like = series("new", 1, 2, 3, 4), series("a", 10, 20, 30, 40)
     found = continued(own, Origin.LIKE, [(like, 1.0)], LAST - timedelta(days=days_ago), None)
     assert found.life.n_borrowed == n_borrowed
-    np.testing.assert_array_equal(found.y, [*like.y[:n_borrowed], *own.y[n_borrowed:]])
+    expected = np.r_[like.y[:n_borrowed], own.y[n_borrowed:]]
+    if days_ago % 7 != 6 and 0 < n_borrowed < 4:
+        expected[n_borrowed] = NAN  # sold for a part of the week
+    np.testing.assert_array_equal(found.y, expected)
 
 
 def test_trickle_before_a_known_launch_is_left_out_of_an_item_by_itself() -> None:
     item = series("a", 1, 0, 2, 50, 60, 55)
-    found = continued(item, None, (), LAST - timedelta(weeks=2), None)
+    found = continued(item, None, (), LAST - timedelta(days=20), None)
     np.testing.assert_array_equal(found.y, [NAN, NAN, NAN, 50, 60, 55])
     histories = SeriesHistories(found, 4)
     np.testing.assert_array_equal(histories.y, [50, 60, 55])
     assert histories.life.n_borrowed == 0 and histories.level_error(histories.end) == 0
+
+
+def test_ended_predecessor_has_no_zeros_after_its_last_sale() -> None:
+    ended = Series("a", LAST, np.r_[np.random.default_rng(1).poisson(100, 90), np.zeros(30)].astype(float))
+    found = continued(NEW, Origin.PREDECESSOR, [(ended, 1.0)], None, None)
+    assert np.isnan(found.y[90:]).all()
+    mean = forecast_item(found, SPEC).forecasts["Auto"].mean
+    assert (abs(mean - 100) < 15).all(), "the demand for it had not ended"
+
+
+def test_item_that_has_only_zeros_is_not_launched() -> None:
+    found = continued(series("new", 0, 0, 0), Origin.LIKE, [(series("a", 7, 8, 9), 1.0)], None, None)
+    np.testing.assert_array_equal(found.y, [7, 8, 9])
+    assert found.life.n_borrowed == 3
+
+
+def test_like_item_before_a_source_is_at_the_level_of_that_source() -> None:
+    big = continued(long_item(1, 1000.0, 16), Origin.LIKE, [(long_item(2, 10.0), 1.0)], None, None)
+    found = continued(NEW, Origin.PREDECESSOR, [(big, 1.0)], None, None)
+    assert found.y[:100].mean() > 300
 
 
 def test_history_of_others_goes_on_over_generations() -> None:
@@ -177,6 +200,7 @@ def test_launch_after_a_trickle_is_found(n_before: int, n_since: int) -> None:
         (np.r_[np.full(70, 2.0), np.tile([0.0, 160.0], 20)], "it sells in every other week since"),
         (np.arange(1.0, 101.0), "steady growth"),
         (np.exp(np.linspace(0, 5, 120)), "growth by so many percent a week"),
+        (np.tile(np.r_[np.full(39, 1.0), np.full(13, 40.0)], 2), "a quarter of each year"),
         (np.zeros(100), "nothing sold"),
         (np.array([5.0]), "one week"),
         (np.r_[np.full(60, 80.0), np.full(60, 1.0)], "it ended"),

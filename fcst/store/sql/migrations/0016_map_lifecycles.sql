@@ -24,6 +24,7 @@ CREATE INDEX lifecycles_sources ON fcst_app.lifecycles USING gin (sources);
 
 -- The last change of a dataset's lifecycles.
 ALTER TABLE fcst_app.datasets ADD COLUMN lifecycle bigint NOT NULL DEFAULT 0;
+ALTER SEQUENCE fcst_app.lifecycle_changes OWNED BY fcst_app.datasets.lifecycle;
 
 -- An item that has not sold anything yet: it is there because a lifecycle names it. Its sales are one missing week.
 ALTER TABLE fcst_app.items ADD COLUMN is_added boolean NOT NULL DEFAULT false;
