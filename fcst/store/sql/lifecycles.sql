@@ -21,7 +21,7 @@ WHERE l.dataset_id = %(dataset_id)s AND l.unique_id = ANY (%(unique_ids)s)
 -- Those of some items that others replace, as of a change: on which day each of these is launched, by its lifecycle or in the
 -- week of its first sale; NULL where it has sold nothing yet. By the index of sources, one item at a time.
 SELECT k.unique_id, COALESCE(l.launch, CASE WHEN d.last_sale_dt IS NOT NULL THEN d.first_wk_end_dt - 6 END) AS launch
-FROM unnest(%(unique_ids)s::text[]) k (unique_id)
+FROM unnest(%(unique_ids)s::text[] COLLATE "C") k (unique_id)
 CROSS JOIN LATERAL (
     SELECT unique_id, launch FROM fcst_app.lifecycles
     WHERE sources @> ARRAY[k.unique_id] AND origin = 'predecessor' AND dataset_id = %(dataset_id)s

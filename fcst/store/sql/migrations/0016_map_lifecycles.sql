@@ -20,7 +20,9 @@ CREATE TABLE fcst_app.lifecycles (
     CHECK ((0 < ALL (factors) AND 'infinity' > ALL (factors)) IS TRUE),
     CHECK (launch <= last_day)
 );
-CREATE INDEX lifecycles_sources ON fcst_app.lifecycles USING gin (sources);
+-- Not fastupdate: right after a file was saved each look would read its whole list of pending entries.
+CREATE INDEX lifecycles_predecessors ON fcst_app.lifecycles USING gin (sources) WITH (fastupdate = off)
+    WHERE origin = 'predecessor';
 
 -- The last change of a dataset's lifecycles.
 ALTER TABLE fcst_app.datasets ADD COLUMN lifecycle bigint NOT NULL DEFAULT 0;
