@@ -73,7 +73,7 @@ class Series:
     life
         what is known of the item's life; some of the weeks may be those of other items.
     skips_stockouts
-        weeks that look like stock-outs, as `stockouts.suspected_weeks` tells them, are missing for models, not zero.
+        weeks that look like stock-outs, by `stockouts.suspected_weeks`, are missing for models, not zero.
     """
 
     unique_id: str

@@ -14,7 +14,7 @@ the weeks below the median, drawn to what is usual: promotions vary demand upwar
 Partial stock-outs are out of scope: a week with a tenth of the usual units is a bad week as often as a stock-out.
 The rule knows one item: a week in which the whole shop was closed looks the same to it.
 
-A history is judged as it is at its end. So a backtest that asks at its cutoff uses nothing that came later, and a run
+A history is looked at as it is at its end: a backtest that asks at its cutoff uses nothing that came later, and a run
 may be suspected at one cutoff and not at another.
 
 To skip a run at the end as well made forecasts of the next quarter worse, whatever its length: in a gift shop the mean
@@ -23,7 +23,7 @@ that were too high. Of orange juice, which always sold again, by 8 to 23 %, thou
 
 Measured: of items without a stock-out, with negative binomial demand, one in 200 has a suspected week in 240 weeks.
 Related: Svetunkov & Sroginis 2025, 'Why do zeroes happen? A model-based approach for demand classification',
-arXiv:2504.05894, which judges runs by their lengths alone.
+arXiv:2504.05894, which goes by the lengths of runs alone.
 
 Letters: T weeks of history, K known weeks.
 """
@@ -54,7 +54,7 @@ MOST_RUNS = 0.1
 """Other runs of zeros in the year around a run, by known week: with more the item does not sell steadily."""
 
 AROUND = 26
-"""Known weeks before and after a run that tell of demand: a year together."""
+"""Known weeks before and after a run that show its demand: a year together."""
 
 SPANS = (2, 8, AROUND)
 """Known weeks before and after a run over which medians are taken."""
