@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from fcst.services import jobs
+from fcst.services import drivers, jobs
 from fcst.specs import JobSpec
-from fcst.store import workers
+from fcst.store import learning, workers
 from tests.conftest import wait_until, write_sales
 from tests.engine.dask_cluster import Dask, dask
 from tests.engine.faults import sitecustomize as faults
@@ -60,6 +60,7 @@ def test_forecasts_are_those_of_the_local_pool_and_files_are_read_here(
     write_sales(tmp_path / "here.csv", 12, 120)
     ingest = loading.request_ingest(IngestSpec(paths=(str(tmp_path / "here.csv"),), name="s"))
     dataset = loading.wait_for_ingest(ingest)
+    drivers.add_holidays(dataset.dataset_id, "EC")  # so that the runs learn
     on_dask = submit(dataset, 12, SLOW)
     finish(on_dask)
     dask.kill()
@@ -68,6 +69,7 @@ def test_forecasts_are_those_of_the_local_pool_and_files_are_read_here(
     finish(here)
     assert check_items(on_dask).n_completed == 12
     assert forecasts_of(here) == forecasts_of(on_dask)
+    assert learning.contents(here) == learning.contents(on_dask) != {}
 
 
 @pytest.mark.full

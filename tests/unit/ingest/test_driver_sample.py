@@ -8,6 +8,7 @@ import pytest
 
 from fcst.compute.history import SeriesHistories
 from fcst.compute.learning import learn_effects
+from fcst.compute.lifecycles import find_launch
 from fcst.compute.series import Series
 from fcst.drivers import Driver, DriverKind
 from fcst.errors import InputError
@@ -94,3 +95,16 @@ def test_what_cannot_be_written_is_refused(made: tuple[Path, list[Effects]], tmp
     with pytest.raises(InputError, match="The number of weeks is 10"):
         write_driver_sample(tmp_path, n_weeks=10)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_true_launches_are_found(made: tuple[Path, list[Effects]]) -> None:
+    """A year after them, with promotions and stock-outs in the weeks."""
+    folder, truth = made
+    series = {s.unique_id: s for s in series_of(folder)}
+    found = {
+        key: find_launch(s.y[: min(e.launch + 52, len(s.y))]) for (key, s), e in zip(series.items(), truth, strict=True)
+    }
+    late = [key for key, e in zip(series, truth, strict=True) if e.launch]
+    near = [abs(found[key] - e.launch) <= 1 for key, e in zip(series, truth, strict=True) if e.launch]
+    assert len(near) == 7 and sum(near) >= 5, found
+    assert not any(launch for key, launch in found.items() if key not in late), "the others sold from the start"
