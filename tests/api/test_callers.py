@@ -17,6 +17,7 @@ from tests.servers import work
 BODY = {"dataset": "s", "items": 2, "models": ["SeasonalNaive"], "h": 2}
 
 # route -> the least scope, what is asked, and the status that one who may gets
+LIKE_NOTHING = {"lifecycles": [{"unique_id": "new", "origin": "like", "sources": [{"unique_id": "nothing"}]}]}
 ROUTES: dict[tuple[str, str], tuple[Scope, dict[str, Any], int]] = {
     ("GET", "/jobs"): (Scope.READ, {}, 200),
     ("POST", "/jobs"): (Scope.RUN, {"json": BODY}, 201),
@@ -38,6 +39,10 @@ ROUTES: dict[tuple[str, str], tuple[Scope, dict[str, Any], int]] = {
     ("POST", "/datasets/{dataset_id}/drivers"): (Scope.RUN, {"json": {"path": "/none"}}, 422),
     ("POST", "/datasets/{dataset_id}/holidays"): (Scope.RUN, {"json": {"country": "XX"}}, 422),
     ("DELETE", "/datasets/{dataset_id}/drivers/{load_id}"): (Scope.ADMIN, {}, 404),
+    ("GET", "/datasets/{dataset_id}/lifecycles"): (Scope.READ, {}, 200),
+    ("PUT", "/datasets/{dataset_id}/lifecycles"): (Scope.RUN, {"json": LIKE_NOTHING}, 422),
+    ("DELETE", "/datasets/{dataset_id}/lifecycles"): (Scope.RUN, {"params": {"item": "item1"}}, 404),
+    ("GET", "/jobs/{job_id}/lost-sales"): (Scope.READ, {}, 200),
     ("GET", "/../metrics"): (Scope.READ, {}, 200),  # of the server
 }
 NUMBERS = {"job_id": 1, "ingest_id": 1, "dataset_id": 1, "load_id": 1}
