@@ -25,7 +25,7 @@ from fcst.services.supervision import ensure_supervisor, keep_alive, log_path, p
 from fcst.settings import load_settings
 from fcst.specs import JobSpec, default_batch_size
 from fcst.states import JobStatus, Outcome
-from fcst.store import batches, datasets, drivers, jobs, learning
+from fcst.store import batches, datasets, drivers, jobs, learning, lifecycles
 
 POLL_S = 0.2
 
@@ -180,7 +180,7 @@ def _with_what_is_known(dataset_id: int, items: Selection, spec: JobSpec) -> Job
     loads = drivers.list_loads(dataset_id)
     driver_load = loads[-1].driver_load_id if loads else 0
     has_many = AUTO in spec.models and count_chosen(dataset_id, items) >= LEAST_ITEMS_TO_LEARN
-    change = datasets.get(dataset_id).lifecycle
+    change = lifecycles.last_change(dataset_id)
     return replace(spec, driver_load=driver_load, lifecycle=change, learns=bool(loads) or has_many)
 
 

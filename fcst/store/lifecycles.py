@@ -33,6 +33,11 @@ def count(dataset_id: int) -> int:
     return int((fetch_one("count_lifecycles", dataset_id=dataset_id) or {})["n_found"])
 
 
+def last_change(dataset_id: int) -> int:
+    """The number of the last change of a dataset's lifecycles; 0 where there was none."""
+    return int((fetch_one("last_lifecycle_change", dataset_id=dataset_id) or {"lifecycle": 0})["lifecycle"])
+
+
 def known_at(dataset_id: int, change: int, unique_ids: Sequence[str]) -> list[Lifecycle]:
     """The lifecycles of some items as of a change."""
     rows = fetch_all("lifecycles_at", dataset_id=dataset_id, change=change, unique_ids=list(unique_ids))

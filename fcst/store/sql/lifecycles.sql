@@ -10,6 +10,10 @@ ORDER BY l.unique_id LIMIT %(limit)s OFFSET %(skip)s;
 -- How many lifecycles of a dataset count now.
 SELECT count(*)::integer AS n_found FROM fcst_app.lifecycles WHERE dataset_id = %(dataset_id)s AND until IS NULL;
 
+-- last_lifecycle_change
+-- The number of the last change of a dataset's lifecycles.
+SELECT lifecycle FROM fcst_app.datasets WHERE dataset_id = %(dataset_id)s;
+
 -- lifecycles_at
 -- The lifecycles of some items, as of a change.
 SELECT l.unique_id, l.origin, l.sources, l.factors, l.launch, l.last_day
