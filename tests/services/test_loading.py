@@ -62,7 +62,7 @@ def test_working_folders_are_private(home: Path, tmp_path: Path, monkeypatch: py
         return reading
 
     monkeypatch.setattr(loading, "look_at", look(loading.look_at))
-    monkeypatch.setattr(task, "read_series", look(task.read_series))
+    monkeypatch.setattr(task, "read_sales", look(task.read_sales))
     spec = IngestSpec(paths=(str(tmp_path / "sales.zip"),), name="s")
     loading.inspect(spec)
     loading.request_ingest(spec)
