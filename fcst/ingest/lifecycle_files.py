@@ -154,9 +154,9 @@ def _lifecycle_of(row: dict[str, str]) -> Lifecycle:
 
 
 def _joined(before: Lifecycle, more: Lifecycle) -> Lifecycle:
-    """The lifecycle of an item that stands in several rows: with all its predecessors."""
+    """The lifecycle of an item that is in several rows: with all its predecessors."""
     if not (before.origin is more.origin is Origin.PREDECESSOR):
-        raise InputError(f"Item {more.unique_id!r} stands in several rows.", "Only predecessors may be several.")
+        raise InputError(f"Item {more.unique_id!r} is in several rows.", "Only predecessors may be several.")
     for one, other, what in ((before.launch, more.launch, "launch"), (before.last_day, more.last_day, "last day")):
         if one and other and one != other:
             raise InputError(f"Item {more.unique_id!r} has two days of {what}.", "Give one.")

@@ -146,7 +146,7 @@ def test_file_has_one_row_an_item_or_one_a_predecessor(dataset: Dataset, tmp_pat
         ("item,like,factor\nnew,item1,much\nnewer,item1,1\n", "row 1: 'much' is no factor"),
         ("item,like,launch\nnew,item1,31.03.2021\n", "row 1: '31.03.2021' is no day"),
         ("item,like,predecessor\nnew,item1,item2\n", "a predecessor and a like item"),
-        ("item,like\nnew,item1\nnew,item2\n", "row 2: Item 'new' stands in several rows"),
+        ("item,like\nnew,item1\nnew,item2\n", "row 2: Item 'new' is in several rows"),
         ("item,like,factor\nnew,,2\n", "a factor without an item"),
         ("item,like,colour\nnew,item1,red\n", "'colour' that is not known"),
         ("item,colour\nnew,red\n", "no list of lifecycles"),
