@@ -179,7 +179,7 @@ def auto_forecast(
         mean, fitted, beside = _blended(np.array([mean, *parts.values()]), tried, actual, prior)
         names, shares = [*names, *parts], np.r_[shares * beside[0], beside[1:]]
         scores = np.r_[scores, _scores(tried[:, 1:], actual, rule)]
-    since = [earlier - histories.launch(cutoff) for earlier in cutoffs]
+    since = histories.since_launch(cutoff, cutoffs)
     lo, hi = interval(history, mean, fitted, actual, since, level, rule.empirical, TWO_YEARS)
     ordered = sorted(zip(names, shares.tolist(), scores.tolist(), strict=True), key=lambda share: -share[1])
     candidates = tuple(Candidate(*share) for share in ordered)

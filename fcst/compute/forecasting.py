@@ -109,7 +109,7 @@ class ItemForecast:
     measured, `n_weeks, abs_error, error, actual` over the windows. Weeks ago are counted from the end of the history.
     With effects of drivers, `score` is of the baseline, all else in units, and there are `effects`: by `driver`, `kind`
     and `shift` (1: in the week after it, -1: in the week before it) the `coefficient` of the logarithm of units, its
-    standard `error`, and the effect in `percent` (at `effects.SHOWN_AT`). Where the history begins with that of other
+    standard `error`, and the effect in `percent` (at `drivers.SHOWN_AT`). Where the history begins with that of other
     items there is `borrowed`: the `sources`, up to SHOWN_WEEKS of their `units`, and how many `weeks_ago` these end.
     """
 
@@ -207,7 +207,7 @@ class _Item:
         cutoffs = self.histories.windows_before(cutoff, INTERVAL_WINDOWS, MIN_TRAINING_WEEKS)
         means = [_point(self.fits, self.histories.at(earlier), name).mean for earlier in cutoffs]
         fitted, actual = np.array(means).reshape(-1, HOLDOUT_WEEKS), self.histories.actuals(cutoffs)
-        since = [earlier - self.histories.launch(cutoff) for earlier in cutoffs]
+        since = self.histories.since_launch(cutoff, cutoffs)
         empirical = rule_of(history.demand, history.n).empirical
         lo, hi = interval(history, point.mean, fitted, actual, since, self.level, empirical, season_from(name))
         return self._of_point(cutoff, point, lo, hi), cutoffs, point.failures

@@ -155,6 +155,10 @@ class SeriesHistories:
             self._launches[cutoff] = find_launch(self._demand_before(cutoff))
         return self._launches[cutoff]
 
+    def since_launch(self, cutoff: int, cutoffs: list[int]) -> list[int]:
+        """Earlier cutoffs as weeks from the first one of the history at `cutoff`."""
+        return [earlier - self.launch(cutoff) for earlier in cutoffs]
+
     def effects_at(self, cutoff: int) -> ItemEffects | None:
         """The item's effects, fitted to what precedes a cutoff; None without pooled effects or drivers."""
         if not self._effects:
