@@ -23,6 +23,7 @@ BOTTOM = {
     "dataset_records",
     "drivers",
     "lifecycles",
+    "periods",
     "quality_report",
     "filters",
     "settings",
