@@ -1,8 +1,10 @@
 """Frames -> Plotly figures. No Streamlit, and no text from data: Plotly would take it for HTML."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
@@ -16,7 +18,13 @@ FORECAST = "#1590a2"
 PROMO = "#c9822b"
 BACKTEST = "#a35fb0"
 ADJUSTED = "#c0504d"
-COMPARED_WEEKS = 104
+BASELINE = "#8a6d3b"
+SOLD_SINCE = "#2f3e4a"
+SHOWN_WEEKS = 104
+"""Of history at first: two years."""
+LEAST_SHARE = 0.28
+"""Of the width, for the weeks ahead."""
+CHART_HEIGHT = 330
 _BAND = "21, 144, 162"
 
 SERIES = ("#1590a2", "#c9822b", "#a35fb0", "#5b8c3a", "#c0504d", "#5b76c4", "#8a6d3b", "#4f9d8f", "#b06a92", "#73889b")
@@ -91,35 +99,52 @@ def coverage_chart(coverage: Coverage) -> go.Figure:
     return figure
 
 
-def forecast_chart(
-    history: pd.DataFrame,
-    forecast: pd.DataFrame,
-    levels: Sequence[int],
-    backtests: pd.DataFrame | None = None,
-    others: dict[str, pd.DataFrame] | None = None,
-    has_last_year: bool = False,
-    borrowed: pd.DataFrame | None = None,
-) -> go.Figure:
-    """History, forecast and its intervals; where asked, what was forecast earlier, and what other models say.
+@dataclass(frozen=True)
+class ForecastSeries:
+    """What a chart of a forecast shows; all frames have `wk_end_dt`, the last day of a week, and units.
 
     Parameters
     ----------
     history
-        `wk_end_dt, unit_sales`; a missing week is NaN, a gap in the line.
+        `unit_sales`; a missing week is NaN, a gap in the line.
     forecast
-        `wk_end_dt, forecast, lo_80, hi_80, …`; with `baseline` where drivers are known, and `adjusted` where an analyst
-        changed it.
+        `forecast, final, lo_80, hi_80, …`; with `baseline` where drivers are known. `final` is the final plan.
+    levels
+        of the intervals, in percent.
+    sold_since
+        `unit_sales` of the weeks that were forecast and are known now.
+    earlier
+        a name -> `forecast` of an earlier run.
     backtests
-        `cutoff, wk_end_dt, forecast`: a line for each cutoff, over the history.
+        `cutoff, forecast`: a line for each cutoff, over the history.
     others
-        a model's name -> `wk_end_dt, forecast`.
-    has_last_year
-        draw the history a year later too, beside the year that followed it.
+        a model's name -> `forecast`.
     borrowed
-        `wk_end_dt, unit_sales` of other items, which stand before the item's own history.
+        `unit_sales` of other items, which stand before the item's own history.
+    events
+        `name` of what happens in a week, such as a holiday or a promotion.
+    """
+
+    history: pd.DataFrame
+    forecast: pd.DataFrame
+    levels: Sequence[int]
+    sold_since: pd.DataFrame | None = None
+    earlier: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    backtests: pd.DataFrame | None = None
+    others: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    borrowed: pd.DataFrame | None = None
+    events: pd.DataFrame | None = None
+
+
+def forecast_chart(shown: ForecastSeries) -> go.Figure:
+    """History at the left; at the right, on a wider scale, the weeks ahead beside the same weeks of last year.
+
+    On one scale a quarter ahead would be an eighth of two years: too narrow to read its weeks.
     """
     figure = go.Figure()
-    for number, level in enumerate(sorted(levels, reverse=True)):
+    history, forecast = shown.history, shown.forecast
+    last = forecast["wk_end_dt"].iloc[0] - pd.Timedelta(weeks=1)
+    for number, level in enumerate(sorted(shown.levels, reverse=True)):
         figure.add_scatter(
             mode="lines",
             x=pd.concat([forecast["wk_end_dt"], forecast["wk_end_dt"][::-1]]),
@@ -129,107 +154,158 @@ def forecast_chart(
             fillcolor=f"rgba({_BAND}, {min(0.2 + 0.16 * number, 0.6):.2f})",
             line={"width": 0},
             hoverinfo="skip",
+            xaxis="x2",
         )
-    if borrowed is not None:
-        figure.add_scatter(
-            mode="lines",
-            x=borrowed["wk_end_dt"],
-            y=borrowed["unit_sales"],
-            name="history of other items",
-            line={"color": HISTORY, "width": 1.3, "dash": "dot"},
-            hovertemplate="%{y:,.1f} units<extra>history of other items</extra>",
-        )
-    figure.add_scatter(
-        mode="lines+markers",
-        marker={"size": 3},
-        x=history["wk_end_dt"],
-        y=history["unit_sales"],
-        name="history",
-        line={"color": HISTORY, "width": 1.6},
-        hovertemplate="%{y:,.1f} units<extra>history</extra>",
-    )
-    figure.add_scatter(
-        mode="lines",
-        x=forecast["wk_end_dt"],
-        y=forecast["forecast"],
-        name="forecast",
-        line={"color": FORECAST, "width": 2.4},
-        hovertemplate="%{y:,.1f} units<extra>forecast</extra>",
-    )
+    if shown.borrowed is not None:
+        _line(figure, shown.borrowed, "unit_sales", "history of other items", HISTORY, 1.3, "dot")
+    _line(figure, history, "unit_sales", "history", HISTORY, 1.6)
+    last_year = _last_year(history, forecast)
+    if last_year["unit_sales"].notna().any():
+        _line(figure, last_year, "unit_sales", "last year", PROMO, 1.4, "dot", "x2")
+    for number, (name, weeks) in enumerate(shown.earlier.items()):
+        _across(figure, weeks, name, SERIES[(number + 4) % len(SERIES)], "dash", last)
+    is_adjusted = not np.allclose(forecast["final"], forecast["forecast"])
+    if is_adjusted:
+        _line(figure, forecast, "forecast", "model", ADJUSTED, 1.6, "dash", "x2")
+    _line(figure, forecast, "final", "final plan" if is_adjusted else "forecast", FORECAST, 2.6, axis="x2")
     if "baseline" in forecast:
-        figure.add_scatter(
-            mode="lines",
-            x=forecast["wk_end_dt"],
-            y=forecast["baseline"],
-            name="baseline",
-            line={"color": PROMO, "width": 1.6, "dash": "dash"},
-            hovertemplate="%{y:,.1f} units<extra>baseline, without drivers</extra>",
-        )
-    if "adjusted" in forecast:
-        figure.add_scatter(
-            mode="lines+markers",
-            marker={"size": 5},
-            x=forecast["wk_end_dt"],
-            y=forecast["adjusted"],
-            name="adjusted",
-            line={"color": ADJUSTED, "width": 2, "dash": "dash"},
-            hovertemplate="%{y:,.1f} units<extra>adjusted</extra>",
-        )
-    if has_last_year:
-        later = history.assign(wk_end_dt=history["wk_end_dt"] + pd.Timedelta(weeks=SEASON_LENGTH))
-        since = history["wk_end_dt"].iloc[-1] - pd.Timedelta(weeks=SEASON_LENGTH)
-        later = later[(later["wk_end_dt"] > since) & (later["wk_end_dt"] <= forecast["wk_end_dt"].iloc[-1])]
-        figure.add_scatter(
-            mode="lines",
-            x=later["wk_end_dt"],
-            y=later["unit_sales"],
-            name="a year before",
-            line={"color": PROMO, "width": 1.3, "dash": "dot"},
-            hovertemplate="%{y:,.1f} units<extra>a year before</extra>",
-        )
-    cutoffs = [] if backtests is None else list(backtests.groupby("cutoff"))
+        _line(figure, forecast, "baseline", "baseline, without drivers", BASELINE, 1.6, "dash", "x2")
+    if shown.sold_since is not None and len(shown.sold_since):
+        _line(figure, shown.sold_since, "unit_sales", "sold since", SOLD_SINCE, 2, axis="x2", mode="lines+markers")
+    cutoffs = [] if shown.backtests is None else list(shown.backtests.groupby("cutoff"))
     for number, (_, weeks) in enumerate(cutoffs):
-        figure.add_scatter(
-            mode="lines",
-            x=weeks["wk_end_dt"],
-            y=weeks["forecast"],
-            name="backtest",
-            legendgroup="backtest",
-            showlegend=number == 0,
-            line={"color": BACKTEST, "width": 1.8, "dash": "dash"},
-            hovertemplate="%{y:,.1f} units<extra>backtest</extra>",
-        )
-    for number, (name, weeks) in enumerate((others or {}).items()):
-        figure.add_scatter(
-            mode="lines",
-            x=weeks["wk_end_dt"],
-            y=weeks["forecast"],
-            name=name,
-            line={"color": SERIES[(number + 1) % len(SERIES)], "width": 1.4, "dash": _DASHES[(number + 1) % 5]},
-            hovertemplate=f"%{{y:,.1f}} units<extra>{name}</extra>",
-        )
-    for level in sorted(levels):
+        _line(figure, weeks, "forecast", "backtest", BACKTEST, 1.8, "dash", is_named=number == 0)
+    for number, (name, weeks) in enumerate(shown.others.items()):
+        place = number + 1
+        _line(figure, weeks, "forecast", name, SERIES[place % len(SERIES)], 1.4, _DASHES[place % 5], "x2")
+    for level in sorted(shown.levels):
         for side, word in (("lo", "low"), ("hi", "high")):
-            figure.add_scatter(
-                mode="lines",
-                x=forecast["wk_end_dt"],
-                y=forecast[f"{side}_{level}"],
-                name=f"{level} % {word}",
-                line={"width": 0},
-                showlegend=False,
-                hovertemplate=f"%{{y:,.1f}} units<extra>{level} % {word}</extra>",
-            )
-    _styled(figure, height=450)
-    figure.update_layout(legend={"yanchor": "top", "y": -0.1})  # above are the buttons of the ranges
-    if cutoffs or others or has_last_year:  # which are too near each other in the whole history
-        since = history["wk_end_dt"].iloc[-min(len(history), COMPARED_WEEKS)]
-        figure.update_xaxes(range=[since, forecast["wk_end_dt"].iloc[-1]])
-    steps = [{"count": n, "label": f"{n} months", "step": "month", "stepmode": "backward"} for n in (6, 12, 24)]
-    figure.update_xaxes(
-        rangeselector={"buttons": [*steps, {"step": "all", "label": "all"}], "x": 0, "y": 1.01, "yanchor": "bottom"}
-        | {"bgcolor": "rgba(115, 136, 155, 0.15)", "activecolor": "rgba(21, 144, 162, 0.45)"}
-    )
+            _line(figure, forecast, f"{side}_{level}", f"{level} % {word}", FORECAST, 0, axis="x2", is_named=False)
+    if shown.events is not None and len(shown.events):
+        _events(figure, shown.events, last)
+    _styled(figure, height=CHART_HEIGHT)
+    _two_scales(figure, last, len(forecast))
     return figure
+
+
+def _line(
+    figure: go.Figure,
+    weeks: pd.DataFrame,
+    column: str,
+    name: str,
+    color: str,
+    width: float,
+    dash: str = "solid",
+    axis: str = "x",
+    mode: str = "lines",
+    is_named: bool = True,
+) -> None:
+    figure.add_scatter(
+        mode=mode,
+        x=weeks["wk_end_dt"],
+        y=weeks[column],
+        name=name,
+        legendgroup=name,
+        showlegend=is_named,
+        line={"color": color, "width": width, "dash": dash},
+        marker={"size": 5, "color": color},
+        hovertemplate=f"%{{y:,.1f}} units<extra>{name}</extra>",
+        xaxis=axis,
+    )
+
+
+def _across(figure: go.Figure, weeks: pd.DataFrame, name: str, color: str, dash: str, last: pd.Timestamp) -> None:
+    """A line that runs from the history into the weeks ahead."""
+    before, ahead = weeks[weeks["wk_end_dt"] <= last], weeks[weeks["wk_end_dt"] > last]
+    for part, axis in ((before, "x"), (ahead, "x2")):
+        if len(part):
+            is_first = axis == "x" or before.empty
+            _line(figure, part, "forecast", name, color, 1.4, dash, axis, is_named=is_first)
+
+
+def _last_year(history: pd.DataFrame, forecast: pd.DataFrame) -> pd.DataFrame:
+    """`wk_end_dt, unit_sales` of the last known year, moved to the weeks ahead."""
+    parts = [
+        history.assign(wk_end_dt=history["wk_end_dt"] + pd.Timedelta(weeks=SEASON_LENGTH * years))
+        for years in range(1, len(forecast) // SEASON_LENGTH + 2)
+    ]
+    moved = pd.concat(parts).drop_duplicates("wk_end_dt")
+    return moved[moved["wk_end_dt"].isin(forecast["wk_end_dt"])]
+
+
+def _events(figure: go.Figure, events: pd.DataFrame, last: pd.Timestamp) -> None:
+    """Marks on the axis; the names are shown as they are, for Plotly would read signs of HTML in them."""
+    for axis, part in (("x", events[events["wk_end_dt"] <= last]), ("x2", events[events["wk_end_dt"] > last])):
+        if len(part):
+            figure.add_scatter(
+                mode="markers",
+                x=part["wk_end_dt"],
+                y=[0] * len(part),
+                name="events and promotions",
+                legendgroup="events",
+                showlegend=axis == "x2" or events["wk_end_dt"].max() <= last,
+                marker={"symbol": "triangle-up", "size": 9, "color": PROMO},
+                customdata=part["name"].map(_harmless),
+                hovertemplate="%{customdata}<extra></extra>",
+                cliponaxis=False,
+                xaxis=axis,
+            )
+
+
+def _harmless(name: str) -> str:
+    return name.replace("&", "&amp;").replace("<", "&lt;")
+
+
+def _two_scales(figure: go.Figure, last: pd.Timestamp, h: int) -> None:
+    share = min(max(h / (h + SHOWN_WEEKS), LEAST_SHARE), 0.6)
+    half = pd.Timedelta(days=3)
+    steps = [{"count": n, "label": f"{n} months", "step": "month", "stepmode": "backward"} for n in (6, 12, 24)]
+    selector = {"buttons": [*steps, {"step": "all", "label": "all"}], "x": 0, "y": 1.01, "yanchor": "bottom"}
+    colors = {"bgcolor": "rgba(115, 136, 155, 0.15)", "activecolor": "rgba(21, 144, 162, 0.45)"}
+    hover = {"hoverformat": "week ending %a %d %b %Y", "title": None}
+    figure.update_layout(
+        legend={"yanchor": "top", "y": -0.12, "x": 0},
+        xaxis={
+            "domain": [0, 1 - share - 0.01],
+            "tickangle": 0,
+            "range": [last - pd.Timedelta(weeks=SHOWN_WEEKS), last + half],
+            "rangeselector": selector | colors,
+            **hover,
+        },
+        xaxis2={
+            "domain": [1 - share, 1],
+            "range": [last + half, last + pd.Timedelta(weeks=h) + half],
+            "anchor": "y",
+            "nticks": 4,
+            "tickangle": 0,
+            "tickformat": "%d %b",
+            **hover,
+        },
+        shapes=[
+            {
+                "type": "line",
+                "xref": "paper",
+                "yref": "paper",
+                "x0": 1 - share - 0.005,
+                "x1": 1 - share - 0.005,
+                "y0": 0,
+                "y1": 1,
+                "line": {"color": HISTORY, "width": 1, "dash": "dot"},
+            }
+        ],
+        annotations=[
+            {
+                "text": f"next {h} weeks" if h > 1 else "next week",
+                "xref": "paper",
+                "yref": "paper",
+                "x": 1 - share,
+                "y": 1,
+                "xanchor": "left",
+                "yanchor": "top",
+                "showarrow": False,
+            }
+        ],
+    )
 
 
 def horizon_chart(by_horizon: pd.DataFrame) -> go.Figure:
@@ -360,6 +436,7 @@ def _styled(figure: go.Figure, height: int) -> go.Figure:
         **_LAYOUT,
         height=height,
         hovermode="x unified",
+        dragmode=False,  # on a phone a swipe scrolls the page
         xaxis={"hoverformat": "week ending %a %d %b %Y", "title": None},
         yaxis={"title": "units a week", "rangemode": "tozero", "tickformat": tickformat},
     )

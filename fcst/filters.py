@@ -3,10 +3,6 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-FLAGS = ("ended", "new", "fallback", "adjusted", "no forecast")
-"""What is noteworthy of an item of a run: no sale for half a year, half a year of weeks or less, a simpler model,
-a change by an analyst, or no forecast."""
-
 LIVES = ("new", "ended")
 """What is noteworthy of an item of a dataset."""
 
@@ -46,22 +42,30 @@ class RunFilter(ItemFilter):
     ----------
     heaviest
         models of which one has the largest weight in the forecast.
-    flags
-        some of FLAGS, of which the item has one.
+    reasons
+        some of `AttentionReason`, of which the item has one.
+    abc, xyz
+        classes of which the item has one.
+    review
+        `open`, it has a reason and was not reviewed; `done`, it was reviewed; empty for all.
     keys
         only items that have one of these keys.
     """
 
     also_in: tuple[str, ...] = ("family",)
     heaviest: tuple[str, ...] = ()
-    flags: tuple[str, ...] = ()
+    reasons: tuple[str, ...] = ()
+    abc: tuple[str, ...] = ()
+    xyz: tuple[str, ...] = ()
+    review: str = ""
     keys: tuple[str, ...] | None = None
 
     @property
     def has_keys_only(self) -> bool:
         """Whether nothing but the key of an item is asked for."""
-        chosen = (self.families, self.classes, self.demand_classes, self.lives, self.heaviest, self.flags)
-        return not self.words and not any(chosen)
+        of_dataset = (self.families, self.classes, self.demand_classes, self.lives)
+        of_run = (self.heaviest, self.reasons, self.abc, self.xyz, self.review)
+        return not self.words and not any(of_dataset + of_run)
 
     @property
     def is_empty(self) -> bool:
@@ -83,17 +87,45 @@ def only(*keys: str) -> RunFilter:
 
 
 class RunSort(StrEnum):
-    """Orders of a run's items; items that are alike follow by their sales, those without the number come last."""
+    """What a run's items are ordered by; numbers from the largest, the rest from the first."""
 
+    STAKE = "stake"
     SALES = "sales"
     KEY = "key"
     FORECAST = "forecast"
+    FINAL = "final"
     SOLD = "sold"
-    RISE = "rise"
-    FALL = "fall"
+    LAST_YEAR = "last_year"
+    CHANGE = "change"
     WAPE = "wape"
-    OVER = "over"
-    UNDER = "under"
+    BIAS = "bias"
+
+
+@dataclass(frozen=True)
+class RunOrder:
+    """An order of a run's items; items that are alike follow by their sales, those without the number come last.
+
+    Parameters
+    ----------
+    is_reversed
+        numbers from the smallest; keys and sales have one direction only.
+    """
+
+    sort: RunSort = RunSort.SALES
+    is_reversed: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.sort}-reversed" if self.is_reversed else str(self.sort)
+
+
+BY_SALES = RunOrder()
+
+
+def order_from(text: str, usual: RunOrder) -> RunOrder:
+    """The order that is written so, as in an address; else the usual one."""
+    name, _, direction = text.partition("-")
+    known = name in set(RunSort) and direction in ("", "reversed")
+    return RunOrder(RunSort(name), bool(direction)) if known else usual
 
 
 class ItemSort(StrEnum):

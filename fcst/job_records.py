@@ -309,11 +309,22 @@ class Action:
 
 @dataclass(frozen=True)
 class Adjustment:
-    """A change of weeks of one forecast by an analyst: to `units` a week, or by `percent`; it may be undone."""
+    """A change of weeks of the plan of a run by an analyst; it may be undone.
+
+    Parameters
+    ----------
+    scope
+        which items were asked for, in words; `unique_id` is the item's key where it is one.
+    units, percent
+        to so many units a week, or by so many percent; both None where weeks or items have values of their own.
+    carried_from
+        the run whose change this one repeats.
+    """
 
     adjustment_id: int
-    unique_id: str
     model: str
+    scope: str
+    n_items: int
     first_wk_end_dt: date
     last_wk_end_dt: date
     units: float | None
@@ -323,3 +334,32 @@ class Adjustment:
     made_at: datetime
     undone_by: str | None
     undone_at: datetime | None
+    carried_from: int | None
+    unique_id: str | None
+
+
+@dataclass(frozen=True)
+class PlanTotals:
+    """The plan of some items of a run, added up.
+
+    Parameters
+    ----------
+    units
+        by week that is forecast.
+    n_items, sold
+        how many items they are, and what they sold in as many weeks before.
+    """
+
+    units: tuple[float, ...]
+    n_items: int
+    sold: float
+
+
+@dataclass(frozen=True)
+class AttentionCount:
+    """How many items of a run have a reason to be looked at, and how many of them are not reviewed; an empty reason
+    stands for any."""
+
+    reason: str
+    n_items: int
+    n_open: int

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from typing import Any, Self
 
 import numpy as np
@@ -60,16 +60,20 @@ class RunItem:
         it is no item that only its lifecycle names.
     recent_weeks
         the units of the last year's weeks; None is a missing week.
-    recent, forecast
-        units of the last and the next h weeks.
+    recent, forecast, final
+        units of the last and the next h weeks; `final` is the forecast as it was adjusted.
+    last_year
+        units of the same weeks as the next h, a year before; None where one of them is not known.
     change
-        a fraction, None where not all of the last h weeks are known.
-    adjusted
-        units of the next h weeks, None where they were not changed.
+        of the final plan to last year, a fraction.
     wape, bias
         fractions, None where undefined.
-    flags
-        some of `filters.FLAGS`.
+    reasons
+        why it needs attention, `AttentionReason`.
+    at_stake
+        units of the next h weeks that the plan may be wrong by, for these reasons.
+    abc, xyz
+        its classes by what it sold and by how well it is forecast.
     """
 
     unique_id: str
@@ -85,18 +89,24 @@ class RunItem:
     has_sales: bool
     recent_weeks: tuple[float | None, ...]
     recent: float | None
+    last_year: float | None
     forecast: float | None
+    final: float | None
     change: float | None
-    adjusted: float | None
     wape: float | None
     bias: float | None
     made_by: str | None
     is_fallback: bool | None
-    flags: tuple[str, ...]
+    reasons: tuple[str, ...]
+    at_stake: float
+    abc: str
+    xyz: str
+    reviewed_by: str | None
+    reviewed_at: datetime | None
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> Self:
-        lists = {"recent_weeks": tuple(row["recent_weeks"] or ()), "flags": tuple(row["flags"])}
+        lists = {"recent_weeks": tuple(row["recent_weeks"] or ()), "reasons": tuple(row["reasons"])}
         return cls(**{**row, **lists})
 
 
@@ -312,6 +322,25 @@ class LostSales:
 
 
 @dataclass(frozen=True)
+class Signals:
+    """What in the history of an item needs a planner's attention.
+
+    Parameters
+    ----------
+    level_shift
+        by how many units a week the level of the last weeks differs from the one expected; None where it does not.
+    recent_stockouts
+        weeks of the last quarter that look like stock-outs.
+    capped_units
+        units of huge weeks of the last year that the models do not see.
+    """
+
+    level_shift: float | None
+    recent_stockouts: int
+    capped_units: float
+
+
+@dataclass(frozen=True)
 class ItemResult:
     """How one item of a run ended.
 
@@ -323,7 +352,7 @@ class ItemResult:
         where its forecasts come from, as plain data.
     recent
         (≤ H,) units of the last weeks of its history, as many as are forecast; NaN where a week is missing.
-    lost
+    lost, signals
         None where it failed.
     """
 
@@ -335,3 +364,4 @@ class ItemResult:
     provenance: Mapping[str, Any] | None = None
     recent: Sequence[float] = ()
     lost: LostSales | None = None
+    signals: Signals | None = None

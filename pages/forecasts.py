@@ -1,65 +1,79 @@
-"""Forecasts: the table of items, and beside it the chart of one, or of all that are shown together."""
+"""Forecasts: the workbench. The worklist at the left; at the right the plan of one item, or of all that are shown."""
 
 import pandas as pd
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from fcst import charts
 from fcst.compute.models import AUTO
 from fcst.filters import RunFilter, only
 from fcst.job_records import Job
 from fcst.records import RunItem
-from fcst.services import accuracy, forecasts
+from fcst.services import accuracy, adjustments, attention, drivers, forecasts
 from fcst.states import Outcome
 from fcst.ui import text
 from fcst.ui.accuracy import show_provenance
-from fcst.ui.adjustments import adjust_button, show_adjustments
 from fcst.ui.cache import draw, read, run_key
 from fcst.ui.downloads import one_item, picture, show_downloads, those_that_match
-from fcst.ui.items import ALL_ITEMS, Items, choose_filter, show_items, show_steps, shown_page
+from fcst.ui.items import (
+    ALL_ITEMS,
+    Items,
+    choose_filter,
+    show_items,
+    show_review_all,
+    show_steps,
+    shown_page,
+    worklist_key,
+)
 from fcst.ui.lost_sales import show_item as show_lost_item
+from fcst.ui.plan import Edited, show_changes, show_plan
 from fcst.ui.results import choose_run, find_runs, show_notes, show_numbers, show_table
 from fcst.ui.shell import choose, choose_some, show_page, warn_of_unknown
+from fcst.ui.status import status_badge
+from fcst.ui.thresholds import thresholds_button
 
-BACKTEST, OTHERS, LAST_YEAR = "Backtest", "Other models", "Last year"
+EARLIER, BACKTEST, OTHERS = MARKS = "Earlier runs", "Backtest", "Other models"
 SHOWN_CANDIDATES = 5
 
 
 def main() -> None:
-    st.title("Forecasts", anchor=False)
+    head = st.container(horizontal=True, vertical_alignment="bottom", gap="small", key="head")
     found = find_runs("There are no forecasts yet.", ":material/query_stats:")
     if not found:
+        with head:
+            st.title("Forecasts", anchor=False)
         return
     notices = st.container()
+    with head:
+        st.title("Forecasts", anchor=False, width="content")
+        job = choose_run(found, notices)
+        model = choose("Model", job.spec.models, "model", str, label_visibility="collapsed", width=200)
+        status_badge(job.status)
+        thresholds_button(job)
+    read(("prepared", run_key(job)), lambda: attention.prepare(job))
+    key = worklist_key(job)
     table, detail = st.columns([5, 7], gap="medium")
     with table:
-        left, right = st.columns(2)
-        with left:
-            job = choose_run(found, notices)
-        with right:
-            models = job.spec.models
-            model = choose("Model", models, "model", str)
-        key = run_key(job, with_adjustments=True)
-        which, sort = choose_filter(job, model)
-        items = Items(job, key, model, which, sort)
+        which, order = choose_filter(job, key, model)
+        items = Items(job, key, model, which, order)
         item = items.find(st.query_params.get("item", ALL_ITEMS)) if "item" in st.query_params else None
         unique_id = item.unique_id if item else ALL_ITEMS
         page = shown_page(items, unique_id)
-        how = " Select one to see it by itself." if items.n_found else ""
-        st.caption(f"{text.count(items.n_found, 'item')} of {job.n_items:,}.{how}")
-        show_items(items, page, unique_id, job.spec.h)
+        show_items(items, page, unique_id)
+        show_review_all(items)
     with notices:
         known = [item.unique_id] if item else []
         warn_of_unknown("item", known, "This run has no item {}; this is the sum of those shown.")
     with detail:
-        show_detail(items, page, item)
+        show_detail(items, page, item, head)
 
 
-def show_detail(items: Items, page: int, item: RunItem | None) -> None:
-    """One item, or the sum of all that match."""
+def show_detail(items: Items, page: int, item: RunItem | None, head: DeltaGenerator) -> None:
+    """One item, or the sum of all that match; what can be taken away of it stands in the head of the page."""
     job, model = items.job, items.model
     unique_id = item.unique_id if item else ALL_ITEMS
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
-        title = st.container(width="stretch")
+        title = st.container(width="stretch", gap=None)
         show_steps(items, page, unique_id)
     if item is not None:
         st.query_params["job"] = str(job.job_id)  # an item is one of this run, also when a newer one ends
@@ -78,34 +92,43 @@ def show_detail(items: Items, page: int, item: RunItem | None) -> None:
     with title:
         show_title(job, item, view, n_shown)
     show_numbers(job, view, model)
-    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
-        marks = choose_some("Show in the chart", [BACKTEST, OTHERS, LAST_YEAR], "show", are_pills=True)
-        with st.container(horizontal=True, width="content"):
-            if item is not None:
-                adjust_button(job, model, unique_id, view)
-            with st.popover("Download", type="primary", icon=":material/download:"):
-                if item is not None:
-                    show_downloads(job, "this item", 1, one_item(unique_id))
-                if n_shown < n_items:
-                    show_downloads(job, "the items shown", n_shown, those_that_match(items.which, model))
-                show_downloads(job, "all items of this run", n_items)
+    with head, st.popover("Download", type="primary", icon=":material/download:"):
+        if item is not None:
+            show_downloads(job, "this item", 1, one_item(unique_id))
+        if n_shown < n_items:
+            show_downloads(job, "the items shown", n_shown, those_that_match(items.which, model))
+        show_downloads(job, "all items of this run", n_items)
+    marks = [mark for mark in MARKS if mark in st.query_params.get_all("show")]
     chart_key = ("forecast chart", items.key, model, which, tuple(marks))
     st.plotly_chart(
         draw(chart_key, lambda: forecast_chart(items, which, view, marks)),
         width="stretch",
         key="chart",
         config=picture(job, f"forecast {model}", unique_id),
-        alt="Units a week: history, then the forecast with its intervals, "
-        f"{text.units(view.forecast['forecast'].sum())} units in {text.count(job.spec.h, 'week')}",
+        alt="Units a week: history, then the plan with its intervals, "
+        f"{text.units(view.forecast['final'].sum())} units in {text.count(job.spec.h, 'week')}",
     )
+    choose_some("Show in the chart", list(MARKS), "show", are_pills=True)
+    scope = f"item {unique_id}" if item else scope_of(items.which, n_shown, n_items)
+    show_plan(Edited(job, model, which, scope, adjustments.last_change(job.job_id)), view)
+    show_changes(job, model, which)
     show_notes(job, item, view)
     if item is not None:
         show_lost_item(job, unique_id)
-    if item is not None and (provenance := accuracy.item_provenance(job.job_id, unique_id)):
-        show_provenance(provenance, model, job)
-    if item is not None:
-        show_adjustments(job, model, unique_id)
-    show_table(view, job.spec.level)
+        if provenance := accuracy.item_provenance(job.job_id, unique_id):
+            show_provenance(provenance, model, job)
+    with st.expander("Week by week, with intervals", type="compact"):
+        show_table(view, job.spec.level)
+
+
+def scope_of(which: RunFilter, n_shown: int, n_items: int) -> str:
+    """The items that are shown, in words that stand with a change of their plan."""
+    if n_shown == n_items:
+        return "all items"
+    parts = [*which.families, *which.classes, *which.demand_classes, *which.abc, *which.xyz, *which.reasons]
+    if which.search:
+        parts.insert(0, f"'{which.search}'")
+    return f"items shown by {', '.join(parts)}" if parts else "items shown"
 
 
 def read_view(job: Job, model: str, which: RunFilter) -> forecasts.View:
@@ -119,20 +142,27 @@ def read_view(job: Job, model: str, which: RunFilter) -> forecasts.View:
 
 
 def forecast_chart(items: Items, which: RunFilter, view: forecasts.View, marks: list[str]) -> charts.Figure:
-    """The history and the forecast, with what was asked for beside them."""
+    """The history and the plan, with what was sold since, and what was asked for beside them."""
     job, model = items.job, items.model
-    backtests = None
+    backtests, earlier = None, dict[str, pd.DataFrame]()
     if BACKTEST in marks:
         key = ("backtests", items.key, model, which)  # adjusted items can be asked for
         backtests = read(key, lambda: accuracy.list_backtests(job, model, which))
+    if EARLIER in marks:
+        plans = forecasts.earlier_plans(job, model, which)
+        earlier = {f"plan of run {job_id}": weeks for job_id, weeks in plans.items()}
     return charts.forecast_chart(
-        view.history,
-        view.forecast,
-        job.spec.level,
-        backtests,
-        other_forecasts(items, which, view) if OTHERS in marks else None,
-        has_last_year=LAST_YEAR in marks,
-        borrowed=forecasts.borrowed_history(job, which.keys[0]) if which.is_one and which.keys else None,
+        charts.ForecastSeries(
+            view.history,
+            view.forecast,
+            job.spec.level,
+            sold_since=forecasts.sold_since(job, model, which),
+            earlier=earlier,
+            backtests=backtests,
+            others=other_forecasts(items, which, view) if OTHERS in marks else {},
+            events=drivers.list_events(job, which.keys[0] if which.is_one and which.keys else None),
+            borrowed=forecasts.borrowed_history(job, which.keys[0]) if which.is_one and which.keys else None,
+        )
     )
 
 
@@ -161,18 +191,20 @@ def other_forecasts(items: Items, which: RunFilter, view: forecasts.View) -> dic
 def show_title(job: Job, item: RunItem | None, view: forecasts.View, n_shown: int) -> None:
     if item is None:
         what = "All items" if n_shown == job.n_items else f"The {text.count(n_shown, 'item')} shown"
-        what += f": the sum of {text.count(view.n_items, 'forecast')}"
+        what += f": the sum of {text.count(view.n_items, 'plan')}"
         what += "; the others have none" if view.n_items < n_shown else ""
     else:
         what = item_title(item)
-    st.header(
-        what + ("" if job.include_promo or not view.history["promo_units"].any() else ", without promotions"),
-        anchor=False,
-    )
+    st.header(what, anchor=False)
+    promotions = [] if job.include_promo or not view.history["promo_units"].any() else ["without promotions"]
+    said = [*promotions, *(item.reasons if item else ())]
+    if said:
+        st.caption(text.plain(" · ".join(said)))
 
 
 def item_title(item: RunItem) -> str:
-    return f"Item {text.plain(item.unique_id)}" + (f", {text.plain(item.family)}" if item.family else "")
+    name = f" · {text.plain(item.description)}" if item.description else ""
+    return f"{text.plain(item.unique_id)}{name}" + (f", {text.plain(item.family)}" if item.family else "")
 
 
 show_page(main)

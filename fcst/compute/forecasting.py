@@ -32,11 +32,12 @@ from fcst.compute.models import (
     season_from,
 )
 from fcst.compute.series import Series
+from fcst.compute.signals import level_shift
 from fcst.compute.stockouts import BoolArray
 from fcst.errors import ComputeError
 from fcst.lifecycles import Origin
-from fcst.names import BENCHMARKS, HOLDOUT_WEEKS
-from fcst.records import FloatArray, LostSales
+from fcst.names import BENCHMARKS, HOLDOUT_WEEKS, SEASON_LENGTH
+from fcst.records import FloatArray, LostSales, Signals
 from fcst.specs import JobSpec
 
 NAMED_MODELS = 3
@@ -101,7 +102,8 @@ class Backtest:
 class ItemForecast:
     """The forecasts of one item by model, its backtests, and in `note` what is odd about them, or an empty text.
 
-    `first_wk_end_dt` is the last day of the first week that is forecast; `lost` are its sales lost to stock-outs.
+    `first_wk_end_dt` is the last day of the first week that is forecast; `lost` are its sales lost to stock-outs;
+    `signals` are what in its history needs a planner's attention.
 
     `provenance` says where the forecasts come from, as plain data: `catalogue` and `statsforecast` versions; by model
     `made_by`, `fallback` (why, or None) and `weeks_ago` of the windows behind weights and intervals; of Auto as well
@@ -119,6 +121,7 @@ class ItemForecast:
     note: str
     provenance: dict[str, Any]
     lost: LostSales
+    signals: Signals
 
 
 def forecast_item(
@@ -169,7 +172,7 @@ def forecast_item(
     note = "; ".join(filter(None, notes))
     if histories.life.n_borrowed:
         provenance["borrowed"] = _describe_borrowed(histories)
-    return ItemForecast(series.wk_end_dt(-1), forecasts, backtests, note, provenance, lost)
+    return ItemForecast(series.wk_end_dt(-1), forecasts, backtests, note, provenance, lost, _signals(histories))
 
 
 @cache
@@ -255,6 +258,17 @@ class _Item:
         share = self.histories.is_sold(cutoff)
         baseline, lo, hi = mean * share, lo * share, hi * share
         return Forecast(baseline * uplift, lo, hi, made_by, heaviest, is_fallback, baseline, uplift)
+
+
+def _signals(histories: SeriesHistories) -> Signals:
+    own = histories.y[histories.life.n_borrowed :]
+    history = histories.at(histories.end)
+    capped = (history.y - history.capped.y)[-SEASON_LENGTH:]
+    return Signals(
+        level_shift=level_shift(own),
+        recent_stockouts=int(histories.suspected()[-HOLDOUT_WEEKS:].sum()),
+        capped_units=float(capped.sum()),
+    )
 
 
 def _lost_sales(histories: SeriesHistories, skips: bool) -> tuple[LostSales, str]:

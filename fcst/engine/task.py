@@ -165,6 +165,7 @@ def _run_item(attempt: BatchAttempt, series: Series, learned: Mapping[int, Learn
         result.provenance,
         (series.life.own if len(series.life.own) else series.y)[-attempt.spec.h :].tolist(),
         result.lost,
+        result.signals,
     )
 
 

@@ -5,21 +5,25 @@ from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pyarrow as pa
 
-from fcst.drivers import MAX_FUTURE_WEEKS, DriverColumn, DriverKind, DriverLoad, DriverReport
+from fcst.drivers import MAX_FUTURE_WEEKS, DriverColumn, DriverKind, DriverLoad, DriverReport, assemble
 from fcst.errors import InputError
 from fcst.ingest.driver_files import VALUES, DriverFiles
 from fcst.ingest.driver_plans import PlanLook, look_at_plan
 from fcst.ingest.folders import folders_for
 from fcst.ingest.plan import describe_file
+from fcst.job_records import Job
 from fcst.quality_report import FileRead
+from fcst.records import SalesRecord
 from fcst.roles import Scope
 from fcst.services import identity
 from fcst.services.loading import insert_ingest, workspace
 from fcst.settings import load_settings
 from fcst.specs import IngestSpec
-from fcst.store import datasets, drivers
+from fcst.store import datasets, drivers, sales
 
 
 def look_into_plan(spec: IngestSpec) -> PlanLook:
@@ -68,6 +72,32 @@ def request_plan(spec: IngestSpec, look: PlanLook | None = None) -> int:
     who = identity.require(Scope.RUN)
     (look or look_into_plan(spec)).parts(spec)
     return insert_ingest(replace(spec, asked_by=who), who)
+
+
+def list_events(job: Job, unique_id: str | None) -> pd.DataFrame:
+    """`wk_end_dt, name`: the weeks with promotions and events that a run knows, of an item or, for None, of all items;
+    the names of a week together."""
+    loads = drivers.list_loads(job.dataset_id, job.spec.driver_load) if job.spec.driver_load else []
+    if unique_id is None:
+        loads = [load for load in loads if load.grouped_by == "all"]
+    weeks = pd.DataFrame({"wk_end_dt": pd.Series(dtype="datetime64[ns]"), "name": pd.Series(dtype=str)})
+    if not loads:
+        return weeks
+    if unique_id is None:
+        n_weeks = datasets.get(job.dataset_id).n_weeks
+        records = [SalesRecord("", np.zeros(n_weeks))]
+    else:
+        records = sales.item_series(job.dataset_id, [unique_id])
+    last, found = pd.Timestamp(job.last_wk_end_dt), dict[pd.Timestamp, list[str]]()
+    for record in records:
+        n_weeks = len(record.unit_sales)
+        values = drivers.values_of([record], loads)[record.unique_id]
+        for driver in assemble(loads, values, n_weeks, job.last_wk_end_dt):
+            if driver.kind in (DriverKind.PROMOTION, DriverKind.EVENT):
+                for place in np.flatnonzero(driver.values[: n_weeks + job.spec.h] > 0):
+                    found.setdefault(last + pd.Timedelta(weeks=int(place) - n_weeks + 1), []).append(driver.name)
+    rows = [(day, ", ".join(names)) for day, names in sorted(found.items())]
+    return pd.DataFrame(rows, columns=["wk_end_dt", "name"]) if rows else weeks
 
 
 def list_loads(dataset_id: int) -> list[DriverLoad]:

@@ -9,11 +9,14 @@ import numpy as np
 import pandas as pd
 
 from fcst.compute.aggregation import ForecastSum, Total
-from fcst.filters import EVERY, RunFilter, RunSort
+from fcst.filters import BY_SALES, EVERY, RunFilter, RunOrder
 from fcst.job_records import Job
 from fcst.records import ForecastBlock, ForecastWeek, RunItem
 from fcst.services import accuracy, datasets
-from fcst.store import adjustments, forecasts, sales
+from fcst.store import adjustments, comparison, forecasts, sales
+
+EARLIER_RUNS = 3
+"""Earlier runs whose plans are shown beside that of a run."""
 
 
 @dataclass(frozen=True)
@@ -25,9 +28,10 @@ class View:
     history
         `wk_end_dt, unit_sales, promo_units`; a missing week is NaN.
     forecast
-        `wk_end_dt, forecast, lo_80, hi_80, …`, bounds of the job's levels; with `adjusted` where an analyst changed a
-        week, which is the forecast in the others; with `baseline`, without the effects of drivers, of a run that knows
-        some.
+        `wk_end_dt, forecast, final, lo_80, hi_80, …`, bounds of the job's levels; `final` is the forecast as analysts
+        adjusted it; with `baseline`, without the effects of drivers, of a run that knows some.
+    is_adjusted
+        an analyst changed a week.
     metrics
         by model what `services.accuracy.list_accuracy` tells of it.
     n_items
@@ -39,6 +43,7 @@ class View:
 
     history: pd.DataFrame
     forecast: pd.DataFrame
+    is_adjusted: bool
     metrics: dict[str, dict[str, Any]]
     n_items: int
     n_fallback: int
@@ -50,12 +55,12 @@ def list_items(
     job: Job,
     model: str,
     which: RunFilter = EVERY,
-    sort: RunSort = RunSort.SALES,
+    order: RunOrder = BY_SALES,
     limit: int | None = None,
     skip: int = 0,
 ) -> list[RunItem]:
     """Items of a job that match, in an order, with what `model` forecasts of them."""
-    return forecasts.list_job_items(job, model, which, sort, limit, skip)
+    return forecasts.list_job_items(job, model, which, order, limit, skip)
 
 
 def count_items(job: Job, model: str, which: RunFilter) -> int:
@@ -63,9 +68,9 @@ def count_items(job: Job, model: str, which: RunFilter) -> int:
     return job.n_items if which.is_empty else forecasts.count_job_items(job, model, which)[0]
 
 
-def place_of(job: Job, model: str, which: RunFilter, sort: RunSort, unique_id: str) -> int | None:
+def place_of(job: Job, model: str, which: RunFilter, order: RunOrder, unique_id: str) -> int | None:
     """How many of the items that match come before this one; None if it does not match."""
-    return forecasts.place_of(job, model, which, sort, unique_id)
+    return forecasts.place_of(job, model, which, order, unique_id)
 
 
 def list_options(job: Job, model: str) -> dict[str, list[str]]:
@@ -120,9 +125,11 @@ def view(
         merged = forecast.merge(baselines, on="wk_end_dt", how="left")
         has_effects = not np.allclose(merged["baseline"], merged["forecast"], equal_nan=True)
         forecast = merged if has_effects else forecast
+    changes = adjustments.totals(job, model, which)
     return View(
         history=_numeric(sales.job_totals(job, model, which, total.n_items), "unit_sales"),
-        forecast=_with_adjusted(forecast, adjustments.totals(job, model, which)),
+        forecast=_with_final(forecast, changes),
+        is_adjusted=not changes.empty,
         metrics={row["model"]: row for row in by_model.to_dict("records")},
         n_items=total.n_items,
         n_fallback=n_fallback,
@@ -141,6 +148,22 @@ def borrowed_history(job: Job, unique_id: str) -> pd.DataFrame | None:
     last = job.last_wk_end_dt - timedelta(weeks=found["weeks_ago"])
     weeks = [last - timedelta(weeks=n) for n in range(len(units) - 1, -1, -1)]
     return pd.DataFrame({"wk_end_dt": weeks, "unit_sales": pd.Series(units, dtype=float)})
+
+
+def sold_since(job: Job, model: str, which: RunFilter = EVERY) -> pd.DataFrame | None:
+    """`wk_end_dt, unit_sales` of the items that match in the weeks that were forecast, as far as a newer version of the
+    dataset has them; None without one."""
+    newer = comparison.newer_dataset(job.job_id)
+    if newer is None:
+        return None
+    return _numeric(forecasts.sum_sold_since(job, model, which, newer.dataset_id), "unit_sales")
+
+
+def earlier_plans(job: Job, model: str, which: RunFilter = EVERY) -> dict[int, pd.DataFrame]:
+    """What the final plan of the items that match was in the last earlier runs: run -> `wk_end_dt, forecast`."""
+    frame = _numeric(forecasts.sum_earlier_plans(job, model, which, EARLIER_RUNS), "forecast")
+    by_run = frame.groupby("job_id", sort=False)
+    return {int(job_id): weeks.drop(columns="job_id") for job_id, weeks in by_run}
 
 
 def list_forecasts(job: Job, model: str, which: RunFilter = EVERY, filtered_by: str | None = None) -> pd.DataFrame:
@@ -178,11 +201,11 @@ def _frame(job: Job, total: Total, level: Sequence[int]) -> pd.DataFrame:
     return frame if total.n_items else frame.head(0)
 
 
-def _with_adjusted(forecast: pd.DataFrame, changes: pd.DataFrame) -> pd.DataFrame:
-    if changes.empty:
-        return forecast
+def _with_final(forecast: pd.DataFrame, changes: pd.DataFrame) -> pd.DataFrame:
     by_week = _numeric(changes, "change").set_index("wk_end_dt")["change"]
-    return forecast.assign(adjusted=forecast["forecast"] + forecast["wk_end_dt"].map(by_week).fillna(0.0))
+    final = forecast["forecast"] + forecast["wk_end_dt"].map(by_week).fillna(0.0)
+    forecast.insert(forecast.columns.get_loc("forecast") + 1, "final", final.clip(lower=0.0))
+    return forecast
 
 
 def _numeric(frame: pd.DataFrame, column: str) -> pd.DataFrame:

@@ -1,5 +1,9 @@
-"""Changes of forecasts by analysts: kept one by one, with the weeks that come of them."""
+"""Changes of the plan of a run by analysts: kept one by one with their items, and the final plan that comes of them."""
 
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
@@ -7,94 +11,217 @@ import pandas as pd
 from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor
 
-from fcst.errors import InputError, NotFound
+from fcst.errors import Conflict, InputError, NotFound
 from fcst.filters import RunFilter
-from fcst.job_records import Adjustment, Job
-from fcst.store import item_filters
+from fcst.job_records import Adjustment, Job, PlanTotals
+from fcst.store import attention, item_filters
 from fcst.store.database import fetch_all, fetch_frame, fetch_one, transaction
 from fcst.store.queries import query
 
+MAX_UNITS = 1e12
+"""The most units a week that a plan may have."""
 
-def insert(
-    job_id: int,
-    unique_id: str,
-    model: str,
-    weeks: tuple[date, date],
-    units: float | None,
-    percent: float | None,
-    reason: str,
-    made_by: str,
-) -> int:
-    """Writes a change and the weeks that come of it, in one transaction; returns its id.
+Week = float | None
+"""A number of one week; None leaves the week as it is."""
 
-    Raises
-    ------
-    InputError
-        if there is no such forecast, or it has not these weeks.
+
+@dataclass(frozen=True)
+class Asked:
+    """What the own row of a change tells of it.
+
+    Parameters
+    ----------
+    first, last
+        the last days of its first and last week.
+    units, percent
+        as asked of every week; both None where weeks or items have values of their own.
+    scope
+        which items were asked for, in words.
+    seen
+        the number of the last change that the analyst has seen; None where later ones do not matter.
     """
-    key = {"job_id": job_id, "unique_id": unique_id, "model": model}
+
+    first: date
+    last: date
+    units: float | None
+    percent: float | None
+    scope: str
+    reason: str
+    made_by: str
+    seen: int | None = None
+
+
+@contextmanager
+def open_plan(job: Job, model: str) -> Iterator["OpenPlan"]:
+    """The plan of a run by one model, to be changed in one transaction; others who would change it wait."""
     with transaction() as cur:
-        cur.execute(query("lock_forecast"), key)
-        found = cur.fetchone()
-        if found is None or found["first_wk_end_dt"] is None:
-            raise InputError(
-                f"Run {job_id} has no forecast of item {unique_id} by {model}.",
-                "Only what is forecast can be adjusted.",
-            )
-        first, last = weeks
-        if not found["first_wk_end_dt"] <= first <= last <= found["last_wk_end_dt"]:
-            raise InputError(
-                f"The weeks from {first} to {last} are not within the forecast.",
-                f"It is of the weeks ending {found['first_wk_end_dt']} to {found['last_wk_end_dt']}.",
-            )
-        change = {
-            "first_wk_end_dt": first,
-            "last_wk_end_dt": last,
-            "units": units,
-            "percent": percent,
-            "reason": reason,
-            "made_by": made_by,
-        }
-        cur.execute(query("insert_adjustment"), key | change)
-        adjustment_id = int((cur.fetchone() or {})["adjustment_id"])
-        _apply(cur, key)
-    return adjustment_id
+        _lock(cur, job.job_id)
+        yield OpenPlan(cur, job, model)
+
+
+class OpenPlan:
+    """The plan of a run while it is changed."""
+
+    def __init__(self, cur: Cursor, job: Job, model: str) -> None:
+        self._cur, self._job, self._model = cur, job, model
+        self._key: dict[str, Any] = {"job_id": job.job_id, "model": model}
+
+    def totals(self, which: RunFilter) -> PlanTotals:
+        """The plan of the items that match, added up by week."""
+        items = item_filters.within("f.unique_id", self._job, self._model, which)
+        statement = sql.SQL(query("plan_totals")).format(which=items.text)
+        self._cur.execute(statement, items.params | self._key)
+        rows = self._cur.fetchall()
+        if not rows:
+            return PlanTotals((), 0, 0.0)
+        return PlanTotals(tuple(row["units"] for row in rows), rows[0]["n_items"], rows[0]["sold"] or 0.0)
+
+    def unplanned(self, unique_ids: list[str]) -> list[str]:
+        """Some of those keys that have no forecast."""
+        self._cur.execute(query("unplanned_keys"), self._key | {"unique_ids": unique_ids})
+        return [row["unique_id"] for row in self._cur.fetchall()]
+
+    def change_all(
+        self, asked: Asked, which: RunFilter, factors: Sequence[Week], spread: Sequence[Week] | None, sold: float
+    ) -> int:
+        """Changes the items that match by the same factors; returns the change's id.
+
+        Parameters
+        ----------
+        factors
+            by week of the change, what the plan is multiplied by.
+        spread, sold
+            by week, units that are given to the items by their shares of the units `sold` lately, in their stead.
+        """
+        adjustment_id = self._insert(asked)
+        items = item_filters.within("f.unique_id", self._job, self._model, which)
+        numbers = {"factors": list(factors), "spread": None if spread is None else list(spread), "sold": sold}
+        statement = sql.SQL(query("insert_items_by_factors")).format(which=items.text)
+        self._cur.execute(statement, items.params | self._key | numbers | {"adjustment_id": adjustment_id})
+        return self._complete(adjustment_id, asked)
+
+    def set_units(self, asked: Asked, units: Mapping[str, Sequence[Week]]) -> int:
+        """Sets the units of weeks of some items, each with its own; returns the change's id."""
+        adjustment_id = self._insert(asked)
+        rows = {"unique_ids": list(units), "units": [json.dumps(list(weeks)) for weeks in units.values()]}
+        self._cur.execute(query("insert_items_by_units"), rows | {"adjustment_id": adjustment_id})
+        return self._complete(adjustment_id, asked)
+
+    def _insert(self, asked: Asked) -> int:
+        weeks = {"first_wk_end_dt": asked.first, "last_wk_end_dt": asked.last}
+        how = {"units": asked.units, "percent": asked.percent, "scope": asked.scope}
+        who = {"reason": asked.reason, "made_by": asked.made_by}
+        self._cur.execute(query("insert_adjustment"), self._key | weeks | how | who)
+        return int((self._cur.fetchone() or {})["adjustment_id"])
+
+    def _complete(self, adjustment_id: int, asked: Asked) -> int:
+        of_change = self._key | {"adjustment_id": adjustment_id}
+        if asked.seen is not None:
+            weeks = {"first_wk_end_dt": asked.first, "last_wk_end_dt": asked.last}
+            self._cur.execute(query("list_changes_since"), of_change | weeks | {"seen": asked.seen})
+            if changes := self._cur.fetchall():
+                hint = "Nothing was saved. Look at the plan as it is now, then save again."
+                raise Conflict(_changes_in_words(changes), hint)
+        self._cur.execute(query("count_adjusted_items"), of_change)
+        _apply_change(self._cur, of_change)
+        self._cur.execute(query("largest_adjusted"), of_change)
+        if ((self._cur.fetchone() or {})["units"] or 0) > MAX_UNITS:
+            raise InputError(f"A week would have more than {MAX_UNITS:,.0f} units.", "Change the plan by less.")
+        return adjustment_id
+
+
+def _lock(cur: Cursor, job_id: int) -> None:
+    cur.execute(query("lock_plan"), {"job_id": job_id})
+
+
+def _changes_in_words(changes: list[dict[str, Any]]) -> str:
+    said = []
+    for row in changes:
+        how = f"{row['percent']:+,.1f} %" if row["percent"] is not None else "units"
+        how = f"to {row['units']:,.6g} units a week" if row["units"] is not None else how
+        who = f"undone by {row['undone_by']}" if row["undone_by"] else f"by {row['made_by']}"
+        said.append(f"{row['scope']}, {how}, {who}: {row['reason']}")
+    return f"These weeks were changed meanwhile. {'; '.join(said)}."
 
 
 def undo(adjustment_id: int, undone_by: str) -> bool:
-    """Marks a change as undone and writes the weeks without it, in one transaction; False if it was undone before.
+    """Marks a change as undone and writes the plan without it, in one transaction; False if it was undone before.
 
     Raises
     ------
     InputError
         if there is no such change.
     """
+    of_change = {"adjustment_id": adjustment_id}
     with transaction() as cur:
-        cur.execute(query("find_adjustment"), {"adjustment_id": adjustment_id})
+        cur.execute(query("find_adjustment"), of_change)
         key = cur.fetchone()
         if key is None:
             raise NotFound(f"There is no adjustment {adjustment_id}.", "Its run may have been deleted.")
-        cur.execute(query("lock_forecast"), dict(key))
-        cur.execute(query("undo_adjustment"), {"adjustment_id": adjustment_id, "undone_by": undone_by})
-        is_new = bool(cur.rowcount)
-        if is_new:
-            _apply(cur, dict(key))
+        _lock(cur, key["job_id"])
+        return _undo(cur, dict(key) | of_change, undone_by)
+
+
+def undo_carried(job_id: int, model: str, undone_by: str) -> int:
+    """Undoes all changes that a run took over from earlier ones; returns how many they were."""
+    key = {"job_id": job_id, "model": model}
+    with transaction() as cur:
+        _lock(cur, job_id)
+        cur.execute(query("list_carried"), key)
+        ids = [row["adjustment_id"] for row in cur.fetchall()]
+        return sum(_undo(cur, key | {"adjustment_id": found}, undone_by) for found in ids)
+
+
+def _undo(cur: Cursor, of_change: dict[str, Any], undone_by: str) -> bool:
+    cur.execute(query("undo_adjustment"), of_change | {"undone_by": undone_by})
+    is_new = bool(cur.rowcount)
+    if is_new:
+        _apply_change(cur, of_change)
     return is_new
 
 
-def _apply(cur: Cursor, key: dict[str, Any]) -> None:
-    cur.execute(query("clear_adjusted"), key)
-    cur.execute(query("apply_adjustments"), key)
+_ITEMS_OF_CHANGE = sql.SQL(
+    "SELECT c.unique_id FROM fcst_app.adjustment_items c WHERE c.adjustment_id = %(adjustment_id)s"
+)
 
 
-def find(job: Job, model: str, which: RunFilter) -> list[Adjustment]:
-    items = item_filters.within("unique_id", job, model, which)
-    rows = fetch_all(sql.SQL(query("list_adjustments")).format(which=items.text), **items.params)
+def _apply_change(cur: Cursor, of_change: dict[str, Any]) -> None:
+    """Writes the plan of the items of a change."""
+    _apply(cur, of_change, _ITEMS_OF_CHANGE)
+    attention.refresh(cur, of_change, _ITEMS_OF_CHANGE)
+
+
+def begin_plan(cur: Cursor, job_id: int, keys: list[str]) -> None:
+    """Writes the plan of items that have just ended, and why they need attention, in the caller's transaction."""
+    params, items = {"job_id": job_id, "keys": keys}, sql.SQL("SELECT unnest(%(keys)s::text[])")
+    _apply(cur, params, items)
+    attention.refresh(cur, params, items)
+    attention.carry_reviews(cur, params, items)
+
+
+def _apply(cur: Cursor, params: dict[str, Any], items: sql.SQL) -> None:
+    for name in ("clear_adjusted", "apply_adjustments"):
+        statement = sql.SQL(query(name)).format(keys=items)
+        cur.execute(statement, params)
+
+
+def carry(cur: Cursor, job_id: int) -> None:
+    """A new run takes over what earlier runs of its dataset's name have adjusted in weeks that are still ahead."""
+    cur.execute(query("set_earlier_jobs"), {"job_id": job_id})
+    cur.execute(query("carry_adjustments"), {"job_id": job_id})
+
+
+def find(job: Job, model: str, which: RunFilter, limit: int | None = None) -> list[Adjustment]:
+    """Changes of the plan of the items that match, the newest first; of all models where none is named."""
+    items = item_filters.within("i.unique_id", job, model, which)
+    of_items = sql.SQL("").format() if which.is_empty else sql.SQL(query("of_items")).format(which=items.text)
+    statement = sql.SQL(query("list_adjustments")).format(which=of_items)
+    rows = fetch_all(statement, **items.params | {"model": model, "limit": limit})
     return [Adjustment(**row) for row in rows]
 
 
-def count(job_id: int) -> int:
-    return int((fetch_one("count_adjustments", job_id=job_id) or {})["n_changes"])
+def last_change(job_id: int) -> int:
+    return int((fetch_one("count_adjustments", job_id=job_id) or {})["last_change"])
 
 
 def totals(job: Job, model: str, which: RunFilter) -> pd.DataFrame:

@@ -18,7 +18,7 @@ from fcst.job_records import ClaimedBatch
 from fcst.records import ItemResult, LearnedRecord
 from fcst.specs import JobSpec
 from fcst.states import TRANSITIONS, Outcome, Stage
-from fcst.store import accuracy, forecasts, learning
+from fcst.store import accuracy, adjustments, forecasts, learning
 from fcst.store.database import execute, fetch_all, fetch_one, transaction
 from fcst.store.queries import query
 
@@ -66,6 +66,7 @@ class HeldAttempt:
         its job is to stop.
     """
 
+    job_id: int
     tries: int
     has_begun: bool
     item_in_hand: str | None
@@ -159,10 +160,10 @@ def _save(
     _check_held(cur, attempt)
     if results:
         forecasts.replace(cur, attempt.job_id, results)
-        _finish_items(cur, attempt.batch_id, attempt.attempt, results)
+        _finish_items(cur, attempt.job_id, attempt.batch_id, attempt.attempt, results)
 
 
-def _finish_items(cur: Cursor, batch_id: int, attempt: int, results: list[ItemResult]) -> None:
+def _finish_items(cur: Cursor, job_id: int, batch_id: int, attempt: int, results: list[ItemResult]) -> None:
     items = {
         "unique_ids": [result.unique_id for result in results],
         "outcomes": [result.outcome for result in results],
@@ -171,8 +172,12 @@ def _finish_items(cur: Cursor, batch_id: int, attempt: int, results: list[ItemRe
         "out_of_stock_weeks": [result.lost and result.lost.n_weeks for result in results],
         "lost_units": [result.lost and result.lost.units for result in results],
         "suspected_weeks": [result.lost and result.lost.n_suspected for result in results],
+        "level_shifts": [result.signals and result.signals.level_shift for result in results],
+        "recent_stockouts": [result.signals and result.signals.recent_stockouts for result in results],
+        "capped_units": [result.signals and result.signals.capped_units for result in results],
     }
     cur.execute(query("finish_items"), {"batch_id": batch_id, "attempt": attempt, **items})
+    adjustments.begin_plan(cur, job_id, [result.unique_id for result in results])
 
 
 def set_model_in_hand(attempt: BatchAttempt, model: str) -> None:
@@ -255,7 +260,8 @@ def end(batch_id: int, attempt: int, decide: Callable[[HeldAttempt], AttemptEnd]
         found = decide(held)
         if found.item_failure is not None:
             assert held.item_in_hand is not None
-            _finish_items(cur, batch_id, attempt, [ItemResult(held.item_in_hand, Outcome.FAILED, found.item_failure)])
+            failed = ItemResult(held.item_in_hand, Outcome.FAILED, found.item_failure)
+            _finish_items(cur, held.job_id, batch_id, attempt, [failed])
         values = {"stage": found.stage, "reason": found.reason, "tries": found.tries}
         n_failed = int(found.item_failure is not None)
         cur.execute(query("end_held_attempt"), {"batch_id": batch_id, "n_item_failures": n_failed, **values})

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from datetime import timedelta
 from typing import BinaryIO
 
 import numpy as np
@@ -9,7 +10,7 @@ import pandas as pd
 from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor
 
-from fcst.filters import RunFilter, RunSort
+from fcst.filters import RunFilter, RunOrder
 from fcst.job_records import Job
 from fcst.names import EFFECTS
 from fcst.records import BacktestRecord, ForecastBlock, ForecastRecord, ForecastWeek, ItemResult, RunItem
@@ -46,13 +47,12 @@ def _forecast_rows(job_id: int, results: Sequence[ItemResult]) -> Iterator[binar
 
 
 def _totals(f: ForecastRecord, result: ItemResult) -> tuple[float, ...]:
-    """`total, sold, change, abs_error, error, actual` of a row of forecasts; NaN where undefined."""
+    """`total, sold, abs_error, error, actual` of a row of forecasts; NaN where undefined."""
     known = [units for units in result.recent if not math.isnan(units)]
     total, sold = float(f.forecast.sum()), math.fsum(known) if known else math.nan
-    change = total / sold - 1 if sold and len(known) == len(f.forecast) else math.nan
     sums = [b.sums for b in result.backtests if b.model == f.model]
     abs_error, error, _, actual, _ = map(sum, zip(*sums, strict=True)) if sums else [math.nan] * 5
-    return total, sold, change, abs_error, error, actual
+    return total, sold, abs_error, error, actual
 
 
 def _metric_rows(job_id: int, results: Sequence[ItemResult]) -> Iterator[binary_copy.Row]:
@@ -73,11 +73,17 @@ def _backtests(results: Sequence[ItemResult]) -> Iterator[tuple[str, BacktestRec
 
 
 def list_job_items(
-    job: Job, model: str, which: RunFilter, sort: RunSort, limit: int | None, skip: int
+    job: Job, model: str, which: RunFilter, order: RunOrder, limit: int | None, skip: int
 ) -> list[RunItem]:
     """Items of a run that match, in an order."""
-    chosen = item_filters.select_job_items(job, model, which, sort)
-    statement = sql.SQL(query("list_job_items")).format(chosen=chosen.text, flags=item_filters.flag_names())
+    chosen = item_filters.select_job_items(job, model, which, order)
+    statement = sql.SQL(query("list_job_items")).format(
+        chosen=chosen.text,
+        reasons=item_filters.REASONS,
+        at_stake=item_filters.at_stake(job.spec.h),
+        abc=item_filters.ABC,
+        xyz=item_filters.XYZ,
+    )
     rows = fetch_all(statement, **chosen.params, h=job.spec.h, limit=limit, skip=skip)
     return [RunItem.from_row(row) for row in rows]
 
@@ -89,9 +95,9 @@ def count_job_items(job: Job, model: str, which: RunFilter) -> tuple[int, str | 
     return row["n_items"], row["unique_id"]
 
 
-def place_of(job: Job, model: str, which: RunFilter, sort: RunSort, unique_id: str) -> int | None:
+def place_of(job: Job, model: str, which: RunFilter, order: RunOrder, unique_id: str) -> int | None:
     """How many of the items that match come before this one; None if it does not match."""
-    chosen = item_filters.select_job_items(job, model, which, sort)
+    chosen = item_filters.select_job_items(job, model, which, order)
     statement = sql.SQL(query("place_of_job_item")).format(chosen=chosen.text)
     row = fetch_one(statement, **chosen.params, unique_id=unique_id)
     return None if row is None else int(row["place"])
@@ -137,6 +143,21 @@ def sum_baselines(job: Job, model: str, which: RunFilter) -> pd.DataFrame:
     items = item_filters.within("f.unique_id", job, model, which)
     statement = sql.SQL(query("sum_baselines")).format(which=items.text)
     return fetch_frame(statement, **items.params | {"added_model": model})
+
+
+def sum_sold_since(job: Job, model: str, which: RunFilter, newer_id: int) -> pd.DataFrame:
+    """`wk_end_dt, unit_sales` of the items that match, in the weeks that were forecast and a newer dataset holds."""
+    items = item_filters.within("i.unique_id", job, model, which)
+    statement = sql.SQL(query("sum_sold_since")).format(which=items.text)
+    weeks = {"first": job.last_wk_end_dt + timedelta(weeks=1), "h": job.spec.h, "newer_id": newer_id}
+    return fetch_frame(statement, **items.params | weeks)
+
+
+def sum_earlier_plans(job: Job, model: str, which: RunFilter, n_runs: int) -> pd.DataFrame:
+    """`job_id, wk_end_dt, forecast`: the final plans of the items that match, by the last earlier runs."""
+    items = item_filters.within("f.unique_id", job, model, which)
+    statement = sql.SQL(query("sum_earlier_plans")).format(which=items.text)
+    return fetch_frame(statement, **items.params | {"earlier_model": model, "n_runs": n_runs})
 
 
 def page(job: Job, unique_ids: list[str] | None, after: int, limit: int) -> list[ForecastWeek]:
@@ -185,7 +206,7 @@ def _export_select(spec: JobSpec, is_for_spreadsheets: bool, which: sql.Composed
         name: for_spreadsheet(f"f.{name}") if is_for_spreadsheets else sql.SQL(f"f.{name}")
         for name in ("unique_id", "model", "made_by")
     }
-    adjusted = rounded(sql.SQL("COALESCE(a.adjusted, f.forecast[s.step])"), "adjusted")
+    adjusted = rounded(sql.SQL("COALESCE(a.adjusted[s.step], f.forecast[s.step])"), "adjusted")
     without = {"baseline": "f.forecast[s.step]", "uplift": "1"}
     effects = [
         rounded(sql.SQL(f"COALESCE(f.{name}[s.step], {without[name]})"), name) for name in EFFECTS if spec.driver_load

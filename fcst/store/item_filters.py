@@ -5,7 +5,18 @@ from typing import Any
 
 from psycopg2 import sql
 
-from fcst.filters import FLAGS, ItemFilter, ItemSort, RunFilter, RunSort, Selection, Take, in_small_letters
+from fcst.attention import AttentionReason, Thresholds
+from fcst.filters import (
+    BY_SALES,
+    ItemFilter,
+    ItemSort,
+    RunFilter,
+    RunOrder,
+    RunSort,
+    Selection,
+    Take,
+    in_small_letters,
+)
 from fcst.job_records import Job
 from fcst.names import ENDED_AFTER_WEEKS, NEW_WITHIN_WEEKS
 from fcst.store.database import fetch_all
@@ -44,16 +55,40 @@ ITEM_ORDERS: dict[ItemSort, sql.SQL] = {
     ItemSort.LAST_SALE: sql.SQL("d.last_sale_dt NULLS FIRST, d.sales_rank"),
 }
 
-_FLAGS: dict[str, sql.Composable] = {
-    "ended": ENDED,
-    "new": sql.SQL("d.n_weeks <= {}").format(sql.Literal(NEW_WITHIN_WEEKS)),
-    "fallback": sql.SQL("f.is_fallback"),
-    "adjusted": sql.SQL(
-        "EXISTS (SELECT FROM fcst_app.adjusted_forecasts o"
-        " WHERE o.job_id = i.job_id AND o.unique_id = i.unique_id AND o.model = %(model)s)"
-    ),
-    "no forecast": sql.SQL("i.outcome <> 'completed'"),
-}
+
+def threshold(name: str, stored: str) -> sql.Composed:
+    """A threshold of attention as SQL: as it was set for the dataset's name, or the usual one.
+
+    Parameters
+    ----------
+    stored
+        SQL of those that were set.
+    """
+    usual = sql.Literal(getattr(Thresholds(), name))
+    return sql.SQL("COALESCE(({} ->> {})::float8, {})").format(sql.SQL(stored), sql.Literal(name), usual)
+
+
+REASONS = sql.SQL(
+    "COALESCE(a.reasons, CASE WHEN i.outcome IN ('failed', 'cancelled') THEN ARRAY[{}] END, '{{}}')"
+).format(sql.Literal(AttentionReason.NO_FORECAST))
+"""Why the item i of a run needs attention; nothing is known of one that is still to be computed."""
+
+_WORTH = sql.SQL("d.total_units * CASE WHEN {} THEN COALESCE(d.price, 0) ELSE 1 END").format(
+    _DATASET.format(sql.Identifier("abc_by_value"))
+)
+
+ABC = sql.SQL("CASE WHEN {worth} >= {a} THEN 'A' WHEN {worth} >= {b} THEN 'B' ELSE 'C' END").format(
+    worth=_WORTH, a=_DATASET.format(sql.Identifier("abc_a")), b=_DATASET.format(sql.Identifier("abc_b"))
+)
+"""The class of the item d by what it sold, beside the others of its dataset."""
+
+_SET = """(SELECT t.thresholds FROM fcst_app.attention_thresholds t JOIN fcst_app.datasets n ON n.name = t.dataset
+           WHERE n.dataset_id = %(dataset_id)s)"""
+
+XYZ = sql.SQL("CASE WHEN {wape} < {x} THEN 'X' WHEN {wape} < {y} THEN 'Y' ELSE 'Z' END").format(
+    wape=sql.SQL("f.abs_error / NULLIF(f.actual, 0)"), x=threshold("x_below", _SET), y=threshold("y_below", _SET)
+)
+"""The class of an item by how well its forecast f did in backtests."""
 
 _TAKEN = {
     Take.LARGEST: sql.SQL("ORDER BY d.sales_rank LIMIT %(n_taken)s"),
@@ -108,7 +143,8 @@ def select(dataset_id: int, selection: Selection) -> Part:
 
 
 def run_condition(job: Job, which: RunFilter) -> Part:
-    """What the items of a run must have: i its own row, d its dataset's, f the forecast of one model."""
+    """What the items of a run must have: i its own row, d its dataset's, f the forecast of one model, a and v
+    what is known of its attention and review."""
     of_dataset = item_condition(job.dataset_id, which)
     parts: list[sql.Composable] = [of_dataset.text] if not which.has_keys_only else [sql.SQL("TRUE")]
     params = of_dataset.params | {"job_id": job.job_id}
@@ -118,15 +154,23 @@ def run_condition(job: Job, which: RunFilter) -> Part:
     if which.heaviest:
         parts.append(sql.SQL("f.heaviest = ANY (%(heaviest)s)"))
         params["heaviest"] = list(which.heaviest)
-    if which.flags:
-        parts.append(_any_of([_FLAGS[name] for name in which.flags if name in _FLAGS]))
+    if which.reasons:
+        parts.append(sql.SQL("{} && %(reasons)s::text[]").format(REASONS))
+        params["reasons"] = list(which.reasons)
+    for name, known, values in (("abc", ABC, which.abc), ("xyz", XYZ, which.xyz)):
+        if values:
+            parts.append(sql.SQL("{} = ANY ({})").format(known, sql.Placeholder(name)))
+            params[name] = list(values)
+    if which.review:
+        is_open = sql.SQL("v.reviewed_at IS NULL AND cardinality({}) > 0").format(REASONS)
+        parts.append(is_open if which.review == "open" else sql.SQL("v.reviewed_at IS NOT NULL"))
     return Part(sql.SQL(" AND ").join(parts), params)
 
 
-def select_job_items(job: Job, model: str, which: RunFilter, sort: RunSort = RunSort.SALES) -> Part:
+def select_job_items(job: Job, model: str, which: RunFilter, order: RunOrder = BY_SALES) -> Part:
     """The items of a run that match, as a statement to read from: `unique_id, sales_rank, value` to order by."""
     condition = run_condition(job, which)
-    value = _run_value(sort, job.spec.h)
+    value = _run_value(order, job.spec.h)
     text = sql.SQL(query("chosen_job_items")).format(condition=condition.text, value=value)
     return Part(text, condition.params | {"model": model})
 
@@ -146,34 +190,42 @@ def among(column: str) -> sql.Composed:
     return sql.SQL("AND {} = ANY (%(keys)s::text[])").format(sql.Identifier(*column.split(".")))
 
 
-def flag_names() -> sql.Composed:
-    """The names of an item's flags, NULL where it has them not."""
-    parts = [sql.SQL("CASE WHEN {} THEN {} END").format(_FLAGS[name], sql.Literal(name)) for name in FLAGS]
-    return sql.SQL(", ").join(parts)
+def at_stake(h: int) -> sql.Composed:
+    """Units at stake of the item i of a run; of one that ended with its whole batch, what it sold lately."""
+    is_without = "a.at_stake IS NULL AND i.outcome IN ('failed', 'cancelled')"
+    return sql.SQL("CASE WHEN {} THEN COALESCE({}, 0) ELSE COALESCE(a.at_stake, 0) END").format(
+        sql.SQL(is_without), _sold(h)
+    )
 
 
-def _run_value(sort: RunSort, h: int) -> sql.Composable:
-    """What a run's items are ordered by; the least first."""
-    if sort == RunSort.SALES:
-        return sql.SQL("i.sales_rank")
-    if sort == RunSort.KEY:
-        return sql.SQL("i.unique_id")
-    # An item without a forecast has sales too.
-    sold = sql.SQL(
+def _sold(h: int) -> sql.Composed:
+    """What the item i sold in the last h weeks; an item without a forecast has sales too."""
+    return sql.SQL(
         "COALESCE(f.sold, (SELECT sum(u.units) FROM fcst_app.sales s"
         " CROSS JOIN LATERAL unnest(s.unit_sales[cardinality(s.unit_sales) - {} :]) u (units)"
         " WHERE s.dataset_id = %(dataset_id)s AND s.unique_id = i.unique_id))"
     ).format(sql.Literal(h - 1))
-    values: dict[RunSort, sql.Composable] = {
-        RunSort.FORECAST: sql.SQL("-f.total"),
-        RunSort.SOLD: sql.SQL("-{}").format(sold),
-        RunSort.RISE: sql.SQL("-f.change"),
-        RunSort.FALL: sql.SQL("f.change"),
-        RunSort.WAPE: sql.SQL("-f.abs_error / NULLIF(f.actual, 0)"),
-        RunSort.OVER: sql.SQL("-f.error / NULLIF(f.actual, 0)"),
-        RunSort.UNDER: sql.SQL("f.error / NULLIF(f.actual, 0)"),
+
+
+def _run_value(order: RunOrder, h: int) -> sql.Composable:
+    """What a run's items are ordered by; the least first."""
+    if order.sort == RunSort.SALES:
+        return sql.SQL("i.sales_rank")
+    if order.sort == RunSort.KEY:
+        return sql.SQL("i.unique_id")
+    sold = _sold(h)
+    numbers: dict[RunSort, sql.Composable] = {
+        RunSort.STAKE: at_stake(h),
+        RunSort.FORECAST: sql.SQL("f.total"),
+        RunSort.FINAL: sql.SQL("a.final"),
+        RunSort.SOLD: sold,
+        RunSort.LAST_YEAR: sql.SQL("a.last_year"),
+        RunSort.CHANGE: sql.SQL("a.final / NULLIF(a.last_year, 0)"),
+        RunSort.WAPE: sql.SQL("f.abs_error / NULLIF(f.actual, 0)"),
+        RunSort.BIAS: sql.SQL("f.error / NULLIF(f.actual, 0)"),
     }
-    return sql.SQL("COALESCE({}, 'Infinity')").format(values[sort])
+    sign = sql.SQL("" if order.is_reversed else "-")
+    return sql.SQL("COALESCE({}({}), 'Infinity')").format(sign, numbers[order.sort])
 
 
 def contains(word: str) -> str:

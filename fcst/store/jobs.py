@@ -11,7 +11,7 @@ from fcst.filters import Selection
 from fcst.job_records import EndedJob, Job
 from fcst.specs import JobSpec
 from fcst.states import Stage
-from fcst.store import item_filters, notifications, statistics
+from fcst.store import adjustments, item_filters, notifications, statistics
 from fcst.store.actions import record
 from fcst.store.database import fetch_all, fetch_one, transaction
 from fcst.store.queries import query
@@ -77,6 +77,7 @@ def insert(
         if cur.rowcount != n_items:  # an earlier run was deleted since they were counted
             raise Conflict("Some of the chosen items have gone meanwhile.", "Choose the items again.")
         statistics.analyze_job(cur, n_items)
+        adjustments.carry(cur, job_id)
         if idempotency is not None:
             cur.execute(query("fill_idempotency_key"), {"who": who, "key": idempotency[0], "job_id": job_id})
         record(cur, who, "submit", "job", job_id, name)

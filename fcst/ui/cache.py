@@ -47,4 +47,4 @@ def run_key(job: Job, with_adjustments: bool = False) -> tuple[int, ...]:
     How many of its items have ended, and how, in how many attempts; and how often analysts have changed its forecasts.
     """
     counts = (job.job_id, job.n_completed, job.n_failed, job.n_cancelled, job.n_attempts)
-    return (*counts, adjustments.count_changes(job.job_id)) if with_adjustments else counts
+    return (*counts, adjustments.last_change(job.job_id)) if with_adjustments else counts

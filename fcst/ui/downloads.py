@@ -32,13 +32,15 @@ from fcst.settings import load_settings
 from fcst.ui import text
 
 LABELS = {"csv": "CSV", "xlsx": "Excel", "parquet": "Parquet"}
-ITEM, MODEL, SEARCH = "item", "model", "q"
+ITEM, MODEL, SEARCH, REVIEW = "item", "model", "q", "review"
 FILTERS = {
     "family": "families",
     "class": "classes",
     "demand_class": "demand_classes",
     "heaviest": "heaviest",
-    "flags": "flags",
+    "reason": "reasons",
+    "abc": "abc",
+    "xyz": "xyz",
 }
 """As the URL calls them -> the field of a filter."""
 WEEKLY_SALES, REPORT = "weekly-sales.csv", "report.json"
@@ -82,7 +84,8 @@ def one_item(unique_id: str) -> Query:
 def those_that_match(which: RunFilter, model: str) -> Query:
     """The parameters that the page itself has for its filter; some of them ask what a model says of an item."""
     chosen = [(name, value) for name, field in FILTERS.items() for value in getattr(which, field)]
-    return [(MODEL, model), (SEARCH, which.search), *chosen]
+    review = [(REVIEW, which.review)] if which.review else []
+    return [(MODEL, model), (SEARCH, which.search), *review, *chosen]
 
 
 def link_to_forecasts(job_id: int, file_format: str, query: Query = ()) -> str:
@@ -138,7 +141,7 @@ def picture(job: Job, what: str, unique_id: str | None = None) -> dict[str, Any]
 
 def _chosen(job: Job, query: QueryParams) -> tuple[RunFilter, str]:
     """Which items of the job, and the model by whose forecasts they are filtered."""
-    names = {ITEM, MODEL, SEARCH, *FILTERS}
+    names = {ITEM, MODEL, SEARCH, REVIEW, *FILTERS}
     _check_names(query, names, "Name items with item=KEY, once for each.")
     if ITEM in query:
         unique_ids = list(dict.fromkeys(query.getlist(ITEM)))
@@ -148,7 +151,7 @@ def _chosen(job: Job, query: QueryParams) -> tuple[RunFilter, str]:
     if model not in job.spec.models:
         raise InputError(f"Run {job.job_id} has no model {model}.", "Name one of its models.")
     chosen = {field: tuple(query.getlist(name)) for name, field in FILTERS.items()}
-    return RunFilter(query.get(SEARCH, ""), **chosen), model
+    return RunFilter(query.get(SEARCH, ""), review=query.get(REVIEW, ""), **chosen), model
 
 
 def _check_names(query: QueryParams, known: set[str], hint: str) -> None:

@@ -129,6 +129,31 @@ FORECASTS = (
         "An analyst's change of weeks of a forecast, with its reason. The model's own forecast and its interval stay "
         "beside it.",
     ),
+    Term(
+        "final_plan",
+        "Final plan",
+        "The model's forecast as analysts adjusted it: what is shown first, added up, drawn and given away.",
+    ),
+    Term(
+        "attention",
+        "Attention",
+        "Reasons to look at an item, such as: no forecast, biased, far from last year, a level shift, a suspected "
+        "stock-out, new, ended, a fallback, adjusted. Their thresholds can be set.",
+    ),
+    Term(
+        "at_stake",
+        "At stake",
+        "Units of the weeks ahead that the plan may be wrong by, for the reason that weighs most. Where a reason says "
+        "only that little is known, half the width of the interval.",
+    ),
+    Term(
+        "reviewed",
+        "Reviewed",
+        "Looked at, by whom and when. A new run opens it again where reasons or plan differ.",
+    ),
+    Term("tracking", "Tracking signal", "Sum of errors, divided by the sum of their sizes: 1 is always too high."),
+    Term("abc", "ABC", "By units sold, or their value: A makes the first 80 %, B the next 15 %, C the rest."),
+    Term("xyz", "XYZ", "By the WAPE in backtests: X is forecast well, Y less well, Z badly or not measured."),
     Term("made_by", "Made by", "The model that computed the forecast: the one asked for, or its fallback."),
     Term(
         "seasonal",

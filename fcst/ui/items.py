@@ -1,44 +1,49 @@
-"""The table of a run's items: filters, order and page in the URL, a line of each item's last year, and the way from one
-to the next."""
+"""The worklist: a run's items with what a planner looks at, ordered and filtered in the database, all of that in the
+URL; and the way from one item to the next in the order shown."""
 
-import zlib
 from dataclasses import dataclass
 
-import pandas as pd
 import streamlit as st
 
-from fcst.filters import FLAGS, RunFilter, RunSort
+from fcst.attention import ABC, XYZ, AttentionReason
+from fcst.filters import RunFilter, RunOrder, RunSort, only, order_from
 from fcst.job_records import Job
 from fcst.records import RunItem
-from fcst.services import forecasts
-from fcst.ui import tables, text
+from fcst.roles import Scope
+from fcst.services import attention, forecasts
+from fcst.ui import text
 from fcst.ui.cache import read, run_key
+from fcst.ui.components import Column, Row, rows_table
 from fcst.ui.downloads import FILTERS
-from fcst.ui.shell import PAGE, choose, choose_page, choose_some, number_in_url, page_in_url, search
+from fcst.ui.glossary import MEANING
+from fcst.ui.shell import (
+    PAGE,
+    action_errors,
+    choose_one,
+    choose_page,
+    choose_some,
+    number_in_url,
+    page_in_url,
+    search,
+    write_to_url,
+)
+from fcst.ui.signin import may, name_to_give
 
 ALL_ITEMS = ""
 """Stands for the sum of all items that match; no key of an item is empty."""
 
 PAGE_ITEMS = 100
+TABLE_HEIGHT = 470  # pixels
+USUAL_ORDER = RunOrder(RunSort.STAKE)
+SORT = "sort"
 
 _LABELS = {
     "family": "Family",
     "class": "Class",
+    "abc": "ABC, by units sold",
+    "xyz": "XYZ, by forecastability",
     "demand_class": "Demand class",
     "heaviest": "Made by, above all",
-    "flags": "Flag",
-}
-
-_ORDERS = {
-    RunSort.SALES: "largest sellers first",
-    RunSort.KEY: "by key",
-    RunSort.FORECAST: "largest forecast first",
-    RunSort.SOLD: "most sold lately first",
-    RunSort.RISE: "largest rise first",
-    RunSort.FALL: "largest fall first",
-    RunSort.WAPE: "largest WAPE first",
-    RunSort.OVER: "most over-forecast first",
-    RunSort.UNDER: "most under-forecast first",
 }
 
 
@@ -53,10 +58,10 @@ class Items:
     """
 
     job: Job
-    key: tuple[int, ...]
+    key: tuple[object, ...]
     model: str
     which: RunFilter
-    sort: RunSort
+    order: RunOrder
 
     @property
     def n_found(self) -> int:
@@ -69,8 +74,8 @@ class Items:
 
     def place_of(self, unique_id: str) -> int | None:
         """How many items come before this one; None if it does not match."""
-        ask = lambda: forecasts.place_of(self.job, self.model, self.which, self.sort, unique_id)  # noqa: E731
-        return read(("place", self.key, self.model, self.which, self.sort, unique_id), ask)
+        ask = lambda: forecasts.place_of(self.job, self.model, self.which, self.order, unique_id)  # noqa: E731
+        return read(("place", self.key, self.model, self.which, self.order, unique_id), ask)
 
     def at(self, place: int) -> RunItem | None:
         """The item that so many come before; None where there is none, as when its run was deleted meanwhile."""
@@ -81,33 +86,46 @@ class Items:
 
     def find(self, unique_id: str) -> RunItem | None:
         """An item of the run, whether it matches or not."""
-        which = RunFilter(keys=(unique_id,))
-        ask = lambda: forecasts.list_items(self.job, self.model, which)  # noqa: E731
+        ask = lambda: forecasts.list_items(self.job, self.model, only(unique_id))  # noqa: E731
         found = read(("item", self.key, self.model, unique_id), ask) if "\0" not in unique_id else []
         return found[0] if found else None
 
     def _list(self, skip: int, limit: int) -> list[RunItem]:
-        ask = lambda: forecasts.list_items(self.job, self.model, self.which, self.sort, limit, skip)  # noqa: E731
-        return read(("items", self.key, self.model, self.which, self.sort, skip, limit), ask)
+        ask = lambda: forecasts.list_items(self.job, self.model, self.which, self.order, limit, skip)  # noqa: E731
+        return read(("items", self.key, self.model, self.which, self.order, skip, limit), ask)
 
 
-def choose_filter(job: Job, model: str) -> tuple[RunFilter, RunSort]:
+def worklist_key(job: Job) -> tuple[object, ...]:
+    """What changes whenever what the worklist shows does: the run, its plan, its reviews, the thresholds."""
+    key = run_key(job, with_adjustments=True)
+    return (*key, attention.last_review(job.job_id), attention.thresholds(job.dataset))
+
+
+def choose_filter(job: Job, key: tuple[object, ...], model: str) -> tuple[RunFilter, RunOrder]:
     """What is searched for and chosen, and the order; all of that stands in the URL."""
-    left, right = st.columns([3, 2])
+    counted = read(("attention", key, model), lambda: attention.count(job, model))
+    by_reason = {found.reason: found for found in counted}
+    n_open = by_reason[""].n_open if "" in by_reason else 0
+    views = {"": f"All {job.n_items:,}", "open": f"To review {n_open:,}", "done": "Reviewed"}
+    review = choose_one("Items", views, "review", label_visibility="collapsed")
+    left, right = st.columns([1, 1])
     with left:
-        wanted = search("Search", "q", placeholder="Item, family or description")
+        wanted = search("Search", "q", placeholder="Item, name or family", label_visibility="collapsed")
     with right:
-        sort = choose("Order", list(_ORDERS), "sort", _ORDERS.__getitem__)
+        numbers = {str(reason): by_reason[reason].n_items if reason in by_reason else 0 for reason in AttentionReason}
+        label = lambda reason: f"{reason} ({numbers[reason]:,})"  # noqa: E731
+        reasons = choose_some("Reasons", list(numbers), "reason", format_func=label, placeholder="any reason")
     with st.expander("Filters", type="compact", expanded=any(map(st.query_params.get_all, _LABELS))):
         places = st.columns(2) * len(_LABELS)
-        known = read(("run options", run_key(job), model), lambda: forecasts.list_options(job, model))
-        known |= {"flags": list(FLAGS)}
-        options = {name: known[name] for name in _LABELS if len(known[name]) > 1}
+        values = read(("run options", run_key(job), model), lambda: forecasts.list_options(job, model))
+        values |= {"abc": list(ABC), "xyz": list(XYZ)}
+        options = {name: values[name] for name in _LABELS if len(values[name]) > 1}
         chosen = {}
-        for place, (name, values) in zip(places, options.items(), strict=False):
+        for place, (name, found) in zip(places, options.items(), strict=False):
             with place:
-                chosen[FILTERS[name]] = tuple(choose_some(_LABELS[name], values, name))
-    return RunFilter(wanted, **chosen), sort
+                chosen[FILTERS[name]] = tuple(choose_some(_LABELS[name], found, name))
+    which = RunFilter(wanted, reasons=tuple(reasons), review=review, **chosen)
+    return which, order_from(st.query_params.get(SORT, ""), USUAL_ORDER)
 
 
 def shown_page(items: Items, unique_id: str) -> int:
@@ -119,87 +137,104 @@ def shown_page(items: Items, unique_id: str) -> int:
     return (items.place_of(unique_id) or 0) // PAGE_ITEMS + 1
 
 
-def show_items(items: Items, page: int, unique_id: str, h: int) -> None:
-    """The table; the selected row is the item of the URL. Its key changes with its rows, for a selection is a place."""
+def show_items(items: Items, page: int, unique_id: str) -> None:
+    """The table; the row of the item of the URL is marked."""
     rows = items.page(page)
     if not rows:
+        st.info("No item matches. Change the search or the filters.", icon=":material/search_off:")
         return
-    keys = [item.unique_id for item in rows]
-    key = f"items_{zlib.crc32(chr(0).join(keys).encode())}_{unique_id}"
-
-    def open_selected() -> None:
-        selected = st.session_state[key]["selection"]["rows"]
-        _open(keys[selected[0]] if selected else ALL_ITEMS, page)
-
-    shown = pd.DataFrame([vars(item) for item in rows])
-    numbers = {
-        name: pd.to_numeric(shown[name]) for name in ("forecast", "adjusted", "recent", "change", "wape", "bias")
-    }
-    adjusted = ["adjusted"] if numbers["adjusted"].notna().any() else []
-    tables.show(
-        shown.assign(
-            recent_weeks=[_line(item.recent_weeks) for item in rows],
-            forecast=text.round_units(numbers["forecast"]),
-            adjusted=text.round_units(numbers["adjusted"].fillna(numbers["forecast"])),
-            recent=text.round_units(numbers["recent"]),
-            **{name: 100 * numbers[name] for name in ("change", "wape", "bias")},
-        )[
-            [
-                "unique_id",
-                "recent_weeks",
-                "forecast",
-                *adjusted,
-                "change",
-                "wape",
-                "bias",
-                "recent",
-                "family",
-                "flags",
-                "made_by",
-            ]
-        ],
-        placeholder="not defined",
-        height=min(36 + 35 * len(shown), 560),
-        key=key,
-        on_select=open_selected,
-        selection_mode="single-row",
-        selection_default={"selection": {"rows": [keys.index(unique_id)] if unique_id in keys else []}},
-        column_config={
-            "unique_id": st.column_config.TextColumn("Item", pinned=True, width=90),
-            "recent_weeks": st.column_config.LineChartColumn("Last year", y_min=0, width=90),
-            "forecast": st.column_config.NumberColumn(
-                "Forecast", format="localized", width=95, help=f"Units of the next {h} weeks."
-            ),
-            "adjusted": st.column_config.NumberColumn(
-                "Adjusted", format="localized", help=f"Units of the next {h} weeks, as analysts changed them."
-            ),
-            "change": st.column_config.NumberColumn(
-                "Change", format="%+.0f %%", width=82, help=f"To the last {h} weeks."
-            ),
-            "wape": st.column_config.NumberColumn("WAPE", format="%.1f %%", width=82),
-            "bias": st.column_config.NumberColumn("Bias", format="%+.1f %%", width=82),
-            "recent": st.column_config.NumberColumn("Sold", format="localized", help=f"In the last {h} weeks."),
-            "family": "Family",
-            "flags": st.column_config.ListColumn("Flags"),
-            "made_by": "Made by",
-        },
+    columns = _columns(items.job.spec.h)
+    rows_table(
+        "Items of the run",
+        columns,
+        [Row(item.unique_id, tuple(_cell(item, column.label) for column in columns)) for item in rows],
+        key="items",
+        height=TABLE_HEIGHT,
+        selected=unique_id,
+        sort=items.order.sort,
+        is_reversed=items.order.is_reversed,
+        on_open=lambda key: open_item(key, page),
+        on_sort=lambda name: _sort_by(items.order, name),
+        on_check=lambda key: _review(items, key),
     )
     choose_page(items.n_found, PAGE_ITEMS, page)
 
 
-def _line(weeks: tuple[float | None, ...]) -> tuple[float, ...]:
-    """A line cannot have gaps in a table: a missing week keeps the height of the one before.
+def _columns(h: int) -> tuple[Column, ...]:
+    return (
+        Column("Item", "name", RunSort.KEY),
+        Column("Reviewed", "check"),
+        Column("Last year", "line", help="Units by week."),
+        Column("Plan", "number", RunSort.FINAL, f"Units of the next {h} weeks: the final plan."),
+        Column("Change", "number", RunSort.CHANGE, "Of the plan to the same weeks of last year."),
+        Column("At stake", "number", RunSort.STAKE, MEANING["at_stake"]),
+        Column("Reasons", "chips", help=MEANING["attention"]),
+        Column("WAPE", "number", RunSort.WAPE, MEANING["wape"]),
+        Column("Bias", "number", RunSort.BIAS, MEANING["bias"]),
+        Column("Forecast", "number", RunSort.FORECAST, f"Units of the next {h} weeks: the model's own forecast."),
+        Column("Last year, units", "number", RunSort.LAST_YEAR, "Units of the same weeks of last year."),
+        Column("Sold", "number", RunSort.SOLD, f"Units of the last {h} weeks."),
+        Column("Class", "text", help=f"{MEANING['abc']} {MEANING['xyz']}"),
+        Column("Family", "text"),
+    )
 
-    A tuple: Streamlit takes forty times as long to send as many lists.
-    """
+
+def _cell(item: RunItem, label: str) -> object:
+    units = {
+        "Plan": item.final,
+        "At stake": item.at_stake,
+        "Forecast": item.forecast,
+        "Last year, units": item.last_year,
+        "Sold": item.recent,
+    }
+    fractions = {"Change": (item.change, True, 0), "WAPE": (item.wape, False, 1), "Bias": (item.bias, True, 1)}
+    if label in units:
+        value = units[label]
+        return "–" if value is None else text.units(round(value) if abs(value) >= 10 else round(value, 1))
+    if label in fractions:
+        fraction, signed, digits = fractions[label]
+        return "–" if fraction is None else f"{100 * fraction:{'+' if signed else ''},.{digits}f} %"
+    if label == "Reviewed":
+        when = f"{item.reviewed_by}, {text.moment(item.reviewed_at)}" if item.reviewed_at else "Mark as reviewed"
+        return item.reviewed_at is not None, when
+    others: dict[str, object] = {
+        "Item": (item.unique_id, item.description or ""),
+        "Last year": _line(item.recent_weeks),
+        "Reasons": item.reasons,
+        "Class": item.abc + item.xyz,
+        "Family": item.family or "",
+    }
+    return others[label]
+
+
+def _line(weeks: tuple[float | None, ...]) -> tuple[float, ...]:
+    """A missing week keeps the height of the one before."""
     line: list[float] = []
     for units in weeks:
         line.append(units if units is not None else line[-1] if line else 0.0)
     return tuple(line)
 
 
+def _sort_by(order: RunOrder, name: str) -> None:
+    wanted = RunOrder(RunSort(name), order.sort == name and not order.is_reversed)
+    write_to_url(SORT, "" if wanted == USUAL_ORDER else str(wanted))
+
+
+def _review(items: Items, unique_id: str) -> None:
+    """Marks an item as reviewed, or takes that back."""
+    if not may(Scope.RUN):
+        return
+    item = items.find(unique_id)
+    with action_errors():
+        if item is not None and item.reviewed_at is not None:
+            attention.reopen(items.job, items.model, only(unique_id))
+        elif item is not None:
+            attention.review(items.job, items.model, only(unique_id), name_to_give())
+
+
 def show_steps(items: Items, page: int, unique_id: str) -> None:
-    """Buttons to the item before and after, in the order of the table, and to the sum of all that match."""
+    """Buttons to the item before and after in the order of the table, to the sum of all, and to review this one and go
+    on."""
     keys = [item.unique_id for item in items.page(page)]
     place: int | None = -1
     if unique_id in keys:
@@ -207,27 +242,54 @@ def show_steps(items: Items, page: int, unique_id: str) -> None:
     elif unique_id:
         place = items.place_of(unique_id)
     before, after = (-1, 0) if place is None else (place - 1, place + 1)  # an item that does not match has none before
-    with st.container(horizontal=True, width="content", vertical_alignment="center"):
+    with st.container(horizontal=True, width="content", vertical_alignment="center", gap="small"):
+        if unique_id and place is not None:
+            st.caption(f"{place + 1:,} of {items.n_found:,}", width="content")
         for label, target, shortcut in (("Previous", before, "Alt+Up"), ("Next", after, "Alt+Down")):
             item = items.at(target)
             st.button(
                 label,
                 disabled=item is None,
-                on_click=_open,
+                on_click=open_item,
                 args=(item.unique_id if item else ALL_ITEMS, target // PAGE_ITEMS + 1),
                 shortcut=shortcut,
                 key=f"step_{label}",
             )
-        st.button("All", disabled=unique_id == ALL_ITEMS, on_click=_open, args=(ALL_ITEMS, page), key="step_all")
+        if unique_id and may(Scope.RUN):
+            following = items.at(after)
+            st.button(
+                "Reviewed",
+                on_click=_review_and_go_on,
+                args=(items, unique_id, following.unique_id if following else unique_id),
+                shortcut="Alt+M",
+                key="step_reviewed",
+            )
+        st.button("All", disabled=unique_id == ALL_ITEMS, on_click=open_item, args=(ALL_ITEMS, page), key="step_all")
 
 
-def _open(unique_id: str, page: int) -> None:
-    """Shows an item, or all, with the page of the table that it is on."""
+def _review_and_go_on(items: Items, unique_id: str, following: str) -> None:
+    with action_errors():
+        attention.review(items.job, items.model, only(unique_id), name_to_give())
+        open_item(following, None)
+
+
+def show_review_all(items: Items) -> None:
+    """Marks all items that match as reviewed."""
+    label = f"Mark {text.count(items.n_found, 'item')} as reviewed"
+    if may(Scope.RUN) and items.n_found and st.button(label, icon=":material/done_all:", key="review_all"):
+        with action_errors():
+            n = attention.review(items.job, items.model, items.which, name_to_give())
+            st.toast(f"{text.count(n, 'item')} marked as reviewed.")
+            st.rerun()
+
+
+def open_item(unique_id: str, page: int | None) -> None:
+    """Shows an item, or all; with the page of the table that it is on, where that is known."""
     if unique_id:
         st.query_params["item"] = unique_id
     else:
         st.query_params.pop("item", None)
-    if page > 1:
+    if page is not None and page > 1:
         st.query_params[PAGE] = str(page)
     else:
         st.query_params.pop(PAGE, None)

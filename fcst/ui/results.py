@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from typing import Any
 
+import pandas as pd
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from fcst.job_records import Job
-from fcst.names import BENCHMARK, ENDED_AFTER_WEEKS
+from fcst.names import BENCHMARK, ENDED_AFTER_WEEKS, SEASON_LENGTH
 from fcst.records import RunItem
 from fcst.roles import Scope
 from fcst.services import forecasts, jobs
@@ -31,34 +32,49 @@ def choose_run(found: dict[int, Job], notices: DeltaGenerator) -> Job:
     """The run that is to be looked at; `notices` is where an unknown one in the URL is told."""
     with notices:
         warn_of_unknown("job", map(str, found), "Run {} has no forecasts; this is the newest run that has.")
-    return found[choose("Run", list(found), "job", lambda key: text.job_title(found[key]))]
+    return found[
+        choose(
+            "Run",
+            list(found),
+            "job",
+            lambda key: text.job_title(found[key]),
+            label_visibility="collapsed",
+            width=260,
+        )
+    ]
 
 
 def show_numbers(job: Job, view: forecasts.View, model: str) -> None:
-    """The sum of the forecast, what was sold, and the accuracy beside the benchmark's."""
-    recent = view.history["unit_sales"].tail(job.spec.h)
+    """The final plan beside last year and what was sold, and its accuracy beside the benchmark's."""
+    history, h = view.history["unit_sales"], job.spec.h
     own, naive = view.metrics.get(model, {}), view.metrics.get(BENCHMARK, {})
-    benchmark = "Naive" if view.n_items == 1 and naive.get("n_fallback") else BENCHMARK
-    h, n_windows = job.spec.h, job.spec.n_windows
-    weeks = text.count(h, "week")
-    note = (
-        f"adjusted: {text.large(view.forecast['adjusted'].sum())}" if "adjusted" in view.forecast else f"next {weeks}"
-    )
-    numbers = [("Forecast", view.forecast["forecast"].sum(), note), ("Sold", recent.sum(), f"last {weeks}")]
-    places = st.columns(4 if n_windows else 2)
-    for place, (label, units, note) in zip(places, numbers, strict=False):
-        place.metric(f"{label}, units", text.large(units), note, **_CARD)
-    for place, (name, label, is_signed) in zip(
-        places[2:], (("wape", "WAPE", False), ("bias", "Bias", True)), strict=False
-    ):
-        place.metric(
-            label,
-            text.percent(own.get(name), is_signed),
-            f"naive: {text.percent(naive.get(name), is_signed)}",
-            help=f"{MEANING[name]} Measured by {text.backtest_in_words(n_windows)}, each forecast from the weeks "
-            f"before it. Naive: {benchmark}. Not defined where nothing was sold, or too few weeks come before.",
-            **_CARD,
-        )
+    benchmark = "last week" if view.n_items == 1 and naive.get("n_fallback") else "last year"
+    weeks, n_windows = text.count(h, "week"), job.spec.n_windows
+    final, forecast = view.forecast["final"].sum(), view.forecast["forecast"].sum()
+    model_note = f"model: {text.large(forecast)}" if view.is_adjusted else f"next {weeks}"
+    last_year = history.iloc[-SEASON_LENGTH:].head(h)
+    is_known = len(history) >= SEASON_LENGTH >= h and last_year.notna().all() and last_year.sum() > 0
+    change = final / last_year.sum() - 1 if is_known else None
+    cards: list[tuple[str, str, str, str | None]] = [
+        ("Final plan", f"{text.large(final)} units", model_note, MEANING["final_plan"]),
+        (
+            "To last year",
+            text.percent(change, True),
+            f"then: {_known(last_year)} units" if is_known else "not known",
+            None,
+        ),
+    ]
+    for name, label, is_signed in (("wape", "WAPE", False), ("bias", "Bias", True)) if n_windows else ():
+        note = f"{benchmark}: {text.percent(naive.get(name), is_signed)}"
+        how = f"{MEANING[name]} Measured by {text.backtest_in_words(n_windows)}, each from the weeks before it. "
+        how += "Not defined where nothing was sold, or too few weeks come before."
+        cards.append((label, text.percent(own.get(name), is_signed), note, how))
+    for place, (label, value, note, meaning) in zip(st.columns(len(cards), gap="small"), cards, strict=True):
+        place.metric(label, value, note, help=meaning, **_CARD)
+
+
+def _known(units: pd.Series) -> str:
+    return text.large(float(units.sum()))
 
 
 _CARD: dict[str, Any] = {"delta_color": "off", "delta_arrow": "off", "border": True, "height": "stretch"}
@@ -94,8 +110,8 @@ def show_notes(job: Job, item: RunItem | None, view: forecasts.View) -> None:
         st.caption(f":material/info: No sale in the last {ENDED_AFTER_WEEKS} weeks: this item seems to have ended.")
 
 
-SHOWN_BESIDE = {"baseline": "Baseline", "adjusted": "Adjusted"}
-"""Columns of a forecast that are there in some runs -> what people read."""
+SHOWN_BESIDE = {"baseline": "Baseline", "final": "Final plan"}
+"""Columns of a forecast beside the model's own -> what people read."""
 
 
 def show_table(view: forecasts.View, levels: Sequence[int]) -> None:

@@ -140,7 +140,13 @@ def choose(label: str, options: Sequence[T], name: str, format_func: Callable[[T
 
 
 def choose_some(
-    label: str, options: Sequence[str], name: str, are_pills: bool = False, help: str | None = None
+    label: str,
+    options: Sequence[str],
+    name: str,
+    are_pills: bool = False,
+    help: str | None = None,
+    format_func: Callable[[str], str] = str,
+    placeholder: str = "any",
 ) -> list[str]:
     """Options of which any number may be chosen, as a box or as pills; the URL has those that are under `name`."""
     key = f"choice_{name}"
@@ -163,7 +169,17 @@ def choose_some(
             label_visibility="collapsed",
             wrap=True,
         )
-    return st.multiselect(label, options, in_url, key=key, on_change=write, placeholder="any", help=help)
+    return st.multiselect(
+        label,
+        options,
+        in_url,
+        key=key,
+        on_change=write,
+        placeholder=placeholder,
+        help=help,
+        format_func=format_func,
+        label_visibility="visible" if placeholder == "any" else "collapsed",
+    )
 
 
 def search(label: str, name: str, **options_of_box: Any) -> str:

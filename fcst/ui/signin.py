@@ -91,6 +91,12 @@ def may(scope: Scope) -> bool:
     return identity.current().may(scope)
 
 
+def name_to_give() -> str:
+    """The name under which who looks acts: as signed in, as last given in this session, or of this machine's user."""
+    actor = identity.current()
+    return actor.name if actor.is_known else str(st.session_state.get("who") or actor.name)
+
+
 def visibility(scope: Scope) -> Literal["visible", "hidden"]:
     """Whether a page that is for those who may do that stands in the navigation; its address tells others why not."""
     return "visible" if not is_outside() and may(scope) else "hidden"

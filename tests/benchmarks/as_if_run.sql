@@ -29,9 +29,9 @@ FROM fcst_app.job_items CROSS JOIN unnest(%(measured)s) m CROSS JOIN generate_se
 WHERE job_id = %(job_id)s AND outcome = 'completed';
 
 INSERT INTO fcst_app.forecasts (job_id, unique_id, model, first_wk_end_dt, forecast, lo, hi, is_fallback, made_by,
-                                heaviest, total, sold, change, abs_error, error, actual)
+                                heaviest, total, sold, abs_error, error, actual)
 SELECT i.job_id, i.unique_id, m, %(last)s::date + 7, f.units, ARRAY[f.lo_80, f.lo_95], ARRAY[f.hi_80, f.hi_95], false, m, m,
-       f.total, s.sold, f.total / NULLIF(s.sold, 0) - 1, e.abs_error, e.error, e.actual
+       f.total, s.sold, e.abs_error, e.error, e.actual
 FROM fcst_app.job_items i CROSS JOIN unnest(%(models)s) m
 CROSS JOIN LATERAL (
     SELECT array_agg(u ORDER BY w) AS units, array_agg(u * 0.8 ORDER BY w) AS lo_80,

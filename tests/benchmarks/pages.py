@@ -22,7 +22,7 @@ import numpy as np  # noqa: E402
 import psutil  # noqa: E402
 from streamlit.testing.v1 import AppTest  # noqa: E402
 
-from fcst.filters import ItemFilter, ItemSort, RunFilter, RunSort, Selection  # noqa: E402
+from fcst.filters import ItemFilter, ItemSort, RunFilter, RunOrder, RunSort, Selection  # noqa: E402
 from fcst.services import accuracy, datasets, forecasts, jobs  # noqa: E402
 from fcst.settings import PROJECT  # noqa: E402
 from fcst.specs import JobSpec  # noqa: E402
@@ -70,11 +70,11 @@ def measure_pages(made: dict[str, int], n_items: int, n: int) -> None:
         ("forecasts", one | {"item": middle}),
         ("forecasts", one | {"item": middle, "sort": "forecast"}),
         ("forecasts", one | {"sort": "wape"}),
-        ("forecasts", one | {"sort": "rise"}),
+        ("forecasts", one | {"sort": "change"}),
         ("forecasts", one | {"q": middle[:-2]}),
         ("forecasts", one | {"family": ["FAMILY 7", "FAMILY 8"]}),
         ("forecasts", one | {"demand_class": "smooth"}),
-        ("forecasts", one | {"flags": ["ended", "fallback"]}),
+        ("forecasts", one | {"reason": ["ended", "fallback"]}),
         ("forecasts", one | {"show": ["Backtest", "Other models", "Last year"]}),
         ("accuracy", one),
         ("compare", one | {"other": made["other"]}),
@@ -130,8 +130,8 @@ def measure_reads(made: dict[str, int], n_items: int) -> None:
         told = ", ".join(f"{name} {1e3 * s:,.0f} ms" for name, s in zip(names, found, strict=True))
         print(f"{word} search {words!r}: {told}", flush=True)
     for sort in RunSort:
-        page = timed(forecasts.list_items, job, model, RunFilter(), sort, 100)
-        place = timed(forecasts.place_of, job, model, RunFilter(), sort, f"item{n_items // 2:06}")
+        page = timed(forecasts.list_items, job, model, RunFilter(), RunOrder(sort), 100)
+        place = timed(forecasts.place_of, job, model, RunFilter(), RunOrder(sort), f"item{n_items // 2:06}")
         print(f"     order {sort}: page {1e3 * page:,.0f} ms, place {1e3 * place:,.0f} ms", flush=True)
     for name, ask in (
         ("the sum of all", lambda: forecasts.view(job, model)),

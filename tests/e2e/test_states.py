@@ -104,9 +104,12 @@ def submit(dataset: Dataset, name: str, n_windows: int = 3) -> int:
 
 def change(job_id: int, unique_id: str) -> None:
     """What an analyst does to a forecast: its second to fourth week."""
-    weeks = forecasts.view(jobs.get_job(job_id), NAIVE[0], only(unique_id)).forecast["wk_end_dt"].dt.date
+    job, item = jobs.get_job(job_id), only(unique_id)
+    weeks = forecasts.view(job, NAIVE[0], item).forecast["wk_end_dt"].dt.date
     by_a_fifth = Change(weeks.iloc[1], weeks.iloc[3], percent=20.0)
-    adjustments.adjust(job_id, unique_id, NAIVE[0], by_a_fifth, "A campaign in the *whole* region", "Ann")
+    adjustments.adjust(
+        jobs.get_job(job_id), NAIVE[0], only(unique_id), by_a_fifth, "A campaign in the *whole* region", "Ann"
+    )
 
 
 def refuse(path: Path) -> int:
@@ -456,7 +459,7 @@ def forecasts_all(page: Page, ids: dict[str, Any]) -> None:
     heads(page, "All items: the sum of 6 forecasts")
 
 
-@state(ended, "/forecasts?job={finished}&show=Backtest&show=Other+models&show=Last+year")
+@state(ended, "/forecasts?job={finished}&show=Backtest&show=Other+models&show=Earlier+runs")
 def forecasts_marked(page: Page, ids: dict[str, Any]) -> None:
     heads(page, "All items: the sum of 6 forecasts")
 
@@ -478,12 +481,12 @@ def forecasts_unknown_run(page: Page, ids: dict[str, Any]) -> None:
 
 @state(ended, "/forecasts?job={finished}&item={item}")
 def item(page: Page, ids: dict[str, Any]) -> None:
-    heads(page, f"Item {ids['item']}")
+    heads(page, ids["item"])
 
 
-@state(ended, "/forecasts?job={finished}&item={item}&show=Backtest&show=Other+models&show=Last+year")
+@state(ended, "/forecasts?job={finished}&item={item}&show=Backtest&show=Other+models&show=Earlier+runs")
 def item_marked(page: Page, ids: dict[str, Any]) -> None:
-    heads(page, f"Item {ids['item']}")
+    heads(page, ids["item"])
 
 
 @state(ended, "/forecasts?job={finished}&item=nobody")
@@ -503,13 +506,13 @@ def item_adjusted(page: Page, ids: dict[str, Any]) -> None:
 
 @state(ended, "/forecasts?job={finished}&item={item}")
 def item_adjust(page: Page, ids: dict[str, Any]) -> None:
-    press(page, "Adjust …")
-    asks(page, "All 13 weeks: ")
+    press(page, "Change weeks …")
+    asks(page, "These 13 weeks: ")
 
 
 @state(ended, "/forecasts?job={finished}&item={item}")
 def item_adjust_refused(page: Page, ids: dict[str, Any]) -> None:
-    press(page, "Adjust …")
+    press(page, "Change weeks …")
     press(page, "Save the adjustment")
     asks(page, "A change needs a reason.")
 

@@ -360,7 +360,7 @@ def test_open_page_finds_its_view_again_when_the_server_is_back(desk: Desk, page
 def test_forecast_is_adjusted_and_put_back(desk: Desk, page: Page) -> None:
     item = item_of(desk)[0]
     page.goto(f"{desk.url}/forecasts?job={desk.finished}&item={item}&model=SeasonalNaive")
-    page.get_by_role("button", name="Adjust …").click()
+    page.get_by_role("button", name="Change weeks …").click()
     dialog = page.get_by_role("dialog")
     preview = dialog.get_by_text(re.compile("13 weeks: .* →"))
     more = preview.inner_text()
@@ -377,7 +377,7 @@ def test_forecast_is_adjusted_and_put_back(desk: Desk, page: Page) -> None:
     dialog.get_by_role("button", name="Save the adjustment").click()
     expect(dialog).to_have_count(0)
     expect(page.get_by_text("Shop *closes* <b>early</b>", exact=False)).to_be_visible()
-    expect(page.get_by_test_id("stMetric").filter(has_text="Forecast, units")).to_contain_text("adjusted: ")
+    expect(page.get_by_test_id("stMetric").filter(has_text="Final plan")).to_contain_text("model: ")
     frame = pd.read_csv(linked_file(page, "downloads_this-item", "CSV"))
     frame = frame[frame["model"] == "SeasonalNaive"]
     assert frame["adjusted"].to_numpy() == pytest.approx(frame["forecast"].to_numpy() / 2, abs=1e-3)
@@ -385,7 +385,7 @@ def test_forecast_is_adjusted_and_put_back(desk: Desk, page: Page) -> None:
     page.get_by_role("button", name="Undo …").click()
     page.get_by_role("dialog").get_by_role("button", name="Undo it").click()
     expect(page.get_by_text("Undone by Ann", exact=False)).to_be_visible()
-    expect(page.get_by_test_id("stMetric").filter(has_text="Forecast, units")).to_contain_text("next 13 weeks")
+    expect(page.get_by_test_id("stMetric").filter(has_text="Final plan")).to_contain_text("next 13 weeks")
     expect(page.get_by_role("button", name="Undo …")).to_have_count(0)
 
 

@@ -14,7 +14,7 @@ from fcst.job_records import Job
 from fcst.services import adjustments, forecasts
 from fcst.services.adjustments import Change
 from tests.conftest import write_sales
-from tests.pages.test_pages import open_page, words
+from tests.pages.test_pages import components, open_page, words
 from tests.services.test_accuracy import run
 
 
@@ -45,9 +45,10 @@ def dialog(job: Job) -> AppTest:
     def page(job: "Job") -> None:
         from fcst.filters import only
         from fcst.services import forecasts
-        from fcst.ui.adjustments import ask_for_change
+        from fcst.ui.plan import Edited, ask_for_change
 
-        ask_for_change(job, "WindowAverage", "item2", forecasts.view(job, "WindowAverage", only("item2")))
+        edited = Edited(job, "WindowAverage", only("item2"), "item item2", 0)
+        ask_for_change(edited, forecasts.view(job, "WindowAverage", only("item2")))
 
     return AppTest.from_function(page, args=(job,), default_timeout=30).run()
 
@@ -64,7 +65,7 @@ def chart(at: AppTest) -> str:
 
 def test_change_is_made_in_the_dialog_and_shown_in_both_versions(job: Job) -> None:
     at = open_item(job)
-    assert '"name":"adjusted"' not in chart(at) and "Adjustments" not in words(at)
+    assert '"name":"final plan"' not in chart(at) and "Adjustments" not in words(at)
     at.button(key="adjust").click().run()
     assert "Save the adjustment" in [button.label for button in at.button]
     at = save(dialog(job), "a *campaign*", "Ann")
@@ -75,14 +76,14 @@ def test_change_is_made_in_the_dialog_and_shown_in_both_versions(job: Job) -> No
     at = open_item(job)
     said = words(at)
     assert "**+10.0 %**, weeks ending" in said and r"a \*campaign\*" in said and "Ann," in said
-    assert '"name":"adjusted"' in chart(at)
+    assert '"name":"final plan"' in chart(at)
     view = forecasts.view(job, "WindowAverage", only("item2"))
-    assert view.forecast["adjusted"].sum() == pytest.approx(1.1 * view.forecast["forecast"].sum())
+    assert view.forecast["final"].sum() == pytest.approx(1.1 * view.forecast["forecast"].sum())
     at.button(key=f"undo_{made.adjustment_id}").click().run()
     assert "It stays in this list, as undone" in words(at)
     adjustments.undo(made.adjustment_id, "Bob")
     at = open_item(job)
-    assert "Undone: " in words(at) and "Undone by Bob," in words(at) and '"name":"adjusted"' not in chart(at)
+    assert "Undone: " in words(at) and "Undone by Bob," in words(at) and '"name":"final plan"' not in chart(at)
 
 
 def test_weeks_are_set_to_units(job: Job) -> None:
@@ -92,7 +93,7 @@ def test_weeks_are_set_to_units(job: Job) -> None:
     assert "**308 units**" in words(at)
     assert not save(at, "contract", "Ann").error
     (made,) = adjustments.list_adjustments(job)
-    assert made.units == 77 and set(forecasts.view(job, "WindowAverage", only("item2")).forecast["adjusted"]) == {77}
+    assert made.units == 77 and set(forecasts.view(job, "WindowAverage", only("item2")).forecast["final"]) == {77}
 
 
 @pytest.mark.parametrize(("reason", "who", "said"), [("", "Ann", "needs a reason"), ("why", " ", "name is given")])
@@ -102,18 +103,28 @@ def test_change_without_reason_or_name_is_refused_in_words(job: Job, reason: str
     assert adjustments.list_adjustments(job) == []
 
 
-def test_table_of_items_has_both_versions_and_a_flag(job: Job) -> None:
+def test_grid_has_the_final_plan_beside_the_models_and_last_year(job: Job) -> None:
     week = forecasts.list_forecasts(job, "Naive", only("item1"))["wk_end_dt"].iloc[0].date()
-    adjustments.adjust(job.job_id, "item1", "Naive", Change(week, week, units=0), "why", "Ann")
-    at = open_page("forecasts", job=str(job.job_id), model="Naive", flags="adjusted")
-    table = at.dataframe[0].value
-    assert table["unique_id"].tolist() == ["item1"]
-    assert table["adjusted"].iloc[0] == pytest.approx(table["forecast"].iloc[0] * 3 / 4, abs=1)
+    adjustments.adjust(job, "Naive", only("item1"), Change(week, week, units=0), "why", "Ann")
+    at = open_page("forecasts", job=str(job.job_id), model="Naive", item="item1")
+    grid, items = components(at)["plan_grid"], components(at)["items"]
+    assert [row["label"] for row in grid["rows"]] == ["Last year", "Model", "Adjusted", "Final plan"]
+    assert grid["rows"][3]["is_editable"] and grid["rows"][3]["cells"][0] == "0.0"
+    (row,) = [row for row in items["rows"] if row["key"] == "item1"]
+    assert "adjusted" in row["cells"][6]
+
+
+def test_months_of_the_grid_add_up_to_its_weeks(job: Job) -> None:
+    sums = {
+        period: components(open_item(job, period=period))["plan_grid"]["rows"][1]["cells"][-1]
+        for period in ("", "month", "quarter")
+    }
+    assert len(set(sums.values())) == 1
 
 
 def test_compare_tells_what_each_step_added(job: Job, load_dataset: Callable[..., Dataset], tmp_path: Path) -> None:
     week = forecasts.list_forecasts(job, "Naive", only("item1"))["wk_end_dt"].iloc[0].date()
-    adjustments.adjust(job.job_id, "item1", "WindowAverage", Change(week, week, percent=5), "why", "Ann")
+    adjustments.adjust(job, "WindowAverage", only("item1"), Change(week, week, percent=5), "why", "Ann")
     write_sales(tmp_path / "later.csv", 3, 62)
     load_dataset(tmp_path / "later.csv", name="s")
     at = open_page("compare", job=str(job.job_id), model="WindowAverage")

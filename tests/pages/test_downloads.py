@@ -64,9 +64,9 @@ def test_forecasts_page_offers_the_item_and_the_run(job: Job) -> None:
     assert f"/downloads/{job.job_id}/forecasts.csv" in urls
     assert f"/downloads/{job.job_id}/forecasts.csv?item=item3" in urls
     at.query_params["q"] = "item"
-    at.query_params["flags"] = "new"
+    at.query_params["reason"] = "new"
     urls = [element.proto.url for element in at.run().get("link_button")]
-    assert f"/downloads/{job.job_id}/forecasts.csv?model=SeasonalNaive&q=item&flags=new" in urls
+    assert f"/downloads/{job.job_id}/forecasts.csv?model=SeasonalNaive&q=item&reason=new" in urls
 
 
 def test_picture_has_a_name_without_what_a_file_system_refuses(job: Job) -> None:

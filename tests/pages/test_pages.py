@@ -1,6 +1,7 @@
 """Each page, run by Streamlit's own tester on a real database: empty, full, and with a URL that leads nowhere."""
 
 import io
+import json
 import re
 import uuid
 from collections.abc import Callable
@@ -645,27 +646,35 @@ def test_click_that_was_lost_with_the_database_is_told(dataset: Dataset, monkeyp
 
 
 def items_of(at: AppTest) -> list[str]:
-    """The keys in the table of items, as it is filtered."""
-    (frame,) = [found.value for found in at.dataframe if "recent_weeks" in found.value]
-    return frame["unique_id"].tolist()
+    """The keys in the worklist, as it is filtered."""
+    return [row["key"] for row in components(at)["items"]["rows"]]
+
+
+def components(at: AppTest) -> dict[str, dict]:
+    """What the page's own components were given, by their keys."""
+    protos = [element.proto for element in at.get("bidi_component")]
+    return {proto.id.rpartition("-")[2]: json.loads(proto.json) for proto in protos}
 
 
 def test_forecasts_begin_with_the_sum_and_go_on_to_an_item(finished: int) -> None:
     at = open_page("forecasts", job=str(finished))
-    assert items_of(at) == [f"item{i}" for i in range(6, 0, -1)]
-    made_by = at.dataframe[0].value.set_index("unique_id")["made_by"]
+    order = items_of(at)
+    assert sorted(order) == [f"item{i}" for i in range(1, 7)]
+    items = forecasts.list_items(jobs.get_job(finished), "Auto")
+    assert order == [item.unique_id for item in sorted(items, key=lambda item: (-item.at_stake, item.sales_rank))]
+    made_by = {item.unique_id: item.made_by or "" for item in items}
     heaviest = made_by["item3"].split(" ")[0]
-    alike = open_page("forecasts", job=str(finished), heaviest=heaviest)
+    alike = open_page("forecasts", job=str(finished), heaviest=heaviest, sort="sales")
     assert items_of(alike) == [key for key, name in made_by.items() if name.startswith(f"{heaviest} ")] != []
-    assert "the sum of 6 forecasts" in words(at) and "a correlation of" in words(at)
+    assert "the sum of 6 plans" in words(at) and "a correlation of" in words(at)
     at.button(key="step_Next").click().run()
-    assert at.query_params["item"] == "item6"
+    assert at.query_params["item"] == order[0]
     at.button(key="step_Next").click().run()
     said = words(at)
-    assert "Item item5" in said and "WAPE" in said and "Made by" in said and "more." in said
+    assert order[1] in said and "2 of 6" in said and "WAPE" in said and "Made by" in said and "more." in said
     assert "a correlation of" not in said
     at.button(key="step_all").click().run()
-    assert "item" not in at.query_params and "the sum of 6 forecasts" in words(at)
+    assert "item" not in at.query_params and "the sum of 6 plans" in words(at)
     assert not at.exception and not at.error
 
 
@@ -678,26 +687,29 @@ def test_forecasts_are_searched_and_filtered_and_added_up_as_shown(
     job_id = jobs.submit_job(dataset.dataset_id, jobs.choose_largest(dataset, 3), JobSpec(models=("Naive",), h=4))
     run_waiting()
     whole = forecasts.view(jobs.get_job(job_id), "Naive")
-    at = open_page("forecasts", job=str(job_id), family="A")
-    assert items_of(at) == ["item2", "item1"] and "The 2 items shown: the sum of 2 forecasts" in words(at)
+    at = open_page("forecasts", job=str(job_id), family="A", sort="sales")
+    assert items_of(at) == ["item2", "item1"] and "The 2 items shown: the sum of 2 plans" in words(at)
     part = forecasts.view(jobs.get_job(job_id), "Naive", only("item1", "item2"))
     assert part.forecast["forecast"].sum() < whole.forecast["forecast"].sum() and part.n_items == 2
     assert items_of(open_page("forecasts", job=str(job_id), family="B, C")) == ["item3"]
     assert items_of(open_page("forecasts", job=str(job_id), q="em2")) == ["item2"]
     at = open_page("forecasts", job=str(job_id), q="nothing like it")
-    assert len(at.dataframe) == 0 and "No item shown has a forecast" in words(at)
+    assert "items" not in components(at) and "No item shown has a forecast" in words(at)
     at = open_page("forecasts", job=str(job_id), q="em2", item="item3")
-    assert "Item item3" in words(at), "a link to an item shows it, whatever is filtered"
+    assert "item3" in words(at), "a link to an item shows it, whatever is filtered"
 
 
-def test_items_are_flagged(load_dataset: Callable[..., Dataset], tmp_path: Path) -> None:
+def test_items_have_reasons_to_be_looked_at(load_dataset: Callable[..., Dataset], tmp_path: Path) -> None:
     units = {"good": [20 + i % 7 for i in range(80)], "new": [30 + i % 5 for i in range(20)]}
     dataset = load_dataset(write_rows(tmp_path / "odd.csv", {**units, "ended": [9] * 40 + [0] * 40}))
     spec = JobSpec(models=("SeasonalNaive",), h=4)
     job_id = jobs.submit_job(dataset.dataset_id, jobs.choose_largest(dataset, 3), spec)
     run_waiting()
-    flags = {item.unique_id: item.flags for item in forecasts.list_items(jobs.get_job(job_id), "SeasonalNaive")}
-    assert flags == {"ended": ("ended",), "new": ("new", "fallback"), "good": ()}
+    found = {item.unique_id: item.reasons for item in forecasts.list_items(jobs.get_job(job_id), "SeasonalNaive")}
+    assert "ended" in found["ended"] and {"new", "fallback"} <= set(found["new"])
+    assert not {"new", "ended", "fallback", "no forecast"} & set(found["good"])
+    at = open_page("forecasts", job=str(job_id), reason="new")
+    assert items_of(at) == ["new"]
 
 
 def test_forecasts_show_backtests_and_other_models_where_the_url_says_so(finished: int) -> None:
@@ -761,7 +773,7 @@ def test_forecasts_of_a_part_of_a_run_say_that_it_is_a_part(dataset: Dataset) ->
     job_id = jobs.submit_job(dataset.dataset_id, jobs.choose_largest(dataset, 6), JobSpec(batch_size=2))
     (first,) = attempts.claim(str(uuid.uuid4()), 1)
     run_batch(first.batch_id, first.attempt)
-    assert "All items: the sum of 2 forecasts; the others have none" in words(open_page("forecasts", job=str(job_id)))
+    assert "All items: the sum of 2 plans; the others have none" in words(open_page("forecasts", job=str(job_id)))
 
 
 def test_forecasts_say_why_an_item_has_none(dataset: Dataset) -> None:
@@ -777,14 +789,13 @@ def test_forecasts_say_why_an_item_has_none(dataset: Dataset) -> None:
     while claimed := attempts.claim(worker, 1):
         run_batch(claimed[0].batch_id, claimed[0].attempt)
     store.freeze_ended()
-    before = open_page("forecasts", job=str(job_id)).dataframe[0].value
-    assert before.loc[before["unique_id"] == failed, "forecast"].isna().all()
+    assert items_of(open_page("forecasts", job=str(job_id), reason="no forecast")) == [failed]
     jobs.retry_job(job_id)
     while claimed := attempts.claim(worker, 1):
         run_batch(claimed[0].batch_id, claimed[0].attempt)
     store.freeze_ended()
     at = open_page("forecasts", job=str(job_id), item=failed)
-    assert not at.warning and at.dataframe[0].value["forecast"].notna().all()
+    assert not at.warning and "plan_grid" in components(at)
 
 
 def test_sample_and_uploads_are_read_whatever_the_operator_allows(

@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable
 from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import openpyxl
@@ -12,7 +13,7 @@ import pandas as pd
 import pytest
 
 from fcst.dataset_records import Dataset
-from fcst.errors import InputError
+from fcst.errors import Conflict, InputError
 from fcst.filters import EVERY, RunFilter, only
 from fcst.job_records import Job
 from fcst.services import adjustments, comparison, datasets, exports, forecasts
@@ -36,16 +37,16 @@ def week(job: Job, step: int) -> date:
     return job.last_wk_end_dt + timedelta(weeks=step)
 
 
-def change(job: Job, first: int, last: int, **how: float) -> Change:
+def change(job: Job, first: int, last: int, **how: Any) -> Change:
     return Change(week(job, first), week(job, last), **how)
 
 
 def adjust(job: Job, item: str, wanted: Change, model: str = MODEL) -> int:
-    return adjustments.adjust(job.job_id, item, model, wanted, " campaign ", "Ann")
+    return adjustments.adjust(job, model, only(item), wanted, " campaign ", "Ann")
 
 
 def adjusted(job: Job, *items: str, model: str = MODEL) -> list[float]:
-    return forecasts.view(job, model, only(*items) if items else EVERY).forecast["adjusted"].tolist()
+    return forecasts.view(job, model, only(*items) if items else EVERY).forecast["final"].tolist()
 
 
 def forecast(job: Job, *items: str) -> np.ndarray:
@@ -70,12 +71,12 @@ def test_changes_hold_one_after_the_other_and_are_undone_in_any_order(job: Job) 
     assert adjustments.undo(first, "Bob") and not adjustments.undo(first, "Cid")
     assert adjusted(job, "item2") == pytest.approx([base[0], *factor * base[1:]])
     assert adjustments.undo(third, "Bob")
-    assert "adjusted" not in forecasts.view(job, MODEL, only("item2")).forecast
+    assert not forecasts.view(job, MODEL, only("item2")).is_adjusted
     assert forecast(job, "item2") == pytest.approx(base)
 
 
 def test_who_when_and_why_are_kept_also_of_what_is_undone(job: Job) -> None:
-    assert adjustments.count_changes(job.job_id) == 0
+    assert adjustments.last_change(job.job_id) == 0
     first = adjust(job, "item1", change(job, 1, 1, units=3))
     adjust(job, "item3", change(job, 1, 4, percent=-10))
     adjustments.undo(first, " Bob ")
@@ -87,21 +88,21 @@ def test_who_when_and_why_are_kept_also_of_what_is_undone(job: Job) -> None:
     assert rows[1] == adjustments.list_adjustments(job, only("item1"))[0]
     assert (rows[1].reason, rows[1].made_by, rows[1].undone_by) == ("campaign", "Ann", "Bob")
     assert rows[1].made_at < rows[1].undone_at and rows[0].undone_at is None
-    assert adjustments.count_changes(job.job_id) == 3
+    assert adjustments.last_change(job.job_id) > 0
 
 
 def test_sum_over_items_and_list_of_items_have_both_versions(job: Job) -> None:
     adjust(job, "item1", change(job, 1, 2, units=100))
     base, own = forecast(job), forecast(job, "item1")
     assert adjusted(job) == pytest.approx([*(base - own + 100)[:2], *base[2:]])
-    assert "adjusted" not in forecasts.view(job, MODEL, only("item2", "item3")).forecast
-    assert "adjusted" not in forecasts.view(job, "Naive").forecast, "another model's forecast is another"
+    assert not forecasts.view(job, MODEL, only("item2", "item3")).is_adjusted
+    assert not forecasts.view(job, "Naive").is_adjusted, "another model's forecast is another"
     items = {item.unique_id: item for item in forecasts.list_items(job, MODEL)}
-    assert items["item1"].adjusted == pytest.approx(200 + own[2:].sum())
+    assert items["item1"].final == pytest.approx(200 + own[2:].sum())
     assert items["item1"].forecast == pytest.approx(own.sum())
-    assert [key for key, item in items.items() if item.adjusted is not None] == ["item1"]
-    assert "adjusted" in items["item1"].flags
-    flagged = forecasts.list_items(job, MODEL, RunFilter(flags=("adjusted",)))
+    assert [key for key, item in items.items() if item.final != item.forecast] == ["item1"]
+    assert "adjusted" in items["item1"].reasons
+    flagged = forecasts.list_items(job, MODEL, RunFilter(reasons=("adjusted",)))
     assert [item.unique_id for item in flagged] == ["item1"]
 
 
@@ -135,6 +136,10 @@ def test_files_have_both_versions(job: Job) -> None:
         ({}, "Nothing was changed"),
         ({"units": 1, "percent": 1}, "Nothing was changed"),
         ({"units": -1}, "-1 units"),
+        ({"units": 1e300}, "units a week were asked for"),
+        ({"total": -1}, "-1 units"),
+        ({"targets": (None,)}, "Nothing was changed"),
+        ({"targets": (1.0, 2.0)}, "2 values were given for 1 weeks"),
         ({"units": float("nan")}, "nan units"),
         ({"units": float("inf")}, "inf units"),
         ({"percent": -101}, "-101 %"),
@@ -166,9 +171,9 @@ def test_reason_and_name_are_wanted_and_any_text_is_kept_to_the_letter(job: Job)
     wanted = change(job, 1, 1, units=1)
     for reason, who in ((" ", "Ann"), ("\0", "Ann"), ("why", "  ")):
         with pytest.raises(InputError):
-            adjustments.adjust(job.job_id, "item1", MODEL, wanted, reason, who)
+            adjustments.adjust(job, MODEL, only("item1"), wanted, reason, who)
     nasty = "=1+1 <b>x</b> '; DROP TABLE fcst_app.jobs; -- \0é" + "x" * 600
-    adjustments.adjust(job.job_id, "item1", MODEL, wanted, nasty, nasty)
+    adjustments.adjust(job, MODEL, only("item1"), wanted, nasty, nasty)
     (row,) = adjustments.list_adjustments(job)
     assert row.reason == nasty.replace("\0", "")[:500] and row.made_by == nasty.replace("\0", "")[:100]
 
@@ -187,7 +192,7 @@ def test_adjustments_go_with_their_dataset(job: Job) -> None:
     adjust(job, "item1", change(job, 1, 1, units=1))
     datasets.delete_dataset(job.dataset_id)
     with transaction() as cur:
-        for table in ("adjustments", "adjusted_forecasts"):
+        for table in ("adjustments", "adjustment_items", "adjusted_forecasts", "attention", "reviews"):
             cur.execute(f"SELECT count(*) AS n FROM fcst_app.{table}")
             assert cur.fetchone()["n"] == 0
 
@@ -224,3 +229,168 @@ def test_value_that_each_step_added_is_told_when_the_weeks_have_come(
     assert frame["n_weeks"].tolist() == [2] * 3 + [6] * 3 and frame["n_items"].tolist() == [1] * 3 + [3] * 3
     expected = 1 - wapes[True, "adjusted"] / wapes[True, "model"]
     assert frame["fva"].iloc[2] == pytest.approx(expected) and np.isnan(frame["fva"].iloc[0])
+
+
+def plan(job: Job, *items: str) -> np.ndarray:
+    return forecasts.view(job, MODEL, only(*items) if items else EVERY).forecast["final"].to_numpy()
+
+
+def test_a_sum_is_spread_over_its_items_in_proportion(job: Job) -> None:
+    before = {item: plan(job, item) for item in ("item1", "item2", "item3")}
+    wanted = change(job, 2, 3, percent=8)
+    adjustments.adjust(job, MODEL, only("item1", "item2"), wanted, "fair", "Ann", "two items")
+    for item, base in before.items():
+        factor = np.array([1, 1.08, 1.08, 1]) if item != "item3" else 1
+        assert plan(job, item) == pytest.approx(base * factor)
+    adjustments.adjust(job, MODEL, EVERY, change(job, 1, 1, units=600), "fair", "Ann")
+    shares = np.array([base[0] for base in before.values()]) / sum(base[0] for base in before.values())
+    assert [plan(job, item)[0] for item in before] == pytest.approx(list(600 * shares))
+    newest = adjustments.list_adjustments(job)
+    assert [(row.scope, row.n_items, row.unique_id) for row in newest] == [
+        ("all items", 3, None),
+        ("two items", 2, None),
+    ]
+    assert adjustments.undo(newest[0].adjustment_id, "Bob")
+    assert plan(job)[0] == pytest.approx(sum(base[0] for base in before.values()))
+
+
+def test_a_total_keeps_the_shares_of_its_weeks_or_is_the_same_each_week(job: Job) -> None:
+    base = plan(job)
+    adjustments.adjust(job, MODEL, EVERY, change(job, 1, 4, total=1000), "fair", "Ann")
+    assert plan(job) == pytest.approx(base / base.sum() * 1000)
+    adjustments.adjust(job, MODEL, EVERY, change(job, 1, 4, total=400, is_even=True), "fair", "Ann")
+    assert plan(job) == pytest.approx([100] * 4)
+
+
+def test_targets_are_of_single_weeks(job: Job) -> None:
+    base = plan(job)
+    adjustments.adjust(job, MODEL, EVERY, change(job, 1, 3, targets=(10.0, None, 30.0)), "fair", "Ann")
+    assert plan(job) == pytest.approx([10, base[1], 30, base[3]])
+
+
+def test_weeks_without_units_are_spread_by_what_was_sold_lately(job: Job) -> None:
+    adjustments.adjust(job, MODEL, EVERY, change(job, 2, 2, percent=-100), "closed", "Ann")
+    assert plan(job)[1] == 0
+    adjustments.adjust(job, MODEL, EVERY, change(job, 2, 2, units=90), "open again", "Ann")
+    sold = {item.unique_id: item.recent or 0 for item in forecasts.list_items(job, MODEL)}
+    for item, units in sold.items():
+        assert plan(job, item)[1] == pytest.approx(90 * units / sum(sold.values()))
+
+
+def test_nothing_to_spread_on_is_refused(job: Job) -> None:
+    adjustments.adjust(job, MODEL, EVERY, change(job, 1, 4, percent=-100), "closed", "Ann")
+    with transaction() as cur:
+        cur.execute("UPDATE fcst_app.forecasts SET sold = 0")
+    with pytest.raises(InputError, match="nothing to spread on"):
+        adjustments.adjust(job, MODEL, EVERY, change(job, 1, 1, units=5), "open", "Ann")
+    assert plan(job).sum() == 0 and len(adjustments.list_adjustments(job)) == 1
+
+
+def test_items_have_units_of_their_own_in_one_change(job: Job) -> None:
+    base = plan(job, "item3")
+    cells = {"item1": {week(job, 1): 3.0, week(job, 3): 0.0}, "item2": {week(job, 2): 5.0}}
+    found = adjustments.set_units(job, MODEL, cells, "count", "Ann")
+    assert plan(job, "item1")[[0, 2]].tolist() == [3, 0] and plan(job, "item2")[1] == 5
+    assert plan(job, "item3") == pytest.approx(base)
+    (row,) = adjustments.list_adjustments(job)
+    assert (row.n_items, row.first_wk_end_dt, row.last_wk_end_dt) == (2, week(job, 1), week(job, 3))
+    adjustments.undo(found, "Bob")
+    assert not forecasts.view(job, MODEL).is_adjusted
+
+
+@pytest.mark.parametrize(
+    ("cells", "said"),
+    [
+        ({}, "Nothing was changed"),
+        ({"item1": {1: -1.0}}, "-1.0 units a week"),
+        ({"item1": {1: 1e300}}, "units a week were asked for"),
+        ({"item1": {0: 1.0}}, "not within the forecast"),
+        ({"item1": {1: 1.0}, "item9": {1: 1.0}}, "no forecast of item item9"),
+    ],
+)
+def test_units_that_cannot_be_taken_are_refused_whole(job: Job, cells: dict, said: str) -> None:
+    by_week = {item: {week(job, step): units for step, units in weeks.items()} for item, weeks in cells.items()}
+    with pytest.raises(InputError, match=said):
+        adjustments.set_units(job, MODEL, by_week, "count", "Ann")
+    assert adjustments.list_adjustments(job) == []
+
+
+def test_more_than_a_plan_can_hold_is_refused(job: Job) -> None:
+    adjustments.adjust(job, MODEL, only("item1"), change(job, 1, 1, units=1e11), "much", "Ann")
+    with pytest.raises(InputError, match="more than"):
+        adjustments.adjust(job, MODEL, only("item1"), change(job, 1, 1, percent=10_000), "more", "Ann")
+    assert plan(job, "item1")[0] == 1e11
+
+
+def test_who_edits_what_was_changed_meanwhile_is_told_and_nothing_is_lost(job: Job) -> None:
+    seen = adjustments.last_change(job.job_id)
+    wanted = change(job, 1, 2, units=5)
+    adjustments.adjust(job, MODEL, only("item1"), wanted, "a fair", "Ann", seen=seen)
+    with pytest.raises(Conflict, match="item item1, to 5 units a week, by Ann: a fair"):
+        adjustments.adjust(job, MODEL, only("item1"), change(job, 2, 3, units=6), "mine", "Bob", seen=seen)
+    with pytest.raises(Conflict, match="by Ann"):
+        adjustments.adjust(job, MODEL, EVERY, change(job, 1, 4, percent=5), "mine", "Bob", seen=seen)
+    assert plan(job, "item1")[:2].tolist() == [5, 5]
+    adjustments.adjust(job, MODEL, only("item1"), change(job, 3, 4, units=6), "mine", "Bob", seen=seen)
+    adjustments.adjust(job, MODEL, only("item2"), wanted, "mine", "Bob", seen=seen)
+    latest = adjustments.last_change(job.job_id)
+    adjustments.adjust(job, MODEL, only("item1"), change(job, 1, 1, percent=100), "mine", "Bob", seen=latest)
+    assert plan(job, "item1").tolist() == [10, 5, 6, 6]
+
+
+@pytest.fixture
+def later(job: Job, load_dataset: Callable[..., Dataset], tmp_path: Path) -> Dataset:
+    """The dataset with two of the four weeks that the run forecast."""
+    write_sales(tmp_path / "later.csv", 3, 62)
+    return load_dataset(tmp_path / "later.csv")
+
+
+def test_the_next_run_takes_over_what_is_adjusted_in_weeks_ahead(job: Job, later: Dataset) -> None:
+    adjust(job, "item1", change(job, 1, 4, units=7))
+    undone = adjust(job, "item1", change(job, 3, 3, units=1))
+    adjustments.undo(undone, "Ann")
+    adjust(job, "item2", change(job, 1, 2, units=9))  # only weeks that are over
+    adjustments.adjust(job, MODEL, EVERY, change(job, 4, 4, percent=10), "fair", "Bob", "all items")
+    newer = run(later, 3, models=(MODEL, "Naive"), h=4, n_windows=0)
+    model = forecasts.list_forecasts(newer, MODEL, only("item1"))["forecast"].to_numpy()
+    assert plan(newer, "item1") == pytest.approx([7, 7.7, *model[2:]])
+    other = forecasts.list_forecasts(newer, MODEL, only("item2"))["forecast"].to_numpy()
+    assert plan(newer, "item2") == pytest.approx(other * [1, 1.1, 1, 1])
+    told = adjustments.list_adjustments(newer)
+    assert [(row.scope, row.made_by, row.carried_from, row.n_items) for row in told] == [
+        ("all items", "Bob", job.job_id, 3),
+        ("item item1", "Ann", job.job_id, 1),
+    ]
+    assert (told[1].first_wk_end_dt, told[1].last_wk_end_dt) == (week(newer, 1), week(newer, 2))
+    assert adjustments.drop_carried(newer, MODEL, "Cid") == 2
+    assert not forecasts.view(newer, MODEL).is_adjusted and plan(job, "item1")[0] == 7
+
+
+def test_items_that_the_last_run_left_out_keep_their_adjustments(job: Job, later: Dataset) -> None:
+    adjust(job, "item1", change(job, 4, 4, units=7))
+    adjust(job, "item2", change(job, 4, 4, units=8))
+    between = run(later, 1, models=(MODEL,), h=4, n_windows=0)  # the largest seller alone
+    (only_item,) = forecasts.list_items(between, MODEL)
+    adjustments.drop_carried(between, MODEL, "Cid")
+    newest = run(later, 3, models=(MODEL,), h=4, n_windows=0)
+    kept = {row.unique_id for row in adjustments.list_adjustments(newest)}
+    assert kept == {"item1", "item2"} - {only_item.unique_id}
+
+
+def test_a_run_of_other_models_takes_over_what_its_first_one_had(job: Job, later: Dataset) -> None:
+    adjust(job, "item1", change(job, 4, 4, units=7))
+    adjust(job, "item1", change(job, 4, 4, units=1), "Naive")
+    newer = run(later, 3, models=("SES",), h=4, n_windows=0)
+    assert [(row.model, row.units) for row in adjustments.list_adjustments(newer)] == [("SES", 7)]
+    assert forecasts.view(newer, "SES", only("item1")).forecast["final"].iloc[1] == 7
+
+
+def test_what_was_sold_since_and_what_earlier_runs_said_stand_beside_the_plan(job: Job, later: Dataset) -> None:
+    adjust(job, "item1", change(job, 4, 4, units=7))
+    since = forecasts.sold_since(job, MODEL, only("item1"))
+    newer = run(later, 3, models=(MODEL,), h=4, n_windows=0)
+    history = forecasts.view(newer, MODEL, only("item1")).history
+    assert since is not None and since["unit_sales"].tolist() == history["unit_sales"].tail(2).tolist()
+    assert forecasts.sold_since(newer, MODEL) is None
+    (earlier,) = forecasts.earlier_plans(newer, MODEL, only("item1")).items()
+    assert earlier[0] == job.job_id and earlier[1]["forecast"].tolist() == pytest.approx(plan(job, "item1"))

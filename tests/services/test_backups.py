@@ -16,16 +16,17 @@ import psycopg2
 import pytest
 
 from fcst import supervisor_lock
+from fcst.attention import Thresholds
 from fcst.cli.main import main
 from fcst.dataset_records import Dataset
 from fcst.errors import InputError, NotAllowed, StoreError
 from fcst.files import FileLock
-from fcst.filters import Selection
+from fcst.filters import Selection, only
 from fcst.job_records import Job
 from fcst.lifecycles import Lifecycle, Origin, Source
 from fcst.records import LearnedRecord
 from fcst.roles import Scope, SignIn
-from fcst.services import adjustments, backups, datasets, drivers, jobs, lifecycles, sign_ins, tokens
+from fcst.services import adjustments, attention, backups, datasets, drivers, jobs, lifecycles, sign_ins, tokens
 from fcst.services.adjustments import Change
 from fcst.settings import PROJECT, load_settings
 from fcst.specs import JobSpec
@@ -53,7 +54,9 @@ def fill(load_dataset: Callable[..., Dataset]) -> Job:
     lifecycles.save_lifecycles(other.dataset_id, [Lifecycle("new", Origin.LIKE, (Source("item1"),))])
     job = run(load_dataset(n_items=4), 3, models=("SeasonalNaive", "Naive"), n_windows=1)
     week = job.last_wk_end_dt + timedelta(weeks=2)
-    adjustments.adjust(job.job_id, "item4", "Naive", Change(week, week, percent=10), "a fair", "Ana")
+    adjustments.adjust(job, "Naive", only("item4"), Change(week, week, percent=10), "a fair", "Ana")
+    attention.review(job, "Naive", only("item4"), "Ana")
+    attention.set_thresholds(job, Thresholds(far=0.4), "Ana")
     tokens.create_token("etl", "read")
     sign_ins.sign_out_person("eve@shop.example")
     once = ("a key", "of this request")

@@ -11,11 +11,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fcst.filters import EVERY, FLAGS, RunFilter, RunSort, Selection, only
+from fcst.attention import ABC, XYZ
+from fcst.filters import EVERY, RunFilter, RunOrder, RunSort, Selection, only
 from fcst.job_records import Job
 from fcst.names import ENDED_AFTER_WEEKS, NEW_WITHIN_WEEKS
 from fcst.records import RunItem
-from fcst.services import accuracy, adjustments, comparison, datasets, exports, forecasts, jobs
+from fcst.services import accuracy, adjustments, attention, comparison, datasets, exports, forecasts, jobs
 from fcst.services.adjustments import Change
 from fcst.specs import JobSpec
 from fcst.store import sales
@@ -68,13 +69,11 @@ def insert_run(dataset_id: int, source: random.Random) -> Job:
                 }
                 recent = units[-H:]
                 known = [u for u in recent if u is not None]
-                row |= {"total": sum(forecast), "sold": sum(known) if known else None, "change": None}
-                if len(known) == H and sum(known):
-                    row["change"] = sum(forecast) / sum(known) - 1
+                row |= {"total": sum(forecast), "sold": sum(known) if known else None}
                 row |= {"error": source.choice([-2.0, 0.0, 1.0, 3.0]), "cutoff": LAST - timedelta(weeks=13)}
                 cur.execute(
                     "INSERT INTO fcst_app.forecasts VALUES (%(job_id)s, %(key)s, %(model)s, %(next)s, %(forecast)s,"
-                    " %(lo)s, %(hi)s, %(is_fallback)s, %(made_by)s, %(heaviest)s, %(total)s, %(sold)s, %(change)s,"
+                    " %(lo)s, %(hi)s, %(is_fallback)s, %(made_by)s, %(heaviest)s, %(total)s, %(sold)s,"
                     " abs(%(error)s::float8), %(error)s, %(actual)s)",
                     row,
                 )
@@ -93,9 +92,12 @@ def insert_run(dataset_id: int, source: random.Random) -> Job:
     with transaction() as cur:
         cur.execute("ANALYZE fcst_app.items, fcst_app.job_items, fcst_app.forecasts, fcst_app.sales")  # as a load does
     job = jobs.get_job(job_id)
+    attention.prepare(job)
     for item in source.sample([i for i in forecasts.list_items(job, MODEL) if i.outcome == "completed"], 20):
         week = LAST + timedelta(weeks=source.randint(1, H))
-        adjustments.adjust(job_id, item.unique_id, MODEL, Change(week, week, units=source.randint(0, 9)), "why", "Ann")
+        adjustments.adjust(
+            job, MODEL, only(item.unique_id), Change(week, week, units=source.randint(0, 9)), "why", "Ann"
+        )
     return jobs.get_job(job_id)
 
 
@@ -108,17 +110,21 @@ def job(once: Callable) -> Job:
     return once("nasty_run", make)
 
 
-def flags_of(item: RunItem, n_adjusted: set[str]) -> set[str]:
-    """What is noteworthy of an item, by its other fields."""
-    since = LAST - timedelta(weeks=ENDED_AFTER_WEEKS)
+def reasons_of(item: RunItem, adjusted: set[str]) -> set[str]:
+    """Why an item needs attention, by its other fields: those reasons that follow from them."""
+    since, is_done = LAST - timedelta(weeks=ENDED_AFTER_WEEKS), item.outcome == "completed"
     found = {
-        "ended": item.last_sale_dt is None or item.last_sale_dt <= since,
-        "new": item.n_weeks <= NEW_WITHIN_WEEKS,
+        "ended": is_done and (item.last_sale_dt is None or item.last_sale_dt <= since),
+        "new": is_done and item.n_weeks <= NEW_WITHIN_WEEKS,
         "fallback": item.is_fallback is True,
-        "adjusted": item.unique_id in n_adjusted,
-        "no forecast": item.outcome != "completed",
+        "adjusted": item.unique_id in adjusted,
+        "no forecast": not is_done,
+        "far from last year": item.change is not None and abs(item.change) > 0.5,
     }
     return {name for name, is_so in found.items() if is_so}
+
+
+FOLLOW = {"ended", "new", "fallback", "adjusted", "no forecast"}
 
 
 def matches(item: RunItem, which: RunFilter) -> bool:
@@ -129,7 +135,9 @@ def matches(item: RunItem, which: RunFilter) -> bool:
         (which.classes, {item.item_class}),
         (which.demand_classes, {item.demand_class}),
         (which.heaviest, {heaviest}),
-        (which.flags, set(item.flags)),
+        (which.reasons, set(item.reasons)),
+        (which.abc, {item.abc}),
+        (which.xyz, {item.xyz}),
         (which.keys, {item.unique_id}),
     ]
     return all(any(small(word) in small(text) for text in texts) for word in which.search.split()) and all(
@@ -153,7 +161,9 @@ def random_filters(items: list[RunItem], n: int) -> Iterator[RunFilter]:
             some([item.item_class for item in items]),
             some([item.demand_class for item in items]),
             heaviest=some(list(HEAVIEST)),
-            flags=some(list(FLAGS)),
+            reasons=some(sorted(FOLLOW)),
+            abc=some(list(ABC)),
+            xyz=some(list(XYZ)),
             keys=tuple(source.sample(keys, 100)) if source.random() < 0.2 else None,
         )
 
@@ -162,14 +172,17 @@ def keys_of(items: list[RunItem]) -> list[str]:
     return [item.unique_id for item in items]
 
 
-def test_flags_mean_what_they_say(job: Job) -> None:
-    changed = {row.unique_id for row in adjustments.list_adjustments(job)}
+def test_reasons_mean_what_they_say(job: Job) -> None:
+    changed = {row.unique_id or "" for row in adjustments.list_adjustments(job)}
     items = forecasts.list_items(job, MODEL)
     assert len(changed) == 20
-    assert all(set(item.flags) == flags_of(item, changed) for item in items)
-    assert {item.unique_id for item in items if item.adjusted is not None} == changed
-    assert {flag for item in items for flag in item.flags} == set(FLAGS)
-    assert {"adjusted"} & {flag for item in forecasts.list_items(job, OTHER) for flag in item.flags} == set()
+    assert all(set(item.reasons) & FOLLOW == reasons_of(item, changed) & FOLLOW for item in items)
+    far = "far from last year"
+    assert all((far in item.reasons) == (far in reasons_of(item, changed)) for item in items if item.change is not None)
+    assert {item.unique_id for item in items if item.final != item.forecast} <= changed
+    assert {reason for item in items for reason in item.reasons} >= FOLLOW
+    assert {"adjusted"} & {reason for item in forecasts.list_items(job, OTHER) for reason in item.reasons} == set()
+    assert all((item.at_stake > 0) <= bool(item.reasons) for item in items)
 
 
 def test_filters_find_what_a_loop_finds_and_sums_are_of_it(job: Job) -> None:
@@ -192,56 +205,55 @@ def check_sum(job: Job, which: RunFilter, expected: list[RunItem]) -> None:
     done = [item for item in expected if item.outcome == "completed"]
     assert view.n_items == len(done) and view.n_fallback == sum(bool(item.is_fallback) for item in done)
     assert view.forecast["forecast"].sum() == sum(item.forecast or 0 for item in done)
-    if "adjusted" in view.forecast:
-        adjusted = [item.forecast if item.adjusted is None else item.adjusted for item in done]
-        assert view.forecast["adjusted"].sum() == pytest.approx(sum(value or 0 for value in adjusted))
-    else:
-        assert all(item.adjusted is None for item in done)
+    assert view.forecast["final"].sum() == pytest.approx(sum(item.final or 0 for item in done))
+    assert view.is_adjusted == any("adjusted" in item.reasons for item in done)
     if len(done) != 1:  # of one item by its key the interval is its own
         pd.testing.assert_frame_equal(view.forecast, named.forecast)
     pd.testing.assert_frame_equal(view.history, named.history)
     assert view.metrics.keys() == named.metrics.keys()
-    shown = [row.unique_id for row in adjustments.list_adjustments(job, which, MODEL)]
-    assert sorted(shown) == sorted(item.unique_id for item in expected if item.adjusted is not None)
+    shown = [row.unique_id or "" for row in adjustments.list_adjustments(job, which, MODEL)]
+    assert sorted(shown) == sorted(item.unique_id for item in expected if "adjusted" in item.reasons)
 
 
 ORDERED: dict[RunSort, Callable[[RunItem], float | None]] = {
-    RunSort.FORECAST: lambda item: None if item.forecast is None else -item.forecast,
-    RunSort.SOLD: lambda item: None if item.recent is None else -item.recent,
-    RunSort.RISE: lambda item: None if item.change is None else -item.change,
-    RunSort.FALL: lambda item: item.change,
-    RunSort.WAPE: lambda item: None if item.wape is None else -item.wape,
-    RunSort.OVER: lambda item: None if item.bias is None else -item.bias,
-    RunSort.UNDER: lambda item: item.bias,
+    RunSort.STAKE: lambda item: item.at_stake,
+    RunSort.FORECAST: lambda item: item.forecast,
+    RunSort.FINAL: lambda item: item.final,
+    RunSort.SOLD: lambda item: item.recent,
+    RunSort.LAST_YEAR: lambda item: item.last_year,
+    RunSort.CHANGE: lambda item: item.change,
+    RunSort.WAPE: lambda item: item.wape,
+    RunSort.BIAS: lambda item: item.bias,
 }
 
 
+@pytest.mark.parametrize("is_reversed", [False, True])
 @pytest.mark.parametrize("sort", RunSort)
-def test_pages_and_places_follow_the_order(job: Job, sort: RunSort) -> None:
-    which = RunFilter("a")
-    whole = forecasts.list_items(job, MODEL, which, sort)
+def test_pages_and_places_follow_the_order(job: Job, sort: RunSort, is_reversed: bool) -> None:
+    which, order = RunFilter("a"), RunOrder(sort, is_reversed)
+    whole = forecasts.list_items(job, MODEL, which, order)
     if sort == RunSort.KEY:
         assert keys_of(whole) == sorted(keys_of(whole), key=str.encode)
     elif sort in ORDERED:
-        value = ORDERED[sort]
-        by_hand = sorted(whole, key=lambda item: (value(item) is None, value(item) or 0, item.sales_rank))
+        value, sign = ORDERED[sort], 1 if is_reversed else -1
+        by_hand = sorted(whole, key=lambda item: (value(item) is None, sign * (value(item) or 0), item.sales_rank))
         assert keys_of(whole) == keys_of(by_hand)
     else:
         assert keys_of(whole) == keys_of(forecasts.list_items(job, MODEL, which))
-    pages = [forecasts.list_items(job, MODEL, which, sort, 9, skip) for skip in range(0, len(whole), 9)]
+    pages = [forecasts.list_items(job, MODEL, which, order, 9, skip) for skip in range(0, len(whole), 9)]
     assert [item for page in pages for item in page] == whole and len(pages) > 3
     for place in (0, 1, 8, 9, 17, 18, len(whole) - 1):
-        assert forecasts.place_of(job, MODEL, which, sort, whole[place].unique_id) == place
+        assert forecasts.place_of(job, MODEL, which, order, whole[place].unique_id) == place
     other = next(item for item in forecasts.list_items(job, MODEL) if not matches(item, which))
-    assert forecasts.place_of(job, MODEL, which, sort, other.unique_id) is None
-    assert forecasts.place_of(job, MODEL, EVERY, sort, "no such item") is None
+    assert forecasts.place_of(job, MODEL, which, order, other.unique_id) is None
+    assert forecasts.place_of(job, MODEL, EVERY, order, "no such item") is None
 
 
 def test_options_are_those_of_the_run(job: Job) -> None:
     assert forecasts.list_options(job, MODEL)["heaviest"] == sorted(set(HEAVIEST))
 
 
-@pytest.mark.parametrize("which", [EVERY, RunFilter(families=("DAIRY", "o'brien")), RunFilter("a", flags=("new",))])
+@pytest.mark.parametrize("which", [EVERY, RunFilter(families=("DAIRY", "o'brien")), RunFilter("a", reasons=("new",))])
 def test_history_of_many_items_is_as_that_of_few(job: Job, which: RunFilter, monkeypatch: pytest.MonkeyPatch) -> None:
     """By the weeks of each item; by those that the program adds up; by the totals without what is left out."""
     n_items = forecasts.view(job, MODEL, which).n_items
@@ -274,7 +286,7 @@ def insert_totals(dataset_id: int) -> None:
         )
 
 
-@pytest.mark.parametrize("which", [RunFilter("a"), RunFilter(flags=("adjusted",)), RunFilter("nothing like it")])
+@pytest.mark.parametrize("which", [RunFilter("a"), RunFilter(reasons=("adjusted",)), RunFilter("nothing like it")])
 def test_file_of_what_matches_is_that_of_its_items(job: Job, which: RunFilter) -> None:
     keys = keys_of([item for item in forecasts.list_items(job, MODEL) if matches(item, which)])
 
@@ -314,16 +326,20 @@ def test_neighbours_follow_the_table_across_its_pages(job: Job, monkeypatch: pyt
     monkeypatch.setattr(ui, "read", lambda key, ask: ask())
     steps: list[dict] = []
     monkeypatch.setattr(
-        ui, "st", SimpleNamespace(container=lambda **_: nullcontext(), button=lambda *a, **o: steps.append(o))
+        ui,
+        "st",
+        SimpleNamespace(
+            container=lambda **_: nullcontext(), button=lambda *a, **o: steps.append(o), caption=lambda *a, **o: None
+        ),
     )
-    items = ui.Items(job, (), MODEL, RunFilter("a"), RunSort.WAPE)
-    whole = keys_of(forecasts.list_items(job, MODEL, items.which, items.sort))
+    items = ui.Items(job, (), MODEL, RunFilter("a"), RunOrder(RunSort.WAPE))
+    whole = keys_of(forecasts.list_items(job, MODEL, items.which, items.order))
     assert items.n_found == len(whole) > 20
     for place in (0, 6, 7, 13, 14, len(whole) - 1):
         for page in (place // 7 + 1, 1, 3):  # that of the item, and others
             steps.clear()
             ui.show_steps(items, page, whole[place])
-            before, after, _ = steps
+            before, after, *_ = steps
             assert before["disabled"] == (place == 0) and after["disabled"] == (place == len(whole) - 1)
             if place:
                 assert before["args"] == (whole[place - 1], (place - 1) // 7 + 1)

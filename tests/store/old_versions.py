@@ -151,12 +151,23 @@ INSERT INTO fcst_app.learned VALUES (1, 0, '{}', '{"weeks_ago": 0, "effects": {"
 INSERT INTO fcst_app.lifecycles (dataset_id, unique_id, since, origin, sources, factors, created_by)
 VALUES (1, 'b', 1, 'like', '{a}', '{0.5}', 'Ana');
 """,
+    19: """
+INSERT INTO fcst_app.attention (job_id, model, unique_id, reasons, at_stake)
+VALUES (1, 'SeasonalNaive', 'a', '{new}', 7);
+INSERT INTO fcst_app.reviews (job_id, model, unique_id, reviewed_by, reasons)
+VALUES (1, 'SeasonalNaive', 'a', 'Ana', '{new}');
+INSERT INTO fcst_app.attention_thresholds (dataset, thresholds, set_by) VALUES ('favorita', '{"far": 0.4}', 'Ana');
+""",
 }
 UNTIL = {8: 9}
 """version -> the one from which its rows are other ones."""
 
 SERIES = 11
 """The version that made one row of the weeks of a series; its rows are those that it made of what was there before."""
+
+
+PLANS = 19
+"""The version that made one row of the adjusted weeks of a series, and one of the items of an adjustment."""
 
 
 def leave(version: int) -> None:

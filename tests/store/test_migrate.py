@@ -18,7 +18,7 @@ from fcst.store import attempts, datasets, ingests, queries, workers
 from fcst.store.database import transaction
 from fcst.store.jobs import freeze_ended
 from fcst.store.migrate import migrate
-from tests.store.old_versions import LATEST, SERIES, leave, tables
+from tests.store.old_versions import LATEST, PLANS, SERIES, leave, tables
 
 WORKER = str(uuid.uuid4())
 
@@ -70,8 +70,10 @@ def test_migrate_keeps_all_data_of_an_earlier_version_and_the_product_works_on_t
         after |= {"weekly_sales": rows_of("weekly_sales"), "forecasts": rows_of("forecast_weeks")}
         for row in after["forecasts"]:  # the views name bounds by level
             row |= {side: [row["bounds"][f"{side}_80"]] for side in ("lo", "hi")}
+    if version < PLANS:
+        after |= {"adjusted_forecasts": adjusted_weeks(), "adjustments": adjustments_by_item()}
     for table, rows in before.items():
-        columns = [name for name in rows[0] if name != "spec"]  # which is written anew
+        columns = [name for name in rows[0] if name not in ("spec", "change")]  # one written anew, one gone
         assert values(after[table], columns) == values(rows, columns), table
     check_product_on_old_data(version)
 
@@ -80,6 +82,21 @@ def rows_of(name: str) -> list[dict]:
     with transaction() as cur:
         cur.execute(f"SELECT to_jsonb(t) AS row FROM fcst_app.{name} t")
         return [row["row"] for row in cur.fetchall()]
+
+
+def adjusted_weeks() -> list[dict]:
+    """As before version PLANS: a row a week."""
+    return [
+        {name: row[name] for name in ("job_id", "unique_id", "model", "wk_end_dt")} | {"adjusted": row["final"]}
+        for row in rows_of("forecast_weeks")
+        if row["final"] != row["forecast"]
+    ]
+
+
+def adjustments_by_item() -> list[dict]:
+    """As before version PLANS: each adjustment has one item."""
+    items = {row["adjustment_id"]: row["unique_id"] for row in rows_of("adjustment_items")}
+    return [row | {"unique_id": items[row["adjustment_id"]]} for row in rows_of("adjustments")]
 
 
 def values(rows: list[dict], columns: list[str]) -> list[str]:
@@ -113,7 +130,8 @@ def check_product_on_old_data(version: int) -> None:
     assert [jobs.get_job(job_id).n_completed for job_id in (1, 2)] == [3, 3]
     datasets.delete(1, "Ben")
     left = {"ingests", "workers", "actions", "notifications"}
-    left |= {name for name, since in (("tokens", 7), ("sign_outs", 10)) if version >= since}
+    kept = (("tokens", 7), ("sign_outs", 10), ("attention_thresholds", 19))
+    left |= {name for name, since in kept if version >= since}
     assert {name for name, rows in tables().items() if rows} == left
 
 

@@ -23,6 +23,7 @@ BOTTOM = {
     "dataset_records",
     "drivers",
     "lifecycles",
+    "attention",
     "periods",
     "quality_report",
     "filters",

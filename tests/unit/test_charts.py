@@ -9,7 +9,15 @@ import pandas as pd
 import plotly.graph_objects as go
 import pytest
 
-from fcst.charts import coverage_chart, distribution_chart, forecast_chart, horizon_chart, sales_chart, timeline_chart
+from fcst.charts import (
+    ForecastSeries,
+    coverage_chart,
+    distribution_chart,
+    forecast_chart,
+    horizon_chart,
+    sales_chart,
+    timeline_chart,
+)
 from fcst.quality_report import Coverage
 
 WEEKS = pd.to_datetime(["2020-01-11", "2020-01-18", "2020-01-25", "2020-02-01"])
@@ -31,12 +39,17 @@ def forecast() -> pd.DataFrame:
         {
             "wk_end_dt": WEEKS + pd.Timedelta(weeks=4),
             "forecast": [41.0, 42, 43, 44],
+            "final": [41.0, 42, 43, 44],
             "lo_80": [30.0, 31, 32, 33],
             "hi_80": [50.0, 51, 52, 53],
             "lo_95": [20.0, 21, 22, 23],
             "hi_95": [60.0, 61, 62, 63],
         }
     )
+
+
+def chart(history: pd.DataFrame, forecast: pd.DataFrame, levels: list[int], **more: Any) -> go.Figure:
+    return forecast_chart(ForecastSeries(history, forecast, levels, **more))
 
 
 def traces(figure: go.Figure) -> dict[str, Any]:
@@ -72,7 +85,7 @@ def test_sales_chart_adds_promotional_units_on_top_and_tells_their_own_number(to
 
 
 def test_forecast_chart_shows_history_and_forecast(history: pd.DataFrame, forecast: pd.DataFrame) -> None:
-    found = traces(forecast_chart(history, forecast, []))
+    found = traces(chart(history, forecast, []))
     assert set(found) == {"history", "forecast"}
     assert weeks_of(found["history"]) == list(WEEKS)
     assert weeks_of(found["forecast"]) == list(forecast["wk_end_dt"])
@@ -80,19 +93,19 @@ def test_forecast_chart_shows_history_and_forecast(history: pd.DataFrame, foreca
 
 
 def test_forecast_chart_shows_what_was_adjusted_beside_it(history: pd.DataFrame, forecast: pd.DataFrame) -> None:
-    found = traces(forecast_chart(history, forecast.assign(adjusted=[1, 2, 3, 4]), []))
-    assert list(found["adjusted"].y) == [1, 2, 3, 4] and list(found["forecast"].y) == [41, 42, 43, 44]
+    found = traces(chart(history, forecast.assign(final=[1, 2, 3, 4]), []))
+    assert list(found["final plan"].y) == [1, 2, 3, 4] and list(found["model"].y) == [41, 42, 43, 44]
 
 
 def test_missing_week_is_a_gap_in_the_line(history: pd.DataFrame, forecast: pd.DataFrame) -> None:
-    line = traces(forecast_chart(history, forecast, [80]))["history"]
+    line = traces(chart(history, forecast, [80]))["history"]
     assert [math.isnan(value) for value in line.y] == [False, True, False, False]
     assert not line.connectgaps
 
 
 @pytest.mark.parametrize("levels", [[], [80], [80, 95], [95, 80]])
 def test_there_is_one_band_for_each_level(history: pd.DataFrame, forecast: pd.DataFrame, levels: list[int]) -> None:
-    figure = forecast_chart(history, forecast, levels)
+    figure = chart(history, forecast, levels)
     bands = [trace for trace in figure.data if trace.fill == "toself"]
     assert [band.name for band in bands] == [f"{level} % interval" for level in sorted(levels, reverse=True)]
 
@@ -101,7 +114,7 @@ def test_there_is_one_band_for_each_level(history: pd.DataFrame, forecast: pd.Da
 def test_band_runs_along_the_upper_bound_and_back_along_the_lower(
     history: pd.DataFrame, forecast: pd.DataFrame, level: int
 ) -> None:
-    band = traces(forecast_chart(history, forecast, [80, 95]))[f"{level} % interval"]
+    band = traces(chart(history, forecast, [80, 95]))[f"{level} % interval"]
     weeks = list(forecast["wk_end_dt"])
     assert weeks_of(band) == weeks + weeks[::-1]
     assert list(band.y) == [*forecast[f"hi_{level}"], *forecast[f"lo_{level}"][::-1]]
@@ -110,14 +123,14 @@ def test_band_runs_along_the_upper_bound_and_back_along_the_lower(
 def test_wider_band_lies_below_the_narrower_and_both_below_the_lines(
     history: pd.DataFrame, forecast: pd.DataFrame
 ) -> None:
-    names = [trace.name for trace in forecast_chart(history, forecast, [80, 95]).data]
+    names = [trace.name for trace in chart(history, forecast, [80, 95]).data]
     order = [names.index(name) for name in ("95 % interval", "80 % interval", "history", "forecast")]
     assert order == sorted(order)
 
 
 @pytest.mark.parametrize(("name", "column"), [("80 % low", "lo_80"), ("95 % high", "hi_95")])
 def test_bounds_are_told_when_pointed_at(history: pd.DataFrame, forecast: pd.DataFrame, name: str, column: str) -> None:
-    line = traces(forecast_chart(history, forecast, [80, 95]))[name]
+    line = traces(chart(history, forecast, [80, 95]))[name]
     assert list(line.y) == list(forecast[column])
     assert name in line.hovertemplate
     assert line.showlegend is False
@@ -137,14 +150,14 @@ def test_no_word_of_the_data_is_in_a_figure(
 ) -> None:
     """Plotly takes text for HTML; a key like '<b>' must not get there."""
     marked = [frame.assign(unique_id="<b>key</b>", made_by="<i>") for frame in (totals, history, forecast)]
-    for figure in (sales_chart(marked[0], True), forecast_chart(marked[1], marked[2], [80])):
+    for figure in (sales_chart(marked[0], True), chart(marked[1], marked[2], [80])):
         assert "<b>" not in figure.to_json()
         assert "<i>" not in figure.to_json()
         assert all(trace["text"] is None for trace in figure.data)
 
 
 def test_figure_can_be_sent_to_a_browser(history: pd.DataFrame, forecast: pd.DataFrame) -> None:
-    sent = json.loads(forecast_chart(history, forecast, [80]).to_json())
+    sent = json.loads(chart(history, forecast, [80]).to_json())
     (line,) = [trace for trace in sent["data"] if trace["name"] == "history"]
     assert len(line["x"]) == 4
 
@@ -154,7 +167,7 @@ def test_frames_of_the_caller_are_left_alone(
 ) -> None:
     before = [frame.copy() for frame in (totals, history, forecast)]
     sales_chart(totals, has_promo=True)
-    forecast_chart(history, forecast, [80, 95])
+    chart(history, forecast, [80, 95])
     for frame, copy in zip((totals, history, forecast), before, strict=True):
         pd.testing.assert_frame_equal(frame, copy)
 
@@ -189,14 +202,14 @@ def test_backtests_are_a_line_for_each_cutoff_and_one_in_the_legend(
     history: pd.DataFrame, forecast: pd.DataFrame
 ) -> None:
     weeks = history[["wk_end_dt"]].assign(cutoff=[1, 1, 2, 2], forecast=[5.0, 6.0, 7.0, 8.0])
-    lines = [t for t in forecast_chart(history, forecast, [80], weeks).data if t.name == "backtest"]
+    lines = [t for t in chart(history, forecast, [80], backtests=weeks).data if t.name == "backtest"]
     assert [list(line.y) for line in lines] == [[5, 6], [7, 8]]
     assert [line.showlegend for line in lines] == [True, False]
 
 
 def test_other_models_are_lines_that_differ(history: pd.DataFrame, forecast: pd.DataFrame) -> None:
     others = {name: forecast[["wk_end_dt", "forecast"]] for name in ("AutoETS", "MSTL", "Naive")}
-    found = traces(forecast_chart(history, forecast, [80], None, others))
+    found = traces(chart(history, forecast, [80], others=others))
     looks = {(found[name].line.color, found[name].line.dash) for name in others}
     assert len(looks) == 3
 

@@ -78,16 +78,19 @@ WHERE batch_id = %(batch_id)s AND attempt = %(attempt)s AND run_token = %(run_to
 UPDATE fcst_app.job_items i
 SET outcome = u.outcome, reason = u.reason, provenance = u.provenance::jsonb, attempt = %(attempt)s,
     finished_at = clock_timestamp(), out_of_stock_weeks = u.out_of_stock_weeks, lost_units = u.lost_units,
-    suspected_weeks = u.suspected_weeks
+    suspected_weeks = u.suspected_weeks, level_shift = u.level_shift, recent_stockouts = u.recent_stockouts,
+    capped_units = u.capped_units
 FROM unnest(%(unique_ids)s::text[], %(outcomes)s::text[], %(reasons)s::text[], %(provenances)s::text[],
-            %(out_of_stock_weeks)s::integer[], %(lost_units)s::float8[], %(suspected_weeks)s::integer[])
-     AS u (unique_id, outcome, reason, provenance, out_of_stock_weeks, lost_units, suspected_weeks)
+            %(out_of_stock_weeks)s::integer[], %(lost_units)s::float8[], %(suspected_weeks)s::integer[],
+            %(level_shifts)s::float8[], %(recent_stockouts)s::integer[], %(capped_units)s::float8[])
+     AS u (unique_id, outcome, reason, provenance, out_of_stock_weeks, lost_units, suspected_weeks, level_shift,
+           recent_stockouts, capped_units)
 WHERE i.batch_id = %(batch_id)s AND i.unique_id = u.unique_id AND i.outcome = 'pending';
 
 -- hold_attempt
 -- An attempt that has not ended, held to end it, and whether its job is to stop. A row that a frozen worker holds is
 -- passed over.
-SELECT b.tries, b.run_token IS NOT NULL AS has_begun, b.item_in_hand, b.model_in_hand,
+SELECT b.job_id, b.tries, b.run_token IS NOT NULL AS has_begun, b.item_in_hand, b.model_in_hand,
        j.cancel_requested_at IS NOT NULL AS is_cancelled
 FROM fcst_app.batch_status b JOIN fcst_app.jobs j USING (job_id)
 WHERE b.batch_id = %(batch_id)s AND b.attempt = %(attempt)s AND b.stage IN ('learning', 'obtaining_sales', 'processing', 'saving')

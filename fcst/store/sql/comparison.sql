@@ -70,8 +70,8 @@ GROUP BY f.model;
 -- in the weeks that were adjusted, and in all. Naive is the same week of the last known year or else, where that is not
 -- known, the last known week.
 WITH weeks AS (
-    SELECT f.unique_id, w.y, a.adjusted IS NOT NULL AS is_adjusted, w.forecast,
-           COALESCE(a.adjusted, w.forecast) AS adjusted, COALESCE(w.last_year, l.units) AS naive
+    SELECT f.unique_id, w.y, w.adjusted IS NOT NULL AS is_adjusted, w.forecast,
+           COALESCE(w.adjusted, w.forecast) AS adjusted, COALESCE(w.last_year, l.units) AS naive
     FROM fcst_app.forecasts f
     JOIN fcst_app.jobs j ON j.job_id = f.job_id
     JOIN fcst_app.sales n ON n.dataset_id = %(dataset_id)s AND n.unique_id = f.unique_id
@@ -80,14 +80,13 @@ WITH weeks AS (
         SELECT k.units FROM unnest(o.unit_sales) WITH ORDINALITY k (units, n)
         WHERE k.units IS NOT NULL ORDER BY k.n DESC LIMIT 1
     ) l ON TRUE
+    LEFT JOIN fcst_app.adjusted_forecasts a ON a.job_id = f.job_id AND a.model = f.model AND a.unique_id = f.unique_id
     CROSS JOIN LATERAL (
-        SELECT f.first_wk_end_dt + 7 * (step - 1) AS wk_end_dt, f.forecast[step] AS forecast,
+        SELECT f.forecast[step] AS forecast, a.adjusted[step] AS adjusted,
                n.unit_sales[(f.first_wk_end_dt - n.first_wk_end_dt) / 7 + step] AS y,
                o.unit_sales[cardinality(o.unit_sales) + step - 52 * ((step + 51) / 52)] AS last_year
         FROM generate_subscripts(f.forecast, 1) step
     ) w
-    LEFT JOIN fcst_app.adjusted_forecasts a ON a.job_id = f.job_id AND a.unique_id = f.unique_id
-        AND a.model = f.model AND a.wk_end_dt = w.wk_end_dt
     WHERE f.job_id = %(job_id)s AND f.model = %(model)s AND w.y IS NOT NULL
 )
 SELECT s.is_adjusted_only, v.step, count(*) AS n_weeks, count(DISTINCT w.unique_id) AS n_items,

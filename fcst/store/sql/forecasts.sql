@@ -7,7 +7,7 @@ DELETE FROM fcst_app.backtests WHERE job_id = %(job_id)s AND unique_id = ANY (%(
 -- copy_forecasts
 -- Forecasts, from a binary stream.
 COPY fcst_app.forecasts (job_id, unique_id, model, first_wk_end_dt, forecast, lo, hi, is_fallback, made_by, heaviest, total,
-                         sold, change, abs_error, error, actual, baseline, uplift)
+                         sold, abs_error, error, actual, baseline, uplift)
 FROM STDIN (FORMAT binary, ENCODING 'UTF8');
 
 -- copy_metrics
@@ -29,6 +29,8 @@ SELECT i.unique_id, i.sales_rank, {value} AS value
 FROM fcst_app.job_items i
 LEFT JOIN fcst_app.items d ON d.dataset_id = %(dataset_id)s AND d.unique_id = i.unique_id
 LEFT JOIN fcst_app.forecasts f ON f.job_id = i.job_id AND f.unique_id = i.unique_id AND f.model = %(model)s
+LEFT JOIN fcst_app.attention a ON a.job_id = i.job_id AND a.model = %(model)s AND a.unique_id = i.unique_id
+LEFT JOIN fcst_app.reviews v ON v.job_id = i.job_id AND v.model = %(model)s AND v.unique_id = i.unique_id
 WHERE i.job_id = %(job_id)s AND {condition};
 
 -- count_job_items
@@ -51,14 +53,16 @@ WITH page AS (
     ORDER BY c.value, c.sales_rank LIMIT %(limit)s OFFSET %(skip)s
 )
 SELECT i.unique_id, i.sales_rank, i.outcome, i.reason, d.family, d.class AS item_class, d.demand_class, d.description,
-       d.n_weeks, d.last_sale_dt, NOT COALESCE(d.is_added, false) AS has_sales, s.recent_weeks, s.recent, f.total AS forecast, f.change,
-       f.total + a.change AS adjusted, f.abs_error / NULLIF(f.actual, 0) AS wape, f.error / NULLIF(f.actual, 0) AS bias,
-       f.made_by, f.is_fallback,
-       array_remove(ARRAY[{flags}], NULL) AS flags
+       d.n_weeks, d.last_sale_dt, NOT COALESCE(d.is_added, false) AS has_sales, s.recent_weeks, s.recent, a.last_year,
+       f.total AS forecast, a.final, a.final / NULLIF(a.last_year, 0) - 1 AS change,
+       f.abs_error / NULLIF(f.actual, 0) AS wape, f.error / NULLIF(f.actual, 0) AS bias, f.made_by, f.is_fallback,
+       {reasons} AS reasons, {at_stake} AS at_stake, {abc} AS abc, {xyz} AS xyz, v.reviewed_by, v.reviewed_at
 FROM page p
 JOIN fcst_app.job_items i ON i.job_id = %(job_id)s AND i.unique_id = p.unique_id
 LEFT JOIN fcst_app.items d ON d.dataset_id = %(dataset_id)s AND d.unique_id = i.unique_id
 LEFT JOIN fcst_app.forecasts f ON f.job_id = i.job_id AND f.unique_id = i.unique_id AND f.model = %(model)s
+LEFT JOIN fcst_app.attention a ON a.job_id = i.job_id AND a.model = %(model)s AND a.unique_id = i.unique_id
+LEFT JOIN fcst_app.reviews v ON v.job_id = i.job_id AND v.model = %(model)s AND v.unique_id = i.unique_id
 LEFT JOIN LATERAL (
     SELECT array_agg(w.units ORDER BY w.n) FILTER (WHERE w.n > cardinality(o.unit_sales) - 52) AS recent_weeks,
            sum(w.units) FILTER (WHERE w.n > cardinality(o.unit_sales) - %(h)s) AS recent
@@ -66,11 +70,6 @@ LEFT JOIN LATERAL (
     WHERE o.dataset_id = %(dataset_id)s AND o.unique_id = i.unique_id
       AND w.n > cardinality(o.unit_sales) - greatest(52, %(h)s)
 ) s ON TRUE
-LEFT JOIN LATERAL (
-    SELECT sum(o.adjusted - f.forecast[(o.wk_end_dt - f.first_wk_end_dt) / 7 + 1]) AS change
-    FROM fcst_app.adjusted_forecasts o
-    WHERE o.job_id = i.job_id AND o.unique_id = i.unique_id AND o.model = %(model)s
-) a ON TRUE
 ORDER BY p.value, p.sales_rank;
 
 -- copy_forecasts_to_add_up
@@ -93,8 +92,7 @@ SELECT {unique_id} AS unique_id, f.first_wk_end_dt + 7 * (s.step - 1) AS wk_end_
 FROM fcst_app.job_items i
 JOIN fcst_app.forecasts f ON f.job_id = i.job_id AND f.unique_id = i.unique_id
 CROSS JOIN LATERAL generate_subscripts(f.forecast, 1) s (step)
-LEFT JOIN fcst_app.adjusted_forecasts a ON a.job_id = f.job_id AND a.unique_id = f.unique_id AND a.model = f.model
-    AND a.wk_end_dt = f.first_wk_end_dt + 7 * (s.step - 1)
+LEFT JOIN fcst_app.adjusted_forecasts a ON a.job_id = f.job_id AND a.model = f.model AND a.unique_id = f.unique_id
 WHERE i.job_id = %(job_id)s AND i.outcome = 'completed' {which}
 ORDER BY i.sales_rank, f.model, s.step;
 
@@ -110,15 +108,34 @@ SELECT p.unique_id, p.sales_rank, f.first_wk_end_dt + 7 * (s.step - 1) AS wk_end
        f.forecast[s.step] AS forecast,
        ARRAY(SELECT f.lo[i][s.step] FROM generate_subscripts(f.lo, 1) i ORDER BY i) AS lo,
        ARRAY(SELECT f.hi[i][s.step] FROM generate_subscripts(f.hi, 1) i ORDER BY i) AS hi, f.is_fallback, f.made_by,
-       COALESCE(a.adjusted, f.forecast[s.step]) AS adjusted, f.baseline[s.step] AS baseline, f.uplift[s.step] AS uplift
+       COALESCE(a.adjusted[s.step], f.forecast[s.step]) AS adjusted, f.baseline[s.step] AS baseline, f.uplift[s.step] AS uplift
 FROM page p
 JOIN fcst_app.forecasts f USING (job_id, unique_id)
 CROSS JOIN LATERAL generate_subscripts(f.forecast, 1) s (step)
-LEFT JOIN fcst_app.adjusted_forecasts a ON a.job_id = f.job_id AND a.unique_id = f.unique_id AND a.model = f.model
-    AND a.wk_end_dt = f.first_wk_end_dt + 7 * (s.step - 1)
+LEFT JOIN fcst_app.adjusted_forecasts a ON a.job_id = f.job_id AND a.model = f.model AND a.unique_id = f.unique_id
 ORDER BY p.sales_rank, f.model, s.step;
 
 -- unknown_job_items
 -- Those of some keys that are no items of a job.
 SELECT k.unique_id FROM unnest(%(unique_ids)s::text[]) k (unique_id)
 WHERE NOT EXISTS (SELECT 1 FROM fcst_app.job_items i WHERE i.job_id = %(job_id)s AND i.unique_id = k.unique_id);
+
+-- sum_sold_since
+-- What a newer dataset holds of some items of a run in the weeks that were forecast, added up by week.
+SELECT %(first)s::date + 7 * (n - 1) AS wk_end_dt,
+       sum(s.unit_sales[(%(first)s::date - s.first_wk_end_dt) / 7 + n]) AS unit_sales
+FROM fcst_app.job_items i
+JOIN fcst_app.sales s ON s.dataset_id = %(newer_id)s AND s.unique_id = i.unique_id
+CROSS JOIN generate_series(1, %(h)s) n
+WHERE i.job_id = %(job_id)s AND i.outcome = 'completed' {which}
+GROUP BY n HAVING count(s.unit_sales[(%(first)s::date - s.first_wk_end_dt) / 7 + n]) > 0 ORDER BY n;
+
+-- sum_earlier_plans
+-- The final plans of some items of a run as the last earlier runs had them, by one model, added up by week.
+SELECT f.job_id, f.first_wk_end_dt + 7 * (w.n::integer - 1) AS wk_end_dt, sum(COALESCE(w.adjusted, w.forecast)) AS forecast
+FROM fcst_app.jobs j
+JOIN fcst_app.forecasts f ON f.job_id = ANY (j.earlier_job_ids[1 : %(n_runs)s]) AND f.model = %(earlier_model)s
+LEFT JOIN fcst_app.adjusted_forecasts a ON a.job_id = f.job_id AND a.model = f.model AND a.unique_id = f.unique_id
+CROSS JOIN LATERAL unnest(f.forecast, a.adjusted) WITH ORDINALITY w (forecast, adjusted, n)
+WHERE j.job_id = %(job_id)s {which}
+GROUP BY 1, 2 ORDER BY 1 DESC, 2;

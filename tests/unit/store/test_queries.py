@@ -159,7 +159,30 @@ PLACES = {
     "chosen_job_items": ["{value}", "{condition}"],
     "count_job_items": ["{chosen}"],
     "place_of_job_item": ["{chosen}", "{chosen}"],
-    "list_job_items": ["{chosen}", "{flags}"],
+    "list_job_items": ["{chosen}", "{reasons}", "{at_stake}", "{abc}", "{xyz}"],
+    "sum_sold_since": ["{which}"],
+    "sum_earlier_plans": ["{which}"],
+    "plan_totals": ["{which}"],
+    "insert_items_by_factors": ["{which}"],
+    "clear_adjusted": ["{keys}"],
+    "apply_adjustments": ["{keys}"],
+    "of_items": ["{which}"],
+    "clear_attention": ["{keys}"],
+    "find_attention": [
+        "{keys}",
+        "{outside_weeks}",
+        "{worse_by}",
+        "{one_sided}",
+        "{far}",
+        "{shift}",
+        "{new_within}",
+        "{ended_after}",
+    ],
+    "carry_reviews": ["{keys}"],
+    "count_attention": ["{chosen}"],
+    "review_items": ["{chosen}"],
+    "reopen_items": ["{chosen}"],
+    "find_abc": ["{share_a}", "{share_b}"],
     "copy_forecasts_to_add_up": ["{columns}", "{which}"],
     "job_sales_totals": ["{which}"],
     "copy_job_sales": ["{which}"],
@@ -216,7 +239,7 @@ def test_columns_are_spelled_out(name: str) -> None:
 TABLES = {
     table
     for text in [query("create_migrations"), *(text for _, _, text in migrations())]
-    for table in re.findall(r"CREATE (?:TABLE|VIEW) (?:IF NOT EXISTS )?fcst_app\.(\w+)", text)
+    for table in re.findall(r"CREATE (?:TABLE|VIEW|AGGREGATE) (?:IF NOT EXISTS )?fcst_app\.(\w+)", text)
 }
 
 
@@ -227,7 +250,7 @@ def relations(statement: str) -> set[str]:
         r"INDEX \w+ ON)\s+([a-z_][a-z_.]*)\b(?!\()",  # and not a function, as in `extract(epoch FROM now())`
         bare(statement),
     )
-    common = set(re.findall(r"(?:WITH|WITH RECURSIVE|,)\s*([a-z_]+) AS \(", bare(statement)))
+    common = set(re.findall(r"(?:WITH|WITH RECURSIVE|,)\s*([a-z_]+) AS (?:MATERIALIZED )?\(", bare(statement)))
     return set(found) - common
 
 

@@ -1,0 +1,108 @@
+"""Why items of runs need attention, which of them were reviewed, and the thresholds behind that."""
+
+import json
+from typing import Any
+
+from psycopg2 import sql
+from psycopg2.extensions import cursor as Cursor
+
+from fcst.attention import ABC_SHARES, Thresholds
+from fcst.filters import RunFilter
+from fcst.job_records import AttentionCount, Job
+from fcst.names import ENDED_AFTER_WEEKS, NEW_WITHIN_WEEKS
+from fcst.store import item_filters
+from fcst.store.database import fetch_all, fetch_one, transaction
+from fcst.store.queries import query
+
+
+def refresh(cur: Cursor, params: dict[str, Any], items: sql.Composable) -> None:
+    """Finds anew why some items of a run need attention, in the caller's transaction.
+
+    Parameters
+    ----------
+    params
+        those of `items`, and `job_id`.
+    items
+        the keys of the items, as a statement.
+    """
+    clear = sql.SQL(query("clear_attention")).format(keys=items)
+    cur.execute(clear, params)
+    names = ("outside_weeks", "worse_by", "one_sided", "far", "shift")
+    statement = sql.SQL(query("find_attention")).format(
+        keys=items,
+        new_within=sql.Literal(NEW_WITHIN_WEEKS),
+        ended_after=sql.Literal(ENDED_AFTER_WEEKS),
+        **{name: item_filters.threshold(name, "j.thresholds") for name in names},
+    )
+    cur.execute(statement, params)
+
+
+_ITEMS_OF_RUN = sql.SQL("SELECT o.unique_id FROM fcst_app.job_items o WHERE o.job_id = %(job_id)s")
+
+
+def refresh_run(job_id: int) -> None:
+    """Finds anew why the items of a run need attention."""
+    with transaction() as cur:
+        refresh(cur, {"job_id": job_id}, _ITEMS_OF_RUN)
+
+
+def is_found(job_id: int) -> bool:
+    """Whether it was found why items of a run need attention."""
+    return bool((fetch_one("has_attention", job_id=job_id) or {})["found"])
+
+
+def carry_reviews(cur: Cursor, params: dict[str, Any], items: sql.Composable) -> None:
+    """Takes over the reviews of earlier runs for some items of a run that have not changed since."""
+    statement = sql.SQL(query("carry_reviews")).format(keys=items)
+    cur.execute(statement, params)
+
+
+def count(job: Job, model: str, which: RunFilter) -> list[AttentionCount]:
+    """How many of the items that match have each reason."""
+    chosen = item_filters.select_job_items(job, model, which)
+    statement = sql.SQL(query("count_attention")).format(chosen=chosen.text)
+    return [AttentionCount(**row) for row in fetch_all(statement, **chosen.params)]
+
+
+def review(job: Job, model: str, which: RunFilter, reviewed_by: str) -> int:
+    """Marks the items that match as reviewed; returns how many were not."""
+    return _change(job, model, which, "review_items", reviewed_by)
+
+
+def reopen(job: Job, model: str, which: RunFilter) -> int:
+    """Takes the reviews of the items that match back; returns how many had one."""
+    return _change(job, model, which, "reopen_items", "")
+
+
+def _change(job: Job, model: str, which: RunFilter, name: str, who: str) -> int:
+    chosen = item_filters.select_job_items(job, model, which)
+    statement = sql.SQL(query(name)).format(chosen=chosen.text)
+    with transaction() as cur:
+        cur.execute(statement, chosen.params | {"reviewed_by": who})
+        return int(cur.rowcount)
+
+
+def last_review(job_id: int) -> tuple[str, int]:
+    """When the last review of a run was made, and how many there are."""
+    row = fetch_one("last_review", job_id=job_id) or {}
+    return str(row["last"]), int(row["n"])
+
+
+def thresholds(dataset: str) -> Thresholds:
+    """Those that hold for a dataset's name."""
+    row = fetch_one("find_thresholds", dataset=dataset)
+    return Thresholds.from_json(row["thresholds"] if row else {})
+
+
+def set_thresholds(dataset: str, wanted: Thresholds, set_by: str) -> None:
+    with transaction() as cur:
+        values = {"dataset": dataset, "thresholds": json.dumps(wanted.to_json()), "set_by": set_by}
+        cur.execute(query("set_thresholds"), values)
+
+
+def find_abc(dataset_id: int) -> None:
+    """Finds the limits of the classes A and B of a dataset, unless they are known."""
+    share_a, share_b = map(sql.Literal, ABC_SHARES)
+    with transaction() as cur:
+        statement = sql.SQL(query("find_abc")).format(share_a=share_a, share_b=share_b)
+        cur.execute(statement, {"dataset_id": dataset_id})

@@ -1,0 +1,283 @@
+"""The plan of an item or of a sum: the grid in which it is edited, the dialog for many weeks, the list of changes."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date
+
+import numpy as np
+import streamlit as st
+
+from fcst.errors import FcstError, InputError
+from fcst.filters import RunFilter
+from fcst.job_records import Adjustment, Job
+from fcst.names import SEASON_LENGTH
+from fcst.periods import Period, Span, Split, split_weeks
+from fcst.records import FloatArray
+from fcst.roles import Scope
+from fcst.services import adjustments, identity
+from fcst.services.adjustments import MAX_NAME, MAX_PERCENT, MAX_REASON, MAX_UNITS, Change
+from fcst.services.forecasts import View
+from fcst.ui import text
+from fcst.ui.components import GridEdit, GridRow, plan_grid
+from fcst.ui.shell import choose_one, show_error
+from fcst.ui.signin import may
+
+SHOWN_CHANGES = 20
+PERCENT, UNITS, TOTAL = "By percent", "To units a week", "To units in all"
+_PERIODS = {"": "Weeks", "month": "Months", "quarter": "Quarters"}
+_PERCENT = re.compile(r"([+-]?\d+(?:\.\d+)?)\s*%")
+_UNITS = re.compile(r"\d[\d,\s]*(?:\.\d+)?|\.\d+")
+
+
+@dataclass(frozen=True)
+class Edited:
+    """What is edited.
+
+    Parameters
+    ----------
+    which
+        the items, one or many.
+    scope
+        which they are, in words.
+    seen
+        the last change of the plan that is shown.
+    """
+
+    job: Job
+    model: str
+    which: RunFilter
+    scope: str
+    seen: int
+
+
+def show_plan(edited: Edited, view: View) -> None:
+    """The grid, with last year, the model's forecast, what was adjusted, and the final plan, which is edited."""
+    if said := st.session_state.pop("plan_said", ""):
+        st.toast(said)
+    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+        period = Period(choose_one("Periods", _PERIODS, "period", label_visibility="collapsed") or "week")
+        if may(Scope.RUN) and st.button("Change weeks …", icon=":material/edit:", key="adjust"):
+            ask_for_change(edited, view)
+    place = st.container()
+    split = split_weeks([week.date() for week in view.forecast["wk_end_dt"]], period)
+    final = view.forecast["final"].to_numpy()
+    model, last_year = view.forecast["forecast"].to_numpy(), _last_year(view)
+
+    def save(edit: GridEdit) -> None:
+        try:
+            change = _change_of(split, final, edit.cells)
+            n = adjustments.adjust(
+                edited.job, edited.model, edited.which, change, edit.reason, edit.who, edited.scope, edited.seen
+            )
+        except FcstError as exc:
+            st.session_state["plan_refused"] = exc
+            return
+        st.session_state["who"] = edit.who
+        st.session_state["plan_said"] = f"Adjustment {n} is saved. The model's own forecast stays beside it."
+
+    if (refused := st.session_state.pop("plan_refused", None)) is not None:
+        with place:
+            show_error(refused)
+    changed = np.where(np.isclose(final, model), 0.0, final - model)
+    rows = [
+        _row("Last year", split, last_year, "quiet"),
+        _row("Model", split, model),
+        *([_row("Adjusted", split, changed, is_signed=True)] if view.is_adjusted else []),
+        _row("Final plan", split, final, "strong", is_editable=may(Scope.RUN)),
+    ]
+    plan_grid(
+        f"Plan of {edited.scope}",
+        [_title(span, period) for span in split.spans],
+        rows,
+        key="plan_grid",
+        version=f"{edited.job.job_id} {edited.model} {edited.scope} {edited.which} {period} {edited.seen}",
+        who=None if identity.current().is_known else str(st.session_state.get("who", "")),
+        on_save=save,
+    )
+
+
+def _last_year(view: View) -> FloatArray:
+    """Units of the same weeks of the last known year; NaN where they are not known."""
+    history = view.history["unit_sales"].to_numpy(dtype=float)
+    places = [len(history) + n - SEASON_LENGTH * (n // SEASON_LENGTH + 1) for n in range(len(view.forecast))]
+    return np.array([history[place] if 0 <= place < len(history) else np.nan for place in places])
+
+
+def _row(
+    label: str, split: Split, weekly: FloatArray, kind: str = "", is_editable: bool = False, is_signed: bool = False
+) -> GridRow:
+    sums = split.add_up(weekly)
+    cells = [*sums, float(np.sum(weekly))]
+    return GridRow(label, tuple(_units(units, is_signed) for units in cells), kind, is_editable)
+
+
+def _units(units: float, is_signed: bool = False) -> str:
+    """Units as they can be typed again; a dash where they are not known, nothing where nothing was changed."""
+    if np.isnan(units):
+        return "–"
+    if is_signed and units == 0:
+        return ""
+    return f"{units:{'+' if is_signed else ''},.{0 if abs(units) >= 100 else 1}f}"
+
+
+def _title(span: Span, period: Period) -> tuple[str, str, str]:
+    if period == Period.WEEK:
+        return span.name, f"{span.last:%d %b}", f"{span.last:%Y}"
+    n_days = (span.last - span.first).days + 1
+    return span.name, span.name, "" if span.is_whole else f"{span.n_days} of {n_days} days"
+
+
+def _change_of(split: Split, final: FloatArray, typed: dict[str, str]) -> Change:
+    """What was typed into cells, as units of weeks.
+
+    Raises
+    ------
+    InputError
+        that names a cell whose text is neither units nor a percentage.
+    """
+    now, wanted = split.add_up(final), list[float | None]()
+    for span, units in zip(split.spans, now, strict=True):
+        wanted.append(_number(span.name, typed[span.name], float(units)) if span.name in typed else None)
+    weeks = split.weeks_for(final, wanted)
+    places = [place for place, units in enumerate(weeks) if units is not None]
+    if not places:
+        raise InputError("Nothing was changed.", "Type units into a cell of the final plan.")
+    first, last = places[0], places[-1]
+    return Change(split.week_ends[first], split.week_ends[last], targets=tuple(weeks[first : last + 1]))
+
+
+def _number(name: str, typed: str, now: float) -> float:
+    if (percent := _PERCENT.fullmatch(typed.strip())) is not None:
+        value = now * (1 + float(percent[1]) / 100)
+    elif _UNITS.fullmatch(typed.strip()) is not None:
+        value = float(re.sub(r"[,\s]", "", typed))
+    else:
+        raise InputError(f"The cell {name} has {typed[:40]!r}.", "Give units from 0 on, or a percentage such as +8 %.")
+    if not 0 <= value <= MAX_UNITS:
+        raise InputError(f"The cell {name} has {typed[:40]!r}.", f"Give units from 0 to {MAX_UNITS:,.0f}.")
+    return value
+
+
+def show_changes(job: Job, model: str, which: RunFilter) -> None:
+    """The changes of this plan, the newest first, with those that an earlier run handed on."""
+    made = adjustments.list_adjustments(job, which, model, SHOWN_CHANGES + 1)
+    if not made:
+        return
+    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+        st.markdown("**Adjustments**")
+        carried = [row for row in made if row.carried_from is not None and row.undone_at is None]
+        if carried and may(Scope.RUN) and st.button("Drop those carried over …", key="drop_carried"):
+            ask_to_drop(job, model)
+    for row in made[:SHOWN_CHANGES]:
+        _show_change(row)
+    if len(made) > SHOWN_CHANGES:
+        st.caption(f"The last {SHOWN_CHANGES} are shown. The Excel file has all of them.")
+
+
+def _show_change(row: Adjustment) -> None:
+    how = "units by week"
+    if row.percent is not None:
+        how = f"{row.percent:+,.1f} %"
+    elif row.units is not None:
+        how = f"to {text.units(row.units)} units a week"
+    weeks = f"week ending {text.day(row.first_wk_end_dt)}"
+    if row.last_wk_end_dt != row.first_wk_end_dt:
+        weeks = f"weeks ending {text.day(row.first_wk_end_dt)} – {text.day(row.last_wk_end_dt)}"
+    of = f"{row.scope} ({row.n_items:,} items)" if row.n_items > 1 else row.scope
+    who = f"{text.plain(row.made_by)}, {text.moment(row.made_at)}"
+    if row.carried_from is not None:
+        who += f"; carried over from run {row.carried_from}"
+    undone = "" if row.undone_at is None else f" Undone by {text.plain(row.undone_by)}, {text.moment(row.undone_at)}."
+    with st.container(border=True, horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+        with st.container(width="stretch", gap="xsmall"):
+            said = f"**{how}**, {weeks}, {text.plain(of)}: {text.plain(row.reason)}"
+            st.markdown(f"{'Undone: ' if undone else ''}{said}")
+            st.caption(f"{who}.{undone}")
+        if (
+            not undone
+            and may(Scope.RUN)
+            and st.button("Undo …", key=f"undo_{row.adjustment_id}", icon=":material/undo:")
+        ):
+            ask_to_undo(row, how)
+
+
+@st.dialog("Change weeks")
+def ask_for_change(edited: Edited, view: View) -> None:
+    """Asks for one change of several weeks, which is spread over the items and, where it is a total, over the weeks."""
+    st.caption(text.plain(f"Of {edited.scope}."))
+    first, last = _ask_weeks([week.date() for week in view.forecast["wk_end_dt"]])
+    ways = [PERCENT, UNITS, TOTAL] if first != last else [PERCENT, UNITS]
+    how = st.segmented_control("Change", ways, default=PERCENT, required=True, key="adjust_how")
+    is_in = view.forecast["wk_end_dt"].dt.date.between(first, last)
+    now = view.forecast.loc[is_in, "final"]
+    if how == PERCENT:
+        percent = st.number_input(
+            "Percent, less than 0 for less", -100.0, float(MAX_PERCENT), 10.0, 5.0, "%.1f", key="adjust_percent"
+        )
+        change, after = Change(first, last, percent=percent), float(now.sum()) * (1 + percent / 100)
+    elif how == UNITS:
+        usual = round(float(now.mean()), 1)
+        units = st.number_input("Units a week", 0.0, MAX_UNITS, usual, format="%.1f", key="adjust_units")
+        change, after = Change(first, last, units=units), units * len(now)
+    else:
+        usual = round(float(now.sum()), 1)
+        after = st.number_input("Units in all weeks", 0.0, MAX_UNITS, usual, format="%.1f", key="adjust_total")
+        is_even = st.checkbox("The same units each week", key="adjust_even")
+        change = Change(first, last, total=after, is_even=is_even)
+    st.markdown(f"These {text.count(len(now), 'week')}: {text.units(now.sum())} → **{text.units(after)} units**")
+    reason = st.text_input("Reason", max_chars=MAX_REASON, key="adjust_reason", placeholder="A campaign in week 34")
+    who = _ask_who()
+    if st.button("Save the adjustment", type="primary", key="adjust_save"):
+        _do(
+            lambda: adjustments.adjust(
+                edited.job, edited.model, edited.which, change, reason, who, edited.scope, edited.seen
+            ),
+            "The adjustment is saved. The model's own forecast stays beside it.",
+        )
+
+
+@st.dialog("Undo this adjustment?")
+def ask_to_undo(row: Adjustment, how: str) -> None:
+    items = text.plain(f"{row.scope} ({row.n_items:,} items)" if row.n_items > 1 else row.scope)
+    st.markdown(f"**{how}** of {items} will not count any more. It stays in this list, as undone.")
+    who = _ask_who()
+    if st.button("Undo it", type="primary", key="undo_now"):
+        _do(lambda: adjustments.undo(row.adjustment_id, who), "The adjustment is undone.")
+
+
+@st.dialog("Drop the adjustments that were carried over?")
+def ask_to_drop(job: Job, model: str) -> None:
+    st.markdown("What this run took over from earlier ones will not count any more. It stays in this list, as undone.")
+    who = _ask_who()
+    if st.button("Drop them", type="primary", key="drop_now"):
+        _do(lambda: adjustments.drop_carried(job, model, who), "The adjustments that were carried over are undone.")
+
+
+def _do(change: Callable[[], object], said: str) -> None:
+    """Closes the dialog when it is done, and says so; stays open and says why when it is refused."""
+    try:
+        change()
+    except FcstError as exc:
+        show_error(exc)
+        return
+    st.session_state["plan_said"] = said
+    st.rerun()
+
+
+def _ask_weeks(days: list[date]) -> tuple[date, date]:
+    """The first and the last week of a change; without asking where there is one week only."""
+    if len(days) == 1:
+        st.markdown(f"Week ending {text.day(days[0])}")
+        return days[0], days[0]
+    chosen = st.select_slider("Weeks ending", days, (days[0], days[-1]), format_func=text.day, key="adjust_weeks")
+    return chosen[0], chosen[1]
+
+
+def _ask_who() -> str:
+    """The name of the user; asked once in a session, and not of those who have signed in."""
+    if (actor := identity.current()).is_known:
+        return actor.name
+    who: str = st.text_input("Your name", st.session_state.get("who", ""), max_chars=MAX_NAME, key="adjust_who")
+    st.session_state["who"] = who
+    return who
