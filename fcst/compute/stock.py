@@ -8,9 +8,9 @@ safety stock.
 Errors of weeks one after the other are alike, and their sums have longer tails than normal ones. So no distribution is
 assumed: of each backtest the sum of the errors over the first 1, 2, … weeks is divided by its size; the safety stock is
 the empirical quantile of these, times the size of the item's own sum. The size is the root of the sum of the weeks'
-variances: that of the narrowest interval, and that of a count, which intervals of sparse demand may miss. Quantiles are
-pooled over the items of a demand class; a class of few backtests is drawn to all items. Constants were chosen with
-`tests/benchmarks/stock.py`.
+variances: that of the narrowest interval, and that of sales that come at random, the forecast times the lump, which
+intervals of sparse demand miss. Quantiles are pooled over the items of a demand class; a class of few backtests is
+drawn to all items. Constants, and what stands in the size, were chosen with `tests/benchmarks/stock.py`.
 
 It is assumed that the lead time is certain, that sales are all the demand, and that errors to come are as those of the
 backtests were.
@@ -29,8 +29,8 @@ from fcst.records import FloatArray
 
 BoolArray = npt.NDArray[np.bool_]
 
-CHANCE = 1.0
-"""Of a week's forecast, the variance that is added to what its interval shows: that of a count, as Poisson's."""
+LEAST_EXPECTED = 0.01
+"""Lumps in the weeks of a backtest: one of which less was expected counts as if it were so many."""
 
 OTHERS_COUNT = 20
 """Backtests of a class that count as much as all items of the run together."""
@@ -53,30 +53,53 @@ def variances(forecast: FloatArray, lo: FloatArray, hi: FloatArray, level: int) 
     return shown
 
 
-def sizes(forecast: FloatArray, variance: FloatArray) -> FloatArray:
+def lumps(units_per_sale: FloatArray, cv2: FloatArray, adi: FloatArray) -> FloatArray:
+    """(N,) the lump of items, in units: the variance of a week's demand as a multiple of its mean, of sales at random.
+
+    One, as of a count; and of items that do not sell each week what a unit has beside it in its week, times the share
+    of the weeks without sales.
+
+    Parameters
+    ----------
+    units_per_sale
+        (N,) the mean of the weeks with sales.
+    cv2, adi
+        (N,) as `demand.Demand` has them; NaN where the item never sold.
+    """
+    beside = (1 - 1 / adi) * units_per_sale * (1 + cv2)
+    return 1 + np.nan_to_num(beside)
+
+
+def sizes(forecast: FloatArray, variance: FloatArray, lump: FloatArray) -> FloatArray:
     """(N, H) the size of the error of the sum of the first 1, 2, … H weeks, were each week's error by itself.
 
     Parameters
     ----------
     forecast, variance
         (N, H) units, not negative, and what `variances` gives.
+    lump
+        (N,) as `lumps` gives them.
     """
-    found: FloatArray = np.sqrt(np.cumsum(variance + CHANCE * forecast, axis=1))
+    found: FloatArray = np.sqrt(np.cumsum(variance + forecast * lump[:, None], axis=1))
     return found
 
 
-def scaled_errors(actual: FloatArray, forecast: FloatArray, variance: FloatArray) -> FloatArray:
+def scaled_errors(actual: FloatArray, forecast: FloatArray, variance: FloatArray, lump: FloatArray) -> FloatArray:
     """(R, W) the errors of the sums of the first 1, 2, … W weeks of backtests, divided by their sizes.
 
-    NaN where a week of the sum is missing, and where its size is 0: what an item sells of which nothing is expected
-    says nothing of others.
+    NaN where a week of the sum is missing, and where the size is 0. A size is not less than that of LEAST_EXPECTED
+    lumps: one sale of an item of which none was expected would say too much of others.
 
     Parameters
     ----------
     actual, forecast, variance
         (R, W) units sold, NaN where a week is missing; forecast; what `variances` gives.
+    lump
+        (R,) units.
     """
-    errors, size = np.cumsum(actual - forecast, axis=1), sizes(forecast, variance)
+    errors, n_weeks = np.cumsum(actual - forecast, axis=1), actual.shape[1]
+    least = np.sqrt(LEAST_EXPECTED * np.arange(1, n_weeks + 1) / n_weeks) * lump[:, None]
+    size = np.maximum(sizes(forecast, variance, lump), least)
     found: FloatArray = np.where(size > 0, errors / np.where(size > 0, size, 1.0), np.nan)
     return found
 
@@ -153,6 +176,7 @@ def stock_of(
     plan: FloatArray,
     forecast: FloatArray,
     variance: FloatArray,
+    lump: FloatArray,
     weeks: FloatArray,
     service_levels: FloatArray,
     factors: FloatArray,
@@ -168,6 +192,8 @@ def stock_of(
     ----------
     plan, forecast, variance
         (N, H) the final plan and the forecast that it changes, in units; what `variances` gives.
+    lump
+        (N,) units.
     weeks
         (N,) the protection interval. Of a part of a week demand counts by its days, and the square of the safety stock
         grows in proportion. NaN, or longer than H: undefined.
@@ -176,7 +202,7 @@ def stock_of(
     factors, is_enough
         (N, W) as `SumErrors.factors` gives them.
     """
-    safety, is_measured = _safety_stock(forecast, variance, service_levels, factors, is_enough)
+    safety, is_measured = _safety_stock(sizes(forecast, variance, lump), variance, service_levels, factors, is_enough)
     is_within = weeks <= plan.shape[1]  # NaN is not
     known = np.where(is_within, weeks, 0.0)
     before, after = np.floor(known).astype(int), np.ceil(known).astype(int)
@@ -189,10 +215,10 @@ def stock_of(
 
 
 def _safety_stock(
-    forecast: FloatArray, variance: FloatArray, service_levels: FloatArray, factors: FloatArray, is_enough: BoolArray
+    size: FloatArray, variance: FloatArray, service_levels: FloatArray, factors: FloatArray, is_enough: BoolArray
 ) -> tuple[FloatArray, BoolArray]:
     """(N, H) the safety stock over 1, 2, … H weeks, and whether it was measured."""
-    h, n_weeks = forecast.shape[1], factors.shape[1]
+    h, n_weeks = size.shape[1], factors.shape[1]
     growth = np.sqrt(1 + USUAL_CORRELATION * np.arange(max(h, n_weeks)))
     beyond = factors[:, -1:] * growth[n_weeks:] / growth[n_weeks - 1]
     all_factors = np.concatenate([factors, beyond], axis=1)[:, :h]
@@ -200,7 +226,7 @@ def _safety_stock(
         np.concatenate([is_enough, np.broadcast_to(more, beyond.shape)], axis=1)[:, :h]
         for more in (False, is_enough[:, -1:])
     )
-    shown = np.nan_to_num(all_factors * sizes(forecast, variance))
+    shown = np.nan_to_num(all_factors * size)
     apart, alike = np.cumsum(variance, axis=1), np.cumsum(np.sqrt(variance), axis=1) ** 2
     usual = np.sqrt((1 - USUAL_CORRELATION) * apart + USUAL_CORRELATION * alike)
     normal = ndtri(service_levels)[:, None] * usual

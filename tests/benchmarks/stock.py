@@ -21,6 +21,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 
 os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
@@ -29,11 +30,11 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 import numpy as np  # noqa: E402
 from scipy.special import ndtri  # noqa: E402
 
-from fcst.compute.demand import demand_class  # noqa: E402
+from fcst.compute.demand import demand_class, describe_demand  # noqa: E402
 from fcst.compute.forecasting import forecast_item  # noqa: E402
 from fcst.compute.learning import learn  # noqa: E402
 from fcst.compute.series import Series  # noqa: E402
-from fcst.compute.stock import SumErrors, scaled_errors, stock_of, variances  # noqa: E402
+from fcst.compute.stock import SumErrors, lumps, scaled_errors, stock_of, variances  # noqa: E402
 from fcst.names import HOLDOUT_WEEKS  # noqa: E402
 from fcst.specs import JobSpec  # noqa: E402
 from tests.benchmarks.accuracy import LAST_WK_END_DT, LEVELS, SETS, attributes  # noqa: E402
@@ -45,7 +46,13 @@ FEW = 30
 
 
 class Backtests:
-    """Of a set: item, window, demand class, actual units, forecast, and variance of each of R backtests."""
+    """Of a set: item, window, demand class, actual units, forecast, variance and lump of each of R backtests.
+
+    Attributes
+    ----------
+    lump, known_lump
+        (R,) of the whole series, as a run has it when it learns; and of what was known before the window.
+    """
 
     def __init__(self, name: str, limit: int, n_windows: int, model: str) -> None:
         series = SETS[name]()
@@ -56,12 +63,15 @@ class Backtests:
         spec = JobSpec(models=(model,), level=LEVELS, n_windows=n_windows)
         learned = learn(items, n_windows, spec.h, model == "Auto")
         rows = [
-            (i, b.cutoff.toordinal(), demand_class(s.y), b.y, b.forecast.mean, b.forecast.lo[0], b.forecast.hi[0])
+            (
+                *(i, b.cutoff.toordinal(), demand_class(s.y), lump(s.y), lump(s.y[: weeks_before(s, b.cutoff)])),
+                *(b.y, b.forecast.mean, b.forecast.lo[0], b.forecast.hi[0]),
+            )
             for i, s in enumerate(items)
             for b in forecast_item(s, spec, learned).backtests
             if b.model == model
         ]
-        item, window, classes, *weeks = map(np.array, zip(*rows, strict=True))
+        item, window, classes, self.lump, self.known_lump, *weeks = map(np.array, zip(*rows, strict=True))
         self.item, self.window, self.classes = item, window, classes
         self.actual, self.forecast, lo, hi = weeks
         self.variance = variances(self.forecast, lo, hi, LEVELS[0])
@@ -73,6 +83,16 @@ class Backtests:
         return np.random.default_rng(1).integers(0, 2, self.item.max() + 1)[self.item]
 
 
+def weeks_before(series: Series, cutoff: date) -> int:
+    return len(series.y) - (series.last_wk_end_dt - cutoff).days // 7
+
+
+def lump(y: np.ndarray) -> float:
+    demand = describe_demand(y[None], np.count_nonzero(~np.isnan(y), keepdims=True))
+    units_per_sale = np.nansum(y) / np.maximum(demand.n_sold, 1)
+    return float(lumps(units_per_sale, demand.cv2, demand.adi)[0])
+
+
 def safety_stocks(found: Backtests, groups: np.ndarray, way: str, q: float) -> np.ndarray:
     """(R, W) the safety stock over 1, 2, … W weeks."""
     n_rows, n_weeks = found.forecast.shape
@@ -80,7 +100,7 @@ def safety_stocks(found: Backtests, groups: np.ndarray, way: str, q: float) -> n
         return ndtri(q) * np.sqrt(np.cumsum(found.variance, axis=1))
     factors, is_enough = np.full((n_rows, n_weeks), np.nan), np.zeros((n_rows, n_weeks), bool)
     if way == "pooled":
-        scaled = scaled_errors(found.actual, found.forecast, found.variance)
+        scaled = scaled_errors(found.actual, found.forecast, found.variance, found.lump)
         for group in np.unique(groups):
             others = groups != group
             errors = SumErrors(scaled[others], found.classes[others].tolist())
@@ -88,11 +108,13 @@ def safety_stocks(found: Backtests, groups: np.ndarray, way: str, q: float) -> n
                 rows = (groups == group) & (found.classes == name)
                 factors[rows], is_enough[rows] = errors.factors(name, q)
     plan, levels = found.forecast, np.full(n_rows, q)
-    by_weeks = [
-        stock_of(plan, plan, found.variance, np.full(n_rows, float(weeks)), levels, factors, is_enough).safety_stock
-        for weeks in range(1, n_weeks + 1)
-    ]
-    return np.stack(by_weeks, axis=1)
+
+    def over(weeks: int) -> np.ndarray:
+        interval = np.full(n_rows, float(weeks))
+        known = (plan, plan, found.variance, found.known_lump, interval, levels, factors, is_enough)
+        return stock_of(*known).safety_stock
+
+    return np.stack([over(weeks) for weeks in range(1, n_weeks + 1)], axis=1)
 
 
 def report(found: Backtests, by_items: bool) -> Iterator[str]:

@@ -4,18 +4,23 @@ import numpy as np
 import pytest
 from scipy.special import ndtri
 
-from fcst.compute.stock import USUAL_CORRELATION, Stock, SumErrors, scaled_errors, stock_of, variances
+from fcst.compute.demand import describe_demand
+from fcst.compute.stock import USUAL_CORRELATION, Stock, SumErrors, lumps, scaled_errors, stock_of, variances
 
 H, W = 8, 13
 QS = (0.8, 0.9, 0.95, 0.98)
 RNG = np.random.default_rng(4)
 
 
-def learnt(errors: np.ndarray, sigma: float, classes: str | list[str] = "smooth", level: float = 100.0) -> SumErrors:
+def learnt(
+    errors: np.ndarray, sigma: float, classes: str | list[str] = "smooth", level: float = 100.0, lump: float = 1.0
+) -> SumErrors:
     """From backtests with these errors (R, W), whose forecasts are all alike."""
     forecast = np.full(errors.shape, level)
     names = [classes] * len(errors) if isinstance(classes, str) else classes
-    return SumErrors(scaled_errors(forecast + errors, forecast, np.full(errors.shape, sigma**2)), names)
+    return SumErrors(
+        scaled_errors(forecast + errors, forecast, np.full(errors.shape, sigma**2), np.full(len(errors), lump)), names
+    )
 
 
 def stock(
@@ -31,7 +36,9 @@ def stock(
     """Of one item."""
     factors, is_enough = errors.factors(demand_class, q) if errors else (np.full(W, np.nan), np.zeros(W, bool))
     plan, forecast, variance = (np.broadcast_to(values, (1, h)) for values in (plan, forecast, np.square(sigma)))
-    return stock_of(plan, forecast, variance, np.array([weeks]), np.array([q]), factors[None], is_enough[None])
+    return stock_of(
+        plan, forecast, variance, np.ones(1), np.array([weeks]), np.array([q]), factors[None], is_enough[None]
+    )
 
 
 INDEPENDENT = learnt(RNG.normal(0, 10, (40_000, W)), 10)
@@ -101,8 +108,21 @@ def test_sums_of_missing_weeks_are_left_out() -> None:
 
 def test_an_item_of_which_nothing_is_expected_says_nothing_of_others() -> None:
     actual, nothing = np.full((5, W), 7.0), np.zeros((5, W))
-    assert np.isnan(scaled_errors(actual, nothing, nothing)).all()
-    assert np.isfinite(scaled_errors(actual, nothing, np.ones((5, W)))).all()
+    assert np.isnan(scaled_errors(actual, nothing, nothing, np.zeros(5))).all()
+    assert np.isfinite(scaled_errors(actual, nothing, np.ones((5, W)), np.zeros(5))).all()
+
+
+def test_a_lump_is_what_comes_at_once_of_items_that_do_not_sell_each_week() -> None:
+    found = lumps(
+        np.array([10.0, 10.0, 10.0, np.nan]), np.array([0.0, 0.0, 0.5, np.nan]), np.array([1.0, 4, 4, np.nan])
+    )
+    assert found.tolist() == [1, 1 + 7.5, 1 + 11.25, 1]
+
+
+def test_a_sale_that_was_not_expected_counts_no_more_than_one_of_a_hundred() -> None:
+    actual, hardly = np.zeros((1, W)), np.full((1, W), 1e-12)
+    actual[0, -1] = 8.0
+    assert scaled_errors(actual, hardly, np.zeros((1, W)), np.array([8.0]))[0, -1] == pytest.approx(10)
 
 
 def test_quantiles_hold_for_the_next_backtest() -> None:
@@ -163,17 +183,19 @@ def test_demand_is_of_the_plan_and_errors_are_of_the_forecast() -> None:
 
 def test_sparse_demand_holds_its_service_level() -> None:
     """Half of the items are tried with what the others have shown; counts hold more than asked, never less."""
-    rates = RNG.uniform(0.05, 0.6, 800)
-    sold = RNG.poisson(rates[:, None], (800, W)) * RNG.integers(1, 6, (800, W)).astype(float)
+    rng = np.random.default_rng(0)
+    rates = rng.uniform(0.05, 0.6, 8_000)
+    sold = rng.poisson(rates[:, None], (8_000, W)) * rng.integers(1, 6, (8_000, W)).astype(float)
     forecast = np.repeat(3 * rates[:, None], W, axis=1)
-    variance = np.zeros((800, W))  # as where more than nine weeks in ten are zero
-    errors = SumErrors(scaled_errors(sold[:400], forecast[:400], variance[:400]), ["lumpy"] * 400)
+    demand = describe_demand(sold, np.full(8_000, W))
+    lump = lumps(sold.sum(axis=1) / np.maximum(demand.n_sold, 1), demand.cv2, demand.adi)
+    variance = np.zeros((8_000, W))  # as where more than nine weeks in ten are zero
+    errors = SumErrors(scaled_errors(sold[:4_000], forecast[:4_000], variance[:4_000], lump[:4_000]), ["lumpy"] * 4_000)
     for q in QS:
         factors, is_enough = errors.factors("lumpy", q)
         for weeks in (1, 2, 4, 8):
-            found = stock_of(
-                forecast[400:], forecast[400:], variance[400:], np.full(400, float(weeks)), np.full(400, q),
-                np.tile(factors, (400, 1)), np.tile(is_enough, (400, 1)),
-            )  # fmt: skip
-            held = (sold[400:, :weeks].sum(axis=1) <= found.reorder_point).mean()
-            assert held > q - 0.05, (q, weeks)
+            own = [values[4_000:] for values in (forecast, forecast, variance, lump)]
+            asked = (np.full(4_000, float(weeks)), np.full(4_000, q))
+            found = stock_of(*own, *asked, np.tile(factors, (4_000, 1)), np.tile(is_enough, (4_000, 1)))
+            held = (sold[4_000:, :weeks].sum(axis=1) <= found.reorder_point).mean()
+            assert held > q - 0.02, (q, weeks)
