@@ -7,37 +7,28 @@ The item is one column, or those of which the dataset's keys are joined. Days ar
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 
-import duckdb
-
 from fcst.errors import InputError
-from fcst.ingest.bad_rows import count_rejected
-from fcst.ingest.columns import normalised
-from fcst.ingest.duck import fetch_all, first_line
 from fcst.ingest.folders import Folders
-from fcst.ingest.plan import look_at
+from fcst.ingest.item_files import FileForm, read_item_rows
 from fcst.ingest.sources import Workspace, with_file_errors
-from fcst.ingest.tables import Table, make_readable
 from fcst.lifecycles import Lifecycle, Origin, Source
-from fcst.names import KEY_JOINT
 from fcst.specs import IngestSpec
 
-MAX_ROWS = 100_000
-MAX_SHOWN = 5
-"""Rows that a refusal names."""
-
-_NAMES = {
-    "item": ("item", "uniqueid", "key"),
-    "predecessor": ("predecessor", "replaces"),
-    "like": ("like", "likeitem"),
-    "factor": ("factor",),
-    "launch": ("launch", "launchday", "firstday"),
-    "last": ("lastday", "end", "until"),
-}
-"""What a column means -> how it may be called, small and without spaces and signs."""
+_FORM = FileForm(
+    "list of lifecycles",
+    {
+        "predecessor": ("predecessor", "replaces"),
+        "like": ("like", "likeitem"),
+        "factor": ("factor",),
+        "launch": ("launch", "launchday", "firstday"),
+        "last": ("lastday", "end", "until"),
+    },
+    "item, predecessor or like, factor, launch, last day",
+)
 
 _DAY = re.compile(r"(\d{4}-\d\d-\d\d)(?:[T ]00:00(?::00(?:\.0+)?)?)?")
 """A day as text; a workbook may add the time of midnight."""
@@ -62,95 +53,29 @@ def read_lifecycles(
     InputError
         if it has other columns, too many rows, or rows that cannot be used; the text names the first of these.
     """
-    (table, *others) = look_at(replace(spec, mapping={"sales": []}), folders, workspace).tables
-    if others:
-        raise InputError("Several files were given.", "Load them one by one.")
-    places, keys = _find_columns(table, key_columns)
     found: dict[str, Lifecycle] = {}
-    bad: list[str] = []
-    for number, cells in enumerate(_read_rows(table, workspace), 1):
-        row = {role: (cells[place] or "").strip() for role, place in places.items()}
-        parts = [(cells[place] or "").strip() for place in keys]
-        row["item"] = KEY_JOINT.join(parts)
-        if not any(row[role] for role in places) and not any(parts):
-            continue
-        try:
-            if not all(parts):
-                raise InputError("It names no item.", "Give all columns of the key.")
-            lifecycle = _lifecycle_of(row)
-            before = found.get(lifecycle.unique_id)
-            found[lifecycle.unique_id] = lifecycle if before is None else _joined(before, lifecycle)
-        except InputError as exc:
-            bad.append(f"row {number}: {exc.message} {exc.hint}")
-    if bad:
-        more = f"; and {len(bad) - MAX_SHOWN:,} more" if len(bad) > MAX_SHOWN else ""
-        raise InputError(
-            f"{len(bad):,} rows of {table.name} cannot be used. {' '.join(bad[:MAX_SHOWN])}{more}", "Correct the file."
-        )
-    if not found:
-        raise InputError(f"{table.name} has no rows.", "Give a file with at least one item.")
+
+    def take(unique_id: str, cells: Mapping[str, str]) -> None:
+        lifecycle = _lifecycle_of(unique_id, cells)
+        before = found.get(unique_id)
+        found[unique_id] = lifecycle if before is None else _joined(before, lifecycle)
+
+    read_item_rows(spec, folders, workspace, key_columns, _FORM).use(take)
     return list(found.values())
 
 
-def _find_columns(table: Table, key_columns: Sequence[str]) -> tuple[dict[str, int], list[int]]:
-    """role -> its place among the table's columns, and the places of the columns that make the key."""
-    places: dict[str, int] = {}
-    unknown = []
-    for place, name in enumerate(table.columns):
-        role = next((role for role, names in _NAMES.items() if normalised(name) in names), None)
-        if role in places:
-            raise InputError(f"{table.name} has two columns for {role}.", "Remove one.")
-        if role is not None:
-            places[role] = place
-        elif normalised(name) not in map(normalised, key_columns):
-            unknown.append(name)
-    names = [normalised(name) for name in table.columns]
-    keys = [names.index(normalised(name)) for name in key_columns if normalised(name) in names]
-    if len(keys) == len(key_columns) > 0:
-        places.pop("item", None)
-    else:
-        keys = [places.pop("item")] if "item" in places else []
-    known = "item, predecessor or like, factor, launch, last day"
-    if not keys or not places:
-        raise InputError(
-            f"{table.name} is no list of lifecycles: it has the columns {', '.join(table.columns[:20])}.",
-            f"Give a file with columns of {known}.",
-        )
-    if unknown:
-        raise InputError(f"{table.name} has a column {unknown[0]!r} that is not known.", f"Known are {known}.")
-    return places, keys
-
-
-def _read_rows(table: Table, workspace: Workspace) -> list[tuple[str | None, ...]]:
-    columns = ", ".join(f"c{place}" for place in range(len(table.columns)))
-    with duckdb.connect() as con:
-        try:
-            con.execute("SET threads = 1")  # the rows stay in order
-            rows = fetch_all(con, f"SELECT {columns} FROM {make_readable(table, workspace).sql()} LIMIT {MAX_ROWS + 1}")
-            n_rejected, _ = count_rejected(con)
-        except duckdb.Error as exc:
-            raise InputError(
-                f"{table.name} cannot be read: {first_line(exc)}.", "Check that the file is whole."
-            ) from exc
-    if n_rejected:
-        raise InputError(f"{n_rejected:,} lines of {table.name} do not fit its header.", "Correct the file.")
-    if len(rows) > MAX_ROWS:
-        raise InputError(f"{table.name} has more than {MAX_ROWS:,} rows.", "Split it.")
-    return rows
-
-
-def _lifecycle_of(row: dict[str, str]) -> Lifecycle:
+def _lifecycle_of(unique_id: str, row: Mapping[str, str]) -> Lifecycle:
     predecessor, like = row.get("predecessor", ""), row.get("like", "")
     if predecessor and like:
-        raise InputError(f"Item {row['item']!r} has a predecessor and a like item.", "Give one of them.")
+        raise InputError(f"Item {unique_id!r} has a predecessor and a like item.", "Give one of them.")
     factor = _number(row.get("factor", ""))
     if factor is not None and not (predecessor or like):
         raise InputError(
-            f"Item {row['item']!r} has a factor without an item that it is of.", "Give a predecessor or a like item."
+            f"Item {unique_id!r} has a factor without an item that it is of.", "Give a predecessor or a like item."
         )
     origin = Origin.PREDECESSOR if predecessor else Origin.LIKE if like else None
     sources = (Source(predecessor or like, 1.0 if factor is None else factor),) if origin else ()
-    return Lifecycle(row["item"], origin, sources, _day(row.get("launch", "")), _day(row.get("last", "")))
+    return Lifecycle(unique_id, origin, sources, _day(row.get("launch", "")), _day(row.get("last", "")))
 
 
 def _joined(before: Lifecycle, more: Lifecycle) -> Lifecycle:
