@@ -13,6 +13,7 @@ from fcst.ui.drivers import show_drivers
 from fcst.ui.lifecycles import show_lifecycles
 from fcst.ui.shell import action_errors, choose, choose_view, number_in_url, show_error, show_page
 from fcst.ui.signin import may
+from fcst.ui.stock import show_settings
 
 VIEWS = {
     "weeks": ("Weeks", views.show_weeks),
@@ -20,6 +21,7 @@ VIEWS = {
     "items": ("Items", views.show_items),
     "drivers": ("Drivers", show_drivers),
     "lifecycles": ("Lifecycles", show_lifecycles),
+    "stock": ("Stock", show_settings),
     "reading": ("How it was read", views.show_reading),
     "versions": ("Versions", views.show_versions),
 }
@@ -45,7 +47,9 @@ def main() -> None:
             choose("Version", list(versions), "dataset", lambda key: f"version {versions[key].version}", width=160)
     show_numbers(dataset)
     show_actions(dataset)
-    names = list(VIEWS) if views.has_report(dataset) else ["weeks", "items", "drivers", "lifecycles", "versions"]
+    names = (
+        list(VIEWS) if views.has_report(dataset) else ["weeks", "items", "drivers", "lifecycles", "stock", "versions"]
+    )
     VIEWS[choose_view({name: VIEWS[name][0] for name in names})][1](dataset)
 
 

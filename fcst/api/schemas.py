@@ -24,6 +24,7 @@ from fcst.specs import (
     ROLES,
 )
 from fcst.states import JobStatus, Stage
+from fcst.stock import GROUPS
 
 MAX_ITEMS = 200_000
 
@@ -400,6 +401,69 @@ class StoredLifecycle(Lifecycle):
 class Lifecycles(BaseModel):
     lifecycles: list[StoredLifecycle]
     n_items: Annotated[int, Field(description="How many there are in all.")]
+
+
+class StockFigures(Given):
+    unique_id: str
+    lead_time_days: Annotated[float | None, Field(description="Null where none is set.")]
+    review_period_days: float | None
+    service_level: Annotated[float | None, Field(description="A fraction.")]
+    demand: Annotated[float | None, Field(description="The final plan over lead time and review period, in units.")]
+    safety_stock: float | None
+    reorder_point: Annotated[float | None, Field(description="Demand and safety stock together.")]
+    is_measured: Annotated[bool, Field(description="By errors of backtests; else by what is usual.")]
+    reason: Annotated[str | None, Field(description="Why something is not defined.")]
+
+
+class Stock(BaseModel):
+    stock: list[StockFigures]
+    next: Annotated[str | None, Field(description="The address of the next page; null on the last one.")]
+
+
+class StockSettings(Asked):
+    """What is said of the replenishment of an item or group; of what is null, what is said of a larger group holds."""
+
+    grouped_by: Annotated[
+        Literal[*GROUPS],  # type: ignore[valid-type]
+        Field(description="`part`: all items that share some of the columns of their keys. `all` has the key ''."),
+    ] = "item"
+    key_columns: Annotated[list[Key], Field(max_length=20, description="Of a part: the columns it is joined of.")] = []
+    key: Annotated[StrictStr, Field(max_length=1_000, pattern=NO_ZERO_BYTE)]
+    lead_time_days: Annotated[float | None, Field(strict=True)] = None
+    review_period_days: Annotated[float | None, Field(strict=True)] = None
+    service_level: Annotated[float | None, Field(strict=True, description="A fraction, such as 0.95.")] = None
+
+
+class StockSettingsRequest(Asked):
+    settings: Annotated[list[StockSettings], Field(min_length=1, max_length=10_000)]
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [
+                {
+                    "settings": [
+                        {"grouped_by": "all", "key": "", "lead_time_days": 14, "service_level": 0.95},
+                        {"grouped_by": "item", "key": "S17", "lead_time_days": 28},
+                    ]
+                }
+            ]
+        },
+    )
+
+
+class StockSettingsSaved(BaseModel):
+    unknown: Annotated[list[str], Field(description="Keys that the dataset does not have yet.")]
+
+
+class StoredStockSettings(StockSettings):
+    changed_at: datetime
+    changed_by: str
+
+
+class StockSettingsPage(BaseModel):
+    settings: list[StoredStockSettings]
+    n_found: Annotated[int, Field(description="How many there are in all.")]
 
 
 class LoadRequest(PlanRequest):

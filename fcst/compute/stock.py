@@ -66,7 +66,7 @@ def lumps(units_per_sale: FloatArray, cv2: FloatArray, adi: FloatArray) -> Float
     cv2, adi
         (N,) as `demand.Demand` has them; NaN where the item never sold.
     """
-    beside = (1 - 1 / adi) * units_per_sale * (1 + cv2)
+    beside = (1 - 1 / adi) * np.maximum(units_per_sale, 0.0) * (1 + cv2)
     return 1 + np.nan_to_num(beside)
 
 

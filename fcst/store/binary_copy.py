@@ -32,6 +32,7 @@ _ELEMENT = np.dtype([("length", ">i4"), ("value", ">f8")])
 
 BOOL_FIELD = np.dtype([("length", ">i4"), ("value", "?")])
 INTEGER_FIELD = np.dtype([("length", ">i4"), ("value", ">i4")])
+FLOAT_FIELD = _ELEMENT
 DATE_FIELD = INTEGER_FIELD
 """Of COPY, none of them NULL; a date is days since DAY_0."""
 

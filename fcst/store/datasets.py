@@ -157,6 +157,7 @@ def delete(dataset_id: int, who: str) -> None:
         cur.execute(query("list_dataset_jobs"), {"dataset_id": dataset_id})
         cur.execute(query("delete_jobs"), {"job_ids": [row["job_id"] for row in cur.fetchall()]})
         cur.execute(query("delete_dataset"), {"dataset_id": dataset_id})
+        cur.execute(query("delete_stock_settings_of_none"), {"name": found["name"]})
         record(cur, who, "delete", "dataset", dataset_id, _title(found))
 
 
@@ -178,6 +179,7 @@ def delete_unused(dataset_id: int, who: str) -> bool:
         if found is None or cur.fetchall():
             return False
         cur.execute(query("delete_dataset"), {"dataset_id": dataset_id})
+        cur.execute(query("delete_stock_settings_of_none"), {"name": found["name"]})
         record(cur, who, "delete", "dataset", dataset_id, _title(found))
     return True
 

@@ -262,7 +262,30 @@ RUNS = (
     Term("seed", "Seed", "A number that fixes a random sample: the same seed takes the same items again."),
 )
 
-GROUPS = {"Accuracy": ACCURACY, "Forecasts": FORECASTS, "Sales": DATA, "Runs": RUNS}
+STOCK = (
+    Term(
+        "service_level",
+        "Service level",
+        "How often the demand over lead time and review period is to be at most the reorder point: the cycle service "
+        "level, not the share of units served.",
+    ),
+    Term("lead_time", "Lead time", "Days from an order until its goods can be sold. It is taken as certain."),
+    Term("review_period", "Review period", "Days from one order to the next; 0 where one can be made at any time."),
+    Term(
+        "safety_stock",
+        "Safety stock",
+        "Units on top of the plan over lead time and review period, such that the service level holds if errors are as "
+        "in the backtests and sales are all the demand.",
+    ),
+    Term(
+        "reorder_point",
+        "Reorder point",
+        "The plan over lead time and review period, and the safety stock: order when stock and orders together are at "
+        "most that. With a review period it is the level up to which to order.",
+    ),
+)
+
+GROUPS = {"Accuracy": ACCURACY, "Forecasts": FORECASTS, "Sales": DATA, "Stock": STOCK, "Runs": RUNS}
 
 MEANING = {term.key: term.meaning for terms in GROUPS.values() for term in terms}
 """key -> the sentence."""

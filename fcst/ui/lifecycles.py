@@ -12,15 +12,14 @@ from fcst.errors import FcstError
 from fcst.lifecycles import Lifecycle, Origin, Source, StoredLifecycle
 from fcst.roles import Scope
 from fcst.services import lifecycles
-from fcst.services.loading import discard_upload
-from fcst.specs import IngestSpec
 from fcst.ui import tables, text
-from fcst.ui.loading import save_once
+from fcst.ui.item_files import load_file, number_of, start_again
 from fcst.ui.shell import action_errors, choose_page, page_in_url, show_error
 from fcst.ui.signin import may
 
 PAGE_ROWS = 100
-PREVIEW_ROWS = 50
+NAME = "lifecycle"
+"""Of the boxes, as `item_files.load_file` takes it."""
 
 ORIGINS = {
     Origin.PREDECESSOR: "replaces",
@@ -109,7 +108,7 @@ def _add_one(dataset: Dataset) -> None:
     st.header("Set one item's", anchor=False)
     st.caption("An item that the dataset does not have is added to it, without sales.")
     first, last = dataset.first_wk_end_dt, dataset.last_wk_end_dt + timedelta(weeks=MAX_FUTURE_WEEKS)
-    number = st.session_state.setdefault("n_lifecycles", 0)  # after one was saved the boxes are others, and empty
+    number = number_of(NAME)  # after one was saved the boxes are others, and empty
     left, right = st.columns(2)
     unique_id = left.text_input("Item", key=f"lifecycle_item_{number}", placeholder="its key")
     origin = right.selectbox(
@@ -145,23 +144,14 @@ def _add_one(dataset: Dataset) -> None:
 
 
 def _load_file(dataset: Dataset) -> None:
-    st.header("Load a file", anchor=False)
-    st.caption("Columns: item, predecessor or like, factor, launch, last day. Days as 2024-03-31.")
-    number = st.session_state.setdefault("n_lifecycles", 0)
-    files = st.file_uploader("CSV, Excel or Parquet", accept_multiple_files=True, key=f"lifecycle_file_{number}")
-    if not files:
-        return
-    spec = IngestSpec(paths=save_once(files), name=dataset.name, is_upload=True, plan_of=dataset.dataset_id)
-    try:
-        found = lifecycles.read_file(spec)
-    except FcstError as exc:
-        show_error(exc)
-        return
-    tables.show(_frame(found[:PREVIEW_ROWS]), placeholder="", numbers=("Factor",), height=215)
-    if len(found) > PREVIEW_ROWS:
-        st.caption(f"The first {PREVIEW_ROWS} of {text.count(len(found), 'item')}.")
-    if st.button(f"Save all {len(found):,}", type="primary", key="save_lifecycles", icon=":material/upload:"):
-        _save(dataset, lambda: found)
+    load_file(
+        dataset,
+        NAME,
+        "Columns: item, predecessor or like, factor, launch, last day. Days as 2024-03-31.",
+        lifecycles.read_file,
+        lambda found: tables.show(_frame(found), placeholder="", numbers=("Factor",), height=215),
+        lambda found: _save(dataset, lambda: found),
+    )
 
 
 def _save(dataset: Dataset, make: Callable[[], list[Lifecycle]]) -> None:
@@ -170,8 +160,4 @@ def _save(dataset: Dataset, make: Callable[[], list[Lifecycle]]) -> None:
     except FcstError as exc:
         show_error(exc)
         return
-    for path in st.session_state.pop("saved_paths", ())[:1]:
-        discard_upload(path)
-    st.session_state.pop("saved_ids", None)
-    st.session_state["n_lifecycles"] += 1
-    st.rerun()
+    start_again(NAME)

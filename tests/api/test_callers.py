@@ -43,6 +43,13 @@ ROUTES: dict[tuple[str, str], tuple[Scope, dict[str, Any], int]] = {
     ("PUT", "/datasets/{dataset_id}/lifecycles"): (Scope.RUN, {"json": LIKE_NOTHING}, 422),
     ("DELETE", "/datasets/{dataset_id}/lifecycles"): (Scope.RUN, {"params": {"item": "item1"}}, 404),
     ("GET", "/jobs/{job_id}/lost-sales"): (Scope.READ, {}, 200),
+    ("GET", "/jobs/{job_id}/stock"): (Scope.READ, {}, 200),
+    ("GET", "/datasets/{dataset_id}/stock"): (Scope.READ, {}, 200),
+    ("PUT", "/datasets/{dataset_id}/stock"): (
+        Scope.RUN,
+        {"json": {"settings": [{"key": "none", "service_level": 0.9}]}},
+        422,
+    ),
     ("GET", "/../metrics"): (Scope.READ, {}, 200),  # of the server
 }
 NUMBERS = {"job_id": 1, "ingest_id": 1, "dataset_id": 1, "load_id": 1}

@@ -26,10 +26,22 @@ from fcst.job_records import Job
 from fcst.lifecycles import Lifecycle, Origin, Source
 from fcst.records import LearnedRecord
 from fcst.roles import Scope, SignIn
-from fcst.services import adjustments, attention, backups, datasets, drivers, jobs, lifecycles, sign_ins, tokens
+from fcst.services import (
+    adjustments,
+    attention,
+    backups,
+    datasets,
+    drivers,
+    jobs,
+    lifecycles,
+    sign_ins,
+    stock_settings,
+    tokens,
+)
 from fcst.services.adjustments import Change
 from fcst.settings import PROJECT, load_settings
 from fcst.specs import JobSpec
+from fcst.stock import GroupSettings, StockSettings
 from fcst.store import dump, learning, queries, workers
 from fcst.store.database import transaction
 from fcst.store.embedded_paths import find_binaries
@@ -47,11 +59,13 @@ def full(load_dataset: Callable[..., Dataset], once: Callable) -> Job:
 
 def fill(load_dataset: Callable[..., Dataset]) -> Job:
     """Something in every table: two datasets, a run with an adjustment, one that was cancelled, a token, a sign-out,
-    drivers, a lifecycle, and what a run has learnt.
+    drivers, a lifecycle, settings of stock, and what a run has learnt.
     """
     other = load_dataset(name="other", n_items=2, n_weeks=60)
     drivers.add_holidays(other.dataset_id, "EC")
     lifecycles.save_lifecycles(other.dataset_id, [Lifecycle("new", Origin.LIKE, (Source("item1"),))])
+    settings = StockSettings(lead_time_days=14)
+    stock_settings.save_settings(other.dataset_id, [GroupSettings("item", "item1", settings)])
     job = run(load_dataset(n_items=4), 3, models=("SeasonalNaive", "Naive"), n_windows=1)
     week = job.last_wk_end_dt + timedelta(weeks=2)
     adjustments.adjust(job, "Naive", only("item4"), Change(week, week, percent=10), "a fair", "Ana")

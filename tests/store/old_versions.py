@@ -158,6 +158,10 @@ INSERT INTO fcst_app.reviews (job_id, model, unique_id, reviewed_by, reasons)
 VALUES (1, 'SeasonalNaive', 'a', 'Ana', '{new}');
 INSERT INTO fcst_app.attention_thresholds (dataset, thresholds, set_by) VALUES ('favorita', '{"far": 0.4}', 'Ana');
 """,
+    20: """
+INSERT INTO fcst_app.stock_settings (name, grouped_by, key, lead_time_days, changed_by)
+VALUES ('favorita', 'item', 'a', 14, 'Ana');
+""",
 }
 UNTIL = {8: 9}
 """version -> the one from which its rows are other ones."""

@@ -25,6 +25,7 @@ BOTTOM = {
     "lifecycles",
     "attention",
     "periods",
+    "stock",
     "quality_report",
     "filters",
     "settings",
@@ -42,7 +43,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "ingest": BOTTOM | {"compute.demand"},
     "store": BOTTOM,
     "engine": BOTTOM | {"ingest", "compute", "store"},
-    "services": BOTTOM | {"store", "ingest", "compute.models", "compute.aggregation", "compute.metrics"},
+    "services": BOTTOM
+    | {"store", "ingest", "compute.models", "compute.aggregation", "compute.metrics", "compute.stock"},
     "charts": BOTTOM,
     "api": BOTTOM | {"services"},
     "ui": BOTTOM

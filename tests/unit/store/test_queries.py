@@ -183,6 +183,7 @@ PLACES = {
     "review_items": ["{chosen}"],
     "reopen_items": ["{chosen}"],
     "find_abc": ["{share_a}", "{share_b}"],
+    "stock_page": ["{chosen}"],
     "copy_forecasts_to_add_up": ["{columns}", "{which}"],
     "job_sales_totals": ["{which}"],
     "copy_job_sales": ["{which}"],

@@ -1,0 +1,138 @@
+"""The commands for stock: what planners say of the replenishment of items, and the stock that follows for a run."""
+
+import argparse
+import io
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from fcst.errors import InputError
+from fcst.stock import GROUPS, GroupSettings, StockSettings, parse_days, parse_service_level
+from fcst.terminal import DONE, add_command, prepare, print_json, print_table, say, takes_json
+
+
+def add_commands(commands: Any) -> None:
+    """Adds them to the command line."""
+    sub = add_command(commands, "stock", _stock, "safety stocks and reorder points of the items of a run")
+    sub.add_argument("job", type=int, metavar="JOB")
+    sub.add_argument("-o", "--output", metavar="FILE", help="default: stdout")
+    sub.add_argument("--format", choices=["csv"], default="csv", help="of the file (default: %(default)s)")
+    sub.add_argument("--model", metavar="NAME", help="by which model (default: the first of the run)")
+    _takes_settings(sub, "for all items, in place of what is set")
+    takes_json(sub)
+
+    sub = add_command(
+        commands,
+        "stock-settings",
+        _stock_settings,
+        "list, load, set or remove lead times, review periods and service levels of items",
+    )
+    sub.add_argument(
+        "path",
+        metavar="FILE",
+        nargs="?",
+        help="a file with the columns item, family or class, lead_time_days or lead_time_weeks, review_period_days, "
+        "service_level",
+    )
+    sub.add_argument("--dataset", metavar="NAME", help="default: the newest")
+    _takes_settings(sub, "of items of which nothing else is said")
+    sub.add_argument(
+        "--remove",
+        action="append",
+        metavar="GROUP=KEY",
+        help="what is said of this item=, family= or class=; repeatable",
+    )
+    takes_json(sub)
+
+
+def _takes_settings(sub: argparse.ArgumentParser, of_what: str) -> None:
+    sub.add_argument("--lead-time", metavar="TIME", help=f"such as 14d or 2w; {of_what}")
+    sub.add_argument("--review-period", metavar="TIME", help="from one order to the next, such as 7d; 0d: at any time")
+    sub.add_argument("--service-level", metavar="PERCENT", help="such as 95 or 0.95")
+
+
+def _given(args: argparse.Namespace) -> StockSettings:
+    lead_time, review_period = (
+        None if text is None else parse_days(text, what)
+        for text, what in ((args.lead_time, "lead time"), (args.review_period, "review period"))
+    )
+    level = None if args.service_level is None else parse_service_level(args.service_level)
+    return StockSettings(lead_time, review_period, level)
+
+
+def _stock(args: argparse.Namespace) -> int:
+    from fcst.services import jobs, stock
+    from fcst.services.whole_file import whole_file
+
+    asked = _given(args)
+    if args.json and args.output is not None:
+        raise InputError("A file is CSV.", "Leave out --json or -o.")
+    prepare()
+    job = jobs.get_job(args.job)
+    model = stock.choose_model(job, args.model)
+    if args.json:
+        print_json([asdict(figures) for found in stock.each_page(job, model, asked) for figures in found])
+    elif args.output is None:
+        out = io.TextIOWrapper(sys.stdout.buffer, "utf-8", newline="", write_through=True)
+        stock.write_stock(job, model, out, asked)
+        out.detach()
+    else:
+        with whole_file(Path(args.output)) as unfinished, unfinished.open("w", encoding="utf-8", newline="") as file:
+            stock.write_stock(job, model, file, asked)
+        say(f"Wrote {args.output}.")
+    return DONE
+
+
+def _stock_settings(args: argparse.Namespace) -> int:
+    from fcst.services import datasets, stock_settings
+    from fcst.specs import IngestSpec
+
+    defaults, removed = _given(args), [_removed(text) for text in args.remove or ()]
+    if (args.path is not None) + (not defaults.is_empty) + bool(removed) > 1:
+        raise InputError("Several things were asked for.", "Give a file, defaults or --remove.")
+    prepare()
+    dataset = datasets.find_dataset(args.dataset)
+    if args.path is not None:
+        spec = IngestSpec(paths=(args.path,), name=dataset.name, is_from_shell=True, plan_of=dataset.dataset_id)
+        found = stock_settings.read_file(spec)
+        unknown = stock_settings.save_settings(dataset.dataset_id, found)
+        say(f"Settings of {len(found):,} items or groups were saved.")
+        if unknown:
+            say(stock_settings.unknown_in_words(unknown))
+        return DONE
+    if not defaults.is_empty:
+        stock_settings.save_defaults(dataset.dataset_id, defaults)
+        say(f"The defaults of {dataset.name} were saved.")
+        return DONE
+    if removed:
+        stock_settings.remove_settings(dataset.dataset_id, removed)
+        say(f"What was said of {', '.join(args.remove)} was removed.")
+        return DONE
+    stored, _ = stock_settings.find_settings(dataset.dataset_id)
+    rows = [
+        {
+            "grouped_by": row.group.grouped_by,
+            "key_columns": row.group.key_columns,
+            "key": row.group.key,
+            **asdict(row.group.settings),
+        }
+        for row in stored
+    ]
+    if args.json:
+        print_json(rows)
+    else:
+        table = [{**row, "service_level": _percent(row["service_level"])} for row in rows]
+        print_table(table, "grouped_by", "key", "lead_time_days", "review_period_days", "service_level")
+    return DONE
+
+
+def _percent(fraction: Any) -> str:
+    return "" if fraction is None else f"{100 * fraction:g} %"
+
+
+def _removed(text: str) -> GroupSettings:
+    grouped_by, is_pair, key = text.partition("=")
+    if not is_pair or grouped_by not in GROUPS or grouped_by == "part":
+        raise InputError(f"--remove {text!r} cannot be read.", "Write item=KEY, family=KEY, class=KEY or all=.")
+    return GroupSettings(grouped_by, key, StockSettings())
