@@ -12,7 +12,6 @@ else:
     from fcst.ui import signin, theme
 
     st.set_page_config(page_title="fcst", page_icon="📈", layout="wide")
-    theme.mend()
     for_analysts = signin.visibility(Scope.RUN)
     pages = [
         st.Page("pages/home.py", title="Home", icon=":material/home:", default=True),
@@ -33,4 +32,6 @@ else:
         st.Page("pages/dataset.py", title="Dataset", url_path="dataset", visibility="hidden"),
         *signin.account_page(),
     ]
-    signin.run(st.navigation(pages, position="hidden" if signin.is_outside() else "top"), pages)
+    page = st.navigation(pages, position="hidden" if signin.is_outside() else "top")
+    theme.mend(page.url_path)
+    signin.run(page, pages)

@@ -83,12 +83,12 @@ def coverage_chart(coverage: Coverage) -> go.Figure:
         go.Heatmap(
             x=periods,
             y=[str(rank) for rank in coverage.first_ranks],
-            z=shares,
+            z=[[None if share is None else 100 * share for share in row] for row in shares],
             zmin=0,
-            zmax=1,
+            zmax=100,
             colorscale=[[0, "rgba(115, 136, 155, 0.12)"], [1, FORECAST]],
-            colorbar={"title": "weeks<br>sold", "tickformat": ".0%", "thickness": 12},
-            hovertemplate="from rank %{y}<br>from week ending %{x|%d %b %Y}<br>%{z:.0%} of weeks sold<extra></extra>",
+            colorbar={"title": "weeks<br>sold", "ticksuffix": " %", "thickness": 12},
+            hovertemplate="from rank %{y}<br>from week ending %{x|%Y-%m-%d}<br>%{z:.0f} % of weeks sold<extra></extra>",
         )
     )
     figure.update_layout(
@@ -262,7 +262,7 @@ def _two_scales(figure: go.Figure, last: pd.Timestamp, h: int) -> None:
     steps = [{"count": n, "label": f"{n} months", "step": "month", "stepmode": "backward"} for n in (6, 12, 24)]
     selector = {"buttons": [*steps, {"step": "all", "label": "all"}], "x": 0, "y": 1.01, "yanchor": "bottom"}
     colors = {"bgcolor": "rgba(115, 136, 155, 0.15)", "activecolor": "rgba(21, 144, 162, 0.45)"}
-    hover = {"hoverformat": "week ending %a %d %b %Y", "title": None}
+    hover = {"hoverformat": "week ending %Y-%m-%d", "title": None}
     figure.update_layout(
         legend={"yanchor": "top", "y": -0.12, "x": 0},
         xaxis={
@@ -278,7 +278,7 @@ def _two_scales(figure: go.Figure, last: pd.Timestamp, h: int) -> None:
             "anchor": "y",
             "nticks": 4,
             "tickangle": 0,
-            "tickformat": "%d %b",
+            "tickformat": "%m-%d",
             **hover,
         },
         shapes=[
@@ -321,18 +321,18 @@ def horizon_chart(by_horizon: pd.DataFrame) -> go.Figure:
         figure.add_scatter(
             mode="lines+markers",
             x=rows["step"],
-            y=rows["wape"],
+            y=100 * rows["wape"],
             name=str(name),
             marker={"size": 5},
             line={"color": SERIES[number % len(SERIES)], "width": 2, "dash": _DASHES[number % 5]},
-            hovertemplate=f"%{{y:.1%}}<extra>{name}</extra>",
+            hovertemplate=f"%{{y:,.1f}} %<extra>{name}</extra>",
         )
     figure.update_layout(
         **_LAYOUT,
         height=300,
         hovermode="x unified",
         xaxis={"title": "weeks ahead", "dtick": 1, "hoverformat": "d"},
-        yaxis={"title": "WAPE", "rangemode": "tozero", "tickformat": ".0%"},
+        yaxis={"title": "WAPE", "rangemode": "tozero", "ticksuffix": " %"},
     )
     return figure
 
@@ -437,7 +437,7 @@ def _styled(figure: go.Figure, height: int) -> go.Figure:
         height=height,
         hovermode="x unified",
         dragmode=False,  # on a phone a swipe scrolls the page
-        xaxis={"hoverformat": "week ending %a %d %b %Y", "title": None},
+        xaxis={"hoverformat": "week ending %Y-%m-%d", "title": None},
         yaxis={"title": "units a week", "rangemode": "tozero", "tickformat": tickformat},
     )
     return figure

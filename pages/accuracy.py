@@ -139,7 +139,7 @@ def show_basis(job: Job, row: dict[str, Any]) -> None:
 
 
 def show_best_and_worst(job: Job, model: str, n_known: int) -> None:
-    """The items whose forecast was nearest and farthest, by WAPE; a selection opens the item's forecast."""
+    """The items whose forecast was nearest and farthest, by WAPE; a click opens the item's forecast."""
     n = min(SHOWN_ITEMS, n_known // 2)
     if not n:
         return
@@ -155,7 +155,7 @@ def show_best_and_worst(job: Job, model: str, n_known: int) -> None:
     with right:
         st.header("Worst items", anchor=False)
         worst = show_items(extreme(is_worst=True), "worst")
-    st.caption("Select an item to see its forecast.")
+    st.caption("Click an item to see its forecast.")
     if item := best or worst:
         open_item(job, item, model)
 

@@ -68,7 +68,7 @@ def show_list(known: list[ListedDataset]) -> None:
 
 def open_selected() -> None:
     """A selection is a cell's place in the table as it was drawn."""
-    for row, _ in st.session_state["datasets"]["selection"]["cells"]:
+    if (row := tables.clicked_row(st.session_state["datasets"])) is not None:
         st.session_state["chosen_dataset"] = st.session_state["shown_datasets"][row]
 
 

@@ -32,6 +32,8 @@ def main() -> None:
         st.switch_page("pages/data.py")  # which says so
     if st.button("All data", icon=":material/arrow_back:", type="tertiary", key="back"):
         st.switch_page("pages/data.py")
+    if "dataset" not in st.query_params:
+        st.switch_page("pages/data.py")
     wanted = number_in_url("dataset")
     known = datasets.list_datasets()
     if wanted is None or wanted not in {row.dataset_id for row in known}:

@@ -340,6 +340,11 @@ def retry_jobs(job_ids: list[int]) -> int:
     return n_items
 
 
+def newest_of_item(dataset_id: int, unique_id: str) -> int | None:
+    """The newest job, on any version of a dataset, that has forecast an item; None without one."""
+    return jobs.newest_of_item(dataset_id, unique_id)
+
+
 def list_keys(job_id: int) -> list[str]:
     """The keys of a job's items, the largest sellers first."""
     return jobs.list_keys(job_id)

@@ -164,6 +164,12 @@ def count_open_batches() -> dict[Stage, tuple[int, float]]:
     return {Stage(row["stage"]): (row["n"], row["age_s"]) for row in fetch_all("count_open_batches")}
 
 
+def newest_of_item(dataset_id: int, unique_id: str) -> int | None:
+    """The newest job, on any version of a dataset, that has forecast an item; None without one."""
+    row = fetch_one("newest_job_of_item", dataset_id=dataset_id, unique_id=unique_id)
+    return None if row is None else int(row["job_id"])
+
+
 def list_keys(job_id: int) -> list[str]:
     """The keys of a job's items, the largest sellers first."""
     return [row["unique_id"] for row in fetch_all("list_job_keys", job_id=job_id)]

@@ -19,10 +19,6 @@ _UNITS = ("actual", "forecast", "other", "difference")
 _FRACTIONS = ("wape", "bias", "coverage", "fva", "share", "weight", "change")
 
 
-def _percent(label: str, meaning: str) -> Any:
-    return st.column_config.NumberColumn(label, format="%.1f %%", help=meaning)
-
-
 def show_totals(job: Job, row: dict[str, Any], naive: dict[str, Any]) -> None:
     """The accuracy of one model over all items, beside the yardstick's."""
     with st.container(horizontal=True):
@@ -55,13 +51,13 @@ def accuracy_columns(levels: Sequence[int]) -> dict[str, Any]:
     """Columns of accuracy in tables: names of the frame -> what stands above them, with its meaning."""
     return {
         "n_items": st.column_config.NumberColumn("Items", format="localized"),
-        "wape": _percent("WAPE", MEANING["wape"]),
-        "bias": _percent("Bias", MEANING["bias"]),
+        "wape": tables.percent("WAPE", MEANING["wape"]),
+        "bias": tables.percent("Bias", MEANING["bias"]),
         "mase": st.column_config.NumberColumn("MASE", format="%.3f", help=MEANING["mase"]),
         "rmsse": st.column_config.NumberColumn("RMSSE", format="%.3f", help=MEANING["rmsse"]),
-        **{f"coverage_{p}": _percent(f"In {p} %", MEANING["coverage"]) for p in levels},
-        "fva_seasonal_naive": _percent(f"Added to {BENCHMARK}", MEANING["value_added"]),
-        "fva_naive": _percent("Added to Naive", MEANING["value_added"]),
+        **{f"coverage_{p}": tables.percent(f"In {p} %", MEANING["coverage"]) for p in levels},
+        "fva_seasonal_naive": tables.percent(f"Added to {BENCHMARK}", MEANING["value_added"]),
+        "fva_naive": tables.percent("Added to Naive", MEANING["value_added"]),
     }
 
 
@@ -129,13 +125,13 @@ def show_candidates(candidates: pd.DataFrame) -> None:
         height=320,
         column_config={
             "model": st.column_config.TextColumn("Model", pinned=True),
-            "share": _percent("Weight", "Its mean weight over all items."),
+            "share": tables.percent("Weight", "Its mean weight over all items."),
             "n_first": st.column_config.NumberColumn(
                 "First in", format="localized", help="Items in which it has the largest weight."
             ),
             "n_items": st.column_config.NumberColumn("Used in", format="localized", help="Items that use it."),
-            "wape": _percent("WAPE alone", "Where it could be fitted: not the same items for all."),
-            "bias": _percent("Bias alone", MEANING["bias"]),
+            "wape": tables.percent("WAPE alone", "Where it could be fitted: not the same items for all."),
+            "bias": tables.percent("Bias alone", MEANING["bias"]),
             "cost": st.column_config.NumberColumn("ms a fit", format="%.2f"),
         },
     )
@@ -171,17 +167,17 @@ def show_items(frame: pd.DataFrame, key: str) -> str | None:
         placeholder="not defined",
         key=key,
         on_select="rerun",
-        selection_mode="single-row",
+        selection_mode="single-cell",
         column_config={
             "unique_id": st.column_config.TextColumn("Item"),
             "actual": st.column_config.NumberColumn("Units sold", format="localized", help="In the backtests."),
-            "wape": _percent("WAPE", MEANING["wape"]),
-            "bias": _percent("Bias", MEANING["bias"]),
-            "fva_seasonal_naive": _percent(f"Added to {BENCHMARK}", MEANING["value_added"]),
+            "wape": tables.percent("WAPE", MEANING["wape"]),
+            "bias": tables.percent("Bias", MEANING["bias"]),
+            "fva_seasonal_naive": tables.percent(f"Added to {BENCHMARK}", MEANING["value_added"]),
         },
     )
-    rows = chosen["selection"]["rows"]
-    return str(frame["unique_id"].iloc[rows[0]]) if rows else None
+    row = tables.clicked_row(chosen)
+    return None if row is None else str(frame["unique_id"].iloc[row])
 
 
 _EFFECT_PARTS = {"Effect": "percent", "95 % low": "low", "95 % high": "high"}
@@ -197,8 +193,7 @@ def show_effects(effects: list[dict[str, Any]], key: str) -> None:
             **{name: [effect[part] / 100 for effect in effects] for name, part in _EFFECT_PARTS.items()},
         }
     )
-    share = st.column_config.NumberColumn(format="percent")
-    tables.show(frame, key=key, column_config=dict.fromkeys(_EFFECT_PARTS, share))
+    tables.show(frame, key=key, shares=list(_EFFECT_PARTS))
 
 
 def show_provenance(provenance: dict[str, Any], model: str, job: Job) -> None:
@@ -242,7 +237,7 @@ def _show_weights(candidates: list[dict[str, Any]], loss: str) -> None:
         height=280,
         column_config={
             "model": "Model",
-            "weight": _percent("Weight", "Its share of the combination."),
+            "weight": tables.percent("Weight", "Its share of the combination."),
             "score": st.column_config.NumberColumn("Backtest error, units", format="%.2f", help=f"Its {loss}."),
             "mean": st.column_config.NumberColumn("Its forecast, units a week", format="%.1f"),
         },

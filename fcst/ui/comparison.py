@@ -108,7 +108,7 @@ def show_items(job: Job, model: str, other: Job, other_model: str) -> None:
         placeholder="not in this run",
         key=f"movers_{job.job_id}_{other.job_id}_{model}_{other_model}_{page}",
         on_select="rerun",
-        selection_mode="single-row",
+        selection_mode="single-cell",
         column_config={
             "unique_id": st.column_config.TextColumn("Item", pinned=True),
             "forecast": st.column_config.NumberColumn(f"Run {job.job_id}, units", format="localized"),
@@ -119,11 +119,11 @@ def show_items(job: Job, model: str, other: Job, other_model: str) -> None:
     )
     st.caption(
         f"Forecasts of the {text.count(n_weeks, 'week')} that both have: {text.count(len(shown), 'item')} of "
-        f"{n_items:,}, the largest difference first. Select one to see it in run {other.job_id}."
+        f"{n_items:,}, the largest difference first. Click one to see it in run {other.job_id}."
     )
     choose_page(n_items, SHOWN_ITEMS)
-    if rows := chosen["selection"]["rows"]:
-        item = str(shown["unique_id"].iloc[rows[0]])
+    if (row := tables.clicked_row(chosen)) is not None:
+        item = str(shown["unique_id"].iloc[row])
         st.switch_page(
             "pages/forecasts.py", query_params={"job": str(other.job_id), "item": item, "model": other_model}
         )

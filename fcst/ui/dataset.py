@@ -9,7 +9,7 @@ from fcst import charts
 from fcst.dataset_records import Dataset
 from fcst.filters import LIVES, ItemFilter, ItemSort, Selection
 from fcst.quality_report import QualityReport
-from fcst.services import datasets
+from fcst.services import datasets, jobs
 from fcst.ui import reports, tables, text
 from fcst.ui.cache import read
 from fcst.ui.downloads import REPORT, show_dataset_link
@@ -17,8 +17,6 @@ from fcst.ui.glossary import MEANING
 from fcst.ui.ingests import show_bad_rows
 from fcst.ui.run_selection import PAGE_ITEMS, count, read_options
 from fcst.ui.shell import choose, choose_page, choose_some, page_in_url, search
-
-SHARE = st.column_config.NumberColumn(format="percent")
 
 
 def has_report(dataset: Dataset) -> bool:
@@ -50,18 +48,18 @@ def show_quality(dataset: Dataset) -> None:
     left, right = st.columns(2, gap="large")
     with left:
         st.header("What became of the rows", anchor=False)
-        tables.show(reports.row_frame(report), column_config={"Rows": tables.NUMBER, "Share": SHARE})
+        tables.show(reports.row_frame(report), shares=["Share"], column_config={"Rows": tables.NUMBER})
         tables.show(reports.rule_frame(dataset).round(0), placeholder="", column_config={"Units": tables.NUMBER})
         if report.bad_rows.n:
             st.markdown("Rows that cannot be read, left out:")
             show_bad_rows(report.bad_rows)
         st.header("Demand", anchor=False)
-        tables.show(reports.class_frame(report), column_config={"Items": tables.NUMBER, "Share": SHARE})
+        tables.show(reports.class_frame(report), shares=["Share"], column_config={"Items": tables.NUMBER})
         st.caption(
             "ADI: weeks per week with a sale. CV²: how uneven the units of those weeks are. "
             "Classes of Syntetos, Boylan and Croston (2005), doi:10.1057/palgrave.jors.2601841."
         )
-        tables.show(reports.history_frame(report), column_config={"Items": tables.NUMBER, "Share": SHARE})
+        tables.show(reports.history_frame(report), shares=["Share"], column_config={"Items": tables.NUMBER})
     with right:
         _show_promotions(dataset)
         st.header("Series", anchor=False)
@@ -88,7 +86,8 @@ def _show_promotions(dataset: Dataset) -> None:
     st.caption("Kept in the unit sales." if dataset.include_promo else "Left out of the unit sales, by year:")
     tables.show(
         reports.promo_frame(report).round({"Promotional units": 0}),
-        column_config={"Promotional units": tables.NUMBER, "Share of units": SHARE},
+        shares=["Share of units"],
+        column_config={"Promotional units": tables.NUMBER},
     )
     if report.flags_missing_by_month:
         months = report.flags_missing_by_month
@@ -107,7 +106,8 @@ def _show_promotions(dataset: Dataset) -> None:
         tables.show(
             reports.listed_frame(report.most_affected, **names).round({"Units left out": 1}),
             height=215,
-            column_config={"Share left out": SHARE, "Units left out": tables.NUMBER},
+            shares=["Share left out"],
+            column_config={"Units left out": tables.NUMBER},
         )
 
 
@@ -184,7 +184,7 @@ def show_items(dataset: Dataset) -> None:
     )
     filled = [name for name in ("description", "family", "item_class") if items[name].notna().any()]
     price = ["price"] if items["price"].notna().any() else []
-    tables.show(
+    chosen = tables.show(
         items.assign(
             total_units=text.round_units(items["total_units"]),
             **{name: pd.to_numeric(items[name]).round(2) for name in ("price", "adi", "cv2")},
@@ -194,6 +194,9 @@ def show_items(dataset: Dataset) -> None:
         ],
         placeholder="",
         height=min(36 + 35 * len(items), 480),
+        key=f"dataset_items_{dataset_id}_{page}",
+        on_select="rerun",
+        selection_mode="single-cell",
         column_config={
             "sales_rank": st.column_config.NumberColumn("Rank", width="small"),
             "unique_id": st.column_config.TextColumn("Item"),
@@ -213,6 +216,17 @@ def show_items(dataset: Dataset) -> None:
         },
     )
     choose_page(n_found, PAGE_ITEMS)
+    st.caption("Click an item to see its newest forecast.")
+    if (row := tables.clicked_row(chosen)) is not None:
+        _open_item(dataset_id, str(items["unique_id"].iloc[row]))
+
+
+def _open_item(dataset_id: int, unique_id: str) -> None:
+    """Goes to the newest forecast of an item, if a run has made one."""
+    job_id = jobs.newest_of_item(dataset_id, unique_id)
+    if job_id is not None:
+        st.switch_page("pages/forecasts.py", query_params={"job": str(job_id), "item": unique_id})
+    st.toast(f"No run has forecast item {text.plain(unique_id)} yet.", icon=":material/info:")
 
 
 def show_reading(dataset: Dataset) -> None:
@@ -254,9 +268,9 @@ def show_reading(dataset: Dataset) -> None:
 
 
 def show_versions(dataset: Dataset) -> None:
-    """All versions, and the way to delete this one."""
+    """All versions; a click opens one."""
     versions = datasets.list_versions(dataset.name)
-    tables.show(
+    chosen = tables.show(
         pd.DataFrame(
             {
                 "Version": [row.version for row in versions],
@@ -270,5 +284,10 @@ def show_versions(dataset: Dataset) -> None:
                 "Runs": [row.n_jobs for row in versions],
             }
         ),
+        key="versions",
+        on_select="rerun",
+        selection_mode="single-cell",
         column_config={"Items": tables.NUMBER, "Units sold": tables.NUMBER},
     )
+    if (row := tables.clicked_row(chosen)) is not None and versions[row].dataset_id != dataset.dataset_id:
+        st.switch_page("pages/dataset.py", query_params={"dataset": str(versions[row].dataset_id)})

@@ -155,10 +155,10 @@ def show_health() -> None:
 
 
 def _open_run() -> None:
-    for row, _ in st.session_state["home_runs"]["selection"]["cells"]:
+    if (row := tables.clicked_row(st.session_state["home_runs"])) is not None:
         st.session_state["opened"] = ("pages/runs.py", "job", st.session_state["home_jobs"][row])
 
 
 def _open_dataset() -> None:
-    for row, _ in st.session_state["home_data"]["selection"]["cells"]:
+    if (row := tables.clicked_row(st.session_state["home_data"])) is not None:
         st.session_state["opened"] = ("pages/dataset.py", "dataset", st.session_state["home_datasets"][row])

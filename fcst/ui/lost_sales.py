@@ -21,7 +21,7 @@ def show_lost_sales(job: Job) -> str | None:
     Returns
     -------
     str or None
-        the item that was selected.
+        the item that was clicked.
     """
     totals = read(("lost sales", run_key(job)), lambda: lost_sales.sum_lost_sales(job))
     if not totals.n_found:
@@ -36,7 +36,7 @@ def show_lost_sales(job: Job) -> str | None:
     )
     chosen = _show_items(items, page, has_lost=totals.n_items > 0)
     choose_page(totals.n_found, PAGE_ITEMS)
-    st.caption("Select an item to see its forecast.")
+    st.caption("Click an item to see its forecast.")
     return chosen
 
 
@@ -93,7 +93,7 @@ def _show_items(items: list[ItemLostSales], page: int, has_lost: bool) -> str | 
         placeholder="not defined",
         key=f"lost_sales_{page}",
         on_select="rerun",
-        selection_mode="single-row",
+        selection_mode="single-cell",
         column_config={
             "unique_id": st.column_config.TextColumn("Item", pinned=True),
             "family": "Family",
@@ -109,5 +109,5 @@ def _show_items(items: list[ItemLostSales], page: int, has_lost: bool) -> str | 
             ),
         },
     )
-    rows = chosen["selection"]["rows"]
-    return items[rows[0]].unique_id if rows else None
+    row = tables.clicked_row(chosen)
+    return None if row is None else items[row].unique_id

@@ -97,7 +97,7 @@ def show_batches(job: Job) -> None:
         placeholder="",
         key="batches",
         on_select=_open_batch,
-        selection_mode="single-row",
+        selection_mode="single-cell",
         height=min(36 + 35 * len(rows), 560),
         column_config={
             "Batch": st.column_config.NumberColumn(width="small"),
@@ -111,12 +111,12 @@ def show_batches(job: Job) -> None:
     )
     choose_page(n_found, BATCHES_A_PAGE)
     which = f"{skip + 1:,} to {skip + len(rows):,} of {n_found:,} batches. " if len(rows) < n_found else ""
-    st.caption(f"{which}Select a batch to read its log.")
+    st.caption(f"{which}Click a batch to read its log.")
 
 
 def _open_batch() -> None:
     """A selection is a row's place in the table as it was drawn; the batches drawn there may have moved since."""
-    for row in st.session_state["batches"]["selection"]["rows"]:
+    if (row := tables.clicked_row(st.session_state["batches"])) is not None:
         params = {key: value for key, value in st.query_params.to_dict().items() if key == "job"}
         number = st.session_state["shown_batches"][row]
         st.query_params.from_dict(params | {"view": "log", "batch": str(number)})

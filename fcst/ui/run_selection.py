@@ -176,6 +176,7 @@ def show_items(dataset: ListedDataset, selection: Selection) -> None:
             ["sales_rank", "unique_id", *filled, "demand_class", "total_units", "share", "n_weeks"]
         ],
         placeholder="",
+        shares=["share"],
         height=360 if len(shown) > 9 else "auto",
         column_config={
             "sales_rank": st.column_config.NumberColumn("Rank", width="small", help=MEANING["rank"]),
@@ -184,7 +185,7 @@ def show_items(dataset: ListedDataset, selection: Selection) -> None:
             "item_class": st.column_config.TextColumn("Class"),
             "demand_class": st.column_config.TextColumn("Demand", help=MEANING["demand_class"]),
             "total_units": st.column_config.NumberColumn("Units sold", format="localized"),
-            "share": st.column_config.NumberColumn("Share", format="percent"),
+            "share": tables.percent("Share"),
             "n_weeks": st.column_config.NumberColumn("Weeks of history", help=MEANING["history"]),
         },
     )

@@ -49,16 +49,16 @@ def show_table(which: jobs.Filter) -> None:
         placeholder="",
         key="jobs",
         on_select=_open_selected,
-        selection_mode="single-row",
+        selection_mode="single-cell",
         column_config=job_columns(),
     )
     choose_page(n_found, JOBS_A_PAGE)
-    st.caption(f"{text.count(n_found, 'run')}. Select one to open it.")
+    st.caption(f"{text.count(n_found, 'run')}. Click one to open it.")
 
 
 def _open_selected() -> None:
     """A selection is a row's place in the table as it was drawn; the runs drawn there may have moved since."""
-    for row in st.session_state["jobs"]["selection"]["rows"]:
+    if (row := tables.clicked_row(st.session_state["jobs"])) is not None:
         st.query_params.from_dict({"job": str(st.session_state["shown_jobs"][row])})
 
 
@@ -154,5 +154,5 @@ def tell_ends(found: list[Job]) -> None:
 
 def tab_title(job: Job) -> str:
     """What the browser's tab says of a run: how far it is, or how it ended."""
-    state = job.status if job.is_over else f"{job.n_ended / job.n_items:.0%}"
+    state = job.status if job.is_over else f"{100 * job.n_ended / job.n_items:.0f} %"
     return f"{state} · Run {job.job_id}"

@@ -43,7 +43,7 @@ def job_columns() -> dict[str, Any]:
         "Dataset": st.column_config.TextColumn(width=130),
         "Status": st.column_config.MultiselectColumn(options=list(_LOOKS), color=colors),
         "Items": tables.NUMBER,
-        "Done": st.column_config.ProgressColumn(format="percent", min_value=0, max_value=1, width=110),
+        "Done": st.column_config.ProgressColumn(format="%d %%", min_value=0, max_value=100, width=110),
     }
 
 
@@ -83,7 +83,7 @@ def job_frame(jobs: list[Job]) -> pd.DataFrame:
             "Dataset": [text.dataset_title(job.dataset, job.dataset_version) for job in jobs],
             "Models": [", ".join(job.spec.models) for job in jobs],
             "Items": [job.n_items for job in jobs],
-            "Done": [100 * job.n_completed // job.n_items / 100 for job in jobs],  # 100 % only when all are
+            "Done": [100 * job.n_completed // job.n_items for job in jobs],  # 100 % only when all are
             "Failed": [job.n_failed for job in jobs],
             "Weeks ahead": [job.spec.h for job in jobs],
             "Submitted": [text.moment(job.submitted_at) for job in jobs],

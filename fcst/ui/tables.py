@@ -24,6 +24,7 @@ def show(
     *,
     column_config: dict[str, Any] | None = None,
     numbers: Collection[str] = (),
+    shares: Collection[str] = (),
     key: str | None = None,
     height: int | Literal["auto", "content"] = "auto",
     placeholder: str | None = None,
@@ -39,24 +40,38 @@ def show(
         as Streamlit has it, by the frame's own names of columns.
     numbers
         columns of text in which a number, such as '-5' or '+1.2 %', stays as it is.
+    shares
+        columns of fractions, which are shown in percent.
 
     Returns
     -------
     what Streamlit's table does; its selection is of rows by their place, which is theirs in `frame` too.
     """
-    safe, names = harmless_frame(frame, numbers)
+    safe, names = harmless_frame(frame.assign(**{name: 100 * frame[name] for name in shares}), numbers)
+    column_config = dict.fromkeys(shares, percent()) | (column_config or {})
     options: dict[str, Any] = {}
     if on_select != "ignore":
         options = {"on_select": on_select, "selection_mode": selection_mode, "selection_default": selection_default}
     return st.dataframe(
         safe,
         hide_index=True,
-        column_config={names.get(name, name): column for name, column in (column_config or {}).items()},
+        column_config={names.get(name, name): column for name, column in column_config.items()},
         key=key,
         height=height,
         placeholder=placeholder,
         **options,
     )
+
+
+def percent(label: str | None = None, help: str | None = None, signed: bool = False) -> Any:
+    """A column of numbers in percent: 12.4 %."""
+    return st.column_config.NumberColumn(label, format="%+.1f %%" if signed else "%.1f %%", help=help)
+
+
+def clicked_row(selection: Any) -> int | None:
+    """The place of the row that was clicked, of what `show` returns with `single-cell`, or keeps under its key."""
+    cells = selection["selection"]["cells"]
+    return int(cells[0][0]) if cells else None
 
 
 def harmless_frame(frame: pd.DataFrame, numbers: Collection[str] = ()) -> tuple[pd.DataFrame, dict[Any, str]]:

@@ -80,14 +80,13 @@ def weekday(name: str) -> str:
 
 
 def day(value: date) -> str:
-    """A date: 12 Aug 2017."""
-    return f"{value.day} {value:%b %Y}"
+    """A date: 2017-08-12."""
+    return f"{value:%Y-%m-%d}"
 
 
 def moment(value: datetime) -> str:
-    """A point in time, in the server's zone: 12 Aug 2017, 14:05."""
-    local = value.astimezone()
-    return f"{day(local)}, {local:%H:%M}"
+    """A point in time, in the server's zone: 2017-08-12 14:05."""
+    return f"{value.astimezone():%Y-%m-%d %H:%M}"
 
 
 def clock(value: datetime | None) -> str:

@@ -1,14 +1,45 @@
-"""What of the look no option of Streamlit has; the rest stands in `.streamlit/config.toml`."""
+"""What of the look and of the browser no option of Streamlit has; the rest stands in `.streamlit/config.toml`."""
+
+from pathlib import Path
 
 import streamlit as st
 
+SUB_PAGES = {"load": "data", "dataset": "data"}
+"""A page that the navigation does not list -> the one that it belongs to, which is marked instead."""
 
-def mend() -> None:
-    """Words of what is selected have the colour of words: a frame and a ground of the theme's colour tell it apart.
+_SCRIPT = (Path(__file__).parent / "browser.js").read_text(encoding="utf-8")
 
-    Streamlit gives them the colour of buttons, too dark for words on a dark ground; a lighter one would lose the white
-    words of buttons. Pages are as wide as the window but for a margin: tables and plans need the room.
-    """
-    wide = "div[data-testid=stMainBlockContainer] {padding-inline: clamp(1rem, 2.5vw, 3rem)}"
-    selected = "button[data-selected][data-selected]:not([data-disabled])"  # more particular than Streamlit's own rule
-    st.html(f"<style>{selected}, div[data-testid=stSliderThumbValue] {{color: inherit}} {wide}</style>")
+# Words of what is selected have the colour of words: a frame and a ground of the theme's colour tell it apart.
+# Streamlit gives them the colour of buttons, too dark for words on a dark ground; a lighter one would lose the white
+# words of buttons. The words of charts have it too: the grey of the axes is too light. Streamlit's own words for a lost
+# connection are replaced by those of `browser.js`. A phone has no room for the tools of a table or chart, which would
+# cover the buttons above it. Pages are as wide as the window but for a margin: tables and plans need the room.
+_STYLE = """
+div[data-testid=stMainBlockContainer] {padding-inline: clamp(1rem, 2.5vw, 3rem)}
+button[data-selected][data-selected]:not([data-disabled]), div[data-testid=stSliderThumbValue] {color: inherit}
+.js-plotly-plot :is(.cartesianlayer, .infolayer) text {fill: currentColor !important}
+.st-key-browser {display: none}
+#fcst-connection:not(:empty) {
+    position: fixed; top: 0; left: 0; right: 0; z-index: 2000000; padding: 0.6rem 1rem; text-align: center;
+    font: 600 0.9rem sans-serif; color: #ffffff; background: #8a2c36;
+}
+:root[data-connection=lost] :is(
+    [data-testid=stConnectionStatus], [data-testid=stStatusWidget],
+    [data-testid=stDialog]:not(:has([data-testid=stVerticalBlock]))
+) {display: none}
+@media (max-width: 640px) {[data-testid=stElementToolbar], .js-plotly-plot .modebar {display: none !important}}
+"""
+_MARKED = """
+:is([data-testid=stTopNavLink], [data-testid=stSidebarNavLink])[href$="/PAGE"] {
+    background: rgba(157, 190, 190, 0.25);
+}
+:is([data-testid=stTopNavLink], [data-testid=stSidebarNavLink])[href$="/PAGE"] p {font-weight: 600}
+"""
+
+
+def mend(path: str) -> None:
+    """The look and the script of every page; `path` is the page's own, as the URL calls it."""
+    marked = _MARKED.replace("PAGE", SUB_PAGES[path]) if path in SUB_PAGES else ""
+    st.html(f"<style>{_STYLE}{marked}</style>")
+    with st.container(key="browser"):
+        st.html(f"<script>{_SCRIPT}</script>", unsafe_allow_javascript=True)

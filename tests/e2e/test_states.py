@@ -384,12 +384,12 @@ def new_run_refused(page: Page, ids: dict[str, Any]) -> None:
 
 @state(ended, "/runs")
 def runs(page: Page, ids: dict[str, Any]) -> None:
-    says(page, "7 runs. Select one to open it.")
+    says(page, "7 runs. Click one to open it.")
 
 
 @state(ended, "/runs?status=failed&status=cancelled&q=o")
 def runs_filtered(page: Page, ids: dict[str, Any]) -> None:
-    says(page, "2 runs. Select one")
+    says(page, "2 runs. Click one")
 
 
 @state(ended, "/runs?q=zzz")

@@ -92,7 +92,7 @@ def new_run(page: Page, desk: Desk) -> None:
 @link("/runs?q=bro&status=failed&status=completed")
 def runs(page: Page, desk: Desk) -> None:
     expect(page.get_by_role("searchbox", name="Search")).to_have_value("bro")
-    expect(page.get_by_text("1 run. Select one to open it.")).to_be_visible()
+    expect(page.get_by_text("1 run. Click one to open it.")).to_be_visible()
     expect(cells(page, 1)).to_have_text([str(desk.broken)])
 
 
@@ -195,8 +195,8 @@ def test_view_of_a_run_stays_while_it_refreshes_and_refreshes_no_more_when_it_ha
         page.goto(address)
     socket = opened.value
     expect(page.get_by_role("heading", name="Batches: 3 submitted")).to_be_visible()
-    expect(page).to_have_title(f"0% · Run {job_id}")
-    for n_done, title in ((1, "33%"), (2, "67%")):
+    expect(page).to_have_title(f"0 % · Run {job_id}")
+    for n_done, title in ((1, "33 %"), (2, "67 %")):
         work(1)
         expect(page).to_have_title(f"{title} · Run {job_id}")
         expect(page.get_by_role("heading", name=f"Batches: {3 - n_done} submitted, {n_done} completed")).to_be_visible()
@@ -219,7 +219,7 @@ def test_search_among_runs_stays_while_the_table_refreshes(desk: Desk, page: Pag
     search = page.get_by_role("searchbox", name="Search")
     search.press_sequentially("searched")
     expect(page).to_have_url(f"{desk.url}/runs?q=searched")
-    expect(page.get_by_text("1 run. Select one to open it.")).to_be_visible()
+    expect(page.get_by_text("1 run. Click one to open it.")).to_be_visible()
     expect(cells(page, 3)).to_have_text(["submitted"])
     work(3)
     expect(page.get_by_test_id("stToast")).to_contain_text(f"Run {job_id} · searched for is completed")
@@ -231,10 +231,10 @@ def test_search_among_runs_stays_while_the_table_refreshes(desk: Desk, page: Pag
 def test_back_and_forward_lead_through_what_was_looked_at(desk: Desk, page: Page) -> None:
     page.goto(f"{desk.url}/runs")
     page.get_by_role("searchbox", name="Search").fill("broken")
-    expect(page.get_by_text("1 run. Select one to open it.")).to_be_visible()
+    expect(page.get_by_text("1 run. Click one to open it.")).to_be_visible()
     settled(page)
     expect(cells(page, 1)).to_have_text([str(desk.broken)])
-    page.get_by_test_id("stDataFrame").first.click(position={"x": 18, "y": 35 + 17})
+    page.get_by_test_id("stDataFrame").first.click(position={"x": 300, "y": 35 + 17})
     title = page.get_by_role("heading", name=f"Run {desk.broken} · broken")
     expect(title).to_be_visible()
     control(page, "Failures").click()
@@ -245,7 +245,7 @@ def test_back_and_forward_lead_through_what_was_looked_at(desk: Desk, page: Page
     page.go_back()
     expect(page.get_by_role("heading", name="Runs", exact=True)).to_be_visible()
     expect(page.get_by_role("searchbox", name="Search")).to_have_value("broken")
-    expect(page.get_by_text("1 run. Select one to open it.")).to_be_visible()
+    expect(page.get_by_text("1 run. Click one to open it.")).to_be_visible()
     page.go_forward()
     expect(title).to_be_visible()
     page.go_forward()
@@ -257,7 +257,7 @@ def test_runs_that_match_are_cancelled_and_run_again_together(desk: Desk, page: 
     plans = [desk.submit("plan A"), desk.submit("plan B")]
     other = desk.submit("other")
     page.goto(f"{desk.url}/runs?q=plan")
-    expect(page.get_by_text("2 runs. Select one to open it.")).to_be_visible()
+    expect(page.get_by_text("2 runs. Click one to open it.")).to_be_visible()
     for button, promise, done, status in (
         ("Cancel these runs", "2 runs will be cancelled, with 12 items", "2 runs cancelled.", "cancelled"),
         ("Run what failed again", "12 items of 2 runs", "12 items run again.", "submitted"),

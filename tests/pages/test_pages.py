@@ -108,7 +108,6 @@ def test_page_says_that_the_database_is_away_and_that_it_tries_again(
     [
         ("dataset", {"dataset": "99"}, "There is no dataset 99"),
         ("dataset", {"dataset": "x"}, "There is no dataset x"),
-        ("dataset", {}, "There is no dataset."),
         ("load", {"path": "/nowhere/train.csv"}, "There is no file /nowhere/train.csv"),
         ("data", {"ingest": "99"}, "There is no ingest 99"),
         ("new_run", {"dataset": "x"}, "There is no dataset x"),
@@ -215,6 +214,30 @@ def test_dataset_shows_what_was_loaded_and_how(dataset: Dataset) -> None:
     said = words(open_page("dataset", dataset=str(dataset.dataset_id)))
     assert "Items 6" in said and "Whole weeks 120" in said
     assert "rows" in said and "no promotion flag" in said
+
+
+def test_dataset_without_a_number_leads_to_the_list(dataset: Dataset) -> None:
+    at = open_app().switch_page("pages/dataset.py").run()
+    assert not at.exception and at.title[0].value == "Data"
+
+
+def click(at: AppTest, key: str, row: int) -> AppTest:
+    """A click in a row of a table, wherever in it."""
+    at.session_state[key] = {"selection": {"rows": [], "columns": [], "cells": [(row, "x")]}}
+    return at.run()
+
+
+def test_click_on_an_item_of_a_dataset_opens_its_newest_forecast(
+    finished: int, dataset: Dataset, load_dataset: Callable[..., Dataset]
+) -> None:
+    newer = load_dataset(name=dataset.name)
+    assert [jobs.newest_of_item(one.dataset_id, "item5") for one in (dataset, newer)] == [finished, finished]
+    assert jobs.newest_of_item(dataset.dataset_id, "nobody") is None
+    at = open_app().switch_page("pages/dataset.py")
+    at.query_params["dataset"], at.query_params["view"] = str(newer.dataset_id), "items"
+    at.run()
+    click(at, f"dataset_items_{newer.dataset_id}_1", 1)
+    assert at.title[0].value == "Forecasts" and at.query_params["item"] == "item5"
 
 
 @pytest.mark.parametrize("view", ["weeks", "quality", "items", "reading", "versions", "nonsense"])

@@ -192,7 +192,8 @@ def test_coverage_has_a_row_for_each_band_and_a_column_for_each_period() -> None
     )
     (heatmap,) = coverage_chart(coverage).data
     assert [str(pd.Timestamp(x).date()) for x in heatmap.x] == ["2020-01-11", "2020-01-25", "2020-02-08"]
-    assert list(heatmap.y) == ["1", "3"] and (heatmap.zmin, heatmap.zmax) == (0, 1)
+    assert list(heatmap.y) == ["1", "3"] and (heatmap.zmin, heatmap.zmax) == (0, 100)
+    assert list(heatmap.z[0]) == [100, 50, 0]
 
 
 # Accuracy
@@ -218,7 +219,7 @@ def test_horizon_has_a_line_for_each_model_in_the_order_given() -> None:
     frame = pd.DataFrame({"model": ["b", "b", "a", "a"], "step": [1, 2, 1, 2], "wape": [0.1, 0.2, 0.3, None]})
     figure = horizon_chart(frame)
     assert [line.name for line in figure.data] == ["b", "a"]
-    assert list(figure.data[0].y) == [0.1, 0.2]
+    assert list(figure.data[0].y) == [10, 20]
 
 
 def test_distribution_has_a_column_for_each_tenth() -> None:

@@ -113,6 +113,14 @@ SELECT b.stage, count(*)::integer AS n, EXTRACT(epoch FROM now() - min(b.submitt
 FROM fcst_app.jobs j JOIN fcst_app.batch_status b USING (job_id)
 WHERE j.status IS NULL GROUP BY b.stage;
 
+-- newest_job_of_item
+-- The newest job, on any version of a dataset, that has forecast an item.
+SELECT j.job_id FROM fcst_app.datasets d
+JOIN fcst_app.datasets v ON v.name = d.name
+JOIN fcst_app.jobs j ON j.dataset_id = v.dataset_id
+JOIN fcst_app.job_items i ON i.job_id = j.job_id AND i.unique_id = %(unique_id)s AND i.outcome = 'completed'
+WHERE d.dataset_id = %(dataset_id)s ORDER BY j.job_id DESC LIMIT 1;
+
 -- list_job_keys
 -- The keys of a job's items, the largest sellers first.
 SELECT unique_id FROM fcst_app.job_items WHERE job_id = %(job_id)s ORDER BY sales_rank;

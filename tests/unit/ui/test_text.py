@@ -207,12 +207,12 @@ def test_line_of_the_log_tells_only_what_there_is(monkeypatch: pytest.MonkeyPatc
     time.tzset()
 
 
-def test_day_has_no_leading_zero() -> None:
-    assert text.day(date(2017, 8, 5)) == "5 Aug 2017"
+def test_day_is_written_as_in_files() -> None:
+    assert text.day(date(2017, 8, 5)) == "2017-08-05"
 
 
 @pytest.mark.parametrize(
-    ("zone", "words"), [("UTC", "12 Aug 2017, 23:05"), ("XXX-2", "13 Aug 2017, 01:05"), ("XXX+5", "12 Aug 2017, 18:05")]
+    ("zone", "words"), [("UTC", "2017-08-12 23:05"), ("XXX-2", "2017-08-13 01:05"), ("XXX+5", "2017-08-12 18:05")]
 )
 def test_moment_is_told_in_the_servers_zone(zone: str, words: str, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
