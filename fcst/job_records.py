@@ -63,6 +63,11 @@ class Job:
     finished_at: datetime | None
     cancel_requested_at: datetime | None
 
+    @property
+    def n_done(self) -> int:
+        """Items that were forecast or failed: what a cancel ended was not done."""
+        return self.n_completed + self.n_failed
+
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> Self:
         """From a row that has `n_done_now`, the items done in `running_s` seconds."""
@@ -152,6 +157,28 @@ class BegunBatch:
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> Self:
         return cls(**{**row, "stage": Stage(row["stage"])})
+
+
+@dataclass(frozen=True)
+class Pace:
+    """What a run took, in seconds.
+
+    Parameters
+    ----------
+    n_windows
+        its backtests.
+    start_s, end_s
+        from its submission to its first batch, and from its last batch to its end.
+    item_s
+        of one core for an item: read, forecast, measured, saved.
+    """
+
+    job_id: int
+    n_windows: int
+    start_s: float
+    learning_s: float
+    item_s: float
+    end_s: float
 
 
 @dataclass(frozen=True)
@@ -253,6 +280,7 @@ class ItemLostSales:
 
     unique_id: str
     family: str | None
+    description: str | None
     n_weeks: int
     units: float
     n_suspected: int

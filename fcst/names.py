@@ -28,6 +28,9 @@ BENCHMARK = "SeasonalNaive"
 BENCHMARKS = (BENCHMARK, "Naive")
 """The models that are measured in every run, whatever was asked for: forecast value is what is added to these."""
 
+LEAST_ITEMS_TO_LEARN = 50
+"""Of a run of Auto: fewer teach each other little."""
+
 NEW_WITHIN_WEEKS = 26
 """An item whose first sale is among so many last weeks of its dataset is flagged as new."""
 

@@ -192,8 +192,10 @@ class IngestSpec:
         asked for on the command line, whose user can read this machine's files anyway.
     plan_of
         the dataset whose drivers the files hold, as a promotion plan does; 0: they are sales.
+    then_run
+        a run of all items follows once they are loaded, with the defaults.
     asked_by
-        who asked for them.
+        who asked for them; empty where nothing needs it.
     """
 
     paths: tuple[str, ...]
@@ -216,6 +218,7 @@ class IngestSpec:
     is_upload: bool = False
     is_from_shell: bool = False
     plan_of: int = 0
+    then_run: bool = False
     asked_by: str = ""
 
     def __post_init__(self) -> None:

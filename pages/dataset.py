@@ -8,9 +8,11 @@ from fcst.roles import Scope
 from fcst.services import datasets
 from fcst.ui import dataset as views
 from fcst.ui import text
+from fcst.ui.buttons import destructive_button, keep_or
 from fcst.ui.downloads import WEEKLY_SALES, show_dataset_link
 from fcst.ui.drivers import show_drivers
 from fcst.ui.lifecycles import show_lifecycles
+from fcst.ui.run_selection import FILTERS
 from fcst.ui.shell import action_errors, choose, choose_view, number_in_url, show_error, show_page
 from fcst.ui.signin import may
 from fcst.ui.stock import show_settings
@@ -68,9 +70,12 @@ def show_actions(dataset: Dataset) -> None:
     dataset_id = dataset.dataset_id
     with st.container(horizontal=True, vertical_alignment="center"):
         if may(Scope.RUN) and st.button("Forecast these items", type="primary", icon=":material/play_circle:"):
-            st.switch_page("pages/new_run.py", query_params={"dataset": str(dataset_id)})
+            which: dict[str, str | list[str]] = {}
+            if st.query_params.get("view") == "items":  # which shows how they are filtered
+                which = {name: values for name in FILTERS if (values := st.query_params.get_all(name))}
+            st.switch_page("pages/new_run.py", query_params={**which, "dataset": str(dataset_id), "take": "all"})
         show_dataset_link("Weekly sales (CSV)", dataset_id, WEEKLY_SALES)
-        if may(Scope.ADMIN) and st.button("Delete …", key="delete", icon=":material/delete:", type="tertiary"):
+        if may(Scope.ADMIN) and destructive_button("Delete …", "delete", icon=":material/delete:"):
             ask_to_delete(dataset)
 
 
@@ -88,14 +93,7 @@ def ask_to_delete(dataset: Dataset) -> None:
         st.markdown("No run uses it.")
     if dependents.n_open_jobs:
         st.warning("A run of it has not ended: cancel it, or wait, before you delete the dataset.")
-    st.button(
-        "Delete for good",
-        key="delete_now",
-        type="primary",
-        disabled=bool(dependents.n_open_jobs),
-        on_click=delete,
-        args=(dataset,),
-    )
+    keep_or("Delete for good", "delete_now", delete, (dataset,), disabled=bool(dependents.n_open_jobs))
 
 
 def delete(dataset: Dataset) -> None:

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import streamlit as st
 
-from fcst.errors import InputError
+from fcst.errors import FcstError, InputError
 from fcst.roles import Scope
 from fcst.specs import REQUIRED_ROLES, ROLES, IngestSpec
 from fcst.ui.loading import (
@@ -64,22 +64,48 @@ def main() -> None:
     show_first_rows(inspection)
     with reading:
         show_reading(inspection, mapping, formats)
-    left, right = confirm.columns([3, 1], vertical_alignment="bottom")
+    asked_for = st.session_state.pop("load_asked", "")  # the button shows at once that it works
+    if not asked_for and (refused := st.session_state.pop("load_refused", None)):
+        with confirm:
+            show_error(refused)
+    left, middle, right = confirm.columns([4, 1, 2], vertical_alignment="bottom")
     name = left.text_input(
         "Name of the dataset",
         key="dataset_name",
         placeholder=default_name,
         help="A name that exists already makes its next version; runs on the old one stay.",
     ).strip()
-    if right.button("Load", type="primary", key="load", icon=":material/upload:", width="stretch"):
+    for place, label, key, icon in (
+        (middle, "Load", "load", ":material/upload:"),
+        (right, "Load and forecast all", "load_and_run", ":material/play_circle:"),
+    ):
+        place.button(
+            "Loading …" if asked_for == key else label,
+            type="primary" if key == "load_and_run" else "secondary",
+            key=key,
+            icon=icon,
+            width="stretch",
+            disabled=bool(asked_for),
+            on_click=ask_to_load,
+            args=(key,),
+        )
+    if not asked_for:
+        return
+    try:
         missing = [ROLES[role].lower() for role in REQUIRED_ROLES if not mapping[role]]
         if missing:
-            show_error(InputError(f"No column was chosen for {' and '.join(missing)}.", "Choose one each."))
-            return
-        asked = replace(spec, seen=inspection.seen)
-        ingest_id = request(asked, name=name or default_name, mapping=mapping, **formats, **rules)
-        if ingest_id is not None:
-            st.switch_page("pages/data.py", query_params={"ingest": str(ingest_id)})
+            raise InputError(f"No column was chosen for {' and '.join(missing)}.", "Choose one each.")
+        with confirm, st.spinner("Asking for the load …"):
+            asked = replace(spec, seen=inspection.seen, then_run=asked_for == "load_and_run")
+            ingest_id = request(asked, name=name or default_name, mapping=mapping, **formats, **rules)
+    except FcstError as exc:
+        st.session_state["load_refused"] = exc
+        st.rerun()
+    st.switch_page("pages/data.py", query_params={"ingest": str(ingest_id)})
+
+
+def ask_to_load(key: str) -> None:
+    st.session_state["load_asked"] = key
 
 
 show_page(main, Scope.RUN)

@@ -1,7 +1,6 @@
 """Runs: all of them, or with ?job=… one, live while it works."""
 
 from collections.abc import Callable
-from typing import Literal
 
 import streamlit as st
 
@@ -9,6 +8,9 @@ from fcst.job_records import Job
 from fcst.roles import Scope
 from fcst.services import jobs
 from fcst.ui import progress, text
+from fcst.ui.buttons import destructive_button, keep_or
+from fcst.ui.downloads import link_to_forecasts
+from fcst.ui.ingests import FORECASTS, THEN
 from fcst.ui.runs import choose_filter, show_deeds, show_table, tab_title, tell_ends
 from fcst.ui.shell import action_errors, choose_view, number_in_url, page_errors, show_page
 from fcst.ui.signin import may
@@ -62,10 +64,19 @@ def show_job(job_id: int) -> None:
         st.rerun()
     job = jobs.get_job(job_id)
     tell_ends([job])
-    show_live(job, show_head, REFRESH_S)
+    go_on(job)
+    show_head(job)
     names = list(VIEWS)
     view = choose_view({name: VIEWS[name][0] for name in names})
     show_live(job, *VIEWS[view][1:], is_part=True)
+
+
+def go_on(job: Job) -> None:
+    """Opens the forecasts of a run that has ended, where the URL asks for it; once, so that a way back stays."""
+    gone_on: set[int] = st.session_state.setdefault("gone_on", set())
+    if st.query_params.get(THEN) == FORECASTS and job.is_over and job.n_completed and job.job_id not in gone_on:
+        gone_on.add(job.job_id)
+        st.switch_page("pages/forecasts.py", query_params={"job": str(job.job_id)})
 
 
 def show_live(job: Job, show: Callable[[Job], None], seconds: float, is_part: bool = False) -> None:
@@ -84,16 +95,24 @@ def show_live(job: Job, show: Callable[[Job], None], seconds: float, is_part: bo
 
 
 def show_head(job: Job) -> None:
-    st.set_page_config(page_title=tab_title(job))
+    """What the run is, what can be done with it, and how far it is.
+
+    The buttons stand outside of what is drawn anew each second: that would close the question that one of them asks.
+    """
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-        with st.container(horizontal=True, vertical_alignment="center", width="content"):
-            st.title(text.plain(text.job_title(job)), anchor=False, width="content")
-            status_badge(job.status)
+        show_live(job, show_title, REFRESH_S, is_part=True)
         show_actions(job)
     st.markdown(describe(job))
     if job.note:
         st.caption(text.plain(job.note))
-    progress.show_progress(job)
+    show_live(job, progress.show_progress, REFRESH_S)
+
+
+def show_title(job: Job) -> None:
+    st.set_page_config(page_title=tab_title(job))
+    with st.container(horizontal=True, vertical_alignment="center", width="content"):
+        st.title(text.plain(text.job_title(job)), anchor=False, width="content")
+        status_badge(job.status)
 
 
 def show_actions(job: Job) -> None:
@@ -102,15 +121,9 @@ def show_actions(job: Job) -> None:
     with st.container(horizontal=True, width="content"):
         if may_run and not job.is_over:
             is_asked = job.cancel_requested_at is not None
-            st.button(
-                "Stopping …" if is_asked else "Cancel the run",
-                key="cancel",
-                type="primary",
-                icon=":material/stop_circle:",
-                disabled=is_asked,
-                on_click=act,
-                args=(jobs.cancel_job, job_id),
-            )
+            label = "Stopping …" if is_asked else "Cancel the run …"
+            if destructive_button(label, "cancel", icon=":material/stop_circle:", disabled=is_asked):
+                ask_to_cancel(job_id)
         if may_run and (n_again := jobs.n_to_retry(job)):
             st.button(
                 f"Run {text.count(n_again, 'item')} again",
@@ -126,9 +139,29 @@ def show_actions(job: Job) -> None:
         links.append(("Accuracy", "accuracy", "job", ":material/monitoring:", is_measured))
         links.append(("See the forecasts", "forecasts", "job", ":material/query_stats:", has_forecasts))
         for label, page, name, icon, is_offered in links:
-            kind: Literal["primary", "secondary"] = "primary" if page == "forecasts" else "secondary"
-            if is_offered and st.button(label, key=f"to_{page}", icon=icon, type=kind):
+            if is_offered and st.button(label, key=f"to_{page}", icon=icon):
                 st.switch_page(f"pages/{page}.py", query_params={name: str(job_id)})
+        if has_forecasts:
+            file = link_to_forecasts(job_id, "csv")
+            st.link_button("Download CSV", file, icon=":material/download:", type="primary")
+
+
+@st.dialog("Cancel this run?")
+def ask_to_cancel(job_id: int) -> None:
+    if st.session_state.pop("cancelled", None) == job_id:
+        st.rerun()  # the whole page, without this
+    n_open = jobs.n_to_cancel(jobs.get_job(job_id))
+    if not n_open:
+        st.markdown("The run has ended, or is stopping.")
+        return
+    st.markdown(f"**{text.count(n_open, 'item')}** will not be forecast. What is finished stays.")
+    keep_or("Cancel the run", "cancel_now", cancel, (job_id,))
+
+
+def cancel(job_id: int) -> None:
+    with action_errors():
+        jobs.cancel_job(job_id)
+        st.session_state["cancelled"] = job_id
 
 
 def act(action: Callable[[int], object], job_id: int) -> None:

@@ -32,7 +32,7 @@ from fcst.records import BacktestRecord, ForecastRecord, ItemResult, LearnedReco
 from fcst.settings import load_settings
 from fcst.specs import IngestSpec
 from fcst.states import Outcome, Stage
-from fcst.store import attempts, datasets, drivers, ingests, learning, sales
+from fcst.store import attempts, datasets, drivers, ingests, learning, sales, submission
 from fcst.store.attempts import BatchAttempt
 
 CHECKPOINT_S = 2.0  # how much computed work a death may cost
@@ -226,6 +226,8 @@ def run_ingest(ingest_id: int, attempt: int) -> None:
             dataset_id = datasets.reserve_id()
             files = read_sales(spec, dataset_id, resources, on_progress)
             datasets.insert(dataset_id, files, ingest_id, run_token, on_progress)
+            if spec.then_run:
+                submission.submit_after_load(ingest_id, dataset_id, spec.asked_by, settings)
     except InputError as exc:
         ingests.fail(ingest_id, attempt, exc)
     discard_files(ingest_id)

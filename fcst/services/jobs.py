@@ -4,20 +4,19 @@ import contextlib
 import heapq
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
 import pandas as pd
 
-from fcst.compute.models import AUTO, LEARNED_WINDOWS, expected_ms, parse_models
+from fcst.compute.models import AUTO, parse_models
 from fcst.dataset_records import Dataset
 from fcst.errors import InputError
 from fcst.filters import Selection, Take
 from fcst.job_records import Batch, BatchEvent, BegunBatch, ItemFailure, Job, Learning, Reason
 from fcst.logs import LogLine, last_lines
-from fcst.records import ItemCounts
 from fcst.roles import Scope
 from fcst.services import identity
 from fcst.services.item_selection import name_some
@@ -25,15 +24,9 @@ from fcst.services.supervision import ensure_supervisor, keep_alive, log_path, p
 from fcst.settings import load_settings
 from fcst.specs import JobSpec, default_batch_size
 from fcst.states import JobStatus, Outcome
-from fcst.store import batches, datasets, drivers, jobs, learning, lifecycles
+from fcst.store import batches, datasets, jobs, learning, submission
 
 POLL_S = 0.2
-
-LEAST_ITEMS_TO_LEARN = 50
-"""Of a run of Auto: fewer teach each other little."""
-
-LEARNING_S = 6.0
-"""About how many seconds of one core learning takes at a cutoff."""
 
 
 class BatchSort(StrEnum):
@@ -126,14 +119,6 @@ def count_chosen(dataset_id: int, selection: Selection) -> int:
     return datasets.count_items(dataset_id, selection).n_items
 
 
-def expected_seconds(counts: ItemCounts, models: tuple[str, ...], n_windows: int) -> float:
-    """About how long a run of these items would take on this machine's processes, if they have nothing else to do."""
-    is_learned = counts.n_items >= LEAST_ITEMS_TO_LEARN
-    ms = sum(n * expected_ms(models, n_windows, weeks, demand or "", is_learned) for weeks, demand, n in counts.alike)
-    n_cutoffs = 1 + n_windows + LEARNED_WINDOWS if is_learned and AUTO in models else 0
-    return ms / 1000 / load_settings().processes + LEARNING_S * n_cutoffs
-
-
 def submit_job(dataset_id: int, items: Selection, spec: JobSpec, name: str = "", note: str = "") -> int:
     """Submits a run: the job, its batches and its items in one transaction; returns the job's id.
 
@@ -168,20 +153,11 @@ def submit_once(
     who = identity.require(Scope.RUN)
     if not items:
         raise InputError("No item was chosen.", "Choose at least one.")
-    spec = _with_what_is_known(dataset_id, items, spec)
+    spec = submission.with_what_is_known(dataset_id, items, spec, can_learn=AUTO in spec.models)
     ensure_supervisor()  # before: where none can be started, nothing is submitted
     job_id, is_new = jobs.insert(dataset_id, items, spec, _clean(name)[:100], _clean(note)[:1000], who, idempotency)
     ensure_supervisor()  # after: one that was about to leave has not seen the job
     return job_id, is_new
-
-
-def _with_what_is_known(dataset_id: int, items: Selection, spec: JobSpec) -> JobSpec:
-    """The spec with the drivers and lifecycles that are known now, and whether the run learns across its items."""
-    loads = drivers.list_loads(dataset_id)
-    driver_load = loads[-1].driver_load_id if loads else 0
-    has_many = AUTO in spec.models and count_chosen(dataset_id, items) >= LEAST_ITEMS_TO_LEARN
-    change = lifecycles.last_change(dataset_id)
-    return replace(spec, driver_load=driver_load, lifecycle=change, learns=bool(loads) or has_many)
 
 
 def find_learning(job_id: int) -> Learning | None:

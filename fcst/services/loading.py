@@ -31,7 +31,7 @@ from fcst.services.supervision import ensure_supervisor, keep_alive, patiently
 from fcst.settings import SAMPLE, load_settings
 from fcst.specs import DECIMALS, ROLES, IngestSpec, Mapping
 from fcst.states import FINAL_INGEST_STATUSES, IngestStatus
-from fcst.store import datasets, ingests
+from fcst.store import datasets, ingests, submission
 
 PREVIEW_ROWS = 50
 KEEP_UPLOADS_S = 24 * 3600
@@ -184,7 +184,7 @@ def request_ingest(spec: IngestSpec, look: Look | None = None) -> int:
     """
     who = identity.require(Scope.RUN)
     plan = (look or look_into(spec)).plan(spec)
-    return insert_ingest(replace(spec, seen=plan.seen), who)
+    return insert_ingest(replace(spec, seen=plan.seen, asked_by=who if spec.then_run else ""), who)
 
 
 def insert_ingest(spec: IngestSpec, who: str) -> int:
@@ -218,6 +218,17 @@ def reading_in_words(file: FileRead) -> tuple[str, ...]:
     if "numbers" in file.why:
         lines.append(f"decimal sign {file.decimal} ({file.why['numbers']})")
     return (*lines, *file.remarks)
+
+
+def run_after_load(ingest: Ingest) -> int | None:
+    """The run that was asked for together with a load that has completed; None where none was.
+
+    The supervisor has submitted it, unless it died between the load and that: then it is done here.
+    """
+    if not ingest.spec.then_run or ingest.dataset_id is None:
+        return None
+    who = ingest.spec.asked_by
+    return submission.submit_after_load(ingest.ingest_id, ingest.dataset_id, who, load_settings())
 
 
 def request_good_rows(ingest_id: int) -> int:

@@ -1,5 +1,6 @@
 """Jobs: submitted whole, with all their batches and items; cancelled; tried again."""
 
+import json
 from datetime import datetime
 from typing import Any
 
@@ -8,7 +9,7 @@ from psycopg2.extensions import cursor as Cursor
 
 from fcst.errors import Conflict, NotFound
 from fcst.filters import Selection
-from fcst.job_records import EndedJob, Job
+from fcst.job_records import EndedJob, Job, Pace
 from fcst.specs import JobSpec
 from fcst.states import Stage
 from fcst.store import adjustments, item_filters, notifications, statistics
@@ -162,6 +163,13 @@ def count_by_status() -> dict[str, int]:
 def count_open_batches() -> dict[Stage, tuple[int, float]]:
     """stage -> how many batches of open jobs are in it, and the seconds since the oldest of them came."""
     return {Stage(row["stage"]): (row["n"], row["age_s"]) for row in fetch_all("count_open_batches")}
+
+
+def find_pace(models: tuple[str, ...], learns: bool, dataset: str, n_items: int, host: str) -> Pace | None:
+    """What the run took on this host that is most like one of these models; None without any."""
+    asked = {"models": json.dumps(models), "learns": learns, "dataset": dataset, "n_items": n_items, "host": host}
+    row = fetch_one("find_pace", **asked)
+    return None if row is None else Pace(**row)
 
 
 def newest_of_item(dataset_id: int, unique_id: str) -> int | None:

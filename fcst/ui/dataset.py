@@ -7,7 +7,7 @@ import streamlit as st
 
 from fcst import charts
 from fcst.dataset_records import Dataset
-from fcst.filters import LIVES, ItemFilter, ItemSort, Selection
+from fcst.filters import LIVES, ItemSort, Selection
 from fcst.quality_report import QualityReport
 from fcst.services import datasets, jobs
 from fcst.ui import reports, tables, text
@@ -15,7 +15,7 @@ from fcst.ui.cache import read
 from fcst.ui.downloads import REPORT, show_dataset_link
 from fcst.ui.glossary import MEANING
 from fcst.ui.ingests import show_bad_rows
-from fcst.ui.run_selection import PAGE_ITEMS, count, read_options
+from fcst.ui.run_selection import PAGE_ITEMS, count, item_filter, read_options
 from fcst.ui.shell import choose, choose_page, choose_some, page_in_url, search
 
 
@@ -169,7 +169,7 @@ def show_items(dataset: Dataset) -> None:
         lives = choose_some("Life", LIVES, "life")
     with places[3]:
         sort = choose("Order", list(_ORDERS), "sort", _ORDERS.__getitem__)
-    which = ItemFilter(wanted, demand_classes=tuple(classes), lives=tuple(lives), also_in=("family", "class"))
+    which = item_filter(wanted, classes, life=lives)
     selection = Selection(which)
     n_found = count(dataset, selection).n_items
     st.caption(f"{n_found:,} of {text.count(dataset.n_items, 'item')}, {_ORDERS[sort]}.")
@@ -200,7 +200,7 @@ def show_items(dataset: Dataset) -> None:
         column_config={
             "sales_rank": st.column_config.NumberColumn("Rank", width="small"),
             "unique_id": st.column_config.TextColumn("Item"),
-            "description": st.column_config.TextColumn("Description"),
+            "description": st.column_config.TextColumn("Name"),
             "family": st.column_config.TextColumn("Family"),
             "item_class": st.column_config.TextColumn("Class"),
             "total_units": st.column_config.NumberColumn("Units sold", format="localized"),

@@ -13,6 +13,7 @@ from fcst.roles import Scope
 from fcst.services import drivers
 from fcst.specs import DRIVER_ROLES, ROLES, WIDE, IngestSpec, JobSpec, Mapping, has_drivers
 from fcst.ui import loading, tables, text
+from fcst.ui.buttons import destructive_button, keep_or
 from fcst.ui.ingests import show_ingest
 from fcst.ui.shell import action_errors, number_in_url, show_error
 from fcst.ui.signin import may
@@ -87,7 +88,7 @@ def _show_loads(loads: list[DriverLoad]) -> None:
                 _show_report(load)
             if may(Scope.ADMIN):
                 key = f"remove_{load.driver_load_id}"
-                if st.button("Remove …", key=key, icon=":material/delete:", type="tertiary"):
+                if destructive_button("Remove …", key, icon=":material/delete:"):
                     _ask_to_remove(load)
 
 
@@ -104,7 +105,7 @@ def _ask_to_remove(load: DriverLoad) -> None:
         st.rerun()  # it is done: the whole page, without this
     st.markdown(f"**{text.plain(load.source)}**: {text.plain(_names(load))}. New runs do not use them any more.")
     if not _show_refusal():
-        st.button("Remove them", key="remove_now", type="primary", on_click=_remove, args=(load,))
+        keep_or("Remove them", "remove_now", _remove, (load,))
 
 
 def _remove(load: DriverLoad) -> None:

@@ -53,7 +53,7 @@ def next_step(known: list[ListedDataset], found: list[Job]) -> Step:
         label = f"See the forecasts of run {job_id}"
         return Step(3, label, ":material/query_stats:", "pages/forecasts.py", {"job": str(job_id)})
     before = [job for job in found if job.dataset == newest.name]
-    query = {"from": str(before[0].job_id)} if before else {"dataset": str(newest.dataset_id)}
+    query = {"from": str(before[0].job_id)} if before else {"dataset": str(newest.dataset_id), "take": "all"}
     label = f"Forecast {text.plain(text.dataset_title(newest.name, newest.version))}"
     return Step(2, label, ":material/play_circle:", "pages/new_run.py", query)
 
@@ -82,10 +82,10 @@ def show_running(found: list[Job]) -> None:
     """How far each open run is, and why it waits if it does."""
     running = [job for job in found if not job.is_over]
     for job in running[:SHOWN_RUNS]:
-        words = f"{text.job_title(job)}: {job.n_ended:,} of {text.count(job.n_items, 'item')}"
+        words = f"{text.job_title(job)}: {job.n_done:,} of {text.count(job.n_items, 'item')}"
         if job.time_left_s is not None:
             words += f", about {text.duration(job.time_left_s)} left"
-        st.progress(job.n_ended / job.n_items, text=text.plain(words))
+        st.progress(job.n_done / job.n_items, text=text.plain(words))
         if reason := health.why_waiting(job.job_id):
             st.caption(text.plain(reason))
     if len(running) > SHOWN_RUNS:

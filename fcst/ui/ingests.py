@@ -10,10 +10,13 @@ from fcst.roles import Scope
 from fcst.services import loading
 from fcst.states import FINAL_INGEST_STATUSES, IngestStatus
 from fcst.ui import tables, text
+from fcst.ui.buttons import destructive_button
 from fcst.ui.shell import action_errors, number_in_url, page_errors, show_error
 from fcst.ui.signin import may
 
 REFRESH_S = 0.5
+THEN, FORECASTS = "then", "forecasts"
+"""In the URL of a run: its forecasts are opened when it has ended."""
 
 
 def follow(ingest_id: int) -> None:
@@ -106,6 +109,8 @@ def _show_state(ingest: Ingest, is_asked: bool) -> None:
         st.info(f"Loading {text.plain(name)} was cancelled. Nothing of it was kept.", icon=":material/stop_circle:")
     elif ingest.status not in FINAL_INGEST_STATUSES:
         _show_progress(ingest)
+    elif is_asked and (job_id := loading.run_after_load(ingest)) is not None:
+        st.switch_page("pages/runs.py", query_params={"job": str(job_id), THEN: FORECASTS})
     elif is_asked and ingest.dataset_id is not None and not ingest.spec.plan_of:
         st.switch_page("pages/dataset.py", query_params={"dataset": str(ingest.dataset_id)})
 
@@ -116,9 +121,9 @@ def _show_progress(ingest: Ingest) -> None:
         with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
             st.markdown(f"**Loading {text.plain(_title(ingest))}**", width="content")
             if may(Scope.RUN):
-                st.button(
+                destructive_button(
                     "Stopping …" if is_stopping else "Cancel",
-                    key=f"cancel_{ingest.ingest_id}",
+                    f"cancel_{ingest.ingest_id}",
                     icon=":material/stop_circle:",
                     disabled=is_stopping,
                     on_click=_cancel,

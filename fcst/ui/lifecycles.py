@@ -13,6 +13,7 @@ from fcst.lifecycles import Lifecycle, Origin, Source, StoredLifecycle
 from fcst.roles import Scope
 from fcst.services import lifecycles
 from fcst.ui import tables, text
+from fcst.ui.buttons import destructive_button, keep_or
 from fcst.ui.item_files import load_file, number_of, start_again
 from fcst.ui.shell import action_errors, choose_page, page_in_url, show_error
 from fcst.ui.signin import may
@@ -86,7 +87,8 @@ def _show_stored(dataset: Dataset, stored: list[StoredLifecycle]) -> None:
             st.caption("Select a row to remove it. Runs that were submitted before keep what they know.")
         return
     unique_id = stored[rows[0]].lifecycle.unique_id
-    if st.button(f"Remove the lifecycle of {text.plain(unique_id)} …", icon=":material/delete:", key="remove"):
+    label = f"Remove the lifecycle of {text.plain(unique_id)} …"
+    if destructive_button(label, "remove", icon=":material/delete:"):
         _ask_to_remove(dataset, unique_id, stored[rows[0]].has_sales)
 
 
@@ -95,13 +97,10 @@ def _ask_to_remove(dataset: Dataset, unique_id: str, has_sales: bool) -> None:
     st.markdown(f"Runs to come forecast **{text.plain(unique_id)}** without it.")
     if not has_sales:
         st.markdown("The item has no sales of its own: it leaves the dataset too, unless a run has it.")
-    with st.container(horizontal=True):
-        if st.button("Keep", key="keep"):
+    if keep_or("Remove", "remove_now"):
+        with action_errors():
+            lifecycles.remove_lifecycle(dataset.dataset_id, unique_id)
             st.rerun()
-        if st.button("Remove", key="remove_now", type="primary"):
-            with action_errors():
-                lifecycles.remove_lifecycle(dataset.dataset_id, unique_id)
-                st.rerun()
 
 
 def _add_one(dataset: Dataset) -> None:

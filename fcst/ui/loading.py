@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from fcst.errors import Conflict, FcstError, InputError
+from fcst.errors import Conflict, InputError
 from fcst.names import WEEKDAYS
 from fcst.quality_report import FileRead
 from fcst.services import loading
@@ -24,7 +24,6 @@ from fcst.specs import (
     Mapping,
 )
 from fcst.ui import tables, text
-from fcst.ui.shell import show_error
 
 NONE = "(none)"
 HELP = {
@@ -342,15 +341,19 @@ def choose_rules(inspection: Inspection, has_promo: bool) -> dict[str, Any]:
     }
 
 
-def request(spec: IngestSpec, **choices: Any) -> int | None:
-    """Asks for the ingest; its id, or None where it was refused at once, with the reason shown."""
+def request(spec: IngestSpec, **choices: Any) -> int:
+    """Asks for the ingest; its id.
+
+    Raises
+    ------
+    FcstError
+        if it is refused at once.
+    """
     try:
         ingest_id = loading.request_ingest(replace(spec, **choices))
-    except FcstError as exc:
-        if isinstance(exc, Conflict):  # other files than those on the page: they are looked at anew
-            st.session_state.pop("inspected", None)
-        show_error(exc)
-        return None
+    except Conflict:  # other files than those on the page: they are looked at anew
+        st.session_state.pop("inspected", None)
+        raise
     for name in ("saved_ids", "saved_paths", "inspected", "inspection"):
         st.session_state.pop(name, None)
     return ingest_id

@@ -40,7 +40,7 @@ SORTS = {
 
 def show_progress(job: Job) -> None:
     """How far a run is, how fast, and why it waits if it does."""
-    st.progress(job.n_ended / job.n_items)
+    st.progress(job.n_done / job.n_items)
     with st.container(horizontal=True):
         st.metric("Items done", f"{job.n_completed:,} of {job.n_items:,}", border=True)
         st.metric("Items failed", f"{job.n_failed:,}", border=True)

@@ -4,10 +4,11 @@ import hashlib
 
 import pandas as pd
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from fcst.compute.models import CATALOGUE, COMBINATIONS, TWO_YEARS
 from fcst.dataset_records import ListedDataset
-from fcst.filters import ItemFilter, Selection, Take
+from fcst.filters import LIVES, ItemFilter, Selection, Take
 from fcst.job_records import Job
 from fcst.records import ItemCounts
 from fcst.services import datasets, item_selection
@@ -22,11 +23,11 @@ MAX_SEED = 999_999_999
 PAGE_ITEMS = 100
 LISTED, OF_RUN = "list", "run"  # the ways beside those of Take
 WAYS = {Take.LARGEST: "Largest", Take.RANDOM: "Random", Take.ALL: "All", LISTED: "A list"}
-FILTERS = ("q", "demand_class", "family", "class")  # as the URL calls them
+FILTERS = ("q", "demand_class", "family", "class", "life")  # as the URL calls them
 
 
-def choose_items(dataset: ListedDataset, job: Job | None) -> Selection:
-    """Which items are chosen; `job` is the run that this one begins from, if any.
+def choose_items(dataset: ListedDataset, job: Job | None, advanced: DeltaGenerator) -> Selection:
+    """Which items are chosen; `job` is the run that this one begins from, if any; the seed stands in `advanced`.
 
     The way, its numbers and the filter stand in the URL; a list, which may be long, does not.
     """
@@ -48,7 +49,9 @@ def choose_items(dataset: ListedDataset, job: Job | None) -> Selection:
     if way == Take.ALL:
         return matching
     n_items = _choose_number(n_matching, way)
-    return Selection(matching.which, Take(way), n_items, _choose_seed() if way == Take.RANDOM else 0)
+    with advanced:
+        seed = _choose_seed() if way == Take.RANDOM else 0
+    return Selection(matching.which, Take(way), n_items, seed)
 
 
 def count(dataset: ListedDataset, selection: Selection) -> ItemCounts:
@@ -73,15 +76,22 @@ def _choose_filter(dataset_id: int) -> ItemFilter:
     options = read_options(dataset_id)
     left, right = st.columns(2)
     with left:
-        wanted = search("Search", "q", placeholder="key or description", max_chars=200)
+        wanted = search("Search", "q", placeholder="key, description, family or class", max_chars=200)
     with right:
         classes = choose_some("Demand class", options["demand_class"], "demand_class", help=MEANING["demand_class"])
-    filled = [name for name in ("family", "class") if options[name]]
+    options |= {"life": list(LIVES)}
+    filled = [name for name in ("family", "class", "life") if options[name]]
     chosen: dict[str, list[str]] = {}
-    for name, column in zip(filled, st.columns(2), strict=False):
+    for name, column in zip(filled, st.columns(2) * 2, strict=False):
         with column:
             chosen[name] = choose_some(name.capitalize(), options[name], name)
-    return ItemFilter(wanted, tuple(chosen.get("family", [])), tuple(chosen.get("class", [])), tuple(classes))
+    return item_filter(wanted, classes, **{name: chosen.get(name, []) for name in ("family", "class", "life")})
+
+
+def item_filter(wanted: str, demand_class: list[str], **chosen: list[str]) -> ItemFilter:
+    """The items of a dataset that a search and choices of `family, class, life` leave, on every page alike."""
+    families, classes, lives = (tuple(chosen.get(name, [])) for name in ("family", "class", "life"))
+    return ItemFilter(wanted, families, classes, tuple(demand_class), lives, also_in=("family", "class"))
 
 
 def read_options(dataset_id: int) -> dict[str, list[str]]:
@@ -196,12 +206,13 @@ def show_models(models: list[str]) -> None:
     """What is known of the chosen models, and of all others on demand."""
     for name in models:
         purpose = COMBINATIONS[name] if name in COMBINATIONS else CATALOGUE[name].purpose
-        st.caption(f"**{name}**: {purpose}.")
+        st.caption(f"**{text.model_name(name)}**: {purpose}.")
     with st.expander(f"All {len(CATALOGUE)} models", type="compact"):
         tables.show(
-            pd.DataFrame([vars(model) for model in CATALOGUE.values()])[
-                ["name", "purpose", "is_seasonal", "min_history", "fallback", "cost_ms", "source"]
-            ],
+            pd.DataFrame([vars(model) for model in CATALOGUE.values()]).assign(
+                name=[text.model_name(name) for name in CATALOGUE],
+                fallback=[text.model_name(model.fallback or "") for model in CATALOGUE.values()],
+            )[["name", "purpose", "is_seasonal", "min_history", "fallback", "cost_ms", "source"]],
             height=320,
             column_config={
                 "name": st.column_config.TextColumn("Model", pinned=True),

@@ -10,6 +10,7 @@ from fcst.roles import Scope
 from fcst.services import datasets, jobs
 from fcst.states import JobStatus
 from fcst.ui import tables, text
+from fcst.ui.buttons import destructive_button, keep_or
 from fcst.ui.shell import PAGE, action_errors, choose, choose_page, choose_some, number_in_url, page_in_url, search
 from fcst.ui.signin import may
 from fcst.ui.status import job_columns, job_frame
@@ -66,6 +67,8 @@ def _open_selected() -> None:
 class _Deed:
     """Something that is done to many runs: what it is called, how many items of a run it touches, what it does."""
 
+    is_destructive: bool
+
     key: str
     button: str
     icon: str
@@ -77,6 +80,7 @@ class _Deed:
 
 
 _CANCEL = _Deed(
+    True,
     "cancel_all",
     "Cancel these runs …",
     ":material/stop_circle:",
@@ -87,6 +91,7 @@ _CANCEL = _Deed(
     lambda n: f"{text.count(n, 'run')} cancelled.",
 )
 _RETRY = _Deed(
+    False,
     "retry_all",
     "Run what failed again …",
     ":material/replay:",
@@ -106,7 +111,8 @@ def show_deeds(which: jobs.Filter) -> None:
         return
     with st.container(horizontal=True):
         for deed in (_CANCEL, _RETRY):
-            if st.button(deed.button, key=deed.key, icon=deed.icon, type="tertiary"):
+            draw = destructive_button if deed.is_destructive else st.button
+            if draw(deed.button, key=deed.key, icon=deed.icon):
                 _ask(deed, which)
 
 
@@ -120,13 +126,11 @@ def _ask(deed: _Deed, which: jobs.Filter) -> None:
         return
     runs, items = text.count(len(counts), "run"), text.count(sum(counts.values()), "item")
     st.markdown(deed.promise.format(runs=f"**{runs}**", items=f"**{items}**"))
-    st.button(
-        f"Yes, {deed.button.removesuffix(' …').lower()}",
-        key=f"{deed.key}_now",
-        type="primary",
-        on_click=_do,
-        args=(deed, list(counts)),
-    )
+    label, key, args = f"Yes, {deed.button.removesuffix(' …').lower()}", f"{deed.key}_now", (deed, list(counts))
+    if deed.is_destructive:
+        keep_or(label, key, _do, args)
+    else:
+        st.button(label, key=key, type="primary", on_click=_do, args=args)
 
 
 def _do(deed: _Deed, job_ids: list[int]) -> None:
@@ -154,5 +158,5 @@ def tell_ends(found: list[Job]) -> None:
 
 def tab_title(job: Job) -> str:
     """What the browser's tab says of a run: how far it is, or how it ended."""
-    state = job.status if job.is_over else f"{100 * job.n_ended / job.n_items:.0f} %"
+    state = job.status if job.is_over else f"{100 * job.n_done / job.n_items:.0f} %"
     return f"{state} · Run {job.job_id}"

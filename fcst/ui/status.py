@@ -63,7 +63,7 @@ def describe(job: Job) -> str:
     spec = job.spec
     parts = [
         text.run_in_words(job.n_items, spec.batch_size, spec.h),
-        ", ".join(spec.models),
+        ", ".join(map(text.model_name, spec.models)),
         text.backtest_in_words(spec.n_windows) if spec.n_windows else "no backtest",
         "suspected stock-outs skipped" if spec.skips_stockouts else "",
         text.plain(text.dataset_title(job.dataset, job.dataset_version)),
@@ -81,7 +81,7 @@ def job_frame(jobs: list[Job]) -> pd.DataFrame:
             "Name": [job.name for job in jobs],
             "Status": [[job.status] for job in jobs],
             "Dataset": [text.dataset_title(job.dataset, job.dataset_version) for job in jobs],
-            "Models": [", ".join(job.spec.models) for job in jobs],
+            "Models": [", ".join(map(text.model_name, job.spec.models)) for job in jobs],
             "Items": [job.n_items for job in jobs],
             "Done": [100 * job.n_completed // job.n_items for job in jobs],  # 100 % only when all are
             "Failed": [job.n_failed for job in jobs],

@@ -7,7 +7,7 @@ from datetime import date, datetime
 import pandas as pd
 
 from fcst.job_records import Job
-from fcst.names import HOLDOUT_WEEKS
+from fcst.names import BENCHMARK, HOLDOUT_WEEKS
 
 UNDEFINED = "not defined"
 
@@ -55,6 +55,22 @@ def percent(fraction: float | None, signed: bool = False) -> str:
     return f"{fraction * 100:{'+' if signed else ''},.1f} %"
 
 
+def how_far_off(model: str, wape: float | None, yardstick: float | None) -> str:
+    """The error of a model beside that of the same weeks of last year, in a sentence; both are fractions."""
+    if wape is None or math.isnan(wape):
+        return "How far off the forecasts are is not defined: nothing was sold in the weeks that were measured."
+    if model == BENCHMARK:
+        return f"The same weeks of last year are on average {_whole_percent(wape)} off."
+    words = f"On average {_whole_percent(wape)} off"
+    if yardstick is None or math.isnan(yardstick):
+        return f"{words}; how far the same weeks of last year would be is not defined."
+    return f"{words}; the same weeks of last year would be {_whole_percent(yardstick)} off."
+
+
+def _whole_percent(fraction: float) -> str:
+    return f"{100 * fraction:,.0f} %" if fraction >= 0.1 else f"{100 * fraction:.1f} %"
+
+
 def ratio(value: float | None) -> str:
     """A scaled error: 0.923."""
     return UNDEFINED if value is None or math.isnan(value) else f"{value:,.3f}"
@@ -72,6 +88,16 @@ def duration(seconds: float | None) -> str:
     if minutes == 0:
         return f"{rest} s"
     return f"{minutes} min {rest:02d} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def about(seconds: float) -> str:
+    """A time span that is not known exactly: 8 s, 40 s, 4 min, 2 h 05 min."""
+    if seconds < 10:
+        return f"{max(round(seconds), 1)} s"
+    if seconds < 55:
+        return f"{5 * round(seconds / 5)} s"
+    minutes = max(round(seconds / 60), 1)
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
 
 
 def weekday(name: str) -> str:
@@ -130,6 +156,17 @@ def run_in_words(n_items: int, batch_size: int, h: int) -> str:
 def backtest_in_words(n_windows: int) -> str:
     """What accuracy was measured on: '3 backtests of 13 weeks'."""
     return f"{count(n_windows, 'backtest')} of {HOLDOUT_WEEKS} weeks"
+
+
+_MODEL_NAMES = {"Naive": "last week", "SeasonalNaive": "same weeks last year"}
+
+
+def model_name(model: str) -> str:
+    """A model as planners call it: 'same weeks last year' for SeasonalNaive; others have their own name.
+
+    URLs, files and the API keep the model's own name.
+    """
+    return _MODEL_NAMES.get(model, model)
 
 
 def job_title(job: Job) -> str:

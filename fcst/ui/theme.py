@@ -13,11 +13,15 @@ _SCRIPT = (Path(__file__).parent / "browser.js").read_text(encoding="utf-8")
 # Streamlit gives them the colour of buttons, too dark for words on a dark ground; a lighter one would lose the white
 # words of buttons. The words of charts have it too: the grey of the axes is too light. Streamlit's own words for a lost
 # connection are replaced by those of `browser.js`. A phone has no room for the tools of a table or chart, which would
-# cover the buttons above it. Pages are as wide as the window but for a margin: tables and plans need the room.
+# cover the buttons above it. The red of what cannot be taken back is mixed with the colour of words, to be read on any
+# ground. Pages are as wide as the window but for a margin: tables and plans need the room.
 _STYLE = """
 div[data-testid=stMainBlockContainer] {padding-inline: clamp(1rem, 2.5vw, 3rem)}
 button[data-selected][data-selected]:not([data-disabled]), div[data-testid=stSliderThumbValue] {color: inherit}
 .js-plotly-plot :is(.cartesianlayer, .infolayer) text {fill: currentColor !important}
+[class*=st-key-destructive_] button:not(:disabled), [class*=st-key-destructive_] button:not(:disabled):hover {
+    color: color-mix(in srgb, #e0383f 70%, currentColor); border-color: currentColor;
+}
 .st-key-browser {display: none}
 #fcst-connection:not(:empty) {
     position: fixed; top: 0; left: 0; right: 0; z-index: 2000000; padding: 0.6rem 1rem; text-align: center;

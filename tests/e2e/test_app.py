@@ -53,6 +53,8 @@ def test_first_visit_sample_run_forecast_and_file(app: dict, page: Page, tmp_pat
     assert list(weekly) == ["item_nbr", "wk_end_dt", "unit_sales"] and weekly["item_nbr"].nunique() == 200
 
     page.get_by_role("button", name="Forecast these items").click()
+    expect(page.get_by_text("200 items in", exact=False)).to_be_visible()
+    page.get_by_role("radio", name="Largest").click()
     field = page.get_by_role("spinbutton", name="Number of items")
     field.fill("12")
     field.press("Enter")
@@ -83,7 +85,7 @@ def test_first_visit_sample_run_forecast_and_file(app: dict, page: Page, tmp_pat
 
     page.get_by_role("link", name="Accuracy").click()
     expect(page.get_by_text("12 items, 36 windows", exact=False)).to_be_visible()
-    expect(page.get_by_text("Value added to SeasonalNaive")).to_be_visible()
+    expect(page.get_by_text("Value added to same weeks last year")).to_be_visible()
     page.get_by_role("link", name="Home").click()
     page.get_by_role("button", name=f"See the forecasts of run {job_id}").click()
     expect(page).to_have_url(re.compile(rf"/forecasts\?job={job_id}$"))
@@ -164,7 +166,8 @@ def test_cancel_takes_the_place_of_submit_and_retry_finishes_the_run(app: dict, 
     expect(page.get_by_text("24 items in", exact=False)).to_be_visible()
     page.get_by_role("button", name="Start the run").click()
     job_of(page)
-    page.get_by_role("button", name="Cancel the run").click()
+    page.get_by_role("button", name="Cancel the run …").click()
+    page.get_by_role("dialog").get_by_role("button", name="Cancel the run").click()
     page.get_by_role("button", name=re.compile(r"Run \d+ items? again")).click()
     expect(page.get_by_text("24 of 24", exact=True)).to_be_visible(timeout=120_000)
 

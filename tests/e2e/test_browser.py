@@ -118,6 +118,15 @@ def test_no_tools_cover_a_button_on_a_phone(desk: Desk, browser: Browser) -> Non
     context.close()
 
 
+def test_start_of_a_run_is_in_view(desk: Desk, visit: Callable[[], Page]) -> None:
+    page = visit()
+    page.goto(f"{desk.url}/new-run?dataset={desk.dataset.dataset_id}&take=all")
+    button = page.get_by_role("button", name="Start the run")
+    expect(button).to_be_in_viewport(ratio=1)
+    settled(page)
+    expect(button).to_be_in_viewport(ratio=1)
+
+
 def test_lost_connection_is_told_in_our_words(desk: Desk, page: Page) -> None:
     page.goto(f"{desk.url}/runs")
     settled(page)

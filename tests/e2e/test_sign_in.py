@@ -168,7 +168,8 @@ def test_viewer_looks_and_an_analyst_acts_under_their_name(office: Office, visit
     page.get_by_role("button", name="Start the run").click()
     expect(page).to_have_url(re.compile(r"/runs\?job=\d+"))
     job_id = int(page.url.rsplit("=", 1)[1])
-    page.get_by_role("button", name="Cancel the run").click()
+    page.get_by_role("button", name="Cancel the run …").click()
+    page.get_by_role("dialog").get_by_role("button", name="Cancel the run").click()
     expect(page.get_by_role("button", name=re.compile("Run 4 items again"))).to_be_visible()
     done = [(row.who, row.action) for row in actions.find("job", job_id, 10)]
     assert done == [("ann@shop.example", "cancel"), ("ann@shop.example", "submit")]

@@ -534,6 +534,22 @@ def accuracy(page: Page, ids: dict[str, Any]) -> None:
     heads(page, "What Auto chose among")
 
 
+@state(ended, "/accuracy?job={past}&view=lags")
+def accuracy_lags(page: Page, ids: dict[str, Any]) -> None:
+    says(page, "That is too few to judge by")
+
+
+@state(ended, "/accuracy?job={finished}&view=lags")
+def accuracy_lags_none(page: Page, ids: dict[str, Any]) -> None:
+    says(page, "has forecast a week that the newest version")
+
+
+@state(running, "/runs?job={running}")
+def run_cancel(page: Page, ids: dict[str, Any]) -> None:
+    press(page, "Cancel the run …")
+    asks(page, "will not be forecast")
+
+
 @state(ended, "/accuracy?job={unmeasured}")
 def accuracy_none(page: Page, ids: dict[str, Any]) -> None:
     says(page, "It was run without a backtest.")
@@ -541,7 +557,7 @@ def accuracy_none(page: Page, ids: dict[str, Any]) -> None:
 
 @state(ended, "/compare?job={finished}&other={changed}")
 def compare(page: Page, ids: dict[str, Any]) -> None:
-    heads(page, "The biggest movers")
+    heads(page, "Items")
 
 
 @state(ended, "/compare?job={past}&other={unmeasured}")
@@ -551,7 +567,7 @@ def compare_since(page: Page, ids: dict[str, Any]) -> None:
 
 @state(ended, "/compare?job={past}&other={finished}")
 def compare_different(page: Page, ids: dict[str, Any]) -> None:
-    says(page, "The biggest movers")
+    heads(page, "Items")
 
 
 @state(ended, "/glossary")
@@ -587,7 +603,7 @@ def dataset_delete_refused(page: Page, ids: dict[str, Any]) -> None:
 
 @state(running, "/runs")
 def runs_running(page: Page, ids: dict[str, Any]) -> None:
-    expect(cells(page, 3)).to_contain_text(["submitted", "running", "running"])
+    expect(cells(page, 2)).to_contain_text(["submitted", "running", "running"])
 
 
 @state(running, "/runs?q=again")

@@ -90,7 +90,7 @@ def test_what_a_run_has_learnt_is_shown(promoted: Dataset) -> None:
     at = open_page("accuracy", job=str(job_id))
     assert not at.exception
     effects = next(table.value for table in at.dataframe if "Where" in table.value)
-    assert effects["Driver"].tolist() == ["promo"] and 0.8 < effects["Effect"].iloc[0] < 1.2
+    assert effects["Driver"].tolist() == ["promo"] and 80 < effects["Effect"].iloc[0] < 120
     at = open_page("forecasts", job=str(job_id), item="item3")
     assert not at.exception
     weeks = next(table.value for table in at.dataframe if "uplift" in table.value)

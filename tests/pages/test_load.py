@@ -1,12 +1,16 @@
 """The page that loads sales, by Streamlit's own tester: what it asks where the values leave two readings."""
 
+import uuid
 from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from fcst.engine.task import run_ingest
 from fcst.services import loading
-from tests.pages.test_pages import open_page, words
+from fcst.store import ingests
+from tests.conftest import write_sales
+from tests.pages.test_pages import open_app, open_page, run_waiting, words
 
 DAYS = [(day, month) for day in (9, 3, 12, 5) for month in (2, 1, 3)]
 
@@ -40,7 +44,7 @@ def test_day_or_month_first_is_asked_with_a_value(undecided: Path) -> None:
     at.button(key="load").click().run()
     assert "can be read in two ways: '02/09/2024'" in plain_words(at)
     assert loading.list_open_ingests() == []
-    reading.set_value("%m/%d/%Y").run()
+    at.radio[0].set_value("%m/%d/%Y").run()
     at.button(key="load").click().run()
     assert [ingest.spec.date_format for ingest in loading.list_open_ingests()] == ["%m/%d/%Y"]
 
@@ -106,3 +110,31 @@ def test_files_that_changed_since_they_were_looked_at_are_not_loaded(undecided: 
     at.run()
     at.button(key="load").click().run()
     assert len(loading.list_open_ingests()) == 1
+
+
+def test_load_and_forecast_all_asks_for_both_and_leads_on_to_the_forecasts(database: str, tmp_path: Path) -> None:
+    write_sales(tmp_path / "s.csv", 2, 60)
+    at = open_page("load", path=str(tmp_path / "s.csv"))
+    at.button(key="load_and_run").click().run()
+    (ingest,) = loading.list_open_ingests()
+    assert ingest.spec.then_run
+    claimed = ingests.claim(str(uuid.uuid4()))
+    assert claimed is not None
+    run_ingest(ingest.ingest_id, claimed.attempt)
+    at = open_app().switch_page("pages/data.py")
+    at.query_params["ingest"] = str(ingest.ingest_id)
+    at.run()
+    assert at.title[0].value == "Run 1" and at.query_params["then"] == "forecasts"
+    run_waiting()
+    at = open_app()
+    for title in ("Forecasts", "Run 1"):  # once
+        at.switch_page("pages/runs.py")
+        at.query_params["job"], at.query_params["then"] = "1", "forecasts"
+        assert at.run().title[0].value == title
+
+
+def test_load_that_is_refused_can_be_asked_for_again(database: str, tmp_path: Path) -> None:
+    (tmp_path / "odd.csv").write_text("what;when;how many\n" + "a;05.01.2020;1,5\n" * 3)
+    at = open_page("load", path=str(tmp_path / "odd.csv"))
+    at.button(key="load").click().run()
+    assert "No column was chosen" in at.error[0].value and not at.button(key="load").disabled

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from fcst.dataset_records import Dataset
@@ -29,13 +28,6 @@ from tests.services.test_accuracy import make_old, write_rows
 
 PAGES = ("home", "data", "new_run", "runs", "forecasts", "accuracy", "compare", "load", "dataset")
 STARTS = ("home", "data", "new_run", "runs", "forecasts", "accuracy", "compare")
-
-
-@pytest.fixture(autouse=True)
-def fresh_server() -> None:
-    """What a server keeps is of its one database; each test has another."""
-    st.cache_data.clear()
-    st.cache_resource.clear()
 
 
 def open_page(name: str, **query: str | list[str]) -> AppTest:
@@ -462,6 +454,8 @@ def test_run_is_cancelled_and_run_again_by_its_buttons(dataset: Dataset) -> None
     at = open_page("runs", job=str(job_id))
     assert "3 submitted" in words(at)
     at.button(key="cancel").click().run()
+    assert "**6 items** will not be forecast" in words(at) and jobs.get_job(job_id).status == "submitted"
+    at.button(key="cancel_now").click().run()
     assert jobs.get_job(job_id).status == "cancelled"
     assert at.button(key="retry").label == "Run 6 items again"
     at.button(key="retry").click().run()
@@ -659,13 +653,14 @@ def test_run_again_opens_a_new_run_with_its_settings(finished: int) -> None:
 def test_click_that_was_lost_with_the_database_is_told(dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     job_id = jobs.submit_job(dataset.dataset_id, jobs.choose_largest(dataset, 6), JobSpec())
     at = open_page("runs", job=str(job_id))
+    at.button(key="cancel").click().run()
     with monkeypatch.context() as patch:
         patch.setenv("DATABASE_URL", "postgresql://u:secret@127.0.0.1:1/d")
-        at.button(key="cancel").click().run()
+        at.button(key="cancel_now").click().run()
     assert not at.exception
     assert "That was not done" in at.toast[0].value
     at.run()
-    assert not at.warning and not at.error and at.button(key="cancel").label == "Cancel the run"
+    assert not at.warning and not at.error and at.button(key="cancel").label == "Cancel the run …"
 
 
 def items_of(at: AppTest) -> list[str]:
@@ -755,15 +750,16 @@ def test_accuracy_tells_of_each_model_beside_the_yardstick(finished: int) -> Non
     at = open_page("accuracy", job=str(finished))
     assert not at.exception and not at.error
     said = words(at)
-    assert "6 items, 18 windows" in said and "WAPE" in said and "Value added to SeasonalNaive" in said
-    assert at.selectbox[1].options == ["Auto", "SeasonalNaive", "Naive"]
+    assert "6 items, 18 windows" in said and "WAPE" in said and "Value added to same weeks last year" in said
+    assert re.search(r"On average [\d.]+ % off; the same weeks of last year would be [\d.]+ % off", said)
+    assert at.selectbox[1].options == ["Auto", "same weeks last year", "last week"]
     (metrics,) = [frame.value for frame in at.dataframe if "Metric" in frame.value]
     assert {"WAPE", "sMAPE", "Scaled CRPS", "MSIS, 95 %"} <= set(metrics["Metric"])
     assert (metrics["Auto"] != "not defined").all()
-    added = next(metric for metric in at.metric if metric.label == "Value added to SeasonalNaive")
+    added = next(metric for metric in at.metric if metric.label == "Value added to same weeks last year")
     assert added.value != "+0.0 %"
     at = open_page("accuracy", job=str(finished), model="SeasonalNaive")
-    added = next(metric for metric in at.metric if metric.label == "Value added to SeasonalNaive")
+    added = next(metric for metric in at.metric if metric.label == "Value added to same weeks last year")
     assert added.value == "+0.0 %"
 
 
@@ -787,9 +783,31 @@ def test_pages_stand_for_a_run_of_an_older_program(finished: int) -> None:
 
 def test_new_run_tells_about_how_long_it_takes(dataset: Dataset) -> None:
     at = open_page("new_run")
-    assert re.search(r"About [\d.]+ s on this machine", words(at))
+    assert re.search(r"About \d+ s, by the costs of its models", words(at))
     at.multiselect(key="models").set_value([]).run()
     assert "About" not in words(at)
+
+
+def test_new_run_is_of_all_items_that_a_dataset_shows(dataset: Dataset) -> None:
+    at = open_app().switch_page("pages/dataset.py")
+    for name, value in {"dataset": str(dataset.dataset_id), "view": "items", "q": "item2"}.items():
+        at.query_params[name] = value
+    at.run()
+    next(button for button in at.button if button.label == "Forecast these items").click().run()
+    assert at.title[0].value == "New run" and "1 item in 1 batch" in words(at)
+    assert (at.query_params["take"], at.query_params["q"]) == ("all", "item2")
+
+
+def test_cancelled_run_shows_what_was_done(dataset: Dataset) -> None:
+    spec = JobSpec(("Naive",), batch_size=2)
+    job_id = jobs.submit_job(dataset.dataset_id, jobs.choose_largest(dataset, 6), spec)
+    (first,) = attempts.claim(str(uuid.uuid4()), 1)
+    run_batch(first.batch_id, first.attempt)
+    jobs.cancel_job(job_id)
+    attempts.cancel_waiting()
+    store.freeze_ended()
+    assert jobs.get_job(job_id).status == "cancelled"
+    assert [bar.proto.value for bar in open_page("runs", job=str(job_id)).get("progress")] == [33]
 
 
 def test_forecasts_of_a_part_of_a_run_say_that_it_is_a_part(dataset: Dataset) -> None:

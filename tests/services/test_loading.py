@@ -1,4 +1,4 @@
-"""Files that are loaded: whom their copies and working folders are open to."""
+"""Files that are loaded: whom their copies and working folders are open to; and the run that follows a load."""
 
 import io
 import os
@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from fcst.engine import task
-from fcst.services import loading
+from fcst.services import jobs, loading
 from fcst.settings import load_settings
 from fcst.specs import IngestSpec
 from fcst.store import ingests
@@ -72,3 +72,38 @@ def test_working_folders_are_private(home: Path, tmp_path: Path, monkeypatch: py
     assert loading.get_ingest(claimed.ingest_id).status == "completed"
     assert seen == [("look", 0o700, 0o700), ("look", 0o700, 0o700), ("ingest", 0o700, 0o700)]
     assert not list((home / "tmp").iterdir())
+
+
+def test_run_of_all_items_follows_a_load_that_asks_for_it_once(database: str, tmp_path: Path) -> None:
+    write_sales(tmp_path / "s.csv", 3, 60)
+    asked = IngestSpec(paths=(str(tmp_path / "s.csv"),), name="s", then_run=True)
+    ingest_id = loading.request_ingest(asked)
+    claimed = ingests.claim(str(uuid.uuid4()))
+    assert claimed is not None
+    task.run_ingest(ingest_id, claimed.attempt)
+    (job,) = jobs.list_jobs()
+    assert (job.n_items, job.spec.models, job.submitted_by) == (
+        3,
+        ("Auto",),
+        loading.get_ingest(ingest_id).spec.asked_by,
+    )
+    assert loading.run_after_load(loading.get_ingest(ingest_id)) == job.job_id and len(jobs.list_jobs()) == 1
+
+
+def test_run_after_a_load_is_submitted_by_who_looks_where_the_supervisor_has_died_before(
+    database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_sales(tmp_path / "s.csv", 3, 60)
+    ingest_id = loading.request_ingest(IngestSpec(paths=(str(tmp_path / "s.csv"),), name="s", then_run=True))
+    claimed = ingests.claim(str(uuid.uuid4()))
+    assert claimed is not None
+
+    def die(*args: object) -> None:
+        raise SystemExit
+
+    with monkeypatch.context() as patch, pytest.raises(SystemExit):
+        patch.setattr("fcst.engine.task.submission.submit_after_load", die)
+        task.run_ingest(ingest_id, claimed.attempt)
+    assert jobs.list_jobs() == []
+    found = loading.run_after_load(loading.get_ingest(ingest_id))
+    assert [job.job_id for job in jobs.list_jobs()] == [found]

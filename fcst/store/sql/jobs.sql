@@ -113,6 +113,32 @@ SELECT b.stage, count(*)::integer AS n, EXTRACT(epoch FROM now() - min(b.submitt
 FROM fcst_app.jobs j JOIN fcst_app.batch_status b USING (job_id)
 WHERE j.status IS NULL GROUP BY b.stage;
 
+-- find_pace
+-- What the run took that is most like one of these models: among the newest that completed on this host at the first
+-- attempt, one on the same dataset, else the one with the nearest number of items. Times are seconds: from the
+-- submission to the first batch, of learning, of one core for an item, and from the last batch to the end.
+WITH alike AS (
+    SELECT j.job_id, j.submitted_at, j.finished_at, j.n_items, (j.spec ->> 'n_windows')::integer AS n_windows,
+           d.name = %(dataset)s AS is_of_dataset
+    FROM fcst_app.jobs j JOIN fcst_app.datasets d USING (dataset_id)
+    WHERE j.status = 'completed' AND j.spec -> 'models' = %(models)s::jsonb
+      AND COALESCE((j.spec ->> 'learns')::boolean, false) = %(learns)s
+    ORDER BY j.job_id DESC LIMIT 30
+)
+SELECT a.job_id, a.n_windows, b.start_s, b.learning_s, b.work_s / b.n_done AS item_s, b.end_s
+FROM alike a
+CROSS JOIN LATERAL (
+    SELECT sum(s.n_completed + s.n_failed) AS n_done, bool_and(s.attempt = 1 AND w.host = %(host)s) AS is_alike,
+           EXTRACT(epoch FROM min(s.started_at) - a.submitted_at)::float8 AS start_s,
+           EXTRACT(epoch FROM a.finished_at - max(s.finished_at))::float8 AS end_s,
+           COALESCE(sum(EXTRACT(epoch FROM s.finished_at - s.started_at)) FILTER (WHERE s.is_learning), 0)::float8
+           AS learning_s,
+           (sum(EXTRACT(epoch FROM s.finished_at - s.started_at)) FILTER (WHERE NOT s.is_learning))::float8 AS work_s
+    FROM fcst_app.batch_status s LEFT JOIN fcst_app.workers w USING (worker_id) WHERE s.job_id = a.job_id
+) b
+WHERE b.is_alike AND b.n_done > 0
+ORDER BY a.is_of_dataset DESC, abs(ln(a.n_items::float8 / %(n_items)s)), a.job_id DESC LIMIT 1;
+
 -- newest_job_of_item
 -- The newest job, on any version of a dataset, that has forecast an item.
 SELECT j.job_id FROM fcst_app.datasets d

@@ -19,7 +19,7 @@ FROM (
 
 -- list_lost_sales
 -- A page of the items of a run with weeks that are, or look, out of stock; those that lost most first.
-SELECT i.unique_id, d.family, i.out_of_stock_weeks AS n_weeks, i.lost_units AS units,
+SELECT i.unique_id, d.family, d.description, i.out_of_stock_weeks AS n_weeks, i.lost_units AS units,
        i.suspected_weeks AS n_suspected, d.total_units AS sold
 FROM (
     SELECT unique_id, out_of_stock_weeks, lost_units, suspected_weeks, sales_rank FROM fcst_app.job_items
@@ -31,7 +31,7 @@ ORDER BY i.lost_units DESC, i.suspected_weeks DESC, i.sales_rank;
 
 -- item_lost_sales
 -- What one item of a run has lost to stock-outs.
-SELECT i.unique_id, d.family, i.out_of_stock_weeks AS n_weeks, i.lost_units AS units,
+SELECT i.unique_id, d.family, d.description, i.out_of_stock_weeks AS n_weeks, i.lost_units AS units,
        i.suspected_weeks AS n_suspected, d.total_units AS sold
 FROM fcst_app.job_items i
 LEFT JOIN fcst_app.items d ON d.dataset_id = %(dataset_id)s AND d.unique_id = i.unique_id

@@ -288,3 +288,33 @@ def test_address_in_data_is_broken_for_who_would_make_a_link_of_it(address: str)
     said = text.plain(f"see {address} now")
     assert "\u2060" in said and address not in said.replace("\\", "")
     assert said.replace("\u2060", "").replace("\\", "") == f"see {address} now"
+
+
+@pytest.mark.parametrize(
+    ("model", "wape", "yardstick", "words"),
+    [
+        ("Auto", 0.2512, 0.3333, "On average 25 % off; the same weeks of last year would be 33 % off."),
+        ("Auto", 0.0512, None, "On average 5.1 % off; how far the same weeks of last year would be is not defined."),
+        ("SeasonalNaive", 0.33, 0.33, "The same weeks of last year are on average 33 % off."),
+        ("Auto", float("nan"), 0.3, "How far off the forecasts are is not defined: nothing was sold in the weeks that"),
+    ],
+)
+def test_error_is_told_in_a_sentence(model: str, wape: float, yardstick: float | None, words: str) -> None:
+    assert text.how_far_off(model, wape, yardstick).startswith(words)
+
+
+def test_simple_models_are_called_by_what_they_repeat() -> None:
+    assert [text.model_name(name) for name in ("Naive", "SeasonalNaive", "Auto", "")] == [
+        "last week",
+        "same weeks last year",
+        "Auto",
+        "",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(0.2, "1 s"), (8.4, "8 s"), (43, "45 s"), (58, "1 min"), (240, "4 min"), (7500, "2 h 05 min")],
+)
+def test_time_that_is_not_known_exactly_is_rounded(seconds: float, words: str) -> None:
+    assert text.about(seconds) == words
