@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import plotly.graph_objects as go
 
 from fcst.names import SEASON_LENGTH
 from fcst.quality_report import Coverage
+from fcst.records import Histogram
 
 Figure = go.Figure
 
@@ -337,28 +339,30 @@ def horizon_chart(by_horizon: pd.DataFrame) -> go.Figure:
     return figure
 
 
-def distribution_chart(counts: Sequence[int]) -> go.Figure:
-    """How many items have which error; those of 190 % and more stand in the last column.
-
-    Parameters
-    ----------
-    counts
-        items with an error below 10 %, below 20 %, and so on.
-    """
+def distribution_chart(errors: Histogram) -> go.Figure:
+    """How many items have which error; those beyond the bins stand in one more column, which says so."""
+    n_bins = len(errors.counts)
+    bounds = [100 * (errors.first + n * errors.width) for n in range(n_bins + 1)]
+    words = [f"{low:,.4g} – {high:,.4g} %" for low, high in pairwise(bounds)]
+    beyond = f"{bounds[-1]:,.4g} % and more"
     figure = go.Figure(
         go.Bar(
-            x=[0.1 * tenth + 0.05 for tenth in range(len(counts))],
-            y=list(counts),
-            customdata=[f"{10 * tenth} – {10 * tenth + 10} %" for tenth in range(len(counts))],
-            marker={"color": FORECAST, "line": {"width": 1, "color": "rgba(0, 0, 0, 0)"}},
+            x=[low + 50 * errors.width for low in (bounds if errors.n_beyond else bounds[:-1])],
+            y=[*errors.counts, *([errors.n_beyond] if errors.n_beyond else [])],
+            customdata=[*words, *([beyond] if errors.n_beyond else [])],
+            marker={
+                "color": [*[FORECAST] * n_bins, HISTORY],
+                "line": {"width": 1, "color": "rgba(0, 0, 0, 0)"},
+            },
             hovertemplate="%{y:,} items<br>WAPE %{customdata}<extra></extra>",
         )
     )
+    title = "WAPE of the item" + (f" (the last column, in grey: {beyond})" if errors.n_beyond else "")
     figure.update_layout(
         **_LAYOUT,
         height=300,
         bargap=0.06,
-        xaxis={"title": "WAPE of the item (the last column: 190 % and more)", "tickformat": ".0%", "range": [0, 2]},
+        xaxis={"title": title, "ticksuffix": " %"},
         yaxis={"title": "items", "tickformat": ",d"},
     )
     return figure

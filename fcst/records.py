@@ -184,6 +184,30 @@ class BacktestBlock:
 
 
 @dataclass(frozen=True)
+class Histogram:
+    """How many items have which error, in bins of one width.
+
+    Parameters
+    ----------
+    first, width
+        where the first bin begins, and how wide each is: fractions.
+    counts
+        items of each bin.
+    n_beyond
+        items beyond the last bin.
+    """
+
+    first: float
+    width: float
+    counts: tuple[int, ...]
+    n_beyond: int
+
+    @property
+    def n_items(self) -> int:
+        return sum(self.counts) + self.n_beyond
+
+
+@dataclass(frozen=True)
 class ItemCounts:
     """How many items there are, and what they sold.
 

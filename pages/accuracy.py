@@ -1,4 +1,4 @@
-"""Accuracy: how good a run's forecasts are, by model, weeks ahead, family, class and item."""
+"""Accuracy: how good a run's forecasts are, by model, weeks ahead, family, class and item; and earlier runs' were."""
 
 from typing import Any
 
@@ -12,6 +12,7 @@ from fcst.names import BENCHMARK, HOLDOUT_WEEKS
 from fcst.services import accuracy, jobs
 from fcst.ui import text
 from fcst.ui.accuracy import (
+    YARDSTICK,
     group_rows,
     show_all_metrics,
     show_candidates,
@@ -22,12 +23,15 @@ from fcst.ui.accuracy import (
     show_totals,
 )
 from fcst.ui.cache import draw, read, run_key
+from fcst.ui.comparison import show_lags
 from fcst.ui.downloads import picture
 from fcst.ui.lost_sales import show_lost_sales
 from fcst.ui.results import choose_run, find_runs
-from fcst.ui.shell import choose, show_page
+from fcst.ui.shell import choose, choose_view, show_page
 
 SHOWN_ITEMS = 10
+BACKTESTS, LAGS = "backtests", "lags"
+VIEWS = {BACKTESTS: "In backtests", LAGS: "Of earlier forecasts"}
 
 
 def main() -> None:
@@ -40,15 +44,24 @@ def main() -> None:
     with left:
         job = choose_run(found, notices)
     by_model = measured(job, "model")
-    if by_model.empty:
+    models = [*job.spec.models, *(m for m in by_model["model"] if m not in job.spec.models)]
+    view = choose_view(VIEWS)
+    with right:
+        model = choose("Model", models, "model", text.model_name)
+    if view == LAGS:
+        show_lags(job.dataset, model)
+    elif by_model.empty:
         show_nothing(job)
         if item := show_lost_sales(job):
             open_item(job, item, job.spec.models[0])
-        return
-    models = [*job.spec.models, *(m for m in by_model["model"] if m not in job.spec.models)]
-    with right:
-        model = choose("Model", models, "model", str)
+    else:
+        show_backtests(job, by_model, models, model)
+
+
+def show_backtests(job: Job, by_model: pd.DataFrame, models: list[str], model: str) -> None:
+    """What was measured in the run's own backtests."""
     rows = {row["model"]: row for row in by_model.to_dict("records")}
+    st.markdown(f"**{text.how_far_off(model, rows[model]['wape'], rows[BENCHMARK]['wape'])}**")
     show_totals(job, rows[model], rows[BENCHMARK])
     show_basis(job, rows[model])
     st.header("Models", anchor=False)
@@ -70,8 +83,8 @@ def main() -> None:
         )
     with right:
         st.header("Over items", anchor=False)
-        counts = read(("errors", run_key(job), model), lambda: accuracy.count_items_by_error(job.job_id, model))
-        chart = draw(("distribution chart", run_key(job), model), lambda: charts.distribution_chart(counts))
+        errors = read(("errors", run_key(job), model), lambda: accuracy.count_items_by_error(job.job_id, model))
+        chart = draw(("distribution chart", run_key(job), model), lambda: charts.distribution_chart(errors))
         st.plotly_chart(
             chart,
             width="stretch",
@@ -88,7 +101,7 @@ def main() -> None:
             "Learnt across the items of the run, in percent of the baseline; those of an item are drawn to these."
         )
         show_effects(effects, "effects")
-    show_best_and_worst(job, model, sum(counts))
+    show_best_and_worst(job, model, errors.n_items)
     if item := show_lost_sales(job):
         open_item(job, item, model)
     candidates = read(("candidates", run_key(job)), lambda: accuracy.list_candidates(job.job_id))
@@ -100,7 +113,8 @@ def main() -> None:
 def horizon_chart(by_step: pd.DataFrame, models: list[str]) -> charts.Figure:
     """The error by weeks ahead, the models in this order."""
     order = {name: number for number, name in enumerate(models)}
-    return charts.horizon_chart(by_step.sort_values(["model", "step"], key=lambda c: c.map(order).fillna(c)))
+    rows = by_step.sort_values(["model", "step"], key=lambda c: c.map(order).fillna(c))
+    return charts.horizon_chart(rows.assign(model=rows["model"].map(text.model_name)))
 
 
 def measured(job: Job, by: str) -> pd.DataFrame:
@@ -139,8 +153,9 @@ def show_basis(job: Job, row: dict[str, Any]) -> None:
 
 
 def show_best_and_worst(job: Job, model: str, n_known: int) -> None:
-    """The items whose forecast was nearest and farthest, by WAPE; a click opens the item's forecast."""
-    n = min(SHOWN_ITEMS, n_known // 2)
+    """The items with the largest error, and those that gain most beside the yardstick, both in units; a click opens the
+    item's forecast."""
+    n = min(SHOWN_ITEMS, -(-n_known // 2))
     if not n:
         return
 
@@ -148,15 +163,20 @@ def show_best_and_worst(job: Job, model: str, n_known: int) -> None:
         key = ("extreme items", run_key(job), model, is_worst, n)
         return read(key, lambda: accuracy.list_extreme_items(job, model, is_worst, n))
 
-    left, right = st.columns(2, gap="large")
+    best, left = None, st.container()
+    if model != BENCHMARK:
+        left, right = st.columns(2, gap="large")
+        with right:
+            st.header("Best items", anchor=False)
+            if len(gaining := extreme(is_worst=False)):
+                best = show_items(gaining, "best", "gained")
+            else:
+                st.caption(f"No item has less error than {YARDSTICK}.")
     with left:
-        st.header("Best items", anchor=False)
-        best = show_items(extreme(is_worst=False), "best")
-    with right:
         st.header("Worst items", anchor=False)
-        worst = show_items(extreme(is_worst=True), "worst")
-    st.caption("Click an item to see its forecast.")
-    if item := best or worst:
+        worst = show_items(extreme(is_worst=True), "worst", "abs_error")
+    st.caption("Ranked by units of error, not by percent. Click an item to see its forecast.")
+    if item := worst or best:
         open_item(job, item, model)
 
 

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from fcst.ui import text
-from fcst.ui.comparison import show_accuracy, show_items, show_since, show_specs
+from fcst.ui.comparison import show_accuracy, show_how_far_off, show_items, show_since, show_specs
 from fcst.ui.results import find_runs
 from fcst.ui.shell import choose, show_page, warn_of_unknown
 
@@ -14,27 +14,33 @@ def main() -> None:
     if not found:
         return
     newest = list(found)
+
+    def title(key: int) -> str:
+        return f"{text.job_title(found[key])}, {text.dataset_title(found[key].dataset, found[key].dataset_version)}"
+
     notices, places = st.container(), st.columns(4)
     with notices:
         for name in ("job", "other"):
             warn_of_unknown(name, map(str, found), "Run {} has no forecasts; another one is shown.")
     with places[0]:
-        job = found[choose("Run", newest, "job", lambda key: text.job_title(found[key]))]
+        job = found[choose("Run", newest, "job", title)]
     with places[1]:
-        model = choose("Its model", job.spec.models, "model", str)
-    others = [key for key in newest if key != job.job_id]
+        model = choose("Its model", job.spec.models, "model", text.model_name)
+    others = sorted((key for key in newest if key != job.job_id), key=lambda key: found[key].dataset != job.dataset)
     if not others:
+        show_how_far_off([(job, model)])
         show_since(job, model)
         st.info("There is no other run with forecasts to put beside this one.", icon=":material/compare_arrows:")
         return
     with places[2]:
-        other = found[choose("Beside", others, "other", lambda key: text.job_title(found[key]))]
+        other = found[choose("Beside", others, "other", title)]
     with places[3]:
-        other_model = choose("Its model ", other.spec.models, "other_model", str)
+        other_model = choose("Its model ", other.spec.models, "other_model", text.model_name)
+    show_how_far_off([(job, model), (other, other_model)])
     show_since(job, model)
-    show_specs(job, other)
-    show_accuracy(job, other)
     show_items(job, model, other, other_model)
+    show_accuracy(job, other)
+    show_specs(job, other)
 
 
 show_page(main)

@@ -12,7 +12,7 @@ from fcst.errors import InputError
 from fcst.filters import EVERY, RunFilter, only
 from fcst.job_records import Job
 from fcst.names import HOLDOUT_WEEKS
-from fcst.records import BacktestBlock, FloatArray
+from fcst.records import BacktestBlock, FloatArray, Histogram
 from fcst.store import accuracy
 
 BY = (*accuracy.KEYS, "horizon")
@@ -120,17 +120,40 @@ def list_candidates(job_id: int) -> pd.DataFrame:
 
 
 def list_extreme_items(job: Job, model: str, is_worst: bool, n_items: int) -> pd.DataFrame:
-    """The items whose forecast by one model was nearest, or farthest, by WAPE; as `list_accuracy` tells of them, under
-    `unique_id`."""
-    keys = accuracy.rank_items(job.job_id, model, is_worst, n_items)
-    frame = measure(job, "item", only(*keys)).rename(columns={"key": "unique_id"})
-    return frame[frame["model"] == model].set_index("unique_id").reindex(keys).reset_index()
+    """The items with the largest error of one model, in units; or those that gain most by it, in units of error less
+    than the yardstick has.
+
+    Returns
+    -------
+    DataFrame
+        as `list_accuracy` tells of them, under `unique_id`, and `description, abs_error, gained`; units.
+    """
+    ranked = accuracy.rank_items(job, model, is_worst, n_items).set_index("unique_id")
+    frame = measure(job, "item", only(*ranked.index)).rename(columns={"key": "unique_id"})
+    own = frame[frame["model"] == model].set_index("unique_id").reindex(ranked.index)
+    return own.join(ranked).reset_index()
 
 
-def count_items_by_error(job_id: int, model: str) -> list[int]:
-    """How many items have a WAPE of one model below 10 percent, below 20, and so on; the last of 190 and more."""
-    counts = accuracy.distribution(job_id, model)
-    return [counts.get(tenth, 0) for tenth in range(20)]
+SHARE_IN_BINS = 0.95
+MOST_BINS = 20
+_WIDTHS = tuple(step * 10.0**power for power in range(-4, 7) for step in (1, 2, 2.5, 5))
+"""Round widths of bins, as fractions: 0.01 %, 0.02 %, …"""
+
+
+def count_items_by_error(job_id: int, model: str) -> Histogram:
+    """How many items have which WAPE of one model, in up to 20 bins that hold 95 % of them."""
+    n_items, least, most = accuracy.range_of_errors(job_id, model, SHARE_IN_BINS)
+    if not n_items:
+        return Histogram(0.0, _WIDTHS[0], (), 0)
+    for width in _WIDTHS:
+        first_bin, last_bin = (int(np.floor(bound / width + 1e-9)) for bound in (least, most))
+        if last_bin - first_bin < MOST_BINS:
+            break
+    n_bins = last_bin - first_bin + 1
+    counts = accuracy.distribution(job_id, model, width, first_bin, n_bins)
+    return Histogram(
+        first_bin * width, width, tuple(counts.get(place, 0) for place in range(n_bins)), counts.get(n_bins, 0)
+    )
 
 
 def list_backtests(job: Job, model: str, which: RunFilter = EVERY) -> pd.DataFrame:

@@ -1,5 +1,6 @@
 """Runs beside each other, and a run beside what happened since."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -56,8 +57,9 @@ def compare_items(
     Returns
     -------
     DataFrame
-        `unique_id, forecast, other, difference, change, n_weeks, n_items`: units, units, units, a fraction, how many
-        weeks both forecast, and how many items there are on all pages. NaN where one of them does not have the item.
+        `unique_id, description, forecast, other, difference, change, n_weeks, n_items`: units, units, units, a
+        fraction, how many weeks both forecast, and how many items there are on all pages. NaN where one of them does
+        not have the item.
     """
     frame = comparison.compare_items(job.job_id, model, other.job_id, other_model, limit, skip)
     numbers = ("forecast", "other", "difference", "change")
@@ -79,6 +81,57 @@ def true_accuracy(job: Job) -> tuple[NewerDataset, pd.DataFrame] | None:
     sums = comparison.true_accuracy(job.job_id, dataset.dataset_id, tuple(job.spec.level))
     frame = with_ratios(sums).drop(columns="actual").rename(columns={"sold": "actual"})
     return dataset, frame.sort_values(["wape", "model"], na_position="last", ignore_index=True)
+
+
+def newer_dataset(job: Job) -> NewerDataset | None:
+    """The dataset of the same name that reaches furthest beyond a run's; None if none does."""
+    return comparison.newer_dataset(job.job_id)
+
+
+def compare_with_actuals(
+    job: Job, model: str, other: Job, other_model: str, dataset: NewerDataset, keys: Sequence[str] | None = None
+) -> pd.DataFrame:
+    """What two runs forecast of the weeks that both forecast and a newer dataset holds, beside what was sold.
+
+    Parameters
+    ----------
+    keys
+        a row for each of these items; None: one row for all together, whose `unique_id` is None.
+
+    Returns
+    -------
+    DataFrame
+        `unique_id, n_items, n_weeks, sold, forecast, other, wape, bias, other_wape, other_bias`; units and fractions.
+        No row where there is no such week.
+    """
+    of_items = None if keys is None else list(keys)
+    sums = comparison.compared_with_actuals(job.job_id, model, other.job_id, other_model, dataset.dataset_id, of_items)
+    actual = sums["actual"].to_numpy(dtype=float)
+    ratios = {
+        f"{whose}{name}": ratio(sums[f"{whose}{of}"].to_numpy(dtype=float), actual)
+        for whose in ("", "other_")
+        for name, of, ratio in (("wape", "abs_error", metrics.wape_of), ("bias", "error", metrics.bias_of))
+    }
+    known = sums.astype(dict.fromkeys(("sold", "forecast", "other"), float))
+    return known[["unique_id", "n_items", "n_weeks", "sold", "forecast", "other"]].assign(**ratios)
+
+
+LAGS = (1, 4, 8, 13)
+"""How many weeks before a week its forecasts are looked at."""
+
+
+def accuracy_by_lag(name: str, model: str) -> pd.DataFrame:
+    """How good earlier forecasts were of the weeks that the newest version of a dataset holds, by how long before.
+
+    Of each cutoff the newest run counts, with the items that it shares with that version; of its forecasts the model's.
+
+    Returns
+    -------
+    DataFrame
+        `lag` (weeks before), `n_runs, n_items, n_weeks` (item weeks), `sold, forecast` (units), `wape, bias`
+        (fractions); no row of a lag without a known week.
+    """
+    return with_ratios(comparison.accuracy_by_lag(name, model, list(LAGS))).drop(columns="actual")
 
 
 def value_added(job: Job, model: str, dataset: NewerDataset) -> pd.DataFrame:

@@ -11,7 +11,7 @@ from psycopg2.extensions import cursor as Cursor
 
 from fcst.filters import EVERY, RunFilter, only
 from fcst.job_records import Job
-from fcst.names import HOLDOUT_WEEKS
+from fcst.names import BENCHMARK, HOLDOUT_WEEKS
 from fcst.records import BacktestBlock
 from fcst.store import binary_copy, item_filters
 from fcst.store.database import copy_rows, fetch_all, fetch_frame, fetch_one
@@ -176,15 +176,27 @@ def _with_levels(frame: pd.DataFrame, level: tuple[int, ...]) -> pd.DataFrame:
     return frame.drop(columns=arrays)
 
 
-def rank_items(job_id: int, model: str, is_worst: bool, limit: int) -> list[str]:
-    """Keys of the items with the least error of one model, or the largest."""
-    rows = fetch_all("rank_items", job_id=job_id, model=model, sign=-1 if is_worst else 1, limit=limit)
-    return [row["unique_id"] for row in rows]
+def rank_items(job: Job, model: str, is_worst: bool, limit: int) -> pd.DataFrame:
+    """`unique_id, description, abs_error, gained`: those with the largest error of one model, in units; or those that
+    gained most, which is the error of the yardstick less that of the model. NaN is undefined."""
+    asked = {"job_id": job.job_id, "dataset_id": job.dataset_id, "model": model, "yardstick": BENCHMARK}
+    frame = fetch_frame("rank_items", **asked, is_worst=is_worst, limit=limit)
+    return frame.astype({"abs_error": float, "gained": float})
 
 
-def distribution(job_id: int, model: str) -> dict[int, int]:
-    """tenth of WAPE, 19 for all beyond -> items."""
-    return {row["tenth"]: row["n_items"] for row in fetch_all("distribution_of_errors", job_id=job_id, model=model)}
+def range_of_errors(job_id: int, model: str, share: float) -> tuple[int, float, float]:
+    """How many items have a WAPE of one model, the least, and the one below which a share of them lies; of no item
+    NaN."""
+    row = fetch_one("range_of_errors", job_id=job_id, model=model, share=share) or {}
+    return row["n_items"], *(np.nan if row[name] is None else row[name] for name in ("least", "most"))
+
+
+def distribution(job_id: int, model: str, width: float, first_bin: int, n_bins: int) -> dict[int, int]:
+    """bin of WAPE -> items; from 0 for `first_bin` times the width, `n_bins` for all beyond."""
+    bins = {"width": width, "first_bin": first_bin, "n_bins": n_bins}
+    return {
+        row["bin"]: row["n_items"] for row in fetch_all("distribution_of_errors", job_id=job_id, model=model, **bins)
+    }
 
 
 def candidates_of_auto(job_id: int) -> pd.DataFrame:

@@ -22,6 +22,20 @@ def compare_items(
     )
 
 
+def compared_with_actuals(
+    job_id: int, model: str, other_id: int, other_model: str, dataset_id: int, keys: list[str] | None
+) -> pd.DataFrame:
+    """`unique_id` (None for all together), `n_items, n_weeks, sold, forecast, other, actual, abs_error, error,
+    other_abs_error, other_error`."""
+    asked = {"job_id": job_id, "model": model, "other_id": other_id, "other_model": other_model, "keys": keys}
+    return fetch_frame("compared_with_actuals", **asked, dataset_id=dataset_id)
+
+
+def accuracy_by_lag(name: str, model: str, lags: list[int]) -> pd.DataFrame:
+    """`lag, n_runs, n_items, n_weeks, sold, forecast, abs_error, error, actual`, without lags that no week has."""
+    return fetch_frame("accuracy_by_lag", name=name, model=model, lags=lags)
+
+
 def newer_dataset(job_id: int) -> NewerDataset | None:
     """The dataset of the same name that reaches furthest beyond a run's, if one does."""
     row = fetch_one("newer_dataset", job_id=job_id)

@@ -14,21 +14,29 @@ from fcst.specs import JobSpec
 from fcst.ui import tables, text
 from fcst.ui.glossary import MEANING
 
-_TEXTS = ("model", "weeks", "family", "demand_class", "unique_id")
-_UNITS = ("actual", "forecast", "other", "difference")
-_FRACTIONS = ("wape", "bias", "coverage", "fva", "share", "weight", "change")
+_TEXTS = ("model", "weeks", "family", "demand_class", "unique_id", "description")
+_UNITS = ("actual", "abs_error", "gained", "sold", "forecast", "other", "difference")
+_FRACTIONS = ("wape", "bias", "other_wape", "other_bias", "coverage", "fva", "share", "weight", "change")
+NAME = st.column_config.TextColumn("Name")
+"""The column of items' descriptions."""
+YARDSTICK = text.model_name(BENCHMARK)
 
 
 def show_totals(job: Job, row: dict[str, Any], naive: dict[str, Any]) -> None:
     """The accuracy of one model over all items, beside the yardstick's."""
     with st.container(horizontal=True):
         for name, label, signed in (("wape", "WAPE", False), ("bias", "Bias", True)):
-            _metric(label, text.percent(row[name], signed), f"{BENCHMARK}: {text.percent(naive[name], signed)}", name)
+            _metric(label, text.percent(row[name], signed), f"{YARDSTICK}: {text.percent(naive[name], signed)}", name)
         for name, benchmark in (("fva_seasonal_naive", BENCHMARK), ("fva_naive", "Naive")):
-            _metric(f"Value added to {benchmark}", text.percent(row[name], True), "of its WAPE", "value_added")
+            _metric(
+                f"Value added to {text.model_name(benchmark)}",
+                text.percent(row[name], True),
+                "of its WAPE",
+                "value_added",
+            )
     with st.container(horizontal=True):
         for name in ("mase", "rmsse"):
-            _metric(name.upper(), text.ratio(row[name]), f"{BENCHMARK}: {text.ratio(naive[name])}", name)
+            _metric(name.upper(), text.ratio(row[name]), f"{YARDSTICK}: {text.ratio(naive[name])}", name)
         for level in job.spec.level:
             held, width = text.percent(row[f"coverage_{level}"]), text.units(row[f"width_{level}"])
             _metric(f"Within the {level} % interval", held, f"mean width {width} units", "coverage")
@@ -56,8 +64,8 @@ def accuracy_columns(levels: Sequence[int]) -> dict[str, Any]:
         "mase": st.column_config.NumberColumn("MASE", format="%.3f", help=MEANING["mase"]),
         "rmsse": st.column_config.NumberColumn("RMSSE", format="%.3f", help=MEANING["rmsse"]),
         **{f"coverage_{p}": tables.percent(f"In {p} %", MEANING["coverage"]) for p in levels},
-        "fva_seasonal_naive": tables.percent(f"Added to {BENCHMARK}", MEANING["value_added"]),
-        "fva_naive": tables.percent("Added to Naive", MEANING["value_added"]),
+        "fva_seasonal_naive": tables.percent(f"Added to {YARDSTICK}", MEANING["value_added"]),
+        "fva_naive": tables.percent(f"Added to {text.model_name('Naive')}", MEANING["value_added"]),
     }
 
 
@@ -96,7 +104,9 @@ def show_all_metrics(by_model: pd.DataFrame, levels: Sequence[int]) -> None:
     rows += [("Windows in which nothing was sold", "They have no WAPE, bias or CRPS.", "n_unsold")]
     rows += [("Windows before which sales never changed", "They have no MASE, RMSSE or MSIS.", "n_unscaled")]
     models = by_model.set_index("model")
-    table = {model: [_in_words(name, models.at[model, name]) for *_, name in rows] for model in models.index}
+    table = {
+        text.model_name(model): [_in_words(name, models.at[model, name]) for *_, name in rows] for model in models.index
+    }
     with st.expander("All metrics", type="compact"):
         tables.show(
             pd.DataFrame({"Metric": [row[0] for row in rows], **table, "What it is": [row[1] for row in rows]}),
@@ -155,25 +165,43 @@ def show_group(rows: pd.DataFrame, key: str, label: str, levels: Sequence[int]) 
 def numbers(frame: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
     """These columns, fractions in percent, units rounded; numbers that came as objects, for there is a NULL among them,
     as numbers."""
-    known = {name: frame[name] if name in _TEXTS else pd.to_numeric(frame[name]) for name in columns}
+    known = {name: _words(frame, name) if name in _TEXTS else pd.to_numeric(frame[name]) for name in columns}
     known |= {name: text.round_units(known[name]) for name in _UNITS if name in known}
     return pd.DataFrame({name: 100 * v if name.startswith(_FRACTIONS) else v for name, v in known.items()})
 
 
-def show_items(frame: pd.DataFrame, key: str) -> str | None:
-    """A table of items with their error; the item that was selected in it, or None."""
+def _words(frame: pd.DataFrame, name: str) -> pd.Series:
+    return frame[name].map(text.model_name) if name == "model" else frame[name]
+
+
+def named(frame: pd.DataFrame) -> list[str]:
+    """The column of names, where an item has one."""
+    return ["description"] if frame["description"].notna().any() else []
+
+
+def show_items(frame: pd.DataFrame, key: str, units: str) -> str | None:
+    """A table of items with their error; the item that was clicked in it, or None.
+
+    `units` is the column by which they are ranked, `abs_error` or `gained`.
+    """
     chosen = tables.show(
-        numbers(frame, ["unique_id", "actual", "wape", "bias", "fva_seasonal_naive"]),
+        numbers(frame, ["unique_id", *named(frame), "actual", units, "wape", "bias"]),
         placeholder="not defined",
         key=key,
         on_select="rerun",
         selection_mode="single-cell",
         column_config={
-            "unique_id": st.column_config.TextColumn("Item"),
+            "unique_id": st.column_config.TextColumn("Item", pinned=True),
+            "description": NAME,
+            "abs_error": st.column_config.NumberColumn(
+                "Error, units", format="localized", help="The sum of absolute errors in the backtests."
+            ),
+            "gained": st.column_config.NumberColumn(
+                "Less error, units", format="localized", help=f"Than {YARDSTICK}, in the backtests."
+            ),
             "actual": st.column_config.NumberColumn("Units sold", format="localized", help="In the backtests."),
             "wape": tables.percent("WAPE", MEANING["wape"]),
             "bias": tables.percent("Bias", MEANING["bias"]),
-            "fva_seasonal_naive": tables.percent(f"Added to {BENCHMARK}", MEANING["value_added"]),
         },
     )
     row = tables.clicked_row(chosen)
@@ -203,7 +231,7 @@ def show_provenance(provenance: dict[str, Any], model: str, job: Job) -> None:
         return
     with st.expander("Where this forecast comes from", type="compact"):
         purpose = COMBINATIONS[model] if model in COMBINATIONS else CATALOGUE[model].purpose
-        st.markdown(text.plain(f"{model}: {purpose}. Made by {found['made_by']}."))
+        st.markdown(text.plain(f"{text.model_name(model)}: {purpose}. Made by {found['made_by']}."))
         if found["fallback"]:
             st.markdown(text.plain(f"A simpler model stood in: {found['fallback']}."))
         last = pd.Timestamp(job.last_wk_end_dt)

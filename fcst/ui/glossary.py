@@ -58,14 +58,25 @@ ACCURACY = (
     Term(
         "step_added",
         "Value added by a step",
-        "The share of the error (WAPE) of the step before that this one takes away, from the naive forecast by way of "
-        "the model to the adjusted one. Negative: it adds error.",
+        "The share of the error (WAPE) of the step before that this one takes away, from the same weeks last year by "
+        "way of the model to the adjusted forecast. Negative: it adds error.",
     ),
     Term(
         "yardstick",
         "Yardstick",
-        f"The simple model that every other is shown against: {BENCHMARK}, which repeats last year, or Naive, which "
-        "repeats the last week, where there is no last year.",
+        "The simple model that every other is shown against: the same weeks last year, or the last week where there is "
+        "no last year.",
+    ),
+    Term(
+        "same_weeks_last_year",
+        "Same weeks last year",
+        f"The model that repeats the weeks of a year before. Files and the API call it {BENCHMARK}.",
+    ),
+    Term("last_week", "Last week", "The model that repeats the last known week. Files and the API call it Naive."),
+    Term(
+        "lag",
+        "Weeks before",
+        "How many weeks before a week its forecast was made. The longer before, the larger the error usually is.",
     ),
     Term(
         "backtest",

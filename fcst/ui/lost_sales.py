@@ -84,8 +84,8 @@ def _in_words(job: Job, totals: RunLostSales) -> str:
 def _show_items(items: list[ItemLostSales], page: int, has_lost: bool) -> str | None:
     if not items:  # the run was deleted meanwhile
         return None
-    family = ["family"] if any(item.family for item in items) else []
-    columns = ["unique_id", *family, *(["units", "share", "n_weeks"] if has_lost else []), "n_suspected"]
+    known = [name for name in ("description", "family") if any(getattr(item, name) for item in items)]
+    columns = ["unique_id", *known, *(["units", "share", "n_weeks"] if has_lost else []), "n_suspected"]
     frame = pd.DataFrame([asdict(item) for item in items])
     frame["share"] = [None if item.share is None else 100 * item.share for item in items]
     chosen = tables.show(
@@ -96,6 +96,7 @@ def _show_items(items: list[ItemLostSales], page: int, has_lost: bool) -> str | 
         selection_mode="single-cell",
         column_config={
             "unique_id": st.column_config.TextColumn("Item", pinned=True),
+            "description": "Name",
             "family": "Family",
             "units": st.column_config.NumberColumn("Lost units", format="localized", help=MEANING["lost_sales"]),
             "share": st.column_config.NumberColumn(

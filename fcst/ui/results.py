@@ -48,7 +48,7 @@ def show_numbers(job: Job, view: forecasts.View, model: str) -> None:
     """The final plan beside last year and what was sold, and its accuracy beside the benchmark's."""
     history, h = view.history["unit_sales"], job.spec.h
     own, naive = view.metrics.get(model, {}), view.metrics.get(BENCHMARK, {})
-    benchmark = "last week" if view.n_items == 1 and naive.get("n_fallback") else "last year"
+    benchmark = text.model_name("Naive" if view.n_items == 1 and naive.get("n_fallback") else BENCHMARK)
     weeks, n_windows = text.count(h, "week"), job.spec.n_windows
     final, forecast = view.forecast["final"].sum(), view.forecast["forecast"].sum()
     model_note = f"model: {text.large(forecast)}" if view.is_adjusted else f"next {weeks}"
@@ -90,7 +90,8 @@ def show_notes(job: Job, item: RunItem | None, view: forecasts.View) -> None:
         )
         if n_naive := view.metrics.get(BENCHMARK, {}).get("n_fallback"):
             n = text.count(n_naive, "item")
-            st.caption(f":material/info: {BENCHMARK} is Naive for {n} without a full year before a backtest.")
+            year, week = text.model_name(BENCHMARK), text.model_name("Naive")
+            st.caption(f":material/info: For {n} without a full year before a backtest, {year} is {week}.")
         if view.n_fallback:
             n = text.count(view.n_fallback, "item")
             st.caption(f":material/info: For {n} a simpler model than the one asked for had to stand in.")

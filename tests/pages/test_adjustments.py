@@ -1,11 +1,10 @@
 """Adjusting a forecast on its page, by Streamlit's own tester: made, shown, undone, refused."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
-import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from fcst.dataset_records import Dataset
@@ -16,13 +15,6 @@ from fcst.services.adjustments import Change
 from tests.conftest import write_sales
 from tests.pages.test_pages import components, open_page, words
 from tests.services.test_accuracy import run
-
-
-@pytest.fixture(autouse=True)
-def caches() -> Iterator[None]:
-    st.cache_data.clear()
-    st.cache_resource.clear()
-    yield
 
 
 @pytest.fixture
@@ -130,7 +122,7 @@ def test_compare_tells_what_each_step_added(job: Job, load_dataset: Callable[...
     at = open_page("compare", job=str(job.job_id), model="WindowAverage")
     assert not at.exception and not at.error, at.error[0].value
     (table,) = [frame.value for frame in at.dataframe if "weeks" in frame.value]
-    assert table["model"].tolist() == ["Naive", "WindowAverage", "WindowAverage, adjusted"] * 2
+    assert table["model"].tolist() == ["same weeks last year", "WindowAverage", "WindowAverage, adjusted"] * 2
     assert table["weeks"].tolist() == ["adjusted"] * 3 + ["all"] * 3 and table["n_weeks"].tolist() == [1] * 3 + [6] * 3
 
 

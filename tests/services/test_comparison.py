@@ -8,7 +8,8 @@ import pytest
 
 from fcst.dataset_records import Dataset
 from fcst.filters import only
-from fcst.services import comparison, forecasts
+from fcst.job_records import Job
+from fcst.services import comparison, datasets, forecasts
 from fcst.specs import JobSpec
 from tests.conftest import write_sales
 from tests.services.test_accuracy import run
@@ -80,3 +81,56 @@ def test_spec_without_levels_is_compared_too(dataset: Dataset) -> None:
     one = run(dataset, 1, **spec(level=()))
     rows = {row.what: row for row in comparison.compare_specs(one, one)}
     assert rows["Interval levels, percent"].run == "none" and JobSpec().level == (80, 95)
+
+
+def test_two_runs_are_measured_against_the_weeks_that_both_forecast_and_that_came(
+    dataset: Dataset, load_dataset: Callable[..., Dataset], tmp_path: Path
+) -> None:
+    one, other = run(dataset, 3, **spec()), run(dataset, 2, **spec(h=2))
+    assert comparison.newer_dataset(one) is None
+    write_sales(tmp_path / "later.csv", 3, 63)
+    load_dataset(tmp_path / "later.csv")
+    newer = comparison.newer_dataset(one)
+    assert newer is not None
+    (row,) = comparison.compare_with_actuals(one, "Naive", other, "WindowAverage", newer).to_dict("records")
+    assert (row["n_items"], row["n_weeks"]) == (2, 2), "two items and two weeks are in both"
+    later = run(datasets.get_dataset(newer.dataset_id), 3, **spec())
+    keys = ("item2", "item3")
+    y = np.array([forecasts.view(later, "Naive", only(key)).history["unit_sales"].tail(3).head(2) for key in keys])
+    ours, theirs = (
+        np.array([forecasts.view(job, model, only(key)).forecast["forecast"].head(2) for key in keys])
+        for job, model in ((one, "Naive"), (other, "WindowAverage"))
+    )
+    assert row["sold"] == pytest.approx(y.sum())
+    assert row["wape"] == pytest.approx(np.abs(ours - y).sum() / y.sum())
+    assert row["other_bias"] == pytest.approx((theirs - y).sum() / y.sum())
+    of_items = comparison.compare_with_actuals(one, "Naive", other, "WindowAverage", newer, ["item3", "item1"])
+    assert of_items["unique_id"].tolist() == ["item3"] and of_items["sold"].tolist() == pytest.approx([y[1].sum()])
+
+
+def test_earlier_forecasts_are_measured_by_how_long_before_they_were_made(
+    dataset: Dataset, load_dataset: Callable[..., Dataset], tmp_path: Path
+) -> None:
+    first = run(dataset, 3, **spec(h=8))
+    assert comparison.accuracy_by_lag(dataset.name, "Naive").empty, "no week is known that was forecast"
+    write_sales(tmp_path / "later.csv", 3, 64)
+    second = run(load_dataset(tmp_path / "later.csv"), 2, **spec(h=8))
+    run(dataset, 1, **spec(models=("WindowAverage",), h=8))  # of another model, which does not count for Naive
+    write_sales(tmp_path / "last.csv", 3, 66)
+    newest = load_dataset(tmp_path / "last.csv")
+    found = comparison.accuracy_by_lag(dataset.name, "Naive").set_index("lag")
+    assert found.index.tolist() == [1, 4], "no cutoff is eight weeks back"
+    assert found["n_runs"].tolist() == [2, 1] and found["n_weeks"].tolist() == [5, 3]
+    last = run(newest, 3, **spec())
+
+    def known(key: str) -> np.ndarray:
+        return forecasts.view(last, "Naive", only(key)).history["unit_sales"].to_numpy()
+
+    def said(job: Job, key: str, lag: int) -> float:
+        return forecasts.view(job, "Naive", only(key)).forecast["forecast"].iloc[lag - 1]
+
+    pairs = [(said(first, f"item{i}", 1), known(f"item{i}")[60]) for i in (1, 2, 3)]
+    pairs += [(said(second, f"item{i}", 1), known(f"item{i}")[64]) for i in (2, 3)]
+    f, y = np.array(pairs).T
+    assert found.loc[1, "wape"] == pytest.approx(np.abs(f - y).sum() / y.sum())
+    assert found.loc[1, "bias"] == pytest.approx((f - y).sum() / y.sum())

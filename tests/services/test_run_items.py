@@ -5,6 +5,7 @@ import random
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from datetime import timedelta
+from itertools import pairwise
 from types import SimpleNamespace
 
 import numpy as np
@@ -14,7 +15,7 @@ import pytest
 from fcst.attention import ABC, XYZ
 from fcst.filters import EVERY, RunFilter, RunOrder, RunSort, Selection, only
 from fcst.job_records import Job
-from fcst.names import ENDED_AFTER_WEEKS, NEW_WITHIN_WEEKS
+from fcst.names import BENCHMARK, ENDED_AFTER_WEEKS, NEW_WITHIN_WEEKS
 from fcst.records import RunItem
 from fcst.services import accuracy, adjustments, attention, comparison, datasets, exports, forecasts, jobs
 from fcst.services.adjustments import Change
@@ -299,16 +300,30 @@ def test_file_of_what_matches_is_that_of_its_items(job: Job, which: RunFilter) -
     assert f"_{len(keys)}-items_" in exports.file_name(job, "csv", which, MODEL)
 
 
-def test_extreme_items_are_those_with_the_least_and_the_largest_error(job: Job) -> None:
+def test_bins_of_errors_are_round_and_hold_nearly_all_items(job: Job) -> None:
+    wapes = [item.wape for item in forecasts.list_items(job, MODEL) if item.wape is not None]
+    found = accuracy.count_items_by_error(job.job_id, MODEL)
+    assert found.n_items == len(wapes) and 8 <= len(found.counts) <= 20
+    assert found.n_beyond <= 0.06 * len(wapes) and min(wapes) >= found.first
+    bounds = [found.first + place * found.width for place in range(len(found.counts) + 1)]
+    counted = [sum(low <= wape + 1e-9 * found.width < high for wape in wapes) for low, high in pairwise(bounds)]
+    assert counted == list(found.counts)
+    step = found.width / 10 ** np.floor(np.log10(found.width) + 1e-9)
+    assert min(abs(step - round_one) for round_one in (1, 2, 2.5, 5)) < 1e-9
+
+
+def test_extreme_items_are_those_that_gain_most_and_those_with_the_largest_error_in_units(job: Job) -> None:
     known = [item for item in forecasts.list_items(job, MODEL) if item.wape is not None]
-    for is_worst in (False, True):
-        frame = accuracy.list_extreme_items(job, MODEL, is_worst, 7)
-        in_order = sorted(known, key=lambda item: ((-1 if is_worst else 1) * (item.wape or 0), item.unique_id.encode()))
-        assert frame["unique_id"].tolist() == keys_of(in_order[:7])
-        assert frame["wape"].tolist() == [item.wape for item in in_order[:7]]
-    counts = accuracy.count_items_by_error(job.job_id, MODEL)
-    tenths = [min(int((item.wape or 0) * 10), 19) for item in known]
-    assert counts == [tenths.count(tenth) for tenth in range(20)]
+    of_items = accuracy.list_accuracy(job, "item").set_index(["model", "item"])
+    own = of_items.loc[MODEL]
+    errors = own["wape"] * own["actual"]
+    worst = accuracy.list_extreme_items(job, MODEL, is_worst=True, n_items=7)
+    assert worst["abs_error"].tolist() == pytest.approx(errors.nlargest(7).tolist())
+    assert worst["wape"].tolist() == pytest.approx(own.loc[worst["unique_id"], "wape"].tolist(), nan_ok=True)
+    names = {item.unique_id: item.description for item in known}
+    assert worst["description"].tolist() == [names.get(key) for key in worst["unique_id"]]
+    assert BENCHMARK not in of_items.index.get_level_values("model"), "so that nothing is gained beside it"
+    assert accuracy.list_extreme_items(job, MODEL, is_worst=False, n_items=7).empty
 
 
 def test_compared_items_come_in_pages(job: Job) -> None:

@@ -234,9 +234,17 @@ def test_items_have_the_metrics_of_their_windows_and_stand_in_their_order(made: 
     known = [wape for wape in wapes.values() if not np.isnan(wape)]
     assert known == sorted(known, reverse=True) and list(wapes.values())[: len(known)] == known
     worst = accuracy.list_extreme_items(made.job, MODEL, is_worst=True, n_items=9)
-    assert worst["unique_id"].tolist() == list(wapes)[:9]
-    tenths = [min(int(wape * 10), 19) for wape in known]
-    assert accuracy.count_items_by_error(made.job.job_id, MODEL) == [tenths.count(n) for n in range(20)]
+    assert worst["abs_error"].is_monotonic_decreasing and len(worst) == min(9, len(known))
+    assert [number(wapes[key]) for key in worst["unique_id"]] == pytest.approx(worst["wape"].tolist(), nan_ok=True)
+    assert accuracy.count_items_by_error(made.job.job_id, MODEL).n_items == len(known)
+    best = accuracy.list_extreme_items(made.job, MODEL, is_worst=False, n_items=9)
+    assert len(best) and best["gained"].is_monotonic_decreasing and best["gained"].min() > 0
+    for key, gained in zip(best["unique_id"], best["gained"], strict=True):
+        own, yardstick = (
+            {w.number: abs_error([w]) for w in made.windows if (w.item, w.model) == (key, model)}
+            for model in (MODEL, "SeasonalNaive")
+        )
+        assert gained == pytest.approx(sum(yardstick[n] - own[n] for n in own if n in yardstick))
 
 
 def number(value: float | None) -> float:

@@ -19,6 +19,7 @@ from fcst.charts import (
     timeline_chart,
 )
 from fcst.quality_report import Coverage
+from fcst.records import Histogram
 
 WEEKS = pd.to_datetime(["2020-01-11", "2020-01-18", "2020-01-25", "2020-02-01"])
 
@@ -222,10 +223,14 @@ def test_horizon_has_a_line_for_each_model_in_the_order_given() -> None:
     assert list(figure.data[0].y) == [10, 20]
 
 
-def test_distribution_has_a_column_for_each_tenth() -> None:
-    (bars,) = distribution_chart([0, 2, *[0] * 17, 1]).data
-    assert list(bars.y) == [0, 2, *[0] * 17, 1]
-    assert (bars.x[1], bars.x[19]) == pytest.approx((0.15, 1.95)) and bars.customdata[1] == "10 – 20 %"
+def test_distribution_has_a_column_for_each_bin_and_one_that_says_what_is_beyond() -> None:
+    figure = distribution_chart(Histogram(0.1, 0.05, (2, 0, 3), 1))
+    (bars,) = figure.data
+    assert list(bars.y) == [2, 0, 3, 1]
+    assert list(bars.x) == pytest.approx([12.5, 17.5, 22.5, 27.5])
+    assert list(bars.customdata) == ["10 – 15 %", "15 – 20 %", "20 – 25 %", "25 % and more"]
+    assert "25 % and more" in figure.layout.xaxis.title.text
+    assert list(distribution_chart(Histogram(0.1, 0.05, (2,), 0)).data[0].y) == [2]
 
 
 def test_timeline_tells_attempts_apart_by_more_than_colour() -> None:

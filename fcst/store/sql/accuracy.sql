@@ -101,17 +101,37 @@ INSERT INTO fcst_app.accuracy_sums (job_id, batch_id, grouped_by, {columns})
 SELECT %(job_id)s, %(batch_id)s, 'horizon', {columns} FROM ({sums}) s;
 
 -- rank_items
--- The items of a run with the least or the largest error of one model; by how much they err first.
-SELECT e.unique_id FROM (
-    SELECT m.unique_id, sum(m.abs_error) / NULLIF(sum(m.actual), 0) AS wape
+-- The items of a run with the largest error of one model in units, or those with the least compared with that of a
+-- yardstick; each with its name.
+SELECT e.unique_id, d.description, e.abs_error, e.gained
+FROM (
+    SELECT m.unique_id, sum(m.abs_error) AS abs_error,
+           sum(s.abs_error) - sum(m.abs_error) FILTER (WHERE s.abs_error IS NOT NULL) AS gained
+    FROM fcst_app.metrics m
+    LEFT JOIN fcst_app.metrics s ON s.job_id = m.job_id AND s.unique_id = m.unique_id AND s.cutoff = m.cutoff
+                                    AND s.model = %(yardstick)s
+    WHERE m.job_id = %(job_id)s AND m.model = %(model)s AND m.abs_error IS NOT NULL GROUP BY m.unique_id
+) e
+LEFT JOIN fcst_app.items d ON d.dataset_id = %(dataset_id)s AND d.unique_id = e.unique_id
+WHERE %(is_worst)s OR e.gained > 0
+ORDER BY CASE WHEN %(is_worst)s THEN e.abs_error ELSE e.gained END DESC, e.unique_id LIMIT %(limit)s;
+
+-- range_of_errors
+-- How many items have an error of one model, the least, and the one below which a share of them lies.
+SELECT count(*)::integer AS n_items, min(e.wape)::float8 AS least,
+       (percentile_cont(%(share)s) WITHIN GROUP (ORDER BY e.wape))::float8 AS most
+FROM (
+    SELECT sum(m.abs_error) / NULLIF(sum(m.actual), 0) AS wape
     FROM fcst_app.metrics m
     WHERE m.job_id = %(job_id)s AND m.model = %(model)s GROUP BY m.unique_id
 ) e
-WHERE e.wape IS NOT NULL ORDER BY e.wape * %(sign)s, e.unique_id LIMIT %(limit)s;
+WHERE e.wape IS NOT NULL;
 
 -- distribution_of_errors
--- How many items have an error of one model in each tenth, up to 190 percent and more; those without one are left out.
-SELECT least(floor(e.wape * 10), 19)::integer AS tenth, count(*)::integer AS n_items FROM (
+-- How many items have an error of one model in each bin, counted from the first; all beyond are in one more. A bound
+-- that is met is of the bin above, whatever the last digit of a quotient.
+SELECT least(floor(e.wape / %(width)s + 1e-9)::integer - %(first_bin)s, %(n_bins)s) AS bin, count(*)::integer AS n_items
+FROM (
     SELECT sum(m.abs_error) / NULLIF(sum(m.actual), 0) AS wape
     FROM fcst_app.metrics m
     WHERE m.job_id = %(job_id)s AND m.model = %(model)s GROUP BY m.unique_id

@@ -34,12 +34,69 @@ WITH runs AS (
     ) u
     WHERE f.job_id = %(other_id)s AND f.model = %(other_model)s AND u.forecast IS NOT NULL
 )
-SELECT unique_id, ours.forecast, theirs.forecast AS other, theirs.forecast - ours.forecast AS difference,
-       theirs.forecast / NULLIF(ours.forecast, 0) - 1 AS change,
-       greatest((SELECT (until - after) / 7 FROM common), 0) AS n_weeks, count(*) OVER ()::integer AS n_items
-FROM ours FULL JOIN theirs USING (unique_id)
-ORDER BY abs(theirs.forecast - ours.forecast) DESC NULLS LAST, unique_id
-LIMIT %(limit)s OFFSET %(skip)s;
+SELECT p.unique_id, COALESCE(d.description, e.description) AS description, p.forecast, p.other, p.difference, p.change,
+       p.n_weeks, p.n_items
+FROM (
+    SELECT unique_id, ours.forecast, theirs.forecast AS other, theirs.forecast - ours.forecast AS difference,
+           theirs.forecast / NULLIF(ours.forecast, 0) - 1 AS change,
+           greatest((SELECT (until - after) / 7 FROM common), 0) AS n_weeks, count(*) OVER ()::integer AS n_items
+    FROM ours FULL JOIN theirs USING (unique_id)
+    ORDER BY abs(theirs.forecast - ours.forecast) DESC NULLS LAST, unique_id
+    LIMIT %(limit)s OFFSET %(skip)s
+) p
+LEFT JOIN fcst_app.items d ON d.unique_id = p.unique_id
+    AND d.dataset_id = (SELECT dataset_id FROM fcst_app.jobs WHERE job_id = %(job_id)s)
+LEFT JOIN fcst_app.items e ON e.unique_id = p.unique_id
+    AND e.dataset_id = (SELECT dataset_id FROM fcst_app.jobs WHERE job_id = %(other_id)s)
+ORDER BY abs(p.difference) DESC NULLS LAST, p.unique_id;
+
+-- compared_with_actuals
+-- What two runs forecast of the weeks that both forecast and a newer dataset holds, beside what was sold: of each of
+-- some items, or of all together where none are given. A missing week is not counted.
+SELECT CASE WHEN %(keys)s::text[] IS NULL THEN NULL ELSE o.unique_id END AS unique_id,
+       count(DISTINCT o.unique_id) AS n_items, count(DISTINCT w.wk_end_dt) AS n_weeks, sum(w.y) AS sold,
+       sum(w.ours) AS forecast, sum(w.theirs) AS other, sum(abs(w.y)) AS actual,
+       sum(abs(w.ours - w.y)) AS abs_error, sum(w.ours - w.y) AS error,
+       sum(abs(w.theirs - w.y)) AS other_abs_error, sum(w.theirs - w.y) AS other_error
+FROM fcst_app.forecasts o
+JOIN fcst_app.forecasts t ON t.job_id = %(other_id)s AND t.model = %(other_model)s AND t.unique_id = o.unique_id
+                          AND (o.first_wk_end_dt - t.first_wk_end_dt) %% 7 = 0
+JOIN fcst_app.sales n ON n.dataset_id = %(dataset_id)s AND n.unique_id = o.unique_id
+CROSS JOIN LATERAL (
+    SELECT o.first_wk_end_dt + 7 * (step - 1) AS wk_end_dt, o.forecast[step] AS ours,
+           t.forecast[(o.first_wk_end_dt - t.first_wk_end_dt) / 7 + step] AS theirs,
+           n.unit_sales[(o.first_wk_end_dt - n.first_wk_end_dt) / 7 + step] AS y
+    FROM generate_subscripts(o.forecast, 1) step
+) w
+WHERE o.job_id = %(job_id)s AND o.model = %(model)s AND (o.unique_id = ANY (%(keys)s) OR %(keys)s::text[] IS NULL)
+  AND w.ours IS NOT NULL AND w.theirs IS NOT NULL AND w.y IS NOT NULL
+GROUP BY 1;
+
+-- accuracy_by_lag
+-- What earlier runs on a dataset's name said some weeks before a week that its newest version holds, and what was sold
+-- in it: of each cutoff by its newest run, over the items that this version has too.
+WITH newest AS (
+    SELECT dataset_id, name, version, week_end, last_wk_end_dt FROM fcst_app.datasets
+    WHERE name = %(name)s ORDER BY version DESC LIMIT 1
+), runs AS (
+    SELECT DISTINCT ON (d.last_wk_end_dt) j.job_id
+    FROM newest n
+    JOIN fcst_app.datasets d ON d.name = n.name AND d.week_end = n.week_end AND d.last_wk_end_dt < n.last_wk_end_dt
+    JOIN fcst_app.jobs j ON j.dataset_id = d.dataset_id AND j.status = 'completed' AND j.spec -> 'models' ? %(model)s
+    ORDER BY d.last_wk_end_dt, j.job_id DESC
+)
+SELECT l.lag, count(DISTINCT f.job_id)::integer AS n_runs, count(DISTINCT f.unique_id)::integer AS n_items,
+       count(*)::integer AS n_weeks, sum(w.y) AS sold, sum(w.forecast) AS forecast,
+       sum(abs(w.forecast - w.y)) AS abs_error, sum(w.forecast - w.y) AS error, sum(abs(w.y)) AS actual
+FROM newest n
+CROSS JOIN runs r
+JOIN fcst_app.forecasts f ON f.job_id = r.job_id AND f.model = %(model)s
+JOIN fcst_app.sales s ON s.dataset_id = n.dataset_id AND s.unique_id = f.unique_id
+CROSS JOIN unnest(%(lags)s::integer[]) l (lag)
+CROSS JOIN LATERAL (
+    SELECT f.forecast[l.lag] AS forecast, s.unit_sales[(f.first_wk_end_dt - s.first_wk_end_dt) / 7 + l.lag] AS y
+) w
+WHERE w.y IS NOT NULL AND w.forecast IS NOT NULL GROUP BY l.lag ORDER BY l.lag;
 
 -- newer_dataset
 -- The dataset of the same name that reaches furthest beyond a run's, if one does.
