@@ -11,12 +11,23 @@
         current = place()
         document.querySelector('[data-testid="stMain"]')?.scrollTo({ top: 0, behavior: 'instant' })
     }
-    for (const name of ['pushState', 'replaceState']) {
-        const original = history[name].bind(history)
-        history[name] = (...given) => {
-            original(...given)
-            begin()
-        }
+    // On a switch Streamlit writes the parameters of the new page under the path of the old one first, and then its path.
+    // What stands in between is no place to go back to: the second step replaces the first.
+    const SWITCH_MS = 3000
+    const push = history.pushState.bind(history)
+    const replace = history.replaceState.bind(history)
+    let parametersAt = -SWITCH_MS
+    history.pushState = (state, title, address) => {
+        const next = new URL(address, location.href)
+        const isSamePage = next.pathname === location.pathname
+        const isSecondStep = !isSamePage && next.search === location.search && performance.now() - parametersAt < SWITCH_MS
+        parametersAt = isSamePage ? performance.now() : -SWITCH_MS
+        ;(isSecondStep ? replace : push)(state, title, address)
+        begin()
+    }
+    history.replaceState = (...given) => {
+        replace(...given)
+        begin()
     }
     addEventListener('popstate', begin)
 

@@ -9,6 +9,7 @@ from fcst.dataset_records import NewerDataset
 from fcst.job_records import Job
 from fcst.names import BENCHMARK
 from fcst.services import accuracy, comparison, datasets, jobs
+from fcst.states import JobStatus
 from fcst.ui import tables, text
 from fcst.ui.accuracy import NAME, YARDSTICK, accuracy_columns, named, numbers
 from fcst.ui.cache import read, run_key
@@ -189,7 +190,7 @@ def show_lags(name: str, model: str) -> None:
     """How good the forecasts of earlier runs on a dataset's name were, by how many weeks before they were made."""
     newest = next((row for row in datasets.list_datasets() if row.name == name), None)
     known = newest.dataset_id if newest else None
-    n_runs = jobs.find_jobs(limit=1)[1]
+    n_runs = jobs.find_jobs(jobs.Filter((JobStatus.COMPLETED,)), limit=1)[1]
     frame = read(("lags", name, known, n_runs, model), lambda: comparison.accuracy_by_lag(name, model))
     st.markdown(f"**What was forecast of the weeks that {text.plain(name)} knows by now**")
     if frame.empty:

@@ -62,7 +62,20 @@ def test_every_page_opens_at_its_top(desk: Desk, visit: Callable[[], Page]) -> N
     begins_at_its_top(page, "/new-run")
     scroll_down(page)
     page.go_back()
-    begins_at_its_top(page, "/dataset")
+    begins_at_its_top(page, rf"/dataset\?dataset={desk.dataset.dataset_id}&view=quality$")
+
+
+def test_way_back_from_a_switch_leads_to_what_was_looked_at(desk: Desk, page: Page) -> None:
+    page.goto(f"{desk.url}/data")
+    address = f"{desk.url}/dataset?dataset={desk.dataset.dataset_id}&view=versions"
+    page.goto(address)
+    page.get_by_role("button", name="All data").click()
+    expect(page).to_have_url(f"{desk.url}/data")
+    page.go_back()
+    expect(page).to_have_url(address)
+    expect(page.get_by_role("heading", name="sample")).to_be_visible()
+    page.go_forward()
+    expect(page.get_by_role("heading", name="Data", exact=True)).to_be_visible()
 
 
 def test_navigation_marks_data_on_its_sub_pages(desk: Desk, page: Page) -> None:

@@ -123,7 +123,7 @@ WITH alike AS (
     FROM fcst_app.jobs j JOIN fcst_app.datasets d USING (dataset_id)
     WHERE j.status = 'completed' AND j.spec -> 'models' = %(models)s::jsonb
       AND COALESCE((j.spec ->> 'learns')::boolean, false) = %(learns)s
-    ORDER BY j.job_id DESC LIMIT 30
+    ORDER BY j.job_id DESC LIMIT 10
 )
 SELECT a.job_id, a.n_windows, b.start_s, b.learning_s, b.work_s / b.n_done AS item_s, b.end_s
 FROM alike a
