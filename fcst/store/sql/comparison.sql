@@ -73,7 +73,7 @@ WHERE o.job_id = %(job_id)s AND o.model = %(model)s AND (o.unique_id = ANY (%(ke
 GROUP BY 1;
 
 -- accuracy_by_lag
--- What earlier runs on a dataset's name said some weeks before a week that its newest version holds, and what was sold
+-- What the final plans of earlier runs on a dataset's name said some weeks before a week that its newest version holds, and what was sold
 -- in it: of each cutoff by its newest run, over the items that this version has too.
 WITH newest AS (
     SELECT dataset_id, name, version, week_end, last_wk_end_dt FROM fcst_app.datasets
@@ -92,9 +92,10 @@ FROM newest n
 CROSS JOIN runs r
 JOIN fcst_app.forecasts f ON f.job_id = r.job_id AND f.model = %(model)s
 JOIN fcst_app.sales s ON s.dataset_id = n.dataset_id AND s.unique_id = f.unique_id
+LEFT JOIN fcst_app.adjusted_forecasts a ON a.job_id = f.job_id AND a.model = f.model AND a.unique_id = f.unique_id
 CROSS JOIN unnest(%(lags)s::integer[]) l (lag)
 CROSS JOIN LATERAL (
-    SELECT f.forecast[l.lag] AS forecast, s.unit_sales[(f.first_wk_end_dt - s.first_wk_end_dt) / 7 + l.lag] AS y
+    SELECT COALESCE(a.adjusted[l.lag], f.forecast[l.lag]) AS forecast, s.unit_sales[(f.first_wk_end_dt - s.first_wk_end_dt) / 7 + l.lag] AS y
 ) w
 WHERE w.y IS NOT NULL AND w.forecast IS NOT NULL GROUP BY l.lag ORDER BY l.lag;
 
