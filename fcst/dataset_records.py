@@ -26,6 +26,8 @@ class ListedDataset:
         the last days of the first and the last of its `n_weeks` weeks.
     lifecycle
         the last change of its lifecycles, which may have added or removed items; 0: there was none.
+    attribute_change
+        how often attributes of its items were changed.
     """
 
     dataset_id: int
@@ -40,8 +42,14 @@ class ListedDataset:
     total_units: float
     created_at: datetime
     lifecycle: int
+    attribute_change: int
     spec: IngestSpec
     report: ReportCounts
+
+    @property
+    def key(self) -> tuple[int, int, int]:
+        """What changes whenever what is read of its items does."""
+        return self.dataset_id, self.lifecycle, self.attribute_change
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> Self:
@@ -130,6 +138,8 @@ class RankedItem:
         units sold in all its `n_weeks` weeks.
     price
         what all of them were sold for, divided by them; None where the sales do not say.
+    attributes
+        name -> value, without those that have a column of their own.
     """
 
     unique_id: str
@@ -137,8 +147,11 @@ class RankedItem:
     total_units: float
     n_weeks: int
     family: str | None
+    item_class: str | None
+    description: str | None
     demand_class: str | None
     price: float | None
+    attributes: Mapping[str, str]
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,21 @@
 """Which items are shown or taken, and in which order: frozen records, from which the store builds its SQL."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 LIVES = ("new", "ended")
 """What is noteworthy of an item of a dataset."""
+
+WITHOUT = ""
+"""Stands for items without a value of an attribute."""
+
+Wanted = tuple[tuple[str, tuple[str, ...]], ...]
+"""Names of attributes, each with the values of which an item has one."""
+
+PREFIX = "attr."
+"""Before the names of attributes in addresses: `attr.city=Quito`."""
 
 
 @dataclass(frozen=True)
@@ -19,6 +30,8 @@ class ItemFilter:
         values of which the item has one.
     also_in
         `family` or `class`: columns in which a word may be as well.
+    attributes
+        (name, values): the item has one of the values of each attribute named; WITHOUT stands for no value.
     """
 
     search: str = ""
@@ -27,11 +40,15 @@ class ItemFilter:
     demand_classes: tuple[str, ...] = ()
     lives: tuple[str, ...] = ()
     also_in: tuple[str, ...] = ()
+    attributes: tuple[Any, ...] = ()  # Wanted; but mypy lets no field of another type stand beside those that ** fills
 
     @property
     def words(self) -> list[str]:
         """The words of the search in small letters."""
         return list(dict.fromkeys(in_small_letters(word) for word in self.search.replace("\0", "").split()))
+
+
+EVERY_ITEM = ItemFilter()
 
 
 @dataclass(frozen=True)
@@ -63,7 +80,7 @@ class RunFilter(ItemFilter):
     @property
     def has_keys_only(self) -> bool:
         """Whether nothing but the key of an item is asked for."""
-        of_dataset = (self.families, self.classes, self.demand_classes, self.lives)
+        of_dataset = (self.families, self.classes, self.demand_classes, self.lives, self.attributes)
         of_run = (self.heaviest, self.reasons, self.abc, self.xyz, self.review)
         return not self.words and not any(of_dataset + of_run)
 
@@ -76,6 +93,20 @@ class RunFilter(ItemFilter):
     def is_one(self) -> bool:
         """Whether it is for one item by its key."""
         return self.keys is not None and len(self.keys) == 1
+
+
+def attribute_pairs(attributes: Wanted) -> list[tuple[str, str]]:
+    """Wanted attributes as parameters of an address: `("attr.city", "Quito")`, one for each value."""
+    return [(f"{PREFIX}{name}", value) for name, values in attributes for value in values]
+
+
+def attributes_in(parameters: Iterable[tuple[str, str]]) -> Wanted:
+    """Those of the parameters of an address that want attributes, as a filter has them."""
+    found: dict[str, dict[str, None]] = {}
+    for name, value in parameters:
+        if name.startswith(PREFIX) and "\0" not in name + value:
+            found.setdefault(name.removeprefix(PREFIX), {})[value] = None
+    return tuple((name, tuple(values)) for name, values in found.items())
 
 
 EVERY = RunFilter()

@@ -17,6 +17,8 @@ class Job:
     ----------
     dataset, dataset_version, include_promo, last_wk_end_dt
         name and version of its dataset, whether that keeps promotional sales, and its last week.
+    attribute_change
+        how often attributes of its dataset were changed.
     has_limits
         its spec says what an item may take; the first versions did not.
     n_attempts
@@ -40,6 +42,7 @@ class Job:
     dataset_version: int
     include_promo: bool
     last_wk_end_dt: date
+    attribute_change: int
     name: str
     note: str
     spec: JobSpec

@@ -6,10 +6,12 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Query, Request, Response
 
 from fcst.api import schemas, uploads
+from fcst.api.attributes import WantedAttributes
 from fcst.api.jobs import next_page
 from fcst.api.problems import documented
 from fcst.api.uploads import DatasetId
 from fcst.dataset_records import Dataset, Ingest
+from fcst.filters import ItemFilter, attribute_pairs
 from fcst.roles import Scope
 from fcst.services import datasets, identity, loading
 
@@ -59,11 +61,15 @@ def delete_dataset(dataset_id: DatasetId) -> None:
 )
 def list_items(
     dataset_id: DatasetId,
+    wanted: WantedAttributes,
     after: Annotated[int, Query(ge=0, le=2**31 - 1, description="Where a page begins; `next` has it.")] = 0,
     limit: Annotated[int, Query(ge=1, le=10_000, description="Items of a page.")] = 1_000,
 ) -> dict[str, Any]:
-    items, last = datasets.list_page(dataset_id, after, limit)
-    return {"items": items, "next": next_page(f"/api/datasets/{dataset_id}/items", last, limit)}
+    """`attr.city=Quito` gives only items with this value of an attribute; the same name again, those with one of
+    several values; an empty value, those without any."""
+    items, last = datasets.list_page(dataset_id, after, limit, ItemFilter(attributes=wanted))
+    more = [(name, [value]) for name, value in attribute_pairs(wanted)]
+    return {"items": items, "next": next_page(f"/api/datasets/{dataset_id}/items", last, limit, more)}
 
 
 @router.get("/datasets/{dataset_id:number}/history", summary="The weeks of one item", response_model=schemas.History)

@@ -268,8 +268,11 @@ class Item(BaseModel):
     total_units: float
     n_weeks: int
     family: str | None
+    item_class: Annotated[str | None, Field(serialization_alias="class")]
+    description: str | None
     demand_class: str | None
     price: Annotated[float | None, Field(description="Mean of a unit, where the sales say what was paid.")]
+    attributes: Annotated[dict[str, str], Field(description="By name, besides family and class.")]
 
 
 class Items(BaseModel):

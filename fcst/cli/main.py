@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from fcst.cli import admin, drivers, lifecycles, stock
-from fcst.cli.reading import parse_map, parse_where, say_reading, takes_reading, wait_for_ingest
+from fcst.cli.reading import parse_attributes, parse_map, parse_where, say_reading, takes_reading, wait_for_ingest
 from fcst.errors import BadRows, FcstError, InputError
 from fcst.filters import EVERY, only
 from fcst.job_records import Job
@@ -109,6 +109,13 @@ def _parser() -> argparse.ArgumentParser:
     chosen.add_argument("--items", type=int, metavar="N", help="the N largest sellers")
     chosen.add_argument("--item", action="append", metavar="ID", help="this item; may be given several times")
     chosen.add_argument("--all", action="store_true", help="all items (the default)")
+    sub.add_argument(
+        "--attribute",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="only items with this value of an attribute, such as city=Quito; repeatable",
+    )
     sub.add_argument("--models", default="auto", metavar="A,B", help="auto, or models by name")
     sub.add_argument("--horizon", type=int, default=13, metavar="WEEKS")
     sub.add_argument("--level", default="80,95", metavar="P,P", help="interval levels in percent")
@@ -293,12 +300,15 @@ def _submit(args: argparse.Namespace) -> int:
     # What needs no database is refused first: a typing error must not start a server.
     asked = (models, args.horizon, level, args.batch_size, args.backtest, args.skip_stockouts)
     jobs.make_spec(1 if args.items is None else args.items, *asked)
+    wanted = parse_attributes(args.attribute)
+    if wanted and args.item:
+        raise InputError("Items and attributes were given.", "Give --item or --attribute.")
     prepare()
     dataset = datasets.find_dataset(args.dataset)
     if args.item:
         items = jobs.choose_named(dataset, args.item)
     else:
-        items = jobs.choose_largest(dataset, dataset.n_items if args.items is None else args.items)
+        items = jobs.choose_largest(dataset, dataset.n_items if args.items is None else args.items, wanted)
     n_items = jobs.count_chosen(dataset.dataset_id, items)
     spec = jobs.make_spec(n_items, *asked)
     job_id = jobs.submit_job(dataset.dataset_id, items, spec, name=args.name)

@@ -6,6 +6,7 @@ from itertools import groupby
 
 from fcst.dataset_records import Dataset
 from fcst.errors import InputError
+from fcst.filters import ItemFilter
 from fcst.quality_report import FileRead
 from fcst.specs import DECIMALS, DRIVER_ROLES, ROLES, Mapping
 from fcst.terminal import say
@@ -62,6 +63,23 @@ def parse_where(pairs: Sequence[str]) -> Iterator[tuple[str, str]]:
         if not is_pair or not column:
             raise InputError(f"--where {pair!r} cannot be read.", "Write COLUMN=VALUE.")
         yield column, value
+
+
+def parse_attributes(pairs: Sequence[str]) -> ItemFilter:
+    """The items with some attributes, of texts such as `city=Quito`.
+
+    Raises
+    ------
+    InputError
+        for a text of another form.
+    """
+    wanted: dict[str, tuple[str, ...]] = {}
+    for pair in pairs:
+        name, is_pair, value = pair.partition("=")
+        if not is_pair or not name:
+            raise InputError(f"--attribute {pair!r} cannot be read.", "Write NAME=VALUE.")
+        wanted[name] = (*wanted.get(name, ()), value)
+    return ItemFilter(attributes=tuple(wanted.items()))
 
 
 def say_reading(files: Sequence[FileRead]) -> None:

@@ -1,56 +1,147 @@
-"""What describes the items: family, class, perishable and description, from the file beside the sales, or the sales.
+"""What describes the items: the parts of their keys, what the files beside the sales say, and the sales themselves.
 
+Family, class, perishable and description have columns of their own; all else is an attribute under its column's name.
 Of several values in the sales the one that most weeks have. The price of an item is what all its units were sold for,
 divided by them.
 """
 
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import duckdb
 
+from fcst.attributes import COLUMNS, KEY, MAX_ATTRIBUTES, MAX_LISTED, Attribute, free_name
 from fcst.errors import InputError
 from fcst.ingest import bad_rows
 from fcst.ingest.column_roles import recognise_roles
-from fcst.ingest.duck import Connection, first_line
+from fcst.ingest.columns import is_made_up, is_nested, normalised
+from fcst.ingest.duck import Connection, fetch_all, fetch_row, first_line, literal
 from fcst.ingest.groups import IS_VALID, Groups
 from fcst.ingest.plan import Plan
 from fcst.ingest.reading import Rows
 from fcst.ingest.sources import Workspace
-from fcst.ingest.tables import Readable, make_readable
-from fcst.specs import ATTRIBUTES
+from fcst.ingest.tables import Table, make_readable
+from fcst.specs import ATTRIBUTES, ONE_ITEM
 
 PRICE_DIGITS = 6  # after the point
 
 
-def read_beside(con: Connection, rows: Rows, plan: Plan, workspace: Workspace) -> None:
-    """Table `beside`: the attributes in the file beside the sales, where there is one.
+@dataclass(frozen=True)
+class Described:
+    """An attribute of items, a column of the table `described`.
+
+    Parameters
+    ----------
+    name, source, keyed_by
+        as of `Attribute`.
+    column
+        in `described`.
+    """
+
+    name: str
+    source: str
+    keyed_by: tuple[str, ...]
+    column: str
+
+
+@dataclass(frozen=True)
+class Beside:
+    """A file beside the sales that describes items or a part of their keys: a table of DuckDB with its columns.
+
+    Parameters
+    ----------
+    role
+        what it describes: `item` or `store`.
+    part
+        the number of the part of the items' keys that it is by.
+    places
+        column of the table -> column of the file.
+    """
+
+    table: Table
+    role: str
+    part: int
+    key: str
+    places: dict[str, str]
+
+    @property
+    def name(self) -> str:
+        """The table of DuckDB."""
+        return f"beside_{self.role}"
+
+    def read(self, con: Connection, workspace: Workspace) -> None:
+        """Reads the file.
+
+        Raises
+        ------
+        InputError
+            if it cannot be read.
+        """
+        readable = make_readable(self.table, workspace)
+        places = {name: f"c{self.table.columns.index(column)}" for name, column in self.places.items()}
+        values = "".join(f", min({place}) AS {name}" for name, place in places.items())
+        key = f"c{self.table.columns.index(self.key)}"
+        try:
+            con.execute(f"CREATE TABLE {self.name} AS SELECT {key} AS k{values} FROM {readable.sql()} GROUP BY {key}")
+        except duckdb.Error as exc:
+            raise InputError(
+                f"{self.table.name} beside the sales cannot be read: {first_line(exc)}.",
+                "Correct it or move it away.",
+            ) from exc
+        bad_rows.check_beside(con, readable)
+
+
+def read_beside(con: Connection, rows: Rows, plan: Plan, workspace: Workspace) -> list[Beside]:
+    """The files beside the sales that describe the items; each is a table `beside_…` then.
 
     Raises
     ------
     InputError
-        if it cannot be read.
+        if one cannot be read.
     """
-    columns = ", ".join(f"{name} VARCHAR" for name in ATTRIBUTES)
-    con.execute(f"CREATE TABLE beside (unique_id VARCHAR, {columns})")
-    roles = recognise_roles(plan.items.columns) if plan.items is not None else {}
-    places = {
-        name: f"c{plan.items.columns.index(roles[name][0])}" for name in ATTRIBUTES if plan.items and name in roles
-    }
-    if plan.items is not None and places and "item" in roles and rows.n_keys == 1:
-        table: Readable = make_readable(plan.items, workspace)
-        key = f"c{plan.items.columns.index(roles['item'][0])}"
-        values = ", ".join(f"min({place}) AS {name}" for name, place in places.items())
-        try:
-            con.execute(
-                f"INSERT INTO beside BY NAME SELECT {key} AS unique_id, {values} FROM {table.sql()} GROUP BY {key}"
-            )
-        except duckdb.Error as exc:
-            raise InputError(
-                f"{plan.items.name} beside the sales cannot be read: {first_line(exc)}.", "Correct it or move it away."
-            ) from exc
-        bad_rows.check_beside(con, table)
+    found = [_beside(table, role, rows, plan) for role, table in (("item", plan.items), ("store", plan.stores))]
+    used = [beside for beside in found if beside is not None and beside.places]
+    for beside in used:
+        beside.read(con, workspace)
+    return used
 
 
-def describe_keys(con: Connection, groups: Groups) -> None:
-    """Table `described`: the attributes of the items."""
+def _beside(table: Table | None, role: str, rows: Rows, plan: Plan) -> Beside | None:
+    if table is None:
+        return None
+    roles = recognise_roles(table.columns)
+    part = _part_of(roles[role][0], role, key_names(plan)) if role in roles else None
+    if part is None and role == "item" and role in roles and rows.n_keys == 1:
+        part = 0
+    if part is None:
+        return None
+    key = roles[role][0]
+    own = {roles[name][0]: name for name in ATTRIBUTES if role == "item" and name in roles}
+    more = [
+        name
+        for name, kind in zip(table.columns, table.types, strict=True)
+        if name not in own and name != key and not is_nested(kind) and not is_made_up(name)
+    ]
+    places = {name: column for column, name in own.items()} | {f"x{i}": name for i, name in enumerate(more)}
+    return Beside(table, role, part, key, places)
+
+
+def key_names(plan: Plan) -> list[str]:
+    """The columns that the items' keys are joined of; none where all rows are of one item."""
+    names = plan.parts[0].proposal.mapping["item"]
+    return [] if names == [ONE_ITEM] else names
+
+
+def _part_of(key: str, role: str, names: Sequence[str]) -> int | None:
+    """Which part of the items' keys a column of a file beside the sales is of: by its name, else by its role."""
+    alike = [number for number, name in enumerate(names) if normalised(name) == normalised(key)]
+    by_role = [names.index(name) for name in recognise_roles(names).get(role, [])]
+    return next(iter([*alike, *by_role]), None)
+
+
+def describe_keys(con: Connection, groups: Groups, plan: Plan, files: Sequence[Beside]) -> list[Described]:
+    """Table `described`, a row for each item; returns the attributes in it."""
     for name in groups.attributes:
         con.execute(f"""
             CREATE TABLE sold_{name} AS
@@ -66,14 +157,17 @@ def describe_keys(con: Connection, groups: Groups) -> None:
                 ) WHERE value IS NOT NULL GROUP BY i, value
             ) QUALIFY row_number() OVER (PARTITION BY i ORDER BY n DESC, value) = 1
         """)
-    joins, values = "", {}
+    items = next((beside for beside in files if beside.role == "item"), None)
+    joins = "".join(f" LEFT JOIN {file.name} ON {file.name}.k = keys.k{file.part}" for file in files)
+    values = {}
     for name in ATTRIBUTES:
-        values[name] = f"beside.{name}"
+        places = [f"{items.name}.{name}"] if items is not None and name in items.places else []
         if name in groups.attributes:
-            values[name] = f"coalesce(beside.{name}, most_{name}.value, sold_{name}.value)"
+            places += [f"most_{name}.value", f"sold_{name}.value"]
             joins += f" LEFT JOIN sold_{name} ON sold_{name}.i = keys.i LEFT JOIN most_{name} ON most_{name}.i = keys.i"
         elif name in groups.rows.attributes:
-            values[name] = f"coalesce(beside.{name}, keys.a_{name})"
+            places += [f"keys.a_{name}"]
+        values[name] = f"coalesce({', '.join([*places, 'NULL'])})"
     price = "NULL"
     if groups.rows.has_value:
         con.execute(f"""
@@ -83,13 +177,82 @@ def describe_keys(con: Connection, groups: Groups) -> None:
         """)
         joins += " LEFT JOIN paid ON paid.i = keys.i"
         price = "CASE WHEN paid.price > 0 THEN paid.price END"
+    attributes, places = _attributes(plan, files)
+    columns = "".join(f", {place} AS {found.column}" for found, place in zip(attributes, places, strict=True))
     con.execute(f"""
         CREATE TABLE described AS
         SELECT keys.i, keys.unique_id, {_text(values["family"])} AS family, {_text(values["class"])} AS class,
                try_cast({values["perishable"]} AS BOOLEAN) AS is_perishable,
-               {_text(values["description"])} AS description, {price}::DOUBLE AS price
-        FROM keys LEFT JOIN beside ON beside.unique_id = keys.unique_id{joins} ORDER BY keys.i
+               {_text(values["description"])} AS description, {price}::DOUBLE AS price{columns}
+        FROM keys{joins} ORDER BY keys.i
     """)
+    in_key = {attribute.name for attribute in attributes}
+    in_columns = [_in_column(name, plan, items) for name in COLUMNS if name not in in_key]
+    return [*in_columns, *attributes]
+
+
+def _in_column(name: str, plan: Plan, items: Beside | None) -> Described:
+    names = key_names(plan)
+    if items is None or name not in items.places:
+        return Described(name, plan.parts[0].table.name, (), _COLUMNS[name])
+    return Described(name, items.table.name, (names[items.part],) if len(names) > 1 else (), _COLUMNS[name])
+
+
+_COLUMNS = {
+    "family": "family",
+    "class": "class",
+    "perishable": "CASE is_perishable WHEN true THEN 'yes' WHEN false THEN 'no' END",
+}
+"""Attribute -> its value in `described`."""
+
+
+def _attributes(plan: Plan, files: Sequence[Beside]) -> tuple[list[Described], list[str]]:
+    """The attributes that have no column in the database, each with where its values come from; as many as may be."""
+    names = key_names(plan)
+    found: list[Described] = []
+    places: list[str] = []
+
+    def add(name: str, source: str, keyed_by: tuple[str, ...], place: str) -> None:
+        found.append(Described(name, source, keyed_by, f"at_{len(found)}"))
+        places.append(place)
+
+    if len(names) > 1:
+        for number, name in enumerate(names):
+            own = name if name in COLUMNS else free_name(name, KEY, {attribute.name for attribute in found})
+            add(own, KEY, (), f"keys.k{number}")
+    for file in files:
+        keyed_by = (found[file.part].name,) if len(names) > 1 else ()
+        for column, name in file.places.items():
+            if column not in ATTRIBUTES and len(found) < MAX_ATTRIBUTES:
+                own = free_name(name, file.table.source.bare, {attribute.name for attribute in found})
+                add(own, file.table.name, keyed_by, f"nullif(trim({_text(f'{file.name}.{column}')}), '')")
+    return found, places
+
+
+def sum_up_attributes(con: Connection, attributes: Sequence[Described]) -> list[Attribute]:
+    """The attributes that items have, with their values; of the items in table `items_found`."""
+    con.execute("CREATE TABLE kept AS SELECT d.* FROM described d SEMI JOIN items_found USING (unique_id)")
+    found = []
+    for attribute in attributes:
+        counted = f"SELECT {attribute.column} AS value, count(*) AS n FROM kept GROUP BY ALL HAVING value IS NOT NULL"
+        n_items, n_values = fetch_row(con, f"SELECT coalesce(sum(n), 0)::BIGINT, count(*) FROM ({counted})")
+        if not n_values:
+            continue
+        most = fetch_all(con, f"SELECT value FROM ({counted}) ORDER BY n DESC, value LIMIT {MAX_LISTED}")
+        values = tuple(value for (value,) in most)
+        found.append(Attribute(attribute.name, attribute.source, attribute.keyed_by, True, n_items, n_values, values))
+    con.execute("DROP TABLE kept")
+    return found
+
+
+def attributes_json(attributes: Sequence[Described]) -> str:
+    """The attributes of an item in `described` as a JSON object of those that it has."""
+    parts = [
+        f"CASE WHEN {each.column} IS NOT NULL THEN {literal(json.dumps(each.name) + ':')} || to_json({each.column}) END"
+        for each in attributes
+        if each.column not in _COLUMNS.values()
+    ]
+    return "'{' || " + (f"concat_ws(',', {', '.join(parts)}) || " if parts else "") + "'}'"
 
 
 def _text(value: str) -> str:

@@ -20,9 +20,10 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
+from fcst.attributes import Attribute
 from fcst.errors import BadRows, InputError
 from fcst.ingest import bad_rows, doubts, quality
-from fcst.ingest.attributes import describe_keys, read_beside
+from fcst.ingest.attributes import describe_keys, read_beside, sum_up_attributes
 from fcst.ingest.driver_files import DatasetWeeks, DriverFiles, read_own
 from fcst.ingest.duck import Connection, fetch_row, first_line
 from fcst.ingest.duplicates import counts_with_weeks, find_duplicates
@@ -75,7 +76,8 @@ class SeriesFiles:
     ----------
     items_csv
         dataset_id, unique_id, sales_rank, total_units, first_wk_end_dt, last_sale_dt, n_weeks, n_missing, family,
-        class, is_perishable, description, demand_class, adi, cv2, price, search_text. What sold most comes first.
+        class, is_perishable, description, demand_class, adi, cv2, price, attributes, search_text. What sold most comes
+        first; attributes are a JSON object.
     sales
         an Arrow stream of `series_files.SALES`: a value a week, from the item's first week to the dataset's last.
         `promo_units` is missing where every week has none.
@@ -84,6 +86,8 @@ class SeriesFiles:
         to its last, of all items (`by` is 'all', key ''), each family and each class.
     drivers
         the drivers in the files; None where they have none.
+    attributes
+        that the items have.
     """
 
     items_csv: Path
@@ -92,6 +96,7 @@ class SeriesFiles:
     spec: IngestSpec
     report: QualityReport
     drivers: DriverFiles | None
+    attributes: list[Attribute]
 
 
 @with_file_errors()
@@ -132,14 +137,13 @@ def read_series(
         if duplicates.n_dropped:
             sum_by_week(con, groups, on_progress)
         spec, calendar = make_calendar(con, plan, spec, name)
-        read_beside(con, groups.rows, plan, workspace)
-        describe_keys(con, groups)
+        described = describe_keys(con, groups, plan, read_beside(con, groups.rows, plan, workspace))
         tallies = Tallies(calendar, folder)
         writer = SeriesWriter(con, folder, dataset_id, calendar)
         _make_weeks(con, groups, spec, tallies, writer, on_progress)
         if counts_with_weeks(groups.rows):
             duplicates = replace(duplicates, n=tallies.n_duplicates)
-        writer.make_items()
+        writer.make_items(described)
         report = quality.describe(
             con, groups.rows, plan, spec, tallies, reading=reading, duplicates=duplicates, content=str(writer.content)
         )
@@ -148,7 +152,8 @@ def read_series(
         weeks = DatasetWeeks(report.first_wk_end_dt, report.last_wk_end_dt, spec.week_end)
         drivers, remarks = read_own(con, groups.rows, spec, weeks, workspace)
         report = replace(report, doubts=(*report.doubts, *remarks))
-        files = SeriesFiles(*writer.finish(tallies), spec, report, drivers)
+        attributes = sum_up_attributes(con, described)
+        files = SeriesFiles(*writer.finish(tallies), spec, report, drivers, attributes)
     except duckdb.Error as exc:
         _check_unchanged(plan, before)
         raise _worded(exc, name) from exc

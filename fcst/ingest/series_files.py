@@ -1,12 +1,14 @@
 """The files that the database loads: one row an item, its weeks as arrays, and the totals by week."""
 
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from fcst.ingest.attributes import Described, attributes_json
 from fcst.ingest.duck import Connection, fetch_arrow, literal
 from fcst.ingest.item_statistics import Statistics
 from fcst.ingest.tallies import MAX_CLASSES, Tallies
@@ -38,8 +40,7 @@ class SeriesWriter:
             CREATE OR REPLACE TABLE items_found (
                 unique_id VARCHAR, place BIGINT, total_units DOUBLE, first_wk DATE, last_sale DATE, n_weeks INTEGER,
                 n_missing INTEGER, demand_class VARCHAR, adi DOUBLE, cv2 DOUBLE, whole_promo DOUBLE, whole_all DOUBLE,
-                n_emptied INTEGER, family VARCHAR, class VARCHAR, is_perishable BOOLEAN, description VARCHAR,
-                price DOUBLE)
+                n_emptied INTEGER)
         """)
 
     def write(self, cells: Cells, series: Series, found: Statistics) -> pa.Table:
@@ -74,11 +75,7 @@ class SeriesWriter:
         )
         self.n_items += n
         self.con.register("block", rows)
-        self.con.execute("""
-            INSERT INTO items_found BY NAME
-            SELECT block.*, d.family, d.class, d.is_perishable, d.description, d.price
-            FROM block JOIN described d USING (unique_id)
-        """)
+        self.con.execute("INSERT INTO items_found BY NAME SELECT * FROM block")
         attributes = fetch_arrow(
             self.con,
             """
@@ -101,14 +98,15 @@ class SeriesWriter:
         self.content.add(batch)
         self.sales.write_batch(batch)
 
-    def make_items(self) -> None:
+    def make_items(self, attributes: Sequence[Described]) -> None:
         """Table `items_out`, one row an item, in the order of the database's columns."""
-        self.con.execute("""
+        self.con.execute(f"""
             CREATE TABLE items_out AS
-            SELECT unique_id, row_number() OVER (ORDER BY total_units DESC, unique_id) AS sales_rank, total_units,
-                   first_wk, last_sale, n_weeks, n_missing, family, class, is_perishable, description, demand_class,
-                   adi, cv2, price, place
-            FROM items_found
+            SELECT f.unique_id, row_number() OVER (ORDER BY f.total_units DESC, f.unique_id) AS sales_rank,
+                   f.total_units, f.first_wk, f.last_sale, f.n_weeks, f.n_missing, d.family, d.class, d.is_perishable,
+                   d.description, f.demand_class, f.adi, f.cv2, d.price, {attributes_json(attributes)} AS attributes,
+                   f.place
+            FROM items_found f JOIN described d USING (unique_id)
         """)
 
     def finish(self, tallies: Tallies) -> tuple[Path, Path, Path]:

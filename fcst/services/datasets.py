@@ -4,14 +4,16 @@ from typing import BinaryIO
 
 import pandas as pd
 
+from fcst import filters
+from fcst.attributes import COLUMNS, Attribute
 from fcst.dataset_records import Dataset, DatasetVersion, Dependents, ListedDataset, RankedItem
 from fcst.errors import InputError, NotFound
-from fcst.filters import ItemSort, Selection
+from fcst.filters import PREFIX, ItemFilter, ItemSort, Selection
 from fcst.names import DEMAND_CLASSES
 from fcst.records import Item, ItemCounts, SalesWeek
 from fcst.roles import Scope
 from fcst.services import identity
-from fcst.store import datasets, sales
+from fcst.store import attributes, datasets, sales
 
 EVERY_ITEM = Selection()
 
@@ -95,16 +97,26 @@ def count_items(dataset_id: int, selection: Selection = EVERY_ITEM) -> ItemCount
 
 
 def list_options(dataset_id: int) -> dict[str, list[str]]:
-    """What items can be filtered by: `family`, `class` and `demand_class`, each with the values that items have."""
+    """What items can be filtered by: `family`, `class`, `demand_class`, and `attr.NAME` for each other attribute; each
+    with the values that items have, of attributes up to `attributes.MAX_LISTED`."""
     found = datasets.list_demand_classes(dataset_id)
-    return datasets.list_groups(dataset_id) | {"demand_class": [name for name in DEMAND_CLASSES if name in found]}
+    others = {f"{PREFIX}{row.name}": list(row.values) for row in list_attributes(dataset_id) if row.name not in COLUMNS}
+    classes = {"demand_class": [name for name in DEMAND_CLASSES if name in found]}
+    return datasets.list_groups(dataset_id) | classes | others
 
 
-def list_page(dataset_id: int, after: int, limit: int) -> tuple[list[RankedItem], int | None]:
-    """Items of a dataset whose rank is above `after`, the largest sellers first; and the rank of the last where there
-    may be more."""
+def list_attributes(dataset_id: int) -> list[Attribute]:
+    """The attributes of a dataset's items: those that came with the sales first, family and class among them."""
+    return attributes.list_known(dataset_id)
+
+
+def list_page(
+    dataset_id: int, after: int, limit: int, which: ItemFilter = filters.EVERY_ITEM
+) -> tuple[list[RankedItem], int | None]:
+    """Items of a dataset that match, whose rank is above `after`, the largest sellers first; and the rank of the last
+    where there may be more."""
     datasets.get(dataset_id)
-    rows = datasets.page_of_items(dataset_id, after, limit)
+    rows = datasets.page_of_items(dataset_id, after, limit, which)
     return rows, rows[-1].sales_rank if len(rows) == limit else None
 
 

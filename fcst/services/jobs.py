@@ -14,7 +14,7 @@ import pandas as pd
 from fcst.compute.models import AUTO, parse_models
 from fcst.dataset_records import Dataset
 from fcst.errors import InputError
-from fcst.filters import Selection, Take
+from fcst.filters import EVERY_ITEM, ItemFilter, Selection, Take
 from fcst.job_records import Batch, BatchEvent, BegunBatch, ItemFailure, Job, Learning, Reason
 from fcst.logs import LogLine, last_lines
 from fcst.roles import Scope
@@ -81,20 +81,23 @@ def make_spec(
     )
 
 
-def choose_largest(dataset: Dataset, n_items: int) -> Selection:
-    """The `n_items` largest sellers of a dataset.
+def choose_largest(dataset: Dataset, n_items: int, which: ItemFilter = EVERY_ITEM) -> Selection:
+    """The `n_items` largest sellers of those items of a dataset that match.
 
     Raises
     ------
     InputError
-        if the dataset has not so many.
+        if the dataset has not so many items, or none matches.
     """
     if not 1 <= n_items <= dataset.n_items:
         raise InputError(
             f"{n_items:,} items were asked for.",
             f"Dataset {dataset.name!r} has 1 to {dataset.n_items:,}.",
         )
-    return Selection(take=Take.LARGEST, n_items=n_items)
+    selection = Selection(which, Take.LARGEST, n_items)
+    if which != EVERY_ITEM and not count_chosen(dataset.dataset_id, selection):
+        raise InputError(f"No item of dataset {dataset.name!r} matches.", "Check the names and values of attributes.")
+    return selection
 
 
 def choose_named(dataset: Dataset, unique_ids: Sequence[str]) -> Selection:

@@ -21,9 +21,9 @@ from fcst.dataset_records import (
     UnusedDataset,
 )
 from fcst.errors import Conflict, NotFound, StaleState
-from fcst.filters import ItemSort, Selection
+from fcst.filters import ItemFilter, ItemSort, Selection
 from fcst.records import Item, ItemCounts
-from fcst.store import binary_copy, drivers, item_filters, lifecycles, sales, statistics
+from fcst.store import attributes, binary_copy, drivers, item_filters, lifecycles, sales, statistics
 from fcst.store.actions import record
 from fcst.store.database import fetch_all, fetch_one, transaction
 from fcst.store.queries import for_spreadsheet, query
@@ -88,6 +88,7 @@ def insert(
             ("copy_sales_totals", totals, totals),
         ):
             cur.copy_expert(query(name), _Watched(stream, file, progress))
+        attributes.insert_own(cur, dataset_id, files.attributes)
         if files.drivers is not None:
             drivers.insert_with(cur, dataset_id, files.drivers, is_own=True, who="")
         drivers.carry_plans(cur, spec.name, dataset_id)
@@ -263,9 +264,11 @@ def missing_job_items(dataset_id: int, job_id: int, limit: int) -> tuple[int, li
     return (rows[0]["n_found"] if rows else 0), [row["unique_id"] for row in rows]
 
 
-def page_of_items(dataset_id: int, after: int, limit: int) -> list[RankedItem]:
-    """Items whose rank is above `after`, the largest sellers first."""
-    rows = fetch_all("page_of_items", dataset_id=dataset_id, after=after, limit=limit)
+def page_of_items(dataset_id: int, after: int, limit: int, which: ItemFilter) -> list[RankedItem]:
+    """Items that match whose rank is above `after`, the largest sellers first."""
+    condition = item_filters.item_condition(dataset_id, which)
+    statement = sql.SQL(query("page_of_items")).format(condition=condition.text)
+    rows = fetch_all(statement, **condition.params, after=after, limit=limit)
     return [RankedItem(**row) for row in rows]
 
 

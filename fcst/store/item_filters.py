@@ -8,6 +8,7 @@ from psycopg2 import sql
 from fcst.attention import AttentionReason, Thresholds
 from fcst.filters import (
     BY_SALES,
+    WITHOUT,
     ItemFilter,
     ItemSort,
     RunFilter,
@@ -43,6 +44,12 @@ NEW = sql.SQL("(d.first_wk_end_dt > greatest({}, {} - {}))").format(
     _DATASET.format(sql.Identifier("first_wk_end_dt")), _LAST, sql.Literal(7 * NEW_WITHIN_WEEKS)
 )
 """Whether it is new, unless it has ended."""
+
+_IN_COLUMNS = {
+    "family": sql.SQL("d.family"),
+    "class": sql.SQL("d.class"),
+    "perishable": sql.SQL("CASE d.is_perishable WHEN true THEN 'yes' WHEN false THEN 'no' END"),
+}
 
 ITEM_ORDERS: dict[ItemSort, sql.SQL] = {
     ItemSort.SALES: sql.SQL("d.sales_rank"),
@@ -109,6 +116,15 @@ def item_condition(dataset_id: int, which: ItemFilter) -> Part:
         if values:
             parts.append(sql.SQL("d.{} = ANY (%(wanted_{name})s)").format(sql.Identifier(name), name=sql.SQL(name)))
             params[f"wanted_{name}"] = list(values)
+    for number, (name, wanted) in enumerate(which.attributes):
+        value = attribute_value(name, f"attribute_{number}", params)
+        params[f"attribute_{number}_values"] = list(wanted)
+        found: list[sql.Composable] = [
+            sql.SQL("{} = ANY ({})").format(value, sql.Placeholder(f"attribute_{number}_values"))
+        ]
+        if WITHOUT in wanted:
+            found.append(sql.SQL("{} IS NULL").format(value))
+        parts.append(_any_of(found))
     if which.lives:
         lives = {"ended": ENDED, "new": sql.SQL("({} AND NOT {})").format(NEW, ENDED)}
         parts.append(_any_of([lives[name] for name in which.lives if name in lives]))
@@ -123,6 +139,20 @@ def item_condition(dataset_id: int, which: ItemFilter) -> Part:
                 params[key] = found
         parts.append(_any_of(places))
     return Part(sql.SQL(" AND ").join(parts), params)
+
+
+def attribute_value(name: str, key: str, params: dict[str, Any]) -> sql.Composable:
+    """The value that the item d of a dataset has of an attribute; NULL where it has none.
+
+    Parameters
+    ----------
+    key
+        under which the name becomes one of the `params`.
+    """
+    params[key] = name
+    value = sql.SQL("(d.attributes ->> {})").format(sql.Placeholder(key))
+    # A part of the key may be called family: then the column has nothing.
+    return sql.SQL("COALESCE({}, {})").format(_IN_COLUMNS[name], value) if name in _IN_COLUMNS else value
 
 
 def select(dataset_id: int, selection: Selection) -> Part:

@@ -8,6 +8,7 @@ from psycopg2.extensions import cursor as Cursor
 
 from fcst.errors import NotFound
 from fcst.lifecycles import Lifecycle, StoredLifecycle, lifecycle_of
+from fcst.store import attributes
 from fcst.store.actions import record
 from fcst.store.database import fetch_all, fetch_one, transaction
 from fcst.store.queries import query
@@ -114,6 +115,7 @@ def remove(dataset_id: int, unique_id: str, who: str) -> bool:
 def _add_items(cur: Cursor, dataset_id: int) -> None:
     """Adds the items that lifecycles name and the dataset does not have."""
     cur.execute(query("add_items_of_lifecycles"), {"dataset_id": dataset_id})
+    attributes.describe_added(cur, dataset_id)
     cur.execute(query("count_items_again"), {"dataset_id": dataset_id})
 
 

@@ -44,7 +44,8 @@ def _draw(key: str, _make: Callable[[], Any]) -> Any:
 def run_key(job: Job, with_adjustments: bool = False) -> tuple[int, ...]:
     """What changes whenever what is read of a run does.
 
-    How many of its items have ended, and how, in how many attempts; and how often analysts have changed its forecasts.
+    How many of its items have ended, and how, in how many attempts; how often the attributes of its items were changed;
+    and how often analysts have changed its forecasts.
     """
-    counts = (job.job_id, job.n_completed, job.n_failed, job.n_cancelled, job.n_attempts)
+    counts = (job.job_id, job.n_completed, job.n_failed, job.n_cancelled, job.n_attempts, job.attribute_change)
     return (*counts, adjustments.last_change(job.job_id)) if with_adjustments else counts

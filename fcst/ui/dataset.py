@@ -11,6 +11,7 @@ from fcst.filters import LIVES, ItemSort, Selection
 from fcst.quality_report import QualityReport
 from fcst.services import datasets, jobs
 from fcst.ui import reports, tables, text
+from fcst.ui.attribute_filter import choose_attributes, has_attributes_in_url
 from fcst.ui.cache import read
 from fcst.ui.downloads import REPORT, show_dataset_link
 from fcst.ui.glossary import MEANING
@@ -163,13 +164,15 @@ def show_items(dataset: Dataset) -> None:
     with places[0]:
         wanted = search("Search", "q", placeholder="key, description, family or class")
     with places[1]:
-        names = read_options(dataset_id)["demand_class"]
+        names = read_options(dataset)["demand_class"]
         classes = choose_some("Demand class", names, "demand_class", help=MEANING["demand_class"])
     with places[2]:
         lives = choose_some("Life", LIVES, "life")
     with places[3]:
         sort = choose("Order", list(_ORDERS), "sort", _ORDERS.__getitem__)
-    which = item_filter(wanted, classes, life=lives)
+    with st.expander("Attributes", type="compact", icon=":material/filter_alt:", expanded=has_attributes_in_url()):
+        attributes = choose_attributes(dataset, with_columns=True)
+    which = item_filter(wanted, classes, attributes, life=lives)
     selection = Selection(which)
     n_found = count(dataset, selection).n_items
     st.caption(f"{n_found:,} of {text.count(dataset.n_items, 'item')}, {_ORDERS[sort]}.")
@@ -178,7 +181,7 @@ def show_items(dataset: Dataset) -> None:
     page = page_in_url(n_found, PAGE_ITEMS)
     items = pd.DataFrame(
         read(
-            ("items", dataset_id, dataset.lifecycle, which, sort, page),
+            ("items", dataset.key, which, sort, page),
             lambda: datasets.list_items(dataset_id, selection, sort, PAGE_ITEMS, (page - 1) * PAGE_ITEMS),
         )
     )

@@ -22,7 +22,7 @@ from starlette.routing import Route
 
 from fcst.dataset_records import Dataset
 from fcst.errors import DatabaseAway, FcstError, InputError
-from fcst.filters import EVERY, RunFilter, only
+from fcst.filters import EVERY, PREFIX, RunFilter, attribute_pairs, attributes_in, only
 from fcst.job_records import Job
 from fcst.names import EXPORT_FORMATS, WEEKLY_FILE, in_file_name
 from fcst.services import datasets, exports, jobs
@@ -85,7 +85,7 @@ def those_that_match(which: RunFilter, model: str) -> Query:
     """The parameters that the page itself has for its filter; some of them ask what a model says of an item."""
     chosen = [(name, value) for name, field in FILTERS.items() for value in getattr(which, field)]
     review = [(REVIEW, which.review)] if which.review else []
-    return [(MODEL, model), (SEARCH, which.search), *review, *chosen]
+    return [(MODEL, model), (SEARCH, which.search), *review, *chosen, *attribute_pairs(which.attributes)]
 
 
 def link_to_forecasts(job_id: int, file_format: str, query: Query = ()) -> str:
@@ -141,7 +141,7 @@ def picture(job: Job, what: str, unique_id: str | None = None) -> dict[str, Any]
 
 def _chosen(job: Job, query: QueryParams) -> tuple[RunFilter, str]:
     """Which items of the job, and the model by whose forecasts they are filtered."""
-    names = {ITEM, MODEL, SEARCH, REVIEW, *FILTERS}
+    names = {ITEM, MODEL, SEARCH, REVIEW, *FILTERS, *(name for name in query if name.startswith(PREFIX))}
     _check_names(query, names, "Name items with item=KEY, once for each.")
     if ITEM in query:
         unique_ids = list(dict.fromkeys(query.getlist(ITEM)))
@@ -150,8 +150,9 @@ def _chosen(job: Job, query: QueryParams) -> tuple[RunFilter, str]:
     model = query.get(MODEL, job.spec.models[0])
     if model not in job.spec.models:
         raise InputError(f"Run {job.job_id} has no model {model}.", "Name one of its models.")
-    chosen = {field: tuple(query.getlist(name)) for name, field in FILTERS.items()}
-    return RunFilter(query.get(SEARCH, ""), review=query.get(REVIEW, ""), **chosen), model
+    chosen: dict[str, Any] = {field: tuple(query.getlist(name)) for name, field in FILTERS.items()}
+    chosen |= {"review": query.get(REVIEW, ""), "attributes": attributes_in(query.multi_items())}
+    return RunFilter(query.get(SEARCH, ""), **chosen), model
 
 
 def _check_names(query: QueryParams, known: set[str], hint: str) -> None:

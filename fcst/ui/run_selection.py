@@ -8,11 +8,12 @@ from streamlit.delta_generator import DeltaGenerator
 
 from fcst.compute.models import CATALOGUE, COMBINATIONS, TWO_YEARS
 from fcst.dataset_records import ListedDataset
-from fcst.filters import LIVES, ItemFilter, Selection, Take
+from fcst.filters import LIVES, ItemFilter, Selection, Take, Wanted
 from fcst.job_records import Job
 from fcst.records import ItemCounts
 from fcst.services import datasets, item_selection
 from fcst.ui import tables, text
+from fcst.ui.attribute_filter import choose_attributes, has_attributes_in_url
 from fcst.ui.cache import read
 from fcst.ui.glossary import MEANING
 from fcst.ui.shell import choose_one, choose_page, choose_some, number_in_url, page_in_url, search, set_state
@@ -37,9 +38,9 @@ def choose_items(dataset: ListedDataset, job: Job | None, advanced: DeltaGenerat
     if way == OF_RUN and job is not None:
         _show_gone(dataset, job)
         return Selection(job_id=job.job_id)
-    is_filtered = any(st.query_params.get(name) for name in FILTERS)
+    is_filtered = any(st.query_params.get(name) for name in FILTERS) or has_attributes_in_url()
     with st.expander("Filter", type="compact", icon=":material/filter_alt:", expanded=is_filtered):
-        matching = Selection(_choose_filter(dataset.dataset_id))
+        matching = Selection(_choose_filter(dataset))
     n_matching = count(dataset, matching).n_items
     if not n_matching:
         st.warning("No item matches: ask for less.", icon=":material/filter_alt_off:")
@@ -56,10 +57,7 @@ def choose_items(dataset: ListedDataset, job: Job | None, advanced: DeltaGenerat
 
 def count(dataset: ListedDataset, selection: Selection) -> ItemCounts:
     """How many items are chosen, and what they sold."""
-    dataset_id = dataset.dataset_id
-    return read(
-        ("counts", dataset_id, dataset.lifecycle, _key(selection)), lambda: datasets.count_items(dataset_id, selection)
-    )
+    return read(("counts", dataset.key, _key(selection)), lambda: datasets.count_items(dataset.dataset_id, selection))
 
 
 def _key(selection: Selection) -> str:
@@ -72,8 +70,8 @@ def _choose_way(job: Job | None) -> str:
     return choose_one("Which items", ways, "take")
 
 
-def _choose_filter(dataset_id: int) -> ItemFilter:
-    options = read_options(dataset_id)
+def _choose_filter(dataset: ListedDataset) -> ItemFilter:
+    options = read_options(dataset)
     left, right = st.columns(2)
     with left:
         wanted = search("Search", "q", placeholder="key, description, family or class", max_chars=200)
@@ -85,18 +83,19 @@ def _choose_filter(dataset_id: int) -> ItemFilter:
     for name, column in zip(filled, st.columns(2) * 2, strict=False):
         with column:
             chosen[name] = choose_some(name.capitalize(), options[name], name)
-    return item_filter(wanted, classes, **{name: chosen.get(name, []) for name in ("family", "class", "life")})
+    kinds = {name: chosen.get(name, []) for name in ("family", "class", "life")}
+    return item_filter(wanted, classes, choose_attributes(dataset), **kinds)
 
 
-def item_filter(wanted: str, demand_class: list[str], **chosen: list[str]) -> ItemFilter:
-    """The items of a dataset that a search and choices of `family, class, life` leave, on every page alike."""
+def item_filter(wanted: str, demand_class: list[str], attributes: Wanted, **chosen: list[str]) -> ItemFilter:
+    """The items of a dataset that a search, attributes and choices of `family, class, life` leave, on all pages."""
     families, classes, lives = (tuple(chosen.get(name, [])) for name in ("family", "class", "life"))
-    return ItemFilter(wanted, families, classes, tuple(demand_class), lives, also_in=("family", "class"))
+    return ItemFilter(wanted, families, classes, tuple(demand_class), lives, ("family", "class"), attributes)
 
 
-def read_options(dataset_id: int) -> dict[str, list[str]]:
+def read_options(dataset: ListedDataset) -> dict[str, list[str]]:
     """What a dataset's items can be filtered by."""
-    return read(("options", dataset_id), lambda: datasets.list_options(dataset_id))
+    return read(("options", dataset.key), lambda: datasets.list_options(dataset.dataset_id))
 
 
 def _choose_number(most: int, way: str) -> int:
@@ -139,7 +138,7 @@ def _choose_listed(dataset: ListedDataset) -> Selection:
         persist_state="page",
     )
     digest = hashlib.sha256(pasted.encode(errors="surrogatepass")).hexdigest()
-    key = ("pasted", dataset.dataset_id, dataset.lifecycle, digest)
+    key = ("pasted", dataset.key, digest)
     keys, unknown = read(key, lambda: item_selection.find_pasted(dataset.dataset_id, pasted))
     _show_unknown(len(unknown), unknown)
     return Selection(keys=keys)
@@ -148,7 +147,7 @@ def _choose_listed(dataset: ListedDataset) -> Selection:
 def _show_gone(dataset: ListedDataset, job: Job) -> None:
     """Names the items of an earlier run that this dataset does not have."""
     if job.dataset_id != dataset.dataset_id:
-        key = ("gone", dataset.dataset_id, dataset.lifecycle, job.job_id)
+        key = ("gone", dataset.key, job.job_id)
         _show_unknown(*read(key, lambda: item_selection.find_gone(dataset.dataset_id, job.job_id)))
 
 
@@ -172,15 +171,15 @@ def show_items(dataset: ListedDataset, selection: Selection) -> None:
             border=True,
             help="Their year cannot be known from their own sales: seasonal models fall back to simpler ones.",
         )
-    dataset_id, page = dataset.dataset_id, page_in_url(counts.n_items, PAGE_ITEMS)
+    page = page_in_url(counts.n_items, PAGE_ITEMS)
     items = read(
-        ("chosen", dataset_id, dataset.lifecycle, _key(selection), page),
-        lambda: datasets.list_items(dataset_id, selection, limit=PAGE_ITEMS, skip=(page - 1) * PAGE_ITEMS),
+        ("chosen", dataset.key, _key(selection), page),
+        lambda: datasets.list_items(dataset.dataset_id, selection, limit=PAGE_ITEMS, skip=(page - 1) * PAGE_ITEMS),
     )
     if not items:
         return
     shown = pd.DataFrame(items)
-    filled = [name for name in ("family", "item_class") if shown[name].notna().any()]
+    filled = [name for name in ("description", "family", "item_class") if shown[name].notna().any()]
     tables.show(
         shown.assign(share=shown["total_units"] / total if total else None).round({"total_units": 0})[
             ["sales_rank", "unique_id", *filled, "demand_class", "total_units", "share", "n_weeks"]
@@ -191,6 +190,7 @@ def show_items(dataset: ListedDataset, selection: Selection) -> None:
         column_config={
             "sales_rank": st.column_config.NumberColumn("Rank", width="small", help=MEANING["rank"]),
             "unique_id": st.column_config.TextColumn("Item"),
+            "description": st.column_config.TextColumn("Name"),
             "family": st.column_config.TextColumn("Family"),
             "item_class": st.column_config.TextColumn("Class"),
             "demand_class": st.column_config.TextColumn("Demand", help=MEANING["demand_class"]),

@@ -19,6 +19,7 @@ from fcst.store import ingests
 from tests.api.conftest import Desk, ask_database, is_problem
 from tests.conftest import write_sales
 from tests.servers import read, work
+from tests.services.test_attributes import write_shop
 from tests.unit.ingest.test_bad_input import ARCHIVES, KEYS, LOADED, ROWS, TEXTS, Nasty
 
 SECONDS = 20.0  # no answer may take longer
@@ -88,6 +89,18 @@ def test_pages_of_items_are_all_items(desk: Desk) -> None:
     items = datasets.list_items(number)
     assert [row["unique_id"] for row in rows] == [item.unique_id for item in items] and n_pages == 4
     assert [row["total_units"] for row in rows] == [item.total_units for item in items]
+
+
+def test_items_are_filtered_by_attributes_page_by_page(desk: Desk, tmp_path: Path) -> None:
+    path = str(write_shop(tmp_path / "shop"))
+    asked = load(desk, path=path, name="stores", map={"item": ["store_nbr", "item_nbr"]})
+    number = dataset_of(desk, asked)["dataset_id"]
+    address, rows = f"/api/datasets/{number}/items?limit=2&attr.city=Quito&attr.type=&attr.type=A&attr.family=DAIRY", []
+    while address:
+        page = desk.get(address).json()
+        rows, address = rows + page["items"], page["next"]
+    assert sorted(row["unique_id"] for row in rows) == ["7|1", "7|2", "9|1", "9|2"]
+    assert (rows[0]["class"], rows[0]["attributes"]["item_nbr"]) in (("10", "1"), ("20", "2"))
 
 
 def test_history_is_that_of_the_item(desk: Desk) -> None:

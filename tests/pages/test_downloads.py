@@ -5,9 +5,12 @@ from dataclasses import replace
 
 import pytest
 import streamlit as st
+from starlette.datastructures import QueryParams
 from streamlit.testing.v1 import AppTest
 
 from fcst.dataset_records import Dataset
+from fcst.errors import InputError
+from fcst.filters import RunFilter
 from fcst.job_records import Job
 from fcst.services import jobs
 from fcst.settings import PROJECT
@@ -46,6 +49,17 @@ def test_an_item_is_named_in_the_link(job: Job) -> None:
     at = shown(job, "this", 1, downloads.one_item('a/b "c"&d'))
     assert at.markdown[0].value == "Download this, 8 rows:"
     assert at.get("link_button")[0].proto.url.endswith("/forecasts.csv?item=a%2Fb+%22c%22%26d")
+
+
+def test_wanted_attributes_are_in_the_link_and_are_read_from_it(job: Job) -> None:
+    which = RunFilter(attributes=(("city", ("Quito", "")), ("a&b", ("=1",))))
+    query = downloads.those_that_match(which, "Naive")
+    at = shown(job, "these", 1, query)
+    address = at.get("link_button")[0].proto.url
+    assert "attr.city=Quito&attr.city=&attr.a%26b=%3D1" in address
+    assert downloads._chosen(job, QueryParams(address.partition("?")[2])) == (which, "Naive")
+    with pytest.raises(InputError, match="no parameter attribute"):
+        downloads._chosen(job, QueryParams("attribute.city=Quito"))
 
 
 def test_excel_is_not_offered_beyond_its_rows_and_nothing_before_there_is_a_row(job: Job) -> None:

@@ -59,7 +59,7 @@ def full(load_dataset: Callable[..., Dataset], once: Callable) -> Job:
 
 def fill(load_dataset: Callable[..., Dataset]) -> Job:
     """Something in every table: two datasets, a run with an adjustment, one that was cancelled, a token, a sign-out,
-    drivers, a lifecycle, settings of stock, and what a run has learnt.
+    drivers, a lifecycle, settings of stock, an attribute, and what a run has learnt.
     """
     other = load_dataset(name="other", n_items=2, n_weeks=60)
     drivers.add_holidays(other.dataset_id, "EC")
@@ -78,6 +78,8 @@ def fill(load_dataset: Callable[..., Dataset]) -> Job:
     jobs.cancel_job(job_id)
     workers.register(str(uuid.uuid4()), "gone", 1, "0", 1, -60)
     with transaction() as cur:
+        cur.execute("INSERT INTO fcst_app.known_attributes VALUES (1, 'buyer', 1, 'b.csv', '{}', false, 1, 1, '{Eva}')")
+        cur.execute("INSERT INTO fcst_app.attribute_values VALUES (1, 'buyer', '{item1}', 'Eva')")
         learning.replace(cur, job.job_id, {0: LearnedRecord({"effects": []}, b"learnt")})
     return jobs.get_job(job.job_id)
 

@@ -162,6 +162,13 @@ INSERT INTO fcst_app.attention_thresholds (dataset, thresholds, set_by) VALUES (
 INSERT INTO fcst_app.stock_settings (name, grouped_by, key, lead_time_days, changed_by)
 VALUES ('favorita', 'item', 'a', 14, 'Ana');
 """,
+    21: """
+INSERT INTO fcst_app.known_attributes (dataset_id, name, place, source, keyed_by, is_own, n_items, n_values, values,
+    created_by)
+VALUES (1, 'buyer', 1, 'buyers.csv', '{}', false, 1, 1, '{Eva}', 'Ana');
+INSERT INTO fcst_app.attribute_values VALUES (1, 'buyer', '{a}', 'Eva');
+UPDATE fcst_app.items SET attributes = '{"buyer": "Eva"}' WHERE unique_id = 'a';
+""",
 }
 UNTIL = {8: 9}
 """version -> the one from which its rows are other ones."""

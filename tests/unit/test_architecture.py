@@ -18,6 +18,7 @@ BOTTOM = {
     "states",
     "specs",
     "errors",
+    "attributes",
     "records",
     "job_records",
     "dataset_records",

@@ -22,7 +22,7 @@ VALUES (%(dataset_id)s, %(name)s, %(version)s, %(spec)s, %(report)s, %(week_end)
 -- The items of a dataset, from a CSV stream.
 COPY fcst_app.items (dataset_id, unique_id, sales_rank, total_units, first_wk_end_dt, last_sale_dt, n_weeks,
                      n_missing, family, class, is_perishable, description, demand_class, adi, cv2, price,
-                     search_text)
+                     attributes, search_text)
 FROM STDIN (FORMAT csv, NULL '\N');
 
 -- copy_sales
@@ -37,7 +37,7 @@ FROM STDIN (FORMAT csv, NULL '\N');
 -- list_datasets
 -- All datasets, the newest first; of their reports the counts, without the long lists.
 SELECT dataset_id, name, version, week_end, include_promo, n_items, n_weeks, first_wk_end_dt, last_wk_end_dt,
-       total_units, created_at, lifecycle, spec,
+       total_units, created_at, lifecycle, attribute_change, spec,
        report - '{weeks,coverage,outliers,gaps,new_items,ended_items,most_affected,flags_missing_by_month}'::text[]
            AS report
 FROM fcst_app.datasets ORDER BY dataset_id DESC;
@@ -45,7 +45,7 @@ FROM fcst_app.datasets ORDER BY dataset_id DESC;
 -- get_dataset
 -- One dataset.
 SELECT dataset_id, name, version, week_end, include_promo, n_items, n_weeks, first_wk_end_dt, last_wk_end_dt,
-       total_units, created_at, lifecycle, spec, report
+       total_units, created_at, lifecycle, attribute_change, spec, report
 FROM fcst_app.datasets WHERE dataset_id = %(dataset_id)s;
 
 -- find_dataset
@@ -101,9 +101,12 @@ WHERE i.job_id = %(job_id)s AND NOT EXISTS (
 ORDER BY i.sales_rank LIMIT %(limit)s;
 
 -- page_of_items
--- Some of the items of a dataset, the largest sellers first.
-SELECT unique_id, sales_rank, total_units, n_weeks, family, demand_class, price
-FROM fcst_app.items WHERE dataset_id = %(dataset_id)s AND sales_rank > %(after)s ORDER BY sales_rank LIMIT %(limit)s;
+-- Some of the items of a dataset that match, the largest sellers first.
+SELECT d.unique_id, d.sales_rank, d.total_units, d.n_weeks, d.family, d.class AS item_class, d.description, d.demand_class,
+       d.price, d.attributes
+FROM fcst_app.items d
+WHERE d.dataset_id = %(dataset_id)s AND d.sales_rank > %(after)s AND {condition}
+ORDER BY d.sales_rank LIMIT %(limit)s;
 
 -- find_items
 -- Those of the given keys that the dataset has, the largest sellers first.

@@ -51,7 +51,7 @@ WITH found AS (
     ORDER BY j.job_id DESC LIMIT %(limit)s OFFSET %(skip)s
 )
 SELECT j.job_id, j.dataset_id, d.name AS dataset, d.version AS dataset_version, d.include_promo, d.last_wk_end_dt,
-       j.name, j.note, j.spec, j.n_items, j.n_batches, j.submitted_at, j.finished_at, j.cancel_requested_at,
+       d.attribute_change, j.name, j.note, j.spec, j.n_items, j.n_batches, j.submitted_at, j.finished_at, j.cancel_requested_at,
        b.n_completed, b.n_failed, b.n_cancelled, b.n_attempts, b.batches, b.learning, b.started_at, f.status, f.n_found,
        b.n_completed + b.n_failed - j.n_done_before AS n_done_now,
        (SELECT a.who FROM fcst_app.actions a WHERE a.noun = 'job' AND a.number = j.job_id

@@ -22,7 +22,7 @@ SUNDAY = date(2020, 1, 5)  # the first day of the tiny files
 SATURDAYS = ("2020-01-11", "2020-01-18", "2020-01-25")
 ITEM_COLUMNS = (
     "dataset_id unique_id sales_rank total_units first_wk_end_dt last_sale_dt n_weeks n_missing family class"
-    " is_perishable description demand_class adi cv2 price search_text"
+    " is_perishable description demand_class adi cv2 price attributes search_text"
 ).split()
 
 

@@ -153,6 +153,7 @@ PLACES = {
     "chosen_items": ["{condition}", "{first}"],
     "list_items": ["{ended}", "{new}", "{chosen}", "{order}"],
     "count_items": ["{chosen}"],
+    "page_of_items": ["{condition}"],
     "find_shown_keys": ["{shown}"],
     "count_chosen": ["{chosen}"],
     "insert_job_items": ["{chosen}"],
