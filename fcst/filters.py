@@ -159,6 +159,22 @@ def order_from(text: str, usual: RunOrder) -> RunOrder:
     return RunOrder(RunSort(name), bool(direction)) if known else usual
 
 
+class GroupSort(StrEnum):
+    """Orders of groups of a run's items: the most, or for a fall and an under-forecast the least, first; those that are
+    alike by their values, and those without the number last."""
+
+    FORECAST = "forecast"
+    VALUE = "value"
+    ITEMS = "items"
+    SOLD = "sold"
+    LAST_YEAR = "last_year"
+    RISE = "rise"
+    FALL = "fall"
+    WAPE = "wape"
+    OVER = "over"
+    UNDER = "under"
+
+
 class ItemSort(StrEnum):
     """Orders of a dataset's items; items that are alike follow by their sales."""
 

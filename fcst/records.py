@@ -327,6 +327,67 @@ class BacktestRecord:
 
 
 @dataclass(frozen=True)
+class GroupSums:
+    """Items of a run with the same value of an attribute, added up over the horizon; units.
+
+    Parameters
+    ----------
+    down, up, squares_down, squares_up
+        (L,) by level, over the items: sums of the distances of their bounds from their forecasts, and of these squared.
+    """
+
+    value: str | None
+    n_items: int
+    sold: float | None
+    last_year: float | None
+    forecast: float | None
+    final: float | None
+    wape: float | None
+    bias: float | None
+    down: Sequence[float]
+    up: Sequence[float]
+    squares_down: Sequence[float]
+    squares_up: Sequence[float]
+
+    @classmethod
+    def from_row(cls, row: Mapping[str, Any]) -> Self:
+        return cls(**row)
+
+
+@dataclass(frozen=True)
+class Group:
+    """Items of a run with the same value of an attribute, added up over the horizon of h weeks.
+
+    Parameters
+    ----------
+    value
+        None: they have none, or are all items together.
+    n_items
+        also those without a forecast.
+    sold, last_year
+        units of the last h weeks of the dataset, and of the weeks 52 weeks before those that are forecast, without
+        missing weeks; None where none of the items has such a week, or h is more than 52.
+    forecast, final
+        units that the model forecasts, and with what people changed; None where no item has a forecast.
+    lo, hi
+        level in percent, as text -> bound of the forecast; empty where bounds were not asked for.
+    wape, bias
+        fractions, over the backtests of the items; None where undefined.
+    """
+
+    value: str | None
+    n_items: int
+    sold: float | None
+    last_year: float | None
+    forecast: float | None
+    final: float | None
+    lo: dict[str, float]
+    hi: dict[str, float]
+    wape: float | None
+    bias: float | None
+
+
+@dataclass(frozen=True)
 class LostSales:
     """Weeks of an item's history without stock, and what would have sold in them.
 
@@ -378,6 +439,9 @@ class ItemResult:
         (≤ H,) units of the last weeks of its history, as many as are forecast; NaN where a week is missing.
     lost, signals
         None where it failed.
+    last_year
+        units of the weeks 52 weeks before those that are forecast, without missing ones; None where none is known, or
+        more than 52 weeks are forecast.
     """
 
     unique_id: str
@@ -389,3 +453,4 @@ class ItemResult:
     recent: Sequence[float] = ()
     lost: LostSales | None = None
     signals: Signals | None = None
+    last_year: float | None = None

@@ -10,11 +10,14 @@ from fastapi import APIRouter, Depends, Header, Path, Query, Response
 from starlette.responses import StreamingResponse
 
 from fcst.api import schemas
+from fcst.api.attributes import WantedAttributes
 from fcst.api.problems import documented
-from fcst.filters import EVERY, only
+from fcst.attributes import ALL
+from fcst.errors import InputError
+from fcst.filters import EVERY, GroupSort, RunFilter, only
 from fcst.job_records import Job
 from fcst.names import EXPORT_FORMATS
-from fcst.services import accuracy, datasets, exports, forecasts, jobs, lost_sales
+from fcst.services import accuracy, datasets, exports, forecasts, hierarchy, jobs, lost_sales
 from fcst.states import JobStatus, Stage
 
 router = APIRouter(prefix="/jobs", tags=["jobs"])
@@ -169,6 +172,33 @@ def list_lost_sales(
     totals = lost_sales.sum_lost_sales(job)
     items = lost_sales.list_lost_sales(job, limit, offset)
     return {**vars(totals), "share": totals.share, "items": items}
+
+
+@router.get(
+    "/{job_id:number}/groups",
+    summary="Its forecasts over all weeks, summed by an attribute of the items",
+    response_model=schemas.Groups,
+)
+def list_groups(
+    job_id: JobId,
+    wanted: WantedAttributes,
+    by: Annotated[
+        str, Query(max_length=200, pattern=schemas.NO_ZERO_BYTE, description="An attribute's name; `all`: one sum.")
+    ] = ALL,
+    model: Annotated[str | None, Query(description="One of the run's models; without it, the first.")] = None,
+    bounds: Annotated[bool, Query(description="With bounds of the sums, for which all backtests are read.")] = False,
+    sort: Annotated[GroupSort, Query()] = GroupSort.FORECAST,
+    limit: Annotated[int, Query(ge=1, le=10_000)] = 1_000,
+    offset: Offset = 0,
+) -> dict[str, Any]:
+    """Only of items with the attributes wanted, as `attr.city=Quito`: so a tree is gone down. The same name again wants
+    one of several values; an empty value, items without any."""
+    job, which = jobs.get_job(job_id), RunFilter(attributes=wanted)
+    model = job.spec.models[0] if model is None else model
+    if model not in job.spec.models:
+        raise InputError(f"Run {job_id} has no model {model!r}.", "Name one of its models.")
+    found = hierarchy.list_groups(job, model, by, which, sort, limit, offset, bounds)
+    return {"by": by, "groups": found, "n_found": hierarchy.count_groups(job, model, by, which)}
 
 
 def next_page(path: str, last: int | None, limit: int, more: Sequence[tuple[str, list[str]]] = ()) -> str | None:

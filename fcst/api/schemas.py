@@ -203,6 +203,27 @@ class Forecasts(BaseModel):
     next: Annotated[str | None, Field(description="Where the next page is; null on the last one.")]
 
 
+class Group(Given):
+    """Items of a run with the same value of an attribute, added up over the weeks that are forecast; units."""
+
+    value: Annotated[str | None, Field(description="Null: the items without a value; or all items.")]
+    n_items: int
+    sold: Annotated[float | None, Field(description="In as many weeks before.")]
+    last_year: Annotated[float | None, Field(description="In the same weeks a year before; null: not known.")]
+    forecast: Annotated[float | None, Field(description="Null: none of the items has one.")]
+    final: Annotated[float | None, Field(description="The forecast as analysts changed it.")]
+    lo: Annotated[dict[str, float], Field(description="Lower bounds of the forecast by level, where asked for.")]
+    hi: dict[str, float]
+    wape: float | None
+    bias: float | None
+
+
+class Groups(BaseModel):
+    by: str
+    groups: list[Group]
+    n_found: Annotated[int, Field(description="How many groups there are in all.")]
+
+
 class Metrics(BaseModel):
     """Measured on weeks that the models had not seen; null is undefined."""
 

@@ -34,6 +34,20 @@ class Total:
     n_items: int
 
 
+def combined(distances: FloatArray, squares: FloatArray, correlation: float) -> FloatArray:
+    """The distance of a bound of a sum from its forecast, by those d of its items: √((1 − c) Σd² + c (Σd)²).
+
+    Parameters
+    ----------
+    distances, squares
+        Σd and Σd², of the same shape.
+    correlation
+        c, of the items' errors, from 0 (each errs by itself) to 1 (all err alike).
+    """
+    reach: FloatArray = np.sqrt((1 - correlation) * squares + correlation * distances**2)
+    return reach
+
+
 class ForecastSum:
     """Adds up forecasts of items.
 
@@ -75,7 +89,7 @@ class ForecastSum:
 
     def total(self, correlation: float) -> Total:
         """The forecast of the sum of all items added so far, by the correlation of their errors, from 0 to 1."""
-        down, up = np.sqrt((1 - correlation) * self._squares + correlation * self._distances**2)
+        down, up = combined(self._distances, self._squares, correlation)
         lo, hi = np.maximum(self._mean - down, 0.0), self._mean + up
         return Total(self._mean.copy(), lo, hi, self.n_items)
 

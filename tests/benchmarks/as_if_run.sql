@@ -50,6 +50,11 @@ CROSS JOIN LATERAL (
 ) e
 WHERE i.job_id = %(job_id)s AND i.outcome = 'completed';
 
+INSERT INTO fcst_app.forecast_sums (job_id, unique_id, model, forecast, sold, last_year, down, up, abs_error, error, actual)
+SELECT f.job_id, f.unique_id, f.model, f.total, f.sold, f.sold, ARRAY[0.2 * f.total, 0.4 * f.total],
+       ARRAY[0.2 * f.total, 0.4 * f.total], f.abs_error, f.error, f.actual
+FROM fcst_app.forecasts f WHERE f.job_id = %(job_id)s;
+
 INSERT INTO fcst_app.backtests (job_id, unique_id, model, cutoff, y, forecast, lo, hi)
 SELECT %(job_id)s, unique_id, m, cutoff, y, f, ARRAY[lo_80, lo_95], ARRAY[hi_80, hi_95]
 FROM (

@@ -29,7 +29,10 @@ from tests.store.old_versions import tables
 
 __all__ = ["large_job", "large_template"]  # fixtures
 
-OF_RUNS = ("jobs", "batch_status", "batch_events", "job_items", "forecasts", "metrics", "accuracy_sums", "backtests")
+OF_RUNS = (
+    *("jobs", "batch_status", "batch_events", "job_items", "forecasts", "forecast_sums"),
+    *("metrics", "accuracy_sums", "backtests"),
+)
 
 
 @pytest.fixture

@@ -168,6 +168,7 @@ INSERT INTO fcst_app.known_attributes (dataset_id, name, place, source, keyed_by
 VALUES (1, 'buyer', 1, 'buyers.csv', '{}', false, 1, 1, '{Eva}', 'Ana');
 INSERT INTO fcst_app.attribute_values VALUES (1, 'buyer', '{a}', 'Eva');
 UPDATE fcst_app.items SET attributes = '{"buyer": "Eva"}' WHERE unique_id = 'a';
+INSERT INTO fcst_app.forecast_sums VALUES (2, 'a', 'SeasonalNaive', 1, 2, 3, '{1}', '{1}', NULL, NULL, NULL);
 """,
 }
 UNTIL = {8: 9}

@@ -156,8 +156,9 @@ WHERE EXISTS (SELECT 1 FROM fcst_app.datasets n WHERE n.name = d.name AND n.vers
 ORDER BY d.dataset_id;
 
 -- delete_dataset
--- A dataset without runs: its sales and drivers, and its items and totals, which go with it.
+-- A dataset without runs: its sales, drivers and what files said of its items, and its items and totals, which go with it.
 DELETE FROM fcst_app.sales WHERE dataset_id = %(dataset_id)s;
+DELETE FROM fcst_app.attribute_values WHERE dataset_id = %(dataset_id)s;
 DELETE FROM fcst_app.driver_values v USING fcst_app.driver_loads l
 WHERE l.dataset_id = %(dataset_id)s AND v.driver_load_id = l.driver_load_id;
 DELETE FROM fcst_app.datasets WHERE dataset_id = %(dataset_id)s;

@@ -219,6 +219,7 @@ SELECT job_id FROM fcst_app.jobs WHERE job_id = %(job_id)s AND finished_at = %(f
 -- Jobs with all that is theirs. What refers to a job or a batch by a foreign key would go with it, row by row:
 -- the events, which are many, go before.
 DELETE FROM fcst_app.forecasts WHERE job_id = ANY (%(job_ids)s);
+DELETE FROM fcst_app.forecast_sums WHERE job_id = ANY (%(job_ids)s);
 DELETE FROM fcst_app.metrics WHERE job_id = ANY (%(job_ids)s);
 DELETE FROM fcst_app.backtests WHERE job_id = ANY (%(job_ids)s);
 DELETE FROM fcst_app.accuracy_sums WHERE job_id = ANY (%(job_ids)s);

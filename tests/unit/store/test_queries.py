@@ -207,6 +207,11 @@ PLACES = {
     "sums_to_keep": ["{by}", "{columns}", "{sums}"],
     "keep_horizon_sums": ["{columns}", "{columns}", "{sums}"],
     "true_accuracy": ["{levels}"],
+    "sum_groups": [
+        *("{value}", "{down}", "{up}", "{squares_down}", "{squares_up}"),
+        *("{rows}", "{changes}", "{condition}", "{order}"),
+    ],
+    "count_groups": ["{value}", "{condition}"],
 }
 
 

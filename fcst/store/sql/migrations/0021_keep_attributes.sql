@@ -62,3 +62,46 @@ FROM (
 ) v
 GROUP BY v.name;
 -- for all
+
+-- What the forecast of an item comes to over the horizon, in a narrow row, so that sums over many items read little: units
+-- forecast, sold in as many weeks before, and in the same weeks a year before (52 weeks), without missing ones; by level, the
+-- distances of the bounds from the forecast added up over the weeks; errors as in forecasts. NULL is not known. As the tables
+-- beside it, it has no foreign key.
+CREATE TABLE fcst_app.forecast_sums (
+    job_id    integer NOT NULL,
+    unique_id text COLLATE "C" NOT NULL,
+    model     text NOT NULL,
+    forecast  double precision NOT NULL,
+    sold      double precision,
+    last_year double precision,
+    down      double precision[] NOT NULL,
+    up        double precision[] NOT NULL,
+    abs_error double precision,
+    error     double precision,
+    actual    double precision,
+    PRIMARY KEY (job_id, model, unique_id)
+);
+
+-- for each row of: SELECT job_id, min(batch_id) AS first, max(batch_id) AS last FROM fcst_app.batch_status GROUP BY job_id, batch_no / 200 ORDER BY 1, 2
+INSERT INTO fcst_app.forecast_sums (job_id, unique_id, model, forecast, sold, last_year, down, up, abs_error, error, actual)
+SELECT f.job_id, f.unique_id, f.model, f.total, f.sold, y.units, COALESCE(b.down, '{}'), COALESCE(b.up, '{}'), f.abs_error,
+       f.error, f.actual
+FROM fcst_app.job_items i
+JOIN fcst_app.jobs j ON j.job_id = i.job_id
+JOIN fcst_app.forecasts f ON f.job_id = i.job_id AND f.unique_id = i.unique_id
+LEFT JOIN LATERAL (
+    SELECT array_agg(f.total - l.lo ORDER BY l.level) AS down, array_agg(l.hi - f.total ORDER BY l.level) AS up
+    FROM (
+        SELECT g.level, sum(w.lo) AS lo, sum(w.hi) AS hi
+        FROM generate_subscripts(f.lo, 1) g (level)
+        CROSS JOIN LATERAL unnest(f.lo[g.level:g.level], f.hi[g.level:g.level]) w (lo, hi) GROUP BY g.level
+    ) l
+) b ON TRUE
+LEFT JOIN LATERAL (
+    SELECT sum(u.units) AS units FROM fcst_app.sales s
+    CROSS JOIN LATERAL unnest(s.unit_sales[greatest(cardinality(s.unit_sales) - 51, 1)
+                                           : cardinality(s.unit_sales) - 52 + cardinality(f.forecast)]) u (units)
+    WHERE s.dataset_id = j.dataset_id AND s.unique_id = f.unique_id AND cardinality(f.forecast) <= 52
+) y ON TRUE
+WHERE i.batch_id BETWEEN %(first)s AND %(last)s AND i.job_id = %(job_id)s AND i.outcome = 'completed';
+-- for all

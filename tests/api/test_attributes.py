@@ -1,0 +1,47 @@
+"""Attributes over HTTP: a run's forecasts summed by them, and the way down."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.api.conftest import Desk, is_problem
+from tests.api.test_datasets import dataset_of, load
+from tests.servers import work
+from tests.services.test_attributes import write_shop
+
+
+@pytest.fixture
+def job_id(desk: Desk, tmp_path: Path) -> int:
+    path = str(write_shop(tmp_path / "shop"))
+    found = dataset_of(desk, load(desk, path=path, name="stores", map={"item": ["store_nbr", "item_nbr"]}))
+    assert found["n_items"] == 9
+    asked = {"dataset": "stores", "models": ["Naive", "SeasonalNaive"], "h": 4, "n_windows": 1, "batch_size": 50}
+    number = int(desk.post("/api/jobs", json=asked).json()["job_id"])
+    work(1)
+    return number
+
+
+def test_groups_of_a_run(desk: Desk, job_id: int) -> None:
+    address = f"/api/jobs/{job_id}/groups"
+    (everything,) = desk.get(address).json()["groups"]
+    assert (everything["value"], everything["n_items"], everything["lo"]) == (None, 9, {})
+    cities = desk.get(f"{address}?by=city&limit=1").json()
+    assert (cities["n_found"], cities["groups"][0]["value"], cities["groups"][0]["n_items"]) == (2, "Quito", 6)
+    stores = desk.get(f"{address}?by=store_nbr&attr.city=Quito&sort=value&bounds=true").json()["groups"]
+    assert [group["value"] for group in stores] == ["7", "9"]
+    assert sum(group["forecast"] for group in stores) == pytest.approx(cities["groups"][0]["forecast"])
+    for group in stores:
+        assert 0 <= group["lo"]["95"] <= group["forecast"] <= group["hi"]["95"]
+        assert group["final"] == group["forecast"] and group["last_year"] > 0 and group["wape"] >= 0
+    other = desk.get(f"{address}?by=city&model=SeasonalNaive").json()["groups"]
+    assert other[0]["forecast"] != cities["groups"][0]["forecast"]
+
+
+def test_what_cannot_be_grouped_is_a_problem_with_a_hint(desk: Desk, job_id: int) -> None:
+    address = f"/api/jobs/{job_id}/groups"
+    for query, words in (("by=town", "no attribute 'town'"), ("model=Auto", "no model 'Auto'")):
+        answer = desk.get(f"{address}?{query}")
+        assert is_problem(answer, 422) and words in answer.json()["detail"]
+    for query in ("sort=size", "limit=0", "by=%00"):
+        assert is_problem(desk.get(f"{address}?{query}"), 422), query
+    assert is_problem(desk.get("/api/jobs/999999/groups"), 404)
