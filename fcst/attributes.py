@@ -68,3 +68,47 @@ def free_name(name: str, source: str, taken: set[str]) -> str:
     if name not in taken and name not in (*COLUMNS, ALL):
         return name
     return f"{name} ({source})"
+
+
+@dataclass(frozen=True)
+class AttributeFile:
+    """What a file says of attributes.
+
+    Parameters
+    ----------
+    source
+        the file's name.
+    keyed_by
+        the attributes whose values are the keys; empty: the keys are those of items.
+    names
+        of the attributes.
+    rows
+        (key, values): a text for each of `keyed_by`, or the item's key alone; and one for each of `names`, where ''
+        takes the value away. Each key once.
+    ignored
+        columns that are left as they are, for they came with the sales.
+    """
+
+    source: str
+    keyed_by: tuple[str, ...]
+    names: tuple[str, ...]
+    rows: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...]
+    ignored: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Saved:
+    """What came of saving attributes.
+
+    Parameters
+    ----------
+    n_keys, n_items
+        keys that fit, and items that have at least one of the attributes now.
+    n_unknown, unknown
+        keys that no item has, and the first of them; a later version of the dataset may have them.
+    """
+
+    n_keys: int
+    n_items: int
+    n_unknown: int
+    unknown: tuple[str, ...]

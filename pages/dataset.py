@@ -8,6 +8,7 @@ from fcst.roles import Scope
 from fcst.services import datasets
 from fcst.ui import dataset as views
 from fcst.ui import text
+from fcst.ui.attributes import show_attributes
 from fcst.ui.buttons import destructive_button, keep_or
 from fcst.ui.downloads import WEEKLY_SALES, show_dataset_link
 from fcst.ui.drivers import show_drivers
@@ -23,6 +24,7 @@ VIEWS = {
     "items": ("Items", views.show_items),
     "drivers": ("Drivers", show_drivers),
     "lifecycles": ("Lifecycles", show_lifecycles),
+    "attributes": ("Attributes", show_attributes),
     "stock": ("Stock", show_settings),
     "reading": ("How it was read", views.show_reading),
     "versions": ("Versions", views.show_versions),
@@ -52,7 +54,9 @@ def main() -> None:
     show_numbers(dataset)
     show_actions(dataset)
     names = (
-        list(VIEWS) if views.has_report(dataset) else ["weeks", "items", "drivers", "lifecycles", "stock", "versions"]
+        list(VIEWS)
+        if views.has_report(dataset)
+        else ["weeks", "items", "drivers", "lifecycles", "attributes", "stock", "versions"]
     )
     VIEWS[choose_view({name: VIEWS[name][0] for name in names})][1](dataset)
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, StrictInt, StrictStr
 from starlette.convertors import Convertor, register_url_convertor
 
+from fcst.attributes import MAX_ATTRIBUTES, MAX_VALUE
 from fcst.drivers import DriverKind
 from fcst.job_records import Batch
 from fcst.lifecycles import MAX_FACTOR, MAX_SOURCES, Origin
@@ -488,6 +489,57 @@ class StoredStockSettings(StockSettings):
 class StockSettingsPage(BaseModel):
     settings: list[StoredStockSettings]
     n_found: Annotated[int, Field(description="How many there are in all.")]
+
+
+class AttributeRow(Asked):
+    key: Annotated[
+        list[Key], Field(min_length=1, max_length=50, description="The item's key, or a value for each of `keyed_by`.")
+    ]
+    values: Annotated[
+        list[Annotated[StrictStr, Field(max_length=MAX_VALUE, pattern=NO_ZERO_BYTE)] | None],
+        Field(description="One for each of `names`; null takes the value away."),
+    ]
+
+
+class AttributesRequest(Asked):
+    names: Annotated[list[Key], Field(min_length=1, max_length=MAX_ATTRIBUTES, description="Of the attributes.")]
+    keyed_by: Annotated[
+        list[Key], Field(max_length=50, description="Parts of the items' keys, or family or class; none: the items.")
+    ] = []
+    source: Annotated[
+        StrictStr, Field(min_length=1, max_length=200, pattern=NO_ZERO_BYTE, description="Who says it.")
+    ] = "API"
+    rows: Annotated[list[AttributeRow], Field(min_length=1, max_length=100_000)]
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [
+                {"names": ["region"], "keyed_by": ["store_nbr"], "rows": [{"key": ["7"], "values": ["North"]}]}
+            ]
+        },
+    )
+
+
+class SavedAttributes(Given):
+    n_keys: Annotated[int, Field(description="Keys that items have.")]
+    n_items: Annotated[int, Field(description="Items that have one of the attributes now.")]
+    n_unknown: Annotated[int, Field(description="Keys that no item has.")]
+    unknown: Annotated[list[str], Field(description="The first of them.")]
+
+
+class Attribute(Given):
+    name: str
+    source: Annotated[str, Field(description="The file that says it, or `key`.")]
+    keyed_by: Annotated[list[str], Field(description="The attributes that decide it; none: it is said of each item.")]
+    is_own: Annotated[bool, Field(description="It came with the sales.")]
+    n_items: Annotated[int, Field(description="Items that have a value.")]
+    n_values: int
+    values: Annotated[list[str], Field(description="Those that most items have, up to 1,000.")]
+
+
+class Attributes(BaseModel):
+    attributes: list[Attribute]
 
 
 class LoadRequest(PlanRequest):

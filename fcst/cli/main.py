@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from fcst.cli import admin, drivers, lifecycles, stock
+from fcst.cli import admin, attributes, drivers, lifecycles, stock
 from fcst.cli.reading import parse_attributes, parse_map, parse_where, say_reading, takes_reading, wait_for_ingest
 from fcst.errors import BadRows, FcstError, InputError
 from fcst.filters import EVERY, only
@@ -170,6 +170,7 @@ def _parser() -> argparse.ArgumentParser:
 
     drivers.add_commands(commands)
     lifecycles.add_commands(commands)
+    attributes.add_commands(commands)
     stock.add_commands(commands)
     admin.add_commands(commands)
     return parser

@@ -93,6 +93,7 @@ def insert(
             drivers.insert_with(cur, dataset_id, files.drivers, is_own=True, who="")
         drivers.carry_plans(cur, spec.name, dataset_id)
         lifecycles.carry(cur, spec.name, dataset_id)
+        attributes.carry(cur, spec.name, dataset_id)
         statistics.analyze_dataset(cur)
         done = {"ingest_id": ingest_id, "run_token": run_token, "dataset_id": dataset_id}
         cur.execute(query("complete_ingest"), done)

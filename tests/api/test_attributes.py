@@ -45,3 +45,35 @@ def test_what_cannot_be_grouped_is_a_problem_with_a_hint(desk: Desk, job_id: int
     for query in ("sort=size", "limit=0", "by=%00"):
         assert is_problem(desk.get(f"{address}?{query}"), 422), query
     assert is_problem(desk.get("/api/jobs/999999/groups"), 404)
+
+
+def test_attributes_are_saved_listed_and_removed(desk: Desk, tmp_path: Path) -> None:
+    path = str(write_shop(tmp_path / "shop"))
+    found = dataset_of(desk, load(desk, path=path, name="listed", map={"item": ["store_nbr", "item_nbr"]}))
+    address = f"/api/datasets/{found['dataset_id']}/attributes"
+    rows = [{"key": ["7"], "values": ["North"]}, {"key": ["99"], "values": ["West"]}, {"key": ["8"], "values": [None]}]
+    asked = {"names": ["region"], "keyed_by": ["store_nbr"], "source": "erp", "rows": rows}
+    answer = desk.put(address, json=asked)
+    assert (answer.status_code, answer.json()) == (200, {"n_keys": 2, "n_items": 3, "n_unknown": 1, "unknown": ["99"]})
+    known = {row["name"]: row for row in desk.get(address).json()["attributes"]}
+    assert (known["region"]["source"], known["region"]["is_own"], known["region"]["values"]) == (
+        "erp",
+        False,
+        ["North"],
+    )
+    assert known["city"]["keyed_by"] == ["store_nbr"]
+    assert len(desk.get(f"/api/datasets/{found['dataset_id']}/items?attr.region=North").json()["items"]) == 3
+    for wrong, words in (
+        ({"names": ["city"]}, "came with the sales"),
+        ({"keyed_by": []}, "is by store_nbr"),
+        ({"keyed_by": ["town"], "names": ["x"]}, "no part 'town'"),
+        ({"rows": [{"key": ["7", "1"], "values": ["x"]}]}, "has not 1 parts"),
+        ({"rows": [{"key": ["77"], "values": ["x"]}]}, "No item of the dataset"),
+        ({"rows": [rows[0], rows[0]]}, "given twice"),
+    ):
+        answer = desk.put(address, json=asked | wrong)
+        assert is_problem(answer, 422) and words in answer.json()["detail"], words
+    assert desk.delete(f"{address}?name=region").status_code == 204
+    assert is_problem(desk.delete(f"{address}?name=region"), 404) and is_problem(
+        desk.delete(f"{address}?name=city"), 422
+    )

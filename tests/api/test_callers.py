@@ -18,6 +18,7 @@ BODY = {"dataset": "s", "items": 2, "models": ["SeasonalNaive"], "h": 2}
 
 # route -> the least scope, what is asked, and the status that one who may gets
 LIKE_NOTHING = {"lifecycles": [{"unique_id": "new", "origin": "like", "sources": [{"unique_id": "nothing"}]}]}
+OF_NOTHING = {"names": ["buyer"], "rows": [{"key": ["nothing"], "values": ["Eva"]}]}
 ROUTES: dict[tuple[str, str], tuple[Scope, dict[str, Any], int]] = {
     ("GET", "/jobs"): (Scope.READ, {}, 200),
     ("POST", "/jobs"): (Scope.RUN, {"json": BODY}, 201),
@@ -43,6 +44,9 @@ ROUTES: dict[tuple[str, str], tuple[Scope, dict[str, Any], int]] = {
     ("GET", "/datasets/{dataset_id}/lifecycles"): (Scope.READ, {}, 200),
     ("PUT", "/datasets/{dataset_id}/lifecycles"): (Scope.RUN, {"json": LIKE_NOTHING}, 422),
     ("DELETE", "/datasets/{dataset_id}/lifecycles"): (Scope.RUN, {"params": {"item": "item1"}}, 404),
+    ("GET", "/datasets/{dataset_id}/attributes"): (Scope.READ, {}, 200),
+    ("PUT", "/datasets/{dataset_id}/attributes"): (Scope.RUN, {"json": OF_NOTHING}, 422),
+    ("DELETE", "/datasets/{dataset_id}/attributes"): (Scope.RUN, {"params": {"name": "none"}}, 404),
     ("GET", "/jobs/{job_id}/lost-sales"): (Scope.READ, {}, 200),
     ("GET", "/jobs/{job_id}/stock"): (Scope.READ, {}, 200),
     ("GET", "/datasets/{dataset_id}/stock"): (Scope.READ, {}, 200),

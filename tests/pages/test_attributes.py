@@ -35,3 +35,30 @@ def test_new_run_takes_the_items_that_match(shop: Dataset) -> None:
     assert not at.exception and "2 of 9" in [metric.value for metric in at.metric]
     at.multiselect(key="choice_attr.store_nbr").set_value(["7", "8"]).run()
     assert "4 of 9" in [metric.value for metric in at.metric]
+
+
+def test_attributes_are_listed_and_one_that_was_loaded_is_there(shop: Dataset, tmp_path: Path) -> None:
+    asked = {"dataset": str(shop.dataset_id), "view": "attributes"}
+    at = open_page("dataset", **asked)
+    assert not at.exception
+    rows = at.dataframe[0].value.set_index("Attribute")
+    assert rows.loc["city", ["Values", "Such as", "Items", "Decided by", "From"]].tolist() == [
+        *(2, "Cuenca, Quito", 9, "store_nbr", "stores.csv")
+    ]
+    at.file_uploader(key="attribute_file_0").upload(
+        "regions.csv", b"store_nbr,region\n7,North\n9,*South*\n", "text/csv"
+    )
+    at.run()
+    assert not at.exception and at.dataframe[1].value["region"].tolist() == ["North", "*South*"]
+    at.button(key="save_attributes").click().run()
+    assert not at.exception and "saved for 2 of 2 keys; 6 items have it" in words(at)
+    assert "region" in at.dataframe[0].value["Attribute"].tolist()
+    at = open_page("dataset", dataset=asked["dataset"], view="items", **{"attr.region": ["*South*"]})
+    assert "3 of 9 items" in words(at)
+
+
+def test_file_that_cannot_be_used_is_said(shop: Dataset) -> None:
+    at = open_page("dataset", dataset=str(shop.dataset_id), view="attributes")
+    at.file_uploader(key="attribute_file_0").upload("r.csv", b"store_nbr,region\n7,North\n7,South\n", "text/csv").run()
+    assert not at.exception and "is in several rows that differ" in words(at)
+    assert not [button for button in at.button if button.key == "save_attributes"]

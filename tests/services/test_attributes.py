@@ -1,17 +1,20 @@
 """What describes items besides their sales: attributes of keys and files, filters by them."""
 
+import json
 from collections.abc import Callable
 from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
 
+from fcst.attributes import AttributeFile, Saved
 from fcst.cli.main import main
 from fcst.dataset_records import Dataset
+from fcst.errors import InputError, NotFound
 from fcst.filters import ItemFilter, RunFilter, Selection, attribute_pairs, attributes_in
 from fcst.lifecycles import Lifecycle, Origin, Source
-from fcst.services import datasets, forecasts, jobs, lifecycles
-from fcst.specs import JobSpec
+from fcst.services import attributes, datasets, forecasts, jobs, lifecycles
+from fcst.specs import IngestSpec, JobSpec
 
 ITEMS = {"1": ("DAIRY", "10", "1"), "2": ("DAIRY", "20", "0"), "3|4": ("BREAD", "30", "0")}
 N_WEEKS = 70
@@ -126,3 +129,121 @@ def test_new_item_has_the_parts_of_its_key_and_what_these_decide(shop: Dataset) 
     assert found["8|99"] == {"store_nbr": "8", "item_nbr": "99", "city": "Cuenca", "type": "B", "cluster": "1"}
     assert found["odd"] == {}
     assert "8|99" in matching(shop.dataset_id, city="Cuenca")
+
+
+# Files of attributes
+
+
+def write(folder: Path, text: str) -> str:
+    path = folder / "regions.csv"
+    path.write_text(text)
+    return str(path)
+
+
+def load_file(dataset: Dataset, path: str) -> tuple[AttributeFile, Saved]:
+    spec = IngestSpec(paths=(path,), name="s", plan_of=dataset.dataset_id)
+    file = attributes.read_file(spec)
+    return file, attributes.save_attributes(dataset.dataset_id, file)
+
+
+def test_file_by_a_part_of_the_key(shop: Dataset, tmp_path: Path) -> None:
+    path = write(tmp_path, "Store Nbr,region,city\n7,North,x\n8,,x\n9,South,x\n99,West,x\n")
+    file, saved = load_file(shop, path)
+    assert (file.keyed_by, file.names, file.ignored) == (("store_nbr",), ("region",), ("city",))
+    assert saved == Saved(3, 6, 1, ("99",))
+    assert attributes_of(shop.dataset_id)["9|3|4"]["region"] == "South"
+    assert matching(shop.dataset_id, region="") == ["8|1", "8|2", "8|3|4"]
+    known = {row.name: row for row in attributes.find_attributes(shop.dataset_id)}["region"]
+    assert (known.is_own, known.keyed_by, known.n_items, known.values) == (False, ("store_nbr",), 6, ("North", "South"))
+    assert datasets.get_dataset(shop.dataset_id).attribute_change == shop.attribute_change + 1
+    load_file(shop, write(tmp_path, "store_nbr,Region\n7,\n8,East\n"))
+    assert [row.get("region") for row in attributes_of(shop.dataset_id).values()].count("East") == 3
+    assert matching(shop.dataset_id, region="South") == ["9|1", "9|2", "9|3|4"], "other keys keep theirs"
+    assert "region" not in attributes_of(shop.dataset_id)["7|1"]
+
+
+def test_file_by_whole_keys_by_families_and_by_all_parts(shop: Dataset, tmp_path: Path) -> None:
+    file, _ = load_file(shop, write(tmp_path, "item,buyer\n7|3|4,Eva\n8|1,Ana\n"))
+    assert file.keyed_by == () and matching(shop.dataset_id, buyer="Eva") == ["7|3|4"]
+    file, _ = load_file(shop, write(tmp_path, "family,manager\nBREAD,Leo\n"))
+    assert file.keyed_by == ("family",)
+    assert matching(shop.dataset_id, manager="Leo") == ["7|3|4", "8|3|4", "9|3|4"]
+    file, _ = load_file(shop, write(tmp_path, "item_nbr,store_nbr,shelf\n3|4,7,top\n"))
+    assert file.keyed_by == ("store_nbr", "item_nbr") and matching(shop.dataset_id, shelf="top") == ["7|3|4"]
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        (
+            "store_nbr,region\n7,North\n7,South\n,East\n",
+            r"2 rows of regions.csv .* row 2: '7' is in .* row 3: it names",
+        ),
+        ("store_nbr,region\n77,North\n", "No item of the dataset has a key of regions.csv, such as '77'"),
+        ("town,region\n7,North\n", "does not say what its rows are of"),
+        ("store_nbr,city\n7,North\n", "no column with an attribute; city came with the sales"),
+        ("store_nbr,all\n7,North\n", "'all' cannot be the name"),
+        ("store_nbr,region\n", "no rows"),
+        (f"store_nbr,region\n7,{'x' * 501}\n", "cannot be a value"),
+    ],
+)
+def test_file_that_cannot_be_used_is_refused_whole(shop: Dataset, tmp_path: Path, text: str, why: str) -> None:
+    before = attributes_of(shop.dataset_id)
+    with pytest.raises(InputError, match=why):
+        load_file(shop, write(tmp_path, text))
+    assert attributes_of(shop.dataset_id) == before
+    assert all(row.is_own for row in attributes.find_attributes(shop.dataset_id))
+
+
+def test_attribute_keeps_its_keys_until_it_is_removed(shop: Dataset, tmp_path: Path) -> None:
+    load_file(shop, write(tmp_path, "store_nbr,region\n7,North\n"))
+    by_item = write(tmp_path, "item,region\n7|1,South\n")
+    with pytest.raises(InputError, match="'region' is by store_nbr"):
+        load_file(shop, by_item)
+    with pytest.raises(InputError, match="came with the sales"):
+        attributes.remove_attribute(shop.dataset_id, "city")
+    attributes.remove_attribute(shop.dataset_id, "region")
+    assert "region" not in attributes_of(shop.dataset_id)["7|1"]
+    with pytest.raises(NotFound):
+        attributes.remove_attribute(shop.dataset_id, "region")
+    load_file(shop, by_item)
+    assert matching(shop.dataset_id, region="South") == ["7|1"]
+
+
+def test_new_version_takes_over_what_was_loaded(shop: Dataset, load_dataset, tmp_path: Path) -> None:
+    load_file(shop, write(tmp_path, "store_nbr,region\n7,North\n10,West\n"))
+    load_file(shop, write(tmp_path, "item,buyer\n8|1,Ana\n"))
+    sales = tmp_path / "shop" / "train.csv"
+    lines = sales.read_text().splitlines()
+    sales.write_text("\n".join([*lines, *(line.replace(",7,", ",10,") for line in lines if ",7," in line)]) + "\n")
+    newer = load_dataset(tmp_path / "shop", **JOINED)
+    assert newer.version == shop.version + 1
+    found = attributes_of(newer.dataset_id)
+    assert (found["7|1"]["region"], found["10|1"]["region"], found["8|1"]["buyer"]) == ("North", "West", "Ana")
+    assert {row.name for row in attributes.find_attributes(newer.dataset_id) if not row.is_own} == {"region", "buyer"}
+    (tmp_path / "shop" / "stores.csv").write_text("store_nbr,region\n7,Own\n8,Own\n")
+    last = load_dataset(tmp_path / "shop", **JOINED)
+    assert attributes_of(last.dataset_id)["7|1"]["region"] == "Own"
+    assert "not taken over: region." in " ".join(last.report.doubts)
+    single = load_dataset(tmp_path / "shop")
+    assert "not taken over: buyer" not in " ".join(single.report.doubts)
+
+
+def test_item_that_is_added_later_has_what_files_say_of_its_part(shop: Dataset, tmp_path: Path) -> None:
+    load_file(shop, write(tmp_path, "store_nbr,region\n7,North\n8,South\n"))
+    lifecycles.save_lifecycles(shop.dataset_id, [Lifecycle("8|99", Origin.LIKE, (Source("7|1"),))])
+    assert attributes_of(shop.dataset_id)["8|99"]["region"] == "South"
+
+
+def test_command_line_loads_lists_and_removes(shop: Dataset, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    path = write(tmp_path, "store_nbr,region\n7,North\n99,West\n")
+    assert main(["attributes", path, "--json"]) == 0
+    said = capsys.readouterr()
+    assert json.loads(said.out)["n_unknown"] == 1 and "No item has these keys" in said.err
+    assert main(["attributes"]) == 0
+    assert "regions.csv" in capsys.readouterr().out
+    assert main(["attributes", "--remove", "region"]) == 0
+    assert main(["attributes", "--json"]) == 0
+    said = capsys.readouterr()
+    assert "region" not in [row["name"] for row in json.loads(said.out)]
+    assert main(["attributes", path, "--remove", "city"]) == 2

@@ -17,6 +17,7 @@ import pytest
 
 from fcst import supervisor_lock
 from fcst.attention import Thresholds
+from fcst.attributes import AttributeFile
 from fcst.cli.main import main
 from fcst.dataset_records import Dataset
 from fcst.errors import InputError, NotAllowed, StoreError
@@ -29,6 +30,7 @@ from fcst.roles import Scope, SignIn
 from fcst.services import (
     adjustments,
     attention,
+    attributes,
     backups,
     datasets,
     drivers,
@@ -66,6 +68,8 @@ def fill(load_dataset: Callable[..., Dataset]) -> Job:
     lifecycles.save_lifecycles(other.dataset_id, [Lifecycle("new", Origin.LIKE, (Source("item1"),))])
     settings = StockSettings(lead_time_days=14)
     stock_settings.save_settings(other.dataset_id, [GroupSettings("item", "item1", settings)])
+    said = AttributeFile("buyers.csv", (), ("buyer",), ((("item1",), ("Eva",)),))
+    attributes.save_attributes(other.dataset_id, said)
     job = run(load_dataset(n_items=4), 3, models=("SeasonalNaive", "Naive"), n_windows=1)
     week = job.last_wk_end_dt + timedelta(weeks=2)
     adjustments.adjust(job, "Naive", only("item4"), Change(week, week, percent=10), "a fair", "Ana")
@@ -78,8 +82,6 @@ def fill(load_dataset: Callable[..., Dataset]) -> Job:
     jobs.cancel_job(job_id)
     workers.register(str(uuid.uuid4()), "gone", 1, "0", 1, -60)
     with transaction() as cur:
-        cur.execute("INSERT INTO fcst_app.known_attributes VALUES (1, 'buyer', 1, 'b.csv', '{}', false, 1, 1, '{Eva}')")
-        cur.execute("INSERT INTO fcst_app.attribute_values VALUES (1, 'buyer', '{item1}', 'Eva')")
         learning.replace(cur, job.job_id, {0: LearnedRecord({"effects": []}, b"learnt")})
     return jobs.get_job(job.job_id)
 

@@ -47,7 +47,88 @@ WITH names AS (
 )
 UPDATE fcst_app.items i
 SET attributes = (a.of_source - ARRAY(SELECT name FROM names)
-                  - ARRAY(SELECT name FROM fcst_app.known_attributes WHERE dataset_id = %(dataset_id)s AND keyed_by <> '{}'))
+                  - ARRAY(SELECT name FROM fcst_app.known_attributes WHERE dataset_id = %(dataset_id)s AND (keyed_by <> '{}' OR NOT is_own)))
                  || COALESCE(s.attributes, '{}') || a.parts
 FROM added a LEFT JOIN shared s USING (unique_id)
 WHERE i.dataset_id = %(dataset_id)s AND i.unique_id = a.unique_id;
+
+-- next_attribute_change
+-- One more change of a dataset's attributes, which no other change comes between.
+UPDATE fcst_app.datasets SET attribute_change = attribute_change + 1 WHERE dataset_id = %(dataset_id)s
+RETURNING attribute_change;
+
+-- save_attribute_values
+-- Values of attributes from a JSON list, in place of those that their keys have; one that is NULL is taken away.
+WITH given AS (
+    SELECT r.name, r.key, r.value FROM jsonb_to_recordset(%(rows)s::jsonb) AS r (name text, key text[], value text)
+), gone AS (
+    DELETE FROM fcst_app.attribute_values v USING given g
+    WHERE v.dataset_id = %(dataset_id)s AND v.name = g.name AND v.key = g.key AND g.value IS NULL
+)
+INSERT INTO fcst_app.attribute_values (dataset_id, name, key, value)
+SELECT %(dataset_id)s, g.name, g.key, g.value FROM given g WHERE g.value IS NOT NULL
+ON CONFLICT (dataset_id, name, key) DO UPDATE SET value = EXCLUDED.value;
+
+-- apply_attribute_values
+-- Gives all items of a dataset the values of some attributes that are by the same key. The program fills in the key.
+UPDATE fcst_app.items i SET attributes = n.attributes
+FROM (
+    SELECT d.unique_id, (d.attributes - %(names)s::text[]) || COALESCE(v.own, jsonb_build_object()) AS attributes
+    FROM fcst_app.items d
+    LEFT JOIN (
+        SELECT a.key, jsonb_object_agg(a.name, a.value) AS own FROM fcst_app.attribute_values a
+        WHERE a.dataset_id = %(dataset_id)s AND a.name = ANY (%(names)s::text[]) GROUP BY a.key
+    ) v ON v.key = {key}
+    WHERE d.dataset_id = %(dataset_id)s
+) n
+WHERE i.dataset_id = %(dataset_id)s AND i.unique_id = n.unique_id AND i.attributes <> n.attributes;
+
+-- list_unknown_keys
+-- Those of some keys that no item has. The program fills in the key of an item.
+SELECT g.key FROM (
+    SELECT DISTINCT r.key FROM jsonb_to_recordset(%(rows)s::jsonb) AS r (key text[])
+) g
+WHERE NOT EXISTS (SELECT FROM fcst_app.items d WHERE d.dataset_id = %(dataset_id)s AND {key} = g.key)
+ORDER BY g.key;
+
+-- count_items_with
+-- How many items of a dataset have one of some attributes.
+SELECT count(*)::integer AS n_items FROM fcst_app.items
+WHERE dataset_id = %(dataset_id)s AND attributes ?| %(names)s::text[];
+
+-- know_attributes
+-- Counts some attributes that were loaded for a dataset anew; those without a value in any file are forgotten.
+DELETE FROM fcst_app.known_attributes k
+WHERE k.dataset_id = %(dataset_id)s AND k.name = ANY (%(names)s::text[]) AND NOT EXISTS (
+    SELECT FROM fcst_app.attribute_values v WHERE v.dataset_id = k.dataset_id AND v.name = k.name);
+INSERT INTO fcst_app.known_attributes AS k (dataset_id, name, place, source, keyed_by, is_own, n_items, n_values, values,
+                                            created_by)
+SELECT %(dataset_id)s, n.name, n.place, %(source)s, %(keyed_by)s::text[], false, COALESCE(sum(c.n), 0), count(c.value),
+       COALESCE((array_agg(c.value ORDER BY c.n DESC, c.value) FILTER (WHERE c.value IS NOT NULL))[:%(most)s], '{}'),
+       %(created_by)s
+FROM unnest(%(names)s::text[]) WITH ORDINALITY n (name, place)
+LEFT JOIN LATERAL (
+    SELECT d.attributes ->> n.name AS value, count(*) AS n FROM fcst_app.items d
+    WHERE d.dataset_id = %(dataset_id)s AND d.attributes ? n.name GROUP BY 1
+) c ON TRUE
+WHERE EXISTS (SELECT FROM fcst_app.attribute_values v WHERE v.dataset_id = %(dataset_id)s AND v.name = n.name)
+GROUP BY n.name, n.place
+ON CONFLICT (dataset_id, name) DO UPDATE
+SET source = EXCLUDED.source, n_items = EXCLUDED.n_items, n_values = EXCLUDED.n_values, values = EXCLUDED.values,
+    created_at = now(), created_by = EXCLUDED.created_by;
+
+-- remove_attribute_values
+-- What files say of an attribute.
+DELETE FROM fcst_app.attribute_values WHERE dataset_id = %(dataset_id)s AND name = %(name)s;
+
+-- carry_attributes
+-- Gives a new version of a dataset what files say of attributes of the version before: of those whose names it has not
+-- itself, and whose keys it has.
+INSERT INTO fcst_app.attribute_values (dataset_id, name, key, value)
+SELECT %(dataset_id)s, v.name, v.key, v.value
+FROM fcst_app.attribute_values v JOIN fcst_app.known_attributes k USING (dataset_id, name)
+WHERE v.dataset_id = %(before)s AND NOT k.is_own
+  AND NOT EXISTS (SELECT FROM fcst_app.known_attributes o WHERE o.dataset_id = %(dataset_id)s AND o.name = k.name)
+  AND NOT EXISTS (
+      SELECT FROM unnest(k.keyed_by) b (name)
+      WHERE NOT EXISTS (SELECT FROM fcst_app.known_attributes o WHERE o.dataset_id = %(dataset_id)s AND o.name = b.name));

@@ -211,6 +211,8 @@ PLACES = {
         *("{value}", "{down}", "{up}", "{squares_down}", "{squares_up}"),
         *("{rows}", "{changes}", "{condition}", "{order}"),
     ],
+    "apply_attribute_values": ["{key}"],
+    "list_unknown_keys": ["{key}"],
     "count_groups": ["{value}", "{condition}"],
 }
 

@@ -1,0 +1,67 @@
+"""The command for attributes of items that a file says: lists, loads and removes them."""
+
+import argparse
+from dataclasses import asdict
+from typing import Any
+
+from fcst.errors import InputError
+from fcst.terminal import DONE, add_command, prepare, print_json, print_table, say, takes_json
+
+
+def add_commands(commands: Any) -> None:
+    """Adds it to the command line."""
+    sub = add_command(
+        commands,
+        "attributes",
+        _attributes,
+        "list, load or remove attributes of items, by which they are filtered and summed",
+    )
+    sub.add_argument(
+        "path",
+        metavar="PATH",
+        nargs="?",
+        help="a file with the item, parts of its key, its family or class, and a column for each attribute",
+    )
+    sub.add_argument("--dataset", metavar="NAME", help="default: the newest")
+    sub.add_argument("--remove", metavar="NAME", help="remove this attribute, which a file has said")
+    takes_json(sub)
+
+
+def _attributes(args: argparse.Namespace) -> int:
+    from fcst.services import attributes, datasets
+    from fcst.specs import IngestSpec
+
+    if args.path is not None and args.remove is not None:
+        raise InputError("Several things were asked for.", "Give a file or --remove.")
+    prepare()
+    dataset = datasets.find_dataset(args.dataset)
+    if args.remove is not None:
+        attributes.remove_attribute(dataset.dataset_id, args.remove)
+        say(f"Attribute {args.remove} was removed.")
+        return DONE
+    if args.path is not None:
+        spec = IngestSpec(paths=(args.path,), name=dataset.name, is_from_shell=True, plan_of=dataset.dataset_id)
+        file = attributes.read_file(spec)
+        saved = attributes.save_attributes(dataset.dataset_id, file)
+        if args.json:
+            print_json({"names": file.names, "keyed_by": file.keyed_by, "ignored": file.ignored, **asdict(saved)})
+        for line in attributes.in_words(file, saved):
+            say(line)
+        return DONE
+    known = attributes.find_attributes(dataset.dataset_id)
+    if args.json:
+        print_json([asdict(row) for row in known])
+    else:
+        rows = [
+            {
+                "name": row.name,
+                "values": row.n_values,
+                "items": row.n_items,
+                "by": " and ".join(row.keyed_by) or "item",
+                "source": row.source,
+                "loaded": "" if row.is_own else "yes",
+            }
+            for row in known
+        ]
+        print_table(rows, "name", "values", "items", "by", "source", "loaded")
+    return DONE

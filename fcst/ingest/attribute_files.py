@@ -1,0 +1,117 @@
+"""Files of attributes: one row an item, or a part of the items' keys, a family or a class; a column for each attribute.
+
+    item, buyer, season
+    store_nbr, region
+    family, manager
+
+An empty cell takes the value away.
+"""
+
+from collections.abc import Sequence
+from unicodedata import category
+
+from fcst.attributes import ALL, KEY, MAX_NAME, MAX_VALUE, Attribute, AttributeFile
+from fcst.errors import InputError
+from fcst.ingest.columns import is_made_up, normalised
+from fcst.ingest.folders import Folders
+from fcst.ingest.listed_files import ITEM_NAMES, find_places, look_at_one, read_rows, refuse_bad
+from fcst.ingest.sources import Workspace, with_file_errors
+from fcst.ingest.tables import Table
+from fcst.specs import IngestSpec
+
+MAX_ROWS = 500_000
+GROUPS = ("family", "class")
+
+
+@with_file_errors()
+def read_attributes(
+    spec: IngestSpec,
+    folders: Folders,
+    workspace: Workspace,
+    item_columns: Sequence[str],
+    known: Sequence[Attribute],
+) -> AttributeFile:
+    """Reads a file of attributes whole.
+
+    Parameters
+    ----------
+    item_columns
+        the columns of which the dataset's keys are made.
+    known
+        the attributes that the dataset has.
+
+    Raises
+    ------
+    InputError
+        if it has no key or no attribute, too many rows, or rows that cannot be used; the text names the first of these.
+    """
+    table = look_at_one(spec, folders, workspace)
+    keyed_by, keys = _find_keys(table, item_columns, known)
+    names, ignored = _find_attributes(table, keys, known)
+    found: dict[tuple[str, ...], tuple[str, ...]] = {}
+    bad: list[str] = []
+    for number, cells in enumerate(read_rows(table, workspace, MAX_ROWS), 1):
+        key = tuple((cells[place] or "").strip() for place in keys)
+        values = tuple((cells[place] or "").strip() for place in names)
+        if not any(key) and not any(values):
+            continue
+        if not all(key):
+            bad.append(f"row {number}: it names no key.")
+        elif found.get(key, values) != values:
+            bad.append(f"row {number}: {'|'.join(key)[:100]!r} is in several rows that differ.")
+        elif wrong := next((value for value in values if not _is_usable(value)), None):
+            bad.append(f"row {number}: {wrong[:40]!r} cannot be a value.")
+        else:
+            found[key] = values
+    refuse_bad(table, bad)
+    if not found:
+        raise InputError(f"{table.name} has no rows.", "Give a file with at least one.")
+    return AttributeFile(table.name, keyed_by, tuple(names.values()), tuple(found.items()), tuple(ignored))
+
+
+def _find_keys(
+    table: Table, item_columns: Sequence[str], known: Sequence[Attribute]
+) -> tuple[tuple[str, ...], list[int]]:
+    """The attributes that the rows are keyed by, none for whole keys of items; and the places of their columns."""
+    parts = [attribute.name for attribute in known if attribute.source == KEY]
+    items = find_places(table, (*ITEM_NAMES, *(item_columns if len(item_columns) == 1 else ())))
+    of_parts = find_places(table, parts)
+    if of_parts and (len(of_parts) == len(parts) or not items):
+        in_file = {normalised(table.columns[place]) for place in of_parts}
+        return tuple(name for name in parts if normalised(name) in in_file), of_parts
+    if items:
+        return (), items[:1]
+    for name in GROUPS:
+        if name in {attribute.name for attribute in known} and (places := find_places(table, (name,))):
+            return (name,), places
+    names = ", ".join(dict.fromkeys(["item", *item_columns, *GROUPS]))
+    raise InputError(
+        f"{table.name} does not say what its rows are of: it has the columns {', '.join(table.columns[:20])}.",
+        f"Give it a column called one of {names}.",
+    )
+
+
+def _find_attributes(table: Table, keys: Sequence[int], known: Sequence[Attribute]) -> tuple[dict[int, str], list[str]]:
+    """The place of each column of an attribute -> its name; and the columns that came with the sales, or are keys."""
+    own = {normalised(attribute.name) for attribute in known if attribute.is_own} | set(ITEM_NAMES)
+    by_name = {normalised(attribute.name): attribute.name for attribute in known if not attribute.is_own}
+    found: dict[int, str] = {}
+    ignored: list[str] = []
+    for place, column in enumerate(table.columns):
+        name = by_name.get(normalised(column), column.strip())
+        if place in keys:
+            continue
+        if normalised(column) in own or is_made_up(column):
+            ignored.append(column)
+        elif name in found.values() or name == ALL or not 0 < len(name) <= MAX_NAME or not name.isprintable():
+            raise InputError(f"{table.name}: {column[:100]!r} cannot be the name of an attribute.", "Rename it.")
+        else:
+            found[place] = name
+    if not found:
+        more = f"; {', '.join(ignored)} came with the sales" if ignored else ""
+        raise InputError(f"{table.name} has no column with an attribute{more}.", "Add a column beside the key.")
+    return found, ignored
+
+
+def _is_usable(value: str) -> bool:
+    return len(value) <= MAX_VALUE and not any(category(char) in ("Cc", "Cs") for char in value)
