@@ -91,6 +91,7 @@ ROLES: dict[str, str] = {
     "class": "Class",
     "perishable": "Perishable",
     "description": "Description",
+    "attribute": "Attribute",
     "open": "Open",
     "stock": "In stock",
     "stockout": "Out of stock",
@@ -99,8 +100,9 @@ ROLES: dict[str, str] = {
     "until": "Last day",
 }
 """What a column of a file of sales or drivers may mean -> the words for it. An item's key may be joined of several
-columns; a date may be a year and an ISO week, or a year, a month and a day; several columns may be drivers of a kind.
-Only files of drivers have a last day: their rows hold from the date on until then."""
+columns; a date may be a year and an ISO week, or a year, a month and a day; several columns may be drivers of a kind,
+or attributes of items under their names. Only files of drivers have a last day: their rows hold from the date on until
+then."""
 
 REQUIRED_ROLES = ("item", "date", "sales")
 MONEY = ("value", "price")
@@ -126,7 +128,7 @@ MADE_UP = (WIDE, EACH_ROW, ONE_ITEM)
 """What a role may be mapped to that is no column."""
 
 _MADE_UP_OF = dict.fromkeys(DRIVER_ROLES, (WIDE,)) | {"item": (ONE_ITEM,), "date": (WIDE,), "sales": (WIDE, EACH_ROW)}
-_MAY_BE_SEVERAL = {"item", *DRIVER_ROLES} - {"price"}
+_MAY_BE_SEVERAL = {"item", "attribute", *DRIVER_ROLES} - {"price"}
 
 Mapping = dict[str, list[str]]
 """role -> the columns that have it, by name; an empty list says that none has. A missing role is recognised."""

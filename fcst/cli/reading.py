@@ -46,7 +46,8 @@ def parse_map(pairs: Sequence[str]) -> Mapping:
             raise InputError(f"--map {pair!r} cannot be read.", f"Write ROLE=COLUMN with one of {', '.join(ROLES)}.")
         # A comma joins columns for an item; elsewhere it may be part of a name.
         names = [name for name in (columns.split(",") if role == "item" else [columns]) if name]
-        mapping[role] = [*(mapping.get(role, []) if role in DRIVER_ROLES else []), *names]
+        is_several = role in DRIVER_ROLES or role == "attribute"
+        mapping[role] = [*(mapping.get(role, []) if is_several else []), *names]
     return mapping
 
 

@@ -6,7 +6,7 @@ divided by them.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import duckdb
@@ -157,16 +157,13 @@ def describe_keys(con: Connection, groups: Groups, plan: Plan, files: Sequence[B
                 ) WHERE value IS NOT NULL GROUP BY i, value
             ) QUALIFY row_number() OVER (PARTITION BY i ORDER BY n DESC, value) = 1
         """)
+    sold, joins_of_sold = _sold(groups)
     items = next((beside for beside in files if beside.role == "item"), None)
-    joins = "".join(f" LEFT JOIN {file.name} ON {file.name}.k = keys.k{file.part}" for file in files)
+    joins = "".join(f" LEFT JOIN {file.name} ON {file.name}.k = keys.k{file.part}" for file in files) + joins_of_sold
     values = {}
     for name in ATTRIBUTES:
         places = [f"{items.name}.{name}"] if items is not None and name in items.places else []
-        if name in groups.attributes:
-            places += [f"most_{name}.value", f"sold_{name}.value"]
-            joins += f" LEFT JOIN sold_{name} ON sold_{name}.i = keys.i LEFT JOIN most_{name} ON most_{name}.i = keys.i"
-        elif name in groups.rows.attributes:
-            places += [f"keys.a_{name}"]
+        places += [sold[name]] if name in sold else []
         values[name] = f"coalesce({', '.join([*places, 'NULL'])})"
     price = "NULL"
     if groups.rows.has_value:
@@ -177,7 +174,8 @@ def describe_keys(con: Connection, groups: Groups, plan: Plan, files: Sequence[B
         """)
         joins += " LEFT JOIN paid ON paid.i = keys.i"
         price = "CASE WHEN paid.price > 0 THEN paid.price END"
-    attributes, places = _attributes(plan, files)
+    mapped = {column: sold[name] for name, column in groups.rows.named.items()}
+    attributes, places = _attributes(plan, files, mapped)
     columns = "".join(f", {place} AS {found.column}" for found, place in zip(attributes, places, strict=True))
     con.execute(f"""
         CREATE TABLE described AS
@@ -206,8 +204,26 @@ _COLUMNS = {
 """Attribute -> its value in `described`."""
 
 
-def _attributes(plan: Plan, files: Sequence[Beside]) -> tuple[list[Described], list[str]]:
-    """The attributes that have no column in the database, each with where its values come from; as many as may be."""
+def _sold(groups: Groups) -> tuple[dict[str, str], str]:
+    """What the sales say of their items: attribute -> its place, and the joins to the keys that it needs."""
+    places, joins = {}, ""
+    for name in groups.rows.attributes:
+        if name in groups.attributes:
+            places[name] = f"coalesce(most_{name}.value, sold_{name}.value)"
+            joins += f" LEFT JOIN sold_{name} ON sold_{name}.i = keys.i LEFT JOIN most_{name} ON most_{name}.i = keys.i"
+        else:
+            places[name] = f"keys.a_{name}"
+    return places, joins
+
+
+def _attributes(plan: Plan, files: Sequence[Beside], mapped: Mapping[str, str]) -> tuple[list[Described], list[str]]:
+    """The attributes that have no column in the database, each with where its values come from; as many as may be.
+
+    Parameters
+    ----------
+    mapped
+        columns of the sales that are attributes -> where their values come from.
+    """
     names = key_names(plan)
     found: list[Described] = []
     places: list[str] = []
@@ -220,6 +236,9 @@ def _attributes(plan: Plan, files: Sequence[Beside]) -> tuple[list[Described], l
         for number, name in enumerate(names):
             own = name if name in COLUMNS else free_name(name, KEY, {attribute.name for attribute in found})
             add(own, KEY, (), f"keys.k{number}")
+    for column, place in mapped.items():
+        own = free_name(column, "sales", {attribute.name for attribute in found})
+        add(own, plan.parts[0].table.name, (), f"nullif(trim({_text(place)}), '')")
     for file in files:
         keyed_by = (found[file.part].name,) if len(names) > 1 else ()
         for column, name in file.places.items():

@@ -83,5 +83,7 @@ def refuse_bad(table: Table, bad: Sequence[str]) -> None:
     if bad:
         more = f"; and {len(bad) - MAX_SHOWN:,} more" if len(bad) > MAX_SHOWN else ""
         raise InputError(
-            f"{len(bad):,} rows of {table.name} cannot be used. {' '.join(bad[:MAX_SHOWN])}{more}", "Correct the file."
+            f"{len(bad):,} row{'s' if len(bad) > 1 else ''} of {table.name} cannot be used."
+            f" {' '.join(bad[:MAX_SHOWN])}{more}",
+            "Correct the file.",
         )

@@ -48,7 +48,10 @@ class Rows:
     n_keys
         parts of the item's key.
     attributes
-        those that the files of sales have.
+        those that the files of sales have, as columns call them behind a_: of `ATTRIBUTES`, and of columns that are
+        attributes by their names.
+    named
+        of the latter -> the names.
     has_value
         some files say what was paid.
     is_lines
@@ -59,6 +62,7 @@ class Rows:
     spec: IngestSpec
     n_keys: int
     attributes: tuple[str, ...]
+    named: Mapping[str, str]
     has_store: bool
     has_value: bool
     is_lines: bool
@@ -100,6 +104,12 @@ class Rows:
             f"SELECT * FROM ({self._part_sql(number, part, readable, is_raw, is_numbered)})"
             for number, (part, readable) in enumerate(self.parts)
         )
+
+    def _place_of_attribute(self, part: Part, name: str) -> str | None:
+        if name not in self.named:
+            return part.place(name)
+        column = self.named[name]
+        return part.place_of(column) if column in part.table.columns else None
 
     def _part_sql(self, number: int, part: Part, readable: Readable, is_raw: bool, is_numbered: bool) -> str:
         sift = self.sift.get(number, "")
@@ -146,7 +156,7 @@ class Rows:
         columns.append(f"{'NOT is_kept' if sift else 'false'} AS is_sifted")
         columns.append(f"{_kind_sql(part, self.spec)} AS kind")
         columns.append(f"{store or 'NULL'} AS store")
-        columns += [f"{part.place(name) or 'NULL'} AS a_{name}" for name in self.attributes]
+        columns += [f"{self._place_of_attribute(part, name) or 'NULL'} AS a_{name}" for name in self.attributes]
         if is_numbered:
             columns.append("r")
         if is_raw:
@@ -262,6 +272,8 @@ def make_rows(plan: Plan, readables: Sequence[Readable], beside: Mapping[str, Re
     parts = list(zip(plan.parts, readables, strict=True))
     if len({len(part.keys) for part in plan.parts}) > 1:
         raise InputError("The files' items are joined of different numbers of columns.", "Map them file by file.")
+    columns = dict.fromkeys(name for part in plan.parts for name in part.proposal.mapping["attribute"])
+    named = {f"x{number}": name for number, name in enumerate(columns)}
     found: set[str] = set()
     for part, readable in parts:
         if (name := part.column("store")) is not None:
@@ -271,7 +283,8 @@ def make_rows(plan: Plan, readables: Sequence[Readable], beside: Mapping[str, Re
         parts=parts,
         spec=spec,
         n_keys=len(plan.parts[0].keys),
-        attributes=tuple(name for name in ATTRIBUTES if any(part.column(name) for part in plan.parts)),
+        attributes=(*(name for name in ATTRIBUTES if any(part.column(name) for part in plan.parts)), *named),
+        named=named,
         has_store=any(part.column("store") for part in plan.parts),
         has_value=any(part.column(role) for part in plan.parts for role in MONEY),
         is_lines=any(part.is_lines for part in plan.parts),

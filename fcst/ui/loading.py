@@ -39,6 +39,7 @@ HELP = {
     "stockout": "Yes where it was out of stock.",
     "event": "Holidays and the like: yes or no, or names, each of which is a driver.",
     "driver": "Any other number that may move sales and is known ahead.",
+    "attribute": "By what items are filtered and summed, besides parts of their keys. The value of most weeks counts.",
     "receipt": "For lines of receipts: the same line in two files is a duplicate, twice in one file it is not.",
 }
 
@@ -161,6 +162,7 @@ def choose_mapping(inspection: Inspection) -> Mapping:
         boxes = st.columns(3) + st.columns(3)
         for box, role in zip(boxes, (*MONEY, *ATTRIBUTES), strict=True):
             mapping[role] = _choose_columns(box, role, columns, proposed.get(role, []), number)
+        mapping["attribute"] = _choose_columns(st, "attribute", columns, proposed.get("attribute", []), number)
     with st.expander("Drivers: open days, stock, events", type="compact"):
         boxes = st.columns(3) + st.columns(3)
         for box, role in zip(boxes, [role for role in DRIVER_ROLES if role not in mapping], strict=False):
@@ -173,7 +175,7 @@ def _choose_columns(box: Any, role: str, columns: list[str], proposed: list[str]
     key = f"map_{role}_{number}"
     made_up = [name for name in proposed if name in MADE_UP]
     is_driver = role in DRIVER_ROLES and role not in ("promo", "price")
-    if role == "item" or is_driver or len(proposed) > 1:  # a date may be a year and a week
+    if role in ("item", "attribute") or is_driver or len(proposed) > 1:  # a date may be a year and a week
         return list(box.multiselect(label, [*made_up, *columns], default=proposed, key=key, help=HELP.get(role)))
     options = [*made_up, *columns]
     if role not in REQUIRED_ROLES:

@@ -12,6 +12,7 @@ from fcst.cli.main import main
 from fcst.dataset_records import Dataset
 from fcst.errors import InputError, NotFound
 from fcst.filters import ItemFilter, RunFilter, Selection, attribute_pairs, attributes_in
+from fcst.ingest import groups
 from fcst.lifecycles import Lifecycle, Origin, Source
 from fcst.services import attributes, datasets, forecasts, jobs, lifecycles
 from fcst.specs import IngestSpec, JobSpec
@@ -114,6 +115,25 @@ def test_store_is_found_by_its_role_where_it_has_another_name(load_dataset, tmp_
     (folder / "stores.csv").write_text(text.replace("store_nbr,city", "Shop ID,all"))
     dataset = load_dataset(folder, **JOINED)
     assert attributes_of(dataset.dataset_id)["7|1"]["all (stores.csv)"] == "Quito"
+
+
+@pytest.mark.parametrize("bytes_per_group", [groups.BYTES_PER_GROUP, 10**12])
+def test_columns_of_the_sales_are_attributes_where_they_are_mapped(
+    load_dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bytes_per_group: int
+) -> None:
+    """An item has the value that most of its weeks have; also where rows are too many to be summed at once."""
+    monkeypatch.setattr(groups, "BYTES_PER_GROUP", bytes_per_group)
+    lines = ["date,sku,units,colour,Brand Name,city"]
+    for week in range(5):
+        day = date(2020, 1, 11) + timedelta(weeks=week)
+        lines += [f"{day},{n},{n + 1},{'red' if week < 2 else 'blue'},B{n % 3},{'' if n else 'x'}" for n in range(3)]
+    (tmp_path / "sales.csv").write_text("\n".join(lines) + "\n")
+    dataset = load_dataset(tmp_path / "sales.csv", mapping={"attribute": ["colour", "Brand Name", "city"]})
+    found = attributes_of(dataset.dataset_id)
+    assert found["0"] == {"colour": "blue", "Brand Name": "B0", "city": "x"}
+    assert found["1"] == {"colour": "blue", "Brand Name": "B1"}
+    assert dataset.spec.mapping["attribute"] == ["colour", "Brand Name", "city"]
+    assert [row.name for row in datasets.list_attributes(dataset.dataset_id)] == ["colour", "Brand Name", "city"]
 
 
 def test_single_column_keys_have_no_parts(load_dataset, tmp_path: Path) -> None:

@@ -212,14 +212,14 @@ def test_dates_and_units_may_both_be_spread_over_columns() -> None:
     assert IngestSpec(paths=("p",), name="n", mapping=mapping).mapping == mapping
 
 
-@pytest.mark.parametrize("role", [role for role in ROLES if role not in ("item", *DRIVER_ROLES) or role == "price"])
+@pytest.mark.parametrize("role", [r for r in ROLES if r not in ("item", "attribute", *DRIVER_ROLES) or r == "price"])
 def test_only_the_item_and_drivers_may_be_joined_of_several_columns(role: str) -> None:
     """And a date of a year and a week, or of a year, a month and a day."""
     columns = ["w", "x", "y", "z"] if role == "date" else ["x", "y"]
     with pytest.raises(InputError, match=f"{ROLES[role]} is mapped to several columns"):
         IngestSpec(paths=("p",), name="n", mapping={role: columns})
     assert IngestSpec(paths=("p",), name="n", mapping={"date": ["year", "week"]}).mapping == {"date": ["year", "week"]}
-    for several in ("item", "promo", "event"):
+    for several in ("item", "attribute", "promo", "event"):
         assert IngestSpec(paths=("p",), name="n", mapping={several: ["x", "y"]}).mapping == {several: ["x", "y"]}
 
 
