@@ -23,11 +23,13 @@ def read_attributes(dataset: ListedDataset) -> list[Attribute]:
     return read(("attributes", dataset.key), lambda: datasets.list_attributes(dataset.dataset_id))
 
 
-def choose_attributes(dataset: ListedDataset, with_columns: bool = False) -> Wanted:
+def choose_attributes(dataset: ListedDataset, n_beside: int, with_columns: bool = False) -> Wanted:
     """A box for each attribute; the values wanted, as a filter has them.
 
     Parameters
     ----------
+    n_beside
+        boxes that stand side by side.
     with_columns
         family and class have boxes too.
     """
@@ -41,10 +43,11 @@ def choose_attributes(dataset: ListedDataset, with_columns: bool = False) -> Wan
     wanted = {name: values for name, values in in_url if name in {attribute.name for attribute in known}}
     # What the URL wants is shown, whatever else is.
     first = [attribute for attribute in offered if attribute.name in wanted]
-    shown = first + [attribute for attribute in offered if attribute.name not in wanted][: MOST_BOXES - len(first)]
-    places = iter(st.columns(3) * -(-len(shown) // 3)) if shown else iter(())
-    for attribute in sorted(shown, key=offered.index):
-        with next(places):
+    others = [attribute for attribute in offered if attribute.name not in wanted]
+    shown = sorted([*first, *others[: max(MOST_BOXES - len(first), 0)]], key=offered.index)
+    places = [place for _ in range(0, len(shown), n_beside) for place in st.columns(n_beside)]
+    for place, attribute in zip(places, shown, strict=False):
+        with place:
             wanted[attribute.name] = tuple(_choose_values(attribute, wanted.get(attribute.name, ()), dataset.n_items))
     if not shown:
         st.caption("The items have no attributes to filter by.")

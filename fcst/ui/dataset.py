@@ -171,7 +171,7 @@ def show_items(dataset: Dataset) -> None:
     with places[3]:
         sort = choose("Order", list(_ORDERS), "sort", _ORDERS.__getitem__)
     with st.expander("Attributes", type="compact", icon=":material/filter_alt:", expanded=has_attributes_in_url()):
-        attributes = choose_attributes(dataset, with_columns=True)
+        attributes = choose_attributes(dataset, 6, with_columns=True)
     which = item_filter(wanted, classes, attributes, life=lives)
     selection = Selection(which)
     n_found = count(dataset, selection).n_items

@@ -84,7 +84,7 @@ def _choose_filter(dataset: ListedDataset) -> ItemFilter:
         with column:
             chosen[name] = choose_some(name.capitalize(), options[name], name)
     kinds = {name: chosen.get(name, []) for name in ("family", "class", "life")}
-    return item_filter(wanted, classes, choose_attributes(dataset), **kinds)
+    return item_filter(wanted, classes, choose_attributes(dataset, 2), **kinds)
 
 
 def item_filter(wanted: str, demand_class: list[str], attributes: Wanted, **chosen: list[str]) -> ItemFilter:
