@@ -15,8 +15,10 @@ from fcst.ui import text
 from fcst.ui.accuracy import show_provenance
 from fcst.ui.cache import draw, read, run_key
 from fcst.ui.downloads import one_item, picture, show_downloads, those_that_match
+from fcst.ui.groups import ITEMS, show_groups
 from fcst.ui.items import (
     ALL_ITEMS,
+    TABLE_HEIGHT,
     Items,
     choose_filter,
     show_items,
@@ -30,6 +32,7 @@ from fcst.ui.plan import Edited, show_changes, show_plan
 from fcst.ui.results import choose_run, find_runs, show_notes, show_numbers, show_table
 from fcst.ui.shell import choose, choose_some, show_page, warn_of_unknown
 from fcst.ui.status import status_badge
+from fcst.ui.stock import show_item as show_item_stock
 from fcst.ui.thresholds import thresholds_button
 
 EARLIER, BACKTEST, OTHERS = MARKS = "Earlier runs", "Backtest", "Other models"
@@ -47,20 +50,23 @@ def main() -> None:
     with head:
         st.title("Forecasts", anchor=False, width="content")
         job = choose_run(found, notices)
-        model = choose("Model", job.spec.models, "model", str, label_visibility="collapsed", width=200)
+        model = choose("Model", job.spec.models, "model", text.model_name, label_visibility="collapsed", width=200)
         status_badge(job.status)
         thresholds_button(job)
     read(("prepared", run_key(job)), lambda: attention.prepare(job))
     key = worklist_key(job)
     table, detail = st.columns([5, 7], gap="medium")
     with table:
-        which, order = choose_filter(job, key, model)
+        which, order, by = choose_filter(job, key, model)
         items = Items(job, key, model, which, order)
         item = items.find(st.query_params.get("item", ALL_ITEMS)) if "item" in st.query_params else None
         unique_id = item.unique_id if item else ALL_ITEMS
         page = shown_page(items, unique_id)
-        show_items(items, page, unique_id)
-        show_review_all(items)
+        if by == ITEMS:
+            show_items(items, page, unique_id)
+            show_review_all(items)
+        else:
+            show_groups(job, key, model, which, by, TABLE_HEIGHT)
     with notices:
         known = [item.unique_id] if item else []
         warn_of_unknown("item", known, "This run has no item {}; this is the sum of those shown.")
@@ -114,6 +120,7 @@ def show_detail(items: Items, page: int, item: RunItem | None, head: DeltaGenera
     show_changes(job, model, which)
     show_notes(job, item, view)
     if item is not None:
+        show_item_stock(job, model, unique_id)
         show_lost_item(job, unique_id)
         if provenance := accuracy.item_provenance(job.job_id, unique_id):
             show_provenance(provenance, model, job)
@@ -125,7 +132,8 @@ def scope_of(which: RunFilter, n_shown: int, n_items: int) -> str:
     """The items that are shown, in words that stand with a change of their plan."""
     if n_shown == n_items:
         return "all items"
-    parts = [*which.families, *which.classes, *which.demand_classes, *which.abc, *which.xyz, *which.reasons]
+    parts = [value or "(none)" for _, values in which.attributes for value in values]
+    parts += [*which.families, *which.classes, *which.demand_classes, *which.abc, *which.xyz, *which.reasons]
     if which.search:
         parts.insert(0, f"'{which.search}'")
     return f"items shown by {', '.join(parts)}" if parts else "items shown"
@@ -173,7 +181,7 @@ def other_forecasts(items: Items, which: RunFilter, view: forecasts.View) -> dic
     """
     job, model = items.job, items.model
     others = {
-        name: read(
+        text.model_name(name): read(
             ("forecasts", items.key, model, name, which),
             lambda name=name: forecasts.list_forecasts(job, name, which, model),  # type: ignore[misc]
         )

@@ -2,6 +2,7 @@
 URL; and the way from one item to the next in the order shown."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import streamlit as st
 
@@ -12,10 +13,12 @@ from fcst.records import RunItem
 from fcst.roles import Scope
 from fcst.services import attention, forecasts
 from fcst.ui import text
+from fcst.ui.attribute_filter import choose_attributes, has_attributes_in_url
 from fcst.ui.cache import read, run_key
 from fcst.ui.components import Column, Row, rows_table
 from fcst.ui.downloads import FILTERS
 from fcst.ui.glossary import MEANING
+from fcst.ui.groups import choose_grouping, read_dataset
 from fcst.ui.shell import (
     PAGE,
     action_errors,
@@ -101,13 +104,18 @@ def worklist_key(job: Job) -> tuple[object, ...]:
     return (*key, attention.last_review(job.job_id), attention.thresholds(job.dataset))
 
 
-def choose_filter(job: Job, key: tuple[object, ...], model: str) -> tuple[RunFilter, RunOrder]:
-    """What is searched for and chosen, and the order; all of that stands in the URL."""
+def choose_filter(job: Job, key: tuple[object, ...], model: str) -> tuple[RunFilter, RunOrder, str]:
+    """What is searched for and chosen, the order, and what the rows are: items, or the attribute by which they are
+    summed. All of that stands in the URL."""
     counted = read(("attention", key, model), lambda: attention.count(job, model))
     by_reason = {found.reason: found for found in counted}
     n_open = by_reason[""].n_open if "" in by_reason else 0
     views = {"": f"All {job.n_items:,}", "open": f"To review {n_open:,}", "done": "Reviewed"}
-    review = choose_one("Items", views, "review", label_visibility="collapsed")
+    left, right = st.columns([7, 3], vertical_alignment="bottom")
+    with left:
+        review = choose_one("Items", views, "review", label_visibility="collapsed")
+    with right:
+        by = choose_grouping(read_dataset(job))
     left, right = st.columns([1, 1])
     with left:
         wanted = search("Search", "q", placeholder="Item, name or family", label_visibility="collapsed")
@@ -115,17 +123,19 @@ def choose_filter(job: Job, key: tuple[object, ...], model: str) -> tuple[RunFil
         numbers = {str(reason): by_reason[reason].n_items if reason in by_reason else 0 for reason in AttentionReason}
         label = lambda reason: f"{reason} ({numbers[reason]:,})"  # noqa: E731
         reasons = choose_some("Reasons", list(numbers), "reason", format_func=label, placeholder="any reason")
-    with st.expander("Filters", type="compact", expanded=any(map(st.query_params.get_all, _LABELS))):
+    is_filtered = any(map(st.query_params.get_all, _LABELS)) or has_attributes_in_url()
+    with st.expander("Filters", type="compact", expanded=is_filtered):
         places = st.columns(2) * len(_LABELS)
         values = read(("run options", run_key(job), model), lambda: forecasts.list_options(job, model))
         values |= {"abc": list(ABC), "xyz": list(XYZ)}
         options = {name: values[name] for name in _LABELS if len(values[name]) > 1}
-        chosen = {}
+        chosen = dict[str, Any]()
         for place, (name, found) in zip(places, options.items(), strict=False):
             with place:
                 chosen[FILTERS[name]] = tuple(choose_some(_LABELS[name], found, name))
+        chosen["attributes"] = choose_attributes(read_dataset(job), 2)
     which = RunFilter(wanted, reasons=tuple(reasons), review=review, **chosen)
-    return which, order_from(st.query_params.get(SORT, ""), USUAL_ORDER)
+    return which, order_from(st.query_params.get(SORT, ""), USUAL_ORDER), by
 
 
 def shown_page(items: Items, unique_id: str) -> int:

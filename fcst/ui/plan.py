@@ -123,7 +123,7 @@ def _units(units: float, is_signed: bool = False) -> str:
 
 def _title(span: Span, period: Period) -> tuple[str, str, str]:
     if period == Period.WEEK:
-        return span.name, f"{span.last:%d %b}", f"{span.last:%Y}"
+        return span.name, f"{span.last:%m-%d}", f"{span.last:%Y}"
     n_days = (span.last - span.first).days + 1
     return span.name, span.name, "" if span.is_whole else f"{span.n_days} of {n_days} days"
 
