@@ -59,6 +59,11 @@ class Split:
     spans: tuple[Span, ...]
     shares: FloatArray
 
+    @property
+    def is_weekly(self) -> bool:
+        """Whether each span is one week."""
+        return tuple(span.last for span in self.spans) == self.week_ends
+
     def add_up(self, weekly: FloatArray) -> FloatArray:
         """(S,) units by span of (W,) units by week; NaN where a week that reaches into the span is not known."""
         return np.array([float(np.sum(weekly[part > 0] * part[part > 0])) for part in self.shares])
@@ -67,7 +72,9 @@ class Split:
         """(W,) units by week with which the spans add up to the units wanted; None where no wanted span reaches.
 
         Each week changes in proportion to its units and to its part in the span; the weeks of a span without units
-        change evenly. So a span that is not wanted changes only by the weeks that it shares with one that is.
+        change evenly. So a span that is not wanted changes only by the weeks that it shares with one that is. Where
+        weeks without units are not enough, those that are shared have less too. Spans that share a week may not have
+        such weeks: then they add up to what is nearest.
 
         Parameters
         ----------
@@ -82,9 +89,14 @@ class Split:
         is_touched = np.any(parts > 0, axis=0).tolist()
         is_empty = np.any(parts[now[places] <= 0] > 0, axis=0)
         weights = np.where(is_empty, 1.0, weekly)
-        by_units = np.array([target for target in wanted if target is not None]) - now[places]
-        factors, *_ = np.linalg.lstsq((parts * weights) @ parts.T, by_units)
-        found = np.maximum(weekly + weights * (factors @ parts), 0.0)
+        targets, found = np.array([target for target in wanted if target is not None]), weekly
+        for _ in weekly:
+            factors, *_ = np.linalg.lstsq((parts * weights) @ parts.T, targets - parts @ found)
+            found = found + weights * (factors @ parts)
+            if np.all(found >= 0):
+                break
+            weights = np.where(found > 0, weights, 0.0)
+            found = np.maximum(found, 0.0)
         return [float(units) if touched else None for units, touched in zip(found, is_touched, strict=True)]
 
 

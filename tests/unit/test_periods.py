@@ -45,7 +45,10 @@ def test_months_add_up_to_the_weeks_and_are_unknown_where_a_week_is() -> None:
 
 
 @pytest.mark.parametrize("weekly", [np.arange(1.0, 14.0), np.zeros(13)])
-@pytest.mark.parametrize("wanted", [[None, 50, None, None], [5, 50, None, None], [None, 40, 60, None]])
+@pytest.mark.parametrize(
+    "wanted",
+    [[None, 50, None, None], [5, 50, None, None], [None, 40, 60, None], [None, 0, None, None], [1, None, 0, None]],
+)
 def test_weeks_add_up_to_the_months_that_are_wanted(weekly: np.ndarray, wanted: list[float | None]) -> None:
     split = split_weeks(WEEKS, Period.MONTH)
     changed = split.weeks_for(weekly, wanted)
