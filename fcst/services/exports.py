@@ -85,7 +85,7 @@ def write_export(job: Job, out: BinaryIO, file_format: str, which: RunFilter = E
         raise InputError(f"There is no format {file_format!r}.", f"Choose among {', '.join(EXPORT_FORMATS)}.")
     measured = []
     if file_format == "xlsx":
-        _check_rows(count_rows(job, _count(job, which, model)[0]), "forecasts")
+        _check_rows(count_rows(job, count_chosen(job, which, model)[0]), "forecasts")
         measured = _measured(job, which, model)
         _check_rows(sum(map(len, measured)), "accuracies")
     with scratch_file() as rows:
@@ -98,7 +98,7 @@ def write_export(job: Job, out: BinaryIO, file_format: str, which: RunFilter = E
             write_workbook(out, rows, measured, changes, describe(job, which, model))
 
 
-def _count(job: Job, which: RunFilter, model: str) -> tuple[int, str | None]:
+def count_chosen(job: Job, which: RunFilter, model: str) -> tuple[int, str | None]:
     """How many items of a run match, and the key of one of them."""
     if which.is_empty:
         return job.n_items, None
@@ -128,12 +128,12 @@ def scratch_file() -> BinaryIO:
 
 def open_export(job: Job, file_format: str, which: RunFilter = EVERY, model: str = "") -> tuple[BinaryIO, int]:
     """A file as `write_export` makes it, whole on the disk and at its beginning, and its size in bytes."""
-    return _open(lambda out: write_export(job, out, file_format, which, model))
+    return open_written(lambda out: write_export(job, out, file_format, which, model))
 
 
 def open_weekly_file(dataset_id: int) -> tuple[BinaryIO, int]:
     """The weekly file of a dataset, as `open_export` gives the forecasts of a run."""
-    return _open(lambda out: datasets.write_weekly_file(dataset_id, out))
+    return open_written(lambda out: datasets.write_weekly_file(dataset_id, out))
 
 
 def open_report(dataset: Dataset) -> tuple[BinaryIO, int]:
@@ -142,7 +142,8 @@ def open_report(dataset: Dataset) -> tuple[BinaryIO, int]:
     return io.BytesIO(document), len(document)
 
 
-def _open(write: Callable[[BinaryIO], None]) -> tuple[BinaryIO, int]:
+def open_written(write: Callable[[BinaryIO], None]) -> tuple[BinaryIO, int]:
+    """A file as `write` makes it, whole on the disk and at its beginning, and its size in bytes."""
     out = scratch_file()
     try:
         write(out)
@@ -165,7 +166,7 @@ def name_parts(job: Job, which: RunFilter = EVERY, model: str = "") -> list[str]
     """What a file's name begins with: the run and its dataset, and which items."""
     items = "all-items"
     if not which.is_empty:
-        n_items, key = _count(job, which, model)
+        n_items, key = count_chosen(job, which, model)
         items = f"item-{in_file_name(key)}" if n_items == 1 and key is not None else f"{n_items}-items"
     return [f"run{job.job_id}_{in_file_name(job.dataset)}", items]
 
@@ -201,12 +202,13 @@ def headers_of(name: str) -> dict[str, str]:
 def describe(job: Job, which: RunFilter, model: str) -> dict[str, Any]:
     """What a file is: the run, its data and its spec, in words and numbers."""
     spec = job.spec
+    n_chosen = None if which.is_empty else count_chosen(job, which, model)[0]
     return {
         "Run": job.job_id,
         "Name": job.name,
         "Note": job.note,
         "Status": job.status,
-        "Items in this file": "all that completed" if which.is_empty else f"{_count(job, which, model)[0]:,} chosen",
+        "Items in this file": f"{n_chosen:,} chosen" if n_chosen is not None else "all that completed",
         "Items of the run": job.n_items,
         "… completed": job.n_completed,
         "… failed": job.n_failed,

@@ -1,0 +1,95 @@
+"""The final plans of a run's items, item by item, for files."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from psycopg2 import sql
+
+from fcst.filters import RunFilter
+from fcst.job_records import Job
+from fcst.names import SEASON_LENGTH
+from fcst.records import FloatArray
+from fcst.states import Outcome
+from fcst.store import item_filters
+from fcst.store.database import fetch_all
+from fcst.store.queries import query
+
+ITEMS_AT_ONCE = 1_000
+
+
+@dataclass(frozen=True)
+class PlanRow:
+    """The plan of one item by one model, in units of its H weeks.
+
+    Parameters
+    ----------
+    last_year
+        (H,) units of the same weeks of the last known year; NaN where they are not known.
+    forecast, final
+        (H,) what the model forecasts, and the final plan.
+    lo, hi
+        (L, H) bounds of the run's levels.
+    """
+
+    unique_id: str
+    name: str
+    family: str
+    last_year: FloatArray
+    forecast: FloatArray
+    final: FloatArray
+    lo: FloatArray
+    hi: FloatArray
+
+
+@dataclass(frozen=True)
+class PlanNow:
+    """The final plan of an item as it is now, and what became of the item; None where it has no forecast."""
+
+    name: str
+    outcome: Outcome
+    reason: str
+    final: FloatArray | None
+
+
+def read(job: Job, model: str, which: RunFilter) -> Iterator[list[PlanRow]]:
+    """The plans of the completed items that match, the largest sellers first, some at a time."""
+    items = item_filters.within("i.unique_id", job, model, which)
+    season = sql.Literal(SEASON_LENGTH)
+    statement = sql.SQL(query("page_of_plan")).format(which=items.text, season=season)
+    own = {"planned_model": model, "planned_dataset": job.dataset_id, "limit": ITEMS_AT_ONCE}
+    after = -1
+    while rows := fetch_all(statement, **items.params | own | {"after": after}):
+        yield [_plan_row(row, job) for row in rows]
+        after = rows[-1]["sales_rank"]
+
+
+def list_now(job: Job, model: str, unique_ids: Sequence[str]) -> dict[str, PlanNow]:
+    """key -> the plan as it is now, of those of some items that the run has."""
+    params = {"job_id": job.job_id, "dataset_id": job.dataset_id, "model": model, "unique_ids": list(unique_ids)}
+    return {
+        row["unique_id"]: PlanNow(
+            row["name"], Outcome(row["outcome"]), row["reason"], None if row["forecast"] is None else _final(row)
+        )
+        for row in fetch_all("list_plans", **params)
+    }
+
+
+def _plan_row(row: Mapping[str, Any], job: Job) -> PlanRow:
+    h, n_levels = job.spec.h, len(job.spec.level)
+    bounds = (np.array(row[side], dtype=float).reshape(n_levels, h) for side in ("lo", "hi"))
+    last_year, sold = np.full(h, np.nan), np.array(row["sold"] or [], dtype=float)
+    for step in range(h):
+        place = len(sold) + step - SEASON_LENGTH * (step // SEASON_LENGTH + 1)
+        last_year[step] = sold[place] if place >= 0 else np.nan
+    forecast = np.array(row["forecast"], dtype=float)
+    return PlanRow(row["unique_id"], row["name"], row["family"], last_year, forecast, _final(row), *bounds)
+
+
+def _final(row: Mapping[str, Any]) -> FloatArray:
+    forecast = np.array(row["forecast"], dtype=float)
+    if row["adjusted"] is None:
+        return forecast
+    adjusted = np.array(row["adjusted"], dtype=float)
+    return np.where(np.isnan(adjusted), forecast, adjusted)

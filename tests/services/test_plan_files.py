@@ -1,0 +1,571 @@
+"""Plans as files: written wide, edited by the library that people's programs are stood in for, read back and saved."""
+
+import csv
+import io
+import zipfile
+from collections.abc import Callable
+from datetime import date, datetime, timedelta
+from typing import Any
+
+import numpy as np
+import openpyxl
+import pytest
+from openpyxl.worksheet.worksheet import Worksheet
+
+from fcst.dataset_records import Dataset
+from fcst.errors import Conflict, InputError
+from fcst.filters import EVERY, RunFilter, only
+from fcst.job_records import Job
+from fcst.periods import Period
+from fcst.services import adjustments, forecasts, jobs, plan_sheets, plan_workbook
+from fcst.services.adjustments import Change
+from fcst.services.plan_layout import split_of
+from fcst.services.plan_upload import Meanwhile, PlanUpload, read_plan_file, save_plan_file
+from fcst.store.database import transaction
+from tests.services.test_accuracy import run
+
+MODEL = "WindowAverage"
+NASTY = ["=1+1", "+1", "-2+3", "@SUM(A1)", "\tx", "\rx", "\nx", "＝1+1", 'a/b "c"', "_x000D_", "a\x01b", "007", "1e5"]
+NASTY += ["NA", "<b>&amp;", " x ", "Käse", "true", "a,b;c", "12|-3", "日本", "2026-11-28"]
+FIRST = 7  # the first column of a period
+
+
+@pytest.fixture
+def job(load_dataset: Callable[..., Dataset], once: Callable) -> Job:
+    def make() -> Job:
+        return run(load_dataset(n_items=3, n_weeks=60), 3, models=(MODEL, "Naive"), h=13, n_windows=0)
+
+    return once("plan_files", make)
+
+
+def written(
+    job: Job, period: Period = Period.WEEK, which: RunFilter = EVERY, file_format: str = "xlsx", model: str = MODEL
+) -> io.BytesIO:
+    out = io.BytesIO()
+    plan_workbook.write_plan(job, model, out, file_format, period, which)
+    out.seek(0)
+    return out
+
+
+def edited(file: io.BytesIO, edit: Callable[[Worksheet], object], is_bare: bool = False) -> io.BytesIO:
+    """The workbook after a change of its sheet Plan; without the hidden sheet where it is bare."""
+    book = openpyxl.load_workbook(file)
+    edit(book["Plan"])
+    if is_bare:
+        del book["fcst"]
+    out = io.BytesIO()
+    book.save(out)
+    out.seek(0)
+    return out
+
+
+def read(job: Job, file: io.BytesIO, model: str = MODEL) -> PlanUpload:
+    return read_plan_file(job, model, file, "plan.xlsx")
+
+
+def after(
+    job: Job, edit: Callable[[Worksheet], object], period: Period = Period.WEEK, is_bare: bool = False
+) -> PlanUpload:
+    return read(job, edited(written(job, period), edit, is_bare))
+
+
+def row_of(sheet: Worksheet, key: str) -> int:
+    (row,) = [cells[0].row for cells in sheet.iter_rows() if cells[0].value == key]
+    return int(row)
+
+
+def put(key: str, place: int, value: Any) -> Callable[[Worksheet], object]:
+    """Puts a value into the cell of an item and of a period by its place."""
+
+    def edit(sheet: Worksheet) -> None:
+        sheet.cell(row_of(sheet, key), FIRST + place).value = value
+
+    return edit
+
+
+def plan(job: Job, *items: str) -> np.ndarray:
+    return forecasts.view(job, MODEL, only(*items) if items else EVERY).forecast["final"].to_numpy()
+
+
+def week(job: Job, step: int) -> date:
+    return job.last_wk_end_dt + timedelta(weeks=step)
+
+
+def bad(upload: PlanUpload) -> dict[str, str]:
+    assert upload.n_bad == len(upload.bad)
+    return {one.cell: one.why for one in upload.bad}
+
+
+# What is written
+
+
+def test_workbook_has_a_row_an_item_and_a_column_a_week(job: Job) -> None:
+    book = openpyxl.load_workbook(written(job))
+    assert book.sheetnames == ["Plan", "Forecast", "Last year", "Bounds", "Read me", "fcst"]
+    assert book["fcst"].sheet_state == "veryHidden"
+    head, *rows = book["Plan"].iter_rows(values_only=True)
+    assert head[:6] == ("Key", "Name", "Family", "Last year", "Forecast", "Final plan")
+    assert [cell.date() for cell in head[6:]] == [week(job, n) for n in range(1, 14)]
+    assert book["Plan"]["G1"].number_format == "yyyy-mm-dd" and book["Plan"].freeze_panes == "C2"
+    assert book["Plan"].auto_filter.ref == "A1:S4"
+    assert [row[0] for row in rows] == ["item3", "item2", "item1"], "the largest first"
+    for row in rows:
+        view = forecasts.view(job, MODEL, only(row[0]))
+        history = view.history["unit_sales"].to_numpy()
+        assert row[6:] == pytest.approx(plan(job, row[0]), abs=1e-4)
+        assert row[3:6] == pytest.approx([history[-52:-39].sum(), *[view.forecast["forecast"].sum()] * 2], abs=1e-3)
+    head, *bounds = book["Bounds"].iter_rows(values_only=True)
+    assert [row[2] for row in bounds[:4]] == ["lo_80", "hi_80", "lo_95", "hi_95"] and len(bounds) == 12
+    assert bounds[0][3:] == pytest.approx(forecasts.view(job, MODEL, only("item3")).forecast["lo_80"], abs=1e-3)
+    for sheet in book:
+        assert not [cell for cells in sheet.iter_rows() for cell in cells if cell.data_type == "f"]
+
+
+def test_months_add_up_and_parts_of_months_are_said(job: Job) -> None:
+    book = openpyxl.load_workbook(written(job, Period.MONTH))
+    head, *rows = book["Plan"].iter_rows(values_only=True)
+    spans = split_of(job, Period.MONTH).spans
+    assert head[6:] == tuple(span.name for span in spans) and not spans[0].is_whole
+    assert sum(rows[0][6:]) == pytest.approx(plan(job, "item3").sum(), abs=1e-3) == rows[0][5]
+    assert f"{spans[0].n_days} of its" in book["Plan"].cell(1, FIRST).comment.text
+    said = dict(book["Read me"].iter_rows(values_only=True))
+    assert said["Only in part"].startswith(f"{spans[0].name}: {spans[0].n_days} of ")
+    last_year = [row[2:] for row in book["Last year"].iter_rows(min_row=2, values_only=True)]
+    assert sum(last_year[0]) == pytest.approx(rows[0][3], abs=1e-3)
+
+
+def test_weeks_of_last_year_that_are_not_known_are_empty(load_dataset: Callable[..., Dataset]) -> None:
+    job = run(load_dataset(n_items=3, n_weeks=45), 3, models=(MODEL,), h=13, n_windows=0)
+    sheet = openpyxl.load_workbook(written(job, Period.MONTH))["Last year"]
+    assert sheet.cell(2, 3).value is None and sheet.cell(2, sheet.max_column).value is not None
+
+
+def test_csv_has_the_same_rows(job: Job) -> None:
+    data = written(job, Period.MONTH, file_format="csv").getvalue()
+    assert data.startswith(b"\xef\xbb\xbfKey,Name,Family,")
+    rows = list(csv.reader(io.StringIO(data.decode("utf-8-sig"), newline="")))
+    cells = openpyxl.load_workbook(written(job, Period.MONTH))["Plan"].iter_rows(min_row=2, values_only=True)
+    assert [[*map(float, row[3:])] for row in rows[1:]] == [pytest.approx(row[3:]) for row in cells]
+
+
+def test_items_are_those_that_match_and_models_those_of_the_run(job: Job) -> None:
+    sheet = openpyxl.load_workbook(written(job, which=RunFilter(search="item2")))["Plan"]
+    assert [row[0] for row in sheet.iter_rows(min_row=2, values_only=True)] == ["item2"]
+    with pytest.raises(InputError, match="no model Auto"):
+        written(job, model="Auto")
+    with pytest.raises(InputError, match="no format 'pdf'"):
+        written(job, file_format="pdf")
+
+
+def test_more_than_a_sheet_holds_is_refused_in_words(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plan_workbook, "MAX_ROWS", 11)
+    with pytest.raises(InputError, match="holds 11 rows below its header, and the bounds of these items have 12"):
+        written(job)
+
+
+# What is read back
+
+
+def test_three_cells_become_one_change(job: Job) -> None:
+    def edit(sheet: Worksheet) -> None:
+        for key, place, units in (("item1", 0, 5), ("item1", 12, 0), ("item3", 4, 77.25)):
+            put(key, place, units)(sheet)
+
+    before = {key: plan(job, key) for key in ("item1", "item2", "item3")}
+    upload = after(job, edit)
+    assert (upload.n_rows, upload.n_unchanged, upload.n_empty, upload.n_bad) == (3, 36, 0, 0)
+    assert {(c.key, c.period, c.cell, c.after) for c in upload.changes} == {
+        ("item1", str(week(job, 1)), "Plan!G4", 5),
+        ("item1", str(week(job, 13)), "Plan!S4", 0),
+        ("item3", str(week(job, 5)), "Plan!K2", 77.25),
+    }
+    assert [c.before for c in upload.changes if c.key == "item3"] == pytest.approx([before["item3"][4]])
+    assert not upload.meanwhile and upload.remarks == ()
+    save_plan_file(job, MODEL, upload, "a count", "Ann")
+    (made,) = adjustments.list_adjustments(job)
+    assert (made.scope, made.n_items, made.reason, made.made_by) == ("workbook, 2 items", 2, "a count", "Ann")
+    wanted = {key: units.copy() for key, units in before.items()}
+    wanted["item1"][[0, 12]], wanted["item3"][4] = (5, 0), 77.25
+    for key, units in wanted.items():
+        assert plan(job, key).tolist() == units.tolist(), "the other weeks stay to the last digit"
+
+
+@pytest.mark.parametrize("period", [Period.MONTH, Period.QUARTER])
+@pytest.mark.parametrize("units", [0, 1, 12345.6])
+def test_a_period_adds_up_exactly(job: Job, period: Period, units: float) -> None:
+    upload = after(job, put("item2", 1, units), period)
+    save_plan_file(job, MODEL, upload, "a contract", "Ann")
+    split, now = split_of(job, period), plan(job, "item2")
+    assert split.add_up(now)[1] == pytest.approx(units, abs=1e-6)
+    file = openpyxl.load_workbook(written(job, period))["Plan"]
+    assert file.cell(row_of(file, "item2"), FIRST + 1).value == pytest.approx(units, abs=1e-4)
+
+
+def test_an_untouched_file_changes_nothing(job: Job) -> None:
+    adjustments.adjust(job, MODEL, EVERY, Change(week(job, 1), week(job, 13), percent=100 / 7), "a fair", "Ann")
+    for period in Period:
+        for file_format in ("xlsx", "csv"):
+            upload = read(job, written(job, period, file_format=file_format))
+            assert (upload.changes, upload.bad, upload.n_empty) == ((), (), 0) and upload.n_unchanged > 0
+            with pytest.raises(InputError, match="Nothing was changed"):
+                save_plan_file(job, MODEL, upload, "why", "Ann")
+
+
+def test_rows_and_columns_may_be_moved_deleted_and_added(job: Job) -> None:
+    def edit(sheet: Worksheet) -> None:
+        put("item1", 12, 5)(sheet)
+        sheet.move_range("S1:S4", cols=2)
+        sheet["T1"].value, sheet["T2"].value = "my notes", "buy more"
+        sheet.insert_rows(1, 2)
+        sheet["A1"].value = "Plan of the fair"
+        sheet.delete_cols(2, 6)  # with the first week
+        sheet.delete_rows(row_of(sheet, "item2"))
+        sheet["B3"].value = str(week(job, 2))
+
+    upload = after(job, edit)
+    (change,) = upload.changes
+    assert (change.key, change.period, change.cell, change.after) == ("item1", str(week(job, 13)), "Plan!O5", 5)
+    assert upload.n_rows == 2 and upload.n_unchanged == 23 and not upload.bad
+    assert upload.remarks == ("Columns that are not read: 'my notes'.",)
+
+
+def test_what_others_changed_in_cells_that_are_left_alone_stays(job: Job) -> None:
+    file = edited(written(job), put("item1", 0, 5))
+    adjustments.adjust(job, MODEL, only("item1"), Change(week(job, 2), week(job, 3), units=9), "fair", "Bob")
+    upload = read(job, file)
+    assert [change.cell for change in upload.changes] == ["Plan!G4"] and not upload.meanwhile
+    save_plan_file(job, MODEL, upload, "mine", "Ann")
+    assert plan(job, "item1")[:3].tolist() == [5, 9, 9]
+
+
+def test_what_others_changed_meanwhile_is_a_conflict_until_it_is_confirmed(job: Job) -> None:
+    def edit(sheet: Worksheet) -> None:
+        put("item1", 0, 5)(sheet)
+        put("item1", 1, 6)(sheet)
+
+    file = edited(written(job), edit)
+    adjustments.adjust(job, MODEL, only("item1"), Change(week(job, 1), week(job, 1), units=9), "fair", "Bob")
+    upload = read(job, file)
+    assert [(c.cell, c.before, c.after) for c in upload.meanwhile] == [("Plan!G4", 9, 5)] and len(upload.changes) == 2
+    with pytest.raises(Conflict, match="changed 1 of these cells since the download: Plan!G4"):
+        save_plan_file(job, MODEL, upload, "mine", "Ann")
+    assert len(adjustments.list_adjustments(job)) == 1
+    made = save_plan_file(job, MODEL, upload, "mine", "Ann", meanwhile=Meanwhile.KEEP)
+    assert plan(job, "item1")[:2].tolist() == [9, 6]
+    adjustments.undo(made, "Ann")
+    upload = read(job, file)
+    save_plan_file(job, MODEL, upload, "mine", "Ann", meanwhile=Meanwhile.OVERWRITE)
+    assert plan(job, "item1")[:2].tolist() == [5, 6]
+
+
+def test_what_is_changed_between_the_preview_and_saving_is_a_conflict(job: Job) -> None:
+    upload = after(job, put("item1", 0, 5))
+    adjustments.adjust(job, MODEL, only("item1"), Change(week(job, 1), week(job, 1), units=9), "fair", "Bob")
+    with pytest.raises(Conflict, match="by Bob: fair"):
+        save_plan_file(job, MODEL, upload, "mine", "Ann")
+    assert plan(job, "item1")[0] == 9
+
+
+def test_without_the_hidden_sheet_the_plan_as_it_is_now_counts(job: Job) -> None:
+    file = edited(written(job), put("item1", 0, 5), is_bare=True)
+    adjustments.adjust(job, MODEL, only("item2"), Change(week(job, 1), week(job, 1), units=9), "fair", "Bob")
+    upload = read(job, file)
+    assert [c.cell for c in upload.changes] == ["Plan!G3", "Plan!G4"] and not upload.meanwhile
+    assert "compared with the plan as it is now" in upload.remarks[0]
+
+
+# What is refused
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ("abc", "it has the text 'abc', not a number"),
+        ("12", "it has the text '12', not a number"),
+        (-1, "it has -1, and units are not less than 0"),
+        (1e300, "it has 1e+300, and the most is 1,000,000,000,000"),
+        (True, "it has TRUE, not units"),
+        (datetime(2026, 11, 28), "it has a date or a time, 2026-11-28"),
+        ("#DIV/0!", "it has the error #DIV/0!"),
+        ("=1+1", "its formula has no value"),
+    ],
+)
+def test_cell_that_cannot_be_taken_is_named(job: Job, value: Any, said: str) -> None:
+    def edit(sheet: Worksheet) -> None:
+        put("item1", 1, value)(sheet)
+        put("item1", 2, 5)(sheet)
+
+    upload = after(job, edit)
+    assert list(bad(upload)) == ["Plan!H4"] and said in bad(upload)["Plan!H4"]
+    assert [change.cell for change in upload.changes] == ["Plan!I4"]
+    with pytest.raises(InputError, match="1 cells cannot be taken: Plan!H4: it"):
+        save_plan_file(job, MODEL, upload, "why", "Ann")
+    assert adjustments.list_adjustments(job) == []
+    save_plan_file(job, MODEL, upload, "why", "Ann", skip_bad=True)
+    assert plan(job, "item1")[2] == 5
+
+
+def with_xml(file: io.BytesIO, old: str, new: str) -> io.BytesIO:
+    """The workbook with another text in the XML of its first sheet."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(file) as before, zipfile.ZipFile(out, "w") as target:
+        for info in before.infolist():
+            data = before.read(info)
+            if info.filename == "xl/worksheets/sheet1.xml":
+                assert old in data.decode()
+                data = data.decode().replace(old, new, 1).encode()
+            target.writestr(info.filename, data)
+    out.seek(0)
+    return out
+
+
+def test_number_that_is_none_is_named(job: Job) -> None:
+    file = edited(written(job), put("item1", 0, 123.5))
+    assert "inf, not units" in bad(read(job, with_xml(file, "<v>123.5</v>", "<v>1e999</v>")))["Plan!G4"]
+    with pytest.raises(InputError, match="Plan!G4 of plan.xlsx has 'NaN', not a number"):
+        read(job, with_xml(file, "<v>123.5</v>", "<v>NaN</v>"))
+
+
+def test_formula_counts_with_the_value_that_was_saved(job: Job) -> None:
+    file = edited(written(job), put("item1", 0, 123.5))
+    (change,) = read(job, with_xml(file, "<v>123.5</v>", "<f>100+23.5</f><v>123.5</v>")).changes
+    assert change.after == 123.5
+
+
+def test_empty_cells_are_said_and_change_nothing(job: Job) -> None:
+    upload = after(job, put("item1", 0, None))
+    assert upload.n_empty == 1 and not upload.changes and not upload.bad
+    assert upload.remarks == ("1 empty cells leave the plan as it is.",)
+
+
+def test_merged_cells_are_named(job: Job) -> None:
+    upload = after(job, lambda sheet: sheet.merge_cells("H3:I4"))
+    assert list(bad(upload)) == ["Plan!H3", "Plan!I3", "Plan!H4", "Plan!I4"]
+    assert "merged cells H3:I4" in bad(upload)["Plan!H3"] and not upload.changes
+    assert bad(after(job, lambda sheet: sheet.merge_cells("A3:A4")))["Plan!A3"] == "the key is in merged cells"
+    assert "header is in the merged cells" in bad(after(job, lambda sheet: sheet.merge_cells("G1:H1")))["Plan!G1"]
+
+
+def test_keys_that_are_unknown_or_double_or_missing_are_named(job: Job) -> None:
+    def edit(sheet: Worksheet) -> None:
+        sheet["A2"].value = "item9"
+        sheet["A3"].value = "item1"
+        sheet["G3"].value = 5
+        sheet["G6"].value = 7
+
+    assert bad(after(job, edit)) == {
+        "Plan!A2": f"run {job.job_id} has no item 'item9'",
+        "Plan!A3": "item 'item1' stands in 2 rows",
+        "Plan!A4": "item 'item1' stands in 2 rows",
+        "Plan!A6": "there is no key",
+    }
+
+
+def test_headers_that_stand_there_twice_are_named(job: Job) -> None:
+    def edit(sheet: Worksheet) -> None:
+        sheet["H1"].value = week(job, 1)
+        sheet["G2"].value = 5
+
+    upload = after(job, edit)
+    assert bad(upload) == dict.fromkeys(("Plan!G1", "Plan!H1"), f"{week(job, 1)} stands in 2 columns")
+    assert not upload.changes
+    with pytest.raises(InputError, match="several columns 'Key': Plan!A1 and Plan!B1"):
+        after(job, lambda sheet: setattr(sheet["B1"], "value", "key"))
+
+
+def test_weeks_that_are_over_or_not_in_the_run_are_named(job: Job) -> None:
+    def edit(sheet: Worksheet) -> None:
+        sheet["G1"].value = week(job, 0)
+        sheet["G2"].value = 5
+
+    upload = after(job, edit)
+    first, last = week(job, 1), week(job, 13)
+    assert bad(upload) == {"Plan!G1": f"{week(job, 0)} is not in this run, which is of {first} to {last}"}
+    assert not upload.changes
+
+
+def test_items_that_failed_are_named(job: Job) -> None:
+    file = edited(written(job), put("item1", 0, 5))
+    with transaction() as cur:
+        cur.execute("UPDATE fcst_app.job_items SET outcome = 'failed', reason = 'No sales.' WHERE unique_id = 'item1'")
+    assert bad(read(job, file)) == {"Plan!A4": "item 'item1' has no plan, it is failed: No sales"}
+
+
+def test_periods_that_share_a_week_and_cannot_both_be_met_are_named(job: Job) -> None:
+    def edit(sheet: Worksheet) -> None:
+        for place in range(len(split_of(job, Period.MONTH).spans)):
+            put("item1", place, 0)(sheet)
+        put("item1", 0, 1e6)(sheet)  # its last days are in a week of the next month
+        put("item1", 1, 0)(sheet)
+
+    upload = after(job, edit, Period.MONTH)
+    if upload.n_bad:
+        assert "share weeks" in upload.bad[0].why and not upload.changes
+    else:
+        save_plan_file(job, MODEL, upload, "why", "Ann")
+        assert split_of(job, Period.MONTH).add_up(plan(job, "item1"))[0] == pytest.approx(1e6)
+
+
+def test_file_of_another_run_or_model_is_refused(job: Job) -> None:
+    file = written(job)
+    other = run_again(job)
+    with pytest.raises(InputError, match=rf"is a plan of run {job.job_id}, and this is run {other.job_id}"):
+        read(other, file)
+    with pytest.raises(InputError, match="is a plan by WindowAverage, and this is the plan by Naive"):
+        read(job, file, "Naive")
+
+
+def run_again(job: Job) -> Job:
+    from fcst.services import datasets
+
+    return run(datasets.get_dataset(job.dataset_id), 3, models=(MODEL,), h=13, n_windows=0)
+
+
+def book_with(**sheets: list[list[object]]) -> io.BytesIO:
+    book = openpyxl.Workbook()
+    book.remove(book.active)
+    for title, rows in sheets.items():
+        sheet = book.create_sheet(title)
+        for row in rows:
+            sheet.append(row)
+    out = io.BytesIO()
+    book.save(out)
+    out.seek(0)
+    return out
+
+
+@pytest.mark.parametrize(
+    ("file", "said"),
+    [
+        (book_with(Other=[["Key"]]), "has no sheet Plan"),
+        (book_with(Plan=[["Name", "2026-11"]]), "no column 'Key'"),
+        (book_with(Plan=[["Key", "Name"], ["item1", 1]]), "no column of a week, month or quarter"),
+        (book_with(Plan=[["Key", "2026-11", "2026-Q4"]]), "has months and quarters as columns"),
+        (io.BytesIO(b"PK\x03\x04 no workbook"), "cannot be read as a workbook"),
+        (io.BytesIO(b"\xd0\xcf\x11\xe0 old"), "of an older form"),
+        (io.BytesIO(b""), "no column 'Key'"),
+        (io.BytesIO("Key;Käse".encode("latin-1")), "not UTF-8"),
+        (io.BytesIO(b"\x89PNG" + bytes(100)), "not UTF-8"),
+    ],
+)
+def test_file_that_is_no_plan_is_refused_in_words(job: Job, file: io.BytesIO, said: str) -> None:
+    file.seek(0)
+    with pytest.raises(InputError, match=said):
+        read(job, file)
+
+
+def test_huge_files_are_refused(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = written(job)
+    far = with_xml(edited(file, lambda sheet: None), '<row r="4"', '<row r="999999999"')
+    with pytest.raises(InputError, match="has more than 1,048,575 rows"):
+        read(job, far)
+    wide = edited(file, lambda sheet: setattr(sheet["XFD4"], "value", 1))
+    assert not read(job, wide).changes
+    for limit, value, said in (
+        ("MAX_PARTS", 1000, "unpacks to more than"),
+        ("MAX_UNPACKED", 1000, "unpacks to more than"),
+        ("MAX_CELLS", 10, "or 10 cells"),
+        ("MAX_FILE_BYTES", 1000, "Give at most"),
+    ):
+        with monkeypatch.context() as patch, pytest.raises(InputError, match=said):
+            patch.setattr(plan_sheets, limit, value)
+            read(job, file)
+
+
+# CSV
+
+
+def lines_of(job: Job, period: Period = Period.WEEK) -> list[list[str]]:
+    text = written(job, period, file_format="csv").getvalue().decode("utf-8-sig")
+    return list(csv.reader(io.StringIO(text, newline="")))
+
+
+def as_csv(rows: list[list[str]], separator: str = ",", encoding: str = "utf-8") -> io.BytesIO:
+    out = io.StringIO()
+    csv.writer(out, delimiter=separator).writerows(rows)
+    return io.BytesIO(out.getvalue().encode(encoding))
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
+@pytest.mark.parametrize(("separator", "typed"), [(",", "12.5"), (";", "12.5"), (";", "12,5"), ("\t", "12,5")])
+def test_csv_is_read_as_programs_save_it(job: Job, separator: str, typed: str, encoding: str) -> None:
+    rows = lines_of(job)
+    if "," in typed:
+        rows = [rows[0], *([cell.replace(".", ",") for cell in row] for row in rows[1:])]
+    rows[0][6:9] = [f"{week(job, 1):%d.%m.%Y}", f"{week(job, 2):%m/%d/%Y}", str(week(job, 3))]
+    rows[3][6:9] = [typed] * 3
+    upload = read(job, as_csv(rows, separator, encoding))
+    assert [(c.cell, c.period, c.after) for c in upload.changes] == [
+        (cell, str(week(job, n)), 12.5) for n, cell in ((1, "G4"), (2, "H4"), (3, "I4"))
+    ]
+    assert not upload.bad and "compared with the plan as it is now" in upload.remarks[0]
+    save_plan_file(job, MODEL, upload, "why", "Ann")
+    assert adjustments.list_adjustments(job)[0].scope == "CSV file, 1 item"
+
+
+def test_months_that_a_program_writes_in_its_way_are_known(job: Job) -> None:
+    rows = lines_of(job, Period.MONTH)
+    spans = split_of(job, Period.MONTH).spans
+    rows[0][6:] = [f"{span.first:%b-%y}" for span in spans]
+    rows[1][7] = "55"
+    (change,) = read(job, as_csv(rows)).changes
+    assert (change.period, change.after) == (spans[1].name, 55)
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [("12,5", "the text '12,5'"), ("1 000", "the text"), ("nan", "the text 'nan'"), ("inf", "text"), ("1e999", "inf"),
+     ("-3", "not less than 0"), ("=1+1", "the text '=1+1'"), ("1_0", "text"), ("٣", "text")],
+)  # fmt: skip
+def test_cell_of_csv_that_cannot_be_taken_is_named(job: Job, typed: str, said: str) -> None:
+    rows = lines_of(job)
+    rows[1][6] = typed
+    upload = read(job, as_csv(rows))
+    assert list(bad(upload)) == ["G2"] and said in bad(upload)["G2"]
+
+
+def test_points_beside_decimal_commas_are_named(job: Job) -> None:
+    rows = [[cell.replace(".", ",") for cell in row] for row in lines_of(job)]
+    rows[1][6] = "1.234,5"
+    assert "decimal commas" in bad(read(job, as_csv(rows, ";")))["G2"]
+
+
+# Texts that harm or confuse
+
+
+def make_nasty(load_dataset: Callable[..., Dataset]) -> Job:
+    job = run(load_dataset(n_items=len(NASTY)), len(NASTY), models=("SeasonalNaive",), n_windows=0, h=2)
+    with transaction() as cur:
+        for table in ("items", "sales", "job_items", "forecasts", "attention"):
+            for number, key in enumerate(NASTY, 1):
+                names = {"key": key, "old": f"item{number}"}
+                cur.execute(f"UPDATE fcst_app.{table} SET unique_id = %(key)s WHERE unique_id = %(old)s", names)
+        cur.execute("UPDATE fcst_app.items SET description = '=1+1', family = '@x'")
+        cur.execute("UPDATE fcst_app.jobs SET name = '=1+1', note = '@x'")
+    return jobs.get_job(job.job_id)
+
+
+@pytest.mark.parametrize("file_format", ["xlsx", "csv"])
+def test_keys_of_all_kinds_come_back(load_dataset: Callable[..., Dataset], once: Callable, file_format: str) -> None:
+    job = once("nasty_plan", lambda: make_nasty(load_dataset))
+    file = written(job, file_format=file_format, model="SeasonalNaive")
+    if file_format == "xlsx":
+        book = openpyxl.load_workbook(file)
+        sheet = book["Plan"]
+        assert {cell.data_type for cells in sheet["A2:C100"] for cell in cells if cell.value is not None} <= {
+            "s",
+            "inlineStr",
+        }
+        for row in range(2, len(NASTY) + 2):
+            sheet.cell(row, FIRST).value = 1000 + row
+        book.save(file := io.BytesIO())
+    else:
+        rows = list(csv.reader(io.StringIO(file.getvalue().decode("utf-8-sig"), newline="")))
+        assert not [cell for row in rows for cell in row if cell[:1] in tuple("=+-@\t\r\n")]
+        rows[1:] = [[*row[:6], str(1000 + number)] for number, row in enumerate(rows[1:], 2)]
+        file = as_csv(rows)
+    upload = read(job, file, "SeasonalNaive")
+    assert not upload.bad and upload.n_rows == len(NASTY)
+    assert {change.key for change in upload.changes} == set(NASTY) and not upload.meanwhile
+    save_plan_file(job, "SeasonalNaive", upload, "=1+1", "@Ann")
+    assert forecasts.view(job, "SeasonalNaive").forecast["final"].iloc[0] == sum(c.after for c in upload.changes)
