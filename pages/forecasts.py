@@ -14,7 +14,7 @@ from fcst.states import Outcome
 from fcst.ui import text
 from fcst.ui.accuracy import show_provenance
 from fcst.ui.cache import draw, read, run_key
-from fcst.ui.downloads import one_item, picture, show_downloads, those_that_match
+from fcst.ui.downloads import one_item, period_in_url, picture, show_downloads, those_that_match
 from fcst.ui.groups import ITEMS, show_groups
 from fcst.ui.items import (
     ALL_ITEMS,
@@ -29,6 +29,7 @@ from fcst.ui.items import (
 )
 from fcst.ui.lost_sales import show_item as show_lost_item
 from fcst.ui.plan import Edited, show_changes, show_plan
+from fcst.ui.plan_upload import upload_button
 from fcst.ui.results import choose_run, find_runs, show_notes, show_numbers, show_table
 from fcst.ui.shell import choose, choose_some, show_page, warn_of_unknown
 from fcst.ui.status import status_badge
@@ -98,12 +99,15 @@ def show_detail(items: Items, page: int, item: RunItem | None, head: DeltaGenera
     with title:
         show_title(job, item, view, n_shown)
     show_numbers(job, view, model)
+    period = period_in_url()
     with head, st.popover("Download", type="primary", icon=":material/download:"):
         if item is not None:
-            show_downloads(job, "this item", 1, one_item(unique_id))
+            show_downloads(job, "this item", 1, one_item(unique_id), model, period)
         if n_shown < n_items:
-            show_downloads(job, "the items shown", n_shown, those_that_match(items.which, model))
-        show_downloads(job, "all items of this run", n_items)
+            show_downloads(job, "the items shown", n_shown, those_that_match(items.which, model), model, period)
+        show_downloads(job, "all items of this run", n_items, (), model, period)
+    with head:
+        upload_button(job, model)
     marks = [mark for mark in MARKS if mark in st.query_params.get_all("show")]
     chart_key = ("forecast chart", items.key, model, which, tuple(marks))
     st.plotly_chart(

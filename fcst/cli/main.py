@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from fcst.cli import admin, attributes, drivers, lifecycles, stock
+from fcst.cli import admin, attributes, drivers, lifecycles, plans, stock
 from fcst.cli.reading import parse_attributes, parse_map, parse_where, say_reading, takes_reading, wait_for_ingest
 from fcst.errors import BadRows, FcstError, InputError
 from fcst.filters import EVERY, only
@@ -168,6 +168,7 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--format", choices=EXPORT_FORMATS, help="default: as FILE ends, else csv")
     sub.add_argument("--item", action="append", metavar="ID", help="only this item; may be given several times")
 
+    plans.add_commands(commands)
     drivers.add_commands(commands)
     lifecycles.add_commands(commands)
     attributes.add_commands(commands)

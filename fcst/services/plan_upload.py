@@ -165,14 +165,14 @@ def save_plan_file(
     """
     if upload.n_bad and not skip_bad:
         raise InputError(
-            f"{upload.n_bad:,} cells cannot be taken: {_some(upload.bad)}.", "Correct them, or leave them out."
+            f"{cells_in_words(upload.n_bad)} cannot be taken: {_some(upload.bad)}.", "Correct them, or leave them out."
         )
     changes = upload.changes
     if found := upload.meanwhile:
         if meanwhile == Meanwhile.REFUSE:
             cells = ", ".join(change.cell for change in found[:5]) + (" …" if len(found) > 5 else "")
             raise Conflict(
-                f"Others have changed {len(found):,} of these cells since the download: {cells}.",
+                f"Others have changed {cells_in_words(len(found))} of the file since the download: {cells}.",
                 "Say whether theirs or yours count.",
             )
         if meanwhile == Meanwhile.KEEP:
@@ -187,6 +187,10 @@ def save_plan_file(
     n_items = len(units)
     scope = f"{upload.kind}, {n_items:,} {'item' if n_items == 1 else 'items'}"
     return adjustments.set_units(job, model, units, reason, made_by, scope, upload.seen)
+
+
+def cells_in_words(n: int) -> str:
+    return "1 cell" if n == 1 else f"{n:,} cells"
 
 
 def _some(bad: Sequence[BadCell]) -> str:
@@ -268,7 +272,7 @@ class _Reading:
             )
         final = self._compare_rows(rows, now, key_column, known)
         if self._n_empty:
-            self._remarks.append(f"{self._n_empty:,} empty cells leave the plan as it is.")
+            self._remarks.append(f"Empty, so left as in the plan: {cells_in_words(self._n_empty)}.")
         return PlanUpload(
             kind="CSV file" if self._table.is_text else "workbook",
             period=self._period,

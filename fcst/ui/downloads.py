@@ -25,14 +25,16 @@ from fcst.errors import DatabaseAway, FcstError, InputError
 from fcst.filters import EVERY, PREFIX, RunFilter, attribute_pairs, attributes_in, only
 from fcst.job_records import Job
 from fcst.names import EXPORT_FORMATS, WEEKLY_FILE, in_file_name
-from fcst.services import datasets, exports, jobs
+from fcst.periods import Period
+from fcst.services import datasets, exports, jobs, plan_workbook
+from fcst.services.plan_layout import PLAN_FORMATS
 from fcst.services.signing import signing_secret
 from fcst.services.workbook import MAX_ROWS
 from fcst.settings import load_settings
 from fcst.ui import text
 
 LABELS = {"csv": "CSV", "xlsx": "Excel", "parquet": "Parquet"}
-ITEM, MODEL, SEARCH, REVIEW = "item", "model", "q", "review"
+ITEM, MODEL, SEARCH, REVIEW, BY = "item", "model", "q", "review", "by"
 FILTERS = {
     "family": "families",
     "class": "classes",
@@ -51,8 +53,8 @@ Query = Sequence[tuple[str, str]]
 log = logging.getLogger(__name__)
 
 
-def show_downloads(job: Job, what: str, n_items: int, query: Query = ()) -> None:
-    """Links to the forecasts of some items, or of the whole run, as CSV, Excel and Parquet.
+def show_downloads(job: Job, what: str, n_items: int, query: Query = (), model: str = "", period: str = "") -> None:
+    """Links to the final plan by one model, to be edited, and to all forecasts, of some items or of the whole run.
 
     Parameters
     ----------
@@ -62,10 +64,25 @@ def show_downloads(job: Job, what: str, n_items: int, query: Query = ()) -> None
         how many they are.
     query
         which they are: of `one_item` or `those_that_match`; nothing for all.
+    model, period
+        of the plan: the run's first model where none is named, and a `Period`, weeks where it is empty.
     """
     n_rows = exports.count_rows(job, n_items)
+    shown = min(n_items, job.n_completed)
+    of_plan = [*(pair for pair in query if pair[0] != MODEL), (MODEL, model or job.spec.models[0])]
+    st.markdown(f"**{text.plain(what[:1].upper() + what[1:])}**")
+    with st.container(horizontal=True, vertical_alignment="center", key=f"plan_{in_file_name(what)}"):
+        st.markdown(f"Final plan, a column a {period or Period.WEEK}:", width="content")
+        for file_format in PLAN_FORMATS:
+            st.link_button(
+                f"Plan as {LABELS[file_format]}",
+                link_to_plan(job.job_id, file_format, [*of_plan, (BY, period or Period.WEEK)]),
+                icon=":material/download:",
+                disabled=shown == 0,
+                help="One row an item. Edit it, and upload it again.",
+            )
     with st.container(horizontal=True, vertical_alignment="center", key=f"downloads_{in_file_name(what)}"):
-        st.markdown(f"Download {text.plain(what)}, {text.count(n_rows, 'row')}:", width="content")
+        st.markdown(f"All models by week, {text.count(n_rows, 'row')}:", width="content")
         for file_format, label in LABELS.items():
             is_too_long = file_format == "xlsx" and n_rows > MAX_ROWS
             st.link_button(
@@ -73,8 +90,16 @@ def show_downloads(job: Job, what: str, n_items: int, query: Query = ()) -> None
                 link_to_forecasts(job.job_id, file_format, query),
                 icon=":material/download:",
                 disabled=is_too_long or n_rows == 0,
-                help=f"An Excel sheet holds {MAX_ROWS:,} rows: take CSV or Parquet." if is_too_long else None,
+                help=f"An Excel sheet holds {MAX_ROWS:,} rows: take CSV or Parquet."
+                if is_too_long
+                else "One row an item, model and week. The column adjusted is the final plan.",
             )
+
+
+def period_in_url() -> str:
+    """What the page adds weeks up to: a `Period`."""
+    found = st.query_params.get("period", "")
+    return found if found in set(Period) else str(Period.WEEK)
 
 
 def one_item(unique_id: str) -> Query:
@@ -91,6 +116,11 @@ def those_that_match(which: RunFilter, model: str) -> Query:
 def link_to_forecasts(job_id: int, file_format: str, query: Query = ()) -> str:
     """The address of a run's forecasts."""
     return _link(f"/downloads/{job_id}/forecasts.{file_format}", query)
+
+
+def link_to_plan(job_id: int, file_format: str, query: Query) -> str:
+    """The address of a run's final plan as a wide file."""
+    return _link(f"/downloads/{job_id}/plan.{file_format}", query)
 
 
 def show_dataset_link(label: str, dataset_id: int, name: str) -> None:
@@ -139,9 +169,9 @@ def picture(job: Job, what: str, unique_id: str | None = None) -> dict[str, Any]
     return {"toImageButtonOptions": options, "displaylogo": False}
 
 
-def _chosen(job: Job, query: QueryParams) -> tuple[RunFilter, str]:
+def _chosen(job: Job, query: QueryParams, more: Sequence[str] = ()) -> tuple[RunFilter, str]:
     """Which items of the job, and the model by whose forecasts they are filtered."""
-    names = {ITEM, MODEL, SEARCH, REVIEW, *FILTERS, *(name for name in query if name.startswith(PREFIX))}
+    names = {ITEM, MODEL, SEARCH, REVIEW, *FILTERS, *more, *(name for name in query if name.startswith(PREFIX))}
     _check_names(query, names, "Name items with item=KEY, once for each.")
     if ITEM in query:
         unique_ids = list(dict.fromkeys(query.getlist(ITEM)))
@@ -176,6 +206,18 @@ def _forecasts(request: Request) -> _File:
     which, model = _chosen(job, request.query_params)
     headers = exports.file_headers(job, file_format, which, model)
     return _File(headers, lambda: exports.open_export(job, file_format, which, model))
+
+
+def _plan(request: Request) -> _File:
+    job, file_format = jobs.get_job(request.path_params["job_id"]), request.path_params["file_format"]
+    if file_format not in PLAN_FORMATS:
+        raise InputError(f"There is no format {file_format!r} of a plan.", f"Choose among {', '.join(PLAN_FORMATS)}.")
+    query = request.query_params
+    which, _ = _chosen(job, query, [BY])
+    model, period = query.get(MODEL, job.spec.models[0]), plan_workbook.as_period(query.get(BY, Period.WEEK))
+    plan_workbook.check_model(job, model)
+    headers = exports.headers_of(plan_workbook.plan_file_name(job, model, file_format, period, which))
+    return _File(headers, lambda: plan_workbook.open_plan(job, model, file_format, period, which))
 
 
 def _dataset(request: Request) -> Dataset:
@@ -238,6 +280,7 @@ def _said(status: int, words: str) -> Response:
 
 ROUTES = [
     _route("/downloads/{job_id:int}/forecasts.{file_format}", _forecasts),
+    _route("/downloads/{job_id:int}/plan.{file_format}", _plan),
     _route(f"/downloads/datasets/{{dataset_id:int}}/{WEEKLY_SALES}", _weekly_sales),
     _route(f"/downloads/datasets/{{dataset_id:int}}/{REPORT}", _report),
 ]

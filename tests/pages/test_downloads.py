@@ -36,9 +36,15 @@ def shown(job: Job, what: str, n_items: int, query: downloads.Query = ()) -> App
 
 def test_whole_run_is_offered_in_each_format_with_its_number_of_rows(job: Job) -> None:
     at = shown(job, "all *items*", 4)
-    assert at.markdown[0].value == r"Download all \*items\*, 32 rows:"
+    assert [said.value for said in at.markdown] == [
+        r"**All \*items\***",
+        "Final plan, a column a week:",
+        "All models by week, 32 rows:",
+    ]
     links = [element.proto for element in at.get("link_button")]
     assert [(link.label, link.url, link.disabled) for link in links] == [
+        ("Plan as Excel", f"/downloads/{job.job_id}/plan.xlsx?model=SeasonalNaive&by=week", False),
+        ("Plan as CSV", f"/downloads/{job.job_id}/plan.csv?model=SeasonalNaive&by=week", False),
         ("CSV", f"/downloads/{job.job_id}/forecasts.csv", False),
         ("Excel", f"/downloads/{job.job_id}/forecasts.xlsx", False),
         ("Parquet", f"/downloads/{job.job_id}/forecasts.parquet", False),
@@ -47,8 +53,9 @@ def test_whole_run_is_offered_in_each_format_with_its_number_of_rows(job: Job) -
 
 def test_an_item_is_named_in_the_link(job: Job) -> None:
     at = shown(job, "this", 1, downloads.one_item('a/b "c"&d'))
-    assert at.markdown[0].value == "Download this, 8 rows:"
-    assert at.get("link_button")[0].proto.url.endswith("/forecasts.csv?item=a%2Fb+%22c%22%26d")
+    assert at.markdown[2].value == "All models by week, 8 rows:"
+    assert at.get("link_button")[0].proto.url.endswith("?item=a%2Fb+%22c%22%26d&model=SeasonalNaive&by=week")
+    assert at.get("link_button")[2].proto.url.endswith("/forecasts.csv?item=a%2Fb+%22c%22%26d")
 
 
 def test_wanted_attributes_are_in_the_link_and_are_read_from_it(job: Job) -> None:
@@ -57,14 +64,15 @@ def test_wanted_attributes_are_in_the_link_and_are_read_from_it(job: Job) -> Non
     at = shown(job, "these", 1, query)
     address = at.get("link_button")[0].proto.url
     assert "attr.city=Quito&attr.city=&attr.a%26b=%3D1" in address
-    assert downloads._chosen(job, QueryParams(address.partition("?")[2])) == (which, "Naive")
+    assert downloads._chosen(job, QueryParams(address.partition("?")[2]), ["by"]) == (which, "Naive")
     with pytest.raises(InputError, match="no parameter attribute"):
         downloads._chosen(job, QueryParams("attribute.city=Quito"))
 
 
 def test_excel_is_not_offered_beyond_its_rows_and_nothing_before_there_is_a_row(job: Job) -> None:
     many = [element.proto for element in shown(replace(job, n_completed=10**6), "all", 10**6).get("link_button")]
-    assert [link.disabled for link in many] == [False, True, False] and "1,048,575 rows" in many[1].help
+    assert [link.disabled for link in many] == [False, False, False, True, False]
+    assert "1,048,575 rows" in many[3].help
     none = [element.proto for element in shown(replace(job, n_completed=0), "all", 4).get("link_button")]
     assert all(link.disabled for link in none)
 

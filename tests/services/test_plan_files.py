@@ -247,7 +247,7 @@ def test_what_others_changed_meanwhile_is_a_conflict_until_it_is_confirmed(job: 
     adjustments.adjust(job, MODEL, only("item1"), Change(week(job, 1), week(job, 1), units=9), "fair", "Bob")
     upload = read(job, file)
     assert [(c.cell, c.before, c.after) for c in upload.meanwhile] == [("Plan!G4", 9, 5)] and len(upload.changes) == 2
-    with pytest.raises(Conflict, match="changed 1 of these cells since the download: Plan!G4"):
+    with pytest.raises(Conflict, match="changed 1 cell of the file since the download: Plan!G4"):
         save_plan_file(job, MODEL, upload, "mine", "Ann")
     assert len(adjustments.list_adjustments(job)) == 1
     made = save_plan_file(job, MODEL, upload, "mine", "Ann", meanwhile=Meanwhile.KEEP)
@@ -298,7 +298,7 @@ def test_cell_that_cannot_be_taken_is_named(job: Job, value: Any, said: str) -> 
     upload = after(job, edit)
     assert list(bad(upload)) == ["Plan!H4"] and said in bad(upload)["Plan!H4"]
     assert [change.cell for change in upload.changes] == ["Plan!I4"]
-    with pytest.raises(InputError, match="1 cells cannot be taken: Plan!H4: it"):
+    with pytest.raises(InputError, match="1 cell cannot be taken: Plan!H4: it"):
         save_plan_file(job, MODEL, upload, "why", "Ann")
     assert adjustments.list_adjustments(job) == []
     save_plan_file(job, MODEL, upload, "why", "Ann", skip_bad=True)
@@ -335,7 +335,7 @@ def test_formula_counts_with_the_value_that_was_saved(job: Job) -> None:
 def test_empty_cells_are_said_and_change_nothing(job: Job) -> None:
     upload = after(job, put("item1", 0, None))
     assert upload.n_empty == 1 and not upload.changes and not upload.bad
-    assert upload.remarks == ("1 empty cells leave the plan as it is.",)
+    assert upload.remarks == ("Empty, so left as in the plan: 1 cell.",)
 
 
 def test_merged_cells_are_named(job: Job) -> None:

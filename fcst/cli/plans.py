@@ -1,0 +1,111 @@
+"""The command for the final plan of a run as a wide file: written, and read back after it was edited."""
+
+import argparse
+import sys
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from fcst.errors import InputError
+from fcst.periods import Period
+from fcst.terminal import DONE, add_command, prepare, print_json, print_table, say, takes_json
+
+MEANWHILE = ("refuse", "keep", "overwrite")
+
+
+def add_commands(commands: Any) -> None:
+    """Adds it to the command line."""
+    sub = partial(add_command, commands)(
+        "final-plan", _final_plan, "write the final plan of a run as a wide file, or save what was edited in one"
+    )
+    sub.add_argument("job", type=int, metavar="JOB")
+    sub.add_argument("--model", default="", metavar="MODEL", help="default: the run's first")
+    sub.add_argument("-o", "--output", metavar="FILE", help="default: stdout, for csv")
+    sub.add_argument("--format", choices=("xlsx", "csv"), help="default: as FILE ends, else csv")
+    sub.add_argument(
+        "--by", choices=tuple(Period), default=str(Period.WEEK), help="a column each (default: %(default)s)"
+    )
+    sub.add_argument("--upload", metavar="FILE", help="an edited file, whose changed cells are saved as one adjustment")
+    sub.add_argument("--reason", default="", metavar="TEXT", help="why it was edited")
+    sub.add_argument("--dry-run", action="store_true", help="only tell what would change")
+    sub.add_argument("--skip-bad", action="store_true", help="save the good cells where some cannot be taken")
+    sub.add_argument(
+        "--meanwhile",
+        choices=MEANWHILE,
+        default="refuse",
+        help="cells that others have changed since the download: refuse, keep theirs, or overwrite them",
+    )
+    takes_json(sub)
+
+
+def _final_plan(args: argparse.Namespace) -> int:
+    if args.upload is not None:
+        return _upload(args)
+    from fcst.services import jobs, plan_workbook
+
+    ending = Path(args.output or "").suffix[1:].lower()
+    file_format = args.format or ("xlsx" if ending == "xlsx" else "csv")
+    if args.output is None and file_format != "csv":
+        raise InputError(f"A {file_format} file is not for the terminal.", "Name a file with -o FILE.")
+    prepare()
+    period = Period(args.by)
+    if args.output is None:
+        job = jobs.get_job(args.job)
+        plan_workbook.write_plan(job, args.model or job.spec.models[0], sys.stdout.buffer, "csv", period)
+        sys.stdout.buffer.flush()
+    else:
+        plan_workbook.save_plan(args.job, Path(args.output), file_format, period, args.model)
+        say(f"Wrote {args.output}.")
+    return DONE
+
+
+def _upload(args: argparse.Namespace) -> int:
+    from fcst.services import identity, jobs
+    from fcst.services.plan_upload import Meanwhile, cells_in_words, read_plan_file, save_plan_file
+
+    path = Path(args.upload)
+    prepare()
+    job = jobs.get_job(args.job)
+    model = args.model or job.spec.models[0]
+    try:
+        with path.open("rb") as file:
+            upload = read_plan_file(job, model, file, path.name)
+    except OSError as exc:
+        raise InputError(f"{path} cannot be read: {exc.strerror}.", "Check the path.") from exc
+    for bad in upload.bad:
+        say(f"{bad.cell}: {bad.why}")
+    if upload.n_bad > len(upload.bad):
+        say(f"… and {cells_in_words(upload.n_bad - len(upload.bad))} more")
+    for remark in upload.remarks:
+        say(remark)
+    found: dict[str, Any] = {
+        "adjustment_id": None,
+        "n_rows": upload.n_rows,
+        "n_unchanged": upload.n_unchanged,
+        "n_empty": upload.n_empty,
+        "n_bad": upload.n_bad,
+        "bad": upload.bad,
+        "remarks": upload.remarks,
+        "changes": upload.changes,
+    }
+    if args.dry_run or (upload.n_bad and not args.skip_bad):
+        _print(args, found)
+        if upload.n_bad and not args.skip_bad:
+            raise InputError(
+                f"{cells_in_words(upload.n_bad)} cannot be taken.", "Correct them, or leave them out (--skip-bad)."
+            )
+        say(f"Would change: {cells_in_words(len(upload.changes))}. Nothing was saved.")
+        return DONE
+    meanwhile = Meanwhile(args.meanwhile)
+    made_by = identity.current().name
+    found["adjustment_id"] = save_plan_file(job, model, upload, args.reason, made_by, args.skip_bad, meanwhile)
+    _print(args, found)
+    say(f"Saved as adjustment {found['adjustment_id']}.")
+    return DONE
+
+
+def _print(args: argparse.Namespace, found: dict[str, Any]) -> None:
+    if args.json:
+        print_json(found)
+    elif found["changes"]:
+        print_table(map(vars, found["changes"]), "key", "period", "before", "after", "cell", "changed_meanwhile")
