@@ -2,16 +2,22 @@
 
 import csv
 import io
+import json
 import zipfile
 from collections.abc import Callable
 from datetime import date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
+import anyio
+import httpx
 import numpy as np
 import openpyxl
 import pytest
 from openpyxl.worksheet.worksheet import Worksheet
+from starlette.applications import Starlette
 
+from fcst.cli.main import main
 from fcst.dataset_records import Dataset
 from fcst.errors import Conflict, InputError
 from fcst.filters import EVERY, RunFilter, only
@@ -21,7 +27,9 @@ from fcst.services import adjustments, forecasts, jobs, plan_sheets, plan_workbo
 from fcst.services.adjustments import Change
 from fcst.services.plan_layout import split_of
 from fcst.services.plan_upload import Meanwhile, PlanUpload, read_plan_file, save_plan_file
+from fcst.settings import Settings
 from fcst.store.database import transaction
+from fcst.ui import downloads
 from tests.services.test_accuracy import run
 
 MODEL = "WindowAverage"
@@ -569,3 +577,81 @@ def test_keys_of_all_kinds_come_back(load_dataset: Callable[..., Dataset], once:
     assert {change.key for change in upload.changes} == set(NASTY) and not upload.meanwhile
     save_plan_file(job, "SeasonalNaive", upload, "=1+1", "@Ann")
     assert forecasts.view(job, "SeasonalNaive").forecast["final"].iloc[0] == sum(c.after for c in upload.changes)
+
+
+# The command line, and the links of the pages
+
+
+def command(*args: object) -> int:
+    return main(["final-plan", *map(str, args)])
+
+
+def test_command_writes_reads_and_saves(job: Job, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "plan.xlsx"
+    assert command(job.job_id, "-o", path, "--by", "month") == 0
+    path.write_bytes(edited(io.BytesIO(path.read_bytes()), put("item1", 1, 5)).getvalue())
+    assert command(job.job_id, "--upload", path, "--dry-run", "--json") == 0
+    found = json.loads(capfd.readouterr().out)
+    assert [change["cell"] for change in found["changes"]] == ["Plan!H4"] and found["adjustment_id"] is None
+    assert command(job.job_id, "--upload", path) == 2  # no reason
+    assert adjustments.list_adjustments(job) == []
+    assert command(job.job_id, "--upload", path, "--reason", "sales") == 0
+    (made,) = adjustments.list_adjustments(job)
+    assert (made.reason, made.scope) == ("sales", "workbook, 1 item")
+    assert command(job.job_id, "--model", "Naive", "--format", "csv") == 0
+    assert capfd.readouterr().out.splitlines()[-1].startswith("item1,")
+    assert command(job.job_id, "--format", "xlsx") == 2
+    assert command(job.job_id, "--upload", tmp_path / "none.xlsx", "--reason", "x") == 2
+
+
+def test_command_names_each_bad_cell_on_a_line_and_saves_nothing(
+    job: Job, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "plan.xlsx"
+
+    def edit(sheet: Worksheet) -> None:
+        for place, value in enumerate(("abc", -1, 5)):
+            put("item1", place, value)(sheet)
+
+    path.write_bytes(edited(written(job), edit).getvalue())
+    assert command(job.job_id, "--upload", path, "--reason", "sales") == 2
+    lines = capfd.readouterr().err.splitlines()
+    assert "Plan!G4: it has the text 'abc', not a number" in lines
+    assert "Plan!H4: it has -1, and units are not less than 0" in lines
+    assert adjustments.list_adjustments(job) == []
+    assert command(job.job_id, "--upload", path, "--reason", "sales", "--skip-bad") == 0
+    assert plan(job, "item1")[2] == 5
+
+
+def get(path: str) -> httpx.Response:
+    """What the server answers to a link."""
+
+    async def ask() -> httpx.Response:
+        transport = httpx.ASGITransport(Starlette(routes=downloads.ROUTES))
+        async with httpx.AsyncClient(transport=transport, base_url="http://server") as client:
+            return await client.get(path)
+
+    return anyio.run(ask)
+
+
+def test_links_lead_to_the_files(job: Job) -> None:
+    link = downloads.link_to_plan(job.job_id, "xlsx", [("item", "item2"), ("model", MODEL), ("by", "month")])
+    found = get(link)
+    assert found.status_code == 200 and found.headers["x-content-type-options"] == "nosniff"
+    assert f"_plan_{MODEL}_by-month_item-item2.xlsx" in found.headers["content-disposition"]
+    sheet = openpyxl.load_workbook(io.BytesIO(found.content))["Plan"]
+    assert [sheet.max_row, sheet["A2"].value] == [2, "item2"]
+    query = downloads.those_that_match(RunFilter(search="item1"), MODEL)
+    text = get(downloads.link_to_plan(job.job_id, "csv", query)).content.decode("utf-8-sig")
+    assert [line.split(",")[0] for line in text.splitlines()] == ["Key", "item1"]
+    for path in ("plan.pdf", "plan.csv?by=year", "plan.csv?model=X", "plan.csv?item=item9", "plan.csv?x=1"):
+        assert get(f"/downloads/{job.job_id}/{path}").status_code == 404
+
+
+def test_links_without_a_signature_are_refused_where_people_sign_in(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Settings, "has_sign_in", property(lambda self: True))
+    monkeypatch.setattr(downloads, "signing_secret", lambda: "a secret of sixteen characters or more")
+    link = downloads.link_to_plan(job.job_id, "csv", [("model", MODEL)])
+    assert get(link).status_code == 200
+    assert get(link.replace(MODEL, "Naive")).status_code == 403
+    assert get(f"/downloads/{job.job_id}/plan.csv").status_code == 403
