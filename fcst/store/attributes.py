@@ -138,7 +138,8 @@ def _find_unknown(cur: Cursor, dataset_id: int, file: AttributeFile) -> list[str
 def _apply(cur: Cursor, dataset_id: int, names: Sequence[str], keyed_by: Sequence[str]) -> None:
     """Gives the items of a dataset the values of attributes that are by the same key."""
     params: dict[str, Any] = {"dataset_id": dataset_id, "names": list(names)}
-    cur.execute(sql.SQL(query("apply_attribute_values")).format(key=_key(keyed_by, params)), params)
+    statement = sql.SQL(query("apply_attribute_values")).format(key=_key(keyed_by, params))
+    cur.execute(statement, params)
 
 
 def _know(cur: Cursor, dataset_id: int, names: Sequence[str], keyed_by: Sequence[str], source: str, who: str) -> None:

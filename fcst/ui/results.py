@@ -65,7 +65,7 @@ def show_numbers(job: Job, view: forecasts.View, model: str) -> None:
         ),
     ]
     for name, label, is_signed in (("wape", "WAPE", False), ("bias", "Bias", True)) if n_windows else ():
-        note = f"{benchmark}: {text.percent(naive.get(name), is_signed)}"
+        note = f"{text.percent(naive.get(name), is_signed)} {benchmark}"
         how = f"{MEANING[name]} Measured by {text.backtest_in_words(n_windows)}, each from the weeks before it. "
         how += "Not defined where nothing was sold, or too few weeks come before."
         cards.append((label, text.percent(own.get(name), is_signed), note, how))

@@ -12,6 +12,7 @@ from datetime import date, timedelta
 from pathlib import Path
 from urllib.parse import urljoin
 
+import openpyxl
 import pytest
 from playwright.sync_api import Page, expect
 
@@ -157,11 +158,33 @@ def test_a_planners_monday(shop: Shop, page: Page) -> None:
     save_grid(page, {0: "123", 1: "-50%", 2: "0"}, "listed again")
     assert plan(job, item) == pytest.approx([123, own[1] / 2, 0, *own[3:]])
 
+    # The workbook is edited and uploaded again.
+    page.goto(f"{shop.url}/forecasts")
+    settled(page)
+    page.get_by_role("button", name="Download", exact=True).click()
+    link = page.locator(".st-key-plan_all-items-of-this-run").get_by_role("link", name="Plan as Excel")
+    book = openpyxl.load_workbook(
+        io.BytesIO(page.request.get(urljoin(page.url, link.get_attribute("href") or "")).body())
+    )
+    sheet = book["Plan"]
+    (row,) = [cells for cells in sheet.iter_rows(min_row=2) if cells[0].value == by_stake[3]]
+    row[-1].value = 77
+    book.save(shop.place / "plan.xlsx")
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="Upload a plan …").click()
+    dialog = page.get_by_role("dialog")
+    dialog.locator("input[type='file']").set_input_files(shop.place / "plan.xlsx")
+    dialog.get_by_role("textbox", name="Reason").fill("counted by hand")
+    dialog.get_by_role("textbox", name="Your name").fill("Ann")
+    dialog.get_by_role("button", name="Save 1 change").click()
+    expect(dialog).to_have_count(0)
+    assert plan(job, by_stake[3])[-1] == pytest.approx(77)
+
     # The final plan is in the sum and in the CSV.
     page.goto(f"{shop.url}/forecasts")
     settled(page)
     page.get_by_role("button", name="Download", exact=True).click()
-    link = page.locator(".st-key-downloads_all-items-of-this-run").get_by_role("link", name="CSV")
+    link = page.locator(".st-key-downloads_all-items-of-this-run").get_by_role("link", name="CSV", exact=True)
     answer = page.request.get(urljoin(page.url, link.get_attribute("href") or ""))
     rows = list(csv.DictReader(io.StringIO(answer.text())))
     assert sum(float(row["adjusted"]) for row in rows) == pytest.approx(sum(plan(job)), rel=1e-4)
@@ -180,8 +203,11 @@ def test_a_planners_monday(shop: Shop, page: Page) -> None:
     # A newer dataset arrives: the next run keeps the family's adjustment of the week ahead, and says so.
     newer = run(load_here(write_shop(shop.place / "second", NEWER_WEEKS), "shop").dataset_id)
     told = adjustments.list_adjustments(newer)
-    assert [(row.reason, row.carried_from) for row in told] == [("fair in two weeks", job.job_id)]
-    assert told[0].first_wk_end_dt == job.last_wk_end_dt + timedelta(weeks=2)
+    assert [(row.reason, row.carried_from) for row in told] == [
+        ("counted by hand", job.job_id),
+        ("fair in two weeks", job.job_id),
+    ]
+    assert told[1].first_wk_end_dt == job.last_wk_end_dt + timedelta(weeks=2)
     assert any(found.reason == "adjusted" for found in attention.count(newer, MODEL))
     page.goto(f"{shop.url}/forecasts?family=MILK")
     expect(page.get_by_text(f"carried over from run {job.job_id}", exact=False)).to_be_visible()

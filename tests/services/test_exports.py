@@ -271,7 +271,7 @@ def test_route_finds_every_key(nasty: Job, site: str) -> None:
     [
         RunFilter("ITEM 2"),
         RunFilter("item", heaviest=("SeasonalNaive",)),
-        RunFilter(flags=("fallback", "ended", "no forecast")),
+        RunFilter(reasons=("fallback", "ended", "no forecast")),
         RunFilter("nowhere"),
     ],
 )

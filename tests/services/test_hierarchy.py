@@ -115,7 +115,7 @@ def test_the_way_down_is_a_filter_by_the_groups_above(job: Job) -> None:
     assert list(by_item) == ["1", "2", "3|4"]
     check(by_item["3|4"], looped(job, ["9|3|4"]))
     assert groups(job, "store_nbr", which=RunFilter(keys=("7|1", "8|2")))["8"].n_items == 1
-    assert groups(job, "city", which=RunFilter(flags=("ended",))) == {}
+    assert groups(job, "city", which=RunFilter(reasons=("ended",))) == {}
     assert set(groups(job, "city", which=RunFilter(heaviest=(MODEL,), search="9|"))) == {"Quito"}
 
 

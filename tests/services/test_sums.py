@@ -271,7 +271,7 @@ def test_correlation_of_errors_is_that_of_all_windows(
 
 
 @pytest.mark.parametrize(
-    "which", [EVERY, RunFilter(families=("family 1",)), only("i03", "i08", "i20"), RunFilter(flags=("fallback",))]
+    "which", [EVERY, RunFilter(families=("family 1",)), only("i03", "i08", "i20"), RunFilter(reasons=("fallback",))]
 )
 def test_interval_of_a_sum_is_that_of_its_items(made: Made, which: RunFilter) -> None:
     keys = [item.unique_id for item in forecasts.list_items(made.job, MODEL, which)]

@@ -60,7 +60,7 @@ SELECT CASE WHEN %(keys)s::text[] IS NULL THEN NULL ELSE o.unique_id END AS uniq
        sum(abs(w.theirs - w.y)) AS other_abs_error, sum(w.theirs - w.y) AS other_error
 FROM fcst_app.forecasts o
 JOIN fcst_app.forecasts t ON t.job_id = %(other_id)s AND t.model = %(other_model)s AND t.unique_id = o.unique_id
-                          AND (o.first_wk_end_dt - t.first_wk_end_dt) %% 7 = 0
+                          AND mod(o.first_wk_end_dt - t.first_wk_end_dt, 7) = 0
 JOIN fcst_app.sales n ON n.dataset_id = %(dataset_id)s AND n.unique_id = o.unique_id
 CROSS JOIN LATERAL (
     SELECT o.first_wk_end_dt + 7 * (step - 1) AS wk_end_dt, o.forecast[step] AS ours,

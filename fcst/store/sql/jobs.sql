@@ -129,11 +129,11 @@ SELECT a.job_id, a.n_windows, b.start_s, b.learning_s, b.work_s / b.n_done AS it
 FROM alike a
 CROSS JOIN LATERAL (
     SELECT sum(s.n_completed + s.n_failed) AS n_done, bool_and(s.attempt = 1 AND w.host = %(host)s) AS is_alike,
-           EXTRACT(epoch FROM min(s.started_at) - a.submitted_at)::float8 AS start_s,
-           EXTRACT(epoch FROM a.finished_at - max(s.finished_at))::float8 AS end_s,
-           COALESCE(sum(EXTRACT(epoch FROM s.finished_at - s.started_at)) FILTER (WHERE s.is_learning), 0)::float8
+           EXTRACT(epoch FROM (min(s.started_at) - a.submitted_at))::float8 AS start_s,
+           EXTRACT(epoch FROM (a.finished_at - max(s.finished_at)))::float8 AS end_s,
+           COALESCE(sum(EXTRACT(epoch FROM (s.finished_at - s.started_at))) FILTER (WHERE s.is_learning), 0)::float8
            AS learning_s,
-           (sum(EXTRACT(epoch FROM s.finished_at - s.started_at)) FILTER (WHERE NOT s.is_learning))::float8 AS work_s
+           (sum(EXTRACT(epoch FROM (s.finished_at - s.started_at))) FILTER (WHERE NOT s.is_learning))::float8 AS work_s
     FROM fcst_app.batch_status s LEFT JOIN fcst_app.workers w USING (worker_id) WHERE s.job_id = a.job_id
 ) b
 WHERE b.is_alike AND b.n_done > 0

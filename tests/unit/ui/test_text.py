@@ -245,7 +245,15 @@ def test_job_title_has_the_name_where_there_is_one() -> None:
     now = datetime(2017, 8, 12, tzinfo=UTC)
     row = {"job_id": 7, "status": "submitted", "dataset_id": 1, "dataset": "d", "dataset_version": 1, "name": "autumn"}
     row |= {"include_promo": False, "last_wk_end_dt": now.date(), "note": "", "spec": json.loads(JobSpec().to_json())}
-    row |= {"n_items": 1, "n_completed": 0, "n_failed": 0, "n_cancelled": 0, "n_batches": 1, "n_attempts": 0}
+    row |= {
+        "n_items": 1,
+        "n_completed": 0,
+        "n_failed": 0,
+        "n_cancelled": 0,
+        "n_batches": 1,
+        "n_attempts": 0,
+        "attribute_change": 0,
+    }
     row |= {
         "batches": {"submitted": 1},
         "learning": None,

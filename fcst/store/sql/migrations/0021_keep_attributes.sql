@@ -45,9 +45,10 @@ WHERE d.dataset_id = %(dataset_id)s AND i.dataset_id = d.dataset_id
   AND cardinality(string_to_array(i.unique_id, '|')) = jsonb_array_length(d.spec #> '{mapping,item}');
 -- for all
 
--- for each row of: SELECT dataset_id FROM fcst_app.datasets ORDER BY 1
-INSERT INTO fcst_app.known_attributes (dataset_id, name, place, source, keyed_by, is_own, n_items, n_values, values)
-SELECT %(dataset_id)s, v.name, min(v.place), min(v.source), '{}', true, sum(v.n_items), count(*),
+-- for each row of: SELECT dataset_id, created_at FROM fcst_app.datasets ORDER BY 1
+INSERT INTO fcst_app.known_attributes (dataset_id, created_at, name, place, source, keyed_by, is_own, n_items, n_values,
+                                       values)
+SELECT %(dataset_id)s, %(created_at)s, v.name, min(v.place), min(v.source), '{}', true, sum(v.n_items), count(*),
        (array_agg(v.value ORDER BY v.n_items DESC, v.value))[:1000]
 FROM (
     SELECT a.name, a.value, a.source, min(a.place) AS place, count(*) AS n_items
