@@ -108,6 +108,8 @@ def delete_load(dataset_id: int, driver_load_id: int, who: str) -> None:
     NotFound
         if the dataset has no such load; Conflict, if a run has used it.
     """
+    if not 0 < driver_load_id < 2**31:
+        raise _no_load(dataset_id, driver_load_id)
     with transaction() as cur:
         cur.execute(query("list_driver_loads"), {"dataset_id": dataset_id, "upto": None, "only": driver_load_id})
         load = cur.fetchone()
@@ -138,7 +140,8 @@ def get_load(dataset_id: int, driver_load_id: int) -> DriverLoad:
     NotFound
         if the dataset has no such load.
     """
-    row = fetch_one("list_driver_loads", dataset_id=dataset_id, upto=None, only=driver_load_id)
+    is_number = 0 < driver_load_id < 2**31
+    row = fetch_one("list_driver_loads", dataset_id=dataset_id, upto=None, only=driver_load_id) if is_number else None
     if row is None:
         raise _no_load(dataset_id, driver_load_id)
     return DriverLoad.from_row(row)

@@ -13,6 +13,7 @@ import argparse
 import hashlib
 import sys
 import time
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,8 @@ import psutil  # noqa: E402
 from streamlit.testing.v1 import AppTest  # noqa: E402
 
 from fcst.filters import ItemFilter, ItemSort, RunFilter, RunOrder, RunSort, Selection  # noqa: E402
-from fcst.services import accuracy, datasets, forecasts, jobs  # noqa: E402
+from fcst.services import accuracy, adjustments, attention, datasets, forecasts, jobs  # noqa: E402
+from fcst.services.adjustments import Change  # noqa: E402
 from fcst.settings import PROJECT  # noqa: E402
 from fcst.specs import JobSpec  # noqa: E402
 from fcst.store.database import transaction  # noqa: E402
@@ -117,13 +119,19 @@ def measure_reads(made: dict[str, int], n_items: int) -> None:
     """What a page reads after a search or an order that was not asked for before."""
     job, model = jobs.get_job(made["job"]), "Auto"
     dataset_id = made["dataset"]
+    print(f"     what needs attention, of the whole run: {timed(attention.prepare, job):,.1f} s", flush=True)
+    week = job.last_wk_end_dt + timedelta(weeks=1)
+    for which, words in ((RunFilter(families=("FAMILY 7",)), "a family"), (RunFilter(), "all items")):
+        n_found, change = forecasts.count_items(job, model, which), Change(week, week + timedelta(weeks=1), percent=8)
+        seconds = timed(adjustments.adjust, job, model, which, change, "why", "Ann")
+        print(f"     plan of {words} ({n_found:,} items) raised in two weeks: {seconds:,.2f} s", flush=True)
     for words in (f"{n_items // 3:06}", "sort abc", "nothing like it", "ITEM 9"):
         which, of_run = Selection(ItemFilter(words)), RunFilter(words)
         found = [
             timed(datasets.count_items, dataset_id, which),
             timed(datasets.list_items, dataset_id, which, ItemSort.SALES, 100),
             timed(forecasts.count_items, job, model, of_run),
-            timed(forecasts.list_items, job, model, of_run, RunSort.SALES, 100),
+            timed(forecasts.list_items, job, model, of_run, RunOrder(RunSort.SALES), 100),
         ]
         word = "ok  " if max(found) <= SEARCH_MS / 1e3 else "MISS"
         names = ("count", "page", "count of run", "page of run")

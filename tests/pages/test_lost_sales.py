@@ -8,10 +8,10 @@ from fcst.dataset_records import Dataset
 from fcst.services import jobs
 from fcst.specs import JobSpec
 from tests.engine.test_task import run_all
-from tests.pages.test_pages import fresh_server, open_page, words
+from tests.pages.test_pages import open_page, words
 from tests.services.test_lost_sales import dataset, run
 
-__all__ = ["dataset", "fresh_server"]  # fixtures
+__all__ = ["dataset"]  # fixtures
 
 
 def tables_with(at, column: str) -> list:

@@ -733,7 +733,7 @@ def test_items_have_reasons_to_be_looked_at(load_dataset: Callable[..., Dataset]
 def test_forecasts_show_backtests_and_other_models_where_the_url_says_so(finished: int) -> None:
     at = open_page("forecasts", job=str(finished), item="item3", show=["Backtest", "Other models"])
     (chart,) = at.get("plotly_chart")
-    assert '"name":"backtest"' in chart.proto.spec and '"name":"SeasonalNaive"' in chart.proto.spec
+    assert '"name":"backtest"' in chart.proto.spec and '"name":"same weeks last year"' in chart.proto.spec
     assert re.search(r'"name":"\w[^"]* \(\d+%\)"', chart.proto.spec), "the candidates of Auto with their weights"
     at = open_page("forecasts", job=str(finished), item="item3")
     assert '"name":"backtest"' not in at.get("plotly_chart")[0].proto.spec

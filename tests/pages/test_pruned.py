@@ -7,9 +7,9 @@ from streamlit.testing.v1 import AppTest
 
 from fcst.services import jobs, pruning
 from fcst.store.jobs import get
-from tests.pages.test_pages import dataset, finished, fresh_server, open_page, words
+from tests.pages.test_pages import dataset, finished, open_page, words
 
-__all__ = ["dataset", "finished", "fresh_server"]  # fixtures
+__all__ = ["dataset", "finished"]  # fixtures
 
 VIEWS = ("batches", "timeline", "failures", "history", "log")
 PLACES = [

@@ -9,10 +9,8 @@ from fcst.dataset_records import Dataset
 from fcst.job_records import Job
 from fcst.services import stock, stock_settings
 from fcst.stock import GroupSettings, StockSettings
-from tests.pages.test_pages import fresh_server, open_page, words
+from tests.pages.test_pages import open_page, words
 from tests.services.test_accuracy import run
-
-__all__ = ["fresh_server"]  # a fixture
 
 
 @pytest.fixture

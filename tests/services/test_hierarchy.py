@@ -92,7 +92,7 @@ QUITO = ("7|1", "7|2", "7|3|4", "9|1", "9|2", "9|3|4")
 
 def test_groups_are_the_sums_of_their_items(job: Job) -> None:
     week = job.last_wk_end_dt + timedelta(weeks=2)
-    adjustments.adjust(job.job_id, "9|2", MODEL, Change(week, week, units=500.0), "a fair", "Ana")
+    adjustments.adjust(job, MODEL, only("9|2"), Change(week, week, units=500.0), "a fair", "Ana")
     by_city = groups(job, "city")
     assert list(by_city) == ["Quito", "Cuenca"], "the largest forecast first"
     check(by_city["Quito"], looped(job, QUITO))

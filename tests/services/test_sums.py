@@ -11,11 +11,11 @@ import pytest
 from fcst.compute import metrics
 from fcst.compute.accuracy import measure
 from fcst.compute.aggregation import ErrorCorrelation, ForecastSum, shrunk_correlation
-from fcst.filters import EVERY, RunFilter, RunSort, Selection, only
+from fcst.filters import EVERY, RunFilter, RunOrder, RunSort, Selection, only
 from fcst.job_records import Job
 from fcst.names import BENCHMARKS, HOLDOUT_WEEKS
 from fcst.records import BacktestRecord, ForecastRecord, ItemResult
-from fcst.services import accuracy, comparison, forecasts, jobs
+from fcst.services import accuracy, attention, comparison, forecasts, jobs
 from fcst.specs import JobSpec
 from fcst.states import Outcome
 from fcst.store import accuracy as kept
@@ -136,7 +136,9 @@ def make(n_kept: int) -> Made:
         assert len(batches) == 2
         for batch_id in batches[:n_kept]:
             kept.keep_sums(cur, dataset_id, job_id, batch_id, LEVEL)
-    return Made(jobs.get_job(job_id), items, windows)
+    job = jobs.get_job(job_id)
+    attention.prepare(job)
+    return Made(job, items, windows)
 
 
 @pytest.fixture(params=[0, 1, 2])
@@ -221,16 +223,13 @@ def test_accuracy_by_weeks_ahead_is_that_of_the_weeks(made: Made) -> None:
 
 def test_items_have_the_metrics_of_their_windows_and_stand_in_their_order(made: Made) -> None:
     wapes = {}
-    for item in forecasts.list_items(made.job, MODEL, EVERY, RunSort.WAPE):
+    for item in forecasts.list_items(made.job, MODEL, EVERY, RunOrder(RunSort.WAPE)):
         own = [w for w in made.windows if (w.item, w.model) == (item.unique_id, MODEL)]
         expected = expected_of(own) if own else {"wape": NAN, "bias": NAN}
         wapes[item.unique_id] = expected["wape"]
         assert number(item.wape) == pytest.approx(expected["wape"], nan_ok=True)
         assert number(item.bias) == pytest.approx(expected["bias"], nan_ok=True)
-        f, recent = made.forecast(item.unique_id).forecast, np.array(made.items[item.unique_id].recent)
-        assert item.forecast == pytest.approx(f.sum())
-        sold = NAN if np.isnan(recent).any() or not recent.sum() else recent.sum()
-        assert number(item.change) == pytest.approx(f.sum() / sold - 1, nan_ok=True)
+        assert item.forecast == item.final == pytest.approx(made.forecast(item.unique_id).forecast.sum())
     known = [wape for wape in wapes.values() if not np.isnan(wape)]
     assert known == sorted(known, reverse=True) and list(wapes.values())[: len(known)] == known
     worst = accuracy.list_extreme_items(made.job, MODEL, is_worst=True, n_items=9)
