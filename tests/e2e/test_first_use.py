@@ -40,7 +40,7 @@ def test_own_sales_become_a_file_of_forecasts_in_few_clicks(app: dict, page: Pag
     expect(page).to_have_url(re.compile(r"/runs\?job=1&then=forecasts"), timeout=60_000)
     expect(page).to_have_url(re.compile(r"/forecasts\?job=1"), timeout=120_000)  # by itself, when the run has ended
     settled(page)
-    file = page.get_by_role("link", name="CSV").first
+    file = page.get_by_role("link", name="CSV", exact=True).first
     if not file.is_visible():
         click(page.get_by_test_id("stPopoverButton").filter(has_text="Download"))
     expect(file).to_be_visible()

@@ -138,7 +138,7 @@ def test_nothing_is_shown_before_and_what_was_wanted_is_after(
     assert not (found := faults(page, folder, "sign_in")), "\n".join(found)
     page.set_viewport_size({"width": 1280, "height": 720})
     sign_in(page, address, "ann@shop.example")
-    expect(page.get_by_role("heading", name=re.compile("Item item2"))).to_be_visible()
+    expect(page.get_by_role("heading", name=re.compile("^item2"))).to_be_visible()
     assert page.url == address
     page.get_by_role("link", name=shown("ann@shop.example")).click()
     expect(page.get_by_role("heading", name="Account")).to_be_visible()
@@ -148,7 +148,7 @@ def test_nothing_is_shown_before_and_what_was_wanted_is_after(
 def test_viewer_looks_and_an_analyst_acts_under_their_name(office: Office, visit: Callable[[], Page]) -> None:
     page = visit()
     sign_in(page, f"{office.url}/forecasts?job={office.job_id}&item=item2", "vera@audit.example")
-    expect(page.get_by_role("heading", name=re.compile("Item item2"))).to_be_visible()
+    expect(page.get_by_role("heading", name=re.compile("^item2"))).to_be_visible()
     expect(page.get_by_role("button", name="Adjust …")).to_have_count(0)
     for path, hidden in (("runs?job=1", "Run again …"), ("dataset?dataset=1", "Delete …"), ("data", "Load sales")):
         page.goto(f"{office.url}/{path}")
@@ -254,7 +254,7 @@ def keep_session(found: list[str]) -> Callable[[str | bytes], None]:
 def test_files_are_for_those_who_have_signed_in(office: Office, visit: Callable[[], Page]) -> None:
     page = visit()
     sign_in(page, f"{office.url}/forecasts?job={office.job_id}&item=item2", "vera@audit.example")
-    expect(page.get_by_role("heading", name=re.compile("Item item2"))).to_be_visible()
+    expect(page.get_by_role("heading", name=re.compile("^item2"))).to_be_visible()
     page.get_by_test_id("stPopoverButton").click()
     link = page.locator(".st-key-downloads_this-item").get_by_role("link", name="CSV")
     address = urljoin(page.url, link.get_attribute("href") or "")

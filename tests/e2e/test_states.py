@@ -456,12 +456,12 @@ def run_unknown(page: Page, ids: dict[str, Any]) -> None:
 
 @state(ended, "/forecasts?job={finished}")
 def forecasts_all(page: Page, ids: dict[str, Any]) -> None:
-    heads(page, "All items: the sum of 6 forecasts")
+    heads(page, "All items: the sum of 6 plans")
 
 
 @state(ended, "/forecasts?job={finished}&show=Backtest&show=Other+models&show=Earlier+runs")
 def forecasts_marked(page: Page, ids: dict[str, Any]) -> None:
-    heads(page, "All items: the sum of 6 forecasts")
+    heads(page, "All items: the sum of 6 plans")
 
 
 @state(ended, "/forecasts?job={finished}&family=BEVERAGES")
@@ -649,7 +649,7 @@ def run_stopping(page: Page, ids: dict[str, Any]) -> None:
 
 @state(running, "/forecasts?job={running}")
 def forecasts_running(page: Page, ids: dict[str, Any]) -> None:
-    heads(page, "the sum of 2 forecasts; the others have none")
+    heads(page, "the sum of 2 plans; the others have none")
 
 
 @state(stalled, "/")

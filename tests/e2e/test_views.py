@@ -104,13 +104,13 @@ def run(page: Page, desk: Desk) -> None:
     expect(cells(page, 0)).to_have_count(3)
 
 
-@link("/forecasts?job={finished}&item={item}&model=SeasonalNaive&q={item}&family={family}&show=Last+year")
+@link("/forecasts?job={finished}&item={item}&model=SeasonalNaive&q={item}&family={family}&show=Earlier+runs")
 def forecasts(page: Page, desk: Desk) -> None:
-    expect(page.get_by_role("heading", name=re.compile(f"Item {item_of(desk)[0]}"))).to_be_visible()
+    expect(page.get_by_role("heading", name=item_of(desk)[0])).to_be_visible()
     expect(page.get_by_role("searchbox", name="Search")).to_have_value(item_of(desk)[0])
-    expect(page.get_by_text("1 item of 6", exact=False)).to_be_visible()
+    expect(page.get_by_text("1 of 1", exact=True)).to_be_visible()
     expect(page.get_by_test_id("stMultiSelect").filter(has_text=item_of(desk)[1])).to_be_visible()
-    expect(box(page, "Model")).to_have_value("SeasonalNaive")
+    expect(box(page, "Model")).to_have_value("same weeks last year")
     expect(page.locator(".st-key-chart .js-plotly-plot").last).to_be_visible()
 
 

@@ -51,7 +51,7 @@ def looped(job: Job, keys: Iterable[str]) -> Group:
         view = forecasts.view(job, MODEL, only(item.unique_id))
         total = view.forecast["forecast"].sum()
         forecast += total
-        final += view.forecast.get("adjusted", view.forecast["forecast"]).sum()
+        final += view.forecast["final"].sum()
         own = view.metrics[MODEL]
         abs_error, error = abs_error + own["wape"] * own["actual"], error + own["bias"] * own["actual"]
         actual += own["actual"]
