@@ -149,7 +149,7 @@ def test_viewer_looks_and_an_analyst_acts_under_their_name(office: Office, visit
     page = visit()
     sign_in(page, f"{office.url}/forecasts?job={office.job_id}&item=item2", "vera@audit.example")
     expect(page.get_by_role("heading", name=re.compile("^item2"))).to_be_visible()
-    expect(page.get_by_role("button", name="Adjust …")).to_have_count(0)
+    expect(page.get_by_role("button", name="Change weeks …")).to_have_count(0)
     for path, hidden in (("runs?job=1", "Run again …"), ("dataset?dataset=1", "Delete …"), ("data", "Load sales")):
         page.goto(f"{office.url}/{path}")
         expect(page.get_by_role("link", name=shown("vera@audit.example"))).to_be_visible()
@@ -177,7 +177,7 @@ def test_viewer_looks_and_an_analyst_acts_under_their_name(office: Office, visit
     expect(page.get_by_role("button", name="Forecast these items")).to_be_visible()
     expect(page.get_by_role("button", name="Delete …")).to_have_count(0)
     page.goto(f"{office.url}/forecasts?job={office.job_id}&item=item2")
-    page.get_by_role("button", name="Adjust …").click()
+    page.get_by_role("button", name="Change weeks …").click()
     dialog = page.get_by_role("dialog")
     expect(dialog.get_by_role("textbox", name="Your name")).to_have_count(0)
     dialog.get_by_role("textbox", name="Reason").fill("a campaign")
