@@ -63,7 +63,7 @@ def read_attributes(
             bad.append(f"row {number}: {wrong[:40]!r} cannot be a value.")
         else:
             found[key] = values
-    refuse_bad(table, bad)
+    refuse_bad(table.name, bad)
     if not found:
         raise InputError(f"{table.name} has no rows.", "Give a file with at least one.")
     return AttributeFile(table.name, keyed_by, tuple(names.values()), tuple(found.items()), tuple(ignored))

@@ -4,27 +4,18 @@ The item is one column, or those of which the dataset's keys are joined. Rows th
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-
-import duckdb
+from dataclasses import dataclass
 
 from fcst.errors import InputError
-from fcst.ingest.bad_rows import count_rejected
 from fcst.ingest.columns import normalised
-from fcst.ingest.duck import fetch_all, first_line
 from fcst.ingest.folders import Folders
-from fcst.ingest.plan import look_at
+from fcst.ingest.listed_files import ITEM_NAMES, look_at_one, read_rows, refuse_bad
 from fcst.ingest.sources import Workspace
-from fcst.ingest.tables import Table, make_readable
+from fcst.ingest.tables import Table
 from fcst.names import KEY_JOINT
 from fcst.specs import IngestSpec
 
 MAX_ROWS = 100_000
-MAX_SHOWN = 5
-"""Rows that a refusal names."""
-
-ITEM_NAMES = ("item", "uniqueid", "key")
-"""How the column of items may be called, small and without spaces and signs."""
 
 
 @dataclass(frozen=True)
@@ -88,12 +79,7 @@ class ItemRows:
                 take(key, cells)
             except InputError as exc:
                 bad.append(f"row {number}: {exc.message} {exc.hint}")
-        if bad:
-            more = f"; and {len(bad) - MAX_SHOWN:,} more" if len(bad) > MAX_SHOWN else ""
-            raise InputError(
-                f"{len(bad):,} rows of {self.file} cannot be used. {' '.join(bad[:MAX_SHOWN])}{more}",
-                "Correct the file.",
-            )
+        refuse_bad(self.file, bad)
         if not self.rows:
             raise InputError(f"{self.file} has no rows.", f"Give a file with at least one {_kind(self.grouped_by)}.")
 
@@ -113,12 +99,10 @@ def read_item_rows(
     InputError
         if it has other columns, or too many rows.
     """
-    (table, *others) = look_at(replace(spec, mapping={"sales": []}), folders, workspace).tables
-    if others:
-        raise InputError("Several files were given.", "Load them one by one.")
+    table = look_at_one(spec, folders, workspace)
     places, keys, grouped_by, of_part = _find_columns(table, key_columns, form)
     rows = []
-    for number, cells in enumerate(_read_cells(table, workspace), 1):
+    for number, cells in enumerate(read_rows(table, workspace, MAX_ROWS), 1):
         row = {role: (cells[place] or "").strip() for role, place in places.items()}
         parts = [(cells[place] or "").strip() for place in keys]
         if any(row.values()) or any(parts):
@@ -170,21 +154,3 @@ def _find_columns(
     if unknown:
         raise InputError(f"{table.name} has a column {unknown[0]!r} that is not known.", f"Known are {form.known}.")
     return said, keys, grouped_by, of_part
-
-
-def _read_cells(table: Table, workspace: Workspace) -> list[tuple[str | None, ...]]:
-    columns = ", ".join(f"c{place}" for place in range(len(table.columns)))
-    with duckdb.connect() as con:
-        try:
-            con.execute("SET threads = 1")  # the rows stay in order
-            rows = fetch_all(con, f"SELECT {columns} FROM {make_readable(table, workspace).sql()} LIMIT {MAX_ROWS + 1}")
-            n_rejected, _ = count_rejected(con)
-        except duckdb.Error as exc:
-            raise InputError(
-                f"{table.name} cannot be read: {first_line(exc)}.", "Check that the file is whole."
-            ) from exc
-    if n_rejected:
-        raise InputError(f"{n_rejected:,} lines of {table.name} do not fit its header.", "Correct the file.")
-    if len(rows) > MAX_ROWS:
-        raise InputError(f"{table.name} has more than {MAX_ROWS:,} rows.", "Split it.")
-    return rows

@@ -67,8 +67,8 @@ def find_places(table: Table, names: Sequence[str]) -> list[int]:
     return [in_file.index(normalised(name)) for name in names if normalised(name) in in_file]
 
 
-def refuse_bad(table: Table, bad: Sequence[str]) -> None:
-    """Refuses a table that has rows which cannot be used.
+def refuse_bad(file: str, bad: Sequence[str]) -> None:
+    """Refuses a file that has rows which cannot be used.
 
     Parameters
     ----------
@@ -83,7 +83,7 @@ def refuse_bad(table: Table, bad: Sequence[str]) -> None:
     if bad:
         more = f"; and {len(bad) - MAX_SHOWN:,} more" if len(bad) > MAX_SHOWN else ""
         raise InputError(
-            f"{len(bad):,} row{'s' if len(bad) > 1 else ''} of {table.name} cannot be used."
+            f"{len(bad):,} row{'s' if len(bad) > 1 else ''} of {file} cannot be used."
             f" {' '.join(bad[:MAX_SHOWN])}{more}",
             "Correct the file.",
         )
