@@ -14,7 +14,7 @@ def held(
     model_in_hand: str | None = None,
     is_cancelled: bool = False,
 ) -> HeldAttempt:
-    return HeldAttempt(tries, has_begun, item_in_hand, model_in_hand, is_cancelled)
+    return HeldAttempt(1, tries, has_begun, item_in_hand, model_in_hand, is_cancelled)
 
 
 def again(reason: str, tries: int) -> AttemptEnd:

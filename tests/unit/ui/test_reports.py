@@ -60,6 +60,7 @@ def dataset_of(report: QualityReport, spec: IngestSpec) -> Dataset:
         total_units=report.total_units,
         created_at=datetime(2026, 11, 28, tzinfo=UTC),
         lifecycle=0,
+        attribute_change=0,
         spec=spec,
         report=report,
     )
