@@ -160,11 +160,8 @@ def item_effects(effects: Effects, y: FloatArray, regressors: Regressors) -> Ite
     regressors
         of the item at T; those that the pooled effects do not have are left out.
     """
-    place = {column: i for i, column in enumerate(effects.columns)}
-    own = [j for j, column in enumerate(regressors.columns) if column in place]
-    pooled = [place[regressors.columns[j]] for j in own]
+    pooled, x = _known_regressors(effects, regressors)
     columns, prior = tuple(effects.columns[i] for i in pooled), effects.coefficients[pooled]
-    x = np.clip(regressors.x[:, own], effects.lowest[pooled], effects.highest[pooled])
     weeks = np.array([EVENT_PENALTY if column.kind is DriverKind.EVENT else PENALTY for column in columns])
     penalty = weeks * effects.sizes[pooled] ** 2
     known = _informative(y)
@@ -173,10 +170,24 @@ def item_effects(effects: Effects, y: FloatArray, regressors: Regressors) -> Ite
         fit = _fit(rows, prior, penalty)
     else:
         fit = _Fit(prior, np.diag(effects.dispersion / penalty), effects.dispersion)
-    multipliers = np.where(regressors.is_closed, 0.0, _exp(x @ fit.coefficients))
+    multiplied = np.where(regressors.is_closed, 0.0, _exp(x @ fit.coefficients))
     away = x - x[max(len(y) - BASELINE_WEEKS, 0) : max(len(y), 1)].mean(axis=0)
     log_errors = np.sqrt(np.einsum("tc,cd,td->t", away, fit.covariance, away))
-    return ItemEffects(columns, fit.coefficients, np.sqrt(np.diag(fit.covariance)), multipliers, log_errors)
+    return ItemEffects(columns, fit.coefficients, np.sqrt(np.diag(fit.covariance)), multiplied, log_errors)
+
+
+def multipliers(effects: Effects, item: ItemEffects, regressors: Regressors) -> FloatArray:
+    """(T + H,) the multipliers of an item if its regressors were others, of the same columns as before."""
+    _, x = _known_regressors(effects, regressors)
+    return np.where(regressors.is_closed, 0.0, _exp(x @ item.coefficients))
+
+
+def _known_regressors(effects: Effects, regressors: Regressors) -> tuple[list[int], FloatArray]:
+    """Which of the pooled columns an item has; and (T + H, C) its regressors, within the range of the pooled ones."""
+    place = {column: i for i, column in enumerate(effects.columns)}
+    own = [j for j, column in enumerate(regressors.columns) if column in place]
+    pooled = [place[regressors.columns[j]] for j in own]
+    return pooled, np.clip(regressors.x[:, own], effects.lowest[pooled], effects.highest[pooled])
 
 
 def describe(effects: Effects | ItemEffects) -> list[dict[str, Any]]:

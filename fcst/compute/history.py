@@ -110,6 +110,11 @@ class SeriesHistories:
         weeks before the end -> pooled effects learnt from what precedes that week. At a cutoff those of the same week
         or the nearest before it are used, or else the oldest.
 
+    Attributes
+    ----------
+    drivers
+        those that are used, in step with the weeks of the history; none without effects.
+
     Raises
     ------
     ComputeError
@@ -117,8 +122,8 @@ class SeriesHistories:
     """
 
     def __init__(self, series: Series, h: int, effects: Mapping[int, Effects] = NO_EFFECTS) -> None:
-        self.y, self._drivers = usable_part(series if effects else replace(series, drivers=()))
-        self._effects = effects if self._drivers else NO_EFFECTS
+        self.y, self.drivers = usable_part(series if effects else replace(series, drivers=()))
+        self._effects = effects if self.drivers else NO_EFFECTS
         if not len(self.y):
             raise ComputeError(
                 "No week of its history is known: it has no sales, or all were promotional and left out.",
@@ -166,14 +171,14 @@ class SeriesHistories:
         if cutoff not in self._fitted:
             weeks_ago = self.end - cutoff
             pooled = self._effects[min((w for w in self._effects if w >= weeks_ago), default=max(self._effects))]
-            regressors = regressors_at(self._drivers, cutoff, self._h_at(cutoff), pooled.columns)
+            regressors = regressors_at(self.drivers, cutoff, self._h_at(cutoff), pooled.columns)
             self._fitted[cutoff] = item_effects(pooled, self._demand_before(cutoff), regressors)
         return self._fitted[cutoff]
 
     def out_of_stock(self) -> BoolArray:
         """(T,) weeks that a driver says were out of stock from their first day to their last."""
         is_out = np.zeros(self.end, bool)
-        for driver in self._drivers:
+        for driver in self.drivers:
             if driver.kind is DriverKind.STOCK:
                 known = driver.values[: self.end]
                 is_out[: len(known)] |= known <= 0

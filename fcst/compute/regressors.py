@@ -138,7 +138,7 @@ def _promotion(values: FloatArray, cutoff: int) -> FloatArray:
 
 def _price(values: FloatArray, cutoff: int) -> FloatArray:
     with np.errstate(divide="ignore", invalid="ignore"):
-        price = _carried(np.log(np.where(values > 0, values, np.nan)))
+        price = carried(np.log(np.where(values > 0, values, np.nan)))
     known = price[~np.isnan(price)]
     if not known.size:
         return np.zeros_like(price)
@@ -174,7 +174,7 @@ def _number(values: FloatArray, cutoff: int) -> FloatArray:
         return np.zeros_like(values)
     scaled = past / size
     with np.errstate(over="ignore"):
-        deviations = (_carried(values) / size - scaled.mean()) / scaled.std()
+        deviations = (carried(values) / size - scaled.mean()) / scaled.std()
     return _filled(np.clip(deviations, -MOST_DEVIATIONS, MOST_DEVIATIONS), 0.0)
 
 
@@ -192,7 +192,7 @@ def _filled(values: FloatArray, value: float) -> FloatArray:
     return np.where(np.isnan(values), value, values)
 
 
-def _carried(values: FloatArray) -> FloatArray:
+def carried(values: FloatArray) -> FloatArray:
     """Unknown weeks have the last known value; NaN before the first."""
     last = np.maximum.accumulate(np.where(np.isnan(values), 0, np.arange(len(values))))
     return values[last]

@@ -3,26 +3,40 @@
 from collections.abc import Sequence
 from datetime import date, timedelta
 from functools import cache
+from typing import Protocol
 
 from fcst.compute.lifecycles import continued
 from fcst.compute.series import Series
 from fcst.drivers import assemble
 from fcst.lifecycles import Lifecycle
 from fcst.records import SalesRecord
+from fcst.specs import JobSpec
 from fcst.store import drivers, lifecycles, sales
-from fcst.store.attempts import BatchAttempt
 
 MAX_GENERATIONS = 20
 """Items one before the other that a history may go back to."""
 
 
-def read_series(attempt: BatchAttempt, records: Sequence[SalesRecord]) -> list[Series]:
+class RunData(Protocol):
+    """What a run reads: a batch's attempt and a job say it."""
+
+    @property
+    def dataset_id(self) -> int: ...
+
+    @property
+    def last_wk_end_dt(self) -> date: ...
+
+    @property
+    def spec(self) -> JobSpec: ...
+
+
+def read_series(run: RunData, records: Sequence[SalesRecord]) -> list[Series]:
     """The series of items from their sales, with the drivers and lifecycles that the run knows."""
-    known, last_days = _read_lifecycles(attempt, [record.unique_id for record in records])
+    known, last_days = _read_lifecycles(run, [record.unique_id for record in records])
     have = {record.unique_id for record in records}
     wanted = {source.unique_id for found in known.values() for source in found.sources} - have
-    others = sales.item_series(attempt.dataset_id, sorted(wanted)) if wanted else []
-    own = {series.unique_id: series for series in _with_drivers(attempt, [*records, *others])}
+    others = sales.item_series(run.dataset_id, sorted(wanted)) if wanted else []
+    own = {series.unique_id: series for series in _with_drivers(run, [*records, *others])}
 
     @cache
     def series_of(unique_id: str) -> Series:
@@ -36,15 +50,15 @@ def read_series(attempt: BatchAttempt, records: Sequence[SalesRecord]) -> list[S
     return [series_of(record.unique_id) for record in records]
 
 
-def _read_lifecycles(attempt: BatchAttempt, unique_ids: Sequence[str]) -> tuple[dict[str, Lifecycle], dict[str, date]]:
+def _read_lifecycles(run: RunData, unique_ids: Sequence[str]) -> tuple[dict[str, Lifecycle], dict[str, date]]:
     """The lifecycles of items and of those before them; and the last days of those of the items that others replace."""
-    dataset_id, change = attempt.dataset_id, attempt.spec.lifecycle
+    dataset_id, change = run.dataset_id, run.spec.lifecycle
     known: dict[str, Lifecycle] = {}
     last_days: dict[str, date] = {}
     if not change:
         return known, last_days
     for unique_id, launch in lifecycles.replaced_at(dataset_id, change, unique_ids):
-        last_day = attempt.last_wk_end_dt if launch is None else launch - timedelta(days=1)
+        last_day = run.last_wk_end_dt if launch is None else launch - timedelta(days=1)
         last_days[unique_id] = min(last_days.get(unique_id, last_day), last_day)
     asked, wanted = set[str](), set(unique_ids)
     for _ in range(MAX_GENERATIONS):
@@ -57,9 +71,9 @@ def _read_lifecycles(attempt: BatchAttempt, unique_ids: Sequence[str]) -> tuple[
     return known, last_days
 
 
-def _with_drivers(attempt: BatchAttempt, records: Sequence[SalesRecord]) -> list[Series]:
-    last = attempt.last_wk_end_dt
-    loads = drivers.list_loads(attempt.dataset_id, attempt.spec.driver_load) if attempt.spec.driver_load else []
+def _with_drivers(run: RunData, records: Sequence[SalesRecord]) -> list[Series]:
+    last = run.last_wk_end_dt
+    loads = drivers.list_loads(run.dataset_id, run.spec.driver_load) if run.spec.driver_load else []
     values = drivers.values_of(records, loads) if loads else {}
     return [
         Series(
@@ -68,7 +82,7 @@ def _with_drivers(attempt: BatchAttempt, records: Sequence[SalesRecord]) -> list
             record.unit_sales,
             record.attributes,
             assemble(loads, values.get(record.unique_id, ()), len(record.unit_sales), last),
-            skips_stockouts=attempt.spec.skips_stockouts,
+            skips_stockouts=run.spec.skips_stockouts,
         )
         for record in records
     ]

@@ -88,14 +88,14 @@ def adjust(
     """
     identity.require(Scope.RUN)
     _check_change(change)
-    _check_weeks(job, change.first, change.last)
-    reason = _written(reason, MAX_REASON, "A change needs a reason.", "Say why, so that others understand it later.")
+    check_weeks(job, change.first, change.last)
+    reason = given_reason(reason)
     asked = Asked(
         change.first,
         change.last,
         change.units,
         change.percent,
-        _scope(scope, which),
+        scope_in_words(scope, which),
         reason,
         named(made_by),
         seen,
@@ -138,7 +138,7 @@ def set_units(
     days = sorted({day for weeks in units.values() for day in weeks})
     if not days:
         raise InputError("Nothing was changed.", "Change a week of an item.")
-    _check_weeks(job, days[0], days[-1])
+    check_weeks(job, days[0], days[-1])
     for weeks in units.values():
         for value in weeks.values():
             _check_units(value, "units a week")
@@ -146,8 +146,8 @@ def set_units(
     by_week = {
         key: [weeks.get(first + timedelta(weeks=n)) for n in range(n_weeks)] for key, weeks in units.items() if weeks
     }
-    reason = _written(reason, MAX_REASON, "A change needs a reason.", "Say why, so that others understand it later.")
-    scope = _scope(scope, RunFilter(keys=tuple(by_week)))
+    reason = given_reason(reason)
+    scope = scope_in_words(scope, RunFilter(keys=tuple(by_week)))
     asked = Asked(first, days[-1], None, None, scope, reason, named(made_by), seen)
     with adjustments.open_plan(job, model) as plan:
         if unknown := plan.unplanned(list(by_week)):
@@ -258,7 +258,13 @@ def _check_units(value: float, what: str) -> None:
         raise InputError(f"{value:,} {what} were asked for.", f"Give a number from 0 to {MAX_UNITS:,.0f}.")
 
 
-def _check_weeks(job: Job, first: date, last: date) -> None:
+def check_weeks(job: Job, first: date, last: date) -> None:
+    """
+    Raises
+    ------
+    InputError
+        if two days are not the last ones of weeks that a run forecasts, in order.
+    """
     after = job.last_wk_end_dt
     ahead = after + timedelta(weeks=1), after + timedelta(weeks=job.spec.h)
     if not ahead[0] <= first <= last <= ahead[1] or (first - after).days % 7 or (last - after).days % 7:
@@ -268,7 +274,7 @@ def _check_weeks(job: Job, first: date, last: date) -> None:
         )
 
 
-def _scope(words: str, which: RunFilter) -> str:
+def scope_in_words(words: str, which: RunFilter) -> str:
     """Which items are asked for, in words."""
     words = words.replace("\0", "").strip()[:MAX_SCOPE]
     if words:
@@ -284,10 +290,16 @@ def named(who: str) -> str:
     """Who acts: as they have signed in, else by the name that is given."""
     if (actor := identity.current()).is_known:
         return actor.name
-    return _written(who, MAX_NAME, "Nobody's name is given.", "Say who you are, so that others can ask.")
+    return written(who, MAX_NAME, "Nobody's name is given.", "Say who you are, so that others can ask.")
 
 
-def _written(words: str, most: int, message: str, hint: str) -> str:
+def given_reason(words: str) -> str:
+    """The reason of a change; InputError where none is given."""
+    return written(words, MAX_REASON, "A change needs a reason.", "Say why, so that others understand it later.")
+
+
+def written(words: str, most: int, message: str, hint: str) -> str:
+    """A text that must be given, of at most so many characters; InputError where it is empty."""
     words = words.replace("\0", "").strip()[:most]
     if not words:
         raise InputError(message, hint)

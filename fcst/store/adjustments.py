@@ -107,6 +107,20 @@ class OpenPlan:
         self._cur.execute(query("insert_items_by_units"), rows | {"adjustment_id": adjustment_id})
         return self._complete(adjustment_id, asked)
 
+    def take_over(self, asked: Asked, scenario_id: int, steps: tuple[int, int]) -> int:
+        """Changes the plan as a scenario of the run does; returns the change's id.
+
+        Parameters
+        ----------
+        steps
+            the first and the last week of the change, from 1.
+        """
+        adjustment_id = self._insert(asked)
+        of_scenario = {"scenario_id": scenario_id, "from_step": steps[0], "to_step": steps[1]}
+        own = self._key | {"adjustment_id": adjustment_id}
+        self._cur.execute(query("insert_items_of_scenario"), own | of_scenario)
+        return self._complete(adjustment_id, asked)
+
     def _insert(self, asked: Asked) -> int:
         weeks = {"first_wk_end_dt": asked.first, "last_wk_end_dt": asked.last}
         how = {"units": asked.units, "percent": asked.percent, "scope": asked.scope}

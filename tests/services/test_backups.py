@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import numpy as np
 import psycopg2
 import pytest
 
@@ -27,6 +28,7 @@ from fcst.job_records import Job
 from fcst.lifecycles import Lifecycle, Origin, Source
 from fcst.records import LearnedRecord
 from fcst.roles import Scope, SignIn
+from fcst.scenarios import ChangeHow, DriverChange, ScenarioItem
 from fcst.services import (
     adjustments,
     attention,
@@ -36,6 +38,7 @@ from fcst.services import (
     drivers,
     jobs,
     lifecycles,
+    scenarios,
     sign_ins,
     stock_settings,
     tokens,
@@ -45,6 +48,7 @@ from fcst.settings import PROJECT, load_settings
 from fcst.specs import JobSpec
 from fcst.stock import GroupSettings, StockSettings
 from fcst.store import dump, learning, queries, workers
+from fcst.store import scenarios as stored_scenarios
 from fcst.store.database import transaction
 from fcst.store.embedded_paths import find_binaries
 from fcst.store.migrate import migrate
@@ -61,7 +65,7 @@ def full(load_dataset: Callable[..., Dataset], once: Callable) -> Job:
 
 def fill(load_dataset: Callable[..., Dataset]) -> Job:
     """Something in every table: two datasets, a run with an adjustment, one that was cancelled, a token, a sign-out,
-    drivers, a lifecycle, settings of stock, an attribute, and what a run has learnt.
+    drivers, a lifecycle, settings of stock, an attribute, what a run has learnt, and a scenario.
     """
     other = load_dataset(name="other", n_items=2, n_weeks=60)
     drivers.add_holidays(other.dataset_id, "EC")
@@ -83,6 +87,10 @@ def fill(load_dataset: Callable[..., Dataset]) -> Job:
     workers.register(str(uuid.uuid4()), "gone", 1, "0", 1, -60)
     with transaction() as cur:
         learning.replace(cur, job.job_id, {0: LearnedRecord({"effects": []}, b"learnt")})
+    scenario = scenarios.create_scenario(job, "Carnival", "Ana")
+    item = ScenarioItem("item4", np.full(job.spec.h, 2.0), np.full(job.spec.h, 2.0))
+    promotion = DriverChange("promo", week, week, ChangeHow.TO, 1.0)
+    stored_scenarios.add_change(scenario, promotion, ["item4"], "item item4", "Ana", [item])
     return jobs.get_job(job.job_id)
 
 

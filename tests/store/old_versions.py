@@ -170,6 +170,13 @@ INSERT INTO fcst_app.attribute_values VALUES (1, 'buyer', '{a}', 'Eva');
 UPDATE fcst_app.items SET attributes = '{"buyer": "Eva"}' WHERE unique_id = 'a';
 INSERT INTO fcst_app.forecast_sums VALUES (2, 'a', 'SeasonalNaive', 1, 2, 3, '{1}', '{1}', NULL, NULL, NULL);
 """,
+    22: """
+INSERT INTO fcst_app.scenarios (job_id, name, made_by) VALUES (1, 'Carnival', 'Ana');
+INSERT INTO fcst_app.scenario_changes (scenario_id, driver, first_wk_end_dt, last_wk_end_dt, how, value, scope,
+    unique_ids, made_by)
+VALUES (1, 'promo', '2017-08-26', '2017-08-26', 'to', 1, 'all items', '{a}', 'Ana');
+INSERT INTO fcst_app.scenario_items VALUES (1, 'a', '{2}', '{NULL}');
+""",
 }
 UNTIL = {8: 9}
 """version -> the one from which its rows are other ones."""

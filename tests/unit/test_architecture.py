@@ -26,6 +26,7 @@ BOTTOM = {
     "lifecycles",
     "attention",
     "periods",
+    "scenarios",
     "stock",
     "quality_report",
     "filters",
@@ -45,7 +46,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "store": BOTTOM,
     "engine": BOTTOM | {"ingest", "compute", "store"},
     "services": BOTTOM
-    | {"store", "ingest", "compute.models", "compute.aggregation", "compute.metrics", "compute.stock"},
+    | {"store", "ingest", "compute.models", "compute.aggregation", "compute.metrics", "compute.stock"}
+    | {"compute.scenarios", "compute.learning", "engine.series_reading"},  # scenarios compute items without a run
     "charts": BOTTOM,
     "api": BOTTOM | {"services"},
     "ui": BOTTOM

@@ -22,7 +22,10 @@ LITERAL_STATEMENTS = {
     ("embedded.py", "SELECT 1 FROM pg_database WHERE datname = 'fcst'"),  # before there is a database
     ("embedded.py", "CREATE DATABASE fcst"),
 }
-BUILT_STATEMENTS = {("forecasts.py", "copy_export")}  # COPY takes no parameters: the driver has filled them in
+BUILT_STATEMENTS = {
+    ("forecasts.py", "copy_export"),
+    ("scenarios.py", "copy_export"),
+}  # COPY takes no parameters: the driver has filled them in
 
 
 TREES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in sorted((PROJECT / "fcst").rglob("*.py"))}
@@ -164,6 +167,11 @@ PLACES = {
     "list_job_items": ["{chosen}", "{reasons}", "{at_stake}", "{abc}", "{xyz}"],
     "page_of_plan": ["{season}", "{which}"],
     "sum_sold_since": ["{which}"],
+    "keys_with_uplift": ["{which}"],
+    "scenario_weeks": ["{which}"],
+    "sum_scenarios": ["{weeks}"],
+    "list_scenario_items": ["{weeks}"],
+    "export_scenarios": ["{unique_id}", "{name}", "{numbers}", "{weeks}"],
     "sum_earlier_plans": ["{which}"],
     "plan_totals": ["{which}"],
     "insert_items_by_factors": ["{which}"],

@@ -1,0 +1,77 @@
+"""What an item's forecast would be if its drivers were otherwise in weeks ahead: its effects and its baseline stay.
+
+Letters: T weeks of history, H steps, F weeks of the future that drivers know.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import date
+
+import numpy as np
+
+from fcst.compute.effects import Effects, multipliers
+from fcst.compute.history import SeriesHistories
+from fcst.compute.regressors import carried, regressors_at
+from fcst.compute.series import Series
+from fcst.drivers import Driver
+from fcst.records import FloatArray
+from fcst.scenarios import ChangeHow, DriverChange, ScenarioItem
+
+
+def item_in_scenario(series: Series, h: int, effects: Effects, changes: Sequence[DriverChange]) -> ScenarioItem | None:
+    """An item after changes of its drivers, one after the other; None where it has no effects of drivers.
+
+    Parameters
+    ----------
+    h
+        H, the weeks that are forecast.
+    effects
+        the pooled effects at the end of the history.
+    """
+    histories = SeriesHistories(series, h, {0: effects})
+    end = histories.end
+    fitted = histories.effects_at(end)
+    if fitted is None:
+        return None
+    drivers = changed_drivers(histories.drivers, changes, series.last_wk_end_dt, end, h)
+    before = fitted.multipliers[end:]
+    after = multipliers(effects, fitted, regressors_at(drivers, end, h, effects.columns))[end:]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        factors = np.where(after == before, 1.0, np.where(before > 0, after / before, np.nan))
+    return ScenarioItem(series.unique_id, after, factors)
+
+
+def changed_drivers(
+    drivers: Sequence[Driver], changes: Sequence[DriverChange], last_wk_end_dt: date, n_weeks: int, h: int
+) -> tuple[Driver, ...]:
+    """Drivers after changes of weeks ahead, one after the other. What is changed is known ahead.
+
+    Parameters
+    ----------
+    last_wk_end_dt, n_weeks
+        T weeks of history end on that day.
+    """
+    by_name = {driver.name: driver for driver in drivers}
+    for change in changes:
+        if (driver := by_name.get(change.driver)) is not None:
+            first = n_weeks - 1 + (change.first - last_wk_end_dt).days // 7
+            last = n_weeks - 1 + (change.last - last_wk_end_dt).days // 7
+            values = _changed(_until(driver, n_weeks, h), slice(first, last + 1), change)
+            by_name[change.driver] = replace(driver, values=values, is_known_ahead=True)
+    return tuple(by_name.values())
+
+
+def _until(driver: Driver, n_weeks: int, h: int) -> FloatArray:
+    """(≥ T + H,) the values that may be used of a driver; NaN is unknown."""
+    known = driver.values if driver.is_known_ahead else driver.values[:n_weeks]
+    values: FloatArray = np.r_[known, np.full(max(n_weeks + h - len(known), 0), np.nan)]
+    return values
+
+
+def _changed(values: FloatArray, weeks: slice, change: DriverChange) -> FloatArray:
+    after = values.copy()
+    if change.how is ChangeHow.TO:
+        after[weeks] = change.value
+    else:
+        after[weeks] = carried(values)[weeks] * (1 + change.value / 100)
+    return after
