@@ -6,7 +6,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from fcst import charts
 from fcst.compute.models import AUTO
-from fcst.filters import RunFilter, only
+from fcst.filters import EVERY, RunFilter, only
 from fcst.job_records import Job
 from fcst.records import RunItem
 from fcst.services import accuracy, adjustments, attention, drivers, forecasts
@@ -14,7 +14,7 @@ from fcst.states import Outcome
 from fcst.ui import text
 from fcst.ui.accuracy import show_provenance
 from fcst.ui.cache import draw, read, run_key
-from fcst.ui.downloads import one_item, period_in_url, picture, show_downloads, those_that_match
+from fcst.ui.downloads import MODEL, Query, one_item, period_in_url, picture, show_downloads, those_that_match
 from fcst.ui.groups import ITEMS, show_groups
 from fcst.ui.items import (
     ALL_ITEMS,
@@ -31,12 +31,14 @@ from fcst.ui.lost_sales import show_item as show_lost_item
 from fcst.ui.plan import Edited, show_changes, show_plan
 from fcst.ui.plan_upload import upload_button
 from fcst.ui.results import choose_run, find_runs, show_notes, show_numbers, show_table
-from fcst.ui.shell import choose, choose_some, show_page, warn_of_unknown
+from fcst.ui.shell import choose, choose_one, choose_some, show_page, warn_of_unknown
 from fcst.ui.status import status_badge
 from fcst.ui.stock import show_item as show_item_stock
 from fcst.ui.thresholds import thresholds_button
+from fcst.ui.what_if import Shown, chosen_scenarios, lines, show_what_if
 
 EARLIER, BACKTEST, OTHERS = MARKS = "Earlier runs", "Backtest", "Other models"
+BELOW, WHAT_IF = "below", "what-if"
 SHOWN_CANDIDATES = 5
 
 
@@ -109,19 +111,28 @@ def show_detail(items: Items, page: int, item: RunItem | None, head: DeltaGenera
     with head:
         upload_button(job, model)
     marks = [mark for mark in MARKS if mark in st.query_params.get_all("show")]
-    chart_key = ("forecast chart", items.key, model, which, tuple(marks))
+    scope = f"item {unique_id}" if item else scope_of(items.which, n_shown, n_items)
+    what_if = None
+    if BELOW in st.query_params:
+        query = one_item(unique_id) if item is not None else those_that_match(items.which, model)
+        what_if = what_if_of(items, which, scope, query)
+    chart_key = ("forecast chart", items.key, model, which, tuple(marks), what_if and what_if.chosen)
     st.plotly_chart(
-        draw(chart_key, lambda: forecast_chart(items, which, view, marks)),
+        draw(chart_key, lambda: forecast_chart(items, which, view, marks, what_if)),
         width="stretch",
         key="chart",
         config=picture(job, f"forecast {model}", unique_id),
         alt="Units a week: history, then the plan with its intervals, "
         f"{text.units(view.forecast['final'].sum())} units in {text.count(job.spec.h, 'week')}",
     )
-    choose_some("Show in the chart", list(MARKS), "show", are_pills=True)
-    scope = f"item {unique_id}" if item else scope_of(items.which, n_shown, n_items)
-    show_plan(Edited(job, model, which, scope, adjustments.last_change(job.job_id)), view)
-    show_changes(job, model, which)
+    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
+        choose_some("Show in the chart", list(MARKS), "show", are_pills=True)
+        choose_one("Below the chart", {"": "Plan", WHAT_IF: "What if"}, BELOW, label_visibility="collapsed")
+    if what_if is not None:
+        show_what_if(what_if, view)
+    else:
+        show_plan(Edited(job, model, which, scope, adjustments.last_change(job.job_id)), view)
+        show_changes(job, model, which)
     show_notes(job, item, view)
     if item is not None:
         show_item_stock(job, model, unique_id)
@@ -130,6 +141,17 @@ def show_detail(items: Items, page: int, item: RunItem | None, head: DeltaGenera
             show_provenance(provenance, model, job)
     with st.expander("Week by week, with intervals", type="compact"):
         show_table(view, job.spec.level)
+
+
+def what_if_of(items: Items, which: RunFilter, scope: str, query: Query) -> Shown:
+    job, model = items.job, items.model
+
+    def plan_of_all() -> float:
+        view = read(("view", items.key, model, EVERY), lambda: read_view(job, model, EVERY))
+        return float(view.forecast["final"].sum())
+
+    of_plan = [*(pair for pair in query if pair[0] != MODEL), (MODEL, model)]
+    return Shown(job, model, which, scope, of_plan, items.key, chosen_scenarios(job), plan_of_all)
 
 
 def scope_of(which: RunFilter, n_shown: int, n_items: int) -> str:
@@ -153,9 +175,13 @@ def read_view(job: Job, model: str, which: RunFilter) -> forecasts.View:
     return forecasts.view(job, model, which, correlation, by_model)
 
 
-def forecast_chart(items: Items, which: RunFilter, view: forecasts.View, marks: list[str]) -> charts.Figure:
+def forecast_chart(
+    items: Items, which: RunFilter, view: forecasts.View, marks: list[str], what_if: Shown | None
+) -> charts.Figure:
     """The history and the plan, with what was sold since, and what was asked for beside them."""
     job, model = items.job, items.model
+    others = other_forecasts(items, which, view) if OTHERS in marks else {}
+    others |= lines(what_if, view) if what_if else {}
     backtests, earlier = None, dict[str, pd.DataFrame]()
     if BACKTEST in marks:
         key = ("backtests", items.key, model, which)  # adjusted items can be asked for
@@ -171,7 +197,7 @@ def forecast_chart(items: Items, which: RunFilter, view: forecasts.View, marks: 
             sold_since=forecasts.sold_since(job, model, which),
             earlier=earlier,
             backtests=backtests,
-            others=other_forecasts(items, which, view) if OTHERS in marks else {},
+            others=others,
             events=drivers.list_events(job, which.keys[0] if which.is_one and which.keys else None),
             borrowed=forecasts.borrowed_history(job, which.keys[0]) if which.is_one and which.keys else None,
         )

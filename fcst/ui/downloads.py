@@ -26,7 +26,7 @@ from fcst.filters import EVERY, PREFIX, RunFilter, attribute_pairs, attributes_i
 from fcst.job_records import Job
 from fcst.names import EXPORT_FORMATS, WEEKLY_FILE, in_file_name
 from fcst.periods import Period
-from fcst.services import datasets, exports, jobs, plan_workbook
+from fcst.services import datasets, exports, jobs, plan_workbook, scenario_files, scenarios
 from fcst.services.plan_layout import PLAN_FORMATS
 from fcst.services.signing import signing_secret
 from fcst.services.workbook import MAX_ROWS
@@ -34,7 +34,7 @@ from fcst.settings import load_settings
 from fcst.ui import text
 
 LABELS = {"csv": "CSV", "xlsx": "Excel", "parquet": "Parquet"}
-ITEM, MODEL, SEARCH, REVIEW, BY = "item", "model", "q", "review", "by"
+ITEM, MODEL, SEARCH, REVIEW, BY, SCENARIO = "item", "model", "q", "review", "by", "scenario"
 FILTERS = {
     "family": "families",
     "class": "classes",
@@ -121,6 +121,11 @@ def link_to_forecasts(job_id: int, file_format: str, query: Query = ()) -> str:
 def link_to_plan(job_id: int, file_format: str, query: Query) -> str:
     """The address of a run's final plan as a wide file."""
     return _link(f"/downloads/{job_id}/plan.{file_format}", query)
+
+
+def link_to_scenarios(job_id: int, file_format: str, query: Query) -> str:
+    """The address of the plan of a run in one or two scenarios."""
+    return _link(f"/downloads/{job_id}/scenarios.{file_format}", query)
 
 
 def show_dataset_link(label: str, dataset_id: int, name: str) -> None:
@@ -220,6 +225,24 @@ def _plan(request: Request) -> _File:
     return _File(headers, lambda: plan_workbook.open_plan(job, model, file_format, period, which))
 
 
+def _scenarios(request: Request) -> _File:
+    job, file_format = jobs.get_job(request.path_params["job_id"]), request.path_params["file_format"]
+    if file_format not in PLAN_FORMATS:
+        raise InputError(
+            f"There is no format {file_format!r} of scenarios.", f"Choose among {', '.join(PLAN_FORMATS)}."
+        )
+    query = request.query_params
+    which, _ = _chosen(job, query, [SCENARIO])
+    model = query.get(MODEL, job.spec.models[0])
+    plan_workbook.check_model(job, model)
+    numbers = list(dict.fromkeys(query.getlist(SCENARIO)))
+    if not 0 < len(numbers) < 3 or not all(number.isascii() and number.isdigit() for number in numbers):
+        raise InputError("One or two scenarios make a file.", "Name each with scenario=NUMBER.")
+    chosen = [scenarios.get_scenario(job, int(number[:12])) for number in numbers]
+    headers = exports.headers_of(scenario_files.scenario_file_name(job, model, file_format, which, chosen))
+    return _File(headers, lambda: scenario_files.open_scenarios(job, model, file_format, which, chosen))
+
+
 def _dataset(request: Request) -> Dataset:
     _check_names(request.query_params, set(), "This file is of the whole dataset.")
     return datasets.get_dataset(request.path_params["dataset_id"])
@@ -281,6 +304,7 @@ def _said(status: int, words: str) -> Response:
 ROUTES = [
     _route("/downloads/{job_id:int}/forecasts.{file_format}", _forecasts),
     _route("/downloads/{job_id:int}/plan.{file_format}", _plan),
+    _route("/downloads/{job_id:int}/scenarios.{file_format}", _scenarios),
     _route(f"/downloads/datasets/{{dataset_id:int}}/{WEEKLY_SALES}", _weekly_sales),
     _route(f"/downloads/datasets/{{dataset_id:int}}/{REPORT}", _report),
 ]

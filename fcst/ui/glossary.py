@@ -130,6 +130,12 @@ FORECASTS = (
         "item's own past.",
     ),
     Term(
+        "scenario",
+        "Scenario",
+        "What the plan of a run would be if promotions, prices or other drivers were otherwise in weeks ahead, by the "
+        "effects that the run has learnt.",
+    ),
+    Term(
         "learning",
         "Learning",
         "What a run does across its items before it forecasts them: effects of drivers, and one model of all items.",

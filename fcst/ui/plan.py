@@ -16,12 +16,12 @@ from fcst.periods import Period, Span, Split, split_weeks
 from fcst.records import FloatArray
 from fcst.roles import Scope
 from fcst.services import adjustments, identity
-from fcst.services.adjustments import MAX_NAME, MAX_PERCENT, MAX_REASON, MAX_UNITS, Change
+from fcst.services.adjustments import MAX_PERCENT, MAX_REASON, MAX_UNITS, Change
 from fcst.services.forecasts import View
 from fcst.ui import text
 from fcst.ui.components import GridEdit, GridRow, plan_grid
 from fcst.ui.shell import choose_one, show_error
-from fcst.ui.signin import may
+from fcst.ui.signin import ask_for_name, may
 
 SHOWN_CHANGES = 20
 PERCENT, UNITS, TOTAL = "By percent", "To units a week", "To units in all"
@@ -227,7 +227,7 @@ def ask_for_change(edited: Edited, view: View) -> None:
         change = Change(first, last, total=after, is_even=is_even)
     st.markdown(f"These {text.count(len(now), 'week')}: {text.units(now.sum())} → **{text.units(after)} units**")
     reason = st.text_input("Reason", max_chars=MAX_REASON, key="adjust_reason", placeholder="A campaign in week 34")
-    who = _ask_who()
+    who = ask_for_name("adjust_who")
     if st.button("Save the adjustment", type="primary", key="adjust_save"):
         _do(
             lambda: adjustments.adjust(
@@ -241,7 +241,7 @@ def ask_for_change(edited: Edited, view: View) -> None:
 def ask_to_undo(row: Adjustment, how: str) -> None:
     items = text.plain(f"{row.scope} ({row.n_items:,} items)" if row.n_items > 1 else row.scope)
     st.markdown(f"**{how}** of {items} will not count any more. It stays in this list, as undone.")
-    who = _ask_who()
+    who = ask_for_name("adjust_who")
     if st.button("Undo it", type="primary", key="undo_now"):
         _do(lambda: adjustments.undo(row.adjustment_id, who), "The adjustment is undone.")
 
@@ -249,7 +249,7 @@ def ask_to_undo(row: Adjustment, how: str) -> None:
 @st.dialog("Drop the adjustments that were carried over?")
 def ask_to_drop(job: Job, model: str) -> None:
     st.markdown("What this run took over from earlier ones will not count any more. It stays in this list, as undone.")
-    who = _ask_who()
+    who = ask_for_name("adjust_who")
     if st.button("Drop them", type="primary", key="drop_now"):
         _do(lambda: adjustments.drop_carried(job, model, who), "The adjustments that were carried over are undone.")
 
@@ -272,12 +272,3 @@ def _ask_weeks(days: list[date]) -> tuple[date, date]:
         return days[0], days[0]
     chosen = st.select_slider("Weeks ending", days, (days[0], days[-1]), format_func=text.day, key="adjust_weeks")
     return chosen[0], chosen[1]
-
-
-def _ask_who() -> str:
-    """The name of the user; asked once in a session, and not of those who have signed in."""
-    if (actor := identity.current()).is_known:
-        return actor.name
-    who: str = st.text_input("Your name", st.session_state.get("who", ""), max_chars=MAX_NAME, key="adjust_who")
-    st.session_state["who"] = who
-    return who

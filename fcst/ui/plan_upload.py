@@ -9,12 +9,12 @@ from fcst.errors import FcstError
 from fcst.job_records import Job
 from fcst.periods import Period
 from fcst.roles import Scope
-from fcst.services import adjustments, identity
-from fcst.services.adjustments import MAX_NAME, MAX_REASON
+from fcst.services import adjustments
+from fcst.services.adjustments import MAX_REASON
 from fcst.services.plan_upload import Meanwhile, PlanUpload, read_plan_file, save_plan_file
 from fcst.ui import tables, text
 from fcst.ui.shell import show_error
-from fcst.ui.signin import may
+from fcst.ui.signin import ask_for_name, may
 
 SHOWN = 300
 """Cells of a preview; all are counted."""
@@ -132,7 +132,7 @@ def _ask_to_save(job: Job, model: str, upload: PlanUpload) -> None:
         placeholder = "The plan of the sales team"
         reason = st.text_input("Reason", max_chars=MAX_REASON, key="plan_reason", placeholder=placeholder)
     with right:
-        who = _ask_who()
+        who = ask_for_name("plan_who")
     if st.button(f"Save {text.count(n_saved, 'change')}", type="primary", key="plan_save"):
         try:
             save_plan_file(job, model, upload, reason, who, skip_bad, meanwhile)
@@ -142,12 +142,3 @@ def _ask_to_save(job: Job, model: str, upload: PlanUpload) -> None:
         st.session_state.pop(_KEPT, None)
         st.session_state["plan_said"] = f"{text.count(n_saved, 'change')} of the file are saved as one adjustment."
         st.rerun()
-
-
-def _ask_who() -> str:
-    """The name of the user; asked once in a session, and not of those who have signed in."""
-    if (actor := identity.current()).is_known:
-        return actor.name
-    who: str = st.text_input("Your name", st.session_state.get("who", ""), max_chars=MAX_NAME, key="plan_who")
-    st.session_state["who"] = who
-    return who

@@ -19,6 +19,7 @@ from streamlit.web.server.starlette.starlette_server_config import USER_COOKIE_N
 
 from fcst.roles import Actor, Scope, SignIn, name_of
 from fcst.services import identity, sign_ins
+from fcst.services.adjustments import MAX_NAME
 from fcst.services.signing import signing_secret
 from fcst.settings import load_settings
 from fcst.ui import text
@@ -95,6 +96,21 @@ def name_to_give() -> str:
     """The name under which who looks acts: as signed in, as last given in this session, or of this machine's user."""
     actor = identity.current()
     return actor.name if actor.is_known else str(st.session_state.get("who") or actor.name)
+
+
+def ask_for_name(key: str) -> str:
+    """The name of the user; asked once in a session, and not of those who have signed in.
+
+    Parameters
+    ----------
+    key
+        of the box in which it is asked.
+    """
+    if (actor := identity.current()).is_known:
+        return actor.name
+    who: str = st.text_input("Your name", st.session_state.get("who", ""), max_chars=MAX_NAME, key=key)
+    st.session_state["who"] = who
+    return who
 
 
 def visibility(scope: Scope) -> Literal["visible", "hidden"]:

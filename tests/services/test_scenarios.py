@@ -17,57 +17,24 @@ from fcst.filters import EVERY, RunFilter, only
 from fcst.job_records import Job
 from fcst.roles import Actor, Scope
 from fcst.scenarios import ChangeHow, DriverChange, Scenario
-from fcst.services import adjustments, datasets, forecasts, identity, jobs, scenarios
+from fcst.services import adjustments, datasets, forecasts, identity, scenarios
 from fcst.services.adjustments import Change
 from fcst.services.scenario_files import open_scenarios, scenario_file_name
-from fcst.specs import JobSpec
 from fcst.store import scenarios as stored
 from fcst.store.database import transaction
 from fcst.store.jobs import freeze_ended
-from tests.engine.test_learning import load_plan, run
-
-MODEL = "SeasonalNaive"
-H = 4
-WEEKS = 150
+from tests.engine.test_learning import load_plan
+from tests.shop_with_drivers import MODEL, H, forecast, load_shop
 
 
 @pytest.fixture
 def dataset(load_dataset: Callable[..., Dataset], tmp_path: Path, once: Callable) -> Dataset:
-    """Six items in two families, whose promotions double their sales, whose prices move them, in a shop that closes."""
-
-    def make() -> Dataset:
-        rng, lines = np.random.default_rng(3), ["date,item,family,qty"]
-        plan = ["week ending,item,promo,price,open"]
-        first = np.datetime64("2019-01-06")
-        for item in range(6):
-            for week in range(WEEKS + H):
-                saturday = first + 7 * week + 6
-                promo, price = int(rng.random() < 0.2), 10 * (0.8 if rng.random() < 0.25 else 1.0)
-                is_open = 0 if week in (70, 71, WEEKS + 3) else 1
-                plan.append(f"{saturday},item{item},{promo},{price},{is_open}")
-                if week < WEEKS:
-                    units = (40 + 10 * item) * 2**promo * (price / 10) ** -1.5 * rng.uniform(0.9, 1.1)
-                    family = "DAIRY" if item < 3 else "DELI"
-                    lines += [f"{saturday - d},item{item},{family},{round(units * is_open)}" for d in (6, 0)]
-        (tmp_path / "sales.csv").write_text("\n".join(lines))
-        (tmp_path / "plan.csv").write_text("\n".join(plan))
-        made = load_dataset(tmp_path / "sales.csv")
-        load_plan(made, tmp_path / "plan.csv")
-        return made
-
-    return once("scenario_data", make)
+    return once("shop_with_drivers", lambda: load_shop(load_dataset, tmp_path))
 
 
 @pytest.fixture
 def job(dataset: Dataset, once: Callable) -> Job:
-    return once("scenario_run", lambda: forecast(dataset))
-
-
-def forecast(dataset: Dataset) -> Job:
-    items = jobs.choose_largest(dataset, dataset.n_items)
-    job_id = jobs.submit_job(dataset.dataset_id, items, JobSpec(models=(MODEL, "Naive"), h=H, n_windows=0))
-    run(job_id)
-    return jobs.get_job(job_id)
+    return once("forecast_with_drivers", lambda: forecast(dataset))
 
 
 def week(job: Job, step: int) -> date:
