@@ -9,12 +9,13 @@ if __name__ != "__main__":
     app = st.App(__file__, lifespan=lifespan, routes=ROUTES, middleware=MIDDLEWARE, secrets=sign_in_secrets())
 else:
     from fcst.roles import Scope
-    from fcst.ui import signin, theme
+    from fcst.ui import signin, start, theme
 
     st.set_page_config(page_title="fcst", page_icon="📈", layout="wide")
     for_analysts = signin.visibility(Scope.RUN)
     pages = [
-        st.Page("pages/home.py", title="Home", icon=":material/home:", default=True),
+        st.Page(start.lead_on, title="fcst", default=True, visibility="hidden"),
+        st.Page("pages/home.py", title="Home", icon=":material/home:", url_path="home"),
         st.Page("pages/data.py", title="Data", icon=":material/database:", url_path="data"),
         st.Page(
             "pages/new_run.py",

@@ -32,7 +32,7 @@ from fcst.ui.plan import Edited, show_changes, show_plan
 from fcst.ui.plan_upload import upload_button
 from fcst.ui.results import choose_run, find_runs, show_notes, show_numbers, show_table
 from fcst.ui.shell import choose, choose_one, choose_some, show_page, warn_of_unknown
-from fcst.ui.status import status_badge
+from fcst.ui.status import status_chip
 from fcst.ui.stock import show_item as show_item_stock
 from fcst.ui.thresholds import thresholds_button
 from fcst.ui.what_if import Shown, chosen_scenarios, lines, show_what_if
@@ -54,7 +54,7 @@ def main() -> None:
         st.title("Forecasts", anchor=False, width="content")
         job = choose_run(found, notices)
         model = choose("Model", job.spec.models, "model", text.model_name, label_visibility="collapsed", width=200)
-        status_badge(job.status)
+        status_chip(job)
         thresholds_button(job)
     read(("prepared", run_key(job)), lambda: attention.prepare(job))
     key = worklist_key(job)

@@ -210,6 +210,11 @@ def list_jobs(which: Filter = ALL, limit: int | None = None, skip: int = 0) -> l
     return find_jobs(which, limit, skip)[0]
 
 
+def has_forecasts() -> bool:
+    """Whether any run has forecasts."""
+    return jobs.has_forecasts()
+
+
 def find_jobs(which: Filter = ALL, limit: int | None = None, skip: int = 0) -> tuple[list[Job], int]:
     """As `list_jobs`, and how many there are without `limit` and `skip`."""
     return jobs.find(list(which.statuses) or None, which.dataset_id, which.words.strip(), limit, skip)

@@ -155,6 +155,11 @@ def _no_such_job(job_id: int) -> NotFound:
     return NotFound(f"There is no job {job_id}.", "The page Runs lists all; so does the command status.")
 
 
+def has_forecasts() -> bool:
+    """Whether an item of any run has completed."""
+    return bool((fetch_one("has_forecasts") or {})["found"])
+
+
 def count_by_status() -> dict[str, int]:
     """status -> number of jobs; of open ones it is derived."""
     return {row["status"]: row["n"] for row in fetch_all("count_jobs")}

@@ -23,7 +23,7 @@ from fcst.files import PRIVATE_UMASK
 from fcst.services import loading, supervision
 from fcst.services.signing import signing_secret
 from fcst.settings import PROJECT, Settings, load_settings
-from fcst.ui import downloads, visits
+from fcst.ui import downloads, start, visits
 from fcst.ui.connections import limit_connections, raise_file_limit
 
 WATCH_EVERY_S = 5.0
@@ -45,7 +45,7 @@ def own_names() -> list[str]:
 
 
 _limiter = MovingWindowRateLimiter(MemoryStorage())
-ROUTES = [*downloads.ROUTES, *routes(_limiter)]
+ROUTES = [*start.ROUTES, *downloads.ROUTES, *routes(_limiter)]
 """What the server answers beside the pages."""
 MIDDLEWARE = [
     Middleware(

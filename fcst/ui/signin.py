@@ -22,7 +22,7 @@ from fcst.services import identity, sign_ins
 from fcst.services.adjustments import MAX_NAME
 from fcst.services.signing import signing_secret
 from fcst.settings import load_settings
-from fcst.ui import text
+from fcst.ui import start, text
 
 BROWSER_COOKIE = "_streamlit_xsrf"  # holds what a browser is known by, masked anew each time
 REMEMBERED_S = 600.0
@@ -141,7 +141,8 @@ def run(page: StreamlitPage, pages: list[StreamlitPage]) -> None:
         _ask()
         return
     since, path, query = wanted.pop(browser, (0.0, "", {}))
-    if (path or query) and not page.url_path and time.monotonic() - since < REMEMBERED_S:
+    is_first = page.url_path in ("", start.HOME, start.FORECASTS) and not st.query_params
+    if (path or query) and is_first and time.monotonic() - since < REMEMBERED_S:
         st.switch_page(next(other for other in pages if other.url_path == path), query_params=query)
     page.run()
 

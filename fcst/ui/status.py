@@ -30,8 +30,18 @@ _STAGE_COLORS = {
 
 def status_badge(status: str) -> None:
     """A job's status as word, sign and colour."""
+    st.markdown(_badge(status))
+
+
+def status_chip(job: Job) -> None:
+    """The same as a button, which leads to the run."""
+    if st.button(_badge(job.status), type="tertiary", help="How the run went", key="status"):
+        st.switch_page("pages/runs.py", query_params={"job": str(job.job_id)})
+
+
+def _badge(status: str) -> str:
     color, icon = _LOOKS[JobStatus(status)]
-    st.badge(status, icon=icon, color=color)  # type: ignore[arg-type]
+    return f":{color}-badge[{icon} {status}]"
 
 
 def job_columns() -> dict[str, Any]:

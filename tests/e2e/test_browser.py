@@ -78,6 +78,21 @@ def test_way_back_from_a_switch_leads_to_what_was_looked_at(desk: Desk, page: Pa
     expect(page.get_by_role("heading", name="Data", exact=True)).to_be_visible()
 
 
+def test_visit_begins_with_the_forecasts_and_the_status_leads_to_their_run(desk: Desk, page: Page) -> None:
+    page.goto(desk.url)
+    expect(page).to_have_url(f"{desk.url}/forecasts")
+    settled(page)
+    page.locator(".st-key-status button").first.click()
+    expect(page).to_have_url(re.compile(r"/runs\?job=\d+$"))
+    page.go_back()
+    expect(page).to_have_url(f"{desk.url}/forecasts")
+    page.get_by_role("link", name="Home").click()
+    expect(page).to_have_url(f"{desk.url}/home")
+    page.reload()
+    expect(page).to_have_url(f"{desk.url}/home")
+    expect(page.get_by_role("heading", name="Home")).to_be_visible()
+
+
 def test_navigation_marks_data_on_its_sub_pages(desk: Desk, page: Page) -> None:
     link = page.get_by_role("link", name="Data", exact=True)
     page.goto(f"{desk.url}/runs")

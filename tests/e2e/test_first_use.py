@@ -30,6 +30,7 @@ def test_own_sales_become_a_file_of_forecasts_in_few_clicks(app: dict, page: Pag
     write_sales(tmp_path / "shop.csv", 6, 120)
     click = Clicks()
     page.goto(app["url"])
+    expect(page).to_have_url(f"{app['url']}/home")  # nothing is forecast yet
     click(page.get_by_role("button", name="Load your own sales"))
     with page.expect_file_chooser() as chooser:
         click(page.get_by_test_id("stFileUploader").locator("button").first)

@@ -259,7 +259,7 @@ def asks(page: Page, words: str) -> None:
     expect(page.get_by_role("dialog")).to_contain_text(words)
 
 
-@state(ended, "/")
+@state(ended, "/home")
 def home(page: Page, ids: dict[str, Any]) -> None:
     heads(page, "Last runs")
     says(page, "Click a run to open it.")
@@ -585,7 +585,7 @@ def unknown_page(page: Page, ids: dict[str, Any]) -> None:
     heads(page, "Home")
 
 
-@state(running, "/")
+@state(running, "/home")
 def home_running(page: Page, ids: dict[str, Any]) -> None:
     says(page, "autumn again: 2 of 6 items")
 
@@ -652,7 +652,7 @@ def forecasts_running(page: Page, ids: dict[str, Any]) -> None:
     heads(page, "the sum of 2 plans; the others have none")
 
 
-@state(stalled, "/")
+@state(stalled, "/home")
 def home_stalled(page: Page, ids: dict[str, Any]) -> None:
     says(page, "No supervisor is alive, and work is waiting")
 
@@ -662,7 +662,7 @@ def run_stalled(page: Page, ids: dict[str, Any]) -> None:
     says(page, "No supervisor is alive, and work is waiting")
 
 
-@state(slow, "/")
+@state(slow, "/home")
 def home_slow(page: Page, ids: dict[str, Any]) -> None:
     heads(page, "Home")
 
@@ -722,7 +722,7 @@ def compare_empty(page: Page, ids: dict[str, Any]) -> None:
     says(page, "There is nothing to compare before a run.")
 
 
-@state(loaded, "/")
+@state(loaded, "/home")
 def home_loaded(page: Page, ids: dict[str, Any]) -> None:
     says(page, "Forecast first")
 

@@ -94,8 +94,10 @@ def test_no_session_is_opened_from_other_sites_or_under_other_names(
 @pytest.mark.parametrize("headers", ANSWERED, ids=str)
 def test_own_pages_and_programs_are_answered(desk: Desk, headers: dict[str, str]) -> None:
     sent = filled(headers, desk.port)
-    for route in ("/", "/healthz", "/api/jobs", "/_stcore/health", "/_stcore/host-config", "/metrics"):
+    for route in ("/home", "/healthz", "/api/jobs", "/_stcore/health", "/_stcore/host-config", "/metrics"):
         assert httpx.get(f"{desk.url}{route}", headers=sent).status_code == 200, route
+    begin = httpx.get(f"{desk.url}/?embed=true", headers=sent)
+    assert (begin.status_code, begin.headers["location"]) == (307, "/home?embed=true")
     host = sent.get("Host", f"127.0.0.1:{desk.port}")
     assert status_of_session(desk.port, host=host, origin=sent.get("Origin")) == 101
 

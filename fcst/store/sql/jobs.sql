@@ -228,3 +228,7 @@ DELETE FROM fcst_app.learned WHERE job_id = ANY (%(job_ids)s);
 DELETE FROM fcst_app.job_items WHERE job_id = ANY (%(job_ids)s);
 DELETE FROM fcst_app.batch_events WHERE job_id = ANY (%(job_ids)s);
 DELETE FROM fcst_app.jobs WHERE job_id = ANY (%(job_ids)s);
+
+-- has_forecasts
+-- Whether an item of any run has completed.
+SELECT EXISTS (SELECT FROM fcst_app.batch_status WHERE n_completed > 0) AS found;
