@@ -13,7 +13,6 @@ from fcst.api import schemas
 from fcst.api.attributes import WantedAttributes
 from fcst.api.problems import documented
 from fcst.attributes import ALL
-from fcst.errors import InputError
 from fcst.filters import EVERY, GroupSort, RunFilter, only
 from fcst.job_records import Job
 from fcst.names import EXPORT_FORMATS
@@ -194,9 +193,7 @@ def list_groups(
     """Only of items with the attributes wanted, as `attr.city=Quito`: so a tree is gone down. The same name again wants
     one of several values; an empty value, items without any."""
     job, which = jobs.get_job(job_id), RunFilter(attributes=wanted)
-    model = job.spec.models[0] if model is None else model
-    if model not in job.spec.models:
-        raise InputError(f"Run {job_id} has no model {model!r}.", "Name one of its models.")
+    model = jobs.choose_model(job, model)
     found = hierarchy.list_groups(job, model, by, which, sort, limit, offset, bounds)
     return {"by": by, "groups": found, "n_found": hierarchy.count_groups(job, model, by, which)}
 

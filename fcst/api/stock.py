@@ -35,7 +35,7 @@ def list_stock(
     asked = StockSettings(lead_time_days, review_period_days, service_level)
     job = jobs.get_job(job_id)
     exports.check_items(job_id, item or [])
-    found, last = stock.list_page(job, chosen := stock.choose_model(job, model), item, after, limit, asked)
+    found, last = stock.list_page(job, chosen := jobs.choose_model(job, model), item, after, limit, asked)
     given = {"item": item or [], "model": [chosen], **{name: _texts(value) for name, value in vars(asked).items()}}
     return {"stock": found, "next": next_page(f"/api/jobs/{job_id}/stock", last, limit, list(given.items()))}
 

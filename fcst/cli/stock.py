@@ -70,7 +70,7 @@ def _stock(args: argparse.Namespace) -> int:
         raise InputError("A file is CSV.", "Leave out --json or -o.")
     prepare()
     job = jobs.get_job(args.job)
-    model = stock.choose_model(job, args.model)
+    model = jobs.choose_model(job, args.model)
     if args.json:
         print_json([asdict(figures) for found in stock.each_page(job, model, asked) for figures in found])
     elif args.output is None:

@@ -231,6 +231,21 @@ def get_job(job_id: int) -> Job:
     return jobs.get(job_id)
 
 
+def choose_model(job: Job, name: str | None) -> str:
+    """The model of that name in a run; its first without a name.
+
+    Raises
+    ------
+    InputError
+        if it has no such model.
+    """
+    if name is None:
+        return job.spec.models[0]
+    if name not in job.spec.models:
+        raise InputError(f"Run {job.job_id} has no model {name[:100]}.", f"Name one of {', '.join(job.spec.models)}.")
+    return name
+
+
 def wait_for_job(job_id: int) -> Job:
     """Waits until a job has ended; returns it. A supervisor that crashes meanwhile is replaced."""
     while not (job := patiently(lambda: get_job(job_id))).is_over:

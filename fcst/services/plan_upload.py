@@ -15,11 +15,10 @@ from fcst.errors import Conflict, InputError
 from fcst.job_records import Job
 from fcst.periods import Period, Split
 from fcst.records import FloatArray
-from fcst.services import adjustments
+from fcst.services import adjustments, jobs
 from fcst.services.adjustments import MAX_UNITS
 from fcst.services.plan_layout import DECIMALS, FIXED, KEY, PlanCopy, by_span, split_of
 from fcst.services.plan_sheets import Area, PlanTable, Row, open_table, unescaped
-from fcst.services.plan_workbook import check_model
 from fcst.store import datasets, plans
 from fcst.store.plans import PlanNow
 
@@ -131,7 +130,7 @@ def read_plan_file(job: Job, model: str, file: BinaryIO, name: str) -> PlanUploa
     InputError
         if the file as a whole cannot be taken: it is no plan, of another run or model, or without periods.
     """
-    check_model(job, model)
+    jobs.choose_model(job, model)
     table = open_table(file, name)
     if table.copy is not None:
         _check_origin(job, model, table.copy, name)

@@ -57,7 +57,7 @@ def write_plan(
     InputError
         if the run has no such model, the format is unknown, or an Excel sheet has not so many rows.
     """
-    check_model(job, model)
+    jobs.choose_model(job, model)
     if file_format not in PLAN_FORMATS:
         raise InputError(f"There is no format {file_format!r} of a plan.", f"Choose among {', '.join(PLAN_FORMATS)}.")
     split = split_of(job, period)
@@ -74,17 +74,6 @@ def write_plan(
     options = {"constant_memory": True, "tmpdir": str(make_home(load_settings().home))}
     with xlsxwriter.Workbook(out, options) as book:
         _PlanBook(book, job, model, period, split, seen).write(plans.read(job, model, which))
-
-
-def check_model(job: Job, model: str) -> None:
-    """
-    Raises
-    ------
-    InputError
-        if a run has no such model.
-    """
-    if model not in job.spec.models:
-        raise InputError(f"Run {job.job_id} has no model {model}.", f"Name one of {', '.join(job.spec.models)}.")
 
 
 def save_plan(job_id: int, path: Path, file_format: str, period: Period, model: str = "") -> None:

@@ -16,8 +16,8 @@ from fcst.job_records import Job
 from fcst.names import in_file_name
 from fcst.scenarios import Scenario
 from fcst.services import exports
+from fcst.services.jobs import choose_model
 from fcst.services.plan_layout import PLAN_FORMATS
-from fcst.services.plan_workbook import check_model
 from fcst.services.workbook import MAX_ROWS, MAX_TEXT
 from fcst.settings import load_settings
 from fcst.store import scenarios
@@ -57,7 +57,7 @@ def write_scenarios(
     InputError
         if the run has no such model, the format is unknown, or an Excel sheet has not so many rows.
     """
-    check_model(job, model)
+    choose_model(job, model)
     if file_format not in PLAN_FORMATS:
         raise InputError(
             f"There is no format {file_format!r} of scenarios.", f"Choose among {', '.join(PLAN_FORMATS)}."

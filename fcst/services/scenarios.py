@@ -29,7 +29,7 @@ from fcst.scenarios import (
 )
 from fcst.services import identity
 from fcst.services.adjustments import MAX_NAME, check_weeks, given_reason, named, scope_in_words, written
-from fcst.services.plan_workbook import check_model
+from fcst.services.jobs import choose_model
 from fcst.store import adjustments as stored_plans
 from fcst.store import drivers, learning, sales, scenarios
 from fcst.store.adjustments import Asked
@@ -201,7 +201,7 @@ def take_over(job: Job, model: str, scenario: Scenario, reason: str, made_by: st
         if the same weeks of the plan were changed since they were looked at.
     """
     identity.require(Scope.RUN)
-    check_model(job, model)
+    choose_model(job, model)
     steps = scenarios.changed_steps(scenario.scenario_id)
     if steps is None:
         raise InputError(f"The scenario {scenario.name!r} changes no week.", "Add a change to it.")

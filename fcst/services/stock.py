@@ -10,7 +10,6 @@ from typing import TextIO
 import numpy as np
 
 from fcst.compute.stock import SumErrors, lumps, scaled_errors, stock_of, variances
-from fcst.errors import InputError
 from fcst.filters import EVERY, RunFilter, only
 from fcst.harmless import for_spreadsheet
 from fcst.job_records import Job
@@ -89,23 +88,6 @@ def _cell(value: object) -> object:
     if isinstance(value, float):
         return round(value, 4)
     return for_spreadsheet(value) if isinstance(value, str) else value
-
-
-def choose_model(job: Job, name: str | None) -> str:
-    """The model of that name in a run; its first without a name.
-
-    Raises
-    ------
-    InputError
-        if it has no such model.
-    """
-    if name is None:
-        return job.spec.models[0]
-    if name not in job.spec.models:
-        raise InputError(
-            f"Run {job.job_id} has no forecasts by {name[:100]!r}.", f"Choose among {', '.join(job.spec.models)}."
-        )
-    return name
 
 
 def _figures(job: Job, model: str, items: Sequence[stock.StockItem], asked: StockSettings) -> list[StockFigures]:

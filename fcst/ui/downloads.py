@@ -182,9 +182,7 @@ def _chosen(job: Job, query: QueryParams, more: Sequence[str] = ()) -> tuple[Run
         unique_ids = list(dict.fromkeys(query.getlist(ITEM)))
         exports.check_items(job.job_id, unique_ids)
         return only(*unique_ids), ""
-    model = query.get(MODEL, job.spec.models[0])
-    if model not in job.spec.models:
-        raise InputError(f"Run {job.job_id} has no model {model}.", "Name one of its models.")
+    model = jobs.choose_model(job, query.get(MODEL))
     chosen: dict[str, Any] = {field: tuple(query.getlist(name)) for name, field in FILTERS.items()}
     chosen |= {"review": query.get(REVIEW, ""), "attributes": attributes_in(query.multi_items())}
     return RunFilter(query.get(SEARCH, ""), **chosen), model
@@ -219,8 +217,8 @@ def _plan(request: Request) -> _File:
         raise InputError(f"There is no format {file_format!r} of a plan.", f"Choose among {', '.join(PLAN_FORMATS)}.")
     query = request.query_params
     which, _ = _chosen(job, query, [BY])
-    model, period = query.get(MODEL, job.spec.models[0]), plan_workbook.as_period(query.get(BY, Period.WEEK))
-    plan_workbook.check_model(job, model)
+    model = jobs.choose_model(job, query.get(MODEL))
+    period = plan_workbook.as_period(query.get(BY, Period.WEEK))
     headers = exports.headers_of(plan_workbook.plan_file_name(job, model, file_format, period, which))
     return _File(headers, lambda: plan_workbook.open_plan(job, model, file_format, period, which))
 
@@ -233,8 +231,7 @@ def _scenarios(request: Request) -> _File:
         )
     query = request.query_params
     which, _ = _chosen(job, query, [SCENARIO])
-    model = query.get(MODEL, job.spec.models[0])
-    plan_workbook.check_model(job, model)
+    model = jobs.choose_model(job, query.get(MODEL))
     numbers = list(dict.fromkeys(query.getlist(SCENARIO)))
     if not 0 < len(numbers) < 3 or not all(number.isascii() and number.isdigit() for number in numbers):
         raise InputError("One or two scenarios make a file.", "Name each with scenario=NUMBER.")

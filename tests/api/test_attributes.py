@@ -39,7 +39,7 @@ def test_groups_of_a_run(desk: Desk, job_id: int) -> None:
 
 def test_what_cannot_be_grouped_is_a_problem_with_a_hint(desk: Desk, job_id: int) -> None:
     address = f"/api/jobs/{job_id}/groups"
-    for query, words in (("by=town", "no attribute 'town'"), ("model=Auto", "no model 'Auto'")):
+    for query, words in (("by=town", "no attribute 'town'"), ("model=Auto", "no model Auto")):
         answer = desk.get(f"{address}?{query}")
         assert is_problem(answer, 422) and words in answer.json()["detail"]
     for query in ("sort=size", "limit=0", "by=%00"):

@@ -156,9 +156,9 @@ def test_a_run_without_levels_or_forecasts_has_no_stock(dataset: Dataset) -> Non
     job_id = jobs.submit_job(dataset.dataset_id, jobs.choose_largest(dataset, 2), job.spec)
     found = stock.list_stock(jobs.get_job(job_id), MODEL, asked=ASKED)
     assert {figures.reason for figures in found} == {"The run has no forecast of it."}
-    with pytest.raises(InputError, match="no forecasts by 'Nothing'"):
-        stock.choose_model(job, "Nothing")
-    assert stock.choose_model(job, None) == MODEL
+    with pytest.raises(InputError, match="no model Nothing"):
+        jobs.choose_model(job, "Nothing")
+    assert jobs.choose_model(job, None) == MODEL
 
 
 # Settings
@@ -358,7 +358,7 @@ def test_settings_and_stock_on_the_command_line(job: Job, dataset: Dataset, tmp_
         (["stock-settings", "--lead-time", "14"], "days or weeks"),
         (["stock-settings", "--lead-time", "7d", "--remove", "all="], "Several things"),
         (["stock", "1", "--service-level", "100"], "service level of 100 %"),
-        (["stock", "1", "--model", "Auto"], "no forecasts by 'Auto'"),
+        (["stock", "1", "--model", "Auto"], "no model Auto"),
     ):
         assert main(wrong) == 2 and words in capsys.readouterr().err, wrong
 
