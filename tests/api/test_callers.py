@@ -30,6 +30,7 @@ ROUTES: dict[tuple[str, str], tuple[Scope, dict[str, Any], int]] = {
     ("GET", "/jobs/{job_id}/forecasts"): (Scope.READ, {}, 200),
     ("GET", "/jobs/{job_id}/metrics"): (Scope.READ, {}, 200),
     ("GET", "/jobs/{job_id}/groups"): (Scope.READ, {}, 200),
+    ("GET", "/jobs/{job_id}/items"): (Scope.READ, {}, 200),
     ("GET", "/datasets"): (Scope.READ, {}, 200),
     ("POST", "/datasets"): (Scope.RUN, {"json": {"path": "/none"}}, 422),
     ("GET", "/ingests/{ingest_id}"): (Scope.READ, {}, 200),

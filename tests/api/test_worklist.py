@@ -1,0 +1,98 @@
+"""What needs attention over HTTP: items listed as the services list them, reviewed, opened again; thresholds."""
+
+from typing import Any
+
+import pytest
+
+from fcst.filters import RunOrder, RunSort
+from fcst.services import forecasts, jobs
+from tests.api.conftest import Desk, is_problem
+from tests.servers import work
+
+
+@pytest.fixture
+def ended(desk: Desk) -> int:
+    """A run of all items with two models that has completed."""
+    desk.clear()
+    job_id = desk.submit(items=6, models=["Naive", "SeasonalNaive"], batch_size=6, n_windows=1, level=[80, 95])
+    work(1)
+    return job_id
+
+
+def listed(desk: Desk, job_id: int, **asked: Any) -> list[str]:
+    answer = desk.get(f"/api/jobs/{job_id}/items", params=asked)
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["n_found"] == len(answer.json()["items"])
+    return [item["unique_id"] for item in answer.json()["items"]]
+
+
+def test_items_are_those_of_the_services(desk: Desk, ended: int) -> None:
+    job = jobs.get_job(ended)
+    answer = desk.get(f"/api/jobs/{ended}/items", params={"model": "Naive"}).json()
+    wanted = forecasts.list_items(job, "Naive", order=RunOrder(RunSort.STAKE))
+    assert (answer["n_found"], answer["last_change"]) == (6, 0) and len(wanted) == 6
+    for item, of_run in zip(answer["items"], wanted, strict=True):
+        assert (item["class"], item["sold"], item["error"]) == (of_run.item_class, of_run.recent, None)
+        assert item["reasons"] == list(of_run.reasons)
+        for name in ("unique_id", "outcome", "at_stake", "final", "forecast", "last_year", "change", "wape", "bias"):
+            assert item[name] == getattr(of_run, name), name
+        for name in ("abc", "xyz", "made_by", "is_fallback", "reviewed_by", "reviewed_at"):
+            assert item[name] == getattr(of_run, name), name
+    stakes = [item["at_stake"] for item in answer["items"]]
+    assert stakes == sorted(stakes, reverse=True) and stakes[0] > 0
+    page = desk.get(f"/api/jobs/{ended}/items", params={"model": "Naive", "limit": 2, "offset": 3}).json()
+    assert page == answer | {"items": answer["items"][3:5]}
+    by_plan = [f"item{n}" for n in range(1, 7)]
+    assert listed(desk, ended, sort="final", reversed=True) == by_plan
+    assert listed(desk, ended, sort="final") == by_plan[::-1]
+
+
+def test_items_are_filtered(desk: Desk, ended: int) -> None:
+    job = jobs.get_job(ended)
+    every = {item.unique_id: item for item in forecasts.list_items(job, "Naive")}
+    assert set(listed(desk, ended, item=["item2", "item5"])) == {"item2", "item5"}
+    assert listed(desk, ended, q="ITEM3") == ["item3"]
+    for name in ("abc", "xyz", "demand_class"):
+        values = {getattr(item, name) for item in every.values()}
+        for value in values:
+            found = {key for key, item in every.items() if getattr(item, name) == value}
+            assert set(listed(desk, ended, **{name: value})) == found, (name, value)
+    reason = next(reason for item in every.values() for reason in item.reasons)
+    found = {key for key, item in every.items() if reason in item.reasons}
+    assert set(listed(desk, ended, reason=reason)) == found
+    assert listed(desk, ended, family="none") == listed(desk, ended, heaviest="none") == []
+    assert listed(desk, ended, **{"class": "none"}) == listed(desk, ended, **{"attr.city": "Quito"}) == []
+    assert len(listed(desk, ended, **{"attr.city": ""})) == 6
+
+
+def test_run_that_has_not_begun_has_items_without_a_plan(desk: Desk) -> None:
+    desk.clear()
+    job_id = desk.submit()
+    items = desk.get(f"/api/jobs/{job_id}/items").json()["items"]
+    assert len(items) == 4 and {(item["outcome"], item["final"], item["at_stake"]) for item in items} == {
+        ("pending", None, 0)
+    }
+    desk.post(f"/api/jobs/{job_id}/cancel")
+    items = desk.get(f"/api/jobs/{job_id}/items").json()["items"]
+    assert {(item["outcome"], tuple(item["reasons"])) for item in items} == {("cancelled", ("no forecast",))}
+
+
+def test_what_cannot_be_used_is_a_problem_with_a_hint(desk: Desk, ended: int) -> None:
+    address = f"/api/jobs/{ended}"
+    for query, status, words in (
+        ("model=Auto", 422, f"Run {ended} has no model Auto."),
+        ("item=nobody", 404, f"Run {ended} has no item nobody."),
+        ("item=%00", 422, "item"),
+        ("q=%00", 422, "q"),
+        ("sort=size", 422, "sort"),
+        ("reason=odd", 422, "reason"),
+        ("abc=D", 422, "abc"),
+        ("review=later", 422, "review"),
+        ("limit=0", 422, "limit"),
+        ("offset=-1", 422, "offset"),
+        ("reversed=perhaps", 422, "reversed"),
+    ):
+        assert is_problem(desk.get(f"{address}/items?{query}"), status, words), query
+    for job_id in (0, 2**31, 10**39):
+        for path in ("items",):
+            assert is_problem(desk.get(f"/api/jobs/{job_id}/{path}"), 404, f"There is no job {job_id}.")
