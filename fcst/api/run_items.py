@@ -3,10 +3,10 @@
 from typing import Annotated, Literal
 
 from fastapi import Depends, Query
-from pydantic import BaseModel, Field, StrictStr
+from pydantic import BaseModel, ConfigDict, Field, StrictStr
 
 from fcst.api.attributes import WantedAttributes
-from fcst.api.schemas import NO_ZERO_BYTE, Key
+from fcst.api.schemas import MAX_ITEMS, NO_ZERO_BYTE, Key
 from fcst.attention import ABC, XYZ, AttentionReason
 from fcst.filters import RunFilter, Wanted
 from fcst.job_records import Job
@@ -58,6 +58,21 @@ class MatchingInAddress(Matching):
     item: Annotated[_Values | None, Field(description="Only these items, by key.")] = None
 
 
+class MatchingInBody(Matching):
+    attributes: Annotated[
+        dict[Key, Annotated[list[Annotated[StrictStr, Field(pattern=NO_ZERO_BYTE)]], Field(min_length=1)]],
+        Field(description="By name, such as `city`; an empty value stands for items without one."),
+    ] = {}
+
+    model_config = ConfigDict(extra="forbid")
+
+
+ItemsInBody = Annotated[
+    Annotated[list[Key], Field(min_length=1, max_length=MAX_ITEMS)] | MatchingInBody,
+    Field(description="The keys of items, or what they must have; `{}`: all items."),
+]
+
+
 def _in_address(asked: Annotated[MatchingInAddress, Query()], attributes: WantedAttributes) -> RunFilter:
     return asked.to_filter(attributes, asked.item)
 
@@ -78,3 +93,17 @@ def checked(job: Job, which: RunFilter) -> RunFilter:
     """
     exports.check_items(job.job_id, list(which.keys or ()))
     return which
+
+
+def chosen(job: Job, items: list[str] | MatchingInBody) -> RunFilter:
+    """The filter of items in a body.
+
+    Raises
+    ------
+    NotFound
+        that names keys which the run does not have.
+    """
+    if isinstance(items, list):
+        return checked(job, MatchingInBody().to_filter((), items))
+    wanted = tuple((name, tuple(values)) for name, values in items.attributes.items())
+    return items.to_filter(wanted, None)

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from fcst.filters import RunOrder, RunSort
-from fcst.services import forecasts, jobs
+from fcst.services import attention, forecasts, jobs
 from tests.api.conftest import Desk, is_problem
 from tests.servers import work
 
@@ -65,6 +65,39 @@ def test_items_are_filtered(desk: Desk, ended: int) -> None:
     assert len(listed(desk, ended, **{"attr.city": ""})) == 6
 
 
+def test_items_are_reviewed_and_opened_again(desk: Desk, ended: int) -> None:
+    address = f"/api/jobs/{ended}"
+    with_reason = {item["unique_id"] for item in desk.get(f"{address}/items").json()["items"] if item["reasons"]}
+    assert with_reason and set(listed(desk, ended, review="open")) == with_reason
+    named = desk.post(f"{address}/review", json={"items": ["item1", "item2", "item1"], "who": " Ann "})
+    assert (named.status_code, named.json()) == (200, {"n_items": 2})
+    assert set(listed(desk, ended, review="done")) == {"item1", "item2"}
+    row = desk.get(f"{address}/items", params={"item": "item1"}).json()["items"][0]
+    assert row["reviewed_by"] == "Ann" and row["reviewed_at"]
+    assert listed(desk, ended, review="done", model="SeasonalNaive") == []
+    rest = desk.post(f"{address}/review", json={"items": {"q": "item", "attributes": {"city": [""]}}})
+    assert rest.json() == {"n_items": 4}  # those that were not reviewed
+    assert desk.get(f"{address}/items", params={"item": "item1"}).json()["items"][0]["reviewed_by"] == "Ann"
+    assert listed(desk, ended, review="open") == []
+    assert desk.post(f"{address}/reopen", json={"items": {"review": "done", "q": "item3"}}).json() == {"n_items": 1}
+    assert desk.post(f"{address}/reopen", json={"items": {}}).json() == {"n_items": 5}
+    assert set(listed(desk, ended, review="open")) == with_reason
+
+
+def test_thresholds_are_read_and_set_for_the_name_of_a_dataset(desk: Desk, ended: int) -> None:
+    address = f"/api/jobs/{ended}/thresholds"
+    usual = desk.get(address).json()
+    assert usual == attention.Thresholds().to_json()
+    far = set(listed(desk, ended, reason="far from last year", model="Naive"))
+    answer = desk.put(address, json={"far": 0.0, "x_below": 0.5, "who": "Ann"})
+    try:
+        assert answer.json() == desk.get(address).json() == usual | {"far": 0.0, "x_below": 0.5}
+        assert set(listed(desk, ended, reason="far from last year", model="Naive")) > far
+    finally:
+        assert desk.put(address, json=usual).json() == usual
+    assert set(listed(desk, ended, reason="far from last year", model="Naive")) == far
+
+
 def test_run_that_has_not_begun_has_items_without_a_plan(desk: Desk) -> None:
     desk.clear()
     job_id = desk.submit()
@@ -72,6 +105,7 @@ def test_run_that_has_not_begun_has_items_without_a_plan(desk: Desk) -> None:
     assert len(items) == 4 and {(item["outcome"], item["final"], item["at_stake"]) for item in items} == {
         ("pending", None, 0)
     }
+    assert desk.post(f"/api/jobs/{job_id}/review", json={"items": {}}).json() == {"n_items": 0}
     desk.post(f"/api/jobs/{job_id}/cancel")
     items = desk.get(f"/api/jobs/{job_id}/items").json()["items"]
     assert {(item["outcome"], tuple(item["reasons"])) for item in items} == {("cancelled", ("no forecast",))}
@@ -93,6 +127,34 @@ def test_what_cannot_be_used_is_a_problem_with_a_hint(desk: Desk, ended: int) ->
         ("reversed=perhaps", 422, "reversed"),
     ):
         assert is_problem(desk.get(f"{address}/items?{query}"), status, words), query
+    for body in (
+        {},
+        {"items": None},
+        {"items": []},
+        {"items": [1]},
+        {"items": ["a\0"]},
+        {"items": 3},
+        {"items": {"reason": []}},
+        {"items": {"reasons": ["biased"]}},
+        {"items": {"item": ["item1"]}},
+        {"items": {"attributes": {"city": []}}},
+        {"items": {"attributes": {"city": ["a\0"]}}},
+        {"items": {"attributes": {"city": "Quito"}}},
+        {"items": {}, "model": "Auto"},
+        {"items": {}, "models": "Naive"},
+    ):
+        for route in ("review", "reopen"):
+            assert is_problem(desk.post(f"{address}/{route}", json=body), 422), (route, body)
+    assert is_problem(desk.post(f"{address}/review", json={"items": {}, "who": "x" * 101}), 422)
+    assert is_problem(desk.post(f"{address}/review", json={"items": ["item1", "nobody"]}), 404, "no item nobody")
+    assert listed(desk, ended, review="done") == []
+    for number in ("NaN", "Infinity", "-0.1", "1e300", '"0.5"', "null", "true", "9" * 400):
+        body = f'{{"far": {number}}}'
+        answer = desk.put(f"{address}/thresholds", content=body, headers={"Content-Type": "application/json"})
+        assert is_problem(answer, 422, "far"), number
+    assert is_problem(desk.put(f"{address}/thresholds", json={"farther": 1}), 422, "farther")
     for job_id in (0, 2**31, 10**39):
-        for path in ("items",):
+        for path in ("items", "thresholds"):
             assert is_problem(desk.get(f"/api/jobs/{job_id}/{path}"), 404, f"There is no job {job_id}.")
+        for path in ("review", "reopen"):
+            assert is_problem(desk.post(f"/api/jobs/{job_id}/{path}", json={"items": {}}), 404)
