@@ -1,15 +1,16 @@
-"""What goes in and comes out of the routes of a plan: items that need attention, reviews, thresholds."""
+"""What goes in and comes out of the routes of a plan: items that need attention, reviews, adjustments."""
 
 from datetime import date, datetime
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, StrictStr
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, StrictStr
 
 from fcst.api.run_items import ItemsInBody
-from fcst.api.schemas import NO_ZERO_BYTE, Asked, Given, Key
+from fcst.api.schemas import NO_ZERO_BYTE, Asked, Day, Given, Key
 from fcst.attention import MOST, AttentionReason
 from fcst.attention import Thresholds as Usual
-from fcst.services.adjustments import MAX_NAME
+from fcst.services.adjustments import MAX_NAME, MAX_REASON
+from fcst.specs import MAX_HORIZON
 from fcst.states import Outcome
 
 LastChange = Annotated[
@@ -94,6 +95,89 @@ class Reviewed(BaseModel):
 
 
 _Threshold = Annotated[float, Field(strict=True, ge=0, le=MOST)]
+
+
+class Adjustment(Given):
+    """A change of weeks of the plan by an analyst; it may be undone."""
+
+    adjustment_id: int
+    model: str
+    scope: Annotated[str, Field(description="Which items were asked for, in words.")]
+    unique_id: Annotated[str | None, Field(description="The key, where it is of one item.")]
+    n_items: int
+    first_wk_end_dt: date
+    last_wk_end_dt: date
+    percent: float | None
+    units: Annotated[float | None, Field(description="A week. Null beside `percent`: each week or item has its own.")]
+    reason: str
+    made_by: str
+    made_at: datetime
+    undone_by: str | None
+    undone_at: datetime | None
+    carried_from: Annotated[int | None, Field(description="The job whose change this one repeats.")]
+
+
+class Adjustments(BaseModel):
+    adjustments: list[Adjustment]
+    last_change: LastChange
+
+
+_Units = Annotated[float, Field(strict=True)]
+
+
+class AdjustmentRequest(OfPlan):
+    """A change of weeks of the plan: one of `percent`, `units`, `total` and `targets`."""
+
+    items: ItemsInBody
+    first_wk_end_dt: Annotated[Day, Field(description="The last day of the first week.")]
+    last_wk_end_dt: Annotated[Day, Field(description="The last day of the last week.")]
+    percent: Annotated[_Units | None, Field(description="By so many percent, such as -10.")] = None
+    units: Annotated[_Units | None, Field(description="To so many units a week, of all the items together.")] = None
+    total: Annotated[_Units | None, Field(description="To so many units in all the weeks together.")] = None
+    is_even: Annotated[
+        StrictBool, Field(description="Of a total: the same in each week; else each week keeps its share.")
+    ] = False
+    targets: Annotated[
+        list[_Units | None] | None,
+        Field(max_length=MAX_HORIZON, description="To so many units, one for each week; null leaves a week as it is."),
+    ] = None
+    reason: Annotated[StrictStr, Field(min_length=1, max_length=MAX_REASON, pattern=NO_ZERO_BYTE)]
+    last_change: Annotated[
+        StrictInt | None,
+        Field(
+            description="As it was given with the plan that you looked at: 409, if these weeks of these items were "
+            "changed since. Null: later changes do not matter."
+        ),
+    ]
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [
+                {
+                    "items": {"family": ["BEVERAGES"]},
+                    "first_wk_end_dt": "2017-08-26",
+                    "last_wk_end_dt": "2017-09-16",
+                    "percent": 8,
+                    "reason": "campaign",
+                    "last_change": 0,
+                }
+            ]
+        },
+    )
+
+
+class AdjustmentId(BaseModel):
+    adjustment_id: int
+
+
+class Undone(BaseModel):
+    adjustment_id: int
+    is_new: Annotated[bool, Field(description="False: it was undone before.")]
+
+
+class Dropped(BaseModel):
+    n_adjustments: Annotated[int, Field(description="Those that held, and are undone now.")]
 
 
 class Thresholds(Asked):

@@ -3,7 +3,7 @@
 from typing import Annotated, Literal
 
 from fastapi import Depends, Query
-from pydantic import BaseModel, ConfigDict, Field, StrictStr
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, StrictStr, Tag
 
 from fcst.api.attributes import WantedAttributes
 from fcst.api.schemas import MAX_ITEMS, NO_ZERO_BYTE, Key
@@ -13,6 +13,7 @@ from fcst.job_records import Job
 from fcst.services import exports
 
 MAX_VALUES = 1_000
+ONLY_THESE = "Only these items, by key."
 
 _Values = Annotated[list[Key], Field(min_length=1, max_length=MAX_VALUES)]
 
@@ -55,7 +56,7 @@ class Matching(BaseModel):
 
 
 class MatchingInAddress(Matching):
-    item: Annotated[_Values | None, Field(description="Only these items, by key.")] = None
+    item: Annotated[_Values | None, Field(description=ONLY_THESE)] = None
 
 
 class MatchingInBody(Matching):
@@ -68,7 +69,9 @@ class MatchingInBody(Matching):
 
 
 ItemsInBody = Annotated[
-    Annotated[list[Key], Field(min_length=1, max_length=MAX_ITEMS)] | MatchingInBody,
+    Annotated[list[Key], Field(min_length=1, max_length=MAX_ITEMS), Tag("keys")]
+    | Annotated[MatchingInBody, Tag("filter")],
+    Discriminator(lambda value: "keys" if isinstance(value, list) else "filter"),
     Field(description="The keys of items, or what they must have; `{}`: all items."),
 ]
 
@@ -79,6 +82,8 @@ def _in_address(asked: Annotated[MatchingInAddress, Query()], attributes: Wanted
 
 ItemsInAddress = Annotated[RunFilter, Depends(_in_address)]
 """The parameters of a request that say which items; `attr.city=Quito` is one of them."""
+
+ItemKeys = Annotated[_Values | None, Query(description=ONLY_THESE)]
 
 ModelName = Annotated[str | None, Query(max_length=100, description="One of the run's models; without it, the first.")]
 

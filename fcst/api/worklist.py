@@ -73,6 +73,6 @@ def set_thresholds(job_id: JobId, asked: schemas.ThresholdsRequest) -> rules.Thr
     return wanted
 
 
-def name_of(asked: schemas.Signed) -> str:
+def name_of(asked: schemas.Signed | None) -> str:
     """Under which something is done: what is asked for or, as of a command, that of this machine's user."""
-    return asked.who.strip() or identity.current().name
+    return (asked.who.strip() if asked else "") or identity.current().name

@@ -81,8 +81,8 @@ def adjust(
     Raises
     ------
     InputError
-        if there is no such forecast or no such week in it, a number is out of range, no reason or name is given, or
-        there is nothing to spread on.
+        if there is no such forecast, be it of one of several keys, or no such week in it, a number is out of range, no
+        reason or name is given, or there is nothing to spread on.
     Conflict
         if the same weeks were changed since they were looked at; it names the changes.
     """
@@ -101,10 +101,11 @@ def adjust(
         seen,
     )
     with adjustments.open_plan(job, model) as plan:
+        if which.keys and (unknown := plan.unplanned(list(which.keys))):
+            raise _no_forecast(job, model, f"item {name_some(unknown)}")
         now = plan.totals(which)
         if not now.n_items:
-            what = f"item {which.keys[0]}" if which.is_one and which.keys else "the chosen items"
-            raise _no_forecast(job, model, what)
+            raise _no_forecast(job, model, "the chosen items")
         first = (change.first - job.last_wk_end_dt).days // 7 - 1
         base = now.units[first : first + change.n_weeks]
         if which.is_one and which.keys and change.percent is None:
@@ -179,7 +180,9 @@ def drop_carried(job: Job, model: str, undone_by: str = "") -> int:
     return adjustments.undo_carried(job.job_id, model, named(undone_by))
 
 
-def list_adjustments(job: Job, which: RunFilter = EVERY, model: str = "", limit: int | None = None) -> list[Adjustment]:
+def list_adjustments(
+    job: Job, which: RunFilter = EVERY, model: str = "", limit: int | None = None, skip: int = 0
+) -> list[Adjustment]:
     """Changes of the plan of the items of a run that match, the newest first, also those that are undone.
 
     Parameters
@@ -187,7 +190,7 @@ def list_adjustments(job: Job, which: RunFilter = EVERY, model: str = "", limit:
     model
         only changes of its plan; an empty text for all models.
     """
-    return adjustments.find(job, model, which, limit)
+    return adjustments.find(job, model, which, limit, skip)
 
 
 def last_change(job_id: int) -> int:

@@ -225,12 +225,12 @@ def carry(cur: Cursor, job_id: int) -> None:
     cur.execute(query("carry_adjustments"), {"job_id": job_id})
 
 
-def find(job: Job, model: str, which: RunFilter, limit: int | None = None) -> list[Adjustment]:
+def find(job: Job, model: str, which: RunFilter, limit: int | None = None, skip: int = 0) -> list[Adjustment]:
     """Changes of the plan of the items that match, the newest first; of all models where none is named."""
     items = item_filters.within("i.unique_id", job, model, which)
     of_items = sql.SQL("").format() if which.is_empty else sql.SQL(query("of_items")).format(which=items.text)
     statement = sql.SQL(query("list_adjustments")).format(which=of_items)
-    rows = fetch_all(statement, **items.params | {"model": model, "limit": limit})
+    rows = fetch_all(statement, **items.params | {"model": model, "limit": limit, "skip": skip})
     return [Adjustment(**row) for row in rows]
 
 

@@ -19,6 +19,14 @@ BODY = {"dataset": "s", "items": 2, "models": ["SeasonalNaive"], "h": 2}
 # route -> the least scope, what is asked, and the status that one who may gets
 LIKE_NOTHING = {"lifecycles": [{"unique_id": "new", "origin": "like", "sources": [{"unique_id": "nothing"}]}]}
 OF_NOTHING = {"names": ["buyer"], "rows": [{"key": ["nothing"], "values": ["Eva"]}]}
+TOO_LATE = {
+    "items": {},
+    "first_wk_end_dt": "2000-01-01",
+    "last_wk_end_dt": "2000-01-01",
+    "percent": 1,
+    "reason": "late",
+    "last_change": None,
+}
 ROUTES: dict[tuple[str, str], tuple[Scope, dict[str, Any], int]] = {
     ("GET", "/jobs"): (Scope.READ, {}, 200),
     ("POST", "/jobs"): (Scope.RUN, {"json": BODY}, 201),
@@ -35,6 +43,10 @@ ROUTES: dict[tuple[str, str], tuple[Scope, dict[str, Any], int]] = {
     ("POST", "/jobs/{job_id}/reopen"): (Scope.RUN, {"json": {"items": {}}}, 200),
     ("GET", "/jobs/{job_id}/thresholds"): (Scope.READ, {}, 200),
     ("PUT", "/jobs/{job_id}/thresholds"): (Scope.RUN, {"json": {"far": 0.4}}, 200),
+    ("GET", "/jobs/{job_id}/adjustments"): (Scope.READ, {}, 200),
+    ("POST", "/jobs/{job_id}/adjustments"): (Scope.RUN, {"json": TOO_LATE}, 422),
+    ("POST", "/jobs/{job_id}/adjustments/drop-carried"): (Scope.RUN, {}, 200),
+    ("POST", "/adjustments/{adjustment_id}/undo"): (Scope.RUN, {}, 404),
     ("GET", "/datasets"): (Scope.READ, {}, 200),
     ("POST", "/datasets"): (Scope.RUN, {"json": {"path": "/none"}}, 422),
     ("GET", "/ingests/{ingest_id}"): (Scope.READ, {}, 200),
@@ -62,7 +74,7 @@ ROUTES: dict[tuple[str, str], tuple[Scope, dict[str, Any], int]] = {
     ),
     ("GET", "/../metrics"): (Scope.READ, {}, 200),  # of the server
 }
-NUMBERS = {"job_id": 1, "ingest_id": 1, "dataset_id": 1, "load_id": 1}
+NUMBERS = {"job_id": 1, "ingest_id": 1, "dataset_id": 1, "load_id": 1, "adjustment_id": 1}
 
 
 @pytest.fixture(scope="module")

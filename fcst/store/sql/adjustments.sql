@@ -144,7 +144,7 @@ SELECT a.adjustment_id, a.model, a.scope, a.n_items, a.first_wk_end_dt, a.last_w
 FROM fcst_app.adjustments a
 LEFT JOIN fcst_app.adjustments o ON o.adjustment_id = a.carried_from
 WHERE a.job_id = %(job_id)s AND (a.model = %(model)s OR %(model)s = '') {which}
-ORDER BY a.adjustment_id DESC LIMIT %(limit)s;
+ORDER BY a.adjustment_id DESC LIMIT %(limit)s OFFSET %(skip)s;
 
 -- of_items
 -- Whether a change is of one of some items.
