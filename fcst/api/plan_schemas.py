@@ -1,4 +1,4 @@
-"""What goes in and comes out of the routes of a plan: items that need attention, reviews, adjustments."""
+"""What goes in and comes out of the routes of a plan: items that need attention, reviews, adjustments, edited files."""
 
 from datetime import date, datetime
 from typing import Annotated
@@ -9,9 +9,14 @@ from fcst.api.run_items import ItemsInBody
 from fcst.api.schemas import NO_ZERO_BYTE, Asked, Day, Given, Key
 from fcst.attention import MOST, AttentionReason
 from fcst.attention import Thresholds as Usual
+from fcst.periods import Period
 from fcst.services.adjustments import MAX_NAME, MAX_REASON
+from fcst.services.plan_upload import MAX_BAD, Meanwhile
 from fcst.specs import MAX_HORIZON
 from fcst.states import Outcome
+
+MAX_CHANGES = 10_000
+"""Cells of an edited plan that are listed; all are counted, and saved."""
 
 LastChange = Annotated[
     int, Field(description="The number of the last change of the run's plan. Send it with a change of yours.")
@@ -178,6 +183,58 @@ class Undone(BaseModel):
 
 class Dropped(BaseModel):
     n_adjustments: Annotated[int, Field(description="Those that held, and are undone now.")]
+
+
+class PlanUploadOptions(OfPlan):
+    """How an edited plan is taken."""
+
+    save: Annotated[StrictBool, Field(description="Save what the file changes; else it is only compared.")] = False
+    reason: Annotated[
+        StrictStr, Field(max_length=MAX_REASON, pattern=NO_ZERO_BYTE, description="Why it was edited; to save.")
+    ] = ""
+    skip_bad: Annotated[StrictBool, Field(description="Save the other cells where some cannot be taken.")] = False
+    meanwhile: Annotated[
+        Meanwhile, Field(description="Cells that others have changed since the download: refuse, keep or overwrite.")
+    ] = Meanwhile.REFUSE
+    last_change: Annotated[
+        StrictInt | None,
+        Field(description="As the comparison gave it: 409, if the same weeks of these items were changed since."),
+    ] = None
+
+
+class CellChange(Given):
+    """A cell that changes the plan."""
+
+    key: str
+    name: str
+    period: Annotated[str, Field(description="Such as `2026-11-28`, `2026-11`, `2026-Q4`.")]
+    cell: Annotated[str, Field(description="Where it is in the file: `Plan!H17`; in CSV `H17`.")]
+    before: Annotated[float, Field(description="Units of the plan as it is now.")]
+    after: float
+    changed_meanwhile: Annotated[bool, Field(description="By others, since the file was downloaded.")]
+
+
+class BadCell(Given):
+    cell: str
+    why: str
+
+
+class PlanUpload(Given):
+    """What an edited plan changes."""
+
+    adjustment_id: Annotated[int | None, Field(description="As which it was saved; null: nothing was saved.")]
+    kind: str
+    period: Period
+    n_rows: int
+    n_items: Annotated[int, Field(description="Items that change.")]
+    n_unchanged: Annotated[int, Field(description="Cells that are as they were.")]
+    n_empty: Annotated[int, Field(description="Cells that are empty, which leaves the plan as it is.")]
+    n_changes: int
+    changes: Annotated[list[CellChange], Field(description=f"The first {MAX_CHANGES:,} of them.")]
+    n_bad: Annotated[int, Field(description="Cells that cannot be taken.")]
+    bad: Annotated[list[BadCell], Field(description=f"The first {MAX_BAD:,} of them.")]
+    remarks: list[str]
+    last_change: LastChange
 
 
 class Thresholds(Asked):

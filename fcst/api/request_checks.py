@@ -22,7 +22,7 @@ from fcst.settings import load_settings
 MAX_BODY = 5_000_000
 """Bytes of a request that is no upload."""
 WAIT_S = 20.0
-UPLOAD_PATH = "/api/datasets"
+UPLOAD_PATHS = re.compile(r"/api/(datasets|jobs/[0-9]{1,40}/plan)")
 THIS_MACHINE = ("localhost", "127.0.0.1", "::1")
 FRAMES = ("frame", "iframe", "embed", "object", "fencedframe")
 SAFE_HEADERS = {
@@ -125,7 +125,7 @@ class Gate:
         if scope["path"].startswith(self.large_paths) and self.large_paths:
             return float("inf")
         is_upload = headers.get("content-type", "").startswith("multipart/form-data")
-        is_there = scope["method"] == "POST" and scope["path"] == UPLOAD_PATH
+        is_there = scope["method"] == "POST" and UPLOAD_PATHS.fullmatch(scope["path"])
         return self.max_upload if is_there and is_upload else MAX_BODY
 
 

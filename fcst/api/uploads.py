@@ -1,7 +1,8 @@
 """Files that come as an upload, or stand on the server: how a request names them."""
 
-from collections.abc import Callable
-from typing import Annotated, Any, Protocol, TypeVar
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Annotated, Any, TypeVar
 
 import anyio
 from fastapi import Path, Request, Response
@@ -23,16 +24,8 @@ UPLOAD = "multipart/form-data"
 JSON = "application/json"
 
 
-class _Request(Protocol):
-    """What every request to read files has."""
-
-    path: Any
-
-    @classmethod
-    def model_validate_json(cls, json_data: bytes) -> Any: ...
-
-
-Asked = TypeVar("Asked", bound=_Request)
+Asked = TypeVar("Asked", bound=schemas.PlanRequest)
+AnyModel = TypeVar("AnyModel", bound=BaseModel)
 
 
 def route_of(model: type[BaseModel]) -> dict[str, Any]:
@@ -47,16 +40,25 @@ def route_of(model: type[BaseModel]) -> dict[str, Any]:
 
 def _body_of(model: type[BaseModel]) -> dict[str, Any]:
     """What OpenAPI says of a request that is JSON, or an upload with the same options."""
-    upload = {
-        "type": "object",
-        "required": ["file"],
-        "properties": {
-            "file": {"type": "array", "minItems": 1, "items": {"type": "string", "format": "binary"}},
-            "options": {"type": "string", "description": "What JSON would say, without a path."},
-        },
-    }
+    file = {"type": "array", "minItems": 1, "items": {"type": "string", "format": "binary"}}
+    upload = _upload_of(file, "What JSON would say, without a path.")
     content = {JSON: {"schema": model.model_json_schema()}, UPLOAD: {"schema": upload}}
     return {"requestBody": {"required": True, "content": content}}
+
+
+def body_of_upload(model: type[BaseModel]) -> dict[str, Any]:
+    """What OpenAPI says of a request that is an upload of one file, with options of this form as JSON."""
+    options = "\n".join(f"- `{name}`: {field.description}" for name, field in model.model_fields.items())
+    upload = _upload_of({"type": "string", "format": "binary"}, f"JSON with some of\n{options}")
+    return {"requestBody": {"required": True, "content": {UPLOAD: {"schema": upload}}}}
+
+
+def _upload_of(file: dict[str, Any], options: str) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "required": ["file"],
+        "properties": {"file": file, "options": {"type": "string", "description": options}},
+    }
 
 
 def spec_of(asked: schemas.PlanRequest, name: str, paths: list[str], is_upload: bool, plan_of: int = 0) -> IngestSpec:
@@ -86,7 +88,7 @@ async def receive(
     ask
         (what is asked, paths, whether they are copies of an upload) -> the ingest that was asked for.
     """
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    kind = _kind(request)
     if kind not in (JSON, UPLOAD):
         raise HTTPException(415, "The body is neither JSON nor an upload.")
     if kind == UPLOAD:
@@ -105,13 +107,10 @@ async def receive(
 
 
 def _keep_upload(form: FormData, model: type[Asked], ask: Callable[[Asked, list[str], bool], Ingest]) -> Ingest:
-    options = form.get("options", "{}")
-    asked = _parse(model, (options if isinstance(options, str) else "").encode())
+    asked = _options(form, model)
     if asked.path is not None:
         raise InputError("A path was given with an upload.", "Give one of the two.")
-    files = [file for file in form.getlist("file") if isinstance(file, UploadFile)]
-    if not files:
-        raise InputError("No file was uploaded.", "Send it as the field `file`.")
+    files = _files(form)
     kept = loading.save_uploads((file.filename or "", file.file) for file in files)
     try:
         return ask(asked, kept, True)
@@ -120,9 +119,43 @@ def _keep_upload(form: FormData, model: type[Asked], ask: Callable[[Asked, list[
         raise
 
 
-def _parse(model: type[Asked], body: bytes) -> Asked:
+@asynccontextmanager
+async def one_file(request: Request, model: type[AnyModel]) -> AsyncIterator[tuple[AnyModel, UploadFile]]:
+    """The options and the one file of an upload, which is there until the end of the block.
+
+    Raises
+    ------
+    InputError
+        if there is no file, or there are several.
+    """
+    if _kind(request) != UPLOAD:
+        raise HTTPException(415, "The body is no upload.")
+    async with request.form(max_files=MAX_FILES, max_fields=10) as form:
+        asked, files = _options(form, model), _files(form)
+        if len(files) > 1:
+            raise InputError(f"{len(files)} files were uploaded.", "Send one.")
+        yield asked, files[0]
+
+
+def _kind(request: Request) -> str:
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+def _options(form: FormData, model: type[AnyModel]) -> AnyModel:
+    options = form.get("options", "{}")
+    return _parse(model, (options if isinstance(options, str) else "").encode())
+
+
+def _files(form: FormData) -> list[UploadFile]:
+    files = [file for file in form.getlist("file") if isinstance(file, UploadFile)]
+    if not files:
+        raise InputError("No file was uploaded.", "Send it as the field `file`.")
+    return files
+
+
+def _parse(model: type[AnyModel], body: bytes) -> AnyModel:
     try:
-        asked: Asked = model.model_validate_json(body)
+        asked: AnyModel = model.model_validate_json(body)
     except ValidationError as exc:
         errors = [{**error, "loc": ("body", *error["loc"])} for error in exc.errors()]
         raise RequestValidationError(errors) from exc

@@ -71,7 +71,7 @@ def test_body_in_chunks_that_is_too_large_is_refused(desk: Desk) -> None:
         assert status_of(sock) == 413
 
 
-@pytest.mark.parametrize("address", ["/api/jobs", "/api/jobs/batch", "/api/datasets/1", "/api/datasets/"])
+@pytest.mark.parametrize("address", ["/api/jobs", "/api/jobs/batch", "/api/jobs/1/plan/", "/api/datasets/1"])
 def test_only_an_upload_may_be_as_large_as_one(desk: Desk, address: str) -> None:
     """What goes to no disk stays in memory, whatever it is called."""
     headers = {"Content-Type": "multipart/form-data; boundary=b", "Content-Length": str(MAX_BODY + 1)}
@@ -82,10 +82,11 @@ def test_only_an_upload_may_be_as_large_as_one(desk: Desk, address: str) -> None
 
 
 def test_upload_has_its_own_limit(strict: int) -> None:
-    for size, status in ((MAX_UPLOAD - 1_000, 422), (MAX_UPLOAD + 1, 413)):
-        files = [("file", ("x.csv", b"x" * size))]
-        answer = httpx.post(f"http://127.0.0.1:{strict}/api/datasets", files=files)
-        assert is_problem(answer, status)
+    for address, least in (("/api/datasets", 422), ("/api/jobs/999/plan", 404)):
+        for size, status in ((MAX_UPLOAD - 1_000, least), (MAX_UPLOAD + 1, 413)):
+            files = [("file", ("x.csv", b"x" * size))]
+            answer = httpx.post(f"http://127.0.0.1:{strict}{address}", files=files)
+            assert is_problem(answer, status)
 
 
 def head(*lines: str, address: str = "/api/jobs") -> bytes:

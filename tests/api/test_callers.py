@@ -47,6 +47,8 @@ ROUTES: dict[tuple[str, str], tuple[Scope, dict[str, Any], int]] = {
     ("POST", "/jobs/{job_id}/adjustments"): (Scope.RUN, {"json": TOO_LATE}, 422),
     ("POST", "/jobs/{job_id}/adjustments/drop-carried"): (Scope.RUN, {}, 200),
     ("POST", "/adjustments/{adjustment_id}/undo"): (Scope.RUN, {}, 404),
+    ("GET", "/jobs/{job_id}/plan"): (Scope.READ, {}, 200),
+    ("POST", "/jobs/{job_id}/plan"): (Scope.RUN, {"files": {"file": ("plan.csv", b"Key,2000-01-01\n")}}, 200),
     ("GET", "/datasets"): (Scope.READ, {}, 200),
     ("POST", "/datasets"): (Scope.RUN, {"json": {"path": "/none"}}, 422),
     ("GET", "/ingests/{ingest_id}"): (Scope.READ, {}, 200),
