@@ -18,6 +18,11 @@ def wanted_attributes(request: Request) -> Wanted:
     return attributes_in(request.query_params.multi_items())
 
 
+def wanted_in(attributes: schemas.WantedAttributes) -> Wanted:
+    """Those of a body, as a filter has them."""
+    return tuple((name, tuple(values)) for name, values in attributes.items())
+
+
 WantedAttributes = Annotated[Wanted, Depends(wanted_attributes)]
 
 

@@ -10,10 +10,11 @@ from fastapi import APIRouter, Depends, Header, Path, Query, Response
 from starlette.responses import StreamingResponse
 
 from fcst.api import schemas
-from fcst.api.attributes import WantedAttributes
+from fcst.api.attributes import WantedAttributes, wanted_in
 from fcst.api.problems import documented
 from fcst.attributes import ALL
-from fcst.filters import EVERY, GroupSort, RunFilter, only
+from fcst.errors import InputError
+from fcst.filters import EVERY, GroupSort, ItemFilter, RunFilter, only
 from fcst.job_records import Job
 from fcst.names import EXPORT_FORMATS
 from fcst.services import accuracy, datasets, exports, forecasts, hierarchy, jobs, lost_sales
@@ -48,11 +49,14 @@ def submit(request: schemas.JobRequest, response: Response, idempotency_key: Ide
         once = (idempotency_key, hashlib.sha256(request.model_dump_json().encode()).hexdigest())
         if (known := jobs.find_submitted(*once)) is not None:  # though the newest dataset may be another by now
             return _submitted(response, known, is_new=False)
+    if isinstance(request.items, list) and request.attributes:
+        raise InputError("Keys of items and attributes were given.", "Give one of the two.")
     dataset = datasets.find_dataset(request.dataset)
     if isinstance(request.items, list):
         items = jobs.choose_named(dataset, request.items)
     else:
-        items = jobs.choose_largest(dataset, dataset.n_items if request.items is None else request.items)
+        n_items = dataset.n_items if request.items is None else request.items
+        items = jobs.choose_largest(dataset, n_items, ItemFilter(attributes=wanted_in(request.attributes)))
     n_items = jobs.count_chosen(dataset.dataset_id, items)
     asked = (request.models, request.h, request.level, request.batch_size, request.n_windows, request.skips_stockouts)
     spec = jobs.make_spec(n_items, *asked)

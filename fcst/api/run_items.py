@@ -5,14 +5,17 @@ from typing import Annotated, Literal
 from fastapi import Depends, Query
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, StrictStr, Tag
 
-from fcst.api.attributes import WantedAttributes
+from fcst.api import schemas
+from fcst.api.attributes import WantedAttributes, wanted_in
 from fcst.api.schemas import MAX_ITEMS, NO_ZERO_BYTE, Key
 from fcst.attention import ABC, XYZ, AttentionReason
 from fcst.filters import RunFilter, Wanted
 from fcst.job_records import Job
 from fcst.services import exports
 
-MAX_VALUES = 1_000
+MAX_VALUES = 100
+MAX_KEYS = 1_000
+"""In an address."""
 ONLY_THESE = "Only these items, by key."
 
 _Values = Annotated[list[Key], Field(min_length=1, max_length=MAX_VALUES)]
@@ -56,12 +59,12 @@ class Matching(BaseModel):
 
 
 class MatchingInAddress(Matching):
-    item: Annotated[_Values | None, Field(description=ONLY_THESE)] = None
+    item: Annotated[list[str] | None, Field(max_length=MAX_KEYS, description=ONLY_THESE)] = None
 
 
 class MatchingInBody(Matching):
     attributes: Annotated[
-        dict[Key, Annotated[list[Annotated[StrictStr, Field(pattern=NO_ZERO_BYTE)]], Field(min_length=1)]],
+        schemas.WantedAttributes,
         Field(description="By name, such as `city`; an empty value stands for items without one."),
     ] = {}
 
@@ -83,7 +86,7 @@ def _in_address(asked: Annotated[MatchingInAddress, Query()], attributes: Wanted
 ItemsInAddress = Annotated[RunFilter, Depends(_in_address)]
 """The parameters of a request that say which items; `attr.city=Quito` is one of them."""
 
-ItemKeys = Annotated[_Values | None, Query(description=ONLY_THESE)]
+ItemKeys = Annotated[list[str] | None, Query(max_length=MAX_KEYS, description=ONLY_THESE)]
 
 ModelName = Annotated[str | None, Query(max_length=100, description="One of the run's models; without it, the first.")]
 
@@ -110,5 +113,4 @@ def chosen(job: Job, items: list[str] | MatchingInBody) -> RunFilter:
     """
     if isinstance(items, list):
         return checked(job, MatchingInBody().to_filter((), items))
-    wanted = tuple((name, tuple(values)) for name, values in items.attributes.items())
-    return items.to_filter(wanted, None)
+    return items.to_filter(wanted_in(items.attributes), None)

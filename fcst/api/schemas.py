@@ -47,6 +47,8 @@ register_url_convertor("number", _Number())
 NO_ZERO_BYTE = r"^[^\x00]*$"  # there is none in a text of Postgres, or in a path
 Key = Annotated[StrictStr, Field(min_length=1, max_length=1_000, pattern=NO_ZERO_BYTE)]
 Words = Annotated[StrictStr, Field(max_length=1_000, pattern=NO_ZERO_BYTE)]
+WantedAttributes = dict[Key, Annotated[list[Words], Field(min_length=1, max_length=1_000)]]
+"""Values by the names of attributes; an empty value stands for items without one."""
 
 
 def _check_day(value: Any) -> Any:
@@ -116,6 +118,10 @@ class JobRequest(Spec):
         | None,
         Field(description="How many of the largest sellers, or the keys of items; without it, all."),
     ] = None
+    attributes: Annotated[
+        WantedAttributes,
+        Field(description="Only items that have one of the values of each; with a number or without `items`."),
+    ] = {}
     name: Annotated[StrictStr, Field(max_length=100, pattern=NO_ZERO_BYTE)] = ""
     note: Words = ""
 

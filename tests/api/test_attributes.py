@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from fcst.services import jobs
 from tests.api.conftest import Desk, is_problem
 from tests.api.test_datasets import dataset_of, load
 from tests.servers import work
@@ -45,6 +46,33 @@ def test_what_cannot_be_grouped_is_a_problem_with_a_hint(desk: Desk, job_id: int
     for query in ("sort=size", "limit=0", "by=%00"):
         assert is_problem(desk.get(f"{address}?{query}"), 422), query
     assert is_problem(desk.get("/api/jobs/999999/groups"), 404)
+
+
+def test_runs_take_items_with_attributes(desk: Desk, job_id: int) -> None:
+    def keys(**more: object) -> set[str]:
+        answer = desk.post("/api/jobs", json={"dataset": "stores", "models": ["Naive"], "h": 2, **more})
+        assert answer.status_code == 201, answer.text
+        return set(jobs.list_keys(answer.json()["job_id"]))
+
+    every = jobs.list_keys(job_id)
+    of_seven = {key for key in every if key.startswith("7|")}
+    assert keys(attributes={"store_nbr": ["7"]}) == of_seven and len(of_seven) == 3
+    assert keys(attributes={"store_nbr": ["7", "9"], "city": ["Quito"]}) == keys(attributes={"city": ["Quito"]})
+    (largest,) = keys(attributes={"store_nbr": ["7"]}, items=1)
+    assert largest == next(key for key in every if key in of_seven)
+    asked = {"dataset": "stores", "models": ["Naive"], "h": 2}
+    for wrong, words in (
+        ({"attributes": {"store_nbr": ["none"]}}, "No item of dataset 'stores' matches."),
+        ({"attributes": {"town": ["Quito"]}}, "No item of dataset 'stores' matches."),
+        ({"attributes": {"store_nbr": ["7"]}, "items": [every[0]]}, "Keys of items and attributes were given."),
+        ({"attributes": {"store_nbr": []}}, "attributes.store_nbr"),
+        ({"attributes": {"store_nbr": "7"}}, "attributes.store_nbr"),
+        ({"attributes": {"store_nbr": [7]}}, "attributes.store_nbr"),
+        ({"attributes": {"store_nbr": ["a\0"]}}, "attributes.store_nbr"),
+        ({"attributes": {"": ["7"]}}, "attributes"),
+        ({"attributes": ["city"]}, "attributes"),
+    ):
+        assert is_problem(desk.post("/api/jobs", json=asked | wrong), 422, words), wrong
 
 
 def test_attributes_are_saved_listed_and_removed(desk: Desk, tmp_path: Path) -> None:

@@ -116,7 +116,7 @@ def test_what_cannot_be_used_is_a_problem_with_a_hint(desk: Desk, ended: int) ->
     for query, status, words in (
         ("model=Auto", 422, f"Run {ended} has no model Auto."),
         ("item=nobody", 404, f"Run {ended} has no item nobody."),
-        ("item=%00", 422, "item"),
+        ("item=%00", 404, "no item"),
         ("q=%00", 422, "q"),
         ("sort=size", 422, "sort"),
         ("reason=odd", 422, "reason"),
