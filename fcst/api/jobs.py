@@ -6,15 +6,16 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Annotated, Any, Literal
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, Depends, Header, Path, Query, Response
+from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
 from starlette.responses import StreamingResponse
 
 from fcst.api import schemas
 from fcst.api.attributes import WantedAttributes, wanted_in
 from fcst.api.problems import documented
+from fcst.api.run_items import ItemsInAddress, checked
 from fcst.attributes import ALL
 from fcst.errors import InputError
-from fcst.filters import EVERY, GroupSort, ItemFilter, RunFilter, only
+from fcst.filters import GroupSort, ItemFilter, RunFilter
 from fcst.job_records import Job
 from fcst.names import EXPORT_FORMATS
 from fcst.services import accuracy, datasets, exports, forecasts, hierarchy, jobs, lost_sales
@@ -136,21 +137,28 @@ async def take_turn(format: Format = "json") -> AsyncIterator[None]:
     responses={200: {"content": {exports.MEDIA_TYPES[name].partition(";")[0]: {} for name in EXPORT_FORMATS}}},
 )
 def list_forecasts(
+    request: Request,
     job_id: JobId,
-    item: Annotated[list[str] | None, Query(max_length=1_000, description="Only these items, by key.")] = None,
+    wanted: ItemsInAddress,
+    model: Annotated[
+        str | None,
+        Query(max_length=100, description="By whose forecasts items are filtered; without it, the run's first."),
+    ] = None,
     format: Format = "json",
     after: Annotated[int, Query(ge=0, le=2**31 - 1, description="Where a page begins; `next` has it.")] = 0,
     limit: Annotated[int, Query(ge=1, le=5_000, description="Items of a page.")] = PAGE_ITEMS,
 ) -> Any:
+    """Of all models. Items are filtered as those of the worklist; `attr.city=Quito` is one of the filters."""
     job = jobs.get_job(job_id)
-    exports.check_items(job_id, item or [])
+    model, which = jobs.choose_model(job, model), checked(job, wanted)
     if format != "json":
-        which = EVERY if item is None else only(*item)
-        file, n_bytes = exports.open_export(job, format, which)
-        headers = exports.file_headers(job, format, which) | {"Content-Length": str(n_bytes)}
+        of_model = "" if which.has_keys_only else model
+        file, n_bytes = exports.open_export(job, format, which, of_model)
+        headers = exports.file_headers(job, format, which, of_model) | {"Content-Length": str(n_bytes)}
         return StreamingResponse(exports.chunks(file), headers=headers)
-    weeks, last = forecasts.list_page(job, item, after, limit)
-    return {"forecasts": weeks, "next": next_page(f"/api/jobs/{job_id}/forecasts", last, limit, [("item", item or [])])}
+    weeks, last = forecasts.list_page(job, model, which, after, limit)
+    asked = [(name, [value]) for name, value in request.query_params.multi_items() if name not in ("after", "limit")]
+    return {"forecasts": weeks, "next": next_page(f"/api/jobs/{job_id}/forecasts", last, limit, asked)}
 
 
 @router.get("/{job_id:number}/metrics", summary="How good its forecasts are", response_model=schemas.Metrics)

@@ -65,7 +65,7 @@ class MatchingInAddress(Matching):
 class MatchingInBody(Matching):
     attributes: Annotated[
         schemas.WantedAttributes,
-        Field(description="By name, such as `city`; an empty value stands for items without one."),
+        Field(description="By name, such as `city`; an empty value is for items without one."),
     ] = {}
 
     model_config = ConfigDict(extra="forbid")

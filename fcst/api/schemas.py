@@ -48,7 +48,7 @@ NO_ZERO_BYTE = r"^[^\x00]*$"  # there is none in a text of Postgres, or in a pat
 Key = Annotated[StrictStr, Field(min_length=1, max_length=1_000, pattern=NO_ZERO_BYTE)]
 Words = Annotated[StrictStr, Field(max_length=1_000, pattern=NO_ZERO_BYTE)]
 WantedAttributes = dict[Key, Annotated[list[Words], Field(min_length=1, max_length=1_000)]]
-"""Values by the names of attributes; an empty value stands for items without one."""
+"""Values by the names of attributes; an empty value is for items without one."""
 
 
 def _check_day(value: Any) -> Any:

@@ -82,15 +82,16 @@ def list_options(job: Job, model: str) -> dict[str, list[str]]:
     return options | {"heaviest": forecasts.list_heaviest(job.job_id, model)}
 
 
-def list_page(job: Job, unique_ids: list[str] | None, after: int, limit: int) -> tuple[list[ForecastWeek], int | None]:
-    """Forecasts of all models of up to `limit` completed items whose rank is above `after`, the largest sellers first.
+def list_page(job: Job, model: str, which: RunFilter, after: int, limit: int) -> tuple[list[ForecastWeek], int | None]:
+    """Forecasts of all models of up to `limit` completed items that match, by what `model` forecasts of them, and whose
+    rank is above `after`; the largest sellers first.
 
     Returns
     -------
     weeks, last
         by item, model and week; the rank of the last item where there may be more.
     """
-    weeks = forecasts.page(job, unique_ids, after, limit)
+    weeks = forecasts.page(job, model, which, after, limit)
     ranks = {week.sales_rank for week in weeks}
     return weeks, max(ranks) if len(ranks) == limit else None
 

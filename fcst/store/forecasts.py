@@ -160,9 +160,11 @@ def sum_earlier_plans(job: Job, model: str, which: RunFilter, n_runs: int) -> pd
     return fetch_frame(statement, **items.params | {"earlier_model": model, "n_runs": n_runs})
 
 
-def page(job: Job, unique_ids: list[str] | None, after: int, limit: int) -> list[ForecastWeek]:
-    """The forecasts of some completed items whose rank is above `after`."""
-    rows = fetch_all("page_of_forecasts", job_id=job.job_id, unique_ids=unique_ids, after=after, limit=limit)
+def page(job: Job, model: str, which: RunFilter, after: int, limit: int) -> list[ForecastWeek]:
+    """The forecasts of some completed items that match, by what `model` forecasts of them, of a rank above `after`."""
+    items = item_filters.within("i.unique_id", job, model, which)
+    statement = sql.SQL(query("page_of_forecasts")).format(which=items.text)
+    rows = fetch_all(statement, **items.params | {"after": after, "limit": limit})
     return [ForecastWeek.from_row(row, job.spec.level) for row in rows]
 
 

@@ -97,8 +97,8 @@ def test_changes_are_listed_and_undone(desk: Desk, job_id: int) -> None:
     first = adjust(desk, job_id, percent=10)
     second = adjust(desk, job_id, items=["item1"], units=5, who="", model="Naive", reason=" contract ")
     newest, oldest = listed(desk, job_id)
-    told = ("adjustment_id", "unique_id", "units", "percent", "reason", "undone_by", "carried_from")
-    assert [newest[name] for name in told] == [second, "item1", 5, None, "contract", None, None]
+    names = ("adjustment_id", "unique_id", "units", "percent", "reason", "undone_by", "carried_from")
+    assert [newest[name] for name in names] == [second, "item1", 5, None, "contract", None, None]
     assert newest["made_by"] and newest["made_by"] != "Ann"  # this machine's user
     assert (oldest["adjustment_id"], oldest["made_by"], oldest["percent"]) == (first, "Ann", 10)
     assert (oldest["first_wk_end_dt"], oldest["last_wk_end_dt"]) == (week(job_id, 1), week(job_id, 2))

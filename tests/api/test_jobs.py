@@ -7,12 +7,12 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from threading import Barrier
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import openpyxl
 import pytest
 
-from fcst.filters import EVERY, only
+from fcst.filters import EVERY, RunFilter, only
 from fcst.services import accuracy, datasets, exports, jobs
 from fcst.store import attempts
 from fcst.store import jobs as store
@@ -284,6 +284,23 @@ def test_files_are_those_that_pages_give(desk: Desk, ended: int, file_format: st
         assert cells(answer.content) == cells(wanted)
     else:
         assert answer.content == wanted
+
+
+@pytest.mark.parametrize("file_format", ["csv", "parquet"])
+def test_forecasts_are_filtered_as_the_worklist(desk: Desk, ended: int, file_format: str) -> None:
+    address, job = f"/api/jobs/{ended}/forecasts", jobs.get_job(ended)
+    done = {"review": "done", "model": "Naive", "attr.city": ""}
+    desk.post(f"/api/jobs/{ended}/review", json={"items": ["item2", "item5"], "model": "Naive"})
+    rows = pages(desk, f"{address}?limit=1&{urlencode(done)}")
+    assert [row["unique_id"] for row in rows] == ["item5"] * 8 + ["item2"] * 8
+    out = io.BytesIO()
+    exports.write_export(job, out, file_format, RunFilter(review="done"), "Naive")
+    answer = desk.get(address, params={"format": file_format, **done})
+    assert answer.content == out.getvalue()
+    assert answer.headers["content-disposition"].count("_2-items_") == 1
+    assert desk.get(address, params=done | {"model": "SeasonalNaive"}).json()["forecasts"] == []
+    assert desk.get(address, params={"q": "none"}).json() == {"forecasts": [], "next": None}
+    assert is_problem(desk.get(address, params={"model": "Auto"}), 422, "has no model Auto")
 
 
 def cells(book: bytes) -> list[list[tuple]]:

@@ -111,8 +111,8 @@ def test_edited_workbook_is_compared_then_saved(desk: Desk, job_id: int) -> None
         "Plan!J5": "it has 1e+300, and the most is 1,000,000,000,000",
         "Plan!G6": "it has TRUE, not units",
     }
-    told = ("adjustment_id", "kind", "period", "n_rows", "n_items", "n_changes", "n_bad", "n_empty", "n_unchanged")
-    assert [found[name] for name in told] == [None, "workbook", "week", 6, 1, 1, 4, 1, 18]
+    names = ("adjustment_id", "kind", "period", "n_rows", "n_items", "n_changes", "n_bad", "n_empty", "n_unchanged")
+    assert [found[name] for name in names] == [None, "workbook", "week", 6, 1, 1, 4, 1, 18]
     assert found["last_change"] == 0 and any("Empty" in remark for remark in found["remarks"])
     assert plan(desk, job_id) == before[1] and listed(desk, job_id) == []
     answer = upload(desk, job_id, file, save=True, reason="sales team")

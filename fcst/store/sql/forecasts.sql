@@ -97,12 +97,11 @@ WHERE i.job_id = %(job_id)s AND i.outcome = 'completed' {which}
 ORDER BY i.sales_rank, f.model, s.step;
 
 -- page_of_forecasts
--- The forecasts of some completed items of a job, the largest sellers first.
+-- The forecasts of some completed items of a job that match, the largest sellers first.
 WITH page AS (
-    SELECT job_id, unique_id, sales_rank FROM fcst_app.job_items
-    WHERE job_id = %(job_id)s AND outcome = 'completed' AND sales_rank > %(after)s
-      AND (unique_id = ANY (%(unique_ids)s) OR %(unique_ids)s::text[] IS NULL)
-    ORDER BY sales_rank LIMIT %(limit)s
+    SELECT i.job_id, i.unique_id, i.sales_rank FROM fcst_app.job_items i
+    WHERE i.job_id = %(job_id)s AND i.outcome = 'completed' AND i.sales_rank > %(after)s {which}
+    ORDER BY i.sales_rank LIMIT %(limit)s
 )
 SELECT p.unique_id, p.sales_rank, f.first_wk_end_dt + 7 * (s.step - 1) AS wk_end_dt, f.model,
        f.forecast[s.step] AS forecast,

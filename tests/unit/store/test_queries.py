@@ -154,6 +154,7 @@ def test_values_are_named_parameters_only(name: str) -> None:
 
 
 PLACES = {
+    "page_of_forecasts": ["{which}"],
     "chosen_items": ["{condition}", "{first}"],
     "list_items": ["{ended}", "{new}", "{chosen}", "{order}"],
     "count_items": ["{chosen}"],
