@@ -11,7 +11,8 @@ from fcst.attention import MOST, AttentionReason
 from fcst.attention import Thresholds as Usual
 from fcst.periods import Period
 from fcst.services.adjustments import MAX_NAME, MAX_REASON
-from fcst.services.plan_upload import MAX_BAD, Meanwhile
+from fcst.services.plan_comparison import MAX_BAD
+from fcst.services.plan_upload import Meanwhile
 from fcst.specs import MAX_HORIZON
 from fcst.states import Outcome
 

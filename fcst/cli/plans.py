@@ -61,7 +61,8 @@ def _final_plan(args: argparse.Namespace) -> int:
 
 def _upload(args: argparse.Namespace) -> int:
     from fcst.services import identity, jobs
-    from fcst.services.plan_upload import Meanwhile, cells_in_words, read_plan_file, save_plan_file
+    from fcst.services.plan_comparison import cells_in_words
+    from fcst.services.plan_upload import Meanwhile, read_plan_file, save_plan_file
 
     path = Path(args.upload)
     prepare()

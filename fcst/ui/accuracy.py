@@ -231,7 +231,7 @@ def show_provenance(provenance: dict[str, Any], model: str, job: Job) -> None:
         return
     with st.expander("Where this forecast comes from", type="compact"):
         purpose = COMBINATIONS[model] if model in COMBINATIONS else CATALOGUE[model].purpose
-        st.markdown(text.plain(f"{text.model_name(model)}: {purpose}. Made by {text.model_name(found['made_by'])}."))
+        st.markdown(text.plain(f"{text.model_name(model)}: {purpose}. Made by {text.made_by(found['made_by'])}."))
         if found["fallback"]:
             st.markdown(text.plain(f"A simpler model stood in: {found['fallback']}."))
         last = pd.Timestamp(job.last_wk_end_dt)

@@ -11,7 +11,8 @@ from fcst.periods import Period
 from fcst.roles import Scope
 from fcst.services import adjustments
 from fcst.services.adjustments import MAX_REASON
-from fcst.services.plan_upload import Meanwhile, PlanUpload, read_plan_file, save_plan_file
+from fcst.services.plan_comparison import PlanUpload
+from fcst.services.plan_upload import Meanwhile, read_plan_file, save_plan_file
 from fcst.ui import tables, text
 from fcst.ui.shell import show_error
 from fcst.ui.signin import ask_for_name, may

@@ -96,7 +96,7 @@ def show_notes(job: Job, item: RunItem | None, view: forecasts.View) -> None:
             n = text.count(view.n_fallback, "item")
             st.caption(f":material/info: For {n} a simpler model than the one asked for had to stand in.")
         return
-    st.caption(f"Made by {text.plain(item.made_by or '')}.")
+    st.caption(f"Made by {text.plain(text.made_by(item.made_by or ''))}.")
     if view.n_fallback or item.reason:
         what = "A fallback" if view.n_fallback else "Note"
         st.caption(f":material/info: {what}: {text.plain(item.reason or 'the model asked for gave no forecast')}.")

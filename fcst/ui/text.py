@@ -169,6 +169,12 @@ def model_name(model: str) -> str:
     return _MODEL_NAMES.get(model, model)
 
 
+def made_by(models: str) -> str:
+    """What computed a forecast, as planners call it: `Boosting 52%, same weeks last year 5%, 3 more`."""
+    parts = (part.partition(" ") for part in models.split(", "))
+    return ", ".join(f"{model_name(model)}{space}{share}" for model, space, share in parts)
+
+
 def job_title(job: Job) -> str:
     """A run's number and name."""
     return f"Run {job.job_id}" + (f" · {job.name}" if job.name else "")

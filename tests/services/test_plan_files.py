@@ -25,8 +25,9 @@ from fcst.job_records import Job
 from fcst.periods import Period
 from fcst.services import adjustments, forecasts, jobs, plan_sheets, plan_workbook
 from fcst.services.adjustments import Change
+from fcst.services.plan_comparison import PlanUpload
 from fcst.services.plan_layout import split_of
-from fcst.services.plan_upload import Meanwhile, PlanUpload, read_plan_file, save_plan_file
+from fcst.services.plan_upload import Meanwhile, read_plan_file, save_plan_file
 from fcst.settings import Settings
 from fcst.store.database import transaction
 from fcst.ui import downloads

@@ -326,3 +326,15 @@ def test_simple_models_are_called_by_what_they_repeat() -> None:
 )
 def test_time_that_is_not_known_exactly_is_rounded(seconds: float, words: str) -> None:
     assert text.about(seconds) == words
+
+
+@pytest.mark.parametrize(
+    ("models", "words"),
+    [
+        ("Naive", "last week"),
+        ("Boosting 52%, SeasonalNaive 5%, 19 more", "Boosting 52%, same weeks last year 5%, 19 more"),
+        ("", ""),
+    ],
+)
+def test_models_behind_a_forecast_are_called_as_planners_do(models: str, words: str) -> None:
+    assert text.made_by(models) == words
