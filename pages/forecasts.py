@@ -6,10 +6,11 @@ from streamlit.delta_generator import DeltaGenerator
 
 from fcst import charts
 from fcst.compute.models import AUTO
+from fcst.dataset_records import NewerDataset
 from fcst.filters import EVERY, RunFilter, only
 from fcst.job_records import Job
 from fcst.records import RunItem
-from fcst.services import accuracy, adjustments, attention, drivers, forecasts
+from fcst.services import accuracy, adjustments, attention, comparison, drivers, forecasts
 from fcst.states import Outcome
 from fcst.ui import text
 from fcst.ui.accuracy import show_provenance
@@ -116,9 +117,10 @@ def show_detail(items: Items, page: int, item: RunItem | None, head: DeltaGenera
     if BELOW in st.query_params:
         query = one_item(unique_id) if item is not None else those_that_match(items.which, model)
         what_if = what_if_of(items, which, scope, query)
-    chart_key = ("forecast chart", items.key, model, which, tuple(marks), what_if and what_if.chosen)
+    newer = comparison.newer_dataset(job)
+    chart_key = ("forecast chart", items.key, model, which, tuple(marks), what_if and what_if.chosen, newer)
     st.plotly_chart(
-        draw(chart_key, lambda: forecast_chart(items, which, view, marks, what_if)),
+        draw(chart_key, lambda: forecast_chart(items, which, view, marks, what_if, newer)),
         width="stretch",
         key="chart",
         config=picture(job, f"forecast {model}", unique_id),
@@ -176,7 +178,12 @@ def read_view(job: Job, model: str, which: RunFilter) -> forecasts.View:
 
 
 def forecast_chart(
-    items: Items, which: RunFilter, view: forecasts.View, marks: list[str], what_if: Shown | None
+    items: Items,
+    which: RunFilter,
+    view: forecasts.View,
+    marks: list[str],
+    what_if: Shown | None,
+    newer: NewerDataset | None,
 ) -> charts.Figure:
     """The history and the plan, with what was sold since, and what was asked for beside them."""
     job, model = items.job, items.model
@@ -194,7 +201,7 @@ def forecast_chart(
             view.history,
             view.forecast,
             job.spec.level,
-            sold_since=forecasts.sold_since(job, model, which),
+            sold_since=forecasts.sold_since(job, model, newer, which) if newer else None,
             earlier=earlier,
             backtests=backtests,
             others=others,

@@ -9,11 +9,12 @@ import numpy as np
 import pandas as pd
 
 from fcst.compute.aggregation import ForecastSum, Total
+from fcst.dataset_records import NewerDataset
 from fcst.filters import BY_SALES, EVERY, RunFilter, RunOrder
 from fcst.job_records import Job
 from fcst.records import ForecastBlock, ForecastWeek, RunItem
 from fcst.services import accuracy, datasets
-from fcst.store import adjustments, comparison, forecasts, sales
+from fcst.store import adjustments, forecasts, sales
 
 EARLIER_RUNS = 3
 """Earlier runs whose plans are shown beside that of a run."""
@@ -151,12 +152,9 @@ def borrowed_history(job: Job, unique_id: str) -> pd.DataFrame | None:
     return pd.DataFrame({"wk_end_dt": weeks, "unit_sales": pd.Series(units, dtype=float)})
 
 
-def sold_since(job: Job, model: str, which: RunFilter = EVERY) -> pd.DataFrame | None:
+def sold_since(job: Job, model: str, newer: NewerDataset, which: RunFilter = EVERY) -> pd.DataFrame:
     """`wk_end_dt, unit_sales` of the items that match in the weeks that were forecast, as far as a newer version of the
-    dataset has them; None without one."""
-    newer = comparison.newer_dataset(job.job_id)
-    if newer is None:
-        return None
+    dataset has them."""
     return _numeric(forecasts.sum_sold_since(job, model, which, newer.dataset_id), "unit_sales")
 
 

@@ -387,10 +387,12 @@ def test_a_run_of_other_models_takes_over_what_its_first_one_had(job: Job, later
 
 def test_what_was_sold_since_and_what_earlier_runs_said_stand_beside_the_plan(job: Job, later: Dataset) -> None:
     adjust(job, "item1", change(job, 4, 4, units=7))
-    since = forecasts.sold_since(job, MODEL, only("item1"))
+    dataset = comparison.newer_dataset(job)
+    assert dataset is not None
+    since = forecasts.sold_since(job, MODEL, dataset, only("item1"))
     newer = run(later, 3, models=(MODEL,), h=4, n_windows=0)
     history = forecasts.view(newer, MODEL, only("item1")).history
-    assert since is not None and since["unit_sales"].tolist() == history["unit_sales"].tail(2).tolist()
-    assert forecasts.sold_since(newer, MODEL) is None
+    assert since["unit_sales"].tolist() == history["unit_sales"].tail(2).tolist()
+    assert comparison.newer_dataset(newer) is None
     (earlier,) = forecasts.earlier_plans(newer, MODEL, only("item1")).items()
     assert earlier[0] == job.job_id and earlier[1]["forecast"].tolist() == pytest.approx(plan(job, "item1"))
