@@ -40,6 +40,11 @@ function header(data, trigger) {
       button.append(arrow);
       button.onclick = () => trigger("sort", column.sort);
       cell.append(button);
+    } else if (column.kind === "check") {
+      // As narrow as its boxes: the sign is drawn, the word is said.
+      cell.setAttribute("aria-label", column.label);
+      cell.title = column.label;
+      cell.append(element("span", { class: "tick", "aria-hidden": "true" }, "✓"));
     } else {
       cell.textContent = column.label;
     }
@@ -114,7 +119,7 @@ function cell(column, value, key, trigger) {
 }
 
 function line(values) {
-  const width = 84, height = 24;
+  const width = 64, height = 24;
   const svg = document.createElementNS(SVG, "svg");
   svg.setAttribute("width", width);
   svg.setAttribute("height", height);
