@@ -161,8 +161,8 @@ def _show_numbers(shown: Shown, view: View) -> None:
         name = for_spreadsheet(scenario.name)
         frame[f"units{place}"] = [units[place] for _, units in rows]
         frame[f"change{place}"] = [100 * _share(units[place], units[0]) for _, units in rows]
-        config[f"units{place}"] = st.column_config.NumberColumn(f"{name}, units", format="%,.0f")
-        config[f"change{place}"] = tables.percent(f"{name}, change", signed=True)
+        config[f"units{place}"] = st.column_config.NumberColumn(name, format="%,.0f", help=f"Units in scenario {name}.")
+        config[f"change{place}"] = tables.percent("Change", f"Of scenario {name} to the plan.", signed=True)
     tables.show(frame, key="scenario_numbers", column_config=config)
 
 
@@ -326,8 +326,10 @@ def _show_weeks(shown: Shown, view: View) -> None:
     for place, (scenario, units) in enumerate(zip(shown.chosen, _units(shown, view), strict=True), 1):
         name = for_spreadsheet(scenario.name)
         frame[f"units{place}"], frame[f"change{place}"] = split.add_up(units), split.add_up(units - final)
-        config[f"units{place}"] = st.column_config.NumberColumn(f"{name}, units", format="%,.1f")
-        config[f"change{place}"] = st.column_config.NumberColumn(f"{name}, difference", format="%+,.1f")
+        config[f"units{place}"] = st.column_config.NumberColumn(name, format="%,.1f", help=f"Units in scenario {name}.")
+        config[f"change{place}"] = st.column_config.NumberColumn(
+            "Difference", format="%+,.1f", help=f"Units, of scenario {name} to the plan."
+        )
     tables.show(frame, key="scenario_weeks", column_config=config, height="content")
 
 
