@@ -77,7 +77,7 @@ def measure_pages(made: dict[str, int], n_items: int, n: int) -> None:
         ("forecasts", one | {"family": ["FAMILY 7", "FAMILY 8"]}),
         ("forecasts", one | {"demand_class": "smooth"}),
         ("forecasts", one | {"reason": ["ended", "fallback"]}),
-        ("forecasts", one | {"show": ["Backtest", "Other models", "Last year"]}),
+        ("forecasts", one | {"show": ["Backtest", "Other models", "Earlier runs"]}),
         ("accuracy", one),
         ("compare", one | {"other": made["other"]}),
     ):
