@@ -435,13 +435,8 @@ class ItemResult:
         why it failed, or what should be known of its forecast.
     provenance
         where its forecasts come from, as plain data.
-    recent
-        (≤ H,) units of the last weeks of its history, as many as are forecast; NaN where a week is missing.
     lost, signals
         None where it failed.
-    last_year
-        units of the weeks 52 weeks before those that are forecast, without missing ones; None where none is known, or
-        more than 52 weeks are forecast.
     """
 
     unique_id: str
@@ -450,7 +445,5 @@ class ItemResult:
     forecasts: Sequence[ForecastRecord] = ()
     backtests: Sequence[BacktestRecord] = ()
     provenance: Mapping[str, Any] | None = None
-    recent: Sequence[float] = ()
     lost: LostSales | None = None
     signals: Signals | None = None
-    last_year: float | None = None

@@ -11,7 +11,6 @@ from datetime import date
 from functools import partial, wraps
 from pathlib import Path
 
-import numpy as np
 from threadpoolctl import threadpool_limits
 
 from fcst import logs
@@ -29,8 +28,7 @@ from fcst.ingest.folders import folders_for
 from fcst.ingest.pipeline import Resources
 from fcst.ingest.pipeline import read_series as read_sales
 from fcst.ingest.sources import OnProgress, Workspace
-from fcst.names import SEASON_LENGTH
-from fcst.records import BacktestRecord, FloatArray, ForecastRecord, ItemResult, LearnedRecord
+from fcst.records import BacktestRecord, ForecastRecord, ItemResult, LearnedRecord
 from fcst.settings import load_settings
 from fcst.specs import IngestSpec
 from fcst.states import Outcome, Stage
@@ -154,7 +152,6 @@ def _run_item(attempt: BatchAttempt, series: Series, learned: Mapping[int, Learn
         return ItemResult(unique_id, Outcome.FAILED, f"{type(exc).__name__}: {exc}")
     finally:
         watchdog.end()
-    own = series.life.own if len(series.life.own) else series.y
     has_effects = bool(series.drivers) and any(found.effects.columns for found in learned.values())
     return ItemResult(
         unique_id,
@@ -166,19 +163,9 @@ def _run_item(attempt: BatchAttempt, series: Series, learned: Mapping[int, Learn
         ],
         [_backtest_record(backtest) for backtest in result.backtests],
         result.provenance,
-        own[-attempt.spec.h :].tolist(),
         result.lost,
         result.signals,
-        _last_year(own, attempt.spec.h),
     )
-
-
-def _last_year(units: FloatArray, h: int) -> float | None:
-    """Units of the weeks 52 weeks before the next h, as of `ItemResult`."""
-    first = len(units) - SEASON_LENGTH
-    known = units[max(first, 0) : max(first + h, 0)]
-    known = known[~np.isnan(known)]
-    return float(known.sum()) if h <= SEASON_LENGTH and len(known) else None
 
 
 def _forecast_record(model: str, first_wk_end_dt: date, f: Forecast, has_effects: bool) -> ForecastRecord:

@@ -12,7 +12,7 @@ from fcst.store import attention
 def prepare(job: Job) -> None:
     """Finds what the worklist of a run is ordered by, where it is not there yet: the run is of an earlier version."""
     attention.find_abc(job.dataset_id)
-    if job.n_ended and not attention.is_found(job.job_id):
+    if attention.is_missing(job.job_id):
         attention.refresh_run(job.job_id)
 
 

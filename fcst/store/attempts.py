@@ -18,7 +18,7 @@ from fcst.job_records import ClaimedBatch
 from fcst.records import ItemResult, LearnedRecord
 from fcst.specs import JobSpec
 from fcst.states import TRANSITIONS, Outcome, Stage
-from fcst.store import accuracy, adjustments, forecasts, hierarchy, learning
+from fcst.store import accuracy, adjustments, forecasts, learning
 from fcst.store.database import execute, fetch_all, fetch_one, transaction
 from fcst.store.queries import query
 
@@ -160,7 +160,6 @@ def _save(
     _check_held(cur, attempt)
     if results:
         forecasts.replace(cur, attempt.job_id, results)
-        hierarchy.replace_sums(cur, attempt.job_id, results)
         _finish_items(cur, attempt.job_id, attempt.batch_id, attempt.attempt, results)
 
 

@@ -16,7 +16,8 @@ from fcst.store.queries import query
 
 
 def refresh(cur: Cursor, params: dict[str, Any], items: sql.Composable) -> None:
-    """Finds anew why some items of a run need attention, in the caller's transaction.
+    """Finds anew what the forecasts of some items of a run come to, and why the items need attention, in the caller's
+    transaction.
 
     Parameters
     ----------
@@ -25,14 +26,15 @@ def refresh(cur: Cursor, params: dict[str, Any], items: sql.Composable) -> None:
     items
         the keys of the items, as a statement.
     """
-    clear = sql.SQL(query("clear_attention")).format(keys=items)
+    clear = sql.SQL(query("clear_sums")).format(keys=items)
     cur.execute(clear, params)
     names = ("outside_weeks", "worse_by", "one_sided", "far", "shift")
-    statement = sql.SQL(query("find_attention")).format(
+    statement = sql.SQL(query("find_sums")).format(
         keys=items,
+        sold=item_filters.sold_lately(sql.SQL("j.h")),
         new_within=sql.Literal(NEW_WITHIN_WEEKS),
         ended_after=sql.Literal(ENDED_AFTER_WEEKS),
-        **{name: item_filters.threshold(name, "j.thresholds") for name in names},
+        **{name: item_filters.threshold(name, "t.thresholds") for name in names},
     )
     cur.execute(statement, params)
 
@@ -46,9 +48,9 @@ def refresh_run(job_id: int) -> None:
         refresh(cur, {"job_id": job_id}, _ITEMS_OF_RUN)
 
 
-def is_found(job_id: int) -> bool:
-    """Whether it was found why items of a run need attention."""
-    return bool((fetch_one("has_attention", job_id=job_id) or {})["found"])
+def is_missing(job_id: int) -> bool:
+    """Whether it is still to be found why items of a run need attention."""
+    return bool((fetch_one("lacks_reasons", job_id=job_id) or {})["found"])
 
 
 def carry_reviews(cur: Cursor, params: dict[str, Any], items: sql.Composable) -> None:

@@ -1,6 +1,5 @@
 """Forecasts and their measured accuracy: written by checkpoints, read by pages, streamed to files."""
 
-import math
 from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 from typing import BinaryIO
@@ -13,7 +12,7 @@ from psycopg2.extensions import cursor as Cursor
 from fcst.filters import RunFilter, RunOrder
 from fcst.job_records import Job
 from fcst.names import EFFECTS
-from fcst.records import BacktestRecord, ForecastBlock, ForecastRecord, ForecastWeek, ItemResult, RunItem
+from fcst.records import BacktestRecord, ForecastBlock, ForecastWeek, ItemResult, RunItem
 from fcst.specs import JobSpec
 from fcst.store import binary_copy, item_filters
 from fcst.store.database import copy_rows, fetch_all, fetch_frame, fetch_one, transaction
@@ -40,19 +39,8 @@ def _forecast_rows(job_id: int, results: Sequence[ItemResult]) -> Iterator[binar
         for f in result.forecasts:
             yield (
                 *(job_id, result.unique_id, f.model, f.first_wk_end_dt),
-                *(f.forecast, f.lo, f.hi, f.is_fallback, f.made_by, f.heaviest),
-                *_totals(f, result),
-                *(f.baseline, f.uplift),
+                *(f.forecast, f.lo, f.hi, f.is_fallback, f.made_by, f.heaviest, f.baseline, f.uplift),
             )
-
-
-def _totals(f: ForecastRecord, result: ItemResult) -> tuple[float, ...]:
-    """`total, sold, abs_error, error, actual` of a row of forecasts; NaN where undefined."""
-    known = [units for units in result.recent if not math.isnan(units)]
-    total, sold = float(f.forecast.sum()), math.fsum(known) if known else math.nan
-    sums = [b.sums for b in result.backtests if b.model == f.model]
-    abs_error, error, _, actual, _ = map(sum, zip(*sums, strict=True)) if sums else [math.nan] * 5
-    return total, sold, abs_error, error, actual
 
 
 def _metric_rows(job_id: int, results: Sequence[ItemResult]) -> Iterator[binary_copy.Row]:
@@ -78,13 +66,9 @@ def list_job_items(
     """Items of a run that match, in an order."""
     chosen = item_filters.select_job_items(job, model, which, order)
     statement = sql.SQL(query("list_job_items")).format(
-        chosen=chosen.text,
-        reasons=item_filters.REASONS,
-        at_stake=item_filters.at_stake(job.spec.h),
-        abc=item_filters.ABC,
-        xyz=item_filters.XYZ,
+        chosen=chosen.text, joined=item_filters.JOINED, abc=item_filters.ABC, xyz=item_filters.XYZ
     )
-    rows = fetch_all(statement, **chosen.params, h=job.spec.h, limit=limit, skip=skip)
+    rows = fetch_all(statement, **chosen.params, limit=limit, skip=skip)
     return [RunItem.from_row(row) for row in rows]
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from psycopg2 import sql
 
-from fcst.attention import AttentionReason, Thresholds
+from fcst.attention import Thresholds
 from fcst.filters import (
     BY_SALES,
     WITHOUT,
@@ -75,11 +75,6 @@ def threshold(name: str, stored: str) -> sql.Composed:
     return sql.SQL("COALESCE(({} ->> {})::float8, {})").format(sql.SQL(stored), sql.Literal(name), usual)
 
 
-REASONS = sql.SQL(
-    "COALESCE(a.reasons, CASE WHEN i.outcome IN ('failed', 'cancelled') THEN ARRAY[{}] END, '{{}}')"
-).format(sql.Literal(AttentionReason.NO_FORECAST))
-"""Why the item i of a run needs attention; nothing is known of one that is still to be computed."""
-
 _WORTH = sql.SQL("d.total_units * CASE WHEN {} THEN COALESCE(d.price, 0) ELSE 1 END").format(
     _DATASET.format(sql.Identifier("abc_by_value"))
 )
@@ -93,9 +88,9 @@ _SET = """(SELECT t.thresholds FROM fcst_app.attention_thresholds t JOIN fcst_ap
            WHERE n.dataset_id = %(dataset_id)s)"""
 
 XYZ = sql.SQL("CASE WHEN {wape} < {x} THEN 'X' WHEN {wape} < {y} THEN 'Y' ELSE 'Z' END").format(
-    wape=sql.SQL("f.abs_error / NULLIF(f.actual, 0)"), x=threshold("x_below", _SET), y=threshold("y_below", _SET)
+    wape=sql.SQL("p.abs_error / NULLIF(p.actual, 0)"), x=threshold("x_below", _SET), y=threshold("y_below", _SET)
 )
-"""The class of an item by how well its forecast f did in backtests."""
+"""The class of the item p of a run by how well its forecast did in backtests."""
 
 _TAKEN = {
     Take.LARGEST: sql.SQL("ORDER BY d.sales_rank LIMIT %(n_taken)s"),
@@ -172,37 +167,55 @@ def select(dataset_id: int, selection: Selection) -> Part:
     return Part(text, params)
 
 
-def run_condition(job: Job, which: RunFilter) -> Part:
-    """What the items of a run must have: i its own row, d its dataset's, f the forecast of one model, a and v
-    what is known of its attention and review."""
+JOINED = sql.SQL(query("joined_to_rows"))
+"""What the items p of a run are joined to, for conditions and orders."""
+
+
+def run_condition(job: Job, model: str, which: RunFilter) -> Part:
+    """What the items p of a run must have: d is the dataset's row, f the forecast of one model, v the review."""
     of_dataset = item_condition(job.dataset_id, which)
     parts: list[sql.Composable] = [of_dataset.text] if not which.has_keys_only else [sql.SQL("TRUE")]
-    params = of_dataset.params | {"job_id": job.job_id}
+    params = of_dataset.params | {"job_id": job.job_id, "model": model}
     if which.keys is not None:
-        parts.append(sql.SQL("i.unique_id = ANY (%(keys)s::text[])"))
+        parts.append(sql.SQL("p.unique_id = ANY (%(keys)s::text[])"))
         params["keys"] = list(which.keys)
     if which.heaviest:
         parts.append(sql.SQL("f.heaviest = ANY (%(heaviest)s)"))
         params["heaviest"] = list(which.heaviest)
     if which.reasons:
-        parts.append(sql.SQL("{} && %(reasons)s::text[]").format(REASONS))
+        parts.append(sql.SQL("p.reasons && %(reasons)s::text[]"))
         params["reasons"] = list(which.reasons)
     for name, known, values in (("abc", ABC, which.abc), ("xyz", XYZ, which.xyz)):
         if values:
             parts.append(sql.SQL("{} = ANY ({})").format(known, sql.Placeholder(name)))
             params[name] = list(values)
     if which.review:
-        is_open = sql.SQL("v.reviewed_at IS NULL AND cardinality({}) > 0").format(REASONS)
+        is_open = sql.SQL("v.reviewed_at IS NULL AND cardinality(p.reasons) > 0")
         parts.append(is_open if which.review == "open" else sql.SQL("v.reviewed_at IS NOT NULL"))
     return Part(sql.SQL(" AND ").join(parts), params)
 
 
 def select_job_items(job: Job, model: str, which: RunFilter, order: RunOrder = BY_SALES) -> Part:
-    """The items of a run that match, as a statement to read from: `unique_id, sales_rank, value` to order by."""
-    condition = run_condition(job, which)
-    value = _run_value(order, job.spec.h)
-    text = sql.SQL(query("chosen_job_items")).format(condition=condition.text, value=value)
-    return Part(text, condition.params | {"model": model})
+    """The items of a run that match, as a statement to read from: `unique_id, sales_rank`, a `value` to order by, and
+    what the forecasts of one model come to."""
+    condition = run_condition(job, model, which)
+    text = sql.SQL(query("chosen_job_items")).format(
+        rows=run_rows(job), joined=JOINED, condition=condition.text, value=_run_value(order)
+    )
+    return Part(text, condition.params)
+
+
+def run_rows(job: Job) -> sql.Composed:
+    """The items p of a run with what the forecasts of one model come to, as a statement to read from."""
+    parts = [sql.SQL(query("rows_with_forecast"))]
+    if job.n_completed < job.n_items:
+        parts.append(sql.SQL(query("rows_without_forecast")).format(sold=sold_lately(sql.Literal(job.spec.h))))
+    return sql.SQL(" UNION ALL ").join(parts)
+
+
+def sold_lately(h: sql.Composable) -> sql.Composed:
+    """`sold, last_year, is_whole` of the sales s of an item, for so many weeks ahead, as a statement to read from."""
+    return sql.SQL(query("sold_lately")).format(h=h)
 
 
 def within(column: str, job: Job, model: str, which: RunFilter) -> Part:
@@ -220,42 +233,27 @@ def among(column: str) -> sql.Composed:
     return sql.SQL("AND {} = ANY (%(keys)s::text[])").format(sql.Identifier(*column.split(".")))
 
 
-def at_stake(h: int) -> sql.Composed:
-    """Units at stake of the item i of a run; of one that ended with its whole batch, what it sold lately."""
-    is_without = "a.at_stake IS NULL AND i.outcome IN ('failed', 'cancelled')"
-    return sql.SQL("CASE WHEN {} THEN COALESCE({}, 0) ELSE COALESCE(a.at_stake, 0) END").format(
-        sql.SQL(is_without), _sold(h)
+def _run_value(order: RunOrder) -> sql.Composable:
+    """What the items p of a run are ordered by; the least first."""
+    if order.sort == RunSort.SALES:
+        return sql.SQL("p.sales_rank")
+    if order.sort == RunSort.KEY:
+        return sql.SQL("p.unique_id")
+    return sql.SQL("COALESCE({}({}), 'Infinity')").format(
+        sql.SQL("" if order.is_reversed else "-"), sql.SQL(_NUMBERS[order.sort])
     )
 
 
-def _sold(h: int) -> sql.Composed:
-    """What the item i sold in the last h weeks; an item without a forecast has sales too."""
-    return sql.SQL(
-        "COALESCE(f.sold, (SELECT sum(u.units) FROM fcst_app.sales s"
-        " CROSS JOIN LATERAL unnest(s.unit_sales[cardinality(s.unit_sales) - {} :]) u (units)"
-        " WHERE s.dataset_id = %(dataset_id)s AND s.unique_id = i.unique_id))"
-    ).format(sql.Literal(h - 1))
-
-
-def _run_value(order: RunOrder, h: int) -> sql.Composable:
-    """What a run's items are ordered by; the least first."""
-    if order.sort == RunSort.SALES:
-        return sql.SQL("i.sales_rank")
-    if order.sort == RunSort.KEY:
-        return sql.SQL("i.unique_id")
-    sold = _sold(h)
-    numbers: dict[RunSort, sql.Composable] = {
-        RunSort.STAKE: at_stake(h),
-        RunSort.FORECAST: sql.SQL("f.total"),
-        RunSort.FINAL: sql.SQL("a.final"),
-        RunSort.SOLD: sold,
-        RunSort.LAST_YEAR: sql.SQL("a.last_year"),
-        RunSort.CHANGE: sql.SQL("a.final / NULLIF(a.last_year, 0)"),
-        RunSort.WAPE: sql.SQL("f.abs_error / NULLIF(f.actual, 0)"),
-        RunSort.BIAS: sql.SQL("f.error / NULLIF(f.actual, 0)"),
-    }
-    sign = sql.SQL("" if order.is_reversed else "-")
-    return sql.SQL("COALESCE({}({}), 'Infinity')").format(sign, numbers[order.sort])
+_NUMBERS: dict[RunSort, str] = {
+    RunSort.STAKE: "p.at_stake",
+    RunSort.FORECAST: "p.forecast",
+    RunSort.FINAL: "p.final",
+    RunSort.SOLD: "p.sold",
+    RunSort.LAST_YEAR: "p.last_year",
+    RunSort.CHANGE: "p.final / NULLIF(p.last_year, 0)",
+    RunSort.WAPE: "p.abs_error / NULLIF(p.actual, 0)",
+    RunSort.BIAS: "p.error / NULLIF(p.actual, 0)",
+}
 
 
 def contains(word: str) -> str:

@@ -29,16 +29,24 @@ FROM fcst_app.job_items CROSS JOIN unnest(%(measured)s) m CROSS JOIN generate_se
 WHERE job_id = %(job_id)s AND outcome = 'completed';
 
 INSERT INTO fcst_app.forecasts (job_id, unique_id, model, first_wk_end_dt, forecast, lo, hi, is_fallback, made_by,
-                                heaviest, total, sold, abs_error, error, actual)
-SELECT i.job_id, i.unique_id, m, %(last)s::date + 7, f.units, ARRAY[f.lo_80, f.lo_95], ARRAY[f.hi_80, f.hi_95], false, m, m,
-       f.total, s.sold, e.abs_error, e.error, e.actual
+                                heaviest)
+SELECT i.job_id, i.unique_id, m, %(last)s::date + 7, f.units, ARRAY[f.lo_80, f.lo_95], ARRAY[f.hi_80, f.hi_95], false, m, m
 FROM fcst_app.job_items i CROSS JOIN unnest(%(models)s) m
 CROSS JOIN LATERAL (
     SELECT array_agg(u ORDER BY w) AS units, array_agg(u * 0.8 ORDER BY w) AS lo_80,
            array_agg(u * 0.6 ORDER BY w) AS lo_95, array_agg(u * 1.2 ORDER BY w) AS hi_80,
-           array_agg(u * 1.4 ORDER BY w) AS hi_95, sum(u) AS total
+           array_agg(u * 1.4 ORDER BY w) AS hi_95
     FROM (SELECT w, random() * 100 + w * length(i.unique_id) AS u FROM generate_series(1, %(h)s) w OFFSET 0) s
 ) f
+WHERE i.job_id = %(job_id)s AND i.outcome = 'completed';
+
+INSERT INTO fcst_app.forecast_sums (job_id, model, unique_id, sales_rank, forecast, final, sold, last_year,
+                                    known_last_year, down, up, abs_error, error, actual)
+SELECT f.job_id, f.model, f.unique_id, i.sales_rank, t.units, t.units, s.sold, s.sold, s.sold,
+       ARRAY[0.2 * t.units, 0.4 * t.units], ARRAY[0.2 * t.units, 0.4 * t.units], e.abs_error, e.error, e.actual
+FROM fcst_app.forecasts f
+JOIN fcst_app.job_items i USING (job_id, unique_id)
+CROSS JOIN LATERAL (SELECT sum(u.units) AS units FROM unnest(f.forecast) u (units)) t
 CROSS JOIN LATERAL (
     SELECT sum(u.units) AS sold FROM fcst_app.sales s
     CROSS JOIN LATERAL unnest(s.unit_sales[cardinality(s.unit_sales) - %(h)s + 1 :]) u (units)
@@ -46,14 +54,9 @@ CROSS JOIN LATERAL (
 ) s
 CROSS JOIN LATERAL (
     SELECT sum(r.abs_error) AS abs_error, sum(r.error) AS error, sum(r.actual) AS actual FROM fcst_app.metrics r
-    WHERE r.job_id = i.job_id AND r.unique_id = i.unique_id AND r.model = m
+    WHERE r.job_id = i.job_id AND r.unique_id = i.unique_id AND r.model = f.model
 ) e
-WHERE i.job_id = %(job_id)s AND i.outcome = 'completed';
-
-INSERT INTO fcst_app.forecast_sums (job_id, unique_id, model, forecast, sold, last_year, down, up, abs_error, error, actual)
-SELECT f.job_id, f.unique_id, f.model, f.total, f.sold, f.sold, ARRAY[0.2 * f.total, 0.4 * f.total],
-       ARRAY[0.2 * f.total, 0.4 * f.total], f.abs_error, f.error, f.actual
-FROM fcst_app.forecasts f WHERE f.job_id = %(job_id)s;
+WHERE f.job_id = %(job_id)s;
 
 INSERT INTO fcst_app.backtests (job_id, unique_id, model, cutoff, y, forecast, lo, hi)
 SELECT %(job_id)s, unique_id, m, cutoff, y, f, ARRAY[lo_80, lo_95], ARRAY[hi_80, hi_95]

@@ -192,7 +192,7 @@ def test_adjustments_go_with_their_dataset(job: Job) -> None:
     adjust(job, "item1", change(job, 1, 1, units=1))
     datasets.delete_dataset(job.dataset_id)
     with transaction() as cur:
-        for table in ("adjustments", "adjustment_items", "adjusted_forecasts", "attention", "reviews"):
+        for table in ("adjustments", "adjustment_items", "adjusted_forecasts", "forecast_sums", "reviews"):
             cur.execute(f"SELECT count(*) AS n FROM fcst_app.{table}")
             assert cur.fetchone()["n"] == 0
 
@@ -280,7 +280,7 @@ def test_weeks_without_units_are_spread_by_what_was_sold_lately(job: Job) -> Non
 def test_nothing_to_spread_on_is_refused(job: Job) -> None:
     adjustments.adjust(job, MODEL, EVERY, change(job, 1, 4, percent=-100), "closed", "Ann")
     with transaction() as cur:
-        cur.execute("UPDATE fcst_app.forecasts SET sold = 0")
+        cur.execute("UPDATE fcst_app.forecast_sums SET sold = 0")
     with pytest.raises(InputError, match="nothing to spread on"):
         adjustments.adjust(job, MODEL, EVERY, change(job, 1, 1, units=5), "open", "Ann")
     assert plan(job).sum() == 0 and len(adjustments.list_adjustments(job)) == 1

@@ -12,7 +12,7 @@ from fcst.errors import InputError
 from fcst.filters import EVERY, RunFilter, RunOrder, RunSort, only
 from fcst.job_records import Job
 from fcst.records import RunItem
-from fcst.services import adjustments, attention, forecasts
+from fcst.services import adjustments, attention, forecasts, jobs
 from fcst.services.adjustments import Change
 from fcst.store.attention import refresh_run
 from fcst.store.database import transaction
@@ -21,13 +21,14 @@ from tests.services.test_accuracy import run
 
 MODEL = "WindowAverage"
 CALM = """
-UPDATE fcst_app.forecasts f SET forecast = '{10,10,10,10}', total = 40, is_fallback = false, abs_error = 26, error = 0,
-    actual = 260, lo = '{{8,8,8,8}}', hi = '{{14,14,14,14}}', sold = 40;
-UPDATE fcst_app.metrics SET n_weeks = 13, abs_error = 26, is_fallback = false;
+UPDATE fcst_app.forecasts SET forecast = '{10,10,10,10}', lo = '{{8,8,8,8}}', hi = '{{14,14,14,14}}',
+    is_fallback = false;
+UPDATE fcst_app.metrics SET n_weeks = 13, abs_error = 26, error = 0, actual = 260, is_fallback = false;
 UPDATE fcst_app.sales s SET unit_sales = array_fill(10.0, ARRAY[cardinality(unit_sales)]);
 UPDATE fcst_app.job_items SET level_shift = NULL, recent_stockouts = 0, capped_units = 0;
 """
 """Nothing is wrong with any item: it sells 10 units a week, and that is forecast, 8 to 14 of them."""
+OWN = f"(model = '{MODEL}')::integer"
 
 
 @pytest.fixture
@@ -54,10 +55,9 @@ def item1(job: Job) -> RunItem:
 @pytest.mark.parametrize(
     ("statement", "reason", "at_stake"),
     [
-        ("UPDATE fcst_app.job_items SET outcome = 'failed', reason = 'why'", "no forecast", 40),
-        ("UPDATE fcst_app.forecasts SET abs_error = 39", "worse than last year", 4),  # 13 units in 13 weeks
-        ("UPDATE fcst_app.forecasts SET error = -26", "biased", 8),
-        ("UPDATE fcst_app.forecasts SET total = 61", "far from last year", 21),
+        (f"UPDATE fcst_app.metrics SET abs_error = abs_error + {OWN} * 13", "worse than last year", 4),  # in 13 weeks
+        (f"UPDATE fcst_app.metrics SET error = {OWN} * -26", "biased", 8),
+        ("UPDATE fcst_app.forecasts SET forecast = '{10,10,10,31}'", "far from last year", 21),
         ("UPDATE fcst_app.job_items SET level_shift = -5", "level shift", 20),
         ("UPDATE fcst_app.job_items SET recent_stockouts = 2", "stock-out", 20),
         ("UPDATE fcst_app.job_items SET capped_units = 300", "outlier", 300),
@@ -73,6 +73,31 @@ def test_each_reason_has_its_units_at_stake(job: Job, statement: str, reason: st
     assert all(not item.reasons for item in forecasts.list_items(job, MODEL) if item.unique_id != "item1")
 
 
+def test_an_item_without_a_forecast_has_what_it_sold_at_stake(job: Job) -> None:
+    attention.review(job, MODEL, only("item2"), "Ann")
+    change(
+        job,
+        """UPDATE fcst_app.job_items SET outcome = 'failed', reason = 'why' WHERE unique_id = 'item1';
+           UPDATE fcst_app.batch_status SET n_completed = 2, n_failed = 1""",
+    )
+    job = jobs.get_job(job.job_id)
+    item = item1(job)
+    assert (item.reasons, item.at_stake, item.recent, item.last_year, item.final) == (
+        ("no forecast",),
+        40,
+        40,
+        40,
+        None,
+    )
+    assert [(found.reason, found.n_items, found.n_open) for found in attention.count(job, MODEL, only("item1"))] == [
+        ("", 1, 1),
+        ("no forecast", 1, 1),
+    ]
+    assert [i.unique_id for i in forecasts.list_items(job, MODEL, order=RunOrder(RunSort.STAKE))][0] == "item1"
+    assert attention.review(job, MODEL, RunFilter(reasons=("no forecast",)), "Ann") == 1
+    assert item1(job).reviewed_by == "Ann"
+
+
 def test_an_adjustment_is_a_reason_and_is_seen_at_once(job: Job) -> None:
     week = job.last_wk_end_dt + timedelta(weeks=1)
     made = adjustments.adjust(job, MODEL, only("item1"), Change(week, week, units=15), "fair", "Ann")
@@ -85,8 +110,8 @@ def test_an_adjustment_is_a_reason_and_is_seen_at_once(job: Job) -> None:
 def test_an_item_of_one_unit_does_not_come_first_for_its_ratio(job: Job) -> None:
     change(
         job,
-        """UPDATE fcst_app.forecasts SET abs_error = 30, error = 30, actual = 0.01 WHERE unique_id = 'item1';
-           UPDATE fcst_app.forecasts SET abs_error = 260, error = 260, actual = 9000 WHERE unique_id = 'item2'""",
+        """UPDATE fcst_app.metrics SET abs_error = 30, error = 30, actual = 0.01 WHERE unique_id = 'item1';
+           UPDATE fcst_app.metrics SET abs_error = 260, error = 260, actual = 9000 WHERE unique_id = 'item2'""",
     )
     first, second, *_ = forecasts.list_items(job, MODEL, EVERY, RunOrder(RunSort.STAKE))
     assert (first.unique_id, second.unique_id) == ("item2", "item1") and (second.wape or 0) > 1000 * (first.wape or 0)
@@ -94,7 +119,9 @@ def test_an_item_of_one_unit_does_not_come_first_for_its_ratio(job: Job) -> None
 
 def test_reasons_are_counted_and_found(job: Job) -> None:
     change(
-        job, "UPDATE fcst_app.forecasts SET error = 26, is_fallback = unique_id = 'item2' WHERE unique_id <> 'item3'"
+        job,
+        """UPDATE fcst_app.metrics SET error = 26 WHERE unique_id <> 'item3';
+           UPDATE fcst_app.forecasts SET is_fallback = true WHERE unique_id = 'item2'""",
     )
     attention.review(job, MODEL, only("item1"), "Ann")
     counted = {found.reason: (found.n_items, found.n_open) for found in attention.count(job, MODEL)}
@@ -110,7 +137,7 @@ def test_reasons_are_counted_and_found(job: Job) -> None:
 
 
 def test_thresholds_hold_for_the_run_at_once_and_for_the_next_one(job: Job, load_dataset: Callable) -> None:
-    change(job, "UPDATE fcst_app.forecasts SET total = 61 WHERE unique_id = 'item1'")
+    change(job, "UPDATE fcst_app.forecasts SET forecast = '{10,10,10,31}' WHERE unique_id = 'item1'")
     assert item1(job).reasons == ("far from last year",)
     attention.set_thresholds(job, Thresholds(far=0.6), "Ann")
     assert item1(job).reasons == () and attention.thresholds(job.dataset).far == 0.6
@@ -131,8 +158,8 @@ def test_classes_follow_from_units_and_errors(job: Job) -> None:
            UPDATE fcst_app.items SET total_units = 800 WHERE unique_id = 'item1';
            UPDATE fcst_app.items SET total_units = 190 WHERE unique_id = 'item2';
            UPDATE fcst_app.items SET total_units = 10 WHERE unique_id = 'item3';
-           UPDATE fcst_app.forecasts SET abs_error = 100, actual = 260 WHERE unique_id = 'item2';
-           UPDATE fcst_app.forecasts SET actual = 0 WHERE unique_id = 'item3'""",
+           UPDATE fcst_app.metrics SET abs_error = 100, actual = 260 WHERE unique_id = 'item2';
+           UPDATE fcst_app.metrics SET actual = 0 WHERE unique_id = 'item3'""",
     )
     attention.prepare(job)
     classes = {item.unique_id: item.abc + item.xyz for item in forecasts.list_items(job, MODEL)}
@@ -179,6 +206,6 @@ def test_a_new_run_opens_what_has_changed_and_compares_with_the_last_one(
 
 def test_runs_of_earlier_versions_are_looked_at_when_they_are_opened(job: Job) -> None:
     with transaction() as cur:
-        cur.execute("DELETE FROM fcst_app.attention")
+        cur.execute("UPDATE fcst_app.forecast_sums SET reasons = NULL, at_stake = NULL, final = 0")
     attention.prepare(job)
     assert [item.final for item in forecasts.list_items(job, MODEL)] == [40, 40, 40]

@@ -30,8 +30,8 @@ from tests.store.old_versions import tables
 __all__ = ["large_job", "large_template"]  # fixtures
 
 OF_RUNS = (
-    *("jobs", "batch_status", "batch_events", "job_items", "forecasts", "forecast_sums", "attention"),
-    *("metrics", "accuracy_sums", "backtests"),
+    *("jobs", "batch_status", "batch_events", "job_items", "forecasts", "forecast_sums", "metrics"),
+    *("accuracy_sums", "backtests"),
 )
 
 

@@ -17,10 +17,11 @@ from fcst.filters import EVERY, RunFilter, RunOrder, RunSort, Selection, only
 from fcst.job_records import Job
 from fcst.names import BENCHMARK, ENDED_AFTER_WEEKS, NEW_WITHIN_WEEKS
 from fcst.records import RunItem
-from fcst.services import accuracy, adjustments, attention, comparison, datasets, exports, forecasts, jobs
+from fcst.services import accuracy, adjustments, comparison, datasets, exports, forecasts, jobs
 from fcst.services.adjustments import Change
 from fcst.specs import JobSpec
 from fcst.store import sales
+from fcst.store.attention import refresh_run
 from fcst.store.database import transaction
 from tests.services.test_item_selection import LAST, SIGNS, insert_dataset, nasty_items, small
 
@@ -68,14 +69,10 @@ def insert_run(dataset_id: int, source: random.Random) -> Job:
                     "hi": bounds[2:],
                     "actual": source.choice([0.0, 2.0, 8.0]),
                 }
-                recent = units[-H:]
-                known = [u for u in recent if u is not None]
-                row |= {"total": sum(forecast), "sold": sum(known) if known else None}
                 row |= {"error": source.choice([-2.0, 0.0, 1.0, 3.0]), "cutoff": LAST - timedelta(weeks=13)}
                 cur.execute(
                     "INSERT INTO fcst_app.forecasts VALUES (%(job_id)s, %(key)s, %(model)s, %(next)s, %(forecast)s,"
-                    " %(lo)s, %(hi)s, %(is_fallback)s, %(made_by)s, %(heaviest)s, %(total)s, %(sold)s,"
-                    " abs(%(error)s::float8), %(error)s, %(actual)s)",
+                    " %(lo)s, %(hi)s, %(is_fallback)s, %(made_by)s, %(heaviest)s)",
                     row,
                 )
                 cur.execute(
@@ -93,7 +90,7 @@ def insert_run(dataset_id: int, source: random.Random) -> Job:
     with transaction() as cur:
         cur.execute("ANALYZE fcst_app.items, fcst_app.job_items, fcst_app.forecasts, fcst_app.sales")  # as a load does
     job = jobs.get_job(job_id)
-    attention.prepare(job)
+    refresh_run(job_id)
     for item in source.sample([i for i in forecasts.list_items(job, MODEL) if i.outcome == "completed"], 20):
         week = LAST + timedelta(weeks=source.randint(1, H))
         adjustments.adjust(
@@ -112,7 +109,7 @@ def job(once: Callable) -> Job:
 
 
 def reasons_of(item: RunItem, adjusted: set[str]) -> set[str]:
-    """Why an item needs attention, by its other fields: those reasons that follow from them."""
+    """Why an item needs by its other fields: those reasons that follow from them."""
     since, is_done = LAST - timedelta(weeks=ENDED_AFTER_WEEKS), item.outcome == "completed"
     found = {
         "ended": is_done and (item.last_sale_dt is None or item.last_sale_dt <= since),

@@ -15,11 +15,12 @@ from fcst.filters import EVERY, RunFilter, RunOrder, RunSort, Selection, only
 from fcst.job_records import Job
 from fcst.names import BENCHMARKS, HOLDOUT_WEEKS
 from fcst.records import BacktestRecord, ForecastRecord, ItemResult
-from fcst.services import accuracy, attention, comparison, forecasts, jobs
+from fcst.services import accuracy, comparison, forecasts, jobs
 from fcst.specs import JobSpec
 from fcst.states import Outcome
 from fcst.store import accuracy as kept
 from fcst.store import forecasts as stored
+from fcst.store.attention import refresh_run
 from fcst.store.database import transaction
 from tests.services.test_item_selection import LAST, insert_dataset
 
@@ -90,7 +91,7 @@ def make(n_kept: int) -> Made:
     dataset_id = insert_dataset(rows)
     spec = JobSpec(models=(MODEL, "Naive"), h=H, level=LEVEL, n_windows=W)
     job_id = jobs.submit_job(dataset_id, Selection(), spec)
-    items, windows = {}, []
+    items, sold, windows = {}, {}, []
     for n, (key, family, *_) in enumerate(rows):
         level = 0.0 if n == 5 else float(n)  # items 0 and 5 never sell
         numbers = range(1, W) if n % 7 == 3 else range(0) if n == 11 else range(W)
@@ -108,12 +109,12 @@ def make(n_kept: int) -> Made:
             )
         recent = rng.poisson(level, H).astype(float)
         recent[rng.random(H) < 0.1] = NAN
-        items[key] = ItemResult(key, Outcome.COMPLETED, None, made, [w.record for w in own], None, recent.tolist())
+        items[key] = ItemResult(key, Outcome.COMPLETED, None, made, [w.record for w in own])
+        sold[key] = [1.0] * 96 + [None if np.isnan(units) else float(units) for units in recent]
         windows += own
     with transaction() as cur:
         stored.replace(cur, job_id, list(items.values()))
-        for key, item in items.items():
-            units = [None if np.isnan(u) else u for u in [*[1.0] * 96, *item.recent]]
+        for key, units in sold.items():
             cur.execute(
                 "INSERT INTO fcst_app.sales VALUES (%(id)s, %(key)s, %(first)s, %(units)s::float8[])",
                 {"id": dataset_id, "key": key, "first": LAST - timedelta(weeks=99), "units": units},
@@ -137,7 +138,7 @@ def make(n_kept: int) -> Made:
         for batch_id in batches[:n_kept]:
             kept.keep_sums(cur, dataset_id, job_id, batch_id, LEVEL)
     job = jobs.get_job(job_id)
-    attention.prepare(job)
+    refresh_run(job_id)
     return Made(job, items, windows)
 
 

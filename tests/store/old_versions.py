@@ -152,8 +152,8 @@ INSERT INTO fcst_app.lifecycles (dataset_id, unique_id, since, origin, sources, 
 VALUES (1, 'b', 1, 'like', '{a}', '{0.5}', 'Ana');
 """,
     19: """
-INSERT INTO fcst_app.attention (job_id, model, unique_id, reasons, at_stake)
-VALUES (1, 'SeasonalNaive', 'a', '{new}', 7);
+INSERT INTO fcst_app.attention (job_id, model, unique_id, final, reasons, at_stake)
+VALUES (1, 'SeasonalNaive', 'a', 167, '{new}', 7);
 INSERT INTO fcst_app.reviews (job_id, model, unique_id, reviewed_by, reasons)
 VALUES (1, 'SeasonalNaive', 'a', 'Ana', '{new}');
 INSERT INTO fcst_app.attention_thresholds (dataset, thresholds, set_by) VALUES ('favorita', '{"far": 0.4}', 'Ana');
@@ -168,7 +168,7 @@ INSERT INTO fcst_app.known_attributes (dataset_id, name, place, source, keyed_by
 VALUES (1, 'buyer', 1, 'buyers.csv', '{}', false, 1, 1, '{Eva}', 'Ana');
 INSERT INTO fcst_app.attribute_values VALUES (1, 'buyer', '{a}', 'Eva');
 UPDATE fcst_app.items SET attributes = '{"buyer": "Eva"}' WHERE unique_id = 'a';
-INSERT INTO fcst_app.forecast_sums VALUES (2, 'a', 'SeasonalNaive', 1, 2, 3, '{1}', '{1}', NULL, NULL, NULL);
+UPDATE fcst_app.forecast_sums SET last_year = 3 WHERE unique_id = 'a';
 """,
     22: """
 INSERT INTO fcst_app.scenarios (job_id, name, made_by) VALUES (1, 'Carnival', 'Ana');
@@ -187,6 +187,10 @@ SERIES = 11
 
 PLANS = 19
 """The version that made one row of the adjusted weeks of a series, and one of the items of an adjustment."""
+
+
+SUMS = 23
+"""The version that made one row of what the forecast of an item comes to."""
 
 
 def leave(version: int) -> None:

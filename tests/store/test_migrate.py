@@ -18,7 +18,7 @@ from fcst.store import attempts, datasets, ingests, queries, workers
 from fcst.store.database import transaction
 from fcst.store.jobs import freeze_ended
 from fcst.store.migrate import migrate
-from tests.store.old_versions import LATEST, PLANS, SERIES, leave, tables
+from tests.store.old_versions import LATEST, PLANS, SERIES, SUMS, leave, tables
 
 WORKER = str(uuid.uuid4())
 
@@ -66,6 +66,8 @@ def test_migrate_keeps_all_data_of_an_earlier_version_and_the_product_works_on_t
     assert all(before.values()), "a table was not filled"
     assert migrate() == [name for _, name, _ in queries.migrations()[version:]]
     after = tables()
+    if version < SUMS:
+        after |= with_sums(after)
     if version < SERIES:
         after |= {"weekly_sales": rows_of("weekly_sales"), "forecasts": rows_of("forecast_weeks")}
         for row in after["forecasts"]:  # the views name bounds by level
@@ -76,6 +78,25 @@ def test_migrate_keeps_all_data_of_an_earlier_version_and_the_product_works_on_t
         columns = [name for name in rows[0] if name not in ("spec", "change")]  # one written anew, one gone
         assert values(after[table], columns) == values(rows, columns), table
     check_product_on_old_data(version)
+
+
+def with_sums(tables: dict[str, list[dict]]) -> dict[str, list[dict]]:
+    """As before version SUMS: several tables say what a forecast comes to."""
+    sums = {(row["job_id"], row["model"], row["unique_id"]): row for row in tables["forecast_sums"]}
+
+    def of(row: dict) -> dict:
+        return sums[row["job_id"], row["model"], row["unique_id"]]
+
+    names = ("sold", "abs_error", "error", "actual")
+    return {
+        "forecasts": [
+            row | {"total": of(row)["forecast"]} | {name: of(row)[name] for name in names}
+            for row in tables["forecasts"]
+        ],
+        "adjusted_forecasts": [row | {"total": of(row)["final"]} for row in tables["adjusted_forecasts"]],
+        "attention": [row for row in sums.values() if row["reasons"] is not None],
+        "forecast_sums": [row | {"last_year": row["known_last_year"]} for row in sums.values()],
+    }
 
 
 def rows_of(name: str) -> list[dict]:

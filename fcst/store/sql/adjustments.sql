@@ -4,9 +4,9 @@ SELECT pg_advisory_xact_lock(hashtext('fcst_app.adjustments'), %(job_id)s);
 
 -- plan_totals
 -- The plan of some items of a run by one model, added up by week; how many items they are, and what they sold lately.
-SELECT w.step, sum(w.units) AS units, count(*)::integer AS n_items, sum(f.sold) AS sold
+SELECT w.step, sum(w.units) AS units, count(*)::integer AS n_items, sum(s.sold) AS sold
 FROM fcst_app.forecasts f
-JOIN fcst_app.job_items i ON i.job_id = f.job_id AND i.unique_id = f.unique_id AND i.outcome = 'completed'
+JOIN fcst_app.forecast_sums s ON s.job_id = f.job_id AND s.model = f.model AND s.unique_id = f.unique_id
 LEFT JOIN fcst_app.adjusted_forecasts a ON a.job_id = f.job_id AND a.model = f.model AND a.unique_id = f.unique_id
 CROSS JOIN LATERAL (
     SELECT u.n AS step, COALESCE(u.adjusted, u.forecast) AS units
@@ -39,9 +39,7 @@ SELECT %(adjustment_id)s, f.unique_id,
                  ORDER BY u.n)
            END,
        %(factors)s::float8[]
-FROM fcst_app.forecasts f
-JOIN fcst_app.job_items i ON i.job_id = f.job_id AND i.unique_id = f.unique_id AND i.outcome = 'completed'
-WHERE f.job_id = %(job_id)s AND f.model = %(model)s {which};
+FROM fcst_app.forecast_sums f WHERE f.job_id = %(job_id)s AND f.model = %(model)s {which};
 
 -- insert_items_by_units
 -- Units by week of each item, as JSON texts of lists.
@@ -122,8 +120,8 @@ WITH asked AS MATERIALIZED (
                * COALESCE(fcst_app.product(factor) FILTER (WHERE adjustment_id > set_by), 1) AS units
     FROM after GROUP BY model, unique_id, step
 )
-INSERT INTO fcst_app.adjusted_forecasts (job_id, unique_id, model, adjusted, total)
-SELECT %(job_id)s, unique_id, model, array_agg(CASE WHEN is_changed THEN units END ORDER BY step), sum(units)
+INSERT INTO fcst_app.adjusted_forecasts (job_id, unique_id, model, adjusted)
+SELECT %(job_id)s, unique_id, model, array_agg(CASE WHEN is_changed THEN units END ORDER BY step)
 FROM folded GROUP BY unique_id, model;
 
 -- largest_adjusted

@@ -1,53 +1,65 @@
--- clear_attention
--- What is said of some items of a run, which is about to be written anew.
-DELETE FROM fcst_app.attention o
+-- clear_sums
+-- What the forecasts of some items of a run come to, which is about to be written anew.
+DELETE FROM fcst_app.forecast_sums o
 USING (SELECT jsonb_array_elements_text(spec -> 'models') AS model FROM fcst_app.jobs WHERE job_id = %(job_id)s) m
 WHERE o.job_id = %(job_id)s AND o.model = m.model AND o.unique_id IN ({keys});
 
--- find_attention
--- Why some items of a run that have ended need attention, by each of its models, and how many units of the weeks ahead are
--- at stake for it. The items' rows are not there. All is in units, so that no ratio of nothing comes first:
--- errors of backtests are those of a week times the weeks ahead; where only the uncertainty counts it is half the
--- width of the narrowest interval. The last run is the newest earlier one that has a forecast of the item.
-INSERT INTO fcst_app.attention (job_id, model, unique_id, last_year, final, reasons, at_stake)
-SELECT i.job_id, m.model, i.unique_id, y.last_year, COALESCE(a.total, f.total), r.reasons, r.at_stake
-FROM (
-    SELECT j.job_id, j.dataset_id, j.spec, j.earlier_job_ids, (j.spec ->> 'h')::integer AS h, d.last_wk_end_dt,
-           COALESCE(t.thresholds, '{{}}') AS thresholds
+-- find_sums
+-- What the forecasts of some items of a run come to, by each of its models, why the items need attention, and how many units
+-- of the weeks ahead are at stake for it. The items' rows are not there. All is in units, so that no ratio of nothing
+-- comes first: errors of backtests are those of a week times the weeks ahead; where only the uncertainty counts it is half
+-- the width of the narrowest interval. The last run is the newest earlier one that has a forecast of the item.
+WITH run AS MATERIALIZED (
+    SELECT j.dataset_id, j.earlier_job_ids, (j.spec ->> 'h')::integer AS h, d.last_wk_end_dt, {outside_weeks} AS outside_weeks,
+           {worse_by} AS worse_by, {one_sided} AS one_sided, {far} AS far, {shift} AS shift
     FROM fcst_app.jobs j JOIN fcst_app.datasets d USING (dataset_id)
     LEFT JOIN fcst_app.attention_thresholds t ON t.dataset = d.name
     WHERE j.job_id = %(job_id)s
-) j
-JOIN fcst_app.job_items i ON i.job_id = j.job_id AND i.outcome <> 'pending' AND i.unique_id IN ({keys})
-CROSS JOIN LATERAL jsonb_array_elements_text(j.spec -> 'models') m (model)
+)
+INSERT INTO fcst_app.forecast_sums (job_id, model, unique_id, sales_rank, forecast, final, sold, last_year,
+                                    known_last_year, down, up, abs_error, error, actual, reasons, at_stake)
+SELECT f.job_id, f.model, i.unique_id, i.sales_rank, t.forecast, t.final, l.sold,
+       CASE WHEN l.is_whole THEN l.last_year END, l.last_year, COALESCE(b.down, '{{}}'),
+       COALESCE(b.up, '{{}}'), e.abs_error, e.error, e.actual, r.reasons, r.at_stake
+FROM run j
+JOIN fcst_app.job_items i ON i.job_id = %(job_id)s AND i.outcome = 'completed' AND i.unique_id IN ({keys})
+JOIN fcst_app.forecasts f ON f.job_id = %(job_id)s AND f.unique_id = i.unique_id
 LEFT JOIN fcst_app.items d ON d.dataset_id = j.dataset_id AND d.unique_id = i.unique_id
-LEFT JOIN fcst_app.forecasts f ON f.job_id = i.job_id AND f.unique_id = i.unique_id AND f.model = m.model
-LEFT JOIN fcst_app.adjusted_forecasts a ON a.job_id = i.job_id AND a.unique_id = i.unique_id AND a.model = m.model
+LEFT JOIN fcst_app.adjusted_forecasts a ON a.job_id = %(job_id)s AND a.model = f.model AND a.unique_id = f.unique_id
 LEFT JOIN fcst_app.sales s ON s.dataset_id = j.dataset_id AND s.unique_id = i.unique_id
-LEFT JOIN LATERAL (
-    SELECT CASE WHEN count(u.units) = j.h THEN sum(u.units) END AS last_year
-    FROM (SELECT s.unit_sales[cardinality(s.unit_sales) + n - 52 * ((n + 51) / 52)] AS units
-          FROM generate_series(1, j.h) n) u
-) y ON TRUE
-LEFT JOIN LATERAL (
-    SELECT sum(u.units) AS sold FROM unnest(s.unit_sales[cardinality(s.unit_sales) - j.h + 1 :]) u (units)
-) l ON TRUE
-LEFT JOIN LATERAL (
-    SELECT sum(e.n_weeks) FILTER (WHERE e.model = m.model) AS n_weeks,
-           sum(e.abs_error) FILTER (WHERE e.model = 'SeasonalNaive' AND NOT e.is_fallback) AS last_year_error
-    FROM fcst_app.metrics e
-    WHERE e.job_id = i.job_id AND e.unique_id = i.unique_id AND e.model IN (m.model, 'SeasonalNaive')
-) e ON TRUE
-LEFT JOIN LATERAL (
-    SELECT CASE WHEN cardinality(f.lo) > 0 THEN (SELECT sum(h.narrowest) / 2 FROM (
-               SELECT min(f.hi[level][step] - f.lo[level][step]) AS narrowest
-               FROM generate_subscripts(f.forecast, 1) step CROSS JOIN LATERAL generate_subscripts(f.lo, 1) level
-               GROUP BY step) h) ELSE f.total END AS units
-) half ON TRUE
+CROSS JOIN LATERAL (
+    SELECT sum(u.forecast) AS forecast, sum(COALESCE(u.adjusted, u.forecast)) AS final
+    FROM unnest(f.forecast, a.adjusted) u (forecast, adjusted)
+) t
+CROSS JOIN LATERAL ({sold}) l
+CROSS JOIN LATERAL (
+    SELECT array_agg(t.forecast - g.lo ORDER BY g.level) AS down, array_agg(g.hi - t.forecast ORDER BY g.level) AS up
+    FROM (
+        SELECT (w.n - 1) / j.h AS level, sum(w.lo) AS lo, sum(w.hi) AS hi
+        FROM unnest(f.lo, f.hi) WITH ORDINALITY w (lo, hi, n) GROUP BY 1
+    ) g
+) b
+CROSS JOIN LATERAL (
+    SELECT sum(m.n_weeks) FILTER (WHERE m.model = f.model) AS n_weeks,
+           sum(m.abs_error) FILTER (WHERE m.model = f.model) AS abs_error,
+           sum(m.error) FILTER (WHERE m.model = f.model) AS error,
+           sum(m.actual) FILTER (WHERE m.model = f.model) AS actual,
+           sum(m.abs_error) FILTER (WHERE m.model = 'SeasonalNaive' AND NOT m.is_fallback) AS last_year_error
+    FROM fcst_app.metrics m
+    WHERE m.job_id = %(job_id)s AND m.unique_id = i.unique_id AND m.model IN (f.model, 'SeasonalNaive')
+) e
+CROSS JOIN LATERAL (
+    SELECT CASE WHEN NOT (f.is_fallback OR d.n_weeks <= {new_within}) THEN NULL
+                WHEN cardinality(f.lo) > 0 THEN (SELECT sum(h.narrowest) / 2 FROM (
+                    SELECT min(f.hi[level][step] - f.lo[level][step]) AS narrowest
+                    FROM generate_subscripts(f.forecast, 1) step CROSS JOIN LATERAL generate_subscripts(f.lo, 1) level
+                    GROUP BY step) h)
+                ELSE t.forecast END AS units
+) half
 LEFT JOIN LATERAL (
     SELECT p.first_wk_end_dt, p.forecast, p.lo, p.hi
     FROM fcst_app.forecasts p
-    WHERE p.job_id = ANY (j.earlier_job_ids) AND p.unique_id = i.unique_id AND p.model = m.model
+    WHERE p.job_id = ANY (j.earlier_job_ids) AND p.unique_id = i.unique_id AND p.model = f.model
     ORDER BY p.job_id DESC LIMIT 1
 ) p ON TRUE
 LEFT JOIN LATERAL (
@@ -63,32 +75,32 @@ LEFT JOIN LATERAL (
 CROSS JOIN LATERAL (
     SELECT COALESCE(array_agg(v.reason ORDER BY v.n) FILTER (WHERE v.units IS NOT NULL), '{{}}') AS reasons,
            COALESCE(max(v.units), 0) AS at_stake
-    FROM (VALUES
-        (1, 'no forecast', CASE WHEN i.outcome <> 'completed' THEN COALESCE(l.sold, 0) END),
-        (2, 'outside interval', CASE WHEN o.n_weeks >= greatest({outside_weeks}, 1) THEN o.units END),
-        (3, 'worse than last year', CASE WHEN f.abs_error > e.last_year_error * (1 + {worse_by})
-            THEN (f.abs_error - e.last_year_error) / e.n_weeks * j.h END),
-        (4, 'biased', CASE WHEN f.abs_error > 0 AND abs(f.error) >= f.abs_error * {one_sided}
-            THEN abs(f.error) / e.n_weeks * j.h END),
-        (5, 'far from last year', CASE WHEN abs(COALESCE(a.total, f.total) - y.last_year) > y.last_year * {far}
-            THEN abs(COALESCE(a.total, f.total) - y.last_year) END),
-        (6, 'level shift', CASE WHEN abs(i.level_shift) * j.h >= abs(l.sold) * {shift} THEN abs(i.level_shift) * j.h END),
-        (7, 'stock-out', CASE WHEN i.recent_stockouts > 0 THEN i.recent_stockouts * l.sold / j.h END),
-        (8, 'outlier', CASE WHEN i.capped_units > 0 THEN i.capped_units END),
-        (9, 'new', CASE WHEN i.outcome = 'completed' AND d.n_weeks <= {new_within} THEN half.units END),
-        (10, 'ended', CASE WHEN i.outcome = 'completed' AND NOT d.is_added
-            AND (d.last_sale_dt IS NULL OR d.last_sale_dt <= j.last_wk_end_dt - 7 * {ended_after})
-            THEN COALESCE(a.total, f.total) END),
-        (11, 'fallback', CASE WHEN f.is_fallback THEN half.units END),
-        (12, 'adjusted', CASE WHEN a.total IS NOT NULL THEN abs(a.total - f.total) END)
-    ) v (n, reason, units)
+    FROM unnest(
+        ARRAY['outside interval', 'worse than last year', 'biased', 'far from last year', 'level shift', 'stock-out',
+              'outlier', 'new', 'ended', 'fallback', 'adjusted'],
+        ARRAY[
+            CASE WHEN o.n_weeks >= greatest(j.outside_weeks, 1) THEN o.units END,
+            CASE WHEN e.abs_error > e.last_year_error * (1 + j.worse_by)
+                THEN (e.abs_error - e.last_year_error) / e.n_weeks * j.h END,
+            CASE WHEN e.abs_error > 0 AND abs(e.error) >= e.abs_error * j.one_sided THEN abs(e.error) / e.n_weeks * j.h END,
+            CASE WHEN l.is_whole AND abs(t.final - l.last_year) > l.last_year * j.far THEN abs(t.final - l.last_year) END,
+            CASE WHEN abs(i.level_shift) * j.h >= abs(l.sold) * j.shift THEN abs(i.level_shift) * j.h END,
+            CASE WHEN i.recent_stockouts > 0 THEN i.recent_stockouts * l.sold / j.h END,
+            CASE WHEN i.capped_units > 0 THEN i.capped_units END,
+            CASE WHEN d.n_weeks <= {new_within} THEN half.units END,
+            CASE WHEN NOT d.is_added
+                AND (d.last_sale_dt IS NULL OR d.last_sale_dt <= j.last_wk_end_dt - 7 * {ended_after}) THEN t.final END,
+            CASE WHEN f.is_fallback THEN half.units END,
+            CASE WHEN a.adjusted IS NOT NULL THEN abs(t.final - t.forecast) END
+        ]
+    ) WITH ORDINALITY v (reason, units, n)
 ) r;
 
 -- carry_reviews
 -- Reviews of the last run that reviewed these items hold on where no reason is new, and the plan is about the same.
 INSERT INTO fcst_app.reviews (job_id, unique_id, model, reviewed_by, reviewed_at, reasons, final)
 SELECT a.job_id, a.unique_id, a.model, v.reviewed_by, v.reviewed_at, v.reasons, v.final
-FROM fcst_app.attention a
+FROM fcst_app.forecast_sums a
 JOIN fcst_app.jobs j USING (job_id)
 CROSS JOIN LATERAL (
     SELECT o.reviewed_by, o.reviewed_at, o.reasons, o.final FROM fcst_app.reviews o
@@ -100,29 +112,24 @@ WHERE a.job_id = %(job_id)s AND a.unique_id IN ({keys}) AND a.reasons <@ v.reaso
   AND abs(a.final - v.final) <= 0.1 * abs(v.final)
 ON CONFLICT DO NOTHING;
 
--- has_attention
--- Whether it was found why items of a run need attention; an earlier version did not.
-SELECT EXISTS (SELECT FROM fcst_app.attention WHERE job_id = %(job_id)s) AS found;
+-- lacks_reasons
+-- Whether it is still to be found why items of a run need attention: an earlier version forecast them.
+SELECT EXISTS (SELECT FROM fcst_app.forecast_sums WHERE job_id = %(job_id)s AND reasons IS NULL) AS found;
 
 -- count_attention
 -- How many items of a run that match have each reason, and how many of each are not reviewed; an empty reason stands for
 -- any of them.
-SELECT r.reason, count(*)::integer AS n_items, count(*) FILTER (WHERE r.reviewed_at IS NULL)::integer AS n_open
+SELECT r.reason, count(*)::integer AS n_items, count(*) FILTER (WHERE v.reviewed_at IS NULL)::integer AS n_open
 FROM ({chosen}) c
-JOIN fcst_app.attention a ON a.job_id = %(job_id)s AND a.model = %(model)s AND a.unique_id = c.unique_id
-LEFT JOIN fcst_app.reviews v ON v.job_id = a.job_id AND v.model = a.model AND v.unique_id = a.unique_id
-CROSS JOIN LATERAL (
-    SELECT u.reason, v.reviewed_at FROM unnest(a.reasons) u (reason)
-    UNION ALL SELECT '', v.reviewed_at WHERE a.reasons <> '{{}}'
-) r
+LEFT JOIN fcst_app.reviews v ON v.job_id = %(job_id)s AND v.model = %(model)s AND v.unique_id = c.unique_id
+CROSS JOIN LATERAL (SELECT unnest(c.reasons) AS reason UNION ALL SELECT '' WHERE c.reasons <> '{{}}') r
 GROUP BY r.reason;
 
 -- review_items
--- Some items are reviewed as they are now; who did so first stays.
+-- Some items are reviewed as they are now; who did so first stays. One whose run has not come to it has nothing to review.
 INSERT INTO fcst_app.reviews (job_id, unique_id, model, reviewed_by, reasons, final)
-SELECT a.job_id, a.unique_id, a.model, %(reviewed_by)s, a.reasons, a.final
-FROM ({chosen}) c
-JOIN fcst_app.attention a ON a.job_id = %(job_id)s AND a.model = %(model)s AND a.unique_id = c.unique_id
+SELECT %(job_id)s, c.unique_id, %(model)s, %(reviewed_by)s, c.reasons, c.final
+FROM ({chosen}) c WHERE c.final IS NOT NULL OR c.reasons <> '{{}}'
 ON CONFLICT DO NOTHING;
 
 -- reopen_items

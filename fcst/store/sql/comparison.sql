@@ -18,21 +18,23 @@ WITH runs AS (
         SELECT (c.after - r.last_wk_end_dt) / 7 + 1 AS first, (c.until - r.last_wk_end_dt) / 7 AS last
     ) s
 ), ours AS (
-    SELECT f.unique_id, u.forecast
-    FROM fcst_app.forecasts f JOIN steps s USING (job_id)
+    SELECT o.unique_id, u.forecast
+    FROM fcst_app.forecast_sums o JOIN steps s USING (job_id)
     CROSS JOIN LATERAL (
-        SELECT CASE WHEN s.is_whole THEN f.total
-                    ELSE (SELECT sum(w.units) FROM unnest(f.forecast[s.first : s.last]) w (units)) END AS forecast
+        SELECT CASE WHEN s.is_whole THEN o.forecast ELSE (
+            SELECT sum(w.units) FROM fcst_app.forecasts f CROSS JOIN LATERAL unnest(f.forecast[s.first : s.last]) w (units)
+            WHERE f.job_id = o.job_id AND f.unique_id = o.unique_id AND f.model = o.model) END AS forecast
     ) u
-    WHERE f.job_id = %(job_id)s AND f.model = %(model)s AND u.forecast IS NOT NULL
+    WHERE o.job_id = %(job_id)s AND o.model = %(model)s AND u.forecast IS NOT NULL
 ), theirs AS (
-    SELECT f.unique_id, u.forecast
-    FROM fcst_app.forecasts f JOIN steps s USING (job_id)
+    SELECT o.unique_id, u.forecast
+    FROM fcst_app.forecast_sums o JOIN steps s USING (job_id)
     CROSS JOIN LATERAL (
-        SELECT CASE WHEN s.is_whole THEN f.total
-                    ELSE (SELECT sum(w.units) FROM unnest(f.forecast[s.first : s.last]) w (units)) END AS forecast
+        SELECT CASE WHEN s.is_whole THEN o.forecast ELSE (
+            SELECT sum(w.units) FROM fcst_app.forecasts f CROSS JOIN LATERAL unnest(f.forecast[s.first : s.last]) w (units)
+            WHERE f.job_id = o.job_id AND f.unique_id = o.unique_id AND f.model = o.model) END AS forecast
     ) u
-    WHERE f.job_id = %(other_id)s AND f.model = %(other_model)s AND u.forecast IS NOT NULL
+    WHERE o.job_id = %(other_id)s AND o.model = %(other_model)s AND u.forecast IS NOT NULL
 )
 SELECT p.unique_id, COALESCE(d.description, e.description) AS description, p.forecast, p.other, p.difference, p.change,
        p.n_weeks, p.n_items

@@ -6,8 +6,8 @@ DELETE FROM fcst_app.backtests WHERE job_id = %(job_id)s AND unique_id = ANY (%(
 
 -- copy_forecasts
 -- Forecasts, from a binary stream.
-COPY fcst_app.forecasts (job_id, unique_id, model, first_wk_end_dt, forecast, lo, hi, is_fallback, made_by, heaviest, total,
-                         sold, abs_error, error, actual, baseline, uplift)
+COPY fcst_app.forecasts (job_id, unique_id, model, first_wk_end_dt, forecast, lo, hi, is_fallback, made_by, heaviest,
+                         baseline, uplift)
 FROM STDIN (FORMAT binary, ENCODING 'UTF8');
 
 -- copy_metrics
@@ -21,17 +21,48 @@ FROM STDIN (FORMAT binary, ENCODING 'UTF8');
 COPY fcst_app.backtests (job_id, unique_id, model, cutoff, y, forecast, lo, hi)
 FROM STDIN (FORMAT binary, ENCODING 'UTF8');
 
--- chosen_job_items
--- The items of a run that match, with a value to order them by. Other statements read from this one. A join that nothing
--- asks for costs nothing: each finds at most one row by a key, and Postgres leaves it out. What else is asked of an item
--- is looked up by its key, so that a plan is never bad, though the planner knows nothing of a new run.
-SELECT i.unique_id, i.sales_rank, {value} AS value
+-- rows_with_forecast
+-- The items of a run that one model has forecast, with what their forecasts come to. Other statements read from this one.
+SELECT s.unique_id, s.sales_rank, s.forecast, s.final, s.sold, s.last_year, s.known_last_year, s.down, s.up, s.abs_error,
+       s.error, s.actual, COALESCE(s.reasons, '{}') AS reasons, COALESCE(s.at_stake, 0) AS at_stake
+FROM fcst_app.forecast_sums s WHERE s.job_id = %(job_id)s AND s.model = %(model)s;
+
+-- rows_without_forecast
+-- The other items of a run, with what they sold: nothing is at stake for one that is still to be computed.
+SELECT i.unique_id, i.sales_rank, NULL::float8, NULL::float8, l.sold, CASE WHEN l.is_whole THEN l.last_year END,
+       l.last_year, NULL::float8[], NULL::float8[], NULL::float8, NULL::float8, NULL::float8,
+       CASE WHEN i.outcome = 'pending' THEN '{{}}' ELSE ARRAY['no forecast'] END,
+       CASE WHEN i.outcome = 'pending' THEN 0 ELSE COALESCE(l.sold, 0) END
 FROM fcst_app.job_items i
-LEFT JOIN fcst_app.items d ON d.dataset_id = %(dataset_id)s AND d.unique_id = i.unique_id
-LEFT JOIN fcst_app.forecasts f ON f.job_id = i.job_id AND f.unique_id = i.unique_id AND f.model = %(model)s
-LEFT JOIN fcst_app.attention a ON a.job_id = i.job_id AND a.model = %(model)s AND a.unique_id = i.unique_id
-LEFT JOIN fcst_app.reviews v ON v.job_id = i.job_id AND v.model = %(model)s AND v.unique_id = i.unique_id
-WHERE i.job_id = %(job_id)s AND {condition};
+LEFT JOIN fcst_app.sales s ON s.dataset_id = %(dataset_id)s AND s.unique_id = i.unique_id
+CROSS JOIN LATERAL ({sold}) l
+WHERE i.job_id = %(job_id)s AND i.outcome <> 'completed';
+
+-- sold_lately
+-- What an item with the sales s sold in the last h weeks, and in the weeks of the last known year that come 52 weeks before
+-- the next h, and whether none of these is missing. Of more than 52 weeks ahead, up to 104, the first ones come twice.
+SELECT r.sold, y.units AS last_year, y.n_known = least({h}, 52) AS is_whole
+FROM (SELECT sum(u.units) AS sold FROM unnest(s.unit_sales[cardinality(s.unit_sales) - {h} + 1 :]) u (units)) r
+CROSS JOIN (
+    SELECT sum(u.units * CASE WHEN u.n <= {h} - 52 THEN 2 ELSE 1 END) AS units, count(u.units) AS n_known
+    FROM unnest(s.unit_sales[greatest(cardinality(s.unit_sales) - 51, 1)
+                             : cardinality(s.unit_sales) - 52 + least({h}, 52)]) WITH ORDINALITY u (units, n)
+) y;
+
+-- joined_to_rows
+-- What the rows of a run's items are ordered and filtered by besides. A join that nothing asks for costs nothing: each finds
+-- at most one row by a key, and Postgres leaves it out.
+LEFT JOIN fcst_app.items d ON d.dataset_id = %(dataset_id)s AND d.unique_id = p.unique_id
+LEFT JOIN fcst_app.forecasts f ON f.job_id = %(job_id)s AND f.unique_id = p.unique_id AND f.model = %(model)s
+LEFT JOIN fcst_app.reviews v ON v.job_id = %(job_id)s AND v.model = %(model)s AND v.unique_id = p.unique_id;
+
+-- chosen_job_items
+-- The items of a run that match, with a value to order them by. Other statements read from this one.
+SELECT p.unique_id, p.sales_rank, {value} AS value, p.forecast, p.final, p.sold, p.last_year, p.abs_error, p.error,
+       p.actual, p.reasons, p.at_stake
+FROM ({rows}) p
+{joined}
+WHERE {condition};
 
 -- count_job_items
 -- How many items of a run match, and the key of one of them.
@@ -49,27 +80,21 @@ SELECT DISTINCT heaviest FROM fcst_app.forecasts WHERE job_id = %(job_id)s AND m
 -- list_job_items
 -- A page of the items of a run that match, with what one model forecasts of them. Recent weeks end with the dataset.
 WITH page AS (
-    SELECT c.unique_id, c.sales_rank, c.value FROM ({chosen}) c
+    SELECT c.unique_id, c.sales_rank, c.value, c.forecast, c.final, c.sold, c.last_year, c.abs_error, c.error, c.actual,
+           c.reasons, c.at_stake
+    FROM ({chosen}) c
     ORDER BY c.value, c.sales_rank LIMIT %(limit)s OFFSET %(skip)s
 )
-SELECT i.unique_id, i.sales_rank, i.outcome, i.reason, d.family, d.class AS item_class, d.demand_class, d.description,
-       d.n_weeks, d.last_sale_dt, NOT COALESCE(d.is_added, false) AS has_sales, s.recent_weeks, s.recent, a.last_year,
-       f.total AS forecast, a.final, a.final / NULLIF(a.last_year, 0) - 1 AS change,
-       f.abs_error / NULLIF(f.actual, 0) AS wape, f.error / NULLIF(f.actual, 0) AS bias, f.made_by, f.is_fallback,
-       {reasons} AS reasons, {at_stake} AS at_stake, {abc} AS abc, {xyz} AS xyz, v.reviewed_by, v.reviewed_at
+SELECT p.unique_id, p.sales_rank, i.outcome, i.reason, d.family, d.class AS item_class, d.demand_class, d.description,
+       d.n_weeks, d.last_sale_dt, NOT COALESCE(d.is_added, false) AS has_sales,
+       s.unit_sales[greatest(cardinality(s.unit_sales) - 51, 1) :] AS recent_weeks, p.sold AS recent, p.last_year,
+       p.forecast, p.final, p.final / NULLIF(p.last_year, 0) - 1 AS change, p.abs_error / NULLIF(p.actual, 0) AS wape,
+       p.error / NULLIF(p.actual, 0) AS bias, f.made_by, f.is_fallback, p.reasons, p.at_stake, {abc} AS abc, {xyz} AS xyz,
+       v.reviewed_by, v.reviewed_at
 FROM page p
 JOIN fcst_app.job_items i ON i.job_id = %(job_id)s AND i.unique_id = p.unique_id
-LEFT JOIN fcst_app.items d ON d.dataset_id = %(dataset_id)s AND d.unique_id = i.unique_id
-LEFT JOIN fcst_app.forecasts f ON f.job_id = i.job_id AND f.unique_id = i.unique_id AND f.model = %(model)s
-LEFT JOIN fcst_app.attention a ON a.job_id = i.job_id AND a.model = %(model)s AND a.unique_id = i.unique_id
-LEFT JOIN fcst_app.reviews v ON v.job_id = i.job_id AND v.model = %(model)s AND v.unique_id = i.unique_id
-LEFT JOIN LATERAL (
-    SELECT array_agg(w.units ORDER BY w.n) FILTER (WHERE w.n > cardinality(o.unit_sales) - 52) AS recent_weeks,
-           sum(w.units) FILTER (WHERE w.n > cardinality(o.unit_sales) - %(h)s) AS recent
-    FROM fcst_app.sales o CROSS JOIN LATERAL unnest(o.unit_sales) WITH ORDINALITY w (units, n)
-    WHERE o.dataset_id = %(dataset_id)s AND o.unique_id = i.unique_id
-      AND w.n > cardinality(o.unit_sales) - greatest(52, %(h)s)
-) s ON TRUE
+LEFT JOIN fcst_app.sales s ON s.dataset_id = %(dataset_id)s AND s.unique_id = p.unique_id
+{joined}
 ORDER BY p.value, p.sales_rank;
 
 -- copy_forecasts_to_add_up

@@ -223,7 +223,6 @@ DELETE FROM fcst_app.forecast_sums WHERE job_id = ANY (%(job_ids)s);
 DELETE FROM fcst_app.metrics WHERE job_id = ANY (%(job_ids)s);
 DELETE FROM fcst_app.backtests WHERE job_id = ANY (%(job_ids)s);
 DELETE FROM fcst_app.accuracy_sums WHERE job_id = ANY (%(job_ids)s);
-DELETE FROM fcst_app.attention WHERE job_id = ANY (%(job_ids)s);
 DELETE FROM fcst_app.learned WHERE job_id = ANY (%(job_ids)s);
 DELETE FROM fcst_app.job_items WHERE job_id = ANY (%(job_ids)s);
 DELETE FROM fcst_app.batch_events WHERE job_id = ANY (%(job_ids)s);

@@ -10,4 +10,4 @@ ANALYZE fcst_app.job_items, fcst_app.batch_status;
 -- What the planner knows of every table that can be large.
 ANALYZE fcst_app.items, fcst_app.sales, fcst_app.driver_values, fcst_app.job_items, fcst_app.batch_status,
         fcst_app.batch_events, fcst_app.forecasts, fcst_app.metrics, fcst_app.backtests, fcst_app.accuracy_sums,
-        fcst_app.adjusted_forecasts, fcst_app.adjustment_items, fcst_app.attention;
+        fcst_app.adjusted_forecasts, fcst_app.adjustment_items, fcst_app.forecast_sums;

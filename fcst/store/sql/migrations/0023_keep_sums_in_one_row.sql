@@ -1,0 +1,50 @@
+-- What the forecast of an item comes to stands in one narrow row an item and model: what pages order, filter and sum the items
+-- of a run by. It follows from the other tables, and takes the place of totals in them.
+
+-- Units are those of the weeks ahead: forecast, in the final plan, sold in as many weeks before, and in the same weeks of the
+-- last known year (52 weeks). last_year is NULL where one of its weeks is missing; known_last_year adds up those that are not.
+-- By level, down and up are the distances of the bounds from the forecast, added up over the weeks. Errors are the sums of the
+-- model's rows in metrics. reasons: why the item needs attention, NULL where an earlier version has not found that; at_stake:
+-- units that the plan may be wrong by, for these reasons. Other numbers are NULL where they are not known. As the tables
+-- beside it, it has no foreign key.
+ALTER TABLE fcst_app.forecast_sums RENAME TO sums_before;
+ALTER INDEX fcst_app.forecast_sums_pkey RENAME TO sums_before_pkey;
+CREATE TABLE fcst_app.forecast_sums (
+    job_id          integer NOT NULL,
+    model           text NOT NULL,
+    unique_id       text COLLATE "C" NOT NULL,
+    sales_rank      integer NOT NULL,
+    forecast        double precision NOT NULL,
+    final           double precision NOT NULL,
+    sold            double precision,
+    last_year       double precision,
+    known_last_year double precision,
+    down            double precision[] NOT NULL,
+    up              double precision[] NOT NULL,
+    abs_error       double precision,
+    error           double precision,
+    actual          double precision,
+    reasons         text[],
+    at_stake        double precision,
+    PRIMARY KEY (job_id, model, unique_id),
+    CHECK ((reasons IS NULL) = (at_stake IS NULL))
+);
+
+-- for each row of: SELECT job_id, min(batch_id) AS first, max(batch_id) AS last FROM fcst_app.batch_status GROUP BY job_id, batch_no / 200 ORDER BY 1, 2
+INSERT INTO fcst_app.forecast_sums (job_id, model, unique_id, sales_rank, forecast, final, sold, last_year,
+                                    known_last_year, down, up, abs_error, error, actual, reasons, at_stake)
+SELECT b.job_id, b.model, b.unique_id, i.sales_rank, b.forecast, COALESCE(a.total, b.forecast), b.sold, t.last_year,
+       COALESCE(b.last_year, t.last_year), b.down, b.up, b.abs_error, b.error, b.actual, t.reasons, t.at_stake
+FROM fcst_app.job_items i
+JOIN fcst_app.sums_before b ON b.job_id = i.job_id AND b.unique_id = i.unique_id
+LEFT JOIN fcst_app.adjusted_forecasts a ON a.job_id = b.job_id AND a.model = b.model AND a.unique_id = b.unique_id
+LEFT JOIN fcst_app.attention t ON t.job_id = b.job_id AND t.model = b.model AND t.unique_id = b.unique_id
+WHERE i.batch_id BETWEEN %(first)s AND %(last)s AND i.job_id = %(job_id)s AND i.outcome = 'completed';
+-- for all
+
+CREATE INDEX forecast_sums_unfound ON fcst_app.forecast_sums (job_id) WHERE reasons IS NULL;
+DROP TABLE fcst_app.sums_before, fcst_app.attention;
+ALTER TABLE fcst_app.adjusted_forecasts DROP COLUMN total;
+DROP INDEX fcst_app.forecasts_model;
+ALTER TABLE fcst_app.forecasts
+    DROP COLUMN total, DROP COLUMN sold, DROP COLUMN abs_error, DROP COLUMN error, DROP COLUMN actual;
