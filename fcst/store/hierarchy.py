@@ -49,7 +49,7 @@ def sum_groups(
     }
     statement = sql.SQL(query("sum_groups")).format(
         value=_value(by, params),
-        rows=item_filters.run_rows(job),
+        rows=item_filters.run_rows(job, model),
         joined=item_filters.JOINED,
         condition=condition.text,
         order=sql.SQL(_ORDERS[sort] + _BY_VALUE),
@@ -66,7 +66,10 @@ def count_groups(job: Job, model: str, by: str, which: RunFilter) -> int:
     condition = item_filters.run_condition(job, model, which)
     params = dict(condition.params)
     statement = sql.SQL(query("count_groups")).format(
-        value=_value(by, params), rows=item_filters.run_rows(job), joined=item_filters.JOINED, condition=condition.text
+        value=_value(by, params),
+        rows=item_filters.run_rows(job, model),
+        joined=item_filters.JOINED,
+        condition=condition.text,
     )
     with transaction() as cur:
         cur.execute(query("for_large_sums"))

@@ -200,15 +200,15 @@ def select_job_items(job: Job, model: str, which: RunFilter, order: RunOrder = B
     what the forecasts of one model come to."""
     condition = run_condition(job, model, which)
     text = sql.SQL(query("chosen_job_items")).format(
-        rows=run_rows(job), joined=JOINED, condition=condition.text, value=_run_value(order)
+        rows=run_rows(job, model), joined=JOINED, condition=condition.text, value=_run_value(order)
     )
     return Part(text, condition.params)
 
 
-def run_rows(job: Job) -> sql.Composed:
+def run_rows(job: Job, model: str) -> sql.Composed:
     """The items p of a run with what the forecasts of one model come to, as a statement to read from."""
     parts = [sql.SQL(query("rows_with_forecast"))]
-    if job.n_completed < job.n_items:
+    if job.n_completed < job.n_items or model not in job.spec.models:
         parts.append(sql.SQL(query("rows_without_forecast")).format(sold=sold_lately(sql.Literal(job.spec.h))))
     return sql.SQL(" UNION ALL ").join(parts)
 

@@ -326,8 +326,7 @@ def copy_line(job_id: int, unique_id: str, f: ForecastRecord) -> str:
         return "{" + ",".join(map(field, value)) + "}" if isinstance(value, list) else str(value)
 
     arrays = (f.forecast.tolist(), f.lo.tolist(), f.hi.tolist())
-    totals = (float(f.forecast.sum()), *[r"\N"] * 5)
-    row = (job_id, unique_id, f.model, f.first_wk_end_dt, *arrays, f.is_fallback, f.made_by, f.heaviest, *totals)
+    row = (job_id, unique_id, f.model, f.first_wk_end_dt, *arrays, f.is_fallback, f.made_by, f.heaviest, *[r"\N"] * 2)
     return "\t".join(map(field, row)) + "\n"
 
 

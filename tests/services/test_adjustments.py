@@ -277,6 +277,12 @@ def test_weeks_without_units_are_spread_by_what_was_sold_lately(job: Job) -> Non
         assert plan(job, item)[1] == pytest.approx(90 * units / sum(sold.values()))
 
 
+def test_changes_of_all_models_are_found_by_what_their_items_are_like(job: Job) -> None:
+    adjust(job, "item1", change(job, 1, 1, units=5))
+    adjust(job, "item2", change(job, 1, 1, units=5))
+    assert [found.unique_id for found in adjustments.list_adjustments(job, RunFilter(search="item1"))] == ["item1"]
+
+
 def test_nothing_to_spread_on_is_refused(job: Job) -> None:
     adjustments.adjust(job, MODEL, EVERY, change(job, 1, 4, percent=-100), "closed", "Ann")
     with transaction() as cur:

@@ -55,7 +55,7 @@ def make_nasty(load_dataset: Callable[..., Dataset]) -> Job:
     """A run whose items have been given keys that harm or confuse those who open files."""
     job = run(load_dataset(n_items=len(NASTY)), len(NASTY), models=("SeasonalNaive",), n_windows=1, h=1)
     with transaction() as cur:
-        for table in ("items", "sales", "job_items", "forecasts", "metrics"):
+        for table in ("items", "sales", "job_items", "forecasts", "forecast_sums", "metrics"):
             for number, key in enumerate(NASTY, 1):
                 cur.execute(
                     f"UPDATE fcst_app.{table} SET unique_id = %(key)s WHERE unique_id = %(old)s",

@@ -545,7 +545,7 @@ def test_points_beside_decimal_commas_are_named(job: Job) -> None:
 def make_nasty(load_dataset: Callable[..., Dataset]) -> Job:
     job = run(load_dataset(n_items=len(NASTY)), len(NASTY), models=("SeasonalNaive",), n_windows=0, h=2)
     with transaction() as cur:
-        for table in ("items", "sales", "job_items", "forecasts", "attention"):
+        for table in ("items", "sales", "job_items", "forecasts", "forecast_sums"):
             for number, key in enumerate(NASTY, 1):
                 names = {"key": key, "old": f"item{number}"}
                 cur.execute(f"UPDATE fcst_app.{table} SET unique_id = %(key)s WHERE unique_id = %(old)s", names)

@@ -99,30 +99,30 @@ WITH asked AS MATERIALIZED (
     FROM fcst_app.adjustments a JOIN fcst_app.adjustment_items i USING (adjustment_id)
     WHERE a.job_id = %(job_id)s AND a.undone_at IS NULL AND i.unique_id IN ({keys})
 ), weeks AS (
-    SELECT q.model, q.unique_id, q.adjustment_id, (q.first_wk_end_dt - f.first_wk_end_dt) / 7 + w.n AS step, w.units,
-           w.factor
+    SELECT q.model, q.unique_id, q.adjustment_id, s.step, f.forecast[s.step] AS forecast, w.units, w.factor,
+           cardinality(f.forecast) AS h
     FROM asked q
     JOIN fcst_app.forecasts f ON f.job_id = %(job_id)s AND f.unique_id = q.unique_id AND f.model = q.model
     CROSS JOIN LATERAL unnest(q.units, q.factors) WITH ORDINALITY w (units, factor, n)
+    CROSS JOIN LATERAL (SELECT ((q.first_wk_end_dt - f.first_wk_end_dt) / 7 + w.n)::integer AS step) s
     WHERE w.units IS NOT NULL OR w.factor IS NOT NULL
-    UNION ALL
-    SELECT f.model, f.unique_id, 0, w.n, w.units, NULL
-    FROM (SELECT DISTINCT model, unique_id FROM asked) q
-    JOIN fcst_app.forecasts f ON f.job_id = %(job_id)s AND f.unique_id = q.unique_id AND f.model = q.model
-    CROSS JOIN LATERAL unnest(f.forecast) WITH ORDINALITY w (units, n)
 ), after AS (
-    SELECT w.*, max(w.adjustment_id) FILTER (WHERE w.units IS NOT NULL)
-                    OVER (PARTITION BY w.model, w.unique_id, w.step) AS set_by
+    SELECT w.*, COALESCE(max(w.adjustment_id) FILTER (WHERE w.units IS NOT NULL)
+                             OVER (PARTITION BY w.model, w.unique_id, w.step), 0) AS set_by
     FROM weeks w
 ), folded AS (
-    SELECT model, unique_id, step, max(adjustment_id) > 0 AS is_changed,
-           max(units) FILTER (WHERE adjustment_id = set_by)
+    SELECT model, unique_id, step, max(h) AS h,
+           COALESCE(max(units) FILTER (WHERE adjustment_id = set_by), max(forecast))
                * COALESCE(fcst_app.product(factor) FILTER (WHERE adjustment_id > set_by), 1) AS units
     FROM after GROUP BY model, unique_id, step
+), plans AS (
+    SELECT model, unique_id, max(h) AS h, array_agg(step ORDER BY step) AS steps, array_agg(units ORDER BY step) AS units
+    FROM folded GROUP BY model, unique_id
 )
 INSERT INTO fcst_app.adjusted_forecasts (job_id, unique_id, model, adjusted)
-SELECT %(job_id)s, unique_id, model, array_agg(CASE WHEN is_changed THEN units END ORDER BY step)
-FROM folded GROUP BY unique_id, model;
+SELECT %(job_id)s, p.unique_id, p.model,
+       ARRAY(SELECT p.units[array_position(p.steps, s.step)] FROM generate_series(1, p.h) s (step) ORDER BY s.step)
+FROM plans p;
 
 -- largest_adjusted
 -- The most units a week that the plan of the items of a change has.

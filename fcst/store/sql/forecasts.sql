@@ -28,15 +28,16 @@ SELECT s.unique_id, s.sales_rank, s.forecast, s.final, s.sold, s.last_year, s.kn
 FROM fcst_app.forecast_sums s WHERE s.job_id = %(job_id)s AND s.model = %(model)s;
 
 -- rows_without_forecast
--- The other items of a run, with what they sold: nothing is at stake for one that is still to be computed.
+-- The other items of a run, with what they sold: nothing is at stake for one that has not ended without a forecast.
 SELECT i.unique_id, i.sales_rank, NULL::float8, NULL::float8, l.sold, CASE WHEN l.is_whole THEN l.last_year END,
        l.last_year, NULL::float8[], NULL::float8[], NULL::float8, NULL::float8, NULL::float8,
-       CASE WHEN i.outcome = 'pending' THEN '{{}}' ELSE ARRAY['no forecast'] END,
-       CASE WHEN i.outcome = 'pending' THEN 0 ELSE COALESCE(l.sold, 0) END
+       CASE WHEN i.outcome IN ('failed', 'cancelled') THEN ARRAY['no forecast'] ELSE '{{}}' END,
+       CASE WHEN i.outcome IN ('failed', 'cancelled') THEN COALESCE(l.sold, 0) ELSE 0 END
 FROM fcst_app.job_items i
 LEFT JOIN fcst_app.sales s ON s.dataset_id = %(dataset_id)s AND s.unique_id = i.unique_id
 CROSS JOIN LATERAL ({sold}) l
-WHERE i.job_id = %(job_id)s AND i.outcome <> 'completed';
+WHERE i.job_id = %(job_id)s AND NOT EXISTS (
+    SELECT FROM fcst_app.forecast_sums o WHERE o.job_id = %(job_id)s AND o.model = %(model)s AND o.unique_id = i.unique_id);
 
 -- sold_lately
 -- What an item with the sales s sold in the last h weeks, and in the weeks of the last known year that come 52 weeks before
