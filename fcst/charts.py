@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from fcst.names import SEASON_LENGTH
+from fcst.periods import same_weeks_last_year
 from fcst.quality_report import Coverage
 from fcst.records import Histogram
 
@@ -161,7 +161,8 @@ def forecast_chart(shown: ForecastSeries) -> go.Figure:
     if shown.borrowed is not None:
         _line(figure, shown.borrowed, "unit_sales", "history of other items", HISTORY, 1.3, "dot")
     _line(figure, history, "unit_sales", "history", HISTORY, 1.6)
-    last_year = _last_year(history, forecast)
+    units = same_weeks_last_year(history["unit_sales"].to_numpy(dtype=float), len(forecast))
+    last_year = pd.DataFrame({"wk_end_dt": forecast["wk_end_dt"], "unit_sales": units})
     if last_year["unit_sales"].notna().any():
         _line(figure, last_year, "unit_sales", "last year", PROMO, 1.4, "dot", "x2")
     for number, (name, weeks) in enumerate(shown.earlier.items()):
@@ -223,16 +224,6 @@ def _across(figure: go.Figure, weeks: pd.DataFrame, name: str, color: str, dash:
         if len(part):
             is_first = axis == "x" or before.empty
             _line(figure, part, "forecast", name, color, 1.4, dash, axis, is_named=is_first)
-
-
-def _last_year(history: pd.DataFrame, forecast: pd.DataFrame) -> pd.DataFrame:
-    """`wk_end_dt, unit_sales` of the last known year, moved to the weeks ahead."""
-    parts = [
-        history.assign(wk_end_dt=history["wk_end_dt"] + pd.Timedelta(weeks=SEASON_LENGTH * years))
-        for years in range(1, len(forecast) // SEASON_LENGTH + 2)
-    ]
-    moved = pd.concat(parts).drop_duplicates("wk_end_dt")
-    return moved[moved["wk_end_dt"].isin(forecast["wk_end_dt"])]
 
 
 def _events(figure: go.Figure, events: pd.DataFrame, last: pd.Timestamp) -> None:

@@ -1,4 +1,4 @@
-"""Weeks as months and quarters: a week that reaches into two of them is split by days."""
+"""Weeks as months and quarters: a week that reaches into two of them is split by days. The same weeks of last year."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,6 +7,7 @@ from enum import StrEnum
 
 import numpy as np
 
+from fcst.names import SEASON_LENGTH
 from fcst.records import FloatArray
 
 
@@ -133,3 +134,15 @@ def _span(day: date, week_end: date, period: Period) -> tuple[str, date, date]:
 
 def _next_month(first: date) -> date:
     return (first + timedelta(days=32)).replace(day=1)
+
+
+def same_weeks_last_year(units: FloatArray, h: int) -> FloatArray:
+    """(h,) units of the weeks 52 weeks before the next h, of the last known year; NaN where they are not known.
+
+    Parameters
+    ----------
+    units
+        (T,) by week, until the last known week.
+    """
+    last_year = np.concatenate([np.full(SEASON_LENGTH, np.nan), units])[-SEASON_LENGTH:]
+    return np.resize(last_year, h)  # repeats it where h is more than a year

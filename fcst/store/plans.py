@@ -10,6 +10,7 @@ from psycopg2 import sql
 from fcst.filters import RunFilter
 from fcst.job_records import Job
 from fcst.names import SEASON_LENGTH
+from fcst.periods import same_weeks_last_year
 from fcst.records import FloatArray
 from fcst.states import Outcome
 from fcst.store import item_filters
@@ -79,10 +80,7 @@ def list_now(job: Job, model: str, unique_ids: Sequence[str]) -> dict[str, PlanN
 def _plan_row(row: Mapping[str, Any], job: Job) -> PlanRow:
     h, n_levels = job.spec.h, len(job.spec.level)
     bounds = (np.array(row[side], dtype=float).reshape(n_levels, h) for side in ("lo", "hi"))
-    last_year, sold = np.full(h, np.nan), np.array(row["sold"] or [], dtype=float)
-    for step in range(h):
-        place = len(sold) + step - SEASON_LENGTH * (step // SEASON_LENGTH + 1)
-        last_year[step] = sold[place] if place >= 0 else np.nan
+    last_year = same_weeks_last_year(np.array(row["sold"] or [], dtype=float), h)
     forecast = np.array(row["forecast"], dtype=float)
     return PlanRow(row["unique_id"], row["name"], row["family"], last_year, forecast, _final(row), *bounds)
 

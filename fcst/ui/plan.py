@@ -11,8 +11,7 @@ import streamlit as st
 from fcst.errors import FcstError, InputError
 from fcst.filters import RunFilter
 from fcst.job_records import Adjustment, Job
-from fcst.names import SEASON_LENGTH
-from fcst.periods import Period, Span, Split, split_weeks
+from fcst.periods import Period, Span, Split, same_weeks_last_year, split_weeks
 from fcst.records import FloatArray
 from fcst.roles import Scope
 from fcst.services import adjustments, identity
@@ -62,7 +61,8 @@ def show_plan(edited: Edited, view: View) -> None:
     place = st.container()
     split = split_weeks([week.date() for week in view.forecast["wk_end_dt"]], period)
     final = view.forecast["final"].to_numpy()
-    model, last_year = view.forecast["forecast"].to_numpy(), _last_year(view)
+    model = view.forecast["forecast"].to_numpy()
+    last_year = same_weeks_last_year(view.history["unit_sales"].to_numpy(dtype=float), len(model))
 
     def save(edit: GridEdit) -> None:
         try:
@@ -95,13 +95,6 @@ def show_plan(edited: Edited, view: View) -> None:
         who=None if identity.current().is_known else str(st.session_state.get("who", "")),
         on_save=save,
     )
-
-
-def _last_year(view: View) -> FloatArray:
-    """Units of the same weeks of the last known year; NaN where they are not known."""
-    history = view.history["unit_sales"].to_numpy(dtype=float)
-    places = [len(history) + n - SEASON_LENGTH * (n // SEASON_LENGTH + 1) for n in range(len(view.forecast))]
-    return np.array([history[place] if 0 <= place < len(history) else np.nan for place in places])
 
 
 def _row(

@@ -5,7 +5,7 @@ from datetime import date, timedelta
 import numpy as np
 import pytest
 
-from fcst.periods import Period, split_weeks
+from fcst.periods import Period, same_weeks_last_year, split_weeks
 
 WEEKS = [date(2017, 8, 19) + timedelta(weeks=n) for n in range(13)]
 
@@ -73,3 +73,11 @@ def test_single_weeks_are_set_as_they_are() -> None:
     split = split_weeks(WEEKS, Period.WEEK)
     wanted = [None, 7.0, *[None] * 11]
     assert split.weeks_for(np.ones(13), wanted) == pytest.approx(wanted)
+
+
+def test_same_weeks_of_last_year_are_those_52_weeks_before_and_come_again_after_a_year() -> None:
+    units = np.arange(60.0)
+    assert same_weeks_last_year(units, 3).tolist() == [8, 9, 10]
+    assert same_weeks_last_year(units, 54)[51:].tolist() == [59, 8, 9]
+    assert np.isnan(same_weeks_last_year(units[:51], 2)).tolist() == [True, False]
+    assert np.isnan(same_weeks_last_year(units[:0], 4)).all()
