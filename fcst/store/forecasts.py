@@ -66,7 +66,11 @@ def list_job_items(
     """Items of a run that match, in an order."""
     chosen = item_filters.select_job_items(job, model, which, order)
     statement = sql.SQL(query("list_job_items")).format(
-        chosen=chosen.text, joined=item_filters.JOINED, abc=item_filters.ABC, xyz=item_filters.XYZ
+        chosen=chosen.text,
+        rows=item_filters.run_rows(job, model),
+        joined=item_filters.JOINED,
+        abc=item_filters.ABC,
+        xyz=item_filters.XYZ,
     )
     rows = fetch_all(statement, **chosen.params, limit=limit, skip=skip)
     return [RunItem.from_row(row) for row in rows]

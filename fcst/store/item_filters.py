@@ -197,7 +197,7 @@ def run_condition(job: Job, model: str, which: RunFilter) -> Part:
 
 def select_job_items(job: Job, model: str, which: RunFilter, order: RunOrder = BY_SALES) -> Part:
     """The items of a run that match, as a statement to read from: `unique_id, sales_rank`, a `value` to order by, and
-    what the forecasts of one model come to."""
+    `final, reasons` of one model."""
     condition = run_condition(job, model, which)
     text = sql.SQL(query("chosen_job_items")).format(
         rows=run_rows(job, model), joined=JOINED, condition=condition.text, value=_run_value(order)

@@ -28,14 +28,15 @@ SELECT s.unique_id, s.sales_rank, s.forecast, s.final, s.sold, s.last_year, s.kn
 FROM fcst_app.forecast_sums s WHERE s.job_id = %(job_id)s AND s.model = %(model)s;
 
 -- rows_without_forecast
--- The other items of a run, with what they sold: nothing is at stake for one that has not ended without a forecast.
-SELECT i.unique_id, i.sales_rank, NULL::float8, NULL::float8, l.sold, CASE WHEN l.is_whole THEN l.last_year END,
-       l.last_year, NULL::float8[], NULL::float8[], NULL::float8, NULL::float8, NULL::float8,
+-- The other items of a run, with what they sold: nothing is at stake for one that has not ended without a forecast. Each
+-- number is looked up by itself, so that one that nothing asks for costs nothing.
+SELECT i.unique_id, i.sales_rank, NULL::float8, NULL::float8, (SELECT l.sold FROM ({sold}) l),
+       (SELECT l.last_year FROM ({sold}) l WHERE l.is_whole), (SELECT l.last_year FROM ({sold}) l),
+       NULL::float8[], NULL::float8[], NULL::float8, NULL::float8, NULL::float8,
        CASE WHEN i.outcome IN ('failed', 'cancelled') THEN ARRAY['no forecast'] ELSE '{{}}' END,
-       CASE WHEN i.outcome IN ('failed', 'cancelled') THEN COALESCE(l.sold, 0) ELSE 0 END
+       CASE WHEN i.outcome IN ('failed', 'cancelled') THEN COALESCE((SELECT l.sold FROM ({sold}) l), 0) ELSE 0 END
 FROM fcst_app.job_items i
 LEFT JOIN fcst_app.sales s ON s.dataset_id = %(dataset_id)s AND s.unique_id = i.unique_id
-CROSS JOIN LATERAL ({sold}) l
 WHERE i.job_id = %(job_id)s AND NOT EXISTS (
     SELECT FROM fcst_app.forecast_sums o WHERE o.job_id = %(job_id)s AND o.model = %(model)s AND o.unique_id = i.unique_id);
 
@@ -59,8 +60,7 @@ LEFT JOIN fcst_app.reviews v ON v.job_id = %(job_id)s AND v.model = %(model)s AN
 
 -- chosen_job_items
 -- The items of a run that match, with a value to order them by. Other statements read from this one.
-SELECT p.unique_id, p.sales_rank, {value} AS value, p.forecast, p.final, p.sold, p.last_year, p.abs_error, p.error,
-       p.actual, p.reasons, p.at_stake
+SELECT p.unique_id, p.sales_rank, {value} AS value, p.final, p.reasons
 FROM ({rows}) p
 {joined}
 WHERE {condition};
@@ -79,11 +79,10 @@ FROM ({chosen}) c WHERE c.unique_id = %(unique_id)s;
 SELECT DISTINCT heaviest FROM fcst_app.forecasts WHERE job_id = %(job_id)s AND model = %(model)s ORDER BY 1;
 
 -- list_job_items
--- A page of the items of a run that match, with what one model forecasts of them. Recent weeks end with the dataset.
+-- A page of the items of a run that match, with what one model forecasts of them: first their keys, then all the rest of
+-- those alone; OFFSET 0 has Postgres look up each of them. Recent weeks end with the dataset.
 WITH page AS (
-    SELECT c.unique_id, c.sales_rank, c.value, c.forecast, c.final, c.sold, c.last_year, c.abs_error, c.error, c.actual,
-           c.reasons, c.at_stake
-    FROM ({chosen}) c
+    SELECT c.unique_id, c.sales_rank, c.value FROM ({chosen}) c
     ORDER BY c.value, c.sales_rank LIMIT %(limit)s OFFSET %(skip)s
 )
 SELECT p.unique_id, p.sales_rank, i.outcome, i.reason, d.family, d.class AS item_class, d.demand_class, d.description,
@@ -92,11 +91,16 @@ SELECT p.unique_id, p.sales_rank, i.outcome, i.reason, d.family, d.class AS item
        p.forecast, p.final, p.final / NULLIF(p.last_year, 0) - 1 AS change, p.abs_error / NULLIF(p.actual, 0) AS wape,
        p.error / NULLIF(p.actual, 0) AS bias, f.made_by, f.is_fallback, p.reasons, p.at_stake, {abc} AS abc, {xyz} AS xyz,
        v.reviewed_by, v.reviewed_at
-FROM page p
+FROM page g
+CROSS JOIN LATERAL (
+    SELECT r.unique_id, r.sales_rank, r.forecast, r.final, r.sold, r.last_year, r.abs_error, r.error, r.actual, r.reasons,
+           r.at_stake
+    FROM ({rows}) r WHERE r.unique_id = g.unique_id OFFSET 0
+) p
 JOIN fcst_app.job_items i ON i.job_id = %(job_id)s AND i.unique_id = p.unique_id
 LEFT JOIN fcst_app.sales s ON s.dataset_id = %(dataset_id)s AND s.unique_id = p.unique_id
 {joined}
-ORDER BY p.value, p.sales_rank;
+ORDER BY g.value, g.sales_rank;
 
 -- copy_forecasts_to_add_up
 -- The forecasts and bounds of one model of some items of a run, to be added up by the program.
