@@ -42,7 +42,7 @@ def test_every_page_opens_at_its_top(desk: Desk, visit: Callable[[], Page]) -> N
     begins_at_its_top(page, "/glossary")
     scroll_down(page)
     page.get_by_role("link", name="Home", exact=True).click()
-    begins_at_its_top(page, "/$")
+    begins_at_its_top(page, "/home$")
     scroll_down(page)
     page.get_by_role("button", name=re.compile("See the forecasts")).evaluate("button => button.click()")
     begins_at_its_top(page, r"/forecasts\?job=")

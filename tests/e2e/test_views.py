@@ -58,7 +58,7 @@ def link(address: str) -> Callable[[Callable[[Page, Desk], None]], Callable[[Pag
     return add
 
 
-@link("/")
+@link("/home")
 def home(page: Page, desk: Desk) -> None:
     expect(page.get_by_role("button", name=re.compile(r"See the forecasts of run \d"))).to_be_visible()
 

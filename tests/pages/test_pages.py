@@ -160,7 +160,7 @@ def test_home_leads_to_a_run_on_new_sales_as_the_one_before(
     finished: int, load_dataset: Callable[..., Dataset]
 ) -> None:
     load_dataset(name="weird *name* <b>_x_")
-    at = open_app()
+    at = open_app().switch_page("pages/home.py").run()
     assert at.button[0].label.replace("\\", "") == "Forecast weird *name* <b>_x_ (version 2)"
     at.button[0].click().run()
     assert not at.exception and "Filled in from Run 1" in words(at)
