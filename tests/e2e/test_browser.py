@@ -140,7 +140,7 @@ def test_no_tools_cover_a_button_on_a_phone(desk: Desk, browser: Browser) -> Non
     for path in (f"/forecasts?job={desk.finished}", f"/accuracy?job={desk.finished}", f"/runs?job={desk.finished}"):
         page.goto(desk.url + path)
         settled(page)
-        for table in page.get_by_test_id("stDataFrame").all()[:2]:
+        for table in page.get_by_test_id("stDataFrame").filter(visible=True).all()[:2]:
             table.tap()
             assert page.evaluate(COVERED) == [], path
     context.close()
