@@ -62,13 +62,13 @@ INSERT INTO fcst_app.backtests (job_id, unique_id, model, cutoff, y, forecast, l
 SELECT %(job_id)s, unique_id, m, cutoff, y, f, ARRAY[lo_80, lo_95], ARRAY[hi_80, hi_95]
 FROM (
     SELECT i.unique_id, %(last)s::date - 91 * n AS cutoff, array_agg(w.unit_sales) AS y,
-           array_agg(w.unit_sales * 1.1) AS f, array_agg(w.unit_sales * 0.8) AS lo_80,
-           array_agg(w.unit_sales * 0.6) AS lo_95, array_agg(w.unit_sales * 1.2) AS hi_80,
-           array_agg(w.unit_sales * 1.4) AS hi_95
+           array_agg(u.units * 1.1) AS f, array_agg(u.units * 0.8) AS lo_80, array_agg(u.units * 0.6) AS lo_95,
+           array_agg(u.units * 1.2) AS hi_80, array_agg(u.units * 1.4) AS hi_95
     FROM fcst_app.job_items i CROSS JOIN generate_series(1, %(n_windows)s) n
     JOIN fcst_app.weekly_sales w ON w.dataset_id = %(dataset_id)s AND w.unique_id = i.unique_id
          AND w.wk_end_dt > %(last)s::date - 91 * n AND w.wk_end_dt <= %(last)s::date - 91 * (n - 1)
-    WHERE i.job_id = %(job_id)s AND i.outcome = 'completed' GROUP BY i.unique_id, n
+    CROSS JOIN LATERAL (SELECT COALESCE(w.unit_sales, 0) AS units) u
+    WHERE i.job_id = %(job_id)s AND i.outcome = 'completed' GROUP BY i.unique_id, n HAVING count(*) = 13
 ) s CROSS JOIN unnest(%(measured)s) m;
 
 -- Batches; of one in 50 a worker is lost first. The events are written by the trigger.
