@@ -194,6 +194,7 @@ def test_doctor_tells_what_is_wrong_and_what_is_not(command_line: None, tmp_path
         "disk",
         "files",
         "database",
+        "limits",
         "schema",
         "supervisor",
         "lease",

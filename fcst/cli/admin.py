@@ -266,7 +266,7 @@ def _worker(args: argparse.Namespace) -> int:
 def _doctor(args: argparse.Namespace) -> int:
     from fcst.services import health
 
-    checks = health.run_checks()
+    checks = health.run_checks(is_thorough=True)
     if args.json:
         print_json(health.as_dict(checks))
     else:

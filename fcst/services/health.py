@@ -15,12 +15,13 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from fcst import __version__, supervisor_lock
-from fcst.errors import FcstError
+from fcst.errors import DatabaseAway, FcstError, StoreError
 from fcst.settings import Settings, load_settings
 from fcst.states import IngestStatus
 from fcst.store import attempts, ingests, notifications, workers
 from fcst.store.database import database_label, encryption, server_version
 from fcst.store.migrate import applied_version, latest_version
+from fcst.store.server_checks import LEAST_CONNECTIONS, check_database
 from fcst.store.workers import LapsedSupervisor, Supervisor
 
 GB = 1_000_000_000
@@ -54,10 +55,15 @@ class Check:
     hint: str = ""
 
 
-def run_checks() -> list[Check]:
+def run_checks(is_thorough: bool = False) -> list[Check]:
     """Looks at settings, disk, Dask scheduler, database, schema, supervisors and leases.
 
     The checks of what is in the database are left out where it, or its schema, is not there.
+
+    Parameters
+    ----------
+    is_thorough
+        looks at what the database allows too, for which it opens many connections: not for who asks often.
     """
     try:
         settings = load_settings()
@@ -72,6 +78,8 @@ def run_checks() -> list[Check]:
         checks.append(_check_dask(settings.dask_scheduler))
     try:
         checks.append(_check_database(label))
+        if is_thorough:
+            checks.append(_check_limits())
         checks.append(_check_schema())
         if checks[-1].is_ok:
             checks += [*_check_supervisors(settings), *_check_webhook(settings)]
@@ -95,6 +103,17 @@ def _check_database(label: str) -> Check:
     protocol = encryption()
     safety = "" if protocol is None else f", encrypted ({protocol})" if protocol else ", not encrypted"
     return Check("database", True, f"{label}, PostgreSQL {version}{safety}")
+
+
+def _check_limits() -> Check:
+    """Whether the database stores all texts and gives enough connections."""
+    try:
+        check_database()
+    except DatabaseAway:
+        raise
+    except StoreError as exc:
+        return Check("limits", False, exc.message, exc.hint)
+    return Check("limits", True, f"all texts, {LEAST_CONNECTIONS} connections at a time")
 
 
 def _check_disk(home: Path) -> Check:

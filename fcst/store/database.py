@@ -131,6 +131,7 @@ def _pool() -> _Pool:
             defaults = {
                 "application_name": "fcst",
                 "connect_timeout": "10",
+                "client_encoding": "UTF8",
                 # A network that swallows a connection without a word is noticed within a minute.
                 "keepalives_idle": "30",
                 "keepalives_interval": "10",
@@ -142,9 +143,9 @@ def _pool() -> _Pool:
 
 
 class _GuardedCursor(Cursor):  # type: ignore[misc]  # psycopg2 has no types
-    """Gives rows as dictionaries. Has the server end the transaction of a client that is frozen or gone.
+    """Gives rows as dictionaries, in a transaction whose settings are ours. The server ends it where its client is
+    frozen or gone: such a client would hold its rows for ever.
 
-    Such a client would hold its rows for ever.
     The settings travel with the first statement, in one round trip, and end with the transaction.
     """
 
@@ -156,6 +157,12 @@ class _GuardedCursor(Cursor):  # type: ignore[misc]  # psycopg2 has no types
             text = statement.as_string(self) if isinstance(statement, sql.Composable) else statement
             statement = f"{query('guard_transaction')};\n{text}"
         super().execute(statement, params)
+
+    def copy_expert(self, statement: str, file: Any, size: int = 8192) -> None:
+        if not self.is_guarded:
+            self.is_guarded = True
+            super().execute(query("guard_transaction"))
+        super().copy_expert(statement, file, size)
 
     def fetchone(self) -> dict[str, Any] | None:
         row = super().fetchone()
@@ -234,7 +241,7 @@ def _tells_of_absence(exc: psycopg2.Error) -> bool:
         return (
             isinstance(exc, psycopg2.OperationalError | psycopg2.InterfaceError) or type(exc) is psycopg2.DatabaseError
         )
-    return code[:2] in ("08", "40", "53") or code[:3] == "57P" or code == "25P03"
+    return code[:2] in ("08", "53") or code[:3] == "57P" or code == "25P03"
 
 
 def _first_line(exc: Exception) -> str:

@@ -12,6 +12,7 @@ from psycopg2.extensions import cursor as Cursor
 from fcst.errors import StoreError
 from fcst.store import queries
 from fcst.store.database import fetch_one, transaction
+from fcst.store.server_checks import check_database
 from fcst.store.statistics import analyze_all
 
 OnProgress = Callable[[str, int, int], None]
@@ -43,16 +44,19 @@ def migrate(on_progress: OnProgress = _no_progress) -> list[str]:
     Raises
     ------
     StoreError
-        if the schema is newer than this program, or the database refuses.
+        if the schema is newer than this program, the database does not allow what fcst needs, or refuses.
     """
     known = queries.migrations()
     applied: list[str] = []
     with transaction() as cur:
         cur.execute(queries.query("schema_version"))
-        if (cur.fetchone() or {}).get("found"):
+        is_there = bool((cur.fetchone() or {}).get("found"))
+        if is_there:
             cur.execute(queries.query("applied_migrations"))
             if [row["version"] for row in cur.fetchall()] == [number for number, _, _ in known]:
                 return []
+    if not is_there:
+        check_database()
     with transaction() as cur:
         cur.execute("SELECT pg_advisory_xact_lock(%(lock)s)", {"lock": _LOCK})
         cur.execute(queries.query("create_migrations"))

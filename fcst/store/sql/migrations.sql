@@ -86,3 +86,9 @@ END $$;
 -- Whether anybody has loaded or run anything.
 SELECT EXISTS (SELECT 1 FROM fcst_app.datasets) OR EXISTS (SELECT 1 FROM fcst_app.jobs)
        OR EXISTS (SELECT 1 FROM fcst_app.ingests) AS found;
+
+-- database_limits
+-- How the database stores texts, and how long a transaction may take, where the server has a limit of that kind.
+SELECT current_database() AS name, current_user AS role, pg_encoding_to_char(d.encoding) AS encoding,
+       current_setting('transaction_timeout', true) AS transaction_timeout
+FROM pg_catalog.pg_database d WHERE d.datname = current_database();
