@@ -96,6 +96,21 @@ class Job:
 
 
 @dataclass(frozen=True)
+class Stall:
+    """What keeps an open job from going on, until somebody does something about it.
+
+    Parameters
+    ----------
+    since
+        the last change of a stage of its batches.
+    """
+
+    since: datetime
+    why: str
+    hint: str
+
+
+@dataclass(frozen=True)
 class EndedJob:
     """A run that has ended, as it is listed before it is deleted."""
 

@@ -3,10 +3,11 @@
 import io
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pandas as pd
@@ -14,8 +15,10 @@ import pytest
 
 from fcst import supervisor_lock
 from fcst.cli.main import main
-from fcst.services import loading
+from fcst.dataset_records import Dataset
+from fcst.services import jobs, loading
 from fcst.settings import PROJECT, load_settings
+from fcst.specs import JobSpec
 from tests.conftest import SHARED, wait_until, write_sales
 
 
@@ -91,6 +94,19 @@ def test_the_whole_job_without_an_app(command_line: None, tmp_path: Path) -> Non
         assert text.returncode == 0 and ("completed" in text.stdout or "mine" in text.stdout)
     assert fcst("cancel", job_id).returncode == 0
     assert fcst("retry", job_id).returncode == 0
+
+
+def test_status_says_that_nobody_works_on_a_run(database: str, load_dataset: Callable[..., Dataset]) -> None:
+    dataset = load_dataset()
+    job_id = str(jobs.submit_job(dataset.dataset_id, jobs.choose_largest(dataset, 3), JobSpec()))
+    said = fcst("status", job_id).stdout
+    since = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d"
+    assert re.search(rf"^Stalled since {since}\. No supervisor is alive, .* fcst worker\.$", said, re.M)
+    assert "left" not in said
+    status = json.loads(fcst("status", job_id, "--json").stdout)
+    assert status["stalled_why"] == "No supervisor is alive, and work is waiting." and status["time_left_s"] is None
+    assert "stalled_since" in fcst("status").stdout.splitlines()[0]
+    jobs.cancel_job(int(job_id))
 
 
 @pytest.mark.parametrize(

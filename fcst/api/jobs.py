@@ -18,7 +18,7 @@ from fcst.errors import InputError
 from fcst.filters import GroupSort, ItemFilter, RunFilter
 from fcst.job_records import Job
 from fcst.names import EXPORT_FORMATS
-from fcst.services import accuracy, datasets, exports, forecasts, hierarchy, jobs, lost_sales
+from fcst.services import accuracy, datasets, exports, forecasts, health, hierarchy, jobs, lost_sales
 from fcst.states import JobStatus, Stage
 
 router = APIRouter(prefix="/jobs", tags=["jobs"])
@@ -81,7 +81,15 @@ def list_jobs(
 ) -> dict[str, Any]:
     which = jobs.Filter(tuple(status or ()), words=q)
     found, n_found = jobs.find_jobs(which, limit, offset)
-    return {"jobs": found, "n_found": n_found}
+    return {"jobs": _with_stalls(found), "n_found": n_found}
+
+
+def _with_stalls(found: Sequence[Job]) -> list[dict[str, Any]]:
+    stalls = health.find_stalls(found)
+    return [
+        {**vars(job), "stalled": (stall := stalls.get(job.job_id)), "time_left_s": None if stall else job.time_left_s}
+        for job in found
+    ]
 
 
 @router.post("/batch", summary="Run one batch again", responses=documented({409: "It waits, runs, or is completed"}))
@@ -91,8 +99,9 @@ def retry_batch(request: schemas.BatchRequest) -> schemas.ItemsAgain:
 
 
 @router.get("/{job_id:number}", summary="How a job is doing", response_model=schemas.Job)
-def get_job(job_id: JobId) -> Job:
-    return jobs.get_job(job_id)
+def get_job(job_id: JobId) -> dict[str, Any]:
+    (job,) = _with_stalls([jobs.get_job(job_id)])
+    return job
 
 
 @router.get("/{job_id:number}/batches", summary="Its batches", response_model=schemas.Batches)

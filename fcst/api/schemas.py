@@ -154,6 +154,14 @@ class Cancelled(BaseModel):
     is_new: Annotated[bool, Field(description="False: it has ended, or was told to stop before.")]
 
 
+class Stall(Given):
+    """What keeps an open run from going on."""
+
+    since: Annotated[datetime, Field(description="The last change of a stage of its batches.")]
+    why: str
+    hint: Annotated[str, Field(description="What to do.")]
+
+
 class Job(Given):
     """A run and how far it is."""
 
@@ -173,7 +181,8 @@ class Job(Given):
     batches: Annotated[dict[Stage, int], Field(description="How many are in each stage.")]
     learning: Annotated[Stage | None, Field(description="Of what it learns across its items; null: nothing.")]
     items_per_s: float | None
-    time_left_s: float | None
+    time_left_s: Annotated[float | None, Field(description="Null where it cannot be known, as of a stalled run.")]
+    stalled: Annotated[Stall | None, Field(description="Null: it goes on, waits for its turn, or has ended.")]
     submitted_by: str | None
     submitted_at: datetime
     started_at: datetime | None

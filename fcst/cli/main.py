@@ -14,7 +14,7 @@ from fcst.cli import admin, attributes, drivers, lifecycles, plans, stock
 from fcst.cli.reading import parse_attributes, parse_map, parse_where, say_reading, takes_reading, wait_for_ingest
 from fcst.errors import BadRows, FcstError, InputError
 from fcst.filters import EVERY, only
-from fcst.job_records import Job
+from fcst.job_records import Job, Stall
 from fcst.names import EXPORT_FORMATS, WEEKDAYS
 from fcst.quality_report import QualityReport
 from fcst.services import identity
@@ -326,41 +326,49 @@ def _submit(args: argparse.Namespace) -> int:
 
 
 def _status(args: argparse.Namespace) -> int:
-    from fcst.services import jobs
+    from fcst.services import health, jobs
 
     prepare()
-    if args.job is None:
-        rows = jobs.list_jobs()
-        if args.json:
-            print_json(rows)
-        else:
-            print_table(
-                map(vars, rows),
-                "job_id",
-                "status",
-                "dataset",
-                "n_items",
-                "n_completed",
-                "n_failed",
-                "n_cancelled",
-                "submitted_at",
-            )
-        return DONE
-    job = jobs.get_job(args.job)
+    found = jobs.list_jobs() if args.job is None else [jobs.get_job(args.job)]
+    stalls = health.find_stalls(found)
+    rows = [vars(job) | _of_stall(stalls.get(job.job_id)) for job in found]
     if args.json:
-        print_json(job)
+        print_json(rows if args.job is None else rows[0])
+    elif args.job is None:
+        print_table(
+            rows,
+            "job_id",
+            "status",
+            "dataset",
+            "n_items",
+            "n_completed",
+            "n_failed",
+            "n_cancelled",
+            "submitted_at",
+            "stalled_since",
+        )
     else:
-        show(_summary(job))
+        (job,), stall = found, stalls.get(args.job)
+        show(_summary(job, is_stalled=stall is not None))
         show(", ".join(f"{n} {stage}" for stage, n in sorted(job.batches.items())))
+        if stall is not None:
+            show(f"Stalled since {stall.since.astimezone():%Y-%m-%d %H:%M:%S}. {stall.why} {stall.hint}".strip())
     return DONE
 
 
-def _summary(job: Job) -> str:
+def _of_stall(stall: Stall | None) -> dict[str, Any]:
+    """What a row of a job says of its stall; nothing is known of the time left then."""
+    if stall is None:
+        return {"stalled_since": None, "stalled_why": None, "stalled_hint": None}
+    return {"stalled_since": stall.since, "stalled_why": stall.why, "stalled_hint": stall.hint, "time_left_s": None}
+
+
+def _summary(job: Job, is_stalled: bool = False) -> str:
     parts = [f"Job {job.job_id} is {job.status}: {job.n_completed:,} of {job.n_items:,} items completed"]
     parts += [f"{n:,} {how}" for n, how in ((job.n_failed, "failed"), (job.n_cancelled, "cancelled")) if n]
     if job.items_per_s:
         parts.append(f"{job.items_per_s:.1f} items/s")
-    if job.time_left_s is not None:
+    if job.time_left_s is not None and not is_stalled:
         parts.append(f"about {job.time_left_s:.0f} s left")
     return ", ".join(parts) + "."
 

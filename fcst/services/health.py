@@ -16,9 +16,11 @@ from urllib.parse import urlsplit
 
 from fcst import __version__, supervisor_lock
 from fcst.errors import DatabaseAway, FcstError, StoreError
+from fcst.job_records import Job, Stall
 from fcst.settings import Settings, load_settings
 from fcst.states import IngestStatus
 from fcst.store import attempts, ingests, notifications, workers
+from fcst.store import jobs as stored_jobs
 from fcst.store.database import database_label, encryption, server_version
 from fcst.store.migrate import applied_version, latest_version
 from fcst.store.server_checks import LEAST_CONNECTIONS, check_database
@@ -203,12 +205,21 @@ def _check_schema() -> Check:
 # Supervisors
 
 
+def find_stalls(found: Sequence[Job]) -> dict[int, Stall]:
+    """Those of some jobs that are stalled."""
+    is_open = [job.job_id for job in found if not job.is_over]
+    check = _look_for_supervisors(load_settings()).check if is_open else None
+    if check is None or check.is_ok:
+        return {}
+    why = f"{check.text[:1].upper()}{check.text[1:].rstrip('.')}."
+    return {job_id: Stall(since, why, check.hint) for job_id, since in stored_jobs.last_changes(is_open).items()}
+
+
 def why_waiting(job_id: int) -> str:
-    """Why an open job does not move, in a sentence or two; empty where it does. Cheap: a page asks every second."""
+    """Why an open job that is not stalled does not move; empty where it does. Cheap: a page asks every second."""
     found = _look_for_supervisors(load_settings())
     if not found.check.is_ok:
-        said = found.check.text
-        return f"{said[:1].upper()}{said[1:].rstrip('.')}. {found.check.hint}".strip()
+        return ""
     if found.engine != Engine.ALIVE:
         return "The engine is starting."
     busy = attempts.list_busy_jobs()

@@ -183,6 +183,11 @@ def newest_of_item(dataset_id: int, unique_id: str) -> int | None:
     return None if row is None else int(row["job_id"])
 
 
+def last_changes(job_ids: list[int]) -> dict[int, datetime]:
+    """When a batch of each of some jobs last changed its stage."""
+    return {row["job_id"]: row["at"] for row in fetch_all("last_changes", job_ids=job_ids)}
+
+
 def list_keys(job_id: int) -> list[str]:
     """The keys of a job's items, the largest sellers first."""
     return [row["unique_id"] for row in fetch_all("list_job_keys", job_id=job_id)]

@@ -81,12 +81,16 @@ def step_button(step: Step) -> None:
 def show_running(found: list[Job]) -> None:
     """How far each open run is, and why it waits if it does."""
     running = [job for job in found if not job.is_over]
+    stalls = health.find_stalls(running[:SHOWN_RUNS])
     for job in running[:SHOWN_RUNS]:
         words = f"{text.job_title(job)}: {job.n_done:,} of {text.count(job.n_items, 'item')}"
-        if job.time_left_s is not None:
+        stall = stalls.get(job.job_id)
+        if job.time_left_s is not None and stall is None:
             words += f", about {text.duration(job.time_left_s)} left"
         st.progress(job.n_done / job.n_items, text=text.plain(words))
-        if reason := health.why_waiting(job.job_id):
+        if stall is not None:
+            st.error(text.stalled(stall), icon=":material/error:")
+        elif reason := health.why_waiting(job.job_id):
             st.caption(text.plain(reason))
     if len(running) > SHOWN_RUNS:
         st.caption(f"{text.count(len(running) - SHOWN_RUNS, 'more run')} of {len(running):,} not shown here.")

@@ -40,6 +40,7 @@ SORTS = {
 
 def show_progress(job: Job) -> None:
     """How far a run is, how fast, and why it waits if it does."""
+    stall = health.find_stalls([job]).get(job.job_id)
     st.progress(job.n_done / job.n_items)
     with st.container(horizontal=True):
         st.metric("Items done", f"{job.n_completed:,} of {job.n_items:,}", border=True)
@@ -50,11 +51,14 @@ def show_progress(job: Job) -> None:
         if job.is_over:
             st.metric("Took", text.duration(job.seconds) or "–", border=True)
         else:
-            st.metric("Time left, about", text.duration(job.time_left_s) or "–", border=True)
+            left = None if stall else job.time_left_s
+            st.metric("Time left, about", text.duration(left) or "–", border=True)
     _show_learning(job)
     if job.is_over:
         return
-    if reason := health.why_waiting(job.job_id):
+    if stall is not None:
+        st.error(text.stalled(stall), icon=":material/error:")
+    elif reason := health.why_waiting(job.job_id):
         st.info(text.plain(reason), icon=":material/hourglass_top:")
     st.caption("Cancelling stops waiting batches at once and running ones within two seconds; what is finished stays.")
 

@@ -6,7 +6,7 @@ from datetime import date, datetime
 
 import pandas as pd
 
-from fcst.job_records import Job
+from fcst.job_records import Job, Stall
 from fcst.names import BENCHMARK, HOLDOUT_WEEKS
 
 UNDEFINED = "not defined"
@@ -173,6 +173,11 @@ def made_by(models: str) -> str:
     """What computed a forecast, as planners call it: `Boosting 52%, same weeks last year 5%, 3 more`."""
     parts = (part.partition(" ") for part in models.split(", "))
     return ", ".join(f"{model_name(model)}{space}{share}" for model, space, share in parts)
+
+
+def stalled(stall: Stall) -> str:
+    """Since when a run is stalled, why, and what to do."""
+    return plain(f"Stalled since {moment(stall.since)}. {stall.why} {stall.hint}".strip())
 
 
 def job_title(job: Job) -> str:

@@ -8,12 +8,14 @@ import subprocess
 import time
 import uuid
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from fcst import supervisor_lock
 from fcst.files import FileLock
+from fcst.job_records import Stall
 from fcst.services import health, jobs
 from fcst.settings import load_settings
 from fcst.specs import JobSpec
@@ -207,20 +209,29 @@ def test_scheduler_that_says_nothing_is_given_up_soon() -> None:
 # Supervisors
 
 
+def stall_of(job_id: int) -> Stall | None:
+    return health.find_stalls([jobs.get_job(job_id)]).get(job_id)
+
+
 def test_work_without_a_supervisor_is_told(waiting: int) -> None:
     found = check("supervisor")
     assert (
         not found.is_ok and found.text == "no supervisor is alive, and work is waiting" and "fcst worker" in found.hint
     )
-    assert (
-        health.why_waiting(waiting)
-        == "No supervisor is alive, and work is waiting. Start one with the command: python -m fcst worker."
+    stall = stall_of(waiting)
+    assert stall is not None
+    assert (stall.why, stall.hint) == (
+        "No supervisor is alive, and work is waiting.",
+        "Start one with the command: python -m fcst worker.",
     )
+    assert abs((datetime.now(UTC) - stall.since).total_seconds()) < 600
+    assert health.why_waiting(waiting) == ""
 
 
 def test_supervisor_of_another_machine_is_believed(waiting: int) -> None:
     register("elsewhere", pid=2**22 + 1)
     assert check("supervisor").text == f"alive: elsewhere:{2**22 + 1} (2 processes)"
+    assert stall_of(waiting) is None
     assert health.why_waiting(waiting) == "Waiting for its turn."
 
 
@@ -246,7 +257,8 @@ def test_problem_of_a_supervisor_is_told(waiting: int) -> None:
     run_sql("UPDATE fcst_app.workers SET problem = 'Dask has no workers.' WHERE worker_id = %(w)s", w=worker_id)
     found = check("supervisor")
     assert not found.is_ok and "Dask has no workers" in found.text and "elsewhere:8" in found.text
-    assert health.why_waiting(waiting) == "Dask has no workers (says elsewhere:8)."
+    stall = stall_of(waiting)
+    assert stall is not None and stall.why == "Dask has no workers (says elsewhere:8)."
 
 
 def test_stale_lease_is_told_with_owner_time_and_what_it_holds(waiting: int) -> None:
@@ -310,6 +322,8 @@ def test_killed_supervisor_is_found_at_once_and_its_lease_later(load_dataset, st
     supervisor.send_signal(signal.SIGKILL)
     supervisor.wait()
     assert check("supervisor").text == f"{HERE}:{supervisor.pid} is dead, and work is waiting"
+    stall = stall_of(job_id)
+    assert stall is not None and stall.why == f"{HERE}:{supervisor.pid} is dead, and work is waiting."
     assert f"{HERE}:{supervisor.pid} is dead; its lease still holds" in check("lease").text
     wait_until(lambda: "its lease ran out" in check("lease").text, 10)
     assert "it holds 2 batches" in check("lease").text or "it holds 1 batch" in check("lease").text

@@ -231,3 +231,8 @@ DELETE FROM fcst_app.jobs WHERE job_id = ANY (%(job_ids)s);
 -- has_forecasts
 -- Whether an item of any run has completed.
 SELECT EXISTS (SELECT FROM fcst_app.batch_status WHERE n_completed > 0) AS found;
+
+-- last_changes
+-- When a batch of each of some jobs last changed its stage; when it was submitted, if none has yet.
+SELECT j.job_id, COALESCE((SELECT max(e.at) FROM fcst_app.batch_events e WHERE e.job_id = j.job_id), j.submitted_at) AS at
+FROM fcst_app.jobs j WHERE j.job_id = ANY (%(job_ids)s);
