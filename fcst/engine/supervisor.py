@@ -19,6 +19,7 @@ from fcst.errors import DatabaseAway
 from fcst.files import FileLock
 from fcst.settings import Settings
 from fcst.store import workers
+from fcst.store.queries import latest_version
 
 BUSY_POLL_S = 0.2
 IDLE_POLL_S = 5.0
@@ -74,6 +75,7 @@ class Supervisor:
         self._lock_path = lock_path
         self._wake = threading.Event()
         self.is_ending = False
+        self.is_outdated = False  # the schema is newer
         self._heartbeat_due = 0.0
 
     def end(self) -> None:
@@ -162,21 +164,29 @@ class Supervisor:
     def _tick(self, dispatcher: Dispatcher) -> bool:
         """Renews the lease where that is due, and has a round of work done; whether there is something to do now."""
         if time.monotonic() >= self._heartbeat_due:
-            workers.renew_lease(self.worker_id, self.settings.lease_s)
+            schema_version = workers.renew_lease(self.worker_id, self.settings.lease_s)
             self._heartbeat_due = time.monotonic() + self.settings.lease_s / 3
+            if schema_version is not None and schema_version > latest_version() and not self.is_outdated:
+                words = f"The database has schema version {schema_version}, made by a newer fcst: this supervisor ends."
+                logs.event(log, logging.WARNING, "schema_newer", words, worker=self.worker_id)
+                self.is_outdated = self.is_ending = True
         return dispatcher.tick(self.is_ending)
 
     def _finish(self, dispatcher: Dispatcher) -> None:
-        """Lets running tasks end within the grace period, gives back the rest, and signs off."""
+        """Lets running tasks end within the grace period, gives back the rest, and signs off.
+
+        Under a newer schema no task can be sure to save what it computes: all are given back at once.
+        """
         self._announce(is_leaving=True)
-        deadline = time.monotonic() + self.settings.grace_s
+        deadline = time.monotonic() + (0.0 if self.is_outdated else self.settings.grace_s)
         self.is_ending = True
         try:
             while dispatcher.has_running and time.monotonic() < deadline:
                 self._tick(dispatcher)
                 self._wake.wait(BUSY_POLL_S)
                 self._wake.clear()
-            dispatcher.give_back_all("its supervisor was told to end")
+            why = "its supervisor is of an earlier version" if self.is_outdated else "its supervisor was told to end"
+            dispatcher.give_back_all(why)
             workers.stop(self.worker_id)
         except DatabaseAway as exc:
             left = f"{exc} What runs is left to others: they take it when the lease has run out."

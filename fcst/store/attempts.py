@@ -20,7 +20,7 @@ from fcst.specs import JobSpec
 from fcst.states import TRANSITIONS, Outcome, Stage
 from fcst.store import accuracy, adjustments, forecasts, learning
 from fcst.store.database import execute, fetch_all, fetch_one, transaction
-from fcst.store.queries import query
+from fcst.store.queries import latest_version, query
 
 
 @dataclass(frozen=True)
@@ -91,8 +91,9 @@ class AttemptEnd:
 
 
 def claim(worker_id: str, n: int) -> list[ClaimedBatch]:
-    """Up to `n` waiting batches, now this supervisor's."""
-    return [ClaimedBatch(**row) for row in fetch_all("claim_batches", worker_id=worker_id, n=n)]
+    """Up to `n` waiting batches, now this supervisor's; none where the schema is newer than this program."""
+    rows = fetch_all("claim_batches", worker_id=worker_id, n=n, schema_version=latest_version())
+    return [ClaimedBatch(**row) for row in rows]
 
 
 def begin(batch_id: int, attempt: int, run_token: str) -> BatchAttempt:

@@ -7,7 +7,7 @@ from fcst.errors import BadRows, FcstError, StaleState
 from fcst.specs import IngestSpec
 from fcst.store.actions import record
 from fcst.store.database import execute, fetch_all, fetch_one, transaction
-from fcst.store.queries import query
+from fcst.store.queries import latest_version, query
 
 
 def insert(spec: IngestSpec, who: str) -> int:
@@ -30,8 +30,8 @@ def list_open() -> list[Ingest]:
 
 
 def claim(worker_id: str) -> ClaimedIngest | None:
-    """The next ingest, now this supervisor's; None if nothing waits."""
-    row = fetch_one("claim_ingest", worker_id=worker_id)
+    """The next ingest, now this supervisor's; None if nothing waits, or the schema is newer than this program."""
+    row = fetch_one("claim_ingest", worker_id=worker_id, schema_version=latest_version())
     return None if row is None else ClaimedIngest(**row)
 
 

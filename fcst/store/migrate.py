@@ -26,11 +26,6 @@ def _no_progress(name: str, done: int, total: int) -> None:
     pass
 
 
-def latest_version() -> int:
-    """The version of the schema that this program makes."""
-    return queries.migrations()[-1][0]
-
-
 def applied_version() -> int | None:
     """The version of the schema in the database, 0 before the first; None where there is no schema."""
     if not (fetch_one("schema_version") or {})["found"]:

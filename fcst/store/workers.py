@@ -58,8 +58,10 @@ def register(worker_id: str, host: str, pid: int, version: str, processes: int, 
     )
 
 
-def renew_lease(worker_id: str, lease_s: float) -> None:
-    execute("renew_lease", worker_id=worker_id, lease_s=lease_s)
+def renew_lease(worker_id: str, lease_s: float) -> int | None:
+    """Renews the lease of a supervisor that has not signed off; returns the version of the schema."""
+    row = fetch_one("renew_lease", worker_id=worker_id, lease_s=lease_s)
+    return None if row is None else int(row["schema_version"])
 
 
 def is_known(worker_id: str) -> bool:

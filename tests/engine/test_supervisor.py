@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import time
+import uuid
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +18,7 @@ from fcst.engine.retry_policy import MAX_TRIES
 from fcst.services import jobs, loading
 from fcst.settings import load_settings
 from fcst.specs import IngestSpec, JobSpec
-from fcst.store import workers
+from fcst.store import attempts, workers
 from fcst.store.database import transaction
 from tests.conftest import wait_until, write_sales
 from tests.engine.seen import (
@@ -161,6 +162,26 @@ def test_another_supervisor_takes_over_from_a_killed_one(start_supervisor, fault
     assert check_items(job_id).n_completed == 40
     assert forecasts_of(job_id) == expected
     assert "its supervisor was lost" in reasons_of(job_id)
+
+
+def test_supervisor_of_an_earlier_version_ends_and_loses_no_item(start_supervisor, load_dataset) -> None:
+    """As when a newer program has upgraded the schema that it works on."""
+    dataset = load_dataset(n_items=40)
+    old = start_supervisor(**SHORT_LEASE)
+    job_id = submit(dataset, 40, SLOW)
+    wait_until(lambda: is_processing(job_id), what="for a batch to be processed")
+    with transaction() as cur:
+        cur.execute("INSERT INTO fcst_app.migrations (version, name) VALUES (9999, 'of a newer program')")
+    assert old.wait(20) == 0
+    ended = jobs.get_job(job_id)
+    assert not ended.is_over and ended.n_failed == 0
+    assert "its supervisor is of an earlier version" in reasons_of(job_id)
+    assert attempts.claim(str(uuid.uuid4()), 5) == [], "this program is of an earlier version too"
+    with transaction() as cur:
+        cur.execute("DELETE FROM fcst_app.migrations WHERE version = 9999")
+    start_supervisor()
+    finish(job_id)
+    assert check_items(job_id).n_completed == 40
 
 
 @pytest.mark.full

@@ -1,6 +1,6 @@
 -- claim_batches
 -- The next waiting batches become this supervisor's. Jobs take turns: one batch each, the job that has waited longest
--- first; within a job they go in order, and none before what the job learns has ended.
+-- first; within a job they go in order, and none before what the job learns has ended. None where the schema is newer.
 WITH next AS (
     SELECT w.batch_id
     FROM fcst_app.jobs j
@@ -14,7 +14,7 @@ WITH next AS (
         ORDER BY b.batch_no LIMIT %(n)s
         FOR UPDATE SKIP LOCKED
     ) w
-    WHERE j.status IS NULL
+    WHERE j.status IS NULL AND NOT EXISTS (SELECT FROM fcst_app.migrations m WHERE m.version > %(schema_version)s)
     ORDER BY row_number() OVER (PARTITION BY j.job_id ORDER BY w.batch_no), s.served_at NULLS FIRST, j.job_id
     LIMIT %(n)s
 ), claimed AS (

@@ -3,12 +3,14 @@
 INSERT INTO fcst_app.ingests (spec) VALUES (%(spec)s) RETURNING ingest_id;
 
 -- claim_ingest
--- The oldest waiting ingest becomes this supervisor's; also one whose supervisor's lease ran out.
+-- The oldest waiting ingest becomes this supervisor's; also one whose supervisor's lease ran out. None where the schema is
+-- newer.
 WITH next AS (
     SELECT i.ingest_id FROM fcst_app.ingests i
     LEFT JOIN fcst_app.workers w ON w.worker_id = i.worker_id
     WHERE i.finished_at IS NULL AND i.cancel_requested_at IS NULL
       AND (i.status = 'submitted' OR w.lease_expires_at <= now())
+      AND NOT EXISTS (SELECT FROM fcst_app.migrations m WHERE m.version > %(schema_version)s)
     ORDER BY i.ingest_id LIMIT 1
     FOR UPDATE OF i SKIP LOCKED
 )

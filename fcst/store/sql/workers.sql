@@ -8,9 +8,10 @@ VALUES (%(worker_id)s, %(host)s, %(pid)s, %(version)s, %(processes)s, now() + ma
 SELECT worker_id FROM fcst_app.workers WHERE worker_id = %(worker_id)s;
 
 -- renew_lease
--- The heartbeat: its batches stay its own.
+-- The heartbeat: its batches stay its own. Says which version the schema has.
 UPDATE fcst_app.workers SET lease_expires_at = now() + make_interval(secs => %(lease_s)s)
-WHERE worker_id = %(worker_id)s AND stopped_at IS NULL;
+WHERE worker_id = %(worker_id)s AND stopped_at IS NULL
+RETURNING (SELECT max(m.version) FROM fcst_app.migrations m) AS schema_version;
 
 -- stop_worker
 -- A supervisor leaves in good order, and holds nothing any more.
