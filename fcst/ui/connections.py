@@ -1,7 +1,9 @@
-"""Limits of each connection to the server, which its ASGI application cannot see: heads of requests, large messages.
+"""Limits of each connection to the server, which its ASGI application cannot see: heads of requests, large messages,
+and how long it waits for another request.
 
-uvicorn waits for ever for the rest of a request's head, and takes messages as large as the largest that the server
-may send. Its classes for HTTP are changed here in place: Streamlit makes the server, and leaves no other way.
+uvicorn waits for ever for the rest of a request's head, takes messages as large as the largest that the server may
+send, and closes a connection that has been idle for 5 s, as many clients do: a request that is sent in that moment is
+lost. Its classes for HTTP are changed here in place: Streamlit makes the server, and leaves no other way.
 """
 
 import asyncio
@@ -14,6 +16,8 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 HEAD_S = 20.0
 """Seconds within which the head of a request must have come."""
 HEAD_BYTES = 65_536
+KEEP_ALIVE_S = 75.0
+"""Seconds for which a connection may be idle between two requests; clients close theirs well before."""
 MOST_FILES = 65_536
 
 
@@ -64,6 +68,7 @@ def _limit_time(kind: Any, most_message_bytes: int) -> None:
 
     def connection_made(self: Any, transport: asyncio.Transport) -> None:
         self.config.ws_max_size = min(self.config.ws_max_size, most_message_bytes)
+        self.timeout_keep_alive = KEEP_ALIVE_S
         connect(self, transport)
         self.head = _Head(self)
         self.head.look()

@@ -59,6 +59,15 @@ def test_head_of_a_request_that_does_not_come_is_not_waited_for(desk: Desk) -> N
     assert desk.get("/healthz").status_code == 200
 
 
+def test_connection_that_was_idle_for_as_long_as_clients_keep_theirs_is_still_there(desk: Desk) -> None:
+    """Clients keep idle connections for 5 s: were it the same here, a request sent in that moment would be lost."""
+    with socket.create_connection(("127.0.0.1", desk.port), timeout=10) as sock:
+        for _ in range(2):
+            sock.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            assert sock.recv(65_536).startswith(b"HTTP/1.1 200")
+            time.sleep(7)
+
+
 def test_head_of_a_request_has_a_size(desk: Desk) -> None:
     with half_sent(desk.port, b"GET / HTTP/1.1\r\nHost: localhost\r\n") as sock:
         line = b"X: " + b"y" * 1_000 + b"\r\n"
