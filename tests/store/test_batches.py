@@ -281,3 +281,17 @@ def test_attempts_are_packed_into_as_many_lanes_as_ran_at_once(job: int) -> None
     assert (found["ended_at"] >= found["started_at"]).all()
     assert jobs.get_job(job).n_attempts == len(found)
     assert jobs.list_attempts(job, 1, 2)[["batch_no", "attempt"]].values.tolist() == [[1, 2]]
+
+
+def test_clock_that_went_back_makes_no_negative_time_or_rate(job: int) -> None:
+    """As the database's clock may, between the begin of work and now."""
+    run = begin_one()
+    attempts.save(run, [ItemResult(jobs.list_keys(job)[0], Outcome.COMPLETED, None)], Stage.PROCESSING)
+    with transaction() as cur:
+        cur.execute(
+            "UPDATE fcst_app.batch_status SET started_at = now() + interval '1 hour' WHERE batch_id = %(batch_id)s",
+            {"batch_id": run.batch_id},
+        )
+    found = jobs.get_job(job)
+    assert (found.n_completed, found.seconds, found.items_per_s, found.time_left_s) == (1, 0, None, None)
+    assert [batch.seconds for batch in jobs.list_batches(job) if batch.batch_id == run.batch_id] == [0]

@@ -146,7 +146,7 @@ LIMIT 100 FOR UPDATE OF b SKIP LOCKED;
 -- Which of the given batches nothing has been written of for so long that the item in hand must have passed its limit:
 -- its process hangs in a way that it cannot notice itself, or is frozen. A task that has not begun may be waiting for a
 -- worker.
-SELECT b.batch_id, extract(epoch FROM now() - b.touched_at)::float8 AS seconds
+SELECT b.batch_id, greatest(extract(epoch FROM now() - b.touched_at), 0)::float8 AS seconds
 FROM fcst_app.batch_status b JOIN fcst_app.jobs j USING (job_id)
 WHERE b.batch_id = ANY (%(running)s::bigint[]) AND b.stage IN ('learning', 'obtaining_sales', 'processing', 'saving')
   AND b.touched_at < now() - make_interval(secs => (j.spec ->> 'item_limit_s')::float8 + %(margin_s)s
@@ -196,7 +196,7 @@ FROM fcst_app.batch_status b
 LEFT JOIN fcst_app.workers w ON w.worker_id = b.worker_id
 CROSS JOIN LATERAL (
     SELECT CASE WHEN b.stage <> 'submitted' THEN
-                EXTRACT(epoch FROM COALESCE(b.finished_at, now()) - b.started_at)::float8 END AS seconds
+                greatest(EXTRACT(epoch FROM COALESCE(b.finished_at, now()) - b.started_at), 0)::float8 END AS seconds
 ) s
 WHERE b.job_id = %(job_id)s AND NOT b.is_learning AND (b.stage = ANY (%(stages)s) OR %(stages)s::text[] IS NULL)
 ORDER BY CASE %(sort)s
@@ -211,7 +211,7 @@ LIMIT %(limit)s OFFSET %(skip)s;
 -- find_learning
 -- How the learning of a run is doing.
 SELECT b.stage, b.attempt, w.host || ':' || w.pid AS worker, b.error, b.started_at, b.finished_at,
-       EXTRACT(epoch FROM COALESCE(b.finished_at, now()) - b.started_at)::float8 AS seconds
+       greatest(EXTRACT(epoch FROM COALESCE(b.finished_at, now()) - b.started_at), 0)::float8 AS seconds
 FROM fcst_app.batch_status b LEFT JOIN fcst_app.workers w ON w.worker_id = b.worker_id
 WHERE b.job_id = %(job_id)s AND b.is_learning;
 

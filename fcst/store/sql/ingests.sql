@@ -79,13 +79,13 @@ WHERE status = 'running' AND worker_id = %(worker_id)s AND ingest_id <> ALL (%(r
 -- get_ingest
 -- One ingest.
 SELECT ingest_id, spec, status, attempt, progress, done_bytes, total_bytes,
-       extract(epoch FROM now() - phase_started_at)::float AS phase_s, cancel_requested_at, error, hint, report,
+       greatest(extract(epoch FROM now() - phase_started_at), 0)::float AS phase_s, cancel_requested_at, error, hint, report,
        dataset_id, submitted_at, started_at, finished_at
 FROM fcst_app.ingests WHERE ingest_id = %(ingest_id)s;
 
 -- list_open_ingests
 -- What is being read or waits for it.
 SELECT ingest_id, spec, status, attempt, progress, done_bytes, total_bytes,
-       extract(epoch FROM now() - phase_started_at)::float AS phase_s, cancel_requested_at, error, hint, report,
+       greatest(extract(epoch FROM now() - phase_started_at), 0)::float AS phase_s, cancel_requested_at, error, hint, report,
        dataset_id, submitted_at, started_at, finished_at
 FROM fcst_app.ingests WHERE finished_at IS NULL ORDER BY ingest_id;

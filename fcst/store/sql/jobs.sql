@@ -56,7 +56,7 @@ SELECT j.job_id, j.dataset_id, d.name AS dataset, d.version AS dataset_version, 
        b.n_completed + b.n_failed - j.n_done_before AS n_done_now,
        (SELECT a.who FROM fcst_app.actions a WHERE a.noun = 'job' AND a.number = j.job_id
          AND a.action = 'submit') AS submitted_by,
-       EXTRACT(epoch FROM COALESCE(j.finished_at, now()) - b.working_since)::float8 AS running_s
+       greatest(EXTRACT(epoch FROM COALESCE(j.finished_at, now()) - b.working_since), 0)::float8 AS running_s
 FROM found f
 JOIN fcst_app.jobs j USING (job_id)
 JOIN fcst_app.datasets d USING (dataset_id)
@@ -109,7 +109,7 @@ GROUP BY s.status;
 
 -- count_open_batches
 -- How many batches of open jobs are in each stage, and the age of the oldest.
-SELECT b.stage, count(*)::integer AS n, EXTRACT(epoch FROM now() - min(b.submitted_at))::float8 AS age_s
+SELECT b.stage, count(*)::integer AS n, greatest(EXTRACT(epoch FROM now() - min(b.submitted_at)), 0)::float8 AS age_s
 FROM fcst_app.jobs j JOIN fcst_app.batch_status b USING (job_id)
 WHERE j.status IS NULL GROUP BY b.stage;
 
@@ -129,11 +129,11 @@ SELECT a.job_id, a.n_windows, b.start_s, b.learning_s, b.work_s / b.n_done AS it
 FROM alike a
 CROSS JOIN LATERAL (
     SELECT sum(s.n_completed + s.n_failed) AS n_done, bool_and(s.attempt = 1 AND w.host = %(host)s) AS is_alike,
-           EXTRACT(epoch FROM (min(s.started_at) - a.submitted_at))::float8 AS start_s,
-           EXTRACT(epoch FROM (a.finished_at - max(s.finished_at)))::float8 AS end_s,
-           COALESCE(sum(EXTRACT(epoch FROM (s.finished_at - s.started_at))) FILTER (WHERE s.is_learning), 0)::float8
+           greatest(EXTRACT(epoch FROM (min(s.started_at) - a.submitted_at)), 0)::float8 AS start_s,
+           greatest(EXTRACT(epoch FROM (a.finished_at - max(s.finished_at))), 0)::float8 AS end_s,
+           COALESCE(sum(greatest(EXTRACT(epoch FROM (s.finished_at - s.started_at)), 0)) FILTER (WHERE s.is_learning), 0)::float8
            AS learning_s,
-           (sum(EXTRACT(epoch FROM (s.finished_at - s.started_at))) FILTER (WHERE NOT s.is_learning))::float8 AS work_s
+           (sum(greatest(EXTRACT(epoch FROM (s.finished_at - s.started_at)), 0)) FILTER (WHERE NOT s.is_learning))::float8 AS work_s
     FROM fcst_app.batch_status s LEFT JOIN fcst_app.workers w USING (worker_id) WHERE s.job_id = a.job_id
 ) b
 WHERE b.is_alike AND b.n_done > 0
