@@ -7,6 +7,7 @@ lives; a pid file is not, for it outlives its writer and its number may be anoth
 import contextlib
 import fcntl
 import os
+import shutil
 import stat
 import time
 from pathlib import Path
@@ -33,6 +34,17 @@ def make_home(home: Path) -> Path:
         else:
             home.chmod(0o711)
     return home
+
+
+MOST_RESERVE = 500_000_000
+"""Bytes of a disk that are left free, for the database beside all else that is there; of a small disk a twentieth."""
+
+
+def room_in(folder: Path) -> int:
+    """Bytes that may be written into a folder, or the nearest one above it that is there; 0 or less: none."""
+    there = next(path for path in (folder, *folder.parents) if path.is_dir())
+    usage = shutil.disk_usage(there)
+    return usage.free - min(MOST_RESERVE, usage.total // 20)
 
 
 def private_folder(folder: Path, home: Path, exist_ok: bool = True) -> Path:

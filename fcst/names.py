@@ -47,3 +47,7 @@ DEMAND_CLASSES = ("smooth", "erratic", "intermittent", "lumpy", "none")
 def in_file_name(name: str) -> str:
     """A key or name as part of a file's name."""
     return "".join(char if char.isalnum() else "-" for char in name)[:60]
+
+
+SCRATCH = "tmp"
+"""The folder of FCST_HOME in which tasks work; what is in it can be made again."""

@@ -21,23 +21,27 @@ from fcst.compute.series import Series
 from fcst.engine.series_reading import read_series
 from fcst.engine.watchdog import LEARNING, Watchdog
 from fcst.errors import ComputeError, DatabaseAway, InputError, StaleState, StoreError
-from fcst.files import make_home, private_folder
+from fcst.files import make_home, private_folder, room_in
 from fcst.ingest.driver_files import DatasetWeeks, DriverFiles
 from fcst.ingest.driver_plans import PlanDataset, look_at_plan, read_plan
 from fcst.ingest.folders import folders_for
-from fcst.ingest.pipeline import Resources
+from fcst.ingest.pipeline import Resources, SeriesFiles
 from fcst.ingest.pipeline import read_series as read_sales
-from fcst.ingest.sources import OnProgress, Workspace
+from fcst.ingest.sources import OnProgress, Workspace, no_room
+from fcst.names import SCRATCH
 from fcst.records import BacktestRecord, ForecastRecord, ItemResult, LearnedRecord
-from fcst.settings import load_settings
+from fcst.settings import Settings, load_settings
 from fcst.specs import IngestSpec
 from fcst.states import Outcome, Stage
 from fcst.store import attempts, datasets, drivers, ingests, learning, sales, submission
 from fcst.store.attempts import BatchAttempt
+from fcst.store.embedded_paths import find_place
 
 CHECKPOINT_S = 2.0  # how much computed work a death may cost
 LOOK_EVERY_S = 0.5  # between looks whether the batch is still this task's
 PROGRESS_EVERY_S = 0.5
+BYTES_STORED = 3
+"""Bytes in the database for one in the files that it loads: tables, indexes, and the log of what is written."""
 LEARNING_LIMIT_S = 1_800.0
 MAX_LEARNING_ITEMS = 2_000
 """Items of a run that it learns from: more change little, and the cost does not grow with the run."""
@@ -224,6 +228,7 @@ def run_ingest(ingest_id: int, attempt: int) -> None:
         else:
             dataset_id = datasets.reserve_id()
             files = read_sales(spec, dataset_id, resources, on_progress)
+            _check_room(files, settings)
             datasets.insert(dataset_id, files, ingest_id, run_token, on_progress)
             if spec.then_run:
                 submission.submit_after_load(ingest_id, dataset_id, spec.asked_by, settings)
@@ -248,6 +253,15 @@ def _read_plan(spec: IngestSpec, resources: Resources, on_progress: OnProgress) 
     return read_plan(spec, parts, asked, workspace)
 
 
+def _check_room(files: SeriesFiles, settings: Settings) -> None:
+    """Refuses a dataset that the embedded server has no room for: a full disk would take it down, with all work."""
+    if settings.database_url is not None:
+        return
+    n_bytes = BYTES_STORED * sum(path.stat().st_size for path in (files.items_csv, files.sales, files.totals_csv))
+    if n_bytes > room_in(find_place(settings.home)[0]):
+        raise no_room(f"The weekly sales need about {max(n_bytes // 1_000_000, 1):,} MB in the database.")
+
+
 def _make_folder(folder: Path) -> None:
     try:
         private_folder(folder, make_home(load_settings().home), exist_ok=False)
@@ -258,6 +272,7 @@ def _make_folder(folder: Path) -> None:
 def _progress_writer(ingest_id: int, run_token: str) -> Callable[[str, int, int], None]:
     """Writes progress into the database, a few times a second at most; a database that is away misses some of it."""
     said: tuple[str, float] = ("", 0.0)
+    home = load_settings().home
 
     def on_progress(what: str, done: int, total: int) -> None:
         nonlocal said
@@ -265,6 +280,8 @@ def _progress_writer(ingest_id: int, run_token: str) -> Callable[[str, int, int]
         if what == said[0] and now - said[1] < PROGRESS_EVERY_S:
             return
         said = (what, now)
+        if room_in(home) <= 0:
+            raise no_room()
         try:
             ingests.set_progress(ingest_id, run_token, what, done, total)
         except DatabaseAway as exc:
@@ -286,4 +303,4 @@ def discard_files(ingest_id: int) -> None:
 
 
 def _folder(ingest_id: int) -> Path:
-    return load_settings().home / "tmp" / f"ingest-{ingest_id}"
+    return load_settings().home / SCRATCH / f"ingest-{ingest_id}"

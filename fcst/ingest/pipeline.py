@@ -22,6 +22,7 @@ import pyarrow as pa
 
 from fcst.attributes import Attribute
 from fcst.errors import BadRows, InputError
+from fcst.files import room_in
 from fcst.ingest import bad_rows, doubts, quality
 from fcst.ingest.attributes import describe_keys, read_beside, sum_up_attributes
 from fcst.ingest.driver_files import DatasetWeeks, DriverFiles, read_own
@@ -123,6 +124,7 @@ def read_series(
         "memory_limit": resources.memory,
         "threads": resources.threads,
         "temp_directory": str(folder / "spill"),
+        "max_temp_directory_size": f"{max(room_in(folder), 0)} bytes",
     }
     con = duckdb.connect(config=config)
     name = plan.parts[0].table.name

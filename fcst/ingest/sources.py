@@ -177,9 +177,10 @@ def with_file_errors() -> Iterator[None]:
         raise InputError(f"{what} cannot be read: {exc.strerror or exc}.", hint) from exc
 
 
-def no_room() -> InputError:
-    """The error of a full disk."""
-    return InputError("There is no room on disk to read the files.", "Make room in FCST_HOME, then load them again.")
+def no_room(why: str = "") -> InputError:
+    """The error of a full disk, or of one that would be full."""
+    words = f"There is no room on disk to read the files. {why}".strip()
+    return InputError(words, "Make room in FCST_HOME, then load them again.")
 
 
 def list_sources(paths: Sequence[str], folders: Folders, workspace: Workspace) -> Listing:

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 from fcst import __version__, supervisor_lock
 from fcst.errors import DatabaseAway, FcstError, StoreError
 from fcst.job_records import Job, Stall
+from fcst.names import SCRATCH
 from fcst.settings import Settings, load_settings
 from fcst.states import IngestStatus
 from fcst.store import attempts, ingests, notifications, workers
@@ -146,7 +147,7 @@ def _check_files() -> Check:
 def _check_folders(settings: Settings) -> Iterator[Check]:
     """Whether other OS users may enter what is to be ours alone; without a check where none may."""
     is_open = []
-    for folder in (settings.uploads, settings.home / "tmp", settings.logs):
+    for folder in (settings.uploads, settings.home / SCRATCH, settings.logs):
         with contextlib.suppress(OSError):  # it is not there, or this user may not enter the home
             if folder.stat().st_mode & 0o077:
                 is_open.append(str(folder))

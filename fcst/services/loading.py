@@ -24,6 +24,7 @@ from fcst.ingest.parts import Part
 from fcst.ingest.plan import Look, describe_file, look_at
 from fcst.ingest.sample import write_sample as write_sample
 from fcst.ingest.sources import Workspace
+from fcst.names import SCRATCH
 from fcst.quality_report import FileRead
 from fcst.roles import Scope
 from fcst.services import identity
@@ -262,7 +263,7 @@ def _folders(spec: IngestSpec) -> Folders:
 def workspace() -> Iterator[Workspace]:
     """A folder for what has to be unpacked to look into it."""
     settings = load_settings()
-    folder = settings.home / "tmp" / f"look-{uuid.uuid4().hex}"
+    folder = settings.home / SCRATCH / f"look-{uuid.uuid4().hex}"
     try:
         private_folder(folder, make_home(settings.home), exist_ok=False)
     except OSError as exc:

@@ -23,7 +23,7 @@ from psycopg2.pool import ThreadedConnectionPool
 
 from fcst.errors import ConfigError, DatabaseAway, StoreError
 from fcst.settings import load_settings
-from fcst.store.embedded import ensure_running
+from fcst.store.embedded import EmbeddedDown, ensure_running
 from fcst.store.queries import query
 
 MAX_CONNECTIONS = 10
@@ -192,6 +192,9 @@ def transaction() -> Iterator[Cursor]:
     try:
         pool = _pool()
         con = pool.lend()
+    except EmbeddedDown as exc:  # as on a full disk: it comes back when there is room
+        n_errors["away"] += 1
+        raise DatabaseAway(exc.message, exc.hint) from exc
     except psycopg2.OperationalError as exc:
         n_errors["away"] += 1
         hint = "Check that the server runs and that DATABASE_URL points to it."

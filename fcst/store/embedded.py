@@ -37,7 +37,8 @@ import psycopg2
 
 from fcst import logs
 from fcst.errors import ConfigError
-from fcst.files import FileLock, is_held, make_home, open_private, private_folder
+from fcst.files import FileLock, is_held, make_home, open_private, private_folder, room_in
+from fcst.names import SCRATCH
 from fcst.settings import PROJECT
 from fcst.store.embedded_paths import INSTEAD, SHARED, Account, find_binaries, find_place, give, identity
 
@@ -47,6 +48,10 @@ START_LIMIT_S = 300.0  # recovery after a crash may take its time
 LOOK_AT_LOG_EVERY_S = 5.0
 # The port is part of the socket's name; without -p the environment could change it.
 SETTINGS = "-p 5432 -h '' -c cluster_name=fcst -c timezone=UTC -c max_connections=100"
+
+
+class EmbeddedDown(ConfigError):
+    """The embedded server does not start."""
 
 
 @dataclass(frozen=True)
@@ -168,7 +173,7 @@ def _bring_up(server: Server) -> None:
             _end_processes(server.lock.stat())
         # Anything else passes: a server that starts, stops or is full, or that of a home deleted just now.
         if now - begin > START_LIMIT_S:
-            raise ConfigError(
+            raise EmbeddedDown(
                 f"The embedded database in {server.home} was not ready within {START_LIMIT_S:.0f} s.",
                 f"Look into {server.log}. {INSTEAD}",
             )
@@ -191,7 +196,24 @@ def _launch(server: Server) -> None:
         for stale in (server.data / "postmaster.pid", server.sockets / ".s.PGSQL.5432.lock"):
             stale.unlink(missing_ok=True)
         how = ("-w", "-t", f"{START_LIMIT_S:.0f}", "-o", f"{SETTINGS} -k {server.sockets}")
-        _run(server, server.data, lock, binaries / "pg_ctl", "start", *how, "-D", ".")
+        start = (binaries / "pg_ctl", "start", *how, "-D", ".")
+        try:
+            _run(server, server.data, lock, *start)
+        except EmbeddedDown:
+            if room_in(server.data) > 0 or not _drop_scratch(server.home):
+                raise
+            _run(server, server.data, lock, *start)
+
+
+def _drop_scratch(home: Path) -> bool:
+    """Removes what loads have written to work with, so that the server has room to recover; whether there was any.
+
+    The loads begin again.
+    """
+    folders = list((home / SCRATCH).glob("*"))
+    for folder in folders:
+        shutil.rmtree(folder, ignore_errors=True)
+    return bool(folders)
 
 
 def _admit_only_us(server: Server) -> None:
@@ -233,7 +255,7 @@ def _run(server: Server, cwd: Path, lock: FileLock | None, *command: Path | str)
         said = server.log.read_bytes()
         said = said[begin:] if begin <= len(said) else said  # rotated meanwhile
         words = said.decode(errors="replace").strip().splitlines()[-8:]
-        raise ConfigError(
+        raise EmbeddedDown(
             f"The embedded database in {server.home} failed ({Path(command[0]).name}): {' | '.join(words)}",
             f"All of it is in {server.log}. {INSTEAD}",
         )
