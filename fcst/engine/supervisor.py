@@ -19,7 +19,7 @@ from fcst.errors import DatabaseAway
 from fcst.files import FileLock
 from fcst.settings import Settings
 from fcst.store import workers
-from fcst.store.queries import latest_version
+from fcst.store.migrate import latest_version
 
 BUSY_POLL_S = 0.2
 IDLE_POLL_S = 5.0

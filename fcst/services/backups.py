@@ -12,8 +12,7 @@ from fcst.services.whole_file import whole_file
 from fcst.settings import load_settings
 from fcst.store import actions, dump, statistics, workers
 from fcst.store.dump import Contents
-from fcst.store.migrate import migrate
-from fcst.store.queries import latest_version
+from fcst.store.migrate import latest_version, migrate
 
 
 def check_target(path: Path, is_replacing: bool) -> None:

@@ -23,8 +23,7 @@ from fcst.states import IngestStatus
 from fcst.store import attempts, ingests, notifications, workers
 from fcst.store import jobs as stored_jobs
 from fcst.store.database import database_label, encryption, server_version
-from fcst.store.migrate import applied_version
-from fcst.store.queries import latest_version
+from fcst.store.migrate import applied_version, latest_version
 from fcst.store.server_checks import LEAST_CONNECTIONS, check_database
 from fcst.store.workers import LapsedSupervisor, Supervisor
 

@@ -20,7 +20,8 @@ from fcst.specs import JobSpec
 from fcst.states import TRANSITIONS, Outcome, Stage
 from fcst.store import accuracy, adjustments, forecasts, learning
 from fcst.store.database import execute, fetch_all, fetch_one, transaction
-from fcst.store.queries import latest_version, query
+from fcst.store.migrate import latest_version
+from fcst.store.queries import query
 
 
 @dataclass(frozen=True)

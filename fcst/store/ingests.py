@@ -7,7 +7,8 @@ from fcst.errors import BadRows, FcstError, StaleState
 from fcst.specs import IngestSpec
 from fcst.store.actions import record
 from fcst.store.database import execute, fetch_all, fetch_one, transaction
-from fcst.store.queries import latest_version, query
+from fcst.store.migrate import latest_version
+from fcst.store.queries import query
 
 
 def insert(spec: IngestSpec, who: str) -> int:

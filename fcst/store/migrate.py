@@ -6,6 +6,7 @@ them. They are run once for each row of the query, with its columns as parameter
 
 import re
 from collections.abc import Callable
+from functools import cache
 
 from psycopg2.extensions import cursor as Cursor
 
@@ -24,6 +25,12 @@ _STEPS = re.compile(r"^-- for each row of: (?P<rows>.+)\n(?P<statements>(?s:.+?)
 
 def _no_progress(name: str, done: int, total: int) -> None:
     pass
+
+
+@cache
+def latest_version() -> int:
+    """The version of the schema that this program makes."""
+    return queries.migrations()[-1][0]
 
 
 def applied_version() -> int | None:

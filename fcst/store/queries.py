@@ -40,12 +40,6 @@ def migrations() -> list[tuple[int, str, str]]:
     return [(int(p.stem[:4]), p.stem[5:], p.read_text(encoding="utf-8")) for p in paths]
 
 
-@cache
-def latest_version() -> int:
-    """The version of the schema that this program makes."""
-    return migrations()[-1][0]
-
-
 def for_spreadsheet(column: str) -> sql.Composed:
     """`harmless.for_spreadsheet` of a column of text, as SQL."""
     # Most texts have none of the signs: to look for one takes less than half of what replacing takes.
