@@ -12,6 +12,7 @@ import logging
 import ssl
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,9 +58,7 @@ class Notifier:
     def _deliver_all(self) -> None:
         try:
             while found := notifications.claim(AT_ONCE, HOLD_S):
-                messages = [(_message_id(row), _body(row)) for row in found]
-                for row, answer in zip(found, send(self._webhook, messages), strict=True):
-                    _note(row, answer)
+                send(self._webhook, found)
         except DatabaseAway:
             pass  # the supervisor notices it as well; what was claimed is due again in a while
         except StoreError:
@@ -85,18 +84,32 @@ def _note(row: Notification, answer: Answer) -> None:
     logs.event(log, logging.WARNING, "notification_failed", answer.error, **ids)
 
 
-def send(webhook: Webhook, messages: list[tuple[str, bytes]]) -> list[Answer]:
-    """Sends messages, each an id and a body, at the same time; returns the answer to each, in their order."""
+def send(webhook: Webhook, found: Sequence[Notification]) -> None:
+    """Sends several at the same time, and notes the answer to each as it comes: not with the slowest of them.
 
-    async def send_all() -> list[Answer]:
+    Raises
+    ------
+    DatabaseAway
+        if an answer could not be noted; that message is sent again.
+    """
+
+    async def deliver(client: httpx.AsyncClient, row: Notification) -> None:
+        answer = await _send(client, webhook, _message_id(row), _body(row))
+        await asyncio.to_thread(_note, row, answer)
+
+    async def deliver_all() -> list[BaseException | None]:
         # As the machine trusts, and not only as the package's own list of authorities does.
         async with httpx.AsyncClient(verify=ssl.create_default_context(), timeout=None) as client:
-            return await asyncio.gather(*[_send(client, webhook, *message) for message in messages])
+            return await asyncio.gather(*(deliver(client, row) for row in found), return_exceptions=True)
 
     try:
-        return asyncio.run(send_all())
+        failures = [exc for exc in asyncio.run(deliver_all()) if exc is not None]
     except Exception as exc:  # noqa: BLE001  such as a proxy setting that is not an address
-        return [_unreachable(exc)] * len(messages)
+        for row in found:
+            _note(row, _unreachable(exc))
+        return
+    if failures:
+        raise failures[0]
 
 
 async def _send(client: httpx.AsyncClient, webhook: Webhook, message_id: str, body: bytes) -> Answer:

@@ -185,6 +185,31 @@ def test_receiver_that_is_slow_with_one_hears_the_others(
     assert len(notifications.list_undelivered(10)) == 2
 
 
+def test_delivery_is_noted_before_the_slowest_of_several_is_answered(
+    load_dataset: Callable[..., Dataset], receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(notifier, "WAITS_S", (3600.0,))
+    monkeypatch.setattr(notifier, "ANSWER_LIMIT_S", 8.0)
+    dataset = load_dataset()
+    for _ in range(4):
+        end_a_job(dataset)
+    receiver.answers = [0]
+    webhook = load_settings().webhook
+    assert webhook is not None
+    told = Notifier(webhook)
+    told.look()
+    wait_until(lambda: n_delivered() == 3, 5, "for three deliveries to be noted")
+    assert told._thread is not None and told._thread.is_alive(), "the fourth still waits for its answer"
+    told.wait(20)
+    assert n_delivered() == 3 and len(notifications.list_undelivered(10)) == 1
+
+
+def n_delivered() -> int:
+    with transaction() as cur:
+        cur.execute("SELECT count(*) AS n FROM fcst_app.notifications WHERE delivered_at IS NOT NULL")
+        return int(cur.fetchone()["n"])
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [("ALL_PROXY", "socks5://127.0.0.1:1"), ("HTTP_PROXY", "foo://x"), ("NO_PROXY", "::1/128"), ("no_proxy", "[")],
