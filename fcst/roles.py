@@ -38,11 +38,19 @@ class Actor:
         None: they may not even look.
     is_known
         they have signed in or shown a token; else it is whoever sits at this machine.
+    key
+        by which they differ from others of the same name; empty where the name does.
     """
 
     name: str
     scope: Scope | None
     is_known: bool = True
+    key: str = ""
+
+    @property
+    def own_key(self) -> str:
+        """What is counted and kept for this one alone, and not for others of the same name, goes by it."""
+        return self.key or f"name:{self.name}"
 
     def may(self, scope: Scope) -> bool:
         return self.scope is not None and self.scope.includes(scope)

@@ -73,7 +73,7 @@ class Callers:
         except NotAllowed as exc:
             self._held.discard(credentials)
             refusal = problem(401, exc.message, exc.hint, {"WWW-Authenticate": "Bearer"})
-        caller = actor.name if actor is not None and actor.is_known else place
+        caller = actor.own_key if actor is not None and actor.is_known else place
         return actor, refusal if self._limiter.hit(rate, caller) else self._too_many(rate, caller)
 
     async def _caller(self, scope: Scope, headers: Headers) -> Actor | None:

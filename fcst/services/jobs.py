@@ -158,7 +158,8 @@ def submit_once(
         raise InputError("No item was chosen.", "Choose at least one.")
     spec = submission.with_what_is_known(dataset_id, items, spec, can_learn=AUTO in spec.models)
     ensure_supervisor()  # before: where none can be started, nothing is submitted
-    job_id, is_new = jobs.insert(dataset_id, items, spec, _clean(name)[:100], _clean(note)[:1000], who, idempotency)
+    once = None if idempotency is None else (identity.current().own_key, *idempotency)
+    job_id, is_new = jobs.insert(dataset_id, items, spec, _clean(name)[:100], _clean(note)[:1000], who, once)
     ensure_supervisor()  # after: one that was about to leave has not seen the job
     return job_id, is_new
 
@@ -182,7 +183,8 @@ def find_submitted(key: str, fingerprint: str) -> int | None:
     Conflict
         if the key was used with another fingerprint.
     """
-    job_id = jobs.find_of_key(identity.require(Scope.RUN), key, fingerprint)
+    identity.require(Scope.RUN)
+    job_id = jobs.find_of_key(identity.current().own_key, key, fingerprint)
     if job_id is not None:
         ensure_supervisor()  # the first request may have broken off before it did so
     return job_id

@@ -76,7 +76,7 @@ def check_token(token: str) -> Actor:
     if found.state != "valid":
         state = "was revoked" if found.state == "revoked" else "has expired"
         raise NotAllowed(f"This token {state}.", "Make another with `python -m fcst token create`.")
-    return Actor(f"token {found.name}", Scope(found.scope))
+    return Actor(f"token {found.name}", Scope(found.scope), key=f"token:{found.token_id}")
 
 
 def _hash(token: str) -> bytes:

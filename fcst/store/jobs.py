@@ -25,7 +25,7 @@ def insert(
     name: str,
     note: str,
     who: str,
-    idempotency: tuple[str, str] | None = None,
+    idempotency: tuple[str, str, str] | None = None,
 ) -> tuple[int, bool]:
     """Creates a job, its batches and its items in one transaction; returns the job's id, and whether it is new.
 
@@ -34,7 +34,8 @@ def insert(
     selection
         which items of the dataset; the largest sellers run first.
     idempotency
-        (key, fingerprint) of a request: another one of the same key gets the job that the first of them made.
+        (caller, key, fingerprint) of a request: another one of the same caller and key gets the job that the first of
+        them made.
 
     Raises
     ------
@@ -44,7 +45,7 @@ def insert(
     """
     chosen = item_filters.select(dataset_id, selection)
     with transaction() as cur:
-        if idempotency is not None and (known := _take_key(cur, who, *idempotency)) is not None:
+        if idempotency is not None and (known := _take_key(cur, *idempotency)) is not None:
             return known, False
         cur.execute(query("hold_dataset"), {"dataset_id": dataset_id})
         if cur.fetchone() is None:
@@ -80,7 +81,8 @@ def insert(
         statistics.analyze_job(cur, n_items)
         adjustments.carry(cur, job_id)
         if idempotency is not None:
-            cur.execute(query("fill_idempotency_key"), {"who": who, "key": idempotency[0], "job_id": job_id})
+            of_request = {"who": idempotency[0], "key": idempotency[1], "job_id": job_id}
+            cur.execute(query("fill_idempotency_key"), of_request)
         record(cur, who, "submit", "job", job_id, name)
     return job_id, True
 

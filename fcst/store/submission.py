@@ -42,5 +42,5 @@ def submit_after_load(ingest_id: int, dataset_id: int, who: str, settings: Setti
         process_memory=settings.process_memory,
     )
     spec = with_what_is_known(dataset_id, items, spec, can_learn=True)
-    once = (f"load-{ingest_id}", str(dataset_id))
+    once = ("load", f"load-{ingest_id}", str(dataset_id))
     return jobs.insert(dataset_id, items, spec, "", "", who, once)[0]

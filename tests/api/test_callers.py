@@ -136,8 +136,9 @@ def test_what_is_done_is_noted_under_the_name_of_the_token(anybody: httpx.Client
     assert action == {"who": "token run program", "action": "submit"}
 
 
-def test_keys_of_different_tokens_do_not_meet(anybody: httpx.Client) -> None:
-    keyed = [bearer(make_token(name, "run")) | {"Idempotency-Key": "k"} for name in ("first", "second")]
+@pytest.mark.parametrize("names", [("first", "second"), ("the same", "the same")], ids=str)
+def test_keys_of_different_tokens_do_not_meet(anybody: httpx.Client, names: tuple[str, str]) -> None:
+    keyed = [bearer(make_token(name, "run")) | {"Idempotency-Key": "k"} for name in names]
     first, second = (anybody.post("/api/jobs", json=BODY, headers=headers).json()["job_id"] for headers in keyed)
     assert first != second
     assert anybody.post("/api/jobs", json=BODY, headers=keyed[0]).json()["job_id"] == first
@@ -356,7 +357,7 @@ def test_preflight_gives_nothing(desk: Desk, firm: Desk, origin: str) -> None:
 
 
 def test_rate_is_held_per_caller(firm: Desk, anybody: httpx.Client) -> None:
-    one, other = (bearer(make_token(name, "read")) for name in ("one", "other"))
+    one, other = (bearer(make_token("of one name", "read")) for _ in range(2))
     with at_work(firm.place, firm.project, FCST_API_RATE="5/minute") as server:
         statuses = [server.get("/api/jobs", headers=one).status_code for _ in range(7)]
         assert statuses == [200] * 5 + [429] * 2
