@@ -8,7 +8,19 @@ from starlette.middleware import Middleware
 from starlette.routing import BaseRoute, Mount, Route
 
 from fcst import __version__
-from fcst.api import adjustments, attributes, datasets, drivers, jobs, lifecycles, monitoring, plans, stock, worklist
+from fcst.api import (
+    adjustments,
+    attributes,
+    datasets,
+    drivers,
+    jobs,
+    lifecycles,
+    monitoring,
+    plans,
+    scenarios,
+    stock,
+    worklist,
+)
 from fcst.api.callers import Callers
 from fcst.api.problems import documented, handle_problems
 
@@ -45,7 +57,7 @@ def create_api() -> FastAPI:
         redirect_slashes=False,
         redoc_url=None,  # it asks another server for its picture
     )
-    for part in (jobs, datasets, drivers, lifecycles, attributes, stock, worklist, adjustments, plans):
+    for part in (jobs, datasets, drivers, lifecycles, attributes, stock, worklist, adjustments, plans, scenarios):
         api.include_router(part.router)
     handle_problems(api)
     return api

@@ -9,7 +9,9 @@ from fcst.api.run_items import ItemsInBody
 from fcst.api.schemas import NO_ZERO_BYTE, Asked, Day, Given, Key
 from fcst.attention import MOST, AttentionReason
 from fcst.attention import Thresholds as Usual
+from fcst.drivers import DriverKind
 from fcst.periods import Period
+from fcst.scenarios import ChangeHow
 from fcst.services.adjustments import MAX_NAME, MAX_REASON
 from fcst.services.plan_comparison import MAX_BAD
 from fcst.services.plan_upload import Meanwhile
@@ -268,3 +270,117 @@ class ThresholdsRequest(Thresholds, Signed):
     """Thresholds of a dataset's name, in place of those that it has."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"far": 0.3, "who": "Ann"}]})
+
+
+class DriverChange(Given):
+    driver: str
+    first_wk_end_dt: Annotated[date, Field(validation_alias="first")]
+    last_wk_end_dt: Annotated[date, Field(validation_alias="last")]
+    how: ChangeHow
+    value: float
+
+
+class ScenarioChange(Given):
+    """A change of a driver for some items."""
+
+    change_id: int
+    change: DriverChange
+    scope: Annotated[str, Field(description="Which items were asked for, in words.")]
+    n_items: Annotated[int, Field(description="Those of them that have effects of drivers.")]
+    made_by: str
+    made_at: datetime
+
+
+class Scenario(Given):
+    scenario_id: int
+    name: str
+    made_by: str
+    made_at: datetime
+    changes: list[ScenarioChange]
+
+
+class ChangeableDriver(Given):
+    """A driver with an effect in the run."""
+
+    name: str
+    kind: DriverKind
+    percent: Annotated[
+        float | None, Field(description="By which it changes sales where it is all week, or the price 10 % lower.")
+    ]
+
+
+class Scenarios(BaseModel):
+    scenarios: list[Scenario]
+    drivers: list[ChangeableDriver]
+
+
+class ScenarioRequest(Signed):
+    name: Annotated[StrictStr, Field(min_length=1, max_length=MAX_NAME, pattern=NO_ZERO_BYTE)]
+    copy_of: Annotated[
+        StrictInt | None, Field(description="The scenario of this run whose changes it begins with.")
+    ] = None
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"name": "Carnival", "who": "Ann"}]})
+
+
+class DriverChangeRequest(Signed):
+    """What a driver is to be in some weeks ahead."""
+
+    items: ItemsInBody
+    driver: Annotated[StrictStr, Field(min_length=1, max_length=200, pattern=NO_ZERO_BYTE)]
+    first_wk_end_dt: Annotated[Day, Field(description="The last day of the first week.")]
+    last_wk_end_dt: Annotated[Day, Field(description="The last day of the last week.")]
+    how: Annotated[ChangeHow, Field(description="`to` a value; `percent`, of what is planned, for prices and numbers.")]
+    value: Annotated[
+        float, Field(strict=True, description="Of promotions, events and open days a share of the week, from 0 to 1.")
+    ]
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [
+                {
+                    "items": {"family": ["BEVERAGES"]},
+                    "driver": "price",
+                    "first_wk_end_dt": "2017-08-26",
+                    "last_wk_end_dt": "2017-09-02",
+                    "how": "percent",
+                    "value": -10.0,
+                    "who": "Ann",
+                }
+            ]
+        },
+    )
+
+
+class ScenarioWeek(BaseModel):
+    wk_end_dt: date
+    changes: Annotated[list[float], Field(description="Units, of each scenario to the final plan.")]
+
+
+class ScenarioUnits(Given):
+    """An item, in units of all weeks ahead."""
+
+    unique_id: str
+    name: str
+    plan: float
+    units: Annotated[list[float], Field(description="The plan in each scenario.")]
+
+
+class ScenarioSums(BaseModel):
+    scenarios: Annotated[list[int], Field(description="Their numbers, in the order of the lists below.")]
+    weeks: list[ScenarioWeek]
+    items: list[ScenarioUnits]
+
+
+class TakeOverRequest(OfPlan):
+    reason: Annotated[StrictStr, Field(min_length=1, max_length=MAX_REASON, pattern=NO_ZERO_BYTE)]
+    last_change: Annotated[
+        StrictInt | None,
+        Field(description="As it was given with the plan that you looked at: 409, if these weeks were changed since."),
+    ]
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"examples": [{"reason": "agreed with sales", "last_change": None, "who": "Ann"}]},
+    )

@@ -185,7 +185,7 @@ def list_items(job: Job, model: str, which: RunFilter, chosen: Sequence[Scenario
     return scenarios.list_items(job, model, which, [scenario.scenario_id for scenario in chosen], SHOWN_ITEMS)
 
 
-def take_over(job: Job, model: str, scenario: Scenario, reason: str, made_by: str = "", seen: int | None = None) -> int:
+def take_over(job: Job, model: str, scenario_id: int, reason: str, made_by: str = "", seen: int | None = None) -> int:
     """Changes the plan by one model as a scenario does; returns the id of the adjustment.
 
     Parameters
@@ -195,13 +195,16 @@ def take_over(job: Job, model: str, scenario: Scenario, reason: str, made_by: st
 
     Raises
     ------
+    NotFound
+        if the run has no such scenario.
     InputError
-        if the scenario changes nothing, or no reason or name is given.
+        if it changes nothing, or no reason or name is given.
     Conflict
         if the same weeks of the plan were changed since they were looked at.
     """
     identity.require(Scope.RUN)
     choose_model(job, model)
+    scenario = get_scenario(job, scenario_id)
     steps = scenarios.changed_steps(scenario.scenario_id)
     if steps is None:
         raise InputError(f"The scenario {scenario.name!r} changes no week.", "Add a change to it.")

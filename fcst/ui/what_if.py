@@ -397,7 +397,7 @@ def ask_to_take_over(shown: Shown) -> None:
     if st.button("Take it over", type="primary", key="take_over_now"):
         seen = adjustments.last_change(shown.job.job_id)
         try:
-            number = scenarios.take_over(shown.job, shown.model, scenario, reason, who, seen)
+            number = scenarios.take_over(shown.job, shown.model, scenario.scenario_id, reason, who, seen)
         except FcstError as exc:
             show_error(exc)
             return

@@ -19,6 +19,14 @@ BODY = {"dataset": "s", "items": 2, "models": ["SeasonalNaive"], "h": 2}
 # route -> the least scope, what is asked, and the status that one who may gets
 LIKE_NOTHING = {"lifecycles": [{"unique_id": "new", "origin": "like", "sources": [{"unique_id": "nothing"}]}]}
 OF_NOTHING = {"names": ["buyer"], "rows": [{"key": ["nothing"], "values": ["Eva"]}]}
+OF_PROMOTION = {
+    "items": {},
+    "driver": "promo",
+    "first_wk_end_dt": "2000-01-01",
+    "last_wk_end_dt": "2000-01-01",
+    "how": "to",
+    "value": 1.0,
+}
 TOO_LATE = {
     "items": {},
     "first_wk_end_dt": "2000-01-01",
@@ -67,6 +75,17 @@ ROUTES: dict[tuple[str, str], tuple[Scope, dict[str, Any], int]] = {
     ("PUT", "/datasets/{dataset_id}/attributes"): (Scope.RUN, {"json": OF_NOTHING}, 422),
     ("DELETE", "/datasets/{dataset_id}/attributes"): (Scope.RUN, {"params": {"name": "none"}}, 404),
     ("GET", "/jobs/{job_id}/lost-sales"): (Scope.READ, {}, 200),
+    ("GET", "/jobs/{job_id}/scenarios"): (Scope.READ, {}, 200),
+    ("POST", "/jobs/{job_id}/scenarios"): (Scope.RUN, {"json": {"name": "copy", "copy_of": 99}}, 404),
+    ("DELETE", "/jobs/{job_id}/scenarios/{scenario_id}"): (Scope.RUN, {}, 404),
+    ("POST", "/jobs/{job_id}/scenarios/{scenario_id}/changes"): (Scope.RUN, {"json": OF_PROMOTION}, 404),
+    ("DELETE", "/jobs/{job_id}/scenarios/{scenario_id}/changes/{change_id}"): (Scope.RUN, {}, 404),
+    ("GET", "/jobs/{job_id}/scenarios/{scenario_id}/sums"): (Scope.READ, {}, 404),
+    ("POST", "/jobs/{job_id}/scenarios/{scenario_id}/take-over"): (
+        Scope.RUN,
+        {"json": {"reason": "why", "last_change": None}},
+        404,
+    ),
     ("GET", "/jobs/{job_id}/stock"): (Scope.READ, {}, 200),
     ("GET", "/datasets/{dataset_id}/stock"): (Scope.READ, {}, 200),
     ("PUT", "/datasets/{dataset_id}/stock"): (
@@ -77,6 +96,7 @@ ROUTES: dict[tuple[str, str], tuple[Scope, dict[str, Any], int]] = {
     ("GET", "/../metrics"): (Scope.READ, {}, 200),  # of the server
 }
 NUMBERS = {"job_id": 1, "ingest_id": 1, "dataset_id": 1, "load_id": 1, "adjustment_id": 1}
+NUMBERS |= {"scenario_id": 1, "change_id": 1}
 
 
 @pytest.fixture(scope="module")

@@ -146,7 +146,7 @@ def test_plan_takes_a_scenario_over_and_gives_it_back(job: Job) -> None:
     found = scenario(job, change(job, "promo", 1, 2, 1.0), change(job, "open", 4, 4, 1.0))
     wanted = units(job, found)
     assert wanted[3] > 100 > before[3] == 0, "a week that was closed opens"
-    number = scenarios.take_over(job, MODEL, found, "the fair has a promotion", "Bea")
+    number = scenarios.take_over(job, MODEL, found.scenario_id, "the fair has a promotion", "Bea")
     np.testing.assert_allclose(final(job), wanted)
     (made, _) = adjustments.list_adjustments(job, EVERY, MODEL)
     assert (made.scope, made.reason, made.made_by) == ("scenario Carnival", "the fair has a promotion", "Bea")
@@ -159,7 +159,7 @@ def test_plan_that_was_changed_meanwhile_is_not_overwritten(job: Job) -> None:
     seen = adjustments.last_change(job.job_id)
     adjustments.adjust(job, MODEL, EVERY, Change(week(job, 1), week(job, 1), percent=5.0), "a fair", "Ana")
     with pytest.raises(Conflict, match="a fair"):
-        scenarios.take_over(job, MODEL, found, "promotion", "Bea", seen)
+        scenarios.take_over(job, MODEL, found.scenario_id, "promotion", "Bea", seen)
 
 
 def test_scenario_that_was_changed_meanwhile_is_not_changed(job: Job) -> None:
@@ -198,7 +198,7 @@ def test_scenario_needs_a_name_of_its_own_and_a_change(job: Job) -> None:
     with pytest.raises(InputError, match="no name"):
         scenarios.create_scenario(job, " ", "Ana")
     with pytest.raises(InputError, match="changes no week"):
-        scenarios.take_over(job, MODEL, found, "why", "Ana")
+        scenarios.take_over(job, MODEL, found.scenario_id, "why", "Ana")
     with pytest.raises(InputError, match="None of these items"):
         scenarios.add_change(job, found.scenario_id, change(job, "promo", 1, 1, 1.0), only("none"), "Ana")
 
@@ -212,7 +212,7 @@ def test_reader_may_look_but_not_change(job: Job) -> None:
             lambda: scenarios.add_change(job, found.scenario_id, change(job, "promo", 1, 1, 1.0)),
             lambda: scenarios.remove_change(job, found.scenario_id, found.changes[0].change_id),
             lambda: scenarios.delete_scenario(job, found.scenario_id),
-            lambda: scenarios.take_over(job, MODEL, found, "why"),
+            lambda: scenarios.take_over(job, MODEL, found.scenario_id, "why"),
         ):
             with pytest.raises(NotAllowed):
                 ask()
