@@ -1,5 +1,6 @@
 """What an operator can do with backups: write one, look into one, restore one."""
 
+from datetime import datetime
 from pathlib import Path
 
 from fcst import supervisor_lock
@@ -58,6 +59,11 @@ def look_into(path: Path) -> Contents:
             "Update this installation.",
         )
     return contents
+
+
+def last_restore() -> datetime | None:
+    """When a backup last took the place of what was in the database; None where none has."""
+    return actions.last_restore()
 
 
 def restore(path: Path, is_replacing: bool) -> list[str]:

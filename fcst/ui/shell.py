@@ -9,6 +9,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any, TypeVar
 
 import streamlit as st
@@ -16,6 +17,7 @@ import streamlit as st
 from fcst.errors import DatabaseAway, FcstError
 from fcst.roles import Scope
 from fcst.services import identity
+from fcst.services.backups import last_restore
 from fcst.services.supervision import current_upgrade, has_database, prepare_database
 from fcst.ui.text import plain
 
@@ -37,6 +39,24 @@ def prepare() -> None:
             time.sleep(UPGRADE_POLL_S)
         place.empty()
     _prepare_once()
+    _forget_what_was_replaced()
+
+
+def _forget_what_was_replaced() -> None:
+    """After a restore nothing holds that was read before: its numbers come again, and mean something else."""
+    restored_at, known = last_restore(), _known_restore()
+    if known and known[0] == restored_at:
+        return
+    if known:
+        st.cache_data.clear()
+        st.cache_resource.clear()
+    _known_restore()[:] = [restored_at]
+
+
+@st.cache_resource
+def _known_restore() -> list[datetime | None]:
+    """The last restore that pages know of; empty before the first look."""
+    return []
 
 
 @st.cache_resource(show_spinner="Starting the database …")
