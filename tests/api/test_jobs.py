@@ -3,6 +3,7 @@
 import io
 import json
 import math
+import uuid
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from threading import Barrier
@@ -14,7 +15,7 @@ import pytest
 
 from fcst.filters import EVERY, RunFilter, only
 from fcst.services import accuracy, datasets, exports, jobs
-from fcst.store import attempts
+from fcst.store import attempts, workers
 from fcst.store import jobs as store
 from tests.api.conftest import Desk, ask_database, is_problem
 from tests.conftest import fail_batch, wait_until
@@ -57,7 +58,12 @@ def test_job_is_submitted_computed_and_told(desk: Desk) -> None:
     work(1)
     job = desk.get(f"/api/jobs/{job_id}").json()
     assert (job["status"], job["n_completed"], job["batches"]) == ("running", 2, {"completed": 1, "submitted": 1})
-    assert math.isclose(job["time_left_s"], 2 / job["items_per_s"])
+    assert job["time_left_s"] is None and job["stalled"]["why"] == "No supervisor is alive, and work is waiting."
+    worker_id = str(uuid.uuid4())
+    workers.register(worker_id, "elsewhere", 1, "0", 2, 60)
+    job = desk.get(f"/api/jobs/{job_id}").json()
+    assert job["stalled"] is None and math.isclose(job["time_left_s"], 2 / job["items_per_s"])
+    workers.stop(worker_id)
     first, second = desk.get(f"/api/jobs/{job_id}/batches").json()["batches"]
     assert (first["stage"], first["attempt"], first["n_completed"], first["seconds"] > 0) == ("completed", 1, 2, True)
     assert (second["stage"], second["attempt"], second["worker"], second["seconds"]) == ("submitted", 0, None, None)
