@@ -11,7 +11,7 @@ import re
 import stat
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -22,6 +22,10 @@ CHUNK = 1 << 20
 MAX_MEMBERS = 10_000
 FREE_RATIO_BYTES = 100 << 20  # below this any ratio will do
 MAX_RATIO = 250  # of unpacked to packed: sales pack 5 to 30 times, a bomb a thousand times
+MOST_DECODING = 256 << 20
+"""Bytes that the decoder of a 7z file may keep: a quarter of what reading may take by default. 7-Zip's best setting is
+64 MB, an archive may ask for 4 GB."""
+_LZMA, _LZMA2, _PPMD = b"\x03\x01\x01", b"!", b"\x03\x04\x01"
 
 OnProgress = Callable[[int], None]
 """Is called with the bytes that have been read of the packed file."""
@@ -236,7 +240,33 @@ def _open_7z(path: Path) -> Any:
     if archive.needs_password():
         archive.close()
         raise RuntimeError("encrypted")
+    coders = [coder for folder in _folders(archive) for coder in folder.coders]
+    if (most := max(map(_memory_of, coders), default=0)) > MOST_DECODING:
+        archive.close()
+        raise InputError(
+            f"{path.name} needs {most / 1e6:,.0f} MB of memory to be unpacked, and {MOST_DECODING / 1e6:,.0f} MB are "
+            "allowed.",
+            "Pack it with a smaller dictionary (-md=64m), or as .zip.",
+        )
     return archive
+
+
+def _folders(archive: Any) -> list[Any]:
+    """The parts of an archive that were packed together."""
+    streams = archive.header.main_streams
+    return list(streams.unpackinfo.folders) if streams is not None else []
+
+
+def _memory_of(coder: Mapping[str, Any]) -> int:
+    """Bytes that a method of 7z says its decoder keeps: the dictionary, or the model of PPMd. 0 of others, which keep
+    little."""
+    method, properties = coder["method"], coder.get("properties") or b""
+    if method == _LZMA2 and properties:
+        bits = properties[0] & 0x3F
+        return 2**32 - 1 if bits >= 40 else (2 | bits & 1) << (bits // 2 + 11)
+    if method in (_LZMA, _PPMD):
+        return int.from_bytes(properties[1:5], "little")
+    return 0
 
 
 def _unpack_7z(path: Path, member: str, out: Any, on_progress: OnProgress) -> None:

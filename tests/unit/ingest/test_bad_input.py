@@ -29,6 +29,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from fcst.errors import BadRows, InputError
+from fcst.ingest import archives
 from fcst.ingest.folders import Folders
 from fcst.ingest.pipeline import Resources, read_series
 from fcst.ingest.sources import OnProgress, no_progress
@@ -894,6 +895,27 @@ def test_page_tells_a_full_disk(
     (tmp_path / "sales.zip").write_bytes(zip_of("sales.csv.gz", gzip.compress(noisy(300_000).encode(), 1)))
     with pytest.raises(InputError, match=os.strerror(errno.ENOSPC)):
         look(tmp_path / "sales.zip")
+
+
+@pytest.mark.parametrize(
+    "packing",
+    [
+        {"id": py7zr.FILTER_LZMA2, "dict_size": 1 << 21},
+        {"id": py7zr.FILTER_LZMA, "dict_size": 1 << 21},
+        {"id": py7zr.FILTER_PPMD, "order": 6, "mem": 21},
+    ],
+    ids=["LZMA2", "LZMA", "PPMd"],
+)
+def test_7z_that_needs_too_much_memory_is_refused_before_it_is_unpacked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, packing: dict[str, int]
+) -> None:
+    path = Nasty(seven_zip(ROWS, filters=[packing]), "", "sales.7z").make(tmp_path)
+    monkeypatch.setattr(archives, "MOST_DECODING", (1 << 21) - 1)
+    error = refusal(path)
+    assert error.message == "sales.7z needs 2 MB of memory to be unpacked, and 2 MB are allowed."
+    assert "-md=64m" in error.hint
+    monkeypatch.setattr(archives, "MOST_DECODING", 1 << 21)
+    read(path)
 
 
 def test_memory_that_does_not_do_is_told(tmp_path: Path) -> None:
