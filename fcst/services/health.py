@@ -212,7 +212,9 @@ def find_stalls(found: Sequence[Job]) -> dict[int, Stall]:
     check = _look_for_supervisors(load_settings()).check if is_open else None
     if check is None or check.is_ok:
         return {}
-    why = f"{check.text[:1].upper()}{check.text[1:].rstrip('.')}."
+    text = check.text.rstrip(".")
+    is_sentence = not text[:1].islower() or text.startswith("no ")  # else it begins with the name of a machine
+    why = f"{text[:1].upper()}{text[1:]}." if is_sentence else f"Supervisor {text}."
     return {job_id: Stall(since, why, check.hint) for job_id, since in stored_jobs.last_changes(is_open).items()}
 
 

@@ -14,7 +14,8 @@ _SCRIPT = (Path(__file__).parent / "browser.js").read_text(encoding="utf-8")
 # words of buttons. The words of charts have it too: the grey of the axes is too light. Streamlit's own words for a lost
 # connection are replaced by those of `browser.js`. A phone has no room for the tools of a table or chart, which would
 # cover the buttons above it. The red of what cannot be taken back is mixed with the colour of words, to be read on any
-# ground. Pages are as wide as the window but for a margin: tables and plans need the room.
+# ground. Pages are as wide as the window but for a margin: tables and plans need the room. A button without a frame has
+# the colour of words also where the mouse is: that of buttons is too dark for words on a dark ground.
 _STYLE = """
 div[data-testid=stMainBlockContainer] {padding-inline: clamp(1rem, 2.5vw, 3rem)}
 button[data-selected][data-selected]:not([data-disabled]), div[data-testid=stSliderThumbValue] {color: inherit}
@@ -22,6 +23,7 @@ button[data-selected][data-selected]:not([data-disabled]), div[data-testid=stSli
 [class*=st-key-destructive_] button:not(:disabled), [class*=st-key-destructive_] button:not(:disabled):hover {
     color: color-mix(in srgb, #e0383f 70%, currentColor); border-color: currentColor;
 }
+button[kind=tertiary]:not(:disabled):is(:hover, :focus, :active) {color: inherit; text-decoration: underline}
 .st-key-browser {display: none}
 #fcst-connection:not(:empty) {
     position: fixed; top: 0; left: 0; right: 0; z-index: 2000000; padding: 0.6rem 1rem; text-align: center;

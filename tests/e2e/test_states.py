@@ -175,7 +175,9 @@ def stalled(desk: Desk, ids: dict[str, Any]) -> Iterator[str]:
 def slow(desk: Desk, ids: dict[str, Any]) -> Iterator[str]:
     """The database takes its time for whatever is large."""
     with closing(psycopg2.connect(os.environ["DATABASE_URL"])) as con, con.cursor() as cur:
-        cur.execute("LOCK TABLE fcst_app.forecasts, fcst_app.metrics, fcst_app.sales, fcst_app.workers")
+        cur.execute(
+            "LOCK TABLE fcst_app.forecasts, fcst_app.metrics, fcst_app.sales, fcst_app.sales_totals, fcst_app.workers"
+        )
         yield desk.url
 
 
@@ -582,7 +584,7 @@ def glossary_none(page: Page, ids: dict[str, Any]) -> None:
 
 @state(ended, "/nonsense")
 def unknown_page(page: Page, ids: dict[str, Any]) -> None:
-    heads(page, "Home")
+    heads(page, "Forecasts")
 
 
 @state(running, "/home")
@@ -669,22 +671,22 @@ def home_slow(page: Page, ids: dict[str, Any]) -> None:
 
 @state(slow, "/dataset?dataset=2")
 def dataset_slow(page: Page, ids: dict[str, Any]) -> None:
-    says(page, "Adding up the weeks …")
+    says(page, "Reading …")
 
 
 @state(slow, "/forecasts?job={changed}&q=3")
 def forecasts_slow(page: Page, ids: dict[str, Any]) -> None:
-    says(page, "the items …")  # read, or added up
+    says(page, "Reading …")
 
 
 @state(slow, "/accuracy?job={partly}")
 def accuracy_slow(page: Page, ids: dict[str, Any]) -> None:
-    says(page, "Adding up the errors …")
+    says(page, "Reading …")
 
 
 @state(slow, "/compare?job={past}&other={changed}")
 def compare_slow(page: Page, ids: dict[str, Any]) -> None:
-    says(page, "Comparing")
+    says(page, "Reading …")
 
 
 @state(empty, "/")
