@@ -89,13 +89,13 @@ def regressors_at(
     made = columns_of(drivers)
     used = made if columns is None else [column for column in made if column in columns]
     by_name = {driver.name: driver for driver in drivers}
-    values = {name: _known_at(by_name[name], cutoff, h) for name in dict.fromkeys(column.driver for column in used)}
+    values = {name: known_at(by_name[name], cutoff, h) for name in dict.fromkeys(column.driver for column in used)}
     of_driver = {name: _MAKE[by_name[name].kind](v, cutoff) for name, v in values.items()}
     x = [_shifted(of_driver[column.driver], column.shift) for column in used]
     is_closed = np.zeros(cutoff + h, bool)
     for driver in drivers:
         if driver.kind is DriverKind.OPEN:
-            is_closed |= _known_at(driver, cutoff, h) <= 0
+            is_closed |= known_at(driver, cutoff, h) <= 0
     return Regressors(tuple(used), np.column_stack(x) if x else np.zeros((cutoff + h, 0)), is_closed)
 
 
@@ -104,11 +104,11 @@ def is_without_demand(drivers: Sequence[Driver], n_weeks: int) -> BoolArray:
     is_without = np.zeros(n_weeks, bool)
     for driver in drivers:
         if driver.kind in (DriverKind.OPEN, DriverKind.STOCK):
-            is_without |= _known_at(driver, n_weeks, 0) <= 0
+            is_without |= known_at(driver, n_weeks, 0) <= 0
     return is_without
 
 
-def _known_at(driver: Driver, cutoff: int, h: int) -> FloatArray:
+def known_at(driver: Driver, cutoff: int, h: int) -> FloatArray:
     """(T + H,) what is known of a driver at a cutoff; NaN is unknown, and so is what is not finite."""
     values = np.full(cutoff + h, np.nan)
     known = driver.values[: cutoff + h if driver.is_known_ahead else cutoff]

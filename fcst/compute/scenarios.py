@@ -1,6 +1,6 @@
 """What an item's forecast would be if its drivers were otherwise in weeks ahead: its effects and its baseline stay.
 
-Letters: T weeks of history, H steps, F weeks of the future that drivers know.
+Letters: T weeks of history, H steps.
 """
 
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ import numpy as np
 
 from fcst.compute.effects import Effects, multipliers
 from fcst.compute.history import SeriesHistories
-from fcst.compute.regressors import carried, regressors_at
+from fcst.compute.regressors import carried, known_at, regressors_at
 from fcst.compute.series import Series
 from fcst.drivers import Driver
 from fcst.records import FloatArray
@@ -56,16 +56,9 @@ def changed_drivers(
         if (driver := by_name.get(change.driver)) is not None:
             first = n_weeks - 1 + (change.first - last_wk_end_dt).days // 7
             last = n_weeks - 1 + (change.last - last_wk_end_dt).days // 7
-            values = _changed(_until(driver, n_weeks, h), slice(first, last + 1), change)
+            values = _changed(known_at(driver, n_weeks, h), slice(first, last + 1), change)
             by_name[change.driver] = replace(driver, values=values, is_known_ahead=True)
     return tuple(by_name.values())
-
-
-def _until(driver: Driver, n_weeks: int, h: int) -> FloatArray:
-    """(≥ T + H,) the values that may be used of a driver; NaN is unknown."""
-    known = driver.values if driver.is_known_ahead else driver.values[:n_weeks]
-    values: FloatArray = np.r_[known, np.full(max(n_weeks + h - len(known), 0), np.nan)]
-    return values
 
 
 def _changed(values: FloatArray, weeks: slice, change: DriverChange) -> FloatArray:
