@@ -281,16 +281,25 @@ def execute(name: str, /, **params: Any) -> int:
         return int(cur.rowcount)
 
 
-class Reader(Protocol):
-    """Takes the bytes of a COPY, and works up the last of them when it is closed."""
+class Writable(Protocol):
+    """Takes the bytes of a COPY."""
 
-    def write(self, data: bytes) -> int: ...
+    def write(self, data: bytes, /) -> int: ...
+
+
+class Reader(Writable, Protocol):
+    """Takes the bytes of a COPY, and works up the last of them when it is closed."""
 
     def close(self) -> None: ...
 
 
 def copy_rows(statement: sql.Composed, params: dict[str, Any], reader: Reader) -> None:
     """Streams the rows of a COPY that is built into a reader, in a transaction of its own."""
-    with transaction() as cur:
-        cur.copy_expert(cur.mogrify(statement.as_string(cur), params).decode(), reader)
+    copy_out(statement, params, reader)
     reader.close()
+
+
+def copy_out(statement: sql.Composed, params: dict[str, Any], out: Writable) -> None:
+    """As `copy_rows`, into what stays open."""
+    with transaction() as cur:
+        cur.copy_expert(cur.mogrify(statement.as_string(cur), params).decode(), out)

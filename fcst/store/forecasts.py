@@ -15,7 +15,7 @@ from fcst.names import EFFECTS
 from fcst.records import BacktestRecord, ForecastBlock, ForecastWeek, ItemResult, RunItem
 from fcst.specs import JobSpec
 from fcst.store import binary_copy, item_filters
-from fcst.store.database import copy_rows, fetch_all, fetch_frame, fetch_one, transaction
+from fcst.store.database import copy_out, copy_rows, fetch_all, fetch_frame, fetch_one
 from fcst.store.queries import for_spreadsheet, query
 
 
@@ -175,10 +175,8 @@ def copy_export(
     Units are rounded to 4 decimals. For spreadsheets, text is made harmless.
     """
     items = item_filters.within("i.unique_id", job, model, which)
-    with transaction() as cur:
-        select = _export_select(job.spec, is_for_spreadsheets, items.text).as_string(cur)
-        statement = cur.mogrify(select, items.params).decode()
-        cur.copy_expert(f"COPY ({statement}) TO STDOUT (FORMAT csv, HEADER)", out)
+    select = _export_select(job.spec, is_for_spreadsheets, items.text)
+    copy_out(sql.SQL("COPY ({}) TO STDOUT (FORMAT csv, HEADER)").format(select), items.params, out)
 
 
 def _export_select(spec: JobSpec, is_for_spreadsheets: bool, which: sql.Composed) -> sql.Composed:

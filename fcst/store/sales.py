@@ -15,7 +15,7 @@ from fcst.job_records import Job
 from fcst.names import KEY_JOINT
 from fcst.records import FloatArray, SalesRecord, SalesWeek
 from fcst.store import binary_copy, item_filters
-from fcst.store.database import copy_rows, fetch_all, fetch_frame, fetch_one, transaction
+from fcst.store.database import copy_out, copy_rows, fetch_all, fetch_frame, fetch_one
 from fcst.store.queries import for_spreadsheet, query
 
 ROWS_AT_ONCE = 1_000
@@ -182,7 +182,5 @@ def copy_weekly_file(dataset_id: int, out: BinaryIO) -> None:
 
     Keys are made harmless for spreadsheets.
     """
-    with transaction() as cur:
-        statement = sql.SQL(query("copy_weekly_file")).format(key=for_spreadsheet("unique_id")).as_string(cur)
-        params: dict[str, Any] = {"dataset_id": dataset_id}
-        cur.copy_expert(cur.mogrify(statement, params).decode(), out)
+    statement = sql.SQL(query("copy_weekly_file")).format(key=for_spreadsheet("unique_id"))
+    copy_out(statement, {"dataset_id": dataset_id}, out)

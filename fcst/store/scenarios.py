@@ -13,7 +13,7 @@ from fcst.filters import RunFilter
 from fcst.job_records import Job
 from fcst.scenarios import ChangeHow, DriverChange, Scenario, ScenarioChange, ScenarioItem, ScenarioUnits
 from fcst.store import binary_copy, item_filters
-from fcst.store.database import fetch_all, fetch_frame, fetch_one, transaction
+from fcst.store.database import copy_out, fetch_all, fetch_frame, fetch_one, transaction
 from fcst.store.queries import for_spreadsheet, query
 
 
@@ -91,7 +91,7 @@ def add_change(
     Raises
     ------
     Conflict
-        if somebody changed it meanwhile.
+        if it was changed meanwhile.
     """
     how = {"driver": change.driver, "how": change.how, "value": change.value}
     weeks = {"first": change.first, "last": change.last}
@@ -169,9 +169,8 @@ def copy_export(
         numbers=sql.SQL(", ").join(numbers),
         weeks=weeks.text,
     )
-    with transaction() as cur:
-        filled_in = cur.mogrify(statement.as_string(cur), weeks.params | {"planned_dataset": job.dataset_id}).decode()
-        cur.copy_expert(f"COPY ({filled_in}) TO STDOUT (FORMAT csv)", out)
+    copy = sql.SQL("COPY ({}) TO STDOUT (FORMAT csv)").format(statement)
+    copy_out(copy, weeks.params | {"planned_dataset": job.dataset_id}, out)
 
 
 def changed_steps(scenario_id: int) -> tuple[int, int] | None:
