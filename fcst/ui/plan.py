@@ -1,7 +1,7 @@
 """The plan of an item or of a sum: the grid in which it is edited, the dialog for many weeks, the list of changes."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -174,9 +174,7 @@ def _show_change(row: Adjustment) -> None:
         how = f"{row.percent:+,.1f} %"
     elif row.units is not None:
         how = f"to {text.units(row.units)} units a week"
-    weeks = f"week ending {text.day(row.first_wk_end_dt)}"
-    if row.last_wk_end_dt != row.first_wk_end_dt:
-        weeks = f"weeks ending {text.day(row.first_wk_end_dt)} – {text.day(row.last_wk_end_dt)}"
+    weeks = text.weeks_ending(row.first_wk_end_dt, row.last_wk_end_dt)
     of = f"{row.scope} ({row.n_items:,} items)" if row.n_items > 1 else row.scope
     who = f"{text.plain(row.made_by)}, {text.moment(row.made_at)}"
     if row.carried_from is not None:
@@ -199,7 +197,8 @@ def _show_change(row: Adjustment) -> None:
 def ask_for_change(edited: Edited, view: View) -> None:
     """Asks for one change of several weeks, which is spread over the items and, where it is a total, over the weeks."""
     st.caption(text.plain(f"Of {edited.scope}."))
-    first, last = _ask_weeks([week.date() for week in view.forecast["wk_end_dt"]])
+    days = [week.date() for week in view.forecast["wk_end_dt"]]
+    first, last = ask_weeks(days, (days[0], days[-1]), "adjust_weeks")
     ways = [PERCENT, UNITS, TOTAL] if first != last else [PERCENT, UNITS]
     how = st.segmented_control("Change", ways, default=PERCENT, required=True, key="adjust_how")
     is_in = view.forecast["wk_end_dt"].dt.date.between(first, last)
@@ -258,10 +257,18 @@ def _do(change: Callable[[], object], said: str) -> None:
     st.rerun()
 
 
-def _ask_weeks(days: list[date]) -> tuple[date, date]:
-    """The first and the last week of a change; without asking where there is one week only."""
+def ask_weeks(days: Sequence[date], usual: tuple[date, date], key: str) -> tuple[date, date]:
+    """The first and the last week of a change; without asking where there is one week only.
+
+    Parameters
+    ----------
+    usual
+        what is chosen at first.
+    key
+        of the slider.
+    """
     if len(days) == 1:
         st.markdown(f"Week ending {text.day(days[0])}")
         return days[0], days[0]
-    chosen = st.select_slider("Weeks ending", days, (days[0], days[-1]), format_func=text.day, key="adjust_weeks")
+    chosen = st.select_slider("Weeks ending", days, usual, format_func=text.day, key=key)
     return chosen[0], chosen[1]

@@ -169,6 +169,11 @@ def model_name(model: str) -> str:
     return _MODEL_NAMES.get(model, model)
 
 
+def weeks_ending(first: date, last: date) -> str:
+    """One week or several by the days on which they end."""
+    return f"week ending {day(first)}" if first == last else f"weeks ending {day(first)} – {day(last)}"
+
+
 def made_by(models: str) -> str:
     """What computed a forecast, as planners call it: `Boosting 52%, same weeks last year 5%, 3 more`."""
     parts = (part.partition(" ") for part in models.split(", "))

@@ -1,9 +1,8 @@
 """What if: drivers of weeks ahead changed for the items that are shown, kept as a scenario, compared, taken over."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import date
 
 import numpy as np
 import pandas as pd
@@ -25,6 +24,7 @@ from fcst.ui.buttons import destructive_button, keep_or
 from fcst.ui.cache import read, run_key
 from fcst.ui.components import Column, Row, rows_table
 from fcst.ui.downloads import SCENARIO, Query, link_to_scenarios, period_in_url
+from fcst.ui.plan import ask_weeks
 from fcst.ui.shell import action_errors, choose, show_error, warn_of_unknown, write_to_url
 from fcst.ui.signin import ask_for_name, may
 
@@ -195,7 +195,7 @@ def _ask_for_change(shown: Shown, view: View, known: Mapping[str, ChangeableDriv
         with left:
             driver = known[st.selectbox("What is changed", list(known), format_func=str, key="changed_driver")]
         with middle:
-            first, last = _ask_weeks(days)
+            first, last = ask_weeks(days, (days[0], days[min(1, len(days) - 1)]), "changed_weeks")
         with right:
             how, value = _ask_value(driver)
         st.caption(text.plain(_what_is_known(driver)))
@@ -203,15 +203,6 @@ def _ask_for_change(shown: Shown, view: View, known: Mapping[str, ChangeableDriv
         if st.button(text.plain(label), key="change_driver", icon=":material/tune:"):
             change = DriverChange(driver.name, first, last, how, value)
             _apply(shown, change, name, who or str(st.session_state.get("who", "")))
-
-
-def _ask_weeks(days: Sequence[date]) -> tuple[date, date]:
-    if len(days) == 1:
-        st.markdown(f"Week ending {text.day(days[0])}")
-        return days[0], days[0]
-    usual = (days[0], days[min(1, len(days) - 1)])
-    chosen = st.select_slider("Weeks ending", list(days), usual, format_func=text.day, key="changed_weeks")
-    return chosen[0], chosen[1]
 
 
 def _ask_value(driver: ChangeableDriver) -> tuple[ChangeHow, float]:
@@ -282,9 +273,7 @@ def _show_changes(shown: Shown, known: Mapping[str, ChangeableDriver]) -> None:
     for one in scenario.changes:
         with st.container(border=True, horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
             with st.container(width="stretch", gap="xsmall"):
-                weeks = f"week ending {text.day(one.change.first)}"
-                if one.change.last != one.change.first:
-                    weeks = f"weeks ending {text.day(one.change.first)} – {text.day(one.change.last)}"
+                weeks = text.weeks_ending(one.change.first, one.change.last)
                 said = f"{_in_words(one, known)}, {weeks}, {one.scope}"
                 said += f" ({one.n_items:,} items)" if one.n_items > 1 else ""
                 st.markdown(f"**{text.plain(one.change.driver)}** {text.plain(said)}")
