@@ -97,7 +97,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Stall:
-    """What keeps an open job from going on, until somebody does something about it.
+    """What keeps an open job from going on, until its cause is removed.
 
     Parameters
     ----------

@@ -34,7 +34,7 @@ class CellChange:
     period
         of which it is: `2026-11-28`, `2026-11` or `2026-Q4`.
     cell
-        where it stands in the file: `Plan!H17`.
+        where it is in the file: `Plan!H17`.
     before, after
         units of the plan as it is now, and those of the file.
     changed_meanwhile
@@ -237,7 +237,7 @@ class _Comparison:
         return keys[0], list(self._without_doubles(found))
 
     def _without_doubles(self, found: list[tuple[int, Period, str]]) -> Iterator[tuple[int, Period, str]]:
-        """The columns whose header stands there once, and not in a merged cell."""
+        """The columns whose header is there once, and not in a merged cell."""
         names = Counter(text for _, _, text in found)
         row, merged = self._table.header_row, self._table.merged
         for column, kind, text in found:
@@ -263,7 +263,7 @@ class _Comparison:
                 self._refuse(number, key_column, "there is no key")
 
     def _find_items(self, keys: list[str]) -> dict[str, tuple[str, PlanNow]]:
-        """Key as it stands in the file -> the item's key, and its plan now; of those that the run has."""
+        """Key as it is in the file -> the item's key, and its plan now; of those that the run has."""
         forms = {key: dict.fromkeys((key, key.strip(), unescaped(key))) for key in keys if "\0" not in key}
         found = plans.list_now(self._job, self._model, list({form for some in forms.values() for form in some}))
         shown = [key for key in forms if "'" in key and key not in found]
