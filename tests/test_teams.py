@@ -20,7 +20,7 @@ from fcst.cli.main import main
 from fcst.dataset_records import Dataset
 from fcst.errors import NotAllowed, StoreError
 from fcst.filters import Selection, only
-from fcst.roles import Actor, Scope, SignIn
+from fcst.roles import Scope, SignIn
 from fcst.services import adjustments, backups, jobs, sign_ins
 from fcst.services.adjustments import Change
 from fcst.services.tokens import check_token
@@ -44,7 +44,8 @@ def test_tokens_are_made_listed_and_revoked(database: str, capsys: pytest.Captur
     create, listed, actions, revoke = (shlex.split(line)[3:] for line in block.splitlines())
     assert main(create) == 0
     token = capsys.readouterr().out.strip()
-    assert check_token(token) == Actor("token nightly-load", Scope.RUN)
+    shown = check_token(token)
+    assert (shown.name, shown.scope, shown.is_known) == ("token nightly-load", Scope.RUN, True)
     assert main(revoke) == main(listed) == main(actions) == 0
     said = capsys.readouterr().out
     assert "revoked" in said and "nightly-load, run" in said and token not in said
