@@ -23,10 +23,12 @@ from psycopg2.pool import ThreadedConnectionPool
 
 from fcst.errors import ConfigError, DatabaseAway, StoreError
 from fcst.settings import load_settings
+from fcst.store import answer_limits
 from fcst.store.embedded import EmbeddedDown, ensure_running
 from fcst.store.queries import query
 
 MAX_CONNECTIONS = 10
+BEGIN_LIMIT_S = 30.0
 FRESH_S = 5.0  # a connection unused for longer is tried before it is lent: hosted servers close idle ones
 
 n_errors = {"away": 0, "refused": 0}
@@ -52,6 +54,7 @@ class _Pool(ThreadedConnectionPool):  # type: ignore[misc]  # psycopg2 has no ty
                 con = self._open_or_reuse()
                 used_at = self._used_at.pop(id(con), None)
                 if used_at is None:  # opened this instant
+                    con.autocommit = True  # a transaction begins and ends by statements of ours
                     return con
                 if not _has_been_closed(con) and (time.monotonic() - used_at < FRESH_S or _is_alive(con)):
                     return con
@@ -86,7 +89,6 @@ def _is_alive(con: Connection) -> bool:
     try:
         with con.cursor() as cur:
             cur.execute("SELECT 1")
-        con.rollback()
     except psycopg2.Error:
         return False
     return True
@@ -146,23 +148,38 @@ class _GuardedCursor(Cursor):  # type: ignore[misc]  # psycopg2 has no types
     """Gives rows as dictionaries, in a transaction whose settings are ours. The server ends it where its client is
     frozen or gone: such a client would hold its rows for ever.
 
-    The settings travel with the first statement, in one round trip, and end with the transaction.
+    It begins with the first statement. The settings travel with BEGIN, in one round trip, and end with the transaction.
+    A pooler that has no connection to the server holds BEGIN, and no later statement: so BEGIN has a limit of its own,
+    whatever the statements take.
     """
 
-    is_guarded = False
+    has_begun = False
 
     def execute(self, statement: str | sql.Composable, params: dict[str, Any] | None = None) -> None:
-        if not self.is_guarded:
-            self.is_guarded = True
-            text = statement.as_string(self) if isinstance(statement, sql.Composable) else statement
-            statement = f"{query('guard_transaction')};\n{text}"
+        self._begin()
         super().execute(statement, params)
 
     def copy_expert(self, statement: str, file: Any, size: int = 8192) -> None:
-        if not self.is_guarded:
-            self.is_guarded = True
-            super().execute(query("guard_transaction"))
+        self._begin()
         super().copy_expert(statement, file, size)
+
+    def end(self, how: str) -> None:
+        """COMMIT or ROLLBACK, where there is something to end."""
+        if self.has_begun:
+            super().execute(how)
+
+    def _begin(self) -> None:
+        if self.has_begun:
+            return
+        self.has_begun = True
+        begin = time.monotonic()
+        try:
+            with answer_limits.limit(self.connection.fileno(), BEGIN_LIMIT_S):
+                super().execute(f"BEGIN;\n{query('guard_transaction')}")
+        except psycopg2.Error as exc:
+            if (waited := time.monotonic() - begin) < BEGIN_LIMIT_S:
+                raise
+            raise psycopg2.OperationalError(f"no transaction began within {waited:.0f} s") from exc
 
     def fetchone(self) -> dict[str, Any] | None:
         row = super().fetchone()
@@ -202,8 +219,13 @@ def transaction() -> Iterator[Cursor]:
             hint = "Check sslmode and sslrootcert in DATABASE_URL, and the server's certificate."
         raise DatabaseAway(f"The database cannot be reached: {_first_line(exc)}.", hint) from exc
     try:
-        with con, con.cursor(cursor_factory=_GuardedCursor) as cur:
-            yield cur
+        with con.cursor(cursor_factory=_GuardedCursor) as cur:
+            try:
+                yield cur
+            except BaseException:
+                _roll_back(cur)
+                raise
+            cur.end("COMMIT")
     except psycopg2.Error as exc:
         is_away = _tells_of_absence(exc)
         n_errors["away" if is_away else "refused"] += 1
@@ -212,6 +234,13 @@ def transaction() -> Iterator[Cursor]:
         raise StoreError(f"The database refused: {_first_line(exc)}") from exc
     finally:
         pool.take_back(con)
+
+
+def _roll_back(cur: _GuardedCursor) -> None:
+    try:
+        cur.end("ROLLBACK")
+    except psycopg2.Error:
+        cur.connection.close()  # it may not be lent again; the server rolls back what it had begun
 
 
 def server_version() -> str:

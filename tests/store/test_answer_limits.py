@@ -1,0 +1,52 @@
+"""A pooler that has no connection left to the server: who waits for one gets an answer."""
+
+import io
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg2
+import pytest
+
+from fcst.errors import DatabaseAway
+from fcst.store import database
+from fcst.store.database import fetch_one, transaction
+from tests.engine.outages import OwnServer, needs_pgbouncer, own_server, pgbouncer
+
+__all__ = ["own_server"]
+
+pytestmark = needs_pgbouncer
+
+
+@pytest.fixture
+def address(own_server: OwnServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The URL of a PgBouncer with one connection, which is the database in use."""
+    with pgbouncer(own_server, tmp_path / "pgbouncer", "default_pool_size = 1\n") as address:
+        monkeypatch.setenv("DATABASE_URL", address)
+        monkeypatch.setattr(database, "BEGIN_LIMIT_S", 1.0)
+        yield address
+
+
+def test_transaction_that_a_pooler_holds_is_given_up_and_the_next_one_works(address: str) -> None:
+    assert fetch_one("has_data") == {"found": False}
+    holder = psycopg2.connect(address)
+    with holder.cursor() as cur:
+        cur.execute("SELECT 1")
+    begin = time.monotonic()
+    for read in (lambda: fetch_one("has_data"), copy):
+        with pytest.raises(DatabaseAway, match=r"no transaction began within \d s"):
+            read()
+    assert time.monotonic() - begin < 60, "PgBouncer itself gives up after 120 s"
+    holder.close()
+    assert fetch_one("has_data") == {"found": False}
+
+
+def test_statement_may_take_longer(address: str) -> None:
+    with transaction() as cur:
+        cur.execute("SELECT pg_sleep(3)")
+        cur.copy_expert("COPY (SELECT pg_sleep(3)) TO STDOUT", io.BytesIO())
+
+
+def copy() -> None:
+    with transaction() as cur:
+        cur.copy_expert("COPY (SELECT 1) TO STDOUT", io.BytesIO())
