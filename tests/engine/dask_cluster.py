@@ -1,6 +1,8 @@
-"""A Dask cluster on loopback: a real scheduler, real workers."""
+"""A Dask cluster on this machine: a real scheduler, real workers, and a network between them that can be lost."""
 
+import contextlib
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -12,21 +14,71 @@ import pytest
 from fcst.settings import PROJECT
 
 
-class Dask:
-    """A scheduler on loopback and its workers, without nannies unless told so: then the dead stay dead."""
+class Network:
+    """A network of its own for workers: a namespace, and a cable to this one."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self) -> None:
+        self.name = f"fcst{os.getpid()}"
+        part = os.getpid() % 250
+        self.here, self.there = f"10.77.{part}.1", f"10.77.{part}.2"
+        self.inside = ("ip", "netns", "exec", self.name)
+
+    @classmethod
+    @contextlib.contextmanager
+    def made(cls) -> "Iterator[Network | None]":
+        """None where this machine or user has none."""
+        if os.geteuid() != 0 or shutil.which("ip") is None:
+            yield None
+            return
+        network = cls()
+        cable, end = f"{network.name}a", f"{network.name}b"
+        _ip("netns", "add", network.name)
+        try:
+            _ip("link", "add", cable, "type", "veth", "peer", "name", end, "netns", network.name)
+            _ip("addr", "add", f"{network.here}/24", "dev", cable)
+            _ip("link", "set", cable, "up")
+            _ip("-n", network.name, "addr", "add", f"{network.there}/24", "dev", end)
+            _ip("-n", network.name, "link", "set", end, "up")
+            _ip("-n", network.name, "link", "set", "lo", "up")
+            yield network
+        finally:
+            _ip("netns", "del", network.name)
+
+    @contextlib.contextmanager
+    def lost(self) -> Iterator[None]:
+        """The cable is out: neither end hears of the other, nor that it is gone."""
+        _ip("link", "set", f"{self.name}a", "down")
+        try:
+            yield
+        finally:
+            _ip("link", "set", f"{self.name}a", "up")
+
+
+def _ip(*args: str) -> None:
+    subprocess.run(("ip", *args), check=True, capture_output=True)
+
+
+class Dask:
+    """A scheduler and its workers, without nannies unless told so: then the dead stay dead.
+
+    They are on loopback; with a network, workers are at its other end, and reach a database by its local socket only.
+    """
+
+    def __init__(self, folder: Path, network: Network | None = None) -> None:
+        self._host = network.here if network else "127.0.0.1"
+        self._inside = network.inside if network else ()
+        self._there = network.there if network else "127.0.0.1"
         with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
+            probe.bind((self._host, 0))
             self.port = probe.getsockname()[1]
-        self.address = f"tcp://127.0.0.1:{self.port}"
+        self.address = f"tcp://{self._host}:{self.port}"
         self.scheduler: subprocess.Popen | None = None
         self.workers: list[subprocess.Popen] = []
         self._folder = folder
 
     def start_scheduler(self) -> None:
-        where = ("--host", "127.0.0.1", "--port", str(self.port), "--no-dashboard", "--dashboard-address", ":0")
-        self.scheduler = self._start("dask_scheduler", self._folder, {}, *where)  # where there is no fcst
+        where = ("--host", self._host, "--port", str(self.port), "--no-dashboard", "--dashboard-address", ":0")
+        self.scheduler = self._start((), "dask_scheduler", self._folder, {}, *where)  # where there is no fcst
 
     def start_worker(self, cwd: Path = PROJECT, nthreads: int = 1, has_nanny: bool = False, **env: str) -> str:
         """Starts a worker; returns its address."""
@@ -37,13 +89,15 @@ class Dask:
         how = (nanny, "--no-dashboard", "--dashboard-address", ":0", "--memory-limit", "0")
         where = ("--worker-port", str(port), "--local-directory", str(self._folder))
         self.workers.append(
-            self._start("dask_worker", cwd, env, self.address, "--nthreads", str(nthreads), *how, *where)
+            self._start(self._inside, "dask_worker", cwd, env, self.address, "--nthreads", str(nthreads), *how, *where)
         )
-        return f"tcp://127.0.0.1:{port}"
+        return f"tcp://{self._there}:{port}"
 
-    def _start(self, program: str, cwd: Path, env: dict[str, str], *args: str) -> subprocess.Popen:
+    def _start(
+        self, inside: tuple[str, ...], program: str, cwd: Path, env: dict[str, str], *args: str
+    ) -> subprocess.Popen:
         with (self._folder / "dask.log").open("ab") as log:
-            command = [sys.executable, "-m", f"distributed.cli.{program}", *args]
+            command = [*inside, sys.executable, "-m", f"distributed.cli.{program}", *args]
             return subprocess.Popen(command, cwd=cwd, env={**os.environ, **env}, stdout=log, stderr=log)
 
     def kill(self) -> None:
