@@ -175,7 +175,7 @@ class _GuardedCursor(Cursor):  # type: ignore[misc]  # psycopg2 has no types
         begin = time.monotonic()
         try:
             with answer_limits.limit(self.connection.fileno(), BEGIN_LIMIT_S):
-                super().execute(f"BEGIN;\n{query('guard_transaction')}")
+                super().execute(query("begin_transaction"))
         except psycopg2.Error as exc:
             if (waited := time.monotonic() - begin) < BEGIN_LIMIT_S:
                 raise

@@ -1,6 +1,7 @@
--- guard_transaction
+-- begin_transaction
 -- What a server, a database or a role may have otherwise is set for the transaction: statements mean the same everywhere.
 -- A frozen client may not hold what it has locked, and the server notices one that has vanished.
+BEGIN;
 SET LOCAL transaction_isolation = 'read committed';
 SET LOCAL transaction_read_only = off;
 SET LOCAL search_path = pg_catalog;
