@@ -2,10 +2,13 @@
 
 from collections.abc import Callable
 
+from psycopg2 import sql
+
 from fcst.dataset_records import Dataset
+from fcst.filters import Selection
 from fcst.services import jobs
 from fcst.specs import JobSpec
-from fcst.store import attempts, statistics
+from fcst.store import attempts, item_filters, statistics
 from fcst.store.database import transaction
 from fcst.store.queries import query
 
@@ -48,3 +51,15 @@ def test_the_first_batch_after_a_load_is_read_by_its_index(load_dataset: Callabl
         cur.execute("EXPLAIN " + query("batch_series"), key)
         plan = "\n".join(row["QUERY PLAN"] for row in cur.fetchall())
     assert "using sales_pkey on sales" in plan and "Seq Scan on sales" not in plan, plan
+
+
+def test_a_run_that_the_statistics_do_not_know_reads_its_items_once(load_dataset: Callable[..., Dataset]) -> None:
+    dataset = load_dataset(n_items=60)
+    jobs.submit_job(dataset.dataset_id, jobs.choose_largest(dataset, 60), JobSpec(batch_size=1))
+    with transaction() as cur:  # of one run, as the server itself notes them some time later
+        cur.execute("ANALYZE fcst_app.batch_status, fcst_app.items")
+        chosen = item_filters.select(dataset.dataset_id, Selection())
+        statement = sql.SQL("EXPLAIN " + query("insert_job_items")).format(chosen=chosen.text)
+        cur.execute(statement, chosen.params | {"job_id": 2, "batch_size": 1})
+        plan = "\n".join(row["QUERY PLAN"] for row in cur.fetchall())
+    assert "Nested Loop" not in plan and "Join" not in plan, plan

@@ -23,15 +23,15 @@ FROM generate_series(1, %(n_batches)s) n ORDER BY n;
 INSERT INTO fcst_app.batch_status (job_id, batch_no, n_items, is_learning) VALUES (%(job_id)s, 0, 0, true);
 
 -- insert_job_items
--- All items of a job, each in its batch: the largest sellers in the first.
+-- All items of a job, each in its batch: the largest sellers in the first. Batches are an array and no table to join: of a
+-- job that begins the statistics know nothing, and PostgreSQL would read all items again for each batch.
 INSERT INTO fcst_app.job_items (job_id, unique_id, batch_id, sales_rank)
-SELECT b.job_id, i.unique_id, b.batch_id, i.sales_rank
-FROM (
-    SELECT d.unique_id, d.sales_rank,
-           (row_number() OVER (ORDER BY d.sales_rank) - 1) / %(batch_size)s + 1 AS batch_no
-    FROM ({chosen}) d
-) i
-JOIN fcst_app.batch_status b ON b.job_id = %(job_id)s AND b.batch_no = i.batch_no;
+SELECT %(job_id)s, d.unique_id,
+       (ARRAY(SELECT b.batch_id FROM fcst_app.batch_status b
+              WHERE b.job_id = %(job_id)s AND b.batch_no > 0 ORDER BY b.batch_no))
+           [(row_number() OVER (ORDER BY d.sales_rank) - 1) / %(batch_size)s + 1],
+       d.sales_rank
+FROM ({chosen}) d;
 
 -- list_jobs
 -- Jobs with their status and counts, the newest first: all of them, or those that a filter lets through, whose whole
