@@ -44,12 +44,12 @@ class OwnServer:
 
     def stop(self) -> None:
         """As an administrator restarts it: clients are thrown out. Returns when it is down."""
-        os.kill(self._pid(), signal.SIGINT)
+        os.kill(self.pid, signal.SIGINT)
         wait_until(lambda: not self._data("postmaster.pid").exists(), 30, "for the server to stop")
 
     def freeze(self, number: int = signal.SIGSTOP) -> None:
         """All its processes, until the same is done with SIGCONT."""
-        pid = self._pid()
+        pid = self.pid
         for process in (pid, *children(pid)):
             os.kill(process, number)
 
@@ -73,7 +73,8 @@ class OwnServer:
             )
             return cur.fetchone()[0]
 
-    def _pid(self) -> int:
+    @property
+    def pid(self) -> int:
         return int(self._data("postmaster.pid").read_text().splitlines()[0])
 
     def _data(self, name: str) -> Path:
