@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pandas as pd
+import psycopg2
 import pytest
 
 from fcst import supervisor_lock
@@ -178,16 +179,44 @@ def test_a_file_with_bad_rows_is_refused_whole(command_line: None, tmp_path: Pat
     assert not any(table_sizes().values())
 
 
-def test_ctrl_c_cancels_the_reading_it_waits_for(database: str, tmp_path: Path) -> None:
-    write_sales(tmp_path / "s.csv", 2, 6)
-    command = [sys.executable, "-m", "fcst", "ingest", str(tmp_path / "s.csv")]
-    waiting = subprocess.Popen(  # no supervisor takes it
-        command,
+def start_fcst(*args: str) -> subprocess.Popen:
+    return subprocess.Popen(
+        [sys.executable, "-m", "fcst", *args],
         cwd=PROJECT,
         stderr=subprocess.PIPE,
         text=True,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a test run in the background ignores it
     )
+
+
+def test_ctrl_c_breaks_off_what_the_database_does(load_dataset: Callable[..., Dataset], database: str) -> None:
+    load_dataset()
+    holder = psycopg2.connect(database)
+    holder.cursor().execute("SELECT FROM fcst_app.datasets FOR UPDATE")
+    deleting = start_fcst("delete", "s", "--yes")
+    wait_until(lambda: count_waiting() == 1, what="for the command to wait for the lock")
+    deleting.send_signal(signal.SIGINT)
+    _, said = deleting.communicate(timeout=30)
+    assert deleting.returncode == 1 and "Stopped." in said and "Traceback" not in said, said
+    assert count_waiting() == 0, "the server still works for it"
+    holder.close()
+    assert table_sizes()["datasets"] == 1
+
+
+def count_waiting() -> int:
+    """Statements that wait for a lock."""
+    from fcst.store.database import transaction
+
+    with transaction() as cur:
+        cur.execute(
+            "SELECT count(*) AS n FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+        )
+        return cur.fetchone()["n"]
+
+
+def test_ctrl_c_cancels_the_reading_it_waits_for(database: str, tmp_path: Path) -> None:
+    write_sales(tmp_path / "s.csv", 2, 6)
+    waiting = start_fcst("ingest", str(tmp_path / "s.csv"))  # no supervisor takes it
     assert waiting.stderr is not None
     assert any("waiting for its turn" in line for line in iter(waiting.stderr.readline, ""))
     waiting.send_signal(signal.SIGINT)

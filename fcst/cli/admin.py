@@ -148,8 +148,12 @@ def _prune(args: argparse.Namespace) -> int:
         if not confirms("Delete them?", args.yes):
             say("Nothing was deleted.")
             return FAILED
-        runs = pruning.delete_runs(runs)
-        versions = pruning.delete_datasets(versions)
+        runs = pruning.delete_runs(
+            runs, lambda run: say(f"… deleting run {run.job_id} and its forecasts of {run.n_items:,} items")
+        )
+        versions = pruning.delete_datasets(
+            versions, lambda row: say(f"… deleting {row.name!r} version {row.version} of {row.n_items:,} items")
+        )
     if args.json:
         print_json({"is_dry_run": args.dry_run, "runs": runs, "datasets": versions})
     else:
@@ -183,6 +187,7 @@ def _delete(args: argparse.Namespace) -> int:
     if not confirms("Delete it?", args.yes):
         say("Nothing was deleted.")
         return FAILED
+    say("… deleting; Ctrl-C leaves all as it is")
     datasets.delete_dataset(row.dataset_id)
     say("Deleted.")
     return DONE

@@ -1,5 +1,7 @@
 """What an operator can do against a database that only grows: delete old runs, and datasets that none of them uses."""
 
+from collections.abc import Callable
+
 from fcst.dataset_records import UnusedDataset
 from fcst.errors import InputError
 from fcst.job_records import EndedJob
@@ -8,6 +10,10 @@ from fcst.services import identity
 from fcst.store import datasets, jobs
 
 MAX_NUMBER = 1_000_000
+
+
+def _no_progress(row: EndedJob | UnusedDataset) -> None:
+    pass
 
 
 def list_runs(older_than: int | None, keep: int | None) -> list[EndedJob]:
@@ -23,16 +29,31 @@ def list_datasets(runs: list[EndedJob]) -> list[UnusedDataset]:
     return datasets.list_unused([run.job_id for run in runs])
 
 
-def delete_runs(runs: list[EndedJob]) -> list[EndedJob]:
+def delete_runs(runs: list[EndedJob], on_begin: Callable[[EndedJob], None] = _no_progress) -> list[EndedJob]:
     """Deletes runs as `list_runs` gives them, each with its forecasts in a transaction of its own; returns which.
 
-    One that was deleted meanwhile, or is tried again, is not among them.
+    `on_begin` is called before each. One that was deleted meanwhile, or is tried again, is not among them.
     """
     who = identity.require(Scope.ADMIN)
-    return [run for run in runs if jobs.delete_ended(run.job_id, run.finished_at, who)]
+    deleted = []
+    for run in runs:
+        on_begin(run)
+        if jobs.delete_ended(run.job_id, run.finished_at, who):
+            deleted.append(run)
+    return deleted
 
 
-def delete_datasets(versions: list[UnusedDataset]) -> list[UnusedDataset]:
-    """Deletes versions of datasets as `list_datasets` gives them; returns which: one that a run uses stays."""
+def delete_datasets(
+    versions: list[UnusedDataset], on_begin: Callable[[UnusedDataset], None] = _no_progress
+) -> list[UnusedDataset]:
+    """Deletes versions of datasets as `list_datasets` gives them; returns which: one that a run uses stays.
+
+    `on_begin` is called before each.
+    """
     who = identity.require(Scope.ADMIN)
-    return [row for row in versions if datasets.delete_unused(row.dataset_id, who)]
+    deleted = []
+    for row in versions:
+        on_begin(row)
+        if datasets.delete_unused(row.dataset_id, who):
+            deleted.append(row)
+    return deleted

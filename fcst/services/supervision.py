@@ -14,6 +14,7 @@ from fcst import logs, supervisor_lock
 from fcst.errors import ConfigError, DatabaseAway, FcstError
 from fcst.files import open_private, private_folder
 from fcst.settings import PROJECT, child_environment, load_settings
+from fcst.store import database
 from fcst.store.database import connect_kwargs, server_version
 from fcst.store.migrate import migrate
 
@@ -146,6 +147,11 @@ def has_database() -> bool:
     except FcstError:
         return True
     return True
+
+
+def break_off_statements() -> None:
+    """Has the database break off all that this process has asked for; nothing of it is kept."""
+    database.break_off_statements()
 
 
 def keep_alive() -> None:

@@ -4,21 +4,21 @@ A transaction is the only way to the database. Nothing here depends on a session
 outlives its transaction, so a pooler in transaction mode may stand between.
 """
 
+import contextlib
 import os
 import re
 import select
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any, Protocol
 
 import pandas as pd
 import psycopg2
 from psycopg2 import sql
+from psycopg2.extensions import TRANSACTION_STATUS_IDLE, make_dsn, parse_dsn
 from psycopg2.extensions import connection as Connection
 from psycopg2.extensions import cursor as Cursor
-from psycopg2.extensions import make_dsn, parse_dsn
 from psycopg2.pool import ThreadedConnectionPool
 
 from fcst.errors import ConfigError, DatabaseAway, StoreError
@@ -45,6 +45,7 @@ class _Pool(ThreadedConnectionPool):  # type: ignore[misc]  # psycopg2 has no ty
         self.minconn = MAX_CONNECTIONS  # it closes returned connections above this number
         self._free = threading.BoundedSemaphore(MAX_CONNECTIONS)
         self._used_at: dict[int, float] = {}
+        self.lent: dict[int, Connection] = {}
 
     def lend(self) -> Connection:
         if not self._free.acquire(timeout=30):
@@ -52,12 +53,14 @@ class _Pool(ThreadedConnectionPool):  # type: ignore[misc]  # psycopg2 has no ty
         try:
             while True:
                 con = self._open_or_reuse()
+                self.lent[id(con)] = con
                 used_at = self._used_at.pop(id(con), None)
                 if used_at is None:  # opened this instant
                     con.autocommit = True  # a transaction begins and ends by statements of ours
                     return con
                 if not _has_been_closed(con) and (time.monotonic() - used_at < FRESH_S or _is_alive(con)):
                     return con
+                del self.lent[id(con)]
                 self.putconn(con, close=True)
         except BaseException:
             self._free.release()
@@ -74,7 +77,10 @@ class _Pool(ThreadedConnectionPool):  # type: ignore[misc]  # psycopg2 has no ty
 
     def take_back(self, con: Connection) -> None:
         self._used_at[id(con)] = time.monotonic()
-        self.putconn(con, close=bool(con.closed))
+        del self.lent[id(con)]
+        # One whose transaction could not be ended is not lent again: the server rolls back what it had begun.
+        is_idle = con.info.transaction_status == TRANSACTION_STATUS_IDLE
+        self.putconn(con, close=bool(con.closed) or not is_idle)
         self._free.release()
 
 
@@ -193,7 +199,7 @@ class _GuardedCursor(Cursor):  # type: ignore[misc]  # psycopg2 has no types
         return [column.name for column in self.description or ()]
 
 
-@contextmanager
+@contextlib.contextmanager
 def transaction() -> Iterator[Cursor]:
     """A cursor in a transaction of its own, whose rows are dictionaries; commits at the end, rolls back on any error.
 
@@ -223,7 +229,8 @@ def transaction() -> Iterator[Cursor]:
             try:
                 yield cur
             except BaseException:
-                _roll_back(cur)
+                with contextlib.suppress(psycopg2.Error):  # whose connection is closed then
+                    cur.end("ROLLBACK")
                 raise
             cur.end("COMMIT")
     except psycopg2.Error as exc:
@@ -236,11 +243,13 @@ def transaction() -> Iterator[Cursor]:
         pool.take_back(con)
 
 
-def _roll_back(cur: _GuardedCursor) -> None:
-    try:
-        cur.end("ROLLBACK")
-    except psycopg2.Error:
-        cur.connection.close()  # it may not be lent again; the server rolls back what it had begun
+def break_off_statements() -> None:
+    """Has the server break off all that this process has asked for; who waits for it gets an error."""
+    with _pools_lock:
+        pools = list(_pools.values())
+    for con in [con for pool in pools for con in list(pool.lent.values())]:
+        with contextlib.suppress(psycopg2.Error):  # it has ended this instant, or the server is away
+            con.cancel()
 
 
 def server_version() -> str:
