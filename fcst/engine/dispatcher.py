@@ -13,6 +13,7 @@ from fcst import logs
 from fcst.engine import retry_policy, task
 from fcst.engine.pool import BROKE, LocalPool, Pool, PoolLost, Task, WorkerDied
 from fcst.engine.retry_policy import Cause
+from fcst.engine.unchanged import Unchanged
 from fcst.errors import DatabaseAway, FcstError, InputError, StaleState, StoreError
 from fcst.settings import Settings, Webhook
 from fcst.store import attempts, ingests, jobs, workers
@@ -80,6 +81,8 @@ class Dispatcher:
         self._local: LocalPool | None = None
         self._running: list[_Running] = []
         self._rescue_due = 0.0
+        self._leases = Unchanged[str]()
+        self._touches = Unchanged[int]()
         self._seen: tuple[float, workers.Outlook] | None = None
         self._problem = ""
         self._notifier = _notifier(settings.webhook)
@@ -254,20 +257,39 @@ class Dispatcher:
         """Frees what supervisors that are gone have left, what was claimed here without our learning of it, and
         what hangs.
 
-        The second happens where the connection dies between a claim and its answer. Ingests of the first are claimed
-        as they are.
+        The second happens where the connection dies between a claim and its answer.
         """
+        lost = self._find_lost()
         own = [running.id for running in self._running if running.job_id is not None]
-        ingests.release_lost(self.worker_id, [running.id for running in self._running if running.job_id is None])
-        for row in attempts.list_lost(self.worker_id, own):
+        own_ingests = [running.id for running in self._running if running.job_id is None]
+        ingests.release_lost(self.worker_id, own_ingests, lost)
+        for row in attempts.list_lost(self.worker_id, own, lost):
             retry_policy.end_attempt(row.batch_id, row.attempt, Cause.LOST, "its supervisor was lost")
             ids: dict[str, Any] = {"job": row.job_id, "batch": row.batch_id, "attempt": row.attempt}
             logs.event(log, logging.WARNING, "batch_rescued", "its supervisor was lost", **ids)
-        silent = attempts.list_silent(own, SILENCE_MARGIN_S, self._pool.wait_s) if own else {}
+        silent = self._find_silent(own)
         for running in [r for r in self._running if r.job_id is not None and r.id in silent]:
             running.task.cancel()
             if self._end(running, Cause.DIED, f"the process gave no sign of life for {silent[running.id]:.0f} s"):
                 self._running.remove(running)
+
+    def _find_lost(self) -> list[str]:
+        """Other supervisors whose lease does not hold by the database's clock, and was not renewed for half of it.
+
+        Where that clock jumps, those that live renew theirs sooner.
+        """
+        leases = workers.list_leases(self.worker_id)
+        seconds = self._leases.seconds({lease.worker_id: lease.lease_expires_at for lease in leases})
+        return [lease.worker_id for lease in leases if not lease.holds and seconds[lease.worker_id] > lease.lease_s / 2]
+
+    def _find_silent(self, own: list[int]) -> dict[int, float]:
+        """Batches of its own whose item in hand must have passed its limit: batch_id -> seconds without a word of it.
+
+        Their process hangs in a way that it cannot notice itself, or is frozen.
+        """
+        touches = attempts.list_touches(own, SILENCE_MARGIN_S, self._pool.wait_s) if own else []
+        seconds = self._touches.seconds({touch.batch_id: touch.touched_at for touch in touches})
+        return {t.batch_id: seconds[t.batch_id] for t in touches if seconds[t.batch_id] > t.limit_s}
 
     def _tell_problem(self) -> None:
         if self._pool.problem != self._problem:

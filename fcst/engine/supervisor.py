@@ -164,7 +164,7 @@ class Supervisor:
     def _tick(self, dispatcher: Dispatcher) -> bool:
         """Renews the lease where that is due, and has a round of work done; whether there is something to do now."""
         if time.monotonic() >= self._heartbeat_due:
-            schema_version = workers.renew_lease(self.worker_id, self.settings.lease_s)
+            schema_version = workers.renew_lease(self.worker_id)
             self._heartbeat_due = time.monotonic() + self.settings.lease_s / 3
             if schema_version is not None and schema_version > latest_version() and not self.is_outdated:
                 words = f"The database has schema version {schema_version}, made by a newer fcst: this supervisor ends."

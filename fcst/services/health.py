@@ -1,12 +1,10 @@
 """Whether all is well: what `doctor` and the pages tell of disk, database, schema, supervisors and their leases."""
 
 import contextlib
-import os
 import resource
 import shlex
 import shutil
 import socket
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
@@ -18,6 +16,7 @@ from fcst import __version__, supervisor_lock
 from fcst.errors import DatabaseAway, FcstError, StoreError
 from fcst.job_records import Job, Stall
 from fcst.names import SCRATCH
+from fcst.processes import start_of
 from fcst.settings import Settings, load_settings
 from fcst.states import IngestStatus
 from fcst.store import attempts, ingests, notifications, workers
@@ -279,7 +278,7 @@ def _look_for_supervisors(settings: Settings) -> _Supervisors:
         hanging = _find_hanging(int(state.get("pid", 0)))
         if hanging is None:
             return found(Engine.STARTING, True, "starting")
-        text = f"{_place(hanging)} hangs: it lives, but its lease ran out {_ago(hanging)}"
+        text = f"{_place(hanging)} hangs: it lives, but {_lapse(hanging)}"
         pid = hanging.pid
         hint = f"If it does not come back: `kill -CONT {pid}` if it was stopped, else `kill -9 {pid}`."
         return found(Engine.HANGS, False, text, hint)
@@ -302,7 +301,8 @@ def _find_hanging(pid: int) -> LapsedSupervisor | None:
 
 
 def _check_leases(is_any_alive: bool, gone: Sequence[Supervisor]) -> Iterator[Check]:
-    lapsed = workers.list_lapsed([row.worker_id for row in gone], "", 0)
+    gone_ids = [row.worker_id for row in gone]
+    lapsed = workers.list_lapsed(gone_ids, "", 0)
     if not lapsed:
         yield Check("lease", True, "no work is held by a supervisor that is gone")
     for row in lapsed:
@@ -311,10 +311,10 @@ def _check_leases(is_any_alive: bool, gone: Sequence[Supervisor]) -> Iterator[Ch
             for n, noun, plural in ((row.n_batches, "batch", "batches"), (row.n_ingests, "ingest", "ingests"))
             if n
         ]
-        if row.lapsed_s < 0:
+        if row.lapsed_s < 0 and row.worker_id in gone_ids:
             since = f"is dead; its lease still holds for {-row.lapsed_s:.0f} s"
         else:
-            since = f"has not signed off; its lease ran out {_ago(row)}"
+            since = f"has not signed off; {_lapse(row)}"
         hint = "A supervisor that lives takes them over when the lease has run out."
         if not is_any_alive:
             hint = "A supervisor takes them over. " + START_IT
@@ -327,9 +327,12 @@ def _place(row: Supervisor | LapsedSupervisor) -> str:
     return f"{row.host}:{row.pid}"
 
 
-def _ago(row: LapsedSupervisor) -> str:
-    """When a lease ran out, and how long ago that was by the database's clock."""
-    return f"at {row.lease_expires_at.astimezone():%Y-%m-%d %H:%M:%S} ({row.lapsed_s:,.0f} s ago)"
+def _lapse(row: LapsedSupervisor) -> str:
+    """Why a lease does not hold, by the database's clock."""
+    at = f"{row.lease_expires_at.astimezone():%Y-%m-%d %H:%M:%S}"
+    if row.lapsed_s < 0:
+        return f"its lease, until {at}, is of before the database's clock went back"
+    return f"its lease ran out at {at} ({row.lapsed_s:,.0f} s ago)"
 
 
 def _is_gone(row: Supervisor, settings: Settings) -> bool:
@@ -345,16 +348,5 @@ def _is_gone(row: Supervisor, settings: Settings) -> bool:
 
 def _is_this_process(row: Supervisor | LapsedSupervisor) -> bool:
     """Whether the process that a row of this host names lives, and is not a later one with the same number."""
-    age_s = _process_age(row.pid)
-    return age_s is not None and age_s > row.age_s - 5
-
-
-def _process_age(pid: int) -> float | None:
-    """Seconds since a process of this machine began; None if there is none, or only its zombie."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return None
-    if fields[0] in "ZX":
-        return None
-    return time.clock_gettime(time.CLOCK_BOOTTIME) - int(fields[19]) / os.sysconf("SC_CLK_TCK")
+    start = start_of(row.pid)
+    return start is not None and row.process_start in (start, None)

@@ -8,7 +8,7 @@ process is known and fails alone.
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 from psycopg2.extensions import cursor as Cursor
@@ -278,33 +278,41 @@ def cancel_waiting() -> None:
     execute("cancel_waiting_batches")
 
 
-def list_lost(worker_id: str, running: list[int]) -> list[ClaimedBatch]:
+def list_lost(worker_id: str, running: list[int], lost: list[str]) -> list[ClaimedBatch]:
     """Batches whose supervisor is gone, or is this one and does not know of them.
 
     Parameters
     ----------
     running
         the batches that this supervisor runs.
+    lost
+        the supervisors that are gone.
     """
-    rows = fetch_all("list_lost_batches", worker_id=worker_id, running=running)
+    rows = fetch_all("list_lost_batches", worker_id=worker_id, running=running, lost=lost)
     return [ClaimedBatch(**row) for row in rows]
 
 
-def list_silent(running: list[int], margin_s: float, wait_s: float) -> dict[int, float]:
-    """Those of the batches that run whose item in hand has passed its limit by more than `margin_s`.
+@dataclass(frozen=True)
+class Touch:
+    """When anything was last written of a batch that runs, by the database's clock; it may be silent for `limit_s`."""
+
+    batch_id: int
+    touched_at: datetime
+    limit_s: float
+
+
+def list_touches(running: list[int], margin_s: float, wait_s: float) -> list[Touch]:
+    """The last signs of life of batches.
 
     Parameters
     ----------
+    margin_s
+        seconds beyond the limit of an item that a task may be silent.
     wait_s
-        how much longer a task may take that has not begun.
-
-    Returns
-    -------
-    dict
-        batch_id -> seconds since anything was written of it.
+        how much longer one may be that has not begun.
     """
-    rows = fetch_all("list_silent_batches", running=running, margin_s=margin_s, wait_s=wait_s)
-    return {row["batch_id"]: row["seconds"] for row in rows}
+    rows = fetch_all("list_touches", running=running, margin_s=margin_s, wait_s=wait_s)
+    return [Touch(**row) for row in rows]
 
 
 def list_busy_jobs() -> list[int]:

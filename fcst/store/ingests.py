@@ -87,9 +87,9 @@ def cancel(ingest_id: int, attempt: int) -> None:
     execute("cancel_ingest", ingest_id=ingest_id, attempt=attempt)
 
 
-def release_lost(worker_id: str, running: list[int]) -> None:
-    """Gives back what this supervisor claimed and does not know of; `running` are those it runs."""
-    execute("release_lost_ingests", worker_id=worker_id, running=running)
+def release_lost(worker_id: str, running: list[int], lost: list[str]) -> None:
+    """Gives back what lost supervisors hold, and what this one claimed and does not know of; `running` are its own."""
+    execute("release_lost_ingests", worker_id=worker_id, running=running, lost=lost)
 
 
 def release(ingest_id: int, attempt: int) -> None:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from fcst.processes import start_of
 from fcst.store.database import execute, fetch_all, fetch_one
 
 
@@ -12,8 +13,8 @@ class Supervisor:
 
     Parameters
     ----------
-    age_s
-        seconds since it registered.
+    process_start
+        ticks of its machine's clock from the boot to the begin of its process; None where that is not known.
     problem
         what hinders it, in words; empty while nothing does.
     """
@@ -21,9 +22,9 @@ class Supervisor:
     worker_id: str
     host: str
     pid: int
+    process_start: int | None
     processes: int
     problem: str
-    age_s: float
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class LapsedSupervisor:
     worker_id: str
     host: str
     pid: int
-    age_s: float
+    process_start: int | None
     lease_expires_at: datetime
     lapsed_s: float
     n_batches: int
@@ -47,20 +48,22 @@ class LapsedSupervisor:
 
 
 def register(worker_id: str, host: str, pid: int, version: str, processes: int, lease_s: float) -> None:
+    """A supervisor begins, a process of this machine."""
     execute(
         "register_worker",
         worker_id=worker_id,
         host=host,
         pid=pid,
+        process_start=start_of(pid),
         version=version,
         processes=processes,
         lease_s=lease_s,
     )
 
 
-def renew_lease(worker_id: str, lease_s: float) -> int | None:
+def renew_lease(worker_id: str) -> int | None:
     """Renews the lease of a supervisor that has not signed off; returns the version of the schema."""
-    row = fetch_one("renew_lease", worker_id=worker_id, lease_s=lease_s)
+    row = fetch_one("renew_lease", worker_id=worker_id)
     return None if row is None else int(row["schema_version"])
 
 
@@ -76,6 +79,21 @@ def stop(worker_id: str) -> None:
 def list_live() -> list[Supervisor]:
     """The supervisors whose lease holds."""
     return [Supervisor(**row) for row in fetch_all("list_live_workers")]
+
+
+@dataclass(frozen=True)
+class Lease:
+    """The lease of a supervisor that holds work; `holds` by the database's clock."""
+
+    worker_id: str
+    lease_s: float
+    lease_expires_at: datetime
+    holds: bool
+
+
+def list_leases(worker_id: str) -> list[Lease]:
+    """Those of all supervisors that hold work, but for one."""
+    return [Lease(**row) for row in fetch_all("list_leases", worker_id=worker_id)]
 
 
 def list_lapsed(gone: list[str], host: str, pid: int) -> list[LapsedSupervisor]:

@@ -295,8 +295,27 @@ def test_process_that_is_gone_is_dead_though_its_lease_holds(waiting: int) -> No
 def test_number_of_a_dead_process_may_be_anothers_by_now(waiting: int) -> None:
     worker_id = register(HERE, os.getpid())
     assert check("supervisor").is_ok
-    run_sql("UPDATE fcst_app.workers SET started_at = now() - interval '10 days' WHERE worker_id = %(w)s", w=worker_id)
+    run_sql("UPDATE fcst_app.workers SET process_start = process_start - 100 WHERE worker_id = %(w)s", w=worker_id)
     assert "is dead" in check("supervisor").text
+
+
+def test_process_is_known_whatever_clocks_are_set_to(waiting: int) -> None:
+    worker_id = register(HERE, os.getpid())
+    run_sql("UPDATE fcst_app.workers SET started_at = now() - interval '1 day' WHERE worker_id = %(w)s", w=worker_id)
+    assert check("supervisor").text == f"alive: {HERE}:{os.getpid()} (2 processes)"
+
+
+def test_lease_that_ends_later_than_it_can_does_not_hold(waiting: int) -> None:
+    """As after the database's clock went back."""
+    worker_id = register("elsewhere", 9, lease_s=20)
+    give_batch(worker_id)
+    run_sql("UPDATE fcst_app.workers SET lease_expires_at = now() + interval '1 hour'")
+    assert "no supervisor is alive" in check("supervisor").text
+    found = check("lease")
+    assert "elsewhere:9 has not signed off; its lease, until 20" in found.text
+    assert "is of before the database's clock went back, and it holds 1 batch" in found.text
+    workers.renew_lease(worker_id)
+    assert check("supervisor").text.startswith("alive: elsewhere:9") and check("lease").is_ok
 
 
 def test_supervisor_that_holds_its_lock_lives_though_its_process_cannot_be_seen(waiting: int) -> None:

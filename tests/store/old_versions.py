@@ -152,8 +152,6 @@ INSERT INTO fcst_app.lifecycles (dataset_id, unique_id, since, origin, sources, 
 VALUES (1, 'b', 1, 'like', '{a}', '{0.5}', 'Ana');
 """,
     19: """
-INSERT INTO fcst_app.attention (job_id, model, unique_id, final, reasons, at_stake)
-VALUES (1, 'SeasonalNaive', 'a', 167, '{new}', 7);
 INSERT INTO fcst_app.reviews (job_id, model, unique_id, reviewed_by, reasons)
 VALUES (1, 'SeasonalNaive', 'a', 'Ana', '{new}');
 INSERT INTO fcst_app.attention_thresholds (dataset, thresholds, set_by) VALUES ('favorita', '{"far": 0.4}', 'Ana');
@@ -177,6 +175,7 @@ INSERT INTO fcst_app.scenario_changes (scenario_id, driver, first_wk_end_dt, las
 VALUES (1, 'promo', '2017-08-26', '2017-08-26', 'to', 1, 'all items', '{a}', 'Ana');
 INSERT INTO fcst_app.scenario_items VALUES (1, 'a', '{2}', '{NULL}');
 """,
+    24: "UPDATE fcst_app.workers SET lease_s = 30, process_start = 7;",
 }
 UNTIL = {8: 9}
 """version -> the one from which its rows are other ones."""
@@ -191,6 +190,14 @@ PLANS = 19
 
 SUMS = 23
 """The version that made one row of what the forecast of an item comes to."""
+
+ATTENTION = """
+INSERT INTO fcst_app.attention (job_id, model, unique_id, final, reasons, at_stake)
+VALUES (1, 'SeasonalNaive', 'a', 167, '{new}', 7);
+"""
+ATTENTION_IN_SUMS = """
+UPDATE fcst_app.forecast_sums SET reasons = '{new}', at_stake = 7 WHERE model = 'SeasonalNaive' AND unique_id = 'a';
+"""
 
 
 def leave(version: int) -> None:
@@ -213,6 +220,8 @@ def leave(version: int) -> None:
         for since, statements in ROWS.items():
             if SERIES < since <= version:
                 cur.execute(statements, values)
+        if version >= PLANS:
+            cur.execute(ATTENTION_IN_SUMS if version >= SUMS else ATTENTION)
 
 
 def _apply(cur: Cursor, number: int, name: str, statements: str) -> None:

@@ -114,13 +114,33 @@ def test_completion_is_refused_while_an_item_is_open(job: int) -> None:
     assert stored() == [] and jobs.get_job(job).n_completed == 0
 
 
-def test_lost_batches_are_those_whose_supervisor_let_its_lease_run_out(job: int) -> None:
+def test_lost_batches_are_those_of_lost_and_unknown_supervisors(job: int) -> None:
     dead, alive = str(uuid.uuid4()), str(uuid.uuid4())
-    workers.register(dead, "h", 1, "0", 2, lease_s=-1)
+    workers.register(dead, "h", 1, "0", 2, lease_s=20)
     workers.register(alive, "h", 2, "0", 2, lease_s=60)
     (lost,) = attempts.claim(dead, 1)
     (taken,) = attempts.claim(alive, 1)
-    assert [row.batch_id for row in attempts.list_lost(alive, [taken.batch_id])] == [lost.batch_id]
+    (unknown,) = attempts.claim(str(uuid.uuid4()), 1)
+    own = [taken.batch_id]
+    assert [row.batch_id for row in attempts.list_lost(alive, own, [])] == [unknown.batch_id]
+    assert [row.batch_id for row in attempts.list_lost(alive, own, [dead])] == [lost.batch_id, unknown.batch_id]
+
+
+@pytest.mark.parametrize(
+    ("ends_in_s", "holds"), [(20, True), (-1, False), (39, True), (3600, False), (86_400, False), (-86_400, False)]
+)
+def test_lease_holds_for_no_longer_than_it_can(job: int, ends_in_s: float, holds: bool) -> None:
+    """A clock of the database that went back would make it hold for as long."""
+    holder, other = str(uuid.uuid4()), str(uuid.uuid4())
+    workers.register(holder, "h", 1, "0", 2, lease_s=20)
+    attempts.claim(holder, 1)
+    with transaction() as cur:
+        cur.execute(
+            "UPDATE fcst_app.workers SET lease_expires_at = now() + make_interval(secs => %(s)s)", {"s": ends_in_s}
+        )
+    assert [lease.holds for lease in workers.list_leases(other)] == [holds]
+    assert [row.worker_id for row in workers.list_live()] == [holder] * holds
+    assert workers.list_leases(holder) == []
 
 
 def test_every_change_of_stage_is_an_event_that_is_allowed(job: int) -> None:
@@ -233,23 +253,15 @@ def test_an_item_over_its_limit_fails_and_its_batch_is_let_go(job: int) -> None:
     assert len(jobs.list_failures(job)) == 1
 
 
-@pytest.mark.parametrize(
-    ("seconds_ago", "has_begun", "is_silent"),
-    [(25, True, True), (25, False, False), (45, False, True), (5, True, False)],
-)
-def test_a_task_that_has_not_begun_may_wait_longer(
-    load_dataset, seconds_ago: float, has_begun: bool, is_silent: bool
-) -> None:
+def test_a_task_that_has_not_begun_may_wait_longer(load_dataset) -> None:
     dataset = load_dataset()
     jobs.submit_job(dataset.dataset_id, jobs.choose_largest(dataset, 2), JobSpec(batch_size=2, item_limit_s=10.0))
     (claimed,) = attempts.claim(WORKER, 1)
-    if has_begun:
-        attempts.begin(claimed.batch_id, 1, str(uuid.uuid4()))
-    with transaction() as cur:
-        cur.execute(
-            "UPDATE fcst_app.batch_status SET touched_at = now() - make_interval(secs => %(s)s)", {"s": seconds_ago}
-        )
-    assert (claimed.batch_id in attempts.list_silent([claimed.batch_id], 10.0, 20.0)) == is_silent
+    (waiting,) = attempts.list_touches([claimed.batch_id], 10.0, 20.0)
+    attempts.begin(claimed.batch_id, 1, str(uuid.uuid4()))
+    (begun,) = attempts.list_touches([claimed.batch_id], 10.0, 20.0)
+    assert (waiting.limit_s, begun.limit_s) == (40, 20)
+    assert begun.touched_at > waiting.touched_at
 
 
 def test_batches_are_sorted_and_paged(job: int) -> None:

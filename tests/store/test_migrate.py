@@ -21,6 +21,7 @@ from fcst.store.migrate import migrate
 from tests.store.old_versions import LATEST, PLANS, SERIES, SUMS, leave, tables
 
 WORKER = str(uuid.uuid4())
+GONE = "00000000-0000-0000-0000-000000000001"
 
 
 def test_migrate_makes_the_schema_once(empty_database: str) -> None:
@@ -143,7 +144,7 @@ def check_product_on_old_data(version: int) -> None:
     assert accuracy.list_accuracy(job, "model")["wape"].tolist() == [0.5]
     assert jobs.retry_job(1) == 1
     workers.register(WORKER, "here", 1, "0", 1, 60)
-    for lost in attempts.list_lost(WORKER, []):
+    for lost in attempts.list_lost(WORKER, [], [GONE]):
         assert retry_policy.end_attempt(lost.batch_id, lost.attempt, Cause.LOST, "its supervisor was lost")
     while claimed := attempts.claim(WORKER, 1):
         (run_learning if claimed[0].is_learning else run_batch)(claimed[0].batch_id, claimed[0].attempt)

@@ -33,6 +33,7 @@ BOTTOM = {
     "settings",
     "files",
     "supervisor_lock",
+    "processes",
     "logs",
     "roles",
     "harmless",

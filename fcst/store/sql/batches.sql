@@ -134,23 +134,22 @@ UPDATE fcst_app.job_items i SET outcome = 'cancelled', reason = 'cancelled by th
 FROM ended WHERE i.batch_id = ended.batch_id AND i.outcome = 'pending';
 
 -- list_lost_batches
--- Batches whose supervisor left or let its lease run out, and those of this supervisor that it does not know to run;
--- a row that its frozen worker holds is passed over.
+-- Batches whose supervisor is lost, or not known here, and those of this supervisor that it does not know to run; a row
+-- that its frozen worker holds is passed over.
 SELECT b.batch_id, b.job_id, b.batch_no, b.attempt, b.is_learning FROM fcst_app.batch_status b
 LEFT JOIN fcst_app.workers w ON w.worker_id = b.worker_id
-WHERE b.stage IN ('learning', 'obtaining_sales', 'processing', 'saving') AND (w.worker_id IS NULL OR w.lease_expires_at <= now()
+WHERE b.stage IN ('learning', 'obtaining_sales', 'processing', 'saving')
+  AND (w.worker_id IS NULL OR w.worker_id = ANY (%(lost)s::uuid[])
        OR b.worker_id = %(worker_id)s AND b.batch_id <> ALL (%(running)s::bigint[]))
 LIMIT 100 FOR UPDATE OF b SKIP LOCKED;
 
--- list_silent_batches
--- Which of the given batches nothing has been written of for so long that the item in hand must have passed its limit:
--- its process hangs in a way that it cannot notice itself, or is frozen. A task that has not begun may be waiting for a
--- worker.
-SELECT b.batch_id, greatest(extract(epoch FROM now() - b.touched_at), 0)::float8 AS seconds
+-- list_touches
+-- When the task of each of the given batches last wrote of it, and the seconds that it may write nothing: those of an
+-- item and a margin. A task that has not begun may be waiting for a worker.
+SELECT b.batch_id, b.touched_at, (j.spec ->> 'item_limit_s')::float8 + %(margin_s)s
+       + CASE WHEN b.run_token IS NULL THEN %(wait_s)s ELSE 0 END AS limit_s
 FROM fcst_app.batch_status b JOIN fcst_app.jobs j USING (job_id)
-WHERE b.batch_id = ANY (%(running)s::bigint[]) AND b.stage IN ('learning', 'obtaining_sales', 'processing', 'saving')
-  AND b.touched_at < now() - make_interval(secs => (j.spec ->> 'item_limit_s')::float8 + %(margin_s)s
-                                              + CASE WHEN b.run_token IS NULL THEN %(wait_s)s ELSE 0 END);
+WHERE b.batch_id = ANY (%(running)s::bigint[]) AND b.stage IN ('learning', 'obtaining_sales', 'processing', 'saving');
 
 -- retry_items
 -- The failed and cancelled items of a job, all or those given or of a batch, are to be computed once more.

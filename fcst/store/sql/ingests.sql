@@ -3,13 +3,10 @@
 INSERT INTO fcst_app.ingests (spec) VALUES (%(spec)s) RETURNING ingest_id;
 
 -- claim_ingest
--- The oldest waiting ingest becomes this supervisor's; also one whose supervisor's lease ran out. None where the schema is
--- newer.
+-- The oldest waiting ingest becomes this supervisor's. None where the schema is newer.
 WITH next AS (
     SELECT i.ingest_id FROM fcst_app.ingests i
-    LEFT JOIN fcst_app.workers w ON w.worker_id = i.worker_id
-    WHERE i.finished_at IS NULL AND i.cancel_requested_at IS NULL
-      AND (i.status = 'submitted' OR w.lease_expires_at <= now())
+    WHERE i.status = 'submitted' AND i.cancel_requested_at IS NULL
       AND NOT EXISTS (SELECT FROM fcst_app.migrations m WHERE m.version > %(schema_version)s)
     ORDER BY i.ingest_id LIMIT 1
     FOR UPDATE OF i SKIP LOCKED
@@ -54,11 +51,11 @@ UPDATE fcst_app.ingests SET cancel_requested_at = now()
 WHERE ingest_id = %(ingest_id)s AND finished_at IS NULL AND cancel_requested_at IS NULL;
 
 -- cancel_waiting_ingests
--- Those that are to stop and that nobody runs: none has begun, or their supervisor's lease ran out.
+-- Those that are to stop and that no supervisor runs: none has begun, or its lease does not hold.
 UPDATE fcst_app.ingests i SET status = 'cancelled', finished_at = now(), progress = NULL, run_token = NULL
 WHERE i.finished_at IS NULL AND i.cancel_requested_at IS NOT NULL
   AND (i.status = 'submitted'
-       OR NOT EXISTS (SELECT FROM fcst_app.workers w WHERE w.worker_id = i.worker_id AND w.lease_expires_at > now()))
+       OR NOT EXISTS (SELECT FROM fcst_app.live_workers w WHERE w.worker_id = i.worker_id))
 RETURNING i.ingest_id;
 
 -- cancel_ingest
@@ -72,9 +69,10 @@ UPDATE fcst_app.ingests SET status = 'submitted', run_token = NULL, worker_id = 
 WHERE ingest_id = %(ingest_id)s AND attempt = %(attempt)s AND status = 'running';
 
 -- release_lost_ingests
--- The ingests of this supervisor that it does not know to run.
+-- The ingests of supervisors that are lost, and those of this one that it does not know to run.
 UPDATE fcst_app.ingests SET status = 'submitted', run_token = NULL, worker_id = NULL
-WHERE status = 'running' AND worker_id = %(worker_id)s AND ingest_id <> ALL (%(running)s::integer[]);
+WHERE status = 'running' AND (worker_id = ANY (%(lost)s::uuid[])
+       OR worker_id = %(worker_id)s AND ingest_id <> ALL (%(running)s::integer[]));
 
 -- get_ingest
 -- One ingest.

@@ -1,7 +1,8 @@
 -- register_worker
 -- A supervisor is there, with a lease.
-INSERT INTO fcst_app.workers (worker_id, host, pid, version, processes, lease_expires_at)
-VALUES (%(worker_id)s, %(host)s, %(pid)s, %(version)s, %(processes)s, now() + make_interval(secs => %(lease_s)s));
+INSERT INTO fcst_app.workers (worker_id, host, pid, process_start, version, processes, lease_s, lease_expires_at)
+VALUES (%(worker_id)s, %(host)s, %(pid)s, %(process_start)s, %(version)s, %(processes)s, %(lease_s)s,
+        now() + make_interval(secs => %(lease_s)s));
 
 -- find_worker
 -- A supervisor, living or not.
@@ -9,7 +10,7 @@ SELECT worker_id FROM fcst_app.workers WHERE worker_id = %(worker_id)s;
 
 -- renew_lease
 -- The heartbeat: its batches stay its own. Says which version the schema has.
-UPDATE fcst_app.workers SET lease_expires_at = now() + make_interval(secs => %(lease_s)s)
+UPDATE fcst_app.workers SET lease_expires_at = now() + make_interval(secs => lease_s)
 WHERE worker_id = %(worker_id)s AND stopped_at IS NULL
 RETURNING (SELECT max(m.version) FROM fcst_app.migrations m) AS schema_version;
 
@@ -19,13 +20,21 @@ UPDATE fcst_app.workers SET stopped_at = now(), lease_expires_at = now() WHERE w
 
 -- list_live_workers
 -- The supervisors whose lease holds.
-SELECT worker_id::text, host, pid, processes, problem, EXTRACT(epoch FROM now() - started_at)::float8 AS age_s
-FROM fcst_app.workers WHERE stopped_at IS NULL AND lease_expires_at > now() ORDER BY started_at;
+SELECT worker_id::text, host, pid, process_start, processes, problem FROM fcst_app.live_workers ORDER BY started_at;
+
+-- list_leases
+-- The leases of other supervisors that hold work, and whether they hold by the database's clock.
+SELECT w.worker_id::text, w.lease_s, w.lease_expires_at,
+       EXISTS (SELECT FROM fcst_app.live_workers l WHERE l.worker_id = w.worker_id) AS holds
+FROM fcst_app.workers w
+WHERE w.worker_id <> %(worker_id)s AND w.worker_id IN (
+    SELECT worker_id FROM fcst_app.batch_status WHERE stage IN ('learning', 'obtaining_sales', 'processing', 'saving')
+    UNION SELECT worker_id FROM fcst_app.ingests WHERE status = 'running');
 
 -- list_lapsed_workers
 -- Supervisors that have not signed off though their lease has run out, or though they are known to be gone, with what
 -- they still hold; one that holds nothing only if it is the given process.
-SELECT w.worker_id::text, w.host, w.pid, w.lease_expires_at, EXTRACT(epoch FROM now() - w.started_at)::float8 AS age_s,
+SELECT w.worker_id::text, w.host, w.pid, w.process_start, w.lease_expires_at,
        EXTRACT(epoch FROM now() - w.lease_expires_at)::float8 AS lapsed_s, b.n AS n_batches, i.n AS n_ingests
 FROM fcst_app.workers w
 CROSS JOIN LATERAL (
@@ -35,7 +44,8 @@ CROSS JOIN LATERAL (
 CROSS JOIN LATERAL (
     SELECT count(*) AS n FROM fcst_app.ingests WHERE worker_id = w.worker_id AND status = 'running'
 ) i
-WHERE w.stopped_at IS NULL AND (w.lease_expires_at <= now() OR w.worker_id = ANY (%(gone)s::uuid[]))
+WHERE w.stopped_at IS NULL AND (w.worker_id = ANY (%(gone)s::uuid[])
+       OR NOT EXISTS (SELECT FROM fcst_app.live_workers l WHERE l.worker_id = w.worker_id))
   AND (b.n + i.n > 0 OR w.host = %(host)s AND w.pid = %(pid)s)
 ORDER BY w.lease_expires_at;
 

@@ -1,0 +1,207 @@
+"""Wall clocks that are set, by an hour and a day, and a laptop that sleeps: nothing is lost and nothing runs twice."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+
+from fcst.dataset_records import Dataset
+from fcst.services import health, jobs, loading
+from fcst.settings import PROJECT
+from fcst.specs import IngestSpec
+from fcst.states import IngestStatus
+from fcst.store import workers
+from fcst.store.migrate import migrate
+from tests.conftest import wait_until, write_sales
+from tests.engine.clocks import Clock, needs_faketime
+from tests.engine.outages import OwnServer
+from tests.engine.seen import SLOW, check_items, children, finish, frozen, reasons_of, submit
+
+pytestmark = needs_faketime
+
+HOUR, DAY = 3600, 86_400
+JUMPS = (HOUR, -HOUR, DAY, -DAY)
+LEASE_S = 4.0
+HEARTBEAT_S = LEASE_S / 3
+
+
+@dataclass(frozen=True)
+class Clocks:
+    """Those of the database server, and of supervisors with their worker processes."""
+
+    database: Clock
+    engine: Clock
+    server: OwnServer
+
+
+@pytest.fixture
+def clocks(
+    tmp_path_factory: pytest.TempPathFactory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Clocks]:
+    """A migrated server of its own, which is the one in use, with a clock of its own."""
+    clock = Clock(tmp_path_factory.mktemp("clocks") / "database")
+    home = tmp_path_factory.mktemp("own")
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in clock.env.items():
+            patch.setenv(name, value)
+        server = OwnServer(home)
+    for name, value in {
+        "DATABASE_URL": server.url,
+        "FCST_HOME": str(tmp_path / "home"),
+        "FCST_INGEST_ROOTS": "/",
+        "FCST_PROCESSES": "2",
+        "FCST_WORKER": "external",
+        "FCST_LEASE_S": str(LEASE_S),
+    }.items():
+        monkeypatch.setenv(name, value)
+    migrate()
+    yield Clocks(clock, Clock(tmp_path / "engine"), server)
+    server.stop()
+
+
+@pytest.fixture
+def database(clocks: Clocks) -> Clocks:
+    """Stands in for the shared server that other tests use."""
+    return clocks
+
+
+@pytest.fixture
+def start(clocks: Clocks) -> Iterator[Callable[..., subprocess.Popen]]:
+    """Starts a supervisor by the engine's clock; all of them are ended with the test."""
+    started: list[subprocess.Popen] = []
+
+    def start(**env: str) -> subprocess.Popen:
+        environment = {**os.environ, **clocks.engine.env, **env}
+        started.append(subprocess.Popen([sys.executable, "-m", "fcst", "worker"], cwd=PROJECT, env=environment))
+        return started[-1]
+
+    yield start
+    for process in started:
+        process.terminate()
+    for process in started:
+        process.wait(40)
+
+
+def watch(job_id: int, until: Callable[[], bool]) -> None:
+    """Looks at a run as pages do: no time is negative or absurd, and it is not stalled for longer than a heartbeat."""
+    stalled_since: float | None = None
+    deadline = time.monotonic() + 120
+    while not until():
+        assert time.monotonic() < deadline
+        job = jobs.get_job(job_id)
+        assert job.seconds is None or job.seconds >= 0
+        assert job.items_per_s is None or job.items_per_s > 0
+        assert all(batch.seconds is None or batch.seconds >= 0 for batch in jobs.list_batches(job_id))
+        stall = health.find_stalls([job]).get(job_id)
+        stalled_since = None if stall is None else stalled_since or time.monotonic()
+        assert stalled_since is None or time.monotonic() - stalled_since < HEARTBEAT_S + 1, stall
+        time.sleep(0.2)
+
+
+def watch_to_the_end(job_id: int) -> None:
+    """The whole run is computed, by one attempt at each batch."""
+    watch(job_id, lambda: jobs.get_job(job_id).is_over)
+    job = check_items(job_id)
+    assert (job.status, job.n_completed) == ("completed", job.n_items)
+    assert reasons_of(job_id) == []
+    assert {batch.attempt for batch in jobs.list_batches(job_id)} == {1}
+
+
+def run_through(clock: Clock, jumps: tuple[int, ...], dataset: Dataset, n_items: int) -> None:
+    """A run during which a clock is set, each time with both batches in hand and time enough to notice it."""
+    job_id = submit(dataset, n_items, replace(SLOW, batch_size=n_items // 2))
+    wait_until(lambda: jobs.get_job(job_id).batches.get("processing") == 2, 60, "for both batches")
+    for seconds in jumps:
+        clock.jump(seconds)
+        since = time.monotonic()
+        watch(job_id, lambda since=since: time.monotonic() - since > 2.5)
+    assert not jobs.get_job(job_id).is_over, "the run was too short"
+    watch_to_the_end(job_id)
+
+
+def test_run_keeps_its_batches_when_the_clock_of_the_database_is_set(clocks: Clocks, start, load_dataset) -> None:
+    dataset = load_dataset(n_items=60)
+    start()
+    run_through(clocks.database, (HOUR, -DAY), dataset, 60)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("whose", ["database", "engine"])
+def test_run_keeps_its_batches_through_every_jump(clocks: Clocks, start, load_dataset, whose: str) -> None:
+    dataset = load_dataset(n_items=120)
+    start()
+    run_through(getattr(clocks, whose), JUMPS, dataset, 120)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("seconds", [HOUR, DAY])
+def test_supervisors_do_not_take_from_each_other_when_the_clock_is_set(
+    clocks: Clocks, start, load_dataset, tmp_path: Path, seconds: int
+) -> None:
+    dataset = load_dataset(n_items=80)
+    for name in ("one", "two"):
+        start(FCST_HOME=str(tmp_path / name), FCST_PROCESSES="1")
+    wait_until(lambda: len(workers.list_live()) == 2, 30, "for both supervisors")
+    run_through(clocks.database, (seconds, -seconds), dataset, 80)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("seconds", [0, *JUMPS])
+def test_dead_supervisor_is_noticed_whatever_the_clock_of_the_database_says(
+    clocks: Clocks, start, load_dataset, tmp_path: Path, seconds: int
+) -> None:
+    dataset = load_dataset(n_items=20)
+    first = start()
+    job_id = submit(dataset, 20, SLOW)
+    wait_until(lambda: jobs.get_job(job_id).batches.get("processing") == 2, 60, "for both batches")
+    for pid in [first.pid, *children(first.pid)]:
+        os.kill(pid, signal.SIGKILL)
+    clocks.database.jump(seconds)
+    second = start(FCST_HOME=str(tmp_path / "other"))
+    wait_until(lambda: second.pid in [row.pid for row in workers.list_live()], 30, "for the second supervisor")
+    since = time.monotonic()
+    wait_until(lambda: len(reasons_of(job_id)) == 2, LEASE_S + 6, "for the second to go on")
+    print(f"taken over {time.monotonic() - since:.1f} s after the start of the second, clock set by {seconds} s")
+    finish(job_id)
+    assert check_items(job_id).n_completed == 20
+    assert set(reasons_of(job_id)) == {"its supervisor was lost"}
+
+
+@pytest.mark.full
+def test_laptop_that_sleeps_for_ten_minutes_goes_on(clocks: Clocks, start, load_dataset) -> None:
+    dataset = load_dataset(n_items=40)
+    supervisor = start()
+    job_id = submit(dataset, 40, replace(SLOW, batch_size=20))
+    wait_until(lambda: jobs.get_job(job_id).batches.get("processing") == 2, 60, "for both batches")
+    with ExitStack() as sleep:
+        for pid in [supervisor.pid, *children(supervisor.pid)]:
+            sleep.enter_context(frozen(pid))
+        clocks.server.freeze()
+        time.sleep(LEASE_S + 2)
+        clocks.database.jump(600)
+        clocks.engine.jump(600)
+        clocks.server.freeze(signal.SIGCONT)
+    watch_to_the_end(job_id)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("whose", ["database", "engine"])
+@pytest.mark.parametrize("seconds", JUMPS)
+def test_load_is_not_read_twice(clocks: Clocks, start, tmp_path: Path, whose: str, seconds: int) -> None:
+    write_sales(tmp_path / "s.csv", 3000, 200)
+    start()
+    ingest_id = loading.request_ingest(IngestSpec(paths=(str(tmp_path / "s.csv"),), name="s"))
+    wait_until(lambda: (loading.get_ingest(ingest_id).done_bytes or 0) > 0, 60, "for the reading to go on")
+    getattr(clocks, whose).jump(seconds)
+    while (ingest := loading.get_ingest(ingest_id)).status == IngestStatus.RUNNING:
+        assert "-" not in loading.progress_in_words(ingest)
+        time.sleep(0.1)
+    assert loading.wait_for_ingest(ingest_id).n_items == 3000
+    assert ingest.attempt == 1
