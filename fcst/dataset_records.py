@@ -192,7 +192,7 @@ class Ingest:
     progress: str | None
     done_bytes: int
     total_bytes: int
-    phase_s: float | None
+    phase_s: float
     cancel_requested_at: datetime | None
     error: str | None
     hint: str | None

@@ -73,15 +73,24 @@ class Job:
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> Self:
-        """From a row that has `n_done_now`, the items done in `running_s` seconds."""
+        """From a row that has `n_done_now`, the items done in `running_s` seconds, and what its rate follows from.
+
+        The rate of a run that has ended is over its time. Of an open one it is that of its tasks, which have worked
+        `worked_s` seconds by their own clocks, `n_busy` of them now: the database's clock may have been set.
+        """
         stored = dict(row)
         n_done, seconds = stored.pop("n_done_now"), stored.pop("running_s")
+        worked_s, n_busy = stored.pop("worked_s"), stored.pop("n_busy")
         status = JobStatus(stored.pop("status"))
         batches = {Stage(stage): n for stage, n in stored.pop("batches").items()}
         learning = stored.pop("learning")
         n_ended = row["n_completed"] + row["n_failed"] + row["n_cancelled"]
-        rate = n_done / seconds if n_done > 0 and seconds else None
         is_over = status in FINAL_STATUSES
+        rate = None
+        if n_done > 0 and is_over and seconds:
+            rate = n_done / seconds
+        elif n_done > 0 and not is_over and worked_s:
+            rate = (row["n_completed"] + row["n_failed"]) / worked_s * max(n_busy, 1)
         return cls(
             **stored | {"spec": JobSpec.from_json(row["spec"]), "has_limits": "item_limit_s" in row["spec"]},
             status=status,

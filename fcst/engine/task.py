@@ -271,19 +271,20 @@ def _make_folder(folder: Path) -> None:
 
 def _progress_writer(ingest_id: int, run_token: str) -> Callable[[str, int, int], None]:
     """Writes progress into the database, a few times a second at most; a database that is away misses some of it."""
-    said: tuple[str, float] = ("", 0.0)
+    said, said_at, since = "", 0.0, 0.0
     home = load_settings().home
 
     def on_progress(what: str, done: int, total: int) -> None:
-        nonlocal said
+        nonlocal said, said_at, since
         now = time.monotonic()
-        if what == said[0] and now - said[1] < PROGRESS_EVERY_S:
+        if what == said and now - said_at < PROGRESS_EVERY_S:
             return
-        said = (what, now)
+        since = since if what == said else now
+        said, said_at = what, now
         if room_in(home) <= 0:
             raise no_room()
         try:
-            ingests.set_progress(ingest_id, run_token, what, done, total)
+            ingests.set_progress(ingest_id, run_token, what, now - since, done, total)
         except DatabaseAway as exc:
             log.warning("%s", exc)
 

@@ -397,7 +397,7 @@ def wait_for_ingest(ingest_id: int, on_progress: Callable[[str], None] | None = 
 def progress_in_words(ingest: Ingest) -> str:
     """What an ingest does, how far it is, how fast, and how long it will take: reading, 40 % of 4.9 GB, …"""
     what = ingest.progress or WAITING
-    done, total, seconds = ingest.done_bytes, ingest.total_bytes, ingest.phase_s or 0
+    done, total, seconds = ingest.done_bytes, ingest.total_bytes, ingest.phase_s
     if not total:
         return what
     words = f"{what}, {done * 100 // total} % of {total / 1e6:,.1f} MB"

@@ -6,6 +6,7 @@ process is known and fails alone.
 """
 
 import json
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -26,7 +27,15 @@ from fcst.store.queries import query
 
 @dataclass(frozen=True)
 class BatchAttempt:
-    """One attempt at a batch, held by one task: what fences its writes, and what it needs to know."""
+    """One attempt at a batch, held by one task: what fences its writes, and what it needs to know.
+
+    Parameters
+    ----------
+    worked_before_s
+        seconds that tasks worked at the batch in earlier attempts.
+    begun_at
+        by the clock of this process that is never set.
+    """
 
     batch_id: int
     attempt: int
@@ -35,6 +44,8 @@ class BatchAttempt:
     dataset_id: int
     spec: JobSpec
     last_wk_end_dt: date
+    worked_before_s: float
+    begun_at: float
 
     @property
     def is_careful(self) -> bool:
@@ -49,6 +60,11 @@ class BatchAttempt:
     @property
     def fence(self) -> dict[str, Any]:
         return {"batch_id": self.batch_id, "attempt": self.attempt, "run_token": self.run_token}
+
+    @property
+    def worked_s(self) -> float:
+        """Seconds that tasks have worked at the batch, in all attempts, until now."""
+        return self.worked_before_s + time.monotonic() - self.begun_at
 
 
 @dataclass(frozen=True)
@@ -108,8 +124,17 @@ def begin(batch_id: int, attempt: int, run_token: str) -> BatchAttempt:
     row = fetch_one("begin_batch", batch_id=batch_id, attempt=attempt, run_token=run_token)
     if row is None:
         raise StaleState(f"Batch {batch_id} is not waiting for attempt {attempt} any more.")
-    spec = JobSpec.from_json(row["spec"])
-    return BatchAttempt(batch_id, attempt, run_token, row["job_id"], row["dataset_id"], spec, row["last_wk_end_dt"])
+    return BatchAttempt(
+        batch_id,
+        attempt,
+        run_token,
+        row["job_id"],
+        row["dataset_id"],
+        JobSpec.from_json(row["spec"]),
+        row["last_wk_end_dt"],
+        worked_before_s=row["worked_s"],
+        begun_at=time.monotonic(),
+    )
 
 
 def move(attempt: BatchAttempt, from_stage: Stage, to_stage: Stage) -> None:
@@ -158,7 +183,8 @@ def _save(
 ) -> None:
     outcomes = [result.outcome for result in results]
     counts = {f"n_{o}": outcomes.count(o) for o in (Outcome.COMPLETED, Outcome.FAILED)}
-    cur.execute(query("fence_batch"), {**attempt.fence, **counts, "stage": stage, "item_in_hand": item_in_hand})
+    values = {"stage": stage, "item_in_hand": item_in_hand, "worked_s": attempt.worked_s}
+    cur.execute(query("fence_batch"), {**attempt.fence, **counts, **values})
     _check_held(cur, attempt)
     if results:
         forecasts.replace(cur, attempt.job_id, results)
@@ -239,7 +265,8 @@ def _check_held(cur: Cursor, attempt: BatchAttempt) -> None:
 def _move(cur: Cursor, attempt: BatchAttempt, from_stage: Stage, to_stage: Stage) -> None:
     if to_stage not in TRANSITIONS[from_stage]:
         raise ValueError(f"A batch does not go from {from_stage} to {to_stage}.")
-    cur.execute(query("move_batch"), {**attempt.fence, "from_stage": from_stage, "to_stage": to_stage})
+    values = {"from_stage": from_stage, "to_stage": to_stage, "worked_s": attempt.worked_s}
+    cur.execute(query("move_batch"), {**attempt.fence, **values})
     _check_held(cur, attempt)
 
 

@@ -50,13 +50,16 @@ def begin(ingest_id: int, attempt: int, run_token: str) -> IngestSpec:
     return IngestSpec.from_json(row["spec"])
 
 
-def set_progress(ingest_id: int, run_token: str, progress: str, done_bytes: int = 0, total_bytes: int = 0) -> None:
-    """What the reading does now; the bytes are 0 where nobody knows."""
+def set_progress(
+    ingest_id: int, run_token: str, progress: str, phase_s: float, done_bytes: int = 0, total_bytes: int = 0
+) -> None:
+    """What the reading does now, for `phase_s` seconds; the bytes are 0 where they are not known."""
     execute(
         "set_ingest_progress",
         ingest_id=ingest_id,
         run_token=run_token,
         progress=progress,
+        phase_s=phase_s,
         done_bytes=done_bytes,
         total_bytes=total_bytes,
     )

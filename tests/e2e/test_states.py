@@ -147,7 +147,7 @@ def running(desk: Desk, ids: dict[str, Any]) -> Iterator[str]:
     assert claimed is not None
     token = str(uuid.uuid4())
     ingests.begin(ingest_id, claimed.attempt, token)
-    ingests.set_progress(ingest_id, token, "reading train.csv.gz", 1_400_000, 2_300_000)
+    ingests.set_progress(ingest_id, token, "reading train.csv.gz", 2.0, 1_400_000, 2_300_000)
     ids["ingest"] = ingest_id
     yield desk.url
     ingests.cancel(ingest_id, claimed.attempt)

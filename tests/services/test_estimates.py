@@ -36,7 +36,8 @@ def run_on(host: str, dataset: Dataset, seconds: float, n_windows: int = 3) -> i
     with transaction() as cur:
         cur.execute(
             "UPDATE fcst_app.batch_status SET started_at = submitted_at + interval '1 s',"
-            " finished_at = submitted_at + make_interval(secs => 1 + %(s)s) WHERE job_id = %(job_id)s",
+            " finished_at = submitted_at + make_interval(secs => 1 + %(s)s), worked_s = %(s)s"
+            " WHERE job_id = %(job_id)s",
             {"s": seconds, "job_id": job_id},
         )
         cur.execute(
@@ -67,6 +68,19 @@ def test_estimate_follows_an_alike_run_with_its_start_and_end(
     assert found.seconds == pytest.approx(1 + 6 * 30 / 2 + 0.5)
     assert estimate(dataset, batch_size=6).seconds == pytest.approx(1 + 6 * 30 + 0.5), "one batch, one process"
     assert estimate(dataset, n_windows=6).seconds > found.seconds
+
+
+def test_estimate_does_not_follow_a_clock_that_was_set_during_a_run(
+    load_dataset: Callable[..., Dataset], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FCST_PROCESSES", "2")
+    dataset = load_dataset(n_items=6)
+    job_id = run_on(socket.gethostname(), dataset, 60)
+    with transaction() as cur:
+        cur.execute("UPDATE fcst_app.jobs SET finished_at = finished_at + interval '1 day'")
+        cur.execute("UPDATE fcst_app.batch_status SET finished_at = finished_at + interval '1 day'")
+    assert estimate(dataset).job_id == job_id
+    assert estimate(dataset).seconds == pytest.approx(1 + 6 * 30 / 2 + 0.5)
 
 
 def test_estimate_without_a_run_has_the_start_and_the_learning(load_dataset: Callable[..., Dataset]) -> None:

@@ -176,6 +176,7 @@ VALUES (1, 'promo', '2017-08-26', '2017-08-26', 'to', 1, 'all items', '{a}', 'An
 INSERT INTO fcst_app.scenario_items VALUES (1, 'a', '{2}', '{NULL}');
 """,
     24: "UPDATE fcst_app.workers SET lease_s = 30, process_start = 7;",
+    25: "UPDATE fcst_app.batch_status SET worked_s = 3 WHERE attempt > 0; UPDATE fcst_app.ingests SET phase_s = 2;",
 }
 UNTIL = {8: 9}
 """version -> the one from which its rows are other ones."""

@@ -34,14 +34,14 @@ FROM fcst_app.jobs j JOIN fcst_app.datasets d USING (dataset_id)
 WHERE b.batch_id = %(batch_id)s AND b.attempt = %(attempt)s AND b.stage IN ('learning', 'obtaining_sales')
   AND b.run_token IS NULL
   AND j.job_id = b.job_id
-RETURNING b.job_id, j.dataset_id, j.spec, d.last_wk_end_dt;
+RETURNING b.job_id, j.dataset_id, j.spec, d.last_wk_end_dt, b.worked_s;
 
 -- move_batch
 -- The task moves its batch on; no row means that it is not its own any more.
 UPDATE fcst_app.batch_status
 SET stage = %(to_stage)s, finished_at = CASE WHEN %(to_stage)s = 'completed' THEN now() END,
     run_token = CASE WHEN %(to_stage)s <> 'completed' THEN run_token END,
-    touched_at = clock_timestamp(), item_in_hand = NULL, model_in_hand = NULL
+    touched_at = clock_timestamp(), worked_s = %(worked_s)s, item_in_hand = NULL, model_in_hand = NULL
 WHERE batch_id = %(batch_id)s AND attempt = %(attempt)s AND run_token = %(run_token)s AND stage = %(from_stage)s
 RETURNING batch_id;
 
@@ -51,7 +51,7 @@ RETURNING batch_id;
 UPDATE fcst_app.batch_status
 SET n_completed = n_completed + %(n_completed)s, n_failed = n_failed + %(n_failed)s,
     tries = CASE WHEN %(n_completed)s + %(n_failed)s > 0 THEN 0 ELSE tries END,
-    item_in_hand = %(item_in_hand)s, model_in_hand = NULL, touched_at = clock_timestamp()
+    item_in_hand = %(item_in_hand)s, model_in_hand = NULL, touched_at = clock_timestamp(), worked_s = %(worked_s)s
 WHERE batch_id = %(batch_id)s AND attempt = %(attempt)s AND run_token = %(run_token)s AND stage = %(stage)s
 RETURNING job_id;
 

@@ -13,7 +13,7 @@ WITH next AS (
 )
 UPDATE fcst_app.ingests i
 SET status = 'running', attempt = attempt + 1, worker_id = %(worker_id)s, run_token = NULL, started_at = now(),
-    progress = NULL, done_bytes = 0, total_bytes = 0, phase_started_at = NULL
+    progress = NULL, done_bytes = 0, total_bytes = 0, phase_s = 0
 FROM next WHERE i.ingest_id = next.ingest_id
 RETURNING i.ingest_id, i.attempt;
 
@@ -25,10 +25,9 @@ WHERE ingest_id = %(ingest_id)s AND attempt = %(attempt)s AND status = 'running'
 RETURNING spec;
 
 -- set_ingest_progress
--- What the reading does now, in words, and how far it is with it; a new word starts the clock of the rate.
+-- What the reading does now, in words, since when, and how far it is with it.
 UPDATE fcst_app.ingests
-SET phase_started_at = CASE WHEN progress IS DISTINCT FROM %(progress)s THEN now() ELSE phase_started_at END,
-    progress = %(progress)s, done_bytes = %(done_bytes)s, total_bytes = %(total_bytes)s
+SET progress = %(progress)s, phase_s = %(phase_s)s, done_bytes = %(done_bytes)s, total_bytes = %(total_bytes)s
 WHERE ingest_id = %(ingest_id)s AND run_token = %(run_token)s AND status = 'running';
 
 -- complete_ingest
@@ -77,13 +76,11 @@ WHERE status = 'running' AND (worker_id = ANY (%(lost)s::uuid[])
 -- get_ingest
 -- One ingest.
 SELECT ingest_id, spec, status, attempt, progress, done_bytes, total_bytes,
-       greatest(extract(epoch FROM now() - phase_started_at), 0)::float AS phase_s, cancel_requested_at, error, hint, report,
-       dataset_id, submitted_at, started_at, finished_at
+       phase_s, cancel_requested_at, error, hint, report, dataset_id, submitted_at, started_at, finished_at
 FROM fcst_app.ingests WHERE ingest_id = %(ingest_id)s;
 
 -- list_open_ingests
 -- What is being read or waits for it.
 SELECT ingest_id, spec, status, attempt, progress, done_bytes, total_bytes,
-       greatest(extract(epoch FROM now() - phase_started_at), 0)::float AS phase_s, cancel_requested_at, error, hint, report,
-       dataset_id, submitted_at, started_at, finished_at
+       phase_s, cancel_requested_at, error, hint, report, dataset_id, submitted_at, started_at, finished_at
 FROM fcst_app.ingests WHERE finished_at IS NULL ORDER BY ingest_id;

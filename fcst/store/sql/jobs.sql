@@ -53,7 +53,7 @@ WITH found AS (
 SELECT j.job_id, j.dataset_id, d.name AS dataset, d.version AS dataset_version, d.include_promo, d.last_wk_end_dt,
        d.attribute_change, j.name, j.note, j.spec, j.n_items, j.n_batches, j.submitted_at, j.finished_at, j.cancel_requested_at,
        b.n_completed, b.n_failed, b.n_cancelled, b.n_attempts, b.batches, b.learning, b.started_at, f.status, f.n_found,
-       b.n_completed + b.n_failed - j.n_done_before AS n_done_now,
+       b.n_completed + b.n_failed - j.n_done_before AS n_done_now, b.worked_s, b.n_busy,
        (SELECT a.who FROM fcst_app.actions a WHERE a.noun = 'job' AND a.number = j.job_id
          AND a.action = 'submit') AS submitted_by,
        greatest(EXTRACT(epoch FROM COALESCE(j.finished_at, now()) - b.working_since), 0)::float8 AS running_s
@@ -63,6 +63,8 @@ JOIN fcst_app.datasets d USING (dataset_id)
 CROSS JOIN LATERAL (
     SELECT COALESCE(sum(n_completed), 0)::integer AS n_completed, COALESCE(sum(n_failed), 0)::integer AS n_failed,
            COALESCE(sum(n_cancelled), 0)::integer AS n_cancelled, COALESCE(sum(attempt), 0)::integer AS n_attempts,
+           COALESCE(sum(worked_s) FILTER (WHERE NOT is_learning), 0) AS worked_s,
+           count(*) FILTER (WHERE stage IN ('obtaining_sales', 'processing', 'saving'))::integer AS n_busy,
            jsonb_strip_nulls(jsonb_build_object(
                'submitted', NULLIF(count(*) FILTER (WHERE stage = 'submitted' AND NOT is_learning), 0),
                'obtaining_sales', NULLIF(count(*) FILTER (WHERE stage = 'obtaining_sales' AND NOT is_learning), 0),
@@ -131,9 +133,8 @@ CROSS JOIN LATERAL (
     SELECT sum(s.n_completed + s.n_failed) AS n_done, bool_and(s.attempt = 1 AND w.host = %(host)s) AS is_alike,
            greatest(EXTRACT(epoch FROM (min(s.started_at) - a.submitted_at)), 0)::float8 AS start_s,
            greatest(EXTRACT(epoch FROM (a.finished_at - max(s.finished_at))), 0)::float8 AS end_s,
-           COALESCE(sum(greatest(EXTRACT(epoch FROM (s.finished_at - s.started_at)), 0)) FILTER (WHERE s.is_learning), 0)::float8
-           AS learning_s,
-           (sum(greatest(EXTRACT(epoch FROM (s.finished_at - s.started_at)), 0)) FILTER (WHERE NOT s.is_learning))::float8 AS work_s
+           COALESCE(sum(s.worked_s) FILTER (WHERE s.is_learning), 0) AS learning_s,
+           sum(s.worked_s) FILTER (WHERE NOT s.is_learning) AS work_s
     FROM fcst_app.batch_status s LEFT JOIN fcst_app.workers w USING (worker_id) WHERE s.job_id = a.job_id
 ) b
 WHERE b.is_alike AND b.n_done > 0

@@ -262,6 +262,7 @@ def test_job_title_has_the_name_where_there_is_one() -> None:
         "started_at": None,
     }
     row |= {"finished_at": None, "cancel_requested_at": None, "n_done_now": 0, "running_s": None}
+    row |= {"worked_s": 0.0, "n_busy": 0}
     job = Job.from_row(row)
     assert text.job_title(job) == "Run 7 · autumn"
     assert text.job_title(replace(job, name="")) == "Run 7"
