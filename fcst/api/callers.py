@@ -9,6 +9,7 @@ import time
 
 import anyio
 from limits import RateLimitItem, parse
+from limits.storage import MemoryStorage
 from limits.strategies import RateLimiter
 from starlette.datastructures import Headers
 from starlette.responses import Response
@@ -24,6 +25,30 @@ from fcst.settings import load_settings
 
 OPEN_PATHS = ("/api/docs", "/api/openapi.json", "/api/static-offline-docs/")
 """What tells of the API and nothing of the data."""
+
+
+class RequestCounts(MemoryStorage):
+    """The requests of callers, in memory; forgotten where the wall clock, by which they are kept, is set back.
+
+    They would lie in the future, and refuse their callers until the clock is there again.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._read_at = time.time()
+
+    def acquire_entry(self, key: str, limit: int, expiry: int, amount: int = 1) -> bool:
+        self._read_clock()
+        return super().acquire_entry(key, limit, expiry, amount)
+
+    def get_moving_window(self, key: str, limit: int, expiry: int) -> tuple[float, int]:
+        self._read_clock()
+        return super().get_moving_window(key, limit, expiry)
+
+    def _read_clock(self) -> None:
+        before, self._read_at = self._read_at, time.time()
+        if self._read_at < before:
+            self.reset()
 
 
 class Callers:

@@ -28,9 +28,10 @@ _away: deque[float] = deque(maxlen=1)
 def is_over(sign_in: SignIn) -> bool:
     """Whether a sign-in has ended: by its age, at its sign-out, or with all of its person's.
 
-    While the database is away, what it said last holds; a sign-in of which it has said nothing counts as ended.
+    While the database is away, what it said last holds; a sign-in of which it has said nothing counts as ended. So does
+    one that lies as far ahead as it may last: it is of before the clock went back.
     """
-    if datetime.now(UTC) - sign_in.at >= timedelta(hours=load_settings().sign_in_hours):
+    if abs(datetime.now(UTC) - sign_in.at) >= timedelta(hours=load_settings().sign_in_hours):
         return True
     known = _checked.get(sign_in.key)
     if known is not None and (known[1] or time.monotonic() - known[0] < CHECK_EVERY_S):
@@ -56,7 +57,7 @@ def end(sign_in: SignIn) -> None:
     """Ends one sign-in: its cookie is of no use from now on; here at once, even while the database is away."""
     _remember(sign_in, True)
     try:
-        sign_outs.insert(sign_in.key, KEEP_DAYS)
+        sign_outs.insert(sign_in.key, datetime.now(UTC), KEEP_DAYS)
     except DatabaseAway as exc:
         log.warning("A sign-out is kept until this server ends, not in the database: %s", exc.message)
 
@@ -75,7 +76,7 @@ def sign_out_person(name: str) -> str:
         raise InputError(
             f"A person's name has 1 to {MAX_NAME} characters.", "Give the address with which they sign in."
         )
-    sign_outs.insert_person(person, KEEP_DAYS, who)
+    sign_outs.insert_person(person, datetime.now(UTC), KEEP_DAYS, who)
     return person
 
 

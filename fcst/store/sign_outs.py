@@ -8,18 +8,24 @@ from fcst.store.database import fetch_one, transaction
 from fcst.store.queries import query
 
 
-def insert(sign_in: bytes, days: int) -> None:
+def insert(sign_in: bytes, at: datetime, days: int) -> None:
     """Ends one sign-in, known by its hash; forgets what is older than `days`."""
     with transaction() as cur:
         cur.execute(query("delete_old_sign_outs"), {"days": days})
-        cur.execute(query("insert_sign_out"), {"sign_in": sign_in, "person": None})
+        cur.execute(query("insert_sign_out"), {"sign_in": sign_in, "person": None, "at": at})
 
 
-def insert_person(person: str, days: int, who: str) -> None:
-    """Ends all sign-ins that a person has now; forgets what is older than `days`."""
+def insert_person(person: str, at: datetime, days: int, who: str) -> None:
+    """Ends all sign-ins that a person has; forgets what is older than `days`.
+
+    Parameters
+    ----------
+    at
+        now, by the clock of the app, which wrote the times of the sign-ins: the database's may differ.
+    """
     with transaction() as cur:
         cur.execute(query("delete_old_sign_outs"), {"days": days})
-        cur.execute(query("insert_sign_out"), {"sign_in": None, "person": person})
+        cur.execute(query("insert_sign_out"), {"sign_in": None, "person": person, "at": at})
         actions.record(cur, who, "sign out", "person", 0, person)
 
 

@@ -10,13 +10,13 @@ from typing import Any
 
 import anyio
 import streamlit as st
-from limits.storage import MemoryStorage
 from limits.strategies import MovingWindowRateLimiter
 from starlette.middleware import Middleware
 from streamlit.runtime import get_instance
 from streamlit.runtime.pages_manager import PagesManager
 
 from fcst.api.app import routes
+from fcst.api.callers import RequestCounts
 from fcst.api.request_checks import THIS_MACHINE, Gate
 from fcst.errors import ConfigError, FcstError
 from fcst.files import PRIVATE_UMASK
@@ -44,7 +44,7 @@ def own_names() -> list[str]:
     return [name.strip().lower().rstrip(".") for name in names]
 
 
-_limiter = MovingWindowRateLimiter(MemoryStorage())
+_limiter = MovingWindowRateLimiter(RequestCounts())
 ROUTES = [*start.ROUTES, *downloads.ROUTES, *routes(_limiter)]
 """What the server answers beside the pages."""
 MIDDLEWARE = [

@@ -11,14 +11,13 @@ from typing import Any
 import httpx
 import pytest
 import uvicorn
-from limits.storage import MemoryStorage
 from limits.strategies import MovingWindowRateLimiter
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.routing import Mount
 
 from fcst.api.app import create_api
-from fcst.api.callers import Callers
+from fcst.api.callers import Callers, RequestCounts
 from fcst.api.request_checks import MAX_BODY, Gate
 from tests.api.conftest import Desk, is_problem
 from tests.servers import work
@@ -32,7 +31,7 @@ MAX_UPLOAD = 2_000_000
 @pytest.fixture(scope="module")
 def strict(place: Any) -> Iterator[int]:
     """The port of the API with limits that a test can reach, in this process."""
-    limiter = MovingWindowRateLimiter(MemoryStorage())
+    limiter = MovingWindowRateLimiter(RequestCounts())
     gate = Middleware(Gate, max_upload=MAX_UPLOAD, wait_s=WAIT_S)
     callers = Middleware(Callers, limiter=limiter)
     app = Starlette(routes=[Mount("/api", app=create_api(), middleware=[callers])], middleware=[gate])

@@ -8,19 +8,21 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from fcst.dataset_records import Dataset
-from fcst.services import health, jobs, loading
+from fcst.roles import SignIn
+from fcst.services import health, jobs, loading, sign_ins
 from fcst.settings import PROJECT
 from fcst.specs import IngestSpec
 from fcst.states import IngestStatus
 from fcst.store import workers
 from fcst.store.migrate import migrate
 from tests.conftest import wait_until, write_sales
-from tests.engine.clocks import Clock, needs_faketime
+from tests.engine.clocks import START_S, Clock, needs_faketime
 from tests.engine.outages import OwnServer
 from tests.engine.seen import SLOW, check_items, children, finish, frozen, reasons_of, submit
 
@@ -206,3 +208,52 @@ def test_load_is_not_read_twice(clocks: Clocks, start, tmp_path: Path, whose: st
         time.sleep(0.1)
     assert loading.wait_for_ingest(ingest_id).n_items == 3000
     assert ingest.attempt == 1
+
+
+# The app
+
+COUNT_REQUESTS = """
+import sys
+from limits import parse
+from limits.strategies import MovingWindowRateLimiter
+from fcst.api.callers import RequestCounts
+limiter = MovingWindowRateLimiter(RequestCounts())
+for line in sys.stdin:
+    print(sum(limiter.hit(parse("10/minute"), "ana") for _ in range(int(line))), flush=True)
+"""
+
+
+@pytest.mark.parametrize("seconds", JUMPS)
+def test_caller_of_the_api_is_not_refused_for_longer_than_its_limit_says(tmp_path: Path, seconds: int) -> None:
+    clock = Clock(tmp_path / "app")
+    app = subprocess.Popen(
+        [sys.executable, "-c", COUNT_REQUESTS],
+        cwd=PROJECT,
+        env={**os.environ, **clock.env, "PYTHONPATH": f"{clock.env['PYTHONPATH']}:{PROJECT}"},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+    def n_answered(n_asked: int) -> int:
+        print(n_asked, file=app.stdin, flush=True)
+        return int(app.stdout.readline())
+
+    with app:
+        assert n_answered(6) == 6
+        clock.jump(seconds)
+        assert n_answered(20) == 10
+        clock.jump(61)
+        assert n_answered(20) == 10
+        app.stdin.close()
+
+
+@pytest.mark.parametrize("seconds", [HOUR, -HOUR])
+def test_person_is_signed_out_by_the_clock_that_signed_in(clocks: Clocks, seconds: int) -> None:
+    """The database's may differ: one that is behind let earlier sign-ins hold, one that is ahead ended later ones."""
+    clocks.database.jump(seconds - START_S)
+    now = datetime.now(UTC)
+    sign_ins.sign_out_person("ann@shop.example")
+    for minutes, is_over in ((-1, True), (1, False)):
+        at = (now + timedelta(minutes=minutes)).replace(microsecond=0)
+        assert sign_ins.is_over(SignIn(f"at {minutes}".encode(), at, {"email": "ann@shop.example"})) == is_over

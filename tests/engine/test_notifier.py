@@ -153,6 +153,14 @@ def move_back(interval: str) -> None:
         )
 
 
+def test_end_is_told_though_the_clock_went_back_by_a_day(ended: int, receiver: Receiver) -> None:
+    with transaction() as cur:
+        cur.execute("UPDATE fcst_app.notifications SET due_at = now() + interval '1 day'")
+    assert workers.look(is_telling=True).is_end_due
+    tell()
+    assert [message["data"]["job_id"] for message in receiver.messages()] == [ended] and not has_work()
+
+
 def test_who_does_not_want_to_hear_is_not_told_again(ended: int, receiver: Receiver) -> None:
     receiver.answers = [410]
     tell()

@@ -26,6 +26,8 @@ def sign_in(name: str, age: timedelta = timedelta()) -> SignIn:
 def test_sign_in_ends_by_its_age(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
     assert not sign_ins.is_over(sign_in("ann", timedelta(hours=11.9)))
     assert sign_ins.is_over(sign_in("bob", timedelta(hours=12)))
+    assert not sign_ins.is_over(sign_in("kim", timedelta(hours=-1)))
+    assert sign_ins.is_over(sign_in("zoe", timedelta(days=-1))), "it would hold for a day longer"
     monkeypatch.setenv("FCST_SIGN_IN_HOURS", "1")
     assert sign_ins.is_over(sign_in("eve", timedelta(hours=1)))
 

@@ -230,6 +230,15 @@ def test_small_job_takes_its_turn_beside_a_large_one(job: int, load_dataset) -> 
     assert [row.job_id for row in attempts.claim(WORKER, 3)] == [job, small, job]
 
 
+def test_jobs_take_turns_also_when_the_clock_of_the_database_has_gone_back(job: int, load_dataset) -> None:
+    attempts.claim(WORKER, 1)
+    with transaction() as cur:
+        cur.execute("UPDATE fcst_app.batch_status SET started_at = now() + interval '1 day' WHERE attempt > 0")
+    dataset = datasets.find_dataset("s")
+    other = jobs.submit_job(dataset.dataset_id, jobs.choose_largest(dataset, 6), JobSpec(batch_size=2), "", "")
+    assert sorted(attempts.claim(WORKER, 1)[0].job_id for _ in range(4)) == [job, job, other, other]
+
+
 def test_a_cancel_that_comes_too_late_to_stop_anything_changes_nothing(job: int) -> None:
     for row in attempts.claim(WORKER, 3):
         run_batch(row.batch_id, row.attempt)

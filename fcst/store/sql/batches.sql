@@ -1,11 +1,12 @@
 -- claim_batches
 -- The next waiting batches become this supervisor's. Jobs take turns: one batch each, the job that has waited longest
--- first; within a job they go in order, and none before what the job learns has ended. None where the schema is newer.
+-- first, though the clock may have gone back since it was served; within a job they go in order, and none before what
+-- the job learns has ended. None where the schema is newer.
 WITH next AS (
     SELECT w.batch_id
     FROM fcst_app.jobs j
     CROSS JOIN LATERAL (
-        SELECT max(started_at) AS served_at FROM fcst_app.batch_status WHERE job_id = j.job_id
+        SELECT max(started_at) AS served_at FROM fcst_app.batch_status WHERE job_id = j.job_id AND started_at <= now()
     ) s
     CROSS JOIN LATERAL (
         SELECT b.batch_id, b.batch_no FROM fcst_app.batch_status b

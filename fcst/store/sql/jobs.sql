@@ -81,8 +81,8 @@ CROSS JOIN LATERAL (
 ORDER BY j.job_id DESC;
 
 -- forget_idempotency_keys
--- A key holds for a day.
-DELETE FROM fcst_app.idempotency_keys WHERE created_at < now() - interval '1 day';
+-- A key holds for a day, also where the clock is set ahead by another.
+DELETE FROM fcst_app.idempotency_keys WHERE created_at < now() - interval '2 days';
 
 -- take_idempotency_key
 -- The key becomes this transaction's, unless it is known; another transaction that has just taken it is waited for.
@@ -90,9 +90,9 @@ INSERT INTO fcst_app.idempotency_keys (who, key, fingerprint) VALUES (%(who)s, %
 ON CONFLICT (who, key) DO NOTHING;
 
 -- find_idempotency_key
--- What a key was used for within a day.
+-- What a key was used for, while it holds.
 SELECT fingerprint, job_id FROM fcst_app.idempotency_keys
-WHERE who = %(who)s AND key = %(key)s AND created_at >= now() - interval '1 day';
+WHERE who = %(who)s AND key = %(key)s AND created_at >= now() - interval '2 days';
 
 -- fill_idempotency_key
 -- The job that was made under a key.

@@ -1,10 +1,12 @@
 -- claim_notifications
--- Notifications that are due; for a while no other process delivers them.
+-- Notifications that are due; for a while no other process delivers them. No wait is as long as five hours: one that ends
+-- later is of before the clock went back.
 UPDATE fcst_app.notifications
 SET attempts = attempts + 1, due_at = now() + make_interval(secs => %(hold_s)s)
 WHERE notification_id IN (
     SELECT notification_id FROM fcst_app.notifications
-    WHERE delivered_at IS NULL AND gave_up_at IS NULL AND ended_at > now() - interval '1 day' AND due_at <= now()
+    WHERE delivered_at IS NULL AND gave_up_at IS NULL AND ended_at > now() - interval '1 day'
+      AND (due_at <= now() OR due_at > now() + interval '5 hours')
     ORDER BY due_at LIMIT %(n)s FOR UPDATE SKIP LOCKED
 )
 RETURNING notification_id, job_id, ended_at, attempts, data;

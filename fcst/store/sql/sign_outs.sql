@@ -1,6 +1,6 @@
 -- insert_sign_out
 -- One sign-in has ended, or all that a person had.
-INSERT INTO fcst_app.sign_outs (sign_in, person) VALUES (%(sign_in)s, %(person)s);
+INSERT INTO fcst_app.sign_outs (sign_in, person, at) VALUES (%(sign_in)s, %(person)s, %(at)s);
 
 -- delete_old_sign_outs
 -- Nothing of that age is signed in any more, whatever was recorded.
