@@ -34,7 +34,7 @@ class LapsedSupervisor:
     Parameters
     ----------
     lapsed_s
-        seconds since its lease ran out; negative while it holds.
+        seconds since its lease ran out; negative while it holds, and where the database's clock went back.
     """
 
     worker_id: str

@@ -153,7 +153,7 @@ def move_back(interval: str) -> None:
         )
 
 
-def test_end_is_told_though_the_clock_went_back_by_a_day(ended: int, receiver: Receiver) -> None:
+def test_end_is_delivered_though_the_clock_went_back_by_a_day(ended: int, receiver: Receiver) -> None:
     with transaction() as cur:
         cur.execute("UPDATE fcst_app.notifications SET due_at = now() + interval '1 day'")
     assert workers.look(is_telling=True).is_end_due
