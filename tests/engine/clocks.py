@@ -1,6 +1,8 @@
 """Wall clocks that a test sets while processes run: libfaketime. Other clocks of theirs go on, as on a real machine."""
 
-import os
+import shutil
+import tempfile
+import time
 from pathlib import Path
 
 import pytest
@@ -18,15 +20,14 @@ _SLEEP = "import select, time\ntime.sleep = lambda seconds: select.select([], []
 
 
 class Clock:
-    """The wall clock of all processes that are started with `env`; `folder` is made."""
+    """The wall clock of all processes that are started with `env`, until it is removed."""
 
-    def __init__(self, folder: Path) -> None:
-        folder.mkdir()
-        (folder / "sitecustomize.py").write_text(_SLEEP)
-        for path in (folder, *folder.parents):  # the embedded server may run as another OS user
-            if path.is_relative_to("/tmp/") and path.stat().st_uid == os.geteuid():
-                path.chmod(path.stat().st_mode | 0o055)
-        self._file = folder / "clock"
+    def __init__(self) -> None:
+        # Not in a folder of pytest's, which it closes to the OS user of the embedded server with each session.
+        self._folder = Path(tempfile.mkdtemp(prefix="clock-"))
+        self._folder.chmod(0o755)
+        (self._folder / "sitecustomize.py").write_text(_SLEEP)
+        self._file = self._folder / "clock"
         self._offset_s = START_S
         self.jump(0)
         self.env = {
@@ -36,8 +37,16 @@ class Clock:
             "FAKETIME_DISABLE_SHM": "1",
             "DONT_FAKE_MONOTONIC": "1",
             "NO_FAKE_STAT": "1",
-            "PYTHONPATH": str(folder),
+            "PYTHONPATH": str(self._folder),
         }
+
+    def remove(self) -> None:
+        shutil.rmtree(self._folder)
+
+    @property
+    def now(self) -> float:
+        """What it shows, in seconds since 1970."""
+        return time.time() + self._offset_s
 
     def jump(self, seconds: int) -> None:
         """Sets it ahead; back where that is negative."""

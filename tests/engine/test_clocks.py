@@ -21,6 +21,7 @@ from fcst.settings import PROJECT
 from fcst.specs import IngestSpec
 from fcst.states import IngestStatus
 from fcst.store import workers
+from fcst.store.database import transaction
 from fcst.store.migrate import migrate
 from tests.conftest import wait_until, write_sales
 from tests.engine.clocks import START_S, Clock, needs_faketime
@@ -43,16 +44,38 @@ class Clocks:
     engine: Clock
     server: OwnServer
 
+    def check(self) -> None:
+        """The server shows what its clock was set to."""
+        with transaction() as cur:
+            cur.execute("SELECT EXTRACT(epoch FROM clock_timestamp())::float8 AS now")
+            assert cur.fetchone()["now"] == pytest.approx(self.database.now, abs=10)
+
+
+@pytest.fixture
+def clock() -> Iterator[Callable[[], Clock]]:
+    """Makes clocks, which are removed with the test."""
+    with ExitStack() as made:
+
+        def make() -> Clock:
+            clock = Clock()
+            made.callback(clock.remove)
+            return clock
+
+        yield make
+
 
 @pytest.fixture
 def clocks(
-    tmp_path_factory: pytest.TempPathFactory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    clock: Callable[[], Clock],
+    tmp_path_factory: pytest.TempPathFactory,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Clocks]:
     """A migrated server of its own, which is the one in use, with a clock of its own."""
-    clock = Clock(tmp_path_factory.mktemp("clocks") / "database")
+    of_database = clock()
     home = tmp_path_factory.mktemp("own")
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in clock.env.items():
+        for name, value in of_database.env.items():
             patch.setenv(name, value)
         server = OwnServer(home)
     for name, value in {
@@ -65,7 +88,9 @@ def clocks(
     }.items():
         monkeypatch.setenv(name, value)
     migrate()
-    yield Clocks(clock, Clock(tmp_path / "engine"), server)
+    clocks = Clocks(of_database, clock(), server)
+    yield clocks
+    clocks.check()
     server.stop()
 
 
@@ -118,12 +143,13 @@ def watch_to_the_end(job_id: int) -> None:
     assert {batch.attempt for batch in jobs.list_batches(job_id)} == {1}
 
 
-def run_through(clock: Clock, jumps: tuple[int, ...], dataset: Dataset, n_items: int) -> None:
+def run_through(clocks: Clocks, clock: Clock, jumps: tuple[int, ...], dataset: Dataset, n_items: int) -> None:
     """A run during which a clock is set, each time with both batches in hand and time enough to notice it."""
     job_id = submit(dataset, n_items, replace(SLOW, batch_size=n_items // 2))
     wait_until(lambda: jobs.get_job(job_id).batches.get("processing") == 2, 60, "for both batches")
     for seconds in jumps:
         clock.jump(seconds)
+        clocks.check()
         since = time.monotonic()
         watch(job_id, lambda since=since: time.monotonic() - since > 2.5)
     assert not jobs.get_job(job_id).is_over, "the run was too short"
@@ -133,7 +159,7 @@ def run_through(clock: Clock, jumps: tuple[int, ...], dataset: Dataset, n_items:
 def test_run_keeps_its_batches_when_the_clock_of_the_database_is_set(clocks: Clocks, start, load_dataset) -> None:
     dataset = load_dataset(n_items=60)
     start()
-    run_through(clocks.database, (HOUR, -DAY), dataset, 60)
+    run_through(clocks, clocks.database, (HOUR, -DAY), dataset, 60)
 
 
 @pytest.mark.full
@@ -141,7 +167,7 @@ def test_run_keeps_its_batches_when_the_clock_of_the_database_is_set(clocks: Clo
 def test_run_keeps_its_batches_through_every_jump(clocks: Clocks, start, load_dataset, whose: str) -> None:
     dataset = load_dataset(n_items=120)
     start()
-    run_through(getattr(clocks, whose), JUMPS, dataset, 120)
+    run_through(clocks, getattr(clocks, whose), JUMPS, dataset, 120)
 
 
 @pytest.mark.full
@@ -153,7 +179,7 @@ def test_supervisors_do_not_take_from_each_other_when_the_clock_is_set(
     for name in ("one", "two"):
         start(FCST_HOME=str(tmp_path / name), FCST_PROCESSES="1")
     wait_until(lambda: len(workers.list_live()) == 2, 30, "for both supervisors")
-    run_through(clocks.database, (seconds, -seconds), dataset, 80)
+    run_through(clocks, clocks.database, (seconds, -seconds), dataset, 80)
 
 
 @pytest.mark.full
@@ -168,6 +194,7 @@ def test_dead_supervisor_is_noticed_whatever_the_clock_of_the_database_says(
     for pid in [first.pid, *children(first.pid)]:
         os.kill(pid, signal.SIGKILL)
     clocks.database.jump(seconds)
+    clocks.check()
     second = start(FCST_HOME=str(tmp_path / "other"))
     wait_until(lambda: second.pid in [row.pid for row in workers.list_live()], 30, "for the second supervisor")
     since = time.monotonic()
@@ -204,6 +231,7 @@ def test_load_is_not_read_twice(clocks: Clocks, start, tmp_path: Path, whose: st
     ingest_id = loading.request_ingest(IngestSpec(paths=(str(tmp_path / "s.csv"),), name="s"))
     wait_until(lambda: (loading.get_ingest(ingest_id).done_bytes or 0) > 0, 60, "for the reading to go on")
     getattr(clocks, whose).jump(seconds)
+    clocks.check()
     while (ingest := loading.get_ingest(ingest_id)).status == IngestStatus.RUNNING:
         assert 0 <= ingest.phase_s < 60, "by which its rate and its time left are worked out"
         time.sleep(0.1)
@@ -216,13 +244,13 @@ def test_load_is_not_read_twice(clocks: Clocks, start, tmp_path: Path, whose: st
 
 @pytest.mark.full
 def test_status_of_a_run_is_the_same_by_any_clock_of_the_app(
-    clocks: Clocks, start, load_dataset, tmp_path: Path
+    clocks: Clocks, clock: Callable[[], Clock], start, load_dataset
 ) -> None:
     dataset = load_dataset(n_items=80)
     start()
     job_id = submit(dataset, 80, replace(SLOW, batch_size=40))
     wait_until(lambda: jobs.get_job(job_id).n_completed > 0, 60, "for the first items")
-    app = Clock(tmp_path / "app")
+    app = clock()
     for seconds in JUMPS:
         app.jump(seconds)
         command = [sys.executable, "-m", "fcst", "status", str(job_id), "--json"]
@@ -244,12 +272,14 @@ for line in sys.stdin:
 
 
 @pytest.mark.parametrize("seconds", [DAY, -DAY])
-def test_caller_of_the_api_is_not_refused_for_longer_than_its_limit_says(tmp_path: Path, seconds: int) -> None:
-    clock = Clock(tmp_path / "app")
+def test_caller_of_the_api_is_not_refused_for_longer_than_its_limit_says(
+    clock: Callable[[], Clock], seconds: int
+) -> None:
+    of_app = clock()
     app = subprocess.Popen(
         [sys.executable, "-c", COUNT_REQUESTS],
         cwd=PROJECT,
-        env={**os.environ, **clock.env, "PYTHONPATH": f"{clock.env['PYTHONPATH']}:{PROJECT}"},
+        env={**os.environ, **of_app.env, "PYTHONPATH": f"{of_app.env['PYTHONPATH']}:{PROJECT}"},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -261,9 +291,9 @@ def test_caller_of_the_api_is_not_refused_for_longer_than_its_limit_says(tmp_pat
 
     with app:
         assert n_answered(6) == 6
-        clock.jump(seconds)
+        of_app.jump(seconds)
         assert n_answered(20) == 10
-        clock.jump(61)
+        of_app.jump(61)
         assert n_answered(20) == 10
         app.stdin.close()
 
@@ -272,6 +302,7 @@ def test_caller_of_the_api_is_not_refused_for_longer_than_its_limit_says(tmp_pat
 def test_person_is_signed_out_by_the_clock_that_signed_in(clocks: Clocks, seconds: int) -> None:
     """The database's may differ: one that is behind let earlier sign-ins hold, one that is ahead ended later ones."""
     clocks.database.jump(seconds - START_S)
+    clocks.check()
     now = datetime.now(UTC)
     sign_ins.sign_out_person("ann@shop.example")
     for minutes, is_over in ((-1, True), (1, False)):
