@@ -7,8 +7,10 @@
     │   └── Conflict       it cannot be done now, as things stand
     ├── NotAllowed         who asks has not signed in, or may not do this
     ├── ConfigError        the installation is set up wrongly: a setting, a folder, a missing part
+    ├── NoRoom             a disk is full, or would be; nothing was kept of what did not fit
     ├── StoreError         the database refused
     │   ├── DatabaseAway   it cannot be reached, or went away; later it may be back
+    │   │   └── DatabaseFull   its disk is full
     │   └── StaleState     a row has moved on since it was read: another supervisor has taken it over
     └── ComputeError       a forecast could not be computed
 
@@ -60,12 +62,20 @@ class ConfigError(FcstError):
     """The installation is set up wrongly."""
 
 
+class NoRoom(FcstError):
+    """A disk is full, or would be; nothing was kept of what did not fit."""
+
+
 class StoreError(FcstError):
     """The database refused."""
 
 
 class DatabaseAway(StoreError):
     """The database cannot be reached, or went away in the middle; nothing was written, and later it may be back."""
+
+
+class DatabaseFull(DatabaseAway):
+    """The disk of the database is full; nothing was written, and later there may be room."""
 
 
 class StaleState(StoreError):

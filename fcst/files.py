@@ -5,13 +5,18 @@ lives; a pid file is not, for it outlives its writer and its number may be anoth
 """
 
 import contextlib
+import errno
 import fcntl
+import io
 import os
 import shutil
 import stat
 import time
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Self
+from typing import Any, BinaryIO, Self, TypeVar
+
+from fcst.errors import NoRoom
 
 PRIVATE_UMASK = 0o077
 """For long-lived processes, in which libraries make files too."""
@@ -40,11 +45,95 @@ MOST_RESERVE = 500_000_000
 """Bytes of a disk that are left free, for the database beside all else that is there; of a small disk a twentieth."""
 
 
+T = TypeVar("T")
+
+
 def room_in(folder: Path) -> int:
     """Bytes that may be written into a folder, or the nearest one above it that is there; 0 or less: none."""
     there = next(path for path in (folder, *folder.parents) if path.is_dir())
     usage = shutil.disk_usage(there)
     return usage.free - min(MOST_RESERVE, usage.total // 20)
+
+
+def no_room(what: str, where: Path | str, n_bytes: int = 0, n_free: int = 0) -> NoRoom:
+    """The error of a disk that is full, or would be.
+
+    Parameters
+    ----------
+    what
+        has no room: `the upload`.
+    where
+        a folder on the disk, or the setting that names one.
+    n_bytes, n_free
+        what it needs, where that is known, and what it may have.
+    """
+    need = f": it needs about {_in_mb(n_bytes)}, and {_in_mb(max(n_free, 0))} may be used" if n_bytes else ""
+    return NoRoom(f"There is no room on disk for {what}{need}.", f"Make room in {where}, then try again.")
+
+
+def _in_mb(n_bytes: int) -> str:
+    return f"{n_bytes / 1e6:,.1f} MB" if n_bytes > 50_000 or not n_bytes else "0.1 MB"
+
+
+def is_full(exc: OSError) -> bool:
+    """Whether an error tells of a disk, or a share of one, without room."""
+    return exc.errno in (errno.ENOSPC, errno.EDQUOT)
+
+
+@contextlib.contextmanager
+def needing_room(what: str, where: Path | str) -> Iterator[None]:
+    """Turns the error of a full disk into `no_room`; other errors pass."""
+    try:
+        yield
+    except OSError as exc:
+        if is_full(exc):
+            raise no_room(what, where) from exc
+        raise
+
+
+def within_reserve(rows: Iterable[T], what: str, home: Path, step: int = 1000) -> Iterator[T]:
+    """The rows, of which others make files in FCST_HOME; `no_room` before the reserve is written to.
+
+    Parameters
+    ----------
+    what
+        is made of them.
+    step
+        rows between two looks at the disk.
+    """
+    for number, row in enumerate(rows):
+        if number % step == 0 and room_in(home) <= 0:
+            raise no_room(what, "FCST_HOME")
+        yield row
+
+
+class _WithinReserve(io.FileIO):
+    """A file that has a reserve to leave free."""
+
+    def __init__(self, file: int | str, what: str, where: Path | str, folder: Path) -> None:
+        super().__init__(file, "w+b")
+        self._what, self._where, self._folder = what, where, folder
+
+    def write(self, data: Any, /) -> int:
+        if room_in(self._folder) < memoryview(data).nbytes:
+            raise no_room(self._what, self._where)
+        with needing_room(self._what, self._where):
+            return super().write(data)
+
+
+def open_within_reserve(file: int | Path, what: str, where: Path | str, folder: Path) -> BinaryIO:
+    """A new file to be written and read, on the disk of `folder`; to write it raises `no_room` before the reserve is
+    written to.
+
+    Parameters
+    ----------
+    file
+        its path, or a descriptor of its own.
+    what, where
+        as of `no_room`.
+    """
+    name = file if isinstance(file, int) else str(file)
+    return io.BufferedRandom(_WithinReserve(name, what, where, folder), 1 << 18)
 
 
 def private_folder(folder: Path, home: Path, exist_ok: bool = True) -> Path:

@@ -41,6 +41,7 @@ _PROBLEMS = documented(
         429: "Too many requests",
         500: "It failed; the server's log tells why",
         503: "The database is unreachable",
+        507: "A disk of the server is full",
     }
 )
 

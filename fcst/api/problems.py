@@ -13,7 +13,18 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 
 from fcst.api.schemas import Problem
-from fcst.errors import BadRows, Conflict, DatabaseAway, FcstError, InputError, NotAllowed, NotFound
+from fcst.errors import (
+    BadRows,
+    Conflict,
+    DatabaseAway,
+    DatabaseFull,
+    FcstError,
+    InputError,
+    NoRoom,
+    NotAllowed,
+    NotFound,
+)
+from fcst.files import is_full, no_room
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_S = "2"
@@ -26,6 +37,8 @@ _STATUS: list[tuple[type[FcstError], int]] = [
     (Conflict, 409),
     (InputError, 422),
     (NotAllowed, 403),
+    (NoRoom, 507),
+    (DatabaseFull, 507),
     (DatabaseAway, 503),
 ]
 _SENTENCES = {
@@ -91,10 +104,15 @@ def handle_problems(api: FastAPI) -> None:
         words = _SENTENCES.get(exc.status_code, str(exc.detail))
         return problem(exc.status_code, words, "See /api/docs.", dict(exc.headers or {}))
 
+    async def of_file(_: Request, exc: Exception) -> JSONResponse:
+        assert isinstance(exc, OSError)  # as where the body of a request is put on the disk
+        return of_error(no_room("the request", "the server's folders")) if is_full(exc) else unforeseen(exc)
+
     async def other(_: Request, exc: Exception) -> JSONResponse:
         return unforeseen(exc)
 
     api.add_exception_handler(FcstError, known)
     api.add_exception_handler(RequestValidationError, invalid)
     api.add_exception_handler(HTTPException, http)
+    api.add_exception_handler(OSError, of_file)
     api.add_exception_handler(Exception, other)

@@ -13,6 +13,7 @@ from typing import Any
 from fcst.cli import admin, attributes, drivers, lifecycles, plans, stock
 from fcst.cli.reading import parse_attributes, parse_map, parse_where, say_reading, takes_reading, wait_for_ingest
 from fcst.errors import BadRows, FcstError, InputError
+from fcst.files import is_full, no_room
 from fcst.filters import EVERY, only
 from fcst.job_records import Job, Stall
 from fcst.names import EXPORT_FORMATS, WEEKDAYS
@@ -47,6 +48,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader of our output has seen enough
         sys.stderr.close()
         return DONE
+    except OSError as exc:
+        if not is_full(exc):
+            raise
+        say_error(no_room("what the command writes", "the folder that it is written to"))
+        return REFUSED
     except KeyboardInterrupt:
         say("Stopped.")
         return FAILED

@@ -63,7 +63,7 @@ def _given(args: argparse.Namespace) -> StockSettings:
 
 def _stock(args: argparse.Namespace) -> int:
     from fcst.services import jobs, stock
-    from fcst.services.whole_file import whole_file
+    from fcst.services.whole_file import open_whole
 
     asked = _given(args)
     if args.json and args.output is not None:
@@ -78,8 +78,8 @@ def _stock(args: argparse.Namespace) -> int:
         stock.write_stock(job, model, out, asked)
         out.detach()
     else:
-        with whole_file(Path(args.output)) as unfinished, unfinished.open("w", encoding="utf-8", newline="") as file:
-            stock.write_stock(job, model, file, asked)
+        with open_whole(Path(args.output)) as file, io.TextIOWrapper(file, "utf-8", newline="") as out:
+            stock.write_stock(job, model, out, asked)
         say(f"Wrote {args.output}.")
     return DONE
 

@@ -20,22 +20,22 @@ from fcst.compute.models import AUTO
 from fcst.compute.series import Series
 from fcst.engine.series_reading import read_series
 from fcst.engine.watchdog import LEARNING, Watchdog
-from fcst.errors import ComputeError, DatabaseAway, InputError, StaleState, StoreError
-from fcst.files import make_home, private_folder, room_in
+from fcst.errors import ComputeError, DatabaseAway, DatabaseFull, InputError, NoRoom, StaleState, StoreError
+from fcst.files import make_home, needing_room, private_folder, room_in
 from fcst.ingest.driver_files import DatasetWeeks, DriverFiles
 from fcst.ingest.driver_plans import PlanDataset, look_at_plan, read_plan
 from fcst.ingest.folders import folders_for
-from fcst.ingest.pipeline import Resources, SeriesFiles
+from fcst.ingest.pipeline import Resources
 from fcst.ingest.pipeline import read_series as read_sales
-from fcst.ingest.sources import OnProgress, Workspace, no_room
+from fcst.ingest.sources import OnProgress, Workspace, no_room_to_read
 from fcst.names import SCRATCH
 from fcst.records import BacktestRecord, ForecastRecord, ItemResult, LearnedRecord
-from fcst.settings import Settings, load_settings
+from fcst.settings import load_settings
 from fcst.specs import IngestSpec
 from fcst.states import Outcome, Stage
 from fcst.store import attempts, datasets, drivers, ingests, learning, sales, submission
 from fcst.store.attempts import BatchAttempt
-from fcst.store.embedded_paths import find_place
+from fcst.store.database import check_room
 
 CHECKPOINT_S = 2.0  # how much computed work a death may cost
 LOOK_EVERY_S = 0.5  # between looks whether the batch is still this task's
@@ -228,11 +228,12 @@ def run_ingest(ingest_id: int, attempt: int) -> None:
         else:
             dataset_id = datasets.reserve_id()
             files = read_sales(spec, dataset_id, resources, on_progress)
-            _check_room(files, settings)
+            sizes = (path.stat().st_size for path in (files.items_csv, files.sales, files.totals_csv))
+            check_room("the weekly sales in the database", BYTES_STORED * sum(sizes))
             datasets.insert(dataset_id, files, ingest_id, run_token, on_progress)
             if spec.then_run:
                 submission.submit_after_load(ingest_id, dataset_id, spec.asked_by, settings)
-    except InputError as exc:
+    except (InputError, NoRoom, DatabaseFull) as exc:  # to read again what has no room would end the same way
         ingests.fail(ingest_id, attempt, exc)
     discard_files(ingest_id)
 
@@ -253,20 +254,12 @@ def _read_plan(spec: IngestSpec, resources: Resources, on_progress: OnProgress) 
     return read_plan(spec, parts, asked, workspace)
 
 
-def _check_room(files: SeriesFiles, settings: Settings) -> None:
-    """Refuses a dataset that the embedded server has no room for: a full disk would take it down, with all work."""
-    if settings.database_url is not None:
-        return
-    n_bytes = BYTES_STORED * sum(path.stat().st_size for path in (files.items_csv, files.sales, files.totals_csv))
-    if n_bytes > room_in(find_place(settings.home)[0]):
-        raise no_room(f"The weekly sales need about {max(n_bytes // 1_000_000, 1):,} MB in the database.")
-
-
 def _make_folder(folder: Path) -> None:
     try:
-        private_folder(folder, make_home(load_settings().home), exist_ok=False)
+        with needing_room("what is made of the files while they are read", "FCST_HOME"):
+            private_folder(folder, make_home(load_settings().home), exist_ok=False)
     except OSError as exc:
-        raise InputError(f"There is no room to work in {folder}: {exc.strerror}.", "Make room in FCST_HOME.") from exc
+        raise InputError(f"{folder} cannot be made: {exc.strerror}.", "Check the folder FCST_HOME.") from exc
 
 
 def _progress_writer(ingest_id: int, run_token: str) -> Callable[[str, int, int], None]:
@@ -282,7 +275,7 @@ def _progress_writer(ingest_id: int, run_token: str) -> Callable[[str, int, int]
         since = since if what == said else now
         said, said_at = what, now
         if room_in(home) <= 0:
-            raise no_room()
+            raise no_room_to_read()
         try:
             ingests.set_progress(ingest_id, run_token, what, now - since, done, total)
         except DatabaseAway as exc:

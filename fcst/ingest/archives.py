@@ -16,7 +16,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from fcst.errors import InputError
+from fcst.errors import FcstError, InputError
+from fcst.files import is_full, no_room
 
 CHUNK = 1 << 20
 MAX_MEMBERS = 10_000
@@ -310,17 +311,14 @@ def _readable(name: str) -> Iterator[None]:
     """Tells in words what is wrong with an archive."""
     try:
         yield
-    except (InputError, _Enough):
+    except (FcstError, _Enough):
         raise
     except OSError as exc:
+        if is_full(exc):
+            raise no_room(f"what {name} unpacks to", "FCST_HOME") from exc
         if exc.errno is None:  # gzip's words for a broken file
             raise InputError(f"{name} is broken: {exc}.", "Get the file again; it may have been cut off.") from exc
-        hint = (
-            "Make room in FCST_HOME, or unpack the file yourself."
-            if exc.errno == 28
-            else "Check the file and the disk."
-        )
-        raise InputError(f"{name} cannot be unpacked: {exc.strerror}.", hint) from exc
+        raise InputError(f"{name} cannot be unpacked: {exc.strerror}.", "Check the file and the disk.") from exc
     except NotImplementedError as exc:
         raise InputError(f"{name} is packed in a way that is not known: {exc}.", "Pack it as .zip or .gz.") from exc
     except (EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, KeyError, ValueError) as exc:

@@ -18,11 +18,11 @@ from fcst.ingest.driver_checks import KeySales, check_leaks
 from fcst.ingest.driver_columns import read_columns
 from fcst.ingest.driver_files import DatasetWeeks, DriverFiles, DriverWeeks, sum_weeks, write_values
 from fcst.ingest.driver_keys import Grouping, check_part_keys, grouping_of, make_plan_part
-from fcst.ingest.duck import Connection, fetch_all, first_line, literal
+from fcst.ingest.duck import Connection, fetch_all, first_line, is_out_of_room, literal
 from fcst.ingest.folders import Folders
 from fcst.ingest.parts import Part
 from fcst.ingest.plan import look_at
-from fcst.ingest.sources import Workspace, with_file_errors
+from fcst.ingest.sources import Workspace, no_room_to_read, with_file_errors
 from fcst.ingest.tables import Table, make_readable
 from fcst.names import KEY_JOINT
 from fcst.specs import DRIVER_ROLES, WIDE, IngestSpec, Mapping, has_drivers
@@ -196,6 +196,8 @@ def read_plan(
             written = write_values(con, read, source, grouping.grouped_by, report, target, is_plan=True)
             return replace(written, key_columns=grouping.key_columns)
         except duckdb.Error as exc:
+            if is_out_of_room(exc):
+                raise no_room_to_read() from exc
             raise InputError(
                 f"{parts[0].table.name} cannot be read: {first_line(exc)}.", "Check that the file is whole."
             ) from exc

@@ -37,6 +37,11 @@ def fetch_dicts(con: Connection, sql: str) -> list[dict[str, Any]]:
     return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
 
 
+def is_out_of_room(exc: duckdb.Error) -> bool:
+    """Whether an error tells that the disk is full, or that DuckDB may write no more to it."""
+    return bool(re.search("No space left|failed to offload|could not write|max_temp_directory_size", str(exc), re.I))
+
+
 def is_date_format(date_format: str) -> bool:
     """Whether dates can be read by it."""
     with duckdb.connect() as con:

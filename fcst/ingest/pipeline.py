@@ -21,12 +21,12 @@ import duckdb
 import pyarrow as pa
 
 from fcst.attributes import Attribute
-from fcst.errors import BadRows, InputError
+from fcst.errors import BadRows, FcstError, InputError
 from fcst.files import room_in
 from fcst.ingest import bad_rows, doubts, quality
 from fcst.ingest.attributes import describe_keys, read_beside, sum_up_attributes
 from fcst.ingest.driver_files import DatasetWeeks, DriverFiles, read_own
-from fcst.ingest.duck import Connection, fetch_row, first_line
+from fcst.ingest.duck import Connection, fetch_row, first_line, is_out_of_room
 from fcst.ingest.duplicates import counts_with_weeks, find_duplicates
 from fcst.ingest.folders import Folders
 from fcst.ingest.groups import Groups, count_totals, memory_limit, read_groups
@@ -34,7 +34,7 @@ from fcst.ingest.item_statistics import describe_series
 from fcst.ingest.plan import Plan, describe_file, look_at
 from fcst.ingest.reading import NO_RECORD, SIFTED, cancelled_sql, make_rows
 from fcst.ingest.series_files import SeriesWriter
-from fcst.ingest.sources import OnProgress, Workspace, fingerprint, no_progress, no_room, with_file_errors
+from fcst.ingest.sources import OnProgress, Workspace, fingerprint, no_progress, no_room_to_read, with_file_errors
 from fcst.ingest.tables import make_readable, with_encoding_found
 from fcst.ingest.tallies import Tallies
 from fcst.ingest.weekly_sales import MAX_CELLS, Cells, make_calendar, make_reading, make_series, read_cells, sum_by_week
@@ -336,15 +336,10 @@ def _account_for_rows(con: Connection, groups: Groups, plan: Plan) -> ReadingRep
     return report
 
 
-def _worded(exc: duckdb.Error, name: str) -> InputError:
+def _worded(exc: duckdb.Error, name: str) -> FcstError:
+    if is_out_of_room(exc):
+        return no_room_to_read()
     text = first_line(exc)
-    if (
-        "No space left" in text
-        or "failed to offload" in text
-        or "could not write" in text.lower()
-        or "max_temp_directory_size" in text
-    ):
-        return no_room()
     if isinstance(exc, duckdb.OutOfMemoryException):
         return InputError(f"{name} needs more memory than is allowed: {text}.", "Raise FCST_INGEST_MEMORY.")
     return InputError(f"{name} cannot be read: {text}.", "Check that the file is whole, and what its columns mean.")

@@ -3,7 +3,6 @@
 A `Source` is one table's file: on disk, or inside an archive, or inside an archive of an archive (Kaggle's download).
 """
 
-import errno
 import fnmatch
 import os
 import stat
@@ -13,7 +12,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from fcst.errors import InputError
+from fcst.errors import InputError, NoRoom
+from fcst.files import is_full, no_room
 from fcst.ingest.archives import (
     PACKED,
     Kind,
@@ -170,17 +170,16 @@ def with_file_errors() -> Iterator[None]:
     try:
         yield
     except OSError as exc:
-        if exc.errno == errno.ENOSPC:
-            raise no_room() from exc
+        if is_full(exc):
+            raise no_room_to_read() from exc
         what = f"The file {exc.filename}" if exc.filename else "A file"
         hint = "Check that it is there and may be read, then load it again."
         raise InputError(f"{what} cannot be read: {exc.strerror or exc}.", hint) from exc
 
 
-def no_room(why: str = "") -> InputError:
-    """The error of a full disk, or of one that would be full."""
-    words = f"There is no room on disk to read the files. {why}".strip()
-    return InputError(words, "Make room in FCST_HOME, then load them again.")
+def no_room_to_read() -> NoRoom:
+    """The error of a disk that has no room for what a reading makes of the files."""
+    return no_room("what is made of the files while they are read", "FCST_HOME")
 
 
 def list_sources(paths: Sequence[str], folders: Folders, workspace: Workspace) -> Listing:

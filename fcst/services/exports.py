@@ -19,14 +19,14 @@ import pandas as pd
 
 from fcst.dataset_records import Dataset
 from fcst.errors import InputError, NotFound
-from fcst.files import make_home
+from fcst.files import make_home, open_within_reserve
 from fcst.filters import EVERY, RunFilter, only
 from fcst.job_records import Job
 from fcst.names import EFFECTS, EXPORT_FORMATS, in_file_name
 from fcst.services import accuracy, datasets, jobs
 from fcst.services.adjustments import list_adjustments
 from fcst.services.item_selection import name_some
-from fcst.services.whole_file import whole_file
+from fcst.services.whole_file import open_whole
 from fcst.services.workbook import MAX_ROWS, write_workbook
 from fcst.settings import load_settings
 from fcst.specs import JobSpec
@@ -114,16 +114,23 @@ def export_job(job_id: int, path: Path, file_format: str, unique_ids: list[str] 
     ------
     InputError
         if the file cannot be written, there is no such item or format, or Excel has not so many rows.
+    NoRoom
+        if a disk is full.
     """
     job = jobs.get_job(job_id)
     check_items(job_id, unique_ids or [])
-    with whole_file(path) as unfinished, unfinished.open("wb") as out:
+    with open_whole(path) as out:
         write_export(job, out, file_format, EVERY if unique_ids is None else only(*unique_ids))
 
 
 def scratch_file() -> BinaryIO:
-    """A file without a name in fcst's own folder: its room is free again when it is closed, or this process is gone."""
-    return tempfile.TemporaryFile(dir=make_home(load_settings().home))
+    """A file without a name in fcst's own folder: its room is free again when it is closed, or this process is gone.
+
+    To write to it raises NoRoom where only the reserve for the database is left.
+    """
+    home = make_home(load_settings().home)
+    with tempfile.TemporaryFile(dir=home, buffering=0) as file:
+        return open_within_reserve(os.dup(file.fileno()), "a file while it is made", "FCST_HOME", home)
 
 
 def open_export(job: Job, file_format: str, which: RunFilter = EVERY, model: str = "") -> tuple[BinaryIO, int]:
@@ -143,7 +150,13 @@ def open_report(dataset: Dataset) -> tuple[BinaryIO, int]:
 
 
 def open_written(write: Callable[[BinaryIO], None]) -> tuple[BinaryIO, int]:
-    """A file as `write` makes it, whole on the disk and at its beginning, and its size in bytes."""
+    """A file as `write` makes it, whole on the disk and at its beginning, and its size in bytes.
+
+    Raises
+    ------
+    NoRoom
+        if the disk is full.
+    """
     out = scratch_file()
     try:
         write(out)

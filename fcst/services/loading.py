@@ -1,5 +1,6 @@
 """Having files read: look into them, ask for their ingest, follow, cancel; and the copies of uploads."""
 
+import os
 import re
 import shutil
 import time
@@ -14,7 +15,7 @@ import pandas as pd
 
 from fcst.dataset_records import Dataset, Ingest
 from fcst.errors import BadRows, InputError, NotFound
-from fcst.files import make_home, open_private, private_folder
+from fcst.files import make_home, needing_room, no_room, open_private, private_folder, room_in
 from fcst.ingest.archives import bare_name
 from fcst.ingest.date_texts import month_first, two_days
 from fcst.ingest.driver_sample import write_driver_sample as write_driver_sample
@@ -265,9 +266,10 @@ def workspace() -> Iterator[Workspace]:
     settings = load_settings()
     folder = settings.home / SCRATCH / f"look-{uuid.uuid4().hex}"
     try:
-        private_folder(folder, make_home(settings.home), exist_ok=False)
+        with needing_room("what is made of the files while they are read", "FCST_HOME"):
+            private_folder(folder, make_home(settings.home), exist_ok=False)
     except OSError as exc:
-        raise InputError(f"There is no room to work in {folder}: {exc.strerror}.", "Make room in FCST_HOME.") from exc
+        raise InputError(f"{folder} cannot be made: {exc.strerror}.", "Check the folder FCST_HOME.") from exc
     try:
         yield Workspace(folder, settings.unpack_limit)
     finally:
@@ -286,23 +288,30 @@ def save_upload(name: str, content: BinaryIO, folder: Path | None = None) -> str
 
     Raises
     ------
+    NoRoom
+        if the disk has no room for it beside the reserve for the database; nothing is written then.
     InputError
-        if the copy cannot be written, as when the disk is full.
+        if the copy cannot be written.
     """
     settings = load_settings()
     target = folder or settings.uploads / uuid.uuid4().hex
     path = target / (re.sub(r"[^\w.-]|^\.+", "_", name.rsplit("/", 1)[-1])[-100:] or "upload.csv")
     if path.exists():
         path = path.with_name(f"{uuid.uuid4().hex[:8]}_{path.name}"[-100:])
+    n_bytes = content.seek(0, os.SEEK_END)
+    content.seek(0)
     try:
-        private_folder(target, make_home(settings.home))
-        with open(path, "wb", opener=open_private) as out:
-            shutil.copyfileobj(content, out, 1 << 20)
-    except OSError as exc:
+        if n_bytes > (n_free := room_in(settings.home)):
+            raise no_room("the upload", "FCST_HOME", n_bytes, n_free)
+        with needing_room("the upload", "FCST_HOME"):
+            private_folder(target, make_home(settings.home))
+            with open(path, "wb", opener=open_private) as out:
+                shutil.copyfileobj(content, out, 1 << 20)
+    except BaseException as exc:
         shutil.rmtree(target, ignore_errors=True)
-        raise InputError(
-            f"The upload cannot be kept: {exc.strerror}.", "Make room in FCST_HOME, then try again."
-        ) from exc
+        if not isinstance(exc, OSError):
+            raise
+        raise InputError(f"The upload cannot be kept: {exc.strerror}.", "Check the folder FCST_HOME.") from exc
     return str(path)
 
 

@@ -16,7 +16,7 @@ from xlsxwriter.format import Format
 from xlsxwriter.worksheet import Worksheet
 
 from fcst.errors import InputError
-from fcst.files import make_home
+from fcst.files import within_reserve
 from fcst.filters import EVERY, RunFilter
 from fcst.harmless import for_spreadsheet
 from fcst.job_records import Job
@@ -25,8 +25,8 @@ from fcst.periods import Period, Split
 from fcst.records import FloatArray
 from fcst.services import adjustments, exports, jobs
 from fcst.services.plan_layout import COPY_SHEET, FIXED, PLAN_FORMATS, PLAN_SHEET, by_span, split_of
-from fcst.services.whole_file import whole_file
-from fcst.services.workbook import MAX_ROWS, MAX_TEXT
+from fcst.services.whole_file import open_whole
+from fcst.services.workbook import MAX_ROWS, MAX_TEXT, UNFINISHED, new_workbook
 from fcst.settings import load_settings
 from fcst.store import plans
 from fcst.store.plans import PlanRow
@@ -71,9 +71,10 @@ def write_plan(
             "Take fewer items, or CSV.",
         )
     seen = adjustments.last_change(job.job_id)  # before the plan is read: what changes meanwhile counts as later
-    options = {"constant_memory": True, "tmpdir": str(make_home(load_settings().home))}
-    with xlsxwriter.Workbook(out, options) as book:
-        _PlanBook(book, job, model, period, split, seen).write(plans.read(job, model, which))
+    with new_workbook(out) as book:
+        _PlanBook(book, job, model, period, split, seen).write(
+            within_reserve(plans.read(job, model, which), UNFINISHED, load_settings().home, step=1)
+        )
 
 
 def save_plan(job_id: int, path: Path, file_format: str, period: Period, model: str = "") -> None:
@@ -85,7 +86,7 @@ def save_plan(job_id: int, path: Path, file_format: str, period: Period, model: 
         as `write_plan`, or if the file cannot be written.
     """
     job = jobs.get_job(job_id)
-    with whole_file(path) as unfinished, unfinished.open("wb") as out:
+    with open_whole(path) as out:
         write_plan(job, model or job.spec.models[0], out, file_format, period)
 
 

@@ -6,10 +6,8 @@ from collections.abc import Iterator, Sequence
 from datetime import date, datetime
 from typing import BinaryIO
 
-import xlsxwriter
-
 from fcst.errors import InputError
-from fcst.files import make_home
+from fcst.files import within_reserve
 from fcst.filters import RunFilter
 from fcst.harmless import for_spreadsheet
 from fcst.job_records import Job
@@ -18,7 +16,7 @@ from fcst.scenarios import Scenario
 from fcst.services import exports
 from fcst.services.jobs import choose_model
 from fcst.services.plan_layout import PLAN_FORMATS
-from fcst.services.workbook import MAX_ROWS, MAX_TEXT
+from fcst.services.workbook import MAX_ROWS, MAX_TEXT, UNFINISHED, new_workbook
 from fcst.settings import load_settings
 from fcst.store import scenarios
 
@@ -84,8 +82,7 @@ def write_scenarios(
 
 
 def _write_workbook(out: BinaryIO, rows: Iterator[list[str]], chosen: Sequence[Scenario]) -> None:
-    options = {"constant_memory": True, "tmpdir": str(make_home(load_settings().home))}
-    with xlsxwriter.Workbook(out, options) as book:
+    with new_workbook(out) as book:
         bold, day = book.add_format({"bold": True, "bottom": 1}), book.add_format({"num_format": "yyyy-mm-dd"})
         units = book.add_format({"num_format": "#,##0.0"})
         sheet = book.add_worksheet("Scenarios")
@@ -93,7 +90,9 @@ def _write_workbook(out: BinaryIO, rows: Iterator[list[str]], chosen: Sequence[S
         for column, title in enumerate([*COLUMNS, *(scenario.name for scenario in chosen)]):
             sheet.set_column(column, column, _WIDTHS[min(column, len(_WIDTHS) - 1)])
             sheet.write_string(0, column, title, bold)
-        for number, (unique_id, name, wk_end_dt, *numbers) in enumerate(rows, 1):
+        for number, (unique_id, name, wk_end_dt, *numbers) in enumerate(
+            within_reserve(rows, UNFINISHED, load_settings().home), 1
+        ):
             sheet.write_string(number, 0, unique_id[:MAX_TEXT])
             sheet.write_string(number, 1, name[:MAX_TEXT])
             sheet.write_datetime(number, 2, datetime.fromisoformat(wk_end_dt), day)

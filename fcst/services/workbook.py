@@ -2,17 +2,23 @@
 
 import csv
 import io
-from collections.abc import Iterable
+import shutil
+import uuid
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, date, datetime
 from itertools import chain
 from typing import Any, BinaryIO
 
 import pandas as pd
 import xlsxwriter
+from xlsxwriter.exceptions import FileCreateError
 from xlsxwriter.format import Format
 from xlsxwriter.worksheet import Worksheet
 
+from fcst.files import make_home, needing_room, no_room, private_folder, room_in, within_reserve
 from fcst.job_records import Adjustment
+from fcst.names import SCRATCH
 from fcst.settings import load_settings
 
 MAX_ROWS = 1_048_575
@@ -20,11 +26,43 @@ MAX_ROWS = 1_048_575
 
 MAX_TEXT = 32_767  # characters of a cell
 
+UNFINISHED = "a workbook while it is made"
+
 _CHANGES = (
     "unique_id model first_wk_end_dt last_wk_end_dt units percent reason made_by made_at undone_by undone_at".split()
 )
 _KEYS = ("unique_id", "wk_end_dt", "model")
 _FRACTIONS = ("wape", "bias", "smape", "scaled_crps", "coverage", "fva")
+
+
+@contextmanager
+def new_workbook(out: BinaryIO) -> Iterator[xlsxwriter.Workbook]:
+    """A workbook to be filled, which is written to `out` at the end, but not after an error.
+
+    Rows go to the disk as they come, into a folder of FCST_HOME that is gone afterwards.
+    """
+    home = load_settings().home
+    folder = home / SCRATCH / f"workbook-{uuid.uuid4().hex}"
+    packed = folder / "packed.xlsx"  # where there is room: a zip on a full disk cannot be given up without noise
+    book = xlsxwriter.Workbook(str(packed), {"constant_memory": True, "tmpdir": str(folder)})
+    try:
+        with needing_room(UNFINISHED, "FCST_HOME"):
+            private_folder(folder, make_home(home), exist_ok=False)
+            yield book
+            n_bytes = 2 * sum(file.stat().st_size for file in folder.iterdir())  # each sheet is copied, and packed
+            if n_bytes > (n_free := room_in(home)):
+                raise no_room(UNFINISHED, "FCST_HOME", n_bytes, n_free)
+            try:
+                book.close()
+            except FileCreateError as exc:
+                raise exc.args[0] from None  # the error of the file
+        with packed.open("rb") as file:
+            shutil.copyfileobj(file, out, 1 << 20)
+    finally:
+        for sheet in book.worksheets():
+            with suppress(OSError):
+                sheet.row_data_fh.close()
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def write_workbook(
@@ -43,12 +81,7 @@ def write_workbook(
     run
         what stands on the sheet of the run, by name.
     """
-    # rows go to the disk as they come, into a folder that this process may fill
-    options = {"constant_memory": True, "tmpdir": str(load_settings().home)}
-    with (
-        io.TextIOWrapper(rows, encoding="utf-8", newline="") as lines,
-        xlsxwriter.Workbook(out, options) as book,
-    ):
+    with io.TextIOWrapper(rows, encoding="utf-8", newline="") as lines, new_workbook(out) as book:
         styles = {
             "header": book.add_format({"bold": True}),
             "week": book.add_format({"num_format": "yyyy-mm-dd"}),
@@ -59,7 +92,12 @@ def write_workbook(
         header = next(records)
         first, n_units = len(_KEYS), header.index("is_fallback") - len(_KEYS)
         widths = [22, 12, 20, *[12] * n_units, 11, 22, *[12] * (len(header) - first - n_units - 2)]
-        _write_forecasts(_add_sheet(book, "Forecasts", header, widths, styles["header"]), records, n_units, styles)
+        _write_forecasts(
+            _add_sheet(book, "Forecasts", header, widths, styles["header"]),
+            within_reserve(records, UNFINISHED, load_settings().home),
+            n_units,
+            styles,
+        )
         names = list(measured[0])
         accuracies = _add_sheet(book, "Accuracy", names, [11, 22, 20, *[14] * (len(names) - 3)], styles["header"])
         formats = [styles["fraction"] if name.startswith(_FRACTIONS) else None for name in names]

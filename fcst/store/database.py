@@ -21,15 +21,19 @@ from psycopg2.extensions import connection as Connection
 from psycopg2.extensions import cursor as Cursor
 from psycopg2.pool import ThreadedConnectionPool
 
-from fcst.errors import ConfigError, DatabaseAway, StoreError
+from fcst.errors import ConfigError, DatabaseAway, DatabaseFull, StoreError
+from fcst.files import no_room, room_in
 from fcst.settings import load_settings
 from fcst.store import answer_limits
 from fcst.store.embedded import EmbeddedDown, ensure_running
+from fcst.store.embedded_paths import find_place
 from fcst.store.queries import query
 
 MAX_CONNECTIONS = 10
 BEGIN_LIMIT_S = 30.0
 FRESH_S = 5.0  # a connection unused for longer is tried before it is lent: hosted servers close idle ones
+
+DISK_FULL = "53100"
 
 n_errors = {"away": 0, "refused": 0}
 """Transactions of this process that failed: the database was not there, or refused a statement."""
@@ -208,7 +212,7 @@ def transaction() -> Iterator[Cursor]:
     Raises
     ------
     DatabaseAway
-        if the database cannot be reached.
+        if the database cannot be reached; DatabaseFull, if its disk is full.
     StoreError
         if it refuses a statement.
     """
@@ -236,6 +240,8 @@ def transaction() -> Iterator[Cursor]:
     except psycopg2.Error as exc:
         is_away = _tells_of_absence(exc)
         n_errors["away" if is_away else "refused"] += 1
+        if exc.pgcode == DISK_FULL:
+            raise DatabaseFull("The disk of the database is full.", "Make room there, then try again.") from exc
         if is_away:
             raise DatabaseAway(f"The database went away: {_first_line(exc)}.", "Try again in a moment.") from exc
         raise StoreError(f"The database refused: {_first_line(exc)}") from exc
@@ -250,6 +256,29 @@ def break_off_statements() -> None:
     for con in [con for pool in pools for con in list(pool.lent.values())]:
         with contextlib.suppress(psycopg2.Error):  # it has ended this instant, or the server is away
             con.cancel()
+
+
+def check_room(what: str, n_bytes: int = 1) -> None:
+    """Refuses what the embedded server has no room for: a full disk would take it down, with all work.
+
+    Parameters
+    ----------
+    what
+        is to be written: `the weekly sales in the database`.
+    n_bytes
+        that it needs there, about; without it, whether there is any room.
+
+    Raises
+    ------
+    NoRoom
+        if it does not fit. How much room another server has is not known here.
+    """
+    settings = load_settings()
+    if settings.database_url is not None:
+        return
+    place = find_place(settings.home)[0]
+    if (n_free := room_in(place)) < n_bytes:
+        raise no_room(what, place, n_bytes if n_bytes > 1 else 0, n_free)
 
 
 def server_version() -> str:

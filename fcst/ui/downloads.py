@@ -21,7 +21,7 @@ from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from fcst.dataset_records import Dataset
-from fcst.errors import DatabaseAway, FcstError, InputError
+from fcst.errors import DatabaseAway, DatabaseFull, FcstError, InputError, NoRoom
 from fcst.filters import EVERY, PREFIX, RunFilter, attribute_pairs, attributes_in, only
 from fcst.job_records import Job
 from fcst.names import EXPORT_FORMATS, WEEKLY_FILE, in_file_name
@@ -285,6 +285,8 @@ def _respond(request: Request, find: Callable[[Request], _File]) -> Response:
 
 
 def _failed(exc: Exception) -> Response:
+    if isinstance(exc, NoRoom | DatabaseFull):
+        return _said(507, f"This file could not be made. {exc}")
     if isinstance(exc, DatabaseAway):
         return _said(503, "The database is unreachable. Try again in a moment.")
     reference = uuid.uuid4().hex[:8]

@@ -1,50 +1,108 @@
 """A disk that is full, for the embedded server: a real small one, with a real server on it."""
 
+import io
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
+import anyio
+import httpx
 import pytest
+from starlette.applications import Starlette
+from starlette.routing import Mount
 
-from fcst.errors import DatabaseAway, InputError
+from fcst.api.app import create_api
+from fcst.cli.main import main
+from fcst.errors import DatabaseAway, InputError, NoRoom
 from fcst.files import room_in
 from fcst.services import loading
-from fcst.specs import IngestSpec
+from fcst.settings import PROJECT, child_environment
+from fcst.specs import IngestSpec, JobSpec
 from fcst.store import embedded
 from fcst.store.database import fetch_one
 from fcst.store.migrate import migrate
+from fcst.terminal import DONE, FAILED, REFUSED
+from fcst.ui import downloads
 from tests.conftest import write_sales
-from tests.servers import load_here
+from tests.engine.seen import submit
+from tests.servers import load_here, read, work
 
 MB = 1_000_000
+N_ITEMS = 400
 
 
-@pytest.fixture
-def home(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A home on a disk of 160 MB, whose embedded server is in use; PostgreSQL's OS user may enter it."""
+@contextmanager
+def small_disk(megabytes: int) -> Iterator[Path]:
+    """A disk of its own, that PostgreSQL's OS user may enter."""
     disk = Path(tempfile.mkdtemp(prefix="disk"))
-    command = ["mount", "-t", "tmpfs", "-o", "size=160m,mode=755", "tmpfs", str(disk)]
+    command = ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m,mode=755", "tmpfs", str(disk)]
     try:
         is_mounted = os.geteuid() == 0 and subprocess.run(command, capture_output=True).returncode == 0
     except FileNotFoundError:
         is_mounted = False
     if not is_mounted:
+        disk.rmdir()
         pytest.skip("no small disk can be mounted here")
     disk.chmod(0o755)
-    home = disk / "home"
-    monkeypatch.delenv("DATABASE_URL", raising=False)
-    monkeypatch.setenv("FCST_HOME", str(home))
-    monkeypatch.setenv("FCST_INGEST_ROOTS", "/")
-    monkeypatch.setenv("FCST_WORKER", "external")
-    migrate()
-    yield home
-    shutil.rmtree(home, ignore_errors=True)
-    time.sleep(2)  # the guard sees that its home is gone, and ends the server
+    yield disk
     subprocess.run(["umount", "-l", str(disk)], check=True)
+    disk.rmdir()
+
+
+@contextmanager
+def small_home() -> Iterator[Path]:
+    """A home on a disk of 160 MB, whose embedded server is in use."""
+    with small_disk(160) as disk, pytest.MonkeyPatch.context() as patch:
+        patch.delenv("DATABASE_URL", raising=False)
+        patch.setenv("FCST_HOME", str(disk / "home"))
+        patch.setenv("FCST_INGEST_ROOTS", "/")
+        patch.setenv("FCST_WORKER", "external")
+        migrate()
+        yield disk / "home"
+        shutil.rmtree(disk / "home", ignore_errors=True)
+        time.sleep(2)  # the guard sees that its home is gone, and ends the server
+
+
+@pytest.fixture
+def home() -> Iterator[Path]:
+    with small_home() as home:
+        yield home
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A home with a run of 400 items, shared by tests that leave it as it is."""
+    with small_home() as home:
+        path = tmp_path_factory.mktemp("shop") / "sales.csv"
+        write_sales(path, N_ITEMS, 120)
+        dataset = load_here(path, "shop")
+        spec = JobSpec(models=("SeasonalNaive",), h=13, level=(80,), batch_size=N_ITEMS, n_windows=0)
+        submit(dataset, N_ITEMS, spec)
+        work(1)
+        yield home
+
+
+@pytest.fixture
+def stick() -> Iterator[Path]:
+    """Another small disk, with a file of somebody's on it."""
+    with small_disk(4) as disk:
+        (disk / "of others").write_text("theirs")
+        yield disk
+
+
+@pytest.fixture
+def ballast(shop: Path) -> Iterator[Path]:
+    """A file on the disk of the shop, to fill it with."""
+    path = shop.parent / "ballast"
+    yield path
+    path.unlink(missing_ok=True)
 
 
 def fill(path: Path, left: int = 0) -> None:
@@ -94,8 +152,98 @@ def test_load_that_the_database_has_no_room_for_is_refused_and_leaves_it_up(home
 
 
 def request(path: Path) -> int:
-    from tests.servers import read
-
     ingest_id = loading.request_ingest(IngestSpec(paths=(str(path),), name="large"))
     read()
     return ingest_id
+
+
+# Files that people ask for, on another disk
+
+
+WRITTEN = {
+    "csv": ["export", "1", "-o", "{}/new.csv"],
+    "xlsx": ["export", "1", "-o", "{}/new.xlsx"],
+    "parquet": ["export", "1", "-o", "{}/new.parquet"],
+    "plan as csv": ["final-plan", "1", "-o", "{}/new.csv"],
+    "plan as xlsx": ["final-plan", "1", "-o", "{}/new.xlsx"],
+    "stock": ["stock", "1", "-o", "{}/new.csv", "--lead-time", "7d"],
+}
+
+
+@pytest.mark.parametrize("left", [0, 10_000], ids=["before", "in the middle"])
+@pytest.mark.parametrize("command", WRITTEN.values(), ids=list(WRITTEN))
+def test_file_that_another_disk_has_no_room_for(
+    shop: Path, stick: Path, command: list[str], left: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fill(stick / "ballast", left)
+    found = sorted(stick.iterdir())
+    assert main([part.format(stick) for part in command]) in (FAILED, REFUSED)
+    said = capsys.readouterr().err
+    assert f"There is no room on disk for the file {stick}/new" in said and f"Make room in {stick}" in said
+    assert sorted(stick.iterdir()) == found, "nothing of it is left"
+    (stick / "ballast").unlink()
+    assert main([part.format(stick) for part in command]) == DONE
+
+
+# Files that are made in FCST_HOME
+
+
+def leave_reserve(ballast: Path, more: int = 0) -> None:
+    """Fills the disk of the home until so many bytes more than the reserve are free."""
+    fill(ballast, left=shutil.disk_usage(ballast.parent).total // 20 + more)
+
+
+def ask(method: str, path: str, **more: Any) -> httpx.Response:
+    """What the server's own routes answer, asked within this process."""
+    app = Starlette(routes=[*downloads.ROUTES, Mount("/api", create_api())])
+
+    async def send() -> httpx.Response:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost") as client:
+            return await client.request(method, path, **more)
+
+    return anyio.run(send)
+
+
+DOWNLOADS = ["forecasts.csv", "forecasts.xlsx", "forecasts.parquet", "plan.csv", "plan.xlsx"]
+
+
+@pytest.mark.parametrize("more", [0, 20_000], ids=["before", "in the middle"])
+def test_downloads_leave_the_reserve_free_and_answer_507(shop: Path, ballast: Path, more: int) -> None:
+    leave_reserve(ballast, more)
+    for name in DOWNLOADS:
+        answer = ask("GET", f"/downloads/1/{name}")
+        assert (answer.status_code, "Make room in FCST_HOME" in answer.text) == (507, True), (name, answer.text)
+    for query in ("forecasts?format=csv", "forecasts?format=xlsx", "plan?format=xlsx"):
+        answer = ask("GET", f"/api/jobs/1/{query}")
+        assert (answer.status_code, answer.json()["status"]) == (507, 507), answer.text
+        assert answer.json()["hint"] == "Make room in FCST_HOME, then try again."
+    assert not list((shop / "tmp").iterdir()) and room_in(shop) >= 0
+    ballast.unlink()
+    assert ask("GET", "/downloads/1/forecasts.xlsx").status_code == 200
+
+
+def test_upload_that_has_no_room_is_refused_before_it_is_copied(shop: Path, ballast: Path) -> None:
+    leave_reserve(ballast, MB)
+    with pytest.raises(NoRoom, match="It needs about 3.0 MB, and 1.0 MB may be used|needs about 3.0 MB"):
+        loading.save_upload("sales.csv", io.BytesIO(b"x" * 3 * MB))
+    assert not (shop / "uploads").exists()
+    content = io.BytesIO(b"x" * (MB // 2))
+    content.seek(10)
+    path = Path(loading.save_upload("sales.csv", content))
+    assert path.stat().st_size == MB // 2, "all of it, wherever it was read to"
+    loading.discard_upload(str(path))
+
+
+def test_upload_through_the_api_says_that_there_is_no_room(shop: Path, ballast: Path) -> None:
+    leave_reserve(ballast)
+    answer = ask("POST", "/api/datasets", files={"file": ("sales.csv", b"item,date,sales\na,2024-01-01,1\n")})
+    assert (answer.status_code, answer.json()["detail"][:40]) == (507, "There is no room on disk for the upload:")
+
+
+def test_command_whose_output_has_no_room(shop: Path, stick: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    fill(stick / "ballast")
+    command = [sys.executable, "-m", "fcst", "export", "1"]
+    with (stick / "out.csv").open("wb") as out:
+        done = subprocess.run(command, cwd=PROJECT, env=child_environment(), stdout=out, stderr=subprocess.PIPE)
+    assert (done.returncode, b"Traceback" in done.stderr) == (REFUSED, False), done.stderr
+    assert done.stderr.startswith(b"There is no room on disk for what the command writes.")

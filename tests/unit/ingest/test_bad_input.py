@@ -3,7 +3,6 @@
 import csv
 import datetime
 import decimal
-import errno
 import gzip
 import io
 import multiprocessing
@@ -28,7 +27,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from fcst.errors import BadRows, InputError
+from fcst.errors import BadRows, InputError, NoRoom
 from fcst.ingest import archives
 from fcst.ingest.folders import Folders
 from fcst.ingest.pipeline import Resources, read_series
@@ -878,12 +877,12 @@ def noisy(n_rows: int) -> str:
 def test_full_disk_is_told(tmp_path: Path, small_disk: Path, name: str, pack: Callable[[str], bytes]) -> None:
     path = tmp_path / name
     path.write_bytes(pack(noisy(150_000)))
-    with pytest.raises(InputError) as caught:
+    with pytest.raises(NoRoom) as caught:
         read_series(
             IngestSpec(paths=(str(path),), name="n"), 7, Resources(small_disk, "60MB", 2, 10**9, Folders([Path("/")]))
         )
     check_words(caught.value)
-    assert re.search(f"no room on disk|{os.strerror(errno.ENOSPC)}", caught.value.message)
+    assert "no room on disk" in caught.value.message
     assert "Make room in FCST_HOME" in caught.value.hint
     assert path.exists() and not (small_disk / "part").exists()
 
@@ -893,7 +892,7 @@ def test_page_tells_a_full_disk(
 ) -> None:
     monkeypatch.setenv("FCST_HOME", str(small_disk))
     (tmp_path / "sales.zip").write_bytes(zip_of("sales.csv.gz", gzip.compress(noisy(300_000).encode(), 1)))
-    with pytest.raises(InputError, match=os.strerror(errno.ENOSPC)):
+    with pytest.raises(NoRoom, match="no room on disk for what .* unpacks to"):
         look(tmp_path / "sales.zip")
 
 
