@@ -10,7 +10,7 @@ from typing import Any
 
 from fcst import logs
 from fcst.dataset_records import UnusedDataset
-from fcst.errors import FcstError, InputError, StoreError
+from fcst.errors import FcstError, InputError, NoRoom, StoreError
 from fcst.files import PRIVATE_UMASK
 from fcst.job_records import EndedJob
 from fcst.roles import Scope
@@ -115,7 +115,7 @@ def _backup(args: argparse.Namespace) -> int:
     prepare()
     try:
         contents = backups.back_up(path, args.replace)
-    except StoreError as exc:
+    except (StoreError, NoRoom) as exc:
         say_error(exc)
         return FAILED
     say(f"Wrote {path} ({path.stat().st_size / 1e6:,.1f} MB): {contents}.")
@@ -130,7 +130,7 @@ def _restore(args: argparse.Namespace) -> int:
     prepare()
     try:
         applied = backups.restore(Path(args.file), args.replace)
-    except StoreError as exc:
+    except (StoreError, NoRoom) as exc:
         say_error(exc)
         return FAILED
     say("Restored." + (f" The schema was brought up to date: {', '.join(applied)}." if applied else ""))

@@ -9,7 +9,7 @@ from fcst.files import FileLock
 from fcst.roles import Scope
 from fcst.services import health, identity
 from fcst.services.supervision import ensure_supervisor
-from fcst.services.whole_file import whole_file
+from fcst.services.whole_file import home_beside, whole_file
 from fcst.settings import load_settings
 from fcst.store import actions, dump, statistics, workers
 from fcst.store.dump import Contents
@@ -31,13 +31,15 @@ def back_up(path: Path, is_replacing: bool) -> Contents:
     ------
     InputError
         if the file is there already and not to be replaced, or cannot be written.
+    NoRoom
+        if the disk is full, but for the reserve for the database; nothing is left behind then.
     StoreError
-        if the database refuses, or there is no room; nothing is left behind then.
+        if the database refuses; nothing is left behind then.
     """
     check_target(path, is_replacing)
     with whole_file(path) as unfinished:
         unfinished.touch(mode=0o600, exist_ok=False)
-        dump.dump(unfinished)
+        dump.dump(unfinished, home_beside(path))
         contents = dump.look_into(unfinished)
         check_target(path, is_replacing)
     return contents
@@ -79,6 +81,8 @@ def restore(path: Path, is_replacing: bool) -> list[str]:
         if somebody works on the database, or it holds data that are not to be replaced.
     StoreError
         if the file is not whole, or the database refuses; all is as before then.
+    NoRoom
+        if the disk of the database has no room for it; all is as before then.
     """
     who = identity.require(Scope.ADMIN)
     lock = FileLock(supervisor_lock.lock_path(load_settings()))

@@ -1,7 +1,7 @@
 """Backups of the schema fcst_app, by PostgreSQL's own pg_dump, pg_restore and psql."""
 
 import contextlib
-import hashlib
+import errno
 import os
 import re
 import shutil
@@ -13,18 +13,23 @@ from typing import IO
 
 from psycopg2.extensions import make_dsn
 
-from fcst.errors import ConfigError, InputError, StoreError
+from fcst.errors import ConfigError, InputError, NoRoom, StoreError
+from fcst.files import room_in
 from fcst.settings import child_environment
-from fcst.store.database import connect_kwargs, encryption, fetch_one
+from fcst.store.backup_file import MAGIC, Manifest, is_whole, read_manifest, seal
+from fcst.store.database import check_room, connect_kwargs, encryption, fetch_one
 from fcst.store.embedded_paths import find_binaries
 from fcst.store.queries import query
 
-MAGIC = b"PGDMP"
-SEAL = b"fcst sha256 "
-"""Before the digest of all that stands above it, at the end of a backup; pg_restore does not look there."""
 SCHEMA = "--schema=fcst_app"
 PORTABLE = ("--no-owner", "--no-privileges")  # the roles may not be there where it is restored
 PATIENCE = "60s"  # with somebody's lock on a table
+NO_SPACE = os.strerror(errno.ENOSPC).encode()
+LOOK_EVERY_S = 0.1
+UNCHANGED = "All is as it was before."
+RESTORED = "what the backup holds, in the database"
+WRITTEN_TWICE = 2
+"""What is restored is written into tables and indexes, and into the log of the database."""
 
 
 @dataclass(frozen=True)
@@ -39,38 +44,40 @@ class Contents:
         return f"datasets: {self.n_datasets:,}, runs: {self.n_runs:,}, schema version: {self.version}"
 
 
-def dump(path: Path) -> None:
+def dump(path: Path, home: Path | None = None) -> None:
     """Writes the database as it is at one moment; work goes on meanwhile.
+
+    Parameters
+    ----------
+    home
+        FCST_HOME, where `path` is on its disk: the reserve for the database stays free.
 
     Raises
     ------
+    OSError
+        of a full disk.
     StoreError
         in pg_dump's words.
     """
     where, environment = _connection()
     form = ("--format=custom", SCHEMA, *PORTABLE, f"--lock-wait-timeout={PATIENCE}", "--no-password")
     command = (_program("pg_dump"), *form, f"--file={path}", f"--dbname={where}")
-    done = subprocess.run(command, env=environment, stdin=subprocess.DEVNULL, capture_output=True)
-    if done.returncode:
-        raise StoreError(f"The backup failed: {_reason(done.stderr)}.", "Nothing was written.")
-    with path.open("r+b") as file:
-        digest = hashlib.file_digest(file, "sha256").digest()
-        file.seek(0, os.SEEK_END)
-        file.write(SEAL + digest)
-
-
-def _is_whole(path: Path) -> bool:
-    """Whether a file is as `dump` wrote it: the archive's own table of contents has no checksum."""
-    with path.open("rb") as file:
-        n_left = file.seek(0, os.SEEK_END) - len(SEAL) - hashlib.sha256().digest_size
-        if n_left < 0:
-            return False
-        file.seek(0)
-        found = hashlib.sha256()
-        while n_left and (block := file.read(min(n_left, 1 << 20))):
-            found.update(block)
-            n_left -= len(block)
-        return file.read() == SEAL + found.digest()
+    data_bytes = int((fetch_one("data_size") or {})["n_bytes"])
+    with tempfile.TemporaryFile() as said:
+        with subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stderr=said) as process:
+            while process.poll() is None:
+                if home is not None and room_in(home) <= 0:
+                    process.kill()
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(LOOK_EVERY_S)
+        said.seek(0)
+        words = said.read()
+    if process.returncode:
+        if NO_SPACE in words and b"ERROR:" not in words:  # what it says of the server
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        raise StoreError(f"The backup failed: {_reason(words)}.", "Nothing was written.")
+    seal(path, Manifest(data_bytes))
 
 
 def look_into(path: Path) -> Contents:
@@ -84,7 +91,7 @@ def look_into(path: Path) -> Contents:
     refusal = InputError(f"{path} is no backup of fcst, or is damaged.", "`python -m fcst backup FILE` makes one.")
     try:
         with path.open("rb") as file:
-            if file.read(len(MAGIC)) != MAGIC or not _is_whole(path):
+            if file.read(len(MAGIC)) != MAGIC or not is_whole(path):
                 raise refusal
     except OSError as exc:
         raise InputError(f"{path} cannot be read: {exc.strerror}.", "Name a file that `backup` wrote.") from exc
@@ -113,9 +120,19 @@ def load(path: Path) -> None:
     ------
     StoreError
         if the file is not whole, work is open, or the database refuses; all is as before then.
+    NoRoom
+        if the disk of the database has no room for it; all is as before then.
     """
-    if not _is_whole(path):
-        raise StoreError("The backup could not be restored: it is damaged.", "All is as it was before.")
+    if not is_whole(path):
+        raise StoreError("The backup could not be restored: it is damaged.", UNCHANGED)
+    try:
+        check_room(RESTORED, WRITTEN_TWICE * read_manifest(path).data_bytes or 1)
+        _load(path)
+    except NoRoom as exc:
+        raise NoRoom(exc.message, f"{exc.hint} {UNCHANGED}") from exc
+
+
+def _load(path: Path) -> None:
     where, environment = _connection()
     read = (find_binaries(None) / "pg_restore", SCHEMA, *PORTABLE, "--file=-", path)
     form = ("--no-psqlrc", "--quiet", "--no-password", "--set=ON_ERROR_STOP=1")
@@ -128,12 +145,15 @@ def load(path: Path) -> None:
             ) as writer,
         ):
             assert reader.stdout is not None and writer.stdin is not None
-            is_whole = _pass_on(reader, reader.stdout, writer.stdin)
+            has_ended = _pass_on(reader, reader.stdout, writer.stdin)
         for file in (said, refused):
             file.seek(0)
-        if writer.returncode or not is_whole:
-            reason = _reason(refused.read() if writer.returncode else said.read())
-            raise StoreError(f"The backup could not be restored: {reason}.", "All is as it was before.")
+        if writer.returncode or not has_ended:
+            words = refused.read() if writer.returncode else said.read()
+            if NO_SPACE in words:
+                message = "The backup could not be restored: the disk of the database is full."
+                raise NoRoom(message, "Make room there, then try again.")
+            raise StoreError(f"The backup could not be restored: {_reason(words)}.", UNCHANGED)
 
 
 def _pass_on(reader: "subprocess.Popen[bytes]", script: IO[bytes], to: IO[bytes]) -> bool:
@@ -143,9 +163,11 @@ def _pass_on(reader: "subprocess.Popen[bytes]", script: IO[bytes], to: IO[bytes]
         to.write(f"{begin} {query('refuse_open_work')}; {query('clear_schema')};\n".encode())
         # A setting of PostgreSQL 17, which older servers do not know.
         to.write(script.read(8192).replace(b"\nSET transaction_timeout = 0;", b""))
-        shutil.copyfileobj(script, to, 1 << 20)
-        is_whole = reader.wait() == 0
-        if is_whole:
+        while block := script.read(1 << 20):
+            check_room(RESTORED)
+            to.write(block)
+        has_ended = reader.wait() == 0
+        if has_ended:
             to.write(f"{query('revoke_again')}; COMMIT;\n".encode())
         to.close()
     except BrokenPipeError:  # the database has refused, and psql tells why
@@ -156,14 +178,17 @@ def _pass_on(reader: "subprocess.Popen[bytes]", script: IO[bytes], to: IO[bytes]
     except BaseException:
         reader.kill()
         raise
-    return is_whole
+    return has_ended
 
 
 def _connection() -> tuple[str, dict[str, str]]:
     """Where the database is, and the environment with the password: everybody may read a command."""
     where = connect_kwargs()
     password = where.pop("password", None)
-    return make_dsn(**where), child_environment() | ({} if password is None else {"PGPASSWORD": password})
+    # What is said of a full disk is looked for, so it has to be in English.
+    return make_dsn(**where), child_environment() | {"LC_ALL": "C"} | (
+        {} if password is None else {"PGPASSWORD": password}
+    )
 
 
 def _program(name: str) -> Path:

@@ -1,5 +1,6 @@
 """A disk that is full, for the embedded server: a real small one, with a real server on it."""
 
+import hashlib
 import io
 import os
 import shutil
@@ -26,13 +27,15 @@ from fcst.services import loading
 from fcst.settings import PROJECT, child_environment
 from fcst.specs import IngestSpec, JobSpec
 from fcst.store import embedded
-from fcst.store.database import fetch_one
+from fcst.store.database import fetch_one, transaction
+from fcst.store.embedded import ensure_running
 from fcst.store.migrate import migrate
 from fcst.terminal import DONE, FAILED, REFUSED
 from fcst.ui import downloads
-from tests.conftest import write_sales
+from tests.conftest import url, write_sales
 from tests.engine.seen import submit
 from tests.servers import load_here, read, work
+from tests.store.old_versions import tables
 
 MB = 1_000_000
 N_ITEMS = 400
@@ -161,6 +164,7 @@ def request(path: Path) -> int:
 
 
 WRITTEN = {
+    "backup": ["backup", "{}/new.backup"],
     "csv": ["export", "1", "-o", "{}/new.csv"],
     "xlsx": ["export", "1", "-o", "{}/new.xlsx"],
     "parquet": ["export", "1", "-o", "{}/new.parquet"],
@@ -247,3 +251,61 @@ def test_command_whose_output_has_no_room(shop: Path, stick: Path, capsys: pytes
         done = subprocess.run(command, cwd=PROJECT, env=child_environment(), stdout=out, stderr=subprocess.PIPE)
     assert (done.returncode, b"Traceback" in done.stderr) == (REFUSED, False), done.stderr
     assert done.stderr.startswith(b"There is no room on disk for what the command writes.")
+
+
+def test_backup_beside_the_database_leaves_the_reserve_free(
+    shop: Path, ballast: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = shop.parent / "new.backup"
+    leave_reserve(ballast)
+    assert main(["backup", str(path)]) == FAILED
+    assert f"There is no room on disk for the file {path}" in capsys.readouterr().err
+    assert not list(shop.parent.glob("*backup")) and not list(shop.parent.glob(".*part")) and room_in(shop) >= 0
+
+
+LONG = "(SELECT string_agg(md5(g::text || unique_id), '') FROM generate_series(1, 800) AS g)"
+
+
+@pytest.mark.parametrize("how", ["known before", "noticed by the server", "noticed in the middle"])
+def test_restore_that_has_no_room_changes_nothing(
+    shop: Path,
+    ballast: Path,
+    tmp_path: Path,
+    how: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    path = tmp_path / "fcst.backup"
+    if how == "noticed in the middle":
+        with transaction() as cur:  # more than the reserve, so that it is noticed while the server has some left
+            cur.execute(f"UPDATE fcst_app.items SET description = {LONG}")
+    assert main(["backup", str(path)]) == DONE
+    if how == "noticed in the middle":
+        rewrite(path)
+    before = tables()
+    if how == "noticed by the server":
+        where = ensure_running(shop)
+        monkeypatch.setenv("DATABASE_URL", url(where, where["dbname"]))
+        fill(ballast, left=MB // 2)
+    else:
+        leave_reserve(ballast, MB // 2)
+    capsys.readouterr()
+    assert main(["restore", str(path), "--replace"]) == FAILED
+    said = capsys.readouterr().err
+    assert "All is as it was before." in said
+    if how == "noticed by the server":
+        assert "the disk of the database is full" in said
+    else:
+        assert "no room on disk for what the backup holds" in said
+        assert ("0.5 MB may be used" in said) == (how == "known before")
+    ballast.unlink()
+    assert tables() == before
+    assert main(["restore", str(path), "--replace"]) == DONE
+    assert tables() | {"actions": before["actions"]} == before
+
+
+def rewrite(path: Path) -> None:
+    """Makes a backup one of an older version, which does not say how large it is."""
+    content = path.read_bytes()
+    archive = content[: content.rindex(b'{"data_bytes"')]
+    path.write_bytes(archive + b"fcst sha256 " + hashlib.sha256(archive).digest())
