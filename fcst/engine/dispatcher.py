@@ -14,9 +14,10 @@ from fcst.engine import retry_policy, task
 from fcst.engine.pool import BROKE, LocalPool, Pool, PoolLost, Task, WorkerDied
 from fcst.engine.retry_policy import Cause
 from fcst.engine.unchanged import Unchanged
-from fcst.errors import DatabaseAway, FcstError, InputError, StaleState, StoreError
+from fcst.errors import DatabaseAway, FcstError, InputError, NoRoom, StaleState, StoreError
 from fcst.settings import Settings, Webhook
 from fcst.store import attempts, ingests, jobs, workers
+from fcst.store.database import check_room
 
 if TYPE_CHECKING:
     from fcst.engine.notifier import Notifier
@@ -148,7 +149,7 @@ class Dispatcher:
             pool = self._local_pool(1)
             self._start(pool, task.run_ingest, None, claimed.ingest_id, claimed.attempt)
             free -= is_shared
-        if free > 0 and outlook.has_jobs:
+        if free > 0 and outlook.has_jobs and not _find_no_room():
             rows = attempts.claim(self.worker_id, free)
             for row in rows:
                 function = task.run_learning if row.is_learning else task.run_batch
@@ -292,6 +293,21 @@ class Dispatcher:
         return {t.batch_id: seconds[t.batch_id] for t in touches if seconds[t.batch_id] > t.limit_s}
 
     def _tell_problem(self) -> None:
-        if self._pool.problem != self._problem:
-            workers.set_problem(self.worker_id, self._pool.problem)
-            self._problem = self._pool.problem
+        problem = self._pool.problem or _find_no_room()
+        if problem != self._problem:
+            logs.event(
+                log, logging.WARNING, "hindered", problem or "Nothing hinders it any more.", worker=self.worker_id
+            )
+            workers.set_problem(self.worker_id, problem)
+            self._problem = problem
+
+
+def _find_no_room() -> str:
+    """In words, that the disk of the embedded server is full; empty where it is not. What runs is saved nevertheless,
+    in the reserve.
+    """
+    try:
+        check_room("forecasts, in the database")
+    except NoRoom as exc:
+        return str(exc)
+    return ""

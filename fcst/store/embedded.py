@@ -37,7 +37,7 @@ import psycopg2
 
 from fcst import logs
 from fcst.errors import ConfigError
-from fcst.files import FileLock, is_held, make_home, open_private, private_folder, room_in
+from fcst.files import FileLock, is_full, is_held, make_home, open_private, private_folder, room_in
 from fcst.names import SCRATCH
 from fcst.settings import PROJECT
 from fcst.store.embedded_paths import INSTEAD, SHARED, Account, find_binaries, find_place, give, identity
@@ -131,6 +131,10 @@ def ensure_running(home: Path) -> dict[str, str]:
             with FileLock(home / "pg.start"):
                 _join(home)
     except OSError as exc:
+        if is_full(exc):
+            raise EmbeddedDown(
+                f"The embedded database in {home} cannot start: its disk is full.", "Make room there."
+            ) from exc
         raise ConfigError(
             f"The embedded database in {home} cannot be set up: {exc}.", f"Set FCST_HOME to another folder. {INSTEAD}"
         ) from exc
@@ -181,28 +185,31 @@ def _bring_up(server: Server) -> None:
 
 
 def _launch(server: Server) -> None:
-    binaries = find_binaries(server.account)
     with FileLock(server.lock) as lock:
-        if not server.data.exists():
-            new = server.place / "pg.new"  # an initdb that is killed half-way must leave no data folder
-            shutil.rmtree(new, ignore_errors=True)
-            new.mkdir(mode=0o700)
-            give(new, server.account)
-            form = ("-A", "peer", "-U", "fcst", "-E", "UTF8", "--locale=C")
-            _run(server, new, lock, binaries / "initdb", *form, "-D", ".")
-            new.rename(server.data)
-        _admit_only_us(server)
-        # `pg.server` was free: these were left by the dead, whoever has their process numbers by now.
-        for stale in (server.data / "postmaster.pid", server.sockets / ".s.PGSQL.5432.lock"):
-            stale.unlink(missing_ok=True)
-        how = ("-w", "-t", f"{START_LIMIT_S:.0f}", "-o", f"{SETTINGS} -k {server.sockets}")
-        start = (binaries / "pg_ctl", "start", *how, "-D", ".")
         try:
-            _run(server, server.data, lock, *start)
-        except EmbeddedDown:
-            if room_in(server.data) > 0 or not _drop_scratch(server.home):
+            _start(server, lock)
+        except (EmbeddedDown, OSError):
+            if room_in(server.place) > 0 or not _drop_scratch(server.home):
                 raise
-            _run(server, server.data, lock, *start)
+            _start(server, lock)
+
+
+def _start(server: Server, lock: FileLock) -> None:
+    binaries = find_binaries(server.account)
+    if not server.data.exists():
+        new = server.place / "pg.new"  # an initdb that is killed half-way must leave no data folder
+        shutil.rmtree(new, ignore_errors=True)
+        new.mkdir(mode=0o700)
+        give(new, server.account)
+        form = ("-A", "peer", "-U", "fcst", "-E", "UTF8", "--locale=C")
+        _run(server, new, lock, binaries / "initdb", *form, "-D", ".")
+        new.rename(server.data)
+    _admit_only_us(server)
+    # `pg.server` was free: these were left by the dead, whoever has their process numbers by now.
+    for stale in (server.data / "postmaster.pid", server.sockets / ".s.PGSQL.5432.lock"):
+        stale.unlink(missing_ok=True)
+    how = ("-w", "-t", f"{START_LIMIT_S:.0f}", "-o", f"{SETTINGS} -k {server.sockets}")
+    _run(server, server.data, lock, binaries / "pg_ctl", "start", *how, "-D", ".")
 
 
 def _drop_scratch(home: Path) -> bool:

@@ -23,19 +23,19 @@ from fcst.api.app import create_api
 from fcst.cli.main import main
 from fcst.errors import DatabaseAway, InputError, NoRoom
 from fcst.files import room_in
-from fcst.services import loading
+from fcst.services import datasets, health, jobs, loading
 from fcst.settings import PROJECT, child_environment
 from fcst.specs import IngestSpec, JobSpec
 from fcst.store import embedded
 from fcst.store.database import fetch_one, transaction
 from fcst.store.embedded import ensure_running
-from fcst.store.migrate import migrate
+from fcst.store.migrate import applied_version, migrate
 from fcst.terminal import DONE, FAILED, REFUSED
 from fcst.ui import downloads
-from tests.conftest import url, write_sales
-from tests.engine.seen import submit
+from tests.conftest import url, wait_until, write_sales
+from tests.engine.seen import check_items, finish, reasons_of, submit
 from tests.servers import load_here, read, work
-from tests.store.old_versions import tables
+from tests.store.old_versions import LATEST, leave, tables
 
 MB = 1_000_000
 N_ITEMS = 400
@@ -309,3 +309,95 @@ def rewrite(path: Path) -> None:
     content = path.read_bytes()
     archive = content[: content.rindex(b'{"data_bytes"')]
     path.write_bytes(archive + b"fcst sha256 " + hashlib.sha256(archive).digest())
+
+
+# Loads and upgrades
+
+
+def test_load_that_the_disk_of_another_server_has_no_room_for_ends_with_the_reason(
+    shop: Path, ballast: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    where = ensure_running(shop)
+    monkeypatch.setenv("DATABASE_URL", url(where, where["dbname"]))
+    monkeypatch.setenv("FCST_HOME", str(tmp_path / "home"))
+    write_sales(tmp_path / "sales.csv", N_ITEMS, 120)
+    fill(ballast, left=MB // 2)
+    before = [row.dataset_id for row in datasets.list_datasets()]
+    with pytest.raises(InputError, match="The disk of the database is full"):
+        loading.wait_for_ingest(request(tmp_path / "sales.csv"))
+    assert [row.dataset_id for row in datasets.list_datasets()] == before
+    ballast.unlink()
+    assert load_here(tmp_path / "sales.csv", "again").n_items == N_ITEMS
+
+
+@pytest.mark.parametrize("how", ["known before", "noticed by the server"])
+def test_upgrade_that_has_no_room_changes_nothing(
+    home: Path, how: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with transaction() as cur:
+        cur.execute("DROP SCHEMA fcst_app CASCADE")
+    leave(LATEST - 1)
+    if how == "known before":
+        leave_reserve(home.parent / "ballast")
+    else:
+        where = ensure_running(home)
+        monkeypatch.setenv("DATABASE_URL", url(where, where["dbname"]))
+        fill(home.parent / "ballast")
+    assert main(["migrate"]) == REFUSED
+    said = capsys.readouterr().err
+    assert {
+        "known before": "no room on disk for the upgrade of the database",
+        "noticed by the server": "The disk of the database is full. Make room there",
+    }[how] in said.replace("\n", " ")
+    assert applied_version() == LATEST - 1
+    (home.parent / "ballast").unlink()
+    assert main(["migrate"]) == DONE
+    assert applied_version() == LATEST
+
+
+# A run
+
+
+@pytest.fixture
+def engine(shop: Path) -> Iterator[subprocess.Popen]:
+    """A supervisor on the shop's database."""
+    log = (shop.parent / "worker.log").open("wb")
+    environment = child_environment() | {"FCST_PROCESSES": "2"}
+    process = subprocess.Popen([sys.executable, "-m", "fcst", "worker"], cwd=PROJECT, env=environment, stderr=log)
+    yield process
+    process.terminate()
+    process.wait(30)
+    log.close()
+
+
+def test_run_waits_for_room_and_says_so(shop: Path, ballast: Path, engine: subprocess.Popen) -> None:
+    leave_reserve(ballast)
+    job_id = submit(datasets.find_dataset("shop"), 20, JobSpec(models=("Naive",), n_windows=0, batch_size=10))
+    wait_until(health.has_supervisor, 30, "for the supervisor")
+    wait_until(lambda: health.find_stalls([jobs.get_job(job_id)]), 10, "for the run to be stalled")
+    stall = health.find_stalls([jobs.get_job(job_id)])[job_id]
+    assert "There is no room on disk for forecasts, in the database. Make room in" in stall.why
+    assert jobs.get_job(job_id).batches == {"submitted": 2}
+    ballast.unlink()
+    finish(job_id)
+    assert check_items(job_id).n_completed == 20
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("is_killed", [False, True], ids=["the server stays up", "the server was killed"])
+def test_run_whose_disk_fills_goes_on_when_there_is_room(
+    shop: Path, ballast: Path, engine: subprocess.Popen, is_killed: bool
+) -> None:
+    spec = JobSpec(models=("AutoCES",), h=13, level=(80,), batch_size=10)
+    job_id = submit(datasets.find_dataset("shop"), 60, spec)
+    wait_until(lambda: jobs.get_job(job_id).n_completed > 0, 60, "for results")
+    fill(ballast)
+    if is_killed:
+        kill_server(shop)
+        with pytest.raises(DatabaseAway):
+            jobs.get_job(job_id)
+    time.sleep(5)
+    ballast.unlink()
+    finish(job_id)
+    assert check_items(job_id).n_completed == 60
+    assert not [reason for reason in reasons_of(job_id) if "full" not in reason and "database" not in reason]
