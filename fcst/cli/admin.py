@@ -43,6 +43,9 @@ def add_commands(commands: Any) -> None:
     sub = command("backup", _backup, "write all that is in the database to a file, while work goes on")
     sub.add_argument("file", metavar="FILE")
     sub.add_argument("--replace", action="store_true", help="replace a file that is there")
+    sub.add_argument(
+        "--with-uploads", action="store_true", help="with the uploaded files of loads that wait or had bad rows"
+    )
 
     sub = command("restore", _restore, "bring back what a backup holds, in place of what is there")
     sub.add_argument("file", metavar="FILE", help="a backup that you trust: it can run any SQL")
@@ -114,7 +117,7 @@ def _backup(args: argparse.Namespace) -> int:
     backups.check_target(path, args.replace)  # a typing error must not start a server
     prepare()
     try:
-        contents = backups.back_up(path, args.replace)
+        contents = backups.back_up(path, args.replace, args.with_uploads)
     except (StoreError, NoRoom) as exc:
         say_error(exc)
         return FAILED

@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -16,7 +17,7 @@ from psycopg2.extensions import make_dsn
 from fcst.errors import ConfigError, InputError, NoRoom, StoreError
 from fcst.files import room_in
 from fcst.settings import child_environment
-from fcst.store.backup_file import MAGIC, Manifest, is_whole, read_manifest, seal
+from fcst.store.backup_file import MAGIC, Manifest, add_uploads, is_whole, read_manifest, seal
 from fcst.store.database import check_room, connect_kwargs, encryption, fetch_one
 from fcst.store.embedded_paths import find_binaries
 from fcst.store.queries import query
@@ -34,23 +35,29 @@ WRITTEN_TWICE = 2
 
 @dataclass(frozen=True)
 class Contents:
-    """What a backup holds: the version of its schema, and how much."""
+    """What a backup holds: the version of its schema, and how much; `n_uploads` is None where it has no uploads."""
 
     version: int
     n_datasets: int
     n_runs: int
+    n_uploads: int | None
 
     def __str__(self) -> str:
-        return f"datasets: {self.n_datasets:,}, runs: {self.n_runs:,}, schema version: {self.version}"
+        uploads = "not in it" if self.n_uploads is None else f"{self.n_uploads:,}"
+        words = f"datasets: {self.n_datasets:,}, runs: {self.n_runs:,}, uploaded files: {uploads}"
+        return f"{words}, schema version: {self.version}"
 
 
-def dump(path: Path, home: Path | None = None) -> None:
+def dump(path: Path, home: Path | None = None, keep_uploads: Callable[[], Path] | None = None) -> None:
     """Writes the database as it is at one moment; work goes on meanwhile.
 
     Parameters
     ----------
     home
         FCST_HOME, where `path` is on its disk: the reserve for the database stays free.
+    keep_uploads
+        keeps what loads refer to now in a folder, which it returns. It is called before and after the moment that the
+        backup shows. Without it the backup is without uploads.
 
     Raises
     ------
@@ -63,6 +70,8 @@ def dump(path: Path, home: Path | None = None) -> None:
     form = ("--format=custom", SCHEMA, *PORTABLE, f"--lock-wait-timeout={PATIENCE}", "--no-password")
     command = (_program("pg_dump"), *form, f"--file={path}", f"--dbname={where}")
     data_bytes = int((fetch_one("data_size") or {})["n_bytes"])
+    if keep_uploads is not None:
+        keep_uploads()
     with tempfile.TemporaryFile() as said:
         with subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stderr=said) as process:
             while process.poll() is None:
@@ -77,7 +86,13 @@ def dump(path: Path, home: Path | None = None) -> None:
         if NO_SPACE in words and b"ERROR:" not in words:  # what it says of the server
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         raise StoreError(f"The backup failed: {_reason(words)}.", "Nothing was written.")
-    seal(path, Manifest(data_bytes))
+    manifest = Manifest(data_bytes)
+    if keep_uploads is not None:
+        uploads = keep_uploads()
+        if home is not None and sum(file.stat().st_size for file in uploads.glob("*/*")) > room_in(home):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        manifest = add_uploads(path, uploads, manifest)
+    seal(path, manifest)
 
 
 def look_into(path: Path) -> Contents:
@@ -105,7 +120,7 @@ def look_into(path: Path) -> Contents:
     if done.returncode or not rows["migrations"]:
         raise refusal
     versions = [int(row.split(b"\t")[0]) for row in rows["migrations"]]
-    return Contents(max(versions), len(rows["datasets"]), len(rows["jobs"]))
+    return Contents(max(versions), len(rows["datasets"]), len(rows["jobs"]), read_manifest(path).n_uploads)
 
 
 def has_data() -> bool:
@@ -113,26 +128,28 @@ def has_data() -> bool:
     return bool((fetch_one("has_data") or {})["found"])
 
 
+def check_whole(path: Path) -> None:
+    """
+    Raises
+    ------
+    StoreError
+        if a backup is not as it was written.
+    """
+    if not is_whole(path):
+        raise StoreError("The backup could not be restored: it is damaged.", UNCHANGED)
+
+
 def load(path: Path) -> None:
-    """Puts a backup in place of what the schema holds, in one transaction; tokens that are revoked stay so.
+    """Puts a whole backup in place of what the schema holds, in one transaction; tokens that are revoked stay so.
 
     Raises
     ------
     StoreError
-        if the file is not whole, work is open, or the database refuses; all is as before then.
+        if work is open, or the database refuses; all is as before then.
     NoRoom
         if the disk of the database has no room for it; all is as before then.
     """
-    if not is_whole(path):
-        raise StoreError("The backup could not be restored: it is damaged.", UNCHANGED)
-    try:
-        check_room(RESTORED, WRITTEN_TWICE * read_manifest(path).data_bytes or 1)
-        _load(path)
-    except NoRoom as exc:
-        raise NoRoom(exc.message, f"{exc.hint} {UNCHANGED}") from exc
-
-
-def _load(path: Path) -> None:
+    check_room(RESTORED, WRITTEN_TWICE * read_manifest(path).data_bytes or 1)
     where, environment = _connection()
     read = (find_binaries(None) / "pg_restore", SCHEMA, *PORTABLE, "--file=-", path)
     form = ("--no-psqlrc", "--quiet", "--no-password", "--set=ON_ERROR_STOP=1")

@@ -20,6 +20,16 @@ def insert(spec: IngestSpec, who: str) -> int:
     return ingest_id
 
 
+def list_uploads() -> list[str]:
+    """The paths of uploads that may still be read: of loads that have not ended, and of those that had bad rows."""
+    return [row["path"] for row in fetch_all("list_uploads")]
+
+
+def move_uploads(folder: str) -> None:
+    """Has all loads find their uploads in this folder, whichever home they were asked for in."""
+    execute("move_uploads", folder=folder)
+
+
 def get(ingest_id: int) -> Ingest | None:
     row = fetch_one("get_ingest", ingest_id=ingest_id)
     return None if row is None else Ingest.from_row(row)

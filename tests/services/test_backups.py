@@ -1,12 +1,14 @@
 """Backups: all there is comes back, whole or not at all, also while work goes on, and from earlier versions."""
 
 import contextlib
+import io
 import os
 import shutil
 import signal
 import stat
 import subprocess
 import sys
+import tarfile
 import uuid
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -38,6 +40,7 @@ from fcst.services import (
     drivers,
     jobs,
     lifecycles,
+    loading,
     scenarios,
     sign_ins,
     stock_settings,
@@ -45,15 +48,16 @@ from fcst.services import (
 )
 from fcst.services.adjustments import Change
 from fcst.settings import PROJECT, load_settings
-from fcst.specs import JobSpec
+from fcst.specs import IngestSpec, JobSpec
 from fcst.stock import GroupSettings, StockSettings
-from fcst.store import dump, learning, queries, workers
+from fcst.store import backup_file, dump, learning, queries, workers
 from fcst.store import scenarios as stored_scenarios
 from fcst.store.database import transaction
 from fcst.store.embedded_paths import find_binaries
 from fcst.store.migrate import migrate
 from tests.conftest import admin, wait_until, write_sales
 from tests.engine.seen import SLOW, check_items, finish, is_processing, submit
+from tests.servers import read
 from tests.services.test_accuracy import run
 from tests.store.old_versions import LATEST, leave, tables
 
@@ -162,6 +166,131 @@ def test_a_backup_of_an_earlier_version_is_brought_up_to_date(empty_database: st
     assert backups.look_into(file).version == version
     assert backups.restore(file, is_replacing=False) == [name for _, name, _ in queries.migrations()[version:]]
     assert restored_from(migrated, tables()) == file.name
+
+
+# Uploads
+
+
+@pytest.fixture
+def home(tmp_path: Path, database: str, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("FCST_HOME", str(tmp_path / "first home"))
+    return tmp_path / "first home"
+
+
+@pytest.fixture
+def upload(home: Path, tmp_path: Path) -> str:
+    """The path of an upload, to be loaded."""
+    write_sales(tmp_path / "sales.csv", 3, 60)
+    with (tmp_path / "sales.csv").open("rb") as content:
+        return loading.save_upload("sales.csv", content)
+
+
+def test_a_load_that_waited_runs_where_its_upload_is_restored(
+    home: Path, upload: str, file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
+) -> None:
+    ingest_id = loading.request_ingest(IngestSpec(paths=(upload,), name="waited", is_upload=True))
+    assert main(["backup", str(file), "--with-uploads"]) == 0
+    assert "uploaded files: 1" in capsys.readouterr().err and not list((home / "tmp").iterdir())
+    loading.cancel_ingest(ingest_id)
+    monkeypatch.setenv("FCST_HOME", str(tmp_path / "other home"))
+    assert main(["restore", str(file), "--replace"]) == 0
+    assert "uploaded files: 1" in capsys.readouterr().err
+    (path,) = loading.get_ingest(ingest_id).spec.paths
+    assert Path(path).is_relative_to(tmp_path / "other home" / "uploads")
+    assert stat.S_IMODE(Path(path).stat().st_mode) == 0o600
+    shutil.rmtree(home)
+    read()
+    assert datasets.find_dataset("waited").n_items == 3
+    assert not Path(path).exists(), "as after every load"
+
+
+def test_a_backup_has_the_uploads_that_loads_refer_to_and_no_others(home: Path, upload: str, file: Path) -> None:
+    loading.save_upload("not asked for.csv", io.BytesIO(b"x"))
+    bad = loading.save_upload("bad.csv", io.BytesIO(b"item,date,sales\na,2024-01-01,1\na,2024-01-02,many\n"))
+    for path, name in ((upload, "read"), (bad, "bad")):
+        loading.request_ingest(IngestSpec(paths=(path,), name=name, is_upload=True))
+        read()
+    waiting = loading.save_upload("waits.csv", io.BytesIO(Path(bad).read_bytes()))
+    loading.request_ingest(IngestSpec(paths=(waiting,), name="waits", is_upload=True))
+    assert backups.back_up(file, is_replacing=False, has_uploads=True).n_uploads == 2
+    found = {name for name, _ in backup_file.read_uploads(file, backup_file.read_manifest(file))}
+    assert found == {f"{Path(path).parent.name}/{Path(path).name}" for path in (bad, waiting)}
+    assert backups.back_up(file, is_replacing=True).n_uploads is None
+
+
+def test_an_upload_whose_load_ends_while_the_backup_is_made_is_in_it(home: Path, upload: str, file: Path) -> None:
+    loading.request_ingest(IngestSpec(paths=(upload,), name="read", is_upload=True))
+    with backups._links_to_uploads() as keep_uploads:
+        keep_uploads()
+        read()
+        dump.dump(file, None, keep_uploads)
+    assert not Path(upload).exists() and backups.look_into(file).n_uploads == 1
+
+
+def test_an_upload_that_is_there_is_left_alone_and_none_is_overwritten(home: Path, upload: str, file: Path) -> None:
+    ingest_id = loading.request_ingest(IngestSpec(paths=(upload,), name="waits", is_upload=True))
+    backups.back_up(file, is_replacing=False, has_uploads=True)
+    loading.cancel_ingest(ingest_id)
+    before = Path(upload).stat()
+    backups.restore(file, is_replacing=True)
+    assert Path(upload).stat() == before
+    loading.cancel_ingest(ingest_id)
+    Path(upload).write_text("mine")
+    found = tables()
+    with pytest.raises(InputError, match="other content"):
+        backups.restore(file, is_replacing=True)
+    assert Path(upload).read_text() == "mine" and tables() == found
+
+
+def test_uploads_of_a_restore_that_fails_are_removed(home: Path, upload: str, file: Path) -> None:
+    ingest_id = loading.request_ingest(IngestSpec(paths=(upload,), name="waits", is_upload=True))
+    backups.back_up(file, is_replacing=False, has_uploads=True)
+    loading.cancel_ingest(ingest_id)
+    shutil.rmtree(home / "uploads")
+    with transaction() as cur:
+        cur.execute("CREATE VIEW public.of_somebody AS SELECT ingest_id FROM fcst_app.ingests")
+    with pytest.raises(StoreError, match="other objects depend on"):
+        backups.restore(file, is_replacing=True)
+    assert not [path for path in (home / "uploads").rglob("*") if path.is_file()]
+
+
+@pytest.mark.parametrize(
+    "name", ["../../outside", "/etc/outside", "0" * 32 + "/../../outside", "0" * 32 + "/..", "link"]
+)
+def test_no_upload_leads_out_of_its_folder(home: Path, file: Path, tmp_path: Path, name: str) -> None:
+    member = tarfile.TarInfo("0" * 32 + "/a.csv" if name == "link" else name)
+    if name == "link":
+        member.type, member.linkname = tarfile.SYMTYPE, "/etc/passwd"
+    else:
+        member.size = 4
+    backups.back_up(file, is_replacing=False)
+    forge(file, member, b"mine")
+    before = tables()
+    with pytest.raises(InputError, match="upload that cannot be used"):
+        backups.restore(file, is_replacing=True)
+    assert tables() == before and not list(tmp_path.rglob("outside")) and not list(home.rglob("a.csv"))
+
+
+def test_uploads_are_limited_in_size(home: Path, upload: str, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ingest_id = loading.request_ingest(IngestSpec(paths=(upload,), name="waits", is_upload=True))
+    backups.back_up(file, is_replacing=False, has_uploads=True)
+    loading.cancel_ingest(ingest_id)
+    monkeypatch.setenv("FCST_UNPACK_LIMIT", "1KB")
+    with pytest.raises(InputError, match="FCST_UNPACK_LIMIT"):
+        backups.restore(file, is_replacing=True)
+    member = tarfile.TarInfo("0" * 32 + "/a.csv")
+    member.size = 5_000
+    forge(file, member, b"x" * 5_000)
+    with pytest.raises(InputError, match="upload that cannot be used"):
+        backups.restore(file, is_replacing=True)
+
+
+def forge(file: Path, member: tarfile.TarInfo, content: bytes) -> None:
+    """Gives a backup one upload, which has four bytes by its manifest, and a digest that fits."""
+    size = file.stat().st_size
+    with file.open("ab") as out, tarfile.open(fileobj=out, mode="w") as archive:
+        archive.addfile(member, io.BytesIO(content) if member.size else None)
+    backup_file.seal(file, backup_file.Manifest(0, 1, 4, size))
 
 
 # What is refused
@@ -285,6 +414,8 @@ def test_a_damaged_file_changes_nothing(full: Job, file: Path, part: float, how:
     place = int(len(content) * part)
     file.write_bytes(content[:place] + (b"" if how == "cut" else b"\0" * 40 + content[place + 40 :]))
     before = tables()
+    with pytest.raises(StoreError, match="damaged"):
+        backups.restore(file, is_replacing=True)
     assert main(["restore", str(file), "--replace"]) in (1, 2)
     said = capsys.readouterr().err
     assert "Traceback" not in said and ("could not be restored" in said or "damaged" in said)

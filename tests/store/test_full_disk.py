@@ -38,7 +38,7 @@ from tests.servers import load_here, read, work
 from tests.store.old_versions import LATEST, leave, tables
 
 MB = 1_000_000
-N_ITEMS = 400
+N_ITEMS = 200
 
 
 @contextmanager
@@ -69,8 +69,10 @@ def small_home() -> Iterator[Path]:
         patch.setenv("FCST_WORKER", "external")
         migrate()
         yield disk / "home"
+        lock = os.open(disk / "home" / "pg.server", os.O_RDWR)
         shutil.rmtree(disk / "home", ignore_errors=True)
-        time.sleep(2)  # the guard sees that its home is gone, and ends the server
+        wait_until(lambda: not embedded.is_held(lock), what="for the guard to see that, and to end the server")
+        os.close(lock)
 
 
 @pytest.fixture
@@ -81,7 +83,7 @@ def home() -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A home with a run of 400 items, shared by tests that leave it as it is."""
+    """A home with a run of 200 items, shared by tests that leave it as it is."""
     with small_home() as home:
         path = tmp_path_factory.mktemp("shop") / "sales.csv"
         write_sales(path, N_ITEMS, 120)
@@ -174,7 +176,7 @@ WRITTEN = {
 }
 
 
-@pytest.mark.parametrize("left", [0, 10_000], ids=["before", "in the middle"])
+@pytest.mark.parametrize("left", [pytest.param(0, marks=pytest.mark.full), 5_000], ids=["before", "in the middle"])
 @pytest.mark.parametrize("command", WRITTEN.values(), ids=list(WRITTEN))
 def test_file_that_another_disk_has_no_room_for(
     shop: Path, stick: Path, command: list[str], left: int, capsys: pytest.CaptureFixture[str]
@@ -211,7 +213,7 @@ def ask(method: str, path: str, **more: Any) -> httpx.Response:
 DOWNLOADS = ["forecasts.csv", "forecasts.xlsx", "forecasts.parquet", "plan.csv", "plan.xlsx"]
 
 
-@pytest.mark.parametrize("more", [0, 20_000], ids=["before", "in the middle"])
+@pytest.mark.parametrize("more", [pytest.param(0, marks=pytest.mark.full), 10_000], ids=["before", "in the middle"])
 def test_downloads_leave_the_reserve_free_and_answer_507(shop: Path, ballast: Path, more: int) -> None:
     leave_reserve(ballast, more)
     for name in DOWNLOADS:
@@ -244,6 +246,15 @@ def test_upload_through_the_api_says_that_there_is_no_room(shop: Path, ballast: 
     assert (answer.status_code, answer.json()["detail"][:40]) == (507, "There is no room on disk for the upload:")
 
 
+def test_request_that_the_server_has_no_room_to_take_in(
+    shop: Path, stick: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(stick))  # where a large body is put as it comes
+    fill(stick / "ballast")
+    answer = ask("POST", "/api/datasets", files={"file": ("sales.csv", b"x" * 3 * MB)})
+    assert (answer.status_code, answer.json()["detail"]) == (507, "There is no room on disk for the request.")
+
+
 def test_command_whose_output_has_no_room(shop: Path, stick: Path, capsys: pytest.CaptureFixture[str]) -> None:
     fill(stick / "ballast")
     command = [sys.executable, "-m", "fcst", "export", "1"]
@@ -263,10 +274,12 @@ def test_backup_beside_the_database_leaves_the_reserve_free(
     assert not list(shop.parent.glob("*backup")) and not list(shop.parent.glob(".*part")) and room_in(shop) >= 0
 
 
-LONG = "(SELECT string_agg(md5(g::text || unique_id), '') FROM generate_series(1, 800) AS g)"
+LONG = "(SELECT string_agg(md5(g::text || unique_id), '') FROM generate_series(1, 1600) AS g)"
 
 
-@pytest.mark.parametrize("how", ["known before", "noticed by the server", "noticed in the middle"])
+@pytest.mark.parametrize(
+    "how", ["known before", "noticed by the server", pytest.param("noticed in the middle", marks=pytest.mark.full)]
+)
 def test_restore_that_has_no_room_changes_nothing(
     shop: Path,
     ballast: Path,
@@ -311,6 +324,25 @@ def rewrite(path: Path) -> None:
     path.write_bytes(archive + b"fcst sha256 " + hashlib.sha256(archive).digest())
 
 
+def test_restore_whose_uploads_have_no_room_changes_nothing(
+    shop: Path, ballast: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "fcst.backup"
+    upload = loading.save_upload("sales.csv", io.BytesIO(b"item,date,sales\n" + b"a,2024-01-01,1\n" * 300_000))
+    ingest_id = loading.request_ingest(IngestSpec(paths=(upload,), name="waits", is_upload=True))
+    assert main(["backup", str(path), "--with-uploads"]) == DONE
+    loading.cancel_ingest(ingest_id)
+    loading.discard_upload(upload)
+    before = tables()
+    leave_reserve(ballast, MB)
+    assert main(["restore", str(path), "--replace"]) == FAILED
+    said = capsys.readouterr().err
+    assert "no room on disk for the uploads of the backup: it needs about 4.5 MB, and 1.0 MB may be used" in said
+    assert "All is as it was before." in said and not list((shop / "uploads").glob("*/*"))
+    ballast.unlink()
+    assert tables() == before
+
+
 # Loads and upgrades
 
 
@@ -321,7 +353,7 @@ def test_load_that_the_disk_of_another_server_has_no_room_for_ends_with_the_reas
     monkeypatch.setenv("DATABASE_URL", url(where, where["dbname"]))
     monkeypatch.setenv("FCST_HOME", str(tmp_path / "home"))
     write_sales(tmp_path / "sales.csv", N_ITEMS, 120)
-    fill(ballast, left=MB // 2)
+    fill(ballast, left=100_000)
     before = [row.dataset_id for row in datasets.list_datasets()]
     with pytest.raises(InputError, match="The disk of the database is full"):
         loading.wait_for_ingest(request(tmp_path / "sales.csv"))
@@ -330,7 +362,7 @@ def test_load_that_the_disk_of_another_server_has_no_room_for_ends_with_the_reas
     assert load_here(tmp_path / "sales.csv", "again").n_items == N_ITEMS
 
 
-@pytest.mark.parametrize("how", ["known before", "noticed by the server"])
+@pytest.mark.parametrize("how", [pytest.param("known before", marks=pytest.mark.full), "noticed by the server"])
 def test_upgrade_that_has_no_room_changes_nothing(
     home: Path, how: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -370,6 +402,7 @@ def engine(shop: Path) -> Iterator[subprocess.Popen]:
     log.close()
 
 
+@pytest.mark.full
 def test_run_waits_for_room_and_says_so(shop: Path, ballast: Path, engine: subprocess.Popen) -> None:
     leave_reserve(ballast)
     job_id = submit(datasets.find_dataset("shop"), 20, JobSpec(models=("Naive",), n_windows=0, batch_size=10))

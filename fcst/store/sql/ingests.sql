@@ -84,3 +84,18 @@ FROM fcst_app.ingests WHERE ingest_id = %(ingest_id)s;
 SELECT ingest_id, spec, status, attempt, progress, done_bytes, total_bytes,
        phase_s, cancel_requested_at, error, hint, report, dataset_id, submitted_at, started_at, finished_at
 FROM fcst_app.ingests WHERE finished_at IS NULL ORDER BY ingest_id;
+
+-- list_uploads
+-- Where the uploads are that may still be read; the good rows of a load that had bad ones may be asked for.
+SELECT DISTINCT p.path
+FROM fcst_app.ingests i CROSS JOIN LATERAL jsonb_array_elements_text(i.spec -> 'paths') AS p (path)
+WHERE (i.spec ->> 'is_upload')::boolean AND (i.finished_at IS NULL OR i.status = 'failed' AND i.report IS NOT NULL)
+ORDER BY p.path;
+
+-- move_uploads
+-- Loads find their uploads in this folder. The files are other ones than were seen, with the same content.
+UPDATE fcst_app.ingests i
+SET spec = i.spec || jsonb_build_object('seen', '', 'paths', (
+    SELECT jsonb_agg(%(folder)s || '/' || substring(p.path FROM '[^/]+/[^/]+$') ORDER BY p.place)
+    FROM jsonb_array_elements_text(i.spec -> 'paths') WITH ORDINALITY AS p (path, place)))
+WHERE (i.spec ->> 'is_upload')::boolean;
