@@ -54,9 +54,11 @@ def small_disk(megabytes: int) -> Iterator[Path]:
         disk.rmdir()
         pytest.skip("no small disk can be mounted here")
     disk.chmod(0o755)
-    yield disk
-    subprocess.run(["umount", "-l", str(disk)], check=True)
-    disk.rmdir()
+    try:
+        yield disk
+    finally:
+        subprocess.run(["umount", "-l", str(disk)], check=True)
+        disk.rmdir()
 
 
 @contextmanager
