@@ -8,6 +8,7 @@ import argparse
 import dataclasses
 import json
 import sys
+import time
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date, datetime
 from typing import Any, NoReturn
@@ -16,6 +17,7 @@ from fcst.errors import FcstError, InputError
 from fcst.harmless import for_terminal, in_json
 
 DONE, FAILED, REFUSED = 0, 1, 2
+PROGRESS_EVERY_S = 2.0
 
 
 def add_command(
@@ -31,10 +33,29 @@ def takes_json(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--json", action="store_true", help="print one JSON document")
 
 
-def prepare() -> None:
+def prepare() -> list[str]:
+    """The database, ready and up to date; returns the migrations that were applied."""
     from fcst.services.supervision import prepare_database
 
-    prepare_database()
+    return prepare_database(Progress().show)
+
+
+class Progress:
+    """Says how far a command is, every two seconds at most."""
+
+    def __init__(self) -> None:
+        self._begin = self._said_at = time.monotonic()
+
+    def show(self, words: object) -> None:
+        if time.monotonic() - self._said_at > PROGRESS_EVERY_S:
+            self._said_at = time.monotonic()
+            say(f"… {words}")
+
+    def show_share(self, what: str, done: int, total: int) -> None:
+        """In percent, with the time that is left if it goes on as before."""
+        seconds = time.monotonic() - self._begin
+        left = f", about {seconds * (total - done) / done:,.0f} s left" if done else ""
+        self.show(f"{what}, {done * 100 // max(total, 1)} %{left}")
 
 
 class Parser(argparse.ArgumentParser):

@@ -3,7 +3,6 @@
 import argparse
 import logging
 import os
-import time
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from fcst.settings import limit_compute_threads, load_settings
 from fcst.terminal import (
     DONE,
     FAILED,
+    Progress,
     add_command,
     confirms,
     prepare,
@@ -28,8 +28,6 @@ from fcst.terminal import (
     show,
     takes_json,
 )
-
-PROGRESS_EVERY_S = 2.0  # between lines on how far an upgrade is
 
 log = logging.getLogger(__name__)
 
@@ -95,17 +93,7 @@ def add_commands(commands: Any) -> None:
 
 
 def _migrate(args: argparse.Namespace) -> int:
-    from fcst.services.supervision import Upgrade, prepare_database
-
-    told_at = time.monotonic()
-
-    def on_progress(upgrade: Upgrade) -> None:
-        nonlocal told_at
-        if time.monotonic() - told_at > PROGRESS_EVERY_S:
-            told_at = time.monotonic()
-            say(f"{upgrade} …")
-
-    applied = prepare_database(on_progress)
+    applied = prepare()
     say(f"Applied: {', '.join(applied)}." if applied else "The schema is up to date.")
     return DONE
 
@@ -117,7 +105,7 @@ def _backup(args: argparse.Namespace) -> int:
     backups.check_target(path, args.replace)  # a typing error must not start a server
     prepare()
     try:
-        contents = backups.back_up(path, args.replace, args.with_uploads)
+        contents = backups.back_up(path, args.replace, args.with_uploads, partial(Progress().show_share, "writing"))
     except (StoreError, NoRoom) as exc:
         say_error(exc)
         return FAILED
@@ -132,7 +120,10 @@ def _restore(args: argparse.Namespace) -> int:
     say(f"{args.file} holds {contents}.")
     prepare()
     try:
-        applied = backups.restore(Path(args.file), args.replace)
+        progress = Progress()
+        applied = backups.restore(
+            Path(args.file), args.replace, partial(progress.show_share, "restoring"), progress.show
+        )
     except (StoreError, NoRoom) as exc:
         say_error(exc)
         return FAILED

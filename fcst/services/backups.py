@@ -15,13 +15,13 @@ from fcst.files import FileLock, make_home, no_room, open_private, private_folde
 from fcst.names import SCRATCH
 from fcst.roles import Scope
 from fcst.services import health, identity
-from fcst.services.supervision import ensure_supervisor
+from fcst.services.supervision import Upgrade, ensure_supervisor, prepare_database
 from fcst.services.whole_file import home_beside, whole_file
 from fcst.settings import load_settings
 from fcst.store import actions, dump, ingests, statistics, workers
 from fcst.store.backup_file import read_manifest, read_uploads
-from fcst.store.dump import Contents
-from fcst.store.migrate import latest_version, migrate
+from fcst.store.dump import Contents, OnProgress, no_progress
+from fcst.store.migrate import latest_version
 
 
 def check_target(path: Path, is_replacing: bool) -> None:
@@ -32,13 +32,17 @@ def check_target(path: Path, is_replacing: bool) -> None:
         raise InputError(f"{path} is there already.", "Name another file, or say --replace.")
 
 
-def back_up(path: Path, is_replacing: bool, has_uploads: bool = False) -> Contents:
+def back_up(
+    path: Path, is_replacing: bool, has_uploads: bool = False, on_progress: OnProgress = no_progress
+) -> Contents:
     """Writes all that is in the database at one moment to a file that only its owner reads; returns what is in it.
 
     Parameters
     ----------
     has_uploads
         uploaded files that loads still refer to go with it.
+    on_progress
+        is called every second.
 
     Raises
     ------
@@ -52,7 +56,7 @@ def back_up(path: Path, is_replacing: bool, has_uploads: bool = False) -> Conten
     check_target(path, is_replacing)
     with whole_file(path) as unfinished, _links_to_uploads() as keep_uploads:
         unfinished.touch(mode=0o600, exist_ok=False)
-        dump.dump(unfinished, home_beside(path), keep_uploads if has_uploads else None)
+        dump.dump(unfinished, home_beside(path), keep_uploads if has_uploads else None, on_progress)
         contents = dump.look_into(unfinished)
         check_target(path, is_replacing)
     return contents
@@ -147,8 +151,20 @@ def last_restore() -> datetime | None:
     return actions.last_restore()
 
 
-def restore(path: Path, is_replacing: bool) -> list[str]:
+def restore(
+    path: Path,
+    is_replacing: bool,
+    on_progress: OnProgress = no_progress,
+    on_upgrade: Callable[[Upgrade], None] | None = None,
+) -> list[str]:
     """Puts a backup in place of what is in the database, whole or not at all; work that was open in it goes on.
+
+    Parameters
+    ----------
+    on_progress
+        is called with what is read of the file; then indexes are made.
+    on_upgrade
+        is called with each step of the migrations that a backup of an older version needs.
 
     Returns
     -------
@@ -182,10 +198,10 @@ def restore(path: Path, is_replacing: bool) -> list[str]:
         dump.check_whole(path)
         try:
             with _uploads_of(path) as has_uploads:
-                dump.load(path)
+                dump.load(path, on_progress)
         except NoRoom as exc:
             raise NoRoom(exc.message, f"{exc.hint} {dump.UNCHANGED}") from exc
-        applied = migrate()
+        applied = prepare_database(on_upgrade)
         if has_uploads:
             ingests.move_uploads(str(load_settings().uploads))
         statistics.analyze_now()

@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import tempfile
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,19 +19,29 @@ from fcst.errors import ConfigError, InputError, NoRoom, StoreError
 from fcst.files import room_in
 from fcst.settings import child_environment
 from fcst.store.backup_file import MAGIC, Manifest, add_uploads, is_whole, read_manifest, seal
-from fcst.store.database import check_room, connect_kwargs, encryption, fetch_one
+from fcst.store.database import check_room, connect_kwargs, encryption, fetch_all, fetch_one
 from fcst.store.embedded_paths import find_binaries
 from fcst.store.queries import query
 
 SCHEMA = "--schema=fcst_app"
 PORTABLE = ("--no-owner", "--no-privileges")  # the roles may not be there where it is restored
+COMPRESSION = "--compress=1"  # the usual 6 takes four times as long for a file that is a twelfth smaller
 PATIENCE = "60s"  # with somebody's lock on a table
 NO_SPACE = os.strerror(errno.ENOSPC).encode()
 LOOK_EVERY_S = 0.1
+TELL_EVERY_S = 1.0
 UNCHANGED = "All is as it was before."
 RESTORED = "what the backup holds, in the database"
 WRITTEN_TWICE = 2
 """What is restored is written into tables and indexes, and into the log of the database."""
+
+
+OnProgress = Callable[[int, int], None]
+"""Is called with what is done, and what that is in all; both are bytes, in a measure of its own."""
+
+
+def no_progress(done: int, total: int) -> None:
+    pass
 
 
 @dataclass(frozen=True)
@@ -48,7 +59,12 @@ class Contents:
         return f"{words}, schema version: {self.version}"
 
 
-def dump(path: Path, home: Path | None = None, keep_uploads: Callable[[], Path] | None = None) -> None:
+def dump(
+    path: Path,
+    home: Path | None = None,
+    keep_uploads: Callable[[], Path] | None = None,
+    on_progress: OnProgress = no_progress,
+) -> None:
     """Writes the database as it is at one moment; work goes on meanwhile.
 
     Parameters
@@ -67,19 +83,24 @@ def dump(path: Path, home: Path | None = None, keep_uploads: Callable[[], Path] 
         in pg_dump's words.
     """
     where, environment = _connection()
-    form = ("--format=custom", SCHEMA, *PORTABLE, f"--lock-wait-timeout={PATIENCE}", "--no-password")
+    form = ("--format=custom", COMPRESSION, SCHEMA, *PORTABLE, f"--lock-wait-timeout={PATIENCE}", "--no-password")
     command = (_program("pg_dump"), *form, f"--file={path}", f"--dbname={where}")
     data_bytes = int((fetch_one("data_size") or {})["n_bytes"])
     if keep_uploads is not None:
         keep_uploads()
+    progress = _DumpProgress(on_progress)
     with tempfile.TemporaryFile() as said:
         with subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stderr=said) as process:
-            while process.poll() is None:
-                if home is not None and room_in(home) <= 0:
-                    process.kill()
-                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-                with contextlib.suppress(subprocess.TimeoutExpired):
-                    process.wait(LOOK_EVERY_S)
+            try:
+                while process.poll() is None:
+                    if home is not None and room_in(home) <= 0:
+                        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+                    progress.look()
+                    with contextlib.suppress(subprocess.TimeoutExpired):
+                        process.wait(LOOK_EVERY_S)
+            except BaseException:
+                process.kill()
+                raise
         said.seek(0)
         words = said.read()
     if process.returncode:
@@ -93,6 +114,30 @@ def dump(path: Path, home: Path | None = None, keep_uploads: Callable[[], Path] 
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         manifest = add_uploads(path, uploads, manifest)
     seal(path, manifest)
+
+
+class _DumpProgress:
+    """How far a pg_dump is, which says nothing of it: the server knows which table it reads. It takes them by name."""
+
+    def __init__(self, on_progress: OnProgress) -> None:
+        self._on_progress = on_progress
+        self._sizes = [] if on_progress is no_progress else fetch_all("table_sizes")
+        self._total = sum(row["n_bytes"] for row in self._sizes)
+        self._done = 0
+        self._due = 0.0
+
+    def look(self) -> None:
+        if not self._total or time.monotonic() < self._due:
+            return
+        self._due = time.monotonic() + TELL_EVERY_S
+        now = fetch_one("copied_now")
+        if now is None:
+            return
+        before = sum(row["n_bytes"] for row in self._sizes if row["name"] < now["name"])
+        current = next((row for row in self._sizes if row["name"] == now["name"]), None)
+        share = min(now["n_rows"] / current["n_rows"], 1.0) * current["n_bytes"] if current else 0
+        self._done = max(self._done, before + int(share))
+        self._on_progress(self._done, self._total)
 
 
 def look_into(path: Path) -> Contents:
@@ -139,7 +184,7 @@ def check_whole(path: Path) -> None:
         raise StoreError("The backup could not be restored: it is damaged.", UNCHANGED)
 
 
-def load(path: Path) -> None:
+def load(path: Path, on_progress: OnProgress = no_progress) -> None:
     """Puts a whole backup in place of what the schema holds, in one transaction; tokens that are revoked stay so.
 
     Raises
@@ -151,18 +196,18 @@ def load(path: Path) -> None:
     """
     check_room(RESTORED, WRITTEN_TWICE * read_manifest(path).data_bytes or 1)
     where, environment = _connection()
-    read = (find_binaries(None) / "pg_restore", SCHEMA, *PORTABLE, "--file=-", path)
+    read = (find_binaries(None) / "pg_restore", SCHEMA, *PORTABLE, "--file=-")
     form = ("--no-psqlrc", "--quiet", "--no-password", "--set=ON_ERROR_STOP=1")
     write = (_program("psql"), *form, f"--dbname={where}")
-    with tempfile.TemporaryFile() as said, tempfile.TemporaryFile() as refused:
+    with path.open("rb") as archive, tempfile.TemporaryFile() as said, tempfile.TemporaryFile() as refused:
         with (
-            subprocess.Popen(read, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=said) as reader,
+            subprocess.Popen(read, stdin=archive, stdout=subprocess.PIPE, stderr=said) as reader,
             subprocess.Popen(
                 write, env=environment, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=refused
             ) as writer,
         ):
             assert reader.stdout is not None and writer.stdin is not None
-            has_ended = _pass_on(reader, reader.stdout, writer.stdin)
+            has_ended = _pass_on(reader, reader.stdout, writer.stdin, lambda: _tell_place(archive, on_progress))
         for file in (said, refused):
             file.seek(0)
         if writer.returncode or not has_ended:
@@ -173,7 +218,12 @@ def load(path: Path) -> None:
             raise StoreError(f"The backup could not be restored: {_reason(words)}.", UNCHANGED)
 
 
-def _pass_on(reader: "subprocess.Popen[bytes]", script: IO[bytes], to: IO[bytes]) -> bool:
+def _tell_place(archive: IO[bytes], on_progress: OnProgress) -> None:
+    """Where pg_restore reads now: it shares the place in the file with us."""
+    on_progress(os.lseek(archive.fileno(), 0, os.SEEK_CUR), os.fstat(archive.fileno()).st_size)
+
+
+def _pass_on(reader: "subprocess.Popen[bytes]", script: IO[bytes], to: IO[bytes], on_block: Callable[[], None]) -> bool:
     """Whether the script came to its end: only then is it committed. What ends without a COMMIT is rolled back."""
     try:
         begin = f"BEGIN; SET LOCAL lock_timeout = '{PATIENCE}';"
@@ -183,6 +233,7 @@ def _pass_on(reader: "subprocess.Popen[bytes]", script: IO[bytes], to: IO[bytes]
         while block := script.read(1 << 20):
             check_room(RESTORED)
             to.write(block)
+            on_block()
         has_ended = reader.wait() == 0
         if has_ended:
             to.write(f"{query('revoke_again')}; COMMIT;\n".encode())

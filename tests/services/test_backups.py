@@ -499,3 +499,27 @@ def test_a_restore_that_is_killed_changes_nothing(full: Job, file: Path, server:
         process.wait()
     wait_until(lambda: not waits(), 20, "for the server to notice")
     assert tables() == before
+
+
+def test_backup_and_restore_say_how_far_they_are(
+    load_dataset: Callable[..., Dataset], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dump, "TELL_EVERY_S", 0.0)
+    monkeypatch.setattr(dump, "LOOK_EVERY_S", 0.001)
+    dataset = load_dataset(n_items=6)
+    with transaction() as cur:  # so that the server is busy with it for a while
+        cur.execute(
+            "INSERT INTO fcst_app.sales SELECT %(dataset_id)s, 'more ' || i, '2020-01-04', array_agg(random())"
+            " FROM generate_series(1, 20000) i, generate_series(1, 156) GROUP BY i",
+            {"dataset_id": dataset.dataset_id},
+        )
+        cur.execute("ANALYZE fcst_app.sales")
+    written: list[tuple[int, int]] = []
+    backups.back_up(tmp_path / "b", False, on_progress=lambda *said: written.append(said))
+    restored: list[tuple[int, int]] = []
+    backups.restore(tmp_path / "b", True, on_progress=lambda *said: restored.append(said))
+    for said in (written, restored):
+        assert len(said) > 1 and len({total for _, total in said}) == 1
+        assert said == sorted(said), said
+        assert 0 < said[-1][0] <= said[-1][1]
+    assert restored[-1][0] > restored[-1][1] / 2

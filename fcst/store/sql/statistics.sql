@@ -17,3 +17,19 @@ ANALYZE fcst_app.items, fcst_app.sales, fcst_app.driver_values, fcst_app.job_ite
 SELECT coalesce(sum(pg_total_relation_size(c.oid)), 0)::bigint AS n_bytes
 FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
 WHERE n.nspname = 'fcst_app' AND c.relkind = 'r';
+
+-- table_sizes
+-- Each table's bytes without indexes, and its rows as the planner knows them.
+SELECT c.relname AS name, pg_table_size(c.oid)::bigint AS n_bytes, greatest(c.reltuples, 1)::float8 AS n_rows
+FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+WHERE n.nspname = 'fcst_app' AND c.relkind = 'r' ORDER BY c.relname;
+
+-- copied_now
+-- The table that a pg_dump reads now, and how many of its rows it has read.
+SELECT c.relname AS name, p.tuples_processed AS n_rows
+FROM pg_catalog.pg_stat_progress_copy AS p
+JOIN pg_catalog.pg_class AS c ON c.oid = p.relid
+JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+JOIN pg_catalog.pg_stat_activity AS a ON a.pid = p.pid
+WHERE n.nspname = 'fcst_app' AND a.application_name = 'pg_dump' AND p.datname = current_database()
+ORDER BY a.backend_start DESC LIMIT 1;
