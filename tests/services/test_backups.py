@@ -233,7 +233,8 @@ def test_an_upload_that_is_there_is_left_alone_and_none_is_overwritten(home: Pat
     loading.cancel_ingest(ingest_id)
     before = Path(upload).stat()
     backups.restore(file, is_replacing=True)
-    assert Path(upload).stat() == before
+    after = Path(upload).stat()
+    assert (after.st_ino, after.st_mtime_ns, after.st_size) == (before.st_ino, before.st_mtime_ns, before.st_size)
     loading.cancel_ingest(ingest_id)
     Path(upload).write_text("mine")
     found = tables()
