@@ -1,14 +1,18 @@
-"""Torture: jobs are submitted, cancelled and tried again while everything they stand on dies at random.
+"""Torture: jobs are submitted, cancelled and tried again while everything they depend on dies at random.
 
     python tests/benchmarks/torture.py [--minutes 20] [--seed 1] [--pgbouncer]
 
 Two supervisors in homes of their own share a Postgres server. Meanwhile workers, fork servers and supervisors are
-killed, told to end, or frozen beyond their lease; the server ends connections and is restarted. At the end all faults
-stop, what failed or was cancelled is tried again, and then it must hold that
+killed, asked to end, or frozen beyond their lease; the server ends connections and is restarted; for a while everything
+is ten times slower. Files are loaded, datasets and runs are deleted, databases of earlier versions are upgraded, and
+backups are made and restored, of which many a command is killed. At the end all faults stop, what failed or was
+cancelled is tried again, and then it must hold that
 
     every job is final, every item is completed, and each has its forecasts: horizon x models rows, no more, no fewer
     every forecast is to the last bit that of a run without faults
     the history of every batch is one that the table of transitions allows
+    every load has ended, and its dataset is whole; of what was deleted nothing is left
+    every upgrade and restore that was killed had changed nothing, or all
     no process and no connection is left
 
 The same seed makes the same plan; how long things take decides what each fault meets. Prints what was done and found.
@@ -17,6 +21,7 @@ The same seed makes the same plan; how long things take decides what each fault 
 import argparse
 import collections
 import contextlib
+import io
 import os
 import random
 import shutil
@@ -35,17 +40,23 @@ sys.path.insert(0, str(PROJECT))
 from fcst.dataset_records import Dataset  # noqa: E402
 from fcst.engine import task  # noqa: E402
 from fcst.errors import FcstError  # noqa: E402
-from fcst.services import drivers, jobs, loading  # noqa: E402
+from fcst.services import datasets, drivers, jobs, loading, pruning  # noqa: E402
 from fcst.specs import IngestSpec, JobSpec  # noqa: E402
+from fcst.states import FINAL_INGEST_STATUSES, IngestStatus  # noqa: E402
 from fcst.store import ingests, workers  # noqa: E402
+from fcst.store.database import transaction  # noqa: E402
 from fcst.store.migrate import migrate  # noqa: E402
+from tests.benchmarks.operators import Operator  # noqa: E402
 from tests.conftest import wait_until, write_sales  # noqa: E402
 from tests.engine.outages import OwnServer, pgbouncer  # noqa: E402
 from tests.engine.seen import check_items, children, finish, forecasts_of, is_there, workers_of  # noqa: E402
+from tests.engine.slow import slowed  # noqa: E402
 
 N_ITEMS, N_WEEKS, H = 40, 120, 4
 MODELS = ("AutoETS", "DynamicOptimizedTheta", "AutoCES", "MSTL")
 MOST_OPEN = 4  # jobs
+MOST_LOADS = 2  # that are open
+OLD_VERSIONS = (1, 6, 10, 13, 18, 21)
 LEAST_DONE = 11  # on a slow machine too
 LEASE_S, GRACE_S = 2.0, 1.0
 
@@ -59,8 +70,14 @@ FAULTS = {
     "freeze a supervisor with all its processes": 2,
     "end all connections": 3,
     "restart the server": 1,
+    "slow everything down": 1,
     "cancel a job": 3,
     "try a job again": 3,
+    "delete a job": 1,
+    "load a file": 2,
+    "delete a dataset": 1,
+    "migrate a copy": 1,
+    "restore a copy": 1,
 }
 
 
@@ -74,6 +91,9 @@ class Torture:
         self.done: collections.Counter[str] = collections.Counter()
         self.found: collections.Counter[str] = collections.Counter()
         self.jobs: list[int] = []
+        self.loads: list[int] = []
+        self.deleted_jobs: list[int] = []
+        self.operator = Operator(server, folder, self.random)
         self._supervisors: dict[str, subprocess.Popen] = {}
         self._ever: set[int] = set()
         self._undo: list[tuple[float, Callable[[], None]]] = []  # what to do later: thaw, start again
@@ -97,6 +117,7 @@ class Torture:
         self._undo_due(is_over=True)
         self._settle()
         self._check(expected)
+        self._check_loads()
         self._leave()
 
     # What it stands on
@@ -110,6 +131,9 @@ class Torture:
         assert claimed is not None
         task.run_ingest(claimed.ingest_id, claimed.attempt)
         dataset = loading.wait_for_ingest(ingest_id)
+        out = io.BytesIO()
+        datasets.write_weekly_file(dataset.dataset_id, out)
+        self._weekly_file = out.getvalue()
         drivers.add_holidays(dataset.dataset_id, "EC")  # with drivers, every run learns before it forecasts
         return dataset
 
@@ -223,6 +247,32 @@ class Torture:
         if (job_id := self._any_job(is_over=True)) is not None:
             jobs.retry_job(job_id)
 
+    def _slow_everything_down(self) -> None:
+        with slowed(self.server.pid, *(process.pid for process in self._supervisors.values())):
+            time.sleep(self.random.uniform(2.0, 8.0))
+
+    def _delete_a_job(self) -> None:
+        if (job_id := self._any_job(is_over=True)) is not None:
+            (row,) = (row for row in pruning.list_runs(None, 0) if row.job_id == job_id)
+            if pruning.delete_runs([row]):
+                self.jobs.remove(job_id)
+                self.deleted_jobs.append(job_id)
+
+    def _load_a_file(self) -> None:
+        if sum(ingest.ingest_id in self.loads for ingest in loading.list_open_ingests()) < MOST_LOADS:
+            spec = IngestSpec(paths=(str(self.folder / "sales.csv"),), name="loaded", is_from_shell=True)
+            self.loads.append(loading.request_ingest(spec))
+
+    def _delete_a_dataset(self) -> None:
+        if found := datasets.list_versions("loaded"):
+            datasets.delete_dataset(self.random.choice(found).dataset_id)
+
+    def _migrate_a_copy(self) -> None:
+        self.found["upgrade that was killed"] += self.operator.migrate_a_copy(self.random.choice(OLD_VERSIONS))
+
+    def _restore_a_copy(self) -> None:
+        self.found["backup or restore that was killed"] += self.operator.restore_a_copy()
+
     # What must hold
 
     def _settle(self) -> None:
@@ -245,6 +295,28 @@ class Torture:
                 self.found[f"  reason: {failure.reason}"] += 1
             if jobs.retry_job(job_id):
                 finish(job_id, 300)
+
+    def _check_loads(self) -> None:
+        for ingest_id in self.loads:
+            wait_until(lambda i=ingest_id: loading.get_ingest(i).status in FINAL_INGEST_STATUSES, 300, "for a load")
+            ingest = loading.get_ingest(ingest_id)
+            self.found[f"load {ingest.status}"] += 1
+            if ingest.status == IngestStatus.FAILED:
+                assert "broke off" in (ingest.error or ""), ingest
+        for row in datasets.list_versions("loaded"):
+            out = io.BytesIO()
+            datasets.write_weekly_file(row.dataset_id, out)
+            assert out.getvalue() == self._weekly_file, row
+            self.found["loaded dataset checked"] += 1
+        with transaction() as cur:
+            cur.execute(
+                "SELECT (SELECT count(*) FROM fcst_app.sales s WHERE NOT EXISTS (SELECT FROM fcst_app.datasets d"
+                "        WHERE d.dataset_id = s.dataset_id))"
+                " + (SELECT count(*) FROM fcst_app.job_items WHERE job_id = ANY (%(jobs)s))"
+                " + (SELECT count(*) FROM fcst_app.forecasts WHERE job_id = ANY (%(jobs)s)) AS n",
+                {"jobs": self.deleted_jobs},
+            )
+            assert cur.fetchone()["n"] == 0, "something is left of what was deleted"
 
     def _check(self, expected: dict[tuple, tuple]) -> None:
         for job_id in self.jobs:
