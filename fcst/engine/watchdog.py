@@ -3,7 +3,8 @@
 A model is compiled code that nothing can interrupt, so its process has to go. Before it does, the item is written down
 as failed, with the reason, and the batch is let go: another attempt computes the rest. Learning fails as a whole.
 What this thread cannot see, a process that is frozen or holds the interpreter's lock for good, the supervisor notices
-by the silence.
+by the silence. Time in which the process did not run does not count: on a machine that sleeps or is overloaded, nothing
+is the item's fault.
 """
 
 import logging
@@ -34,7 +35,7 @@ class Watchdog:
     Parameters
     ----------
     limit_s
-        seconds that one item, or all learning, may take.
+        seconds that one item, or all learning, may take while the process runs.
     """
 
     def __init__(self, attempt: BatchAttempt, limit_s: float) -> None:
@@ -43,7 +44,8 @@ class Watchdog:
         self._lock = threading.Lock()
         self._item: str | None = None
         self._model = ""
-        self._began_at = 0.0
+        self._spent_s = 0.0
+        self._looked_at = self._used_s = 0.0
         self._is_over = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True, name="watchdog")
 
@@ -58,7 +60,8 @@ class Watchdog:
     def begin(self, unique_id: str) -> None:
         """The item, or LEARNING, is being computed from now on."""
         with self._lock:
-            self._item, self._model, self._began_at = unique_id, "", time.monotonic()
+            self._item, self._model, self._spent_s = unique_id, "", 0.0
+            self._looked_at, self._used_s = time.monotonic(), time.process_time()
 
     def set_model(self, model: str) -> None:
         """This model is being fitted to it from now on."""
@@ -77,7 +80,8 @@ class Watchdog:
 
     def _find_excess(self) -> str:
         doing = f"fitting {self._model}" if self._model else "computing it"
-        if time.monotonic() - self._began_at > self._limit_s:
+        self._count_time()
+        if self._spent_s > self._limit_s:
             what = "learning" if self._item == LEARNING else "an item"
             return f"took longer than {self._limit_s:g} s, the limit of {what}, while {doing}"
         used = self._process.memory_info().rss
@@ -85,6 +89,12 @@ class Watchdog:
             limit = f"{self._attempt.spec.process_memory / 1e9:.3g} GB, the limit of a process"
             return f"its process needed {used / 1e9:.3g} GB, over {limit}, while {doing}"
         return ""
+
+    def _count_time(self) -> None:
+        """Adds the time since the last look, as far as the process ran: it computed, or this thread came to look."""
+        since, used_before = self._looked_at, self._used_s
+        self._looked_at, self._used_s = time.monotonic(), time.process_time()
+        self._spent_s += min(self._looked_at - since, max(2 * LOOK_EVERY_S, self._used_s - used_before))
 
     def _give_up(self, unique_id: str, reason: str) -> None:
         try:

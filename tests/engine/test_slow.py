@@ -1,5 +1,7 @@
 """A machine that is ten times slower is not taken for one on which things die."""
 
+import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -7,9 +9,9 @@ import pytest
 from fcst.services import jobs, loading
 from fcst.specs import IngestSpec, JobSpec
 from fcst.store.database import fetch_one
-from tests.conftest import write_sales
+from tests.conftest import wait_until, write_sales
 from tests.engine.outages import OwnServer, own_server
-from tests.engine.seen import check_items, finish, submit
+from tests.engine.seen import SLOW, check_items, finish, frozen, is_processing, reasons_of, submit, workers_of
 from tests.engine.slow import slowed
 
 __all__ = ["own_server"]  # a fixture
@@ -34,3 +36,16 @@ def test_nothing_is_tried_twice_where_all_is_slow(
     assert fetch_one("get_ingest", ingest_id=ingest_id)["attempt"] == 1
     said = capfd.readouterr().err
     assert "level=warning" not in said and "level=error" not in said, said
+
+
+@pytest.mark.full
+def test_time_in_which_a_process_is_stopped_is_not_that_of_its_item(load_dataset, start_supervisor) -> None:
+    dataset = load_dataset(n_items=20)
+    supervisor = start_supervisor(FCST_PROCESSES="1")
+    job_id = submit(dataset, 20, replace(SLOW, item_limit_s=3.0, batch_size=20))
+    wait_until(lambda: is_processing(job_id), what="for the batch to begin")
+    (worker,) = workers_of(supervisor.pid)
+    with frozen(worker):
+        time.sleep(5.0)  # longer than the limit, and shorter than the silence that is taken for a hanging process
+    finish(job_id)
+    assert check_items(job_id).n_completed == 20 and reasons_of(job_id) == []
