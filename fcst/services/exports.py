@@ -27,10 +27,14 @@ from fcst.services import accuracy, datasets, jobs
 from fcst.services.adjustments import list_adjustments
 from fcst.services.item_selection import name_some
 from fcst.services.whole_file import open_whole
-from fcst.services.workbook import MAX_ROWS, write_workbook
+from fcst.services.workbook import write_workbook
 from fcst.settings import load_settings
 from fcst.specs import JobSpec
 from fcst.store import forecasts
+
+MAX_WORKBOOK_ROWS = 300_000
+"""Of a sheet of forecasts. Excel has room for a million: such a file takes 90 s to write and has 215 MB."""
+NO_WORKBOOK = "Take CSV or Parquet, fewer items, or the final plan as a workbook, which has one row an item."
 
 MEDIA_TYPES = {
     "csv": "text/csv; charset=utf-8",
@@ -243,12 +247,19 @@ def describe(job: Job, which: RunFilter, model: str) -> dict[str, Any]:
     }
 
 
+def why_no_workbook(n_rows: int, what: str = "forecasts") -> str:
+    """Why so many rows are not written as a workbook, and what to take; empty where they are."""
+    if n_rows <= MAX_WORKBOOK_ROWS:
+        return ""
+    return (
+        f"A workbook of {n_rows:,} {what} would take minutes to write and to open; at most {MAX_WORKBOOK_ROWS:,} rows "
+        "are written."
+    )
+
+
 def _check_rows(n_rows: int, what: str) -> None:
-    if n_rows > MAX_ROWS:
-        raise InputError(
-            f"An Excel sheet holds {MAX_ROWS:,} rows below its header, and these {what} have {n_rows:,}.",
-            "Take CSV or Parquet, or fewer items.",
-        )
+    if reason := why_no_workbook(n_rows, what):
+        raise InputError(reason, NO_WORKBOOK)
 
 
 def _measured(job: Job, which: RunFilter, model: str) -> list[pd.DataFrame]:

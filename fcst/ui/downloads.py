@@ -29,7 +29,6 @@ from fcst.periods import Period
 from fcst.services import datasets, exports, jobs, plan_workbook, scenario_files, scenarios
 from fcst.services.plan_layout import PLAN_FORMATS
 from fcst.services.signing import signing_secret
-from fcst.services.workbook import MAX_ROWS
 from fcst.settings import load_settings
 from fcst.ui import text
 
@@ -84,14 +83,14 @@ def show_downloads(job: Job, what: str, n_items: int, query: Query = (), model: 
     with st.container(horizontal=True, vertical_alignment="center", key=f"downloads_{in_file_name(what)}"):
         st.markdown(f"All models by week, {text.count(n_rows, 'row')}:", width="content")
         for file_format, label in LABELS.items():
-            is_too_long = file_format == "xlsx" and n_rows > MAX_ROWS
+            refusal = exports.why_no_workbook(n_rows) if file_format == "xlsx" else ""
             st.link_button(
                 label,
                 link_to_forecasts(job.job_id, file_format, query),
                 icon=":material/download:",
-                disabled=is_too_long or n_rows == 0,
-                help=f"An Excel sheet holds {MAX_ROWS:,} rows: take CSV or Parquet."
-                if is_too_long
+                disabled=bool(refusal) or n_rows == 0,
+                help=f"{refusal} {exports.NO_WORKBOOK}"
+                if refusal
                 else "One row an item, model and week. The column adjusted is the final plan.",
             )
 

@@ -19,7 +19,6 @@ import pyarrow.parquet  # noqa: E402
 
 from fcst.names import EXPORT_FORMATS  # noqa: E402
 from fcst.services import exports, jobs  # noqa: E402
-from fcst.services.workbook import MAX_ROWS  # noqa: E402
 from fcst.specs import JobSpec  # noqa: E402
 from tests.benchmarks.ground import fresh_home, load, make_run  # noqa: E402
 
@@ -58,7 +57,7 @@ def main() -> None:
         for n in (n_items // 10, n_items):
             job_id = make_run(dataset, n, SPEC)
             n_rows = exports.count_rows(jobs.get_job(job_id), n)
-            for file_format in EXPORT_FORMATS if n_rows <= MAX_ROWS else ("csv", "parquet"):
+            for file_format in EXPORT_FORMATS if n_rows <= exports.MAX_WORKBOOK_ROWS else ("csv", "parquet"):
                 path = folder / f"out.{file_format}"
                 seconds, growth = measure(job_id, path, file_format)
                 print(
