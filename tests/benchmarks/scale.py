@@ -2,6 +2,7 @@
 
     python tests/benchmarks/scale.py load [--items 200000] [--weeks 156] [--order item] [--described] [--file FILE]
     python tests/benchmarks/scale.py run [--items 1000000] [--weeks 156]
+    python tests/benchmarks/scale.py operate [--items 1000000] [--weeks 156]
 
 `load` makes a file of weekly sales, one row for each item and week (Parquet, the same for the same options), unless
 one is given, and measures, each in a process of its own, with the same memory and threads
@@ -19,10 +20,16 @@ has ended: of 1,000 items, of 100,000 and of all. It prints
     read      how long the first batch took to read its histories, against the median of the later ones
     compute   processor seconds by item, of the workers, the supervisor and Postgres; the supervisor's peak memory
     delete    seconds to delete the largest run, and the dataset
+
+`operate` loads such a file, has the server make two runs of all items as if they had been computed, and prints seconds
+and the peak memory of this process for what an operator does: backup, restore in place of what is there, cancel of a
+third run that waits, prune, and deletion of the dataset; of the first two also the longest wait for a report of
+progress.
 """
 
 import argparse
 import json
+import resource
 import statistics
 import subprocess
 import sys
@@ -193,6 +200,57 @@ def run(args: argparse.Namespace) -> None:
         print(f"delete: the run of {args.items:,} items {run_s:.1f} s, dataset {time.perf_counter() - begin:.1f} s")
 
 
+def operate(args: argparse.Namespace) -> None:
+    from fcst.services import backups, datasets, jobs, loading, pruning
+    from fcst.specs import IngestSpec, JobSpec
+    from fcst.store import workers
+    from tests.benchmarks.ground import ELSEWHERE, fresh_home, make_run, submit, supervisor, timed
+
+    with fresh_home() as folder:
+        make_panel(folder / "panel.parquet", args.items, args.weeks, "item", is_described=True)
+        with supervisor(folder):
+            spec = IngestSpec(paths=(str(folder / "panel.parquet"),), name="scale", is_from_shell=True)
+            begin = time.perf_counter()
+            dataset = loading.wait_for_ingest(loading.request_ingest(spec))
+            tell("load", time.perf_counter() - begin)
+        for _ in range(2):
+            job_spec = JobSpec(models=("WindowAverage",), batch_size=1000, n_windows=0)
+            tell("a run, made by the server", timed(make_run, dataset, args.items, job_spec))
+        workers.stop(ELSEWHERE)  # in whose name the runs were made
+        print(f"database {database_bytes() / 1e9:.2f} GB", flush=True)
+        waits: list[float] = []
+        file = folder / "backup"
+        tell("backup", timed(backups.back_up, file, False, False, longest_wait(waits)), waits)
+        print(f"backup {file.stat().st_size / 1e9:.2f} GB", flush=True)
+        tell("restore", timed(backups.restore, file, True, longest_wait(waits)), waits)
+        begin = time.perf_counter()
+        job_id = submit(dataset, args.items, ("WindowAverage",), level=[80])
+        tell("submit", time.perf_counter() - begin)
+        tell("cancel", timed(jobs.cancel_job, job_id))
+        runs = pruning.list_runs(None, 0)
+        tell(f"prune of {len(runs)} runs", timed(pruning.delete_runs, runs))
+        tell("delete of the dataset", timed(datasets.delete_dataset, dataset.dataset_id))
+
+
+def longest_wait(waits: list[float]) -> Callable[[int, int], None]:
+    """Notes the seconds between two reports of progress."""
+    waits.clear()
+    last = time.perf_counter()
+
+    def on_progress(_done: int, _total: int) -> None:
+        nonlocal last
+        waits.append(time.perf_counter() - last)
+        last = time.perf_counter()
+
+    return on_progress
+
+
+def tell(what: str, seconds: float, waits: list[float] | None = None) -> None:
+    peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
+    wait = f", longest wait for a report {max(waits):.1f} s" if waits else ""
+    print(f"{what}: {seconds:.1f} s, peak {peak_mb:.0f} MB{wait}", flush=True)
+
+
 def measure_run(dataset: Any, n_items: int, process: Any) -> int:
     """Runs the largest items and prints what that took; returns the job's id."""
     from fcst.services import jobs
@@ -277,6 +335,10 @@ def main() -> None:
     command.add_argument("--child", choices=CHILDREN, help=argparse.SUPPRESS)
     command = commands.add_parser("run", help="load a file and run all its items, from file to deletion")
     command.set_defaults(run=run)
+    command.add_argument("--items", type=int, default=1_000_000)
+    command.add_argument("--weeks", type=int, default=156)
+    command = commands.add_parser("operate", help="load a file, back up, restore, cancel, prune and delete")
+    command.set_defaults(run=operate)
     command.add_argument("--items", type=int, default=1_000_000)
     command.add_argument("--weeks", type=int, default=156)
     args = parser.parse_args()
