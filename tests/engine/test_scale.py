@@ -185,8 +185,8 @@ def test_the_history_of_a_large_run_is_read_by_index(large_job: int, statements:
 def test_a_supervisor_looks_for_work_by_index(large_job: int, statements: list[tuple[str, Any]]) -> None:
     for ask in (
         lambda: attempts.claim(WORKER, 2),
-        lambda: attempts.list_lost(WORKER, [1, 2]),
-        lambda: attempts.list_silent([1, 2], 10.0, 30.0),
+        lambda: attempts.list_lost(WORKER, [1, 2], [WORKER]),
+        lambda: attempts.list_touches([1, 2], 10.0, 30.0),
         stored_jobs.freeze_ended,
         lambda: workers.look(is_telling=True),
     ):
