@@ -9,7 +9,7 @@ from fcst.services import datasets
 from fcst.ui import dataset as views
 from fcst.ui import text
 from fcst.ui.attributes import show_attributes
-from fcst.ui.buttons import destructive_button, keep_or
+from fcst.ui.buttons import destructive_button, keep_or, say_at_work
 from fcst.ui.downloads import WEEKLY_SALES, show_dataset_link
 from fcst.ui.drivers import show_drivers
 from fcst.ui.lifecycles import show_lifecycles
@@ -102,6 +102,7 @@ def ask_to_delete(dataset: Dataset) -> None:
 
 def delete(dataset: Dataset) -> None:
     with action_errors():
+        say_at_work("Deleting", dataset.n_items)
         datasets.delete_dataset(dataset.dataset_id)
         st.session_state["deleted"] = text.dataset_title(dataset.name, dataset.version)
 

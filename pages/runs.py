@@ -8,7 +8,7 @@ from fcst.job_records import Job
 from fcst.roles import Scope
 from fcst.services import jobs
 from fcst.ui import progress, text
-from fcst.ui.buttons import destructive_button, keep_or
+from fcst.ui.buttons import destructive_button, keep_or, say_at_work
 from fcst.ui.downloads import link_to_forecasts
 from fcst.ui.ingests import FORECASTS, THEN
 from fcst.ui.runs import choose_filter, show_deeds, show_table, tab_title, tell_ends
@@ -160,12 +160,14 @@ def ask_to_cancel(job_id: int) -> None:
 
 def cancel(job_id: int) -> None:
     with action_errors():
+        say_at_work("Cancelling", jobs.n_to_cancel(jobs.get_job(job_id)))
         jobs.cancel_job(job_id)
         st.session_state["cancelled"] = job_id
 
 
 def act(action: Callable[[int], object], job_id: int) -> None:
     with action_errors():
+        say_at_work("Working on", jobs.n_to_retry(jobs.get_job(job_id)))
         action(job_id)
 
 

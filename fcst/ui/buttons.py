@@ -5,11 +5,23 @@ from typing import Any
 
 import streamlit as st
 
+from fcst.ui.text import count
+
 
 def destructive_button(label: str, key: str, **options: Any) -> bool:
     """A button with a red border and label; `ui.theme` has the colour. Options are those of Streamlit's button."""
     with st.container(key=f"destructive_{key}", width="content"):
         return st.button(label, key=key, **options)
+
+
+MANY_ITEMS = 50_000
+"""With which something is done in seconds, and not at once."""
+
+
+def say_at_work(what: str, n_items: int) -> None:
+    """Says in a callback what goes on, where that takes a while: a page draws nothing else before it is done."""
+    if n_items >= MANY_ITEMS:
+        st.toast(f"{what} {count(n_items, 'item')} …", icon=":material/hourglass_top:", duration="long")
 
 
 def keep_or(

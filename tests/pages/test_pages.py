@@ -23,6 +23,7 @@ from fcst.specs import IngestSpec, JobSpec
 from fcst.store import attempts, workers
 from fcst.store import jobs as store
 from fcst.store.database import transaction
+from fcst.ui import buttons
 from tests.conftest import fail_batch, write_sales
 from tests.services.test_accuracy import make_old, write_rows
 
@@ -465,6 +466,15 @@ def test_run_is_cancelled_and_run_again_by_its_buttons(dataset: Dataset) -> None
     assert at.button(key="retry").label == "Run 6 items again"
     at.button(key="retry").click().run()
     assert jobs.get_job(job_id).status == "submitted"
+
+
+def test_what_takes_a_while_is_said_before_it_is_done(dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(buttons, "MANY_ITEMS", 6)
+    job_id = jobs.submit_job(dataset.dataset_id, jobs.choose_largest(dataset, 6), JobSpec(batch_size=2))
+    at = open_page("runs", job=str(job_id))
+    at.button(key="cancel").click().run()
+    at.button(key="cancel_now").click().run()
+    assert at.toast[0].value == "Cancelling 6 items …"
 
 
 def test_run_shows_names_to_the_letter(finished: int) -> None:
