@@ -30,7 +30,7 @@ from tests.benchmarks.ground import fresh_home, spin_share, supervisor  # noqa: 
 from tests.benchmarks.ui import make_runs  # noqa: E402
 from tests.benchmarks.visitors import App, running_app, visit  # noqa: E402
 
-LONGEST_LOOK_S, LONGEST_PAUSE_S = 60.0, 12.0
+LOOK_S, LONGEST_PAUSE_S = (20.0, 180.0), 60.0
 CALL_LIMIT_S = 60.0
 N_ROWS = 10  # of the table that is printed
 
@@ -86,13 +86,13 @@ class Soak:
     async def session(self, number: int) -> None:
         """Opens one page after the other."""
         rng = random.Random(number)
-        await asyncio.sleep(rng.uniform(0, LONGEST_LOOK_S))  # they do not come all at once
+        await asyncio.sleep(rng.uniform(0, LOOK_S[1]))  # they do not come all at once
         while not self.is_over:
             page, query = rng.choice(self.pages)
             try:
                 async with visit(self.app, page, query) as visitor:
                     self.seen.runs.append(await visitor.run())
-                    self.seen.refreshes += await visitor.look(rng.uniform(5, LONGEST_LOOK_S))
+                    self.seen.refreshes += await visitor.look(rng.uniform(*LOOK_S))
             except Exception as exc:  # noqa: BLE001  whatever broke off
                 self.lost[f"session at {page}: {type(exc).__name__}: {str(exc)[:200]}"] += 1
 
