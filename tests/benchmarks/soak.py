@@ -30,6 +30,8 @@ from tests.benchmarks.ground import fresh_home, spin_share, supervisor  # noqa: 
 from tests.benchmarks.ui import make_runs  # noqa: E402
 from tests.benchmarks.visitors import App, running_app, visit  # noqa: E402
 
+SESSIONS_OF_ADDRESS = 25
+AFTER_LOSS_S = 10.0
 LOOK_S, LONGEST_PAUSE_S = (20.0, 180.0), 60.0
 CALL_LIMIT_S = 60.0
 N_ROWS = 10  # of the table that is printed
@@ -90,11 +92,12 @@ class Soak:
         while not self.is_over:
             page, query = rng.choice(self.pages)
             try:
-                async with visit(self.app, page, query) as visitor:
+                async with visit(self.app, page, query, f"127.0.0.{1 + number // SESSIONS_OF_ADDRESS}") as visitor:
                     self.seen.runs.append(await visitor.run())
                     self.seen.refreshes += await visitor.look(rng.uniform(*LOOK_S))
             except Exception as exc:  # noqa: BLE001  whatever broke off
                 self.lost[f"session at {page}: {type(exc).__name__}: {str(exc)[:200]}"] += 1
+                await asyncio.sleep(AFTER_LOSS_S)
 
     async def client(self, number: int) -> None:
         """Calls on connections that are kept; every fifth client submits small runs as well."""

@@ -151,9 +151,10 @@ class Visitor:
 
 
 @contextlib.asynccontextmanager
-async def visit(app: App, page: str, query: str = "") -> AsyncIterator[Visitor]:
+async def visit(app: App, page: str, query: str = "", place: str = "127.0.0.1") -> AsyncIterator[Visitor]:
+    """A session from an address of this machine: the server lets each open so many pages."""
     address = f"ws://127.0.0.1:{app.port}/_stcore/stream"
-    async with websockets.connect(address, subprotocols=["streamlit"], max_size=None) as stream:
+    async with websockets.connect(address, subprotocols=["streamlit"], max_size=None, local_addr=(place, 0)) as stream:
         yield Visitor(stream, page, query)
 
 
