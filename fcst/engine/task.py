@@ -21,13 +21,13 @@ from fcst.compute.series import Series
 from fcst.engine.series_reading import read_series
 from fcst.engine.watchdog import LEARNING, Watchdog
 from fcst.errors import ComputeError, DatabaseAway, DatabaseFull, InputError, NoRoom, StaleState, StoreError
-from fcst.files import make_home, needing_room, private_folder, room_in
+from fcst.files import room_in
 from fcst.ingest.driver_files import DatasetWeeks, DriverFiles
 from fcst.ingest.driver_plans import PlanDataset, look_at_plan, read_plan
 from fcst.ingest.folders import folders_for
 from fcst.ingest.pipeline import Resources
 from fcst.ingest.pipeline import read_series as read_sales
-from fcst.ingest.sources import OnProgress, Workspace, no_room_to_read
+from fcst.ingest.sources import OnProgress, Workspace, make_folder, no_room_to_read
 from fcst.names import SCRATCH
 from fcst.records import BacktestRecord, ForecastRecord, ItemResult, LearnedRecord
 from fcst.settings import load_settings
@@ -214,7 +214,7 @@ def run_ingest(ingest_id: int, attempt: int) -> None:
     shutil.rmtree(folder, ignore_errors=True)  # of an attempt that was killed
     on_progress = _progress_writer(ingest_id, run_token)
     try:
-        _make_folder(folder)
+        make_folder(folder, settings.home)
         resources = Resources(
             folder=folder,
             memory=settings.ingest_memory,
@@ -252,14 +252,6 @@ def _read_plan(spec: IngestSpec, resources: Resources, on_progress: OnProgress) 
         find_sales=partial(sales.find_sales, spec.plan_of, item_columns),
     )
     return read_plan(spec, parts, asked, workspace)
-
-
-def _make_folder(folder: Path) -> None:
-    try:
-        with needing_room("what is made of the files while they are read", "FCST_HOME"):
-            private_folder(folder, make_home(load_settings().home), exist_ok=False)
-    except OSError as exc:
-        raise InputError(f"{folder} cannot be made: {exc.strerror}.", "Check the folder FCST_HOME.") from exc
 
 
 def _progress_writer(ingest_id: int, run_token: str) -> Callable[[str, int, int], None]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from fcst.errors import InputError, NoRoom
-from fcst.files import is_full, no_room
+from fcst.files import is_full, make_home, no_room, private_folder
 from fcst.ingest.archives import (
     PACKED,
     Kind,
@@ -180,6 +180,22 @@ def with_file_errors() -> Iterator[None]:
 def no_room_to_read() -> NoRoom:
     """The error of a disk that has no room for what a reading makes of the files."""
     return no_room("what is made of the files while they are read", "FCST_HOME")
+
+
+def make_folder(folder: Path, home: Path) -> None:
+    """Makes the folder in FCST_HOME that a reading works in.
+
+    Raises
+    ------
+    NoRoom
+        if the disk is full; InputError, if it cannot be made for another reason, or is there already.
+    """
+    try:
+        private_folder(folder, make_home(home), exist_ok=False)
+    except OSError as exc:
+        if is_full(exc):
+            raise no_room_to_read() from exc
+        raise InputError(f"{folder} cannot be made: {exc.strerror}.", "Check the folder FCST_HOME.") from exc
 
 
 def list_sources(paths: Sequence[str], folders: Folders, workspace: Workspace) -> Listing:

@@ -24,7 +24,7 @@ from fcst.ingest.number_texts import two_numbers
 from fcst.ingest.parts import Part
 from fcst.ingest.plan import Look, describe_file, look_at
 from fcst.ingest.sample import write_sample as write_sample
-from fcst.ingest.sources import Workspace
+from fcst.ingest.sources import Workspace, make_folder
 from fcst.names import SCRATCH
 from fcst.quality_report import FileRead
 from fcst.roles import Scope
@@ -265,11 +265,7 @@ def workspace() -> Iterator[Workspace]:
     """A folder for what has to be unpacked to look into it."""
     settings = load_settings()
     folder = settings.home / SCRATCH / f"look-{uuid.uuid4().hex}"
-    try:
-        with needing_room("what is made of the files while they are read", "FCST_HOME"):
-            private_folder(folder, make_home(settings.home), exist_ok=False)
-    except OSError as exc:
-        raise InputError(f"{folder} cannot be made: {exc.strerror}.", "Check the folder FCST_HOME.") from exc
+    make_folder(folder, settings.home)
     try:
         yield Workspace(folder, settings.unpack_limit)
     finally:
