@@ -98,7 +98,7 @@ WHERE k.grouped_by = 'all' OR EXISTS (
 GROUP BY k.grouped_by, k.key;
 -- for all
 
--- for each row of: SELECT job_id, min(batch_id) AS first, max(batch_id) AS last FROM fcst_app.batch_status GROUP BY job_id, batch_no / 200 ORDER BY 1, 2
+-- for each row of: SELECT job_id, min(batch_id) AS first, max(batch_id) AS last FROM fcst_app.batch_status GROUP BY job_id, batch_no / 10 ORDER BY 1, 2
 INSERT INTO fcst_app.forecasts (job_id, unique_id, model, first_wk_end_dt, forecast, lo, hi, is_fallback, made_by,
                                 heaviest, total, sold, change, abs_error, error, actual)
 WITH weeks AS (

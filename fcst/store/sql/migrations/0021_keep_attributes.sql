@@ -83,7 +83,7 @@ CREATE TABLE fcst_app.forecast_sums (
     PRIMARY KEY (job_id, model, unique_id)
 );
 
--- for each row of: SELECT job_id, min(batch_id) AS first, max(batch_id) AS last FROM fcst_app.batch_status GROUP BY job_id, batch_no / 200 ORDER BY 1, 2
+-- for each row of: SELECT job_id, min(batch_id) AS first, max(batch_id) AS last FROM fcst_app.batch_status GROUP BY job_id, batch_no / 10 ORDER BY 1, 2
 INSERT INTO fcst_app.forecast_sums (job_id, unique_id, model, forecast, sold, last_year, down, up, abs_error, error, actual)
 SELECT f.job_id, f.unique_id, f.model, f.total, f.sold, y.units, COALESCE(b.down, '{}'), COALESCE(b.up, '{}'), f.abs_error,
        f.error, f.actual

@@ -30,7 +30,7 @@ CREATE TABLE fcst_app.forecast_sums (
     CHECK ((reasons IS NULL) = (at_stake IS NULL))
 );
 
--- for each row of: SELECT job_id, min(batch_id) AS first, max(batch_id) AS last FROM fcst_app.batch_status GROUP BY job_id, batch_no / 200 ORDER BY 1, 2
+-- for each row of: SELECT job_id, min(batch_id) AS first, max(batch_id) AS last FROM fcst_app.batch_status GROUP BY job_id, batch_no / 10 ORDER BY 1, 2
 INSERT INTO fcst_app.forecast_sums (job_id, model, unique_id, sales_rank, forecast, final, sold, last_year,
                                     known_last_year, down, up, abs_error, error, actual, reasons, at_stake)
 SELECT b.job_id, b.model, b.unique_id, i.sales_rank, b.forecast, COALESCE(a.total, b.forecast), b.sold, t.last_year,
