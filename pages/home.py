@@ -4,6 +4,7 @@ import streamlit as st
 
 from fcst.roles import Scope
 from fcst.services import datasets, jobs
+from fcst.ui import live
 from fcst.ui.home import next_step, show_datasets, show_health, show_running, show_runs, show_steps, step_button
 from fcst.ui.ingests import show_ingests
 from fcst.ui.shell import page_errors, show_page
@@ -31,10 +32,9 @@ def main() -> None:
         show_steps(step, is_loading)
     is_any_open = any(not job.is_over for job in found)
 
-    @st.fragment(run_every=REFRESH_S if is_any_open else None)  # an idle page leaves the database alone
-    def live() -> None:
+    def show() -> None:
         with page_errors():
-            now, n_found = jobs.find_jobs(limit=NEWEST)
+            now, n_found = live.read("newest runs", lambda: jobs.find_jobs(limit=NEWEST))
             if "opened" in st.session_state or is_any_open and all(job.is_over for job in now):
                 st.rerun()
             show_running(now)
@@ -45,7 +45,7 @@ def main() -> None:
             with right:
                 show_health()
 
-    live()
+    live.draw(show, REFRESH_S if is_any_open else None)  # an idle page leaves the database alone
 
 
 def open_selected() -> None:

@@ -7,7 +7,7 @@ import streamlit as st
 from fcst.job_records import Job
 from fcst.roles import Scope
 from fcst.services import jobs
-from fcst.ui import progress, text
+from fcst.ui import live, progress, text
 from fcst.ui.buttons import destructive_button, keep_or, say_at_work
 from fcst.ui.downloads import link_to_forecasts
 from fcst.ui.ingests import FORECASTS, THEN
@@ -38,24 +38,23 @@ def main() -> None:
 
 def show_jobs() -> None:
     st.title("Runs", anchor=False)
-    if not jobs.list_jobs(limit=1):
+    if not jobs.has_any():
         st.info("Nothing has been run yet.", icon=":material/list_alt:")
         if may(Scope.RUN) and st.button("New run", type="primary"):
             st.switch_page("pages/new_run.py")
         return
     which = choose_filter()
     show_deeds(which)
-    is_any_open = bool(jobs.list_jobs(jobs.OPEN, limit=1))
+    is_any_open = jobs.has_open()
 
-    @st.fragment(run_every=REFRESH_S if is_any_open else None)
-    def live() -> None:
+    def show() -> None:
         with page_errors():
-            has_just_ended = is_any_open and not jobs.list_jobs(jobs.OPEN, limit=1)
+            has_just_ended = is_any_open and not jobs.has_open()
             if has_just_ended or number_in_url("job") is not None:
                 st.rerun()
             show_table(which)
 
-    live()
+    live.draw(show, REFRESH_S if is_any_open else None)
 
 
 def show_job(job_id: int) -> None:
@@ -83,15 +82,14 @@ def show_live(job: Job, show: Callable[[Job], None], seconds: float, is_part: bo
     """A part of the page that is drawn anew while the run works; when that begins or ends, the whole page is."""
     drawn = [job]  # at first with the page, from what it has read
 
-    @st.fragment(run_every=None if job.is_over else seconds)
-    def live() -> None:
+    def show_now() -> None:
         with page_errors(is_part):
-            now = drawn.pop() if drawn else jobs.get_job(job.job_id)
+            now = drawn.pop() if drawn else live.read(("job", job.job_id), lambda: jobs.get_job(job.job_id))
             if now.is_over != job.is_over:
                 st.rerun()
             show(now)
 
-    live()
+    live.draw(show_now, None if job.is_over else seconds)
 
 
 def show_head(job: Job) -> None:

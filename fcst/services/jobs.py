@@ -212,6 +212,16 @@ def list_jobs(which: Filter = ALL, limit: int | None = None, skip: int = 0) -> l
     return find_jobs(which, limit, skip)[0]
 
 
+def has_any() -> bool:
+    """Whether there is a run."""
+    return jobs.has_any()
+
+
+def has_open() -> bool:
+    """Whether a run is open."""
+    return jobs.has_open()
+
+
 def has_forecasts() -> bool:
     """Whether any run has forecasts."""
     return jobs.has_forecasts()

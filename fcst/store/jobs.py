@@ -157,6 +157,16 @@ def _no_such_job(job_id: int) -> NotFound:
     return NotFound(f"There is no job {job_id}.", "The page Runs lists all; so does the command status.")
 
 
+def has_any() -> bool:
+    """Whether there is a job."""
+    return bool((fetch_one("has_jobs") or {})["has_any"])
+
+
+def has_open() -> bool:
+    """Whether a job is open."""
+    return bool((fetch_one("has_jobs") or {})["has_open"])
+
+
 def has_forecasts() -> bool:
     """Whether an item of any run has completed."""
     return bool((fetch_one("has_forecasts") or {})["found"])

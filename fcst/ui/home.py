@@ -9,11 +9,11 @@ from fcst.dataset_records import ListedDataset
 from fcst.job_records import Job
 from fcst.roles import Scope
 from fcst.services import datasets, health
-from fcst.ui import tables, text
+from fcst.ui import live, tables, text
 from fcst.ui.glossary import MEANING
 from fcst.ui.ingests import load_buttons
 from fcst.ui.signin import may
-from fcst.ui.status import job_columns, job_frame
+from fcst.ui.status import find_stalls, job_columns, job_frame, why_waiting
 
 SHOWN_RUNS = 5
 SHOWN_DATASETS = 5
@@ -81,7 +81,7 @@ def step_button(step: Step) -> None:
 def show_running(found: list[Job]) -> None:
     """How far each open run is, and why it waits if it does."""
     running = [job for job in found if not job.is_over]
-    stalls = health.find_stalls(running[:SHOWN_RUNS])
+    stalls = find_stalls(running[:SHOWN_RUNS])
     for job in running[:SHOWN_RUNS]:
         words = f"{text.job_title(job)}: {job.n_done:,} of {text.count(job.n_items, 'item')}"
         stall = stalls.get(job.job_id)
@@ -90,7 +90,7 @@ def show_running(found: list[Job]) -> None:
         st.progress(job.n_done / job.n_items, text=text.plain(words))
         if stall is not None:
             st.error(text.stalled(stall), icon=":material/error:")
-        elif reason := health.why_waiting(job.job_id):
+        elif reason := why_waiting(job):
             st.caption(text.plain(reason))
     if len(running) > SHOWN_RUNS:
         st.caption(f"{text.count(len(running) - SHOWN_RUNS, 'more run')} of {len(running):,} not shown here.")
@@ -148,7 +148,7 @@ def show_datasets(known: list[ListedDataset]) -> None:
 def show_health() -> None:
     """Database, supervisor and disk, in a line each; what to do where one is not well."""
     st.header("Health", anchor=False)
-    for check in health.brief_checks():
+    for check in live.read("health", health.brief_checks):
         sign = ":green[:material/check_circle:]" if check.is_ok else ":orange[:material/warning:]"
         st.markdown(f"{sign} **{check.name.capitalize()}** · {text.plain(check.text)}", help=MEANING.get(check.name))
         if check.hint:

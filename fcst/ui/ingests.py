@@ -9,7 +9,7 @@ from fcst.quality_report import BadRowCount, ReadingReport
 from fcst.roles import Scope
 from fcst.services import loading
 from fcst.states import FINAL_INGEST_STATUSES, IngestStatus
-from fcst.ui import tables, text
+from fcst.ui import live, tables, text
 from fcst.ui.buttons import destructive_button
 from fcst.ui.shell import action_errors, number_in_url, page_errors, show_error
 from fcst.ui.signin import may
@@ -69,7 +69,6 @@ def show_ingest(ingest_id: int, is_asked: bool) -> None:
     """An ingest, live; `is_asked` when the URL names it, so that its end leads on to its dataset."""
     is_open = loading.get_ingest(ingest_id).status not in FINAL_INGEST_STATUSES
 
-    @st.fragment(run_every=REFRESH_S if is_open else None)
     def watch() -> None:
         with page_errors():
             now = loading.get_ingest(ingest_id)
@@ -80,7 +79,7 @@ def show_ingest(ingest_id: int, is_asked: bool) -> None:
                 st.rerun()
             _show_state(now, is_asked)
 
-    watch()
+    live.draw(watch, REFRESH_S if is_open else None)
 
 
 def _title(ingest: Ingest) -> str:

@@ -6,13 +6,13 @@ import streamlit as st
 from fcst import charts
 from fcst.job_records import Job, Reason
 from fcst.roles import Scope
-from fcst.services import actions, health, jobs
+from fcst.services import actions, jobs
 from fcst.services.jobs import BatchSort
 from fcst.states import Stage
-from fcst.ui import tables, text
+from fcst.ui import live, tables, text
 from fcst.ui.shell import action_errors, choose, choose_page, number_in_url, page_in_url, write_to_url
 from fcst.ui.signin import may
-from fcst.ui.status import batch_frame, event_frame, stage_column, stage_words
+from fcst.ui.status import batch_frame, event_frame, find_stalls, stage_column, stage_words, why_waiting
 
 BATCHES_A_PAGE = 50
 ATTEMPTS_A_PAGE = 300
@@ -40,7 +40,7 @@ SORTS = {
 
 def show_progress(job: Job) -> None:
     """How far a run is, how fast, and why it waits if it does."""
-    stall = health.find_stalls([job]).get(job.job_id)
+    stall = find_stalls([job]).get(job.job_id)
     st.progress(job.n_done / job.n_items)
     with st.container(horizontal=True):
         st.metric("Items done", f"{job.n_completed:,} of {job.n_items:,}", border=True)
@@ -58,7 +58,7 @@ def show_progress(job: Job) -> None:
         return
     if stall is not None:
         st.error(text.stalled(stall), icon=":material/error:")
-    elif reason := health.why_waiting(job.job_id):
+    elif reason := why_waiting(job):
         st.info(text.plain(reason), icon=":material/hourglass_top:")
     st.caption("Cancelling stops waiting batches at once and running ones within two seconds; what is finished stays.")
 
@@ -91,7 +91,10 @@ def show_batches(job: Job) -> None:
     stages = STAGES[stage]
     n_found = sum(job.batches.get(stage, 0) for stage in stages)
     skip = (page_in_url(n_found, BATCHES_A_PAGE) - 1) * BATCHES_A_PAGE
-    rows = jobs.list_batches(job.job_id, BATCHES_A_PAGE, skip, stages if stage else None, sort)
+    rows = live.read(
+        ("batches", job.job_id, stages, sort, skip),
+        lambda: jobs.list_batches(job.job_id, BATCHES_A_PAGE, skip, stages if stage else None, sort),
+    )
     st.session_state["shown_batches"] = [row.batch_no for row in rows]
     if not rows:
         st.caption("No batch is in this stage now.")

@@ -9,7 +9,7 @@ from fcst.job_records import Job
 from fcst.roles import Scope
 from fcst.services import datasets, jobs
 from fcst.states import JobStatus
-from fcst.ui import tables, text
+from fcst.ui import live, tables, text
 from fcst.ui.buttons import destructive_button, keep_or
 from fcst.ui.shell import PAGE, action_errors, choose, choose_page, choose_some, number_in_url, page_in_url, search
 from fcst.ui.signin import may
@@ -37,7 +37,7 @@ def choose_filter() -> jobs.Filter:
 def show_table(which: jobs.Filter) -> None:
     """A page of the runs that the filter lets through."""
     skip = ((number_in_url(PAGE) or 1) - 1) * JOBS_A_PAGE
-    found, n_found = jobs.find_jobs(which, JOBS_A_PAGE, skip)
+    found, n_found = live.read(("runs", which, skip), lambda: jobs.find_jobs(which, JOBS_A_PAGE, skip))
     if skip and not found:  # beyond the end: the last page there is
         found = jobs.list_jobs(which, JOBS_A_PAGE, (page_in_url(n_found, JOBS_A_PAGE) - 1) * JOBS_A_PAGE)
     tell_ends(found)

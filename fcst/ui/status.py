@@ -1,13 +1,15 @@
 """How the state of runs and batches is shown: words with colour, frames for tables."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
 import streamlit as st
 
-from fcst.job_records import Batch, BatchEvent, Job
+from fcst.job_records import Batch, BatchEvent, Job, Stall
+from fcst.services import health
 from fcst.states import JobStatus, Stage
-from fcst.ui import tables, text
+from fcst.ui import live, tables, text
 
 _LOOKS = {
     JobStatus.SUBMITTED: ("gray", ":material/schedule:"),
@@ -42,6 +44,17 @@ def status_chip(job: Job) -> None:
 def _badge(status: str) -> str:
     color, icon = _LOOKS[JobStatus(status)]
     return f":{color}-badge[{icon} {status}]"
+
+
+def find_stalls(found: Sequence[Job]) -> dict[int, Stall]:
+    """Those of some runs that are stalled, for a live part."""
+    is_open = [job.job_id for job in found if not job.is_over]
+    return live.read(("stalls", is_open), lambda: health.find_stalls(found))
+
+
+def why_waiting(job: Job) -> str:
+    """Why an open run that is not stalled does not move; empty where it does."""
+    return live.read(("waiting", job.job_id), lambda: health.why_waiting(job.job_id))
 
 
 def job_columns() -> dict[str, Any]:

@@ -25,6 +25,7 @@ from fcst.errors import FcstError
 from fcst.roles import Actor, Scope, SignIn
 from fcst.services import identity, sign_ins
 from fcst.settings import load_settings
+from fcst.ui import live
 from fcst.ui.signin import actor_of, sign_in_of
 
 MOST_OF_PERSON = 200
@@ -120,7 +121,8 @@ class Visits:
             return
         self._n_open[key] += 1
         try:
-            await self.app(scope, _Messages(receive, visitor), send)
+            with live.open_page():
+                await self.app(scope, _Messages(receive, visitor), send)
         finally:
             self._n_open[key] -= 1
             if not self._n_open[key]:

@@ -229,6 +229,10 @@ DELETE FROM fcst_app.job_items WHERE job_id = ANY (%(job_ids)s);
 DELETE FROM fcst_app.batch_events WHERE job_id = ANY (%(job_ids)s);
 DELETE FROM fcst_app.jobs WHERE job_id = ANY (%(job_ids)s);
 
+-- has_jobs
+-- Whether there is a job, and one that is open.
+SELECT EXISTS (SELECT FROM fcst_app.jobs) AS has_any, EXISTS (SELECT FROM fcst_app.jobs WHERE status IS NULL) AS has_open;
+
 -- has_forecasts
 -- Whether an item of any run has completed.
 SELECT EXISTS (SELECT FROM fcst_app.batch_status WHERE n_completed > 0) AS found;
