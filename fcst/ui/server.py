@@ -22,7 +22,7 @@ from fcst.errors import ConfigError, FcstError
 from fcst.files import PRIVATE_UMASK
 from fcst.services import loading, supervision
 from fcst.services.signing import signing_secret
-from fcst.settings import PROJECT, Settings, load_settings
+from fcst.settings import SECRETS, Settings, load_settings
 from fcst.ui import downloads, start, visits
 from fcst.ui.connections import limit_connections, raise_file_limit
 
@@ -116,7 +116,7 @@ def _refuse_other_sign_in(settings: Settings) -> None:
     if not settings.has_sign_in and st.secrets.load_if_toml_exists() and "auth" in st.secrets:
         raise ConfigError(
             "There is a sign-in in secrets that are not this project's.",
-            f"Move [auth] to {PROJECT / '.streamlit' / 'secrets.toml'}, with [roles] (README, For teams).",
+            f"Move [auth] to {SECRETS}, with [roles].",
         )
 
 
@@ -126,7 +126,7 @@ def _refuse_open_address(settings: Settings) -> None:
         return
     raise ConfigError(
         f"The server would be reached from other machines at {address}, and nobody has to sign in.",
-        f"Set up a sign-in (README, For teams), or allow it by name: FCST_OPEN_ADDRESS={address}.",
+        f"Set up a sign-in (docs/how-to/teams.md), or allow it by name: FCST_OPEN_ADDRESS={address}.",
     )
 
 

@@ -19,7 +19,7 @@ from fcst.settings import PROJECT
 # Advisories that do not concern the product: the id, or one of its other names, and why.
 ALLOWED: dict[str, str] = {}
 
-LOCK = PROJECT / "requirements.txt"
+LOCK = PROJECT / "requirements-dev.txt"  # has all of requirements.txt
 SERVICES = ("pypi", "osv")
 PROBE_S, AUDIT_S, SOCKET_S = 8, 120, 3
 

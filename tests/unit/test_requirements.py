@@ -3,6 +3,7 @@
 import ast
 import re
 import sys
+import tomllib
 from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib.metadata import packages_distributions
@@ -14,11 +15,14 @@ from packaging.utils import canonicalize_name
 
 from fcst.settings import PROJECT
 
-DIRECT = (PROJECT / "requirements-direct.txt").read_text(encoding="utf-8")
+_TOML = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))
+PRODUCT = "\n".join(_TOML["project"]["dependencies"])
+EXTRAS = "\n".join(line for lines in _TOML["project"]["optional-dependencies"].values() for line in lines)
+DIRECT = "\n".join([PRODUCT, EXTRAS, *_TOML["dependency-groups"]["dev"]])
 LOCK = (PROJECT / "requirements.txt").read_text(encoding="utf-8")
-PRODUCT, TESTS = "# The product\n", "# Its tests and checks\n"
+DEV_LOCK = (PROJECT / "requirements-dev.txt").read_text(encoding="utf-8")
 
-# The whole of what a line that is no comment may hold: an address, an option or a folder has no place in it.
+# All that a requirement may hold: no address, option or folder.
 DIRECT_LINE = re.compile(r"[A-Za-z0-9._-]+(\[[a-z,]+\])?==[A-Za-z0-9.]+")
 LOCK_ENTRY = re.compile(r"[a-z0-9-]+==[a-z0-9.]+( ; [a-z_]+ [!=<>]+ '[\w.]+'( (and|or) [a-z_]+ [!=<>]+ '[\w.]+')*)?")
 HASH = re.compile(r"--hash=sha256:[0-9a-f]{64}")
@@ -87,7 +91,6 @@ def not_pinned(libraries: Iterable[str], pins: Iterable[str]) -> set[str]:
 
 def test_direct_requirements_are_exact() -> None:
     assert wrong_in_direct(DIRECT) == []
-    assert DIRECT.index(PRODUCT) < DIRECT.index(TESTS)
     assert len(requirements_in(DIRECT)) > 30
 
 
@@ -96,8 +99,13 @@ def test_what_is_not_exact_is_found(line: str) -> None:
     assert wrong_in_direct(f"# The product\nnumpy==2.4.6\n{line}\n") == [line]
 
 
-def test_lock_holds_the_direct_requirements() -> None:
-    assert not_locked(DIRECT, LOCK) == set()
+def test_locks_hold_the_direct_requirements() -> None:
+    assert not_locked(PRODUCT, LOCK) == set()
+    assert not_locked(DIRECT, DEV_LOCK) == set()
+
+
+def test_tests_run_with_the_versions_of_the_product() -> None:
+    assert set(requirements_in(LOCK).items()) < set(requirements_in(DEV_LOCK).items())
 
 
 def test_what_the_lock_does_not_hold_is_found() -> None:
@@ -109,8 +117,8 @@ def test_what_the_lock_does_not_hold_is_found() -> None:
 
 
 def test_every_entry_of_the_lock_has_hashes() -> None:
-    assert wrong_in_lock(LOCK) == []
-    assert len(requirements_in(LOCK)) > 100
+    assert wrong_in_lock(LOCK) == wrong_in_lock(DEV_LOCK) == []
+    assert len(requirements_in(LOCK)) > 80
 
 
 @pytest.mark.parametrize(
@@ -131,7 +139,7 @@ def test_an_entry_that_is_not_held_by_its_hash_is_found(entry: str) -> None:
 
 
 def test_no_file_names_a_place() -> None:
-    assert places_in(DIRECT) == places_in(LOCK) == []
+    assert places_in(DIRECT) == places_in(LOCK) == places_in(DEV_LOCK) == []
 
 
 @pytest.mark.parametrize(
@@ -140,7 +148,7 @@ def test_no_file_names_a_place() -> None:
         "--index-url simple",
         "# from https://example.invalid/simple",
         "--extra-index-url=simple",
-        "    # via -r /home/me/requirements-direct.txt",
+        "    # via -r /home/me/pyproject.toml",
         "-f ~/wheels",
         "# from packages.example.org",
     ],
@@ -150,11 +158,10 @@ def test_a_place_is_found(line: str) -> None:
 
 
 def test_every_library_that_the_product_imports_is_a_direct_requirement() -> None:
-    product = DIRECT.partition(PRODUCT)[2].partition(TESTS)[0]
     folders = [*(PROJECT / "fcst").rglob("*.py"), *(PROJECT / "pages").glob("*.py"), PROJECT / "app.py"]
     libraries = {name for path in folders for name in libraries_of(Path(path).read_text(encoding="utf-8"))}
     assert len(libraries) > 20
-    assert not_pinned(libraries, requirements_in(product)) == set()
+    assert not_pinned(libraries, requirements_in(f"{PRODUCT}\n{EXTRAS}")) == set()
 
 
 def test_a_library_that_is_not_pinned_is_found() -> None:
