@@ -1,4 +1,4 @@
-"""What the README says to programs, said to a real server as it stands there."""
+"""The commands of docs/how-to/programs.md, against a real server."""
 
 import csv
 import json
@@ -14,11 +14,10 @@ from standardwebhooks import WebhookVerificationError
 from fcst.engine import notifier
 from fcst.settings import PROJECT, Webhook
 from tests.conftest import wait_until
-from tests.readme import examples
+from tests.docs import examples
 from tests.servers import free_port, serve, stop
 
-PROGRAMS = "## For programs"
-COMMANDS = re.sub(r"\\\n\s+", "", "".join(examples(PROGRAMS, "sh"))).splitlines()
+COMMANDS = re.sub(r"\\\n\s+", "", "".join(examples("how-to/programs.md", "sh"))).splitlines()
 
 
 @pytest.fixture
@@ -63,7 +62,7 @@ def test_every_command_does_what_is_said_of_it(port: int, tmp_path: Path) -> Non
 
 
 def test_webhook_is_checked_as_shown(capsys: pytest.CaptureFixture[str]) -> None:
-    (code,) = examples(PROGRAMS, "python")
+    (code,) = examples("how-to/programs.md", "python")
     secret = "whsec_" + "A" * 44
     names: dict = {}
     exec(code.replace("whsec_…", secret), names)

@@ -1,4 +1,4 @@
-"""What the README tells teams is run: its units, its commands, its roles; and connections over TLS."""
+"""The examples of docs/how-to for teams: systemd units, commands, roles; and connections over TLS."""
 
 import contextlib
 import os
@@ -28,19 +28,19 @@ from fcst.settings import PROJECT, load_settings
 from fcst.store import workers
 from fcst.store.database import transaction
 from tests.conftest import admin, copy_database, wait_until
-from tests.readme import examples
+from tests.docs import examples
 from tests.services.test_accuracy import run
 from tests.services.test_backups import restored_from
 from tests.store.old_versions import tables
 
-TEAMS = "## For teams"
+UNITS_AND_SETTINGS = [*examples("how-to/services.md", "ini"), *examples("how-to/backup.md", "ini")]
 
 
 # Tokens
 
 
 def test_tokens_are_made_listed_and_revoked(database: str, capsys: pytest.CaptureFixture[str]) -> None:
-    (block,) = examples("### Sign-in, roles, tokens", "sh")
+    (block,) = examples("how-to/teams.md", "sh")
     create, listed, actions, revoke = (shlex.split(line)[3:] for line in block.splitlines())
     assert main(create) == 0
     token = capsys.readouterr().out.strip()
@@ -81,9 +81,7 @@ def read_unit(text: str) -> dict[str, dict[str, list[str]]]:
     return unit
 
 
-UNITS = {
-    text.split("\n", 1)[0].rpartition("/")[2]: text for text in examples(TEAMS, "ini") if text.startswith("# /etc")
-}
+UNITS = {text.split("\n", 1)[0].rpartition("/")[2]: text for text in UNITS_AND_SETTINGS if text.startswith("# /etc")}
 
 
 def commands(unit: str, folder: Path) -> list[list[str]]:
@@ -126,7 +124,7 @@ def test_units_are_good_for_systemd(tmp_path: Path) -> None:
 
 
 def test_services_work_as_they_are_written(load_dataset: Callable[..., Dataset], tmp_path: Path, monkeypatch) -> None:
-    (settings,) = [text for text in examples(TEAMS, "ini") if not text.startswith("# /etc")]
+    (settings,) = [text for text in UNITS_AND_SETTINGS if not text.startswith("# /etc")]
     names = dict(line.split("=", 1) for line in settings.splitlines())
     assert set(names) == {"DATABASE_URL", "FCST_HOME", "FCST_WORKER"} and names["FCST_WORKER"] == "external"
     monkeypatch.setenv("FCST_WORKER", "external")
@@ -175,7 +173,7 @@ def test_commands_do_what_is_said(load_dataset: Callable[..., Dataset], tmp_path
     run(load_dataset(), 2, models=("Naive",), n_windows=0)
     with transaction() as cur:
         cur.execute("UPDATE fcst_app.jobs SET finished_at = finished_at - interval '91 days'")
-    (script,) = examples("### Backup, restore, old runs", "sh")
+    (script,) = examples("how-to/backup.md", "sh")
     env = {**os.environ, "PYTHONPATH": str(PROJECT), "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
     said = []
     for line in script.splitlines():
@@ -191,8 +189,8 @@ def test_commands_do_what_is_said(load_dataset: Callable[..., Dataset], tmp_path
 
 @pytest.fixture
 def roles(server: dict[str, str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[tuple[str, str]]:
-    """The URLs of the README's two roles, in a database that gives nobody else any right; the first is in use."""
-    (statements,) = examples("### Roles and TLS", "sql")
+    """URLs of the two roles of docs/how-to/postgres.md in a database without other rights; the first is in use."""
+    (statements,) = examples("how-to/postgres.md", "sql")
     owner, reader = (f"{name}_{uuid.uuid4().hex[:8]}" for name in ("owner", "reader"))
     statements = statements.replace("fcst_reader", reader)
     # The server of the tests has a role fcst already: its administrator.

@@ -25,13 +25,13 @@ from fcst.specs import JobSpec
 from fcst.store import actions, attempts
 from fcst.store import jobs as store
 from tests.conftest import wait_until, write_sales
+from tests.docs import examples
 from tests.e2e.conftest import BROWSER, free_port, load_here, own_database, serve_own, settled, stop
 from tests.e2e.looks import faults
-from tests.readme import examples
 
 pytestmark = BROWSER
 
-(SECRETS,) = examples("### Sign-in, roles, tokens", "toml")
+(SECRETS,) = examples("how-to/teams.md", "toml")
 THERE = {
     "https://fcst.shop.example": "http://localhost:{port}",
     "https://login.shop.example": "http://localhost:{provider}",

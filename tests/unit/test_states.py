@@ -6,7 +6,6 @@ from enum import StrEnum
 import pytest
 
 from fcst import states
-from fcst.settings import PROJECT
 from fcst.states import (
     ACTIVE_STAGES,
     FINAL_INGEST_STATUSES,
@@ -109,11 +108,6 @@ def test_arrows_of_the_diagram_are_moves_of_the_table() -> None:
         assert moves >= set(zip(stages[:-1], stages[1:], strict=True))
     assert moves >= {(stage, Stage.SUBMITTED) for stage in FINAL_STAGES}
     assert all(end in TRANSITIONS[start] for start, end in moves)
-
-
-def test_readme_shows_the_same_diagram() -> None:
-    drawn = DIAGRAM.split("\n\n", 1)[1].strip("\n")
-    assert f"```\n{drawn}\n```" in (PROJECT / "README.md").read_text(encoding="utf-8")
 
 
 # The database knows the same words
