@@ -59,7 +59,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = Parser(prog="python -m fcst", description=__doc__.splitlines()[0])
+    prog = "fcst" if Path(sys.argv[0]).name == "fcst" else "python -m fcst"
+    parser = Parser(prog=prog, description=__doc__.splitlines()[0])
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     command = partial(add_command, commands)
 
