@@ -18,6 +18,7 @@ from fcst.store import attempts, datasets, ingests, queries, workers
 from fcst.store.database import transaction
 from fcst.store.jobs import freeze_ended
 from fcst.store.migrate import migrate
+from tests.store import schema
 from tests.store.old_versions import LATEST, PLANS, SERIES, SUMS, leave, tables
 
 WORKER = str(uuid.uuid4())
@@ -27,6 +28,10 @@ GONE = "00000000-0000-0000-0000-000000000001"
 def test_migrate_makes_the_schema_once(empty_database: str) -> None:
     assert migrate() == [name for _, name, _ in queries.migrations()]
     assert migrate() == []
+
+
+def test_the_schema_in_the_docs_is_that_of_the_migrations(database: str) -> None:
+    assert schema.FILE.read_text(encoding="utf-8") == schema.read_schema(database), "run tests/store/schema.py"
 
 
 def test_migrate_is_safe_when_several_start_together(empty_database: str) -> None:
