@@ -15,6 +15,7 @@ from fcst.cli.main import _parser  # noqa: E402
 from fcst.compute.models import CATALOGUE, COMBINATIONS  # noqa: E402
 from fcst.settings import SETTINGS  # noqa: E402
 from fcst.ui.glossary import GROUPS  # noqa: E402
+from fcst.ui.page_table import PAGES  # noqa: E402
 
 
 def on_page_markdown(markdown: str, **_more: Any) -> str:
@@ -64,11 +65,17 @@ def glossary() -> str:
     )
 
 
+def pages() -> str:
+    return table(
+        ("page", "URL", "what it is for"), ((page.title, f"`/{page.url_path}`", page.purpose) for page in PAGES)
+    )
+
+
 def stages() -> str:
     """The diagram of a batch's stages, from the module that defines them."""
     return (states.__doc__ or "").split("\n\n", 1)[1].strip("\n")
 
 
 TABLES: dict[str, Callable[[], str]] = {
-    table.__name__: table for table in (settings, commands, models, routes, glossary, stages)
+    table.__name__: table for table in (settings, commands, models, routes, glossary, pages, stages)
 }

@@ -4,7 +4,9 @@ from pathlib import Path
 
 import streamlit as st
 
-SUB_PAGES = {"load": "data", "dataset": "data"}
+from fcst.ui.page_table import PAGES
+
+SUB_PAGES = {page.url_path: page.parent for page in PAGES if page.parent}
 """A page that the navigation does not list -> the one that it belongs to, which is marked instead."""
 
 _SCRIPT = (Path(__file__).parent / "browser.js").read_text(encoding="utf-8")
