@@ -169,7 +169,7 @@ def test_a_file_with_bad_rows_is_refused_whole(command_line: None, tmp_path: Pat
     head = "date,item_nbr,unit_sales\n2020-01-05,a,1\n2020-01-06,a,1\n"
     for name, row, what in (
         ("header", None, "no rows"),
-        ("date", "yesterday,a,1", "date.csv, line 4: date is not a date, in 'yesterday'"),
+        ("date", "yesterday,a,1", "date.csv, line 4: date is not a valid date: 'yesterday'"),
         ("text", "2020-01-11,a,one", "text.csv, line 4: unit_sales is not a number, in 'one'"),
     ):
         file = tmp_path / f"{name}.csv"

@@ -1,6 +1,6 @@
-"""The HTTP API: FastAPI under `/api` in the same server as the pages, on the same services; and what monitors ask.
+"""HTTP API: FastAPI under `/api`, in the same server and on the same services as the pages; and monitoring endpoints.
 
-`app` puts it together, `request_checks` refuses requests that may not pass, `callers` identifies who calls, `schemas`
-has what goes in and out, `jobs` and `datasets` have the routes, `problems` describes errors, `monitoring` answers
+`app` assembles the API. `request_checks` rejects unsafe requests, `callers` authenticates, `schemas` has the request
+and response models, `jobs`, `datasets` and others have the routes, `problems` formats errors, `monitoring` answers
 `/healthz`, `/readyz` and `/metrics`.
 """

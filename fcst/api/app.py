@@ -1,4 +1,4 @@
-"""The API put together: what `app.py` mounts beside the pages."""
+"""Assembly of the API: the routes that `app.py` mounts next to the pages."""
 
 from fastapi import FastAPI, Security
 from fastapi.security import HTTPBearer
@@ -22,24 +22,24 @@ from fcst.api import (
     worklist,
 )
 from fcst.api.callers import Callers
-from fcst.api.problems import documented, handle_problems
+from fcst.api.problems import handle_problems, problem_responses
 
 ABOUT = (
-    "Weekly demand forecasts. Where people sign in, each request needs a token: `python -m fcst token create NAME`. "
+    "Weekly demand forecasts. If sign-in is enabled, each request needs a token: `python -m fcst token create NAME`. "
     "Errors are problem+json, with what happened (`detail`) and what to do (`hint`)."
 )
-_PROBLEMS = documented(
+_PROBLEMS = problem_responses(
     {
         400: "The body cannot be read",
-        401: "No token, or one that does not hold",
-        403: "This caller may not do it",
-        404: "There is nothing of that name or number",
-        408: "The body did not come",
+        401: "The token is missing or invalid",
+        403: "The caller does not have permission",
+        404: "The object does not exist",
+        408: "The body was not received in time",
         413: "The body is too large",
-        421: "The server is not known by this name",
-        422: "The request cannot be used",
+        421: "Unknown host name",
+        422: "The request is invalid",
         429: "Too many requests",
-        500: "It failed; the server's log tells why",
+        500: "Internal error; see the server log",
         503: "The database is unreachable",
         507: "A disk of the server is full",
     }
@@ -53,10 +53,10 @@ def create_api() -> FastAPI:
         description=ABOUT,
         root_path_in_servers=False,
         servers=[{"url": "/api"}],
-        dependencies=[Security(HTTPBearer(auto_error=False, description="Made by `python -m fcst token create`."))],
+        dependencies=[Security(HTTPBearer(auto_error=False, description="From `python -m fcst token create`."))],
         responses=_PROBLEMS,
         redirect_slashes=False,
-        redoc_url=None,  # it asks another server for its picture
+        redoc_url=None,  # it loads its logo from another server
     )
     for part in (jobs, datasets, drivers, lifecycles, attributes, stock, worklist, adjustments, plans, scenarios):
         api.include_router(part.router)
@@ -65,12 +65,12 @@ def create_api() -> FastAPI:
 
 
 def routes(limiter: RateLimiter) -> list[BaseRoute]:
-    """What programs may ask of the server.
+    """The routes of the API and of monitoring.
 
     Parameters
     ----------
     limiter
-        counts the requests of each caller.
+        rate limiter, which counts the requests of each caller.
     """
     callers = Middleware(Callers, limiter=limiter)
     api = Mount("/api", app=create_api(), middleware=[callers])

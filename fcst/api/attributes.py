@@ -1,4 +1,4 @@
-"""Attributes of items: those of a dataset listed, saved, removed; in requests, as `attr.city=Quito`."""
+"""Attribute routes: list, save and remove item attributes; attribute filters in requests (`attr.city=Quito`)."""
 
 from typing import Annotated, Any
 
@@ -14,12 +14,12 @@ router = APIRouter(tags=["attributes"])
 
 
 def wanted_attributes(request: Request) -> Wanted:
-    """The parameters `attr.…` of a request."""
+    """The `attr.…` query parameters of a request."""
     return attributes_in(request.query_params.multi_items())
 
 
 def wanted_in(attributes: schemas.WantedAttributes) -> Wanted:
-    """Those of a body, as a filter has them."""
+    """Converts the attributes in a request body to a filter."""
     return tuple((name, tuple(values)) for name, values in attributes.items())
 
 
@@ -28,7 +28,7 @@ WantedAttributes = Annotated[Wanted, Depends(wanted_attributes)]
 
 @router.get(
     "/datasets/{dataset_id:number}/attributes",
-    summary="The attributes by which its items can be filtered and summed",
+    summary="List the attributes by which items can be filtered and summed",
     response_model=schemas.Attributes,
 )
 def list_attributes(dataset_id: DatasetId) -> dict[str, Any]:
@@ -37,13 +37,13 @@ def list_attributes(dataset_id: DatasetId) -> dict[str, Any]:
 
 @router.put(
     "/datasets/{dataset_id:number}/attributes",
-    summary="Save values of attributes, in place of those that their keys have",
+    summary="Save attribute values; replaces the values of the given keys",
     response_model=schemas.SavedAttributes,
 )
-def save(dataset_id: DatasetId, asked: schemas.AttributesRequest) -> Saved:
-    """Keys that no item has are kept for later versions of the dataset. Null takes a value away."""
-    rows = tuple((tuple(row.key), tuple(value or "" for value in row.values)) for row in asked.rows)
-    file = AttributeFile(asked.source, tuple(asked.keyed_by), tuple(asked.names), rows)
+def save(dataset_id: DatasetId, body: schemas.AttributesRequest) -> Saved:
+    """Keys without items are kept for later versions of the dataset. Null removes a value."""
+    rows = tuple((tuple(row.key), tuple(value or "" for value in row.values)) for row in body.rows)
+    file = AttributeFile(body.source, tuple(body.keyed_by), tuple(body.names), rows)
     return attributes.save_attributes(dataset_id, file)
 
 

@@ -1,6 +1,6 @@
-"""Who calls the API: programs with a token; where people do not sign in, the user of this machine.
+"""Authentication and rate limits of the API: bearer tokens; without sign-in, the local operator.
 
-Cookies are never looked at: a browser sends them along whoever wrote the page.
+Cookies are ignored, because a browser also sends them with requests from other sites' pages (CSRF).
 """
 
 import contextlib
@@ -24,13 +24,13 @@ from fcst.services.tokens import check_token
 from fcst.settings import load_settings
 
 OPEN_PATHS = ("/api/docs", "/api/openapi.json", "/api/static-offline-docs/")
-"""What tells of the API and nothing of the data."""
+"""Paths of the API documentation, which need no token."""
 
 
 class RequestCounts(MemoryStorage):
-    """The requests of callers, in memory; forgotten where the wall clock, by which they are kept, is set back.
+    """In-memory request counts for the rate limiter; reset when the wall clock is set back.
 
-    They would lie in the future, and refuse their callers until the clock is there again.
+    Otherwise their timestamps would be in the future and block callers until the clock passes them.
     """
 
     def __init__(self) -> None:
@@ -52,18 +52,18 @@ class RequestCounts(MemoryStorage):
 
 
 class Callers:
-    """Middleware around everything that programs may ask.
+    """Middleware that authenticates API requests and limits their rate.
 
     Parameters
     ----------
     limiter
-        counts the requests of each caller.
+        rate limiter, which counts the requests of each caller.
     """
 
     def __init__(self, app: ASGIApp, limiter: RateLimiter) -> None:
         self.app = app
         self._limiter = limiter
-        self._held: set[int] = set()
+        self._valid: set[int] = set()
         self._is_prepared = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -81,43 +81,43 @@ class Callers:
             await self.app(scope, receive, send)
 
     async def _check(self, scope: Scope, headers: Headers) -> tuple[Actor | None, Response | None]:
-        """Who calls, and why they are refused; neither, where nothing but the documentation is asked for."""
+        """Returns the caller, and a response if the request is rejected. For the documentation both are None."""
         actor: Actor | None = None
         refusal: Response | None = None
-        place = f"at {scope['client'][0] if scope.get('client') else 'unknown'}"
+        address = f"at {scope['client'][0] if scope.get('client') else 'unknown'}"
         n, span = load_settings().api_rate
         rate = parse(f"{n}/{span}")
         credentials = hash(headers.get("authorization", ""))
-        # Guessing has a limit as well; a token that held the last time is not to suffer from who else is there.
-        if credentials not in self._held and not self._limiter.test(rate, place):
-            return None, self._too_many(rate, place)
+        # Limit token guessing by address. Known valid tokens are not affected by other callers at the same address.
+        if credentials not in self._valid and not self._limiter.test(rate, address):
+            return None, self._too_many(rate, address)
         try:
             actor = await self._caller(scope, headers)
             if actor is not None and actor.is_known:
-                self._held.add(credentials)
+                self._valid.add(credentials)
         except NotAllowed as exc:
-            self._held.discard(credentials)
+            self._valid.discard(credentials)
             refusal = problem(401, exc.message, exc.hint, {"WWW-Authenticate": "Bearer"})
-        caller = actor.own_key if actor is not None and actor.is_known else place
+        caller = actor.own_key if actor is not None and actor.is_known else address
         return actor, refusal if self._limiter.hit(rate, caller) else self._too_many(rate, caller)
 
     async def _caller(self, scope: Scope, headers: Headers) -> Actor | None:
-        """Who calls; None where nothing but the documentation is asked for."""
+        """Returns the caller; None for the documentation."""
         if any(scope["path"].startswith(path) for path in OPEN_PATHS):
             return None
-        if not self._is_prepared:  # a server answers before its database is up
+        if not self._is_prepared:  # the server starts before its database
             await anyio.to_thread.run_sync(prepare_database)
             self._is_prepared = True
         kind, _, token = headers.get("authorization", "").partition(" ")
         if kind.lower() == "bearer" and token:
             return await anyio.to_thread.run_sync(check_token, token.strip())
         if kind:
-            raise NotAllowed("This is no bearer token.", "Send the header `Authorization: Bearer TOKEN`.")
+            raise NotAllowed("The request has no bearer token.", "Send the header `Authorization: Bearer TOKEN`.")
         if load_settings().has_sign_in:
-            raise NotAllowed("A token is needed.", "Send the header `Authorization: Bearer TOKEN`.")
+            raise NotAllowed("A token is required.", "Send the header `Authorization: Bearer TOKEN`.")
         return identity.operator()
 
     def _too_many(self, rate: RateLimitItem, caller: str) -> Response:
         wait_s = max(1, math.ceil(self._limiter.get_window_stats(rate, caller).reset_time - time.time()))
-        told = f"More than {rate.amount:,} requests in a {rate.GRANULARITY.name}."
-        return problem(429, told, f"Try again in {wait_s} s.", {"Retry-After": str(wait_s)})
+        detail = f"More than {rate.amount:,} requests per {rate.GRANULARITY.name}."
+        return problem(429, detail, f"Try again in {wait_s} s.", {"Retry-After": str(wait_s)})

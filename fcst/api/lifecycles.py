@@ -1,4 +1,4 @@
-"""Lifecycles of a dataset's items: listed, saved, removed."""
+"""Lifecycle routes: list, save and remove item lifecycles of a dataset."""
 
 from typing import Annotated, Any
 
@@ -14,13 +14,13 @@ router = APIRouter(tags=["lifecycles"])
 
 @router.get(
     "/datasets/{dataset_id:number}/lifecycles",
-    summary="What is known of items' lives: predecessors, like items, launches, last days",
+    summary="List item lifecycles: predecessors, like items, launches, last days",
     response_model=schemas.Lifecycles,
 )
 def list_lifecycles(
     dataset_id: DatasetId,
-    skip: Annotated[int, Query(ge=0, le=2**31 - 1, description="How many to leave out, in the order of items.")] = 0,
-    limit: Annotated[int, Query(ge=1, le=10_000, description="Items of a page.")] = 1_000,
+    skip: Annotated[int, Query(ge=0, le=2**31 - 1, description="Number of lifecycles to skip, in item order.")] = 0,
+    limit: Annotated[int, Query(ge=1, le=10_000, description="Items per page.")] = 1_000,
 ) -> dict[str, Any]:
     stored, n_items = lifecycles.find_lifecycles(dataset_id, limit, skip)
     rows = [
@@ -38,10 +38,10 @@ def list_lifecycles(
 @router.put(
     "/datasets/{dataset_id:number}/lifecycles",
     status_code=204,
-    summary="Save the lifecycles of some items, in place of those that they have",
+    summary="Save item lifecycles; replaces those of the given items",
 )
-def save(dataset_id: DatasetId, asked: schemas.LifecyclesRequest) -> None:
-    """Items that the dataset does not have are added to it. Jobs that were submitted before do not change."""
+def save(dataset_id: DatasetId, body: schemas.LifecyclesRequest) -> None:
+    """Adds items that the dataset does not have. Does not change runs that are already submitted."""
     found = [
         Lifecycle(
             row.unique_id,
@@ -50,7 +50,7 @@ def save(dataset_id: DatasetId, asked: schemas.LifecyclesRequest) -> None:
             row.launch,
             row.last_day,
         )
-        for row in asked.lifecycles
+        for row in body.lifecycles
     ]
     lifecycles.save_lifecycles(dataset_id, found)
 
@@ -62,7 +62,9 @@ def save(dataset_id: DatasetId, asked: schemas.LifecyclesRequest) -> None:
 )
 def remove(
     dataset_id: DatasetId,
-    item: Annotated[str, Query(min_length=1, max_length=1_000, pattern=schemas.NO_ZERO_BYTE, description="Its key.")],
+    item: Annotated[
+        str, Query(min_length=1, max_length=1_000, pattern=schemas.NO_ZERO_BYTE, description="The item's key.")
+    ],
 ) -> None:
-    """An item without sales that was added for it goes as well, unless a job has it."""
+    """Also removes an item that was added for the lifecycle and has no sales, unless a run has it."""
     lifecycles.remove_lifecycle(dataset_id, item)

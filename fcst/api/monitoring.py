@@ -1,4 +1,4 @@
-"""What monitors ask: whether the server lives, whether it can work, and its numbers in Prometheus' form."""
+"""Monitoring endpoints: liveness (`/healthz`), readiness (`/readyz`) and Prometheus metrics (`/metrics`)."""
 
 from collections.abc import Iterator
 
@@ -14,14 +14,14 @@ from fcst.services import health, monitoring
 
 
 async def healthz(_: Request) -> Response:
-    """The server answers; of what it needs it says nothing."""
+    """Liveness: the server responds. Does not check the database or the supervisor."""
     return PlainTextResponse("ok\n")
 
 
 async def readyz(_: Request) -> Response:
-    """200 when database, schema and supervisor are well, else 503; which is not, without particulars."""
+    """Readiness: 200 if database, schema and supervisor are healthy, else 503; names the failed checks, no details."""
     checks = await anyio.to_thread.run_sync(health.run_checks)
-    # A webhook's receiver is not ours, and folders that others may enter keep no work from being done.
+    # A failing webhook receiver or open folder permissions do not stop work.
     parts = {check.name: check.is_ok for check in checks if check.name not in ("webhook", "folders")}
     is_ready = all(parts.values())
     return JSONResponse({"is_ready": is_ready, "checks": parts}, 200 if is_ready else 503)
@@ -38,11 +38,11 @@ def _exposition() -> bytes:
 
 
 class _Collector:
-    """Reads the numbers when they are asked for; without a database those of this process alone."""
+    """Reads the metrics on each scrape; without a database only those of this process."""
 
     def collect(self) -> Iterator[Metric]:
         errors = CounterMetricFamily(
-            "fcst_database_errors", "Transactions of this server that failed, by kind.", labels=["kind"]
+            "fcst_database_errors", "Failed transactions of this server, by kind.", labels=["kind"]
         )
         for kind, n in monitoring.count_database_errors().items():
             errors.add_metric([kind], n)
@@ -50,15 +50,15 @@ class _Collector:
         try:
             now = monitoring.measure_load()
         except FcstError:
-            yield GaugeMetricFamily("fcst_database_up", "Whether the database answers.", 0)
+            yield GaugeMetricFamily("fcst_database_up", "1 if the database is reachable, else 0.", 0)
             return
-        yield GaugeMetricFamily("fcst_database_up", "Whether the database answers.", 1)
-        yield _by("fcst_jobs", "Jobs by status.", "status", now.jobs)
-        yield _by("fcst_batches", "Batches of jobs that have not ended, by stage.", "stage", now.batches)
-        yield GaugeMetricFamily("fcst_items_per_second", "Items that end in a second, in all jobs.", now.items_per_s)
-        yield GaugeMetricFamily("fcst_queue_age_seconds", "Since the oldest batch waits.", now.queue_age_s)
-        yield GaugeMetricFamily("fcst_pool_processes", "Worker processes of living supervisors.", now.n_processes)
-        yield GaugeMetricFamily("fcst_pool_busy", "Of these, those that run a batch.", now.n_busy)
+        yield GaugeMetricFamily("fcst_database_up", "1 if the database is reachable, else 0.", 1)
+        yield _by("fcst_jobs", "Runs by status.", "status", now.jobs)
+        yield _by("fcst_batches", "Batches of open runs, by stage.", "stage", now.batches)
+        yield GaugeMetricFamily("fcst_items_per_second", "Items finished per second, over all runs.", now.items_per_s)
+        yield GaugeMetricFamily("fcst_queue_age_seconds", "Age of the oldest waiting batch.", now.queue_age_s)
+        yield GaugeMetricFamily("fcst_pool_processes", "Worker processes of active supervisors.", now.n_processes)
+        yield GaugeMetricFamily("fcst_pool_busy", "Worker processes that run a batch.", now.n_busy)
 
 
 def _by(name: str, text: str, label: str, numbers: dict[str, int]) -> Metric:

@@ -1,4 +1,4 @@
-"""What goes in and comes out of the routes of a plan: items that need attention, reviews, adjustments, edited files."""
+"""Request and response models of a run's plan: worklist, reviews, adjustments, edited files, thresholds, scenarios."""
 
 from datetime import date, datetime
 from typing import Annotated
@@ -6,9 +6,9 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, StrictStr
 
 from fcst.api.run_items import ItemsInBody
-from fcst.api.schemas import NO_ZERO_BYTE, Asked, Day, Given, Key
+from fcst.api.schemas import NO_ZERO_BYTE, Day, Key, RequestModel, ResponseModel
 from fcst.attention import MOST, AttentionReason
-from fcst.attention import Thresholds as Usual
+from fcst.attention import Thresholds as Defaults
 from fcst.drivers import DriverKind
 from fcst.periods import Period
 from fcst.scenarios import ChangeHow
@@ -19,34 +19,32 @@ from fcst.specs import MAX_HORIZON
 from fcst.states import Outcome
 
 MAX_CHANGES = 10_000
-"""Cells of an edited plan that are listed; all are counted, and saved."""
+"""Changed cells of an edited plan in the response; all cells are counted and saved."""
 
-LastChange = Annotated[
-    int, Field(description="The number of the last change of the run's plan. Send it with a change of yours.")
-]
+LastChange = Annotated[int, Field(description="Number of the last change of the run's plan. Send it with your change.")]
 
 
-class Signed(Asked):
-    """What is done under a name."""
+class Signed(RequestModel):
+    """A change with the name of its author."""
 
     who: Annotated[
         StrictStr,
         Field(
             max_length=MAX_NAME,
             pattern=NO_ZERO_BYTE,
-            description="Your name. With a token, its name counts; without either, that of this machine's user.",
+            description="Your name. With a token, the token's name is used; the default is the server's user.",
         ),
     ] = ""
 
 
 class OfPlan(Signed):
-    """What is done to the plan by one model."""
+    """A change of one model's plan."""
 
-    model: Annotated[Key | None, Field(description="One of the run's models; without it, the first.")] = None
+    model: Annotated[Key | None, Field(description="One of the run's models; default: the first.")] = None
 
 
-class RunItem(Given):
-    """An item of a run, with what one model forecasts of it. Units are those of all its weeks; null: not known."""
+class RunItem(ResponseModel):
+    """An item of a run with its forecast by one model. Units are sums over all weeks; null: not known."""
 
     unique_id: str
     description: str | None
@@ -56,12 +54,14 @@ class RunItem(Given):
     outcome: Outcome
     error: Annotated[str | None, Field(validation_alias="reason", description="Why it failed or was cancelled.")]
     reasons: Annotated[list[AttentionReason], Field(description="Why it needs attention.")]
-    at_stake: Annotated[float, Field(description="Units that the plan may be wrong by, for these reasons.")]
-    final: Annotated[float | None, Field(description="The forecast as analysts changed it.")]
+    at_stake: Annotated[float, Field(description="Units at stake: by how much the plan may be wrong.")]
+    final: Annotated[float | None, Field(description="The final plan: the forecast with adjustments.")]
     forecast: float | None
-    sold: Annotated[float | None, Field(validation_alias="recent", description="In as many weeks before.")]
-    last_year: Annotated[float | None, Field(description="In the same weeks a year before.")]
-    change: Annotated[float | None, Field(description="Of the final plan to last year; a fraction.")]
+    sold: Annotated[
+        float | None, Field(validation_alias="recent", description="Units sold in as many weeks before the forecast.")
+    ]
+    last_year: Annotated[float | None, Field(description="Units sold in the same weeks of last year.")]
+    change: Annotated[float | None, Field(description="Change from last year to the final plan; a fraction.")]
     wape: float | None
     bias: float | None
     abc: str
@@ -75,7 +75,7 @@ class RunItem(Given):
 
 class RunItems(BaseModel):
     items: list[RunItem]
-    n_found: Annotated[int, Field(description="How many match in all.")]
+    n_found: Annotated[int, Field(description="Total number of matching items.")]
     last_change: LastChange
 
 
@@ -93,36 +93,38 @@ class ReviewRequest(OfPlan):
     )
 
 
-class ReopenRequest(Asked):
-    model: Annotated[Key | None, Field(description="One of the run's models; without it, the first.")] = None
+class ReopenRequest(RequestModel):
+    model: Annotated[Key | None, Field(description="One of the run's models; default: the first.")] = None
     items: ItemsInBody
 
 
 class Reviewed(BaseModel):
-    n_items: Annotated[int, Field(description="Items whose review was made, or taken back.")]
+    n_items: Annotated[int, Field(description="Items that were reviewed or reopened.")]
 
 
 _Threshold = Annotated[float, Field(strict=True, ge=0, le=MOST)]
 
 
-class Adjustment(Given):
-    """A change of weeks of the plan by an analyst; it may be undone."""
+class Adjustment(ResponseModel):
+    """An adjustment: a change of some weeks of the plan by an analyst."""
 
     adjustment_id: int
     model: str
-    scope: Annotated[str, Field(description="Which items were asked for, in words.")]
-    unique_id: Annotated[str | None, Field(description="The key, where it is of one item.")]
+    scope: Annotated[str, Field(description="The selected items, as text.")]
+    unique_id: Annotated[str | None, Field(description="The item's key, if it changes one item.")]
     n_items: int
     first_wk_end_dt: date
     last_wk_end_dt: date
     percent: float | None
-    units: Annotated[float | None, Field(description="A week. Null beside `percent`: each week or item has its own.")]
+    units: Annotated[
+        float | None, Field(description="Units per week. Null if `percent` is null, too: values per week or item.")
+    ]
     reason: str
     made_by: str
     made_at: datetime
     undone_by: str | None
     undone_at: datetime | None
-    carried_from: Annotated[int | None, Field(description="The job whose change this one repeats.")]
+    carried_from: Annotated[int | None, Field(description="The run from which the adjustment was carried over.")]
 
 
 class Adjustments(BaseModel):
@@ -134,27 +136,27 @@ _Units = Annotated[float, Field(strict=True)]
 
 
 class AdjustmentRequest(OfPlan):
-    """A change of weeks of the plan: one of `percent`, `units`, `total` and `targets`."""
+    """A change of some weeks of the plan: exactly one of `percent`, `units`, `total` and `targets`."""
 
     items: ItemsInBody
-    first_wk_end_dt: Annotated[Day, Field(description="The last day of the first week.")]
-    last_wk_end_dt: Annotated[Day, Field(description="The last day of the last week.")]
-    percent: Annotated[_Units | None, Field(description="By so many percent, such as -10.")] = None
-    units: Annotated[_Units | None, Field(description="To so many units a week, of all the items together.")] = None
-    total: Annotated[_Units | None, Field(description="To so many units in all the weeks together.")] = None
+    first_wk_end_dt: Annotated[Day, Field(description="Last day of the first week.")]
+    last_wk_end_dt: Annotated[Day, Field(description="Last day of the last week.")]
+    percent: Annotated[_Units | None, Field(description="Change in percent, such as -10.")] = None
+    units: Annotated[_Units | None, Field(description="New units per week, for all selected items together.")] = None
+    total: Annotated[_Units | None, Field(description="New units over all weeks, for all selected items.")] = None
     is_even: Annotated[
-        StrictBool, Field(description="Of a total: the same in each week; else each week keeps its share.")
+        StrictBool, Field(description="With `total`: equal units per week; otherwise each week keeps its share.")
     ] = False
     targets: Annotated[
         list[_Units | None] | None,
-        Field(max_length=MAX_HORIZON, description="To so many units, one for each week; null leaves a week as it is."),
+        Field(max_length=MAX_HORIZON, description="New units for each week; null keeps a week unchanged."),
     ] = None
     reason: Annotated[StrictStr, Field(min_length=1, max_length=MAX_REASON, pattern=NO_ZERO_BYTE)]
     last_change: Annotated[
         StrictInt | None,
         Field(
-            description="As it was given with the plan that you looked at: 409, if these weeks of these items were "
-            "changed since. Null: later changes do not matter."
+            description="`last_change` from when you read the plan: 409 if these weeks of these items were changed "
+            "since. Null: ignore later changes."
         ),
     ]
 
@@ -181,98 +183,104 @@ class AdjustmentId(BaseModel):
 
 class Undone(BaseModel):
     adjustment_id: int
-    is_new: Annotated[bool, Field(description="False: it was undone before.")]
+    is_new: Annotated[bool, Field(description="False: it was already undone.")]
 
 
 class Dropped(BaseModel):
-    n_adjustments: Annotated[int, Field(description="Those that held, and are undone now.")]
+    n_adjustments: Annotated[int, Field(description="Number of adjustments undone.")]
 
 
 class PlanUploadOptions(OfPlan):
-    """How an edited plan is taken."""
+    """Options for an edited plan."""
 
-    save: Annotated[StrictBool, Field(description="Save what the file changes; else it is only compared.")] = False
+    save: Annotated[StrictBool, Field(description="Save the changes; otherwise only compare.")] = False
     reason: Annotated[
-        StrictStr, Field(max_length=MAX_REASON, pattern=NO_ZERO_BYTE, description="Why it was edited; to save.")
+        StrictStr,
+        Field(max_length=MAX_REASON, pattern=NO_ZERO_BYTE, description="Reason of the changes; required to save."),
     ] = ""
-    skip_bad: Annotated[StrictBool, Field(description="Save the other cells where some cannot be taken.")] = False
+    skip_bad: Annotated[StrictBool, Field(description="Save the good cells if there are bad ones.")] = False
     meanwhile: Annotated[
-        Meanwhile, Field(description="Cells that others have changed since the download: refuse, keep or overwrite.")
+        Meanwhile, Field(description="Cells that others changed since the download: refuse, keep or overwrite.")
     ] = Meanwhile.REFUSE
     last_change: Annotated[
         StrictInt | None,
-        Field(description="As the comparison gave it: 409, if the same weeks of these items were changed since."),
+        Field(
+            description="`last_change` from the comparison: 409 if the same weeks of these items were changed since."
+        ),
     ] = None
 
 
-class CellChange(Given):
-    """A cell that changes the plan."""
+class CellChange(ResponseModel):
+    """A changed cell of an edited plan."""
 
     key: str
     name: str
     period: Annotated[str, Field(description="Such as `2026-11-28`, `2026-11`, `2026-Q4`.")]
-    cell: Annotated[str, Field(description="Where it is in the file: `Plan!H17`; in CSV `H17`.")]
-    before: Annotated[float, Field(description="Units of the plan as it is now.")]
+    cell: Annotated[str, Field(description="Cell in the file: `Plan!H17`; in CSV `H17`.")]
+    before: Annotated[float, Field(description="Units in the current plan.")]
     after: float
-    changed_meanwhile: Annotated[bool, Field(description="By others, since the file was downloaded.")]
+    changed_meanwhile: Annotated[bool, Field(description="Changed by others since the file was downloaded.")]
 
 
-class BadCell(Given):
+class BadCell(ResponseModel):
     cell: str
     why: str
 
 
-class PlanUpload(Given):
-    """What an edited plan changes."""
+class PlanUpload(ResponseModel):
+    """Result of an uploaded plan."""
 
-    adjustment_id: Annotated[int | None, Field(description="As which it was saved; null: nothing was saved.")]
+    adjustment_id: Annotated[int | None, Field(description="The saved adjustment; null: nothing was saved.")]
     kind: str
     period: Period
     n_rows: int
-    n_items: Annotated[int, Field(description="Items that change.")]
-    n_unchanged: Annotated[int, Field(description="Cells that are as they were.")]
-    n_empty: Annotated[int, Field(description="Cells that are empty, which leaves the plan as it is.")]
+    n_items: Annotated[int, Field(description="Number of changed items.")]
+    n_unchanged: Annotated[int, Field(description="Number of unchanged cells.")]
+    n_empty: Annotated[int, Field(description="Number of empty cells, which do not change the plan.")]
     n_changes: int
-    changes: Annotated[list[CellChange], Field(description=f"The first {MAX_CHANGES:,} of them.")]
-    n_bad: Annotated[int, Field(description="Cells that cannot be taken.")]
-    bad: Annotated[list[BadCell], Field(description=f"The first {MAX_BAD:,} of them.")]
+    changes: Annotated[list[CellChange], Field(description=f"The first {MAX_CHANGES:,} changes.")]
+    n_bad: Annotated[int, Field(description="Number of bad cells.")]
+    bad: Annotated[list[BadCell], Field(description=f"The first {MAX_BAD:,} bad cells.")]
     remarks: list[str]
     last_change: LastChange
 
 
-class Thresholds(Asked):
-    """From which value on an item needs attention; what is left out of a request has its usual value."""
+class Thresholds(RequestModel):
+    """Thresholds above which an item needs attention; omitted fields have their defaults."""
 
     worse_by: Annotated[
         _Threshold,
-        Field(description="By how much the error in backtests exceeds that of last year's sales; a fraction."),
-    ] = Usual.worse_by
+        Field(description="Excess of the backtest error over the error of last year's sales; a fraction."),
+    ] = Defaults.worse_by
     one_sided: Annotated[
-        _Threshold, Field(description="The sum of the errors in backtests by the sum of their sizes, from 0 to 1.")
-    ] = Usual.one_sided
+        _Threshold, Field(description="Sum of backtest errors divided by the sum of absolute errors, from 0 to 1.")
+    ] = Defaults.one_sided
     far: Annotated[
-        _Threshold, Field(description="How far the final plan is from the same weeks of last year; a fraction.")
-    ] = Usual.far
+        _Threshold,
+        Field(description="Relative difference of the final plan from the same weeks of last year; a fraction."),
+    ] = Defaults.far
     outside_weeks: Annotated[
-        _Threshold, Field(description="Weeks since the last run that lie outside its widest interval.")
-    ] = Usual.outside_weeks
+        _Threshold, Field(description="Number of weeks since the last run with sales outside its widest interval.")
+    ] = Defaults.outside_weeks
     shift: Annotated[
         _Threshold,
-        Field(description="By how much the level of the last weeks differs; a fraction of what sold lately."),
-    ] = Usual.shift
-    x_below: Annotated[_Threshold, Field(description="The WAPE below which an item is of class X.")] = Usual.x_below
-    y_below: Annotated[_Threshold, Field(description="The same of class Y; the others are Z.")] = Usual.y_below
+        Field(description="Relative change of the sales level in the last weeks; a fraction of recent sales."),
+    ] = Defaults.shift
+    x_below: Annotated[_Threshold, Field(description="WAPE below which an item is in class X.")] = Defaults.x_below
+    y_below: Annotated[_Threshold, Field(description="WAPE below which an item is in class Y; others are Z.")] = (
+        Defaults.y_below
+    )
 
     model_config = ConfigDict(extra="forbid", from_attributes=True)
 
 
 class ThresholdsRequest(Thresholds, Signed):
-    """Thresholds of a dataset's name, in place of those that it has."""
+    """New thresholds of a dataset's name."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"far": 0.3, "who": "Ann"}]})
 
 
-class DriverChange(Given):
+class DriverChange(ResponseModel):
     driver: str
     first_wk_end_dt: Annotated[date, Field(validation_alias="first")]
     last_wk_end_dt: Annotated[date, Field(validation_alias="last")]
@@ -280,18 +288,18 @@ class DriverChange(Given):
     value: float
 
 
-class ScenarioChange(Given):
-    """A change of a driver for some items."""
+class ScenarioChange(ResponseModel):
+    """A driver change in a scenario."""
 
     change_id: int
     change: DriverChange
-    scope: Annotated[str, Field(description="Which items were asked for, in words.")]
-    n_items: Annotated[int, Field(description="Those of them that have effects of drivers.")]
+    scope: Annotated[str, Field(description="The selected items, as text.")]
+    n_items: Annotated[int, Field(description="Selected items with driver effects.")]
     made_by: str
     made_at: datetime
 
 
-class Scenario(Given):
+class Scenario(ResponseModel):
     scenario_id: int
     name: str
     made_by: str
@@ -299,13 +307,13 @@ class Scenario(Given):
     changes: list[ScenarioChange]
 
 
-class ChangeableDriver(Given):
+class ChangeableDriver(ResponseModel):
     """A driver with an effect in the run."""
 
     name: str
     kind: DriverKind
     percent: Annotated[
-        float | None, Field(description="By which it changes sales where it is all week, or the price 10 % lower.")
+        float | None, Field(description="Effect on sales in percent, for a full week or a price cut of 10 %.")
     ]
 
 
@@ -316,23 +324,23 @@ class Scenarios(BaseModel):
 
 class ScenarioRequest(Signed):
     name: Annotated[StrictStr, Field(min_length=1, max_length=MAX_NAME, pattern=NO_ZERO_BYTE)]
-    copy_of: Annotated[
-        StrictInt | None, Field(description="The scenario of this run whose changes it begins with.")
-    ] = None
+    copy_of: Annotated[StrictInt | None, Field(description="Scenario of this run whose changes are copied.")] = None
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"name": "Carnival", "who": "Ann"}]})
 
 
 class DriverChangeRequest(Signed):
-    """What a driver is to be in some weeks ahead."""
+    """New values of a driver in some future weeks."""
 
     items: ItemsInBody
     driver: Annotated[StrictStr, Field(min_length=1, max_length=200, pattern=NO_ZERO_BYTE)]
-    first_wk_end_dt: Annotated[Day, Field(description="The last day of the first week.")]
-    last_wk_end_dt: Annotated[Day, Field(description="The last day of the last week.")]
-    how: Annotated[ChangeHow, Field(description="`to` a value; `percent`, of what is planned, for prices and numbers.")]
+    first_wk_end_dt: Annotated[Day, Field(description="Last day of the first week.")]
+    last_wk_end_dt: Annotated[Day, Field(description="Last day of the last week.")]
+    how: Annotated[
+        ChangeHow, Field(description="`to`: set the value; `percent`: change prices and numbers in percent.")
+    ]
     value: Annotated[
-        float, Field(strict=True, description="Of promotions, events and open days a share of the week, from 0 to 1.")
+        float, Field(strict=True, description="For promotions, events and open days the share of the week, 0 to 1.")
     ]
 
     model_config = ConfigDict(
@@ -355,20 +363,20 @@ class DriverChangeRequest(Signed):
 
 class ScenarioWeek(BaseModel):
     wk_end_dt: date
-    changes: Annotated[list[float], Field(description="Units, of each scenario to the final plan.")]
+    changes: Annotated[list[float], Field(description="Units by scenario: difference from the final plan.")]
 
 
-class ScenarioUnits(Given):
-    """An item, in units of all weeks ahead."""
+class ScenarioUnits(ResponseModel):
+    """An item; units are sums over all future weeks."""
 
     unique_id: str
     name: str
     plan: float
-    units: Annotated[list[float], Field(description="The plan in each scenario.")]
+    units: Annotated[list[float], Field(description="Units by scenario.")]
 
 
 class ScenarioSums(BaseModel):
-    scenarios: Annotated[list[int], Field(description="Their numbers, in the order of the lists below.")]
+    scenarios: Annotated[list[int], Field(description="Scenario ids, in the order of the lists below.")]
     weeks: list[ScenarioWeek]
     items: list[ScenarioUnits]
 
@@ -377,7 +385,7 @@ class TakeOverRequest(OfPlan):
     reason: Annotated[StrictStr, Field(min_length=1, max_length=MAX_REASON, pattern=NO_ZERO_BYTE)]
     last_change: Annotated[
         StrictInt | None,
-        Field(description="As it was given with the plan that you looked at: 409, if these weeks were changed since."),
+        Field(description="`last_change` from when you read the plan: 409 if these weeks were changed since."),
     ]
 
     model_config = ConfigDict(

@@ -1,4 +1,4 @@
-"""The final plan of a run as a wide file: given away to be edited, and read back."""
+"""Plan file routes: download the final plan of a run as a wide file, and upload the edited file."""
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -11,9 +11,9 @@ from starlette.responses import StreamingResponse
 from fcst.api import plan_schemas as schemas
 from fcst.api import uploads
 from fcst.api.jobs import JobId
-from fcst.api.problems import documented
-from fcst.api.run_items import ItemsInAddress, ModelName, checked
-from fcst.api.worklist import name_of
+from fcst.api.problems import problem_responses
+from fcst.api.run_items import ItemsInQuery, ModelName, check_keys
+from fcst.api.worklist import author_name
 from fcst.periods import Period
 from fcst.roles import Scope
 from fcst.services import exports, identity, jobs, plan_upload, plan_workbook
@@ -22,31 +22,31 @@ from fcst.services.plan_layout import PLAN_FORMATS
 router = APIRouter(prefix="/jobs/{job_id:number}/plan", tags=["plans"])
 
 
-async def take_turn() -> AsyncIterator[None]:
-    """Waits until a file may be made."""
+async def wait_for_export() -> AsyncIterator[None]:
+    """Waits for a free export slot."""
     async with exports.at_once:
         yield
 
 
 @router.get(
     "",
-    summary="Its final plan by one model as a file to be edited: one row an item, one column a period",
+    summary="Download a run's final plan by one model for editing: one row per item, one column per period",
     response_class=StreamingResponse,
-    dependencies=[Depends(take_turn, scope="function")],
+    dependencies=[Depends(wait_for_export, scope="function")],
     responses={200: {"content": {exports.MEDIA_TYPES[name].partition(";")[0]: {} for name in PLAN_FORMATS}}},
 )
 def get_plan(
     job_id: JobId,
-    wanted: ItemsInAddress,
+    wanted: ItemsInQuery,
     model: ModelName = None,
     format: Annotated[
         Literal[*PLAN_FORMATS],  # type: ignore[valid-type]
-        Query(description="A workbook remembers what was downloaded; CSV does not."),
+        Query(description="A workbook stores the downloaded values for comparison; CSV does not."),
     ] = "xlsx",
-    by: Annotated[Period, Query(description="What a column is.")] = Period.WEEK,
+    by: Annotated[Period, Query(description="Period of a column.")] = Period.WEEK,
 ) -> StreamingResponse:
     job = jobs.get_job(job_id)
-    model, which = jobs.choose_model(job, model), checked(job, wanted)
+    model, which = jobs.choose_model(job, model), check_keys(job, wanted)
     name = plan_workbook.plan_file_name(job, model, format, by, which)
     file, n_bytes = plan_workbook.open_plan(job, model, format, by, which)
     return StreamingResponse(exports.chunks(file), headers=exports.headers_of(name) | {"Content-Length": str(n_bytes)})
@@ -54,28 +54,29 @@ def get_plan(
 
 @router.post(
     "",
-    summary="Compare an edited file with its plan, and save what changes",
+    summary="Compare an edited file with a run's plan, and save the changes",
     response_model=schemas.PlanUpload,
-    responses=documented({409: "Others have changed the same cells", 415: "The body is no upload"}),
-    openapi_extra=uploads.body_of_upload(schemas.PlanUploadOptions),
+    responses=problem_responses({409: "Others have changed the same cells", 415: "The body is not an upload"}),
+    openapi_extra=uploads.upload_body(schemas.PlanUploadOptions),
 )
 async def upload_plan(job_id: JobId, request: Request) -> dict[str, Any]:
-    """The file is a workbook or CSV as `GET` gives it. What is saved is one adjustment: all of its cells, or none."""
-    identity.require(Scope.RUN)  # before a large file has come
-    async with uploads.one_file(request, schemas.PlanUploadOptions) as (asked, file), exports.at_once:
-        return await anyio.to_thread.run_sync(_take, job_id, asked, file.file, (file.filename or "The file")[:200])
+    """The file is a workbook or CSV from `GET`. All its changes are saved as one adjustment, or none."""
+    identity.require(Scope.RUN)  # before a large body is received
+    async with uploads.single_upload(request, schemas.PlanUploadOptions) as (options, file), exports.at_once:
+        name = (file.filename or "The file")[:200]
+        return await anyio.to_thread.run_sync(_read_upload, job_id, options, file.file, name)
 
 
-def _take(job_id: int, asked: schemas.PlanUploadOptions, file: BinaryIO, name: str) -> dict[str, Any]:
+def _read_upload(job_id: int, options: schemas.PlanUploadOptions, file: BinaryIO, name: str) -> dict[str, Any]:
     job = jobs.get_job(job_id)
-    model = jobs.choose_model(job, asked.model)
+    model = jobs.choose_model(job, options.model)
     found = plan_upload.read_plan_file(job, model, file, name)
-    if asked.last_change is not None:
-        found = replace(found, seen=min(found.seen, asked.last_change))
+    if options.last_change is not None:
+        found = replace(found, seen=min(found.seen, options.last_change))
     made = None
-    if asked.save:
-        who = name_of(asked)
-        made = plan_upload.save_plan_file(job, model, found, asked.reason, who, asked.skip_bad, asked.meanwhile)
+    if options.save:
+        who = author_name(options)
+        made = plan_upload.save_plan_file(job, model, found, options.reason, who, options.skip_bad, options.meanwhile)
     of_file = {name: getattr(found, name) for name in ("kind", "period", "n_rows", "n_items", "n_unchanged", "n_empty")}
     return {
         **of_file,

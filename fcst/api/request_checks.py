@@ -1,8 +1,7 @@
-"""The one gate before every request and every websocket of the server, whichever route they ask for.
+"""Checks of every HTTP request and websocket: origin, host name, body size and body timeout; security headers.
 
-It answers under the server's own names only, refuses what pages of other sites send, limits the size of a body and the
-time it may take, and says in each answer that no other site may frame it. Who asks, and what they may do, is decided
-behind it: for programs by `callers`, for people by `fcst/ui/visits.py`.
+Rejects cross-site requests and foreign Host headers, limits the size and duration of a body, and adds headers against
+framing to each response. Authentication comes later: `callers` for the API, `fcst/ui/visits.py` for the pages.
 """
 
 import asyncio
@@ -20,7 +19,7 @@ from fcst.errors import FcstError
 from fcst.settings import load_settings
 
 MAX_BODY = 5_000_000
-"""Bytes of a request that is no upload."""
+"""Maximum bytes of a request that is not an upload."""
 WAIT_S = 20.0
 UPLOAD_PATHS = re.compile(r"/api/(datasets|jobs/[0-9]{1,40}/plan)")
 THIS_MACHINE = ("localhost", "127.0.0.1", "::1")
@@ -29,25 +28,25 @@ SAFE_HEADERS = {
     "Content-Security-Policy": "frame-ancestors 'self'",
     "X-Frame-Options": "SAMEORIGIN",
     "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "same-origin",  # the addresses of files hold signatures
+    "Referrer-Policy": "same-origin",  # URLs of files contain signatures
     "Cross-Origin-Resource-Policy": "same-origin",
 }
 _HOST = re.compile(r"(?:\[([0-9a-f:.]+)\]|([a-z0-9_-]+(?:\.[a-z0-9_-]+)*)\.?)(?::\d{1,5})?", re.IGNORECASE)
 
 
 class Gate:
-    """Middleware around everything that the server answers.
+    """Middleware around all routes of the server.
 
     Parameters
     ----------
     max_upload
-        bytes of an upload through the API.
+        maximum bytes of an upload through the API.
     names
-        of this server besides those of this machine and of the settings; `*.shop.example` stands for all below it.
+        further host names of this server, besides local names and FCST_HOSTS; `*.shop.example` matches all subdomains.
     large_paths
-        beginnings of paths whose own code limits the size of what is put there.
+        path prefixes without a size limit here, because their routes limit the size.
     wait_s
-        seconds that may pass before the next piece of a body comes.
+        timeout in seconds for the next part of a body.
     """
 
     def __init__(
@@ -69,48 +68,49 @@ class Gate:
             await self.app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        answer = _Answer(send)
+        response = _Response(send)
         try:
             refusal = self._refuse(scope, headers)
         except FcstError as exc:
             refusal = of_error(exc)
         if refusal is not None:
-            await refusal(scope, receive, answer)
+            await refusal(scope, receive, response)
         elif scope["type"] == "websocket":
-            await self.app(scope, receive, answer)
+            await self.app(scope, receive, response)
         else:
             try:
-                await self.app(scope, _Body(receive, self._limit(scope, headers), self.wait_s), answer)
-            except Exception:  # noqa: BLE001  raised again though it was answered, it would end the connection
-                if not answer.is_whole:
+                await self.app(scope, _Body(receive, self._limit(scope, headers), self.wait_s), response)
+            except Exception:  # noqa: BLE001  once the response is complete, raising would only close the connection
+                if not response.is_complete:
                     raise
 
     def _refuse(self, scope: Scope, headers: Headers) -> Response | None:
-        """Why this is not answered; None where it is."""
-        if not scope["path"].isprintable():  # routes end at a line break, paths that are compared with do not
-            return _refusal(scope, 400, "The address has a control character.", "Remove it.")
+        """The response if the request is rejected; None if it passes."""
+        if not scope["path"].isprintable():  # a route regex stops at a line break, a string comparison does not
+            return _refusal(scope, 400, "The path contains a control character.", "Remove it.")
         hosts, origins = headers.getlist("host"), headers.getlist("origin")
         host = hosts[0] if len(hosts) == 1 else ""
         if any(not host or origin.partition("://")[2] != host for origin in origins):
-            return _refusal(scope, 403, f"Pages of {origins[0][:200]} may not use this server.", "Open its own pages.")
+            detail = f"Requests from pages of {origins[0][:200]} are not allowed."
+            return _refusal(scope, 403, detail, "Use the pages of this server.")
         is_foreign = is_from_elsewhere(headers)
         is_link = headers.get("sec-fetch-mode") == "navigate" and headers.get("sec-fetch-dest") not in FRAMES
         if is_foreign and not is_link:
-            return _refusal(scope, 403, "Pages of other sites may not use this server.", "Open its own pages.")
+            return _refusal(scope, 403, "Cross-site requests are not allowed.", "Use the pages of this server.")
         if not self._is_known(host, scope):
             return _refusal(
                 scope,
                 421,
-                "This server is not known by this name.",
-                "Use a name of its own, such as localhost, or have this one added to FCST_HOSTS.",
+                "Unknown host name.",
+                "Use a host name of this server, such as localhost, or add this name to FCST_HOSTS.",
             )
         if scope["type"] == "http" and _length(headers) > (limit := self._limit(scope, headers)):
-            return _refusal(scope, 413, f"The request is larger than {limit:,} bytes.", "Send less at once.")
+            return _refusal(scope, 413, f"The request is larger than {limit:,} bytes.", "Send a smaller request.")
         return None
 
     def _is_known(self, host: str, scope: Scope) -> bool:
-        """Whether this is a name of the server. The address at which the request arrived is one: a name can be made to
-        lead here, an address cannot.
+        """Whether a host name belongs to the server. The IP address of the connection is accepted: DNS rebinding can
+        point a foreign name here, but not change the address.
         """
         found = _HOST.fullmatch(host)
         if found is None:
@@ -121,7 +121,7 @@ class Gate:
         return any(fnmatchcase(name, known) for known in (*self.names, *load_settings().hosts))
 
     def _limit(self, scope: Scope, headers: Headers) -> float:
-        """Bytes that the body may have. What does not go to the disk as it comes is held in memory."""
+        """Maximum bytes of the body. A body that is not streamed to disk is held in memory."""
         if scope["path"].startswith(self.large_paths) and self.large_paths:
             return float("inf")
         is_upload = headers.get("content-type", "").startswith("multipart/form-data")
@@ -130,56 +130,56 @@ class Gate:
 
 
 def is_from_elsewhere(headers: Headers) -> bool:
-    """Whether a browser says that a page of another site had this sent."""
+    """Whether the browser's Sec-Fetch-Site header marks a request as cross-site."""
     return not set(headers.getlist("sec-fetch-site")) <= {"same-origin", "none"}
 
 
 def _refusal(scope: Scope, status: int, detail: str, hint: str) -> Response:
-    """The answer to a program as it reads all others, and to a browser in words."""
+    """The response of a rejected request: problem+json for the API, plain text for a browser."""
     if scope["path"].startswith("/api") or scope["path"] == "/metrics":
         return problem(status, detail, hint)
     return PlainTextResponse(f"{detail} {hint}\n", status)
 
 
-class _Answer:
-    """Sends an answer with the headers that all answers have, and records when it is whole."""
+class _Response:
+    """Sends a response with the security headers, and records when it is complete."""
 
     def __init__(self, send: Send) -> None:
         self._send = send
-        self.is_whole = False
+        self.is_complete = False
 
     async def __call__(self, message: Message) -> None:
         if message["type"] in ("http.response.start", "websocket.http.response.start"):
             headers = MutableHeaders(raw=list(message.get("headers", [])))
             for name in [name for name in headers if name.startswith("access-control-")]:
-                del headers[name]  # Streamlit gives them to its development server
+                del headers[name]  # Streamlit sets them for its development server
             for name, value in SAFE_HEADERS.items():
                 headers.setdefault(name, value)
             message = {**message, "headers": headers.raw}
         await self._send(message)
-        self.is_whole = message["type"] == "http.response.body" and not message.get("more_body", False)
+        self.is_complete = message["type"] == "http.response.body" and not message.get("more_body", False)
 
 
 class _Body:
-    """The request's body, which may neither be larger than allowed nor keep us waiting."""
+    """Receives the request's body; enforces the size limit and the timeout."""
 
     def __init__(self, receive: Receive, limit: float, wait_s: float) -> None:
         self._receive = receive
         self._limit = limit
         self._wait_s = wait_s
         self._n = 0
-        self._is_whole = False
+        self._is_complete = False
 
     async def __call__(self) -> Message:
-        if self._is_whole:  # what comes after the body is the end of the connection, whenever that is
+        if self._is_complete:  # after the body only the disconnect follows, without a timeout
             return await self._receive()
         try:
             async with asyncio.timeout(self._wait_s):
                 message = await self._receive()
         except TimeoutError:
-            raise HTTPException(408, f"Nothing came for {self._wait_s:g} s.") from None
+            raise HTTPException(408, f"No data received for {self._wait_s:g} s.") from None
         self._n += len(message.get("body", b""))
-        self._is_whole = not message.get("more_body", False)
+        self._is_complete = not message.get("more_body", False)
         if self._n > self._limit:
             raise HTTPException(413, f"The request is larger than {self._limit:,} bytes.")
         return message

@@ -1,4 +1,4 @@
-"""Which items of a run a request is for: keys, or what they must have, in its address or in its body."""
+"""Item selection in requests about a run: item keys or filters, as query parameters or in the body."""
 
 from typing import Annotated, Literal
 
@@ -15,31 +15,32 @@ from fcst.services import exports
 
 MAX_VALUES = 100
 MAX_KEYS = 1_000
-"""In an address."""
+"""Maximum number of keys in the query."""
 ONLY_THESE = "Only these items, by key."
 
 _Values = Annotated[list[Key], Field(min_length=1, max_length=MAX_VALUES)]
 
 
 class Matching(BaseModel):
-    """What an item must have: all that is given, and of each list one of its values."""
+    """Item filters: an item matches if it matches each given field; a list matches one of its values."""
 
     q: Annotated[
         StrictStr,
-        Field(max_length=200, pattern=NO_ZERO_BYTE, description="Words in its key, description or family."),
+        Field(max_length=200, pattern=NO_ZERO_BYTE, description="Words in the key, description or family."),
     ] = ""
     family: _Values | None = None
     item_class: Annotated[_Values | None, Field(alias="class")] = None
     demand_class: _Values | None = None
-    heaviest: Annotated[_Values | None, Field(description="The model of the largest weight in its forecast.")] = None
+    heaviest: Annotated[_Values | None, Field(description="The model with the largest weight in the forecast.")] = None
     reason: Annotated[
-        list[AttentionReason] | None, Field(min_length=1, max_length=MAX_VALUES, description="Why it needs attention.")
+        list[AttentionReason] | None,
+        Field(min_length=1, max_length=MAX_VALUES, description="Reasons why an item needs attention."),
     ] = None
     abc: Annotated[list[Literal[*ABC]] | None, Field(min_length=1, max_length=MAX_VALUES)] = None  # type: ignore[valid-type]
     xyz: Annotated[list[Literal[*XYZ]] | None, Field(min_length=1, max_length=MAX_VALUES)] = None  # type: ignore[valid-type]
     review: Annotated[
         Literal["open", "done"] | None,
-        Field(description="`open`: it needs attention and was not reviewed; `done`: it was reviewed."),
+        Field(description="`open`: needs attention and is not reviewed; `done`: reviewed."),
     ] = None
 
     def to_filter(self, attributes: Wanted, keys: list[str] | None) -> RunFilter:
@@ -58,14 +59,14 @@ class Matching(BaseModel):
         )
 
 
-class MatchingInAddress(Matching):
+class MatchingInQuery(Matching):
     item: Annotated[list[str] | None, Field(max_length=MAX_KEYS, description=ONLY_THESE)] = None
 
 
 class MatchingInBody(Matching):
     attributes: Annotated[
         schemas.WantedAttributes,
-        Field(description="By name, such as `city`; an empty value is for items without one."),
+        Field(description="Attribute name -> values; an empty value matches items without a value."),
     ] = {}
 
     model_config = ConfigDict(extra="forbid")
@@ -75,42 +76,42 @@ ItemsInBody = Annotated[
     Annotated[list[Key], Field(min_length=1, max_length=MAX_ITEMS), Tag("keys")]
     | Annotated[MatchingInBody, Tag("filter")],
     Discriminator(lambda value: "keys" if isinstance(value, list) else "filter"),
-    Field(description="The keys of items, or what they must have; `{}`: all items."),
+    Field(description="Item keys, or filters; `{}`: all items."),
 ]
 
 
-def _in_address(asked: Annotated[MatchingInAddress, Query()], attributes: WantedAttributes) -> RunFilter:
-    return asked.to_filter(attributes, asked.item)
+def _in_query(filters: Annotated[MatchingInQuery, Query()], attributes: WantedAttributes) -> RunFilter:
+    return filters.to_filter(attributes, filters.item)
 
 
-ItemsInAddress = Annotated[RunFilter, Depends(_in_address)]
-"""The parameters of a request that say which items; `attr.city=Quito` is one of them."""
+ItemsInQuery = Annotated[RunFilter, Depends(_in_query)]
+"""Query parameters that select items, `attr.city=Quito` included."""
 
 ItemKeys = Annotated[list[str] | None, Query(max_length=MAX_KEYS, description=ONLY_THESE)]
 
-ModelName = Annotated[str | None, Query(max_length=100, description="One of the run's models; without it, the first.")]
+ModelName = Annotated[str | None, Query(max_length=100, description="One of the run's models; default: the first.")]
 
 
-def checked(job: Job, which: RunFilter) -> RunFilter:
-    """The same filter.
+def check_keys(job: Job, which: RunFilter) -> RunFilter:
+    """Returns the filter after a check of its keys.
 
     Raises
     ------
     NotFound
-        that names keys which the run does not have.
+        if the run does not have some of the keys; the message names them.
     """
     exports.check_items(job.job_id, list(which.keys or ()))
     return which
 
 
-def chosen(job: Job, items: list[str] | MatchingInBody) -> RunFilter:
-    """The filter of items in a body.
+def to_filter(job: Job, items: list[str] | MatchingInBody) -> RunFilter:
+    """Converts the item selection in a body to a filter.
 
     Raises
     ------
     NotFound
-        that names keys which the run does not have.
+        if the run does not have some of the keys; the message names them.
     """
     if isinstance(items, list):
-        return checked(job, MatchingInBody().to_filter((), items))
+        return check_keys(job, MatchingInBody().to_filter((), items))
     return items.to_filter(wanted_in(items.attributes), None)

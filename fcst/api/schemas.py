@@ -1,4 +1,4 @@
-"""What goes in and comes out, as OpenAPI tells it: units a week, seconds, and fractions where it says so."""
+"""Request and response models of the API. Units are units sold per week; durations are seconds."""
 
 import re
 from datetime import date, datetime
@@ -31,7 +31,7 @@ MAX_ITEMS = 200_000
 
 
 class _Number(Convertor[int]):
-    """In an address, where nothing else that may stand in its place is taken for one."""
+    """Path parameter of an id: digits only, so that other path segments do not match."""
 
     regex = "[0-9]{1,40}"
 
@@ -44,83 +44,81 @@ class _Number(Convertor[int]):
 
 register_url_convertor("number", _Number())
 
-NO_ZERO_BYTE = r"^[^\x00]*$"  # there is none in a text of Postgres, or in a path
+NO_ZERO_BYTE = r"^[^\x00]*$"  # Postgres text and file paths do not allow it
 Key = Annotated[StrictStr, Field(min_length=1, max_length=1_000, pattern=NO_ZERO_BYTE)]
 Words = Annotated[StrictStr, Field(max_length=1_000, pattern=NO_ZERO_BYTE)]
 WantedAttributes = dict[Key, Annotated[list[Words], Field(min_length=1, max_length=1_000)]]
-"""Values by the names of attributes; an empty value is for items without one."""
+"""Attribute name -> values; an empty value matches items without a value."""
 
 
 def _check_day(value: Any) -> Any:
-    """Refuses what would be read as seconds since 1970."""
+    """Refuses numbers, which pydantic would read as seconds since 1970."""
     if isinstance(value, date) or isinstance(value, str) and re.fullmatch(r"\d{4}-\d\d-\d\d", value):
         return value
-    raise ValueError("a day is written as 2024-03-31")
+    raise ValueError("write dates as 2024-03-31")
 
 
 Day = Annotated[date, BeforeValidator(_check_day)]
 
 
-class Asked(BaseModel):
-    """What a caller sends: a name that is not known is a mistake."""
+class RequestModel(BaseModel):
+    """Base of request bodies; refuses unknown fields."""
 
     model_config = ConfigDict(extra="forbid")
 
 
-class Given(BaseModel):
-    """What a caller gets: read off a record by the names of its fields."""
+class ResponseModel(BaseModel):
+    """Base of responses; reads the attributes of a record."""
 
     model_config = ConfigDict(from_attributes=True)
 
 
 class Spec(BaseModel):
-    """How items are forecast: the same names in what is sent and in what comes back."""
+    """Forecast settings; the same fields in requests and responses."""
 
-    models: Annotated[list[Key], Field(min_length=1, max_length=50, description="Names of models, or `auto`.")] = [
-        "auto"
-    ]
+    models: Annotated[list[Key], Field(min_length=1, max_length=50, description="Model names, or `auto`.")] = ["auto"]
     h: Annotated[
         StrictInt,
-        Field(ge=1, le=MAX_HORIZON, description="Weeks ahead.", validation_alias=AliasChoices("h", "horizon")),
+        Field(ge=1, le=MAX_HORIZON, description="Horizon in weeks.", validation_alias=AliasChoices("h", "horizon")),
     ] = 13
-    level: Annotated[list[StrictInt], Field(max_length=20, description="Interval levels, percent.")] = [80, 95]
+    level: Annotated[list[StrictInt], Field(max_length=20, description="Interval levels in percent.")] = [80, 95]
     n_windows: Annotated[
         StrictInt,
         Field(
             ge=0,
             le=MAX_WINDOWS,
-            description="Windows of 13 weeks on which accuracy is measured.",
+            description="Number of backtest windows of 13 weeks.",
             validation_alias=AliasChoices("n_windows", "backtest"),
         ),
     ] = 3
     batch_size: Annotated[
         StrictInt | None,
-        Field(ge=1, le=MAX_BATCH_SIZE, description="Items of a batch; without it, what keeps all processes busy."),
+        Field(ge=1, le=MAX_BATCH_SIZE, description="Items per batch; default: chosen to keep all processes busy."),
     ] = None
     skips_stockouts: Annotated[
         StrictBool,
-        Field(description="Weeks without a sale that look like stock-outs are missing, not zero demand."),
+        Field(description="Treat weeks without sales that look like stock-outs as missing, not as zero demand."),
     ] = False
 
     model_config = ConfigDict(from_attributes=True)
 
 
 class JobRequest(Spec):
-    """A run to be made. What `GET /jobs/{job_id}` gives as `spec` can be sent as it is."""
+    """A run to submit. Accepts the fields of `spec` from `GET /jobs/{job_id}`."""
 
     dataset: Annotated[
         Key | None,
-        Field(description="Name of a dataset, of which the newest version is taken; without it, the newest of all."),
+        Field(description="Dataset name; uses its newest version. Default: the newest dataset."),
     ] = None
     items: Annotated[
         Annotated[StrictInt, Field(ge=1, le=MAX_ITEMS)]
         | Annotated[list[Key], Field(min_length=1, max_length=MAX_ITEMS)]
         | None,
-        Field(description="How many of the largest sellers, or the keys of items; without it, all."),
+        Field(description="Number of largest sellers, or item keys; default: all items."),
     ] = None
     attributes: Annotated[
         WantedAttributes,
-        Field(description="Only items that have one of the values of each; with a number or without `items`."),
+        Field(description="Only items with one of the values of each attribute; not allowed with item keys."),
     ] = {}
     name: Annotated[StrictStr, Field(max_length=100, pattern=NO_ZERO_BYTE)] = ""
     note: Words = ""
@@ -135,8 +133,8 @@ class JobId(BaseModel):
     job_id: int
 
 
-class BatchRequest(Asked):
-    """A batch to be run again."""
+class BatchRequest(RequestModel):
+    """A batch to retry."""
 
     job_id: StrictInt
     batch_id: StrictInt
@@ -146,24 +144,24 @@ class BatchRequest(Asked):
 
 class ItemsAgain(BaseModel):
     job_id: int
-    n_items: Annotated[int, Field(description="Items that run again.")]
+    n_items: Annotated[int, Field(description="Number of items to retry.")]
 
 
 class Cancelled(BaseModel):
     job_id: int
-    is_new: Annotated[bool, Field(description="False: it has ended, or was told to stop before.")]
+    is_new: Annotated[bool, Field(description="False: the run has ended or was cancelled before.")]
 
 
-class Stall(Given):
-    """What keeps an open run from going on."""
+class Stall(ResponseModel):
+    """Why an open run is stalled."""
 
-    since: Annotated[datetime, Field(description="The last change of a stage of its batches.")]
+    since: Annotated[datetime, Field(description="The last stage change of its batches.")]
     why: str
     hint: Annotated[str, Field(description="What to do.")]
 
 
-class Job(Given):
-    """A run and how far it is."""
+class Job(ResponseModel):
+    """A run and its progress."""
 
     job_id: int
     status: JobStatus
@@ -178,11 +176,11 @@ class Job(Given):
     n_failed: int
     n_cancelled: int
     n_batches: int
-    batches: Annotated[dict[Stage, int], Field(description="How many are in each stage.")]
-    learning: Annotated[Stage | None, Field(description="Of what it learns across its items; null: nothing.")]
+    batches: Annotated[dict[Stage, int], Field(description="Number of batches by stage.")]
+    learning: Annotated[Stage | None, Field(description="Stage of the learning across items; null: the run has none.")]
     items_per_s: float | None
-    time_left_s: Annotated[float | None, Field(description="Null where it cannot be known, as of a stalled run.")]
-    stalled: Annotated[Stall | None, Field(description="Null: it goes on, waits for its turn, or has ended.")]
+    time_left_s: Annotated[float | None, Field(description="Null if unknown, for example if stalled.")]
+    stalled: Annotated[Stall | None, Field(description="Null: the run is running, queued or ended.")]
     submitted_by: str | None
     submitted_at: datetime
     started_at: datetime | None
@@ -198,8 +196,8 @@ class Batches(BaseModel):
     batches: list[Batch]
 
 
-class Forecast(Given):
-    """One week of an item by a model, in units; bounds by the levels of the run, as `lo["80"]`."""
+class Forecast(ResponseModel):
+    """Forecast of an item and week by a model, in units. Interval bounds are keyed by level, as in `lo["80"]`."""
 
     unique_id: str
     wk_end_dt: date
@@ -209,27 +207,27 @@ class Forecast(Given):
     hi: dict[str, float]
     is_fallback: bool
     made_by: str
-    adjusted: Annotated[float, Field(description="As analysts changed it; else the forecast.")]
-    baseline: Annotated[float | None, Field(description="Without the effects of drivers; null: none is known.")]
-    uplift: Annotated[float | None, Field(description="By what drivers multiply the baseline; null: none is known.")]
+    adjusted: Annotated[float, Field(description="The final plan: the forecast with adjustments.")]
+    baseline: Annotated[float | None, Field(description="The forecast without driver effects; null: not known.")]
+    uplift: Annotated[float | None, Field(description="Factor of the driver effects on the baseline; null: not known.")]
 
 
 class Forecasts(BaseModel):
     forecasts: list[Forecast]
-    next: Annotated[str | None, Field(description="Where the next page is; null on the last one.")]
+    next: Annotated[str | None, Field(description="URL of the next page; null on the last page.")]
 
 
-class Group(Given):
-    """Items of a run with the same value of an attribute, added up over the weeks that are forecast; units."""
+class Group(ResponseModel):
+    """Sums over the items of a run with the same attribute value, over all forecast weeks; in units."""
 
-    value: Annotated[str | None, Field(description="Null: the items without a value; or all items.")]
+    value: Annotated[str | None, Field(description="Attribute value; null: items without a value, or all items.")]
     n_items: int
-    sold: Annotated[float | None, Field(description="In as many weeks before.")]
-    last_year: Annotated[float | None, Field(description="In the same weeks a year before; null: not known.")]
-    forecast: Annotated[float | None, Field(description="Null: none of the items has one.")]
-    final: Annotated[float | None, Field(description="The forecast as analysts changed it.")]
-    lo: Annotated[dict[str, float], Field(description="Lower bounds of the forecast by level, where asked for.")]
-    hi: dict[str, float]
+    sold: Annotated[float | None, Field(description="Units sold in as many weeks before the forecast.")]
+    last_year: Annotated[float | None, Field(description="Units sold in the same weeks of last year; null: not known.")]
+    forecast: Annotated[float | None, Field(description="Null: no item has a forecast.")]
+    final: Annotated[float | None, Field(description="The final plan: the forecast with adjustments.")]
+    lo: Annotated[dict[str, float], Field(description="Lower bounds of the forecast by level, with `bounds=true`.")]
+    hi: Annotated[dict[str, float], Field(description="Upper bounds of the forecast by level, with `bounds=true`.")]
     wape: float | None
     bias: float | None
 
@@ -237,36 +235,38 @@ class Group(Given):
 class Groups(BaseModel):
     by: str
     groups: list[Group]
-    n_found: Annotated[int, Field(description="How many groups there are in all.")]
+    n_found: Annotated[int, Field(description="Total number of groups.")]
 
 
 class Metrics(BaseModel):
-    """Measured on weeks that the models had not seen; null is undefined."""
+    """Accuracy in backtests, on weeks not used for fitting; null is undefined."""
 
     by: str
     metrics: list[dict[str, Any]]
 
 
-class ItemLostSales(Given):
+class ItemLostSales(ResponseModel):
     unique_id: str
     family: str | None
-    n_weeks: Annotated[int, Field(description="Out of stock, by a driver or because the run takes them as such.")]
-    units: Annotated[float, Field(description="About how many more would have sold in them.")]
-    share: Annotated[float | None, Field(description="Of what it sold in its history; null: nothing.")]
-    n_suspected: Annotated[int, Field(description="Weeks that look like stock-outs, taken as such or not.")]
+    n_weeks: Annotated[int, Field(description="Out-of-stock weeks, from a driver or detected by the run.")]
+    units: Annotated[float, Field(description="Estimated lost sales in these weeks.")]
+    share: Annotated[float | None, Field(description="Share of the units sold in its history; null: no sales.")]
+    n_suspected: Annotated[int, Field(description="Weeks that look like stock-outs, used as such or not.")]
 
 
-class LostSales(Given):
-    """What the completed items of a run have lost to stock-outs in their histories."""
+class LostSales(ResponseModel):
+    """Lost sales from stock-outs in the histories of a run's completed items."""
 
     n_items: int
     n_weeks: int
     units: float
-    share: Annotated[float | None, Field(description="Of what all completed items sold in their histories.")]
+    share: Annotated[
+        float | None, Field(description="Share of the units sold in the histories of all completed items.")
+    ]
     n_items_suspected: int
     n_weeks_suspected: int
-    n_found: Annotated[int, Field(description="Items with weeks of either kind.")]
-    items: Annotated[list[ItemLostSales], Field(description="Those that lost most first.")]
+    n_found: Annotated[int, Field(description="Items with out-of-stock or suspected weeks.")]
+    items: Annotated[list[ItemLostSales], Field(description="Largest lost sales first.")]
 
 
 class Dataset(BaseModel):
@@ -291,7 +291,7 @@ class DatasetWithReport(Dataset):
     report: Annotated[
         dict[str, Any],
         BeforeValidator(_report_in_json),
-        Field(description="What was read, and what is odd in it."),
+        Field(description="Quality report of the load."),
     ]
 
 
@@ -308,18 +308,20 @@ class Item(BaseModel):
     item_class: Annotated[str | None, Field(serialization_alias="class")]
     description: str | None
     demand_class: str | None
-    price: Annotated[float | None, Field(description="Mean of a unit, where the sales say what was paid.")]
-    attributes: Annotated[dict[str, str], Field(description="By name, besides family and class.")]
+    price: Annotated[float | None, Field(description="Mean price per unit; null if the sales have no values.")]
+    attributes: Annotated[dict[str, str], Field(description="Attribute name -> value, without family and class.")]
 
 
 class Items(BaseModel):
     items: list[Item]
-    next: Annotated[str | None, Field(description="Where the next page is; null on the last one.")]
+    next: Annotated[str | None, Field(description="URL of the next page; null on the last page.")]
 
 
-class Week(Given):
+class Week(ResponseModel):
     wk_end_dt: date
-    unit_sales: Annotated[float | None, Field(description="Null: missing, as when an item sold on promotion only.")]
+    unit_sales: Annotated[
+        float | None, Field(description="Null: missing, for example if all units were sold on promotion.")
+    ]
     promo_units: float
 
 
@@ -328,19 +330,19 @@ class History(BaseModel):
     weeks: list[Week]
 
 
-class PlanRequest(Asked):
-    """How files of drivers are read; what is left out is recognised, or as for the sales of the dataset."""
+class PlanRequest(RequestModel):
+    """Settings for reading driver files. Omitted fields are recognised, or taken from the dataset's sales."""
 
     path: Annotated[
         Key | Annotated[list[Key], Field(min_length=1, max_length=1_000)] | None,
-        Field(description="Files on the server, in folders that it allows; none with an upload."),
+        Field(description="Paths on the server, in allowed folders; omit with an upload."),
     ] = None
-    map: Annotated[dict[Literal[*ROLES], Key | list[Key]], Field(description="Which column has which role.")] = {}  # type: ignore[valid-type]
+    map: Annotated[dict[Literal[*ROLES], Key | list[Key]], Field(description="Role -> column.")] = {}  # type: ignore[valid-type]
     date_format: Annotated[StrictStr, Field(max_length=50)] = ""
     decimal: Literal["", *DECIMALS] = ""  # type: ignore[valid-type]
     encoding: Annotated[StrictStr, Field(max_length=50)] = ""
-    file: Annotated[StrictStr, Field(max_length=1_000, description="Which file of an archive, or sheet.")] = ""
-    where: Annotated[dict[Key, Key], Field(description="Column and the value that rows must have.")] = {}
+    file: Annotated[StrictStr, Field(max_length=1_000, description="File in an archive, or sheet of a workbook.")] = ""
+    where: Annotated[dict[Key, Key], Field(description="Row filter: column -> value.")] = {}
     skip_bad: StrictBool = False
 
     model_config = ConfigDict(
@@ -349,35 +351,37 @@ class PlanRequest(Asked):
     )
 
 
-class HolidaysRequest(Asked):
-    country: Annotated[StrictStr, Field(min_length=2, max_length=10, description="Of two letters, such as EC.")]
-    region: Annotated[StrictStr, Field(max_length=50, description="Of the country, such as BY of DE.")] = ""
+class HolidaysRequest(RequestModel):
+    country: Annotated[
+        StrictStr, Field(min_length=2, max_length=10, description="Two-letter country code, such as EC.")
+    ]
+    region: Annotated[StrictStr, Field(max_length=50, description="Region code, such as BY for DE.")] = ""
 
 
-class DriverColumn(Given):
+class DriverColumn(ResponseModel):
     name: str
     kind: DriverKind
-    n_keys: Annotated[int, Field(description="Items or groups that have values of it.")]
+    n_keys: Annotated[int, Field(description="Number of items or groups with values.")]
 
 
-class DriverReport(Given):
+class DriverReport(ResponseModel):
     n_rows: int
-    n_unknown: Annotated[int, Field(description="Keys that the dataset does not have.")]
-    unknown: Annotated[list[str], Field(description="The first of them.")]
-    n_outside: Annotated[int, Field(description="Rows of weeks before the dataset, or too far after it.")]
+    n_unknown: Annotated[int, Field(description="Number of keys that the dataset does not have.")]
+    unknown: Annotated[list[str], Field(description="The first of these keys.")]
+    n_outside: Annotated[int, Field(description="Rows before the dataset's first week, or too far after its last.")]
     n_bad: int
     bad: list[str]
     remarks: list[str]
 
 
-class DriverLoad(Given):
+class DriverLoad(ResponseModel):
     """The drivers of one file or calendar."""
 
     driver_load_id: int
     source: str
-    is_own: Annotated[bool, Field(description="It came with the sales.")]
+    is_own: Annotated[bool, Field(description="True: loaded with the sales.")]
     grouped_by: Literal["item", "part", "family", "class", "all"]
-    key_columns: Annotated[list[str], Field(description="Of a part of the items' keys: its columns; else none.")]
+    key_columns: Annotated[list[str], Field(description="Key columns, if grouped by `part`; else empty.")]
     first_day: date
     last_day: date
     columns: list[DriverColumn]
@@ -390,8 +394,8 @@ class DriverLoads(BaseModel):
     loads: list[DriverLoad]
 
 
-class Source(Asked):
-    """An item whose units, times the factor, stand before another one's."""
+class Source(RequestModel):
+    """A source item: its units times the factor extend the history of another item."""
 
     unique_id: Key
     factor: Annotated[float, Field(gt=0, le=MAX_FACTOR, strict=True)] = 1.0
@@ -399,20 +403,20 @@ class Source(Asked):
     model_config = ConfigDict(extra="forbid", from_attributes=True)
 
 
-class Lifecycle(Asked):
-    """What is known of an item's life; at least one thing is."""
+class Lifecycle(RequestModel):
+    """Lifecycle of an item; at least one field is set."""
 
     unique_id: Key
     origin: Annotated[
         Origin | None,
-        Field(description="What `sources` are: predecessors that it replaces, or one item that it is like."),
+        Field(description="Type of `sources`: replaced predecessors, or one similar item."),
     ] = None
     sources: Annotated[list[Source], Field(max_length=MAX_SOURCES)] = []
-    launch: Annotated[Day | None, Field(description="The first day on which it is sold.")] = None
-    last_day: Annotated[Day | None, Field(description="The last day on which it is sold.")] = None
+    launch: Annotated[Day | None, Field(description="First day of sale.")] = None
+    last_day: Annotated[Day | None, Field(description="Last day of sale.")] = None
 
 
-class LifecyclesRequest(Asked):
+class LifecyclesRequest(RequestModel):
     lifecycles: Annotated[list[Lifecycle], Field(min_length=1, max_length=10_000)]
 
     model_config = ConfigDict(
@@ -431,7 +435,7 @@ class LifecyclesRequest(Asked):
 
 
 class StoredLifecycle(Lifecycle):
-    has_sales: Annotated[bool, Field(description="Whether the item has sales of its own.")]
+    has_sales: Annotated[bool, Field(description="Whether the item has its own sales.")]
     created_at: datetime
     created_by: str
 
@@ -440,41 +444,41 @@ class StoredLifecycle(Lifecycle):
 
 class Lifecycles(BaseModel):
     lifecycles: list[StoredLifecycle]
-    n_items: Annotated[int, Field(description="How many there are in all.")]
+    n_items: Annotated[int, Field(description="Total number of lifecycles.")]
 
 
-class StockFigures(Given):
+class StockFigures(ResponseModel):
     unique_id: str
-    lead_time_days: Annotated[float | None, Field(description="Null where none is set.")]
+    lead_time_days: Annotated[float | None, Field(description="Null if not set.")]
     review_period_days: float | None
     service_level: Annotated[float | None, Field(description="A fraction.")]
-    demand: Annotated[float | None, Field(description="The final plan over lead time and review period, in units.")]
+    demand: Annotated[float | None, Field(description="Final plan over lead time and review period, in units.")]
     safety_stock: float | None
-    reorder_point: Annotated[float | None, Field(description="Demand and safety stock together.")]
-    is_measured: Annotated[bool, Field(description="By errors of backtests; else by what is usual.")]
-    reason: Annotated[str | None, Field(description="Why something is not defined.")]
+    reorder_point: Annotated[float | None, Field(description="Demand plus safety stock.")]
+    is_measured: Annotated[bool, Field(description="True: from backtest errors; false: from typical errors.")]
+    reason: Annotated[str | None, Field(description="Why a figure is null.")]
 
 
 class Stock(BaseModel):
     stock: list[StockFigures]
-    next: Annotated[str | None, Field(description="The address of the next page; null on the last one.")]
+    next: Annotated[str | None, Field(description="URL of the next page; null on the last page.")]
 
 
-class StockSettings(Asked):
-    """What is said of the replenishment of an item or group; of what is null, what is said of a larger group holds."""
+class StockSettings(RequestModel):
+    """Replenishment settings of an item or group; null fields use the setting of a larger group."""
 
     grouped_by: Annotated[
         Literal[*GROUPS],  # type: ignore[valid-type]
-        Field(description="`part`: all items that share some of the columns of their keys. `all` has the key ''."),
+        Field(description="`part`: all items with the same part of the key. `all` has the key ''."),
     ] = "item"
-    key_columns: Annotated[list[Key], Field(max_length=20, description="Of a part: the columns it is joined of.")] = []
+    key_columns: Annotated[list[Key], Field(max_length=20, description="Key columns, if grouped by `part`.")] = []
     key: Annotated[StrictStr, Field(max_length=1_000, pattern=NO_ZERO_BYTE)]
     lead_time_days: Annotated[float | None, Field(strict=True)] = None
     review_period_days: Annotated[float | None, Field(strict=True)] = None
     service_level: Annotated[float | None, Field(strict=True, description="A fraction, such as 0.95.")] = None
 
 
-class StockSettingsRequest(Asked):
+class StockSettingsRequest(RequestModel):
     settings: Annotated[list[StockSettings], Field(min_length=1, max_length=10_000)]
 
     model_config = ConfigDict(
@@ -493,7 +497,7 @@ class StockSettingsRequest(Asked):
 
 
 class StockSettingsSaved(BaseModel):
-    unknown: Annotated[list[str], Field(description="Keys that the dataset does not have yet.")]
+    unknown: Annotated[list[str], Field(description="Keys that the dataset does not have.")]
 
 
 class StoredStockSettings(StockSettings):
@@ -503,26 +507,26 @@ class StoredStockSettings(StockSettings):
 
 class StockSettingsPage(BaseModel):
     settings: list[StoredStockSettings]
-    n_found: Annotated[int, Field(description="How many there are in all.")]
+    n_found: Annotated[int, Field(description="Total number of settings.")]
 
 
-class AttributeRow(Asked):
+class AttributeRow(RequestModel):
     key: Annotated[
-        list[Key], Field(min_length=1, max_length=50, description="The item's key, or a value for each of `keyed_by`.")
+        list[Key], Field(min_length=1, max_length=50, description="The item key, or one value for each of `keyed_by`.")
     ]
     values: Annotated[
         list[Annotated[StrictStr, Field(max_length=MAX_VALUE, pattern=NO_ZERO_BYTE)] | None],
-        Field(description="One for each of `names`; null takes the value away."),
+        Field(description="One value for each of `names`; null removes the value."),
     ]
 
 
-class AttributesRequest(Asked):
-    names: Annotated[list[Key], Field(min_length=1, max_length=MAX_ATTRIBUTES, description="Of the attributes.")]
+class AttributesRequest(RequestModel):
+    names: Annotated[list[Key], Field(min_length=1, max_length=MAX_ATTRIBUTES, description="Attribute names.")]
     keyed_by: Annotated[
-        list[Key], Field(max_length=50, description="Parts of the items' keys, or family or class; none: the items.")
+        list[Key], Field(max_length=50, description="Key columns, or family or class; empty: item keys.")
     ] = []
     source: Annotated[
-        StrictStr, Field(min_length=1, max_length=200, pattern=NO_ZERO_BYTE, description="Who says it.")
+        StrictStr, Field(min_length=1, max_length=200, pattern=NO_ZERO_BYTE, description="Source of the values.")
     ] = "API"
     rows: Annotated[list[AttributeRow], Field(min_length=1, max_length=100_000)]
 
@@ -536,21 +540,21 @@ class AttributesRequest(Asked):
     )
 
 
-class SavedAttributes(Given):
-    n_keys: Annotated[int, Field(description="Keys that items have.")]
-    n_items: Annotated[int, Field(description="Items that have one of the attributes now.")]
-    n_unknown: Annotated[int, Field(description="Keys that no item has.")]
-    unknown: Annotated[list[str], Field(description="The first of them.")]
+class SavedAttributes(ResponseModel):
+    n_keys: Annotated[int, Field(description="Keys with items.")]
+    n_items: Annotated[int, Field(description="Items with at least one of the attributes.")]
+    n_unknown: Annotated[int, Field(description="Keys without items.")]
+    unknown: Annotated[list[str], Field(description="The first of the keys without items.")]
 
 
-class Attribute(Given):
+class Attribute(ResponseModel):
     name: str
-    source: Annotated[str, Field(description="The file that says it, or `key`.")]
-    keyed_by: Annotated[list[str], Field(description="The attributes that decide it; none: it is said of each item.")]
-    is_own: Annotated[bool, Field(description="It came with the sales.")]
-    n_items: Annotated[int, Field(description="Items that have a value.")]
+    source: Annotated[str, Field(description="Source file, or `key`.")]
+    keyed_by: Annotated[list[str], Field(description="The attributes that determine it; empty: set per item.")]
+    is_own: Annotated[bool, Field(description="True: loaded with the sales.")]
+    n_items: Annotated[int, Field(description="Items with a value.")]
     n_values: int
-    values: Annotated[list[str], Field(description="Those that most items have, up to 1,000.")]
+    values: Annotated[list[str], Field(description="The most frequent values, up to 1,000.")]
 
 
 class Attributes(BaseModel):
@@ -558,10 +562,10 @@ class Attributes(BaseModel):
 
 
 class LoadRequest(PlanRequest):
-    """How files of sales are read; what is left out is recognised."""
+    """Settings for reading sales files. Omitted fields are recognised."""
 
-    name: Annotated[Key | None, Field(description="The dataset's name; without it, the file's.")] = None
-    zone: Annotated[StrictStr, Field(max_length=50, description="Whose days count, for moments with a zone.")] = ""
+    name: Annotated[Key | None, Field(description="Dataset name; default: the file name.")] = None
+    zone: Annotated[StrictStr, Field(max_length=50, description="Time zone of days, for times with a UTC offset.")] = ""
     include_promo: StrictBool = False
     week_end: Literal["", *WEEKDAYS] = ""  # type: ignore[valid-type]
     returns: Literal[*RETURNS] = "net"  # type: ignore[valid-type]
@@ -578,7 +582,7 @@ class LoadRequest(PlanRequest):
 
 
 class Ingest(BaseModel):
-    """A reading of files and how far it is."""
+    """An ingest of files and its progress."""
 
     ingest_id: int
     status: Literal["submitted", "running", "completed", "failed", "cancelled"]
@@ -589,15 +593,15 @@ class Ingest(BaseModel):
     report: Annotated[
         dict[str, Any] | None,
         BeforeValidator(_report_in_json),
-        Field(description="Rows that could not be read, where that is why."),
+        Field(description="Report of the bad rows, if they made the ingest fail."),
     ]
 
 
 class Problem(BaseModel):
-    """What went wrong (RFC 9457)."""
+    """An error (RFC 9457)."""
 
     type: str
     title: str
     status: int
-    detail: Annotated[str, Field(description="What happened, to what.")]
+    detail: Annotated[str, Field(description="What happened, to which data.")]
     hint: Annotated[str, Field(description="What to do.")]

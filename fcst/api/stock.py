@@ -1,4 +1,4 @@
-"""Stock: how items are replenished, said and listed; the safety stocks and reorder points of a run."""
+"""Stock routes: safety stocks and reorder points of a run; replenishment settings of a dataset."""
 
 from typing import Annotated, Any
 
@@ -17,27 +17,30 @@ PAGE_ITEMS = 500
 
 @router.get(
     "/jobs/{job_id:number}/stock",
-    summary="Safety stocks and reorder points of its items, the largest sellers first",
+    summary="List safety stocks and reorder points of a run's items, largest sellers first",
     response_model=schemas.Stock,
 )
 def list_stock(
     job_id: JobId,
     item: Annotated[list[str] | None, Query(max_length=1_000, description="Only these items, by key.")] = None,
-    model: Annotated[str | None, Query(max_length=100, description="By which; without it, the job's first.")] = None,
-    lead_time_days: Annotated[float | None, Query(description="For all items, in place of what is set.")] = None,
-    review_period_days: Annotated[float | None, Query(description="The same.")] = None,
-    service_level: Annotated[float | None, Query(description="The same; a fraction.")] = None,
-    after: Annotated[int, Query(ge=0, le=2**31 - 1, description="Where a page begins; `next` has it.")] = 0,
-    limit: Annotated[int, Query(ge=1, le=5_000, description="Items of a page.")] = PAGE_ITEMS,
+    model: Annotated[
+        str | None, Query(max_length=100, description="One of the run's models; default: the first.")
+    ] = None,
+    lead_time_days: Annotated[float | None, Query(description="Overrides all lead times.")] = None,
+    review_period_days: Annotated[float | None, Query(description="Overrides all review periods.")] = None,
+    service_level: Annotated[float | None, Query(description="Overrides all service levels; a fraction.")] = None,
+    after: Annotated[int, Query(ge=0, le=2**31 - 1, description="Start of the page, from `next`.")] = 0,
+    limit: Annotated[int, Query(ge=1, le=5_000, description="Items per page.")] = PAGE_ITEMS,
 ) -> dict[str, Any]:
-    """The demand over lead time and review period is at most the reorder point as often as the service level says, if
-    errors are as in the backtests, lead times are certain, and sales are all the demand."""
-    asked = StockSettings(lead_time_days, review_period_days, service_level)
+    """The reorder point covers the demand over lead time and review period with the probability of the service level.
+    Assumes errors as in the backtests, fixed lead times, and demand equal to sales."""
+    overrides = StockSettings(lead_time_days, review_period_days, service_level)
     job = jobs.get_job(job_id)
     exports.check_items(job_id, item or [])
-    found, last = stock.list_page(job, chosen := jobs.choose_model(job, model), item, after, limit, asked)
-    given = {"item": item or [], "model": [chosen], **{name: _texts(value) for name, value in vars(asked).items()}}
-    return {"stock": found, "next": next_page(f"/api/jobs/{job_id}/stock", last, limit, list(given.items()))}
+    found, last = stock.list_page(job, chosen := jobs.choose_model(job, model), item, after, limit, overrides)
+    settings = {name: _texts(value) for name, value in vars(overrides).items()}
+    params = {"item": item or [], "model": [chosen], **settings}
+    return {"stock": found, "next": next_page(f"/api/jobs/{job_id}/stock", last, limit, list(params.items()))}
 
 
 def _texts(value: float | None) -> list[str]:
@@ -46,13 +49,13 @@ def _texts(value: float | None) -> list[str]:
 
 @router.get(
     "/datasets/{dataset_id:number}/stock",
-    summary="How its items are replenished: lead times, review periods, service levels",
+    summary="List stock settings: lead times, review periods, service levels",
     response_model=schemas.StockSettingsPage,
 )
 def list_settings(
     dataset_id: DatasetId,
-    skip: Annotated[int, Query(ge=0, le=2**31 - 1, description="How many to leave out, in their order.")] = 0,
-    limit: Annotated[int, Query(ge=1, le=10_000, description="Groups and items of a page.")] = 1_000,
+    skip: Annotated[int, Query(ge=0, le=2**31 - 1, description="Number of settings to skip.")] = 0,
+    limit: Annotated[int, Query(ge=1, le=10_000, description="Settings per page.")] = 1_000,
 ) -> dict[str, Any]:
     stored, n_found = stock_settings.find_settings(dataset_id, limit, skip)
     rows = [
@@ -69,11 +72,11 @@ def list_settings(
 
 @router.put(
     "/datasets/{dataset_id:number}/stock",
-    summary="Say how items and groups of items are replenished, in place of what is said of them",
+    summary="Save stock settings; replaces those of the given items and groups",
 )
-def save(dataset_id: DatasetId, asked: schemas.StockSettingsRequest) -> schemas.StockSettingsSaved:
-    """An item has what is said of it, else of a part of its key, of its class, its family, of all. All versions of the
-    dataset's name have it at once, and jobs that were submitted before too. Where nothing is said it is removed."""
+def save(dataset_id: DatasetId, body: schemas.StockSettingsRequest) -> schemas.StockSettingsSaved:
+    """An item uses its own settings, else those of a part of its key, its class, its family, or all items. Applies
+    immediately to all versions of the dataset and to existing runs. A row with only nulls removes a setting."""
     found = [
         GroupSettings(
             row.grouped_by,
@@ -81,6 +84,6 @@ def save(dataset_id: DatasetId, asked: schemas.StockSettingsRequest) -> schemas.
             StockSettings(row.lead_time_days, row.review_period_days, row.service_level),
             tuple(row.key_columns),
         )
-        for row in asked.settings
+        for row in body.settings
     ]
     return schemas.StockSettingsSaved(unknown=stock_settings.save_settings(dataset_id, found))

@@ -1,4 +1,4 @@
-"""Files that come as an upload, or stand on the server: how a request names them."""
+"""Requests to read files: uploads as multipart/form-data, or paths on the server as JSON."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -12,48 +12,48 @@ from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
 
 from fcst.api import schemas
-from fcst.api.problems import documented
+from fcst.api.problems import problem_responses
 from fcst.dataset_records import Ingest
 from fcst.errors import InputError
 from fcst.services import loading
 from fcst.specs import IngestSpec
 
-DatasetId = Annotated[int, Path(description="A dataset's number.")]
+DatasetId = Annotated[int, Path(description="The dataset's id.")]
 MAX_FILES = 50
 UPLOAD = "multipart/form-data"
 JSON = "application/json"
 
 
-Asked = TypeVar("Asked", bound=schemas.PlanRequest)
+ReadRequest = TypeVar("ReadRequest", bound=schemas.PlanRequest)
 AnyModel = TypeVar("AnyModel", bound=BaseModel)
 
 
-def route_of(model: type[BaseModel]) -> dict[str, Any]:
-    """What FastAPI is given for the route of a request to read files."""
+def route_options(model: type[BaseModel]) -> dict[str, Any]:
+    """FastAPI options for the route of a request to read files."""
     return {
         "status_code": 202,
         "response_model": schemas.Ingest,
-        "responses": documented({415: "The body is neither JSON nor an upload"}),
-        "openapi_extra": _body_of(model),
+        "responses": problem_responses({415: "The body is neither JSON nor an upload"}),
+        "openapi_extra": _json_or_upload_body(model),
     }
 
 
-def _body_of(model: type[BaseModel]) -> dict[str, Any]:
-    """What OpenAPI says of a request that is JSON, or an upload with the same options."""
+def _json_or_upload_body(model: type[BaseModel]) -> dict[str, Any]:
+    """OpenAPI body of a request as JSON, or as an upload with the same options."""
     file = {"type": "array", "minItems": 1, "items": {"type": "string", "format": "binary"}}
-    upload = _upload_of(file, "What JSON would say, without a path.")
+    upload = _upload_schema(file, "JSON with the same fields as the JSON body, except `path`.")
     content = {JSON: {"schema": model.model_json_schema()}, UPLOAD: {"schema": upload}}
     return {"requestBody": {"required": True, "content": content}}
 
 
-def body_of_upload(model: type[BaseModel]) -> dict[str, Any]:
-    """What OpenAPI says of a request that is an upload of one file, with options of this form as JSON."""
+def upload_body(model: type[BaseModel]) -> dict[str, Any]:
+    """OpenAPI body of an upload of one file, with options as JSON."""
     options = "\n".join(f"- `{name}`: {field.description}" for name, field in model.model_fields.items())
-    upload = _upload_of({"type": "string", "format": "binary"}, f"JSON with some of\n{options}")
+    upload = _upload_schema({"type": "string", "format": "binary"}, f"JSON with these optional fields:\n{options}")
     return {"requestBody": {"required": True, "content": {UPLOAD: {"schema": upload}}}}
 
 
-def _upload_of(file: dict[str, Any], options: str) -> dict[str, Any]:
+def _upload_schema(file: dict[str, Any], options: str) -> dict[str, Any]:
     return {
         "type": "object",
         "required": ["file"],
@@ -61,67 +61,72 @@ def _upload_of(file: dict[str, Any], options: str) -> dict[str, Any]:
     }
 
 
-def spec_of(asked: schemas.PlanRequest, name: str, paths: list[str], is_upload: bool, plan_of: int = 0) -> IngestSpec:
-    """How files are read, of what requests to read sales and plans have in common."""
+def make_spec(body: schemas.PlanRequest, name: str, paths: list[str], is_upload: bool, plan_of: int = 0) -> IngestSpec:
+    """Makes the spec from the fields that requests to read sales and plans have in common."""
     return IngestSpec(
         paths=tuple(paths),
         name=name,
-        mapping={role: [names] if isinstance(names, str) else names for role, names in asked.map.items()},
-        date_format=asked.date_format,
-        decimal=asked.decimal,
-        encoding=asked.encoding,
-        file=asked.file,
-        where=tuple(asked.where.items()),
-        skip_bad=asked.skip_bad,
+        mapping={role: [names] if isinstance(names, str) else names for role, names in body.map.items()},
+        date_format=body.date_format,
+        decimal=body.decimal,
+        encoding=body.encoding,
+        file=body.file,
+        where=tuple(body.where.items()),
+        skip_bad=body.skip_bad,
         is_upload=is_upload,
         plan_of=plan_of,
     )
 
 
-async def receive(
-    request: Request, response: Response, model: type[Asked], ask: Callable[[Asked, list[str], bool], Ingest]
+async def start_ingest(
+    request: Request,
+    response: Response,
+    model: type[ReadRequest],
+    submit: Callable[[ReadRequest, list[str], bool], Ingest],
 ) -> Ingest:
-    """Has the files of a request read; where that is refused nothing of an upload stays.
+    """Submits an ingest of the files of a request. Deletes an upload if the request is refused.
 
     Parameters
     ----------
-    ask
-        (what is asked, paths, whether they are copies of an upload) -> the ingest that was asked for.
+    submit
+        (request body, paths, whether they are copies of an upload) -> the submitted ingest.
     """
     kind = _kind(request)
     if kind not in (JSON, UPLOAD):
         raise HTTPException(415, "The body is neither JSON nor an upload.")
     if kind == UPLOAD:
         async with request.form(max_files=MAX_FILES, max_fields=10) as form:
-            ingest = await anyio.to_thread.run_sync(_keep_upload, form, model, ask)
+            ingest = await anyio.to_thread.run_sync(_submit_upload, form, model, submit)
     else:
-        asked = _parse(model, await request.body())
-        if asked.path is None:
+        body = _parse(model, await request.body())
+        if body.path is None:
             raise InputError(
-                "No file was given.", "Name a path of the server, or upload a file as multipart/form-data."
+                "No file was given.", "Give a path on the server, or upload a file as multipart/form-data."
             )
-        paths = [asked.path] if isinstance(asked.path, str) else asked.path
-        ingest = await anyio.to_thread.run_sync(ask, asked, paths, False)
+        paths = [body.path] if isinstance(body.path, str) else body.path
+        ingest = await anyio.to_thread.run_sync(submit, body, paths, False)
     response.headers["Location"] = f"/api/ingests/{ingest.ingest_id}"
     return ingest
 
 
-def _keep_upload(form: FormData, model: type[Asked], ask: Callable[[Asked, list[str], bool], Ingest]) -> Ingest:
-    asked = _options(form, model)
-    if asked.path is not None:
-        raise InputError("A path was given with an upload.", "Give one of the two.")
+def _submit_upload(
+    form: FormData, model: type[ReadRequest], submit: Callable[[ReadRequest, list[str], bool], Ingest]
+) -> Ingest:
+    body = _options(form, model)
+    if body.path is not None:
+        raise InputError("Both a path and an upload were given.", "Give one of them.")
     files = _files(form)
     kept = loading.save_uploads((file.filename or "", file.file) for file in files)
     try:
-        return ask(asked, kept, True)
+        return submit(body, kept, True)
     except BaseException:
         loading.discard_upload(kept[0])
         raise
 
 
 @asynccontextmanager
-async def one_file(request: Request, model: type[AnyModel]) -> AsyncIterator[tuple[AnyModel, UploadFile]]:
-    """The options and the one file of an upload, which is there until the end of the block.
+async def single_upload(request: Request, model: type[AnyModel]) -> AsyncIterator[tuple[AnyModel, UploadFile]]:
+    """The options and the file of an upload with one file, which exists until the end of the block.
 
     Raises
     ------
@@ -129,12 +134,12 @@ async def one_file(request: Request, model: type[AnyModel]) -> AsyncIterator[tup
         if there is no file, or there are several.
     """
     if _kind(request) != UPLOAD:
-        raise HTTPException(415, "The body is no upload.")
+        raise HTTPException(415, "The body is not an upload.")
     async with request.form(max_files=MAX_FILES, max_fields=10) as form:
-        asked, files = _options(form, model), _files(form)
+        body, files = _options(form, model), _files(form)
         if len(files) > 1:
-            raise InputError(f"{len(files)} files were uploaded.", "Send one.")
-        yield asked, files[0]
+            raise InputError(f"{len(files)} files were uploaded.", "Send one file.")
+        yield body, files[0]
 
 
 def _kind(request: Request) -> str:
@@ -155,8 +160,7 @@ def _files(form: FormData) -> list[UploadFile]:
 
 def _parse(model: type[AnyModel], body: bytes) -> AnyModel:
     try:
-        asked: AnyModel = model.model_validate_json(body)
+        return model.model_validate_json(body)
     except ValidationError as exc:
         errors = [{**error, "loc": ("body", *error["loc"])} for error in exc.errors()]
         raise RequestValidationError(errors) from exc
-    return asked

@@ -1,4 +1,4 @@
-"""Items of a run that need attention: listed with their reasons, reviewed, opened again; the thresholds behind that."""
+"""Worklist routes: list the items of a run that need attention, mark as reviewed, reopen; attention thresholds."""
 
 from typing import Annotated, Any
 
@@ -7,53 +7,53 @@ from fastapi import APIRouter, Query
 from fcst import attention as rules
 from fcst.api import plan_schemas as schemas
 from fcst.api.jobs import JobId, Offset
-from fcst.api.run_items import ItemsInAddress, ModelName, checked, chosen
+from fcst.api.run_items import ItemsInQuery, ModelName, check_keys, to_filter
 from fcst.filters import RunOrder, RunSort
 from fcst.services import adjustments, attention, forecasts, identity, jobs
 
 router = APIRouter(prefix="/jobs/{job_id:number}", tags=["attention"])
 
 
-@router.get("/items", summary="Its items, those with most units at stake first", response_model=schemas.RunItems)
+@router.get("/items", summary="List a run's items, most units at stake first", response_model=schemas.RunItems)
 def list_items(
     job_id: JobId,
-    wanted: ItemsInAddress,
+    wanted: ItemsInQuery,
     model: ModelName = None,
-    sort: Annotated[RunSort, Query(description="Numbers from the largest, the rest from the first.")] = RunSort.STAKE,
-    reversed: Annotated[bool, Query(description="Numbers from the smallest.")] = False,
+    sort: Annotated[RunSort, Query(description="Numbers sort descending, texts ascending.")] = RunSort.STAKE,
+    reversed: Annotated[bool, Query(description="Reverse the order.")] = False,
     limit: Annotated[int, Query(ge=1, le=10_000)] = 100,
     offset: Offset = 0,
 ) -> dict[str, Any]:
-    """`attr.city=Quito` gives only items with this value of an attribute; the same name again, those with one of
-    several values; an empty value, those without any."""
+    """Filter by attributes with `attr.city=Quito`. Repeat a name to match one of several values. An empty value
+    matches items without a value."""
     job = jobs.get_job(job_id)
-    model, which = jobs.choose_model(job, model), checked(job, wanted)
+    model, which = jobs.choose_model(job, model), check_keys(job, wanted)
     attention.prepare(job)
-    last_change = adjustments.last_change(job_id)  # before the plan is read: what changes meanwhile counts as later
+    last_change = adjustments.last_change(job_id)  # read before the plan: changes made in between count as later
     found = forecasts.list_items(job, model, which, RunOrder(sort, reversed), limit, offset)
     return {"items": found, "n_found": forecasts.count_items(job, model, which), "last_change": last_change}
 
 
 @router.post("/review", summary="Mark items as reviewed")
-def review(job_id: JobId, asked: schemas.ReviewRequest) -> schemas.Reviewed:
-    """Those that were reviewed before keep that review. A new run opens an item again where a reason is new, or the
+def review(job_id: JobId, body: schemas.ReviewRequest) -> schemas.Reviewed:
+    """Items that are already reviewed keep their review. A later run reopens an item if it has a new reason, or its
     plan differs by a tenth."""
     job = jobs.get_job(job_id)
-    model, which = jobs.choose_model(job, asked.model), chosen(job, asked.items)
+    model, which = jobs.choose_model(job, body.model), to_filter(job, body.items)
     attention.prepare(job)
-    return schemas.Reviewed(n_items=attention.review(job, model, which, name_of(asked)))
+    return schemas.Reviewed(n_items=attention.review(job, model, which, author_name(body)))
 
 
-@router.post("/reopen", summary="Take the reviews of items back")
-def reopen(job_id: JobId, asked: schemas.ReopenRequest) -> schemas.Reviewed:
+@router.post("/reopen", summary="Remove the reviews of items")
+def reopen(job_id: JobId, body: schemas.ReopenRequest) -> schemas.Reviewed:
     job = jobs.get_job(job_id)
-    which = chosen(job, asked.items)
-    return schemas.Reviewed(n_items=attention.reopen(job, jobs.choose_model(job, asked.model), which))
+    which = to_filter(job, body.items)
+    return schemas.Reviewed(n_items=attention.reopen(job, jobs.choose_model(job, body.model), which))
 
 
 @router.get(
     "/thresholds",
-    summary="The thresholds of the name of its dataset, from which on an item needs attention",
+    summary="Get the attention thresholds of the dataset name",
     response_model=schemas.Thresholds,
 )
 def get_thresholds(job_id: JobId) -> rules.Thresholds:
@@ -62,17 +62,17 @@ def get_thresholds(job_id: JobId) -> rules.Thresholds:
 
 @router.put(
     "/thresholds",
-    summary="Set the thresholds of the name of its dataset",
+    summary="Set the attention thresholds of the dataset name",
     response_model=schemas.Thresholds,
 )
-def set_thresholds(job_id: JobId, asked: schemas.ThresholdsRequest) -> rules.Thresholds:
-    """They hold for this run at once, and for the runs to come."""
+def set_thresholds(job_id: JobId, body: schemas.ThresholdsRequest) -> rules.Thresholds:
+    """Applies to this run immediately, and to later runs."""
     job = jobs.get_job(job_id)
-    wanted = rules.Thresholds(**asked.model_dump(exclude={"who"}))
-    attention.set_thresholds(job, wanted, name_of(asked))
+    wanted = rules.Thresholds(**body.model_dump(exclude={"who"}))
+    attention.set_thresholds(job, wanted, author_name(body))
     return wanted
 
 
-def name_of(asked: schemas.Signed | None) -> str:
-    """Under which something is done: what is asked for or, as of a command, that of this machine's user."""
-    return (asked.who.strip() if asked else "") or identity.current().name
+def author_name(body: schemas.Signed | None) -> str:
+    """The author of a change: the name in the request, or the name of the caller."""
+    return (body.who.strip() if body else "") or identity.current().name

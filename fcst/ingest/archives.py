@@ -1,7 +1,7 @@
-"""Archives and packed files: what is in them, and how one part of them reaches the disk.
+"""Archives and compressed files: lists their members and unpacks one member to disk.
 
-A part is always written to a file that the caller names, whatever it is called in the archive, and never more of
-it than the caller allows: what an archive says of its sizes is not believed.
+A member is always written to a file that the caller names, never to its path in the archive. The caller limits its
+size: the sizes that an archive declares are not trusted.
 """
 
 import contextlib
@@ -21,19 +21,19 @@ from fcst.files import is_full, no_room
 
 CHUNK = 1 << 20
 MAX_MEMBERS = 10_000
-FREE_RATIO_BYTES = 100 << 20  # below this any ratio will do
-MAX_RATIO = 250  # of unpacked to packed: sales pack 5 to 30 times, a bomb a thousand times
-MOST_DECODING = 256 << 20
-"""Bytes that the decoder of a 7z file may keep: a quarter of what reading may take by default. 7-Zip's best setting is
-64 MB, an archive may ask for 4 GB."""
+FREE_RATIO_BYTES = 100 << 20  # below this size any ratio is allowed
+MAX_RATIO = 250  # unpacked to packed size: 5 to 30 for sales files, a thousand for a zip bomb
+MAX_DECODER_MEMORY = 256 << 20
+"""Memory limit of a 7z decoder in bytes: a quarter of the default memory limit of a load. 7-Zip's best setting needs
+64 MB; an archive can require 4 GB."""
 _LZMA, _LZMA2, _PPMD = b"\x03\x01\x01", b"!", b"\x03\x04\x01"
 
 OnProgress = Callable[[int], None]
-"""Is called with the bytes that have been read of the packed file."""
+"""Progress callback: bytes read of the packed file."""
 
 
 class Kind(StrEnum):
-    """What a file is, by its first bytes."""
+    """File type, from the first bytes."""
 
     TEXT = "text"
     PARQUET = "parquet"
@@ -51,14 +51,14 @@ _MAGIC = {
     b"PK\x03\x04": Kind.ZIP,
     b"PK\x05\x06": Kind.ZIP,
     b"7z\xbc\xaf\x27\x1c": Kind.SEVEN_ZIP,
-    b"\xd0\xcf\x11\xe0": Kind.WORKBOOK,  # of Excel before 2007
+    b"\xd0\xcf\x11\xe0": Kind.WORKBOOK,  # Excel before 2007
 }
 _MAGIC[b"PAR1"] = Kind.PARQUET
 _REFUSED = {
-    b"BZh": ("packed with bzip2", "Unpack it first, or pack it as .gz."),
-    b"\xfd7zXZ": ("packed with xz", "Unpack it first, or pack it as .gz."),
-    b"\x28\xb5\x2f\xfd": ("packed with zstd", "Unpack it first, or pack it as .gz."),
-    b"Rar!": ("a RAR archive", "Pack it as .zip or .7z."),
+    b"BZh": ("compressed with bzip2", "Decompress it, or compress it as .gz."),
+    b"\xfd7zXZ": ("compressed with xz", "Decompress it, or compress it as .gz."),
+    b"\x28\xb5\x2f\xfd": ("compressed with zstd", "Decompress it, or compress it as .gz."),
+    b"Rar!": ("a RAR archive", "Convert it to .zip or .7z."),
     b"%PDF": ("a PDF document", "Give the sales as CSV, Excel or Parquet."),
 }
 _WORDS = {
@@ -77,21 +77,21 @@ _BY_ENDING = {
     ".xlsx": Kind.WORKBOOK,
     ".xlsm": Kind.WORKBOOK,
     ".xlsb": Kind.WORKBOOK,
-    ".ods": Kind.WORKBOOK,  # not .xls: what is called so is often text
+    ".ods": Kind.WORKBOOK,  # not .xls: files with this ending are often text
     ".parquet": Kind.PARQUET,
 }
 
 
-_JSON = re.compile(rb"(\xef\xbb\xbf)?\s*(\[\s*)?\{\s*(\"|$)")  # records, one by one or in a list
+_JSON = re.compile(rb"(\xef\xbb\xbf)?\s*(\[\s*)?\{\s*(\"|$)")  # records, one per line or in a list
 
 
 def kind_of(path: Path, name: str) -> Kind:
-    """What the file is; `name` is what messages call it.
+    """The file type; `name` is the name used in messages.
 
     Raises
     ------
     InputError
-        if it is something that cannot be read, or not what its ending says.
+        if the type is not supported, or does not match the file name's ending.
     """
     with path.open("rb") as file:
         head = file.read(8)
@@ -102,10 +102,10 @@ def kind_of(path: Path, name: str) -> Kind:
     kind = next((kind for magic, kind in _MAGIC.items() if head.startswith(magic)), text)
     if kind == Kind.ZIP and _is_workbook(path):
         kind = Kind.WORKBOOK
-    said = _BY_ENDING.get(Path(name).suffix.lower())
-    if said is not None and said != kind:
-        hint = "Check that it is whole." if kind == Kind.TEXT else f"It is {_WORDS[kind]}; give it that ending."
-        raise InputError(f"{name} is not {_WORDS[said]}, whatever its ending says.", hint)
+    expected = _BY_ENDING.get(Path(name).suffix.lower())
+    if expected is not None and expected != kind:
+        hint = "Check that the file is complete." if kind == Kind.TEXT else f"It is {_WORDS[kind]}. Rename it."
+        raise InputError(f"{name} is not {_WORDS[expected]}, although its name ends so.", hint)
     return kind
 
 
@@ -119,11 +119,11 @@ def _is_workbook(path: Path) -> bool:
 
 
 def list_members(path: Path, kind: Kind, name: str) -> list[str]:
-    """The names of the files in an archive, in its order; a gzip file has one, called as it is without `.gz`."""
+    """The names of the files in an archive, in its order. A gzip file has one member: its own name without `.gz`."""
     if kind == Kind.GZIP:
         inner = Path(name).name
         return [inner[:-3] if inner.lower().endswith(".gz") else inner]
-    with _readable(name):
+    with _converted_errors(name):
         if kind == Kind.ZIP:
             with zipfile.ZipFile(path) as archive:
                 found = [
@@ -133,7 +133,7 @@ def list_members(path: Path, kind: Kind, name: str) -> list[str]:
             with _open_7z(path) as archive:
                 found = [m.filename for m in archive.list() if not m.is_directory]
     if len(found) > MAX_MEMBERS:
-        raise InputError(f"{name} holds {len(found):,} files.", f"Give an archive of at most {MAX_MEMBERS:,}.")
+        raise InputError(f"{name} contains {len(found):,} files.", f"Give an archive of at most {MAX_MEMBERS:,} files.")
     return found
 
 
@@ -145,11 +145,11 @@ def unpack(
     Raises
     ------
     InputError
-        if the archive is broken, encrypted, or unpacks to more than allowed; `target` is gone then.
+        if the archive is broken, encrypted, or unpacks to more than allowed; `target` is deleted then.
     """
     packed = path.stat().st_size
     try:
-        with _readable(name), target.open("wb") as out:
+        with _converted_errors(name), target.open("wb") as out:
             bounded = _Bounded(out, name, max_bytes, packed)
             if kind == Kind.SEVEN_ZIP:
                 _unpack_7z(path, member, bounded, on_progress)
@@ -163,12 +163,12 @@ def unpack(
 
 
 def read_head(path: Path, kind: Kind, member: str, name: str, n_bytes: int) -> bytes:
-    """The first `n_bytes` of a member, as far as it has them."""
+    """The first `n_bytes` of a member, or fewer if it is shorter."""
     head = bytearray()
-    with _readable(name):
+    with _converted_errors(name):
         if kind == Kind.SEVEN_ZIP:
             out = _Head(head, n_bytes)
-            with contextlib.suppress(_Enough):
+            with contextlib.suppress(_HeadComplete):
                 _unpack_7z(path, member, out, lambda _: None)
         else:
             for chunk, _ in _chunks(path, kind, member):
@@ -179,7 +179,7 @@ def read_head(path: Path, kind: Kind, member: str, name: str, n_bytes: int) -> b
 
 
 def _chunks(path: Path, kind: Kind, member: str) -> Iterator[tuple[bytes, int]]:
-    """The content of a member in pieces, each with how far the packed file has been read."""
+    """The content of a member in pieces, each with the read position in the packed file."""
     if kind == Kind.GZIP:
         with path.open("rb") as raw, gzip.open(raw) as file:
             while chunk := file.read(CHUNK):
@@ -197,25 +197,25 @@ def _chunks(path: Path, kind: Kind, member: str) -> Iterator[tuple[bytes, int]]:
                 yield chunk, int(share * info.compress_size)
 
 
-class _Enough(Exception):
-    """The head has been read."""
+class _HeadComplete(Exception):
+    """Raised when the head has been read."""
 
 
 class _Bounded:
-    """Writes until a limit is reached."""
+    """Writer that raises InputError beyond a size limit."""
 
     def __init__(self, out: BinaryIO, name: str, max_bytes: int, packed: int) -> None:
         self.out, self.name, self.done = out, name, 0
         self.ratio_limit = max(FREE_RATIO_BYTES, MAX_RATIO * packed)
-        self.most = min(max_bytes, self.ratio_limit)
+        self.limit = min(max_bytes, self.ratio_limit)
 
     def write(self, data: bytes | bytearray) -> int:
         self.done += len(data)
-        if self.done > self.most:
-            why = f"{MAX_RATIO} times its size" if self.most == self.ratio_limit else "FCST_UNPACK_LIMIT allows"
+        if self.done > self.limit:
+            why = f"{MAX_RATIO} times its size" if self.limit == self.ratio_limit else "FCST_UNPACK_LIMIT allows"
             raise InputError(
-                f"{self.name} unpacks to more than {why} ({self.most / 1e9:,.1f} GB).",
-                "It looks like an archive made to fill a disk. If it is not, unpack it yourself and give the file.",
+                f"{self.name} unpacks to more than {why} ({self.limit / 1e9:,.1f} GB).",
+                "It looks like a zip bomb. If it is not, unpack it and give the file.",
             )
         return self.out.write(data)
 
@@ -227,40 +227,40 @@ class _Head:
     def write(self, data: bytes | bytearray) -> int:
         self.head += data
         if len(self.head) >= self.n_bytes:
-            raise _Enough
+            raise _HeadComplete
         return len(data)
 
 
 def _open_7z(path: Path) -> Any:
-    import py7zr  # here: it brings half a dozen decoders, which few files need
+    import py7zr  # imported here: it loads six decoders, and few files need it
 
     try:
         archive = py7zr.SevenZipFile(path)
-    except py7zr.PasswordRequired as exc:  # for the list of its files already
+    except py7zr.PasswordRequired as exc:  # encrypted list of files
         raise RuntimeError("encrypted") from exc
     if archive.needs_password():
         archive.close()
         raise RuntimeError("encrypted")
     coders = [coder for folder in _folders(archive) for coder in folder.coders]
-    if (most := max(map(_memory_of, coders), default=0)) > MOST_DECODING:
+    if (needed := max(map(_memory_of, coders), default=0)) > MAX_DECODER_MEMORY:
         archive.close()
         raise InputError(
-            f"{path.name} needs {most / 1e6:,.0f} MB of memory to be unpacked, and {MOST_DECODING / 1e6:,.0f} MB are "
-            "allowed.",
+            f"{path.name} needs {needed / 1e6:,.0f} MB of memory to be unpacked;"
+            f" the limit is {MAX_DECODER_MEMORY / 1e6:,.0f} MB.",
             "Pack it with a smaller dictionary (-md=64m), or as .zip.",
         )
     return archive
 
 
 def _folders(archive: Any) -> list[Any]:
-    """The parts of an archive that were packed together."""
+    """The folders of a 7z archive: groups of members that were compressed together."""
     streams = archive.header.main_streams
     return list(streams.unpackinfo.folders) if streams is not None else []
 
 
 def _memory_of(coder: Mapping[str, Any]) -> int:
-    """Bytes that a method of 7z says its decoder keeps: the dictionary, or the model of PPMd. 0 of others, which keep
-    little."""
+    """Memory in bytes that a 7z coder declares for its decoder: the dictionary, or the PPMd model. 0 for other methods,
+    which need little."""
     method, properties = coder["method"], coder.get("properties") or b""
     if method == _LZMA2 and properties:
         bits = properties[0] & 0x3F
@@ -292,7 +292,7 @@ def _unpack_7z(path: Path, member: str, out: Any, on_progress: OnProgress) -> No
             return 0
 
         def flush(self) -> None:
-            """Nothing is held back."""
+            """Nothing is buffered."""
 
         def size(self) -> int:
             return self.done
@@ -307,40 +307,42 @@ def _unpack_7z(path: Path, member: str, out: Any, on_progress: OnProgress) -> No
 
 
 @contextlib.contextmanager
-def _readable(name: str) -> Iterator[None]:
-    """Tells in words what is wrong with an archive."""
+def _converted_errors(name: str) -> Iterator[None]:
+    """Converts the errors of the archive libraries into InputError, or NoRoom if the disk is full."""
     try:
         yield
-    except (FcstError, _Enough):
+    except (FcstError, _HeadComplete):
         raise
     except OSError as exc:
         if is_full(exc):
-            raise no_room(f"what {name} unpacks to", "FCST_HOME") from exc
-        if exc.errno is None:  # gzip's words for a broken file
-            raise InputError(f"{name} is broken: {exc}.", "Get the file again; it may have been cut off.") from exc
+            raise no_room(f"the unpacked {name}", "FCST_HOME") from exc
+        if exc.errno is None:  # an error of gzip for a broken file
+            raise InputError(f"{name} is broken: {exc}.", "Get the file again; it may be incomplete.") from exc
         raise InputError(f"{name} cannot be unpacked: {exc.strerror}.", "Check the file and the disk.") from exc
     except NotImplementedError as exc:
-        raise InputError(f"{name} is packed in a way that is not known: {exc}.", "Pack it as .zip or .gz.") from exc
+        raise InputError(
+            f"{name} uses an unsupported compression method: {exc}.", "Compress it as .zip or .gz."
+        ) from exc
     except (EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, KeyError, ValueError) as exc:
-        raise InputError(f"{name} is broken: {exc}.", "Get the file again; it may have been cut off.") from exc
+        raise InputError(f"{name} is broken: {exc}.", "Get the file again; it may be incomplete.") from exc
     except RuntimeError as exc:
         raise InputError(f"{name} is encrypted.", "Unpack it with its password and give the file.") from exc
     except Exception as exc:  # noqa: BLE001  py7zr's errors have no common ancestor
         if not type(exc).__module__.startswith("py7zr"):
             raise
         raise InputError(
-            f"{name} is broken: {exc or type(exc).__name__}.", "Get the file again; it may have been cut off."
+            f"{name} is broken: {exc or type(exc).__name__}.", "Get the file again; it may be incomplete."
         ) from exc
 
 
 def is_text_name(name: str) -> bool:
-    """Whether a file of a folder or archive may hold a table, by its ending."""
+    """Whether a file in a folder or archive may hold a table, by its ending."""
     endings = (".csv", ".tsv", ".txt", ".tab", ".dat", ".json", ".jsonl", ".ndjson", ".xls", *_BY_ENDING)
     return Path(name).suffix.lower() in endings and not Path(name).name.startswith((".", "~$"))
 
 
 def bare_name(name: str) -> str:
-    """A file's name without folder and without the endings of packing: train.csv for x/train.csv.7z."""
+    """A file's name without folder and compression endings: train.csv for x/train.csv.7z."""
     bare = name.replace("\\", "/").rsplit("/", 1)[-1]
     while Path(bare).suffix.lower() in (".gz", ".zip", ".7z"):
         bare = bare[: -len(Path(bare).suffix)]

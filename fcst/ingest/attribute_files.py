@@ -1,10 +1,10 @@
-"""Files of attributes: one row an item, or a part of the items' keys, a family or a class; a column for each attribute.
+"""Attribute files: one row per item, part of the item key, family or class; one column per attribute.
 
     item, buyer, season
     store_nbr, region
     family, manager
 
-An empty cell takes the value away.
+An empty cell removes the value.
 """
 
 from collections.abc import Sequence
@@ -12,9 +12,9 @@ from unicodedata import category
 
 from fcst.attributes import ALL, KEY, MAX_NAME, MAX_VALUE, Attribute, AttributeFile
 from fcst.errors import InputError
-from fcst.ingest.columns import is_made_up, normalised
+from fcst.ingest.columns import is_placeholder_name, normalised
 from fcst.ingest.folders import Folders
-from fcst.ingest.listed_files import ITEM_NAMES, find_places, look_at_one, read_rows, refuse_bad
+from fcst.ingest.listed_files import ITEM_NAMES, find_places, find_table, read_rows, refuse_bad_rows
 from fcst.ingest.sources import Workspace, with_file_errors
 from fcst.ingest.tables import Table
 from fcst.specs import IngestSpec
@@ -31,21 +31,21 @@ def read_attributes(
     item_columns: Sequence[str],
     known: Sequence[Attribute],
 ) -> AttributeFile:
-    """Reads a file of attributes whole.
+    """Reads an attribute file.
 
     Parameters
     ----------
     item_columns
-        the columns of which the dataset's keys are made.
+        the columns that form the dataset's item keys.
     known
-        the attributes that the dataset has.
+        the dataset's attributes.
 
     Raises
     ------
     InputError
-        if it has no key or no attribute, too many rows, or rows that cannot be used; the text names the first of these.
+        if the file has no key or no attribute, too many rows, or bad rows; the message quotes the first ones.
     """
-    table = look_at_one(spec, folders, workspace)
+    table = find_table(spec, folders, workspace)
     keyed_by, keys = _find_keys(table, item_columns, known)
     names, ignored = _find_attributes(table, keys, known)
     found: dict[tuple[str, ...], tuple[str, ...]] = {}
@@ -56,23 +56,23 @@ def read_attributes(
         if not any(key) and not any(values):
             continue
         if not all(key):
-            bad.append(f"row {number}: it names no key.")
+            bad.append(f"row {number}: the key is empty.")
         elif found.get(key, values) != values:
-            bad.append(f"row {number}: {'|'.join(key)[:100]!r} is in several rows that differ.")
+            bad.append(f"row {number}: {'|'.join(key)[:100]!r} is in several rows with different values.")
         elif wrong := next((value for value in values if not _is_usable(value)), None):
-            bad.append(f"row {number}: {wrong[:40]!r} cannot be a value.")
+            bad.append(f"row {number}: {wrong[:40]!r} is not a valid value.")
         else:
             found[key] = values
-    refuse_bad(table.name, bad)
+    refuse_bad_rows(table.name, bad)
     if not found:
-        raise InputError(f"{table.name} has no rows.", "Give a file with at least one.")
+        raise InputError(f"{table.name} has no rows.", "Give a file with at least one row.")
     return AttributeFile(table.name, keyed_by, tuple(names.values()), tuple(found.items()), tuple(ignored))
 
 
 def _find_keys(
     table: Table, item_columns: Sequence[str], known: Sequence[Attribute]
 ) -> tuple[tuple[str, ...], list[int]]:
-    """The attributes that the rows are keyed by, none for whole keys of items; and the places of their columns."""
+    """The attributes that form the key of a row (none for item keys) and the indexes of the key columns."""
     parts = [attribute.name for attribute in known if attribute.source == KEY]
     items = find_places(table, (*ITEM_NAMES, *(item_columns if len(item_columns) == 1 else ())))
     of_parts = find_places(table, parts)
@@ -86,13 +86,13 @@ def _find_keys(
             return (name,), places
     names = ", ".join(dict.fromkeys(["item", *item_columns, *GROUPS]))
     raise InputError(
-        f"{table.name} does not say what its rows are of: it has the columns {', '.join(table.columns[:20])}.",
-        f"Give it a column called one of {names}.",
+        f"{table.name} has no key column. Its columns are {', '.join(table.columns[:20])}.",
+        f"Add a key column with one of these names: {names}.",
     )
 
 
 def _find_attributes(table: Table, keys: Sequence[int], known: Sequence[Attribute]) -> tuple[dict[int, str], list[str]]:
-    """The place of each column of an attribute -> its name; and the columns that came with the sales, or are keys."""
+    """Column index -> attribute name; and the ignored columns: attributes loaded with the sales, and keys."""
     own = {normalised(attribute.name) for attribute in known if attribute.is_own} | set(ITEM_NAMES)
     by_name = {normalised(attribute.name): attribute.name for attribute in known if not attribute.is_own}
     found: dict[int, str] = {}
@@ -101,15 +101,15 @@ def _find_attributes(table: Table, keys: Sequence[int], known: Sequence[Attribut
         name = by_name.get(normalised(column), column.strip())
         if place in keys:
             continue
-        if normalised(column) in own or is_made_up(column):
+        if normalised(column) in own or is_placeholder_name(column):
             ignored.append(column)
         elif name in found.values() or name == ALL or not 0 < len(name) <= MAX_NAME or not name.isprintable():
-            raise InputError(f"{table.name}: {column[:100]!r} cannot be the name of an attribute.", "Rename it.")
+            raise InputError(f"{table.name}: {column[:100]!r} is not a valid attribute name.", "Rename the column.")
         else:
             found[place] = name
     if not found:
         more = f"; {', '.join(ignored)} came with the sales" if ignored else ""
-        raise InputError(f"{table.name} has no column with an attribute{more}.", "Add a column beside the key.")
+        raise InputError(f"{table.name} has no attribute column{more}.", "Add a column next to the key.")
     return found, ignored
 
 

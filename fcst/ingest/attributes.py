@@ -1,8 +1,8 @@
-"""What describes the items: the parts of their keys, what the files beside the sales say, and the sales themselves.
+"""Item attributes: from the parts of the item key, the companion files, and the sales files.
 
-Family, class, perishable and description have columns of their own; all else is an attribute under its column's name.
-Of several values in the sales the one that most weeks have. The price of an item is what all its units were sold for,
-divided by them.
+Family, class, perishable and description have their own columns; every other attribute is stored under its column's
+name. If an item has several values in the sales, the value in most weeks is used. The price of an item is its total
+sales value divided by its total units.
 """
 
 import json
@@ -15,7 +15,7 @@ from fcst.attributes import COLUMNS, KEY, MAX_ATTRIBUTES, MAX_LISTED, Attribute,
 from fcst.errors import InputError
 from fcst.ingest import bad_rows
 from fcst.ingest.column_roles import recognise_roles
-from fcst.ingest.columns import is_made_up, is_nested, normalised
+from fcst.ingest.columns import is_nested, is_placeholder_name, normalised
 from fcst.ingest.duck import Connection, fetch_all, fetch_row, first_line, literal
 from fcst.ingest.groups import IS_VALID, Groups
 from fcst.ingest.plan import Plan
@@ -24,19 +24,19 @@ from fcst.ingest.sources import Workspace
 from fcst.ingest.tables import Table, make_readable
 from fcst.specs import ATTRIBUTES, ONE_ITEM
 
-PRICE_DIGITS = 6  # after the point
+PRICE_DIGITS = 6  # after the decimal point
 
 
 @dataclass(frozen=True)
-class Described:
-    """An attribute of items, a column of the table `described`.
+class AttributeColumn:
+    """An item attribute in table `described`.
 
     Parameters
     ----------
     name, source, keyed_by
-        as of `Attribute`.
+        as in `Attribute`.
     column
-        in `described`.
+        its column or expression in `described`.
     """
 
     name: str
@@ -46,17 +46,19 @@ class Described:
 
 
 @dataclass(frozen=True)
-class Beside:
-    """A file beside the sales that describes items or a part of their keys: a table of DuckDB with its columns.
+class Companion:
+    """A companion file that describes items or a part of their keys, loaded into a DuckDB table.
 
     Parameters
     ----------
     role
         what it describes: `item` or `store`.
     part
-        the number of the part of the items' keys that it is by.
+        index of the key part that its key column matches.
+    key
+        its key column.
     places
-        column of the table -> column of the file.
+        column of the DuckDB table -> column of the file.
     """
 
     table: Table
@@ -67,11 +69,11 @@ class Beside:
 
     @property
     def name(self) -> str:
-        """The table of DuckDB."""
-        return f"beside_{self.role}"
+        """The name of the DuckDB table."""
+        return f"companion_{self.role}"
 
     def read(self, con: Connection, workspace: Workspace) -> None:
-        """Reads the file.
+        """Loads the file into its DuckDB table.
 
         Raises
         ------
@@ -86,28 +88,28 @@ class Beside:
             con.execute(f"CREATE TABLE {self.name} AS SELECT {key} AS k{values} FROM {readable.sql()} GROUP BY {key}")
         except duckdb.Error as exc:
             raise InputError(
-                f"{self.table.name} beside the sales cannot be read: {first_line(exc)}.",
+                f"{self.table.name} next to the sales file cannot be read: {first_line(exc)}.",
                 "Correct it or move it away.",
             ) from exc
-        bad_rows.check_beside(con, readable)
+        bad_rows.check_companion(con, readable)
 
 
-def read_beside(con: Connection, rows: Rows, plan: Plan, workspace: Workspace) -> list[Beside]:
-    """The files beside the sales that describe the items; each is a table `beside_…` then.
+def read_companions(con: Connection, rows: Rows, plan: Plan, workspace: Workspace) -> list[Companion]:
+    """Loads the companion files that describe the items into tables `companion_…`.
 
     Raises
     ------
     InputError
         if one cannot be read.
     """
-    found = [_beside(table, role, rows, plan) for role, table in (("item", plan.items), ("store", plan.stores))]
-    used = [beside for beside in found if beside is not None and beside.places]
-    for beside in used:
-        beside.read(con, workspace)
+    found = [_companion(table, role, rows, plan) for role, table in (("item", plan.items), ("store", plan.stores))]
+    used = [file for file in found if file is not None and file.places]
+    for file in used:
+        file.read(con, workspace)
     return used
 
 
-def _beside(table: Table | None, role: str, rows: Rows, plan: Plan) -> Beside | None:
+def _companion(table: Table | None, role: str, rows: Rows, plan: Plan) -> Companion | None:
     if table is None:
         return None
     roles = recognise_roles(table.columns)
@@ -121,27 +123,27 @@ def _beside(table: Table | None, role: str, rows: Rows, plan: Plan) -> Beside | 
     more = [
         name
         for name, kind in zip(table.columns, table.types, strict=True)
-        if name not in own and name != key and not is_nested(kind) and not is_made_up(name)
+        if name not in own and name != key and not is_nested(kind) and not is_placeholder_name(name)
     ]
     places = {name: column for column, name in own.items()} | {f"x{i}": name for i, name in enumerate(more)}
-    return Beside(table, role, part, key, places)
+    return Companion(table, role, part, key, places)
 
 
 def key_names(plan: Plan) -> list[str]:
-    """The columns that the items' keys are joined of; none where all rows are of one item."""
+    """The columns that form the item keys; empty if all rows are one item."""
     names = plan.parts[0].proposal.mapping["item"]
     return [] if names == [ONE_ITEM] else names
 
 
 def _part_of(key: str, role: str, names: Sequence[str]) -> int | None:
-    """Which part of the items' keys a column of a file beside the sales is of: by its name, else by its role."""
+    """The index of the key part that a companion file's key column matches: by name, else by role."""
     alike = [number for number, name in enumerate(names) if normalised(name) == normalised(key)]
     by_role = [names.index(name) for name in recognise_roles(names).get(role, [])]
     return next(iter([*alike, *by_role]), None)
 
 
-def describe_keys(con: Connection, groups: Groups, plan: Plan, files: Sequence[Beside]) -> list[Described]:
-    """Table `described`, a row for each item; returns the attributes in it."""
+def describe_keys(con: Connection, groups: Groups, plan: Plan, files: Sequence[Companion]) -> list[AttributeColumn]:
+    """Creates table `described`, one row per item; returns its attributes."""
     for name in groups.attributes:
         con.execute(f"""
             CREATE TABLE sold_{name} AS
@@ -158,7 +160,7 @@ def describe_keys(con: Connection, groups: Groups, plan: Plan, files: Sequence[B
             ) QUALIFY row_number() OVER (PARTITION BY i ORDER BY n DESC, value) = 1
         """)
     sold, joins_of_sold = _sold(groups)
-    items = next((beside for beside in files if beside.role == "item"), None)
+    items = next((file for file in files if file.role == "item"), None)
     joins = "".join(f" LEFT JOIN {file.name} ON {file.name}.k = keys.k{file.part}" for file in files) + joins_of_sold
     values = {}
     for name in ATTRIBUTES:
@@ -189,11 +191,13 @@ def describe_keys(con: Connection, groups: Groups, plan: Plan, files: Sequence[B
     return [*in_columns, *attributes]
 
 
-def _in_column(name: str, plan: Plan, items: Beside | None) -> Described:
+def _in_column(name: str, plan: Plan, items: Companion | None) -> AttributeColumn:
+    """The attribute for family, class or perishable."""
     names = key_names(plan)
     if items is None or name not in items.places:
-        return Described(name, plan.parts[0].table.name, (), _COLUMNS[name])
-    return Described(name, items.table.name, (names[items.part],) if len(names) > 1 else (), _COLUMNS[name])
+        return AttributeColumn(name, plan.parts[0].table.name, (), _COLUMNS[name])
+    keyed_by = (names[items.part],) if len(names) > 1 else ()
+    return AttributeColumn(name, items.table.name, keyed_by, _COLUMNS[name])
 
 
 _COLUMNS = {
@@ -201,11 +205,11 @@ _COLUMNS = {
     "class": "class",
     "perishable": "CASE is_perishable WHEN true THEN 'yes' WHEN false THEN 'no' END",
 }
-"""Attribute -> its value in `described`."""
+"""Attribute -> SQL for its value in `described`."""
 
 
 def _sold(groups: Groups) -> tuple[dict[str, str], str]:
-    """What the sales say of their items: attribute -> its place, and the joins to the keys that it needs."""
+    """Attributes in the sales files: attribute -> SQL for its value, and the joins that it needs."""
     places, joins = {}, ""
     for name in groups.rows.attributes:
         if name in groups.attributes:
@@ -216,20 +220,22 @@ def _sold(groups: Groups) -> tuple[dict[str, str], str]:
     return places, joins
 
 
-def _attributes(plan: Plan, files: Sequence[Beside], mapped: Mapping[str, str]) -> tuple[list[Described], list[str]]:
-    """The attributes that have no column in the database, each with where its values come from; as many as may be.
+def _attributes(
+    plan: Plan, files: Sequence[Companion], mapped: Mapping[str, str]
+) -> tuple[list[AttributeColumn], list[str]]:
+    """The attributes without their own database column, and SQL for the value of each; at most MAX_ATTRIBUTES.
 
     Parameters
     ----------
     mapped
-        columns of the sales that are attributes -> where their values come from.
+        columns of the sales mapped as attributes -> SQL for their values.
     """
     names = key_names(plan)
-    found: list[Described] = []
+    found: list[AttributeColumn] = []
     places: list[str] = []
 
     def add(name: str, source: str, keyed_by: tuple[str, ...], place: str) -> None:
-        found.append(Described(name, source, keyed_by, f"at_{len(found)}"))
+        found.append(AttributeColumn(name, source, keyed_by, f"at_{len(found)}"))
         places.append(place)
 
     if len(names) > 1:
@@ -248,8 +254,8 @@ def _attributes(plan: Plan, files: Sequence[Beside], mapped: Mapping[str, str]) 
     return found, places
 
 
-def sum_up_attributes(con: Connection, attributes: Sequence[Described]) -> list[Attribute]:
-    """The attributes that items have, with their values; of the items in table `items_found`."""
+def summarise_attributes(con: Connection, attributes: Sequence[AttributeColumn]) -> list[Attribute]:
+    """The attributes that at least one item in table `items_found` has, with counts and their most frequent values."""
     con.execute("CREATE TABLE kept AS SELECT d.* FROM described d SEMI JOIN items_found USING (unique_id)")
     found = []
     for attribute in attributes:
@@ -264,8 +270,8 @@ def sum_up_attributes(con: Connection, attributes: Sequence[Described]) -> list[
     return found
 
 
-def attributes_json(attributes: Sequence[Described]) -> str:
-    """The attributes of an item in `described` as a JSON object of those that it has."""
+def attributes_json(attributes: Sequence[AttributeColumn]) -> str:
+    """SQL for the attributes of an item in `described` as a JSON object, without missing values."""
     parts = [
         f"CASE WHEN {each.column} IS NOT NULL THEN {literal(json.dumps(each.name) + ':')} || to_json({each.column}) END"
         for each in attributes
@@ -275,5 +281,5 @@ def attributes_json(attributes: Sequence[Described]) -> str:
 
 
 def _text(value: str) -> str:
-    """Without zero bytes, which the database does not take."""
+    """SQL for a text without zero bytes, which Postgres does not accept."""
     return f"replace({value}, chr(0), '')"

@@ -1,4 +1,4 @@
-"""Rows that cannot be read: how many, and of the first hundred the file, line, column, value and reason."""
+"""Bad rows: counts them and describes the first hundred by file, line, column, value and reason."""
 
 import re
 from dataclasses import dataclass, replace
@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from fcst.errors import InputError
 from fcst.ingest import texts, workbooks
 from fcst.ingest.archives import Kind
-from fcst.ingest.date_texts import NATIVE, parsed
+from fcst.ingest.date_texts import NATIVE, display_format, parsed
 from fcst.ingest.duck import Connection, fetch_all, fetch_row, literal
 from fcst.ingest.parts import Part
 from fcst.ingest.reading import (
@@ -26,22 +26,22 @@ MAX_SHOWN = 100
 MAX_KINDS = 20
 MAX_VALUE = 120  # characters of a value that are shown
 EMPTY = "is empty"
-MAX_EXAMPLES = 5  # of rows that are no records
-MAX_LOOKED_THROUGH = 200_000_000  # bytes of files, for examples
+MAX_EXAMPLES = 5  # of rows that are not records
+MAX_LOOKED_THROUGH = 200_000_000  # bytes of files; above this no examples are read
 
 _REJECTED = {
     "MISSING COLUMNS": "the line has fewer cells than the header",
     "TOO MANY COLUMNS": "the line has more cells than the header",
-    "UNQUOTED VALUE": "a quote is not closed, or has text behind it",
+    "UNQUOTED VALUE": "a quote is not closed, or text follows the closing quote",
     "LINE SIZE OVER MAXIMUM": f"the line is longer than {texts.MAX_LINE // 1000:,} kB",
-    "INVALID ENCODING": "the line is not text in UTF-8",
+    "INVALID ENCODING": "the line is not valid UTF-8",
 }
 
 
 def count_rejected(con: Connection) -> tuple[int, int]:
-    """Lines that do not fit their file's header, and those of them that are not UTF-8."""
+    """Number of lines that do not match their file's header, and of those that are not valid UTF-8."""
     if not fetch_all(con, "SELECT 1 FROM duckdb_tables() WHERE table_name = 'reject_errors'"):
-        return 0, 0  # no file is text
+        return 0, 0  # there is no text file
     n, n_foreign = fetch_row(
         con,
         """
@@ -54,7 +54,7 @@ def count_rejected(con: Connection) -> tuple[int, int]:
 
 
 def check_kinds(con: Connection, rows: Rows) -> None:
-    """Refuses files with rows of a kind that the rows looked at did not show.
+    """Refuses files with values in the row filter's column that were not in the sample.
 
     Raises
     ------
@@ -64,25 +64,25 @@ def check_kinds(con: Connection, rows: Rows) -> None:
     if not n:
         return
     for part, readable in rows.parts:
-        only = part.proposal.only
-        if only is None:
+        row_filter = part.proposal.row_filter
+        if row_filter is None:
             continue
-        known = ", ".join(map(literal, (*only.values, *only.others)))
-        kind = f"coalesce({part.place_of(only.column)}, '')"
+        known = ", ".join(map(literal, (*row_filter.values, *row_filter.others)))
+        kind = f"coalesce({part.place_of(row_filter.column)}, '')"
         found = fetch_all(
             con, f"SELECT DISTINCT {kind} FROM {readable.sql(False)} WHERE {kind} NOT IN ({known}) LIMIT 3"
         )
         if found:
             kinds = " and ".join(repr(_cut(value)) for (value,) in found)
             raise InputError(
-                f"The column {only.column!r} of {readable.table.name} also holds {kinds}, unlike the rows looked at:"
-                f" {n:,} rows may be sales or not.",
-                f"Say which rows are (--where {only.column!r}={only.values[0]!r}; repeatable).",
+                f"The column {row_filter.column!r} of {readable.table.name} also has {kinds}, which the sample did not"
+                f" have. It is unclear whether these {n:,} rows are sales.",
+                f"Choose the rows that are sales (--where {row_filter.column!r}={row_filter.values[0]!r}; repeatable).",
             )
 
 
-def check_beside(con: Connection, readable: Readable) -> None:
-    """Refuses a file beside the sales that has lines which do not fit its header, once it was read.
+def check_companion(con: Connection, readable: Readable) -> None:
+    """Refuses a companion file with lines that do not match its header. Call it after the file was read.
 
     Raises
     ------
@@ -101,29 +101,30 @@ def check_beside(con: Connection, readable: Readable) -> None:
     for line, kind in found:
         name = readable.table.name
         raise InputError(
-            f"{name} beside the sales, line {line}: {_REJECTED.get(kind, kind.lower())}.", "Correct it or move it away."
+            f"{name} next to the sales file, line {line}: {_REJECTED.get(kind, kind.lower())}.",
+            "Correct it or move it away.",
         )
 
 
-def forget_rejected(con: Connection) -> None:
-    """Before the files are read once more."""
+def clear_rejected(con: Connection) -> None:
+    """Drops DuckDB's reject tables, before files are read again."""
     con.execute("DROP TABLE IF EXISTS reject_errors; DROP TABLE IF EXISTS reject_scans")
 
 
 @dataclass(frozen=True)
 class Rejected:
-    """Lines that do not fit their file's header.
+    """Lines that do not match their file's header.
 
     Parameters
     ----------
     n
-        how many there are, of which at most MAX_REJECTS are kept.
+        number of lines; at most MAX_REJECTS are kept.
     bad
-        number of the file -> line -> what is wrong with it.
+        file number -> line number -> description.
     lines
-        number of the file -> all its lines that were refused.
+        file number -> all its rejected lines.
     no_records
-        the texts of those that are no records: a title, a footer, a line of dashes.
+        texts of the lines that are not records: a title, a footer, a line of dashes.
     """
 
     n: int
@@ -137,12 +138,12 @@ class Rejected:
 
 
 def describe(con: Connection, rows: Rows, rejected: Rejected, n_unusable: int) -> BadRowCount:
-    """The bad rows of a reading, of which at most a hundred are shown.
+    """Counts the bad rows of a load and describes at most a hundred.
 
     Parameters
     ----------
     n_unusable
-        rows that fit their header and lack a usable item, date or number of units.
+        number of rows that match their header but have no valid item, date or units.
     """
     shown: list[BadRow] = []
     kinds: dict[tuple[str, str], BadRowKind] = {}
@@ -164,7 +165,7 @@ def describe(con: Connection, rows: Rows, rejected: Rejected, n_unusable: int) -
 
 
 def hides_rows(con: Connection) -> bool:
-    """Whether a line that was refused went on over others, as where a quote is not closed: they may have been good."""
+    """Whether a rejected line contains other lines, because a quote is not closed; those lines may be good."""
     (n,) = fetch_row(
         con,
         """
@@ -175,37 +176,37 @@ def hides_rows(con: Connection) -> bool:
     return bool(n)
 
 
-def refusal(rows: Rows, report: ReadingReport, n_good: int, is_open: bool) -> tuple[str, str]:
-    """The message and hint for the rows of a report that cannot be read.
+def error_text(rows: Rows, report: ReadingReport, n_good: int, is_open: bool) -> tuple[str, str]:
+    """The error message and hint for the bad rows of a report.
 
     Parameters
     ----------
     n_good
-        rows that could be loaded without them.
+        number of rows that can be loaded.
     is_open
-        a line that was refused hides others.
+        a rejected line hides others, see `hides_rows`.
     """
     bad = report.bad_rows
     first = bad.first[0]
     table = next(readable.table for _, readable in rows.parts if readable.table.name == first.file)
     is_line = not first.column or first.reason in _REJECTED.values()
     what = first.reason if is_line else f"{first.column} {first.reason}"
-    shown = f", in {first.value!r}" if first.value else ""
+    shown = f": {first.value!r}" if first.value else ""
     n = f"{'at least ' if bad.is_at_least else ''}{bad.n:,} of {report.n_rows:,}"
     hint = "Correct the file or its mapping."
     if is_open:
-        hint = "Correct the line with the open quote: the lines behind it were read as its continuation."
+        hint = "Close the quote in this line: the lines after it were read as its continuation."
     elif n_good:
         hint = (
-            f"Correct the file, or load the {n_good:,} good row{'s' if n_good > 1 else ''} (command line: --skip-bad)."
+            f"Load the {n_good:,} good row{'s' if n_good > 1 else ''} (command line: --skip-bad), or correct the file."
         )
     elif table.kind == Kind.WORKBOOK and first.reason == EMPTY:
         hint += f" {workbooks.FORMULAS}"
-    return f"{first.file}, {table.row_word} {first.line}: {what}{shown}. Bad rows in all: {n}.", hint
+    return f"{first.file}, {table.row_word} {first.line}: {what}{shown}. Bad rows: {n}.", hint
 
 
 def rejected_lines(con: Connection, rows: Rows) -> Rejected:
-    """The lines that were refused, each once."""
+    """The rejected lines, each once."""
     number_of = {str(readable.path): number for number, (_, readable) in enumerate(rows.parts)}
     n, _ = count_rejected(con)
     rejected = Rejected(n, {}, {}, [])
@@ -245,16 +246,17 @@ def rejected_lines(con: Connection, rows: Rows) -> Rejected:
 
 
 def _is_no_record(line: str, part: Part, first_cells: set[str]) -> bool:
-    """Whether a line with too few cells is a title, a footer or a line of dashes, not a record that was cut off.
+    """Whether a line with too few cells is a title, a footer or a line of dashes, not a truncated record.
 
-    It has one cell, which is no date, no number, and not the beginning of what the first column holds, `first_cells`.
+    Such a line has one cell, which is not a date, not a number, and not the start of a value of the first column
+    (`first_cells`).
     """
     cells = [cell.strip(f" {part.table.quote}") for cell in line.strip().split(part.table.delimiter)]
     filled = [cell for cell in cells if cell and not re.fullmatch(DASHES, cell)]
     if len(filled) != 1:
         return not filled
     (cell,) = filled
-    if not re.search(r"\s|^\(", cell):  # one word may be a key that was cut off
+    if not re.search(r"\s|^\(", cell):  # a single word may be a truncated key
         return False
     if re.search(r"^[\W\d]*$", cell) or part.proposal.date_format and parsed([cell], part.proposal.date_format):
         return False
@@ -262,8 +264,8 @@ def _is_no_record(line: str, part: Part, first_cells: set[str]) -> bool:
 
 
 def read_no_records(con: Connection, rows: Rows) -> list[str]:
-    """The first rows that fit their header and are no records, as their cells that are not empty."""
-    if rows.size > MAX_LOOKED_THROUGH:  # it would be another pass over the files
+    """Examples of rows that match their header but are not records: their non-empty cells."""
+    if rows.size > MAX_LOOKED_THROUGH:  # avoid another pass over large files
         return []
     cells = ", ".join([*rows.keys, "date_text", "units_text"])
     found = fetch_all(con, f"SELECT {cells} FROM ({rows.sql(is_raw=True)}) WHERE pm = {NO_RECORD} LIMIT {MAX_EXAMPLES}")
@@ -273,7 +275,7 @@ def read_no_records(con: Connection, rows: Rows) -> list[str]:
 def _unusable(
     con: Connection, rows: Rows, number: int, part: Part, readable: Readable, rejected: set[int]
 ) -> list[tuple[int, list[BadRow]]]:
-    """The rows of a file whose item, date or units cannot be used: by column and reason how many, and the first."""
+    """The rows of a file without a valid item, date or units: the number by column and reason, and the first ones."""
     alone = replace(
         rows,
         parts=[rows.parts[number]],
@@ -283,7 +285,7 @@ def _unusable(
         sift={0: rows.sift[number]} if number in rows.sift else {},
     )
     date_format = part.proposal.date_format
-    written = "" if not date_format or date_format.startswith(NATIVE) else f" as {date_format} writes it"
+    expected = "" if not date_format or date_format.startswith(NATIVE) else f" (expected {display_format(date_format)})"
     cases = []
     for i, name in enumerate(part.proposal.mapping["item"]):
         key, column = f"k{i}", literal(name)
@@ -291,14 +293,14 @@ def _unusable(
             f"WHEN {key} IS NULL OR trim({key}) = '' THEN [{column}, '', '{EMPTY}']",
             f"WHEN length({key}) > {MAX_KEY_LENGTH}"
             f" THEN [{column}, {key}, 'is longer than {MAX_KEY_LENGTH} characters']",
-            f"WHEN contains({key}, chr(0)) THEN [{column}, {key}, 'holds a zero byte']",
+            f"WHEN contains({key}, chr(0)) THEN [{column}, {key}, 'contains a zero byte']",
         ]
     column = literal(part.column("date") or "date")
     cases += [
         f"WHEN date_text IS NULL OR date_text = '' THEN [{column}, '', '{EMPTY}']",
         "WHEN d IS NULL AND moment IS NOT NULL"
         f" THEN [{column}, date_text, 'is not between {FIRST_DATE} and {LAST_DATE}']",
-        f"WHEN d IS NULL THEN [{column}, date_text, {literal(f'is not a date{written}')}]",
+        f"WHEN d IS NULL THEN [{column}, date_text, {literal(f'is not a valid date{expected}')}]",
     ]
     column = literal(part.column("sales") or "units")
     sign = "" if part.proposal.decimal == "." else " with a decimal comma"

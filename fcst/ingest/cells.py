@@ -1,6 +1,6 @@
-"""What the cells of a row say, as SQL: dates, units and promotion flags from text.
+"""SQL expressions that parse cells: dates, units and promotion flags from text.
 
-Each is NULL, or `unknown`, where it cannot be read; nothing raises.
+A cell that cannot be parsed becomes NULL (a flag: `unknown`); no expression raises.
 """
 
 import re
@@ -32,7 +32,7 @@ MAX_USUAL_FLAGS = 6
 
 OFFSET = r"(\d{1,2}:\d{2}(?::\d{2})?)(?:[.,]\d{1,9})?\s*(?:[Zz]|UTC|GMT|([+-])(\d{2}):?(\d{2})?)$"
 """A time of day with its offset from UTC."""
-NUMBER = "DECIMAL(18, 6)"  # sums of floats would depend on the order of threads
+NUMBER = "DECIMAL(18, 6)"  # decimal, because sums of floats depend on the order of threads
 MAX_EXACT = 1e9
 _DATES = ("DATE", "TIMESTAMP")
 _WHOLE = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT")
@@ -40,16 +40,16 @@ _SPACES = "\u00a0\u202f\u2009'\u2019 "
 
 
 def most_common(part: Part, name: str) -> list[str]:
-    """The values of a column that the sample has most often, a handful of them."""
+    """The most frequent values of a column in the sample, at most MAX_USUAL_FLAGS."""
     place = part.table.columns.index(name)
     counts = Counter(cell for row in part.table.sample if (cell := row[place]) is not None)
     return [text for text, _ in counts.most_common(MAX_USUAL_FLAGS)]
 
 
 def date_sql(column: str, date_format: str, kind: str = "VARCHAR", zone: str = "") -> str:
-    """The day that is written; of a moment that says its offset, the day that it is in a `zone`, if one is given."""
+    """SQL for the date as written; with `zone`, a timestamp with a UTC offset gives the date in that time zone."""
     if zone and kind not in _DATES:
-        return _date_there_sql(column, date_format, zone)
+        return _local_date_sql(column, date_format, zone)
     if kind in _DATES and (not date_format or date_format.startswith(NATIVE)):
         return f"try_cast({_typed(column)} AS DATE)"
     if not date_format or date_format.startswith(NATIVE):
@@ -57,14 +57,14 @@ def date_sql(column: str, date_format: str, kind: str = "VARCHAR", zone: str = "
     return f"{_parsed_sql(column, date_format)}::DATE"
 
 
-def _date_there_sql(column: str, date_format: str, zone: str) -> str:
-    """The day that a moment with an offset is in a zone; of other moments the day that is written."""
+def _local_date_sql(column: str, date_format: str, zone: str) -> str:
+    """SQL for the date in a time zone of a timestamp with a UTC offset; other values give the date as written."""
 
-    def there(moment: str) -> str:
+    def local_date(moment: str) -> str:
         return f"timezone({literal(zone)}, timezone('UTC', {moment}))::DATE"
 
     if date_format in (EPOCH_S, EPOCH_MS):
-        return there(_parsed_sql(column, date_format))
+        return local_date(_parsed_sql(column, date_format))
 
     def part(number: int) -> str:
         return f"regexp_extract({column}, {literal(OFFSET)}, {number})"
@@ -73,10 +73,11 @@ def _date_there_sql(column: str, date_format: str, zone: str) -> str:
     minutes = f"60 * try_cast({part(3)} AS INTEGER) + coalesce(try_cast({part(4)} AS INTEGER), 0)"
     ahead = f"CASE {part(2)} WHEN '-' THEN -({minutes}) WHEN '+' THEN {minutes} ELSE 0 END"
     moment = f"({written} + try_cast({part(1)} AS TIME) - to_minutes({ahead}))"
-    return f"CASE WHEN regexp_matches({column}, {literal(OFFSET)}) THEN {there(moment)} ELSE {written} END"
+    return f"CASE WHEN regexp_matches({column}, {literal(OFFSET)}) THEN {local_date(moment)} ELSE {written} END"
 
 
 def moment_sql(column: str, date_format: str) -> str:
+    """SQL for the timestamp of a cell, midnight if it has no time."""
     if not date_format or date_format.startswith(NATIVE):
         return f"try_cast({column} AS TIMESTAMP)"
     moment = _parsed_sql(column, date_format)
@@ -101,11 +102,11 @@ def _parsed_sql(column: str, date_format: str) -> str:
     parsed = f"try_strptime({text} || '{WEEK_DAY}', {literal(f'{date_format}-%u')})"
     digits = r"\d{1,2}$" if date_format.endswith("%V") else r"\d{1,2}"
     week = f"lpad(regexp_extract({text}, '{digits}'), 2, '0')"
-    return f"CASE WHEN strftime({parsed}, '%V') = {week} THEN {parsed} END"  # week 53 of a year with 52 is none
+    return f"CASE WHEN strftime({parsed}, '%V') = {week} THEN {parsed} END"  # refuse week 53 of a year with 52 weeks
 
 
 def _day_sql(column: str, date_format: str) -> str:
-    """What is read by a format: without a time of day, where the format has none."""
+    """SQL for the text to parse; drops the time of day if the format has none."""
     if has_time(date_format):
         return f"trim({column})"
     return f"trim(CASE WHEN contains({column}, ':') THEN {_without_time_sql(column)} ELSE {column} END)"
@@ -116,7 +117,7 @@ def _without_time_sql(column: str) -> str:
 
 
 def _with_english_month_sql(column: str) -> str:
-    """The same as `with_english_month`."""
+    """SQL version of `with_english_month`."""
     tokens = f"regexp_extract_all(lower({_without_time_sql(column)}), '[0-9]+|[\\pL]+')"
     words = f"MAP {{{', '.join(f'{literal(word)}: {literal(month)}' for word, month in MONTH_WORDS.items())}}}"
     known = f"list_transform({tokens}, lambda t: CASE WHEN t ~ '[0-9]+' THEN t ELSE coalesce({words}[t], '?') END)"
@@ -124,15 +125,15 @@ def _with_english_month_sql(column: str) -> str:
 
 
 def number_sql(column: str, style: NumberStyle, kind: str = "VARCHAR") -> str:
-    """Numbers; of text also as ledgers write them: (3), 3-, - for zero, other minus signs, spaces, currency signs."""
+    """SQL for a number. Text may use ledger notation: (3), 3-, - for zero, minus characters, spaces, currency signs."""
     if style.decimal != "," and not style.is_grouped:
         if kind in _WHOLE:
             return f"try_cast({_typed(column)} AS {NUMBER})"
-        if kind == "DOUBLE":  # beyond the limit a double times 10^6 is no exact whole number
+        if kind == "DOUBLE":  # beyond the limit a double times 10^6 is not an exact integer
             typed, plain = _typed(column), f"try_cast({column} AS {NUMBER})"
             return f"CASE WHEN abs({typed}) < {MAX_EXACT:.0f} THEN try_cast({typed} AS {NUMBER}) ELSE {plain} END"
     usual = _number_of_text_sql(column, style)
-    # Only the rows that cannot be read as they are pay for the rest: coalesce evaluates it for those alone.
+    # coalesce evaluates the slower expression only for rows that the first one cannot parse.
     return f"coalesce({usual}, {_number_of_text_sql(_signed_sql(column), style)})"
 
 
@@ -154,7 +155,7 @@ def _number_of_text_sql(text: str, style: NumberStyle) -> str:
 
 
 def _signed_sql(column: str) -> str:
-    """A text with its minus in front, and without spaces at its ends and currency signs; NULL if it is no number."""
+    """SQL for a number in text with a leading minus, without outer spaces and currency signs; NULL if not a number."""
     text = f"translate({column}, {literal(MINUS)}, {literal('-' * len(MINUS))})"
     digits = f"trim(regexp_replace({text}, {literal(f'[-(){CURRENCIES}]')}, '', 'g'), {literal(SPACES)})"
     return (
@@ -165,18 +166,18 @@ def _signed_sql(column: str) -> str:
 
 
 def _typed(column: str) -> str:
-    """The column in the type of its file: t3 for c3."""
+    """The column with its type in the file: t3 for c3."""
     return f"t{column.removeprefix('c')}"
 
 
 def flag_sql(column: str | None, seen: Sequence[str]) -> str:
-    """A flag as one of FLAGS. What the sample has `seen` is compared as it is: changing every text costs a scan."""
+    """SQL for a flag as one of FLAGS. Values `seen` in the sample are compared directly: faster than regexes."""
     if column is None:
         return f"{FLAGS['missing']}::UTINYINT"
     usual = " ".join(f"WHEN {column} = {literal(text)} THEN {_flag_of(text)}" for text in seen)
 
     def is_one_of(words: Sequence[str]) -> str:
-        # By pattern: DuckDB takes IN, and what branches have in common, out of a CASE, and evaluates it for every row.
+        # A regex, because DuckDB moves IN and common subexpressions out of a CASE and evaluates them for every row.
         pattern = rf"(?i)\s*({'|'.join(map(re.escape, words))})\s*"
         return f"regexp_full_match({column}, {literal(pattern)})"
 

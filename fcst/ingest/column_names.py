@@ -1,6 +1,6 @@
-"""What the name of a column of numbers says: units, sales of any kind, or money; by its words, in several languages.
+"""Meaning of column names (units, sales, money, item, name, date) by their words, in several languages.
 
-A name is cut into words at signs, at capitals, and, where it is one word that is not known, between words that are:
+A name is split into words at punctuation and capitals. A single unknown word is split into known words:
 `Lineitem quantity`, `transaction_qty`, `InvoicedQuantity`, `QUANTITYORDERED`.
 """
 
@@ -11,16 +11,16 @@ from functools import cache
 
 
 class Meaning(StrEnum):
-    """What a column of numbers holds, by its name."""
+    """Meaning of a column of numbers, by its name."""
 
     UNITS = "units"
     SALES = "sales"
-    """Units or money: the name does not say."""
+    """Units or money: the name is ambiguous."""
     MONEY = "money"
     OTHER = "other"
 
 
-# Without accents, as `_plain` makes them. Words that stand beside others without a meaning of their own are left out.
+# Without accents, as `_plain` returns them. Words without a meaning of their own are left out.
 _UNITS = """
     quantity quantities quant qty qtys qnty unit units piece pieces pcs bottles
     menge mengen stueck stuck stuckzahl anzahl absatz
@@ -100,7 +100,7 @@ def _words_of(text: str) -> frozenset[str]:
 
 
 def _plain(word: str) -> str:
-    """In small letters, without accents."""
+    """A word in lower case, without accents."""
     return without_accents(word).casefold()
 
 
@@ -108,7 +108,7 @@ _LETTERS = str.maketrans({"ł": "l", "Ł": "L", "ı": "i", "ø": "o", "Ø": "O",
 
 
 def without_accents(text: str) -> str:
-    """A text with the letters that its accents stand on."""
+    """A text with accented letters replaced by their base letters."""
     split = unicodedata.normalize("NFKD", text.translate(_LETTERS))
     return unicodedata.normalize("NFC", "".join(char for char in split if not unicodedata.combining(char)))
 
@@ -136,7 +136,7 @@ _LONGEST = max(map(len, _KNOWN))
 
 
 def words(name: str) -> list[str]:
-    """The words of a name, plain; currency and percent signs as words."""
+    """The words of a name in lower case without accents; currency and percent signs become words."""
     for sign, word in _SIGNS.items():
         name = name.replace(sign, f" {word} ")
     parts = _PART.findall(without_accents(name))
@@ -145,7 +145,7 @@ def words(name: str) -> list[str]:
 
 @cache
 def _cut(text: str) -> tuple[str, ...]:
-    """A text as known words, if it is made of nothing else; else as it is."""
+    """Splits a text into known words; returns it unchanged if other words remain."""
     if text in _KNOWN or len(text) > 60:
         return (text,)
     found: list[tuple[str, ...] | None] = [(), *[None] * len(text)]
@@ -158,38 +158,38 @@ def _cut(text: str) -> tuple[str, ...]:
 
 
 def is_item(name: str) -> bool:
-    """Whether the words of a name say the key of an item: Code article, Item Number, Ürün Kodu."""
+    """Whether a name means the key of an item: Code article, Item Number, Ürün Kodu."""
     found = frozenset(words(name))
     is_line = bool(found & {"line", "lineitem"}) and not found & {"sku", "code"}  # Line Item Number
     return bool(found & _PARTS["item"]) and found <= _BESIDE_ITEM and not is_line
 
 
 def is_name_of_item(name: str) -> bool:
-    """Whether the words of a name say what an item is called: Bezeichnung, Nazwa towaru."""
+    """Whether a name means the name of an item: Bezeichnung, Nazwa towaru."""
     found = frozenset(words(name))
     return bool(found & _PARTS["name"]) and found <= _BESIDE_ITEM | _PARTS["name"]
 
 
 def is_date(name: str) -> bool:
-    """Whether the words of a name say a date."""
+    """Whether a name means a date."""
     return bool(frozenset(words(name)) & _PARTS["date"])
 
 
 def is_of_other_date(name: str) -> bool:
-    """Whether the words of a name say a date on which nothing was sold: Due Date, Delivery Date."""
+    """Whether a name means a date other than the date of sale: Due Date, Delivery Date."""
     return bool(frozenset(words(name)) & _PARTS["not of sale"])
 
 
 def is_price(name: str) -> bool:
-    """Whether the words of a name say what one unit was sold for: Unit Price; not a cost or a list price."""
+    """Whether a name means the selling price of one unit: Unit Price; not a cost or a list price."""
     found = frozenset(words(name))
     return meaning_of(name) == Meaning.MONEY and bool(found & _PRICES) and not found & _NOT_PAID_FOR_ITEMS
 
 
 def is_value(name: str) -> bool:
-    """Whether the words of a name say what a row was sold for: Amount, Sale (Dollars); not a tax or an order's sum.
+    """Whether a name means the sales value of a row: Amount, Sale (Dollars); not a tax or an order total.
 
-    Sales of no said kind are a value where units stand beside them.
+    Ambiguous sales (units or money) count as a value if the table also has units.
     """
     found = frozenset(words(name))
     is_money = meaning_of(name) in (Meaning.MONEY, Meaning.SALES)
@@ -197,10 +197,10 @@ def is_value(name: str) -> bool:
 
 
 def meaning_of(name: str) -> Meaning | None:
-    """What a column of numbers holds; None where its name says nothing.
+    """The meaning of a column of numbers; None if its name has no known meaning.
 
-    A word for money counts more than one for units, as in `Unit Price` and `Sale (Dollars)`, and one for what was not
-    sold more than both, as in `Quantity in stock`.
+    A word for money takes precedence over a word for units, as in `Unit Price` and `Sale (Dollars)`. A word for
+    something other than sales takes precedence over both, as in `Quantity in stock`.
     """
     found = frozenset(words(name))
     is_count = bool(found & _COUNTS) and bool(found & (_KINDS["units"] | _KINDS["sales"]) - {"unit"})  # No. of units

@@ -1,4 +1,4 @@
-"""Which column has which role by its name: item, date, units sold and what may stand beside them.
+"""Column roles by name: item, date, units sold and optional roles such as store or promotion.
 
 Names are compared without case, spaces and punctuation.
 """
@@ -9,7 +9,7 @@ from fcst.ingest.column_names import Meaning, is_date, is_item, is_name_of_item,
 from fcst.ingest.columns import normalised
 from fcst.specs import Mapping
 
-# role -> names, the likelier first
+# role -> names, most likely first
 _NAMES: dict[str, str] = {
     "item": "uniqueid systemid itemnbr itemid itemno itemnumber itemcode item sku skuid skucode stockcode variantsku "
     "productid productcode productno productnumber articleid articleno articlenumber articlecode "
@@ -39,14 +39,14 @@ _NAMES: dict[str, str] = {
 _ROLE_OF = {normalised(name): role for role, names in reversed(_NAMES.items()) for name in names.split()}
 _RANK = {(role, normalised(name)): rank for role, names in _NAMES.items() for rank, name in enumerate(names.split())}
 
-# What has no known name, but words that say units, comes before `y`; what may be money comes last.
+# Unknown names whose words mean units rank before `y`; names that may mean money rank last.
 _BY_WORDS = {Meaning.UNITS: _RANK["sales", "itemcntday"] + 0.5, Meaning.SALES: len(_NAMES["sales"])}
 
 
 def recognise_roles(columns: Sequence[str]) -> Mapping:
-    """role -> the column whose name says so; the likeliest where several do. Roles that none has are left out."""
+    """role -> the column with a matching name, the most likely if several match. Roles without a match are absent."""
     mapping = {role: names[:1] for role, names in candidates(columns).items()}
-    # A product's name describes it where another column is the key.
+    # A product name is the description if another column is the key.
     ranked = [(_RANK["description", name], c) for c in columns if ("description", name := normalised(c)) in _RANK]
     taken = {column for columns in mapping.values() for column in columns}
     names = [c for _, c in sorted(ranked) if c not in taken]
@@ -58,18 +58,18 @@ def recognise_roles(columns: Sequence[str]) -> Mapping:
 
 
 def is_known(column: str, role: str) -> bool:
-    """Whether a whole name is one of those of a role."""
+    """Whether a name is in the list of known names of a role."""
     return (role, normalised(column)) in _RANK
 
 
 def candidates(columns: Sequence[str]) -> Mapping:
-    """role -> the columns whose names say so, the likeliest first."""
+    """role -> the columns with matching names, most likely first."""
     found: dict[str, list[tuple[float, str]]] = {}
     has_line_items = any(normalised(column).startswith("lineitem") for column in columns)
     for column in columns:
         name = normalised(column)
         if has_line_items and name == "name":
-            name = "orderid"  # as Shopify calls it
+            name = "orderid"  # Shopify's name for the order
         role = _ROLE_OF.get(name)
         rank: float
         if role is not None:

@@ -1,7 +1,7 @@
-"""How people and systems write dates: formats as of strptime, ISO weeks, serial numbers, epochs, names of months.
+"""Date formats: strptime formats, ISO weeks, Excel serial numbers, Unix epochs, month names in several languages.
 
-A format that fits here fits in DuckDB too, which reads what strptime reads. Beside the formats of strptime there are
-SERIAL, EPOCH_S and EPOCH_MS. A format with `%b` also fits dates with the names of months in the languages of MONTHS.
+Every strptime format here also works in DuckDB. Further formats are SERIAL, EPOCH_S and EPOCH_MS. A format with `%b`
+also matches month names in the languages of MONTHS.
 """
 
 import re
@@ -38,33 +38,33 @@ _TIMES = (
     "T%H:%M:%S.%f",
 )
 DATE_FORMATS = tuple(day + time for day in _DAYS for time in _TIMES)
-NATIVE = ("%Y-%m-%d", "%Y/%m/%d")  # DuckDB reads these, with or without a time, faster than by a pattern
+NATIVE = ("%Y-%m-%d", "%Y/%m/%d")  # DuckDB casts these, with or without a time, faster than it parses a format
 
 WEEKS: tuple[str, ...] = ("%G-W%V", "%GW%V", "%G W%V", "%G/W%V", "W%V-%G", "W%V/%G", "W%V %G", "%G-KW%V", "%G KW%V")
 WEEKS += ("KW%V/%G", "KW%V %G", "KW %V/%G", "KW %V %G", "KW%V-%G")
 _BARE_WEEKS: tuple[str, ...] = ("%G-%V", "%G/%V", "%G %V", "%G.%V", "%G%V", "%V/%G", "%V-%G", "%V.%G", "%V %G")
-"""ISO weeks without a letter that says so: only where the column is called a week."""
+"""ISO weeks without the letter W: used only if the column name means a week."""
 YEAR_WEEK_JOINT = "-"
-"""Between a year and an ISO week, or a year, a month and a day, that stand in columns of their own."""
+"""Joins a year and an ISO week, or a year, a month and a day, from separate columns."""
 WEEK_DAY = "-7"
-"""Stands behind an ISO week, as `-%u`, so that it is its last day, a Sunday."""
+"""Appended to an ISO week, as `-%u`, to parse its last day, a Sunday."""
 
 SERIAL = "serial"
-"""Stands for a format where dates are numbers of days as Excel counts them, in cells that are not shown as dates."""
+"""Format of dates stored as Excel day numbers, in cells without a date format."""
 SERIAL_DAY_0 = date(1899, 12, 30)
 _SERIAL = re.compile(r"\d{5}([.,]\d*)?")
 _SERIALS = range(32_874, 73_051)  # from 1990 until 2099
 EPOCH_S, EPOCH_MS = "epoch seconds", "epoch milliseconds"
-"""Stand for formats where moments are counted from 1970 on, in UTC."""
+"""Formats of timestamps counted from 1970 in UTC."""
 _EPOCHS = range(631_152_000, 4_102_444_800)  # from 1990 until 2099
 UNWRITTEN = (SERIAL, EPOCH_S, EPOCH_MS)
-"""Formats that strptime does not know."""
+"""Formats that strptime does not support."""
 
 TIME = (
     r"[Tt,\s]+[^\d\s]{0,4}\s*\d{1,2}:\d{2}(:\d{2}([.,]\d{1,9})?)?"
     r"(\s*[^\d\s+:-]{1,9}){0,3}\s*([+-]\d{2}:?(\d{2})?)?(\s*\([^()]*\))?\s*$"
 )
-"""A time of day behind a day, with what it may have of halves of a day and a zone: the day is that which is written."""
+"""A time of day after a date, with an optional AM/PM and time zone; the date is taken as written."""
 _TIME = re.compile(TIME)
 
 _MONTHS = """
@@ -99,7 +99,7 @@ def _read_months() -> dict[str, str]:
 
 
 MONTHS = _read_months()
-"""A month's name or abbreviation, in small letters, with its accents and without -> as `%b` knows it."""
+"""Month name or abbreviation in lower case, with and without accents -> its `%b` form."""
 _FILLERS = """
     st nd rd th de del di of the den der er le la a do
     mon monday tue tues tuesday wed wednesday thu thur thurs thursday fri friday sat saturday sun sunday
@@ -113,30 +113,33 @@ _FILLERS = """
     r pazartesi salı çarşamba perşembe cuma cumartesi pazar г
 """
 MONTH_WORDS = {word: "" for word in _FILLERS.split()} | MONTHS
-"""The words of dates, in small letters: a month's -> as `%b` knows it, others -> nothing."""
+"""Words in dates, in lower case: a month -> its `%b` form, other words -> an empty text."""
 _NAMED = ("%d %b %Y", "%b %d %Y", "%Y %b %d", "%d %b %y")
 _TOKEN = re.compile(r"\d+|[^\W\d_]+")
 
-MAX_EXAMPLES = 3  # of dates that can be read in two ways
+_DISPLAY = {"%d": "DD", "%m": "MM", "%Y": "YYYY", "%y": "YY", "%b": "Mon", "%B": "Month", "%G": "YYYY", "%V": "WW"}
+_DISPLAY |= {"%H": "hh", "%I": "hh", "%M": "mm", "%S": "ss", "%f": "ffffff", "%p": "AM/PM"}
+
+MAX_EXAMPLES = 3  # of ambiguous dates
 WEEK_STARTS = frozenset(
     "weekstart weekstarting weekstartdate weekstarts startofweek weekbegin weekbeginning weekbegins weekcommencing"
     " weekof wochenbeginn wochenstart debutsemaine iniciosemana".split()
 )
-"""Names of columns whose dates begin a week."""
+"""Names of columns whose dates are the first day of a week."""
 
 
 def may_be_week(column: str) -> bool:
-    """Whether a column is called a week."""
+    """Whether a column name means a week."""
     return bool({"week", "weeks", "wk", "kw", "woche", "semaine", "semana", "settimana"} & set(words(column)))
 
 
 def find_date_format(values: Sequence[str], is_week: bool = False) -> str:
-    """The format that fits the most of some dates, the day before the month where both do; empty where none fits half.
+    """The format that matches the most dates; empty if none matches half. Day first wins a tie with month first.
 
     Parameters
     ----------
     is_week
-        the dates may be ISO weeks without a letter that says so, such as 2024-05.
+        the dates may be ISO weeks without the letter W, such as 2024-05.
     """
     tried = list(dict.fromkeys(values))[:2_000]
     if unwritten := _unwritten_format(tried):
@@ -145,18 +148,18 @@ def find_date_format(values: Sequence[str], is_week: bool = False) -> str:
     signs = {_signs(value) for value in tried[:20]}
     for date_format in DATE_FORMATS:
         if _signs(date_format.replace("%", "")) not in signs:
-            continue  # strptime makes a pattern of each format it meets, which takes longer than reading a sample
+            continue  # skip: strptime compiles a regex per format, which takes longer than parsing a sample
         n = len(parsed(tried[:20], date_format))
         if not n and len(tried) >= 20:
             continue
         found = parsed(tried, date_format)
         n = len(found)
         if 0 < n == most and date_format.startswith("%y") and 3 * _years(found) <= years:
-            # 24/01/05, 24/01/06, 24/01/07 are days of one month rather than of three years; 01/05/22 may be either.
+            # 24/01/05, 24/01/06, 24/01/07 are days of one month, not of three years; 01/05/22 is ambiguous.
             best = date_format if _are_dense(found) else ""
         if n > most:
             best, most, years = date_format, n, _years(found)
-    if most < len(tried):  # times of other forms, or in some rows only
+    if most < len(tried):  # times in other formats, or only in some rows
         days = [_TIME.sub("", value) for value in tried]
         if days != tried and (day_format := find_date_format(days)) and len(parsed(tried, day_format)) > most:
             return day_format
@@ -170,12 +173,12 @@ def find_date_format(values: Sequence[str], is_week: bool = False) -> str:
 
 
 def _are_dense(days: Sequence[datetime]) -> bool:
-    """Whether dates fill at least a third of the days that they span."""
+    """Whether the dates cover at least a third of the days in their range."""
     return 3 * len(set(days)) >= (max(days) - min(days)).days
 
 
 def _years(days: Sequence[datetime]) -> int:
-    """How many years dates span."""
+    """Number of calendar years that the dates span."""
     return max(days).year - min(days).year + 1 if days else 0
 
 
@@ -193,7 +196,7 @@ def _unwritten_format(values: Sequence[str]) -> str:
 
 
 def parsed(values: Iterable[str], date_format: str) -> list[datetime]:
-    """Those of some dates that a format fits."""
+    """Parses the dates that match a format and skips the others."""
     return [moment for value in values if (moment := _moment(value, date_format)) is not None]
 
 
@@ -207,7 +210,7 @@ def _moment(value: str, date_format: str) -> datetime | None:
         number = int(value)
         return datetime.fromtimestamp(number / (1 if date_format == EPOCH_S else 1000), UTC).replace(tzinfo=None)
     if not date_format or (date_format.startswith("%Y%m%d") and not re.match(r"\d{8}", value)):
-        return None  # strptime takes 202411 for the 1st of January
+        return None  # strptime parses 202411 as 2024-01-01
     behind, form = (WEEK_DAY, f"{date_format}-%u") if is_of_weeks(date_format) else ("", date_format)
     try:
         return datetime.strptime((value if has_time(date_format) else _TIME.sub("", value)) + behind, form)
@@ -221,8 +224,9 @@ def _moment(value: str, date_format: str) -> datetime | None:
 
 
 def with_english_month(value: str) -> str:
-    """A date with the name of a month as its numbers and that month, such as 15 Jan 2024; no date if other words are in
-    it than weekdays and such as de and th.
+    """Normalises a date with a month name to numbers and the English month, such as 15 Jan 2024.
+
+    Drops weekdays and fillers such as 'de' and 'th'. Other words become '?', so that the text is not a date.
     """
     tokens = _TOKEN.findall(_TIME.sub("", value))
     found = [token if token.isdecimal() else MONTH_WORDS.get(token.casefold(), "?") for token in tokens]
@@ -235,61 +239,66 @@ def _month(word: str) -> str:
 
 
 def without_signs(date_format: str) -> str:
-    """The same format for what `with_english_month` makes of a date."""
+    """The format for a date normalised by `with_english_month`."""
     return " ".join(re.findall("%[A-Za-z]", date_format.replace("%B", "%b")))
 
 
 def is_named(date_format: str) -> bool:
-    """Whether a format is of days with the name of a month."""
+    """Whether a format has a month name and no time."""
     return ("%b" in date_format or "%B" in date_format) and not has_time(date_format)
 
 
 def is_of_weeks(date_format: str) -> bool:
-    """Whether a format is of ISO weeks."""
+    """Whether a format is an ISO week."""
     return "%V" in date_format
 
 
 def has_time(date_format: str) -> bool:
-    """Whether a format is of a day with a time."""
+    """Whether a format has a time of day."""
     return "%H" in date_format or "%I" in date_format
 
 
 def has_clock(value: str) -> bool:
-    """Whether a date has a time of day other than midnight behind it."""
+    """Whether a date has a time of day other than midnight."""
     tail = _TIME.search(value)
     clock = re.search(r"\d{1,2}:[\d:.,]*", tail[0]) if tail else None
     return clock is not None and any(char in "123456789" for char in clock[0])
 
 
+def display_format(date_format: str) -> str:
+    """A format for messages: DD.MM.YYYY for %d.%m.%Y."""
+    return re.sub("%[A-Za-z]", lambda match: _DISPLAY.get(match[0], match[0]), date_format)
+
+
 def month_first(date_format: str) -> str:
-    """A format with the day first, with the month first."""
+    """Converts a day-first format to month-first."""
     return date_format.replace("%d", "%_").replace("%m", "%d").replace("%_", "%m")
 
 
 def may_have_month_first(values: Sequence[str], date_format: str) -> bool:
-    """Whether dates that were taken to have the day first could all be read with the month first."""
+    """Whether dates in a day-first format also match the month-first format."""
     day, month = date_format.find("%d"), date_format.find("%m")
     if not 0 <= day < month:
         return False
     return len(parsed(values, month_first(date_format))) >= len(parsed(values, date_format))
 
 
-def order_of_rows(cells: Sequence[str], readings: Sequence[str]) -> str:
-    """The one of two readings of dates by which the rows are in the order of their dates; empty where not one is."""
+def format_by_row_order(cells: Sequence[str], readings: Sequence[str]) -> str:
+    """The format, of two, with which the rows are sorted by date; empty unless exactly one is."""
     found = [parsed(cells, reading) for reading in readings]
     if len(set(cells)) <= 2:
         return ""
     return _only(readings, [all(a <= b for a, b in pairwise(days)) for days in found])
 
 
-def without_future(cells: Sequence[str], readings: Sequence[str]) -> str:
-    """The one of two readings by which no date lies in the future; empty where not one is."""
+def format_without_future(cells: Sequence[str], readings: Sequence[str]) -> str:
+    """The format, of two, with which no date is in the future; empty unless exactly one is."""
     found = [parsed(cells, reading) for reading in readings]
     return _only(readings, [bool(days) and max(days) <= latest_day() for days in found])
 
 
-def of_named_month(cells: Sequence[str], readings: Sequence[str], file_name: str) -> str:
-    """The one of two readings by which all dates are of the month in the file's name; empty where not one is."""
+def format_by_file_name(cells: Sequence[str], readings: Sequence[str], file_name: str) -> str:
+    """The format, of two, with which all dates are in the month in the file name; empty unless exactly one is."""
     months = _months_in(file_name)
     if len(months) != 1:
         return ""
@@ -298,7 +307,7 @@ def of_named_month(cells: Sequence[str], readings: Sequence[str], file_name: str
 
 
 def _months_in(name: str) -> set[tuple[int, int]]:
-    """The months that a file's name tells: sales_2024-03.csv, sales_march_2024.csv."""
+    """The months in a file name: sales_2024-03.csv, sales_march_2024.csv."""
     found = {(int(y), int(m)) for y, m in re.findall(r"(?<!\d)(20\d\d)[-_. ]?(0[1-9]|1[0-2])(?!\d)", name)}
     tokens = _TOKEN.findall(name)
     numbers = [datetime.strptime(month, "%b").month for token in tokens if (month := _month(token))]
@@ -313,7 +322,7 @@ def _only(readings: Sequence[str], holds: Sequence[bool]) -> str:
 
 
 def two_days(values: Sequence[str], date_format: str) -> list[tuple[str, str, str]]:
-    """Some of the dates that have the day or the month first, each with the two days that it may be, in words."""
+    """Examples of ambiguous dates: the text, its day-first date and its month-first date."""
     found = []
     for value in dict.fromkeys(values):
         days = [parsed([value], reading) for reading in (date_format, month_first(date_format))]
@@ -324,19 +333,19 @@ def two_days(values: Sequence[str], date_format: str) -> list[tuple[str, str, st
 
 
 def latest_day() -> datetime:
-    """The end of what can have been sold, in whatever zone."""
+    """The latest possible day of a sale, in any time zone."""
     return datetime.now() + timedelta(days=1)
 
 
 def weekday_of(days: Sequence[date]) -> str:
-    """The one weekday of dates that lie whole weeks apart, such as SAT; empty for other dates."""
+    """The common weekday of two or more dates, such as SAT; empty if they differ."""
     if len(days) < 2 or len({day.weekday() for day in days}) > 1:
         return ""
     return WEEKDAYS[(days[0].weekday() + 1) % 7]
 
 
 def are_months(days: Sequence[date]) -> bool:
-    """Whether dates are the first days, or the last days, of months, three at least."""
+    """Whether the dates, at least three, are all first days or all last days of months."""
     months = {(day.year, day.month) for day in days}
     if not len(months) == len(days) >= 3:
         return False
@@ -344,12 +353,12 @@ def are_months(days: Sequence[date]) -> bool:
 
 
 def span_of(text: str) -> str:
-    """What a text stands for that is no day: 'month', 'quarter', 'year'; empty for another text."""
-    return next((span for span, fits in _SPANS.items() if fits(text.strip())), "")
+    """The period that a text names: 'month', 'quarter' or 'year'; empty for other texts."""
+    return next((span for span, matches in _SPANS.items() if matches(text.strip())), "")
 
 
 def span_of_values(values: Sequence[str]) -> str:
-    """What all of some texts stand for that are no days; also 'index': numbers that follow each other, from 0 or 1."""
+    """The period that all texts name, as in `span_of`; 'index' for consecutive numbers from 0 or 1."""
     tried = list(dict.fromkeys(value.strip() for value in values if value.strip()))[:2_000]
     if len(tried) < 2:
         return ""

@@ -1,5 +1,6 @@
-"""What is odd in rows that can all be read: dates far from all others, a last day that is not whole, a jump of the
-level. Odd dates are asked about; the others stand in the report.
+"""Anomalies in valid rows: dates far from all others, an incomplete last day, a jump in the level.
+
+Odd dates are refused until the spec says whether to keep or drop them; the other anomalies go into the report.
 """
 
 from datetime import date, timedelta
@@ -15,18 +16,18 @@ from fcst.ingest.reading import SIFTED, STORES_PER_MASK, Rows, bits_sql
 from fcst.ingest.tallies import Tallies
 from fcst.ingest.weekly_sales import Calendar
 
-FAR_WEEKS = 53  # without a row, between the odd dates and the others
+FAR_WEEKS = 53  # weeks without a row between the odd dates and the others
 MAX_ODD_SHARE = 0.001
-MAX_ODD_ROWS = 5  # in files with few rows
-LEAST_OTHERS = 20  # rows that are not odd, for each that is
-FUTURE_DAYS = 31  # beyond which a few rows lie in the future by mistake
-USUAL_WEEKS = 8  # that a last day, or a level, is compared with
-LEAST_SHARE = 0.6  # of the usual items that sell on a whole day
-JUMP = 4.0  # times
+MAX_ODD_ROWS = 5  # applies in files with few rows
+LEAST_OTHERS = 20  # normal rows per odd row, at least
+FUTURE_DAYS = 31  # days ahead beyond which a few rows are odd
+USUAL_WEEKS = 8  # weeks that the last day or a level is compared with
+LEAST_SHARE = 0.6  # share of the usual number of items with a sale on a complete day
+JUMP = 4.0  # ratio of levels
 
 
 def find_odd_weeks(con: Connection) -> list[date]:
-    """The weeks, as in `by_week`, of few rows that lie more than a year from all others, or in the future."""
+    """The weeks in `by_week` with few rows that are more than a year from all others, or in the future."""
     found = fetch_all(
         con,
         f"SELECT wk, sum(n)::BIGINT FROM by_week WHERE NOT is_bad AND pm < {SIFTED} AND ny > 0 GROUP BY 1 ORDER BY 1",
@@ -49,8 +50,8 @@ def find_odd_weeks(con: Connection) -> list[date]:
     return [week for number, run in enumerate(runs) for week, _ in run if number != usual]
 
 
-def odd_dates_refusal(con: Connection, rows: Rows, odd: list[date]) -> InputError:
-    """The error of rows in odd weeks, with the two readings."""
+def odd_dates_error(con: Connection, rows: Rows, odd: list[date]) -> InputError:
+    """The error for rows in odd weeks, with an example."""
     weeks = ", ".join(f"DATE '{week}'" for week in odd)
     found = fetch_all(
         con,
@@ -64,23 +65,23 @@ def odd_dates_refusal(con: Connection, rows: Rows, odd: list[date]) -> InputErro
     )
     n = f"{len(found):,} row{'s' if len(found) > 1 else ''}"
     return InputError(
-        f"{part.table.name} has {n} with a date far from all others, such as {text!r}: the others lie between"
-        f" {first - timedelta(days=6)} and {last}. Its year may be mistyped.",
-        "Fix it, or say what it is: leave such rows out (--odd-dates drop) or read them (--odd-dates keep).",
+        f"{part.table.name} has {n} with a date far from all others, such as {text!r}. The other dates are from"
+        f" {first - timedelta(days=6)} to {last}. The year may be mistyped.",
+        "Correct the dates, or drop these rows (--odd-dates drop), or keep them (--odd-dates keep).",
     )
 
 
 def describe_doubts(con: Connection, groups: Groups, tallies: Tallies) -> tuple[str, ...]:
-    """What people should look at before they use the numbers, a sentence each."""
+    """Warnings for the user about the data, a sentence each."""
     found = (_cut_last_day(con, groups, tallies.calendar), _jump(tallies))
     return tuple(doubt for doubt in found if doubt)
 
 
 def _cut_last_day(con: Connection, groups: Groups, calendar: Calendar) -> str:
-    """Whether far fewer items sold on the last day than on its weekday before."""
+    """A warning if far fewer items sold on the last day than on the same weekday before."""
     if calendar.is_weekly or calendar.last_day - calendar.first_day < timedelta(weeks=USUAL_WEEKS):
         return ""
-    bit = ((calendar.last_day - calendar.start).days - 1) % 7  # of the weekday: 6 is the last of a week
+    bit = ((calendar.last_day - calendar.start).days - 1) % 7  # bit of the weekday; 6 is the last day of a week
     rows = groups.rows
     if has_blocks(rows):
         pattern = sum(1 << (7 * store + bit) for store in range(STORES_PER_MASK))
@@ -100,13 +101,13 @@ def _cut_last_day(con: Connection, groups: Groups, calendar: Calendar) -> str:
     if last >= LEAST_SHARE * usual:
         return ""
     return (
-        f"On the last day, {calendar.last_day}, {last:,} items sold, on this weekday before {usual:,.0f}: the file may"
-        " have been written before the day was over."
+        f"On the last day, {calendar.last_day}, {last:,} items sold; on the same weekday before, {usual:,.0f}. The file"
+        " may have been written before the end of the day."
     )
 
 
 def _jump(tallies: Tallies) -> str:
-    """The week from which on all items together sell several times as much as before, or as little."""
+    """A warning if the level of all items together rises or falls several times from one week on."""
     calendar = tallies.calendar
     units = (tallies.base + tallies.promo)[calendar.first : calendar.last + 1]
     n_items = tallies.n_existing[calendar.first : calendar.last + 1]
@@ -126,8 +127,8 @@ def _jump(tallies: Tallies) -> str:
             worst, ratio = week, change
     if max(ratio, 1 / ratio) < JUMP:
         return ""
-    words = f"{ratio:,.1f} times as many" if ratio > 1 else f"{1 / ratio:,.1f} times fewer"
+    more, fewer = "times as many units per week as before", "times fewer units per week than before"
+    change = f"{ratio:,.1f} {more}" if ratio > 1 else f"{1 / ratio:,.1f} {fewer}"
     return (
-        f"From the week to {calendar.whole_day(worst)} on an item sells {words} units a week as before: the files may"
-        " count in another unit."
+        f"From the week ending {calendar.whole_day(worst)} on, items sell {change}: the files may use a different unit."
     )

@@ -1,7 +1,7 @@
-"""Drivers that cannot be used: one that is the units sold is refused, one that never changes is remarked.
+"""Driver checks: refuses a driver that equals the units sold; reports drivers that never change.
 
-check_leaks    refuses a driver that is the units sold
-Changes        remarks drivers that do not change, block by block of their values
+check_leaks        refuses a driver that is the units sold
+ConstantDrivers    reports drivers that do not change, block by block of their values
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -19,30 +19,30 @@ from fcst.names import HOLDOUT_WEEKS
 from fcst.records import FloatArray
 
 MAX_LEAK_KEYS = 1_000  # items or groups whose units are compared
-LEAST_LEAK = 0.95  # share of the different weekly units of an item that a driver is a multiple of
-LEAST_VALUES = 3  # different weekly units of an item, below which a multiple is no evidence
-LEAST_WEEKS = 4  # of an item, below which a value that never changes is nothing to remark
+LEAST_LEAK = 0.95  # share of the distinct weekly units of an item that the driver is a multiple of
+LEAST_VALUES = 3  # distinct weekly units that an item needs to be evidence
+LEAST_WEEKS = 4  # weeks that an item needs before a constant value is reported
 MAX_NAMED = 3
-SAME = 1e-6  # relative difference of two numbers that count as the same
+SAME = 1e-6  # relative tolerance for equal numbers
 
 KeySales = tuple[str, date, list[float | None]]
 """A key, the last day of the first week of its sales, and its units by week; None is missing."""
 FindSales = Callable[[list[str]], list[KeySales]]
-"""Some keys -> the sales of those that have some."""
+"""Keys -> the sales of those keys that have sales."""
 
 
 def check_leaks(
     con: Connection, columns: Sequence[ColumnRead], first_day: date, last_day: date, find_sales: FindSales | None = None
 ) -> None:
-    """Refuses a driver of table `driver_weeks` that is the units sold, or a multiple of them.
+    """Refuses a driver in table `driver_weeks` that is the units sold, or a multiple of them.
 
-    Items are compared one by one, each with a factor of its own, by the whole weeks from `first_day` to `last_day`; of
-    many items, a sample that is always the same.
+    Compares items one by one, each with its own factor, over the whole weeks from `first_day` to `last_day`. Uses a
+    deterministic sample of at most MAX_LEAK_KEYS items.
 
     Parameters
     ----------
     find_sales
-        finds the units of keys; without it they are column u of the table.
+        returns the sales of keys; by default they are column u of the table.
 
     Raises
     ------
@@ -60,17 +60,17 @@ def check_leaks(
     else:
         _make_units(con, find_sales(keys))
     for i in numbers:
-        # The driver may be of a row or, in each row of a week, of the week.
+        # The value may be per row, or per week and repeated in each row.
         if any(_is_multiple(con, f"v{i}", weight, first_day, last_day) for weight in ("n", "1")):
             raise InputError(
-                f"The driver {columns[i].name!r} is the units sold, or a multiple of them: they are not known ahead.",
-                "Map another column, or leave this one out.",
+                f"The driver {columns[i].name!r} is the units sold, or a multiple of them. Future units are unknown.",
+                "Map another column, or remove this driver.",
             )
     con.execute("DROP TABLE driver_units")
 
 
 def _make_units(con: Connection, sales: list[KeySales]) -> None:
-    """Makes table `driver_units` (key, wk, u) of sales."""
+    """Creates table `driver_units` (key, wk, u) from sales."""
     schema = pa.schema({"key": pa.string(), "first_wk": pa.date32(), "units": pa.list_(pa.float64())})
     columns = zip(*sales, strict=True) if sales else ([], [], [])
     rows = pa.table(list(map(list, columns)), schema=schema)
@@ -84,7 +84,7 @@ def _make_units(con: Connection, sales: list[KeySales]) -> None:
 
 
 def _is_multiple(con: Connection, value: str, weight: str, first_day: date, last_day: date) -> bool:
-    """Whether a driver, times a weight, is a multiple of the units of nearly all items that say something of it."""
+    """Whether a driver, times a weight, is a multiple of the units for nearly all items with enough values."""
     (share,) = fetch_row(
         con,
         f"""
@@ -105,13 +105,13 @@ def _is_multiple(con: Connection, value: str, weight: str, first_day: date, last
     return share is not None and share > LEAST_LEAK
 
 
-class Changes:
-    """Which drivers change over the weeks of a file.
+class ConstantDrivers:
+    """Finds drivers that do not change over the weeks of a file.
 
     Parameters
     ----------
     is_plan
-        weeks that a plan leaves out are without the promotion or event.
+        the file is a plan: weeks that are not listed have no promotion or event.
     """
 
     def __init__(self, columns: Sequence[ColumnRead], is_plan: bool) -> None:
@@ -122,12 +122,12 @@ class Changes:
         self._named: list[list[str]] = [[] for _ in columns]
 
     def add(self, number: int, keys: pa.StringArray, grid: FloatArray, is_known: npt.NDArray[np.bool_]) -> None:
-        """Takes a block of the values of one driver.
+        """Adds a block of values of one driver.
 
         Parameters
         ----------
         number
-            of the driver, among the columns.
+            index of the driver in the columns.
         grid, is_known
             (K, W) by key and week.
         """
@@ -151,16 +151,16 @@ class Changes:
         self._named[number] += keys.take(pa.array(same[:MAX_NAMED])).to_pylist()
 
     def remarks(self) -> Iterator[str]:
-        """A sentence for each driver that does not change."""
+        """Yields a sentence for each driver that does not change."""
         for column, n_same, n_other, named in zip(self._columns, self._n_same, self._n_other, self._named, strict=True):
             if not n_same:
                 continue
             if not n_other:
                 what = "is in every week" if column.kind.is_listed else "does not change over the weeks"
-                yield f"{column.name} {what} of the file: no effect can be learnt from it."
+                yield f"{column.name} {what} of the file: its effect cannot be estimated."
             elif column.kind is DriverKind.PROMOTION:
                 names = ", ".join(named[:MAX_NAMED])
                 yield (
                     f"{column.name} is in every week of the file for {n_same:,} of {n_same + n_other:,} items or"
-                    f" groups, such as {names}: no effect on these can be learnt from it."
+                    f" groups, such as {names}: its effect on these cannot be estimated."
                 )

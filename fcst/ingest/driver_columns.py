@@ -1,4 +1,4 @@
-"""Which columns of files are drivers: one of numbers or flags is one, one of texts is one for each text."""
+"""Driver columns: a column of numbers or flags is one driver; a column of texts is one driver per text."""
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
@@ -13,15 +13,15 @@ from fcst.ingest.parts import Part
 from fcst.ingest.tables import Readable
 from fcst.specs import DRIVER_ROLES, ROLES, WIDE
 
-MAX_WORDS = 30  # different texts of a column, each of which is a driver
+MAX_WORDS = 30  # distinct texts of a column
 CELL = "cell"
-"""What the SQL of a wide file calls the cell of a period."""
+"""SQL name of the cell of a period in a wide file."""
 NONE_WORDS = ("", "none", "null", "nan", "na", "n/a", "-", *FALSE_FLAGS)
 
 
 @dataclass(frozen=True)
 class ColumnRead:
-    """A driver in a file: its name, its kind, the number that a row has of it, and the cell where that is written."""
+    """A driver in a file: its name, its kind, SQL for its value in a row, and SQL for the raw cell."""
 
     name: str
     kind: DriverKind
@@ -32,19 +32,19 @@ class ColumnRead:
 def read_columns(
     con: Connection, files: Sequence[tuple[Part, Readable]], known: Collection[str], remarks: list[str] | None = None
 ) -> list[list[ColumnRead]]:
-    """The drivers of each file.
+    """Finds the drivers of each file.
 
     Parameters
     ----------
     known
-        names of drivers that the dataset has.
+        names of the dataset's drivers.
     remarks
-        takes a sentence for each column that cannot be one; without it such a column is refused.
+        list that receives a sentence for each unusable column; without it such a column is refused.
 
     Raises
     ------
     InputError
-        if there are too many, or one cannot be used.
+        if there are too many drivers, or a column is unusable.
     """
     found = [
         [
@@ -57,7 +57,7 @@ def read_columns(
     ]
     names = {column.name for columns in found for column in columns}
     if len(names) > MAX_DRIVERS:
-        raise InputError(f"{len(names):,} drivers were found.", f"Choose at most {MAX_DRIVERS} of them.")
+        raise InputError(f"The files have {len(names):,} drivers.", f"Choose at most {MAX_DRIVERS} of them.")
     return found
 
 
@@ -70,8 +70,8 @@ def _read_name(
     known: Collection[str],
     remarks: list[str] | None,
 ) -> Iterator[ColumnRead]:
-    """One driver of a column with numbers or flags; of one with texts, one of each of them. In a wide file one of all
-    columns that are dates, with numbers or flags, called by what it is.
+    """Yields one driver for a column of numbers or flags, one per text for a column of texts, and one for all period
+    columns of a wide file, named by its role.
     """
     kind = DRIVER_ROLES[role]
     if name == WIDE:
@@ -84,8 +84,8 @@ def _read_name(
     if len(words) > MAX_WORDS:
         error = f"The column {name!r} of {part.table.name} has over {MAX_WORDS} different texts, such as {words[0]!r}"
         if remarks is None:
-            raise InputError(f"{error}.", "Map a column with flags, numbers or a few kinds.")
-        remarks.append(f"{error}: it is not taken as a driver.")
+            raise InputError(f"{error}.", "Map a column with flags, numbers or few different texts.")
+        remarks.append(f"{error}: it is not used as a driver.")
         return
     if words or called not in known:
         words += sorted({n.removeprefix(f"{called} ") for n in known if n.startswith(f"{called} ")} - set(words))
@@ -99,9 +99,9 @@ def _read_name(
 
 
 def _known_name(name: str, known: Collection[str]) -> str:
-    """What a known driver calls this column, be it written with other capitals and signs; else its own name.
+    """The column name used by a known driver, if it differs only in case and punctuation; otherwise the name itself.
 
-    A driver of one text of a column is called by the column and the text.
+    A driver for one text of a column is named by the column and the text.
     """
     columns = {
         other[:place] for other in known for place in range(1, len(other) + 1) if other[place : place + 1] in " "
@@ -111,7 +111,7 @@ def _known_name(name: str, known: Collection[str]) -> str:
 
 
 def _words(con: Connection, cells: list[str], place: str, readable: Readable) -> list[str]:
-    """The texts of a column in which each text is a driver of its own; none where it holds flags or numbers."""
+    """The distinct texts of a column of texts, each a driver; empty for a column of flags or numbers."""
     if all(cell.lower() in TRUE_FLAGS or cell.lower() in FALSE_FLAGS for cell in cells) and len(set(cells)) > 1:
         return []
     found = fetch_all(
@@ -130,7 +130,7 @@ def _is_number(text: str) -> bool:
 
 
 def _number_of(role: str, place: str, number: str) -> str:
-    """The number that a row has of a driver; NULL where it cannot be read or used."""
+    """SQL for the value of a driver in a row; NULL if it cannot be read or is out of range."""
     if role == "driver":
         return number
     if role == "price":

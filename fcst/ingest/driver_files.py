@@ -1,11 +1,11 @@
-"""Rows -> drivers by item and week, and the file of them that the database loads.
+"""Driver files: aggregates drivers by item and week, and writes the file that the database loads.
 
-    sum_weeks       rows -> table `driver_weeks`: a row an item and week, a column a driver
-    write_values    those -> the file
-    read_own        both, of the columns of the sales' own files; `driver_plans` has that of a plan
+    sum_weeks             rows -> table `driver_weeks`: one row per item and week, one column per driver
+    write_values          table `driver_weeks` -> the file
+    read_sales_drivers    both, for columns of sales files; `driver_plans` does it for a plan
 
-Of the rows of a week the mean is taken. A plan may list no more than where promotions and events are: there they count
-by the days that have one. Sales have no rows where nothing was sold, so that days would say how much was sold.
+A week has the mean of its rows. A plan may list only the days with promotions and events: there a week has the share
+of its days that are listed. Sales files have no rows for days without a sale, so a share of days would reflect sales.
 """
 
 from collections.abc import Sequence
@@ -20,19 +20,19 @@ import pyarrow as pa
 from fcst.drivers import MAX_FUTURE_WEEKS, DriverColumn, DriverReport
 from fcst.errors import InputError
 from fcst.ingest.cells import date_sql, number_sql
-from fcst.ingest.driver_checks import Changes, check_leaks
+from fcst.ingest.driver_checks import ConstantDrivers, check_leaks
 from fcst.ingest.driver_columns import CELL, ColumnRead, read_columns
 from fcst.ingest.duck import Connection, fetch_arrow, fetch_row, literal
 from fcst.ingest.parts import Part
-from fcst.ingest.reading import FIRST_DATE, LAST_DATE, Rows, is_blank_sql, key_sql, watched
+from fcst.ingest.reading import FIRST_DATE, LAST_DATE, Rows, is_blank_sql, key_sql, report_progress
 from fcst.ingest.sources import Workspace
 from fcst.ingest.tables import Readable
 from fcst.names import KEY_JOINT, WEEKDAYS
 from fcst.records import FloatArray
 from fcst.specs import IngestSpec, has_drivers
 
-MAX_DAYS = 800  # that a row of a plan may hold for
-MAX_CELLS = 20_000_000  # weeks that are in memory at once, over all drivers
+MAX_DAYS = 800  # maximum duration of a plan's row
+MAX_CELLS = 20_000_000  # weeks in memory at once, over all drivers
 
 VALUES = pa.schema(
     {
@@ -42,12 +42,12 @@ VALUES = pa.schema(
         "values": pa.list_(pa.float64()),
     }
 )
-"""The file of values; NaN is unknown."""
+"""Schema of the file of values; NaN is unknown."""
 
 
 @dataclass(frozen=True)
 class DatasetWeeks:
-    """The weeks of a dataset: the last days of its first and last, and on which day they end."""
+    """The weeks of a dataset: the last days of its first and last week, and the weekday on which weeks end."""
 
     first_wk_end_dt: date
     last_wk_end_dt: date
@@ -56,9 +56,9 @@ class DatasetWeeks:
 
 @dataclass(frozen=True)
 class DriverFiles:
-    """What reading drivers has made: a file of `VALUES` in the caller's folder, and what is known of it.
+    """Result of reading drivers: a file of `VALUES` in the caller's folder, and its description.
 
-    The other parameters are those of `DriverLoad`.
+    The other fields are those of `DriverLoad`.
     """
 
     values: Path
@@ -73,7 +73,9 @@ class DriverFiles:
 
 @dataclass(frozen=True)
 class DriverWeeks:
-    """What `driver_weeks` holds: its columns, days covered, and how many rows were good, outside, and bad."""
+    """Description of table `driver_weeks`: its columns, the days covered, and the numbers of rows read, outside the
+    dataset's weeks, and bad.
+    """
 
     columns: tuple[ColumnRead, ...]
     first_day: date
@@ -84,17 +86,17 @@ class DriverWeeks:
     bad: tuple[str, ...]
 
 
-def read_own(
+def read_sales_drivers(
     con: Connection, rows: Rows, spec: IngestSpec, weeks: DatasetWeeks, workspace: Workspace
 ) -> tuple[DriverFiles | None, tuple[str, ...]]:
-    """The drivers in the files of sales, and what people should know of them, a sentence each.
+    """Reads the drivers in the sales files; returns them (None if there are none) and notes for the user.
 
-    None where they have none. Promotions are one only where their rows count.
+    Promotions are a driver only if promotional rows are included.
 
     Raises
     ------
     InputError
-        if a driver is the units themselves.
+        if a driver is the units sold.
     """
     parts = [(part if spec.include_promo else _without_promo(part), readable) for part, readable in rows.parts]
     numbers = [
@@ -128,25 +130,25 @@ def sum_weeks(
     workspace: Workspace,
     grouped_by: str,
 ) -> DriverWeeks:
-    """Makes table `driver_weeks` (key, wk, n: rows, u: their units where they have some, v0, v1, …).
+    """Creates table `driver_weeks` (key, wk, n: rows, u: units or NULL, v0, v1, …).
 
     Raises
     ------
     InputError
-        if no row is of a week that counts.
+        if no row is in the dataset's weeks or the two years after them.
     """
     columns = list({column.name: column for found in of_files for column in found}.values())
     kinds = {(column.name, column.kind) for found in of_files for column in found}
     if len(kinds) > len(columns):
-        raise InputError("A column is a driver of two kinds in several files.", "Load them one by one.")
+        raise InputError("A column is a driver of different kinds in several files.", "Load the files one by one.")
     size = sum(readable.path.stat().st_size for _, readable in files)
     selects = []
     for (part, readable), found, condition in zip(files, of_files, sift, strict=True):
         selects.append(_rows_sql(part, readable, spec, weeks, condition, columns, found, grouped_by))
-    # Where each date is of the same weekday a row is a week; else its days are counted.
+    # If all dates are on one weekday, a row is a week; otherwise days are counted.
     means = ", ".join(f"avg(v{i}) AS v{i}" for i in range(len(columns)))
     bad = "".join(f", count(*) FILTER (WHERE b{i} IS NOT NULL) AS n{i}, min(b{i}) AS b{i}" for i in range(len(columns)))
-    with watched(con, "reading drivers", size, workspace.on_progress):
+    with report_progress(con, "reading drivers", size, workspace.on_progress):
         con.execute(f"""
             CREATE OR REPLACE TABLE driver_sums AS
             SELECT key, d + x AS wk, count(*) AS n, bit_or(1 << x) AS days, min(d) AS first_day, max(d) AS last_day,
@@ -167,19 +169,17 @@ def sum_weeks(
     name = files[0][0].table.name
     if not n_within:
         raise InputError(
-            f"No row of {name} is of a week from {first} to {last}.",
-            "Give drivers of the dataset's weeks, or of the two years after them.",
+            f"No row of {name} is between {first} and {last}.",
+            "Give drivers for the dataset's weeks, or for the two years after them.",
         )
     if n_weekdays == 1:
         first_day, last_day = fetch_row(con, f"SELECT min(wk) - 6, max(wk) FROM driver_sums WHERE {is_within}")
-    n_bad, bad_words = n_undated, [f"{n_undated:,} without a date that can be read"] if n_undated else []
+    n_bad, bad_words = n_undated, [f"{n_undated:,} without a valid date"] if n_undated else []
     for i, column in enumerate(columns):
         (n, example) = fetch_row(con, f"SELECT coalesce(sum(n{i}), 0)::BIGINT, min(b{i}) FROM driver_sums")
         if n:
             n_bad += n
-            bad_words.append(
-                f"{n:,} with a value in {column.name!r} that cannot be used, such as {str(example)[:60]!r}"
-            )
+            bad_words.append(f"{n:,} with an invalid value in {column.name!r}, such as {str(example)[:60]!r}")
     covered = f"(least(wk, DATE '{last_day}') - greatest(wk - 6, DATE '{first_day}') + 1)"
     shares = f"bit_count(days) / {covered}" if spec.plan_of and n_weekdays > 1 else "1"
     values = ", ".join(
@@ -205,7 +205,7 @@ def _rows_sql(
     own: Sequence[ColumnRead],
     grouped_by: str,
 ) -> str:
-    """A row an item and day: key, d, x (days to the end of its week), u, v0, v1, …, b0, b1, … (what cannot be used)."""
+    """SQL for one row per item and day: key, d, x (days to the week's end), u, v0, v1, …, b0, b1, … (bad cells)."""
     source = readable.sql(False)
     if sift:
         source = f"(SELECT * FROM {source} WHERE {sift})"
@@ -261,7 +261,7 @@ def write_values(
     Parameters
     ----------
     is_plan
-        items without any promotion or event are written too: a plan may take back what an earlier one has.
+        also write items without any promotion or event, because a plan may remove those of an earlier plan.
     """
     con.execute("""
         CREATE OR REPLACE TABLE driver_keys AS
@@ -270,10 +270,10 @@ def write_values(
     (n_keys,) = fetch_row(con, "SELECT count(*) FROM driver_keys")
     (first_wk, last_wk) = fetch_row(con, "SELECT min(wk), max(wk) FROM driver_weeks")
     if first_wk is None:
-        raise InputError(f"{source} has nothing for the dataset's items and weeks.", "Check its keys and dates.")
+        raise InputError(f"{source} has no rows for the dataset's items and weeks.", "Check its keys and dates.")
     n_weeks = (last_wk - first_wk).days // 7 + 1
     step = max(MAX_CELLS // (n_weeks * len(read.columns)), 1)
-    counts, changes = np.zeros(len(read.columns), int), Changes(read.columns, is_plan)
+    counts, constant = np.zeros(len(read.columns), int), ConstantDrivers(read.columns, is_plan)
     with pa.ipc.new_stream(target, VALUES, options=pa.ipc.IpcWriteOptions(compression="lz4")) as out:
         for low in range(0, n_keys, step):
             among = f"i BETWEEN {low} AND {low + step - 1}"
@@ -294,10 +294,10 @@ def write_values(
                     is_known &= (np.nan_to_num(grid) != 0).any(axis=1, keepdims=True)
                 batch = _batch(keys, column.name, grid, is_known, first_wk)
                 counts[number] += len(batch)
-                changes.add(number, keys, grid, is_known)
+                constant.add(number, keys, grid, is_known)
                 out.write_batch(batch)
     none = [c.name for c, n in zip(read.columns, counts, strict=True) if not n]
-    remarks = [*changes.remarks(), *(f"{name} is nowhere in the dataset's weeks." for name in none)]
+    remarks = [*constant.remarks(), *(f"{name} has no values in the dataset's weeks." for name in none)]
     columns = tuple(DriverColumn(c.name, c.kind, int(n)) for c, n in zip(read.columns, counts, strict=True))
     report = replace(report, remarks=(*report.remarks, *remarks))
     return DriverFiles(target, source, grouped_by, read.first_day, read.last_day, columns, report)
@@ -306,7 +306,7 @@ def write_values(
 def _batch(
     keys: pa.StringArray, name: str, grid: FloatArray, is_known: npt.NDArray[np.bool_], first_wk: date
 ) -> pa.RecordBatch:
-    """The rows of one driver: from the first to the last week that is known, none where nothing is."""
+    """The rows of one driver: values from the first to the last known week of each key; no row without values."""
     rows = np.flatnonzero(is_known.any(axis=1))
     begin = is_known[rows].argmax(axis=1)
     end = grid.shape[1] - is_known[rows][:, ::-1].argmax(axis=1)

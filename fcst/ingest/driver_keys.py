@@ -1,4 +1,4 @@
-"""What the keys of a plan are: of items, of a part of their keys, of families or classes, or none, for all items."""
+"""Keys of driver plans: by item, by a part of the item key, by family or class, or for all items."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -16,12 +16,12 @@ GROUPS = ("family", "class")
 
 @dataclass(frozen=True)
 class Grouping:
-    """What the keys of a plan are.
+    """Type of the keys of a plan.
 
     Parameters
     ----------
     grouped_by, key_columns
-        as of `DriverLoad`.
+        as in `DriverLoad`.
     """
 
     grouped_by: str
@@ -29,22 +29,21 @@ class Grouping:
 
 
 def make_plan_part(table: Table, spec: IngestSpec, item_columns: Sequence[str], is_draft: bool) -> Part:
-    """A file of a plan, with the columns of its items in the order of the dataset's keys.
+    """Recognises the columns of a plan's file, with the item columns in the order of the dataset's keys.
 
-    Where the spec does not name the columns of items, those that the dataset's keys are joined of are taken by their
-    names, also where the file has only some of them.
+    If the spec does not map the item, uses the dataset's key columns by name, even if the file has only some of them.
 
     Parameters
     ----------
     item_columns
-        that the dataset's keys are joined of.
+        the columns that form the dataset's item keys.
     is_draft
-        whether columns of items may still be open.
+        allow undecided item columns.
 
     Raises
     ------
     InputError
-        if the file has some of these columns, and another one that seems to be of items.
+        if the file has some of these columns, and another column that looks like the item.
     """
     part = make_part(table, spec, {})
     if len(item_columns) < 2:
@@ -56,8 +55,8 @@ def make_plan_part(table: Table, spec: IngestSpec, item_columns: Sequence[str], 
         others = [name for name in part.proposal.mapping["item"] if name not in (*own, *MADE_UP)]
         if own and others and not is_draft:
             raise InputError(
-                f"{table.name} has {_listed(own)}, which is of the dataset's keys, and also {_listed(others)}.",
-                f"Say what its items are: --map item={','.join(own)}, or --map item={','.join([*own, *others])}.",
+                f"{table.name} has {_listed(own)} from the dataset's keys, and also {_listed(others)}.",
+                f"Choose the item columns: --map item={','.join(own)}, or --map item={','.join([*own, *others])}.",
             )
         if own and not others:
             part = make_part(table, replace(spec, mapping=spec.mapping | {"item": own}), {})
@@ -75,7 +74,7 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def _in_order(names: list[str], item_columns: Sequence[str]) -> list[str]:
-    """Columns of items in the order of the dataset's keys; others stand in the places that are left."""
+    """Sorts item columns in the order of the dataset's keys; other columns fill the remaining positions."""
     places = {normalised(name): place for place, name in enumerate(item_columns)}
     known = {places[normalised(name)]: name for name in names if normalised(name) in places}
     others = [name for name in names if normalised(name) not in places]
@@ -88,16 +87,16 @@ def _in_order(names: list[str], item_columns: Sequence[str]) -> list[str]:
 
 
 def grouping_of(parts: Sequence[Part], item_columns: Sequence[str]) -> Grouping:
-    """What the keys of a plan's files are.
+    """Finds the type of the keys of a plan's files.
 
     Raises
     ------
     InputError
-        if they are of different kinds, or joined of columns of which some are not known.
+        if the files have different key types, or keys with unknown columns.
     """
     found = {_grouping(part, item_columns) for part in parts}
     if len(found) > 1 or len({len(part.keys) for part in parts}) > 1:
-        raise InputError("The files' keys are joined of different columns.", "Load them one by one.")
+        raise InputError("The files have different key columns.", "Load the files one by one.")
     return found.pop()
 
 
@@ -113,25 +112,24 @@ def _grouping(part: Part, item_columns: Sequence[str]) -> Grouping:
         if len(names) > 1:
             unknown = next(name for name in names if normalised(name) not in _normalised(item_columns))
             raise InputError(
-                f"{part.table.name}: the dataset's keys are joined of {_listed(item_columns)}, and {unknown!r} is none"
-                " of these.",
-                "Map columns with these names; rename those of the file.",
+                f"{part.table.name}: {unknown!r} is not one of the dataset's key columns {_listed(item_columns)}.",
+                "Rename the columns of the file to these names, and map them.",
             )
     return Grouping("item")
 
 
 def check_part_keys(con: Connection, part: Part, readable: Readable, condition: str) -> None:
-    """Refuses a file of a part of the items' keys in which rows of a key are of several families or classes.
+    """Refuses a file with keys that are a part of the item key, if a key has rows of several families or classes.
 
     Parameters
     ----------
     condition
-        of the rows that count; empty: all do.
+        SQL filter of the rows; empty: all rows.
 
     Raises
     ------
     InputError
-        if it is one.
+        if a key has several families or classes.
     """
     keys = ", ".join(part.keys)
     for role in GROUPS:
@@ -147,6 +145,6 @@ def check_part_keys(con: Connection, part: Part, readable: Readable, condition: 
             names = _listed(part.proposal.mapping["item"])
             raise InputError(
                 f"{part.table.name} has rows of {names} {KEY_JOINT.join(map(str, key))!r} with several values of"
-                f" {part.column(role)!r}: a plan is by a part of the items' keys or by {role}, not by both.",
-                f"Give a row for each item; or, if it says nothing, leave the column out (--map {role}=).",
+                f" {part.column(role)!r}. A plan is either by a part of the item key or by {role}.",
+                f"Give one row per item, or ignore the column (--map {role}=).",
             )

@@ -1,8 +1,8 @@
-"""Plans: files of drivers alone, of weeks past and to come, by item, family, class, or for all items.
+"""Driver plans: files with drivers only, for past and future weeks, by item, family, class, or for all items.
 
 look_at_plan      finds the files
-PlanLook.parts    those -> what their columns mean
-read_plan         those -> the file that the database loads
+PlanLook.parts    files -> meaning of their columns
+read_plan         files -> the file that the database loads
 """
 
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -18,7 +18,7 @@ from fcst.ingest.driver_checks import KeySales, check_leaks
 from fcst.ingest.driver_columns import read_columns
 from fcst.ingest.driver_files import DatasetWeeks, DriverFiles, DriverWeeks, sum_weeks, write_values
 from fcst.ingest.driver_keys import Grouping, check_part_keys, grouping_of, make_plan_part
-from fcst.ingest.duck import Connection, fetch_all, first_line, is_out_of_room, literal
+from fcst.ingest.duck import Connection, fetch_all, first_line, is_disk_full, literal
 from fcst.ingest.folders import Folders
 from fcst.ingest.parts import Part
 from fcst.ingest.plan import look_at
@@ -32,18 +32,18 @@ MAX_NAMED = 20
 
 @dataclass(frozen=True)
 class PlanDataset:
-    """What the reading of a plan asks of its dataset.
+    """The dataset of a plan.
 
     Parameters
     ----------
     item_columns
-        that the keys of its items are joined of.
+        the columns that form its item keys.
     driver_names
-        of the drivers that it has.
+        names of its drivers.
     find_known
-        (grouped_by, key_columns, keys) -> those of the keys that it has; never asked of all items.
+        (grouped_by, key_columns, keys) -> the keys that exist in the dataset; not called for `all`.
     find_sales
-        (grouped_by, key_columns, keys) -> their sales, as `FindSales`.
+        (grouped_by, key_columns, keys) -> the sales of the keys, see `FindSales`.
     """
 
     weeks: DatasetWeeks
@@ -55,29 +55,29 @@ class PlanDataset:
 
 @dataclass(frozen=True)
 class PlanLook:
-    """The tables under the paths of a plan, each read as far as its sample.
+    """The tables under the paths of a plan, read up to their samples.
 
     Parameters
     ----------
     known
-        role -> columns of the dataset's own files: those mean the same here.
+        role -> columns in the dataset's sales files; columns with these names have the same role here.
     """
 
     tables: list[Table]
     known: Mapping
 
     def parts(self, spec: IngestSpec, is_draft: bool = False) -> list[Part]:
-        """What the tables' columns mean.
+        """Recognises the meaning of the tables' columns.
 
         Parameters
         ----------
         is_draft
-            columns may still be missing and questions open: people are about to answer them.
+            allow missing columns and open decisions, which the user is about to answer.
 
         Raises
         ------
         InputError
-            if a table has no date or no driver, or something that the data do not prove is not said.
+            if a table has no date or no driver, or the spec does not answer a decision that the data do not prove.
         """
         given, item_columns = _given(spec), self.known.get("item", [])
         parts = []
@@ -103,12 +103,12 @@ def look_at_plan(spec: IngestSpec, folders: Folders, workspace: Workspace, known
     Parameters
     ----------
     known
-        role -> columns of the dataset's own files.
+        role -> columns in the dataset's sales files.
 
     Raises
     ------
     InputError
-        if there is no such file, or it is not clear which of several is meant.
+        if no file has a table, or several files have tables with different columns.
     """
     return PlanLook(look_at(replace(spec, mapping=_given(spec)), folders, workspace).tables, known)
 
@@ -116,23 +116,25 @@ def look_at_plan(spec: IngestSpec, folders: Folders, workspace: Workspace, known
 def _check(part: Part) -> None:
     name, columns = part.table.name, ", ".join(part.table.columns[:MAX_NAMED])
     if not part.proposal.mapping["date"]:
-        raise InputError(f"{name} has no column for the date.", f"Name it (--map date=COLUMN). It has {columns}.")
+        raise InputError(
+            f"{name} has no column for the date.", f"Map it (--map date=COLUMN). Its columns are {columns}."
+        )
     if not part.table.sample:
-        raise InputError(f"{name} has a header and no rows.", "Give a file with drivers in it.")
+        raise InputError(f"{name} has a header but no rows.", "Give a file with drivers in it.")
     if part.proposal.periods and not has_drivers(part.proposal.mapping):
         raise InputError(
-            f"{name} has a column for each day or week, and nothing says what its numbers are.",
-            f"Say so (--map 'stock={WIDE}', or price, promo, open, driver).",
+            f"{name} has one column per day or week, but it is unknown what its numbers are.",
+            f"Map them (--map 'stock={WIDE}', or price, promo, open, driver).",
         )
     if not has_drivers(part.proposal.mapping):
         roles = ", ".join(DRIVER_ROLES)
         raise InputError(
-            f"{name} has no column that is known to be a driver.",
-            f"Name one (--map ROLE=COLUMN, with {roles}). It has {columns}.",
+            f"{name} has no driver column.",
+            f"Map one (--map ROLE=COLUMN, with {roles}). Its columns are {columns}.",
         )
     if not part.proposal.date_format and not part.proposal.periods and part.kind("date") == "VARCHAR":
         shown = ", ".join(map(repr, part.values("date")[:3])) or "all are empty"
-        raise InputError(f"The dates of {name} have no format that is known: {shown}.", "Name it (--date-format).")
+        raise InputError(f"The dates of {name} have no known format: {shown}.", "Set the format (--date-format).")
     check_readings(part)
 
 
@@ -148,13 +150,12 @@ def read_plan(
     Parameters
     ----------
     parts
-        the files with what their columns mean, as `PlanLook.parts` finds them.
+        the files with the meaning of their columns, from `PlanLook.parts`.
 
     Raises
     ------
     InputError
-        if the file cannot be used, one of its drivers is the units sold, or, unless the spec says to skip them, some of
-        its rows cannot be read.
+        if a file cannot be used, a driver is the units sold, or there are bad rows and the spec does not skip them.
     """
     with duckdb.connect() as con:
         try:
@@ -179,8 +180,8 @@ def read_plan(
             check_leaks(con, read.columns, read.first_day, read.last_day, sales)
             if read.n_bad and not spec.skip_bad:
                 raise InputError(
-                    f"{read.n_bad:,} rows of {parts[0].table.name} cannot be read: {'; '.join(read.bad)}.",
-                    "Correct the file, or load its good rows (--skip-bad).",
+                    f"{read.n_bad:,} bad rows in {parts[0].table.name}: {'; '.join(read.bad)}.",
+                    "Load the good rows (--skip-bad), or correct the file.",
                 )
             report = DriverReport(
                 n_rows=read.n_rows,
@@ -196,32 +197,32 @@ def read_plan(
             written = write_values(con, read, source, grouping.grouped_by, report, target, is_plan=True)
             return replace(written, key_columns=grouping.key_columns)
         except duckdb.Error as exc:
-            if is_out_of_room(exc):
+            if is_disk_full(exc):
                 raise no_room_to_read() from exc
             raise InputError(
-                f"{parts[0].table.name} cannot be read: {first_line(exc)}.", "Check that the file is whole."
+                f"{parts[0].table.name} cannot be read: {first_line(exc)}.", "Check that the file is complete."
             ) from exc
 
 
 def _unlearnable(read: DriverWeeks, dataset: PlanDataset) -> Iterator[str]:
-    """A sentence for each driver whose effect no run can learn, for it has no values in weeks with sales."""
+    """Yields a sentence for each new driver without values in weeks with sales: its effect cannot be estimated."""
     if read.first_day <= dataset.weeks.last_wk_end_dt:
         return
     known = ", ".join(sorted(dataset.driver_names)) or "none"
     for column in read.columns:
         if column.name not in dataset.driver_names:
             yield (
-                f"{column.name} has no values in weeks with sales, so its effect cannot be learnt. Drivers of the "
-                f"dataset are {known}: name the column as one of them, or load past weeks too."
+                f"{column.name} has no values in weeks with sales: its effect cannot be estimated. Rename the column to"
+                f" a driver of the dataset ({known}), or load past weeks, too."
             )
 
 
 def _leave_out_unknown(
     con: Connection, part: Part, dataset: PlanDataset, grouping: Grouping
 ) -> tuple[Grouping, list[str]]:
-    """Takes keys that the dataset does not have out of table `driver_weeks`; returns them, and what the keys are.
+    """Deletes keys that the dataset does not have from table `driver_weeks`; returns the key type and these keys.
 
-    A column with the name of a part may hold whole keys, as in files that were exported.
+    A column with the name of a key part may contain whole keys, as in fcst exports.
 
     Raises
     ------
@@ -236,27 +237,29 @@ def _leave_out_unknown(
         grouping = Grouping("item")
     unknown = sorted(set(keys) - dataset.find_known(grouping.grouped_by, grouping.key_columns, keys))
     if keys and len(unknown) == len(keys):
-        hint = "Map the column of items (--map item=COLUMN); keys must match to the letter."
+        hint = "Map the item column (--map item=COLUMN). Keys must match exactly."
         if len(dataset.item_columns) > 1:
-            hint = f"Its keys are joined of {', '.join(dataset.item_columns)}: map these columns, or some of them."
+            hint = f"The dataset's key columns are {', '.join(dataset.item_columns)}. Map all or some of them."
         raise InputError(f"The dataset has none of the keys in {part.table.name}, such as {keys[0]!r}.", hint)
     con.execute("DELETE FROM driver_weeks WHERE key IN (SELECT unnest($unknown))", {"unknown": unknown})
     return grouping, unknown
 
 
 def _kept_sql(part: Part, spec: IngestSpec) -> str:
-    """Which rows of a plan count: all, or those with the values that were asked for.
+    """SQL for the row filter of a plan; empty for all rows.
 
     Raises
     ------
     InputError
-        if the file has no such column.
+        if the file does not have a column of the filter.
     """
     wanted: dict[str, list[str]] = {}
     for column, value in spec.where:
         if column not in part.table.columns:
             names = ", ".join(part.table.columns[:MAX_NAMED])
-            raise InputError(f"{part.table.name} has no column {column!r} to filter by.", f"Its columns are {names}.")
+            raise InputError(
+                f"{part.table.name} has no column {column!r} to filter by.", f"Choose one of its columns: {names}."
+            )
         wanted.setdefault(column, []).append(literal(value))
     found = (f"coalesce({part.place_of(name)} IN ({', '.join(values)}), false)" for name, values in wanted.items())
     return " AND ".join(found)

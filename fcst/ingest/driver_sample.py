@@ -1,9 +1,9 @@
-"""A seeded generator of weekly sales whose drivers and their effects are known: for tests and for trying things out.
+"""Driver sample data: seeded generator of weekly sales with known driver effects, for tests and demos.
 
 sales.csv    week_ending, item, family, units, promo, display, price, in_stock, holiday
-plan.csv     the same without units, for a quarter after it
+plan.csv     the same without units, for the following quarter
 actual.csv   week_ending, item, units of that quarter
-truth.csv    by item the effects on log units, the week of its launch, units that were asked for out of stock
+truth.csv    per item: effects on log units, week of its launch, units lost while out of stock
 """
 
 import csv
@@ -21,7 +21,7 @@ FIRST_WEEK = date(2020, 1, 11)  # a Saturday
 FAMILIES = ("DAIRY", "BEVERAGES", "CLEANING")
 FILES = ("sales.csv", "plan.csv", "actual.csv", "truth.csv")
 TRICKLE = 0.03
-"""Share of its level that a late item sells before its launch."""
+"""Share of its level that an item sells before a late launch."""
 MAX_ITEMS, MAX_WEEKS = 20_000, 520
 LEAST_WEEKS = 30
 
@@ -30,8 +30,10 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Effects:
-    """Of one item, on the logarithm of units: of a promotion, of a display, of one more in the logarithm of the price
-    to its usual one, of a holiday. `launch` counts its weeks of a trickle before it was launched."""
+    """Effects on one item's log units: promotion, display, log of the price ratio to its usual price, holiday.
+
+    `launch` is the number of low-sales weeks before the launch.
+    """
 
     promo: float
     display: float
@@ -41,14 +43,14 @@ class Effects:
 
 
 def write_driver_sample(folder: Path, *, n_items: int = 40, n_weeks: int = 156, seed: int = 1) -> list[Effects]:
-    """Writes the files; returns the true effects, item by item.
+    """Writes the files; returns the true effects of each item.
 
-    The same arguments give the same bytes. One item in eight is launched late, after a trickle of sales.
+    The same arguments give the same bytes. One item in eight is launched late, after weeks of low sales.
 
     Raises
     ------
     InputError
-        if an argument is out of range, a file is there already, or the folder cannot be written.
+        if an argument is out of range, a file exists already, or the folder cannot be written.
     """
     _check("items", n_items, 1, MAX_ITEMS)
     _check("weeks", n_weeks, LEAST_WEEKS, MAX_WEEKS)
@@ -75,7 +77,7 @@ def write_driver_sample(folder: Path, *, n_items: int = 40, n_weeks: int = 156, 
             else:
                 rows["plan.csv"].append((*known, *drivers))
                 rows["actual.csv"].append((week, name, units))
-        lost = int((item.wanted - item.sold)[:n_weeks].sum())
+        lost = int((item.demand - item.sold)[:n_weeks].sum())
         values = (effects.promo, effects.display, effects.price, effects.holiday)
         rows["truth.csv"].append((name, *(round(value, 4) for value in values), weeks[effects.launch], lost))
     drivers_of = ("promo", "display", "price", "in_stock", "holiday")
@@ -91,7 +93,8 @@ def write_driver_sample(folder: Path, *, n_items: int = 40, n_weeks: int = 156, 
             with (folder / file).open("w", encoding="utf-8", newline="") as out:
                 csv.writer(out, lineterminator="\n").writerows([header, *rows[file]])
     except OSError as exc:
-        raise InputError(f"The sample cannot be written to {folder}: {exc}.", "Check its rights and room.") from exc
+        hint = "Check permissions and free space."
+        raise InputError(f"The sample cannot be written to {folder}: {exc}.", hint) from exc
     return truth
 
 
@@ -102,18 +105,18 @@ def _check(what: str, value: int, least: int, most: int) -> None:
 
 @dataclass(frozen=True)
 class _Item:
-    """One item by week: its drivers, what people wanted, and what was sold of it."""
+    """One item by week: its drivers, the demand, and the units sold."""
 
     promo: Floats
     display: Floats
     price: Floats
     in_stock: Floats
-    wanted: Floats
+    demand: Floats
     sold: Floats
 
 
 def _holidays(weeks: list[date]) -> Floats:
-    """1 in the weeks of Christmas and of a feast that moves by up to four weeks from year to year."""
+    """1 in the weeks of Christmas and of a holiday that moves by up to four weeks from year to year."""
     moving = {year: date(year, 3, 20) + timedelta(days=(year * 11) % 28) for year in range(2019, 2035)}
     days = [*moving.values(), *(date(year, 12, 25) for year in moving)]
     is_holiday = [any(week - timedelta(days=6) <= day <= week for day in days) for week in weeks]
@@ -143,5 +146,5 @@ def _draw_item(rng: np.random.Generator, effects: Effects, weeks: list[date], ho
     lift = effects.promo * promo + effects.display * display + effects.price * np.log(cut) + effects.holiday * holiday
     launched = np.where(np.arange(n) < effects.launch, TRICKLE, 1.0)
     mean = level * np.exp(lift) * launched
-    wanted = rng.poisson(mean * rng.standard_gamma(60, n) / 60).astype(float)
-    return _Item(promo, display, usual * cut, in_stock, wanted, wanted * in_stock)
+    demand = rng.poisson(mean * rng.standard_gamma(60, n) / 60).astype(float)
+    return _Item(promo, display, usual * cut, in_stock, demand, demand * in_stock)

@@ -1,24 +1,24 @@
-"""Rows that say the same thing twice: counted always, taken out when the user says so.
+"""Duplicates: always counted, removed if the spec says so.
 
-Of daily sales an item, store and day is a key: a second row with it is a duplicate; where it is taken out, the last
-one stays, for a later row corrects an earlier one. Of receipts a line may well stand there twice, when a customer
-bought the same thing twice; so only what several files have in common is a duplicate: of each line as many stay
-as the file with the most of them has.
+In daily sales the key is item, store and day. A second row with the same key is a duplicate; the last row is kept,
+because a later row corrects an earlier one. A receipt may have the same line twice, when a customer bought the same
+item twice. So only lines that appear in several files are duplicates: of each line as many are kept as the file with
+the most of them has.
 
-What is taken out is added to `groups` with its sign turned, so that every sum over them is right afterwards.
+Removed rows are added to `groups` with reversed signs, so that all later sums are right.
 """
 
 from fcst.ingest.duck import Connection, fetch_row
 from fcst.ingest.groups import Groups
-from fcst.ingest.reading import SIFTED, Rows, bad_key_sql, bits_sql, watched
+from fcst.ingest.reading import SIFTED, Rows, bad_key_sql, bits_sql, report_progress
 from fcst.ingest.sources import OnProgress
 from fcst.quality_report import Duplicates
 
 
 def find_duplicates(con: Connection, groups: Groups, on_progress: OnProgress) -> Duplicates:
-    """Counts duplicates, and takes them out of `groups` where the spec says so.
+    """Counts duplicates, and removes them from `groups` if the spec says so.
 
-    Where `counts_with_weeks` holds, none is counted here.
+    Does not count them if `counts_with_weeks`.
     """
     rows = groups.rows
     if rows.is_lines:
@@ -30,7 +30,7 @@ def find_duplicates(con: Connection, groups: Groups, on_progress: OnProgress) ->
     con.execute("CREATE OR REPLACE TEMP TABLE suspects (i UINTEGER, wk DATE, n BIGINT)")
     for low, high in groups.ranges(groups.n_items):
         share = (low / groups.n_items, high / groups.n_items)
-        with watched(con, "looking for duplicates", rows.size, on_progress, share):
+        with report_progress(con, "finding duplicates", rows.size, on_progress, share):
             con.execute(f"""
                 INSERT INTO suspects
                 SELECT i, wk, sum(rows) - sum(bits) AS n FROM (
@@ -47,7 +47,7 @@ def find_duplicates(con: Connection, groups: Groups, on_progress: OnProgress) ->
 
 
 def counts_with_weeks(rows: Rows) -> bool:
-    """Whether duplicates are counted while the weeks are made: where they stay, and an item and day is their key."""
+    """Whether duplicates are counted while the weeks are made: if they are kept and the key is item and day."""
     return not (rows.is_lines or rows.has_store or rows.spec.duplicates == "drop")
 
 
@@ -56,7 +56,7 @@ def _drop_all_but_last(con: Connection, groups: Groups, on_progress: OnProgress)
     by = ", ".join(rows.keys)
     is_same = " AND ".join(f"t.{key} = s.{key}" for key in rows.keys)
     con.execute("SET preserve_insertion_order = true")
-    with watched(con, "looking at duplicates", rows.size, on_progress):
+    with report_progress(con, "removing duplicates", rows.size, on_progress):
         con.execute(f"""
             CREATE TEMP TABLE surplus AS
             SELECT * FROM (
@@ -68,7 +68,7 @@ def _drop_all_but_last(con: Connection, groups: Groups, on_progress: OnProgress)
             ) WHERE place > 1
         """)
     con.execute("SET preserve_insertion_order = false")
-    _take_out(con, groups, "surplus", "1")
+    _remove(con, groups, "surplus", "1")
     n, n_differing = fetch_row(con, "SELECT count(*), count(*) FILTER (WHERE y <> y_kept) FROM surplus")
     return n, n_differing
 
@@ -77,7 +77,7 @@ def _find_common_lines(con: Connection, groups: Groups, on_progress: OnProgress)
     rows = groups.rows
     by = f"{', '.join(rows.keys)}, wk, pm, store, receipt, moment, y"
     is_good = " AND ".join(f"NOT {bad_key_sql(key)}" for key in rows.keys)
-    with watched(con, "looking for duplicates", rows.size, on_progress):
+    with report_progress(con, "finding duplicates", rows.size, on_progress):
         con.execute(f"""
             CREATE TEMP TABLE lines AS
             SELECT {by}, sum(n)::BIGINT AS n_all, max(n)::BIGINT AS n_most FROM (
@@ -91,7 +91,7 @@ def _find_common_lines(con: Connection, groups: Groups, on_progress: OnProgress)
     is_dropped = rows.spec.duplicates == "drop"
     if n and is_dropped:
         con.execute("DELETE FROM lines WHERE n_all = n_most")
-        _take_out(con, groups, "lines", "(n_all - n_most)")
+        _remove(con, groups, "lines", "(n_all - n_most)")
     return Duplicates(
         key="receipt, item, time and units, in several files",
         n=n,
@@ -100,13 +100,13 @@ def _find_common_lines(con: Connection, groups: Groups, on_progress: OnProgress)
     )
 
 
-def _take_out(con: Connection, groups: Groups, table: str, times: str) -> None:
+def _remove(con: Connection, groups: Groups, table: str, times: str) -> None:
     con.execute(f"""
-        INSERT INTO taken_out BY NAME
+        INSERT INTO removed BY NAME
         SELECT i, wk, pm, 0 AS blk, -sum({times}) AS n, -sum({times}) AS ny, -sum(y * {times}) AS s,
                -coalesce(sum({times}) FILTER (WHERE y < 0), 0) AS nn,
                -coalesce(sum(y * {times}) FILTER (WHERE y < 0), 0) AS sn,
                -coalesce(sum({times}) FILTER (WHERE y <> trunc(y)), 0) AS nf, false AS is_bad
         FROM {table} JOIN keys USING ({", ".join(groups.rows.keys)}) GROUP BY ALL
     """)
-    groups.make_view(con, with_taken_out=True)
+    groups.make_view(con, with_removed=True)

@@ -1,4 +1,4 @@
-"""Which files of this machine may be read as sales: decided for each load, by who asks for it and where."""
+"""Folder access of loads: which files on the server may be read, depending on the source of the request."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,11 +16,11 @@ class Folders:
     Parameters
     ----------
     roots
-        with all that is in them, links followed.
+        allowed folders with everything below them, links resolved.
     closed
-        folders within them that are not read: they hold files of other people.
+        folders below the roots that must not be read: they contain files of other users.
     has_hidden
-        whether files and folders whose name begins with a dot are read as well.
+        allow files and folders whose name begins with a dot.
     """
 
     roots: Sequence[Path]
@@ -28,32 +28,32 @@ class Folders:
     has_hidden: bool = True
 
     def allow(self, path: Path) -> bool:
-        """Whether this file or folder, with all links followed, may be read."""
+        """Whether this file or folder, links resolved, may be read."""
         if any(path.is_relative_to(folder) for folder in self.closed):
             return False
         within = (path.relative_to(root) for root in self.roots if path.is_relative_to(root))
         return any(self.has_hidden or not any(part.startswith(".") for part in found.parts) for found in within)
 
     def refusal(self, path: str) -> InputError:
-        """The error for a path outside. It says nothing of what is there, and names no folder but the operator's."""
+        """The error for a path outside the roots. Names only configured roots, not whether the path exists."""
         named = [str(root) for root in self.roots if root != SAMPLE]
         if not named:
             return InputError(
-                "No file of this machine may be read by its path.",
-                "Upload the file, or have its folder named in FCST_INGEST_ROOTS.",
+                "Files on the server cannot be read by path.",
+                "Upload the file, or ask the operator to add its folder to FCST_INGEST_ROOTS.",
             )
         hidden = "" if self.has_hidden else "; hidden files and fcst's own folder are never read"
         return InputError(
-            f"{path[:200]} is not in a folder that may be read.",
-            f"Allowed are {', '.join(named)} (FCST_INGEST_ROOTS){hidden}.",
+            f"{path[:200]} is not in an allowed folder.",
+            f"Allowed folders (FCST_INGEST_ROOTS): {', '.join(named)}{hidden}.",
         )
 
 
 def folders_for(spec: IngestSpec, settings: Settings) -> Folders:
-    """The folders from which the files of this spec may be read.
+    """The folders that a spec may read files from.
 
-    An upload is read from the folder of uploads only. The command line reads every file that its user can read, as
-    long as no other people reach the server. Everything else is read from the folders that the operator allows.
+    An upload: only the folder of uploads. The command line: every file its user can read, as long as the server is
+    local only. Everything else: the folders that the operator allows.
     """
     if spec.is_upload:
         return Folders((settings.uploads.resolve(),))

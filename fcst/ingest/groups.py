@@ -1,28 +1,28 @@
-"""The one pass over the files: rows become `groups`, and everything odd is counted on the way.
+"""Groups: aggregates the rows of all files by item and week in one pass, and counts bad rows, returns and flags.
 
-Table `keys`: the items, numbered `i` in the order of their keys `unique_id`, whose parts are k0, k1, …
+Table `keys`: the items, numbered `i` in the order of their keys `unique_id`, with key parts k0, k1, …
 
-View `groups`, one row for each item, week, flag and block of stores, or several whose sums are meant:
+View `groups`, one or more rows per item, week, flag and block of stores; consumers sum them:
 
-    i           the item; NULL where its key cannot be used
-    wk          last day of the week; NULL where the date cannot be used
-    pm          what the promotion flag says, see FLAGS; SIFTED for rows that the row filter leaves out, NO_RECORD for
-                those that are no records
-    blk, so     a block of known stores, or a store that the sample of the file did not show
-    n, ny       rows; rows with usable units
+    i           item number; NULL if its key is invalid
+    wk          last day of the week; NULL if the date is invalid
+    pm          promotion flag, see FLAGS; SIFTED for rows dropped by the row filter, NO_RECORD for rows that are not
+                records
+    blk, so     a block of known stores, or a store that was not in the sample
+    n, ny       rows; rows with valid units
     s, nn, sn   sum of units; rows with negative units, and their sum
     nf          rows with fractional units
-    v, vs       what they were sold for, and the units for which that is known; only where a column says so
-    m0, m1, …   masks: a bit for each store of the block and day of the week that has a row
-    a_…         attributes of the item, where they are not in `keys`
-    is_bad      the item or the date cannot be used
+    v, vs       sum of sales values, and of the units with a known value; only if a file has a value or price column
+    m0, m1, …   masks: one bit per store of the block and day of the week, set if there is a row
+    a_…         item attributes that are not in `keys`
+    is_bad      the item or the date is invalid
 
-Daily sales of stores have many rows a group: they are summed while they are read, in memory. Where nearly every row is
-a group of its own, as in weekly sales, the sums would not fit into memory: each row is a group, written to a database
-in a file, a few bytes a row, and read back by ranges of items.
+Daily sales of stores have many rows per group: they are summed in memory while they are read. In weekly sales nearly
+every row is a group, and the sums would not fit into memory. Then each row is stored as a group, a few bytes per row,
+in a database file and read back by ranges of items.
 
-The bits tell duplicates exactly: a group with more rows than bits has two rows of one item, store and day. Nothing has
-to hold every item, store and day to find that out.
+The masks detect duplicates exactly: a group with more rows than bits has two rows of the same item, store and day.
+This does not need a set of all items, stores and days in memory.
 """
 
 import re
@@ -37,47 +37,46 @@ from fcst.errors import InputError
 from fcst.ingest import bad_rows
 from fcst.ingest.archives import Kind
 from fcst.ingest.duck import Connection, fetch_all, fetch_row, literal
-from fcst.ingest.reading import SIFTED, STORES_PER_MASK, Rows, bad_key_sql, watched
+from fcst.ingest.reading import SIFTED, STORES_PER_MASK, Rows, bad_key_sql, report_progress
 from fcst.ingest.sources import OnProgress
 from fcst.ingest.totals import TOTAL_NAMES
 from fcst.names import KEY_JOINT
 from fcst.specs import WIDE
 
-BYTES_PER_GROUP = 150  # that summing takes
+BYTES_PER_GROUP = 150  # memory for summing
 PROBED_ROWS = 500_000
-LEAST_ROWS_PER_GROUP = 4  # for summing to be worth the memory
-MAX_GROUPS = 4_000_000  # that are read back at once
+LEAST_ROWS_PER_GROUP = 4  # minimum at which rows are summed in memory
+MAX_GROUPS = 4_000_000  # read back at once
 
 MAX_NAMED_TOTALS = 20
-MAX_ADDED_UP = 20_000_000  # groups that are looked through for sums
-LEAST_ITEMS, LEAST_WEEKS, LEAST_UNITS = 3, 8, 100  # before an item is known to be the sum of the others
+MAX_ADDED_UP = 20_000_000  # groups; above this, totals are not searched by their sums
+LEAST_ITEMS, LEAST_WEEKS, LEAST_UNITS = 3, 8, 100  # needed to conclude that an item is the total of the others
 IS_VALID = f"NOT is_bad AND pm < {SIFTED} AND ny <> 0"
-"""Groups that make weeks."""
+"""Condition for groups that count in weekly sales."""
 
 _UNITS = {"B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40}
 
 
 @dataclass(frozen=True)
 class Groups:
-    """How the view `groups` is made.
+    """Definition of the view `groups`.
 
     Parameters
     ----------
     is_summed
-        the rows of each group are summed; else each row is a group, in the file.
+        the rows of each group are summed; otherwise each row is a group in the database file.
     n
-        rows of the view.
+        number of rows of the view.
     n_items
-        rows of `keys`.
-    totals
-        items that are sums of others, by their names or by their sales; their rows are left out, as if they had been
-        sifted.
-    has_sums
-        the rows without an item are the sums of their weeks; they are left out too.
-    odd_weeks
-        weeks whose rows are left out, for they lie far from all others.
+        number of rows of `keys`.
     attributes
-        those that the view has; the others of the sales are in `keys`.
+        attributes in the view; the other attributes of the sales are in `keys`.
+    totals
+        items that are totals of others, by name or by their sales; their rows are dropped like filtered rows.
+    has_sums
+        rows without an item are weekly totals; they are dropped, too.
+    odd_weeks
+        weeks far from all others; their rows are dropped.
     """
 
     rows: Rows
@@ -90,28 +89,28 @@ class Groups:
     odd_weeks: tuple[date, ...] = ()
 
     def ranges(self, most_items: int) -> Iterator[tuple[int, int]]:
-        """Ranges of items `[low, high)`, each small enough to be in memory with its groups."""
+        """Yields ranges of items `[low, high)` whose groups fit into memory."""
         step = max(min(most_items, MAX_GROUPS * self.n_items // max(self.n, 1)), 1)
         for low in range(0, self.n_items, step):
             yield low, min(low + step, self.n_items)
 
-    def make_view(self, con: Connection, with_taken_out: bool = False) -> None:
-        """Makes the view.
+    def make_view(self, con: Connection, with_removed: bool = False) -> None:
+        """Creates the view.
 
         Parameters
         ----------
-        with_taken_out
-            the rows of table `taken_out` belong to it.
+        with_removed
+            include table `removed`, which subtracts removed duplicates.
         """
         first = "SELECT * FROM numbered" if self.is_summed else self._each_row_sql()
-        more = " UNION ALL BY NAME (SELECT * FROM taken_out)" if with_taken_out else ""
+        more = " UNION ALL BY NAME (SELECT * FROM removed)" if with_removed else ""
         if self.left_out_sql():
             left_out = f"CASE WHEN {self.left_out_sql()} THEN {SIFTED} ELSE pm END AS pm"
             first = f"SELECT * REPLACE ({left_out}) FROM ({first})"
         con.execute(f"CREATE OR REPLACE VIEW groups AS ({first}){more}")
 
     def left_out_sql(self) -> str:
-        """Whether a group is of rows that are sums of others."""
+        """SQL: whether the rows of a group are dropped, as totals or for odd dates."""
         conditions = [f"i IN ({', '.join(map(str, self.totals))})"] if self.totals else []
         conditions += [f"(i IS NULL AND wk IS NOT NULL AND pm < {SIFTED} AND is_bad)"] if self.has_sums else []
         weeks = ", ".join(f"DATE '{week}'" for week in self.odd_weeks)
@@ -144,18 +143,18 @@ class Groups:
 
 
 def read_groups(con: Connection, rows: Rows, folder: Path, on_progress: OnProgress) -> Groups:
-    """Makes the table `keys` and the view `groups` in one pass over the files.
+    """Creates the table `keys` and the view `groups` in one pass over the files.
 
     Parameters
     ----------
     folder
-        for the database of the rows that are not summed.
+        folder for the database file of rows that are not summed.
     """
     con.execute("CREATE OR REPLACE TABLE known_stores (store VARCHAR, st INTEGER)")
     if rows.stores:
         con.execute("INSERT INTO known_stores SELECT unnest($s), unnest(range(len($s)))", {"s": list(rows.stores)})
     con.execute("DROP VIEW IF EXISTS groups; DROP TABLE IF EXISTS summed; DROP TABLE IF EXISTS numbered")
-    con.execute("DROP TABLE IF EXISTS keys; DROP TABLE IF EXISTS taken_out")
+    con.execute("DROP TABLE IF EXISTS keys; DROP TABLE IF EXISTS removed")
     if count_rows(rows) * BYTES_PER_GROUP <= memory_limit(con) or _has_many_rows_per_group(con, rows):
         groups = _sum_rows(con, rows, on_progress)
     else:
@@ -166,14 +165,14 @@ def read_groups(con: Connection, rows: Rows, folder: Path, on_progress: OnProgre
         groups = sums
         groups.make_view(con)
     con.execute("""
-        CREATE TABLE taken_out AS
+        CREATE TABLE removed AS
         SELECT * REPLACE (s::DECIMAL(38, 6) AS s, sn::DECIMAL(38, 6) AS sn) FROM groups LIMIT 0
     """)
     return groups
 
 
 def memory_limit(con: Connection) -> int:
-    """Bytes that DuckDB may take."""
+    """DuckDB's memory limit in bytes."""
     (text,) = fetch_row(con, "SELECT current_setting('memory_limit')")
     found = re.fullmatch(r"([\d.]+) ?(\w+)", text)
     assert found and (found[2] in _UNITS or found[2] == "bytes"), text
@@ -181,7 +180,7 @@ def memory_limit(con: Connection) -> int:
 
 
 def _find_totals(con: Connection, groups: Groups) -> tuple[int, ...]:
-    """The items called a total in any part of their key, unless all are."""
+    """Finds items with the name of a total in any part of their key; none if all items have one."""
     words = ", ".join(map(literal, TOTAL_NAMES))
     is_total = " OR ".join(f"lower(trim({key}, ' :*')) IN ({words})" for key in groups.rows.keys)
     found = tuple(row[0] for row in fetch_all(con, f"SELECT i FROM keys WHERE {is_total} ORDER BY i LIMIT 1000"))
@@ -189,9 +188,9 @@ def _find_totals(con: Connection, groups: Groups) -> tuple[int, ...]:
 
 
 def _find_sums(con: Connection, groups: Groups) -> Groups:
-    """The groups without what is the sum of all items in each week: rows without an item, an item whatever its name.
+    """Drops the totals of all items in each week: rows without an item, or an item with any name.
 
-    Two items may be alike by chance, so that a sum is one only among three, and in several weeks.
+    Two items may have equal sales by chance. A total is recognised only among at least three items and several weeks.
     """
     if groups.n > MAX_ADDED_UP or groups.n_items < LEAST_ITEMS:
         return groups
@@ -233,7 +232,7 @@ def _find_sums(con: Connection, groups: Groups) -> Groups:
 
 
 def count_totals(con: Connection, groups: Groups) -> tuple[tuple[str, ...], int]:
-    """The keys of the totals that are left out, and how many rows they have."""
+    """The keys of the dropped totals, and their number of rows."""
     if not groups.totals and not groups.has_sums:
         return (), 0
     listed = ", ".join(map(str, groups.totals)) or "NULL"
@@ -244,7 +243,7 @@ def count_totals(con: Connection, groups: Groups) -> tuple[tuple[str, ...], int]
 
 
 def count_rows(rows: Rows) -> int:
-    """How many rows the files have: exactly of Parquet, by the length of the sample's lines of text."""
+    """Number of rows in the files: exact for Parquet, otherwise estimated from the row length in the sample."""
     n = 0
     for part, readable in rows.parts:
         size = readable.path.stat().st_size
@@ -262,7 +261,7 @@ def count_rows(rows: Rows) -> int:
 
 
 def _has_many_rows_per_group(con: Connection, rows: Rows) -> bool:
-    """Whether the first rows are summed to few groups."""
+    """Whether the first rows have at least LEAST_ROWS_PER_GROUP rows per group."""
     by = ", ".join([*rows.keys, "wk", "pm"])
     try:
         n, n_groups = fetch_row(
@@ -272,15 +271,15 @@ def _has_many_rows_per_group(con: Connection, rows: Rows) -> bool:
             FROM (SELECT count(*) AS n FROM (SELECT * FROM ({rows.sql()}) LIMIT {PROBED_ROWS}) GROUP BY {by})
             """,
         )
-    except duckdb.InvalidInputException:  # the pass over the files finds the same, and says which
+    except duckdb.InvalidInputException:  # the pass over all rows hits the same error and reports it
         return True
     finally:
-        bad_rows.forget_rejected(con)
+        bad_rows.clear_rejected(con)
     return bool(n >= LEAST_ROWS_PER_GROUP * n_groups)
 
 
 def has_blocks(rows: Rows) -> bool:
-    """Whether the stores of a group's rows are known, in blocks."""
+    """Whether groups have masks by blocks of known stores."""
     return rows.has_store and not rows.is_lines
 
 
@@ -300,7 +299,7 @@ def _sum_rows(con: Connection, rows: Rows, on_progress: OnProgress) -> Groups:
     attributes = "".join(f", max(a_{name}) AS a_{name}" for name in rows.attributes)
     value = ", sum(v) FILTER (WHERE y IS NOT NULL) AS v, sum(y) FILTER (WHERE v IS NOT NULL) AS vs"
     value = value if rows.has_value else ""
-    with watched(con, "reading", rows.size, on_progress):
+    with report_progress(con, "reading", rows.size, on_progress):
         con.execute(f"""
             CREATE TABLE summed AS
             SELECT {", ".join(by)}, count(*) AS n, count(y) AS ny, coalesce(sum(y), 0) AS s,
@@ -321,7 +320,7 @@ def _sum_rows(con: Connection, rows: Rows, on_progress: OnProgress) -> Groups:
 
 
 def _number_rows(con: Connection, rows: Rows, folder: Path, on_progress: OnProgress) -> Groups:
-    """Writes the rows into a database in a file: text that is parsed only once, so a first time as it was read."""
+    """Writes the rows to a database file. Text files are first copied to Parquet, so that they are parsed only once."""
     columns = [*rows.keys, "wk", "pm::UTINYINT AS pm", "x::UTINYINT AS x", "y"]
     if has_blocks(rows):
         columns += ["st", "CASE WHEN st IS NULL THEN store END AS so"]
@@ -331,14 +330,14 @@ def _number_rows(con: Connection, rows: Rows, folder: Path, on_progress: OnProgr
     begin = 0.0
     if any(readable.table.kind != Kind.PARQUET for _, readable in rows.parts):
         parsed, begin = folder / "parsed.parquet", 0.4
-        with watched(con, "reading", rows.size, on_progress, (0, begin)):
+        with report_progress(con, "reading", rows.size, on_progress, (0, begin)):
             con.execute(f"COPY ({source}) TO {literal(str(parsed))} (FORMAT parquet, COMPRESSION lz4_raw)")
         source = f"FROM read_parquet({literal(str(parsed))})"
     keys, usable = ", ".join(rows.keys), f"y IS NOT NULL AND wk IS NOT NULL AND pm < {SIFTED}"
     ends = ", ".join(
         f"{end}(a_{name}) FILTER (WHERE {usable}) AS {end}_{name}" for name in rows.attributes for end in ("min", "max")
     )
-    with watched(con, "reading", rows.size, on_progress, (begin, begin + 0.3 * (1 - begin))):
+    with report_progress(con, "reading", rows.size, on_progress, (begin, begin + 0.3 * (1 - begin))):
         more = f", {ends}" if ends else ""
         by_key = f"SELECT {keys}{more} FROM ({source}) GROUP BY {keys}"
         _make_keys(con, rows, f"FROM ({by_key}) WHERE NOT ({_is_bad_key_sql(rows)})")
@@ -356,7 +355,7 @@ def _number_rows(con: Connection, rows: Rows, folder: Path, on_progress: OnProgr
     con.execute("DETACH DATABASE IF EXISTS in_file")
     (folder / "rows.duckdb").unlink(missing_ok=True)
     con.execute(f"ATTACH {literal(str(folder / 'rows.duckdb'))} AS in_file")
-    with watched(con, "reading", rows.size, on_progress, (begin + 0.3 * (1 - begin), 1)):
+    with report_progress(con, "reading", rows.size, on_progress, (begin + 0.3 * (1 - begin), 1)):
         con.execute(f"""
             CREATE TABLE in_file.numbered AS
             SELECT i, {", ".join(f"r.{name}" for name in kept)}
@@ -381,8 +380,8 @@ def _make_keys(con: Connection, rows: Rows, distinct: str) -> None:
         n, n_unique = fetch_row(con, "SELECT count(*), count(DISTINCT unique_id) FROM keys")
         if n > n_unique:
             raise InputError(
-                f"Different items get the same key when their columns are joined with {KEY_JOINT!r}.",
-                "Map the item to a column of its own.",
+                f"Different items have the same key when their columns are joined with {KEY_JOINT!r}.",
+                "Map the item to a single column.",
             )
 
 

@@ -1,4 +1,4 @@
-"""Where the header of a text or a sheet stands, and what its names are: below a title, of two lines, or none at all."""
+"""Header detection in text files and sheets: finds the header below a title, on two lines, or that there is none."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -9,18 +9,18 @@ from fcst.errors import InputError
 from fcst.ingest import workbooks
 from fcst.ingest.archives import Kind
 from fcst.ingest.column_roles import recognise_roles
-from fcst.ingest.columns import made_up
+from fcst.ingest.columns import placeholder_name
 from fcst.ingest.periods import find_periods
 from fcst.ingest.tables import Table
 from fcst.specs import REQUIRED_ROLES
 
-HEADER_WITHIN = 30  # rows
-LEAST_EVEN = 0.8  # of the rows of a table are as wide as its header
+HEADER_WITHIN = 30  # first rows that are searched for the header
+LEAST_EVEN = 0.8  # share of the rows of a table that are as wide as its header
 ROW_NAMES = "row"
 
 
 def with_header(table: Table, rows: list[list[str]], more: Sequence[list[str]] = ()) -> Table:
-    """Finds the header among the first rows: the first that names the roles, else the first as wide as most rows."""
+    """Finds the header among the first rows: the first row that names roles, else the first as wide as most rows."""
     filled = [row for row in rows if any(cell.strip() for cell in row)]
     if not filled:
         raise InputError(f"{table.name} is empty.", "Give a file with a header and rows.")
@@ -33,27 +33,28 @@ def with_header(table: Table, rows: list[list[str]], more: Sequence[list[str]] =
     if joined := _two_lines(rows, place):
         header, place = joined
     if table.kind == Kind.TEXT and named and len(header) == width - 1:
-        is_open = all(not row[-1].strip() for row in filled if len(row) == width)  # a delimiter ends each line
-        header = [*header, ""] if is_open else [ROW_NAMES, *header]  # as R writes row names, without a name for them
+        is_trailing = all(not row[-1].strip() for row in filled if len(row) == width)  # each line ends in a delimiter
+        header = [*header, ""] if is_trailing else [ROW_NAMES, *header]  # R writes row names without a header for them
     if table.kind == Kind.WORKBOOK:
         n_columns = max(_last_filled(rows[place]), width)
         header = [*header, *[""] * (n_columns - len(header))][:n_columns]
     is_data = not named and not find_periods(header, {}) and any(_looks_like_data(cell) for cell in header)
     if is_data:
-        header, place = [made_up(number) for number in range(1, len(header) + 1)], place - 1
-    columns = tuple(name if name.strip() else made_up(number) for number, name in enumerate(header, 1))
+        header, place = [placeholder_name(number) for number in range(1, len(header) + 1)], place - 1
+    columns = tuple(name if name.strip() else placeholder_name(number) for number, name in enumerate(header, 1))
     if any("\0" in name for name in columns):
-        raise InputError(f"{table.name} is not text.", "Give CSV, Excel or Parquet files.")
+        raise InputError(f"{table.name} is a binary file.", "Give CSV, Excel or Parquet files.")
     if len(columns) > workbooks.MAX_COLUMNS:
         raise InputError(
-            f"{table.name} has {len(columns):,} columns.", f"Give a file of at most {workbooks.MAX_COLUMNS:,}."
+            f"{table.name} has {len(columns):,} columns.", f"Give a file with at most {workbooks.MAX_COLUMNS:,}."
         )
     is_table = table.kind != Kind.TEXT or _is_table(rows[max(place, 0) :], len(columns))
     twice = [name for name, n in Counter(columns).items() if n > 1]
     if twice:
-        shown = f": {twice[0][:80]!r} stands there twice" if is_table else ""
+        shown = f": {twice[0][:80]!r} appears twice" if is_table else ""
         raise InputError(
-            f"{table.name} has no header of unique column names{shown}.", "Its first line must name its columns."
+            f"{table.name} has no header with unique column names{shown}.",
+            "Give a file whose first line names its columns.",
         )
     n = len(columns)
     sample = [row for row in [*rows[place + 1 :], *more] if any(row) and (len(row) > 1 or n == 1)]
@@ -76,9 +77,10 @@ def with_header(table: Table, rows: list[list[str]], more: Sequence[list[str]] =
 
 
 def _two_lines(rows: list[list[str]], place: int) -> tuple[list[str], int] | None:
-    """The names of a header of two lines, of which the first or the second is at `place`, and where it ends.
+    """The names of a two-line header and the row on which it ends; `place` is its first or second row.
 
-    It is one where the names are periods only together, as a year above its weeks, or the periods stand below a title.
+    Two rows are a header if their names are periods only when joined (a year above its weeks), or if the periods are
+    below a title.
     """
     for above in (place - 1, place):
         if above < 0 or above + 1 >= len(rows):
@@ -99,9 +101,10 @@ def _two_lines(rows: list[list[str]], place: int) -> tuple[list[str], int] | Non
 
 
 def _find_filled_down(columns: Sequence[str], rows: Sequence[list[str]]) -> tuple[int, ...]:
-    """The places of an item or date that is empty in many rows: a merged cell, or one that means the one above.
+    """Indexes of the item or date columns that are empty in many rows: merged cells, or cells that repeat the one
+    above.
 
-    The first row has it, and no two rows in a row have the same.
+    The first row must have a value, and no two successive values may be equal.
     """
     roles = recognise_roles(columns)
     found = []
@@ -117,13 +120,13 @@ def _find_filled_down(columns: Sequence[str], rows: Sequence[list[str]]) -> tupl
 
 
 def _is_table(rows: Sequence[list[str]], width: int) -> bool:
-    """Whether these rows, the header first, are those of a table: several columns, and most rows as wide as it."""
+    """Whether these rows, header first, form a table: several columns, and most rows as wide as the header."""
     widths = [len(row) for row in rows if row]
     return width > 1 and widths.count(width) >= LEAST_EVEN * len(widths)
 
 
 def _line_of(rows: list[list[str]], place: int, table: Table) -> int:
-    """The line on which a row ends: rows above it may hold line breaks."""
+    """The line on which a row ends; cells above it may contain line breaks."""
     return place + 1 + sum(cell.count("\n") for row in rows[: place + 1] for cell in row if table.kind == Kind.TEXT)
 
 

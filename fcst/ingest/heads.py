@@ -1,4 +1,4 @@
-"""The head of a file as a table: its columns and a sample of its rows, of text, sheets, Parquet and JSON."""
+"""Reads the head of a file as a table (columns and sample rows): text, workbook sheets, Parquet and JSON."""
 
 import io
 import json
@@ -22,19 +22,19 @@ from fcst.ingest.sources import HEAD_BYTES, Source, Workspace
 from fcst.ingest.tables import ROW_NUMBER, Readable, Table, whole_json
 from fcst.specs import REQUIRED_ROLES
 
-SAMPLE_ROWS = 3_000  # of the head; further places of a large file come on top
-MAX_OBJECT = 200_000_000  # bytes of a file that may be one JSON value
+SAMPLE_ROWS = 3_000  # from the head; rows from later positions of a large file are added
+MAX_OBJECT = 200_000_000  # bytes; largest file that is read as a single JSON value
 DELIMITERS = (",", ";", "\t", "|")
 _HTML = re.compile(rb"\s*(\xef\xbb\xbf)?\s*<(!doctype html|html|head|body|table|meta)", re.IGNORECASE)
 
 
 def read_table(source: Source, workspace: Workspace, encoding: str = "") -> Table:
-    """A file's columns and a sample of its rows.
+    """Reads a file's columns and a sample of its rows.
 
     Raises
     ------
     InputError
-        if it is no table: no header, binary, broken, empty.
+        if it is not a table: without a header, binary, broken or empty.
     """
     kind = workspace.kind(source)
     if kind == Kind.PARQUET:
@@ -48,7 +48,7 @@ def read_table(source: Source, workspace: Workspace, encoding: str = "") -> Tabl
 
 def _read_parquet(source: Source, workspace: Workspace) -> Table:
     path = workspace.without_wildcards(workspace.file_of(source))
-    with _read_as("Parquet", source, path, "Check that the file is whole.") as con:
+    with _read_as("Parquet", source, path, "Check that the file is complete.") as con:
         described = con.execute(
             "SELECT column_name, column_type FROM (DESCRIBE SELECT * FROM read_parquet($path,"
             " binary_as_string = true, hive_partitioning = false))",
@@ -58,21 +58,21 @@ def _read_parquet(source: Source, workspace: Workspace) -> Table:
         zones = _zones(path, columns)
         types = tuple("TIMESTAMP" if zone else str(row[1]) for row, zone in zip(described, zones, strict=True))
         if ROW_NUMBER in map(str.lower, columns):
-            raise InputError(f"{source.name} has a column {ROW_NUMBER!r}, which is reserved.", "Rename it.")
+            raise InputError(f"{source.name} has a column {ROW_NUMBER!r}, which is reserved.", "Rename the column.")
         bare = Readable(Table(source, Kind.PARQUET, columns, types, (), zones=zones), path)
-        return _with_sample(con, bare, "columns and no rows")
+        return _with_sample(con, bare, "columns but no rows")
 
 
 def _read_json(source: Source, workspace: Workspace) -> Table:
-    """Records in lines, one after the other, or in a list; what is nested in one is a text."""
+    """Reads JSON records, one per line or in a list; nested values become text."""
     path = workspace.without_wildcards(workspace.file_of(source))
-    with _read_as("JSON", source, path, "Give records, one a line or in one list.") as con:
+    with _read_as("JSON", source, path, "Give records, one per line or in one list.") as con:
         is_one = _is_one_record(path)
         read = whole_json("$path", path) if is_one else "read_json($path)"
         described = con.execute(f"DESCRIBE SELECT * FROM {read}", {"path": str(path)}).fetchall()
         lists = [str(row[0]) for row in described if str(row[1]).startswith("STRUCT") and str(row[1]).endswith("[]")]
         records = lists[0] if is_one and len(lists) == 1 else ""
-        if records:  # of a file that is one record with the records in it
+        if records:  # the file is one object that contains the list of records
             inner = f"SELECT unnest({quoted(records)}, max_depth := 2) FROM {read}"
             described = con.execute(f"DESCRIBE {inner}", {"path": str(path)}).fetchall()
         columns = tuple(str(row[0]) for row in described)
@@ -82,7 +82,7 @@ def _read_json(source: Source, workspace: Workspace) -> Table:
 
 @contextmanager
 def _read_as(what: str, source: Source, path: Path, hint: str) -> Iterator[Connection]:
-    """A connection to look into a file with; an error of DuckDB names the file as people know it."""
+    """A DuckDB connection for one file. Its errors become InputError with the file's display name."""
     try:
         with duckdb.connect() as con:
             yield con
@@ -92,7 +92,7 @@ def _read_as(what: str, source: Source, path: Path, hint: str) -> Iterator[Conne
 
 
 def _is_one_record(path: Path) -> bool:
-    """Whether a JSON file begins with a record that goes on over lines, and is not too large to be one value."""
+    """Whether a JSON file starts with a record that spans several lines and is small enough to be a single value."""
     if path.stat().st_size > MAX_OBJECT:
         return False
     with path.open("rb") as file:
@@ -108,7 +108,7 @@ def _is_one_record(path: Path) -> bool:
 
 
 def _with_sample(con: Connection, bare: Readable, without_rows: str) -> Table:
-    """The table with its first rows; `without_rows` is what it has where it has none."""
+    """The table with its first rows; `without_rows` completes the error message for a table without rows."""
     texts_only = ", ".join(f"c{i}" for i in range(len(bare.table.columns)))
     rows = con.execute(f"SELECT {texts_only} FROM {bare.sql()} LIMIT {SAMPLE_ROWS}").fetchall()
     if not rows:
@@ -117,12 +117,12 @@ def _with_sample(con: Connection, bare: Readable, without_rows: str) -> Table:
 
 
 def _zones(path: Path, columns: tuple[str, ...]) -> tuple[str, ...]:
-    """The time zone of each column that has one, else an empty text; DuckDB knows only that there is one."""
-    from pyarrow import ArrowException, parquet  # here: few files are Parquet
+    """The time zone of each column, or an empty text. Read with pyarrow: DuckDB does not report which zone it is."""
+    from pyarrow import ArrowException, parquet  # imported here: few files are Parquet
 
     try:
         schema = parquet.read_schema(path)
-    except (ArrowException, OSError):  # DuckDB reads it, or says what is wrong
+    except (ArrowException, OSError):  # DuckDB reads the file or reports the error
         return ("",) * len(columns)
     kinds = {field.name: field.type for field in schema}
     return tuple(str(getattr(kinds.get(name), "tz", None) or "") for name in columns)
@@ -135,7 +135,7 @@ def _read_sheet(source: Source, workspace: Workspace) -> Table:
         names = workbooks.sheet_names(path, source.name)
         raise InputError(
             f"{source.name} is empty{'' if source.sheet or len(names) < 2 else ' on its first sheet'}.",
-            f"Choose another of its sheets (--file SHEET): {', '.join(names[:20])}."
+            f"Choose another sheet (--file SHEET): {', '.join(names[:20])}."
             if len(names) > 1
             else "Give a sheet with a header and rows.",
         )
@@ -147,7 +147,7 @@ def _read_text(source: Source, workspace: Workspace, encoding: str) -> Table:
     if not head.strip():
         raise InputError(f"{source.name} is empty.", "Give a file with a header and rows.")
     if _HTML.match(head):
-        raise InputError(f"{source.name} is a web page (HTML), whatever its name says.", "Save it as .xlsx or CSV.")
+        raise InputError(f"{source.name} is a web page (HTML).", "Save it as .xlsx or CSV.")
     is_whole = len(head) < HEAD_BYTES
     pieces = [head if is_whole else head[: head.rfind(b"\n") + 1] or head]
     if not is_whole and not source.members:
@@ -155,7 +155,7 @@ def _read_text(source: Source, workspace: Workspace, encoding: str) -> Table:
     found = encoding or texts.detect_encoding(pieces)
     lines = [line for piece in pieces[:1] for line in _decoded(piece, found, source.name)]
     if _share_of_controls(lines) > 0.05:
-        raise InputError(f"{source.name} is not text.", "Give CSV, Excel or Parquet files.")
+        raise InputError(f"{source.name} is a binary file.", "Give CSV, Excel or Parquet files.")
     if not is_whole and len(lines) == 1:
         raise InputError(
             f"{source.name}, line 1: the line is longer than {texts.MAX_LINE // 1000:,} kB.",
@@ -175,8 +175,8 @@ def _read_text(source: Source, workspace: Workspace, encoding: str) -> Table:
 def _decoded(piece: bytes, encoding: str, name: str) -> list[str]:
     try:
         text = piece.decode(encoding, errors="replace")
-    except (LookupError, ValueError) as exc:  # the latter from codecs that are no encodings of text
-        raise InputError(f"The encoding {encoding!r} cannot be used.", "Use a name such as utf-8 or cp1252.") from exc
+    except (LookupError, ValueError) as exc:  # ValueError: a codec that is not a text encoding
+        raise InputError(f"Unknown encoding {encoding!r}.", "Use a name such as utf-8 or cp1252.") from exc
     return io.StringIO(text.removeprefix("\ufeff"), newline=None).read().split("\n")
 
 
@@ -186,7 +186,7 @@ def _share_of_controls(lines: Sequence[str]) -> float:
 
 
 def _fit(lines: Sequence[str], delimiter: str, quote: str) -> tuple[int, float, int]:
-    """How well a delimiter explains the lines: roles it finds, share of rows of one width, that width."""
+    """Score of a delimiter: number of roles recognised, share of rows with the commonest width, that width."""
     rows = [row for row in texts.parse_rows(lines, delimiter, quote) if row]
     widths = Counter(len(row) for row in rows if len(row) > 1)
     if not widths:

@@ -1,6 +1,6 @@
-"""Small files of rows about items: which columns hold the keys, which say what, and the rows as text.
+"""Small files with rows about items: finds the key columns and value columns, reads the rows as text.
 
-The item is one column, or those of which the dataset's keys are joined. Rows that cannot be used are refused together.
+The item is one column, or the columns that form the dataset's item keys. All bad rows are refused in one error.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from fcst.errors import InputError
 from fcst.ingest.columns import normalised
 from fcst.ingest.folders import Folders
-from fcst.ingest.listed_files import ITEM_NAMES, look_at_one, read_rows, refuse_bad
+from fcst.ingest.listed_files import ITEM_NAMES, find_table, read_rows, refuse_bad_rows
 from fcst.ingest.sources import Workspace
 from fcst.ingest.tables import Table
 from fcst.names import KEY_JOINT
@@ -20,23 +20,23 @@ MAX_ROWS = 100_000
 
 @dataclass(frozen=True)
 class FileForm:
-    """What the columns of a kind of file may be.
+    """The columns that a kind of file accepts.
 
     Parameters
     ----------
-    called
-        the kind, as in 'list of lifecycles'.
+    kind
+        the kind of file, such as 'list of lifecycles'.
     names
-        what a column says -> how it may be called, small and without spaces and signs.
+        value -> accepted column names, normalised.
     known
-        all that may stand in the file, in words.
+        all accepted columns, as text for messages.
     groups
-        columns by which rows may be of many items, in place of the item: `family`, `class`.
+        columns that can replace the item, for rows about many items: `family`, `class`.
     takes_parts
-        rows may be of all items that share some of the columns of which their keys are joined.
+        accept a part of the key columns: the row then applies to all items with these key parts.
     """
 
-    called: str
+    kind: str
     names: Mapping[str, Sequence[str]]
     known: str
     groups: Sequence[str] = ()
@@ -45,17 +45,16 @@ class FileForm:
 
 @dataclass(frozen=True)
 class ItemRows:
-    """The rows of a file, without empty ones.
+    """The non-empty rows of a file.
 
     Parameters
     ----------
     file
-        its name.
+        name of the file.
     grouped_by, key_columns
-        what the keys are: `item`, `part` with the columns of which it is joined, `family` or `class`.
+        type of the keys: `item`, `part` (joined from `key_columns`), `family` or `class`.
     rows
-        of each its number from 1, its key, and what its columns say -> text, without spaces at the ends. A key is empty
-        where a column of it is.
+        per row: its number from 1, its key, and value -> text, stripped. A key is empty if one of its columns is empty.
     """
 
     file: str
@@ -63,23 +62,23 @@ class ItemRows:
     key_columns: tuple[str, ...]
     rows: Sequence[tuple[int, str, Mapping[str, str]]]
 
-    def use(self, take: Callable[[str, Mapping[str, str]], None]) -> None:
-        """Gives each row's key and cells to a function.
+    def for_each(self, function: Callable[[str, Mapping[str, str]], None]) -> None:
+        """Calls a function with the key and cells of each row.
 
         Raises
         ------
         InputError
-            if it raised one for some rows; the text names the first of these.
+            if the function raised InputError for some rows; the message quotes the first ones.
         """
         bad = []
         for number, key, cells in self.rows:
             try:
                 if not key:
-                    raise InputError(f"It names no {_kind(self.grouped_by)}.", "Give all columns of the key.")
-                take(key, cells)
+                    raise InputError(f"The {_kind(self.grouped_by)} is empty.", "Fill all columns of the key.")
+                function(key, cells)
             except InputError as exc:
                 bad.append(f"row {number}: {exc.message} {exc.hint}")
-        refuse_bad(self.file, bad)
+        refuse_bad_rows(self.file, bad)
         if not self.rows:
             raise InputError(f"{self.file} has no rows.", f"Give a file with at least one {_kind(self.grouped_by)}.")
 
@@ -87,19 +86,19 @@ class ItemRows:
 def read_item_rows(
     spec: IngestSpec, folders: Folders, workspace: Workspace, key_columns: Sequence[str], form: FileForm
 ) -> ItemRows:
-    """Reads a file whole.
+    """Reads all rows of a file.
 
     Parameters
     ----------
     key_columns
-        the columns of which the dataset's keys are joined.
+        the columns that form the dataset's item keys.
 
     Raises
     ------
     InputError
-        if it has other columns, or too many rows.
+        if the file has unknown columns, or too many rows.
     """
-    table = look_at_one(spec, folders, workspace)
+    table = find_table(spec, folders, workspace)
     places, keys, grouped_by, of_part = _find_columns(table, key_columns, form)
     rows = []
     for number, cells in enumerate(read_rows(table, workspace, MAX_ROWS), 1):
@@ -117,14 +116,14 @@ def _kind(grouped_by: str) -> str:
 def _find_columns(
     table: Table, key_columns: Sequence[str], form: FileForm
 ) -> tuple[dict[str, int], list[int], str, tuple[str, ...]]:
-    """What a column says -> its place; the places of the columns that make the key, in its order; what the key is."""
+    """Value -> column index; the indexes of the key columns in key order; the type of the key and its columns."""
     roles = {"item": ITEM_NAMES, **{name: (name,) for name in form.groups}, **form.names}
     places: dict[str, int] = {}
     unknown = []
     for place, name in enumerate(table.columns):
         role = next((role for role, names in roles.items() if normalised(name) in names), None)
         if role in places:
-            raise InputError(f"{table.name} has two columns for {role}.", "Remove one.")
+            raise InputError(f"{table.name} has two columns for {role}.", "Remove one of them.")
         if role is not None:
             places[role] = place
         elif normalised(name) not in map(normalised, key_columns):
@@ -142,15 +141,13 @@ def _find_columns(
     elif groups:
         keys, grouped_by = [places[groups[0]]], groups[0]
     if keys and len(groups) + (grouped_by not in form.groups) > 1:
+        raise InputError(f"{table.name} has columns of items and of {groups[-1]}.", "Give a separate file for each.")
+    values = {role: place for role, place in places.items() if role in form.names}
+    if not keys or not values:
         raise InputError(
-            f"{table.name} has columns of items and of {groups[-1]}.", "Give a file for each, with one of them."
-        )
-    said = {role: place for role, place in places.items() if role in form.names}
-    if not keys or not said:
-        raise InputError(
-            f"{table.name} is no {form.called}: it has the columns {', '.join(table.columns[:20])}.",
-            f"Give a file with columns of {form.known}.",
+            f"{table.name} is not a {form.kind}. Its columns are {', '.join(table.columns[:20])}.",
+            f"Give a file with the columns {form.known}.",
         )
     if unknown:
-        raise InputError(f"{table.name} has a column {unknown[0]!r} that is not known.", f"Known are {form.known}.")
-    return said, keys, grouped_by, of_part
+        raise InputError(f"{table.name} has an unknown column {unknown[0]!r}.", f"Known columns are {form.known}.")
+    return values, keys, grouped_by, of_part

@@ -1,4 +1,4 @@
-"""What the weeks of an item look like: its units, its last sale, its demand class as `compute.demand` defines it."""
+"""Item statistics: total units, last sale, length of history, and demand class from `compute.demand`."""
 
 from dataclasses import dataclass
 
@@ -11,14 +11,14 @@ from fcst.ingest.weekly_sales import Bools, Floats, Ints, Series
 
 @dataclass(frozen=True)
 class Statistics:
-    """Of N items; NaN where it is not defined.
+    """Statistics of N items; NaN if undefined.
 
     Parameters
     ----------
     last_sale
-        the whole week of the last sale; -1 where there is none.
+        index of the whole week of the last sale; -1 if there is none.
     is_positive
-        (N, T) weeks with units above zero.
+        (N, T) whether a week has units above zero.
     """
 
     total_units: Floats
@@ -33,7 +33,7 @@ class Statistics:
 
 
 def describe_series(series: Series) -> Statistics:
-    """The statistics of each item."""
+    """Computes the statistics of each item."""
     known = series.known
     n_items, n_all = known.shape
     n_missing = np.zeros(n_items, np.int64) if known is series.units else np.isnan(series.units).sum(axis=1)
@@ -54,6 +54,6 @@ def describe_series(series: Series) -> Statistics:
 
 
 def rounded(values: Floats, n_digits: int) -> Floats:
-    """Half away from zero, as SQL does."""
+    """Rounds half away from zero, as SQL does."""
     scale = 10.0**n_digits
     return np.asarray(np.copysign(np.floor(np.abs(values) * scale + 0.5) / scale, values) + 0.0)

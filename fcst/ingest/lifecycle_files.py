@@ -1,9 +1,9 @@
-"""Files of lifecycles: one row an item, or for an item with several predecessors one row each.
+"""Lifecycle files: one row per item; an item with several predecessors has one row for each.
 
     item, predecessor, factor, launch, last day
     item, like, factor, launch, last day
 
-The item is one column, or those of which the dataset's keys are joined. Days are written as 2024-03-31.
+The item is one column, or the columns that form the dataset's item keys. Dates have the format 2024-03-31.
 """
 
 import re
@@ -31,47 +31,47 @@ _FORM = FileForm(
 )
 
 _DAY = re.compile(r"(\d{4}-\d\d-\d\d)(?:[T ]00:00(?::00(?:\.0+)?)?)?")
-"""A day as text; a workbook may add the time of midnight."""
+"""A date as text; workbooks may append the time 00:00."""
 
 _FACTOR = re.compile(r"\d{1,7}(?:\.\d*|,\d{1,2}|,\d{4,})?(?:[eE][+-]?\d{1,2})?")
-"""A number as text; after a comma stand no three digits, which may be thousands."""
+"""A number as text. Three digits after a comma are not allowed, because they may be thousands."""
 
 
 @with_file_errors()
 def read_lifecycles(
     spec: IngestSpec, folders: Folders, workspace: Workspace, key_columns: Sequence[str]
 ) -> list[Lifecycle]:
-    """Reads a file of lifecycles whole.
+    """Reads a lifecycle file.
 
     Parameters
     ----------
     key_columns
-        the columns of which the dataset's keys are joined.
+        the columns that form the dataset's item keys.
 
     Raises
     ------
     InputError
-        if it has other columns, too many rows, or rows that cannot be used; the text names the first of these.
+        if the file has unknown columns, too many rows, or bad rows; the message quotes the first ones.
     """
     found: dict[str, Lifecycle] = {}
 
-    def take(unique_id: str, cells: Mapping[str, str]) -> None:
+    def add(unique_id: str, cells: Mapping[str, str]) -> None:
         lifecycle = _lifecycle_of(unique_id, cells)
         before = found.get(unique_id)
         found[unique_id] = lifecycle if before is None else _joined(before, lifecycle)
 
-    read_item_rows(spec, folders, workspace, key_columns, _FORM).use(take)
+    read_item_rows(spec, folders, workspace, key_columns, _FORM).for_each(add)
     return list(found.values())
 
 
 def _lifecycle_of(unique_id: str, row: Mapping[str, str]) -> Lifecycle:
     predecessor, like = row.get("predecessor", ""), row.get("like", "")
     if predecessor and like:
-        raise InputError(f"Item {unique_id!r} has a predecessor and a like item.", "Give one of them.")
+        raise InputError(f"Item {unique_id!r} has both a predecessor and a like item.", "Give one of them.")
     factor = _number(row.get("factor", ""))
     if factor is not None and not (predecessor or like):
         raise InputError(
-            f"Item {unique_id!r} has a factor without an item that it is of.", "Give a predecessor or a like item."
+            f"Item {unique_id!r} has a factor but no predecessor or like item.", "Give a predecessor or a like item."
         )
     origin = Origin.PREDECESSOR if predecessor else Origin.LIKE if like else None
     sources = (Source(predecessor or like, 1.0 if factor is None else factor),) if origin else ()
@@ -79,12 +79,14 @@ def _lifecycle_of(unique_id: str, row: Mapping[str, str]) -> Lifecycle:
 
 
 def _joined(before: Lifecycle, more: Lifecycle) -> Lifecycle:
-    """The lifecycle of an item that is in several rows: with all its predecessors."""
+    """Joins several rows of one item into one lifecycle with all predecessors."""
     if not (before.origin is more.origin is Origin.PREDECESSOR):
-        raise InputError(f"Item {more.unique_id!r} is in several rows.", "Only predecessors may be several.")
+        raise InputError(
+            f"Item {more.unique_id!r} is in several rows.", "Give one row; only predecessors may have several rows."
+        )
     for one, other, what in ((before.launch, more.launch, "launch"), (before.last_day, more.last_day, "last day")):
         if one and other and one != other:
-            raise InputError(f"Item {more.unique_id!r} has two days of {what}.", "Give one.")
+            raise InputError(f"Item {more.unique_id!r} has two different dates for {what}.", "Give one of them.")
     return replace(
         before,
         sources=(*before.sources, *more.sources),
@@ -97,7 +99,7 @@ def _number(text: str) -> float | None:
     if not text:
         return None
     if not _FACTOR.fullmatch(text):
-        raise InputError(f"{text[:40]!r} is no factor.", "Write it as 1.2.")
+        raise InputError(f"{text[:40]!r} is not a valid factor.", "Write it as 1.2.")
     return float(text.replace(",", "."))
 
 
@@ -108,4 +110,4 @@ def _day(text: str) -> date | None:
     try:
         return date.fromisoformat(found[1] if found else "")
     except ValueError:
-        raise InputError(f"{text[:40]!r} is no day.", "Write days as 2024-03-31.") from None
+        raise InputError(f"{text[:40]!r} is not a valid date.", "Write dates as 2024-03-31.") from None

@@ -1,6 +1,6 @@
-"""How people and ledgers write numbers: minus signs before, behind and as brackets; currency signs; a dash for zero.
+"""Number formats: leading and trailing minus signs, parentheses for negatives, currency signs, a dash for zero.
 
-The patterns are read by Python and by DuckDB alike.
+The patterns work in both Python and DuckDB.
 """
 
 import re
@@ -8,9 +8,9 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-MAX_EXAMPLES = 3  # of numbers that can be read in two ways
+MAX_EXAMPLES = 3  # of ambiguous numbers
 MINUS = "\u2212\u2013\u2010\u2011\ufe63\uff0d"
-"""Other signs for a minus."""
+"""Other minus characters."""
 CURRENCIES = "$€£¥₹₽₺₩"
 SPACES = " \t\u00a0\u202f\u2009"
 APOSTROPHES = "'\u2019"
@@ -37,7 +37,7 @@ _POINT = re.compile(rf"^[+-]?(\d{{1,3}}([{_BESIDE_POINT}]\d{{3}})+|{_INDIAN}|\d+
 
 
 def signed(text: str) -> str:
-    """A number with its minus in front, and without spaces at its ends and currency signs; other texts as they are."""
+    """A number with a leading minus, without outer spaces and currency signs; other texts unchanged."""
     plain = _OTHER_MINUS.sub("-", text)
     digits = _SIGNS.sub("", plain).strip(SPACES)
     if re.fullmatch(ZERO, plain):
@@ -49,18 +49,18 @@ def signed(text: str) -> str:
 
 @dataclass(frozen=True)
 class NumberStyle:
-    """How some numbers are written.
+    """Number format of a column.
 
     Parameters
     ----------
     is_grouped
-        thousands are set apart.
+        numbers have thousands separators.
     is_open
-        no number proves the decimal sign, and some could be read with either: 1.250 or 1,250.
+        no number proves the decimal sign, and some are ambiguous: 1.250 or 1,250.
     is_proven
-        some number proves it.
+        at least one number proves the decimal sign.
     is_doubtful
-        it is open, and numbers such as 1.250 stand beside such as 500, or in a file with semicolons.
+        `is_open`, and the column has numbers such as both 1.250 and 500, or the file is separated by semicolons.
     """
 
     decimal: str
@@ -71,18 +71,18 @@ class NumberStyle:
 
 
 def find_decimal(values: Iterable[str], is_comma_sure: bool = False, is_comma_usual: bool = False) -> NumberStyle:
-    """The decimal sign of some numbers, and whether their thousands are set apart.
+    """The decimal sign of some numbers, and whether they have thousands separators.
 
-    1,234 alone may be either: thousands, unless another number has a decimal comma. So may 1.234: a fraction, unless
-    another number has a decimal comma.
+    1,234 alone is ambiguous: thousands, unless another number has a decimal comma. 1.234 is ambiguous too: a fraction,
+    unless another number has a decimal comma.
 
     Parameters
     ----------
     is_comma_sure
-        the dates are written as where the decimal sign is a comma: that decides what no number proves, unless numbers
-        such as 1,250 stand beside such as 500, which have no fraction.
+        the date format belongs to a locale with a decimal comma. This decides ambiguous numbers, unless the column has
+        both numbers such as 1,250 and numbers such as 500 without a fraction.
     is_comma_usual
-        something else is: that makes it doubtful.
+        other evidence suggests a decimal comma: ambiguous numbers are doubtful.
     """
     comma = point = grouped = n_pointed = n_with_comma = n_plain = 0
     for value in map(signed, values):
@@ -101,17 +101,15 @@ def find_decimal(values: Iterable[str], is_comma_sure: bool = False, is_comma_us
         else:
             n_plain += value.isdecimal() and value != "0"
     is_open = bool(n_with_comma or n_pointed) and not comma and not point
-    is_against = bool(
-        n_with_comma and n_plain
-    )  # 1,250 beside 500: fractions are written for all numbers or by their need
-    if is_open and is_comma_sure and not is_against:
+    has_both = bool(n_with_comma and n_plain)  # both 1,250 and 500: a decimal comma is less likely
+    if is_open and is_comma_sure and not has_both:
         return NumberStyle(",", is_grouped=False)
     is_doubtful = is_open and (is_comma_sure or is_comma_usual or bool(n_pointed and n_plain))
     return NumberStyle("," if comma > point else ".", grouped > 0, is_open, comma + point > 0, is_doubtful)
 
 
 def as_number(text: str, decimal: str) -> float | None:
-    """What a number is that is written with this decimal sign; None where it is none."""
+    """Parses a number with this decimal sign; None if it is not a number."""
     digits = re.sub(f"[^0-9{decimal}+-]", "", signed(text)).replace(decimal, ".")
     try:
         return float(digits)
@@ -120,7 +118,7 @@ def as_number(text: str, decimal: str) -> float | None:
 
 
 def two_numbers(values: Iterable[str]) -> list[tuple[str, str, str]]:
-    """Some of the numbers that have one sign before three digits, each as a whole one and as a fraction, in words."""
+    """Examples of ambiguous numbers (one separator before three digits): the text, as an integer, as a fraction."""
     found = []
     for value in map(signed, dict.fromkeys(values)):
         if re.fullmatch(r"[+-]?\d{1,3}[.,]\d{3}", value):
@@ -130,7 +128,7 @@ def two_numbers(values: Iterable[str]) -> list[tuple[str, str, str]]:
 
 
 def are_negative(numbers: Sequence[str], least: int = 10) -> bool:
-    """Whether nine in ten of the numbers other than zero are negative, of so many at least."""
+    """Whether at least nine in ten non-zero numbers are negative, and at least `least` of them."""
     n_negative = n_positive = 0
     for number, n in Counter(numbers).items():
         found = signed(number)

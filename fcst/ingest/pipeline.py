@@ -1,15 +1,15 @@
-"""Files of sales -> the series of their items, by DuckDB and numpy: within a memory limit, in one pass over the files.
+"""Ingest pipeline: reads sales files into weekly series with DuckDB and numpy, within a memory limit, in one pass.
 
-    read_groups        rows -> groups by item and week
-    find_duplicates    counts rows that say the same thing twice, takes them out on demand
-    make_calendar      which weeks there are, which are whole
-    read_cells         groups of a range of items -> what they sold in a week
-    make_series        cells -> lives
-    SeriesWriter       lives -> the files that the database loads
-    read_own           drivers in the same files -> theirs
-    quality.describe   what was added up on the way -> the report
+    read_groups            rows -> groups by item and week
+    find_duplicates        counts duplicate rows, removes them if the spec says so
+    make_calendar          the weeks of the data and the whole weeks
+    read_cells             groups of a range of items -> units by item and week
+    make_series            cells -> series from the first sale on
+    SeriesWriter           series -> the files that the database loads
+    read_sales_drivers     drivers in the sales files -> the file of drivers
+    quality.describe       tallies -> the report
 
-The rules of a week stand in README.md, 'What a week is'. Nothing here knows the database that the rows go to.
+README.md, 'What a week is', has the rules of a week. This module does not use the database.
 """
 
 from concurrent.futures import ThreadPoolExecutor
@@ -24,9 +24,9 @@ from fcst.attributes import Attribute
 from fcst.errors import BadRows, FcstError, InputError
 from fcst.files import room_in
 from fcst.ingest import bad_rows, doubts, quality
-from fcst.ingest.attributes import describe_keys, read_beside, sum_up_attributes
-from fcst.ingest.driver_files import DatasetWeeks, DriverFiles, read_own
-from fcst.ingest.duck import Connection, fetch_row, first_line, is_out_of_room
+from fcst.ingest.attributes import describe_keys, read_companions, summarise_attributes
+from fcst.ingest.driver_files import DatasetWeeks, DriverFiles, read_sales_drivers
+from fcst.ingest.duck import Connection, fetch_row, first_line, is_disk_full
 from fcst.ingest.duplicates import counts_with_weeks, find_duplicates
 from fcst.ingest.folders import Folders
 from fcst.ingest.groups import Groups, count_totals, memory_limit, read_groups
@@ -35,29 +35,31 @@ from fcst.ingest.plan import Plan, describe_file, look_at
 from fcst.ingest.reading import NO_RECORD, SIFTED, cancelled_sql, make_rows
 from fcst.ingest.series_files import SeriesWriter
 from fcst.ingest.sources import OnProgress, Workspace, fingerprint, no_progress, no_room_to_read, with_file_errors
-from fcst.ingest.tables import make_readable, with_encoding_found
+from fcst.ingest.tables import make_readable, redetect_encoding
 from fcst.ingest.tallies import Tallies
-from fcst.ingest.weekly_sales import MAX_CELLS, Cells, make_calendar, make_reading, make_series, read_cells, sum_by_week
+from fcst.ingest.weekly_sales import MAX_CELLS, Cells, make_calendar, make_series, plan_fetch, read_cells, sum_by_week
 from fcst.quality_report import BadRowCount, CancelledOrders, QualityReport, ReadingReport
 from fcst.specs import IngestSpec
 
-LEAST_MEMORY = 200_000_000  # bytes that DuckDB keeps while weeks are made
+LEAST_MEMORY = 200_000_000  # bytes; minimum memory limit of DuckDB while weeks are made
 
 
 @dataclass(frozen=True)
 class Resources:
-    """What a reading may take.
+    """Resource limits of a load.
 
     Parameters
     ----------
     folder
-        for everything that has to be written on the way; empty, and the caller's to remove.
+        empty folder for temporary and result files; the caller deletes it.
     memory
-        of DuckDB, such as '1GB'; beyond it goes to disk, in `folder`.
+        DuckDB's memory limit, such as '1GB'; it spills to `folder` beyond that.
+    threads
+        DuckDB's number of threads.
     unpack_limit
-        bytes that the archives may unpack to.
+        maximum unpacked size of an archive member in bytes.
     folders
-        that files may be read from.
+        folders that files may be read from.
     """
 
     folder: Path
@@ -69,26 +71,28 @@ class Resources:
 
 @dataclass(frozen=True)
 class SeriesFiles:
-    """What reading files has made: rows in the caller's folder, the spec with all it left open, the report.
+    """Result of a load: files in the caller's folder, the completed spec, and the report.
 
-    In CSV missing values are written as \\N, arrays as Postgres writes them: {1.5,NULL,0}.
+    CSV files have missing values as \\N and arrays in Postgres notation: {1.5,NULL,0}.
 
     Parameters
     ----------
     items_csv
         dataset_id, unique_id, sales_rank, total_units, first_wk_end_dt, last_sale_dt, n_weeks, n_missing, family,
-        class, is_perishable, description, demand_class, adi, cv2, price, attributes, search_text. What sold most comes
-        first; attributes are a JSON object.
+        class, is_perishable, description, demand_class, adi, cv2, price, attributes, search_text. Sorted by total
+        units, largest first; attributes are a JSON object.
     sales
-        an Arrow stream of `series_files.SALES`: a value a week, from the item's first week to the dataset's last.
-        `promo_units` is missing where every week has none.
+        an Arrow stream of `series_files.SALES`: one value per week, from the item's first week to the dataset's last.
+        `promo_units` is NULL if no week has any.
     totals_csv
-        dataset_id, by, key, first_wk_end_dt, unit_sales, promo_units, n_items: a value a week, from the dataset's first
-        to its last, of all items (`by` is 'all', key ''), each family and each class.
+        dataset_id, by, key, first_wk_end_dt, unit_sales, promo_units, n_items: one value per week, from the dataset's
+        first to its last, for all items (`by` is 'all', key ''), each family and each class.
+    spec
+        the spec, with the recognised values filled in.
     drivers
-        the drivers in the files; None where they have none.
+        the drivers in the files; None if there are none.
     attributes
-        that the items have.
+        the attributes of the items.
     """
 
     items_csv: Path
@@ -104,14 +108,14 @@ class SeriesFiles:
 def read_series(
     spec: IngestSpec, dataset_id: int, resources: Resources, on_progress: OnProgress = no_progress
 ) -> SeriesFiles:
-    """Reads the files of `spec` and writes those that the database loads; rows of CSV begin with `dataset_id`.
+    """Reads the files of `spec` and writes the files that the database loads; CSV rows begin with `dataset_id`.
 
     Raises
     ------
     BadRows
-        if rows cannot be read and the spec does not say to load the good ones; it has the report.
+        if there are bad rows and the spec does not skip them; it has the report.
     InputError
-        if the files cannot be used at all.
+        if the files cannot be used.
     """
     folder = resources.folder
     workspace = Workspace(folder, resources.unpack_limit, on_progress)
@@ -130,7 +134,7 @@ def read_series(
     name = plan.parts[0].table.name
     try:
         con.execute("SET preserve_insertion_order = false")
-        con.execute("SET enable_progress_bar = true; SET enable_progress_bar_print = false")  # for `watched`
+        con.execute("SET enable_progress_bar = true; SET enable_progress_bar_print = false")  # for `report_progress`
         groups = _read(con, plan, spec, workspace, on_progress)
         sum_by_week(con, groups, on_progress)
         groups = _without_odd_dates(con, groups, on_progress)
@@ -139,7 +143,7 @@ def read_series(
         if duplicates.n_dropped:
             sum_by_week(con, groups, on_progress)
         spec, calendar = make_calendar(con, plan, spec, name)
-        described = describe_keys(con, groups, plan, read_beside(con, groups.rows, plan, workspace))
+        described = describe_keys(con, groups, plan, read_companions(con, groups.rows, plan, workspace))
         tallies = Tallies(calendar, folder)
         writer = SeriesWriter(con, folder, dataset_id, calendar)
         _make_weeks(con, groups, spec, tallies, writer, on_progress)
@@ -152,13 +156,13 @@ def read_series(
         report = replace(report, doubts=doubts.describe_doubts(con, groups, tallies))
         _check_unchanged(plan, before)
         weeks = DatasetWeeks(report.first_wk_end_dt, report.last_wk_end_dt, spec.week_end)
-        drivers, remarks = read_own(con, groups.rows, spec, weeks, workspace)
+        drivers, remarks = read_sales_drivers(con, groups.rows, spec, weeks, workspace)
         report = replace(report, doubts=(*report.doubts, *remarks))
-        attributes = sum_up_attributes(con, described)
+        attributes = summarise_attributes(con, described)
         files = SeriesFiles(*writer.finish(tallies), spec, report, drivers, attributes)
     except duckdb.Error as exc:
         _check_unchanged(plan, before)
-        raise _worded(exc, name) from exc
+        raise _convert_error(exc, name) from exc
     finally:
         con.close()
     return files
@@ -167,27 +171,27 @@ def read_series(
 def _make_weeks(
     con: Connection, groups: Groups, spec: IngestSpec, tallies: Tallies, writer: SeriesWriter, on_progress: OnProgress
 ) -> None:
-    """Reads the items range by range, adds up what the report says of them, and writes their rows.
+    """Reads the items range by range, adds them to the tallies, and writes their rows.
 
-    The next range is read while one is worked on.
+    Reads the next range in a thread while one is processed.
     """
     calendar, size = tallies.calendar, groups.rows.size
-    reading = make_reading(con, groups, counts_with_weeks(groups.rows))
+    fetch = plan_fetch(con, groups, counts_with_weeks(groups.rows))
     ranges = list(groups.ranges(max(MAX_CELLS // calendar.n_any, 1)))
     if len(ranges) > 1 and memory_limit(con) > 2 * LEAST_MEMORY:  # the arrays need memory too
         con.execute(f"SET memory_limit = '{memory_limit(con) // 2} bytes'")
 
     def read(low: int, high: int) -> Cells:
         with con.cursor() as own:
-            return read_cells(own, groups, calendar, reading, low, high)
+            return read_cells(own, groups, calendar, fetch, low, high)
 
     with ThreadPoolExecutor(1) as pool:
-        coming = pool.submit(read, *ranges[0])
+        pending = pool.submit(read, *ranges[0])
         for number, (low, _) in enumerate(ranges):
             on_progress("making weeks", size * low // groups.n_items, size)
-            cells = coming.result()
+            cells = pending.result()
             if number + 1 < len(ranges):
-                coming = pool.submit(read, *ranges[number + 1])
+                pending = pool.submit(read, *ranges[number + 1])
             tallies.add_cells(cells)
             series = make_series(cells, calendar, spec.include_promo)
             if not len(series.keys):
@@ -204,58 +208,58 @@ def _make_weeks(
 def _check_unchanged(plan: Plan, before: list[tuple[str, int, int, int]]) -> None:
     if fingerprint(plan.sources) != before:
         name = plan.parts[0].table.name
-        raise InputError(f"{name} changed while it was read.", "Load it again when nothing writes to it any more.")
+        raise InputError(f"{name} changed while it was read.", "Load it again when no program is writing to it.")
 
 
 def _read(con: Connection, plan: Plan, spec: IngestSpec, workspace: Workspace, on_progress: OnProgress) -> Groups:
-    """View `groups`. A file that turns out to have other line ends or another encoding is written anew, read again."""
+    """Creates the view `groups`. Rewrites and rereads a file whose line ends or encoding turn out different."""
     readables = [make_readable(part.table, workspace) for part in plan.parts]
-    beside = {
+    companions = {
         role: make_readable(table, workspace)
         for role, table in (("store", plan.stores), ("item", plan.items))
         if table is not None
     }
     for is_last in (False, True):
-        rows = make_rows(plan, readables, beside, spec)
+        rows = make_rows(plan, readables, companions, spec)
         try:
             groups = read_groups(con, rows, workspace.folder, on_progress)
         except duckdb.InvalidInputException:
             if is_last:
                 raise
-            others = [None if spec.encoding else with_encoding_found(readable) for readable in readables]
+            others = [None if spec.encoding else redetect_encoding(readable) for readable in readables]
             readables = [
                 make_readable((other or readable).table, workspace, again=True)
                 for other, readable in zip(others, readables, strict=True)
             ]
         else:
-            for readable in beside.values():
-                bad_rows.check_beside(con, readable)
+            for readable in companions.values():
+                bad_rows.check_companion(con, readable)
             _, n_foreign = bad_rows.count_rejected(con)
-            others = [with_encoding_found(readable) if n_foreign else None for readable in readables]
+            others = [redetect_encoding(readable) if n_foreign else None for readable in readables]
             if is_last or spec.encoding or not any(others):
                 return groups
             readables = [
                 make_readable(other.table, workspace) if other else readable
                 for other, readable in zip(others, readables, strict=True)
             ]
-        bad_rows.forget_rejected(con)
+        bad_rows.clear_rejected(con)
     raise AssertionError("the second reading returns or raises")
 
 
 def _without_odd_dates(con: Connection, groups: Groups, on_progress: OnProgress) -> Groups:
-    """The groups without rows whose dates lie far from all others, where the spec says so.
+    """Drops rows with dates far from all others, if the spec says so.
 
     Raises
     ------
     InputError
-        if there are some, and it does not say what they are.
+        if there are such rows and the spec does not say whether to keep or drop them.
     """
     choice = groups.rows.spec.odd_dates
     odd = doubts.find_odd_weeks(con) if choice != "keep" else []
     if not odd:
         return groups
     if not choice:
-        raise doubts.odd_dates_refusal(con, groups.rows, odd)
+        raise doubts.odd_dates_error(con, groups.rows, odd)
     groups = replace(groups, odd_weeks=tuple(odd))
     groups.make_view(con)
     sum_by_week(con, groups, on_progress)
@@ -271,7 +275,7 @@ def _count_odd_dates(con: Connection, groups: Groups) -> int:
 
 
 def _count_cancelled(con: Connection, groups: Groups) -> CancelledOrders:
-    """What the files say was cancelled or refunded, whether it counts or not."""
+    """Counts the rows and units of cancelled or refunded orders, kept or dropped."""
     rows = groups.rows
     found = [(part, readable) for part, readable in rows.parts if part.proposal.cancelled is not None]
     sums = [fetch_row(con, cancelled_sql(part, readable)) for part, readable in found]
@@ -289,7 +293,7 @@ def _count_cancelled(con: Connection, groups: Groups) -> CancelledOrders:
 
 
 def _account_for_rows(con: Connection, groups: Groups, plan: Plan) -> ReadingReport:
-    """How many rows were read and cannot be used; refuses them, or leaves them out where the spec says so.
+    """Counts the rows read, dropped and bad. Refuses bad rows unless the spec skips them.
 
     Raises
     ------
@@ -328,18 +332,18 @@ def _account_for_rows(con: Connection, groups: Groups, plan: Plan) -> ReadingRep
     n_good = n_read - n_sifted - n_no_records - n_unusable
     is_open = bool(rejected.n_bad) and bad_rows.hides_rows(con)
     if n_bad and (not rows.spec.skip_bad or not n_good or is_open):
-        raise BadRows(*bad_rows.refusal(rows, report, n_good, is_open), report)
+        raise BadRows(*bad_rows.error_text(rows, report, n_good, is_open), report)
     if not report.n_rows:
-        raise InputError(f"{name} has a header and no rows.", "Give a file with sales in it.")
+        raise InputError(f"{name} has a header but no rows.", "Give a file with sales in it.")
     if not n_good:
-        raise InputError(f"No row of {name} passes the filter.", "Check the column and value to filter by.")
+        raise InputError(f"No row of {name} passes the filter.", "Check the column and value of the filter.")
     return report
 
 
-def _worded(exc: duckdb.Error, name: str) -> FcstError:
-    if is_out_of_room(exc):
+def _convert_error(exc: duckdb.Error, name: str) -> FcstError:
+    if is_disk_full(exc):
         return no_room_to_read()
     text = first_line(exc)
     if isinstance(exc, duckdb.OutOfMemoryException):
-        return InputError(f"{name} needs more memory than is allowed: {text}.", "Raise FCST_INGEST_MEMORY.")
-    return InputError(f"{name} cannot be read: {text}.", "Check that the file is whole, and what its columns mean.")
+        return InputError(f"{name} needs more memory than allowed: {text}.", "Increase FCST_INGEST_MEMORY.")
+    return InputError(f"{name} cannot be read: {text}.", "Check that the file is complete and its columns are right.")

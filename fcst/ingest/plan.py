@@ -1,11 +1,11 @@
-"""What is going to be read, and how: which files hold the sales, what their columns mean, what lies beside them.
+"""Load plans: the sales files of a load, the meaning of their columns, and the companion files next to them.
 
-One way, with no step back:
+The steps:
 
-    list_sources    paths -> the files and members of archives that may hold a table
-    look_at         those -> the tables of sales, each file's head read once, as `finding` chooses them
-    propose         a table -> what its columns mean, with the evidence, by the recognisers
-    Look.plan       proposals -> the plan, in which the files of one load agree; `checks` refuses what stays open
+    list_sources    paths -> files and archive members that may hold a table
+    look_at         files -> sales tables, chosen by `finding`; reads the head of each file once
+    propose         table -> meaning of its columns with the evidence, from the recognisers
+    Look.plan       proposals -> load plan with consistent formats; `checks` refuses open decisions
 """
 
 import hashlib
@@ -15,9 +15,9 @@ from datetime import date
 from fcst.errors import Conflict
 from fcst.ingest.archives import Kind
 from fcst.ingest.checks import check_date_format, check_given, check_part
-from fcst.ingest.finding import Finder, read_beside, read_calendar
+from fcst.ingest.finding import Finder, read_calendar, read_companion
 from fcst.ingest.folders import Folders
-from fcst.ingest.parts import Part, agreed, make_part
+from fcst.ingest.parts import Part, make_part, reconcile
 from fcst.ingest.sources import Listing, Source, Workspace, fingerprint, list_sources, with_file_errors
 from fcst.ingest.tables import Table
 from fcst.quality_report import FileRead
@@ -26,16 +26,16 @@ from fcst.specs import IngestSpec
 
 @dataclass(frozen=True)
 class Plan:
-    """What is read.
+    """The files of a load.
 
     Parameters
     ----------
     parts
-        the files of sales, at least one.
+        the sales files, at least one.
     items, stores
-        files beside them that describe items and stores.
+        companion files that describe items and stores.
     others
-        files that were found and are not read.
+        names of files that were found and are not read.
     """
 
     parts: list[Part]
@@ -45,7 +45,7 @@ class Plan:
 
     @property
     def seen(self) -> str:
-        """A text that changes with the files: their places, sizes and times."""
+        """A hash of the files' paths, inodes, sizes and modification times."""
         return hashlib.sha256(repr(fingerprint(self.sources)).encode()).hexdigest()[:16]
 
     @property
@@ -56,7 +56,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class Look:
-    """The tables of sales under the paths of a spec, each read as far as its sample, and what lies beside them."""
+    """The sales tables under the paths of a spec, read up to their samples, and their companion files."""
 
     tables: list[Table]
     items: Table | None
@@ -66,41 +66,41 @@ class Look:
 
     @with_file_errors()
     def plan(self, spec: IngestSpec, is_draft: bool = False) -> Plan:
-        """What the tables' columns mean.
+        """Makes the load plan: the meaning of the tables' columns.
 
         Parameters
         ----------
         is_draft
-            columns may still be missing and questions open: people are about to answer them.
+            allow missing columns and open decisions, which the user is about to answer.
 
         Raises
         ------
         InputError
-            if a table lacks a column, or something that the data do not prove is not said.
+            if a required column is missing, or the spec does not answer a decision that the data do not prove.
         Conflict
-            if the files are not those that were seen.
+            if the files have changed since the spec was made.
         """
         parts = [make_part(table, spec, self.calendar) for table in self.tables]
-        parts = agreed(parts, spec, self.calendar)
+        parts = reconcile(parts, spec, self.calendar)
         check_given(parts, spec)
         for part in [] if is_draft else parts:
             check_part(part)
         plan = Plan(parts, self.items, self.stores, [])
         if spec.seen and spec.seen != plan.seen:
             name = parts[0].table.name
-            raise Conflict(f"{name} has changed since it was looked at.", "Look at it again, then load it.")
-        others = [source.name for source in self.listing.sources if not any(map(source.leads_to, plan.sources))]
+            raise Conflict(f"{name} has changed since it was checked.", "Check it again, then load it.")
+        others = [source.name for source in self.listing.sources if not any(map(source.contains, plan.sources))]
         return replace(plan, others=others)
 
 
 @with_file_errors()
 def look_at(spec: IngestSpec, folders: Folders, workspace: Workspace) -> Look:
-    """Finds the tables of sales under the spec's paths.
+    """Finds the sales tables under the spec's paths.
 
     Raises
     ------
     InputError
-        if there is no such file, or it is not clear which of several is meant.
+        if no file has sales, or several files have sales with different columns.
     """
     check_date_format(spec.date_format)
     listing = list_sources(spec.paths, folders, workspace)
@@ -109,15 +109,15 @@ def look_at(spec: IngestSpec, folders: Folders, workspace: Workspace) -> Look:
     first = tables[0].source
     return Look(
         tables=tables,
-        items=read_beside(first, "items.csv", listing, folders, workspace),
-        stores=read_beside(first, "stores.csv", listing, folders, workspace),
+        items=read_companion(first, "items.csv", listing, folders, workspace),
+        stores=read_companion(first, "stores.csv", listing, folders, workspace),
         calendar=calendar,
         listing=listing,
     )
 
 
 def describe_file(part: Part) -> FileRead:
-    """How a file of sales is taken, as the report keeps it."""
+    """Describes how a sales file is read, for the report."""
     table, is_text = part.table, part.table.kind == Kind.TEXT
     periods = tuple(part.proposal.periods.items())
     return FileRead(

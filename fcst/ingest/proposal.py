@@ -1,6 +1,7 @@
-"""What a table's columns seem to mean: each decision with its evidence, made by the recognisers one after the other.
+"""Proposals: the recognised meaning of a table's columns, each decision with its evidence.
 
-A proposal, which people may change. What the data do not prove stays open, and is asked.
+The recognisers build a proposal one after the other. The user can change it; decisions that the data do not prove are
+left to the user.
 """
 
 from collections.abc import Sequence
@@ -14,10 +15,10 @@ from fcst.specs import MADE_UP, REQUIRED_ROLES, ROLES, WIDE, Mapping
 
 
 @dataclass(frozen=True)
-class Only:
-    """A filter that was recognised: rows whose `column` has one of `values` are meant, those with `others` are not.
+class RowFilter:
+    """A recognised row filter: rows whose `column` has one of `values` are kept, rows with one of `others` dropped.
 
-    Files with further values are refused: the rows that were looked at do not tell what those are.
+    Files with further values are refused, because the sample does not show what these mean.
     """
 
     column: str
@@ -27,48 +28,49 @@ class Only:
 
 @dataclass(frozen=True)
 class Proposal:
-    """What a table's columns seem to mean.
+    """The recognised meaning of a table's columns.
 
     Parameters
     ----------
     mapping
-        every role, each with its columns; an empty list where none was found.
+        every role -> its columns; an empty list if none was found.
     why
-        role -> the evidence, in words; also of 'dates' and 'numbers', how these are written.
+        role -> the evidence as text; also 'dates' and 'numbers' -> evidence for their format.
     headings
-        the column in which items stand as headings above their rows; empty where none does.
+        the column in which items appear as headings above their rows; empty if there is none.
     by_values
-        roles whose columns no name told: they do for a file that was given, not to choose it among others.
+        roles recognised by values only, not by names. They are accepted for a file that was given by path, but do not
+        select a file among others.
     guessed
-        roles whose columns neither names nor values prove: people have to say that they are right.
+        roles that neither names nor values prove: the user must confirm them.
     remarks
-        what people should know of the reading before they use the numbers, a sentence each.
-    only
-        the rows that are sales, where a column tells.
+        notes for the user on how the file is read, a sentence each.
+    row_filter
+        the rows that are sales, if a column says so.
     cancelled
-        the rows of orders that were cancelled or refunded, where a column tells.
+        the rows of cancelled or refunded orders, if a column says so.
     date_format
-        as of strptime; empty where no format fits.
+        a strptime format; empty if no format matches.
     numbers
-        how units are written.
+        number format of units.
     money
-        how values and prices are written.
+        number format of values and prices.
     is_negated
-        most numbers are negative, as in a ledger of stock: what goes out is demand.
+        most numbers are negative, as in a stock ledger where issues are demand; all signs are reversed.
     has_times
-        dates carry a time of day.
+        dates have a time of day.
     week_end
-        the weekday of all dates where they lie whole weeks apart, as for weekly data; else empty.
+        the common weekday of all dates, as in weekly data; else empty.
     empty_is_missing
-        a row without units says that the sales of its week are not known, as in what fcst exports.
+        a row without units means that the sales of its week are unknown, as in fcst exports.
     begin_weeks
-        dates are the first days of weeks, by the name of their column; the last ones are six days later.
+        dates are the first days of weeks, by the name of their column; the weeks end six days later.
     are_months
-        dates seen are the first, or the last, days of months.
+        all dates in the sample are first days, or all are last days, of months.
     is_day_first_assumed
-        dates such as 05/01/2020 may as well have the month first: no value seen tells.
+        dates such as 05/01/2020 are ambiguous: no value in the sample proves day first or month first.
     periods
-        columns that each hold the sales of a day or week -> that date, for a wide file.
+        wide files: column -> date of the day or week whose sales it contains.
     """
 
     mapping: Mapping
@@ -77,8 +79,8 @@ class Proposal:
     by_values: frozenset[str]
     guessed: frozenset[str]
     remarks: tuple[str, ...]
-    only: Only | None
-    cancelled: Only | None
+    row_filter: RowFilter | None
+    cancelled: RowFilter | None
     date_format: str
     numbers: NumberStyle
     money: NumberStyle
@@ -94,52 +96,52 @@ class Proposal:
 
     @property
     def decimal(self) -> str:
-        """The sign before the fractions of units: `.` or `,`."""
+        """The decimal sign of units: `.` or `,`."""
         return self.numbers.decimal
 
     @property
     def missing(self) -> list[str]:
-        """The required roles that no column was found for."""
+        """The required roles without a column."""
         return [role for role in REQUIRED_ROLES if not self.mapping[role]]
 
     @property
     def looks_like_sales(self) -> bool:
-        """Whether the names of the columns tell all that is required."""
+        """Whether all required roles were recognised by column names."""
         return not self.missing and not self.by_values
 
     @property
     def is_decimal_open(self) -> bool:
-        """No number seen tells the decimal sign, and some may have either."""
+        """Whether no number in the sample proves the decimal sign, and some are ambiguous."""
         return self.numbers.is_open and not self.is_decimal_given
 
     @property
     def is_decimal_doubtful(self) -> bool:
-        """It is open, and numbers such as 1.250 stand beside such as 500, or in a file with semicolons."""
+        """Whether the decimal sign is open and must be confirmed by the user; see `NumberStyle.is_doubtful`."""
         return self.numbers.is_doubtful and not self.is_decimal_given
 
 
 @dataclass
 class Draft:
-    """A proposal in the making. Recognisers read `columns` and what others have found, and add to it.
+    """An unfinished proposal. Recognisers read `columns` and earlier results, and add to it.
 
     Parameters
     ----------
     given
-        roles with columns of this table that people named: they stand.
-    asked_format, asked_decimal
-        the date format and decimal sign that people named; empty: to be recognised.
+        roles with columns of this table that the user chose; recognisers do not change them.
+    given_format, given_decimal
+        the date format and decimal sign that the user chose; empty: to be recognised.
     calendar
-        names of periods -> their dates, from a file beside a wide one.
+        period name -> date, from the companion file of a wide file.
     is_comma_usual
-        the file is written as where the decimal sign is a comma, as with semicolons between columns.
+        the file suggests a decimal comma, for example with semicolons as delimiter.
     file_name
-        what the file is called, which may tell its month.
+        name of the file, which may contain its month.
     """
 
     columns: Columns
     given: Mapping
-    asked_format: str = ""
-    asked_decimal: str = ""
+    given_format: str = ""
+    given_decimal: str = ""
     calendar: dict[str, date] = field(default_factory=dict)
     is_comma_usual: bool = False
     file_name: str = ""
@@ -149,8 +151,8 @@ class Draft:
     by_values: set[str] = field(default_factory=set)
     guessed: set[str] = field(default_factory=set)
     remarks: list[str] = field(default_factory=list)
-    only: Only | None = None
-    cancelled: Only | None = None
+    row_filter: RowFilter | None = None
+    cancelled: RowFilter | None = None
     periods: dict[str, date] = field(default_factory=dict)
     date_format: str = ""
     numbers: NumberStyle = NumberStyle(".", is_grouped=False)
@@ -162,7 +164,7 @@ class Draft:
     is_day_first_assumed: bool = False
 
     def decide(self, role: str, names: Sequence[str], why: str, by_values: bool = False) -> None:
-        """Gives a role to columns, with the reason; `by_values` where no name tells it."""
+        """Assigns columns to a role, with the evidence; `by_values` if names do not prove it."""
         self.mapping[role] = list(names)
         self.why[role] = why
         if by_values:
@@ -170,20 +172,20 @@ class Draft:
 
     @property
     def is_plan(self) -> bool:
-        """Whether the file is one of drivers alone: it has no units, as was said."""
+        """Whether the file has drivers only: the user said that it has no units."""
         return self.given.get("sales") == []
 
     def is_open(self, role: str) -> bool:
-        """Whether nobody has said which columns have a role."""
+        """Whether the user has not chosen the columns of a role."""
         return role not in self.given
 
     def free(self) -> list[str]:
-        """The columns with plain values that have no role."""
+        """The columns without a role that have scalar values."""
         taken = {name for names in self.mapping.values() for name in names} | self.columns.nested | set(self.periods)
         return [name for name in self.columns.names if name not in taken]
 
     def cells(self, role: str) -> list[str]:
-        """The cells of a role in the sample, row by row; of dates in several columns joined."""
+        """The cells of a role in the sample, row by row; the parts of a date are joined."""
         names = self.mapping[role]
         if names == [WIDE]:
             return self.columns.cells(*self.periods)
@@ -192,12 +194,12 @@ class Draft:
         return self.columns.cells(*(name for name in names if name not in MADE_UP))
 
     def days(self) -> list[date]:
-        """The different dates that were seen, in order."""
+        """The distinct dates in the sample, sorted."""
         dates = dict.fromkeys(self.cells("date")) if not self.periods else {}
         return sorted(set(self.periods.values()) or {moment.date() for moment in parsed(dates, self.date_format)})
 
     def finish(self) -> Proposal:
-        """The proposal as it stands."""
+        """Returns the proposal."""
         days = self.days()
         shift = timedelta(days=6 if self.begin_weeks else 0)
         return Proposal(
@@ -207,7 +209,7 @@ class Draft:
             by_values=frozenset(self.by_values),
             guessed=frozenset(self.guessed),
             remarks=tuple(self.remarks),
-            only=self.only,
+            row_filter=self.row_filter,
             cancelled=self.cancelled,
             date_format=self.date_format,
             numbers=self.numbers,
@@ -219,6 +221,6 @@ class Draft:
             begin_weeks=self.begin_weeks,
             are_months=are_months(days),
             is_day_first_assumed=self.is_day_first_assumed,
-            is_decimal_given=bool(self.asked_decimal),
+            is_decimal_given=bool(self.given_decimal),
             periods=self.periods,
         )

@@ -1,6 +1,6 @@
-"""The quality report of a reading: what was read, what the rules of a week did to it, and what the weeks look like.
+"""Quality report of a load: rows read and dropped, weekly totals, gaps, outliers, promotions, coverage.
 
-Works on the tables `by_week` and `items_out` and on the tallies of the weeks.
+Uses the tables `by_week`, `items_found` and `items_out` and the tallies.
 """
 
 from collections import defaultdict
@@ -36,7 +36,7 @@ from fcst.quality_report import (
 from fcst.specs import IngestSpec
 
 MAX_BANDS = 60  # rows of the heatmap
-SOLD_ITEMS = 50_000  # whose weeks with a sale are in memory at once
+SOLD_ITEMS = 50_000  # items of the heatmap in memory at once
 
 _IS_SEEN = f"NOT is_bad AND pm < {SIFTED}"
 _MISSING = f"({FLAGS['missing']}, {FLAGS['missing'] + PREVIOUS_MONTH})"
@@ -54,7 +54,7 @@ def describe(
     duplicates: Duplicates,
     content: str,
 ) -> QualityReport:
-    """The report of what was read: `reading` and `duplicates` were counted while the rows were read."""
+    """Makes the report; `reading` and `duplicates` were counted while the rows were read."""
     calendar = tallies.calendar
     has_promo = any(part.column("promo") for part in plan.parts)
     promo_by_year = _promo_by_year(tallies)
@@ -112,7 +112,7 @@ def describe(
         flags_missing_by_month=_flags_missing_by_month(con) if has_promo else {},
         new_items=_listed(
             con,
-            # One that sells from the first week on may be older than the data.
+            # An item that sells in the first week may be older than the data.
             f"first_wk > greatest(DATE '{calendar.whole_day(0)}', {last} - {7 * NEW_WITHIN_WEEKS})",
             "first_wk DESC",
         ),
@@ -127,7 +127,7 @@ def describe(
 
 
 def _count_rows(con: Connection, spec: IngestSpec, calendar: Calendar) -> dict[str, Any]:
-    """Rows and units; every row is counted once: kept, or dropped for the first reason that applies."""
+    """Counts rows and units. Every row is counted once: kept, or dropped for the first reason that applies."""
     returns = "nn" if spec.returns == "drop" else "0"
     promo = "false" if spec.include_promo else f"pm = {FLAGS['yes']}"
     (row,) = fetch_dicts(
@@ -154,7 +154,7 @@ def _count_rows(con: Connection, spec: IngestSpec, calendar: Calendar) -> dict[s
 
 
 def _count_flags(con: Connection) -> tuple[int, int, int]:
-    """Rows that are promoted, without a flag, and with a flag of unknown meaning."""
+    """Number of rows on promotion, without a flag, and with an unknown flag."""
     n_promo, n_missing, n_unknown = fetch_row(
         con,
         f"""
@@ -181,7 +181,7 @@ def _flags_missing_by_month(con: Connection) -> dict[str, int]:
 
 
 def _unknown_flags(con: Connection, rows: Rows) -> dict[str, int]:
-    """The most frequent flags of unknown meaning -> rows."""
+    """The most frequent unknown flags -> number of rows."""
     yes_no_missing = f"({FLAGS['no']}, {FLAGS['yes']}, {SIFTED}, {NO_RECORD})"
     found = fetch_all(
         con,
@@ -206,7 +206,7 @@ def _promo_by_year(tallies: Tallies) -> dict[str, PromoYear]:
 
 
 def _most_affected(con: Connection) -> tuple[AffectedItem, ...]:
-    """The items that lose the largest share of their units with the promotions."""
+    """The items with the largest share of promotional units, which are dropped."""
     found = fetch_dicts(
         con,
         f"""
@@ -219,7 +219,7 @@ def _most_affected(con: Connection) -> tuple[AffectedItem, ...]:
 
 
 def _weeks(tallies: Tallies) -> tuple[WeekTotals, ...]:
-    """Every week that has rows, those that were dropped too."""
+    """Every week with rows, dropped partial weeks included."""
     calendar = tallies.calendar
     return tuple(
         WeekTotals(
@@ -235,7 +235,7 @@ def _weeks(tallies: Tallies) -> tuple[WeekTotals, ...]:
 
 
 def _gaps(tallies: Tallies) -> Gaps:
-    """Runs of weeks without a sale inside an item's life, and weeks in which nothing was sold at all."""
+    """Gaps of items before their last sale, and weeks without any rows."""
     calendar = tallies.calendar
     is_empty = tallies.n_existing[calendar.first : calendar.last + 1] == 0
     empty = tuple(calendar.whole_day(int(week)) for week in np.flatnonzero(is_empty))
@@ -252,7 +252,7 @@ def _gaps(tallies: Tallies) -> Gaps:
 
 
 def _history(con: Connection) -> dict[str, int]:
-    """Items by weeks of history: 'at least so many' -> number of items."""
+    """Items by length of history: minimum number of weeks -> number of items."""
     cases = " ".join(f"WHEN n_weeks >= {bound} THEN {bound}" for bound in sorted(HISTORY_BOUNDS, reverse=True))
     found = dict(fetch_all(con, f"SELECT CASE {cases} END AS least, count(*) FROM items_out GROUP BY 1"))
     return {str(bound): found.get(bound, 0) for bound in HISTORY_BOUNDS}

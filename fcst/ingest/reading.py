@@ -1,6 +1,6 @@
-"""The rows of all files in one form, as SQL: what the columns of each file mean, the row filter, the days of a week.
+"""SQL for the rows of all files in a common form: column roles, row filter, end of the week.
 
-Units are DECIMAL(18, 6): sums do not depend on the order of threads, and inf, nan and 1e999 are no numbers.
+Units are DECIMAL(18, 6), so that sums do not depend on the order of threads, and inf, nan and 1e999 are refused.
 """
 
 import re
@@ -21,16 +21,16 @@ from fcst.ingest.totals import TOTAL
 from fcst.names import KEY_JOINT, WEEKDAYS
 from fcst.specs import ATTRIBUTES, MONEY, WIDE, IngestSpec
 
-PREVIOUS_MONTH = 4  # is added to missing and unknown where the row is of the month before that of its week's last day
+PREVIOUS_MONTH = 4  # added to missing and unknown if the row is in the month before that of its week's last day
 SIFTED = 9
 UNKNOWN_KIND = 11
-"""Rows of a kind that the sample did not show, where a column tells kinds apart: are they sales?"""
+"""Rows whose value in the recognised row filter's column was not in the sample: it is unknown if they are sales."""
 NO_RECORD = 10
-"""Rows that are no records: empty ones, repeated headers, headings and lines of dashes, sums without a date."""
-FIRST_DATE, LAST_DATE = "1900-01-01", "2099-12-31"  # beyond them a year is mistyped
+"""Rows that are not records: empty rows, repeated headers, headings, lines of dashes, totals without a date."""
+FIRST_DATE, LAST_DATE = "1900-01-01", "2099-12-31"  # years outside are mistyped
 MAX_KEY_LENGTH = 500
 STORES_PER_MASK = 18  # times 7 days: the bits of a UHUGEINT
-MAX_MASKS = 4  # of a group; more stores make more groups, which need more memory than masks do
+MAX_MASKS = 4  # per group; more stores make more groups, which need more memory than masks
 MAX_KNOWN_STORES = 20_000
 BLANKS = " \t\u00a0\u2009\u202f\u3000\ufeff"
 DASHES = r"\s*[-=_*+]{2,}[-=_*+\s]*"
@@ -39,23 +39,27 @@ POLL_S = 0.25
 
 @dataclass(frozen=True)
 class Rows:
-    """The rows of all files in one form, as SQL.
+    """SQL for the rows of all files in a common form.
 
     Parameters
     ----------
     parts
-        each file's own statement, without row numbers.
+        the sales files.
     n_keys
-        parts of the item's key.
+        number of parts of the item key.
     attributes
-        those that the files of sales have, as columns call them behind a_: of `ATTRIBUTES`, and of columns that are
-        attributes by their names.
+        attributes in the sales files, the suffixes of the columns a_…: those of `ATTRIBUTES`, and x0, x1, … for
+        columns mapped as attributes.
     named
-        of the latter -> the names.
+        x0, x1, … -> column name.
     has_value
-        some files say what was paid.
+        at least one file has a value or price column.
     is_lines
-        a row is a line of a receipt, not all that a store sold of an item on a day.
+        a row is a line of a receipt, not the daily total of an item and store.
+    stores
+        known stores, from the samples.
+    sift
+        file number -> SQL of its row filter.
     """
 
     parts: list[tuple[Part, Readable]]
@@ -75,17 +79,17 @@ class Rows:
 
     @property
     def unique_id(self) -> str:
-        """The item's key, joined of its parts."""
+        """The item key, joined from its parts."""
         return f" || {literal(KEY_JOINT)} || ".join(self.keys)
 
     @property
     def size(self) -> int:
-        """Bytes of the files."""
+        """Total size of the files in bytes."""
         return sum(readable.path.stat().st_size for _, readable in self.parts)
 
     @property
     def masks(self) -> list[str]:
-        """The masks of a group: as many as hold the known stores, within limits."""
+        """The mask columns of a group: enough for the known stores, at most MAX_MASKS."""
         n = -(-len(self.stores) // STORES_PER_MASK) if self.has_store and not self.is_lines else 1
         return [f"m{i}" for i in range(min(max(n, 1), MAX_MASKS))]
 
@@ -95,10 +99,9 @@ class Rows:
         Parameters
         ----------
         is_raw
-            also f (the number of the file), and what is written in it: date_text, units_text, flag_text, receipt,
-            moment.
+            adds f (the file number) and the raw text: date_text, units_text, flag_text, receipt, moment.
         is_numbered
-            also r, the number of the row in its file; rows come in order then, one thread after another.
+            adds r, the row number in the file; rows are then read in order.
         """
         return " UNION ALL ".join(
             f"SELECT * FROM ({self._part_sql(number, part, readable, is_raw, is_numbered)})"
@@ -126,7 +129,7 @@ class Rows:
                 if has_numbers
                 else f"(SELECT *, {numbers} AS r FROM {source})"
             )
-        if sift:  # once, for it may look up orders in all of the file
+        if sift:  # evaluated once per row: it may contain a subquery over the whole file
             source = f"(SELECT *, ({sift}) IS TRUE AS is_kept FROM {source})"
         date, units = part.place("date") or "", part.place("sales") or ""
         day = date_sql(date, part.proposal.date_format, part.kind("date"), self.spec.zone)
@@ -147,7 +150,7 @@ class Rows:
         sign = "-" if part.proposal.is_negated else ""
         sold = f"{sign}{number_sql(units, part.proposal.numbers, part.kind('sales'))}"
         is_promo = _promo_sql(part)
-        if part.proposal.empty_is_missing:  # as is a week with nothing but promotional sales
+        if part.proposal.empty_is_missing:  # treat as a week with promotional sales only
             sold = f"coalesce({sold}, CASE WHEN {is_blank_sql(units)} THEN 0 END)"
             is_promo = f"CASE WHEN {is_blank_sql(units)} THEN {FLAGS['yes']}::UTINYINT ELSE {is_promo} END"
         columns += [f"{sold} AS y", f"{is_promo} AS p"]
@@ -166,7 +169,7 @@ class Rows:
             columns.append(f"{moment_sql(date, part.proposal.date_format)} AS moment")
         back = (WEEKDAYS.index(self.spec.week_end or "SAT") + 1) % 7
         weekday = f"(dayofweek(d) - {back} + 7) % 7" if back else "dayofweek(d)"
-        # In a CASE of its own, for AND evaluates both its sides for every row. Without any flag no month is told.
+        # In a nested CASE, because AND evaluates both sides for every row. Without flags the month is not needed.
         has_flags = any(part.column("promo") for part, _ in self.parts)
         split_from = FLAGS["missing"] if has_flags else SIFTED
         known = "LEFT JOIN known_stores USING (store)" if self.has_store and not self.is_lines else ""
@@ -188,7 +191,7 @@ class Rows:
 
 
 def _promo_sql(part: Part) -> str:
-    """The promotion flag of a row: of several columns whether one is set."""
+    """SQL for the promotion flag of a row; set if any of several columns is set."""
     names = part.proposal.mapping["promo"]
     flags = [flag_sql(part.place_of(name), most_common(part, name)) for name in names]
     if len(flags) < 2:
@@ -198,7 +201,7 @@ def _promo_sql(part: Part) -> str:
 
 
 def _value_sql(part: Part) -> str:
-    """What a row was sold for; NULL where no column says so, or it cannot be read. Of a ledger as positive as units."""
+    """SQL for the sales value of a row; NULL if there is no column or no number. Has the sign of units in a ledger."""
     for role in MONEY:
         if (place := part.place(role)) is None:
             continue
@@ -209,7 +212,7 @@ def _value_sql(part: Part) -> str:
 
 
 def _written_sql(part: Part, role: str) -> str:
-    """What stands in the first column of a role, as text; of a typed column only whether something does."""
+    """SQL for the text in the first column of a role; for a typed column only '1' if it is not NULL."""
     name = part.column(role)
     if name is None:
         return "'1'"
@@ -218,18 +221,18 @@ def _written_sql(part: Part, role: str) -> str:
 
 
 def _kind_sql(part: Part, spec: IngestSpec) -> str:
-    """0 for a row that is meant by the filter that was recognised, SIFTED for one that is not, else UNKNOWN_KIND."""
-    only = part.proposal.only
-    if only is None or only.column in dict(spec.where):
+    """SQL for the recognised row filter: 0 for rows to keep, SIFTED for rows to drop, else UNKNOWN_KIND."""
+    row_filter = part.proposal.row_filter
+    if row_filter is None or row_filter.column in dict(spec.where):
         return "0"
-    kind = f"coalesce({part.place_of(only.column)}, '')"
-    kept, others = (", ".join(map(literal, values)) for values in (only.values, only.others))
+    kind = f"coalesce({part.place_of(row_filter.column)}, '')"
+    kept, others = (", ".join(map(literal, values)) for values in (row_filter.values, row_filter.others))
     return f"CASE WHEN {kind} IN ({kept}) THEN 0 WHEN {kind} IN ({others}) THEN {SIFTED} ELSE {UNKNOWN_KIND} END"
 
 
 def key_sql(part: Part, place: str) -> str:
-    """A part of the item's key: without blanks at its ends where most have some, as in columns of one width; without
-    the .0 that all have got which were whole numbers. Else keys stay to the letter.
+    """SQL for a part of the item key. Strips blanks if most keys in the sample have them, as in fixed-width columns;
+    removes .0 if all keys in the sample end in it. Other keys are not changed.
     """
     if part.kind("item") != "VARCHAR" or not place.startswith("c"):
         return place
@@ -242,7 +245,7 @@ def key_sql(part: Part, place: str) -> str:
 
 
 def _is_no_record_sql(part: Part, n_keys: int) -> str:
-    """Whether a row whose date cannot be read is none that was meant as one."""
+    """SQL: whether a row without a valid date is not a record."""
     keys = [f"k{i}" for i in range(n_keys)]
     is_sum = " OR ".join(f"regexp_full_match(trim({key}), {literal(TOTAL)})" for key in keys)
     has_no_key = " AND ".join(map(is_blank_sql, keys))
@@ -256,22 +259,22 @@ def _is_no_record_sql(part: Part, n_keys: int) -> str:
     )
 
 
-def make_rows(plan: Plan, readables: Sequence[Readable], beside: Mapping[str, Readable], spec: IngestSpec) -> Rows:
-    """The rows of all files of a plan.
+def make_rows(plan: Plan, readables: Sequence[Readable], companions: Mapping[str, Readable], spec: IngestSpec) -> Rows:
+    """Makes the rows of all files of a load plan.
 
     Parameters
     ----------
-    beside
-        role -> the file that describes its values, stores or items, by which rows may be filtered too.
+    companions
+        role -> companion file that describes its values (stores or items); the row filter may use its columns.
 
     Raises
     ------
     InputError
-        if the files' keys have different numbers of parts, or the filter names a column that no file has.
+        if the item keys of the files have different numbers of parts, or no file has a column of the row filter.
     """
     parts = list(zip(plan.parts, readables, strict=True))
     if len({len(part.keys) for part in plan.parts}) > 1:
-        raise InputError("The files' items are joined of different numbers of columns.", "Map them file by file.")
+        raise InputError("The item keys of the files have different numbers of columns.", "Load the files one by one.")
     columns = dict.fromkeys(name for part in plan.parts for name in part.proposal.mapping["attribute"])
     named = {f"x{number}": name for number, name in enumerate(columns)}
     found: set[str] = set()
@@ -290,7 +293,7 @@ def make_rows(plan: Plan, readables: Sequence[Readable], beside: Mapping[str, Re
         is_lines=any(part.is_lines for part in plan.parts),
         stores=tuple(sorted(found)[:MAX_KNOWN_STORES]),
         sift={
-            number: _sift_sql(part, readable, beside, spec)
+            number: _sift_sql(part, readable, companions, spec)
             for number, (part, readable) in enumerate(parts)
             if spec.where or (part.proposal.cancelled and spec.cancelled == "drop")
         },
@@ -298,31 +301,31 @@ def make_rows(plan: Plan, readables: Sequence[Readable], beside: Mapping[str, Re
 
 
 def is_blank_sql(column: str) -> str:
-    """Whether a text is missing or empty."""
+    """SQL: whether a text is missing or blank."""
     return f"coalesce(trim({column}), '') = ''"
 
 
 def bad_key_sql(column: str) -> str:
-    """Whether a part of a key cannot be used."""
+    """SQL: whether a part of a key is invalid."""
     return f"({is_blank_sql(column)} OR length({column}) > {MAX_KEY_LENGTH} OR contains({column}, chr(0)))"
 
 
 def bits_sql(mask: str) -> str:
-    """How many bits a mask has; DuckDB counts those of 64 bits at most."""
+    """SQL for the number of bits set in a mask; DuckDB's bit_count takes at most 64 bits."""
     low = f"({mask}::UHUGEINT & 18446744073709551615::UHUGEINT)::UBIGINT"
     return f"(bit_count({low})::INTEGER + bit_count(({mask}::UHUGEINT >> 64::UHUGEINT)::UBIGINT)::INTEGER)"
 
 
 @contextmanager
-def watched(
+def report_progress(
     con: Connection, what: str, size: int, on_progress: OnProgress, span: tuple[float, float] = (0, 1)
 ) -> Iterator[None]:
-    """Reports how far a statement is, while it runs; never less than before.
+    """Calls the progress callback while a statement runs; progress never decreases.
 
     Parameters
     ----------
     span
-        the shares of the whole at which the statement begins and ends.
+        start and end of the statement as shares of the whole step.
     """
     is_over = threading.Event()
 
@@ -345,7 +348,7 @@ def watched(
 
 
 def cancelled_sql(part: Part, readable: Readable) -> str:
-    """How many rows of a file are of cancelled orders, and their units."""
+    """SQL for the number of rows of cancelled orders in a file, and their units."""
     units = number_sql(part.place("sales") or "", part.proposal.numbers, part.kind("sales"))
     is_cancelled = _is_cancelled_sql(part, readable)
     units = f"-({units})" if part.proposal.is_negated else units
@@ -353,22 +356,22 @@ def cancelled_sql(part: Part, readable: Readable) -> str:
 
 
 def _is_cancelled_sql(part: Part, readable: Readable) -> str:
-    """Whether a row, or another one of its order, says that the order was cancelled."""
+    """SQL: whether a row, or another row of its order, has a cancelled status."""
     cancelled = part.proposal.cancelled
     if cancelled is None:
         return "false"
     listed = ", ".join(map(literal, cancelled.values))
     status = part.place_of(cancelled.column)
-    says_so = f"coalesce({status} IN ({listed}), false)"
+    has_status = f"coalesce({status} IN ({listed}), false)"
     order = part.place("receipt")
     if order is None or len(part.columns.cells(cancelled.column)) == len(part.table.sample):
-        return says_so
-    others = f"{order} IN (SELECT {order} FROM {readable.sql(False)} WHERE {says_so})"
-    return f"(CASE WHEN {is_blank_sql(status)} THEN coalesce({others}, false) ELSE {says_so} END)"
+        return has_status
+    others = f"{order} IN (SELECT {order} FROM {readable.sql(False)} WHERE {has_status})"
+    return f"(CASE WHEN {is_blank_sql(status)} THEN coalesce({others}, false) ELSE {has_status} END)"
 
 
-def _sift_sql(part: Part, readable: Readable, beside: Mapping[str, Readable], spec: IngestSpec) -> str:
-    """The row filter: a column of the sales, or of the stores' or items' file beside them."""
+def _sift_sql(part: Part, readable: Readable, companions: Mapping[str, Readable], spec: IngestSpec) -> str:
+    """SQL for the row filter on columns of the sales file or of a companion file of stores or items."""
     wanted: dict[str, list[str]] = {}
     for column, value in spec.where:
         wanted.setdefault(column, []).append(value)
@@ -381,7 +384,7 @@ def _sift_sql(part: Part, readable: Readable, beside: Mapping[str, Readable], sp
         if column in part.table.columns:
             conditions.append(f"coalesce({part.place_of(column)} IN ({listed}), false)")
             continue
-        for role, described in beside.items():
+        for role, described in companions.items():
             names, place = described.table.columns, part.place(role)
             key = recognise_roles(names).get(role)
             if place and key and column in names:
@@ -393,6 +396,6 @@ def _sift_sql(part: Part, readable: Readable, beside: Mapping[str, Readable], sp
         else:
             raise InputError(
                 f"{part.table.name} has no column {column!r} to filter by.",
-                f"Its columns are {', '.join(part.table.columns[:20])}.",
+                f"Choose one of its columns: {', '.join(part.table.columns[:20])}.",
             )
     return " AND ".join(conditions)

@@ -1,8 +1,8 @@
-"""A seeded generator of files in Favorita's layout: the bundled sample and large test data are made by it.
+"""Sample data: seeded generator of files in Favorita's layout, for the bundled sample and large test data.
 
-Demand is log-linear: an item's coefficients times the calendar's curves (season, weekday, holidays, trend),
-a store's scale, slowly wandering levels and promotions. Sales are negative binomial around it. Rows are drawn
-a week at a time, so memory grows with items x stores, not with the length of the file.
+Demand is log-linear: an item's coefficients times the calendar's curves (season, weekday, holidays, trend), a store's
+scale, slowly drifting levels and promotions. Sales are negative binomial. Rows are drawn one week at a time, so that
+memory grows with items x stores, not with the length of the file.
 """
 
 import csv
@@ -80,7 +80,7 @@ _SCHEMA = pa.schema(list(zip(_COLUMNS, _TYPES, strict=True)))
 
 @dataclass(frozen=True)
 class SampleSummary:
-    """What `write_sample` wrote: the sales file, its rows, its first and last day."""
+    """Result of `write_sample`: the sales file, its number of rows, its first and last day."""
 
     path: Path
     n_rows: int
@@ -111,11 +111,11 @@ def write_sample(
     Raises
     ------
     InputError
-        if an argument is out of range, a file is there already, or the folder cannot be written.
+        if an argument is out of range, a file exists already, or the folder cannot be written.
 
     Notes
     -----
-    The same arguments give the same bytes. Of the items about 10 % have under a year of history, 15 % began
+    The same arguments give the same bytes. About 10 % of the items have less than a year of history, 15 % start
     later than the file, 8 % end early, and 10 % are intermittent or lumpy. Every item is listed in a store.
     """
     _check(n_items, n_stores, years, seed)
@@ -134,13 +134,14 @@ def write_sample(
         _write_rows(folder / "items.csv", ("item_nbr", "family", "class", "perishable"), shop.items)
         _write_rows(folder / "stores.csv", ("store_nbr", "city", "state", "type", "cluster"), shop.stores)
     except (OSError, duckdb.Error) as exc:
-        raise InputError(f"The sample cannot be written to {folder}: {exc}.", "Check its rights and room.") from exc
+        hint = "Check permissions and free space."
+        raise InputError(f"The sample cannot be written to {folder}: {exc}.", hint) from exc
     return SampleSummary(target, n_rows, days[0].item(), days[-1].item())
 
 
 @dataclass(frozen=True)
 class _Shop:
-    """What stays fixed while the weeks are drawn. Items are in the order of their numbers, stores too."""
+    """Constants while the weeks are drawn. Items and stores are in the order of their numbers."""
 
     items: list[tuple[int, str, int, int]]
     stores: list[tuple[int, str, str, str, int]]
@@ -157,7 +158,7 @@ class _Shop:
     start: Ints  # series: first day
     end: Ints  # series: the day after the last
     spell_on: NDArray[np.int32]  # item, day: the promotion's index, -1 for none
-    spell_reach: Flags  # promotion, store; the last row stands for 'none'
+    spell_reach: Flags  # promotion, store; the last row is 'no promotion'
     spell_log: Floats  # promotion: log uplift
 
 
@@ -177,14 +178,14 @@ def _check(n_items: int, n_stores: int, years: float, seed: int) -> None:
 def _draw_shop(rng: np.random.Generator, n_items: int, n_stores: int, days: Days) -> _Shop:
     items, drawn = _draw_items(rng, n_items)
     is_weighed, level, own, swing, peak = rng.random(n_items) < drawn[:, 0], *drawn[:, 1:5].T
-    item_start, item_end = _draw_lives(rng, n_items, days.size)
+    item_start, item_end = _draw_spans(rng, n_items, days.size)
     log_level = np.log(level) + rng.normal(np.log(2.5), 1.4, n_items) - 0.7 * (item_start > 0)
-    log_level = np.minimum(log_level, 3 + 0.6 * (log_level - 3))  # no item is a tenth of a shop's sales
+    log_level = np.minimum(log_level, 3 + 0.6 * (log_level - 3))  # so that no item has a tenth of a store's sales
     dispersion, occurrence = rng.lognormal(np.log(5), 0.6, n_items), np.ones(n_items)
     rare = rng.permutation(n_items)[: round(0.10 * n_items)]
     occurrence[rare] = rng.uniform(0.02, 0.15, rare.size)
     log_level[rare] = rng.normal(np.log(3), 0.9, rare.size)
-    dispersion[rare[::2]] = 0.7  # every other of them is lumpy too
+    dispersion[rare[::2]] = 0.7  # every second one is lumpy, too
 
     angle = 2 * np.pi * (peak + rng.normal(0, 12, n_items)) / 365.25
     family_wave = swing * rng.lognormal(0, 0.3, n_items) * np.stack([np.cos(angle), np.sin(angle)])
@@ -240,23 +241,23 @@ def _draw_stores(rng: np.random.Generator, scale: Floats) -> list[tuple[int, str
     return [(n + 1, *_CITIES[city[n]], "ECDBA"[size[n]], int(cluster[n])) for n in range(scale.size)]
 
 
-def _draw_lives(rng: np.random.Generator, n_items: int, n_days: int) -> tuple[Ints, Ints]:
+def _draw_spans(rng: np.random.Generator, n_items: int, n_days: int) -> tuple[Ints, Ints]:
     """By item, its first day and the day after its last; newer items have higher numbers."""
-    n_young, n_new, n_dying = (round(share * n_items) for share in (0.10, 0.15, 0.08))
+    n_young, n_new, n_ending = (round(share * n_items) for share in (0.10, 0.15, 0.08))
     year = min(350, int(0.8 * n_days))
     young = n_days - rng.integers(min(70, year // 2), year, n_young)
     new = rng.integers(int(0.15 * n_days), int(0.75 * n_days), n_new)
     n_old = n_items - n_young - n_new
     start = np.sort(np.concatenate([np.zeros(n_old, dtype=np.int64), new, young]))
     end = np.full(n_items, n_days)
-    end[rng.permutation(n_old)[:n_dying]] = rng.integers(int(0.4 * n_days), int(0.95 * n_days), n_dying)
+    end[rng.permutation(n_old)[:n_ending]] = rng.integers(int(0.4 * n_days), int(0.95 * n_days), n_ending)
     return start, end
 
 
 def _draw_spells(
     rng: np.random.Generator, n_items: int, n_stores: int, days: Days
 ) -> tuple[NDArray[np.int32], Flags, Floats]:
-    """Promotions, denser every year: by item and day the one on, the stores it reaches, its log uplift."""
+    """Promotions, more every year: the active one by item and day, the stores it reaches, its log uplift."""
     first = int(np.searchsorted(days, FLAGS_BEGIN))
     length = days.size - first
     a_year = 4.0 * rng.gamma(0.8, 1 / 0.8, n_items)
@@ -322,19 +323,19 @@ def _draw_weeks(rng: np.random.Generator, shop: _Shop, days: Days) -> Iterator[p
         week = np.arange(first, min(first + 7, days.size))
         item_drift = 0.97 * item_drift + rng.normal(0, 0.04, n_items)
         series_drift = 0.90 * series_drift + rng.normal(0, 0.05, n_series)
-        alive = np.flatnonzero((shop.start <= week[-1]) & (shop.end > first))
-        item, store = shop.item_of[alive], shop.store_of[alive]
+        active = np.flatnonzero((shop.start <= week[-1]) & (shop.end > first))
+        item, store = shop.item_of[active], shop.store_of[active]
         item_log = shop.log_level + item_drift + (shop.coefficients @ shop.curves[:, week]).T
         spell = shop.spell_on[:, week].T[:, item]
         is_promoted = shop.spell_reach[spell, store]
         log_mean = item_log[:, item] + shop.store_log[:, week].T[:, store]
         log_mean += is_promoted * shop.spell_log[spell]
-        log_mean += (series_drift + shop.series_log)[alive] + _life(shop, alive, first)
+        log_mean += (series_drift + shop.series_log)[active] + _ramp(shop, active, first)
         sales = _draw_sales(rng, shop, item, np.exp(log_mean))
 
-        sold_out = np.where(rng.random(alive.size) < 0.006, first + rng.integers(0, 7, alive.size), days.size)
-        until = np.minimum(shop.end[alive], sold_out)  # back on the shelf with the next week
-        sales[(week[:, None] < shop.start[alive]) | (week[:, None] >= until)] = 0
+        sold_out = np.where(rng.random(active.size) < 0.006, first + rng.integers(0, 7, active.size), days.size)
+        until = np.minimum(shop.end[active], sold_out)  # back on the shelf with the next week
+        sales[(week[:, None] < shop.start[active]) | (week[:, None] >= until)] = 0
         day, series = np.nonzero(sales)
         date_ = days[week][day]
         flag = pa.array(is_promoted[day, series].astype(np.int8), mask=date_ < FLAGS_BEGIN)
@@ -350,16 +351,16 @@ def _draw_weeks(rng: np.random.Generator, shop: _Shop, days: Days) -> Iterator[p
         yield pa.RecordBatch.from_arrays(columns, schema=_SCHEMA)
 
 
-def _life(shop: _Shop, alive: Ints, first: int) -> Floats:
-    """Log factor of a series: a new one takes eight weeks to its level, a dying one fades over twelve."""
-    age = np.where(shop.start[alive] > 0, (first - shop.start[alive] + 7) / 56, 1)
-    left = np.where(shop.end[alive] < shop.curves.shape[1], (shop.end[alive] - first) / 84, 1)
+def _ramp(shop: _Shop, active: Ints, first: int) -> Floats:
+    """Log factor of a series: a new one reaches its level in eight weeks, an ending one declines over twelve."""
+    age = np.where(shop.start[active] > 0, (first - shop.start[active] + 7) / 56, 1)
+    left = np.where(shop.end[active] < shop.curves.shape[1], (shop.end[active] - first) / 84, 1)
     factor: Floats = np.log(np.clip(age, 0.3, 1) * np.clip(left, 0.1, 1))
     return factor
 
 
 def _draw_sales(rng: np.random.Generator, shop: _Shop, item: Ints, mean: Floats) -> Floats:
-    """Units by day and series: negative binomial counts, weights where weighed, now and then a return."""
+    """Units by day and series: negative binomial counts, weights for weighed items, occasional returns."""
     chance = rng.random(mean.shape)
     mean = mean * (chance < shop.occurrence[item]) * np.where(chance < 6e-4, 5, 1)  # a few buy in bulk
     pack, dispersion = shop.pack[item], shop.dispersion[item]
@@ -373,7 +374,7 @@ def _draw_sales(rng: np.random.Generator, shop: _Shop, item: Ints, mean: Floats)
 
 
 def _write_train(target: Path, batches: Iterator[pa.RecordBatch], compress: bool) -> int:
-    """Stream the rows through DuckDB's csv writer, whose gzip header carries no time; the number of rows."""
+    """Stream the rows through DuckDB's CSV writer, whose gzip header has no time; return the number of rows."""
     part, n_rows = target.with_name(f"{target.name}.part"), 0
     compression = "gzip" if compress else "none"
 

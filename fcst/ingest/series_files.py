@@ -1,4 +1,4 @@
-"""The files that the database loads: one row an item, its weeks as arrays, and the totals by week."""
+"""Result files that the database loads: one row per item, its weeks as arrays, and weekly totals."""
 
 import hashlib
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from fcst.ingest.attributes import Described, attributes_json
+from fcst.ingest.attributes import AttributeColumn, attributes_json
 from fcst.ingest.duck import Connection, fetch_arrow, literal
 from fcst.ingest.item_statistics import Statistics
 from fcst.ingest.tallies import MAX_CLASSES, Tallies
@@ -23,11 +23,11 @@ SALES = pa.schema(
         "promo_units": pa.list_(pa.float64()),
     }
 )
-"""The file of sales; NaN is a missing week."""
+"""Schema of the file of sales; NaN is a missing week."""
 
 
 class SeriesWriter:
-    """Writes the files block by block, under other names until all is written."""
+    """Writes the files block by block; renames the file of sales to its final name at the end."""
 
     def __init__(self, con: Connection, folder: Path, dataset_id: int, calendar: Calendar) -> None:
         self.con, self.folder, self.dataset_id, self.calendar = con, folder, int(dataset_id), calendar
@@ -44,7 +44,7 @@ class SeriesWriter:
         """)
 
     def write(self, cells: Cells, series: Series, found: Statistics) -> pa.Table:
-        """Writes the rows of some items; returns their `family` and `class`, '' where they have none."""
+        """Writes the rows of some items; returns their `family` and `class`, '' if missing."""
         n = len(series.keys)
         weeks = np.datetime64(self.calendar.whole_day(0), "D") + 7 * np.arange(self.calendar.n_weeks)
         last_sale = pa.array(weeks[found.last_sale], mask=found.last_sale < 0)
@@ -89,17 +89,17 @@ class SeriesWriter:
         return attributes.combine_chunks()
 
     def _write_sales(self, series: Series, weeks: npt.NDArray[np.datetime64]) -> None:
-        units = _lists(series.units, series.is_alive)
+        units = _lists(series.units, series.is_active)
         promo = pa.nulls(len(units), units.type)
         if series.promo is not None:
-            promo = _lists(series.promo, series.is_alive, (series.promo != 0).any(axis=1))
+            promo = _lists(series.promo, series.is_active, (series.promo != 0).any(axis=1))
         columns = [series.keys.cast(pa.string()), pa.array(weeks[series.first]), units, promo]
         batch = pa.record_batch(columns, schema=SALES)
         self.content.add(batch)
         self.sales.write_batch(batch)
 
-    def make_items(self, attributes: Sequence[Described]) -> None:
-        """Table `items_out`, one row an item, in the order of the database's columns."""
+    def make_items(self, attributes: Sequence[AttributeColumn]) -> None:
+        """Creates table `items_out`: one row per item, with the columns in database order."""
         self.con.execute(f"""
             CREATE TABLE items_out AS
             SELECT f.unique_id, row_number() OVER (ORDER BY f.total_units DESC, f.unique_id) AS sales_rank,
@@ -110,7 +110,7 @@ class SeriesWriter:
         """)
 
     def finish(self, tallies: Tallies) -> tuple[Path, Path, Path]:
-        """Writes what is left and gives the files their names."""
+        """Writes the items and totals and closes the file of sales; returns the three paths."""
         items, sales, totals = (self.folder / name for name in ("items.csv", "sales.arrow", "totals.csv"))
         self.con.execute(f"""
             COPY (SELECT {self.dataset_id}, * EXCLUDE (place),
@@ -151,7 +151,7 @@ class SeriesWriter:
 
 
 class Content:
-    """Whether two datasets hold the same weeks: a hash that does not depend on where the blocks end."""
+    """Content hash of a dataset's weeks, to compare datasets; does not depend on the block size."""
 
     def __init__(self) -> None:
         self._hashes = {name: hashlib.blake2b(digest_size=16) for name in (*SALES.names, "lengths")}
@@ -164,7 +164,7 @@ class Content:
         for name in ("unit_sales", "promo_units"):
             column = sales[name]
             values = column.flatten().to_numpy()
-            self._hashes[name].update(np.where(np.isnan(values), np.inf, values).data)  # a NaN has more than one form
+            self._hashes[name].update(np.where(np.isnan(values), np.inf, values).data)  # NaN has several bit patterns
             lengths.append(column.value_lengths().fill_null(-1).to_numpy())
         self._hashes["lengths"].update(np.stack(lengths, axis=1).data)
 
@@ -173,25 +173,25 @@ class Content:
         return hashlib.blake2b(digests, digest_size=16).hexdigest()
 
 
-def _lists(table: Floats, is_alive: Bools, has_list: Bools | None = None) -> pa.ListArray:
-    """The living weeks of each row as a list; NaN is a missing week.
+def _lists(table: Floats, is_active: Bools, has_list: Bools | None = None) -> pa.ListArray:
+    """The weeks of each series as a list; NaN is a missing week.
 
     Parameters
     ----------
     has_list
-        (N,) rows that have a list at all; None: all.
+        (N,) whether a row has a list, otherwise NULL; None: all rows have one.
     """
-    chosen = is_alive if has_list is None else is_alive & has_list[:, None]
+    chosen = is_active if has_list is None else is_active & has_list[:, None]
     offsets = np.concatenate(([0], np.cumsum(chosen.sum(axis=1)))).astype(np.int32)
     mask = None if has_list is None else pa.array(~has_list)
     return pa.ListArray.from_arrays(pa.array(offsets), pa.array(table[chosen] + 0.0), mask=mask)
 
 
 def _short(values: Floats) -> list[str]:
-    """Sums as text: to a millionth, as units are read."""
+    """Sums as text, rounded to a millionth, the precision of units."""
     return [str(int(value)) if value.is_integer() else repr(value) for value in (values.round(6) + 0.0).tolist()]
 
 
 def _array_sql(column: str) -> str:
-    """A list as Postgres writes an array."""
+    """SQL for a list in Postgres array notation."""
     return f"replace(replace(replace({column}::VARCHAR, ' ', ''), '[', '{{'), ']', '}}')"

@@ -1,6 +1,6 @@
-"""From what the user gave (files, folders, archives) to the files that hold sales, and those that describe items.
+"""Source files of a load: lists the files under the given paths, opens archives, unpacks members to disk.
 
-A `Source` is one table's file: on disk, or inside an archive, or inside an archive of an archive (Kaggle's download).
+A `Source` is the file of one table: on disk, in an archive, or in a nested archive (such as a Kaggle download).
 """
 
 import fnmatch
@@ -26,30 +26,30 @@ from fcst.ingest.archives import (
 )
 from fcst.ingest.folders import Folders
 
-MAX_FILES = 2_000  # of a folder
-MAX_DEPTH = 3  # archives in archives
+MAX_FILES = 2_000  # in a folder
+MAX_DEPTH = 3  # nested archives
 HEAD_BYTES = 1 << 20
 
 OnProgress = Callable[[str, int, int], None]
-"""Is called with what is being done, in words, the bytes done and the bytes in all."""
+"""Progress callback: the current step as text, bytes done, total bytes."""
 
 
 def no_progress(what: str, done: int, total: int) -> None:
-    """Does nothing."""
+    """No-op progress callback."""
 
 
 @dataclass(frozen=True)
 class Source:
-    """One file with a table, or a way that leads to it.
+    """A file with one table, or an archive that contains it.
 
     Parameters
     ----------
     path
         the file on disk, resolved.
     members
-        the way into it: the member of the archive, the member of that, …
+        path inside the archives: the member of the archive, the member of that member, …
     sheet
-        of a workbook; empty: the first.
+        sheet of a workbook; empty: the first.
     """
 
     path: Path
@@ -58,11 +58,11 @@ class Source:
 
     @property
     def name(self) -> str:
-        """What people call it: x.zip › train.csv."""
+        """Display name: x.zip › train.csv."""
         return " › ".join((self.path.name, *self.members, *([self.sheet] if self.sheet else [])))
 
-    def leads_to(self, other: "Source") -> bool:
-        """Whether the other is this one, or is in it."""
+    def contains(self, other: "Source") -> bool:
+        """Whether the other source is this one or inside it."""
         return self.path == other.path and self.members == other.members[: len(self.members)]
 
     @property
@@ -76,7 +76,7 @@ class Source:
 
 @dataclass
 class Workspace:
-    """Where archives are unpacked; each once. Its folder is the caller's, who removes it."""
+    """Folder for unpacked archives; unpacks each member once. The caller owns and deletes the folder."""
 
     folder: Path
     max_bytes: int
@@ -84,7 +84,7 @@ class Workspace:
     _unpacked: dict[Source, Path] = field(default_factory=dict)
 
     def file_of(self, source: Source) -> Path:
-        """The file on disk that has the source's bytes; unpacked first where it is in an archive."""
+        """The file on disk with the source's bytes. Unpacks it first if it is in an archive."""
         source = replace(source, sheet="")
         if not source.members:
             return source.path
@@ -106,7 +106,7 @@ class Workspace:
         return self._unpacked[source]
 
     def without_wildcards(self, path: Path) -> Path:
-        """The file by a name that DuckDB does not take for a pattern."""
+        """A path to the file that DuckDB does not read as a glob pattern."""
         if not set("*?[]{}") & set(str(path)):
             return path
         link = self.new_file()
@@ -114,11 +114,11 @@ class Workspace:
         return link
 
     def new_file(self) -> Path:
-        """A path in the folder that nobody else has."""
+        """A new unique path in the folder."""
         return self.folder / f"part-{uuid.uuid4().hex}"
 
     def head_of(self, source: Source, n_bytes: int = HEAD_BYTES) -> bytes:
-        """The first bytes of a source, without unpacking more than they need."""
+        """The first bytes of a source. Unpacks no more than needed."""
         if source.members and source not in self._unpacked:
             outer = replace(source, members=source.members[:-1])
             packed = self.file_of(outer)
@@ -127,7 +127,7 @@ class Workspace:
             return file.read(n_bytes)
 
     def kind(self, source: Source) -> Kind:
-        """What the source is, by its first bytes."""
+        """The file type of the source, from its first bytes."""
         if not source.members:
             return kind_of(source.path, source.last)
         head = self.new_file()
@@ -140,9 +140,9 @@ class Workspace:
         return kind_of(self.file_of(source), source.last) if kind == Kind.WORKBOOK else kind
 
     def open_archives(self, source: Source) -> list[Source]:
-        """The source itself, or, where it is an archive, what may hold a table in it."""
+        """The source itself; for an archive, its members that may hold a table."""
         if len(source.members) > MAX_DEPTH:
-            raise InputError(f"{source.name} has too many archives in one another.", "Unpack it yourself.")
+            raise InputError(f"{source.name} has too many nested archives.", "Unpack it and give the files.")
         kind = self.kind(source)
         if kind not in PACKED:
             return [source]
@@ -152,13 +152,21 @@ class Workspace:
             if kind == Kind.GZIP or is_text_name(member)
         ]
         if not inner:
-            raise InputError(f"{source.name} holds no file of sales.", "Give CSV, Excel or Parquet files.")
+            raise InputError(f"{source.name} contains no data file.", "Give CSV, Excel or Parquet files.")
         return inner
 
 
 @dataclass(frozen=True)
 class Listing:
-    """What was found under the paths: every file that may hold a table, and which were named one by one."""
+    """Files found under the given paths.
+
+    Parameters
+    ----------
+    sources
+        every file that may hold a table.
+    named
+        files that were given by their own path, not through a folder.
+    """
 
     sources: list[Source]
     named: list[Source]
@@ -166,45 +174,47 @@ class Listing:
 
 @contextmanager
 def with_file_errors() -> Iterator[None]:
-    """Turns errors of files into words: a file that is gone or cannot be opened, no room for what is made."""
+    """Converts OSError into InputError, or into NoRoom if the disk is full."""
     try:
         yield
     except OSError as exc:
         if is_full(exc):
             raise no_room_to_read() from exc
         what = f"The file {exc.filename}" if exc.filename else "A file"
-        hint = "Check that it is there and may be read, then load it again."
+        hint = "Check that it exists and is readable, then load it again."
         raise InputError(f"{what} cannot be read: {exc.strerror or exc}.", hint) from exc
 
 
 def no_room_to_read() -> NoRoom:
-    """The error of a disk that has no room for what a reading makes of the files."""
-    return no_room("what is made of the files while they are read", "FCST_HOME")
+    """The error for a disk without free space for the temporary files of a load."""
+    return no_room("the temporary files of the load", "FCST_HOME")
 
 
 def make_folder(folder: Path, home: Path) -> None:
-    """Makes the folder in FCST_HOME that a reading works in.
+    """Creates the working folder of a load in FCST_HOME.
 
     Raises
     ------
     NoRoom
-        if the disk is full; InputError, if it cannot be made for another reason, or is there already.
+        if the disk is full.
+    InputError
+        if the folder exists already or cannot be created for another reason.
     """
     try:
         private_folder(folder, make_home(home), exist_ok=False)
     except OSError as exc:
         if is_full(exc):
             raise no_room_to_read() from exc
-        raise InputError(f"{folder} cannot be made: {exc.strerror}.", "Check the folder FCST_HOME.") from exc
+        raise InputError(f"{folder} cannot be created: {exc.strerror}.", "Check the folder FCST_HOME.") from exc
 
 
 def list_sources(paths: Sequence[str], folders: Folders, workspace: Workspace) -> Listing:
-    """Every file under `paths` that may hold a table; archives in archives are opened later, when one is chosen.
+    """Lists every file under `paths` that may hold a table. Nested archives are opened later, when one is chosen.
 
     Raises
     ------
     InputError
-        if a path is missing, is neither file nor folder, lies outside `folders`, may not be read, or is empty.
+        if a path does not exist, is neither file nor folder, is outside `folders`, is not readable, or is empty.
     """
     sources: list[Source] = []
     named: list[Source] = []
@@ -221,8 +231,8 @@ def list_sources(paths: Sequence[str], folders: Folders, workspace: Workspace) -
     return Listing(unique, list(dict.fromkeys(named)))
 
 
-def beside(source: Source, name: str, listing: Listing, folders: Folders) -> Source | None:
-    """The file called `name` in the same folder or archive as `source`, packed or not; None if there is none."""
+def find_sibling(source: Source, name: str, listing: Listing, folders: Folders) -> Source | None:
+    """The file `name` in the same folder or archive as `source`, compressed or not; None if there is none."""
     for other in listing.sources:
         if other.bare.lower() == name and other != source:
             return other
@@ -235,30 +245,30 @@ def beside(source: Source, name: str, listing: Listing, folders: Folders) -> Sou
     return None
 
 
-def named_like(sources: Sequence[Source], wanted: str) -> list[Source]:
-    """The sources that `wanted` names: in full, by the last part of the name, or by a pattern such as `2024-*.csv`."""
+def match_name(sources: Sequence[Source], wanted: str) -> list[Source]:
+    """The sources that match `wanted`: a full name, the last part of a name, or a pattern such as `2024-*.csv`."""
 
-    def fits(source: Source) -> bool:
+    def matches(source: Source) -> bool:
         names = {source.last, source.last.rsplit("/", 1)[-1], source.bare, "/".join(source.members)}
         return wanted in names or any(fnmatch.fnmatchcase(name, wanted) for name in names)
 
-    return [source for source in sources if fits(source)]
+    return [source for source in sources if matches(source)]
 
 
 def fingerprint(sources: Sequence[Source]) -> list[tuple[str, int, int, int]]:
-    """What a file's change would change: its inode, size and time."""
+    """Path, inode, size and modification time of each file, to detect changes."""
     found = []
     for path in sorted({source.path for source in sources}):
         try:
             info = path.stat()
         except OSError as exc:
-            raise InputError(f"{path.name} is gone.", "Load it again when it is back.") from exc
+            raise InputError(f"{path.name} no longer exists.", "Restore it, then load it again.") from exc
         found.append((str(path), info.st_ino, info.st_size, info.st_mtime_ns))
     return found
 
 
 def _resolve(path: str, folders: Folders) -> Path:
-    """The path with its links followed; of one outside `folders` not even whether it is there is told."""
+    """Resolves a path and its links. For a path outside `folders` the error does not reveal whether it exists."""
     if not path.strip():
         raise InputError("A path is empty.", "Name a file or a folder.")
     try:
@@ -267,24 +277,24 @@ def _resolve(path: str, folders: Folders) -> Path:
         is_allowed = folders.allow(resolved)
         exists = is_allowed and resolved.exists()
     except (OSError, RuntimeError, ValueError) as exc:
-        if not folders.has_hidden:  # why it fails may tell what is there
+        if not folders.has_hidden:  # the reason could reveal what exists
             raise folders.refusal(path) from exc
         why = exc.strerror if isinstance(exc, OSError) and exc.strerror else exc
-        raise InputError(f"The path {path[:200]!r} cannot be used: {why}.", "Check it.") from exc
+        raise InputError(f"The path {path[:200]!r} cannot be used: {why}.", "Check the path.") from exc
     if not is_allowed:
         raise folders.refusal(path)
     if not exists:
-        raise InputError(f"There is no file {given}.", "Check the path; it is one of the machine fcst runs on.")
+        raise InputError(f"There is no file {given}.", "Check the path. It must be on the fcst server.")
     _check_name(resolved)
     return resolved
 
 
 def _check_name(path: Path) -> None:
-    """The database keeps names, and takes no others."""
+    """Refuses names that are not valid UTF-8: the database stores names as UTF-8."""
     try:
         str(path).encode("utf-8")
     except UnicodeEncodeError as exc:
-        raise InputError(f"The name of {str(path)!r} is not text in UTF-8.", "Rename it.") from exc
+        raise InputError(f"The name of {str(path)!r} is not valid UTF-8.", "Rename the file.") from exc
 
 
 def _files_in(folder: Path, folders: Folders) -> list[Path]:
@@ -292,15 +302,17 @@ def _files_in(folder: Path, folders: Folders) -> list[Path]:
     for top, inner, names in os.walk(folder):
         inner[:] = sorted(name for name in inner if not name.startswith("."))
         for name in sorted(names):
-            path = Path(os.path.realpath(Path(top) / name))  # resolve() would stumble over a link to itself
+            path = Path(os.path.realpath(Path(top) / name))  # resolve() fails on a link to itself
             if is_text_name(name) and path.is_file() and path.stat().st_size and folders.allow(path):
                 _check_name(path)
                 found.append(path)
         if len(found) > MAX_FILES:
-            raise InputError(f"The folder {folder} holds more than {MAX_FILES:,} files.", "Give a folder with fewer.")
+            raise InputError(
+                f"The folder {folder} contains more than {MAX_FILES:,} files.", "Give a folder with fewer files."
+            )
     if not found:
         raise InputError(
-            f"The folder {folder} holds no file of sales.", "Give CSV, Excel or Parquet files, or a folder with them."
+            f"The folder {folder} contains no data file.", "Give CSV, Excel or Parquet files, or a folder with them."
         )
     return found
 
@@ -308,9 +320,9 @@ def _files_in(folder: Path, folders: Folders) -> list[Path]:
 def _check_file(path: Path) -> Source:
     try:
         info = path.stat()
-        if not stat.S_ISREG(info.st_mode):  # a pipe or device would block, or never end
+        if not stat.S_ISREG(info.st_mode):  # reading a pipe or device could block or never end
             raise InputError(f"{path} is not a file.", "Give a file, or a folder with files.")
-        if not info.st_size:  # as are those of /proc, of which some would block too
+        if not info.st_size:  # files in /proc have size 0; reading some of them blocks
             raise InputError(f"{path.name} is empty.", "Give a file with a header and rows.")
         path.open("rb").close()
     except OSError as exc:

@@ -1,9 +1,9 @@
-"""Files of what planners say of items' replenishment: lead times, review periods, service levels.
+"""Stock settings files: lead times, review periods and service levels.
 
     item or family or class, lead_time_days or lead_time_weeks, review_period_days, service_level
 
-A row is of an item, of all items that share some of the columns of their keys, of a family or of a class. A service
-level is written as 95, 95 % or 0.95. Under `lead_time` a number says its unit, as in 14d or 2w.
+A row applies to an item, to all items with the same part of the key, to a family or to a class. A service level is
+written as 95, 95 % or 0.95. A number in `lead_time` needs a unit: 14d or 2w.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,7 +16,7 @@ from fcst.specs import IngestSpec
 from fcst.stock import GroupSettings, StockSettings, parse_days, parse_service_level
 
 _FORM = FileForm(
-    "list of settings of stock",
+    "list of stock settings",
     {
         "lead_time": ("leadtime",),
         "lead_time_d": ("leadtimedays", "leadtimeindays"),
@@ -36,37 +36,37 @@ _FORM = FileForm(
 def read_stock_settings(
     spec: IngestSpec, folders: Folders, workspace: Workspace, key_columns: Sequence[str]
 ) -> list[GroupSettings]:
-    """Reads a file of settings whole.
+    """Reads a file of stock settings.
 
     Parameters
     ----------
     key_columns
-        the columns of which the dataset's keys are joined.
+        the columns that form the dataset's item keys.
 
     Raises
     ------
     InputError
-        if it has other columns, too many rows, or rows that cannot be used; the text names the first of these.
+        if the file has unknown columns, too many rows, or bad rows; the message quotes the first ones.
     """
     rows = read_item_rows(spec, folders, workspace, key_columns, _FORM)
     found: dict[str, GroupSettings] = {}
 
-    def take(key: str, cells: Mapping[str, str]) -> None:
+    def add(key: str, cells: Mapping[str, str]) -> None:
         if key in found:
-            raise InputError(f"{key[:100]!r} is in several rows.", "Give one row for each.")
+            raise InputError(f"{key[:100]!r} is in several rows.", "Give one row for each key.")
         settings = StockSettings(
             _days(cells, "lead_time"), _days(cells, "review_period"), _service_level(cells.get("service_level", ""))
         )
         if settings.is_empty:
-            raise InputError(f"Nothing is said of {key[:100]!r}.", "Give a lead time or a service level.")
+            raise InputError(f"The row of {key[:100]!r} has no settings.", "Give a lead time or a service level.")
         found[key] = GroupSettings(rows.grouped_by, key, settings, rows.key_columns)
 
-    rows.use(take)
+    rows.for_each(add)
     return list(found.values())
 
 
 def _days(cells: Mapping[str, str], name: str) -> float | None:
-    """What a row says of a time, in any of its columns."""
+    """The duration in days from any of its columns (no unit, days or weeks); None if all are empty."""
     words = name.replace("_", " ")
     given = [
         parse_days(text, words, unit)
@@ -74,7 +74,7 @@ def _days(cells: Mapping[str, str], name: str) -> float | None:
         if (text := cells.get(column, ""))
     ]
     if len(given) > 1:
-        raise InputError(f"There are two columns of a {words}.", "Give one.")
+        raise InputError(f"The {words} is in two columns.", "Fill one of them.")
     return given[0] if given else None
 
 

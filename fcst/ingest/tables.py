@@ -1,7 +1,7 @@
-"""One file as a table: its columns, a sample of its rows as text, and the SQL with which DuckDB reads all of it.
+"""Tables: a file's columns, a sample of its rows as text, and the SQL with which DuckDB reads the whole file.
 
-In that SQL the columns are called c0, c1, …, because their own names may be empty or mean something in a statement;
-all are text, whatever the file holds, so that one set of rules serves every format.
+The SQL names the columns c0, c1, …, because the names in the file may be empty or clash with SQL. All columns are
+text in every format, so that one set of rules covers all formats.
 """
 
 from dataclasses import dataclass, replace
@@ -12,11 +12,11 @@ from fcst.ingest.archives import Kind
 from fcst.ingest.duck import literal, quoted
 from fcst.ingest.sources import Source, Workspace
 
-LEAST_OBJECT = 1 << 24  # bytes of one JSON value that may be read in any case
+LEAST_OBJECT = 1 << 24  # bytes; lower bound of the size limit for one JSON value
 MAX_HEADER = 100
-MAX_REJECTS = 10_000  # lines that do not fit the header and are kept to be told of
-REJECTED_TEXT = 300  # characters of each
-ROW_NUMBER = "file_row_number"  # as DuckDB calls the column that it adds to those of a Parquet file
+MAX_REJECTS = 10_000  # lines that do not match the header and are kept for the report
+REJECTED_TEXT = 300  # characters kept of each
+ROW_NUMBER = "file_row_number"  # the column that DuckDB adds to a Parquet file
 
 
 @dataclass(frozen=True)
@@ -28,26 +28,26 @@ class Table:
     columns
         unique names in the file's order.
     types
-        DuckDB's type of each: VARCHAR for all but Parquet.
+        DuckDB's type of each column: VARCHAR for all formats except Parquet.
     zones
-        of Parquet, the time zone of each column that has one, else empty: such moments are read as local time there.
+        Parquet only: the time zone of each column that has one, else empty. Timestamps are read as local time in it.
     sample
-        rows as text, from the beginning and, of a large text, from further places; a missing cell is None.
+        rows as text, from the start and, for a large text file, also from later positions; a missing cell is None.
     delimiter, quote, encoding
-        of a text.
+        text files only.
     header_line
-        the line on which the header ends; 0 where there is none.
+        the line on which the header ends; 0 if there is no header.
     n_above
-        rows above the header of a text, which are skipped.
+        rows above the header of a text file, which are skipped.
     is_uneven
-        DuckDB would not follow the line ends of the text.
+        the text file has mixed line ends that DuckDB would misread.
     is_table
-        most rows have as many cells as the header. Only then may a message quote the header: a text that is no table
-        may be a file of passwords.
+        most rows have as many cells as the header. Messages quote the header only then: a text file that is not a
+        table may contain secrets.
     filled_down
-        places of the columns of a sheet whose empty cells mean the one above.
+        indexes of the columns of a sheet whose empty cells repeat the value above.
     records
-        of JSON, the field that holds the records, where they do not stand in the file by themselves.
+        JSON only: the field with the list of records, if they are not at the top level.
     """
 
     source: Source
@@ -68,9 +68,9 @@ class Table:
 
     @property
     def remarks(self) -> tuple[str, ...]:
-        """What people should know of how the table was made."""
+        """Notes for the user on how the file was read."""
         names = ", ".join(self.columns[place] for place in self.filled_down)
-        return (f"Empty cells of {names} are read as the one above them.",) if names else ()
+        return (f"Empty cells in {names} repeat the value above.",) if names else ()
 
     @property
     def name(self) -> str:
@@ -78,35 +78,35 @@ class Table:
 
     @property
     def header(self) -> list[str]:
-        """The names of the columns as a report keeps them, by which the mapping is found again: the first hundred."""
+        """The first hundred column names, stored in the report to find the mapping again."""
         return list(self.columns[:MAX_HEADER])
 
     @property
     def row_word(self) -> str:
-        """What a row's number counts."""
+        """What row numbers count: lines of a text file, otherwise rows."""
         return "line" if self.kind == Kind.TEXT else "row"
 
 
 @dataclass(frozen=True)
 class Readable:
-    """A table whose file DuckDB can read as it is."""
+    """A table with a file that DuckDB can read directly."""
 
     table: Table
     path: Path
 
     def sql(self, keeps_rejects: bool = True) -> str:
-        """A FROM clause with the columns c0, c1, … as text; `r` is the row's number where the file itself has it.
+        """A FROM clause with the columns c0, c1, … as text; `r` is the row number if the file has one.
 
-        Of Parquet the columns stand there a second time, as t0, t1, …, in the types that they have in the file.
+        For Parquet the columns appear a second time, as t0, t1, …, with their types in the file.
 
         Parameters
         ----------
         keeps_rejects
-            lines that do not fit the header are kept, to be told of; once for a pass over the file.
+            store lines that do not match the header in DuckDB's reject tables; at most once per pass over the file.
         """
         table = self.table
         if table.kind == Kind.PARQUET:
-            # By place in `types`; the file's own names are quoted.
+            # Columns are found by position in `types`; the names in the file are quoted.
             values = [
                 f"timezone({literal(zone)}, {quoted(name)})" if zone else quoted(name)
                 for name, zone in zip(table.columns, table.zones, strict=True)
@@ -143,7 +143,7 @@ class Readable:
 
 
 def spread_rows(readable: Readable) -> list[list[str]]:
-    """Rows from places all over a text that is on disk, for what its beginning does not show; none of other files."""
+    """Rows sampled across a whole text file, for values that its start does not contain; empty for other formats."""
     if readable.table.kind != Kind.TEXT:
         return []
     table = readable.table
@@ -153,12 +153,12 @@ def spread_rows(readable: Readable) -> list[list[str]]:
 
 
 def make_readable(table: Table, workspace: Workspace, again: bool = False) -> Readable:
-    """The table with a file on disk that DuckDB reads; unpacked, converted or written again where it must be.
+    """The table with a file on disk that DuckDB can read. Unpacks, converts or rewrites the file if needed.
 
     Parameters
     ----------
     again
-        DuckDB could not follow the line ends of the text: it is written again with plain ones.
+        DuckDB failed on the line ends of the text file: rewrite it with uniform ones.
     """
     path = workspace.file_of(table.source)
     if table.kind == Kind.WORKBOOK:
@@ -176,8 +176,8 @@ def make_readable(table: Table, workspace: Workspace, again: bool = False) -> Re
     return Readable(table, workspace.without_wildcards(path))
 
 
-def with_encoding_found(readable: Readable) -> Readable | None:
-    """The table in the encoding that the whole text shows, where it is another than its sample showed; else None."""
+def redetect_encoding(readable: Readable) -> Readable | None:
+    """The table with the encoding detected from the whole file; None if the file is UTF-8."""
     if readable.table.kind != Kind.TEXT:
         return None
     found = texts.detect_encoding(texts.pieces_of(readable.path))
@@ -185,7 +185,7 @@ def with_encoding_found(readable: Readable) -> Readable | None:
 
 
 def _plain_text(column: str, kind: str) -> str:
-    """Text of a typed column such that a key that was stored as a whole number is one: 17850, not 17850.0."""
+    """SQL for a typed column as text; whole numbers have no decimals, so that a key is 17850, not 17850.0."""
     if kind in ("DOUBLE", "FLOAT"):
         is_whole = f"{column} = trunc({column}) AND abs({column}) < 1e15"
         return f"CASE WHEN {is_whole} THEN {column}::BIGINT::VARCHAR ELSE {column}::VARCHAR END"
@@ -193,5 +193,5 @@ def _plain_text(column: str, kind: str) -> str:
 
 
 def whole_json(literal_path: str, path: Path) -> str:
-    """A FROM clause of a JSON file that may be one value."""
+    """A FROM clause for a JSON file that may be a single value."""
     return f"read_json({literal_path}, maximum_object_size = {max(LEAST_OBJECT, path.stat().st_size + 1)})"

@@ -1,4 +1,4 @@
-"""What the report says of weeks, added up block by block of items: totals, gaps, outliers, weeks with a sale."""
+"""Tallies for the report, added up block by block of items: totals, gaps, outliers, weeks with a sale."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,15 +10,15 @@ import pyarrow as pa
 from fcst.ingest.item_statistics import Statistics
 from fcst.ingest.weekly_sales import Bools, Calendar, Cells, Floats, Ints, Series
 
-MAX_LISTED = 20  # items or weeks of a kind
-MAX_PERIODS = 120  # of the heatmap
-MAX_CLASSES = 20_000  # with totals of their own
+MAX_LISTED = 20  # items or weeks per list
+MAX_PERIODS = 120  # columns of the heatmap
+MAX_CLASSES = 20_000  # families or classes that get totals
 OUTLIER_LEAST_WEEKS = 13
 
 
 @dataclass
 class Totals:
-    """(T,) sums by whole week: units, promotional units, items that live."""
+    """(T,) sums by whole week: units, promotional units, number of active items."""
 
     units: Floats
     promo: Floats
@@ -27,16 +27,16 @@ class Totals:
 
 @dataclass
 class Tallies:
-    """Sums over all blocks so far.
+    """Running sums over the blocks of items.
 
     Parameters
     ----------
     base, promo, n_existing, n_rows
-        (T,) by week of all weeks: units without and with promotion, items that have rows, rows.
+        (T,) by week, partial weeks included: units without and with promotion, items with rows, rows.
     totals
         (kind, value) -> totals: `all`, each family, each class.
     gaps, outliers
-        those that a report lists, so far.
+        the longest gaps and largest outliers so far.
     """
 
     calendar: Calendar
@@ -70,16 +70,16 @@ class Tallies:
 
     @property
     def weeks_a_period(self) -> int:
-        """Whole weeks of a column of the heatmap."""
+        """Whole weeks per column of the heatmap."""
         return -(-self.calendar.n_weeks // MAX_PERIODS)
 
     @property
     def sold_file(self) -> Path:
-        """A byte for each item and period: in how many weeks it was sold; items in the order in which they came."""
+        """File with one byte per item and period: the number of weeks with a sale; items in processing order."""
         return self.folder / "sold"
 
     def add_cells(self, cells: Cells) -> None:
-        """Adds what the rows of some items sum up to."""
+        """Adds the cells of some items."""
         exists = cells.n_rows > 0
         self.base += (cells.base if cells.promo is None else np.nan_to_num(cells.base)).sum(axis=0)
         if cells.promo is not None:
@@ -90,7 +90,7 @@ class Tallies:
         self.n_duplicates += cells.n_duplicates or 0
 
     def add_series(self, series: Series, found: Statistics) -> None:
-        """Adds the weeks of some items."""
+        """Adds the series of some items."""
         if not len(series.keys):
             return
         self.n_items += len(series.keys)
@@ -98,7 +98,7 @@ class Tallies:
         self.n_missing += int(found.n_missing.sum())
         self.n_item_weeks += int(found.n_weeks.sum())
         self.total_units += float(series.known.sum())
-        is_zero = (series.units == 0) & series.is_alive
+        is_zero = (series.units == 0) & series.is_active
         self.n_zero += int(is_zero.sum())
         self._add_gaps(series, found, is_zero)
         self._add_outliers(series, found)
@@ -108,7 +108,7 @@ class Tallies:
             file.write(sold.tobytes())
 
     def _add_gaps(self, series: Series, found: Statistics, is_zero: Bools) -> None:
-        """Runs of weeks of zero units before the last sale."""
+        """Adds the gaps: consecutive weeks with zero units before the last sale."""
         is_gap = is_zero & (np.arange(is_zero.shape[1])[None, :] < found.last_sale[:, None])
         edges = np.zeros((is_gap.shape[0], is_gap.shape[1] + 1), bool)
         edges[:, 1:] = is_gap
@@ -128,9 +128,9 @@ class Tallies:
         self.gaps = sorted(self.gaps, key=lambda gap: (-gap[0], *gap[1:]))[:MAX_LISTED]
 
     def _add_outliers(self, series: Series, found: Statistics) -> None:
-        """Weeks beyond Tukey's outer fence: the upper quartile and three times the interquartile range.
+        """Adds the outliers: weeks above Tukey's outer fence, the upper quartile plus three interquartile ranges.
 
-        J. W. Tukey, Exploratory Data Analysis, 1977. Weeks with a sale only, of items with at least 13 of them.
+        Uses only weeks with a sale, of items with at least 13 such weeks. J. W. Tukey, Exploratory Data Analysis, 1977.
         """
         rows = np.flatnonzero(found.n_positive >= OUTLIER_LEAST_WEEKS)
         if not len(rows):
@@ -156,7 +156,7 @@ class Tallies:
         self.outliers = sorted(self.outliers, key=lambda found: (-found[0], *found[1:]))[:MAX_LISTED]
 
     def add_totals(self, series: Series, kind: str, values: pa.Array) -> None:
-        """Adds the weeks of some items to the totals of each value of a kind, such as each family."""
+        """Adds the series of some items to the totals of each value of a kind, such as each family."""
         names = values.unique().to_pylist() if len(values) else []
         codes = values.dictionary_encode().indices.to_numpy(zero_copy_only=False)
         order = np.argsort(codes, kind="stable")
@@ -168,7 +168,7 @@ class Tallies:
                 return table.sum(axis=0, dtype=dtype)[None, :]
             return np.add.reduceat(table[order], starts, axis=0, dtype=dtype)
 
-        units, n_items = sums(series.known, np.float64), sums(series.is_alive, np.int64)
+        units, n_items = sums(series.known, np.float64), sums(series.is_active, np.int64)
         promo = sums(series.promo, np.float64) if series.promo is not None else np.zeros_like(units)
         for number, name in enumerate(names):
             found = self.totals.get((kind, name))
@@ -181,7 +181,7 @@ class Tallies:
 
 
 def _quantile(ordered: Floats, n: Ints, share: float) -> Floats:
-    """(N,) a quantile of the first n values of each row, interpolated linearly."""
+    """(N,) the quantile of the first n values of each row, with linear interpolation."""
     place = (n - 1) * share
     below = np.floor(place).astype(np.int64)
     above = np.minimum(below + 1, n - 1)

@@ -1,4 +1,4 @@
-"""Text files: their encoding, their line ends, and where their records begin."""
+"""Text files: encoding, line ends, and the line numbers of records."""
 
 import codecs
 import csv
@@ -12,7 +12,7 @@ from fcst.errors import InputError
 
 MAX_LINE = 1_000_000
 CHUNK = 1 << 20
-SPREAD = 400  # further places of a large file that are looked at: enough to meet each of a hundred stores
+SPREAD = 400  # sampled positions of a large file: enough to find each of a hundred stores
 SPREAD_BYTES = 1 << 11
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -30,14 +30,14 @@ _SAMPLE_BYTES = 200_000
 
 
 def is_plain(encoding: str) -> bool:
-    """Whether DuckDB reads it as it is."""
+    """Whether DuckDB can read this encoding directly."""
     return encoding in ("utf-8", "utf-8-sig")
 
 
 def detect_encoding(pieces: Iterable[bytes]) -> str:
-    """The encoding of a text, from pieces of it that are cut at line ends; `utf-8` where nothing speaks against it.
+    """Detects the encoding of a text from pieces that are cut at line ends; `utf-8` if nothing contradicts it.
 
-    A text with valid UTF-8 in some lines and none in others counts as UTF-8 with broken lines.
+    A text with some valid and some invalid UTF-8 lines counts as UTF-8 with broken lines.
     """
     foreign = bytearray()
     first = True
@@ -74,7 +74,7 @@ def detect_encoding(pieces: Iterable[bytes]) -> str:
 
 
 def _detect_foreign(lines: bytes) -> str:
-    """The encoding of lines that are not UTF-8; Western where a few accents in plain words tell no more."""
+    """Detects the encoding of lines that are not UTF-8; Western if a few accented letters do not decide it."""
     words = _WORDS.findall(lines)
     is_latin = sum(byte > 127 for word in words for byte in word) * 2 < sum(map(len, words))
     is_western = is_latin and all(map(_is_western, words))
@@ -89,7 +89,7 @@ def _is_western(word: bytes) -> bool:
 
 
 def pieces_of(path: Path) -> Iterator[bytes]:
-    """The whole file in pieces of about a megabyte, cut at line ends where there are any."""
+    """Yields the file in pieces of about one megabyte, cut at line ends if there are any."""
     rest = b""
     with path.open("rb") as file:
         while chunk := file.read(CHUNK):
@@ -104,7 +104,7 @@ def pieces_of(path: Path) -> Iterator[bytes]:
 
 
 def spread_pieces(path: Path, head: bytes) -> list[bytes]:
-    """Whole lines from further places of a large file: one in order of date shows more than its first day so."""
+    """Whole lines from later positions of a large file, because the head of a file sorted by date has only few days."""
     size = path.stat().st_size
     found = []
     with path.open("rb") as file:
@@ -119,7 +119,7 @@ def spread_pieces(path: Path, head: bytes) -> list[bytes]:
 
 
 def begins_with_another_break(head: bytes, quote: str) -> bool:
-    """Whether the first line break stands in a quoted cell and is not that of the lines, as DuckDB would believe."""
+    """Whether the first line break is in a quoted cell and breaks differ: DuckDB takes the first as the line end."""
     first = _BREAK.search(head)
     if first is None or head[: first.start()].count(quote.encode()) % 2 == 0:
         return False
@@ -127,12 +127,12 @@ def begins_with_another_break(head: bytes, quote: str) -> bool:
 
 
 def normalise(path: Path, encoding: str, target: Path, name: str) -> None:
-    """Writes a text again as UTF-8 with plain line ends.
+    """Rewrites a text file as UTF-8 with uniform line ends.
 
     Raises
     ------
     InputError
-        if it is not text in that encoding.
+        if it is not valid in that encoding.
     """
     try:
         with (
@@ -146,12 +146,12 @@ def normalise(path: Path, encoding: str, target: Path, name: str) -> None:
         line = _first_foreign_line(path, encoding)
         where = f"{name}, line {line}: the line" if line else name
         raise InputError(
-            f"{where} is not text in the encoding {encoding}.", "Save it as UTF-8, or choose its encoding."
+            f"{where} is not valid in the encoding {encoding}.", "Save the file as UTF-8, or choose its encoding."
         ) from exc
 
 
 def _first_foreign_line(path: Path, encoding: str) -> int | None:
-    """The first line that cannot be decoded; None where lines cannot be told before they are decoded."""
+    """The number of the first line that cannot be decoded; None for encodings whose lines cannot be split undecoded."""
     if encoding.lower().replace("_", "-").startswith(("utf-16", "utf-32")):
         return None
     with path.open("rb") as file:
@@ -164,14 +164,14 @@ def _first_foreign_line(path: Path, encoding: str) -> int | None:
 
 
 def line_numbers(path: Path, records: set[int], rejected: set[int], before: int, quote: str) -> dict[int, int]:
-    """Where records begin: record number, as the reader counts (from 1, good lines only) -> line of the file.
+    """Maps record numbers (from 1, good lines only, as DuckDB counts) to the line on which each record starts.
 
     Parameters
     ----------
     rejected
-        lines that the reader refused; it does not count them.
+        lines that DuckDB rejected and does not count.
     before
-        lines up to and with the header.
+        number of lines up to and including the header.
     """
     found: dict[int, int] = {}
     last = max(records, default=0)
@@ -190,9 +190,9 @@ def line_numbers(path: Path, records: set[int], rejected: set[int], before: int,
 
 
 def parse_rows(lines: Sequence[str], delimiter: str, quote: str) -> list[list[str]]:
-    """The rows of some lines; a line that cannot be parsed is an empty row."""
+    """Parses lines into rows; a line that cannot be parsed becomes an empty row."""
     try:
         return list(csv.reader((f"{line}\n" for line in lines), delimiter=delimiter, quotechar=quote, strict=False))
-    except csv.Error:  # a cell beyond csv's limit
+    except csv.Error:  # a cell above csv's size limit
         kept = (f"{line if len(line) < csv.field_size_limit() else ''}\n" for line in lines)
         return list(csv.reader(kept, delimiter=delimiter, quotechar=quote))

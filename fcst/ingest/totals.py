@@ -1,4 +1,4 @@
-"""What rows and columns of sums are called, in the languages of sales reports."""
+"""Names of total rows and columns in sales reports, in several languages."""
 
 import re
 
@@ -10,7 +10,7 @@ TOTAL_NAMES = (
     *("yhteensä", "toplam", "ara toplam", "genel toplam", "итого", "всего", "общий итог", "合計", "総計", "小計"),
     *("总计", "合计", "小计"),
 )
-"""In small letters."""
+"""In lower case."""
 _WORDS = "|".join(map(re.escape, TOTAL_NAMES))
 TOTAL = rf"(?i)\W*({_WORDS})(\W.*)?|.*\W({_WORDS})\W*"
-"""A cell that names a sum: Total, Total Widget, Widget Ergebnis."""
+"""Pattern of a cell that names a total: Total, Total Widget, Widget Ergebnis."""

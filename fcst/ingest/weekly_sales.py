@@ -1,7 +1,7 @@
-"""From groups to weeks: which end on which day, which are whole, and what an item's life is.
+"""Weekly series from groups: the calendar of whole weeks, units by item and week, and series from the first sale on.
 
-Table `by_week` holds the sums of all groups by week and flag. The weeks of the items of one partition are arrays,
-N items by T weeks.
+Table `by_week` has the sums of all groups by week and flag. The weeks of a range of items are arrays of N items by T
+weeks.
 """
 
 from dataclasses import dataclass, replace
@@ -16,15 +16,15 @@ from fcst.ingest.cells import FLAGS
 from fcst.ingest.duck import Connection, fetch_arrow, fetch_row
 from fcst.ingest.groups import IS_VALID, Groups
 from fcst.ingest.plan import Plan
-from fcst.ingest.reading import SIFTED, STORES_PER_MASK, watched
+from fcst.ingest.reading import SIFTED, STORES_PER_MASK, report_progress
 from fcst.ingest.sources import OnProgress
 from fcst.names import WEEKDAYS
 from fcst.specs import IngestSpec
 
 MAX_YEARS = 100
-MAX_CELLS = 3_000_000  # items times weeks that are in memory at once
-MICRO = 1_000_000  # units are whole numbers of so many parts until they are summed
-MAX_SAFE = 9_000_000_000_000  # units whose micro units fit into 64 bits
+MAX_CELLS = 3_000_000  # items times weeks in memory at once
+MICRO = 1_000_000  # units are summed as integers in millionths
+MAX_SAFE = 9_000_000_000_000  # units; up to this, sums in millionths fit into 64 bits
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -38,17 +38,19 @@ class Calendar:
     Parameters
     ----------
     start
-        end of the first week that has a row, before `shift`.
+        last day of the first week with a row, before `shift`.
     n_any
-        weeks from there to the last that has a row.
+        number of weeks from there to the last with a row.
     first, last
-        numbers of the first and last whole week, counted from `start`.
+        indexes of the first and last whole week, counted from `start`.
     shift
-        days from a Saturday-like end, as `groups` has it, to the day on which weekly data lie.
+        days from the week end used in `groups` to the weekday of weekly data.
     first_day, last_day
-        the first and last day that has a row.
+        the first and last day with a row.
+    is_weekly
+        the data are weekly: all rows are on one weekday, in several weeks.
     one_day
-        all rows lie on one weekday.
+        all rows are on one weekday.
     """
 
     start: date
@@ -63,7 +65,7 @@ class Calendar:
 
     @property
     def n_weeks(self) -> int:
-        """Whole weeks."""
+        """Number of whole weeks."""
         return self.last - self.first + 1
 
     def day(self, week: int) -> date:
@@ -71,28 +73,28 @@ class Calendar:
         return self.start + timedelta(days=7 * week + self.shift)
 
     def whole_day(self, week: int) -> date:
-        """The last day of a whole week, counted from the first of them."""
+        """The last day of a whole week, counted from the first whole week."""
         return self.day(self.first + week)
 
 
 @dataclass(frozen=True)
 class Cells:
-    """What the groups of some items sum up to, by item and week, of all weeks of the data.
+    """Sums of the groups of some items by item and week, partial weeks included.
 
     Parameters
     ----------
     keys
         the items' keys, ascending.
     n_rows
-        (N, T) rows with usable units; a cell with none does not exist.
+        (N, T) rows with valid units; 0 if the item has no row in the week.
     base
-        (N, T) units sold without promotion; NaN where all was sold on promotion.
+        (N, T) units sold without promotion; NaN if all units were sold on promotion.
     promo
-        (N, T) units sold on promotion; None where nothing was.
+        (N, T) units sold on promotion; None if there are none.
     is_sold
-        (N, T) whether something was sold, whatever was returned.
+        (N, T) whether there was a sale, regardless of returns.
     n_duplicates
-        rows beyond the first of an item and day; None where they are not counted here.
+        rows beyond the first of an item and day; None if they are counted elsewhere.
     """
 
     keys: pa.Array
@@ -105,32 +107,32 @@ class Cells:
 
 @dataclass(frozen=True)
 class Series:
-    """The lives of some items, by whole weeks.
+    """Series of some items by whole weeks, from their first sale on.
 
     Parameters
     ----------
     keys
         the items' keys, ascending.
     rows
-        (N,) their rows in the cells they were made of.
+        (N,) row index of each item in the cells.
     first
-        (N,) the whole week in which each life begins.
-    is_alive
-        (N, T) from there to the end.
+        (N,) index of the whole week in which the series begins.
+    is_active
+        (N, T) whether the week is in the series: from `first` to the end.
     units
-        (N, T) zero where nothing was sold, NaN where the week is missing: all that was sold were promotions.
+        (N, T) zero without sales; NaN in a missing week, whose units were all sold on promotion.
     known
-        (N, T) the same with zero where the week is missing.
+        (N, T) units with zero in missing weeks.
     promo
-        (N, T) units sold on promotion; None where nothing was.
+        (N, T) units sold on promotion; None if there are none.
     is_sold
-        (N, T) whether something was sold.
+        (N, T) whether there was a sale.
     """
 
     keys: pa.Array
     rows: Ints
     first: Ints
-    is_alive: Bools
+    is_active: Bools
     units: Floats
     known: Floats
     promo: Floats | None
@@ -138,7 +140,7 @@ class Series:
 
 
 def sum_by_week(con: Connection, groups: Groups, on_progress: OnProgress) -> None:
-    """Table `by_week`: the sums of all groups by week and flag, of bad ones apart; `day_bits` of those that count."""
+    """Creates table `by_week`: sums of all groups by week, flag and is_bad; `day_bits` only of valid groups."""
     rows = groups.rows
     if len(rows.masks) == 1 and (not rows.has_store or rows.is_lines):
         bits = "m0"
@@ -148,7 +150,7 @@ def sum_by_week(con: Connection, groups: Groups, on_progress: OnProgress) -> Non
         bits = " + ".join(
             f"((({mask}) & {all_stores << day}::UHUGEINT) <> 0)::INTEGER * {1 << day}" for day in range(7)
         )
-    with watched(con, "counting rows", rows.size, on_progress):
+    with report_progress(con, "counting rows", rows.size, on_progress):
         con.execute(f"""
             CREATE OR REPLACE TABLE by_week AS
             SELECT wk, pm, is_bad, sum(n)::BIGINT AS n, sum(ny)::BIGINT AS ny, sum(s) AS s, sum(nn)::BIGINT AS nn,
@@ -159,12 +161,12 @@ def sum_by_week(con: Connection, groups: Groups, on_progress: OnProgress) -> Non
 
 
 def make_calendar(con: Connection, plan: Plan, spec: IngestSpec, name: str) -> tuple[IngestSpec, Calendar]:
-    """The weeks of the data, and the spec with what it left open. Moves the weeks of `by_week` where they are weekly.
+    """Makes the calendar and completes the spec with recognised values. Shifts the weeks of `by_week` for weekly data.
 
     Raises
     ------
     InputError
-        if the data cover no whole week, or more than a hundred years.
+        if the data have no whole week, or span more than a hundred years.
     """
     day_bits, n_weeks, start, end = fetch_row(
         con,
@@ -199,8 +201,8 @@ def make_calendar(con: Connection, plan: Plan, spec: IngestSpec, name: str) -> t
     last = n_any - 1 if is_weekly or last_day == end + timedelta(days=shift) else n_any - 2
     if first > last:
         raise InputError(
-            f"{name} covers no whole week: {first_day} to {last_day}.",
-            f"Weeks end on {found.week_end}; give a longer file, or another week-ending day.",
+            f"{name} has no whole week: it covers {first_day} to {last_day}.",
+            f"Weeks end on {found.week_end}. Give a longer file, or another week-ending day.",
         )
     if (last_day - first_day).days > MAX_YEARS * 366:
         raise InputError(
@@ -211,19 +213,19 @@ def make_calendar(con: Connection, plan: Plan, spec: IngestSpec, name: str) -> t
 
 
 @dataclass(frozen=True)
-class Reading:
-    """Which sums of a group there are to fetch: what is the same in all groups is not.
+class FetchPlan:
+    """Which columns of `groups` to fetch; columns that are constant in all groups are skipped.
 
     Parameters
     ----------
     has_counts
-        a group may have another number of usable rows than one.
+        groups may have other than one valid row.
     has_returns, has_promo
-        there are negative units; promotional rows.
+        there are negative units; there are promotional rows.
     is_large
-        sums may not fit into 64 bits.
+        sums may exceed 64 bits.
     with_duplicates
-        duplicates are counted here.
+        count duplicates while the weeks are made.
     """
 
     has_counts: bool
@@ -233,8 +235,8 @@ class Reading:
     with_duplicates: bool
 
 
-def make_reading(con: Connection, groups: Groups, with_duplicates: bool) -> Reading:
-    """What the groups of these data have."""
+def plan_fetch(con: Connection, groups: Groups, with_duplicates: bool) -> FetchPlan:
+    """Decides which columns of `groups` to fetch for these data."""
     n_promo, n_negative, absolute = fetch_row(
         con,
         f"""
@@ -243,25 +245,25 @@ def make_reading(con: Connection, groups: Groups, with_duplicates: bool) -> Read
         FROM by_week WHERE NOT is_bad AND pm < {SIFTED}
         """,
     )
-    (is_taken,) = fetch_row(con, "SELECT count(*) > 0 FROM taken_out")
-    return Reading(
-        has_counts=groups.is_summed or is_taken,
+    (has_removed,) = fetch_row(con, "SELECT count(*) > 0 FROM removed")
+    return FetchPlan(
+        has_counts=groups.is_summed or has_removed,
         has_returns=bool(n_negative),
-        has_promo=bool(n_promo) or is_taken,
+        has_promo=bool(n_promo) or has_removed,
         is_large=absolute > MAX_SAFE,
         with_duplicates=with_duplicates,
     )
 
 
-def read_cells(con: Connection, groups: Groups, calendar: Calendar, reading: Reading, low: int, high: int) -> Cells:
-    """The cells of the items in `[low, high)`."""
+def read_cells(con: Connection, groups: Groups, calendar: Calendar, fetch: FetchPlan, low: int, high: int) -> Cells:
+    """Reads the cells of the items in `[low, high)`."""
     columns = [
         f"(i::BIGINT - {low}) * {calendar.n_any} + (wk - DATE '{calendar.start}') // 7 AS place",
-        *(["ny::BIGINT AS ny"] if reading.has_counts else []),
+        *(["ny::BIGINT AS ny"] if fetch.has_counts else []),
         "s",
-        *(["nn::BIGINT AS nn", "sn"] if reading.has_returns else []),
-        *([f"pm = {FLAGS['yes']} AS is_promo"] if reading.has_promo else []),
-        *(["coalesce(m0, 0)::UTINYINT AS bits"] if reading.with_duplicates and not calendar.one_day else []),
+        *(["nn::BIGINT AS nn", "sn"] if fetch.has_returns else []),
+        *([f"pm = {FLAGS['yes']} AS is_promo"] if fetch.has_promo else []),
+        *(["coalesce(m0, 0)::UTINYINT AS bits"] if fetch.with_duplicates and not calendar.one_day else []),
     ]
     among = f"i BETWEEN {low} AND {high - 1}"
     table = fetch_arrow(con, f"SELECT {', '.join(columns)} FROM groups WHERE {IS_VALID} AND {among}")
@@ -278,24 +280,24 @@ def read_cells(con: Connection, groups: Groups, calendar: Calendar, reading: Rea
         return grid.reshape(shape)
 
     def units(values: "Micro", at: Ints) -> Floats:
-        if not reading.is_large:
+        if not fetch.is_large:
             return _as_units(count(values.low, at))
         return np.asarray((count(values.high, at) * 4294967296.0 + count(values.low, at)) / MICRO)
 
-    ny = table["ny"].to_numpy() if reading.has_counts else None
-    s = _micro(table["s"], reading.is_large)
+    ny = table["ny"].to_numpy() if fetch.has_counts else None
+    s = _micro(table["s"], fetch.is_large)
     n_rows = count(ny, place)
     taken, n_taken = s, ny
     sold = None
-    if reading.has_returns:
-        nn, sn = table["nn"].to_numpy(), _micro(table["sn"], reading.is_large)
+    if fetch.has_returns:
+        nn, sn = table["nn"].to_numpy(), _micro(table["sn"], fetch.is_large)
         sold = s.minus(sn)
         if returns_dropped:
             taken, n_taken = sold, (1 if ny is None else ny) - nn
     base_at, base_units, base_n = place, taken, n_taken
     promo = None
     n_promo: Ints | None = None
-    if reading.has_promo:
+    if fetch.has_promo:
         is_promo = table["is_promo"].to_numpy()
         promo_at, base_at = place[is_promo], place[~is_promo]
         promo = units(taken.where(is_promo), promo_at)
@@ -311,10 +313,10 @@ def read_cells(con: Connection, groups: Groups, calendar: Calendar, reading: Rea
     else:
         is_sold = np.nan_to_num(base) + promo > 0 if promo is not None else base > 0
     exists = n_rows > 0
-    if sold is not None or reading.has_counts:
+    if sold is not None or fetch.has_counts:
         is_sold &= exists
     n_duplicates = None
-    if reading.with_duplicates:
+    if fetch.with_duplicates:
         if calendar.one_day:
             n_days = exists.astype(np.int64)
         else:
@@ -328,9 +330,9 @@ def read_cells(con: Connection, groups: Groups, calendar: Calendar, reading: Rea
 
 
 def make_series(cells: Cells, calendar: Calendar, include_promo: bool) -> Series:
-    """The lives of the items that have a row in a whole week.
+    """Makes the series of the items with a row in a whole week.
 
-    A life begins with the first sale, of all rows: a sale in the partial first week is a sale too.
+    A series begins with the first sale in any week, the partial first week included.
     """
     exists, first, last = cells.n_rows > 0, calendar.first, calendar.last + 1
     rows = np.flatnonzero(exists[:, first:last].any(axis=1))
@@ -339,22 +341,22 @@ def make_series(cells: Cells, calendar: Calendar, include_promo: bool) -> Series
     is_sold = cells.is_sold[rows] if len(rows) < len(cells.is_sold) else cells.is_sold
     begins = np.where(is_sold.any(axis=1), is_sold.argmax(axis=1), exists.argmax(axis=1))
     begins = np.maximum(begins - first, 0)
-    is_alive = np.arange(calendar.n_weeks)[None, :] >= begins[:, None]
+    is_active = np.arange(calendar.n_weeks)[None, :] >= begins[:, None]
     base = cells.base[rows, first:last]
     promo = None if cells.promo is None else cells.promo[rows, first:last]
     units = base if promo is None or not include_promo else np.nan_to_num(base) + promo
-    units = np.where(is_alive, units, 0)
+    units = np.where(is_active, units, 0)
     known = units
     if promo is not None:
-        promo = np.where(is_alive, promo, 0)
+        promo = np.where(is_active, promo, 0)
         known = units if include_promo else np.nan_to_num(units)
-    is_sold = is_sold[:, first:last] & is_alive
-    return Series(cells.keys.take(pa.array(rows)), rows, begins, is_alive, units, known, promo, is_sold)
+    is_sold = is_sold[:, first:last] & is_active
+    return Series(cells.keys.take(pa.array(rows)), rows, begins, is_active, units, known, promo, is_sold)
 
 
 @dataclass(frozen=True)
 class Micro:
-    """Micro units, whole numbers: high times 2^32 and low; where all fit into 64 bits they are in low alone."""
+    """Units in millionths as integers: high * 2^32 + low; if all fit into 64 bits, `low` only and `high` is empty."""
 
     low: Ints
     high: Ints
@@ -367,7 +369,7 @@ class Micro:
 
 
 def _micro(column: pa.ChunkedArray, is_large: bool) -> Micro:
-    """A column of decimals, of which Arrow holds the lower and the upper 64 bits."""
+    """Converts a column of decimals; Arrow stores each as lower and upper 64 bits."""
     pairs = [
         np.frombuffer(chunk.buffers()[1], dtype=np.int64)[2 * chunk.offset : 2 * (chunk.offset + len(chunk))]
         for chunk in column.chunks
@@ -385,7 +387,7 @@ def _micro(column: pa.ChunkedArray, is_large: bool) -> Micro:
 
 
 def _as_units(micro: Ints) -> Floats:
-    """Micro units as units, rounded once."""
+    """Converts millionths to units, rounded once."""
     found = micro / MICRO
     if micro.size and max(micro.max(), -micro.min()) > 1 << 53:
         is_large = np.abs(micro) > 1 << 53

@@ -1,7 +1,7 @@
-"""Workbooks: one sheet, streamed row by row into CSV with the numbers of its rows in front.
+"""Workbooks: streams one sheet row by row into CSV, with the row number as the first cell.
 
-Those of Excel since 2007 are read by openpyxl, which knows how a cell is shown; older ones (.xls, .xlsb) and those of
-OpenDocument (.ods) by calamine, which has a sheet in memory.
+openpyxl reads Excel files since 2007, because it gives the number format of a cell. calamine reads older ones (.xls,
+.xlsb) and OpenDocument (.ods); it loads the whole sheet into memory.
 """
 
 import contextlib
@@ -19,14 +19,14 @@ from fcst.ingest.archives import FREE_RATIO_BYTES, MAX_RATIO
 from fcst.ingest.totals import TOTAL
 
 _TOTAL = re.compile(TOTAL)
-MAX_SHEET_BYTES = 4 << 30  # unpacked; a workbook cannot have more than it says
+MAX_SHEET_BYTES = 4 << 30  # unpacked, as declared; a workbook cannot exceed its declared size
 MAX_COLUMNS = 2_000
-MAX_CELL = 32_767  # characters, as Excel allows
-FORMULAS = "If the cells hold formulas, save the workbook in Excel, which keeps their values."
+MAX_CELL = 32_767  # characters; Excel's limit
+FORMULAS = "If the cells contain formulas, save the workbook in Excel, which stores their values."
 
 
 def read_rows(path: Path, sheet: str, name: str) -> Iterator[list[str]]:
-    """The rows of a sheet as text; formulas as the values that Excel saved with them, empty cells as ''.
+    """Yields the rows of a sheet as text; formulas as the values saved by Excel, empty cells as ''.
 
     Raises
     ------
@@ -40,17 +40,17 @@ def read_rows(path: Path, sheet: str, name: str) -> Iterator[list[str]]:
         shown = [page for page in book.worksheets if page.sheet_state == "visible"] or book.worksheets
         page = next((page for page in (book.worksheets if sheet else shown) if not sheet or page.title == sheet), None)
         if page is None:
-            raise InputError(f"{name} has no such sheet with cells.", "Choose another (--file SHEET).")
-        page.reset_dimensions()  # what a sheet says of its size is often wrong
+            raise InputError(f"{name} has no such sheet with cells.", "Choose another sheet (--file SHEET).")
+        page.reset_dimensions()  # the size declared in a sheet is often wrong
         try:
             for row in page.iter_rows():
                 yield [_shown(cell) for cell in row[:MAX_COLUMNS]]
-        except Exception as exc:  # noqa: BLE001  whatever a broken sheet provokes in the library
+        except Exception as exc:  # noqa: BLE001  the library raises any exception on a broken sheet
             raise InputError(f"{name} cannot be read: {exc}.", "Save it again as .xlsx, or as CSV.") from exc
 
 
 def sheet_names(path: Path, name: str) -> list[str]:
-    """The names of a workbook's sheets that have cells and are not hidden, in order; all, where all are hidden."""
+    """The names of a workbook's visible sheets with cells, in order; all sheets if all are hidden."""
     if not _is_of_openpyxl(path):
         return _names_of_others(path, name)
     with _opened(path, name) as book:
@@ -65,7 +65,7 @@ def _is_of_openpyxl(path: Path) -> bool:
 
 
 def _names_of_others(path: Path, name: str) -> list[str]:
-    """The names of the sheets that are not hidden; all, where all are."""
+    """The names of the visible sheets; all sheets if all are hidden."""
     with _opened_by_calamine(path, name) as book:
         shown = [page.name for page in book.sheets_metadata if str(page.visible).endswith("Visible")]
         return shown or list(book.sheet_names)
@@ -76,16 +76,16 @@ def _rows_of_others(path: Path, sheet: str, name: str) -> Iterator[list[str]]:
     with _opened_by_calamine(path, name) as book:
         wanted = sheet or names[0]
         if wanted not in book.sheet_names:
-            raise InputError(f"{name} has no such sheet with cells.", "Choose another (--file SHEET).")
-        with _worded(f"{name} cannot be read"):
+            raise InputError(f"{name} has no such sheet with cells.", "Choose another sheet (--file SHEET).")
+        with _converted_errors(f"{name} cannot be read"):
             rows = book.get_sheet_by_name(wanted).to_python(skip_empty_area=False)
         for row in rows:
             yield [_as_text(None if cell == "" else cell) for cell in row[:MAX_COLUMNS]]
 
 
 @contextmanager
-def _worded(what: str) -> Iterator[None]:
-    """Turns whatever a broken workbook provokes in a library into an error that says so."""
+def _converted_errors(what: str) -> Iterator[None]:
+    """Converts any error of a workbook library into InputError."""
     try:
         yield
     except InputError:
@@ -96,9 +96,9 @@ def _worded(what: str) -> Iterator[None]:
 
 @contextmanager
 def _opened_by_calamine(path: Path, name: str) -> Iterator[Any]:
-    from python_calamine import CalamineWorkbook  # here: few files need it
+    from python_calamine import CalamineWorkbook  # imported here: few files need it
 
-    with _worded(f"{name} cannot be opened as a workbook"):
+    with _converted_errors(f"{name} cannot be opened as a workbook"):
         if zipfile.is_zipfile(path):
             _check_size(path, name)
         book = CalamineWorkbook.from_path(str(path))
@@ -110,10 +110,10 @@ def _opened_by_calamine(path: Path, name: str) -> Iterator[Any]:
 
 @contextmanager
 def _opened(path: Path, name: str) -> Iterator[Any]:
-    import openpyxl  # here: it takes a while, and few files need it
+    import openpyxl  # imported here: slow to import, and few files need it
 
-    with path.open("rb") as file:  # by us, for the library leaves a file open that it cannot read
-        with _worded(f"{name} cannot be opened as a workbook"):
+    with path.open("rb") as file:  # opened here: the library does not close a file that it fails to read
+        with _converted_errors(f"{name} cannot be opened as a workbook"):
             _check_size(path, name)
             book = openpyxl.load_workbook(file, read_only=True, data_only=True)
         try:
@@ -130,7 +130,7 @@ def write_csv(
     Parameters
     ----------
     filled_down
-        places of cells that hold the value above them where they are empty.
+        indexes of the columns whose empty cells repeat the value above.
     """
     with target.open("w", encoding="utf-8", newline="") as out:
         writer = csv.writer(out, lineterminator="\n")
@@ -141,7 +141,7 @@ def write_csv(
 
 
 def fill_down(rows: Iterable[tuple[int, list[str]]], places: Collection[int]) -> Iterator[tuple[int, list[str]]]:
-    """Numbered rows in which empty cells of some places hold the value above them, but for rows of sums."""
+    """Fills empty cells of the given columns with the value above, except in total rows."""
     above: dict[int, str] = {}
     for number, row in rows:
         is_sum = bool(places) and any(_TOTAL.fullmatch(cell) for cell in row if cell)
@@ -160,7 +160,7 @@ def _check_size(path: Path, name: str) -> None:
 
 
 def _shown(cell: Any) -> str:
-    """What a cell holds; a number that its format shows with zeros in front, as 00123, has them."""
+    """The value of a cell as text; a number keeps the leading zeros of its number format, such as 00123."""
     text = _as_text(cell.value)
     if isinstance(cell.value, int) and len(form := cell.number_format) > 1 and not form.strip("0"):
         return text.zfill(len(form))

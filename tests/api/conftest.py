@@ -1,4 +1,4 @@
-"""The server of the README's command, on a database of its own, asked over HTTP; the test is its engine."""
+"""Fixtures: a running server on its own database, with an HTTP client; the tests run the engine themselves."""
 
 import os
 import shutil
@@ -33,8 +33,8 @@ WEBHOOK = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
 
 @dataclass
-class Desk:
-    """A running server and how it is asked; where people sign in, by a token of the scope admin."""
+class ApiServer:
+    """A running server and an HTTP client for it; with sign-in, the client sends an admin token."""
 
     place: Path
     project: Path
@@ -54,14 +54,14 @@ class Desk:
         return (self.place / "home" / "app.log").read_text()
 
     def submit(self, **more: Any) -> int:
-        """A run of the four largest items of `s`, two a batch."""
+        """Submits a run of the four largest items of `s`, two per batch; returns its id."""
         body = {"dataset": "s", "items": 4, "models": ["SeasonalNaive"], "h": 4, "batch_size": 2, **more}
         answer = self.http.post("/api/jobs", json=body)
         assert answer.status_code == 201, answer.text
         return answer.json()["job_id"]
 
     def clear(self) -> None:
-        """Stops the runs of other tests: what is claimed from here on is this test's."""
+        """Cancels the runs of other tests, so that later claims belong to this test."""
         for job in jobs.list_jobs(jobs.OPEN):
             self.http.post(f"/api/jobs/{job.job_id}/cancel")
 
@@ -76,7 +76,7 @@ def patch() -> Iterator[pytest.MonkeyPatch]:
 def place(
     server: dict[str, str], template: str, patch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Path]:
-    """A folder whose database has the datasets `s`, of six items over two years, and a `small` one after it."""
+    """A folder with a database that has the datasets `s` (six items, two years) and, newer, `small`."""
     place = tmp_path_factory.mktemp("api")
     for address in copy_database(server, patch, place, template):
         patch.setenv("DATABASE_URL", address.replace("@", f":{PASSWORD}@", 1))
@@ -88,15 +88,15 @@ def place(
 
 
 @pytest.fixture(scope="module")
-def desk(place: Path) -> Iterator[Desk]:
-    """Where nobody signs in: whoever is on this machine may do everything."""
-    with at_work(place, PROJECT) as desk:
-        yield desk
+def api(place: Path) -> Iterator[ApiServer]:
+    """A server without sign-in: local clients have all permissions."""
+    with serve_api(place, PROJECT) as api:
+        yield api
 
 
 @pytest.fixture(scope="module")
-def office(place: Path, patch: pytest.MonkeyPatch) -> Iterator[Desk]:
-    """Where people sign in, and programs show tokens."""
+def secured_api(place: Path, patch: pytest.MonkeyPatch) -> Iterator[ApiServer]:
+    """A server with sign-in: API clients need tokens."""
     project = place / "project"
     skip = shutil.ignore_patterns("local", "__pycache__", "tests", "docs", ".*_cache")
     for name in ("pages", "fcst", "data", ".streamlit"):
@@ -106,19 +106,19 @@ def office(place: Path, patch: pytest.MonkeyPatch) -> Iterator[Desk]:
     patch.setenv("FCST_INGEST_ROOTS", str(place))
     patch.setenv("FCST_WEBHOOK_URL", "http://127.0.0.1:9/")
     patch.setenv("FCST_WEBHOOK_SECRET", WEBHOOK)
-    with at_work(place, project) as desk:
-        desk.http.headers["Authorization"] = f"Bearer {make_token('desk', 'admin')}"
-        yield desk
+    with serve_api(place, project) as api:
+        api.http.headers["Authorization"] = f"Bearer {make_token('api', 'admin')}"
+        yield api
 
 
 @contextmanager
-def at_work(place: Path, project: Path, **env: str) -> Iterator[Desk]:
-    """A server until the end; what its log has of errors by then, a test has asked for."""
+def serve_api(place: Path, project: Path, **env: str) -> Iterator[ApiServer]:
+    """Runs a server for the block."""
     port = free_port()
     process = serve_own(place, port, project, **{"FCST_API_RATE": "100000/minute", **env})
     try:
         with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as http:
-            yield Desk(place, project, port, os.environ["DATABASE_URL"], http)
+            yield ApiServer(place, project, port, os.environ["DATABASE_URL"], http)
     finally:
         stop(process)
 
@@ -134,14 +134,14 @@ def ask_database(statement: str, **values: Any) -> list[dict[str, Any]]:
         return cur.fetchall() if cur.description else []
 
 
-def is_problem(answer: httpx.Response, status: int, says: str = "") -> bool:
-    """Whether an answer is a problem, whole and of this status; fails with what it is instead."""
-    told = f"{answer.request.method} {answer.request.url}: {answer.status_code} {answer.text[:500]}"
-    assert answer.status_code == status, told
-    assert answer.headers["content-type"] == "application/problem+json", told
+def is_problem(answer: httpx.Response, status: int, text: str = "") -> bool:
+    """Asserts that a response is a complete problem with this status and text; returns True."""
+    shown = f"{answer.request.method} {answer.request.url}: {answer.status_code} {answer.text[:500]}"
+    assert answer.status_code == status, shown
+    assert answer.headers["content-type"] == "application/problem+json", shown
     body = answer.json()
-    assert {"type", "title", "status", "detail", "hint"} <= set(body) and body["status"] == status, told
-    assert body["detail"].endswith(".") and says in body["detail"], told
+    assert {"type", "title", "status", "detail", "hint"} <= set(body) and body["status"] == status, shown
+    assert body["detail"].endswith(".") and text in body["detail"], shown
     return True
 
 

@@ -1,4 +1,4 @@
-"""What no honest caller sends: bodies too large, too deep, too slow; odd encodings; a hundred callers at once."""
+"""Abusive requests: bodies that are too large, too deep or too slow; odd encodings; a hundred clients at once."""
 
 import asyncio
 import json
@@ -19,7 +19,7 @@ from starlette.routing import Mount
 from fcst.api.app import create_api
 from fcst.api.callers import Callers, RequestCounts
 from fcst.api.request_checks import MAX_BODY, Gate
-from tests.api.conftest import Desk, is_problem
+from tests.api.conftest import ApiServer, is_problem
 from tests.servers import work
 
 JSON = {"Content-Type": "application/json"}
@@ -30,7 +30,7 @@ MAX_UPLOAD = 2_000_000
 
 @pytest.fixture(scope="module")
 def strict(place: Any) -> Iterator[int]:
-    """The port of the API with limits that a test can reach, in this process."""
+    """The port of an API in this process with small limits."""
     limiter = MovingWindowRateLimiter(RequestCounts())
     gate = Middleware(Gate, max_upload=MAX_UPLOAD, wait_s=WAIT_S)
     callers = Middleware(Callers, limiter=limiter)
@@ -48,21 +48,21 @@ def strict(place: Any) -> Iterator[int]:
 # Bodies
 
 
-def test_body_that_is_too_large_is_refused(desk: Desk) -> None:
+def test_too_large_body_is_rejected(api: ApiServer) -> None:
     body = json.dumps({**GOOD, "note": "x" * 10_000_000}).encode()
     for address in ("/api/jobs", "/api/datasets", "/api/jobs/batch"):
         pieces = (body[start : start + 65_536] for start in range(0, len(body), 65_536))
         for content in (body, pieces):  # with its length, and in chunks
             try:
-                answer = desk.post(address, content=content, headers=JSON)
-            except httpx.WriteError:  # the server has answered and closed before all was sent
+                answer = api.post(address, content=content, headers=JSON)
+            except httpx.WriteError:  # the server has responded and closed the connection early
                 continue
             assert is_problem(answer, 413, f"larger than {MAX_BODY:,} bytes")
-    assert desk.get("/healthz").status_code == 200
+    assert api.get("/healthz").status_code == 200
 
 
-def test_body_in_chunks_that_is_too_large_is_refused(desk: Desk) -> None:
-    with socket.create_connection(("127.0.0.1", desk.port), timeout=10) as sock:
+def test_too_large_chunked_body_is_rejected(api: ApiServer) -> None:
+    with socket.create_connection(("127.0.0.1", api.port), timeout=10) as sock:
         sock.sendall(head("Transfer-Encoding: chunked"))
         piece = b"10000\r\n" + b" " * 65_536 + b"\r\n"
         for _ in range(MAX_BODY // 65_536 + 1):
@@ -71,10 +71,10 @@ def test_body_in_chunks_that_is_too_large_is_refused(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize("address", ["/api/jobs", "/api/jobs/batch", "/api/jobs/1/plan/", "/api/datasets/1"])
-def test_only_an_upload_may_be_as_large_as_one(desk: Desk, address: str) -> None:
-    """What goes to no disk stays in memory, whatever it is called."""
+def test_upload_limit_applies_only_to_upload_routes(api: ApiServer, address: str) -> None:
+    """Other routes keep the body in memory, even if its content type is multipart/form-data."""
     headers = {"Content-Type": "multipart/form-data; boundary=b", "Content-Length": str(MAX_BODY + 1)}
-    with socket.create_connection(("127.0.0.1", desk.port), timeout=10) as sock:
+    with socket.create_connection(("127.0.0.1", api.port), timeout=10) as sock:
         lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
         sock.sendall(f"POST {address} HTTP/1.1\r\nHost: localhost\r\n{lines}\r\n".encode())
         assert status_of(sock) == 413
@@ -89,8 +89,8 @@ def test_upload_has_its_own_limit(strict: int) -> None:
 
 
 def head(*lines: str, address: str = "/api/jobs") -> bytes:
-    told = "\r\n".join([f"POST {address} HTTP/1.1", "Host: localhost", "Content-Type: application/json", *lines])
-    return f"{told}\r\n\r\n".encode()
+    text = "\r\n".join([f"POST {address} HTTP/1.1", "Host: localhost", "Content-Type: application/json", *lines])
+    return f"{text}\r\n\r\n".encode()
 
 
 def status_of(sock: socket.socket) -> int:
@@ -99,32 +99,32 @@ def status_of(sock: socket.socket) -> int:
 
 @pytest.mark.parametrize("address", ["/api/jobs", "/api/datasets"])
 @pytest.mark.parametrize("line", ["Content-Length: 100", "Transfer-Encoding: chunked"])
-def test_body_that_does_not_come_is_not_waited_for(strict: int, address: str, line: str) -> None:
+def test_missing_body_times_out(strict: int, address: str, line: str) -> None:
     since = time.monotonic()
     with socket.create_connection(("127.0.0.1", strict), timeout=10) as sock:
         sock.sendall(head(line, address=address) + (b"1\r\n{\r\n" if "chunked" in line else b"{"))
         answer = sock.recv(65_536)
     assert answer.startswith(b"HTTP/1.1 408 ") and b"application/problem+json" in answer
-    assert b"Nothing came for 0.5 s." in answer
+    assert b"No data received for 0.5 s." in answer
     assert WAIT_S <= time.monotonic() - since < WAIT_S + 2
 
 
-def test_upload_that_does_not_come_is_not_waited_for(strict: int) -> None:
-    told = head("Content-Length: 1000", address="/api/datasets").replace(
+def test_missing_upload_times_out(strict: int) -> None:
+    upload_head = head("Content-Length: 1000", address="/api/datasets").replace(
         b"application/json", b"multipart/form-data; boundary=b"
     )
     with socket.create_connection(("127.0.0.1", strict), timeout=10) as sock:
-        sock.sendall(told + b'--b\r\nContent-Disposition: form-data; name="file"; filename="x.csv"\r\n\r\ndate,')
+        sock.sendall(upload_head + b'--b\r\nContent-Disposition: form-data; name="file"; filename="x.csv"\r\n\r\ndate,')
         assert status_of(sock) == 408
 
 
-def test_those_who_are_slow_keep_nobody_waiting(desk: Desk) -> None:
-    slow = [socket.create_connection(("127.0.0.1", desk.port), timeout=10) for _ in range(100)]
+def test_slow_clients_do_not_block_others(api: ApiServer) -> None:
+    slow = [socket.create_connection(("127.0.0.1", api.port), timeout=10) for _ in range(100)]
     try:
         for sock in slow:
             sock.sendall(head("Content-Length: 100") + b"{")
         since = time.monotonic()
-        assert desk.get("/api/jobs").status_code == 200
+        assert api.get("/api/jobs").status_code == 200
         assert time.monotonic() - since < 2
     finally:
         for sock in slow:
@@ -147,33 +147,33 @@ def test_those_who_are_slow_keep_nobody_waiting(desk: Desk) -> None:
     ],
     ids=lambda value: str(value)[:40],
 )  # fmt: skip
-def test_body_that_makes_no_sense_is_refused(desk: Desk, address: str, body: bytes) -> None:
-    answer = desk.post(address, content=body, headers=JSON)
+def test_invalid_body_is_rejected(api: ApiServer, address: str, body: bytes) -> None:
+    answer = api.post(address, content=body, headers=JSON)
     assert answer.status_code in (400, 404, 422), answer.text
     assert is_problem(answer, answer.status_code)
-    assert len(answer.content) < 10_000  # what was sent is not sent back
+    assert len(answer.content) < 10_000  # the request is not echoed
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-32"])
-def test_json_may_have_any_of_its_encodings(desk: Desk, encoding: str) -> None:
-    answer = desk.post(
+def test_json_encodings_are_accepted(api: ApiServer, encoding: str) -> None:
+    answer = api.post(
         "/api/jobs", content=json.dumps({**GOOD, "note": "ü"}, ensure_ascii=False).encode(encoding), headers=JSON
     )
-    assert desk.get(answer.headers["location"]).json()["note"] == "ü"
+    assert api.get(answer.headers["location"]).json()["note"] == "ü"
 
 
-def test_of_a_name_that_stands_twice_the_last_counts(desk: Desk) -> None:
+def test_last_of_duplicate_json_keys_is_used(api: ApiServer) -> None:
     body = json.dumps(GOOD)[:-1] + ', "name": "first", "name": "last"}'
-    answer = desk.post("/api/jobs", content=body, headers=JSON)
-    assert desk.get(answer.headers["location"]).json()["name"] == "last"
+    answer = api.post("/api/jobs", content=body, headers=JSON)
+    assert api.get(answer.headers["location"]).json()["name"] == "last"
 
 
 @pytest.mark.parametrize(
     "kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=b", "text/json", "x", ""]
 )
-def test_body_of_another_kind_is_refused(desk: Desk, kind: str) -> None:
-    """Such as a browser sends from a form without asking first."""
-    assert is_problem(desk.post("/api/jobs", content=json.dumps(GOOD), headers={"Content-Type": kind}), 422)
+def test_body_of_another_content_type_is_rejected(api: ApiServer, kind: str) -> None:
+    """For example content types that a browser sends without a preflight request."""
+    assert is_problem(api.post("/api/jobs", content=json.dumps(GOOD), headers={"Content-Type": kind}), 422)
 
 
 # Addresses and headers
@@ -217,9 +217,9 @@ def test_body_of_another_kind_is_refused(desk: Desk, kind: str) -> None:
     ],
     ids=lambda value: str(value)[:50],
 )  # fmt: skip
-def test_odd_address_is_answered(desk: Desk, address: str, statuses: set[int]) -> None:
-    desk.submit()  # 1, where it is the first
-    answer = desk.get(httpx.URL(desk.url).copy_with(raw_path=address.replace(" ", "%20").encode()))
+def test_odd_url_has_a_response(api: ApiServer, address: str, statuses: set[int]) -> None:
+    api.submit()  # run 1, if it is the first
+    answer = api.get(httpx.URL(api.url).copy_with(raw_path=address.replace(" ", "%20").encode()))
     assert answer.status_code in statuses, answer.text
     if answer.status_code != 200:
         assert is_problem(answer, answer.status_code)
@@ -234,44 +234,44 @@ def test_odd_address_is_answered(desk: Desk, address: str, statuses: set[int]) -
         "/api/docs/..%00",
     ],
 )  # fmt: skip
-def test_address_that_climbs_leads_to_no_file(desk: Desk, address: str) -> None:
-    """By hand: a library would make it straight."""
-    with socket.create_connection(("127.0.0.1", desk.port), timeout=10) as sock:
+def test_path_traversal_reaches_no_file(api: ApiServer, address: str) -> None:
+    """Sent over a raw socket, because a library would normalise the path."""
+    with socket.create_connection(("127.0.0.1", api.port), timeout=10) as sock:
         sock.sendall(f"GET {address} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
         answer = b"".join(iter(lambda: sock.recv(65_536), b""))
     assert int(answer.split(b" ")[1]) in (400, 404) and b"root:" not in answer
 
 
-def test_page_of_no_item_is_refused_with_a_zero_byte(desk: Desk) -> None:
-    assert is_problem(desk.get("/api/datasets/1/history?item=%00"), 404)
-    assert is_problem(desk.get("/api/datasets/1/history"), 422, "query.item")
+def test_history_of_an_invalid_item_is_rejected(api: ApiServer) -> None:
+    assert is_problem(api.get("/api/datasets/1/history?item=%00"), 404)
+    assert is_problem(api.get("/api/datasets/1/history"), 422, "query.item")
 
 
 @pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE", "TRACE", "HEAD", "PROPFIND", "OPTIONS"])
-def test_other_methods_are_refused(desk: Desk, method: str) -> None:
-    answer = desk.request(method, "/api/jobs")
+def test_other_methods_are_rejected(api: ApiServer, method: str) -> None:
+    answer = api.request(method, "/api/jobs")
     assert answer.status_code == 405 and answer.headers["content-type"] == "application/problem+json"
     assert answer.headers["allow"]
     assert method == "HEAD" or is_problem(answer, 405)
 
 
 @pytest.mark.parametrize("value", [b"\x00", b"a\x00b", b"\xff", b"a\rb", b"\x1b[31m", b"x" * 100_000, b"\xed\xa0\x80"])
-def test_odd_header_is_answered(desk: Desk, value: bytes) -> None:
-    """Not by a library, which would refuse to send it."""
+def test_odd_header_has_a_response(api: ApiServer, value: bytes) -> None:
+    """Sent over a raw socket, because a library would not send it."""
     body = json.dumps(GOOD).encode()
-    with socket.create_connection(("127.0.0.1", desk.port), timeout=10) as sock:
-        told = head(f"Content-Length: {len(body)}").removesuffix(b"\r\n")
-        sock.sendall(told + b"Idempotency-Key: " + value + b"\r\n\r\n" + body)
+    with socket.create_connection(("127.0.0.1", api.port), timeout=10) as sock:
+        lines = head(f"Content-Length: {len(body)}").removesuffix(b"\r\n")
+        sock.sendall(lines + b"Idempotency-Key: " + value + b"\r\n\r\n" + body)
         assert status_of(sock) in (201, 400, 422, 431)
-    assert desk.get("/api/jobs").status_code == 200
+    assert api.get("/api/jobs").status_code == 200
 
 
-# Many at once
+# Concurrency
 
 
-def test_a_hundred_callers_are_all_answered_and_pages_too(desk: Desk) -> None:
-    desk.clear()
-    job_id = desk.submit(items=6, batch_size=6, n_windows=1)
+def test_a_hundred_clients_and_the_pages_are_served(api: ApiServer) -> None:
+    api.clear()
+    job_id = api.submit(items=6, batch_size=6, n_windows=1)
     work(1)
     job = f"/api/jobs/{job_id}"
     reads = [
@@ -287,13 +287,13 @@ def test_a_hundred_callers_are_all_answered_and_pages_too(desk: Desk) -> None:
     reads += [f"{job}/forecasts?format={name}" for name in ("csv", "parquet", "xlsx")]
 
     async def call(number: int) -> list[int]:
-        async with httpx.AsyncClient(base_url=desk.url, timeout=60) as http:
+        async with httpx.AsyncClient(base_url=api.url, timeout=60) as http:
             return [(await http.get(reads[(number + n) % len(reads)])).status_code for n in range(3)]
 
     async def look() -> int:
-        """How often Streamlit's own address answered meanwhile."""
+        """Number of responses from Streamlit's health route in the meantime."""
         n_answers = 0
-        async with httpx.AsyncClient(base_url=desk.url, timeout=60) as http:
+        async with httpx.AsyncClient(base_url=api.url, timeout=60) as http:
             while not done.is_set():
                 assert (await http.get("/_stcore/health")).status_code == 200
                 n_answers += not done.is_set()

@@ -1,4 +1,4 @@
-"""Who is let in and what they may do: tokens and their scopes, other sites' pages, rates; and what stays secret."""
+"""Authentication and permissions: tokens and scopes, cross-site requests, rate limits, secrets."""
 
 import hashlib
 import socket
@@ -11,12 +11,22 @@ import pytest
 
 from fcst.roles import Scope
 from fcst.services import identity, tokens
-from tests.api.conftest import PASSWORD, SIGN_IN, WEBHOOK, Desk, ask_database, at_work, bearer, is_problem, make_token
+from tests.api.conftest import (
+    PASSWORD,
+    SIGN_IN,
+    WEBHOOK,
+    ApiServer,
+    ask_database,
+    bearer,
+    is_problem,
+    make_token,
+    serve_api,
+)
 from tests.servers import work
 
 BODY = {"dataset": "s", "items": 2, "models": ["SeasonalNaive"], "h": 2}
 
-# route -> the least scope, what is asked, and the status that one who may gets
+# route -> required scope, request, expected status with that scope
 LIKE_NOTHING = {"lifecycles": [{"unique_id": "new", "origin": "like", "sources": [{"unique_id": "nothing"}]}]}
 OF_NOTHING = {"names": ["buyer"], "rows": [{"key": ["nothing"], "values": ["Eva"]}]}
 OF_PROMOTION = {
@@ -93,18 +103,18 @@ ROUTES: dict[tuple[str, str], tuple[Scope, dict[str, Any], int]] = {
         {"json": {"settings": [{"key": "none", "service_level": 0.9}]}},
         422,
     ),
-    ("GET", "/../metrics"): (Scope.READ, {}, 200),  # of the server
+    ("GET", "/../metrics"): (Scope.READ, {}, 200),  # outside /api
 }
 NUMBERS = {"job_id": 1, "ingest_id": 1, "dataset_id": 1, "load_id": 1, "adjustment_id": 1}
 NUMBERS |= {"scenario_id": 1, "change_id": 1}
 
 
 @pytest.fixture(scope="module")
-def firm(office: Desk) -> Desk:
-    """Whose first run has ended."""
-    assert office.submit(batch_size=4) == 1
+def secured(secured_api: ApiServer) -> ApiServer:
+    """A server with sign-in and an ended run."""
+    assert secured_api.submit(batch_size=4) == 1
     work(1)
-    return office
+    return secured_api
 
 
 @pytest.fixture(scope="module")
@@ -113,43 +123,45 @@ def by_scope() -> dict[Scope, str]:
 
 
 @pytest.fixture
-def anybody(firm: Desk) -> Iterator[httpx.Client]:
-    """Somebody without a token."""
-    with httpx.Client(base_url=firm.url, timeout=30) as http:
+def anonymous(secured: ApiServer) -> Iterator[httpx.Client]:
+    """A client without a token."""
+    with httpx.Client(base_url=secured.url, timeout=30) as http:
         yield http
 
 
 # Scopes
 
 
-def test_every_route_has_its_scope(firm: Desk) -> None:
-    told = firm.get("/api/openapi.json").json()["paths"]
-    assert {(method.upper(), path) for path, methods in told.items() for method in methods} == set(ROUTES) - {
+def test_every_route_has_its_scope(secured: ApiServer) -> None:
+    paths = secured.get("/api/openapi.json").json()["paths"]
+    assert {(method.upper(), path) for path, methods in paths.items() for method in methods} == set(ROUTES) - {
         ("GET", "/../metrics")
     }
 
 
 @pytest.mark.parametrize("route", ROUTES, ids=" ".join)
-def test_route_needs_its_scope(firm: Desk, anybody: httpx.Client, by_scope: dict[Scope, str], route: Any) -> None:
-    least, asked, status = ROUTES[route]
+def test_route_needs_its_scope(
+    secured: ApiServer, anonymous: httpx.Client, by_scope: dict[Scope, str], route: Any
+) -> None:
+    least, request, status = ROUTES[route]
     method, path = route
     address = "/metrics" if ".." in path else f"/api{path.format(**NUMBERS)}"
     if method == "DELETE":
-        address = address.replace("1", "2")  # `small`, which nobody needs here
-    answer = anybody.request(method, address, **asked)
-    assert is_problem(answer, 401, "A token is needed.") and answer.headers["www-authenticate"] == "Bearer"
+        address = address.replace("1", "2")  # dataset `small`, which is not needed here
+    answer = anonymous.request(method, address, **request)
+    assert is_problem(answer, 401, "A token is required.") and answer.headers["www-authenticate"] == "Bearer"
     for scope, token in by_scope.items():
-        answer = anybody.request(method, address, headers=bearer(token), **asked)
+        answer = anonymous.request(method, address, headers=bearer(token), **request)
         if scope.includes(least):
             assert answer.status_code == status, (scope, answer.text)
         else:
             assert is_problem(answer, 403, f"token {scope} program may not do this: it needs the scope {least}.")
 
 
-def test_what_is_done_is_noted_under_the_name_of_the_token(anybody: httpx.Client, by_scope: dict[Scope, str]) -> None:
-    answer = anybody.post("/api/jobs", json=BODY, headers=bearer(by_scope[Scope.RUN]))
+def test_actions_are_recorded_with_the_token_name(anonymous: httpx.Client, by_scope: dict[Scope, str]) -> None:
+    answer = anonymous.post("/api/jobs", json=BODY, headers=bearer(by_scope[Scope.RUN]))
     job_id = answer.json()["job_id"]
-    assert anybody.get(answer.headers["location"], headers=bearer(by_scope[Scope.READ])).json()["submitted_by"] == (
+    assert anonymous.get(answer.headers["location"], headers=bearer(by_scope[Scope.READ])).json()["submitted_by"] == (
         "token run program"
     )
     (action,) = ask_database("SELECT who, action FROM fcst_app.actions WHERE noun = 'job' AND number = %(n)s", n=job_id)
@@ -157,22 +169,22 @@ def test_what_is_done_is_noted_under_the_name_of_the_token(anybody: httpx.Client
 
 
 @pytest.mark.parametrize("names", [("first", "second"), ("the same", "the same")], ids=str)
-def test_keys_of_different_tokens_do_not_meet(anybody: httpx.Client, names: tuple[str, str]) -> None:
+def test_idempotency_keys_are_separate_per_token(anonymous: httpx.Client, names: tuple[str, str]) -> None:
     keyed = [bearer(make_token(name, "run")) | {"Idempotency-Key": "k"} for name in names]
-    first, second = (anybody.post("/api/jobs", json=BODY, headers=headers).json()["job_id"] for headers in keyed)
+    first, second = (anonymous.post("/api/jobs", json=BODY, headers=headers).json()["job_id"] for headers in keyed)
     assert first != second
-    assert anybody.post("/api/jobs", json=BODY, headers=keyed[0]).json()["job_id"] == first
-    assert is_problem(anybody.post("/api/jobs", json={**BODY, "h": 3}, headers=keyed[1]), 409)
+    assert anonymous.post("/api/jobs", json=BODY, headers=keyed[0]).json()["job_id"] == first
+    assert is_problem(anonymous.post("/api/jobs", json={**BODY, "h": 3}, headers=keyed[1]), 409)
 
 
 # Tokens
 
 
-def test_only_open_addresses_are_answered_without_a_token(anybody: httpx.Client) -> None:
+def test_only_open_paths_work_without_a_token(anonymous: httpx.Client) -> None:
     for path in ("/healthz", "/readyz", "/api/docs", "/api/openapi.json"):
-        assert anybody.get(path).status_code in (200, 503), path  # not ready: nobody does the work of these tests
+        assert anonymous.get(path).status_code in (200, 503), path  # 503: no supervisor runs in these tests
     for path in ("/api/jobs", "/api/", "/api/none", "/api/Docs", "/api/docs/../jobs", "/metrics", "/api/jobs/1"):
-        answer = anybody.get(httpx.URL(f"{anybody.base_url}").copy_with(raw_path=path.encode()))
+        answer = anonymous.get(httpx.URL(f"{anonymous.base_url}").copy_with(raw_path=path.encode()))
         assert answer.status_code in (401, 404), path
         if answer.status_code == 404:
             assert is_problem(answer, 404)
@@ -187,80 +199,80 @@ def test_only_open_addresses_are_answered_without_a_token(anybody: httpx.Client)
         b"Bearer fcst_' OR 1=1 --", b"Bearer \\x{hash}", b"Bearer {hash}",
     ],
 )  # fmt: skip
-def test_what_is_no_token_of_ours_lets_nobody_in(
-    anybody: httpx.Client, by_scope: dict[Scope, str], shown: bytes
-) -> None:
+def test_invalid_token_is_rejected(anonymous: httpx.Client, by_scope: dict[Scope, str], shown: bytes) -> None:
     token = by_scope[Scope.ADMIN]
     hashed = hashlib.sha256(token.encode()).hexdigest()
     value = shown.replace(b"{token}", token.encode()).replace(b"{hash}", hashed.encode())
-    answer = anybody.get("/api/jobs", headers={b"Authorization": value})
+    answer = anonymous.get("/api/jobs", headers={b"Authorization": value})
     assert is_problem(answer, 401) and answer.headers["www-authenticate"] == "Bearer"
     assert token not in answer.text
 
 
 @pytest.mark.parametrize("byte", [b"\0", b"\r", b"\n", b"\x0b"])
-def test_token_with_a_control_character_lets_nobody_in(firm: Desk, by_scope: dict[Scope, str], byte: bytes) -> None:
-    """Not by a library, which would refuse to send it."""
+def test_token_with_a_control_character_is_rejected(
+    secured: ApiServer, by_scope: dict[Scope, str], byte: bytes
+) -> None:
+    """Sent over a raw socket, because a library would not send it."""
     token = by_scope[Scope.ADMIN].encode()
-    with socket.create_connection(("127.0.0.1", firm.port), timeout=10) as sock:
+    with socket.create_connection(("127.0.0.1", secured.port), timeout=10) as sock:
         sock.sendall(b"GET /api/jobs HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n")
         sock.sendall(b"Authorization: Bearer " + byte + token + b"\r\n\r\n")
         assert sock.recv(100).split(b" ")[1] in (b"400", b"401")
 
 
-def test_scheme_is_known_in_capitals_or_not(anybody: httpx.Client, by_scope: dict[Scope, str]) -> None:
+def test_scheme_is_case_insensitive(anonymous: httpx.Client, by_scope: dict[Scope, str]) -> None:
     for scheme in ("Bearer", "bearer", "BEARER"):
-        assert anybody.get("/api/jobs", headers={"Authorization": f"{scheme}  {by_scope[Scope.READ]}"}).is_success
+        assert anonymous.get("/api/jobs", headers={"Authorization": f"{scheme}  {by_scope[Scope.READ]}"}).is_success
 
 
-def test_token_ends_when_it_is_revoked_or_has_expired(anybody: httpx.Client) -> None:
+def test_expired_or_revoked_token_is_rejected(anonymous: httpx.Client) -> None:
     token = make_token("brief", "read", days=1)
-    assert anybody.get("/api/jobs", headers=bearer(token)).status_code == 200
+    assert anonymous.get("/api/jobs", headers=bearer(token)).status_code == 200
     ask_database("UPDATE fcst_app.tokens SET expires_at = now() - interval '1 second' WHERE name = 'brief'")
-    assert is_problem(anybody.get("/api/jobs", headers=bearer(token)), 401, "This token has expired.")
+    assert is_problem(anonymous.get("/api/jobs", headers=bearer(token)), 401, "This token has expired.")
     token = make_token("lost", "read")
-    assert anybody.get("/api/jobs", headers=bearer(token)).status_code == 200
+    assert anonymous.get("/api/jobs", headers=bearer(token)).status_code == 200
     with identity.acting_as(identity.operator()):
         tokens.revoke_token(next(row.token_id for row in tokens.list_tokens() if row.name == "lost"))
-    assert is_problem(anybody.get("/api/jobs", headers=bearer(token)), 401, "This token was revoked.")
+    assert is_problem(anonymous.get("/api/jobs", headers=bearer(token)), 401, "This token was revoked.")
 
 
 @pytest.mark.parametrize(
     "name",
     ["'; DROP TABLE fcst_app.tokens; --", "=cmd()", "<b>x</b> **y**", "a\nb", "../../x", "ü 😀", "%s {0}", "x" * 100],
 )
-def test_token_may_have_any_name(anybody: httpx.Client, name: str) -> None:
+def test_token_may_have_any_name(anonymous: httpx.Client, name: str) -> None:
     headers = bearer(make_token(name, "run")) | {
         "Idempotency-Key": name.encode("ascii", "replace").replace(b"\n", b" ")
     }
-    first, again = (anybody.post("/api/jobs", json=BODY, headers=headers) for _ in range(2))
+    first, again = (anonymous.post("/api/jobs", json=BODY, headers=headers) for _ in range(2))
     assert first.status_code == again.status_code == 201 and first.json() == again.json()
-    assert anybody.get(first.headers["location"], headers=headers).json()["submitted_by"] == f"token {name}"
-    answer = anybody.delete("/api/datasets/1", headers=headers)
+    assert anonymous.get(first.headers["location"], headers=headers).json()["submitted_by"] == f"token {name}"
+    answer = anonymous.delete("/api/datasets/1", headers=headers)
     assert is_problem(answer, 403, f"token {name} may not do this")
 
 
-def test_settings_that_cannot_be_read_let_nobody_in(firm: Desk, anybody: httpx.Client) -> None:
-    secrets = firm.project / ".streamlit" / "secrets.toml"
+def test_unreadable_settings_deny_access(secured: ApiServer, anonymous: httpx.Client) -> None:
+    secrets = secured.project / ".streamlit" / "secrets.toml"
     try:
-        # Also while the file is empty, or gone: nobody becomes the operator of a server at which people sign in.
+        # Also while the file is empty or missing: the server must not fall back to the local operator.
         for text in ('[auth]\ncookie_secret = "unfinished', "", None, "FCST_PROCESSES = 2\n"):
             secrets.unlink() if text is None else secrets.write_text(text)
             for path in ("/api/jobs", "/metrics", "/api/docs", "/_stcore/metrics"):
-                answer = firm.get(path)
+                answer = secured.get(path)
                 assert is_problem(answer, 500) and "unfinished" not in answer.text and "secrets" not in answer.text
-            assert is_problem(anybody.delete("/api/datasets/1"), 500)
-            assert firm.get("/media/x.csv").status_code == 500
-            assert firm.get("/healthz").status_code == 200
-            answer = firm.get("/readyz")
+            assert is_problem(anonymous.delete("/api/datasets/1"), 500)
+            assert secured.get("/media/x.csv").status_code == 500
+            assert secured.get("/healthz").status_code == 200
+            answer = secured.get("/readyz")
             assert (answer.status_code, answer.json()) == (503, {"is_ready": False, "checks": {"settings": False}})
     finally:
         secrets.write_text(SIGN_IN)
-    assert firm.get("/api/jobs").status_code == 200
-    assert is_problem(anybody.get("/api/jobs"), 401)
+    assert secured.get("/api/jobs").status_code == 200
+    assert is_problem(anonymous.get("/api/jobs"), 401)
 
 
-def test_use_of_a_token_is_noted(anybody: httpx.Client) -> None:
+def test_last_use_of_a_token_is_recorded(anonymous: httpx.Client) -> None:
     def used() -> Any:
         (row,) = ask_database(
             "SELECT last_used_at, now() - last_used_at AS age FROM fcst_app.tokens WHERE name = 'noted'"
@@ -269,36 +281,38 @@ def test_use_of_a_token_is_noted(anybody: httpx.Client) -> None:
 
     token = make_token("noted", "read")
     assert used()["last_used_at"] is None
-    anybody.get("/api/jobs", headers=bearer(token))
+    anonymous.get("/api/jobs", headers=bearer(token))
     assert used()["age"].total_seconds() < 5
     ask_database("UPDATE fcst_app.tokens SET last_used_at = now() - interval '2 minutes' WHERE name = 'noted'")
-    anybody.get("/api/jobs", headers=bearer(token))
+    anonymous.get("/api/jobs", headers=bearer(token))
     assert used()["age"].total_seconds() < 5
 
 
-def test_cookies_never_authorise(anybody: httpx.Client, by_scope: dict[Scope, str]) -> None:
+def test_cookies_never_authorise(anonymous: httpx.Client, by_scope: dict[Scope, str]) -> None:
     token = by_scope[Scope.ADMIN]
     cookies = "; ".join(
         f"{name}={value}" for name in ("_streamlit_user", "token", "Authorization", "session") for value in (token,)
     )
-    assert is_problem(anybody.get("/api/jobs", headers={"Cookie": cookies}), 401)
-    assert is_problem(anybody.get(f"/api/jobs?token={token}&access_token={token}"), 401)
+    assert is_problem(anonymous.get("/api/jobs", headers={"Cookie": cookies}), 401)
+    assert is_problem(anonymous.get(f"/api/jobs?token={token}&access_token={token}"), 401)
 
 
-def test_no_secret_is_in_database_log_or_answer(firm: Desk, anybody: httpx.Client, by_scope: dict[Scope, str]) -> None:
+def test_secrets_are_not_in_database_log_or_responses(
+    secured: ApiServer, anonymous: httpx.Client, by_scope: dict[Scope, str]
+) -> None:
     seen = [by_scope[Scope.ADMIN], make_token("seen", "admin")]
     for token in seen:
         for path in ("/api/jobs", "/api/jobs/0", "/api/none", f"/api/jobs?q={token}", "/metrics"):
-            anybody.get(path, headers=bearer(token))
-        anybody.post("/api/jobs", content=b"{", headers=bearer(token))
-        anybody.get("/api/jobs", headers=bearer(token + "x"))
-    texts = [anybody.get(path).text for path in ("/healthz", "/readyz", "/api/docs", "/api/openapi.json", "/")]
+            anonymous.get(path, headers=bearer(token))
+        anonymous.post("/api/jobs", content=b"{", headers=bearer(token))
+        anonymous.get("/api/jobs", headers=bearer(token + "x"))
+    texts = [anonymous.get(path).text for path in ("/healthz", "/readyz", "/api/docs", "/api/openapi.json", "/")]
     texts += [
-        anybody.get(path, headers=bearer(seen[0])).text for path in ("/metrics", "/api/datasets/1", "/api/jobs/1")
+        anonymous.get(path, headers=bearer(seen[0])).text for path in ("/metrics", "/api/datasets/1", "/api/jobs/1")
     ]
-    everything = "\n".join([dump(), firm.log, *texts])
+    everything = "\n".join([dump(), secured.log, *texts])
     hashed = hashlib.sha256(seen[0].encode()).hexdigest()
-    assert hashed in everything  # what is looked for would be found
+    assert hashed in everything  # proves that the search works
     secrets = [*seen, *(token.removeprefix(tokens.PREFIX) for token in seen), PASSWORD, WEBHOOK]
     for secret in (*secrets, "a secret of sixteen characters or more", "not so secret"):
         assert secret not in everything
@@ -311,7 +325,7 @@ def dump() -> str:
     return "\n".join(row["row"] for found in rows for row in found)
 
 
-# Other sites' pages
+# Cross-site requests
 
 
 @pytest.mark.parametrize(
@@ -321,7 +335,7 @@ def dump() -> str:
         ({"Origin": "{own}"}, 200),
         ({"Origin": "{own}", "Sec-Fetch-Site": "same-origin", "Sec-Fetch-Mode": "cors"}, 200),
         ({"Sec-Fetch-Site": "none", "Sec-Fetch-Mode": "navigate"}, 200),
-        ({"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"}, 200),  # a link in a letter
+        ({"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"}, 200),  # a link in an e-mail
         ({"Origin": "http://evil.example"}, 403),
         ({"Origin": "http://localhost:1"}, 403),
         ({"Origin": "http://127.0.0.1"}, 403),
@@ -335,7 +349,7 @@ def dump() -> str:
         ({"Sec-Fetch-Site": "cross-site"}, 403),
         ({"Host": "localhost"}, 200),
         ({"Host": "[::1]:80"}, 200),
-        ({"Host": "evil.example"}, 421),  # a name that was made to lead here
+        ({"Host": "evil.example"}, 421),  # DNS rebinding
         ({"Host": "evil.example", "Origin": "http://evil.example"}, 421),
         ({"Host": "localhost.evil.example"}, 421),
         ({"Host": "127.0.0.1.evil.example:8501"}, 421),
@@ -346,11 +360,13 @@ def dump() -> str:
     ],
     ids=str,
 )  # fmt: skip
-def test_pages_of_other_sites_and_other_names_are_refused(desk: Desk, headers: dict[str, str], status: int) -> None:
-    host = f"127.0.0.1:{desk.port}"
+def test_cross_site_requests_and_foreign_hosts_are_rejected(
+    api: ApiServer, headers: dict[str, str], status: int
+) -> None:
+    host = f"127.0.0.1:{api.port}"
     sent = {name: value.format(own=f"http://{host}", host=host) for name, value in headers.items()}
     for method, path in (("GET", "/api/jobs"), ("GET", "/metrics"), ("POST", "/api/jobs/0/cancel")):
-        answer = desk.request(method, path, headers=sent)
+        answer = api.request(method, path, headers=sent)
         if status == 200:
             assert answer.status_code == (200 if method == "GET" else 404)
         else:
@@ -358,14 +374,14 @@ def test_pages_of_other_sites_and_other_names_are_refused(desk: Desk, headers: d
         assert not [name for name in answer.headers if name.startswith("access-control")]
 
 
-def test_names_are_known_where_tokens_decide_as_well(firm: Desk) -> None:
-    assert is_problem(firm.get("/api/jobs", headers={"Host": "evil.example"}), 421)
-    assert is_problem(firm.get("/api/jobs", headers={"Origin": "http://evil.example"}), 403)
+def test_host_and_origin_are_checked_also_with_a_token(secured: ApiServer) -> None:
+    assert is_problem(secured.get("/api/jobs", headers={"Host": "evil.example"}), 421)
+    assert is_problem(secured.get("/api/jobs", headers={"Origin": "http://evil.example"}), 403)
 
 
 @pytest.mark.parametrize("origin", ["http://evil.example", "null", "{own}"])
-def test_preflight_gives_nothing(desk: Desk, firm: Desk, origin: str) -> None:
-    for server in (desk, firm):
+def test_preflight_is_rejected(api: ApiServer, secured: ApiServer, origin: str) -> None:
+    for server in (api, secured):
         headers = {"Origin": origin.format(own=server.url), "Access-Control-Request-Method": "POST"}
         headers["Access-Control-Request-Headers"] = "authorization,content-type"
         answer = server.request("OPTIONS", "/api/jobs", headers=headers)
@@ -373,32 +389,32 @@ def test_preflight_gives_nothing(desk: Desk, firm: Desk, origin: str) -> None:
         assert not [name for name in answer.headers if name.startswith("access-control")]
 
 
-# Rates
+# Rate limits
 
 
-def test_rate_is_held_per_caller(firm: Desk, anybody: httpx.Client) -> None:
+def test_rate_limit_is_per_caller(secured: ApiServer, anonymous: httpx.Client) -> None:
     one, other = (bearer(make_token("of one name", "read")) for _ in range(2))
-    with at_work(firm.place, firm.project, FCST_API_RATE="5/minute") as server:
+    with serve_api(secured.place, secured.project, FCST_API_RATE="5/minute") as server:
         statuses = [server.get("/api/jobs", headers=one).status_code for _ in range(7)]
         assert statuses == [200] * 5 + [429] * 2
         answer = server.get("/api/jobs", headers=one)
-        assert is_problem(answer, 429, "More than 5 requests in a minute.")
+        assert is_problem(answer, 429, "More than 5 requests per minute.")
         assert 50 <= int(answer.headers["retry-after"]) <= 60
-        assert server.get("/metrics", headers=one).status_code == 429  # one count for all there is
+        assert server.get("/metrics", headers=one).status_code == 429  # one limit for all routes
         assert server.get("/api/jobs", headers=other).status_code == 200
-        # whose token does not hold is known by the address alone, whatever the token
+        # invalid tokens are limited by address
         statuses = [server.get("/api/jobs", headers=bearer(f"fcst_{n}")).status_code for n in range(6)]
         assert statuses == [401] * 5 + [429]
         assert (
             server.get("/api/jobs", headers=bearer(make_token("new", "read"))).status_code == 429
-        )  # none is looked up
-        assert server.get("/api/jobs", headers=other).status_code == 200  # but one that has held
+        )  # a new token is not looked up
+        assert server.get("/api/jobs", headers=other).status_code == 200  # a token already known as valid
         assert [server.get("/healthz").status_code for _ in range(9)] == [200] * 9
 
 
-def test_rate_is_free_again_after_what_it_says(firm: Desk) -> None:
+def test_retry_after_header_is_correct(secured: ApiServer) -> None:
     token = bearer(make_token("patient", "read"))
-    with at_work(firm.place, firm.project, FCST_API_RATE="3/second") as server:
+    with serve_api(secured.place, secured.project, FCST_API_RATE="3/second") as server:
         answers = [server.get("/api/jobs", headers=token) for _ in range(4)]
         assert (answers[-1].status_code, answers[-1].headers["retry-after"]) == (429, "1")
         time.sleep(1)

@@ -1,45 +1,45 @@
-"""Lifecycles over HTTP: saved, listed a page at a time, removed; what is refused."""
+"""Lifecycles over HTTP: save, list by page, remove; invalid requests."""
 
 from typing import Any
 
-from tests.api.conftest import Desk, is_problem
+from tests.api.conftest import ApiServer, is_problem
 from tests.api.test_drivers import dataset_of
 
 
-def test_lifecycles_are_saved_listed_and_removed(desk: Desk) -> None:
-    address = f"/api/datasets/{dataset_of(desk)['dataset_id']}/lifecycles"
-    asked: list[dict[str, Any]] = [
+def test_lifecycles_are_saved_listed_and_removed(api: ApiServer) -> None:
+    address = f"/api/datasets/{dataset_of(api)['dataset_id']}/lifecycles"
+    body: list[dict[str, Any]] = [
         {"unique_id": "new", "origin": "like", "sources": [{"unique_id": "item1", "factor": 0.8}]},
         {"unique_id": "item2", "last_day": "2022-06-05"},
     ]
-    n_items = dataset_of(desk)["n_items"]
-    assert desk.put(address, json={"lifecycles": asked}).status_code == 204
-    assert dataset_of(desk)["n_items"] == n_items + 1
-    answer = desk.get(address).json()
+    n_items = dataset_of(api)["n_items"]
+    assert api.put(address, json={"lifecycles": body}).status_code == 204
+    assert dataset_of(api)["n_items"] == n_items + 1
+    answer = api.get(address).json()
     assert answer["n_items"] == 2
     assert [(row["unique_id"], row["has_sales"]) for row in answer["lifecycles"]] == [("item2", True), ("new", False)]
-    assert answer["lifecycles"][1] | asked[0] == answer["lifecycles"][1]
-    assert [row["unique_id"] for row in desk.get(f"{address}?skip=1&limit=1").json()["lifecycles"]] == ["new"]
+    assert answer["lifecycles"][1] | body[0] == answer["lifecycles"][1]
+    assert [row["unique_id"] for row in api.get(f"{address}?skip=1&limit=1").json()["lifecycles"]] == ["new"]
     for item in ("new", "item2"):
-        assert desk.delete(f"{address}?item={item}").status_code == 204
-    assert desk.get(address).json() == {"lifecycles": [], "n_items": 0}
-    assert dataset_of(desk)["n_items"] == n_items
-    assert is_problem(desk.delete(f"{address}?item=new"), 404)
+        assert api.delete(f"{address}?item={item}").status_code == 204
+    assert api.get(address).json() == {"lifecycles": [], "n_items": 0}
+    assert dataset_of(api)["n_items"] == n_items
+    assert is_problem(api.delete(f"{address}?item=new"), 404)
 
 
-def test_what_cannot_be_used_is_a_problem_with_a_hint(desk: Desk) -> None:
-    address = f"/api/datasets/{dataset_of(desk)['dataset_id']}/lifecycles"
+def test_invalid_request_is_a_problem_with_a_hint(api: ApiServer) -> None:
+    address = f"/api/datasets/{dataset_of(api)['dataset_id']}/lifecycles"
     for row, words in (
         ({"unique_id": "new", "origin": "like", "sources": [{"unique_id": "nothing"}]}, "has no item nothing"),
         ({"unique_id": "new", "origin": "like", "sources": [{"unique_id": "new"}]}, "before itself"),
         ({"unique_id": "new", "origin": "predecessor"}, "a relation without items"),
         ({"unique_id": "new"}, "Nothing is said"),
     ):
-        answer = desk.put(address, json={"lifecycles": [row]})
+        answer = api.put(address, json={"lifecycles": [row]})
         assert is_problem(answer, 422) and words in answer.json()["detail"], words
     for day in (0, "1722643200", "2021-13-01"):
-        assert is_problem(desk.put(address, json={"lifecycles": [{"unique_id": "item1", "last_day": day}]}), 422), day
-    assert is_problem(desk.delete(f"{address}?item=n%00"), 422)
+        assert is_problem(api.put(address, json={"lifecycles": [{"unique_id": "item1", "last_day": day}]}), 422), day
+    assert is_problem(api.delete(f"{address}?item=n%00"), 422)
     bad = {"unique_id": "new", "origin": "like", "sources": [{"unique_id": "item1", "factor": 0}]}
-    assert is_problem(desk.put(address, json={"lifecycles": [bad]}), 422)
-    assert is_problem(desk.get("/api/datasets/999999/lifecycles"), 404)
+    assert is_problem(api.put(address, json={"lifecycles": [bad]}), 422)
+    assert is_problem(api.get("/api/datasets/999999/lifecycles"), 404)

@@ -1,4 +1,4 @@
-"""Scenarios over HTTP: made, changed, compared, taken over; what is refused."""
+"""Scenarios over HTTP: create, change, compare, apply to the plan; invalid requests."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -9,22 +9,22 @@ import pytest
 
 from fcst.job_records import Job
 from fcst.services import forecasts
-from tests.api.conftest import Desk, is_problem
+from tests.api.conftest import ApiServer, is_problem
 from tests.servers import load_here
 from tests.shop_with_drivers import MODEL, forecast, load_shop
 
 
 @pytest.fixture(scope="module")
-def job(desk: Desk, tmp_path_factory: pytest.TempPathFactory) -> Job:
+def job(api: ApiServer, tmp_path_factory: pytest.TempPathFactory) -> Job:
     return forecast(load_shop(partial(load_here, name="with drivers"), tmp_path_factory.mktemp("shop")))
 
 
 @pytest.fixture
-def ask(desk: Desk, job: Job) -> Callable[..., Any]:
+def ask(api: ApiServer, job: Job) -> Callable[..., Any]:
     """Sends a request about the scenarios of the run."""
 
     def send(method: str, path: str = "", **more: Any) -> Any:
-        return desk.request(method, f"/api/jobs/{job.job_id}/scenarios{path}", **more)
+        return api.request(method, f"/api/jobs/{job.job_id}/scenarios{path}", **more)
 
     for one in send("GET").json()["scenarios"]:
         assert send("DELETE", f"/{one['scenario_id']}").status_code == 204
@@ -33,8 +33,8 @@ def ask(desk: Desk, job: Job) -> Callable[..., Any]:
 
 def change(job: Job, **more: Any) -> dict[str, Any]:
     week = str(job.last_wk_end_dt + timedelta(weeks=1))
-    asked = {"items": ["item0", "item1"], "driver": "promo", "how": "to", "value": 1.0, "who": "Ann"}
-    return asked | {"first_wk_end_dt": week, "last_wk_end_dt": week} | more
+    body = {"items": ["item0", "item1"], "driver": "promo", "how": "to", "value": 1.0, "who": "Ann"}
+    return body | {"first_wk_end_dt": week, "last_wk_end_dt": week} | more
 
 
 def made(ask: Callable[..., Any], job: Job, name: str = "Fair", **more: Any) -> dict[str, Any]:
@@ -44,7 +44,7 @@ def made(ask: Callable[..., Any], job: Job, name: str = "Fair", **more: Any) -> 
     return answer.json()
 
 
-def test_scenario_is_made_changed_and_emptied(ask: Callable[..., Any], job: Job) -> None:
+def test_scenario_is_created_changed_and_emptied(ask: Callable[..., Any], job: Job) -> None:
     drivers = {driver["name"]: driver for driver in ask("GET").json()["drivers"]}
     assert list(drivers) == ["promo", "price", "open"] and drivers["promo"]["percent"] > 70
     found = made(ask, job)
@@ -70,7 +70,7 @@ def test_two_scenarios_are_compared(ask: Callable[..., Any], job: Job) -> None:
     assert (nothing["weeks"], nothing["items"]) == ([], [])
 
 
-def test_plan_takes_a_scenario_over(desk: Desk, ask: Callable[..., Any], job: Job) -> None:
+def test_scenario_is_applied_to_the_plan(api: ApiServer, ask: Callable[..., Any], job: Job) -> None:
     found = made(ask, job, items={})
     before = forecasts.view(job, MODEL).forecast["final"].sum()
     more = sum(week["changes"][0] for week in ask("GET", f"/{found['scenario_id']}/sums").json()["weeks"])
@@ -82,7 +82,7 @@ def test_plan_takes_a_scenario_over(desk: Desk, ask: Callable[..., Any], job: Jo
     number = answer.json()["adjustment_id"]
     late = ask("POST", f"/{found['scenario_id']}/take-over", json={"reason": "again", "who": "Bea", "last_change": 0})
     assert is_problem(late, 409, "agreed")
-    assert desk.post(f"/api/adjustments/{number}/undo", json={"who": "Bea"}).status_code == 200
+    assert api.post(f"/api/adjustments/{number}/undo", json={"who": "Bea"}).status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -98,13 +98,13 @@ def test_plan_takes_a_scenario_over(desk: Desk, ask: Callable[..., Any], job: Jo
         ({"items": []}, 422),
     ],
 )
-def test_change_that_cannot_be_is_refused(ask: Callable[..., Any], job: Job, more: dict[str, Any], status: int) -> None:
+def test_invalid_change_is_refused(ask: Callable[..., Any], job: Job, more: dict[str, Any], status: int) -> None:
     number = ask("POST", json={"name": "Fair"}).json()["scenario_id"]
     assert is_problem(ask("POST", f"/{number}/changes", json=change(job, **more)), status)
     assert ask("GET").json()["scenarios"][0]["changes"] == []
 
 
-def test_name_is_of_one_scenario_alone(ask: Callable[..., Any], job: Job) -> None:
+def test_scenario_name_is_unique(ask: Callable[..., Any], job: Job) -> None:
     first = made(ask, job)
     assert is_problem(ask("POST", json={"name": "Fair"}), 422, "has a scenario 'Fair'")
     copy = ask("POST", json={"name": "More", "copy_of": first["scenario_id"]}).json()

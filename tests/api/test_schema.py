@@ -1,4 +1,4 @@
-"""The API keeps its own word: Schemathesis reads /api/openapi.json and tries what it says, and what it does not."""
+"""Schema conformance: Schemathesis tests the API against /api/openapi.json, with valid and invalid requests."""
 
 import os
 import subprocess
@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from tests.api.conftest import Desk
+from tests.api.conftest import ApiServer
 from tests.servers import work
 
 CHECKS = (
@@ -16,28 +16,28 @@ CHECKS = (
 
 
 @pytest.fixture(scope="module")
-def tried(office: Desk) -> Desk:
-    """A server whose first run has ended and whose second waits, which keeps its dataset from being deleted."""
-    assert office.submit(items=6, batch_size=6, n_windows=1) == 1
+def tried(secured_api: ApiServer) -> ApiServer:
+    """A server with an ended run and a waiting one, which protects the dataset from deletion."""
+    assert secured_api.submit(items=6, batch_size=6, n_windows=1) == 1
     work(1)
-    office.submit()
-    return office
+    secured_api.submit()
+    return secured_api
 
 
-def run(desk: Desk, *options: str) -> None:
-    command = [sys.executable, "-m", "schemathesis.cli", "run", f"{desk.url}/api/openapi.json", "--checks", CHECKS]
-    command += ["--header", f"Authorization: {desk.headers['authorization']}"]
+def run(api: ApiServer, *options: str) -> None:
+    command = [sys.executable, "-m", "schemathesis.cli", "run", f"{api.url}/api/openapi.json", "--checks", CHECKS]
+    command += ["--header", f"Authorization: {api.headers['authorization']}"]
     command += ["--generation-deterministic", "--no-color", "--warnings", "off", *options]
-    env = {**os.environ, "HOME": str(desk.place)}
-    done = subprocess.run(command, capture_output=True, text=True, cwd=desk.place, env=env)
+    env = {**os.environ, "HOME": str(api.place)}
+    done = subprocess.run(command, capture_output=True, text=True, cwd=api.place, env=env)
     assert done.returncode == 0, done.stdout[-20_000:] + done.stderr
-    assert "Traceback" not in desk.log
+    assert "Traceback" not in api.log
 
 
-def test_answers_are_as_the_schema_says(tried: Desk) -> None:
+def test_responses_match_the_schema(tried: ApiServer) -> None:
     run(tried, "--phases", "examples,coverage,fuzzing", "--max-examples", "20")
 
 
 @pytest.mark.full
-def test_answers_are_as_the_schema_says_for_long(tried: Desk) -> None:
+def test_responses_match_the_schema_with_many_examples(tried: ApiServer) -> None:
     run(tried, "--max-examples", "300")

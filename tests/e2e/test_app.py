@@ -135,7 +135,7 @@ def test_own_file_is_uploaded_confirmed_refused_loaded_and_deleted(app: dict, pa
     expect(page.get_by_text("Units sold = Menge", exact=False)).to_be_visible()
     settled(page)
     page.get_by_role("button", name="Load", exact=True).click()
-    expect(page.get_by_text("line 12: Tag is not a date", exact=False)).to_be_visible(timeout=30_000)
+    expect(page.get_by_text("line 12: Tag is not a valid date", exact=False)).to_be_visible(timeout=30_000)
     page.get_by_role("button", name="Load the 1,092 good rows").click()
     expect(page.get_by_role("heading", name="export")).to_be_visible(timeout=30_000)
     _, file = file_of(page, page.get_by_role("link", name="Weekly sales (CSV)"))

@@ -98,7 +98,7 @@ def test_name_that_was_made_to_lead_here_gets_nothing(desk: Desk, browser: Brows
         for path in ("", "data", "load?path=/etc/passwd", "api/jobs", "_stcore/host-config"):
             answer = page.goto(f"http://evil.example:{desk.port}/{path}")
             assert answer is not None and answer.status == 421
-            assert "not known by this name" in page.content() and "stApp" not in page.content()
+            assert "Unknown host name" in page.content() and "stApp" not in page.content()
         opened = page.evaluate(
             """port => new Promise(done => {
                 const socket = new WebSocket(`ws://evil.example:${port}/_stcore/stream`, ['streamlit']);

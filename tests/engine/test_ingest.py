@@ -191,7 +191,7 @@ def test_refused_file_leaves_its_ingest_with_the_report_and_nothing_else(
         file.write("2020-01-06,a,many\n2020-01-06,a\0b,1\n2020-01-06,a\n")
     start_supervisor()
     ingest_id = request(path)
-    with pytest.raises(BadRows, match="line 122: unit_sales is not a number, in 'many'") as caught:
+    with pytest.raises(BadRows, match="line 122: unit_sales is not a number: 'many'") as caught:
         loading.wait_for_ingest(ingest_id)
     assert [row.line for row in caught.value.report.bad_rows.first] == [122, 123, 124]
     assert_nothing_is_left()

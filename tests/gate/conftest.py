@@ -1,3 +1,3 @@
-"""Servers with a sign-in and without, as those of the API's tests have them."""
+"""Fixtures: servers with and without sign-in, shared with the API tests."""
 
-from tests.api.conftest import desk, office, patch, place  # noqa: F401  fixtures
+from tests.api.conftest import api, patch, place, secured_api  # noqa: F401  fixtures

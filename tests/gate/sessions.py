@@ -1,4 +1,4 @@
-"""Sessions of pages without a browser: whatever can be sent over Streamlit's websocket, by whoever has which cookie."""
+"""Page sessions without a browser: sends messages over Streamlit's websocket, with or without a sign-in cookie."""
 
 import contextlib
 import json
@@ -17,13 +17,13 @@ from websockets.sync.client import ClientConnection, connect
 
 USER = "_streamlit_user"
 XSRF = "2|00000000|6162636465666768696a6b6c6d6e6f70|1700000000"
-ORIGIN = "http://localhost"  # of the address to which the identity provider leads back
+ORIGIN = "http://localhost"  # origin of the identity provider's redirect URI
 WAIT_S = 30.0
 ENDS = (ForwardMsg.FINISHED_SUCCESSFULLY, ForwardMsg.FINISHED_FRAGMENT_RUN_SUCCESSFULLY)
 
 
 class SignedAt(TimestampSigner):
-    """Signs as if it were `seconds_ago`."""
+    """Signer with a timestamp `seconds_ago`."""
 
     seconds_ago = 0
 
@@ -32,7 +32,7 @@ class SignedAt(TimestampSigner):
 
 
 def cookie(secret: str, email: str, age_s: int = 0, salt: str = USER, **claims: Any) -> str:
-    """The cookie of somebody who signed in `age_s` seconds ago, as Streamlit makes it."""
+    """A sign-in cookie in Streamlit's format, `age_s` seconds old."""
 
     class Signer(SignedAt):
         seconds_ago = age_s
@@ -45,7 +45,7 @@ def cookie(secret: str, email: str, age_s: int = 0, salt: str = USER, **claims: 
 
 @dataclass
 class Session:
-    """One session: what it sends, and all that came back for it."""
+    """A page session over a websocket."""
 
     stream: ClientConnection
     session_id: str = ""
@@ -57,7 +57,7 @@ class Session:
     def run(
         self, page: str = "", query: str = "", fragment: str = "", widgets: list[WidgetState] | None = None
     ) -> list[ForwardMsg]:
-        """Asks for a run of a page, or of a part of one; what came of it."""
+        """Requests a run of a page or fragment; returns the messages of the run."""
         message = BackMsg()
         state = message.rerun_script
         state.page_name, state.query_string, state.fragment_id = page, query, fragment
@@ -66,7 +66,7 @@ class Session:
         return self.read()
 
     def read(self) -> list[ForwardMsg]:
-        """What comes until a run has ended."""
+        """Reads messages until the run ends."""
         found: list[ForwardMsg] = []
         deadline = time.monotonic() + WAIT_S
         while True:
@@ -80,8 +80,8 @@ class Session:
             elif kind == "script_finished" and message.script_finished in ENDS:
                 return found
 
-    def says_nothing(self, seconds: float = 1.0) -> bool:
-        """Whether nothing comes for a while."""
+    def is_silent(self, seconds: float = 1.0) -> bool:
+        """Whether no message arrives for some seconds."""
         with contextlib.suppress(TimeoutError):
             self.stream.recv(timeout=seconds)
             return False
@@ -89,7 +89,7 @@ class Session:
 
 
 def words(messages: list[ForwardMsg]) -> str:
-    """All that was sent, as text."""
+    """The messages as text."""
     return "\n".join(map(str, messages))
 
 
@@ -97,17 +97,17 @@ def words(messages: list[ForwardMsg]) -> str:
 def session(
     port: int, user: str | None = None, host: str = "localhost", origin: str | None = ORIGIN, existing: str = ""
 ) -> Iterator[Session]:
-    """An open session, with the cookie of a user if there is one.
+    """Opens a session, optionally with a user's cookie.
 
     Parameters
     ----------
     existing
-        the number of a session that is to be taken up again.
+        id of a session to reconnect to.
 
     Raises
     ------
     InvalidStatus
-        if the server refuses it.
+        if the server rejects it.
     """
     cookies = f"_streamlit_xsrf={XSRF}" + (f"; {USER}={user}" if user is not None else "")
     headers = {"Cookie": cookies} | ({} if origin is None else {"Origin": origin})
@@ -126,7 +126,7 @@ def session(
 
 
 def status_of_session(port: int, **how: Any) -> int:
-    """The status with which a session is answered; 101 where it opens."""
+    """The HTTP status of opening a session; 101 if it opens."""
     try:
         with session(port, **how):
             return 101

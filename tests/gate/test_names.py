@@ -1,4 +1,4 @@
-"""Under which names the server answers, and to which pages: every route, and the websocket."""
+"""Host names and origins: which requests each route and the websocket accept or reject."""
 
 import os
 import socket
@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from fcst.settings import PROJECT
-from tests.api.conftest import Desk, at_work
+from tests.api.conftest import ApiServer, serve_api
 from tests.gate.sessions import session, status_of_session, words
 
 ROUTES = (
@@ -20,7 +20,7 @@ ROUTES = (
 )  # fmt: skip
 REFUSED = [
     ({"Origin": "http://evil.example"}, 403),
-    ({"Origin": "http://localhost:1"}, 403),  # another port is another site
+    ({"Origin": "http://localhost:1"}, 403),  # another port is another origin
     ({"Origin": "http://127.0.0.1"}, 403),
     ({"Origin": "http://[::1]:{port}"}, 403),
     ({"Origin": "null"}, 403),
@@ -30,7 +30,7 @@ REFUSED = [
     ({"Origin": "http://evil.example@127.0.0.1:{port}"}, 403),
     ({"Origin": "http://127.0.0.1:{port}/"}, 403),
     ({"Origin": "https://x.streamlit.app"}, 403),
-    ({"Host": "evil.example", "Origin": "http://evil.example"}, 421),  # a name that was made to lead here
+    ({"Host": "evil.example", "Origin": "http://evil.example"}, 421),  # DNS rebinding
     ({"Host": "evil.example"}, 421),
     ({"Host": "evil.example:{port}"}, 421),
     ({"Host": "localhost.evil.example"}, 421),
@@ -57,7 +57,7 @@ ANSWERED = [
     {"Host": "localhost:{port}", "Origin": "http://localhost:{port}"},
     {"Host": "localhost", "Origin": "https://localhost"},  # behind a proxy with TLS
     {"Sec-Fetch-Site": "same-origin", "Sec-Fetch-Mode": "cors"},
-    {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"},  # a link in a letter
+    {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"},  # a link in an e-mail
 ]
 
 
@@ -66,10 +66,10 @@ def filled(headers: dict[str, str], port: int) -> dict[str, str]:
 
 
 @pytest.mark.parametrize(("headers", "status"), REFUSED + FETCHED, ids=str)
-def test_no_route_answers_other_sites_or_other_names(
-    desk: Desk, office: Desk, headers: dict[str, str], status: int
+def test_routes_reject_other_sites_and_host_names(
+    api: ApiServer, secured_api: ApiServer, headers: dict[str, str], status: int
 ) -> None:
-    for server in (desk, office):
+    for server in (api, secured_api):
         for route in ROUTES:
             for method in ("GET", "OPTIONS") if "Origin" in headers else ("GET", "PUT"):
                 answer = httpx.request(method, f"{server.url}{route}", headers=filled(headers, server.port))
@@ -79,100 +79,98 @@ def test_no_route_answers_other_sites_or_other_names(
 
 
 @pytest.mark.parametrize(("headers", "status"), REFUSED, ids=str)
-def test_no_session_is_opened_from_other_sites_or_under_other_names(
-    desk: Desk, office: Desk, headers: dict[str, str], status: int
+def test_sessions_reject_other_sites_and_host_names(
+    api: ApiServer, secured_api: ApiServer, headers: dict[str, str], status: int
 ) -> None:
-    for server in (desk, office):
+    for server in (api, secured_api):
         sent = filled(headers, server.port)
         if "Host" in sent and not sent["Host"].strip("[") or set("@/") & set(sent.get("Host", "")):
-            continue  # no client sends it
+            continue  # the client cannot send it
         host = sent.get("Host", f"127.0.0.1:{server.port}")
         found = status_of_session(server.port, host=host, origin=sent.get("Origin"))
         assert found == status, (host, sent)
 
 
 @pytest.mark.parametrize("headers", ANSWERED, ids=str)
-def test_own_pages_and_programs_are_answered(desk: Desk, headers: dict[str, str]) -> None:
-    sent = filled(headers, desk.port)
+def test_own_pages_and_programs_are_accepted(api: ApiServer, headers: dict[str, str]) -> None:
+    sent = filled(headers, api.port)
     for route in ("/home", "/healthz", "/api/jobs", "/_stcore/health", "/_stcore/host-config", "/metrics"):
-        assert httpx.get(f"{desk.url}{route}", headers=sent).status_code == 200, route
-    begin = httpx.get(f"{desk.url}/?embed=true", headers=sent)
+        assert httpx.get(f"{api.url}{route}", headers=sent).status_code == 200, route
+    begin = httpx.get(f"{api.url}/?embed=true", headers=sent)
     assert (begin.status_code, begin.headers["location"]) == (307, "/home?embed=true")
-    host = sent.get("Host", f"127.0.0.1:{desk.port}")
-    assert status_of_session(desk.port, host=host, origin=sent.get("Origin")) == 101
+    host = sent.get("Host", f"127.0.0.1:{api.port}")
+    assert status_of_session(api.port, host=host, origin=sent.get("Origin")) == 101
 
 
 @pytest.mark.parametrize("end", ["%0A", "%0D", "%00", "%0A%0A", "%7F"])
-def test_path_with_a_control_character_leads_to_no_route(desk: Desk, office: Desk, end: str) -> None:
-    """A pattern that ends a route lets a line break pass; a path that is compared does not."""
-    for server in (desk, office):
+def test_path_with_a_control_character_is_rejected(api: ApiServer, secured_api: ApiServer, end: str) -> None:
+    """A route regex accepts a trailing line break; a string comparison does not."""
+    for server in (api, secured_api):
         for route in ("/_stcore/metrics", "/auth/logout", "/_stcore/script-health-check", "/media/x", "/api/jobs", "/"):
             answer = httpx.get(f"{server.url}{route}{end}")
             assert answer.status_code == 400 and "control character" in answer.text, route
 
 
-def test_every_word_of_a_browser_on_where_a_request_comes_from_counts(desk: Desk) -> None:
+def test_repeated_fetch_site_headers_all_count(api: ApiServer) -> None:
     headers = [("Sec-Fetch-Site", "same-origin"), ("Sec-Fetch-Site", "cross-site")]
-    assert desk.get("/_stcore/host-config", headers=headers).status_code == 403
+    assert api.get("/_stcore/host-config", headers=headers).status_code == 403
 
 
 @pytest.mark.parametrize("hosts", [(), ("localhost", "localhost"), ("localhost", "evil.example")], ids=len)
-def test_request_with_no_name_or_with_two_is_refused(desk: Desk, hosts: tuple[str, ...]) -> None:
-    """By hand: a library would not send it."""
+def test_request_without_host_or_with_two_is_rejected(api: ApiServer, hosts: tuple[str, ...]) -> None:
+    """Sent over a raw socket, because a library would not send it."""
     for version in ("1.0", "1.1"):
         for path in ("/", "/api/jobs", "/_stcore/host-config"):
-            with socket.create_connection(("127.0.0.1", desk.port), timeout=10) as sock:
+            with socket.create_connection(("127.0.0.1", api.port), timeout=10) as sock:
                 lines = "".join(f"Host: {host}\r\n" for host in hosts)
                 sock.sendall(f"GET {path} HTTP/{version}\r\n{lines}Connection: close\r\n\r\n".encode())
                 assert sock.recv(100).split(b" ")[1] in (b"400", b"421"), (version, path)
 
 
-def test_answers_may_be_framed_by_no_other_site(desk: Desk) -> None:
+def test_responses_cannot_be_framed_by_other_sites(api: ApiServer) -> None:
     for route in ("/", "/load", "/_stcore/health", "/api/docs", "/healthz"):
-        headers = desk.get(route).headers
+        headers = api.get(route).headers
         assert headers["x-frame-options"] == "SAMEORIGIN"
         assert headers["content-security-policy"] == "frame-ancestors 'self'"
         assert (headers["x-content-type-options"], headers["referrer-policy"]) == ("nosniff", "same-origin")
-    assert desk.get("/_stcore/host-config").json()["allowedOrigins"] == []
+    assert api.get("/_stcore/host-config").json()["allowedOrigins"] == []
 
 
-def test_name_of_the_sign_in_and_names_that_are_set_are_known(
-    place: Path, desk: Desk, patch: pytest.MonkeyPatch
-) -> None:
-    """A proxy passes the name on by which browsers call it."""
+def test_configured_host_names_are_accepted(place: Path, api: ApiServer, patch: pytest.MonkeyPatch) -> None:
+    """A reverse proxy forwards the host name that browsers use."""
     allowed = "lan.example plan.shop.example *.team.example localhost"  # as Streamlit reads a list
     more = {"STREAMLIT_SERVER_ALLOWED_HOSTS": allowed, "FCST_HOSTS": "Plan.shop.example, *.team.example"}
-    with at_work(place, PROJECT, **more) as server:
+    with serve_api(place, PROJECT, **more) as server:
         for name in ("plan.shop.example", "a.team.example:443", "lan.example", "localhost"):
             assert server.get("/api/jobs", headers={"Host": name}).status_code == 200, name
             assert status_of_session(server.port, host=name, origin=f"https://{name}") == 101, name
         for name in ("shop.example", "team.example", "plan.shop.example.evil.example", "xlan.example"):
             assert server.get("/api/jobs", headers={"Host": name}).status_code == 421, name
-    assert desk.get("/api/jobs", headers={"Host": "plan.shop.example"}).status_code == 421
+    assert api.get("/api/jobs", headers={"Host": "plan.shop.example"}).status_code == 421
 
 
-def test_open_address_answers_under_its_own_number_and_name(place: Path) -> None:
-    """No site can have made a number lead here, as it can with a name."""
+def test_open_address_accepts_its_ip_address_and_host_name(place: Path) -> None:
+    """DNS rebinding can point a name to this server, but not change the IP address."""
     more = {"FCST_OPEN_ADDRESS": "0.0.0.0", "STREAMLIT_SERVER_ADDRESS": "0.0.0.0"}
-    with at_work(place, PROJECT, **more) as server:
-        url = f"http://127.0.0.2:{server.port}/api/jobs"  # every number of the loopback leads to this machine
+    with serve_api(place, PROJECT, **more) as server:
+        url = f"http://127.0.0.2:{server.port}/api/jobs"  # every loopback address is this machine
         assert httpx.get(url).status_code == 200
         assert server.get("/api/jobs", headers={"Host": socket.gethostname()}).status_code == 200
         assert httpx.get(url, headers={"Host": "127.0.0.3"}).status_code == 421
         assert server.get("/api/jobs", headers={"Host": "evil.example"}).status_code == 421
 
 
-def test_file_of_the_server_is_not_sent_to_a_page_of_another_port(desk: Desk) -> None:
-    """What a script on any page of this machine could do: open a session on the page that reads files."""
-    own = f"127.0.0.1:{desk.port}"
-    assert status_of_session(desk.port, host=own, origin="http://localhost:1") == 403
-    with session(desk.port, host=own, origin=f"http://{own}") as visitor:
+def test_page_of_another_port_cannot_read_server_files(api: ApiServer) -> None:
+    """A script of another local server could open a session on the page that reads files."""
+    own = f"127.0.0.1:{api.port}"
+    assert status_of_session(api.port, host=own, origin="http://localhost:1") == 403
+    with session(api.port, host=own, origin=f"http://{own}") as visitor:
         assert "Load sales" in words(visitor.run("load"))
 
 
-def test_server_asks_nobody_outside_for_its_own_address(place: Path) -> None:
-    """Streamlit would, with calls that stop the whole server for a second each, when it compares origins."""
-    asked: list[bytes] = []
+def test_server_does_not_look_up_its_external_address(place: Path) -> None:
+    """Streamlit does when it compares origins; each lookup blocks the server for a second."""
+    requests: list[bytes] = []
     with socket.create_server(("127.0.0.1", 0)) as proxy:
 
         def listen() -> None:
@@ -182,13 +180,13 @@ def test_server_asks_nobody_outside_for_its_own_address(place: Path) -> None:
                 except OSError:
                     return
                 with connection:
-                    asked.append(connection.recv(1_000))
+                    requests.append(connection.recv(1_000))
 
         thread = threading.Thread(target=listen, daemon=True)
         thread.start()
         address = f"http://127.0.0.1:{proxy.getsockname()[1]}"
         names = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy")
-        with at_work(place, PROJECT, **dict.fromkeys(names, address), NO_PROXY="", no_proxy="") as server:
+        with serve_api(place, PROJECT, **dict.fromkeys(names, address), NO_PROXY="", no_proxy="") as server:
             own = f"127.0.0.1:{server.port}"
             for origin in ("http://evil.example", "https://x.streamlit.app", "http://localhost:1", f"https://{own}.x"):
                 assert status_of_session(server.port, host=own, origin=origin) == 403
@@ -196,5 +194,5 @@ def test_server_asks_nobody_outside_for_its_own_address(place: Path) -> None:
                 visitor.run()
         proxy.shutdown(socket.SHUT_RDWR)
         thread.join(10)
-    assert asked == []
+    assert requests == []
     assert os.environ.get("HTTP_PROXY") != address

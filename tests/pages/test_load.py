@@ -42,7 +42,7 @@ def test_day_or_month_first_is_asked_with_a_value(undecided: Path) -> None:
     assert at.dataframe[0].value.iloc[0].tolist() == ["02/09/2024", "2 September 2024", "9 February 2024"]
     assert len(at.dataframe[0].value) == 3
     at.button(key="load").click().run()
-    assert "can be read in two ways: '02/09/2024'" in plain_words(at)
+    assert "are ambiguous: '02/09/2024'" in plain_words(at)
     assert loading.list_open_ingests() == []
     at.radio[0].set_value("%m/%d/%Y").run()
     at.button(key="load").click().run()
@@ -105,7 +105,7 @@ def test_files_that_changed_since_they_were_looked_at_are_not_loaded(undecided: 
     at = loading_page(undecided)
     undecided.write_text("\n".join(["date,item,qty", *rows, *rows]))
     at.button(key="load").click().run()
-    assert "has changed since it was looked at" in plain_words(at)
+    assert "has changed since it was checked" in plain_words(at)
     assert loading.list_open_ingests() == []
     at.run()
     at.button(key="load").click().run()

@@ -339,7 +339,7 @@ def test_refused_file_shows_its_bad_rows_and_the_way_on(load_dataset: Callable[.
     with pytest.raises(BadRows):
         load_dataset(tmp_path / "bad.csv", name="bad")
     at = open_page("data", ingest="1")
-    assert "line 30: date is not a date" in at.error[0].value.replace("\\", "")
+    assert "line 30: date is not a valid date" in at.error[0].value.replace("\\", "")
     kinds, table = at.dataframe[0].value, at.dataframe[1].value
     assert kinds[["Rows", "Column", "Such as"]].values.tolist() == [[1, "date", "2020-13-01"], [1, "sales", "many"]]
     assert table[["Line", "Column", "Value"]].values.tolist() == [[30, "date", "2020-13-01"], [31, "sales", "many"]]
@@ -862,7 +862,7 @@ def test_sample_and_uploads_are_read_whatever_the_operator_allows(
     monkeypatch.setenv("FCST_INGEST_ROOTS", str(tmp_path / "allowed"))
     assert load_dataset(SAMPLE, name="sample").n_items == 200
     write_sales(tmp_path / "s.csv", 2, 6)
-    with pytest.raises(InputError, match="not in a folder that may be read"):
+    with pytest.raises(InputError, match="not in an allowed folder"):
         load_dataset(tmp_path / "s.csv")
     upload = loading.save_upload("s.csv", io.BytesIO((tmp_path / "s.csv").read_bytes()))
     assert load_dataset(Path(upload), name="mine", is_upload=True).n_items == 2

@@ -200,11 +200,11 @@ def test_file_by_whole_keys_by_families_and_by_all_parts(shop: Dataset, tmp_path
             r"2 rows of regions.csv .* row 2: '7' is in .* row 3: it names",
         ),
         ("store_nbr,region\n77,North\n", "No item of the dataset has a key of regions.csv, such as '77'"),
-        ("town,region\n7,North\n", "does not say what its rows are of"),
-        ("store_nbr,city\n7,North\n", "no column with an attribute; city came with the sales"),
+        ("town,region\n7,North\n", "has no key column"),
+        ("store_nbr,city\n7,North\n", "no attribute column; city came with the sales"),
         ("store_nbr,all\n7,North\n", "'all' cannot be the name"),
         ("store_nbr,region\n", "no rows"),
-        (f"store_nbr,region\n7,{'x' * 501}\n", "cannot be a value"),
+        (f"store_nbr,region\n7,{'x' * 501}\n", "is not a valid value"),
     ],
 )
 def test_file_that_cannot_be_used_is_refused_whole(shop: Dataset, tmp_path: Path, text: str, why: str) -> None:

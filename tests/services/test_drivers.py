@@ -217,7 +217,7 @@ def test_file_without_drivers_is_refused_before_anything_is_asked(dataset: Datas
     path = tmp_path / "colours.csv"
     path.write_text("date,item,colour\n2021-01-01,item1,red\n")
     spec = IngestSpec(paths=(str(path),), name="n", plan_of=dataset.dataset_id)
-    with pytest.raises(InputError, match="no column that is known to be a driver"):
+    with pytest.raises(InputError, match="no driver column"):
         drivers.request_plan(spec)
     assert ingests.list_open() == []
 
@@ -236,7 +236,7 @@ def test_column_of_a_plan_is_the_known_driver_with_other_capitals_and_signs(
     load_plan(dataset, tmp_path / "plan.csv", promo=["on_promo"], event=["state_holiday"])
     own, plan = drivers.list_loads(dataset.dataset_id)
     assert {column.name for column in plan.columns} == {column.name for column in own.columns}
-    assert not plan.report.remarks or "cannot be learnt" not in " ".join(plan.report.remarks)
+    assert not plan.report.remarks or "cannot be estimated" not in " ".join(plan.report.remarks)
 
 
 def test_driver_that_no_week_with_sales_has_is_remarked(dataset: Dataset, tmp_path: Path) -> None:
@@ -247,4 +247,4 @@ def test_driver_that_no_week_with_sales_has_is_remarked(dataset: Dataset, tmp_pa
     path.write_text(f"week ending,item,tv\n{dataset.last_wk_end_dt + timedelta(weeks=1)},item1,1\n")
     load_plan(dataset, path, driver=["tv"])
     (remark,) = drivers.list_loads(dataset.dataset_id)[-1].report.remarks
-    assert remark.startswith("tv has no values in weeks with sales") and "Drivers of the dataset are promo:" in remark
+    assert remark.startswith("tv has no values in weeks with sales") and "a driver of the dataset (promo:" in remark

@@ -143,11 +143,11 @@ def test_file_has_one_row_an_item_or_one_a_predecessor(dataset: Dataset, tmp_pat
 @pytest.mark.parametrize(
     "text, words",
     [
-        ("item,like,factor\nnew,item1,much\nnewer,item1,1\n", "row 1: 'much' is no factor"),
-        ("item,like,launch\nnew,item1,31.03.2021\n", "row 1: '31.03.2021' is no day"),
+        ("item,like,factor\nnew,item1,much\nnewer,item1,1\n", "row 1: 'much' is not a valid factor"),
+        ("item,like,launch\nnew,item1,31.03.2021\n", "row 1: '31.03.2021' is not a valid date"),
         ("item,like,predecessor\nnew,item1,item2\n", "a predecessor and a like item"),
         ("item,like\nnew,item1\nnew,item2\n", "row 2: Item 'new' is in several rows"),
-        ("item,like,factor\nnew,,2\n", "a factor without an item"),
+        ("item,like,factor\nnew,,2\n", "a factor but no predecessor"),
         ("item,like,colour\nnew,item1,red\n", "'colour' that is not known"),
         ("item,colour\nnew,red\n", "no list of lifecycles"),
         ("item,like,like item\nnew,a,b\n", "two columns for like"),
@@ -211,7 +211,7 @@ def test_file_of_a_joined_key_names_all_its_columns(load_dataset: Callable[..., 
     dataset = load_dataset(tmp_path / "sales.csv", mapping={"item": ["store", "sku"]})
     found = read(dataset, tmp_path / "items.csv", "Store,SKU,like\ns1,b,s1|a\n,,\n")
     assert found == [like("s1|b", "s1|a")]
-    with pytest.raises(InputError, match="row 1: It names no item"):
+    with pytest.raises(InputError, match="row 1: The item is empty"):
         read(dataset, tmp_path / "items.csv", "store,sku,like\ns1,,s1|a\n")
 
 

@@ -1,8 +1,8 @@
-"""The recognisers: each finds one thing in a table's columns and adds it to the draft, with its evidence.
+"""Recognisers: each recognises one property of a table's columns and adds it to the draft, with its evidence.
 
-A recogniser is a function of a draft, in a record with samples of what it recognises and of what it must leave alone.
-They run in the order of REGISTRY: later ones build on what earlier ones have found. To add one, write it with its
-samples and name it here; the tests run all samples.
+A recogniser is a function of a draft, with samples that it must recognise and samples that it must ignore. They run
+in the order of REGISTRY; later ones use the results of earlier ones. To add one, write it with its samples and list
+it here; the tests run all samples.
 """
 
 from collections.abc import Sequence
@@ -28,12 +28,12 @@ REGISTRY: tuple[Recogniser, ...] = (
     dates.PARTS,
     dates.BY_VALUES,
     dates.FORMAT,
-    drivers.BESIDE,
+    drivers.COLUMNS,
     units.ONLY_NUMBERS,
     units.ROW_IS_ONE,
     items.BY_VALUES,
     items.ONE_SERIES,
-    units.MONEY_BESIDE,
+    units.VALUE_AND_PRICE,
     units.NUMBERS,
     rows.LINES_OF_ITEMS,
     rows.ENTRY_TYPES,
@@ -56,12 +56,12 @@ def propose(
     is_comma_usual: bool = False,
     file_name: str = "",
 ) -> Proposal:
-    """What the columns of a table mean; what is `given` stands. The parameters are those of `Draft`."""
+    """Recognises the meaning of a table's columns; keeps `given` roles. The parameters are those of `Draft`."""
     draft = Draft(
         columns=Columns(tuple(columns), tuple(types), sample),
         given=given,
-        asked_format=date_format,
-        asked_decimal=decimal,
+        given_format=date_format,
+        given_decimal=decimal,
         calendar=calendar or {},
         is_comma_usual=is_comma_usual,
         file_name=file_name,

@@ -1,4 +1,4 @@
-"""Dates: in which column, how they are written, which comes first, day or month, and whether they begin weeks."""
+"""Recognisers of dates: the column, the format, day or month first, times of day, and dates that begin weeks."""
 
 from datetime import datetime
 
@@ -9,16 +9,16 @@ from fcst.ingest.date_texts import (
 )
 from fcst.ingest.date_texts import (
     find_date_format,
+    format_by_file_name,
+    format_by_row_order,
+    format_without_future,
     has_clock,
     is_of_weeks,
     may_be_week,
     may_have_month_first,
     month_first,
-    of_named_month,
-    order_of_rows,
     parsed,
     weekday_of,
-    without_future,
 )
 from fcst.ingest.proposal import Draft
 from fcst.ingest.recognisers.recogniser import Recogniser, Sample
@@ -32,11 +32,11 @@ _DAY_FIRST_WORDS = frozenset(
     " produto vendas loja aantal winkel verkoop ilosc produkt sprzedaz sklep tarih urun adet miktar satis antal maara"
     " дата товар количество продажи bezeichnung articolo articulo artigo".split()
 )
-"""Words of headers in languages that write the day first."""
+"""Header words in languages with day-first dates."""
 
 
 def _of_parts(draft: Draft) -> None:
-    """A year and a number of a week, or a year, a month and a day, in columns of their own."""
+    """A year and a week number, or a year, a month and a day, in separate columns."""
     if not draft.is_open("date") or len(draft.mapping["date"]) > 1 or draft.periods:
         return
     columns = draft.columns
@@ -50,17 +50,17 @@ def _of_parts(draft: Draft) -> None:
     if date and may_be_week(date[0]):
         cells = columns.cells(date[0])
         if cells and all(cell.isdecimal() and 1 <= int(cell[:3]) <= 53 for cell in cells):
-            draft.decide("date", [by_part["year"][0], date[0]], "a year and a week beside it")
+            draft.decide("date", [by_part["year"][0], date[0]], "a year column and a week column")
         return
     if not (by_part["month"] and by_part["day"]) or (date and date[0] not in by_part["day"]):
         return
     cells = columns.cells(by_part["day"][0])
     if cells and all(cell.isdecimal() and 1 <= int(cell[:3]) <= 31 for cell in cells):
-        draft.decide("date", [by_part[part][0] for part in ("year", "month", "day")], "a year, a month and a day")
+        draft.decide("date", [by_part[part][0] for part in ("year", "month", "day")], "year, month and day columns")
 
 
 def _by_values(draft: Draft) -> None:
-    """The first column whose values are dates, for a file that calls it by an unknown name."""
+    """The first column whose values are dates, if no column has a known name."""
     if draft.mapping["date"] or not draft.is_open("date"):
         return
     for name in sorted(draft.free(), key=is_of_other_date):
@@ -69,49 +69,49 @@ def _by_values(draft: Draft) -> None:
         cells = [cell.strip() for row in rows if (cell := row[place])]
         is_number = all(cell.isdigit() and len(cell) != 8 for cell in cells)
         if len(cells) > len(rows) / 2 and not is_number and find_date_format(cells):
-            draft.decide("date", [name], "its values are dates")
+            draft.decide("date", [name], "column values are dates")
             if is_of_other_date(name):
-                draft.remarks.append(f"The only dates are those of {name}: they are taken for those of the sales.")
+                draft.remarks.append(f"{name} is taken as the date of sale because it is the only column with dates.")
             return
 
 
 def _format(draft: Draft) -> None:
     dates = list(dict.fromkeys(draft.cells("date"))) if not draft.periods else []
-    if draft.asked_format:
-        draft.date_format, draft.why["dates"] = draft.asked_format, "as you said"
+    if draft.given_format:
+        draft.date_format, draft.why["dates"] = draft.given_format, "set by you"
         return
     draft.date_format = find_date_format(dates, any(map(may_be_week, draft.mapping["date"])))
-    draft.why["dates"] = f"{len(parsed(dates, draft.date_format)):,} of {len(dates):,} dates looked at are read so"
+    draft.why["dates"] = f"{len(parsed(dates, draft.date_format)):,} of {len(dates):,} dates in the sample match"
 
 
 def _day_order(draft: Draft) -> None:
-    """Which comes first, day or month, where the dates allow both: by whatever else tells, unless that disagrees."""
-    if draft.asked_format or draft.periods or not may_have_month_first(draft.cells("date"), draft.date_format):
+    """Day or month first, for ambiguous dates: decided by other evidence, unless it is contradictory."""
+    if draft.given_format or draft.periods or not may_have_month_first(draft.cells("date"), draft.date_format):
         return
     readings = (draft.date_format, month_first(draft.date_format))
     single = draft.cells("date") if len(draft.mapping["date"]) == 1 else []
     is_european = any(set(words(name)) & _DAY_FIRST_WORDS for name in draft.columns.names)
     evidence = (
         (readings[0] if "," in (draft.numbers.decimal, draft.money.decimal) else "", "the decimal sign is a comma"),
-        (order_of_rows(single, readings), "the rows are in the order of their dates"),
-        (_of_other_column(draft, readings), "another column of dates has days after the 12th"),
-        (of_named_month(single, readings, draft.file_name), "the file's name tells the month"),
-        (readings[0] if is_european else "", "the names of the columns are of a language that writes the day first"),
-        (readings[0] if draft.is_comma_usual else "", "semicolons stand where the day comes first"),
-        (without_future(single, readings), "no sale lies in the future"),
+        (format_by_row_order(single, readings), "the rows are sorted by date"),
+        (_format_of_other_column(draft, readings), "another date column has days after the 12th"),
+        (format_by_file_name(single, readings, draft.file_name), "the file name contains the month"),
+        (readings[0] if is_european else "", "the column names are in a language with day-first dates"),
+        (readings[0] if draft.is_comma_usual else "", "files with semicolons usually have day-first dates"),
+        (format_without_future(single, readings), "no date is in the future"),
     )
-    told = [(reading, why) for reading, why in evidence if reading]
-    if len({reading for reading, _ in told}) == 1:
-        draft.date_format, draft.why["dates"] = told[0]
+    found = [(reading, why) for reading, why in evidence if reading]
+    if len({reading for reading, _ in found}) == 1:
+        draft.date_format, draft.why["dates"] = found[0]
         return
     draft.is_day_first_assumed = True
     first = {readings[0]: "day first", readings[1]: "month first"}
-    against = "; ".join(f"{first[reading]}: {why}" for reading, why in told)
-    draft.why["dates"] = against or "nothing tells which comes first, day or month"
+    contradictory = "; ".join(f"{first[reading]}: {why}" for reading, why in found)
+    draft.why["dates"] = contradictory or "the file does not prove whether day or month comes first"
 
 
-def _of_other_column(draft: Draft, readings: tuple[str, str]) -> str:
-    """How another column writes its dates, where these are written by one of two readings and prove it."""
+def _format_of_other_column(draft: Draft, readings: tuple[str, str]) -> str:
+    """The format, of two, of another column whose dates are unambiguous; empty if there is none."""
     for name in draft.free():
         cells = list(dict.fromkeys(draft.columns.cells(name)))
         found = find_date_format(cells) if cells and not draft.columns.is_numeric(name) else ""
@@ -128,15 +128,15 @@ def _times(draft: Draft) -> None:
 
 
 def _week_starts(draft: Draft) -> None:
-    """Dates that begin their weeks: by the name of their column, or Mondays in a column that is called a week."""
+    """Dates that begin weeks: by the column name, or Mondays in a column named as a week."""
     if len(draft.mapping["date"]) != 1 or draft.periods or is_of_weeks(draft.date_format):
         return
     (name,) = draft.mapping["date"]
     is_monday = may_be_week(name) and not {"end", "ending", "ended"} & set(words(name)) and len(draft.days()) > 2
     if normalised(name) in STARTS:
-        draft.begin_weeks, why = True, "its name says that a date begins a week"
+        draft.begin_weeks, why = True, "the column name means the first day of a week"
     elif is_monday and weekday_of(draft.days()) == "MON":
-        draft.begin_weeks, why = True, "its dates are Mondays, which begin weeks"
+        draft.begin_weeks, why = True, "the dates are Mondays, which begin weeks"
         draft.remarks.append(f"The dates in {name} are Mondays: each is read as the first day of its week.")
     else:
         return
@@ -163,7 +163,7 @@ BY_VALUES = Recogniser(
     ),
 )
 FORMAT = Recogniser(
-    "how dates are written",
+    "the date format",
     _format,
     (
         Sample("date,item,qty\n31/01/2024,a,1", {"date_format": "%d/%m/%Y"}),

@@ -1,4 +1,4 @@
-"""Drivers beside the sales: open days, stock, events, further promotions; and the last days of rows of a plan."""
+"""Recognisers of driver columns: open days, stock, events, promotions, prices; and the last day of a plan's rows."""
 
 from fcst.ingest.column_names import is_price
 from fcst.ingest.columns import normalised
@@ -22,44 +22,44 @@ _FIRST_DAYS = ("from", "startdate", "datefrom", "fromdate", "validfrom", "promos
 
 
 def _drivers(draft: Draft) -> None:
-    """Columns whose names say a driver, with cells that may be one."""
+    """Columns with the name of a driver."""
     found: Mapping = {}
     for name in draft.free():
         role = _ROLE_OF.get(normalised(name))
         if role is not None and draft.is_open(role):
             found.setdefault(role, []).append(name)
     for role, names in found.items():
-        draft.decide(role, [*draft.mapping[role], *names], "its name" if len(names) == 1 else "their names")
+        draft.decide(role, [*draft.mapping[role], *names], "column name" if len(names) == 1 else "column names")
     _price(draft)
 
 
 def _price(draft: Draft) -> None:
-    """The price in a plan; beside sales it is found with the value that was paid."""
+    """The price in a plan; in sales files `units.VALUE_AND_PRICE` finds it."""
     named = [name for name in draft.free() if is_price(name) and draft.columns.is_numeric(name)]
     if draft.is_plan and named and draft.is_open("price"):
-        draft.decide("price", named[:1], "its name")
+        draft.decide("price", named[:1], "column name")
 
 
 def _days(draft: Draft) -> None:
-    """The first and the last day of a row of a plan."""
+    """The first and last day of a plan's rows."""
     if not draft.is_plan:
         return
     for role, known in (("date", _FIRST_DAYS), ("until", _LAST_DAYS)):
         named = [name for name in draft.columns.names if normalised(name) in known]
         if named and draft.is_open(role) and (role == "until" or not draft.mapping["date"]):
-            draft.decide(role, named[:1], "its name")
+            draft.decide(role, named[:1], "column name")
 
 
 DAYS_OF_PLAN = Recogniser(
-    "the first and last day of a row of a plan",
+    "the first and last day of a plan's rows",
     _days,
     (
         Sample("item,from,to,promo\na,2024-01-01,2024-01-07,1", {"until": []}),
         Sample("item,date,qty,enddate\na,2024-01-01,2,2024-01-07", {"date": ["date"], "until": []}),
     ),
 )
-BESIDE = Recogniser(
-    "drivers beside the sales",
+COLUMNS = Recogniser(
+    "driver columns",
     _drivers,
     (
         Sample(

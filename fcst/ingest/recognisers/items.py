@@ -1,4 +1,4 @@
-"""The item: by its name, by what tells rows of one date apart, or none where the file is one series."""
+"""Recognisers of the item: by column name, by values that distinguish rows of one date, or a single series."""
 
 import re
 from collections import Counter
@@ -11,7 +11,7 @@ from fcst.ingest.proposal import Draft
 from fcst.ingest.recognisers.recogniser import Recogniser, Sample
 from fcst.specs import ONE_ITEM, WIDE
 
-LEAST_ROWS = 20  # before a column that differs in each of them is known to be no item
+LEAST_ROWS = 20  # needed to conclude that a column with a different value in each row is not the item
 _CLOCK = re.compile(r"\d{1,2}:\d{2}")
 _RUNNING_NUMBERS = ("id", "index", "row", "rowid", "rownumber", "uniqueid", "no", "nr", "unnamed0")
 
@@ -21,18 +21,19 @@ def _by_names(draft: Draft) -> None:
     left_out = taken | draft.columns.nested | draft.periods.keys()
     named = [name for name in draft.columns.names if name not in left_out]
     of_dates = candidates(named).get("date", [])
-    if of_dates and draft.columns.sample and not is_known(of_dates[0], "date"):  # only its words say so: Day of week
+    if of_dates and draft.columns.sample and not is_known(of_dates[0], "date"):  # known only by its words: Day of week
         named = [n for n in named if n not in of_dates or find_date_format(draft.columns.cells(n)[:200])]
     for role, names in recognise_roles(named).items():
-        draft.decide(role, names, "its name")
+        draft.decide(role, names, "column name")
     for role, names in draft.given.items():
-        draft.decide(role, names, "as you said")
-    if len(draft.mapping["item"]) > 1 and draft.is_open("store"):  # a part of the key is still the store
+        draft.decide(role, names, "set by you")
+    if len(draft.mapping["item"]) > 1 and draft.is_open("store"):  # a part of the key can be the store, too
         store = recognise_roles(draft.mapping["item"]).get("store", draft.mapping["store"])
-        draft.decide("store", store, "a part of the item's key")
+        draft.decide("store", store, "part of the item key")
 
 
 def _without_running_number(draft: Draft) -> None:
+    """Replaces an item column with a running number by another column of items."""
     item, date = draft.mapping["item"], draft.mapping["date"]
     if not draft.is_open("item") or len(item) != 1 or date in ([], [WIDE]):
         return
@@ -41,16 +42,16 @@ def _without_running_number(draft: Draft) -> None:
     others = [name for name in candidates(draft.free()).get("item", []) if not _differs_in_each_row(draft, name)]
     description = draft.mapping["description"]
     if others:
-        draft.decide("item", others[:1], f"its name; {item[0]} differs in each row")
+        draft.decide("item", others[:1], f"column name; {item[0]} differs in each row")
     elif normalised(item[0]) in _RUNNING_NUMBERS:
         draft.decide("item", [], "")
     elif description and not _differs_in_each_row(draft, description[0]):
-        draft.decide("item", description, f"its name; {item[0]} differs in each row")
+        draft.decide("item", description, f"column name; {item[0]} differs in each row")
         draft.mapping["description"] = []
 
 
 def _differs_in_each_row(draft: Draft, name: str) -> bool:
-    """Whether a column differs in each row, and the rows are of several dates."""
+    """Whether a column has a different value in each row, and the rows have several dates."""
     n, n_rows = len(draft.columns.different([name])), len(draft.columns.sample)
     is_number = normalised(name) in _RUNNING_NUMBERS
     if n != n_rows or (n_rows < LEAST_ROWS and not is_number):
@@ -59,7 +60,7 @@ def _differs_in_each_row(draft: Draft, name: str) -> bool:
 
 
 def _without_line_number(draft: Draft) -> None:
-    """An item that begins with 1 in each order: the number of a line in it."""
+    """Replaces an item column that restarts at 1 in each order: it is the line number."""
     item, receipt = draft.mapping["item"], draft.mapping["receipt"]
     if not draft.is_open("item") or len(item) != 1:
         return
@@ -74,14 +75,14 @@ def _without_line_number(draft: Draft) -> None:
     if not (item[0].strip().endswith("#") or (is_numbered and len(lines) > 1)):
         return
     for name in [*candidates(draft.free()).get("item", []), *draft.mapping["description"]]:
-        draft.decide("item", [name], f"its name; {item[0]} numbers the lines of an order")
+        draft.decide("item", [name], f"column name; {item[0]} numbers the lines of an order")
         if draft.mapping["description"] == [name]:
             draft.mapping["description"] = []
         return
 
 
 def _as_headings(draft: Draft) -> None:
-    """Items that stand above their rows, in a column that is empty in these: no column has them row by row."""
+    """Items as headings above their rows, in a column that is empty in those rows; no column has them row by row."""
     mapping, columns = draft.mapping, draft.columns
     if not draft.is_open("item") or not (mapping["date"] and mapping["sales"]) or draft.periods:
         return
@@ -98,8 +99,8 @@ def _as_headings(draft: Draft) -> None:
     draft.decide("item", [], "")
 
 
-def _is_wanted(draft: Draft) -> bool:
-    """Whether no column of items was found, and may be."""
+def _needs_item(draft: Draft) -> bool:
+    """Whether the table has no item column yet and can have one."""
     mapping = draft.mapping
     return (
         not mapping["item"]
@@ -111,25 +112,25 @@ def _is_wanted(draft: Draft) -> bool:
 
 
 def _of_store_and_group(draft: Draft) -> None:
-    """Store and class, or family, where no column of items is there: those of them that differ."""
+    """Store and class (or family) as the item if there is no item column; only those columns that vary."""
     mapping = draft.mapping
-    if not _is_wanted(draft):
+    if not _needs_item(draft):
         return
     group = "class" if mapping["class"] else "family"
     key = [*mapping["store"], *mapping[group]]
     if not key:
         return
     varying = [name for name in key if len(draft.columns.different([name])) > 1]
-    draft.decide("item", varying or key[-1:], "there is no column of items")
+    draft.decide("item", varying or key[-1:], "no item column")
     for role in ("store", group):
         if set(mapping[role]) & set(mapping["item"]) and (role == group or len(mapping["item"]) == 1):
             mapping[role] = []
 
 
 def _by_values(draft: Draft) -> None:
-    """The one column of texts that tells the rows of one date apart."""
+    """The only text column that distinguishes rows of the same date."""
     mapping = draft.mapping
-    if not _is_wanted(draft):
+    if not _needs_item(draft):
         return
     columns, n_rows = draft.columns, len(draft.columns.sample)
     is_wide = mapping["date"] == [WIDE]
@@ -145,12 +146,13 @@ def _by_values(draft: Draft) -> None:
             and len(columns.different([name, *mapping["date"]])) == n_rows
         ]
     if len(found) == 1 or (found and is_wide):
-        draft.decide("item", found[:1], "it tells the rows of one date apart", by_values=True)
+        draft.decide("item", found[:1], "column distinguishes rows of the same date", by_values=True)
 
 
 def _one_series(draft: Draft) -> None:
+    """A single series: each date appears once, and no column can be the item."""
     mapping = draft.mapping
-    if not _is_wanted(draft):
+    if not _needs_item(draft):
         return
     columns = draft.columns
     if mapping["date"] == [WIDE]:
@@ -159,13 +161,13 @@ def _one_series(draft: Draft) -> None:
         counts = Counter(columns.rows(mapping["date"]))
         is_one = bool(counts) and max(counts.values()) == 1
     n_rows = len(columns.sample)
-    is_told = any(
+    has_key = any(
         1 < len(columns.different([name])) <= (n_rows / 2 if columns.is_numeric(name) else n_rows)
         for name in draft.free()
         if meaning_of(name) not in (Meaning.MONEY, Meaning.OTHER)
     )
-    if is_one and not is_told:
-        draft.decide("item", [ONE_ITEM], "there is no column of items, and no date comes twice", by_values=True)
+    if is_one and not has_key:
+        draft.decide("item", [ONE_ITEM], "no item column, and no date appears twice", by_values=True)
 
 
 _DAYS = [f"2024-01-{day:02}" for day in range(1, 29)]
@@ -179,7 +181,7 @@ NAMES = Recogniser(
     ),
 )
 RUNNING_NUMBER = Recogniser(
-    "numbers of rows that are called like an item",
+    "running numbers in an item column",
     _without_running_number,
     (
         Sample(
@@ -190,7 +192,7 @@ RUNNING_NUMBER = Recogniser(
     ),
 )
 LINE_NUMBER = Recogniser(
-    "numbers of lines in an order",
+    "line numbers in an item column",
     _without_line_number,
     (
         Sample(
@@ -234,7 +236,7 @@ BY_VALUES = Recogniser(
     ),
 )
 ONE_SERIES = Recogniser(
-    "a file that is one series",
+    "a single series",
     _one_series,
     (
         Sample("day,qty\n2024-01-01,1\n2024-01-02,2", {"item": [ONE_ITEM]}),

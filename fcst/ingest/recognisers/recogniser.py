@@ -1,4 +1,4 @@
-"""The record of a recogniser, and of the samples by which it is tested."""
+"""Types of a recogniser and its test samples."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,14 +8,14 @@ from fcst.ingest.proposal import Draft
 
 @dataclass(frozen=True)
 class Sample:
-    """A small table, and what is recognised in it.
+    """A small table and the expected result.
 
     Parameters
     ----------
     text
-        CSV, the header first; spaces around cells do not count.
+        CSV with a header; spaces around cells are ignored.
     expected
-        names of fields of a proposal, or of roles -> what they are.
+        fields of a proposal, or roles -> expected values.
     """
 
     text: str
@@ -24,14 +24,14 @@ class Sample:
 
 @dataclass(frozen=True)
 class Recogniser:
-    """What finds one thing.
+    """A function that recognises one property.
 
     Parameters
     ----------
     name
-        what it recognises, in a few words.
+        the property, in a few words.
     recognise
-        looks at a draft and adds to it; leaves it as it is where there is nothing to find.
+        adds the property to a draft; leaves the draft unchanged if it does not find it.
     """
 
     name: str

@@ -1,16 +1,16 @@
-"""Rows that are not sales: other measures, entries of purchases, orders that were cancelled."""
+"""Recognisers of rows that are not sales: other measures, purchase entries, cancelled orders."""
 
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
 
 from fcst.ingest.column_names import Meaning, meaning_of, words
-from fcst.ingest.proposal import Draft, Only
+from fcst.ingest.proposal import Draft, RowFilter
 from fcst.ingest.recognisers.recogniser import Recogniser, Sample
 from fcst.specs import MADE_UP
 
-LEAST_ROWS = 3  # of a kind of lines, before it is known never to have an item
-MAX_VALUES = 20  # of a column that tells kinds of rows apart
+LEAST_ROWS = 3  # of a kind of line, needed to conclude that it never has an item
+MAX_VALUES = 20  # distinct values of a column with row types
 _VALUE_NAMES = frozenset(
     "value values amount wert betrag valeur montant valor importe valore importo waarde wartosc deger значение".split()
 )
@@ -34,7 +34,7 @@ _PARTLY = frozenset("partially partial partly teilweise partiel partiellement pa
 
 
 def _measures(draft: Draft) -> None:
-    """A column whose values are names of measures: only the rows of units are sales."""
+    """A column whose values are names of measures: only rows with units are sales."""
     if [meaning_of(name) for name in draft.mapping["sales"]] == [Meaning.UNITS]:
         return
     columns = draft.columns
@@ -56,44 +56,44 @@ def _measures(draft: Draft) -> None:
         if len(called or numbers) != 1:
             continue
         if draft.is_open("sales"):
-            draft.decide("sales", called or numbers, f"the numbers of the rows whose {name} is {units[0]}")
+            draft.decide("sales", called or numbers, f"the numbers in rows with {name} = {units[0]}")
         _keep(draft, name, units, others)
         return
 
 
 def _own_export(draft: Draft) -> None:
-    """The weekly sales of a dataset, as fcst exports them: a week without a value is an empty cell."""
+    """Weekly sales exported by fcst: an empty cell is a missing week."""
     names = set(draft.columns.names)
     if names <= {*_OWN, "unique_id", "promo_units"} and {"wk_end_dt", "unit_sales"} <= names:
         draft.empty_is_missing = True
 
 
 def _lines_of_items(draft: Draft) -> None:
-    """A column of kinds of lines, of which some never have an item or units: heads of orders, payments, taxes."""
-    if draft.only is not None or not (draft.mapping["item"] and draft.mapping["sales"]):
+    """A column of line types, some of which never have an item or units: order headers, payments, taxes."""
+    if draft.row_filter is not None or not (draft.mapping["item"] and draft.mapping["sales"]):
         return
     needed = [name for role in ("item", "sales") for name in draft.mapping[role] if name not in MADE_UP]
     is_whole = [all(cells) for cells in draft.columns.rows(needed)]
     for name in draft.free():
         values = _few_values(draft, name)
-        if len(values) < 2 or not _tells_kinds(name):
+        if len(values) < 2 or not _is_type_name(name):
             continue
         place = draft.columns.place[name]
         kinds = [row[place] or "" for row in draft.columns.sample]
         whole = {kind for kind, is_line in zip(kinds, is_whole, strict=True) if is_line}
         others = {kind for kind, is_line in zip(kinds, is_whole, strict=True) if not is_line}
-        is_rare = any(kinds.count(kind) < LEAST_ROWS for kind in others)  # rows that lack something by mistake
+        is_rare = any(kinds.count(kind) < LEAST_ROWS for kind in others)  # rows with a cell missing by mistake
         if whole and others and not whole & others and not is_rare:
             _keep(draft, name, [v for v in values if v in whole], [v for v in values if v in others])
             return
 
 
 def _entry_types(draft: Draft) -> None:
-    """A ledger's column of types: sales and what came back, without purchases and transfers."""
-    if draft.only is not None:
+    """A ledger's column of entry types: keeps sales and returns, drops purchases and transfers."""
+    if draft.row_filter is not None:
         return
     for name in draft.free():
-        values = _few_values(draft, name) if _tells_kinds(name) else []
+        values = _few_values(draft, name) if _is_type_name(name) else []
         others = [value for value in values if set(words(value)) & _NOT_SOLD]
         kept = [value for value in values if set(words(value)) & (_SOLD | _BACK) and value not in others]
         is_each_known = len(kept) + len(others) == len(values)
@@ -102,8 +102,8 @@ def _entry_types(draft: Draft) -> None:
             return
 
 
-def _tells_kinds(name: str) -> bool:
-    """Whether a column's name says that it tells kinds of rows apart, not of customers or payments."""
+def _is_type_name(name: str) -> bool:
+    """Whether a column name means a type of row, not a type of customer or payment."""
     found = set(words(name))
     return bool(found & _TYPE_WORDS) and not found & _OTHER_TYPES
 
@@ -115,27 +115,27 @@ def _cancelled(draft: Draft) -> None:
         if not set(words(name)) & _STATUS_WORDS:
             continue
         values = {value: set(words(value)) for value in _few_values(draft, name)}
-        found = [value for value, said in values.items() if said & _CANCELLED and not said & _PARTLY]
+        found = [value for value, parts in values.items() if parts & _CANCELLED and not parts & _PARTLY]
         if found and len(found) < len(values):
-            draft.cancelled = Only(name, tuple(found))
+            draft.cancelled = RowFilter(name, tuple(found))
             return
 
 
 def _few_values(draft: Draft, name: str) -> list[str]:
-    """The values of a column, the commonest first; none where they are many."""
+    """The values of a column, most frequent first; empty above MAX_VALUES."""
     place = draft.columns.place[name]
     counts = Counter(row[place] or "" for row in draft.columns.sample)
     return [value for value, _ in counts.most_common()] if len(counts) <= MAX_VALUES else []
 
 
 def _keep(draft: Draft, name: str, kept: Iterable[str], others: Iterable[str]) -> None:
-    draft.only = Only(name, tuple(kept), tuple(others))
+    draft.row_filter = RowFilter(name, tuple(kept), tuple(others))
     place = draft.columns.place[name]
-    rows = [row for row in draft.columns.sample if (row[place] or "") in draft.only.values]
+    rows = [row for row in draft.columns.sample if (row[place] or "") in draft.row_filter.values]
     draft.columns = replace(draft.columns, sample=rows)
     draft.remarks.append(
-        f"Only rows whose {name} is {' or '.join(draft.only.values)} are read as sales, none with"
-        f" {', '.join(other or 'nothing' for other in draft.only.others)}."
+        f"Only rows with {name} = {' or '.join(draft.row_filter.values)} are read as sales, not rows with"
+        f" {', '.join(other or '(empty)' for other in draft.row_filter.others)}."
     )
 
 
@@ -145,16 +145,19 @@ MEASURES = Recogniser(
     (
         Sample(
             "day,sku,Measure,Value\n2024-01-01,a,Units,3\n2024-01-01,a,Revenue,30\n2024-01-02,a,Units,4",
-            {"sales": ["Value"], "only": Only("Measure", ("Units",), ("Revenue",))},
+            {"sales": ["Value"], "row_filter": RowFilter("Measure", ("Units",), ("Revenue",))},
         ),
         Sample(
-            "day,sku,qty,uom,amount\n2024-01-01,a,3,pcs,9.5\n2024-01-01,b,30,pack,9.5", {"sales": ["qty"], "only": None}
+            "day,sku,qty,uom,amount\n2024-01-01,a,3,pcs,9.5\n2024-01-01,b,30,pack,9.5",
+            {"sales": ["qty"], "row_filter": None},
         ),
-        Sample("day,sku,Group,qty\n2024-01-01,a,Units,3\n2024-01-01,b,Parts,30", {"sales": ["qty"], "only": None}),
+        Sample(
+            "day,sku,Group,qty\n2024-01-01,a,Units,3\n2024-01-01,b,Parts,30", {"sales": ["qty"], "row_filter": None}
+        ),
     ),
 )
 OWN_EXPORT = Recogniser(
-    "weekly sales that fcst has exported",
+    "weekly sales exported by fcst",
     _own_export,
     (
         Sample("item_nbr,wk_end_dt,unit_sales\na,2024-01-06,3\na,2024-01-13,", {"empty_is_missing": True}),
@@ -162,39 +165,39 @@ OWN_EXPORT = Recogniser(
     ),
 )
 LINES_OF_ITEMS = Recogniser(
-    "lines that are no items",
+    "lines without items",
     _lines_of_items,
     (
         Sample(
             "Date,Line Type,Sku,Quantity\n2024-01-01,Sale Line,a,5\n2024-01-02,Sale Line,b,1"
             + "\n2024-01-01,Sale,,5" * 3,
-            {"only": Only("Line Type", ("Sale Line",), ("Sale",))},
+            {"row_filter": RowFilter("Line Type", ("Sale Line",), ("Sale",))},
         ),
-        Sample("Date,Line Type,Sku,Quantity\n2024-01-01,Sale,,5\n2024-01-01,Sale,a,5", {"only": None}),
+        Sample("Date,Line Type,Sku,Quantity\n2024-01-01,Sale,,5\n2024-01-01,Sale,a,5", {"row_filter": None}),
     ),
 )
 ENTRY_TYPES = Recogniser(
-    "a ledger's types of entries",
+    "entry types of a ledger",
     _entry_types,
     (
         Sample(
             "Posting Date,Entry Type,Item No.,Quantity\n2024-01-01,Sale,a,-3\n2024-01-01,Purchase,a,30",
-            {"only": Only("Entry Type", ("Sale",), ("Purchase",))},
+            {"row_filter": RowFilter("Entry Type", ("Sale",), ("Purchase",))},
         ),
         Sample(
             "day,Payment Type,item,qty\n2024-01-01,Cash,a,3\n2024-01-01,Bank Transfer,a,30\n2024-01-01,Sale,b,1",
-            {"only": None},
+            {"row_filter": None},
         ),
-        Sample("day,Customer Type,item,qty\n2024-01-01,Member,a,3\n2024-01-01,Normal,a,30", {"only": None}),
+        Sample("day,Customer Type,item,qty\n2024-01-01,Member,a,3\n2024-01-01,Normal,a,30", {"row_filter": None}),
     ),
 )
 CANCELLED = Recogniser(
-    "orders that were cancelled or refunded",
+    "cancelled or refunded orders",
     _cancelled,
     (
         Sample(
             "day,Order Status,item,qty\n2024-01-01,Shipped,a,3\n2024-01-01,Cancelled,a,30",
-            {"cancelled": Only("Order Status", ("Cancelled",))},
+            {"cancelled": RowFilter("Order Status", ("Cancelled",))},
         ),
     ),
 )

@@ -1,32 +1,32 @@
-"""Units sold: which column, how its numbers are written, and whether they are those of a ledger."""
+"""Recognisers of units sold: the column, its number format, ledger signs, and the value and price columns."""
 
 from dataclasses import replace
 
 from fcst.ingest.column_names import Meaning, is_price, is_value, meaning_of
-from fcst.ingest.columns import is_made_up
+from fcst.ingest.columns import is_placeholder_name
 from fcst.ingest.date_texts import has_clock
 from fcst.ingest.number_texts import are_negative, as_number, find_decimal
 from fcst.ingest.proposal import Draft
 from fcst.ingest.recognisers.recogniser import Recogniser, Sample
 from fcst.specs import EACH_ROW, MADE_UP, MONEY, WIDE
 
-_DAYS_WITH_COMMA = ("%d.%m.%Y", "%d.%m.%y")  # are written where the decimal sign is a comma
-LEAST_ITEMS = 3  # that prove that a column called a price holds values
+_DAYS_WITH_COMMA = ("%d.%m.%Y", "%d.%m.%y")  # formats of locales with a decimal comma
+LEAST_ITEMS = 3  # needed to prove that a column named as a price contains values
 
 
 def _only_numbers(draft: Draft) -> None:
-    """The one column of numbers, where its name says nothing of what they are."""
+    """The only numeric column, if its name has no known meaning."""
     if draft.mapping["sales"] or not draft.is_open("sales") or not draft.mapping["date"]:
         return
     numbers = [name for name in draft.free() if draft.columns.is_numeric(name)]
-    if len(numbers) == 1 and meaning_of(numbers[0]) is None and not is_made_up(numbers[0]):
-        draft.decide("sales", numbers, "the only numbers", by_values=True)
+    if len(numbers) == 1 and meaning_of(numbers[0]) is None and not is_placeholder_name(numbers[0]):
+        draft.decide("sales", numbers, "the only numeric column", by_values=True)
         draft.guessed.add("sales")
-        draft.remarks.append(f"Nothing tells that {numbers[0]} are units sold: it has the only numbers.")
+        draft.remarks.append(f"{numbers[0]} is taken as units sold because it is the only numeric column.")
 
 
 def _row_is_one(draft: Draft) -> None:
-    """Lines of receipts with a price and no quantity: each is one sold."""
+    """Receipt lines with a price and no quantity: each line is one unit."""
     mapping = draft.mapping
     if mapping["sales"] or not draft.is_open("sales") or not (mapping["item"] and mapping["date"]):
         return
@@ -34,24 +34,24 @@ def _row_is_one(draft: Draft) -> None:
     is_line = bool(mapping["receipt"]) or any(map(has_clock, draft.cells("date")[:500]))
     meanings = {meaning_of(name) for name in numbers}
     if is_line and Meaning.MONEY in meanings and meanings <= {Meaning.MONEY, Meaning.OTHER}:
-        draft.decide("sales", [EACH_ROW], "no column says how many", by_values=True)
-        draft.remarks.append("No column says how many were sold: each row counts as one.")
+        draft.decide("sales", [EACH_ROW], "no quantity column", by_values=True)
+        draft.remarks.append("The file has no quantity column: each row counts as one unit.")
 
 
 def _style(draft: Draft) -> None:
     is_comma_sure = draft.date_format.startswith(_DAYS_WITH_COMMA)
     found = find_decimal(dict.fromkeys(draft.cells("sales")), is_comma_sure, draft.is_comma_usual)
     money = find_decimal(dict.fromkeys(cell for role in MONEY for cell in draft.cells(role)))
-    if draft.asked_decimal:
-        draft.why["numbers"] = "as you said"
-        found = replace(found, decimal=draft.asked_decimal)
+    if draft.given_decimal:
+        draft.why["numbers"] = "set by you"
+        found = replace(found, decimal=draft.given_decimal)
     elif found.is_proven:
         draft.why["numbers"] = "some numbers have a fraction"
     elif found.is_open and money.is_proven:
-        draft.why["numbers"] = f"numbers of {_columns_of_money(draft)} have a fraction"
+        draft.why["numbers"] = f"numbers in {_columns_of_money(draft)} have a fraction"
         found = replace(found, decimal=money.decimal, is_open=False, is_proven=True, is_doubtful=False)
     elif found.is_open:
-        draft.why["numbers"] = "nothing tells"
+        draft.why["numbers"] = "not proven by the file"
     draft.numbers = found
     draft.money = money if money.is_proven else replace(money, decimal=found.decimal)
 
@@ -61,22 +61,22 @@ def _columns_of_money(draft: Draft) -> str:
 
 
 def _money(draft: Draft) -> None:
-    """What was paid, of a row or of a unit, beside the units."""
+    """The value of a row and the price of a unit."""
     if not draft.mapping["sales"] or draft.mapping["date"] == [WIDE]:
         return
-    for role, is_called_so in (("value", is_value), ("price", is_price)):
-        named = [name for name in draft.free() if is_called_so(name) and draft.columns.is_numeric(name)]
+    for role, has_name in (("value", is_value), ("price", is_price)):
+        named = [name for name in draft.free() if has_name(name) and draft.columns.is_numeric(name)]
         if named and draft.is_open(role):
-            draft.decide(role, named[:1], "its name")
+            draft.decide(role, named[:1], "column name")
     names = draft.mapping["price"]
     if names and not draft.mapping["value"] and all(map(draft.is_open, MONEY)) and _are_values(draft, names[0]):
         draft.mapping["price"] = []
         del draft.why["price"]
-        draft.decide("value", names, "divided by the units it is the same for an item")
+        draft.decide("value", names, "divided by units it is constant per item")
 
 
 def _are_values(draft: Draft, name: str) -> bool:
-    """Whether a column that is called a price grows with the units of an item: then it is the value of all of them."""
+    """Whether a column named as a price grows with an item's units, so that it is the value of the row."""
     (units, *_), keys = draft.mapping["sales"], [key for key in draft.mapping["item"] if key not in MADE_UP]
     if units in MADE_UP:
         return False
@@ -98,7 +98,7 @@ def _ledger(draft: Draft) -> None:
     if draft.mapping["sales"] != [EACH_ROW] and are_negative(draft.cells("sales")):
         draft.is_negated = True
         draft.remarks.append(
-            "Most units are negative, as in a ledger of stock: all are read with the other sign, as what was sold."
+            "Most units are negative, as in a stock ledger: all signs are reversed, so that issues count as sales."
         )
 
 
@@ -118,8 +118,8 @@ ROW_IS_ONE = Recogniser(
         Sample("day,product,price\n2024-01-01,tea,2.5\n2024-01-02,tea,2.5", {"sales": []}),
     ),
 )
-MONEY_BESIDE = Recogniser(
-    "the value and price of what was sold",
+VALUE_AND_PRICE = Recogniser(
+    "the value and price of sales",
     _money,
     (
         Sample("day,item,qty,amount\n2024-01-01,a,2,25.00", {"value": ["amount"], "price": []}),
@@ -145,7 +145,7 @@ NUMBERS = Recogniser(
     ),
 )
 LEDGER = Recogniser(
-    "a ledger of stock, in which sales are negative",
+    "a stock ledger with negative sales",
     _ledger,
     (
         Sample("day,item,qty\n" + "2024-01-01,a,-2\n" * 12, {"is_negated": True}),

@@ -1,4 +1,4 @@
-"""Wide files: a column for each day or week."""
+"""Recognisers of wide files: one column per day or week."""
 
 from fcst.ingest.periods import find_periods
 from fcst.ingest.proposal import Draft
@@ -15,7 +15,7 @@ def _find_periods(draft: Draft) -> None:
 def _spread(draft: Draft) -> None:
     is_open = any(draft.mapping[role] in ([], [WIDE]) for role in ("date", "sales"))
     if draft.periods and is_open:
-        why = f"{len(draft.periods):,} columns are called by dates"
+        why = f"{len(draft.periods):,} column names are dates"
         draft.decide("date", [WIDE], why)
         if not draft.is_plan:
             draft.decide("sales", [WIDE], why)
@@ -25,7 +25,7 @@ def _spread(draft: Draft) -> None:
 
 PERIODS = Recogniser("columns that are dates", _find_periods, ())
 SPREAD = Recogniser(
-    "sales spread over columns",
+    "sales in period columns",
     _spread,
     (
         Sample(f"sku,{_WEEKS}\na,1,2,3,4,5,6,7", {"item": ["sku"], "date": [WIDE], "sales": [WIDE]}),

@@ -1,4 +1,4 @@
-"""Tiny files of sales, written and read back: what all tests of the reading share."""
+"""Helpers and fixtures: write small sales files, load them and read the result back."""
 
 import csv
 import math
@@ -18,7 +18,7 @@ from fcst.quality_report import QualityReport
 from fcst.specs import IngestSpec
 
 HEADER = "date,item_nbr,unit_sales,onpromotion"
-SUNDAY = date(2020, 1, 5)  # the first day of the tiny files
+SUNDAY = date(2020, 1, 5)  # first day of the test files
 SATURDAYS = ("2020-01-11", "2020-01-18", "2020-01-25")
 ITEM_COLUMNS = (
     "dataset_id unique_id sales_rank total_units first_wk_end_dt last_sale_dt n_weeks n_missing family class"
@@ -28,7 +28,7 @@ ITEM_COLUMNS = (
 
 @dataclass(frozen=True)
 class Weekly:
-    """The files of items and sales as they are read back, the spec with what was recognised, and the report."""
+    """Result of a load: items, weeks by item, the report and the completed spec."""
 
     items: list[dict[str, str]]
     weeks: dict[str, dict[str, tuple[str, str]]]
@@ -43,13 +43,13 @@ class Weekly:
 
 
 def sales_of(files: SeriesFiles) -> list[dict[str, Any]]:
-    """The rows of the file of sales; a missing week is NaN."""
+    """Rows of the file of sales; a missing week is NaN."""
     with pa.ipc.open_stream(files.sales) as stream:
         return stream.read_all().to_pylist()
 
 
 def written(units: float) -> str:
-    """Units as tests compare them; a missing week is \\N."""
+    """Units as text; a missing week is \\N."""
     return r"\N" if math.isnan(units) else str(units)
 
 
@@ -73,7 +73,7 @@ def resources(folder: Path, threads: int = 2, roots: Sequence[Path] = (Path("/")
 def make(
     folder: Path, *paths: Path, threads: int = 2, roots: Sequence[Path] = (Path("/"),), **options: Any
 ) -> SeriesFiles:
-    """Reads files, with everything that is written in a new folder below `folder`."""
+    """Loads files; writes everything to a new folder below `folder`."""
     out = folder / f"out {len(list(folder.glob('out *')))}"
     out.mkdir()
     spec = IngestSpec(paths=tuple(map(str, paths)), name="n", **options)
@@ -81,12 +81,12 @@ def make(
 
 
 def load(path: Path, *more: Path, **options: Any) -> Weekly:
-    """Reads files together into weeks."""
+    """Loads files together and reads the result back."""
     return read_back(make(path.parent, path, *more, **options))
 
 
 def refusal(path: Path, *more: Path, **options: Any) -> InputError:
-    """The error of files that are refused, of which no weeks are left."""
+    """Returns the error of files that are refused; checks that no result files are left."""
     before = set(path.parent.glob("out */*.csv"))
     with pytest.raises(InputError) as caught:
         make(path.parent, path, *more, **options)
@@ -96,12 +96,12 @@ def refusal(path: Path, *more: Path, **options: Any) -> InputError:
 
 
 def day(number: int) -> str:
-    """The n-th day of the tiny files: 0 is a Sunday."""
+    """The n-th day of the test files; 0 is a Sunday."""
     return (SUNDAY + timedelta(days=number)).isoformat()
 
 
 def filler(n_days: int = 14, key: str = "every day", units: float = 1) -> list[str]:
-    """An item that sells every day, so that the weeks are whole."""
+    """Rows of an item that sells every day, so that all weeks are whole."""
     return [f"{day(n)},{key},{units},False" for n in range(n_days)]
 
 

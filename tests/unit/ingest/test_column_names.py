@@ -1,4 +1,4 @@
-"""What the names of columns of numbers say, as people's systems write them."""
+"""Meaning of the names of numeric columns from real systems."""
 
 import pytest
 
@@ -22,16 +22,16 @@ Sale Type, Units per Pack, Returned Quantity, Sales Channel, Sales Order Number,
         for name in names.split(",")
     ],
 )
-def test_name_of_a_column_of_numbers_says_what_it_holds(name: str, meaning: str) -> None:
+def test_meaning_of_numeric_column_names(name: str, meaning: str) -> None:
     assert meaning_of(name) == Meaning(meaning)
 
 
 @pytest.mark.parametrize("name", ["item_nbr", "Store", "Datum", "", "c3", "Salesperson", "x" * 1_000])
-def test_other_names_say_nothing_of_numbers(name: str) -> None:
+def test_other_names_have_no_meaning_for_numbers(name: str) -> None:
     assert meaning_of(name) in (None, Meaning.OTHER)
 
 
-def test_name_is_cut_into_words() -> None:
+def test_name_is_split_into_words() -> None:
     assert words("QUANTITYORDERED") == ["quantity", "ordered"]
     assert words("InvoicedQuantity (SKU-Nr)") == ["invoiced", "quantity", "sku", "nr"]
     assert words("Price €") == ["price", "euros"]

@@ -1,4 +1,4 @@
-"""One table of sales as the systems of many people write it: it is read as it is meant, or refused with the reason."""
+"""One sales table in the file formats of many systems: read correctly, or refused with the reason."""
 
 import csv
 import io
@@ -19,13 +19,13 @@ from tests.unit.ingest.conftest import Weekly, load, refusal
 SUNDAY = date(2024, 1, 7)
 ITEMS = ("A1", "B2", "C3")
 ROWS = [(SUNDAY + timedelta(days=n), item, (7 * n + 3 * i) % 9 + 1) for n in range(56) for i, item in enumerate(ITEMS)]
-"""Eight weeks, each day from Sunday to Saturday."""
+"""Eight whole weeks, from Sunday to Saturday."""
 
 Row = Sequence[Any]
 
 
 def by_week(rows: Iterable[tuple[date, str, float]], last_weekday: int = 5) -> dict[str, dict[str, float]]:
-    """item -> last day of the week -> units; 5 is a Saturday."""
+    """Item -> last day of the week -> units; weekday 5 is a Saturday."""
     found: dict[str, dict[str, float]] = {}
     for day, item, units in rows:
         end = str(day + timedelta(days=(last_weekday - day.weekday()) % 7))
@@ -35,7 +35,7 @@ def by_week(rows: Iterable[tuple[date, str, float]], last_weekday: int = 5) -> d
 
 
 def found_in(weekly: Weekly) -> dict[str, dict[str, float]]:
-    """The same as the product has read it, promotional units with the others."""
+    """Item -> last day of the week -> units as loaded, promotional units included."""
     return {
         item: {end: (0.0 if a == r"\N" else float(a)) + float(b) for end, (a, b) in weeks.items()}
         for item, weeks in weekly.weeks.items()
@@ -50,7 +50,7 @@ def table(target: Path, header: Row, rows: Iterable[Row], delimiter: str = ",", 
 
 
 def daily(header: str, write: Callable[[date, str, int], Row], **options: Any) -> Callable[[Path], list[Path]]:
-    """A file with a row for each row of the table."""
+    """A function that writes a file with one row per row of the table."""
     return lambda folder: [table(folder / "sales.csv", header.split("|"), [write(*row) for row in ROWS], **options)]
 
 
@@ -65,14 +65,14 @@ def german(day: date) -> str:
 # Columns
 
 NAMED = {
-    "quantity beside money": daily(
+    "quantity and money": daily(
         "ORDERNUMBER|QUANTITYORDERED|PRICEEACH|SALES|ORDERDATE|PRODUCTCODE",
         lambda day, item, units: (1, units, 9.99, f"{9.99 * units:.2f}", us(day), item),
     ),
-    "quantity beside amount": daily(
+    "quantity and amount": daily(
         "Amount|Order Qty|Order Date|SKU", lambda d, i, u: (f"{3.5 * u:.2f}", u, d.isoformat(), i)
     ),
-    "quantity beside value": daily("Posting Date|Item No.|Value|Invoiced Quantity", lambda d, i, u: (d, i, 2.5 * u, u)),
+    "quantity and value": daily("Posting Date|Item No.|Value|Invoiced Quantity", lambda d, i, u: (d, i, 2.5 * u, u)),
     "dollars and litres": daily(
         "Date|Item Number|Bottles Sold|Sale (Dollars)|Volume Sold (Liters)",
         lambda d, i, u: (us(d), i, u, f"${7.5 * u:.2f}", f"{0.75 * u:.2f}"),
@@ -94,24 +94,24 @@ NAMED = {
 
 
 @pytest.mark.parametrize("name", NAMED)
-def test_columns_have_the_meaning_that_their_names_and_values_say(tmp_path: Path, name: str) -> None:
+def test_columns_are_recognised_by_names_and_values(tmp_path: Path, name: str) -> None:
     assert found_in(load(*NAMED[name](tmp_path))) == by_week(ROWS)
 
 
-def test_store_and_department_are_the_key_where_there_is_no_item(tmp_path: Path) -> None:
+def test_store_and_department_are_the_key_without_an_item(tmp_path: Path) -> None:
     rows = [(store, item[1], day, units) for day, item, units in ROWS for store in (1, 2)]
     path = table(tmp_path / "sales.csv", ("Store", "Dept", "Date", "Weekly_Sales"), rows)
     expected = by_week((day, f"{store}|{item[1]}", units) for day, item, units in ROWS for store in (1, 2))
     assert found_in(load(path)) == expected
 
 
-def test_shop_is_the_key_where_there_is_nothing_else(tmp_path: Path) -> None:
+def test_shop_is_the_key_without_other_columns(tmp_path: Path) -> None:
     rows = [(day, item, units) for day, item, units in ROWS]
     assert found_in(load(table(tmp_path / "sales.csv", ("Date", "Shop", "Sales"), rows))) == by_week(ROWS)
 
 
 @pytest.mark.parametrize("money", ["Amount", "Revenue", "Value", "Umsatz"])
-def test_money_alone_is_not_taken_for_units(tmp_path: Path, money: str) -> None:
+def test_money_is_not_units(tmp_path: Path, money: str) -> None:
     path = table(tmp_path / "sales.csv", ("date", "item", money), ROWS)
     assert f"Its columns are date, item, {money}" in refusal(path).hint
 
@@ -124,18 +124,18 @@ DATED: dict[str, Callable[[date], str]] = {
     "zulu": lambda day: f"{day}T23:59:59Z",
     "a time in some rows": lambda day: us(day) + (" 10:30" if day.day % 7 == 0 else ""),
     "German with a time": lambda day: f"{german(day)} 23:15",
-    "half a day": lambda day: f"{us(day)} 11:30 PM",
-    "of Excel": lambda day: str((day - date(1899, 12, 30)).days),
+    "AM or PM": lambda day: f"{us(day)} 11:30 PM",
+    "Excel day number": lambda day: str((day - date(1899, 12, 30)).days),
 }
 
 
 @pytest.mark.parametrize("name", DATED)
-def test_day_is_that_which_is_written(tmp_path: Path, name: str) -> None:
+def test_date_is_taken_as_written(tmp_path: Path, name: str) -> None:
     rows = [(DATED[name](day), item, units) for day, item, units in ROWS]
     assert found_in(load(table(tmp_path / "sales.csv", ("date", "item", "qty"), rows))) == by_week(ROWS)
 
 
-def test_day_of_a_moment_with_a_zone_is_that_of_the_zone(tmp_path: Path) -> None:
+def test_date_of_a_zoned_timestamp_is_local(tmp_path: Path) -> None:
     moments = [f"{day}T23:00:00" for day, *_ in ROWS]
     local = pa.compute.assume_timezone(pa.array(moments).cast(pa.timestamp("us")), "America/New_York")
     columns = {"date": local, "item": [item for _, item, _ in ROWS], "qty": [units for *_, units in ROWS]}
@@ -154,8 +154,8 @@ def test_day_of_a_moment_with_a_zone_is_that_of_the_zone(tmp_path: Path) -> None
         (("Week commencing", "item", "qty"), lambda monday: [monday.strftime("%d/%m/%Y")]),
     ],
 )
-def test_week_is_the_right_seven_days(tmp_path: Path, header: Row, write: Callable[[date], list[Any]]) -> None:
-    """Over the end of a year that has a week 53."""
+def test_week_formats(tmp_path: Path, header: Row, write: Callable[[date], list[Any]]) -> None:
+    """Also across the end of a year with a week 53."""
     mondays = [date(2020, 11, 30) + timedelta(weeks=n) for n in range(10)]
     rows = [(monday, item, n + i + 1) for n, monday in enumerate(mondays) for i, item in enumerate(ITEMS)]
     path = table(tmp_path / "sales.csv", header, [(*write(monday), item, units) for monday, item, units in rows])
@@ -163,23 +163,23 @@ def test_week_is_the_right_seven_days(tmp_path: Path, header: Row, write: Callab
     assert found_in(load(path)) == expected
 
 
-def test_week_that_a_year_does_not_have_is_a_bad_row(tmp_path: Path) -> None:
+def test_week_53_of_a_year_with_52_weeks_is_a_bad_row(tmp_path: Path) -> None:
     weeks = [f"2024-W{week:02}" for week in (48, 49, 50, 51, 52, 53)]
     path = table(tmp_path / "sales.csv", ("week", "item", "qty"), [(week, "a", 1) for week in weeks])
     assert "'2024-W53'" in refusal(path).message
 
 
 @pytest.mark.parametrize("day", [1, 31])
-def test_months_are_refused_with_that_word(tmp_path: Path, day: int) -> None:
+def test_monthly_data_are_refused(tmp_path: Path, day: int) -> None:
     months = [date(2024, 1 + n, 1) - timedelta(days=1 if day > 1 else 0) for n in range(1, 8)]
     path = table(tmp_path / "sales.csv", ("date", "item", "qty"), [(month, "a", 100) for month in months])
     assert "by month" in refusal(path).message
 
 
-# What one file does not prove, another of the same load may
+# Evidence from other files of the load
 
 
-def test_month_comes_first_in_all_files_where_one_proves_it(tmp_path: Path) -> None:
+def test_file_that_proves_month_first_decides_for_all(tmp_path: Path) -> None:
     rows = [(day, item, units) for day, item, units in ROWS if day.month == 1 or day.day <= 12]
     files = [
         table(
@@ -193,22 +193,22 @@ def test_month_comes_first_in_all_files_where_one_proves_it(tmp_path: Path) -> N
         assert load(*paths).report.last_day == date(2024, 2, 12)
 
 
-def test_dates_that_nothing_proves_are_asked_about(tmp_path: Path) -> None:
+def test_ambiguous_dates_are_refused(tmp_path: Path) -> None:
     rows = [(us(day), item, units) for day, item, units in ROWS if day.day <= 12]
     path = table(tmp_path / "sales.csv", ("date", "item", "qty"), sorted(rows, key=lambda row: (row[2], row[0])))
     error = refusal(path)
-    assert "can be read in two ways: '" in error.message
+    assert "are ambiguous: '" in error.message
     assert "%d/%m/%Y" in error.hint and "%m/%d/%Y" in error.hint
     assert load(path, date_format="%m/%d/%Y").report.last_day == date(2024, 3, 2)
 
 
-def test_order_of_the_rows_proves_what_comes_first(tmp_path: Path) -> None:
+def test_row_order_decides_day_or_month_first(tmp_path: Path) -> None:
     rows = [(us(day), item, units) for day, item, units in ROWS if day.day <= 12]
     assert load(table(tmp_path / "sales.csv", ("date", "item", "qty"), rows)).report.last_day == date(2024, 3, 2)
 
 
-def test_no_sales_lie_in_the_future(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Rows in no order, of which one would lie months ahead with the day first, and none with the month first."""
+def test_future_dates_decide_day_or_month_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Unsorted rows: with day first one date is months ahead, with month first none is."""
     monkeypatch.setattr(date_texts, "latest_day", lambda: datetime(2024, 3, 3))
     rows = [(us(day), item, units) for day, item, units in ROWS if day.day <= 12]
     path = table(tmp_path / "sales.csv", ("date", "item", "qty"), sorted(rows, key=lambda row: (row[2], row[0])))
@@ -216,16 +216,16 @@ def test_no_sales_lie_in_the_future(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.parametrize("delimiter", [";", ","])
-def test_numbers_that_nothing_proves_are_asked_about(tmp_path: Path, delimiter: str) -> None:
+def test_ambiguous_numbers_are_refused(tmp_path: Path, delimiter: str) -> None:
     rows = [(day, item, f"{units}.250" if units % 2 else units * 100) for day, item, units in ROWS]
     path = table(tmp_path / "sales.csv", ("date", "item", "qty"), rows, delimiter)
     error = refusal(path)
-    assert "can be read in two ways: '" in error.message and "--decimal" in error.hint
+    assert "are ambiguous: '" in error.message and "--decimal" in error.hint
     expected = by_week((d, i, u * 1000 + 250 if u % 2 else u * 100) for d, i, u in ROWS)
     assert found_in(load(path, decimal=",")) == expected
 
 
-def test_decimal_sign_is_that_which_another_file_proves(tmp_path: Path) -> None:
+def test_file_that_proves_the_decimal_sign_decides_for_all(tmp_path: Path) -> None:
     one = table(tmp_path / "1.csv", ("date", "item", "qty"), [(d, i, f"{u},50") for d, i, u in ROWS[:84]], ";")
     two = table(tmp_path / "2.csv", ("date", "item", "qty"), [(d, i, f"{u},500") for d, i, u in ROWS[84:]], ";")
     expected = by_week((day, item, units + 0.5) for day, item, units in ROWS)
@@ -245,8 +245,8 @@ def test_decimal_sign_is_that_which_another_file_proves(tmp_path: Path) -> None:
         (lambda units: f"{units}\u2009000,00", 1000),
     ],
 )
-def test_thousands_of_a_German_file(tmp_path: Path, write: Callable[[int], str], factor: int) -> None:
-    """With semicolons and d.m.Y, 1.250 is 1250 and 1,250 is 1.25."""
+def test_thousands_in_a_German_file(tmp_path: Path, write: Callable[[int], str], factor: int) -> None:
+    """With semicolons and DD.MM.YYYY, 1.250 is 1250 and 1,250 is 1.25."""
     rows = [(german(day), item, write(units)) for day, item, units in ROWS]
     path = table(tmp_path / "sales.csv", ("Datum", "Artikel", "Menge"), rows, ";")
     factor = 1 if write(1) == "1,000" else factor
@@ -254,30 +254,30 @@ def test_thousands_of_a_German_file(tmp_path: Path, write: Callable[[int], str],
 
 
 @pytest.mark.parametrize("three", ["-3", "3-", "(3)", "\u22123", "- 3", "$-3", "-€3", "(3 €)", " 3 -"])
-def test_return_is_subtracted_however_it_is_written(tmp_path: Path, three: str) -> None:
+def test_negative_number_formats(tmp_path: Path, three: str) -> None:
     rows = [*ROWS, (SUNDAY, "A1", three), (SUNDAY, "B2", "-"), (SUNDAY, "C3", "$2")]
     path = table(tmp_path / "sales.csv", ("date", "item", "qty"), rows)
     assert found_in(load(path)) == by_week([*ROWS, (SUNDAY, "A1", -3), (SUNDAY, "C3", 2)])
 
 
 @pytest.mark.parametrize("wrong", ["3-4", "--3", "(3", "3)", "2024-01-07", "$", "1-", "a3"][:6])
-def test_what_is_no_number_is_a_bad_row(tmp_path: Path, wrong: str) -> None:
+def test_invalid_number_is_a_bad_row(tmp_path: Path, wrong: str) -> None:
     path = table(tmp_path / "sales.csv", ("date", "item", "qty"), [*ROWS, (SUNDAY, "A1", wrong)])
     assert "is not a number" in refusal(path).message
 
 
-def test_ledger_in_which_sales_are_negative_is_read_with_the_other_sign(tmp_path: Path) -> None:
+def test_signs_of_a_ledger_with_negative_sales_are_reversed(tmp_path: Path) -> None:
     rows = [(us(day), item, -units) for day, item, units in ROWS] + [(us(SUNDAY), "A1", 2)]
     weekly = load(table(tmp_path / "sales.csv", ("Posting Date", "Item No.", "Quantity"), rows))
     assert found_in(weekly) == by_week([*ROWS, (SUNDAY, "A1", -2)])
     assert "negative" in weekly.report.files[0].remarks[0]
 
 
-# Rows and columns of sums
+# Totals
 
 
 @pytest.mark.parametrize("word", ["Total", "TOTAL", "Grand Total", "Summe", "Gesamtergebnis:", "Итого"])
-def test_rows_of_totals_do_not_count_and_are_reported(tmp_path: Path, word: str) -> None:
+def test_total_rows_are_dropped_and_reported(tmp_path: Path, word: str) -> None:
     sums = [(day, word, sum(u for d, _, u in ROWS if d == day)) for day in {day: None for day, *_ in ROWS}]
     weekly = load(table(tmp_path / "sales.csv", ("date", "item", "qty"), [*ROWS, *sums]))
     assert found_in(weekly) == by_week(ROWS)
@@ -285,7 +285,7 @@ def test_rows_of_totals_do_not_count_and_are_reported(tmp_path: Path, word: str)
     assert weekly.report.n_sifted == 0
 
 
-def test_one_item_that_is_called_total_is_an_item(tmp_path: Path) -> None:
+def test_single_item_named_total_is_an_item(tmp_path: Path) -> None:
     rows = [(day, "Total", units) for day, _, units in ROWS]
     assert found_in(load(table(tmp_path / "sales.csv", ("date", "item", "qty"), rows))) == by_week(rows)
 
@@ -302,7 +302,7 @@ def test_wide_report_with_totals(tmp_path: Path) -> None:
 # Layouts
 
 
-def test_header_of_R_that_lacks_the_name_of_the_row_names(tmp_path: Path) -> None:
+def test_header_of_R_without_a_name_for_row_names(tmp_path: Path) -> None:
     lines = [f'"{n}"\t"{day}"\t"{item}"\t{units}' for n, (day, item, units) in enumerate(ROWS, 1)]
     path = tmp_path / "sales.txt"
     path.write_text("\n".join(['"date"\t"item"\t"qty"', *lines]))
@@ -317,7 +317,7 @@ def test_records_in_JSON(tmp_path: Path, is_list: bool) -> None:
     assert found_in(load(path)) == by_week(ROWS)
 
 
-def test_JSON_that_is_broken_is_refused(tmp_path: Path) -> None:
+def test_broken_JSON_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "sales.jsonl"
     path.write_text('{"date": "2024-01-07", "item": "A1", "qty": 8}\n{"date": ')
     assert "cannot be read" in refusal(path).message
@@ -353,14 +353,14 @@ def test_cover_before_the_sales(tmp_path: Path) -> None:
     assert found_in(load(path)) == by_week(ROWS)
 
 
-def test_sheets_that_differ_in_their_columns_are_not_guessed(tmp_path: Path) -> None:
+def test_sheets_with_different_columns_are_refused(tmp_path: Path) -> None:
     other = [("day", "sku", "units", "store"), *((*row, 1) for row in ROWS)]
     path = workbook(tmp_path / "sales.xlsx", {"One": [HEADER, *ROWS], "Two": other})
     assert "One, Two" in refusal(path).message
     assert found_in(load(path, file="Two")) == by_week(ROWS)
 
 
-def test_key_is_the_number_as_it_is_shown(tmp_path: Path) -> None:
+def test_key_keeps_the_leading_zeros_of_its_number_format(tmp_path: Path) -> None:
     rows = [(day, int(item[1]), units) for day, item, units in ROWS]
     path = workbook(tmp_path / "sales.xlsx", {"Sales": [HEADER, *rows]}, form="00000")
     assert found_in(load(path)) == by_week((day, f"0000{item[1]}", units) for day, item, units in ROWS)

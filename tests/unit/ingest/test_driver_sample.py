@@ -1,4 +1,4 @@
-"""The generated sales with known effects: the same bytes, what the files say, and whether effects are found again."""
+"""Driver sample data: deterministic bytes, file contents, and recovery of the known effects and launches."""
 
 from pathlib import Path
 
@@ -51,7 +51,7 @@ def test_same_arguments_give_the_same_bytes(made: tuple[Path, list[Effects]], tm
         assert (tmp_path / name).read_bytes() == (made[0] / name).read_bytes()
 
 
-def test_files_hold_what_they_say(made: tuple[Path, list[Effects]]) -> None:
+def test_file_contents(made: tuple[Path, list[Effects]]) -> None:
     sales, plan, actual, truth = (pd.read_csv(made[0] / name) for name in FILES)
     assert len(sales) == 60 * 156 and len(plan) == len(actual) == 60 * HOLDOUT_WEEKS and len(truth) == 60
     assert (sales.loc[sales["in_stock"] == 0, "units"] == 0).all()
@@ -64,8 +64,8 @@ def test_files_hold_what_they_say(made: tuple[Path, list[Effects]]) -> None:
         assert before < 0.15 * own[own["week_ending"] >= row.launch]["units"].mean()
 
 
-def test_true_effects_are_found_within_their_stated_uncertainty(made: tuple[Path, list[Effects]]) -> None:
-    """Of each item, and pooled; items with a late launch apart, whose early weeks are another level."""
+def test_true_effects_are_within_the_estimated_uncertainty(made: tuple[Path, list[Effects]]) -> None:
+    """Per item and pooled, without items with a late launch, whose early weeks have another level."""
     folder, truth = made
     series = series_of(folder)
     effects = learn_effects(series, 0)
@@ -87,7 +87,7 @@ def test_true_effects_are_found_within_their_stated_uncertainty(made: tuple[Path
         assert abs(np.mean(means[name])) < 0.12, name
 
 
-def test_what_cannot_be_written_is_refused(made: tuple[Path, list[Effects]], tmp_path: Path) -> None:
+def test_invalid_arguments_are_refused(made: tuple[Path, list[Effects]], tmp_path: Path) -> None:
     with pytest.raises(InputError, match="exists already"):
         write_driver_sample(made[0])
     with pytest.raises(InputError, match="The number of items is 0"):
@@ -98,7 +98,7 @@ def test_what_cannot_be_written_is_refused(made: tuple[Path, list[Effects]], tmp
 
 
 def test_true_launches_are_found(made: tuple[Path, list[Effects]]) -> None:
-    """A year after them, with promotions and stock-outs in the weeks."""
+    """Up to a year after the launch, with promotions and stock-outs."""
     folder, truth = made
     series = {s.unique_id: s for s in series_of(folder)}
     found = {
@@ -107,4 +107,4 @@ def test_true_launches_are_found(made: tuple[Path, list[Effects]]) -> None:
     late = [key for key, e in zip(series, truth, strict=True) if e.launch]
     near = [abs(found[key] - e.launch) <= 1 for key, e in zip(series, truth, strict=True) if e.launch]
     assert len(near) == 7 and sum(near) >= 5, found
-    assert not any(launch for key, launch in found.items() if key not in late), "the others sold from the start"
+    assert not any(launch for key, launch in found.items() if key not in late), "other items sell from the start"

@@ -1,4 +1,4 @@
-"""Rows that say the same thing twice: counted exactly, added up or taken out, and every sum right afterwards."""
+"""Duplicates: exact counts, kept or dropped, correct sums afterwards."""
 
 import random
 from collections import Counter
@@ -26,17 +26,17 @@ def duplicates(weekly: Weekly) -> tuple[int, int, int | None]:
     return found.n, found.n_dropped, found.n_differing
 
 
-# Daily sales: an item, store and day
+# Daily sales: key is item, store and day
 
 
-def test_rows_are_no_duplicates_when_item_store_or_day_differ(file: Path) -> None:
+def test_rows_with_different_item_store_or_day_are_not_duplicates(file: Path) -> None:
     rows = [daily(n, store, item, 1) for n in range(14) for store in (1, 2) for item in "ab"]
     weekly = load(write(file, *rows, header=DAILY))
     assert duplicates(weekly) == (0, 0, None)
     assert weekly.report.duplicates.key == "item, store and day"
 
 
-def test_duplicates_are_added_up_and_counted_when_they_are_kept(file: Path) -> None:
+def test_kept_duplicates_are_summed_and_counted(file: Path) -> None:
     rows = [*full(1), daily(3, 1, "a", 5), daily(3, 1, "a", 5), daily(3, 1, "a", 7), daily(4, 1, "a", 7)]
     weekly = load(write(file, *rows, header=DAILY))
     assert weekly.units("a") == ["24.0", "0.0"]
@@ -44,7 +44,7 @@ def test_duplicates_are_added_up_and_counted_when_they_are_kept(file: Path) -> N
     assert weekly.report.dropped.duplicates == 0
 
 
-def test_last_row_stays_when_duplicates_are_dropped(file: Path) -> None:
+def test_last_row_is_kept_when_duplicates_are_dropped(file: Path) -> None:
     rows = [*full(1), daily(3, 1, "a", 5), daily(3, 1, "a", 9), daily(3, 1, "a", 7), daily(4, 1, "a", 7)]
     weekly = load(write(file, *rows, header=DAILY), duplicates="drop")
     assert weekly.units("a") == ["14.0", "0.0"]
@@ -52,7 +52,7 @@ def test_last_row_stays_when_duplicates_are_dropped(file: Path) -> None:
     assert (weekly.report.n_rows, weekly.report.n_kept, weekly.report.dropped.duplicates) == (18, 16, 2)
 
 
-def test_rows_with_the_same_units_are_duplicates_that_do_not_differ(file: Path) -> None:
+def test_duplicates_with_the_same_units_are_not_differing(file: Path) -> None:
     rows = [*full(1), daily(3, 1, "a", 5), daily(3, 1, "a", 5), daily(3, 1, "a", 6)]
     assert duplicates(load(write(file, *rows, header=DAILY), duplicates="drop")) == (2, 2, 2)
     rows = [*full(1), daily(3, 1, "a", 5), daily(3, 1, "a", 5)]
@@ -60,7 +60,7 @@ def test_rows_with_the_same_units_are_duplicates_that_do_not_differ(file: Path) 
 
 
 @pytest.mark.parametrize("n_rows", [100, 60_000])
-def test_last_row_is_the_last_of_the_file_however_many_threads_read_it(file: Path, n_rows: int) -> None:
+def test_last_row_of_the_file_is_kept_with_many_threads(file: Path, n_rows: int) -> None:
     rows = [daily(n % 14, 1, "a", n) for n in range(n_rows)]
     weekly = load(write(file, *rows, header=DAILY), duplicates="drop", threads=4)
     last = {n % 14: n for n in range(n_rows)}
@@ -69,7 +69,7 @@ def test_last_row_is_the_last_of_the_file_however_many_threads_read_it(file: Pat
     assert duplicates(weekly)[:2] == (n_rows - 14, n_rows - 14)
 
 
-def test_row_of_a_later_file_corrects_that_of_an_earlier_one(tmp_path: Path) -> None:
+def test_row_of_a_later_file_replaces_that_of_an_earlier_one(tmp_path: Path) -> None:
     first = write(tmp_path / "z.csv", *full(1), daily(3, 1, "a", 5), header=DAILY)
     second = write(tmp_path / "a.csv", daily(3, 1, "a", 9), header=DAILY)
     assert load(first, second, duplicates="drop").units("a") == ["9.0", "0.0"]
@@ -90,8 +90,8 @@ def test_duplicates_are_counted_exactly_with_any_number_of_stores(file: Path, n_
     assert weekly.report.total_units == len(order) - dropped
 
 
-def test_stores_that_the_sample_did_not_show_are_counted_exactly(file: Path) -> None:
-    """The sample is the first few thousand rows; what comes after has stores of its own."""
+def test_stores_missing_in_the_sample_are_counted_exactly(file: Path) -> None:
+    """The sample has the first few thousand rows; later rows have other stores."""
     rows = [daily(n % 14, 1, f"item {n // 14}", 1) for n in range(5_600)]
     late = [daily(n, store, "a", 1) for n in range(14) for store in (1, "late", "later")]
     path = write(file, *rows, *late, *late[:3], header=DAILY)
@@ -101,7 +101,7 @@ def test_stores_that_the_sample_did_not_show_are_counted_exactly(file: Path) -> 
     assert weekly.units("a") == ["21.0", "21.0"]
 
 
-def test_missing_store_is_a_store_like_another(file: Path) -> None:
+def test_empty_store_counts_as_a_store(file: Path) -> None:
     rows = [*full(1), *full("", n_days=7), daily(0, "", "every day", 1)]
     weekly = load(write(file, *rows, header=DAILY), duplicates="drop")
     assert duplicates(weekly) == (1, 1, 0)
@@ -109,7 +109,7 @@ def test_missing_store_is_a_store_like_another(file: Path) -> None:
 
 
 @pytest.mark.parametrize(("handling", "units"), [("keep", ["14.0", "7.0"]), ("drop", ["12.0", "7.0"])])
-def test_item_and_day_are_the_key_without_a_store(file: Path, handling: str, units: list[str]) -> None:
+def test_key_is_item_and_day_without_a_store(file: Path, handling: str, units: list[str]) -> None:
     rows = [*filler(14, "a"), f"{day(0)},a,4,False", f"{day(1)},a,3,False"]
     weekly = load(write(file, *rows), duplicates=handling)
     assert weekly.report.duplicates.key == "item and day"
@@ -117,7 +117,7 @@ def test_item_and_day_are_the_key_without_a_store(file: Path, handling: str, uni
     assert weekly.units("a") == units
 
 
-def test_store_that_is_part_of_the_item_is_still_a_store(file: Path) -> None:
+def test_store_that_is_part_of_the_item_key_counts_as_a_store(file: Path) -> None:
     rows = [*full(1, 2), daily(3, 1, "every day", 9)]
     mapping = {"item": ["store_nbr", "item_nbr"], "store": ["store_nbr"]}
     weekly = load(write(file, *rows, header=DAILY), mapping=mapping, duplicates="drop")
@@ -125,19 +125,19 @@ def test_store_that_is_part_of_the_item_is_still_a_store(file: Path) -> None:
     assert weekly.units("1|every day") == ["15.0", "7.0"]
 
 
-def test_rows_that_cannot_be_used_or_do_not_pass_are_no_duplicates(file: Path) -> None:
+def test_bad_and_filtered_rows_are_not_duplicates(file: Path) -> None:
     rows = [*full(1, 2), daily(3, 1, "every day", "many"), daily(3, 2, "every day", 1)]
     weekly = load(write(file, *rows, header=DAILY), skip_bad=True, duplicates="drop", where=(("store_nbr", "1"),))
     assert duplicates(weekly) == (0, 0, None)
     assert weekly.units("every day") == ["7.0", "7.0"]
 
 
-def test_sums_are_right_after_duplicates_were_dropped(file: Path) -> None:
+def test_sums_are_correct_after_dropping_duplicates(file: Path) -> None:
     rows = [
         *full(1, 2),
-        *[daily(1, 1, "a", units) for units in (3.5, -2, 4.25)],  # a fraction stays, a fraction and a return go
+        *[daily(1, 1, "a", units) for units in (3.5, -2, 4.25)],  # keeps a fraction, drops a fraction and a return
         *[daily(2, 1, "a", units, "True") for units in (5, 6)],
-        *[daily(3, 1, "a", units, flag) for units, flag in ((8, "True"), (1, "False"))],  # loses its promotion
+        *[daily(3, 1, "a", units, flag) for units, flag in ((8, "True"), (1, "False"))],  # drops the promotional row
         daily(4, 2, "a", -1),
         daily(4, 2, "a", -1),
         daily(8, 1, "a", 2, ""),
@@ -154,7 +154,7 @@ def test_sums_are_right_after_duplicates_were_dropped(file: Path) -> None:
     assert report.n_rows == report.n_kept + sum(vars(report.dropped).values())
 
 
-def test_weeks_after_a_drop_are_those_of_the_file_without_duplicates(tmp_path: Path) -> None:
+def test_dropping_duplicates_equals_a_file_without_them(tmp_path: Path) -> None:
     chance = random.Random(4)
     rows = [
         daily(
@@ -177,14 +177,14 @@ def test_weeks_after_a_drop_are_those_of_the_file_without_duplicates(tmp_path: P
         assert [getattr(found.report, name) for name in same] == [getattr(expected.report, name) for name in same]
 
 
-# Receipts: what several files have in common
+# Receipts: lines in several files
 
 
 def line(receipt: object, item: str, units: object, n: int, time: str = "10:00") -> str:
     return f"{receipt},{item},{units},{day(n)} {time}"
 
 
-def test_identical_lines_of_one_file_stay(file: Path) -> None:
+def test_identical_lines_of_one_file_are_kept(file: Path) -> None:
     rows = [*(line(n, "a", 1, n) for n in range(14)), *[line(3, "a", 1, 3)] * 2]
     weekly = load(write(file, *rows, header=LINES), duplicates="drop")
     assert weekly.units("a") == ["9.0", "7.0"]
@@ -194,7 +194,7 @@ def test_identical_lines_of_one_file_stay(file: Path) -> None:
 
 
 @pytest.mark.parametrize(("handling", "units", "n_dropped"), [("keep", "18.0", 0), ("drop", "11.0", 7)])
-def test_lines_of_two_overlapping_files_are_counted_once_when_asked(
+def test_lines_of_two_overlapping_files_are_counted_once_with_drop(
     tmp_path: Path, handling: str, units: str, n_dropped: int
 ) -> None:
     common = [line(n, "a", 1, n) for n in range(7)]
@@ -206,7 +206,7 @@ def test_lines_of_two_overlapping_files_are_counted_once_when_asked(
     assert weekly.report.n_kept == 18 - n_dropped
 
 
-def test_as_many_of_a_line_stay_as_the_file_with_the_most_has(tmp_path: Path) -> None:
+def test_line_is_kept_as_often_as_in_the_file_with_the_most(tmp_path: Path) -> None:
     base = [line(n, "base", 1, n) for n in range(7)]
     first = write(tmp_path / "1.csv", *base, *[line(50, "a", 2, 3)] * 3, header=LINES)
     second = write(tmp_path / "2.csv", *[line(50, "a", 2, 3)] * 2, line(51, "a", 2, 3), header=LINES)
@@ -220,14 +220,14 @@ def test_as_many_of_a_line_stay_as_the_file_with_the_most_has(tmp_path: Path) ->
     "other",
     [line(1, "b", 1, 0), line(2, "a", 1, 0), line(1, "a", 2, 0), line(1, "a", 1, 0, "10:01"), line(1, "a", 1, 1)],
 )
-def test_line_that_differs_in_receipt_item_units_or_time_is_another(tmp_path: Path, other: str) -> None:
+def test_lines_with_different_receipt_item_units_or_time_are_not_duplicates(tmp_path: Path, other: str) -> None:
     base = [line(90 + n, "base", 1, n) for n in range(7)]
     first = write(tmp_path / "1.csv", *base, line(1, "a", 1, 0), header=LINES)
     second = write(tmp_path / "2.csv", other, header=LINES)
     assert duplicates(load(first, second, duplicates="drop")) == (0, 0, None)
 
 
-def test_overlap_is_found_between_files_of_different_form(tmp_path: Path) -> None:
+def test_overlap_is_found_between_files_of_different_formats(tmp_path: Path) -> None:
     rows = [line(n, "a", 1, n) for n in range(7)]
     first = write(tmp_path / "1.csv", *rows, header=LINES)
     table = pd.DataFrame([row.split(",") for row in rows], columns=["Invoice", "Code", "Qty", "InvoiceDate"])

@@ -1,4 +1,4 @@
-"""Which files may be read: by whom a load is asked for decides it, and where people are besides."""
+"""Folder access by source of the request: pages and API, uploads, command line."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -23,7 +23,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return (tmp_path / "home").resolve()
 
 
-def test_page_and_api_read_the_users_own_folder_and_the_project(home: Path) -> None:
+def test_pages_and_api_may_read_home_and_project_folders(home: Path) -> None:
     folders = folders_for(SPEC, load_settings())
     for path in (home / "sales.csv", home / "a" / "b.csv", PROJECT / "data" / "x.csv", SAMPLE / "train.csv.gz"):
         assert folders.allow(path)
@@ -35,7 +35,7 @@ def test_page_and_api_read_the_users_own_folder_and_the_project(home: Path) -> N
         assert not folders.allow(path), path
 
 
-def test_nothing_is_read_by_path_where_others_reach_the_server(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_open_server_reads_no_files_by_path(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FCST_OPEN_ADDRESS", "0.0.0.0")
     for spec in (SPEC, replace(SPEC, is_from_shell=True)):
         folders = folders_for(spec, load_settings())
@@ -49,17 +49,17 @@ def test_nothing_is_read_by_path_where_others_reach_the_server(home: Path, monke
     assert "uploads" not in folders.refusal("~/x").hint
 
 
-def test_upload_is_read_from_where_uploads_are_and_from_nowhere_else(home: Path) -> None:
+def test_upload_is_read_only_from_the_uploads_folder(home: Path) -> None:
     folders = folders_for(replace(SPEC, is_upload=True), load_settings())
     assert folders.allow(home / "fcst" / "uploads" / "x" / "s.csv")
     assert not any(map(folders.allow, (home / "sales.csv", SAMPLE / "train.csv.gz", Path("/etc/passwd"))))
 
 
-def test_command_line_reads_what_its_user_reads(home: Path) -> None:
+def test_command_line_may_read_every_file_of_its_user(home: Path) -> None:
     folders = folders_for(replace(SPEC, is_from_shell=True), load_settings())
     assert all(map(folders.allow, (Path("/data/sales.csv"), home / ".cache" / "x.csv")))
 
 
-def test_hidden_is_what_is_hidden_within_a_folder_that_is_allowed() -> None:
+def test_only_hidden_files_below_an_allowed_folder_are_excluded() -> None:
     folders = Folders([Path("/data/.sales")], has_hidden=False)
     assert folders.allow(Path("/data/.sales/x.csv")) and not folders.allow(Path("/data/.sales/.x.csv"))

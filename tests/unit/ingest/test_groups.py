@@ -1,4 +1,4 @@
-"""Rows that are summed while they are read, and rows that are written one by one: same weeks, same report."""
+"""Groups: summed in memory and row by row, with the same weeks and the same report."""
 
 import random
 from dataclasses import replace
@@ -16,7 +16,7 @@ from tests.unit.ingest.test_quality import STORES, random_rows
 
 @pytest.fixture
 def row_by_row(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As for files that are too large to be summed at once, read back a few items at a time."""
+    """Forces the row-by-row mode of large files, read back a few items at a time."""
     monkeypatch.setattr(groups, "BYTES_PER_GROUP", 10**12)
     monkeypatch.setattr(groups, "LEAST_ROWS_PER_GROUP", 10**9)
     monkeypatch.setattr(groups, "MAX_GROUPS", 200)
@@ -29,7 +29,7 @@ def same(found: Weekly, expected: Weekly) -> None:
 
 
 def rounded(report: QualityReport) -> QualityReport:
-    """Its last digits depend on the order in which units were added up."""
+    """The report with rounded shares, whose last digits depend on the order of summation."""
     years = {
         year: replace(sums, share=sums.share and round(sums.share, 12)) for year, sums in report.promo_by_year.items()
     }
@@ -49,7 +49,7 @@ OPTIONS: list[dict[str, Any]] = [
 
 @pytest.mark.parametrize("options", OPTIONS, ids=str)
 @pytest.mark.parametrize("is_parquet", [False, True])
-def test_rows_are_the_same_weeks_summed_or_one_by_one(
+def test_summed_and_row_by_row_give_the_same_weeks(
     tmp_path: Path, request: pytest.FixtureRequest, options: dict[str, Any], is_parquet: bool
 ) -> None:
     chance = random.Random(len(str(options)))
@@ -68,7 +68,7 @@ def test_rows_are_the_same_weeks_summed_or_one_by_one(
 
 @pytest.mark.parametrize("name", ["DATE", "TIMESTAMP", "VARCHAR"])
 @pytest.mark.parametrize("kind", ["DOUBLE", "BIGINT", "DECIMAL(9, 2)", "FLOAT", "VARCHAR"])
-def test_typed_columns_are_read_as_text_is(tmp_path: Path, row_by_row: None, name: str, kind: str) -> None:
+def test_typed_columns_give_the_same_result_as_text(tmp_path: Path, row_by_row: None, name: str, kind: str) -> None:
     rows = [f"{day(7 * n)},{key},{n * 3 % 5}" for n in range(20) for key in ("a", "b")]
     path = write(tmp_path / "sales.csv", *rows, header="date,item,units")
     target = tmp_path / "sales.parquet"
@@ -79,7 +79,7 @@ def test_typed_columns_are_read_as_text_is(tmp_path: Path, row_by_row: None, nam
 
 
 def test_units_of_any_size_are_summed_exactly(file: Path) -> None:
-    """Sums beyond 64 bits of micro units too."""
+    """Also sums above 64 bits in millionths."""
     rows = [
         f"{day(n % 14)},{key},{units}" for n in range(140) for key, units in (("a", "999999999999.5"), ("b", "0.1"))
     ]
@@ -89,7 +89,7 @@ def test_units_of_any_size_are_summed_exactly(file: Path) -> None:
     assert weekly.report.duplicates.n == 252
 
 
-def test_attribute_that_differs_is_the_most_frequent_row_by_row_too(file: Path, row_by_row: None) -> None:
+def test_most_frequent_attribute_is_used_row_by_row(file: Path, row_by_row: None) -> None:
     rows = [f"{day(n)},{key},1,{'OLD' if n < 7 and key == 'a' else 'NEW'}" for n in range(21) for key in "ab"]
     weekly = load(write(file, *rows, header="date,item_nbr,unit_sales,family"))
     assert {row["family"] for row in weekly.items} == {"NEW"}

@@ -1,4 +1,4 @@
-"""Which of the files that were given hold the sales, what lies beside them, and what may be read at all."""
+"""Load plans: which of the given files are sales, companion files, archives, allowed paths."""
 
 import gzip
 import zipfile
@@ -51,7 +51,7 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def kaggle(tmp_path: Path) -> Path:
-    """Kaggle's download of Favorita: an archive of archives of one file each."""
+    """Kaggle's download of Favorita: an archive of archives with one file each."""
     path = tmp_path / "favorita.zip"
     files = {
         "holidays_events.csv": "date,type\n2020-01-05,Holiday\n",
@@ -68,11 +68,11 @@ def kaggle(tmp_path: Path) -> Path:
     return path
 
 
-# Which files hold the sales
+# Choice of the sales files
 
 
 @pytest.mark.parametrize("name", ["train.csv", "train.csv.gz", "TRAIN.CSV"])
-def test_folder_stands_for_its_train_file(folder: Path, name: str) -> None:
+def test_train_file_of_a_folder_is_read(folder: Path, name: str) -> None:
     content = gzip.compress(SALES.encode()) if name.endswith("gz") else SALES.encode()
     (folder / name).write_bytes(content)
     (folder / "other.csv").write_text(OTHER_SALES)
@@ -82,7 +82,7 @@ def test_folder_stands_for_its_train_file(folder: Path, name: str) -> None:
     assert load(folder).report.n_rows == 14
 
 
-def test_only_file_of_a_folder_that_looks_like_sales_is_read(folder: Path) -> None:
+def test_only_sales_like_file_of_a_folder_is_read(folder: Path) -> None:
     for name, text in {"oil.csv": OIL, "my sales.csv": SALES, "transactions.csv": TRANSACTIONS}.items():
         (folder / name).write_text(text)
     plan = plan_of(folder)
@@ -90,26 +90,26 @@ def test_only_file_of_a_folder_that_looks_like_sales_is_read(folder: Path) -> No
     assert sorted(plan.others) == ["oil.csv", "transactions.csv"]
 
 
-def test_files_of_a_folder_whose_columns_mean_the_same_are_read_together(folder: Path) -> None:
+def test_files_of_a_folder_with_the_same_roles_are_read_together(folder: Path) -> None:
     (folder / "2019.csv").write_text(SALES)
     (folder / "2020.csv").write_text(SALES.replace("item_nbr", "sku").replace("unit_sales", "qty"))
     (folder / "oil.csv").write_text(OIL)
     assert names(plan_of(folder)) == ["2019.csv", "2020.csv"]
 
 
-def test_files_of_a_folder_whose_columns_differ_in_meaning_are_not_guessed_at(folder: Path) -> None:
+def test_files_of_a_folder_with_different_roles_are_refused(folder: Path) -> None:
     (folder / "daily.csv").write_text(SALES)
     (folder / "tills.csv").write_text(OTHER_SALES)
     error = refusal(folder)
     assert error.message == (
-        "Several files may be the sales, and they differ in what their columns mean: daily.csv, tills.csv."
+        "Several files look like sales, but their columns differ in meaning: daily.csv, tills.csv."
     )
     assert "--file" in error.hint
     assert load(folder, file="daily.csv").report.source == "daily.csv"
     assert load(folder / "daily.csv", folder / "tills.csv").report.n_rows == 28
 
 
-def test_folder_without_sales_is_told_with_its_files(folder: Path) -> None:
+def test_folder_without_sales_is_refused_with_its_files(folder: Path) -> None:
     (folder / "oil.csv").write_text(OIL)
     (folder / "stores.csv").write_text(STORES)
     error = refusal(folder)
@@ -118,7 +118,7 @@ def test_folder_without_sales_is_told_with_its_files(folder: Path) -> None:
     assert "--map" in error.hint
 
 
-def test_columns_that_are_mapped_make_a_file_of_sales(folder: Path) -> None:
+def test_file_with_the_mapped_columns_is_the_sales_file(folder: Path) -> None:
     (folder / "oil.csv").write_text(OIL)
     (folder / "stores.csv").write_text(STORES)
     (folder / "odd.csv").write_text("A,B,C\n" + "".join(f"{day(n)},x,1\n" for n in range(7)))
@@ -126,11 +126,11 @@ def test_columns_that_are_mapped_make_a_file_of_sales(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [None, ""], ids=["nothing", "an empty file"])
-def test_folder_without_files_is_told(folder: Path, content: str | None) -> None:
+def test_folder_without_files_is_refused(folder: Path, content: str | None) -> None:
     if content is not None:
         (folder / "train.csv").write_text(content)
     (folder / "readme.md").write_text("# x")
-    assert "holds no file of sales" in refusal(folder).message
+    assert "contains no data file" in refusal(folder).message
 
 
 def test_folder_with_too_many_files_is_refused(folder: Path) -> None:
@@ -139,7 +139,7 @@ def test_folder_with_too_many_files_is_refused(folder: Path) -> None:
     assert "more than 2,000 files" in refusal(folder).message
 
 
-def test_hidden_files_and_lock_files_are_not_looked_at(folder: Path) -> None:
+def test_hidden_files_and_lock_files_are_ignored(folder: Path) -> None:
     for name in (".train.csv", "~$sales.xlsx", ".git/train.csv"):
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_text(SALES)
@@ -147,7 +147,7 @@ def test_hidden_files_and_lock_files_are_not_looked_at(folder: Path) -> None:
     assert (names(plan_of(folder)), plan_of(folder).others) == (["sales.csv"], [])
 
 
-# A file that is asked for
+# Choice of a file by name
 
 
 @pytest.mark.parametrize(
@@ -159,7 +159,7 @@ def test_hidden_files_and_lock_files_are_not_looked_at(folder: Path) -> None:
         ("20*.csv", ["2019.csv", "box.zip › deep/2020.csv"]),
     ],
 )
-def test_file_may_be_asked_for_by_name_or_pattern(folder: Path, file: str, found: list[str]) -> None:
+def test_file_is_chosen_by_name_or_pattern(folder: Path, file: str, found: list[str]) -> None:
     (folder / "2019.csv").write_text(SALES)
     (folder / "train.csv").write_text(SALES)
     with zipfile.ZipFile(folder / "box.zip", "w") as archive:
@@ -168,15 +168,15 @@ def test_file_may_be_asked_for_by_name_or_pattern(folder: Path, file: str, found
     assert names(plan_of(folder / "2019.csv", folder / "box.zip", file=file)) == found
 
 
-def test_file_that_is_asked_for_and_not_there_is_told_with_those_that_are(folder: Path) -> None:
+def test_unknown_file_name_is_refused_with_the_available_names(folder: Path) -> None:
     (folder / "2019.csv").write_text(SALES)
     (folder / "2020.csv").write_text(SALES)
     error = refusal(folder, file="2021.csv")
-    assert error.message == "There is no '2021.csv' in what was given."
+    assert error.message == "The given files have no file or sheet '2021.csv'."
     assert error.hint == "Choose one of 2019.csv, 2020.csv."
 
 
-def test_sheet_may_be_asked_for(folder: Path) -> None:
+def test_sheet_is_chosen_by_name(folder: Path) -> None:
     book = openpyxl.Workbook()
     book.active.title = "Notes"
     for row in SALES.splitlines():
@@ -186,10 +186,10 @@ def test_sheet_may_be_asked_for(folder: Path) -> None:
     assert names(plan_of(folder / "book.xlsx", file="Sales")) == ["book.xlsx › Sales"]
 
 
-# Archives in archives
+# Nested archives
 
 
-def test_download_of_kaggle_is_read_as_it_is(kaggle: Path) -> None:
+def test_kaggle_download_is_read(kaggle: Path) -> None:
     plan = plan_of(kaggle)
     assert [name.rpartition(" › ")[2] for name in plan.others] == [
         "holidays_events.csv.7z",
@@ -207,29 +207,29 @@ def test_download_of_kaggle_is_read_as_it_is(kaggle: Path) -> None:
     assert weekly.item("every day")["family"] == "DELI"
 
 
-def test_bad_row_deep_in_a_download_is_told_with_the_way_to_it(tmp_path: Path) -> None:
+def test_bad_row_in_a_nested_archive_has_the_full_path(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "favorita.zip", "w") as archive:
         archive.writestr("train.csv.7z", seven_zip(tmp_path / "one.7z", "train.csv", SALES + "yesterday,a,1,\n"))
     message = refusal(tmp_path / "favorita.zip").message
-    assert message.startswith("favorita.zip › train.csv.7z › train.csv, line 16: date is not a date")
+    assert message.startswith("favorita.zip › train.csv.7z › train.csv, line 16: date is not a valid date")
 
 
-def test_several_kaggle_files_in_one_folder_are_read_like_their_archive(folder: Path) -> None:
+def test_kaggle_files_in_a_folder_are_read_like_their_archive(folder: Path) -> None:
     for name, text in {"train.csv": SALES, "items.csv": ITEMS}.items():
         (folder / f"{name}.7z").write_bytes(seven_zip(folder / "one.7z", name, text))
     assert load(folder).item("every day")["family"] == "DELI"
     assert load(folder / "train.csv.7z").item("every day")["family"] == "DELI"
 
 
-def test_archive_in_a_folder_that_holds_several_files_is_told(folder: Path) -> None:
+def test_archive_with_several_files_in_a_folder_is_refused(folder: Path) -> None:
     with zipfile.ZipFile(folder / "box.zip", "w") as archive:
         archive.writestr("a.csv", SALES)
         archive.writestr("b.csv", SALES)
-    assert "box.zip holds several files: a.csv, b.csv." in refusal(folder).message
+    assert "box.zip contains several files: a.csv, b.csv." in refusal(folder).message
     assert names(plan_of(folder / "box.zip")) == ["box.zip › a.csv", "box.zip › b.csv"]
 
 
-def test_archives_nested_too_deep_are_refused(tmp_path: Path) -> None:
+def test_too_deeply_nested_archives_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "0.zip"
     content = SALES.encode()
     name = "train.csv"
@@ -237,10 +237,10 @@ def test_archives_nested_too_deep_are_refused(tmp_path: Path) -> None:
         with zipfile.ZipFile(path, "w") as archive:
             archive.writestr(name, content)
         name, content = f"{number}.zip", path.read_bytes()
-    assert "too many archives in one another" in refusal(path).message
+    assert "too many nested archives" in refusal(path).message
 
 
-def test_member_that_would_leave_the_folder_is_written_nowhere_else(tmp_path: Path) -> None:
+def test_archive_member_cannot_escape_the_folder(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "box.zip", "w") as archive:
         archive.writestr("../../escaped.csv", SALES)
     assert load(tmp_path / "box.zip").report.n_rows == 14
@@ -248,11 +248,11 @@ def test_member_that_would_leave_the_folder_is_written_nowhere_else(tmp_path: Pa
     assert not list(tmp_path.rglob("escaped.csv"))
 
 
-# What lies beside
+# Companion files
 
 
 @pytest.mark.parametrize("packed", [False, True])
-def test_items_and_stores_are_found_beside_a_file_in_its_folder(folder: Path, packed: bool) -> None:
+def test_items_and_stores_files_are_found_in_the_same_folder(folder: Path, packed: bool) -> None:
     (folder / "sales.csv").write_text(SALES)
     for name, text in {"items.csv": ITEMS, "stores.csv": STORES}.items():
         if packed:
@@ -266,14 +266,14 @@ def test_items_and_stores_are_found_beside_a_file_in_its_folder(folder: Path, pa
     assert load(folder / "sales.csv").item("every day")["family"] == "DELI"
 
 
-def test_items_are_found_in_the_same_archive(tmp_path: Path) -> None:
+def test_items_file_is_found_in_the_same_archive(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "box.zip", "w") as archive:
         archive.writestr("x/sales.csv", SALES)
         archive.writestr("x/items.csv", ITEMS)
     assert load(tmp_path / "box.zip").item("every day")["family"] == "DELI"
 
 
-def test_nothing_is_beside_where_there_is_nothing(folder: Path) -> None:
+def test_no_companion_files(folder: Path) -> None:
     (folder / "sales.csv").write_text(SALES)
     plan = plan_of(folder / "sales.csv")
     assert (plan.items, plan.stores, plan.others) == (None, None, [])
@@ -282,7 +282,7 @@ def test_nothing_is_beside_where_there_is_nothing(folder: Path) -> None:
 # Paths
 
 
-def test_tilde_in_a_path_is_the_users_folder(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tilde_in_a_path_is_the_home_folder(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(folder))
     (folder / "sales.csv").write_text(SALES)
     (folder / "work").mkdir()
@@ -292,7 +292,7 @@ def test_tilde_in_a_path_is_the_users_folder(folder: Path, monkeypatch: pytest.M
 
 
 @pytest.mark.parametrize("path", ["", "zero\0byte", "x" * 5_000, "~nobody-of-this-name/sales.csv"])
-def test_path_that_cannot_be_one_is_told(tmp_path: Path, path: str) -> None:
+def test_invalid_path_is_refused(tmp_path: Path, path: str) -> None:
     with pytest.raises(InputError) as caught:
         look_at(IngestSpec(paths=(path,), name="n"), Folders([Path("/")]), Workspace(tmp_path, 10**9))
     assert caught.value.hint
@@ -308,18 +308,18 @@ def test_file_given_twice_is_read_once(folder: Path) -> None:
 def test_file_outside_the_allowed_folders_is_refused(tmp_path: Path, folder: Path) -> None:
     write(tmp_path / "sales.csv", *filler())
     error = refusal(tmp_path / "sales.csv", roots=(folder,))
-    assert error.message == f"{tmp_path / 'sales.csv'} is not in a folder that may be read."
-    assert error.hint == f"Allowed are {folder} (FCST_INGEST_ROOTS)."
+    assert error.message == f"{tmp_path / 'sales.csv'} is not in an allowed folder."
+    assert error.hint == f"Allowed folders (FCST_INGEST_ROOTS): {folder}."
     assert make(tmp_path, write(folder / "sales.csv", *filler()), roots=(folder,)).report.n_rows == 14
 
 
-def test_link_that_leads_out_of_the_allowed_folders_is_refused(tmp_path: Path, folder: Path) -> None:
+def test_link_out_of_the_allowed_folders_is_refused(tmp_path: Path, folder: Path) -> None:
     write(tmp_path / "secret.csv", *filler())
     (folder / "link.csv").symlink_to(tmp_path / "secret.csv")
-    assert "is not in a folder that may be read" in refusal(folder / "link.csv", roots=(folder,)).message
+    assert "is not in an allowed folder" in refusal(folder / "link.csv", roots=(folder,)).message
 
 
-def test_links_of_a_folder_that_lead_out_are_passed_over(tmp_path: Path, folder: Path) -> None:
+def test_links_out_of_the_allowed_folders_are_skipped_in_a_folder(tmp_path: Path, folder: Path) -> None:
     write(tmp_path / "train.csv", *filler())
     (folder / "train.csv").symlink_to(tmp_path / "train.csv")
     (folder / "out").symlink_to(tmp_path)
@@ -327,7 +327,7 @@ def test_links_of_a_folder_that_lead_out_are_passed_over(tmp_path: Path, folder:
     assert names(plan_of(folder, roots=(folder,))) == ["sales.csv"]
 
 
-def test_items_beside_that_lead_out_are_not_read(tmp_path: Path, folder: Path) -> None:
+def test_items_file_that_links_out_of_the_allowed_folders_is_not_read(tmp_path: Path, folder: Path) -> None:
     (tmp_path / "items.csv").write_text(ITEMS)
     (folder / "items.csv").symlink_to(tmp_path / "items.csv")
     (folder / "sales.csv").write_text(SALES)
@@ -335,12 +335,12 @@ def test_items_beside_that_lead_out_are_not_read(tmp_path: Path, folder: Path) -
     assert plan_of(folder / "sales.csv").items is not None
 
 
-def test_way_out_by_dots_is_no_way_out(tmp_path: Path, folder: Path) -> None:
+def test_dots_in_a_path_cannot_leave_the_allowed_folders(tmp_path: Path, folder: Path) -> None:
     write(tmp_path / "sales.csv", *filler())
-    assert "may be read" in refusal(folder / ".." / "sales.csv", roots=(folder,)).message
+    assert "not in an allowed folder" in refusal(folder / ".." / "sales.csv", roots=(folder,)).message
 
 
-def test_folder_whose_name_begins_like_an_allowed_one_is_not_inside_it() -> None:
+def test_folder_with_the_same_name_prefix_is_not_allowed() -> None:
     folders = Folders([Path("/data/sales")])
     assert folders.allow(Path("/data/sales/x.csv"))
     assert not folders.allow(Path("/data/sales-of-others/x.csv"))

@@ -1,4 +1,4 @@
-"""What the columns of a file seem to mean: by their names, by their values, and as the user says."""
+"""Proposals: column roles and formats by names, by values, and as set by the user."""
 
 from dataclasses import replace
 from datetime import date, datetime, timedelta
@@ -91,7 +91,7 @@ def test_case_spaces_and_punctuation_do_not_matter(name: str) -> None:
     assert recognise_roles([name]) == {"sales": [name]}
 
 
-def test_likelier_name_wins_wherever_it_stands() -> None:
+def test_most_likely_name_wins_in_any_position() -> None:
     assert recognise_roles(["id", "value", "product", "qty", "item_nbr"]) == {"item": ["item_nbr"], "sales": ["qty"]}
 
 
@@ -106,35 +106,35 @@ def test_likelier_name_wins_wherever_it_stands() -> None:
         ("Sales Amount,Weekly_Sales", "Weekly_Sales"),
     ],
 )
-def test_units_come_before_sales_and_money_is_not_taken_for_units(header: str, column: str) -> None:
+def test_units_are_preferred_to_sales_and_money(header: str, column: str) -> None:
     assert recognise_roles(header.split(","))["sales"] == [column]
 
 
 @pytest.mark.parametrize(
     "name", ["Amount", "Value", "Revenue", "Umsatz", "Sales Amount", "Total Price", "Sales Order No"]
 )
-def test_column_of_money_alone_is_not_taken_for_units(name: str) -> None:
+def test_money_column_is_not_units(name: str) -> None:
     assert "sales" not in recognise_roles(["item", "date", name])
 
 
-def test_column_that_is_given_another_meaning_is_not_recognised() -> None:
+def test_column_with_a_given_role_gets_no_other_role() -> None:
     found = proposed("date,item,sales,amount", "2020-01-05,a,1,2", sales=["amount"]).mapping
     assert (found["sales"], found["item"], found["date"]) == (["amount"], ["item"], ["date"])
     found = proposed("date,item,sales,sku", "2020-01-05,a,1,b", family=["item"]).mapping
     assert (found["item"], found["family"]) == (["sku"], ["item"])
 
 
-def test_role_that_is_given_no_column_has_none() -> None:
+def test_role_given_as_empty_has_no_column() -> None:
     found = proposed(FAVORITA, "1,2020-01-05,1,a,1,True", promo=[], store=[]).mapping
     assert (found["promo"], found["store"], found["item"]) == ([], [], ["item_nbr"])
 
 
-def test_column_of_dates_is_found_by_its_values_when_its_name_is_unknown() -> None:
+def test_date_column_with_an_unknown_name_is_found_by_values() -> None:
     proposal = proposed("when,item,sales", *map(",".join, zip(*SAMPLE.values(), strict=True)))
     assert (proposal.mapping["date"], proposal.date_format, proposal.missing) == (["when"], "%Y-%m-%d", [])
 
 
-def test_column_of_numbers_is_not_a_column_of_dates() -> None:
+def test_numeric_column_is_not_a_date_column() -> None:
     assert proposed("price,item,sales", "1,a,1", "2,a,3").mapping["date"] == []
 
 
@@ -167,23 +167,23 @@ def test_required_roles_without_a_column_are_missing() -> None:
         (["2020-01-05", "2020-01-06", "x"], "%Y-%m-%d"),
     ],
 )
-def test_format_of_dates_is_recognised(values: list[str], date_format: str) -> None:
+def test_date_format_is_recognised(values: list[str], date_format: str) -> None:
     assert find_date_format(values) == date_format
 
 
-def test_day_comes_first_when_the_values_say_so_late() -> None:
+def test_late_value_proves_day_first() -> None:
     assert find_date_format([f"0{n}/0{n}/2020" for n in range(1, 10)] + ["13/01/2020"]) == "%d/%m/%Y"
 
 
-def test_month_comes_first_when_the_values_say_so_late() -> None:
+def test_late_value_proves_month_first() -> None:
     assert find_date_format([f"0{n}/0{n}/2020" for n in range(1, 10)] + ["01/13/2020"]) == "%m/%d/%Y"
 
 
-def test_day_comes_first_when_the_values_leave_it_open() -> None:
+def test_ambiguous_dates_are_day_first() -> None:
     assert find_date_format(["01/02/2020", "03/04/2020"]) == "%d/%m/%Y"
 
 
-def test_every_known_format_is_read_by_duckdb_as_by_python() -> None:
+def test_duckdb_parses_every_known_format_like_python() -> None:
     moment = datetime(2020, 1, 31, 13, 45, 30)
     with duckdb.connect() as con:
         for date_format in DATE_FORMATS:
@@ -193,26 +193,26 @@ def test_every_known_format_is_read_by_duckdb_as_by_python() -> None:
 
 
 @pytest.mark.parametrize("date_format", [name for name in DATE_FORMATS if "%H" not in name and "%I" not in name])
-def test_days_are_the_same_in_every_known_format(file: Path, date_format: str) -> None:
+def test_every_known_format_gives_the_same_days(file: Path, date_format: str) -> None:
     rows = [f'"{date.fromisoformat(day(n)):{date_format}}",a,{n}' for n in range(14)]
     weekly = load(write(file, *rows, header="date,item,sales"))
     assert weekly.weeks == {"a": {"2020-01-11": ("21.0", "0.0"), "2020-01-18": ("70.0", "0.0")}}
     assert weekly.spec.date_format in (date_format, date_format.replace("%B", "%b"))
 
 
-def test_format_that_is_given_is_used(file: Path) -> None:
+def test_given_format_is_used(file: Path) -> None:
     rows = [f"{n:02d}/02/2020,a,1" for n in range(1, 13)]
     path = write(file, *rows, header="date,item,sales")
     assert load(path, date_format="%d/%m/%Y").report.last_day == date(2020, 2, 12)
     assert load(path, date_format="%m/%d/%Y").report.last_day == date(2020, 12, 2)
 
 
-def test_dates_that_do_not_have_the_given_format_are_bad(file: Path) -> None:
+def test_dates_in_another_format_than_given_are_bad(file: Path) -> None:
     message = refusal(write(file, *filler()), date_format="%d/%m/%Y").message
-    assert message.startswith("sales.csv, line 2: date is not a date as %d/%m/%Y writes it, in '2020-01-05'.")
+    assert message.startswith("sales.csv, line 2: date is not a valid date (expected DD/MM/YYYY): '2020-01-05'.")
 
 
-def test_times_of_day_make_rows_lines_of_receipts(file: Path) -> None:
+def test_rows_with_times_of_day_are_receipt_lines(file: Path) -> None:
     rows = [f"{day(n)} {hour}:00:00,a,1" for n in range(7) for hour in (10, 11)]
     assert load(write(file, *rows, header="date,item,sales")).report.is_lines is True
     rows = [f"{day(n)} 00:00:00,a,1" for n in range(7)]
@@ -264,12 +264,12 @@ def test_decimal_sign_and_thousands_are_recognised(values: list[str], decimal: s
         ([".5", "1."], ["3.5", "7.0"]),
     ],
 )
-def test_numbers_are_read_as_they_are_written(file: Path, written: list[str], units: list[str]) -> None:
+def test_number_formats_are_read(file: Path, written: list[str], units: list[str]) -> None:
     rows = [f"{day(n + 7 * week)};a;{text}" for week, text in enumerate(written) for n in range(7)]
     assert load(write(file, *rows, header="date;item;sales")).units("a") == units
 
 
-def test_decimal_sign_that_is_given_is_used(file: Path) -> None:
+def test_given_decimal_sign_is_used(file: Path) -> None:
     rows = [f"{day(n)};a;1.234" for n in range(7)]
     path = write(file, *rows, header="date;item;sales")
     assert "'1.234' is 1,234 or 1.234" in refusal(path).message
@@ -286,37 +286,37 @@ def test_weekday_of_weekly_data_is_recognised(weekday: int) -> None:
     assert proposed("date,item,sales", *rows).week_end == WEEKDAYS[weekday]
 
 
-def test_daily_data_have_no_weekday() -> None:
+def test_daily_data_have_no_week_ending_day() -> None:
     assert proposed("date,item,sales", f"{day(0)},a,1", f"{day(1)},a,1").week_end == ""
     assert proposed("date,item,sales", f"{day(0)},a,1", f"{day(0)},b,1").week_end == ""
 
 
-def test_columns_of_m5_are_days_from_its_first() -> None:
+def test_m5_columns_are_days() -> None:
     found = find_periods(["item_id", *(f"d_{n}" for n in range(1, 1942))], {})
     assert len(found) == 1941
     assert (found["d_1"], found["d_1941"]) == (date(2011, 1, 29), date(2016, 5, 22))
 
 
-def test_few_columns_that_look_like_dates_are_no_periods() -> None:
+def test_few_date_columns_are_not_periods() -> None:
     names = [f"{date(2020, 1, 5) + timedelta(days=n)}" for n in range(5)]
     assert find_periods(["item", *names], {}) == {}
     assert set(find_periods(["item", *names, "2020-01-10"], {})) == {*names, "2020-01-10"}
 
 
-def test_columns_of_numbers_are_days_of_excel_only_where_they_follow_each_other() -> None:
+def test_excel_day_numbers_are_periods_only_if_regular() -> None:
     weeks = [str(45_298 + 7 * n) for n in range(8)]
     assert list(find_periods(["item", *weeks], {}).values())[:2] == [date(2024, 1, 7), date(2024, 1, 14)]
     assert find_periods(["date", *(str(40_001 + 3 * n) for n in range(8))], {}) == {}
     assert find_periods(["date", "33001", "33002", "33004", "33007", "33011", "33012"], {}) == {}
 
 
-def test_file_that_has_dates_and_units_is_not_wide_whatever_else_it_has() -> None:
+def test_file_with_dates_and_units_is_not_wide() -> None:
     header = "date,item,sales," + ",".join(f"d_{n}" for n in range(1, 10))
     proposal = proposed(header, f"{day(0)},a,1" + ",0" * 9)
     assert (proposal.mapping["date"], proposal.periods) == (["date"], {})
 
 
-def test_wide_file_has_its_dates_and_units_in_columns() -> None:
+def test_wide_file_has_dates_and_units_in_columns() -> None:
     proposal = proposed("item_id," + ",".join(f"d_{n}" for n in range(1, 10)), "a" + ",1" * 9)
     assert proposal.mapping["date"] == proposal.mapping["sales"] == [WIDE]
     assert proposal.missing == []
@@ -325,7 +325,7 @@ def test_wide_file_has_its_dates_and_units_in_columns() -> None:
 # From the file to the spec
 
 
-def test_spec_that_comes_back_has_all_that_was_recognised_and_reads_the_same(file: Path) -> None:
+def test_completed_spec_reads_the_same(file: Path) -> None:
     rows = [f"{date.fromisoformat(day(n)):%d.%m.%Y};a;1.000,5;1" for n in range(14)]
     path = write(file, *rows, header="Datum;Artikel;Menge;Filiale")
     first = load(path)
@@ -338,9 +338,9 @@ def test_spec_that_comes_back_has_all_that_was_recognised_and_reads_the_same(fil
     }
     assert (spec.date_format, spec.decimal, spec.week_end) == ("%d.%m.%Y", ",", "SAT")
     again = load(path, mapping=spec.mapping, date_format=spec.date_format, decimal=spec.decimal, week_end=spec.week_end)
-    (file_read,), (as_said,) = first.report.files, again.report.files
-    assert again == replace(first, report=replace(first.report, files=(replace(file_read, why=as_said.why),)))
-    assert set(as_said.why.values()) == {"as you said"}
+    (file_read,), (as_set,) = first.report.files, again.report.files
+    assert again == replace(first, report=replace(first.report, files=(replace(file_read, why=as_set.why),)))
+    assert set(as_set.why.values()) == {"set by you"}
     assert again.spec == spec
 
 
@@ -354,21 +354,19 @@ def test_spec_that_comes_back_has_all_that_was_recognised_and_reads_the_same(fil
         (["01/05/2020"], "%d/%m/%Y", False),
     ],
 )
-def test_day_first_is_an_assumption_only_where_nothing_tells(
-    dates: list[str], date_format: str, is_assumed: bool
-) -> None:
+def test_day_first_is_assumed_only_for_ambiguous_dates(dates: list[str], date_format: str, is_assumed: bool) -> None:
     rows = [(day, "a", "1") for day in dates]
     found = propose(("date", "item", "sales"), ("VARCHAR",) * 3, rows, {}, date_format)
     assert found.is_day_first_assumed is is_assumed
 
 
-def test_store_that_is_part_of_the_key_is_still_the_store() -> None:
+def test_key_part_can_be_the_store() -> None:
     found = proposed("date,store_nbr,item_nbr,sales", "2020-01-05,1,a,2", item=["store_nbr", "item_nbr"]).mapping
     assert (found["item"], found["store"]) == (["store_nbr", "item_nbr"], ["store_nbr"])
     found = proposed("date,store_nbr,item_nbr,sales", "2020-01-05,1,a,2", item=["store_nbr", "item_nbr"], store=[])
     assert found.mapping["store"] == []
 
 
-def test_dates_of_which_half_are_none_still_have_a_format() -> None:
+def test_format_needs_half_of_the_values() -> None:
     assert find_date_format(["2020-01-05", "x"]) == "%Y-%m-%d"
     assert find_date_format(["2020-01-05", "x", "y"]) == ""

@@ -1,4 +1,4 @@
-"""The quality report: every row accounted for, and what the weeks look like, by hand and against pandas."""
+"""Quality report: row counts, demand classes, gaps, outliers, coverage, flags; by hand and against pandas."""
 
 import json
 import random
@@ -28,7 +28,7 @@ STORES = "date,store_nbr,item_nbr,unit_sales,onpromotion"
 
 
 def weekly_series(**series: list[Any]) -> list[str]:
-    """Rows that sell on each Saturday what a series says, nothing where it says None; and one item a day."""
+    """Rows with the units of each series on Saturdays (None: no row), and an item that sells every day."""
     n_weeks = max(map(len, series.values()))
     rows = filler(7 * n_weeks)
     for key, values in series.items():
@@ -37,12 +37,12 @@ def weekly_series(**series: list[Any]) -> list[str]:
 
 
 def week(number: int) -> str:
-    """The end of the n-th week of the tiny files."""
+    """The last day of the n-th week of the test files."""
     return day(7 * number + 6)
 
 
 def date_of(number: int) -> date:
-    """The same as a date."""
+    """The last day of the n-th week as a date."""
     return date.fromisoformat(week(number))
 
 
@@ -51,7 +51,7 @@ def keys(listed: ItemList) -> list[str]:
     return [item.unique_id for item in listed.first]
 
 
-# Every row is accounted for
+# Row counts
 
 
 def check_rows(weekly: Weekly) -> None:
@@ -79,7 +79,7 @@ def random_rows(chance: random.Random) -> list[str]:
 
 
 @pytest.mark.parametrize("seed", range(24))
-def test_every_row_is_kept_or_dropped_for_one_reason(file: Path, seed: int) -> None:
+def test_every_row_is_kept_or_dropped_once(file: Path, seed: int) -> None:
     chance = random.Random(seed)
     rows = [*(f"{day(n)},1,every day,1,False" for n in range(-2, 39)), *random_rows(chance)]
     weekly = load(
@@ -102,7 +102,7 @@ def test_every_row_is_kept_or_dropped_for_one_reason(file: Path, seed: int) -> N
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_every_line_of_receipts_is_kept_or_dropped_for_one_reason(tmp_path: Path, seed: int) -> None:
+def test_every_receipt_line_is_kept_or_dropped_once(tmp_path: Path, seed: int) -> None:
     chance = random.Random(seed)
     header = "InvoiceNo,StockCode,Quantity,InvoiceDate"
     rows = [
@@ -124,10 +124,10 @@ def test_row_is_counted_for_the_first_reason_that_applies(file: Path) -> None:
     rows = [
         *(f"{day(n)},1,every day,1,False" for n in range(-1, 15)),
         f"{day(-1)},1,a,-1,True",  # a return, on promotion, in the first week
-        f"{day(-1)},1,a,1,True",  # a duplicate of it stays; on promotion, in the first week
+        f"{day(-1)},1,a,1,True",  # its duplicate is kept; on promotion, in the first week
         f"{day(14)},1,a,1,False",  # in the last week
         f"{day(3)},1,a,1,True",
-        f"{day(3)},2,a,1,False",  # does not pass
+        f"{day(3)},2,a,1,False",  # does not pass the filter
         "yesterday,1,a,1,False",
     ]
     weekly = load(write(file, *rows, header=STORES), returns="drop", where=(("store_nbr", "1"),), skip_bad=True)
@@ -138,7 +138,7 @@ def test_row_is_counted_for_the_first_reason_that_applies(file: Path) -> None:
     check_rows(weekly)
 
 
-def test_units_of_what_was_dropped_are_told(file: Path) -> None:
+def test_dropped_units_are_reported(file: Path) -> None:
     rows = [f"{day(-1)},a,2,", f"{day(14)},a,4,", f"{day(3)},a,8,True", f"{day(3)},a,-16,", f"{day(4)},a,32,"]
     assert load(write(file, *filler(), *rows)).report.units == UnitSums(
         units_read=14.0 + 2 + 4 + 8 - 16 + 32,
@@ -151,7 +151,7 @@ def test_units_of_what_was_dropped_are_told(file: Path) -> None:
 
 # Demand classes
 
-# units of the weeks of a life -> class, weeks between sales, squared coefficient of variation of the weeks with a sale
+# weekly units -> class, ADI, squared coefficient of variation of the weeks with a sale
 SERIES: dict[str, tuple[list[Any], str, str, str]] = {
     "steady": ([4] * 8, "smooth", "1.0", "0.0"),
     "two values": ([2, 4] * 4, "smooth", "1.0", "0.1111"),  # mean 3, variance 1
@@ -166,7 +166,7 @@ SERIES: dict[str, tuple[list[Any], str, str, str]] = {
 
 
 @pytest.mark.parametrize(("values", "demand_class", "adi", "cv2"), SERIES.values(), ids=SERIES)
-def test_class_of_demand_by_hand(file: Path, values: list[Any], demand_class: str, adi: str, cv2: str) -> None:
+def test_demand_class_by_hand(file: Path, values: list[Any], demand_class: str, adi: str, cv2: str) -> None:
     weekly = load(write(file, *weekly_series(a=values)))
     row = weekly.item("a")
     assert (row["demand_class"], row["adi"], row["cv2"]) == (demand_class, adi, cv2)
@@ -176,8 +176,8 @@ def test_class_of_demand_by_hand(file: Path, values: list[Any], demand_class: st
 
 
 @pytest.mark.parametrize(("n_sold", "demand_class"), [(26, "smooth"), (25, "intermittent"), (24, "intermittent")])
-def test_interval_of_132_weeks_in_100_and_more_is_intermittent(file: Path, n_sold: int, demand_class: str) -> None:
-    """33 weeks: 33 / 26 = 1.269, 33 / 25 = 1.32 at the cut-off, 33 / 24 = 1.375."""
+def test_adi_of_at_least_132_is_intermittent(file: Path, n_sold: int, demand_class: str) -> None:
+    """33 weeks: 33 / 26 = 1.269, 33 / 25 = 1.32 at the threshold, 33 / 24 = 1.375."""
     assert load(write(file, *weekly_series(a=[3] * n_sold + [0] * (33 - n_sold)))).item("a")["demand_class"] == (
         demand_class
     )
@@ -187,21 +187,19 @@ def test_interval_of_132_weeks_in_100_and_more_is_intermittent(file: Path, n_sol
     ("low", "high", "cv2", "demand_class"),
     [(31, 169, "0.4761", "smooth"), (30, 170, "0.49", "erratic"), (29, 171, "0.5041", "erratic")],
 )
-def test_squared_variation_of_049_and_more_is_erratic(
-    file: Path, low: int, high: int, cv2: str, demand_class: str
-) -> None:
-    """Of two values about a mean of 100 the squared coefficient of variation is ((high - low) / 200)²."""
+def test_cv2_of_at_least_049_is_erratic(file: Path, low: int, high: int, cv2: str, demand_class: str) -> None:
+    """For two values with a mean of 100, the squared coefficient of variation is ((high - low) / 200)²."""
     row = load(write(file, *weekly_series(a=[low, high] * 4))).item("a")
     assert (row["cv2"], row["demand_class"]) == (cv2, demand_class)
 
 
-def test_weeks_with_promotions_only_count_neither_as_weeks_nor_as_sales(file: Path) -> None:
+def test_weeks_with_promotions_only_do_not_affect_the_demand_class(file: Path) -> None:
     rows = [*weekly_series(a=[4, None, 4, 4, None]), f"{week(1)},a,9,True", f"{week(4)},a,9,True"]
     row = load(write(file, *rows)).item("a")
     assert (row["demand_class"], row["adi"], row["n_missing"]) == ("smooth", "1.0", "2")
 
 
-def test_classes_are_listed_with_the_most_frequent_first(file: Path) -> None:
+def test_most_frequent_class_is_listed_first(file: Path) -> None:
     found = load(write(file, *weekly_series(a=[4, None] * 4, b=[4, None] * 4, c=[1, 9] * 4))).report
     assert list(found.demand_classes.items()) == [("intermittent", 2), ("erratic", 1), ("smooth", 1)]
 
@@ -209,7 +207,7 @@ def test_classes_are_listed_with_the_most_frequent_first(file: Path) -> None:
 # Gaps, new and ended items, history, outliers
 
 
-def test_gaps_are_runs_of_weeks_without_a_sale_inside_a_life(file: Path) -> None:
+def test_gaps_are_consecutive_weeks_without_a_sale_before_the_last_sale(file: Path) -> None:
     rows = weekly_series(a=[1, None, None, 1, None, 1, None, None], b=[None, 1, 1, 0, None, None, 1, 1], c=[1] * 8)
     gaps = load(write(file, *rows)).report.gaps
     assert (gaps.n_item_weeks, gaps.n_items, gaps.longest) == (6, 2, 3)
@@ -221,12 +219,12 @@ def test_gaps_are_runs_of_weeks_without_a_sale_inside_a_life(file: Path) -> None
     assert (gaps.empty_weeks, gaps.n_empty_weeks) == ((), 0)
 
 
-def test_week_of_promotions_is_no_gap(file: Path) -> None:
+def test_week_with_promotions_only_is_not_a_gap(file: Path) -> None:
     rows = [*weekly_series(a=[1, None, 1]), f"{week(1)},a,5,True"]
     assert load(write(file, *rows)).report.gaps.n_item_weeks == 0
 
 
-def test_weeks_in_which_nothing_sold_at_all_are_listed(file: Path) -> None:
+def test_weeks_without_any_sales_are_listed(file: Path) -> None:
     rows = [row for n, row in enumerate(filler(35)) if not 7 <= n < 21]
     weekly = load(write(file, *rows))
     gaps = weekly.report.gaps
@@ -235,7 +233,7 @@ def test_weeks_in_which_nothing_sold_at_all_are_listed(file: Path) -> None:
     assert weekly.report.n_weeks == 5
 
 
-def test_items_are_new_and_ended_by_their_first_and_last_sale(file: Path) -> None:
+def test_new_and_ended_items_by_first_and_last_sale(file: Path) -> None:
     n = 60
     old = [1] * n
     first_new, last_ended = n - NEW_WITHIN_WEEKS, n - ENDED_AFTER_WEEKS - 1
@@ -253,24 +251,24 @@ def test_items_are_new_and_ended_by_their_first_and_last_sale(file: Path) -> Non
     assert report.ended_items.first == (ended,)
 
 
-def test_items_are_counted_by_the_length_of_their_history(file: Path) -> None:
+def test_items_are_counted_by_history_length(file: Path) -> None:
     n = 160
     lengths = [*HISTORY_BOUNDS, 12, 51, 103, 155, 160]
     rows = weekly_series(**{f"a{length}": [None] * (n - length) + [1] * length for length in lengths})
     history = load(write(file, *rows)).report.history
-    assert history == {"1": 2, "13": 2, "52": 2, "104": 2, "156": 3}  # with the one that sells every day
+    assert history == {"1": 2, "13": 2, "52": 2, "104": 2, "156": 3}  # including the item that sells every day
     assert sum(history.values()) == len(lengths) + 1
 
 
-def test_outlier_is_beyond_three_interquartile_ranges_over_the_upper_quartile(file: Path) -> None:
-    """Of 10 … 22 and two weeks above, the quartiles are 13.5 and 20.5: one is beyond the fence, the other on it."""
+def test_outlier_is_above_the_outer_fence(file: Path) -> None:
+    """The quartiles of 10 … 22 and two larger weeks are 13.5 and 20.5: one week is above the fence, one is on it."""
     fence = 20.5 + 3 * (20.5 - 13.5)
     series = [*range(10, 23), fence + 0.5, fence]
     outliers = load(write(file, *weekly_series(a=series, few=[1] * 11 + [99]))).report.outliers
     assert outliers == Outliers(1, 1, (OutlierWeek("a", date_of(13), unit_sales=fence + 0.5, fence=fence),))
 
 
-def test_outliers_equal_those_of_pandas(file: Path) -> None:
+def test_outliers_equal_pandas(file: Path) -> None:
     chance = random.Random(2)
     series = {
         f"item {n}": [int(chance.paretovariate(0.9)) if chance.random() < 0.8 else None for _ in range(60)]
@@ -293,9 +291,7 @@ def test_outliers_equal_those_of_pandas(file: Path) -> None:
 
 
 @pytest.mark.parametrize(("n_items", "n_weeks"), [(1, 1), (3, 5), (60, 120), (61, 121), (130, 250), (119, 300)])
-def test_coverage_is_the_share_of_weeks_with_a_sale_by_bands_and_periods(
-    file: Path, n_items: int, n_weeks: int
-) -> None:
+def test_coverage_is_the_share_of_weeks_with_a_sale_by_band_and_period(file: Path, n_items: int, n_weeks: int) -> None:
     chance = random.Random(n_items)
     items = {f"{n}": [1 if chance.random() < 0.6 else 0 for _ in range(n_weeks)] for n in range(n_items - 1)}
     rows = [f"{day(7 * n + d)},always,1000,False" for n in range(n_weeks) for d in (0, 6)]
@@ -324,8 +320,8 @@ def test_coverage_is_the_share_of_weeks_with_a_sale_by_bands_and_periods(
 # Flags
 
 
-def test_missing_flags_are_counted_by_the_month_of_their_day(file: Path) -> None:
-    """Of a week over the end of a month too."""
+def test_missing_flags_are_counted_by_month_of_the_row(file: Path) -> None:
+    """Also in weeks that span two months."""
     first = date(2020, 1, 1)
     chance = random.Random(5)
     rows = [
@@ -341,7 +337,7 @@ def test_missing_flags_are_counted_by_the_month_of_their_day(file: Path) -> None
         assert report.n_flag_missing + report.n_flag_unknown == len(table)
 
 
-def test_missing_flags_of_weekly_data_are_counted_by_the_month_of_their_day(file: Path) -> None:
+def test_missing_flags_of_weekly_data_are_counted_by_month_of_the_row(file: Path) -> None:
     for weekday in range(7):
         days = [date.fromisoformat(day(7 * n + weekday)) for n in range(30)]
         report = load(write(file, *(f"{when},a,1," for when in days))).report
@@ -351,7 +347,7 @@ def test_missing_flags_of_weekly_data_are_counted_by_the_month_of_their_day(file
         )
 
 
-def test_unknown_flags_are_listed_with_how_many_rows_have_each(file: Path) -> None:
+def test_unknown_flags_are_listed_with_row_counts(file: Path) -> None:
     flags = ["maybe"] * 3 + ["2"] * 5 + ["  "] * 2 + ["", "True", "False", "x" * 80]
     report = load(write(file, *filler(), *(f"{day(1)},a,1,{flag}" for flag in flags))).report
     assert report.unknown_flags == {"2": 5, "maybe": 3, "x" * 60: 1}
@@ -359,7 +355,7 @@ def test_unknown_flags_are_listed_with_how_many_rows_have_each(file: Path) -> No
     assert (report.n_flag_unknown, report.n_flag_missing, report.n_promo) == (9, 3, 1)
 
 
-def test_file_without_a_flag_misses_none(file: Path) -> None:
+def test_file_without_a_flag_column_has_no_missing_flags(file: Path) -> None:
     rows = [f"{day(n)},a,1" for n in range(14)]
     report = load(write(file, *rows, header="date,item_nbr,unit_sales")).report
     assert (report.n_flag_missing, report.flags_missing_by_month, report.unknown_flags) == (0, {}, {})
@@ -368,7 +364,7 @@ def test_file_without_a_flag_misses_none(file: Path) -> None:
 # Promotions and weeks
 
 
-def test_share_of_promotions_is_told_by_year_of_the_week(file: Path) -> None:
+def test_share_of_promotions_is_reported_by_year_of_the_week(file: Path) -> None:
     rows = [f"2019-12-{n},a,6,False" for n in range(22, 29)] + [f"2019-12-{n},a,1,True" for n in range(22, 29)]
     rows += [f"2019-12-{n},a,1,False" for n in range(29, 32)] + [f"2020-01-0{n},a,1,False" for n in range(1, 5)]
     report = load(write(file, *rows)).report
@@ -377,7 +373,7 @@ def test_share_of_promotions_is_told_by_year_of_the_week(file: Path) -> None:
     assert report.promo_share_by_year == {"2019": pytest.approx(1 / 7), "2020": 0.0}
 
 
-def test_items_that_lose_most_with_the_promotions_come_first(file: Path) -> None:
+def test_items_with_the_largest_share_of_promotions_come_first(file: Path) -> None:
     rows = [f"{day(1)},a,3,", f"{day(1)},a,1,True", f"{day(1)},b,1,True", f"{day(8)},b,3,True", f"{day(1)},c,5,"]
     path = write(file, *filler(), *rows)
     assert load(path).report.most_affected == (
@@ -387,7 +383,7 @@ def test_items_that_lose_most_with_the_promotions_come_first(file: Path) -> None
     assert load(path, include_promo=True).report.most_affected == ()
 
 
-def test_every_week_with_rows_is_listed_those_that_were_dropped_too(file: Path) -> None:
+def test_every_week_with_rows_is_listed_dropped_ones_included(file: Path) -> None:
     rows = [f"{day(n)},a,2," for n in range(-2, 16)]
     weeks = load(write(file, *rows, f"{day(8)},b,5,True")).report.weeks
     assert [(str(row.wk_end_dt), *astuple(row)[1:]) for row in weeks] == [
@@ -398,10 +394,10 @@ def test_every_week_with_rows_is_listed_those_that_were_dropped_too(file: Path) 
     ]
 
 
-# The same weeks, the same content
+# Content hash and JSON
 
 
-def test_content_is_the_same_exactly_when_the_weeks_are(tmp_path: Path) -> None:
+def test_content_hash_is_equal_only_for_equal_weeks(tmp_path: Path) -> None:
     rows = [f"{day(n)},{key},{n}.5,{n % 5 == 0}" for n in range(21) for key in ("a", "b")]
     first = load(write(tmp_path / "1.csv", *rows))
     again = load(write(tmp_path / "2.csv", *reversed(rows)))
@@ -416,7 +412,7 @@ def test_content_is_the_same_exactly_when_the_weeks_are(tmp_path: Path) -> None:
     assert load(tmp_path / "1.csv", include_promo=True).report.content != first.report.content
 
 
-def test_report_is_the_same_when_it_was_stored(file: Path) -> None:
+def test_report_survives_a_json_round_trip(file: Path) -> None:
     one = load(write(file, f"{day(0)},a,1,", f"{day(6)},a,1,")).report
     many = load(write(file, *filler(70), *(f"{day(n)},b,1,True" for n in range(7)))).report
     for report in (one, many):

@@ -1,4 +1,4 @@
-"""Every weekly value of real data is the same as by an independent computation with pandas."""
+"""Real data: every weekly value equals an independent computation with pandas."""
 
 import math
 import zipfile
@@ -18,20 +18,20 @@ RETAIL = [SHARED / "online_retail_ii" / name for name in ("year_2009_2010.parque
 KAGGLE = SHARED / "store_item_demand" / "demand-forecasting.zip"
 
 
-def there(*paths: Path) -> None:
-    """Skips by name where a file is missing."""
+def require_data(*paths: Path) -> None:
+    """Skips the test if a file is missing."""
     for path in paths:
         if not path.exists():
             pytest.skip(f"no ../shared/data/{path.relative_to(SHARED)}")
 
 
 def weeks_by_pandas(rows: pd.DataFrame, include_promo: bool = False) -> pd.DataFrame:
-    """The rules of a week, told a second time: `item, week, units, promo` of every whole week of an item's life.
+    """The rules of a week in pandas: `item, week, units, promo` of every whole week from an item's first sale on.
 
     Parameters
     ----------
     rows
-        `item, date, units, is_promo`, one row a sale.
+        `item, date, units, is_promo`, one row per sale.
     """
     days = rows["date"].dt.normalize()
     rows = rows.assign(date=days, week=days + pd.to_timedelta((5 - days.dt.dayofweek) % 7, unit="D"))
@@ -41,11 +41,11 @@ def weeks_by_pandas(rows: pd.DataFrame, include_promo: bool = False) -> pd.DataF
     rows = rows[is_whole]
     first = first[first.index.isin(rows["item"])]
     calendar = pd.DataFrame({"week": pd.date_range(rows["week"].min(), rows["week"].max(), freq="7D")})
-    lives = first.reset_index().merge(calendar, how="cross")
+    spans = first.reset_index().merge(calendar, how="cross")
     keys = ["item", "week"]
     sums = rows.pivot_table(index=keys, columns="is_promo", values="units", aggfunc="sum")
     sums = sums.reindex(columns=[False, True]).set_axis(["base", "promo"], axis=1)
-    weeks = lives[lives["week"] >= lives["first"]].join(sums, on=keys)
+    weeks = spans[spans["week"] >= spans["first"]].join(sums, on=keys)
     is_there = pd.MultiIndex.from_frame(weeks[keys]).isin(sums.index)
     promo = weeks["promo"].fillna(0)
     units = weeks["base"].fillna(0) + promo if include_promo else weeks["base"].where(is_there, 0.0)
@@ -60,7 +60,7 @@ def weeks_of(files: SeriesFiles) -> pd.DataFrame:
 
 
 def check(files: SeriesFiles, expected: pd.DataFrame) -> None:
-    """Every week of every item, and what the report says of them."""
+    """Compares every week of every item, and the counts in the report."""
     found, order = weeks_of(files), ["item", "week"]
     pd.testing.assert_frame_equal(
         found.sort_values(order, ignore_index=True), expected.sort_values(order, ignore_index=True), check_dtype=False
@@ -91,10 +91,10 @@ def favorita(name: str) -> pd.DataFrame:
 
 @pytest.mark.parametrize(("name", "size"), SIZES.items(), ids=list(SIZES))
 @pytest.mark.parametrize("include_promo", [False, True])
-def test_weeks_of_favorita_equal_those_of_pandas(
+def test_favorita_weeks_equal_pandas(
     tmp_path: Path, name: str, size: tuple[int | None, int | None], include_promo: bool
 ) -> None:
-    there(FAVORITA / name)
+    require_data(FAVORITA / name)
     files = make(tmp_path, FAVORITA / name, include_promo=include_promo)
     rows = favorita(name)
     check(files, weeks_by_pandas(rows, include_promo))
@@ -107,8 +107,8 @@ def test_weeks_of_favorita_equal_those_of_pandas(
         assert (report.n_items, report.n_weeks) == size
 
 
-def test_attributes_of_favoritas_items_are_found(tmp_path: Path) -> None:
-    there(FAVORITA / "items.csv", FAVORITA / "guayas_35items_2013_2014.csv")
+def test_favorita_item_attributes(tmp_path: Path) -> None:
+    require_data(FAVORITA / "items.csv", FAVORITA / "guayas_35items_2013_2014.csv")
     weekly = read_back(make(tmp_path, FAVORITA / "guayas_35items_2013_2014.csv"))
     known = pd.read_csv(FAVORITA / "items.csv", dtype=str).set_index("item_nbr")
     assert len(weekly.items) == 35
@@ -118,9 +118,9 @@ def test_attributes_of_favoritas_items_are_found(tmp_path: Path) -> None:
         assert row["is_perishable"] == ("true" if attributes["perishable"] == "1" else "false")
 
 
-def test_flag_of_unknown_meaning_is_told_and_costs_no_year(tmp_path: Path) -> None:
-    """In this sample 2 stands for missing: of all rows before 2014-04-01."""
-    there(FAVORITA / "random_rows_100k.csv")
+def test_unknown_flag_is_reported_and_its_rows_are_kept(tmp_path: Path) -> None:
+    """In this sample 2 means missing, in all rows before 2014-04-01."""
+    require_data(FAVORITA / "random_rows_100k.csv")
     files = make(tmp_path, FAVORITA / "random_rows_100k.csv")
     report = files.report
     assert report.unknown_flags == {"2.0": 17_121}
@@ -134,9 +134,9 @@ def test_flag_of_unknown_meaning_is_told_and_costs_no_year(tmp_path: Path) -> No
     assert report.promo_by_year["2013"] == PromoYear(share=0.0, units=0.0)
 
 
-def test_rows_of_favorita_are_filtered_by_the_city_of_their_store(tmp_path: Path) -> None:
+def test_favorita_rows_are_filtered_by_the_city_of_the_store(tmp_path: Path) -> None:
     name = "train_10stores_200items_2016.csv"
-    there(FAVORITA / name, FAVORITA / "stores.csv")
+    require_data(FAVORITA / name, FAVORITA / "stores.csv")
     stores = pd.read_csv(FAVORITA / "stores.csv")
     rows = favorita(name)
     rows = rows[rows["store_nbr"].isin(stores.loc[stores["city"] == "Quito", "store_nbr"])]
@@ -145,20 +145,20 @@ def test_rows_of_favorita_are_filtered_by_the_city_of_their_store(tmp_path: Path
     assert files.report.n_sifted == files.report.n_rows - len(rows) > 0
 
 
-def test_items_of_favorita_may_be_joined_with_their_stores(tmp_path: Path) -> None:
+def test_favorita_items_joined_with_stores(tmp_path: Path) -> None:
     name = "train_10stores_200items_2016.csv"
-    there(FAVORITA / name)
+    require_data(FAVORITA / name)
     rows = favorita(name)
     files = make(tmp_path, FAVORITA / name, mapping={"item": ["store_nbr", "item_nbr"]})
     check(files, weeks_by_pandas(rows.assign(item=rows["store_nbr"].astype(str) + "|" + rows["item"])))
 
 
-# Online Retail II: two files of receipts that overlap, with returns, in different columns and types
+# Online Retail II: two overlapping files of receipts with returns, with different columns and types
 
 
 @pytest.fixture(scope="module")
 def retail() -> list[pd.DataFrame]:
-    there(*RETAIL)
+    require_data(*RETAIL)
     tables = [pd.read_parquet(path) for path in RETAIL]
     names = {"Invoice": "receipt", "InvoiceNo": "receipt", "StockCode": "item", "InvoiceDate": "date"}
     tables = [table.rename(columns={**names, "Quantity": "units"}) for table in tables]
@@ -171,14 +171,14 @@ def retail() -> list[pd.DataFrame]:
 
 
 def union(tables: list[pd.DataFrame]) -> pd.DataFrame:
-    """The union of multisets: of each line as many as the table with the most of them has."""
+    """Multiset union: each line as often as in the table that has it most often."""
     key = ["receipt", "item", "date", "units"]
     numbered = [table.assign(number=table.groupby(key).cumcount()) for table in tables]
     return pd.concat(numbered).drop_duplicates([*key, "number"])
 
 
 @pytest.mark.parametrize("duplicates", [pytest.param("keep", marks=pytest.mark.full), "drop"])
-def test_weeks_of_overlapping_receipts_equal_those_of_pandas(
+def test_weeks_of_overlapping_receipts_equal_pandas(
     tmp_path: Path, retail: list[pd.DataFrame], duplicates: str
 ) -> None:
     rows = pd.concat(retail) if duplicates == "keep" else union(retail)
@@ -194,18 +194,18 @@ def test_weeks_of_overlapping_receipts_equal_those_of_pandas(
     assert files.spec.mapping["receipt"] == ["Invoice"]
 
 
-def test_returned_receipts_are_left_out_when_asked(tmp_path: Path, retail: list[pd.DataFrame]) -> None:
+def test_returns_of_receipts_are_dropped(tmp_path: Path, retail: list[pd.DataFrame]) -> None:
     rows = retail[1]
     files = make(tmp_path, RETAIL[1], returns="drop")
     found, expected = weeks_of(files), weeks_by_pandas(rows[rows["units"] >= 0])
     both = found.merge(expected, on=["item", "week"], how="outer", suffixes=("", "_expected")).fillna(0)
-    # Items with nothing but returns stay, and sell nothing.
+    # Items with returns only are kept with zero units.
     assert (both["units"] == both["units_expected"]).all()
     assert files.report.dropped.returns == (rows["units"] < 0).sum()
 
 
 def test_items_of_receipts_have_their_descriptions(tmp_path: Path) -> None:
-    there(RETAIL[1])
+    require_data(RETAIL[1])
     weekly = read_back(make(tmp_path, RETAIL[1]))
     assert weekly.item("85123A")["description"] == "WHITE HANGING HEART T-LIGHT HOLDER"
 
@@ -213,8 +213,8 @@ def test_items_of_receipts_have_their_descriptions(tmp_path: Path) -> None:
 # Store Item Demand: a zip with train.csv, test.csv and a submission
 
 
-def test_weeks_of_a_download_of_kaggle_equal_those_of_pandas(tmp_path: Path) -> None:
-    there(KAGGLE)
+def test_weeks_of_a_kaggle_download_equal_pandas(tmp_path: Path) -> None:
+    require_data(KAGGLE)
     with zipfile.ZipFile(KAGGLE) as archive, archive.open("train.csv") as file:
         rows = pd.read_csv(file, dtype={"item": str}, parse_dates=["date"])
     files = make(tmp_path, KAGGLE)

@@ -1,4 +1,4 @@
-"""Each recogniser finds what its samples hold, and leaves alone what it must; the registry is whole."""
+"""Recognisers: run all their samples; check the registry."""
 
 import csv
 
@@ -20,6 +20,6 @@ def test_samples(recogniser: Recogniser, sample: Sample) -> None:
     assert found == sample.expected
 
 
-def test_each_recogniser_that_decides_has_samples_and_a_name_of_its_own() -> None:
+def test_recognisers_have_unique_names_and_samples() -> None:
     assert len({recogniser.name for recogniser in REGISTRY}) == len(REGISTRY)
     assert [recogniser.name for recogniser in REGISTRY if not recogniser.samples] == ["columns that are dates"]

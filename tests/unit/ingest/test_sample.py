@@ -1,4 +1,4 @@
-"""What `write_sample` promises: Favorita's layout, real retail's difficulties, the same bytes every time."""
+"""`write_sample`: Favorita's layout, realistic demand patterns, deterministic bytes."""
 
 import gzip
 import hashlib
@@ -49,21 +49,21 @@ def files_of(folder: Path) -> dict[str, str]:
         ("stores.csv", "store_nbr,city,state,type,cluster"),
     ],
 )
-def test_header_is_favoritas(folder: Path, name: str, header: str) -> None:
+def test_headers_are_those_of_favorita(folder: Path, name: str, header: str) -> None:
     with (folder / name).open(encoding="utf-8", newline="") as file:
         assert file.readline() == header + "\n"
 
 
-def test_values_are_spelled_as_in_favorita(folder: Path) -> None:
+def test_values_have_favoritas_format(folder: Path) -> None:
     lines = pd.Series((folder / "train.csv").read_text().splitlines()[1:])
     assert lines.str.fullmatch(r"\d+,\d{4}-\d\d-\d\d,\d+,\d{5,7},-?\d+\.\d{1,3},(True|False)?").all()
 
 
-def test_folder_holds_the_three_files_and_no_more(folder: Path) -> None:
+def test_folder_has_exactly_three_files(folder: Path) -> None:
     assert sorted(path.name for path in folder.iterdir()) == ["items.csv", "stores.csv", "train.csv"]
 
 
-def test_summary_tells_what_was_written(tmp_path: Path) -> None:
+def test_summary_describes_the_file(tmp_path: Path) -> None:
     summary = write_sample(tmp_path / "new" / "folder", **SMALL)
     rows = pd.read_csv(summary.path)
     assert summary.path == tmp_path / "new" / "folder" / "train.csv"
@@ -115,14 +115,14 @@ def test_compressed_rows_are_the_plain_rows(tmp_path: Path) -> None:
     assert gzip.decompress(zipped.read_bytes()) == plain.read_bytes()
 
 
-def test_another_seed_gives_another_set(tmp_path: Path) -> None:
+def test_another_seed_gives_other_files(tmp_path: Path) -> None:
     for seed in (1, 2):
         write_sample(tmp_path / str(seed), seed=seed, **SMALL)
     one, two = files_of(tmp_path / "1"), files_of(tmp_path / "2")
     assert all(one[name] != two[name] for name in one)
 
 
-def test_bundled_sample_is_what_the_generator_makes(folder: Path) -> None:
+def test_bundled_sample_equals_the_generated_one(folder: Path) -> None:
     if not SAMPLE.exists():
         pytest.skip(f"no {SAMPLE}")
     bundled = gzip.decompress((SAMPLE / "train.csv.gz").read_bytes())
@@ -166,7 +166,7 @@ def test_file_that_ends_before_april_2014_has_no_flag(tmp_path: Path) -> None:
     assert rows.onpromotion.isna().all()
 
 
-def test_nothing_is_sold_on_christmas_day(train: pd.DataFrame) -> None:
+def test_no_sales_on_christmas_day(train: pd.DataFrame) -> None:
     assert not ((train.date.dt.month == 12) & (train.date.dt.day == 25)).any()
 
 
@@ -182,7 +182,7 @@ def test_christmas_is_a_peak_every_year(train: pd.DataFrame) -> None:
         assert peak > 1.25 * daily[f"{year}-09-01" : f"{year}-11-10"].mean()
 
 
-def test_most_regular_items_repeat_their_year(train: pd.DataFrame) -> None:
+def test_most_regular_items_are_seasonal(train: pd.DataFrame) -> None:
     weekly = train.pivot_table(
         index=pd.Grouper(key="date", freq="W-SAT"), columns="item_nbr", values="unit_sales", aggfunc="sum"
     ).iloc[1:-1]
@@ -243,7 +243,7 @@ def test_a_tenth_of_the_items_has_under_a_year_of_history(train: pd.DataFrame) -
 
 def test_some_items_begin_late_and_some_end_early(train: pd.DataFrame) -> None:
     days = train.groupby("item_nbr").date.agg(["min", "max", "count"])
-    days = days[days["count"] > 100]  # a rare item may be silent at either end by chance
+    days = days[days["count"] > 100]  # a rare item may have no sales at either end by chance
     assert (days["min"] > "2014-01-01").sum() >= 20
     assert (days["max"] < "2017-04-01").sum() >= 10
 
@@ -261,7 +261,7 @@ def test_stores_differ_and_some_items_are_absent_from_one(train: pd.DataFrame) -
     assert (by_store.item_nbr.nunique() < train.item_nbr.nunique()).any()
 
 
-# Refusals
+# Invalid arguments
 
 
 @pytest.mark.parametrize(
@@ -303,7 +303,7 @@ def test_folder_that_is_a_file_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
-def test_full_disk_is_told_and_leaves_nothing_behind(tmp_path: Path) -> None:
+def test_full_disk_is_reported_and_leaves_no_files(tmp_path: Path) -> None:
     (tmp_path / "train.csv.part").symlink_to("/dev/full")
     with pytest.raises(InputError, match="cannot be written"):
         write_sample(tmp_path, **SMALL)

@@ -1,4 +1,4 @@
-"""The files that the database loads, to the letter: arrays of weeks, totals, the text that is searched."""
+"""Result files: arrays of weeks, content hash, totals, search text, demand classes."""
 
 import csv
 from pathlib import Path
@@ -16,7 +16,7 @@ def rows_of(path: Path) -> list[list[str]]:
         return list(csv.reader(file))
 
 
-def test_weeks_of_an_item_are_arrays_from_its_first_week_on(file: Path) -> None:
+def test_weeks_are_arrays_from_the_first_week_of_an_item(file: Path) -> None:
     rows = [
         *(f"{day(n)},every day,1,False" for n in range(21)),
         f"{day(8)},late,1.5,False",
@@ -31,7 +31,7 @@ def test_weeks_of_an_item_are_arrays_from_its_first_week_on(file: Path) -> None:
     ]
 
 
-def test_content_is_that_of_the_weeks_and_not_of_the_files(file: Path) -> None:
+def test_content_hash_depends_on_weeks_not_on_files(file: Path) -> None:
     rows = [f"{day(n)},{key},{n % 3},{n % 2 == 0}" for n in range(21) for key in ("a", "bc", "d")]
     content = load(write(file, *rows)).report.content
     assert load(write(file, *reversed(rows))).report.content == content
@@ -41,7 +41,7 @@ def test_content_is_that_of_the_weeks_and_not_of_the_files(file: Path) -> None:
     assert load(write(file, *rows[:-1], rows[-1].replace("True", "False"))).report.content != content
 
 
-def test_content_does_not_depend_on_the_blocks(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_content_hash_does_not_depend_on_block_size(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rows = [f"{day(n)},item {key},{n % 3},{(n + key) % 2 == 0}" for n in range(21) for key in range(30)]
     whole = read_back(make(file.parent, write(file, *rows)))
     monkeypatch.setattr(pipeline, "MAX_CELLS", 20)
@@ -50,7 +50,7 @@ def test_content_does_not_depend_on_the_blocks(file: Path, monkeypatch: pytest.M
     assert parts.report.content == whole.report.content != ""
 
 
-def test_totals_are_of_all_items_and_of_each_family_and_class(file: Path) -> None:
+def test_totals_by_all_items_family_and_class(file: Path) -> None:
     rows = [
         *(f"{day(n)},a,1,False,DELI,7," for n in range(21)),
         *(f"{day(n)},b,2,False,BREAD,7," for n in range(7, 21)),
@@ -68,20 +68,20 @@ def test_totals_are_of_all_items_and_of_each_family_and_class(file: Path) -> Non
     ]
 
 
-def test_totals_without_families_are_of_all_items_only(file: Path) -> None:
+def test_totals_without_families_have_all_items_only(file: Path) -> None:
     files = make(file.parent, write(file, *(f"{day(n)},a,1.5,False" for n in range(14))))
     assert rows_of(files.totals_csv) == [["7", "all", "", "2020-01-11", "{10.5,10.5}", "{0,0}", "{1,1}"]]
 
 
-def test_text_that_is_searched_is_the_key_and_the_description(file: Path) -> None:
+def test_search_text_is_key_and_description(file: Path) -> None:
     rows = [f"{day(n)},{key},1,False,,,{text}" for n in range(7) for key, text in (("A 1", "Smoked HAM"), ("B", ""))]
     weekly = load(write(file, *rows, header=HEADER))
     assert weekly.item("A 1")["search_text"] == "a 1\x1fsmoked ham"
     assert weekly.item("B")["search_text"] == "b\x1f"
 
 
-def test_missing_weeks_do_not_count_in_the_class_of_demand(file: Path) -> None:
-    """Five, three missing weeks and a zero, forty times: 80 known weeks, 40 with units."""
+def test_missing_weeks_do_not_affect_the_demand_class(file: Path) -> None:
+    """Forty times: five units, three missing weeks, a zero. So 80 known weeks, 40 with units."""
     rows = [f"{day(7 * n + d)},every day,1,False" for n in range(200) for d in range(7)]
     for n in range(200):
         rows.append(f"{day(7 * n)},a,{5 if n % 5 in (0, 4) else 9},{n % 5 in (1, 2, 3)}")
@@ -92,7 +92,7 @@ def test_missing_weeks_do_not_count_in_the_class_of_demand(file: Path) -> None:
     assert (row["demand_class"], row["adi"], row["cv2"], row["n_missing"]) == ("intermittent", "2.0", "0.0", "120")
 
 
-def test_item_of_zeros_has_no_class_of_demand(file: Path) -> None:
+def test_item_without_sales_has_no_demand_class(file: Path) -> None:
     rows = [f"{day(n)},{key},{units},False" for n in range(70) for key, units in (("a", 0), ("b", 1))]
     row = load(write(file, *rows)).item("a")
     assert (row["demand_class"], row["adi"], row["cv2"]) == ("none", r"\N", r"\N")

@@ -1,5 +1,6 @@
-"""What other systems export around their sales: titles, sums, heads of orders, ledgers, headers of two lines; and rows
-that can be read and are odd all the same. Each file is written from one table, whose weeks must come back.
+"""Exports of other systems: titles, totals, order headers, ledgers, two-line headers; and odd but valid rows.
+
+Each file is written from one table, whose weeks must be read back.
 """
 
 import json
@@ -22,7 +23,7 @@ SATURDAYS = [SUNDAY + timedelta(days=7 * week + 6) for week in range(N_WEEKS)]
 
 
 def units(number: int, day: int) -> int:
-    """What an item sells on a day of the table."""
+    """Units of an item on a day of the table."""
     return (7 * number + 3 * day) % 11 + 1
 
 
@@ -39,7 +40,7 @@ WEEKS = {
 
 
 def weeks_of(weekly: Weekly) -> dict[str, list[float]]:
-    """item -> its units by week, from the first to the last."""
+    """Item -> units by week."""
     return {item: [float(known) for known, _ in weeks.values()] for item, weeks in weekly.weeks.items()}
 
 
@@ -61,10 +62,10 @@ def write(path: Path, *parts: str | Sequence[str], encoding: str = "utf-8") -> P
 ISO = lines(lambda day, item, n: f"{day},{item},{n}")
 
 
-# Lines that are no records
+# Lines that are not records
 
 
-def test_titles_footers_blank_rows_and_repeated_headers_are_left_out_and_counted(file: Path) -> None:
+def test_titles_footers_blank_rows_and_repeated_headers_are_dropped_and_counted(file: Path) -> None:
     half = len(ISO) // 2
     header = "date,item,qty"
     path = write(
@@ -79,14 +80,14 @@ def test_titles_footers_blank_rows_and_repeated_headers_are_left_out_and_counted
     assert weekly.report.dropped.no_records == 6 and weekly.report.n_rows == len(ISO) + 6
 
 
-def test_last_line_that_was_cut_off_is_no_footer(file: Path) -> None:
+def test_truncated_last_line_is_not_a_footer(file: Path) -> None:
     path = write(file, "item,date,qty", lines(lambda day, item, n: f"{item},{day},{n}"), "A-")
-    assert "line 254: the line has fewer cells than the header, in 'A-'" in refusal(path).message
+    assert "line 254: the line has fewer cells than the header: 'A-'" in refusal(path).message
 
 
 @pytest.mark.parametrize("ending", ["", "7"])
-def test_row_without_a_date_is_bad_unless_it_has_no_item_or_is_a_sum(file: Path, ending: str) -> None:
-    """`Widget,,7` may be a sale; `Widget,,` says nothing."""
+def test_row_without_a_date_is_bad_if_it_has_units(file: Path, ending: str) -> None:
+    """`Widget,,7` may be a sale; `Widget,,` is not a record."""
     path = write(file, "item,date,qty", lines(lambda day, item, n: f"{item},{day},{n}"), f"A-1,,{ending}")
     if ending:
         assert "date is empty" in refusal(path).message
@@ -95,14 +96,14 @@ def test_row_without_a_date_is_bad_unless_it_has_no_item_or_is_a_sum(file: Path,
 
 
 @pytest.mark.parametrize("name", ["Total", "Gesamtergebnis", "Total A-1", "A-1 Ergebnis", "Sous-total : A-1", "Итого"])
-def test_sums_without_a_date_are_left_out(file: Path, name: str) -> None:
+def test_totals_without_a_date_are_dropped(file: Path, name: str) -> None:
     total = f"{name},,{sum(map(sum, WEEKS.values()))}"
     weekly = load(write(file, "item,date,qty", lines(lambda day, item, n: f"{item},{day},{n}"), total))
     check(weekly)
     assert weekly.report.n_no_records == 1
 
 
-def test_rows_without_an_item_that_sum_up_their_weeks_are_totals(file: Path) -> None:
+def test_rows_without_an_item_are_totals_if_they_equal_the_sums(file: Path) -> None:
     days = [SUNDAY + timedelta(days=day) for day in range(7 * N_WEEKS)]
     sums = [f"{day},,{sum(units(n, number) for n in range(3))}" for number, day in enumerate(days)]
     weekly = load(write(file, "date,item,qty", ISO, sums))
@@ -112,7 +113,7 @@ def test_rows_without_an_item_that_sum_up_their_weeks_are_totals(file: Path) -> 
     assert "item is empty" in refusal(write(file, "date,item,qty", ISO, off_by_one)).message
 
 
-def test_item_that_is_the_sum_of_all_others_is_a_total_whatever_its_name(file: Path) -> None:
+def test_item_that_equals_the_sum_of_the_others_is_a_total(file: Path) -> None:
     days = [SUNDAY + timedelta(days=day) for day in range(7 * N_WEEKS)]
     sums = [f"{day},the shop,{sum(units(n, number) for n in range(3))}" for number, day in enumerate(days)]
     weekly = load(write(file, "date,item,qty", ISO, sums))
@@ -123,17 +124,17 @@ def test_item_that_is_the_sum_of_all_others_is_a_total_whatever_its_name(file: P
 # Orders and ledgers
 
 
-def test_heads_of_orders_and_payments_are_no_sales(file: Path) -> None:
+def test_order_headers_and_payments_are_not_sales(file: Path) -> None:
     def order(day: date, item: str, n: int) -> list[str]:
         return [f"{day},Sale,,{n}", f"{day},Sale Line,{item},{n}", f"{day},Payment,,"]
 
     path = write(file, "Date,Line Type,Sku,Quantity", [line for row in rows() for line in order(*row)])
     weekly = load(path)
     check(weekly)
-    assert "Only rows whose Line Type is Sale Line" in weekly.report.files[0].remarks[0]
+    assert "Only rows with Line Type = Sale Line" in weekly.report.files[0].remarks[0]
 
 
-def test_ledger_has_purchases_beside_sales(file: Path) -> None:
+def test_purchases_in_a_ledger_are_not_sales(file: Path) -> None:
     sales = lines(lambda day, item, n: f"{day},Sale,{item},{-n}")
     bought = [f"{SUNDAY + timedelta(days=7 * week)},Purchase,A-1,500" for week in range(N_WEEKS)]
     check(load(write(file, "Posting Date,Entry Type,Item No.,Quantity", sales, bought)))
@@ -150,17 +151,17 @@ def test_ledger_has_purchases_beside_sales(file: Path) -> None:
         ("売上金額,売上日,商品コード,商品名,数量", "{money},{day},{item},もの,{n}"),
     ],
 )
-def test_units_are_found_beside_money(file: Path, header: str, row: str) -> None:
+def test_units_are_distinguished_from_money(file: Path, header: str, row: str) -> None:
     body = lines(lambda day, item, n: row.format(day=day, item=item, n=n, money=f"{n * 3}99"))
     check(load(write(file, header, body)))
 
 
-def test_money_alone_is_not_taken_for_units(file: Path) -> None:
+def test_money_is_not_units(file: Path) -> None:
     error = refusal(write(file, "date,item,revenue", ISO))
-    assert error.message == "sales.csv has no column for units sold. 'revenue' seems to be money."
+    assert error.message == "sales.csv has no column for units sold. 'revenue' looks like money."
 
 
-def test_cancelled_orders_count_unless_they_are_to_be_left_out(file: Path) -> None:
+def test_cancelled_orders_are_kept_or_dropped(file: Path) -> None:
     path = write(
         file,
         "date,item,qty,Order Status",
@@ -175,46 +176,46 @@ def test_cancelled_orders_count_unless_they_are_to_be_left_out(file: Path) -> No
         assert (found.column, found.n_rows, found.units, found.is_dropped) == ("Order Status", 2, 9.0, is_dropped)
 
 
-def test_receipts_without_a_quantity_are_one_sold_each(file: Path) -> None:
+def test_receipt_lines_without_a_quantity_are_one_unit(file: Path) -> None:
     each = [f"{day} 10:{n:02},{item},2.50" for day, item, units in rows() for n in range(units)]
     weekly = load(write(file, "datetime,product,price", each))
     check(weekly)
     assert "each row counts as one" in weekly.report.files[0].remarks[0]
 
 
-def test_items_in_rows_of_headings_are_refused_as_such(file: Path) -> None:
+def test_items_as_headings_are_refused(file: Path) -> None:
     body = [line for item in ITEMS for line in (f"{item},,,", *(f",{d},Ann,{n}" for d, i, n in rows() if i == item))]
     error = refusal(write(file, "x,Date,Customer Name,Qty", body))
-    assert error.message == "The items of sales.csv stand in rows of their own above their sales."
+    assert error.message == "sales.csv has the items as headings above their sales."
 
 
 # Layouts
 
 
-def test_file_that_is_one_series_has_no_item(file: Path) -> None:
+def test_single_series_has_no_item_column(file: Path) -> None:
     body = [f"{day},{n}" for day, item, n in rows() if item == "A-1"]
     assert weeks_of(load(write(file, "day,qty", body))) == {"all": WEEKS["A-1"]}
     path = write(file, "day,passengers", body)
-    assert refusal(path).message == "Nothing in sales.csv tells that 'passengers' is units sold."
+    assert refusal(path).message == "Nothing in sales.csv proves that 'passengers' is units sold."
     assert weeks_of(load(path, mapping={"sales": ["passengers"]})) == {"all": WEEKS["A-1"]}
 
 
-def test_year_month_and_day_stand_apart(file: Path) -> None:
+def test_year_month_and_day_in_separate_columns(file: Path) -> None:
     check(load(write(file, "Year,Month,Day,sku,qty", lines(lambda d, i, n: f"{d.year},{d.month},{d.day},{i},{n}"))))
 
 
-def test_delimiter_at_the_end_of_each_line_is_no_row_name(file: Path) -> None:
+def test_trailing_delimiter_is_not_a_row_name(file: Path) -> None:
     check(load(write(file, "date,sku,qty", lines(lambda day, item, n: f"{day},{item},{n},"))))
 
 
-def test_records_lie_in_one_json_record(tmp_path: Path) -> None:
+def test_records_inside_a_json_object(tmp_path: Path) -> None:
     records = [{"order_date": f"{day}T12:00:00Z", "sku": item, "qty": n} for day, item, n in rows()]
     path = tmp_path / "sales.json"
     path.write_text(json.dumps({"status": "ok", "pages": 1, "data": records}))
     check(load(path))
 
 
-def test_header_of_two_lines_has_the_year_above_the_weeks(tmp_path: Path) -> None:
+def test_two_line_header_with_years_above_weeks(tmp_path: Path) -> None:
     book = openpyxl.Workbook()
     page = book.active
     assert page is not None
@@ -233,7 +234,7 @@ def test_header_of_two_lines_has_the_year_above_the_weeks(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("merged", ["item", "date"])
-def test_merged_cells_of_a_sheet_mean_the_one_above(tmp_path: Path, merged: str) -> None:
+def test_merged_cells_repeat_the_value_above(tmp_path: Path, merged: str) -> None:
     book = openpyxl.Workbook()
     page = book.active
     assert page is not None
@@ -251,10 +252,10 @@ def test_merged_cells_of_a_sheet_mean_the_one_above(tmp_path: Path, merged: str)
     book.save(tmp_path / "sales.xlsx")
     weekly = load(tmp_path / "sales.xlsx")
     check(weekly)
-    assert weekly.report.files[0].remarks == (f"Empty cells of {merged} are read as the one above them.",)
+    assert weekly.report.files[0].remarks == (f"Empty cells of {merged} repeat the value above.",)
 
 
-def test_our_weekly_export_comes_back_with_its_missing_weeks(file: Path) -> None:
+def test_own_weekly_export_keeps_missing_weeks(file: Path) -> None:
     body = [f"{item},{end},{WEEKS[item][n] if n != 4 else ''}" for item in ITEMS for n, end in enumerate(SATURDAYS)]
     weekly = load(write(file, "item_nbr,wk_end_dt,unit_sales", body))
     assert {key: [known for known, _ in weeks.values()][4] for key, weeks in weekly.weeks.items()} == dict.fromkeys(
@@ -275,7 +276,7 @@ def test_our_weekly_export_comes_back_with_its_missing_weeks(file: Path) -> None
         ("unique_id,wk_end_dt,model,forecast", [f"a,2024-01-{n:02},Naive,1" for n in range(1, 29)], "forecasts"),
     ],
 )
-def test_what_cannot_be_weeks_is_refused_with_its_word(file: Path, header: str, body: list[str], word: str) -> None:
+def test_unsupported_periods_are_refused(file: Path, header: str, body: list[str], word: str) -> None:
     assert word in refusal(write(file, header, body)).message
 
 
@@ -291,7 +292,7 @@ TWO_WEEKS = {
 
 
 def test_workbook_of_old_excel_is_read(tmp_path: Path) -> None:
-    """It has a hidden sheet before that of the sales, a title, and dates that are shown as such."""
+    """It has a hidden first sheet, a title, and date cells."""
     path = tmp_path / "two_weeks.xls"
     path.write_bytes(Path(__file__).with_name("two_weeks.xls").read_bytes())
     assert two_weeks_of(load(path)) == TWO_WEEKS
@@ -324,8 +325,8 @@ def test_workbook_of_open_document_is_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("form", ["{day}T23:30:00-05:00", "{day} 23:30 -0500", "{next}T04:30:00Z", "{epoch}"])
-def test_days_are_those_of_the_zone_that_is_asked(file: Path, form: str) -> None:
-    """A sale at half past eleven in the evening in New York is one of the next day in Paris."""
+def test_days_are_in_the_given_time_zone(file: Path, form: str) -> None:
+    """A sale at 23:30 in New York is on the next day in Paris."""
 
     def row(day: date, item: str, n: int) -> str:
         after = day + timedelta(days=1)
@@ -333,20 +334,20 @@ def test_days_are_those_of_the_zone_that_is_asked(file: Path, form: str) -> None
         return f"{form.format(day=day, next=after, epoch=int(moment.timestamp()))},{item},{n}"
 
     path = write(file, "time,item,qty", lines(row))
-    there = load(path, zone="Etc/GMT+5")  # as New York in winter
-    check(there)
-    assert there.spec.zone == "Etc/GMT+5"
+    found = load(path, zone="Etc/GMT+5")  # as New York in winter
+    check(found)
+    assert found.spec.zone == "Etc/GMT+5"
     paris = weeks_of(load(path, zone="Europe/Paris"))
     assert paris["A-1"][0] == sum(units(0, day) for day in range(6, 13))  # from Sunday to Saturday, a day later
     with pytest.raises(InputError, match="no time zone 'Mars/Base'"):
         load(path, zone="Mars/Base")
 
 
-# What must be left alone
+# Columns and rows that must not mislead
 
 
-def test_mapping_that_is_given_back_reads_the_same(file: Path) -> None:
-    """As the page does: the rows of other measures and the columns of weeks stay what they are."""
+def test_recognised_mapping_reads_the_same(file: Path) -> None:
+    """Also for row filters by measure and for wide files."""
     measures = [f"{day},{item},{m},{n * f}" for day, item, n in rows() for m, f in (("Units", 1), ("Revenue", 9))]
     check(load(write(file, "day,sku,Measure,Value", measures)))
     spec = load(write(file, "day,sku,Measure,Value", measures)).spec
@@ -370,7 +371,7 @@ def test_mapping_that_is_given_back_reads_the_same(file: Path) -> None:
         ("date,sku,Number of Units,price", "{day},{item},{n},2.5"),
     ],
 )
-def test_columns_beside_do_not_mislead(file: Path, header: str, form: str) -> None:
+def test_other_columns_do_not_mislead(file: Path, header: str, form: str) -> None:
     body = [
         form.format(
             day=day,
@@ -388,29 +389,29 @@ def test_columns_beside_do_not_mislead(file: Path, header: str, form: str) -> No
     check(load(write(file, header, body)))
 
 
-def test_kind_of_row_that_the_sample_did_not_show_is_refused(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_row_type_missing_in_the_sample_is_refused(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(heads, "SAMPLE_ROWS", 100)
     sales = lines(lambda day, item, n: f"{day},Sale,{item},{-n}")
     bought = [f"{SUNDAY},Purchase,A-1,500"]
     path = write(file, "Posting Date,Entry Type,Item No.,Quantity", bought, sales, f"{SATURDAYS[-1]},Credit Memo,A-1,5")
-    assert "also holds 'Credit Memo'" in refusal(path).message
+    assert "also has 'Credit Memo'" in refusal(path).message
     weekly = load(path, where=(("Entry Type", "Sale"),))
     assert weeks_of(weekly) == WEEKS
 
 
 @pytest.mark.parametrize("dates", [[f"01/{m:02}/{y}" for y in range(18, 24) for m in range(1, 13)], ["P01 Jan 2024"]])
-def test_dates_that_may_be_something_else_are_not_guessed(file: Path, dates: list[str]) -> None:
-    assert "no format that is known" in refusal(write(file, "date,item,qty", [f"{day},a,1" for day in dates])).message
+def test_ambiguous_periods_are_not_dates(file: Path, dates: list[str]) -> None:
+    assert "no known format" in refusal(write(file, "date,item,qty", [f"{day},a,1" for day in dates])).message
 
 
-def test_row_with_a_dash_for_its_date_is_bad(file: Path) -> None:
+def test_row_with_a_dash_as_date_is_bad(file: Path) -> None:
     assert "'-'" in refusal(write(file, "date,item,qty", ISO, "-,A-1,700")).message
-    assert "Bad rows in all: 1" in refusal(write(file, "date,item,qty", ISO, "          ,A-1,700")).message
+    assert "Bad rows: 1" in refusal(write(file, "date,item,qty", ISO, "          ,A-1,700")).message
     last = write(file, "item,date,qty", lines(lambda day, item, n: f"{item},{day},{n}"), "NEWITEM9")
     assert "fewer cells" in refusal(last).message
 
 
-def test_files_of_one_load_agree_on_week_starts_and_on_the_sign(tmp_path: Path) -> None:
+def test_files_of_one_load_share_week_starts_and_sign(tmp_path: Path) -> None:
     mondays = [SUNDAY + timedelta(days=7 * week + 1) for week in range(7)]
     one = write(tmp_path / "a.csv", "week,item,qty", [f"{day},a,1" for day in mondays[:5]])
     two = write(tmp_path / "b.csv", "week,item,qty", [f"{day},a,1" for day in mondays[5:]])
@@ -424,23 +425,23 @@ def test_files_of_one_load_agree_on_week_starts_and_on_the_sign(tmp_path: Path) 
     "mapping",
     [{"item": ["(each row)"]}, {"item": ["item", "(one item)"]}, {"date": ["(each row)"]}, {"sales": ["(one item)"]}],
 )
-def test_role_is_not_mapped_to_what_is_no_column_of_it(file: Path, mapping: dict[str, list[str]]) -> None:
+def test_invalid_placeholder_for_a_role_is_refused(file: Path, mapping: dict[str, list[str]]) -> None:
     assert "cannot be mapped to" in refusal(write(file, "date,item,qty", ISO), mapping=mapping).message
 
 
-def test_long_file_is_not_mapped_as_a_wide_one(file: Path) -> None:
+def test_long_file_cannot_be_mapped_as_wide(file: Path) -> None:
     error = refusal(write(file, "date,item,qty", ISO), mapping={"date": ["(columns)"], "sales": ["(columns)"]})
-    assert error.message == "sales.csv has no columns that are called by dates."
+    assert error.message == "sales.csv has no columns with dates as names."
 
 
-def test_records_with_lists_in_them_stay_records(tmp_path: Path) -> None:
+def test_json_records_with_nested_lists(tmp_path: Path) -> None:
     path = tmp_path / "sales.jsonl"
     records = ({"date": str(day), "sku": item, "qty": n, "taxes": [{"rate": 1}]} for day, item, n in rows())
     path.write_text("\n".join(map(json.dumps, records)))
     check(load(path))
 
 
-def test_wide_file_with_a_status_is_read(file: Path) -> None:
+def test_wide_file_with_a_status_column(file: Path) -> None:
     header = ",".join(["sku", "Status", *map(str, SATURDAYS)])
     body = [
         ",".join([item, status, *map(str, WEEKS[item])])
@@ -449,7 +450,7 @@ def test_wide_file_with_a_status_is_read(file: Path) -> None:
     check(load(write(file, header, body)))
 
 
-def test_labels_of_several_measures_above_weeks_are_not_ignored(tmp_path: Path) -> None:
+def test_wide_file_with_several_measures_is_refused(tmp_path: Path) -> None:
     book = openpyxl.Workbook()
     page = book.active
     assert page is not None
@@ -460,7 +461,7 @@ def test_labels_of_several_measures_above_weeks_are_not_ignored(tmp_path: Path) 
     refusal(tmp_path / "wide.xlsx")
 
 
-def test_cancelled_line_leaves_the_other_lines_of_its_order(file: Path) -> None:
+def test_cancelled_line_does_not_cancel_its_order(file: Path) -> None:
     path = write(
         file,
         "order id,date,item,qty,Item Status",
@@ -474,7 +475,7 @@ def test_cancelled_line_leaves_the_other_lines_of_its_order(file: Path) -> None:
 
 
 @pytest.mark.parametrize("year", [2042, 1924])
-def test_mistyped_year_is_asked_about(file: Path, year: int) -> None:
+def test_mistyped_year_is_refused_until_decided(file: Path, year: int) -> None:
     path = write(file, "date,item,qty", ISO, f"{year}-02-01,A-1,3")
     error = refusal(path)
     assert f"1 row with a date far from all others, such as '{year}-02-01'" in error.message
@@ -485,18 +486,18 @@ def test_mistyped_year_is_asked_about(file: Path, year: int) -> None:
     assert len(load(path, odd_dates="keep").weeks["A-1"]) > 900
 
 
-def test_many_rows_after_a_long_gap_are_not_odd(file: Path) -> None:
+def test_many_rows_after_a_long_gap_are_kept(file: Path) -> None:
     later = lines(lambda day, item, n: f"{day + timedelta(days=7 * 80)},{item},{n}")
     assert weeks_of(load(write(file, "date,item,qty", ISO, later)))["A-1"][-N_WEEKS:] == WEEKS["A-1"]
 
 
-def test_last_day_on_which_little_sold_is_told(file: Path) -> None:
+def test_incomplete_last_day_is_reported(file: Path) -> None:
     assert not load(write(file, "date,item,qty", ISO)).report.doubts
     (doubt,) = load(write(file, "date,item,qty", ISO[:-2])).report.doubts
-    assert doubt.startswith("On the last day, 2024-03-30, 1 items sold, on this weekday before 3")
+    assert doubt.startswith("On the last day, 2024-03-30, 1 items sold; on the same weekday before, 3")
 
 
-def test_jump_of_the_level_of_all_items_is_told(file: Path) -> None:
+def test_jump_in_the_level_is_reported(file: Path) -> None:
     weeks = 2 * doubts.USUAL_WEEKS
     body = [
         f"{SUNDAY + timedelta(days=7 * week)},{item},{(5 + n) * (12 if week >= doubts.USUAL_WEEKS else 1)}"
@@ -504,10 +505,12 @@ def test_jump_of_the_level_of_all_items_is_told(file: Path) -> None:
         for n, item in enumerate(ITEMS)
     ]
     (doubt,) = load(write(file, "date,item,qty", body)).report.doubts
-    assert doubt.startswith("From the week to 2024-03-03 on an item sells 12.0 times as many units a week as before")
+    assert doubt.startswith(
+        "From the week ending 2024-03-03 on, items sell 12.0 times as many units per week as before"
+    )
 
 
-def test_receipts_that_files_share_count_once_by_default(tmp_path: Path) -> None:
+def test_receipts_in_several_files_count_once_by_default(tmp_path: Path) -> None:
     receipts = lines(lambda day, item, n: f"R{day}{item},{day} 10:00,{item},{n}")
     first = write(tmp_path / "a.csv", "receipt,date,item,qty", receipts[:150])
     second = write(tmp_path / "b.csv", "receipt,date,item,qty", receipts[100:])

@@ -1,4 +1,4 @@
-"""The same sales in every form that is read: packings, formats, encodings, delimiters, decimal signs, wide files."""
+"""The same sales in every supported format: text, archives, Parquet, workbooks, folders, wide files."""
 
 import gzip
 import zipfile
@@ -42,7 +42,7 @@ def table(path: Path) -> Table:
 
 
 def frame() -> pd.DataFrame:
-    """The rows as a table with types."""
+    """The rows as a typed table."""
     rows = [line.replace('"b, c"', "b; c").split(",") for line in ROWS]
     found = pd.DataFrame(rows, columns=HEADER.split(","))
     found["item_nbr"] = found["item_nbr"].str.replace(";", ",")
@@ -78,7 +78,7 @@ def write_workbook(path: Path, **sheets: list[list[object]]) -> Path:
 
 
 def cells() -> list[list[object]]:
-    """The rows as a sheet has them: dates are dates, numbers are numbers, a missing flag is empty."""
+    """The rows as cells of a sheet: typed dates and numbers, empty cells for missing flags."""
     rows = frame().itertuples(index=False)
     return [HEADER.split(",")] + [
         [row[0].to_pydatetime(), *row[1:3], None if pd.isna(row[3]) else row[3]] for row in rows
@@ -121,7 +121,7 @@ TEXT_FORMS: dict[str, bytes] = {
 
 
 @pytest.mark.parametrize("name", TEXT_FORMS)
-def test_form_of_a_text_does_not_matter(tmp_path: Path, name: str) -> None:
+def test_text_formats_give_the_same_weeks(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_bytes(TEXT_FORMS[name])
     weekly = load(tmp_path / name)
     assert weekly.weeks == WEEKS
@@ -141,17 +141,17 @@ def test_form_of_a_text_does_not_matter(tmp_path: Path, name: str) -> None:
         ("utf-16.csv", ",", "utf-16", "."),
     ],
 )
-def test_report_tells_how_a_text_was_read(
+def test_report_has_the_format_of_a_text(
     tmp_path: Path, name: str, delimiter: str, encoding: str, decimal: str
 ) -> None:
     (tmp_path / name).write_bytes(TEXT_FORMS[name])
-    (told,) = load(tmp_path / name).report.files
-    assert (told.kind, told.delimiter, told.encoding) == ("text", delimiter, encoding)
-    assert (told.decimal, told.n_bytes) == (decimal, len(TEXT_FORMS[name]))
+    (found,) = load(tmp_path / name).report.files
+    assert (found.kind, found.delimiter, found.encoding) == ("text", delimiter, encoding)
+    assert (found.decimal, found.n_bytes) == (decimal, len(TEXT_FORMS[name]))
 
 
 @pytest.mark.parametrize("encoding", ["latin-1", "cp1252", "utf-8", "utf-16"])
-def test_letters_are_read_in_their_encoding(file: Path, encoding: str) -> None:
+def test_letters_are_decoded(file: Path, encoding: str) -> None:
     file.write_bytes(as_text([*filler(), f"{day(1)},Señal,1,", f"{day(1)},Über größe,2,"]).encode(encoding))
     assert set(load(file).weeks) == {"every day", "Señal", "Über größe"}
 
@@ -175,14 +175,14 @@ def test_encoding_is_recognised(encoding: str, text: str) -> None:
     assert detect_encoding([text.encode(encoding)]) == encoding
 
 
-def test_encoding_that_is_named_is_used(file: Path) -> None:
+def test_given_encoding_is_used(file: Path) -> None:
     file.write_bytes(as_text(filler(7, "Ł")).encode("cp1250"))
     assert set(load(file, encoding="cp1250").weeks) == {"Ł"}
     assert set(load(file, encoding="cp1252").weeks) == {"£"}
 
 
-def test_letters_far_down_decide_the_encoding_too(file: Path) -> None:
-    """The first megabyte is plain, and so are all places that are looked at; the reading finds out."""
+def test_letters_near_the_end_decide_the_encoding(file: Path) -> None:
+    """The sample is ASCII; the load finds the encoding."""
     rows = as_text([*filler(), *[f"{day(n % 14)},a,1," for n in range(80_000)]]).encode()
     file.write_bytes(rows + f"{day(1)},Señal,1,\n".encode("latin-1"))
     weekly = load(file)
@@ -191,12 +191,12 @@ def test_letters_far_down_decide_the_encoding_too(file: Path) -> None:
     assert weekly.report.n_rows == 80_015
 
 
-def test_header_is_read_without_bom_and_with_quotes(file: Path) -> None:
+def test_header_with_bom_and_quotes(file: Path) -> None:
     file.write_bytes(b'\xef\xbb\xbfdate,"a ""b"", c",x\r\n1,2,3\r\n')
     assert table(file).columns == ("date", 'a "b", c', "x")
 
 
-def test_single_quotes_are_quotes_when_cells_stand_in_them(file: Path) -> None:
+def test_single_quotes_around_cells_are_quotes(file: Path) -> None:
     file.write_text("\n".join(["'date','item_nbr','unit_sales'", *(f"'{day(n)}','a, b','1'" for n in range(7))]))
     assert load(file).units("a, b") == ["7.0"]
 
@@ -227,27 +227,27 @@ def test_archive_is_read_like_the_file_in_it(tmp_path: Path, name: str) -> None:
     assert load(ARCHIVES[name](tmp_path / name)).weeks == WEEKS
 
 
-def test_ending_of_an_archive_does_not_matter(tmp_path: Path) -> None:
+def test_archive_is_recognised_without_its_ending(tmp_path: Path) -> None:
     assert load(ARCHIVES["sales.zip"](tmp_path / "download")).weeks == WEEKS
     (tmp_path / "packed").write_bytes(gzip.compress(TEXT.encode()))
     assert load(tmp_path / "packed").weeks == WEEKS
 
 
-def test_file_that_is_not_what_its_ending_says_is_told(tmp_path: Path) -> None:
+def test_file_with_a_wrong_ending_is_refused(tmp_path: Path) -> None:
     (tmp_path / "sales.zip").write_text(TEXT)
-    assert refusal(tmp_path / "sales.zip").message == "sales.zip is not a zip file, whatever its ending says."
+    assert refusal(tmp_path / "sales.zip").message == "sales.zip is not a zip file, although its name ends so."
 
 
-def test_archive_without_a_table_is_told(tmp_path: Path) -> None:
+def test_archive_without_a_table_is_refused(tmp_path: Path) -> None:
     path = write_zip(tmp_path / "notes.zip", **{"readme.md": b"# x"})
-    assert refusal(path).message == "notes.zip holds no file of sales."
+    assert refusal(path).message == "notes.zip contains no data file."
 
 
 def test_archive_that_unpacks_to_more_than_allowed_is_refused(tmp_path: Path) -> None:
     path = write_zip(tmp_path / "bomb.zip", **{"sales.csv": TEXT.encode() + b"\n" * 150_000_000})
     error = refusal(path)
     assert error.message == "bomb.zip › sales.csv unpacks to more than 250 times its size (0.1 GB)."
-    assert "unpack it yourself" in error.hint
+    assert "unpack it" in error.hint
 
 
 # Parquet
@@ -263,30 +263,30 @@ def test_parquet_is_read_like_text(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("dtype", "key"), [("int64", "17850"), ("float64", "17850"), ("Int32", "17850"), ("str", "017850")]
 )
-def test_key_of_parquet_is_a_whole_number_whatever_its_type(tmp_path: Path, dtype: str, key: str) -> None:
+def test_numeric_key_of_parquet_has_no_decimals(tmp_path: Path, dtype: str, key: str) -> None:
     rows = pd.DataFrame({"date": [date.fromisoformat(day(n)) for n in range(7)], "unit_sales": 1})
     rows["item_nbr"] = pd.Series([key] * 7).astype(float if dtype == "float64" else dtype)
     rows.to_parquet(tmp_path / "sales.parquet")
     assert load(tmp_path / "sales.parquet").weeks == {key: {SATURDAYS[0]: ("7.0", "0.0")}}
 
 
-def test_bad_row_of_parquet_is_told_by_its_row(tmp_path: Path) -> None:
+def test_bad_row_of_parquet_has_its_row_number(tmp_path: Path) -> None:
     rows = frame().assign(item_nbr=["a"] * 5 + [None] + ["a"] * 12)
     rows.to_parquet(tmp_path / "sales.parquet")
     error = refusal(tmp_path / "sales.parquet")
-    assert error.message == "sales.parquet, row 6: item_nbr is empty. Bad rows in all: 1 of 18."
+    assert error.message == "sales.parquet, row 6: item_nbr is empty. Bad rows: 1 of 18."
 
 
-def test_parquet_without_rows_is_told(tmp_path: Path) -> None:
+def test_parquet_without_rows_is_refused(tmp_path: Path) -> None:
     frame()[:0].to_parquet(tmp_path / "sales.parquet")
-    assert refusal(tmp_path / "sales.parquet").message == "sales.parquet has columns and no rows."
+    assert refusal(tmp_path / "sales.parquet").message == "sales.parquet has columns but no rows."
 
 
 def test_column_with_lists_is_refused(tmp_path: Path) -> None:
     frame().assign(item_nbr=[["a"]] * 18).to_parquet(tmp_path / "sales.parquet")
     assert refusal(tmp_path / "sales.parquet").message == "sales.parquet has no column for item."
     message = refusal(tmp_path / "sales.parquet", mapping={"item": ["item_nbr"]}).message
-    assert "The column 'item_nbr' of sales.parquet holds lists" in message
+    assert "The column 'item_nbr' of sales.parquet contains lists" in message
 
 
 # Workbooks
@@ -298,32 +298,32 @@ def test_first_sheet_of_a_workbook_is_read(tmp_path: Path) -> None:
     assert weekly.report.files[0].kind == Kind.WORKBOOK
 
 
-def test_sheet_that_is_named_is_read(tmp_path: Path) -> None:
+def test_chosen_sheet_is_read(tmp_path: Path) -> None:
     path = write_workbook(tmp_path / "sales.xlsx", Notes=[["x"]], Sales=cells())
     weekly = load(path, file="Sales")
     assert weekly.weeks == WEEKS
     assert weekly.report.source == "sales.xlsx › Sales"
 
 
-def test_sheet_that_is_not_there_is_told(tmp_path: Path) -> None:
+def test_missing_sheet_is_refused(tmp_path: Path) -> None:
     path = write_workbook(tmp_path / "sales.xlsx", Sales=cells())
-    assert refusal(path, file="Umsatz").message == "There is no 'Umsatz' in what was given."
+    assert refusal(path, file="Umsatz").message == "The given files have no file or sheet 'Umsatz'."
 
 
-def test_title_and_blank_rows_of_a_sheet_do_not_matter(tmp_path: Path) -> None:
+def test_title_and_blank_rows_of_a_sheet_are_skipped(tmp_path: Path) -> None:
     header, *rows = cells()
     sheet = [["Sales of January"], [], header, *rows[:5], [], *rows[5:]]
     assert load(write_workbook(tmp_path / "sales.xlsx", Sales=sheet)).weeks == WEEKS
 
 
-def test_bad_row_of_a_sheet_is_told_by_its_row(tmp_path: Path) -> None:
+def test_bad_row_of_a_sheet_has_its_row_number(tmp_path: Path) -> None:
     header, *rows = cells()
     rows[4][1] = None
     path = write_workbook(tmp_path / "sales.xlsx", Sales=[["Sales of January"], [], header, *rows])
-    assert refusal(path).message == "sales.xlsx, row 8: item_nbr is empty. Bad rows in all: 1 of 18."
+    assert refusal(path).message == "sales.xlsx, row 8: item_nbr is empty. Bad rows: 1 of 18."
 
 
-def test_broken_workbook_is_told(tmp_path: Path) -> None:
+def test_broken_workbook_is_refused(tmp_path: Path) -> None:
     whole = write_workbook(tmp_path / "whole.xlsx", Sales=cells()).read_bytes()
     (tmp_path / "broken.xlsx").write_bytes(whole[: len(whole) // 2])
     assert refusal(tmp_path / "broken.xlsx").message.startswith("broken.xlsx ")
@@ -340,7 +340,7 @@ def test_several_files_make_one_dataset(tmp_path: Path) -> None:
     assert weekly.report.n_rows == 18
 
 
-def test_files_of_one_dataset_may_differ_in_form(tmp_path: Path) -> None:
+def test_files_of_one_dataset_may_have_different_formats(tmp_path: Path) -> None:
     plain = write(tmp_path / "a.csv", *ROWS[:6])
     lines = semicolons(",").splitlines()
     (tmp_path / "b.csv").write_text("\n".join([lines[0], *lines[7:13]]), encoding="utf-16")
@@ -348,7 +348,7 @@ def test_files_of_one_dataset_may_differ_in_form(tmp_path: Path) -> None:
     assert load(plain, tmp_path / "b.csv", tmp_path / "c.parquet").weeks == WEEKS
 
 
-def test_files_may_have_their_columns_in_different_order_and_under_different_names(tmp_path: Path) -> None:
+def test_files_may_have_different_column_order_and_names(tmp_path: Path) -> None:
     first = write(tmp_path / "a.csv", *filler(7, "a"))
     rows = [f"2,{day(7 + n)},a" for n in range(7)]
     second = write(tmp_path / "b.csv", *rows, header="Quantity,InvoiceDate,StockCode")
@@ -365,14 +365,14 @@ def test_folder_is_read_like_its_files(tmp_path: Path) -> None:
     assert load(folder).weeks == WEEKS
 
 
-# Wide files: a column for each period
+# Wide files: one column per period
 
 
 def wide(columns: list[str], *rows: list[object]) -> str:
     return "\n".join(",".join(map(str, row)) for row in [columns, *rows]) + "\n"
 
 
-def test_columns_d_1_and_so_on_are_the_days_of_m5(file: Path) -> None:
+def test_m5_columns_are_days(file: Path) -> None:
     """d_1 is Saturday, 2011-01-29."""
     columns = ["id", "item_id", "dept_id", "cat_id", "store_id", "state_id", *(f"d_{n}" for n in range(1, 16))]
     keys = ["HOBBIES_1_001_CA_1_validation", "HOBBIES_1_001", "HOBBIES_1", "HOBBIES", "CA_1", "CA"]
@@ -384,14 +384,14 @@ def test_columns_d_1_and_so_on_are_the_days_of_m5(file: Path) -> None:
     assert weekly.item("HOBBIES_1_001")["family"] == "HOBBIES_1"
 
 
-def test_calendar_beside_tells_the_dates_of_the_columns(file: Path) -> None:
+def test_calendar_file_has_the_dates_of_the_columns(file: Path) -> None:
     days = [f"day_{n}" for n in range(14)]
     (file.parent / "calendar.csv").write_text(wide(["date", "d"], *([day(n), name] for n, name in enumerate(days))))
     file.write_text(wide(["item_id", "store_id", *days], ["a", 1, *range(14)], ["a", 2, *range(14)]))
     assert load(file).weeks == {"a": {"2020-01-11": ("42.0", "0.0"), "2020-01-18": ("140.0", "0.0")}}
 
 
-def test_calendar_beside_beats_the_days_of_m5(file: Path) -> None:
+def test_calendar_file_overrides_the_days_of_m5(file: Path) -> None:
     days = [f"d_{n}" for n in range(1, 8)]
     (file.parent / "calendar.csv").write_text(wide(["date", "d"], *([day(n), name] for n, name in enumerate(days))))
     file.write_text(wide(["item_id", *days], ["a", *[1] * 7]))
@@ -416,7 +416,7 @@ def test_columns_may_be_weeks(file: Path) -> None:
     assert (weekly.report.is_weekly, weekly.spec.week_end) == (True, "SUN")
 
 
-def test_empty_cell_of_a_wide_file_is_no_row(file: Path) -> None:
+def test_empty_cell_of_a_wide_file_is_skipped(file: Path) -> None:
     names = [day(n) for n in range(14)]
     file.write_text(wide(["item", *names], ["a", *[1] * 14], ["b", *[""] * 7, *[2] * 7]))
     weekly = load(file)
@@ -424,9 +424,9 @@ def test_empty_cell_of_a_wide_file_is_no_row(file: Path) -> None:
     assert weekly.report.n_rows == 21
 
 
-def test_bad_cell_of_a_wide_file_is_told(file: Path) -> None:
+def test_bad_cell_of_a_wide_file_is_reported(file: Path) -> None:
     names = [day(n) for n in range(7)]
     file.write_text(wide(["item", *names], ["a", *[1] * 7], ["b", 1, "many", *[1] * 5]))
     error = refusal(file)
     assert error.message.startswith("sales.csv, line 3: ")
-    assert "is not a number, in 'many'. Bad rows in all: 1 of 14." in error.message
+    assert "is not a number: 'many'. Bad rows: 1 of 14." in error.message

@@ -1,4 +1,4 @@
-"""What a week is, on tiny files: whole weeks, promotions, an item's life, its key and what describes it."""
+"""Rules of a week on small files: whole weeks, promotions, an item's first sale, keys, attributes, row filters."""
 
 import csv
 from datetime import date, timedelta
@@ -23,7 +23,7 @@ from tests.unit.ingest.conftest import (
 # Whole weeks
 
 
-def test_week_is_seven_days_up_to_saturday(file: Path) -> None:
+def test_week_ends_on_saturday(file: Path) -> None:
     rows = [f"{day(n)},a,{10**n if n < 7 else 1}," for n in range(14)]
     weekly = load(write(file, *rows))
     assert weekly.weeks == {"a": {"2020-01-11": ("1111111.0", "0.0"), "2020-01-18": ("7.0", "0.0")}}
@@ -49,9 +49,7 @@ def test_week_may_end_on_any_day(file: Path, week_end: str) -> None:
         (0, 6, SATURDAYS[:1]),
     ],
 )
-def test_first_and_last_week_are_dropped_when_the_data_do_not_cover_them(
-    file: Path, first: int, last: int, weeks: tuple[str, ...]
-) -> None:
+def test_partial_first_and_last_week_are_dropped(file: Path, first: int, last: int, weeks: tuple[str, ...]) -> None:
     weekly = load(write(file, *filler(last + 1)[first:]))
     assert tuple(weekly.weeks["every day"]) == weeks
     report = weekly.report
@@ -61,32 +59,32 @@ def test_first_and_last_week_are_dropped_when_the_data_do_not_cover_them(
     assert report.n_rows == last - first + 1
 
 
-def test_item_that_sold_in_partial_weeks_only_is_left_out_and_counted(file: Path) -> None:
+def test_item_with_sales_only_in_partial_weeks_is_dropped_and_counted(file: Path) -> None:
     weekly = load(write(file, *filler(15), f"{day(14)},late,5,False"))
     assert set(weekly.weeks) == {"every day"}
     assert (weekly.report.n_items_read, weekly.report.n_items) == (2, 1)
 
 
-def test_file_without_a_whole_week_is_refused_with_its_span(file: Path) -> None:
+def test_file_without_a_whole_week_is_refused(file: Path) -> None:
     error = refusal(write(file, *filler(13)[1:]))
-    assert error.message == "sales.csv covers no whole week: 2020-01-06 to 2020-01-17."
+    assert error.message == "sales.csv has no whole week: it covers 2020-01-06 to 2020-01-17."
     assert "Weeks end on SAT" in error.hint
 
 
-def test_same_days_are_a_whole_week_when_it_ends_on_another_day(file: Path) -> None:
+def test_week_ending_day_decides_which_weeks_are_whole(file: Path) -> None:
     assert load(write(file, *filler(13)[1:]), week_end="SUN").units("every day") == ["7.0"]
 
 
-# Data that are weekly already
+# Weekly data
 
 
 def weekly_rows(weekday: int, n_weeks: int = 4, key: str = "a") -> list[str]:
-    """A row a week, on one weekday: 0 is a Sunday."""
+    """One row per week, on one weekday; 0 is a Sunday."""
     return [f"{day(7 * n + weekday)},{key},{n + 1}," for n in range(n_weeks)]
 
 
 @pytest.mark.parametrize(("weekday", "week_end"), list(enumerate(WEEKDAYS)))
-def test_rows_on_one_weekday_are_weeks_that_end_on_it(file: Path, weekday: int, week_end: str) -> None:
+def test_rows_on_one_weekday_are_weekly_data(file: Path, weekday: int, week_end: str) -> None:
     weekly = load(write(file, *weekly_rows(weekday)))
     assert list(weekly.weeks["a"]) == [day(7 * n + weekday) for n in range(4)]
     assert weekly.units("a") == ["1.0", "2.0", "3.0", "4.0"]
@@ -98,7 +96,7 @@ def test_rows_on_one_weekday_are_weeks_that_end_on_it(file: Path, weekday: int, 
 
 
 @pytest.mark.parametrize("week_end", WEEKDAYS)
-def test_weekly_data_keep_all_their_weeks_when_a_week_ending_day_is_given(file: Path, week_end: str) -> None:
+def test_weekly_data_keep_all_weeks_with_a_given_week_ending_day(file: Path, week_end: str) -> None:
     weekly = load(write(file, *weekly_rows(1)), week_end=week_end)
     ends = [date.fromisoformat(week) for week in weekly.weeks["a"]]
     assert {f"{end:%a}".upper() for end in ends} == {weekly.spec.week_end} == {week_end}
@@ -106,19 +104,19 @@ def test_weekly_data_keep_all_their_weeks_when_a_week_ending_day_is_given(file: 
     assert weekly.units("a") == ["1.0", "2.0", "3.0", "4.0"]
 
 
-def test_gap_in_weekly_data_is_a_week_of_zero(file: Path) -> None:
+def test_gap_in_weekly_data_is_zero(file: Path) -> None:
     rows = weekly_rows(1)
     assert load(write(file, rows[0], *rows[2:])).units("a") == ["1.0", "0.0", "3.0", "4.0"]
 
 
-def test_data_are_not_weekly_when_one_row_is_on_another_weekday(file: Path) -> None:
+def test_data_with_a_row_on_another_weekday_are_not_weekly(file: Path) -> None:
     weekly = load(write(file, *weekly_rows(1), f"{day(9)},b,1,"))
     assert weekly.report.is_weekly is False
     assert list(weekly.weeks["a"]) == ["2020-01-18", "2020-01-25"]
 
 
-def test_one_day_alone_is_not_a_week(file: Path) -> None:
-    assert "covers no whole week" in refusal(write(file, *weekly_rows(1, 1))).message
+def test_single_day_is_not_a_week(file: Path) -> None:
+    assert "has no whole week" in refusal(write(file, *weekly_rows(1, 1))).message
 
 
 def test_weekly_data_may_have_several_items_and_stores(file: Path) -> None:
@@ -134,14 +132,14 @@ def test_weekly_data_may_have_several_items_and_stores(file: Path) -> None:
 PROMO_ROWS = [f"{day(1)},a,10,False", f"{day(2)},a,4,True", f"{day(8)},a,5,", f"{day(9)},a,6,true"]
 
 
-def test_promotional_rows_are_left_out_and_kept_beside(file: Path) -> None:
+def test_promotional_rows_are_excluded_and_reported_separately(file: Path) -> None:
     weekly = load(write(file, *filler(), *PROMO_ROWS))
     assert list(weekly.weeks["a"].values()) == [("10.0", "4.0"), ("5.0", "6.0")]
     assert weekly.item("a")["total_units"] == "15.0"
     assert (weekly.report.n_promo, weekly.report.n_flag_missing) == (2, 1)
 
 
-def test_promotional_rows_are_kept_on_demand_and_still_shown_beside(file: Path) -> None:
+def test_promotional_rows_are_included_on_request(file: Path) -> None:
     weekly = load(write(file, *filler(), *PROMO_ROWS), include_promo=True)
     assert list(weekly.weeks["a"].values()) == [("14.0", "4.0"), ("11.0", "6.0")]
 
@@ -173,21 +171,21 @@ def test_flag_is_read_as_not_promoted(file: Path, flag: str, counted: str | None
     assert counts == {name: int(name == counted) for name in counts}
 
 
-def test_week_with_promotional_rows_only_is_missing_and_not_zero(file: Path) -> None:
+def test_week_with_promotional_rows_only_is_missing(file: Path) -> None:
     weekly = load(write(file, *filler(21), f"{day(1)},a,3,False", f"{day(8)},a,5,True", f"{day(15)},a,4,False"))
     assert list(weekly.weeks["a"].values()) == [("3.0", "0.0"), (r"\N", "5.0"), ("4.0", "0.0")]
     assert weekly.report.n_weeks_emptied == 1
     assert weekly.item("a")["n_missing"] == "1"
 
 
-def test_same_week_is_not_missing_when_promotions_are_included(file: Path) -> None:
+def test_week_is_not_missing_when_promotions_are_included(file: Path) -> None:
     rows = [f"{day(1)},a,3,False", f"{day(8)},a,5,True"]
     weekly = load(write(file, *filler(), *rows), include_promo=True)
     assert weekly.units("a") == ["3.0", "5.0"]
     assert weekly.report.n_weeks_emptied == 0
 
 
-def test_missing_value_is_not_the_key_that_looks_like_one(file: Path) -> None:
+def test_key_that_looks_like_a_missing_value_is_kept(file: Path) -> None:
     files = make(file.parent, write(file, *filler(), rf"{day(1)},\N,3,True"))
     assert files.items_csv.read_text().splitlines()[1].startswith(r'7,"\N",2,')
     assert sales_of(files)[0]["unique_id"] == r"\N"
@@ -200,17 +198,17 @@ def test_share_of_promotions_is_reported_by_year(file: Path) -> None:
     assert shares == {"2019": pytest.approx(1 / 7), "2020": 0.0}
 
 
-# An item's life
+# An item's first sale
 
 
-def test_week_without_rows_within_the_life_is_zero(file: Path) -> None:
+def test_week_without_rows_after_the_first_sale_is_zero(file: Path) -> None:
     weekly = load(write(file, *filler(21), f"{day(1)},a,3,False", f"{day(15)},a,4,False"))
     assert list(weekly.weeks["a"].values()) == [("3.0", "0.0"), ("0.0", "0.0"), ("4.0", "0.0")]
     assert weekly.report.n_weeks_zero == 1
     assert weekly.item("a")["n_missing"] == "0"
 
 
-def test_life_begins_with_the_first_sale_and_ends_with_the_dataset(file: Path) -> None:
+def test_series_begins_with_the_first_sale_and_ends_with_the_dataset(file: Path) -> None:
     weekly = load(write(file, *filler(21), f"{day(8)},a,4,False"))
     assert list(weekly.weeks["a"]) == list(SATURDAYS[1:])
     assert weekly.units("a") == ["4.0", "0.0"]
@@ -219,24 +217,24 @@ def test_life_begins_with_the_first_sale_and_ends_with_the_dataset(file: Path) -
 
 
 @pytest.mark.parametrize("units", ["0", "-2"])
-def test_rows_before_the_first_sale_are_not_life(file: Path, units: str) -> None:
+def test_rows_before_the_first_sale_are_not_in_the_series(file: Path, units: str) -> None:
     weekly = load(write(file, *filler(21), f"{day(1)},a,{units},False", f"{day(8)},a,4,False"))
     assert list(weekly.weeks["a"]) == list(SATURDAYS[1:])
 
 
-def test_life_may_begin_with_a_promotion(file: Path) -> None:
+def test_series_may_begin_with_a_promotion(file: Path) -> None:
     weekly = load(write(file, *filler(), f"{day(1)},a,3,True", f"{day(8)},a,4,False"))
     assert weekly.units("a") == [r"\N", "4.0"]
 
 
-def test_life_begins_with_a_first_sale_in_the_partial_first_week(file: Path) -> None:
+def test_first_sale_may_be_in_the_partial_first_week(file: Path) -> None:
     rows = ["2020-01-02,early,1,", "2020-01-28,early,2,", *(f"{day(n)},other,1," for n in range(28))]
     weekly = load(write(file, *rows))
     assert list(weekly.weeks["early"]) == ["2020-01-11", "2020-01-18", "2020-01-25", "2020-02-01"]
     assert weekly.units("early") == ["0.0", "0.0", "0.0", "2.0"]
 
 
-def test_item_with_returns_only_lives_from_its_first_row(file: Path) -> None:
+def test_item_with_returns_only_begins_with_its_first_row(file: Path) -> None:
     weekly = load(write(file, *filler(21), f"{day(8)},a,-4,False"))
     assert weekly.units("a") == ["-4.0", "0.0"]
     assert weekly.item("a")["last_sale_dt"] == r"\N"
@@ -248,7 +246,7 @@ def test_returns_are_netted_within_the_week(file: Path) -> None:
     assert weekly.report.n_returns == 2
 
 
-def test_returns_are_left_out_when_asked_and_counted_as_dropped(file: Path) -> None:
+def test_dropped_returns_are_counted(file: Path) -> None:
     rows = [f"{day(1)},a,10,False", f"{day(2)},a,-3,False", f"{day(3)},a,-2,True", f"{day(8)},a,-1,False"]
     weekly = load(write(file, *filler(), *rows), returns="drop")
     assert list(weekly.weeks["a"].values()) == [("10.0", "0.0"), ("0.0", "0.0")]
@@ -257,7 +255,7 @@ def test_returns_are_left_out_when_asked_and_counted_as_dropped(file: Path) -> N
     assert report.units.returned_units == -6.0
 
 
-def test_item_with_returns_only_sells_nothing_when_they_are_left_out(file: Path) -> None:
+def test_item_with_returns_only_has_zero_units_when_they_are_dropped(file: Path) -> None:
     weekly = load(write(file, *filler(), f"{day(1)},a,-4,False"), returns="drop")
     assert weekly.units("a") == ["0.0", "0.0"]
 
@@ -268,13 +266,13 @@ def test_week_with_a_promotion_and_a_dropped_return_is_missing(file: Path) -> No
     assert load(file).units("a") == ["3.0", "-1.0"]
 
 
-def test_rows_of_one_item_and_day_are_added_up(file: Path) -> None:
+def test_rows_of_one_item_and_day_are_summed(file: Path) -> None:
     weekly = load(write(file, *filler(), *[f"{day(3)},a,0.1,False"] * 3))
     assert weekly.units("a") == ["0.3", "0.0"]
     assert weekly.report.n_fractional == 3
 
 
-def test_items_are_ranked_by_their_units_then_by_key(file: Path) -> None:
+def test_items_are_ranked_by_units_then_by_key(file: Path) -> None:
     rows = [f"{day(1)},{key},{units},False" for key, units in (("b", 5), ("c", 50), ("a", 5))]
     weekly = load(write(file, *filler(7), *rows))
     assert [(row["unique_id"], row["sales_rank"]) for row in weekly.items] == [
@@ -292,7 +290,7 @@ def test_items_are_ranked_by_their_units_then_by_key(file: Path) -> None:
 KEYS = ["00042", "42", "a,b", 'say "hi"', "it's", "😀", "Señal", "two\nlines", "NULL", "nan", r"\.", "=1+1", " x "]
 
 
-def test_keys_are_kept_to_the_letter(file: Path) -> None:
+def test_keys_are_kept_unchanged(file: Path) -> None:
     with file.open("w", encoding="utf-8", newline="") as out:
         writer = csv.writer(out)
         writer.writerow(HEADER.split(","))
@@ -328,7 +326,7 @@ def test_columns_may_have_any_name(file: Path, item: str, sales: str) -> None:
 @pytest.mark.parametrize(
     "other", ["d", "D", "y", "flag", "is_promo", "wk_end_dt", "unique_id", "Date", "", "c1", "a'b"]
 )
-def test_other_columns_do_not_matter_when_all_are_mapped_whatever_their_name(file: Path, other: str) -> None:
+def test_names_of_unmapped_columns_do_not_matter(file: Path, other: str) -> None:
     rows = [f"{n},{day(n)},a,3" for n in range(7)]
     mapping = {"item": ["item_nbr"], "date": ["date"], "sales": ["unit_sales"], "promo": []}
     path = write(file, *rows, header=f"{other},date,item_nbr,unit_sales")
@@ -343,17 +341,17 @@ def test_promotion_column_may_be_mapped(file: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["2020-01-05", "2020-01-05 13:45:00"])
-def test_date_may_carry_a_time(file: Path, text: str) -> None:
+def test_date_may_have_a_time(file: Path, text: str) -> None:
     assert load(write(file, *filler(7), f"{text},a,3,")).units("a") == ["3.0"]
 
 
-# An item joined of several columns
+# Item keys from several columns
 
 
 JOINED = "date,store_nbr,item_nbr,unit_sales"
 
 
-def test_item_may_be_joined_of_two_columns(file: Path) -> None:
+def test_item_key_from_two_columns(file: Path) -> None:
     rows = [f"{day(n)},{store},105574,{store}" for n in range(7) for store in (24, 25)]
     weekly = load(write(file, *rows, header=JOINED), mapping={"item": ["store_nbr", "item_nbr"]})
     assert weekly.weeks == {
@@ -364,23 +362,23 @@ def test_item_may_be_joined_of_two_columns(file: Path) -> None:
     assert weekly.report.duplicates.n == 0
 
 
-def test_parts_of_a_joined_item_stand_in_the_order_that_was_asked(file: Path) -> None:
+def test_key_parts_have_the_order_of_the_mapping(file: Path) -> None:
     path = write(file, *(f"{day(n)},24,105574,1" for n in range(7)), header=JOINED)
     assert set(load(path, mapping={"item": ["item_nbr", "store_nbr"]}).weeks) == {"105574|24"}
 
 
-def test_joined_items_that_collide_are_refused(file: Path) -> None:
+def test_colliding_joined_keys_are_refused(file: Path) -> None:
     rows = [f"{day(n)},{store},{item},1" for n in range(7) for store, item in (("a|b", "c"), ("a", "b|c"))]
     error = refusal(write(file, *rows, header=JOINED), mapping={"item": ["store_nbr", "item_nbr"]})
-    assert error.message == "Different items get the same key when their columns are joined with '|'."
-    assert "column of its own" in error.hint
+    assert error.message == "Different items have the same key when their columns are joined with '|'."
+    assert "single column" in error.hint
 
 
-def test_key_with_the_joint_is_kept_when_it_is_not_joined(file: Path) -> None:
+def test_separator_in_a_single_column_key_is_kept(file: Path) -> None:
     assert load(write(file, *filler(7, "a|b"))).units("a|b") == ["7.0"]
 
 
-def test_empty_part_of_a_joined_item_is_told_by_its_column(file: Path) -> None:
+def test_empty_key_part_is_reported_with_its_column(file: Path) -> None:
     rows = [f"{day(n)},24,a,1" for n in range(7)] + [f"{day(1)},,a,1"]
     error = refusal(write(file, *rows, header=JOINED), mapping={"item": ["store_nbr", "item_nbr"]})
     assert "line 9: store_nbr is empty." in error.message
@@ -389,7 +387,7 @@ def test_empty_part_of_a_joined_item_is_told_by_its_column(file: Path) -> None:
 # items.csv
 
 
-def test_attributes_come_from_the_items_file_beside(file: Path) -> None:
+def test_attributes_come_from_the_items_file(file: Path) -> None:
     (file.parent / "items.csv").write_text(
         'item_nbr,family,class,perishable\n00042,"BREAD, BAKERY",2702,1\n7,DELI,2630,0\nunused,X,1,1\n'
     )
@@ -403,36 +401,36 @@ def test_attributes_come_from_the_items_file_beside(file: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [None, "item_nbr,name\n7,x\n"], ids=["none", "of another kind"])
-def test_without_an_items_file_of_favoritas_kind_there_are_no_attributes(file: Path, content: str | None) -> None:
+def test_no_attributes_without_a_matching_items_file(file: Path, content: str | None) -> None:
     if content:
         (file.parent / "items.csv").write_text(content)
     assert load(write(file, *filler(7, "7"))).item("7")["family"] == r"\N"
 
 
-def test_item_listed_twice_in_the_items_file_is_still_one_item(file: Path) -> None:
+def test_item_twice_in_the_items_file_is_one_item(file: Path) -> None:
     (file.parent / "items.csv").write_text("item_nbr,family,class,perishable\n7,DELI,1,0\n7,DELI,1,0\n")
     weekly = load(write(file, *filler(7, "7")))
     assert len(weekly.items) == 1
 
 
-def test_classes_are_told_for_items_that_are_not_named_like_numbers(file: Path) -> None:
+def test_items_file_with_text_keys(file: Path) -> None:
     (file.parent / "items.csv").write_text("sku;category;description\nA 1;TOOLS;A hammer\n")
     row = load(write(file, *filler(7, "A 1"))).item("A 1")
     assert (row["family"], row["description"], row["class"]) == ("TOOLS", "A hammer", r"\N")
 
 
-def test_attributes_come_from_the_sales_when_there_is_no_items_file(file: Path) -> None:
+def test_attributes_come_from_the_sales_without_an_items_file(file: Path) -> None:
     rows = [f"{day(n)},a,1,DELI,7,{n % 2},Ham" for n in range(7)]
     row = load(write(file, *rows, header="date,item_nbr,unit_sales,family,class,perishable,description")).item("a")
     assert (row["family"], row["class"], row["description"]) == ("DELI", "7", "Ham")
 
 
-def test_attribute_of_the_sales_is_the_one_that_most_weeks_have(file: Path) -> None:
+def test_attribute_in_most_weeks_is_used(file: Path) -> None:
     rows = [f"{day(n)},a,1,{'OLD' if n < 7 else 'NEW'}" for n in range(21)]
     assert load(write(file, *rows, header="date,item_nbr,unit_sales,family")).item("a")["family"] == "NEW"
 
 
-def test_items_file_beats_the_sales(file: Path) -> None:
+def test_items_file_overrides_the_sales(file: Path) -> None:
     (file.parent / "items.csv").write_text("item_nbr,family\na,OF THE FILE\n")
     rows = [f"{day(n)},a,1,OF THE SALES,7" for n in range(7)]
     row = load(write(file, *rows, header="date,item_nbr,unit_sales,family,class")).item("a")
@@ -476,35 +474,35 @@ def test_only_rows_that_pass_the_filter_are_read(
     assert report.n_kept == 42 - report.n_sifted == 42 - report.dropped.sifted
 
 
-def test_filter_that_no_row_passes_is_told(stores: Path) -> None:
+def test_filter_without_a_match_is_refused(stores: Path) -> None:
     assert refusal(stores, where=(("city", "Lima"),)).message == "No row of sales.csv passes the filter."
 
 
-def test_filter_by_a_column_that_no_file_has_is_told_with_those_that_are_there(stores: Path) -> None:
+def test_filter_by_an_unknown_column_is_refused_with_the_known_ones(stores: Path) -> None:
     error = refusal(stores, where=(("town", "Quito"),))
     assert error.message == "sales.csv has no column 'town' to filter by."
     assert "date, item_nbr, store_nbr, unit_sales" in error.hint
 
 
-def test_bad_row_that_the_filter_leaves_out_is_not_bad(stores: Path) -> None:
+def test_bad_row_dropped_by_the_filter_is_not_reported(stores: Path) -> None:
     with stores.open("a") as out:
         out.write(f"yesterday,a,3,1\n{day(1)},,3,1\n{day(1)},a,3,many\n")
     weekly = load(stores, where=(("city", "Quito"),))
     assert weekly.report.bad_rows.n == 0
-    assert "line 44: date is not a date" in refusal(stores, where=(("city", "Guayaquil"),)).message
+    assert "line 44: date is not a valid date" in refusal(stores, where=(("city", "Guayaquil"),)).message
 
 
-def test_values_of_a_filter_are_compared_to_the_letter(file: Path) -> None:
+def test_filter_values_must_match_exactly(file: Path) -> None:
     rows = [f"{day(n)},a,{store},1" for n in range(7) for store in ("O'Brien", "o'brien", "O'Brien ")]
     path = write(file, *rows, header=FILTERED)
     assert load(path, where=(("store_nbr", "O'Brien"),)).units("a") == ["7.0"]
 
 
-# Every time the same
+# Determinism
 
 
 def test_same_file_gives_the_same_bytes(tmp_path: Path) -> None:
-    """Sums of fractions too, in whatever order the threads add them up."""
+    """Also sums of fractions, regardless of the order of threads."""
     rows = [f"{day(n % 28)},item {n % 7},{(n * 37 % 1000) / 7:.3f},{n % 5 == 0}" for n in range(20_000)]
     path = write(tmp_path / "sales.csv", *rows)
     contents = set()
