@@ -102,10 +102,10 @@ def test_status_says_that_nobody_works_on_a_run(database: str, load_dataset: Cal
     job_id = str(jobs.submit_job(dataset.dataset_id, jobs.choose_largest(dataset, 3), JobSpec()))
     said = fcst("status", job_id).stdout
     since = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d"
-    assert re.search(rf"^Stalled since {since}\. No supervisor is alive, .* fcst worker\.$", said, re.M)
+    assert re.search(rf"^Stalled since {since}\. No supervisor is running, .* fcst worker\.$", said, re.M)
     assert "left" not in said
     status = json.loads(fcst("status", job_id, "--json").stdout)
-    assert status["stalled_why"] == "No supervisor is alive, and work is waiting." and status["time_left_s"] is None
+    assert status["stalled_why"] == "No supervisor is running, and work is waiting." and status["time_left_s"] is None
     assert "stalled_since" in fcst("status").stdout.splitlines()[0]
     jobs.cancel_job(int(job_id))
 
@@ -218,7 +218,7 @@ def test_ctrl_c_cancels_the_reading_it_waits_for(database: str, tmp_path: Path) 
     write_sales(tmp_path / "s.csv", 2, 6)
     waiting = start_fcst("ingest", str(tmp_path / "s.csv"))  # no supervisor takes it
     assert waiting.stderr is not None
-    assert any("waiting for its turn" in line for line in iter(waiting.stderr.readline, ""))
+    assert any("queued" in line for line in iter(waiting.stderr.readline, ""))
     waiting.send_signal(signal.SIGINT)
     _, said = waiting.communicate(timeout=30)
     assert waiting.returncode == 1 and "nothing of it was kept" in said

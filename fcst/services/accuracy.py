@@ -1,4 +1,4 @@
-"""How good a run's forecasts are: measured on windows of the past that the models had not seen."""
+"""Accuracy of a run's forecasts, measured in backtests."""
 
 from typing import Any
 
@@ -16,33 +16,33 @@ from fcst.records import BacktestBlock, FloatArray, Histogram
 from fcst.store import accuracy
 
 BY = (*accuracy.KEYS, "horizon")
-"""What accuracy can be told by."""
+"""Groupings of `list_accuracy`."""
 
 
 def list_accuracy(job: Job, by: str = "model") -> pd.DataFrame:
-    """The accuracy of a run's models and of the yardsticks; undefined is NaN or None.
+    """Accuracy of a run's models and of the benchmark models; undefined values are NaN or None.
 
     Parameters
     ----------
     by
-        `model`: one row a model, over all items. `item`, `family`, `demand_class`, `window` (its cutoff): one a model
-        and key. `horizon`: one a model and step, weeks ahead, with fewer columns.
+        `model`: one row per model, over all items. `item`, `family`, `demand_class`, `window` (by cutoff): one per
+        model and key. `horizon`: one per model and step (weeks ahead), with fewer columns.
 
     Returns
     -------
     DataFrame
         `model, key, n_items, n_windows, n_weeks, n_fallback, n_unsold, n_unscaled, actual, wape, bias, smape, mase,
         rmsse, scaled_crps`, by level `coverage_80, width_80, msis_80`, then `fva_seasonal_naive, fva_naive`; fractions,
-        but `actual` and widths, which are units. `n_unsold` windows have no WAPE and `n_unscaled` no scaled error.
+        except `actual` and widths, which are units. `n_unsold` windows have no WAPE and `n_unscaled` no scaled error.
         By horizon `model, step, n_weeks, wape, bias, coverage_80, …`.
 
     Raises
     ------
     InputError
-        if it cannot be told by that.
+        if the grouping is unknown.
     """
     if by not in BY:
-        raise InputError(f"Accuracy is not told by {by!r}.", f"Choose among {', '.join(BY)}.")
+        raise InputError(f"Unknown grouping {by!r}.", f"Choose one of {', '.join(BY)}.")
     if by == accuracy.HORIZON:
         return _by_horizon(job)
     frame = measure(job, by)
@@ -50,13 +50,14 @@ def list_accuracy(job: Job, by: str = "model") -> pd.DataFrame:
 
 
 def measure(job: Job, by: str, which: RunFilter = EVERY, model: str = "") -> pd.DataFrame:
-    """The accuracy of a run's models over the items that match, as `list_accuracy` tells it, by one of its keys but
-    `horizon`, under `key`: in the order of the keys, of each the least WAPE first.
+    """Accuracy of a run's models over the items that match, with the columns of `list_accuracy` and the group in `key`.
+
+    Sorted by key, then WAPE. All groupings except `horizon`.
 
     Parameters
     ----------
     model
-        by what this one forecasts of an item it is filtered.
+        items are filtered by the forecasts of this model.
     """
     sums = accuracy.sums_by_key(job, by, which, model).sort_values(["key", "model"], ignore_index=True)
     of = {name: _floats(sums, name) for name in sums if name not in ("model", "key")}
@@ -94,7 +95,7 @@ _COLUMNS = ("model", "key", *_COUNTS, *"actual wape bias smape mase rmsse scaled
 
 
 def with_ratios(sums: pd.DataFrame) -> pd.DataFrame:
-    """`wape, bias` in place of the sums `abs_error, error`, behind `actual`, by which they are divided.
+    """Replaces the sums `abs_error, error` with `wape, bias`, placed after `actual`, the denominator.
 
     Sums are Σ|ŷ − y|, Σ(ŷ − y) and Σ|y| over known weeks, in units.
     """
@@ -111,22 +112,22 @@ def _floats(frame: pd.DataFrame, column: str) -> FloatArray:
 
 
 def list_candidates(job_id: int) -> pd.DataFrame:
-    """The models that Auto chose among: `model, n_items, n_first, share, n_weeks, wape, bias`, the heaviest first.
+    """Candidates of Auto: `model, n_items, n_first, share, n_weeks, wape, bias`, largest share first.
 
-    `n_items` have it in their combination, `n_first` with the largest weight; `share` is its mean weight over all items
-    of Auto. WAPE and bias are its own, over the windows in which it could be fitted.
+    `n_items`: items whose combination has the candidate; `n_first`: those where it has the largest weight. `share`: its
+    mean weight over all items of Auto. WAPE and bias of the candidate are over the windows where it could be fitted.
     """
     return with_ratios(accuracy.candidates_of_auto(job_id)).drop(columns="actual")
 
 
 def list_extreme_items(job: Job, model: str, is_worst: bool, n_items: int) -> pd.DataFrame:
-    """The items with the largest error of one model, in units; or those that gain most by it, in units of error less
-    than the yardstick has.
+    """Items with the largest error of one model, or, if not `is_worst`, with its largest error reduction against the
+    benchmark model; both in units.
 
     Returns
     -------
     DataFrame
-        as `list_accuracy` tells of them, under `unique_id`, and `description, abs_error, gained`; units.
+        columns of `list_accuracy`, with `unique_id`, and `description, abs_error, gained` in units.
     """
     ranked = accuracy.rank_items(job, model, is_worst, n_items).set_index("unique_id")
     frame = measure(job, "item", only(*ranked.index)).rename(columns={"key": "unique_id"})
@@ -137,11 +138,11 @@ def list_extreme_items(job: Job, model: str, is_worst: bool, n_items: int) -> pd
 SHARE_IN_BINS = 0.95
 MOST_BINS = 20
 _WIDTHS = tuple(step * 10.0**power for power in range(-4, 7) for step in (1, 2, 2.5, 5))
-"""Round widths of bins, as fractions: 0.01 %, 0.02 %, …"""
+"""Round bin widths, as fractions: 0.01 %, 0.02 %, …"""
 
 
 def count_items_by_error(job_id: int, model: str) -> Histogram:
-    """How many items have which WAPE of one model, in up to 20 bins that hold 95 % of them."""
+    """Histogram of item WAPEs of one model: up to 20 bins that hold 95 % of the items."""
     n_items, least, most = accuracy.range_of_errors(job_id, model, SHARE_IN_BINS)
     if not n_items:
         return Histogram(0.0, _WIDTHS[0], (), 0)
@@ -157,13 +158,13 @@ def count_items_by_error(job_id: int, model: str) -> Histogram:
 
 
 def list_backtests(job: Job, model: str, which: RunFilter = EVERY) -> pd.DataFrame:
-    """What a model said after earlier cutoffs, of the sum of the items that match.
+    """Backtest forecasts of a model, summed over the items that match.
 
     Returns
     -------
     DataFrame
-        `cutoff, wk_end_dt, n_items, y, forecast`, the latest cutoff first; a sum is over the `n_items` whose actual
-        units are known in that week.
+        `cutoff, wk_end_dt, n_items, y, forecast`, latest cutoff first; sums over the `n_items` with a known actual in
+        that week.
     """
     n_windows = job.spec.n_windows
     sums = np.zeros((3, n_windows, HOLDOUT_WEEKS))  # items, actual units, forecast
@@ -193,9 +194,9 @@ def list_backtests(job: Job, model: str, which: RunFilter = EVERY) -> pd.DataFra
 
 
 def error_correlation(job: Job, model: str) -> tuple[float, bool]:
-    """How much the items of a job err together, from 0 (each by itself) to 1 (all alike), and whether it was measured.
+    """Correlation of the item errors of a run, from 0 (independent) to 1 (identical), and whether it was measured.
 
-    Measured in the windows of the backtest, over all items, and drawn to what is usual, as a few windows say little.
+    Measured in the backtest windows of all items, and shrunk towards a prior because there are few windows.
     """
     n_windows = job.spec.n_windows
     measured = ErrorCorrelation(n_windows, HOLDOUT_WEEKS)
@@ -212,12 +213,12 @@ def error_correlation(job: Job, model: str) -> tuple[float, bool]:
 
 
 def _windows(job: Job, block: BacktestBlock) -> npt.NDArray[np.int64]:
-    """(R,) the window of each row: 0 is the last."""
+    """(R,) window of each row: 0 is the latest."""
     last = np.array(job.last_wk_end_dt, "datetime64[D]")
     return (last - block.cutoff).astype(np.int64) // (7 * HOLDOUT_WEEKS) - 1
 
 
 def item_provenance(job_id: int, unique_id: str) -> dict[str, Any]:
-    """Where an item's forecasts come from, as `compute.forecasting` tells it; empty where it is not known."""
+    """Provenance of an item's forecasts, as stored by `compute.forecasting`; empty if unknown."""
     row = accuracy.item_provenance(job_id, unique_id)
     return (row or {}).get("provenance") or {}

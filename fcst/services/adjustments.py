@@ -1,6 +1,6 @@
-"""What an analyst can do to a plan: change weeks of one item, of many or of all, with a reason, and undo that.
+"""Plan adjustments: change weeks of one, some or all items, with a reason, and undo changes.
 
-The model's forecast stays as it is, with its interval; the final plan stands beside it.
+Forecasts and intervals are not changed; the final plan is stored separately.
 """
 
 import math
@@ -26,20 +26,20 @@ MAX_SCOPE = 300
 
 @dataclass(frozen=True)
 class Change:
-    """What is asked for some weeks of the plan of one item or of a sum; one of the four values, the others are None.
+    """A requested change of some weeks of a plan. Exactly one of the four values is set, the others are None.
 
     Parameters
     ----------
     first, last
-        the last days of the first and the last week that it is for.
+        last day of the first and of the last week.
     percent
-        by so many percent of what stands there.
+        change in percent of the current plan.
     units
-        to so many units each week.
+        new units per week.
     total
-        to so many units in all its weeks together: each keeps its share of them or, where `is_even`, has the same.
+        new units in all weeks together. Each week keeps its share; with `is_even` all weeks get the same.
     targets
-        to so many units in each week of its own, None leaves the week as it is.
+        new units of each week; None leaves a week unchanged.
     """
 
     first: date
@@ -65,32 +65,32 @@ def adjust(
     scope: str = "",
     seen: int | None = None,
 ) -> int:
-    """Keeps a change of the plan of the items that match, spread over them; returns its id.
+    """Changes the plan of the items that match, distributing the change over them; returns the adjustment id.
 
-    Items keep their shares of each week. A week in which none of them has units is spread by what they sold lately.
+    Items keep their shares of each week. A week whose plan is zero is distributed by recent sales.
 
     Parameters
     ----------
     made_by
-        the name of who makes it; not asked for where they have signed in.
+        name of the analyst; not needed if signed in.
     scope
-        which items these are, in words.
+        description of the items.
     seen
-        what `last_change` gave when the plan was looked at; None where later changes do not matter.
+        result of `last_change` when the plan was read; None skips the conflict check.
 
     Raises
     ------
     InputError
-        if there is no such forecast, be it of one of several keys, or no such week in it, a number is out of range, no
-        reason or name is given, or there is nothing to spread on.
+        if an item has no forecast, a week is outside the forecast, a number is out of range, the reason or name is
+        missing, or there are no shares to distribute by.
     Conflict
-        if the same weeks were changed since they were looked at; it names the changes.
+        if the same weeks were changed since they were read; the message names the changes.
     """
     identity.require(Scope.RUN)
     _check_change(change)
     check_weeks(job, change.first, change.last)
     reason = given_reason(reason)
-    asked = Asked(
+    record = Asked(
         change.first,
         change.last,
         change.units,
@@ -109,9 +109,9 @@ def adjust(
         first = (change.first - job.last_wk_end_dt).days // 7 - 1
         base = now.units[first : first + change.n_weeks]
         if which.is_one and which.keys and change.percent is None:
-            return plan.set_units(asked, {which.keys[0]: _targets(change, base)})
+            return plan.set_units(record, {which.keys[0]: _targets(change, base)})
         factors, spread = _spread(change, base, now)
-        return plan.change_all(asked, which, factors, spread, now.sold)
+        return plan.change_all(record, which, factors, spread, now.sold)
 
 
 def set_units(
@@ -123,7 +123,7 @@ def set_units(
     scope: str = "",
     seen: int | None = None,
 ) -> int:
-    """Keeps units of weeks of some items, each with its own, as one change; returns its id.
+    """Sets weekly units of several items as one adjustment; returns its id.
 
     Parameters
     ----------
@@ -138,43 +138,43 @@ def set_units(
     identity.require(Scope.RUN)
     days = sorted({day for weeks in units.values() for day in weeks})
     if not days:
-        raise InputError("Nothing was changed.", "Change a week of an item.")
+        raise InputError("The adjustment is empty.", "Change at least one week of an item.")
     check_weeks(job, days[0], days[-1])
     for weeks in units.values():
         for value in weeks.values():
-            _check_units(value, "units a week")
+            _check_units(value, "units per week")
     first, n_weeks = days[0], (days[-1] - days[0]).days // 7 + 1
     by_week = {
         key: [weeks.get(first + timedelta(weeks=n)) for n in range(n_weeks)] for key, weeks in units.items() if weeks
     }
     reason = given_reason(reason)
     scope = scope_in_words(scope, RunFilter(keys=tuple(by_week)))
-    asked = Asked(first, days[-1], None, None, scope, reason, named(made_by), seen)
+    record = Asked(first, days[-1], None, None, scope, reason, named(made_by), seen)
     with adjustments.open_plan(job, model) as plan:
         if unknown := plan.unplanned(list(by_week)):
             raise _no_forecast(job, model, f"item {name_some(unknown)}")
-        return plan.set_units(asked, by_week)
+        return plan.set_units(record, by_week)
 
 
 def undo(adjustment_id: int, undone_by: str = "") -> bool:
-    """Takes a change back, which stays to be read; False if it was undone before.
+    """Undoes an adjustment, which stays in the list; returns False if it was undone before.
 
     Raises
     ------
     InputError
-        if there is no such change, or no name is given.
+        if there is no such adjustment, or the name is missing.
     """
     identity.require(Scope.RUN)
     return adjustments.undo(adjustment_id, named(undone_by))
 
 
 def drop_carried(job: Job, model: str, undone_by: str = "") -> int:
-    """Takes back all changes that a run took over from earlier ones; returns how many they were.
+    """Undoes all adjustments that a run carried over from earlier runs; returns their number.
 
     Raises
     ------
     InputError
-        if no name is given.
+        if the name is missing.
     """
     identity.require(Scope.RUN)
     return adjustments.undo_carried(job.job_id, model, named(undone_by))
@@ -183,29 +183,29 @@ def drop_carried(job: Job, model: str, undone_by: str = "") -> int:
 def list_adjustments(
     job: Job, which: RunFilter = EVERY, model: str = "", limit: int | None = None, skip: int = 0
 ) -> list[Adjustment]:
-    """Changes of the plan of the items of a run that match, the newest first, also those that are undone.
+    """Adjustments of the items that match, newest first, including undone ones.
 
     Parameters
     ----------
     model
-        only changes of its plan; an empty text for all models.
+        only adjustments of the plan by this model; empty: of all models.
     """
     return adjustments.find(job, model, which, limit, skip)
 
 
 def last_change(job_id: int) -> int:
-    """Grows with each change and each undoing: what was read of a run's plan holds until it does."""
+    """Version of a run's plan: grows with each adjustment and each undo."""
     return adjustments.last_change(job_id)
 
 
 def _no_forecast(job: Job, model: str, what: str) -> InputError:
     return InputError(
-        f"Run {job.job_id} has no forecast of {what} by {model}.", "Only what is forecast can be adjusted."
+        f"Run {job.job_id} has no forecast of {what} by {model}.", "Only items with a forecast can be adjusted."
     )
 
 
 def _spread(change: Change, base: Sequence[float], plan: PlanTotals) -> tuple[list[Week], list[Week] | None]:
-    """By week: what the plan of each item is multiplied by, and units to be shared by what was sold lately."""
+    """By week: factors of each item's plan, and units to distribute by recent sales."""
     if change.percent is not None:
         return [1 + change.percent / 100] * len(base), None
     factors: list[Week] = []
@@ -218,14 +218,14 @@ def _spread(change: Change, base: Sequence[float], plan: PlanTotals) -> tuple[li
         return factors, None
     if plan.sold <= 0:
         raise InputError(
-            "There is nothing to spread on: the items have no units in the plan of these weeks, and sold none lately.",
-            "Change the items one by one.",
+            "The change cannot be distributed: the plan of these weeks is zero, and the items had no recent sales.",
+            "Adjust the items one by one.",
         )
     return factors, spread
 
 
 def _targets(change: Change, base: Sequence[float]) -> list[Week]:
-    """Units of each week, as asked; None leaves the week as it is."""
+    """Requested units of each week; None leaves a week unchanged."""
     n = len(base)
     if change.targets is not None:
         return list(change.targets)
@@ -239,46 +239,51 @@ def _targets(change: Change, base: Sequence[float]) -> list[Week]:
 
 
 def _check_change(change: Change) -> None:
-    asked = [value for value in (change.percent, change.units, change.total, change.targets) if value is not None]
-    if len(asked) != 1 or (change.targets is not None and all(value is None for value in change.targets)):
-        raise InputError("Nothing was changed.", "Give units, or a percentage.")
+    given = [value for value in (change.percent, change.units, change.total, change.targets) if value is not None]
+    if len(given) != 1 or (change.targets is not None and all(value is None for value in change.targets)):
+        raise InputError("The adjustment is empty.", "Give units or a percentage.")
     if change.percent is not None and not (math.isfinite(change.percent) and -100 <= change.percent <= MAX_PERCENT):
-        raise InputError(f"{change.percent:+,} % was asked for.", f"Give a number from -100 to {MAX_PERCENT:,}.")
+        raise InputError(
+            f"A change of {change.percent:+,} % is out of range.", f"Give a number from -100 to {MAX_PERCENT:,}."
+        )
     if change.units is not None:
-        _check_units(change.units, "units a week")
+        _check_units(change.units, "units per week")
     if change.total is not None:
         _check_units(change.total, "units")
     if change.targets is not None:
         if len(change.targets) != change.n_weeks:
-            raise InputError(f"{len(change.targets)} values were given for {change.n_weeks} weeks.", "Give one a week.")
+            raise InputError(
+                f"{len(change.targets)} values were given for {change.n_weeks} weeks.", "Give one value per week."
+            )
         for value in change.targets:
             if value is not None:
-                _check_units(value, "units a week")
+                _check_units(value, "units per week")
 
 
 def _check_units(value: float, what: str) -> None:
     if not (math.isfinite(value) and 0 <= value <= MAX_UNITS):
-        raise InputError(f"{value:,} {what} were asked for.", f"Give a number from 0 to {MAX_UNITS:,.0f}.")
+        raise InputError(f"{value:,} {what} is out of range.", f"Give a number from 0 to {MAX_UNITS:,.0f}.")
 
 
 def check_weeks(job: Job, first: date, last: date) -> None:
-    """
+    """Checks that weeks lie within the forecast of a run.
+
     Raises
     ------
     InputError
-        if two days are not the last ones of weeks that a run forecasts, in order.
+        if `first` and `last` are not last days of forecast weeks, in order.
     """
     after = job.last_wk_end_dt
     ahead = after + timedelta(weeks=1), after + timedelta(weeks=job.spec.h)
     if not ahead[0] <= first <= last <= ahead[1] or (first - after).days % 7 or (last - after).days % 7:
         raise InputError(
-            f"The weeks from {first} to {last} are not within the forecast.",
-            f"It is of the weeks ending {ahead[0]} to {ahead[1]}.",
+            f"The weeks {first} to {last} are not within the forecast.",
+            f"The forecast covers the weeks ending {ahead[0]} to {ahead[1]}.",
         )
 
 
 def scope_in_words(words: str, which: RunFilter) -> str:
-    """Which items are asked for, in words."""
+    """Describes the selected items; `words` if given."""
     words = words.replace("\0", "").strip()[:MAX_SCOPE]
     if words:
         return words
@@ -290,19 +295,21 @@ def scope_in_words(words: str, which: RunFilter) -> str:
 
 
 def named(who: str) -> str:
-    """Who acts: as they have signed in, else by the name that is given."""
+    """Returns the name of the signed-in actor, otherwise the given name."""
     if (actor := identity.current()).is_known:
         return actor.name
-    return written(who, MAX_NAME, "Nobody's name is given.", "Say who you are, so that others can ask.")
+    return written(who, MAX_NAME, "Your name is missing.", "Enter your name, so that others can ask you.")
 
 
 def given_reason(words: str) -> str:
-    """The reason of a change; InputError where none is given."""
-    return written(words, MAX_REASON, "A change needs a reason.", "Say why, so that others understand it later.")
+    """Returns the trimmed reason; raises InputError if it is empty."""
+    return written(
+        words, MAX_REASON, "A change needs a reason.", "Enter a reason, so that others understand the change."
+    )
 
 
 def written(words: str, most: int, message: str, hint: str) -> str:
-    """A text that must be given, of at most so many characters; InputError where it is empty."""
+    """Returns a required text, trimmed and cut to `most` characters; raises InputError if it is empty."""
     words = words.replace("\0", "").strip()[:most]
     if not words:
         raise InputError(message, hint)

@@ -1,4 +1,4 @@
-"""What an operator can do with backups: write one, look into one, restore one."""
+"""Backups of the database: write, inspect, restore."""
 
 import os
 import shutil
@@ -16,7 +16,7 @@ from fcst.names import SCRATCH
 from fcst.roles import Scope
 from fcst.services import health, identity
 from fcst.services.supervision import Upgrade, ensure_supervisor, prepare_database
-from fcst.services.whole_file import home_beside, whole_file
+from fcst.services.whole_file import atomic_file, home_on_same_disk
 from fcst.settings import load_settings
 from fcst.store import actions, dump, ingests, statistics, workers
 from fcst.store.backup_file import read_manifest, read_uploads
@@ -25,38 +25,38 @@ from fcst.store.migrate import latest_version
 
 
 def check_target(path: Path, is_replacing: bool) -> None:
-    """Refuses a place where no backup can be written."""
+    """Raises InputError if no backup can be written to `path`."""
     if path.is_dir() or not path.parent.is_dir():
-        raise InputError(f"{path} cannot be written.", "Name a file in a folder that is there.")
+        raise InputError(f"{path} cannot be written.", "Give a file in an existing folder.")
     if path.exists() and not is_replacing:
-        raise InputError(f"{path} is there already.", "Name another file, or say --replace.")
+        raise InputError(f"{path} already exists.", "Choose another file, or use --replace.")
 
 
 def back_up(
     path: Path, is_replacing: bool, has_uploads: bool = False, on_progress: OnProgress = no_progress
 ) -> Contents:
-    """Writes all that is in the database at one moment to a file that only its owner reads; returns what is in it.
+    """Writes a consistent snapshot of the database to a file with owner-only permissions; returns its contents.
 
     Parameters
     ----------
     has_uploads
-        uploaded files that loads still refer to go with it.
+        include uploaded files that loads still refer to.
     on_progress
-        is called every second.
+        called every second.
 
     Raises
     ------
     InputError
-        if the file is there already and not to be replaced, or cannot be written.
+        if the file exists and `is_replacing` is off, or it cannot be written.
     NoRoom
-        if the disk is full, but for the reserve for the database; nothing is left behind then.
+        if the disk is full, except the reserve for the database; no partial file is left then.
     StoreError
-        if the database refuses; nothing is left behind then.
+        if the database reports an error; no partial file is left then.
     """
     check_target(path, is_replacing)
-    with whole_file(path) as unfinished, _links_to_uploads() as keep_uploads:
+    with atomic_file(path) as unfinished, _links_to_uploads() as keep_uploads:
         unfinished.touch(mode=0o600, exist_ok=False)
-        dump.dump(unfinished, home_beside(path), keep_uploads if has_uploads else None, on_progress)
+        dump.dump(unfinished, home_on_same_disk(path), keep_uploads if has_uploads else None, on_progress)
         contents = dump.look_into(unfinished)
         check_target(path, is_replacing)
     return contents
@@ -64,7 +64,7 @@ def back_up(
 
 @contextmanager
 def _links_to_uploads() -> Iterator[Callable[[], Path]]:
-    """Keeps uploads by hard links, for a load that ends meanwhile removes its own."""
+    """Yields a function that hard-links uploads into a scratch folder: a load deletes its uploads when it ends."""
     settings = load_settings()
     folder = settings.home / SCRATCH / f"backup-{uuid.uuid4().hex}"
 
@@ -85,20 +85,22 @@ def _links_to_uploads() -> Iterator[Callable[[], Path]]:
 
 @contextmanager
 def _uploads_of(path: Path) -> Iterator[bool]:
-    """Puts the uploads of a backup into their folder, where a file with the same content is left alone; whether it has
-    any. After an error those that were put there are removed again.
+    """Restores the uploads of a backup; yields whether it includes uploads.
+
+    Skips files that exist with the same content. After an error, removes the files that it has written.
 
     Raises
     ------
     InputError
-        if they are larger than FCST_UNPACK_LIMIT, lead elsewhere, are there with other content, or cannot be written.
+        if the uploads exceed FCST_UNPACK_LIMIT, have paths outside the folder, exist with different content, or cannot
+        be written.
     NoRoom
-        if the disk has no room for them.
+        if the disk lacks free space for them.
     """
     settings, manifest = load_settings(), read_manifest(path)
     if manifest.upload_bytes > settings.unpack_limit:
-        words = f"The uploads of {path} have {manifest.upload_bytes:,} bytes, more than FCST_UNPACK_LIMIT allows."
-        raise InputError(words, "Raise it, then restore.")
+        message = f"The uploads of {path} have {manifest.upload_bytes:,} bytes, more than FCST_UNPACK_LIMIT allows."
+        raise InputError(message, "Raise FCST_UNPACK_LIMIT, then restore.")
     if manifest.upload_bytes > max(n_free := room_in(settings.home), 0):
         raise no_room("the uploads of the backup", "FCST_HOME", manifest.upload_bytes, n_free)
     written: list[Path] = []
@@ -107,11 +109,13 @@ def _uploads_of(path: Path) -> Iterator[bool]:
             target = settings.uploads / name
             if target.is_file():
                 if not _has_same_content(target, content):
-                    raise InputError(f"{target} is there, with other content than in {path}.", "Move it away.")
+                    raise InputError(
+                        f"{target} exists with different content than in {path}.", "Move it away, then restore."
+                    )
                 continue
             private_folder(target.parent, make_home(settings.home))
             written.append(target)
-            with whole_file(target) as unfinished, open(unfinished, "xb", opener=open_private) as out:
+            with atomic_file(target) as unfinished, open(unfinished, "xb", opener=open_private) as out:
                 shutil.copyfileobj(content, out, 1 << 20)
         yield manifest.n_uploads is not None
     except BaseException:
@@ -129,25 +133,25 @@ def _has_same_content(path: Path, content: IO[bytes]) -> bool:
 
 
 def look_into(path: Path) -> Contents:
-    """What a backup holds.
+    """Reads the contents of a backup file.
 
     Raises
     ------
     InputError
-        if it is no backup of fcst, or one of a newer program.
+        if the file is not a backup of fcst, or has a newer schema version.
     """
     contents = dump.look_into(path)
     latest = latest_version()
     if contents.version > latest:
         raise InputError(
-            f"{path} has schema version {contents.version}, made by a newer fcst; this one knows {latest}.",
-            "Update this installation.",
+            f"{path} has schema version {contents.version} of a newer fcst; this fcst supports up to {latest}.",
+            "Upgrade this installation.",
         )
     return contents
 
 
 def last_restore() -> datetime | None:
-    """When a backup last took the place of what was in the database; None where none has."""
+    """Time of the last restore into this database; None if there was none."""
     return actions.last_restore()
 
 
@@ -157,43 +161,43 @@ def restore(
     on_progress: OnProgress = no_progress,
     on_upgrade: Callable[[Upgrade], None] | None = None,
 ) -> list[str]:
-    """Puts a backup in place of what is in the database, whole or not at all; work that was open in it goes on.
+    """Replaces the content of the database with a backup, in one transaction; open work in it resumes.
 
     Parameters
     ----------
     on_progress
-        is called with what is read of the file; then indexes are made.
+        called with the bytes read from the file; building indexes follows.
     on_upgrade
-        is called with each step of the migrations that a backup of an older version needs.
+        called with each migration step if the backup has an older schema version.
 
     Returns
     -------
-    The migrations that a backup of an older version needed.
+    Names of the migrations applied to a backup with an older schema version.
 
     Raises
     ------
     InputError
-        if somebody works on the database, or it holds data that are not to be replaced.
+        if the database is in use, or has data and `is_replacing` is off.
     StoreError
-        if the file is not whole, or the database refuses; all is as before then.
+        if the file is incomplete, or the database reports an error; the database is unchanged then.
     NoRoom
-        if the disk of the database has no room for it; all is as before then.
+        if the disk of the database lacks free space; the database is unchanged then.
     """
     who = identity.require(Scope.ADMIN)
     lock = FileLock(supervisor_lock.lock_path(load_settings()))
     if health.has_supervisor() or not lock.acquire(blocking=False):
         raise InputError(
-            "A supervisor is alive.",
-            "Stop it, then restore: `python -m fcst doctor` tells its number. One that the app started ends by itself "
-            "when nothing is left to do or to tell.",
+            "A supervisor is running.",
+            "Stop it, then restore: `python -m fcst doctor` shows its process id. A supervisor started by the app "
+            "exits when no work and no notifications are left.",
         )
     try:
         if (now := workers.look(is_telling=False)).has_jobs or now.has_ingests:
-            raise InputError("Runs or loadings of sales have not ended.", "Cancel or finish them, then restore.")
+            raise InputError("Runs or loads have not ended.", "Cancel them or wait, then restore.")
         if dump.has_data() and not is_replacing:
             raise InputError(
-                "There are data in the database, which the backup would replace.",
-                "Back them up, then say --replace; or restore into another database.",
+                "The database has data, which the restore would replace.",
+                "Back it up, then use --replace; or restore into another database.",
             )
         dump.check_whole(path)
         try:

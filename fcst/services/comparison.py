@@ -1,4 +1,4 @@
-"""Runs beside each other, and a run beside what happened since."""
+"""Comparison of two runs, and of runs with later actual sales."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,8 +13,8 @@ from fcst.store import comparison
 
 
 @dataclass(frozen=True)
-class AskedFor:
-    """One of the things that were asked of two runs, in words."""
+class SettingPair:
+    """One setting of two runs, as text."""
 
     what: str
     run: str
@@ -25,8 +25,8 @@ class AskedFor:
         return self.run != self.other
 
 
-def compare_specs(job: Job, other: Job) -> list[AskedFor]:
-    """What was asked of two runs."""
+def compare_specs(job: Job, other: Job) -> list[SettingPair]:
+    """Compares dataset, items and spec of two runs."""
 
     def described(one: Job) -> dict[str, str]:
         spec = one.spec
@@ -41,7 +41,7 @@ def compare_specs(job: Job, other: Job) -> list[AskedFor]:
         }
 
     of_other = described(other)
-    return [AskedFor(what, run, of_other[what]) for what, run in described(job).items()]
+    return [SettingPair(what, run, of_other[what]) for what, run in described(job).items()]
 
 
 def compare_items(
@@ -52,14 +52,13 @@ def compare_items(
     limit: int | None = None,
     skip: int = 0,
 ) -> pd.DataFrame:
-    """What two runs forecast of each item in the weeks that both forecast, the largest difference first.
+    """Compares the forecasts of two runs by item, in the weeks that both forecast; largest difference first.
 
     Returns
     -------
     DataFrame
         `unique_id, description, forecast, other, difference, change, n_weeks, n_items`: units, units, units, a
-        fraction, how many weeks both forecast, and how many items there are on all pages. NaN where one of them does
-        not have the item.
+        fraction, number of common weeks, and total number of items on all pages. NaN if a run lacks the item.
     """
     frame = comparison.compare_items(job.job_id, model, other.job_id, other_model, limit, skip)
     numbers = ("forecast", "other", "difference", "change")
@@ -67,13 +66,13 @@ def compare_items(
 
 
 def true_accuracy(job: Job) -> tuple[NewerDataset, pd.DataFrame] | None:
-    """How a run's forecasts did in the weeks that have come since, and the dataset that has them; None without one.
+    """Accuracy of a run's forecasts against later actuals, and the dataset with these; None if there is none.
 
     Returns
     -------
     tuple
-        the newest dataset of the same name that reaches further, and by model `model, n_items, n_weeks, actual,
-        forecast, wape, bias`, by level `coverage_80`; units, units, fractions.
+        the newest dataset version with later weeks, and by model `model, n_items, n_weeks, actual, forecast, wape,
+        bias`, by level `coverage_80`; units and fractions.
     """
     dataset = comparison.newer_dataset(job.job_id)
     if dataset is None:
@@ -84,25 +83,25 @@ def true_accuracy(job: Job) -> tuple[NewerDataset, pd.DataFrame] | None:
 
 
 def newer_dataset(job: Job) -> NewerDataset | None:
-    """The dataset of the same name that reaches furthest beyond a run's; None if none does."""
+    """Returns the dataset version with the latest weeks after a run's history; None if there is none."""
     return comparison.newer_dataset(job.job_id)
 
 
 def compare_with_actuals(
     job: Job, model: str, other: Job, other_model: str, dataset: NewerDataset, keys: Sequence[str] | None = None
 ) -> pd.DataFrame:
-    """What two runs forecast of the weeks that both forecast and a newer dataset holds, beside what was sold.
+    """Compares two runs with actuals, in the weeks that both forecast and a newer dataset version has.
 
     Parameters
     ----------
     keys
-        a row for each of these items; None: one row for all together, whose `unique_id` is None.
+        one row for each of these items; None: one row for their total, with `unique_id` None.
 
     Returns
     -------
     DataFrame
         `unique_id, n_items, n_weeks, sold, forecast, other, wape, bias, other_wape, other_bias`; units and fractions.
-        No row where there is no such week.
+        No row if there is no such week.
     """
     of_items = None if keys is None else list(keys)
     sums = comparison.compared_with_actuals(job.job_id, model, other.job_id, other_model, dataset.dataset_id, of_items)
@@ -117,32 +116,32 @@ def compare_with_actuals(
 
 
 LAGS = (1, 4, 8, 13)
-"""How many weeks before a week its forecasts are looked at."""
+"""Lags in weeks: how long before a week its forecast was made."""
 
 
 def accuracy_by_lag(name: str, model: str) -> pd.DataFrame:
-    """How good earlier forecasts were of the weeks that the newest version of a dataset holds, by how long before.
+    """Accuracy of earlier forecasts of one model by lag, against the newest version of a dataset.
 
-    Of each cutoff the newest run counts, with the items that it shares with that version; of its forecasts the model's.
+    Uses the newest run of each cutoff, with the items that it shares with that version.
 
     Returns
     -------
     DataFrame
-        `lag` (weeks before), `n_runs, n_items, n_weeks` (item weeks), `sold, forecast` (units), `wape, bias`
-        (fractions); no row of a lag without a known week.
+        `lag` (weeks), `n_runs, n_items, n_weeks` (item weeks), `sold, forecast` (units), `wape, bias` (fractions); no
+        row for a lag without actuals.
     """
     return with_ratios(comparison.accuracy_by_lag(name, model, list(LAGS))).drop(columns="actual")
 
 
 def value_added(job: Job, model: str, dataset: NewerDataset) -> pd.DataFrame:
-    """What each step of a forecast did to its error, in the weeks that a newer dataset holds: naive, model, adjusted.
+    """Forecast value added by step (naive, model, adjusted), in the weeks that a newer dataset version has.
 
     Returns
     -------
     DataFrame
-        `is_adjusted_only` (first the weeks that were adjusted, if any, then all), `step, n_weeks, n_items, wape, bias`,
-        and `fva`, the share of the error of the step before that this one takes away: negative where it adds error,
-        NaN where it is not defined.
+        `is_adjusted_only` (first the adjusted weeks, if any, then all), `step, n_weeks, n_items, wape, bias, fva`.
+        `fva` is the reduction of the previous step's error, as a fraction of it; negative if the step adds error, NaN
+        if undefined.
     """
     sums = comparison.true_value_added(job.job_id, model, dataset.dataset_id)
     frame = with_ratios(sums).drop(columns="actual")

@@ -1,4 +1,4 @@
-"""What a user can do with datasets: find one, look at it, take the weekly file away, delete it."""
+"""Datasets: find, describe, list items, export weekly sales, delete."""
 
 from typing import BinaryIO
 
@@ -19,12 +19,12 @@ EVERY_ITEM = Selection()
 
 
 def list_datasets() -> list[ListedDataset]:
-    """All datasets, the newest first."""
+    """All datasets, newest first."""
     return datasets.list_all()
 
 
 def newest_versions(known: list[ListedDataset]) -> list[ListedDataset]:
-    """The newest version of each name among datasets that stand the newest first, in that order."""
+    """Keeps the newest version of each name, in order; expects the newest first."""
     newest: dict[str, ListedDataset] = {}
     for row in known:
         newest.setdefault(row.name, row)
@@ -32,50 +32,50 @@ def newest_versions(known: list[ListedDataset]) -> list[ListedDataset]:
 
 
 def find_dataset(name: str | None) -> Dataset:
-    """The newest version of the dataset called `name`; without a name the newest dataset.
+    """Returns the newest version of the dataset called `name`, or the newest dataset if None.
 
     Raises
     ------
     InputError
-        if there is none.
+        if there is no such dataset.
     """
     dataset_id = datasets.find(name)
     if dataset_id is not None:
         return datasets.get(dataset_id)
     if name is None:
-        raise InputError("There is no dataset yet.", "Load one first: `python -m fcst ingest PATH`.")
+        raise InputError("There are no datasets.", "Load one first: `python -m fcst ingest PATH`.")
     known = ", ".join(sorted({row.name for row in datasets.list_all()})) or "none"
-    raise InputError(f"There is no dataset {name!r}.", f"Those that are loaded: {known}.")
+    raise InputError(f"There is no dataset {name!r}.", f"Loaded datasets: {known}.")
 
 
 def get_dataset(dataset_id: int) -> Dataset:
-    """One dataset.
+    """Returns a dataset.
 
     Raises
     ------
     InputError
-        if there is none with this id.
+        if no dataset has this id.
     """
     return datasets.get(dataset_id)
 
 
 def list_versions(name: str) -> list[DatasetVersion]:
-    """All versions of a dataset, the newest first."""
+    """All versions of a dataset, newest first."""
     return datasets.list_versions(name)
 
 
 def count_dependents(dataset_id: int) -> Dependents:
-    """What is deleted with a dataset."""
+    """Counts what is deleted with a dataset."""
     return datasets.count_dependents(dataset_id)
 
 
 def delete_dataset(dataset_id: int) -> None:
-    """Removes a version of a dataset with all its runs and their forecasts.
+    """Deletes a version of a dataset with its runs and forecasts.
 
     Raises
     ------
     InputError
-        if it is not there any more, or one of its runs has not ended; nothing is removed then.
+        if it was deleted before, or one of its runs has not ended; nothing is deleted then.
     """
     datasets.delete(dataset_id, identity.require(Scope.ADMIN))
 
@@ -87,18 +87,20 @@ def list_items(
     limit: int | None = None,
     skip: int = 0,
 ) -> list[Item]:
-    """Selected items of a dataset in an order."""
+    """Selected items of a dataset, sorted."""
     return datasets.list_items(dataset_id, selection, sort, limit, skip)
 
 
 def count_items(dataset_id: int, selection: Selection = EVERY_ITEM) -> ItemCounts:
-    """How many items are selected, and what they sold."""
+    """Counts the selected items and their sales."""
     return datasets.count_items(dataset_id, selection)
 
 
 def list_options(dataset_id: int) -> dict[str, list[str]]:
-    """What items can be filtered by: `family`, `class`, `demand_class`, and `attr.NAME` for each other attribute; each
-    with the values that items have, of attributes up to `attributes.MAX_LISTED`."""
+    """Filter fields with their values: `family`, `class`, `demand_class`, and `attr.NAME` for each other attribute.
+
+    Attributes list at most `attributes.MAX_LISTED` values.
+    """
     found = datasets.list_demand_classes(dataset_id)
     others = {f"{PREFIX}{row.name}": list(row.values) for row in list_attributes(dataset_id) if row.name not in COLUMNS}
     classes = {"demand_class": [name for name in DEMAND_CLASSES if name in found]}
@@ -106,22 +108,24 @@ def list_options(dataset_id: int) -> dict[str, list[str]]:
 
 
 def list_attributes(dataset_id: int) -> list[Attribute]:
-    """The attributes of a dataset's items: those that came with the sales first, family and class among them."""
+    """Item attributes of a dataset, including family and class; those from the sales file first."""
     return attributes.list_known(dataset_id)
 
 
 def list_page(
     dataset_id: int, after: int, limit: int, which: ItemFilter = filters.EVERY_ITEM
 ) -> tuple[list[RankedItem], int | None]:
-    """Items of a dataset that match, whose rank is above `after`, the largest sellers first; and the rank of the last
-    where there may be more."""
+    """A page of matching items with a sales rank above `after`, largest sellers first.
+
+    Returns the items, and the rank of the last one if there may be more, otherwise None.
+    """
     datasets.get(dataset_id)
     rows = datasets.page_of_items(dataset_id, after, limit, which)
     return rows, rows[-1].sales_rank if len(rows) == limit else None
 
 
 def item_history(dataset_id: int, unique_id: str) -> list[SalesWeek]:
-    """The sales of an item, week by week.
+    """Weekly sales of an item.
 
     Raises
     ------
@@ -130,12 +134,12 @@ def item_history(dataset_id: int, unique_id: str) -> list[SalesWeek]:
     """
     datasets.get(dataset_id)
     if "\0" in unique_id or not datasets.find_items(dataset_id, [unique_id]):
-        raise NotFound(f"Dataset {dataset_id} has no item {unique_id!r}.", "Keys must match to the letter.")
+        raise NotFound(f"Dataset {dataset_id} has no item {unique_id!r}.", "Keys must match exactly.")
     return sales.item_history(dataset_id, unique_id)
 
 
 def weekly_totals(dataset_id: int) -> pd.DataFrame:
-    """`wk_end_dt, unit_sales, promo_units, n_items` of all items together."""
+    """Weekly totals over all items: `wk_end_dt, unit_sales, promo_units, n_items`."""
     return sales.totals(dataset_id)
 
 

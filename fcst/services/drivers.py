@@ -1,4 +1,4 @@
-"""What a user can do with drivers: look into a plan, load it, add a calendar of holidays, list them, remove them."""
+"""Drivers of a dataset: inspect and load driver plans, add holidays, list and remove loads."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -27,12 +27,12 @@ from fcst.store import datasets, drivers, sales
 
 
 def look_into_plan(spec: IngestSpec) -> PlanLook:
-    """Finds the files of a plan under the spec's paths and reads a sample of each.
+    """Inspects a driver plan: finds its files under the spec's paths and reads a sample of each.
 
     Raises
     ------
     InputError
-        if there is no file that can be read.
+        if no file can be read.
     """
     identity.require(Scope.RUN)
     known = datasets.get(spec.plan_of).spec.mapping
@@ -41,33 +41,33 @@ def look_into_plan(spec: IngestSpec) -> PlanLook:
 
 
 def describe_plan(spec: IngestSpec, look: PlanLook, is_draft: bool = False) -> list[FileRead]:
-    """How the files of a plan that were looked into are read.
+    """Describes how each inspected file of a driver plan will be read.
 
     Parameters
     ----------
     is_draft
-        columns may still be missing and questions open: people are about to answer them.
+        allow missing columns and open questions, which the user answers later.
 
     Raises
     ------
     InputError
-        if one has no date or no driver, or something that the data do not prove is not said.
+        if a file has no date or driver column, or a format is ambiguous and the spec does not give it.
     """
     return [describe_file(part) for part in look.parts(spec, is_draft)]
 
 
 def request_plan(spec: IngestSpec, look: PlanLook | None = None) -> int:
-    """Checks that the files of a plan can be read, then asks for their ingest; returns the ingest's id.
+    """Checks that the files of a driver plan are readable, then requests an ingest; returns its id.
 
     Parameters
     ----------
     look
-        what `look_into_plan` found; without it the files are looked into here.
+        result of `look_into_plan`; None inspects the files here.
 
     Raises
     ------
     InputError
-        if a file cannot be read, or as `describe_plan`; nothing is asked for then.
+        if a file cannot be read, or as `describe_plan`; nothing is requested then.
     """
     who = identity.require(Scope.RUN)
     (look or look_into_plan(spec)).parts(spec)
@@ -75,8 +75,13 @@ def request_plan(spec: IngestSpec, look: PlanLook | None = None) -> int:
 
 
 def list_events(job: Job, unique_id: str | None) -> pd.DataFrame:
-    """`wk_end_dt, name`: the weeks with promotions and events that a run knows, of an item or, for None, of all items;
-    the names of a week together."""
+    """Weeks with promotions and events that a run uses: `wk_end_dt, name`, the names of a week joined by commas.
+
+    Parameters
+    ----------
+    unique_id
+        None: only drivers that apply to all items.
+    """
     loads = drivers.list_loads(job.dataset_id, job.spec.driver_load) if job.spec.driver_load else []
     if unique_id is None:
         loads = [load for load in loads if load.grouped_by == "all"]
@@ -101,35 +106,37 @@ def list_events(job: Job, unique_id: str | None) -> pd.DataFrame:
 
 
 def list_loads(dataset_id: int) -> list[DriverLoad]:
-    """The loads of drivers of a dataset, the earliest first; later ones count more."""
+    """Driver loads of a dataset, oldest first; later loads take precedence."""
     return drivers.list_loads(dataset_id)
 
 
 def remove_load(dataset_id: int, driver_load_id: int) -> None:
-    """Removes a load that no run was submitted with.
+    """Removes a driver load that no run uses.
 
     Raises
     ------
     NotFound
-        if the dataset has no such load; Conflict, if a run has used it.
+        if the dataset has no such load.
+    Conflict
+        if a run uses it.
     """
     drivers.delete_load(dataset_id, driver_load_id, identity.require(Scope.ADMIN))
 
 
 def countries() -> dict[str, list[str]]:
-    """The countries whose holidays are known, each with its regions."""
+    """Supported countries with their regions."""
     import holidays
 
     return {country: sorted(regions) for country, regions in sorted(holidays.list_supported_countries().items())}
 
 
 def add_holidays(dataset_id: int, country: str, region: str = "") -> DriverLoad:
-    """Adds the public holidays of a country as events of all items, two years into the future; one event a name.
+    """Adds the public holidays of a country as events of all items, up to `MAX_FUTURE_WEEKS` ahead; one event per name.
 
     Raises
     ------
     InputError
-        if the country or region is not known.
+        if the country or region is not supported.
     """
     who = identity.require(Scope.RUN)
     dataset = datasets.get(dataset_id)
@@ -145,12 +152,14 @@ def add_holidays(dataset_id: int, country: str, region: str = "") -> DriverLoad:
 
 
 def _holidays(country: str, region: str, years: Sequence[int]) -> dict[str, list[date]]:
-    """name -> its days. A day that two holidays share is one of each; a day in lieu is its holiday's."""
+    """Holiday name -> days. A day with two holidays counts for both; a day in lieu counts for its holiday."""
     import holidays
 
     known = countries()
     if country not in known:
-        raise InputError(f"The holidays of {country!r} are not known.", "Give a country of two letters, such as EC.")
+        raise InputError(
+            f"The holidays of {country!r} are not available.", "Give a two-letter country code, such as EC."
+        )
     if region and region not in known[country]:
         raise InputError(f"{country} has no region {region!r}.", f"Give one of {', '.join(known[country]) or 'none'}.")
     language = "en_US"
@@ -164,7 +173,7 @@ def _holidays(country: str, region: str, years: Sequence[int]) -> dict[str, list
 
 
 def _write_events(events: dict[str, list[date]], first: date, last: date, source: str, target: Path) -> DriverFiles:
-    """The file of values of events that are the same for all items."""
+    """Writes the driver values of events that apply to all items."""
     n_weeks = (last - first).days // 7 + 1
     rows = {
         "key": [""] * len(events),

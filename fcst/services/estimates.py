@@ -1,4 +1,4 @@
-"""How long a run will take: from what alike runs took on this machine, else from the catalogue's costs."""
+"""Estimated duration of a run: from similar runs on this machine, otherwise from the costs in the model catalogue."""
 
 import socket
 from dataclasses import dataclass
@@ -12,26 +12,26 @@ from fcst.store import drivers
 from fcst.store import jobs as store
 
 START_S = 5.0
-"""About how many seconds pass before the first batch of a run begins, where the processes have to be started."""
+"""Approximate seconds until the first batch of a run begins, if the worker processes must be started."""
 
 LONGEST_START_S = 30.0
-"""A run that began later waited behind others."""
+"""Upper limit in seconds: a run with a later start waited behind other runs."""
 
 LEARNING_S = 6.0
-"""About how many seconds of one core learning takes at a cutoff."""
+"""Approximate seconds of one core for learning at a cutoff."""
 
 OVERHEAD_MS = 30.0
-"""About how many milliseconds of one core an item takes beside its fits: read, measured and saved."""
+"""Approximate milliseconds of one core per item besides its fits, to read, measure and save it."""
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """How long a run would take, if nothing else runs.
+    """Estimated duration of a run, if nothing else runs.
 
     Parameters
     ----------
     job_id
-        the run whose measured pace it follows from; None: it follows from the catalogue's costs.
+        the run whose measured pace was used; None: catalogue costs were used.
     """
 
     seconds: float
@@ -41,11 +41,11 @@ class Estimate:
 def estimate(
     dataset: ListedDataset, counts: ItemCounts, models: tuple[str, ...], n_windows: int, batch_size: int
 ) -> Estimate:
-    """How long a run of these items would take on this machine.
+    """Estimates the duration of a run of these items on this machine.
 
-    Every cost counts: the start, learning across items, the items by the processes that share them, the end. Of alike
-    runs, of the same models, the one on the same dataset counts, then the one with the nearest number of items. A run
-    with other backtests is scaled by the catalogue.
+    Includes the start, learning across items, the items divided by the worker processes, and the end. Among earlier
+    runs of the same models, prefers the same dataset, then the nearest number of items. Scales a run with a different
+    number of backtest windows by catalogue costs.
     """
     has_drivers = bool(drivers.list_loads(dataset.dataset_id))
     learns = has_drivers or AUTO in models and counts.n_items >= LEAST_ITEMS_TO_LEARN
@@ -68,5 +68,5 @@ def estimate(
 
 
 def _n_cutoffs(n_windows: int) -> int:
-    """At how many cutoffs a run learns."""
+    """Number of cutoffs at which a run learns."""
     return 1 + n_windows + LEARNED_WINDOWS

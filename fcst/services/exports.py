@@ -1,7 +1,7 @@
-"""Files to take away: forecasts of a run or of some of its items as CSV, Parquet, Excel; weekly sales; reports.
+"""Downloads: forecasts of a run as CSV, Parquet or Excel; weekly sales; data quality reports.
 
-Forecasts are made from one stream of CSV out of the database, by way of the disk: memory stays flat however many
-rows there are, and a reader who is slow holds no connection. But an Excel file's accuracies are held in memory.
+All formats are made from one CSV stream of the database, through a file on disk: memory use does not grow with the
+number of rows, and a slow client holds no database connection. The accuracy sheet of a workbook is held in memory.
 """
 
 import io
@@ -33,8 +33,8 @@ from fcst.specs import JobSpec
 from fcst.store import forecasts
 
 MAX_WORKBOOK_ROWS = 300_000
-"""Of a sheet of forecasts. Excel has room for a million: such a file takes 90 s to write and has 215 MB."""
-NO_WORKBOOK = "Take CSV or Parquet, fewer items, or the final plan as a workbook, which has one row an item."
+"""Row limit of a forecast sheet. Excel allows a million, but such a file takes 90 s to write and has 215 MB."""
+NO_WORKBOOK = "Choose CSV or Parquet, fewer items, or the final plan as a workbook, which has one row per item."
 
 MEDIA_TYPES = {
     "csv": "text/csv; charset=utf-8",
@@ -44,49 +44,50 @@ MEDIA_TYPES = {
 }
 CHUNK_BYTES = 1 << 18
 at_once = anyio.CapacityLimiter(2)
-"""Files that the server makes; who wants more waits for a turn, so that pages keep their connections."""
+"""Files made concurrently; further downloads wait, so that pages keep database connections."""
 BLOCK_BYTES = 2 << 20
-"""Of CSV; each block becomes a row group of a Parquet file, of some 25,000 rows."""
+"""CSV bytes per block. Each block becomes a Parquet row group of about 25,000 rows."""
 
 
 def count_rows(job: Job, n_items: int) -> int:
-    """Rows of a file of so many items of a run, if they have completed."""
+    """Number of rows in an export of `n_items` completed items."""
     return int(min(n_items, job.n_completed) * len(job.spec.models) * job.spec.h)
 
 
 def check_items(job_id: int, unique_ids: list[str]) -> None:
-    """
+    """Checks that a run has all these items.
+
     Raises
     ------
-    InputError
-        that names those that the run has not.
+    NotFound
+        if the run lacks some of them; the message names them.
     """
-    # No text in Postgres has a zero byte.
+    # Postgres text cannot contain a zero byte.
     unknown = [key for key in unique_ids if "\0" in key] or forecasts.unknown_items(job_id, unique_ids)
     if unknown:
-        raise NotFound(f"Run {job_id} has no item {name_some(unknown)}.", "Keys must match to the letter.")
+        raise NotFound(f"Run {job_id} has no item {name_some(unknown)}.", "Keys must match exactly.")
 
 
 def write_export(job: Job, out: BinaryIO, file_format: str, which: RunFilter = EVERY, model: str = "") -> None:
-    """Writes the forecasts of the items of a run that match, the largest sellers first; of all its models.
+    """Writes the forecasts of the matching items of a run by all its models, largest sellers first.
 
     Parameters
     ----------
     out
-        for Excel and Parquet a file on the disk, for CSV any stream.
+        for Excel and Parquet a file on disk, for CSV any stream.
     model
-        by what this one forecasts of an item it is filtered.
+        items are filtered by the forecasts of this model.
 
     Raises
     ------
     InputError
-        if the format is unknown, or Excel has not so many rows.
+        if the format is unknown, or the rows exceed the limit of a workbook.
     """
     if file_format == "csv":
         forecasts.copy_export(job, out, which, model)
         return
     if file_format not in EXPORT_FORMATS:
-        raise InputError(f"There is no format {file_format!r}.", f"Choose among {', '.join(EXPORT_FORMATS)}.")
+        raise InputError(f"There is no format {file_format!r}.", f"Choose one of {', '.join(EXPORT_FORMATS)}.")
     measured = []
     if file_format == "xlsx":
         _check_rows(count_rows(job, count_chosen(job, which, model)[0]), "forecasts")
@@ -103,7 +104,7 @@ def write_export(job: Job, out: BinaryIO, file_format: str, which: RunFilter = E
 
 
 def count_chosen(job: Job, which: RunFilter, model: str) -> tuple[int, str | None]:
-    """How many items of a run match, and the key of one of them."""
+    """Number of matching items of a run, and the key of one of them."""
     if which.is_empty:
         return job.n_items, None
     if which.keys is not None and which.has_keys_only:
@@ -112,12 +113,12 @@ def count_chosen(job: Job, which: RunFilter, model: str) -> tuple[int, str | Non
 
 
 def export_job(job_id: int, path: Path, file_format: str, unique_ids: list[str] | None = None) -> None:
-    """Writes `write_export` to a path; a file that is there already is replaced when the new one is whole.
+    """Exports forecasts to a path, as `write_export`; replaces an existing file when the new one is complete.
 
     Raises
     ------
     InputError
-        if the file cannot be written, there is no such item or format, or Excel has not so many rows.
+        if the file cannot be written, an item or format does not exist, or the rows exceed the limit of a workbook.
     NoRoom
         if a disk is full.
     """
@@ -128,33 +129,33 @@ def export_job(job_id: int, path: Path, file_format: str, unique_ids: list[str] 
 
 
 def scratch_file() -> BinaryIO:
-    """A file without a name in fcst's own folder: its room is free again when it is closed, or this process is gone.
+    """Opens an unnamed temporary file in FCST_HOME; its disk space is freed when it is closed or this process ends.
 
-    To write to it raises NoRoom where only the reserve for the database is left.
+    Writing raises NoRoom if only the reserve for the database is left.
     """
     home = make_home(load_settings().home)
     with tempfile.TemporaryFile(dir=home, buffering=0) as file:
-        return open_within_reserve(os.dup(file.fileno()), "a file while it is made", "FCST_HOME", home)
+        return open_within_reserve(os.dup(file.fileno()), "a temporary file", "FCST_HOME", home)
 
 
 def open_export(job: Job, file_format: str, which: RunFilter = EVERY, model: str = "") -> tuple[BinaryIO, int]:
-    """A file as `write_export` makes it, whole on the disk and at its beginning, and its size in bytes."""
+    """Writes forecasts to a temporary file; returns it, positioned at the start, and its size in bytes."""
     return open_written(lambda out: write_export(job, out, file_format, which, model))
 
 
 def open_weekly_file(dataset_id: int) -> tuple[BinaryIO, int]:
-    """The weekly file of a dataset, as `open_export` gives the forecasts of a run."""
+    """Writes the weekly sales of a dataset to a temporary file, as `open_export`."""
     return open_written(lambda out: datasets.write_weekly_file(dataset_id, out))
 
 
 def open_report(dataset: Dataset) -> tuple[BinaryIO, int]:
-    """The report of a dataset as JSON, as `open_export` gives the forecasts of a run."""
+    """Returns the report of a dataset as a JSON file in memory, and its size in bytes."""
     document = json.dumps(dataset.report.to_json(), indent=1, ensure_ascii=False).encode(errors="backslashreplace")
     return io.BytesIO(document), len(document)
 
 
 def open_written(write: Callable[[BinaryIO], None]) -> tuple[BinaryIO, int]:
-    """A file as `write` makes it, whole on the disk and at its beginning, and its size in bytes.
+    """Calls `write` with a temporary file; returns the file, positioned at the start, and its size in bytes.
 
     Raises
     ------
@@ -173,14 +174,14 @@ def open_written(write: Callable[[BinaryIO], None]) -> tuple[BinaryIO, int]:
 
 
 def chunks(file: BinaryIO) -> Iterator[bytes]:
-    """The file in pieces; closed at the end."""
+    """Yields a file in chunks and closes it at the end."""
     with file:
         while chunk := file.read(CHUNK_BYTES):
             yield chunk
 
 
 def name_parts(job: Job, which: RunFilter = EVERY, model: str = "") -> list[str]:
-    """What a file's name begins with: the run and its dataset, and which items."""
+    """First parts of a file name: run with dataset, and items."""
     items = "all-items"
     if not which.is_empty:
         n_items, key = count_chosen(job, which, model)
@@ -189,7 +190,7 @@ def name_parts(job: Job, which: RunFilter = EVERY, model: str = "") -> list[str]
 
 
 def file_name(job: Job, file_format: str, which: RunFilter = EVERY, model: str = "") -> str:
-    """Says what a file is: `run12_sample_forecasts_all-items_2017-08-19_2017-11-11.csv`."""
+    """File name of an export: `run12_sample_forecasts_all-items_2017-08-19_2017-11-11.csv`."""
     first = job.last_wk_end_dt + timedelta(weeks=1)
     last = job.last_wk_end_dt + timedelta(weeks=job.spec.h)
     run, items = name_parts(job, which, model)
@@ -197,17 +198,17 @@ def file_name(job: Job, file_format: str, which: RunFilter = EVERY, model: str =
 
 
 def report_name(dataset: Dataset) -> str:
-    """What the report of a dataset is called: `report_sample_v1.json`."""
+    """File name of a dataset report: `report_sample_v1.json`."""
     return f"report_{in_file_name(dataset.name)}_v{dataset.version}.json"
 
 
 def file_headers(job: Job, file_format: str, which: RunFilter = EVERY, model: str = "") -> dict[str, str]:
-    """The headers of HTTP with which a browser keeps such a file under its name."""
+    """HTTP headers of a forecast export."""
     return headers_of(file_name(job, file_format, which, model))
 
 
 def headers_of(name: str) -> dict[str, str]:
-    """The headers of HTTP with which a browser keeps a file under this name; its ending says what it is."""
+    """HTTP headers of a download; the media type follows from the file extension."""
     return {
         "Content-Type": MEDIA_TYPES[name.rpartition(".")[2]],
         "Content-Disposition": f"attachment; filename*=UTF-8''{quote(name)}",
@@ -217,7 +218,7 @@ def headers_of(name: str) -> dict[str, str]:
 
 
 def describe(job: Job, which: RunFilter, model: str) -> dict[str, Any]:
-    """What a file is: the run, its data and its spec, in words and numbers."""
+    """Describes an export: the run, its dataset and its settings."""
     spec = job.spec
     n_chosen = None if which.is_empty else count_chosen(job, which, model)[0]
     return {
@@ -225,7 +226,7 @@ def describe(job: Job, which: RunFilter, model: str) -> dict[str, Any]:
         "Name": job.name,
         "Note": job.note,
         "Status": job.status,
-        "Items in this file": f"{n_chosen:,} chosen" if n_chosen is not None else "all that completed",
+        "Items in this file": f"{n_chosen:,} selected" if n_chosen is not None else "all completed items",
         "Items of the run": job.n_items,
         "… completed": job.n_completed,
         "… failed": job.n_failed,
@@ -233,27 +234,27 @@ def describe(job: Job, which: RunFilter, model: str) -> dict[str, Any]:
         "Dataset": job.dataset,
         "Dataset version": job.dataset_version,
         "Last week of sales, ends": job.last_wk_end_dt,
-        "Promotional sales": "kept" if job.include_promo else "left out, where the data have a flag for them",
+        "Promotional sales": "included" if job.include_promo else "excluded, if flagged in the data",
         "Models": ", ".join(spec.models),
         "Weeks ahead": spec.h,
         "Interval levels, percent": ", ".join(map(str, spec.level)),
         "Backtest windows of 13 weeks": spec.n_windows,
-        "Suspected stock-outs": "taken as missing" if spec.skips_stockouts else "counted as zero demand",
+        "Suspected stock-outs": "treated as missing" if spec.skips_stockouts else "counted as zero demand",
         "Submitted, UTC": f"{job.submitted_at:%Y-%m-%d %H:%M:%S}",
         "Finished, UTC": f"{job.finished_at:%Y-%m-%d %H:%M:%S}" if job.finished_at else "",
-        "Units": "forecast, lo, hi and adjusted in units a week; WAPE, bias, sMAPE, CRPS, coverage and value added as "
-        "fractions; widths in units",
-        "Empty cells of accuracy": "not defined, or not measured",
+        "Units": "forecast, lo, hi and adjusted in units per week; WAPE, bias, sMAPE, CRPS, coverage and value added "
+        "as fractions; widths in units",
+        "Empty accuracy cells": "undefined or not measured",
     }
 
 
 def why_no_workbook(n_rows: int, what: str = "forecasts") -> str:
-    """Why so many rows are not written as a workbook, and what to take; empty where they are."""
+    """Returns why a workbook of `n_rows` is refused; empty if it is allowed."""
     if n_rows <= MAX_WORKBOOK_ROWS:
         return ""
     return (
-        f"A workbook of {n_rows:,} {what} would take minutes to write and to open; at most {MAX_WORKBOOK_ROWS:,} rows "
-        "are written."
+        f"A workbook of {n_rows:,} {what} would take minutes to write and to open; the limit is "
+        f"{MAX_WORKBOOK_ROWS:,} rows."
     )
 
 
@@ -263,7 +264,7 @@ def _check_rows(n_rows: int, what: str) -> None:
 
 
 def _measured(job: Job, which: RunFilter, model: str) -> list[pd.DataFrame]:
-    """The accuracy of each model over the whole run, without a key, and that of each item."""
+    """Accuracy of each model: over the whole run, with key None, and by item."""
     items = accuracy.measure(job, "item", which, model)
     total = accuracy.measure(job, "model").assign(key=None)
     head = ["of", "unique_id", "model"]
@@ -275,7 +276,7 @@ def _measured(job: Job, which: RunFilter, model: str) -> list[pd.DataFrame]:
 
 
 def _write_parquet(rows: BinaryIO, spec: JobSpec, out: BinaryIO) -> None:
-    import pyarrow as pa  # here: the command line does without it
+    import pyarrow as pa  # imported here: the CLI does not need it
     from pyarrow import csv, parquet
 
     bounds = [(f"{side}_{percent}", pa.float64()) for percent in spec.level for side in ("lo", "hi")]

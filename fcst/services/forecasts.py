@@ -1,4 +1,4 @@
-"""What a user can do with results: look at one item or at the sum of some or all."""
+"""Forecast results: the view of one item or of a total, item lists, earlier plans."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,29 +17,29 @@ from fcst.services import accuracy, datasets
 from fcst.store import adjustments, forecasts, sales
 
 EARLIER_RUNS = 3
-"""Earlier runs whose plans are shown beside that of a run."""
+"""Number of earlier runs whose plans are shown with that of a run."""
 
 
 @dataclass(frozen=True)
 class View:
-    """What is shown of one item, or of a sum of items, by one model.
+    """History, forecast and accuracy of one item or of a total of items, by one model.
 
     Parameters
     ----------
     history
         `wk_end_dt, unit_sales, promo_units`; a missing week is NaN.
     forecast
-        `wk_end_dt, forecast, final, lo_80, hi_80, …`, bounds of the job's levels; `final` is the forecast as analysts
-        adjusted it; with `baseline`, without the effects of drivers, of a run that knows some.
+        `wk_end_dt, forecast, final, lo_80, hi_80, …`, with bounds of the run's levels; `final` is the adjusted
+        forecast. A run with driver effects also has `baseline`, the forecast without them.
     is_adjusted
-        an analyst changed a week.
+        an analyst adjusted a week.
     metrics
-        by model what `services.accuracy.list_accuracy` tells of it.
-    n_items
-        how many items are in it, and how many of their forecasts are fallbacks.
-    correlation
-        of a sum, how much its items err together, from 0 to 1: its interval follows from theirs by it; and whether
-        that was measured, or is what is usual.
+        rows of `services.accuracy.list_accuracy`, by model.
+    n_items, n_fallback
+        number of items, and of those with a fallback forecast.
+    correlation, is_correlation_measured
+        correlation of the item errors, from 0 to 1, from which the interval of a total follows; and whether it was
+        measured, or is the prior.
     """
 
     history: pd.DataFrame
@@ -60,37 +60,34 @@ def list_items(
     limit: int | None = None,
     skip: int = 0,
 ) -> list[RunItem]:
-    """Items of a job that match, in an order, with what `model` forecasts of them."""
+    """Matching items of a run, sorted, with the forecasts of `model`."""
     return forecasts.list_job_items(job, model, which, order, limit, skip)
 
 
 def count_items(job: Job, model: str, which: RunFilter) -> int:
-    """How many items of a job match."""
+    """Counts the matching items of a run."""
     return job.n_items if which.is_empty else forecasts.count_job_items(job, model, which)[0]
 
 
 def place_of(job: Job, model: str, which: RunFilter, order: RunOrder, unique_id: str) -> int | None:
-    """How many of the items that match come before this one; None if it does not match."""
+    """Position of an item among the matching items, from 0; None if it does not match."""
     return forecasts.place_of(job, model, which, order, unique_id)
 
 
 def list_options(job: Job, model: str) -> dict[str, list[str]]:
-    """What a job's items can be filtered by: `family`, `class`, `demand_class` and `heaviest`, with their values.
-
-    Families and classes are those of the dataset.
-    """
+    """Filter fields of a run's items with their values: those of the dataset, and `heaviest` (main candidate)."""
     options = datasets.list_options(job.dataset_id)
     return options | {"heaviest": forecasts.list_heaviest(job.job_id, model)}
 
 
 def list_page(job: Job, model: str, which: RunFilter, after: int, limit: int) -> tuple[list[ForecastWeek], int | None]:
-    """Forecasts of all models of up to `limit` completed items that match, by what `model` forecasts of them, and whose
-    rank is above `after`; the largest sellers first.
+    """A page of forecasts by all models: up to `limit` matching completed items with a rank above `after`, largest
+    sellers first. Items are filtered by the forecasts of `model`.
 
     Returns
     -------
     weeks, last
-        by item, model and week; the rank of the last item where there may be more.
+        forecasts by item, model and week; the rank of the last item if there may be more, otherwise None.
     """
     weeks = forecasts.page(job, model, which, after, limit)
     ranks = {week.sales_rank for week in weeks}
@@ -104,14 +101,14 @@ def view(
     correlation: tuple[float, bool] | None = None,
     by_model: pd.DataFrame | None = None,
 ) -> View:
-    """History, forecast and accuracy of the sum of the items of a job that match; one item is a sum of one.
+    """Returns history, forecast and accuracy of the total of the matching items of a run; one item is a total of one.
 
     Parameters
     ----------
     correlation
-        what `accuracy.error_correlation` gives for the model, where the caller has it already.
+        result of `accuracy.error_correlation` for the model, if the caller has it.
     by_model
-        what `accuracy.list_accuracy` gives by model, where the caller has it already; only for all items.
+        result of `accuracy.list_accuracy` by model, if the caller has it; only for all items.
     """
     level = job.spec.level
     total, n_fallback = _add_up(job, model, which, len(level))
@@ -141,8 +138,8 @@ def view(
 
 
 def borrowed_history(job: Job, unique_id: str) -> pd.DataFrame | None:
-    """`wk_end_dt, unit_sales` of the other items that stand before an item's own history, up to two years of them; None
-    where none do."""
+    """Borrowed history of an item (from predecessors or like items), up to two years: `wk_end_dt, unit_sales`; None
+    if there is none."""
     found = accuracy.item_provenance(job.job_id, unique_id).get("borrowed")
     if found is None:
         return None
@@ -153,25 +150,25 @@ def borrowed_history(job: Job, unique_id: str) -> pd.DataFrame | None:
 
 
 def sold_since(job: Job, model: str, newer: NewerDataset, which: RunFilter = EVERY) -> pd.DataFrame:
-    """`wk_end_dt, unit_sales` of the items that match in the weeks that were forecast, as far as a newer version of the
-    dataset has them."""
+    """Later actuals of the matching items: `wk_end_dt, unit_sales` of the forecast weeks that a newer dataset version
+    has."""
     return _numeric(forecasts.sum_sold_since(job, model, which, newer.dataset_id), "unit_sales")
 
 
 def earlier_plans(job: Job, model: str, which: RunFilter = EVERY) -> dict[int, pd.DataFrame]:
-    """What the final plan of the items that match was in the last earlier runs: run -> `wk_end_dt, forecast`."""
+    """Final plans of the matching items in the last earlier runs: job id -> `wk_end_dt, forecast`."""
     frame = _numeric(forecasts.sum_earlier_plans(job, model, which, EARLIER_RUNS), "forecast")
     by_run = frame.groupby("job_id", sort=False)
     return {int(job_id): weeks.drop(columns="job_id") for job_id, weeks in by_run}
 
 
 def list_forecasts(job: Job, model: str, which: RunFilter = EVERY, filtered_by: str | None = None) -> pd.DataFrame:
-    """What a model forecasts of the sum of the items that match: `wk_end_dt, forecast`.
+    """Forecast of the total of the matching items by one model: `wk_end_dt, forecast`.
 
     Parameters
     ----------
     filtered_by
-        the model by whose forecasts items are filtered, if it is another one.
+        items are filtered by the forecasts of this model; None: `model`.
     """
     return _frame(job, _add_up(job, model, which, 0, filtered_by)[0].total(0.0), [])
 
@@ -179,7 +176,7 @@ def list_forecasts(job: Job, model: str, which: RunFilter = EVERY, filtered_by: 
 def _add_up(
     job: Job, model: str, which: RunFilter, n_levels: int, filtered_by: str | None = None
 ) -> tuple[ForecastSum, int]:
-    """The forecasts of the items that match, added up, and how many of them are fallbacks."""
+    """Sums the forecasts of the matching items; returns the sum and the number of fallback forecasts."""
     total, n_fallback = ForecastSum(job.spec.h, n_levels), 0
 
     def add(block: ForecastBlock) -> None:
@@ -192,7 +189,7 @@ def _add_up(
 
 
 def _frame(job: Job, total: Total, level: Sequence[int]) -> pd.DataFrame:
-    """`wk_end_dt, forecast, lo_80, hi_80, …` of a sum; without rows where it is of nothing."""
+    """`wk_end_dt, forecast, lo_80, hi_80, …` of a total; no rows if it has no items."""
     first = pd.Timestamp(job.last_wk_end_dt) + pd.Timedelta(weeks=1)
     weeks = pd.date_range(first, periods=len(total.mean), freq=pd.Timedelta(weeks=1))
     bounds = {f"{side}_{p}": getattr(total, side)[i] for i, p in enumerate(level) for side in ("lo", "hi")}

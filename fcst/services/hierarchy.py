@@ -1,4 +1,4 @@
-"""Forecasts summed by attributes of items: the whole run, each city, each store in a city, and so on downwards."""
+"""Forecast totals by item attribute: the whole run, each city, each store of a city, and so on."""
 
 import numpy as np
 
@@ -23,19 +23,19 @@ def list_groups(
     with_bounds: bool = True,
     correlation: float | None = None,
 ) -> list[Group]:
-    """The items of a run that match, summed by the values of an attribute; a page of these groups in an order.
+    """A sorted page of groups: the matching items of a run, summed by the values of an attribute.
 
-    To go down from a group, ask again by another attribute with a filter that has the group's value.
+    To drill down into a group, call again with another attribute and a filter on the group's value.
 
     Parameters
     ----------
     by
-        the name of an attribute; ALL makes one group of all items that match.
+        attribute name; ALL makes one group of all matching items.
     with_bounds
-        bounds of the sums are wanted; without them nothing depends on the correlation.
+        compute the bounds of the totals; the correlation is only needed for these.
     correlation
-        of the items' errors, from 0 to 1, as `accuracy.error_correlation` tells it; None: it is measured here, from the
-        backtests of all items.
+        correlation of the item errors, from 0 to 1, as `accuracy.error_correlation` returns it; None measures it from
+        the backtests of all items.
 
     Raises
     ------
@@ -51,7 +51,7 @@ def list_groups(
 
 
 def count_groups(job: Job, model: str, by: str, which: RunFilter = EVERY) -> int:
-    """How many groups `list_groups` gives.
+    """Total number of groups of `list_groups`.
 
     Raises
     ------
@@ -66,12 +66,12 @@ def _check(job: Job, by: str) -> None:
     known = [attribute.name for attribute in datasets.list_attributes(job.dataset_id)]
     if by not in (ALL, *COLUMNS, *known):
         raise InputError(
-            f"Dataset {job.dataset!r} has no attribute {by!r}.", f"Choose among {', '.join((ALL, *known))}."
+            f"Dataset {job.dataset!r} has no attribute {by!r}.", f"Choose one of {', '.join((ALL, *known))}."
         )
 
 
 def _with_bounds(row: GroupSums, level: tuple[int, ...], correlation: float) -> Group:
-    """The items' distances over the horizon, which are those of their weeks added up, combine as those of weeks do."""
+    """Adds bounds to a group. Item half-widths over the horizon are sums over weeks and combine like weekly ones."""
     lo, hi = {}, {}
     if level and row.forecast is not None:
         down = combined(np.array(row.down), np.array(row.squares_down), correlation)

@@ -1,4 +1,4 @@
-"""Who acts now. Whoever calls a service says so once; where nobody did and people have to sign in, nothing is done."""
+"""The current actor and permission checks. With sign-in configured, calls without an actor are refused."""
 
 import getpass
 from collections.abc import Callable, Iterator
@@ -10,12 +10,12 @@ from fcst.roles import Actor, Scope
 from fcst.settings import load_settings
 
 _acting: ContextVar[Actor | None] = ContextVar("acting", default=None)
-_asked: list[Callable[[], Actor | None]] = []
+_actor_source: list[Callable[[], Actor | None]] = []
 
 
 @contextmanager
 def acting_as(actor: Actor) -> Iterator[None]:
-    """What is done within is done by `actor`."""
+    """Sets the current actor within a `with` block."""
     token = _acting.set(actor)
     try:
         yield
@@ -24,47 +24,47 @@ def acting_as(actor: Actor) -> Iterator[None]:
 
 
 def ask_who(ask: Callable[[], Actor | None]) -> None:
-    """Has `ask` tell who acts where nobody has said so: the pages know it of their visitor."""
-    _asked[:] = [ask]
+    """Registers the source of the current actor outside `acting_as`: the pages return their visitor."""
+    _actor_source[:] = [ask]
 
 
 def operator() -> Actor:
-    """Whoever has a shell on this machine, and with it everything."""
+    """Returns the local operator, the OS user with a shell, with admin scope."""
     try:
         name = getpass.getuser()
-    except (OSError, KeyError):  # a container's user without a name
+    except (OSError, KeyError):  # the user of a container may have no name
         name = "operator"
     return Actor(name, Scope.ADMIN, is_known=False)
 
 
 def current() -> Actor:
-    """Who acts now.
+    """Returns the current actor.
 
     Raises
     ------
     NotAllowed
-        if people have to sign in, and nobody has.
+        if sign-in is configured and there is no actor.
     """
-    found = _acting.get() or next((actor for ask in _asked if (actor := ask())), None)
+    found = _acting.get() or next((actor for ask in _actor_source if (actor := ask())), None)
     if found is not None:
         return found
     if load_settings().has_sign_in:
-        raise NotAllowed("Nobody has signed in.", "Sign in first.")
+        raise NotAllowed("You are not signed in.", "Sign in first.")
     return operator()
 
 
 def require(scope: Scope) -> str:
-    """The name of who acts now.
+    """Checks that the current actor has `scope`; returns the actor's name.
 
     Raises
     ------
     NotAllowed
-        if they may not do what is in `scope`.
+        if the actor lacks the scope.
     """
     actor = current()
     if not actor.may(scope):
         raise NotAllowed(
             f"{actor.name} may not do this: it needs the scope {scope}.",
-            "Ask who runs this server for another role, or take a token with that scope.",
+            "Ask the administrator of this server for another role, or use a token with that scope.",
         )
     return actor.name

@@ -1,4 +1,4 @@
-"""Which items of a dataset a run takes by a list of keys, or as an earlier run did."""
+"""Item selection by pasted keys or from an earlier run."""
 
 import re
 
@@ -8,11 +8,11 @@ MOST_NAMED = 10
 
 
 def find_pasted(dataset_id: int, pasted: str) -> tuple[tuple[str, ...], list[str]]:
-    """The keys of items in a pasted text, each once; and the keys that no item has, as they stand there.
+    """Finds item keys in a pasted text; returns distinct keys, and the entries that match no item.
 
-    There is one key a line, or several separated by commas, semicolons or tabs. A line that is the key of an item as a
-    whole is one key, whatever signs are in it. So is one that was copied from a table or a CSV, where a ' stands before
-    what a spreadsheet could take for a formula.
+    A line has one key, or several separated by commas, semicolons or tabs. A line that matches an item key as a whole
+    is one key, whatever characters it contains. A leading ', which tables and CSV exports put before text that a
+    spreadsheet could read as a formula, is accepted.
     """
     lines = [line.strip() for line in pasted.splitlines()]
     parts = {line: [part.strip() for part in re.split(r"[,;\t]", line)] for line in lines}
@@ -26,11 +26,11 @@ def find_pasted(dataset_id: int, pasted: str) -> tuple[tuple[str, ...], list[str
 
 
 def find_gone(dataset_id: int, job_id: int) -> tuple[int, list[str]]:
-    """How many items of a run a dataset does not have, and the first of them."""
+    """Counts the items of a run that a dataset lacks; returns the count and the first of them."""
     return datasets.missing_job_items(dataset_id, job_id, MOST_NAMED)
 
 
 def name_some(keys: list[str], n_keys: int | None = None) -> str:
-    """The first ten of them, and how many more there are: of `n_keys`, where not all are given."""
+    """Joins the first ten keys and counts the rest; `n_keys` is the total if `keys` is incomplete."""
     rest = (len(keys) if n_keys is None else n_keys) - MOST_NAMED
     return ", ".join(keys[:MOST_NAMED]) + (f" and {rest:,} more" if rest > 0 else "")

@@ -1,4 +1,4 @@
-"""What a user can do with runs: submit, watch, cancel, try again."""
+"""Runs: submit, list, cancel, retry; their batches, attempts, events and log lines."""
 
 import contextlib
 import heapq
@@ -30,18 +30,18 @@ POLL_S = 0.2
 
 
 class BatchSort(StrEnum):
-    """In which order batches are listed; those that are alike by their number."""
+    """Sort orders of batches; ties by batch number."""
 
     NUMBER = "number"
     URGENT = "urgent"
-    """What runs, then what failed or has failed items, then the rest."""
+    """Running batches first, then failed ones and those with failed items, then the rest."""
     LONGEST = "longest"
     ATTEMPTS = "attempts"
     FAILED = "failed"
 
 
 def suggest_batch_size(n_items: int) -> int:
-    """Items of a batch that keep all processes of this machine busy."""
+    """Batch size that keeps all worker processes of this machine busy."""
     return default_batch_size(n_items, load_settings().processes)
 
 
@@ -54,20 +54,20 @@ def make_spec(
     n_windows: int = JobSpec.n_windows,
     skips_stockouts: bool = JobSpec.skips_stockouts,
 ) -> JobSpec:
-    """A checked spec, with the batch size suggested where none is given.
+    """Returns a validated spec; `suggest_batch_size` gives the batch size if None.
 
     Parameters
     ----------
     skips_stockouts
-        weeks that look like stock-outs are taken as missing, not as zero demand.
+        treat suspected stock-out weeks as missing instead of zero demand.
 
     Raises
     ------
     InputError
-        that names the value which cannot be used.
+        if a value is invalid; the message names it.
     """
     if n_items < 1:
-        raise InputError(f"A run of {n_items} items makes no sense.", "Choose at least one item.")
+        raise InputError(f"A run needs at least one item, not {n_items}.", "Choose at least one item.")
     settings = load_settings()
     return JobSpec(
         models=parse_models(models),
@@ -82,53 +82,51 @@ def make_spec(
 
 
 def choose_largest(dataset: Dataset, n_items: int, which: ItemFilter = EVERY_ITEM) -> Selection:
-    """The `n_items` largest sellers of those items of a dataset that match.
+    """Selects the `n_items` largest sellers among the items that match `which`.
 
     Raises
     ------
     InputError
-        if the dataset has not so many items, or none matches.
+        if the dataset has fewer items, or none match.
     """
     if not 1 <= n_items <= dataset.n_items:
         raise InputError(
-            f"{n_items:,} items were asked for.",
-            f"Dataset {dataset.name!r} has 1 to {dataset.n_items:,}.",
+            f"{n_items:,} items were requested.",
+            f"Choose 1 to {dataset.n_items:,} items of dataset {dataset.name!r}.",
         )
     selection = Selection(which, Take.LARGEST, n_items)
     if which != EVERY_ITEM and not count_chosen(dataset.dataset_id, selection):
-        raise InputError(f"No item of dataset {dataset.name!r} matches.", "Check the names and values of attributes.")
+        raise InputError(f"No items of dataset {dataset.name!r} match.", "Check attribute names and values.")
     return selection
 
 
 def choose_named(dataset: Dataset, unique_ids: Sequence[str]) -> Selection:
-    """The named items of a dataset.
+    """Selects items of a dataset by key.
 
     Raises
     ------
     InputError
-        that names those the dataset has not.
+        if the dataset lacks some of them; the message names them.
     """
     known = datasets.find_items(dataset.dataset_id, list(unique_ids))
     unknown = sorted(set(unique_ids) - set(known))
     if unknown:
-        raise InputError(
-            f"Dataset {dataset.name!r} has no item {name_some(unknown)}.", "Keys must match to the letter."
-        )
+        raise InputError(f"Dataset {dataset.name!r} has no item {name_some(unknown)}.", "Keys must match exactly.")
     return Selection(keys=tuple(known))
 
 
 def count_chosen(dataset_id: int, selection: Selection) -> int:
-    """How many items of a dataset a run would take."""
+    """Number of items of a dataset that are selected."""
     return datasets.count_items(dataset_id, selection).n_items
 
 
 def submit_job(dataset_id: int, items: Selection, spec: JobSpec, name: str = "", note: str = "") -> int:
-    """Submits a run: the job, its batches and its items in one transaction; returns the job's id.
+    """Submits a run: job, batches and items in one transaction. Returns the job id.
 
     Parameters
     ----------
     items
-        which of the dataset, as `choose_largest` or `choose_named` say it.
+        items of the dataset, from `choose_largest` or `choose_named`.
     """
     return submit_once(dataset_id, items, spec, name, note, None)[0]
 
@@ -141,62 +139,70 @@ def submit_once(
     note: str,
     idempotency: tuple[str, str] | None,
 ) -> tuple[int, bool]:
-    """As `submit_job`, for a caller who cannot know whether an earlier call has been heard.
+    """Submits a run idempotently; returns the job id and whether the job is new.
 
     Parameters
     ----------
     idempotency
-        (key, fingerprint): a key that is used again within a day gives the job of the first use, and False.
+        (key, fingerprint). A key reused within a day returns the job of its first use, and False. None always submits.
 
     Raises
     ------
     Conflict
-        if the key was used with another fingerprint.
+        if the key was used with a different fingerprint.
     """
     who = identity.require(Scope.RUN)
     if not items:
-        raise InputError("No item was chosen.", "Choose at least one.")
+        raise InputError("No items are selected.", "Select at least one.")
     spec = submission.with_what_is_known(dataset_id, items, spec, can_learn=AUTO in spec.models)
-    ensure_supervisor()  # before: where none can be started, nothing is submitted
-    once = None if idempotency is None else (identity.current().own_key, *idempotency)
-    job_id, is_new = jobs.insert(dataset_id, items, spec, _clean(name)[:100], _clean(note)[:1000], who, once)
-    ensure_supervisor()  # after: one that was about to leave has not seen the job
+    ensure_supervisor()  # before: submit nothing if no supervisor can start
+    key = None if idempotency is None else (identity.current().own_key, *idempotency)
+    job_id, is_new = jobs.insert(dataset_id, items, spec, _clean(name)[:100], _clean(note)[:1000], who, key)
+    ensure_supervisor()  # after: a supervisor that was exiting has not seen the job
     return job_id, is_new
 
 
 def find_learning(job_id: int) -> Learning | None:
-    """How the learning of a run is doing; None where it learns nothing."""
+    """Progress of the learning step of a run; None if the run has none."""
     return batches.find_learning(job_id)
 
 
 def learned_effects(job_id: int) -> list[dict[str, Any]]:
-    """What drivers do to all items of a run, as `compute.effects.describe` tells it; empty where it learnt nothing."""
+    """Learned driver effects of a run, as `compute.effects.describe` returns them; empty if none were learned."""
     effects: list[dict[str, Any]] = learning.summary(job_id).get("effects", [])
     return effects
 
 
 def find_submitted(key: str, fingerprint: str) -> int | None:
-    """The job that who acts now has submitted under an idempotency key; None if there is none.
+    """Returns the job that the current actor submitted with an idempotency key; None if there is none.
 
     Raises
     ------
     Conflict
-        if the key was used with another fingerprint.
+        if the key was used with a different fingerprint.
     """
     identity.require(Scope.RUN)
     job_id = jobs.find_of_key(identity.current().own_key, key, fingerprint)
     if job_id is not None:
-        ensure_supervisor()  # the first request may have broken off before it did so
+        ensure_supervisor()  # the first request may have failed before this step
     return job_id
 
 
-def _clean(words: str) -> str:
-    return words.replace("\0", "").strip()  # no text in Postgres has a zero byte
+def _clean(text: str) -> str:
+    return text.replace("\0", "").strip()  # Postgres text cannot contain a zero byte
 
 
 @dataclass(frozen=True)
 class Filter:
-    """Which jobs are looked at: of some states, of a dataset, with words in name or note, or with a number."""
+    """Filter of the run list.
+
+    Parameters
+    ----------
+    statuses
+        empty: all.
+    words
+        searched in name and note; a number also matches the run id.
+    """
 
     statuses: tuple[str, ...] = ()
     dataset_id: int | None = None
@@ -208,7 +214,7 @@ OPEN = Filter((JobStatus.SUBMITTED, JobStatus.RUNNING))
 
 
 def list_jobs(which: Filter = ALL, limit: int | None = None, skip: int = 0) -> list[Job]:
-    """Jobs, the newest first."""
+    """Runs, newest first."""
     return find_jobs(which, limit, skip)[0]
 
 
@@ -228,38 +234,38 @@ def has_forecasts() -> bool:
 
 
 def find_jobs(which: Filter = ALL, limit: int | None = None, skip: int = 0) -> tuple[list[Job], int]:
-    """As `list_jobs`, and how many there are without `limit` and `skip`."""
+    """A page of `list_jobs`, and the total number of matches."""
     return jobs.find(list(which.statuses) or None, which.dataset_id, which.words.strip(), limit, skip)
 
 
 def get_job(job_id: int) -> Job:
-    """One job.
+    """Returns a run.
 
     Raises
     ------
     InputError
-        if there is none with this id.
+        if no run has this id.
     """
     return jobs.get(job_id)
 
 
 def choose_model(job: Job, name: str | None) -> str:
-    """The model of that name in a run; its first without a name.
+    """Returns the model called `name`, or the first model of the run if None.
 
     Raises
     ------
     InputError
-        if it has no such model.
+        if the run has no such model.
     """
     if name is None:
         return job.spec.models[0]
     if name not in job.spec.models:
-        raise InputError(f"Run {job.job_id} has no model {name[:100]}.", f"Name one of {', '.join(job.spec.models)}.")
+        raise InputError(f"Run {job.job_id} has no model {name[:100]}.", f"Choose one of {', '.join(job.spec.models)}.")
     return name
 
 
 def wait_for_job(job_id: int) -> Job:
-    """Waits until a job has ended; returns it. A supervisor that crashes meanwhile is replaced."""
+    """Waits until a run has ended and returns it. Restarts a supervisor that crashes meanwhile."""
     while not (job := patiently(lambda: get_job(job_id))).is_over:
         keep_alive()
         time.sleep(POLL_S)
@@ -267,12 +273,12 @@ def wait_for_job(job_id: int) -> Job:
 
 
 def cancel_job(job_id: int) -> bool:
-    """Asks a job to stop: waiting batches end at once, running ones within two seconds, finished ones stay.
+    """Cancels a run: waiting batches end at once, running ones within two seconds; finished ones are kept.
 
     Returns
     -------
     bool
-        False if there was nothing to stop: it has ended, or was asked already.
+        False if the run has ended or was cancelled before.
     """
     who = identity.require(Scope.RUN)
     jobs.get(job_id)
@@ -283,12 +289,12 @@ def cancel_job(job_id: int) -> bool:
 
 
 def retry_job(job_id: int, unique_ids: list[str] | None = None) -> int:
-    """Runs failed and cancelled items of an ended job again, in the same job; returns how many there are.
+    """Retries failed and cancelled items of an ended run, within the run; returns their number.
 
     Parameters
     ----------
     unique_ids
-        only those of them, if given; the others stay as they ended.
+        retry only these; the other items keep their outcome.
     """
     who = identity.require(Scope.RUN)
     jobs.get(job_id)
@@ -300,12 +306,14 @@ def retry_job(job_id: int, unique_ids: list[str] | None = None) -> int:
 
 
 def retry_batch(job_id: int, batch_id: int) -> int:
-    """Runs the failed and cancelled items of one batch again; returns how many there are.
+    """Retries the failed and cancelled items of one batch; returns their number.
 
     Raises
     ------
     InputError
-        if there is no such batch; Conflict, if it waits, runs, or is completed.
+        if there is no such batch.
+    Conflict
+        if the batch is waiting, running or completed.
     """
     who = identity.require(Scope.RUN)
     jobs.get(job_id)
@@ -316,24 +324,24 @@ def retry_batch(job_id: int, batch_id: int) -> int:
 
 
 def retry_reason(job_id: int, outcome: str, reason: str) -> int:
-    """Runs again those items of an ended job that ended with this reason; returns how many there are."""
+    """Retries the items of an ended run that ended with this reason; returns their number."""
     return retry_job(job_id, batches.list_items_of_reason(job_id, Outcome(outcome), reason))
 
 
 def n_to_cancel(job: Job) -> int:
-    """The items that a cancel would end; 0 if the job has ended, or is to stop already."""
+    """Number of items that a cancel would end; 0 if the run has ended or was cancelled before."""
     if job.is_over or job.cancel_requested_at is not None:
         return 0
     return job.n_items - job.n_ended
 
 
 def n_to_retry(job: Job) -> int:
-    """The items that a retry would run again; 0 while the job runs."""
+    """Number of items that a retry would run; 0 while the run is open."""
     return job.n_failed + job.n_cancelled if job.is_over else 0
 
 
 def cancel_jobs(job_ids: list[int]) -> int:
-    """Cancels several jobs; returns how many: one that has ended or was deleted meanwhile is none."""
+    """Cancels several runs; returns how many. Skips runs that have ended or were deleted meanwhile."""
     n_cancelled = 0
     for job_id in job_ids:
         with contextlib.suppress(InputError):
@@ -342,8 +350,8 @@ def cancel_jobs(job_ids: list[int]) -> int:
 
 
 def retry_jobs(job_ids: list[int]) -> int:
-    """Runs the failed and cancelled items of several ended jobs again; returns how many items: those of a job that runs
-    again already, or was deleted meanwhile, are none."""
+    """Retries the failed and cancelled items of several ended runs; returns the number of items. Skips runs that were
+    retried or deleted meanwhile."""
     n_items = 0
     for job_id in job_ids:
         with contextlib.suppress(InputError):
@@ -352,12 +360,12 @@ def retry_jobs(job_ids: list[int]) -> int:
 
 
 def newest_of_item(dataset_id: int, unique_id: str) -> int | None:
-    """The newest job, on any version of a dataset, that has forecast an item; None without one."""
+    """Returns the newest run, on any version of a dataset, with a forecast of an item; None if there is none."""
     return jobs.newest_of_item(dataset_id, unique_id)
 
 
 def list_keys(job_id: int) -> list[str]:
-    """The keys of a job's items, the largest sellers first."""
+    """Item keys of a run, largest sellers first."""
     return jobs.list_keys(job_id)
 
 
@@ -368,43 +376,43 @@ def list_batches(
     stages: Sequence[str] | None = None,
     sort: BatchSort = BatchSort.NUMBER,
 ) -> list[Batch]:
-    """Batches of a job, all or those in some stages."""
+    """Batches of a run, optionally only those in some stages."""
     return batches.find(job_id, None if stages is None else list(stages), sort, limit, skip)
 
 
 def find_batch(job_id: int, batch_no: int | None) -> BegunBatch | None:
-    """The batch with a number; without one the batch most worth a look, None if none has begun."""
+    """Returns a batch by number; without one the first failed, otherwise the first begun batch. None if not found."""
     return batches.find_one(job_id, batch_no)
 
 
 def list_events(job_id: int, only_with_reason: bool = False, limit: int | None = None) -> list[BatchEvent]:
-    """Changes of stage of a job's batches, the newest first; those with a reason are those where something happened."""
+    """Stage changes of a run's batches, newest first; optionally only those with a reason, such as a retry."""
     return batches.list_events(job_id, only_with_reason, limit)
 
 
 def list_log_lines(job: Job, batch_id: int, n: int = 50) -> list[LogLine]:
-    """The last lines that the log in this home has of a batch, the oldest first.
+    """Last log lines about a batch, oldest first, from the supervisor log in this FCST_HOME.
 
-    None where its supervisor is another home's, or was started by hand and writes to stderr.
+    Empty if the supervisor uses another FCST_HOME, or was started by hand and logs to stderr.
     """
-    since = job.submitted_at - timedelta(minutes=10)  # by the database's clock, which may be fast
+    since = job.submitted_at - timedelta(minutes=10)  # submitted_at is by the database's clock, which may be ahead
     return last_lines(log_path(), batch_id, n, since)
 
 
 def list_failures(job_id: int, limit: int | None = None, skip: int = 0) -> list[ItemFailure]:
-    """The items of a job that failed, with the reason; the largest sellers first."""
+    """Failed items of a run with their reasons, largest sellers first."""
     return batches.list_item_failures(job_id, limit, skip)
 
 
 def count_reasons(job_id: int) -> list[Reason]:
-    """Why items of a job failed or were cancelled, the most frequent reason first."""
+    """Reasons why items of a run failed or were cancelled, most frequent first."""
     return batches.count_reasons(job_id)
 
 
 def list_attempts(job_id: int, limit: int, skip: int = 0) -> pd.DataFrame:
-    """Attempts at the batches of a job, in the order in which they began, packed into lanes.
+    """Batch attempts of a run, by start time, packed into lanes for a timeline.
 
-    A pool has no numbers for its processes: a lane is what one process could have done, one attempt after the other.
+    The pool does not number its processes. A lane holds consecutive attempts that one process could have run.
 
     Returns
     -------
@@ -415,13 +423,13 @@ def list_attempts(job_id: int, limit: int, skip: int = 0) -> pd.DataFrame:
     return attempts.assign(lane=_pack(attempts["started_at"].tolist(), attempts["ended_at"].tolist()))
 
 
-def _pack(begins: list[datetime], ends: list[datetime]) -> list[int]:
-    """The lane of each span: the lowest that is free when it begins. Spans are in the order of their begin."""
+def _pack(starts: list[datetime], ends: list[datetime]) -> list[int]:
+    """Returns the lane of each span: the lowest one that is free at its start. Spans are sorted by start."""
     free: list[int] = []
     busy: list[tuple[datetime, int]] = []
     lanes = []
-    for begin, end in zip(begins, ends, strict=True):
-        while busy and busy[0][0] <= begin:
+    for start, end in zip(starts, ends, strict=True):
+        while busy and busy[0][0] <= start:
             heapq.heappush(free, heapq.heappop(busy)[1])
         lanes.append(heapq.heappop(free) if free else len(busy) + 1)
         heapq.heappush(busy, (end, lanes[-1]))

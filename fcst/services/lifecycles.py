@@ -1,4 +1,4 @@
-"""What a user can do with lifecycles: list them, save one or a file of them, remove them."""
+"""Item lifecycles: list them, save one or a file of them, remove them."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -21,28 +21,28 @@ from fcst.store import datasets, lifecycles
 
 
 def find_lifecycles(dataset_id: int, limit: int | None = None, skip: int = 0) -> tuple[list[StoredLifecycle], int]:
-    """A page of a dataset's lifecycles by item, and how many there are in all."""
+    """A page of lifecycles of a dataset, by item, and their total number."""
     dataset = datasets.get(dataset_id)
     return lifecycles.find(dataset.dataset_id, limit, skip), lifecycles.count(dataset.dataset_id)
 
 
 def count_lifecycles(dataset_id: int) -> int:
-    """How many items of a dataset have a lifecycle."""
+    """Counts the items of a dataset with a lifecycle."""
     return lifecycles.count(dataset_id)
 
 
 def read_file(spec: IngestSpec) -> list[Lifecycle]:
-    """The lifecycles in a file, which are not saved yet.
+    """Reads lifecycles from a file without saving them.
 
     Parameters
     ----------
     spec
-        its paths; `plan_of` is the dataset.
+        paths of the file; `plan_of` is the dataset id.
 
     Raises
     ------
     InputError
-        if it cannot be read whole; the text names lines and what is wrong in them.
+        if any line is invalid; the message names the lines and their faults.
     """
     identity.require(Scope.RUN)
     dataset = datasets.get(spec.plan_of)
@@ -51,13 +51,13 @@ def read_file(spec: IngestSpec) -> list[Lifecycle]:
 
 
 def save_lifecycles(dataset_id: int, found: Sequence[Lifecycle]) -> None:
-    """Saves lifecycles in place of those that their items have; runs to come know them. Items that the dataset lacks
-    are added to it, without sales.
+    """Saves lifecycles for future runs, replacing those of the same items. Adds items that the dataset lacks, without
+    sales.
 
     Raises
     ------
     InputError
-        if one of them cannot be used; nothing is saved then.
+        if a lifecycle is invalid; nothing is saved then.
     """
     who = identity.require(Scope.RUN)
     dataset = datasets.get(dataset_id)
@@ -66,32 +66,32 @@ def save_lifecycles(dataset_id: int, found: Sequence[Lifecycle]) -> None:
 
 
 def remove_lifecycle(dataset_id: int, unique_id: str) -> None:
-    """An item's lifecycle counts no longer for runs to come. An item that was added for it goes, unless a run has it.
+    """Removes the lifecycle of an item for future runs. Also deletes an item added for it, unless a run has it.
 
     Raises
     ------
     NotFound
-        if the item has none.
+        if the item has no lifecycle.
     """
     who = identity.require(Scope.RUN)
     if not lifecycles.remove(datasets.get(dataset_id).dataset_id, unique_id, who):
-        raise NotFound(f"Item {unique_id!r} has no lifecycle.", "Look at the list; keys must match to the letter.")
+        raise NotFound(f"Item {unique_id!r} has no lifecycle.", "Check the list; keys must match exactly.")
 
 
 def _check_days(dataset: Dataset, found: Sequence[Lifecycle]) -> None:
-    """Refuses an empty list, items that are named twice, and days before the dataset or too long after it."""
+    """Refuses an empty list, duplicate items, and days before the dataset or too long after it."""
     if not found:
-        raise InputError("No item was given.", "Give at least one.")
+        raise InputError("No items were given.", "Give at least one.")
     twice = [key for key, n in Counter(lifecycle.unique_id for lifecycle in found).items() if n > 1]
     if twice:
-        raise InputError(f"Items are named twice: {name_some(twice)}.", "Name each once.")
+        raise InputError(f"Items occur twice: {name_some(twice)}.", "Give each item once.")
     first = dataset.first_wk_end_dt - timedelta(days=6)
     last = dataset.last_wk_end_dt + timedelta(weeks=MAX_FUTURE_WEEKS)
     for lifecycle in found:
-        for day, what in ((lifecycle.launch, "be launched on"), (lifecycle.last_day, "be sold until")):
+        for day, what in ((lifecycle.launch, "launch day"), (lifecycle.last_day, "last day")):
             if day is not None and not first <= day <= last:
                 raise InputError(
-                    f"Item {lifecycle.unique_id!r} would {what} {day}.",
+                    f"The {what} of item {lifecycle.unique_id!r}, {day}, is out of range.",
                     f"Give a day from {first}, when sales begin, to {last}, {MAX_FUTURE_WEEKS} weeks after they end.",
                 )
 
@@ -99,19 +99,19 @@ def _check_days(dataset: Dataset, found: Sequence[Lifecycle]) -> None:
 def _check(
     dataset: Dataset, found: Sequence[Lifecycle], has_sales: Mapping[str, bool], before: Mapping[str, Sequence[str]]
 ) -> None:
-    """As `store.lifecycles.Check`."""
+    """Checks lifecycles against the dataset, as `store.lifecycles.Check`."""
     befores = {source.unique_id for lifecycle in found for source in lifecycle.sources}
     unknown = sorted(key for key in befores if key not in has_sales)
     if unknown:
         raise InputError(
-            f"Dataset {dataset.name!r} has no item {name_some(unknown)} to take the history of.",
-            "Keys must match to the letter.",
+            f"Dataset {dataset.name!r} has no item {name_some(unknown)} to borrow history from.",
+            "Keys must match exactly.",
         )
     empty = sorted(key for key in befores if not has_sales[key])
     if empty:
         raise InputError(
-            f"Items without sales cannot be taken the history of: {name_some(empty)}.",
-            "Name the items whose sales they continue.",
+            f"History cannot be borrowed from items without sales: {name_some(empty)}.",
+            "Name items with sales.",
         )
     for lifecycle in found:
         _check_one(dataset, lifecycle, has_sales.get(lifecycle.unique_id, False))
@@ -127,31 +127,31 @@ def _check_one(dataset: Dataset, lifecycle: Lifecycle, has_sales: bool) -> None:
     if not has_sales:
         raise InputError(
             f"Item {lifecycle.unique_id!r} has no sales in dataset {dataset.name!r}.",
-            "Name a predecessor or an item that it is like; keys must match to the letter.",
+            "Name a predecessor or a like item; keys must match exactly.",
         )
     if lifecycle.launch is not None and lifecycle.launch > dataset.last_wk_end_dt:
         raise InputError(
-            f"Item {lifecycle.unique_id!r} would be launched on {lifecycle.launch}, after all sales that are known.",
-            "Name a predecessor or an item that it is like as well.",
+            f"The launch day of item {lifecycle.unique_id!r}, {lifecycle.launch}, is after all sales of the dataset.",
+            "Also name a predecessor or a like item.",
         )
 
 
 def _check_once(before: Mapping[str, Sequence[str]], unique_id: str) -> None:
-    """Refuses an item before which another one stands twice: its sales would count twice."""
+    """Refuses an item that has the same predecessor or like item twice: its sales would count twice."""
     seen: set[str] = set()
     wanted = list(before.get(unique_id, ()))
     while wanted:
         key = wanted.pop()
         if key in seen:
             raise InputError(
-                f"The sales of {key!r} would count twice in item {unique_id!r}.", "Name only its last predecessors."
+                f"The sales of {key!r} would count twice in item {unique_id!r}.", "Name only its direct predecessors."
             )
         seen.add(key)
         wanted += before.get(key, ())
 
 
 def _check_order(before: Mapping[str, Sequence[str]], named: Sequence[str]) -> None:
-    """Refuses items that come before themselves, over others."""
+    """Refuses cycles of predecessors and like items."""
     done: set[str] = set()
     for first in named:
         path: dict[str, None] = {}
@@ -163,7 +163,7 @@ def _check_order(before: Mapping[str, Sequence[str]], named: Sequence[str]) -> N
                 done.add(key)
             elif key in path:
                 names = " → ".join([*list(path)[list(path).index(key) :], key])
-                raise InputError(f"Items come before themselves: {names}.", "Leave one of them out.")
+                raise InputError(f"Predecessors form a cycle: {names}.", "Remove one of them.")
             elif key not in done:
                 path[key] = None
                 stack.append((key, True))

@@ -1,4 +1,4 @@
-"""Having files read: look into them, ask for their ingest, follow, cancel; and the copies of uploads."""
+"""Loads of sales files: inspect, request, follow, cancel; and copies of uploaded files."""
 
 import os
 import re
@@ -39,19 +39,19 @@ PREVIEW_ROWS = 50
 KEEP_UPLOADS_S = 24 * 3600
 POLL_S = 0.1
 PROGRESS_EVERY_S = 5.0
-WAITING = "waiting for its turn"
+WAITING = "queued"
 
 
 @dataclass(frozen=True)
 class Question:
-    """What the values do not tell, so that people have to.
+    """A question about a format that the values leave ambiguous.
 
     Parameters
     ----------
     readings
-        the two values of the spec between which they choose -> what each means, in words.
+        the two possible values of the spec -> label of each.
     rows
-        some values as they are written, each with what it is by either reading.
+        sample values: the text, and its meaning by either reading.
     """
 
     readings: dict[str, str]
@@ -60,30 +60,30 @@ class Question:
 
 @dataclass(frozen=True)
 class Inspection:
-    """What a reading would do, shown before it is asked for.
+    """Preview of a load: files, mapping, formats and open questions.
 
     Parameters
     ----------
     mapping, date_format, decimal
-        what was recognised, or given; a role without a column has an empty list.
+        recognised or given; a role without a column has an empty list.
     files
-        each file of sales.
+        the sales files.
     others
-        files that were found and would not be read.
+        other files found, which would not be read.
     preview
-        the first rows of the first file, as text, by column.
+        first rows of the first file, as text, by column.
     week_end
-        the weekday of all dates seen, where they seem to be weekly; else empty.
+        the weekday of all sampled dates if the data seem weekly; otherwise empty.
     is_lines
-        rows seem to be lines of receipts.
+        rows seem to be receipt lines.
     remembered
-        the dataset whose mapping was taken because its file had the same header; else empty.
+        the dataset whose mapping was reused because its file had the same header; otherwise empty.
     of_dates, of_numbers
-        what people have to say of how dates and numbers are written; None where the values tell.
+        open questions about date and number formats; None if the values are unambiguous.
     cancelled
-        the column that says which orders were cancelled or refunded; empty where none does.
+        the column that marks cancelled or refunded orders; empty if there is none.
     seen
-        the files as they were looked at, for the spec of the ingest.
+        fingerprint of the inspected files, for `IngestSpec.seen`.
     """
 
     mapping: Mapping
@@ -102,12 +102,12 @@ class Inspection:
 
 
 def inspect(spec: IngestSpec) -> Inspection:
-    """Looks into the files of a spec: which are the sales, what their columns mean. Reads a sample, unpacks no more.
+    """Inspects the files of a spec: finds the sales files and maps their columns. Reads and unpacks only a sample.
 
     Raises
     ------
     InputError
-        if there is no file that can be read.
+        if no file can be read.
     """
     look = look_into(spec)
     spec, remembered = with_remembered(spec, look)
@@ -124,20 +124,20 @@ def inspect(spec: IngestSpec) -> Inspection:
         week_end=proposal.week_end,
         is_lines=part.is_lines,
         remembered=remembered,
-        of_dates=next((_ask_of_dates(part) for part in plan.parts if part.proposal.is_day_first_assumed), None),
-        of_numbers=next((_ask_of_numbers(part) for part in plan.parts if part.proposal.is_decimal_doubtful), None),
+        of_dates=next((_date_question(part) for part in plan.parts if part.proposal.is_day_first_assumed), None),
+        of_numbers=next((_number_question(part) for part in plan.parts if part.proposal.is_decimal_doubtful), None),
         cancelled=proposal.cancelled.column if proposal.cancelled else "",
         seen=plan.seen,
     )
 
 
-def _ask_of_dates(part: Part) -> Question:
+def _date_question(part: Part) -> Question:
     day_first = part.proposal.date_format
     readings = {day_first: "Day first", month_first(day_first): "Month first"}
     return Question(readings, two_days(part.values("date"), day_first))
 
 
-def _ask_of_numbers(part: Part) -> Question:
+def _number_question(part: Part) -> Question:
     rows = two_numbers(part.values("sales"))
     sign = next(char for char in rows[0][0] if char in DECIMALS)
     other = next(decimal for decimal in DECIMALS if decimal != sign)
@@ -145,12 +145,12 @@ def _ask_of_numbers(part: Part) -> Question:
 
 
 def look_into(spec: IngestSpec) -> Look:
-    """Finds the files of sales under the spec's paths and reads a sample of each; asks no database.
+    """Finds the sales files under the spec's paths and reads a sample of each; does not use the database.
 
     Raises
     ------
     InputError
-        if there is no file that can be read.
+        if no file can be read.
     """
     identity.require(Scope.RUN)
     with workspace() as own:
@@ -158,10 +158,10 @@ def look_into(spec: IngestSpec) -> Look:
 
 
 def with_remembered(spec: IngestSpec, look: Look) -> tuple[IngestSpec, str]:
-    """The spec with the mapping of the newest dataset whose file had the same columns, where it says nothing itself;
-    and that dataset's name and version, or an empty text.
+    """Fills the mapping from the newest dataset whose file had the same columns; roles in the spec take precedence.
 
-    Formats of dates and numbers are not remembered: another file with the same columns may be written in another way.
+    Returns the spec, and the name and version of that dataset, or an empty text. Date and number formats are not
+    reused: a file with the same columns may use other formats.
     """
     known = datasets.find_by_columns(look.tables[0].header)
     if known is None:
@@ -170,19 +170,19 @@ def with_remembered(spec: IngestSpec, look: Look) -> tuple[IngestSpec, str]:
 
 
 def request_ingest(spec: IngestSpec, look: Look | None = None) -> int:
-    """Checks that the files can be read and have their columns, then asks for their ingest; returns the ingest's id.
+    """Checks that the files are readable and have their columns, then requests an ingest; returns its id.
 
-    Files that change between the look and the reading are refused.
+    The ingest refuses files that have changed since they were inspected.
 
     Parameters
     ----------
     look
-        what `look_into` found; without it the files are looked into here.
+        result of `look_into`; None inspects the files here.
 
     Raises
     ------
     InputError
-        if a file is missing, empty, unreadable, or lacks a column; nothing is asked for then.
+        if a file is missing, empty or unreadable, or lacks a column; nothing is requested then.
     """
     who = identity.require(Scope.RUN)
     plan = (look or look_into(spec)).plan(spec)
@@ -190,27 +190,27 @@ def request_ingest(spec: IngestSpec, look: Look | None = None) -> int:
 
 
 def insert_ingest(spec: IngestSpec, who: str) -> int:
-    """Asks for the ingest of files that were checked, and for a supervisor; returns the ingest's id."""
+    """Inserts an ingest of checked files and wakes or starts a supervisor; returns the ingest id."""
     absolute = [str(Path(path).expanduser().resolve()) for path in spec.paths]
-    ensure_supervisor()  # before: where none can be started, nothing is asked for
+    ensure_supervisor()  # before: insert nothing if no supervisor can start
     ingest_id = ingests.insert(replace(spec, paths=tuple(absolute)), who)
     ensure_supervisor()
     return ingest_id
 
 
 def check_files(spec: IngestSpec, look: Look) -> list[FileRead]:
-    """How the files of sales that were looked into are read, with columns for all that is needed; asks no database.
+    """Describes how each inspected sales file will be read; does not use the database.
 
     Raises
     ------
     InputError
-        if one lacks a column, or something that the data do not prove is not said.
+        if a file lacks a required column, or a format is ambiguous and the spec does not give it.
     """
     return [describe_file(part) for part in look.plan(spec).parts]
 
 
 def reading_in_words(file: FileRead) -> tuple[str, ...]:
-    """What each column of a file was taken for and why, a line each, and what people should know of it."""
+    """Describes a file in lines of text: the role of each column and why, the formats, and remarks."""
     lines = [
         f"{ROLES[role].lower()} = {' + '.join(names)}" + (f" ({file.why[role]})" if role in file.why else "")
         for role, names in file.mapping.items()
@@ -223,9 +223,9 @@ def reading_in_words(file: FileRead) -> tuple[str, ...]:
 
 
 def run_after_load(ingest: Ingest) -> int | None:
-    """The run that was asked for together with a load that has completed; None where none was.
+    """Returns the run requested together with a completed load; None if none was requested.
 
-    The supervisor has submitted it, unless it died between the load and that: then it is done here.
+    The supervisor submits it after the load. If it crashed in between, the run is submitted here.
     """
     if not ingest.spec.then_run or ingest.dataset_id is None:
         return None
@@ -234,12 +234,12 @@ def run_after_load(ingest: Ingest) -> int | None:
 
 
 def request_good_rows(ingest_id: int) -> int:
-    """Asks for a refused ingest once more, this time for its good rows alone; returns the new ingest's id."""
+    """Requests a refused ingest again, for its valid rows only; returns the new ingest id."""
     return request_ingest(replace(get_ingest(ingest_id).spec, skip_bad=True, seen=""))
 
 
 def cancel_ingest(ingest_id: int) -> bool:
-    """Stops an ingest, which leaves nothing; False if it has ended already."""
+    """Cancels an ingest and discards its data; returns False if it has already ended."""
     is_new = ingests.request_cancel(ingest_id, identity.require(Scope.RUN))
     ingests.cancel_waiting()
     ensure_supervisor()
@@ -247,12 +247,12 @@ def cancel_ingest(ingest_id: int) -> bool:
 
 
 def request_sample() -> int:
-    """Asks for the bundled sample to be read, as the dataset 'sample'."""
+    """Requests an ingest of the bundled sample as dataset 'sample'."""
     return request_ingest(IngestSpec(paths=(str(SAMPLE),), name="sample"))
 
 
 def reads_paths() -> bool:
-    """Whether there is a folder of this machine from which pages and API may read files."""
+    """Whether pages and API may read files from a folder of this machine."""
     return bool(load_settings().ingest_roots)
 
 
@@ -262,7 +262,7 @@ def _folders(spec: IngestSpec) -> Folders:
 
 @contextmanager
 def workspace() -> Iterator[Workspace]:
-    """A folder for what has to be unpacked to look into it."""
+    """Yields a temporary folder for archives that are unpacked during inspection."""
     settings = load_settings()
     folder = settings.home / SCRATCH / f"look-{uuid.uuid4().hex}"
     make_folder(folder, settings.home)
@@ -273,19 +273,19 @@ def workspace() -> Iterator[Workspace]:
 
 
 def save_upload(name: str, content: BinaryIO, folder: Path | None = None) -> str:
-    """Keeps a copy of an uploaded file until its ingest has ended; returns its path.
+    """Saves a copy of an uploaded file until its ingest has ended; returns its path.
 
-    Of `name` only letters, digits and `._-` remain: what a browser calls a file does not decide where it is written.
+    Characters of `name` other than letters, digits and `._-` are replaced, so a browser cannot choose the path.
 
     Parameters
     ----------
     folder
-        of another upload that belongs to the same dataset.
+        folder of another upload of the same dataset.
 
     Raises
     ------
     NoRoom
-        if the disk has no room for it beside the reserve for the database; nothing is written then.
+        if the disk lacks free space, beyond the reserve for the database; nothing is written then.
     InputError
         if the copy cannot be written.
     """
@@ -307,12 +307,12 @@ def save_upload(name: str, content: BinaryIO, folder: Path | None = None) -> str
         shutil.rmtree(target, ignore_errors=True)
         if not isinstance(exc, OSError):
             raise
-        raise InputError(f"The upload cannot be kept: {exc.strerror}.", "Check the folder FCST_HOME.") from exc
+        raise InputError(f"The upload cannot be saved: {exc.strerror}.", "Check the folder FCST_HOME.") from exc
     return str(path)
 
 
 def save_uploads(files: Iterable[tuple[str, BinaryIO]]) -> list[str]:
-    """Keeps copies of uploads that belong to one dataset, each as `save_upload` does; returns their paths."""
+    """Saves the uploads of one dataset, each with `save_upload`; returns their paths."""
     identity.require(Scope.RUN)
     paths: list[str] = []
     for name, content in files:
@@ -321,12 +321,12 @@ def save_uploads(files: Iterable[tuple[str, BinaryIO]]) -> list[str]:
 
 
 def discard_upload(path: str) -> None:
-    """Removes an upload that was not asked to be read after all."""
+    """Removes an upload that is not going to be loaded."""
     shutil.rmtree(Path(path).parent, ignore_errors=True)
 
 
 def discard_old_uploads() -> None:
-    """Removes uploads that nobody has asked to be read for a day."""
+    """Removes uploads that no ingest has used within a day."""
     folder = load_settings().uploads
     needed = {Path(path).parent for ingest in ingests.list_open() for path in ingest.spec.paths}
     for upload in folder.iterdir() if folder.is_dir() else ():
@@ -335,11 +335,11 @@ def discard_old_uploads() -> None:
 
 
 def default_name(path: str) -> str:
-    """What a dataset is called when nobody names it: the file's name without endings, or the folder's."""
+    """Default dataset name: the file name without extensions, or the folder name."""
     try:
         source = Path(path).expanduser().resolve()
         is_folder = source.is_dir()
-    except (OSError, RuntimeError, ValueError):  # whoever reads it says what is wrong with it
+    except (OSError, RuntimeError, ValueError):  # the inspection reports what is wrong
         source, is_folder = Path(path), False
     name = source.name if is_folder else bare_name(source.name)
     for ending in (".csv", ".tsv", ".txt", ".json", ".jsonl", ".parquet", ".xlsx", ".xls", ".ods"):
@@ -349,12 +349,12 @@ def default_name(path: str) -> str:
 
 
 def get_ingest(ingest_id: int) -> Ingest:
-    """One ingest.
+    """Returns an ingest.
 
     Raises
     ------
     NotFound
-        if there is none with this id.
+        if no ingest has this id.
     """
     ingest = ingests.get(ingest_id) if 0 < ingest_id < 2**31 else None
     if ingest is None:
@@ -363,28 +363,28 @@ def get_ingest(ingest_id: int) -> Ingest:
 
 
 def list_open_ingests() -> list[Ingest]:
-    """What is being read or waits for it, the oldest first."""
+    """Running and waiting ingests, oldest first."""
     return ingests.list_open()
 
 
 def wait_for_ingest(ingest_id: int, on_progress: Callable[[str], None] | None = None) -> Dataset:
-    """Waits for the end of an ingest; returns its dataset. A supervisor that crashes meanwhile is replaced.
+    """Waits until an ingest has ended; returns its dataset. Restarts a supervisor that crashes meanwhile.
 
     Parameters
     ----------
     on_progress
-        is called with each new word of progress, and every few seconds.
+        called with a progress text when the phase changes, and every few seconds.
 
     Raises
     ------
     InputError
-        with the reason, if the file was refused.
+        if the file was refused, with the reason.
     """
-    said, said_at = "", 0.0
+    reported, reported_at = "", 0.0
     while (ingest := patiently(lambda: get_ingest(ingest_id))).status not in FINAL_INGEST_STATUSES:
         what = ingest.progress or WAITING
-        if on_progress and (what != said or time.monotonic() - said_at > PROGRESS_EVERY_S):
-            said, said_at = what, time.monotonic()
+        if on_progress and (what != reported or time.monotonic() - reported_at > PROGRESS_EVERY_S):
+            reported, reported_at = what, time.monotonic()
             on_progress(progress_in_words(ingest))
         keep_alive()
         time.sleep(POLL_S)
@@ -393,14 +393,14 @@ def wait_for_ingest(ingest_id: int, on_progress: Callable[[str], None] | None = 
             raise BadRows(ingest.error or "", ingest.hint or "", ingest.report)
         raise InputError(ingest.error or "", ingest.hint or "")
     if ingest.status == IngestStatus.CANCELLED:
-        raise InputError(f"The reading of {ingest.spec.name!r} was cancelled.", "Nothing of it was kept.")
+        raise InputError(f"Loading {ingest.spec.name!r} was cancelled.", "No data was kept.")
     if ingest.dataset_id is None:
         raise NotFound(f"The dataset {ingest.spec.name!r} was deleted.", "Load the file again.")
     return datasets.get(ingest.dataset_id)
 
 
 def progress_in_words(ingest: Ingest) -> str:
-    """What an ingest does, how far it is, how fast, and how long it will take: reading, 40 % of 4.9 GB, …"""
+    """Progress text of an ingest: phase, share of bytes, rate and time left (`reading, 40 % of 4,900.0 MB, …`)."""
     what = ingest.progress or WAITING
     done, total, seconds = ingest.done_bytes, ingest.total_bytes, ingest.phase_s
     if not total:

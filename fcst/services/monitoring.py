@@ -1,4 +1,4 @@
-"""How much there is to do and how much is being done, in numbers for monitors."""
+"""Load and error counters for monitoring."""
 
 from dataclasses import dataclass
 
@@ -11,18 +11,18 @@ from fcst.store.workers import list_live
 
 @dataclass(frozen=True)
 class Load:
-    """What is there at one moment.
+    """Runs, batches, throughput and worker processes at one moment.
 
     Parameters
     ----------
     jobs, batches
-        status -> number of all jobs, stage -> number of the batches of jobs that have not ended.
+        status -> number of runs; stage -> number of batches of open runs.
     items_per_s
-        items that end in a second, all jobs together.
+        items that end per second, over all runs.
     queue_age_s
-        seconds for which the oldest batch has been waiting; 0 where none waits.
+        age of the oldest waiting batch in seconds; 0 if none waits.
     n_processes, n_busy
-        worker processes of supervisors that live, and how many of them have a batch.
+        worker processes of running supervisors, and how many of them have a batch.
     """
 
     jobs: dict[str, int]
@@ -34,6 +34,7 @@ class Load:
 
 
 def measure_load() -> Load:
+    """Measures the current load."""
     stages = store.count_open_batches()
     batches = {stage.value: stages.get(stage, (0, 0.0))[0] for stage in Stage}
     return Load(
@@ -47,5 +48,5 @@ def measure_load() -> Load:
 
 
 def count_database_errors() -> dict[str, int]:
-    """Transactions of this process that failed since it began: `away`, the database was not there; `refused`."""
+    """Failed transactions since this process started: `away` (database not reachable), `refused` (database error)."""
     return dict(database.n_errors)

@@ -1,4 +1,4 @@
-"""What a cell of an edited plan says: units, or of which period it is."""
+"""Parsing of cells of an edited plan: units, and periods in the header."""
 
 import math
 import re
@@ -20,14 +20,14 @@ _MONTH_FORMATS = ("%b-%y", "%b-%Y", "%b %Y", "%m/%Y")
 
 
 def period_in(cell: Any, is_by_month: bool, week_ends: Collection[date]) -> tuple[Period, str] | None:
-    """What a header says: the kind of a period and its name; None where it is none.
+    """Parses a header cell into the kind and name of a period; None if it is not a period.
 
     Parameters
     ----------
     is_by_month
-        a date is a month, as Excel makes one of `2026-11`; else it is the end of a week.
+        read a date as a month, because Excel converts `2026-11` to a date; otherwise as the end of a week.
     week_ends
-        the weeks of the run: `03/04/2026` is the one of its two readings that is among them.
+        forecast weeks of the run, which resolve ambiguous dates such as `03/04/2026`.
     """
     if isinstance(cell, datetime):
         cell = cell.date()
@@ -46,33 +46,33 @@ def period_in(cell: Any, is_by_month: bool, week_ends: Collection[date]) -> tupl
 
 
 def units_in(cell: Any, is_text: bool, has_commas: bool) -> float:
-    """The units in a cell that is not empty.
+    """Parses the units in a non-empty cell.
 
     Parameters
     ----------
     is_text
-        all cells of the file are text, as in CSV; else a text is no number.
+        all cells of the file are text, as in CSV; otherwise text is refused.
     has_commas
-        its numbers have decimal commas.
+        numbers have decimal commas.
 
     Raises
     ------
     ValueError
-        that says what is wrong with the cell.
+        if the cell is invalid; the message says why.
     """
     if isinstance(cell, bool):
         raise ValueError(f"it has {str(cell).upper()}, not units")
     if isinstance(cell, (date, time, timedelta)):
-        raise ValueError(f"it has a date or a time, {cell}: give it the format of a number")
+        raise ValueError(f"it has a date or time, {cell}: format the cell as a number")
     if isinstance(cell, str):
         cell = _number(cell, is_text, has_commas)
     units = float(cell)
     if not math.isfinite(units):
         raise ValueError(f"it has {units}, not units")
     if units < 0:
-        raise ValueError(f"it has {units:,.6g}, and units are not less than 0")
+        raise ValueError(f"it has {units:,.6g}, but units must not be negative")
     if units > MAX_UNITS:
-        raise ValueError(f"it has {units:,.6g}, and the most is {MAX_UNITS:,.0f}")
+        raise ValueError(f"it has {units:,.6g}, but the maximum is {MAX_UNITS:,.0f}")
     return units
 
 
@@ -84,7 +84,7 @@ def _number(text: str, is_text: bool, has_commas: bool) -> float:
         raise ValueError(f"it has the text {shown}, not a number")
     if has_commas:
         if "." in text:
-            raise ValueError(f"it has {shown}, and other cells have decimal commas: write no other sign in numbers")
+            raise ValueError(f"it has {shown}, but other cells have decimal commas: do not use points in numbers")
         text = text.replace(",", ".")
     if not _NUMBER.fullmatch(text):
         raise ValueError(f"it has the text {shown}, not a number")

@@ -1,4 +1,4 @@
-"""What of an edited plan changes the plan as it is now, and what cannot be taken."""
+"""Comparison of an edited plan file with the current plan: changed cells and refused cells."""
 
 import math
 from collections import Counter
@@ -21,7 +21,7 @@ from fcst.store import datasets, plans
 from fcst.store.plans import PlanNow
 
 MAX_BAD = 1_000
-"""Refused cells that are listed; all are counted."""
+"""Limit of listed refused cells; all are counted."""
 TOLERANCE = 0.51 * 10**-DECIMALS
 
 
@@ -32,13 +32,13 @@ class CellChange:
     Parameters
     ----------
     period
-        of which it is: `2026-11-28`, `2026-11` or `2026-Q4`.
+        name of the period: `2026-11-28`, `2026-11` or `2026-Q4`.
     cell
-        where it is in the file: `Plan!H17`.
+        address in the file: `Plan!H17`.
     before, after
-        units of the plan as it is now, and those of the file.
+        units in the current plan, and in the file.
     changed_meanwhile
-        whether the plan is not as it was when the file was downloaded.
+        whether the plan has changed since the file was downloaded.
     """
 
     key: str
@@ -52,7 +52,7 @@ class CellChange:
 
 @dataclass(frozen=True)
 class BadCell:
-    """A cell that cannot be taken, and why."""
+    """A refused cell, and why."""
 
     cell: str
     why: str
@@ -60,22 +60,22 @@ class BadCell:
 
 @dataclass(frozen=True)
 class PlanUpload:
-    """What an edited file would change.
+    """Changes in an uploaded plan file, before they are saved.
 
     Parameters
     ----------
     kind
         `workbook` or `CSV file`.
     n_rows, n_unchanged, n_empty
-        rows of items, and cells of periods that change nothing: as they were, or empty.
+        number of item rows, and of period cells without an effect: unchanged or empty.
     bad, n_bad
-        cells that cannot be taken, up to `MAX_BAD` of them.
+        refused cells, up to `MAX_BAD`, and their number.
     remarks
-        what else was noticed, in words.
+        further remarks for the user.
     seen
-        the number of the last change of the plan when it was compared.
+        version of the plan when it was compared, see `adjustments.last_change`.
     final
-        by key of an item that changes, (W,) units by week now.
+        (W,) current units by week of the items that change, by key.
     """
 
     kind: str
@@ -96,27 +96,28 @@ class PlanUpload:
 
     @property
     def meanwhile(self) -> list[CellChange]:
-        """The changes of cells that others have changed since the file was downloaded."""
+        """Changes of cells that others have changed since the download."""
         return [change for change in self.changes if change.changed_meanwhile]
 
 
 def compare(job: Job, model: str, table: PlanTable, name: str) -> PlanUpload:
-    """Compares a table with what was downloaded, and with the plan as it is now.
+    """Compares a table with the downloaded plan and with the current plan.
 
     Raises
     ------
     InputError
-        if it has several columns of keys, no period, or periods of several kinds.
+        if the table has several key columns, no period, or periods of several kinds.
     """
     return _Comparison(job, model, table, name).compare()
 
 
 def cells_in_words(n: int) -> str:
+    """`1 cell`, `2 cells`."""
     return "1 cell" if n == 1 else f"{n:,} cells"
 
 
 def weeks_for(split: Split, final: FloatArray, wanted: Mapping[str, float]) -> dict[date, float] | None:
-    """Units by week with which the periods add up to what is wanted; None where no weeks do."""
+    """Finds weekly units that add up to the `wanted` units by period; None if there are none."""
     targets = [wanted.get(span.name) for span in split.spans]
     if split.is_weekly:
         return {week: units for week, units in zip(split.week_ends, targets, strict=True) if units is not None}
@@ -129,14 +130,14 @@ def weeks_for(split: Split, final: FloatArray, wanted: Mapping[str, float]) -> d
     return {week: min(units, MAX_UNITS) for week, units in found if units is not None}
 
 
-def cannot_be_met(changes: Sequence[CellChange]) -> str:
-    """Why the cells of an item cannot be taken together."""
+def unsolvable_message(changes: Sequence[CellChange]) -> str:
+    """Error message for cells of an item that contradict each other."""
     periods = " and ".join(change.period for change in changes)
-    return f"No weeks of item {changes[0].key} add up to what {periods} should have, for they share weeks."
+    return f"The units of {periods} of item {changes[0].key} contradict each other, because these periods share weeks."
 
 
 class _Comparison:
-    """One file, while it is compared with the plan."""
+    """Comparison of one file with the plan."""
 
     def __init__(self, job: Job, model: str, table: PlanTable, name: str) -> None:
         self._job, self._model, self._table, self._name = job, model, table, name
@@ -154,9 +155,9 @@ class _Comparison:
         for column, _, text in columns:
             if text not in places:
                 self._refuse(
-                    self._table.header_row, column, f"{text} is not in this run, which is of {self._in_words()}"
+                    self._table.header_row, column, f"{text} is not in this run, which covers {self._covered()}"
                 )
-        seen = adjustments.last_change(self._job.job_id)  # before the plan: what changes meanwhile counts as later
+        seen = adjustments.last_change(self._job.job_id)  # read before the plan: a change in between counts as later
         rows = list(self._rows_of_items(key_column))
         now = self._find_items([key for _, key, _ in rows])
         self._has_commas = self._table.separator in (";", "\t") and any(
@@ -167,11 +168,11 @@ class _Comparison:
         )
         if self._table.copy is None:
             self._remarks.append(
-                "The file does not hold what was downloaded: it is compared with the plan as it is now."
+                "The file does not contain the downloaded values: it is compared with the current plan."
             )
         final = self._compare_rows(rows, now, key_column, known)
         if self._n_empty:
-            self._remarks.append(f"Empty, so left as in the plan: {cells_in_words(self._n_empty)}.")
+            self._remarks.append(f"Empty cells do not change the plan: {cells_in_words(self._n_empty)}.")
         return PlanUpload(
             kind="CSV file" if self._table.is_text else "workbook",
             period=self._period,
@@ -194,17 +195,17 @@ class _Comparison:
         if len(self._bad) < MAX_BAD:
             self._bad.append(bad)
 
-    def _in_words(self) -> str:
+    def _covered(self) -> str:
         spans = self._split.spans
         return f"{spans[0].name} to {spans[-1].name}" if len(spans) > 1 else spans[0].name
 
     def _read_header(self) -> tuple[int, list[tuple[int, Period, str]]]:
-        """The column of the keys, and (column, kind, name) of those of periods, by numbers from 1.
+        """Finds the key column, and (column, kind, name) of the period columns; columns are numbered from 1.
 
         Raises
         ------
         InputError
-            if there are several columns of keys, no period, or periods of several kinds.
+            if there are several key columns, no period, or periods of several kinds.
         """
         keys, unknown, found = list[int](), list[str](), list[tuple[int, Period, str]]()
         copy, job = self._table.copy, self._job
@@ -226,18 +227,18 @@ class _Comparison:
         if not kinds:
             raise InputError(
                 f"{self._name} has no column of a week, month or quarter.",
-                "Their headers are written as 2026-11-28, 2026-11 or 2026-Q4.",
+                "Write headers as 2026-11-28, 2026-11 or 2026-Q4.",
             )
         if len(kinds) > 1:
-            words = " and ".join(f"{kind}s" for kind in Period if kind in kinds)
-            raise InputError(f"{self._name} has {words} as columns.", "Keep the columns of one kind.")
+            names = " and ".join(f"{kind}s" for kind in Period if kind in kinds)
+            raise InputError(f"{self._name} has {names} as columns.", "Keep the columns of one kind.")
         if unknown:
             names = ", ".join(map(repr, unknown[:5])) + (" …" if len(unknown) > 5 else "")
-            self._remarks.append(f"Columns that are not read: {names}.")
-        return keys[0], list(self._without_doubles(found))
+            self._remarks.append(f"Ignored columns: {names}.")
+        return keys[0], list(self._without_duplicates(found))
 
-    def _without_doubles(self, found: list[tuple[int, Period, str]]) -> Iterator[tuple[int, Period, str]]:
-        """The columns whose header is there once, and not in a merged cell."""
+    def _without_duplicates(self, found: list[tuple[int, Period, str]]) -> Iterator[tuple[int, Period, str]]:
+        """Yields the columns with a unique header outside merged cells; refuses the others."""
         names = Counter(text for _, _, text in found)
         row, merged = self._table.header_row, self._table.merged
         for column, kind, text in found:
@@ -245,14 +246,16 @@ class _Comparison:
             if area is not None:
                 self._refuse(row, column, f"the header is in the merged cells {area.name}")
             elif names[text] > 1:
-                self._refuse(row, column, f"{text} stands in {names[text]} columns")
+                self._refuse(row, column, f"{text} occurs in {names[text]} columns")
             else:
                 yield column, kind, text
         if all(names[text] > 1 for _, _, text in found):
-            raise InputError(f"Each period stands in several columns of {self._name}.", "Keep one column of each.")
+            raise InputError(
+                f"Each period occurs in several columns of {self._name}.", "Keep one column for each period."
+            )
 
     def _rows_of_items(self, key_column: int) -> Iterator[tuple[int, str, Row]]:
-        """(number, key, cells) of the rows that have a key."""
+        """Yields (row number, key, cells) of the rows with a key; refuses the others."""
         for number, cells in self._table.rows:
             key = cells[key_column - 1] if len(cells) >= key_column else None
             if isinstance(key, float) and key.is_integer():
@@ -263,14 +266,15 @@ class _Comparison:
                 self._refuse(number, key_column, "there is no key")
 
     def _find_items(self, keys: list[str]) -> dict[str, tuple[str, PlanNow]]:
-        """Key as it is in the file -> the item's key, and its plan now; of those that the run has."""
-        forms = {key: dict.fromkeys((key, key.strip(), unescaped(key))) for key in keys if "\0" not in key}
-        found = plans.list_now(self._job, self._model, list({form for some in forms.values() for form in some}))
-        shown = [key for key in forms if "'" in key and key not in found]
+        """Key in the file -> item key and its current plan, for keys that the run has."""
+        variants = {key: dict.fromkeys((key, key.strip(), unescaped(key))) for key in keys if "\0" not in key}
+        found = plans.list_now(self._job, self._model, list({variant for own in variants.values() for variant in own}))
+        shown = [key for key in variants if "'" in key and key not in found]
         harmless = datasets.find_shown_keys(self._job.dataset_id, shown) if shown else {}
         found |= plans.list_now(self._job, self._model, list(harmless.values())) if harmless else {}
         names = {
-            key: next((form for form in some if form in found), harmless.get(key, "")) for key, some in forms.items()
+            key: next((variant for variant in own if variant in found), harmless.get(key, ""))
+            for key, own in variants.items()
         }
         return {key: (name, found[name]) for key, name in names.items() if name in found}
 
@@ -281,18 +285,18 @@ class _Comparison:
         key_column: int,
         columns: list[tuple[int, int]],
     ) -> dict[str, FloatArray]:
-        """Compares all rows; returns the plans of the items that change."""
+        """Compares all rows; returns the current plans of the items that change."""
         n_rows = Counter(now[key][0] if key in now else key for _, key, _ in rows)
         planned = {item: plan.final for item, plan in now.values() if plan.final is not None}
         by_item = dict(
             zip(planned, by_span(self._split, np.array(list(planned.values()))) if planned else [], strict=True)
         )
-        merged = _Merged(self._table.merged)
+        merged = _MergedAreas(self._table.merged)
         final: dict[str, FloatArray] = {}
         for number, key, cells in rows:
             areas = merged.at(number)
             item, plan = now.get(key, (key, None))
-            if (why := self._why_not(key, item, plan, n_rows[item])) or any(
+            if (why := self._refusal(key, item, plan, n_rows[item])) or any(
                 _covers(a, number, key_column) for a in areas
             ):
                 self._refuse(number, key_column, why or "the key is in merged cells")
@@ -303,21 +307,21 @@ class _Comparison:
                 continue
             if weeks_for(self._split, planned[item], {change.period: change.after for change in changes}) is None:
                 for change in changes:
-                    self._add_bad(BadCell(change.cell, cannot_be_met(changes).rstrip(".")))
+                    self._add_bad(BadCell(change.cell, unsolvable_message(changes).rstrip(".")))
                 continue
             final[item] = planned[item]
             self._changes += changes
         return final
 
-    def _why_not(self, key: str, item: str, plan: PlanNow | None, n_rows: int) -> str:
-        """Why a row cannot be taken; an empty text where it can."""
+    def _refusal(self, key: str, item: str, plan: PlanNow | None, n_rows: int) -> str:
+        """Returns why a row is refused; empty if it is not."""
         if plan is None:
             return f"run {self._job.job_id} has no item {key[:MAX_SHOWN]!r}"
         if n_rows > 1:
-            return f"item {item[:MAX_SHOWN]!r} stands in {n_rows} rows"
+            return f"item {item[:MAX_SHOWN]!r} occurs in {n_rows} rows"
         if plan.final is None:
             why = f": {plan.reason}" if plan.reason else ""
-            return f"item {item[:MAX_SHOWN]!r} has no plan, it is {plan.outcome}{why}".rstrip(".")
+            return f"item {item[:MAX_SHOWN]!r} has no plan because it is {plan.outcome}{why}".rstrip(".")
         return ""
 
     def _compare_row(
@@ -330,14 +334,14 @@ class _Comparison:
         areas: list[Area],
         current: list[float],
     ) -> Iterator[CellChange]:
-        """The cells of a row that change the plan of its item."""
+        """Yields the cells of a row that change the plan of its item."""
         exported = self._exported(item)
         for column, place in columns:
             if areas and (area := next((a for a in areas if _covers(a, number, column)), None)) is not None:
                 self._refuse(number, column, f"it is in the merged cells {area.name}: one value for several cells")
                 continue
             if (number, column) in self._table.without_value:
-                self._refuse(number, column, "its formula has no value: save the file in Excel, which computes it")
+                self._refuse(number, column, "its formula has no computed value: open and save the file in Excel")
                 continue
             cell = cells[column - 1] if len(cells) >= column else None
             if cell is None or cell == "":
@@ -358,7 +362,7 @@ class _Comparison:
             yield CellChange(item, name, span, cell_name, current[place], units, is_meanwhile)
 
     def _exported(self, item: str) -> dict[str, float]:
-        """Units by period as they were downloaded; without those that are not known."""
+        """Downloaded units by period; without unknown ones."""
         copy = self._table.copy
         if copy is None:
             return {}
@@ -373,14 +377,14 @@ def _covers(area: Area, row: int, column: int) -> bool:
     return area.first_row <= row <= area.last_row and area.first_column <= column <= area.last_column
 
 
-class _Merged:
-    """Merged areas, asked for row by row from the top."""
+class _MergedAreas:
+    """Merged areas by row. Rows must be queried in ascending order."""
 
     def __init__(self, areas: list[Area]) -> None:
         self._waiting, self._open = list(reversed(areas)), list[Area]()
 
     def at(self, row: int) -> list[Area]:
-        """Those that reach into a row, which is not above the one asked for before."""
+        """Areas that include a row; the row must not be above the previously queried one."""
         while self._waiting and self._waiting[-1].first_row <= row:
             self._open.append(self._waiting.pop())
         if self._open:

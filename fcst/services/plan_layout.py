@@ -1,4 +1,4 @@
-"""What plans look like in files: one row an item, one column a week, month or quarter. Written and read back by it."""
+"""Layout of plan files, for writing and reading: one row per item, one column per week, month or quarter."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,26 +12,26 @@ from fcst.records import FloatArray
 
 PLAN_SHEET = "Plan"
 COPY_SHEET = "fcst"
-"""It is hidden, and holds what was downloaded, so that what was edited can be told from what others have changed."""
+"""Hidden sheet with the downloaded values, to distinguish edits in the file from later changes by others."""
 
 KEY, NAME, FAMILY, LAST_YEAR, FORECAST, FINAL = FIXED = "Key", "Name", "Family", "Last year", "Forecast", "Final plan"
-"""The columns before those of the periods; only the key is read back."""
+"""Columns before the period columns; only the key is read back."""
 
 DECIMALS = 4
 PLAN_FORMATS = ("xlsx", "csv")
-"""What plans are given away as, and read back from."""
+"""File formats of plans, for download and upload."""
 
 
 @dataclass(frozen=True)
 class PlanCopy:
-    """What a workbook was downloaded with.
+    """The values of a plan at its download.
 
     Parameters
     ----------
     spans
-        the periods of its cells by their names: `2026-11-28`, `2026-11`, `2026-Q4`.
+        names of the periods: `2026-11-28`, `2026-11`, `2026-Q4`.
     cells
-        by key, the units of each period.
+        units of each period, by item key.
     """
 
     job_id: int
@@ -41,12 +41,12 @@ class PlanCopy:
 
 
 def split_of(job: Job, period: Period) -> Split:
-    """The weeks that a run forecasts, by week, month or quarter."""
+    """Splits the forecast weeks of a run by week, month or quarter."""
     return split_weeks([job.last_wk_end_dt + timedelta(weeks=n) for n in range(1, job.spec.h + 1)], period)
 
 
 def by_span(split: Split, weekly: FloatArray) -> FloatArray:
-    """(N, S) units by span of (N, W) units by week, rounded; NaN where a week that reaches into it is not known."""
+    """Converts (N, W) units by week to (N, S) rounded units by span; NaN if any week of the span is unknown."""
     if split.is_weekly:
         sums = weekly
     else:

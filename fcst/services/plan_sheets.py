@@ -1,4 +1,4 @@
-"""The cells of an edited plan: of a workbook of Excel, or of CSV. What they mean is left to `plan_upload`."""
+"""Reading of the cells of an edited plan from an Excel workbook or CSV; `plan_comparison` interprets them."""
 
 import csv
 import io
@@ -18,12 +18,12 @@ from fcst.services.workbook import MAX_ROWS
 MAX_FILE_BYTES = 100 << 20
 MAX_UNPACKED = 1 << 30
 MAX_PARTS = 200 << 20
-"""Bytes of a workbook besides its sheets: its texts are read as a whole."""
+"""Limit of bytes of a workbook besides its sheets, because its shared strings are loaded into memory."""
 MAX_COLUMNS = 1_000
 MAX_CELLS = 5_000_000
 MAX_MERGED = 1_000
 HEAD_ROWS = 20
-"""Rows among which the header is looked for."""
+"""Number of rows searched for the header."""
 
 _NO_NUMBER = re.compile(r"[^0-9eE.+\-\s]")
 _ESCAPED = re.compile(r"_x([0-9A-Fa-f]{4})_")
@@ -33,7 +33,7 @@ Row = Sequence[Any]
 
 @dataclass(frozen=True)
 class Area:
-    """A range of merged cells, by numbers from 1."""
+    """A range of merged cells; rows and columns from 1."""
 
     name: str
     first_row: int
@@ -49,21 +49,21 @@ class PlanTable:
     Parameters
     ----------
     header_row
-        the number of the header's row, from 1.
+        row number of the header, from 1.
     header
-        its cells.
+        cells of the header.
     rows
-        (number, cells) of the rows below it that are not empty. A cell is None, bool, int, float, str, date or time.
+        (row number, cells) of the non-empty rows below. A cell is None, bool, int, float, str, date or time.
     merged
-        areas of merged cells, from the top.
+        merged areas, from the top.
     without_value
-        (row, column) of formulas that no program has computed.
+        (row, column) of formulas without a computed value.
     copy
-        what was downloaded, where the file has it.
+        the downloaded values, if the file has them.
     is_text
         whether numbers are written as text, as in CSV.
     separator
-        what stands between the cells of text.
+        delimiter of CSV.
     """
 
     header_row: int
@@ -76,12 +76,12 @@ class PlanTable:
     separator: str = ""
 
     def address(self, row: int, column: int) -> str:
-        """Where a cell is, such as `Plan!H17`, or `H17` of CSV; numbers from 1."""
+        """Address of a cell: `Plan!H17`, or `H17` for CSV; row and column from 1."""
         return cell_name(row, column) if self.is_text else f"{PLAN_SHEET}!{cell_name(row, column)}"
 
 
 def cell_name(row: int, column: int) -> str:
-    """As Excel names a cell by its numbers from 1: `H17`."""
+    """Excel name of a cell, such as `H17`; row and column from 1."""
     letters = ""
     while column:
         column, rest = divmod(column - 1, 26)
@@ -90,17 +90,17 @@ def cell_name(row: int, column: int) -> str:
 
 
 def unescaped(text: str) -> str:
-    """A text of a workbook, in which signs that it cannot hold are written by their numbers: `_x0001_`."""
+    """Decodes the `_x0001_` escapes that workbooks use for control characters."""
     return _ESCAPED.sub(lambda found: chr(int(found[1], 16)), text)
 
 
 def open_table(file: BinaryIO, name: str) -> PlanTable:
-    """The table of a file, found by its header.
+    """Reads a plan file and finds its table by the header.
 
     Raises
     ------
     InputError
-        if it is no workbook of this form and no CSV, is too large, or has no header of a plan.
+        if the file is neither .xlsx nor CSV, is too large, or has no plan header.
     """
     size = file.seek(0, io.SEEK_END)
     file.seek(0)
@@ -109,7 +109,7 @@ def open_table(file: BinaryIO, name: str) -> PlanTable:
     head = file.read(8)
     file.seek(0)
     if head.startswith(b"\xd0\xcf\x11\xe0"):
-        raise InputError(f"{name} is a workbook of an older form.", "Save it as .xlsx.")
+        raise InputError(f"{name} is a workbook in an older format.", "Save it as .xlsx.")
     return _of_workbook(file, name) if head.startswith(b"PK") else _of_csv(file.read(), name)
 
 
@@ -118,7 +118,7 @@ def _is_header(row: Row) -> bool:
 
 
 def _find_header(rows: Iterable[Row], name: str) -> tuple[int, Row]:
-    """The number of the header's row, and its cells up to the last that is not empty."""
+    """Returns the row number of the header, and its cells up to the last non-empty one."""
     for number, row in enumerate(islice(rows, HEAD_ROWS), 1):
         if _is_header(row):
             width = max(place for place, cell in enumerate(row, 1) if cell is not None and cell != "")
@@ -129,12 +129,12 @@ def _find_header(rows: Iterable[Row], name: str) -> tuple[int, Row]:
 
 
 def _below(rows: Iterable[Row], header_row: int, width: int, name: str) -> list[tuple[int, Row]]:
-    """(number, cells) of the rows below the header that are not empty."""
+    """Returns (row number, cells) of the non-empty rows below the header."""
     found: list[tuple[int, Row]] = []
     for number, row in enumerate(rows, header_row + 1):
         if number > MAX_ROWS + 1 or len(found) * width > MAX_CELLS:
-            most = f"{MAX_ROWS:,} rows or {MAX_CELLS:,} cells"
-            raise InputError(f"{name} has more than {most}.", "Download fewer items at once, or delete empty rows.")
+            limits = f"{MAX_ROWS:,} rows or {MAX_CELLS:,} cells"
+            raise InputError(f"{name} has more than {limits}.", "Download fewer items at a time, or delete empty rows.")
         if any(cell is not None and cell != "" for cell in row):
             found.append((number, row))
     return found
@@ -145,9 +145,9 @@ def _of_csv(data: bytes, name: str) -> PlanTable:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as exc:
         raise InputError(f"{name} is not UTF-8 (byte {exc.start:,}).", "Save it as 'CSV UTF-8'.") from exc
-    beginning = "".join(text.splitlines(keepends=True)[:HEAD_ROWS])
+    head = "".join(text.splitlines(keepends=True)[:HEAD_ROWS])
     try:
-        found = (mark for mark in ",;\t" if any(map(_is_header, csv.reader(io.StringIO(beginning), delimiter=mark))))
+        found = (mark for mark in ",;\t" if any(map(_is_header, csv.reader(io.StringIO(head), delimiter=mark))))
         separator = next(found, ",")
         header_row, header = _find_header(_csv_rows(text, separator), name)
         lines = islice(_csv_rows(text, separator), header_row, None)
@@ -162,7 +162,7 @@ def _csv_rows(text: str, separator: str) -> Iterator[Row]:
 
 
 def _of_workbook(file: BinaryIO, name: str) -> PlanTable:
-    import openpyxl  # here: it takes a while, and only an upload needs it
+    import openpyxl  # imported here: the import is slow, and only uploads need it
 
     try:
         with zipfile.ZipFile(file) as archive:
@@ -175,7 +175,7 @@ def _of_workbook(file: BinaryIO, name: str) -> PlanTable:
                 book.close()
     except InputError:
         raise
-    except Exception as exc:  # noqa: BLE001  whatever a broken workbook provokes in the library
+    except Exception as exc:  # noqa: BLE001  openpyxl raises many types for a damaged workbook
         raise InputError(f"{name} cannot be read as a workbook: {exc}.", "Save it again as .xlsx, or as CSV.") from exc
 
 
@@ -183,8 +183,8 @@ def _check_size(archive: zipfile.ZipFile, name: str) -> None:
     sizes = {info.filename: info.file_size for info in archive.infolist()}
     parts = sum(size for part, size in sizes.items() if not part.startswith("xl/worksheets/"))
     if sum(sizes.values()) > MAX_UNPACKED or parts > MAX_PARTS:
-        most = f"{MAX_UNPACKED / 1e6:,.0f} MB, or {MAX_PARTS / 1e6:,.0f} MB besides its sheets"
-        raise InputError(f"{name} unpacks to more than {most}.", "Download fewer items at once, or CSV.")
+        limits = f"{MAX_UNPACKED / 1e6:,.0f} MB, or {MAX_PARTS / 1e6:,.0f} MB besides its sheets"
+        raise InputError(f"{name} unpacks to more than {limits}.", "Download fewer items at a time, or CSV.")
 
 
 def _read_book(book: Any, archive: zipfile.ZipFile, name: str) -> PlanTable:
@@ -196,14 +196,14 @@ def _read_book(book: Any, archive: zipfile.ZipFile, name: str) -> PlanTable:
         )
     copy = _read_copy(sheets[COPY_SHEET]) if COPY_SHEET in sheets else None
     merged, without_value = _scan(archive, page, name)
-    page.reset_dimensions()  # what a sheet says of its size is often wrong
+    page.reset_dimensions()  # the size stored in a sheet is often wrong
     header_row, header = _find_header(page.iter_rows(max_col=MAX_COLUMNS, values_only=True), name)
     below = page.iter_rows(min_row=header_row + 1, max_col=len(header), values_only=True)
     return PlanTable(header_row, header, _below(below, header_row, len(header), name), merged, without_value, copy)
 
 
 def _read_copy(page: Any) -> PlanCopy | None:
-    """What was downloaded; None where the sheet was changed so that it cannot be read."""
+    """Reads the downloaded values; None if the sheet was changed and cannot be read."""
     page.reset_dimensions()
     rows = page.iter_rows(max_col=2, values_only=True)
     try:
@@ -217,12 +217,12 @@ def _read_copy(page: Any) -> PlanCopy | None:
 
 
 def _scan(archive: zipfile.ZipFile, page: Any, name: str) -> tuple[list[Area], frozenset[tuple[int, int]]]:
-    """Merged areas, and formulas without a value, which the library does not tell when it streams.
+    """Finds merged areas and formulas without a value, which openpyxl does not report in read-only mode.
 
     Raises
     ------
     InputError
-        that names a number that is none, as some programs write it: the library cannot read it.
+        if a numeric cell has no valid number, as some programs write it; openpyxl cannot read such a cell.
     """
     from openpyxl.utils.cell import coordinate_to_tuple, range_boundaries
 

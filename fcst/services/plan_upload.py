@@ -1,4 +1,4 @@
-"""An edited plan that comes back as a file: read and compared with the plan, and saved as one change of it."""
+"""Upload of edited plan files: read, compare with the plan, save as one adjustment."""
 
 from collections.abc import Sequence
 from datetime import date
@@ -12,9 +12,9 @@ from fcst.services.plan_comparison import (
     BadCell,
     CellChange,
     PlanUpload,
-    cannot_be_met,
     cells_in_words,
     compare,
+    unsolvable_message,
     weeks_for,
 )
 from fcst.services.plan_layout import PlanCopy, split_of
@@ -22,7 +22,7 @@ from fcst.services.plan_sheets import open_table
 
 
 class Meanwhile(StrEnum):
-    """What to do with cells that others have changed since the file was downloaded."""
+    """How to handle cells that others have changed since the download."""
 
     REFUSE = "refuse"
     KEEP = "keep"
@@ -30,17 +30,17 @@ class Meanwhile(StrEnum):
 
 
 def read_plan_file(job: Job, model: str, file: BinaryIO, name: str) -> PlanUpload:
-    """Compares an edited plan with what was downloaded, and with the plan as it is now. Nothing is saved.
+    """Reads a plan file and compares it with the downloaded and the current plan, without saving.
 
     Parameters
     ----------
     name
-        what the file is called.
+        file name, for messages.
 
     Raises
     ------
     InputError
-        if the file as a whole cannot be taken: it is no plan, of another run or model, or without periods.
+        if the whole file is refused: not a plan, a plan of another run or model, or without periods.
     """
     jobs.choose_model(job, model)
     table = open_table(file, name)
@@ -58,25 +58,25 @@ def save_plan_file(
     skip_bad: bool = False,
     meanwhile: Meanwhile = Meanwhile.REFUSE,
 ) -> int:
-    """Keeps the changed cells of a file as one change of the plan; returns its id. All of them, or nothing.
+    """Saves the changed cells of a file as one adjustment, all or none; returns its id.
 
     Parameters
     ----------
     skip_bad
-        whether the other cells are saved where some cannot be taken.
+        save the valid cells if others are refused.
     meanwhile
-        whether cells that others have changed since the download are refused, left as they are, or overwritten.
+        refuse, keep or overwrite cells that others have changed since the download.
 
     Raises
     ------
     InputError
-        if cells cannot be taken, nothing is changed, or there is no reason or name.
+        if cells are refused, no cell changes the plan, or the reason or name is missing.
     Conflict
         if others have changed the same cells since the download, or since the file was read.
     """
     if upload.n_bad and not skip_bad:
         raise InputError(
-            f"{cells_in_words(upload.n_bad)} cannot be taken: {_some(upload.bad)}.", "Correct them, or leave them out."
+            f"Refused {cells_in_words(upload.n_bad)}: {_first_three(upload.bad)}.", "Correct them, or skip them."
         )
     changes = upload.changes
     if found := upload.meanwhile:
@@ -84,7 +84,7 @@ def save_plan_file(
             cells = ", ".join(change.cell for change in found[:5]) + (" …" if len(found) > 5 else "")
             raise Conflict(
                 f"Others have changed {cells_in_words(len(found))} of the file since the download: {cells}.",
-                "Say whether theirs or yours count.",
+                "Choose whether to keep or overwrite their changes.",
             )
         if meanwhile == Meanwhile.KEEP:
             changes = tuple(change for change in changes if not change.changed_meanwhile)
@@ -93,26 +93,26 @@ def save_plan_file(
     for key, wanted in _by_item(changes).items():
         weeks = weeks_for(split, upload.final[key], {change.period: change.after for change in wanted})
         if weeks is None:
-            raise InputError(cannot_be_met(wanted), "Correct these cells.")
+            raise InputError(unsolvable_message(wanted), "Correct these cells.")
         units[key] = weeks
     n_items = len(units)
     scope = f"{upload.kind}, {n_items:,} {'item' if n_items == 1 else 'items'}"
     return adjustments.set_units(job, model, units, reason, made_by, scope, upload.seen)
 
 
-def _some(bad: Sequence[BadCell]) -> str:
+def _first_three(bad: Sequence[BadCell]) -> str:
     return "; ".join(f"{one.cell}: {one.why}" for one in bad[:3]) + (" …" if len(bad) > 3 else "")
 
 
 def _check_origin(job: Job, model: str, copy: PlanCopy, name: str) -> None:
     if copy.job_id != job.job_id:
         raise InputError(
-            f"{name} is a plan of run {copy.job_id}, and this is run {job.job_id}.",
+            f"{name} is a plan of run {copy.job_id}, but this is run {job.job_id}.",
             f"Upload it to run {copy.job_id}, or download the plan of this run.",
         )
     if copy.model != model:
         raise InputError(
-            f"{name} is a plan by {copy.model}, and this is the plan by {model}.",
+            f"{name} is a plan by {copy.model}, but this is the plan by {model}.",
             f"Choose the model {copy.model}, or download the plan by {model}.",
         )
 

@@ -1,4 +1,4 @@
-"""The final plan of a run as a wide file that people edit and upload again: an Excel workbook, or CSV."""
+"""Plan files for editing: the final plan of a run in wide format, as Excel workbook or CSV."""
 
 import csv
 import io
@@ -43,23 +43,23 @@ def write_plan(
     period: Period = Period.WEEK,
     which: RunFilter = EVERY,
 ) -> None:
-    """Writes the final plan of the completed items of a run that match, by one model, the largest sellers first.
+    """Writes the final plan of the matching completed items of a run by one model, largest sellers first.
 
     Parameters
     ----------
     out
-        for Excel a file on the disk, for CSV any stream.
+        for Excel a file on disk, for CSV any stream.
     file_format
         one of `PLAN_FORMATS`.
 
     Raises
     ------
     InputError
-        if the run has no such model, the format is unknown, or an Excel sheet has not so many rows.
+        if the run has no such model, the format is unknown, or the rows exceed the limit of an Excel sheet.
     """
     jobs.choose_model(job, model)
     if file_format not in PLAN_FORMATS:
-        raise InputError(f"There is no format {file_format!r} of a plan.", f"Choose among {', '.join(PLAN_FORMATS)}.")
+        raise InputError(f"There is no plan format {file_format!r}.", f"Choose one of {', '.join(PLAN_FORMATS)}.")
     split = split_of(job, period)
     if file_format == "csv":
         _write_csv(out, split, plans.read(job, model, which))
@@ -67,10 +67,10 @@ def write_plan(
     n_items = exports.count_chosen(job, which, model)[0]
     if (n_rows := n_items * max(1, 2 * len(job.spec.level))) > MAX_ROWS:
         raise InputError(
-            f"An Excel sheet holds {MAX_ROWS:,} rows below its header, and the bounds of these items have {n_rows:,}.",
-            "Take fewer items, or CSV.",
+            f"An Excel sheet has at most {MAX_ROWS:,} rows below its header; these bounds need {n_rows:,}.",
+            "Choose fewer items, or CSV.",
         )
-    seen = adjustments.last_change(job.job_id)  # before the plan is read: what changes meanwhile counts as later
+    seen = adjustments.last_change(job.job_id)  # before the plan is read: a change in between counts as later
     with new_workbook(out) as book:
         _PlanBook(book, job, model, period, split, seen).write(
             within_reserve(plans.read(job, model, which), UNFINISHED, load_settings().home, step=1)
@@ -78,7 +78,7 @@ def write_plan(
 
 
 def save_plan(job_id: int, path: Path, file_format: str, period: Period, model: str = "") -> None:
-    """Writes `write_plan` of a whole run to a path; a file that is there is replaced when the new one is whole.
+    """Saves the plan of a whole run to a path, as `write_plan`; replaces an existing file once the new one is complete.
 
     Raises
     ------
@@ -91,19 +91,19 @@ def save_plan(job_id: int, path: Path, file_format: str, period: Period, model: 
 
 
 def open_plan(job: Job, model: str, file_format: str, period: Period, which: RunFilter) -> tuple[BinaryIO, int]:
-    """A file as `write_plan` makes it, whole on the disk and at its beginning, and its size in bytes."""
+    """Writes a plan to a temporary file; returns it, positioned at the start, and its size in bytes."""
     return exports.open_written(lambda out: write_plan(job, model, out, file_format, period, which))
 
 
 def plan_file_name(job: Job, model: str, file_format: str, period: Period, which: RunFilter = EVERY) -> str:
-    """Says what a file is: `run12_sample_plan_Auto_by-month_all-items.xlsx`."""
+    """File name of a plan: `run12_sample_plan_Auto_by-month_all-items.xlsx`."""
     run, items = exports.name_parts(job, which, model)
     return f"{run}_plan_{in_file_name(model)}_by-{period}_{items}.{file_format}"
 
 
 @contextmanager
-def _text_over(out: BinaryIO) -> Iterator[io.TextIOWrapper]:
-    """Text into a stream of bytes, which stays open; with the mark by which Excel knows that it is UTF-8."""
+def _text_stream(out: BinaryIO) -> Iterator[io.TextIOWrapper]:
+    """Wraps a byte stream, which stays open, as UTF-8 text with the byte order mark that Excel needs."""
     lines = io.TextIOWrapper(out, encoding="utf-8-sig", newline="")
     try:
         yield lines
@@ -112,7 +112,7 @@ def _text_over(out: BinaryIO) -> Iterator[io.TextIOWrapper]:
 
 
 def _write_csv(out: BinaryIO, split: Split, blocks: Iterator[list[PlanRow]]) -> None:
-    with _text_over(out) as lines:
+    with _text_stream(out) as lines:
         writer = csv.writer(lines, lineterminator="\r\n")
         writer.writerow([*FIXED, *(span.name for span in split.spans)])
         for rows in blocks:
@@ -123,12 +123,12 @@ def _write_csv(out: BinaryIO, split: Split, blocks: Iterator[list[PlanRow]]) -> 
 
 
 def _as_text(units: float) -> str:
-    """A number without an exponent and without zeros behind it; nothing where it is not known."""
+    """Formats units without exponent and trailing zeros; empty for NaN."""
     return "" if units != units else f"{units:.4f}".rstrip("0").rstrip(".")
 
 
 class _Cells:
-    """The numbers of some rows: totals of last year, forecast and final plan, and the three by span."""
+    """Numbers of some rows: totals of last year, forecast and final plan, and the three by span."""
 
     def __init__(self, split: Split, rows: Sequence[PlanRow]) -> None:
         last_year, forecast, final = (
@@ -149,7 +149,7 @@ class _Styles:
 
 
 class _PlanBook:
-    """The sheets of a workbook, whose rows are written as they come."""
+    """The sheets of a plan workbook; rows are written as they are read."""
 
     def __init__(
         self, book: xlsxwriter.Workbook, job: Job, model: str, period: Period, split: Split, seen: int
@@ -203,7 +203,7 @@ class _PlanBook:
                 "minimum": 0,
                 "maximum": adjustments.MAX_UNITS,
                 "error_title": "Units",
-                "error_message": "Give units as a number from 0 on.",
+                "error_message": "Enter units as a number of at least 0.",
             },
         )
 
@@ -238,13 +238,11 @@ class _PlanBook:
             sheet.write_string(0, column, span.name, self._styles.week)
             if not span.is_whole:
                 n_days = (span.last - span.first).days + 1
-                sheet.write_comment(
-                    0, column, f"{span.n_days} of its {n_days} days are in the run.", {"author": "fcst"}
-                )
+                sheet.write_comment(0, column, f"{span.n_days} of {n_days} days are in the run.", {"author": "fcst"})
         return sheet
 
     def _write_texts(self, sheet: Worksheet, number: int, texts: Sequence[str]) -> None:
-        """Text is text, whatever it begins with; the key stays text also where people type it again."""
+        """Writes texts, never formulas; the key column has text format, so that retyped keys stay text."""
         for column, text in enumerate(texts):
             sheet.write_string(number, column, text[:MAX_TEXT], self._styles.text if column == 0 else None)
 
@@ -256,9 +254,9 @@ class _PlanBook:
     def _write_read_me(self, sheet: Worksheet) -> None:
         sheet.set_column(0, 0, 26)
         sheet.set_column(1, 1, 100, self._styles.wrapped)
-        for number, (title, said) in enumerate(self._read_me().items()):
+        for number, (title, text) in enumerate(self._read_me().items()):
             sheet.write_string(number, 0, title, self._styles.header)
-            sheet.write_string(number, 1, said[:MAX_TEXT], self._styles.wrapped)
+            sheet.write_string(number, 1, text[:MAX_TEXT], self._styles.wrapped)
 
     def _read_me(self) -> dict[str, str]:
         job, weeks = self._job, self._split.week_ends
@@ -269,40 +267,41 @@ class _PlanBook:
         ]
         periods = _PERIODS[self._period]
         facts = {
-            "What this is": f"The final plan of run {job.job_id} by {self._model}, by {periods}, to be edited.",
+            "Content": f"The final plan of run {job.job_id} by {self._model}, by {periods}, for editing.",
             "Run": f"{job.job_id}{f', {job.name}' if job.name else ''}",
             "Dataset": f"{job.dataset}, version {job.dataset_version}",
             "Model": self._model,
             "Weeks": f"{len(weeks)}, ending {weeks[0]} to {weeks[-1]}",
-            "Periods": f"{periods}, each by its last day",
+            "Periods": f"{periods}, each named by its last day",
             "Downloaded, UTC": f"{datetime.now(UTC):%Y-%m-%d %H:%M}",
-            "How to edit": f"Change the coloured cells of the sheet {PLAN_SHEET}, in units from 0 on. Save the file. "
-            "On the page Forecasts, open this run and this model, and press 'Upload a plan …'.",
-            "What is read back": f"Of the sheet {PLAN_SHEET}: the column {FIXED[0]} and the columns of {periods}. "
-            "Empty cells, and those that you did not change, leave the plan as it is. Rows and columns may be moved, "
-            "sorted and deleted. The sums in front are not read, and do not follow your changes.",
-            "Forecast, Last year": "The model's own forecast, and the units of the same weeks of the last known year, "
-            f"by {periods}. Empty cells are not known.",
+            "How to edit": f"Change the coloured cells of the sheet {PLAN_SHEET}, in units of at least 0. Save the "
+            "file. On the page Forecasts, open this run and this model, and press 'Upload a plan …'.",
+            "What is read": f"From the sheet {PLAN_SHEET}: the column {FIXED[0]} and the columns of {periods}. "
+            "Empty and unchanged cells do not change the plan. You can move, sort and delete rows and columns. "
+            "The totals before the periods are not read, and are not updated by your changes.",
+            "Forecast, Last year": "The model forecast, and the units of the same weeks of the last known year, "
+            f"by {periods}. Empty cells are unknown.",
         }
         if self._period != Period.WEEK:
-            facts["Periods"] = f"{periods}; a week that is in two of them counts by its days"
+            facts["Periods"] = f"{periods}; a week in two of them is split by days"
         if parts:
-            facts["Only in part"] = "; ".join(parts)
+            facts["Partial periods"] = "; ".join(parts)
         if job.spec.level:
             facts["Bounds"] = (
-                "Of each week: lo_80 and hi_80 are the bounds of its 80 % interval. There are none of months and "
-                "quarters, for the bounds of a sum are not the sums of the bounds."
+                "By week: lo_80 and hi_80 are the bounds of the 80 % interval. Months and quarters have none, "
+                "because the bounds of a total are not the totals of the bounds."
             )
         return facts
 
 
 def as_period(text: str) -> Period:
-    """
+    """Parses a period.
+
     Raises
     ------
     InputError
-        if it is none.
+        if there is no such period.
     """
     if text not in set(Period):
-        raise InputError(f"There is no period {text!r}.", f"Choose among {', '.join(Period)}.")
+        raise InputError(f"There is no period {text!r}.", f"Choose one of {', '.join(Period)}.")
     return Period(text)

@@ -1,4 +1,4 @@
-"""What an operator can do against a database that only grows: delete old runs, and datasets that none of them uses."""
+"""Pruning: delete old runs, and dataset versions that no run uses."""
 
 from collections.abc import Callable
 
@@ -17,22 +17,22 @@ def _no_progress(row: EndedJob | UnusedDataset) -> None:
 
 
 def list_runs(older_than: int | None, keep: int | None) -> list[EndedJob]:
-    """Runs that ended more than `older_than` days ago, or all that have ended but the last `keep`; the oldest first."""
+    """Runs that ended more than `older_than` days ago, or all ended runs except the last `keep`; oldest first."""
     for number in (older_than, keep):
         if number is not None and not 0 <= number <= MAX_NUMBER:
-            raise InputError(f"{number} is not a number of days or runs.", f"It may be 0 to {MAX_NUMBER:,}.")
+            raise InputError(f"{number} is out of range for days or runs.", f"Give a number from 0 to {MAX_NUMBER:,}.")
     return jobs.list_ended(older_than, keep)
 
 
 def list_datasets(runs: list[EndedJob]) -> list[UnusedDataset]:
-    """Versions of datasets that no run uses when `runs` are gone, and of which there is a newer one."""
+    """Dataset versions that no run uses once `runs` are deleted, and that have a newer version."""
     return datasets.list_unused([run.job_id for run in runs])
 
 
 def delete_runs(runs: list[EndedJob], on_begin: Callable[[EndedJob], None] = _no_progress) -> list[EndedJob]:
-    """Deletes runs as `list_runs` gives them, each with its forecasts in a transaction of its own; returns which.
+    """Deletes runs from `list_runs` with their forecasts, one transaction each; returns the deleted ones.
 
-    `on_begin` is called before each. One that was deleted meanwhile, or is tried again, is not among them.
+    Calls `on_begin` before each run. Skips runs that were deleted or retried meanwhile.
     """
     who = identity.require(Scope.ADMIN)
     deleted = []
@@ -46,9 +46,9 @@ def delete_runs(runs: list[EndedJob], on_begin: Callable[[EndedJob], None] = _no
 def delete_datasets(
     versions: list[UnusedDataset], on_begin: Callable[[UnusedDataset], None] = _no_progress
 ) -> list[UnusedDataset]:
-    """Deletes versions of datasets as `list_datasets` gives them; returns which: one that a run uses stays.
+    """Deletes dataset versions from `list_datasets`; returns the deleted ones. Skips versions that a run uses.
 
-    `on_begin` is called before each.
+    Calls `on_begin` before each version.
     """
     who = identity.require(Scope.ADMIN)
     deleted = []

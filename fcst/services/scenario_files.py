@@ -1,4 +1,4 @@
-"""The plan of a run in scenarios as a file: CSV, or an Excel workbook that says what the scenarios change."""
+"""Scenario files: the plan of a run in scenarios, as CSV or as Excel workbook with the changes of each scenario."""
 
 import csv
 import io
@@ -28,12 +28,12 @@ _CHANGES = ("scenario", "driver", "first_wk_end_dt", "last_wk_end_dt", "how", "v
 def open_scenarios(
     job: Job, model: str, file_format: str, which: RunFilter, chosen: Sequence[Scenario]
 ) -> tuple[BinaryIO, int]:
-    """A file as `write_scenarios` makes it, whole on the disk and at its beginning, and its size in bytes."""
+    """Writes scenarios to a temporary file; returns it, positioned at the start, and its size in bytes."""
     return exports.open_written(lambda out: write_scenarios(job, model, out, file_format, which, chosen))
 
 
 def scenario_file_name(job: Job, model: str, file_format: str, which: RunFilter, chosen: Sequence[Scenario]) -> str:
-    """Says what a file is: `run12_sample_scenarios_Carnival_all-items.csv`."""
+    """File name of scenarios: `run12_sample_scenarios_Carnival_all-items.csv`."""
     run, items = exports.name_parts(job, which, model)
     names = "_".join(in_file_name(scenario.name) for scenario in chosen)
     return f"{run}_scenarios_{names}_{items}.{file_format}"
@@ -42,24 +42,23 @@ def scenario_file_name(job: Job, model: str, file_format: str, which: RunFilter,
 def write_scenarios(
     job: Job, model: str, out: BinaryIO, file_format: str, which: RunFilter, chosen: Sequence[Scenario]
 ) -> None:
-    """Writes the final plan of the items that match by week, and what it is in one or two scenarios: `COLUMNS`, and a
-    column a scenario by its name; the largest sellers first.
+    """Writes the weekly final plan of the matching items and its values in one or two scenarios, largest sellers first.
+
+    The columns are `COLUMNS`, then one per scenario, with its name.
 
     Parameters
     ----------
     out
-        for Excel a file on the disk, for CSV any stream.
+        for Excel a file on disk, for CSV any stream.
 
     Raises
     ------
     InputError
-        if the run has no such model, the format is unknown, or an Excel sheet has not so many rows.
+        if the run has no such model, the format is unknown, or the rows exceed the limit of an Excel sheet.
     """
     choose_model(job, model)
     if file_format not in PLAN_FORMATS:
-        raise InputError(
-            f"There is no format {file_format!r} of scenarios.", f"Choose among {', '.join(PLAN_FORMATS)}."
-        )
+        raise InputError(f"There is no scenario format {file_format!r}.", f"Choose one of {', '.join(PLAN_FORMATS)}.")
     ids = [scenario.scenario_id for scenario in chosen]
     if file_format == "csv":
         header = io.StringIO()
@@ -71,8 +70,8 @@ def write_scenarios(
     n_rows = exports.count_chosen(job, which, model)[0] * job.spec.h
     if n_rows > MAX_ROWS:
         raise InputError(
-            f"An Excel sheet holds {MAX_ROWS:,} rows below its header, and these items have {n_rows:,}.",
-            "Take fewer items, or CSV.",
+            f"An Excel sheet has at most {MAX_ROWS:,} rows below its header; these items need {n_rows:,}.",
+            "Choose fewer items, or CSV.",
         )
     with exports.scratch_file() as rows:
         scenarios.copy_export(job, model, which, ids, rows, is_for_spreadsheets=False)

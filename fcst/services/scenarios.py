@@ -1,6 +1,6 @@
-"""What an analyst can do with scenarios of a run: change drivers of weeks ahead, compare, take over into the plan.
+"""Scenarios of a run: change drivers of future weeks, compare, apply to the plan.
 
-A scenario needs no new run: the effects that the run has learnt and its baselines stay as they are.
+A scenario needs no new run: it uses the learnt effects and baselines of the run.
 """
 
 import math
@@ -42,16 +42,17 @@ ITEMS_AT_ONCE = 200
 SHOWN_ITEMS = 50
 
 OnProgress = Callable[[int, int], None]
-"""Called with how many items are done, and of how many."""
+"""Called with the number of items done, and the total."""
 
 
 def list_scenarios(job: Job) -> list[Scenario]:
-    """The scenarios of a run in the order in which they were made."""
+    """Scenarios of a run, in order of creation."""
     return scenarios.find(job.job_id)
 
 
 def get_scenario(job: Job, scenario_id: int) -> Scenario:
-    """
+    """Returns a scenario.
+
     Raises
     ------
     NotFound
@@ -64,47 +65,47 @@ def get_scenario(job: Job, scenario_id: int) -> Scenario:
 
 
 def last_change(job_id: int) -> tuple[int, int, int]:
-    """What differs whenever the scenarios of a run do."""
+    """Version of the scenarios of a run: differs after each change."""
     return scenarios.last_change(job_id)
 
 
 def changeable_drivers(job: Job) -> list[ChangeableDriver]:
-    """The drivers that scenarios of a run can change: those with an effect; none where it has learnt none."""
+    """Drivers that scenarios of a run can change: those with a learnt effect; empty if there are none."""
     if not job.spec.driver_load or (learned := _learned(job.job_id)) is None:
         return []
     effects, found = learned.effects, dict[str, ChangeableDriver]()
     shown = {(one["driver"], one["shift"]): one["percent"] for one in learned.summary()["effects"]}
     for place, column in enumerate(effects.columns):
         if column.shift == 0 and column.kind in CHANGED_BY:
-            reach = float(effects.lowest[place]), float(effects.highest[place])
-            found[column.driver] = ChangeableDriver(column.driver, column.kind, shown[column.driver, 0], *reach)
+            limits = float(effects.lowest[place]), float(effects.highest[place])
+            found[column.driver] = ChangeableDriver(column.driver, column.kind, shown[column.driver, 0], *limits)
     for load in drivers.list_loads(job.dataset_id, job.spec.driver_load):
         for driver in load.columns:
-            if driver.kind is DriverKind.OPEN:  # nothing is sold where it is 0, whatever was learnt of it
+            if driver.kind is DriverKind.OPEN:  # 0 means no sales, independent of any learnt effect
                 found.setdefault(driver.name, ChangeableDriver(driver.name, driver.kind, None, 0.0, 0.0))
     kinds = list(CHANGED_BY)
     return sorted(found.values(), key=lambda driver: (kinds.index(driver.kind), driver.name))
 
 
 def create_scenario(job: Job, name: str, made_by: str = "", copy_of: int | None = None) -> Scenario:
-    """Makes a scenario of a run, without changes or as a copy of another one of it.
+    """Creates a scenario of a run, empty or as a copy of another scenario of the run.
 
     Raises
     ------
     InputError
-        if no name is given, the run has a scenario of that name, or too many.
+        if a name is missing, the run has a scenario of that name, or it has the maximum number of scenarios.
     """
     identity.require(Scope.RUN)
-    name = written(name, MAX_NAME, "The scenario has no name.", "Give it a name.")
+    name = written(name, MAX_NAME, "The scenario has no name.", "Enter a name.")
     if copy_of is not None:
         get_scenario(job, copy_of)
     if len(list_scenarios(job)) >= MAX_SCENARIOS:
-        raise InputError(f"Run {job.job_id} has {MAX_SCENARIOS} scenarios.", "Delete one that is not needed.")
+        raise InputError(f"Run {job.job_id} has {MAX_SCENARIOS} scenarios.", "Delete one first.")
     return get_scenario(job, scenarios.insert(job.job_id, name, named(made_by), copy_of))
 
 
 def delete_scenario(job: Job, scenario_id: int) -> None:
-    """Deletes a scenario. A plan that took it over stays as it is.
+    """Deletes a scenario. A plan to which it was applied does not change.
 
     Raises
     ------
@@ -125,17 +126,17 @@ def add_change(
     scope: str = "",
     on_progress: OnProgress | None = None,
 ) -> Scenario:
-    """Changes a driver of the items that match in a scenario, after its other changes; returns the scenario.
+    """Adds a driver change for the matching items to a scenario, after its other changes; returns the scenario.
 
     Parameters
     ----------
     scope
-        which items these are, in words.
+        description of the items.
 
     Raises
     ------
     InputError
-        if the run has no effect of such a driver, a number or a week is out of range, or no item has effects.
+        if the run has no effect of this driver, a number or week is out of range, or no item has effects.
     Conflict
         if the scenario was changed meanwhile.
     """
@@ -145,14 +146,14 @@ def add_change(
     who = named(made_by)
     unique_ids = scenarios.keys_with_uplift(job, which)
     if not unique_ids:
-        raise InputError("None of these items has effects of drivers in this run.", "Choose other items.")
+        raise InputError("None of these items has driver effects in this run.", "Choose other items.")
     items = _compute(job, scenario, unique_ids, change, on_progress)
     scenarios.add_change(scenario, change, unique_ids, scope_in_words(scope, which), who, items)
     return get_scenario(job, scenario_id)
 
 
 def remove_change(job: Job, scenario_id: int, change_id: int, on_progress: OnProgress | None = None) -> Scenario:
-    """Removes a change of a scenario; the others stay. Returns the scenario.
+    """Removes a change of a scenario and keeps the others; returns the scenario.
 
     Raises
     ------
@@ -166,56 +167,56 @@ def remove_change(job: Job, scenario_id: int, change_id: int, on_progress: OnPro
     unique_ids = scenarios.keys_of_change(scenario_id, change_id) if 0 < change_id < 2**63 else []
     if not unique_ids:
         raise NotFound(f"The scenario {scenario.name!r} has no change {change_id}.", "It may have been removed.")
-    left = replace(scenario, changes=tuple(one for one in scenario.changes if one.change_id != change_id))
-    items = _compute(job, left, unique_ids, None, on_progress)
+    remaining = replace(scenario, changes=tuple(one for one in scenario.changes if one.change_id != change_id))
+    items = _compute(job, remaining, unique_ids, None, on_progress)
     scenarios.remove_change(scenario, change_id, unique_ids, items)
     return get_scenario(job, scenario_id)
 
 
 def sums(job: Job, model: str, which: RunFilter, chosen: Sequence[Scenario]) -> pd.DataFrame:
-    """`wk_end_dt, change1, change2`: by how many units one or two scenarios change the final plan of the items that
-    match, by week; without rows where they change none of them."""
+    """Weekly change of the final plan of the matching items by one or two scenarios, in units: `wk_end_dt, change1,
+    change2`. No rows if the scenarios do not change these items."""
     frame = scenarios.sums(job, model, which, [scenario.scenario_id for scenario in chosen])
     frame["wk_end_dt"] = pd.to_datetime(frame["wk_end_dt"])
     return frame.astype({"change1": float, "change2": float})
 
 
 def list_items(job: Job, model: str, which: RunFilter, chosen: Sequence[Scenario]) -> list[ScenarioUnits]:
-    """The items that match and that one or two scenarios change most."""
+    """The matching items with the largest change by one or two scenarios."""
     return scenarios.list_items(job, model, which, [scenario.scenario_id for scenario in chosen], SHOWN_ITEMS)
 
 
 def take_over(job: Job, model: str, scenario_id: int, reason: str, made_by: str = "", seen: int | None = None) -> int:
-    """Changes the plan by one model as a scenario does; returns the id of the adjustment.
+    """Applies a scenario to the plan by one model; returns the adjustment id.
 
     Parameters
     ----------
     seen
-        as of `adjustments.adjust`.
+        as in `adjustments.adjust`.
 
     Raises
     ------
     NotFound
         if the run has no such scenario.
     InputError
-        if it changes nothing, or no reason or name is given.
+        if the scenario changes nothing, or the reason or name is missing.
     Conflict
-        if the same weeks of the plan were changed since they were looked at.
+        if the same weeks of the plan were changed since they were read.
     """
     identity.require(Scope.RUN)
     choose_model(job, model)
     scenario = get_scenario(job, scenario_id)
     steps = scenarios.changed_steps(scenario.scenario_id)
     if steps is None:
-        raise InputError(f"The scenario {scenario.name!r} changes no week.", "Add a change to it.")
+        raise InputError(f"The scenario {scenario.name!r} does not change any week.", "Add a change first.")
     first, last = (job.last_wk_end_dt + timedelta(weeks=step) for step in steps)
-    asked = Asked(first, last, None, None, f"scenario {scenario.name}", given_reason(reason), named(made_by), seen)
+    record = Asked(first, last, None, None, f"scenario {scenario.name}", given_reason(reason), named(made_by), seen)
     with stored_plans.open_plan(job, model) as plan:
-        return plan.take_over(asked, scenario.scenario_id, steps)
+        return plan.take_over(record, scenario.scenario_id, steps)
 
 
 def _learned(job_id: int) -> Learned | None:
-    """What a run has learnt at the end of its history."""
+    """Learnt effects of a run at the end of its history; None if there are none."""
     content = learning.contents(job_id).get(0)
     return None if content is None else Learned.from_bytes(content)
 
@@ -225,20 +226,22 @@ def _check(job: Job, scenario: Scenario, change: DriverChange) -> None:
     if (driver := known.get(change.driver)) is None:
         raise InputError(
             f"Run {job.job_id} has learnt no effect of {change.driver!r}.",
-            f"Choose among {', '.join(known)}." if known else "Load drivers for its dataset, then run again.",
+            f"Choose one of {', '.join(known)}." if known else "Load drivers for the dataset, then submit a new run.",
         )
     if len(scenario.changes) >= MAX_CHANGES:
         raise InputError(f"The scenario has {MAX_CHANGES} changes.", "Remove some of them.")
     check_weeks(job, change.first, change.last)
     if change.how not in CHANGED_BY[driver.kind]:
-        raise InputError(f"{change.driver!r} is a share of the week.", "Give a share, not a percentage of it.")
+        raise InputError(
+            f"{change.driver!r} is a share of the week.", "Give a share from 0 to 1, not a percent change."
+        )
     least, most = _range(driver.kind, change.how)
     is_price = driver.kind is DriverKind.PRICE and change.value == least
     if not (math.isfinite(change.value) and least <= change.value <= most) or is_price:
         what = "above" if driver.kind is DriverKind.PRICE else "from"
         unit = " %" if change.how is ChangeHow.PERCENT else ""
         raise InputError(
-            f"{change.driver!r} was to be {change.value:,.6g}{unit}.",
+            f"The value {change.value:,.6g}{unit} of {change.driver!r} is out of range.",
             f"Give a number {what} {least:,.0f} to {most:,.0f}.",
         )
 
@@ -254,18 +257,20 @@ def _range(kind: DriverKind, how: ChangeHow) -> tuple[float, float]:
 def _compute(
     job: Job, scenario: Scenario, unique_ids: Sequence[str], more: DriverChange | None, on_progress: OnProgress | None
 ) -> list[ScenarioItem]:
-    """What becomes of items after the changes of a scenario that they have, and then one more."""
+    """Computes items with their changes of a scenario, and optionally one more change."""
     learned = _learned(job.job_id)
     if learned is None:
-        raise InputError(f"Run {job.job_id} has learnt no effects.", "Submit a run of the same items.")
+        raise InputError(f"Run {job.job_id} has learnt no effects.", "Submit a new run of these items.")
     by_change = {one.change_id: one.change for one in scenario.changes}
     found = list[ScenarioItem]()
     for first in range(0, len(unique_ids), ITEMS_AT_ONCE):
         keys = unique_ids[first : first + ITEMS_AT_ONCE]
-        have = scenarios.changes_of(scenario.scenario_id, keys)
+        by_item = scenarios.changes_of(scenario.scenario_id, keys)
         for series in read_series(job, sales.item_series(job.dataset_id, keys)):
             changes = [
-                by_change[number] for number, of in have.items() if number in by_change and series.unique_id in of
+                by_change[change_id]
+                for change_id, own in by_item.items()
+                if change_id in by_change and series.unique_id in own
             ]
             if changes := [*changes, *([more] if more else [])]:
                 item = item_in_scenario(series, job.spec.h, learned.effects, changes)

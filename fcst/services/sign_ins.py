@@ -1,4 +1,4 @@
-"""Sign-ins of people: how long one holds, and how it ends on the server, whatever cookie a browser still has."""
+"""Validity of sign-ins: expiry and server-side sign-out, independent of browser cookies."""
 
 import logging
 import time
@@ -20,16 +20,16 @@ MAX_NAME = 200
 log = logging.getLogger(__name__)
 
 _checked: OrderedDict[bytes, tuple[float, bool]] = OrderedDict()
-"""sign-in -> when the database was asked for it, and whether it had ended: a page asks many times."""
+"""Cache: sign-in -> time of the last query, and whether it had ended."""
 _away: deque[float] = deque(maxlen=1)
-"""When the database did not answer."""
+"""Time of the last failed query."""
 
 
 def is_over(sign_in: SignIn) -> bool:
-    """Whether a sign-in has ended: by its age, at its sign-out, or with all of its person's.
+    """Whether a sign-in has ended: by age, by sign-out, or because all sign-ins of the person were ended.
 
-    While the database is away, what it said last holds; a sign-in of which it has said nothing counts as ended. So does
-    one that lies as far ahead as it may last: it is of before the clock went back.
+    While the database is not reachable, uses the last result; a sign-in without one counts as ended. A sign-in further
+    in the future than its maximum age also counts as ended: it is from before the clock was set back.
     """
     if abs(datetime.now(UTC) - sign_in.at) >= timedelta(hours=load_settings().sign_in_hours):
         return True
@@ -49,33 +49,34 @@ def is_over(sign_in: SignIn) -> bool:
 
 
 def is_database_away() -> bool:
-    """Whether the database did not answer a moment ago: each question would wait for it as long again."""
+    """Whether a query failed in the last seconds. Another one would wait for the timeout again."""
     return bool(_away) and time.monotonic() - _away[-1] < ASK_AGAIN_S
 
 
 def end(sign_in: SignIn) -> None:
-    """Ends one sign-in: its cookie is of no use from now on; here at once, even while the database is away."""
+    """Ends one sign-in and invalidates its cookie; in this process even while the database is not reachable."""
     _remember(sign_in, True)
     try:
         sign_outs.insert(sign_in.key, datetime.now(UTC), KEEP_DAYS)
     except DatabaseAway as exc:
-        log.warning("A sign-out is kept until this server ends, not in the database: %s", exc.message)
+        log.warning(
+            "A sign-out is kept in memory until this server stops, because the database is not reachable: %s",
+            exc.message,
+        )
 
 
 def sign_out_person(name: str) -> str:
-    """Ends all sign-ins that a person has now; returns the name as it was taken. They may sign in again.
+    """Ends all current sign-ins of a person, who may sign in again; returns the normalised name.
 
     Raises
     ------
     InputError
-        if that can be no name.
+        if the name is invalid.
     """
     who = identity.require(Scope.ADMIN)
     person = name.replace("\0", "").strip().lower()
     if not 0 < len(person) <= MAX_NAME:
-        raise InputError(
-            f"A person's name has 1 to {MAX_NAME} characters.", "Give the address with which they sign in."
-        )
+        raise InputError(f"A person's name has 1 to {MAX_NAME} characters.", "Give the address used to sign in.")
     sign_outs.insert_person(person, datetime.now(UTC), KEEP_DAYS, who)
     return person
 

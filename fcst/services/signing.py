@@ -1,4 +1,4 @@
-"""The secret that signs cookies and links: that of secrets.toml, or one that is made once and kept in FCST_HOME."""
+"""The secret that signs cookies and links: from secrets.toml, or generated once and stored in FCST_HOME."""
 
 import contextlib
 import os
@@ -14,19 +14,19 @@ FILE = "cookie.secret"
 
 
 def signing_secret() -> str:
-    """The secret of this installation. Several servers for the same people need the same one in their secrets.toml.
+    """Returns the secret of this installation. Servers that share users need the same secret in secrets.toml.
 
     Raises
     ------
     ConfigError
-        if it cannot be kept.
+        if the secret cannot be stored.
     """
     settings = load_settings()
-    return settings.cookie_secret or _made_secret(settings.home / FILE)
+    return settings.cookie_secret or _stored_secret(settings.home / FILE)
 
 
-@lru_cache(maxsize=4)  # every link asks for it
-def _made_secret(path: Path) -> str:
+@lru_cache(maxsize=4)  # used for every link
+def _stored_secret(path: Path) -> str:
     try:
         if not path.exists():
             draft = make_home(path.parent) / f"{FILE}.{secrets.token_hex(6)}"
@@ -37,7 +37,11 @@ def _made_secret(path: Path) -> str:
             draft.unlink()
         secret = path.read_text(encoding="utf-8").strip()
     except OSError as exc:
-        raise ConfigError(f"The secret {path} cannot be kept: {exc.strerror}.", "Check the folder FCST_HOME.") from exc
+        raise ConfigError(
+            f"The secret {path} cannot be stored: {exc.strerror}.", "Check the folder FCST_HOME."
+        ) from exc
     if len(secret) < LEAST_SECRET:
-        raise ConfigError(f"The secret {path} is shorter than {LEAST_SECRET} characters.", "Delete the file.")
+        raise ConfigError(
+            f"The secret {path} is shorter than {LEAST_SECRET} characters.", "Delete the file, to generate a new one."
+        )
     return secret

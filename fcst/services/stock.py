@@ -1,4 +1,4 @@
-"""Safety stocks and reorder points of the items of a run, computed when they are asked for."""
+"""Safety stocks and reorder points of the items of a run, computed on request."""
 
 import csv
 from collections.abc import Iterator, Sequence
@@ -20,18 +20,18 @@ from fcst.stock import StockFigures, StockSettings
 from fcst.store import stock
 
 MANY_BACKTESTS = 20_000
-"""From so many of a run quantiles are learnt; of more, about so many are drawn. At 98 % the share is known to 0.1 %."""
+"""Backtests of a run used to learn quantiles; of more, about this many are sampled. Precision at 98 %: 0.1 %."""
 
 PAGE_ITEMS = 5_000
-"""Items that are read at once where all of a run are asked for."""
+"""Items per page when all items of a run are read."""
 
 OF_SALES = ("units_per_sale", "cv2", "adi")
-"""What an item's weeks with sales are like, as `compute.stock.lumps` takes it."""
+"""Statistics of an item's weeks with sales, parameters of `compute.stock.lumps`."""
 
-NOTHING_ASKED = StockSettings()
+NO_OVERRIDES = StockSettings()
 NOT_SET = "No lead time is set."
-NOT_FORECAST = "The run has no forecast of it."
-NO_LEVEL = "The run has no interval."
+NOT_FORECAST = "The run has no forecast of this item."
+NO_LEVEL = "The run has no prediction intervals."
 
 
 def list_stock(
@@ -40,47 +40,50 @@ def list_stock(
     which: RunFilter = EVERY,
     limit: int | None = None,
     skip: int = 0,
-    asked: StockSettings = NOTHING_ASKED,
+    overrides: StockSettings = NO_OVERRIDES,
 ) -> list[StockFigures]:
-    """Safety stocks and reorder points of the items of a run that match, the largest sellers first.
+    """Safety stocks and reorder points of the matching items of a run, largest sellers first.
 
     Parameters
     ----------
-    asked
-        holds for all items, in place of what is said of them.
+    overrides
+        settings for all items, which take precedence over the saved ones.
     """
-    return _figures(job, model, stock.page(job, model, which, 0, limit, skip), asked)
+    return _figures(job, model, stock.page(job, model, which, 0, limit, skip), overrides)
 
 
 def find_stock(job: Job, model: str, unique_id: str) -> StockFigures | None:
-    """Those of one item; None where the run does not have it."""
+    """Stock figures of one item; None if the run does not have it."""
     found = list_stock(job, model, only(unique_id))
     return found[0] if found else None
 
 
 def list_page(
-    job: Job, model: str, unique_ids: list[str] | None, after: int, limit: int, asked: StockSettings = NOTHING_ASKED
+    job: Job, model: str, unique_ids: list[str] | None, after: int, limit: int, overrides: StockSettings = NO_OVERRIDES
 ) -> tuple[list[StockFigures], int | None]:
-    """Those of up to `limit` items whose rank is above `after`; and the rank of the last where there may be more."""
+    """A page of stock figures: up to `limit` items with a rank above `after`.
+
+    Returns the figures, and the rank of the last item if there may be more, otherwise None.
+    """
     which = EVERY if unique_ids is None else only(*unique_ids)
-    found = _figures(job, model, stock.page(job, model, which, after, limit, 0), asked)
+    found = _figures(job, model, stock.page(job, model, which, after, limit, 0), overrides)
     return found, found[-1].sales_rank if len(found) == limit else None
 
 
-def write_stock(job: Job, model: str, out: TextIO, asked: StockSettings = NOTHING_ASKED) -> None:
-    """Writes those of all items of a run as CSV with a header: text is harmless to spreadsheets, undefined is empty."""
+def write_stock(job: Job, model: str, out: TextIO, overrides: StockSettings = NO_OVERRIDES) -> None:
+    """Writes the stock figures of all items of a run as CSV: formula characters are escaped, undefined is empty."""
     names = [field.name for field in fields(StockFigures) if field.name != "sales_rank"]
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(names)
-    for found in each_page(job, model, asked):
+    for found in each_page(job, model, overrides):
         writer.writerows([_cell(getattr(figures, name)) for name in names] for figures in found)
 
 
-def each_page(job: Job, model: str, asked: StockSettings = NOTHING_ASKED) -> Iterator[list[StockFigures]]:
-    """Those of all items of a run, some thousand at a time."""
+def each_page(job: Job, model: str, overrides: StockSettings = NO_OVERRIDES) -> Iterator[list[StockFigures]]:
+    """Yields the stock figures of all items of a run in pages of `PAGE_ITEMS`."""
     after: int | None = 0
     while after is not None:
-        found, after = list_page(job, model, None, after, PAGE_ITEMS, asked)
+        found, after = list_page(job, model, None, after, PAGE_ITEMS, overrides)
         yield found
 
 
@@ -90,9 +93,9 @@ def _cell(value: object) -> object:
     return for_spreadsheet(value) if isinstance(value, str) else value
 
 
-def _figures(job: Job, model: str, items: Sequence[stock.StockItem], asked: StockSettings) -> list[StockFigures]:
-    rows = [(item, asked.over(found)) for item, found in zip(items, settings_of(job, items), strict=True)]
-    reasons = [_why_not(job, item, own) for item, own in rows]
+def _figures(job: Job, model: str, items: Sequence[stock.StockItem], overrides: StockSettings) -> list[StockFigures]:
+    rows = [(item, overrides.over(found)) for item, found in zip(items, settings_of(job, items), strict=True)]
+    reasons = [_undefined_reason(job, item, own) for item, own in rows]
     defined = [row for row, reason in zip(rows, reasons, strict=True) if reason is None]
     found = iter(_compute(job, model, defined))
     return [
@@ -118,8 +121,8 @@ class _Computed:
 NOT_DEFINED = _Computed(None, None, None, False)
 
 
-def _why_not(job: Job, item: stock.StockItem, settings: StockSettings) -> str | None:
-    """Why figures are not defined; None where they are."""
+def _undefined_reason(job: Job, item: stock.StockItem, settings: StockSettings) -> str | None:
+    """Returns why the figures of an item are undefined; None if they are defined."""
     if item.forecast is None:
         return NOT_FORECAST
     if item.bounds is None:
@@ -127,17 +130,17 @@ def _why_not(job: Job, item: stock.StockItem, settings: StockSettings) -> str | 
     if settings.lead_time_days is None:
         return NOT_SET
     if (days := _days(settings)) > 7 * job.spec.h:
-        return f"Lead time and review period are {days:g} days, longer than the {7 * job.spec.h} that are forecast."
+        return f"Lead time and review period are {days:g} days, longer than the horizon of {7 * job.spec.h} days."
     return None
 
 
 def _days(settings: StockSettings) -> float:
-    """The protection interval."""
+    """The protection interval, in days."""
     return (settings.lead_time_days or 0.0) + (settings.review_period_days or 0.0)
 
 
 def _compute(job: Job, model: str, rows: Sequence[tuple[stock.StockItem, StockSettings]]) -> list[_Computed]:
-    """Of items of which they are defined."""
+    """Computes the figures of items for which they are defined."""
     if not rows:
         return []
     errors = _learn(job.job_id, job.submitted_at, job.n_attempts, job.n_completed, model)
@@ -163,7 +166,7 @@ def _compute(job: Job, model: str, rows: Sequence[tuple[stock.StockItem, StockSe
 
 @lru_cache(maxsize=32)
 def _learn(job_id: int, submitted_at: datetime, n_attempts: int, n_completed: int, model: str) -> SumErrors:
-    """What the backtests of a run show; kept for as long as the run stays as it is."""
+    """Learns error quantiles from the backtests of a run; cached until the run changes."""
     job = jobs.get_job(job_id)
     scaled, classes = [np.empty((0, HOLDOUT_WEEKS))], list[str]()
 

@@ -1,4 +1,4 @@
-"""What planners say of the replenishment of items: listed, read from files, saved; and what holds for an item."""
+"""Replenishment settings of items and groups: list, read from files, save, and resolve for an item."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -23,34 +23,34 @@ from fcst.store import datasets, drivers, stock
 
 
 def find_settings(dataset_id: int, limit: int | None = None, skip: int = 0) -> tuple[list[StoredSettings], int]:
-    """A page of what is said of the items of a dataset's name: of all, of groups, of items; and how many in all."""
+    """A page of saved settings of a dataset name (defaults, groups, items), and their total number."""
     name = datasets.get(dataset_id).name
     return stock.list_settings(name, limit, skip), stock.count_settings(name)
 
 
 def count_settings(dataset_id: int) -> int:
-    """Of how many groups and items of a dataset's name something is said."""
+    """Counts the saved settings of a dataset name."""
     return stock.count_settings(datasets.get(dataset_id).name)
 
 
 def default_settings(dataset_id: int) -> StockSettings:
-    """What holds for items of which nothing else is said."""
+    """Settings of items without settings of their own or of a group."""
     found = stock.find_settings(datasets.get(dataset_id).name, [("all", "")])
     return found[0].settings.over(USUAL) if found else USUAL
 
 
 def read_file(spec: IngestSpec) -> list[GroupSettings]:
-    """The settings in a file, which are not saved yet.
+    """Reads settings from a file without saving them.
 
     Parameters
     ----------
     spec
-        its paths; `plan_of` is the dataset.
+        paths of the file; `plan_of` is the dataset id.
 
     Raises
     ------
     InputError
-        if it cannot be read whole; the text names lines and what is wrong in them.
+        if any line is invalid; the message names the lines and their faults.
     """
     identity.require(Scope.RUN)
     dataset = datasets.get(spec.plan_of)
@@ -59,39 +59,39 @@ def read_file(spec: IngestSpec) -> list[GroupSettings]:
 
 
 def save_settings(dataset_id: int, found: Sequence[GroupSettings]) -> list[str]:
-    """Saves what is said of items and groups, in place of what was said of them; where nothing is said it is removed.
-    All versions of the dataset's name have it at once.
+    """Saves settings of items and groups, replacing earlier ones; empty settings are removed. Applies at once to all
+    versions of the dataset name.
 
     Returns
     -------
     list
-        keys that the dataset has no item or group for; what is said of them counts once it has.
+        keys without an item or group in the dataset; their settings apply once it has them.
 
     Raises
     ------
     InputError
-        if one is named twice, is of columns that the keys do not have, or the dataset knows none of them. Nothing is
-        saved then.
+        if an item occurs twice, a key column does not exist, or the dataset has none of the items. Nothing is saved
+        then.
     """
     who = identity.require(Scope.RUN)
     dataset = datasets.get(dataset_id)
     if not found:
-        raise InputError("No item was given.", "Give at least one.")
+        raise InputError("No items were given.", "Give at least one.")
     counts = Counter((each.grouped_by, each.key_columns, each.key) for each in found)
     if twice := [key for (_, _, key), n in counts.items() if n > 1]:
-        raise InputError(f"Items are named twice: {name_some(twice)}.", "Name each once.")
+        raise InputError(f"Items occur twice: {name_some(twice)}.", "Give each item once.")
     kept = [each for each in found if not each.settings.is_empty]
     unknown = _find_unknown(dataset, kept)
     if kept and len(unknown) == len(kept):
         raise InputError(
-            f"Dataset {dataset.name!r} has none of these: {name_some(unknown)}.", "Keys must match to the letter."
+            f"Dataset {dataset.name!r} has none of these: {name_some(unknown)}.", "Keys must match exactly."
         )
     stock.save_settings(dataset_id, found, who)
     return unknown
 
 
 def save_defaults(dataset_id: int, defaults: StockSettings) -> None:
-    """Saves what holds for items of which nothing else is said; what the defaults leave out stays as it was."""
+    """Saves default settings; empty fields do not change."""
     name = datasets.get(dataset_id).name
     before = stock.find_settings(name, [("all", "")])
     settings = defaults.over(before[0].settings) if before else defaults
@@ -99,28 +99,28 @@ def save_defaults(dataset_id: int, defaults: StockSettings) -> None:
 
 
 def remove_settings(dataset_id: int, groups: Sequence[GroupSettings]) -> None:
-    """Removes what is said of items or groups.
+    """Removes settings of items or groups.
 
     Raises
     ------
     NotFound
-        if nothing is said of one of them; nothing is removed then.
+        if one of them has no settings; nothing is removed then.
     """
     found = stock.find_settings(datasets.get(dataset_id).name, [(each.grouped_by, each.key) for each in groups])
     known = {(each.grouped_by, each.key_columns, each.key) for each in found}
     missing = [each.key for each in groups if (each.grouped_by, each.key_columns, each.key) not in known]
     if missing:
-        raise NotFound(f"Nothing is said of {name_some(missing)}.", "Look at the list; keys must match to the letter.")
+        raise NotFound(f"No settings are saved for {name_some(missing)}.", "Check the list; keys must match exactly.")
     save_settings(dataset_id, [replace(each, settings=StockSettings()) for each in groups])
 
 
 def unknown_in_words(unknown: list[str]) -> str:
-    """What became of the keys that `save_settings` gives back."""
-    return f"The dataset does not have {name_some(unknown)}: what is said of them counts once it does."
+    """Message about the unknown keys that `save_settings` returns."""
+    return f"The dataset does not have {name_some(unknown)}: their settings apply once it does."
 
 
 def _find_unknown(dataset: Dataset, found: Sequence[GroupSettings]) -> list[str]:
-    """Keys of which settings are kept though the dataset does not have them."""
+    """Finds keys that the dataset does not have."""
     item_columns = dataset.spec.mapping.get("item", [])
     unknown = []
     for grouped_by, columns in dict.fromkeys((each.grouped_by, each.key_columns) for each in found):
@@ -128,7 +128,7 @@ def _find_unknown(dataset: Dataset, found: Sequence[GroupSettings]) -> list[str]
         if grouped_by == "part" and places_in_key(item_columns, columns) is None:
             raise InputError(
                 f"The keys of dataset {dataset.name!r} have no columns {', '.join(columns)}.",
-                f"They are joined of {', '.join(item_columns)}.",
+                f"The key columns are {', '.join(item_columns)}.",
             )
         if grouped_by != "all":
             known = drivers.find_known(dataset.dataset_id, item_columns, grouped_by, columns, keys)
@@ -137,8 +137,10 @@ def _find_unknown(dataset: Dataset, found: Sequence[GroupSettings]) -> list[str]
 
 
 def settings_of(job: Job, items: Sequence[stock.StockItem]) -> list[StockSettings]:
-    """What holds for each of a run's items: what is said of it, else of its part, class, family, of all, or what is
-    usual. Of parts one of more columns counts more."""
+    """Resolves the settings of each item of a run: own, of its key part, class, family, defaults, built-in values.
+
+    Earlier ones take precedence; among key parts, those with more columns.
+    """
     parts = sorted(stock.list_parts(job.dataset), key=lambda columns: (-len(columns), columns))
     item_columns = datasets.get(job.dataset_id).spec.mapping.get("item", []) if parts else []
     known_parts = [(columns, places) for columns in parts if (places := places_in_key(item_columns, columns))]
@@ -155,12 +157,12 @@ def settings_of(job: Job, items: Sequence[stock.StockItem]) -> list[StockSetting
         return [("item", (), item.unique_id), *of_parts, *named, ("all", (), "")]
 
     wanted = [groups_of(item) for item in items]
-    asked = dict.fromkeys((grouped_by, key) for groups in wanted for grouped_by, _, key in groups)
-    said = {
+    keys = dict.fromkeys((grouped_by, key) for groups in wanted for grouped_by, _, key in groups)
+    saved = {
         (found.grouped_by, found.key_columns, found.key): found.settings
-        for found in stock.find_settings(job.dataset, asked)
+        for found in stock.find_settings(job.dataset, keys)
     }
     return [
-        reduce(StockSettings.over, (said[group] for group in groups if group in said), StockSettings()).over(USUAL)
+        reduce(StockSettings.over, (saved[group] for group in groups if group in saved), StockSettings()).over(USUAL)
         for groups in wanted
     ]

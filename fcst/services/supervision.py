@@ -1,4 +1,4 @@
-"""Getting the engine going: the database ready, a supervisor alive."""
+"""Start-up of the database and of the supervisor."""
 
 import os
 import subprocess
@@ -26,7 +26,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Upgrade:
-    """How far a migration of the schema is, in steps of about the same size."""
+    """Progress of a schema migration, in steps of similar size."""
 
     name: str
     done: int
@@ -40,7 +40,7 @@ _upgrade: Upgrade | None = None
 
 
 def prepare_database(on_progress: Callable[[Upgrade], None] | None = None) -> list[str]:
-    """Starts the embedded server if it is the one in use, and brings the schema up to date; names what it applied."""
+    """Starts the embedded server if it is in use, and migrates the schema; returns the applied migrations."""
 
     def note(name: str, done: int, total: int) -> None:
         global _upgrade
@@ -57,24 +57,24 @@ def prepare_database(on_progress: Callable[[Upgrade], None] | None = None) -> li
 
 
 def current_upgrade() -> Upgrade | None:
-    """The migration that a thread of this process applies now, if one does."""
+    """Progress of a migration that runs in this process; None if none runs."""
     return _upgrade
 
 
 def ensure_supervisor() -> None:
-    """Has a supervisor look at the work now: wakes the living one, or starts one and does not wait for its imports.
+    """Wakes the running supervisor, or starts one without waiting for its imports.
 
     Raises
     ------
     ConfigError
-        if it ends at once, with its reason and the place of its log.
+        if the supervisor exits at once; the message has the reason and the hint the log path.
     """
     settings = load_settings()
     path = supervisor_lock.lock_path(settings)
     deadline = time.monotonic() + START_LIMIT_S
     state = supervisor_lock.holder(path)
     while state is not None and state.get("is_leaving") and time.monotonic() < deadline:
-        time.sleep(0.05)  # it has looked for work for the last time; its lock is free in a moment
+        time.sleep(0.05)  # it exits without looking for work again and releases its lock soon
         state = supervisor_lock.holder(path)
     if state is not None:
         supervisor_lock.wake(path)
@@ -97,12 +97,12 @@ def ensure_supervisor() -> None:
             env=child_environment(),
             stdin=subprocess.DEVNULL,
             stdout=out,
-            stderr=out,  # what is said before the log is there, and by the interpreter when it dies
-            start_new_session=True,  # the end of this process, or its terminal, is not the supervisor's
+            stderr=out,  # output before the log is open, and of an interpreter crash
+            start_new_session=True,  # the supervisor outlives this process and its terminal
         )
     finally:
         os.close(out)
-    threading.Thread(target=process.wait, daemon=True).start()  # or it would stay as a zombie of ours when it ends
+    threading.Thread(target=process.wait, daemon=True).start()  # reaps the process, so that it does not stay a zombie
     while supervisor_lock.holder(path) is None and time.monotonic() < deadline:
         if process.poll() is not None and supervisor_lock.holder(path) is None and process.returncode != 0:
             raise _ended_at_once(log, n_before, err)
@@ -110,24 +110,24 @@ def ensure_supervisor() -> None:
 
 
 def log_path() -> Path:
-    """The log of this home's supervisor: as its lock file, one for each database."""
+    """Path of the supervisor log in this FCST_HOME; one for each database, like the lock file."""
     settings = load_settings()
     return settings.logs / supervisor_lock.lock_path(settings).with_suffix(".log").name
 
 
 def _ended_at_once(log: Path, n_before: int, err: Path) -> ConfigError:
-    """In the words of its log, or of its stderr where it died before it had one."""
+    """Error with the reason from the log, or from stderr if the supervisor exited before opening its log."""
     place, reason = log, ""
     if log.exists() and log.stat().st_size != n_before:
         reason = logs.tail(log, n_before)
     if not reason:
         place, reason = err, logs.tail(err)
-    message = "The supervisor ended as soon as it was started" + (f": {reason}" if reason else ".")
-    return ConfigError(message, f"{place} tells more.")
+    message = "The supervisor exited right after its start" + (f": {reason}" if reason else ".")
+    return ConfigError(message, f"See {place}.")
 
 
 def patiently(read: Callable[[], T]) -> T:
-    """What `read` returns; while the database is away it is asked again, for a minute."""
+    """Returns the result of `read`; retries for a minute while the database is not reachable."""
     deadline = time.monotonic() + AWAY_LIMIT_S
     while True:
         try:
@@ -139,7 +139,7 @@ def patiently(read: Callable[[], T]) -> T:
 
 
 def has_database() -> bool:
-    """Whether the database answers now; one that answers with a refusal is there."""
+    """Whether the database is reachable; an error response counts as reachable."""
     try:
         server_version()
     except DatabaseAway:
@@ -150,14 +150,14 @@ def has_database() -> bool:
 
 
 def break_off_statements() -> None:
-    """Has the database break off all that this process has asked for; nothing of it is kept."""
+    """Cancels all running statements of this process; their transactions are rolled back."""
     database.break_off_statements()
 
 
 def keep_alive() -> None:
-    """What those who wait do now and then: a crashed supervisor is replaced. Asks no database.
+    """Restarts a crashed supervisor; called periodically while waiting. Does not use the database.
 
-    A supervisor that left because nothing was to do is not replaced.
+    A supervisor that exited because there was no work is not restarted.
     """
     settings = load_settings()
     if not settings.is_worker_external and supervisor_lock.has_crashed(supervisor_lock.lock_path(settings)):
@@ -165,6 +165,6 @@ def keep_alive() -> None:
 
 
 def keep_server() -> None:
-    """What the app does now and then: the embedded server, if it is the one in use, and its guard are brought back."""
+    """Restarts the embedded server and its guard if they are in use; called periodically by the app."""
     if load_settings().database_url is None:
         connect_kwargs()

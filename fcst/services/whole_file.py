@@ -1,4 +1,4 @@
-"""Files that people ask for at a place of theirs: there whole, or not at all."""
+"""Atomic output files: written under a temporary name, then renamed."""
 
 import contextlib
 import uuid
@@ -12,15 +12,15 @@ from fcst.settings import load_settings
 
 
 @contextlib.contextmanager
-def whole_file(path: Path) -> Iterator[Path]:
-    """A file beside `path` to be written, which takes its place at the end; nothing is left of it after an error.
+def atomic_file(path: Path) -> Iterator[Path]:
+    """Yields a temporary path in the same folder; renames it to `path` at the end, deletes it after an error.
 
     Raises
     ------
     InputError
-        if it cannot be written.
+        if the file cannot be written.
     NoRoom
-        if its disk is full.
+        if the disk is full.
     """
     unfinished = path.with_name(f".{uuid.uuid4().hex}.part")
     try:
@@ -36,11 +36,12 @@ def whole_file(path: Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def open_whole(path: Path) -> Iterator[BinaryIO]:
-    """A new file that takes its place at `path` at the end, as `whole_file`; on the disk of FCST_HOME the reserve for
-    the database stays free.
+    """Opens a file for writing that appears at `path` when complete, as `atomic_file` does.
+
+    On the disk of FCST_HOME, the reserve for the database stays free.
     """
-    with whole_file(path) as unfinished:
-        home = home_beside(path)
+    with atomic_file(path) as unfinished:
+        home = home_on_same_disk(path)
         if home is None:
             out: BinaryIO = unfinished.open("wb")
         else:
@@ -49,7 +50,7 @@ def open_whole(path: Path) -> Iterator[BinaryIO]:
             yield out
 
 
-def home_beside(path: Path) -> Path | None:
-    """FCST_HOME, where it is on the disk on which `path` is to be."""
+def home_on_same_disk(path: Path) -> Path | None:
+    """Returns FCST_HOME if it is on the same disk as `path`, otherwise None."""
     home = make_home(load_settings().home)
     return home if home.stat().st_dev == path.parent.stat().st_dev else None

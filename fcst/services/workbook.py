@@ -1,4 +1,4 @@
-"""A run as an Excel workbook: four sheets with frozen headers and typed cells, none of them a formula."""
+"""Excel workbook of a run: four sheets with frozen headers and typed cells, without formulas."""
 
 import csv
 import io
@@ -22,11 +22,11 @@ from fcst.names import SCRATCH
 from fcst.settings import load_settings
 
 MAX_ROWS = 1_048_575
-"""Of a sheet, below its header."""
+"""Row limit of a sheet, below its header."""
 
 MAX_TEXT = 32_767  # characters of a cell
 
-UNFINISHED = "a workbook while it is made"
+UNFINISHED = "a temporary workbook"
 
 _CHANGES = (
     "unique_id model first_wk_end_dt last_wk_end_dt units percent reason made_by made_at undone_by undone_at".split()
@@ -37,25 +37,25 @@ _FRACTIONS = ("wape", "bias", "smape", "scaled_crps", "coverage", "fva")
 
 @contextmanager
 def new_workbook(out: BinaryIO) -> Iterator[xlsxwriter.Workbook]:
-    """A workbook to be filled, which is written to `out` at the end, but not after an error.
+    """Yields an empty workbook and writes it to `out` at the end, unless there is an error.
 
-    Rows go to the disk as they come, into a folder of FCST_HOME that is gone afterwards.
+    Rows are streamed to a temporary folder in FCST_HOME, which is deleted afterwards.
     """
     home = load_settings().home
     folder = home / SCRATCH / f"workbook-{uuid.uuid4().hex}"
-    packed = folder / "packed.xlsx"  # where there is room: a zip on a full disk cannot be given up without noise
+    packed = folder / "packed.xlsx"  # on a disk with a checked reserve: zipfile cannot abort cleanly on a full disk
     book = xlsxwriter.Workbook(str(packed), {"constant_memory": True, "tmpdir": str(folder)})
     try:
         with needing_room(UNFINISHED, "FCST_HOME"):
             private_folder(folder, make_home(home), exist_ok=False)
             yield book
-            n_bytes = 2 * sum(file.stat().st_size for file in folder.iterdir())  # each sheet is copied, and packed
+            n_bytes = 2 * sum(file.stat().st_size for file in folder.iterdir())  # each sheet is copied and compressed
             if n_bytes > (n_free := room_in(home)):
                 raise no_room(UNFINISHED, "FCST_HOME", n_bytes, n_free)
             try:
                 book.close()
             except FileCreateError as exc:
-                raise exc.args[0] from None  # the error of the file
+                raise exc.args[0] from None  # the OSError of the file
         with packed.open("rb") as file:
             shutil.copyfileobj(file, out, 1 << 20)
     finally:
@@ -73,13 +73,13 @@ def write_workbook(
     Parameters
     ----------
     rows
-        forecasts in the export form, as CSV with a header; it is closed.
+        forecasts in export format, as CSV with a header; closed by this function.
     measured
-        accuracy, in frames of the same columns; an undefined number is None or NaN.
+        accuracy, in frames with the same columns; undefined values are None or NaN.
     changes
-        adjustments, as `list_adjustments` tells them.
+        adjustments from `list_adjustments`.
     run
-        what stands on the sheet of the run, by name.
+        content of the sheet *Run*, by name.
     """
     with io.TextIOWrapper(rows, encoding="utf-8", newline="") as lines, new_workbook(out) as book:
         styles = {
@@ -112,7 +112,7 @@ def write_workbook(
             for column, name in enumerate(_CHANGES):
                 style = styles["week"] if name.endswith("_dt") else None
                 _write(adjusted, number, column, getattr(change, name), style)
-        facts = _add_sheet(book, "Run", ["What", "Value"], [30, 90], styles["header"])
+        facts = _add_sheet(book, "Run", ["Field", "Value"], [30, 90], styles["header"])
         for number, (name, value) in enumerate(run.items(), 1):
             facts.write_string(number, 0, name)
             _write(facts, number, 1, value, styles["week"] if isinstance(value, date) else None)
@@ -128,7 +128,7 @@ def _add_sheet(book: xlsxwriter.Workbook, name: str, header: list[str], widths: 
 
 
 def _write_forecasts(sheet: Worksheet, rows: Iterable[list[str]], n_units: int, styles: dict[str, Format]) -> None:
-    """Rows of the export form: keys, so many numbers, whether it is a fallback, what made it, and more numbers."""
+    """Writes rows in export format: keys, `n_units` numbers, is_fallback, made_by, and further numbers."""
     end = len(_KEYS) + n_units
     for number, row in enumerate(rows, 1):
         key, week, model = row[: len(_KEYS)]
@@ -142,12 +142,12 @@ def _write_forecasts(sheet: Worksheet, rows: Iterable[list[str]], n_units: int, 
 
 
 def _write(sheet: Worksheet, row: int, column: int, value: Any, style: Format | None) -> None:
-    """A cell of the type of its value; none where it is not defined. Text is text, whatever it begins with."""
+    """Writes a cell with the type of its value; skips undefined values. Text is never written as a formula."""
     if value is None or value != value:
         return
     if isinstance(value, str):
         sheet.write_string(row, column, value[:MAX_TEXT])
-    elif isinstance(value, datetime):  # Excel knows no time zones
+    elif isinstance(value, datetime):  # Excel has no time zones
         sheet.write_string(row, column, f"{value.astimezone(UTC):%Y-%m-%d %H:%M} UTC")
     elif isinstance(value, date):
         sheet.write_datetime(row, column, value, style)

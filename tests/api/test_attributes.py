@@ -62,8 +62,8 @@ def test_run_selects_items_by_attributes(api: ApiServer, job_id: int) -> None:
     assert largest == next(key for key in every if key in of_seven)
     body = {"dataset": "stores", "models": ["Naive"], "h": 2}
     for wrong, words in (
-        ({"attributes": {"store_nbr": ["none"]}}, "No item of dataset 'stores' matches."),
-        ({"attributes": {"town": ["Quito"]}}, "No item of dataset 'stores' matches."),
+        ({"attributes": {"store_nbr": ["none"]}}, "No items of dataset 'stores' match."),
+        ({"attributes": {"town": ["Quito"]}}, "No items of dataset 'stores' match."),
         ({"attributes": {"store_nbr": ["7"]}, "items": [every[0]]}, "Both item keys and attributes were given."),
         ({"attributes": {"store_nbr": []}}, "attributes.store_nbr"),
         ({"attributes": {"store_nbr": "7"}}, "attributes.store_nbr"),
@@ -92,12 +92,12 @@ def test_attributes_are_saved_listed_and_removed(api: ApiServer, tmp_path: Path)
     assert known["city"]["keyed_by"] == ["store_nbr"]
     assert len(api.get(f"/api/datasets/{found['dataset_id']}/items?attr.region=North").json()["items"]) == 3
     for wrong, words in (
-        ({"names": ["city"]}, "came with the sales"),
-        ({"keyed_by": []}, "is by store_nbr"),
-        ({"keyed_by": ["town"], "names": ["x"]}, "no part 'town'"),
-        ({"rows": [{"key": ["7", "1"], "values": ["x"]}]}, "has not 1 parts"),
+        ({"names": ["city"]}, "is from the sales file"),
+        ({"keyed_by": []}, "is keyed by store_nbr"),
+        ({"keyed_by": ["town"], "names": ["x"]}, "no column 'town'"),
+        ({"rows": [{"key": ["7", "1"], "values": ["x"]}]}, "must have 1 non-empty parts"),
         ({"rows": [{"key": ["77"], "values": ["x"]}]}, "No item of the dataset"),
-        ({"rows": [rows[0], rows[0]]}, "given twice"),
+        ({"rows": [rows[0], rows[0]]}, "occurs twice"),
     ):
         answer = api.put(address, json=body | wrong)
         assert is_problem(answer, 422) and words in answer.json()["detail"], words

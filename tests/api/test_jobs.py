@@ -68,7 +68,7 @@ def test_run_is_submitted_computed_and_reported(api: ApiServer) -> None:
     work(1)
     job = api.get(f"/api/jobs/{job_id}").json()
     assert (job["status"], job["n_completed"], job["batches"]) == ("running", 2, {"completed": 1, "submitted": 1})
-    assert job["time_left_s"] is None and job["stalled"]["why"] == "No supervisor is alive, and work is waiting."
+    assert job["time_left_s"] is None and job["stalled"]["why"] == "No supervisor is running, and work is waiting."
     worker_id = str(uuid.uuid4())
     workers.register(worker_id, "elsewhere", 1, "0", 2, 60)
     job = api.get(f"/api/jobs/{job_id}").json()
@@ -108,7 +108,7 @@ def test_newest_dataset_is_the_default(api: ApiServer) -> None:
     ("change", "text"),
     [
         ({"dataset": "of nobody"}, "There is no dataset 'of nobody'."),
-        ({"items": 7}, "7 items were asked for."),
+        ({"items": 7}, "7 items were requested."),
         ({"items": ["item1", "nobody"]}, "Dataset 's' has no item nobody."),
         ({"items": []}, "items"),
         ({"items": True}, "items"),

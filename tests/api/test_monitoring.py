@@ -212,7 +212,7 @@ def test_every_kind_of_error_is_a_problem(api: ApiServer) -> None:
     ]
     answer = api.post("/api/jobs", json={"dataset": "nobody"})
     assert is_problem(answer, 422, "There is no dataset 'nobody'.")
-    assert answer.json()["hint"] == "Those that are loaded: s, small."  # the messages of the services
+    assert answer.json()["hint"] == "Loaded datasets: s, small."  # the messages of the services
 
 
 # API documentation

@@ -107,8 +107,8 @@ def test_edited_workbook_is_compared_and_saved(api: ApiServer, job_id: int) -> N
     bad = {row["cell"]: row["why"] for row in found["bad"]}
     assert bad == {
         "Plan!H3": "it has the text 'many', not a number",
-        "Plan!I4": "it has -1, and units are not less than 0",
-        "Plan!J5": "it has 1e+300, and the most is 1,000,000,000,000",
+        "Plan!I4": "it has -1, but units must not be negative",
+        "Plan!J5": "it has 1e+300, but the maximum is 1,000,000,000,000",
         "Plan!G6": "it has TRUE, not units",
     }
     names = ("adjustment_id", "kind", "period", "n_rows", "n_items", "n_changes", "n_bad", "n_empty", "n_unchanged")
@@ -116,7 +116,7 @@ def test_edited_workbook_is_compared_and_saved(api: ApiServer, job_id: int) -> N
     assert found["last_change"] == 0 and any("Empty" in remark for remark in found["remarks"])
     assert plan(api, job_id) == before[1] and listed(api, job_id) == []
     answer = upload(api, job_id, file, save=True, reason="sales team")
-    assert is_problem(answer, 422, "4 cells cannot be taken: Plan!H3: it has the text 'many', not a number")
+    assert is_problem(answer, 422, "Refused 4 cells: Plan!H3: it has the text 'many', not a number")
     saved = upload(api, job_id, file, save=True, reason="sales team", who="Ann", skip_bad=True).json()
     (row,) = listed(api, job_id)
     assert (row["adjustment_id"], row["reason"], row["made_by"]) == (saved["adjustment_id"], "sales team", "Ann")
@@ -176,7 +176,7 @@ def test_run_without_a_plan_accepts_no_cells(api: ApiServer) -> None:
     job_id = api.submit()
     assert download(api, job_id, format="csv").count(b"\n") == 1
     found = upload(api, job_id, f"Key,{week(job_id, 1)}\nitem6,3\n".encode(), "plan.csv").json()
-    assert [row["why"] for row in found["bad"]] == ["item 'item6' has no plan, it is pending"]
+    assert [row["why"] for row in found["bad"]] == ["item 'item6' has no plan because it is pending"]
     past = upload(api, job_id, f"Key,{week(job_id, 0)},{week(job_id, H)}\nitem6,3,3\n".encode(), "plan.csv").json()
     assert past["bad"][0]["cell"] == "B1" and f"{week(job_id, 0)} is not in this run" in past["bad"][0]["why"]
 
@@ -200,7 +200,7 @@ def test_invalid_request_is_a_problem_with_a_hint(api: ApiServer, job_id: int) -
         ("plan.xlsx", b"", "has no column 'Key'"),
         ("plan.pdf", b"%PDF-1.7\n%\xe2\xe3\xcf\xd3", "is not UTF-8"),
         ("plan.bin", bytes(range(1, 256)) * 20, "is not UTF-8"),
-        ("plan.xls", b"\xd0\xcf\x11\xe0" + bytes(100), "of an older form"),
+        ("plan.xls", b"\xd0\xcf\x11\xe0" + bytes(100), "in an older format"),
         ("plan.xlsx", sheetless.getvalue(), "cannot be read as a workbook"),
         ("plan.xlsx", book[: len(book) // 2], "cannot be read as a workbook"),
         ("plan.csv", b"Key\nitem6\n", "no column of a week, month or quarter"),
@@ -209,7 +209,7 @@ def test_invalid_request_is_a_problem_with_a_hint(api: ApiServer, job_id: int) -
     ):
         assert is_problem(upload(api, job_id, content, name), 422, words), (name, words)
     newer = run(api)
-    assert is_problem(upload(api, newer, book), 422, f"is a plan of run {job_id}, and this is run {newer}.")
+    assert is_problem(upload(api, newer, book), 422, f"is a plan of run {job_id}, but this is run {newer}.")
     changed = edited(book, set_cells(G2=70))
     for options, words in (
         ({"save": True}, "A change needs a reason."),
@@ -223,7 +223,7 @@ def test_invalid_request_is_a_problem_with_a_hint(api: ApiServer, job_id: int) -
         ({"model": "Auto"}, "has no model Auto"),
     ):
         assert is_problem(upload(api, job_id, changed, **options), 422, words), options
-    assert is_problem(upload(api, job_id, book, save=True, reason="x"), 422, "Nothing was changed.")
+    assert is_problem(upload(api, job_id, book, save=True, reason="x"), 422, "The adjustment is empty.")
     for text in ("", "[]", "{", "null", "NaN"):
         answer = api.post(address, files={"file": ("plan.xlsx", book)}, data={"options": text})
         assert is_problem(answer, 422), text

@@ -1,6 +1,6 @@
-"""A server of the product's own, started by the README's command, and a real browser to look at it.
+"""Fixtures: a server started by the command of the README, and a Chromium browser.
 
-Where a test looks at runs in a certain state, it is their engine: it runs their batches one by one.
+Tests that need runs in a certain state run the batches themselves, one by one, without a supervisor.
 """
 
 import io
@@ -33,7 +33,7 @@ BROWSER = [
     pytest.mark.browser,
     pytest.mark.skipif(not CHROMIUM.exists(), reason="no Chromium at /usr/bin/chromium"),
 ]
-"""The marks of every module here."""
+"""Marks of all modules in this folder."""
 expect.set_options(timeout=20_000)
 
 DIED, SLOW = "its process died (signal 9)", "it took longer than 300 s"
@@ -43,7 +43,7 @@ DIED, SLOW = "its process died (signal 9)", "it took longer than 300 s"
 def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     home = tmp_path_factory.mktemp("it's a home") / "data"
     yield home
-    if (home / "pg.location").exists():  # as root the database is elsewhere
+    if (home / "pg.location").exists():  # for root, the database is in another folder
         shutil.rmtree((home / "pg.location").read_text().strip(), ignore_errors=True)
 
 
@@ -54,7 +54,7 @@ def port() -> int:
 
 @pytest.fixture(scope="module")
 def app(home: Path, port: int) -> Iterator[dict]:
-    """The running app; a test may stop and replace `process`."""
+    """The running app; tests may stop and replace `process`."""
     running = {"url": f"http://127.0.0.1:{port}", "process": serve(home, port)}
     yield running
     stop(running["process"])
@@ -72,7 +72,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def context(browser: Browser) -> Iterator[BrowserContext]:
-    """One visitor, whose browser has read the app's scripts once."""
+    """Browser context of one visitor, with cached scripts of the app."""
     context = browser.new_context(viewport={"width": 1280, "height": 900}, locale="en-GB", timezone_id="UTC")
     yield context
     context.close()
@@ -87,7 +87,7 @@ def page(context: BrowserContext) -> Iterator[Page]:
 
 @pytest.fixture
 def visit(browser: Browser) -> Iterator[Callable[[], Page]]:
-    """Opens the browser of another visitor."""
+    """Returns a function that opens a page in the browser context of another visitor."""
     contexts: list[BrowserContext] = []
 
     def visit() -> Page:
@@ -105,7 +105,7 @@ def settled(page: Page) -> None:
 
 
 def linked_file(page: Page, row: str, name: str) -> io.BytesIO:
-    """What a link of *Download* leads to."""
+    """Downloads a link of the popover *Download*."""
     link = page.locator(f".st-key-{row}").get_by_role("link", name=name)
     if link.count() == 0:
         page.get_by_test_id("stPopoverButton").click()
@@ -113,7 +113,7 @@ def linked_file(page: Page, row: str, name: str) -> io.BytesIO:
 
 
 def file_of(page: Page, link: Locator) -> tuple[str, io.BytesIO]:
-    """The name of a file and what is in it; the tab that a click opens closes before Playwright sees its download."""
+    """Name and content of a linked file; requested directly, because a click opens a tab that closes itself."""
     answer = page.request.get(urljoin(page.url, link.get_attribute("href") or ""))
     kind, _, name = answer.headers["content-disposition"].partition("; filename*=UTF-8''")
     assert answer.ok and kind == "attachment"
@@ -122,7 +122,7 @@ def file_of(page: Page, link: Locator) -> tuple[str, io.BytesIO]:
 
 @dataclass
 class Desk:
-    """A server on a database with the sample and two runs that have ended: one well, one with failures."""
+    """A server on a database with the sample and two ended runs: one completed, one with failures."""
 
     place: Path
     port: int
@@ -136,12 +136,12 @@ class Desk:
         return f"http://127.0.0.1:{self.port}"
 
     def submit(self, name: str, models: tuple[str, ...] = ("SeasonalNaive",)) -> int:
-        """A run of the six largest items, two a batch."""
+        """Submits a run of the six largest items, two per batch."""
         items = jobs.choose_largest(self.dataset, 6)
         return jobs.submit_job(self.dataset.dataset_id, items, JobSpec(models=models, batch_size=2), name)
 
     def submit_broken(self, name: str) -> int:
-        """A run whose batches have failed for two reasons."""
+        """Submits a run whose batches have failed for two reasons."""
         job_id = self.submit(name)
         for batch, reason in zip(attempts.claim(WORKER, 3), (DIED, DIED, SLOW), strict=True):
             fail_batch(batch, reason)
@@ -169,15 +169,15 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
 
 
 def box(page: Page, label: str) -> Locator:
-    """The box whose label begins with these words."""
+    """Combobox by the start of its label."""
     return page.get_by_role("combobox", name=re.compile(f"^{re.escape(label)}"))
 
 
 def control(page: Page, name: str) -> Locator:
-    """One of a row of options."""
+    """Radio option by name."""
     return page.get_by_role("radio", name=name, exact=True)
 
 
 def cells(page: Page, number: int) -> Locator:
-    """A column of the first table, by the table that stands in for its canvas."""
+    """Cells of a column of the first table, from the accessible table behind its canvas."""
     return page.get_by_test_id("stDataFrame").first.locator(f"[data-testid^='glide-cell-{number}-']")

@@ -1,4 +1,4 @@
-"""How a page looks: pictures of it, and what must hold in all of them, whatever it shows."""
+"""Screenshots of a page, with checks for horizontal scrolling and WCAG rules."""
 
 from pathlib import Path
 from typing import Literal
@@ -7,13 +7,13 @@ from axe_playwright_python.base import AXE_SCRIPT
 from playwright.sync_api import Page, expect
 
 WINDOWS = ((1280, 720), (390, 844))
-HEADER, TALLEST = 60, 2600  # pixels of the bar above every page, and of a picture
+HEADER, TALLEST = 60, 2600  # pixels: height of the page header, and maximum height of a screenshot
 AXE = """async rules => (await axe.run(document, {
     runOnly: rules, resultTypes: ['violations'], selectors: false,
 })).violations.flatMap(found => found.nodes
     .map(node => `${found.id}: ${node.html.slice(0, 200)} ${node.any[0]?.message ?? ''}`))"""
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
-COLORS = ["color-contrast"]  # what another scheme can change
+COLORS = ["color-contrast"]  # rules that depend on the colour scheme
 STILL = """async () => {
     const frame = () => new Promise(requestAnimationFrame)
     const main = document.querySelector('[data-testid="stMain"]')
@@ -26,17 +26,17 @@ STILL = """async () => {
     }
     return main.scrollHeight
 }"""
-"""Waits until nothing moves any more; what the page is high then."""
+"""Waits until animations and layout changes have ended; returns the page height."""
 SIDEWAYS = """() => [document.documentElement, document.querySelector('[data-testid="stMain"]')]
     .some(element => element.scrollWidth > element.clientWidth)"""
-GROUNDS: dict[Literal["light", "dark"], str] = {"light": "rgb(255, 255, 255)", "dark": "rgb(18, 25, 30)"}
+BACKGROUNDS: dict[Literal["light", "dark"], str] = {"light": "rgb(255, 255, 255)", "dark": "rgb(18, 25, 30)"}
 
 
 def faults(page: Page, folder: Path, name: str, is_brief: bool = False) -> list[str]:
-    """Takes pictures of the page as it stands, wide and narrow, light and dark; what is wrong in them, in words: it
-    scrolls sideways, or breaks a rule of WCAG AA.
+    """Takes screenshots of a page, wide and narrow, light and dark; returns faults: horizontal scrolling, violations of
+    WCAG AA.
 
-    `is_brief`: wide in the light and narrow in the dark are enough.
+    `is_brief` takes only wide light and narrow dark screenshots.
     """
     if not page.evaluate("'axe' in window"):
         page.add_script_tag(content=AXE_SCRIPT)
@@ -49,7 +49,7 @@ def faults(page: Page, folder: Path, name: str, is_brief: bool = False) -> list[
             page.set_viewport_size({"width": width, "height": min(needed, TALLEST)})
         for scheme in schemes[:1] if is_brief else schemes:
             page.emulate_media(color_scheme=scheme)
-            expect(page.get_by_test_id("stApp")).to_have_css("background-color", GROUNDS[scheme])
+            expect(page.get_by_test_id("stApp")).to_have_css("background-color", BACKGROUNDS[scheme])
             page.evaluate(STILL)
             page.screenshot(path=folder / f"{name}_{width}_{scheme}.png")
             where = f"{width} px, {scheme}"

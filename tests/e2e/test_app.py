@@ -1,6 +1,6 @@
-"""The product as its user meets it: the README's command, a real browser, the sample, a run, a downloaded file.
+"""The app as started by the README, with a browser: the sample, a run, a downloaded file.
 
-With its own embedded server, in a home whose path has a space and a quote.
+Uses the embedded server, in a home whose path has a space and a quote.
 """
 
 import json
@@ -77,7 +77,7 @@ def test_first_visit_sample_run_forecast_and_file(app: dict, page: Page, tmp_pat
     page.go_back()
     second = weekly.groupby("item_nbr")["unit_sales"].sum().nlargest(2).index[1]
     expect(page.get_by_role("heading", name=str(second))).to_be_visible()
-    expect(page.locator(".st-key-chart .js-plotly-plot").last).to_be_visible()  # one before it may be leaving
+    expect(page.locator(".st-key-chart .js-plotly-plot").last).to_be_visible()  # the previous one may still be attached
     rows = pd.read_csv(linked_file(page, "downloads_all-items-of-this-run", "CSV"))
     assert len(rows) == 12 * 13 and not rows.isna().any().any()
     assert list(rows)[:8] == ["unique_id", "wk_end_dt", "model", "forecast", "lo_80", "hi_80", "lo_95", "hi_95"]
@@ -94,7 +94,7 @@ def test_first_visit_sample_run_forecast_and_file(app: dict, page: Page, tmp_pat
     expect(page).to_have_url(re.compile(rf"/forecasts\?job={job_id}$"))
 
 
-def test_run_goes_on_while_the_app_is_down_and_a_deep_link_finds_it(
+def test_run_continues_while_the_app_is_down_and_a_deep_link_opens_it(
     app: dict, browser: Browser, page: Page, home: Path, port: int
 ) -> None:
     page.goto(f"{app['url']}/new-run?n=40")
@@ -106,20 +106,20 @@ def test_run_goes_on_while_the_app_is_down_and_a_deep_link_finds_it(
     app["process"] = serve(home, port)
     context = browser.new_context(viewport={"width": 1280, "height": 900})
     fresh = context.new_page()
-    fresh.goto(f"{app['url']}/runs?job={job_id}")  # the first request of this server
+    fresh.goto(f"{app['url']}/runs?job={job_id}")  # the first request to this server
     expect(fresh.get_by_role("heading", name=f"Run {job_id}")).to_be_visible()
     expect(fresh.get_by_role("link", name="New run", exact=True)).to_be_visible()
     expect(fresh.get_by_text("40 of 40", exact=True)).to_be_visible(timeout=120_000)
     context.close()
 
 
-def test_own_file_is_uploaded_confirmed_refused_loaded_and_deleted(app: dict, page: Page, tmp_path: Path) -> None:
-    """A German export: semicolons, decimal commas, its own names, cp1252, and one row that cannot be read."""
+def test_own_file_is_uploaded_mapped_refused_loaded_and_deleted(app: dict, page: Page, tmp_path: Path) -> None:
+    """A German export: semicolons, decimal commas, German column names, cp1252, and one invalid row."""
     days = pd.date_range("2023-01-01", "2023-12-30")
     rows = [f"{day:%d.%m.%Y};{key};{n % 7},5" for n, day in enumerate(days) for key in ("00042", "Käse", "=1+1")]
     rows.insert(10, "31.02.2023;00042;1")
     (tmp_path / "export.csv").write_text("\n".join(["Tag;Nummer;Menge", *rows]), encoding="cp1252")
-    page.add_init_script("window.showSaveFilePicker = undefined")  # a window of the system's, which no test can close
+    page.add_init_script("window.showSaveFilePicker = undefined")  # a system dialog, which a test cannot close
     page.goto(f"{app['url']}/data")
     page.get_by_role("button", name="Load sales").click()
     page.locator("input[type=file]").set_input_files(tmp_path / "export.csv")
@@ -155,7 +155,7 @@ def test_own_file_is_uploaded_confirmed_refused_loaded_and_deleted(app: dict, pa
     with page.expect_download() as caught:
         page.get_by_role("button", name="Download as CSV").click()
     table = caught.value.path().read_text(encoding="utf-8-sig")
-    assert "'=1+1" in table and ",=1+1" not in table, "the toolbar's file too"
+    assert "'=1+1" in table and ",=1+1" not in table, "also in the file of the toolbar"
     page.get_by_role("button", name="Delete …").click()
     page.get_by_role("button", name="Delete for good").click()
     expect(page.get_by_text("Dataset export is deleted.")).to_be_visible()
@@ -164,7 +164,7 @@ def test_own_file_is_uploaded_confirmed_refused_loaded_and_deleted(app: dict, pa
     expect(page.get_by_text("There is no dataset", exact=False)).to_be_visible()
 
 
-def test_cancel_takes_the_place_of_submit_and_retry_finishes_the_run(app: dict, page: Page) -> None:
+def test_cancelled_run_is_completed_by_a_retry(app: dict, page: Page) -> None:
     page.goto(f"{app['url']}/new-run?n=24")
     expect(page.get_by_text("24 items in", exact=False)).to_be_visible()
     page.get_by_role("button", name="Start the run").click()
@@ -175,14 +175,14 @@ def test_cancel_takes_the_place_of_submit_and_retry_finishes_the_run(app: dict, 
     expect(page.get_by_text("24 of 24", exact=True)).to_be_visible(timeout=120_000)
 
 
-def test_nothing_is_left_running_when_the_app_has_gone(app: dict, home: Path) -> None:
+def test_no_process_remains_after_the_app_has_stopped(app: dict, home: Path) -> None:
     stop(app["process"])
     wait_until(lambda: not list(processes_of(home)), 40, "for the supervisor and the server to end")
 
 
 @pytest.fixture
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """The home of a Postgres of its own; run 1 waits in it."""
+    """Folder with its own Postgres, in which run 1 waits."""
     place = tmp_path_factory.mktemp("elsewhere")
     with own_database(place):
         write_sales(place / "s.csv", 3, 20)
@@ -191,13 +191,13 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         yield place
 
 
-def test_page_comes_back_by_itself_with_its_database(place: Path, browser: Browser, page: Page) -> None:
+def test_page_recovers_automatically_with_its_database(place: Path, browser: Browser, page: Page) -> None:
     port = free_port()
     process = serve_own(place, port)
     try:
         address = f"http://127.0.0.1:{port}/runs?job=1"
         page.goto(address)
-        expect(page.get_by_text("No supervisor is alive, and work is waiting", exact=False)).to_be_visible()
+        expect(page.get_by_text("No supervisor is running, and work is waiting", exact=False)).to_be_visible()
         with transaction() as cur:
             cur.execute("SHOW data_directory")
             data = Path(cur.fetchone()["data_directory"])
@@ -206,21 +206,21 @@ def test_page_comes_back_by_itself_with_its_database(place: Path, browser: Brows
         os.kill(postmaster, signal.SIGINT)
         away = "The database is unreachable, trying again …"
         expect(page.get_by_text(away)).to_be_visible()
-        late = page.context.new_page()  # its whole run fails, not only the part that refreshes
+        late = page.context.new_page()  # its whole script fails, not only the live fragment
         late.goto(address)
         expect(late.get_by_text(away)).to_be_visible()
         late.evaluate("window.isTheSamePage = true")
-        for _ in range(3):  # and still after it has tried again
+        for _ in range(3):  # and also after retries
             late.wait_for_timeout(1_000)
             assert page.get_by_text(away).count() == late.get_by_text(away).count() == 1
         ensure_running(place)
         for tab in (page, late):
             expect(tab.get_by_role("heading", name="Run 1")).to_be_visible()
-            expect(tab.get_by_text("No supervisor is alive, and work is waiting", exact=False)).to_be_visible()
+            expect(tab.get_by_text("No supervisor is running, and work is waiting", exact=False)).to_be_visible()
             expect(tab.get_by_text(away)).to_have_count(0)
             assert tab.evaluate("window.isTheSamePage") is True and tab.url == address
         jobs.cancel_job(1)
-        for tab in (page, late):  # which refresh as before
+        for tab in (page, late):  # both refresh again
             expect(tab.get_by_role("button", name="Run 3 items again")).to_be_visible()
         assert "Traceback" not in (place / "home" / "app.log").read_text()
     finally:
@@ -228,7 +228,7 @@ def test_page_comes_back_by_itself_with_its_database(place: Path, browser: Brows
 
 
 def processes_of(home: Path) -> Iterator[int]:
-    """Processes that know this home by their environment: app, supervisor, workers, guard, server."""
+    """Processes with this FCST_HOME in their environment: app, supervisor, workers, guard, server."""
     for environ in Path("/proc").glob("[0-9]*/environ"):
         try:
             if f"FCST_HOME={home}".encode() in environ.read_bytes().split(b"\0"):

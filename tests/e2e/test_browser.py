@@ -1,5 +1,4 @@
-"""What the browser does for every page: where it begins, what is marked, what a phone shows, a connection that is
-lost."""
+"""Browser behaviour of all pages: scroll position, history, navigation, contrast, mobile layout, lost connection."""
 
 import re
 from collections.abc import Callable
@@ -15,57 +14,57 @@ MAIN = "document.querySelector('[data-testid=\"stMain\"]')"
 
 
 def scroll_down(page: Page) -> None:
-    """To the end of what is there; the page has to have something below its window."""
+    """Scrolls to the end; the page must be higher than the window."""
     page.wait_for_function(f"{MAIN}.scrollHeight > {MAIN}.clientHeight + 100")
     page.evaluate(f"{MAIN}.scrollTo(0, {MAIN}.scrollHeight)")
     assert page.evaluate(f"{MAIN}.scrollTop") > 50
 
 
-def begins_at_its_top(page: Page, path: str) -> None:
+def expect_top(page: Page, path: str) -> None:
     expect(page).to_have_url(re.compile(path))
     settled(page)
-    page.wait_for_timeout(500)  # in which nothing may move it either
+    page.wait_for_timeout(500)  # and it must stay there
     assert page.evaluate(f"{MAIN}.scrollTop") == 0, path
 
 
 def test_every_page_opens_at_its_top(desk: Desk, visit: Callable[[], Page]) -> None:
-    """Ten switches, each from the end of a page: by the navigation, by a button, by a click in a table, back."""
+    """Switches pages from the end of a page: by navigation, button, table click and back."""
     page = visit()
-    page.set_viewport_size({"width": 1280, "height": 400})  # so that each has an end below
+    page.set_viewport_size({"width": 1280, "height": 400})  # so that each page scrolls
     page.goto(f"{desk.url}/accuracy?job={desk.finished}")
     settled(page)
     for name, path in (("Forecasts", "/forecasts"), ("Accuracy", "/accuracy"), ("Compare", "/compare")):
         scroll_down(page)
         page.get_by_role("link", name=name, exact=True).click()
-        begins_at_its_top(page, path)
+        expect_top(page, path)
     page.get_by_role("link", name="Glossary", exact=True).click()
-    begins_at_its_top(page, "/glossary")
+    expect_top(page, "/glossary")
     scroll_down(page)
     page.get_by_role("link", name="Home", exact=True).click()
-    begins_at_its_top(page, "/home$")
+    expect_top(page, "/home$")
     scroll_down(page)
     page.get_by_role("button", name=re.compile("See the forecasts")).evaluate("button => button.click()")
-    begins_at_its_top(page, r"/forecasts\?job=")
+    expect_top(page, r"/forecasts\?job=")
     scroll_down(page)
     page.get_by_role("link", name="Runs", exact=True).click()
-    begins_at_its_top(page, "/runs$")
+    expect_top(page, "/runs$")
     page.evaluate(f"{MAIN}.scrollTo(0, 40)")
     page.get_by_test_id("stDataFrame").first.click(position={"x": 300, "y": 35 + 17})
-    begins_at_its_top(page, r"/runs\?job=")
+    expect_top(page, r"/runs\?job=")
     scroll_down(page)
     page.get_by_role("button", name="All runs").evaluate("button => button.click()")
-    begins_at_its_top(page, "/runs$")
+    expect_top(page, "/runs$")
     page.goto(f"{desk.url}/dataset?dataset={desk.dataset.dataset_id}&view=quality")
     settled(page)
     scroll_down(page)
     page.get_by_role("button", name="Forecast these items").evaluate("button => button.click()")
-    begins_at_its_top(page, "/new-run")
+    expect_top(page, "/new-run")
     scroll_down(page)
     page.go_back()
-    begins_at_its_top(page, rf"/dataset\?dataset={desk.dataset.dataset_id}&view=quality$")
+    expect_top(page, rf"/dataset\?dataset={desk.dataset.dataset_id}&view=quality$")
 
 
-def test_way_back_from_a_switch_leads_to_what_was_looked_at(desk: Desk, page: Page) -> None:
+def test_back_after_a_page_switch_restores_the_view(desk: Desk, page: Page) -> None:
     page.goto(f"{desk.url}/data")
     address = f"{desk.url}/dataset?dataset={desk.dataset.dataset_id}&view=versions"
     page.goto(address)
@@ -78,7 +77,7 @@ def test_way_back_from_a_switch_leads_to_what_was_looked_at(desk: Desk, page: Pa
     expect(page.get_by_role("heading", name="Data", exact=True)).to_be_visible()
 
 
-def test_visit_begins_with_the_forecasts_and_the_status_leads_to_their_run(desk: Desk, page: Page) -> None:
+def test_start_page_is_forecasts_and_status_opens_the_run(desk: Desk, page: Page) -> None:
     page.goto(desk.url)
     expect(page).to_have_url(f"{desk.url}/forecasts")
     settled(page)
@@ -109,14 +108,14 @@ def luminance(color: str) -> float:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_words_of_charts_have_the_contrast_of_words(desk: Desk, page: Page, scheme: str) -> None:
+def test_chart_labels_have_sufficient_contrast(desk: Desk, page: Page, scheme: str) -> None:
     page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
     page.goto(f"{desk.url}/forecasts?job={desk.finished}")
     words = page.locator(".js-plotly-plot :is(.xtick, .ytick, .rangeselector .button) text")
     expect(words.filter(has_text="6 months").first).to_be_visible()
-    ground = page.get_by_test_id("stApp").evaluate("app => getComputedStyle(app).backgroundColor")
+    background = page.get_by_test_id("stApp").evaluate("app => getComputedStyle(app).backgroundColor")
     for color in set(words.evaluate_all("all => all.map(one => getComputedStyle(one).fill)")):
-        light, dark = sorted((luminance(color), luminance(ground)), reverse=True)
+        light, dark = sorted((luminance(color), luminance(background)), reverse=True)
         assert (light + 0.05) / (dark + 0.05) >= 4.5, color
 
 
@@ -134,7 +133,7 @@ COVERED = """() => {
 }"""
 
 
-def test_no_tools_cover_a_button_on_a_phone(desk: Desk, browser: Browser) -> None:
+def test_toolbars_cover_no_button_on_a_phone(desk: Desk, browser: Browser) -> None:
     context = browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
     page = context.new_page()
     for path in (f"/forecasts?job={desk.finished}", f"/accuracy?job={desk.finished}", f"/runs?job={desk.finished}"):
@@ -146,7 +145,7 @@ def test_no_tools_cover_a_button_on_a_phone(desk: Desk, browser: Browser) -> Non
     context.close()
 
 
-def test_start_of_a_run_is_in_view(desk: Desk, visit: Callable[[], Page]) -> None:
+def test_start_button_is_in_the_viewport(desk: Desk, visit: Callable[[], Page]) -> None:
     page = visit()
     page.goto(f"{desk.url}/new-run?dataset={desk.dataset.dataset_id}&take=all")
     button = page.get_by_role("button", name="Start the run")
@@ -155,13 +154,13 @@ def test_start_of_a_run_is_in_view(desk: Desk, visit: Callable[[], Page]) -> Non
     expect(button).to_be_in_viewport(ratio=1)
 
 
-def test_lost_connection_is_told_in_our_words(desk: Desk, page: Page) -> None:
+def test_lost_connection_shows_our_message(desk: Desk, page: Page) -> None:
     page.goto(f"{desk.url}/runs")
     settled(page)
     stop(desk.process)
     try:
         expect(page.get_by_role("status").filter(has_text="The connection to fcst is lost.")).to_be_visible()
-        page.wait_for_timeout(3_000)  # in which Streamlit opens its own dialog
+        page.wait_for_timeout(3_000)  # after which Streamlit opens its own dialog
         expect(page.get_by_text("Connection error")).not_to_be_visible()
         expect(page.get_by_text("CONNECTING")).not_to_be_visible()
     finally:

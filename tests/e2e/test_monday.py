@@ -1,7 +1,7 @@
-"""A planner's Monday: the worklist by units at stake, reviews by keyboard, a family raised, cells of the grid edited,
-one edit undone; then newer sales arrive, and the next run keeps the adjustments of the weeks ahead.
+"""A planning session: worklist by units at stake, reviews by keyboard, adjustment of a family, edited grid cells, undo;
+then newer sales are loaded, and the next run carries over the adjustments of future weeks.
 
-The test is the engine: it runs the runs' batches one by one.
+The test runs the batches itself, without a supervisor.
 """
 
 import csv
@@ -32,13 +32,13 @@ FAMILIES = ("BREAD", "MILK")
 
 
 def write_shop(folder: Path, n_weeks: int) -> Path:
-    """Sales by week of items of two families; each falls or grows in its own way."""
+    """Writes weekly sales of items of two families, each with its own trend."""
     folder.mkdir(parents=True)
     units = {
         f"item{i:02}": [round((40 + 9 * i) * (1 + w * (i - 7) / 700) + (w * (i + 3)) % 11) for w in range(n_weeks)]
         for i in range(1, N_ITEMS + 1)
     }
-    first = date(2020, 1, 5)  # a Sunday; both ends of each week are there
+    first = date(2020, 1, 5)  # a Sunday; the first and last day of each week have rows
     rows = [
         f"{first + timedelta(days=7 * week + day)},{key},{sold / 2}"
         for key, weeks in units.items()
@@ -53,7 +53,7 @@ def write_shop(folder: Path, n_weeks: int) -> Path:
 
 @dataclass
 class Shop:
-    """A server with a dataset and one run of it that has ended."""
+    """A server with a dataset and one completed run."""
 
     place: Path
     url: str
@@ -102,18 +102,18 @@ def save_grid(page: Page, cells: dict[int, str], reason: str) -> None:
     settled(page)
 
 
-def test_a_planners_monday(shop: Shop, page: Page) -> None:
+def test_planning_session(shop: Shop, page: Page) -> None:
     job = shop.job
     page.goto(f"{shop.url}/forecasts")
     expect(page.locator("tr[data-key]")).to_have_count(N_ITEMS, timeout=60_000)
     settled(page)
 
-    # The worklist: by units at stake, each item with its name.
+    # The worklist is sorted by units at stake and shows descriptions.
     by_stake = [item.unique_id for item in forecasts.list_items(job, MODEL, order=RunOrder(RunSort.STAKE))]
     assert keys_shown(page) == by_stake
     expect(page.locator("tr[data-key]").first).to_contain_text("Loaf")
 
-    # A header asks the database for another order, which the address keeps, and so do Next and Previous.
+    # A click on a header sorts in the database; the URL, Next and Previous keep the order.
     page.get_by_role("button", name="Plan", exact=True).click()
     expect(page).to_have_url(f"{shop.url}/forecasts?sort=final")
     by_plan = [item.unique_id for item in forecasts.list_items(job, MODEL, order=RunOrder(RunSort.FINAL))]
@@ -123,7 +123,7 @@ def test_a_planners_monday(shop: Shop, page: Page) -> None:
     expect(page.get_by_text(f"3 of {N_ITEMS}", exact=True)).to_be_visible()
     assert keys_shown(page) == by_plan, "a selection keeps the order"
 
-    # Ten items are reviewed with the keyboard.
+    # Ten items are reviewed by keyboard.
     page.goto(f"{shop.url}/forecasts?item={by_stake[0]}")
     expect(page.get_by_text(f"1 of {N_ITEMS}", exact=True)).to_be_visible()
     settled(page)
@@ -146,7 +146,7 @@ def test_a_planners_monday(shop: Shop, page: Page) -> None:
     for week in (1, 2):
         assert plan(job)[week] - before[week] == pytest.approx(0.08 * milk[week])
 
-    # Three cells of an item's grid, by units and percent; what is no number is refused before it is sent.
+    # Three grid cells of an item change by units and percent; invalid input is refused in the browser.
     item = by_stake[-1]
     page.goto(f"{shop.url}/forecasts?item={item}")
     own = plan(job, item)
@@ -158,7 +158,7 @@ def test_a_planners_monday(shop: Shop, page: Page) -> None:
     save_grid(page, {0: "123", 1: "-50%", 2: "0"}, "listed again")
     assert plan(job, item) == pytest.approx([123, own[1] / 2, 0, *own[3:]])
 
-    # The workbook is edited and uploaded again.
+    # The workbook is edited and uploaded.
     page.goto(f"{shop.url}/forecasts")
     settled(page)
     page.get_by_role("button", name="Download", exact=True).click()
@@ -180,7 +180,7 @@ def test_a_planners_monday(shop: Shop, page: Page) -> None:
     expect(dialog).to_have_count(0)
     assert plan(job, by_stake[3])[-1] == pytest.approx(77)
 
-    # The final plan is in the sum and in the CSV.
+    # The total and the CSV have the final plan.
     page.goto(f"{shop.url}/forecasts")
     settled(page)
     page.get_by_role("button", name="Download", exact=True).click()
@@ -200,14 +200,14 @@ def test_a_planners_monday(shop: Shop, page: Page) -> None:
     expect(page.get_by_text("Undone by Ann", exact=False)).to_be_visible()
     assert plan(job, item)[0] == pytest.approx(own[0])
 
-    # A newer dataset arrives: the next run keeps the family's adjustment of the week ahead, and says so.
+    # A newer dataset is loaded: the next run carries over the adjustment of the family and shows this.
     newer = run(load_here(write_shop(shop.place / "second", NEWER_WEEKS), "shop").dataset_id)
-    told = adjustments.list_adjustments(newer)
-    assert [(row.reason, row.carried_from) for row in told] == [
+    carried = adjustments.list_adjustments(newer)
+    assert [(row.reason, row.carried_from) for row in carried] == [
         ("counted by hand", job.job_id),
         ("fair in two weeks", job.job_id),
     ]
-    assert told[1].first_wk_end_dt == job.last_wk_end_dt + timedelta(weeks=2)
+    assert carried[1].first_wk_end_dt == job.last_wk_end_dt + timedelta(weeks=2)
     assert any(found.reason == "adjusted" for found in attention.count(newer, MODEL))
     page.goto(f"{shop.url}/forecasts?family=MILK")
     expect(page.get_by_text(f"carried over from run {job.job_id}", exact=False)).to_be_visible()
@@ -216,7 +216,7 @@ def test_a_planners_monday(shop: Shop, page: Page) -> None:
     expect(page.locator(".st-key-chart").get_by_text("sold since")).to_be_visible()
 
 
-def test_two_planners_at_once_lose_nothing(shop: Shop, page: Page) -> None:
+def test_concurrent_edit_of_the_same_weeks_is_a_conflict(shop: Shop, page: Page) -> None:
     job = shop.job
     item = forecasts.list_items(job, MODEL)[0].unique_id
     page.goto(f"{shop.url}/forecasts?job={job.job_id}&item={item}")

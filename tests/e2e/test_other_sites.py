@@ -1,4 +1,4 @@
-"""Pages of other sites in the browser of somebody who uses fcst: on another port here, or under a made-up name."""
+"""Attacks by other sites in the browser of a user: another port of this machine, framing, DNS rebinding."""
 
 import json
 import threading
@@ -14,7 +14,7 @@ from tests.e2e.conftest import BROWSER, CHROMIUM, FLAGS, Desk
 
 pytestmark = BROWSER
 
-# What a script can try with a server of another site; `opened` is whether a session's socket opens.
+# Requests that a script of another site can try.
 ATTACK = """async port => {
     const found = {};
     for (const host of ['127.0.0.1', 'localhost']) {
@@ -49,7 +49,7 @@ ATTACK = """async port => {
 
 @pytest.fixture(scope="module")
 def other_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
-    """The port of a site that is not ours, on this machine."""
+    """Port of another site on this machine."""
     folder = tmp_path_factory.mktemp("other site")
     (folder / "index.html").write_text("<!doctype html><title>Another site</title><h1>Another site</h1>")
 
@@ -65,16 +65,16 @@ def other_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
 
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1"])
-def test_page_on_another_port_gets_nothing(desk: Desk, visit: Any, other_site: int, host: str) -> None:
+def test_page_on_another_port_is_rejected(desk: Desk, visit: Any, other_site: int, host: str) -> None:
     page: Page = visit()
-    page.goto(f"http://127.0.0.1:{desk.port}/data")  # this browser uses the product
+    page.goto(f"http://127.0.0.1:{desk.port}/data")  # the browser has a session of the app
     expect(page.get_by_role("heading", name="Data", exact=True)).to_be_visible()
     page.goto(f"http://{host}:{other_site}/")
     found = page.evaluate(ATTACK, desk.port)
     assert len(found) > 20 and set(found.values()) == {"refused"}, json.dumps(found, indent=1)[:2_000]
 
 
-def test_page_of_another_site_cannot_frame_ours(desk: Desk, visit: Any, other_site: int) -> None:
+def test_other_site_cannot_frame_the_app(desk: Desk, visit: Any, other_site: int) -> None:
     page: Page = visit()
     page.goto(f"http://localhost:{other_site}/")
     page.evaluate(
@@ -90,8 +90,8 @@ def test_page_of_another_site_cannot_frame_ours(desk: Desk, visit: Any, other_si
     assert "stApp" not in frame.content()
 
 
-def test_name_that_was_made_to_lead_here_gets_nothing(desk: Desk, browser: Browser) -> None:
-    """The address bar says another site, whose scripts may then read all that comes from it."""
+def test_foreign_host_name_is_rejected(desk: Desk, browser: Browser) -> None:
+    """DNS rebinding: a foreign host name resolves to this server, so its scripts have the same origin."""
     rules = f"--host-resolver-rules=MAP evil.example 127.0.0.1:{desk.port}"
     with browser.browser_type.launch(executable_path=str(CHROMIUM), args=[*FLAGS.split(), rules]) as chromium:
         page = chromium.new_page()

@@ -1,4 +1,4 @@
-"""People sign in with an identity provider, and may do what their role allows; programs show tokens."""
+"""Sign-in with an identity provider, permissions by role, and API tokens."""
 
 import os
 import re
@@ -32,17 +32,17 @@ from tests.e2e.looks import faults
 pytestmark = BROWSER
 
 (SECRETS,) = examples("how-to/teams.md", "toml")
-THERE = {
+REPLACEMENTS = {
     "https://fcst.shop.example": "http://localhost:{port}",
     "https://login.shop.example": "http://localhost:{provider}",
     "change me": "a secret that the provider gave",
 }
-"""What stands in the README's example -> what it is here."""
+"""Text in the example of the README -> its replacement in this test."""
 
 
 @dataclass
 class Office:
-    """A copy of the project with a sign-in, its server, and a run that has ended."""
+    """A copy of the project with sign-in, its server, and a completed run."""
 
     url: str
     home: Path
@@ -57,7 +57,7 @@ class Office:
 
 @contextmanager
 def provider() -> Iterator[int]:
-    """An identity provider that believes everybody; its port."""
+    """Starts an identity provider that accepts any user; yields its port."""
     port = free_port()
     process = subprocess.Popen([sys.executable, "-m", "oidc_provider_mock", "--port", str(port)])
     try:
@@ -70,7 +70,7 @@ def provider() -> Iterator[int]:
 
 
 def status_of(address: str, **headers: str) -> int:
-    """The status of an answer; 0 without one."""
+    """HTTP status of a response; 0 if there is none."""
     try:
         return urllib.request.urlopen(urllib.request.Request(address, headers=headers), timeout=20).status
     except urllib.error.HTTPError as exc:
@@ -95,8 +95,8 @@ def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
     port = free_port()
     with provider() as provider_port, own_database(place):
         secrets = SECRETS
-        for there, here in THERE.items():
-            secrets = secrets.replace(there, here.format(port=port, provider=provider_port))
+        for text, replacement in REPLACEMENTS.items():
+            secrets = secrets.replace(text, replacement.format(port=port, provider=provider_port))
         (project / ".streamlit" / "secrets.toml").write_text(secrets)
         write_sales(place / "s.csv", 4, 60)
         dataset = load_here(place / "s.csv", "s")
@@ -114,7 +114,7 @@ def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
 
 
 def sign_in(page: Page, address: str, who: str) -> None:
-    """From a page that asks for it, by way of the provider."""
+    """Opens a page and signs in at the provider."""
     page.goto(address)
     page.get_by_role("button", name="Sign in").click()
     page.get_by_placeholder("sub").fill(who)
@@ -122,11 +122,11 @@ def sign_in(page: Page, address: str, who: str) -> None:
 
 
 def shown(words: str) -> re.Pattern[str]:
-    """An address as pages write it, of which no browser makes a link."""
+    """Pattern of an email address, which pages write so that browsers do not turn it into a link."""
     return re.compile(re.escape(words).replace("@", "@.?"))
 
 
-def test_nothing_is_shown_before_and_what_was_wanted_is_after(
+def test_nothing_is_shown_before_sign_in_and_the_requested_page_after(
     office: Office, visit: Callable[[], Page], tmp_path: Path
 ) -> None:
     page, folder = visit(), Path(os.environ.get("FCST_PICTURES", tmp_path))
@@ -145,7 +145,7 @@ def test_nothing_is_shown_before_and_what_was_wanted_is_after(
     assert not (found := faults(page, folder, "account")), "\n".join(found)
 
 
-def test_viewer_looks_and_an_analyst_acts_under_their_name(office: Office, visit: Callable[[], Page]) -> None:
+def test_viewer_can_read_and_analyst_actions_are_logged_by_name(office: Office, visit: Callable[[], Page]) -> None:
     page = visit()
     sign_in(page, f"{office.url}/forecasts?job={office.job_id}&item=item2", "vera@audit.example")
     expect(page.get_by_role("heading", name=re.compile("^item2"))).to_be_visible()
@@ -186,11 +186,11 @@ def test_viewer_looks_and_an_analyst_acts_under_their_name(office: Office, visit
     page.get_by_role("link", name=shown("ann@shop.example")).click()
     expect(page.get_by_text("analyst, may", exact=False)).to_be_visible()
     page.get_by_role("button", name="Sign out").click()
-    page.get_by_role("button", name="End session").click()  # the provider asks
+    page.get_by_role("button", name="End session").click()  # confirmation by the provider
     expect(page.get_by_role("button", name="Sign in")).to_be_visible()
 
 
-def test_who_has_no_role_sees_nothing(office: Office, visit: Callable[[], Page]) -> None:
+def test_visitor_without_a_role_sees_nothing(office: Office, visit: Callable[[], Page]) -> None:
     page = visit()
     sign_in(page, f"{office.url}/runs", "eve@elsewhere.example")
     for path in ("runs", "nonsense", "glossary"):
@@ -200,9 +200,7 @@ def test_who_has_no_role_sees_nothing(office: Office, visit: Callable[[], Page])
     page.get_by_role("button", name="Sign out").click()
 
 
-def test_page_that_refreshes_shows_nothing_more_when_the_role_is_taken_away(
-    office: Office, visit: Callable[[], Page]
-) -> None:
+def test_live_page_shows_nothing_after_the_role_is_removed(office: Office, visit: Callable[[], Page]) -> None:
     job_id = jobs.submit_job(1, Selection(keys=("item1",)), JobSpec(models=("Naive",), h=4), "waits")
     page = visit()
     sign_in(page, f"{office.url}/runs?job={job_id}", "vera@audit.example")
@@ -219,8 +217,8 @@ def test_page_that_refreshes_shows_nothing_more_when_the_role_is_taken_away(
         jobs.cancel_job(job_id)
 
 
-def test_files_are_taken_only_from_who_may_load_them(office: Office, visit: Callable[[], Page], tmp_path: Path) -> None:
-    """Streamlit's own route takes them from any session that is open, as each visitor's is before they sign in."""
+def test_uploads_need_run_scope(office: Office, visit: Callable[[], Page], tmp_path: Path) -> None:
+    """The upload route of Streamlit accepts any open session, also of visitors who are not signed in."""
     for who, status in (("", 403), ("vera@audit.example", 403), ("ann@shop.example", 204)):
         page, sessions = visit(), []
         page.on("websocket", lambda socket, found=sessions: socket.on("framereceived", keep_session(found)))
@@ -251,7 +249,7 @@ def keep_session(found: list[str]) -> Callable[[str | bytes], None]:
     return keep
 
 
-def test_files_are_for_those_who_have_signed_in(office: Office, visit: Callable[[], Page]) -> None:
+def test_downloads_need_a_signed_link(office: Office, visit: Callable[[], Page]) -> None:
     page = visit()
     sign_in(page, f"{office.url}/forecasts?job={office.job_id}&item=item2", "vera@audit.example")
     expect(page.get_by_role("heading", name=re.compile("^item2"))).to_be_visible()
@@ -274,7 +272,7 @@ def test_programs_need_a_token_and_its_scope(office: Office, visit: Callable[[],
     sign_in(page, office.url, "ada@shop.example")
     expect(page.get_by_role("link", name=shown("ada@shop.example"))).to_be_visible()
     for path in ("/api/jobs", "/metrics"):
-        assert page.request.get(office.url + path).status == 401  # whatever cookies come along
+        assert page.request.get(office.url + path).status == 401  # cookies do not authenticate programs
         assert status_of(office.url + path, Authorization="Bearer fcst_made-up") == 401
         assert status_of(office.url + path, Authorization=f"Bearer {office.token('read')}") == 200
     body = {"dataset": "s", "items": 2, "models": ["Naive"], "horizon": 2}

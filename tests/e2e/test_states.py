@@ -1,8 +1,8 @@
-"""Every page in every state: pictures of each, wide and narrow, light and dark, and what must hold in all of them.
+"""Every page in every state: screenshots, wide and narrow, light and dark, with layout and accessibility checks.
 
-The pictures are left in the folder FCST_PICTURES, if that is set, to be looked at. Scenes are what the states stand
-in: a database in which nothing runs, one in which a run works, an empty one, none at all. They take minutes:
-`pytest -m full tests/e2e` has them; what must hold is asked of each page with all there is to see in `test_views` too.
+FCST_PICTURES is the folder for the screenshots, if set. A scene prepares a state: a database without open runs, with a
+running run, an empty one, an unreachable one. The tests take minutes and run with `pytest -m full tests/e2e`;
+`test_views` makes the same checks on each page with data.
 """
 
 import os
@@ -49,12 +49,12 @@ pytestmark = [*BROWSER, pytest.mark.full]
 NAIVE = ("SeasonalNaive",)
 
 
-# What there is to be seen
+# Data
 
 
 @pytest.fixture(scope="module")
 def ids(desk: Desk) -> dict[str, Any]:
-    """More data on the desk, and what stands for it in the addresses below."""
+    """Adds data to the desk; returns the values of the placeholders in the addresses below."""
     write_sales(desk.place / "shop.csv", 6, 120)
     shop = load_here(desk.place / "shop.csv", "shop")
     past = submit(shop, "spring plan")
@@ -103,7 +103,7 @@ def submit(dataset: Dataset, name: str, n_windows: int = 3) -> int:
 
 
 def change(job_id: int, unique_id: str) -> None:
-    """What an analyst does to a forecast: its second to fourth week."""
+    """Adjusts the second to fourth week of a forecast."""
     job, item = jobs.get_job(job_id), only(unique_id)
     weeks = forecasts.view(job, NAIVE[0], item).forecast["wk_end_dt"].dt.date
     by_a_fifth = Change(weeks.iloc[1], weeks.iloc[3], percent=20.0)
@@ -113,7 +113,7 @@ def change(job_id: int, unique_id: str) -> None:
 
 
 def refuse(path: Path) -> int:
-    """An ingest that has ended because of rows that cannot be read."""
+    """Creates an ingest that was refused because of invalid rows; returns its id."""
     ingest_id = loading.request_ingest(IngestSpec(paths=(str(path),), name="shop"))
     claimed = ingests.claim(str(uuid.uuid4()))
     assert claimed is not None and claimed.ingest_id == ingest_id
@@ -121,7 +121,7 @@ def refuse(path: Path) -> int:
     return ingest_id
 
 
-# The scenes, each with the address of its server
+# Scenes: yield the URL of a server
 
 
 @contextmanager
@@ -132,7 +132,7 @@ def ended(desk: Desk, ids: dict[str, Any]) -> Iterator[str]:
 
 @contextmanager
 def running(desk: Desk, ids: dict[str, Any]) -> Iterator[str]:
-    """A run works, one is stopping, one waits behind them, and sales are being loaded."""
+    """One run is running, one is stopping, one waits, and sales are being loaded."""
     ids["running"] = desk.submit("autumn again")
     work(1)
     in_work = attempts.claim(WORKER, 1)
@@ -161,7 +161,7 @@ def running(desk: Desk, ids: dict[str, Any]) -> Iterator[str]:
 
 @contextmanager
 def stalled(desk: Desk, ids: dict[str, Any]) -> Iterator[str]:
-    """A run waits, and no supervisor is alive."""
+    """A run waits, and no supervisor is running."""
     ids["stalled"] = desk.submit("for Monday")
     workers.renew_lease(WORKER, 0)
     yield desk.url
@@ -173,7 +173,7 @@ def stalled(desk: Desk, ids: dict[str, Any]) -> Iterator[str]:
 
 @contextmanager
 def slow(desk: Desk, ids: dict[str, Any]) -> Iterator[str]:
-    """The database takes its time for whatever is large."""
+    """Queries of large tables wait for a lock."""
     with closing(psycopg2.connect(os.environ["DATABASE_URL"])) as con, con.cursor() as cur:
         cur.execute(
             "LOCK TABLE fcst_app.forecasts, fcst_app.metrics, fcst_app.sales, fcst_app.sales_totals, fcst_app.workers"
@@ -183,14 +183,14 @@ def slow(desk: Desk, ids: dict[str, Any]) -> Iterator[str]:
 
 @contextmanager
 def empty(desk: Desk, ids: dict[str, Any]) -> Iterator[str]:
-    """Nothing is loaded."""
+    """The database is empty."""
     with another_database(desk) as address:
         yield address
 
 
 @contextmanager
 def loaded(desk: Desk, ids: dict[str, Any]) -> Iterator[str]:
-    """Sales are loaded, and nothing has been run."""
+    """Sales are loaded, and there are no runs."""
     with another_database(desk) as address:
         write_sales(desk.place / "first.csv", 6, 120)
         load_here(desk.place / "first.csv", "first")
@@ -199,7 +199,7 @@ def loaded(desk: Desk, ids: dict[str, Any]) -> Iterator[str]:
 
 @contextmanager
 def away(desk: Desk, ids: dict[str, Any]) -> Iterator[str]:
-    """Nobody answers where the database should be."""
+    """The database is not reachable."""
     nowhere = f"postgresql://nobody@127.0.0.1:{free_port()}/nothing"
     with serving(desk.place / "away", nowhere) as address:
         yield address
@@ -207,7 +207,7 @@ def away(desk: Desk, ids: dict[str, Any]) -> Iterator[str]:
 
 @contextmanager
 def another_database(desk: Desk) -> Iterator[str]:
-    """An empty one, on the same Postgres; it is the one in use meanwhile."""
+    """Creates an empty database on the same Postgres and uses it within the block."""
     name = f"another_{uuid.uuid4().hex[:8]}"
     with closing(psycopg2.connect(os.environ["DATABASE_URL"])) as con:
         con.autocommit = True
@@ -229,7 +229,7 @@ def serving(home: Path, database: str) -> Iterator[str]:
         stop(process)
 
 
-# The states, each with what has to be seen in it
+# States: each function asserts the expected content
 
 
 Scene = Callable[[Desk, dict[str, Any]], AbstractContextManager[str]]
@@ -237,7 +237,7 @@ STATES: dict[str, tuple[Scene, str, Callable[[Page, dict[str, Any]], None]]] = {
 
 
 def state(scene: Scene, address: str) -> Callable[[Callable[[Page, dict[str, Any]], None]], None]:
-    """A state of a page; the function does what leads into it, and says what has to be seen."""
+    """Registers a state of a page; the function performs the steps to it and asserts its content."""
 
     def add(look: Callable[[Page, dict[str, Any]], None]) -> None:
         STATES[look.__name__] = (scene, address, look)
@@ -656,12 +656,12 @@ def forecasts_running(page: Page, ids: dict[str, Any]) -> None:
 
 @state(stalled, "/home")
 def home_stalled(page: Page, ids: dict[str, Any]) -> None:
-    says(page, "No supervisor is alive, and work is waiting")
+    says(page, "No supervisor is running, and work is waiting")
 
 
 @state(stalled, "/runs?job={stalled}")
 def run_stalled(page: Page, ids: dict[str, Any]) -> None:
-    says(page, "No supervisor is alive, and work is waiting")
+    says(page, "No supervisor is running, and work is waiting")
 
 
 @state(slow, "/home")
@@ -749,7 +749,7 @@ def load_away(page: Page, ids: dict[str, Any]) -> None:
 
 @pytest.fixture(scope="module")
 def visitor(browser: Browser) -> Iterator[Page]:
-    """One for all states: what it has of Streamlit's own files it keeps."""
+    """One page for all states, to reuse cached Streamlit files."""
     context = browser.new_context(locale="en-GB", timezone_id="UTC", color_scheme="light", reduced_motion="reduce")
     yield context.new_page()
     context.close()
@@ -757,7 +757,7 @@ def visitor(browser: Browser) -> Iterator[Page]:
 
 @pytest.fixture(scope="module")
 def stage(request: pytest.FixtureRequest, desk: Desk, ids: dict[str, Any]) -> Iterator[str]:
-    """The address of the server of a scene."""
+    """URL of the server of a scene."""
     with request.param(desk, ids) as address:
         yield address
 
@@ -768,7 +768,7 @@ def stage(request: pytest.FixtureRequest, desk: Desk, ids: dict[str, Any]) -> It
     indirect=["stage"],
     scope="module",
 )
-def test_page_is_readable_in_every_state(
+def test_page_has_no_faults_in_any_state(
     stage: str, ids: dict[str, Any], visitor: Page, tmp_path: Path, name: str
 ) -> None:
     folder = Path(os.environ.get("FCST_PICTURES", tmp_path))

@@ -1,6 +1,6 @@
-"""Each view is a URL that can be sent to a colleague, and a page that is looked at follows what happens.
+"""URLs of views, and live updates of open pages.
 
-The tests are the engine: they run a run's batches one by one, so that each sees the state it is about.
+The tests run the batches themselves, one by one, without a supervisor.
 """
 
 import os
@@ -34,12 +34,12 @@ from tests.e2e.looks import faults
 
 pytestmark = BROWSER
 
-REFRESHES_MS = 2_500  # in which a page that refreshes every second does so
+REFRESHES_MS = 2_500  # a live page refreshes every second
 
 
 @pytest.fixture(autouse=True)
-def nothing_runs(desk: Desk) -> Iterator[None]:
-    """A run that a test leaves open is none for the next one."""
+def cancel_open_runs(desk: Desk) -> Iterator[None]:
+    """Cancels the open runs of a test."""
     yield
     for job in jobs.list_jobs(jobs.OPEN):
         jobs.cancel_job(job.job_id)
@@ -49,7 +49,7 @@ LINKS: dict[str, tuple[str, Callable[[Page, Desk], None]]] = {}
 
 
 def link(address: str) -> Callable[[Callable[[Page, Desk], None]], Callable[[Page, Desk], None]]:
-    """The address of a view; the function says what has to be seen there."""
+    """Registers the address of a view; the function asserts its content."""
 
     def add(check: Callable[[Page, Desk], None]) -> Callable[[Page, Desk], None]:
         LINKS[check.__name__] = (address, check)
@@ -135,7 +135,7 @@ def glossary(page: Page, desk: Desk) -> None:
 
 
 def view_in(address: str) -> tuple[str, list[tuple[str, str]]]:
-    """The page and the parameters of a URL, however they are written."""
+    """Path and sorted parameters of a URL."""
     parts = urlsplit(address)
     return parts.path or "/", sorted(parse_qsl(parts.query))
 
@@ -156,8 +156,8 @@ def address_of(desk: Desk, name: str) -> str:
 
 
 @pytest.mark.parametrize("name", LINKS)
-def test_link_shows_its_view_in_any_window(desk: Desk, page: Page, tmp_path: Path, name: str) -> None:
-    """Pictures of it are left in the folder FCST_PICTURES, if that is set, to be looked at."""
+def test_link_shows_its_view_in_all_window_sizes(desk: Desk, page: Page, tmp_path: Path, name: str) -> None:
+    """Screenshots are saved in the folder FCST_PICTURES, if set."""
     folder = Path(os.environ.get("FCST_PICTURES", tmp_path))
     page.goto(desk.url + address_of(desk, name))
     check_view(page, desk, name)
@@ -172,7 +172,7 @@ FEW = ("forecasts", "run")
 @pytest.mark.parametrize(
     "name", [name if name in FEW else pytest.param(name, marks=pytest.mark.full) for name in LINKS]
 )
-def test_link_is_the_first_request_of_a_server(desk: Desk, page: Page, name: str) -> None:
+def test_link_as_first_request_of_a_server(desk: Desk, page: Page, name: str) -> None:
     port = free_port()
     process = serve_own(desk.place, port)
     try:
@@ -186,11 +186,11 @@ def test_link_is_the_first_request_of_a_server(desk: Desk, page: Page, name: str
 def check_view(page: Page, desk: Desk, name: str) -> None:
     LINKS[name][1](page, desk)
     settled(page)
-    expect(page.get_by_role("link", name="New run", exact=True)).to_be_visible()  # app.py has run, not the page alone
+    expect(page.get_by_role("link", name="New run", exact=True)).to_be_visible()  # app.py has run, not only the page
     assert view_in(page.url) == view_in(address_of(desk, name))
 
 
-def test_view_of_a_run_stays_while_it_refreshes_and_refreshes_no_more_when_it_has_ended(desk: Desk, page: Page) -> None:
+def test_view_of_a_run_is_kept_on_refresh_and_stops_refreshing_at_its_end(desk: Desk, page: Page) -> None:
     job_id = desk.submit("live")
     address = f"{desk.url}/runs?job={job_id}&stage=submitted&sort=number"
     with page.expect_websocket() as opened:
@@ -215,7 +215,7 @@ def test_view_of_a_run_stays_while_it_refreshes_and_refreshes_no_more_when_it_ha
     assert page.url == address
 
 
-def test_search_among_runs_stays_while_the_table_refreshes(desk: Desk, page: Page) -> None:
+def test_search_of_runs_is_kept_on_refresh(desk: Desk, page: Page) -> None:
     job_id = desk.submit("searched for")
     page.goto(f"{desk.url}/runs")
     search = page.get_by_role("searchbox", name="Search")
@@ -230,7 +230,7 @@ def test_search_among_runs_stays_while_the_table_refreshes(desk: Desk, page: Pag
     expect(search).to_be_focused()
 
 
-def test_back_and_forward_lead_through_what_was_looked_at(desk: Desk, page: Page) -> None:
+def test_back_and_forward_restore_views(desk: Desk, page: Page) -> None:
     page.goto(f"{desk.url}/runs")
     page.get_by_role("searchbox", name="Search").fill("broken")
     expect(page.get_by_text("1 run. Click one to open it.")).to_be_visible()
@@ -255,7 +255,7 @@ def test_back_and_forward_lead_through_what_was_looked_at(desk: Desk, page: Page
     expect(page.get_by_role("button", name="Run these again").first).to_be_visible()
 
 
-def test_runs_that_match_are_cancelled_and_run_again_together(desk: Desk, page: Page) -> None:
+def test_filtered_runs_are_cancelled_and_retried_together(desk: Desk, page: Page) -> None:
     plans = [desk.submit("plan A"), desk.submit("plan B")]
     other = desk.submit("other")
     page.goto(f"{desk.url}/runs?q=plan")
@@ -274,7 +274,7 @@ def test_runs_that_match_are_cancelled_and_run_again_together(desk: Desk, page: 
         assert [jobs.get_job(job_id).status for job_id in (*plans, other)] == [status, status, "submitted"]
 
 
-def test_failures_stand_by_reason_and_one_of_them_is_run_again(desk: Desk, page: Page) -> None:
+def test_failures_are_grouped_by_reason_and_retried_by_group(desk: Desk, page: Page) -> None:
     job_id = desk.submit_broken("torn")
     page.goto(f"{desk.url}/runs?job={job_id}&view=failures")
     expect(page.get_by_text(f"4 items failed: gave up after 5 tries: {DIED}")).to_be_visible()
@@ -288,7 +288,7 @@ def test_failures_stand_by_reason_and_one_of_them_is_run_again(desk: Desk, page:
     expect(page.get_by_text(f"2 items failed: gave up after 5 tries: {SLOW}")).to_be_visible()
 
 
-def test_keys_of_a_list_that_no_item_has_are_named(desk: Desk, page: Page) -> None:
+def test_unknown_keys_of_a_pasted_list_are_named(desk: Desk, page: Page) -> None:
     page.goto(f"{desk.url}/new-run?take=list")
     keys = jobs.list_keys(desk.finished)
     field = page.get_by_role("textbox", name="Keys of items")
@@ -299,7 +299,7 @@ def test_keys_of_a_list_that_no_item_has_are_named(desk: Desk, page: Page) -> No
     expect(cells(page, 1)).to_have_text([keys[0], keys[2]])
 
 
-def test_random_items_are_the_same_for_who_has_the_link(desk: Desk, page: Page, visit: Callable[[], Page]) -> None:
+def test_link_reproduces_the_random_items(desk: Desk, page: Page, visit: Callable[[], Page]) -> None:
     page.goto(f"{desk.url}/new-run?dataset={desk.dataset.dataset_id}&take=random&n=5")
     page.get_by_text("Advanced", exact=True).click()
     seed = page.get_by_role("spinbutton", name="Seed")
@@ -316,7 +316,7 @@ def test_random_items_are_the_same_for_who_has_the_link(desk: Desk, page: Page, 
     expect(cells(colleague, 1)).to_have_text(chosen)
 
 
-def test_run_again_takes_the_items_and_models_of_the_first(desk: Desk, page: Page) -> None:
+def test_new_run_from_a_run_has_its_items_and_models(desk: Desk, page: Page) -> None:
     page.goto(f"{desk.url}/runs?job={desk.finished}")
     page.get_by_role("button", name="Run again …").click()
     expect(page).to_have_url(re.compile(rf"/new-run\?from={desk.finished}\b"))
@@ -329,7 +329,7 @@ def test_run_again_takes_the_items_and_models_of_the_first(desk: Desk, page: Pag
     assert jobs.list_keys(again.job_id) == jobs.list_keys(desk.finished)
 
 
-def test_what_one_visitor_cancels_is_cancelled_for_the_other(desk: Desk, visit: Callable[[], Page]) -> None:
+def test_cancel_by_one_visitor_is_shown_to_others(desk: Desk, visit: Callable[[], Page]) -> None:
     job_id = desk.submit("shared")
     one, other = visit(), visit()
     for page in (one, other):
@@ -341,7 +341,7 @@ def test_what_one_visitor_cancels_is_cancelled_for_the_other(desk: Desk, visit: 
     one.get_by_role("button", name="Cancel the run …").click()
     dialog = one.get_by_role("dialog")
     expect(dialog).to_contain_text("4 items will not be forecast.")
-    one.wait_for_timeout(REFRESHES_MS)  # the page around it is drawn anew meanwhile
+    one.wait_for_timeout(REFRESHES_MS)  # the page behind the dialog refreshes meanwhile
     dialog.get_by_role("button", name="Keep").click()
     expect(dialog).to_have_count(0)
     assert jobs.get_job(job_id).status == "running"
@@ -353,7 +353,7 @@ def test_what_one_visitor_cancels_is_cancelled_for_the_other(desk: Desk, visit: 
         expect(page.get_by_role("button", name="Cancel the run")).to_have_count(0)
 
 
-def test_open_page_finds_its_view_again_when_the_server_is_back(desk: Desk, page: Page) -> None:
+def test_open_page_restores_its_view_after_a_server_restart(desk: Desk, page: Page) -> None:
     job_id = desk.submit("restarted")
     address = f"{desk.url}/runs?job={job_id}&view=history"
     page.goto(address)
@@ -368,7 +368,7 @@ def test_open_page_finds_its_view_again_when_the_server_is_back(desk: Desk, page
     assert page.url == address and page.evaluate("window.isTheSamePage") is True
 
 
-def test_forecast_is_adjusted_and_put_back(desk: Desk, page: Page) -> None:
+def test_forecast_is_adjusted_and_undone(desk: Desk, page: Page) -> None:
     item = item_of(desk)[0]
     page.goto(f"{desk.url}/forecasts?job={desk.finished}&item={item}&model=SeasonalNaive")
     page.get_by_role("button", name="Change weeks …").click()
@@ -401,11 +401,11 @@ def test_forecast_is_adjusted_and_put_back(desk: Desk, page: Page) -> None:
 
 
 def number(words: str) -> float:
-    """The last number in them."""
+    """Last number in a text."""
     return float(re.findall(r"[\d,.]*\d", words)[-1].replace(",", ""))
 
 
-def test_every_file_is_what_its_link_says(desk: Desk, page: Page) -> None:
+def test_downloaded_files_match_their_links(desk: Desk, page: Page) -> None:
     page.goto(f"{desk.url}/forecasts?job={desk.finished}&q={item_of(desk)[0]}")
     expect(page.get_by_text("The 1 item shown", exact=False)).to_be_visible()
     for row, n_items in (("downloads_the-items-shown", 1), ("downloads_all-items-of-this-run", 6)):

@@ -1,4 +1,4 @@
-"""What if a family were on promotion: asked, compared, taken away as a file and into the plan, in a real browser."""
+"""The view What if in a browser: a family on promotion as scenario, file and plan adjustment."""
 
 import csv
 import io
@@ -47,7 +47,7 @@ def units(job: Job, which: RunFilter) -> float:
     return float(forecasts.view(job, MODEL, which).forecast["final"].sum())
 
 
-def test_family_on_promotion_becomes_a_scenario_a_file_and_a_plan(shop: Shop, page: Page, tmp_path: Path) -> None:
+def test_promotion_of_a_family_as_scenario_file_and_plan_adjustment(shop: Shop, page: Page, tmp_path: Path) -> None:
     job, before = shop.job, units(shop.job, DAIRY)
     page.goto(f"{shop.url}/forecasts?family=DAIRY")
     settled(page)
@@ -66,7 +66,7 @@ def test_family_on_promotion_becomes_a_scenario_a_file_and_a_plan(shop: Shop, pa
     assert wanted > 1.1 * before
     settled(page)
 
-    colleague = page.context.new_page()  # who follows the link sees the same
+    colleague = page.context.new_page()  # the link shows the same view
     colleague.goto(page.url)
     expect(colleague.get_by_text("Changes of Dairy week")).to_be_visible()
     colleague.close()

@@ -1,4 +1,4 @@
-"""What holds for every test of pages."""
+"""Fixtures for all page tests."""
 
 import pytest
 import streamlit as st
@@ -6,6 +6,6 @@ import streamlit as st
 
 @pytest.fixture(autouse=True)
 def fresh_cache() -> None:
-    """What a server keeps is of its one database; each test has another, with the same numbers in it."""
+    """Clears Streamlit caches: each test has its own database, with the same ids."""
     st.cache_data.clear()
     st.cache_resource.clear()

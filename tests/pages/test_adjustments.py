@@ -1,4 +1,4 @@
-"""Adjusting a forecast on its page, by Streamlit's own tester: made, shown, undone, refused."""
+"""Adjustments on the page Forecasts: create, show, undo, refuse."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -32,7 +32,7 @@ def open_item(job: Job, **query: str) -> AppTest:
 
 
 def dialog(job: Job) -> AppTest:
-    """The dialog by itself, as it stands while it is open."""
+    """Opens only the dialog."""
 
     def page(job: "Job") -> None:
         from fcst.filters import only
@@ -55,7 +55,7 @@ def chart(at: AppTest) -> str:
     return at.get("plotly_chart")[0].proto.spec
 
 
-def test_change_is_made_in_the_dialog_and_shown_in_both_versions(job: Job) -> None:
+def test_change_is_saved_in_the_dialog_and_shown_with_the_forecast(job: Job) -> None:
     at = open_item(job)
     assert '"name":"final plan"' not in chart(at) and "Adjustments" not in words(at)
     at.button(key="adjust").click().run()
@@ -88,14 +88,14 @@ def test_weeks_are_set_to_units(job: Job) -> None:
     assert made.units == 77 and set(forecasts.view(job, "WindowAverage", only("item2")).forecast["final"]) == {77}
 
 
-@pytest.mark.parametrize(("reason", "who", "said"), [("", "Ann", "needs a reason"), ("why", " ", "name is given")])
-def test_change_without_reason_or_name_is_refused_in_words(job: Job, reason: str, who: str, said: str) -> None:
+@pytest.mark.parametrize(("reason", "who", "said"), [("", "Ann", "needs a reason"), ("why", " ", "name is missing")])
+def test_change_without_reason_or_name_is_refused(job: Job, reason: str, who: str, said: str) -> None:
     at = save(dialog(job), reason, who)
     assert said in at.error[0].value
     assert adjustments.list_adjustments(job) == []
 
 
-def test_grid_has_the_final_plan_beside_the_models_and_last_year(job: Job) -> None:
+def test_grid_has_last_year_model_and_final_plan(job: Job) -> None:
     week = forecasts.list_forecasts(job, "Naive", only("item1"))["wk_end_dt"].iloc[0].date()
     adjustments.adjust(job, "Naive", only("item1"), Change(week, week, units=0), "why", "Ann")
     at = open_page("forecasts", job=str(job.job_id), model="Naive", item="item1")
@@ -106,7 +106,7 @@ def test_grid_has_the_final_plan_beside_the_models_and_last_year(job: Job) -> No
     assert "adjusted" in row["cells"][6]
 
 
-def test_months_of_the_grid_add_up_to_its_weeks(job: Job) -> None:
+def test_months_and_quarters_of_the_grid_add_up_to_the_weeks(job: Job) -> None:
     sums = {
         period: components(open_item(job, period=period))["plan_grid"]["rows"][1]["cells"][-1]
         for period in ("", "month", "quarter")
@@ -114,7 +114,7 @@ def test_months_of_the_grid_add_up_to_its_weeks(job: Job) -> None:
     assert len(set(sums.values())) == 1
 
 
-def test_compare_tells_what_each_step_added(job: Job, load_dataset: Callable[..., Dataset], tmp_path: Path) -> None:
+def test_compare_shows_value_added_by_step(job: Job, load_dataset: Callable[..., Dataset], tmp_path: Path) -> None:
     week = forecasts.list_forecasts(job, "Naive", only("item1"))["wk_end_dt"].iloc[0].date()
     adjustments.adjust(job, "WindowAverage", only("item1"), Change(week, week, percent=5), "why", "Ann")
     write_sales(tmp_path / "later.csv", 3, 62)
@@ -126,7 +126,7 @@ def test_compare_tells_what_each_step_added(job: Job, load_dataset: Callable[...
     assert table["weeks"].tolist() == ["adjusted"] * 3 + ["all"] * 3 and table["n_weeks"].tolist() == [1] * 3 + [6] * 3
 
 
-def test_only_week_of_a_forecast_is_not_asked_for(load_dataset: Callable[..., Dataset]) -> None:
+def test_dialog_has_no_week_slider_for_a_single_week(load_dataset: Callable[..., Dataset]) -> None:
     job = run(load_dataset(n_items=3, n_weeks=60, name="s"), 3, models=("WindowAverage",), n_windows=0, h=1)
     at = dialog(job)
     assert not at.exception and not at.select_slider and "Week ending" in words(at)

@@ -1,4 +1,4 @@
-"""Attributes on the pages: items and a run's items are filtered by them, and the URL has what was chosen."""
+"""Attributes on the pages: filters of items and run items, URL parameters, files."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -15,20 +15,20 @@ def shop(load_dataset: Callable[..., Dataset], tmp_path: Path) -> Dataset:
     return load_dataset(write_shop(tmp_path / "shop"), **JOINED)
 
 
-def test_items_are_filtered_by_what_the_url_wants(shop: Dataset) -> None:
-    asked = {"dataset": str(shop.dataset_id), "view": "items"}
-    at = open_page("dataset", **asked, **{"attr.city": ["Quito"], "attr.family": ["BREAD"], "attr.no": ["such"]})
+def test_items_are_filtered_by_url_parameters(shop: Dataset) -> None:
+    query = {"dataset": str(shop.dataset_id), "view": "items"}
+    at = open_page("dataset", **query, **{"attr.city": ["Quito"], "attr.family": ["BREAD"], "attr.no": ["such"]})
     assert not at.exception and "2 of 9 items" in words(at)
     assert sorted(at.dataframe[0].value["unique_id"]) == ["7|3|4", "9|3|4"]
     assert at.multiselect(key="choice_attr.city").value == ["Quito"]
     at.multiselect(key="choice_attr.city").set_value(["Cuenca", "Quito"]).run()
     assert "3 of 9 items" in words(at)
     assert at.query_params["attr.city"] == ["Cuenca", "Quito"]
-    at = open_page("dataset", **asked, **{"attr.type": [""]})
+    at = open_page("dataset", **query, **{"attr.type": [""]})
     assert "3 of 9 items" in words(at) and at.multiselect(key="choice_attr.type").options == ["A", "B", "(none)"]
 
 
-def test_new_run_takes_the_items_that_match(shop: Dataset) -> None:
+def test_new_run_selects_the_matching_items(shop: Dataset) -> None:
     at = open_page(
         "new_run", dataset=str(shop.dataset_id), take="all", **{"attr.store_nbr": ["8"], "family": ["DAIRY"]}
     )
@@ -37,9 +37,9 @@ def test_new_run_takes_the_items_that_match(shop: Dataset) -> None:
     assert "4 of 9" in [metric.value for metric in at.metric]
 
 
-def test_attributes_are_listed_and_one_that_was_loaded_is_there(shop: Dataset, tmp_path: Path) -> None:
-    asked = {"dataset": str(shop.dataset_id), "view": "attributes"}
-    at = open_page("dataset", **asked)
+def test_attributes_are_listed_with_a_loaded_one(shop: Dataset, tmp_path: Path) -> None:
+    query = {"dataset": str(shop.dataset_id), "view": "attributes"}
+    at = open_page("dataset", **query)
     assert not at.exception
     rows = at.dataframe[0].value.set_index("Attribute")
     assert rows.loc["city", ["Values", "Such as", "Items", "Decided by", "From"]].tolist() == [
@@ -51,13 +51,13 @@ def test_attributes_are_listed_and_one_that_was_loaded_is_there(shop: Dataset, t
     at.run()
     assert not at.exception and at.dataframe[1].value["region"].tolist() == ["North", "*South*"]
     at.button(key="save_attributes").click().run()
-    assert not at.exception and "saved for 2 of 2 keys; 6 items have it" in words(at)
+    assert not at.exception and "saved for 2 of 2 keys; set for 6 items" in words(at)
     assert "region" in at.dataframe[0].value["Attribute"].tolist()
-    at = open_page("dataset", dataset=asked["dataset"], view="items", **{"attr.region": ["*South*"]})
+    at = open_page("dataset", dataset=query["dataset"], view="items", **{"attr.region": ["*South*"]})
     assert "3 of 9 items" in words(at)
 
 
-def test_file_that_cannot_be_used_is_said(shop: Dataset) -> None:
+def test_invalid_file_shows_a_message(shop: Dataset) -> None:
     at = open_page("dataset", dataset=str(shop.dataset_id), view="attributes")
     at.file_uploader(key="attribute_file_0").upload("r.csv", b"store_nbr,region\n7,North\n7,South\n", "text/csv").run()
     assert not at.exception and "is in several rows with different values" in words(at)

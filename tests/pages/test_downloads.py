@@ -1,4 +1,4 @@
-"""The row of downloads on a page, by Streamlit's own tester: what is offered, and when it is not."""
+"""Download links on the pages: formats, labels, disabled links."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -34,9 +34,9 @@ def shown(job: Job, what: str, n_items: int, query: downloads.Query = ()) -> App
     return at
 
 
-def test_whole_run_is_offered_in_each_format_with_its_number_of_rows(job: Job) -> None:
+def test_whole_run_has_links_in_each_format_with_the_number_of_rows(job: Job) -> None:
     at = shown(job, "all *items*", 4)
-    assert [said.value for said in at.markdown] == [
+    assert [element.value for element in at.markdown] == [
         r"**All \*items\***",
         "Final plan, a column a week:",
         "All models by week, 32 rows:",
@@ -51,14 +51,14 @@ def test_whole_run_is_offered_in_each_format_with_its_number_of_rows(job: Job) -
     ]
 
 
-def test_an_item_is_named_in_the_link(job: Job) -> None:
+def test_link_of_an_item_has_its_key(job: Job) -> None:
     at = shown(job, "this", 1, downloads.one_item('a/b "c"&d'))
     assert at.markdown[2].value == "All models by week, 8 rows:"
     assert at.get("link_button")[0].proto.url.endswith("?item=a%2Fb+%22c%22%26d&model=SeasonalNaive&by=week")
     assert at.get("link_button")[2].proto.url.endswith("/forecasts.csv?item=a%2Fb+%22c%22%26d")
 
 
-def test_wanted_attributes_are_in_the_link_and_are_read_from_it(job: Job) -> None:
+def test_attribute_filters_are_written_to_and_read_from_the_link(job: Job) -> None:
     which = RunFilter(attributes=(("city", ("Quito", "")), ("a&b", ("=1",))))
     query = downloads.those_that_match(which, "Naive")
     at = shown(job, "these", 1, query)
@@ -69,15 +69,15 @@ def test_wanted_attributes_are_in_the_link_and_are_read_from_it(job: Job) -> Non
         downloads._chosen(job, QueryParams("attribute.city=Quito"))
 
 
-def test_excel_is_not_offered_beyond_its_rows_and_nothing_before_there_is_a_row(job: Job) -> None:
+def test_links_are_disabled_for_too_many_and_for_no_rows(job: Job) -> None:
     many = [element.proto for element in shown(replace(job, n_completed=10**6), "all", 10**6).get("link_button")]
     assert [link.disabled for link in many] == [False, False, False, True, False]
-    assert "at most 300,000 rows" in many[3].help
+    assert "limit is 300,000 rows" in many[3].help
     none = [element.proto for element in shown(replace(job, n_completed=0), "all", 4).get("link_button")]
     assert all(link.disabled for link in none)
 
 
-def test_forecasts_page_offers_the_item_and_the_run(job: Job) -> None:
+def test_forecasts_page_links_to_the_item_and_the_run(job: Job) -> None:
     st.cache_data.clear()
     st.cache_resource.clear()
     at = AppTest.from_file(str(PROJECT / "pages" / "forecasts.py"), default_timeout=30)
@@ -91,6 +91,6 @@ def test_forecasts_page_offers_the_item_and_the_run(job: Job) -> None:
     assert f"/downloads/{job.job_id}/forecasts.csv?model=SeasonalNaive&q=item&reason=new" in urls
 
 
-def test_picture_has_a_name_without_what_a_file_system_refuses(job: Job) -> None:
+def test_picture_name_has_only_valid_file_name_characters(job: Job) -> None:
     options = downloads.picture(jobs.get_job(job.job_id), "forecast Auto", "a/b:c")["toImageButtonOptions"]
     assert options["filename"] == f"run{job.job_id}_s_item-a-b-c_forecast-Auto" and options["format"] == "png"

@@ -1,4 +1,4 @@
-"""Drivers on the pages: what is known and until when, holidays that are added, what a run has learnt of them."""
+"""Drivers on the pages: coverage, added holidays, learnt effects of a run."""
 
 from collections.abc import Callable
 
@@ -20,7 +20,7 @@ def dataset(load_dataset: Callable[..., Dataset]) -> Dataset:
     return load_dataset(n_items=3, n_weeks=60)
 
 
-def test_without_drivers_the_page_says_what_to_do(dataset: Dataset) -> None:
+def test_page_without_drivers_shows_what_to_do(dataset: Dataset) -> None:
     at = open_page("dataset", dataset=str(dataset.dataset_id), view="drivers")
     assert not at.exception
     assert "Nothing is known of promotions, prices or events" in words(at) and not at.dataframe
@@ -39,7 +39,7 @@ def test_holidays_of_a_country_are_added(dataset: Dataset) -> None:
     assert load.source == "Holidays of EC"
 
 
-def test_load_is_removed_after_a_question(dataset: Dataset) -> None:
+def test_load_is_removed_after_confirmation(dataset: Dataset) -> None:
     load = drivers.add_holidays(dataset.dataset_id, "EC")
     at = open_page("dataset", dataset=str(dataset.dataset_id), view="drivers")
     assert "Holidays of EC" in words(at) and f"Loaded by {load.created_by}" in words(at)
@@ -53,7 +53,7 @@ def test_load_is_removed_after_a_question(dataset: Dataset) -> None:
     assert [toast.value for toast in at.toast] == ["The drivers of Holidays of EC were removed."]
 
 
-def test_load_that_a_run_has_used_stays_and_the_reason_is_shown(dataset: Dataset) -> None:
+def test_load_used_by_a_run_is_kept_with_a_message(dataset: Dataset) -> None:
     load = drivers.add_holidays(dataset.dataset_id, "EC")
     jobs.submit_job(dataset.dataset_id, jobs.choose_largest(dataset, 1), JobSpec(h=1))
     at = open_page("dataset", dataset=str(dataset.dataset_id), view="drivers")
@@ -64,7 +64,7 @@ def test_load_that_a_run_has_used_stays_and_the_reason_is_shown(dataset: Dataset
     assert drivers.list_loads(dataset.dataset_id) == [load]
 
 
-def test_those_who_may_not_remove_a_load_see_no_button(dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_remove_button_needs_admin_scope(dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     load = drivers.add_holidays(dataset.dataset_id, "EC")
     monkeypatch.setattr("fcst.ui.drivers.may", lambda scope: scope is not Scope.ADMIN)
     at = open_page("dataset", dataset=str(dataset.dataset_id), view="drivers")
@@ -72,7 +72,7 @@ def test_those_who_may_not_remove_a_load_see_no_button(dataset: Dataset, monkeyp
     assert f"remove_{load.driver_load_id}" not in [button.key for button in at.button]
 
 
-def test_what_is_not_known_of_the_weeks_ahead_is_said_before_a_run(promoted: Dataset) -> None:
+def test_missing_future_values_are_shown_before_a_run(promoted: Dataset) -> None:
     at = open_page("dataset", dataset=str(promoted.dataset_id), view="drivers")
     assert "No promo after" in words(at) and "the usual share of the last year is taken" in words(at)
     at = open_page("new_run", dataset=str(promoted.dataset_id))
@@ -80,7 +80,7 @@ def test_what_is_not_known_of_the_weeks_ahead_is_said_before_a_run(promoted: Dat
     assert "1 driver known, not for all weeks" in [expander.label for expander in at.expander]
 
 
-def test_what_a_run_has_learnt_is_shown(promoted: Dataset) -> None:
+def test_learnt_effects_of_a_run_are_shown(promoted: Dataset) -> None:
     job_id = submit(promoted)
     run(job_id)
     at = open_page("runs", job=str(job_id))
@@ -97,7 +97,7 @@ def test_what_a_run_has_learnt_is_shown(promoted: Dataset) -> None:
     assert weeks["baseline"].gt(0).all() and weeks["uplift"].max() > 0.7
 
 
-def test_run_whose_learning_failed_says_so(promoted: Dataset) -> None:
+def test_failed_learning_of_a_run_is_shown(promoted: Dataset) -> None:
     job_id = jobs.submit_job(promoted.dataset_id, jobs.choose_largest(promoted, 2), JobSpec(h=1))
     with transaction() as cur:
         cur.execute(

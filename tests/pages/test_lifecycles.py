@@ -1,4 +1,4 @@
-"""Lifecycles on the pages: set, shown, removed; the new item can be found and chosen for a run at once."""
+"""Lifecycles on the pages: set, show, remove; a new item is listed and selectable immediately."""
 
 from collections.abc import Callable
 
@@ -34,26 +34,26 @@ def test_lifecycle_is_set_shown_and_removed(dataset: Dataset) -> None:
     assert row[["Item", "Relation", "Other items", "Factor", "Own sales"]].tolist() == [
         *("new", "is like", "item1", "0.5", "none yet")
     ]
-    assert at.text_input(key="lifecycle_item_1").value == "", "the boxes are empty again"
+    assert at.text_input(key="lifecycle_item_1").value == "", "the form is reset"
     lifecycles.remove_lifecycle(dataset.dataset_id, "new")
     assert not open_page("dataset", dataset=str(dataset.dataset_id), view="lifecycles").dataframe
 
 
-def test_what_cannot_be_is_said_and_nothing_is_saved(dataset: Dataset) -> None:
+def test_invalid_lifecycle_shows_a_message_and_is_not_saved(dataset: Dataset) -> None:
     at = open_page("dataset", dataset=str(dataset.dataset_id), view="lifecycles")
     at.text_input(key="lifecycle_item_0").set_value("new").run()
     at.text_area(key="lifecycle_sources_predecessor_0").set_value("item1\nnothing")
     at.button(key="save_lifecycle").click().run()
     assert not at.exception and "has no item nothing" in words(at)
-    assert at.text_input(key="lifecycle_item_0").value == "new", "what was written stays"
+    assert at.text_input(key="lifecycle_item_0").value == "new", "the input is kept"
     assert saved(dataset) == []
 
 
-def test_new_item_is_among_the_items_at_once(dataset: Dataset) -> None:
-    asked = {"dataset": str(dataset.dataset_id), "view": "items"}
-    assert "3 of 3 items" in words(open_page("dataset", **asked))
+def test_new_item_is_listed_immediately(dataset: Dataset) -> None:
+    query = {"dataset": str(dataset.dataset_id), "view": "items"}
+    assert "3 of 3 items" in words(open_page("dataset", **query))
     lifecycles.save_lifecycles(dataset.dataset_id, [Lifecycle("new", Origin.LIKE, (Source("item1"),))])
-    at = open_page("dataset", **asked)
+    at = open_page("dataset", **query)
     assert "4 of 4 items" in words(at)
     assert at.dataframe[0].value.set_index("unique_id")["life"]["new"] == "new"
     at = open_page("new_run", dataset=str(dataset.dataset_id), take="all")

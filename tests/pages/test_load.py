@@ -1,4 +1,4 @@
-"""The page that loads sales, by Streamlit's own tester: what it asks where the values leave two readings."""
+"""The page Load: questions about ambiguous formats, requests, refusals."""
 
 import uuid
 from pathlib import Path
@@ -22,20 +22,20 @@ def loading_page(path: Path) -> AppTest:
 
 
 def plain_words(at: AppTest) -> str:
-    """Without what keeps a text from being Markdown."""
+    """Page text without Markdown escapes."""
     return words(at).replace("\\", "")
 
 
 @pytest.fixture
-def undecided(database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def ambiguous(database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("FCST_INGEST_ROOTS", str(tmp_path))
-    path = tmp_path / "undecided.csv"
+    path = tmp_path / "ambiguous.csv"
     path.write_text("\n".join(["date,item,qty", *(f"{month:02}/{day:02}/2024,a,1" for day, month in DAYS)]))
     return path
 
 
-def test_day_or_month_first_is_asked_with_a_value(undecided: Path) -> None:
-    at = loading_page(undecided)
+def test_ambiguous_dates_need_a_choice(ambiguous: Path) -> None:
+    at = loading_page(ambiguous)
     reading = at.radio[0]
     assert reading.label == "How dates are read" and reading.value is None
     assert reading.options == ["Day first", "Month first"]
@@ -49,17 +49,17 @@ def test_day_or_month_first_is_asked_with_a_value(undecided: Path) -> None:
     assert [ingest.spec.date_format for ingest in loading.list_open_ingests()] == ["%m/%d/%Y"]
 
 
-def test_format_that_is_typed_answers_the_question(undecided: Path) -> None:
-    at = loading_page(undecided)
+def test_typed_date_format_replaces_the_choice(ambiguous: Path) -> None:
+    at = loading_page(ambiguous)
     next(box for box in at.text_input if box.label == "Date format").set_value("%d/%m/%Y").run()
     at.button(key="load").click().run()
     assert [ingest.spec.date_format for ingest in loading.list_open_ingests()] == ["%d/%m/%Y"]
 
 
-def test_decimal_sign_is_asked_where_nothing_proves_it(undecided: Path) -> None:
+def test_ambiguous_decimal_sign_needs_a_choice(ambiguous: Path) -> None:
     rows = (f"2024-01-{day:02},a,{'1.250' if day % 2 else 500}" for day in range(1, 29))
-    undecided.write_text("\n".join(["date,item,qty", *rows]))
-    at = loading_page(undecided)
+    ambiguous.write_text("\n".join(["date,item,qty", *rows]))
+    at = loading_page(ambiguous)
     sign = next(box for box in at.selectbox if box.label == "Decimal sign")
     assert sign.value is None
     at.button(key="load").click().run()
@@ -75,10 +75,10 @@ def test_decimal_sign_is_asked_where_nothing_proves_it(undecided: Path) -> None:
     assert [ingest.spec.decimal for ingest in loading.list_open_ingests()] == [","]
 
 
-def test_year_and_week_are_shown_as_the_date(undecided: Path) -> None:
+def test_year_and_week_are_shown_as_the_date(ambiguous: Path) -> None:
     rows = (f"2024,{week},a,{week}" for week in range(1, 12))
-    undecided.write_text("\n".join(["year,week,item,qty", *rows]))
-    at = loading_page(undecided)
+    ambiguous.write_text("\n".join(["year,week,item,qty", *rows]))
+    at = loading_page(ambiguous)
     assert next(box for box in at.multiselect if box.label == "Date").value == ["year", "week"]
     at.button(key="load").click().run()
     assert [ingest.spec.mapping["date"] for ingest in loading.list_open_ingests()] == [["year", "week"]]
@@ -91,19 +91,19 @@ def test_year_and_week_are_shown_as_the_date(undecided: Path) -> None:
         ("at,sku,price", "{day} 09:15,a,2.5", "sales", "(each row)"),
     ],
 )
-def test_role_without_a_column_is_shown_and_loads(undecided: Path, header: str, row: str, role: str, name: str) -> None:
-    undecided.write_text("\n".join([header, *(row.format(day=f"2024-01-{day:02}", n=day) for day in range(1, 29))]))
-    at = loading_page(undecided)
+def test_role_without_a_column_is_shown_and_loads(ambiguous: Path, header: str, row: str, role: str, name: str) -> None:
+    ambiguous.write_text("\n".join([header, *(row.format(day=f"2024-01-{day:02}", n=day) for day in range(1, 29))]))
+    at = loading_page(ambiguous)
     assert f" = {name}" in plain_words(at)
     at.button(key="load").click().run()
     assert [ingest.spec.mapping[role] for ingest in loading.list_open_ingests()] == [[name]]
 
 
-def test_files_that_changed_since_they_were_looked_at_are_not_loaded(undecided: Path) -> None:
+def test_files_changed_since_inspection_are_not_loaded(ambiguous: Path) -> None:
     rows = [f"2024-01-{day:02},a,{day}" for day in range(1, 29)]
-    undecided.write_text("\n".join(["date,item,qty", *rows]))
-    at = loading_page(undecided)
-    undecided.write_text("\n".join(["date,item,qty", *rows, *rows]))
+    ambiguous.write_text("\n".join(["date,item,qty", *rows]))
+    at = loading_page(ambiguous)
+    ambiguous.write_text("\n".join(["date,item,qty", *rows, *rows]))
     at.button(key="load").click().run()
     assert "has changed since it was checked" in plain_words(at)
     assert loading.list_open_ingests() == []
@@ -112,7 +112,7 @@ def test_files_that_changed_since_they_were_looked_at_are_not_loaded(undecided: 
     assert len(loading.list_open_ingests()) == 1
 
 
-def test_load_and_forecast_all_asks_for_both_and_leads_on_to_the_forecasts(database: str, tmp_path: Path) -> None:
+def test_load_and_forecast_all_requests_both_and_opens_the_forecasts(database: str, tmp_path: Path) -> None:
     write_sales(tmp_path / "s.csv", 2, 60)
     at = open_page("load", path=str(tmp_path / "s.csv"))
     at.button(key="load_and_run").click().run()
@@ -133,7 +133,7 @@ def test_load_and_forecast_all_asks_for_both_and_leads_on_to_the_forecasts(datab
         assert at.run().title[0].value == title
 
 
-def test_load_that_is_refused_can_be_asked_for_again(database: str, tmp_path: Path) -> None:
+def test_refused_load_can_be_requested_again(database: str, tmp_path: Path) -> None:
     (tmp_path / "odd.csv").write_text("what;when;how many\n" + "a;05.01.2020;1,5\n" * 3)
     at = open_page("load", path=str(tmp_path / "odd.csv"))
     at.button(key="load").click().run()

@@ -1,4 +1,4 @@
-"""Stock-outs on the pages: skipped by a checkbox of a new run, summed on Accuracy, told on Forecasts."""
+"""Stock-outs on the pages: checkbox on New run, totals on Accuracy, notes on Forecasts."""
 
 from collections.abc import Callable
 
@@ -18,7 +18,7 @@ def tables_with(at, column: str) -> list:
     return [table.value for table in at.dataframe if column in table.value]
 
 
-def test_new_run_skips_stock_outs_only_if_it_is_ticked(dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_new_run_skips_stock_outs_only_if_checked(dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("streamlit.switch_page", lambda page, query_params: None)
     for ticked in (False, True):
         at = open_page("new_run", dataset=str(dataset.dataset_id))
@@ -31,14 +31,14 @@ def test_new_run_skips_stock_outs_only_if_it_is_ticked(dataset: Dataset, monkeyp
         assert jobs.list_jobs(limit=1)[0].spec.skips_stockouts == ticked
 
 
-def test_run_filled_in_from_one_that_skips_them_does_so_too(dataset: Dataset) -> None:
+def test_new_run_from_a_run_keeps_the_stock_out_setting(dataset: Dataset) -> None:
     job_id = jobs.submit_job(dataset.dataset_id, jobs.choose_largest(dataset, 2), JobSpec(skips_stockouts=True))
     at = open_page("new_run", **{"from": str(job_id)})
     assert at.checkbox(key=f"skips_stockouts_{job_id}").value
     assert "suspected stock-outs skipped" in words(open_page("runs", job=str(job_id)))
 
 
-def test_accuracy_sums_what_was_lost_and_leads_to_the_items(dataset: Dataset) -> None:
+def test_accuracy_shows_lost_sales_and_their_items(dataset: Dataset) -> None:
     job = run(dataset, skips=True)
     at = open_page("accuracy", job=str(job.job_id))
     assert not at.exception
@@ -54,7 +54,7 @@ def test_accuracy_sums_what_was_lost_and_leads_to_the_items(dataset: Dataset) ->
     assert "Lost sales: about " in said and " in 4 weeks" in said and "of what it sold in its history" in said
 
 
-def test_accuracy_says_how_suspected_weeks_count(dataset: Dataset) -> None:
+def test_accuracy_shows_how_suspected_weeks_count(dataset: Dataset) -> None:
     job = run(dataset, skips=False)
     at = open_page("accuracy", job=str(job.job_id))
     assert not at.exception
@@ -73,7 +73,7 @@ def test_lost_sales_are_shown_without_a_backtest_too(dataset: Dataset) -> None:
     assert not at.exception and "Nothing was measured" in words(at) and "Lost sales" in words(at)
 
 
-def test_items_that_lost_are_shown_a_page_at_a_time(dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_items_with_lost_sales_are_paged(dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     job = run(dataset, skips=True)
     monkeypatch.setattr("fcst.ui.lost_sales.PAGE_ITEMS", 1)
     for page, item in (("1", "item1"), ("2", "item2"), ("7", "item2")):
@@ -81,7 +81,7 @@ def test_items_that_lost_are_shown_a_page_at_a_time(dataset: Dataset, monkeypatc
         assert table["unique_id"].tolist() == [item]
 
 
-def test_nothing_is_shown_where_nothing_looks_out_of_stock(load_dataset: Callable[..., Dataset]) -> None:
+def test_lost_sales_are_hidden_without_stock_outs(load_dataset: Callable[..., Dataset]) -> None:
     found = load_dataset(n_items=4, n_weeks=60)
     job = run(found, skips=True)
     assert "Lost sales" not in words(open_page("accuracy", job=str(job.job_id)))

@@ -1,4 +1,4 @@
-"""Each page, run by Streamlit's own tester on a real database: empty, full, and with a URL that leads nowhere."""
+"""All pages with AppTest on a real database: empty, with data, and with invalid URLs."""
 
 import io
 import json
@@ -26,7 +26,7 @@ from fcst.store.database import transaction
 from fcst.ui import buttons
 from fcst.ui.page_table import PAGES
 from tests.conftest import fail_batch, write_sales
-from tests.services.test_accuracy import make_old, write_rows
+from tests.services.test_accuracy import make_earlier_version, write_rows
 
 NAMES = [page.name for page in PAGES if page.name != "glossary"]  # which reads no data
 STARTS = ("home", "data", "new_run", "runs", "forecasts", "accuracy", "compare")
@@ -49,7 +49,7 @@ def words(at: AppTest) -> str:
 
 
 def errors(at: AppTest) -> list[str]:
-    """Those of the page, but for that of a run on which nothing works: the test is the engine."""
+    """Errors of a page, except that of a stalled run: in these tests no supervisor runs."""
     return [error.value for error in at.error if "Stalled since" not in error.value]
 
 
@@ -78,22 +78,20 @@ def finished(dataset: Dataset, once: Callable) -> int:
 
 
 @pytest.mark.parametrize("name", STARTS)
-def test_page_says_what_to_do_next_when_there_is_nothing(database: str, name: str) -> None:
+def test_empty_page_shows_the_next_step(database: str, name: str) -> None:
     at = open_page(name)
     assert not at.exception and not at.error
-    assert any(button.proto.type == "primary" for button in at.button), "an empty page has one way on"
+    assert any(button.proto.type == "primary" for button in at.button), "an empty page has one primary action"
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_page_stands_when_there_is_data(finished: int, dataset: Dataset, name: str) -> None:
+def test_page_with_data_has_no_errors(finished: int, dataset: Dataset, name: str) -> None:
     at = open_page(name, **({"dataset": str(dataset.dataset_id)} if name == "dataset" else {}))
     assert not at.exception and not at.error
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_page_says_that_the_database_is_away_and_that_it_tries_again(
-    monkeypatch: pytest.MonkeyPatch, name: str, tmp_path
-) -> None:
+def test_page_reports_an_unreachable_database_and_retries(monkeypatch: pytest.MonkeyPatch, name: str, tmp_path) -> None:
     monkeypatch.setenv("DATABASE_URL", "postgresql://u:secret@127.0.0.1:1/d")
     monkeypatch.setenv("FCST_HOME", str(tmp_path))
     at = open_page(name)
@@ -118,20 +116,20 @@ def test_page_says_that_the_database_is_away_and_that_it_tries_again(
         ("runs", {"job": "99"}, "There is no job 99"),
     ],
 )
-def test_page_names_what_its_url_asks_for_in_vain(finished: int, name: str, query: dict[str, str], said: str) -> None:
+def test_page_names_missing_objects_of_its_url(finished: int, name: str, query: dict[str, str], said: str) -> None:
     at = open_page(name, **query)
     assert not at.exception
     boxes = [box.value.replace("\\", "") for box in (*at.error, *at.warning)]
     assert len(boxes) == 1 and said in boxes[0]
 
 
-def test_page_shows_its_content_beside_what_it_did_not_find(finished: int) -> None:
+def test_page_shows_content_with_a_missing_object_in_its_url(finished: int) -> None:
     assert "Click a dataset" in words(open_page("data", ingest="99"))
     assert "6 items in" in words(open_page("new_run", dataset="99"))
     assert "the sum of 6" in words(open_page("forecasts", item="nobody"))
 
 
-def test_page_shows_a_reference_and_no_traceback_when_it_breaks(
+def test_failed_page_shows_a_reference_and_no_traceback(
     database: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr("fcst.services.jobs.list_jobs", lambda *args, **options: 1 / 0)
@@ -141,21 +139,21 @@ def test_page_shows_a_reference_and_no_traceback_when_it_breaks(
     assert reference in caplog.text and "ZeroDivisionError" in caplog.text
 
 
-def test_app_leads_from_nothing_to_the_sample(database: str) -> None:
+def test_empty_app_loads_the_sample(database: str) -> None:
     at = open_app()
     assert [button.label for button in at.button][0] == "Load the sample"
     at.button[0].click().run()
     assert not at.exception and "Loading sample" in words(at)
 
 
-def test_home_leads_from_sales_to_a_run_and_on_to_its_forecasts(dataset: Dataset) -> None:
+def test_home_shows_next_steps_from_sales_to_forecasts(dataset: Dataset) -> None:
     at = open_page("home")
     assert [button.label for button in at.button] == ["Forecast weird \\*name\\* \\<b\\>\\_x\\_"]
     job_id = jobs.submit_job(dataset.dataset_id, jobs.choose_largest(dataset, 6), JobSpec(models=("Naive",)))
     at = open_page("home")
     assert [button.label for button in at.button] == ["Watch run 1"]
     assert [bar.proto.text for bar in at.get("progress")] == ["Run 1\\: 0 of 6 items"]
-    assert "No supervisor is alive, and work is waiting" in words(at).replace("\\", "")
+    assert "No supervisor is running, and work is waiting" in words(at).replace("\\", "")
     run_waiting()
     at = open_page("home")
     assert [button.label for button in at.button] == ["See the forecasts of run 1", "New run", "Load sales"]
@@ -163,7 +161,7 @@ def test_home_leads_from_sales_to_a_run_and_on_to_its_forecasts(dataset: Dataset
     assert at.get("progress") == [] and at.dataframe[0].value["Run"].tolist() == [job_id]
 
 
-def test_home_leads_to_a_run_on_new_sales_as_the_one_before(
+def test_home_suggests_a_run_on_new_sales_with_earlier_settings(
     finished: int, load_dataset: Callable[..., Dataset]
 ) -> None:
     load_dataset(name="weird *name* <b>_x_")
@@ -181,9 +179,9 @@ def test_home_shows_the_last_five_runs_and_counts_the_others(dataset: Dataset) -
     assert len(at.get("progress")) == 5 and "1 more run" in words(at)
 
 
-def test_home_tells_of_the_database_and_the_supervisor(dataset: Dataset) -> None:
+def test_home_shows_database_and_supervisor(dataset: Dataset) -> None:
     said = words(open_page("home")).replace("\\", "")
-    assert "PostgreSQL" in said and "none alive, and nothing to do" in said
+    assert "PostgreSQL" in said and "none running, no work waiting" in said
     workers.register(str(uuid.uuid4()), "vm", 1, "0", 2, 60)
     (worker,) = workers.list_live()
     workers.set_problem(worker.worker_id, "The disk is *full*.")
@@ -191,7 +189,7 @@ def test_home_tells_of_the_database_and_the_supervisor(dataset: Dataset) -> None
     assert ":orange" in said and "The disk is *full*" in said
 
 
-def test_glossary_finds_words_by_their_parts() -> None:
+def test_glossary_search_matches_substrings() -> None:
     at = open_page("glossary", word="pinball")
     assert not at.exception
     assert "Scaled CRPS" in words(at) and "Lumpy" not in words(at)
@@ -215,13 +213,13 @@ def test_dataset_shows_what_was_loaded_and_how(dataset: Dataset) -> None:
     assert "rows" in said and "no promotion flag" in said
 
 
-def test_dataset_without_a_number_leads_to_the_list(dataset: Dataset) -> None:
+def test_dataset_page_without_an_id_opens_the_list(dataset: Dataset) -> None:
     at = open_app().switch_page("pages/dataset.py").run()
     assert not at.exception and at.title[0].value == "Data"
 
 
 def click(at: AppTest, key: str, row: int) -> AppTest:
-    """A click in a row of a table, wherever in it."""
+    """Clicks a row of a table."""
     at.session_state[key] = {"selection": {"rows": [], "columns": [], "cells": [(row, "x")]}}
     return at.run()
 
@@ -252,14 +250,14 @@ def test_dataset_accounts_for_every_row(dataset: Dataset) -> None:
     assert rows["Rows"].iloc[0] == dataset.report.n_rows == rows["Rows"].iloc[1:].sum()
 
 
-def test_dataset_finds_items_by_any_part_of_their_key(dataset: Dataset) -> None:
+def test_dataset_search_matches_substrings_of_keys(dataset: Dataset) -> None:
     at = open_page("dataset", dataset=str(dataset.dataset_id), view="items", q="EM3")
     assert at.dataframe[0].value["unique_id"].tolist() == ["item3"]
     at.text_input(key="choice_q").set_value("(").run()
     assert not at.exception and len(at.dataframe) == 0
 
 
-def test_dataset_loaded_again_says_that_nothing_changed(dataset: Dataset, load_dataset: Callable[..., Dataset]) -> None:
+def test_unchanged_new_version_is_marked(dataset: Dataset, load_dataset: Callable[..., Dataset]) -> None:
     again = load_dataset(name=dataset.name)
     assert "the weeks are those of version 1" in words(open_page("dataset", dataset=str(again.dataset_id)))
     versions = open_page("dataset", dataset=str(again.dataset_id), view="versions").dataframe[0].value
@@ -277,12 +275,12 @@ def test_dataset_is_deleted_with_its_runs(finished: int, dataset: Dataset) -> No
     assert datasets.list_datasets() == [] and jobs.list_jobs() == []
 
 
-def test_load_asks_for_nothing_before_there_is_a_file(database: str) -> None:
+def test_load_page_without_a_file_has_no_form(database: str) -> None:
     at = open_page("load")
     assert not at.error and [button.key for button in at.button] == ["back"]
 
 
-def test_load_proposes_what_the_columns_mean_and_loads(database: str, tmp_path: Path) -> None:
+def test_load_proposes_a_mapping_and_loads(database: str, tmp_path: Path) -> None:
     write_sales(tmp_path / "s.csv", 2, 6)
     at = open_app().switch_page("pages/load.py")
     at.run()
@@ -298,7 +296,7 @@ def test_load_proposes_what_the_columns_mean_and_loads(database: str, tmp_path: 
     assert Path(ingest.spec.paths[0]).name == "mine.csv" and ingest.spec.is_upload
 
 
-def test_load_takes_other_columns_and_rules_than_proposed(database: str, tmp_path: Path) -> None:
+def test_load_accepts_other_columns_and_rules(database: str, tmp_path: Path) -> None:
     (tmp_path / "odd.csv").write_text("what;when;how many;shop\n" + "a;05.01.2020;1,5;7\n" * 3)
     at = open_page("load", path=str(tmp_path / "odd.csv"))
     at.button(key="load").click().run()
@@ -321,7 +319,7 @@ def test_load_takes_other_columns_and_rules_than_proposed(database: str, tmp_pat
     assert spec.where == (("item_nbr", "item1"),)
 
 
-def test_mapping_is_offered_again_for_the_same_header(load_dataset: Callable[..., Dataset], tmp_path: Path) -> None:
+def test_mapping_is_reused_for_the_same_header(load_dataset: Callable[..., Dataset], tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text(
         "sku,alt,date,sales\n" + "".join(f"a,b,2020-01-{day:02},1\n" for day in range(1, 29))
     )
@@ -331,7 +329,9 @@ def test_mapping_is_offered_again_for_the_same_header(load_dataset: Callable[...
     assert "first version 1" in words(at)
 
 
-def test_refused_file_shows_its_bad_rows_and_the_way_on(load_dataset: Callable[..., Dataset], tmp_path: Path) -> None:
+def test_refused_file_shows_its_invalid_rows_and_can_be_loaded_without(
+    load_dataset: Callable[..., Dataset], tmp_path: Path
+) -> None:
     rows = [f"2020-01-{day:02},a,1" for day in range(1, 29)]
     (tmp_path / "bad.csv").write_text(
         "\n".join(["date,item,sales", *rows, "2020-13-01,a,1", "2020-01-05,<b>x</b>,many"])
@@ -357,7 +357,7 @@ def test_waiting_ingest_is_cancelled_by_its_button(database: str, tmp_path: Path
 
 
 @pytest.mark.parametrize("name", ["../../x.csv", "/etc/x.csv", "..", "a b'\u00e9\n.csv", ".csv", "x" * 300 + ".csv.gz"])
-def test_an_upload_is_kept_in_its_own_folder_whatever_it_is_called(database: str, name: str) -> None:
+def test_upload_is_saved_in_its_own_folder_for_any_name(database: str, name: str) -> None:
     path = Path(loading.save_upload(name, io.BytesIO(b"x")))
     assert path.read_bytes() == b"x" and path.parent.parent == load_settings().uploads
     assert path.name == Path(path.name).name and len(path.name) <= 100
@@ -378,7 +378,7 @@ def test_new_run_follows_the_slider_and_submits(dataset: Dataset) -> None:
     assert (job.n_items, job.n_batches, job.spec.models) == (3, 2, ("Auto",))
 
 
-def test_new_run_keeps_slider_and_field_in_step(dataset: Dataset) -> None:
+def test_new_run_synchronises_slider_and_field(dataset: Dataset) -> None:
     at = open_page("new_run", n="2")
     assert at.slider[0].value == at.number_input(key="n_field").value == 2
     at.number_input(key="n_field").set_value(4).run()
@@ -387,7 +387,7 @@ def test_new_run_keeps_slider_and_field_in_step(dataset: Dataset) -> None:
     assert at.number_input(key="n_field").value == 3 and "Chosen items 3 of 6" in words(at)
 
 
-def test_new_run_takes_of_what_the_filter_leaves(dataset: Dataset) -> None:
+def test_new_run_selects_among_filtered_items(dataset: Dataset) -> None:
     at = open_page("new_run", q="item")
     assert "match" not in words(at)
     at.text_input(key="choice_q").set_value("EM2 ").run()
@@ -399,7 +399,7 @@ def test_new_run_takes_of_what_the_filter_leaves(dataset: Dataset) -> None:
     assert "6 items in" in words(open_page("new_run", demand_class=known))
 
 
-def test_new_run_takes_the_random_sample_of_its_url(dataset: Dataset) -> None:
+def test_new_run_uses_the_random_sample_of_its_url(dataset: Dataset) -> None:
     at = open_page("new_run", take="random", n="3", seed="5")
     taken = at.dataframe[0].value["unique_id"].tolist()
     assert len(taken) == 3
@@ -409,7 +409,7 @@ def test_new_run_takes_the_random_sample_of_its_url(dataset: Dataset) -> None:
     assert jobs.list_keys(job.job_id) == taken
 
 
-def test_new_run_takes_a_pasted_list_and_names_what_it_does_not_know(dataset: Dataset) -> None:
+def test_new_run_uses_a_pasted_list_and_names_unknown_keys(dataset: Dataset) -> None:
     at = open_page("new_run", take="list")
     assert "No item is chosen yet" in words(at) and at.button(key="submit").disabled
     unknown = [f"*x{n}*" for n in range(12)]
@@ -437,7 +437,7 @@ def test_new_run_is_filled_in_from_an_earlier_one(dataset: Dataset, load_dataset
     assert jobs.list_keys(again.job_id) == ["item4", "item1"]
 
 
-def test_new_run_from_an_earlier_one_may_take_other_items(finished: int) -> None:
+def test_new_run_from_an_earlier_one_can_use_other_items(finished: int) -> None:
     at = open_page("new_run", take="largest", n="2", **{"from": str(finished)})
     assert "2 items in 1 batch, 4 weeks ahead" in words(at)
 
@@ -450,13 +450,13 @@ def test_new_run_refuses_a_run_without_models(dataset: Dataset) -> None:
     assert jobs.list_jobs() == []
 
 
-def test_new_run_stands_with_a_single_item(load_dataset: Callable[..., Dataset]) -> None:
+def test_new_run_with_a_single_item(load_dataset: Callable[..., Dataset]) -> None:
     load_dataset(n_items=1)
     at = open_page("new_run")
     assert not at.exception and "1 item in 1 batch, 13 weeks ahead" in words(at)
 
 
-def test_run_is_cancelled_and_run_again_by_its_buttons(dataset: Dataset) -> None:
+def test_run_is_cancelled_and_retried_by_buttons(dataset: Dataset) -> None:
     job_id = jobs.submit_job(dataset.dataset_id, jobs.choose_largest(dataset, 6), JobSpec(batch_size=2))
     at = open_page("runs", job=str(job_id))
     assert "3 submitted" in words(at)
@@ -469,7 +469,7 @@ def test_run_is_cancelled_and_run_again_by_its_buttons(dataset: Dataset) -> None
     assert jobs.get_job(job_id).status == "submitted"
 
 
-def test_what_takes_a_while_is_said_before_it_is_done(dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_slow_action_shows_a_message_before_it_starts(dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(buttons, "MANY_ITEMS", 6)
     job_id = jobs.submit_job(dataset.dataset_id, jobs.choose_largest(dataset, 6), JobSpec(batch_size=2))
     at = open_page("runs", job=str(job_id))
@@ -478,30 +478,30 @@ def test_what_takes_a_while_is_said_before_it_is_done(dataset: Dataset, monkeypa
     assert at.toast[0].value == "Cancelling 6 items …"
 
 
-def test_run_shows_names_to_the_letter(finished: int) -> None:
+def test_run_escapes_names(finished: int) -> None:
     at = open_page("runs", job=str(finished))
     assert r"first \[run\]" in at.title[0].value
     assert any(r"why \*not\*" in caption.value for caption in at.caption)
     assert "Items done 6 of 6" in words(at)
 
 
-def test_run_tells_why_it_waits_when_nobody_works(dataset: Dataset) -> None:
+def test_run_shows_why_it_is_stalled(dataset: Dataset) -> None:
     job_id = jobs.submit_job(dataset.dataset_id, jobs.choose_largest(dataset, 6), JobSpec())
-    assert "No supervisor is alive, and work is waiting" in words(open_page("runs", job=str(job_id)))
+    assert "No supervisor is running, and work is waiting" in words(open_page("runs", job=str(job_id)))
 
 
-def test_run_that_waits_tells_the_problem_of_its_supervisor_to_the_letter(dataset: Dataset) -> None:
+def test_stalled_run_escapes_the_problem_of_its_supervisor(dataset: Dataset) -> None:
     job_id = jobs.submit_job(dataset.dataset_id, jobs.choose_largest(dataset, 6), JobSpec())
     workers.register(str(uuid.UUID(int=1)), "elsewhere", 1, "0", 2, 60)
     workers.set_problem(str(uuid.UUID(int=1)), "no *worker*")
     assert r"No \*worker\*" in words(open_page("runs", job=str(job_id)))
 
 
-def test_run_tells_what_an_item_may_take(dataset: Dataset) -> None:
+def test_run_shows_limits_per_item(dataset: Dataset) -> None:
     spec = JobSpec(item_limit_s=300.0, process_memory=4_000_000_000)
     job_id = jobs.submit_job(dataset.dataset_id, jobs.choose_largest(dataset, 6), spec)
     assert "an item may take 5 min and 4 GB" in words(open_page("runs", job=str(job_id)))
-    with transaction() as cur:  # as jobs of earlier versions are
+    with transaction() as cur:  # like runs of earlier versions
         cur.execute("UPDATE fcst_app.jobs SET spec = spec - 'item_limit_s' - 'process_memory'")
     at = open_page("runs", job=str(job_id))
     assert not at.exception and not errors(at) and "may take" not in words(at)
@@ -516,12 +516,12 @@ def table_with(at: AppTest, column: str) -> pd.DataFrame:
     return found
 
 
-def test_run_shows_its_history_first_what_went_wrong(dataset: Dataset) -> None:
+def test_run_history_shows_failures_first(dataset: Dataset) -> None:
     job_id = jobs.submit_job(dataset.dataset_id, jobs.choose_largest(dataset, 6), JobSpec(batch_size=3))
     (first,) = attempts.claim(str(uuid.uuid4()), 1)
     retry_policy.end_attempt(first.batch_id, first.attempt, retry_policy.Cause.LOST, "its pool <b>broke</b>")
     run_waiting()
-    assert all("Why" not in table.value for table in open_run(job_id).dataframe), "it is not read while it is closed"
+    assert all("Why" not in table.value for table in open_run(job_id).dataframe), "a closed view is not read"
     at = open_run(job_id, "history")
     table = table_with(at, "Why")
     assert table[["Batch", "From", "To", "Why"]].values.tolist() == [
@@ -533,7 +533,7 @@ def test_run_shows_its_history_first_what_went_wrong(dataset: Dataset) -> None:
     assert table["At"].tolist() == sorted(table["At"], reverse=True)
 
 
-def test_history_of_a_run_without_trouble_is_all_of_it(finished: int) -> None:
+def test_history_of_a_run_without_failures_shows_all_events(finished: int) -> None:
     at = open_run(finished, "history")
     assert not at.toggle and len(table_with(at, "Why")) == len(jobs.list_events(finished))
 
@@ -550,7 +550,7 @@ def test_run_shows_the_log_of_the_failed_batch(dataset: Dataset) -> None:
             vars(second),
         )
     at = open_run(job_id, "log")
-    assert at.number_input(key="log_batch").value == second.batch_no, "the failed one first"
+    assert at.number_input(key="log_batch").value == second.batch_no, "the failed batch first"
     assert "has no line of batch 2" in words(at) and "elsewhere:77" in words(at).replace("\\", "")
     log = supervision.log_path()
     log.parent.mkdir(parents=True)
@@ -568,12 +568,12 @@ def test_run_shows_the_log_of_the_failed_batch(dataset: Dataset) -> None:
     assert "other" in at.code[0].value
 
 
-def test_log_of_a_run_that_nobody_has_begun_is_empty(dataset: Dataset) -> None:
+def test_log_of_a_run_that_has_not_begun_is_empty(dataset: Dataset) -> None:
     job_id = jobs.submit_job(dataset.dataset_id, jobs.choose_largest(dataset, 6), JobSpec())
     assert "No batch has begun." in words(open_run(job_id, "log"))
 
 
-def test_runs_are_filtered_by_what_the_url_says(finished: int, dataset: Dataset) -> None:
+def test_runs_are_filtered_by_url_parameters(finished: int, dataset: Dataset) -> None:
     waiting = jobs.submit_job(dataset.dataset_id, jobs.choose_largest(dataset, 1), JobSpec(), "other")
     numbers = lambda **query: open_page("runs", **query).dataframe[0].value["Run"].tolist()  # noqa: E731
     assert numbers() == [waiting, finished]
@@ -583,7 +583,7 @@ def test_runs_are_filtered_by_what_the_url_says(finished: int, dataset: Dataset)
     assert numbers(q="first\0 [", page="99") == [finished]
 
 
-def test_filtered_runs_are_cancelled_and_run_again_after_a_question(finished: int, dataset: Dataset) -> None:
+def test_filtered_runs_are_cancelled_and_retried_after_confirmation(finished: int, dataset: Dataset) -> None:
     ids = [jobs.submit_job(dataset.dataset_id, jobs.choose_largest(dataset, 3), JobSpec(), "x") for _ in range(2)]
     other = jobs.submit_job(dataset.dataset_id, jobs.choose_largest(dataset, 1), JobSpec(), "y")
     at = open_page("runs", q="x")
@@ -600,7 +600,7 @@ def test_filtered_runs_are_cancelled_and_run_again_after_a_question(finished: in
     assert [jobs.get_job(job_id).status for job_id in ids] == ["submitted", "submitted"]
 
 
-def test_batches_of_a_stage_are_shown_a_page_at_a_time(load_dataset: Callable[..., Dataset]) -> None:
+def test_batches_of_a_stage_are_paged(load_dataset: Callable[..., Dataset]) -> None:
     dataset = load_dataset(n_items=60)
     spec = JobSpec(models=("SeasonalNaive",), batch_size=1)
     job_id = jobs.submit_job(dataset.dataset_id, jobs.choose_largest(dataset, 60), spec)
@@ -612,7 +612,7 @@ def test_batches_of_a_stage_are_shown_a_page_at_a_time(load_dataset: Callable[..
     assert "No batch is in this stage" in words(at) and not at.dataframe
 
 
-def test_a_browser_that_lost_a_choice_falls_back_to_what_the_url_says(dataset: Dataset) -> None:
+def test_widgets_default_to_url_parameters(dataset: Dataset) -> None:
     job_id = jobs.submit_job(dataset.dataset_id, jobs.choose_largest(dataset, 6), JobSpec(batch_size=2))
     at = open_run(job_id, stage="submitted", sort="longest")
     for key, value in (("choice_stage", "submitted"), ("choice_sort", "longest first")):
@@ -624,7 +624,7 @@ def test_a_browser_that_lost_a_choice_falls_back_to_what_the_url_says(dataset: D
     assert at.text_input(key="choice_q").proto.default == "item"
 
 
-def test_failures_are_grouped_by_reason_and_run_again_by_group(dataset: Dataset) -> None:
+def test_failures_are_grouped_by_reason_and_retried_by_group(dataset: Dataset) -> None:
     job_id = jobs.submit_job(dataset.dataset_id, jobs.choose_largest(dataset, 6), JobSpec(batch_size=2))
     worker = str(uuid.uuid4())
     for row, reason in zip(attempts.claim(worker, 3), ("<b>boom</b>", "<b>boom</b>", "*bang*"), strict=True):
@@ -648,7 +648,7 @@ def test_run_has_a_url_for_each_view(finished: int, view: str) -> None:
     assert len(at.get("plotly_chart")) == (view == "timeline")
 
 
-def test_end_of_a_run_is_told_once(dataset: Dataset) -> None:
+def test_end_of_a_run_shows_one_toast(dataset: Dataset) -> None:
     job_id = jobs.submit_job(dataset.dataset_id, jobs.choose_largest(dataset, 6), JobSpec(batch_size=2), "*n*")
     at = open_run(job_id)
     assert not at.toast
@@ -658,7 +658,7 @@ def test_end_of_a_run_is_told_once(dataset: Dataset) -> None:
     assert not at.run().toast
 
 
-def test_run_again_opens_a_new_run_with_its_settings(finished: int) -> None:
+def test_new_run_button_opens_a_form_with_its_settings(finished: int) -> None:
     at = open_app().switch_page("pages/runs.py")
     at.query_params["job"] = str(finished)
     at.run()
@@ -666,7 +666,7 @@ def test_run_again_opens_a_new_run_with_its_settings(finished: int) -> None:
     assert not at.exception and at.title[0].value == "New run" and at.query_params["from"] == str(finished)
 
 
-def test_click_that_was_lost_with_the_database_is_told(dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_click_without_a_database_shows_a_message(dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     job_id = jobs.submit_job(dataset.dataset_id, jobs.choose_largest(dataset, 6), JobSpec())
     at = open_page("runs", job=str(job_id))
     at.button(key="cancel").click().run()
@@ -680,17 +680,17 @@ def test_click_that_was_lost_with_the_database_is_told(dataset: Dataset, monkeyp
 
 
 def items_of(at: AppTest) -> list[str]:
-    """The keys in the worklist, as it is filtered."""
+    """Item keys in the filtered worklist."""
     return [row["key"] for row in components(at)["items"]["rows"]]
 
 
 def components(at: AppTest) -> dict[str, dict]:
-    """What the page's own components were given, by their keys."""
+    """Arguments of the custom components, by key."""
     protos = [element.proto for element in at.get("bidi_component")]
     return {proto.id.rpartition("-")[2]: json.loads(proto.json) for proto in protos}
 
 
-def test_forecasts_begin_with_the_sum_and_go_on_to_an_item(finished: int) -> None:
+def test_forecasts_open_with_the_total_and_step_to_items(finished: int) -> None:
     at = open_page("forecasts", job=str(finished))
     order = items_of(at)
     assert sorted(order) == [f"item{i}" for i in range(1, 7)]
@@ -712,9 +712,7 @@ def test_forecasts_begin_with_the_sum_and_go_on_to_an_item(finished: int) -> Non
     assert not at.exception and not at.error
 
 
-def test_forecasts_are_searched_and_filtered_and_added_up_as_shown(
-    load_dataset: Callable[..., Dataset], tmp_path: Path
-) -> None:
+def test_forecasts_are_searched_filtered_and_summed(load_dataset: Callable[..., Dataset], tmp_path: Path) -> None:
     (tmp_path / "items.csv").write_text('item_nbr,family\nitem1,A\nitem2,A\nitem3,"B, C"\n')
     write_sales(tmp_path / "train.csv", 3, 60)
     dataset = load_dataset(tmp_path)
@@ -730,10 +728,10 @@ def test_forecasts_are_searched_and_filtered_and_added_up_as_shown(
     at = open_page("forecasts", job=str(job_id), q="nothing like it")
     assert "items" not in components(at) and "No item shown has a forecast" in words(at)
     at = open_page("forecasts", job=str(job_id), q="em2", item="item3")
-    assert "item3" in words(at), "a link to an item shows it, whatever is filtered"
+    assert "item3" in words(at), "a link to an item ignores the filter"
 
 
-def test_items_have_reasons_to_be_looked_at(load_dataset: Callable[..., Dataset], tmp_path: Path) -> None:
+def test_items_have_attention_reasons(load_dataset: Callable[..., Dataset], tmp_path: Path) -> None:
     units = {"good": [20 + i % 7 for i in range(80)], "new": [30 + i % 5 for i in range(20)]}
     dataset = load_dataset(write_rows(tmp_path / "odd.csv", {**units, "ended": [9] * 40 + [0] * 40}))
     spec = JobSpec(models=("SeasonalNaive",), h=4)
@@ -746,7 +744,7 @@ def test_items_have_reasons_to_be_looked_at(load_dataset: Callable[..., Dataset]
     assert items_of(at) == ["new"]
 
 
-def test_forecasts_show_backtests_and_other_models_where_the_url_says_so(finished: int) -> None:
+def test_forecasts_show_backtests_and_other_models_by_url(finished: int) -> None:
     at = open_page("forecasts", job=str(finished), item="item3", show=["Backtest", "Other models"])
     (chart,) = at.get("plotly_chart")
     assert '"name":"backtest"' in chart.proto.spec and '"name":"same weeks last year"' in chart.proto.spec
@@ -755,14 +753,14 @@ def test_forecasts_show_backtests_and_other_models_where_the_url_says_so(finishe
     assert '"name":"backtest"' not in at.get("plotly_chart")[0].proto.spec
 
 
-def test_forecasts_tell_where_they_come_from(finished: int) -> None:
+def test_forecasts_show_their_provenance(finished: int) -> None:
     said = words(open_page("forecasts", job=str(finished), item="item3"))
     assert "Models were fitted to the weeks up to" in said and "statsforecast 2" in said
     said = words(open_page("forecasts", job=str(finished), item="item3", model="SeasonalNaive"))
     assert "The intervals come from its errors" in said
 
 
-def test_accuracy_tells_of_each_model_beside_the_yardstick(finished: int) -> None:
+def test_accuracy_shows_each_model_with_the_benchmark(finished: int) -> None:
     at = open_page("accuracy", job=str(finished))
     assert not at.exception and not at.error
     said = words(at)
@@ -779,7 +777,7 @@ def test_accuracy_tells_of_each_model_beside_the_yardstick(finished: int) -> Non
     assert added.value == "+0.0 %"
 
 
-def test_accuracy_says_why_there_is_none(dataset: Dataset) -> None:
+def test_accuracy_shows_why_it_is_empty(dataset: Dataset) -> None:
     for n_windows, said in ((0, "Nothing was measured in this run. It was run without a backtest"), (12, "8 windows")):
         spec = JobSpec(models=("Naive",), n_windows=n_windows, level=())
         job_id = jobs.submit_job(dataset.dataset_id, jobs.choose_largest(dataset, 1), spec)
@@ -787,8 +785,8 @@ def test_accuracy_says_why_there_is_none(dataset: Dataset) -> None:
         assert said in words(open_page("accuracy", job=str(job_id)))
 
 
-def test_pages_stand_for_a_run_of_an_older_program(finished: int) -> None:
-    make_old(jobs.get_job(finished), [f"item{i}" for i in range(1, 7)])
+def test_pages_show_a_run_of_an_earlier_version(finished: int) -> None:
+    make_earlier_version(jobs.get_job(finished), [f"item{i}" for i in range(1, 7)])
     at = open_page("accuracy", job=str(finished))
     assert not at.exception and not at.error and "Not kept by the version that made this run" in words(at)
     for query in ({}, {"item": "item3"}, {"show": ["Backtest", "Other models"]}):
@@ -797,14 +795,14 @@ def test_pages_stand_for_a_run_of_an_older_program(finished: int) -> None:
     assert "as is usual: it was not measured" in words(open_page("forecasts", job=str(finished)))
 
 
-def test_new_run_tells_about_how_long_it_takes(dataset: Dataset) -> None:
+def test_new_run_shows_an_estimated_duration(dataset: Dataset) -> None:
     at = open_page("new_run")
     assert re.search(r"About \d+ s, by the costs of its models", words(at))
     at.multiselect(key="models").set_value([]).run()
     assert "About" not in words(at)
 
 
-def test_new_run_is_of_all_items_that_a_dataset_shows(dataset: Dataset) -> None:
+def test_new_run_from_a_dataset_has_its_filtered_items(dataset: Dataset) -> None:
     at = open_app().switch_page("pages/dataset.py")
     for name, value in {"dataset": str(dataset.dataset_id), "view": "items", "q": "item2"}.items():
         at.query_params[name] = value
@@ -814,7 +812,7 @@ def test_new_run_is_of_all_items_that_a_dataset_shows(dataset: Dataset) -> None:
     assert (at.query_params["take"], at.query_params["q"]) == ("all", "item2")
 
 
-def test_cancelled_run_shows_what_was_done(dataset: Dataset) -> None:
+def test_cancelled_run_shows_its_progress(dataset: Dataset) -> None:
     spec = JobSpec(("Naive",), batch_size=2)
     job_id = jobs.submit_job(dataset.dataset_id, jobs.choose_largest(dataset, 6), spec)
     (first,) = attempts.claim(str(uuid.uuid4()), 1)
@@ -826,14 +824,14 @@ def test_cancelled_run_shows_what_was_done(dataset: Dataset) -> None:
     assert [bar.proto.value for bar in open_page("runs", job=str(job_id)).get("progress")] == [33]
 
 
-def test_forecasts_of_a_part_of_a_run_say_that_it_is_a_part(dataset: Dataset) -> None:
+def test_forecasts_of_an_incomplete_run_are_marked(dataset: Dataset) -> None:
     job_id = jobs.submit_job(dataset.dataset_id, jobs.choose_largest(dataset, 6), JobSpec(batch_size=2))
     (first,) = attempts.claim(str(uuid.uuid4()), 1)
     run_batch(first.batch_id, first.attempt)
     assert "All items: the sum of 2 plans; the others have none" in words(open_page("forecasts", job=str(job_id)))
 
 
-def test_forecasts_say_why_an_item_has_none(dataset: Dataset) -> None:
+def test_forecasts_show_why_an_item_has_none(dataset: Dataset) -> None:
     job_id = jobs.submit_job(dataset.dataset_id, jobs.choose_largest(dataset, 6), JobSpec(batch_size=1))
     worker = str(uuid.uuid4())
     (first,) = attempts.claim(worker, 1)
@@ -855,7 +853,7 @@ def test_forecasts_say_why_an_item_has_none(dataset: Dataset) -> None:
     assert not at.warning and "plan_grid" in components(at)
 
 
-def test_sample_and_uploads_are_read_whatever_the_operator_allows(
+def test_sample_and_uploads_are_read_outside_ingest_roots(
     load_dataset: Callable[..., Dataset], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     (tmp_path / "allowed").mkdir()

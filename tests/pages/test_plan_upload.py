@@ -1,4 +1,4 @@
-"""Uploading an edited plan on the page of forecasts, by Streamlit's own tester: previewed, refused, saved."""
+"""Upload of an edited plan on the page Forecasts: preview, refusal, saving."""
 
 import io
 from collections.abc import Callable, Iterator
@@ -47,7 +47,7 @@ def edited(job: Job, period: Period = Period.WEEK, **cells: Any) -> bytes:
 
 
 def dialog(job: Job, data: bytes) -> AppTest:
-    """The dialog by itself, with a file in it."""
+    """Opens only the dialog, with an uploaded file."""
 
     def page(job: "Job", model: str) -> None:
         from fcst.ui.plan_upload import ask_for_plan_file
@@ -79,15 +79,15 @@ def test_changes_are_shown_and_saved_as_one_adjustment(job: Job) -> None:
     assert forecasts.view(job, MODEL, only("item3")).forecast["final"].iloc[0] == 100
 
 
-def test_cells_that_cannot_be_taken_are_listed_and_left_out_when_asked(job: Job) -> None:
+def test_invalid_cells_are_listed_and_skipped_if_checked(job: Job) -> None:
     at = dialog(job, edited(job, G2=100, H3="many"))
     assert at.dataframe[1].value.to_numpy().tolist() == [["Plan!H3", "it has the text 'many', not a number"]]
-    assert "1 cell cannot be taken" in save(at).error[0].value and adjustments.list_adjustments(job) == []
+    assert "Refused 1 cell" in save(at).error[0].value and adjustments.list_adjustments(job) == []
     at.checkbox(key="plan_skip").check().run()
     assert not save(at).error and len(adjustments.list_adjustments(job)) == 1
 
 
-def test_cells_that_others_changed_meanwhile_are_marked_and_decided(job: Job) -> None:
+def test_cells_changed_by_others_are_marked_and_resolved(job: Job) -> None:
     data = edited(job, G2=100, H3=50)
     week = forecasts.view(job, MODEL).forecast["wk_end_dt"].iloc[0].date()
     adjustments.adjust(job, MODEL, only("item3"), Change(week, week, units=7), "fair", "Bob")
@@ -101,13 +101,13 @@ def test_cells_that_others_changed_meanwhile_are_marked_and_decided(job: Job) ->
     assert forecasts.view(job, MODEL, only("item2")).forecast["final"].iloc[1] == 50
 
 
-def test_file_that_changes_nothing_or_is_no_plan_is_said(job: Job) -> None:
+def test_unedited_and_invalid_files_show_a_message(job: Job) -> None:
     at = dialog(job, edited(job))
     assert "This file changes nothing." in words(at) and not at.button
     assert "cannot be read as a workbook" in dialog(job, b"PK\x03\x04").error[0].value
 
 
-def test_page_offers_plan_files_in_its_period_and_the_upload(job: Job) -> None:
+def test_page_has_plan_links_in_its_period_and_the_upload(job: Job) -> None:
     at = open_page("forecasts", job=str(job.job_id), item="item2", period="month")
     assert not at.exception and not at.error
     urls = [element.proto.url for element in at.get("link_button")]

@@ -1,4 +1,4 @@
-"""A run that is deleted while somebody looks at it: pages say so, and none breaks."""
+"""Pages of a run that is deleted while they are open."""
 
 from collections.abc import Callable
 
@@ -28,7 +28,7 @@ def prune() -> None:
     pruning.delete_runs(pruning.list_runs(None, 0))
 
 
-def said(at: AppTest) -> str:
+def message_boxes(at: AppTest) -> str:
     assert not at.exception
     boxes = "\n".join(box.value for kind in ("error", "warning", "info") for box in at.get(kind)).replace("\\", "")
     assert "could not be shown" not in boxes, boxes
@@ -36,13 +36,11 @@ def said(at: AppTest) -> str:
 
 
 @pytest.mark.parametrize(("name", "query"), PLACES)
-def test_page_that_is_looked_at_again_says_that_the_run_is_gone(
-    finished: int, name: str, query: dict[str, str]
-) -> None:
+def test_rerun_of_a_page_reports_a_deleted_run(finished: int, name: str, query: dict[str, str]) -> None:
     at = open_page(name, **query)
-    said(at)
+    message_boxes(at)
     prune()
-    boxes = said(at.run())
+    boxes = message_boxes(at.run())
     if name == "runs" and query or name == "new_run":
         assert "There is no job 1." in boxes
     elif name != "home":
@@ -55,10 +53,10 @@ FEW = PLACES[::3]
 @pytest.mark.parametrize(
     ("name", "query"), [pytest.param(*place, marks=() if place in FEW else pytest.mark.full) for place in PLACES]
 )
-def test_page_stands_when_the_run_goes_while_it_is_drawn(
+def test_page_does_not_fail_if_the_run_is_deleted_while_it_is_drawn(
     finished: int, name: str, query: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def and_then_it_goes(read: Callable) -> Callable:
+    def deleting_after(read: Callable) -> Callable:
         def wrapped(*args: object, **options: object) -> object:
             found = read(*args, **options)
             prune()
@@ -67,7 +65,7 @@ def test_page_stands_when_the_run_goes_while_it_is_drawn(
         return wrapped
 
     for function in ("get_job", "list_jobs"):
-        monkeypatch.setattr(jobs, function, and_then_it_goes(getattr(jobs, function)))
-    said(open_page(name, **query))
+        monkeypatch.setattr(jobs, function, deleting_after(getattr(jobs, function)))
+    message_boxes(open_page(name, **query))
     with pytest.raises(Exception, match="There is no job 1"):
         get(1)

@@ -1,4 +1,4 @@
-"""Pages after a restore: nothing that was read before is shown."""
+"""Pages after a restore do not show cached data."""
 
 from datetime import UTC, datetime
 
@@ -7,7 +7,7 @@ from streamlit.testing.v1 import AppTest
 from fcst.store import actions
 
 
-def test_what_was_read_before_a_restore_is_read_again(database: str) -> None:
+def test_cached_values_are_read_again_after_a_restore(database: str) -> None:
     def page() -> None:
         import streamlit as st
 
@@ -23,6 +23,6 @@ def test_what_was_read_before_a_restore_is_read_again(database: str) -> None:
     actions.note("Ann", "restore", "schema", 23, "fcst.backup")
     assert at.run().markdown[0].value == "second"
     at.session_state["now"] = "third"
-    assert at.run().markdown[0].value == "second", "it is kept again"
+    assert at.run().markdown[0].value == "second", "the value is cached again"
     found = actions.last_restore()
     assert found is not None and abs((datetime.now(UTC) - found).total_seconds()) < 60

@@ -1,4 +1,4 @@
-"""Accuracy and Compare where sales have come in since: names, what was sold, how long before it was said."""
+"""Accuracy and Compare with later actuals: item names, units sold, accuracy by lag."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -38,9 +38,7 @@ def table_with(at: AppTest, column: str) -> pd.DataFrame:
     return found
 
 
-def test_items_stand_with_their_names_and_are_compared_with_what_was_sold(
-    load_dataset: Callable[..., Dataset], folder: Path
-) -> None:
+def test_compared_items_have_descriptions_and_actuals(load_dataset: Callable[..., Dataset], folder: Path) -> None:
     first = load(load_dataset, folder, 60)
     one, other = run(first, 3), run(first, 2)
     at = open_page("compare", job=str(one), other=str(other))
@@ -67,9 +65,7 @@ def test_runs_of_the_same_dataset_are_offered_first(load_dataset: Callable[..., 
     assert offered[0].startswith(f"Run {same}, shop") and len(offered) == 2 and "other" in offered[1]
 
 
-def test_earlier_forecasts_stand_by_how_long_before_they_were_made(
-    load_dataset: Callable[..., Dataset], folder: Path
-) -> None:
+def test_accuracy_by_lag_is_shown(load_dataset: Callable[..., Dataset], folder: Path) -> None:
     job_id = run(load(load_dataset, folder, 60), 3)
     at = open_page("accuracy", job=str(job_id), view="lags")
     assert "No earlier run of WindowAverage has forecast a week" in at.info[0].value

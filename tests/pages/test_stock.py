@@ -1,4 +1,4 @@
-"""Stock on the pages: defaults and a file are saved, shown and removed; the figures of an item say what they assume."""
+"""Stock settings and figures on the pages: defaults, files, figures of an item with their assumptions."""
 
 from collections.abc import Callable
 
@@ -18,7 +18,7 @@ def dataset(load_dataset: Callable[..., Dataset]) -> Dataset:
     return load_dataset(n_items=3, n_weeks=60)
 
 
-def said(dataset: Dataset) -> list[GroupSettings]:
+def saved_settings(dataset: Dataset) -> list[GroupSettings]:
     return [row.group for row in stock_settings.find_settings(dataset.dataset_id)[0]]
 
 
@@ -35,7 +35,7 @@ def test_defaults_are_saved_and_shown(dataset: Dataset) -> None:
     at.number_input(key="stock_lead_time_0").set_value(14)
     at.number_input(key="stock_service_level_0").set_value(98)
     at.button(key="save_stock_defaults").click().run()
-    assert not at.exception and said(dataset) == [GroupSettings("all", "", StockSettings(14, 7, 0.98))]
+    assert not at.exception and saved_settings(dataset) == [GroupSettings("all", "", StockSettings(14, 7, 0.98))]
     row = at.dataframe[0].value.iloc[0]
     assert row[["Of", "Lead time, days", "Review period, days", "Service level"]].tolist() == [
         "all items",
@@ -46,21 +46,25 @@ def test_defaults_are_saved_and_shown(dataset: Dataset) -> None:
     assert [box.value for box in at.number_input] == [14, 7, 98]
 
 
-def test_a_file_is_shown_before_it_is_saved(dataset: Dataset) -> None:
+def test_file_is_previewed_before_saving(dataset: Dataset) -> None:
     at = open_view(dataset)
     at.file_uploader[0].set_value([("lead.csv", b"item,lead_time_days\nitem1,14\nlater,7\n", "text/csv")]).run()
-    assert not at.exception and at.dataframe[0].value["Key"].tolist() == ["item1", "later"] and said(dataset) == []
+    assert (
+        not at.exception
+        and at.dataframe[0].value["Key"].tolist() == ["item1", "later"]
+        and saved_settings(dataset) == []
+    )
     at.button(key="save_stock_settings").click().run()
-    assert not at.exception and len(said(dataset)) == 2
+    assert not at.exception and len(saved_settings(dataset)) == 2
     assert "does not have later" in words(at)
     assert at.dataframe[0].value["Key"].tolist() == ["item1", "later"]
 
 
-def test_a_file_that_cannot_be_used_is_refused(dataset: Dataset) -> None:
+def test_invalid_file_is_refused(dataset: Dataset) -> None:
     at = open_view(dataset)
     at.file_uploader[0].set_value([("lead.csv", b"item,lead_time_days\nitem1,soon\n", "text/csv")]).run()
     assert not at.exception and "is no lead time" in words(at)
-    assert "save_stock_settings" not in {button.key for button in at.button} and said(dataset) == []
+    assert "save_stock_settings" not in {button.key for button in at.button} and saved_settings(dataset) == []
 
 
 def item_page(job_id: int, unique_id: str) -> None:
@@ -76,7 +80,7 @@ def shown(job: Job, unique_id: str) -> AppTest:
     return at
 
 
-def test_an_item_has_three_numbers_and_what_they_assume(dataset: Dataset) -> None:
+def test_item_shows_three_figures_and_their_assumptions(dataset: Dataset) -> None:
     job = run(dataset, 3, models=("WindowAverage",), h=6, n_windows=2)
     assert "No lead time is set. Set one on Dataset" in shown(job, "item1").caption[0].value.replace("\\", "")
     stock_settings.save_defaults(dataset.dataset_id, StockSettings(14, 7, 0.8))
@@ -89,5 +93,5 @@ def test_an_item_has_three_numbers_and_what_they_assume(dataset: Dataset) -> Non
     assert "Lead time of 14 days and 7 days from order to order, service level 80 %" in caption.value
     assert "errors are as in the backtests" in caption.value
     stock_settings.save_defaults(dataset.dataset_id, StockSettings(60))
-    assert "longer than the 42 that are forecast" in shown(job, "item1").caption[0].value
-    assert not shown(job, "nobody").caption
+    assert "longer than the horizon of 42 days" in shown(job, "item1").caption[0].value
+    assert not shown(job, "missing").caption

@@ -1,4 +1,4 @@
-"""What if, on the page of forecasts, by Streamlit's own tester: a driver changed, compared, taken over, refused."""
+"""The view What if on the page Forecasts: change a driver, compare, apply to the plan, refusals."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -40,7 +40,7 @@ def chart(at: AppTest) -> str:
     return at.get("plotly_chart")[0].proto.spec
 
 
-def test_first_change_makes_a_scenario_that_the_chart_and_the_numbers_show(job: Job) -> None:
+def test_first_change_creates_a_scenario_shown_in_chart_and_table(job: Job) -> None:
     at = what_if(job, item="item5")
     assert plain("Learnt over all items, promo: +") in words(at)
     at.text_input(key="scenario_name").set_value("Fair")
@@ -61,7 +61,7 @@ def test_first_change_makes_a_scenario_that_the_chart_and_the_numbers_show(job: 
     assert numbers["units1"][0] - numbers["plan"][0] == pytest.approx(numbers["units1"][1] - numbers["plan"][1])
 
 
-def test_how_a_price_is_changed_can_be_chosen(job: Job) -> None:
+def test_price_is_changed_by_percent(job: Job) -> None:
     at = what_if(job)
     at.selectbox(key="changed_driver").select("price").run()
     assert plain("Prices were from -20 % to") in words(at)
@@ -74,7 +74,7 @@ def test_how_a_price_is_changed_can_be_chosen(job: Job) -> None:
     assert components(at)["scenario_items"]["rows"][0]["key"].startswith("item")
 
 
-def test_two_scenarios_stand_side_by_side_and_a_change_is_removed(job: Job) -> None:
+def test_two_scenarios_are_compared_and_a_change_is_removed(job: Job) -> None:
     first, second = promotion(job), promotion(job, "Fair *2*")
     at = what_if(job, **{"scenario": str(first.scenario_id), "with": str(second.scenario_id)})
     numbers = at.dataframe[0].value
@@ -86,7 +86,7 @@ def test_two_scenarios_stand_side_by_side_and_a_change_is_removed(job: Job) -> N
     assert numbers["units2"][0] > numbers["plan"][0]
 
 
-def test_plan_takes_a_scenario_over(job: Job) -> None:
+def test_scenario_is_applied_to_the_plan(job: Job) -> None:
     made = promotion(job)
 
     def page(job: "Job", scenario: "Scenario") -> None:
@@ -102,22 +102,22 @@ def test_plan_takes_a_scenario_over(job: Job) -> None:
     assert not at.exception and not at.error
     (change,) = adjustments.list_adjustments(job)
     assert (change.made_by, change.reason, change.n_items) == ("Bea", "Scenario Fair", 5)
-    # one item was on promotion already
+    # one item was already on promotion
     assert forecasts.view(job, MODEL).forecast["final"].sum() > before
 
 
-def test_run_without_effects_says_what_to_do(load_dataset: Callable[..., Dataset]) -> None:
+def test_run_without_effects_shows_what_to_do(load_dataset: Callable[..., Dataset]) -> None:
     plain = run(load_dataset(n_items=2, n_weeks=60), 2, models=("Naive",), n_windows=0)
     at = what_if(plain)
     assert "Load drivers on the page of its dataset" in words(at)
     assert not [button for button in at.button if button.key == "change_driver"]
 
 
-def test_scenario_that_is_not_there_is_said(job: Job) -> None:
+def test_missing_scenario_shows_a_message(job: Job) -> None:
     assert "This run has no scenario 99" in words(what_if(job, scenario="99"))
 
 
-def test_refused_name_is_said_and_nothing_is_made(job: Job) -> None:
+def test_refused_name_shows_a_message_and_creates_nothing(job: Job) -> None:
     promotion(job)
     at = what_if(job)
     at.text_input(key="scenario_name").set_value("Fair")

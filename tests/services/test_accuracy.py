@@ -1,4 +1,4 @@
-"""Accuracy as users read it: from runs on a real database, against loops over the same backtests."""
+"""Accuracy of runs on a real database, compared with loops over the same backtests."""
 
 import math
 import uuid
@@ -41,7 +41,7 @@ def item_history(job: Job, unique_id: str) -> pd.DataFrame:
 
 
 def weeks_of(job: Job) -> pd.DataFrame:
-    """Every backtested week as SQL users read it."""
+    """All backtest weeks, from the view `backtest_weeks`."""
     with transaction() as cur:
         cur.execute(
             "SELECT unique_id, model, cutoff, step, wk_end_dt, y, forecast, bounds, error FROM fcst_app.backtest_weeks"
@@ -59,8 +59,8 @@ def weeks_of(job: Job) -> pd.DataFrame:
     )
 
 
-def write_shaken(path: Path) -> Path:
-    """Four items that are shaken together, two of them with a week that sold on promotion only, in each window."""
+def write_correlated(path: Path) -> Path:
+    """Writes sales of four items with a common shock; two of them have a promotion-only week in each window."""
     rng = np.random.default_rng(4)
     together = 100 * rng.lognormal(0, 0.25, 110)
     lines = ["date,item_nbr,unit_sales,onpromotion"]
@@ -76,10 +76,10 @@ def write_shaken(path: Path) -> Path:
 
 @pytest.fixture
 def job(load_dataset: Callable[..., Dataset], tmp_path: Path, once: Callable) -> Job:
-    return once("shaken", lambda: run(load_dataset(write_shaken(tmp_path / "shaken.csv")), 4, n_windows=2))
+    return once("shaken", lambda: run(load_dataset(write_correlated(tmp_path / "shaken.csv")), 4, n_windows=2))
 
 
-def test_every_window_of_every_model_is_there_week_by_week(job: Job) -> None:
+def test_all_windows_of_all_models_are_stored_by_week(job: Job) -> None:
     weeks = weeks_of(job)
     assert len(weeks) == 4 * len(MODELS) * 2 * HOLDOUT_WEEKS
     assert set(weeks["model"]) == set(MODELS) and set(weeks["step"]) == set(range(1, HOLDOUT_WEEKS + 1))
@@ -94,7 +94,7 @@ def test_every_window_of_every_model_is_there_week_by_week(job: Job) -> None:
     assert all(lo[1] <= lo[0] <= forecast <= hi[0] <= hi[1] for lo, forecast, hi in bounds)
 
 
-def test_totals_are_those_of_a_loop(job: Job) -> None:
+def test_totals_match_a_loop(job: Job) -> None:
     weeks, found = weeks_of(job), accuracy.list_accuracy(job).set_index("model")
     assert set(found.index) == set(MODELS)
     for model, rows in weeks.dropna(subset="y").groupby("model"):
@@ -131,7 +131,7 @@ def test_scaled_errors_are_means_over_items_and_windows(job: Job) -> None:
         np.testing.assert_allclose(row, np.mean(rows, axis=0))
 
 
-def test_value_added_is_what_a_model_takes_away_of_the_yardsticks_error(job: Job) -> None:
+def test_value_added_is_the_reduction_of_the_benchmark_error(job: Job) -> None:
     for by in ("model", "item", "window", "demand_class"):
         frame = accuracy.list_accuracy(job, by)
         for _, rows in frame.groupby(by if by != "model" else lambda i: 0):
@@ -150,7 +150,7 @@ def test_parts_add_up_to_the_whole(job: Job, by: str) -> None:
     np.testing.assert_allclose(errors / parts.groupby("model")["actual"].sum(), whole["wape"][errors.index])
 
 
-def test_horizon_is_that_of_a_loop(job: Job) -> None:
+def test_horizon_matches_a_loop(job: Job) -> None:
     weeks, found = weeks_of(job), accuracy.list_accuracy(job, "horizon")
     assert len(found) == len(MODELS) * HOLDOUT_WEEKS
     for row in found.to_dict("records"):
@@ -168,18 +168,20 @@ def test_candidates_of_auto_have_shares_that_add_up(job: Job) -> None:
     assert found["n_first"].sum() == found["n_items"].max() == 4
     by_model = accuracy.list_accuracy(job).set_index("model")
     candidates = found.set_index("model")
-    assert candidates.loc["Naive", "wape"] == pytest.approx(by_model.loc["Naive", "wape"], rel=0.02), "but capped"
+    assert candidates.loc["Naive", "wape"] == pytest.approx(by_model.loc["Naive", "wape"], rel=0.02), (
+        "equal except for capped weeks"
+    )
     assert candidates.loc["SeasonalNaive", "bias"] == pytest.approx(by_model.loc["SeasonalNaive", "bias"], abs=0.02)
 
 
-def test_item_tells_where_its_forecast_comes_from(job: Job) -> None:
+def test_provenance_of_an_item(job: Job) -> None:
     found = accuracy.item_provenance(job.job_id, "item3")
     assert found["models"]["AutoETS"]["made_by"] == "AutoETS"
     assert found["models"]["Auto"]["weeks_ago"] == [13, 26, 39, 52]
     assert accuracy.item_provenance(job.job_id, "no such item") == {}
 
 
-def test_backtests_of_an_item_and_of_the_sum(job: Job) -> None:
+def test_backtests_of_items_add_up_to_the_total(job: Job) -> None:
     items = [accuracy.list_backtests(job, "Auto", only(f"item{i}")) for i in range(1, 5)]
     total = accuracy.list_backtests(job, "Auto")
     assert len(total) == len(items[0]) == 2 * HOLDOUT_WEEKS and len(items[1]) == 2 * HOLDOUT_WEEKS - 2
@@ -191,7 +193,7 @@ def test_backtests_of_an_item_and_of_the_sum(job: Job) -> None:
     assert total["cutoff"].is_monotonic_decreasing and set(total["n_items"]) == {2, 4}
 
 
-def test_correlation_of_errors_is_that_of_a_loop(job: Job) -> None:
+def test_error_correlation_matches_a_loop(job: Job) -> None:
     weeks = weeks_of(job).dropna(subset="y")
     for model in MODELS:
         rows = weeks[weeks["model"] == model]
@@ -202,21 +204,21 @@ def test_correlation_of_errors_is_that_of_a_loop(job: Job) -> None:
             excess.append(week["error"].sum() ** 2 - s2.sum())
             most.append(np.sqrt(s2).sum() ** 2 - s2.sum())
         measured = np.mean(excess) / np.mean(most)
-        assert 0.6 < measured < 1, "the items are shaken together"
+        assert 0.6 < measured < 1, "the items have a common shock"
         expected = (2 * measured + USUAL_CORRELATION) / 3
         assert accuracy.error_correlation(job, model) == (pytest.approx(expected), True)
 
 
-def test_correlation_of_errors_without_backtest_is_the_usual_one(load_dataset: Callable[..., Dataset]) -> None:
+def test_error_correlation_without_backtest_is_the_prior(load_dataset: Callable[..., Dataset]) -> None:
     found = run(load_dataset(), 2, n_windows=0)
     assert accuracy.error_correlation(found, "Auto") == (USUAL_CORRELATION, False)
 
 
-# Runs that an older program made, or began
+# Runs made or begun by an earlier version
 
 
-def make_old(job: Job, items: list[str]) -> None:
-    """What the program before backtests left of these items."""
+def make_earlier_version(job: Job, items: list[str]) -> None:
+    """Reduces items to the rows of a version without backtests."""
     with transaction() as cur:
         values = {"job_id": job.job_id, "items": items}
         cur.execute(
@@ -236,9 +238,9 @@ def make_old(job: Job, items: list[str]) -> None:
             cur.execute(statement, values)
 
 
-def test_items_of_an_older_program_do_not_distort_what_is_measured_of_the_others(job: Job) -> None:
+def test_items_of_an_earlier_version_do_not_distort_accuracy_of_others(job: Job) -> None:
     before = accuracy.list_accuracy(job, "item").set_index(["model", "item"])
-    make_old(job, ["item1", "item2", "item3"])
+    make_earlier_version(job, ["item1", "item2", "item3"])
     found = accuracy.list_accuracy(job).set_index("model")
     for model in ("Auto", "AutoETS"):
         own = before.loc[(model, "item4")]
@@ -247,9 +249,9 @@ def test_items_of_an_older_program_do_not_distort_what_is_measured_of_the_others
         assert found.loc[model, "n_items"] == 4 and found.loc[model, "n_unscaled"] == 0
 
 
-def test_a_run_of_an_older_program_has_what_it_measured(job: Job) -> None:
+def test_run_of_an_earlier_version_keeps_its_measures(job: Job) -> None:
     wape = accuracy.list_accuracy(job).set_index("model")["wape"]
-    make_old(job, ["item1", "item2", "item3", "item4"])
+    make_earlier_version(job, ["item1", "item2", "item3", "item4"])
     found = accuracy.list_accuracy(job).set_index("model")
     np.testing.assert_allclose(found.loc["Auto", "wape"], wape["Auto"])
     assert pd.isna(found.loc["Auto", "fva_naive"]) and pd.notna(found.loc["Auto", "fva_seasonal_naive"])
@@ -258,7 +260,7 @@ def test_a_run_of_an_older_program_has_what_it_measured(job: Job) -> None:
     assert accuracy.error_correlation(job, "Auto") == (USUAL_CORRELATION, False)
 
 
-# Sums that are kept by batch
+# Sums stored by batch
 
 
 def statement(text: str, job: Job) -> list[dict]:
@@ -267,10 +269,10 @@ def statement(text: str, job: Job) -> list[dict]:
         return cur.fetchall() if cur.description else []
 
 
-def test_sums_are_kept_when_a_batch_completes_and_made_anew_after_a_retry(
+def test_sums_are_stored_when_a_batch_completes_and_renewed_after_a_retry(
     load_dataset: Callable[..., Dataset], tmp_path: Path
 ) -> None:
-    job = run(load_dataset(write_shaken(tmp_path / "shaken.csv")), 4, n_windows=2, batch_size=2)
+    job = run(load_dataset(write_correlated(tmp_path / "shaken.csv")), 4, n_windows=2, batch_size=2)
     assert [row["is_summed"] for row in statement("SELECT is_summed FROM fcst_app.batch_status", job)] == [True, True]
     n_rows = "SELECT count(*) AS n FROM fcst_app.accuracy_sums WHERE job_id = %(job_id)s AND grouped_by = 'model'"
     assert statement(n_rows, job)[0]["n"] == 2 * len(MODELS)
@@ -285,7 +287,7 @@ def test_sums_are_kept_when_a_batch_completes_and_made_anew_after_a_retry(
     ):
         statement(text, job)
     assert jobs.retry_job(job.job_id) == 1
-    assert statement(n_rows, job)[0]["n"] == len(MODELS), "those of its batch no longer hold"
+    assert statement(n_rows, job)[0]["n"] == len(MODELS), "sums of its batch are invalid"
     assert set(accuracy.list_accuracy(job)["n_items"]) == {3}
 
     while claimed := attempts.claim(str(uuid.uuid4()), 1):
@@ -295,12 +297,12 @@ def test_sums_are_kept_when_a_batch_completes_and_made_anew_after_a_retry(
         pd.testing.assert_frame_equal(accuracy.list_accuracy(job, by), frame, obj=by)
 
 
-def test_no_sums_are_kept_of_a_run_without_a_backtest(load_dataset: Callable[..., Dataset]) -> None:
+def test_run_without_a_backtest_stores_no_sums(load_dataset: Callable[..., Dataset]) -> None:
     job = run(load_dataset(), 2, n_windows=0)
     assert statement("SELECT FROM fcst_app.accuracy_sums", job) == []
 
 
-# What is undefined is NULL, and counted
+# Undefined values are NULL and counted
 
 
 def write_rows(path: Path, units: dict[str, list[float]]) -> Path:
@@ -330,9 +332,9 @@ def make_odd(load_dataset: Callable[..., Dataset], tmp_path: Path) -> Job:
     return run(load_dataset(write_rows(tmp_path / "odd.csv", units)), 4, n_windows=2)
 
 
-def test_undefined_is_null_and_counted(odd: Job) -> None:
+def test_undefined_values_are_null_and_counted(odd: Job) -> None:
     items = accuracy.list_accuracy(odd, "item").set_index(["model", "item"]).loc["Auto"]
-    assert set(items.index) == {"good", "constant", "ended"}, "nothing is measured of twenty weeks"
+    assert set(items.index) == {"good", "constant", "ended"}, "twenty weeks are too few for a backtest"
     assert pd.isna(items.loc["ended", "wape"]) and items.loc["ended", "n_unsold"] == 2
     assert pd.isna(items.loc["constant", "mase"]) and items.loc["constant", "n_unscaled"] == 2
     assert items.loc["constant", "wape"] == 0
@@ -342,25 +344,25 @@ def test_undefined_is_null_and_counted(odd: Job) -> None:
     assert not math.isnan(total["wape"])
 
 
-def test_value_added_to_a_yardstick_without_error_is_undefined(odd: Job) -> None:
+def test_value_added_to_a_benchmark_without_error_is_undefined(odd: Job) -> None:
     items = accuracy.list_accuracy(odd, "item").set_index(["model", "item"]).loc["Auto"]
     assert pd.isna(items.loc["constant", "fva_naive"])
 
 
-def test_a_run_without_backtest_has_no_accuracy(load_dataset: Callable[..., Dataset]) -> None:
+def test_run_without_backtest_has_no_accuracy(load_dataset: Callable[..., Dataset]) -> None:
     found = run(load_dataset(), 2, n_windows=0)
     for by in accuracy.BY:
         assert accuracy.list_accuracy(found, by).empty
     assert accuracy.list_candidates(found.job_id)["wape"].isna().all()
 
 
-def test_a_run_without_levels_has_accuracy_without_intervals(load_dataset: Callable[..., Dataset]) -> None:
+def test_run_without_levels_has_accuracy_without_intervals(load_dataset: Callable[..., Dataset]) -> None:
     found = accuracy.list_accuracy(run(load_dataset(), 2, level=()))
     assert not [name for name in found if name.startswith(("coverage", "width", "msis"))]
     assert found["wape"].notna().all() and found["scaled_crps"].isna().all()
 
 
-def test_accuracy_is_not_told_by_what_is_not_known(load_dataset: Callable[..., Dataset]) -> None:
+def test_unknown_grouping_is_refused(load_dataset: Callable[..., Dataset]) -> None:
     with pytest.raises(InputError, match="'colour'") as caught:
         accuracy.list_accuracy(run(load_dataset(), 1, n_windows=0), "colour")
     assert "demand_class" in caught.value.hint

@@ -1,4 +1,4 @@
-"""Analysts' changes of forecasts, on a real database: what comes of them, who may not make them, and the way back."""
+"""Plan adjustments on a real database: results, refusals, undo, conflicts, carry-over to later runs."""
 
 import io
 import threading
@@ -59,7 +59,7 @@ def exported(job: Job) -> pd.DataFrame:
     return pd.read_csv(io.BytesIO(out.getvalue()))
 
 
-def test_changes_hold_one_after_the_other_and_are_undone_in_any_order(job: Job) -> None:
+def test_changes_apply_in_order_and_are_undone_in_any_order(job: Job) -> None:
     base = forecast(job, "item2")
     first = adjust(job, "item2", change(job, 1, 3, percent=50))
     second = adjust(job, "item2", change(job, 2, 2, units=7))
@@ -75,7 +75,7 @@ def test_changes_hold_one_after_the_other_and_are_undone_in_any_order(job: Job) 
     assert forecast(job, "item2") == pytest.approx(base)
 
 
-def test_who_when_and_why_are_kept_also_of_what_is_undone(job: Job) -> None:
+def test_author_time_and_reason_are_kept_after_undo(job: Job) -> None:
     assert adjustments.last_change(job.job_id) == 0
     first = adjust(job, "item1", change(job, 1, 1, units=3))
     adjust(job, "item3", change(job, 1, 4, percent=-10))
@@ -91,12 +91,12 @@ def test_who_when_and_why_are_kept_also_of_what_is_undone(job: Job) -> None:
     assert adjustments.last_change(job.job_id) > 0
 
 
-def test_sum_over_items_and_list_of_items_have_both_versions(job: Job) -> None:
+def test_totals_and_item_list_have_forecast_and_final_plan(job: Job) -> None:
     adjust(job, "item1", change(job, 1, 2, units=100))
     base, own = forecast(job), forecast(job, "item1")
     assert adjusted(job) == pytest.approx([*(base - own + 100)[:2], *base[2:]])
     assert not forecasts.view(job, MODEL, only("item2", "item3")).is_adjusted
-    assert not forecasts.view(job, "Naive").is_adjusted, "another model's forecast is another"
+    assert not forecasts.view(job, "Naive").is_adjusted, "the plan of another model does not change"
     items = {item.unique_id: item for item in forecasts.list_items(job, MODEL)}
     assert items["item1"].final == pytest.approx(200 + own[2:].sum())
     assert items["item1"].forecast == pytest.approx(own.sum())
@@ -106,7 +106,7 @@ def test_sum_over_items_and_list_of_items_have_both_versions(job: Job) -> None:
     assert [item.unique_id for item in flagged] == ["item1"]
 
 
-def test_files_have_both_versions(job: Job) -> None:
+def test_exports_have_forecast_and_final_plan(job: Job) -> None:
     adjust(job, "item1", change(job, 2, 2, units=5))
     undone = adjust(job, "item3", change(job, 1, 1, units=5))
     adjustments.undo(undone, "Bob")
@@ -119,36 +119,36 @@ def test_files_have_both_versions(job: Job) -> None:
     book = io.BytesIO()
     exports.write_export(job, book, "xlsx")
     head, *found = openpyxl.load_workbook(book)["Adjustments"].iter_rows(values_only=True)
-    told = [dict(zip(head, row, strict=True)) for row in found]
-    assert [(row["unique_id"], row["units"], row["reason"], row["undone_by"]) for row in told] == [
+    records = [dict(zip(head, row, strict=True)) for row in found]
+    assert [(row["unique_id"], row["units"], row["reason"], row["undone_by"]) for row in records] == [
         ("item3", 5, "campaign", "Bob"),
         ("item1", 5, "campaign", None),
     ]
-    assert told[1]["first_wk_end_dt"].date() == week(job, 2) and told[1]["made_at"].endswith(" UTC")
+    assert records[1]["first_wk_end_dt"].date() == week(job, 2) and records[1]["made_at"].endswith(" UTC")
     out = io.BytesIO()
     exports.write_export(job, out, "parquet", only("item1"))
     assert pd.read_parquet(out)["adjusted"].eq(5).sum() == 1
 
 
 @pytest.mark.parametrize(
-    ("how", "said"),
+    ("how", "message"),
     [
-        ({}, "Nothing was changed"),
-        ({"units": 1, "percent": 1}, "Nothing was changed"),
+        ({}, "The adjustment is empty"),
+        ({"units": 1, "percent": 1}, "The adjustment is empty"),
         ({"units": -1}, "-1 units"),
-        ({"units": 1e300}, "units a week were asked for"),
+        ({"units": 1e300}, "units per week is out of range"),
         ({"total": -1}, "-1 units"),
-        ({"targets": (None,)}, "Nothing was changed"),
+        ({"targets": (None,)}, "The adjustment is empty"),
         ({"targets": (1.0, 2.0)}, "2 values were given for 1 weeks"),
         ({"units": float("nan")}, "nan units"),
         ({"units": float("inf")}, "inf units"),
         ({"percent": -101}, "-101 %"),
         ({"percent": float("nan")}, "nan %"),
-        ({"percent": 1e9}, "was asked for"),
+        ({"percent": 1e9}, "out of range"),
     ],
 )
-def test_number_out_of_range_is_refused(job: Job, how: dict, said: str) -> None:
-    with pytest.raises(InputError, match=said):
+def test_number_out_of_range_is_refused(job: Job, how: dict, message: str) -> None:
+    with pytest.raises(InputError, match=message):
         adjust(job, "item1", change(job, 1, 1, **how))
     assert adjustments.list_adjustments(job) == []
 
@@ -159,7 +159,7 @@ def test_weeks_beyond_the_forecast_are_refused(job: Job, first: int, last: int) 
         adjust(job, "item1", change(job, first, last, units=1))
 
 
-def test_what_is_not_forecast_is_refused(job: Job) -> None:
+def test_items_and_models_without_forecast_are_refused(job: Job) -> None:
     for item, model in (("item9", MODEL), ("item1", "Auto")):
         with pytest.raises(InputError, match="has no forecast of"):
             adjust(job, item, change(job, 1, 1, units=1), model)
@@ -167,18 +167,18 @@ def test_what_is_not_forecast_is_refused(job: Job) -> None:
         adjustments.undo(12345, "Bob")
 
 
-def test_reason_and_name_are_wanted_and_any_text_is_kept_to_the_letter(job: Job) -> None:
+def test_reason_and_name_are_required_and_any_text_is_kept_unchanged(job: Job) -> None:
     wanted = change(job, 1, 1, units=1)
     for reason, who in ((" ", "Ann"), ("\0", "Ann"), ("why", "  ")):
         with pytest.raises(InputError):
             adjustments.adjust(job, MODEL, only("item1"), wanted, reason, who)
-    nasty = "=1+1 <b>x</b> '; DROP TABLE fcst_app.jobs; -- \0é" + "x" * 600
-    adjustments.adjust(job, MODEL, only("item1"), wanted, nasty, nasty)
+    unsafe = "=1+1 <b>x</b> '; DROP TABLE fcst_app.jobs; -- \0é" + "x" * 600
+    adjustments.adjust(job, MODEL, only("item1"), wanted, unsafe, unsafe)
     (row,) = adjustments.list_adjustments(job)
-    assert row.reason == nasty.replace("\0", "")[:500] and row.made_by == nasty.replace("\0", "")[:100]
+    assert row.reason == unsafe.replace("\0", "")[:500] and row.made_by == unsafe.replace("\0", "")[:100]
 
 
-def test_two_analysts_at_once_lose_nothing(job: Job) -> None:
+def test_concurrent_changes_are_all_applied(job: Job) -> None:
     base = forecast(job, "item1")
     threads = [threading.Thread(target=adjust, args=(job, "item1", change(job, 1, 4, percent=100))) for _ in range(5)]
     for thread in threads:
@@ -188,7 +188,7 @@ def test_two_analysts_at_once_lose_nothing(job: Job) -> None:
     assert adjusted(job, "item1") == pytest.approx(list(32 * base))
 
 
-def test_adjustments_go_with_their_dataset(job: Job) -> None:
+def test_adjustments_are_deleted_with_their_dataset(job: Job) -> None:
     adjust(job, "item1", change(job, 1, 1, units=1))
     datasets.delete_dataset(job.dataset_id)
     with transaction() as cur:
@@ -197,7 +197,7 @@ def test_adjustments_go_with_their_dataset(job: Job) -> None:
             assert cur.fetchone()["n"] == 0
 
 
-def test_value_that_each_step_added_is_told_when_the_weeks_have_come(
+def test_value_added_by_step_is_measured_on_later_actuals(
     job: Job, load_dataset: Callable[..., Dataset], tmp_path: Path
 ) -> None:
     adjust(job, "item2", change(job, 1, 3, percent=40))
@@ -235,7 +235,7 @@ def plan(job: Job, *items: str) -> np.ndarray:
     return forecasts.view(job, MODEL, only(*items) if items else EVERY).forecast["final"].to_numpy()
 
 
-def test_a_sum_is_spread_over_its_items_in_proportion(job: Job) -> None:
+def test_change_of_a_total_is_distributed_over_items_in_proportion(job: Job) -> None:
     before = {item: plan(job, item) for item in ("item1", "item2", "item3")}
     wanted = change(job, 2, 3, percent=8)
     adjustments.adjust(job, MODEL, only("item1", "item2"), wanted, "fair", "Ann", "two items")
@@ -254,7 +254,7 @@ def test_a_sum_is_spread_over_its_items_in_proportion(job: Job) -> None:
     assert plan(job)[0] == pytest.approx(sum(base[0] for base in before.values()))
 
 
-def test_a_total_keeps_the_shares_of_its_weeks_or_is_the_same_each_week(job: Job) -> None:
+def test_total_keeps_week_shares_or_is_even(job: Job) -> None:
     base = plan(job)
     adjustments.adjust(job, MODEL, EVERY, change(job, 1, 4, total=1000), "fair", "Ann")
     assert plan(job) == pytest.approx(base / base.sum() * 1000)
@@ -262,13 +262,13 @@ def test_a_total_keeps_the_shares_of_its_weeks_or_is_the_same_each_week(job: Job
     assert plan(job) == pytest.approx([100] * 4)
 
 
-def test_targets_are_of_single_weeks(job: Job) -> None:
+def test_targets_set_single_weeks(job: Job) -> None:
     base = plan(job)
     adjustments.adjust(job, MODEL, EVERY, change(job, 1, 3, targets=(10.0, None, 30.0)), "fair", "Ann")
     assert plan(job) == pytest.approx([10, base[1], 30, base[3]])
 
 
-def test_weeks_without_units_are_spread_by_what_was_sold_lately(job: Job) -> None:
+def test_weeks_with_zero_plan_are_distributed_by_recent_sales(job: Job) -> None:
     adjustments.adjust(job, MODEL, EVERY, change(job, 2, 2, percent=-100), "closed", "Ann")
     assert plan(job)[1] == 0
     adjustments.adjust(job, MODEL, EVERY, change(job, 2, 2, units=90), "open again", "Ann")
@@ -277,22 +277,22 @@ def test_weeks_without_units_are_spread_by_what_was_sold_lately(job: Job) -> Non
         assert plan(job, item)[1] == pytest.approx(90 * units / sum(sold.values()))
 
 
-def test_changes_of_all_models_are_found_by_what_their_items_are_like(job: Job) -> None:
+def test_adjustments_of_all_models_are_filtered_by_items(job: Job) -> None:
     adjust(job, "item1", change(job, 1, 1, units=5))
     adjust(job, "item2", change(job, 1, 1, units=5))
     assert [found.unique_id for found in adjustments.list_adjustments(job, RunFilter(search="item1"))] == ["item1"]
 
 
-def test_nothing_to_spread_on_is_refused(job: Job) -> None:
+def test_change_without_shares_to_distribute_by_is_refused(job: Job) -> None:
     adjustments.adjust(job, MODEL, EVERY, change(job, 1, 4, percent=-100), "closed", "Ann")
     with transaction() as cur:
         cur.execute("UPDATE fcst_app.forecast_sums SET sold = 0")
-    with pytest.raises(InputError, match="nothing to spread on"):
+    with pytest.raises(InputError, match="cannot be distributed"):
         adjustments.adjust(job, MODEL, EVERY, change(job, 1, 1, units=5), "open", "Ann")
     assert plan(job).sum() == 0 and len(adjustments.list_adjustments(job)) == 1
 
 
-def test_items_have_units_of_their_own_in_one_change(job: Job) -> None:
+def test_one_adjustment_sets_different_units_per_item(job: Job) -> None:
     base = plan(job, "item3")
     cells = {"item1": {week(job, 1): 3.0, week(job, 3): 0.0}, "item2": {week(job, 2): 5.0}}
     found = adjustments.set_units(job, MODEL, cells, "count", "Ann")
@@ -305,30 +305,30 @@ def test_items_have_units_of_their_own_in_one_change(job: Job) -> None:
 
 
 @pytest.mark.parametrize(
-    ("cells", "said"),
+    ("cells", "message"),
     [
-        ({}, "Nothing was changed"),
-        ({"item1": {1: -1.0}}, "-1.0 units a week"),
-        ({"item1": {1: 1e300}}, "units a week were asked for"),
+        ({}, "The adjustment is empty"),
+        ({"item1": {1: -1.0}}, "-1.0 units per week"),
+        ({"item1": {1: 1e300}}, "units per week is out of range"),
         ({"item1": {0: 1.0}}, "not within the forecast"),
         ({"item1": {1: 1.0}, "item9": {1: 1.0}}, "no forecast of item item9"),
     ],
 )
-def test_units_that_cannot_be_taken_are_refused_whole(job: Job, cells: dict, said: str) -> None:
+def test_invalid_units_are_refused_and_nothing_is_saved(job: Job, cells: dict, message: str) -> None:
     by_week = {item: {week(job, step): units for step, units in weeks.items()} for item, weeks in cells.items()}
-    with pytest.raises(InputError, match=said):
+    with pytest.raises(InputError, match=message):
         adjustments.set_units(job, MODEL, by_week, "count", "Ann")
     assert adjustments.list_adjustments(job) == []
 
 
-def test_more_than_a_plan_can_hold_is_refused(job: Job) -> None:
+def test_units_above_the_maximum_are_refused(job: Job) -> None:
     adjustments.adjust(job, MODEL, only("item1"), change(job, 1, 1, units=1e11), "much", "Ann")
     with pytest.raises(InputError, match="more than"):
         adjustments.adjust(job, MODEL, only("item1"), change(job, 1, 1, percent=10_000), "more", "Ann")
     assert plan(job, "item1")[0] == 1e11
 
 
-def test_who_edits_what_was_changed_meanwhile_is_told_and_nothing_is_lost(job: Job) -> None:
+def test_change_of_weeks_changed_meanwhile_is_a_conflict(job: Job) -> None:
     seen = adjustments.last_change(job.job_id)
     wanted = change(job, 1, 2, units=5)
     adjustments.adjust(job, MODEL, only("item1"), wanted, "a fair", "Ann", seen=seen)
@@ -346,36 +346,36 @@ def test_who_edits_what_was_changed_meanwhile_is_told_and_nothing_is_lost(job: J
 
 @pytest.fixture
 def later(job: Job, load_dataset: Callable[..., Dataset], tmp_path: Path) -> Dataset:
-    """The dataset with two of the four weeks that the run forecast."""
+    """A newer dataset version with two of the four forecast weeks."""
     write_sales(tmp_path / "later.csv", 3, 62)
     return load_dataset(tmp_path / "later.csv")
 
 
-def test_the_next_run_takes_over_what_is_adjusted_in_weeks_ahead(job: Job, later: Dataset) -> None:
+def test_next_run_carries_over_adjustments_of_future_weeks(job: Job, later: Dataset) -> None:
     adjust(job, "item1", change(job, 1, 4, units=7))
     undone = adjust(job, "item1", change(job, 3, 3, units=1))
     adjustments.undo(undone, "Ann")
-    adjust(job, "item2", change(job, 1, 2, units=9))  # only weeks that are over
+    adjust(job, "item2", change(job, 1, 2, units=9))  # only past weeks
     adjustments.adjust(job, MODEL, EVERY, change(job, 4, 4, percent=10), "fair", "Bob", "all items")
     newer = run(later, 3, models=(MODEL, "Naive"), h=4, n_windows=0)
     model = forecasts.list_forecasts(newer, MODEL, only("item1"))["forecast"].to_numpy()
     assert plan(newer, "item1") == pytest.approx([7, 7.7, *model[2:]])
     other = forecasts.list_forecasts(newer, MODEL, only("item2"))["forecast"].to_numpy()
     assert plan(newer, "item2") == pytest.approx(other * [1, 1.1, 1, 1])
-    told = adjustments.list_adjustments(newer)
-    assert [(row.scope, row.made_by, row.carried_from, row.n_items) for row in told] == [
+    carried = adjustments.list_adjustments(newer)
+    assert [(row.scope, row.made_by, row.carried_from, row.n_items) for row in carried] == [
         ("all items", "Bob", job.job_id, 3),
         ("item item1", "Ann", job.job_id, 1),
     ]
-    assert (told[1].first_wk_end_dt, told[1].last_wk_end_dt) == (week(newer, 1), week(newer, 2))
+    assert (carried[1].first_wk_end_dt, carried[1].last_wk_end_dt) == (week(newer, 1), week(newer, 2))
     assert adjustments.drop_carried(newer, MODEL, "Cid") == 2
     assert not forecasts.view(newer, MODEL).is_adjusted and plan(job, "item1")[0] == 7
 
 
-def test_items_that_the_last_run_left_out_keep_their_adjustments(job: Job, later: Dataset) -> None:
+def test_items_missing_in_the_last_run_keep_their_adjustments(job: Job, later: Dataset) -> None:
     adjust(job, "item1", change(job, 4, 4, units=7))
     adjust(job, "item2", change(job, 4, 4, units=8))
-    between = run(later, 1, models=(MODEL,), h=4, n_windows=0)  # the largest seller alone
+    between = run(later, 1, models=(MODEL,), h=4, n_windows=0)  # only the largest seller
     (only_item,) = forecasts.list_items(between, MODEL)
     adjustments.drop_carried(between, MODEL, "Cid")
     newest = run(later, 3, models=(MODEL,), h=4, n_windows=0)
@@ -383,7 +383,7 @@ def test_items_that_the_last_run_left_out_keep_their_adjustments(job: Job, later
     assert kept == {"item1", "item2"} - {only_item.unique_id}
 
 
-def test_a_run_of_other_models_takes_over_what_its_first_one_had(job: Job, later: Dataset) -> None:
+def test_run_of_other_models_carries_over_adjustments_of_the_first_model(job: Job, later: Dataset) -> None:
     adjust(job, "item1", change(job, 4, 4, units=7))
     adjust(job, "item1", change(job, 4, 4, units=1), "Naive")
     newer = run(later, 3, models=("SES",), h=4, n_windows=0)
@@ -391,7 +391,7 @@ def test_a_run_of_other_models_takes_over_what_its_first_one_had(job: Job, later
     assert forecasts.view(newer, "SES", only("item1")).forecast["final"].iloc[1] == 7
 
 
-def test_what_was_sold_since_and_what_earlier_runs_said_stand_beside_the_plan(job: Job, later: Dataset) -> None:
+def test_later_actuals_and_earlier_plans_are_listed(job: Job, later: Dataset) -> None:
     adjust(job, "item1", change(job, 4, 4, units=7))
     dataset = comparison.newer_dataset(job)
     assert dataset is not None

@@ -1,4 +1,4 @@
-"""Why items of a run need attention, on a real database: each reason with the units at stake, thresholds, reviews."""
+"""Attention reasons on a real database: units at stake of each reason, thresholds, classes, reviews."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -20,14 +20,14 @@ from tests.conftest import write_sales
 from tests.services.test_accuracy import run
 
 MODEL = "WindowAverage"
-CALM = """
+WITHOUT_REASONS = """
 UPDATE fcst_app.forecasts SET forecast = '{10,10,10,10}', lo = '{{8,8,8,8}}', hi = '{{14,14,14,14}}',
     is_fallback = false;
 UPDATE fcst_app.metrics SET n_weeks = 13, abs_error = 26, error = 0, actual = 260, is_fallback = false;
 UPDATE fcst_app.sales s SET unit_sales = array_fill(10.0, ARRAY[cardinality(unit_sales)]);
 UPDATE fcst_app.job_items SET level_shift = NULL, recent_stockouts = 0, capped_units = 0;
 """
-"""Nothing is wrong with any item: it sells 10 units a week, and that is forecast, 8 to 14 of them."""
+"""No item has a reason: each sells 10 units a week, with a forecast of 10 and an interval of 8 to 14."""
 OWN = f"(model = '{MODEL}')::integer"
 
 
@@ -35,7 +35,7 @@ OWN = f"(model = '{MODEL}')::integer"
 def job(load_dataset: Callable[..., Dataset], once: Callable) -> Job:
     def make() -> Job:
         job = run(load_dataset(n_items=3, n_weeks=80), 3, models=(MODEL,), h=4, level=(80,), n_windows=1)
-        change(job, CALM)
+        change(job, WITHOUT_REASONS)
         return job
 
     return once("calm", make)
@@ -73,7 +73,7 @@ def test_each_reason_has_its_units_at_stake(job: Job, statement: str, reason: st
     assert all(not item.reasons for item in forecasts.list_items(job, MODEL) if item.unique_id != "item1")
 
 
-def test_an_item_without_a_forecast_has_what_it_sold_at_stake(job: Job) -> None:
+def test_item_without_a_forecast_has_its_recent_sales_at_stake(job: Job) -> None:
     attention.review(job, MODEL, only("item2"), "Ann")
     change(
         job,
@@ -98,7 +98,7 @@ def test_an_item_without_a_forecast_has_what_it_sold_at_stake(job: Job) -> None:
     assert item1(job).reviewed_by == "Ann"
 
 
-def test_an_adjustment_is_a_reason_and_is_seen_at_once(job: Job) -> None:
+def test_adjustment_is_a_reason_immediately(job: Job) -> None:
     week = job.last_wk_end_dt + timedelta(weeks=1)
     made = adjustments.adjust(job, MODEL, only("item1"), Change(week, week, units=15), "fair", "Ann")
     assert (item1(job).reasons, item1(job).at_stake, item1(job).final) == (("adjusted",), 5, 45)
@@ -107,7 +107,7 @@ def test_an_adjustment_is_a_reason_and_is_seen_at_once(job: Job) -> None:
     assert (item1(job).reasons, item1(job).final) == ((), 40)
 
 
-def test_an_item_of_one_unit_does_not_come_first_for_its_ratio(job: Job) -> None:
+def test_items_rank_by_units_at_stake_not_by_ratio(job: Job) -> None:
     change(
         job,
         """UPDATE fcst_app.metrics SET abs_error = 30, error = 30, actual = 0.01 WHERE unique_id = 'item1';
@@ -117,7 +117,7 @@ def test_an_item_of_one_unit_does_not_come_first_for_its_ratio(job: Job) -> None
     assert (first.unique_id, second.unique_id) == ("item2", "item1") and (second.wape or 0) > 1000 * (first.wape or 0)
 
 
-def test_reasons_are_counted_and_found(job: Job) -> None:
+def test_reasons_are_counted_and_filtered(job: Job) -> None:
     change(
         job,
         """UPDATE fcst_app.metrics SET error = 26 WHERE unique_id <> 'item3';
@@ -136,7 +136,7 @@ def test_reasons_are_counted_and_found(job: Job) -> None:
         assert forecasts.count_items(job, MODEL, which) == len(keys)
 
 
-def test_thresholds_hold_for_the_run_at_once_and_for_the_next_one(job: Job, load_dataset: Callable) -> None:
+def test_thresholds_apply_to_the_run_and_to_later_runs(job: Job, load_dataset: Callable) -> None:
     change(job, "UPDATE fcst_app.forecasts SET forecast = '{10,10,10,31}' WHERE unique_id = 'item1'")
     assert item1(job).reasons == ("far from last year",)
     attention.set_thresholds(job, Thresholds(far=0.6), "Ann")
@@ -146,12 +146,12 @@ def test_thresholds_hold_for_the_run_at_once_and_for_the_next_one(job: Job, load
 
 
 @pytest.mark.parametrize("wrong", [-0.1, float("nan"), float("inf"), 1e9])
-def test_a_threshold_that_is_no_number_is_refused(job: Job, wrong: float) -> None:
+def test_threshold_out_of_range_is_refused(job: Job, wrong: float) -> None:
     with pytest.raises(InputError, match="threshold far"):
         attention.set_thresholds(job, Thresholds(far=wrong), "Ann")
 
 
-def test_classes_follow_from_units_and_errors(job: Job) -> None:
+def test_abc_and_xyz_classes_by_units_and_errors(job: Job) -> None:
     change(
         job,
         """UPDATE fcst_app.datasets SET abc_a = NULL;
@@ -168,7 +168,7 @@ def test_classes_follow_from_units_and_errors(job: Job) -> None:
     assert [item.unique_id for item in found] == ["item3"]
 
 
-def test_classes_are_by_value_where_prices_are_known(job: Job) -> None:
+def test_abc_classes_use_value_if_prices_are_known(job: Job) -> None:
     change(
         job,
         """UPDATE fcst_app.datasets SET abc_a = NULL;
@@ -179,7 +179,7 @@ def test_classes_are_by_value_where_prices_are_known(job: Job) -> None:
     assert {item.unique_id: item.abc for item in forecasts.list_items(job, MODEL)}["item3"] == "A"
 
 
-def test_reviews_have_a_name_and_can_be_taken_back(job: Job) -> None:
+def test_reviews_have_a_name_and_can_be_removed(job: Job) -> None:
     assert attention.review(job, MODEL, EVERY, "Ann") == 3 and attention.review(job, MODEL, EVERY, "Bob") == 0
     assert (item1(job).reviewed_by, item1(job).reviewed_at is None) == ("Ann", False)
     before = attention.last_review(job.job_id)
@@ -189,14 +189,14 @@ def test_reviews_have_a_name_and_can_be_taken_back(job: Job) -> None:
         attention.review(job, MODEL, only("item1"), " ")
 
 
-def test_a_new_run_opens_what_has_changed_and_compares_with_the_last_one(
+def test_new_run_reopens_changed_items_and_compares_with_the_last_run(
     job: Job, load_dataset: Callable[..., Dataset], tmp_path: Path
 ) -> None:
     attention.review(job, MODEL, EVERY, "Ann")
     write_sales(tmp_path / "later.csv", 3, 82)
     newer = run(load_dataset(tmp_path / "later.csv"), 3, models=(MODEL,), h=4, level=(80,), n_windows=1)
     sold = {item.unique_id: item for item in forecasts.list_items(newer, MODEL)}
-    for item in sold.values():  # the last run said 8 to 14 units a week
+    for item in sold.values():  # the last run has an interval of 8 to 14 units a week
         weeks = forecasts.view(newer, MODEL, only(item.unique_id)).history["unit_sales"].tail(2)
         is_out = bool(((weeks < 8) | (weeks > 14)).any())
         assert ("outside interval" in item.reasons) == is_out
@@ -204,7 +204,7 @@ def test_a_new_run_opens_what_has_changed_and_compares_with_the_last_one(
     assert any("outside interval" in item.reasons for item in sold.values())
 
 
-def test_runs_of_earlier_versions_are_looked_at_when_they_are_opened(job: Job) -> None:
+def test_runs_of_earlier_versions_are_prepared_when_opened(job: Job) -> None:
     with transaction() as cur:
         cur.execute("UPDATE fcst_app.forecast_sums SET reasons = NULL, at_stake = NULL, final = 0")
     attention.prepare(job)

@@ -1,4 +1,4 @@
-"""What describes items besides their sales: attributes of keys and files, filters by them."""
+"""Item attributes from keys and files, and filters by attributes."""
 
 import json
 from collections.abc import Callable
@@ -23,7 +23,7 @@ STORES = {"7": ("Quito", "A"), "8": ("Cuenca", "B"), "9": ("Quito", "")}
 
 
 def write_shop(folder: Path) -> Path:
-    """Sales of three items in three stores, with the files beside them that Favorita has."""
+    """Writes sales of three items in three stores, with items and stores files as in Favorita."""
     folder.mkdir(exist_ok=True)
     lines = ["date,store_nbr,item_nbr,unit_sales"]
     for week in range(N_WEEKS):
@@ -56,7 +56,7 @@ def matching(dataset_id: int, **wanted: str | tuple[str, ...]) -> list[str]:
     return sorted(i.unique_id for i in datasets.list_items(dataset_id, Selection(ItemFilter(attributes=pairs))))
 
 
-def test_parts_of_keys_and_files_beside_the_sales_are_attributes(shop: Dataset) -> None:
+def test_key_parts_and_extra_files_become_attributes(shop: Dataset) -> None:
     found = attributes_of(shop.dataset_id)
     assert found["7|1"] == {"store_nbr": "7", "item_nbr": "1", "city": "Quito", "type": "A", "cluster": "0"}
     assert found["9|3|4"] == {"store_nbr": "9", "item_nbr": "3|4", "city": "Quito", "cluster": "2"}
@@ -82,34 +82,34 @@ def test_filter_by_attributes(shop: Dataset) -> None:
     assert matching(number, family="BREAD", store_nbr="7") == ["7|3|4"]
     assert matching(number, perishable="yes", city="Cuenca") == ["8|1"]
     assert matching(number, **{"no such": "x"}) == [] and len(matching(number, **{"no such": ""})) == 9
-    nasty = "x'); DROP TABLE fcst_app.items; --%(a)s{}"
-    assert matching(number, **{nasty: nasty}) == []
+    unsafe = "x'); DROP TABLE fcst_app.items; --%(a)s{}"
+    assert matching(number, **{unsafe: unsafe}) == []
 
 
-def test_wanted_attributes_are_parameters_of_an_address() -> None:
+def test_attribute_filters_are_url_parameters() -> None:
     wanted = (("city", ("Quito", "")), ("a.b", ("1",)))
     assert attributes_in([("q", "x"), *attribute_pairs(wanted)]) == wanted
     assert attributes_in([("attr.a", "1"), ("attr.a", "1"), ("attr.\0", "2")]) == (("a", ("1",)),)
 
 
-def test_command_line_takes_the_largest_that_match(shop: Dataset, capsys: pytest.CaptureFixture) -> None:
-    asked = ["submit", "--models", "Naive", "--backtest", "0"]
-    assert main([*asked, "--items", "2", "--attribute", "city=Quito", "--attribute", "item_nbr=1"]) == 0
+def test_cli_submits_the_largest_matching_items(shop: Dataset, capsys: pytest.CaptureFixture) -> None:
+    command = ["submit", "--models", "Naive", "--backtest", "0"]
+    assert main([*command, "--items", "2", "--attribute", "city=Quito", "--attribute", "item_nbr=1"]) == 0
     job = jobs.get_job(int(capsys.readouterr().out))
     assert [row.unique_id for row in forecasts.list_items(job, "Naive")] == ["9|1", "7|1"]
     for wrong, why in ((["--attribute", "city"], "NAME=VALUE"), (["--attribute", "city=Rome"], "No item")):
-        assert main([*asked, *wrong]) == 2
+        assert main([*command, *wrong]) == 2
         assert why in capsys.readouterr().err
 
 
-def test_items_of_a_run_match_too(shop: Dataset) -> None:
+def test_filter_run_items_by_attributes(shop: Dataset) -> None:
     job_id = jobs.submit_job(shop.dataset_id, Selection(), JobSpec(models=("Naive",), n_windows=0))
     job, which = jobs.get_job(job_id), RunFilter(attributes=(("city", ("Cuenca",)), ("family", ("DAIRY",))))
     assert sorted(row.unique_id for row in forecasts.list_items(job, "Naive", which)) == ["8|1", "8|2"]
     assert forecasts.count_items(job, "Naive", which) == 2 and not which.is_empty and not which.has_keys_only
 
 
-def test_store_is_found_by_its_role_where_it_has_another_name(load_dataset, tmp_path: Path) -> None:
+def test_store_column_is_found_by_role_under_another_name(load_dataset, tmp_path: Path) -> None:
     folder = write_shop(tmp_path / "shop")
     text = (folder / "stores.csv").read_text()
     (folder / "stores.csv").write_text(text.replace("store_nbr,city", "Shop ID,all"))
@@ -118,10 +118,10 @@ def test_store_is_found_by_its_role_where_it_has_another_name(load_dataset, tmp_
 
 
 @pytest.mark.parametrize("bytes_per_group", [groups.BYTES_PER_GROUP, 10**12])
-def test_columns_of_the_sales_are_attributes_where_they_are_mapped(
+def test_mapped_sales_columns_become_attributes(
     load_dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bytes_per_group: int
 ) -> None:
-    """An item has the value that most of its weeks have; also where rows are too many to be summed at once."""
+    """An item gets the value of most of its weeks, also if rows are summed in several groups."""
     monkeypatch.setattr(groups, "BYTES_PER_GROUP", bytes_per_group)
     lines = ["date,sku,units,colour,Brand Name,city"]
     for week in range(5):
@@ -142,7 +142,7 @@ def test_single_column_keys_have_no_parts(load_dataset, tmp_path: Path) -> None:
     assert [row.name for row in datasets.list_attributes(dataset.dataset_id)] == ["family", "class", "perishable"]
 
 
-def test_new_item_has_the_parts_of_its_key_and_what_these_decide(shop: Dataset) -> None:
+def test_new_item_gets_key_parts_and_attributes_that_depend_on_them(shop: Dataset) -> None:
     new = [Lifecycle("8|99", Origin.LIKE, (Source("7|1"),)), Lifecycle("odd", Origin.LIKE, (Source("7|1"),))]
     lifecycles.save_lifecycles(shop.dataset_id, new)
     found = attributes_of(shop.dataset_id)
@@ -166,7 +166,7 @@ def load_file(dataset: Dataset, path: str) -> tuple[AttributeFile, Saved]:
     return file, attributes.save_attributes(dataset.dataset_id, file)
 
 
-def test_file_by_a_part_of_the_key(shop: Dataset, tmp_path: Path) -> None:
+def test_file_keyed_by_a_key_part(shop: Dataset, tmp_path: Path) -> None:
     path = write(tmp_path, "Store Nbr,region,city\n7,North,x\n8,,x\n9,South,x\n99,West,x\n")
     file, saved = load_file(shop, path)
     assert (file.keyed_by, file.names, file.ignored) == (("store_nbr",), ("region",), ("city",))
@@ -178,11 +178,11 @@ def test_file_by_a_part_of_the_key(shop: Dataset, tmp_path: Path) -> None:
     assert datasets.get_dataset(shop.dataset_id).attribute_change == shop.attribute_change + 1
     load_file(shop, write(tmp_path, "store_nbr,Region\n7,\n8,East\n"))
     assert [row.get("region") for row in attributes_of(shop.dataset_id).values()].count("East") == 3
-    assert matching(shop.dataset_id, region="South") == ["9|1", "9|2", "9|3|4"], "other keys keep theirs"
+    assert matching(shop.dataset_id, region="South") == ["9|1", "9|2", "9|3|4"], "other keys keep their values"
     assert "region" not in attributes_of(shop.dataset_id)["7|1"]
 
 
-def test_file_by_whole_keys_by_families_and_by_all_parts(shop: Dataset, tmp_path: Path) -> None:
+def test_file_keyed_by_item_family_or_all_key_parts(shop: Dataset, tmp_path: Path) -> None:
     file, _ = load_file(shop, write(tmp_path, "item,buyer\n7|3|4,Eva\n8|1,Ana\n"))
     assert file.keyed_by == () and matching(shop.dataset_id, buyer="Eva") == ["7|3|4"]
     file, _ = load_file(shop, write(tmp_path, "family,manager\nBREAD,Leo\n"))
@@ -207,7 +207,7 @@ def test_file_by_whole_keys_by_families_and_by_all_parts(shop: Dataset, tmp_path
         (f"store_nbr,region\n7,{'x' * 501}\n", "is not a valid value"),
     ],
 )
-def test_file_that_cannot_be_used_is_refused_whole(shop: Dataset, tmp_path: Path, text: str, why: str) -> None:
+def test_invalid_file_is_refused_and_nothing_is_saved(shop: Dataset, tmp_path: Path, text: str, why: str) -> None:
     before = attributes_of(shop.dataset_id)
     with pytest.raises(InputError, match=why):
         load_file(shop, write(tmp_path, text))
@@ -215,12 +215,12 @@ def test_file_that_cannot_be_used_is_refused_whole(shop: Dataset, tmp_path: Path
     assert all(row.is_own for row in attributes.find_attributes(shop.dataset_id))
 
 
-def test_attribute_keeps_its_keys_until_it_is_removed(shop: Dataset, tmp_path: Path) -> None:
+def test_attribute_keeps_its_key_columns_until_it_is_removed(shop: Dataset, tmp_path: Path) -> None:
     load_file(shop, write(tmp_path, "store_nbr,region\n7,North\n"))
     by_item = write(tmp_path, "item,region\n7|1,South\n")
-    with pytest.raises(InputError, match="'region' is by store_nbr"):
+    with pytest.raises(InputError, match="'region' is keyed by store_nbr"):
         load_file(shop, by_item)
-    with pytest.raises(InputError, match="came with the sales"):
+    with pytest.raises(InputError, match="is from the sales file"):
         attributes.remove_attribute(shop.dataset_id, "city")
     attributes.remove_attribute(shop.dataset_id, "region")
     assert "region" not in attributes_of(shop.dataset_id)["7|1"]
@@ -230,7 +230,7 @@ def test_attribute_keeps_its_keys_until_it_is_removed(shop: Dataset, tmp_path: P
     assert matching(shop.dataset_id, region="South") == ["7|1"]
 
 
-def test_new_version_takes_over_what_was_loaded(shop: Dataset, load_dataset, tmp_path: Path) -> None:
+def test_new_version_inherits_loaded_attributes(shop: Dataset, load_dataset, tmp_path: Path) -> None:
     load_file(shop, write(tmp_path, "store_nbr,region\n7,North\n10,West\n"))
     load_file(shop, write(tmp_path, "item,buyer\n8|1,Ana\n"))
     sales = tmp_path / "shop" / "train.csv"
@@ -249,21 +249,21 @@ def test_new_version_takes_over_what_was_loaded(shop: Dataset, load_dataset, tmp
     assert "not taken over: buyer" not in " ".join(single.report.doubts)
 
 
-def test_item_that_is_added_later_has_what_files_say_of_its_part(shop: Dataset, tmp_path: Path) -> None:
+def test_later_added_item_gets_attributes_of_its_key_part(shop: Dataset, tmp_path: Path) -> None:
     load_file(shop, write(tmp_path, "store_nbr,region\n7,North\n8,South\n"))
     lifecycles.save_lifecycles(shop.dataset_id, [Lifecycle("8|99", Origin.LIKE, (Source("7|1"),))])
     assert attributes_of(shop.dataset_id)["8|99"]["region"] == "South"
 
 
-def test_command_line_loads_lists_and_removes(shop: Dataset, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+def test_cli_loads_lists_and_removes_attributes(shop: Dataset, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     path = write(tmp_path, "store_nbr,region\n7,North\n99,West\n")
     assert main(["attributes", path, "--json"]) == 0
-    said = capsys.readouterr()
-    assert json.loads(said.out)["n_unknown"] == 1 and "No item has these keys" in said.err
+    output = capsys.readouterr()
+    assert json.loads(output.out)["n_unknown"] == 1 and "No item has these keys" in output.err
     assert main(["attributes"]) == 0
     assert "regions.csv" in capsys.readouterr().out
     assert main(["attributes", "--remove", "region"]) == 0
     assert main(["attributes", "--json"]) == 0
-    said = capsys.readouterr()
-    assert "region" not in [row["name"] for row in json.loads(said.out)]
+    output = capsys.readouterr()
+    assert "region" not in [row["name"] for row in json.loads(output.out)]
     assert main(["attributes", path, "--remove", "city"]) == 2

@@ -1,4 +1,4 @@
-"""Backups: all there is comes back, whole or not at all, also while work goes on, and from earlier versions."""
+"""Backups: complete restore or none, during open work, from earlier versions, with uploads."""
 
 import contextlib
 import io
@@ -68,16 +68,18 @@ def full(load_dataset: Callable[..., Dataset], once: Callable) -> Job:
 
 
 def fill(load_dataset: Callable[..., Dataset]) -> Job:
-    """Something in every table: two datasets, a run with an adjustment, one that was cancelled, a token, a sign-out,
-    drivers, a lifecycle, settings of stock, an attribute, what a run has learnt, and a scenario.
+    """Creates rows in every table.
+
+    Two datasets, a run with an adjustment, a cancelled run, a token, a sign-out, drivers, a lifecycle, stock settings,
+    an attribute, learnt effects, and a scenario.
     """
     other = load_dataset(name="other", n_items=2, n_weeks=60)
     drivers.add_holidays(other.dataset_id, "EC")
     lifecycles.save_lifecycles(other.dataset_id, [Lifecycle("new", Origin.LIKE, (Source("item1"),))])
     settings = StockSettings(lead_time_days=14)
     stock_settings.save_settings(other.dataset_id, [GroupSettings("item", "item1", settings)])
-    said = AttributeFile("buyers.csv", (), ("buyer",), ((("item1",), ("Eva",)),))
-    attributes.save_attributes(other.dataset_id, said)
+    buyers = AttributeFile("buyers.csv", (), ("buyer",), ((("item1",), ("Eva",)),))
+    attributes.save_attributes(other.dataset_id, buyers)
     job = run(load_dataset(n_items=4), 3, models=("SeasonalNaive", "Naive"), n_windows=1)
     week = job.last_wk_end_dt + timedelta(weeks=2)
     adjustments.adjust(job, "Naive", only("item4"), Change(week, week, percent=10), "a fair", "Ana")
@@ -85,10 +87,10 @@ def fill(load_dataset: Callable[..., Dataset]) -> Job:
     attention.set_thresholds(job, Thresholds(far=0.4), "Ana")
     tokens.create_token("etl", "read")
     sign_ins.sign_out_person("eve@shop.example")
-    once = ("a key", "of this request")
-    job_id, _ = jobs.submit_once(job.dataset_id, Selection(keys=("item1",)), JobSpec(), "", "", once)
+    idempotency = ("a key", "of this request")
+    job_id, _ = jobs.submit_once(job.dataset_id, Selection(keys=("item1",)), JobSpec(), "", "", idempotency)
     jobs.cancel_job(job_id)
-    workers.register(str(uuid.uuid4()), "gone", 1, "0", 1, -60)
+    workers.register(str(uuid.uuid4()), "elsewhere", 1, "0", 1, -60)
     with transaction() as cur:
         learning.replace(cur, job.job_id, {0: LearnedRecord({"effects": []}, b"learnt")})
     scenario = scenarios.create_scenario(job, "Carnival", "Ana")
@@ -103,9 +105,9 @@ def file(tmp_path: Path) -> Path:
     return tmp_path / "fcst.backup"
 
 
-def test_all_there_is_comes_back_and_goes_on(full: Job, file: Path, load_dataset, capsys) -> None:
+def test_restore_brings_back_all_data_and_work_continues(full: Job, file: Path, load_dataset, capsys) -> None:
     before = tables()
-    assert all(before.values()), "a table is empty: have `full` fill it"
+    assert all(before.values()), "a table is empty: extend `fill`"
     assert main(["backup", str(file)]) == 0
     assert "datasets: 2, runs: 2" in capsys.readouterr().err
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
@@ -126,14 +128,14 @@ def test_all_there_is_comes_back_and_goes_on(full: Job, file: Path, load_dataset
 
 
 def restored_from(before: dict, after: dict) -> str:
-    """The file that the only new action names, where all else is as before."""
+    """Returns the file that the only new action names; asserts that nothing else has changed."""
     (action,) = [row for row in after["actions"] if row not in before["actions"]]
     assert (action["action"], action["noun"], action["number"]) == ("restore", "schema", LATEST)
     assert after | {"actions": before["actions"]} == before
     return action["words"]
 
 
-def test_a_backup_made_while_a_run_works_goes_on_where_it_was(
+def test_backup_of_a_running_run_resumes_after_restore(
     load_dataset, start_supervisor: Callable[..., subprocess.Popen], file: Path
 ) -> None:
     job_id = submit(load_dataset(n_items=30), 30, SLOW)
@@ -142,7 +144,7 @@ def test_a_backup_made_while_a_run_works_goes_on_where_it_was(
     backups.back_up(file, is_replacing=False)
     finish(job_id)
     assert check_items(job_id).n_completed == 30
-    with pytest.raises(InputError, match="supervisor is alive"):
+    with pytest.raises(InputError, match="supervisor is running"):
         backups.restore(file, is_replacing=True)
     supervisor.terminate()
     assert supervisor.wait(30) == 0
@@ -155,7 +157,7 @@ def test_a_backup_made_while_a_run_works_goes_on_where_it_was(
 
 
 @pytest.mark.parametrize("version", range(1, LATEST))
-def test_a_backup_of_an_earlier_version_is_brought_up_to_date(empty_database: str, file: Path, version: int) -> None:
+def test_backup_of_an_earlier_version_is_migrated(empty_database: str, file: Path, version: int) -> None:
     leave(version)
     dump.dump(file)
     migrate()
@@ -179,13 +181,13 @@ def home(tmp_path: Path, database: str, monkeypatch: pytest.MonkeyPatch) -> Path
 
 @pytest.fixture
 def upload(home: Path, tmp_path: Path) -> str:
-    """The path of an upload, to be loaded."""
+    """Path of a saved upload."""
     write_sales(tmp_path / "sales.csv", 3, 60)
     with (tmp_path / "sales.csv").open("rb") as content:
         return loading.save_upload("sales.csv", content)
 
 
-def test_a_load_that_waited_runs_where_its_upload_is_restored(
+def test_waiting_load_runs_from_its_restored_upload(
     home: Path, upload: str, file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
 ) -> None:
     ingest_id = loading.request_ingest(IngestSpec(paths=(upload,), name="waited", is_upload=True))
@@ -201,10 +203,10 @@ def test_a_load_that_waited_runs_where_its_upload_is_restored(
     shutil.rmtree(home)
     read()
     assert datasets.find_dataset("waited").n_items == 3
-    assert not Path(path).exists(), "as after every load"
+    assert not Path(path).exists(), "a load deletes its upload"
 
 
-def test_a_backup_has_the_uploads_that_loads_refer_to_and_no_others(home: Path, upload: str, file: Path) -> None:
+def test_backup_includes_only_uploads_that_loads_refer_to(home: Path, upload: str, file: Path) -> None:
     loading.save_upload("not asked for.csv", io.BytesIO(b"x"))
     bad = loading.save_upload("bad.csv", io.BytesIO(b"item,date,sales\na,2024-01-01,1\na,2024-01-02,many\n"))
     for path, name in ((upload, "read"), (bad, "bad")):
@@ -218,7 +220,7 @@ def test_a_backup_has_the_uploads_that_loads_refer_to_and_no_others(home: Path, 
     assert backups.back_up(file, is_replacing=True).n_uploads is None
 
 
-def test_an_upload_whose_load_ends_while_the_backup_is_made_is_in_it(home: Path, upload: str, file: Path) -> None:
+def test_backup_includes_an_upload_whose_load_ends_meanwhile(home: Path, upload: str, file: Path) -> None:
     loading.request_ingest(IngestSpec(paths=(upload,), name="read", is_upload=True))
     with backups._links_to_uploads() as keep_uploads:
         keep_uploads()
@@ -227,7 +229,7 @@ def test_an_upload_whose_load_ends_while_the_backup_is_made_is_in_it(home: Path,
     assert not Path(upload).exists() and backups.look_into(file).n_uploads == 1
 
 
-def test_an_upload_that_is_there_is_left_alone_and_none_is_overwritten(home: Path, upload: str, file: Path) -> None:
+def test_existing_uploads_are_kept_and_never_overwritten(home: Path, upload: str, file: Path) -> None:
     ingest_id = loading.request_ingest(IngestSpec(paths=(upload,), name="waits", is_upload=True))
     backups.back_up(file, is_replacing=False, has_uploads=True)
     loading.cancel_ingest(ingest_id)
@@ -238,18 +240,18 @@ def test_an_upload_that_is_there_is_left_alone_and_none_is_overwritten(home: Pat
     loading.cancel_ingest(ingest_id)
     Path(upload).write_text("mine")
     found = tables()
-    with pytest.raises(InputError, match="other content"):
+    with pytest.raises(InputError, match="different content"):
         backups.restore(file, is_replacing=True)
     assert Path(upload).read_text() == "mine" and tables() == found
 
 
-def test_uploads_of_a_restore_that_fails_are_removed(home: Path, upload: str, file: Path) -> None:
+def test_failed_restore_removes_its_uploads(home: Path, upload: str, file: Path) -> None:
     ingest_id = loading.request_ingest(IngestSpec(paths=(upload,), name="waits", is_upload=True))
     backups.back_up(file, is_replacing=False, has_uploads=True)
     loading.cancel_ingest(ingest_id)
     shutil.rmtree(home / "uploads")
     with transaction() as cur:
-        cur.execute("CREATE VIEW public.of_somebody AS SELECT ingest_id FROM fcst_app.ingests")
+        cur.execute("CREATE VIEW public.by_others AS SELECT ingest_id FROM fcst_app.ingests")
     with pytest.raises(StoreError, match="other objects depend on"):
         backups.restore(file, is_replacing=True)
     assert not [path for path in (home / "uploads").rglob("*") if path.is_file()]
@@ -258,7 +260,7 @@ def test_uploads_of_a_restore_that_fails_are_removed(home: Path, upload: str, fi
 @pytest.mark.parametrize(
     "name", ["../../outside", "/etc/outside", "0" * 32 + "/../../outside", "0" * 32 + "/..", "link"]
 )
-def test_no_upload_leads_out_of_its_folder(home: Path, file: Path, tmp_path: Path, name: str) -> None:
+def test_upload_paths_outside_the_folder_are_refused(home: Path, file: Path, tmp_path: Path, name: str) -> None:
     member = tarfile.TarInfo("0" * 32 + "/a.csv" if name == "link" else name)
     if name == "link":
         member.type, member.linkname = tarfile.SYMTYPE, "/etc/passwd"
@@ -287,17 +289,17 @@ def test_uploads_are_limited_in_size(home: Path, upload: str, file: Path, monkey
 
 
 def forge(file: Path, member: tarfile.TarInfo, content: bytes) -> None:
-    """Gives a backup one upload, which has four bytes by its manifest, and a digest that fits."""
+    """Adds one upload to a backup, with four bytes in the manifest and a valid digest."""
     size = file.stat().st_size
     with file.open("ab") as out, tarfile.open(fileobj=out, mode="w") as archive:
         archive.addfile(member, io.BytesIO(content) if member.size else None)
     backup_file.seal(file, backup_file.Manifest(0, 1, 4, size))
 
 
-# What is refused
+# Refusals
 
 
-def test_a_backup_replaces_a_file_only_when_told(full: Job, file: Path, capsys) -> None:
+def test_backup_replaces_a_file_only_with_replace(full: Job, file: Path, capsys) -> None:
     file.write_text("mine")
     assert main(["backup", str(file)]) == 2
     assert "--replace" in capsys.readouterr().err and file.read_text() == "mine"
@@ -307,28 +309,28 @@ def test_a_backup_replaces_a_file_only_when_told(full: Job, file: Path, capsys) 
         assert main(["backup", str(place)]) == 2
 
 
-def test_a_backup_that_fails_leaves_nothing_behind(full: Job, file: Path, database: str, monkeypatch, capsys) -> None:
+def test_failed_backup_leaves_no_partial_file(full: Job, file: Path, database: str, monkeypatch, capsys) -> None:
     file.write_text("mine")
     with transaction() as cur:
-        cur.execute("DROP ROLE IF EXISTS nobody_much")
-        cur.execute("CREATE ROLE nobody_much LOGIN")
-        cur.execute("GRANT USAGE ON SCHEMA fcst_app TO nobody_much")
-        cur.execute("GRANT SELECT ON fcst_app.migrations TO nobody_much")
-    monkeypatch.setenv("DATABASE_URL", database.replace("fcst@", "nobody_much:S3cret@"))
+        cur.execute("DROP ROLE IF EXISTS other_role")
+        cur.execute("CREATE ROLE other_role LOGIN")
+        cur.execute("GRANT USAGE ON SCHEMA fcst_app TO other_role")
+        cur.execute("GRANT SELECT ON fcst_app.migrations TO other_role")
+    monkeypatch.setenv("DATABASE_URL", database.replace("fcst@", "other_role:S3cret@"))
     assert main(["backup", str(file), "--replace"]) == 1
-    said = capsys.readouterr().err
-    assert "permission denied" in said and "S3cret" not in said
+    err = capsys.readouterr().err
+    assert "permission denied" in err and "S3cret" not in err
     assert file.read_text() == "mine" and [path.name for path in file.parent.iterdir() if ".part" in path.name] == []
 
 
-def test_the_password_goes_where_only_its_owner_reads(database: str, monkeypatch) -> None:
+def test_password_is_passed_in_the_environment(database: str, monkeypatch) -> None:
     monkeypatch.setenv("DATABASE_URL", "postgresql://u:S3cret@h:1/d?sslmode=require")
     where, environment = dump._connection()
     assert "S3cret" not in where and "sslmode=require" in where and environment["PGPASSWORD"] == "S3cret"
 
 
 @pytest.mark.parametrize("what", ["text", "empty", "missing", "folder", "foreign", "head"])
-def test_what_is_no_backup_of_ours_is_refused(full: Job, database: str, file: Path, what: str, capsys) -> None:
+def test_foreign_files_are_refused(full: Job, database: str, file: Path, what: str, capsys) -> None:
     if what == "folder":
         file.mkdir()
     elif what == "foreign":
@@ -344,7 +346,7 @@ def test_what_is_no_backup_of_ours_is_refused(full: Job, database: str, file: Pa
     assert tables() == before
 
 
-def test_a_backup_of_a_newer_program_is_refused(full: Job, file: Path) -> None:
+def test_backup_of_a_newer_version_is_refused(full: Job, file: Path) -> None:
     with transaction() as cur:
         cur.execute("INSERT INTO fcst_app.migrations (version, name) VALUES (9999, 'from_the_future')")
     backups.back_up(file, is_replacing=False)
@@ -354,15 +356,15 @@ def test_a_backup_of_a_newer_program_is_refused(full: Job, file: Path) -> None:
         backups.look_into(file)
 
 
-def test_a_database_that_somebody_works_on_is_left_alone(full: Job, file: Path) -> None:
+def test_restore_into_a_database_in_use_is_refused(full: Job, file: Path) -> None:
     backups.back_up(file, is_replacing=False)
     worker_id = str(uuid.uuid4())
     workers.register(worker_id, "elsewhere", 7, "0", 2, 60)
-    with pytest.raises(InputError, match="supervisor is alive"):
+    with pytest.raises(InputError, match="supervisor is running"):
         backups.restore(file, is_replacing=True)
     workers.stop(worker_id)
-    with FileLock(supervisor_lock.lock_path(load_settings())), pytest.raises(InputError, match="supervisor is alive"):
-        backups.restore(file, is_replacing=True)  # one that has not yet registered
+    with FileLock(supervisor_lock.lock_path(load_settings())), pytest.raises(InputError, match="supervisor is running"):
+        backups.restore(file, is_replacing=True)  # a supervisor that has not registered
     job_id = jobs.submit_job(full.dataset_id, Selection(keys=("item1",)), JobSpec())
     with pytest.raises(InputError, match="have not ended"):
         backups.restore(file, is_replacing=True)
@@ -371,16 +373,16 @@ def test_a_database_that_somebody_works_on_is_left_alone(full: Job, file: Path) 
     assert not FileLock(supervisor_lock.lock_path(load_settings())).is_current()
 
 
-def test_what_is_submitted_at_the_last_moment_is_not_lost(full: Job, file: Path) -> None:
+def test_run_submitted_during_a_restore_is_not_lost(full: Job, file: Path) -> None:
     backups.back_up(file, is_replacing=False)
     job_id = jobs.submit_job(full.dataset_id, Selection(keys=("item1",)), JobSpec())
     before = tables()
     with pytest.raises(StoreError, match="submitted meanwhile"):
-        dump.load(file)  # as it is done after the first look at what is open
+        dump.load(file)  # runs after the first check for open work
     assert tables() == before and not jobs.get_job(job_id).is_over
 
 
-def test_a_token_that_was_revoked_since_stays_revoked(full: Job, file: Path) -> None:
+def test_token_revoked_after_the_backup_stays_revoked(full: Job, file: Path) -> None:
     lost, kept = tokens.create_token("lost", "run"), tokens.create_token("kept", "run")
     backups.back_up(file, is_replacing=False)
     tokens.revoke_token(next(row.token_id for row in tokens.list_tokens() if row.name == "lost"))
@@ -390,7 +392,7 @@ def test_a_token_that_was_revoked_since_stays_revoked(full: Job, file: Path) -> 
         tokens.check_token(lost)
 
 
-def test_a_sign_in_that_was_ended_since_stays_ended(full: Job, file: Path) -> None:
+def test_sign_in_ended_after_the_backup_stays_ended(full: Job, file: Path) -> None:
     at = datetime.now(UTC).replace(microsecond=0) - timedelta(minutes=1)
     lost, left, kept = (
         SignIn(name.encode(), at, {"email": f"{name}@shop.example"}) for name in ("lost", "left", "kept")
@@ -404,12 +406,12 @@ def test_a_sign_in_that_was_ended_since_stays_ended(full: Job, file: Path) -> No
     assert [sign_ins.is_over(sign_in) for sign_in in (lost, left, kept)] == [True, True, False]
     with transaction() as cur:
         cur.execute("SELECT count(*) AS n FROM fcst_app.sign_outs")
-        assert cur.fetchone() == {"n": 3}  # none twice; one is of `full`
+        assert cur.fetchone() == {"n": 3}  # no duplicates; one is from `fill`
 
 
 @pytest.mark.parametrize("part", [0.3, 0.6, 0.9, 0.999])
 @pytest.mark.parametrize("how", ["cut", "overwritten"])
-def test_a_damaged_file_changes_nothing(full: Job, file: Path, part: float, how: str, capsys) -> None:
+def test_damaged_backup_changes_nothing(full: Job, file: Path, part: float, how: str, capsys) -> None:
     backups.back_up(file, is_replacing=False)
     content = file.read_bytes()
     place = int(len(content) * part)
@@ -418,12 +420,14 @@ def test_a_damaged_file_changes_nothing(full: Job, file: Path, part: float, how:
     with pytest.raises(StoreError, match="damaged"):
         backups.restore(file, is_replacing=True)
     assert main(["restore", str(file), "--replace"]) in (1, 2)
-    said = capsys.readouterr().err
-    assert "Traceback" not in said and ("could not be restored" in said or "damaged" in said)
+    err = capsys.readouterr().err
+    assert "Traceback" not in err and ("could not be restored" in err or "damaged" in err)
     assert tables() == before
 
 
-def test_what_the_database_refuses_changes_nothing(full: Job, file: Path, database: str, monkeypatch, capsys) -> None:
+def test_database_error_during_restore_changes_nothing(
+    full: Job, file: Path, database: str, monkeypatch, capsys
+) -> None:
     backups.back_up(file, is_replacing=False)
     before = tables()
     with transaction() as cur:
@@ -433,22 +437,22 @@ def test_what_the_database_refuses_changes_nothing(full: Job, file: Path, databa
         cur.execute("GRANT ALL ON ALL TABLES IN SCHEMA fcst_app TO stranger")
     monkeypatch.setenv("DATABASE_URL", database.replace("fcst@", "stranger:S3cret@"))
     assert main(["restore", str(file), "--replace"]) == 1
-    said = capsys.readouterr().err
-    assert "must be owner" in said and "S3cret" not in said
+    err = capsys.readouterr().err
+    assert "must be owner" in err and "S3cret" not in err
     assert tables() == before
 
 
-def test_what_others_have_built_on_our_tables_is_not_torn_down(full: Job, file: Path, capsys) -> None:
+def test_views_of_others_on_our_tables_are_not_dropped(full: Job, file: Path, capsys) -> None:
     backups.back_up(file, is_replacing=False)
     with transaction() as cur:
-        cur.execute("CREATE VIEW public.of_somebody AS SELECT job_id FROM fcst_app.jobs")
+        cur.execute("CREATE VIEW public.by_others AS SELECT job_id FROM fcst_app.jobs")
     before = tables()
     assert main(["restore", str(file), "--replace"]) == 1
     assert "other objects depend on" in capsys.readouterr().err
     assert tables() == before
 
 
-# From the command line, with the embedded database
+# CLI with the embedded database
 
 
 @pytest.fixture
@@ -463,7 +467,7 @@ def embedded(tmp_path: Path, monkeypatch) -> Iterator[Path]:
 
 
 @pytest.mark.full
-def test_the_embedded_database_is_carried_to_another_home(embedded: Path, tmp_path: Path, file: Path) -> None:
+def test_embedded_database_is_restored_to_another_home(embedded: Path, tmp_path: Path, file: Path) -> None:
     def fcst(*args: str, home: Path = embedded) -> subprocess.CompletedProcess:
         env = {**os.environ, "FCST_HOME": str(home)}
         command = [sys.executable, "-m", "fcst", *args]
@@ -483,7 +487,7 @@ def test_the_embedded_database_is_carried_to_another_home(embedded: Path, tmp_pa
         shutil.rmtree(other, ignore_errors=True)
 
 
-def test_a_restore_that_is_killed_changes_nothing(full: Job, file: Path, server: dict[str, str]) -> None:
+def test_killed_restore_changes_nothing(full: Job, file: Path, server: dict[str, str]) -> None:
     def waits() -> bool:
         with admin(server) as cur:
             cur.execute("SELECT 1 FROM pg_stat_activity WHERE application_name = 'psql' AND wait_event_type = 'Lock'")
@@ -492,7 +496,7 @@ def test_a_restore_that_is_killed_changes_nothing(full: Job, file: Path, server:
     backups.back_up(file, is_replacing=False)
     before = tables()
     with contextlib.closing(psycopg2.connect(os.environ["DATABASE_URL"])) as con, con.cursor() as cur:
-        cur.execute("SELECT 1 FROM fcst_app.jobs FOR UPDATE")  # so it has to wait in the middle
+        cur.execute("SELECT 1 FROM fcst_app.jobs FOR UPDATE")  # makes the restore wait
         command = [sys.executable, "-m", "fcst", "restore", str(file), "--replace"]
         process = subprocess.Popen(command, cwd=PROJECT, stderr=subprocess.DEVNULL, start_new_session=True)
         wait_until(waits, 20, "for the restore to wait")
@@ -502,13 +506,13 @@ def test_a_restore_that_is_killed_changes_nothing(full: Job, file: Path, server:
     assert tables() == before
 
 
-def test_backup_and_restore_say_how_far_they_are(
+def test_backup_and_restore_report_progress(
     load_dataset: Callable[..., Dataset], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(dump, "TELL_EVERY_S", 0.0)
     monkeypatch.setattr(dump, "LOOK_EVERY_S", 0.001)
     dataset = load_dataset(n_items=6)
-    with transaction() as cur:  # so that the server is busy with it for a while
+    with transaction() as cur:  # enough data to keep the server busy
         cur.execute(
             "INSERT INTO fcst_app.sales SELECT %(dataset_id)s, 'more ' || i, '2020-01-04', array_agg(random())"
             " FROM generate_series(1, 20000) i, generate_series(1, 156) GROUP BY i",
@@ -516,11 +520,11 @@ def test_backup_and_restore_say_how_far_they_are(
         )
         cur.execute("ANALYZE fcst_app.sales")
     written: list[tuple[int, int]] = []
-    backups.back_up(tmp_path / "b", False, on_progress=lambda *said: written.append(said))
+    backups.back_up(tmp_path / "b", False, on_progress=lambda *progress: written.append(progress))
     restored: list[tuple[int, int]] = []
-    backups.restore(tmp_path / "b", True, on_progress=lambda *said: restored.append(said))
-    for said in (written, restored):
-        assert len(said) > 1 and len({total for _, total in said}) == 1
-        assert said == sorted(said), said
-        assert 0 < said[-1][0] <= said[-1][1]
+    backups.restore(tmp_path / "b", True, on_progress=lambda *progress: restored.append(progress))
+    for calls in (written, restored):
+        assert len(calls) > 1 and len({total for _, total in calls}) == 1
+        assert calls == sorted(calls), calls
+        assert 0 < calls[-1][0] <= calls[-1][1]
     assert restored[-1][0] > restored[-1][1] / 2

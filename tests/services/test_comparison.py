@@ -1,4 +1,4 @@
-"""Two runs side by side, and a run beside what happened since."""
+"""Comparison of two runs, and of runs with later actuals."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -24,14 +24,14 @@ def spec(**options: object) -> dict:
     return {"models": ("Naive", "WindowAverage"), "h": 4, "n_windows": 1, **options}
 
 
-def test_specs_tell_what_differs(dataset: Dataset) -> None:
+def test_compare_specs_marks_differences(dataset: Dataset) -> None:
     one, other = run(dataset, 3, **spec()), run(dataset, 2, **spec(h=6))
     rows = {row.what: row for row in comparison.compare_specs(one, other)}
     assert {what for what, row in rows.items() if row.differs} == {"Items", "Horizon, weeks"}
     assert rows["Models"].run == "Naive, WindowAverage"
 
 
-def test_items_are_compared_over_the_weeks_that_both_have(dataset: Dataset) -> None:
+def test_items_are_compared_over_common_weeks(dataset: Dataset) -> None:
     one, other = run(dataset, 3, **spec()), run(dataset, 2, **spec(h=6))
     frame = comparison.compare_items(one, "Naive", other, "WindowAverage").set_index("unique_id")
     assert set(frame.index) == {"item1", "item2", "item3"} and set(frame["n_weeks"]) == {4}
@@ -45,7 +45,7 @@ def test_items_are_compared_over_the_weeks_that_both_have(dataset: Dataset) -> N
     assert np.isnan(frame.loc["item1", "other"]) and frame.index[-1] == "item1"
 
 
-def test_weeks_that_end_on_other_days_are_not_compared(
+def test_weeks_with_different_week_ends_are_not_compared(
     dataset: Dataset, load_dataset: Callable[..., Dataset], tmp_path: Path
 ) -> None:
     write_sales(tmp_path / "sunday.csv", 3, 60)
@@ -53,11 +53,11 @@ def test_weeks_that_end_on_other_days_are_not_compared(
     assert set(comparison.compare_items(run(dataset, 3, **spec()), "Naive", other, "Naive")["n_weeks"]) <= {0}
 
 
-def test_without_a_newer_dataset_there_is_nothing_to_say_of_since(dataset: Dataset) -> None:
+def test_accuracy_on_actuals_needs_a_newer_dataset(dataset: Dataset) -> None:
     assert comparison.true_accuracy(run(dataset, 3, **spec())) is None
 
 
-def test_a_run_is_measured_against_the_weeks_that_came(
+def test_run_is_measured_against_later_actuals(
     dataset: Dataset, load_dataset: Callable[..., Dataset], tmp_path: Path
 ) -> None:
     job = run(dataset, 3, **spec())
@@ -77,13 +77,13 @@ def test_a_run_is_measured_against_the_weeks_that_came(
     assert 0 <= row["coverage_80"] <= row["coverage_95"] <= 1
 
 
-def test_spec_without_levels_is_compared_too(dataset: Dataset) -> None:
+def test_compare_specs_without_levels(dataset: Dataset) -> None:
     one = run(dataset, 1, **spec(level=()))
     rows = {row.what: row for row in comparison.compare_specs(one, one)}
     assert rows["Interval levels, percent"].run == "none" and JobSpec().level == (80, 95)
 
 
-def test_two_runs_are_measured_against_the_weeks_that_both_forecast_and_that_came(
+def test_two_runs_are_measured_against_actuals_of_common_weeks(
     dataset: Dataset, load_dataset: Callable[..., Dataset], tmp_path: Path
 ) -> None:
     one, other = run(dataset, 3, **spec()), run(dataset, 2, **spec(h=2))
@@ -108,14 +108,14 @@ def test_two_runs_are_measured_against_the_weeks_that_both_forecast_and_that_cam
     assert of_items["unique_id"].tolist() == ["item3"] and of_items["sold"].tolist() == pytest.approx([y[1].sum()])
 
 
-def test_earlier_forecasts_are_measured_by_how_long_before_they_were_made(
+def test_earlier_forecasts_are_measured_by_lag(
     dataset: Dataset, load_dataset: Callable[..., Dataset], tmp_path: Path
 ) -> None:
     first = run(dataset, 3, **spec(h=8))
-    assert comparison.accuracy_by_lag(dataset.name, "Naive").empty, "no week is known that was forecast"
+    assert comparison.accuracy_by_lag(dataset.name, "Naive").empty, "no forecast week has actuals"
     write_sales(tmp_path / "later.csv", 3, 64)
     second = run(load_dataset(tmp_path / "later.csv"), 2, **spec(h=8))
-    run(dataset, 1, **spec(models=("WindowAverage",), h=8))  # of another model, which does not count for Naive
+    run(dataset, 1, **spec(models=("WindowAverage",), h=8))  # another model, not counted for Naive
     write_sales(tmp_path / "last.csv", 3, 66)
     newest = load_dataset(tmp_path / "last.csv")
     found = comparison.accuracy_by_lag(dataset.name, "Naive").set_index("lag")
@@ -123,14 +123,14 @@ def test_earlier_forecasts_are_measured_by_how_long_before_they_were_made(
     assert found["n_runs"].tolist() == [2, 1] and found["n_weeks"].tolist() == [5, 3]
     last = run(newest, 3, **spec())
 
-    def known(key: str) -> np.ndarray:
+    def actuals(key: str) -> np.ndarray:
         return forecasts.view(last, "Naive", only(key)).history["unit_sales"].to_numpy()
 
-    def said(job: Job, key: str, lag: int) -> float:
+    def forecast(job: Job, key: str, lag: int) -> float:
         return forecasts.view(job, "Naive", only(key)).forecast["forecast"].iloc[lag - 1]
 
-    pairs = [(said(first, f"item{i}", 1), known(f"item{i}")[60]) for i in (1, 2, 3)]
-    pairs += [(said(second, f"item{i}", 1), known(f"item{i}")[64]) for i in (2, 3)]
+    pairs = [(forecast(first, f"item{i}", 1), actuals(f"item{i}")[60]) for i in (1, 2, 3)]
+    pairs += [(forecast(second, f"item{i}", 1), actuals(f"item{i}")[64]) for i in (2, 3)]
     f, y = np.array(pairs).T
     assert found.loc[1, "wape"] == pytest.approx(np.abs(f - y).sum() / y.sum())
     assert found.loc[1, "bias"] == pytest.approx((f - y).sum() / y.sum())

@@ -1,4 +1,4 @@
-"""Plans and calendars of a dataset: added, listed, carried to its next version, removed unless a run has used them."""
+"""Driver plans and holidays of a dataset: add, list, carry over to the next version, remove if unused."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -26,7 +26,7 @@ def dataset(load_dataset: Callable[..., Dataset]) -> Dataset:
 
 
 def values_of(dataset: Dataset, item: str) -> dict[str, list[float]]:
-    """name -> values of the last week and of the weeks after it."""
+    """Driver name -> values of the last week and of later weeks."""
     loads = drivers.list_loads(dataset.dataset_id)
     rows = stored.values_of([SalesRecord(item, np.zeros(0), {"family": "DAIRY"})], loads)[item]
     found = assemble(loads, rows, dataset.n_weeks, dataset.last_wk_end_dt)
@@ -34,13 +34,13 @@ def values_of(dataset: Dataset, item: str) -> dict[str, list[float]]:
 
 
 def plan_of(dataset: Dataset, path: Path, *units: tuple[int, str, int]) -> None:
-    """A plan of (weeks ahead, item, promotion)."""
+    """Loads a plan of (weeks ahead, item, promotion)."""
     weeks = [f"{dataset.last_wk_end_dt + timedelta(weeks=n)},{item},{promo}" for n, item, promo in units]
     path.write_text("\n".join(["week ending,item,promo", *weeks]))
     load_plan(dataset, path)
 
 
-def test_plan_is_of_the_items_it_names_and_others_have_none(dataset: Dataset, tmp_path: Path) -> None:
+def test_plan_applies_to_the_named_items_only(dataset: Dataset, tmp_path: Path) -> None:
     plan_of(dataset, tmp_path / "plan.csv", (1, "item1", 1), (2, "item2", 1))
     assert values_of(dataset, "item1") == {"promo": [0, 1, 0]}
     assert values_of(dataset, "item3") == {"promo": [0, 0, 0]}
@@ -48,7 +48,7 @@ def test_plan_is_of_the_items_it_names_and_others_have_none(dataset: Dataset, tm
     assert (load.source, load.is_own, load.created_by != "") == ("plan.csv", False, True)
 
 
-def test_plan_of_a_family_is_of_its_items(load_dataset: Callable[..., Dataset], tmp_path: Path) -> None:
+def test_plan_of_a_family_applies_to_its_items(load_dataset: Callable[..., Dataset], tmp_path: Path) -> None:
     days = [date(2020, 1, 5) + timedelta(days=n) for n in range(70)]
     rows = [f"{day},{item},{family},5" for day in days for item, family in (("a", "DAIRY"), ("b", "DELI"))]
     (tmp_path / "sales.csv").write_text("\n".join(["date,item,family,qty", *rows]))
@@ -76,7 +76,7 @@ def joined(load_dataset: Callable[..., Dataset], tmp_path: Path) -> Dataset:
 
 
 def next_week_of(dataset: Dataset, name: str) -> dict[str, float | None]:
-    """item -> a driver in the week after the last."""
+    """Item -> value of a driver in the week after the last."""
     loads = drivers.list_loads(dataset.dataset_id)
     keys = ("1|7", "1|8", "2|7", "2|8", "7|8")
     found = stored.values_of([SalesRecord(key, np.zeros(10)) for key in keys], loads)
@@ -88,7 +88,7 @@ def next_week_of(dataset: Dataset, name: str) -> dict[str, float | None]:
     }
 
 
-def test_plan_of_a_part_of_the_keys_is_of_all_items_with_it(
+def test_plan_of_a_key_part_applies_to_all_items_with_it(
     joined: Dataset, load_dataset: Callable[..., Dataset], tmp_path: Path
 ) -> None:
     week = joined.last_wk_end_dt + timedelta(weeks=1)
@@ -103,21 +103,23 @@ def test_plan_of_a_part_of_the_keys_is_of_all_items_with_it(
     assert next_week_of(joined, "promo") == {"1|7": 1, "1|8": 0, "2|7": 1, "2|8": 0, "7|8": 0}
     assert next_week_of(joined, "open") == {"1|7": 0.5, "1|8": 0.5, "2|7": 1, "2|8": 1, "7|8": 0}
     later = load_dataset(tmp_path / "stores.csv", name=joined.name, mapping={"item": ["item_nbr", "store_nbr"]})
-    assert [load.key_of("7|1", {}) for load in drivers.list_loads(later.dataset_id)] == ["7", "1"], "as it is named"
+    assert [load.key_of("7|1", {}) for load in drivers.list_loads(later.dataset_id)] == ["7", "1"], (
+        "key columns are matched by name"
+    )
     other = load_dataset(tmp_path / "stores.csv", name=joined.name, mapping={"item": ["item_nbr"]})
     assert [load.key_of("7", {}) for load in drivers.list_loads(other.dataset_id)] == ["7", None]
 
 
-def test_plan_of_the_units_of_a_part_of_the_keys_is_refused(joined: Dataset, tmp_path: Path) -> None:
-    """Of all its items together."""
+def test_driver_equal_to_units_of_a_key_part_is_refused(joined: Dataset, tmp_path: Path) -> None:
+    """The driver equals the sum over the items of the key part."""
     lines = [f"{week},7,{6 * units}" for week, units in read_weeks(joined, "1|7")]
     path = tmp_path / "traffic.csv"
     path.write_text("\n".join(["week ending,item_nbr,traffic", *lines]))
     assert "'traffic' is the units sold, or a multiple of them" in (error_of_plan(joined, path, "traffic") or "")
 
 
-def test_plan_of_the_units_sold_is_refused(load_dataset: Callable[..., Dataset], tmp_path: Path) -> None:
-    """By item, and by family, whose units are the sum over its items."""
+def test_driver_equal_to_units_sold_is_refused(load_dataset: Callable[..., Dataset], tmp_path: Path) -> None:
+    """The driver equals the units of an item, or of a family."""
     days = [date(2020, 1, 5) + timedelta(days=n) for n in range(210)]
     rows = [f"{day},{item},DAIRY,{(n * n) % 17 + 1}" for n, day in enumerate(days) for item in "ab"]
     (tmp_path / "sales.csv").write_text("\n".join(["date,item,family,qty", *rows]))
@@ -138,20 +140,18 @@ def test_plan_of_the_units_sold_is_refused(load_dataset: Callable[..., Dataset],
 
 
 def read_weeks(dataset: Dataset, item: str) -> list[tuple[date, int]]:
-    """(week, units) of an item."""
+    """(week, units) rows of an item."""
     return [(row.wk_end_dt, round(row.unit_sales or 0)) for row in datasets.item_history(dataset.dataset_id, item)]
 
 
 def error_of_plan(dataset: Dataset, path: Path, column: str) -> str | None:
-    """Why the ingest of a plan with a driver was refused; None where it was not."""
+    """Ingests a plan; returns its error, or None."""
     mapping = {"date": ["week ending"], "driver": [column]}
     ingest = ingest_plan(IngestSpec(paths=(str(path),), name="n", plan_of=dataset.dataset_id, mapping=mapping))
     return ingest.error
 
 
-def test_next_version_has_the_plans_of_the_one_before(
-    dataset: Dataset, load_dataset: Callable[..., Dataset], tmp_path: Path
-) -> None:
+def test_next_version_inherits_plans(dataset: Dataset, load_dataset: Callable[..., Dataset], tmp_path: Path) -> None:
     plan_of(dataset, tmp_path / "plan.csv", (1, "item1", 1), (3, "item1", 1))
     write_sales(tmp_path / "more.csv", 3, 62)
     later = load_dataset(tmp_path / "more.csv", name=dataset.name)
@@ -178,14 +178,14 @@ def test_holidays_are_events_of_all_items_by_name(dataset: Dataset) -> None:
 
 
 def test_unknown_country_and_region_are_refused(dataset: Dataset) -> None:
-    with pytest.raises(InputError, match="'XX' are not known"):
+    with pytest.raises(InputError, match="'XX' are not available"):
         drivers.add_holidays(dataset.dataset_id, "XX")
     with pytest.raises(InputError, match="has no region 'nowhere'"):
         drivers.add_holidays(dataset.dataset_id, "DE", "nowhere")
     assert drivers.list_loads(dataset.dataset_id) == []
 
 
-def test_load_goes_unless_a_run_has_used_it(dataset: Dataset, tmp_path: Path) -> None:
+def test_load_is_removed_unless_a_run_uses_it(dataset: Dataset, tmp_path: Path) -> None:
     plan_of(dataset, tmp_path / "plan.csv", (1, "item1", 1))
     (load,) = drivers.list_loads(dataset.dataset_id)
     with pytest.raises(NotFound):
@@ -199,7 +199,7 @@ def test_load_goes_unless_a_run_has_used_it(dataset: Dataset, tmp_path: Path) ->
     assert [row.driver_load_id for row in drivers.list_loads(dataset.dataset_id)] == [load.driver_load_id]
 
 
-def test_plan_is_looked_into_once(dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_plan_is_inspected_once(dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "plan.csv"
     path.write_text(f"week ending,item,promo\n{dataset.last_wk_end_dt},item1,1\n")
     spec = IngestSpec(paths=(str(path),), name="n", plan_of=dataset.dataset_id)
@@ -213,7 +213,7 @@ def test_plan_is_looked_into_once(dataset: Dataset, tmp_path: Path, monkeypatch:
         drivers.request_plan(replace(spec, mapping={"date": []}), look)
 
 
-def test_file_without_drivers_is_refused_before_anything_is_asked(dataset: Dataset, tmp_path: Path) -> None:
+def test_file_without_drivers_is_refused_before_an_ingest_is_requested(dataset: Dataset, tmp_path: Path) -> None:
     path = tmp_path / "colours.csv"
     path.write_text("date,item,colour\n2021-01-01,item1,red\n")
     spec = IngestSpec(paths=(str(path),), name="n", plan_of=dataset.dataset_id)
@@ -222,7 +222,7 @@ def test_file_without_drivers_is_refused_before_anything_is_asked(dataset: Datas
     assert ingests.list_open() == []
 
 
-def test_column_of_a_plan_is_the_known_driver_with_other_capitals_and_signs(
+def test_plan_column_matches_a_known_driver_ignoring_case_and_separators(
     load_dataset: Callable[..., Dataset], tmp_path: Path
 ) -> None:
     days = [date(2020, 1, 5) + timedelta(days=n) for n in range(140)]
@@ -239,7 +239,7 @@ def test_column_of_a_plan_is_the_known_driver_with_other_capitals_and_signs(
     assert not plan.report.remarks or "cannot be estimated" not in " ".join(plan.report.remarks)
 
 
-def test_driver_that_no_week_with_sales_has_is_remarked(dataset: Dataset, tmp_path: Path) -> None:
+def test_driver_without_values_in_sales_weeks_has_a_remark(dataset: Dataset, tmp_path: Path) -> None:
     plan_of(dataset, tmp_path / "past.csv", (0, "item1", 1), (-3, "item2", 1), (2, "item2", 1))
     plan_of(dataset, tmp_path / "future.csv", (1, "item1", 1), (2, "item2", 1))
     assert [len(load.report.remarks) for load in drivers.list_loads(dataset.dataset_id)] == [0, 0]

@@ -1,4 +1,4 @@
-"""How long a run will take: by an alike run of this machine, else by the costs of its models."""
+"""Duration estimates: from a similar run on this machine, otherwise from model costs."""
 
 import socket
 import uuid
@@ -24,7 +24,7 @@ def listed(dataset: Dataset) -> ListedDataset:
 
 
 def run_on(host: str, dataset: Dataset, seconds: float, n_windows: int = 3) -> int:
-    """A run of six items in three batches, each of which took so long on one process."""
+    """Creates a run of six items in three batches, each of which took `seconds` on one process."""
     job_id = jobs.submit_job(
         dataset.dataset_id, jobs.choose_largest(dataset, 6), JobSpec(MODELS, batch_size=2, n_windows=n_windows)
     )
@@ -53,24 +53,24 @@ def estimate(dataset: Dataset, n_windows: int = 3, batch_size: int = 2) -> estim
     return estimates.estimate(listed(dataset), counts, MODELS, n_windows, batch_size)
 
 
-def test_estimate_follows_an_alike_run_with_its_start_and_end(
+def test_estimate_uses_a_similar_run_with_its_start_and_end(
     load_dataset: Callable[..., Dataset], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FCST_PROCESSES", "2")
     dataset = load_dataset(n_items=6)
     assert estimate(dataset).job_id is None
     run_on("elsewhere", dataset, 500)
-    assert estimate(dataset).job_id is None, "another machine"
+    assert estimate(dataset).job_id is None, "run on another machine"
     job_id = run_on(socket.gethostname(), dataset, 60)
     found = estimate(dataset)
     assert found.job_id == job_id
-    # 30 s of one core an item, six items on two processes, one second to start and half a second to end
+    # 30 s of one core per item, six items on two processes, 1 s to start and 0.5 s to end
     assert found.seconds == pytest.approx(1 + 6 * 30 / 2 + 0.5)
     assert estimate(dataset, batch_size=6).seconds == pytest.approx(1 + 6 * 30 + 0.5), "one batch, one process"
     assert estimate(dataset, n_windows=6).seconds > found.seconds
 
 
-def test_estimate_does_not_follow_a_clock_that_was_set_during_a_run(
+def test_estimate_ignores_clock_changes_during_a_run(
     load_dataset: Callable[..., Dataset], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FCST_PROCESSES", "2")
@@ -83,7 +83,7 @@ def test_estimate_does_not_follow_a_clock_that_was_set_during_a_run(
     assert estimate(dataset).seconds == pytest.approx(1 + 6 * 30 / 2 + 0.5)
 
 
-def test_estimate_without_a_run_has_the_start_and_the_learning(load_dataset: Callable[..., Dataset]) -> None:
+def test_estimate_without_a_similar_run_includes_start_and_learning(load_dataset: Callable[..., Dataset]) -> None:
     dataset = load_dataset(n_items=6)
     alone = estimate(dataset)
     assert alone.job_id is None and estimates.START_S < alone.seconds < estimates.START_S + 5

@@ -1,4 +1,4 @@
-"""Files of forecasts, opened by the libraries that people open them with, against the rows of the database."""
+"""Forecast exports, read with common libraries and compared with database rows; download routes."""
 
 import io
 import json
@@ -35,9 +35,21 @@ from fcst.ui import downloads
 from tests.services.test_accuracy import run
 from tests.unit.test_harmless import cells
 
-NASTY = ["=cmd|'/c calc'!A1", "+1", "-2+3", "@SUM(A1)", "\tx", "\rx", "\nx", "＝1+1", 'a/b "c"', "_x000D_", "a\x01b"]
-NASTY += ["NA", "null", "00042", "<b>&amp;", " x ", "Käse", "1e5", "true", "a,b;c", "A-5", "store|item"]
-NASTY += [";=1", "a; ＝1", "a\t=1", 'x";=1', "12|-3", " @x"]
+UNSAFE_KEYS = [
+    "=cmd|'/c calc'!A1",
+    "+1",
+    "-2+3",
+    "@SUM(A1)",
+    "\tx",
+    "\rx",
+    "\nx",
+    "＝1+1",
+    'a/b "c"',
+    "_x000D_",
+    "a\x01b",
+]
+UNSAFE_KEYS += ["NA", "null", "00042", "<b>&amp;", " x ", "Käse", "1e5", "true", "a,b;c", "A-5", "store|item"]
+UNSAFE_KEYS += [";=1", "a; ＝1", "a\t=1", 'x";=1', "12|-3", " @x"]
 
 
 @pytest.fixture
@@ -47,16 +59,16 @@ def job(load_dataset: Callable[..., Dataset], once: Callable) -> Job:
 
 
 @pytest.fixture
-def nasty(load_dataset: Callable[..., Dataset], once: Callable) -> Job:
-    return once("nasty", lambda: make_nasty(load_dataset))
+def unsafe(load_dataset: Callable[..., Dataset], once: Callable) -> Job:
+    return once("unsafe", lambda: make_unsafe_run(load_dataset))
 
 
-def make_nasty(load_dataset: Callable[..., Dataset]) -> Job:
-    """A run whose items have been given keys that harm or confuse those who open files."""
-    job = run(load_dataset(n_items=len(NASTY)), len(NASTY), models=("SeasonalNaive",), n_windows=1, h=1)
+def make_unsafe_run(load_dataset: Callable[..., Dataset]) -> Job:
+    """Creates a run whose item keys are unsafe or ambiguous in files."""
+    job = run(load_dataset(n_items=len(UNSAFE_KEYS)), len(UNSAFE_KEYS), models=("SeasonalNaive",), n_windows=1, h=1)
     with transaction() as cur:
         for table in ("items", "sales", "job_items", "forecasts", "forecast_sums", "metrics"):
-            for number, key in enumerate(NASTY, 1):
+            for number, key in enumerate(UNSAFE_KEYS, 1):
                 cur.execute(
                     f"UPDATE fcst_app.{table} SET unique_id = %(key)s WHERE unique_id = %(old)s",
                     {"key": key, "old": f"item{number}"},
@@ -91,7 +103,7 @@ def written(job: Job, file_format: str, unique_ids: list[str] | None = None) -> 
 def read_csv(file: io.BytesIO) -> pd.DataFrame:
     text = io.TextIOWrapper(file, encoding="utf-8", newline="")
     texts = {"unique_id": str, "model": str, "made_by": str}
-    # Python's engine: pandas' own takes a carriage return within quotes for an end of line
+    # engine="python", because the C engine reads a quoted carriage return as end of line
     return pd.read_csv(text, dtype=texts, parse_dates=["wk_end_dt"], keep_default_na=False, engine="python")
 
 
@@ -116,7 +128,7 @@ EVERY_FORMAT = pytest.mark.parametrize("file_format", READERS)
 
 @EVERY_FORMAT
 @pytest.mark.parametrize("unique_ids", [None, ["item3"], ["item4", "item6"]])
-def test_file_holds_what_the_database_does(job: Job, file_format: str, unique_ids: list[str] | None) -> None:
+def test_export_equals_database_rows(job: Job, file_format: str, unique_ids: list[str] | None) -> None:
     found = READERS[file_format](written(job, file_format, unique_ids))
     wanted = in_database(job, unique_ids)
     assert len(found) == exports.count_rows(job, len(unique_ids or "1234")) == 8 * len(unique_ids or "1234")
@@ -125,26 +137,26 @@ def test_file_holds_what_the_database_does(job: Job, file_format: str, unique_id
 
 
 @EVERY_FORMAT
-def test_every_key_comes_back(nasty: Job, file_format: str) -> None:
-    found = READERS[file_format](written(nasty, file_format))["unique_id"]
-    assert set(found) == set(map(for_spreadsheet, NASTY) if file_format == "csv" else NASTY)
+def test_unsafe_keys_survive_a_round_trip(unsafe: Job, file_format: str) -> None:
+    found = READERS[file_format](written(unsafe, file_format))["unique_id"]
+    assert set(found) == set(map(for_spreadsheet, UNSAFE_KEYS) if file_format == "csv" else UNSAFE_KEYS)
 
 
-def test_no_text_of_a_csv_begins_a_formula_whatever_it_is_split_at(nasty: Job, load_dataset: Callable) -> None:
+def test_no_csv_text_begins_a_formula_with_any_separator(unsafe: Job, load_dataset: Callable) -> None:
     with transaction() as cur:
         cur.execute("UPDATE fcst_app.forecasts SET model = ';=2', made_by = '=3 | +4'")
     weekly = io.BytesIO()
-    datasets.write_weekly_file(nasty.dataset_id, weekly)
-    for document in (written(nasty, "csv").getvalue().decode(), weekly.getvalue().decode()):
+    datasets.write_weekly_file(unsafe.dataset_id, weekly)
+    for document in (written(unsafe, "csv").getvalue().decode(), weekly.getvalue().decode()):
         for separator in ",;\t|":
             found = [cell for cell in cells(document, separator) if re.match(r"\s*[=+@＝＋－＠-]", cell)]
             assert found == []
-    frame = read_csv(written(nasty, "csv"))
+    frame = read_csv(written(unsafe, "csv"))
     assert set(frame["model"]) == {";'=2"} and set(frame["made_by"]) == {"'=3 | '+4"}
 
 
-def test_excel_has_four_sheets_with_typed_cells_and_no_formula(nasty: Job) -> None:
-    book = openpyxl.load_workbook(written(nasty, "xlsx"))
+def test_workbook_has_four_sheets_with_typed_cells_and_no_formulas(unsafe: Job) -> None:
+    book = openpyxl.load_workbook(written(unsafe, "xlsx"))
     assert book.sheetnames == ["Forecasts", "Accuracy", "Adjustments", "Run"]
     kinds = {cell.data_type for sheet in book for row in sheet.iter_rows() for cell in row}
     assert kinds == {"s", "n", "d", "b"}
@@ -153,12 +165,12 @@ def test_excel_has_four_sheets_with_typed_cells_and_no_formula(nasty: Job) -> No
     assert [cell.data_type for cell in first] == ["s", "d", "s", "n", "n", "n", "n", "n", "b", "s", "n"]
     assert first[1].number_format == "yyyy-mm-dd"
     facts = dict(book["Run"].iter_rows(min_row=2, values_only=True))
-    assert (facts["Run"], facts["Name"], facts["Note"]) == (nasty.job_id, "=1+1", "@x")
-    assert (facts["Models"], facts["Weeks ahead"], facts["… completed"]) == ("SeasonalNaive", 1, len(NASTY))
+    assert (facts["Run"], facts["Name"], facts["Note"]) == (unsafe.job_id, "=1+1", "@x")
+    assert (facts["Models"], facts["Weeks ahead"], facts["… completed"]) == ("SeasonalNaive", 1, len(UNSAFE_KEYS))
 
 
 @pytest.mark.parametrize("unique_ids", [None, ["item3"], ["item4", "item6"]])
-def test_excel_has_the_accuracy_of_the_run_and_of_its_items(job: Job, unique_ids: list[str] | None) -> None:
+def test_workbook_has_accuracy_of_the_run_and_its_items(job: Job, unique_ids: list[str] | None) -> None:
     sheet = openpyxl.load_workbook(written(job, "xlsx", unique_ids))["Accuracy"]
     head, *rows = sheet.iter_rows(values_only=True)
     found = pd.DataFrame(rows, columns=head)
@@ -174,22 +186,22 @@ def test_excel_has_the_accuracy_of_the_run_and_of_its_items(job: Job, unique_ids
     assert sheet.cell(2, head.index("wape") + 1).number_format == "0.00%"
 
 
-def test_accuracy_that_is_not_defined_is_an_empty_cell(job: Job) -> None:
+def test_undefined_accuracy_is_an_empty_cell(job: Job) -> None:
     with transaction() as cur:
         cur.execute("UPDATE fcst_app.metrics SET mase = NULL WHERE unique_id = 'item4'")
     head, *rows = openpyxl.load_workbook(written(job, "xlsx", ["item4"]))["Accuracy"].iter_rows(values_only=True)
     assert [row[head.index("mase")] is None for row in rows if row[0] == "item"] == [True] * 2
 
 
-def test_excel_is_refused_in_words_where_rows_are_too_many(job: Job) -> None:
+def test_workbook_with_too_many_rows_is_refused(job: Job) -> None:
     many = replace(job, n_items=37_501, n_completed=37_501)  # by 2 models and 4 weeks
-    with pytest.raises(InputError, match="300,008 forecasts would take minutes .* at most 300,000 rows") as caught:
+    with pytest.raises(InputError, match="300,008 forecasts would take minutes .* the limit is 300,000 rows") as caught:
         exports.write_export(many, io.BytesIO(), "xlsx")
-    assert caught.value.hint.startswith("Take CSV or Parquet")
+    assert caught.value.hint.startswith("Choose CSV or Parquet")
 
 
 @EVERY_FORMAT
-def test_items_that_did_not_complete_are_in_no_file(job: Job, file_format: str) -> None:
+def test_exports_exclude_items_that_did_not_complete(job: Job, file_format: str) -> None:
     with transaction() as cur:
         cur.execute("UPDATE fcst_app.job_items SET outcome = 'failed', reason = 'x' WHERE unique_id = 'item4'")
     keys = set(in_database(job)["unique_id"])
@@ -198,7 +210,7 @@ def test_items_that_did_not_complete_are_in_no_file(job: Job, file_format: str) 
 
 
 @EVERY_FORMAT
-def test_command_line_writes_the_same(
+def test_cli_writes_the_same_file(
     job: Job, tmp_path: Path, file_format: str, capfdbinary: pytest.CaptureFixture[bytes]
 ) -> None:
     path, key = tmp_path / f"out.{file_format}", in_database(job)["unique_id"].iloc[-1]
@@ -206,17 +218,17 @@ def test_command_line_writes_the_same(
     assert READERS[file_format](io.BytesIO(path.read_bytes())).equals(READERS[file_format](written(job, file_format)))
     assert main(["export", str(job.job_id), "-o", str(path), "--format", file_format, "--item", key]) == 0
     assert len(READERS[file_format](io.BytesIO(path.read_bytes()))) == 8
-    assert main(["export", str(job.job_id), "-o", str(path), "--item", "nobody"]) == 2
-    assert len(READERS[file_format](io.BytesIO(path.read_bytes()))) == 8, "the file that was there stays"
+    assert main(["export", str(job.job_id), "-o", str(path), "--item", "missing"]) == 2
+    assert len(READERS[file_format](io.BytesIO(path.read_bytes()))) == 8, "the existing file is kept"
     assert [file.name for file in tmp_path.glob(".*")] == []
 
 
-# The server's route
+# Download routes
 
 
 @pytest.fixture
 def site(database: str) -> Iterator[str]:
-    """A server with the routes of the app on this test's database."""
+    """URL of a server with the download routes, on the test database."""
     server = uvicorn.Server(uvicorn.Config(Starlette(routes=downloads.ROUTES), port=0, log_level="warning", ws="none"))
     thread = threading.Thread(target=server.run)
     thread.start()
@@ -238,7 +250,7 @@ def get(address: str, method: str = "GET") -> tuple[int, dict[str, str], bytes]:
 
 
 @EVERY_FORMAT
-def test_route_gives_the_file_under_a_name_that_says_what_it_is(job: Job, site: str, file_format: str) -> None:
+def test_route_returns_the_file_with_a_descriptive_name(job: Job, site: str, file_format: str) -> None:
     status, headers, body = get(site + downloads.link_to_forecasts(job.job_id, file_format))
     assert status == 200 and headers["content-length"] == str(len(body))
     assert headers["content-type"] == exports.MEDIA_TYPES[file_format]
@@ -251,17 +263,17 @@ def test_route_gives_the_file_under_a_name_that_says_what_it_is(job: Job, site: 
     )
 
 
-def test_route_gives_the_bytes_of_the_command_line(
+def test_route_returns_the_same_bytes_as_the_cli(
     job: Job, site: str, capfdbinary: pytest.CaptureFixture[bytes]
 ) -> None:
     assert main(["export", str(job.job_id)]) == 0
     assert get(f"{site}/downloads/{job.job_id}/forecasts.csv")[2] == capfdbinary.readouterr().out
 
 
-def test_route_finds_every_key(nasty: Job, site: str) -> None:
-    for key in NASTY:
+def test_route_finds_unsafe_keys(unsafe: Job, site: str) -> None:
+    for key in UNSAFE_KEYS:
         status, headers, body = get(
-            site + downloads.link_to_forecasts(nasty.job_id, "parquet", downloads.one_item(key))
+            site + downloads.link_to_forecasts(unsafe.job_id, "parquet", downloads.one_item(key))
         )
         assert status == 200 and read_parquet(io.BytesIO(body))["unique_id"].tolist() == [key]
     assert "item-a-b--c-_" in headers["content-disposition"] or key != 'a/b "c"'
@@ -276,7 +288,7 @@ def test_route_finds_every_key(nasty: Job, site: str) -> None:
         RunFilter("nowhere"),
     ],
 )
-def test_link_to_a_filter_gives_the_items_that_match(job: Job, site: str, which: RunFilter) -> None:
+def test_link_with_a_filter_returns_the_matching_items(job: Job, site: str, which: RunFilter) -> None:
     chosen = [item.unique_id for item in list_items(job, "SeasonalNaive", which)]
     address = site + downloads.link_to_forecasts(job.job_id, "csv", downloads.those_that_match(which, "SeasonalNaive"))
     status, headers, body = get(address)
@@ -284,8 +296,8 @@ def test_link_to_a_filter_gives_the_items_that_match(job: Job, site: str, which:
     assert ("_item-item2_" if len(chosen) == 1 else f"_{len(chosen)}-items_") in headers["content-disposition"]
 
 
-def test_route_gives_the_files_of_a_dataset(nasty: Job, site: str) -> None:
-    dataset = datasets.get_dataset(nasty.dataset_id)
+def test_route_returns_the_files_of_a_dataset(unsafe: Job, site: str) -> None:
+    dataset = datasets.get_dataset(unsafe.dataset_id)
     status, headers, body = get(site + downloads.link_to_dataset(dataset.dataset_id, downloads.WEEKLY_SALES))
     assert status == 200 and headers["content-length"] == str(len(body))
     assert headers["content-disposition"] == "attachment; filename*=UTF-8''wkly_sales_data.csv"
@@ -305,12 +317,12 @@ def test_route_gives_the_files_of_a_dataset(nasty: Job, site: str) -> None:
 
 
 @pytest.mark.parametrize("name", [downloads.WEEKLY_SALES, downloads.REPORT])
-def test_with_a_sign_in_only_a_signed_link_gives_a_file_of_a_dataset(
-    nasty: Job, site: str, name: str, monkeypatch: pytest.MonkeyPatch
+def test_dataset_files_need_a_signed_link_with_sign_in(
+    unsafe: Job, site: str, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings = replace(load_settings(), role_rules=RoleRules({}))
     monkeypatch.setattr(downloads, "load_settings", lambda: settings)
-    dataset_id = nasty.dataset_id
+    dataset_id = unsafe.dataset_id
     address = site + downloads.link_to_dataset(dataset_id, name)
     assert get(address)[0] == 200
     until = re.search(r"until=(\d+)", address)
@@ -323,7 +335,7 @@ def test_with_a_sign_in_only_a_signed_link_gives_a_file_of_a_dataset(
         address.replace(f"/{dataset_id}/", f"/{dataset_id + 1}/"),
         address.replace("until=", "until=9"),
         address[:-1] + ("0" if address[-1] != "0" else "1"),
-        address.replace(f"datasets/{dataset_id}/{name}", f"{nasty.job_id}/forecasts.csv"),
+        address.replace(f"datasets/{dataset_id}/{name}", f"{unsafe.job_id}/forecasts.csv"),
     ):
         status, _, body = get(wrong)
         assert wrong != address and status == 403 and b"Reload the page" in body, wrong
@@ -332,13 +344,13 @@ def test_with_a_sign_in_only_a_signed_link_gives_a_file_of_a_dataset(
 
 
 @pytest.mark.parametrize(
-    ("path", "status", "said"),
+    ("path", "status", "message"),
     [
         ("99/forecasts.csv", 404, "There is no job 99."),
         ("99999999999999999999/forecasts.csv", 404, "There is no job"),
         ("{job}/forecasts.csv?items=item1", 404, "There is no parameter items"),
         ("{job}/forecasts.exe", 404, "There is no format 'exe'"),
-        ("{job}/forecasts.csv?item=nobody", 404, "no item nobody"),
+        ("{job}/forecasts.csv?item=missing", 404, "no item missing"),
         ("{job}/forecasts.csv?item=item1&item=%3Cb%3E", 404, "no item"),
         ("{job}/forecasts.csv?item=%00", 404, "no item"),
         ("{job}/forecasts.csv?item=%ff", 404, "no item"),
@@ -352,13 +364,15 @@ def test_with_a_sign_in_only_a_signed_link_gives_a_file_of_a_dataset(
         ("{job}/../../etc/passwd", 404, "Not Found"),
     ],
 )
-def test_route_refuses_in_words(job: Job, site: str, path: str, status: int, said: str) -> None:
+def test_route_rejects_invalid_requests_with_a_message(
+    job: Job, site: str, path: str, status: int, message: str
+) -> None:
     found, headers, body = get(f"{site}/downloads/{path.format(job=job.job_id)}")
-    assert found == status and said in body.decode() and "Traceback" not in body.decode()
+    assert found == status and message in body.decode() and "Traceback" not in body.decode()
     assert headers["content-type"] == "text/plain; charset=utf-8"
 
 
-def test_route_only_reads_and_its_head_makes_no_file(job: Job, site: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_route_rejects_post_and_head_writes_no_file(job: Job, site: str, monkeypatch: pytest.MonkeyPatch) -> None:
     address = f"{site}/downloads/{job.job_id}/forecasts.csv"
     assert get(address, "POST")[0] == 405
     monkeypatch.delattr(exports, "write_export")
@@ -366,7 +380,7 @@ def test_route_only_reads_and_its_head_makes_no_file(job: Job, site: str, monkey
     assert status == 200 and body == b"" and "attachment" in headers["content-disposition"]
 
 
-def test_route_tells_of_a_failure_by_a_reference_into_the_log(
+def test_route_reports_a_failure_by_a_log_reference(
     job: Job, site: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     with transaction() as cur:
@@ -380,7 +394,7 @@ def test_route_tells_of_a_failure_by_a_reference_into_the_log(
     assert status == 503 and b"secret" not in body and b"Try again" in body
 
 
-def test_downloads_at_the_same_time_are_each_whole(job: Job, site: str) -> None:
+def test_concurrent_downloads_are_complete(job: Job, site: str) -> None:
     wanted = {name: READERS[name](written(job, name)) for name in READERS}
 
     def fetch(name: str) -> bool:

@@ -1,4 +1,4 @@
-"""Forecasts summed by attributes: SQL beside a loop over items; bounds, adjustments, items without forecast."""
+"""Forecast totals by attribute: SQL compared with a loop over items; bounds, adjustments, items without forecast."""
 
 import math
 from collections.abc import Callable, Iterable
@@ -24,10 +24,10 @@ MODEL, H, CORRELATION = "Naive", 8, 0.4
 
 @pytest.fixture
 def job(load_dataset: Callable[..., Dataset], once: Callable, tmp_path: Path) -> Job:
-    return once("hierarchy", lambda: computed(load_dataset, tmp_path))
+    return once("hierarchy", lambda: make_run(load_dataset, tmp_path))
 
 
-def computed(load_dataset: Callable[..., Dataset], folder: Path) -> Job:
+def make_run(load_dataset: Callable[..., Dataset], folder: Path) -> Job:
     dataset = load_dataset(write_shop(folder / "shop"), **JOINED)
     return run(dataset, 9, models=(MODEL, "SeasonalNaive"), h=H, n_windows=1)
 
@@ -38,8 +38,8 @@ def groups(job: Job, by: str, **options: object) -> dict[str | None, Group]:
     return {group.value: group for group in found}
 
 
-def looped(job: Job, keys: Iterable[str]) -> Group:
-    """The meaning of a group, item by item."""
+def expected_group(job: Job, keys: Iterable[str]) -> Group:
+    """Expected group, computed item by item."""
     keys = list(keys)
     items = forecasts.list_items(job, MODEL, only(*keys))
     sold = last_year = forecast = final = abs_error = error = actual = 0.0
@@ -90,36 +90,36 @@ def check(found: Group, expected: Group) -> None:
 QUITO = ("7|1", "7|2", "7|3|4", "9|1", "9|2", "9|3|4")
 
 
-def test_groups_are_the_sums_of_their_items(job: Job) -> None:
+def test_groups_are_sums_of_their_items(job: Job) -> None:
     week = job.last_wk_end_dt + timedelta(weeks=2)
     adjustments.adjust(job, MODEL, only("9|2"), Change(week, week, units=500.0), "a fair", "Ana")
     by_city = groups(job, "city")
-    assert list(by_city) == ["Quito", "Cuenca"], "the largest forecast first"
-    check(by_city["Quito"], looped(job, QUITO))
+    assert list(by_city) == ["Quito", "Cuenca"], "largest forecast first"
+    check(by_city["Quito"], expected_group(job, QUITO))
     assert by_city["Quito"].final > by_city["Quito"].forecast + 400
     assert by_city["Cuenca"].final == by_city["Cuenca"].forecast
     (everything,) = groups(job, ALL).values()
-    check(everything, looped(job, [item.unique_id for item in forecasts.list_items(job, MODEL)]))
+    check(everything, expected_group(job, [item.unique_id for item in forecasts.list_items(job, MODEL)]))
     by_family = groups(job, "family")
     assert {name: group.n_items for name, group in by_family.items()} == {"DAIRY": 6, "BREAD": 3}
     by_type = groups(job, "type")
     assert by_type[None].n_items == 3 and set(by_type) == {"A", "B", None}
 
 
-def test_the_way_down_is_a_filter_by_the_groups_above(job: Job) -> None:
+def test_drill_down_filters_by_parent_groups(job: Job) -> None:
     which = RunFilter(attributes=(("city", ("Quito",)),))
     by_store = groups(job, "store_nbr", which=which, sort=GroupSort.VALUE)
     assert list(by_store) == ["7", "9"]
     which = RunFilter(attributes=(("city", ("Quito",)), ("store_nbr", ("9",))))
     by_item = groups(job, "item_nbr", which=which, sort=GroupSort.VALUE)
     assert list(by_item) == ["1", "2", "3|4"]
-    check(by_item["3|4"], looped(job, ["9|3|4"]))
+    check(by_item["3|4"], expected_group(job, ["9|3|4"]))
     assert groups(job, "store_nbr", which=RunFilter(keys=("7|1", "8|2")))["8"].n_items == 1
     assert groups(job, "city", which=RunFilter(reasons=("ended",))) == {}
     assert set(groups(job, "city", which=RunFilter(heaviest=(MODEL,), search="9|"))) == {"Quito"}
 
 
-def test_interval_of_one_item_is_its_own(job: Job) -> None:
+def test_group_of_one_item_has_its_interval(job: Job) -> None:
     (group,) = hierarchy.list_groups(job, MODEL, ALL, only("7|1"), correlation=0.1)
     view = forecasts.view(job, MODEL, only("7|1"))
     assert group.hi["80"] == pytest.approx(view.forecast["hi_80"].sum())
@@ -128,7 +128,7 @@ def test_interval_of_one_item_is_its_own(job: Job) -> None:
     assert hierarchy.list_groups(job, MODEL, ALL, with_bounds=False)[0].lo == {}
 
 
-def test_items_without_forecast_count_with_what_they_sold(job: Job) -> None:
+def test_items_without_forecast_count_with_their_sales(job: Job) -> None:
     before = groups(job, "store_nbr")["7"]
     with transaction() as cur:
         cur.execute("UPDATE fcst_app.job_items SET outcome = 'failed', reason = 'x' WHERE unique_id = '7|1'")
@@ -150,7 +150,7 @@ def test_pages_and_orders(job: Job) -> None:
     assert values(GroupSort.WAPE)[0] == max(found, key=lambda g: g.wape or 0).value
 
 
-def test_a_year_ago_is_not_known_of_a_short_history_or_a_long_horizon(load_dataset, tmp_path: Path) -> None:
+def test_last_year_is_unknown_for_a_short_history_or_long_horizon(load_dataset, tmp_path: Path) -> None:
     dataset = load_dataset(write_shop(tmp_path / "shop"), **JOINED)
     assert dataset.n_weeks == N_WEEKS
     assert hierarchy.list_groups(run(dataset, 9, models=(MODEL,), h=53, n_windows=0), MODEL)[0].last_year is None

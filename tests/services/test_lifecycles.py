@@ -1,4 +1,4 @@
-"""Lifecycles of a dataset: saved, read from files, refused, carried to its next version, kept by runs."""
+"""Lifecycles of a dataset: save, read files, refuse invalid ones, carry over to the next version, keep in runs."""
 
 import io
 import threading
@@ -23,8 +23,8 @@ FAR = date(2021, 12, 31)
 
 
 @contextmanager
-def acting_in_threads() -> Iterator[Callable[..., None]]:
-    """Calls functions at once, and waits until all have ended."""
+def in_threads() -> Iterator[Callable[..., None]]:
+    """Runs functions concurrently and waits until all have ended."""
     threads: list[threading.Thread] = []
     yield lambda call, *args: threads.append(threading.Thread(target=call, args=args))
     for thread in threads:
@@ -54,7 +54,7 @@ def keys_of(dataset: Dataset) -> list[str]:
     return [item.unique_id for item in datasets.list_items(dataset.dataset_id, Selection())]
 
 
-def test_new_items_are_added_last_and_go_with_their_lifecycle(dataset: Dataset) -> None:
+def test_new_items_are_added_last_and_deleted_with_their_lifecycle(dataset: Dataset) -> None:
     lifecycles.save_lifecycles(dataset.dataset_id, [like("new"), replaces("item3", "item2")])
     assert keys_of(dataset) == ["item3", "item2", "item1", "new"]
     assert datasets.get_dataset(dataset.dataset_id).n_items == 4
@@ -69,7 +69,7 @@ def test_new_items_are_added_last_and_go_with_their_lifecycle(dataset: Dataset) 
     assert saved(dataset) == [replaces("item3", "item2")]
 
 
-def test_later_lifecycle_of_an_item_counts(dataset: Dataset) -> None:
+def test_later_lifecycle_replaces_the_earlier_one(dataset: Dataset) -> None:
     lifecycles.save_lifecycles(dataset.dataset_id, [like("new")])
     lifecycles.save_lifecycles(dataset.dataset_id, [replaces("new", "item1", "item2")])
     assert saved(dataset) == [replaces("new", "item1", "item2")]
@@ -82,23 +82,25 @@ def test_later_lifecycle_of_an_item_counts(dataset: Dataset) -> None:
         ([like("new"), like("newer", "new")], "has no item new"),
         ([Lifecycle("nothing", last_day=date(2021, 1, 1))], "'nothing' has no sales"),
         ([replaces("item1", "item2"), replaces("item2", "item1")], "item1 → item2 → item1"),
-        ([like("new"), like("new", "item2")], "named twice: new"),
-        ([like("new", launch=date(2030, 1, 1))], "launched on 2030-01-01"),
-        ([like("new", launch=date(1, 1, 1))], "launched on 0001-01-01"),
+        ([like("new"), like("new", "item2")], "occur twice: new"),
+        ([like("new", launch=date(2030, 1, 1))], "launch day of item 'new', 2030-01-01"),
+        ([like("new", launch=date(1, 1, 1))], "launch day of item 'new', 0001-01-01"),
         ([replaces("item2", "item1"), replaces("new", "item1", "item2")], "'item1' would count twice in item 'new'"),
         ([Lifecycle("item1", launch=date(2022, 1, 1))], "after all sales"),
-        ([], "No item was given"),
+        ([], "No items were given"),
     ],
 )
-def test_what_cannot_be_is_refused_whole(dataset: Dataset, found: list[Lifecycle], words: str) -> None:
+def test_invalid_lifecycles_are_refused_and_nothing_is_saved(
+    dataset: Dataset, found: list[Lifecycle], words: str
+) -> None:
     with pytest.raises(InputError, match=words):
         lifecycles.save_lifecycles(dataset.dataset_id, [like("good"), *found] if found else found)
     assert saved(dataset) == [] and "good" not in keys_of(dataset)
 
 
-def test_item_without_sales_is_nothing_to_take_the_history_of(dataset: Dataset) -> None:
+def test_history_of_an_item_without_sales_cannot_be_borrowed(dataset: Dataset) -> None:
     lifecycles.save_lifecycles(dataset.dataset_id, [like("new")])
-    with pytest.raises(InputError, match="Items without sales .*: new"):
+    with pytest.raises(InputError, match="items without sales: new"):
         lifecycles.save_lifecycles(dataset.dataset_id, [like("newer", "new")])
 
 
@@ -116,7 +118,7 @@ def test_item_without_sales_is_nothing_to_take_the_history_of(dataset: Dataset) 
         (lambda: Lifecycle("a", Origin.LIKE, (Source("b"), Source("c"))), "2 items before it"),
     ],
 )
-def test_lifecycle_that_says_nonsense_is_none(make: Callable[[], Lifecycle], words: str) -> None:
+def test_invalid_lifecycle_raises(make: Callable[[], Lifecycle], words: str) -> None:
     with pytest.raises(InputError, match=words):
         make()
 
@@ -126,7 +128,7 @@ def read(dataset: Dataset, path: Path, text: str) -> list[Lifecycle]:
     return lifecycles.read_file(IngestSpec((str(path),), "n", is_from_shell=True, plan_of=dataset.dataset_id))
 
 
-def test_file_has_one_row_an_item_or_one_a_predecessor(dataset: Dataset, tmp_path: Path) -> None:
+def test_file_has_one_row_per_item_or_predecessor(dataset: Dataset, tmp_path: Path) -> None:
     found = read(
         dataset,
         tmp_path / "items.csv",
@@ -155,12 +157,12 @@ def test_file_has_one_row_an_item_or_one_a_predecessor(dataset: Dataset, tmp_pat
         ("", "empty"),
     ],
 )
-def test_file_that_cannot_be_used_is_refused(dataset: Dataset, tmp_path: Path, text: str, words: str) -> None:
+def test_invalid_file_is_refused(dataset: Dataset, tmp_path: Path, text: str, words: str) -> None:
     with pytest.raises(InputError, match=words):
         read(dataset, tmp_path / "items.csv", text)
 
 
-def test_next_version_has_the_lifecycles_and_new_items(
+def test_next_version_inherits_lifecycles_and_new_items(
     dataset: Dataset, load_dataset: Callable[..., Dataset], tmp_path: Path
 ) -> None:
     lifecycles.save_lifecycles(dataset.dataset_id, [like("item4"), like("new", "item2")])
@@ -171,7 +173,7 @@ def test_next_version_has_the_lifecycles_and_new_items(
     assert sorted(keys_of(later)) == ["item1", "item2", "item3", "item4", "new"]
 
 
-def test_two_saves_at_once_make_no_circle(dataset: Dataset) -> None:
+def test_concurrent_saves_create_no_cycle(dataset: Dataset) -> None:
     refused = []
 
     def save(item: str, source: str) -> None:
@@ -180,13 +182,13 @@ def test_two_saves_at_once_make_no_circle(dataset: Dataset) -> None:
         except InputError as exc:
             refused.append(exc.message)
 
-    with acting_in_threads() as start:
+    with in_threads() as start:
         start(save, "item1", "item2")
         start(save, "item2", "item1")
     assert len(refused) == 1 and len(saved(dataset)) == 1
 
 
-def test_lifecycle_of_what_a_new_version_lacks_is_dropped_and_reported(
+def test_lifecycles_of_items_missing_in_a_new_version_are_dropped_and_reported(
     dataset: Dataset, load_dataset: Callable[..., Dataset], tmp_path: Path
 ) -> None:
     found = [replaces("item3", "item2"), like("new", "item3"), like("other", "item1"), Lifecycle("item2", last_day=FAR)]
@@ -205,7 +207,7 @@ def test_weekly_file_has_no_items_without_sales(dataset: Dataset) -> None:
     assert b"item1" in out.getvalue() and b"new" not in out.getvalue()
 
 
-def test_file_of_a_joined_key_names_all_its_columns(load_dataset: Callable[..., Dataset], tmp_path: Path) -> None:
+def test_file_with_joined_keys_has_all_key_columns(load_dataset: Callable[..., Dataset], tmp_path: Path) -> None:
     days = [date(2020, 1, 5) + timedelta(days=n) for n in range(70)]
     (tmp_path / "sales.csv").write_text("\n".join(["date,store,sku,qty", *(f"{day},s1,a,5" for day in days)]))
     dataset = load_dataset(tmp_path / "sales.csv", mapping={"item": ["store", "sku"]})
@@ -215,8 +217,8 @@ def test_file_of_a_joined_key_names_all_its_columns(load_dataset: Callable[..., 
         read(dataset, tmp_path / "items.csv", "store,sku,like\ns1,,s1|a\n")
 
 
-def test_new_item_is_forecast_as_the_one_it_is_like(dataset: Dataset) -> None:
-    launch = dataset.last_wk_end_dt + timedelta(days=8)  # the second week's first day
+def test_new_item_is_forecast_like_its_source_item(dataset: Dataset) -> None:
+    launch = dataset.last_wk_end_dt + timedelta(days=8)  # first day of the second week
     ended = dataset.last_wk_end_dt + timedelta(days=14)
     lifecycles.save_lifecycles(
         dataset.dataset_id,
@@ -240,7 +242,7 @@ def test_new_item_is_forecast_as_the_one_it_is_like(dataset: Dataset) -> None:
     assert mean["item2"][0] > 0 and not mean["item2"][1:].any(), "it is replaced"
     assert (mean["item3"][:2] > 0).all() and not mean["item3"][2:].any()
     width = {key: (rows["hi_80"] - rows["lo_80"]).to_numpy(float) for key, rows in found.items()}
-    assert width["new"][1:].mean() > 2.5 * width["item1"][1:].mean(), "its level is not known"
+    assert width["new"][1:].mean() > 2.5 * width["item1"][1:].mean(), "the level of a new item is uncertain"
     notes = {item.unique_id: item.reason or "" for item in forecasts.list_items(jobs.get_job(job_id), "Auto")}
     assert "its history up to" in notes["new"] and "the like item item1" in notes["new"]
     assert f"sold from {launch} on" in notes["new"] and f"sold until {ended}" in notes["item3"]
@@ -253,4 +255,4 @@ def test_new_item_is_forecast_as_the_one_it_is_like(dataset: Dataset) -> None:
     assert borrowed["unit_sales"].tolist() == [2 * (week.unit_sales or 0) for week in history]
     assert forecasts.borrowed_history(jobs.get_job(job_id), "item1") is None
     own = accuracy.measure(jobs.get_job(job_id), "model", only("new"), "Auto")
-    assert own.empty, "none of its own weeks has been seen"
+    assert own.empty, "the new item has no own weeks to measure"

@@ -1,4 +1,4 @@
-"""Files that are loaded: whom their copies and working folders are open to; and the run that follows a load."""
+"""Loads: permissions of uploads and temporary folders, and the run after a load."""
 
 import io
 import os
@@ -21,7 +21,7 @@ from tests.conftest import write_sales
 
 @pytest.fixture(autouse=True)
 def usual_umask() -> Iterator[None]:
-    """With which files are made for everybody to read."""
+    """A umask that makes new files readable by all users."""
     before = os.umask(0o022)
     yield
     os.umask(before)
@@ -29,7 +29,7 @@ def usual_umask() -> Iterator[None]:
 
 @pytest.fixture
 def home(database: str) -> Path:
-    """As an older version left it: its folders are open to all."""
+    """A home as left by an older version, with folders readable by all users."""
     home = load_settings().home
     for name in ("uploads", "tmp"):
         (home / name).mkdir(parents=True)
@@ -53,7 +53,7 @@ def test_working_folders_are_private(home: Path, tmp_path: Path, monkeypatch: py
         archive.write(tmp_path / "sales.csv", "sales.csv")
     seen: list[tuple[str, int, int]] = []
 
-    def look(read: Any) -> Any:
+    def recording(read: Any) -> Any:
         def reading(*args: Any) -> Any:
             (folder,) = (home / "tmp").iterdir()
             seen.append((folder.name.partition("-")[0], mode(folder), mode(folder.parent)))
@@ -61,8 +61,8 @@ def test_working_folders_are_private(home: Path, tmp_path: Path, monkeypatch: py
 
         return reading
 
-    monkeypatch.setattr(loading, "look_at", look(loading.look_at))
-    monkeypatch.setattr(task, "read_sales", look(task.read_sales))
+    monkeypatch.setattr(loading, "look_at", recording(loading.look_at))
+    monkeypatch.setattr(task, "read_sales", recording(task.read_sales))
     spec = IngestSpec(paths=(str(tmp_path / "sales.zip"),), name="s")
     loading.inspect(spec)
     loading.request_ingest(spec)
@@ -74,10 +74,10 @@ def test_working_folders_are_private(home: Path, tmp_path: Path, monkeypatch: py
     assert not list((home / "tmp").iterdir())
 
 
-def test_run_of_all_items_follows_a_load_that_asks_for_it_once(database: str, tmp_path: Path) -> None:
+def test_requested_run_is_submitted_once_after_a_load(database: str, tmp_path: Path) -> None:
     write_sales(tmp_path / "s.csv", 3, 60)
-    asked = IngestSpec(paths=(str(tmp_path / "s.csv"),), name="s", then_run=True)
-    ingest_id = loading.request_ingest(asked)
+    spec = IngestSpec(paths=(str(tmp_path / "s.csv"),), name="s", then_run=True)
+    ingest_id = loading.request_ingest(spec)
     claimed = ingests.claim(str(uuid.uuid4()))
     assert claimed is not None
     task.run_ingest(ingest_id, claimed.attempt)
@@ -90,7 +90,7 @@ def test_run_of_all_items_follows_a_load_that_asks_for_it_once(database: str, tm
     assert loading.run_after_load(loading.get_ingest(ingest_id)) == job.job_id and len(jobs.list_jobs()) == 1
 
 
-def test_run_after_a_load_is_submitted_by_who_looks_where_the_supervisor_has_died_before(
+def test_run_after_a_load_is_submitted_on_read_if_the_supervisor_crashed(
     database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_sales(tmp_path / "s.csv", 3, 60)

@@ -1,4 +1,4 @@
-"""Sales lost to stock-outs: written with an item's outcome, fenced, summed and listed, on a real database."""
+"""Lost sales from stock-outs on a real database: saved with the item outcome, fenced, summed and listed."""
 
 import json
 import uuid
@@ -28,16 +28,16 @@ from tests.engine.test_learning import run as run_with_learning
 from tests.engine.test_task import run_all
 
 N_WEEKS = 80
-OUT = {"item1": range(60, 64), "item2": range(70, 71), "item4": range(0)}
+STOCKOUT_WEEKS = {"item1": range(60, 64), "item2": range(70, 71), "item4": range(0)}
 SPEC = JobSpec(models=("WindowAverage",), h=4, n_windows=1, batch_size=2)
 
 
 def write_stock_outs(path: Path, has_flag: bool = False) -> None:
-    """A file of three items that sell every week but in some, and of `item3`, which sells now and then."""
+    """Writes sales of three items with stock-out weeks, and of `item3`, which sells intermittently."""
     rng, first = np.random.default_rng(2), date(2020, 1, 5)
     lines = ["date,item,units" + (",in_stock" if has_flag else "")]
     for week in range(N_WEEKS):
-        for place, (item, out) in enumerate(OUT.items(), 1):
+        for place, (item, out) in enumerate(STOCKOUT_WEEKS.items(), 1):
             is_in = week not in out
             for day in (0, 6):
                 units = int(rng.poisson(25 * place)) if is_in else 0
@@ -71,7 +71,7 @@ def columns(job_id: int) -> dict[str, tuple]:
         return {row["unique_id"]: tuple(row.values())[1:] for row in cur.fetchall()}
 
 
-def test_suspected_weeks_count_as_zero_demand_unless_asked(dataset: Dataset) -> None:
+def test_suspected_weeks_count_as_zero_demand_by_default(dataset: Dataset) -> None:
     job = run(dataset, skips=False)
     assert columns(job.job_id) == {"item1": (0, 0, 4), "item2": (0, 0, 1), "item3": (0, 0, 0), "item4": (0, 0, 0)}
     totals = lost_sales.sum_lost_sales(job)
@@ -83,7 +83,7 @@ def test_suspected_weeks_count_as_zero_demand_unless_asked(dataset: Dataset) -> 
     )
 
 
-def test_a_run_that_skips_them_sums_what_was_lost(dataset: Dataset) -> None:
+def test_run_that_skips_stockouts_sums_lost_sales(dataset: Dataset) -> None:
     job = run(dataset, skips=True)
     found = columns(job.job_id)
     assert [found[key][0] for key in ("item1", "item2", "item3", "item4")] == [4, 1, 0, 0]
@@ -96,13 +96,11 @@ def test_a_run_that_skips_them_sums_what_was_lost(dataset: Dataset) -> None:
     assert [(item.unique_id, item.n_weeks, item.n_suspected) for item in items] == [("item1", 4, 4), ("item2", 1, 1)]
     assert lost_sales.list_lost_sales(job, 1, 1) == items[1:] and lost_sales.list_lost_sales(job, 5, 2) == []
     assert lost_sales.find_lost_sales(job, "item1") == items[0]
-    assert lost_sales.find_lost_sales(job, "item4") is lost_sales.find_lost_sales(job, "nobody") is None
+    assert lost_sales.find_lost_sales(job, "item4") is lost_sales.find_lost_sales(job, "missing") is None
     assert items[0].share == items[0].units / items[0].sold
 
 
-def test_weeks_that_a_flag_says_were_out_of_stock_are_summed_without_being_asked(
-    load_dataset: Callable[..., Dataset], tmp_path: Path
-) -> None:
+def test_flagged_stockout_weeks_are_always_summed(load_dataset: Callable[..., Dataset], tmp_path: Path) -> None:
     write_stock_outs(tmp_path / "stock.csv", has_flag=True)
     dataset = load_dataset(tmp_path / "stock.csv", name="stock", mapping={"stock": ["in_stock"]})
     job_id = jobs.submit_job(dataset.dataset_id, jobs.choose_largest(dataset, 4), SPEC)
@@ -113,7 +111,7 @@ def test_weeks_that_a_flag_says_were_out_of_stock_are_summed_without_being_asked
 
 
 @pytest.mark.parametrize("skips", [True, False])
-def test_a_run_learns_from_the_same_weeks_as_it_forecasts(
+def test_learning_and_forecasting_treat_stockouts_alike(
     load_dataset: Callable[..., Dataset], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, skips: bool
 ) -> None:
     write_stock_outs(tmp_path / "stock.csv", has_flag=True)
@@ -137,7 +135,7 @@ def test_a_run_learns_from_the_same_weeks_as_it_forecasts(
         assert [s.skips_stockouts for s in series] == [skips] * 4
 
 
-def test_failed_items_and_those_of_earlier_versions_have_lost_nothing(dataset: Dataset) -> None:
+def test_failed_items_and_items_of_earlier_versions_have_no_lost_sales(dataset: Dataset) -> None:
     job = run(dataset, skips=True)
     with transaction() as cur:
         cur.execute(
@@ -148,7 +146,7 @@ def test_failed_items_and_those_of_earlier_versions_have_lost_nothing(dataset: D
     assert lost_sales.list_lost_sales(job) == []
 
 
-# Written with the outcome
+# Saved with the outcome
 
 
 def begin(dataset: Dataset) -> attempts.BatchAttempt:
@@ -162,10 +160,10 @@ def completed(units: float) -> ItemResult:
     return ItemResult("item4", Outcome.COMPLETED, None, lost=LostSales(2, units, 3))
 
 
-def test_what_was_lost_is_fenced_as_the_outcome_is(dataset: Dataset) -> None:
+def test_lost_sales_are_fenced_like_the_outcome(dataset: Dataset) -> None:
     job_id = jobs.submit_job(dataset.dataset_id, jobs.choose_largest(dataset, 4), SPEC)
     lost = begin(dataset)
-    retry_policy.end_attempt(lost.batch_id, lost.attempt, retry_policy.Cause.LOST, "its supervisor is gone")
+    retry_policy.end_attempt(lost.batch_id, lost.attempt, retry_policy.Cause.LOST, "its supervisor has crashed")
     held = begin(dataset)
     assert held.batch_id == lost.batch_id
     with pytest.raises(StaleState):
@@ -174,13 +172,13 @@ def test_what_was_lost_is_fenced_as_the_outcome_is(dataset: Dataset) -> None:
     attempts.save(held, [completed(7.5)], Stage.PROCESSING)
     assert columns(job_id)["item4"] == (2, 7.5, 3)
     attempts.save(held, [completed(9.0)], Stage.PROCESSING)
-    assert columns(job_id)["item4"] == (2, 7.5, 3), "an item ends once"
+    assert columns(job_id)["item4"] == (2, 7.5, 3), "an outcome is saved once"
 
 
-def test_an_item_that_failed_has_it_once_it_is_run_again(dataset: Dataset) -> None:
+def test_failed_item_has_lost_sales_after_a_retry(dataset: Dataset) -> None:
     job_id = jobs.submit_job(dataset.dataset_id, jobs.choose_named(dataset, ["item4"]), SPEC)
     held = begin(dataset)
-    attempts.save(held, [ItemResult("item4", Outcome.FAILED, "no room")], Stage.PROCESSING)
+    attempts.save(held, [ItemResult("item4", Outcome.FAILED, "no space")], Stage.PROCESSING)
     assert columns(job_id) == {"item4": (None, None, None)}
     attempts.move(held, Stage.PROCESSING, Stage.SAVING)
     attempts.save(held, [], Stage.SAVING)
@@ -190,10 +188,10 @@ def test_an_item_that_failed_has_it_once_it_is_run_again(dataset: Dataset) -> No
     assert columns(job_id) == {"item4": (0, 0, 0)}
 
 
-# On the command line
+# CLI
 
 
-def test_command_line_lists_what_was_lost(dataset: Dataset, capsys: pytest.CaptureFixture[str]) -> None:
+def test_cli_lists_lost_sales(dataset: Dataset, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["submit", "--dataset", "stock", "--models", "WindowAverage", "--skip-stockouts"]) == 0
     job_id = int(capsys.readouterr().out)
     assert jobs.get_job(job_id).spec.skips_stockouts
@@ -207,9 +205,9 @@ def test_command_line_lists_what_was_lost(dataset: Dataset, capsys: pytest.Captu
     )
     assert found["share"] == pytest.approx(found["units"] / found["sold"])
     assert main(["lost-sales", str(job_id), "--limit", "1"]) == 0
-    said = capsys.readouterr()
-    assert said.out.split()[:3] == ["unique_id", "family", "n_weeks"]
-    assert "item1" in said.out and "item2" not in said.out and "5 weeks out of stock of 2 items" in said.err
+    output = capsys.readouterr()
+    assert output.out.split()[:3] == ["unique_id", "family", "n_weeks"]
+    assert "item1" in output.out and "item2" not in output.out and "5 weeks out of stock of 2 items" in output.err
     assert main(["lost-sales", str(job_id), "--limit", "0"]) == main(["lost-sales", "99"]) == 2
     assert main(["submit", "--dataset", "stock", "--models", "WindowAverage"]) == 0
     assert not jobs.get_job(int(capsys.readouterr().out)).spec.skips_stockouts

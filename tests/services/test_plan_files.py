@@ -1,4 +1,4 @@
-"""Plans as files: written wide, edited by the library that people's programs are stood in for, read back and saved."""
+"""Plan files: written, edited with openpyxl or as CSV text, read back and saved."""
 
 import csv
 import io
@@ -34,9 +34,23 @@ from fcst.ui import downloads
 from tests.services.test_accuracy import run
 
 MODEL = "WindowAverage"
-NASTY = ["=1+1", "+1", "-2+3", "@SUM(A1)", "\tx", "\rx", "\nx", "＝1+1", 'a/b "c"', "_x000D_", "a\x01b", "007", "1e5"]
-NASTY += ["NA", "<b>&amp;", " x ", "Käse", "true", "a,b;c", "12|-3", "日本", "2026-11-28"]
-FIRST = 7  # the first column of a period
+UNSAFE_KEYS = [
+    "=1+1",
+    "+1",
+    "-2+3",
+    "@SUM(A1)",
+    "\tx",
+    "\rx",
+    "\nx",
+    "＝1+1",
+    'a/b "c"',
+    "_x000D_",
+    "a\x01b",
+    "007",
+    "1e5",
+]
+UNSAFE_KEYS += ["NA", "<b>&amp;", " x ", "Käse", "true", "a,b;c", "12|-3", "日本", "2026-11-28"]
+FIRST = 7  # the first period column
 
 
 @pytest.fixture
@@ -57,7 +71,7 @@ def written(
 
 
 def edited(file: io.BytesIO, edit: Callable[[Worksheet], object], is_bare: bool = False) -> io.BytesIO:
-    """The workbook after a change of its sheet Plan; without the hidden sheet where it is bare."""
+    """Edits the sheet Plan of a workbook; `is_bare` removes the hidden sheet."""
     book = openpyxl.load_workbook(file)
     edit(book["Plan"])
     if is_bare:
@@ -84,7 +98,7 @@ def row_of(sheet: Worksheet, key: str) -> int:
 
 
 def put(key: str, place: int, value: Any) -> Callable[[Worksheet], object]:
-    """Puts a value into the cell of an item and of a period by its place."""
+    """Returns an edit that sets the cell of an item and a period, by its position."""
 
     def edit(sheet: Worksheet) -> None:
         sheet.cell(row_of(sheet, key), FIRST + place).value = value
@@ -105,10 +119,10 @@ def bad(upload: PlanUpload) -> dict[str, str]:
     return {one.cell: one.why for one in upload.bad}
 
 
-# What is written
+# Writing
 
 
-def test_workbook_has_a_row_an_item_and_a_column_a_week(job: Job) -> None:
+def test_workbook_has_one_row_per_item_and_one_column_per_week(job: Job) -> None:
     book = openpyxl.load_workbook(written(job))
     assert book.sheetnames == ["Plan", "Forecast", "Last year", "Bounds", "Read me", "fcst"]
     assert book["fcst"].sheet_state == "veryHidden"
@@ -117,7 +131,7 @@ def test_workbook_has_a_row_an_item_and_a_column_a_week(job: Job) -> None:
     assert [cell.date() for cell in head[6:]] == [week(job, n) for n in range(1, 14)]
     assert book["Plan"]["G1"].number_format == "yyyy-mm-dd" and book["Plan"].freeze_panes == "C2"
     assert book["Plan"].auto_filter.ref == "A1:S4"
-    assert [row[0] for row in rows] == ["item3", "item2", "item1"], "the largest first"
+    assert [row[0] for row in rows] == ["item3", "item2", "item1"], "largest sellers first"
     for row in rows:
         view = forecasts.view(job, MODEL, only(row[0]))
         history = view.history["unit_sales"].to_numpy()
@@ -130,20 +144,20 @@ def test_workbook_has_a_row_an_item_and_a_column_a_week(job: Job) -> None:
         assert not [cell for cells in sheet.iter_rows() for cell in cells if cell.data_type == "f"]
 
 
-def test_months_add_up_and_parts_of_months_are_said(job: Job) -> None:
+def test_months_add_up_and_partial_months_are_marked(job: Job) -> None:
     book = openpyxl.load_workbook(written(job, Period.MONTH))
     head, *rows = book["Plan"].iter_rows(values_only=True)
     spans = split_of(job, Period.MONTH).spans
     assert head[6:] == tuple(span.name for span in spans) and not spans[0].is_whole
     assert sum(rows[0][6:]) == pytest.approx(plan(job, "item3").sum(), abs=1e-3) == rows[0][5]
-    assert f"{spans[0].n_days} of its" in book["Plan"].cell(1, FIRST).comment.text
-    said = dict(book["Read me"].iter_rows(values_only=True))
-    assert said["Only in part"].startswith(f"{spans[0].name}: {spans[0].n_days} of ")
+    assert f"{spans[0].n_days} of " in book["Plan"].cell(1, FIRST).comment.text
+    facts = dict(book["Read me"].iter_rows(values_only=True))
+    assert facts["Partial periods"].startswith(f"{spans[0].name}: {spans[0].n_days} of ")
     last_year = [row[2:] for row in book["Last year"].iter_rows(min_row=2, values_only=True)]
     assert sum(last_year[0]) == pytest.approx(rows[0][3], abs=1e-3)
 
 
-def test_weeks_of_last_year_that_are_not_known_are_empty(load_dataset: Callable[..., Dataset]) -> None:
+def test_unknown_weeks_of_last_year_are_empty(load_dataset: Callable[..., Dataset]) -> None:
     job = run(load_dataset(n_items=3, n_weeks=45), 3, models=(MODEL,), h=13, n_windows=0)
     sheet = openpyxl.load_workbook(written(job, Period.MONTH))["Last year"]
     assert sheet.cell(2, 3).value is None and sheet.cell(2, sheet.max_column).value is not None
@@ -157,25 +171,25 @@ def test_csv_has_the_same_rows(job: Job) -> None:
     assert [[*map(float, row[3:])] for row in rows[1:]] == [pytest.approx(row[3:]) for row in cells]
 
 
-def test_items_are_those_that_match_and_models_those_of_the_run(job: Job) -> None:
+def test_filter_selects_items_and_unknown_models_are_refused(job: Job) -> None:
     sheet = openpyxl.load_workbook(written(job, which=RunFilter(search="item2")))["Plan"]
     assert [row[0] for row in sheet.iter_rows(min_row=2, values_only=True)] == ["item2"]
     with pytest.raises(InputError, match="no model Auto"):
         written(job, model="Auto")
-    with pytest.raises(InputError, match="no format 'pdf'"):
+    with pytest.raises(InputError, match="no plan format 'pdf'"):
         written(job, file_format="pdf")
 
 
-def test_more_than_a_sheet_holds_is_refused_in_words(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_more_rows_than_a_sheet_allows_are_refused(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(plan_workbook, "MAX_ROWS", 11)
-    with pytest.raises(InputError, match="holds 11 rows below its header, and the bounds of these items have 12"):
+    with pytest.raises(InputError, match="has at most 11 rows below its header; these bounds need 12"):
         written(job)
 
 
-# What is read back
+# Reading
 
 
-def test_three_cells_become_one_change(job: Job) -> None:
+def test_three_edited_cells_become_one_adjustment(job: Job) -> None:
     def edit(sheet: Worksheet) -> None:
         for key, place, units in (("item1", 0, 5), ("item1", 12, 0), ("item3", 4, 77.25)):
             put(key, place, units)(sheet)
@@ -196,12 +210,12 @@ def test_three_cells_become_one_change(job: Job) -> None:
     wanted = {key: units.copy() for key, units in before.items()}
     wanted["item1"][[0, 12]], wanted["item3"][4] = (5, 0), 77.25
     for key, units in wanted.items():
-        assert plan(job, key).tolist() == units.tolist(), "the other weeks stay to the last digit"
+        assert plan(job, key).tolist() == units.tolist(), "the other weeks do not change"
 
 
 @pytest.mark.parametrize("period", [Period.MONTH, Period.QUARTER])
 @pytest.mark.parametrize("units", [0, 1, 12345.6])
-def test_a_period_adds_up_exactly(job: Job, period: Period, units: float) -> None:
+def test_edited_period_adds_up_exactly(job: Job, period: Period, units: float) -> None:
     upload = after(job, put("item2", 1, units), period)
     save_plan_file(job, MODEL, upload, "a contract", "Ann")
     split, now = split_of(job, period), plan(job, "item2")
@@ -210,24 +224,24 @@ def test_a_period_adds_up_exactly(job: Job, period: Period, units: float) -> Non
     assert file.cell(row_of(file, "item2"), FIRST + 1).value == pytest.approx(units, abs=1e-4)
 
 
-def test_an_untouched_file_changes_nothing(job: Job) -> None:
+def test_unedited_file_changes_nothing(job: Job) -> None:
     adjustments.adjust(job, MODEL, EVERY, Change(week(job, 1), week(job, 13), percent=100 / 7), "a fair", "Ann")
     for period in Period:
         for file_format in ("xlsx", "csv"):
             upload = read(job, written(job, period, file_format=file_format))
             assert (upload.changes, upload.bad, upload.n_empty) == ((), (), 0) and upload.n_unchanged > 0
-            with pytest.raises(InputError, match="Nothing was changed"):
+            with pytest.raises(InputError, match="The adjustment is empty"):
                 save_plan_file(job, MODEL, upload, "why", "Ann")
 
 
-def test_rows_and_columns_may_be_moved_deleted_and_added(job: Job) -> None:
+def test_rows_and_columns_can_be_moved_deleted_and_added(job: Job) -> None:
     def edit(sheet: Worksheet) -> None:
         put("item1", 12, 5)(sheet)
         sheet.move_range("S1:S4", cols=2)
         sheet["T1"].value, sheet["T2"].value = "my notes", "buy more"
         sheet.insert_rows(1, 2)
         sheet["A1"].value = "Plan of the fair"
-        sheet.delete_cols(2, 6)  # with the first week
+        sheet.delete_cols(2, 6)  # including the first week
         sheet.delete_rows(row_of(sheet, "item2"))
         sheet["B3"].value = str(week(job, 2))
 
@@ -235,10 +249,10 @@ def test_rows_and_columns_may_be_moved_deleted_and_added(job: Job) -> None:
     (change,) = upload.changes
     assert (change.key, change.period, change.cell, change.after) == ("item1", str(week(job, 13)), "Plan!O5", 5)
     assert upload.n_rows == 2 and upload.n_unchanged == 23 and not upload.bad
-    assert upload.remarks == ("Columns that are not read: 'my notes'.",)
+    assert upload.remarks == ("Ignored columns: 'my notes'.",)
 
 
-def test_what_others_changed_in_cells_that_are_left_alone_stays(job: Job) -> None:
+def test_changes_by_others_in_unedited_cells_are_kept(job: Job) -> None:
     file = edited(written(job), put("item1", 0, 5))
     adjustments.adjust(job, MODEL, only("item1"), Change(week(job, 2), week(job, 3), units=9), "fair", "Bob")
     upload = read(job, file)
@@ -247,7 +261,7 @@ def test_what_others_changed_in_cells_that_are_left_alone_stays(job: Job) -> Non
     assert plan(job, "item1")[:3].tolist() == [5, 9, 9]
 
 
-def test_what_others_changed_meanwhile_is_a_conflict_until_it_is_confirmed(job: Job) -> None:
+def test_changes_by_others_in_edited_cells_are_a_conflict_until_confirmed(job: Job) -> None:
     def edit(sheet: Worksheet) -> None:
         put("item1", 0, 5)(sheet)
         put("item1", 1, 6)(sheet)
@@ -267,7 +281,7 @@ def test_what_others_changed_meanwhile_is_a_conflict_until_it_is_confirmed(job: 
     assert plan(job, "item1")[:2].tolist() == [5, 6]
 
 
-def test_what_is_changed_between_the_preview_and_saving_is_a_conflict(job: Job) -> None:
+def test_change_between_preview_and_saving_is_a_conflict(job: Job) -> None:
     upload = after(job, put("item1", 0, 5))
     adjustments.adjust(job, MODEL, only("item1"), Change(week(job, 1), week(job, 1), units=9), "fair", "Bob")
     with pytest.raises(Conflict, match="by Bob: fair"):
@@ -275,39 +289,39 @@ def test_what_is_changed_between_the_preview_and_saving_is_a_conflict(job: Job) 
     assert plan(job, "item1")[0] == 9
 
 
-def test_without_the_hidden_sheet_the_plan_as_it_is_now_counts(job: Job) -> None:
+def test_file_without_the_hidden_sheet_is_compared_with_the_current_plan(job: Job) -> None:
     file = edited(written(job), put("item1", 0, 5), is_bare=True)
     adjustments.adjust(job, MODEL, only("item2"), Change(week(job, 1), week(job, 1), units=9), "fair", "Bob")
     upload = read(job, file)
     assert [c.cell for c in upload.changes] == ["Plan!G3", "Plan!G4"] and not upload.meanwhile
-    assert "compared with the plan as it is now" in upload.remarks[0]
+    assert "compared with the current plan" in upload.remarks[0]
 
 
-# What is refused
+# Refusals
 
 
 @pytest.mark.parametrize(
-    ("value", "said"),
+    ("value", "message"),
     [
         ("abc", "it has the text 'abc', not a number"),
         ("12", "it has the text '12', not a number"),
-        (-1, "it has -1, and units are not less than 0"),
-        (1e300, "it has 1e+300, and the most is 1,000,000,000,000"),
+        (-1, "it has -1, but units must not be negative"),
+        (1e300, "it has 1e+300, but the maximum is 1,000,000,000,000"),
         (True, "it has TRUE, not units"),
-        (datetime(2026, 11, 28), "it has a date or a time, 2026-11-28"),
+        (datetime(2026, 11, 28), "it has a date or time, 2026-11-28"),
         ("#DIV/0!", "it has the error #DIV/0!"),
-        ("=1+1", "its formula has no value"),
+        ("=1+1", "its formula has no computed value"),
     ],
 )
-def test_cell_that_cannot_be_taken_is_named(job: Job, value: Any, said: str) -> None:
+def test_invalid_cell_is_named(job: Job, value: Any, message: str) -> None:
     def edit(sheet: Worksheet) -> None:
         put("item1", 1, value)(sheet)
         put("item1", 2, 5)(sheet)
 
     upload = after(job, edit)
-    assert list(bad(upload)) == ["Plan!H4"] and said in bad(upload)["Plan!H4"]
+    assert list(bad(upload)) == ["Plan!H4"] and message in bad(upload)["Plan!H4"]
     assert [change.cell for change in upload.changes] == ["Plan!I4"]
-    with pytest.raises(InputError, match="1 cell cannot be taken: Plan!H4: it"):
+    with pytest.raises(InputError, match="Refused 1 cell: Plan!H4: it"):
         save_plan_file(job, MODEL, upload, "why", "Ann")
     assert adjustments.list_adjustments(job) == []
     save_plan_file(job, MODEL, upload, "why", "Ann", skip_bad=True)
@@ -315,7 +329,7 @@ def test_cell_that_cannot_be_taken_is_named(job: Job, value: Any, said: str) -> 
 
 
 def with_xml(file: io.BytesIO, old: str, new: str) -> io.BytesIO:
-    """The workbook with another text in the XML of its first sheet."""
+    """Replaces text in the XML of the first sheet of a workbook."""
     out = io.BytesIO()
     with zipfile.ZipFile(file) as before, zipfile.ZipFile(out, "w") as target:
         for info in before.infolist():
@@ -328,23 +342,23 @@ def with_xml(file: io.BytesIO, old: str, new: str) -> io.BytesIO:
     return out
 
 
-def test_number_that_is_none_is_named(job: Job) -> None:
+def test_infinite_and_nan_numbers_are_named(job: Job) -> None:
     file = edited(written(job), put("item1", 0, 123.5))
     assert "inf, not units" in bad(read(job, with_xml(file, "<v>123.5</v>", "<v>1e999</v>")))["Plan!G4"]
     with pytest.raises(InputError, match="Plan!G4 of plan.xlsx has 'NaN', not a number"):
         read(job, with_xml(file, "<v>123.5</v>", "<v>NaN</v>"))
 
 
-def test_formula_counts_with_the_value_that_was_saved(job: Job) -> None:
+def test_formula_is_read_by_its_saved_value(job: Job) -> None:
     file = edited(written(job), put("item1", 0, 123.5))
     (change,) = read(job, with_xml(file, "<v>123.5</v>", "<f>100+23.5</f><v>123.5</v>")).changes
     assert change.after == 123.5
 
 
-def test_empty_cells_are_said_and_change_nothing(job: Job) -> None:
+def test_empty_cells_are_counted_and_change_nothing(job: Job) -> None:
     upload = after(job, put("item1", 0, None))
     assert upload.n_empty == 1 and not upload.changes and not upload.bad
-    assert upload.remarks == ("Empty, so left as in the plan: 1 cell.",)
+    assert upload.remarks == ("Empty cells do not change the plan: 1 cell.",)
 
 
 def test_merged_cells_are_named(job: Job) -> None:
@@ -355,7 +369,7 @@ def test_merged_cells_are_named(job: Job) -> None:
     assert "header is in the merged cells" in bad(after(job, lambda sheet: sheet.merge_cells("G1:H1")))["Plan!G1"]
 
 
-def test_keys_that_are_unknown_or_double_or_missing_are_named(job: Job) -> None:
+def test_unknown_duplicate_and_missing_keys_are_named(job: Job) -> None:
     def edit(sheet: Worksheet) -> None:
         sheet["A2"].value = "item9"
         sheet["A3"].value = "item1"
@@ -364,32 +378,32 @@ def test_keys_that_are_unknown_or_double_or_missing_are_named(job: Job) -> None:
 
     assert bad(after(job, edit)) == {
         "Plan!A2": f"run {job.job_id} has no item 'item9'",
-        "Plan!A3": "item 'item1' stands in 2 rows",
-        "Plan!A4": "item 'item1' stands in 2 rows",
+        "Plan!A3": "item 'item1' occurs in 2 rows",
+        "Plan!A4": "item 'item1' occurs in 2 rows",
         "Plan!A6": "there is no key",
     }
 
 
-def test_headers_that_stand_there_twice_are_named(job: Job) -> None:
+def test_duplicate_headers_are_named(job: Job) -> None:
     def edit(sheet: Worksheet) -> None:
         sheet["H1"].value = week(job, 1)
         sheet["G2"].value = 5
 
     upload = after(job, edit)
-    assert bad(upload) == dict.fromkeys(("Plan!G1", "Plan!H1"), f"{week(job, 1)} stands in 2 columns")
+    assert bad(upload) == dict.fromkeys(("Plan!G1", "Plan!H1"), f"{week(job, 1)} occurs in 2 columns")
     assert not upload.changes
     with pytest.raises(InputError, match="several columns 'Key': Plan!A1 and Plan!B1"):
         after(job, lambda sheet: setattr(sheet["B1"], "value", "key"))
 
 
-def test_weeks_that_are_over_or_not_in_the_run_are_named(job: Job) -> None:
+def test_weeks_outside_the_forecast_are_named(job: Job) -> None:
     def edit(sheet: Worksheet) -> None:
         sheet["G1"].value = week(job, 0)
         sheet["G2"].value = 5
 
     upload = after(job, edit)
     first, last = week(job, 1), week(job, 13)
-    assert bad(upload) == {"Plan!G1": f"{week(job, 0)} is not in this run, which is of {first} to {last}"}
+    assert bad(upload) == {"Plan!G1": f"{week(job, 0)} is not in this run, which covers {first} to {last}"}
     assert not upload.changes
 
 
@@ -397,10 +411,10 @@ def test_items_that_failed_are_named(job: Job) -> None:
     file = edited(written(job), put("item1", 0, 5))
     with transaction() as cur:
         cur.execute("UPDATE fcst_app.job_items SET outcome = 'failed', reason = 'No sales.' WHERE unique_id = 'item1'")
-    assert bad(read(job, file)) == {"Plan!A4": "item 'item1' has no plan, it is failed: No sales"}
+    assert bad(read(job, file)) == {"Plan!A4": "item 'item1' has no plan because it is failed: No sales"}
 
 
-def test_periods_that_share_a_week_and_cannot_both_be_met_are_named(job: Job) -> None:
+def test_contradicting_periods_that_share_a_week_are_named(job: Job) -> None:
     def edit(sheet: Worksheet) -> None:
         for place in range(len(split_of(job, Period.MONTH).spans)):
             put("item1", place, 0)(sheet)
@@ -418,9 +432,9 @@ def test_periods_that_share_a_week_and_cannot_both_be_met_are_named(job: Job) ->
 def test_file_of_another_run_or_model_is_refused(job: Job) -> None:
     file = written(job)
     other = run_again(job)
-    with pytest.raises(InputError, match=rf"is a plan of run {job.job_id}, and this is run {other.job_id}"):
+    with pytest.raises(InputError, match=rf"is a plan of run {job.job_id}, but this is run {other.job_id}"):
         read(other, file)
-    with pytest.raises(InputError, match="is a plan by WindowAverage, and this is the plan by Naive"):
+    with pytest.raises(InputError, match="is a plan by WindowAverage, but this is the plan by Naive"):
         read(job, file, "Naive")
 
 
@@ -444,22 +458,22 @@ def book_with(**sheets: list[list[object]]) -> io.BytesIO:
 
 
 @pytest.mark.parametrize(
-    ("file", "said"),
+    ("file", "message"),
     [
         (book_with(Other=[["Key"]]), "has no sheet Plan"),
         (book_with(Plan=[["Name", "2026-11"]]), "no column 'Key'"),
         (book_with(Plan=[["Key", "Name"], ["item1", 1]]), "no column of a week, month or quarter"),
         (book_with(Plan=[["Key", "2026-11", "2026-Q4"]]), "has months and quarters as columns"),
         (io.BytesIO(b"PK\x03\x04 no workbook"), "cannot be read as a workbook"),
-        (io.BytesIO(b"\xd0\xcf\x11\xe0 old"), "of an older form"),
+        (io.BytesIO(b"\xd0\xcf\x11\xe0 old"), "in an older format"),
         (io.BytesIO(b""), "no column 'Key'"),
         (io.BytesIO("Key;Käse".encode("latin-1")), "not UTF-8"),
         (io.BytesIO(b"\x89PNG" + bytes(100)), "not UTF-8"),
     ],
 )
-def test_file_that_is_no_plan_is_refused_in_words(job: Job, file: io.BytesIO, said: str) -> None:
+def test_file_that_is_not_a_plan_is_refused(job: Job, file: io.BytesIO, message: str) -> None:
     file.seek(0)
-    with pytest.raises(InputError, match=said):
+    with pytest.raises(InputError, match=message):
         read(job, file)
 
 
@@ -470,13 +484,13 @@ def test_huge_files_are_refused(job: Job, monkeypatch: pytest.MonkeyPatch) -> No
         read(job, far)
     wide = edited(file, lambda sheet: setattr(sheet["XFD4"], "value", 1))
     assert not read(job, wide).changes
-    for limit, value, said in (
+    for limit, value, message in (
         ("MAX_PARTS", 1000, "unpacks to more than"),
         ("MAX_UNPACKED", 1000, "unpacks to more than"),
         ("MAX_CELLS", 10, "or 10 cells"),
         ("MAX_FILE_BYTES", 1000, "Give at most"),
     ):
-        with monkeypatch.context() as patch, pytest.raises(InputError, match=said):
+        with monkeypatch.context() as patch, pytest.raises(InputError, match=message):
             patch.setattr(plan_sheets, limit, value)
             read(job, file)
 
@@ -497,7 +511,7 @@ def as_csv(rows: list[list[str]], separator: str = ",", encoding: str = "utf-8")
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
 @pytest.mark.parametrize(("separator", "typed"), [(",", "12.5"), (";", "12.5"), (";", "12,5"), ("\t", "12,5")])
-def test_csv_is_read_as_programs_save_it(job: Job, separator: str, typed: str, encoding: str) -> None:
+def test_csv_of_common_programs_is_read(job: Job, separator: str, typed: str, encoding: str) -> None:
     rows = lines_of(job)
     if "," in typed:
         rows = [rows[0], *([cell.replace(".", ",") for cell in row] for row in rows[1:])]
@@ -507,12 +521,12 @@ def test_csv_is_read_as_programs_save_it(job: Job, separator: str, typed: str, e
     assert [(c.cell, c.period, c.after) for c in upload.changes] == [
         (cell, str(week(job, n)), 12.5) for n, cell in ((1, "G4"), (2, "H4"), (3, "I4"))
     ]
-    assert not upload.bad and "compared with the plan as it is now" in upload.remarks[0]
+    assert not upload.bad and "compared with the current plan" in upload.remarks[0]
     save_plan_file(job, MODEL, upload, "why", "Ann")
     assert adjustments.list_adjustments(job)[0].scope == "CSV file, 1 item"
 
 
-def test_months_that_a_program_writes_in_its_way_are_known(job: Job) -> None:
+def test_month_formats_of_excel_are_read(job: Job) -> None:
     rows = lines_of(job, Period.MONTH)
     spans = split_of(job, Period.MONTH).spans
     rows[0][6:] = [f"{span.first:%b-%y}" for span in spans]
@@ -522,31 +536,31 @@ def test_months_that_a_program_writes_in_its_way_are_known(job: Job) -> None:
 
 
 @pytest.mark.parametrize(
-    ("typed", "said"),
+    ("typed", "message"),
     [("12,5", "the text '12,5'"), ("1 000", "the text"), ("nan", "the text 'nan'"), ("inf", "text"), ("1e999", "inf"),
-     ("-3", "not less than 0"), ("=1+1", "the text '=1+1'"), ("1_0", "text"), ("٣", "text")],
+     ("-3", "must not be negative"), ("=1+1", "the text '=1+1'"), ("1_0", "text"), ("٣", "text")],
 )  # fmt: skip
-def test_cell_of_csv_that_cannot_be_taken_is_named(job: Job, typed: str, said: str) -> None:
+def test_invalid_csv_cell_is_named(job: Job, typed: str, message: str) -> None:
     rows = lines_of(job)
     rows[1][6] = typed
     upload = read(job, as_csv(rows))
-    assert list(bad(upload)) == ["G2"] and said in bad(upload)["G2"]
+    assert list(bad(upload)) == ["G2"] and message in bad(upload)["G2"]
 
 
-def test_points_beside_decimal_commas_are_named(job: Job) -> None:
+def test_points_with_decimal_commas_are_named(job: Job) -> None:
     rows = [[cell.replace(".", ",") for cell in row] for row in lines_of(job)]
     rows[1][6] = "1.234,5"
     assert "decimal commas" in bad(read(job, as_csv(rows, ";")))["G2"]
 
 
-# Texts that harm or confuse
+# Unsafe and ambiguous texts
 
 
-def make_nasty(load_dataset: Callable[..., Dataset]) -> Job:
-    job = run(load_dataset(n_items=len(NASTY)), len(NASTY), models=("SeasonalNaive",), n_windows=0, h=2)
+def make_unsafe_run(load_dataset: Callable[..., Dataset]) -> Job:
+    job = run(load_dataset(n_items=len(UNSAFE_KEYS)), len(UNSAFE_KEYS), models=("SeasonalNaive",), n_windows=0, h=2)
     with transaction() as cur:
         for table in ("items", "sales", "job_items", "forecasts", "forecast_sums"):
-            for number, key in enumerate(NASTY, 1):
+            for number, key in enumerate(UNSAFE_KEYS, 1):
                 names = {"key": key, "old": f"item{number}"}
                 cur.execute(f"UPDATE fcst_app.{table} SET unique_id = %(key)s WHERE unique_id = %(old)s", names)
         cur.execute("UPDATE fcst_app.items SET description = '=1+1', family = '@x'")
@@ -555,8 +569,10 @@ def make_nasty(load_dataset: Callable[..., Dataset]) -> Job:
 
 
 @pytest.mark.parametrize("file_format", ["xlsx", "csv"])
-def test_keys_of_all_kinds_come_back(load_dataset: Callable[..., Dataset], once: Callable, file_format: str) -> None:
-    job = once("nasty_plan", lambda: make_nasty(load_dataset))
+def test_unsafe_keys_survive_a_round_trip(
+    load_dataset: Callable[..., Dataset], once: Callable, file_format: str
+) -> None:
+    job = once("nasty_plan", lambda: make_unsafe_run(load_dataset))
     file = written(job, file_format=file_format, model="SeasonalNaive")
     if file_format == "xlsx":
         book = openpyxl.load_workbook(file)
@@ -565,7 +581,7 @@ def test_keys_of_all_kinds_come_back(load_dataset: Callable[..., Dataset], once:
             "s",
             "inlineStr",
         }
-        for row in range(2, len(NASTY) + 2):
+        for row in range(2, len(UNSAFE_KEYS) + 2):
             sheet.cell(row, FIRST).value = 1000 + row
         book.save(file := io.BytesIO())
     else:
@@ -574,20 +590,20 @@ def test_keys_of_all_kinds_come_back(load_dataset: Callable[..., Dataset], once:
         rows[1:] = [[*row[:6], str(1000 + number)] for number, row in enumerate(rows[1:], 2)]
         file = as_csv(rows)
     upload = read(job, file, "SeasonalNaive")
-    assert not upload.bad and upload.n_rows == len(NASTY)
-    assert {change.key for change in upload.changes} == set(NASTY) and not upload.meanwhile
+    assert not upload.bad and upload.n_rows == len(UNSAFE_KEYS)
+    assert {change.key for change in upload.changes} == set(UNSAFE_KEYS) and not upload.meanwhile
     save_plan_file(job, "SeasonalNaive", upload, "=1+1", "@Ann")
     assert forecasts.view(job, "SeasonalNaive").forecast["final"].iloc[0] == sum(c.after for c in upload.changes)
 
 
-# The command line, and the links of the pages
+# The CLI, and download links of the pages
 
 
 def command(*args: object) -> int:
     return main(["final-plan", *map(str, args)])
 
 
-def test_command_writes_reads_and_saves(job: Job, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_cli_writes_reads_and_saves(job: Job, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "plan.xlsx"
     assert command(job.job_id, "-o", path, "--by", "month") == 0
     path.write_bytes(edited(io.BytesIO(path.read_bytes()), put("item1", 1, 5)).getvalue())
@@ -605,9 +621,7 @@ def test_command_writes_reads_and_saves(job: Job, tmp_path: Path, capfd: pytest.
     assert command(job.job_id, "--upload", tmp_path / "none.xlsx", "--reason", "x") == 2
 
 
-def test_command_names_each_bad_cell_on_a_line_and_saves_nothing(
-    job: Job, tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_cli_lists_invalid_cells_and_saves_nothing(job: Job, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "plan.xlsx"
 
     def edit(sheet: Worksheet) -> None:
@@ -618,14 +632,14 @@ def test_command_names_each_bad_cell_on_a_line_and_saves_nothing(
     assert command(job.job_id, "--upload", path, "--reason", "sales") == 2
     lines = capfd.readouterr().err.splitlines()
     assert "Plan!G4: it has the text 'abc', not a number" in lines
-    assert "Plan!H4: it has -1, and units are not less than 0" in lines
+    assert "Plan!H4: it has -1, but units must not be negative" in lines
     assert adjustments.list_adjustments(job) == []
     assert command(job.job_id, "--upload", path, "--reason", "sales", "--skip-bad") == 0
     assert plan(job, "item1")[2] == 5
 
 
 def get(path: str) -> httpx.Response:
-    """What the server answers to a link."""
+    """Requests a link from the server."""
 
     async def ask() -> httpx.Response:
         transport = httpx.ASGITransport(Starlette(routes=downloads.ROUTES))
@@ -635,7 +649,7 @@ def get(path: str) -> httpx.Response:
     return anyio.run(ask)
 
 
-def test_links_lead_to_the_files(job: Job) -> None:
+def test_links_return_the_files(job: Job) -> None:
     link = downloads.link_to_plan(job.job_id, "xlsx", [("item", "item2"), ("model", MODEL), ("by", "month")])
     found = get(link)
     assert found.status_code == 200 and found.headers["x-content-type-options"] == "nosniff"
@@ -649,7 +663,7 @@ def test_links_lead_to_the_files(job: Job) -> None:
         assert get(f"/downloads/{job.job_id}/{path}").status_code == 404
 
 
-def test_links_without_a_signature_are_refused_where_people_sign_in(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unsigned_links_are_refused_with_sign_in(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Settings, "has_sign_in", property(lambda self: True))
     monkeypatch.setattr(downloads, "signing_secret", lambda: "a secret of sixteen characters or more")
     link = downloads.link_to_plan(job.job_id, "csv", [("model", MODEL)])

@@ -1,4 +1,4 @@
-"""Old runs go with all that is theirs; what is open, new or in use stays."""
+"""Pruning deletes old runs with all their rows, and keeps open, new and used ones."""
 
 import json
 import os
@@ -42,7 +42,7 @@ def dataset(load_dataset: Callable[..., Dataset]) -> Dataset:
 
 @pytest.fixture
 def three(dataset: Dataset) -> list[int]:
-    """Three runs that ended 40, 20 and 0 days ago, and after them one that waits."""
+    """Three runs that ended 40, 20 and 0 days ago; a fourth run waits."""
     found = [run(dataset, 2, models=("Naive",), n_windows=1).job_id for _ in range(3)]
     with transaction() as cur:
         for job_id, days in zip(found, (40, 20, 0), strict=True):
@@ -55,12 +55,12 @@ def three(dataset: Dataset) -> list[int]:
     return found
 
 
-def left() -> list[int]:
+def remaining() -> list[int]:
     return sorted(job.job_id for job in jobs.list_jobs())
 
 
 @pytest.mark.parametrize(
-    ("args", "gone"),
+    ("args", "n_deleted"),
     [
         (("--older-than", "30"), 1),
         (("--older-than", "20"), 2),
@@ -71,32 +71,32 @@ def left() -> list[int]:
         (("--keep", "5"), 0),
     ],
 )
-def test_runs_that_ended_long_ago_or_are_many_go(three: list[int], args: tuple[str, ...], gone: int, capsys) -> None:
+def test_old_and_surplus_runs_are_deleted(three: list[int], args: tuple[str, ...], n_deleted: int, capsys) -> None:
     waiting = three[-1] + 1
     before = tables()
     assert main(["prune", *args, "--dry-run", "--json"]) == 0
-    told = json.loads(capsys.readouterr().out)
-    assert told["is_dry_run"] and [row["job_id"] for row in told["runs"]] == three[:gone]
+    listed = json.loads(capsys.readouterr().out)
+    assert listed["is_dry_run"] and [row["job_id"] for row in listed["runs"]] == three[:n_deleted]
     assert tables() == before
     assert main(["prune", *args, "--yes"]) == 0
-    said = capsys.readouterr()
-    assert f"Deleted: runs {gone} (forecasts of {2 * gone} items)" in said.err
-    assert [line.split()[0] for line in said.out.splitlines()[1:]] == list(map(str, three[:gone]))
-    assert left() == [*three[gone:], waiting]
+    output = capsys.readouterr()
+    assert f"Deleted: runs {n_deleted} (forecasts of {2 * n_deleted} items)" in output.err
+    assert [line.split()[0] for line in output.out.splitlines()[1:]] == list(map(str, three[:n_deleted]))
+    assert remaining() == [*three[n_deleted:], waiting]
     after = tables()
     for table in OF_RUNS:
-        assert after[table] == [row for row in before[table] if row["job_id"] not in three[:gone]], table
+        assert after[table] == [row for row in before[table] if row["job_id"] not in three[:n_deleted]], table
     n_actions = len(before["actions"])
     noted = [(row["action"], row["number"]) for row in sorted(after["actions"], key=lambda row: row["action_id"])]
-    assert noted[n_actions:] == [("delete", job_id) for job_id in three[:gone]]
+    assert noted[n_actions:] == [("delete", job_id) for job_id in three[:n_deleted]]
     assert {name: rows for name, rows in after.items() if name not in (*OF_RUNS, "actions")} == {
         name: rows for name, rows in before.items() if name not in (*OF_RUNS, "actions")
     }
-    for job_id in three[gone:]:
+    for job_id in three[n_deleted:]:
         check_items(job_id)
 
 
-def test_nothing_goes_without_a_yes(three: list[int], capsys) -> None:
+def test_nothing_is_deleted_without_yes(three: list[int], capsys) -> None:
     before = tables()
     assert main(["prune", "--keep", "0"]) == 2
     assert "--yes" in capsys.readouterr().err
@@ -104,29 +104,29 @@ def test_nothing_goes_without_a_yes(three: list[int], capsys) -> None:
 
 
 @pytest.mark.parametrize(("answer", "code", "n_left"), [("y", 0, 1), ("n", 1, 4), ("", 1, 4)])
-def test_whoever_sits_at_a_terminal_is_asked(three: list[int], answer: str, code: int, n_left: int) -> None:
-    ours, its_own = os.openpty()
+def test_terminal_user_is_asked_for_confirmation(three: list[int], answer: str, code: int, n_left: int) -> None:
+    parent, child = os.openpty()
     command = [sys.executable, "-m", "fcst", "prune", "--keep", "0"]
-    os.write(ours, f"{answer}\n".encode())
-    done = subprocess.run(command, cwd=PROJECT, stdin=its_own, capture_output=True, text=True, timeout=60)
-    for end in (ours, its_own):
+    os.write(parent, f"{answer}\n".encode())
+    done = subprocess.run(command, cwd=PROJECT, stdin=child, capture_output=True, text=True, timeout=60)
+    for end in (parent, child):
         os.close(end)
     assert done.returncode == code and "Delete them? [y/N]" in done.stderr, done.stderr
-    assert len(left()) == n_left
+    assert len(remaining()) == n_left
 
 
 @pytest.mark.parametrize(
     "args", [(), ("--keep", "1", "--older-than", "1"), ("--keep", "-1"), ("--older-than", "x"), ("--keep", "9" * 12)]
 )
-def test_bad_usage_is_refused(three: list[int], args: tuple[str, ...]) -> None:
+def test_invalid_usage_is_refused(three: list[int], args: tuple[str, ...]) -> None:
     try:
         code = main(["prune", *args, "--yes"])
     except SystemExit as exc:
         code = exc.code
-    assert code == 2 and len(left()) == 4
+    assert code == 2 and len(remaining()) == 4
 
 
-def test_a_run_that_is_tried_again_meanwhile_stays(three: list[int]) -> None:
+def test_run_retried_meanwhile_is_kept(three: list[int]) -> None:
     job_id = three[-1] + 1
     (batch,) = attempts.claim(str(uuid.uuid4()), 1)
     fail_batch(batch, "boom")
@@ -134,11 +134,11 @@ def test_a_run_that_is_tried_again_meanwhile_stays(three: list[int]) -> None:
     runs = pruning.list_runs(None, 0)
     assert jobs.retry_job(job_id) == 1
     assert [row.job_id for row in pruning.delete_runs(runs)] == three
-    assert left() == [job_id]
+    assert remaining() == [job_id]
     assert pruning.delete_runs(runs) == []
 
 
-def test_a_retry_that_waits_for_a_prune_finds_no_run(three: list[int]) -> None:
+def test_retry_that_waits_for_a_prune_finds_no_run(three: list[int]) -> None:
     refused: list[str] = []
 
     def retry() -> None:
@@ -162,7 +162,7 @@ def test_a_retry_that_waits_for_a_prune_finds_no_run(three: list[int]) -> None:
     assert refused == [f"There is no job {three[0]}."]
 
 
-def test_datasets_that_no_run_uses_go_but_the_newest_of_each_name(load_dataset, capsys) -> None:
+def test_unused_datasets_are_deleted_except_the_newest_of_each_name(load_dataset, capsys) -> None:
     first, second, third = (load_dataset(n_items=n) for n in (2, 3, 4))
     alone = load_dataset(name="alone", n_items=1)
     run(first, 1, models=("Naive",), n_windows=0)
@@ -174,7 +174,7 @@ def test_datasets_that_no_run_uses_go_but_the_newest_of_each_name(load_dataset, 
     runs = pruning.list_runs(None, 1)
     versions = pruning.list_datasets(runs)
     assert [row.dataset_id for row in versions] == [first.dataset_id]
-    assert pruning.delete_datasets(versions) == []  # its run is there still
+    assert pruning.delete_datasets(versions) == []  # its run still exists
     assert main(["prune", "--keep", "1", "--datasets", "--yes"]) == 0
     assert [row.dataset_id for row in datasets.list_datasets()] == [
         alone.dataset_id,
@@ -185,12 +185,12 @@ def test_datasets_that_no_run_uses_go_but_the_newest_of_each_name(load_dataset, 
         assert first.dataset_id not in {row["dataset_id"] for row in tables()[table]}
 
 
-def test_a_run_of_ten_thousand_batches_goes_by_index(large_job: int) -> None:
+def test_run_of_ten_thousand_batches_is_deleted_by_index(large_job: int) -> None:
     with transaction() as cur:
         cur.execute("UPDATE fcst_app.jobs SET status = 'completed', finished_at = now()")
     (run,) = [row for row in pruning.list_runs(None, 0) if row.job_id == large_job]
     begin = time.monotonic()
     assert pruning.delete_runs([run]) == [run]
-    # 0.5 s; reading a table through for each of its batches would take a minute.
+    # 0.5 s; a sequential scan for each batch would take a minute.
     assert time.monotonic() - begin < 10
     assert not jobs.list_batches(large_job)

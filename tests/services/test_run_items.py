@@ -1,4 +1,4 @@
-"""The items of a run that pages show, SQL beside a loop in Python: filters, orders, pages, places, sums."""
+"""Items of a run: SQL results compared with Python loops, for filters, orders, pages, positions and totals."""
 
 import io
 import random
@@ -23,7 +23,7 @@ from fcst.specs import JobSpec
 from fcst.store import sales
 from fcst.store.attention import refresh_run
 from fcst.store.database import transaction
-from tests.services.test_item_selection import LAST, SIGNS, insert_dataset, nasty_items, small
+from tests.services.test_item_selection import LAST, SIGNS, folded, insert_dataset, random_items
 
 H = 4
 MODEL, OTHER = "Auto", "Naive"
@@ -32,7 +32,7 @@ HEAVIEST = ("AutoETS", "AutoETS", "Naive", "SES 7 of 9", "Median of SES, Naive")
 
 
 def insert_run(dataset_id: int, source: random.Random) -> Job:
-    """A run of all items of which some have no forecast, with sales and errors of chance."""
+    """Creates a run of all items with random sales and errors; some items have no forecast."""
     job_id = jobs.submit_job(dataset_id, Selection(), JobSpec(models=(MODEL, OTHER), h=H))
     with transaction() as cur:
         for item in datasets.list_items(dataset_id):
@@ -88,7 +88,7 @@ def insert_run(dataset_id: int, source: random.Random) -> Job:
             " WHERE c.batch_id = b.batch_id"
         )
     with transaction() as cur:
-        cur.execute("ANALYZE fcst_app.items, fcst_app.job_items, fcst_app.forecasts, fcst_app.sales")  # as a load does
+        cur.execute("ANALYZE fcst_app.items, fcst_app.job_items, fcst_app.forecasts, fcst_app.sales")  # like an ingest
     job = jobs.get_job(job_id)
     refresh_run(job_id)
     for item in source.sample([i for i in forecasts.list_items(job, MODEL) if i.outcome == "completed"], 20):
@@ -103,13 +103,13 @@ def insert_run(dataset_id: int, source: random.Random) -> Job:
 def job(once: Callable) -> Job:
     def make() -> Job:
         source = random.Random(3)
-        return insert_run(insert_dataset(nasty_items(300, source)), source)
+        return insert_run(insert_dataset(random_items(300, source)), source)
 
     return once("nasty_run", make)
 
 
-def reasons_of(item: RunItem, adjusted: set[str]) -> set[str]:
-    """Why an item needs by its other fields: those reasons that follow from them."""
+def expected_reasons(item: RunItem, adjusted: set[str]) -> set[str]:
+    """Expected attention reasons of an item, from its other fields."""
     since, is_done = LAST - timedelta(weeks=ENDED_AFTER_WEEKS), item.outcome == "completed"
     found = {
         "ended": is_done and (item.last_sale_dt is None or item.last_sale_dt <= since),
@@ -122,7 +122,7 @@ def reasons_of(item: RunItem, adjusted: set[str]) -> set[str]:
     return {name for name, is_so in found.items() if is_so}
 
 
-FOLLOW = {"ended", "new", "fallback", "adjusted", "no forecast"}
+DERIVED_REASONS = {"ended", "new", "fallback", "adjusted", "no forecast"}
 
 
 def matches(item: RunItem, which: RunFilter) -> bool:
@@ -138,7 +138,7 @@ def matches(item: RunItem, which: RunFilter) -> bool:
         (which.xyz, {item.xyz}),
         (which.keys, {item.unique_id}),
     ]
-    return all(any(small(word) in small(text) for text in texts) for word in which.search.split()) and all(
+    return all(any(folded(word) in folded(text) for text in texts) for word in which.search.split()) and all(
         bool(found & set(values)) for values, found in chosen if values
     )
 
@@ -159,7 +159,7 @@ def random_filters(items: list[RunItem], n: int) -> Iterator[RunFilter]:
             some([item.item_class for item in items]),
             some([item.demand_class for item in items]),
             heaviest=some(list(HEAVIEST)),
-            reasons=some(sorted(FOLLOW)),
+            reasons=some(sorted(DERIVED_REASONS)),
             abc=some(list(ABC)),
             xyz=some(list(XYZ)),
             keys=tuple(source.sample(keys, 100)) if source.random() < 0.2 else None,
@@ -170,20 +170,24 @@ def keys_of(items: list[RunItem]) -> list[str]:
     return [item.unique_id for item in items]
 
 
-def test_reasons_mean_what_they_say(job: Job) -> None:
+def test_reasons_match_item_fields(job: Job) -> None:
     changed = {row.unique_id or "" for row in adjustments.list_adjustments(job)}
     items = forecasts.list_items(job, MODEL)
     assert len(changed) == 20
-    assert all(set(item.reasons) & FOLLOW == reasons_of(item, changed) & FOLLOW for item in items)
+    assert all(
+        set(item.reasons) & DERIVED_REASONS == expected_reasons(item, changed) & DERIVED_REASONS for item in items
+    )
     far = "far from last year"
-    assert all((far in item.reasons) == (far in reasons_of(item, changed)) for item in items if item.change is not None)
+    assert all(
+        (far in item.reasons) == (far in expected_reasons(item, changed)) for item in items if item.change is not None
+    )
     assert {item.unique_id for item in items if item.final != item.forecast} <= changed
-    assert {reason for item in items for reason in item.reasons} >= FOLLOW
+    assert {reason for item in items for reason in item.reasons} >= DERIVED_REASONS
     assert {"adjusted"} & {reason for item in forecasts.list_items(job, OTHER) for reason in item.reasons} == set()
     assert all((item.at_stake > 0) <= bool(item.reasons) for item in items)
 
 
-def test_filters_find_what_a_loop_finds_and_sums_are_of_it(job: Job) -> None:
+def test_filters_and_totals_match_a_loop(job: Job) -> None:
     items = forecasts.list_items(job, MODEL)
     assert [item.sales_rank for item in items] == list(range(1, job.n_items + 1))
     sizes = set()
@@ -205,7 +209,7 @@ def check_sum(job: Job, which: RunFilter, expected: list[RunItem]) -> None:
     assert view.forecast["forecast"].sum() == sum(item.forecast or 0 for item in done)
     assert view.forecast["final"].sum() == pytest.approx(sum(item.final or 0 for item in done))
     assert view.is_adjusted == any("adjusted" in item.reasons for item in done)
-    if len(done) != 1:  # of one item by its key the interval is its own
+    if len(done) != 1:  # a single item by key has its own interval
         pd.testing.assert_frame_equal(view.forecast, named.forecast)
     pd.testing.assert_frame_equal(view.history, named.history)
     assert view.metrics.keys() == named.metrics.keys()
@@ -227,15 +231,15 @@ ORDERED: dict[RunSort, Callable[[RunItem], float | None]] = {
 
 @pytest.mark.parametrize("is_reversed", [False, True])
 @pytest.mark.parametrize("sort", RunSort)
-def test_pages_and_places_follow_the_order(job: Job, sort: RunSort, is_reversed: bool) -> None:
+def test_pages_and_positions_follow_the_order(job: Job, sort: RunSort, is_reversed: bool) -> None:
     which, order = RunFilter("a"), RunOrder(sort, is_reversed)
     whole = forecasts.list_items(job, MODEL, which, order)
     if sort == RunSort.KEY:
         assert keys_of(whole) == sorted(keys_of(whole), key=str.encode)
     elif sort in ORDERED:
         value, sign = ORDERED[sort], 1 if is_reversed else -1
-        by_hand = sorted(whole, key=lambda item: (value(item) is None, sign * (value(item) or 0), item.sales_rank))
-        assert keys_of(whole) == keys_of(by_hand)
+        expected = sorted(whole, key=lambda item: (value(item) is None, sign * (value(item) or 0), item.sales_rank))
+        assert keys_of(whole) == keys_of(expected)
     else:
         assert keys_of(whole) == keys_of(forecasts.list_items(job, MODEL, which))
     pages = [forecasts.list_items(job, MODEL, which, order, 9, skip) for skip in range(0, len(whole), 9)]
@@ -247,13 +251,15 @@ def test_pages_and_places_follow_the_order(job: Job, sort: RunSort, is_reversed:
     assert forecasts.place_of(job, MODEL, EVERY, order, "no such item") is None
 
 
-def test_options_are_those_of_the_run(job: Job) -> None:
+def test_heaviest_options_match_the_run(job: Job) -> None:
     assert forecasts.list_options(job, MODEL)["heaviest"] == sorted(set(HEAVIEST))
 
 
 @pytest.mark.parametrize("which", [EVERY, RunFilter(families=("DAIRY", "o'brien")), RunFilter("a", reasons=("new",))])
-def test_history_of_many_items_is_as_that_of_few(job: Job, which: RunFilter, monkeypatch: pytest.MonkeyPatch) -> None:
-    """By the weeks of each item; by those that the program adds up; by the totals without what is left out."""
+def test_history_of_many_items_equals_history_of_few(
+    job: Job, which: RunFilter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Sums by item weeks, in Python, and from stored totals minus excluded items are equal."""
     n_items = forecasts.view(job, MODEL, which).n_items
     slow = sales.job_totals(job, MODEL, which, n_items).astype({"unit_sales": float, "promo_units": float})
     insert_totals(job.dataset_id)
@@ -265,7 +271,7 @@ def test_history_of_many_items_is_as_that_of_few(job: Job, which: RunFilter, mon
 
 
 def insert_totals(dataset_id: int) -> None:
-    """As an ingest writes them."""
+    """Inserts sales totals as an ingest does."""
     with transaction() as cur:
         cur.execute("DELETE FROM fcst_app.sales_totals WHERE grouped_by <> 'class'")
         cur.execute(
@@ -285,7 +291,7 @@ def insert_totals(dataset_id: int) -> None:
 
 
 @pytest.mark.parametrize("which", [RunFilter("a"), RunFilter(reasons=("adjusted",)), RunFilter("nothing like it")])
-def test_file_of_what_matches_is_that_of_its_items(job: Job, which: RunFilter) -> None:
+def test_export_of_a_filter_equals_export_of_its_items(job: Job, which: RunFilter) -> None:
     keys = keys_of([item for item in forecasts.list_items(job, MODEL) if matches(item, which)])
 
     def written(which: RunFilter) -> bytes:
@@ -297,7 +303,7 @@ def test_file_of_what_matches_is_that_of_its_items(job: Job, which: RunFilter) -
     assert f"_{len(keys)}-items_" in exports.file_name(job, "csv", which, MODEL)
 
 
-def test_bins_of_errors_are_round_and_hold_nearly_all_items(job: Job) -> None:
+def test_error_bins_are_round_and_hold_most_items(job: Job) -> None:
     wapes = [item.wape for item in forecasts.list_items(job, MODEL) if item.wape is not None]
     found = accuracy.count_items_by_error(job.job_id, MODEL)
     assert found.n_items == len(wapes) and 8 <= len(found.counts) <= 20
@@ -309,7 +315,7 @@ def test_bins_of_errors_are_round_and_hold_nearly_all_items(job: Job) -> None:
     assert min(abs(step - round_one) for round_one in (1, 2, 2.5, 5)) < 1e-9
 
 
-def test_extreme_items_are_those_that_gain_most_and_those_with_the_largest_error_in_units(job: Job) -> None:
+def test_extreme_items_have_largest_error_or_largest_gain_in_units(job: Job) -> None:
     known = [item for item in forecasts.list_items(job, MODEL) if item.wape is not None]
     of_items = accuracy.list_accuracy(job, "item").set_index(["model", "item"])
     own = of_items.loc[MODEL]
@@ -319,11 +325,11 @@ def test_extreme_items_are_those_that_gain_most_and_those_with_the_largest_error
     assert worst["wape"].tolist() == pytest.approx(own.loc[worst["unique_id"], "wape"].tolist(), nan_ok=True)
     names = {item.unique_id: item.description for item in known}
     assert worst["description"].tolist() == [names.get(key) for key in worst["unique_id"]]
-    assert BENCHMARK not in of_items.index.get_level_values("model"), "so that nothing is gained beside it"
+    assert BENCHMARK not in of_items.index.get_level_values("model"), "so there is no benchmark error to compare with"
     assert accuracy.list_extreme_items(job, MODEL, is_worst=False, n_items=7).empty
 
 
-def test_compared_items_come_in_pages(job: Job) -> None:
+def test_compared_items_are_paged(job: Job) -> None:
     whole = comparison.compare_items(job, MODEL, job, OTHER)
     pages = [comparison.compare_items(job, MODEL, job, OTHER, 50, skip) for skip in range(0, len(whole), 50)]
     pd.testing.assert_frame_equal(pd.concat(pages, ignore_index=True), whole)
@@ -331,7 +337,7 @@ def test_compared_items_come_in_pages(job: Job) -> None:
     assert whole["difference"].abs().is_monotonic_decreasing
 
 
-def test_neighbours_follow_the_table_across_its_pages(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_previous_and_next_items_follow_the_table_across_pages(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
     from fcst.ui import items as ui
 
     monkeypatch.setattr(ui, "PAGE_ITEMS", 7)
@@ -348,7 +354,7 @@ def test_neighbours_follow_the_table_across_its_pages(job: Job, monkeypatch: pyt
     whole = keys_of(forecasts.list_items(job, MODEL, items.which, items.order))
     assert items.n_found == len(whole) > 20
     for place in (0, 6, 7, 13, 14, len(whole) - 1):
-        for page in (place // 7 + 1, 1, 3):  # that of the item, and others
+        for page in (place // 7 + 1, 1, 3):  # the page of the item, and others
             steps.clear()
             ui.show_steps(items, page, whole[place])
             before, after, *_ = steps

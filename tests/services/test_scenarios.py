@@ -1,4 +1,4 @@
-"""Scenarios of a run on a real database: what they change, that a new run says the same, and the way into the plan."""
+"""Scenarios of a run on a real database: changes, equality with a new run, application to the plan, files."""
 
 import io
 from collections.abc import Callable
@@ -53,7 +53,7 @@ def scenario(job: Job, *changes: DriverChange, name: str = "Carnival", which: Ru
 
 
 def units(job: Job, found: Scenario, which: RunFilter = EVERY, model: str = MODEL) -> np.ndarray:
-    """(H,) the plan in a scenario."""
+    """(H,) plan in a scenario."""
     plan = forecasts.view(job, model, which).forecast.set_index("wk_end_dt")["final"]
     changed = scenarios.sums(job, model, which, [found]).set_index("wk_end_dt")["change1"]
     return (plan + changed.reindex(plan.index).fillna(0.0)).to_numpy()
@@ -70,7 +70,7 @@ def test_drivers_with_an_effect_can_be_changed(job: Job) -> None:
     assert found["price"].lowest == pytest.approx(np.log(0.8), abs=0.01)
 
 
-def test_run_without_drivers_has_none(load_dataset: Callable[..., Dataset]) -> None:
+def test_run_without_drivers_has_no_changeable_drivers(load_dataset: Callable[..., Dataset]) -> None:
     plain = forecast(load_dataset(n_items=2, n_weeks=60))
     assert scenarios.changeable_drivers(plain) == []
     made = scenarios.create_scenario(plain, "Carnival", "Ana")
@@ -82,7 +82,7 @@ def test_run_without_drivers_has_none(load_dataset: Callable[..., Dataset]) -> N
     ("driver", "first", "last", "value"),
     [("promo", 1, 2, 1.0), ("promo", 3, 3, 0.5), ("price", 1, 3, 8.5), ("open", 4, 4, 1.0), ("open", 1, 1, 0.0)],
 )
-def test_new_run_with_the_plan_changed_so_says_the_same(
+def test_scenario_equals_a_new_run_with_the_changed_plan(
     job: Job, dataset: Dataset, tmp_path: Path, driver: str, first: int, last: int, value: float
 ) -> None:
     found = scenario(job, change(job, driver, first, last, value))
@@ -95,7 +95,7 @@ def test_new_run_with_the_plan_changed_so_says_the_same(
     assert not np.allclose(final(job), final(later))
 
 
-def test_change_of_a_family_changes_the_total_by_as_much(job: Job) -> None:
+def test_change_of_a_family_changes_the_total_by_the_same_units(job: Job) -> None:
     dairy = RunFilter(families=("DAIRY",))
     found = scenario(job, change(job, "promo", 1, 4, 1.0), which=dairy)
     (made,) = found.changes
@@ -108,7 +108,7 @@ def test_change_of_a_family_changes_the_total_by_as_much(job: Job) -> None:
     )
 
 
-def test_changes_hold_one_after_the_other_and_are_removed_one_by_one(job: Job) -> None:
+def test_changes_apply_in_order_and_are_removed_one_by_one(job: Job) -> None:
     up = change(job, "price", 1, 4, 25.0, ChangeHow.PERCENT)
     down = change(job, "price", 1, 4, -20.0, ChangeHow.PERCENT)
     promo = change(job, "promo", 2, 2, 1.0)
@@ -116,15 +116,15 @@ def test_changes_hold_one_after_the_other_and_are_removed_one_by_one(job: Job) -
     np.testing.assert_allclose(units(job, both), final(job), rtol=1e-9)
     found = scenario(job, up, promo, name="up")
     alone = scenario(job, promo, name="alone")
-    left = scenarios.remove_change(job, found.scenario_id, found.changes[0].change_id)
-    assert [one.change for one in left.changes] == [promo]
-    np.testing.assert_allclose(units(job, left), units(job, alone))
-    empty = scenarios.remove_change(job, left.scenario_id, left.changes[0].change_id)
+    remaining = scenarios.remove_change(job, found.scenario_id, found.changes[0].change_id)
+    assert [one.change for one in remaining.changes] == [promo]
+    np.testing.assert_allclose(units(job, remaining), units(job, alone))
+    empty = scenarios.remove_change(job, remaining.scenario_id, remaining.changes[0].change_id)
     np.testing.assert_allclose(units(job, empty), final(job))
     assert scenarios.list_items(job, MODEL, EVERY, [empty]) == []
 
 
-def test_copy_goes_its_own_way(job: Job) -> None:
+def test_copy_is_independent(job: Job) -> None:
     first = scenario(job, change(job, "promo", 1, 1, 1.0), which=only("item1"))
     copy = scenarios.create_scenario(job, "More", "Bea", copy_of=first.scenario_id)
     assert [one.change for one in copy.changes] == [one.change for one in first.changes]
@@ -139,13 +139,13 @@ def test_copy_goes_its_own_way(job: Job) -> None:
         scenarios.get_scenario(job, first.scenario_id)
 
 
-def test_plan_takes_a_scenario_over_and_gives_it_back(job: Job) -> None:
+def test_scenario_is_applied_to_the_plan_and_undone(job: Job) -> None:
     raised = Change(week(job, 1), week(job, 1), percent=50.0)
     adjustments.adjust(job, MODEL, EVERY, raised, "a fair", "Ana")
     before = final(job)
     found = scenario(job, change(job, "promo", 1, 2, 1.0), change(job, "open", 4, 4, 1.0))
     wanted = units(job, found)
-    assert wanted[3] > 100 > before[3] == 0, "a week that was closed opens"
+    assert wanted[3] > 100 > before[3] == 0, "a closed week opens"
     number = scenarios.take_over(job, MODEL, found.scenario_id, "the fair has a promotion", "Bea")
     np.testing.assert_allclose(final(job), wanted)
     (made, _) = adjustments.list_adjustments(job, EVERY, MODEL)
@@ -154,7 +154,7 @@ def test_plan_takes_a_scenario_over_and_gives_it_back(job: Job) -> None:
     np.testing.assert_allclose(final(job), before)
 
 
-def test_plan_that_was_changed_meanwhile_is_not_overwritten(job: Job) -> None:
+def test_plan_changed_meanwhile_is_a_conflict(job: Job) -> None:
     found = scenario(job, change(job, "promo", 1, 1, 1.0))
     seen = adjustments.last_change(job.job_id)
     adjustments.adjust(job, MODEL, EVERY, Change(week(job, 1), week(job, 1), percent=5.0), "a fair", "Ana")
@@ -162,7 +162,7 @@ def test_plan_that_was_changed_meanwhile_is_not_overwritten(job: Job) -> None:
         scenarios.take_over(job, MODEL, found.scenario_id, "promotion", "Bea", seen)
 
 
-def test_scenario_that_was_changed_meanwhile_is_not_changed(job: Job) -> None:
+def test_scenario_changed_meanwhile_is_a_conflict(job: Job) -> None:
     found = scenario(job, change(job, "promo", 1, 1, 1.0))
     scenarios.add_change(job, found.scenario_id, change(job, "promo", 2, 2, 1.0), EVERY, "Bea")
     with pytest.raises(Conflict, match="Carnival"):
@@ -184,30 +184,30 @@ def test_scenario_that_was_changed_meanwhile_is_not_changed(job: Job) -> None:
         (("weather", 1, 1, 5.0, ChangeHow.TO), "no effect of 'weather'"),
     ],
 )
-def test_change_that_cannot_be_is_refused(job: Job, wanted: tuple, message: str) -> None:
+def test_invalid_change_is_refused(job: Job, wanted: tuple, message: str) -> None:
     found = scenario(job)
     with pytest.raises(InputError, match=message):
         scenarios.add_change(job, found.scenario_id, change(job, *wanted), EVERY, "Ana")
     assert scenarios.get_scenario(job, found.scenario_id).changes == ()
 
 
-def test_scenario_needs_a_name_of_its_own_and_a_change(job: Job) -> None:
+def test_scenario_needs_a_unique_name_and_a_change(job: Job) -> None:
     found = scenario(job)
     with pytest.raises(InputError, match="has a scenario 'Carnival'"):
         scenarios.create_scenario(job, " Carnival ", "Ana")
     with pytest.raises(InputError, match="no name"):
         scenarios.create_scenario(job, " ", "Ana")
-    with pytest.raises(InputError, match="changes no week"):
+    with pytest.raises(InputError, match="does not change any week"):
         scenarios.take_over(job, MODEL, found.scenario_id, "why", "Ana")
     with pytest.raises(InputError, match="None of these items"):
         scenarios.add_change(job, found.scenario_id, change(job, "promo", 1, 1, 1.0), only("none"), "Ana")
 
 
-def test_reader_may_look_but_not_change(job: Job) -> None:
+def test_read_scope_cannot_change_scenarios(job: Job) -> None:
     found = scenario(job, change(job, "promo", 1, 1, 1.0))
     with identity.acting_as(Actor("eve", Scope.READ)):
         assert len(scenarios.list_scenarios(job)) == 1
-        for ask in (
+        for call in (
             lambda: scenarios.create_scenario(job, "mine", "Eve"),
             lambda: scenarios.add_change(job, found.scenario_id, change(job, "promo", 1, 1, 1.0)),
             lambda: scenarios.remove_change(job, found.scenario_id, found.changes[0].change_id),
@@ -215,7 +215,7 @@ def test_reader_may_look_but_not_change(job: Job) -> None:
             lambda: scenarios.take_over(job, MODEL, found.scenario_id, "why"),
         ):
             with pytest.raises(NotAllowed):
-                ask()
+                call()
 
 
 def content(job: Job, file_format: str, which: RunFilter, chosen: list[Scenario]) -> bytes:
@@ -249,11 +249,11 @@ def test_files_have_the_plan_and_two_scenarios(job: Job) -> None:
         ("=HYPERLINK(1)", "price"),
     ]
     assert scenario_file_name(job, MODEL, "csv", EVERY, [first]).endswith("_scenarios_Carnival_all-items.csv")
-    with pytest.raises(InputError, match="no format 'pdf'"):
+    with pytest.raises(InputError, match="no scenario format 'pdf'"):
         open_scenarios(job, MODEL, "pdf", EVERY, chosen)
 
 
-def test_deleted_run_takes_its_scenarios_with_it(job: Job) -> None:
+def test_scenarios_are_deleted_with_their_run(job: Job) -> None:
     scenario(job, change(job, "promo", 1, 1, 1.0))
     freeze_ended()
     datasets.delete_dataset(job.dataset_id)

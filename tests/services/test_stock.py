@@ -1,4 +1,4 @@
-"""Stock of runs on a real database: figures as from the rows, settings of items and groups, files, pages, versions."""
+"""Safety stocks of runs on a real database: figures, settings of items and groups, files, pages, versions."""
 
 import csv
 import io
@@ -26,7 +26,7 @@ from tests.conftest import write_sales
 from tests.services.test_accuracy import run
 
 N_ITEMS = 7
-ASKED = StockSettings(14, 7, 0.8)
+OVERRIDES = StockSettings(14, 7, 0.8)
 MODEL = "WindowAverage"
 
 
@@ -46,8 +46,8 @@ def rows_of(statement: str, **params: object) -> list[dict]:
         return [dict(row) for row in cur.fetchall()]
 
 
-def from_rows(job: Job, weeks: float, q: float) -> dict[str, tuple[float, float]]:
-    """Demand and safety stock of each item, from what the tables hold."""
+def computed_from_rows(job: Job, weeks: float, q: float) -> dict[str, tuple[float, float]]:
+    """Demand and safety stock of each item, computed from table rows."""
     sales = rows_of("SELECT unique_id, unit_sales FROM fcst_app.sales")
     y = {row["unique_id"]: np.array(row["unit_sales"], dtype=float) for row in sales}
     classes, lump = {}, {}
@@ -79,83 +79,84 @@ def by_key(found: list[StockFigures]) -> dict[str, StockFigures]:
     return {figures.unique_id: figures for figures in found}
 
 
-def test_figures_are_those_of_the_rows(job: Job) -> None:
-    found = stock.list_stock(job, MODEL, asked=ASKED)
+def test_figures_match_table_rows(job: Job) -> None:
+    found = stock.list_stock(job, MODEL, overrides=OVERRIDES)
     assert [figures.unique_id for figures in found] == [f"item{i}" for i in range(N_ITEMS, 0, -1)]
-    expected = from_rows(job, 3, 0.8)
+    expected = computed_from_rows(job, 3, 0.8)
     for figures in found:
         demand, safety = expected[figures.unique_id]
         assert figures.demand == pytest.approx(demand) and figures.safety_stock == pytest.approx(safety, rel=1e-3)
         assert figures.reorder_point == pytest.approx(demand + safety, rel=1e-3)
         assert (figures.lead_time_days, figures.review_period_days, figures.service_level) == (14, 7, 0.8)
         assert figures.is_measured and figures.reason is None and safety > 0
-    higher = by_key(stock.list_stock(job, MODEL, asked=StockSettings(14, 7, 0.9)))
-    longer = by_key(stock.list_stock(job, MODEL, asked=StockSettings(21, 7, 0.8)))
+    higher = by_key(stock.list_stock(job, MODEL, overrides=StockSettings(14, 7, 0.9)))
+    longer = by_key(stock.list_stock(job, MODEL, overrides=StockSettings(21, 7, 0.8)))
     for figures in found:
         assert higher[figures.unique_id].safety_stock >= figures.safety_stock
         assert longer[figures.unique_id].safety_stock >= figures.safety_stock
         assert longer[figures.unique_id].demand > figures.demand
 
 
-def test_pages_and_filters_give_the_same_figures(job: Job) -> None:
-    every = stock.list_stock(job, MODEL, asked=ASKED)
-    assert stock.list_stock(job, MODEL, limit=2, skip=3, asked=ASKED) == every[3:5]
-    assert stock.list_stock(job, MODEL, only("item2", "item5"), asked=ASKED) == [every[2], every[5]]
-    first, last = stock.list_page(job, MODEL, None, 0, 5, ASKED)
-    rest, end = stock.list_page(job, MODEL, None, last or 0, 5, ASKED)
+def test_pages_and_filters_return_the_same_figures(job: Job) -> None:
+    every = stock.list_stock(job, MODEL, overrides=OVERRIDES)
+    assert stock.list_stock(job, MODEL, limit=2, skip=3, overrides=OVERRIDES) == every[3:5]
+    assert stock.list_stock(job, MODEL, only("item2", "item5"), overrides=OVERRIDES) == [every[2], every[5]]
+    first, last = stock.list_page(job, MODEL, None, 0, 5, OVERRIDES)
+    rest, end = stock.list_page(job, MODEL, None, last or 0, 5, OVERRIDES)
     assert first + rest == every and end is None
-    assert [figures for found in stock.each_page(job, MODEL, ASKED) for figures in found] == every
-    assert stock.find_stock(job, MODEL, "nobody") is None
+    assert [figures for found in stock.each_page(job, MODEL, OVERRIDES) for figures in found] == every
+    assert stock.find_stock(job, MODEL, "missing") is None
 
 
-def test_quantiles_are_learnt_once_for_a_run(job: Job) -> None:
+def test_quantiles_are_learnt_once_per_run(job: Job) -> None:
     stock._learn.cache_clear()
     for skip in range(4):
-        stock.list_stock(job, MODEL, limit=1, skip=skip, asked=ASKED)
+        stock.list_stock(job, MODEL, limit=1, skip=skip, overrides=OVERRIDES)
     assert stock._learn.cache_info().misses == 1
 
 
-def test_adjusted_weeks_are_in_the_demand_alone(job: Job) -> None:
-    before = by_key(stock.list_stock(job, MODEL, asked=ASKED))
+def test_adjusted_weeks_change_demand_only(job: Job) -> None:
+    before = by_key(stock.list_stock(job, MODEL, overrides=OVERRIDES))
     second = job.last_wk_end_dt + timedelta(weeks=2)
     adjustments.adjust(
         job, MODEL, only("item3"), Change(second, second + timedelta(weeks=3), units=500), "a fair", "Ana"
     )
-    after = by_key(stock.list_stock(job, MODEL, asked=ASKED))
+    after = by_key(stock.list_stock(job, MODEL, overrides=OVERRIDES))
     changed = after.pop("item3")
     plain = before.pop("item3")
     assert after == before
-    weekly = plain.demand / 3  # the window's average is the same each week
+    weekly = plain.demand / 3  # WindowAverage forecasts the same units each week
     assert changed.demand == pytest.approx(weekly + 1000) and changed.safety_stock == plain.safety_stock
 
 
-def test_what_is_not_defined_says_why(job: Job) -> None:
+def test_undefined_figures_have_a_reason(job: Job) -> None:
     (without,) = stock.list_stock(job, MODEL, only("item1"))
     assert (without.lead_time_days, without.review_period_days, without.service_level) == (None, 7, 0.95)
     assert without.reason == "No lead time is set." and without.demand is without.safety_stock is None
-    (longer,) = stock.list_stock(job, MODEL, only("item1"), asked=StockSettings(36))
-    assert longer.reason == "Lead time and review period are 43 days, longer than the 42 that are forecast."
+    (longer,) = stock.list_stock(job, MODEL, only("item1"), overrides=StockSettings(36))
+    assert longer.reason == "Lead time and review period are 43 days, longer than the horizon of 42 days."
     assert longer.reorder_point is None and not longer.is_measured
-    (whole,) = stock.list_stock(job, MODEL, only("item1"), asked=StockSettings(35))
+    (whole,) = stock.list_stock(job, MODEL, only("item1"), overrides=StockSettings(35))
     assert whole.reason is None and whole.reorder_point is not None
 
 
 def test_too_few_backtests_are_not_measured(dataset: Dataset) -> None:
     job = run(dataset, 2, models=(MODEL,), h=6, n_windows=0)
-    for figures in stock.list_stock(job, MODEL, asked=ASKED):
+    for figures in stock.list_stock(job, MODEL, overrides=OVERRIDES):
         assert not figures.is_measured and figures.safety_stock > 0 and figures.reason is None
     job = run(dataset, N_ITEMS, models=(MODEL,), h=6, n_windows=3)
-    found = [by_key(stock.list_stock(job, MODEL, asked=StockSettings(14, 7, q)))["item1"] for q in (0.95, 0.98)]
+    found = [by_key(stock.list_stock(job, MODEL, overrides=StockSettings(14, 7, q)))["item1"] for q in (0.95, 0.98)]
     assert [figures.is_measured for figures in found] == [True, False], "21 backtests are enough for 0.95"
     assert found[1].safety_stock >= found[0].safety_stock
 
 
-def test_a_run_without_levels_or_forecasts_has_no_stock(dataset: Dataset) -> None:
+def test_run_without_levels_or_forecasts_has_no_stock(dataset: Dataset) -> None:
     job = run(dataset, 2, models=(MODEL,), h=6, level=(), n_windows=1)
-    assert {figures.reason for figures in stock.list_stock(job, MODEL, asked=ASKED)} == {"The run has no interval."}
+    found = stock.list_stock(job, MODEL, overrides=OVERRIDES)
+    assert {figures.reason for figures in found} == {"The run has no prediction intervals."}
     job_id = jobs.submit_job(dataset.dataset_id, jobs.choose_largest(dataset, 2), job.spec)
-    found = stock.list_stock(jobs.get_job(job_id), MODEL, asked=ASKED)
-    assert {figures.reason for figures in found} == {"The run has no forecast of it."}
+    found = stock.list_stock(jobs.get_job(job_id), MODEL, overrides=OVERRIDES)
+    assert {figures.reason for figures in found} == {"The run has no forecast of this item."}
     with pytest.raises(InputError, match="no model Nothing"):
         jobs.choose_model(job, "Nothing")
     assert jobs.choose_model(job, None) == MODEL
@@ -164,11 +165,11 @@ def test_a_run_without_levels_or_forecasts_has_no_stock(dataset: Dataset) -> Non
 # Settings
 
 
-def said(dataset: Dataset) -> list[GroupSettings]:
+def saved_settings(dataset: Dataset) -> list[GroupSettings]:
     return [row.group for row in stock_settings.find_settings(dataset.dataset_id)[0]]
 
 
-def test_the_smallest_group_counts_and_leaves_the_rest_to_larger_ones(job: Job, dataset: Dataset) -> None:
+def test_smallest_group_takes_precedence_and_missing_values_come_from_larger_ones(job: Job, dataset: Dataset) -> None:
     with transaction() as cur:
         cur.execute("UPDATE fcst_app.items SET family = 'F', class = CASE WHEN unique_id < 'item4' THEN 'C' END")
     stock_settings.save_defaults(dataset.dataset_id, StockSettings(7, service_level=0.9))
@@ -188,45 +189,45 @@ def test_the_smallest_group_counts_and_leaves_the_rest_to_larger_ones(job: Job, 
     stock_settings.remove_settings(dataset.dataset_id, [GroupSettings("family", "F", StockSettings())])
     (five,) = stock.list_stock(job, MODEL, only("item5"))
     assert (five.lead_time_days, five.review_period_days, five.service_level) == (7, 7, 0.9)
-    with pytest.raises(NotFound, match="Nothing is said of F"):
+    with pytest.raises(NotFound, match="No settings are saved for F"):
         stock_settings.remove_settings(dataset.dataset_id, [GroupSettings("family", "F", StockSettings())])
 
 
-def test_defaults_that_are_not_given_stay(dataset: Dataset) -> None:
+def test_empty_default_fields_are_kept(dataset: Dataset) -> None:
     stock_settings.save_defaults(dataset.dataset_id, StockSettings(14))
     stock_settings.save_defaults(dataset.dataset_id, StockSettings(service_level=0.98))
     assert stock_settings.default_settings(dataset.dataset_id) == StockSettings(14, 7, 0.98)
-    assert said(dataset) == [GroupSettings("all", "", StockSettings(14, None, 0.98))]
+    assert saved_settings(dataset) == [GroupSettings("all", "", StockSettings(14, None, 0.98))]
 
 
-def test_settings_are_those_of_the_name_and_go_with_its_last_version(
+def test_settings_belong_to_the_dataset_name_and_are_deleted_with_its_last_version(
     dataset: Dataset, load_dataset: Callable[..., Dataset], tmp_path: Path
 ) -> None:
     stock_settings.save_settings(dataset.dataset_id, [GroupSettings("item", "item1", StockSettings(21))])
     write_sales(tmp_path / "more.csv", 2, 122)
     newer, other = load_dataset(tmp_path / "more.csv"), load_dataset(tmp_path / "more.csv", name="other")
-    assert newer.version == 2 and said(newer) == said(dataset) and said(other) == []
+    assert newer.version == 2 and saved_settings(newer) == saved_settings(dataset) and saved_settings(other) == []
     datasets.delete_dataset(dataset.dataset_id)
-    assert len(said(newer)) == 1
+    assert len(saved_settings(newer)) == 1
     datasets.delete_dataset(newer.dataset_id)
     assert rows_of("SELECT * FROM fcst_app.stock_settings") == []
 
 
-def test_what_cannot_be_saved_is_refused_whole(dataset: Dataset) -> None:
+def test_invalid_settings_are_refused_and_nothing_is_saved(dataset: Dataset) -> None:
     good = GroupSettings("item", "item1", StockSettings(21))
     for found, words in (
         ([], "No item"),
-        ([good, good], "named twice: item1"),
+        ([good, good], "occur twice: item1"),
         ([GroupSettings("item", "nothing", StockSettings(7))], "has none of these: nothing"),
         ([good, GroupSettings("part", "x", StockSettings(7), ("store",))], "have no columns store"),
     ):
         with pytest.raises(InputError, match=words):
             stock_settings.save_settings(dataset.dataset_id, found)
-    assert said(dataset) == []
+    assert saved_settings(dataset) == []
     unknown = stock_settings.save_settings(dataset.dataset_id, [good, GroupSettings("item", "later", StockSettings(7))])
-    assert unknown == ["later"] and len(said(dataset)) == 2
+    assert unknown == ["later"] and len(saved_settings(dataset)) == 2
     stock_settings.remove_settings(dataset.dataset_id, [GroupSettings("item", "later", StockSettings())])
-    assert said(dataset) == [good]
+    assert saved_settings(dataset) == [good]
 
 
 @pytest.mark.parametrize(
@@ -245,7 +246,7 @@ def test_what_cannot_be_saved_is_refused_whole(dataset: Dataset) -> None:
         (lambda: GroupSettings("part", "a", StockSettings(7)), "lack them"),
     ],
 )
-def test_settings_that_cannot_be_are_none(make: Callable[[], object], words: str) -> None:
+def test_invalid_settings_raise(make: Callable[[], object], words: str) -> None:
     with pytest.raises(InputError, match=words):
         make()
 
@@ -271,14 +272,14 @@ def read(dataset: Dataset, tmp_path: Path, text: str) -> list[GroupSettings]:
         ('item,lead_time_weeks,service_level\nitem1,"1,5",\n\n', StockSettings(10.5)),
     ],
 )
-def test_files_say_days_weeks_and_percents(
+def test_file_units_are_days_weeks_and_percents(
     dataset: Dataset, tmp_path: Path, text: str, settings: StockSettings
 ) -> None:
     (found,) = read(dataset, tmp_path, text)
     assert found == GroupSettings("item", "item1", settings)
 
 
-def test_a_file_may_be_of_families_or_of_a_part_of_keys(
+def test_file_keyed_by_family_or_key_part(
     dataset: Dataset, load_dataset: Callable[..., Dataset], tmp_path: Path
 ) -> None:
     (found,) = read(dataset, tmp_path, "family,lead_time_days\nTEA,14\n")
@@ -319,7 +320,7 @@ def test_a_file_may_be_of_families_or_of_a_part_of_keys(
         ("item,lead_time_days\n", "has no rows"),
     ],
 )
-def test_rows_that_cannot_be_used_are_named(dataset: Dataset, tmp_path: Path, text: str, words: str) -> None:
+def test_invalid_rows_are_named(dataset: Dataset, tmp_path: Path, text: str, words: str) -> None:
     with pytest.raises(InputError) as caught:
         read(dataset, tmp_path, text)
     assert words in f"{caught.value}"
@@ -351,7 +352,7 @@ def test_settings_and_stock_on_the_command_line(job: Job, dataset: Dataset, tmp_
     assert {row["lead_time_days"] for row in table} == {"35.0"}
     assert main(["stock", "1", "--json", "--lead-time", "8w"]) == 0
     capsys.readouterr()
-    assert main(["stock-settings", "--remove", "item=item1"]) == 0 and len(said(dataset)) == 2
+    assert main(["stock-settings", "--remove", "item=item1"]) == 0 and len(saved_settings(dataset)) == 2
     capsys.readouterr()
     for wrong, words in (
         (["stock-settings", "--remove", "item1"], "Write item=KEY"),
@@ -363,10 +364,10 @@ def test_settings_and_stock_on_the_command_line(job: Job, dataset: Dataset, tmp_
         assert main(wrong) == 2 and words in capsys.readouterr().err, wrong
 
 
-def test_keys_are_harmless_to_spreadsheets(load_dataset: Callable[..., Dataset], tmp_path: Path) -> None:
+def test_formula_characters_in_keys_are_escaped(load_dataset: Callable[..., Dataset], tmp_path: Path) -> None:
     lines = [f"2020-01-{day:02},=1+1,5" for day in range(5, 26)]
     (tmp_path / "sales.csv").write_text("\n".join(["date,item,units", *lines]))
     job = run(load_dataset(tmp_path / "sales.csv", name="odd"), 1, models=("Naive",), h=6, n_windows=0)
     out = io.StringIO()
-    stock.write_stock(job, "Naive", out, ASKED)
+    stock.write_stock(job, "Naive", out, OVERRIDES)
     assert out.getvalue().splitlines()[1].startswith("'=1+1,14,7,0.8,")

@@ -1,5 +1,5 @@
-"""What services say of many items, beside what `compute` says of the same numbers: random ones, with weeks that are
-missing, weeks and items without a sale, and items without a window."""
+"""Sums in SQL compared with `compute` on the same random numbers, including missing weeks, weeks and items without
+sales, and items without backtest windows."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ NAN = np.nan
 
 @dataclass
 class Window:
-    """A backtest as the test made it."""
+    """A generated backtest."""
 
     item: str
     family: str
@@ -47,7 +47,7 @@ class Window:
 
 
 @dataclass
-class Made:
+class RandomRun:
     job: Job
     items: dict[str, ItemResult]
     windows: list[Window]
@@ -84,8 +84,8 @@ def make_window(
     return Window(item, family, model, number, y, f, lo, hi, record)
 
 
-def make(n_kept: int) -> Made:
-    """The sums of accuracy of so many of the two batches are kept, as when they complete."""
+def make(n_kept: int) -> RandomRun:
+    """Creates a run of two batches, with stored accuracy sums for `n_kept` of them."""
     rng = np.random.default_rng(8)
     rows = [(f"i{n:02}", f"family {n % 3}", None, "smooth", None, LAST - timedelta(weeks=99), LAST) for n in range(N)]
     dataset_id = insert_dataset(rows)
@@ -139,16 +139,16 @@ def make(n_kept: int) -> Made:
             kept.keep_sums(cur, dataset_id, job_id, batch_id, LEVEL)
     job = jobs.get_job(job_id)
     refresh_run(job_id)
-    return Made(job, items, windows)
+    return RandomRun(job, items, windows)
 
 
 @pytest.fixture(params=[0, 1, 2])
-def made(once: Callable, request: pytest.FixtureRequest) -> Made:
+def made(once: Callable, request: pytest.FixtureRequest) -> RandomRun:
     return once(f"sums_{request.param}", lambda: make(request.param))
 
 
 def expected_of(windows: list[Window]) -> dict[str, float]:
-    """The metrics of some windows of one model, over their weeks one after the other."""
+    """Metrics of some windows of one model, over their concatenated weeks."""
     y, f = (np.concatenate([getattr(w, name) for w in windows]) for name in ("y", "f"))
     lo, hi = (np.concatenate([getattr(w, name) for w in windows], axis=1) for name in ("lo", "hi"))
     found = {
@@ -189,7 +189,7 @@ KEYS: dict[str, Callable[[Window], object]] = {
 
 
 @pytest.mark.parametrize("by", KEYS)
-def test_accuracy_is_that_of_the_weeks_one_after_the_other(made: Made, by: str) -> None:
+def test_accuracy_equals_metrics_over_concatenated_weeks(made: RandomRun, by: str) -> None:
     frame = accuracy.list_accuracy(made.job, by)
     groups: dict[tuple, list[Window]] = {}
     for window in made.windows:
@@ -207,7 +207,7 @@ def test_accuracy_is_that_of_the_weeks_one_after_the_other(made: Made, by: str) 
         assert part["wape"].dropna().is_monotonic_increasing
 
 
-def test_accuracy_by_weeks_ahead_is_that_of_the_weeks(made: Made) -> None:
+def test_accuracy_by_horizon_equals_metrics_by_step(made: RandomRun) -> None:
     frame = accuracy.list_accuracy(made.job, "horizon")
     assert len(frame) == HOLDOUT_WEEKS * 3
     for row in frame.to_dict("records"):
@@ -222,7 +222,7 @@ def test_accuracy_by_weeks_ahead_is_that_of_the_weeks(made: Made) -> None:
         assert row["n_weeks"] == np.count_nonzero(~np.isnan(y))
 
 
-def test_items_have_the_metrics_of_their_windows_and_stand_in_their_order(made: Made) -> None:
+def test_items_have_metrics_of_their_windows_and_are_sorted_by_them(made: RandomRun) -> None:
     wapes = {}
     for item in forecasts.list_items(made.job, MODEL, EVERY, RunOrder(RunSort.WAPE)):
         own = [w for w in made.windows if (w.item, w.model) == (item.unique_id, MODEL)]
@@ -240,18 +240,18 @@ def test_items_have_the_metrics_of_their_windows_and_stand_in_their_order(made: 
     best = accuracy.list_extreme_items(made.job, MODEL, is_worst=False, n_items=9)
     assert len(best) and best["gained"].is_monotonic_decreasing and best["gained"].min() > 0
     for key, gained in zip(best["unique_id"], best["gained"], strict=True):
-        own, yardstick = (
+        own, benchmark = (
             {w.number: abs_error([w]) for w in made.windows if (w.item, w.model) == (key, model)}
             for model in (MODEL, "SeasonalNaive")
         )
-        assert gained == pytest.approx(sum(yardstick[n] - own[n] for n in own if n in yardstick))
+        assert gained == pytest.approx(sum(benchmark[n] - own[n] for n in own if n in benchmark))
 
 
 def number(value: float | None) -> float:
     return NAN if value is None else value
 
 
-def errors_of(made: Made) -> np.ndarray:
+def errors_of(made: RandomRun) -> np.ndarray:
     errors = np.full((N, W, HOLDOUT_WEEKS), NAN)
     for window in made.windows:
         if window.model == MODEL:
@@ -260,9 +260,7 @@ def errors_of(made: Made) -> np.ndarray:
 
 
 @pytest.mark.parametrize("block_bytes", [1, 5_000, 1 << 20])
-def test_correlation_of_errors_is_that_of_all_windows(
-    made: Made, block_bytes: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_error_correlation_uses_all_windows(made: RandomRun, block_bytes: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("fcst.store.binary_copy.RowReader.BLOCK_BYTES", block_bytes)
     measured = ErrorCorrelation(W, HOLDOUT_WEEKS)
     measured.add(errors_of(made))
@@ -273,7 +271,7 @@ def test_correlation_of_errors_is_that_of_all_windows(
 @pytest.mark.parametrize(
     "which", [EVERY, RunFilter(families=("family 1",)), only("i03", "i08", "i20"), RunFilter(reasons=("fallback",))]
 )
-def test_interval_of_a_sum_is_that_of_its_items(made: Made, which: RunFilter) -> None:
+def test_interval_of_a_total_follows_from_its_items(made: RandomRun, which: RunFilter) -> None:
     keys = [item.unique_id for item in forecasts.list_items(made.job, MODEL, which)]
     records = [made.forecast(key) for key in keys]
     total = ForecastSum(H, len(LEVEL))
@@ -292,13 +290,13 @@ def test_interval_of_a_sum_is_that_of_its_items(made: Made, which: RunFilter) ->
     assert view.metrics[MODEL]["wape"] == pytest.approx(expected_of(own)["wape"])
 
 
-def test_interval_of_one_item_is_its_own(made: Made) -> None:
+def test_total_of_one_item_has_its_interval(made: RandomRun) -> None:
     view, record = forecasts.view(made.job, MODEL, only("i08")), made.forecast("i08")
     np.testing.assert_allclose(view.forecast["lo_95"], record.lo[1], atol=1e-9)
     np.testing.assert_allclose(view.forecast["hi_80"], record.hi[0])
 
 
-def test_error_of_the_weeks_that_came_is_that_of_the_weeks(made: Made) -> None:
+def test_accuracy_on_later_actuals_equals_metrics_of_these_weeks(made: RandomRun) -> None:
     rng = np.random.default_rng(2)
     later = {}
     last = {"last": LAST + timedelta(weeks=H), "id": made.job.dataset_id}

@@ -1,4 +1,4 @@
-"""How a supervisor is started: where its log goes, and what is told when it ends at once."""
+"""Start of a supervisor: its log files, and the error if it exits at once."""
 
 import os
 import signal
@@ -18,7 +18,7 @@ from tests.engine.seen import workers_of
 
 @pytest.fixture
 def automatic(database: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """Supervisors are started as for a user, in this home."""
+    """Supervisors start automatically in this FCST_HOME; yields the home."""
     monkeypatch.setenv("FCST_WORKER", "auto")
     monkeypatch.setenv("FCST_IDLE_EXIT_S", "60")
     path = supervisor_lock.lock_path(load_settings())
@@ -29,19 +29,19 @@ def automatic(database: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         wait_until(lambda: supervisor_lock.holder(path) is None)
 
 
-def test_log_has_the_name_of_its_lock(automatic: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_log_is_named_after_its_lock_file(automatic: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = supervision.log_path()
     assert first.parent == automatic / "logs"
     assert first.stem == supervisor_lock.lock_path(load_settings()).stem
     monkeypatch.setenv("DATABASE_URL", "postgresql://other@h/d")
-    assert supervision.log_path() != first, "two supervisors of one home never write to one file"
+    assert supervision.log_path() != first, "supervisors of one home never share a log file"
 
 
 def test_supervisor_writes_its_log_and_its_stderr_to_private_files(automatic: Path) -> None:
     err = supervision.log_path().with_suffix(".err")
     err.parent.mkdir(parents=True)
     err.parent.chmod(0o755)
-    err.write_text("of the one before")
+    err.write_text("of the previous one")
     err.chmod(0o644)
     supervision.ensure_supervisor()
     wait_until(lambda: supervision.log_path().exists() and supervision.log_path().stat().st_size, what="for its log")
@@ -53,7 +53,7 @@ def test_supervisor_writes_its_log_and_its_stderr_to_private_files(automatic: Pa
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs /proc")
-def test_what_libraries_write_in_a_supervisor_and_its_workers_is_private(automatic: Path) -> None:
+def test_files_of_libraries_in_supervisor_and_workers_are_private(automatic: Path) -> None:
     supervision.ensure_supervisor()
     path = supervisor_lock.lock_path(load_settings())
     wait_until(lambda: len(workers_of((supervisor_lock.holder(path) or {}).get("pid", 0))) == 2, what="for its workers")
@@ -62,21 +62,21 @@ def test_what_libraries_write_in_a_supervisor_and_its_workers_is_private(automat
         assert "\nUmask:\t0077\n" in Path(f"/proc/{process}/status").read_text()
 
 
-def test_reason_of_a_supervisor_that_ends_at_once_is_told_without_secrets(
+def test_error_of_a_supervisor_that_exits_at_once_has_no_secrets(
     automatic: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DATABASE_URL", "postgresql://u:S3cret@127.0.0.1:1/d")
     with pytest.raises(ConfigError) as caught:
         supervision.ensure_supervisor()
     log = supervision.log_path()
-    assert "as soon as it was started: The database cannot be reached" in caught.value.message
-    assert caught.value.hint == f"{log} tells more."
+    assert "right after its start: The database cannot be reached" in caught.value.message
+    assert caught.value.hint == f"See {log}."
     assert "S3cret" not in str(caught.value) + log.read_text() + log.with_suffix(".err").read_text()
-    with pytest.raises(ConfigError, match="started: The database cannot be reached"):
+    with pytest.raises(ConfigError, match="start: The database cannot be reached"):
         supervision.ensure_supervisor()
 
 
-def test_interpreter_that_cannot_start_is_told_from_its_stderr(
+def test_error_of_a_failed_interpreter_start_is_read_from_stderr(
     automatic: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     broken = tmp_path / "python"
@@ -88,11 +88,11 @@ def test_interpreter_that_cannot_start_is_told_from_its_stderr(
     log.write_text("time=2026-01-01T00:00:00.000Z level=error event=x message=old\n")
     with pytest.raises(ConfigError) as caught:
         supervision.ensure_supervisor()
-    assert caught.value.message == "The supervisor ended as soon as it was started: no interpreter: password=***"
-    assert caught.value.hint == f"{log.with_suffix('.err')} tells more."
+    assert caught.value.message == "The supervisor exited right after its start: no interpreter: password=***"
+    assert caught.value.hint == f"See {log.with_suffix('.err')}."
 
 
-def test_database_that_refuses_is_there(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_database_that_responds_with_an_error_is_reachable(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
     assert supervision.has_database()
     monkeypatch.setenv("DATABASE_URL", "postgresql://u@127.0.0.1:1/d")
     assert not supervision.has_database()
