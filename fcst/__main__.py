@@ -2,13 +2,13 @@
 
 import sys
 
-from fcst.cli.interrupts import reach_statements
+from fcst.cli.interrupts import cancel_statements_on_interrupt
 from fcst.cli.main import main
 
 
 def run() -> None:
     """Runs one command and exits with its code."""
-    reach_statements()
+    cancel_statements_on_interrupt()
     sys.exit(main())
 
 

@@ -1,4 +1,4 @@
-"""A real Postgres for every test that asks for one: the embedded server, a fresh copy of the migrated database each."""
+"""Fixtures: a real Postgres, with a fresh copy of the migrated database for each test."""
 
 import contextlib
 import copy
@@ -33,10 +33,10 @@ GUAYAS = SHARED / "favorita" / "guayas_35items_2013_2014.csv"
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    """Where the server of this test run is; it ends, and its data go, with its home."""
+    """The connection of this test run's server; the server stops and its data are deleted with its home."""
     home = tmp_path_factory.mktemp("server")
     where = ensure_running(home)
-    with admin(where) as cur:  # each test makes and drops a database: what a power cut would lose may be lost here
+    with admin(where) as cur:  # faster: each test creates and drops a database, and durability does not matter
         cur.execute("ALTER SYSTEM SET fsync = off")
         cur.execute("SELECT pg_reload_conf()")
     yield where
@@ -60,7 +60,7 @@ def admin(server: dict[str, str]) -> Iterator[psycopg2.extensions.cursor]:
 
 @pytest.fixture(scope="session")
 def template(server: dict[str, str]) -> str:
-    """The name of a migrated database without connections, to be copied."""
+    """The name of a migrated database without connections, used as a template."""
     with admin(server) as cur:
         cur.execute("CREATE DATABASE template_fcst")
     with pytest.MonkeyPatch.context() as patch:
@@ -73,26 +73,26 @@ def template(server: dict[str, str]) -> str:
 
 @pytest.fixture
 def empty_database(server: dict[str, str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[str]:
-    """The URL of a database without our schema, which is the one in use, with a home of its own."""
+    """The URL of the database in use, without fcst's schema, with its own home."""
     yield from copy_database(server, monkeypatch, tmp_path, "template1")
 
 
 @pytest.fixture
 def database(server: dict[str, str], template: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[str]:
-    """The URL of a migrated, empty database, which is the one in use, with a home of its own."""
+    """The URL of the database in use, migrated and empty, with its own home."""
     yield from copy_database(server, monkeypatch, tmp_path, template)
 
 
 def copy_database(server: dict[str, str], patch: pytest.MonkeyPatch, folder: Path, template: str) -> Iterator[str]:
-    """A copy of a database, which is the one in use until it is dropped."""
+    """Copies a database, sets the copy as the database in use, and drops it at the end."""
     name = f"test_{uuid.uuid4().hex[:12]}"
     with admin(server) as cur:
         cur.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
     patch.setenv("DATABASE_URL", url(server, name))
     patch.setenv("FCST_HOME", str(folder / "home"))
     patch.setenv("FCST_PROCESSES", "2")
-    patch.setenv("FCST_INGEST_ROOTS", "/")  # tests read files of their own folders
-    patch.setenv("FCST_WORKER", "external")  # a test that wants a supervisor starts it
+    patch.setenv("FCST_INGEST_ROOTS", "/")  # tests read files in their own folders
+    patch.setenv("FCST_WORKER", "external")  # tests start supervisors explicitly
     yield url(server, name)
     with admin(server) as cur:
         cur.execute(f"DROP DATABASE {name} WITH (FORCE)")
@@ -100,13 +100,13 @@ def copy_database(server: dict[str, str], patch: pytest.MonkeyPatch, folder: Pat
 
 @pytest.fixture(scope="session")
 def kept() -> dict[str, object]:
-    """What `once` has made, by its name; the database as it was then is kept by the server under that name."""
+    """Results of `once` by name; the server keeps the database of each under that name."""
     return {}
 
 
 @pytest.fixture
 def once(server: dict[str, str], database: str, kept: dict[str, object]) -> Callable[[str, Callable[[], T]], T]:
-    """Fills the test's database: by what it is given the first time, by a copy of what came of that from then on."""
+    """Fills the test's database with a function on the first call, and with a copy of its result on later calls."""
 
     def fill(name: str, make: Callable[[], T]) -> T:
         current = database.partition("@/")[2].partition("?")[0]
@@ -125,19 +125,19 @@ def once(server: dict[str, str], database: str, kept: dict[str, object]) -> Call
 
 
 def end_connections(cur: psycopg2.extensions.cursor, name: str) -> None:
-    """As a database must have none that is to be copied."""
+    """Ends all connections to a database; a database with connections cannot be copied."""
     cur.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %(name)s", {"name": name})
 
 
 @pytest.fixture
 def supervisors() -> list[subprocess.Popen]:
-    """Those that this test has started."""
+    """The supervisors that this test has started."""
     return []
 
 
 @pytest.fixture
 def start_supervisor(database: str, supervisors: list[subprocess.Popen]) -> Iterator[Callable[..., subprocess.Popen]]:
-    """Starts a real supervisor on the test's database; all of them are ended with the test."""
+    """Starts real supervisors on the test's database; they are ended after the test."""
     started = supervisors
 
     def start(**env: str) -> subprocess.Popen:
@@ -160,7 +160,7 @@ def start_supervisor(database: str, supervisors: list[subprocess.Popen]) -> Iter
 def load_dataset(
     request: pytest.FixtureRequest, database: str, tmp_path: Path, supervisors: list[subprocess.Popen]
 ) -> Callable[..., Dataset]:
-    """Loads a dataset as the supervisor's task does, here and now; the first of a test is a copy where there is one."""
+    """Loads a dataset in this process, as a supervisor's task does; a test's first load uses a copy if possible."""
     from fcst.engine.task import run_ingest
     from fcst.store import ingests
 
@@ -169,7 +169,7 @@ def load_dataset(
             return read(path, **options)
         path = tmp_path / "sales.csv"
         write_sales(path, n_items, n_weeks)
-        # A test that has a server, or a role, of its own, or is at work already, loads for itself.
+        # Tests with their own server or role, with supervisors, or with data, load without a copy.
         is_shared = os.environ["DATABASE_URL"] == database and not supervisors
         if not is_shared or options.keys() - {"name"} or (fetch_one("has_data") or {})["found"]:
             return read(path, **options)
@@ -188,7 +188,7 @@ def load_dataset(
 
 
 def write_sales(path: Path, n_items: int, n_weeks: int) -> None:
-    """A file of `n_items` items that sell once a week, over `n_weeks` whole weeks that end on Saturday."""
+    """Writes a file of `n_items` items with sales on two days of each of `n_weeks` full weeks ending on Saturday."""
     import datetime
 
     first = datetime.date(2020, 1, 5)  # a Sunday
@@ -201,15 +201,15 @@ def write_sales(path: Path, n_items: int, n_weeks: int) -> None:
 
 
 def wait_until(condition: Callable[[], object], seconds: float = 30.0, what: str = "") -> None:
-    """Waits for a condition, as short as it takes; fails after `seconds`."""
+    """Waits until a condition is true; fails after `seconds`."""
     deadline = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < deadline, f"waited {seconds} s in vain {what}"
+        assert time.monotonic() < deadline, f"timed out after {seconds} s waiting {what}"
         time.sleep(0.02)
 
 
 def fail_batch(batch: ClaimedBatch, reason: str) -> None:
-    """Ends a claimed batch as failed: its last try has ended no item."""
+    """Ends a claimed batch as failed: sets the retry count to its last try."""
     with transaction() as cur:
         values = {"tries": MAX_TRIES - 1, "batch_id": batch.batch_id}
         cur.execute("UPDATE fcst_app.batch_status SET tries = %(tries)s WHERE batch_id = %(batch_id)s", values)

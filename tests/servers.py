@@ -1,6 +1,6 @@
-"""A server of the product's own, started by the README's command, on a database of its own.
+"""Starts app servers with the README's command, and databases for them.
 
-Where a test looks at runs in a certain state, it is their engine: it runs their batches one by one.
+Tests that need runs in a certain state execute their batches one by one with `work`.
 """
 
 import os
@@ -45,7 +45,7 @@ def serve(home: Path, port: int, project: Path = PROJECT, **more: str) -> subpro
 
 @contextmanager
 def own_database(place: Path) -> Iterator[None]:
-    """A migrated, empty Postgres in `place`, known by its DATABASE_URL only; no supervisor works on it by itself."""
+    """A migrated, empty Postgres in `place`, set as DATABASE_URL; no supervisor starts automatically."""
     where = ensure_running(place)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DATABASE_URL", url(where, where["dbname"]))
@@ -59,14 +59,14 @@ def own_database(place: Path) -> Iterator[None]:
 
 
 def serve_own(place: Path, port: int, project: Path = PROJECT, **more: str) -> subprocess.Popen:
-    """A server on the database in use; no supervisor works on it by itself."""
+    """Starts an app server on the database in use; no supervisor starts automatically."""
     env = {"DATABASE_URL": os.environ["DATABASE_URL"], "FCST_WORKER": "external", **more}
     return serve(place / "home", port, project, **env)
 
 
 @contextmanager
 def supervisor() -> Iterator[None]:
-    """The engine itself, on the database in use."""
+    """Runs a supervisor on the database in use."""
     process = subprocess.Popen([sys.executable, "-m", "fcst", "worker"], cwd=PROJECT)
     try:
         yield
@@ -75,14 +75,14 @@ def supervisor() -> Iterator[None]:
 
 
 def load_here(path: Path, name: str) -> Dataset:
-    """Loads a dataset as the supervisor's task does, here and now."""
+    """Loads a dataset in this process, as a supervisor's task does."""
     loading.request_ingest(IngestSpec(paths=(str(path),), name=name))
     read()
     return datasets.find_dataset(name)
 
 
 def read() -> None:
-    """As a supervisor does, with files that wait to be read."""
+    """Executes the next waiting ingest, as a supervisor does."""
     claimed = ingests.claim(WORKER)
     assert claimed is not None
     run_ingest(claimed.ingest_id, claimed.attempt)
@@ -111,7 +111,7 @@ def free_port() -> int:
 
 
 def work(n_batches: int) -> None:
-    """As a supervisor does, with batches that wait."""
+    """Executes waiting batches, as a supervisor does."""
     for _ in range(n_batches):
         (batch,) = attempts.claim(WORKER, 1)
         run_batch(batch.batch_id, batch.attempt)

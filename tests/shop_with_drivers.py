@@ -1,4 +1,4 @@
-"""A shop whose promotions, prices and closed days move its sales, with a plan of the weeks ahead, and a run of it."""
+"""A sample shop with drivers (promotions, prices, closed days), a plan for future weeks, and a run."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -18,8 +18,8 @@ WEEKS = 150
 
 
 def load_shop(load_dataset: Callable[..., Dataset], folder: Path) -> Dataset:
-    """Six items in two families. A promotion doubles sales, a price a fifth lower raises them by 40 %; two weeks of the
-    past and the last one ahead are closed."""
+    """Loads six items in two families. A promotion doubles sales, a price cut of 20 % raises them by 40 %; two past
+    weeks and the last future week are closed."""
     rng, lines, plan = np.random.default_rng(3), ["date,item,family,qty"], ["week ending,item,promo,price,open"]
     first = np.datetime64("2019-01-06")
     for item in range(6):
@@ -40,7 +40,7 @@ def load_shop(load_dataset: Callable[..., Dataset], folder: Path) -> Dataset:
 
 
 def forecast(dataset: Dataset) -> Job:
-    """A run of all items by two simple models, whose end is known."""
+    """A completed run of all items with two simple models."""
     items = jobs.choose_largest(dataset, dataset.n_items)
     job_id = jobs.submit_job(dataset.dataset_id, items, JobSpec(models=(MODEL, "Naive"), h=H, n_windows=0))
     run(job_id)

@@ -1,5 +1,6 @@
-"""Files of sales as people's systems write them, of which it is known what they hold: by the command line, all; by the
-page, some. They lie beside the project.
+"""Sales files of real systems with known contents, loaded by the command line (all) and by the page (some).
+
+The files are in a folder next to the project.
 """
 
 import subprocess
@@ -35,7 +36,7 @@ def expected(case: str) -> dict[tuple[str, str], float]:
 
 
 def loaded(name: str) -> dict[tuple[str, str], float]:
-    """Units of the newest version of a dataset, promotional ones too, of weeks that have some."""
+    """Units by item and week of the newest version of a dataset, including promotional ones; weeks with units only."""
     with transaction() as cur:
         cur.execute(
             """SELECT unique_id, wk_end_dt, coalesce(unit_sales, 0) + coalesce(promo_units, 0) AS units
@@ -47,7 +48,7 @@ def loaded(name: str) -> dict[tuple[str, str], float]:
 
 
 @pytest.fixture(autouse=True)
-def beside() -> None:
+def require_cases() -> None:
     if not CASES.exists():
         pytest.skip("no ../shared/cases")
 

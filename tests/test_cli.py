@@ -1,4 +1,4 @@
-"""The command line, as scripts see it: exit codes, stdout, stderr."""
+"""The command line for scripts: exit codes, stdout, stderr."""
 
 import io
 import json
@@ -37,7 +37,7 @@ def fcst(*args: str, **env: str) -> subprocess.CompletedProcess:
 
 @pytest.fixture
 def command_line(database: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Commands start a supervisor as they do for a user; it leaves soon after."""
+    """Commands start a supervisor automatically; it ends soon after."""
     monkeypatch.setenv("FCST_WORKER", "auto")
     monkeypatch.setenv("FCST_IDLE_EXIT_S", "1")
     yield
@@ -57,7 +57,7 @@ def table_sizes() -> dict[str, int]:
         return sizes
 
 
-def test_the_whole_job_without_an_app(command_line: None, tmp_path: Path) -> None:
+def test_complete_workflow_without_the_app(command_line: None, tmp_path: Path) -> None:
     write_sales(tmp_path / "mine.csv", 6, 60)
     done = fcst("ingest", str(tmp_path / "mine.csv"), "--json")
     assert done.returncode == 0, done.stderr
@@ -97,7 +97,7 @@ def test_the_whole_job_without_an_app(command_line: None, tmp_path: Path) -> Non
     assert fcst("retry", job_id).returncode == 0
 
 
-def test_status_says_that_nobody_works_on_a_run(database: str, load_dataset: Callable[..., Dataset]) -> None:
+def test_status_reports_a_stalled_run(database: str, load_dataset: Callable[..., Dataset]) -> None:
     dataset = load_dataset()
     job_id = str(jobs.submit_job(dataset.dataset_id, jobs.choose_largest(dataset, 3), JobSpec()))
     said = fcst("status", job_id).stdout
@@ -147,7 +147,7 @@ def test_status_says_that_nobody_works_on_a_run(database: str, load_dataset: Cal
         (),
     ],
 )
-def test_bad_input_is_one_sentence_exit_code_two_and_no_change(
+def test_bad_input_exits_with_two_and_changes_nothing(
     load_dataset, tmp_path: Path, capsys: pytest.CaptureFixture[str], args: tuple[str, ...]
 ) -> None:
     (tmp_path / "empty.csv").write_text("")
@@ -157,7 +157,7 @@ def test_bad_input_is_one_sentence_exit_code_two_and_no_change(
     before = table_sizes()
     try:
         code = main([arg.replace("{tmp}", str(tmp_path)) for arg in args])
-    except SystemExit as exc:  # argparse's way out
+    except SystemExit as exc:  # raised by argparse
         code = exc.code
     said = capsys.readouterr()
     assert code == 2 and said.out == ""
@@ -165,7 +165,7 @@ def test_bad_input_is_one_sentence_exit_code_two_and_no_change(
     assert table_sizes() == before
 
 
-def test_a_file_with_bad_rows_is_refused_whole(command_line: None, tmp_path: Path) -> None:
+def test_file_with_bad_rows_is_refused(command_line: None, tmp_path: Path) -> None:
     head = "date,item_nbr,unit_sales\n2020-01-05,a,1\n2020-01-06,a,1\n"
     for name, row, what in (
         ("header", None, "no rows"),
@@ -189,7 +189,7 @@ def start_fcst(*args: str) -> subprocess.Popen:
     )
 
 
-def test_ctrl_c_breaks_off_what_the_database_does(load_dataset: Callable[..., Dataset], database: str) -> None:
+def test_ctrl_c_cancels_the_running_statement(load_dataset: Callable[..., Dataset], database: str) -> None:
     load_dataset()
     holder = psycopg2.connect(database)
     holder.cursor().execute("SELECT FROM fcst_app.datasets FOR UPDATE")
@@ -198,13 +198,13 @@ def test_ctrl_c_breaks_off_what_the_database_does(load_dataset: Callable[..., Da
     deleting.send_signal(signal.SIGINT)
     _, said = deleting.communicate(timeout=30)
     assert deleting.returncode == 1 and "Stopped." in said and "Traceback" not in said, said
-    assert count_waiting() == 0, "the server still works for it"
+    assert count_waiting() == 0, "the statement is still running"
     holder.close()
     assert table_sizes()["datasets"] == 1
 
 
 def count_waiting() -> int:
-    """Statements that wait for a lock."""
+    """The number of statements that wait for a lock."""
     from fcst.store.database import transaction
 
     with transaction() as cur:
@@ -214,24 +214,24 @@ def count_waiting() -> int:
         return cur.fetchone()["n"]
 
 
-def test_ctrl_c_cancels_the_reading_it_waits_for(database: str, tmp_path: Path) -> None:
+def test_ctrl_c_cancels_the_ingest_it_waits_for(database: str, tmp_path: Path) -> None:
     write_sales(tmp_path / "s.csv", 2, 6)
     waiting = start_fcst("ingest", str(tmp_path / "s.csv"))  # no supervisor takes it
     assert waiting.stderr is not None
     assert any("queued" in line for line in iter(waiting.stderr.readline, ""))
     waiting.send_signal(signal.SIGINT)
     _, said = waiting.communicate(timeout=30)
-    assert waiting.returncode == 1 and "nothing of it was kept" in said
+    assert waiting.returncode == 1 and "nothing was loaded" in said
     assert loading.get_ingest(1).status == "cancelled"
 
 
-def test_a_database_that_is_not_there_is_exit_code_two(tmp_path: Path) -> None:
+def test_unreachable_database_exits_with_two(tmp_path: Path) -> None:
     done = fcst("status", DATABASE_URL="postgresql://u:secret@127.0.0.1:1/d", FCST_HOME=str(tmp_path))
     assert done.returncode == 2 and "cannot be reached" in done.stderr
     assert "secret" not in done.stderr and "Traceback" not in done.stderr
 
 
-def test_doctor_tells_what_is_wrong_and_what_is_not(command_line: None, tmp_path: Path) -> None:
+def test_doctor_lists_all_checks_and_marks_failed_ones(command_line: None, tmp_path: Path) -> None:
     done = fcst("doctor", "--json")
     assert done.returncode == 0
     assert [check["name"] for check in json.loads(done.stdout)["checks"]] == [
@@ -248,7 +248,7 @@ def test_doctor_tells_what_is_wrong_and_what_is_not(command_line: None, tmp_path
     assert done.returncode == 1 and "WRONG" in done.stdout and "secret" not in done.stdout
 
 
-def test_doctor_asks_for_the_schema_where_there_is_none(empty_database: str) -> None:
+def test_doctor_suggests_migrate_without_a_schema(empty_database: str) -> None:
     assert "migrate" in fcst("doctor").stdout
     assert fcst("migrate").returncode == 0
     assert fcst("doctor").returncode == 0
@@ -261,7 +261,7 @@ def test_every_command_has_help() -> None:
         assert done.returncode == 0 and "usage:" in done.stdout
 
 
-def test_sample_writes_what_ingest_reads(command_line: None, tmp_path: Path) -> None:
+def test_ingest_loads_the_sample(command_line: None, tmp_path: Path) -> None:
     made = fcst("sample", str(tmp_path / "made"), "--items", "12", "--stores", "2", "--years", "1.2", "--seed", "3")
     assert made.returncode == 0, made.stderr
     done = fcst("ingest", str(tmp_path / "made"), "--json")

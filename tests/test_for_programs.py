@@ -1,4 +1,4 @@
-"""The commands of docs/how-to/programs.md, against a real server."""
+"""Runs the examples of docs/how-to/programs.md against a real server."""
 
 import csv
 import json
@@ -31,7 +31,7 @@ def port(tmp_path: Path) -> Iterator[int]:
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="no curl")
-def test_every_command_does_what_is_said_of_it(port: int, tmp_path: Path) -> None:
+def test_every_command_works_as_documented(port: int, tmp_path: Path) -> None:
     (tmp_path / "data").symlink_to(PROJECT / "data")
 
     def run(command: str) -> str:
@@ -61,7 +61,7 @@ def test_every_command_does_what_is_said_of_it(port: int, tmp_path: Path) -> Non
     assert ask(cancel) == {"job_id": 1, "is_new": False}
 
 
-def test_webhook_is_checked_as_shown(capsys: pytest.CaptureFixture[str]) -> None:
+def test_webhook_example_verifies_signatures(capsys: pytest.CaptureFixture[str]) -> None:
     (code,) = examples("how-to/programs.md", "python")
     secret = "whsec_" + "A" * 44
     names: dict = {}

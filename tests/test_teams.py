@@ -1,4 +1,4 @@
-"""The examples of docs/how-to for teams: systemd units, commands, roles; and connections over TLS."""
+"""Runs the examples of docs/how-to for teams: systemd units, commands, database roles."""
 
 import contextlib
 import os
@@ -39,7 +39,7 @@ UNITS_AND_SETTINGS = [*examples("how-to/services.md", "ini"), *examples("how-to/
 # Tokens
 
 
-def test_tokens_are_made_listed_and_revoked(database: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_tokens_are_created_listed_and_revoked(database: str, capsys: pytest.CaptureFixture[str]) -> None:
     (block,) = examples("how-to/teams.md", "sh")
     create, listed, actions, revoke = (shlex.split(line)[3:] for line in block.splitlines())
     assert main(create) == 0
@@ -54,14 +54,14 @@ def test_tokens_are_made_listed_and_revoked(database: str, capsys: pytest.Captur
     assert main(revoke) == 2
 
 
-def test_sign_ins_of_a_person_end_by_a_command(database: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_sign_out_command_ends_all_sign_ins_of_a_person(database: str, capsys: pytest.CaptureFixture[str]) -> None:
     at = datetime.now(UTC).replace(microsecond=0)
     signed_in = SignIn(b"ann", at, {"email": "Ann@shop.example", "sub": "1"})
     other = SignIn(b"bob", at, {"email": "bob@shop.example", "sub": "2"})
     assert not sign_ins.is_over(signed_in)
     sign_ins._checked.clear()
     assert main(["sign-out", "ann@SHOP.example"]) == 0
-    assert "All sign-ins of ann@shop.example have ended." in capsys.readouterr().err
+    assert "Ended all sign-ins of ann@shop.example." in capsys.readouterr().err
     assert sign_ins.is_over(signed_in) and not sign_ins.is_over(other)
     assert main(["sign-out", " "]) == 2 and main(["sign-out", "x" * 201]) == 2
 
@@ -70,7 +70,7 @@ def test_sign_ins_of_a_person_end_by_a_command(database: str, capsys: pytest.Cap
 
 
 def read_unit(text: str) -> dict[str, dict[str, list[str]]]:
-    """section -> name -> values: a name may stand several times."""
+    """section -> name -> values; a name may occur several times."""
     unit: dict[str, dict[str, list[str]]] = {}
     for line in text.splitlines():
         if line.startswith("["):
@@ -85,7 +85,7 @@ UNITS = {text.split("\n", 1)[0].rpartition("/")[2]: text for text in UNITS_AND_S
 
 
 def commands(unit: str, folder: Path) -> list[list[str]]:
-    """What a unit runs, here: with this Python, this project, and another folder for its files."""
+    """The commands of a unit, adapted to this Python, this project and a test folder."""
     return [
         shlex.split(
             command.replace("%%", "%")
@@ -99,7 +99,7 @@ def commands(unit: str, folder: Path) -> list[list[str]]:
     ]
 
 
-def test_units_say_what_they_need() -> None:
+def test_units_have_the_required_settings() -> None:
     assert set(UNITS) == {"fcst-app.service", "fcst-worker.service", "fcst-nightly.service", "fcst-nightly.timer"}
     for name, text in UNITS.items():
         unit = read_unit(text)
@@ -111,8 +111,8 @@ def test_units_say_what_they_need() -> None:
     assert float(worker["TimeoutStopSec"][0]) > load_settings().grace_s + 10
 
 
-@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="there is no systemd on this machine")
-def test_units_are_good_for_systemd(tmp_path: Path) -> None:
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="no systemd on this machine")
+def test_systemd_accepts_the_units(tmp_path: Path) -> None:
     for name, text in UNITS.items():
         here = text.replace("/srv/fcst/.venv/bin/streamlit", "/bin/true").replace(
             "/srv/fcst/.venv/bin/python", "/bin/true"
@@ -123,7 +123,7 @@ def test_units_are_good_for_systemd(tmp_path: Path) -> None:
     assert [line for line in done.stderr.splitlines() if "fcst-" in line] == []
 
 
-def test_services_work_as_they_are_written(load_dataset: Callable[..., Dataset], tmp_path: Path, monkeypatch) -> None:
+def test_services_run_as_documented(load_dataset: Callable[..., Dataset], tmp_path: Path, monkeypatch) -> None:
     (settings,) = [text for text in UNITS_AND_SETTINGS if not text.startswith("# /etc")]
     names = dict(line.split("=", 1) for line in settings.splitlines())
     assert set(names) == {"DATABASE_URL", "FCST_HOME", "FCST_WORKER"} and names["FCST_WORKER"] == "external"
@@ -141,7 +141,7 @@ def test_services_work_as_they_are_written(load_dataset: Callable[..., Dataset],
         wait_until(lambda: answers(port), 60, "for the pages")
         job_id = jobs.submit_job(dataset.dataset_id, Selection(keys=("item1",)), jobs.make_spec(1, ["Naive"], 4, [80]))
         pages.terminate()
-        pages.wait(20)  # and the run goes on
+        pages.wait(20)  # the run continues
         assert jobs.wait_for_job(job_id).status == "completed"
         supervisor.terminate()
         assert supervisor.wait(30) == 0
@@ -169,19 +169,19 @@ def answers(port: int) -> bool:
         return False
 
 
-def test_commands_do_what_is_said(load_dataset: Callable[..., Dataset], tmp_path: Path) -> None:
+def test_commands_run_as_documented(load_dataset: Callable[..., Dataset], tmp_path: Path) -> None:
     run(load_dataset(), 2, models=("Naive",), n_windows=0)
     with transaction() as cur:
         cur.execute("UPDATE fcst_app.jobs SET finished_at = finished_at - interval '91 days'")
     (script,) = examples("how-to/backup.md", "sh")
     env = {**os.environ, "PYTHONPATH": str(PROJECT), "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
-    said = []
+    output = []
     for line in script.splitlines():
         done = subprocess.run(["/bin/sh", "-c", line], cwd=tmp_path, env=env, capture_output=True, text=True)
         assert done.returncode == 0, (line, done.stderr)
-        said.append(done.stderr)
-    assert [text.split(":")[0].split()[0] for text in said[:3]] == ["Wrote", "fcst.backup", "Would"]
-    assert "Deleted: runs 1" in said[3] and jobs.list_jobs() == []
+        output.append(done.stderr)
+    assert [text.split(":")[0].split()[0] for text in output[:3]] == ["Wrote", "fcst.backup", "Would"]
+    assert "Deleted: 1 run " in output[3] and jobs.list_jobs() == []
 
 
 # Roles
@@ -189,11 +189,11 @@ def test_commands_do_what_is_said(load_dataset: Callable[..., Dataset], tmp_path
 
 @pytest.fixture
 def roles(server: dict[str, str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[tuple[str, str]]:
-    """URLs of the two roles of docs/how-to/postgres.md in a database without other rights; the first is in use."""
+    """URLs of the two roles of docs/how-to/postgres.md, in a database without other rights; first in use."""
     (statements,) = examples("how-to/postgres.md", "sql")
     owner, reader = (f"{name}_{uuid.uuid4().hex[:8]}" for name in ("owner", "reader"))
     statements = statements.replace("fcst_reader", reader)
-    # The server of the tests has a role fcst already: its administrator.
+    # The test server already has a role fcst: its administrator.
     for place in ("ROLE fcst ", "AUTHORIZATION fcst;"):
         assert place in statements
         statements = statements.replace(place, place.replace("fcst", owner))
@@ -210,7 +210,7 @@ def roles(server: dict[str, str], monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
         cur.execute(f"DROP ROLE {owner}, {reader}")
 
 
-def test_the_product_needs_no_right_but_its_schema(
+def test_product_needs_rights_on_its_schema_only(
     load_dataset: Callable[..., Dataset], roles: tuple[str, str], tmp_path: Path, monkeypatch, capsys
 ) -> None:
     owner, reader = roles
@@ -233,7 +233,7 @@ def test_the_product_needs_no_right_but_its_schema(
     restored = tables()
     assert restored_from(before, restored) == file.name
     assert main(["doctor"]) == 0
-    # Who only reads reads it all, also what came after the grants, and what was restored.
+    # The reader can read all tables, including those created after the grants and those restored.
     monkeypatch.setenv("DATABASE_URL", reader)
     assert tables() == restored
     capsys.readouterr()

@@ -1,4 +1,4 @@
-"""What the command line prints for people has no sign that a terminal obeys; its JSON has the values."""
+"""Terminal output escapes control characters; JSON output has the original values."""
 
 import json
 from collections.abc import Callable
@@ -14,22 +14,22 @@ from fcst.store.database import transaction
 from tests.services.test_accuracy import run
 
 NASTY = "a\x1b[2J\x9b1m\x07\u202eb\u2066\u200f\x7f"
-SEEN = r"a\x1b[2J\x9b1m\x07\u202eb\u2066\u200f\x7f"
+ESCAPED = r"a\x1b[2J\x9b1m\x07\u202eb\u2066\u200f\x7f"
 
 
-def test_every_way_of_printing_shows_signs_in_writing(capsys: pytest.CaptureFixture[str]) -> None:
+def test_all_print_functions_escape_control_characters(capsys: pytest.CaptureFixture[str]) -> None:
     terminal.say(f"say {NASTY}")
     terminal.say_error(InputError(f"There is no {NASTY}.", f"Take {NASTY}."))
     terminal.show(f"show {NASTY}\nÄ")
     terminal.print_table([{"name": NASTY, "n": 1}, {"name": "b\r\n c\udc9b", "n": 2}], "name", "n")
     out, err = capsys.readouterr()
-    assert err == f"say {SEEN}\nThere is no {SEEN}.\nTake {SEEN}.\n"
-    width = len(SEEN)
-    table = ["name".ljust(width) + "  n", f"{SEEN}  1", r"b c\udc9b".ljust(width) + "  2"]
-    assert out.splitlines() == [f"show {SEEN}", "Ä", *table]
+    assert err == f"say {ESCAPED}\nThere is no {ESCAPED}.\nTake {ESCAPED}.\n"
+    width = len(ESCAPED)
+    table = ["name".ljust(width) + "  n", f"{ESCAPED}  1", r"b c\udc9b".ljust(width) + "  2"]
+    assert out.splitlines() == [f"show {ESCAPED}", "Ä", *table]
 
 
-def test_json_has_the_same_values(capsys: pytest.CaptureFixture[str]) -> None:
+def test_json_keeps_the_values(capsys: pytest.CaptureFixture[str]) -> None:
     terminal.print_json({NASTY: [NASTY, "Ä", "\u2028\udc9b"]})
     out = capsys.readouterr().out
     assert json.loads(out) == {NASTY: [NASTY, "Ä", "\u2028\udc9b"]}
@@ -39,14 +39,14 @@ def test_json_has_the_same_values(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize(
     "arguments", [[NASTY], ["status", NASTY], ["export", "1", "--format", NASTY], ["doctor", NASTY]]
 )
-def test_refused_arguments_are_repeated_in_writing(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_refused_arguments_are_escaped(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         main(arguments)
     err = capsys.readouterr().err
     assert ended.value.code == 2 and for_terminal(err) == err and "error:" in err
 
 
-def test_names_keys_and_errors_of_the_database_are_shown_in_writing(
+def test_names_keys_and_errors_from_the_database_are_escaped(
     load_dataset: Callable[..., Dataset], capsys: pytest.CaptureFixture[str]
 ) -> None:
     job_id = run(load_dataset(name="s"), 2, models=("SeasonalNaive",), n_windows=1, h=1).job_id
@@ -57,7 +57,7 @@ def test_names_keys_and_errors_of_the_database_are_shown_in_writing(
         cur.execute("UPDATE fcst_app.batch_status SET error = %(name)s", names)
         for table in ("items", "job_items", "metrics"):
             cur.execute(f"UPDATE fcst_app.{table} SET unique_id = %(name)s || unique_id", names)
-    shown = {
+    commands = {
         ("datasets",): 0,
         ("status",): 0,
         ("status", str(job_id)): 0,
@@ -69,12 +69,12 @@ def test_names_keys_and_errors_of_the_database_are_shown_in_writing(
         ("submit", "--dataset", "nowhere"): 2,
         ("export", str(job_id), "--item", NASTY): 2,
     }
-    for arguments, code in shown.items():
+    for arguments, code in commands.items():
         assert main(arguments) == code, arguments
         out, err = capsys.readouterr()
         assert for_terminal(out + err) == out + err, arguments
         if arguments[0] in ("datasets", "batches", "metrics"):
-            assert SEEN in out, arguments
+            assert ESCAPED in out, arguments
         if code == 0 and arguments[0] not in ("actions",) and len(arguments) < 3:
             assert main([*arguments, "--json"]) == 0
             out = capsys.readouterr().out

@@ -1,4 +1,4 @@
-"""Connections over TLS, to servers that speak it: what libpq refuses is told in words, without the password."""
+"""TLS connections: libpq's errors are reported without the password."""
 
 import os
 import pwd
@@ -21,12 +21,12 @@ from tests.store.old_versions import LATEST, leave, tables
 __all__ = ["own_server"]  # a fixture
 
 PASSWORD = "S3cret"
-MACHINES_OWN = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
+SYSTEM_BINARIES = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
 
 
 @pytest.fixture
 def certificates(tmp_path: Path) -> dict[str, Path]:
-    """Files: the key and certificate of a server on this machine, its authority, and another authority."""
+    """Files: key and certificate of a local server, its certificate authority, and another authority."""
     authority, other = trustme.CA(), trustme.CA()
     issued = authority.issue_cert("localhost", "127.0.0.1")
     files = {name: tmp_path / f"{name}.pem" for name in ("key", "cert", "authority", "other")}
@@ -39,7 +39,7 @@ def certificates(tmp_path: Path) -> dict[str, Path]:
 
 @pytest.fixture
 def bouncer(own_server: OwnServer, certificates: dict[str, Path], tmp_path: Path) -> Iterator[str]:
-    """The URL, without a query, of a pooler that takes only encrypted connections."""
+    """The URL, without a query, of a pooler that accepts only encrypted connections."""
     settings = (
         f"client_tls_sslmode = require\nclient_tls_key_file = {certificates['key']}\n"
         f"client_tls_cert_file = {certificates['cert']}\n"
@@ -56,7 +56,7 @@ def doctor(address: str, monkeypatch: pytest.MonkeyPatch) -> health.Check:
 
 
 @needs_pgbouncer
-def test_an_encrypted_connection_is_made_and_told(
+def test_encrypted_connection_works_and_is_reported(
     bouncer: str, certificates: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for query in ("", "?sslmode=require", f"?sslmode=verify-full&sslrootcert={certificates['authority']}"):
@@ -74,7 +74,7 @@ def test_an_encrypted_connection_is_made_and_told(
         ("sslmode=disable", "SSL required"),
     ],
 )
-def test_a_server_that_cannot_be_trusted_is_refused_in_words(
+def test_untrusted_server_is_refused_with_the_reason(
     bouncer: str,
     certificates: dict[str, Path],
     query: str,
@@ -86,12 +86,12 @@ def test_a_server_that_cannot_be_trusted_is_refused_in_words(
     check = doctor(address, monkeypatch)
     assert not check.is_ok and said in check.text and "sslmode" in check.hint, check
     assert main(["status"]) == 2
-    told = capsys.readouterr()
-    assert said in told.err and PASSWORD not in told.out + told.err
+    output = capsys.readouterr()
+    assert said in output.err and PASSWORD not in output.out + output.err
 
 
 @needs_pgbouncer
-def test_a_name_that_the_certificate_has_not_is_refused(
+def test_host_name_missing_in_the_certificate_is_refused(
     bouncer: str, certificates: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     elsewhere = bouncer.replace("127.0.0.1", "another.name") + "?hostaddr=127.0.0.1"
@@ -101,7 +101,7 @@ def test_a_name_that_the_certificate_has_not_is_refused(
 
 
 @needs_pgbouncer
-def test_require_refuses_a_server_without_tls(
+def test_sslmode_require_refuses_a_server_without_tls(
     own_server: OwnServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pgbouncer(own_server, tmp_path / "pgbouncer") as address:
@@ -110,13 +110,13 @@ def test_require_refuses_a_server_without_tls(
         assert not check.is_ok and "server does not support SSL" in check.text, check
 
 
-# A whole server of another version, with passwords
+# A server of another version, with passwords
 
 
 @pytest.fixture
-def machines_own(certificates: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The URL of a database on this machine's own PostgreSQL, which takes passwords over TLS only."""
-    folder = tmp_path_factory.mktemp("machines_own")
+def system_postgres(certificates: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of a database on this machine's PostgreSQL, which accepts passwords over TLS only."""
+    folder = tmp_path_factory.mktemp("system_postgres")
     identity = {}
     if os.geteuid() == 0:
         account = pwd.getpwnam("nobody")
@@ -125,7 +125,7 @@ def machines_own(certificates: dict[str, Path], tmp_path_factory: pytest.TempPat
             if path.is_relative_to("/tmp/"):
                 path.chmod(path.stat().st_mode | 0o011)
         os.chown(folder, account.pw_uid, account.pw_gid)
-    binaries, data = MACHINES_OWN[-1], folder / "data"
+    binaries, data = SYSTEM_BINARIES[-1], folder / "data"
 
     def run(*command: object) -> None:
         subprocess.run([str(part) for part in command], check=True, cwd=folder, stdout=subprocess.DEVNULL, **identity)
@@ -148,16 +148,16 @@ def machines_own(certificates: dict[str, Path], tmp_path_factory: pytest.TempPat
     run(binaries / "pg_ctl", "stop", "-m", "immediate", "-D", data)
 
 
-@pytest.mark.skipif(not MACHINES_OWN or not shutil.which("psql"), reason="there is no other PostgreSQL here")
-def test_data_move_to_an_encrypted_server_of_an_older_version_and_back_up_there(
-    empty_database: str, machines_own: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
+@pytest.mark.skipif(not SYSTEM_BINARIES or not shutil.which("psql"), reason="no other PostgreSQL on this machine")
+def test_restore_and_backup_on_an_encrypted_server_of_an_older_version(
+    empty_database: str, system_postgres: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
 ) -> None:
     leave(LATEST - 1)
     migrate()
     before = tables()
     file = tmp_path / "fcst.backup"
     assert main(["backup", str(file)]) == 0
-    monkeypatch.setenv("DATABASE_URL", machines_own)
+    monkeypatch.setenv("DATABASE_URL", system_postgres)
     assert main(["restore", str(file)]) == 0, capsys.readouterr().err
     assert restored_from(before, tables()) == file.name and migrate() == []
     there = tmp_path / "there.backup"
@@ -165,8 +165,8 @@ def test_data_move_to_an_encrypted_server_of_an_older_version_and_back_up_there(
     monkeypatch.setenv("PATH", "/nowhere")
     assert main(["backup", str(tmp_path / "x")]) == 2
     said = capsys.readouterr().err
-    assert "knows no TLS" in said and PASSWORD not in said
-    monkeypatch.setenv("DATABASE_URL", machines_own.replace(PASSWORD, "wr0ng"))
+    assert "does not support TLS" in said and PASSWORD not in said
+    monkeypatch.setenv("DATABASE_URL", system_postgres.replace(PASSWORD, "wr0ng"))
     assert main(["backup", str(tmp_path / "x")]) == 2
     said = capsys.readouterr().err
     assert "password authentication failed" in said and "wr0ng" not in said

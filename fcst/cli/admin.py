@@ -1,4 +1,4 @@
-"""The operator's commands: schema, backups, old runs, the supervisor, what is wrong."""
+"""Operator commands: migrations, backups, pruning, API tokens, sign-outs, audit log, supervisor, health checks."""
 
 import argparse
 import logging
@@ -33,62 +33,66 @@ log = logging.getLogger(__name__)
 
 
 def add_commands(commands: Any) -> None:
-    """Adds them to the command line."""
+    """Add the commands to the command line."""
     command = partial(add_command, commands)
 
-    command("migrate", _migrate, "create or upgrade the schema")
+    command("migrate", _migrate, "create or upgrade the database schema")
 
-    sub = command("backup", _backup, "write all that is in the database to a file, while work goes on")
+    sub = command("backup", _backup, "back up the database to a file; runs continue meanwhile")
     sub.add_argument("file", metavar="FILE")
-    sub.add_argument("--replace", action="store_true", help="replace a file that is there")
+    sub.add_argument("--replace", action="store_true", help="overwrite an existing file")
     sub.add_argument(
-        "--with-uploads", action="store_true", help="with the uploaded files of loads that wait or had bad rows"
+        "--with-uploads", action="store_true", help="include uploaded files of loads that wait or had bad rows"
     )
 
-    sub = command("restore", _restore, "bring back what a backup holds, in place of what is there")
-    sub.add_argument("file", metavar="FILE", help="a backup that you trust: it can run any SQL")
-    sub.add_argument("--replace", action="store_true", help="delete what is in the database")
+    sub = command("restore", _restore, "replace the contents of the database with a backup")
+    sub.add_argument("file", metavar="FILE", help="trusted backup file (a backup can run any SQL)")
+    sub.add_argument("--replace", action="store_true", help="overwrite the data in the database")
 
-    sub = command("prune", _prune, "delete old runs that have ended, with their forecasts")
+    sub = command("prune", _prune, "delete old runs and their forecasts")
     which = sub.add_mutually_exclusive_group(required=True)
     which.add_argument("--older-than", type=int, metavar="DAYS", help="runs that ended more than DAYS days ago")
-    which.add_argument("--keep", type=int, metavar="N", help="all but the N that ended last")
+    which.add_argument("--keep", type=int, metavar="N", help="all runs except the N that ended last")
     sub.add_argument(
         "--datasets",
         action="store_true",
-        help="also versions of datasets that no run is left of, and of which there is a newer one",
+        help="also delete old dataset versions without runs",
     )
-    sub.add_argument("--dry-run", action="store_true", help="only tell what would go")
-    sub.add_argument("--yes", action="store_true", help="do not ask")
+    sub.add_argument("--dry-run", action="store_true", help="list what would be deleted, without deleting it")
+    sub.add_argument("--yes", action="store_true", help="do not ask for confirmation")
     takes_json(sub)
 
     sub = command("delete", _delete, "delete a dataset with all its runs and their forecasts")
     sub.add_argument("dataset", metavar="NAME")
-    sub.add_argument("--version", type=int, metavar="N", help="default: the newest")
-    sub.add_argument("--yes", action="store_true", help="do not ask")
+    sub.add_argument("--version", type=int, metavar="N", help="dataset version (default: the newest)")
+    sub.add_argument("--yes", action="store_true", help="do not ask for confirmation")
 
-    what = "make, list and revoke the tokens by which programs are let in"
-    deeds = commands.add_parser("token", help=what, description=what).add_subparsers(required=True, metavar="DEED")
-    deed = partial(add_command, deeds)
-    sub = deed("create", _create_token, "make one, which is printed once and never again")
-    sub.add_argument("name", metavar="NAME", help="the program that it is for; what it does is known by it")
-    sub.add_argument("--scope", default=Scope.READ, choices=list(Scope), help="what it may do (default: %(default)s)")
-    sub.add_argument("--days", type=int, metavar="N", help="days after which it ends (default: never)")
-    takes_json(deed("list", _list_tokens, "list them, without what would let anybody in"))
-    sub = deed("revoke", _revoke_token, "end one at once")
+    text = "create, list and revoke API tokens"
+    actions = commands.add_parser("token", help=text, description=text).add_subparsers(required=True, metavar="ACTION")
+    action = partial(add_command, actions)
+    sub = action("create", _create_token, "create a token; it is printed only once")
+    sub.add_argument("name", metavar="NAME", help="name of the program that uses the token; the audit log shows it")
+    sub.add_argument(
+        "--scope", default=Scope.READ, choices=list(Scope), help="permissions of the token (default: %(default)s)"
+    )
+    sub.add_argument("--days", type=int, metavar="N", help="expire after N days (default: never)")
+    takes_json(action("list", _list_tokens, "list tokens, without their secrets"))
+    sub = action("revoke", _revoke_token, "revoke a token immediately")
     sub.add_argument("token", type=int, metavar="ID")
 
-    sub = command("sign-out", _sign_out, "end all sign-ins that a person has now")
-    sub.add_argument("person", metavar="PERSON", help="the address with which they sign in")
+    sub = command("sign-out", _sign_out, "end all current sign-ins of a person")
+    sub.add_argument("person", metavar="PERSON", help="their sign-in address")
 
-    sub = command("actions", _actions, "who submitted, stopped, changed and deleted what")
-    sub.add_argument("--limit", type=int, default=100, metavar="N", help="the newest N (default: %(default)s)")
+    sub = command("actions", _actions, "show the audit log: who submitted, cancelled, changed or deleted what")
+    sub.add_argument(
+        "--limit", type=int, default=100, metavar="N", help="number of newest entries (default: %(default)s)"
+    )
     takes_json(sub)
 
-    sub = command("worker", _worker, "the supervisor in the foreground; Ctrl-C lets running batches finish")
-    sub.add_argument("--log", metavar="FILE", help="write the log to FILE, rotated, instead of to stderr")
+    sub = command("worker", _worker, "run the supervisor in the foreground; Ctrl-C lets running batches finish")
+    sub.add_argument("--log", metavar="FILE", help="write the log to FILE (rotated) instead of stderr")
 
-    sub = command("doctor", _doctor, "what is configured, what is reachable, what is wrong")
+    sub = command("doctor", _doctor, "check settings, disk, database, schema and supervisors")
     takes_json(sub)
 
 
@@ -102,7 +106,7 @@ def _backup(args: argparse.Namespace) -> int:
     from fcst.services import backups
 
     path = Path(args.file)
-    backups.check_target(path, args.replace)  # a typing error must not start a server
+    backups.check_target(path, args.replace)  # before the server starts: a typing error must not start it
     prepare()
     try:
         contents = backups.back_up(path, args.replace, args.with_uploads, partial(Progress().show_share, "writing"))
@@ -117,7 +121,7 @@ def _restore(args: argparse.Namespace) -> int:
     from fcst.services import backups
 
     contents = backups.look_into(Path(args.file))
-    say(f"{args.file} holds {contents}.")
+    say(f"{args.file} contains: {contents}.")
     prepare()
     try:
         progress = Progress()
@@ -127,7 +131,7 @@ def _restore(args: argparse.Namespace) -> int:
     except (StoreError, NoRoom) as exc:
         say_error(exc)
         return FAILED
-    say("Restored." + (f" The schema was brought up to date: {', '.join(applied)}." if applied else ""))
+    say("Restored." + (f" Schema upgraded: {', '.join(applied)}." if applied else ""))
     return DONE
 
 
@@ -138,7 +142,7 @@ def _prune(args: argparse.Namespace) -> int:
     runs = pruning.list_runs(args.older_than, args.keep)
     versions = pruning.list_datasets(runs) if args.datasets else []
     if not args.dry_run and (runs or versions):
-        say(f"To be deleted: {_count(runs, versions)}.")
+        say(f"To delete: {_count(runs, versions)}.")
         if not confirms("Delete them?", args.yes):
             say("Nothing was deleted.")
             return FAILED
@@ -155,13 +159,17 @@ def _prune(args: argparse.Namespace) -> int:
             print_table(map(vars, runs), "job_id", "name", "dataset", "status", "n_items", "finished_at")
         if versions:
             print_table([vars(row) for row in versions], "dataset_id", "name", "version", "n_items", "created_at")
-    say(f"{'Would be deleted' if args.dry_run else 'Deleted'}: {_count(runs, versions)}.")
+    say(f"{'Would delete' if args.dry_run else 'Deleted'}: {_count(runs, versions)}.")
     return DONE
 
 
 def _count(runs: list[EndedJob], versions: list[UnusedDataset]) -> str:
-    n_items = sum(run.n_items for run in runs)
-    return f"runs {len(runs):,} (forecasts of {n_items:,} items), versions of datasets {len(versions):,}"
+    items = _plural(sum(run.n_items for run in runs), "item")
+    return f"{_plural(len(runs), 'run')} (forecasts of {items}), {_plural(len(versions), 'dataset version')}"
+
+
+def _plural(n: int, noun: str) -> str:
+    return f"{n:,} {noun}{'' if n == 1 else 's'}"
 
 
 def _delete(args: argparse.Namespace) -> int:
@@ -171,17 +179,17 @@ def _delete(args: argparse.Namespace) -> int:
     versions = datasets.list_versions(args.dataset)
     found = [row for row in versions if args.version in (None, row.version)]
     if not found:
-        raise InputError(f"There is no dataset {args.dataset!r} of that version.", "`datasets` lists what there is.")
+        raise InputError(f"Dataset {args.dataset!r} has no such version.", "List the datasets with `datasets`.")
     row = found[0]
     dependents = datasets.count_dependents(row.dataset_id)
     say(
         f"Dataset {row.name!r} version {row.version}: {row.n_items:,} items, {row.n_weeks:,} weeks; "
-        f"with it go {dependents.n_jobs:,} runs and the forecasts of {dependents.n_forecasts:,} items."
+        f"deleting it also deletes {dependents.n_jobs:,} runs with the forecasts of {dependents.n_forecasts:,} items."
     )
     if not confirms("Delete it?", args.yes):
         say("Nothing was deleted.")
         return FAILED
-    say("… deleting; Ctrl-C leaves all as it is")
+    say("… deleting; Ctrl-C cancels and keeps everything")
     datasets.delete_dataset(row.dataset_id)
     say("Deleted.")
     return DONE
@@ -192,7 +200,7 @@ def _create_token(args: argparse.Namespace) -> int:
 
     prepare()
     show(tokens.create_token(args.name, args.scope, args.days))
-    say("Keep it where only the program can read it: it cannot be shown again.")
+    say("Store it where only the program can read it. It cannot be shown again.")
     return DONE
 
 
@@ -213,7 +221,7 @@ def _revoke_token(args: argparse.Namespace) -> int:
 
     prepare()
     tokens.revoke_token(args.token)
-    say(f"Token {args.token} lets nobody in any more.")
+    say(f"Revoked token {args.token}.")
     return DONE
 
 
@@ -222,7 +230,7 @@ def _sign_out(args: argparse.Namespace) -> int:
 
     prepare()
     person = sign_ins.sign_out_person(args.person)
-    say(f"All sign-ins of {person} have ended. To keep them out, take their role away or close their account.")
+    say(f"Ended all sign-ins of {person}. To block new ones, remove their role or close their account.")
     return DONE
 
 
@@ -247,17 +255,17 @@ def _worker(args: argparse.Namespace) -> int:
         from fcst.services.supervision import patiently, prepare_database
 
         settings = load_settings()
-        # One that the operator runs may be started together with its database.
+        # An external supervisor may start together with its database, so wait for it.
         patiently(prepare_database) if settings.is_worker_external else prepare_database()
         if not run_supervisor(settings):
             say("A supervisor is already running for this home and database.")
     except Exception as exc:
-        if args.log:  # else stderr, where the error goes now, is the log
-            unknown = None if isinstance(exc, FcstError) else exc
-            text = str(exc) if unknown is None else f"{type(exc).__name__}: {exc}"
-            logs.event(log, logging.ERROR, "supervisor_failed", text, exc_info=unknown or False)
+        if args.log:  # without --log the error goes to stderr anyway
+            unexpected = None if isinstance(exc, FcstError) else exc
+            text = str(exc) if unexpected is None else f"{type(exc).__name__}: {exc}"
+            logs.event(log, logging.ERROR, "supervisor_failed", text, exc_info=unexpected or False)
         raise
-    # Not by way of the interpreter's end, which waits for worker processes that somebody may have frozen.
+    # Skip the interpreter's shutdown: it waits for worker processes, and one may be frozen.
     logging.shutdown()
     os._exit(DONE)
 

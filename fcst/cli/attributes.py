@@ -1,4 +1,4 @@
-"""The command for attributes of items that a file says: lists, loads and removes them."""
+"""The command `attributes`: list, load and remove attributes of items."""
 
 import argparse
 from dataclasses import asdict
@@ -9,21 +9,21 @@ from fcst.terminal import DONE, add_command, prepare, print_json, print_table, s
 
 
 def add_commands(commands: Any) -> None:
-    """Adds it to the command line."""
+    """Add the command to the command line."""
     sub = add_command(
         commands,
         "attributes",
         _attributes,
-        "list, load or remove attributes of items, by which they are filtered and summed",
+        "list, load or remove attributes for filtering and grouping items",
     )
     sub.add_argument(
         "path",
         metavar="PATH",
         nargs="?",
-        help="a file with the item, parts of its key, its family or class, and a column for each attribute",
+        help="file with a key column (item, part of the key, family or class) and one column per attribute",
     )
-    sub.add_argument("--dataset", metavar="NAME", help="default: the newest")
-    sub.add_argument("--remove", metavar="NAME", help="remove this attribute, which a file has said")
+    sub.add_argument("--dataset", metavar="NAME", help="default: the newest dataset")
+    sub.add_argument("--remove", metavar="NAME", help="remove this attribute; it must come from a loaded file")
     takes_json(sub)
 
 
@@ -32,12 +32,12 @@ def _attributes(args: argparse.Namespace) -> int:
     from fcst.specs import IngestSpec
 
     if args.path is not None and args.remove is not None:
-        raise InputError("Several things were asked for.", "Give a file or --remove.")
+        raise InputError("A file and --remove cannot be combined.", "Give only one of them.")
     prepare()
     dataset = datasets.find_dataset(args.dataset)
     if args.remove is not None:
         attributes.remove_attribute(dataset.dataset_id, args.remove)
-        say(f"Attribute {args.remove} was removed.")
+        say(f"Removed attribute {args.remove}.")
         return DONE
     if args.path is not None:
         spec = IngestSpec(paths=(args.path,), name=dataset.name, is_from_shell=True, plan_of=dataset.dataset_id)

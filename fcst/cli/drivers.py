@@ -1,33 +1,33 @@
-"""The commands for drivers: load a plan, add holidays, list and remove loads of drivers."""
+"""The commands `drivers`, `plan` and `holidays`: list, load and remove drivers."""
 
 import argparse
 from functools import partial
 from typing import Any
 
-from fcst.cli.reading import parse_map, parse_where, say_reading, takes_reading, wait_for_ingest
+from fcst.cli.reading import add_reading_arguments, parse_map, parse_where, print_reading, wait_for_ingest
 from fcst.drivers import DriverLoad
 from fcst.terminal import DONE, FAILED, add_command, prepare, print_json, print_table, say, takes_json
 
 
 def add_commands(commands: Any) -> None:
-    """Adds them to the command line."""
+    """Add the commands to the command line."""
     command = partial(add_command, commands)
 
-    sub = command("drivers", _drivers, "list the loads of drivers of a dataset: promotions, prices, events, …")
-    sub.add_argument("--dataset", metavar="NAME", help="default: the newest")
-    sub.add_argument("--remove", type=int, metavar="ID", help="remove one that no run has used")
+    sub = command("drivers", _drivers, "list the driver loads of a dataset: promotions, prices, events, …")
+    sub.add_argument("--dataset", metavar="NAME", help="default: the newest dataset")
+    sub.add_argument("--remove", type=int, metavar="ID", help="remove this load; no run may have used it")
     takes_json(sub)
 
-    sub = command("plan", _plan, "load drivers of weeks past or to come from a file, such as a promotion plan")
+    sub = command("plan", _plan, "load past and future drivers from files, such as a promotion plan")
     sub.add_argument("paths", metavar="PATH", nargs="+", help="CSV, Excel, Parquet, .gz, .zip, .7z")
-    sub.add_argument("--dataset", metavar="NAME", help="default: the newest")
-    takes_reading(sub)
+    sub.add_argument("--dataset", metavar="NAME", help="default: the newest dataset")
+    add_reading_arguments(sub)
     takes_json(sub)
 
-    sub = command("holidays", _holidays, "add the public holidays of a country as events of all items")
-    sub.add_argument("country", metavar="COUNTRY", help="of two letters, such as EC")
-    sub.add_argument("--region", default="", help="of the country, such as BY of DE")
-    sub.add_argument("--dataset", metavar="NAME", help="default: the newest")
+    sub = command("holidays", _holidays, "add the public holidays of a country as events for all items")
+    sub.add_argument("country", metavar="COUNTRY", help="two-letter country code, such as EC")
+    sub.add_argument("--region", default="", help="region code within the country, such as BY in DE")
+    sub.add_argument("--dataset", metavar="NAME", help="default: the newest dataset")
     takes_json(sub)
 
 
@@ -38,7 +38,7 @@ def _drivers(args: argparse.Namespace) -> int:
     dataset_id = datasets.find_dataset(args.dataset).dataset_id
     if args.remove is not None:
         drivers.remove_load(dataset_id, args.remove)
-        say(f"Drivers {args.remove} were removed.")
+        say(f"Removed drivers {args.remove}.")
     loads = drivers.list_loads(dataset_id)
     if args.json:
         print_json(loads)
@@ -80,9 +80,9 @@ def _plan(args: argparse.Namespace) -> int:
         is_from_shell=True,
         plan_of=dataset.dataset_id,
     )
-    look = drivers.look_into_plan(spec)
-    say_reading(drivers.describe_plan(spec, look))
-    ingest_id = drivers.request_plan(spec, look)
+    inspection = drivers.look_into_plan(spec)
+    print_reading(drivers.describe_plan(spec, inspection))
+    ingest_id = drivers.request_plan(spec, inspection)
     if wait_for_ingest(ingest_id) is None:
         return FAILED
     return _show(drivers.list_loads(dataset.dataset_id)[-1], args.json)
@@ -97,7 +97,7 @@ def _holidays(args: argparse.Namespace) -> int:
 
 
 def _show(load: DriverLoad, is_json: bool) -> int:
-    """Says what a load holds, and what of it cannot be used."""
+    """Print the contents of a driver load and the rows that cannot be used."""
     if is_json:
         print_json(load)
     names = ", ".join(column.name for column in load.columns)
@@ -106,7 +106,7 @@ def _show(load: DriverLoad, is_json: bool) -> int:
     if report.n_unknown:
         say(f"{report.n_unknown:,} keys are not in the dataset, such as {', '.join(report.unknown[:5])}.")
     if report.n_outside:
-        say(f"{report.n_outside:,} rows are of weeks before the dataset or too far after it.")
+        say(f"{report.n_outside:,} rows are in weeks before the dataset or too far after its end.")
     for words in (*report.bad, *report.remarks):
         say(words)
     return DONE

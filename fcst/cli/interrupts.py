@@ -1,7 +1,7 @@
-"""Ctrl-C while the database works.
+"""Cancels running SQL statements on Ctrl-C.
 
-libpq waits for the server's answer, and Python acts on no signal until that is there: a command that deletes a million
-items could not be stopped.
+Python handles no signal while libpq waits for the server's answer. Without this module, Ctrl-C could not stop a command
+that deletes a million items.
 """
 
 import signal
@@ -9,18 +9,18 @@ import socket
 import threading
 
 
-def reach_statements() -> None:
-    """From now on SIGINT breaks off what the server does for this process; then Python raises KeyboardInterrupt."""
+def cancel_statements_on_interrupt() -> None:
+    """On each SIGINT, cancel this process's statements on the server; Python then raises KeyboardInterrupt."""
     reader, writer = socket.socketpair()
     writer.setblocking(False)
     signal.set_wakeup_fd(writer.fileno())
 
-    def wait() -> None:
-        with writer:  # open as long as this thread reads
-            while numbers := reader.recv(64):
-                if signal.SIGINT in numbers:
+    def watch() -> None:
+        with writer:  # keeps the writer open while this thread reads
+            while signals := reader.recv(64):
+                if signal.SIGINT in signals:
                     from fcst.services.supervision import break_off_statements
 
                     break_off_statements()
 
-    threading.Thread(target=wait, name="interrupts", daemon=True).start()
+    threading.Thread(target=watch, name="interrupts", daemon=True).start()

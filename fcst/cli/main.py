@@ -1,6 +1,6 @@
-"""The command line, `python -m fcst`: data on stdout, talk on stderr.
+"""The command line, `python -m fcst`: data on stdout, messages on stderr.
 
-Exit codes: 0 did what it was asked, 1 ran and failed, 2 bad usage, bad input, or nothing to work with.
+Exit codes: 0 success, 1 failure while running, 2 bad usage, bad input, or a missing resource such as the database.
 """
 
 import argparse
@@ -11,7 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from fcst.cli import admin, attributes, drivers, lifecycles, plans, serve, stock
-from fcst.cli.reading import parse_attributes, parse_map, parse_where, say_reading, takes_reading, wait_for_ingest
+from fcst.cli.reading import (
+    add_reading_arguments,
+    parse_attributes,
+    parse_map,
+    parse_where,
+    print_reading,
+    wait_for_ingest,
+)
 from fcst.errors import BadRows, FcstError, InputError
 from fcst.files import is_full, no_room
 from fcst.filters import EVERY, only
@@ -37,7 +44,7 @@ from fcst.terminal import (
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs one command; returns its exit code."""
+    """Run one command; return its exit code."""
     args = _parser().parse_args(argv)
     try:
         with identity.acting_as(identity.operator()):
@@ -45,13 +52,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     except FcstError as exc:
         say_error(exc)
         return REFUSED
-    except BrokenPipeError:  # the reader of our output has seen enough
+    except BrokenPipeError:  # the reader closed the pipe, as `head` does
         sys.stderr.close()
         return DONE
     except OSError as exc:
         if not is_full(exc):
             raise
-        say_error(no_room("what the command writes", "the folder that it is written to"))
+        say_error(no_room("the output of the command", "the output folder"))
         return REFUSED
     except KeyboardInterrupt:
         say("Stopped.")
@@ -66,8 +73,8 @@ def _parser() -> argparse.ArgumentParser:
 
     serve.add_commands(commands)
 
-    sub = command("sample", _sample, "write a Favorita-shaped data set")
-    sub.add_argument("dir", metavar="DIR", help="a folder without a train.csv")
+    sub = command("sample", _sample, "write a sample dataset in the Favorita format")
+    sub.add_argument("dir", metavar="DIR", help="target folder; must not contain a train.csv")
     sub.add_argument("--items", type=int, default=200, metavar="N")
     sub.add_argument("--stores", type=int, default=2, metavar="N")
     sub.add_argument("--years", type=float, default=4.6, metavar="N")
@@ -75,48 +82,51 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument(
         "--drivers",
         action="store_true",
-        help="weekly sales with promotions, prices, events and stock-outs instead, a plan, and the true effects",
+        help="instead write weekly sales with promotions, prices, events and stock-outs, a plan, and the true effects",
     )
 
-    sub = command("ingest", _ingest, "read a file of sales and make a dataset of weekly item sales")
+    sub = command("ingest", _ingest, "load sales files into a dataset of weekly sales per item")
     sub.add_argument(
         "paths", metavar="PATH", nargs="+", help="CSV, Excel, Parquet, .gz, .zip, .7z, or a folder of these"
     )
-    sub.add_argument("--name", help="the dataset's name (default: the file's)")
-    sub.add_argument("--include-promo", action="store_true", help="keep promotional rows in unit sales")
+    sub.add_argument("--name", help="dataset name (default: the file name)")
+    sub.add_argument("--include-promo", action="store_true", help="count promotional rows as sales")
+    sub.add_argument("--week-end", choices=WEEKDAYS, help="last day of the week (default: SAT, or as in weekly data)")
     sub.add_argument(
-        "--week-end", choices=WEEKDAYS, help="the day on which weeks end (default: SAT, or as in weekly data)"
+        "--zone", default="", help="time zone that sets the day of timestamps with a zone, such as Europe/Paris"
     )
     sub.add_argument(
-        "--zone", default="", help="whose days count, such as Europe/Paris, for moments that say their zone"
+        "--returns", default="net", choices=RETURNS, help="negative units: subtract or drop (default: %(default)s)"
     )
-    sub.add_argument("--returns", default="net", choices=RETURNS, help="negative units: net them, or drop them")
     sub.add_argument(
         "--duplicates",
         default="",
         choices=DUPLICATES,
-        help="rows that stand there twice: add up, or count once (lines of receipts in several files: once)",
+        help="duplicate rows: keep (add up) or drop (count once); default: drop only receipt lines in several files",
     )
     sub.add_argument(
         "--cancelled",
         default="keep",
         choices=CANCELLED,
-        help="orders that were cancelled or refunded: count them, or not",
+        help="cancelled or refunded orders: keep or drop (default: %(default)s)",
     )
     sub.add_argument(
-        "--odd-dates", default="", choices=ODD_DATES, help="rows with dates far from all others: read them, or not"
+        "--odd-dates",
+        default="",
+        choices=ODD_DATES,
+        help="rows with dates far from all others: keep or drop (default: refuse the files)",
     )
-    takes_reading(sub)
+    add_reading_arguments(sub)
     takes_json(sub)
 
-    sub = command("datasets", _datasets, "list the datasets")
+    sub = command("datasets", _datasets, "list datasets")
     takes_json(sub)
 
-    sub = command("submit", _submit, "submit a run; prints only its job id")
+    sub = command("submit", _submit, "submit a run; prints only its job ID")
     sub.add_argument("--dataset", metavar="NAME", help="default: the newest")
     chosen = sub.add_mutually_exclusive_group()
     chosen.add_argument("--items", type=int, metavar="N", help="the N largest sellers")
-    chosen.add_argument("--item", action="append", metavar="ID", help="this item; may be given several times")
+    chosen.add_argument("--item", action="append", metavar="ID", help="this item; repeatable")
     chosen.add_argument("--all", action="store_true", help="all items (the default)")
     sub.add_argument(
         "--attribute",
@@ -125,57 +135,66 @@ def _parser() -> argparse.ArgumentParser:
         metavar="NAME=VALUE",
         help="only items with this value of an attribute, such as city=Quito; repeatable",
     )
-    sub.add_argument("--models", default="auto", metavar="A,B", help="auto, or models by name")
+    sub.add_argument("--models", default="auto", metavar="A,B", help="auto, or model names (default: %(default)s)")
     sub.add_argument("--horizon", type=int, default=13, metavar="WEEKS")
     sub.add_argument("--level", default="80,95", metavar="P,P", help="interval levels in percent")
-    sub.add_argument("--batch-size", type=int, metavar="N", help="items of a batch")
+    sub.add_argument("--batch-size", type=int, metavar="N", help="items per batch")
     sub.add_argument(
         "--backtest",
         type=int,
         default=JobSpec.n_windows,
         metavar="N",
-        help="windows of 13 weeks of the past on which accuracy is measured (default: %(default)s; 0: not at all)",
+        help="backtest windows of 13 weeks for measuring accuracy (default: %(default)s; 0: no backtest)",
     )
     sub.add_argument(
         "--skip-stockouts",
         action="store_true",
-        help="weeks without a sale that look like stock-outs are missing, not zero demand: the forecast is of demand",
+        help="treat weeks without sales that look like stock-outs as missing, not as zero: forecasts demand, not sales",
     )
-    sub.add_argument("--name", default="", help="a name for the run")
-    sub.add_argument("--wait", action="store_true", help="wait for its end; exit 1 unless every item completed")
+    sub.add_argument("--name", default="", help="run name")
+    sub.add_argument("--wait", action="store_true", help="wait until the run ends; exit 1 unless every item completed")
     takes_json(sub)
 
-    sub = command("status", _status, "how a run is doing; all runs without JOB")
+    sub = command("status", _status, "show the status of a run, or list all runs")
     sub.add_argument("job", type=int, nargs="?", metavar="JOB")
     takes_json(sub)
 
-    sub = command("batches", _batches, "the batches of a run")
+    sub = command("batches", _batches, "list the batches of a run")
     sub.add_argument("job", type=int, metavar="JOB")
     takes_json(sub)
 
-    sub = command("cancel", _cancel, "stop a run; what is finished stays")
+    sub = command("cancel", _cancel, "cancel a run; completed items are kept")
     sub.add_argument("job", type=int, metavar="JOB")
 
-    sub = command("retry", _retry, "run the failed and cancelled items of a run again")
+    sub = command("retry", _retry, "retry the failed and cancelled items of a run")
     sub.add_argument("job", type=int, metavar="JOB")
 
-    sub = command("metrics", _metrics, "the accuracy of a run, measured on windows of the past")
+    sub = command("metrics", _metrics, "show the accuracy of a run in backtests")
     sub.add_argument("job", type=int, metavar="JOB")
     sub.add_argument(
-        "--by", default="model", metavar="WHAT", help="model, item, family, demand_class, window or horizon"
+        "--by",
+        default="model",
+        metavar="WHAT",
+        help="model, item, family, demand_class, window or horizon (default: %(default)s)",
     )
     takes_json(sub)
 
-    sub = command("lost-sales", _lost_sales, "what the items of a run have lost to stock-outs, in their histories")
+    sub = command("lost-sales", _lost_sales, "estimate the sales that items of a run lost to past stock-outs")
     sub.add_argument("job", type=int, metavar="JOB")
-    sub.add_argument("--limit", type=int, default=100, metavar="N", help="items that lost most (default: %(default)s)")
+    sub.add_argument(
+        "--limit",
+        type=int,
+        default=100,
+        metavar="N",
+        help="number of items, largest losses first (default: %(default)s)",
+    )
     takes_json(sub)
 
-    sub = command("export", _export, "write the forecasts of a run")
+    sub = command("export", _export, "export the forecasts of a run")
     sub.add_argument("job", type=int, metavar="JOB")
-    sub.add_argument("-o", "--output", metavar="FILE", help="default: stdout, for csv")
-    sub.add_argument("--format", choices=EXPORT_FORMATS, help="default: as FILE ends, else csv")
-    sub.add_argument("--item", action="append", metavar="ID", help="only this item; may be given several times")
+    sub.add_argument("-o", "--output", metavar="FILE", help="output file (default: stdout; csv only)")
+    sub.add_argument("--format", choices=EXPORT_FORMATS, help="default: by the suffix of FILE, otherwise csv")
+    sub.add_argument("--item", action="append", metavar="ID", help="only this item; repeatable")
 
     plans.add_commands(commands)
     drivers.add_commands(commands)
@@ -223,13 +242,13 @@ def _ingest(args: argparse.Namespace) -> int:
         is_from_shell=True,
     )
     look = loading.look_into(spec)
-    files = loading.check_files(spec, look)  # a typing error must not start a server
+    files = loading.check_files(spec, look)  # before the server starts: a typing error must not start it
     prepare()
     spec, remembered = loading.with_remembered(spec, look)
     if remembered:
-        say(f"Columns mean what they meant for dataset {remembered}.")
+        say(f"Column mapping reused from dataset {remembered}.")
         files = loading.check_files(spec, look)
-    say_reading(files)
+    print_reading(files)
     ingest_id = loading.request_ingest(spec, look)
     try:
         dataset = wait_for_ingest(ingest_id)
@@ -239,7 +258,7 @@ def _ingest(args: argparse.Namespace) -> int:
         for kind in exc.report.bad_rows.kinds:
             row = kind.first
             what = f"{row.column} {row.reason}".strip()
-            say(f"{kind.n:,} rows: {what}, as in {row.file}, line {row.line}: {row.value!r}")
+            say(f"{kind.n:,} rows: {what}; first in {row.file}, line {row.line}: {row.value!r}")
         raise
     if dataset is None:
         return FAILED
@@ -254,31 +273,31 @@ def _ingest(args: argparse.Namespace) -> int:
 
 
 def _say_report(report: QualityReport) -> None:
-    """What should be known of a reading at once; `--json` has all of it."""
+    """Print the main findings of a quality report; `--json` prints all of it."""
     if same := report.same_as_version:
-        say(f"Nothing changed: its weeks are those of version {same}.")
+        say(f"No change: same weekly sales as version {same}.")
     if report.n_totals:
-        say(f"{report.n_totals:,} rows of totals were left out: {', '.join(report.totals)}.")
+        say(f"Left out {report.n_totals:,} rows of totals: {', '.join(report.totals)}.")
     for doubt in report.doubts:
         say(doubt)
     cancelled = report.cancelled
     if cancelled.n_rows:
-        done = "were left out" if cancelled.is_dropped else "count (--cancelled drop leaves them out)"
+        done = "were left out" if cancelled.is_dropped else "were counted (--cancelled drop leaves them out)"
         say(f"{cancelled.n_rows:,} rows of cancelled or refunded orders, {cancelled.units:,.0f} units, {done}.")
     if n := report.n_odd_dates:
-        say(f"{n:,} rows with dates far from all others were left out.")
+        say(f"Left out {n:,} rows with dates far from all others.")
     if n := report.n_no_records:
         example = f", such as {report.no_records[0]!r}" if report.no_records else ""
-        say(f"{n:,} lines that are no records were left out{example}.")
+        say(f"Left out {n:,} lines that are not records{example}.")
     if n := report.bad_rows.n:
-        say(f"{n:,} bad rows were left out.")
+        say(f"Left out {n:,} bad rows.")
     duplicates = report.duplicates
     if duplicates.n:
-        done = "were counted once" if duplicates.n_dropped else "are added up (--duplicates drop counts them once)"
+        done = "were counted once" if duplicates.n_dropped else "were added up (--duplicates drop counts them once)"
         say(f"{duplicates.n:,} duplicates ({duplicates.key}) {done}.")
     if n := report.n_flag_unknown:
         values = ", ".join(map(repr, report.unknown_flags))
-        say(f"{n:,} rows have a promotion flag of unknown meaning ({values}): taken as missing, so not promoted.")
+        say(f"{n:,} rows have an unknown promotion flag ({values}). They count as not promoted.")
 
 
 def _datasets(args: argparse.Namespace) -> int:
@@ -308,12 +327,12 @@ def _submit(args: argparse.Namespace) -> int:
 
     level = parse_levels([part for part in args.level.split(",") if part.strip()])
     models = [name for name in args.models.split(",") if name.strip()]
-    # What needs no database is refused first: a typing error must not start a server.
-    asked = (models, args.horizon, level, args.batch_size, args.backtest, args.skip_stockouts)
-    jobs.make_spec(1 if args.items is None else args.items, *asked)
+    # Check what needs no database first: a typing error must not start the server.
+    options = (models, args.horizon, level, args.batch_size, args.backtest, args.skip_stockouts)
+    jobs.make_spec(1 if args.items is None else args.items, *options)
     wanted = parse_attributes(args.attribute)
     if wanted and args.item:
-        raise InputError("Items and attributes were given.", "Give --item or --attribute.")
+        raise InputError("--item and --attribute cannot be combined.", "Give only one of them.")
     prepare()
     dataset = datasets.find_dataset(args.dataset)
     if args.item:
@@ -321,7 +340,7 @@ def _submit(args: argparse.Namespace) -> int:
     else:
         items = jobs.choose_largest(dataset, dataset.n_items if args.items is None else args.items, wanted)
     n_items = jobs.count_chosen(dataset.dataset_id, items)
-    spec = jobs.make_spec(n_items, *asked)
+    spec = jobs.make_spec(n_items, *options)
     job_id = jobs.submit_job(dataset.dataset_id, items, spec, name=args.name)
     job = jobs.wait_for_job(job_id) if args.wait else jobs.get_job(job_id)
     if args.json:
@@ -340,7 +359,7 @@ def _status(args: argparse.Namespace) -> int:
     prepare()
     found = jobs.list_jobs() if args.job is None else [jobs.get_job(args.job)]
     stalls = health.find_stalls(found)
-    rows = [vars(job) | _of_stall(stalls.get(job.job_id)) for job in found]
+    rows = [vars(job) | _stall_fields(stalls.get(job.job_id)) for job in found]
     if args.json:
         print_json(rows if args.job is None else rows[0])
     elif args.job is None:
@@ -365,15 +384,15 @@ def _status(args: argparse.Namespace) -> int:
     return DONE
 
 
-def _of_stall(stall: Stall | None) -> dict[str, Any]:
-    """What a row of a job says of its stall; nothing is known of the time left then."""
+def _stall_fields(stall: Stall | None) -> dict[str, Any]:
+    """The stall columns of a run's row. A stalled run has no estimate of the time left."""
     if stall is None:
         return {"stalled_since": None, "stalled_why": None, "stalled_hint": None}
     return {"stalled_since": stall.since, "stalled_why": stall.why, "stalled_hint": stall.hint, "time_left_s": None}
 
 
 def _summary(job: Job, is_stalled: bool = False) -> str:
-    parts = [f"Job {job.job_id} is {job.status}: {job.n_completed:,} of {job.n_items:,} items completed"]
+    parts = [f"Run {job.job_id} is {job.status}: {job.n_completed:,} of {job.n_items:,} items completed"]
     parts += [f"{n:,} {how}" for n, how in ((job.n_failed, "failed"), (job.n_cancelled, "cancelled")) if n]
     if job.items_per_s:
         parts.append(f"{job.items_per_s:.1f} items/s")
@@ -411,7 +430,7 @@ def _cancel(args: argparse.Namespace) -> int:
 
     prepare()
     is_new = jobs.cancel_job(args.job)
-    say(f"Job {args.job} stops; finished batches stay." if is_new else f"Job {args.job}: nothing left to stop.")
+    say(f"Cancelling run {args.job}; completed items are kept." if is_new else f"Run {args.job}: nothing to cancel.")
     return DONE
 
 
@@ -420,7 +439,7 @@ def _retry(args: argparse.Namespace) -> int:
 
     prepare()
     n_items = jobs.retry_job(args.job)
-    say(f"Job {args.job}: {n_items:,} items run again." if n_items else f"Job {args.job}: nothing to run again.")
+    say(f"Retrying {n_items:,} items of run {args.job}." if n_items else f"Run {args.job}: no items to retry.")
     return DONE
 
 
@@ -433,7 +452,7 @@ def _metrics(args: argparse.Namespace) -> int:
     if args.json:
         print_json(rows)
     elif not rows:
-        say(f"Job {args.job} has no accuracy by {args.by}: no backtest, short histories, or an old run.")
+        say(f"Run {args.job} has no accuracy by {args.by}: no backtest, short histories, or an old run.")
     else:
         table = [{key: _number(value) if key != args.by else value for key, value in row.items()} for row in rows]
         print_table(table, *frame)
@@ -444,7 +463,7 @@ def _lost_sales(args: argparse.Namespace) -> int:
     from fcst.services import jobs, lost_sales
 
     if args.limit < 1:
-        raise InputError(f"{args.limit} items cannot be listed.", "Give a whole number from 1 on.")
+        raise InputError(f"--limit {args.limit} is too small.", "Give a whole number of 1 or more.")
     prepare()
     job = jobs.get_job(args.job)
     totals, items = lost_sales.sum_lost_sales(job), lost_sales.list_lost_sales(job, args.limit)
@@ -453,8 +472,9 @@ def _lost_sales(args: argparse.Namespace) -> int:
         print_json({**vars(totals), "share": totals.share, "items": rows})
         return DONE
     say(
-        f"Job {args.job}: {totals.n_weeks:,} weeks out of stock of {totals.n_items:,} items, about {totals.units:,.0f} "
-        f"units lost; {totals.n_weeks_suspected:,} weeks of {totals.n_items_suspected:,} items look like stock-outs."
+        f"Run {args.job}: {totals.n_items:,} items were out of stock for {totals.n_weeks:,} weeks and lost about "
+        f"{totals.units:,.0f} units; {totals.n_items_suspected:,} items have {totals.n_weeks_suspected:,} suspected "
+        "stock-out weeks."
     )
     table = [{**row, "units": round(row["units"], 1), "share": _number(row["share"])} for row in rows]
     print_table(table, "unique_id", "family", "n_weeks", "units", "share", "n_suspected")
@@ -471,7 +491,7 @@ def _export(args: argparse.Namespace) -> int:
     ending = Path(args.output or "").suffix[1:].lower()
     file_format = args.format or (ending if ending in EXPORT_FORMATS else "csv")
     if args.output is None and file_format != "csv":
-        raise InputError(f"A {file_format} file is not for the terminal.", "Name a file with -o FILE.")
+        raise InputError(f"The format {file_format} cannot be written to stdout.", "Name a file with -o FILE.")
     prepare()
     job = jobs.get_job(args.job)
     if args.output is None:

@@ -1,4 +1,4 @@
-"""The command for the final plan of a run as a wide file: written, and read back after it was edited."""
+"""The command `final-plan`: export the final plan of a run as a wide file, and save an edited file."""
 
 import argparse
 import sys
@@ -14,26 +14,27 @@ MEANWHILE = ("refuse", "keep", "overwrite")
 
 
 def add_commands(commands: Any) -> None:
-    """Adds it to the command line."""
+    """Add the command to the command line."""
     sub = partial(add_command, commands)(
-        "final-plan", _final_plan, "write the final plan of a run as a wide file, or save what was edited in one"
+        "final-plan", _final_plan, "export the final plan of a run as a wide file, or save an edited one"
     )
     sub.add_argument("job", type=int, metavar="JOB")
-    sub.add_argument("--model", default="", metavar="MODEL", help="default: the run's first")
-    sub.add_argument("-o", "--output", metavar="FILE", help="default: stdout, for csv")
-    sub.add_argument("--format", choices=("xlsx", "csv"), help="default: as FILE ends, else csv")
+    sub.add_argument("--model", default="", metavar="MODEL", help="default: the first model of the run")
+    sub.add_argument("-o", "--output", metavar="FILE", help="output file (default: stdout; csv only)")
+    sub.add_argument("--format", choices=("xlsx", "csv"), help="default: by the suffix of FILE, otherwise csv")
     sub.add_argument(
-        "--by", choices=tuple(Period), default=str(Period.WEEK), help="a column each (default: %(default)s)"
+        "--by", choices=tuple(Period), default=str(Period.WEEK), help="one column per period (default: %(default)s)"
     )
-    sub.add_argument("--upload", metavar="FILE", help="an edited file, whose changed cells are saved as one adjustment")
-    sub.add_argument("--reason", default="", metavar="TEXT", help="why it was edited")
-    sub.add_argument("--dry-run", action="store_true", help="only tell what would change")
-    sub.add_argument("--skip-bad", action="store_true", help="save the good cells where some cannot be taken")
+    sub.add_argument("--upload", metavar="FILE", help="edited file; its changed cells are saved as one adjustment")
+    sub.add_argument("--reason", default="", metavar="TEXT", help="reason for the changes")
+    sub.add_argument("--dry-run", action="store_true", help="show the changes without saving them")
+    sub.add_argument("--skip-bad", action="store_true", help="save the valid cells of a file that also has bad cells")
     sub.add_argument(
         "--meanwhile",
         choices=MEANWHILE,
         default="refuse",
-        help="cells that others have changed since the download: refuse, keep theirs, or overwrite them",
+        help="cells that others changed since the download: refuse the file, keep their values, or overwrite them "
+        "(default: %(default)s)",
     )
     takes_json(sub)
 
@@ -46,7 +47,7 @@ def _final_plan(args: argparse.Namespace) -> int:
     ending = Path(args.output or "").suffix[1:].lower()
     file_format = args.format or ("xlsx" if ending == "xlsx" else "csv")
     if args.output is None and file_format != "csv":
-        raise InputError(f"A {file_format} file is not for the terminal.", "Name a file with -o FILE.")
+        raise InputError(f"The format {file_format} cannot be written to stdout.", "Name a file with -o FILE.")
     prepare()
     period = Period(args.by)
     if args.output is None:
@@ -93,7 +94,7 @@ def _upload(args: argparse.Namespace) -> int:
         _print(args, found)
         if upload.n_bad and not args.skip_bad:
             raise InputError(
-                f"{cells_in_words(upload.n_bad)} cannot be taken.", "Correct them, or leave them out (--skip-bad)."
+                f"{cells_in_words(upload.n_bad)} cannot be used.", "Correct them, or leave them out (--skip-bad)."
             )
         say(f"Would change: {cells_in_words(len(upload.changes))}. Nothing was saved.")
         return DONE

@@ -1,4 +1,4 @@
-"""What commands that read files share: arguments, how the reading is shown, the wait for its end."""
+"""Shared parts of commands that read files: arguments, the report of the column mapping, the wait for the ingest."""
 
 import argparse
 from collections.abc import Iterator, Sequence
@@ -12,39 +12,41 @@ from fcst.specs import DECIMALS, DRIVER_ROLES, ROLES, Mapping
 from fcst.terminal import say
 
 
-def takes_reading(sub: argparse.ArgumentParser) -> None:
-    """Adds the arguments that say how files are read."""
+def add_reading_arguments(sub: argparse.ArgumentParser) -> None:
+    """Add the arguments that control how files are read."""
     sub.add_argument(
         "--map",
         action="append",
         default=[],
         metavar="ROLE=COL",
-        help=f"what a column means: {', '.join(ROLES)}; item=A,B joins two; promo= says that there is none; repeatable",
+        help=f"role of a column: {', '.join(ROLES)}; item=A,B joins columns; promo= means none; repeatable",
     )
-    sub.add_argument("--date-format", default="", metavar="FORMAT", help="as of strptime, such as %%d/%%m/%%Y")
-    sub.add_argument("--decimal", default="", choices=DECIMALS, help="the decimal sign (default: recognised)")
-    sub.add_argument("--encoding", default="", help="of text, such as cp1252 (default: recognised)")
-    sub.add_argument("--file", default="", metavar="NAME", help="which file of an archive or folder, or which sheet")
     sub.add_argument(
-        "--where", action="append", default=[], metavar="COL=VALUE", help="only rows with this value; repeatable"
+        "--date-format", default="", metavar="FORMAT", help="strptime format, such as %%d/%%m/%%Y (default: detected)"
     )
-    sub.add_argument("--skip-bad", action="store_true", help="load the good rows of a file that also has bad ones")
+    sub.add_argument("--decimal", default="", choices=DECIMALS, help="decimal separator (default: detected)")
+    sub.add_argument("--encoding", default="", help="text encoding, such as cp1252 (default: detected)")
+    sub.add_argument("--file", default="", metavar="NAME", help="file in an archive or folder, or sheet of a workbook")
+    sub.add_argument(
+        "--where", action="append", default=[], metavar="COL=VALUE", help="read only rows with this value; repeatable"
+    )
+    sub.add_argument("--skip-bad", action="store_true", help="load the valid rows of a file that also has bad rows")
 
 
 def parse_map(pairs: Sequence[str]) -> Mapping:
-    """role -> columns, of texts such as `item=SKU`.
+    """Parse texts such as `item=SKU` into role -> columns.
 
     Raises
     ------
     InputError
-        for a text of another form or an unknown role.
+        if a text has another form or an unknown role.
     """
     mapping: Mapping = {}
     for pair in pairs:
         role, is_pair, columns = pair.partition("=")
         if not is_pair or role not in ROLES:
-            raise InputError(f"--map {pair!r} cannot be read.", f"Write ROLE=COLUMN with one of {', '.join(ROLES)}.")
-        # A comma joins columns for an item; elsewhere it may be part of a name.
+            raise InputError(f"--map {pair!r} is not valid.", f"Write ROLE=COLUMN with one of {', '.join(ROLES)}.")
+        # A comma separates the columns of an item; in other roles it may be part of a column name.
         names = [name for name in (columns.split(",") if role == "item" else [columns]) if name]
         is_several = role in DRIVER_ROLES or role == "attribute"
         mapping[role] = [*(mapping.get(role, []) if is_several else []), *names]
@@ -52,39 +54,39 @@ def parse_map(pairs: Sequence[str]) -> Mapping:
 
 
 def parse_where(pairs: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """Columns and values, of texts such as `state=Guayas`.
+    """Parse texts such as `state=Guayas` into columns and values.
 
     Raises
     ------
     InputError
-        for a text of another form.
+        if a text has another form.
     """
     for pair in pairs:
         column, is_pair, value = pair.partition("=")
         if not is_pair or not column:
-            raise InputError(f"--where {pair!r} cannot be read.", "Write COLUMN=VALUE.")
+            raise InputError(f"--where {pair!r} is not valid.", "Write COLUMN=VALUE.")
         yield column, value
 
 
 def parse_attributes(pairs: Sequence[str]) -> ItemFilter:
-    """The items with some attributes, of texts such as `city=Quito`.
+    """Parse texts such as `city=Quito` into an item filter.
 
     Raises
     ------
     InputError
-        for a text of another form.
+        if a text has another form.
     """
     wanted: dict[str, tuple[str, ...]] = {}
     for pair in pairs:
         name, is_pair, value = pair.partition("=")
         if not is_pair or not name:
-            raise InputError(f"--attribute {pair!r} cannot be read.", "Write NAME=VALUE.")
+            raise InputError(f"--attribute {pair!r} is not valid.", "Write NAME=VALUE.")
         wanted[name] = (*wanted.get(name, ()), value)
     return ItemFilter(attributes=tuple(wanted.items()))
 
 
-def say_reading(files: Sequence[FileRead]) -> None:
-    """How the columns are read and why, once for all files that are read alike."""
+def print_reading(files: Sequence[FileRead]) -> None:
+    """Print the column mapping and its reasons, once for all files that share it."""
     from fcst.services import loading
 
     for words, alike in groupby(files, key=loading.reading_in_words):
@@ -95,18 +97,18 @@ def say_reading(files: Sequence[FileRead]) -> None:
 
 
 def wait_for_ingest(ingest_id: int) -> Dataset | None:
-    """Waits for the end of an ingest and says how far it is; None where Ctrl-C stopped the wait and the ingest.
+    """Wait for an ingest and print its progress; Ctrl-C cancels the ingest and returns None.
 
     Raises
     ------
     InputError
-        with the reason, if the file was refused.
+        if the file was refused; the message says why.
     """
     from fcst.services import loading
 
     try:
         return loading.wait_for_ingest(ingest_id, on_progress=lambda text: say(f"… {text}"))
-    except KeyboardInterrupt:  # the supervisor would go on without us
+    except KeyboardInterrupt:  # without this, the supervisor would continue the ingest
         loading.cancel_ingest(ingest_id)
-        say("Cancelled; nothing of it was kept.")
+        say("Cancelled; nothing was loaded.")
         return None

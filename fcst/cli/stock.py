@@ -1,4 +1,4 @@
-"""The commands for stock: what planners say of the replenishment of items, and the stock that follows for a run."""
+"""The commands `stock` and `stock-settings`: safety stock and reorder points of a run, and their settings."""
 
 import argparse
 import io
@@ -13,13 +13,13 @@ from fcst.terminal import DONE, add_command, prepare, print_json, print_table, s
 
 
 def add_commands(commands: Any) -> None:
-    """Adds them to the command line."""
-    sub = add_command(commands, "stock", _stock, "safety stocks and reorder points of the items of a run")
+    """Add the commands to the command line."""
+    sub = add_command(commands, "stock", _stock, "compute safety stock and reorder points for the items of a run")
     sub.add_argument("job", type=int, metavar="JOB")
-    sub.add_argument("-o", "--output", metavar="FILE", help="default: stdout")
-    sub.add_argument("--format", choices=["csv"], default="csv", help="of the file (default: %(default)s)")
-    sub.add_argument("--model", metavar="NAME", help="by which model (default: the first of the run)")
-    _takes_settings(sub, "for all items, in place of what is set")
+    sub.add_argument("-o", "--output", metavar="FILE", help="output file (default: stdout)")
+    sub.add_argument("--format", choices=["csv"], default="csv", help="output format (default: %(default)s)")
+    sub.add_argument("--model", metavar="NAME", help="forecast to use (default: the first model of the run)")
+    _add_settings(sub, "applies to all items instead of the saved settings")
     takes_json(sub)
 
     sub = add_command(
@@ -32,27 +32,27 @@ def add_commands(commands: Any) -> None:
         "path",
         metavar="FILE",
         nargs="?",
-        help="a file with the columns item, family or class, lead_time_days or lead_time_weeks, review_period_days, "
+        help="file with the columns item, family or class, lead_time_days or lead_time_weeks, review_period_days, "
         "service_level",
     )
-    sub.add_argument("--dataset", metavar="NAME", help="default: the newest")
-    _takes_settings(sub, "of items of which nothing else is said")
+    sub.add_argument("--dataset", metavar="NAME", help="default: the newest dataset")
+    _add_settings(sub, "default for items without a setting of their own")
     sub.add_argument(
         "--remove",
         action="append",
         metavar="GROUP=KEY",
-        help="what is said of this item=, family= or class=; repeatable",
+        help="remove the settings of this item=, family= or class=; repeatable",
     )
     takes_json(sub)
 
 
-def _takes_settings(sub: argparse.ArgumentParser, of_what: str) -> None:
-    sub.add_argument("--lead-time", metavar="TIME", help=f"such as 14d or 2w; {of_what}")
-    sub.add_argument("--review-period", metavar="TIME", help="from one order to the next, such as 7d; 0d: at any time")
-    sub.add_argument("--service-level", metavar="PERCENT", help="such as 95 or 0.95")
+def _add_settings(sub: argparse.ArgumentParser, scope: str) -> None:
+    sub.add_argument("--lead-time", metavar="TIME", help=f"lead time, such as 14d or 2w; {scope}")
+    sub.add_argument("--review-period", metavar="TIME", help="time between orders, such as 7d; 0d: order at any time")
+    sub.add_argument("--service-level", metavar="PERCENT", help="target service level, such as 95 or 0.95")
 
 
-def _given(args: argparse.Namespace) -> StockSettings:
+def _parse_settings(args: argparse.Namespace) -> StockSettings:
     lead_time, review_period = (
         None if text is None else parse_days(text, what)
         for text, what in ((args.lead_time, "lead time"), (args.review_period, "review period"))
@@ -65,21 +65,21 @@ def _stock(args: argparse.Namespace) -> int:
     from fcst.services import jobs, stock
     from fcst.services.whole_file import open_whole
 
-    asked = _given(args)
+    settings = _parse_settings(args)
     if args.json and args.output is not None:
-        raise InputError("A file is CSV.", "Leave out --json or -o.")
+        raise InputError("--json and -o cannot be combined.", "Files are CSV. Leave out one of them.")
     prepare()
     job = jobs.get_job(args.job)
     model = jobs.choose_model(job, args.model)
     if args.json:
-        print_json([asdict(figures) for found in stock.each_page(job, model, asked) for figures in found])
+        print_json([asdict(figures) for found in stock.each_page(job, model, settings) for figures in found])
     elif args.output is None:
         out = io.TextIOWrapper(sys.stdout.buffer, "utf-8", newline="", write_through=True)
-        stock.write_stock(job, model, out, asked)
+        stock.write_stock(job, model, out, settings)
         out.detach()
     else:
         with open_whole(Path(args.output)) as file, io.TextIOWrapper(file, "utf-8", newline="") as out:
-            stock.write_stock(job, model, out, asked)
+            stock.write_stock(job, model, out, settings)
         say(f"Wrote {args.output}.")
     return DONE
 
@@ -88,26 +88,26 @@ def _stock_settings(args: argparse.Namespace) -> int:
     from fcst.services import datasets, stock_settings
     from fcst.specs import IngestSpec
 
-    defaults, removed = _given(args), [_removed(text) for text in args.remove or ()]
+    defaults, removed = _parse_settings(args), [_parse_group(text) for text in args.remove or ()]
     if (args.path is not None) + (not defaults.is_empty) + bool(removed) > 1:
-        raise InputError("Several things were asked for.", "Give a file, defaults or --remove.")
+        raise InputError("A file, default settings and --remove cannot be combined.", "Give only one of them.")
     prepare()
     dataset = datasets.find_dataset(args.dataset)
     if args.path is not None:
         spec = IngestSpec(paths=(args.path,), name=dataset.name, is_from_shell=True, plan_of=dataset.dataset_id)
         found = stock_settings.read_file(spec)
         unknown = stock_settings.save_settings(dataset.dataset_id, found)
-        say(f"Settings of {len(found):,} items or groups were saved.")
+        say(f"Saved the settings of {len(found):,} items or groups.")
         if unknown:
             say(stock_settings.unknown_in_words(unknown))
         return DONE
     if not defaults.is_empty:
         stock_settings.save_defaults(dataset.dataset_id, defaults)
-        say(f"The defaults of {dataset.name} were saved.")
+        say(f"Saved the default settings of {dataset.name}.")
         return DONE
     if removed:
         stock_settings.remove_settings(dataset.dataset_id, removed)
-        say(f"What was said of {', '.join(args.remove)} was removed.")
+        say(f"Removed the settings of {', '.join(args.remove)}.")
         return DONE
     stored, _ = stock_settings.find_settings(dataset.dataset_id)
     rows = [
@@ -131,8 +131,8 @@ def _percent(fraction: Any) -> str:
     return "" if fraction is None else f"{100 * fraction:g} %"
 
 
-def _removed(text: str) -> GroupSettings:
+def _parse_group(text: str) -> GroupSettings:
     grouped_by, is_pair, key = text.partition("=")
     if not is_pair or grouped_by not in GROUPS or grouped_by == "part":
-        raise InputError(f"--remove {text!r} cannot be read.", "Write item=KEY, family=KEY, class=KEY or all=.")
+        raise InputError(f"--remove {text!r} is not valid.", "Write item=KEY, family=KEY, class=KEY or all=.")
     return GroupSettings(grouped_by, key, StockSettings())

@@ -1,4 +1,4 @@
-"""Measured accuracy: over all items of a job, by family, class, item, window or step; and of Auto's candidates."""
+"""Backtest accuracy of a job: sums by model, family, demand class, item, window or step; Auto's candidates."""
 
 from collections.abc import Callable
 from functools import cache
@@ -18,19 +18,19 @@ from fcst.store.database import copy_rows, fetch_all, fetch_frame, fetch_one
 from fcst.store.queries import query
 
 KEYS = {
-    "model": sql.Identifier("m", "job_id"),  # one for all: totals by model
+    "model": sql.Identifier("m", "job_id"),  # the same for all rows: totals by model
     "item": sql.Identifier("m", "unique_id"),
     "family": sql.Identifier("d", "family"),
     "demand_class": sql.Identifier("d", "demand_class"),
     "window": sql.Identifier("m", "cutoff"),
 }
-"""What accuracy may be told by -> the column it is."""
+"""Grouping -> its column."""
 
 HORIZON = "horizon"
-"""What it may be told by as well: weeks ahead."""
+"""Another grouping: by step, in weeks ahead."""
 
-_KEPT = ("model", "family", "demand_class", "window")
-"""By which of KEYS the sums of a batch are kept; they are by HORIZON as well."""
+_STORED = ("model", "family", "demand_class", "window")
+"""The KEYS by which sums are stored for each batch. Sums by HORIZON are stored too."""
 
 _METRICS, _OWN_METRICS = sql.Identifier("fcst_app", "metrics"), sql.Identifier("own_metrics")
 _JOIN = sql.SQL("JOIN {} d ON d.dataset_id = %(dataset_id)s AND d.unique_id = m.unique_id")
@@ -47,7 +47,7 @@ _BY_LEVEL: dict[str, LiteralString] = {
     "msis": "sum(m.msis[{i}])",
     "n_msis": "count(m.msis[{i}])",
 }
-_OF_STEPS = ("n_weeks", "abs_error", "error", "actual", "level_weeks", "covered")
+_STEP_COLUMNS = ("n_weeks", "abs_error", "error", "actual", "level_weeks", "covered")
 _BY_LEVEL_AND_STEP: dict[str, LiteralString] = {
     "level_weeks": "count(w.{lo} + w.{hi})",
     "covered": "count(*) FILTER (WHERE w.y BETWEEN w.{lo} AND w.{hi})",
@@ -55,64 +55,69 @@ _BY_LEVEL_AND_STEP: dict[str, LiteralString] = {
 
 
 def sums_by_key(job: Job, by: str, which: RunFilter = EVERY, model: str = "") -> pd.DataFrame:
-    """What metrics are made of, by model and one of KEYS, or by HORIZON; sums only, so that rows can be added up.
+    """Sums behind the metrics, by model and one of KEYS or HORIZON. Rows can be added up.
 
     Parameters
     ----------
     which
-        only these items, by what `model` forecasts of them.
+        only the items that match, filtered by the forecasts of `model`.
 
     Returns
     -------
     DataFrame
-        `model, key`, a text; `n_items, n_fallback, n_windows, n_weeks, n_unsold, n_unscaled`; Σ over the known weeks
-        `actual, abs_error, error, pinball`, and `pinball_actual`, actual where the pinball loss is known; Σ over items
-        and windows `smape, mase, rmsse`, and how many have one, `n_smape, n_mase, n_rmsse`; by level `covered_80`, the
-        weeks within the interval, and `width_80`, Σ of its width, over the weeks that have one, `level_weeks_80`;
-        `msis_80` and `n_msis_80`; Σ absolute errors of a yardstick, and of the model on the same items and windows,
-        `seasonal_naive, beside_seasonal_naive, naive, beside_naive`. NaN is undefined; by HORIZON, what is not by week.
+        `model, key` (text); `n_items, n_fallback, n_windows, n_weeks, n_unsold, n_unscaled`. Σ over the known weeks:
+        `actual, abs_error, error, pinball`, and `pinball_actual`, the actuals where the pinball loss is defined. Σ over
+        items and windows: `smape, mase, rmsse`, and the counts of defined values, `n_smape, n_mase, n_rmsse`. By level:
+        `covered_80`, the weeks inside the interval; `width_80`, Σ of its width; `level_weeks_80`, the weeks that have
+        an interval; `msis_80` and `n_msis_80`. Σ of absolute errors of a benchmark, and of the model on the same items
+        and windows: `seasonal_naive, beside_seasonal_naive, naive, beside_naive`. NaN: undefined, or, by HORIZON, not
+        measured by week.
     """
     if (
         not which.is_empty
-        or by not in (*_KEPT, HORIZON)
-        or not (fetch_one("has_kept_sums", job_id=job.job_id) or {})["found"]
+        or by not in (*_STORED, HORIZON)
+        or not (fetch_one("has_stored_sums", job_id=job.job_id) or {})["found"]
     ):
         return _read(by, job, item_filters.within("m.unique_id", job, model, which))
-    rest = fetch_all("list_items_not_summed", job_id=job.job_id)  # first: a batch that completes now is in one of both
-    kept = _read_kept(by, job, {row["batch_id"] for row in rest})
+    # Read before the stored sums: a batch that completes in between is in at least one of them.
+    rest = fetch_all("list_items_not_summed", job_id=job.job_id)
+    stored = _read_stored(by, job, {row["batch_id"] for row in rest})
     if not rest:
-        return kept
+        return stored
     keys = only(*[row["unique_id"] for row in rest])
-    both = pd.concat([kept, _read(by, job, item_filters.within("m.unique_id", job, model, keys))])
+    both = pd.concat([stored, _read(by, job, item_filters.within("m.unique_id", job, model, keys))])
     return both.groupby(["model", "key"], dropna=False, as_index=False).sum(min_count=1)
 
 
 def keep_sums(cur: Cursor, dataset_id: int, job_id: int, batch_id: int, level: tuple[int, ...]) -> None:
-    """Adds up the accuracy of the items of a batch that completes, in the caller's transaction."""
+    """Stores the accuracy sums of a completing batch, in the caller's transaction."""
     cur.execute(query("begin_sums_of_batch"), {"batch_id": batch_id})
     keys = [row["unique_id"] for row in cur.fetchall()]
     params = {"dataset_id": dataset_id, "job_id": job_id, "batch_id": batch_id, "keys": keys}
-    # The planner takes the rows of a batch for a few, and would compare each with each: 9 s for a batch of 1,000 items.
+    # The planner underestimates the rows of a batch and would use nested loops: 9 s for 1,000 items.
     cur.execute(query("without_nested_loops"))
-    for statement in _keeping(level):
+    for statement in _store_statements(level):
         cur.execute(statement, params)
     cur.execute(query("with_nested_loops"))
 
 
 @cache
-def _keeping(level: tuple[int, ...]) -> tuple[sql.Composed, sql.Composed]:
-    """The statements that add up the rows of a batch: by item, and by step."""
-    every, of_item = sql.SQL("").format(), _columns("key", "model", *_NUMBERS, *_BY_LEVEL)
+def _store_statements(level: tuple[int, ...]) -> tuple[sql.Composed, sql.Composed]:
+    """The statements that store the sums of a batch: by _STORED, and by step."""
+    every, columns = sql.SQL("").format(), _columns("key", "model", *_NUMBERS, *_BY_LEVEL)
     each = [
-        sql.SQL(query("sums_to_keep")).format(
-            by=sql.Literal(by), columns=of_item, sums=_sums(by, level, every, _OWN_METRICS, _OWN_ITEMS)
+        sql.SQL(query("store_sums_by_key")).format(
+            by=sql.Literal(by), columns=columns, sums=_sums(by, level, every, _OWN_METRICS, _OWN_ITEMS)
         )
-        for by in _KEPT
+        for by in _STORED
     ]
-    of_step, sums = _columns("key", "model", *_OF_STEPS), _horizon_sums(level, item_filters.among("m.unique_id"))
+    step_columns, sums = (
+        _columns("key", "model", *_STEP_COLUMNS),
+        _horizon_sums(level, item_filters.among("m.unique_id")),
+    )
     return (
-        sql.SQL(query("keep_sums")).format(columns=of_item, sums=sql.SQL(" UNION ALL ").join(each)),
-        sql.SQL(query("keep_horizon_sums")).format(columns=of_step, sums=sums),
+        sql.SQL(query("store_sums")).format(columns=columns, sums=sql.SQL(" UNION ALL ").join(each)),
+        sql.SQL(query("store_horizon_sums")).format(columns=step_columns, sums=sums),
     )
 
 
@@ -120,17 +125,17 @@ def _columns(*names: str) -> sql.Composed:
     return sql.SQL(", ").join(map(sql.Identifier, names))
 
 
-def _read_kept(by: str, job: Job, not_summed: set[int]) -> pd.DataFrame:
-    """The sums that are kept of a run's batches, without some of these."""
+def _read_stored(by: str, job: Job, not_summed: set[int]) -> pd.DataFrame:
+    """The stored sums of a run's batches, without the batches in `not_summed`."""
     numbers = [sql.SQL("sum({0})::float8 AS {0}").format(sql.Identifier(name)) for name in _NUMBERS]
     levels = {name: _each("sum({name}[{i}])", job.spec.level, name=sql.Identifier(name)) for name in _BY_LEVEL}
-    statement = sql.SQL(query("kept_sums")).format(numbers=sql.SQL(", ").join(numbers), **levels)
+    statement = sql.SQL(query("stored_sums")).format(numbers=sql.SQL(", ").join(numbers), **levels)
     frame = fetch_frame(statement, job_id=job.job_id, by=by, not_summed=list(not_summed))
     return _with_levels(frame, job.spec.level)
 
 
 def _read(by: str, job: Job, items: item_filters.Part) -> pd.DataFrame:
-    """The sums, made anew."""
+    """Computes the sums from the metrics of the items."""
     level = job.spec.level
     sums = _horizon_sums(level, items.text) if by == HORIZON else _sums(by, level, items.text, _METRICS, _ITEMS)
     return _with_levels(fetch_frame(sums, **items.params | {"dataset_id": job.dataset_id}), level)
@@ -156,7 +161,7 @@ def _horizon_sums(level: tuple[int, ...], which: sql.Composed) -> sql.Composed:
 def _each(
     text: LiteralString, level: tuple[int, ...], separator: LiteralString = ", ", **places: sql.Composable
 ) -> sql.Composed:
-    """The text once for each level, filled in."""
+    """The text once for each level, formatted."""
     parts = [
         sql.SQL(text).format(i=sql.Literal(i), lo=sql.Identifier(f"lo_{p}"), hi=sql.Identifier(f"hi_{p}"), **places)
         for i, p in enumerate(level, 1)
@@ -165,7 +170,7 @@ def _each(
 
 
 def _with_levels(frame: pd.DataFrame, level: tuple[int, ...]) -> pd.DataFrame:
-    """Sums with a column for each level in place of arrays, all numbers float64."""
+    """Replaces arrays over levels with a column for each level; all numbers are float64."""
     numbers = [name for name in _NUMBERS if name in frame]
     frame = frame.astype(dict.fromkeys(numbers, float))
     arrays = [name for name in _BY_LEVEL if name in frame]
@@ -177,22 +182,21 @@ def _with_levels(frame: pd.DataFrame, level: tuple[int, ...]) -> pd.DataFrame:
 
 
 def rank_items(job: Job, model: str, is_worst: bool, limit: int) -> pd.DataFrame:
-    """`unique_id, description, abs_error, gained`: those with the largest error of one model, in units; or those that
-    gained most, which is the error of the yardstick less that of the model. NaN is undefined."""
-    asked = {"job_id": job.job_id, "dataset_id": job.dataset_id, "model": model, "yardstick": BENCHMARK}
-    frame = fetch_frame("rank_items", **asked, is_worst=is_worst, limit=limit)
+    """`unique_id, description, abs_error, gained`: the items with the largest error of one model, in units, or with the
+    largest gain: the benchmark's error minus the model's. NaN is undefined."""
+    params = {"job_id": job.job_id, "dataset_id": job.dataset_id, "model": model, "yardstick": BENCHMARK}
+    frame = fetch_frame("rank_items", **params, is_worst=is_worst, limit=limit)
     return frame.astype({"abs_error": float, "gained": float})
 
 
 def range_of_errors(job_id: int, model: str, share: float) -> tuple[int, float, float]:
-    """How many items have a WAPE of one model, the least, and the one below which a share of them lies; of no item
-    NaN."""
+    """The number of items with a WAPE of one model, the lowest WAPE and the quantile `share`; NaN without items."""
     row = fetch_one("range_of_errors", job_id=job_id, model=model, share=share) or {}
     return row["n_items"], *(np.nan if row[name] is None else row[name] for name in ("least", "most"))
 
 
 def distribution(job_id: int, model: str, width: float, first_bin: int, n_bins: int) -> dict[int, int]:
-    """bin of WAPE -> items; from 0 for `first_bin` times the width, `n_bins` for all beyond."""
+    """WAPE bin -> number of items. Bin 0 begins at `first_bin` times the width; bin `n_bins` takes all values above."""
     bins = {"width": width, "first_bin": first_bin, "n_bins": n_bins}
     return {
         row["bin"]: row["n_items"] for row in fetch_all("distribution_of_errors", job_id=job_id, model=model, **bins)
@@ -205,19 +209,19 @@ def candidates_of_auto(job_id: int) -> pd.DataFrame:
 
 
 def read_backtests(job: Job, model: str, which: RunFilter, use: Callable[[BacktestBlock], None]) -> None:
-    """Gives on the backtests of one model of the items that match, block by block, all windows of an item in one."""
+    """Passes the backtests of one model to `use` in blocks, for the items that match. A block has whole items."""
     items = item_filters.within("b.unique_id", job, model, which)
     weeks = binary_copy.array_field(HOLDOUT_WEEKS)
     fields = {"item": binary_copy.INTEGER_FIELD, "cutoff": binary_copy.DATE_FIELD, "actual": weeks, "forecast": weeks}
-    held: list[np.ndarray] = []  # rows of an item of which more may come
+    pending: list[np.ndarray] = []  # rows of an item that may have more rows
 
     def read(rows: np.ndarray) -> None:
-        rows = np.concatenate([*held, rows])
+        rows = np.concatenate([*pending, rows])
         n_whole = np.searchsorted(rows["item"]["value"], rows["item"]["value"][-1])
-        held[:] = [rows[n_whole:]]
-        give(rows[:n_whole])
+        pending[:] = [rows[n_whole:]]
+        pass_on(rows[:n_whole])
 
-    def give(rows: np.ndarray) -> None:
+    def pass_on(rows: np.ndarray) -> None:
         if len(rows):
             actual, forecast = (binary_copy.array_values(rows[name], HOLDOUT_WEEKS) for name in ("actual", "forecast"))
             days = rows["cutoff"]["value"].astype("timedelta64[D]")
@@ -225,8 +229,8 @@ def read_backtests(job: Job, model: str, which: RunFilter, use: Callable[[Backte
 
     statement = sql.SQL(query("copy_backtests_to_add_up")).format(which=items.text)
     copy_rows(statement, items.params | {"added_model": model}, binary_copy.RowReader(fields, read))
-    for rows in held:
-        give(rows)
+    for rows in pending:
+        pass_on(rows)
 
 
 def item_provenance(job_id: int, unique_id: str) -> dict[str, Any] | None:

@@ -1,4 +1,4 @@
-"""Who did what: written in the transaction that does it, and read again."""
+"""The audit log: who did what, written in the same transaction as the action."""
 
 from datetime import datetime
 
@@ -10,22 +10,22 @@ from fcst.store.queries import query
 
 
 def record(cur: Cursor, who: str, action: str, noun: str, number: int, words: str = "") -> None:
-    """Notes in the transaction of `cur` that somebody did something to a `job`, `dataset`, `ingest`, …"""
+    """Logs an action on a `job`, `dataset`, `ingest`, … in the transaction of `cur`."""
     cur.execute(query("insert_action"), {"who": who, "action": action, "noun": noun, "number": number, "words": words})
 
 
 def note(who: str, action: str, noun: str, number: int, words: str) -> None:
-    """As `record`, of what has no transaction of ours."""
+    """As `record`, in a transaction of its own."""
     with transaction() as cur:
         record(cur, who, action, noun, number, words)
 
 
 def find(noun: str | None, number: int | None, limit: int) -> list[Action]:
-    """What was done, the newest first."""
+    """Logged actions, newest first."""
     return [Action(**row) for row in fetch_all("list_actions", noun=noun, number=number, limit=limit)]
 
 
 def last_restore() -> datetime | None:
-    """When a backup last took the place of what was in the database; None where none has."""
+    """When a backup was last restored; None if never."""
     found: datetime | None = (fetch_one("last_restore") or {})["at"]
     return found

@@ -1,4 +1,4 @@
-"""Changes of the plan of a run by analysts: kept one by one with their items, and the final plan that comes of them."""
+"""Adjustments of a run's plan by analysts, and the final plan that they produce."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,26 +19,26 @@ from fcst.store.database import fetch_all, fetch_frame, fetch_one, transaction
 from fcst.store.queries import query
 
 MAX_UNITS = 1e12
-"""The most units a week that a plan may have."""
+"""Maximum units of an item in a week of the plan."""
 
 Week = float | None
-"""A number of one week; None leaves the week as it is."""
+"""The value of one week; None leaves the week unchanged."""
 
 
 @dataclass(frozen=True)
 class Asked:
-    """What the own row of a change tells of it.
+    """The request for an adjustment, as stored in its row.
 
     Parameters
     ----------
     first, last
-        the last days of its first and last week.
+        the last days of the first and last week it changes.
     units, percent
-        as asked of every week; both None where weeks or items have values of their own.
+        the same for all weeks and items; both None if weeks or items have individual values.
     scope
-        which items were asked for, in words.
+        description of the selected items.
     seen
-        the number of the last change that the analyst has seen; None where later ones do not matter.
+        number of the last adjustment that the analyst saw, for conflict detection; None skips the check.
     """
 
     first: date
@@ -53,21 +53,21 @@ class Asked:
 
 @contextmanager
 def open_plan(job: Job, model: str) -> Iterator["OpenPlan"]:
-    """The plan of a run by one model, to be changed in one transaction; others who would change it wait."""
+    """Opens the plan of a run and model for changes in one transaction; locks it against other writers."""
     with transaction() as cur:
         _lock(cur, job.job_id)
         yield OpenPlan(cur, job, model)
 
 
 class OpenPlan:
-    """The plan of a run while it is changed."""
+    """The plan of a run, locked for changes."""
 
     def __init__(self, cur: Cursor, job: Job, model: str) -> None:
         self._cur, self._job, self._model = cur, job, model
         self._key: dict[str, Any] = {"job_id": job.job_id, "model": model}
 
     def totals(self, which: RunFilter) -> PlanTotals:
-        """The plan of the items that match, added up by week."""
+        """The total plan by week of the items that match."""
         items = item_filters.within("f.unique_id", self._job, self._model, which)
         statement = sql.SQL(query("plan_totals")).format(which=items.text)
         self._cur.execute(statement, items.params | self._key)
@@ -77,70 +77,71 @@ class OpenPlan:
         return PlanTotals(tuple(row["units"] for row in rows), rows[0]["n_items"], rows[0]["sold"] or 0.0)
 
     def unplanned(self, unique_ids: list[str]) -> list[str]:
-        """Some of those keys that have no forecast."""
+        """The given keys that have no forecast."""
         self._cur.execute(query("unplanned_keys"), self._key | {"unique_ids": unique_ids})
         return [row["unique_id"] for row in self._cur.fetchall()]
 
     def change_all(
-        self, asked: Asked, which: RunFilter, factors: Sequence[Week], spread: Sequence[Week] | None, sold: float
+        self, request: Asked, which: RunFilter, factors: Sequence[Week], spread: Sequence[Week] | None, sold: float
     ) -> int:
-        """Changes the items that match by the same factors; returns the change's id.
+        """Multiplies the plan of the items that match by factors; returns the adjustment's id.
 
         Parameters
         ----------
         factors
-            by week of the change, what the plan is multiplied by.
+            for each changed week, the factor applied to the plan.
         spread, sold
-            by week, units that are given to the items by their shares of the units `sold` lately, in their stead.
+            used instead of factors: for each week, units to distribute by the items' shares of `sold`, their recent
+            sales.
         """
-        adjustment_id = self._insert(asked)
+        adjustment_id = self._insert(request)
         items = item_filters.within("f.unique_id", self._job, self._model, which)
         numbers = {"factors": list(factors), "spread": None if spread is None else list(spread), "sold": sold}
         statement = sql.SQL(query("insert_items_by_factors")).format(which=items.text)
         self._cur.execute(statement, items.params | self._key | numbers | {"adjustment_id": adjustment_id})
-        return self._complete(adjustment_id, asked)
+        return self._complete(adjustment_id, request)
 
-    def set_units(self, asked: Asked, units: Mapping[str, Sequence[Week]]) -> int:
-        """Sets the units of weeks of some items, each with its own; returns the change's id."""
-        adjustment_id = self._insert(asked)
+    def set_units(self, request: Asked, units: Mapping[str, Sequence[Week]]) -> int:
+        """Sets the units of weeks, individually for each item; returns the adjustment's id."""
+        adjustment_id = self._insert(request)
         rows = {"unique_ids": list(units), "units": [json.dumps(list(weeks)) for weeks in units.values()]}
         self._cur.execute(query("insert_items_by_units"), rows | {"adjustment_id": adjustment_id})
-        return self._complete(adjustment_id, asked)
+        return self._complete(adjustment_id, request)
 
-    def take_over(self, asked: Asked, scenario_id: int, steps: tuple[int, int]) -> int:
-        """Changes the plan as a scenario of the run does; returns the change's id.
+    def take_over(self, request: Asked, scenario_id: int, steps: tuple[int, int]) -> int:
+        """Applies a scenario of the run to the plan; returns the adjustment's id.
 
         Parameters
         ----------
         steps
-            the first and the last week of the change, from 1.
+            the first and last changed week, from 1.
         """
-        adjustment_id = self._insert(asked)
+        adjustment_id = self._insert(request)
         of_scenario = {"scenario_id": scenario_id, "from_step": steps[0], "to_step": steps[1]}
-        own = self._key | {"adjustment_id": adjustment_id}
-        self._cur.execute(query("insert_items_of_scenario"), own | of_scenario)
-        return self._complete(adjustment_id, asked)
+        key = self._key | {"adjustment_id": adjustment_id}
+        self._cur.execute(query("insert_items_of_scenario"), key | of_scenario)
+        return self._complete(adjustment_id, request)
 
-    def _insert(self, asked: Asked) -> int:
-        weeks = {"first_wk_end_dt": asked.first, "last_wk_end_dt": asked.last}
-        how = {"units": asked.units, "percent": asked.percent, "scope": asked.scope}
-        who = {"reason": asked.reason, "made_by": asked.made_by}
+    def _insert(self, request: Asked) -> int:
+        weeks = {"first_wk_end_dt": request.first, "last_wk_end_dt": request.last}
+        how = {"units": request.units, "percent": request.percent, "scope": request.scope}
+        who = {"reason": request.reason, "made_by": request.made_by}
         self._cur.execute(query("insert_adjustment"), self._key | weeks | how | who)
         return int((self._cur.fetchone() or {})["adjustment_id"])
 
-    def _complete(self, adjustment_id: int, asked: Asked) -> int:
+    def _complete(self, adjustment_id: int, request: Asked) -> int:
         of_change = self._key | {"adjustment_id": adjustment_id}
-        if asked.seen is not None:
-            weeks = {"first_wk_end_dt": asked.first, "last_wk_end_dt": asked.last}
-            self._cur.execute(query("list_changes_since"), of_change | weeks | {"seen": asked.seen})
+        if request.seen is not None:
+            weeks = {"first_wk_end_dt": request.first, "last_wk_end_dt": request.last}
+            self._cur.execute(query("list_changes_since"), of_change | weeks | {"seen": request.seen})
             if changes := self._cur.fetchall():
-                hint = "Nothing was saved. Look at the plan as it is now, then save again."
-                raise Conflict(_changes_in_words(changes), hint)
+                hint = "Nothing was saved. Review the current plan, then save again."
+                raise Conflict(_describe_changes(changes), hint)
         self._cur.execute(query("count_adjusted_items"), of_change)
         _apply_change(self._cur, of_change)
         self._cur.execute(query("largest_adjusted"), of_change)
         if ((self._cur.fetchone() or {})["units"] or 0) > MAX_UNITS:
-            raise InputError(f"A week would have more than {MAX_UNITS:,.0f} units.", "Change the plan by less.")
+            raise InputError(f"A week would have more than {MAX_UNITS:,.0f} units.", "Make a smaller change.")
         return adjustment_id
 
 
@@ -148,23 +149,23 @@ def _lock(cur: Cursor, job_id: int) -> None:
     cur.execute(query("lock_plan"), {"job_id": job_id})
 
 
-def _changes_in_words(changes: list[dict[str, Any]]) -> str:
-    said = []
+def _describe_changes(changes: list[dict[str, Any]]) -> str:
+    parts = []
     for row in changes:
         how = f"{row['percent']:+,.1f} %" if row["percent"] is not None else "units"
         how = f"to {row['units']:,.6g} units a week" if row["units"] is not None else how
         who = f"undone by {row['undone_by']}" if row["undone_by"] else f"by {row['made_by']}"
-        said.append(f"{row['scope']}, {how}, {who}: {row['reason']}")
-    return f"These weeks were changed meanwhile. {'; '.join(said)}."
+        parts.append(f"{row['scope']}, {how}, {who}: {row['reason']}")
+    return f"These weeks were changed meanwhile. {'; '.join(parts)}."
 
 
 def undo(adjustment_id: int, undone_by: str) -> bool:
-    """Marks a change as undone and writes the plan without it, in one transaction; False if it was undone before.
+    """Undoes an adjustment and rewrites the plan, in one transaction; False if it was already undone.
 
     Raises
     ------
     InputError
-        if there is no such change.
+        if there is no such adjustment.
     """
     of_change = {"adjustment_id": adjustment_id}
     with transaction() as cur:
@@ -177,7 +178,7 @@ def undo(adjustment_id: int, undone_by: str) -> bool:
 
 
 def undo_carried(job_id: int, model: str, undone_by: str) -> int:
-    """Undoes all changes that a run took over from earlier ones; returns how many they were."""
+    """Undoes all adjustments that a run carried over from earlier runs; returns their number."""
     key = {"job_id": job_id, "model": model}
     with transaction() as cur:
         _lock(cur, job_id)
@@ -200,13 +201,13 @@ _ITEMS_OF_CHANGE = sql.SQL(
 
 
 def _apply_change(cur: Cursor, of_change: dict[str, Any]) -> None:
-    """Writes the plan of the items of a change."""
+    """Rewrites the plan of the items of an adjustment."""
     _apply(cur, of_change, _ITEMS_OF_CHANGE)
     attention.refresh(cur, of_change, _ITEMS_OF_CHANGE)
 
 
 def begin_plan(cur: Cursor, job_id: int, keys: list[str]) -> None:
-    """Writes the plan of items that have just ended, and why they need attention, in the caller's transaction."""
+    """Writes the plan and attention reasons of newly completed items, in the caller's transaction."""
     params, items = {"job_id": job_id, "keys": keys}, sql.SQL("SELECT unnest(%(keys)s::text[])")
     _apply(cur, params, items)
     attention.refresh(cur, params, items)
@@ -220,13 +221,13 @@ def _apply(cur: Cursor, params: dict[str, Any], items: sql.SQL) -> None:
 
 
 def carry(cur: Cursor, job_id: int) -> None:
-    """A new run takes over what earlier runs of its dataset's name have adjusted in weeks that are still ahead."""
+    """Copies adjustments of future weeks to a new run, from earlier runs on datasets of the same name."""
     cur.execute(query("set_earlier_jobs"), {"job_id": job_id})
     cur.execute(query("carry_adjustments"), {"job_id": job_id})
 
 
 def find(job: Job, model: str, which: RunFilter, limit: int | None = None, skip: int = 0) -> list[Adjustment]:
-    """Changes of the plan of the items that match, the newest first; of all models where none is named."""
+    """Adjustments of the items that match, newest first; of all models if `model` is empty."""
     items = item_filters.within("i.unique_id", job, model, which)
     of_items = sql.SQL("").format() if which.is_empty else sql.SQL(query("of_items")).format(which=items.text)
     statement = sql.SQL(query("list_adjustments")).format(which=of_items)

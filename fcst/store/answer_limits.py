@@ -1,8 +1,8 @@
-"""A limit for waits for the database's answer, which psycopg2 does not have.
+"""Timeouts for responses of the database, which psycopg2 lacks.
 
-A connection on which an answer is due is noted with its deadline. One thread of the process looks at all that are
-noted, and shuts the socket of one that is late: to libpq that is a server that went away. A note costs microseconds, a
-thread for each wait would cost a hundred.
+Each waiting connection is registered with a deadline. One thread per process checks the deadlines and shuts down the
+socket of a connection past its deadline; libpq then reports a lost connection. Registering takes microseconds, a thread
+for each wait a hundred.
 """
 
 import contextlib
@@ -12,11 +12,11 @@ import threading
 import time
 from collections.abc import Iterator
 
-LOOK_EVERY_S = 1.0
+CHECK_EVERY_S = 1.0
 
 
-class _Watch:
-    """The deadlines of this process, by the number of the socket, and the thread that keeps them."""
+class _Watchdog:
+    """The deadlines of this process by file descriptor, and the thread that enforces them."""
 
     def __init__(self) -> None:
         self.deadlines: dict[int, float] = {}
@@ -24,23 +24,23 @@ class _Watch:
         self._is_needed = threading.Event()
         self._thread: threading.Thread | None = None
 
-    def note(self, number: int, deadline: float) -> None:
+    def add(self, number: int, deadline: float) -> None:
         with self._lock:
             self.deadlines[number] = deadline
             if self._thread is None:
-                self._thread = threading.Thread(target=self._look, name="answer-limits", daemon=True)
+                self._thread = threading.Thread(target=self._check_deadlines, name="answer-limits", daemon=True)
                 self._thread.start()
         self._is_needed.set()
 
-    def forget(self, number: int) -> None:
+    def remove(self, number: int) -> None:
         with self._lock:
             self.deadlines.pop(number, None)
 
-    def _look(self) -> None:
+    def _check_deadlines(self) -> None:
         while self._is_needed.wait():
-            time.sleep(LOOK_EVERY_S)
+            time.sleep(CHECK_EVERY_S)
             now = time.monotonic()
-            with self._lock:  # under it no socket is closed, and its number given to another
+            with self._lock:  # delays the closing of sockets, so that no descriptor is reused meanwhile
                 for number in [number for number, deadline in self.deadlines.items() if deadline < now]:
                     del self.deadlines[number]
                     _shut(number)
@@ -53,24 +53,24 @@ def _shut(number: int) -> None:
         copy.shutdown(socket.SHUT_RDWR)
 
 
-_watch = _Watch()
+_watchdog = _Watchdog()
 
 
-def _begin_anew() -> None:
-    """A forked child has none of its parent's threads."""
-    global _watch
-    _watch = _Watch()
+def _reset_after_fork() -> None:
+    """Starts a new watchdog in a forked child, which has none of its parent's threads."""
+    global _watchdog
+    _watchdog = _Watchdog()
 
 
-os.register_at_fork(after_in_child=_begin_anew)
+os.register_at_fork(after_in_child=_reset_after_fork)
 
 
 @contextlib.contextmanager
 def limit(number: int, seconds: float) -> Iterator[None]:
-    """Shuts the socket of this number where the block lasts longer, within a second."""
-    watch = _watch
-    watch.note(number, time.monotonic() + seconds)
+    """Shuts down the socket `number` if the block takes longer than `seconds`, at most a second late."""
+    watchdog = _watchdog
+    watchdog.add(number, time.monotonic() + seconds)
     try:
         yield
     finally:
-        watch.forget(number)
+        watchdog.remove(number)

@@ -1,8 +1,8 @@
 """Attempts at batches: claimed by a supervisor, begun and written by a task, ended by either.
 
-Every write of a task is fenced: it names batch, attempt and run_token. A row that has moved on refuses it, and the task
-must stop. From the second attempt on a task writes down each item before it computes it, so that an item that kills its
-process is known and fails alone.
+Every write of a task is fenced by batch, attempt and run_token. If the row belongs to a newer attempt, the write raises
+StaleState and the task must stop. From the second attempt on, a task records each item before it computes it. So an
+item that crashes its process is known, and only that item fails.
 """
 
 import json
@@ -27,14 +27,14 @@ from fcst.store.queries import query
 
 @dataclass(frozen=True)
 class BatchAttempt:
-    """One attempt at a batch, held by one task: what fences its writes, and what it needs to know.
+    """One attempt at a batch, held by one task: the fence of its writes, and its inputs.
 
     Parameters
     ----------
     worked_before_s
-        seconds that tasks worked at the batch in earlier attempts.
+        seconds of work on the batch in earlier attempts.
     begun_at
-        by the clock of this process that is never set.
+        start time by the monotonic clock of this process.
     """
 
     batch_id: int
@@ -49,12 +49,12 @@ class BatchAttempt:
 
     @property
     def is_careful(self) -> bool:
-        """Whether each item is written down before it is computed: an attempt failed before."""
+        """Whether the task records each item before computing it; true after a failed attempt."""
         return self.attempt > 1
 
     @property
     def ids(self) -> dict[str, Any]:
-        """The ids of a line of the log."""
+        """The ids for log lines."""
         return {"job": self.job_id, "batch": self.batch_id, "attempt": self.attempt}
 
     @property
@@ -63,24 +63,24 @@ class BatchAttempt:
 
     @property
     def worked_s(self) -> float:
-        """Seconds that tasks have worked at the batch, in all attempts, until now."""
+        """Seconds of work on the batch so far, in all attempts."""
         return self.worked_before_s + time.monotonic() - self.begun_at
 
 
 @dataclass(frozen=True)
 class HeldAttempt:
-    """An attempt that did not complete, as it is when it is ended.
+    """The state of an attempt that did not complete, when it is ended.
 
     Parameters
     ----------
     tries
-        attempts in a row that ended no item, without this one.
+        consecutive earlier attempts that finished no item.
     has_begun
-        a task took it.
+        whether a task has started it.
     item_in_hand, model_in_hand
-        what was being computed, where the task wrote that down.
+        the item and model being computed, if the task recorded them.
     is_cancelled
-        its job is to stop.
+        whether the job is being cancelled.
     """
 
     job_id: int
@@ -93,12 +93,12 @@ class HeldAttempt:
 
 @dataclass(frozen=True)
 class AttemptEnd:
-    """What becomes of a batch whose attempt did not complete.
+    """The new state of a batch after an attempt that did not complete.
 
     Parameters
     ----------
     item_failure
-        why the item in hand failed; None where it stays pending.
+        why the item in hand failed; None if it stays pending.
     """
 
     stage: Stage
@@ -108,22 +108,22 @@ class AttemptEnd:
 
 
 def claim(worker_id: str, n: int) -> list[ClaimedBatch]:
-    """Up to `n` waiting batches, now this supervisor's; none where the schema is newer than this program."""
+    """Claims up to `n` waiting batches for a supervisor; none if the schema is newer than this program."""
     rows = fetch_all("claim_batches", worker_id=worker_id, n=n, schema_version=latest_version())
     return [ClaimedBatch(**row) for row in rows]
 
 
 def begin(batch_id: int, attempt: int, run_token: str) -> BatchAttempt:
-    """The task takes the batch.
+    """Begins an attempt at a batch.
 
     Raises
     ------
     StaleState
-        if it has been taken already, or belongs to another attempt.
+        if the attempt has already begun, or is not the current one.
     """
     row = fetch_one("begin_batch", batch_id=batch_id, attempt=attempt, run_token=run_token)
     if row is None:
-        raise StaleState(f"Batch {batch_id} is not waiting for attempt {attempt} any more.")
+        raise StaleState(f"Batch {batch_id} no longer waits for attempt {attempt}.")
     return BatchAttempt(
         batch_id,
         attempt,
@@ -138,23 +138,23 @@ def begin(batch_id: int, attempt: int, run_token: str) -> BatchAttempt:
 
 
 def move(attempt: BatchAttempt, from_stage: Stage, to_stage: Stage) -> None:
-    """The task moves its batch on; StaleState if it is not its own any more."""
+    """Moves the batch to the next stage; StaleState if the attempt has lost the batch."""
     with transaction() as cur:
         _move(cur, attempt, from_stage, to_stage)
 
 
 def save(attempt: BatchAttempt, results: list[ItemResult], stage: Stage, item_in_hand: str | None = None) -> None:
-    """Writes finished items in one fenced transaction; in `saving` it completes the batch as well.
+    """Writes finished items in one fenced transaction; in the stage `saving`, also completes the batch.
 
     Parameters
     ----------
     item_in_hand
-        the item that the task computes next, where it runs carefully.
+        the item that the task computes next, if it records items.
 
     Raises
     ------
     StaleState
-        if the batch is not this task's any more; nothing is written then.
+        if the attempt has lost the batch; nothing is written then.
     """
     with transaction() as cur:
         _save(cur, attempt, results, stage, item_in_hand)
@@ -165,12 +165,12 @@ def save(attempt: BatchAttempt, results: list[ItemResult], stage: Stage, item_in
 
 
 def give_up_item(attempt: BatchAttempt, unique_id: str, reason: str) -> None:
-    """The task fails the item in hand and lets go of its batch, before it ends its own process.
+    """Fails the item in hand and releases the batch, before the task ends its own process.
 
     Raises
     ------
     StaleState
-        if the batch is not this task's any more; nothing is written then.
+        if the attempt has lost the batch; nothing is written then.
     """
     with transaction() as cur:
         _save(cur, attempt, [ItemResult(unique_id, Outcome.FAILED, reason)], Stage.PROCESSING, None)
@@ -209,26 +209,26 @@ def _finish_items(cur: Cursor, job_id: int, batch_id: int, attempt: int, results
 
 
 def set_model_in_hand(attempt: BatchAttempt, model: str) -> None:
-    """The task, where it runs carefully, tells what it fits to the item in hand; StaleState if it lost the batch."""
+    """Records the model being fitted to the item in hand; StaleState if the attempt has lost the batch."""
     with transaction() as cur:
         cur.execute(query("set_model_in_hand"), {**attempt.fence, "model": model})
         _check_held(cur, attempt)
 
 
 def touch(attempt: BatchAttempt) -> None:
-    """The task gives a sign of life; StaleState if the batch is not its own any more."""
+    """Sends a heartbeat; StaleState if the attempt has lost the batch."""
     with transaction() as cur:
         cur.execute(query("touch_batch"), attempt.fence)
         _check_held(cur, attempt)
 
 
 def save_learned(attempt: BatchAttempt, learned: Mapping[int, LearnedRecord]) -> None:
-    """Writes what a run has learnt, by weeks before the end, and completes its learning in one fenced transaction.
+    """Writes the models learnt across items, by weeks before the end, and completes the learning, fenced.
 
     Raises
     ------
     StaleState
-        if the learning is not this task's any more; nothing is written then.
+        if the attempt has lost the learning; nothing is written then.
     """
     with transaction() as cur:
         _move(cur, attempt, Stage.LEARNING, Stage.COMPLETED)
@@ -236,12 +236,12 @@ def save_learned(attempt: BatchAttempt, learned: Mapping[int, LearnedRecord]) ->
 
 
 def give_up_learning(attempt: BatchAttempt, reason: str) -> None:
-    """The task fails its run's learning, before it ends its own process; the run goes on without it.
+    """Fails the learning of the run, before the task ends its own process; the run continues without it.
 
     Raises
     ------
     StaleState
-        if the learning is not this task's any more; nothing is written then.
+        if the attempt has lost the learning; nothing is written then.
     """
     with transaction() as cur:
         cur.execute(query("check_batch"), attempt.fence)
@@ -251,7 +251,7 @@ def give_up_learning(attempt: BatchAttempt, reason: str) -> None:
 
 
 def check(attempt: BatchAttempt) -> None:
-    """StaleState if the batch is not this task's any more, as after a cancel."""
+    """Raises StaleState if the attempt has lost the batch, as after a cancel."""
     with transaction() as cur:
         cur.execute(query("check_batch"), attempt.fence)
         _check_held(cur, attempt)
@@ -259,24 +259,24 @@ def check(attempt: BatchAttempt) -> None:
 
 def _check_held(cur: Cursor, attempt: BatchAttempt) -> None:
     if cur.fetchone() is None:
-        raise StaleState(f"Batch {attempt.batch_id} was taken from attempt {attempt.attempt}.")
+        raise StaleState(f"Attempt {attempt.attempt} no longer holds batch {attempt.batch_id}.")
 
 
 def _move(cur: Cursor, attempt: BatchAttempt, from_stage: Stage, to_stage: Stage) -> None:
     if to_stage not in TRANSITIONS[from_stage]:
-        raise ValueError(f"A batch does not go from {from_stage} to {to_stage}.")
+        raise ValueError(f"A batch cannot move from {from_stage} to {to_stage}.")
     values = {"from_stage": from_stage, "to_stage": to_stage, "worked_s": attempt.worked_s}
     cur.execute(query("move_batch"), {**attempt.fence, **values})
     _check_held(cur, attempt)
 
 
 def end(batch_id: int, attempt: int, decide: Callable[[HeldAttempt], AttemptEnd]) -> bool:
-    """Ends an attempt that did not complete as `decide` says; harmless if the batch has moved on.
+    """Ends an attempt that did not complete, as `decide` returns; does nothing if the attempt is over.
 
     Returns
     -------
     bool
-        False if a frozen worker holds the batch's row: then it must be tried again.
+        False if a frozen worker process locks the row of the batch; call again later.
     """
     key = {"batch_id": batch_id, "attempt": attempt}
     with transaction() as cur:
@@ -301,19 +301,19 @@ def end(batch_id: int, attempt: int, decide: Callable[[HeldAttempt], AttemptEnd]
 
 
 def cancel_waiting() -> None:
-    """Ends the waiting batches of all jobs that are to stop."""
+    """Cancels the waiting batches of all jobs with a cancel request."""
     execute("cancel_waiting_batches")
 
 
 def list_lost(worker_id: str, running: list[int], lost: list[str]) -> list[ClaimedBatch]:
-    """Batches whose supervisor is gone, or is this one and does not know of them.
+    """Batches claimed by a lost supervisor, or by this one without running here.
 
     Parameters
     ----------
     running
         the batches that this supervisor runs.
     lost
-        the supervisors that are gone.
+        the lost supervisors.
     """
     rows = fetch_all("list_lost_batches", worker_id=worker_id, running=running, lost=lost)
     return [ClaimedBatch(**row) for row in rows]
@@ -321,7 +321,7 @@ def list_lost(worker_id: str, running: list[int], lost: list[str]) -> list[Claim
 
 @dataclass(frozen=True)
 class Touch:
-    """When anything was last written of a batch that runs, by the database's clock; it may be silent for `limit_s`."""
+    """The last heartbeat of a running batch, by the database's clock; `limit_s` is the longest time without one."""
 
     batch_id: int
     touched_at: datetime
@@ -329,19 +329,19 @@ class Touch:
 
 
 def list_touches(running: list[int], margin_s: float, wait_s: float) -> list[Touch]:
-    """The last signs of life of batches.
+    """The last heartbeats of batches.
 
     Parameters
     ----------
     margin_s
-        seconds beyond the limit of an item that a task may be silent.
+        seconds that a task may be silent beyond the time limit of an item.
     wait_s
-        how much longer one may be that has not begun.
+        additional seconds for a task that has not begun.
     """
     rows = fetch_all("list_touches", running=running, margin_s=margin_s, wait_s=wait_s)
     return [Touch(**row) for row in rows]
 
 
 def list_busy_jobs() -> list[int]:
-    """The jobs whose batches run now."""
+    """The jobs with running batches."""
     return [row["job_id"] for row in fetch_all("list_busy_jobs")]

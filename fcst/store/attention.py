@@ -1,4 +1,4 @@
-"""Why items of runs need attention, which of them were reviewed, and the thresholds behind that."""
+"""Attention reasons of a run's items, their reviews, and the thresholds."""
 
 import json
 from typing import Any
@@ -16,15 +16,14 @@ from fcst.store.queries import query
 
 
 def refresh(cur: Cursor, params: dict[str, Any], items: sql.Composable) -> None:
-    """Finds anew what the forecasts of some items of a run come to, and why the items need attention, in the caller's
-    transaction.
+    """Recomputes the forecast totals and attention reasons of some items of a run, in the caller's transaction.
 
     Parameters
     ----------
     params
-        those of `items`, and `job_id`.
+        the parameters of `items`, and `job_id`.
     items
-        the keys of the items, as a statement.
+        a statement that selects the keys of the items.
     """
     clear = sql.SQL(query("clear_sums")).format(keys=items)
     cur.execute(clear, params)
@@ -43,36 +42,36 @@ _ITEMS_OF_RUN = sql.SQL("SELECT o.unique_id FROM fcst_app.job_items o WHERE o.jo
 
 
 def refresh_run(job_id: int) -> None:
-    """Finds anew why the items of a run need attention."""
+    """Recomputes the attention reasons of a run's items."""
     with transaction() as cur:
         refresh(cur, {"job_id": job_id}, _ITEMS_OF_RUN)
 
 
 def is_missing(job_id: int) -> bool:
-    """Whether it is still to be found why items of a run need attention."""
+    """Whether items of a run have no computed attention reasons."""
     return bool((fetch_one("lacks_reasons", job_id=job_id) or {})["found"])
 
 
 def carry_reviews(cur: Cursor, params: dict[str, Any], items: sql.Composable) -> None:
-    """Takes over the reviews of earlier runs for some items of a run that have not changed since."""
+    """Copies reviews of earlier runs to items of a run that have not changed since."""
     statement = sql.SQL(query("carry_reviews")).format(keys=items)
     cur.execute(statement, params)
 
 
 def count(job: Job, model: str, which: RunFilter) -> list[AttentionCount]:
-    """How many of the items that match have each reason."""
+    """Number of items that match, by reason."""
     chosen = item_filters.select_job_items(job, model, which)
     statement = sql.SQL(query("count_attention")).format(chosen=chosen.text)
     return [AttentionCount(**row) for row in fetch_all(statement, **chosen.params)]
 
 
 def review(job: Job, model: str, which: RunFilter, reviewed_by: str) -> int:
-    """Marks the items that match as reviewed; returns how many were not."""
+    """Marks the items that match as reviewed; returns the number newly marked."""
     return _change(job, model, which, "review_items", reviewed_by)
 
 
 def reopen(job: Job, model: str, which: RunFilter) -> int:
-    """Takes the reviews of the items that match back; returns how many had one."""
+    """Removes the reviews of the items that match; returns the number removed."""
     return _change(job, model, which, "reopen_items", "")
 
 
@@ -85,13 +84,13 @@ def _change(job: Job, model: str, which: RunFilter, name: str, who: str) -> int:
 
 
 def last_review(job_id: int) -> tuple[str, int]:
-    """When the last review of a run was made, and how many there are."""
+    """The time of a run's last review, and the number of reviews."""
     row = fetch_one("last_review", job_id=job_id) or {}
     return str(row["last"]), int(row["n"])
 
 
 def thresholds(dataset: str) -> Thresholds:
-    """Those that hold for a dataset's name."""
+    """The thresholds of a dataset's name."""
     row = fetch_one("find_thresholds", dataset=dataset)
     return Thresholds.from_json(row["thresholds"] if row else {})
 
@@ -103,7 +102,7 @@ def set_thresholds(dataset: str, wanted: Thresholds, set_by: str) -> None:
 
 
 def find_abc(dataset_id: int) -> None:
-    """Finds the limits of the classes A and B of a dataset, unless they are known."""
+    """Computes the limits of the classes A and B of a dataset, unless they are stored."""
     share_a, share_b = map(sql.Literal, ABC_SHARES)
     with transaction() as cur:
         statement = sql.SQL(query("find_abc")).format(share_a=share_a, share_b=share_b)

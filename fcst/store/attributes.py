@@ -1,4 +1,4 @@
-"""Attributes of a dataset's items: which there are, and what files that were loaded say of them."""
+"""Attributes of a dataset's items: definitions, and values from loaded files."""
 
 import json
 from collections.abc import Sequence
@@ -19,28 +19,29 @@ from fcst.store.queries import query
 
 ROWS_AT_ONCE = 20_000
 MAX_NAMED = 10
-"""Keys that a report names."""
+"""Maximum number of keys listed in a report."""
 
 
 def insert_own(cur: Cursor, dataset_id: int, attributes: Sequence[Attribute]) -> None:
-    """Writes which attributes came with the sales, in the caller's transaction."""
+    """Stores the attributes that came with the sales, in the caller's transaction."""
     rows = json.dumps([asdict(attribute) for attribute in attributes])
     cur.execute(query("insert_attributes"), {"dataset_id": dataset_id, "rows": rows, "created_by": ""})
 
 
 def list_known(dataset_id: int) -> list[Attribute]:
-    """The attributes of a dataset: its own first."""
+    """The attributes of a dataset; those that came with the sales first."""
     return [Attribute.from_row(row) for row in fetch_all("list_attributes", dataset_id=dataset_id)]
 
 
 def save(dataset_id: int, file: AttributeFile, who: str) -> Saved:
-    """Writes values of attributes in place of those that their keys have, and gives them to the items, in one
-    transaction.
+    """Stores attribute values, replacing those of the same keys, and applies them to the items, in one transaction.
 
     Raises
     ------
     NotFound
-        if the dataset was deleted; InputError, if no item has any of the keys. Nothing is saved then.
+        if the dataset was deleted.
+    InputError
+        if no item has any of the keys. Nothing is saved then.
     """
     with transaction() as cur:
         _count_change(cur, dataset_id)
@@ -48,8 +49,8 @@ def save(dataset_id: int, file: AttributeFile, who: str) -> Saved:
         if len(unknown) == len(file.rows):
             by = " and ".join(file.keyed_by) or "item"
             raise InputError(
-                f"No item of the dataset has a key of {file.source}, such as {unknown[0]!r} ({by}).",
-                "Keys must match to the letter.",
+                f"No item of the dataset matches a key in {file.source}, such as {unknown[0]!r} ({by}).",
+                "Keys must match exactly.",
             )
         rows = (
             {"name": name, "key": key, "value": value or None}
@@ -59,7 +60,7 @@ def save(dataset_id: int, file: AttributeFile, who: str) -> Saved:
         while some := list(islice(rows, ROWS_AT_ONCE)):
             cur.execute(query("save_attribute_values"), {"dataset_id": dataset_id, "rows": json.dumps(some)})
         _apply(cur, dataset_id, file.names, file.keyed_by)
-        _know(cur, dataset_id, file.names, file.keyed_by, file.source, who)
+        _update_definitions(cur, dataset_id, file.names, file.keyed_by, file.source, who)
         cur.execute(query("count_items_with"), {"dataset_id": dataset_id, "names": list(file.names)})
         n_items = (cur.fetchone() or {})["n_items"]
         record(cur, who, "save", "attributes", dataset_id, f"{', '.join(file.names)}: {file.source}"[:200])
@@ -67,7 +68,7 @@ def save(dataset_id: int, file: AttributeFile, who: str) -> Saved:
 
 
 def remove(dataset_id: int, attribute: Attribute, who: str) -> None:
-    """Removes an attribute that was loaded, and its values from the items.
+    """Removes a loaded attribute and its values from the items.
 
     Raises
     ------
@@ -78,13 +79,15 @@ def remove(dataset_id: int, attribute: Attribute, who: str) -> None:
         _count_change(cur, dataset_id)
         cur.execute(query("remove_attribute_values"), {"dataset_id": dataset_id, "name": attribute.name})
         _apply(cur, dataset_id, (attribute.name,), attribute.keyed_by)
-        _know(cur, dataset_id, (attribute.name,), attribute.keyed_by, attribute.source, who)
+        _update_definitions(cur, dataset_id, (attribute.name,), attribute.keyed_by, attribute.source, who)
         record(cur, who, "delete", "attributes", dataset_id, attribute.name)
 
 
 def carry(cur: Cursor, name: str, dataset_id: int) -> None:
-    """Gives a new version of a dataset the attributes that were loaded for the version before. Its report names those
-    that it does not take over: it has them itself, or has not their keys."""
+    """Copies loaded attributes from the previous version of a dataset to a new one.
+
+    Attributes that came with the new sales, or whose key columns are missing, are not copied; the report lists them.
+    """
     cur.execute(query("find_version_before"), {"dataset_id": dataset_id, "name": name})
     row = cur.fetchone()
     if row is None:
@@ -95,18 +98,18 @@ def carry(cur: Cursor, name: str, dataset_id: int) -> None:
         return
     cur.execute(query("list_attributes"), {"dataset_id": dataset_id})
     own = {found["name"] for found in cur.fetchall()}
-    taken = [found for found in loaded if found.name not in own and set(found.keyed_by) <= own]
+    copied = [found for found in loaded if found.name not in own and set(found.keyed_by) <= own]
     cur.execute(query("carry_attributes"), {"dataset_id": dataset_id, "before": row["dataset_id"]})
-    for found in taken:
+    for found in copied:
         _apply(cur, dataset_id, (found.name,), found.keyed_by)
-        _know(cur, dataset_id, (found.name,), found.keyed_by, found.source, "")
-    if dropped := [found.name for found in loaded if found not in taken]:
-        doubt = f"Attributes that were loaded before are not taken over: {', '.join(dropped)}."
+        _update_definitions(cur, dataset_id, (found.name,), found.keyed_by, found.source, "")
+    if dropped := [found.name for found in loaded if found not in copied]:
+        doubt = f"Loaded attributes of the previous version were not copied: {', '.join(dropped)}."
         cur.execute(query("add_doubt"), {"dataset_id": dataset_id, "doubt": doubt})
 
 
 def describe_added(cur: Cursor, dataset_id: int) -> None:
-    """Gives items without sales, which lifecycles have added, their attributes, in the caller's transaction."""
+    """Sets the attributes of items without sales, which lifecycles have added, in the caller's transaction."""
     cur.execute(query("describe_added_items"), {"dataset_id": dataset_id, "joint": KEY_JOINT})
     if not cur.rowcount:
         return
@@ -117,14 +120,14 @@ def describe_added(cur: Cursor, dataset_id: int) -> None:
 
 
 def _count_change(cur: Cursor, dataset_id: int) -> None:
-    """Counts a change, while no other one changes the dataset's attributes."""
+    """Increments the change number and locks the dataset's attributes."""
     cur.execute(query("next_attribute_change"), {"dataset_id": dataset_id})
     if cur.fetchone() is None:
         raise NotFound(f"Dataset {dataset_id} was deleted.", "Choose another.")
 
 
 def _find_unknown(cur: Cursor, dataset_id: int, file: AttributeFile) -> list[str]:
-    """The keys of a file that no item has."""
+    """The keys of a file that match no item."""
     params: dict[str, Any] = {}
     statement = sql.SQL(query("list_unknown_keys")).format(key=_key(file.keyed_by, params))
     keys = iter(file.rows)
@@ -136,18 +139,22 @@ def _find_unknown(cur: Cursor, dataset_id: int, file: AttributeFile) -> list[str
 
 
 def _apply(cur: Cursor, dataset_id: int, names: Sequence[str], keyed_by: Sequence[str]) -> None:
-    """Gives the items of a dataset the values of attributes that are by the same key."""
+    """Applies the stored values of attributes with the same key columns to the items."""
     params: dict[str, Any] = {"dataset_id": dataset_id, "names": list(names)}
     statement = sql.SQL(query("apply_attribute_values")).format(key=_key(keyed_by, params))
     cur.execute(statement, params)
 
 
-def _know(cur: Cursor, dataset_id: int, names: Sequence[str], keyed_by: Sequence[str], source: str, who: str) -> None:
+def _update_definitions(
+    cur: Cursor, dataset_id: int, names: Sequence[str], keyed_by: Sequence[str], source: str, who: str
+) -> None:
     values = {"dataset_id": dataset_id, "names": list(names), "keyed_by": list(keyed_by)}
-    cur.execute(query("know_attributes"), values | {"source": source, "created_by": who, "most": MAX_LISTED})
+    cur.execute(
+        query("update_attribute_definitions"), values | {"source": source, "created_by": who, "most": MAX_LISTED}
+    )
 
 
 def _key(keyed_by: Sequence[str], params: dict[str, Any]) -> sql.Composable:
-    """The key of the item d, as files of attributes have it: an array of texts."""
+    """SQL of the key of the item d, as in attribute files: an array of texts."""
     parts = [item_filters.attribute_value(name, f"key_{n}", params) for n, name in enumerate(keyed_by)]
     return sql.SQL("ARRAY[{}]").format(sql.SQL(", ").join(parts or [sql.SQL("d.unique_id")]))

@@ -1,6 +1,6 @@
-"""The file of a backup: pg_dump's archive, uploads as a tar archive where it has them, the `Manifest`, a digest of all.
+"""The backup file: pg_dump's archive, an optional tar archive of uploads, the `Manifest`, and a digest.
 
-pg_restore reads the first archive and does not look behind it. Files of older versions have no manifest.
+pg_restore reads the first archive and ignores the rest. Files of older versions have no manifest.
 """
 
 import hashlib
@@ -20,24 +20,24 @@ _SEAL = b"fcst sha256 "
 _MARK = b"fcst manifest "
 _LENGTH = 8
 _UPLOAD = re.compile(r"[0-9a-f]{32}/(?!\.{1,2}$)[\w.-]{1,100}")
-"""The folder of an upload and the name of a file in it, as `loading.save_upload` makes them; none leads elsewhere."""
+"""Folder and file name of an upload, as `loading.save_upload` makes them. Blocks path traversal."""
 _END = len(_SEAL) + hashlib.sha256().digest_size
 
 
 @dataclass(frozen=True)
 class Manifest:
-    """What a backup says of itself.
+    """Metadata of a backup.
 
     Parameters
     ----------
     data_bytes
-        of tables and indexes in the database it was made of; 0 where that is not known.
+        size of the tables and indexes in the database; 0 if unknown.
     n_uploads
-        files that were uploaded; None where the backup is without them.
+        number of uploaded files; None if the backup has no uploads.
     upload_bytes
-        of all of them.
+        total size of the uploads.
     uploads_at
-        where their archive begins.
+        offset of the uploads' archive.
     """
 
     data_bytes: int = 0
@@ -47,7 +47,7 @@ class Manifest:
 
 
 def add_uploads(path: Path, folder: Path, manifest: Manifest) -> Manifest:
-    """Writes what is in a folder of uploads behind what is in the file; returns the manifest that says so."""
+    """Appends a folder of uploads to the file; returns the updated manifest."""
     files = sorted(folder.glob("*/*"))
     with path.open("r+b") as file:
         at = file.seek(0, os.SEEK_END)
@@ -60,12 +60,12 @@ def add_uploads(path: Path, folder: Path, manifest: Manifest) -> Manifest:
 
 
 def read_uploads(path: Path, manifest: Manifest) -> Iterator[tuple[str, IO[bytes]]]:
-    """The uploads of a backup: folder and name of each, and its content, to be read before the next is asked for.
+    """Yields the uploads of a backup: path and content; read the content before the next iteration.
 
     Raises
     ------
     InputError
-        if one is no plain file, is not where uploads are, or they are larger than the manifest says.
+        if an entry is not a regular file, has an invalid path, or exceeds the size in the manifest.
     """
     if manifest.n_uploads is None:
         return
@@ -77,25 +77,23 @@ def read_uploads(path: Path, manifest: Manifest) -> Iterator[tuple[str, IO[bytes
                 n_left -= member.size
                 content = archive.extractfile(member) if member.isreg() and not member.issparse() else None
                 if content is None or not _UPLOAD.fullmatch(member.name) or n_left < 0:
-                    raise InputError(
-                        f"{path} has an upload that cannot be used: {member.name!r}.", "Do not restore it."
-                    )
+                    raise InputError(f"{path} has an invalid upload: {member.name!r}.", "Do not restore this backup.")
                 yield member.name, content
 
 
 def seal(path: Path, manifest: Manifest) -> None:
-    """Writes the manifest behind what is in the file, and the digest of all."""
+    """Appends the manifest and a digest of the whole file."""
     with path.open("r+b") as file:
-        said = json.dumps(asdict(manifest)).encode()
+        data = json.dumps(asdict(manifest)).encode()
         file.seek(0, os.SEEK_END)
-        file.write(said + len(said).to_bytes(_LENGTH, "big") + _MARK)
+        file.write(data + len(data).to_bytes(_LENGTH, "big") + _MARK)
         file.seek(0)
         digest = hashlib.file_digest(file, "sha256").digest()
         file.write(_SEAL + digest)
 
 
 def is_whole(path: Path) -> bool:
-    """Whether a file is as `seal` left it: the archive's own table of contents has no checksum."""
+    """Whether the digest of `seal` matches. pg_dump's archive has no checksum of its own."""
     with path.open("rb") as file:
         n_left = file.seek(0, os.SEEK_END) - _END
         if n_left < 0:
@@ -109,7 +107,7 @@ def is_whole(path: Path) -> bool:
 
 
 def read_manifest(path: Path) -> Manifest:
-    """What a whole backup says of itself; of a backup of an older version nothing is known."""
+    """The manifest of an intact backup; an empty one for backups of older versions."""
     with path.open("rb") as file:
         at = file.seek(0, os.SEEK_END) - _END - len(_MARK) - _LENGTH
         file.seek(max(at, 0))

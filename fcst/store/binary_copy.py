@@ -1,7 +1,7 @@
-"""Rows in the binary form of COPY, which Postgres reads several times as fast as text.
+"""Encodes and decodes rows in COPY's binary format, which Postgres reads several times as fast as text.
 
-The form is that of PostgreSQL's documentation of COPY, "Binary Format": a header, then for each row the number of its
-fields and for each field its length and bytes, in network byte order.
+See PostgreSQL's documentation of COPY, "Binary Format": a header, then for each row the number of fields and for each
+field its length and bytes, in network byte order.
 """
 
 import io
@@ -23,10 +23,10 @@ Row = tuple[Any, ...]
 _HEADER = b"PGCOPY\n\xff\r\n\x00" + bytes(8)
 _N_FIELDS, _LENGTH, _INTEGER, _FLOAT, _BOOL = (struct.Struct(f">{form}") for form in ("h", "i", "ii", "id", "i?"))
 _END = _N_FIELDS.pack(-1)
-_FLOAT8 = 701  # the number of the type double precision
+_FLOAT8 = 701  # OID of the type double precision
 _NULL = _LENGTH.pack(-1)
 DAY_0 = np.datetime64("2000-01-01", "D")
-"""From which dates are counted."""
+"""Day 0 of dates in Postgres."""
 _DAY_0 = date(2000, 1, 1).toordinal()
 _ELEMENT = np.dtype([("length", ">i4"), ("value", ">f8")])
 
@@ -34,30 +34,30 @@ BOOL_FIELD = np.dtype([("length", ">i4"), ("value", "?")])
 INTEGER_FIELD = np.dtype([("length", ">i4"), ("value", ">i4")])
 FLOAT_FIELD = _ELEMENT
 DATE_FIELD = INTEGER_FIELD
-"""Of COPY, none of them NULL; a date is days since DAY_0."""
+"""Fields of COPY that are never NULL; a date is the number of days since DAY_0."""
 
 
 def array_field(*shape: int) -> np.dtype:
-    """A field of COPY that holds a whole array of this shape without a NULL, as it comes from Postgres."""
+    """The dtype of a COPY field with an array of this shape, without NULLs, as Postgres sends it."""
     n = int(np.prod(shape))
     return np.dtype([("length", ">i4"), ("head", f"V{12 + 8 * len(shape)}"), ("elements", _ELEMENT, (n,))])
 
 
 def array_values(fields: np.ndarray, *shape: int) -> FloatArray:
-    """(N, *shape) what N `array_field`s of this shape hold."""
+    """The values of N `array_field`s, as an array of shape (N, *shape)."""
     values: FloatArray = fields["elements"]["value"].reshape(-1, *shape)
     return values
 
 
 class RowReader:
-    """Takes a stream of COPY whose rows all have the same fields and sizes, and gives them on in blocks.
+    """Reads a COPY stream whose rows all have the same fields and sizes, and passes them on in blocks.
 
     Parameters
     ----------
     fields
-        name -> what a field is, such as `array_field`.
+        name -> dtype of the field, such as `array_field`.
     use
-        is called with an array of rows.
+        called with an array of rows.
     """
 
     BLOCK_BYTES = 1 << 20
@@ -73,10 +73,10 @@ class RowReader:
         return len(data)
 
     def close(self) -> None:
-        """After the last byte."""
+        """Reads the last rows; call after the last byte."""
         self._read()
         if bytes(self._data) != _END:
-            raise ValueError("Rows of a stream differ in their sizes.")
+            raise ValueError("Rows of the COPY stream have different sizes.")
 
     def _read(self) -> None:
         if not self._n_skipped:
@@ -86,18 +86,18 @@ class RowReader:
         if n_rows:
             rows = np.frombuffer(bytes(self._data[: n_rows * self._row.itemsize]), self._row)
             if not np.all(rows["n_fields"] == self._n_fields):
-                raise ValueError("Rows of a stream differ in their sizes.")
+                raise ValueError("Rows of the COPY stream have different sizes.")
             self._use(rows)
             del self._data[: n_rows * self._row.itemsize]
 
 
 class ArrayReader:
-    """Takes a stream of COPY whose rows are arrays of float64 of any length, and gives them on row by row.
+    """Reads a COPY stream whose rows are arrays of float64 of any length, and passes them on row by row.
 
     Parameters
     ----------
     use
-        is called with the arrays of a row; None stands for NULL.
+        called with the arrays of a row; None for NULL.
     """
 
     def __init__(self, use: Callable[[list[FloatArray | None]], None]) -> None:
@@ -110,7 +110,7 @@ class ArrayReader:
         return len(data)
 
     def close(self) -> None:
-        """Reads the rows that are whole."""
+        """Reads the complete rows."""
         data, place = bytes(self._data), self._place
         while (after := self._read_row(data, place)) is not None:
             place = after
@@ -139,27 +139,27 @@ class ArrayReader:
 
 
 class Field(bytes):
-    """A field that is encoded already."""
+    """An encoded field."""
 
 
 def encode(rows: Iterable[Row]) -> io.BytesIO:
-    """Rows of None, bool, int (integer), float, date, str and arrays of float64; a NaN is written as NULL.
+    """Encodes rows of None, bool, int (integer), float, date, str and arrays of float64; NaN becomes NULL.
 
     Raises
     ------
     KeyError
-        for a value of another type.
+        if a value has another type.
     """
     return io.BytesIO(_HEADER + _encode_rows(rows) + _END)
 
 
 class RowWriter:
-    """A file of COPY that is made while it is read: the next block of rows is encoded while one is sent.
+    """A COPY file that is generated while it is read: encodes the next block of rows while one is sent.
 
     Parameters
     ----------
     blocks
-        of rows as `encode` takes them.
+        blocks of rows, in the types that `encode` accepts.
     """
 
     def __init__(self, blocks: Iterable[Iterable[Row]]) -> None:
@@ -205,13 +205,13 @@ def _encode_float(value: float) -> bytes:
 
 @lru_cache(maxsize=1000)
 def _array_head(sizes: tuple[int, ...], has_null: bool) -> bytes:
-    """The number of dimensions, whether there are NULLs, the type; of each dimension its size and first index."""
+    """The array header: dimensions, NULL flag, type; for each dimension its size and first index."""
     head = struct.pack(">iii", len(sizes), has_null, _FLOAT8)
     return head + b"".join([struct.pack(">ii", size, 1) for size in sizes])
 
 
 def encode_lists(values: FloatArray, lengths: Sequence[int]) -> list[Field]:
-    """Arrays of so many of the values each, one after another; a NaN is written as NULL."""
+    """Encodes consecutive slices of `values`, of the given lengths, as arrays; NaN becomes NULL."""
     data, is_null = _encode_elements(values)
     n_nulls_before = np.concatenate(([0], np.cumsum(is_null)))
     n_nulls = np.diff(n_nulls_before[np.concatenate(([0], np.cumsum(lengths, dtype=np.int64)))]).tolist()
@@ -231,7 +231,7 @@ def _encode_array(values: FloatArray) -> bytes:
 
 
 def _encode_elements(values: FloatArray) -> tuple[bytes, npt.NDArray[np.bool_]]:
-    """The elements of arrays, and which of them are NULL; a NULL is its length alone."""
+    """Encoded array elements, and a mask of the NULLs; a NULL consists of its length only."""
     elements = np.empty(values.size, _ELEMENT)
     elements["length"], elements["value"] = 8, values
     is_null = np.isnan(values)
@@ -243,7 +243,7 @@ def _encode_elements(values: FloatArray) -> tuple[bytes, npt.NDArray[np.bool_]]:
     return elements.view(np.uint8).reshape(is_used.shape)[is_used].tobytes(), is_null
 
 
-# A type that is not here raises; a wrong one the server refuses.
+# An unknown type raises KeyError; the server refuses a type that does not fit the column.
 _ENCODERS: dict[type, Callable[[Any], bytes]] = {
     type(None): lambda value: _NULL,
     bool: lambda value: _BOOL.pack(1, value),

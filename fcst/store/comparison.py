@@ -1,4 +1,4 @@
-"""Runs beside each other, and beside what happened since."""
+"""Comparisons of runs with each other and with later actuals."""
 
 import pandas as pd
 from psycopg2 import sql
@@ -25,32 +25,32 @@ def compare_items(
 def compared_with_actuals(
     job_id: int, model: str, other_id: int, other_model: str, dataset_id: int, keys: list[str] | None
 ) -> pd.DataFrame:
-    """`unique_id` (None for all together), `n_items, n_weeks, sold, forecast, other, actual, abs_error, error,
+    """`unique_id` (None for the total), `n_items, n_weeks, sold, forecast, other, actual, abs_error, error,
     other_abs_error, other_error`."""
-    asked = {"job_id": job_id, "model": model, "other_id": other_id, "other_model": other_model, "keys": keys}
-    return fetch_frame("compared_with_actuals", **asked, dataset_id=dataset_id)
+    params = {"job_id": job_id, "model": model, "other_id": other_id, "other_model": other_model, "keys": keys}
+    return fetch_frame("compared_with_actuals", **params, dataset_id=dataset_id)
 
 
 def accuracy_by_lag(name: str, model: str, lags: list[int]) -> pd.DataFrame:
-    """`lag, n_runs, n_items, n_weeks, sold, forecast, abs_error, error, actual`, without lags that no week has."""
+    """`lag, n_runs, n_items, n_weeks, sold, forecast, abs_error, error, actual`, without lags that have no weeks."""
     return fetch_frame("accuracy_by_lag", name=name, model=model, lags=lags)
 
 
 def newer_dataset(job_id: int) -> NewerDataset | None:
-    """The dataset of the same name that reaches furthest beyond a run's, if one does."""
+    """The dataset of the same name with the most weeks after the end of the run's dataset; None without one."""
     row = fetch_one("newer_dataset", job_id=job_id)
     return None if row is None else NewerDataset(**row)
 
 
 def true_accuracy(job_id: int, dataset_id: int, level: tuple[int, ...]) -> pd.DataFrame:
     """`model, n_items, n_weeks, sold, forecast, abs_error, error, actual`, by level `coverage_80`."""
-    held = [
+    coverages = [
         sql.SQL(", avg((w.y BETWEEN f.lo[{i}][w.step] AND f.hi[{i}][w.step])::integer)::float8 AS {name}").format(
             i=sql.Literal(i), name=sql.Identifier(f"coverage_{p}")
         )
         for i, p in enumerate(level, 1)
     ]
-    statement = sql.SQL(query("true_accuracy")).format(levels=sql.Composed(held))
+    statement = sql.SQL(query("true_accuracy")).format(levels=sql.Composed(coverages))
     return fetch_frame(statement, job_id=job_id, dataset_id=dataset_id)
 
 

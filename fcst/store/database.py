@@ -1,7 +1,7 @@
-"""Connections to Postgres: where it is, a pool that survives a lost server, transactions.
+"""Connections to Postgres: address, connection pool with reconnect, transactions.
 
-A transaction is the only way to the database. Nothing here depends on a session: no session lock, no SET that
-outlives its transaction, so a pooler in transaction mode may stand between.
+All access to the database goes through `transaction`. Nothing depends on a session: no session lock, and no SET beyond
+its transaction. So a pooler in transaction mode works.
 """
 
 import contextlib
@@ -31,40 +31,40 @@ from fcst.store.queries import query
 
 MAX_CONNECTIONS = 10
 BEGIN_LIMIT_S = 30.0
-FRESH_S = 5.0  # a connection unused for longer is tried before it is lent: hosted servers close idle ones
+TEST_AFTER_IDLE_S = 5.0  # idle connections are tested before reuse: hosted servers close them
 
 DISK_FULL = "53100"
 
 n_errors = {"away": 0, "refused": 0}
-"""Transactions of this process that failed: the database was not there, or refused a statement."""
+"""Failed transactions of this process: database not available, or statement refused."""
 _pools: dict[tuple[int, str], "_Pool"] = {}
 _pools_lock = threading.Lock()
 
 
 class _Pool(ThreadedConnectionPool):  # type: ignore[misc]  # psycopg2 has no types
-    """psycopg2's pool, which waits when exhausted, keeps what it has opened, and lends only what lives."""
+    """psycopg2's pool that also waits when exhausted, keeps connections open, and tests idle ones before reuse."""
 
     def __init__(self, dsn: str) -> None:
         super().__init__(0, MAX_CONNECTIONS, dsn)
-        self.minconn = MAX_CONNECTIONS  # it closes returned connections above this number
+        self.minconn = MAX_CONNECTIONS  # psycopg2 closes returned connections above this number
         self._free = threading.BoundedSemaphore(MAX_CONNECTIONS)
         self._used_at: dict[int, float] = {}
-        self.lent: dict[int, Connection] = {}
+        self.in_use: dict[int, Connection] = {}
 
-    def lend(self) -> Connection:
+    def acquire(self) -> Connection:
         if not self._free.acquire(timeout=30):
             raise DatabaseAway("All database connections are in use.", "Try again in a moment.")
         try:
             while True:
                 con = self._open_or_reuse()
-                self.lent[id(con)] = con
+                self.in_use[id(con)] = con
                 used_at = self._used_at.pop(id(con), None)
-                if used_at is None:  # opened this instant
-                    con.autocommit = True  # a transaction begins and ends by statements of ours
+                if used_at is None:  # a new connection
+                    con.autocommit = True  # _GuardedCursor begins and ends transactions
                     return con
-                if not _has_been_closed(con) and (time.monotonic() - used_at < FRESH_S or _is_alive(con)):
+                if not _has_unread_data(con) and (time.monotonic() - used_at < TEST_AFTER_IDLE_S or _is_usable(con)):
                     return con
-                del self.lent[id(con)]
+                del self.in_use[id(con)]
                 self.putconn(con, close=True)
         except BaseException:
             self._free.release()
@@ -76,26 +76,26 @@ class _Pool(ThreadedConnectionPool):  # type: ignore[misc]  # psycopg2 has no ty
         except psycopg2.OperationalError:
             if load_settings().database_url is not None:
                 raise
-        connect_kwargs()  # the embedded server was killed: it comes back at the same place
+        connect_kwargs()  # restarts the embedded server, which was killed, at the same address
         return self.getconn()
 
-    def take_back(self, con: Connection) -> None:
+    def release(self, con: Connection) -> None:
         self._used_at[id(con)] = time.monotonic()
-        del self.lent[id(con)]
-        # One whose transaction could not be ended is not lent again: the server rolls back what it had begun.
+        del self.in_use[id(con)]
+        # Close a connection whose transaction did not end; the server then rolls it back.
         is_idle = con.info.transaction_status == TRANSACTION_STATUS_IDLE
         self.putconn(con, close=bool(con.closed) or not is_idle)
         self._free.release()
 
 
-def _has_been_closed(con: Connection) -> bool:
-    """Whether the server has said something to a connection that waits: then it was a farewell."""
-    waiting = select.poll()  # not select(), which refuses descriptors above 1023
-    waiting.register(con, select.POLLIN)
-    return bool(waiting.poll(0))
+def _has_unread_data(con: Connection) -> bool:
+    """Whether an idle connection has unread data: then the server has closed it."""
+    poll = select.poll()  # not select(), which refuses descriptors above 1023
+    poll.register(con, select.POLLIN)
+    return bool(poll.poll(0))
 
 
-def _is_alive(con: Connection) -> bool:
+def _is_usable(con: Connection) -> bool:
     try:
         with con.cursor() as cur:
             cur.execute("SELECT 1")
@@ -105,7 +105,7 @@ def _is_alive(con: Connection) -> bool:
 
 
 def connect_kwargs() -> dict[str, str]:
-    """Where the database is, as libpq knows it; starts the embedded server if it is the one in use.
+    """libpq's connection parameters of the database; starts the embedded server if it is in use.
 
     Raises
     ------
@@ -121,13 +121,13 @@ def connect_kwargs() -> dict[str, str]:
     except psycopg2.ProgrammingError:
         raise ConfigError(
             "DATABASE_URL is not a Postgres URL.",
-            "It has the form postgresql://user:password@host:5432/database?sslmode=require.",
-        ) from None  # libpq's text repeats the URL, password included
+            "Use the form postgresql://user:password@host:5432/database?sslmode=require.",
+        ) from None  # libpq's message contains the URL with the password
     return found
 
 
 def database_label() -> str:
-    """The database in words, without secrets, for pages and messages; asks no server."""
+    """A description of the database without secrets, for pages and messages; does not connect."""
     if load_settings().database_url is None:
         return f"embedded Postgres in {load_settings().home}"
     where = connect_kwargs()
@@ -144,7 +144,7 @@ def _pool() -> _Pool:
                 "application_name": "fcst",
                 "connect_timeout": "10",
                 "client_encoding": "UTF8",
-                # A network that swallows a connection without a word is noticed within a minute.
+                # Detects a silently dropped connection within a minute.
                 "keepalives_idle": "30",
                 "keepalives_interval": "10",
                 "keepalives_count": "3",
@@ -155,12 +155,12 @@ def _pool() -> _Pool:
 
 
 class _GuardedCursor(Cursor):  # type: ignore[misc]  # psycopg2 has no types
-    """Gives rows as dictionaries, in a transaction whose settings are ours. The server ends it where its client is
-    frozen or gone: such a client would hold its rows for ever.
+    """A cursor that returns rows as dictionaries and runs one transaction with its own settings.
 
-    It begins with the first statement. The settings travel with BEGIN, in one round trip, and end with the transaction.
-    A pooler that has no connection to the server holds BEGIN, and no later statement: so BEGIN has a limit of its own,
-    whatever the statements take.
+    The settings let the server end the transaction of a frozen or lost client, which would otherwise lock its rows
+    forever. The transaction begins with the first statement. The settings are sent with BEGIN, in one round trip, and
+    end with the transaction. A pooler without a free server connection delays BEGIN but no later statement, so only
+    BEGIN has a time limit.
     """
 
     has_begun = False
@@ -174,7 +174,7 @@ class _GuardedCursor(Cursor):  # type: ignore[misc]  # psycopg2 has no types
         super().copy_expert(statement, file, size)
 
     def end(self, how: str) -> None:
-        """COMMIT or ROLLBACK, where there is something to end."""
+        """Ends the transaction with COMMIT or ROLLBACK, if it has begun."""
         if self.has_begun:
             super().execute(how)
 
@@ -205,21 +205,23 @@ class _GuardedCursor(Cursor):  # type: ignore[misc]  # psycopg2 has no types
 
 @contextlib.contextmanager
 def transaction() -> Iterator[Cursor]:
-    """A cursor in a transaction of its own, whose rows are dictionaries; commits at the end, rolls back on any error.
+    """A cursor in a new transaction, with rows as dictionaries; commits at the end, rolls back on any error.
 
-    The client may not rest for more than 8 seconds between two statements.
+    The server ends the transaction after 8 idle seconds between two statements.
 
     Raises
     ------
     DatabaseAway
-        if the database cannot be reached; DatabaseFull, if its disk is full.
+        if the database cannot be reached.
+    DatabaseFull
+        if its disk is full.
     StoreError
         if it refuses a statement.
     """
     try:
         pool = _pool()
-        con = pool.lend()
-    except EmbeddedDown as exc:  # as on a full disk: it comes back when there is room
+        con = pool.acquire()
+    except EmbeddedDown as exc:  # for example a full disk; it can start again when space is free
         n_errors["away"] += 1
         raise DatabaseAway(exc.message, exc.hint) from exc
     except psycopg2.OperationalError as exc:
@@ -233,45 +235,47 @@ def transaction() -> Iterator[Cursor]:
             try:
                 yield cur
             except BaseException:
-                with contextlib.suppress(psycopg2.Error):  # whose connection is closed then
+                with contextlib.suppress(psycopg2.Error):  # pool.release closes the connection then
                     cur.end("ROLLBACK")
                 raise
             cur.end("COMMIT")
     except psycopg2.Error as exc:
-        is_away = _tells_of_absence(exc)
+        is_away = _is_retryable(exc)
         n_errors["away" if is_away else "refused"] += 1
         if exc.pgcode == DISK_FULL:
-            raise DatabaseFull("The disk of the database is full.", "Make room there, then try again.") from exc
+            raise DatabaseFull("The disk of the database is full.", "Free disk space there, then try again.") from exc
         if is_away:
-            raise DatabaseAway(f"The database went away: {_first_line(exc)}.", "Try again in a moment.") from exc
-        raise StoreError(f"The database refused: {_first_line(exc)}") from exc
+            raise DatabaseAway(
+                f"The database connection was lost: {_first_line(exc)}.", "Try again in a moment."
+            ) from exc
+        raise StoreError(f"The database refused the statement: {_first_line(exc)}") from exc
     finally:
-        pool.take_back(con)
+        pool.release(con)
 
 
 def break_off_statements() -> None:
-    """Has the server break off all that this process has asked for; who waits for it gets an error."""
+    """Cancels all running statements of this process on the server; their callers get an error."""
     with _pools_lock:
         pools = list(_pools.values())
-    for con in [con for pool in pools for con in list(pool.lent.values())]:
-        with contextlib.suppress(psycopg2.Error):  # it has ended this instant, or the server is away
+    for con in [con for pool in pools for con in list(pool.in_use.values())]:
+        with contextlib.suppress(psycopg2.Error):  # the connection just closed, or the server is unreachable
             con.cancel()
 
 
 def check_room(what: str, n_bytes: int = 1) -> None:
-    """Refuses what the embedded server has no room for: a full disk would take it down, with all work.
+    """Checks the free disk space of the embedded server; a full disk would stop the server and all work.
 
     Parameters
     ----------
     what
-        is to be written: `the weekly sales in the database`.
+        the data to be written, such as `the weekly sales in the database`.
     n_bytes
-        that it needs there, about; without it, whether there is any room.
+        their approximate size; by default, checks that any space is free.
 
     Raises
     ------
     NoRoom
-        if it does not fit. How much room another server has is not known here.
+        if the data do not fit. The free space of an external server is unknown and not checked.
     """
     settings = load_settings()
     if settings.database_url is not None:
@@ -282,18 +286,18 @@ def check_room(what: str, n_bytes: int = 1) -> None:
 
 
 def server_version() -> str:
-    """The version of the Postgres that answers, such as 16.4.
+    """The version of the Postgres server, such as 16.4.
 
     Raises
     ------
     StoreError
-        if none answers.
+        if the server does not answer.
     """
     return str((fetch_one("server_version") or {})["version"])
 
 
 def encryption() -> str | None:
-    """The protocol that encrypts the connection, such as TLSv1.3; empty without, None on a local socket."""
+    """The encryption protocol of the connection, such as TLSv1.3; empty if unencrypted, None on a local socket."""
     with transaction() as cur:
         info = cur.connection.info
         if info.ssl_in_use:
@@ -301,13 +305,13 @@ def encryption() -> str | None:
         return None if not info.host or info.host.startswith("/") else ""
 
 
-def _tells_of_absence(exc: psycopg2.Error) -> bool:
-    """Whether the same statement may succeed later: the connection broke, or the server is short of something.
+def _is_retryable(exc: psycopg2.Error) -> bool:
+    """Whether the same statement may succeed later: the connection was lost, or the server lacks resources.
 
-    By SQLSTATE: psycopg2's OperationalError is wider, and has limits in it that no patience moves.
+    Decides by SQLSTATE: psycopg2's OperationalError also covers permanent limits.
     """
     code = exc.pgcode
-    if code is None:  # from the client's side; a connection lost in mid-answer is a bare DatabaseError
+    if code is None:  # raised by the client; a connection lost during a response is a plain DatabaseError
         return (
             isinstance(exc, psycopg2.OperationalError | psycopg2.InterfaceError) or type(exc) is psycopg2.DatabaseError
         )
@@ -319,7 +323,7 @@ def _first_line(exc: Exception) -> str:
 
 
 def fetch_all(name: str | sql.Composed, /, **params: Any) -> list[dict[str, Any]]:
-    """The rows of the query called `name`, or of one that is built, in a transaction of its own."""
+    """The rows of the query `name`, or of a composed statement, in a transaction of its own."""
     with transaction() as cur:
         cur.execute(query(name) if isinstance(name, str) else name, params)
         rows: list[dict[str, Any]] = cur.fetchall()
@@ -327,13 +331,13 @@ def fetch_all(name: str | sql.Composed, /, **params: Any) -> list[dict[str, Any]
 
 
 def fetch_one(name: str | sql.Composed, /, **params: Any) -> dict[str, Any] | None:
-    """The first row of the query called `name`, or of one that is built; None without one."""
+    """The first row of the query `name`, or of a composed statement; None without rows."""
     rows = fetch_all(name, **params)
     return rows[0] if rows else None
 
 
 def fetch_frame(name: str | sql.Composed, /, **params: Any) -> pd.DataFrame:
-    """The rows of the query called `name`, or of one that is built, as a frame; without rows it has its columns too."""
+    """The rows of the query `name`, or of a composed statement, as a frame; it has its columns even without rows."""
     with transaction() as cur:
         cur.execute(query(name) if isinstance(name, str) else name, params)
         columns = [column.name for column in cur.description or ()]
@@ -342,31 +346,31 @@ def fetch_frame(name: str | sql.Composed, /, **params: Any) -> pd.DataFrame:
 
 
 def execute(name: str, /, **params: Any) -> int:
-    """Runs the statement called `name` in a transaction of its own; returns the number of rows it touched."""
+    """Runs the statement `name` in a transaction of its own; returns the number of affected rows."""
     with transaction() as cur:
         cur.execute(query(name), params)
         return int(cur.rowcount)
 
 
 class Writable(Protocol):
-    """Takes the bytes of a COPY."""
+    """Accepts the bytes of a COPY."""
 
     def write(self, data: bytes, /) -> int: ...
 
 
 class Reader(Writable, Protocol):
-    """Takes the bytes of a COPY, and works up the last of them when it is closed."""
+    """Accepts the bytes of a COPY, and processes the last of them on close."""
 
     def close(self) -> None: ...
 
 
 def copy_rows(statement: sql.Composed, params: dict[str, Any], reader: Reader) -> None:
-    """Streams the rows of a COPY that is built into a reader, in a transaction of its own."""
+    """Streams the rows of a COPY statement into a reader, in a transaction of its own, and closes the reader."""
     copy_out(statement, params, reader)
     reader.close()
 
 
 def copy_out(statement: sql.Composed, params: dict[str, Any], out: Writable) -> None:
-    """As `copy_rows`, into what stays open."""
+    """As `copy_rows`, without closing `out`."""
     with transaction() as cur:
         cur.copy_expert(cur.mogrify(statement.as_string(cur), params).decode(), out)

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 
 def reserve_id() -> int:
-    """An id for a dataset to come, so that its rows can be written with it."""
+    """Reserves a dataset id, so that rows can be prepared with it."""
     return int((fetch_one("reserve_dataset_id") or {})["dataset_id"])
 
 
@@ -44,17 +44,17 @@ def insert(
     run_token: str,
     on_progress: Callable[[str, int, int], None],
 ) -> None:
-    """Writes a dataset whole, in one transaction that also completes its ingest.
+    """Writes a complete dataset in one transaction that also completes its ingest.
 
     Parameters
     ----------
     on_progress
-        is called with what is being done, the bytes done, and the bytes in all.
+        called with the current step, the bytes done, and the total bytes.
 
     Raises
     ------
     StaleState
-        if the ingest is not this task's any more; nothing is written then.
+        if this task has lost the ingest; nothing is written then.
     """
     spec, report = files.spec, files.report
     with ExitStack() as stack, transaction() as cur:
@@ -87,7 +87,7 @@ def insert(
             ("copy_sales", rows, series),
             ("copy_sales_totals", totals, totals),
         ):
-            cur.copy_expert(query(name), _Watched(stream, file, progress))
+            cur.copy_expert(query(name), _CountedStream(stream, file, progress))
         attributes.insert_own(cur, dataset_id, files.attributes)
         if files.drivers is not None:
             drivers.insert_with(cur, dataset_id, files.drivers, is_own=True, who="")
@@ -98,17 +98,17 @@ def insert(
         done = {"ingest_id": ingest_id, "run_token": run_token, "dataset_id": dataset_id}
         cur.execute(query("complete_ingest"), done)
         if cur.fetchone() is None:
-            raise StaleState(f"Ingest {ingest_id} was taken over or cancelled while its rows were written.")
+            raise StaleState(f"Ingest {ingest_id} was taken over or cancelled while its rows were being written.")
 
 
 class Readable(Protocol):
-    """What COPY reads."""
+    """The source of a COPY."""
 
     def read(self, size: int = -1) -> bytes: ...
 
 
 class _Progress:
-    """How much of several files has been read."""
+    """Progress of reading several files."""
 
     def __init__(self, size: int, on_progress: Callable[[str, int, int], None]) -> None:
         self._size, self._on_progress, self._done = size, on_progress, 0
@@ -118,8 +118,8 @@ class _Progress:
         self._on_progress("saving the sales", self._done, self._size)
 
 
-class _Watched:
-    """A stream that is made of a file; the reading of the file is counted."""
+class _CountedStream:
+    """A stream derived from a file; reports how far the file has been read."""
 
     def __init__(self, stream: Readable, file: BinaryIO, progress: _Progress) -> None:
         self._stream, self._file, self._progress, self._place = stream, file, progress, 0
@@ -132,34 +132,36 @@ class _Watched:
 
 
 def count_dependents(dataset_id: int) -> Dependents:
-    """What is deleted with a dataset."""
+    """Counts of the rows that are deleted with a dataset."""
     return Dependents(**(fetch_one("count_dependents", dataset_id=dataset_id) or {}))
 
 
 def delete(dataset_id: int, who: str) -> None:
-    """Removes a dataset, its items and weeks, its jobs and their forecasts, in one transaction.
+    """Deletes a dataset, its items and weeks, its jobs and their forecasts, in one transaction.
 
     Raises
     ------
     InputError
-        if it is not there any more; Conflict, if a run of it has not ended. Nothing is removed then.
+        if it does not exist.
+    Conflict
+        if a run of it has not ended. Nothing is deleted then.
     """
     with transaction() as cur:
         cur.execute(query("lock_dataset"), {"dataset_id": dataset_id})
         found = cur.fetchone()
         if found is None:
-            raise NotFound(f"There is no dataset {dataset_id}.", "It may have been deleted already.")
+            raise NotFound(f"There is no dataset {dataset_id}.", "It may have been deleted.")
         cur.execute(query("count_dependents"), {"dataset_id": dataset_id})
         n_open = (cur.fetchone() or {})["n_open_jobs"]
         if n_open:
             raise Conflict(
                 f"{n_open} run{'s' if n_open > 1 else ''} of this dataset {'have' if n_open > 1 else 'has'} not ended.",
-                "Cancel or wait, then delete it.",
+                "Cancel them or wait until they end, then delete the dataset.",
             )
         cur.execute(query("list_dataset_jobs"), {"dataset_id": dataset_id})
         cur.execute(query("delete_jobs"), {"job_ids": [row["job_id"] for row in cur.fetchall()]})
         cur.execute(query("delete_dataset"), {"dataset_id": dataset_id})
-        cur.execute(query("delete_stock_settings_of_none"), {"name": found["name"]})
+        cur.execute(query("delete_orphaned_stock_settings"), {"name": found["name"]})
         record(cur, who, "delete", "dataset", dataset_id, _title(found))
 
 
@@ -168,12 +170,12 @@ def _title(row: dict[str, Any]) -> str:
 
 
 def list_unused(job_ids: list[int]) -> list[UnusedDataset]:
-    """Versions of which there is a newer one, and that no job uses, be it one of `job_ids`."""
+    """Old versions that no job uses; jobs in `job_ids` do not count."""
     return [UnusedDataset(**row) for row in fetch_all("list_unused_datasets", job_ids=job_ids)]
 
 
 def delete_unused(dataset_id: int, who: str) -> bool:
-    """Removes a dataset that no job uses; False if it is gone, or a job uses it by now."""
+    """Deletes a dataset that no job uses; False if it no longer exists or a job uses it."""
     with transaction() as cur:
         cur.execute(query("lock_dataset"), {"dataset_id": dataset_id})
         found = cur.fetchone()
@@ -181,24 +183,24 @@ def delete_unused(dataset_id: int, who: str) -> bool:
         if found is None or cur.fetchall():
             return False
         cur.execute(query("delete_dataset"), {"dataset_id": dataset_id})
-        cur.execute(query("delete_stock_settings_of_none"), {"name": found["name"]})
+        cur.execute(query("delete_orphaned_stock_settings"), {"name": found["name"]})
         record(cur, who, "delete", "dataset", dataset_id, _title(found))
     return True
 
 
 def find_by_columns(columns: list[str]) -> EarlierReading | None:
-    """How the newest dataset whose first file had these columns was read; None if there is none."""
+    """The read settings of the newest dataset whose first file had these columns; None without one."""
     row = fetch_one("find_dataset_by_columns", columns=json.dumps(columns))
     return None if row is None else EarlierReading.from_row(row)
 
 
 def list_versions(name: str) -> list[DatasetVersion]:
-    """All versions of a dataset, the newest first."""
+    """All versions of a dataset, newest first."""
     return [DatasetVersion(**row) for row in fetch_all("list_versions", name=name)]
 
 
 def list_all() -> list[ListedDataset]:
-    """All datasets, the newest first."""
+    """All datasets, newest first."""
     return [ListedDataset.from_row(row) for row in fetch_all("list_datasets")]
 
 
@@ -208,7 +210,7 @@ def get(dataset_id: int) -> Dataset:
     Raises
     ------
     InputError
-        if there is none with this id.
+        if it does not exist.
     """
     row = fetch_one("get_dataset", dataset_id=dataset_id) if 0 < dataset_id < 2**31 else None
     if row is None:
@@ -217,13 +219,13 @@ def get(dataset_id: int) -> Dataset:
 
 
 def find(name: str | None) -> int | None:
-    """The id of the newest dataset called `name`, or of the newest of all; None if there is none."""
+    """The id of the newest dataset, or of the newest one called `name`; None without one."""
     row = fetch_one("find_dataset", name=name)
     return None if row is None else int(row["dataset_id"])
 
 
 def list_items(dataset_id: int, selection: Selection, sort: ItemSort, limit: int | None, skip: int) -> list[Item]:
-    """Chosen items of a dataset in an order."""
+    """Selected items of a dataset, sorted."""
     chosen = item_filters.select(dataset_id, selection)
     statement = sql.SQL(query("list_items")).format(
         chosen=chosen.text, ended=item_filters.ENDED, new=item_filters.NEW, order=item_filters.ITEM_ORDERS[sort]
@@ -232,7 +234,7 @@ def list_items(dataset_id: int, selection: Selection, sort: ItemSort, limit: int
 
 
 def count_items(dataset_id: int, selection: Selection) -> ItemCounts:
-    """How many items are chosen, and what they sold."""
+    """Number and total units of the selected items."""
     chosen = item_filters.select(dataset_id, selection)
     rows = fetch_all(sql.SQL(query("count_items")).format(chosen=chosen.text), **chosen.params)
     return ItemCounts(
@@ -243,30 +245,30 @@ def count_items(dataset_id: int, selection: Selection) -> ItemCounts:
 
 
 def list_groups(dataset_id: int) -> dict[str, list[str]]:
-    """`family` and `class`, each with its names in order."""
+    """The names of each `family` and `class`, sorted."""
     rows = fetch_all("list_groups", dataset_id=dataset_id)
     return {name: [row["key"] for row in rows if row["grouped_by"] == name] for name in ("family", "class")}
 
 
 def list_demand_classes(dataset_id: int) -> set[str]:
-    """Those that items have."""
+    """The demand classes that occur in a dataset."""
     return {row["demand_class"] for row in fetch_all("list_demand_classes", dataset_id=dataset_id)}
 
 
 def find_shown_keys(dataset_id: int, keys: list[str]) -> dict[str, str]:
-    """Those of `keys` that are an item's key as tables show it -> the key."""
+    """The `keys` that match an item's key as tables display it -> the item's key."""
     statement = sql.SQL(query("find_shown_keys")).format(shown=for_spreadsheet("unique_id"))
     return {row["shown"]: row["unique_id"] for row in fetch_all(statement, dataset_id=dataset_id, keys=keys)}
 
 
 def missing_job_items(dataset_id: int, job_id: int, limit: int) -> tuple[int, list[str]]:
-    """How many items of a run a dataset does not have, and the first of them."""
+    """The number of a run's items that a dataset lacks, and the first of their keys."""
     rows = fetch_all("missing_job_items", dataset_id=dataset_id, job_id=job_id, limit=limit)
     return (rows[0]["n_found"] if rows else 0), [row["unique_id"] for row in rows]
 
 
 def page_of_items(dataset_id: int, after: int, limit: int, which: ItemFilter) -> list[RankedItem]:
-    """Items that match whose rank is above `after`, the largest sellers first."""
+    """Items that match with a rank above `after`, largest sellers first."""
     condition = item_filters.item_condition(dataset_id, which)
     statement = sql.SQL(query("page_of_items")).format(condition=condition.text)
     rows = fetch_all(statement, **condition.params, after=after, limit=limit)
@@ -274,6 +276,6 @@ def page_of_items(dataset_id: int, after: int, limit: int, which: ItemFilter) ->
 
 
 def find_items(dataset_id: int, unique_ids: list[str]) -> list[str]:
-    """Those of `unique_ids` that the dataset has, the largest sellers first."""
+    """The `unique_ids` that exist in the dataset, largest sellers first."""
     rows = fetch_all("find_items", dataset_id=dataset_id, unique_ids=unique_ids)
     return [row["unique_id"] for row in rows]

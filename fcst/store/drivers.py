@@ -1,4 +1,4 @@
-"""Drivers of datasets: their loads, and the values that these have for items week by week."""
+"""Drivers of datasets: driver loads, and their weekly values for items."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def insert_with(cur: Cursor, dataset_id: int, files: DriverFiles, is_own: bool, who: str) -> int:
-    """Writes a load within a transaction; returns its id."""
+    """Writes a driver load in the caller's transaction; returns its id."""
     cur.execute(
         query("insert_driver_load"),
         {
@@ -54,7 +54,7 @@ def _value_rows(driver_load_id: int, file: BinaryIO) -> Iterator[list[binary_cop
 
 
 def insert(dataset_id: int, files: DriverFiles, who: str) -> int:
-    """Adds a load to a dataset in one transaction; returns the load's id.
+    """Adds a driver load to a dataset in one transaction; returns the load's id.
 
     Raises
     ------
@@ -66,12 +66,12 @@ def insert(dataset_id: int, files: DriverFiles, who: str) -> int:
 
 
 def insert_of_ingest(dataset_id: int, files: DriverFiles, who: str, ingest_id: int, run_token: str) -> None:
-    """Adds a load to a dataset in one transaction that also completes its ingest.
+    """Adds a driver load to a dataset in one transaction that also completes its ingest.
 
     Raises
     ------
     StaleState
-        if the ingest is not this task's any more; nothing is written then.
+        if this task has lost the ingest; nothing is written then.
     """
     with transaction() as cur:
         _insert_held(cur, dataset_id, files, who)
@@ -79,7 +79,7 @@ def insert_of_ingest(dataset_id: int, files: DriverFiles, who: str, ingest_id: i
             query("complete_ingest"), {"ingest_id": ingest_id, "run_token": run_token, "dataset_id": dataset_id}
         )
         if cur.fetchone() is None:
-            raise StaleState(f"Ingest {ingest_id} was taken over or cancelled while its drivers were written.")
+            raise StaleState(f"Ingest {ingest_id} was taken over or cancelled while its drivers were being written.")
 
 
 def _insert_held(cur: Cursor, dataset_id: int, files: DriverFiles, who: str) -> int:
@@ -92,7 +92,7 @@ def _insert_held(cur: Cursor, dataset_id: int, files: DriverFiles, who: str) -> 
 
 
 def carry_plans(cur: Cursor, name: str, dataset_id: int) -> None:
-    """Gives a new version of a dataset the plans and calendars of the version before."""
+    """Copies plans and calendars from the previous version of a dataset to a new one."""
     cur.execute(query("list_plans_before"), {"name": name, "dataset_id": dataset_id})
     for row in cur.fetchall():
         cur.execute(query("carry_driver_load"), {**row, "dataset_id": dataset_id})
@@ -101,12 +101,14 @@ def carry_plans(cur: Cursor, name: str, dataset_id: int) -> None:
 
 
 def delete_load(dataset_id: int, driver_load_id: int, who: str) -> None:
-    """Removes a load that no run was submitted with.
+    """Deletes a driver load that no run has used.
 
     Raises
     ------
     NotFound
-        if the dataset has no such load; Conflict, if a run has used it.
+        if the dataset has no such load.
+    Conflict
+        if a run has used it.
     """
     if not 0 < driver_load_id < 2**31:
         raise _no_load(dataset_id, driver_load_id)
@@ -120,20 +122,20 @@ def delete_load(dataset_id: int, driver_load_id: int, who: str) -> None:
         if n_jobs:
             raise Conflict(
                 f"{n_jobs} run{'s' if n_jobs > 1 else ''} used these drivers.",
-                "Load a corrected file: it counts more than earlier ones.",
+                "Load a corrected file instead: later loads override earlier ones.",
             )
         cur.execute(query("delete_driver_load"), {"driver_load_id": driver_load_id})
         record(cur, who, "delete", "drivers", driver_load_id, load["source"])
 
 
 def list_loads(dataset_id: int, upto: int | None = None) -> list[DriverLoad]:
-    """The loads of a dataset, the earliest first; up to the one of that id where one is given."""
+    """The driver loads of a dataset, oldest first; optionally only up to the load with the id `upto`."""
     rows = fetch_all("list_driver_loads", dataset_id=dataset_id, upto=upto, only=None)
     return [DriverLoad.from_row(row) for row in rows]
 
 
 def get_load(dataset_id: int, driver_load_id: int) -> DriverLoad:
-    """One load of a dataset.
+    """One driver load of a dataset.
 
     Raises
     ------
@@ -148,14 +150,13 @@ def get_load(dataset_id: int, driver_load_id: int) -> DriverLoad:
 
 
 def _no_load(dataset_id: int, driver_load_id: int) -> NotFound:
-    return NotFound(f"Dataset {dataset_id} has no drivers of number {driver_load_id}.", "Look at its list.")
+    return NotFound(
+        f"Dataset {dataset_id} has no driver load {driver_load_id}.", "See the driver loads of the dataset."
+    )
 
 
 def values_of(items: Sequence[SalesRecord], loads: Sequence[DriverLoad]) -> dict[str, list[DriverValues]]:
-    """The values that loads have for items, by key: for the items themselves, and for groups that they are in.
-
-    Those of the earliest load come first.
-    """
+    """Driver values by item key, from values of the items and of their groups; oldest load first."""
     wanted = {load.key_of(item.unique_id, item.attributes) for load in loads for item in items} - {None}
     known: dict[tuple[int, str | None], list[DriverValues]] = {}
     for row in fetch_all("list_driver_values", load_ids=[load.driver_load_id for load in loads], keys=list(wanted)):
@@ -175,14 +176,14 @@ def values_of(items: Sequence[SalesRecord], loads: Sequence[DriverLoad]) -> dict
 def find_known(
     dataset_id: int, item_columns: list[str], grouped_by: str, key_columns: Sequence[str], keys: list[str]
 ) -> set[str]:
-    """Those of some keys that a dataset has an item, a part of an item's key, a family or a class for.
+    """The `keys` that match an item, a part of an item's key, a family or a class of a dataset.
 
     Parameters
     ----------
     item_columns
-        that the keys of the dataset's items are joined of.
+        columns that form the item keys of the dataset.
     key_columns
-        of a part: those that its keys are joined of.
+        for parts: the columns that form the keys.
     """
     if grouped_by == "part":
         places = places_in_key(item_columns, key_columns) or ()

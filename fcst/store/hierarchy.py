@@ -1,4 +1,4 @@
-"""What the forecasts of a run come to over the horizon, added up by attributes of its items."""
+"""Totals of a run's forecasts over the horizon, grouped by attributes of the items."""
 
 from typing import Any
 
@@ -25,18 +25,18 @@ _ORDERS: dict[GroupSort, str] = {
     GroupSort.UNDER: "g.bias NULLS LAST, ",
 }
 _BY_VALUE = r"g.value IS NULL, CASE WHEN g.value ~ '^[0-9]{1,15}$' THEN g.value::bigint END NULLS LAST, g.value"
-"""Numbers by their size, then texts, then the items without a value."""
+"""Order of group values: numbers by value, then texts, then missing values."""
 
 
 def sum_groups(
     job: Job, model: str, by: str, which: RunFilter, sort: GroupSort, limit: int | None, skip: int, n_levels: int
 ) -> list[GroupSums]:
-    """The items of a run that match, summed by an attribute or all together: a page of the groups in an order.
+    """A page of the totals of a run's items that match, grouped by an attribute or all together, sorted.
 
     Parameters
     ----------
     n_levels
-        of how many interval levels the distances are summed; 0: of none.
+        number of interval levels whose distances are summed.
     """
     condition = item_filters.run_condition(job, model, which)
     params = dict(condition.params)
@@ -62,7 +62,7 @@ def sum_groups(
 
 
 def count_groups(job: Job, model: str, by: str, which: RunFilter) -> int:
-    """How many groups there are."""
+    """The number of groups."""
     condition = item_filters.run_condition(job, model, which)
     params = dict(condition.params)
     statement = sql.SQL(query("count_groups")).format(

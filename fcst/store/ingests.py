@@ -1,4 +1,4 @@
-"""Ingests: the requests to read a file, from the user's wish to the dataset or the refusal."""
+"""Ingests: requests to load files, from submission to the dataset or the refusal."""
 
 import json
 
@@ -12,7 +12,7 @@ from fcst.store.queries import query
 
 
 def insert(spec: IngestSpec, who: str) -> int:
-    """Asks for a file to be read; returns the ingest's id."""
+    """Submits an ingest; returns its id."""
     with transaction() as cur:
         cur.execute(query("insert_ingest"), {"spec": spec.to_json()})
         ingest_id = int((cur.fetchone() or {})["ingest_id"])
@@ -21,12 +21,12 @@ def insert(spec: IngestSpec, who: str) -> int:
 
 
 def list_uploads() -> list[str]:
-    """The paths of uploads that may still be read: of loads that have not ended, and of those that had bad rows."""
+    """The paths of uploads that may still be needed: of loads that have not ended, and of loads with bad rows."""
     return [row["path"] for row in fetch_all("list_uploads")]
 
 
 def move_uploads(folder: str) -> None:
-    """Has all loads find their uploads in this folder, whichever home they were asked for in."""
+    """Changes the paths of all uploads to this folder, as after a restore into another home."""
     execute("move_uploads", folder=folder)
 
 
@@ -36,34 +36,34 @@ def get(ingest_id: int) -> Ingest | None:
 
 
 def list_open() -> list[Ingest]:
-    """Those that have not ended, the oldest first."""
+    """Ingests that have not ended, oldest first."""
     return [Ingest.from_row(row) for row in fetch_all("list_open_ingests")]
 
 
 def claim(worker_id: str) -> ClaimedIngest | None:
-    """The next ingest, now this supervisor's; None if nothing waits, or the schema is newer than this program."""
+    """Claims the next ingest for a supervisor; None if nothing waits, or the schema is newer than this program."""
     row = fetch_one("claim_ingest", worker_id=worker_id, schema_version=latest_version())
     return None if row is None else ClaimedIngest(**row)
 
 
 def begin(ingest_id: int, attempt: int, run_token: str) -> IngestSpec:
-    """The task takes the ingest.
+    """Begins an attempt at an ingest.
 
     Raises
     ------
     StaleState
-        if it has been taken already, or belongs to another attempt.
+        if the attempt has already begun, or is not the current one.
     """
     row = fetch_one("begin_ingest", ingest_id=ingest_id, attempt=attempt, run_token=run_token)
     if row is None:
-        raise StaleState(f"Ingest {ingest_id} is not in attempt {attempt} any more.")
+        raise StaleState(f"Ingest {ingest_id} is no longer in attempt {attempt}.")
     return IngestSpec.from_json(row["spec"])
 
 
 def set_progress(
     ingest_id: int, run_token: str, progress: str, phase_s: float, done_bytes: int = 0, total_bytes: int = 0
 ) -> None:
-    """What the reading does now, for `phase_s` seconds; the bytes are 0 where they are not known."""
+    """Stores the progress: the current step and its seconds so far; bytes are 0 if unknown."""
     execute(
         "set_ingest_progress",
         ingest_id=ingest_id,
@@ -81,7 +81,7 @@ def fail(ingest_id: int, attempt: int, error: FcstError) -> None:
 
 
 def request_cancel(ingest_id: int, who: str) -> bool:
-    """Notes that the user wants it to stop; False if it has ended, or was asked to before."""
+    """Requests the cancellation of an ingest; False if it has ended or a request exists."""
     with transaction() as cur:
         cur.execute(query("request_ingest_cancel"), {"ingest_id": ingest_id})
         is_new: bool = cur.rowcount > 0
@@ -91,20 +91,20 @@ def request_cancel(ingest_id: int, who: str) -> bool:
 
 
 def cancel_waiting() -> list[int]:
-    """Ends those that are to stop and that nobody runs; returns their ids."""
+    """Cancels ingests with a cancel request that no supervisor runs; returns their ids."""
     return [row["ingest_id"] for row in fetch_all("cancel_waiting_ingests")]
 
 
 def cancel(ingest_id: int, attempt: int) -> None:
-    """Ends one that this supervisor runs."""
+    """Cancels an ingest that this supervisor runs."""
     execute("cancel_ingest", ingest_id=ingest_id, attempt=attempt)
 
 
 def release_lost(worker_id: str, running: list[int], lost: list[str]) -> None:
-    """Gives back what lost supervisors hold, and what this one claimed and does not know of; `running` are its own."""
+    """Releases ingests of lost supervisors, and those claimed by this one that are not in `running`."""
     execute("release_lost_ingests", worker_id=worker_id, running=running, lost=lost)
 
 
 def release(ingest_id: int, attempt: int) -> None:
-    """Gives the ingest back, to be tried again."""
+    """Releases an ingest for another attempt."""
     execute("release_ingest", ingest_id=ingest_id, attempt=attempt)

@@ -1,4 +1,4 @@
-"""Filters, orders and selections of items as SQL. Values are parameters; nothing of them is in the text."""
+"""Filters, sort orders and selections of items as SQL. Values are passed as parameters, never in the SQL text."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -26,7 +26,7 @@ from fcst.store.queries import query
 
 @dataclass(frozen=True)
 class Part:
-    """A part of a statement, with the parameters that it names."""
+    """A part of a statement, with its parameters."""
 
     text: sql.Composed
     params: dict[str, Any]
@@ -38,12 +38,12 @@ _LAST = _DATASET.format(sql.Identifier("last_wk_end_dt"))
 ENDED = sql.SQL("(NOT d.is_added AND (d.last_sale_dt IS NULL OR d.last_sale_dt <= {} - {}))").format(
     _LAST, sql.Literal(7 * ENDED_AFTER_WEEKS)
 )
-"""Whether the item d of a dataset has ended."""
+"""Condition: the item d of a dataset has ended."""
 
 NEW = sql.SQL("(d.first_wk_end_dt > greatest({}, {} - {}))").format(
     _DATASET.format(sql.Identifier("first_wk_end_dt")), _LAST, sql.Literal(7 * NEW_WITHIN_WEEKS)
 )
-"""Whether it is new, unless it has ended."""
+"""Condition: the item d is new; ended items may match too."""
 
 _IN_COLUMNS = {
     "family": sql.SQL("d.family"),
@@ -64,15 +64,15 @@ ITEM_ORDERS: dict[ItemSort, sql.SQL] = {
 
 
 def threshold(name: str, stored: str) -> sql.Composed:
-    """A threshold of attention as SQL: as it was set for the dataset's name, or the usual one.
+    """An attention threshold as SQL: the value set for the dataset's name, or the default.
 
     Parameters
     ----------
     stored
-        SQL of those that were set.
+        SQL expression for the thresholds that were set.
     """
-    usual = sql.Literal(getattr(Thresholds(), name))
-    return sql.SQL("COALESCE(({} ->> {})::float8, {})").format(sql.SQL(stored), sql.Literal(name), usual)
+    default = sql.Literal(getattr(Thresholds(), name))
+    return sql.SQL("COALESCE(({} ->> {})::float8, {})").format(sql.SQL(stored), sql.Literal(name), default)
 
 
 _WORTH = sql.SQL("d.total_units * CASE WHEN {} THEN COALESCE(d.price, 0) ELSE 1 END").format(
@@ -82,7 +82,7 @@ _WORTH = sql.SQL("d.total_units * CASE WHEN {} THEN COALESCE(d.price, 0) ELSE 1 
 ABC = sql.SQL("CASE WHEN {worth} >= {a} THEN 'A' WHEN {worth} >= {b} THEN 'B' ELSE 'C' END").format(
     worth=_WORTH, a=_DATASET.format(sql.Identifier("abc_a")), b=_DATASET.format(sql.Identifier("abc_b"))
 )
-"""The class of the item d by what it sold, beside the others of its dataset."""
+"""The ABC class of the item d: its share of the dataset's sales."""
 
 _SET = """(SELECT t.thresholds FROM fcst_app.attention_thresholds t JOIN fcst_app.datasets n ON n.name = t.dataset
            WHERE n.dataset_id = %(dataset_id)s)"""
@@ -90,7 +90,7 @@ _SET = """(SELECT t.thresholds FROM fcst_app.attention_thresholds t JOIN fcst_ap
 XYZ = sql.SQL("CASE WHEN {wape} < {x} THEN 'X' WHEN {wape} < {y} THEN 'Y' ELSE 'Z' END").format(
     wape=sql.SQL("p.abs_error / NULLIF(p.actual, 0)"), x=threshold("x_below", _SET), y=threshold("y_below", _SET)
 )
-"""The class of the item p of a run by how well its forecast did in backtests."""
+"""The XYZ class of the item p of a run: the backtest accuracy of its forecast."""
 
 _TAKEN = {
     Take.LARGEST: sql.SQL("ORDER BY d.sales_rank LIMIT %(n_taken)s"),
@@ -100,7 +100,7 @@ _TAKEN = {
 
 
 def item_condition(dataset_id: int, which: ItemFilter) -> Part:
-    """What the items d of a dataset must have."""
+    """The condition for the items d of a dataset."""
     parts: list[sql.Composable] = [sql.SQL("TRUE")]
     params: dict[str, Any] = {"dataset_id": dataset_id}
     for name, values in (
@@ -137,21 +137,21 @@ def item_condition(dataset_id: int, which: ItemFilter) -> Part:
 
 
 def attribute_value(name: str, key: str, params: dict[str, Any]) -> sql.Composable:
-    """The value that the item d of a dataset has of an attribute; NULL where it has none.
+    """SQL of an attribute's value for the item d of a dataset; NULL if it has none.
 
     Parameters
     ----------
     key
-        under which the name becomes one of the `params`.
+        the parameter name for `name`; added to `params`.
     """
     params[key] = name
     value = sql.SQL("(d.attributes ->> {})").format(sql.Placeholder(key))
-    # A part of the key may be called family: then the column has nothing.
+    # A key column may be called family; then the column d.family is empty.
     return sql.SQL("COALESCE({}, {})").format(_IN_COLUMNS[name], value) if name in _IN_COLUMNS else value
 
 
 def select(dataset_id: int, selection: Selection) -> Part:
-    """The items of a dataset that are selected, as a statement to read from."""
+    """A statement that selects the chosen items of a dataset."""
     condition = item_condition(dataset_id, selection.which)
     parts, params = [condition.text], dict(condition.params)
     if selection.keys is not None:
@@ -168,11 +168,11 @@ def select(dataset_id: int, selection: Selection) -> Part:
 
 
 JOINED = sql.SQL(query("joined_to_rows"))
-"""What the items p of a run are joined to, for conditions and orders."""
+"""Joins for the items p of a run, needed by conditions and sort orders."""
 
 
 def run_condition(job: Job, model: str, which: RunFilter) -> Part:
-    """What the items p of a run must have: d is the dataset's row, f the forecast of one model, v the review."""
+    """The condition for the items p of a run: d is the dataset's row, f the model's forecast, v the review."""
     of_dataset = item_condition(job.dataset_id, which)
     parts: list[sql.Composable] = [of_dataset.text] if not which.has_keys_only else [sql.SQL("TRUE")]
     params = of_dataset.params | {"job_id": job.job_id, "model": model}
@@ -196,7 +196,7 @@ def run_condition(job: Job, model: str, which: RunFilter) -> Part:
 
 
 def select_job_items(job: Job, model: str, which: RunFilter, order: RunOrder = BY_SALES) -> Part:
-    """The items of a run that match, as a statement to read from: `unique_id, sales_rank`, a `value` to order by, and
+    """A statement that selects the items of a run that match: `unique_id, sales_rank`, the sort key `value`, and
     `final, reasons` of one model."""
     condition = run_condition(job, model, which)
     text = sql.SQL(query("chosen_job_items")).format(
@@ -206,7 +206,7 @@ def select_job_items(job: Job, model: str, which: RunFilter, order: RunOrder = B
 
 
 def run_rows(job: Job, model: str) -> sql.Composed:
-    """The items p of a run with what the forecasts of one model come to, as a statement to read from."""
+    """A statement that selects the items p of a run with the forecast totals of one model."""
     parts = [sql.SQL(query("rows_with_forecast"))]
     if job.n_completed < job.n_items or model not in job.spec.models:
         parts.append(sql.SQL(query("rows_without_forecast")).format(sold=sold_lately(sql.Literal(job.spec.h))))
@@ -214,12 +214,12 @@ def run_rows(job: Job, model: str) -> sql.Composed:
 
 
 def sold_lately(h: sql.Composable) -> sql.Composed:
-    """`sold, last_year, is_whole` of the sales s of an item, for so many weeks ahead, as a statement to read from."""
+    """A statement that selects `sold, last_year, is_whole` of the sales s of an item, for a horizon of `h` weeks."""
     return sql.SQL(query("sold_lately")).format(h=h)
 
 
 def within(column: str, job: Job, model: str, which: RunFilter) -> Part:
-    """AND, and that the item of a row is one of those that match; `column` is its key, as in `f.unique_id`."""
+    """An AND condition: the row's item matches. `column` is the item key, such as `f.unique_id`."""
     if which.is_empty:
         return Part(sql.SQL("").format(), {"job_id": job.job_id})
     if which.has_keys_only:
@@ -229,12 +229,12 @@ def within(column: str, job: Job, model: str, which: RunFilter) -> Part:
 
 
 def among(column: str) -> sql.Composed:
-    """AND, and that the item of a row is one of the parameter `keys`."""
+    """An AND condition: the row's item is in the parameter `keys`."""
     return sql.SQL("AND {} = ANY (%(keys)s::text[])").format(sql.Identifier(*column.split(".")))
 
 
 def _run_value(order: RunOrder) -> sql.Composable:
-    """What the items p of a run are ordered by; the least first."""
+    """The sort key of the items p of a run, for ascending order."""
     if order.sort == RunSort.SALES:
         return sql.SQL("p.sales_rank")
     if order.sort == RunSort.KEY:
@@ -257,7 +257,7 @@ _NUMBERS: dict[RunSort, str] = {
 
 
 def contains(word: str) -> str:
-    """A pattern of LIKE for texts that have `word` in them, to the letter."""
+    """A LIKE pattern for texts that contain `word`, with wildcards escaped."""
     return "%" + word.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
 
 

@@ -1,4 +1,4 @@
-"""Jobs: submitted whole, with all their batches and items; cancelled; tried again."""
+"""Jobs: submit with all batches and items, list, cancel, retry, delete."""
 
 import json
 from datetime import datetime
@@ -32,16 +32,17 @@ def insert(
     Parameters
     ----------
     selection
-        which items of the dataset; the largest sellers run first.
+        the items to forecast; the largest sellers run first.
     idempotency
-        (caller, key, fingerprint) of a request: another one of the same caller and key gets the job that the first of
-        them made.
+        (caller, key, fingerprint) of a request. A repeated request with the same caller and key returns the job of the
+        first one.
 
     Raises
     ------
     NotFound
-        if there is no such dataset any more; Conflict, if the key was used for a request with another fingerprint, or
-        the earlier run that is selected from is gone.
+        if the dataset was deleted.
+    Conflict
+        if the key was used for a request with another fingerprint, or the run whose items are selected was deleted.
     """
     chosen = item_filters.select(dataset_id, selection)
     with transaction() as cur:
@@ -54,7 +55,7 @@ def insert(
         cur.execute(statement, chosen.params)
         n_items = int((cur.fetchone() or {})["n_items"])
         if not n_items:
-            raise Conflict("None of the chosen items is there.", "Choose the items again.")
+            raise Conflict("None of the chosen items exists.", "Choose the items again.")
         n_batches = -(-n_items // spec.batch_size)
         cur.execute(
             query("insert_job"),
@@ -76,32 +77,34 @@ def insert(
             cur.execute(query("insert_learning"), {"job_id": job_id})
         statement = sql.SQL(query("insert_job_items")).format(chosen=chosen.text)
         cur.execute(statement, chosen.params | {"job_id": job_id, "batch_size": spec.batch_size})
-        if cur.rowcount != n_items:  # an earlier run was deleted since they were counted
-            raise Conflict("Some of the chosen items have gone meanwhile.", "Choose the items again.")
+        if cur.rowcount != n_items:  # the run whose items are selected was deleted after the count
+            raise Conflict("Some of the chosen items were deleted meanwhile.", "Choose the items again.")
         statistics.analyze_job(cur, n_items)
         adjustments.carry(cur, job_id)
         if idempotency is not None:
-            of_request = {"who": idempotency[0], "key": idempotency[1], "job_id": job_id}
-            cur.execute(query("fill_idempotency_key"), of_request)
+            request = {"who": idempotency[0], "key": idempotency[1], "job_id": job_id}
+            cur.execute(query("fill_idempotency_key"), request)
         record(cur, who, "submit", "job", job_id, name)
     return job_id, True
 
 
 def _take_key(cur: Cursor, who: str, key: str, fingerprint: str) -> int | None:
-    """The job that was made under a key before; None where this transaction is the first. Another that is about to
-    make one is waited for."""
+    """Reserves an idempotency key; returns the job that already has it, or None.
+
+    Waits for a concurrent transaction that holds the same key.
+    """
     cur.execute(query("forget_idempotency_keys"))
     while True:
         cur.execute(query("take_idempotency_key"), {"who": who, "key": key, "fingerprint": fingerprint})
         if cur.rowcount:
             return None
         cur.execute(query("find_idempotency_key"), {"who": who, "key": key})
-        if (found := cur.fetchone()) is not None:  # else its job was deleted this instant
+        if (found := cur.fetchone()) is not None:  # None: its job has just been deleted
             return _job_of(found, key, fingerprint)
 
 
 def find_of_key(who: str, key: str, fingerprint: str) -> int | None:
-    """The job that was made under an idempotency key; None if there is none.
+    """The job with an idempotency key; None without one.
 
     Raises
     ------
@@ -115,7 +118,7 @@ def find_of_key(who: str, key: str, fingerprint: str) -> int | None:
 def _job_of(found: dict[str, Any], key: str, fingerprint: str) -> int:
     if found["fingerprint"] != fingerprint:
         raise Conflict(
-            f"The idempotency key {key!r} was used for another request.", "Take a new key for each new request."
+            f"The idempotency key {key!r} was used for another request.", "Use a new key for each new request."
         )
     return int(found["job_id"])
 
@@ -123,7 +126,7 @@ def _job_of(found: dict[str, Any], key: str, fingerprint: str) -> int:
 def find(
     statuses: list[str] | None, dataset_id: int | None, words: str, limit: int | None, skip: int
 ) -> tuple[list[Job], int]:
-    """Jobs that a filter lets through, the newest first, and how many there are of those."""
+    """A page of the jobs that match, newest first, and the number of all that match."""
     rows = fetch_all(
         "list_jobs", job_id=None, statuses=statuses, dataset_id=dataset_id, words=words, limit=limit, skip=skip
     )
@@ -143,7 +146,7 @@ def get(job_id: int) -> Job:
     Raises
     ------
     NotFound
-        if there is none with this id.
+        if it does not exist.
     """
     row = None
     if 0 < job_id < 2**31:
@@ -154,7 +157,7 @@ def get(job_id: int) -> Job:
 
 
 def _no_such_job(job_id: int) -> NotFound:
-    return NotFound(f"There is no job {job_id}.", "The page Runs lists all; so does the command status.")
+    return NotFound(f"Run {job_id} does not exist.", "See all runs on the page Runs, or with the command status.")
 
 
 def has_any() -> bool:
@@ -168,45 +171,45 @@ def has_open() -> bool:
 
 
 def has_forecasts() -> bool:
-    """Whether an item of any run has completed."""
+    """Whether any run has a completed item."""
     return bool((fetch_one("has_forecasts") or {})["found"])
 
 
 def count_by_status() -> dict[str, int]:
-    """status -> number of jobs; of open ones it is derived."""
+    """status -> number of jobs; the status of open jobs is derived from their batches."""
     return {row["status"]: row["n"] for row in fetch_all("count_jobs")}
 
 
 def count_open_batches() -> dict[Stage, tuple[int, float]]:
-    """stage -> how many batches of open jobs are in it, and the seconds since the oldest of them came."""
+    """stage -> number of batches of open jobs, and seconds since the first of them entered the stage."""
     return {Stage(row["stage"]): (row["n"], row["age_s"]) for row in fetch_all("count_open_batches")}
 
 
 def find_pace(models: tuple[str, ...], learns: bool, dataset: str, n_items: int, host: str) -> Pace | None:
-    """What the run took on this host that is most like one of these models; None without any."""
-    asked = {"models": json.dumps(models), "learns": learns, "dataset": dataset, "n_items": n_items, "host": host}
-    row = fetch_one("find_pace", **asked)
+    """The speed of the most similar earlier run with these models on this host; None without one."""
+    params = {"models": json.dumps(models), "learns": learns, "dataset": dataset, "n_items": n_items, "host": host}
+    row = fetch_one("find_pace", **params)
     return None if row is None else Pace(**row)
 
 
 def newest_of_item(dataset_id: int, unique_id: str) -> int | None:
-    """The newest job, on any version of a dataset, that has forecast an item; None without one."""
+    """The newest job with a forecast of an item, on any version of the dataset; None without one."""
     row = fetch_one("newest_job_of_item", dataset_id=dataset_id, unique_id=unique_id)
     return None if row is None else int(row["job_id"])
 
 
 def last_changes(job_ids: list[int]) -> dict[int, datetime]:
-    """When a batch of each of some jobs last changed its stage."""
+    """job -> when one of its batches last changed its stage."""
     return {row["job_id"]: row["at"] for row in fetch_all("last_changes", job_ids=job_ids)}
 
 
 def list_keys(job_id: int) -> list[str]:
-    """The keys of a job's items, the largest sellers first."""
+    """The keys of a job's items, largest sellers first."""
     return [row["unique_id"] for row in fetch_all("list_job_keys", job_id=job_id)]
 
 
 def request_cancel(job_id: int, who: str) -> bool:
-    """Asks the job to stop and ends its waiting batches; False if it has ended or was asked already."""
+    """Requests a cancel and cancels the waiting batches; False if the job has ended or has a cancel request."""
     with transaction() as cur:
         cur.execute(query("lock_job"), {"job_id": job_id})
         cur.execute(query("request_cancel"), {"job_id": job_id})
@@ -219,17 +222,19 @@ def request_cancel(job_id: int, who: str) -> bool:
 
 
 def retry(job_id: int, unique_ids: list[str] | None, who: str) -> int:
-    """Opens an ended job again for its failed and cancelled items; returns how many there are.
+    """Reopens an ended job to retry its failed and cancelled items; returns their number.
 
     Parameters
     ----------
     unique_ids
-        only those of them, if given; the others stay as they ended.
+        retry only these items; None: all that failed or were cancelled.
 
     Raises
     ------
     NotFound
-        if there is no such job; Conflict, if it is still running.
+        if it does not exist.
+    Conflict
+        if it is still running.
     """
     with transaction() as cur:
         cur.execute(query("lock_job"), {"job_id": job_id})
@@ -237,7 +242,7 @@ def retry(job_id: int, unique_ids: list[str] | None, who: str) -> int:
         if row is None:
             raise _no_such_job(job_id)
         if row["status"] is None:
-            raise Conflict(f"Job {job_id} is still running.", "Wait for its end, or cancel it first.")
+            raise Conflict(f"Run {job_id} is still running.", "Wait until it ends, or cancel it first.")
         n_items = _retry_items(cur, job_id, unique_ids, None)
         if n_items:
             record(cur, who, "retry", "job", job_id, f"{n_items:,} items")
@@ -245,13 +250,14 @@ def retry(job_id: int, unique_ids: list[str] | None, who: str) -> int:
 
 
 def retry_batch(job_id: int, batch_id: int, who: str) -> int:
-    """Has the failed and cancelled items of one batch computed again, also while others of its job run; returns how
-    many there are.
+    """Retries the failed and cancelled items of one batch, also while other batches run; returns their number.
 
     Raises
     ------
     NotFound
-        if the job has no such batch; Conflict, if it has not failed or been cancelled, or its job is about to stop.
+        if the job has no such batch.
+    Conflict
+        if it has not failed or been cancelled, or its job is being cancelled.
     """
     with transaction() as cur:
         cur.execute(query("lock_job"), {"job_id": job_id})
@@ -259,14 +265,14 @@ def retry_batch(job_id: int, batch_id: int, who: str) -> int:
         cur.execute(query("lock_batch"), {"job_id": job_id, "batch_id": batch_id if batch_id < 2**63 else 0})
         batch = cur.fetchone()
         if batch is None:
-            raise NotFound(f"Job {job_id} has no batch {batch_id}.", "The command batches lists those it has.")
+            raise NotFound(f"Run {job_id} has no batch {batch_id}.", "List its batches with the command batches.")
         if batch["stage"] not in (Stage.FAILED, Stage.CANCELLED):
             raise Conflict(
                 f"Batch {batch_id} is in the stage {batch['stage']}.",
-                "Only one that failed or was cancelled runs again.",
+                "Only failed and cancelled batches can be retried.",
             )
         if job["status"] is None and job["cancel_requested_at"] is not None:
-            raise Conflict(f"Job {job_id} is being cancelled.", "Wait for its end.")
+            raise Conflict(f"Run {job_id} is being cancelled.", "Wait until it ends.")
         n_items = _retry_items(cur, job_id, None, batch_id)
         record(cur, who, "retry", "job", job_id, f"batch {batch_id}, {n_items:,} items")
     return n_items
@@ -283,13 +289,13 @@ def _retry_items(cur: Cursor, job_id: int, unique_ids: list[str] | None, batch_i
 
 
 def freeze_ended() -> None:
-    """Gives every job whose last batch has ended its status for good."""
+    """Sets the final status of jobs whose last batch has ended."""
     with transaction() as cur:
         _freeze_ended(cur)
 
 
 def _freeze_ended(cur: Cursor) -> None:
-    # Locked first and looked at in a second statement: one that waited for a retry would not see what that has opened.
+    # Lock first, then read in a second statement: a single statement that waited for a retry would miss its changes.
     cur.execute(query("lock_ended_jobs"))
     job_ids = [row["job_id"] for row in cur.fetchall()]
     if job_ids:
@@ -298,16 +304,16 @@ def _freeze_ended(cur: Cursor) -> None:
 
 
 def list_ended(days: int | None, n_kept: int | None) -> list[EndedJob]:
-    """Jobs that ended more than `days` ago, or all that have ended but the last `n_kept`; the oldest first."""
+    """Jobs that ended more than `days` ago, or all ended jobs except the last `n_kept`; oldest first."""
     return [EndedJob.from_row(row) for row in fetch_all("list_ended_jobs", days=days, n_kept=n_kept)]
 
 
 def delete_ended(job_id: int, finished_at: datetime, who: str) -> bool:
-    """Removes a job with all that is its own; False if it is gone, or was tried again since it ended then."""
+    """Deletes a job with all its data; False if it no longer exists, or was retried after `finished_at`."""
     with transaction() as cur:
         cur.execute(query("lock_ended_job"), {"job_id": job_id, "finished_at": finished_at})
-        is_there = cur.fetchone() is not None
-        if is_there:
+        exists = cur.fetchone() is not None
+        if exists:
             cur.execute(query("delete_jobs"), {"job_ids": [job_id]})
             record(cur, who, "delete", "job", job_id)
-    return is_there
+    return exists

@@ -1,4 +1,4 @@
-"""What runs have learnt across their items, by weeks before the end of their dataset."""
+"""Parameters learnt across the items of a run, by weeks before the end of its dataset."""
 
 import json
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from fcst.store.queries import query
 
 
 def replace(cur: Cursor, job_id: int, learned: Mapping[int, LearnedRecord]) -> None:
-    """Writes what a run has learnt, in the caller's transaction; what an earlier attempt wrote goes."""
+    """Writes the learnt parameters of a run, replacing those of an earlier attempt, in the caller's transaction."""
     cur.execute(query("delete_learned"), {"job_id": job_id})
     for weeks_ago, record in learned.items():
         values = {"summary": json.dumps(dict(record.summary)), "content": record.content}
@@ -20,11 +20,11 @@ def replace(cur: Cursor, job_id: int, learned: Mapping[int, LearnedRecord]) -> N
 
 
 def contents(job_id: int) -> dict[int, bytes]:
-    """weeks before the end -> what batches load."""
+    """weeks before the end -> learnt parameters, serialized for batches."""
     return {row["weeks_ago"]: bytes(row["content"]) for row in fetch_all("list_learned", job_id=job_id)}
 
 
 def summary(job_id: int) -> dict[str, Any]:
-    """What people read of it: of all weeks; empty where the run has learnt nothing."""
+    """A readable summary over all weeks; empty if the run has learnt nothing."""
     rows = fetch_all("learned_summary", job_id=job_id)
     return dict(rows[0]["summary"]) if rows else {}

@@ -1,4 +1,4 @@
-"""Lifecycles of a dataset's items: what counts now, and what counted when a run was submitted."""
+"""Lifecycles of a dataset's items: the current ones, and those at the time of a run's submission."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -14,15 +14,15 @@ from fcst.store.database import fetch_all, fetch_one, transaction
 from fcst.store.queries import query
 
 MAX_NAMED = 10
-"""Items that a sentence names."""
+"""Maximum number of items listed in a message."""
 
 Check = Callable[[Mapping[str, bool], Mapping[str, Sequence[str]]], None]
-"""Raises InputError where lifecycles cannot be saved. It gets items of the dataset -> whether they have own sales, and
-items whose history begins with that of others -> those."""
+"""Raises InputError if lifecycles cannot be saved. Arguments: item of the dataset -> whether it has sales of its own;
+item -> the items whose history precedes its own."""
 
 
 def find(dataset_id: int, limit: int | None, skip: int = 0) -> list[StoredLifecycle]:
-    """A page of the lifecycles that count now, by item."""
+    """A page of the current lifecycles, by item."""
     return [
         StoredLifecycle.from_row(row)
         for row in fetch_all("list_lifecycles", dataset_id=dataset_id, limit=limit, skip=skip)
@@ -30,41 +30,44 @@ def find(dataset_id: int, limit: int | None, skip: int = 0) -> list[StoredLifecy
 
 
 def count(dataset_id: int) -> int:
-    """How many lifecycles count now."""
+    """The number of current lifecycles."""
     return int((fetch_one("count_lifecycles", dataset_id=dataset_id) or {})["n_found"])
 
 
 def last_change(dataset_id: int) -> int:
-    """The number of the last change of a dataset's lifecycles; 0 where there was none."""
+    """The number of the last change of a dataset's lifecycles; 0 without changes."""
     return int((fetch_one("last_lifecycle_change", dataset_id=dataset_id) or {"lifecycle": 0})["lifecycle"])
 
 
 def known_at(dataset_id: int, change: int, unique_ids: Sequence[str]) -> list[Lifecycle]:
-    """The lifecycles of some items as of a change."""
+    """The lifecycles of some items as of a change number."""
     rows = fetch_all("lifecycles_at", dataset_id=dataset_id, change=change, unique_ids=list(unique_ids))
     return [lifecycle_of(row) for row in rows]
 
 
 def replaced_at(dataset_id: int, change: int, unique_ids: Sequence[str]) -> list[tuple[str, date | None]]:
-    """Those of some items that others replace, as of a change, each with the day on which one of these is launched;
-    None: it has not sold yet, and no day is known."""
+    """The given items that others replace, as of a change number, each with the launch day of a replacement.
+
+    The day is None if the replacement has no sales and no known launch day.
+    """
     rows = fetch_all("replaced_at", dataset_id=dataset_id, change=change, unique_ids=list(unique_ids))
     return [(row["unique_id"], row["launch"]) for row in rows]
 
 
 def save(dataset_id: int, lifecycles: Sequence[Lifecycle], who: str, check: Check) -> None:
-    """Writes lifecycles in place of those that their items have, in one transaction; items that the dataset lacks are
-    added to it.
+    """Saves lifecycles, replacing those of the same items, in one transaction; adds missing items to the dataset.
 
     Parameters
     ----------
     check
-        is called while no other change of the dataset's lifecycles can come between.
+        called while the dataset's lifecycles are locked.
 
     Raises
     ------
     NotFound
-        if the dataset was deleted; InputError, as `check` says. Nothing is saved then.
+        if the dataset was deleted.
+    InputError
+        raised by `check`. Nothing is saved then.
     """
     rows = [
         {
@@ -93,8 +96,9 @@ def save(dataset_id: int, lifecycles: Sequence[Lifecycle], who: str, check: Chec
 
 
 def remove(dataset_id: int, unique_id: str, who: str) -> bool:
-    """An item's lifecycle counts no longer, for runs to come; False if it has none. An item that was added for it goes,
-    unless a run has it.
+    """Removes an item's lifecycle for future runs; False if it has none.
+
+    Also deletes an item that was added for the lifecycle, unless a run has it.
 
     Raises
     ------
@@ -113,14 +117,14 @@ def remove(dataset_id: int, unique_id: str, who: str) -> bool:
 
 
 def _add_items(cur: Cursor, dataset_id: int) -> None:
-    """Adds the items that lifecycles name and the dataset does not have."""
+    """Adds items that have lifecycles but are missing in the dataset."""
     cur.execute(query("add_items_of_lifecycles"), {"dataset_id": dataset_id})
     attributes.describe_added(cur, dataset_id)
     cur.execute(query("count_items_again"), {"dataset_id": dataset_id})
 
 
 def _next_change(cur: Cursor, dataset_id: int) -> int:
-    """A number for a change, while no other one changes the dataset."""
+    """Locks the dataset's lifecycles and returns a new change number."""
     cur.execute(query("next_lifecycle_change"), {"dataset_id": dataset_id})
     if (row := cur.fetchone()) is None:
         raise NotFound(f"Dataset {dataset_id} was deleted.", "Choose another.")
@@ -128,8 +132,10 @@ def _next_change(cur: Cursor, dataset_id: int) -> int:
 
 
 def carry(cur: Cursor, name: str, dataset_id: int) -> None:
-    """Gives a new version of a dataset the lifecycles of the version before, and the items that they add. Its report
-    names the items whose lifecycle it does not take over, for it has neither them nor what comes before them."""
+    """Copies lifecycles from the previous version of a dataset to a new one, and adds their items.
+
+    Lifecycles of items that the new version lacks, with their predecessors, are dropped; the report lists them.
+    """
     cur.execute(query("find_version_before"), {"dataset_id": dataset_id, "name": name})
     row = cur.fetchone()
     if row is None or not row["has_lifecycles"]:
@@ -141,6 +147,6 @@ def carry(cur: Cursor, name: str, dataset_id: int) -> None:
     if dropped := [row["unique_id"] for row in cur.fetchall()]:
         more = f" and {len(dropped) - MAX_NAMED:,} more" if len(dropped) > MAX_NAMED else ""
         doubt = (
-            f"The lifecycles of {', '.join(dropped[:MAX_NAMED])}{more} were dropped: their items are not in the files."
+            f"The lifecycles of {', '.join(dropped[:MAX_NAMED])}{more} were dropped: the files do not have these items."
         )
         cur.execute(query("add_doubt"), {"dataset_id": dataset_id, "doubt": doubt})

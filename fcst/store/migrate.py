@@ -1,7 +1,7 @@
-"""Brings the schema `fcst_app` up to date: numbered migrations, each applied once, safely when two processes start.
+"""Migrations of the schema `fcst_app`: numbered, each applied once, safe with concurrent processes.
 
-A migration that moves many rows is cut into steps: `-- for each row of: QUERY` before statements, `-- for all` after
-them. They are run once for each row of the query, with its columns as parameters.
+A migration that moves many rows is split into steps. Statements between `-- for each row of: QUERY` and `-- for all`
+run once for each row of the query, with its columns as parameters.
 """
 
 import re
@@ -17,9 +17,9 @@ from fcst.store.server_checks import check_database
 from fcst.store.statistics import analyze_all
 
 OnProgress = Callable[[str, int, int], None]
-"""Is called with a migration's name, the steps done, and the steps in all."""
+"""Progress callback with a migration's name, the steps done, and the total steps."""
 
-_LOCK = 7_283_502_611  # any number that is ours; the lock ends with the transaction, so a pooler may stand between
+_LOCK = 7_283_502_611  # arbitrary; the lock ends with the transaction, so it works through a pooler
 _STEPS = re.compile(r"^-- for each row of: (?P<rows>.+)\n(?P<statements>(?s:.+?))^-- for all$", re.MULTILINE)
 
 
@@ -29,37 +29,37 @@ def _no_progress(name: str, done: int, total: int) -> None:
 
 @cache
 def latest_version() -> int:
-    """The version of the schema that this program makes."""
+    """The schema version of this program."""
     return queries.migrations()[-1][0]
 
 
 def applied_version() -> int | None:
-    """The version of the schema in the database, 0 before the first; None where there is no schema."""
+    """The schema version of the database; 0 before the first migration, None without a schema."""
     if not (fetch_one("schema_version") or {})["found"]:
         return None
     return int((fetch_one("newest_migration") or {})["version"] or 0)
 
 
 def migrate(on_progress: OnProgress = _no_progress) -> list[str]:
-    """Applies what is missing; returns the names of the migrations it applied.
+    """Applies pending migrations; returns their names.
 
     Raises
     ------
     StoreError
-        if the schema is newer than this program, the database does not allow what fcst needs, or refuses.
+        if the schema is newer than this program, the database does not meet fcst's requirements, or a statement fails.
     NoRoom
-        if the disk of the embedded server is full, but for the reserve. All is as before then.
+        if the disk of the embedded server is full up to the reserve. Nothing is changed then.
     """
     known = queries.migrations()
     applied: list[str] = []
     with transaction() as cur:
         cur.execute(queries.query("schema_version"))
-        is_there = bool((cur.fetchone() or {}).get("found"))
-        if is_there:
+        has_schema = bool((cur.fetchone() or {}).get("found"))
+        if has_schema:
             cur.execute(queries.query("applied_migrations"))
             if [row["version"] for row in cur.fetchall()] == [number for number, _, _ in known]:
                 return []
-    if not is_there:
+    if not has_schema:
         check_database()
     check_room("the upgrade of the database")
     with transaction() as cur:
@@ -69,7 +69,7 @@ def migrate(on_progress: OnProgress = _no_progress) -> list[str]:
         done = {row["version"] for row in cur.fetchall()}
         if unknown := done - {number for number, _, _ in known}:
             raise StoreError(
-                f"The database has schema version {max(unknown)}, made by a newer fcst.",
+                f"The database has schema version {max(unknown)}, which belongs to a newer fcst.",
                 "Update this installation, or point DATABASE_URL to another database.",
             )
         for number, name, statements in known:

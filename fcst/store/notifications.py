@@ -1,4 +1,4 @@
-"""Notifications of ended jobs: written when a job ends, claimed for delivery, marked as delivered or failed."""
+"""Outbox of `job.ended` notifications: written when a job ends, claimed for delivery, marked as delivered or failed."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,14 +13,14 @@ from fcst.store.queries import query
 
 @dataclass(frozen=True)
 class Notification:
-    """The end of a job that is due to be delivered.
+    """A `job.ended` notification that is due.
 
     Parameters
     ----------
     attempts
-        at delivering it, this one included.
+        number of delivery attempts, including this one.
     data
-        what the message says of the job.
+        the payload: data of the job.
     """
 
     notification_id: int
@@ -32,7 +32,7 @@ class Notification:
 
 @dataclass(frozen=True)
 class Undelivered:
-    """The end of a job that was not delivered; another attempt is made at `due_at`, unless it was given up."""
+    """An undelivered notification; the next attempt is at `due_at`, unless `is_given_up`."""
 
     job_id: int
     attempts: int
@@ -42,12 +42,12 @@ class Undelivered:
 
 
 def forget_old(cur: Cursor) -> None:
-    """Removes those that were delivered or given up days ago."""
+    """Deletes notifications that were delivered or given up days ago."""
     cur.execute(query("forget_notifications"))
 
 
 def claim(n: int, hold_s: float) -> list[Notification]:
-    """Up to `n` that are due, which are the caller's for `hold_s` seconds."""
+    """Claims up to `n` due notifications for `hold_s` seconds."""
     return [Notification(**row) for row in fetch_all("claim_notifications", n=n, hold_s=hold_s)]
 
 
@@ -56,10 +56,10 @@ def note_delivery(notification_id: int) -> None:
 
 
 def note_failure(notification_id: int, error: str, wait_s: float, is_final: bool) -> None:
-    """It was not delivered; `is_final`: no further attempt is made."""
+    """Records a failed delivery attempt; `is_final`: gives up further attempts."""
     execute("note_failed_delivery", notification_id=notification_id, error=error, wait_s=wait_s, is_final=is_final)
 
 
 def list_undelivered(limit: int) -> list[Undelivered]:
-    """Those that were not delivered, the newest first."""
+    """Undelivered notifications, newest first."""
     return [Undelivered(**row) for row in fetch_all("list_undelivered", limit=limit)]

@@ -1,4 +1,4 @@
-"""The final plans of a run's items, item by item, for files."""
+"""The final plans of a run's items, for exports and uploads."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,16 +22,16 @@ ITEMS_AT_ONCE = 1_000
 
 @dataclass(frozen=True)
 class PlanRow:
-    """The plan of one item by one model, in units of its H weeks.
+    """The plan of one item by one model, in units per week, for H weeks.
 
     Parameters
     ----------
     last_year
-        (H,) units of the same weeks of the last known year; NaN where they are not known.
+        (H,) units of the same weeks of the last known year; NaN if unknown.
     forecast, final
-        (H,) what the model forecasts, and the final plan.
+        (H,) the model's forecast, and the final plan.
     lo, hi
-        (L, H) bounds of the run's levels.
+        (L, H) interval bounds of the run's levels.
     """
 
     unique_id: str
@@ -46,7 +46,7 @@ class PlanRow:
 
 @dataclass(frozen=True)
 class PlanNow:
-    """The final plan of an item as it is now, and what became of the item; None where it has no forecast."""
+    """The current final plan of an item, and the item's outcome; `final` is None without a forecast."""
 
     name: str
     outcome: Outcome
@@ -55,19 +55,19 @@ class PlanNow:
 
 
 def read(job: Job, model: str, which: RunFilter) -> Iterator[list[PlanRow]]:
-    """The plans of the completed items that match, the largest sellers first, some at a time."""
+    """Yields the plans of the completed items that match, largest sellers first, in pages."""
     items = item_filters.within("i.unique_id", job, model, which)
     season = sql.Literal(SEASON_LENGTH)
     statement = sql.SQL(query("page_of_plan")).format(which=items.text, season=season)
-    own = {"planned_model": model, "planned_dataset": job.dataset_id, "limit": ITEMS_AT_ONCE}
+    page = {"planned_model": model, "planned_dataset": job.dataset_id, "limit": ITEMS_AT_ONCE}
     after = -1
-    while rows := fetch_all(statement, **items.params | own | {"after": after}):
+    while rows := fetch_all(statement, **items.params | page | {"after": after}):
         yield [_plan_row(row, job) for row in rows]
         after = rows[-1]["sales_rank"]
 
 
 def list_now(job: Job, model: str, unique_ids: Sequence[str]) -> dict[str, PlanNow]:
-    """key -> the plan as it is now, of those of some items that the run has."""
+    """item -> its current plan, for the given items that the run has."""
     params = {"job_id": job.job_id, "dataset_id": job.dataset_id, "model": model, "unique_ids": list(unique_ids)}
     return {
         row["unique_id"]: PlanNow(

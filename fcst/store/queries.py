@@ -1,4 +1,4 @@
-"""The SQL of the product, by name: `sql/*.sql` holds blocks of `-- name`, a sentence, the statement."""
+"""Named SQL queries from `sql/*.sql`: blocks of `-- name`, a description, and the statement."""
 
 import re
 from functools import cache
@@ -19,18 +19,18 @@ def _load() -> dict[str, str]:
         parts = _NAME.split(path.read_text(encoding="utf-8"))[1:]
         for name, body in zip(parts[::2], parts[1::2], strict=True):
             if name in found:
-                raise ValueError(f"{path.name} names {name} a second time")
+                raise ValueError(f"{path.name} defines the query {name} a second time")
             found[name] = body.strip().rstrip(";")
     return found
 
 
 def query(name: str) -> str:
-    """The statement called `name`."""
+    """The statement with this name."""
     return _load()[name]
 
 
 def query_names() -> list[str]:
-    """All names, for the test that each is used."""
+    """All query names; a test checks that each is used."""
     return list(_load())
 
 
@@ -41,8 +41,8 @@ def migrations() -> list[tuple[int, str, str]]:
 
 
 def for_spreadsheet(column: str) -> sql.Composed:
-    """`harmless.for_spreadsheet` of a column of text, as SQL."""
-    # Most texts have none of the signs: to look for one takes less than half of what replacing takes.
+    """`harmless.for_spreadsheet` for a text column, as SQL."""
+    # Most texts need no escaping: the check takes less than half the time of the replacement.
     return sql.SQL(
         "CASE WHEN {column} !~ {some} THEN {column} "
         "ELSE CASE WHEN {column} ~ {first} THEN {quote} ELSE '' END || "

@@ -1,4 +1,4 @@
-"""Weekly sales: the series of a batch, the weeks of an item, totals, the weekly file."""
+"""Weekly sales: series of batches and items, totals, the weekly sales file."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, timedelta
@@ -19,14 +19,14 @@ from fcst.store.database import copy_out, copy_rows, fetch_all, fetch_frame, fet
 from fcst.store.queries import for_spreadsheet, query
 
 ROWS_AT_ONCE = 1_000
-"""Of series: few enough that their bytes stay in the processor's cache."""
+"""Rows of series per block; small enough for the CPU cache."""
 
 MAX_ADDED_UP = 20_000
-"""Items that are added up by a part of their key: some seconds."""
+"""Maximum number of items summed by a part of their key; takes a few seconds."""
 
 
 def series_rows(dataset_id: int, file: BinaryIO) -> Iterator[list[binary_copy.Row]]:
-    """The rows of table sales, block by block, from an Arrow stream of them that lacks the id."""
+    """Yields blocks of rows for the table sales from an Arrow stream without the dataset id."""
     for part in parts_of_stream(file):
         keys, weeks = (part[name].to_pylist() for name in ("unique_id", "first_wk_end_dt"))
         units, promo = (encode_lists(part[name]) for name in ("unit_sales", "promo_units"))
@@ -34,7 +34,7 @@ def series_rows(dataset_id: int, file: BinaryIO) -> Iterator[list[binary_copy.Ro
 
 
 def parts_of_stream(file: BinaryIO) -> Iterator[pa.RecordBatch]:
-    """The rows of an Arrow stream, at most `ROWS_AT_ONCE` at a time."""
+    """Yields the rows of an Arrow stream, at most `ROWS_AT_ONCE` at a time."""
     with pa.ipc.open_stream(file) as blocks:
         for block in blocks:
             for first in range(0, len(block), ROWS_AT_ONCE):
@@ -42,41 +42,41 @@ def parts_of_stream(file: BinaryIO) -> Iterator[pa.RecordBatch]:
 
 
 def encode_lists(lists: pa.ListArray) -> list[binary_copy.Field | None]:
-    """Each list as a field of COPY; None for a missing list."""
+    """Encodes each list as a COPY field; None for a missing list."""
     lengths = lists.value_lengths().to_pylist()
     fields = iter(binary_copy.encode_lists(lists.flatten().to_numpy(), [n for n in lengths if n is not None]))
     return [None if length is None else next(fields) for length in lengths]
 
 
 def batch_series(dataset_id: int, batch_id: int) -> list[SalesRecord]:
-    """The items of a batch that are not final yet, the largest sellers first."""
+    """The pending items of a batch, largest sellers first."""
     return list(map(_record, fetch_all("batch_series", dataset_id=dataset_id, batch_id=batch_id)))
 
 
 def learning_series(dataset_id: int, job_id: int, limit: int) -> list[SalesRecord]:
-    """Up to `limit` items of a job, as if drawn at random, always the same ones; in the order of their keys."""
+    """A reproducible random sample of up to `limit` items of a job, sorted by key."""
     return list(map(_record, fetch_all("learning_series", dataset_id=dataset_id, job_id=job_id, limit=limit)))
 
 
 def item_series(dataset_id: int, unique_ids: Sequence[str]) -> list[SalesRecord]:
-    """Those of some items that a dataset has, in the order of their keys."""
+    """The given items that a dataset has, sorted by key."""
     return list(map(_record, fetch_all("item_series", dataset_id=dataset_id, unique_ids=list(unique_ids))))
 
 
 def find_sales(
     dataset_id: int, item_columns: list[str], grouped_by: str, key_columns: Sequence[str], keys: list[str]
 ) -> list[tuple[str, date, list[float | None]]]:
-    """The units by week of some items, families or classes, of items that share a part of their key, or of all items.
+    """Units by week of items, families, classes, or groups of items that share a part of their key, or of all items.
 
     Parameters
     ----------
     item_columns, key_columns
-        as of `drivers.find_known`. Parts with the fewest items come first, and only up to `MAX_ADDED_UP` items.
+        as in `drivers.find_known`. Key parts with the fewest items come first, up to a total of `MAX_ADDED_UP` items.
 
     Returns
     -------
     list
-        of (key, last day of the first week, units a week; None is missing).
+        of (key, last day of the first week, units per week; None: missing).
     """
     if grouped_by == "part":
         rows = fetch_all(
@@ -109,13 +109,13 @@ def totals(dataset_id: int) -> pd.DataFrame:
 
 
 FEW_ITEMS = 1_000
-"""Items whose weeks Postgres adds up by itself; of more, the program does it, faster."""
+"""Up to this number of items, Postgres computes the totals; above it, Python does, which is faster then."""
 
 
 def job_totals(job: Job, model: str, which: RunFilter, n_items: int) -> pd.DataFrame:
-    """`wk_end_dt, unit_sales, promo_units` of the items of a run that match and were forecast, `n_items` of them.
+    """Totals `wk_end_dt, unit_sales, promo_units` of the `n_items` forecast items of a run that match.
 
-    Where these are most of the items of a dataset or of some families, what is left out is taken from their totals.
+    If these are most of the items of the dataset or of some families, subtracts the other items from stored totals.
     """
     items = item_filters.within("i.unique_id", job, model, which)
     if n_items <= FEW_ITEMS:
@@ -135,7 +135,7 @@ def job_totals(job: Job, model: str, which: RunFilter, n_items: int) -> pd.DataF
                 sums.add([np.array(row["unit_sales"]), np.array(row["promo_units"])], known)
             if counted["n_completed"] < counted["n_items"]:
                 left_out = sql.SQL(query("copy_sales_left_out")).format(condition=condition.text)
-                copy_rows(left_out, params, binary_copy.ArrayReader(sums.take_away))
+                copy_rows(left_out, params, binary_copy.ArrayReader(sums.subtract))
             return sums.frame()
     sums = _Sums(last)
     params = items.params | {"dataset_id": dataset_id}
@@ -145,11 +145,11 @@ def job_totals(job: Job, model: str, which: RunFilter, n_items: int) -> pd.DataF
 
 
 class _Sums:
-    """Units by week, added up over items; their arrays end with the same week."""
+    """Sums of units by week over items; all arrays end with the same week."""
 
     def __init__(self, last_wk_end_dt: date) -> None:
         self._last = last_wk_end_dt
-        self._rows = np.zeros((3, 0))  # units, promotional units, items that know their units
+        self._rows = np.zeros((3, 0))  # units, promotional units, items with known units
 
     def add(self, arrays: list[FloatArray | None], known: FloatArray | None = None, sign: int = 1) -> None:
         units, promo = arrays
@@ -164,7 +164,7 @@ class _Sums:
         if promo is not None:
             part[1] += sign * promo
 
-    def take_away(self, arrays: list[FloatArray | None]) -> None:
+    def subtract(self, arrays: list[FloatArray | None]) -> None:
         self.add(arrays, sign=-1)
 
     def frame(self) -> pd.DataFrame:
@@ -178,9 +178,9 @@ class _Sums:
 
 
 def copy_weekly_file(dataset_id: int, out: BinaryIO) -> None:
-    """Streams the weekly file of a dataset: `item_nbr, wk_end_dt, unit_sales`; a missing week is empty.
+    """Streams the weekly file of a dataset: `item_nbr, wk_end_dt, unit_sales`; missing weeks are empty.
 
-    Keys are made harmless for spreadsheets.
+    Keys are escaped for spreadsheets against formula injection.
     """
     statement = sql.SQL(query("copy_weekly_file")).format(key=for_spreadsheet("unique_id"))
     copy_out(statement, {"dataset_id": dataset_id}, out)

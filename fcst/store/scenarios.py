@@ -1,4 +1,4 @@
-"""Scenarios of runs: their changes of drivers, what comes of them item by item, and the plan in them."""
+"""Scenarios of runs: driver changes, their effects on items, and the resulting plan."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -18,26 +18,26 @@ from fcst.store.queries import for_spreadsheet, query
 
 
 def insert(job_id: int, name: str, made_by: str, copy_of: int | None) -> int:
-    """Makes a scenario, without changes or as a copy of another one; returns its id.
+    """Creates an empty scenario or a copy of another one; returns its id.
 
     Raises
     ------
     InputError
-        if the run has one of that name.
+        if the run already has a scenario with this name.
     """
     with transaction() as cur:
         cur.execute(query("insert_scenario"), {"job_id": job_id, "name": name, "made_by": made_by})
-        made = cur.fetchone()
-        if made is None:
-            raise InputError(f"Run {job_id} has a scenario {name!r}.", "Give another name.")
+        created = cur.fetchone()
+        if created is None:
+            raise InputError(f"Run {job_id} already has a scenario {name!r}.", "Choose another name.")
         if copy_of is not None:
             for statement in ("copy_scenario_changes", "copy_scenario_items"):
-                cur.execute(query(statement), {"scenario_id": made["scenario_id"], "copy_of": copy_of})
-        return int(made["scenario_id"])
+                cur.execute(query(statement), {"scenario_id": created["scenario_id"], "copy_of": copy_of})
+        return int(created["scenario_id"])
 
 
 def find(job_id: int, only: int | None = None) -> list[Scenario]:
-    """The scenarios of a run in the order in which they were made, or one of them."""
+    """The scenarios of a run, oldest first, or only the one with the id `only`."""
     found: dict[int, list[ScenarioChange]] = {}
     heads: dict[int, Scenario] = {}
     for row in fetch_all("list_scenarios", job_id=job_id, only=only):
@@ -53,7 +53,7 @@ def find(job_id: int, only: int | None = None) -> list[Scenario]:
 
 
 def last_change(job_id: int) -> tuple[int, int, int]:
-    """What differs whenever the scenarios of a run do."""
+    """A fingerprint of the scenarios of a run; it differs after any change."""
     row = fetch_one("last_scenario_change", job_id=job_id) or {}
     return row["n"], row["versions"], row["newest"]
 
@@ -64,21 +64,21 @@ def delete(job_id: int, scenario_id: int) -> None:
 
 
 def keys_with_uplift(job: Job, which: RunFilter) -> list[str]:
-    """The items of a run that match and have effects of drivers."""
-    model = job.spec.models[0]  # all models of a run have the same effects
+    """The items of a run that match and have driver effects."""
+    model = job.spec.models[0]  # driver effects are the same for all models of a run
     items = item_filters.within("f.unique_id", job, model, which)
     statement = sql.SQL(query("keys_with_uplift")).format(which=items.text)
     return [row["unique_id"] for row in fetch_all(statement, **items.params | {"changed_model": model})]
 
 
 def keys_of_change(scenario_id: int, change_id: int) -> list[str]:
-    """The items that a change is of; none where it is not one of the scenario."""
+    """The items of a change; empty if the scenario has no such change."""
     row = fetch_one("keys_of_scenario_change", scenario_id=scenario_id, change_id=change_id)
     return list(row["unique_ids"]) if row else []
 
 
 def changes_of(scenario_id: int, unique_ids: Sequence[str]) -> dict[int, set[str]]:
-    """change -> those of some items that it is of, in the order in which the changes were made."""
+    """change -> which of the given items it affects; oldest change first."""
     rows = fetch_all("changes_of_items", scenario_id=scenario_id, unique_ids=list(unique_ids))
     return {row["change_id"]: set(row["unique_ids"]) for row in rows}
 
@@ -86,43 +86,43 @@ def changes_of(scenario_id: int, unique_ids: Sequence[str]) -> dict[int, set[str
 def add_change(
     scenario: Scenario, change: DriverChange, unique_ids: Sequence[str], scope: str, who: str, items: list[ScenarioItem]
 ) -> None:
-    """Keeps a change with what comes of it, if the scenario is as it was.
+    """Saves a change and the resulting items, unless the scenario was changed meanwhile.
 
     Raises
     ------
     Conflict
-        if it was changed meanwhile.
+        if the scenario was changed or deleted meanwhile.
     """
     how = {"driver": change.driver, "how": change.how, "value": change.value}
     weeks = {"first": change.first, "last": change.last}
     of = {"scope": scope, "unique_ids": list(unique_ids), "made_by": who, "scenario_id": scenario.scenario_id}
     with transaction() as cur:
-        _count(cur, scenario)
+        _increment_version(cur, scenario)
         cur.execute(query("insert_scenario_change"), how | weeks | of)
         _replace(cur, scenario.scenario_id, unique_ids, items)
 
 
 def remove_change(scenario: Scenario, change_id: int, unique_ids: Sequence[str], items: list[ScenarioItem]) -> None:
-    """Removes a change, and keeps what comes of the others for its items.
+    """Removes a change, and saves the items that result from the remaining changes.
 
     Raises
     ------
     Conflict
-        as `add_change`.
+        as in `add_change`.
     """
     with transaction() as cur:
-        _count(cur, scenario)
+        _increment_version(cur, scenario)
         cur.execute(query("delete_scenario_change"), {"change_id": change_id, "scenario_id": scenario.scenario_id})
         _replace(cur, scenario.scenario_id, unique_ids, items)
 
 
-def _count(cur: Cursor, scenario: Scenario) -> None:
+def _increment_version(cur: Cursor, scenario: Scenario) -> None:
     of = {"scenario_id": scenario.scenario_id, "version": scenario.version}
     cur.execute(query("next_scenario_version"), of)
     if cur.fetchone() is None:
         raise Conflict(
             f"The scenario {scenario.name!r} was changed or deleted meanwhile.",
-            "Nothing was saved. Look at it as it is now, then change it again.",
+            "Nothing was saved. Review the current scenario, then change it again.",
         )
 
 
@@ -134,15 +134,15 @@ def _replace(cur: Cursor, scenario_id: int, unique_ids: Sequence[str], items: li
 
 
 def sums(job: Job, model: str, which: RunFilter, scenario_ids: Sequence[int]) -> pd.DataFrame:
-    """`wk_end_dt, change1, change2`: by how many units one or two scenarios change the final plan of the items that
-    match; without rows where they change none of them."""
+    """`wk_end_dt, change1, change2`: units by which one or two scenarios change the final plan of the items that match;
+    no rows if they change none of them."""
     weeks = _weeks(job, model, which, scenario_ids, changed_only=True)
     statement = sql.SQL(query("sum_scenarios")).format(weeks=weeks.text)
     return fetch_frame(statement, **weeks.params)
 
 
 def list_items(job: Job, model: str, which: RunFilter, scenario_ids: Sequence[int], limit: int) -> list[ScenarioUnits]:
-    """The items that match and that one or two scenarios change most."""
+    """The items that match with the largest changes in one or two scenarios."""
     weeks = _weeks(job, model, which, scenario_ids, changed_only=True)
     statement = sql.SQL(query("list_scenario_items")).format(weeks=weeks.text)
     own = {"planned_dataset": job.dataset_id, "limit": limit}
@@ -155,8 +155,10 @@ def list_items(job: Job, model: str, which: RunFilter, scenario_ids: Sequence[in
 def copy_export(
     job: Job, model: str, which: RunFilter, scenario_ids: Sequence[int], out: BinaryIO, is_for_spreadsheets: bool = True
 ) -> None:
-    """Streams the final plan and what it is in one or two scenarios as CSV without a header: `unique_id, name,
-    wk_end_dt, plan`, and a column a scenario. Units are rounded to 4 decimals. For spreadsheets, text is made harmless.
+    """Streams the final plan and the plan in one or two scenarios as CSV without a header: `unique_id, name, wk_end_dt,
+    plan`, and one column per scenario.
+
+    Units are rounded to 4 decimals. For spreadsheets, text is escaped against formula injection.
     """
     weeks = _weeks(job, model, which, scenario_ids)
     columns = ["plan", "units1", "units2"][: 1 + len(scenario_ids)]
@@ -174,7 +176,7 @@ def copy_export(
 
 
 def changed_steps(scenario_id: int) -> tuple[int, int] | None:
-    """The first and the last week, from 1, that a scenario changes; None where it changes none."""
+    """The first and last week, from 1, that a scenario changes; None if it changes none."""
     row = fetch_one("changed_steps", scenario_id=scenario_id)
     return (row["from_step"], row["to_step"]) if row and row["from_step"] is not None else None
 

@@ -1,4 +1,4 @@
-"""Stock: what planners say of items' replenishment; plans and backtests, from which safety stock is computed."""
+"""Stock settings (lead time, review period, service level), and the inputs of safety stock: plans and backtests."""
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -22,17 +22,17 @@ from fcst.store.queries import query
 
 @dataclass(frozen=True, eq=False)
 class StockItem:
-    """An item of a run, with what one model forecasts of it.
+    """An item of a run with the forecast of one model.
 
     Parameters
     ----------
     units_per_sale, cv2, adi
-        the mean of its weeks with sales, their squared coefficient of variation, and the average demand interval; None
-        where it never sold.
+        mean of the weeks with sales, their squared coefficient of variation, and average demand interval; None without
+        sales.
     forecast, plan
-        (H,) units by week, without and with the changes by analysts; None where it has not completed.
+        (H,) units per week, without and with adjustments; None if the item has not completed.
     bounds
-        (2, H) the lower and upper bounds of the narrowest level; None where the run has no level, or no forecast.
+        (2, H) lower and upper bounds of the narrowest level; None without levels or forecast.
     """
 
     unique_id: str
@@ -49,7 +49,7 @@ class StockItem:
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any], changed: Iterable[tuple[int, float]]) -> Self:
-        """From a row, and the changed weeks: how many weeks ahead, from 1, and units."""
+        """Builds the item from a row and the changed weeks: (weeks ahead from 1, units)."""
         stored = dict(row)
         forecast, lo, hi = (stored.pop(name) for name in ("forecast", "lo", "hi"))
         if forecast is None:
@@ -63,16 +63,16 @@ class StockItem:
 
 @dataclass(frozen=True, eq=False)
 class ClassedBacktests:
-    """What one model forecasts after earlier cutoffs of some items of a run.
+    """Backtests of one model for some items of a run, with demand classes.
 
     Parameters
     ----------
     classes
-        (R,) the demand class of each row's item; empty where it is not known.
+        (R,) demand class of each row's item; empty if unknown.
     units_per_sale, cv2, adi
-        (R,) as of StockItem; NaN where it never sold.
+        (R,) as in StockItem; NaN without sales.
     actual, forecast, lo, hi
-        (R, HOLDOUT_WEEKS) units, NaN where a week is missing; bounds of the narrowest level.
+        (R, HOLDOUT_WEEKS) units, NaN in missing weeks; bounds of the narrowest level.
     """
 
     classes: Sequence[str]
@@ -86,10 +86,10 @@ class ClassedBacktests:
 
 
 def page(job: Job, model: str, which: RunFilter, after: int, limit: int | None, skip: int) -> list[StockItem]:
-    """Items of a run that match and whose rank is above `after`, the largest sellers first."""
+    """Items of a run that match with a rank above `after`, largest sellers first."""
     chosen = item_filters.select_job_items(job, model, which)
-    asked = {"after": after, "limit": limit, "skip": skip}
-    rows = fetch_all(sql.SQL(query("stock_page")).format(chosen=chosen.text), **chosen.params, **asked)
+    position = {"after": after, "limit": limit, "skip": skip}
+    rows = fetch_all(sql.SQL(query("stock_page")).format(chosen=chosen.text), **chosen.params, **position)
     changed: dict[str, list[tuple[int, float]]] = {}
     for row in fetch_all(
         "changed_weeks",
@@ -102,16 +102,16 @@ def page(job: Job, model: str, which: RunFilter, after: int, limit: int | None, 
 
 
 def read_backtests(job: Job, model: str, every: int, use: Callable[[ClassedBacktests], None]) -> None:
-    """Gives on the backtests of one model of a run that has levels, block by block; of every so-manieth item only."""
-    of_items = ("units_per_sale", "cv2", "adi")
+    """Passes backtests of one model of a run with levels to `use` in blocks; samples one in `every` items."""
+    item_fields = ("units_per_sale", "cv2", "adi")
     weeks, bounds = binary_copy.array_field(HOLDOUT_WEEKS), binary_copy.array_field(1, HOLDOUT_WEEKS)
-    fields = {"class": binary_copy.INTEGER_FIELD, **dict.fromkeys(of_items, binary_copy.FLOAT_FIELD)}
+    fields = {"class": binary_copy.INTEGER_FIELD, **dict.fromkeys(item_fields, binary_copy.FLOAT_FIELD)}
     fields |= {"actual": weeks, "forecast": weeks, "lo": bounds, "hi": bounds}
     names = ("", *DEMAND_CLASSES)
 
     def read(rows: np.ndarray) -> None:
         classes = [names[place] for place in rows["class"]["value"].tolist()]
-        numbers = {name: rows[name]["value"].astype(float) for name in of_items}
+        numbers = {name: rows[name]["value"].astype(float) for name in item_fields}
         units = {
             name: binary_copy.array_values(rows[name], HOLDOUT_WEEKS).astype(float)
             for name in ("actual", "forecast", "lo", "hi")
@@ -129,23 +129,23 @@ def read_backtests(job: Job, model: str, every: int, use: Callable[[ClassedBackt
 
 
 def list_settings(name: str, limit: int | None, skip: int = 0) -> list[StoredSettings]:
-    """A page of what is said of a dataset's name: of all, of groups, of items."""
+    """A page of the stock settings of a dataset's name: defaults, groups, items."""
     rows = fetch_all("list_stock_settings", name=name, limit=limit, skip=skip)
     return [StoredSettings.from_row(row) for row in rows]
 
 
 def count_settings(name: str) -> int:
-    """Of how many groups and items something is said."""
+    """The number of groups and items with stock settings."""
     return int((fetch_one("count_stock_settings", name=name) or {})["n_found"])
 
 
 def list_parts(name: str) -> list[tuple[str, ...]]:
-    """The columns of which the parts of keys are joined that something is said of."""
+    """The key columns of each kind of key part that has stock settings."""
     return [tuple(row["key_columns"]) for row in fetch_all("list_stock_parts", name=name)]
 
 
 def find_settings(name: str, groups: Iterable[tuple[str, str]]) -> list[GroupSettings]:
-    """What is said of some groups, each what it is grouped by and a key; parts of any columns."""
+    """The stock settings of groups given as (grouping, key); key parts match for any columns."""
     pairs = list(groups)
     grouped_by, keys = [grouped_by for grouped_by, _ in pairs], [key for _, key in pairs]
     rows = fetch_all("find_stock_settings", name=name, groups=grouped_by, keys=keys)
@@ -153,7 +153,7 @@ def find_settings(name: str, groups: Iterable[tuple[str, str]]) -> list[GroupSet
 
 
 def save_settings(dataset_id: int, found: Sequence[GroupSettings], who: str) -> None:
-    """Writes settings in place of those that their groups have, in one transaction; empty ones remove them.
+    """Saves settings, replacing those of the same groups, in one transaction; empty settings delete them.
 
     Raises
     ------
@@ -164,7 +164,7 @@ def save_settings(dataset_id: int, found: Sequence[GroupSettings], who: str) -> 
         {"grouped_by": each.grouped_by, "key_columns": list(each.key_columns), "key": each.key, **vars(each.settings)}
         for each in found
     ]
-    kept = [row for row, each in zip(rows, found, strict=True) if not each.settings.is_empty]
+    stored = [row for row, each in zip(rows, found, strict=True) if not each.settings.is_empty]
     with transaction() as cur:
         cur.execute(query("lock_dataset"), {"dataset_id": dataset_id})
         if (dataset := cur.fetchone()) is None:
@@ -173,7 +173,7 @@ def save_settings(dataset_id: int, found: Sequence[GroupSettings], who: str) -> 
         cur.execute(query("lock_dataset_name"), {"name": name})
         cur.execute(query("delete_stock_settings"), {"name": name, "rows": json.dumps(rows)})
         n_removed = cur.rowcount
-        cur.execute(query("insert_stock_settings"), {"name": name, "rows": json.dumps(kept), "changed_by": who})
-        if kept or n_removed:
-            words = f"{len(kept):,} groups or items" if kept else f"{n_removed:,} groups or items"
-            record(cur, who, "save" if kept else "delete", "stock settings", dataset_id, words)
+        cur.execute(query("insert_stock_settings"), {"name": name, "rows": json.dumps(stored), "changed_by": who})
+        if stored or n_removed:
+            words = f"{len(stored):,} groups or items" if stored else f"{n_removed:,} groups or items"
+            record(cur, who, "save" if stored else "delete", "stock settings", dataset_id, words)

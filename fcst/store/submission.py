@@ -1,4 +1,4 @@
-"""What a run knows when it is submitted, and the run that was asked for together with the load of its dataset."""
+"""Submission of runs: completes the spec, and submits the run requested together with a load."""
 
 from dataclasses import replace
 
@@ -10,12 +10,12 @@ from fcst.store import datasets, drivers, jobs, lifecycles
 
 
 def with_what_is_known(dataset_id: int, items: Selection, spec: JobSpec, can_learn: bool) -> JobSpec:
-    """The spec with the drivers and lifecycles that are known now, and whether the run learns across its items.
+    """Adds the current drivers and lifecycles to the spec, and whether the run learns across its items.
 
     Parameters
     ----------
     can_learn
-        one of its models has parts that are learnt across items, where they are enough.
+        whether one of its models can learn across items, given enough items.
     """
     loads = drivers.list_loads(dataset_id)
     driver_load = loads[-1].driver_load_id if loads else 0
@@ -25,9 +25,9 @@ def with_what_is_known(dataset_id: int, items: Selection, spec: JobSpec, can_lea
 
 
 def submit_after_load(ingest_id: int, dataset_id: int, who: str, settings: Settings) -> int:
-    """Submits the run of all items, with the defaults, that was asked for together with a load; returns its id.
+    """Submits the run of all items, with default settings, that was requested with a load; returns its id.
 
-    It is submitted once, however often this is called within a day.
+    Idempotent for a day: repeated calls return the same run.
 
     Raises
     ------
@@ -42,5 +42,5 @@ def submit_after_load(ingest_id: int, dataset_id: int, who: str, settings: Setti
         process_memory=settings.process_memory,
     )
     spec = with_what_is_known(dataset_id, items, spec, can_learn=True)
-    once = ("load", f"load-{ingest_id}", str(dataset_id))
-    return jobs.insert(dataset_id, items, spec, "", "", who, once)[0]
+    idempotency = ("load", f"load-{ingest_id}", str(dataset_id))
+    return jobs.insert(dataset_id, items, spec, "", "", who, idempotency)[0]

@@ -1,4 +1,4 @@
-"""Tokens of programs, known by their hash alone."""
+"""API tokens; only their hashes are stored."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,7 +10,7 @@ from fcst.store.queries import query
 
 @dataclass(frozen=True)
 class Token:
-    """A token, without what it says; `state` is valid, expired or revoked."""
+    """An API token without its secret; `state` is valid, expired or revoked."""
 
     token_id: int
     name: str
@@ -23,7 +23,7 @@ class Token:
 
 
 def insert(name: str, scope: str, hashed: bytes, days: int | None, who: str) -> int:
-    """Keeps the hash of a token; returns the token's id."""
+    """Stores a token by its hash; returns the token's id."""
     with transaction() as cur:
         cur.execute(query("insert_token"), {"name": name, "scope": scope, "hash": hashed, "days": days})
         token_id = int((cur.fetchone() or {})["token_id"])
@@ -32,12 +32,12 @@ def insert(name: str, scope: str, hashed: bytes, days: int | None, who: str) -> 
 
 
 def list_all() -> list[Token]:
-    """All tokens, the newest first."""
+    """All tokens, newest first."""
     return [Token(**row) for row in fetch_all("list_tokens")]
 
 
 def find(hashed: bytes) -> Token | None:
-    """The token with this hash; its use is noted."""
+    """Finds a token by its hash and records its use."""
     row = fetch_one("find_token", hash=hashed)
     if row is None:
         return None
@@ -47,7 +47,7 @@ def find(hashed: bytes) -> Token | None:
 
 
 def revoke(token_id: int, who: str) -> bool:
-    """Ends a token; False if there is none, or it was ended before."""
+    """Revokes a token; False if it does not exist or was revoked before."""
     with transaction() as cur:
         cur.execute(query("revoke_token"), {"token_id": token_id})
         row = cur.fetchone()

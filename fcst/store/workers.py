@@ -1,4 +1,4 @@
-"""The supervisors and their leases: a supervisor owns its work while its lease holds, by the database's clock."""
+"""Supervisors and their leases: a supervisor owns its work while its lease is valid, by the database's clock."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,14 +9,14 @@ from fcst.store.database import execute, fetch_all, fetch_one
 
 @dataclass(frozen=True)
 class Supervisor:
-    """A supervisor that lives, by the database's clock.
+    """A supervisor with a valid lease, by the database's clock.
 
     Parameters
     ----------
     process_start
-        ticks of its machine's clock from the boot to the begin of its process; None where that is not known.
+        start of its process, in clock ticks since the boot of its machine; None if unknown.
     problem
-        what hinders it, in words; empty while nothing does.
+        description of a problem that stops its work; empty if there is none.
     """
 
     worker_id: str
@@ -29,12 +29,12 @@ class Supervisor:
 
 @dataclass(frozen=True)
 class LapsedSupervisor:
-    """A supervisor that has not signed off and is gone, and the work that it still holds.
+    """A supervisor that was lost without signing off, and the work that it still holds.
 
     Parameters
     ----------
     lapsed_s
-        seconds since its lease ran out; negative while it holds, and where the database's clock went back.
+        seconds since its lease expired; negative if the lease is still valid or the database's clock was set back.
     """
 
     worker_id: str
@@ -48,7 +48,7 @@ class LapsedSupervisor:
 
 
 def register(worker_id: str, host: str, pid: int, version: str, processes: int, lease_s: float) -> None:
-    """A supervisor begins, a process of this machine."""
+    """Registers a supervisor, a process on this machine."""
     execute(
         "register_worker",
         worker_id=worker_id,
@@ -62,13 +62,13 @@ def register(worker_id: str, host: str, pid: int, version: str, processes: int, 
 
 
 def renew_lease(worker_id: str) -> int | None:
-    """Renews the lease of a supervisor that has not signed off; returns the version of the schema."""
+    """Renews the lease of a supervisor and returns the schema version; None if it has signed off."""
     row = fetch_one("renew_lease", worker_id=worker_id)
     return None if row is None else int(row["schema_version"])
 
 
 def is_known(worker_id: str) -> bool:
-    """Whether the supervisor has registered here: another database does not know it."""
+    """Whether the supervisor is registered in this database; false after a change of the database."""
     return fetch_one("find_worker", worker_id=worker_id) is not None
 
 
@@ -77,13 +77,13 @@ def stop(worker_id: str) -> None:
 
 
 def list_live() -> list[Supervisor]:
-    """The supervisors whose lease holds."""
+    """Supervisors with a valid lease."""
     return [Supervisor(**row) for row in fetch_all("list_live_workers")]
 
 
 @dataclass(frozen=True)
 class Lease:
-    """The lease of a supervisor that holds work; `holds` by the database's clock."""
+    """The lease of a supervisor that holds work; `holds`: valid, by the database's clock."""
 
     worker_id: str
     lease_s: float
@@ -92,17 +92,17 @@ class Lease:
 
 
 def list_leases(worker_id: str) -> list[Lease]:
-    """Those of all supervisors that hold work, but for one."""
+    """The leases of all supervisors that hold work, except `worker_id`."""
     return [Lease(**row) for row in fetch_all("list_leases", worker_id=worker_id)]
 
 
 def list_lapsed(gone: list[str], host: str, pid: int) -> list[LapsedSupervisor]:
-    """Supervisors without a lease that still hold work, or are this process.
+    """Supervisors with an expired lease that still hold work, or that are this process.
 
     Parameters
     ----------
     gone
-        those that are known to be dead whatever their lease says.
+        supervisors known to have ended, even if their lease is valid.
     """
     rows = fetch_all("list_lapsed_workers", gone=gone, host=host, pid=pid)
     return [LapsedSupervisor(**row) for row in rows]
@@ -110,14 +110,14 @@ def list_lapsed(gone: list[str], host: str, pid: int) -> list[LapsedSupervisor]:
 
 @dataclass(frozen=True)
 class Outlook:
-    """What a supervisor looks for several times a second: what is to stop, what is open, what has ended."""
+    """Pending work, polled by the supervisor several times a second: cancel requests, open work, ended jobs."""
 
     cancelled_jobs: list[int]
     cancelled_ingests: list[int]
     has_jobs: bool
     has_ingests: bool
     next_end_s: float | None
-    """Seconds until the end of a job is to be told; None where there is none."""
+    """Seconds until the next notification of an ended job is due; None without one."""
     has_ended_jobs: bool
 
     @property
@@ -126,25 +126,25 @@ class Outlook:
 
     @property
     def is_busy(self) -> bool:
-        """Whether something is to be done now."""
+        """Whether there is work to do now."""
         return self.has_jobs or self.has_ingests or self.is_end_due
 
     @property
     def has_work(self) -> bool:
-        """Whether a job or an ingest is open, or the end of one is to be told, be it later."""
+        """Whether a job or an ingest is open, or a notification is pending, now or later."""
         return self.has_jobs or self.has_ingests or self.next_end_s is not None
 
 
 def look(is_telling: bool) -> Outlook:
-    """`is_telling`: ends that are to be told are work too."""
+    """Finds pending work. `is_telling`: undelivered notifications count as work."""
     return Outlook(**(fetch_one("look_for_work", is_telling=is_telling) or {}))
 
 
 def set_problem(worker_id: str, problem: str) -> None:
-    """What hinders a supervisor, in words; empty while nothing does."""
+    """Stores the problem that stops a supervisor's work; empty clears it."""
     execute("set_problem", worker_id=worker_id, problem=problem)
 
 
 def has_work(is_telling: bool) -> bool:
-    """Whether anything is left to do, as `look` finds it."""
+    """Whether `look` finds any pending work."""
     return look(is_telling).has_work

@@ -212,9 +212,9 @@ def test_invalid_request_is_a_problem_with_a_hint(api: ApiServer, job_id: int) -
     assert is_problem(api.post(address, json=change_body(job_id, **keys)), 404, "has no item nobody")
     assert listed(api, job_id) == []
     for number in (0, 2**31, 10**39):
-        assert is_problem(api.get(f"/api/jobs/{number}/adjustments"), 404, f"There is no job {number}.")
+        assert is_problem(api.get(f"/api/jobs/{number}/adjustments"), 404, f"Run {number} does not exist.")
         answer = api.post(f"/api/jobs/{number}/adjustments", json=change_body(job_id, percent=1))
-        assert is_problem(answer, 404, f"There is no job {number}.")
+        assert is_problem(answer, 404, f"Run {number} does not exist.")
     assert is_problem(api.get(address, params={"item": "nobody"}), 404, "has no item nobody")
     assert is_problem(api.get(address, params={"model": "Auto"}), 422, "has no model Auto")
 

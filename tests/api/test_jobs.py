@@ -164,7 +164,7 @@ def test_run_is_cancelled_and_retried(api: ApiServer) -> None:
     cancelled = api.get(f"/api/jobs/{job_id}/batches", params={"stage": "cancelled"}).json()["batches"]
     assert [batch["batch_no"] for batch in cancelled] == [2]
     assert api.post(f"/api/jobs/{job_id}/retry").json() == {"job_id": job_id, "n_items": 2}
-    assert is_problem(api.post(f"/api/jobs/{job_id}/retry"), 409, f"Job {job_id} is still running.")
+    assert is_problem(api.post(f"/api/jobs/{job_id}/retry"), 409, f"Run {job_id} is still running.")
     work(1)
     job = api.get(f"/api/jobs/{job_id}").json()
     assert (job["status"], job["n_completed"]) == ("completed", 4)
@@ -236,12 +236,12 @@ def test_unknown_ids_are_not_found(api: ApiServer, ended: int) -> None:
     other = api.get(f"/api/jobs/{api.submit()}/batches").json()["batches"][0]["batch_id"]
     for job_id in (0, 2**31 - 1, 2**31, 2**63, 10**39):
         for path in ("", "/batches", "/forecasts", "/forecasts?format=csv", "/metrics"):
-            assert is_problem(api.get(f"/api/jobs/{job_id}{path}"), 404, f"There is no job {job_id}.")
+            assert is_problem(api.get(f"/api/jobs/{job_id}{path}"), 404, f"Run {job_id} does not exist.")
         for path in ("/cancel", "/retry"):
-            assert is_problem(api.post(f"/api/jobs/{job_id}{path}"), 404, f"There is no job {job_id}.")
-        assert is_problem(retry_batch(api, job_id, other), 404, f"There is no job {job_id}.")
-        assert is_problem(retry_batch(api, ended, job_id), 404, f"Job {ended} has no batch {job_id}.")
-    assert is_problem(retry_batch(api, -1, other), 404, "There is no job -1.")
+            assert is_problem(api.post(f"/api/jobs/{job_id}{path}"), 404, f"Run {job_id} does not exist.")
+        assert is_problem(retry_batch(api, job_id, other), 404, f"Run {job_id} does not exist.")
+        assert is_problem(retry_batch(api, ended, job_id), 404, f"Run {ended} has no batch {job_id}.")
+    assert is_problem(retry_batch(api, -1, other), 404, "Run -1 does not exist.")
     assert is_problem(retry_batch(api, ended, -1), 404)
     assert is_problem(retry_batch(api, ended, other), 404)
     for job_id in ("-1", "1.0", "+1", "%D9%A1", "one", "1%2F2", "9" * 5_000):
@@ -378,7 +378,7 @@ def test_lost_sales_are_summed_and_listed(api: ApiServer, ended: int) -> None:
     assert [item["unique_id"] for item in found["items"]] == ["item6", "item5", "item1"]
     page = api.get(f"/api/jobs/{ended}/lost-sales", params={"limit": 1, "offset": 1}).json()
     assert page == found | {"items": found["items"][1:2]}
-    assert is_problem(api.get("/api/jobs/999/lost-sales"), 404, "There is no job 999.")
+    assert is_problem(api.get("/api/jobs/999/lost-sales"), 404, "Run 999 does not exist.")
     assert is_problem(api.get(f"/api/jobs/{ended}/lost-sales", params={"limit": 0}), 422, "limit")
 
 

@@ -173,7 +173,9 @@ def test_known_internal_error_has_a_reference_into_the_log(api: ApiServer) -> No
         answer = api.get(f"/api/jobs/{job_id}/metrics")
     finally:
         ask_database("ALTER TABLE fcst_app.metrics_gone RENAME TO metrics")
-    check_reference(api, answer, 'StoreError: The database refused: relation "fcst_app.metrics" does not exist')
+    check_reference(
+        api, answer, 'StoreError: The database refused the statement: relation "fcst_app.metrics" does not exist'
+    )
     assert api.get(f"/api/jobs/{job_id}/metrics").status_code == 200
 
 

@@ -237,5 +237,5 @@ def test_invalid_request_is_a_problem_with_a_hint(api: ApiServer, job_id: int) -
     assert is_problem(api.post(address, content=b"--b\r\nno header", headers=cut), 400)
     assert listed(api, job_id) == []
     for number in (0, 2**31, 10**39):
-        assert is_problem(api.get(f"/api/jobs/{number}/plan"), 404, f"There is no job {number}.")
-        assert is_problem(upload(api, number, book), 404, f"There is no job {number}.")
+        assert is_problem(api.get(f"/api/jobs/{number}/plan"), 404, f"Run {number} does not exist.")
+        assert is_problem(upload(api, number, book), 404, f"Run {number} does not exist.")

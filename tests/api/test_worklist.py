@@ -155,6 +155,6 @@ def test_invalid_request_is_a_problem_with_a_hint(api: ApiServer, ended: int) ->
     assert is_problem(api.put(f"{address}/thresholds", json={"farther": 1}), 422, "farther")
     for job_id in (0, 2**31, 10**39):
         for path in ("items", "thresholds"):
-            assert is_problem(api.get(f"/api/jobs/{job_id}/{path}"), 404, f"There is no job {job_id}.")
+            assert is_problem(api.get(f"/api/jobs/{job_id}/{path}"), 404, f"Run {job_id} does not exist.")
         for path in ("review", "reopen"):
             assert is_problem(api.post(f"/api/jobs/{job_id}/{path}", json={"items": {}}), 404)

@@ -116,7 +116,7 @@ class Operator:
             said, _ = process.communicate(timeout=PATIENCE_S)
             if process.returncode == 0:
                 return
-            is_away = any(words in said for words in ("went away", "cannot be reached", "terminat", "connection"))
+            is_away = any(words in said for words in ("cannot be reached", "terminat", "connection"))
             assert is_away and time.monotonic() < deadline, f"{command} on {name}: {said}"
             time.sleep(1.0)
 

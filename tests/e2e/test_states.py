@@ -453,7 +453,7 @@ def run_failed(page: Page, ids: dict[str, Any]) -> None:
 
 @state(ended, "/runs?job=99")
 def run_unknown(page: Page, ids: dict[str, Any]) -> None:
-    says(page, "There is no job 99.")
+    says(page, "Run 99 does not exist.")
 
 
 @state(ended, "/forecasts?job={finished}")

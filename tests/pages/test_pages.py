@@ -108,12 +108,12 @@ def test_page_reports_an_unreachable_database_and_retries(monkeypatch: pytest.Mo
         ("load", {"path": "/nowhere/train.csv"}, "There is no file /nowhere/train.csv"),
         ("data", {"ingest": "99"}, "There is no ingest 99"),
         ("new_run", {"dataset": "x"}, "There is no dataset x"),
-        ("new_run", {"from": "99"}, "There is no job 99"),
+        ("new_run", {"from": "99"}, "Run 99 does not exist"),
         ("new_run", {"from": "*x*"}, "There is no run *x*"),
         ("home", {"ingest": "99"}, "There is no ingest 99"),
         ("forecasts", {"job": "99"}, "Run 99 has no forecasts"),
         ("forecasts", {"item": "*nobody*"}, "no item *nobody*"),
-        ("runs", {"job": "99"}, "There is no job 99"),
+        ("runs", {"job": "99"}, "Run 99 does not exist"),
     ],
 )
 def test_page_names_missing_objects_of_its_url(finished: int, name: str, query: dict[str, str], said: str) -> None:

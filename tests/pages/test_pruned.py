@@ -42,7 +42,7 @@ def test_rerun_of_a_page_reports_a_deleted_run(finished: int, name: str, query: 
     prune()
     boxes = message_boxes(at.run())
     if name == "runs" and query or name == "new_run":
-        assert "There is no job 1." in boxes
+        assert "Run 1 does not exist." in boxes
     elif name != "home":
         assert boxes, words(at)
 
@@ -67,5 +67,5 @@ def test_page_does_not_fail_if_the_run_is_deleted_while_it_is_drawn(
     for function in ("get_job", "list_jobs"):
         monkeypatch.setattr(jobs, function, deleting_after(getattr(jobs, function)))
     message_boxes(open_page(name, **query))
-    with pytest.raises(Exception, match="There is no job 1"):
+    with pytest.raises(Exception, match="Run 1 does not exist"):
         get(1)

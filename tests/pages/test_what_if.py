@@ -123,5 +123,5 @@ def test_refused_name_shows_a_message_and_creates_nothing(job: Job) -> None:
     at.text_input(key="scenario_name").set_value("Fair")
     at.text_input(key="scenario_who").set_value("Ana")
     at.button(key="change_driver").click().run()
-    assert "Give another name" in words(at)
+    assert "Choose another name" in words(at)
     assert len(scenarios.list_scenarios(job)) == 1

@@ -269,7 +269,7 @@ def test_upload_paths_outside_the_folder_are_refused(home: Path, file: Path, tmp
     backups.back_up(file, is_replacing=False)
     forge(file, member, b"mine")
     before = tables()
-    with pytest.raises(InputError, match="upload that cannot be used"):
+    with pytest.raises(InputError, match="an invalid upload"):
         backups.restore(file, is_replacing=True)
     assert tables() == before and not list(tmp_path.rglob("outside")) and not list(home.rglob("a.csv"))
 
@@ -284,7 +284,7 @@ def test_uploads_are_limited_in_size(home: Path, upload: str, file: Path, monkey
     member = tarfile.TarInfo("0" * 32 + "/a.csv")
     member.size = 5_000
     forge(file, member, b"x" * 5_000)
-    with pytest.raises(InputError, match="upload that cannot be used"):
+    with pytest.raises(InputError, match="an invalid upload"):
         backups.restore(file, is_replacing=True)
 
 

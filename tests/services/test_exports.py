@@ -346,8 +346,8 @@ def test_dataset_files_need_a_signed_link_with_sign_in(
 @pytest.mark.parametrize(
     ("path", "status", "message"),
     [
-        ("99/forecasts.csv", 404, "There is no job 99."),
-        ("99999999999999999999/forecasts.csv", 404, "There is no job"),
+        ("99/forecasts.csv", 404, "Run 99 does not exist."),
+        ("99999999999999999999/forecasts.csv", 404, "does not exist"),
         ("{job}/forecasts.csv?items=item1", 404, "There is no parameter items"),
         ("{job}/forecasts.exe", 404, "There is no format 'exe'"),
         ("{job}/forecasts.csv?item=missing", 404, "no item missing"),

@@ -207,7 +207,7 @@ def test_cli_lists_lost_sales(dataset: Dataset, capsys: pytest.CaptureFixture[st
     assert main(["lost-sales", str(job_id), "--limit", "1"]) == 0
     output = capsys.readouterr()
     assert output.out.split()[:3] == ["unique_id", "family", "n_weeks"]
-    assert "item1" in output.out and "item2" not in output.out and "5 weeks out of stock of 2 items" in output.err
+    assert "item1" in output.out and "item2" not in output.out and "2 items were out of stock for 5 weeks" in output.err
     assert main(["lost-sales", str(job_id), "--limit", "0"]) == main(["lost-sales", "99"]) == 2
     assert main(["submit", "--dataset", "stock", "--models", "WindowAverage"]) == 0
     assert not jobs.get_job(int(capsys.readouterr().out)).spec.skips_stockouts

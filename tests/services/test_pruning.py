@@ -159,7 +159,7 @@ def test_retry_that_waits_for_a_prune_finds_no_run(three: list[int]) -> None:
         wait_until(waits, 10, "for the retry to wait")
         cur.execute("DELETE FROM fcst_app.jobs WHERE job_id = %(id)s", {"id": three[0]})
     thread.join()
-    assert refused == [f"There is no job {three[0]}."]
+    assert refused == [f"Run {three[0]} does not exist."]
 
 
 def test_unused_datasets_are_deleted_except_the_newest_of_each_name(load_dataset, capsys) -> None:

@@ -357,7 +357,7 @@ def test_settings_and_stock_on_the_command_line(job: Job, dataset: Dataset, tmp_
     for wrong, words in (
         (["stock-settings", "--remove", "item1"], "Write item=KEY"),
         (["stock-settings", "--lead-time", "14"], "days or weeks"),
-        (["stock-settings", "--lead-time", "7d", "--remove", "all="], "Several things"),
+        (["stock-settings", "--lead-time", "7d", "--remove", "all="], "cannot be combined"),
         (["stock", "1", "--service-level", "100"], "service level of 100 %"),
         (["stock", "1", "--model", "Auto"], "no model Auto"),
     ):

@@ -1,4 +1,4 @@
-"""Databases as earlier versions of fcst left them, with rows in every table that there was."""
+"""Databases of earlier versions of fcst, with rows in every table."""
 
 import json
 
@@ -49,12 +49,12 @@ REPORT = {
     "n_weeks_emptied": 1,
     "n_weeks_zero": 0,
 }
-"""A quality report as the first version stored it."""
+"""A quality report in the format of the first version."""
 
 JOB_SPEC = {"models": ["SeasonalNaive"], "h": 4, "level": [80], "batch_size": 2, "n_windows": 1}
 
-# version -> its new rows: of three items; of run 1, that ended with a failed item; of run 2, that is open, whose first
-# batch is a supervisor's that is gone.
+# version -> its new rows: three items; run 1, ended with a failed item; run 2, open, with its first batch claimed by a
+# lost supervisor.
 ROWS = {
     1: """
 INSERT INTO fcst_app.datasets (name, version, spec, report, week_end, include_promo, n_items, n_weeks,
@@ -179,18 +179,18 @@ INSERT INTO fcst_app.scenario_items VALUES (1, 'a', '{2}', '{NULL}');
     25: "UPDATE fcst_app.batch_status SET worked_s = 3 WHERE attempt > 0; UPDATE fcst_app.ingests SET phase_s = 2;",
 }
 UNTIL = {8: 9}
-"""version -> the one from which its rows are other ones."""
+"""version -> the first version in which these rows no longer fit."""
 
 SERIES = 11
-"""The version that made one row of the weeks of a series; its rows are those that it made of what was there before."""
+"""The version that stores one row per series; its rows come from migrated data."""
 
 
 PLANS = 19
-"""The version that made one row of the adjusted weeks of a series, and one of the items of an adjustment."""
+"""The version that stores one row per series of adjusted weeks, and one per item of an adjustment."""
 
 
 SUMS = 23
-"""The version that made one row of what the forecast of an item comes to."""
+"""The version that stores forecast totals in one row per item."""
 
 ATTENTION = """
 INSERT INTO fcst_app.attention (job_id, model, unique_id, final, reasons, at_stake)
@@ -202,7 +202,7 @@ UPDATE fcst_app.forecast_sums SET reasons = '{new}', at_stake = 7 WHERE model = 
 
 
 def leave(version: int) -> None:
-    """Makes the schema of a version in the empty database that is in use, and fills it."""
+    """Creates and fills the schema of a version in the empty database in use."""
     values = {
         "report": json.dumps(REPORT),
         "spec": json.dumps(OLD_SPEC if version < 2 else NEW_SPEC),
@@ -231,7 +231,7 @@ def _apply(cur: Cursor, number: int, name: str, statements: str) -> None:
 
 
 def tables() -> dict[str, list[dict]]:
-    """table -> its rows, in the same order each time: all there is but the record of migrations."""
+    """table -> its rows in a fixed order, for all tables except migrations."""
     with transaction() as cur:
         cur.execute("SELECT relname FROM pg_class WHERE relnamespace = 'fcst_app'::regnamespace AND relkind = 'r'")
         names = sorted({row["relname"] for row in cur.fetchall()} - {"migrations"})

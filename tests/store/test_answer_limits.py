@@ -1,4 +1,4 @@
-"""A pooler that has no connection left to the server: who waits for one gets an answer."""
+"""Timeouts with a pooler that has no free server connection."""
 
 import io
 import time
@@ -20,14 +20,14 @@ pytestmark = needs_pgbouncer
 
 @pytest.fixture
 def address(own_server: OwnServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """The URL of a PgBouncer with one connection, which is the database in use."""
+    """The URL of a PgBouncer with one server connection, set as the database in use."""
     with pgbouncer(own_server, tmp_path / "pgbouncer", "default_pool_size = 1\n") as address:
         monkeypatch.setenv("DATABASE_URL", address)
         monkeypatch.setattr(database, "BEGIN_LIMIT_S", 1.0)
         yield address
 
 
-def test_transaction_that_a_pooler_holds_is_given_up_and_the_next_one_works(address: str) -> None:
+def test_transaction_blocked_by_a_pooler_times_out_and_the_next_one_works(address: str) -> None:
     assert fetch_one("has_data") == {"found": False}
     holder = psycopg2.connect(address)
     with holder.cursor() as cur:
@@ -41,7 +41,7 @@ def test_transaction_that_a_pooler_holds_is_given_up_and_the_next_one_works(addr
     assert fetch_one("has_data") == {"found": False}
 
 
-def test_statement_may_take_longer(address: str) -> None:
+def test_statement_may_take_longer_than_the_limit(address: str) -> None:
     with transaction() as cur:
         cur.execute("SELECT pg_sleep(3)")
         cur.copy_expert("COPY (SELECT pg_sleep(3)) TO STDOUT", io.BytesIO())

@@ -1,4 +1,4 @@
-"""Batches: claimed once, fenced, ended; every change of stage is an event that the table of transitions allows."""
+"""Batches: claims, fencing, ends of attempts, stage events."""
 
 import threading
 import time
@@ -71,7 +71,7 @@ def test_two_supervisors_never_claim_the_same_batch(job: int) -> None:
     assert len(found) == 3 == len(set(found))
 
 
-def test_a_batch_is_taken_by_one_task_only(job: int) -> None:
+def test_only_one_task_can_begin_an_attempt(job: int) -> None:
     (claimed,) = attempts.claim(WORKER, 1)
     attempts.begin(claimed.batch_id, 1, str(uuid.uuid4()))
     with pytest.raises(StaleState):
@@ -117,22 +117,22 @@ def test_completion_is_refused_while_an_item_is_open(job: int) -> None:
 
 
 def test_lost_batches_are_those_of_lost_and_unknown_supervisors(job: int) -> None:
-    dead, alive = str(uuid.uuid4()), str(uuid.uuid4())
-    workers.register(dead, "h", 1, "0", 2, lease_s=20)
-    workers.register(alive, "h", 2, "0", 2, lease_s=60)
-    (lost,) = attempts.claim(dead, 1)
-    (taken,) = attempts.claim(alive, 1)
+    gone, running = str(uuid.uuid4()), str(uuid.uuid4())
+    workers.register(gone, "h", 1, "0", 2, lease_s=20)
+    workers.register(running, "h", 2, "0", 2, lease_s=60)
+    (lost,) = attempts.claim(gone, 1)
+    (taken,) = attempts.claim(running, 1)
     (unknown,) = attempts.claim(str(uuid.uuid4()), 1)
     own = [taken.batch_id]
-    assert [row.batch_id for row in attempts.list_lost(alive, own, [])] == [unknown.batch_id]
-    assert [row.batch_id for row in attempts.list_lost(alive, own, [dead])] == [lost.batch_id, unknown.batch_id]
+    assert [row.batch_id for row in attempts.list_lost(running, own, [])] == [unknown.batch_id]
+    assert [row.batch_id for row in attempts.list_lost(running, own, [gone])] == [lost.batch_id, unknown.batch_id]
 
 
 @pytest.mark.parametrize(
     ("ends_in_s", "holds"), [(20, True), (-1, False), (39, True), (3600, False), (86_400, False), (-86_400, False)]
 )
-def test_lease_holds_for_no_longer_than_it_can(job: int, ends_in_s: float, holds: bool) -> None:
-    """A clock of the database that went back would make it hold for as long."""
+def test_lease_that_expires_too_far_ahead_is_invalid(job: int, ends_in_s: float, holds: bool) -> None:
+    """Otherwise a lease would stay valid for as long as the database's clock was set back."""
     holder, other = str(uuid.uuid4()), str(uuid.uuid4())
     workers.register(holder, "h", 1, "0", 2, lease_s=20)
     attempts.claim(holder, 1)
@@ -145,7 +145,7 @@ def test_lease_holds_for_no_longer_than_it_can(job: int, ends_in_s: float, holds
     assert workers.list_leases(holder) == []
 
 
-def test_every_change_of_stage_is_an_event_that_is_allowed(job: int) -> None:
+def test_every_stage_change_is_an_allowed_event(job: int) -> None:
     run = begin_one()
     retry_policy.end_attempt(run.batch_id, run.attempt, retry_policy.Cause.DIED, "its process died")
     run = begin_one()
@@ -165,8 +165,8 @@ def test_every_change_of_stage_is_an_event_that_is_allowed(job: int) -> None:
     assert len([e for e in events if e.batch_id == run.batch_id]) == 1 + 3 + 4
 
 
-def end_again_and_again(ending: retry_policy.Cause, n: int, is_begun: bool = True) -> Batch:
-    """Ends `n` attempts at the first batch; what has become of it."""
+def end_attempts(ending: retry_policy.Cause, n: int, is_begun: bool = True) -> Batch:
+    """Ends `n` attempts at the first batch; returns the batch."""
     for _ in range(n):
         if is_begun:
             run = begin_one()
@@ -174,7 +174,7 @@ def end_again_and_again(ending: retry_policy.Cause, n: int, is_begun: bool = Tru
         else:
             (claimed,) = attempts.claim(WORKER, 1)
             key = (claimed.batch_id, claimed.attempt)
-        assert retry_policy.end_attempt(*key, ending, "so it was")
+        assert retry_policy.end_attempt(*key, ending, "a reason")
     return jobs.list_batches(jobs.list_jobs()[0].job_id)[0]
 
 
@@ -188,14 +188,14 @@ def end_again_and_again(ending: retry_policy.Cause, n: int, is_begun: bool = Tru
         (retry_policy.Cause.DIED, True, "failed"),
     ],
 )
-def test_tries_in_vain_are_counted_where_the_batch_may_be_to_blame(
+def test_tries_count_only_if_the_batch_may_be_the_cause(
     job: int, ending: retry_policy.Cause, is_begun: bool, stage: str
 ) -> None:
-    found = end_again_and_again(ending, retry_policy.MAX_TRIES - 1, is_begun)
+    found = end_attempts(ending, retry_policy.MAX_TRIES - 1, is_begun)
     assert found.stage == "submitted"
-    found = end_again_and_again(ending, 1, is_begun)
+    found = end_attempts(ending, 1, is_begun)
     assert found.stage == stage
-    assert (found.error == "gave up after 5 tries: so it was") == (stage == "failed")
+    assert (found.error == "gave up after 5 tries: a reason") == (stage == "failed")
 
 
 def begin_with_item_in_hand() -> BatchAttempt:
@@ -210,9 +210,9 @@ def begin_with_item_in_hand() -> BatchAttempt:
 
 
 @pytest.mark.parametrize("ending", [retry_policy.Cause.LOST, retry_policy.Cause.FAILED, retry_policy.Cause.UNRELATED])
-def test_only_a_death_blames_the_item_in_hand_at_once(job: int, ending: retry_policy.Cause) -> None:
+def test_only_a_crash_fails_the_item_in_hand_at_once(job: int, ending: retry_policy.Cause) -> None:
     run = begin_with_item_in_hand()
-    retry_policy.end_attempt(run.batch_id, run.attempt, ending, "so it was")
+    retry_policy.end_attempt(run.batch_id, run.attempt, ending, "a reason")
     assert jobs.list_failures(job) == []
     run = begin_with_item_in_hand()
     retry_policy.end_attempt(run.batch_id, run.attempt, retry_policy.Cause.DIED, "the process died (signal 9)")
@@ -221,32 +221,32 @@ def test_only_a_death_blames_the_item_in_hand_at_once(job: int, ending: retry_po
     assert jobs.list_batches(job)[0].stage == "submitted"
 
 
-def test_an_item_with_which_supervisors_are_lost_again_and_again_is_to_blame_in_the_end(job: int) -> None:
-    for _ in range(retry_policy.MAX_TRIES - 1):  # its first death counts too
+def test_item_in_hand_fails_after_repeated_loss_of_supervisors(job: int) -> None:
+    for _ in range(retry_policy.MAX_TRIES - 1):  # the first crash counts too
         run = begin_with_item_in_hand()
         retry_policy.end_attempt(run.batch_id, run.attempt, retry_policy.Cause.LOST, "its supervisor was lost")
     (failure,) = jobs.list_failures(job)
     assert failure.reason == "its supervisor was lost while fitting AutoETS"
 
 
-def test_an_item_that_ends_makes_the_tries_begin_anew(job: int) -> None:
-    end_again_and_again(retry_policy.Cause.FAILED, retry_policy.MAX_TRIES - 1)
+def test_finished_item_resets_the_tries(job: int) -> None:
+    end_attempts(retry_policy.Cause.FAILED, retry_policy.MAX_TRIES - 1)
     run = begin_one()
     attempts.save(run, [result(run, 0)], Stage.PROCESSING)
-    retry_policy.end_attempt(run.batch_id, run.attempt, retry_policy.Cause.FAILED, "so it was")
+    retry_policy.end_attempt(run.batch_id, run.attempt, retry_policy.Cause.FAILED, "a reason")
     assert jobs.list_batches(job)[0].stage == "submitted"
 
 
-def test_an_attempt_whose_row_is_held_is_ended_later(job: int) -> None:
+def test_attempt_with_a_locked_row_is_ended_later(job: int) -> None:
     run = begin_one()
-    with transaction() as cur:  # as a worker does that is frozen in mid-write
+    with transaction() as cur:  # like a worker process that is frozen during a write
         cur.execute("SELECT 1 FROM fcst_app.batch_status WHERE batch_id = %(batch_id)s FOR UPDATE", run.fence)
         assert not retry_policy.end_attempt(run.batch_id, run.attempt, retry_policy.Cause.DIED, "the process died")
     assert retry_policy.end_attempt(run.batch_id, run.attempt, retry_policy.Cause.DIED, "the process died")
-    assert retry_policy.end_attempt(run.batch_id, run.attempt, retry_policy.Cause.DIED, "once more is harmless")
+    assert retry_policy.end_attempt(run.batch_id, run.attempt, retry_policy.Cause.DIED, "repeated")
 
 
-def test_an_item_over_its_limit_fails_and_its_batch_is_let_go(job: int) -> None:
+def test_item_over_its_limit_fails_and_its_batch_is_released(job: int) -> None:
     run = begin_one()
     attempts.give_up_item(run, "item6", "took longer than 1 s")
     assert jobs.list_batches(job)[0].stage == "submitted" and len(jobs.list_failures(job)) == 1
@@ -266,11 +266,11 @@ def test_a_task_that_has_not_begun_may_wait_longer(load_dataset) -> None:
     assert begun.touched_at > waiting.touched_at
 
 
-def test_rate_of_an_open_run_follows_the_clocks_of_its_tasks(job: int) -> None:
-    run = replace(begin_one(), begun_at=time.monotonic() - 10)  # it has worked for ten seconds
+def test_rate_of_a_running_job_uses_the_clocks_of_its_tasks(job: int) -> None:
+    run = replace(begin_one(), begun_at=time.monotonic() - 10)  # ten seconds of work
     keys = jobs.list_keys(job)
     attempts.save(run, [ItemResult(keys[0], Outcome.COMPLETED, None)], Stage.PROCESSING)
-    attempts.claim(WORKER, 1)  # a second task is at work
+    attempts.claim(WORKER, 1)  # a second task is running
     with transaction() as cur:
         cur.execute("UPDATE fcst_app.batch_status SET started_at = now() - interval '1 day' WHERE attempt > 0")
     found = jobs.get_job(job)
@@ -300,7 +300,7 @@ def test_batches_are_sorted_and_paged(job: int) -> None:
     assert jobs.find_batch(job, 2).stage == "cancelled" and jobs.find_batch(job, 9) is None
 
 
-def test_attempts_are_packed_into_as_many_lanes_as_ran_at_once(job: int) -> None:
+def test_attempts_use_as_many_lanes_as_ran_concurrently(job: int) -> None:
     (first,), _ = attempts.claim(WORKER, 1), attempts.claim(WORKER, 1)
     retry_policy.end_attempt(first.batch_id, 1, retry_policy.Cause.LOST, "its supervisor was lost")
     for _ in range(2):
@@ -313,8 +313,7 @@ def test_attempts_are_packed_into_as_many_lanes_as_ran_at_once(job: int) -> None
     assert jobs.list_attempts(job, 1, 2)[["batch_no", "attempt"]].values.tolist() == [[1, 2]]
 
 
-def test_clock_that_went_back_makes_no_negative_time_or_rate(job: int) -> None:
-    """As the database's clock may, between the begin of work and now."""
+def test_times_and_rates_are_not_negative_after_the_clock_was_set_back(job: int) -> None:
     run = begin_one()
     attempts.save(run, [ItemResult(jobs.list_keys(job)[0], Outcome.COMPLETED, None)], Stage.PROCESSING)
     with transaction() as cur:

@@ -1,4 +1,4 @@
-"""The pool: bounded, and never lends a dead connection."""
+"""The connection pool: its limit, replaced connections, errors."""
 
 import threading
 
@@ -16,8 +16,8 @@ def backend() -> int:
         return int(cur.fetchone()["pid"])
 
 
-def test_connection_that_the_server_closed_is_replaced(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("fcst.store.database.FRESH_S", 0.0)
+def test_connection_closed_by_the_server_is_replaced(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fcst.store.database.TEST_AFTER_IDLE_S", 0.0)
     first = backend()
     con = psycopg2.connect(database)
     with con.cursor() as cur:
@@ -26,7 +26,7 @@ def test_connection_that_the_server_closed_is_replaced(database: str, monkeypatc
     assert backend() != first
 
 
-def test_more_threads_than_connections_wait_for_their_turn(database: str) -> None:
+def test_threads_wait_when_all_connections_are_in_use(database: str) -> None:
     found: list[int] = []
     threads = [threading.Thread(target=lambda: found.append(backend())) for _ in range(40)]
     for thread in threads:
@@ -36,7 +36,7 @@ def test_more_threads_than_connections_wait_for_their_turn(database: str) -> Non
     assert len(found) == 40 and len(set(found)) <= 10
 
 
-def test_failed_transaction_leaves_nothing(database: str) -> None:
+def test_failed_transaction_is_rolled_back(database: str) -> None:
     with pytest.raises(RuntimeError), transaction() as cur:
         cur.execute("INSERT INTO fcst_app.ingests (spec) VALUES ('{}')")
         raise RuntimeError
@@ -45,27 +45,27 @@ def test_failed_transaction_leaves_nothing(database: str) -> None:
         assert cur.fetchone()["n"] == 0
 
 
-def test_limits_that_no_patience_moves_are_no_absence(database: str) -> None:
+def test_permanent_limit_is_not_retryable(database: str) -> None:
     with pytest.raises(StoreError, match="refused") as caught, transaction() as cur:
         cur.execute("CREATE TABLE fcst_app.wide (x text PRIMARY KEY)")
         cur.execute("INSERT INTO fcst_app.wide SELECT string_agg(md5(i::text), '') FROM generate_series(1, 999) i")
     assert not isinstance(caught.value, DatabaseAway)
 
 
-def test_a_server_that_ends_the_connection_is_away(database: str) -> None:
-    with pytest.raises(DatabaseAway, match="went away"), transaction() as cur:
+def test_lost_connection_raises_database_away(database: str) -> None:
+    with pytest.raises(DatabaseAway, match="connection was lost"), transaction() as cur:
         cur.execute("SELECT pg_terminate_backend(pg_backend_pid())")
 
 
 @pytest.mark.parametrize("url", ["mysql://u:secret@h/d", "postgresql://u:secret@h:99999999/d?nonsense=1", "words"])
-def test_url_that_is_none_is_refused_without_its_password(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+def test_invalid_url_is_refused_without_showing_the_password(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
     monkeypatch.setenv("DATABASE_URL", url)
     with pytest.raises((ConfigError, StoreError)) as caught, transaction():
         pass
     assert "secret" not in str(caught.value)
 
 
-def test_database_that_is_not_there_is_told_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unreachable_database_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DATABASE_URL", "postgresql://u:secret@127.0.0.1:1/d")
     with pytest.raises(StoreError, match="cannot be reached") as caught, transaction():
         pass

@@ -1,4 +1,4 @@
-"""What a server, a database or a role has set otherwise changes nothing of what fcst does."""
+"""Non-default settings of a server, database or role do not change results."""
 
 import io
 import os
@@ -33,7 +33,7 @@ ODD = {
 
 
 def forecast(load_dataset: Callable[..., Dataset], path: Path, name: str) -> bytes:
-    """What a load and a run come to, as a file."""
+    """Loads, runs and exports; returns the file."""
     job = run(load_dataset(path, name=name), 4, models=("SeasonalNaive", "Naive"), n_windows=1)
     assert (job.status, job.n_completed) == ("completed", 4)
     out = io.BytesIO()
@@ -65,7 +65,7 @@ def test_settings_are_those_of_the_program(odd: str) -> None:
         assert cur.fetchone() == {"transaction_read_only": "off"}
 
 
-def test_load_and_run_come_to_the_same(
+def test_load_and_run_give_the_same_file(
     odd: str, load_dataset: Callable[..., Dataset], server: dict[str, str], tmp_path: Path
 ) -> None:
     write_sales(tmp_path / "own.csv", 4, 120)
@@ -73,11 +73,11 @@ def test_load_and_run_come_to_the_same(
     with admin(server) as cur:
         cur.execute(f"ALTER DATABASE {odd} RESET ALL")
         end_connections(cur, odd)
-    assert forecast(load_dataset, tmp_path / "own.csv", "usual") == found
+    assert forecast(load_dataset, tmp_path / "own.csv", "default") == found
 
 
 @pytest.mark.parametrize("encoding", ["LATIN1", "SQL_ASCII"])
-def test_database_that_cannot_store_all_texts_is_refused(
+def test_database_with_another_encoding_is_refused(
     server: dict[str, str], empty_database: str, monkeypatch: pytest.MonkeyPatch, encoding: str
 ) -> None:
     name = f"in_{encoding.lower()}"
@@ -87,7 +87,7 @@ def test_database_that_cannot_store_all_texts_is_refused(
     try:
         with pytest.raises(StoreError, match=f"{name}' has the encoding {encoding}"):
             migrate()
-        assert applied_version() is None, "nothing was made"
+        assert applied_version() is None, "nothing was created"
         (found,) = [check for check in run_checks(is_thorough=True) if check.name == "limits"]
         assert not found.is_ok and "TEMPLATE template0" in found.hint
     finally:
@@ -106,7 +106,7 @@ def test_role_or_database_with_few_connections_is_refused(
         cur.execute(f"ALTER {limited.format(name=name)} CONNECTION LIMIT 10")
     monkeypatch.setenv("DATABASE_URL", url({**server, "user": "few"}, name))
     try:
-        with pytest.raises(StoreError, match=r"gave \d+ connections at a time, and fcst needs 20") as refused:
+        with pytest.raises(StoreError, match=r"allowed \d+ connections at a time, but fcst needs 20") as refused:
             migrate()
         assert "CONNECTION LIMIT" in refused.value.hint
     finally:
@@ -116,7 +116,7 @@ def test_role_or_database_with_few_connections_is_refused(
             cur.execute("DROP ROLE few")
 
 
-def test_limit_of_a_transaction_is_refused(server: dict[str, str], empty_database: str) -> None:
+def test_transaction_timeout_is_refused(server: dict[str, str], empty_database: str) -> None:
     name = empty_database.partition("@/")[2].partition("?")[0]
     with admin(server) as cur:
         cur.execute(f"ALTER DATABASE {name} SET transaction_timeout = '5min'")
@@ -125,8 +125,8 @@ def test_limit_of_a_transaction_is_refused(server: dict[str, str], empty_databas
         migrate()
 
 
-def test_deadlock_is_counted_as_a_try(database: str) -> None:
-    """It is no absence, which is waited for without an end."""
+def test_deadlock_counts_as_a_try(database: str) -> None:
+    """DatabaseAway would be retried without limit."""
     with pytest.raises(StoreError) as refused, transaction() as cur:
         cur.execute("DO $$ BEGIN RAISE SQLSTATE '40P01'; END $$")
     assert not isinstance(refused.value, DatabaseAway)

@@ -1,4 +1,4 @@
-"""The embedded server, with real processes that are really killed."""
+"""The embedded server, tested by killing real processes."""
 
 import json
 import os
@@ -35,7 +35,7 @@ print(json.dumps(ensure_running(Path(sys.argv[1]))), flush=True)
 {then}
 sys.stdin.read()
 """
-# Neither a program that a user starts nor a child that it forks is a user.
+# Programs started by a user and forked children do not count as users.
 LEAVE_CHILDREN = """
 import os, subprocess, time
 program = subprocess.Popen(["sleep", "60"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
@@ -65,7 +65,7 @@ def is_served(home: Path) -> bool:
 
 
 def guard_of(home: Path) -> int:
-    """The process that was started as the guard of this home."""
+    """The guard process of this home."""
     for name in Path("/proc").glob("[0-9]*/cmdline"):
         with suppress(OSError):  # ended meanwhile
             words = name.read_bytes().split(b"\0")
@@ -75,7 +75,7 @@ def guard_of(home: Path) -> int:
 
 
 class User:
-    """Another process that uses the server, until it is told to leave or killed."""
+    """Another process that uses the server until `end`."""
 
     def __init__(self, home: Path, then: str = "", umask: int = 0o022) -> None:
         command = [sys.executable, "-c", USER.format(then=then), str(home)]
@@ -95,7 +95,7 @@ class User:
 
 @pytest.fixture(scope="module")
 def folder() -> Iterator[Path]:
-    """A folder that PostgreSQL's own user can enter too; every home in it is cleared away with its server."""
+    """A folder that PostgreSQL's OS user can access; all homes in it are deleted with their servers at the end."""
     folder = Path(tempfile.mkdtemp(prefix="test-embedded-"))
     folder.chmod(0o755)
     yield folder
@@ -112,13 +112,13 @@ def discard(home: Path) -> None:
 
 @pytest.fixture(scope="module")
 def home(folder: Path) -> Path:
-    """One home for all tests that leave it running; its name has whatever people put into names."""
+    """A home shared by tests that keep its server running; its name has special characters."""
     home = folder / 'My "Forecasts" it\'s $HOME `é`'
     ensure_running(home)
     return home
 
 
-def test_an_empty_utf8_database_answers_when_there_was_none(home: Path) -> None:
+def test_new_home_gets_an_empty_utf8_database(home: Path) -> None:
     connection = ensure_running(home)
     assert ask(connection, "SELECT current_database()") == "fcst"
     assert ask(connection, "SHOW server_version_num").startswith("18")
@@ -131,7 +131,7 @@ def test_only_its_owner_may_enter_the_socket_folder(home: Path) -> None:
     assert Path(ensure_running(home)["host"]).stat().st_mode & 0o777 == 0o700
 
 
-def test_asking_again_takes_milliseconds_when_all_is_well(home: Path) -> None:
+def test_repeated_call_takes_milliseconds(home: Path) -> None:
     took = []
     for _ in range(20):
         begin = time.perf_counter()
@@ -140,7 +140,7 @@ def test_asking_again_takes_milliseconds_when_all_is_well(home: Path) -> None:
     assert sorted(took)[10] < 0.1
 
 
-def test_a_second_process_attaches_to_the_running_server(home: Path) -> None:
+def test_second_process_uses_the_running_server(home: Path) -> None:
     before = postmaster(home)
     user = User(home)
     assert user.read() == ensure_running(home)
@@ -148,7 +148,7 @@ def test_a_second_process_attaches_to_the_running_server(home: Path) -> None:
     assert postmaster(home) == before
 
 
-def test_a_killed_postmaster_is_replaced(home: Path) -> None:
+def test_killed_postmaster_is_replaced(home: Path) -> None:
     killed = postmaster(home)
     ask(ensure_running(home), "CREATE TABLE kept AS SELECT 7 AS x")
     os.kill(killed, signal.SIGKILL)
@@ -157,7 +157,7 @@ def test_a_killed_postmaster_is_replaced(home: Path) -> None:
 
 
 @needs_proc
-def test_a_query_that_outlives_its_postmaster_does_not_block_the_start(home: Path) -> None:
+def test_query_that_outlives_its_postmaster_does_not_block_a_restart(home: Path) -> None:
     with closing(psycopg2.connect(**ensure_running(home))) as busy:
         busy_pid = busy.get_backend_pid()
         with ThreadPoolExecutor(1) as pool:
@@ -173,7 +173,7 @@ def test_a_query_that_outlives_its_postmaster_does_not_block_the_start(home: Pat
             assert isinstance(running.exception(), psycopg2.OperationalError)
 
 
-def test_a_stale_pid_file_with_a_living_strangers_number_is_not_believed(folder: Path) -> None:
+def test_stale_pid_file_with_the_pid_of_another_process_is_ignored(folder: Path) -> None:
     home = folder / "stale"
     user = User(home)
     data = Path(ask(user.read(), "SHOW data_directory"))
@@ -196,7 +196,7 @@ def test_a_stale_pid_file_with_a_living_strangers_number_is_not_believed(folder:
             stranger.kill()
 
 
-def test_starters_at_once_share_one_server_which_ends_when_they_are_killed(folder: Path) -> None:
+def test_concurrent_processes_share_one_server_which_ends_after_they_are_killed(folder: Path) -> None:
     home = folder / "crowd"
     users = [User(home, then=LEAVE_CHILDREN), User(home), User(home)]
     answers = [user.read() for user in users]
@@ -214,7 +214,7 @@ def test_starters_at_once_share_one_server_which_ends_when_they_are_killed(folde
             user.end()
 
 
-def test_threads_at_once_share_one_server(folder: Path) -> None:
+def test_concurrent_threads_share_one_server(folder: Path) -> None:
     home = folder / "threads"
     with ThreadPoolExecutor(4) as pool:
         answers = list(pool.map(ensure_running, [home] * 4))
@@ -223,7 +223,7 @@ def test_threads_at_once_share_one_server(folder: Path) -> None:
 
 
 @needs_proc
-def test_a_killed_guard_is_replaced_by_the_next_call(home: Path) -> None:
+def test_killed_guard_is_replaced_by_the_next_call(home: Path) -> None:
     server, killed = postmaster(home), guard_of(home)
     os.kill(killed, signal.SIGKILL)
     wait_until(lambda: not is_held(home / "pg.guard"))
@@ -233,7 +233,7 @@ def test_a_killed_guard_is_replaced_by_the_next_call(home: Path) -> None:
     assert postmaster(home) == server
 
 
-def test_a_deleted_home_ends_its_server_and_a_new_one_begins_empty(folder: Path) -> None:
+def test_deleted_home_ends_its_server_and_a_new_one_starts_empty(folder: Path) -> None:
     home = folder / "deleted"
     ask(ensure_running(home), "CREATE TABLE old ()")
     discard(home)
@@ -241,7 +241,7 @@ def test_a_deleted_home_ends_its_server_and_a_new_one_begins_empty(folder: Path)
 
 
 @needs_root
-def test_folders_closed_to_the_servers_user_stay_closed_for_root(tmp_path: Path) -> None:
+def test_root_keeps_the_modes_of_folders_closed_to_the_servers_user(tmp_path: Path) -> None:
     tmp_path.chmod(0o700)
     home = tmp_path / "home"
     user = User(home)
@@ -258,9 +258,7 @@ def test_folders_closed_to_the_servers_user_stay_closed_for_root(tmp_path: Path)
 
 
 @needs_root
-def test_the_folder_in_the_way_is_named_when_there_is_no_place_outside(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_error_names_the_blocking_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tmp_path.chmod(0o700)
     monkeypatch.setattr(embedded_paths, "SHARED", tmp_path / "shared")
     blocked = next(path for path in (*reversed(tmp_path.parents), tmp_path) if path.stat().st_mode & 0o1 == 0)
@@ -268,7 +266,7 @@ def test_the_folder_in_the_way_is_named_when_there_is_no_place_outside(
         ensure_running(tmp_path / "home")
 
 
-def test_the_last_words_of_postgres_are_in_the_error(folder: Path) -> None:
+def test_error_has_the_last_log_lines_of_postgres(folder: Path) -> None:
     home = folder / "broken"
     user = User(home)
     data = Path(ask(user.read(), "SHOW data_directory"))
@@ -280,7 +278,7 @@ def test_the_last_words_of_postgres_are_in_the_error(folder: Path) -> None:
         ensure_running(home)
 
 
-def test_a_file_in_the_place_of_the_home_is_a_config_error(tmp_path: Path) -> None:
+def test_file_in_place_of_the_home_is_a_config_error(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(ConfigError, match="FCST_HOME"):
         ensure_running(tmp_path / "file" / "home")
@@ -294,7 +292,7 @@ def mode(path: Path) -> int:
 
 
 def connects(connection: dict[str, str], role: str, account: embedded_paths.Account) -> str:
-    """What psql says to an OS user (None: ours) that asks the server who it is."""
+    """The output of `SELECT current_user` in psql, run as an OS user (None: the current one)."""
     program = embedded_paths.find_binaries(account) / "psql"
     where = f"host={connection['host']} port={connection['port']} dbname=fcst user={role}"
     done = subprocess.run(
@@ -308,7 +306,7 @@ def connects(connection: dict[str, str], role: str, account: embedded_paths.Acco
     return done.stdout.strip() or done.stderr
 
 
-def test_we_connect_as_every_role(home: Path) -> None:
+def test_current_user_can_connect_as_every_role(home: Path) -> None:
     connection = ensure_running(home)
     ask(connection, 'CREATE ROLE "of the test" LOGIN')
     assert ask(connection | {"user": "of the test"}, "SELECT current_user") == "of the test"
@@ -316,7 +314,7 @@ def test_we_connect_as_every_role(home: Path) -> None:
 
 
 @needs_root
-def test_no_other_user_connects_not_even_that_of_the_server(home: Path) -> None:
+def test_no_other_user_can_connect_not_even_the_servers(home: Path) -> None:
     connection = ensure_running(home)
     owner = pwd.getpwuid(Path(connection["host"]).stat().st_uid)
     assert owner.pw_uid != 0
@@ -325,7 +323,7 @@ def test_no_other_user_connects_not_even_that_of_the_server(home: Path) -> None:
     assert "Permission denied" in connects(connection, "fcst", stranger)
 
 
-def test_a_data_folder_that_trusted_everybody_does_not_from_its_next_start_on(folder: Path) -> None:
+def test_data_folder_with_trust_authentication_is_restricted_at_the_next_start(folder: Path) -> None:
     home = folder / "older"
     user = User(home)
     data = Path(ask(user.read(), "SHOW data_directory"))
@@ -345,23 +343,23 @@ def test_a_data_folder_that_trusted_everybody_does_not_from_its_next_start_on(fo
 
 
 @needs_root
-def test_root_follows_no_link_of_the_servers_user(folder: Path) -> None:
+def test_root_follows_no_symlink_of_the_servers_user(folder: Path) -> None:
     home = folder / "links"
     user = User(home)
     data = Path(ask(user.read(), "SHOW data_directory"))
     user.end()
     wait_until(lambda: not is_served(home))
-    (home / "roots").write_text("as it was")
+    (home / "roots").write_text("unchanged")
     for name in ("pg_hba.conf", "pg_hba.conf.new", "pg_ident.conf.new"):
         (data / name).unlink(missing_ok=True)
         (data / name).symlink_to(home / "roots")
     user = User(home)
     assert ask(user.read(), "SELECT 1") == 1
-    assert (home / "roots").read_text() == "as it was" and (home / "roots").stat().st_uid == 0
+    assert (home / "roots").read_text() == "unchanged" and (home / "roots").stat().st_uid == 0
     user.end()
 
 
-def test_a_strict_umask_keeps_the_servers_user_out_of_nothing_it_needs(folder: Path) -> None:
+def test_server_starts_with_a_strict_umask(folder: Path) -> None:
     home = folder / "strict"
     user = User(home, umask=0o077)
     assert Path(ask(user.read(), "SHOW data_directory")) == home / "pg"
@@ -370,7 +368,7 @@ def test_a_strict_umask_keeps_the_servers_user_out_of_nothing_it_needs(folder: P
 
 
 @needs_root
-def test_a_strict_umask_leaves_copied_programs_open_to_the_servers_user(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_copied_programs_are_executable_with_a_strict_umask(monkeypatch: pytest.MonkeyPatch) -> None:
     account = pwd.getpwnam("nobody")
     place = Path(tempfile.mkdtemp(prefix="test-embedded-"))
     place.chmod(0o755)
@@ -392,7 +390,7 @@ def test_a_strict_umask_leaves_copied_programs_open_to_the_servers_user(monkeypa
 # Its log
 
 
-def test_the_log_is_private_also_where_it_was_not(folder: Path) -> None:
+def test_log_is_made_private(folder: Path) -> None:
     home = folder / "logs"
     (home / "logs").mkdir(parents=True)
     (home / "logs").chmod(0o755)
@@ -404,7 +402,7 @@ def test_the_log_is_private_also_where_it_was_not(folder: Path) -> None:
     user.end()
 
 
-def test_a_long_log_is_rotated_while_the_server_writes_into_it(home: Path) -> None:
+def test_long_log_is_rotated_while_the_server_writes(home: Path) -> None:
     connection = ensure_running(home)
     log = home / "logs" / "postgres.log"
     for number in range(2):
@@ -422,7 +420,7 @@ def test_a_long_log_is_rotated_while_the_server_writes_into_it(home: Path) -> No
     assert not Path(f"{log}.3").exists()
 
 
-def test_a_lock_on_a_deleted_file_is_not_current(tmp_path: Path) -> None:
+def test_lock_on_a_deleted_file_is_not_current(tmp_path: Path) -> None:
     with FileLock(tmp_path / "lock") as lock:
         assert lock.is_current()
         assert is_held(lock.path)

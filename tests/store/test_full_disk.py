@@ -1,4 +1,4 @@
-"""A disk that is full, for the embedded server: a real small one, with a real server on it."""
+"""Full disks, tested with real small disks and a real embedded server."""
 
 import hashlib
 import io
@@ -43,7 +43,7 @@ N_ITEMS = 200
 
 @contextmanager
 def small_disk(megabytes: int) -> Iterator[Path]:
-    """A disk of its own, that PostgreSQL's OS user may enter."""
+    """Mounts a small disk that PostgreSQL's OS user can access."""
     disk = Path(tempfile.mkdtemp(prefix="disk"))
     command = ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m,mode=755", "tmpfs", str(disk)]
     try:
@@ -63,7 +63,7 @@ def small_disk(megabytes: int) -> Iterator[Path]:
 
 @contextmanager
 def small_home() -> Iterator[Path]:
-    """A home on a disk of 160 MB, whose embedded server is in use."""
+    """A home on a disk of 160 MB, with its embedded server in use."""
     with small_disk(160) as disk, pytest.MonkeyPatch.context() as patch:
         patch.delenv("DATABASE_URL", raising=False)
         patch.setenv("FCST_HOME", str(disk / "home"))
@@ -73,7 +73,7 @@ def small_home() -> Iterator[Path]:
         yield disk / "home"
         lock = os.open(disk / "home" / "pg.server", os.O_RDWR)
         shutil.rmtree(disk / "home", ignore_errors=True)
-        wait_until(lambda: not embedded.is_held(lock), what="for the guard to see that, and to end the server")
+        wait_until(lambda: not embedded.is_held(lock), what="for the guard to stop the server")
         os.close(lock)
 
 
@@ -85,7 +85,7 @@ def home() -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A home with a run of 200 items, shared by tests that leave it as it is."""
+    """A home with a run of 200 items, shared by tests that do not change it."""
     with small_home() as home:
         path = tmp_path_factory.mktemp("shop") / "sales.csv"
         write_sales(path, N_ITEMS, 120)
@@ -98,22 +98,22 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture
 def stick() -> Iterator[Path]:
-    """Another small disk, with a file of somebody's on it."""
+    """Another small disk, with an unrelated file."""
     with small_disk(4) as disk:
-        (disk / "of others").write_text("theirs")
+        (disk / "unrelated").write_text("unrelated")
         yield disk
 
 
 @pytest.fixture
 def ballast(shop: Path) -> Iterator[Path]:
-    """A file on the disk of the shop, to fill it with."""
+    """A file for filling the disk of the shop."""
     path = shop.parent / "ballast"
     yield path
     path.unlink(missing_ok=True)
 
 
 def fill(path: Path, left: int = 0) -> None:
-    """Writes a file until the disk has no more than so many bytes."""
+    """Writes a file until only `left` bytes are free on the disk."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("wb") as file:
         while (free := shutil.disk_usage(path.parent).free - left) > 0:
@@ -130,15 +130,15 @@ def kill_server(home: Path) -> None:
         time.sleep(0.05)
 
 
-def test_server_that_has_no_room_to_recover_gets_that_of_scratch_files(home: Path) -> None:
+def test_server_on_a_full_disk_deletes_scratch_files_to_recover(home: Path) -> None:
     fill(home / "tmp" / "ingest-9" / "spill")
     kill_server(home)
     assert fetch_one("has_data") == {"found": False}
     assert not (home / "tmp" / "ingest-9").exists()
 
 
-def test_server_without_any_room_is_away_until_there_is_some(home: Path) -> None:
-    ballast = home.parent / "of others"
+def test_server_on_a_full_disk_is_away_until_space_is_free(home: Path) -> None:
+    ballast = home.parent / "unrelated"
     fill(ballast)
     kill_server(home)
     with pytest.raises(DatabaseAway, match="failed"):
@@ -147,14 +147,14 @@ def test_server_without_any_room_is_away_until_there_is_some(home: Path) -> None
     assert fetch_one("has_data") == {"found": False}
 
 
-def test_load_that_the_database_has_no_room_for_is_refused_and_leaves_it_up(home: Path, tmp_path: Path) -> None:
+def test_load_without_free_space_is_refused_and_the_server_keeps_running(home: Path, tmp_path: Path) -> None:
     write_sales(tmp_path / "sales.csv", 400, 120)
-    fill(home.parent / "of others", left=160 * MB // 20 + MB // 2)
+    fill(home.parent / "unrelated", left=160 * MB // 20 + MB // 2)
     assert 0 < room_in(home) < MB
     with pytest.raises(InputError, match="no room on disk"):
         loading.wait_for_ingest(request(tmp_path / "sales.csv"))
     assert fetch_one("has_data") == {"found": True}, "the ingest is there, with its reason"
-    (home.parent / "of others").unlink()
+    (home.parent / "unrelated").unlink()
     assert load_here(tmp_path / "sales.csv", "again").n_items == 400
 
 
@@ -164,7 +164,7 @@ def request(path: Path) -> int:
     return ingest_id
 
 
-# Files that people ask for, on another disk
+# Output files on another disk
 
 
 WRITTEN = {
@@ -180,7 +180,7 @@ WRITTEN = {
 
 @pytest.mark.parametrize("left", [pytest.param(0, marks=pytest.mark.full), 5_000], ids=["before", "in the middle"])
 @pytest.mark.parametrize("command", WRITTEN.values(), ids=list(WRITTEN))
-def test_file_that_another_disk_has_no_room_for(
+def test_output_file_on_a_full_disk_is_refused(
     shop: Path, stick: Path, command: list[str], left: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
     fill(stick / "ballast", left)
@@ -188,21 +188,21 @@ def test_file_that_another_disk_has_no_room_for(
     assert main([part.format(stick) for part in command]) in (FAILED, REFUSED)
     said = capsys.readouterr().err
     assert f"There is no room on disk for the file {stick}/new" in said and f"Make room in {stick}" in said
-    assert sorted(stick.iterdir()) == found, "nothing of it is left"
+    assert sorted(stick.iterdir()) == found, "no partial file is left"
     (stick / "ballast").unlink()
     assert main([part.format(stick) for part in command]) == DONE
 
 
-# Files that are made in FCST_HOME
+# Files in FCST_HOME
 
 
 def leave_reserve(ballast: Path, more: int = 0) -> None:
-    """Fills the disk of the home until so many bytes more than the reserve are free."""
+    """Fills the disk of the home until the reserve plus `more` bytes are free."""
     fill(ballast, left=shutil.disk_usage(ballast.parent).total // 20 + more)
 
 
 def ask(method: str, path: str, **more: Any) -> httpx.Response:
-    """What the server's own routes answer, asked within this process."""
+    """Sends a request to the server's routes, in this process."""
     app = Starlette(routes=[*downloads.ROUTES, Mount("/api", create_api())])
 
     async def send() -> httpx.Response:
@@ -216,7 +216,7 @@ DOWNLOADS = ["forecasts.csv", "forecasts.xlsx", "forecasts.parquet", "plan.csv",
 
 
 @pytest.mark.parametrize("more", [pytest.param(0, marks=pytest.mark.full), 10_000], ids=["before", "in the middle"])
-def test_downloads_leave_the_reserve_free_and_answer_507(shop: Path, ballast: Path, more: int) -> None:
+def test_downloads_keep_the_reserve_free_and_return_507(shop: Path, ballast: Path, more: int) -> None:
     leave_reserve(ballast, more)
     for name in DOWNLOADS:
         answer = ask("GET", f"/downloads/1/{name}")
@@ -230,7 +230,7 @@ def test_downloads_leave_the_reserve_free_and_answer_507(shop: Path, ballast: Pa
     assert ask("GET", "/downloads/1/forecasts.xlsx").status_code == 200
 
 
-def test_upload_that_has_no_room_is_refused_before_it_is_copied(shop: Path, ballast: Path) -> None:
+def test_upload_without_free_space_is_refused_before_it_is_copied(shop: Path, ballast: Path) -> None:
     leave_reserve(ballast, MB)
     with pytest.raises(NoRoom, match="It needs about 3.0 MB, and 1.0 MB may be used|needs about 3.0 MB"):
         loading.save_upload("sales.csv", io.BytesIO(b"x" * 3 * MB))
@@ -238,35 +238,35 @@ def test_upload_that_has_no_room_is_refused_before_it_is_copied(shop: Path, ball
     content = io.BytesIO(b"x" * (MB // 2))
     content.seek(10)
     path = Path(loading.save_upload("sales.csv", content))
-    assert path.stat().st_size == MB // 2, "all of it, wherever it was read to"
+    assert path.stat().st_size == MB // 2, "the whole file, from any read position"
     loading.discard_upload(str(path))
 
 
-def test_upload_through_the_api_says_that_there_is_no_room(shop: Path, ballast: Path) -> None:
+def test_api_upload_without_free_space_returns_507(shop: Path, ballast: Path) -> None:
     leave_reserve(ballast)
     answer = ask("POST", "/api/datasets", files={"file": ("sales.csv", b"item,date,sales\na,2024-01-01,1\n")})
     assert (answer.status_code, answer.json()["detail"][:40]) == (507, "There is no room on disk for the upload:")
 
 
-def test_request_that_the_server_has_no_room_to_take_in(
-    shop: Path, stick: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(tempfile, "tempdir", str(stick))  # where a large body is put as it comes
+def test_request_body_without_free_space_returns_507(shop: Path, stick: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(stick))  # where large request bodies are buffered
     fill(stick / "ballast")
     answer = ask("POST", "/api/datasets", files={"file": ("sales.csv", b"x" * 3 * MB)})
     assert (answer.status_code, answer.json()["detail"]) == (507, "There is no room on disk for the request.")
 
 
-def test_command_whose_output_has_no_room(shop: Path, stick: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_command_with_output_on_a_full_disk_is_refused(
+    shop: Path, stick: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     fill(stick / "ballast")
     command = [sys.executable, "-m", "fcst", "export", "1"]
     with (stick / "out.csv").open("wb") as out:
         done = subprocess.run(command, cwd=PROJECT, env=child_environment(), stdout=out, stderr=subprocess.PIPE)
     assert (done.returncode, b"Traceback" in done.stderr) == (REFUSED, False), done.stderr
-    assert done.stderr.startswith(b"There is no room on disk for what the command writes.")
+    assert done.stderr.startswith(b"There is no room on disk for the output of the command.")
 
 
-def test_backup_beside_the_database_leaves_the_reserve_free(
+def test_backup_on_the_disk_of_the_database_keeps_the_reserve_free(
     shop: Path, ballast: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = shop.parent / "new.backup"
@@ -282,7 +282,7 @@ LONG = "(SELECT string_agg(md5(g::text || unique_id), '') FROM generate_series(1
 @pytest.mark.parametrize(
     "how", ["known before", "noticed by the server", pytest.param("noticed in the middle", marks=pytest.mark.full)]
 )
-def test_restore_that_has_no_room_changes_nothing(
+def test_restore_without_free_space_changes_nothing(
     shop: Path,
     ballast: Path,
     tmp_path: Path,
@@ -292,7 +292,7 @@ def test_restore_that_has_no_room_changes_nothing(
 ) -> None:
     path = tmp_path / "fcst.backup"
     if how == "noticed in the middle":
-        with transaction() as cur:  # more than the reserve, so that it is noticed while the server has some left
+        with transaction() as cur:  # more than the reserve, so that the check fails before the disk is full
             cur.execute(f"UPDATE fcst_app.items SET description = {LONG}")
     assert main(["backup", str(path)]) == DONE
     if how == "noticed in the middle":
@@ -307,11 +307,11 @@ def test_restore_that_has_no_room_changes_nothing(
     capsys.readouterr()
     assert main(["restore", str(path), "--replace"]) == FAILED
     said = capsys.readouterr().err
-    assert "All is as it was before." in said
+    assert "Nothing was changed." in said
     if how == "noticed by the server":
         assert "the disk of the database is full" in said
     else:
-        assert "no room on disk for what the backup holds" in said
+        assert "no room on disk for the restored data" in said
         assert ("0.5 MB may be used" in said) == (how == "known before")
     ballast.unlink()
     assert tables() == before
@@ -320,13 +320,13 @@ def test_restore_that_has_no_room_changes_nothing(
 
 
 def rewrite(path: Path) -> None:
-    """Makes a backup one of an older version, which does not say how large it is."""
+    """Converts a backup to the format of an older version, without the data size."""
     content = path.read_bytes()
     archive = content[: content.rindex(b'{"data_bytes"')]
     path.write_bytes(archive + b"fcst sha256 " + hashlib.sha256(archive).digest())
 
 
-def test_restore_whose_uploads_have_no_room_changes_nothing(
+def test_restore_without_free_space_for_uploads_changes_nothing(
     shop: Path, ballast: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "fcst.backup"
@@ -340,7 +340,7 @@ def test_restore_whose_uploads_have_no_room_changes_nothing(
     assert main(["restore", str(path), "--replace"]) == FAILED
     said = capsys.readouterr().err
     assert "no room on disk for the uploads of the backup: it needs about 4.5 MB, and 1.0 MB may be used" in said
-    assert "All is as it was before." in said and not list((shop / "uploads").glob("*/*"))
+    assert "Nothing was changed." in said and not list((shop / "uploads").glob("*/*"))
     ballast.unlink()
     assert tables() == before
 
@@ -348,7 +348,7 @@ def test_restore_whose_uploads_have_no_room_changes_nothing(
 # Loads and upgrades
 
 
-def test_load_that_the_disk_of_another_server_has_no_room_for_ends_with_the_reason(
+def test_load_into_another_server_with_a_full_disk_fails_with_the_reason(
     shop: Path, ballast: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     where = ensure_running(shop)
@@ -365,7 +365,7 @@ def test_load_that_the_disk_of_another_server_has_no_room_for_ends_with_the_reas
 
 
 @pytest.mark.parametrize("how", [pytest.param("known before", marks=pytest.mark.full), "noticed by the server"])
-def test_upgrade_that_has_no_room_changes_nothing(
+def test_upgrade_without_free_space_changes_nothing(
     home: Path, how: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with transaction() as cur:
@@ -381,7 +381,7 @@ def test_upgrade_that_has_no_room_changes_nothing(
     said = capsys.readouterr().err
     assert {
         "known before": "no room on disk for the upgrade of the database",
-        "noticed by the server": "The disk of the database is full. Make room there",
+        "noticed by the server": "The disk of the database is full. Free disk space there",
     }[how] in said.replace("\n", " ")
     assert applied_version() == LATEST - 1
     (home.parent / "ballast").unlink()
@@ -394,7 +394,7 @@ def test_upgrade_that_has_no_room_changes_nothing(
 
 @pytest.fixture
 def engine(shop: Path) -> Iterator[subprocess.Popen]:
-    """A supervisor on the shop's database."""
+    """Runs a supervisor on the shop's database."""
     log = (shop.parent / "worker.log").open("wb")
     environment = child_environment() | {"FCST_PROCESSES": "2"}
     process = subprocess.Popen([sys.executable, "-m", "fcst", "worker"], cwd=PROJECT, env=environment, stderr=log)
@@ -405,7 +405,7 @@ def engine(shop: Path) -> Iterator[subprocess.Popen]:
 
 
 @pytest.mark.full
-def test_run_waits_for_room_and_says_so(shop: Path, ballast: Path, engine: subprocess.Popen) -> None:
+def test_run_without_free_space_waits_and_is_stalled(shop: Path, ballast: Path, engine: subprocess.Popen) -> None:
     leave_reserve(ballast)
     job_id = submit(datasets.find_dataset("shop"), 20, JobSpec(models=("Naive",), n_windows=0, batch_size=10))
     wait_until(health.has_supervisor, 30, "for the supervisor")
@@ -419,8 +419,8 @@ def test_run_waits_for_room_and_says_so(shop: Path, ballast: Path, engine: subpr
 
 
 @pytest.mark.full
-@pytest.mark.parametrize("is_killed", [False, True], ids=["the server stays up", "the server was killed"])
-def test_run_whose_disk_fills_goes_on_when_there_is_room(
+@pytest.mark.parametrize("is_killed", [False, True], ids=["server running", "server killed"])
+def test_run_on_a_full_disk_continues_when_space_is_free(
     shop: Path, ballast: Path, engine: subprocess.Popen, is_killed: bool
 ) -> None:
     spec = JobSpec(models=("AutoCES",), h=13, level=(80,), batch_size=10)

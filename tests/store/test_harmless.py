@@ -1,4 +1,4 @@
-"""The rule for text in spreadsheets, in SQL: the same as in Python."""
+"""Escaping text for spreadsheets: SQL and Python agree."""
 
 from psycopg2 import sql
 
@@ -9,7 +9,7 @@ from tests.unit.ingest.test_bad_input import KEYS
 from tests.unit.test_harmless import STAY, nasty_keys
 
 
-def test_postgres_and_python_make_the_same_of_every_text(database: str) -> None:
+def test_sql_and_python_escape_all_texts_alike(database: str) -> None:
     keys = list(dict.fromkeys([*nasty_keys(), *KEYS, *STAY]))
     statement = sql.SQL("SELECT key, {safe} AS safe FROM unnest(%(keys)s::text[]) key").format(
         safe=queries.for_spreadsheet("key")

@@ -1,4 +1,4 @@
-"""Jobs: submitted whole, cancelled, frozen, tried again."""
+"""Jobs: submit, cancel, final status, retry."""
 
 import threading
 import uuid
@@ -44,7 +44,7 @@ def test_submit_creates_job_batches_and_items_together(job: int) -> None:
     ]
 
 
-def test_submit_leaves_nothing_when_it_breaks_off(load_dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failed_submit_leaves_nothing(load_dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     dataset = load_dataset()
     monkeypatch.setattr(statistics, "analyze_job", lambda cur, n_items: cur.execute("SELECT 1 / 0"))
     with pytest.raises(Exception, match="refused"):
@@ -54,7 +54,7 @@ def test_submit_leaves_nothing_when_it_breaks_off(load_dataset, monkeypatch: pyt
     assert rows("SELECT 1 FROM fcst_app.jobs UNION ALL SELECT 1 FROM fcst_app.batch_status") == []
 
 
-def test_choose_refuses_what_the_dataset_has_not(load_dataset) -> None:
+def test_choose_refuses_unknown_items(load_dataset) -> None:
     dataset = load_dataset()
     with pytest.raises(InputError, match="item nope"):
         jobs.choose_named(dataset, ["item1", "nope"])
@@ -64,15 +64,15 @@ def test_choose_refuses_what_the_dataset_has_not(load_dataset) -> None:
     assert jobs.choose_named(dataset, ["item1", "item6"]).keys == ("item6", "item1")
 
 
-def test_submit_for_a_dataset_that_was_deleted_meanwhile_says_so(job: int) -> None:
+def test_submit_for_a_deleted_dataset_is_refused(job: int) -> None:
     with pytest.raises(NotFound, match="Dataset 99 was deleted"):
         jobs.submit_job(99, Selection(keys=("item1",)), JobSpec())
 
 
 @pytest.mark.parametrize("job_id", [0, -1, 99, 10**12])
-def test_unknown_job_is_named(database: str, job_id: int) -> None:
+def test_unknown_job_is_reported(database: str, job_id: int) -> None:
     for use in (jobs.get_job, jobs.cancel_job, jobs.retry_job):
-        with pytest.raises(InputError, match=f"no job {job_id}"):
+        with pytest.raises(InputError, match=f"Run {job_id} does not exist"):
             use(job_id)
 
 
@@ -83,7 +83,7 @@ def test_cancel_ends_waiting_batches_and_job_at_once(job: int) -> None:
     assert rows("SELECT DISTINCT outcome, reason FROM fcst_app.job_items") == [("cancelled", "cancelled by the user")]
 
 
-def test_cancel_is_harmless_when_repeated_or_late(job: int) -> None:
+def test_repeated_cancel_has_no_effect(job: int) -> None:
     assert jobs.cancel_job(job)
     assert not jobs.cancel_job(job)
     assert jobs.get_job(job).status == "cancelled"
@@ -95,10 +95,10 @@ def test_cancel_leaves_a_running_batch_to_its_supervisor(job: int) -> None:
     assert jobs.get_job(job).batches == {"obtaining_sales": 1, "cancelled": 2}
     retry_policy.end_attempt(claimed.batch_id, claimed.attempt, retry_policy.Cause.LOST, "its supervisor was lost")
     store.freeze_ended()
-    assert jobs.get_job(job).status == "cancelled", "a job that is to stop gets no new attempt"
+    assert jobs.get_job(job).status == "cancelled", "a job with a cancel request gets no new attempt"
 
 
-def test_retry_runs_only_what_has_not_completed(job: int) -> None:
+def test_retry_runs_only_incomplete_items(job: int) -> None:
     claimed = attempts.claim(WORKER, 3)
     run = attempts.begin(claimed[0].batch_id, 1, str(uuid.uuid4()))
     attempts.move(run, Stage.OBTAINING_SALES, Stage.PROCESSING)
@@ -120,7 +120,7 @@ def outcomes(job: int) -> list[str]:
     return [item.outcome for item in forecasts.list_items(jobs.get_job(job), "")]
 
 
-def test_retry_of_some_items_leaves_the_others_as_they_ended(job: int) -> None:
+def test_retry_of_some_items_keeps_the_outcomes_of_others(job: int) -> None:
     for row, reason in zip(attempts.claim(WORKER, 3), ("boom", "boom", "bang"), strict=True):
         fail_batch(row, reason)
     store.freeze_ended()
@@ -129,7 +129,7 @@ def test_retry_of_some_items_leaves_the_others_as_they_ended(job: int) -> None:
     assert jobs.retry_job(job, [first, "no such item"]) == 1
     found = jobs.get_job(job)
     assert (found.status, found.n_failed, found.batches) == ("running", 5, {"submitted": 1, "failed": 2})
-    assert found.items_per_s is None, "what has failed before is not done now"
+    assert found.items_per_s is None, "items that failed before the retry do not count"
     assert outcomes(job) == ["pending"] + ["failed"] * 5
     (claimed,) = attempts.claim(WORKER, 9)
     assert claimed.attempt == 2
@@ -162,7 +162,7 @@ def test_retry_of_some_items_of_a_cancelled_job_leaves_it_cancelled(job: int) ->
     assert jobs.retry_job(job) == 4 and jobs.get_job(job).n_cancelled == 0
 
 
-def test_retry_of_nothing_leaves_the_job_as_it_ended(job: int) -> None:
+def test_retry_of_no_items_keeps_the_job_unchanged(job: int) -> None:
     jobs.cancel_job(job)
     before = jobs.get_job(job)
     assert jobs.retry_job(job, []) == jobs.retry_reason(job, "cancelled", "no such reason") == 0
@@ -187,17 +187,17 @@ def test_jobs_are_found_by_status_dataset_and_words(job: int) -> None:
     assert jobs.find_jobs(limit=1, skip=2) == ([], 2)
 
 
-def test_deeds_on_many_jobs_count_what_they_touch(job: int) -> None:
+def test_actions_on_several_jobs_return_the_number_of_items(job: int) -> None:
     dataset_id = jobs.get_job(job).dataset_id
     second = jobs.submit_job(dataset_id, Selection(keys=("item1",)), JobSpec())
     assert [jobs.n_to_cancel(row) for row in jobs.list_jobs()] == [1, 6]
     assert jobs.cancel_jobs([job, second]) == 2 and jobs.cancel_jobs([job, second]) == 0
     assert [(jobs.n_to_cancel(row), jobs.n_to_retry(row)) for row in jobs.list_jobs()] == [(0, 1), (0, 6)]
     assert jobs.retry_jobs([job, second]) == 7
-    assert jobs.retry_jobs([job, second]) == 0, "they run again already"
+    assert jobs.retry_jobs([job, second]) == 0, "they are running again"
 
 
-def test_loads_of_one_name_at_once_get_versions_of_their_own(load_dataset, tmp_path) -> None:
+def test_concurrent_loads_of_one_name_get_different_versions(load_dataset, tmp_path) -> None:
     write_sales(tmp_path / "s.csv", 2, 8)
     found: list[int] = []
     threads = [
@@ -210,12 +210,12 @@ def test_loads_of_one_name_at_once_get_versions_of_their_own(load_dataset, tmp_p
     assert sorted(found) == [1, 2, 3]
 
 
-def test_retry_refuses_a_job_that_still_runs(job: int) -> None:
+def test_retry_of_a_running_job_is_refused(job: int) -> None:
     with pytest.raises(InputError, match="still running"):
         jobs.retry_job(job)
 
 
-def test_job_without_a_completed_item_has_failed(job: int) -> None:
+def test_job_without_completed_items_has_failed(job: int) -> None:
     for row in attempts.claim(WORKER, 3):
         fail_batch(row, "boom")
     store.freeze_ended()
@@ -224,13 +224,13 @@ def test_job_without_a_completed_item_has_failed(job: int) -> None:
     assert len(jobs.list_failures(job)) == 6
 
 
-def test_small_job_takes_its_turn_beside_a_large_one(job: int, load_dataset) -> None:
+def test_small_job_takes_turns_with_a_large_one(job: int, load_dataset) -> None:
     dataset = datasets.find_dataset("s")
     small = jobs.submit_job(dataset.dataset_id, jobs.choose_largest(dataset, 1), JobSpec(), "", "")
     assert [row.job_id for row in attempts.claim(WORKER, 3)] == [job, small, job]
 
 
-def test_jobs_take_turns_also_when_the_clock_of_the_database_has_gone_back(job: int, load_dataset) -> None:
+def test_jobs_take_turns_after_the_database_clock_was_set_back(job: int, load_dataset) -> None:
     attempts.claim(WORKER, 1)
     with transaction() as cur:
         cur.execute("UPDATE fcst_app.batch_status SET started_at = now() + interval '1 day' WHERE attempt > 0")
@@ -239,22 +239,22 @@ def test_jobs_take_turns_also_when_the_clock_of_the_database_has_gone_back(job: 
     assert sorted(attempts.claim(WORKER, 1)[0].job_id for _ in range(4)) == [job, job, other, other]
 
 
-def test_a_cancel_that_comes_too_late_to_stop_anything_changes_nothing(job: int) -> None:
+def test_cancel_after_all_batches_ended_changes_nothing(job: int) -> None:
     for row in attempts.claim(WORKER, 3):
         run_batch(row.batch_id, row.attempt)
-    jobs.cancel_job(job)  # before anybody has frozen the job
+    jobs.cancel_job(job)  # before the job gets its final status
     found = jobs.get_job(job)
     assert (found.status, found.n_completed, found.n_cancelled) == ("completed", 6, 0)
 
 
-def test_job_that_is_tried_again_as_it_ends_stays_open(job: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_job_retried_while_it_ends_stays_open(job: int, monkeypatch: pytest.MonkeyPatch) -> None:
     for row in attempts.claim(WORKER, 3):
         fail_batch(row, "boom")
     freezing = threading.Thread(target=store.freeze_ended)
 
     def freeze_meanwhile(*_: object) -> None:
         freezing.start()
-        freezing.join(1)  # one that waits for the job's row goes on when this transaction ends
+        freezing.join(1)  # if it waits for the job's row, it continues when this transaction ends
 
     monkeypatch.setattr(store, "record", freeze_meanwhile)
     batch_id = jobs.list_batches(job)[0].batch_id

@@ -1,4 +1,4 @@
-"""Migrations: from nothing to the schema, once, also when many start together."""
+"""Migrations: new schemas, concurrent starts, upgrades from all earlier versions."""
 
 import io
 import json
@@ -22,10 +22,10 @@ from tests.store import schema
 from tests.store.old_versions import LATEST, PLANS, SERIES, SUMS, leave, tables
 
 WORKER = str(uuid.uuid4())
-GONE = "00000000-0000-0000-0000-000000000001"
+LOST = "00000000-0000-0000-0000-000000000001"
 
 
-def test_migrate_makes_the_schema_once(empty_database: str) -> None:
+def test_migrate_creates_the_schema_once(empty_database: str) -> None:
     assert migrate() == [name for _, name, _ in queries.migrations()]
     assert migrate() == []
 
@@ -34,7 +34,7 @@ def test_the_schema_in_the_docs_is_that_of_the_migrations(database: str) -> None
     assert schema.FILE.read_text(encoding="utf-8") == schema.read_schema(database), "run tests/store/schema.py"
 
 
-def test_migrate_is_safe_when_several_start_together(empty_database: str) -> None:
+def test_concurrent_migrations_are_safe(empty_database: str) -> None:
     applied: list[list[str]] = []
     threads = [threading.Thread(target=lambda: applied.append(migrate())) for _ in range(4)]
     for thread in threads:
@@ -44,7 +44,7 @@ def test_migrate_is_safe_when_several_start_together(empty_database: str) -> Non
     assert sorted(map(len, applied)) == [0, 0, 0, len(queries.migrations())]
 
 
-def test_migrate_needs_no_right_to_create_a_schema_that_is_there(empty_database: str, monkeypatch) -> None:
+def test_migrate_needs_no_create_privilege_if_the_schema_exists(empty_database: str, monkeypatch) -> None:
     with transaction() as cur:
         cur.execute("DROP ROLE IF EXISTS guest")
         cur.execute("CREATE ROLE guest LOGIN")
@@ -53,7 +53,7 @@ def test_migrate_needs_no_right_to_create_a_schema_that_is_there(empty_database:
     assert migrate()
 
 
-def test_migrate_refuses_a_database_of_a_newer_program(database: str) -> None:
+def test_migrate_refuses_a_newer_schema(database: str) -> None:
     with transaction() as cur:
         cur.execute("INSERT INTO fcst_app.migrations (version, name) VALUES (9999, 'from_the_future')")
     with pytest.raises(StoreError, match="9999"):
@@ -64,9 +64,7 @@ def test_migrate_refuses_a_database_of_a_newer_program(database: str) -> None:
 
 
 @pytest.mark.parametrize("version", range(1, LATEST))
-def test_migrate_keeps_all_data_of_an_earlier_version_and_the_product_works_on_them(
-    empty_database: str, version: int
-) -> None:
+def test_migrate_keeps_the_data_of_an_earlier_version_and_they_can_be_used(empty_database: str, version: int) -> None:
     leave(version)
     before = tables()
     assert all(before.values()), "a table was not filled"
@@ -76,20 +74,20 @@ def test_migrate_keeps_all_data_of_an_earlier_version_and_the_product_works_on_t
         after |= with_sums(after)
     if version < SERIES:
         after |= {"weekly_sales": rows_of("weekly_sales"), "forecasts": rows_of("forecast_weeks")}
-        for row in after["forecasts"]:  # the views name bounds by level
+        for row in after["forecasts"]:  # the views have bounds by level
             row |= {side: [row["bounds"][f"{side}_80"]] for side in ("lo", "hi")}
     if version < PLANS:
         after |= {"adjusted_forecasts": adjusted_weeks(), "adjustments": adjustments_by_item()}
     for table, rows in before.items():
         columns = [
             name for name in rows[0] if name not in ("spec", "change", "phase_started_at")
-        ]  # written anew, or gone
+        ]  # rewritten or removed columns
         assert values(after[table], columns) == values(rows, columns), table
     check_product_on_old_data(version)
 
 
 def with_sums(tables: dict[str, list[dict]]) -> dict[str, list[dict]]:
-    """As before version SUMS: several tables say what a forecast comes to."""
+    """The tables as before version SUMS, with totals in several tables."""
     sums = {(row["job_id"], row["model"], row["unique_id"]): row for row in tables["forecast_sums"]}
 
     def of(row: dict) -> dict:
@@ -114,7 +112,7 @@ def rows_of(name: str) -> list[dict]:
 
 
 def adjusted_weeks() -> list[dict]:
-    """As before version PLANS: a row a week."""
+    """Adjusted weeks as before version PLANS: one row per week."""
     return [
         {name: row[name] for name in ("job_id", "unique_id", "model", "wk_end_dt")} | {"adjusted": row["final"]}
         for row in rows_of("forecast_weeks")
@@ -123,7 +121,7 @@ def adjusted_weeks() -> list[dict]:
 
 
 def adjustments_by_item() -> list[dict]:
-    """As before version PLANS: each adjustment has one item."""
+    """Adjustments as before version PLANS: one item each."""
     items = {row["adjustment_id"]: row["unique_id"] for row in rows_of("adjustment_items")}
     return [row | {"unique_id": items[row["adjustment_id"]]} for row in rows_of("adjustments")]
 
@@ -151,7 +149,7 @@ def check_product_on_old_data(version: int) -> None:
     assert accuracy.list_accuracy(job, "model")["wape"].tolist() == [0.5]
     assert jobs.retry_job(1) == 1
     workers.register(WORKER, "here", 1, "0", 1, 60)
-    for lost in attempts.list_lost(WORKER, [], [GONE]):
+    for lost in attempts.list_lost(WORKER, [], [LOST]):
         assert retry_policy.end_attempt(lost.batch_id, lost.attempt, Cause.LOST, "its supervisor was lost")
     while claimed := attempts.claim(WORKER, 1):
         (run_learning if claimed[0].is_learning else run_batch)(claimed[0].batch_id, claimed[0].attempt)
@@ -164,7 +162,7 @@ def check_product_on_old_data(version: int) -> None:
     assert {name for name, rows in tables().items() if rows} == left
 
 
-def test_migrate_says_how_far_it_is(empty_database: str) -> None:
+def test_migrate_reports_its_progress(empty_database: str) -> None:
     leave(1)
     seen: list[tuple[str, int, int]] = []
     migrate(lambda name, done, total: seen.append((name, done, total)))
@@ -172,7 +170,7 @@ def test_migrate_says_how_far_it_is(empty_database: str) -> None:
     assert steps == [(0, 1), (0, 1), (0, 2), (1, 2)], "one dataset twice, then two runs"
 
 
-def test_migrate_makes_the_planners_statistics(empty_database: str) -> None:
+def test_migrate_updates_the_planner_statistics(empty_database: str) -> None:
     leave(LATEST - 1)
     migrate()
     with transaction() as cur:
@@ -186,25 +184,25 @@ def first_version(empty_database: str) -> None:
     leave(1)
 
 
-def test_migrate_makes_what_was_asked_before_readable_for_the_new_program(first_version: None) -> None:
+def test_migrate_converts_specs_of_the_first_version(first_version: None) -> None:
     assert migrate() == [name for _, name, _ in queries.migrations()[1:]]
-    asked = IngestSpec(
+    spec = IngestSpec(
         paths=("/data/train.csv",),
         name="favorita",
         mapping={"item": ["item_nbr"], "date": ["date"], "sales": ["unit_sales"], "promo": ["onpromotion"]},
         duplicates="keep",
         week_end="SAT",
     )
-    assert (datasets.get(1).spec, datasets.get(1).report.version) == (asked, 1)
-    assert [dataset.spec for dataset in datasets.list_all()] == [asked]
+    assert (datasets.get(1).spec, datasets.get(1).report.version) == (spec, 1)
+    assert [dataset.spec for dataset in datasets.list_all()] == [spec]
     (waiting,) = ingests.list_open()
-    assert waiting.spec == asked
+    assert waiting.spec == spec
     assert (waiting.status, waiting.done_bytes, waiting.total_bytes) == ("submitted", 0, 0)
     item = datasets.list_items(1, Selection(), ItemSort.SALES, 1, 0)[0]
     assert (item.unique_id, item.total_units, item.demand_class) == ("a", 800, None)
 
 
-def test_migrate_lets_an_ingest_of_before_be_cancelled(first_version: None) -> None:
+def test_ingest_of_an_earlier_version_can_be_cancelled(first_version: None) -> None:
     migrate()
     (waiting,) = ingests.list_open()
     assert ingests.request_cancel(waiting.ingest_id, "ann")
@@ -214,7 +212,7 @@ def test_migrate_lets_an_ingest_of_before_be_cancelled(first_version: None) -> N
     assert (cancelled.status, cancelled.finished_at is not None) == ("cancelled", True)
 
 
-def test_migrate_leaves_specs_of_its_own_version_alone(database: str) -> None:
+def test_migrate_keeps_specs_of_the_current_version(database: str) -> None:
     spec = IngestSpec(paths=("/a", "/b"), name="n", where=(("city", "Quito"),))
     ingest_id = ingests.insert(spec, "ann")
     assert migrate() == []

@@ -1,4 +1,4 @@
-"""The planner's statistics: there with the rows, so that the first batch is read as the last one is."""
+"""Planner statistics are updated with the rows, so that the first batch uses an index too."""
 
 from collections.abc import Callable
 
@@ -14,7 +14,7 @@ from fcst.store.queries import query
 
 
 def counted() -> dict[str, float]:
-    """table -> its rows, as the planner knows them; -1 where it knows nothing."""
+    """table -> the planner's estimate of its rows; -1 without statistics."""
     with transaction() as cur:
         cur.execute(
             "SELECT relname, reltuples FROM pg_class WHERE relnamespace = 'fcst_app'::regnamespace AND relkind = 'r'"
@@ -22,19 +22,19 @@ def counted() -> dict[str, float]:
         return {row["relname"]: row["reltuples"] for row in cur.fetchall()}
 
 
-def test_a_load_leaves_the_statistics_of_its_rows(load_dataset: Callable[..., Dataset], tmp_path) -> None:
+def test_load_updates_the_statistics(load_dataset: Callable[..., Dataset], tmp_path) -> None:
     load_dataset(n_items=6)
     assert (counted()["sales"], counted()["items"]) == (6, 6)
 
 
-def test_a_large_submit_leaves_them_too(load_dataset: Callable[..., Dataset], monkeypatch) -> None:
+def test_large_submit_updates_the_statistics(load_dataset: Callable[..., Dataset], monkeypatch) -> None:
     monkeypatch.setattr(statistics, "MANY_ITEMS", 6)
     dataset = load_dataset(n_items=6)
     jobs.submit_job(dataset.dataset_id, jobs.choose_largest(dataset, 6), JobSpec(batch_size=2))
     assert (counted()["job_items"], counted()["batch_status"]) == (6, 3)
 
 
-def test_the_first_batch_after_a_load_is_read_by_its_index(load_dataset: Callable[..., Dataset]) -> None:
+def test_first_batch_after_a_load_uses_the_index(load_dataset: Callable[..., Dataset]) -> None:
     dataset = load_dataset(n_items=4)
     many = {"dataset_id": dataset.dataset_id, "n": 20_000}
     with transaction() as cur:  # as a load writes them, in one transaction with the statistics
@@ -53,10 +53,10 @@ def test_the_first_batch_after_a_load_is_read_by_its_index(load_dataset: Callabl
     assert "using sales_pkey on sales" in plan and "Seq Scan on sales" not in plan, plan
 
 
-def test_a_run_that_the_statistics_do_not_know_reads_its_items_once(load_dataset: Callable[..., Dataset]) -> None:
+def test_new_run_without_statistics_reads_its_items_once(load_dataset: Callable[..., Dataset]) -> None:
     dataset = load_dataset(n_items=60)
     jobs.submit_job(dataset.dataset_id, jobs.choose_largest(dataset, 60), JobSpec(batch_size=1))
-    with transaction() as cur:  # of one run, as the server itself notes them some time later
+    with transaction() as cur:  # statistics of one run, as autovacuum would make them later
         cur.execute("ANALYZE fcst_app.batch_status, fcst_app.items")
         chosen = item_filters.select(dataset.dataset_id, Selection())
         statement = sql.SQL("EXPLAIN " + query("insert_job_items")).format(chosen=chosen.text)

@@ -1,10 +1,10 @@
 -- accuracy_sums
--- What the accuracy of a job's models is made of, over all items or by a key that the program fills in, or of some items
--- alone: of the known weeks of all windows the sums of errors and of what was sold, and the sums and numbers of what is a
--- mean over items and windows, where it is defined; by level, in arrays, of the weeks within the interval and of its
--- width. The errors of a yardstick are summed up beside those of the model on the same items and windows. NULL is
--- undefined, or was not measured by the version that made the run. Items are counted apart, for to count distinct ones
--- among the sums would sort all their rows.
+-- Sums behind the accuracy metrics of a job's models, over all items or by a key that the program inserts, optionally
+-- of some items only. Over the known weeks of all windows: sums of errors and actuals. Over items and windows: sums and
+-- counts of the metrics that are means, where defined. By level, as arrays: weeks inside the interval, and widths. The
+-- errors of the benchmarks are summed over the same items and windows as those of the model. NULL: undefined, or not
+-- measured by the version that made the run. Items are counted in a separate subquery, because counting distinct items
+-- with the sums would sort all rows.
 SELECT s.*, c.n_items, c.n_fallback
 FROM (
     SELECT m.model, ({key})::text COLLATE "C" AS key, count(*) AS n_windows, sum(m.n_weeks) AS n_weeks,
@@ -38,7 +38,7 @@ JOIN (
 ) c ON (c.model, c.key IS NULL, COALESCE(c.key, '')) = (s.model, s.key IS NULL, COALESCE(s.key, ''));
 
 -- horizon_sums
--- The same by step, weeks ahead, as far as it is defined for a week: from the windows themselves.
+-- The same sums by step (weeks ahead), for metrics that are defined by week; computed from the backtests.
 SELECT m.model, w.step::text AS key, count(*) AS n_weeks, sum(abs(w.forecast - w.y)) AS abs_error,
        sum(w.forecast - w.y) AS error, sum(abs(w.y)) AS actual,
        ARRAY[{level_weeks}]::float8[] AS level_weeks, ARRAY[{covered}]::float8[] AS covered
@@ -47,39 +47,39 @@ CROSS JOIN LATERAL unnest(m.y, m.forecast{bounds}) WITH ORDINALITY w (y, forecas
 WHERE m.job_id = %(job_id)s AND w.y IS NOT NULL {which}
 GROUP BY m.model, w.step;
 
--- kept_sums
--- The same, of the batches whose sums are there, but for some of these.
+-- stored_sums
+-- The stored sums of a job's batches, except the given batches.
 SELECT model, key, {numbers}, ARRAY[{level_weeks}]::float8[] AS level_weeks, ARRAY[{covered}]::float8[] AS covered,
        ARRAY[{width}]::float8[] AS width, ARRAY[{msis}]::float8[] AS msis, ARRAY[{n_msis}]::float8[] AS n_msis
 FROM fcst_app.accuracy_sums
 WHERE job_id = %(job_id)s AND grouped_by = %(by)s AND batch_id <> ALL (%(not_summed)s::bigint[])
 GROUP BY model, key;
 
--- has_kept_sums
--- Whether the sums of some batch of a job are there.
+-- has_stored_sums
+-- Whether any batch of a job has stored sums.
 SELECT EXISTS (SELECT FROM fcst_app.accuracy_sums WHERE job_id = %(job_id)s) AS found;
 
 -- list_items_not_summed
--- The completed items of the batches whose sums are not there.
+-- The completed items of batches without stored sums.
 SELECT b.batch_id, i.unique_id FROM fcst_app.batch_status b JOIN fcst_app.job_items i USING (batch_id)
 WHERE b.job_id = %(job_id)s AND NOT b.is_summed AND b.n_completed > 0 AND i.outcome = 'completed';
 
 -- begin_sums_of_batch
--- The completed items of a batch, whose sums are to be made; those that it had are removed.
+-- Deletes the stored sums of a batch, marks it as summed, and returns its completed items.
 DELETE FROM fcst_app.accuracy_sums WHERE batch_id = %(batch_id)s;
 UPDATE fcst_app.batch_status SET is_summed = true WHERE batch_id = %(batch_id)s;
 SELECT unique_id FROM fcst_app.job_items WHERE batch_id = %(batch_id)s AND outcome = 'completed';
 
 -- without_nested_loops
--- Until the end of the transaction.
+-- Disables nested loops until the end of the transaction.
 SET LOCAL enable_nestloop = off;
 
 -- with_nested_loops
--- As usual again.
+-- Restores the default.
 SET LOCAL enable_nestloop TO DEFAULT;
 
--- keep_sums
--- The sums of a batch by each key, from its rows, which are read once.
+-- store_sums
+-- Stores the sums of a batch by each key; reads its rows once.
 WITH own_metrics AS MATERIALIZED (
     SELECT job_id, unique_id, model, cutoff, is_fallback, n_weeks, abs_error, error, sq_error, actual, pinball, smape,
            mase, rmsse, coverage, mean_width, msis
@@ -91,18 +91,18 @@ WITH own_metrics AS MATERIALIZED (
 INSERT INTO fcst_app.accuracy_sums (job_id, batch_id, grouped_by, {columns})
 {sums};
 
--- sums_to_keep
--- Of which these are those by one key.
+-- store_sums_by_key
+-- The part of store_sums for one key.
 SELECT %(job_id)s, %(batch_id)s, {by}, {columns} FROM ({sums}) s;
 
--- keep_horizon_sums
--- The sums of a batch by step.
+-- store_horizon_sums
+-- Stores the sums of a batch by step.
 INSERT INTO fcst_app.accuracy_sums (job_id, batch_id, grouped_by, {columns})
 SELECT %(job_id)s, %(batch_id)s, 'horizon', {columns} FROM ({sums}) s;
 
 -- rank_items
--- The items of a run with the largest error of one model in units, or those with the least compared with that of a
--- yardstick; each with its name.
+-- The items of a run with the largest error of one model in units, or with the largest gain over a benchmark; with
+-- their descriptions.
 SELECT e.unique_id, d.description, e.abs_error, e.gained
 FROM (
     SELECT m.unique_id, sum(m.abs_error) AS abs_error,
@@ -117,7 +117,7 @@ WHERE %(is_worst)s OR e.gained > 0
 ORDER BY CASE WHEN %(is_worst)s THEN e.abs_error ELSE e.gained END DESC, e.unique_id LIMIT %(limit)s;
 
 -- range_of_errors
--- How many items have an error of one model, the least, and the one below which a share of them lies.
+-- The number of items with a WAPE of one model, the lowest WAPE, and a quantile.
 SELECT count(*)::integer AS n_items, min(e.wape)::float8 AS least,
        (percentile_cont(%(share)s) WITHIN GROUP (ORDER BY e.wape))::float8 AS most
 FROM (
@@ -128,8 +128,8 @@ FROM (
 WHERE e.wape IS NOT NULL;
 
 -- distribution_of_errors
--- How many items have an error of one model in each bin, counted from the first; all beyond are in one more. A bound
--- that is met is of the bin above, whatever the last digit of a quotient.
+-- Histogram of the WAPE of items by one model, from the first bin; one more bin takes all larger values. A value on a
+-- bin's boundary belongs to the upper bin, despite rounding errors of the quotient.
 SELECT least(floor(e.wape / %(width)s + 1e-9)::integer - %(first_bin)s, %(n_bins)s) AS bin, count(*)::integer AS n_items
 FROM (
     SELECT sum(m.abs_error) / NULLIF(sum(m.actual), 0) AS wape
@@ -139,8 +139,8 @@ FROM (
 WHERE e.wape IS NOT NULL GROUP BY 1 ORDER BY 1;
 
 -- candidates_of_auto
--- Of all models that Auto chose among in a job: how often it was the heaviest, its share of the weight over all items,
--- and its own errors where it could be measured.
+-- The candidates of Auto in a job: how often each had the largest weight, its share of the weight over all items, and
+-- its own errors where measured.
 SELECT c.model, count(*) AS n_items, count(*) FILTER (WHERE c.place = 1) AS n_first,
        sum(c.weight) / NULLIF((SELECT count(*) FROM fcst_app.job_items o WHERE o.job_id = %(job_id)s
                                AND o.provenance #> '{models,Auto,candidates,0}' IS NOT NULL), 0) AS share,
@@ -153,8 +153,8 @@ WHERE i.job_id = %(job_id)s AND i.outcome = 'completed'
 GROUP BY c.model ORDER BY share DESC;
 
 -- copy_backtests_to_add_up
--- What one model said after earlier cutoffs of some items of a run, to be added up by the program: a number for the item,
--- whose rows follow each other, the cutoff, actuals with NaN for a missing week, forecasts.
+-- Backtests of one model for some items of a run, for summing in the program: a number for the item, whose rows are
+-- consecutive, the cutoff, actuals with NaN for missing weeks, and forecasts.
 COPY (
     SELECT (dense_rank() OVER (ORDER BY b.unique_id))::integer, b.cutoff, array_replace(b.y, NULL, 'NaN'), b.forecast
     FROM fcst_app.backtests b
@@ -162,5 +162,5 @@ COPY (
 ) TO STDOUT (FORMAT binary);
 
 -- item_provenance
--- Where the forecasts of an item come from.
+-- The provenance of an item's forecasts.
 SELECT provenance FROM fcst_app.job_items WHERE job_id = %(job_id)s AND unique_id = %(unique_id)s;

@@ -1,14 +1,14 @@
 -- insert_action
--- Somebody did something.
+-- Writes an entry of the audit log.
 INSERT INTO fcst_app.actions (who, action, noun, number, words)
 VALUES (%(who)s, %(action)s, %(noun)s, %(number)s, %(words)s);
 
 -- list_actions
--- What was done, the newest first: all of it, or what was done to one thing.
+-- Entries of the audit log, newest first: all, or those of one object.
 SELECT action_id, at, who, action, noun, number, words FROM fcst_app.actions
 WHERE (noun = %(noun)s AND number = %(number)s) OR %(noun)s::text IS NULL
 ORDER BY action_id DESC LIMIT %(limit)s;
 
 -- last_restore
--- When a backup last took the place of what was in the database.
+-- When a backup was last restored.
 SELECT max(at) AS at FROM fcst_app.actions WHERE noun = 'schema' AND action = 'restore';

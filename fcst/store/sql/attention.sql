@@ -1,14 +1,14 @@
 -- clear_sums
--- What the forecasts of some items of a run come to, which is about to be written anew.
+-- Deletes the forecast totals of some items of a run, before they are rewritten.
 DELETE FROM fcst_app.forecast_sums o
 USING (SELECT jsonb_array_elements_text(spec -> 'models') AS model FROM fcst_app.jobs WHERE job_id = %(job_id)s) m
 WHERE o.job_id = %(job_id)s AND o.model = m.model AND o.unique_id IN ({keys});
 
 -- find_sums
--- What the forecasts of some items of a run come to, by each of its models, why the items need attention, and how many units
--- of the weeks ahead are at stake for it. The items' rows are not there. All is in units, so that no ratio of nothing
--- comes first: errors of backtests are those of a week times the weeks ahead; where only the uncertainty counts it is half
--- the width of the narrowest interval. The last run is the newest earlier one that has a forecast of the item.
+-- Writes the forecast totals of some items of a run by model, their attention reasons, and the units at stake over the
+-- horizon. The rows of the items must not exist. Reasons are compared in units, so that ratios to zero do not rank
+-- first: backtest errors per week are multiplied by the horizon; where only uncertainty counts, half the width of the
+-- narrowest interval is used. The earlier run is the newest one with a forecast of the item.
 WITH run AS MATERIALIZED (
     SELECT j.dataset_id, j.earlier_job_ids, (j.spec ->> 'h')::integer AS h, d.last_wk_end_dt, {outside_weeks} AS outside_weeks,
            {worse_by} AS worse_by, {one_sided} AS one_sided, {far} AS far, {shift} AS shift
@@ -97,7 +97,8 @@ CROSS JOIN LATERAL (
 ) r;
 
 -- carry_reviews
--- Reviews of the last run that reviewed these items hold on where no reason is new, and the plan is about the same.
+-- Copies the reviews of the last earlier run that completed the item, if there is no new reason and the plan changed by
+-- at most a tenth.
 INSERT INTO fcst_app.reviews (job_id, unique_id, model, reviewed_by, reviewed_at, reasons, final)
 SELECT a.job_id, a.unique_id, a.model, v.reviewed_by, v.reviewed_at, v.reasons, v.final
 FROM fcst_app.forecast_sums a
@@ -113,12 +114,11 @@ WHERE a.job_id = %(job_id)s AND a.unique_id IN ({keys}) AND a.reasons <@ v.reaso
 ON CONFLICT DO NOTHING;
 
 -- lacks_reasons
--- Whether it is still to be found why items of a run need attention: an earlier version forecast them.
+-- Whether items of a run have no attention reasons, as in runs of earlier versions.
 SELECT EXISTS (SELECT FROM fcst_app.forecast_sums WHERE job_id = %(job_id)s AND reasons IS NULL) AS found;
 
 -- count_attention
--- How many items of a run that match have each reason, and how many of each are not reviewed; an empty reason stands for
--- any of them.
+-- Number of items of a run that match by reason, all and not reviewed; the empty reason counts items with any reason.
 SELECT r.reason, count(*)::integer AS n_items, count(*) FILTER (WHERE v.reviewed_at IS NULL)::integer AS n_open
 FROM ({chosen}) c
 LEFT JOIN fcst_app.reviews v ON v.job_id = %(job_id)s AND v.model = %(model)s AND v.unique_id = c.unique_id
@@ -126,33 +126,33 @@ CROSS JOIN LATERAL (SELECT unnest(c.reasons) AS reason UNION ALL SELECT '' WHERE
 GROUP BY r.reason;
 
 -- review_items
--- Some items are reviewed as they are now; who did so first stays. One whose run has not come to it has nothing to review.
+-- Marks items as reviewed in their current state; the first review is kept. Skips items without results.
 INSERT INTO fcst_app.reviews (job_id, unique_id, model, reviewed_by, reasons, final)
 SELECT %(job_id)s, c.unique_id, %(model)s, %(reviewed_by)s, c.reasons, c.final
 FROM ({chosen}) c WHERE c.final IS NOT NULL OR c.reasons <> '{{}}'
 ON CONFLICT DO NOTHING;
 
 -- reopen_items
--- Some items are not reviewed any more.
+-- Deletes the reviews of some items.
 DELETE FROM fcst_app.reviews v USING ({chosen}) c
 WHERE v.job_id = %(job_id)s AND v.model = %(model)s AND v.unique_id = c.unique_id;
 
 -- last_review
--- The newest review of a run, and how many there are: what was read of its reviews holds until one of them changes.
+-- The time of a run's last review and the number of reviews; used to invalidate caches.
 SELECT max(reviewed_at) AS last, count(*) AS n FROM fcst_app.reviews WHERE job_id = %(job_id)s;
 
 -- find_thresholds
--- The thresholds that were set for a dataset's name.
+-- The thresholds set for a dataset's name.
 SELECT thresholds FROM fcst_app.attention_thresholds WHERE dataset = %(dataset)s;
 
 -- set_thresholds
--- They hold for all runs of the name, as soon as what needs attention is found anew.
+-- Sets the thresholds of a dataset's name; runs use them after their attention reasons are recomputed.
 INSERT INTO fcst_app.attention_thresholds (dataset, thresholds, set_by)
 VALUES (%(dataset)s, %(thresholds)s, %(set_by)s)
 ON CONFLICT (dataset) DO UPDATE SET thresholds = EXCLUDED.thresholds, set_by = EXCLUDED.set_by, set_at = now();
 
 -- find_abc
--- From which units sold, or value where prices are known, an item is of class A, and of class B.
+-- Stores the lower limits of the classes A and B, in units sold, or in value if prices are known.
 WITH priced AS (
     SELECT EXISTS (SELECT FROM fcst_app.items WHERE dataset_id = %(dataset_id)s AND price IS NOT NULL) AS by_value
 ), goods AS (

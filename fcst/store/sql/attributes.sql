@@ -1,5 +1,5 @@
 -- insert_attributes
--- Attributes of a dataset, from a JSON list in their order.
+-- Inserts attributes of a dataset from a JSON list, in its order.
 INSERT INTO fcst_app.known_attributes (dataset_id, name, place, source, keyed_by, is_own, n_items, n_values, values, created_by)
 SELECT %(dataset_id)s, r.value ->> 'name', r.place,
        r.value ->> 'source', ARRAY(SELECT jsonb_array_elements_text(r.value -> 'keyed_by')),
@@ -8,13 +8,13 @@ SELECT %(dataset_id)s, r.value ->> 'name', r.place,
 FROM jsonb_array_elements(%(rows)s::jsonb) WITH ORDINALITY r (value, place);
 
 -- list_attributes
--- The attributes of a dataset, in their order.
+-- The attributes of a dataset, in order.
 SELECT name, source, keyed_by, is_own, n_items, n_values, values
 FROM fcst_app.known_attributes WHERE dataset_id = %(dataset_id)s ORDER BY NOT is_own, place, name;
 
 -- describe_added_items
--- Gives items that were added for lifecycles their attributes: the parts of their own keys; what one of these decides, as an
--- item has it that shares it; all else as the first of their sources has it.
+-- Sets the attributes of items that were added for lifecycles: the parts of their keys; attributes that depend on one
+-- key part, from an item with the same part; all others from their first source item.
 WITH names AS (
     SELECT name, row_number() OVER (ORDER BY place) AS place, count(*) OVER () AS n_parts
     FROM fcst_app.known_attributes WHERE dataset_id = %(dataset_id)s AND source = 'key' AND is_own
@@ -53,15 +53,15 @@ FROM added a LEFT JOIN shared s USING (unique_id)
 WHERE i.dataset_id = %(dataset_id)s AND i.unique_id = a.unique_id;
 
 -- next_attribute_change
--- One more change of a dataset's attributes, which no other change comes between.
+-- Increments the change number of a dataset's attributes and locks its row.
 UPDATE fcst_app.datasets SET attribute_change = attribute_change + 1 WHERE dataset_id = %(dataset_id)s
 RETURNING attribute_change;
 
 -- save_attribute_values
--- Values of attributes from a JSON list, in place of those that their keys have; one that is NULL is taken away.
+-- Saves attribute values from a JSON list, replacing those of the same keys; NULL deletes a value.
 WITH given AS (
     SELECT r.name, r.key, r.value FROM jsonb_to_recordset(%(rows)s::jsonb) AS r (name text, key text[], value text)
-), gone AS (
+), deleted AS (
     DELETE FROM fcst_app.attribute_values v USING given g
     WHERE v.dataset_id = %(dataset_id)s AND v.name = g.name AND v.key = g.key AND g.value IS NULL
 )
@@ -70,7 +70,7 @@ SELECT %(dataset_id)s, g.name, g.key, g.value FROM given g WHERE g.value IS NOT 
 ON CONFLICT (dataset_id, name, key) DO UPDATE SET value = EXCLUDED.value;
 
 -- apply_attribute_values
--- Gives all items of a dataset the values of some attributes that are by the same key. The program fills in the key.
+-- Sets the values of some attributes with the same key columns for all items of a dataset. The program inserts the key.
 UPDATE fcst_app.items i SET attributes = n.attributes
 FROM (
     SELECT d.unique_id, (d.attributes - %(names)s::text[]) || COALESCE(v.own, jsonb_build_object()) AS attributes
@@ -84,7 +84,7 @@ FROM (
 WHERE i.dataset_id = %(dataset_id)s AND i.unique_id = n.unique_id AND i.attributes <> n.attributes;
 
 -- list_unknown_keys
--- Those of some keys that no item has. The program fills in the key of an item.
+-- The given keys that match no item. The program inserts the key of an item.
 SELECT g.key FROM (
     SELECT DISTINCT r.key FROM jsonb_to_recordset(%(rows)s::jsonb) AS r (key text[])
 ) g
@@ -92,12 +92,12 @@ WHERE NOT EXISTS (SELECT FROM fcst_app.items d WHERE d.dataset_id = %(dataset_id
 ORDER BY g.key;
 
 -- count_items_with
--- How many items of a dataset have one of some attributes.
+-- Number of items of a dataset with a value of any of some attributes.
 SELECT count(*)::integer AS n_items FROM fcst_app.items
 WHERE dataset_id = %(dataset_id)s AND attributes ?| %(names)s::text[];
 
--- know_attributes
--- Counts some attributes that were loaded for a dataset anew; those without a value in any file are forgotten.
+-- update_attribute_definitions
+-- Updates the definitions and counts of some loaded attributes; deletes attributes without values.
 DELETE FROM fcst_app.known_attributes k
 WHERE k.dataset_id = %(dataset_id)s AND k.name = ANY (%(names)s::text[]) AND NOT EXISTS (
     SELECT FROM fcst_app.attribute_values v WHERE v.dataset_id = k.dataset_id AND v.name = k.name);
@@ -118,12 +118,12 @@ SET source = EXCLUDED.source, n_items = EXCLUDED.n_items, n_values = EXCLUDED.n_
     created_at = now(), created_by = EXCLUDED.created_by;
 
 -- remove_attribute_values
--- What files say of an attribute.
+-- Deletes the loaded values of an attribute.
 DELETE FROM fcst_app.attribute_values WHERE dataset_id = %(dataset_id)s AND name = %(name)s;
 
 -- carry_attributes
--- Gives a new version of a dataset what files say of attributes of the version before: of those whose names it has not
--- itself, and whose keys it has.
+-- Copies loaded attribute values from the previous version of a dataset to a new one, if the new version does not have
+-- an attribute of the same name and has the key columns.
 INSERT INTO fcst_app.attribute_values (dataset_id, name, key, value)
 SELECT %(dataset_id)s, v.name, v.key, v.value
 FROM fcst_app.attribute_values v JOIN fcst_app.known_attributes k USING (dataset_id, name)

@@ -1,7 +1,7 @@
 -- claim_batches
--- The next waiting batches become this supervisor's. Jobs take turns: one batch each, the job that has waited longest
--- first, though the clock may have gone back since it was served; within a job they go in order, and none before what
--- the job learns has ended. None where the schema is newer.
+-- Claims the next waiting batches for a supervisor. Jobs take turns, one batch each, the longest waiting job first;
+-- served times in the future, after the clock was set back, are ignored. Within a job, batches are claimed in order,
+-- and after its learning has ended. Claims none if the schema is newer.
 WITH next AS (
     SELECT w.batch_id
     FROM fcst_app.jobs j
@@ -29,7 +29,7 @@ WITH next AS (
 SELECT batch_id, job_id, batch_no, attempt, is_learning FROM claimed ORDER BY batch_no, job_id;
 
 -- begin_batch
--- The task takes the batch, once: a second run with the same attempt finds the token taken.
+-- Begins an attempt at a batch, once: a second task with the same attempt finds the token set.
 UPDATE fcst_app.batch_status b SET run_token = %(run_token)s, touched_at = clock_timestamp()
 FROM fcst_app.jobs j JOIN fcst_app.datasets d USING (dataset_id)
 WHERE b.batch_id = %(batch_id)s AND b.attempt = %(attempt)s AND b.stage IN ('learning', 'obtaining_sales')
@@ -38,7 +38,7 @@ WHERE b.batch_id = %(batch_id)s AND b.attempt = %(attempt)s AND b.stage IN ('lea
 RETURNING b.job_id, j.dataset_id, j.spec, d.last_wk_end_dt, b.worked_s;
 
 -- move_batch
--- The task moves its batch on; no row means that it is not its own any more.
+-- Moves a batch to the next stage; no row if the attempt has lost the batch.
 UPDATE fcst_app.batch_status
 SET stage = %(to_stage)s, finished_at = CASE WHEN %(to_stage)s = 'completed' THEN now() END,
     run_token = CASE WHEN %(to_stage)s <> 'completed' THEN run_token END,
@@ -47,8 +47,8 @@ WHERE batch_id = %(batch_id)s AND attempt = %(attempt)s AND run_token = %(run_to
 RETURNING batch_id;
 
 -- fence_batch
--- Holds the batch's row for a write of its task, counts the items that it ends, and names the one that comes next.
--- An attempt that ends an item is no try in vain.
+-- Locks the row of a batch for a write of its task, adds the finished items to its counts, and records the next item.
+-- Finishing an item resets the retry count.
 UPDATE fcst_app.batch_status
 SET n_completed = n_completed + %(n_completed)s, n_failed = n_failed + %(n_failed)s,
     tries = CASE WHEN %(n_completed)s + %(n_failed)s > 0 THEN 0 ELSE tries END,
@@ -57,14 +57,15 @@ WHERE batch_id = %(batch_id)s AND attempt = %(attempt)s AND run_token = %(run_to
 RETURNING job_id;
 
 -- set_model_in_hand
--- What is being fitted to the item in hand. Not worth waiting for the disk: it must outlive a process, not the server.
+-- Records the model being fitted to the item in hand. Commits asynchronously: the record must survive a crash of the
+-- process, not of the server.
 SET LOCAL synchronous_commit = off;
 UPDATE fcst_app.batch_status SET model_in_hand = %(model)s, touched_at = clock_timestamp()
 WHERE batch_id = %(batch_id)s AND attempt = %(attempt)s AND run_token = %(run_token)s AND item_in_hand IS NOT NULL
 RETURNING batch_id;
 
 -- touch_batch
--- A sign of life of a task between its writes; no row means that the batch is not its own any more.
+-- The heartbeat of a task between its writes; no row if the attempt has lost the batch.
 UPDATE fcst_app.batch_status SET touched_at = clock_timestamp()
 WHERE batch_id = %(batch_id)s AND attempt = %(attempt)s AND run_token = %(run_token)s
 RETURNING batch_id;
@@ -75,7 +76,7 @@ SELECT batch_id FROM fcst_app.batch_status
 WHERE batch_id = %(batch_id)s AND attempt = %(attempt)s AND run_token = %(run_token)s;
 
 -- finish_items
--- How items of a batch ended.
+-- Stores the outcomes of items of a batch.
 UPDATE fcst_app.job_items i
 SET outcome = u.outcome, reason = u.reason, provenance = u.provenance::jsonb, attempt = %(attempt)s,
     finished_at = clock_timestamp(), out_of_stock_weeks = u.out_of_stock_weeks, lost_units = u.lost_units,
@@ -89,8 +90,8 @@ FROM unnest(%(unique_ids)s::text[], %(outcomes)s::text[], %(reasons)s::text[], %
 WHERE i.batch_id = %(batch_id)s AND i.unique_id = u.unique_id AND i.outcome = 'pending';
 
 -- hold_attempt
--- An attempt that has not ended, held to end it, and whether its job is to stop. A row that a frozen worker holds is
--- passed over.
+-- Locks an open attempt in order to end it, and returns whether its job is being cancelled. Skips a row that a frozen
+-- worker process has locked.
 SELECT b.job_id, b.tries, b.run_token IS NOT NULL AS has_begun, b.item_in_hand, b.model_in_hand,
        j.cancel_requested_at IS NOT NULL AS is_cancelled
 FROM fcst_app.batch_status b JOIN fcst_app.jobs j USING (job_id)
@@ -98,14 +99,14 @@ WHERE b.batch_id = %(batch_id)s AND b.attempt = %(attempt)s AND b.stage IN ('lea
 FOR UPDATE OF b SKIP LOCKED;
 
 -- is_attempt_open
--- Whether an attempt has not ended, be its row held or not.
+-- Whether an attempt is open, even if its row is locked.
 SELECT EXISTS (
     SELECT 1 FROM fcst_app.batch_status WHERE batch_id = %(batch_id)s AND attempt = %(attempt)s
     AND stage IN ('learning', 'obtaining_sales', 'processing', 'saving')
 ) AS found;
 
 -- end_held_attempt
--- The batch waits again, or has failed or been cancelled with all its pending items.
+-- Sets a batch back to waiting, or to failed or cancelled with its pending items counted.
 UPDATE fcst_app.batch_status b
 SET stage = %(stage)s, error = %(reason)s, run_token = NULL, tries = %(tries)s,
     item_in_hand = NULL, model_in_hand = NULL,
@@ -117,12 +118,12 @@ SET stage = %(stage)s, error = %(reason)s, run_token = NULL, tries = %(tries)s,
 WHERE batch_id = %(batch_id)s;
 
 -- end_pending_items
--- The items that a failed or cancelled batch leaves behind.
+-- Ends the pending items of a failed or cancelled batch.
 UPDATE fcst_app.job_items SET outcome = %(outcome)s, reason = %(reason)s, finished_at = clock_timestamp()
 WHERE batch_id = %(batch_id)s AND outcome = 'pending';
 
 -- cancel_waiting_batches
--- The waiting batches of jobs that are to stop, and their items, end at once.
+-- Cancels the waiting batches, with their items, of jobs with a cancel request.
 WITH ended AS (
     UPDATE fcst_app.batch_status b
     SET stage = 'cancelled', finished_at = now(), error = 'cancelled by the user',
@@ -135,8 +136,8 @@ UPDATE fcst_app.job_items i SET outcome = 'cancelled', reason = 'cancelled by th
 FROM ended WHERE i.batch_id = ended.batch_id AND i.outcome = 'pending';
 
 -- list_lost_batches
--- Batches whose supervisor is lost, or not known here, and those of this supervisor that it does not know to run; a row
--- that its frozen worker holds is passed over.
+-- Claimed batches whose supervisor is lost or unknown, and batches of this supervisor that it does not run. Skips rows
+-- that a frozen worker process has locked.
 SELECT b.batch_id, b.job_id, b.batch_no, b.attempt, b.is_learning FROM fcst_app.batch_status b
 LEFT JOIN fcst_app.workers w ON w.worker_id = b.worker_id
 WHERE b.stage IN ('learning', 'obtaining_sales', 'processing', 'saving')
@@ -145,28 +146,28 @@ WHERE b.stage IN ('learning', 'obtaining_sales', 'processing', 'saving')
 LIMIT 100 FOR UPDATE OF b SKIP LOCKED;
 
 -- list_touches
--- When the task of each of the given batches last wrote of it, and the seconds that it may write nothing: those of an
--- item and a margin. A task that has not begun may be waiting for a worker.
+-- The last heartbeats of the given batches, and the longest time allowed without one: the time limit of an item plus a
+-- margin. A task that has not begun may still wait for a worker process.
 SELECT b.batch_id, b.touched_at, (j.spec ->> 'item_limit_s')::float8 + %(margin_s)s
        + CASE WHEN b.run_token IS NULL THEN %(wait_s)s ELSE 0 END AS limit_s
 FROM fcst_app.batch_status b JOIN fcst_app.jobs j USING (job_id)
 WHERE b.batch_id = ANY (%(running)s::bigint[]) AND b.stage IN ('learning', 'obtaining_sales', 'processing', 'saving');
 
 -- retry_items
--- The failed and cancelled items of a job, all or those given or of a batch, are to be computed once more.
+-- Sets failed and cancelled items of a job back to pending: all, the given ones, or those of a batch.
 UPDATE fcst_app.job_items SET outcome = 'pending', reason = NULL, finished_at = NULL
 WHERE job_id = %(job_id)s AND outcome IN ('failed', 'cancelled')
   AND (unique_id = ANY (%(unique_ids)s) OR %(unique_ids)s::text[] IS NULL)
   AND (batch_id = %(batch_id)s OR %(batch_id)s::bigint IS NULL);
 
 -- lock_batch
--- A batch of a job that others do not change meanwhile.
+-- Locks a batch of a job.
 SELECT stage FROM fcst_app.batch_status WHERE job_id = %(job_id)s AND batch_id = %(batch_id)s FOR UPDATE;
 
 -- retry_batches
--- The batches of those items wait again; the attempt counts on, the tries begin anew. What else failed in them, or was
--- cancelled, stays so. Their sums of accuracy no longer hold. What the run could not learn is tried again unless items
--- were forecast without it.
+-- Sets the batches of pending items back to waiting. Attempt numbers continue; the retry counts restart. Other failed
+-- or cancelled items keep their outcomes. Deletes the stored accuracy sums of these batches. Retries a failed learning
+-- only if no items were forecast without it.
 UPDATE fcst_app.batch_status b
 SET stage = 'submitted', tries = 0, worker_id = NULL, run_token = NULL, n_failed = i.n_failed,
     n_cancelled = i.n_cancelled, finished_at = NULL, error = NULL, submitted_at = now(), is_summed = false
@@ -187,8 +188,8 @@ DELETE FROM fcst_app.accuracy_sums a USING fcst_app.batch_status b
 WHERE a.job_id = %(job_id)s AND b.batch_id = a.batch_id AND NOT b.is_summed;
 
 -- list_batches
--- Batches of a job, all or those in given stages, in the order that is asked for, then by number. Seconds tick while
--- one runs.
+-- Batches of a job, optionally in given stages, in the requested order, then by number. Seconds increase while a batch
+-- runs.
 SELECT b.batch_id, b.batch_no, b.stage, b.attempt, w.host || ':' || w.pid AS worker, b.n_items, b.n_completed,
        b.n_failed, b.n_cancelled, b.submitted_at, b.started_at, b.finished_at, s.seconds,
        b.error, b.item_in_hand, b.model_in_hand
@@ -209,22 +210,22 @@ ORDER BY CASE %(sort)s
 LIMIT %(limit)s OFFSET %(skip)s;
 
 -- find_learning
--- How the learning of a run is doing.
+-- The state of the learning of a run.
 SELECT b.stage, b.attempt, w.host || ':' || w.pid AS worker, b.error, b.started_at, b.finished_at,
        greatest(EXTRACT(epoch FROM COALESCE(b.finished_at, now()) - b.started_at), 0)::float8 AS seconds
 FROM fcst_app.batch_status b LEFT JOIN fcst_app.workers w ON w.worker_id = b.worker_id
 WHERE b.job_id = %(job_id)s AND b.is_learning;
 
 -- find_batch
--- The batch of a job with a number; without one the batch most worth a look: one that failed, or else has begun.
+-- The batch of a job with a number; without a number, a failed batch, or otherwise the first that has begun.
 SELECT b.batch_id, b.batch_no, b.stage, b.attempt, w.host || ':' || w.pid AS worker
 FROM fcst_app.batch_status b LEFT JOIN fcst_app.workers w ON w.worker_id = b.worker_id
 WHERE b.job_id = %(job_id)s AND (b.batch_no = %(batch_no)s OR %(batch_no)s::integer IS NULL AND b.attempt > 0)
 ORDER BY b.stage <> 'failed', b.batch_no LIMIT 1;
 
 -- list_attempts
--- Attempts at the batches of a job in the order in which they began: from when until when, and in which stage each left
--- the batch: now, and in none, while it runs.
+-- Attempts at the batches of a job, by start: begin, end, and the stage after the attempt. A running attempt ends now
+-- and has no stage.
 SELECT b.batch_no, e.attempt, e.at AS started_at, COALESCE(ended.at, now()) AS ended_at, ended.to_stage
 FROM (
     SELECT batch_id, event_id, attempt, at FROM fcst_app.batch_events
@@ -241,12 +242,12 @@ LEFT JOIN LATERAL (
 ORDER BY e.event_id;
 
 -- list_busy_jobs
--- The jobs whose batches run now.
+-- The jobs with running batches.
 SELECT DISTINCT job_id FROM fcst_app.batch_status
 WHERE stage IN ('learning', 'obtaining_sales', 'processing', 'saving') ORDER BY job_id;
 
 -- list_batch_events
--- Changes of stage of a job's batches, the newest first: all of them, or those with a reason.
+-- Stage changes of a job's batches, newest first: all, or only those with a reason.
 SELECT e.event_id, e.batch_id, b.batch_no, e.from_stage, e.to_stage, e.attempt, w.host || ':' || w.pid AS worker,
        e.reason, e.at
 FROM fcst_app.batch_events e
@@ -256,19 +257,19 @@ WHERE e.job_id = %(job_id)s AND (e.reason IS NOT NULL OR NOT %(only_with_reason)
 ORDER BY e.event_id DESC LIMIT %(limit)s;
 
 -- list_item_failures
--- The items of a job that failed, with the reason.
+-- The failed items of a job, with the reasons.
 SELECT i.unique_id, b.batch_no, i.attempt, i.reason, i.finished_at
 FROM fcst_app.job_items i JOIN fcst_app.batch_status b USING (batch_id)
 WHERE i.job_id = %(job_id)s AND i.outcome = 'failed' ORDER BY i.sales_rank LIMIT %(limit)s OFFSET %(skip)s;
 
 -- count_reasons
--- Why items of a job failed or were cancelled, the most frequent reason first, with a few of the items.
+-- Reasons of a job's failed and cancelled items, most frequent first, with some of the items.
 SELECT outcome, reason, count(*) AS n_items, count(DISTINCT batch_id) AS n_batches,
        (array_agg(unique_id ORDER BY sales_rank))[1:5] AS first_ids
 FROM fcst_app.job_items WHERE job_id = %(job_id)s AND outcome IN ('failed', 'cancelled')
 GROUP BY outcome, reason ORDER BY outcome DESC, n_items DESC, reason;
 
 -- list_items_of_reason
--- The items of a job that failed, or were cancelled, for one reason.
+-- The failed or cancelled items of a job with one reason.
 SELECT unique_id FROM fcst_app.job_items
 WHERE job_id = %(job_id)s AND outcome = %(outcome)s AND reason = %(reason)s ORDER BY sales_rank;

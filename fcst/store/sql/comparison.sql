@@ -1,7 +1,7 @@
 -- compare_items
--- A page of what two runs forecast of each item in the weeks that both forecast, each by one of its models; the largest
--- difference first; n_items is how many items there are. An item that one of them does not have stands there without a
--- number. Weeks that end on different days are no weeks that both forecast.
+-- A page of the forecasts of two runs by item, over the weeks that both forecast, each by one of its models; largest
+-- difference first. n_items is the total number of items. An item that only one run has gets NULL for the other. Runs
+-- whose weeks end on different days have no common weeks.
 WITH runs AS (
     SELECT j.job_id, d.last_wk_end_dt, d.week_end, (j.spec ->> 'h')::integer AS h
     FROM fcst_app.jobs j JOIN fcst_app.datasets d USING (dataset_id)
@@ -53,8 +53,8 @@ LEFT JOIN fcst_app.items e ON e.unique_id = p.unique_id
 ORDER BY abs(p.difference) DESC NULLS LAST, p.unique_id;
 
 -- compared_with_actuals
--- What two runs forecast of the weeks that both forecast and a newer dataset holds, beside what was sold: of each of
--- some items, or of all together where none are given. A missing week is not counted.
+-- Forecasts of two runs and the actuals, in weeks that both forecast and a newer dataset has: for each of some items,
+-- or in total if none are given. Missing weeks are not counted.
 SELECT CASE WHEN %(keys)s::text[] IS NULL THEN NULL ELSE o.unique_id END AS unique_id,
        count(DISTINCT o.unique_id) AS n_items, count(DISTINCT w.wk_end_dt) AS n_weeks, sum(w.y) AS sold,
        sum(w.ours) AS forecast, sum(w.theirs) AS other, sum(abs(w.y)) AS actual,
@@ -75,8 +75,8 @@ WHERE o.job_id = %(job_id)s AND o.model = %(model)s AND (o.unique_id = ANY (%(ke
 GROUP BY 1;
 
 -- accuracy_by_lag
--- What the final plans of earlier runs on a dataset's name said some weeks before a week that its newest version holds, and what was sold
--- in it: of each cutoff by its newest run, over the items that this version has too.
+-- Final plans of earlier runs on datasets of one name, some weeks ahead, and the actuals in the newest version: the
+-- newest run of each cutoff, over the items that this version has.
 WITH newest AS (
     SELECT dataset_id, name, version, week_end, last_wk_end_dt FROM fcst_app.datasets
     WHERE name = %(name)s ORDER BY version DESC LIMIT 1
@@ -102,7 +102,7 @@ CROSS JOIN LATERAL (
 WHERE w.y IS NOT NULL AND w.forecast IS NOT NULL GROUP BY l.lag ORDER BY l.lag;
 
 -- newer_dataset
--- The dataset of the same name that reaches furthest beyond a run's, if one does.
+-- The dataset of the same name with the most weeks after the end of a run's dataset.
 SELECT n.dataset_id, n.name, n.version, n.last_wk_end_dt, n.include_promo
 FROM fcst_app.jobs j
 JOIN fcst_app.datasets d USING (dataset_id)
@@ -110,8 +110,8 @@ JOIN fcst_app.datasets n ON n.name = d.name AND n.last_wk_end_dt > d.last_wk_end
 WHERE j.job_id = %(job_id)s ORDER BY n.last_wk_end_dt DESC, n.version DESC LIMIT 1;
 
 -- true_accuracy
--- What a run's forecasts, what a newer dataset holds of the weeks that they are for, and the errors add up to; coverage by
--- level is filled in by the program. A missing week is not counted.
+-- Totals of a run's forecasts, the actuals of a newer dataset, and the errors; the program inserts the coverage by
+-- level. Missing weeks are not counted.
 SELECT f.model, count(DISTINCT f.unique_id) AS n_items, count(DISTINCT w.wk_end_dt) AS n_weeks,
        sum(w.y) AS sold, sum(w.forecast) AS forecast, sum(abs(w.forecast - w.y)) AS abs_error,
        sum(w.forecast - w.y) AS error, sum(abs(w.y)) AS actual{levels}
@@ -126,9 +126,8 @@ WHERE f.job_id = %(job_id)s AND w.y IS NOT NULL
 GROUP BY f.model;
 
 -- true_value_added
--- The error of each step from a naive forecast by way of the model to the adjusted one, against what a newer dataset holds:
--- in the weeks that were adjusted, and in all. Naive is the same week of the last known year or else, where that is not
--- known, the last known week.
+-- Errors of the naive forecast, the model and the adjusted plan against the actuals of a newer dataset, in adjusted
+-- weeks and in all. Naive is the same week of the last known year, or otherwise the last known week.
 WITH weeks AS (
     SELECT f.unique_id, w.y, w.adjusted IS NOT NULL AS is_adjusted, w.forecast,
            COALESCE(w.adjusted, w.forecast) AS adjusted, COALESCE(w.last_year, l.units) AS naive

@@ -1,18 +1,18 @@
 -- lock_dataset_name
--- Keeps two loads of one name apart; a statement of its own, for the next one must see what it waited for.
+-- Serializes loads of one name. A separate statement, so that the next statement sees what the lock waited for.
 SELECT pg_advisory_xact_lock(hashtext('fcst_app.datasets'), hashtext(%(name)s));
 
 -- last_version
--- The newest version of this name, and what its weeks hold.
+-- The newest version with this name, and the digest of its weekly sales.
 SELECT version, report ->> 'content' AS content FROM fcst_app.datasets
 WHERE name = %(name)s ORDER BY version DESC LIMIT 1;
 
 -- reserve_dataset_id
--- An id for a dataset to come.
+-- Reserves a dataset id.
 SELECT nextval(pg_get_serial_sequence('fcst_app.datasets', 'dataset_id')) AS dataset_id;
 
 -- insert_dataset
--- A dataset, before its rows.
+-- Inserts a dataset, before its rows.
 INSERT INTO fcst_app.datasets (dataset_id, name, version, spec, report, week_end, include_promo, n_items, n_weeks,
                                first_wk_end_dt, last_wk_end_dt, total_units)
 VALUES (%(dataset_id)s, %(name)s, %(version)s, %(spec)s, %(report)s, %(week_end)s, %(include_promo)s, %(n_items)s,
@@ -26,7 +26,7 @@ COPY fcst_app.items (dataset_id, unique_id, sales_rank, total_units, first_wk_en
 FROM STDIN (FORMAT csv, NULL '\N');
 
 -- copy_sales
--- The sales of a dataset, one row an item, from a binary stream.
+-- The sales of a dataset, one row per item, from a binary stream.
 COPY fcst_app.sales (dataset_id, unique_id, first_wk_end_dt, unit_sales, promo_units) FROM STDIN (FORMAT binary);
 
 -- copy_sales_totals
@@ -35,7 +35,7 @@ COPY fcst_app.sales_totals (dataset_id, grouped_by, key, first_wk_end_dt, unit_s
 FROM STDIN (FORMAT csv, NULL '\N');
 
 -- list_datasets
--- All datasets, the newest first; of their reports the counts, without the long lists.
+-- All datasets, newest first; reports have the counts without the long lists.
 SELECT dataset_id, name, version, week_end, include_promo, n_items, n_weeks, first_wk_end_dt, last_wk_end_dt,
        total_units, created_at, lifecycle, attribute_change, spec,
        report - '{weeks,coverage,outliers,gaps,new_items,ended_items,most_affected,flags_missing_by_month}'::text[]
@@ -55,8 +55,8 @@ WHERE name = %(name)s OR %(name)s::text IS NULL
 ORDER BY dataset_id DESC LIMIT 1;
 
 -- chosen_items
--- The items of a dataset that match, or of these the first so many in an order, without those that have no sales and no
--- lifecycle any more. Other statements read from this one.
+-- The items of a dataset that match, optionally only the first in an order; without items that have neither sales nor a
+-- lifecycle. Other statements read from this one.
 SELECT d.dataset_id, d.unique_id, d.sales_rank, d.total_units, d.first_wk_end_dt, d.last_sale_dt, d.n_weeks,
        d.n_missing, d.family, d.class, d.description, d.demand_class, d.adi, d.cv2, d.price, d.is_added
 FROM fcst_app.items d
@@ -66,14 +66,14 @@ WHERE d.dataset_id = %(dataset_id)s AND {condition} AND (NOT d.is_added OR EXIST
 {first};
 
 -- list_items
--- A page of chosen items in an order.
+-- A page of the chosen items, sorted.
 SELECT d.unique_id, d.sales_rank, d.total_units, d.first_wk_end_dt, d.last_sale_dt, d.n_weeks, d.n_missing, d.family,
        d.class AS item_class, d.description, d.demand_class, d.adi, d.cv2, d.price,
        CASE WHEN {ended} THEN 'ended' WHEN {new} THEN 'new' ELSE '' END AS life
 FROM ({chosen}) d ORDER BY {order} LIMIT %(limit)s OFFSET %(skip)s;
 
 -- count_items
--- How many of the chosen items have the same weeks of history and demand class, and what they sold.
+-- Number and total sales of the chosen items, by weeks of history and demand class.
 SELECT d.n_weeks, d.demand_class, count(*)::integer AS n_items, sum(d.total_units) AS total_units
 FROM ({chosen}) d GROUP BY d.n_weeks, d.demand_class ORDER BY d.n_weeks, d.demand_class;
 
@@ -83,17 +83,17 @@ SELECT grouped_by, key FROM fcst_app.sales_totals
 WHERE dataset_id = %(dataset_id)s AND grouped_by <> 'all' AND key <> '' ORDER BY grouped_by, key;
 
 -- list_demand_classes
--- The demand classes that items of a dataset have.
+-- The demand classes that occur in a dataset.
 SELECT DISTINCT demand_class FROM fcst_app.items WHERE dataset_id = %(dataset_id)s AND demand_class IS NOT NULL;
 
 -- find_shown_keys
--- Items whose key is among the given ones as tables show it. The program fills in how they show it.
+-- Items whose key, as tables display it, is among the given keys. The program inserts the display form.
 SELECT s.unique_id, s.shown
 FROM (SELECT unique_id, {shown} AS shown FROM fcst_app.items WHERE dataset_id = %(dataset_id)s) s
 WHERE s.shown = ANY (%(keys)s::text[]);
 
 -- missing_job_items
--- Items of a run that a dataset does not have, the largest sellers first; n_found is how many there are.
+-- Items of a run that a dataset lacks, largest sellers first; n_found is their total number.
 SELECT i.unique_id, count(*) OVER ()::integer AS n_found
 FROM fcst_app.job_items i
 WHERE i.job_id = %(job_id)s AND NOT EXISTS (
@@ -101,7 +101,7 @@ WHERE i.job_id = %(job_id)s AND NOT EXISTS (
 ORDER BY i.sales_rank LIMIT %(limit)s;
 
 -- page_of_items
--- Some of the items of a dataset that match, the largest sellers first.
+-- A page of the items of a dataset that match, largest sellers first.
 SELECT d.unique_id, d.sales_rank, d.total_units, d.n_weeks, d.family, d.class AS item_class, d.description, d.demand_class,
        d.price, d.attributes
 FROM fcst_app.items d
@@ -109,7 +109,7 @@ WHERE d.dataset_id = %(dataset_id)s AND d.sales_rank > %(after)s AND {condition}
 ORDER BY d.sales_rank LIMIT %(limit)s;
 
 -- find_items
--- Those of the given keys that the dataset has, the largest sellers first.
+-- The given keys that a dataset has, largest sellers first.
 SELECT unique_id FROM fcst_app.items d
 WHERE dataset_id = %(dataset_id)s AND unique_id = ANY(%(unique_ids)s) AND (NOT d.is_added OR EXISTS (
     SELECT FROM fcst_app.lifecycles l
@@ -122,7 +122,7 @@ SELECT name, version, spec FROM fcst_app.datasets
 WHERE report -> 'columns' = %(columns)s::jsonb ORDER BY dataset_id DESC LIMIT 1;
 
 -- list_versions
--- All versions of a dataset, the newest first, each with the runs that use it.
+-- All versions of a dataset, newest first, with their number of runs.
 SELECT d.dataset_id, d.name, d.version, d.include_promo, d.n_items, d.n_weeks, d.last_wk_end_dt, d.total_units,
        d.created_at, (d.report ->> 'same_as_version')::integer AS same_as_version,
        (d.report -> 'has_promo_column')::boolean AS has_promo,
@@ -130,14 +130,14 @@ SELECT d.dataset_id, d.name, d.version, d.include_promo, d.n_items, d.n_weeks, d
 FROM fcst_app.datasets d WHERE d.name = %(name)s ORDER BY d.version DESC;
 
 -- count_dependents
--- What goes with a dataset when it is deleted.
+-- Counts of what is deleted with a dataset.
 SELECT count(*) AS n_jobs, count(*) FILTER (WHERE status IS NULL) AS n_open_jobs,
        coalesce(sum((SELECT count(*) FROM fcst_app.job_items i WHERE i.job_id = j.job_id AND i.outcome = 'completed')), 0)::bigint
            AS n_forecasts
 FROM fcst_app.jobs j WHERE j.dataset_id = %(dataset_id)s;
 
 -- lock_dataset
--- Keeps new runs away: their foreign key waits for this lock.
+-- Locks a dataset; the foreign key of new runs waits for this lock.
 SELECT name, version FROM fcst_app.datasets WHERE dataset_id = %(dataset_id)s FOR UPDATE;
 
 -- list_dataset_jobs
@@ -145,7 +145,7 @@ SELECT name, version FROM fcst_app.datasets WHERE dataset_id = %(dataset_id)s FO
 SELECT job_id FROM fcst_app.jobs WHERE dataset_id = %(dataset_id)s;
 
 -- list_unused_datasets
--- Versions of datasets of which there is a newer one, and that no run uses but those given.
+-- Old dataset versions that no run uses; the given runs do not count.
 SELECT d.dataset_id, d.name, d.version, d.n_items, d.created_at
 FROM fcst_app.datasets d
 WHERE EXISTS (SELECT 1 FROM fcst_app.datasets n WHERE n.name = d.name AND n.version > d.version)
@@ -156,7 +156,7 @@ WHERE EXISTS (SELECT 1 FROM fcst_app.datasets n WHERE n.name = d.name AND n.vers
 ORDER BY d.dataset_id;
 
 -- delete_dataset
--- A dataset without runs: its sales, drivers and what files said of its items, and its items and totals, which go with it.
+-- Deletes a dataset without runs: its sales, drivers and attribute values, and by cascade its items and totals.
 DELETE FROM fcst_app.sales WHERE dataset_id = %(dataset_id)s;
 DELETE FROM fcst_app.attribute_values WHERE dataset_id = %(dataset_id)s;
 DELETE FROM fcst_app.driver_values v USING fcst_app.driver_loads l

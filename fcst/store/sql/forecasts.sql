@@ -1,5 +1,5 @@
 -- delete_item_forecasts
--- The rows of items that are about to be written: there are none, unless an item is written twice.
+-- Deletes earlier rows of items before they are written; there are some only if an item is written twice.
 DELETE FROM fcst_app.forecasts WHERE job_id = %(job_id)s AND unique_id = ANY (%(unique_ids)s);
 DELETE FROM fcst_app.metrics WHERE job_id = %(job_id)s AND unique_id = ANY (%(unique_ids)s);
 DELETE FROM fcst_app.backtests WHERE job_id = %(job_id)s AND unique_id = ANY (%(unique_ids)s);
@@ -17,19 +17,19 @@ COPY fcst_app.metrics (job_id, unique_id, model, cutoff, is_fallback, made_by, n
 FROM STDIN (FORMAT binary, ENCODING 'UTF8');
 
 -- copy_backtests
--- Forecasts after earlier cutoffs with what came, from a binary stream.
+-- Backtest forecasts with actuals, from a binary stream.
 COPY fcst_app.backtests (job_id, unique_id, model, cutoff, y, forecast, lo, hi)
 FROM STDIN (FORMAT binary, ENCODING 'UTF8');
 
 -- rows_with_forecast
--- The items of a run that one model has forecast, with what their forecasts come to. Other statements read from this one.
+-- The items of a run with a forecast of one model, with their totals. Other statements read from this one.
 SELECT s.unique_id, s.sales_rank, s.forecast, s.final, s.sold, s.last_year, s.known_last_year, s.down, s.up, s.abs_error,
        s.error, s.actual, COALESCE(s.reasons, '{}') AS reasons, COALESCE(s.at_stake, 0) AS at_stake
 FROM fcst_app.forecast_sums s WHERE s.job_id = %(job_id)s AND s.model = %(model)s;
 
 -- rows_without_forecast
--- The other items of a run, with what they sold: nothing is at stake for one that has not ended without a forecast. Each
--- number is looked up by itself, so that one that nothing asks for costs nothing.
+-- The other items of a run, with their sales. Nothing is at stake for an item that has not ended. Each number is a
+-- subquery of its own, so that unused numbers cost nothing.
 SELECT i.unique_id, i.sales_rank, NULL::float8, NULL::float8, (SELECT l.sold FROM ({sold}) l),
        (SELECT l.last_year FROM ({sold}) l WHERE l.is_whole), (SELECT l.last_year FROM ({sold}) l),
        NULL::float8[], NULL::float8[], NULL::float8, NULL::float8, NULL::float8,
@@ -41,8 +41,8 @@ WHERE i.job_id = %(job_id)s AND NOT EXISTS (
     SELECT FROM fcst_app.forecast_sums o WHERE o.job_id = %(job_id)s AND o.model = %(model)s AND o.unique_id = i.unique_id);
 
 -- sold_lately
--- What an item with the sales s sold in the last h weeks, and in the weeks of the last known year that come 52 weeks before
--- the next h, and whether none of these is missing. Of more than 52 weeks ahead, up to 104, the first ones come twice.
+-- For an item with the sales s: units of the last h weeks, units of the same weeks a year before the next h weeks, and
+-- whether none of these is missing. For horizons of 53 to 104 weeks, the first weeks count twice.
 SELECT r.sold, y.units AS last_year, y.n_known = least({h}, 52) AS is_whole
 FROM (SELECT sum(u.units) AS sold FROM unnest(s.unit_sales[cardinality(s.unit_sales) - {h} + 1 :]) u (units)) r
 CROSS JOIN (
@@ -52,35 +52,35 @@ CROSS JOIN (
 ) y;
 
 -- joined_to_rows
--- What the rows of a run's items are ordered and filtered by besides. A join that nothing asks for costs nothing: each finds
--- at most one row by a key, and Postgres leaves it out.
+-- Joins for sorting and filtering the items of a run. Each join finds at most one row by a key, so Postgres removes
+-- unused ones.
 LEFT JOIN fcst_app.items d ON d.dataset_id = %(dataset_id)s AND d.unique_id = p.unique_id
 LEFT JOIN fcst_app.forecasts f ON f.job_id = %(job_id)s AND f.unique_id = p.unique_id AND f.model = %(model)s
 LEFT JOIN fcst_app.reviews v ON v.job_id = %(job_id)s AND v.model = %(model)s AND v.unique_id = p.unique_id;
 
 -- chosen_job_items
--- The items of a run that match, with a value to order them by. Other statements read from this one.
+-- The items of a run that match, with a sort key. Other statements read from this one.
 SELECT p.unique_id, p.sales_rank, {value} AS value, p.final, p.reasons
 FROM ({rows}) p
 {joined}
 WHERE {condition};
 
 -- count_job_items
--- How many items of a run match, and the key of one of them.
+-- Number of items of a run that match, and the key of one of them.
 SELECT count(*)::integer AS n_items, min(c.unique_id) AS unique_id FROM ({chosen}) c;
 
 -- place_of_job_item
--- How many of the items of a run that match come before one of them.
+-- The number of matching items of a run before a given item.
 SELECT (SELECT count(*)::integer FROM ({chosen}) o WHERE (o.value, o.sales_rank) < (c.value, c.sales_rank)) AS place
 FROM ({chosen}) c WHERE c.unique_id = %(unique_id)s;
 
 -- list_heaviest
--- The models that have the largest weight in forecasts of one model.
+-- The models with the largest weight in any forecast of one model.
 SELECT DISTINCT heaviest FROM fcst_app.forecasts WHERE job_id = %(job_id)s AND model = %(model)s ORDER BY 1;
 
 -- list_job_items
--- A page of the items of a run that match, with what one model forecasts of them: first their keys, then all the rest of
--- those alone; OFFSET 0 has Postgres look up each of them. Recent weeks end with the dataset.
+-- A page of the items of a run that match, with the forecast of one model: selects the keys first, then reads the other
+-- columns only for them; OFFSET 0 makes Postgres look up each of them. Recent weeks end with the dataset.
 WITH page AS (
     SELECT c.unique_id, c.sales_rank, c.value FROM ({chosen}) c
     ORDER BY c.value, c.sales_rank LIMIT %(limit)s OFFSET %(skip)s
@@ -103,12 +103,12 @@ LEFT JOIN fcst_app.sales s ON s.dataset_id = %(dataset_id)s AND s.unique_id = p.
 ORDER BY g.value, g.sales_rank;
 
 -- copy_forecasts_to_add_up
--- The forecasts and bounds of one model of some items of a run, to be added up by the program.
+-- Forecasts and bounds of one model for some items of a run, for summing in the program.
 COPY (SELECT {columns} FROM fcst_app.forecasts f WHERE f.job_id = %(job_id)s AND f.model = %(added_model)s {which})
 TO STDOUT (FORMAT binary);
 
 -- sum_baselines
--- What one model forecasts of some items of a run without the effects of drivers, added up by week.
+-- Forecasts of one model without driver effects, for some items of a run, summed by week.
 SELECT f.first_wk_end_dt + 7 * (w.n::integer - 1) AS wk_end_dt, sum(w.units) AS baseline
 FROM fcst_app.forecasts f
 CROSS JOIN LATERAL unnest(COALESCE(f.baseline, f.forecast)) WITH ORDINALITY w (units, n)
@@ -116,7 +116,7 @@ WHERE f.job_id = %(job_id)s AND f.model = %(added_model)s {which}
 GROUP BY 1 ORDER BY 1;
 
 -- export_forecasts
--- The export form of a job's completed items, or of some of them. The program fills in the texts and the numbers.
+-- The export of a job's completed items, or of some of them. The program inserts the texts and numbers.
 SELECT {unique_id} AS unique_id, f.first_wk_end_dt + 7 * (s.step - 1) AS wk_end_dt, {model} AS model, {numbers},
        f.is_fallback::text, {made_by} AS made_by, {adjusted}{effects}
 FROM fcst_app.job_items i
@@ -127,7 +127,7 @@ WHERE i.job_id = %(job_id)s AND i.outcome = 'completed' {which}
 ORDER BY i.sales_rank, f.model, s.step;
 
 -- page_of_forecasts
--- The forecasts of some completed items of a job that match, the largest sellers first.
+-- The forecasts of a page of a job's completed items that match, largest sellers first.
 WITH page AS (
     SELECT i.job_id, i.unique_id, i.sales_rank FROM fcst_app.job_items i
     WHERE i.job_id = %(job_id)s AND i.outcome = 'completed' AND i.sales_rank > %(after)s {which}
@@ -145,12 +145,12 @@ LEFT JOIN fcst_app.adjusted_forecasts a ON a.job_id = f.job_id AND a.model = f.m
 ORDER BY p.sales_rank, f.model, s.step;
 
 -- unknown_job_items
--- Those of some keys that are no items of a job.
+-- The given keys that are not items of a job.
 SELECT k.unique_id FROM unnest(%(unique_ids)s::text[]) k (unique_id)
 WHERE NOT EXISTS (SELECT 1 FROM fcst_app.job_items i WHERE i.job_id = %(job_id)s AND i.unique_id = k.unique_id);
 
 -- sum_sold_since
--- What a newer dataset holds of some items of a run in the weeks that were forecast, added up by week.
+-- Actuals of a newer dataset for some items of a run in the forecast weeks, summed by week.
 SELECT %(first)s::date + 7 * (n - 1) AS wk_end_dt,
        sum(s.unit_sales[(%(first)s::date - s.first_wk_end_dt) / 7 + n]) AS unit_sales
 FROM fcst_app.job_items i
@@ -160,7 +160,7 @@ WHERE i.job_id = %(job_id)s AND i.outcome = 'completed' {which}
 GROUP BY n HAVING count(s.unit_sales[(%(first)s::date - s.first_wk_end_dt) / 7 + n]) > 0 ORDER BY n;
 
 -- sum_earlier_plans
--- The final plans of some items of a run as the last earlier runs had them, by one model, added up by week.
+-- Final plans of the last earlier runs for some items of a run, by one model, summed by week.
 SELECT f.job_id, f.first_wk_end_dt + 7 * (w.n::integer - 1) AS wk_end_dt, sum(COALESCE(w.adjusted, w.forecast)) AS forecast
 FROM fcst_app.jobs j
 JOIN fcst_app.forecasts f ON f.job_id = ANY (j.earlier_job_ids[1 : %(n_runs)s]) AND f.model = %(earlier_model)s

@@ -1,10 +1,10 @@
 -- for_large_sums
--- Until the end of the transaction: joins of many items in memory, and no time for compiling.
+-- Settings until the end of the transaction: more memory for joins of many items, and no JIT compilation.
 SET LOCAL work_mem = '64MB'; SET LOCAL jit = off;
 
 -- sum_groups
--- The items of a run that match, summed by a value: a page of the groups in an order. The program fills in the items, the
--- value, what they must have, and by level the distances of bounds and their squares.
+-- A page of the items of a run that match, summed by a value, sorted. The program inserts the items, the value, the
+-- condition, and by level the distances of the bounds and their squares.
 SELECT g.value, g.n_items, g.sold, g.last_year, g.forecast, g.final, g.wape, g.bias, g.down, g.up, g.squares_down,
        g.squares_up
 FROM (
@@ -22,7 +22,7 @@ FROM (
 ORDER BY {order} LIMIT %(limit)s OFFSET %(skip)s;
 
 -- count_groups
--- How many values an attribute has among the items of a run that match; items without it count as one.
+-- Number of distinct values of an attribute among the items of a run that match; items without a value count as one.
 SELECT count(DISTINCT g.value)::integer + count(*) FILTER (WHERE g.value IS NULL AND g.place = 1)::integer AS n_found
 FROM (
     SELECT v.value, row_number() OVER (PARTITION BY v.value) AS place

@@ -1,9 +1,9 @@
 -- insert_ingest
--- A file is to be read.
+-- Submits an ingest.
 INSERT INTO fcst_app.ingests (spec) VALUES (%(spec)s) RETURNING ingest_id;
 
 -- claim_ingest
--- The oldest waiting ingest becomes this supervisor's. None where the schema is newer.
+-- Claims the oldest waiting ingest for a supervisor; none if the schema is newer.
 WITH next AS (
     SELECT i.ingest_id FROM fcst_app.ingests i
     WHERE i.status = 'submitted' AND i.cancel_requested_at IS NULL
@@ -18,39 +18,39 @@ FROM next WHERE i.ingest_id = next.ingest_id
 RETURNING i.ingest_id, i.attempt;
 
 -- begin_ingest
--- The task takes the ingest, once.
+-- Begins an attempt at an ingest, once.
 UPDATE fcst_app.ingests SET run_token = %(run_token)s
 WHERE ingest_id = %(ingest_id)s AND attempt = %(attempt)s AND status = 'running' AND run_token IS NULL
   AND cancel_requested_at IS NULL
 RETURNING spec;
 
 -- set_ingest_progress
--- What the reading does now, in words, since when, and how far it is with it.
+-- Stores the progress of an ingest: the current step, its seconds so far, and the bytes.
 UPDATE fcst_app.ingests
 SET progress = %(progress)s, phase_s = %(phase_s)s, done_bytes = %(done_bytes)s, total_bytes = %(total_bytes)s
 WHERE ingest_id = %(ingest_id)s AND run_token = %(run_token)s AND status = 'running';
 
 -- complete_ingest
--- The dataset is there; in the transaction that wrote it. Not if the user has cancelled meanwhile.
+-- Completes an ingest, in the transaction that wrote its dataset; not if it was cancelled meanwhile.
 UPDATE fcst_app.ingests
 SET status = 'completed', dataset_id = %(dataset_id)s, finished_at = now(), progress = NULL
 WHERE ingest_id = %(ingest_id)s AND run_token = %(run_token)s AND status = 'running' AND cancel_requested_at IS NULL
 RETURNING ingest_id;
 
 -- fail_ingest
--- The file was refused, or its reading broke off.
+-- Ends an ingest whose file was refused or whose task failed.
 UPDATE fcst_app.ingests
 SET status = 'failed', error = %(error)s, hint = %(hint)s, report = %(report)s, finished_at = now(), progress = NULL,
     run_token = NULL
 WHERE ingest_id = %(ingest_id)s AND attempt = %(attempt)s AND status = 'running';
 
 -- request_ingest_cancel
--- The user wants it to stop; its supervisor ends it, or whoever finds it waiting.
+-- Requests the cancellation of an ingest. Its supervisor cancels it, or any supervisor if it waits.
 UPDATE fcst_app.ingests SET cancel_requested_at = now()
 WHERE ingest_id = %(ingest_id)s AND finished_at IS NULL AND cancel_requested_at IS NULL;
 
 -- cancel_waiting_ingests
--- Those that are to stop and that no supervisor runs: none has begun, or its lease does not hold.
+-- Cancels ingests with a cancel request that no supervisor runs: not begun, or without a valid lease.
 UPDATE fcst_app.ingests i SET status = 'cancelled', finished_at = now(), progress = NULL, run_token = NULL
 WHERE i.finished_at IS NULL AND i.cancel_requested_at IS NOT NULL
   AND (i.status = 'submitted'
@@ -58,17 +58,17 @@ WHERE i.finished_at IS NULL AND i.cancel_requested_at IS NOT NULL
 RETURNING i.ingest_id;
 
 -- cancel_ingest
--- Its supervisor ends it: what its task may still write is refused.
+-- Cancels a running ingest; later writes of its task are refused.
 UPDATE fcst_app.ingests SET status = 'cancelled', finished_at = now(), progress = NULL, run_token = NULL
 WHERE ingest_id = %(ingest_id)s AND attempt = %(attempt)s AND status = 'running';
 
 -- release_ingest
--- Its process died or the supervisor leaves: another try, by whoever comes first.
+-- Sets an ingest back to waiting for another attempt, after its process died or its supervisor stopped.
 UPDATE fcst_app.ingests SET status = 'submitted', run_token = NULL, worker_id = NULL
 WHERE ingest_id = %(ingest_id)s AND attempt = %(attempt)s AND status = 'running';
 
 -- release_lost_ingests
--- The ingests of supervisors that are lost, and those of this one that it does not know to run.
+-- Releases ingests of lost supervisors, and those of this supervisor that it does not run.
 UPDATE fcst_app.ingests SET status = 'submitted', run_token = NULL, worker_id = NULL
 WHERE status = 'running' AND (worker_id = ANY (%(lost)s::uuid[])
        OR worker_id = %(worker_id)s AND ingest_id <> ALL (%(running)s::integer[]));
@@ -80,20 +80,21 @@ SELECT ingest_id, spec, status, attempt, progress, done_bytes, total_bytes,
 FROM fcst_app.ingests WHERE ingest_id = %(ingest_id)s;
 
 -- list_open_ingests
--- What is being read or waits for it.
+-- Ingests that wait or run.
 SELECT ingest_id, spec, status, attempt, progress, done_bytes, total_bytes,
        phase_s, cancel_requested_at, error, hint, report, dataset_id, submitted_at, started_at, finished_at
 FROM fcst_app.ingests WHERE finished_at IS NULL ORDER BY ingest_id;
 
 -- list_uploads
--- Where the uploads are that may still be read; the good rows of a load that had bad ones may be asked for.
+-- Paths of uploads that may still be read; for a failed load with bad rows, the user may still load the valid rows.
 SELECT DISTINCT p.path
 FROM fcst_app.ingests i CROSS JOIN LATERAL jsonb_array_elements_text(i.spec -> 'paths') AS p (path)
 WHERE (i.spec ->> 'is_upload')::boolean AND (i.finished_at IS NULL OR i.status = 'failed' AND i.report IS NOT NULL)
 ORDER BY p.path;
 
 -- move_uploads
--- Loads find their uploads in this folder. The files are other ones than were seen, with the same content.
+-- Changes the folder of all uploads. Clears the fingerprint, because the copied files are new files with the same
+-- content.
 UPDATE fcst_app.ingests i
 SET spec = i.spec || jsonb_build_object('seen', '', 'paths', (
     SELECT jsonb_agg(%(folder)s || '/' || substring(p.path FROM '[^/]+/[^/]+$') ORDER BY p.place)

@@ -1,30 +1,30 @@
 -- hold_dataset
--- A dataset that stays until the transaction ends.
+-- Locks a dataset against deletion until the end of the transaction.
 SELECT dataset_id FROM fcst_app.datasets WHERE dataset_id = %(dataset_id)s FOR KEY SHARE;
 
 -- insert_job
--- A job, before its batches.
+-- Inserts a job, before its batches.
 INSERT INTO fcst_app.jobs (dataset_id, name, note, spec, n_items, n_batches)
 VALUES (%(dataset_id)s, %(name)s, %(note)s, %(spec)s, %(n_items)s, %(n_batches)s)
 RETURNING job_id;
 
 -- count_chosen
--- How many items of a dataset are chosen.
+-- Number of chosen items of a dataset.
 SELECT count(*)::integer AS n_items FROM ({chosen}) d;
 
 -- insert_batches
--- All batches of a job; the last one takes what is left.
+-- Inserts all batches of a job; the last one has the remaining items.
 INSERT INTO fcst_app.batch_status (job_id, batch_no, n_items)
 SELECT %(job_id)s, n, least(%(batch_size)s, %(n_items)s - (n - 1) * %(batch_size)s)
 FROM generate_series(1, %(n_batches)s) n ORDER BY n;
 
 -- insert_learning
--- What a job learns across its items before they are forecast.
+-- Inserts the learning of a job, which runs before its batches.
 INSERT INTO fcst_app.batch_status (job_id, batch_no, n_items, is_learning) VALUES (%(job_id)s, 0, 0, true);
 
 -- insert_job_items
--- All items of a job, each in its batch: the largest sellers in the first. Batches are an array and no table to join: of a
--- job that begins the statistics know nothing, and PostgreSQL would read all items again for each batch.
+-- Inserts all items of a job in batches, the largest sellers in the first. Batches are selected as an array, not
+-- joined: a new job has no planner statistics, and PostgreSQL would read all items again for each batch.
 INSERT INTO fcst_app.job_items (job_id, unique_id, batch_id, sales_rank)
 SELECT %(job_id)s, d.unique_id,
        (ARRAY(SELECT b.batch_id FROM fcst_app.batch_status b
@@ -34,8 +34,8 @@ SELECT %(job_id)s, d.unique_id,
 FROM ({chosen}) d;
 
 -- list_jobs
--- Jobs with their status and counts, the newest first: all of them, or those that a filter lets through, whose whole
--- number is n_found. Words are looked for in name and note; a job's number is found as well.
+-- Jobs with status and counts, newest first: all, or those that match; n_found is the total number of matches. Searches
+-- words in name and note; a job id matches too.
 WITH found AS (
     SELECT j.job_id, s.status, count(*) OVER () AS n_found
     FROM fcst_app.jobs j
@@ -81,25 +81,25 @@ CROSS JOIN LATERAL (
 ORDER BY j.job_id DESC;
 
 -- forget_idempotency_keys
--- A key holds for a day, also where the clock is set ahead by another.
+-- Deletes idempotency keys older than two days: they are valid for a day, and the clock may be set ahead by another.
 DELETE FROM fcst_app.idempotency_keys WHERE created_at < now() - interval '2 days';
 
 -- take_idempotency_key
--- The key becomes this transaction's, unless it is known; another transaction that has just taken it is waited for.
+-- Inserts an idempotency key, if it is new; waits for a concurrent transaction that has inserted the same key.
 INSERT INTO fcst_app.idempotency_keys (who, key, fingerprint) VALUES (%(who)s, %(key)s, %(fingerprint)s)
 ON CONFLICT (who, key) DO NOTHING;
 
 -- find_idempotency_key
--- What a key was used for, while it holds.
+-- The fingerprint and job of a valid idempotency key.
 SELECT fingerprint, job_id FROM fcst_app.idempotency_keys
 WHERE who = %(who)s AND key = %(key)s AND created_at >= now() - interval '2 days';
 
 -- fill_idempotency_key
--- The job that was made under a key.
+-- Stores the job of an idempotency key.
 UPDATE fcst_app.idempotency_keys SET job_id = %(job_id)s WHERE who = %(who)s AND key = %(key)s;
 
 -- count_jobs
--- How many jobs are in each status.
+-- Number of jobs by status.
 SELECT s.status, count(*)::integer AS n
 FROM fcst_app.jobs j
 CROSS JOIN LATERAL (
@@ -110,15 +110,15 @@ CROSS JOIN LATERAL (
 GROUP BY s.status;
 
 -- count_open_batches
--- How many batches of open jobs are in each stage, and the age of the oldest.
+-- Number of batches of open jobs by stage, and the age of the oldest.
 SELECT b.stage, count(*)::integer AS n, greatest(EXTRACT(epoch FROM now() - min(b.submitted_at)), 0)::float8 AS age_s
 FROM fcst_app.jobs j JOIN fcst_app.batch_status b USING (job_id)
 WHERE j.status IS NULL GROUP BY b.stage;
 
 -- find_pace
--- What the run took that is most like one of these models: among the newest that completed on this host at the first
--- attempt, one on the same dataset, else the one with the nearest number of items. Times are seconds: from the
--- submission to the first batch, of learning, of one core for an item, and from the last batch to the end.
+-- The speed of the most similar run with these models: among the newest runs completed on this host at the first
+-- attempt, one on the same dataset, or otherwise the one with the nearest number of items. In seconds: from submission
+-- to the first batch, learning, one item on one core, and from the last batch to the end.
 WITH alike AS (
     SELECT j.job_id, j.submitted_at, j.finished_at, j.n_items, (j.spec ->> 'n_windows')::integer AS n_windows,
            d.name = %(dataset)s AS is_of_dataset
@@ -141,7 +141,7 @@ WHERE b.is_alike AND b.n_done > 0
 ORDER BY a.is_of_dataset DESC, abs(ln(a.n_items::float8 / %(n_items)s)), a.job_id DESC LIMIT 1;
 
 -- newest_job_of_item
--- The newest job, on any version of a dataset, that has forecast an item.
+-- The newest job with a forecast of an item, on any version of a dataset.
 SELECT j.job_id FROM fcst_app.datasets d
 JOIN fcst_app.datasets v ON v.name = d.name
 JOIN fcst_app.jobs j ON j.dataset_id = v.dataset_id
@@ -149,36 +149,36 @@ JOIN fcst_app.job_items i ON i.job_id = j.job_id AND i.unique_id = %(unique_id)s
 WHERE d.dataset_id = %(dataset_id)s ORDER BY j.job_id DESC LIMIT 1;
 
 -- list_job_keys
--- The keys of a job's items, the largest sellers first.
+-- The keys of a job's items, largest sellers first.
 SELECT unique_id FROM fcst_app.job_items WHERE job_id = %(job_id)s ORDER BY sales_rank;
 
 -- lock_job
--- The job's own row, held to the end of the transaction.
+-- Locks the row of a job until the end of the transaction.
 SELECT job_id, status, cancel_requested_at FROM fcst_app.jobs WHERE job_id = %(job_id)s FOR UPDATE;
 
 -- request_cancel
--- The user wants the job to stop.
+-- Requests the cancellation of a job.
 UPDATE fcst_app.jobs SET cancel_requested_at = now()
 WHERE job_id = %(job_id)s AND status IS NULL AND cancel_requested_at IS NULL;
 
 -- reopen_job
--- A retry: the job is open again. What failed and is not tried again is done already.
+-- Reopens a job for a retry. Failed items that are not retried count as done.
 UPDATE fcst_app.jobs
 SET status = NULL, finished_at = NULL, cancel_requested_at = NULL, resumed_at = now(),
     n_done_before = (SELECT sum(n_completed + n_failed) FROM fcst_app.batch_status b WHERE b.job_id = jobs.job_id)
 WHERE job_id = %(job_id)s AND status IS NOT NULL;
 
 -- lock_ended_jobs
--- The rows of jobs whose last batch has ended, held to the end of the transaction; those that others hold are left out.
+-- Locks jobs whose last batch has ended, until the end of the transaction; skips rows that others have locked.
 SELECT j.job_id FROM fcst_app.jobs j
 WHERE j.status IS NULL
   AND NOT EXISTS (SELECT 1 FROM fcst_app.batch_status b WHERE b.job_id = j.job_id AND b.finished_at IS NULL)
 ORDER BY j.job_id FOR UPDATE SKIP LOCKED;
 
 -- freeze_ended_jobs
--- Those of the locked jobs whose last batch has ended get their status for good: cancelled if the user's cancel has ended
--- an item, be it before others were tried again; else failed if no item completed; else completed. What somebody may want
--- to be told of it is noted as it is now.
+-- Sets the final status of the locked jobs whose last batch has ended: cancelled if a user's cancel has ended any item,
+-- even before a retry of others; otherwise failed if no item completed; otherwise completed. Writes the notification
+-- with the data of this moment.
 WITH ended AS (
     UPDATE fcst_app.jobs j
     SET finished_at = now(),
@@ -202,7 +202,7 @@ CROSS JOIN LATERAL (
 ) b;
 
 -- list_ended_jobs
--- Jobs that ended long ago, or before the newest of those that have ended; the oldest first.
+-- Jobs that ended long ago, or all ended jobs except the newest; oldest first.
 SELECT e.job_id, e.name, e.dataset, e.status, e.n_items, e.finished_at
 FROM (
     SELECT j.job_id, j.name, d.name AS dataset, j.status, j.n_items, j.finished_at,
@@ -213,12 +213,12 @@ WHERE e.finished_at < now() - make_interval(days => %(days)s) OR e.place > %(n_k
 ORDER BY e.finished_at, e.job_id;
 
 -- lock_ended_job
--- The job's own row, held to the end of the transaction, if it has not been tried again since.
+-- Locks the row of a job until the end of the transaction, if it has not been retried since.
 SELECT job_id FROM fcst_app.jobs WHERE job_id = %(job_id)s AND finished_at = %(finished_at)s FOR UPDATE;
 
 -- delete_jobs
--- Jobs with all that is theirs. What refers to a job or a batch by a foreign key would go with it, row by row:
--- the events, which are many, go before.
+-- Deletes jobs with all their data. Events are deleted first: there are many, and the cascade of a foreign key would
+-- delete them row by row.
 DELETE FROM fcst_app.forecasts WHERE job_id = ANY (%(job_ids)s);
 DELETE FROM fcst_app.forecast_sums WHERE job_id = ANY (%(job_ids)s);
 DELETE FROM fcst_app.metrics WHERE job_id = ANY (%(job_ids)s);
@@ -234,10 +234,10 @@ DELETE FROM fcst_app.jobs WHERE job_id = ANY (%(job_ids)s);
 SELECT EXISTS (SELECT FROM fcst_app.jobs) AS has_any, EXISTS (SELECT FROM fcst_app.jobs WHERE status IS NULL) AS has_open;
 
 -- has_forecasts
--- Whether an item of any run has completed.
+-- Whether any run has a completed item.
 SELECT EXISTS (SELECT FROM fcst_app.batch_status WHERE n_completed > 0) AS found;
 
 -- last_changes
--- When a batch of each of some jobs last changed its stage; when it was submitted, if none has yet.
+-- When a batch of each of some jobs last changed its stage; the submission time without changes.
 SELECT j.job_id, COALESCE((SELECT max(e.at) FROM fcst_app.batch_events e WHERE e.job_id = j.job_id), j.submitted_at) AS at
 FROM fcst_app.jobs j WHERE j.job_id = ANY (%(job_ids)s);

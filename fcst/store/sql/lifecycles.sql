@@ -1,5 +1,5 @@
 -- list_lifecycles
--- The lifecycles of a dataset that count now, a page of them, by item.
+-- A page of the current lifecycles of a dataset, by item.
 SELECT l.unique_id, l.origin, l.sources, l.factors, l.launch, l.last_day, l.created_at, l.created_by,
        NOT d.is_added AS has_sales
 FROM fcst_app.lifecycles l JOIN fcst_app.items d USING (dataset_id, unique_id)
@@ -7,7 +7,7 @@ WHERE l.dataset_id = %(dataset_id)s AND l.until IS NULL
 ORDER BY l.unique_id LIMIT %(limit)s OFFSET %(skip)s;
 
 -- count_lifecycles
--- How many lifecycles of a dataset count now.
+-- Number of current lifecycles of a dataset.
 SELECT count(*)::integer AS n_found FROM fcst_app.lifecycles WHERE dataset_id = %(dataset_id)s AND until IS NULL;
 
 -- last_lifecycle_change
@@ -15,15 +15,15 @@ SELECT count(*)::integer AS n_found FROM fcst_app.lifecycles WHERE dataset_id = 
 SELECT lifecycle FROM fcst_app.datasets WHERE dataset_id = %(dataset_id)s;
 
 -- lifecycles_at
--- The lifecycles of some items, as of a change.
+-- The lifecycles of some items as of a change number.
 SELECT l.unique_id, l.origin, l.sources, l.factors, l.launch, l.last_day
 FROM fcst_app.lifecycles l
 WHERE l.dataset_id = %(dataset_id)s AND l.unique_id = ANY (%(unique_ids)s)
   AND l.since <= %(change)s AND (l.until IS NULL OR l.until > %(change)s);
 
 -- replaced_at
--- Those of some items that others replace, as of a change: on which day each of these is launched, by its lifecycle or in the
--- week of its first sale; NULL where it has sold nothing yet. By the index of sources, one item at a time.
+-- The given items that others replace, as of a change number, each with the launch day of a replacement: from its
+-- lifecycle, or the week of its first sale; NULL if it has no sales. Uses the index on sources, one item at a time.
 SELECT k.unique_id, COALESCE(l.launch, CASE WHEN d.last_sale_dt IS NOT NULL THEN d.first_wk_end_dt - 6 END) AS launch
 FROM unnest(%(unique_ids)s::text[] COLLATE "C") k (unique_id)
 CROSS JOIN LATERAL (
@@ -35,31 +35,31 @@ CROSS JOIN LATERAL (
 LEFT JOIN fcst_app.items d ON d.dataset_id = %(dataset_id)s AND d.unique_id = l.unique_id;
 
 -- next_lifecycle_change
--- A number for a change of a dataset's lifecycles, which no other change comes between.
+-- Assigns a new change number to a dataset's lifecycles and locks its row.
 UPDATE fcst_app.datasets SET lifecycle = nextval('fcst_app.lifecycle_changes') WHERE dataset_id = %(dataset_id)s
 RETURNING lifecycle;
 
 -- end_lifecycles
--- The lifecycles of some items count no longer.
+-- Ends the current lifecycles of some items.
 UPDATE fcst_app.lifecycles SET until = %(change)s
 WHERE dataset_id = %(dataset_id)s AND unique_id = ANY (%(unique_ids)s) AND until IS NULL;
 
 -- insert_lifecycles
--- Lifecycles, from a JSON list.
+-- Inserts lifecycles from a JSON list.
 INSERT INTO fcst_app.lifecycles (dataset_id, unique_id, since, origin, sources, factors, launch, last_day, created_by)
 SELECT %(dataset_id)s, r.unique_id, %(change)s, r.origin, r.sources, r.factors, r.launch, r.last_day, %(created_by)s
 FROM jsonb_to_recordset(%(rows)s::jsonb)
      AS r (unique_id text, origin text, sources text[], factors double precision[], launch date, last_day date);
 
 -- find_version_before
--- The version of a dataset before, and whether it has lifecycles.
+-- The previous version of a dataset, and whether it has lifecycles.
 SELECT dataset_id, EXISTS (SELECT FROM fcst_app.lifecycles l WHERE l.dataset_id = d.dataset_id AND l.until IS NULL)
        AS has_lifecycles
 FROM fcst_app.datasets d WHERE name = %(name)s AND dataset_id <> %(dataset_id)s ORDER BY version DESC LIMIT 1;
 
 -- carry_lifecycles
--- Gives a new version of a dataset the lifecycles of the version before: those of items that it has, and of items that had
--- no sales before either and have a source in it.
+-- Copies lifecycles from the previous version of a dataset to a new one: for items that the new version has, and for
+-- items without sales whose source it has.
 INSERT INTO fcst_app.lifecycles (dataset_id, unique_id, since, origin, sources, factors, launch, last_day, created_at,
                                  created_by)
 SELECT %(dataset_id)s, l.unique_id, %(change)s, l.origin, l.sources, l.factors, l.launch, l.last_day, l.created_at,
@@ -70,20 +70,20 @@ WHERE l.until IS NULL AND l.dataset_id = %(before)s
               AND (d.unique_id = l.unique_id OR b.is_added AND d.unique_id = ANY (l.sources)));
 
 -- dropped_lifecycles
--- Items whose lifecycle a new version did not take over.
+-- Items whose lifecycle was not copied to a new version.
 SELECT l.unique_id FROM fcst_app.lifecycles l
 WHERE l.until IS NULL AND l.dataset_id = %(before)s AND NOT EXISTS (
     SELECT FROM fcst_app.lifecycles n WHERE n.dataset_id = %(dataset_id)s AND n.unique_id = l.unique_id)
 ORDER BY l.unique_id;
 
 -- add_doubt
--- One more sentence in the report of a dataset.
+-- Adds a remark to the report of a dataset.
 UPDATE fcst_app.datasets SET report = jsonb_set(report, ARRAY['doubts'], report -> 'doubts' || to_jsonb(%(doubt)s::text))
 WHERE dataset_id = %(dataset_id)s;
 
 -- add_items_of_lifecycles
--- The items that lifecycles name and a dataset does not have: the last in its order, with the groups of their first source
--- that it has, and with one missing week.
+-- Adds the items that have lifecycles but are missing in a dataset: last in rank, with the family and class of their
+-- first existing source, and with one missing week.
 WITH added AS (
     INSERT INTO fcst_app.items (dataset_id, unique_id, sales_rank, total_units, first_wk_end_dt, last_sale_dt, n_weeks,
                                 n_missing, family, class, is_perishable, search_text, is_added)
@@ -106,8 +106,8 @@ INSERT INTO fcst_app.sales (dataset_id, unique_id, first_wk_end_dt, unit_sales)
 SELECT dataset_id, unique_id, first_wk_end_dt, ARRAY[NULL::double precision] FROM added;
 
 -- remove_added_item
--- An added item that no lifecycle names any more, unless a run has it: then its row stays, for the run, and no list shows it.
-WITH gone AS (
+-- Deletes an added item without a lifecycle, unless a run has it; then its row stays for the run, hidden from lists.
+WITH deleted AS (
     DELETE FROM fcst_app.items d
     WHERE d.dataset_id = %(dataset_id)s AND d.unique_id = %(unique_id)s AND d.is_added
       AND NOT EXISTS (SELECT FROM fcst_app.jobs j CROSS JOIN LATERAL (
@@ -116,10 +116,10 @@ WITH gone AS (
                       WHERE j.dataset_id = d.dataset_id)
     RETURNING d.dataset_id, d.unique_id
 )
-DELETE FROM fcst_app.sales s USING gone g WHERE s.dataset_id = g.dataset_id AND s.unique_id = g.unique_id;
+DELETE FROM fcst_app.sales s USING deleted g WHERE s.dataset_id = g.dataset_id AND s.unique_id = g.unique_id;
 
 -- count_items_again
--- How many items a dataset has: those with sales, and those that a lifecycle names.
+-- Updates the number of items of a dataset: those with sales or with a lifecycle.
 UPDATE fcst_app.datasets a SET n_items = (
     SELECT count(*) FROM fcst_app.items d WHERE d.dataset_id = a.dataset_id AND (NOT d.is_added OR EXISTS (
         SELECT FROM fcst_app.lifecycles l
@@ -127,10 +127,10 @@ UPDATE fcst_app.datasets a SET n_items = (
 WHERE dataset_id = %(dataset_id)s;
 
 -- known_sources
--- Those of some keys that are items of a dataset with sales of their own, and those that were added without any.
+-- The given keys that are items of a dataset, and whether each was added without sales.
 SELECT unique_id, is_added FROM fcst_app.items WHERE dataset_id = %(dataset_id)s AND unique_id = ANY (%(unique_ids)s);
 
 -- current_sources
--- The lifecycles of a dataset that have sources: who comes before whom.
+-- Current lifecycles of a dataset with sources, and their sources.
 SELECT unique_id, sources FROM fcst_app.lifecycles
 WHERE dataset_id = %(dataset_id)s AND until IS NULL AND origin IS NOT NULL;

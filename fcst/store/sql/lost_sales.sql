@@ -1,6 +1,6 @@
 -- sum_lost_sales
--- What the items of a run have lost to stock-outs, and what all its completed items have sold in their histories, which is
--- added up only where some item has weeks out of stock.
+-- Lost sales of a run's items due to stock-outs, and the total sales of all its completed items, which are summed only
+-- if any item has stock-out weeks.
 SELECT l.n_items, l.n_weeks, l.units, l.n_items_suspected, l.n_weeks_suspected, l.n_found,
        CASE WHEN l.n_items > 0 THEN (
            SELECT sum(d.total_units) FROM fcst_app.job_items i
@@ -18,7 +18,7 @@ FROM (
 ) l;
 
 -- list_lost_sales
--- A page of the items of a run with weeks that are, or look, out of stock; those that lost most first.
+-- A page of the items of a run with known or suspected stock-out weeks, largest losses first.
 SELECT i.unique_id, d.family, d.description, i.out_of_stock_weeks AS n_weeks, i.lost_units AS units,
        i.suspected_weeks AS n_suspected, d.total_units AS sold
 FROM (
@@ -30,7 +30,7 @@ LEFT JOIN fcst_app.items d ON d.dataset_id = %(dataset_id)s AND d.unique_id = i.
 ORDER BY i.lost_units DESC, i.suspected_weeks DESC, i.sales_rank;
 
 -- item_lost_sales
--- What one item of a run has lost to stock-outs.
+-- Lost sales of one item of a run due to stock-outs.
 SELECT i.unique_id, d.family, d.description, i.out_of_stock_weeks AS n_weeks, i.lost_units AS units,
        i.suspected_weeks AS n_suspected, d.total_units AS sold
 FROM fcst_app.job_items i

@@ -1,11 +1,11 @@
 -- schema_version
--- Whether the table of migrations is there.
+-- Whether the table of migrations exists.
 SELECT to_regclass('fcst_app.migrations') IS NOT NULL AS found;
 
 -- create_migrations
--- The schema and its own history; harmless when they are there.
+-- Creates the schema and the table of migrations, if they do not exist.
 DO $$ BEGIN
-    -- Not IF NOT EXISTS: that asks for the right to create schemas even where there is nothing to create.
+    -- Not IF NOT EXISTS: it requires the privilege to create schemas even if the schema exists.
     IF to_regnamespace('fcst_app') IS NULL THEN CREATE SCHEMA fcst_app; END IF;
 END $$;
 CREATE TABLE IF NOT EXISTS fcst_app.migrations (
@@ -15,11 +15,11 @@ CREATE TABLE IF NOT EXISTS fcst_app.migrations (
 );
 
 -- applied_migrations
--- The versions that have been applied, in order.
+-- The versions of applied migrations, in order.
 SELECT version FROM fcst_app.migrations ORDER BY version;
 
 -- record_migration
--- One migration has been applied.
+-- Records an applied migration.
 INSERT INTO fcst_app.migrations (version, name) VALUES (%(version)s, %(name)s);
 
 -- newest_migration
@@ -27,18 +27,18 @@ INSERT INTO fcst_app.migrations (version, name) VALUES (%(version)s, %(name)s);
 SELECT max(version) AS version FROM fcst_app.migrations;
 
 -- server_version
--- What answers.
+-- The version of the server.
 SELECT current_setting('server_version') AS version;
 
 -- refuse_open_work
--- Before a restore: nobody can submit any more, and what was submitted up to now is not lost by it. Remembers which tokens
--- were revoked, and which sign-ins were ended.
+-- Before a restore: blocks new submissions, and raises an error if open work exists. Remembers revoked tokens and ended
+-- sign-ins.
 DO $$ BEGIN
     IF to_regclass('fcst_app.ingests') IS NOT NULL THEN
         LOCK TABLE fcst_app.jobs, fcst_app.ingests IN ACCESS EXCLUSIVE MODE;
         IF EXISTS (SELECT 1 FROM fcst_app.jobs WHERE status IS NULL)
            OR EXISTS (SELECT 1 FROM fcst_app.ingests WHERE finished_at IS NULL) THEN
-            RAISE EXCEPTION 'a run or a loading of sales was submitted meanwhile';
+            RAISE EXCEPTION 'a run or a load was submitted meanwhile';
         END IF;
     END IF;
     IF to_regclass('fcst_app.tokens') IS NOT NULL THEN
@@ -51,7 +51,7 @@ DO $$ BEGIN
 END $$;
 
 -- revoke_again
--- After a restore: tokens that were revoked since the backup stay so, and so do sign-ins that were ended.
+-- After a restore: revokes tokens again that were revoked after the backup, and ends sign-ins again that were ended.
 DO $$ BEGIN
     IF to_regclass('fcst_app.tokens') IS NOT NULL THEN
         UPDATE fcst_app.tokens SET revoked_at = now()
@@ -67,8 +67,8 @@ DO $$ BEGIN
 END $$;
 
 -- clear_schema
--- All that is in the schema goes; the schema stays, and with it who may use it and what its new tables grant. No CASCADE:
--- where somebody has built on our tables elsewhere, nothing goes.
+-- Drops all objects in the schema but not the schema, to keep its grants and default privileges. Without CASCADE: if
+-- objects outside the schema depend on its tables, it fails and drops nothing.
 DO $$ DECLARE statement text; BEGIN
     FOREACH statement IN ARRAY ARRAY[
         (SELECT 'VIEW ' || string_agg('fcst_app.' || quote_ident(c.relname), ', ') FROM pg_catalog.pg_class c
@@ -83,12 +83,12 @@ DO $$ DECLARE statement text; BEGIN
 END $$;
 
 -- has_data
--- Whether anybody has loaded or run anything.
+-- Whether the database has any dataset, job or ingest.
 SELECT EXISTS (SELECT 1 FROM fcst_app.datasets) OR EXISTS (SELECT 1 FROM fcst_app.jobs)
        OR EXISTS (SELECT 1 FROM fcst_app.ingests) AS found;
 
 -- database_limits
--- How the database stores texts, and how long a transaction may take, where the server has a limit of that kind.
+-- The encoding of the database, and the transaction timeout on servers that have one.
 SELECT current_database() AS name, current_user AS role, pg_encoding_to_char(d.encoding) AS encoding,
        current_setting('transaction_timeout', true) AS transaction_timeout
 FROM pg_catalog.pg_database d WHERE d.datname = current_database();

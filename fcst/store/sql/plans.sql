@@ -1,6 +1,6 @@
 -- page_of_plan
--- The final plan of some completed items of a run by one model, the largest sellers first: what the model forecasts with
--- its bounds, the weeks that are adjusted, and what was sold in the last year of the dataset.
+-- Final plans of a page of a run's completed items by one model, largest sellers first: forecast with bounds, adjusted
+-- weeks, and sales of the last year of the dataset.
 SELECT i.unique_id, i.sales_rank, COALESCE(d.description, '') AS name, COALESCE(d.family, '') AS family, f.forecast,
        a.adjusted, f.lo, f.hi, s.unit_sales[cardinality(s.unit_sales) - {season} + 1 :] AS sold
 FROM fcst_app.job_items i
@@ -12,7 +12,7 @@ WHERE i.job_id = %(job_id)s AND i.outcome = 'completed' AND i.sales_rank > %(aft
 ORDER BY i.sales_rank LIMIT %(limit)s;
 
 -- list_plans
--- The final plans of some items of a run by one model, with what became of the items; no plan where there is no forecast.
+-- Final plans of some items of a run by one model, with the outcomes of the items; NULL without a forecast.
 SELECT i.unique_id, COALESCE(d.description, '') AS name, i.outcome, COALESCE(i.reason, '') AS reason, f.forecast, a.adjusted
 FROM fcst_app.job_items i
 LEFT JOIN fcst_app.forecasts f ON f.job_id = i.job_id AND f.unique_id = i.unique_id AND f.model = %(model)s

@@ -1,5 +1,5 @@
 -- sales_totals
--- Units of all items by week, as kept with the dataset.
+-- Stored totals of all items by week.
 SELECT t.first_wk_end_dt + 7 * (w.n::integer - 1) AS wk_end_dt, w.unit_sales, w.promo_units, w.n_items
 FROM fcst_app.sales_totals t
 CROSS JOIN LATERAL unnest(t.unit_sales, t.promo_units, t.n_items)
@@ -7,7 +7,7 @@ CROSS JOIN LATERAL unnest(t.unit_sales, t.promo_units, t.n_items)
 WHERE t.dataset_id = %(dataset_id)s AND t.grouped_by = 'all' ORDER BY w.n;
 
 -- job_sales_totals
--- Units by week of the items that a job forecast: of the given ones or of all.
+-- Units by week of the items that a job has forecast: the given ones, or all.
 SELECT w.wk_end_dt, sum(w.unit_sales) AS unit_sales, sum(w.promo_units) AS promo_units
 FROM fcst_app.job_items i
 JOIN fcst_app.jobs j ON j.job_id = i.job_id
@@ -16,7 +16,7 @@ WHERE i.job_id = %(job_id)s AND i.outcome = 'completed' {which}
 GROUP BY w.wk_end_dt ORDER BY w.wk_end_dt;
 
 -- copy_job_sales
--- The sales of items that a job forecast, to be added up by the program. A missing week is NaN.
+-- Sales of items that a job has forecast, for summing in the program. Missing weeks are NaN.
 COPY (
     SELECT array_replace(s.unit_sales, NULL, 'NaN'), array_replace(s.promo_units, NULL, 0)
     FROM fcst_app.job_items i
@@ -25,7 +25,7 @@ COPY (
 ) TO STDOUT (FORMAT binary);
 
 -- copy_sales_left_out
--- The sales of items of a dataset that a job did not forecast, in the same form. The program fills in which items.
+-- Sales of items of a dataset that a job has not forecast, in the same form. The program inserts the condition.
 COPY (
     SELECT array_replace(s.unit_sales, NULL, 'NaN'), array_replace(s.promo_units, NULL, 0)
     FROM fcst_app.items d
@@ -36,7 +36,7 @@ COPY (
 ) TO STDOUT (FORMAT binary);
 
 -- list_sales_totals
--- The totals of a dataset: of all items, or of some families.
+-- The totals of all items of a dataset, or of some families.
 SELECT key, first_wk_end_dt, unit_sales, promo_units, n_items FROM fcst_app.sales_totals
 WHERE dataset_id = %(dataset_id)s AND grouped_by = %(grouped_by)s AND key = ANY (%(keys)s);
 
@@ -46,8 +46,8 @@ SELECT unique_id AS key, first_wk_end_dt, unit_sales FROM fcst_app.sales
 WHERE dataset_id = %(dataset_id)s AND unique_id = ANY (%(keys)s);
 
 -- list_part_sales
--- Units by week of the items of which some parts of the key are as given, added up; of parts with few items, until there
--- are many. Parts are counted from 1.
+-- Units by week of the items with given parts of the key, summed by part; parts with the fewest items first, up to a
+-- limit of items. Parts are numbered from 1.
 WITH members AS (
     SELECT d.unique_id, array_to_string(ARRAY(
         SELECT p.parts[w.place] FROM unnest(%(places)s::integer[]) WITH ORDINALITY w (place, n) ORDER BY w.n), %(joint)s)
@@ -69,14 +69,14 @@ SELECT key, min(wk_end_dt) AS first_wk_end_dt, array_agg(unit_sales ORDER BY wk_
 FROM sums GROUP BY key;
 
 -- count_to_add_up
--- How many items of a dataset are in question, and how many of them a job forecast.
+-- Number of items of a dataset that match, and how many of them a job has forecast.
 SELECT count(*)::integer AS n_items, count(i.unique_id)::integer AS n_completed
 FROM fcst_app.items d
 LEFT JOIN fcst_app.job_items i ON i.job_id = %(job_id)s AND i.unique_id = d.unique_id AND i.outcome = 'completed'
 WHERE d.dataset_id = %(dataset_id)s AND {condition};
 
 -- batch_series
--- The sales of each item of a batch that is not final yet; the largest sellers first.
+-- The sales of the pending items of a batch, largest sellers first.
 SELECT i.unique_id, COALESCE(s.unit_sales, '{}') AS unit_sales, d.family, d.class
 FROM fcst_app.job_items i
 LEFT JOIN fcst_app.items d ON d.dataset_id = %(dataset_id)s AND d.unique_id = i.unique_id
@@ -85,7 +85,7 @@ WHERE i.batch_id = %(batch_id)s AND i.outcome = 'pending'
 ORDER BY i.sales_rank;
 
 -- learning_series
--- The sales of some items of a job, as if drawn at random, always the same ones.
+-- The sales of a reproducible random sample of a job's items.
 SELECT i.unique_id, s.unit_sales, d.family, d.class
 FROM (
     SELECT unique_id FROM fcst_app.job_items WHERE job_id = %(job_id)s ORDER BY md5(unique_id), unique_id LIMIT %(limit)s
@@ -102,7 +102,7 @@ WHERE d.dataset_id = %(dataset_id)s AND d.unique_id = ANY (%(unique_ids)s)
 ORDER BY d.unique_id;
 
 -- copy_weekly_file
--- The weekly file of a dataset, of items with sales. The program fills in the key.
+-- The weekly sales file of a dataset, for items with sales. The program inserts the key.
 COPY (
     SELECT {key} AS item_nbr, wk_end_dt, unit_sales
     FROM fcst_app.weekly_sales WHERE dataset_id = %(dataset_id)s AND unique_id NOT IN (

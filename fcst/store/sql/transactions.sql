@@ -1,6 +1,6 @@
 -- begin_transaction
--- What a server, a database or a role may have otherwise is set for the transaction: statements mean the same everywhere.
--- A frozen client may not hold what it has locked, and the server notices one that has vanished.
+-- Begins a transaction with fixed settings, so that statements behave the same under any defaults of the server,
+-- database or role. The timeouts release the locks of frozen clients and detect lost ones.
 BEGIN;
 SET LOCAL transaction_isolation = 'read committed';
 SET LOCAL transaction_read_only = off;

@@ -1,4 +1,4 @@
-"""The named SQL and the code that calls it agree, without a database: names, parameters, where tables live."""
+"""Static checks of the named SQL and its callers: names, parameters, schema of tables."""
 
 import ast
 import re
@@ -17,9 +17,9 @@ NAMES = query_names()
 EVERY_QUERY = pytest.mark.parametrize("name", NAMES)
 
 LITERAL_STATEMENTS = {
-    ("database.py", "SELECT 1"),  # is the connection alive
-    ("migrate.py", "SELECT pg_advisory_xact_lock(%(lock)s)"),  # before there is a schema
-    ("embedded.py", "SELECT 1 FROM pg_database WHERE datname = 'fcst'"),  # before there is a database
+    ("database.py", "SELECT 1"),  # test of a connection
+    ("migrate.py", "SELECT pg_advisory_xact_lock(%(lock)s)"),  # runs before the schema exists
+    ("embedded.py", "SELECT 1 FROM pg_database WHERE datname = 'fcst'"),  # runs before the database exists
     ("embedded.py", "CREATE DATABASE fcst"),
 }
 BUILT_STATEMENTS: set[tuple[str, str]] = set()
@@ -57,7 +57,7 @@ def named_calls() -> Iterator[tuple[Path, str, ast.Call]]:
 
 
 def bare(statement: str) -> str:
-    """Without comments and string literals."""
+    """The statement without comments and string literals."""
     return re.sub(r"'(?:[^']|'')*'", "''", re.sub(r"--.*", "", statement))
 
 
@@ -69,7 +69,7 @@ def parameters(statement: str) -> set[str]:
 
 
 @pytest.mark.parametrize("path", sorted(SQL.glob("*.sql")), ids=lambda path: path.name)
-def test_file_is_made_of_a_name_a_sentence_and_a_statement(path: Path) -> None:
+def test_file_has_blocks_of_name_description_and_statement(path: Path) -> None:
     blocks = re.split(r"^-- \w+\n", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
     assert blocks[0].strip() == ""
     for block in blocks[1:]:
@@ -81,7 +81,7 @@ def test_file_is_made_of_a_name_a_sentence_and_a_statement(path: Path) -> None:
         assert block.strip().endswith(";"), block
 
 
-def test_names_are_found_in_all_files() -> None:
+def test_names_are_read_from_all_files_and_unique() -> None:
     in_files = [
         name
         for path in SQL.glob("*.sql")
@@ -91,12 +91,12 @@ def test_names_are_found_in_all_files() -> None:
     assert len(set(NAMES)) == len(NAMES) > 40
 
 
-def test_unknown_name_is_a_mistake() -> None:
+def test_unknown_name_raises_key_error() -> None:
     with pytest.raises(KeyError):
         query("no_such_query")
 
 
-def test_migrations_are_numbered_one_after_the_other() -> None:
+def test_migrations_are_numbered_consecutively() -> None:
     found = migrations()
     assert [number for number, _, _ in found] == list(range(1, len(found) + 1))
     assert all(re.fullmatch(r"[a-z]+(_[a-z]+)+", name) for _, name, _ in found)
@@ -107,21 +107,21 @@ def test_migrations_are_numbered_one_after_the_other() -> None:
 
 
 @EVERY_QUERY
-def test_every_query_is_used_somewhere(name: str) -> None:
+def test_every_query_is_used(name: str) -> None:
     assert name in TEXTS
 
 
-def test_every_name_that_is_called_exists() -> None:
+def test_every_called_name_exists() -> None:
     called = {name for _, name, _ in named_calls()}
     assert len(called) > 40
     assert called - set(NAMES) == set()
 
 
 def given_parameters() -> Iterator[tuple[str, str, set[str]]]:
-    """(file, query, names given) of `fetch_all("…", a=…)` and of `cur.execute(query("…"), {"a": …})`, spelled out."""
+    """(file, query, parameter names) of `fetch_all("…", a=…)` and `cur.execute(query("…"), {"a": …})`, if literal."""
     for path, name, call in named_calls():
-        is_spelled_out = all(keyword.arg for keyword in call.keywords)
-        if isinstance(call.func, ast.Name) and call.func.id in RUNNERS and is_spelled_out:
+        is_literal = all(keyword.arg for keyword in call.keywords)
+        if isinstance(call.func, ast.Name) and call.func.id in RUNNERS and is_literal:
             yield path.name, name, {str(keyword.arg) for keyword in call.keywords}
     for path, _, call in CALLS:
         if not (isinstance(call.func, ast.Attribute) and call.func.attr in CURSOR_CALLS):
@@ -138,11 +138,11 @@ def given_parameters() -> Iterator[tuple[str, str, set[str]]]:
 @pytest.mark.parametrize(
     ("file", "name", "given"), list(given_parameters()), ids=lambda value: value if isinstance(value, str) else ""
 )
-def test_call_gives_the_parameters_of_its_query(file: str, name: str, given: set[str]) -> None:
+def test_call_passes_the_parameters_of_its_query(file: str, name: str, given: set[str]) -> None:
     assert given == parameters(query(name)), file
 
 
-# How statements are made
+# How statements are built
 
 
 @EVERY_QUERY
@@ -150,7 +150,7 @@ def test_values_are_named_parameters_only(name: str) -> None:
     assert re.findall(r"%(?!\(\w+\)s)", query(name)) == []
 
 
-PLACES = {
+PLACEHOLDERS = {
     "page_of_forecasts": ["{which}"],
     "chosen_items": ["{condition}", "{first}"],
     "list_items": ["{ended}", "{new}", "{chosen}", "{order}"],
@@ -206,10 +206,10 @@ PLACES = {
         *("{key}", "{rows}", "{joined}", "{which}", "{key}"),
     ],
     "horizon_sums": ["{level_weeks}", "{covered}", "{bounds}", "{names}", "{which}"],
-    "kept_sums": ["{numbers}", "{level_weeks}", "{covered}", "{width}", "{msis}", "{n_msis}"],
-    "keep_sums": ["{columns}", "{sums}"],
-    "sums_to_keep": ["{by}", "{columns}", "{sums}"],
-    "keep_horizon_sums": ["{columns}", "{columns}", "{sums}"],
+    "stored_sums": ["{numbers}", "{level_weeks}", "{covered}", "{width}", "{msis}", "{n_msis}"],
+    "store_sums": ["{columns}", "{sums}"],
+    "store_sums_by_key": ["{by}", "{columns}", "{sums}"],
+    "store_horizon_sums": ["{columns}", "{columns}", "{sums}"],
     "true_accuracy": ["{levels}"],
     "sum_groups": [
         *("{value}", "{down}", "{up}", "{squares_down}", "{squares_up}"),
@@ -222,11 +222,11 @@ PLACES = {
 
 
 @EVERY_QUERY
-def test_only_known_statements_have_places_to_fill_in(name: str) -> None:
-    assert re.findall(r"\{\w+\}", query(name)) == PLACES.get(name, [])
+def test_only_known_statements_have_placeholders(name: str) -> None:
+    assert re.findall(r"\{\w+\}", query(name)) == PLACEHOLDERS.get(name, [])
 
 
-def test_no_statement_is_put_together_from_text() -> None:
+def test_no_statement_is_built_from_strings() -> None:
     built, literals = set(), set()
     for path, function, call in CALLS:
         if not (path.is_relative_to(STORE) and isinstance(call.func, ast.Attribute) and call.func.attr in CURSOR_CALLS):
@@ -242,11 +242,11 @@ def test_no_statement_is_put_together_from_text() -> None:
 
 
 @EVERY_QUERY
-def test_columns_are_spelled_out(name: str) -> None:
+def test_no_statement_selects_all_columns(name: str) -> None:
     assert re.findall(r"\*\s+FROM\s+(?!staged_)\S+", query(name)) == []
 
 
-# Where tables live, and what a pooler in between must not lose
+# Schemas of tables, and no session state, for poolers
 
 
 TABLES = {
@@ -257,10 +257,10 @@ TABLES = {
 
 
 def relations(statement: str) -> set[str]:
-    """What a statement reads from or writes to, as it is written; keywords are upper case here, names are not."""
+    """The relations that a statement reads or writes; relies on upper-case keywords and lower-case names."""
     found = re.findall(
         r"\b(?:FROM|JOIN|INTO|UPDATE|COPY|TABLE|TABLE IF NOT EXISTS|LIKE|REFERENCES|TRIGGER \w+ \w+ \w+ ON|"
-        r"INDEX \w+ ON)\s+([a-z_][a-z_.]*)\b(?!\()",  # and not a function, as in `extract(epoch FROM now())`
+        r"INDEX \w+ ON)\s+([a-z_][a-z_.]*)\b(?!\()",  # not a function, as in `extract(epoch FROM now())`
         bare(statement),
     )
     common = set(re.findall(r"(?:WITH|WITH RECURSIVE|,)\s*([a-z_]+) AS (?:MATERIALIZED )?\(", bare(statement)))
@@ -268,7 +268,7 @@ def relations(statement: str) -> set[str]:
 
 
 @EVERY_QUERY
-def test_every_table_is_written_with_its_schema(name: str) -> None:
+def test_every_table_has_its_schema(name: str) -> None:
     assert {
         found for found in relations(query(name)) if not found.startswith(("fcst_app.", "staged_", "pg_catalog."))
     } == set()
@@ -282,20 +282,20 @@ def test_every_table_exists(name: str) -> None:
 
 
 @EVERY_QUERY
-def test_no_table_is_named_without_its_schema(name: str) -> None:
+def test_no_table_name_lacks_its_schema(name: str) -> None:
     for table in TABLES:
         assert re.findall(rf"(?<![\w.]){table}\b(?!\.)", bare(query(name))) == []
 
 
 @pytest.mark.parametrize(("name", "text"), [(name, text) for _, name, text in migrations()], ids=lambda v: v[:30])
-def test_migration_writes_everything_with_its_schema(name: str, text: str) -> None:
+def test_migration_qualifies_all_names_with_the_schema(name: str, text: str) -> None:
     assert len(relations(text)) > 0
     assert {found for found in relations(text) if not found.startswith("fcst_app.")} == set()
     assert re.findall(r"CREATE (?:FUNCTION|VIEW|TYPE|SEQUENCE) (?!fcst_app\.)", text) == []
 
 
 @EVERY_QUERY
-def test_nothing_outlives_its_transaction(name: str) -> None:
+def test_no_statement_leaves_session_state(name: str) -> None:
     statement = bare(query(name))
     assert not re.search(r"\b(LISTEN|NOTIFY|PREPARE)\b|pg_(try_)?advisory_lock\b", statement)
     for part in statement.split(";"):

@@ -1,4 +1,4 @@
--- Ingests can be cancelled, tell how far they are, and keep the report of a refusal; items have more attributes.
+-- Ingests can be cancelled, store their progress, and keep the report of a refusal; items have more attributes.
 ALTER TABLE fcst_app.ingests
     ADD COLUMN done_bytes bigint NOT NULL DEFAULT 0,
     ADD COLUMN total_bytes bigint NOT NULL DEFAULT 0,
@@ -19,7 +19,7 @@ ALTER TABLE fcst_app.items
     ADD COLUMN adi double precision,
     ADD COLUMN cv2 double precision;
 
--- How files are read: several paths, and roles with lists of columns, in place of one path and one column each.
+-- Read settings: several paths, and roles with lists of columns, instead of one path and one column each.
 CREATE FUNCTION fcst_app.spec_of_several_files(spec jsonb) RETURNS jsonb LANGUAGE sql IMMUTABLE AS $$
     SELECT jsonb_build_object(
         'paths', jsonb_build_array(spec -> 'path'), 'name', spec -> 'name',

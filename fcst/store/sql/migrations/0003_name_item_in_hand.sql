@@ -1,5 +1,5 @@
--- A batch tells when its task last wrote, and, when it runs carefully, which item it has in hand; a supervisor tells
--- what hinders it; jobs take turns by when they were last served.
+-- A batch stores its last heartbeat and, in careful attempts, the item in hand; a supervisor stores its problem; jobs
+-- take turns by the time they were last served.
 ALTER TABLE fcst_app.batch_status
     ADD COLUMN touched_at timestamptz,
     ADD COLUMN item_in_hand text COLLATE "C",
@@ -12,8 +12,8 @@ CREATE INDEX batch_status_queue ON fcst_app.batch_status (job_id, batch_no) WHER
 
 ALTER TABLE fcst_app.workers ADD COLUMN problem text NOT NULL DEFAULT '';
 
--- The failures of a run are read while it works.
+-- Failures of a run are read while it is running.
 CREATE INDEX job_items_failed ON fcst_app.job_items (job_id) WHERE outcome = 'failed';
 
--- Runs of before know no limits; those that are open, or are tried again, get the usual ones.
+-- Earlier runs have no limits; open and retried ones get the defaults.
 UPDATE fcst_app.jobs SET spec = spec || '{"item_limit_s": 300, "process_memory": 4000000000}';

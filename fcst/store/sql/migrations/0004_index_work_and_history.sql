@@ -1,7 +1,7 @@
--- The history of a run is read by the run's own key, and batches in work are found without reading those of all runs.
+-- Index the events of a run by the run, and batches in work without reading those of all runs.
 ALTER TABLE fcst_app.batch_events ADD COLUMN job_id integer;
 UPDATE fcst_app.batch_events e SET job_id = b.job_id FROM fcst_app.batch_status b WHERE b.batch_id = e.batch_id;
--- In place of the key by event_id alone: read backwards, it would pass over the events of all later runs.
+-- Replaces the key on event_id alone, which would scan the events of all later runs when read backwards.
 ALTER TABLE fcst_app.batch_events
     ALTER COLUMN job_id SET NOT NULL,
     DROP CONSTRAINT batch_events_pkey,

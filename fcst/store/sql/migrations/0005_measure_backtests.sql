@@ -1,6 +1,6 @@
--- Accuracy by all metrics, on several windows of the past; the windows themselves; where each forecast comes from.
--- NULL is undefined, or was not measured by the version that made the run. Arrays hold the job's levels in the order of
--- its spec. Sums are over the known weeks of the window: from them totals over items are made.
+-- Accuracy by all metrics in several backtest windows; the backtests themselves; the provenance of forecasts. NULL:
+-- undefined, or not measured by the version that made the run. Arrays have the job's levels in the order of its spec.
+-- Sums are over the known weeks of the window, for totals over items.
 ALTER TABLE fcst_app.metrics
     ADD COLUMN sq_error    double precision,
     ADD COLUMN pinball     double precision,
@@ -12,8 +12,8 @@ ALTER TABLE fcst_app.metrics
     ADD COLUMN mean_width  double precision[] NOT NULL DEFAULT '{}',
     ADD COLUMN msis        double precision[] NOT NULL DEFAULT '{}';
 
--- What a model said after cutoff, from what was known then, and what came: y[step], forecast[step], lo[level][step].
--- Their accuracy stands in metrics under the same key. As the tables beside it, it has no foreign key.
+-- Forecasts of a model from the data up to cutoff, and the actuals: y[step], forecast[step], lo[level][step]. Their
+-- accuracy is in metrics under the same key. Like the other item tables, it has no foreign key.
 CREATE TABLE fcst_app.backtests (
     job_id    integer NOT NULL,
     unique_id text COLLATE "C" NOT NULL,
@@ -26,7 +26,7 @@ CREATE TABLE fcst_app.backtests (
     PRIMARY KEY (job_id, unique_id, model, cutoff)
 );
 
--- The same by horizon step, one row a week; y is NULL where the week is missing.
+-- The same by step, one row per week; y is NULL for missing weeks.
 CREATE VIEW fcst_app.backtest_weeks AS
 SELECT b.job_id, b.unique_id, b.model, b.cutoff, s.step, b.cutoff + 7 * s.step AS wk_end_dt,
        b.y[s.step] AS y, b.forecast[s.step] AS forecast,
@@ -35,5 +35,5 @@ SELECT b.job_id, b.unique_id, b.model, b.cutoff, s.step, b.cutoff + 7 * s.step A
        b.forecast[s.step] - b.y[s.step] AS error
 FROM fcst_app.backtests b CROSS JOIN LATERAL generate_subscripts(b.y, 1) s (step);
 
--- Which models made an item's forecasts, with what weight, by what scores, and why one stood in for another.
+-- The models of an item's forecasts, with weights and scores, and the reasons of fallbacks.
 ALTER TABLE fcst_app.job_items ADD COLUMN provenance jsonb;

@@ -1,5 +1,5 @@
--- Who did what: one row for each thing that was submitted, stopped, run again, changed or removed. What it was done to
--- may be gone since; its words stay.
+-- The audit log: one row for each submit, cancel, retry, change or deletion. Its object may be deleted later; the
+-- description stays.
 CREATE TABLE fcst_app.actions (
     action_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     at        timestamptz NOT NULL DEFAULT now(),
@@ -11,7 +11,7 @@ CREATE TABLE fcst_app.actions (
 );
 CREATE INDEX actions_of ON fcst_app.actions (noun, number, action_id);
 
--- What programs show to be let in. Of a token only its hash is kept: it is random enough not to be guessed from it.
+-- API tokens. Only the hash is stored: the token is random enough that it cannot be guessed from the hash.
 CREATE TABLE fcst_app.tokens (
     token_id     integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     name         text NOT NULL CHECK (name <> ''),
@@ -23,7 +23,7 @@ CREATE TABLE fcst_app.tokens (
     last_used_at timestamptz
 );
 
--- Keys by which programs say that a request is the same as one before: the job that the first of them made.
+-- Idempotency keys: a repeated request returns the job of the first one.
 CREATE TABLE fcst_app.idempotency_keys (
     who         text NOT NULL,
     key         text NOT NULL,

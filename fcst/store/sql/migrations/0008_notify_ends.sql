@@ -1,4 +1,4 @@
--- Ends of jobs that somebody is to be told of by HTTP: tried until they have been heard, or for a day.
+-- Outbox of notifications of ended jobs by HTTP; retried until delivered, or for a day.
 CREATE TABLE fcst_app.notifications (
     notification_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     job_id          integer NOT NULL REFERENCES fcst_app.jobs ON DELETE CASCADE,

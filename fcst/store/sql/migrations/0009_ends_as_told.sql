@@ -1,4 +1,4 @@
--- An end is told as it was: what there is to tell stands with it, also when the job runs again or is deleted meanwhile.
+-- A notification stores its payload, so that it is delivered unchanged even if the job is retried or deleted meanwhile.
 ALTER TABLE fcst_app.notifications ADD COLUMN data jsonb;
 UPDATE fcst_app.notifications n
 SET gave_up_at = CASE WHEN j.status IS NULL AND n.delivered_at IS NULL THEN now() ELSE n.gave_up_at END,

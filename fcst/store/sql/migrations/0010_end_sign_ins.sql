@@ -1,5 +1,5 @@
--- Sign-ins of people that have ended before their time: one of them, by the hash of its cookie, when its person signed
--- out; or all that a person had by then. Rows are of no use once every sign-in of their time has expired.
+-- Sign-ins that were ended early: one sign-in, by the hash of its cookie, when its person signed out; or all sign-ins
+-- of a person up to that time. Rows can be deleted when all sign-ins of their time have expired.
 CREATE TABLE fcst_app.sign_outs (
     sign_out_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     at          timestamptz NOT NULL DEFAULT now(),

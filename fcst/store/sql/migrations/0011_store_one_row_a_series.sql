@@ -1,12 +1,12 @@
--- A series is one row: the sales of an item, and what a model forecasts of an item in a run. Views give rows by week.
--- The work is cut into steps, so that the program can show how far it is.
+-- Store one row per series: the sales of an item, and a model's forecast of an item in a run. Views return rows by
+-- week. The migration runs in steps, to report progress.
 
 ALTER TABLE fcst_app.weekly_sales RENAME TO weekly_sales_before;
 ALTER TABLE fcst_app.forecasts RENAME TO forecasts_before;
 ALTER INDEX fcst_app.forecasts_pkey RENAME TO forecasts_before_pkey;
 
--- One value a week, from first_wk_end_dt to the last week of the dataset. NULL is a missing week: every row of it was
--- promotional and left out. promo_units is NULL where no week of the item has any.
+-- One value per week, from first_wk_end_dt to the last week of the dataset. NULL is a missing week: all its rows were
+-- promotional and left out. promo_units is NULL if no week of the item has promotional units.
 CREATE TABLE fcst_app.sales (
     dataset_id      integer NOT NULL,
     unique_id       text COLLATE "C" NOT NULL,
@@ -18,7 +18,8 @@ CREATE TABLE fcst_app.sales (
 );
 
 -- Units of all items by week, of each family and of each class. Arrays as in sales, over all weeks of the dataset;
--- n_items is how many items have the week in their life. An item without a family or class counts under an empty key.
+-- n_items is the number of items whose history includes the week. Items without a family or class count under an empty
+-- key.
 CREATE TABLE fcst_app.sales_totals (
     dataset_id      integer NOT NULL REFERENCES fcst_app.datasets ON DELETE CASCADE,
     grouped_by      text NOT NULL CHECK (grouped_by IN ('all', 'family', 'class')),
@@ -30,11 +31,11 @@ CREATE TABLE fcst_app.sales_totals (
     PRIMARY KEY (dataset_id, grouped_by, key)
 );
 
--- forecast[step], lo[level][step], hi[level][step]; the levels are those of the run's spec, in its order. What items are
--- filtered and ordered by stands beside them, so that no array is read for it: heaviest is the model that has the largest
--- weight in the forecast, total is the forecast's, sold are the units of as many
--- weeks before it, without the missing ones; change is total / sold - 1 where all of them are known; abs_error, error and actual are
--- the sums of the model's rows in metrics. NULL is undefined.
+-- forecast[step], lo[level][step], hi[level][step]; the levels are those of the run's spec, in its order. Columns for
+-- filtering and sorting items are stored separately, so that no array is read for them: heaviest is the model with the
+-- largest weight in the forecast, total is the forecast's, sold is the units of as many weeks before it, without
+-- missing ones; change is total / sold - 1 if all of them are known; abs_error, error and actual are the sums of the
+-- model's rows in metrics. NULL is undefined.
 CREATE TABLE fcst_app.forecasts (
     job_id          integer NOT NULL,
     unique_id       text COLLATE "C" NOT NULL,
@@ -56,10 +57,10 @@ CREATE TABLE fcst_app.forecasts (
     CHECK ((0 <= ALL (forecast) AND 'infinity' > ALL (forecast)) IS TRUE)
 );
 
--- Where a search looks: the key and the description in small letters.
+-- Text for searching: key and description in lower case.
 ALTER TABLE fcst_app.items ADD COLUMN search_text text COLLATE "C" NOT NULL DEFAULT '';
 
--- Pages show a run's items by their sales, or by what one model forecasts of them: from the index alone.
+-- Pages sort a run's items by sales or by the forecast of one model, with index-only scans.
 CREATE INDEX job_items_rank ON fcst_app.job_items (job_id, sales_rank) INCLUDE (unique_id, outcome);
 CREATE INDEX forecasts_model ON fcst_app.forecasts (job_id, model, unique_id)
     INCLUDE (total, sold, change, abs_error, error, actual, is_fallback);
@@ -136,14 +137,14 @@ LEFT JOIN LATERAL (
 
 DROP TABLE fcst_app.weekly_sales_before, fcst_app.forecasts_before;
 
--- One row an item and week.
+-- One row per item and week.
 CREATE VIEW fcst_app.weekly_sales AS
 SELECT s.dataset_id, s.unique_id, s.first_wk_end_dt + 7 * (w.n::integer - 1) AS wk_end_dt, w.unit_sales,
        COALESCE(w.promo_units, 0) AS promo_units
 FROM fcst_app.sales s
 CROSS JOIN LATERAL unnest(s.unit_sales, s.promo_units) WITH ORDINALITY w (unit_sales, promo_units, n);
 
--- One row a run, item, model and week. bounds ->> 'lo_80' is the lower bound of the level of 80 percent.
+-- One row per run, item, model and week. bounds ->> 'lo_80' is the lower bound of the level of 80 percent.
 CREATE VIEW fcst_app.forecast_weeks AS
 SELECT f.job_id, f.unique_id, f.model, s.step, f.first_wk_end_dt + 7 * (s.step - 1) AS wk_end_dt,
        f.forecast[s.step] AS forecast,
@@ -156,7 +157,7 @@ FROM fcst_app.forecasts f
 JOIN fcst_app.jobs j USING (job_id)
 CROSS JOIN LATERAL generate_subscripts(f.forecast, 1) s (step);
 
--- One row a run, item, model, cutoff and week; y is NULL where the week is missing.
+-- One row per run, item, model, cutoff and week; y is NULL for missing weeks.
 DROP VIEW fcst_app.backtest_weeks;
 CREATE VIEW fcst_app.backtest_weeks AS
 SELECT b.job_id, b.unique_id, b.model, b.cutoff, s.step, b.cutoff + 7 * s.step AS wk_end_dt,

@@ -1,7 +1,7 @@
--- What the accuracy of models is made of, added up for each batch when it completes: over all its items (grouped_by is
--- 'model'), by family, demand class, window and step, weeks ahead ('horizon'). Pages add up a few rows a batch and not a
--- dozen an item. A sum is NULL where nothing of it is defined; arrays have a value for each level of the run's spec.
--- As metrics and backtests, from which it can be made anew, it has no foreign key.
+-- Sums behind the accuracy of models, stored for each batch when it completes: over all its items (grouped_by is
+-- 'model'), by family, demand class, window, and step in weeks ahead ('horizon'). Pages read a few rows per batch
+-- instead of a dozen per item. A sum is NULL if it is undefined for all rows; arrays have a value for each level of the
+-- run's spec. Like metrics and backtests, from which it can be recomputed, it has no foreign key.
 CREATE TABLE fcst_app.accuracy_sums (
     job_id                integer NOT NULL,
     batch_id              bigint NOT NULL,
@@ -38,5 +38,5 @@ CREATE TABLE fcst_app.accuracy_sums (
 CREATE INDEX accuracy_sums_group ON fcst_app.accuracy_sums (job_id, grouped_by);
 CREATE INDEX accuracy_sums_batch ON fcst_app.accuracy_sums (batch_id);
 
--- Whether the sums of a batch are there. Those of a batch that has not completed are not, nor those of earlier versions.
+-- Whether the batch has stored sums; false for incomplete batches and those of earlier versions.
 ALTER TABLE fcst_app.batch_status ADD COLUMN is_summed boolean NOT NULL DEFAULT false;

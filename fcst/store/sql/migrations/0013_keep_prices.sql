@@ -1,2 +1,2 @@
--- What all units of an item were sold for, divided by them, in the money of its file; NULL where no column said so.
+-- Mean price of an item: revenue divided by units, in the currency of its file; NULL without a revenue column.
 ALTER TABLE fcst_app.items ADD COLUMN price double precision;

@@ -1,4 +1,5 @@
--- Drivers are what is known of weeks besides sales. A load is what one file or calendar tells; later loads count more.
+-- Drivers: known influences on sales by week. A load has the drivers of one file or calendar; later loads override
+-- earlier ones.
 CREATE TABLE fcst_app.driver_loads (
     driver_load_id serial PRIMARY KEY,
     dataset_id     integer NOT NULL REFERENCES fcst_app.datasets ON DELETE CASCADE,
@@ -15,8 +16,8 @@ CREATE TABLE fcst_app.driver_loads (
 );
 CREATE INDEX driver_loads_dataset ON fcst_app.driver_loads (dataset_id);
 
--- One value a week from first_wk_end_dt on, maybe beyond the last week of the dataset. NULL is unknown. The key is an
--- item's, a family's or a class's as the load is grouped by, or '' for all items.
+-- One value per week from first_wk_end_dt on, possibly beyond the last week of the dataset. NULL is unknown. The key is
+-- that of an item, a family or a class, by the load's grouped_by, or '' for all items.
 CREATE TABLE fcst_app.driver_values (
     driver_load_id  integer NOT NULL,
     key             text COLLATE "C" NOT NULL,

@@ -1,4 +1,4 @@
--- Learning is the batch 0 of a run that has it: it has no items of its own, and the other batches wait for its end.
+-- Learning is batch 0 of a run that learns: it has no items, and the other batches wait until it ends.
 ALTER TABLE fcst_app.batch_status
     ADD COLUMN is_learning boolean NOT NULL DEFAULT false,
     DROP CONSTRAINT batch_status_n_items_check,
@@ -11,8 +11,8 @@ DROP INDEX fcst_app.batch_status_active;
 CREATE INDEX batch_status_active ON fcst_app.batch_status (worker_id)
     WHERE stage IN ('learning', 'obtaining_sales', 'processing', 'saving');
 
--- What a run has learnt from the weeks up to so many before the end of its dataset. The summary is what people read of it;
--- the content, what each batch loads.
+-- What a run has learnt from the weeks up to weeks_ago before the end of its dataset. summary is readable; content is
+-- loaded by each batch.
 CREATE TABLE fcst_app.learned (
     job_id    integer NOT NULL,
     weeks_ago integer NOT NULL,
@@ -21,5 +21,5 @@ CREATE TABLE fcst_app.learned (
     PRIMARY KEY (job_id, weeks_ago)
 );
 
--- forecast = baseline * uplift, week by week; NULL where a run knows no drivers of the item.
+-- forecast = baseline * uplift, by week; NULL if a run has no drivers of the item.
 ALTER TABLE fcst_app.forecasts ADD COLUMN baseline double precision[], ADD COLUMN uplift double precision[];

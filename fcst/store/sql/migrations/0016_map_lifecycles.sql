@@ -1,6 +1,6 @@
--- What people know of an item's life: whose sales its own continue, from and until when it is sold. Each change of it has
--- a number, so that a run keeps what counted when it was submitted: a row counts from the change since on, until the
--- change until, if there is one. sources are the items that come before it, each times its factor.
+-- Lifecycles of items: the items whose sales they continue, first and last day of sale. Each change has a number, so
+-- that a run keeps the lifecycles at its submission: a row is valid from the change since on, until the change until,
+-- if set. sources are the preceding items, each multiplied by its factor.
 CREATE SEQUENCE fcst_app.lifecycle_changes;
 CREATE TABLE fcst_app.lifecycles (
     dataset_id integer NOT NULL REFERENCES fcst_app.datasets ON DELETE CASCADE,
@@ -20,13 +20,13 @@ CREATE TABLE fcst_app.lifecycles (
     CHECK ((0 < ALL (factors) AND 'infinity' > ALL (factors)) IS TRUE),
     CHECK (launch <= last_day)
 );
--- Not fastupdate: right after a file was saved each look would read its whole list of pending entries.
+-- Not fastupdate: after a file is saved, each search would read the whole list of pending entries.
 CREATE INDEX lifecycles_predecessors ON fcst_app.lifecycles USING gin (sources) WITH (fastupdate = off)
     WHERE origin = 'predecessor';
 
--- The last change of a dataset's lifecycles.
+-- The number of the last change of a dataset's lifecycles.
 ALTER TABLE fcst_app.datasets ADD COLUMN lifecycle bigint NOT NULL DEFAULT 0;
 ALTER SEQUENCE fcst_app.lifecycle_changes OWNED BY fcst_app.datasets.lifecycle;
 
--- An item that has not sold anything yet: it is there because a lifecycle names it. Its sales are one missing week.
+-- An item without sales, added by a lifecycle. Its sales are one missing week.
 ALTER TABLE fcst_app.items ADD COLUMN is_added boolean NOT NULL DEFAULT false;

@@ -1,6 +1,6 @@
--- Of each item that completed: weeks out of stock, by a driver or because the run takes them as such; about how many units
--- more would have sold in them; weeks that look like stock-outs, whether the run takes them as such or not. NULL where an
--- earlier version completed it.
+-- For each completed item: out-of-stock weeks, from a driver or because the run treats them as such; estimated units
+-- lost in them; weeks that look like stock-outs, whether or not the run treats them as such. NULL: completed by an
+-- earlier version.
 ALTER TABLE fcst_app.job_items
     ADD COLUMN out_of_stock_weeks integer,
     ADD COLUMN lost_units double precision,

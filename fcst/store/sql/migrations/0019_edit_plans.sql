@@ -1,9 +1,9 @@
--- An adjustment changes the plan of one or many items at once: its own row says what was asked, and a row an item what
--- that is in each week. What a run has of its plan stands in one row a series. Items have reasons to be looked at.
+-- An adjustment changes the plan of one or many items: its own row has the request, and one row per item has the
+-- changes by week. The resulting plan of a run is stored in one row per series. Items have attention reasons.
 
--- made_no and undone_no count all changes of plans: what was read of a run's plan holds until the largest of them changes.
--- carried_from is the adjustment of an earlier run that this one repeats. Where units and percent are both NULL, weeks and
--- items have values of their own. scope says which items were asked for, in words.
+-- made_no and undone_no number all changes of plans; a cached plan of a run is valid until the largest of them changes.
+-- carried_from is the adjustment of an earlier run that this one copies. If units and percent are both NULL, weeks and
+-- items have individual values. scope describes the selected items.
 CREATE SEQUENCE fcst_app.plan_changes;
 ALTER TABLE fcst_app.adjustments
     ADD COLUMN made_no bigint NOT NULL DEFAULT nextval('fcst_app.plan_changes'),
@@ -15,8 +15,8 @@ UPDATE fcst_app.adjustments SET undone_no = nextval('fcst_app.plan_changes') WHE
 UPDATE fcst_app.adjustments SET scope = 'item ' || unique_id;
 ALTER SEQUENCE fcst_app.plan_changes OWNED BY fcst_app.adjustments.made_no;
 
--- units[n] or factors[n] hold from the n-th week of the adjustment's weeks: the first sets the units of that week, the
--- second multiplies what stands there. NULL leaves the week as it is.
+-- units[n] or factors[n] apply to the n-th week of the adjustment: the first sets the units of the week, the second
+-- multiplies its current value. NULL leaves the week unchanged.
 CREATE TABLE fcst_app.adjustment_items (
     adjustment_id bigint NOT NULL REFERENCES fcst_app.adjustments ON DELETE CASCADE,
     unique_id     text COLLATE "C" NOT NULL,
@@ -47,8 +47,8 @@ CREATE INDEX adjustments_run ON fcst_app.adjustments (job_id, model);
 -- The product of several factors.
 CREATE AGGREGATE fcst_app.product (double precision) (SFUNC = float8mul, STYPE = double precision, INITCOND = '1');
 
--- What comes of the adjustments that are not undone: adjusted[step] is NULL in weeks that none of them changes; total is
--- that of the final plan, over all weeks of the forecast.
+-- The result of the active adjustments: adjusted[step] is NULL in weeks that none of them changes; total is that of the
+-- final plan over the horizon.
 ALTER TABLE fcst_app.adjusted_forecasts RENAME TO adjusted_before;
 ALTER INDEX fcst_app.adjusted_forecasts_pkey RENAME TO adjusted_before_pkey;
 CREATE TABLE fcst_app.adjusted_forecasts (
@@ -71,8 +71,8 @@ LEFT JOIN fcst_app.adjusted_before a ON a.job_id = f.job_id AND a.unique_id = f.
 GROUP BY f.job_id, f.unique_id, f.model;
 DROP TABLE fcst_app.adjusted_before;
 
--- One row a run, item, model and week. bounds ->> 'lo_80' is the lower bound of the level of 80 percent; final is the
--- plan: the forecast as it was adjusted.
+-- One row per run, item, model and week. bounds ->> 'lo_80' is the lower bound of the level of 80 percent; final is the
+-- plan: the forecast with adjustments.
 DROP VIEW fcst_app.forecast_weeks;
 CREATE VIEW fcst_app.forecast_weeks AS
 SELECT f.job_id, f.unique_id, f.model, s.step, f.first_wk_end_dt + 7 * (s.step - 1) AS wk_end_dt,
@@ -87,21 +87,21 @@ JOIN fcst_app.jobs j USING (job_id)
 LEFT JOIN fcst_app.adjusted_forecasts a USING (job_id, model, unique_id)
 CROSS JOIN LATERAL generate_subscripts(f.forecast, 1) s (step);
 
--- The runs of the same dataset name before this one that had completed items when it was submitted, the newest first: its
--- plan begins with what they have adjusted, and their forecasts are compared with what was sold since.
+-- Earlier runs on datasets of the same name that had completed items at submission, newest first: the plan starts with
+-- their adjustments, and their forecasts are compared with later actuals.
 ALTER TABLE fcst_app.jobs ADD COLUMN earlier_job_ids integer[] NOT NULL DEFAULT '{}';
 
--- What the computation finds in an item's history. level_shift: by how many units a week the level of the last weeks
--- differs from the one before; recent_stockouts: weeks of the last quarter that look like stock-outs; capped_units: units
--- of huge weeks of the last year that the models do not see. NULL: none, or an earlier version completed it.
+-- Findings in an item's history. level_shift: units per week by which the level of the last weeks differs from the one
+-- before; recent_stockouts: weeks of the last quarter that look like stock-outs; capped_units: units of unusually high
+-- weeks of the last year that were capped before fitting. NULL: none, or completed by an earlier version.
 ALTER TABLE fcst_app.job_items
     ADD COLUMN level_shift double precision,
     ADD COLUMN recent_stockouts integer,
     ADD COLUMN capped_units double precision;
 
--- Of each item of a run, by each model: what the worklist is ordered and filtered by. It follows from the other tables.
--- last_year: units of the same weeks a year before, NULL where one of them is not known. final: units of the final plan.
--- reasons: why it needs attention; at_stake: units of the next weeks that the plan may be wrong by, for these reasons.
+-- Sort and filter columns of the worklist, for each item of a run and each model. Derived from the other tables.
+-- last_year: units of the same weeks a year before, NULL if one of them is unknown. final: units of the final plan.
+-- reasons: attention reasons; at_stake: units of the next weeks by which the plan may be wrong for these reasons.
 CREATE TABLE fcst_app.attention (
     job_id    integer NOT NULL,
     model     text NOT NULL,
@@ -113,7 +113,7 @@ CREATE TABLE fcst_app.attention (
     PRIMARY KEY (job_id, model, unique_id)
 );
 
--- Items that people have looked at and found in order: with the reasons that they had then, and the final plan.
+-- Reviewed items, with their attention reasons and final plan at the time of the review.
 CREATE TABLE fcst_app.reviews (
     job_id      integer NOT NULL REFERENCES fcst_app.jobs ON DELETE CASCADE,
     unique_id   text COLLATE "C" NOT NULL,
@@ -125,7 +125,7 @@ CREATE TABLE fcst_app.reviews (
     PRIMARY KEY (job_id, model, unique_id)
 );
 
--- Thresholds of attention that were set for a dataset's name, by their names; the others are the usual ones.
+-- Attention thresholds set for a dataset's name, by threshold name; the others have their defaults.
 CREATE TABLE fcst_app.attention_thresholds (
     dataset    text PRIMARY KEY,
     thresholds jsonb NOT NULL,
@@ -133,14 +133,15 @@ CREATE TABLE fcst_app.attention_thresholds (
     set_at     timestamptz NOT NULL DEFAULT now()
 );
 
--- Units sold, or their value where the price is known, from which on an item is among those that make the first 80 percent
--- of all, and the first 95 percent; NULL until they were asked for.
+-- Lower limits in units sold, or in value if prices are known, of the items that make up the first 80 percent and the
+-- first 95 percent of the total; NULL until computed.
 ALTER TABLE fcst_app.datasets
     ADD COLUMN abc_a double precision,
     ADD COLUMN abc_b double precision,
     ADD COLUMN abc_by_value boolean NOT NULL DEFAULT false;
 
--- The change to the weeks before a forecast, which a season makes look alarming, has gone: the plan stands beside last year.
+-- Removed: the change to the weeks before a forecast, which seasonality exaggerates. The plan is compared with last
+-- year instead.
 DROP INDEX fcst_app.forecasts_model;
 ALTER TABLE fcst_app.forecasts DROP COLUMN change;
 CREATE INDEX forecasts_model ON fcst_app.forecasts (job_id, model, unique_id)

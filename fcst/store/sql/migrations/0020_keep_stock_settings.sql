@@ -1,5 +1,5 @@
--- What planners say of the replenishment of items, by the name of their dataset, so that all its versions have it: of an
--- item, of a part of keys (as of driver_loads), of a family, of a class, or of all. NULL: what is said of a larger group.
+-- Stock settings, by the name of the dataset, so that they apply to all its versions: of an item, a part of keys (as in
+-- driver_loads), a family, a class, or all. NULL: the setting of the next larger group applies.
 CREATE TABLE fcst_app.stock_settings (
     name               text COLLATE "C" NOT NULL,
     grouped_by         text NOT NULL CHECK (grouped_by IN ('item', 'part', 'family', 'class', 'all')),

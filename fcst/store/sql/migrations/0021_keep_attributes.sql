@@ -1,10 +1,10 @@
--- What items are filtered and summed by: the parts of joined keys, what files beside the sales and files of attributes say.
--- An object of name -> text; an item without a value lacks the name. Family, class and is_perishable stay columns.
+-- Attributes for filtering and grouping items: parts of joined keys, columns of files next to the sales, and attribute
+-- files. An object of name -> text; an item without a value lacks the name. Family, class and is_perishable stay
+-- columns.
 ALTER TABLE fcst_app.items ADD COLUMN attributes jsonb NOT NULL DEFAULT '{}' CHECK (jsonb_typeof(attributes) = 'object');
 
--- The attributes that items of a dataset have. The values of those in keyed_by decide this one; empty: it is said item by
--- item. One that is not the dataset's own came with a file that was loaded for it. values are those that most items
--- have, up to 1,000.
+-- The attributes of a dataset. An attribute depends on those in keyed_by; if empty, it is given by item. is_own is
+-- false for attributes from a file that was loaded later. values are the most frequent ones, up to 1,000.
 CREATE TABLE fcst_app.known_attributes (
     dataset_id integer NOT NULL REFERENCES fcst_app.datasets ON DELETE CASCADE,
     name       text COLLATE "C" NOT NULL,
@@ -20,11 +20,11 @@ CREATE TABLE fcst_app.known_attributes (
     PRIMARY KEY (dataset_id, name)
 );
 
--- How often attributes were changed since the dataset was loaded.
+-- Number of attribute changes since the dataset was loaded.
 ALTER TABLE fcst_app.datasets ADD COLUMN attribute_change integer NOT NULL DEFAULT 0;
 
--- What files of attributes say, also of keys that no item has: a new version of the dataset takes it over. A key is that of
--- an item, or the values of the attributes that the named one is keyed by. As the tables of items, without a foreign key.
+-- Values from attribute files, including keys that no item has: a new version of the dataset copies them. A key is that
+-- of an item, or the values of the attributes in keyed_by. Like the tables of items, it has no foreign key.
 CREATE TABLE fcst_app.attribute_values (
     dataset_id integer NOT NULL,
     name       text COLLATE "C" NOT NULL,
@@ -33,7 +33,7 @@ CREATE TABLE fcst_app.attribute_values (
     PRIMARY KEY (dataset_id, name, key)
 );
 
--- The parts of joined keys of the datasets that are there; where a part itself holds the sign between parts, they are not known.
+-- The parts of joined keys of existing datasets; they are unknown if a part contains the separator.
 -- for each row of: SELECT dataset_id FROM fcst_app.datasets WHERE jsonb_array_length(spec #> '{mapping,item}') > 1 ORDER BY 1
 UPDATE fcst_app.items i
 SET attributes = (
@@ -64,10 +64,10 @@ FROM (
 GROUP BY v.name;
 -- for all
 
--- What the forecast of an item comes to over the horizon, in a narrow row, so that sums over many items read little: units
--- forecast, sold in as many weeks before, and in the same weeks a year before (52 weeks), without missing ones; by level, the
--- distances of the bounds from the forecast added up over the weeks; errors as in forecasts. NULL is not known. As the tables
--- beside it, it has no foreign key.
+-- Forecast totals of an item over the horizon, in a narrow row, so that sums over many items read few bytes: units
+-- forecast, sold in as many weeks before, and in the same weeks a year before (52 weeks), without missing ones; by
+-- level, the distances of the bounds from the forecast, summed over the weeks; errors as in forecasts. NULL is unknown.
+-- Like the other item tables, it has no foreign key.
 CREATE TABLE fcst_app.forecast_sums (
     job_id    integer NOT NULL,
     unique_id text COLLATE "C" NOT NULL,

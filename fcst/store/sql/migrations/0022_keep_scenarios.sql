@@ -1,6 +1,6 @@
--- Scenarios of a run: what its forecasts would be if drivers were otherwise in weeks ahead.
+-- Scenarios of a run: its forecasts under different future drivers.
 
--- version counts its changes, also those that were removed.
+-- version counts its changes, including removed ones.
 CREATE TABLE fcst_app.scenarios (
     scenario_id integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     job_id      integer NOT NULL REFERENCES fcst_app.jobs ON DELETE CASCADE,
@@ -11,8 +11,8 @@ CREATE TABLE fcst_app.scenarios (
     UNIQUE (job_id, name)
 );
 
--- What a driver is to be in some weeks, of some items. how: to a value, or by percent of what is planned. scope says which
--- items were asked for, in words; unique_ids are those of them that have effects of drivers.
+-- Driver changes in some weeks, for some items. how: set to a value, or change by percent of the planned value. scope
+-- describes the selected items; unique_ids are those of them with driver effects.
 CREATE TABLE fcst_app.scenario_changes (
     change_id       bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     scenario_id     integer NOT NULL REFERENCES fcst_app.scenarios ON DELETE CASCADE,
@@ -28,8 +28,8 @@ CREATE TABLE fcst_app.scenario_changes (
 );
 CREATE INDEX scenario_changes_scenario ON fcst_app.scenario_changes (scenario_id);
 
--- What comes of the changes, by item and week: by what its baseline is multiplied, and by what its plan is; no factor where
--- the run's baseline is multiplied by 0 and this one is not.
+-- The result of the changes by item and week: the multipliers of its baseline and of its plan. The factor of the plan
+-- is NULL if the run's uplift is 0 and the scenario's is not.
 CREATE TABLE fcst_app.scenario_items (
     scenario_id integer NOT NULL REFERENCES fcst_app.scenarios ON DELETE CASCADE,
     unique_id   text COLLATE "C" NOT NULL,

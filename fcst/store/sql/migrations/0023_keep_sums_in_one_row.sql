@@ -1,12 +1,12 @@
--- What the forecast of an item comes to stands in one narrow row an item and model: what pages order, filter and sum the items
--- of a run by. It follows from the other tables, and takes the place of totals in them.
+-- Store the forecast totals in one narrow row per item and model, for sorting, filtering and summing the items of a
+-- run. Derived from the other tables; replaces the totals in them.
 
--- Units are those of the weeks ahead: forecast, in the final plan, sold in as many weeks before, and in the same weeks of the
--- last known year (52 weeks). last_year is NULL where one of its weeks is missing; known_last_year adds up those that are not.
--- By level, down and up are the distances of the bounds from the forecast, added up over the weeks. Errors are the sums of the
--- model's rows in metrics. reasons: why the item needs attention, NULL where an earlier version has not found that; at_stake:
--- units that the plan may be wrong by, for these reasons. Other numbers are NULL where they are not known. As the tables
--- beside it, it has no foreign key.
+-- Units over the horizon: of the forecast, of the final plan, sold in as many weeks before, and in the same weeks of
+-- the last known year (52 weeks). last_year is NULL if one of its weeks is missing; known_last_year sums the known
+-- ones. By level, down and up are the distances of the bounds from the forecast, summed over the weeks. Errors are the
+-- sums of the model's rows in metrics. reasons: attention reasons, NULL if not computed by an earlier version;
+-- at_stake: units by which the plan may be wrong for these reasons. Other numbers are NULL if unknown. Like the other
+-- item tables, it has no foreign key.
 ALTER TABLE fcst_app.forecast_sums RENAME TO sums_before;
 ALTER INDEX fcst_app.forecast_sums_pkey RENAME TO sums_before_pkey;
 CREATE TABLE fcst_app.forecast_sums (

@@ -1,14 +1,14 @@
--- A lease holds by the database's clock, which may be set: an end that is too far ahead holds as little as one that has
--- passed. A process is known by its number and by when it began, whatever the clocks are set to.
+-- Leases are valid by the database's clock, which may be set: a lease that expires too far ahead is as invalid as an
+-- expired one. A process is identified by its process id and start, independent of clock changes.
 
--- process_start: clock ticks of its machine from the boot to the begin of the supervisor's process; NULL where that is
--- not known, as of earlier versions.
+-- process_start: start of the supervisor's process, in clock ticks since the boot of its machine; NULL if unknown, as
+-- for earlier versions.
 ALTER TABLE fcst_app.workers
     ADD COLUMN lease_s double precision NOT NULL DEFAULT 20,
     ADD COLUMN process_start bigint;
 
--- Supervisors whose lease holds. It may end later than its length from now where the clock has gone back a little: a
--- supervisor that lives is not taken for dead then.
+-- Supervisors with a valid lease. The expiry may exceed now plus the lease's length by a margin, after the clock was
+-- set back a little, so that a running supervisor does not count as lost.
 CREATE VIEW fcst_app.live_workers AS
 SELECT worker_id, host, pid, process_start, processes, problem, started_at
 FROM fcst_app.workers

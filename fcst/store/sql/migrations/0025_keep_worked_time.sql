@@ -1,7 +1,6 @@
--- What is worked out from how long work took follows the clocks of the processes that did it: the database's may be set.
+-- Durations are measured with the clocks of the working processes, because the database's clock may be set.
 
--- worked_s: seconds that the tasks of a batch have worked at it, in all attempts. phase_s: seconds that an ingest does
--- what it does now.
+-- worked_s: seconds of work on a batch in all attempts. phase_s: seconds of an ingest in its current step.
 ALTER TABLE fcst_app.batch_status ADD COLUMN worked_s double precision NOT NULL DEFAULT 0;
 UPDATE fcst_app.batch_status SET worked_s = greatest(extract(epoch FROM (finished_at - started_at)), 0)
 WHERE finished_at IS NOT NULL AND started_at IS NOT NULL;
