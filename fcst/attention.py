@@ -1,4 +1,4 @@
-"""Why an item of a run needs attention: the reasons, the thresholds behind them, and the classes ABC and XYZ."""
+"""Reasons why an item of a run needs attention, their thresholds, and the ABC and XYZ classes."""
 
 import math
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from fcst.errors import InputError
 
 
 class AttentionReason(StrEnum):
-    """A reason to look at an item; stored, and part of addresses, as it stands here."""
+    """A reason to review an item. The values are stored, and used in URLs."""
 
     NO_FORECAST = "no forecast"
     OUTSIDE = "outside interval"
@@ -28,22 +28,22 @@ class AttentionReason(StrEnum):
 
 @dataclass(frozen=True)
 class Thresholds:
-    """From which value on a reason holds; each from 0 on.
+    """Minimum values at which a reason applies; not negative.
 
     Parameters
     ----------
     worse_by
-        how much larger than that of last year's sales the error in backtests is, as a fraction of it.
+        excess of the backtest error over that of last year's sales, as a fraction of the latter.
     one_sided
-        the tracking signal: the sum of the errors in backtests by the sum of their sizes, from 0 to 1.
+        tracking signal from 0 to 1: sum of the backtest errors ÷ sum of their absolute values.
     far
-        how far the final plan is from the same weeks of last year, as a fraction of these.
+        difference of the final plan from the same weeks of last year, as a fraction of these.
     outside_weeks
-        weeks since the last run that sold more or less than its widest interval said.
+        weeks since the last run with sales outside its widest interval.
     shift
-        by how much the level of the last weeks differs from the one before, as a fraction of what was sold lately.
+        change of the level of the last weeks, as a fraction of recent sales.
     x_below, y_below
-        the WAPE below which an item is of class X, and of class Y; the others are of class Z.
+        WAPE below which an item is in class X or Y; others are in class Z.
     """
 
     worse_by: float = 0.05
@@ -56,7 +56,7 @@ class Thresholds:
 
     @classmethod
     def from_json(cls, stored: Mapping[str, float]) -> Self:
-        """What was set; the usual value of what was not. Names of other versions are left out."""
+        """Load stored thresholds. Missing ones get their defaults; unknown names, from other versions, are ignored."""
         known = {field.name for field in fields(cls)}
         return cls(**{name: float(value) for name, value in stored.items() if name in known})
 
@@ -68,7 +68,7 @@ class Thresholds:
         Raises
         ------
         InputError
-            that names a value that is no number from 0 on.
+            names a value that is not a number from 0 to MOST.
         """
         for name, value in self.to_json().items():
             if not (math.isfinite(value) and 0 <= value <= MOST):
@@ -79,9 +79,9 @@ MOST = 1000
 """The largest threshold."""
 
 ABC = ("A", "B", "C")
-"""Items that make the first 80 percent of all units sold, or of their value; the next 15 percent; and the rest."""
+"""Items that make up the first 80 % of all units sold, or of their value; the next 15 %; and the rest."""
 
 ABC_SHARES = (0.8, 0.95)
 
 XYZ = ("X", "Y", "Z")
-"""Items that can be forecast well, less well, and badly or not measured: by the WAPE of backtests."""
+"""Items with low, medium, and high or undefined WAPE in backtests."""

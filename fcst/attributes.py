@@ -1,7 +1,7 @@
-"""Attributes of items: by what they are filtered and summed, such as their store, its city, their family.
+"""Attributes of items for filters and sums, such as store, city or family.
 
-An item has at most one value of an attribute. Where a key is joined of several columns, as 28|2 of store_nbr and
-item_nbr, its parts are attributes with the names of these columns.
+An item has at most one value of an attribute. If item keys are joined from several columns, such as 28|2 from store_nbr
+and item_nbr, the parts are attributes with the names of these columns.
 """
 
 from collections.abc import Mapping
@@ -9,38 +9,38 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 COLUMNS = ("family", "class", "perishable")
-"""Attributes that have a column of their own in the table of items."""
+"""Attributes with their own column in the table of items."""
 
 KEY = "key"
-"""The source of attributes that are parts of the items' keys."""
+"""Source of attributes that are parts of item keys."""
 
 ALL = "all"
-"""Stands for no attribute: all items are one group. No attribute has this name."""
+"""Grouping of all items into one group; not allowed as the name of an attribute."""
 
 MAX_ATTRIBUTES = 30
-"""Of a dataset."""
+"""Maximum number of attributes of a dataset."""
 MAX_LISTED = 1_000
-"""Values of an attribute that are listed."""
+"""Maximum number of listed values of an attribute."""
 MAX_NAME, MAX_VALUE = 100, 500
-"""Characters."""
+"""Maximum lengths in characters."""
 
 
 @dataclass(frozen=True)
 class Attribute:
-    """An attribute that items of a dataset have.
+    """An attribute of a dataset's items.
 
     Parameters
     ----------
     source
-        the file that says it, or KEY.
+        file it comes from, or KEY.
     keyed_by
-        the attributes that decide it: the city is decided by the store. Empty: it is said of each item.
+        attributes that determine it, as the store determines the city. Empty: it is given for each item.
     is_own
-        it came with the sales; else a file of attributes was loaded for the dataset.
+        whether it comes from the sales file; otherwise from an attribute file loaded later.
     n_items, n_values
-        items that have a value, and how many different values these are.
+        number of items with a value, and number of distinct values.
     values
-        the MAX_LISTED values that most items have, in order.
+        the MAX_LISTED most frequent values, sorted.
     """
 
     name: str
@@ -57,13 +57,13 @@ class Attribute:
 
 
 def in_order(value: str) -> tuple[bool, float, str]:
-    """By what values are ordered: numbers first, by size, then texts."""
+    """Sort key of attribute values: numbers first, by size, then texts."""
     is_number = value.isascii() and value.isdigit() and len(value) < 16
     return not is_number, float(value) if is_number else 0.0, value
 
 
 def free_name(name: str, source: str, taken: set[str]) -> str:
-    """The name of an attribute that the column `name` of a file makes: with that of the file where it is taken."""
+    """Return the attribute name for the column `name` of a file; the file name is appended if it is taken."""
     name = name.strip()[:MAX_NAME]
     if name not in taken and name not in (*COLUMNS, ALL):
         return name
@@ -72,21 +72,21 @@ def free_name(name: str, source: str, taken: set[str]) -> str:
 
 @dataclass(frozen=True)
 class AttributeFile:
-    """What a file says of attributes.
+    """Parsed file of attributes.
 
     Parameters
     ----------
     source
-        the file's name.
+        name of the file.
     keyed_by
-        the attributes whose values are the keys; empty: the keys are those of items.
+        attributes whose values are the keys; empty: keys are item keys.
     names
         of the attributes.
     rows
-        (key, values): a text for each of `keyed_by`, or the item's key alone; and one for each of `names`, where ''
-        takes the value away. Each key once.
+        (key, values): one text for each of `keyed_by`, or the item key; and one for each of `names`, where '' deletes
+        the value. Keys are unique.
     ignored
-        columns that are left as they are, for they came with the sales.
+        columns that are not changed, because they come from the sales file.
     """
 
     source: str
@@ -98,14 +98,14 @@ class AttributeFile:
 
 @dataclass(frozen=True)
 class Saved:
-    """What came of saving attributes.
+    """Result of saving attributes.
 
     Parameters
     ----------
     n_keys, n_items
-        keys that fit, and items that have at least one of the attributes now.
+        number of matched keys, and of items that now have at least one of the attributes.
     n_unknown, unknown
-        keys that no item has, and the first of them; a later version of the dataset may have them.
+        number of keys without an item, and the first of them; a later version of the dataset may have these items.
     """
 
     n_keys: int

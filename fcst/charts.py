@@ -1,4 +1,4 @@
-"""Frames -> Plotly figures. No Streamlit, and no text from data: Plotly would take it for HTML."""
+"""Plotly figures from data frames. Without Streamlit. Text from data is escaped, because Plotly renders HTML."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -23,28 +23,28 @@ ADJUSTED = "#c0504d"
 BASELINE = "#8a6d3b"
 SOLD_SINCE = "#2f3e4a"
 SHOWN_WEEKS = 104
-"""Of history at first: two years."""
+"""Initially visible weeks of history: two years."""
 LEAST_SHARE = 0.28
-"""Of the width, for the weeks ahead."""
+"""Minimum share of the width for the weeks ahead."""
 CHART_HEIGHT = 330
 _BAND = "21, 144, 162"
 
 SERIES = ("#1590a2", "#c9822b", "#a35fb0", "#5b8c3a", "#c0504d", "#5b76c4", "#8a6d3b", "#4f9d8f", "#b06a92", "#73889b")
-"""Colours of lines that stand side by side, told apart also by the colour-blind by their dashes."""
+"""Colours of several lines; dashes also distinguish them for colour-blind users."""
 _DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
 
 
 def sales_chart(totals: pd.DataFrame, has_promo: bool, dropped: pd.DataFrame | None = None) -> go.Figure:
-    """Units by week of a whole dataset.
+    """Line chart of a dataset's units by week.
 
     Parameters
     ----------
     totals
         `wk_end_dt, unit_sales, promo_units`.
     has_promo
-        draw the promotional units that were left out, on top.
+        also draw the promotional units that were left out.
     dropped
-        `wk_end_dt, units, promo_units` of weeks that the data do not cover and that were dropped.
+        `wk_end_dt, units, promo_units` of dropped partial weeks.
     """
     figure = go.Figure()
     figure.add_scatter(
@@ -60,7 +60,7 @@ def sales_chart(totals: pd.DataFrame, has_promo: bool, dropped: pd.DataFrame | N
             mode="lines",
             x=totals["wk_end_dt"],
             y=totals["unit_sales"] + totals["promo_units"],
-            name="with promotional units, left out",
+            name="with promotional units (left out)",
             line={"color": PROMO, "width": 1, "dash": "dot"},
             customdata=totals["promo_units"],
             hovertemplate="%{customdata:,.0f} units<extra>promotional</extra>",
@@ -70,15 +70,15 @@ def sales_chart(totals: pd.DataFrame, has_promo: bool, dropped: pd.DataFrame | N
             mode="markers",
             x=pd.to_datetime(dropped["wk_end_dt"]),
             y=dropped["units"] + (0 if has_promo else dropped["promo_units"]),
-            name="partial weeks, dropped",
+            name="partial weeks (dropped)",
             marker={"color": HISTORY, "size": 8, "symbol": "x-thin", "line": {"width": 2, "color": HISTORY}},
-            hovertemplate="%{y:,.0f} units<extra>partial week, dropped</extra>",
+            hovertemplate="%{y:,.0f} units<extra>partial week (dropped)</extra>",
         )
     return _styled(figure, height=320)
 
 
 def coverage_chart(coverage: Coverage) -> go.Figure:
-    """Which items sold when: a row for items next to each other in the order of sales, a column for a period."""
+    """Heatmap of the share of weeks with sales, by bands of items in order of sales (rows) and periods (columns)."""
     shares = coverage.shares
     periods = pd.date_range(coverage.first_wk_end_dt, periods=len(shares[0]), freq=f"{7 * coverage.weeks_a_period}D")
     figure = go.Figure(
@@ -103,28 +103,28 @@ def coverage_chart(coverage: Coverage) -> go.Figure:
 
 @dataclass(frozen=True)
 class ForecastSeries:
-    """What a chart of a forecast shows; all frames have `wk_end_dt`, the last day of a week, and units.
+    """Data of a forecast chart. All frames have `wk_end_dt`, the last day of a week, and units.
 
     Parameters
     ----------
     history
         `unit_sales`; a missing week is NaN, a gap in the line.
     forecast
-        `forecast, final, lo_80, hi_80, …`; with `baseline` where drivers are known. `final` is the final plan.
+        `forecast, final, lo_80, hi_80, …`; with `baseline` if there are drivers. `final` is the final plan.
     levels
         of the intervals, in percent.
     sold_since
-        `unit_sales` of the weeks that were forecast and are known now.
+        `unit_sales` of forecast weeks that are known now.
     earlier
-        a name -> `forecast` of an earlier run.
+        name -> `forecast` of an earlier run.
     backtests
-        `cutoff, forecast`: a line for each cutoff, over the history.
+        `cutoff, forecast`: one line per cutoff, over the history.
     others
-        a model's name -> `forecast`.
+        model -> `forecast`.
     borrowed
-        `unit_sales` of other items, which stand before the item's own history.
+        `unit_sales` of other items, before the item's own history.
     events
-        `name` of what happens in a week, such as a holiday or a promotion.
+        `name` of an event or promotion by week.
     """
 
     history: pd.DataFrame
@@ -139,9 +139,9 @@ class ForecastSeries:
 
 
 def forecast_chart(shown: ForecastSeries) -> go.Figure:
-    """History at the left; at the right, on a wider scale, the weeks ahead beside the same weeks of last year.
+    """Chart of history (left) and forecast with last year's weeks (right), on two time scales.
 
-    On one scale a quarter ahead would be an eighth of two years: too narrow to read its weeks.
+    On one scale, a quarter ahead next to two years of history would be too narrow to read.
     """
     figure = go.Figure()
     history, forecast = shown.history, shown.forecast
@@ -166,15 +166,15 @@ def forecast_chart(shown: ForecastSeries) -> go.Figure:
     if last_year["unit_sales"].notna().any():
         _line(figure, last_year, "unit_sales", "last year", PROMO, 1.4, "dot", "x2")
     for number, (name, weeks) in enumerate(shown.earlier.items()):
-        _across(figure, weeks, name, SERIES[(number + 4) % len(SERIES)], "dash", last)
+        _line_on_both_axes(figure, weeks, name, SERIES[(number + 4) % len(SERIES)], "dash", last)
     is_adjusted = not np.allclose(forecast["final"], forecast["forecast"])
     if is_adjusted:
         _line(figure, forecast, "forecast", "model", ADJUSTED, 1.6, "dash", "x2")
     _line(figure, forecast, "final", "final plan" if is_adjusted else "forecast", FORECAST, 2.6, axis="x2")
     if "baseline" in forecast:
-        _line(figure, forecast, "baseline", "baseline, without drivers", BASELINE, 1.6, "dash", "x2")
+        _line(figure, forecast, "baseline", "baseline (no drivers)", BASELINE, 1.6, "dash", "x2")
     if shown.sold_since is not None and len(shown.sold_since):
-        _line(figure, shown.sold_since, "unit_sales", "sold since", SOLD_SINCE, 2, axis="x2", mode="lines+markers")
+        _line(figure, shown.sold_since, "unit_sales", "actual sales", SOLD_SINCE, 2, axis="x2", mode="lines+markers")
     cutoffs = [] if shown.backtests is None else list(shown.backtests.groupby("cutoff"))
     for number, (_, weeks) in enumerate(cutoffs):
         _line(figure, weeks, "forecast", "backtest", BACKTEST, 1.8, "dash", is_named=number == 0)
@@ -217,8 +217,10 @@ def _line(
     )
 
 
-def _across(figure: go.Figure, weeks: pd.DataFrame, name: str, color: str, dash: str, last: pd.Timestamp) -> None:
-    """A line that runs from the history into the weeks ahead."""
+def _line_on_both_axes(
+    figure: go.Figure, weeks: pd.DataFrame, name: str, color: str, dash: str, last: pd.Timestamp
+) -> None:
+    """Add a line that continues from the history into the weeks ahead."""
     before, ahead = weeks[weeks["wk_end_dt"] <= last], weeks[weeks["wk_end_dt"] > last]
     for part, axis in ((before, "x"), (ahead, "x2")):
         if len(part):
@@ -227,7 +229,7 @@ def _across(figure: go.Figure, weeks: pd.DataFrame, name: str, color: str, dash:
 
 
 def _events(figure: go.Figure, events: pd.DataFrame, last: pd.Timestamp) -> None:
-    """Marks on the axis; the names are shown as they are, for Plotly would read signs of HTML in them."""
+    """Add markers of events on the time axis; names are escaped, because Plotly renders HTML."""
     for axis, part in (("x", events[events["wk_end_dt"] <= last]), ("x2", events[events["wk_end_dt"] > last])):
         if len(part):
             figure.add_scatter(
@@ -238,14 +240,14 @@ def _events(figure: go.Figure, events: pd.DataFrame, last: pd.Timestamp) -> None
                 legendgroup="events",
                 showlegend=axis == "x2" or events["wk_end_dt"].max() <= last,
                 marker={"symbol": "triangle-up", "size": 9, "color": PROMO},
-                customdata=part["name"].map(_harmless),
+                customdata=part["name"].map(_escaped),
                 hovertemplate="%{customdata}<extra></extra>",
                 cliponaxis=False,
                 xaxis=axis,
             )
 
 
-def _harmless(name: str) -> str:
+def _escaped(name: str) -> str:
     return name.replace("&", "&amp;").replace("<", "&lt;")
 
 
@@ -302,12 +304,12 @@ def _two_scales(figure: go.Figure, last: pd.Timestamp, h: int) -> None:
 
 
 def horizon_chart(by_horizon: pd.DataFrame) -> go.Figure:
-    """The error of each model by weeks ahead.
+    """Line chart of the error of each model by step.
 
     Parameters
     ----------
     by_horizon
-        `model, step, wape`; a fraction, NaN where undefined. Models in the order in which they are drawn.
+        `model, step, wape`; a fraction, NaN where undefined. Models are drawn in this order.
     """
     figure = go.Figure()
     for number, (name, rows) in enumerate(by_horizon.groupby("model", sort=False)):
@@ -331,16 +333,16 @@ def horizon_chart(by_horizon: pd.DataFrame) -> go.Figure:
 
 
 def distribution_chart(errors: Histogram) -> go.Figure:
-    """How many items have which error; those beyond the bins stand in one more column, which says so."""
+    """Histogram of errors by item; a last grey column counts the items beyond the bins."""
     n_bins = len(errors.counts)
     bounds = [100 * (errors.first + n * errors.width) for n in range(n_bins + 1)]
-    words = [f"{low:,.4g} – {high:,.4g} %" for low, high in pairwise(bounds)]
+    ranges = [f"{low:,.4g} – {high:,.4g} %" for low, high in pairwise(bounds)]
     beyond = f"{bounds[-1]:,.4g} % and more"
     figure = go.Figure(
         go.Bar(
             x=[low + 50 * errors.width for low in (bounds if errors.n_beyond else bounds[:-1])],
             y=[*errors.counts, *([errors.n_beyond] if errors.n_beyond else [])],
-            customdata=[*words, *([beyond] if errors.n_beyond else [])],
+            customdata=[*ranges, *([beyond] if errors.n_beyond else [])],
             marker={
                 "color": [*[FORECAST] * n_bins, HISTORY],
                 "line": {"width": 1, "color": "rgba(0, 0, 0, 0)"},
@@ -348,7 +350,7 @@ def distribution_chart(errors: Histogram) -> go.Figure:
             hovertemplate="%{y:,} items<br>WAPE %{customdata}<extra></extra>",
         )
     )
-    title = "WAPE of the item" + (f" (the last column, in grey: {beyond})" if errors.n_beyond else "")
+    title = "WAPE of the item" + (f" (grey column: {beyond})" if errors.n_beyond else "")
     figure.update_layout(
         **_LAYOUT,
         height=300,
@@ -360,33 +362,34 @@ def distribution_chart(errors: Histogram) -> go.Figure:
 
 
 _ATTEMPTS = {
-    "runs": ("#5b76c4", ""),
-    "completed at once": (FORECAST, ""),
-    "completed, another attempt": (PROMO, "/"),
-    "broken off or failed": ("#c0504d", "x"),
+    "running": ("#5b76c4", ""),
+    "completed, first attempt": (FORECAST, ""),
+    "completed, later attempt": (PROMO, "/"),
+    "interrupted or failed": ("#c0504d", "x"),
     "cancelled": (HISTORY, "."),
 }
-"""How an attempt ended -> colour and pattern, so that colour alone tells nothing."""
+"""Result of an attempt -> colour and pattern, so results can be distinguished without colour."""
 
 
 def timeline_chart(attempts: pd.DataFrame) -> go.Figure:
-    """When which batch ran: a bar for each attempt, lanes one below the other.
+    """Gantt chart of the attempts of a run's batches; each row is one worker slot.
 
     Parameters
     ----------
     attempts
-        `batch_no, attempt, started_at, ended_at, to_stage` (None while it runs), `lane` from 1; times without zone.
+        `batch_no, attempt, started_at, ended_at, to_stage` (None while it runs), `lane` (worker slot, from 1); times
+        without zone.
     """
-    how = pd.Series("broken off or failed", index=attempts.index)
-    how[attempts["to_stage"].isna()] = "runs"
-    how[attempts["to_stage"] == "cancelled"] = "cancelled"
+    results = pd.Series("interrupted or failed", index=attempts.index)
+    results[attempts["to_stage"].isna()] = "running"
+    results[attempts["to_stage"] == "cancelled"] = "cancelled"
     is_completed = attempts["to_stage"] == "completed"
-    how[is_completed & (attempts["attempt"] == 1)] = "completed at once"
-    how[is_completed & (attempts["attempt"] > 1)] = "completed, another attempt"
+    results[is_completed & (attempts["attempt"] == 1)] = "completed, first attempt"
+    results[is_completed & (attempts["attempt"] > 1)] = "completed, later attempt"
     spans = attempts["ended_at"] - attempts["started_at"]
     figure = go.Figure()
     for name, (color, pattern) in _ATTEMPTS.items():
-        rows, seconds = attempts[how == name], spans[how == name].dt.total_seconds()
+        rows, seconds = attempts[results == name], spans[results == name].dt.total_seconds()
         if rows.empty:
             continue
         names = [f"batch {number}" if number else "learning" for number in rows["batch_no"]]
@@ -413,7 +416,12 @@ def timeline_chart(attempts: pd.DataFrame) -> go.Figure:
         bargap=0.15,
         showlegend=True,
         xaxis={"type": "date", "title": None},
-        yaxis={"title": "lane", "range": [n_lanes + 0.5, 0.5], "tickformat": "d", "nticks": min(n_lanes, 12) + 1},
+        yaxis={
+            "title": "worker slot",
+            "range": [n_lanes + 0.5, 0.5],
+            "tickformat": "d",
+            "nticks": min(n_lanes, 12) + 1,
+        },
     )
     return figure
 
@@ -426,7 +434,7 @@ _LAYOUT: dict[str, Any] = {
 
 def _styled(figure: go.Figure, height: int) -> go.Figure:
     most = pd.concat([pd.Series(trace.y, dtype=float) for trace in figure.data]).max()
-    tickformat = "~s" if most >= 10 else "~g"  # ~s writes a half as 500m
+    tickformat = "~s" if most >= 10 else "~g"  # ~s formats 0.5 as 500m
     figure.update_layout(
         **_LAYOUT,
         height=height,

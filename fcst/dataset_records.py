@@ -1,4 +1,4 @@
-"""What the store reads of datasets and of their ingests, as records."""
+"""Records of datasets, their versions and ingests, as read from the store."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,22 +12,22 @@ from fcst.states import IngestStatus
 
 @dataclass(frozen=True)
 class ListedDataset:
-    """A version of a dataset, as a list shows it: with the counts of its report.
+    """A version of a dataset in a list, with the counts of its report.
 
     Parameters
     ----------
     version
         from 1, among the datasets of the same name.
     week_end
-        the weekday on which weeks end, as in `names.WEEKDAYS`.
+        weekday on which weeks end, one of `names.WEEKDAYS`.
     include_promo
-        promotional sales are part of the unit sales.
+        whether unit sales include promotional sales.
     first_wk_end_dt, last_wk_end_dt
-        the last days of the first and the last of its `n_weeks` weeks.
+        last days of the first and the last of its `n_weeks` weeks.
     lifecycle
-        the last change of its lifecycles, which may have added or removed items; 0: there was none.
+        number of the last change of its lifecycles, which may have added or removed items; 0: none.
     attribute_change
-        how often attributes of its items were changed.
+        number of changes of its items' attributes.
     """
 
     dataset_id: int
@@ -48,7 +48,7 @@ class ListedDataset:
 
     @property
     def key(self) -> tuple[int, int, int]:
-        """What changes whenever what is read of its items does."""
+        """Cache key that changes whenever the data of its items change."""
         return self.dataset_id, self.lifecycle, self.attribute_change
 
     @classmethod
@@ -59,7 +59,7 @@ class ListedDataset:
 
 @dataclass(frozen=True)
 class Dataset(ListedDataset):
-    """A version of a dataset with its whole report."""
+    """A version of a dataset with its full report."""
 
     report: QualityReport
 
@@ -71,16 +71,16 @@ class Dataset(ListedDataset):
 
 @dataclass(frozen=True)
 class DatasetVersion:
-    """One of the versions of a name.
+    """A version of a dataset in the list of versions of its name.
 
     Parameters
     ----------
     same_as_version
-        the version before, where this one holds the same weeks.
+        the previous version, if both have the same weeks.
     has_promo
-        its files have a promotion flag.
+        whether its files have a promotion flag.
     n_jobs
-        runs that use it.
+        number of runs that use it.
     """
 
     dataset_id: int
@@ -99,7 +99,7 @@ class DatasetVersion:
 
 @dataclass(frozen=True)
 class NewerDataset:
-    """The version of a run's dataset that holds weeks which the run forecast."""
+    """A newer version of a run's dataset, with sales of weeks that the run forecast."""
 
     dataset_id: int
     name: str
@@ -110,7 +110,7 @@ class NewerDataset:
 
 @dataclass(frozen=True)
 class UnusedDataset:
-    """A version that no run uses, and of which there is a newer one."""
+    """An older version that no run uses."""
 
     dataset_id: int
     name: str
@@ -121,7 +121,7 @@ class UnusedDataset:
 
 @dataclass(frozen=True)
 class Dependents:
-    """What is deleted with a dataset: runs, those of them that have not ended, and items forecast."""
+    """Counts of what is deleted with a dataset: runs, runs that have not ended, and item forecasts."""
 
     n_jobs: int
     n_open_jobs: int
@@ -130,16 +130,16 @@ class Dependents:
 
 @dataclass(frozen=True)
 class RankedItem:
-    """An item of a dataset as the API lists it, the largest seller first.
+    """An item of a dataset in the API's list, ordered by sales.
 
     Parameters
     ----------
     total_units
         units sold in all its `n_weeks` weeks.
     price
-        what all of them were sold for, divided by them; None where the sales do not say.
+        mean price: value sold ÷ units; None if the sales have no value.
     attributes
-        name -> value, without those that have a column of their own.
+        name -> value, without attributes that have their own column.
     """
 
     unique_id: str
@@ -156,7 +156,7 @@ class RankedItem:
 
 @dataclass(frozen=True)
 class EarlierReading:
-    """How the files of a dataset were read."""
+    """The settings with which an earlier version of a dataset was loaded."""
 
     name: str
     version: int
@@ -169,20 +169,20 @@ class EarlierReading:
 
 @dataclass(frozen=True)
 class Ingest:
-    """A request to read files, and how far it is.
+    """A load of files, with its status and progress.
 
     Parameters
     ----------
     attempt
-        how many times it was begun.
+        number of attempts started.
     progress, done_bytes, total_bytes, phase_s
-        what it does now, how far it is with it (the bytes are 0 where that is not known), and for how many seconds.
+        current step, its progress (bytes are 0 if unknown), and its duration in seconds.
     error, hint
-        why it was refused, and what to do.
+        why it failed, and what to do.
     report
-        of rows that cannot be read, where that is why.
+        reading report, if it failed because of bad rows.
     dataset_id
-        what it made.
+        the dataset it created.
     """
 
     ingest_id: int
@@ -214,7 +214,7 @@ class Ingest:
 
 @dataclass(frozen=True)
 class ClaimedIngest:
-    """An ingest that a supervisor has claimed, and the number of its attempt, from 1."""
+    """An ingest claimed by a supervisor, and the number of its attempt, from 1."""
 
     ingest_id: int
     attempt: int

@@ -1,7 +1,7 @@
-"""Drivers: what is known of weeks besides sales, such as promotions, prices, events, open days; past and future.
+"""Drivers: known influences on weekly sales, such as promotions, prices, events and open days; past and future.
 
-A dataset has loads of drivers: one from its own files, later ones from plans and calendars. Where two loads have values
-for the same driver and week the later one counts.
+A dataset has loads of drivers: one from its own files, later ones from plans and calendars. If two loads have values
+for the same driver and week, the later one is used.
 """
 
 import math
@@ -17,40 +17,40 @@ from fcst.names import KEY_JOINT
 from fcst.records import FloatArray
 
 MAX_FUTURE_WEEKS = 104
-"""Weeks after the last one of a dataset that a load may have values for."""
+"""Maximum number of weeks after the end of a dataset that a load may have values for."""
 
 MAX_DRIVERS = 40
-"""Drivers that a load may have: each is one more effect to learn."""
+"""Maximum number of drivers of a load; each is one more effect to estimate."""
 
 
 class DriverKind(StrEnum):
-    """What a driver means, and so how it may move sales."""
+    """The meaning of a driver, which determines its regressor."""
 
     PROMOTION = "promotion"
-    """The share, 0 to 1, of a week's days and stores that are on promotion."""
+    """Share, 0 to 1, of a week's days and stores on promotion."""
     PRICE = "price"
-    """The price of a unit, above 0; what counts is how it stands to the item's own usual price."""
+    """Price per unit, above 0; used relative to the item's own usual price."""
     EVENT = "event"
-    """The share, 0 to 1, of a week's days on which the event is."""
+    """Share, 0 to 1, of a week's days with the event."""
     OPEN = "open"
-    """The share, 0 to 1, of a week's days and stores on which the item could be bought. Nothing is sold at 0."""
+    """Share, 0 to 1, of a week's days and stores on which the item could be bought. At 0 nothing is sold."""
     STOCK = "stock"
-    """The share, 0 to 1, of a week's days and stores that had the item in stock. What is sold at 0 is not demand."""
+    """Share, 0 to 1, of a week's days and stores with the item in stock. At 0 sales show no demand."""
     NUMBER = "number"
-    """A number of one's own."""
+    """Any other number."""
 
     @property
     def is_listed(self) -> bool:
-        """Whether files may list no more than where it is: an item that a load leaves out has none in its days."""
+        """Whether files may list occurrences only: items that a load does not list have value 0 in its days."""
         return self in (DriverKind.PROMOTION, DriverKind.EVENT)
 
 
 _USUAL = {DriverKind.PROMOTION: 0.0, DriverKind.EVENT: 0.0, DriverKind.OPEN: 1.0, DriverKind.STOCK: 1.0}
-"""What a driver is in weeks for which no load has values."""
+"""Default value of a driver in weeks without values in any load."""
 
 
 class ShownAt(NamedTuple):
-    """Where the effect of a driver is shown: its regressor, and that in words."""
+    """Value of a driver at which its effect is shown: the regressor, and a description."""
 
     regressor: float
     words: str
@@ -64,7 +64,7 @@ SHOWN_AT = {
     DriverKind.STOCK: ShownAt(math.log(0.5), "in stock half the time"),
     DriverKind.NUMBER: ShownAt(1.0, "one standard deviation higher"),
 }
-"""Where effects are shown in percent, by the kind of the driver."""
+"""Values at which effects in percent are shown, by kind of driver."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,9 +74,10 @@ class Driver:
     Parameters
     ----------
     values
-        (T + F,) by week, in step with the T weeks of the series and then F weeks of the future, F ≥ 0; NaN is unknown.
+        (T + F,) by week: the T weeks of the series, then F ≥ 0 future weeks; NaN is unknown.
     is_known_ahead
-        whether the future is known when a forecast is made, as of a plan. If not, nothing after a cutoff may be used.
+        whether future values are known when a forecast is made, as with a plan. If not, values after a cutoff must not
+        be used.
     """
 
     name: str
@@ -87,7 +88,7 @@ class Driver:
 
 @dataclass(frozen=True)
 class DriverColumn:
-    """A driver in a load, and for how many items or groups its values are there."""
+    """A driver in a load, and the number of items or groups with values."""
 
     name: str
     kind: DriverKind
@@ -96,20 +97,20 @@ class DriverColumn:
 
 @dataclass(frozen=True, kw_only=True)
 class DriverReport:
-    """What became of a file of drivers.
+    """Report of a loaded driver file.
 
     Parameters
     ----------
     n_rows
-        that were read.
+        number of rows read.
     n_unknown
-        keys that the dataset has no item or group for; `unknown` are the first of them.
+        number of keys without an item or group in the dataset; `unknown` are the first of them.
     n_outside
-        rows before the dataset's first week or too far in its future.
+        number of rows before the dataset's first week or too far in the future.
     n_bad
-        rows with a date or value that cannot be read; `bad` are some of them, in words.
+        number of rows with an invalid date or value; `bad` describes some of them.
     remarks
-        what people should know, a sentence each.
+        notes for the user, a sentence each.
     """
 
     n_rows: int = 0
@@ -131,22 +132,22 @@ class DriverReport:
 
 @dataclass(frozen=True)
 class DriverLoad:
-    """Drivers of a dataset that came with one file or calendar.
+    """Drivers of a dataset from one file or calendar.
 
     Parameters
     ----------
     source
-        the file's name, or the calendar's.
+        name of the file or calendar.
     is_own
-        it came with the sales.
+        whether it comes from the sales file.
     grouped_by
-        what its keys are: `item`, `part` of an item's key, `family`, `class`, or `all` with the one key ''.
+        kind of its keys: `item`, `part` of an item's key, `family`, `class`, or `all` with the single key ''.
     first_day, last_day
-        between which it has values for every day.
+        first and last day with values.
     key_columns
-        of a `part`: which of the columns that the keys of items are joined of, in their order; else none.
+        for `part`: the columns of the item key that it uses, in order; otherwise empty.
     item_columns
-        the columns that the keys of the dataset's items are joined of.
+        columns that the dataset's item keys are joined from.
     """
 
     driver_load_id: int
@@ -170,12 +171,12 @@ class DriverLoad:
         return cls(**{**row, **names, "columns": columns, "report": DriverReport.from_json(row["report"])})
 
     def key_of(self, unique_id: str, attributes: Mapping[str, str]) -> str | None:
-        """The key under which it has values of an item; None where it has none of it.
+        """Return the key of an item's values in this load; None if the item has no such key.
 
         Parameters
         ----------
         attributes
-            the item's family and class, where they are known.
+            family and class of the item, if known.
         """
         if self.grouped_by == "part":
             places = places_in_key(self.item_columns, self.key_columns)
@@ -186,14 +187,14 @@ class DriverLoad:
         return {"item": unique_id, "all": "", **attributes}.get(self.grouped_by)
 
     def keys_in_words(self, column: DriverColumn) -> str:
-        """For how many items or groups it has values of a driver."""
+        """Describe the number of items or groups with values of a driver."""
         if self.grouped_by == "all":
             return "all items"
         return f"{column.n_keys:,} ({', '.join(self.key_columns) or self.grouped_by})"
 
 
 def places_in_key(item_columns: Sequence[str], key_columns: Sequence[str]) -> tuple[int, ...] | None:
-    """Where columns stand among those that keys are joined of, from 0; None where one of them is not there."""
+    """Return the indices of columns among those of item keys, from 0; None if one is missing."""
     if not set(key_columns) <= set(item_columns):
         return None
     return tuple(item_columns.index(name) for name in key_columns)
@@ -201,7 +202,7 @@ def places_in_key(item_columns: Sequence[str], key_columns: Sequence[str]) -> tu
 
 @dataclass(frozen=True, eq=False)
 class DriverValues:
-    """The weeks of one driver in one load, of an item or of a group that it is in.
+    """Values of one driver in one load, for an item or its group.
 
     Parameters
     ----------
@@ -218,7 +219,7 @@ class DriverValues:
 def assemble(
     loads: Sequence[DriverLoad], values: Sequence[DriverValues], n_weeks: int, last_wk_end_dt: date
 ) -> tuple[Driver, ...]:
-    """The drivers of one item, each merged over the loads, the earliest of which comes first.
+    """Return the drivers of one item, merged over the loads; `loads` are ordered from the earliest.
 
     Parameters
     ----------
@@ -247,7 +248,7 @@ def assemble(
 
 
 def _merge(merged: FloatArray, load: DriverLoad, kind: DriverKind, row: DriverValues | None, first_day: date) -> None:
-    """Lays a load over earlier ones; in a week that it covers in part, its values count by the number of its days."""
+    """Overwrite merged values with those of a load; in a partly covered week, weight them by the number of days."""
     own = np.full(len(merged), np.nan)
     begin, end = (load.first_day - first_day).days, (load.last_day - first_day).days + 1  # days from the first week's
     if kind.is_listed:
@@ -265,29 +266,29 @@ def _merge(merged: FloatArray, load: DriverLoad, kind: DriverKind, row: DriverVa
 
 
 _KEPT = {
-    DriverKind.PROMOTION: "the usual share of the last year is taken",
-    DriverKind.PRICE: "the last one is kept",
-    DriverKind.EVENT: "none is expected",
-    DriverKind.OPEN: "all days are taken as open",
-    DriverKind.STOCK: "it is taken as in stock",
-    DriverKind.NUMBER: "the last one is kept",
+    DriverKind.PROMOTION: "the mean share of the last year is used",
+    DriverKind.PRICE: "the last value is used",
+    DriverKind.EVENT: "no event is assumed",
+    DriverKind.OPEN: "all days count as open",
+    DriverKind.STOCK: "it counts as in stock",
+    DriverKind.NUMBER: "the last value is used",
 }
 
 
 _WITHOUT_FUTURE = dict.fromkeys((DriverKind.PRICE, DriverKind.NUMBER), "it is not used")
-"""What is done where no week ahead is known at all, if that is another thing."""
+"""Handling of drivers without any known future week, where it differs from _KEPT."""
 
 
 @dataclass(frozen=True)
 class KnownDriver:
-    """What the loads of a dataset have of one driver.
+    """One driver over all loads of a dataset.
 
     Parameters
     ----------
     first_day, last_day
-        between which at least one load has values.
+        first and last day with values in any load.
     keys
-        for what each load has values, in words.
+        description of the items or groups with values, by load.
     sources
         of the loads.
     """
@@ -301,7 +302,7 @@ class KnownDriver:
 
 
 def known_drivers(loads: Sequence[DriverLoad]) -> list[KnownDriver]:
-    """The drivers of a dataset, in the order of its loads."""
+    """Return the drivers of a dataset, in the order of its loads."""
     found: dict[str, list[tuple[DriverLoad, DriverColumn]]] = {}
     for load in loads:
         for column in load.columns:
@@ -320,13 +321,13 @@ def known_drivers(loads: Sequence[DriverLoad]) -> list[KnownDriver]:
 
 
 def describe_gaps(loads: Sequence[DriverLoad], last_wk_end_dt: date, h: int) -> tuple[str, ...]:
-    """What of the weeks to forecast is not known of drivers, and what is taken instead; a sentence each."""
+    """Describe missing values of drivers in the weeks to forecast, and what is used instead; a sentence each."""
     end = last_wk_end_dt + timedelta(weeks=h)
     gaps = []
     for driver in known_drivers(loads):
         if driver.last_day < end and driver.kind is not DriverKind.STOCK:
-            taken = _KEPT[driver.kind]
+            used = _KEPT[driver.kind]
             if driver.last_day <= last_wk_end_dt:
-                taken = _WITHOUT_FUTURE.get(driver.kind, taken)
-            gaps.append(f"No {driver.name} after {driver.last_day}: {taken}.")
+                used = _WITHOUT_FUTURE.get(driver.kind, used)
+            gaps.append(f"No {driver.name} after {driver.last_day}: {used}.")
     return tuple(gaps)

@@ -1,28 +1,28 @@
-"""The errors a user may see.
+"""Errors shown to users.
 
-    FcstError              what happened, to which data; `hint` says what to do
-    ├── InputError         what the user gave cannot be used: a file, a value, a name
-    │   ├── BadRows        rows of a file cannot be read; `report` tells which
-    │   ├── NotFound       there is nothing of that name or number
-    │   └── Conflict       it cannot be done now, as things stand
-    ├── NotAllowed         who asks has not signed in, or may not do this
-    ├── ConfigError        the installation is set up wrongly: a setting, a folder, a missing part
-    ├── NoRoom             a disk is full, or would be; nothing was kept of what did not fit
-    ├── StoreError         the database refused
-    │   ├── DatabaseAway   it cannot be reached, or went away; later it may be back
-    │   │   └── DatabaseFull   its disk is full
-    │   └── StaleState     a row has moved on since it was read: another supervisor has taken it over
+    FcstError              message: what happened, to which data; `hint`: what to do
+    ├── InputError         invalid input: a file, a value, a name
+    │   ├── BadRows        rows of a file cannot be read; `report` lists them
+    │   ├── NotFound       unknown name or number
+    │   └── Conflict       not possible in the current state
+    ├── NotAllowed         not signed in, or not permitted
+    ├── ConfigError        invalid installation: a setting, a folder, a missing part
+    ├── NoRoom             a disk is full, or would be; nothing was written
+    ├── StoreError         the database rejected a statement
+    │   ├── DatabaseAway   the database is unreachable, or the connection was lost; a retry may succeed
+    │   │   └── DatabaseFull   the disk of the database is full
+    │   └── StaleState     the row has changed since it was read: another supervisor has taken it over
     └── ComputeError       a forecast could not be computed
 
-A foreign library's error is wrapped once, in the module that imports the library.
-Arguments are positional, so that every error survives pickling between processes.
+Errors of libraries are wrapped once, in the module that imports the library.
+Arguments are positional, so errors can be pickled between processes.
 """
 
 from fcst.quality_report import ReadingReport
 
 
 class FcstError(Exception):
-    """What happened, in one sentence; `hint` says what to do about it, or is empty."""
+    """Base error: `message` is one sentence about what happened; `hint` says what to do, or is empty."""
 
     def __init__(self, message: str, hint: str = "") -> None:
         super().__init__(message, hint)
@@ -34,11 +34,11 @@ class FcstError(Exception):
 
 
 class InputError(FcstError):
-    """What the user gave cannot be used."""
+    """The user's input is invalid."""
 
 
 class BadRows(InputError):
-    """Rows of a file cannot be read, and the user has not asked for the good ones alone."""
+    """Rows of a file cannot be read, and the user did not choose to load only the valid rows."""
 
     def __init__(self, message: str, hint: str, report: ReadingReport) -> None:
         super().__init__(message, hint)
@@ -47,39 +47,39 @@ class BadRows(InputError):
 
 
 class NotFound(InputError):
-    """There is nothing of the name or number that the user gave."""
+    """No object has the given name or number."""
 
 
 class Conflict(InputError):
-    """What the user asks for cannot be done as things stand."""
+    """The request is not possible in the current state."""
 
 
 class NotAllowed(FcstError):
-    """Who asks has not signed in, or may not do this."""
+    """The user is not signed in, or lacks the permission."""
 
 
 class ConfigError(FcstError):
-    """The installation is set up wrongly."""
+    """The installation or its settings are invalid."""
 
 
 class NoRoom(FcstError):
-    """A disk is full, or would be; nothing was kept of what did not fit."""
+    """A disk is full, or would be; nothing was written."""
 
 
 class StoreError(FcstError):
-    """The database refused."""
+    """The database rejected a statement."""
 
 
 class DatabaseAway(StoreError):
-    """The database cannot be reached, or went away in the middle; nothing was written, and later it may be back."""
+    """The database is unreachable, or the connection was lost; nothing was written, and a retry may succeed."""
 
 
 class DatabaseFull(DatabaseAway):
-    """The disk of the database is full; nothing was written, and later there may be room."""
+    """The disk of the database is full; nothing was written, and a retry may succeed."""
 
 
 class StaleState(StoreError):
-    """The row has moved on since it was read: another worker owns it, or it is final."""
+    """The row has changed since it was read: another supervisor owns it, or it is final."""
 
 
 class ComputeError(FcstError):

@@ -1,7 +1,7 @@
-"""Folders and files for this OS user alone, and locks between processes, on files.
+"""Private folders and files, disk space checks, and file locks between processes.
 
-The kernel frees a flock when its holder ends, however it ends. So a held lock is evidence that somebody
-lives; a pid file is not, for it outlives its writer and its number may be another process's by now.
+The kernel releases a flock when its holder ends for any reason. So a held lock proves that the process is running. A
+pid file does not: it outlives its writer, and its pid may be reused.
 """
 
 import contextlib
@@ -19,21 +19,21 @@ from typing import Any, BinaryIO, Self, TypeVar
 from fcst.errors import NoRoom
 
 PRIVATE_UMASK = 0o077
-"""For long-lived processes, in which libraries make files too."""
+"""Umask of long-lived processes, in which libraries create files too."""
 
 _open_locks: set["FileLock"] = set()
 
 
 def make_home(home: Path) -> Path:
-    """Make FCST_HOME, and what is missing above it; returns it. One that exists stays as it is.
+    """Create FCST_HOME and its missing parents; return it. An existing folder is not changed.
 
-    Whatever the umask, other users may enter it but not list it: root's Postgres runs as one of them.
+    With any umask, other users may enter the folder but not list it, because for root Postgres runs as another user.
     """
     if not home.is_dir():
         make_home(home.parent)
         try:
             home.mkdir()
-        except FileExistsError:  # another process was faster, or it is a file
+        except FileExistsError:  # another process has created it, or it is a file
             if not home.is_dir():
                 raise
         else:
@@ -42,33 +42,33 @@ def make_home(home: Path) -> Path:
 
 
 MOST_RESERVE = 500_000_000
-"""Bytes of a disk that are left free, for the database beside all else that is there; of a small disk a twentieth."""
+"""Maximum reserve in bytes: the disk space kept free for the database. On a small disk it is a twentieth."""
 
 
 T = TypeVar("T")
 
 
 def room_in(folder: Path) -> int:
-    """Bytes that may be written into a folder, or the nearest one above it that is there; 0 or less: none."""
-    there = next(path for path in (folder, *folder.parents) if path.is_dir())
-    usage = shutil.disk_usage(there)
+    """Return the bytes that may be written to a folder, or to its nearest existing parent; 0 or less: none."""
+    existing = next(path for path in (folder, *folder.parents) if path.is_dir())
+    usage = shutil.disk_usage(existing)
     return usage.free - min(MOST_RESERVE, usage.total // 20)
 
 
 def no_room(what: str, where: Path | str, n_bytes: int = 0, n_free: int = 0) -> NoRoom:
-    """The error of a disk that is full, or would be.
+    """Return the error for a disk that is full, or would be.
 
     Parameters
     ----------
     what
-        has no room: `the upload`.
+        what needs the space, such as `the upload`.
     where
         a folder on the disk, or the setting that names one.
     n_bytes, n_free
-        what it needs, where that is known, and what it may have.
+        required bytes, if known, and available bytes.
     """
-    need = f": it needs about {_in_mb(n_bytes)}, and {_in_mb(max(n_free, 0))} may be used" if n_bytes else ""
-    return NoRoom(f"There is no room on disk for {what}{need}.", f"Make room in {where}, then try again.")
+    need = f": it needs about {_in_mb(n_bytes)}, and {_in_mb(max(n_free, 0))} is available" if n_bytes else ""
+    return NoRoom(f"Not enough disk space for {what}{need}.", f"Free space in {where}, then try again.")
 
 
 def _in_mb(n_bytes: int) -> str:
@@ -76,13 +76,13 @@ def _in_mb(n_bytes: int) -> str:
 
 
 def is_full(exc: OSError) -> bool:
-    """Whether an error tells of a disk, or a share of one, without room."""
+    """Whether an error means that a disk is full or a quota is exceeded."""
     return exc.errno in (errno.ENOSPC, errno.EDQUOT)
 
 
 @contextlib.contextmanager
 def needing_room(what: str, where: Path | str) -> Iterator[None]:
-    """Turns the error of a full disk into `no_room`; other errors pass."""
+    """Context manager that converts the error of a full disk into `no_room`; other errors pass."""
     try:
         yield
     except OSError as exc:
@@ -92,14 +92,14 @@ def needing_room(what: str, where: Path | str) -> Iterator[None]:
 
 
 def within_reserve(rows: Iterable[T], what: str, home: Path, step: int = 1000) -> Iterator[T]:
-    """The rows, of which others make files in FCST_HOME; `no_room` before the reserve is written to.
+    """Yield rows that the caller writes to files in FCST_HOME; raise `no_room` before the reserve is used.
 
     Parameters
     ----------
     what
-        is made of them.
+        what is written.
     step
-        rows between two looks at the disk.
+        number of rows between two checks of the disk.
     """
     for number, row in enumerate(rows):
         if number % step == 0 and room_in(home) <= 0:
@@ -108,7 +108,7 @@ def within_reserve(rows: Iterable[T], what: str, home: Path, step: int = 1000) -
 
 
 class _WithinReserve(io.FileIO):
-    """A file that has a reserve to leave free."""
+    """A file that raises `no_room` instead of writing to the reserve."""
 
     def __init__(self, file: int | str, what: str, where: Path | str, folder: Path) -> None:
         super().__init__(file, "w+b")
@@ -122,45 +122,45 @@ class _WithinReserve(io.FileIO):
 
 
 def open_within_reserve(file: int | Path, what: str, where: Path | str, folder: Path) -> BinaryIO:
-    """A new file to be written and read, on the disk of `folder`; to write it raises `no_room` before the reserve is
-    written to.
+    """Open a new file for writing and reading, on the disk of `folder`; writes raise `no_room` before the reserve is
+    used.
 
     Parameters
     ----------
     file
-        its path, or a descriptor of its own.
+        path, or a file descriptor that this file takes over.
     what, where
-        as of `no_room`.
+        as for `no_room`.
     """
     name = file if isinstance(file, int) else str(file)
     return io.BufferedRandom(_WithinReserve(name, what, where, folder), 1 << 18)
 
 
 def private_folder(folder: Path, home: Path, exist_ok: bool = True) -> Path:
-    """Make `folder` in `home`, which exists; returns it. Only its owner may enter it and all between the two.
+    """Create `folder` in the existing `home` and return it. Only the owner may enter it and the folders between.
 
-    That holds whatever the umask, and for those that an older version made open to others.
+    This applies with any umask, and to folders that an older version created with wider permissions.
 
     Raises
     ------
     FileExistsError
-        if `exist_ok` is off and the folder is there.
+        if `exist_ok` is off and the folder exists.
     """
     path = home
     for name in folder.relative_to(home).parts:
         path /= name
         path.mkdir(0o700, exist_ok=exist_ok or path != folder)
-        with contextlib.suppress(PermissionError):  # another user's: `doctor` reports it
+        with contextlib.suppress(PermissionError):  # owned by another user; `doctor` reports it
             if stat.S_IMODE(path.stat().st_mode) != 0o700:
                 path.chmod(0o700)
     return path
 
 
 def open_private(path: str, flags: int) -> int:
-    """A descriptor of a file that from now on only its owner reads and writes; an `opener` of `open`."""
+    """Open a file that only its owner can read and write; an `opener` for `open`."""
     fd = os.open(path, flags, 0o600)
-    with contextlib.suppress(OSError):  # a file that is there already, and another user's
-        if stat.S_ISREG(os.fstat(fd).st_mode):  # /dev/null is to stay everybody's
+    with contextlib.suppress(OSError):  # an existing file of another user
+        if stat.S_ISREG(os.fstat(fd).st_mode):  # do not change /dev/null
             os.fchmod(fd, 0o600)
     return fd
 
@@ -168,12 +168,12 @@ def open_private(path: str, flags: int) -> int:
 class FileLock:
     """A flock on `path`, held until `release` or the end of this process.
 
-    A program started from here does not inherit it unless `fd` is passed to it (`pass_fds`): then the lock
-    lasts until every process that has it is gone. A forked child drops its copy and holds nothing.
+    Child programs do not inherit it unless `fd` is passed to them (`pass_fds`). Then the lock is held until all
+    processes with the descriptor have ended. A forked child closes its copy and does not hold the lock.
 
     Parameters
     ----------
-    fd : the inherited descriptor of a lock that another process took and passed on to this one.
+    fd : inherited descriptor of a lock that another process acquired and passed to this one.
     """
 
     def __init__(self, path: Path, fd: int | None = None) -> None:
@@ -181,16 +181,16 @@ class FileLock:
         self.fd = fd
 
     def acquire(self, exclusive: bool = True, blocking: bool = True, create: bool = True) -> bool:
-        """Take the lock; False when `blocking` is off and another holder is in the way.
+        """Acquire the lock; False if `blocking` is off and another process holds it.
 
         Raises
         ------
         FileNotFoundError
-            if the folder is missing, or the file is and `create` is off.
+            if the folder is missing, or the file is missing and `create` is off.
         """
         if self.fd is not None:
-            raise RuntimeError(f"this lock on {self.path} is held already")
-        while not self.is_current():  # a lock on a file that was deleted meanwhile keeps nobody out
+            raise RuntimeError(f"this lock on {self.path} is already held")
+        while not self.is_current():  # a lock on a deleted file excludes no other process
             self.release()
             self.fd = os.open(self.path, os.O_RDWR | (os.O_CREAT if create else 0), 0o600)
             _open_locks.add(self)
@@ -205,14 +205,14 @@ class FileLock:
         return True
 
     def release(self) -> None:
-        """Give the lock up, if it is held."""
+        """Release the lock, if it is held."""
         if self.fd is not None:
             os.close(self.fd)
             self.fd = None
         _open_locks.discard(self)
 
     def is_current(self) -> bool:
-        """Whether this object holds the lock, and `path` still leads to the locked file."""
+        """Whether this object holds the lock, and `path` is still the locked file."""
         try:
             return self.fd is not None and os.path.samestat(os.fstat(self.fd), self.path.stat())
         except OSError:
@@ -227,9 +227,9 @@ class FileLock:
 
 
 def is_held(file: Path | int) -> bool:
-    """Whether anybody holds an exclusive lock on the file; False if there is no such file.
+    """Whether a process holds an exclusive lock on the file; False if the file does not exist.
 
-    An open descriptor serves for a file that may have been deleted.
+    Pass an open descriptor for a file that may have been deleted.
     """
     if isinstance(file, Path):
         try:
@@ -252,7 +252,7 @@ def _flock(fd: int, kind: int, blocking: bool) -> bool:
     if blocking:
         fcntl.flock(fd, kind)
         return True
-    for _ in range(5):  # somebody's `is_held` may be in the way for an instant
+    for _ in range(5):  # another process's `is_held` may lock it for an instant
         with contextlib.suppress(BlockingIOError):
             fcntl.flock(fd, kind | fcntl.LOCK_NB)
             return True

@@ -1,4 +1,4 @@
-"""Which items are shown or taken, and in which order: frozen records, from which the store builds its SQL."""
+"""Filters, sort orders and selections of items: frozen records from which the store builds SQL."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -6,32 +6,32 @@ from enum import StrEnum
 from typing import Any
 
 LIVES = ("new", "ended")
-"""What is noteworthy of an item of a dataset."""
+"""Flags of an item of a dataset."""
 
 WITHOUT = ""
-"""Stands for items without a value of an attribute."""
+"""Filter value for items without a value of an attribute."""
 
 Wanted = tuple[tuple[str, tuple[str, ...]], ...]
-"""Names of attributes, each with the values of which an item has one."""
+"""Attribute filter: (name, allowed values) pairs; an item must match each."""
 
 PREFIX = "attr."
-"""Before the names of attributes in addresses: `attr.city=Quito`."""
+"""Prefix of attribute names in URLs: `attr.city=Quito`."""
 
 
 @dataclass(frozen=True)
 class ItemFilter:
-    """What an item of a dataset must have. Empty fields do not filter.
+    """Filter of a dataset's items. Empty fields do not filter.
 
     Parameters
     ----------
     search
-        words that all must be in its key or description, in capitals or not.
+        words that must all occur in the key or description, ignoring case.
     families, classes, demand_classes, lives
-        values of which the item has one.
+        allowed values.
     also_in
-        `family` or `class`: columns in which a word may be as well.
+        `family` or `class`: other columns to search.
     attributes
-        (name, values): the item has one of the values of each attribute named; WITHOUT stands for no value.
+        (name, values): allowed values of each attribute; WITHOUT means no value.
     """
 
     search: str = ""
@@ -40,11 +40,11 @@ class ItemFilter:
     demand_classes: tuple[str, ...] = ()
     lives: tuple[str, ...] = ()
     also_in: tuple[str, ...] = ()
-    attributes: tuple[Any, ...] = ()  # Wanted; but mypy lets no field of another type stand beside those that ** fills
+    attributes: tuple[Any, ...] = ()  # Wanted; mypy rejects fields of another type when ** fills the others
 
     @property
     def words(self) -> list[str]:
-        """The words of the search in small letters."""
+        """The words of the search in lower case, without duplicates."""
         return list(dict.fromkeys(in_small_letters(word) for word in self.search.replace("\0", "").split()))
 
 
@@ -53,20 +53,20 @@ EVERY_ITEM = ItemFilter()
 
 @dataclass(frozen=True)
 class RunFilter(ItemFilter):
-    """What an item of a run must have, by what one model forecasts of it.
+    """Filter of a run's items, by the forecast of one model.
 
     Parameters
     ----------
     heaviest
-        models of which one has the largest weight in the forecast.
+        allowed models with the largest weight in the forecast.
     reasons
-        some of `AttentionReason`, of which the item has one.
+        values of `AttentionReason`, of which the item has at least one.
     abc, xyz
-        classes of which the item has one.
+        allowed classes.
     review
-        `open`, it has a reason and was not reviewed; `done`, it was reviewed; empty for all.
+        `open`: has a reason and is not reviewed; `done`: is reviewed; empty: all.
     keys
-        only items that have one of these keys.
+        allowed item keys.
     """
 
     also_in: tuple[str, ...] = ("family",)
@@ -79,7 +79,7 @@ class RunFilter(ItemFilter):
 
     @property
     def has_keys_only(self) -> bool:
-        """Whether nothing but the key of an item is asked for."""
+        """Whether no field except `keys` filters."""
         of_dataset = (self.families, self.classes, self.demand_classes, self.lives, self.attributes)
         of_run = (self.heaviest, self.reasons, self.abc, self.xyz, self.review)
         return not self.words and not any(of_dataset + of_run)
@@ -91,17 +91,17 @@ class RunFilter(ItemFilter):
 
     @property
     def is_one(self) -> bool:
-        """Whether it is for one item by its key."""
+        """Whether it selects a single item by key."""
         return self.keys is not None and len(self.keys) == 1
 
 
 def attribute_pairs(attributes: Wanted) -> list[tuple[str, str]]:
-    """Wanted attributes as parameters of an address: `("attr.city", "Quito")`, one for each value."""
+    """Convert an attribute filter to URL parameters: `("attr.city", "Quito")`, one per value."""
     return [(f"{PREFIX}{name}", value) for name, values in attributes for value in values]
 
 
 def attributes_in(parameters: Iterable[tuple[str, str]]) -> Wanted:
-    """Those of the parameters of an address that want attributes, as a filter has them."""
+    """Parse the attribute filter from URL parameters; others are ignored."""
     found: dict[str, dict[str, None]] = {}
     for name, value in parameters:
         if name.startswith(PREFIX) and "\0" not in name + value:
@@ -113,12 +113,12 @@ EVERY = RunFilter()
 
 
 def only(*keys: str) -> RunFilter:
-    """The items of a run that have these keys."""
+    """Return a filter for the items of a run with these keys."""
     return RunFilter(keys=keys)
 
 
 class RunSort(StrEnum):
-    """What a run's items are ordered by; numbers from the largest, the rest from the first."""
+    """Sort columns of a run's items; numbers descending, others ascending."""
 
     STAKE = "stake"
     SALES = "sales"
@@ -134,12 +134,12 @@ class RunSort(StrEnum):
 
 @dataclass(frozen=True)
 class RunOrder:
-    """An order of a run's items; items that are alike follow by their sales, those without the number come last.
+    """Sort order of a run's items. Ties are ordered by sales; items without the number come last.
 
     Parameters
     ----------
     is_reversed
-        numbers from the smallest; keys and sales have one direction only.
+        numbers ascending; keys and sales have one direction only.
     """
 
     sort: RunSort = RunSort.SALES
@@ -153,15 +153,17 @@ BY_SALES = RunOrder()
 
 
 def order_from(text: str, usual: RunOrder) -> RunOrder:
-    """The order that is written so, as in an address; else the usual one."""
+    """Parse a sort order from its URL form; return `usual` if it is invalid."""
     name, _, direction = text.partition("-")
     known = name in set(RunSort) and direction in ("", "reversed")
     return RunOrder(RunSort(name), bool(direction)) if known else usual
 
 
 class GroupSort(StrEnum):
-    """Orders of groups of a run's items: the most, or for a fall and an under-forecast the least, first; those that are
-    alike by their values, and those without the number last."""
+    """Sort orders of groups of a run's items: largest first, for `FALL` and `UNDER` smallest first.
+
+    Ties are ordered by the groups' values; groups without the number come last.
+    """
 
     FORECAST = "forecast"
     VALUE = "value"
@@ -176,7 +178,7 @@ class GroupSort(StrEnum):
 
 
 class ItemSort(StrEnum):
-    """Orders of a dataset's items; items that are alike follow by their sales."""
+    """Sort orders of a dataset's items; ties are ordered by sales."""
 
     SALES = "sales"
     KEY = "key"
@@ -189,7 +191,7 @@ class ItemSort(StrEnum):
 
 
 class Take(StrEnum):
-    """What is taken of the items that match."""
+    """How items are selected from those that match."""
 
     LARGEST = "largest"
     RANDOM = "random"
@@ -198,16 +200,16 @@ class Take(StrEnum):
 
 @dataclass(frozen=True)
 class Selection:
-    """Which items of a dataset a run takes.
+    """The items of a dataset that a run forecasts.
 
     Parameters
     ----------
     which
-        what an item must have.
+        filter.
     take, n_items, seed
-        all that match, the `n_items` largest sellers of them, or as many at random, which the seed fixes.
+        all matching items, the `n_items` with the largest sales, or `n_items` at random with this seed.
     keys
-        only items that have one of these.
+        allowed item keys.
     job_id
         only items of this earlier run.
     """
@@ -221,5 +223,5 @@ class Selection:
 
 
 def in_small_letters(text: str) -> str:
-    """Letter by letter, as databases do it: one letter stays one letter, whatever stands beside it."""
+    """Convert to lower case character by character, as databases do, so the length does not change."""
     return "".join(letter.lower()[:1] for letter in text)

@@ -1,18 +1,18 @@
-"""Text from data that is made harmless where it leaves: in the cells of a spreadsheet, on a terminal, in JSON.
+"""Escapes text from data in output: formulas in spreadsheets, control characters on terminals and in JSON.
 
-A spreadsheet takes a cell that begins with = + - @ for a formula. Which cells a CSV has depends on the separator that
-it is opened with, so each place counts where a cell could begin: the text's start, and behind , ; tab | newline or a
-quote. Spaces and signs that are not seen may stand between.
+A spreadsheet evaluates a cell that starts with = + - @ as a formula. The cells of a CSV depend on the separator used to
+open it. So every position where a cell could start is checked: the start of the text, and after , ; tab | newline or a
+quote, followed by any spaces and invisible characters.
 """
 
 import re
 
 SIGNS = "+-=@＋－＝＠"
-"""What a formula can begin with, as OWASP lists it; East Asian spreadsheets know the full-width signs too."""
+"""First characters of formulas, as listed by OWASP; East Asian spreadsheets also accept the full-width characters."""
 BREAKS = "\t\r\n"
-"""What is dangerous at the start of a text, whatever comes behind it."""
+"""Characters that are dangerous at the start of a text, with any text after them."""
 
-# By numbers, which Python and Postgres read alike.
+# Code points, which Python and Postgres read in the same way.
 _SIGNS = "".join(f"\\u{ord(sign):04x}" for sign in SIGNS)
 _SEPARATORS = r',;|"\t\r\n\u000b\u000c\u0085\u2028\u2029'
 _UNSEEN = (
@@ -20,10 +20,10 @@ _UNSEEN = (
 )
 
 FORMULA = rf"((?:^|[{_SEPARATORS}])[{_UNSEEN}]*)([{_SIGNS}])"
-"""Where a spreadsheet could see a formula: what goes before its sign, and the sign. Postgres takes it too."""
+"""Regular expression, for Python and Postgres, of a possible formula: the text before its first sign, and the sign."""
 FIRST = r"^[\t\r\n]"
 SOME = rf"[{_SIGNS}\t\r\n]"
-"""What each dangerous text has, and some others."""
+"""Fast test that matches every dangerous text, and some harmless ones."""
 
 _FORMULA = re.compile(FORMULA)
 _NUMBER = re.compile(r"[+-]\d[\d,.]*( ?%)?")
@@ -31,17 +31,17 @@ _NUMBER = re.compile(r"[+-]\d[\d,.]*( ?%)?")
 _MOVES = r"\u0000-\u0009\u000b-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff"
 _FOR_TERMINAL = re.compile(f"[{_MOVES}]")
 RAW_IN_JSON = r"\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff"
-"""Of the signs that a terminal or a reader of lines obeys, those that `json.dumps` leaves as they are."""
+"""Control characters for terminals and line readers that `json.dumps` does not escape."""
 _IN_JSON = re.compile(f"[{RAW_IN_JSON}]")
 
 
 def for_spreadsheet(text: str, may_be_number: bool = False) -> str:
-    """The text with a ' before each sign that could begin a formula; most texts stay as they are.
+    """Insert a ' before each sign that could start a formula; most texts do not change.
 
     Parameters
     ----------
     may_be_number
-        whether a text that is a number as a whole stays as it is, such as '-5' or '+1.2 %'.
+        do not change a text that is a number, such as '-5' or '+1.2 %'.
     """
     if may_be_number and _NUMBER.fullmatch(text):
         return text
@@ -50,18 +50,15 @@ def for_spreadsheet(text: str, may_be_number: bool = False) -> str:
 
 
 def for_terminal(text: str) -> str:
-    """The text with signs that a terminal would obey as they are written: the escape as the four characters \\x1b.
-
-    Newlines stay.
-    """
-    return _FOR_TERMINAL.sub(_written, text)
+    """Replace control characters by their escape sequences, such as the four characters \\x1b; newlines are kept."""
+    return _FOR_TERMINAL.sub(_escape, text)
 
 
 def in_json(document: str) -> str:
-    """A JSON document of the same values in which no sign is left that a terminal would obey."""
+    """Escape control characters in a JSON document; its values do not change."""
     return _IN_JSON.sub(lambda found: f"\\u{ord(found[0]):04x}", document)
 
 
-def _written(found: re.Match[str]) -> str:
+def _escape(found: re.Match[str]) -> str:
     code = ord(found[0])
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"

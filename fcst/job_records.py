@@ -1,4 +1,4 @@
-"""What one row of a run is, as a record with names: the run, its batches and their events, what became of its items."""
+"""Records of runs: a run, its batches and their events, results by item, plans and actions."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,28 +11,28 @@ from fcst.states import FINAL_STATUSES, JobStatus, Outcome, Stage
 
 @dataclass(frozen=True)
 class Job:
-    """A run, and how far it is.
+    """A run, with its status and progress.
 
     Parameters
     ----------
     dataset, dataset_version, include_promo, last_wk_end_dt
-        name and version of its dataset, whether that keeps promotional sales, and its last week.
+        name and version of its dataset, whether it includes promotional sales, and its last week.
     attribute_change
-        how often attributes of its dataset were changed.
+        number of changes of the dataset's attributes.
     has_limits
-        its spec says what an item may take; the first versions did not.
+        whether its spec has limits per item; runs of the first versions have none.
     n_attempts
-        at all batches together.
+        total attempts of all batches.
     n_ended
-        items that have completed, failed or been cancelled.
+        items that are completed, failed or cancelled.
     batches
-        stage -> number of batches in it; without stages that have none.
+        stage -> number of batches; without empty stages.
     learning
-        the stage of what it learns across its items; None where it learns nothing.
+        stage of its learning across items; None if it does not learn.
     seconds
-        since it began or was last tried again, up to its end; None before it has begun.
+        time since its start or last retry, up to its end; None before its start.
     items_per_s, time_left_s
-        None where they cannot be known.
+        None if unknown.
     """
 
     job_id: int
@@ -68,15 +68,15 @@ class Job:
 
     @property
     def n_done(self) -> int:
-        """Items that were forecast or failed: what a cancel ended was not done."""
+        """Number of items that are completed or failed, without cancelled ones."""
         return self.n_completed + self.n_failed
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> Self:
-        """From a row that has `n_done_now`, the items done in `running_s` seconds, and what its rate follows from.
+        """Build a run from a row with `n_done_now` items done in `running_s` seconds.
 
-        The rate of a run that has ended is over its time. Of an open one it is that of its tasks, which have worked
-        `worked_s` seconds by their own clocks, `n_busy` of them now: the database's clock may have been set.
+        The rate of an ended run is items ÷ time. The rate of an open run uses the `worked_s` seconds that its tasks
+        measured by their own clocks, and the `n_busy` tasks running now, because the database's clock may jump.
         """
         stored = dict(row)
         n_done, seconds = stored.pop("n_done_now"), stored.pop("running_s")
@@ -106,12 +106,12 @@ class Job:
 
 @dataclass(frozen=True)
 class Stall:
-    """What keeps an open job from going on, until its cause is removed.
+    """The cause of a stalled run, and what to do.
 
     Parameters
     ----------
     since
-        the last change of a stage of its batches.
+        time of the last stage change of its batches.
     """
 
     since: datetime
@@ -121,7 +121,7 @@ class Stall:
 
 @dataclass(frozen=True)
 class EndedJob:
-    """A run that has ended, as it is listed before it is deleted."""
+    """An ended run, as listed before it is deleted."""
 
     job_id: int
     name: str
@@ -137,16 +137,16 @@ class EndedJob:
 
 @dataclass(frozen=True)
 class Batch:
-    """A part of a run's items, and how far it is.
+    """A batch of a run's items, with its stage and progress.
 
     Parameters
     ----------
     worker
-        host and process of the supervisor that has, or had, it.
+        host and process of the supervisor that runs it, or ran it last.
     seconds
-        since its last attempt began, up to its end.
+        duration of its last attempt so far.
     item_in_hand, model_in_hand
-        what is being computed, where the task writes that down.
+        item and model being computed, if the task records them.
     """
 
     batch_id: int
@@ -173,7 +173,7 @@ class Batch:
 
 @dataclass(frozen=True)
 class BegunBatch:
-    """A batch that has begun: its stage, its attempt, and the supervisor that has, or had, it as host and process."""
+    """A started batch: stage, attempt, and host and process of the supervisor that runs it, or ran it last."""
 
     batch_id: int
     batch_no: int
@@ -188,16 +188,16 @@ class BegunBatch:
 
 @dataclass(frozen=True)
 class Pace:
-    """What a run took, in seconds.
+    """Durations of a run in seconds.
 
     Parameters
     ----------
     n_windows
-        its backtests.
+        its number of backtest windows.
     start_s, end_s
         from its submission to its first batch, and from its last batch to its end.
     item_s
-        of one core for an item: read, forecast, measured, saved.
+        core time per item, from reading to saving.
     """
 
     job_id: int
@@ -210,7 +210,7 @@ class Pace:
 
 @dataclass(frozen=True)
 class Learning:
-    """How the learning of a run is doing; `seconds` are those of its last attempt, `error` why one did not complete."""
+    """State of a run's learning: `seconds` of its last attempt, `error` of an attempt that did not complete."""
 
     stage: Stage
     attempt: int
@@ -227,7 +227,7 @@ class Learning:
 
 @dataclass(frozen=True)
 class ClaimedBatch:
-    """An attempt at a batch that a supervisor has claimed; a run's learning is a batch without items."""
+    """An attempt of a batch claimed by a supervisor; a run's learning is a batch without items."""
 
     batch_id: int
     job_id: int
@@ -259,7 +259,7 @@ class BatchEvent:
 
 @dataclass(frozen=True)
 class ItemFailure:
-    """An item of a run that failed, and why."""
+    """A failed item of a run, with the reason."""
 
     unique_id: str
     batch_no: int
@@ -270,12 +270,12 @@ class ItemFailure:
 
 @dataclass(frozen=True)
 class Reason:
-    """Why items of a run failed or were cancelled.
+    """A reason why items of a run failed or were cancelled, with counts.
 
     Parameters
     ----------
     first_ids
-        a few of the items.
+        keys of a few of the items.
     """
 
     outcome: Outcome
@@ -291,18 +291,18 @@ class Reason:
 
 @dataclass(frozen=True)
 class ItemLostSales:
-    """What an item of a run has lost to stock-outs in its history.
+    """Lost sales of an item of a run through stock-outs in its history.
 
     Parameters
     ----------
     n_weeks
-        weeks out of stock, by a driver or because the run takes them as such.
+        weeks out of stock, from a driver, or suspected if the run skips suspected stock-outs.
     units
-        about how many units more would have sold in them.
+        estimated units lost in them.
     n_suspected
-        weeks that look like stock-outs, whether the run takes them as such or as zero demand.
+        weeks that look like stock-outs, skipped by the run or not.
     sold
-        units that it sold in its history; None where its dataset does not have it any more.
+        units sold in its history; None if its dataset no longer has the item.
     """
 
     unique_id: str
@@ -315,24 +315,24 @@ class ItemLostSales:
 
     @property
     def share(self) -> float | None:
-        """The lost units as a fraction of those sold; None where nothing was."""
+        """Lost units as a fraction of units sold; None if nothing was sold."""
         return self.units / self.sold if self.sold and self.sold > 0 else None
 
 
 @dataclass(frozen=True)
 class RunLostSales:
-    """What the completed items of a run have lost to stock-outs in their histories.
+    """Lost sales of a run's completed items through stock-outs in their histories.
 
     Parameters
     ----------
     n_items, n_weeks, units
-        items with weeks out of stock, these weeks, and about how many units more would have sold in them.
+        items with weeks out of stock, number of these weeks, and estimated units lost in them.
     n_items_suspected, n_weeks_suspected
-        items with weeks that look like stock-outs, and these weeks, whether the run takes them as such or not.
+        items with weeks that look like stock-outs, and number of these weeks, skipped by the run or not.
     n_found
         items with weeks of either kind.
     sold
-        units that all completed items sold in their histories; None where none has weeks out of stock.
+        units that all completed items sold in their histories; None if no item has weeks out of stock.
     """
 
     n_items: int
@@ -345,13 +345,13 @@ class RunLostSales:
 
     @property
     def share(self) -> float | None:
-        """The lost units as a fraction of those sold; None where nothing was."""
+        """Lost units as a fraction of units sold; None if nothing was sold."""
         return self.units / self.sold if self.sold and self.sold > 0 else None
 
 
 @dataclass(frozen=True)
 class Action:
-    """An action of a user or program: what it did to which run, dataset, ingest or token."""
+    """An entry of the action log: an action of a user or program on a run, dataset, ingest or token."""
 
     action_id: int
     at: datetime
@@ -364,16 +364,16 @@ class Action:
 
 @dataclass(frozen=True)
 class Adjustment:
-    """A change of weeks of the plan of a run by an analyst; it may be undone.
+    """An adjustment of weeks of a run's plan by an analyst; it can be undone.
 
     Parameters
     ----------
     scope
-        which items were asked for, in words; `unique_id` is the item's key where it is one.
+        description of the items; `unique_id` is the item's key for a single item.
     units, percent
-        to so many units a week, or by so many percent; both None where weeks or items have values of their own.
+        set to units per week, or change in percent; both None if weeks or items have individual values.
     carried_from
-        the run whose change this one repeats.
+        the run that this adjustment was copied from.
     """
 
     adjustment_id: int
@@ -395,14 +395,14 @@ class Adjustment:
 
 @dataclass(frozen=True)
 class PlanTotals:
-    """The plan of some items of a run, added up.
+    """Sum of the plans of some items of a run.
 
     Parameters
     ----------
     units
-        by week that is forecast.
+        by forecast week.
     n_items, sold
-        how many items they are, and what they sold in as many weeks before.
+        number of items, and their units sold in as many weeks before.
     """
 
     units: tuple[float, ...]
@@ -412,8 +412,7 @@ class PlanTotals:
 
 @dataclass(frozen=True)
 class AttentionCount:
-    """How many items of a run have a reason to be looked at, and how many of them are not reviewed; an empty reason
-    stands for any."""
+    """Number of items of a run with an attention reason, and how many are not reviewed; an empty reason means any."""
 
     reason: str
     n_items: int

@@ -1,7 +1,7 @@
-"""Lifecycles: what people know of an item's life that its sales do not show.
+"""Lifecycles of items: predecessors, like items, launch and last day.
 
-A new item has no history. Its lifecycle says whose sales it continues: those of the items that it replaces, its
-predecessors, or of one that is like it. It may say as well from when and until when the item is sold.
+A new item has no history. Its lifecycle names the items whose sales are used instead: the predecessors that it
+replaces, or a like item. It can also give the first and last day of sale.
 """
 
 import math
@@ -18,21 +18,21 @@ MAX_SOURCES = 10
 MAX_FACTOR = 1e6
 MAX_KEY = 500
 _UNUSABLE = ("Cc", "Cs")
-"""Categories of Unicode: control characters and halves of characters."""
+"""Unicode categories that are not allowed in keys: control characters and surrogates."""
 
 
 class Origin(StrEnum):
-    """Which items' sales stand before an item's own."""
+    """Kind of the items whose sales are used as history."""
 
     PREDECESSOR = "predecessor"
-    """It replaces them: what they sell now it sells from its launch on, and they sell nothing then."""
+    """The item replaces them: it takes over their sales from its launch on, and they end."""
     LIKE = "like"
-    """It is expected to sell as this one does; both go on."""
+    """The item is expected to sell like this one; both continue."""
 
 
 @dataclass(frozen=True)
 class Source:
-    """An item whose units, times the factor, stand before another one's."""
+    """An item whose units, times the factor, are used as history of another one."""
 
     unique_id: str
     factor: float = 1.0
@@ -40,23 +40,23 @@ class Source:
 
 @dataclass(frozen=True)
 class Lifecycle:
-    """What is known of one item's life; at least one thing is.
+    """Lifecycle of one item; at least one field is set.
 
     Parameters
     ----------
     origin
-        what its sources are; None where it has none.
+        kind of its sources; None without sources.
     sources
-        up to MAX_SOURCES predecessors, or one item that is like it.
+        up to MAX_SOURCES predecessors, or one like item.
     launch
-        the first day on which it is sold; None: that of its first sale, or for an item without one the next week.
+        first day of sale; None: the day of its first sale, or the next week if it has no sales.
     last_day
-        the last day on which it is sold; None: it goes on.
+        last day of sale; None: it continues.
 
     Raises
     ------
     InputError
-        that names the item and what cannot be used.
+        names the item and the invalid value.
     """
 
     unique_id: str
@@ -69,8 +69,8 @@ class Lifecycle:
         for key in (self.unique_id, *(source.unique_id for source in self.sources)):
             if not 0 < len(key) <= MAX_KEY or key != key.strip() or any(category(char) in _UNUSABLE for char in key):
                 raise InputError(
-                    f"{key[:100]!r} cannot be an item.",
-                    f"Use 1 to {MAX_KEY} characters, without control characters and spaces at the ends.",
+                    f"{key[:100]!r} is not a valid item key.",
+                    f"Use 1 to {MAX_KEY} characters, without control characters, and without spaces at the ends.",
                 )
         if (self.origin is None) != (not self.sources):
             missing = "a relation without items" if self.origin else "items without a relation"
@@ -80,20 +80,20 @@ class Lifecycle:
             )
         if not self.sources and self.launch is None and self.last_day is None:
             raise InputError(
-                f"Nothing is said of item {self.unique_id!r}.",
+                f"The lifecycle of item {self.unique_id!r} is empty.",
                 "Give a predecessor, a like item, a launch or a last day.",
             )
         most = 1 if self.origin is Origin.LIKE else MAX_SOURCES
         if len(self.sources) > most:
             raise InputError(
-                f"Item {self.unique_id!r} has {len(self.sources)} items before it.",
-                f"Give one that it is like, or up to {MAX_SOURCES} predecessors.",
+                f"Item {self.unique_id!r} has {len(self.sources)} source items.",
+                f"Give one like item, or up to {MAX_SOURCES} predecessors.",
             )
         if len({source.unique_id for source in self.sources}) < len(self.sources):
             raise InputError(f"A predecessor of item {self.unique_id!r} is named twice.", "Name each once.")
         for source in self.sources:
             if source.unique_id == self.unique_id:
-                raise InputError(f"Item {self.unique_id!r} cannot come before itself.", "Name another item.")
+                raise InputError(f"Item {self.unique_id!r} cannot be its own source.", "Name another item.")
             if not (math.isfinite(source.factor) and 0 < source.factor <= MAX_FACTOR):
                 raise InputError(
                     f"The factor of item {self.unique_id!r} is {source.factor:g}.",
@@ -101,14 +101,14 @@ class Lifecycle:
                 )
         if self.launch is not None and self.last_day is not None and self.last_day < self.launch:
             raise InputError(
-                f"Item {self.unique_id!r} would be sold until {self.last_day}, before its launch on {self.launch}.",
-                "Correct one of the days.",
+                f"The last day of item {self.unique_id!r}, {self.last_day}, is before its launch on {self.launch}.",
+                "Correct one of the dates.",
             )
 
 
 @dataclass(frozen=True)
 class StoredLifecycle:
-    """A lifecycle of a dataset's item: when it was saved, by whom, and whether the item has sales of its own."""
+    """A saved lifecycle of a dataset's item, with time and user, and whether the item has its own sales."""
 
     lifecycle: Lifecycle
     has_sales: bool
@@ -121,7 +121,7 @@ class StoredLifecycle:
 
 
 def lifecycle_of(row: Mapping[str, Any]) -> Lifecycle:
-    """From a row of the database."""
+    """Build a lifecycle from a database row."""
     sources = tuple(map(Source, row["sources"], row["factors"]))
     origin = Origin(row["origin"]) if row["origin"] else None
     return Lifecycle(row["unique_id"], origin, sources, row["launch"], row["last_day"])

@@ -1,8 +1,8 @@
-"""The log: one line an event, in logfmt, without secrets; and the way of worker processes' lines into it.
+"""Logging: one logfmt line per event, without secrets; and forwarding of the lines of worker processes.
 
     time=2026-11-24T18:05:07.123Z level=info event=batch_started job=12 batch=340 attempt=2 pid=811 message="…"
 
-No line is longer than what a pipe takes in one piece, so lines of several processes never mix.
+Lines are at most PIPE_BUF bytes long, so lines of several processes are never mixed.
 """
 
 import contextlib
@@ -26,7 +26,7 @@ from fcst.files import open_private
 from fcst.harmless import RAW_IN_JSON, for_terminal, in_json
 
 MAX_BYTES = 5_000_000
-N_FILES = 5  # besides the one that is written
+N_FILES = 5  # rotated files, without the current one
 MAX_LINE = select.PIPE_BUF  # bytes, with the newline
 BLOCK = 1 << 16
 DRAIN_S = 1.0
@@ -52,26 +52,26 @@ def event(
     exc_info: bool | BaseException = False,
     **fields: object,
 ) -> None:
-    """Logs that something happened: `event(log, logging.INFO, "batch_started", job=12, batch=340, attempt=2)`.
+    """Log an event: `event(log, logging.INFO, "batch_started", job=12, batch=340, attempt=2)`.
 
     Parameters
     ----------
     fields
-        what it happened to, above all `job`, `batch`, `attempt`, `worker`; those that are None are left out.
+        context, mainly `job`, `batch`, `attempt`, `worker`; None values are left out.
     exc_info
-        the error whose traceback goes with it; True for the one in hand.
+        error whose traceback is logged; True for the current one.
     """
     if logger.isEnabledFor(level):
         logger.log(level, "%s", message, exc_info=exc_info, extra={"event": name, "fields": fields})
 
 
 def mask(text: str) -> str:
-    """The text without the passwords of URLs and DSNs, tokens, and signatures of links."""
+    """Mask passwords of URLs and DSNs, tokens, and signatures of links."""
     return _SECRET.sub(r"\1***", _PASSWORD_IN_DSN.sub(r"\1***", _PASSWORD_IN_URL.sub(r"\1***@", text)))
 
 
 class LogfmtFormatter(logging.Formatter):
-    """One line a record, of at most `MAX_LINE` bytes; a line that was formatted elsewhere stays as it is."""
+    """Formats a record as one line of at most `MAX_LINE` bytes; lines formatted by another process do not change."""
 
     def format(self, record: logging.LogRecord) -> str:
         line: str | None = getattr(record, "line", None)
@@ -95,24 +95,24 @@ class LogfmtFormatter(logging.Formatter):
 
 
 def _text(value: object) -> str:
-    return str(value) if isinstance(value, int) else mask(str(value))  # a number has no secret
+    return str(value) if isinstance(value, int) else mask(str(value))  # numbers contain no secrets
 
 
 def _line(values: dict[str, str]) -> str:
-    """The values as logfmt; the longest are cut in their middle until the line is short enough."""
+    """Format values as logfmt; cut the longest in the middle until the line is short enough."""
     values = {name: _cut(value, MAX_LINE) for name, value in values.items()}
     while len((line := " ".join(f"{name}={_quote(value)}" for name, value in values.items())).encode()) >= MAX_LINE:
         longest = max(values, key=lambda name: len(_quote(values[name]).encode()))
         value = values[longest]
         too_long = len(line.encode()) + 1 - MAX_LINE
-        # What an excess of escaped bytes is in characters is not known: at least an eighth of them is taken off.
+        # The excess in characters is unknown because of escapes: remove at least an eighth of the excess bytes.
         keep = len(value) - max(8, min(len(value) // 2, too_long // 8 + 8))
         values[longest] = _cut(value, keep)
     return line
 
 
 def _cut(value: str, n: int) -> str:
-    """The value if it has up to `n` characters, else its beginning and, as it mostly tells more, its end."""
+    """Cut the middle of a value longer than `n` characters; keep more of its end, which usually says more."""
     return value if len(value) <= n else f"{value[: n // 3]}…{value[len(value) - (n - n // 3) :]}"
 
 
@@ -123,7 +123,7 @@ def _quote(value: str) -> str:
 
 
 def parse(line: str) -> dict[str, str] | None:
-    """The fields of a line in our form; None for any other. Of a line that broke off, what is whole."""
+    """Parse the fields of a line of this log; None for other lines. Of a truncated line, the complete fields."""
     if not _OURS.match(line):
         return None
     values = {}
@@ -137,18 +137,18 @@ def parse(line: str) -> dict[str, str] | None:
     return values
 
 
-# Where lines go
+# Handlers
 
 
 class _Stderr(logging.Handler):
-    """Writes each line at once and in one piece, to whatever descriptor 2 is."""
+    """Writes each line immediately to file descriptor 2, in one call."""
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
             os.write(2, (self.format(record) + "\n").encode(errors="backslashreplace"))
         except OSError:
-            pass  # a supervisor that is gone, or a terminal that was closed, is no reason to stop working
-        except Exception:  # noqa: BLE001  as every handler does: what cannot be formatted costs a line, not the work
+            pass  # a lost supervisor or a closed terminal must not stop the work
+        except Exception:  # noqa: BLE001  as in every handler: an unformattable record loses a line, not the work
             self.handleError(record)
 
 
@@ -157,11 +157,11 @@ class _RotatedFile(RotatingFileHandler):
         return open(self.baseFilename, "a", encoding="utf-8", errors="backslashreplace", opener=open_private)
 
     def handleError(self, record: logging.LogRecord) -> None:
-        """A full disk costs lines, never work. The inherited way would print the record, secrets and all."""
+        """Ignore errors such as a full disk. The inherited method would print the record, including secrets."""
 
 
 def configure(path: Path | None = None) -> None:
-    """All that is logged in this process goes to stderr, or to a file that is rotated.
+    """Send the log of this process to stderr, or to a rotated file.
 
     Raises
     ------
@@ -174,22 +174,22 @@ def configure(path: Path | None = None) -> None:
             path.parent.mkdir(parents=True, exist_ok=True)
             os.close(open_private(str(path), os.O_WRONLY | os.O_CREAT | os.O_APPEND))
         except OSError as exc:
-            hint = "Set FCST_HOME to a folder that can be written, or --log to another file."
+            hint = "Set FCST_HOME to a writable folder, or --log to another file."
             raise ConfigError(f"The log {path} cannot be written: {exc.strerror}.", hint) from exc
-        # Opened with the first line: a second supervisor, which says nothing and leaves, must not rotate it.
+        # Opened with the first line, so a second supervisor, which exits without a line, does not rotate it.
         handler = _RotatedFile(path, maxBytes=MAX_BYTES, backupCount=N_FILES, delay=True)
     handler.setFormatter(LogfmtFormatter())
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
-    logging.getLogger("httpx").setLevel(logging.WARNING)  # else it names each address, with the secrets in its path
-    # A line has no thread and no place in the code: each would be looked up for every line.
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # at INFO it logs each URL, with the secrets in its path
+    # Lines have no thread or code location, so do not look them up.
     logging.logThreads = logging.logMultiprocessing = False
     logging._srcfile = None
 
 
 def rotate_in_place(path: Path) -> None:
-    """Rotate a log that another program keeps open for appending: copy its last `MAX_BYTES`, then empty it.
+    """Rotate a log that another program keeps open for appending: copy its last `MAX_BYTES`, then truncate it.
 
-    What is written between the copy and the cut is lost. Without room for the copy all stays as it is.
+    Lines written between copy and truncation are lost. Without disk space for the copy nothing changes.
     """
     draft = Path(f"{path}.new")
     with contextlib.suppress(OSError):
@@ -205,7 +205,7 @@ def rotate_in_place(path: Path) -> None:
                     with contextlib.suppress(FileNotFoundError):
                         Path(f"{path}.{number}").replace(f"{path}.{number + 1}")
                 draft.replace(f"{path}.1")
-                shutil.copyfileobj(log, copy)  # what was written meanwhile
+                shutil.copyfileobj(log, copy)  # lines written in the meantime
                 copy.flush()
                 log.truncate(0)
         finally:
@@ -216,10 +216,10 @@ def rotate_in_place(path: Path) -> None:
 
 
 class LinePipe:
-    """The stderr of worker processes: what they write there, a thread of this process puts into its log.
+    """Pipe for the stderr of worker processes; a thread of this process writes their lines to its log.
 
-    Workers write to a pipe, in pieces that the kernel takes whole. There is no lock in it that a worker could hold
-    while it is killed and so keep the others waiting for ever, as there is in a multiprocessing.Queue.
+    Writes of up to PIPE_BUF bytes are atomic, so no lock is needed. With a lock, as in a multiprocessing.Queue, a
+    worker that is killed while holding it would block the others forever.
     """
 
     def __init__(self) -> None:
@@ -229,7 +229,7 @@ class LinePipe:
         self._thread.start()
 
     def close(self) -> None:
-        """Takes in what has been written and ends the thread, at once even if a process still holds the pipe."""
+        """Read the remaining lines and end the thread, without waiting for processes that still have the pipe open."""
         self.writer.close()
         self._closing.close()
         self._thread.join(2 * DRAIN_S)
@@ -245,26 +245,26 @@ class LinePipe:
             if self._is_closing.fileno() in ready and deadline == float("inf"):
                 deadline = time.monotonic() + DRAIN_S
             if self._reader.fileno() not in ready:
-                break  # told to close, and nothing is left
+                break  # closing, and no data is left
             piece = os.read(self._reader.fileno(), BLOCK)
             if not piece:
-                break  # all writers are gone
+                break  # all writers have closed the pipe
             for line in lines.add(piece):
-                hand_on(line)
+                forward_line(line)
         for line in lines.end():
-            hand_on(line)
+            forward_line(line)
         self._reader.close()
         self._is_closing.close()
 
 
-def write_into(writer: int) -> None:
-    """A worker's part: from now on its stderr, and with it its log, is the pipe with this descriptor."""
+def redirect_stderr(writer: int) -> None:
+    """Redirect the stderr and the log of this worker process to the pipe with this descriptor."""
     os.dup2(writer, 2)
     configure(None)
 
 
 class _Lines:
-    """Makes lines of pieces. One that never ends is cut, and one of ours within another's is freed."""
+    """Splits data into lines. Splits overlong lines, and separates a line of this log from other text before it."""
 
     def __init__(self) -> None:
         self._rest = b""
@@ -272,18 +272,18 @@ class _Lines:
     def add(self, piece: bytes) -> Iterator[str]:
         *whole, self._rest = (self._rest + piece).split(b"\n")
         for line in whole:
-            yield from _apart(line)
+            yield from _separate(line)
         while len(self._rest) >= BLOCK:
-            yield from _apart(self._rest[:BLOCK])
+            yield from _separate(self._rest[:BLOCK])
             self._rest = self._rest[BLOCK:]
 
     def end(self) -> Iterator[str]:
-        yield from _apart(self._rest)
+        yield from _separate(self._rest)
         self._rest = b""
 
 
-def _apart(line: bytes) -> Iterator[str]:
-    """The line; or in two, where a dying process wrote the beginning of one and another process its own behind it."""
+def _separate(line: bytes) -> Iterator[str]:
+    """Yield the line, or two lines if a dying process wrote an incomplete line before the line of another process."""
     text = line.decode(errors="backslashreplace").rstrip()
     found = _OURS.search(text)
     if found and found.start():
@@ -293,24 +293,24 @@ def _apart(line: bytes) -> Iterator[str]:
         yield text
 
 
-def hand_on(line: str) -> None:
-    """A line of another process goes to this process's handlers: unchanged if in our form, else as `output`."""
+def forward_line(line: str) -> None:
+    """Pass a line of another process to the handlers: unchanged if it is a log line, otherwise as an `output` event."""
     found = _OURS.match(line)
     if found is None:
         event(logging.getLogger(__name__), logging.WARNING, "output", line)
         return
     level = logging.getLevelNamesMapping().get(found[2].upper(), logging.INFO)
-    safe = for_terminal(line)  # it may have the form and yet be a library's, with text from data
+    safe = for_terminal(line)  # the line may come from a library and contain text from data
     record = logging.makeLogRecord({"name": __name__, "levelno": level, "levelname": found[2], "line": safe})
     logging.getLogger().handle(record)
 
 
-# Reading it again
+# Reading the log
 
 
 @dataclass(frozen=True)
 class LogLine:
-    """A line for people: `text` is its message, what else it tells, and its traceback on lines of their own."""
+    """A log line for display: `text` is its message, other fields, and the traceback on separate lines."""
 
     time: datetime
     level: str
@@ -320,12 +320,12 @@ class LogLine:
 
 
 def last_lines(path: Path, batch_id: int, n: int, since: datetime | None = None) -> list[LogLine]:
-    """The last `n` lines of a batch in a log and its rotated files, the oldest first.
+    """Return the last `n` lines of a batch in a log and its rotated files, oldest first.
 
     Parameters
     ----------
     since
-        earlier lines are not looked at: they are of another batch with this number, in a database before this one.
+        ignore earlier lines; they may belong to a batch with the same id in an earlier database.
     """
     mark = b" batch=%d " % batch_id
     earliest = f"time={since.astimezone(UTC):%Y-%m-%dT%H:%M:%S}".encode() if since else b""
@@ -333,7 +333,7 @@ def last_lines(path: Path, batch_id: int, n: int, since: datetime | None = None)
     for raw in _lines_backwards(path, mark.rstrip()):
         if _DATED.match(raw) and raw < earliest:
             break
-        if mark not in raw + b" ":  # by far the most lines; the others are looked at more closely
+        if mark not in raw + b" ":  # fast check that skips most lines
             continue
         values = parse(raw.decode(errors="replace"))
         if values and values.get("batch") == str(batch_id) and (line := _shown(values)):
@@ -348,8 +348,8 @@ def _shown(values: dict[str, str]) -> LogLine | None:
         at = datetime.fromisoformat(values["time"])
     except ValueError:
         return None
-    told = {"time", "level", "event", "job", "batch", "attempt", "worker", "pid", "message", "traceback"}
-    more = " ".join(f"{name}={value}" for name, value in values.items() if name not in told)
+    known = {"time", "level", "event", "job", "batch", "attempt", "worker", "pid", "message", "traceback"}
+    more = " ".join(f"{name}={value}" for name, value in values.items() if name not in known)
     text = " · ".join(part for part in (values.get("message", ""), more) if part)
     if "traceback" in values:
         text = f"{text}\n{values['traceback']}".strip()
@@ -358,9 +358,9 @@ def _shown(values: dict[str, str]) -> LogLine | None:
 
 
 def _lines_backwards(path: Path, mark: bytes) -> Iterator[bytes]:
-    """The lines of a log, the last one first, then those of the files it was rotated to.
+    """Yield the lines of a log and its rotated files, newest first.
 
-    Of a block without the mark, as most are, only its first line, which tells its time.
+    Of a block without the mark, only the first complete line is returned, for its time.
     """
     for name in (path, *(Path(f"{path}.{number}") for number in range(1, N_FILES + 1))):
         with contextlib.suppress(OSError), open(name, "rb") as file:
@@ -377,12 +377,12 @@ def _lines_backwards(path: Path, mark: bytes) -> Iterator[bytes]:
 
 
 def tail(path: Path, since: int = 0) -> str:
-    """The last thing a file says, for a message; empty if it says nothing. Without secrets.
+    """Return the last message of a file without secrets, for an error message; empty if there is none.
 
     Parameters
     ----------
     since
-        bytes at its beginning that do not count, if it has not become shorter.
+        bytes at the start of the file to ignore, unless the file has become shorter.
     """
     try:
         with open(path, "rb") as file:

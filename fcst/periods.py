@@ -1,4 +1,4 @@
-"""Weeks as months and quarters: a week that reaches into two of them is split by days. The same weeks of last year."""
+"""Aggregation of weeks to months and quarters, splitting weeks by days; and the same weeks of last year."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from fcst.records import FloatArray
 
 
 class Period(StrEnum):
-    """What weeks are added up to."""
+    """Period that weeks are aggregated to."""
 
     WEEK = "week"
     MONTH = "month"
@@ -21,16 +21,16 @@ class Period(StrEnum):
 
 @dataclass(frozen=True)
 class Span:
-    """A week, month or quarter, with the weeks that reach into it.
+    """A week, month or quarter.
 
     Parameters
     ----------
     name
-        as addresses and files have it: `2026-11-28` (the week's last day), `2026-11`, `2026-Q4`.
+        name in URLs and files: `2026-11-28` (last day of the week), `2026-11`, `2026-Q4`.
     first, last
         its first and last day.
     n_days
-        of its days, how many the weeks cover.
+        number of its days that the weeks cover.
     """
 
     name: str
@@ -46,14 +46,14 @@ class Span:
 
 @dataclass(frozen=True)
 class Split:
-    """Weeks by spans.
+    """Division of weeks into spans.
 
     Parameters
     ----------
     week_ends
-        the last day of each of the W weeks.
+        last days of the W weeks.
     shares
-        (S, W) which part of each week lies in which span; each week's parts add up to 1.
+        (S, W) fraction of each week in each span; fractions of a week sum to 1.
     """
 
     week_ends: tuple[date, ...]
@@ -66,23 +66,22 @@ class Split:
         return tuple(span.last for span in self.spans) == self.week_ends
 
     def add_up(self, weekly: FloatArray) -> FloatArray:
-        """(S,) units by span of (W,) units by week; NaN where a week that reaches into the span is not known."""
+        """(S,) units by span from (W,) units by week; NaN if a week of the span is unknown."""
         return np.array([float(np.sum(weekly[part > 0] * part[part > 0])) for part in self.shares])
 
     def weeks_for(self, weekly: FloatArray, wanted: Sequence[float | None]) -> list[float | None]:
-        """(W,) units by week with which the spans add up to the units wanted; None where no wanted span reaches.
+        """(W,) units by week so that spans sum to the wanted units; None for weeks outside the wanted spans.
 
-        Each week changes in proportion to its units and to its part in the span; the weeks of a span without units
-        change evenly. So a span that is not wanted changes only by the weeks that it shares with one that is. Where
-        weeks without units are not enough, those that are shared have less too. Spans that share a week may not have
-        such weeks: then they add up to what is nearest.
+        Each week changes in proportion to its units and to its fraction in the span. The weeks of a span without units
+        change equally. A span without a wanted value changes only through weeks shared with one that has a value.
+        Units do not become negative. If spans that share weeks cannot reach their values, the nearest solution is used.
 
         Parameters
         ----------
         weekly
-            (W,) units by week now.
+            (W,) current units by week.
         wanted
-            (S,) units by span; None leaves a span as it is.
+            (S,) units by span; None does not change a span.
         """
         now = self.add_up(weekly)
         places = [place for place, target in enumerate(wanted) if target is not None]
@@ -102,7 +101,7 @@ class Split:
 
 
 def split_weeks(week_ends: Sequence[date], period: Period) -> Split:
-    """The spans that some weeks, each by its last day, reach into, in order."""
+    """Divide weeks, given by their last days, into spans of a period, in order."""
     days: dict[str, tuple[date, date]] = {}
     counts: dict[tuple[str, int], int] = {}
     for number, end in enumerate(week_ends):
@@ -137,12 +136,12 @@ def _next_month(first: date) -> date:
 
 
 def same_weeks_last_year(units: FloatArray, h: int) -> FloatArray:
-    """(h,) units of the weeks 52 weeks before the next h, of the last known year; NaN where they are not known.
+    """(h,) units 52 weeks before each of the next h weeks; NaN where unknown.
 
     Parameters
     ----------
     units
-        (T,) by week, until the last known week.
+        (T,) by week, up to the last known week.
     """
     last_year = np.concatenate([np.full(SEASON_LENGTH, np.nan), units])[-SEASON_LENGTH:]
-    return np.resize(last_year, h)  # repeats it where h is more than a year
+    return np.resize(last_year, h)  # repeats the year if h is longer

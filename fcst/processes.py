@@ -1,10 +1,10 @@
-"""Processes of this machine, known by their number and by when they began: numbers come again."""
+"""Start times of local processes, which identify a process together with its pid, because pids are reused."""
 
 from pathlib import Path
 
 
 def start_of(pid: int) -> int | None:
-    """Clock ticks from the boot of this machine to the begin of a process; None if it is not there, or a zombie."""
+    """Return the start time of a process in clock ticks since boot; None if it does not exist or is a zombie."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:

@@ -1,6 +1,6 @@
-"""The quality report of a dataset as records: what was read, what the rules of a week did, what the weeks look like.
+"""Records of a dataset's quality report: files and rows read, effects of the weekly rules, statistics of the weeks.
 
-It is stored as JSON. A report that an older version of fcst stored lacks some keys: their fields have defaults.
+Reports are stored as JSON. Reports of older versions of fcst lack some keys; their fields have defaults.
 """
 
 from collections.abc import Mapping
@@ -11,27 +11,27 @@ from types import NoneType, UnionType
 from typing import Any, Self, get_args, get_origin, get_type_hints
 
 VERSION = 2
-"""Of the reports that are written now."""
+"""Version of newly written reports."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class FileRead:
-    """A file of sales, and how it was taken.
+    """A sales file, and how it was read.
 
     Parameters
     ----------
     encoding, delimiter
-        of a text file, else None.
+        of a text file, otherwise None.
     mapping
-        role -> its columns; only roles that have some.
+        role -> its columns; without roles that have none.
     is_day_first_assumed
-        the values that were looked at would also be dates with the month first.
+        whether the sampled values are also valid dates with the month first.
     why
-        role -> why its columns were taken for it; also of 'dates' and 'numbers', how these are written.
+        role -> reason why its columns were chosen; also for 'dates' and 'numbers', the recognised formats.
     remarks
-        what people should know of the reading before they use the numbers, a sentence each.
+        notes for the user about the reading, a sentence each.
     periods
-        (column, day) of the first and the last column of a file with a column for each day or week, else empty.
+        (column, day) of the first and last column of a file with one column per day or week, otherwise empty.
     """
 
     name: str
@@ -51,7 +51,7 @@ class FileRead:
 
 @dataclass(frozen=True)
 class BadRow:
-    """A row that cannot be read, and why; `column` is empty where the line as a whole is meant."""
+    """A row that cannot be read, with the reason; `column` is empty if the whole line is invalid."""
 
     file: str
     line: int
@@ -62,7 +62,7 @@ class BadRow:
 
 @dataclass(frozen=True)
 class BadRowKind:
-    """Rows that cannot be read for one reason: how many, and the first of them."""
+    """Number of rows that cannot be read for the same reason, and the first of them."""
 
     n: int
     first: BadRow
@@ -70,14 +70,14 @@ class BadRowKind:
 
 @dataclass(frozen=True)
 class BadRowCount:
-    """How many rows cannot be read, and the first of them in the order of files and lines.
+    """Number of rows that cannot be read, and the first of them by file and line.
 
     Parameters
     ----------
     is_at_least
-        more lines were refused than are kept, so there may be more than `n`.
+        whether `n` is a lower bound, because not all refused lines were kept.
     kinds
-        the same by column and reason, the most frequent first.
+        counts by column and reason, most frequent first.
     """
 
     n: int = 0
@@ -88,18 +88,18 @@ class BadRowCount:
 
 @dataclass(frozen=True)
 class Duplicates:
-    """Rows that say the same thing twice.
+    """Duplicate rows.
 
     Parameters
     ----------
     key
-        what makes a row a duplicate, in words.
+        description of what makes a row a duplicate.
     n, n_dropped
-        rows beyond the first of each, and how many of them do not count.
+        number of rows after the first of each key, and how many of them were dropped.
     n_differing
-        of those dropped, rows with other units than the one kept; None where none was looked at.
+        dropped rows with other units than the kept row; None if not checked.
     n_repeated
-        identical lines within one file, which stay; None for daily sales.
+        identical lines within one file, which are kept; None for daily sales.
     """
 
     key: str = ""
@@ -111,7 +111,7 @@ class Duplicates:
 
 @dataclass(frozen=True)
 class CancelledOrders:
-    """Rows of orders that were cancelled or refunded: which values of which column say so, how many, their units."""
+    """Rows of cancelled or refunded orders: the column and its values that mark them, number of rows, and units."""
 
     column: str = ""
     values: tuple[str, ...] = ()
@@ -122,7 +122,7 @@ class CancelledOrders:
 
 @dataclass(frozen=True)
 class DroppedRows:
-    """Rows that were not kept, each counted for the first reason that applies."""
+    """Numbers of dropped rows by reason; a row counts for the first reason that applies."""
 
     bad: int = 0
     sifted: int = 0
@@ -138,7 +138,7 @@ class DroppedRows:
 
 @dataclass(frozen=True)
 class UnitSums:
-    """Units of all rows, of returns (negative), of promotions, and of the partial weeks that were dropped."""
+    """Units of all rows, of returns (negative), of promotions, and of the dropped partial weeks."""
 
     units_read: float = 0.0
     returned_units: float = 0.0
@@ -149,7 +149,7 @@ class UnitSums:
 
 @dataclass(frozen=True)
 class PromoYear:
-    """Units sold on promotion in a year, and their share of all units; None in a year without sales."""
+    """Promotional units of a year, and their share of all units; None in a year without sales."""
 
     share: float | None
     units: float
@@ -157,7 +157,7 @@ class PromoYear:
 
 @dataclass(frozen=True)
 class AffectedItem:
-    """An item that loses units with the promotions: units, share of its units, weeks that become missing."""
+    """An item with promotional units left out: these units, their share, and the weeks that become missing."""
 
     unique_id: str
     units: float
@@ -167,12 +167,12 @@ class AffectedItem:
 
 @dataclass(frozen=True)
 class WeekTotals:
-    """A week that has rows: units without promotions, promotional units, items that sold, rows.
+    """Totals of a week with rows: units without promotions, promotional units, items with sales, rows.
 
     Parameters
     ----------
     is_dropped
-        it is the first or last week, and the data do not cover it.
+        whether it is the first or last week and only partly covered by the data.
     """
 
     wk_end_dt: date
@@ -185,7 +185,7 @@ class WeekTotals:
 
 @dataclass(frozen=True)
 class Gap:
-    """Weeks on end without a sale of an item, between two with one."""
+    """Consecutive weeks without a sale of an item, between two weeks with sales."""
 
     unique_id: str
     n_weeks: int
@@ -195,16 +195,16 @@ class Gap:
 
 @dataclass(frozen=True)
 class Gaps:
-    """Weeks without a sale inside an item's life, and weeks in which nothing was sold at all.
+    """Gaps: weeks without a sale between an item's first and last sale, and weeks without any sale.
 
     Parameters
     ----------
     n_item_weeks, n_items
-        how many such weeks there are, and of how many items.
+        number of gap weeks over all items, and number of items with gaps.
     longest
-        weeks of the longest gap.
+        length of the longest gap in weeks.
     empty_weeks
-        the first of `n_empty_weeks`.
+        the first of the `n_empty_weeks` weeks without any sale.
     """
 
     n_item_weeks: int = 0
@@ -217,7 +217,7 @@ class Gaps:
 
 @dataclass(frozen=True)
 class ListedItem:
-    """An item in a list of new or ended ones; without a sale in a whole week it has no last sale."""
+    """A new or ended item; without a sale in a complete week it has no last sale."""
 
     unique_id: str
     first_wk_end_dt: date
@@ -227,7 +227,7 @@ class ListedItem:
 
 @dataclass(frozen=True)
 class ItemList:
-    """How many items there are of a kind, and the first of them."""
+    """Number of items of a kind, and the first of them."""
 
     n: int = 0
     first: tuple[ListedItem, ...] = ()
@@ -235,7 +235,7 @@ class ItemList:
 
 @dataclass(frozen=True)
 class OutlierWeek:
-    """A week of an item whose units lie beyond the item's fence, in units."""
+    """An outlier week: units beyond the item's fence (in units)."""
 
     unique_id: str
     wk_end_dt: date
@@ -245,7 +245,7 @@ class OutlierWeek:
 
 @dataclass(frozen=True)
 class Outliers:
-    """How many weeks of how many items are outliers, and the largest of them."""
+    """Numbers of outlier weeks and of items with them, and the largest outliers."""
 
     n: int = 0
     n_items: int = 0
@@ -254,12 +254,12 @@ class Outliers:
 
 @dataclass(frozen=True)
 class Coverage:
-    """In how many of the weeks items have a sale: bands of items in the order of sales, by periods of weeks.
+    """Share of weeks with a sale, by bands of items in order of sales and by periods of weeks.
 
     Parameters
     ----------
     first_ranks
-        the sales rank at which each band begins.
+        first sales rank of each band.
     shares
         (bands, periods) fractions.
     """
@@ -272,21 +272,21 @@ class Coverage:
 
 @dataclass(frozen=True, kw_only=True)
 class ReadingReport:
-    """Which files were read, and which rows cannot be: all there is to report of an ingest that is refused.
+    """Report of the files read and of rows that cannot be read; a refused ingest has only this report.
 
     Parameters
     ----------
     source
-        the names of the first files.
+        names of the first files.
     n_sifted
-        rows that do not pass the row filter.
+        rows that do not match the row filter.
     totals, n_totals
-        keys that say that they are sums of others, such as Total, and how many rows they have; none of them counts.
+        keys of rows that are totals, such as Total, and number of these rows; they are ignored.
     no_records, n_no_records
-        lines that are no records, the first of each kind, and how many: empty ones, repeated headers, headings and
+        the first lines of each kind that are not records, and their number: empty lines, repeated headers, headings,
         footers, lines of dashes, sums without a date.
     n_odd_dates
-        rows that were left out, for their dates lie far from all others.
+        rows left out because their dates are far from all others.
     """
 
     source: str
@@ -303,7 +303,7 @@ class ReadingReport:
     bad_rows: BadRowCount = BadRowCount()
 
     def to_json(self) -> dict[str, Any]:
-        """Plain data, dates as ISO text."""
+        """Return plain data for JSON, with dates as ISO text."""
         value: dict[str, Any] = _plain(asdict(self))
         return value
 
@@ -320,27 +320,27 @@ class ReportCounts(ReadingReport):
     Parameters
     ----------
     version
-        1 has few counts and no lists, 2 all of them.
+        1 has few counts and no lists; 2 is complete.
     content
-        equal where two datasets hold the same weeks.
+        hash of the weeks; equal for datasets with the same weeks.
     columns
-        the header of the first file.
+        header of the first file.
     is_weekly, is_lines
-        the data are weekly already; rows are lines of receipts.
+        the data are already weekly; rows are lines of receipts.
     first_day, last_day
-        of all rows; first_wk_end_dt and last_wk_end_dt, of the whole weeks.
+        of all rows; first_wk_end_dt and last_wk_end_dt are of the complete weeks.
     n_flag_missing, n_flag_unknown
-        rows whose promotion flag is missing, or of unknown meaning; `unknown_flags` counts rows by such a flag.
+        rows with a missing or unknown promotion flag; `unknown_flags` counts rows by unknown flag.
     n_items_read, n_items
-        items in the files, and those that sold in a whole week.
+        items in the files, and items with sales in a complete week.
     n_weeks_emptied, n_weeks_zero, n_item_weeks
-        weeks of items: missing, without a sale, all.
+        item-weeks that are missing, without a sale, and in total.
     promo_by_year, promo_share_by_year
-        year -> what was sold on promotion, and its share of the units.
+        year -> promotional units, and their share of all units.
     history
-        'at least so many weeks' -> items.
+        minimum weeks of history -> number of items.
     same_as_version
-        the version before, where this one holds the same weeks.
+        the previous version, if both have the same weeks.
     """
 
     version: int = VERSION
@@ -379,22 +379,22 @@ class ReportCounts(ReadingReport):
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Self:
-        """A stored report; one without a version is of version 1 if it does not list its files."""
+        """Load a stored report. Without a version it is version 2 if it lists files, otherwise version 1."""
         return super().from_json({"version": 2 if "files" in value else 1, **value})
 
 
 @dataclass(frozen=True, kw_only=True)
 class QualityReport(ReportCounts):
-    """The whole quality report of a dataset.
+    """The full quality report of a dataset.
 
     Parameters
     ----------
     weeks
-        every week that has rows, those that were dropped too.
+        all weeks with rows, including dropped ones.
     flags_missing_by_month
-        month, as in 2020-01 -> rows whose promotion flag is missing or unknown.
+        month, such as 2020-01 -> rows with a missing or unknown promotion flag.
     coverage
-        None in a report of version 1.
+        None in reports of version 1.
     """
 
     weeks: tuple[WeekTotals, ...] = ()
@@ -408,7 +408,7 @@ class QualityReport(ReportCounts):
 
 
 def _plain(value: Any) -> Any:
-    """What JSON can hold of the fields of a record."""
+    """Convert the fields of a record to JSON types."""
     if isinstance(value, dict):
         return {key: _plain(part) for key, part in value.items()}
     if isinstance(value, (list, tuple)):
@@ -417,7 +417,7 @@ def _plain(value: Any) -> Any:
 
 
 def _record(kind: Any, value: Any) -> Any:
-    """What JSON holds, as the type of a field says: a record, a tuple, a mapping, a date, or as it is."""
+    """Convert a JSON value to the type of a field: a record, a tuple, a mapping, a date, or unchanged."""
     if isinstance(kind, type) and is_dataclass(kind):
         types = {name: part for name, part in _types(kind).items() if name in value}
         return kind(**{name: _record(part, value[name]) for name, part in types.items()})

@@ -1,4 +1,4 @@
-"""What one row is, as a record with names: items, series, forecasts, backtests."""
+"""Records of items, series, forecasts, backtests and groups."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,11 +20,11 @@ class Item:
     Parameters
     ----------
     sales_rank
-        its place by units sold, from 1.
+        rank by units sold, from 1.
     n_weeks, n_missing
-        the weeks of its life up to the dataset's last week, and how many of them are missing.
+        weeks of its life up to the dataset's last week, and how many of them are missing.
     price
-        what all its units were sold for, divided by them, in the money of the file; None where no column says so.
+        mean price: value sold ÷ units, in the currency of the file; None if no column has values.
     life
         `new`, `ended` or empty.
     """
@@ -52,28 +52,28 @@ class Item:
 
 @dataclass(frozen=True)
 class RunItem:
-    """An item of a run, with what one model forecasts of it.
+    """An item of a run, with the forecast of one model.
 
     Parameters
     ----------
     has_sales
-        it is no item that only its lifecycle names.
+        False for an item known from its lifecycle only.
     recent_weeks
-        the units of the last year's weeks; None is a missing week.
+        units of the last year's weeks; None is a missing week.
     recent, forecast, final
-        units of the last and the next h weeks; `final` is the forecast as it was adjusted.
+        units of the last h weeks, the forecast of the next h weeks, and the same with adjustments.
     last_year
-        units of the same weeks as the next h, a year before; None where one of them is not known.
+        units of the weeks 52 weeks before the next h; None if one of them is unknown.
     change
-        of the final plan to last year, a fraction.
+        relative change of the final plan from last year, a fraction.
     wape, bias
         fractions, None where undefined.
     reasons
         why it needs attention, `AttentionReason`.
     at_stake
-        units of the next h weeks that the plan may be wrong by, for these reasons.
+        units of the next h weeks by which the plan may be wrong, for these reasons.
     abc, xyz
-        its classes by what it sold and by how well it is forecast.
+        classes by sales and by accuracy.
     """
 
     unique_id: str
@@ -112,16 +112,16 @@ class RunItem:
 
 @dataclass(frozen=True)
 class ForecastWeek:
-    """One week of what a model forecasts of an item, in units.
+    """One week of a model's forecast of an item, in units.
 
     Parameters
     ----------
     lo, hi
         level in percent, as text -> bound.
     adjusted
-        as analysts changed it; else the forecast.
+        the adjusted forecast; without adjustment the forecast.
     baseline, uplift
-        what the forecast is without the effects of drivers, and by what these multiply it; None where none is known.
+        forecast without effects of drivers, and their multiplier; None without drivers.
     """
 
     unique_id: str
@@ -154,7 +154,7 @@ class ForecastBlock:
     lo, hi
         (N, L, H) bounds, in the order of the levels of the run's spec.
     is_fallback
-        (N,) whether a simpler model than the one asked for computed it.
+        (N,) whether a fallback computed it.
     """
 
     forecast: FloatArray
@@ -165,12 +165,12 @@ class ForecastBlock:
 
 @dataclass(frozen=True)
 class BacktestBlock:
-    """What one model forecasts after earlier cutoffs of some items of a run, all windows of an item together.
+    """Backtest forecasts of one model for some items of a run; rows of an item are adjacent.
 
     Parameters
     ----------
     item
-        (R,) a number for each row's item, ascending.
+        (R,) number of the row's item, ascending.
     cutoff
         (R,) datetime64[D].
     actual, forecast
@@ -185,16 +185,16 @@ class BacktestBlock:
 
 @dataclass(frozen=True)
 class Histogram:
-    """How many items have which error, in bins of one width.
+    """Histogram of the errors of items, with bins of equal width.
 
     Parameters
     ----------
     first, width
-        where the first bin begins, and how wide each is: fractions.
+        start of the first bin, and width of each: fractions.
     counts
-        items of each bin.
+        number of items by bin.
     n_beyond
-        items beyond the last bin.
+        number of items beyond the last bin.
     """
 
     first: float
@@ -209,12 +209,12 @@ class Histogram:
 
 @dataclass(frozen=True)
 class ItemCounts:
-    """How many items there are, and what they sold.
+    """Number of items, and their total units.
 
     Parameters
     ----------
     alike
-        (weeks of history, demand class, how many items have both).
+        (weeks of history, demand class, number of items with both).
     """
 
     n_items: int
@@ -222,7 +222,7 @@ class ItemCounts:
     alike: tuple[tuple[int, str | None, int], ...]
 
     def n_shorter_than(self, n_weeks: int) -> int:
-        """How many have a history of fewer weeks."""
+        """Number of items with fewer weeks of history."""
         return sum(n for weeks, _, n in self.alike if weeks < n_weeks)
 
 
@@ -235,7 +235,7 @@ class SalesRecord:
     unit_sales
         (T,) units by week; NaN is a missing week.
     attributes
-        name -> value, such as its family; those it has.
+        name -> value, such as its family; without missing ones.
     """
 
     unique_id: str
@@ -245,7 +245,7 @@ class SalesRecord:
 
 @dataclass(frozen=True)
 class LearnedRecord:
-    """What a run has learnt from the weeks up to a cutoff: what people read of it, and what batches load."""
+    """What a run learned across items at a cutoff: a summary for users, and the content that batches load."""
 
     summary: Mapping[str, Any]
     content: bytes
@@ -262,22 +262,24 @@ class SalesWeek:
 
 @dataclass(frozen=True)
 class ForecastRecord:
-    """What a model forecasts of one item in a run.
+    """A model's forecast of one item in a run.
 
     Parameters
     ----------
     first_wk_end_dt
-        the last day of the first week that is forecast.
+        last day of the first forecast week.
     forecast
         (H,) units by week, not negative.
     lo, hi
         (L, H) bounds, in the order of the levels of the run's spec.
+    is_fallback
+        whether a fallback computed it.
     made_by
-        what computed it; is_fallback, whether that is a simpler model than the one asked for.
+        description of the models that computed it.
     heaviest
-        the model that has the largest weight in it.
+        model with the largest weight.
     baseline, uplift
-        (H,) units without the effects of drivers, and by what these multiply them; None where no driver is known.
+        (H,) units without effects of drivers, and their multipliers; None without drivers.
     """
 
     model: str
@@ -294,7 +296,7 @@ class ForecastRecord:
 
 @dataclass(frozen=True)
 class BacktestRecord:
-    """What a model forecasts after an earlier cutoff, from what was known then, with the actuals and its accuracy.
+    """A model's forecast after an earlier cutoff, from the history at that cutoff, with actuals and accuracy.
 
     Parameters
     ----------
@@ -303,7 +305,7 @@ class BacktestRecord:
     forecast, lo, hi
         as in ForecastRecord.
     sums
-        over the known weeks, in units: abs_error, error, sq_error, actual, pinball.
+        abs_error, error, sq_error, actual, pinball: sums over the known weeks, in units.
     scores
         wape, bias, smape, mase, rmsse, scaled_crps; NaN is undefined.
     coverage, mean_width, msis
@@ -328,12 +330,12 @@ class BacktestRecord:
 
 @dataclass(frozen=True)
 class GroupSums:
-    """Items of a run with the same value of an attribute, added up over the horizon; units.
+    """Sums over the horizon of a run's items with the same value of an attribute; units.
 
     Parameters
     ----------
     down, up, squares_down, squares_up
-        (L,) by level, over the items: sums of the distances of their bounds from their forecasts, and of these squared.
+        (L,) by level: sums over the items of the distances of their bounds from the forecasts, and of their squares.
     """
 
     value: str | None
@@ -356,21 +358,21 @@ class GroupSums:
 
 @dataclass(frozen=True)
 class Group:
-    """Items of a run with the same value of an attribute, added up over the horizon of h weeks.
+    """A group: a run's items with the same value of an attribute, summed over the horizon of h weeks.
 
     Parameters
     ----------
     value
-        None: they have none, or are all items together.
+        value of the attribute; None for items without a value, or for all items.
     n_items
-        also those without a forecast.
+        number of items, including those without a forecast.
     sold, last_year
-        units of the last h weeks of the dataset, and of the weeks 52 weeks before those that are forecast, without
-        missing weeks; None where none of the items has such a week, or h is more than 52.
+        units of the last h weeks of the dataset, and of the weeks 52 weeks before the forecast weeks, without missing
+        weeks; None if no item has such a week, or h is more than 52.
     forecast, final
-        units that the model forecasts, and with what people changed; None where no item has a forecast.
+        forecast units, and the same with adjustments; None if no item has a forecast.
     lo, hi
-        level in percent, as text -> bound of the forecast; empty where bounds were not asked for.
+        level in percent, as text -> bound of the forecast; empty if bounds were not requested.
     wape, bias
         fractions, over the backtests of the items; None where undefined.
     """
@@ -389,16 +391,16 @@ class Group:
 
 @dataclass(frozen=True)
 class LostSales:
-    """Weeks of an item's history without stock, and what would have sold in them.
+    """Weeks out of stock in an item's history, and the estimated lost sales.
 
     Parameters
     ----------
     n_weeks
-        weeks out of stock, by a driver or because the run takes them as such: they are missing, not zero.
+        weeks out of stock, from a driver, or suspected if the run skips suspected stock-outs; they count as missing.
     units
-        about how many units more would have sold in them.
+        estimated units lost in them.
     n_suspected
-        weeks without a sale that look like stock-outs, whether the run takes them as such or as zero demand.
+        weeks without a sale that look like stock-outs, skipped by the run or not.
     """
 
     n_weeks: int
@@ -408,16 +410,16 @@ class LostSales:
 
 @dataclass(frozen=True)
 class Signals:
-    """What in the history of an item needs a planner's attention.
+    """Findings in the history of an item that need a planner's attention.
 
     Parameters
     ----------
     level_shift
-        by how many units a week the level of the last weeks differs from the one expected; None where it does not.
+        shift of the recent level from the expected one in units per week; None if not significant.
     recent_stockouts
         weeks of the last quarter that look like stock-outs.
     capped_units
-        units of huge weeks of the last year that the models do not see.
+        units of the last year cut off by capping extreme weeks.
     """
 
     level_shift: float | None
@@ -427,16 +429,16 @@ class Signals:
 
 @dataclass(frozen=True)
 class ItemResult:
-    """How one item of a run ended.
+    """Result of one item of a run.
 
     Parameters
     ----------
     reason
-        why it failed, or what should be known of its forecast.
+        why it failed, or notes on its forecast.
     provenance
-        where its forecasts come from, as plain data.
+        how its forecasts were made, as plain data.
     lost, signals
-        None where it failed.
+        None if it failed.
     """
 
     unique_id: str

@@ -1,4 +1,4 @@
-"""Who acts, and what they may do."""
+"""Actors, scopes, roles, and the rules that assign roles to users who sign in."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
@@ -8,14 +8,14 @@ from fnmatch import fnmatchcase
 
 
 class Scope(StrEnum):
-    """What somebody may do; each has those above it."""
+    """Permissions of an actor; each scope includes the previous ones."""
 
     READ = "read"
-    """Look at everything."""
+    """View everything."""
     RUN = "run"
-    """And load sales, run forecasts, stop them, change them."""
+    """Load sales; submit, cancel and change runs."""
     ADMIN = "admin"
-    """And delete."""
+    """Delete."""
 
     def includes(self, other: "Scope") -> bool:
         order = list(Scope)
@@ -23,23 +23,23 @@ class Scope(StrEnum):
 
 
 ROLES = {"viewer": Scope.READ, "analyst": Scope.RUN, "admin": Scope.ADMIN}
-"""What people are called who may do it."""
+"""Role of a user -> its scope."""
 
 
 @dataclass(frozen=True)
 class Actor:
-    """Somebody who acts.
+    """A user or program that acts.
 
     Parameters
     ----------
     name
-        by which others know them.
+        display name.
     scope
-        None: they may not even look.
+        None: no access.
     is_known
-        they have signed in or shown a token; else it is whoever sits at this machine.
+        whether they have signed in or used a token; otherwise it is the local user of this machine.
     key
-        by which they differ from others of the same name; empty where the name does.
+        distinguishes actors with the same name; empty if the name is unique.
     """
 
     name: str
@@ -49,7 +49,7 @@ class Actor:
 
     @property
     def own_key(self) -> str:
-        """What is counted and kept for this one alone, and not for others of the same name, goes by it."""
+        """Key for limits and data of this actor only, not of others with the same name."""
         return self.key or f"name:{self.name}"
 
     def may(self, scope: Scope) -> bool:
@@ -62,16 +62,16 @@ class Actor:
 
 @dataclass(frozen=True)
 class SignIn:
-    """One sign-in of a person with the identity provider.
+    """One sign-in of a user with the identity provider.
 
     Parameters
     ----------
     key
-        a hash by which it is known, other than each other sign-in of the same person.
+        hash that is unique to this sign-in.
     at
-        when it was, by the clock of the server that signed its cookie, in whole seconds.
+        time by the clock of the server that signed its cookie, in whole seconds.
     claims
-        what the identity provider told of them.
+        claims of the identity provider.
     """
 
     key: bytes
@@ -80,28 +80,28 @@ class SignIn:
 
     @property
     def names(self) -> list[str]:
-        """All names by which an administrator may call them, in small letters."""
+        """All names by which an administrator may refer to the user, in lower case."""
         found = (self.claims.get(name) for name in ("email", "preferred_username", "sub"))
         return sorted({str(name).lower() for name in found if name} | {name_of(self.claims).lower()})
 
 
 @dataclass(frozen=True)
 class RoleRules:
-    """Which role people have who sign in.
+    """Rules that assign roles to users who sign in.
 
     Parameters
     ----------
     patterns
-        role -> values that give it, such as `ann@shop.example` or `*@shop.example`, in capitals or not.
+        role -> patterns of users with this role, such as `ann@shop.example` or `*@shop.example`, ignoring case.
     claim
-        of what the identity provider tells of them, the one whose values are looked at.
+        the claim that is matched.
     """
 
     patterns: Mapping[str, Collection[str]]
     claim: str = "email"
 
     def scope_of(self, claims: Mapping[str, object]) -> Scope | None:
-        """The most that one of their values gives; None for nothing."""
+        """Return the highest scope that any value of the claim matches; None without a match."""
         found = claims.get(self.claim)
         if self.claim == "email" and not _is_verified(claims):
             return None
@@ -114,9 +114,9 @@ class RoleRules:
 
 
 def name_of(claims: Mapping[str, object]) -> str:
-    """By which somebody is known who has signed in; only by their number where their address may be another's.
+    """Return the name of a user who has signed in; the subject identifier if the e-mail is not verified.
 
-    No name has a space: those of programs do.
+    The name has no spaces, unlike names of programs.
     """
     names = ("email", "preferred_username", "sub") if _is_verified(claims) else ("sub",)
     name = next(filter(None, map(claims.get, names)), "somebody")
@@ -124,5 +124,5 @@ def name_of(claims: Mapping[str, object]) -> str:
 
 
 def _is_verified(claims: Mapping[str, object]) -> bool:
-    """Whether the address is theirs: where the provider says that it does not know, anybody may claim it."""
+    """Whether the e-mail address is verified; an unverified one may belong to another person."""
     return str(claims.get("email_verified", True)).lower() != "false"

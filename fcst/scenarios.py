@@ -1,4 +1,4 @@
-"""Scenarios of a run: what its forecasts would be if drivers were otherwise in some of the weeks ahead."""
+"""Scenarios of a run: its forecasts under changed drivers in future weeks."""
 
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -12,9 +12,9 @@ class ChangeHow(StrEnum):
     """How a driver is changed."""
 
     TO = "to"
-    """To a value: a share from 0 to 1, a price, or a number."""
+    """Set to a value: a share from 0 to 1, a price, or a number."""
     PERCENT = "percent"
-    """By a percentage of what is planned or, where nothing is, of the last known value."""
+    """Change by a percentage of the planned value, or of the last known value if none is planned."""
 
 
 CHANGED_BY: dict[DriverKind, tuple[ChangeHow, ...]] = {
@@ -24,19 +24,19 @@ CHANGED_BY: dict[DriverKind, tuple[ChangeHow, ...]] = {
     DriverKind.OPEN: (ChangeHow.TO,),
     DriverKind.NUMBER: (ChangeHow.PERCENT, ChangeHow.TO),
 }
-"""How drivers can be changed, by kind. Items are always expected to be in stock ahead."""
+"""Allowed changes of drivers, by kind. Stock cannot be changed: items are assumed to be in stock."""
 
 
 @dataclass(frozen=True)
 class DriverChange:
-    """What a driver is to be in some weeks ahead.
+    """A change of a driver in some future weeks.
 
     Parameters
     ----------
     first, last
-        the last days of the first and the last of these weeks.
+        last days of the first and the last changed week.
     value
-        as `how` says.
+        meaning depends on `how`.
     """
 
     driver: str
@@ -53,10 +53,10 @@ class ChangeableDriver:
     Parameters
     ----------
     percent
-        by how many percent it changes sales, at `drivers.SHOWN_AT`; None of one that was never otherwise in the past,
-        as open days that always were the same.
+        effect on sales in percent, at `drivers.SHOWN_AT`; None for a driver that never varied in the history, such as
+        constant open days.
     lowest, highest
-        the range of its regressor in the past; beyond it the effect does not grow.
+        range of its regressor in the history; beyond it the effect does not grow.
     """
 
     name: str
@@ -68,12 +68,12 @@ class ChangeableDriver:
 
 @dataclass(frozen=True)
 class ScenarioChange:
-    """A change of a scenario, as it was made.
+    """A saved change of a scenario.
 
     Parameters
     ----------
     scope, n_items
-        the items that it is for: in words, and how many.
+        description of the items it applies to, and their number.
     """
 
     change_id: int
@@ -91,7 +91,7 @@ class Scenario:
     Parameters
     ----------
     version
-        counts its changes, also those that were removed.
+        number of changes so far, including removed ones.
     """
 
     scenario_id: int
@@ -105,15 +105,14 @@ class Scenario:
 
 @dataclass(frozen=True, eq=False)
 class ScenarioItem:
-    """What a scenario does to one item.
+    """Effect of a scenario on one item.
 
     Parameters
     ----------
     uplift
-        (H,) by what the baseline of each week is multiplied.
+        (H,) multipliers of the baseline.
     factors
-        (H,) by what the plan of each week is multiplied, that is uplift ÷ that of the run; NaN where the run's is 0 and
-        this one is not.
+        (H,) multipliers of the plan: uplift ÷ uplift of the run; NaN where the run's is 0 and this one is not.
     """
 
     unique_id: str
@@ -123,14 +122,14 @@ class ScenarioItem:
 
 @dataclass(frozen=True)
 class ScenarioUnits:
-    """The units of an item, or of a sum of items, in all weeks ahead.
+    """Units of an item, or of a sum of items, over all future weeks.
 
     Parameters
     ----------
     plan
-        the final plan.
+        of the final plan.
     units
-        the same by scenario, in the order asked.
+        by scenario, in the requested order.
     """
 
     unique_id: str

@@ -1,6 +1,6 @@
-"""Configuration, read in one place: the environment first, then `.streamlit/secrets.toml`, then defaults.
+"""Settings: from environment variables, then `.streamlit/secrets.toml`, then defaults.
 
-This is the only module that touches `os.environ`. README.md has the table of settings; a test keeps both equal.
+Only this module uses `os.environ`. README.md has the table of settings; a test compares both.
 """
 
 import base64
@@ -26,7 +26,7 @@ PROJECT = _CHECKOUT if IS_CHECKOUT else Path(__file__).resolve().parent / "bundl
 DEFAULT_HOME = PROJECT / "data" / "local" if IS_CHECKOUT else platformdirs.user_data_path("fcst", appauthor=False)
 SAMPLE = PROJECT / "data" / "sample"
 LEAST_SECRET = 16  # characters
-MOST_SIGN_IN_HOURS = 30 * 24  # for which a browser keeps the cookie
+MOST_SIGN_IN_HOURS = 30 * 24  # lifetime of the cookie
 SECRETS = (
     PROJECT / ".streamlit" / "secrets.toml"
     if IS_CHECKOUT
@@ -34,11 +34,11 @@ SECRETS = (
 )
 _EXAMPLE = re.compile(r"change.?me|^x+$|^<.*>$|^your\b", re.IGNORECASE)
 
-# name -> (default as shown to people, what it is for)
+# name -> (default as shown to users, description)
 SETTINGS: dict[str, tuple[str, str]] = {
     "DATABASE_URL": (
         "(embedded server)",
-        "the Postgres to use, as a libpq URL; without it one is started here",
+        "libpq URL of the Postgres database; without it fcst starts an embedded server",
     ),
     "FCST_HOME": (
         "`data/local` in a checkout, else the user's data folder",
@@ -49,45 +49,45 @@ SETTINGS: dict[str, tuple[str, str]] = {
         "auto",
         "`external`: never start a supervisor; the operator runs `python -m fcst worker`",
     ),
-    "FCST_IDLE_EXIT_S": ("120", "seconds without work after which a supervisor ends"),
+    "FCST_IDLE_EXIT_S": ("120", "seconds without work after which a supervisor stops"),
     "FCST_LEASE_S": (
         "20",
-        "seconds without a heartbeat after which a supervisor's batches are given to another",
+        "seconds without a heartbeat after which another supervisor takes over the batches",
     ),
-    "FCST_GRACE_S": ("20", "seconds that running batches get to finish when a supervisor is told to end"),
-    "FCST_ITEM_LIMIT_S": ("300", "seconds after which an item that is still being computed is given up as failed"),
+    "FCST_GRACE_S": ("20", "seconds for running batches to finish when a supervisor is stopped"),
+    "FCST_ITEM_LIMIT_S": ("300", "maximum seconds to compute an item; after that the item fails"),
     "FCST_PROCESS_MEMORY": (
         "4GB",
-        "memory of a worker process beyond which the item it computes is given up as failed",
+        "maximum memory of a worker process; beyond it the current item fails",
     ),
     "FCST_DASK_SCHEDULER": (
         "(none)",
-        "a Dask scheduler such as `tcp://host:8786`, whose workers run the batches in place of local processes",
+        "a Dask scheduler such as `tcp://host:8786`; its workers run the batches instead of local processes",
     ),
-    "FCST_INGEST_MEMORY": ("1GB", "memory that reading a file may take; beyond it goes to disk"),
+    "FCST_INGEST_MEMORY": ("1GB", "maximum memory to read a file; the rest goes to disk"),
     "FCST_INGEST_ROOTS": (
         "your home and the project's folder; none with a sign-in or an open address",
         "folders that pages and API may read files from, separated by `:`",
     ),
-    "FCST_UNPACK_LIMIT": ("50GB", "what an archive may unpack to"),
+    "FCST_UNPACK_LIMIT": ("50GB", "maximum unpacked size of an archive"),
     "FCST_OPEN_ADDRESS": (
         "(none)",
-        "the address, such as `0.0.0.0`, at which the server may be reached from elsewhere although nobody signs in",
+        "address, such as `0.0.0.0`, on which the server accepts other machines without sign-in",
     ),
     "FCST_HOSTS": (
         "(none)",
-        "names by which browsers and programs call this server, separated by `,`, such as `fcst.shop.example`",
+        "host names that browsers and programs use for this server, separated by `,`, such as `fcst.shop.example`",
     ),
-    "FCST_SIGN_IN_HOURS": ("12", "hours after which people have to sign in again, at most 720"),
-    "FCST_WEBHOOK_URL": ("(none)", "the address to which the end of a job is posted"),
-    "FCST_WEBHOOK_SECRET": ("(none)", "with which the notification is signed: `whsec_` and 24 to 64 bytes in base64"),
-    "FCST_API_RATE": ("600/minute", "requests that one caller of the HTTP API may make"),
+    "FCST_SIGN_IN_HOURS": ("12", "hours after which users must sign in again, at most 720"),
+    "FCST_WEBHOOK_URL": ("(none)", "URL that receives a notification when a run ends"),
+    "FCST_WEBHOOK_SECRET": ("(none)", "key that signs webhook messages: `whsec_` and 24 to 64 bytes in base64"),
+    "FCST_API_RATE": ("600/minute", "maximum requests of one caller of the HTTP API"),
 }
 
 
 @dataclass(frozen=True)
 class Webhook:
-    """Where the ends of jobs are posted, and the key that signs them."""
+    """URL of the webhook for ended runs, and the key that signs its messages."""
 
     url: str
     key: bytes = field(repr=False)
@@ -118,7 +118,7 @@ class Settings:
 
     @property
     def has_sign_in(self) -> bool:
-        """Whether people sign in and programs show a token; else whoever reaches the server may do everything."""
+        """Whether users must sign in and programs need a token; otherwise everyone with access may do everything."""
         return self.role_rules is not None
 
     @property
@@ -131,17 +131,17 @@ class Settings:
 
     @property
     def is_local(self) -> bool:
-        """Whether only the user of this machine uses the server: no sign-in and no open address."""
+        """Whether only local users can reach the server: no sign-in and no open address."""
         return not self.has_sign_in and self.open_address is None
 
 
 def load_settings() -> Settings:
-    """The settings as they stand now.
+    """Return the current settings.
 
     Raises
     ------
     ConfigError
-        if a value cannot be read, with its name and what was expected.
+        if a value is invalid; the message has its name and the expected format.
     """
     environment = tuple((name, os.environ.get(name, "").strip()) for name in (*SETTINGS, "HOME"))
     try:
@@ -152,7 +152,7 @@ def load_settings() -> Settings:
     return _parse_settings(environment, SECRETS, version)
 
 
-@lru_cache(maxsize=1)  # every transaction asks for them
+@lru_cache(maxsize=1)  # every transaction loads the settings
 def _parse_settings(
     environment: tuple[tuple[str, str], ...], secrets_path: Path, secrets_version: tuple[int, int] | None
 ) -> Settings:
@@ -214,7 +214,7 @@ def _parse_settings(
 
 
 def _size(name: str, text: str) -> tuple[str, int]:
-    """A size as text, and in bytes."""
+    """Parse a size; return it as text and in bytes."""
     match = re.fullmatch(r"(\d+(?:\.\d+)?) ?([KMGT])(i?)B", text, re.IGNORECASE)
     if not match:
         raise ConfigError(f"{name} is {text!r}.", "Set it to a size such as 500MB or 2GB, or unset it.")
@@ -236,7 +236,7 @@ def _webhook(url: str | None, secret: str) -> Webhook | None:
         return None
     found = re.fullmatch(r"https?://[\w.-]+(?::(\d{1,5}))?(/[!-~]*)?", url, re.ASCII)
     if not found or int(found[1] or 443) > 65535:
-        raise ConfigError("FCST_WEBHOOK_URL is no address of the web.", "Set it to https://…, or unset it.")
+        raise ConfigError("FCST_WEBHOOK_URL is not a valid URL.", "Set it to https://…, or unset it.")
     try:
         key = base64.b64decode(secret.removeprefix("whsec_"), validate=True)
     except ValueError:
@@ -244,14 +244,14 @@ def _webhook(url: str | None, secret: str) -> Webhook | None:
     if not (secret.startswith("whsec_") and 24 <= len(key) <= 64):
         raise ConfigError(
             "FCST_WEBHOOK_SECRET is missing, or is not `whsec_` and 24 to 64 bytes in base64.",
-            "Make one: python -c \"import base64, secrets; print('whsec_' + "
+            "Create one: python -c \"import base64, secrets; print('whsec_' + "
             'base64.b64encode(secrets.token_bytes(32)).decode())".',
         )
     return Webhook(url, key)
 
 
 def _rate(text: str) -> tuple[int, str]:
-    """A number, and the span of time it is meant for."""
+    """Parse a rate; return the number and the time unit."""
     match = re.fullmatch(r"([1-9]\d{0,8}) ?/ ?(second|minute|hour)", text)
     if not match:
         raise ConfigError(f"FCST_API_RATE is {text!r}.", "Set it to a rate such as 600/minute, or unset it.")
@@ -259,57 +259,57 @@ def _rate(text: str) -> tuple[int, str]:
 
 
 def _role_rules(secrets: dict[str, object]) -> RoleRules | None:
-    """Who gets which role, where there is a sign-in: an identity provider may let in anybody, we do not."""
+    """Return the role rules if sign-in is configured. Without a role, users of the identity provider have no access."""
     if "auth" not in secrets:
         return None
     roles = secrets.get("roles")
     auth = secrets["auth"]
     if not isinstance(auth, dict):
-        raise ConfigError(f"{SECRETS} has a value auth.", "Make it a section [auth] (README, For teams).")
+        raise ConfigError(f"{SECRETS} has a value auth, not a section.", "Use a section [auth] (README, For teams).")
     if len(str(auth.get("cookie_secret", "x" * LEAST_SECRET))) < LEAST_SECRET:
         raise ConfigError(
             f"{SECRETS} has a cookie_secret of fewer than {LEAST_SECRET} characters.",
-            "Remove the line: fcst then makes a secret and keeps it in FCST_HOME.",
+            "Remove the line: fcst then creates a secret in FCST_HOME.",
         )
     for name in _example_secrets(auth):
         raise ConfigError(
             f"{SECRETS} has a {name} that is an example.",
-            "Remove the line: fcst then makes a secret and keeps it in FCST_HOME."
+            "Remove the line: fcst then creates a secret in FCST_HOME."
             if name == "cookie_secret"
-            else "Write the one that the identity provider gave you.",
+            else "Use the secret from your identity provider.",
         )
     if not isinstance(roles, dict) or not set(roles) & set(ROLES):
         raise ConfigError(
-            f"{SECRETS} has a section [auth], but none [roles]: nobody who signs in could do anything.",
-            'Add [roles] with lists of whom you trust, such as admin = ["ann@shop.example"] and viewer = ["*"].',
+            f"{SECRETS} has a section [auth] but no section [roles], so no user would have access.",
+            'Add [roles] with lists of users, such as admin = ["ann@shop.example"] and viewer = ["*"].',
         )
     for name, values in roles.items():
         is_list = isinstance(values, list) and all(isinstance(value, str) for value in values)
         if not (is_list if name in ROLES else name == "claim" and isinstance(values, str)):
             raise ConfigError(
                 f"{SECRETS} has {name} = {values!r} in [roles].",
-                f"It has lists of texts for {', '.join(ROLES)}, and a claim by name.",
+                f"Use lists of texts for {', '.join(ROLES)}, and a text for claim.",
             )
     return RoleRules({name: tuple(roles[name]) for name in ROLES if name in roles}, roles.get("claim", "email"))
 
 
 _with_sign_in: set[Path] = set()
-"""Files of secrets in which this process has seen a sign-in."""
+"""Secrets files that had a section [auth] when this process read them."""
 
 
 def _refuse_lost_sign_in(role_rules: RoleRules | None, secrets_path: Path) -> None:
-    """Refuse everything once the sign-in is gone: without it, each caller would count as the operator."""
+    """Raise if the section [auth] was removed while the server runs: every caller would get admin rights."""
     if role_rules is not None:
         _with_sign_in.add(secrets_path)
     elif secrets_path in _with_sign_in:
         raise ConfigError(
-            f"The section [auth] has gone from {secrets_path}.",
-            "Put it back; to do without a sign-in, start the server again.",
+            f"The section [auth] was removed from {secrets_path}.",
+            "Restore it. To run without sign-in, restart the server.",
         )
 
 
 def _example_secrets(section: dict[str, object]) -> Iterator[str]:
-    """Names of secrets whose values are examples, which every reader of a README knows."""
+    """Yield names of secrets whose values are examples from documentation."""
     for name, value in section.items():
         if isinstance(value, dict):
             yield from _example_secrets(value)
@@ -322,14 +322,14 @@ def _hosts(text: str) -> tuple[str, ...]:
     for name in names:
         if not re.fullmatch(r"(\*\.)?[a-z0-9_-]+(\.[a-z0-9_-]+)*", name):
             raise ConfigError(
-                f"FCST_HOSTS has {name!r}, which is no name of a host.",
+                f"FCST_HOSTS has {name!r}, which is not a valid host name.",
                 "Set it to names without a port, separated by commas, such as fcst.shop.example or *.shop.example.",
             )
     return names
 
 
 def _host_of_sign_in(auth: dict[str, object]) -> tuple[str, ...]:
-    """The host of redirect_uri, to which the identity provider leads people back."""
+    """Return the host of redirect_uri, the URL to which the identity provider redirects after sign-in."""
     try:
         host = urlsplit(str(auth.get("redirect_uri", ""))).hostname
     except ValueError:
@@ -338,7 +338,7 @@ def _host_of_sign_in(auth: dict[str, object]) -> tuple[str, ...]:
 
 
 def _own_folders(is_local: bool) -> tuple[Path, ...]:
-    """The default of FCST_INGEST_ROOTS. The home of a system account may be `/`, which is not a default."""
+    """Return the default of FCST_INGEST_ROOTS; without the home folder if it is `/`, as for system accounts."""
     if not is_local:
         return ()
     try:
@@ -352,18 +352,14 @@ def _folders(text: str) -> tuple[Path, ...]:
     try:
         return tuple(Path(part).expanduser().resolve() for part in text.split(os.pathsep) if part.strip())
     except RuntimeError as exc:
-        raise ConfigError(
-            f"FCST_INGEST_ROOTS is {text!r}, with the home of a user who is not there.", "Correct it."
-        ) from exc
+        raise ConfigError(f"FCST_INGEST_ROOTS is {text!r}, with the home of an unknown user.", "Correct it.") from exc
 
 
 def _home(text: str | None) -> Path:
     try:
         return Path(text or DEFAULT_HOME).expanduser().resolve()
     except RuntimeError as exc:
-        raise ConfigError(
-            f"FCST_HOME is {text!r}, the home of a user who is not there.", "Set another folder."
-        ) from exc
+        raise ConfigError(f"FCST_HOME is {text!r}, the home of an unknown user.", "Set another folder.") from exc
 
 
 def _read_secrets(path: Path) -> dict[str, object]:
@@ -378,11 +374,14 @@ def _read_secrets(path: Path) -> dict[str, object]:
 
 
 def child_environment() -> dict[str, str]:
-    """The environment of a process started from here, which has the same home from any working folder."""
+    """Return the environment for child processes, with an absolute FCST_HOME."""
     return {**os.environ, "FCST_HOME": str(load_settings().home)}
 
 
 def limit_compute_threads() -> None:
-    """One compute thread per process: the pool's processes are the parallelism. Before numpy is imported."""
+    """Limit numeric libraries to one thread per process, because the pool runs one process per core.
+
+    Call it before numpy is imported.
+    """
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
         os.environ[name] = "1"

@@ -1,4 +1,4 @@
-"""What a user asks for: the frozen description of a run and of an ingest, checked when it is made."""
+"""Specs of runs and ingests: frozen settings, validated on creation."""
 
 import json
 from collections.abc import Mapping as AnyMapping
@@ -17,32 +17,32 @@ MAX_WINDOWS = 12
 
 @dataclass(frozen=True)
 class JobSpec:
-    """How the items of a run are forecast. Which items they are stands in the job's own rows.
+    """Settings of a run. The items of the run are stored separately.
 
     Parameters
     ----------
     models
-        names of the catalogue, at least one, as asked and in that order; `Auto` leaves the choice to the product.
+        names from the catalogue, at least one, in the requested order; `Auto` combines models.
     h
-        weeks ahead, counted from the dataset's last whole week.
+        weeks ahead, counted from the dataset's last complete week.
     level
         interval levels in percent, whole numbers from 1 to 99, ascending; may be empty.
     batch_size
-        items of one batch, the unit that is run and retried.
+        number of items in a batch, the unit that is claimed and retried.
     n_windows
-        windows of 13 weeks at the end of the history on which accuracy is measured; 0: it is not.
+        number of 13-week windows at the end of the history that measure accuracy; 0: accuracy is not measured.
     item_limit_s
-        seconds that computing one item may take; an item that takes longer fails alone.
+        maximum seconds to compute one item; an item that takes longer fails.
     process_memory
-        bytes beyond which a worker process may not grow; the item that makes it do so fails alone.
+        maximum memory of a worker process in bytes; an item that exceeds it fails.
     driver_load
-        the last load of drivers that counts; 0: the run knows no drivers.
+        the last load of drivers that is used; 0: no drivers are used.
     lifecycle
-        the last change of lifecycles that counts; 0: the run knows none.
+        the last change of lifecycles that is used; 0: none is used.
     learns
-        it learns across its items before it forecasts them.
+        learn across the items before forecasting them.
     skips_stockouts
-        weeks that look like stock-outs are taken as missing, not as zero demand.
+        treat weeks that look like stock-outs as missing, not as zero demand.
     """
 
     models: tuple[str, ...] = ("Auto",)
@@ -59,7 +59,7 @@ class JobSpec:
 
     def __post_init__(self) -> None:
         if not self.models:
-            raise InputError("No model was chosen.", "Choose at least one.")
+            raise InputError("No model was selected.", "Select at least one.")
         if len(set(self.models)) < len(self.models):
             raise InputError(f"A model is named twice: {', '.join(self.models)}.", "Name each once.")
         _check_whole("The horizon", self.h, 1, MAX_HORIZON, "weeks")
@@ -74,7 +74,7 @@ class JobSpec:
 
     @classmethod
     def from_json(cls, value: AnyMapping[str, Any]) -> Self:
-        """From what the database has of `to_json`; what an older version did not write has its default."""
+        """Load a stored spec; fields that an older version did not write get their defaults."""
         return cls(**{**value, "models": tuple(value["models"]), "level": tuple(value["level"])})
 
 
@@ -99,14 +99,13 @@ ROLES: dict[str, str] = {
     "driver": "Other driver",
     "until": "Last day",
 }
-"""What a column of a file of sales or drivers may mean -> the words for it. An item's key may be joined of several
-columns; a date may be a year and an ISO week, or a year, a month and a day; several columns may be drivers of a kind,
-or attributes of items under their names. Only files of drivers have a last day: their rows hold from the date on until
-then."""
+"""Role of a column in a sales or driver file -> its label. An item key can be joined from several columns. A date can
+be a year and an ISO week, or a year, a month and a day. Several columns can be drivers of the same kind, or attributes.
+Only driver files have a last day: their rows are valid from the date to the last day."""
 
 REQUIRED_ROLES = ("item", "date", "sales")
 MONEY = ("value", "price")
-"""Roles of columns that hold money; of the two a value says more, for it is what was paid."""
+"""Roles of columns with amounts of money; the value is preferred, because it is what was paid."""
 ATTRIBUTES = ("family", "class", "perishable", "description")
 DRIVER_ROLES: dict[str, DriverKind] = {
     "promo": DriverKind.PROMOTION,
@@ -117,25 +116,25 @@ DRIVER_ROLES: dict[str, DriverKind] = {
     "stockout": DriverKind.STOCK,
     "driver": DriverKind.NUMBER,
 }
-"""Roles of columns that are drivers. Each but the price may be several columns."""
+"""Roles of driver columns. Each can be several columns, except the price."""
 WIDE = "(columns)"
-"""Stands for the column of a role whose values are spread over columns, one for each period."""
+"""Placeholder for values spread over one column per period."""
 EACH_ROW = "(each row)"
-"""Stands for the column of units where each row is one sold."""
+"""Placeholder for units if each row is one unit sold."""
 ONE_ITEM = "(one item)"
-"""Stands for the column of items where all rows are of one series."""
+"""Placeholder for items if all rows belong to one item."""
 MADE_UP = (WIDE, EACH_ROW, ONE_ITEM)
-"""What a role may be mapped to that is no column."""
+"""Placeholders that a role can be mapped to instead of a column."""
 
 _MADE_UP_OF = dict.fromkeys(DRIVER_ROLES, (WIDE,)) | {"item": (ONE_ITEM,), "date": (WIDE,), "sales": (WIDE, EACH_ROW)}
 _MAY_BE_SEVERAL = {"item", "attribute", *DRIVER_ROLES} - {"price"}
 
 Mapping = dict[str, list[str]]
-"""role -> the columns that have it, by name; an empty list says that none has. A missing role is recognised."""
+"""Role -> names of its columns; an empty list means no column. Missing roles are recognised automatically."""
 
 
 def has_drivers(mapping: Mapping) -> bool:
-    """Whether a column has a role of drivers."""
+    """Whether any column has a driver role."""
     return any(mapping.get(role) for role in DRIVER_ROLES)
 
 
@@ -148,56 +147,58 @@ DECIMALS = (".", ",")
 
 @dataclass(frozen=True)
 class IngestSpec:
-    """How files of sales or drivers are read, and by which rules they become weeks. What is left out is recognised.
+    """Settings of an ingest: how sales or driver files are read and aggregated to weeks.
+
+    Empty settings are recognised from the files.
 
     Parameters
     ----------
     paths
-        files, folders or archives on this machine, at least one; they make one dataset together.
+        files, folders or archives on this machine, at least one; together they make one dataset.
     name
-        the dataset's name; the same name again makes the next version.
+        name of the dataset; an existing name creates its next version.
     mapping
-        which columns have which role; roles that are missing here are recognised from the header.
+        role -> columns; missing roles are recognised from the header.
     date_format
-        as of strptime, such as `%d/%m/%Y`; empty: recognised.
+        strptime format, such as `%d/%m/%Y`; empty: recognised.
     decimal
-        the decimal sign of numbers in text, `.` or `,`; empty: recognised.
+        decimal separator of numbers in text, `.` or `,`; empty: recognised.
     zone
-        the time zone whose days count, such as `America/New_York`, for moments that say their own; empty: the day that
-        is written.
+        time zone that defines days, such as `America/New_York`, for timestamps with an offset; empty: the day as
+        written.
     encoding
-        of text, as Python calls it; empty: recognised.
+        Python name of the text encoding; empty: recognised.
     file
-        which file of a folder or archive, or sheet of a workbook, holds the sales; empty: recognised.
+        the file of a folder or archive, or the sheet of a workbook, with the sales; empty: recognised.
     where
-        `(column, value)` pairs; only rows that have one of the values given for each column are read.
+        `(column, value)` pairs; only rows with one of the given values in each column are read.
     include_promo
         keep promotional rows in `unit_sales`; by default they are left out (baseline demand).
     returns
-        `net`: negative units lower their week; `drop`: they are left out.
+        `net`: subtract negative units from their week; `drop`: leave them out.
     duplicates
-        `keep`: rows that stand there twice are added up; `drop`: each is counted once. Empty: lines of receipts that
-        several files share are counted once, rows of the same item, store and day are added up.
+        `keep`: add up duplicate rows; `drop`: count each once. Empty: count receipt lines shared by several files once,
+        and add up rows of the same item, store and day.
     cancelled
-        `keep`: orders that a column says were cancelled or refunded count; `drop`: they are left out.
+        `keep`: count orders marked as cancelled or refunded; `drop`: leave them out.
     odd_dates
-        `keep`: rows whose dates lie far from all others count; `drop`: they are left out; empty: the files are refused.
+        `keep`: count rows with dates far from all others; `drop`: leave them out; empty: refuse the files.
     week_end
-        the day on which weeks end; empty: Saturday, or the day of the data where they are weekly already.
+        weekday on which weeks end; empty: Saturday, or the weekday of weekly data.
     skip_bad
-        load the good rows of a file that also has rows which cannot be read.
+        load the valid rows of a file that also has rows which cannot be read.
     seen
-        what the files were when people looked at them, of a plan; other files are refused then. Empty: any.
+        fingerprint of the inspected files of a plan; changed files are refused. Empty: not checked.
     is_upload
-        the paths are our own copies of an upload, removed when the ingest has ended.
+        the paths are fcst's own copies of an upload, deleted when the ingest has ended.
     is_from_shell
-        asked for on the command line, whose user can read this machine's files anyway.
+        requested on the command line, by a user who can read this machine's files.
     plan_of
-        the dataset whose drivers the files hold, as a promotion plan does; 0: they are sales.
+        dataset to load drivers for, as from a promotion plan; 0: the files are sales.
     then_run
-        a run of all items follows once they are loaded, with the defaults.
+        submit a run of all items with the defaults after the load.
     asked_by
-        who asked for them; empty where nothing needs it.
+        user who requested the load; empty if not needed.
     """
 
     paths: tuple[str, ...]
@@ -227,7 +228,7 @@ class IngestSpec:
         if not self.paths:
             raise InputError("No file was given.", "Name at least one.")
         if not self.name.strip():
-            raise InputError("The dataset has no name.", "Give it one.")
+            raise InputError("The dataset has no name.", "Enter a name.")
         if len(self.name) > 100 or not self.name.isprintable():
             raise InputError(f"The name {self.name[:100]!r} cannot be used.", "Use at most 100 printable characters.")
         _check_one_of("Weeks end on", self.week_end, ("", *WEEKDAYS))
@@ -239,14 +240,15 @@ class IngestSpec:
             raise InputError(f"There is no time zone {self.zone!r}.", "Name one such as America/New_York.")
         _check_one_of("The decimal sign is", self.decimal, ("", *DECIMALS))
         if "\\u0000" in json.dumps([self.mapping, self.where, self.date_format, self.file]):
-            raise InputError("A name or value holds a zero byte.", "Remove it.")
+            raise InputError("A name or value contains a zero byte.", "Remove it.")
         for role, columns in self.mapping.items():
             _check_one_of("The meaning of a column is", role, tuple(ROLES))
             is_date = (role, len(columns)) in (("date", 2), ("date", 3))
             if len(columns) > 1 and role not in _MAY_BE_SEVERAL and not is_date:
                 raise InputError(
                     f"{ROLES[role]} is mapped to several columns.",
-                    "Only an item may be joined of several, and a date of year and week, or year, month and day.",
+                    "Only an item key can be joined from several columns, and a date from year and week, or year, month"
+                    " and day.",
                 )
         for role in () if self.plan_of else REQUIRED_ROLES:
             if self.mapping.get(role) == []:
@@ -256,12 +258,12 @@ class IngestSpec:
             if made_up and (len(columns) > 1 or not made_up <= set(_MADE_UP_OF.get(role, ()))):
                 raise InputError(f"{ROLES[role]} cannot be mapped to {columns[0]!r}.", "Name a column of the file.")
         mapped = [column for columns in self.mapping.values() for column in columns if column not in MADE_UP]
-        # A store is often part of the key too, so it may stand twice.
+        # A store is often part of the key too, so it may be mapped twice.
         twice = {column for column in mapped if mapped.count(column) > 1} - set(self.mapping.get("store", []))
         if twice:
             raise InputError(
                 f"The column {sorted(twice)[0]!r} is mapped twice.",
-                "Map each to a column of its own; only a store may be part of the item.",
+                "Map each column once. Only a store column may also be part of the item key.",
             )
 
     def to_json(self) -> str:
@@ -274,25 +276,26 @@ class IngestSpec:
 
 
 def parse_levels(names: list[str]) -> list[int]:
-    """Interval levels as people write them: whole percents.
+    """Parse interval levels, whole percents.
 
     Raises
     ------
     InputError
-        if one is no whole number.
+        if one is not a whole number.
     """
     try:
         return [int(name) for name in names]
     except ValueError:
         raise InputError(
-            f"The levels {', '.join(names)!r} cannot be read.", "Write whole percents, as in 80,95."
+            f"The levels {', '.join(names)!r} cannot be read.", "Use whole percents, such as 80,95."
         ) from None
 
 
 def default_batch_size(n_items: int, processes: int) -> int:
-    """Items of a batch such that each process gets about eight batches, within 5 to 50.
+    """Return a batch size from 5 to 50 items that gives each process about eight batches.
 
-    Beyond half a million items there are 10,000 batches: each costs a few waits for the disk.
+    Above half a million items, batches are larger and their number is limited to 10,000, because each needs a few disk
+    writes.
     """
     most = max(50, -(-n_items // 10_000))
     return min(max(-(-n_items // (8 * processes)), 5), most, MAX_BATCH_SIZE)

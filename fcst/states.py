@@ -1,7 +1,7 @@
-"""The states of batches, jobs, items and ingests, and the moves between them that are allowed.
+"""States of batches, runs, items and ingests, and their allowed transitions.
 
-submitted ──claimed──> learning ──written──> completed: batch 0 of a run that learns, for which the others wait
-    ^                      │ worker lost, tries left; it fails or is cancelled as the others, which then go on
+submitted ──claimed──> learning ──written──> completed: batch 0 of a run that learns; the others wait for it
+    ^                      │ worker lost, tries left; it fails or is cancelled like the others, which then start
     └──────────────────────┘
 submitted ──claimed──> obtaining_sales ──sales read──> processing ──computed──> saving ──written──> completed
     │  ^                      │                            │                      │
@@ -17,24 +17,24 @@ from enum import StrEnum
 
 
 class Stage(StrEnum):
-    """Where a batch is."""
+    """Stage of a batch."""
 
     SUBMITTED = "submitted"
-    """Set by submit, retry and rescue; a supervisor's claim moves it on."""
+    """Set by submit, retry and rescue; left when a supervisor claims the batch."""
     LEARNING = "learning"
-    """Set by the claim of a run's batch 0, which learns across its items; its task moves it on with what it learnt."""
+    """Set by the claim of batch 0, which learns across the items; left when the task saves what it learned."""
     OBTAINING_SALES = "obtaining_sales"
-    """Set by the claim; the task moves it on when it has read the sales."""
+    """Set by the claim; left when the task has read the sales."""
     PROCESSING = "processing"
-    """Set by the task; checkpoints keep it here; the last forecast moves it on."""
+    """Set by the task; kept by checkpoints; left after the last forecast."""
     SAVING = "saving"
-    """Set by the task when nothing is left to compute; its last write moves it on."""
+    """Set by the task when all items are computed; left with its last write."""
     COMPLETED = "completed"
-    """Set by the task together with its last results; items of it may have failed."""
+    """Set by the task together with its last results; some of its items may have failed."""
     FAILED = "failed"
-    """Set by the supervisor when the batch as a whole could not be run; only a retry moves it on."""
+    """Set by the supervisor if the batch as a whole failed; left only by a retry."""
     CANCELLED = "cancelled"
-    """Set when the user cancelled the job; only a retry moves it on."""
+    """Set when the user cancelled the run; left only by a retry."""
 
 
 FINAL_STAGES = (Stage.COMPLETED, Stage.FAILED, Stage.CANCELLED)
@@ -42,7 +42,7 @@ FINAL_STAGES = (Stage.COMPLETED, Stage.FAILED, Stage.CANCELLED)
 _LEFT_EARLY = {Stage.SUBMITTED, Stage.FAILED, Stage.CANCELLED}
 
 ACTIVE_STAGES = (Stage.LEARNING, Stage.OBTAINING_SALES, Stage.PROCESSING, Stage.SAVING)
-"""A task has the batch, or is about to take it."""
+"""Stages in which a task runs the batch, or is about to start it."""
 
 TRANSITIONS: dict[Stage, set[Stage]] = {
     Stage.SUBMITTED: {Stage.LEARNING, Stage.OBTAINING_SALES, Stage.CANCELLED},
@@ -55,7 +55,7 @@ TRANSITIONS: dict[Stage, set[Stage]] = {
 
 
 class Outcome(StrEnum):
-    """How an item of a job ended, or `pending`."""
+    """Outcome of an item of a run; `pending` before its end."""
 
     PENDING = "pending"
     COMPLETED = "completed"
@@ -64,7 +64,7 @@ class Outcome(StrEnum):
 
 
 class JobStatus(StrEnum):
-    """What a job is doing, derived from its batches until the last one ends, then frozen on the job."""
+    """Status of a run: derived from its batches until the last one ends, then stored with the run."""
 
     SUBMITTED = "submitted"
     RUNNING = "running"
@@ -77,7 +77,7 @@ FINAL_STATUSES = (JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED)
 
 
 class IngestStatus(StrEnum):
-    """Where the reading of a file is."""
+    """Status of an ingest."""
 
     SUBMITTED = "submitted"
     RUNNING = "running"

@@ -1,4 +1,4 @@
-"""Stock: what planners say of the replenishment of items, and what a run says for it: safety stock, reorder point."""
+"""Stock settings of items (lead time, review period, service level), and stock figures of a run's items."""
 
 import math
 import re
@@ -12,13 +12,13 @@ from fcst.errors import InputError
 MAX_KEY = 1_000
 
 MAX_DAYS = 728.0
-"""Of a lead time or review period: 104 weeks, the longest forecast."""
+"""Maximum lead time or review period: 104 weeks, the longest forecast."""
 
 LEAST_SERVICE_LEVEL, MOST_SERVICE_LEVEL = 0.5, 0.999
-"""Below the first the safety stock is 0; beyond the second no run has enough backtests."""
+"""Below the minimum the safety stock is 0; above the maximum no run has enough backtests."""
 
 GROUPS = ("item", "part", "family", "class", "all")
-"""What settings may be of: an item; items that share some of the columns of their keys; a family; a class; all."""
+"""Groups that settings apply to: an item; items that share a part of their keys; a family; a class; all items."""
 
 _DAYS = re.compile(r"(\d{1,6}(?:[.,]\d{1,6})?)\s*(d|days?|w|wks?|weeks?)?", re.IGNORECASE)
 _SHARE = re.compile(r"(\d{1,3}(?:[.,]\d{1,6})?)\s*(%)?")
@@ -26,21 +26,21 @@ _SHARE = re.compile(r"(\d{1,3}(?:[.,]\d{1,6})?)\s*(%)?")
 
 @dataclass(frozen=True)
 class StockSettings:
-    """What planners say of the replenishment of an item. None: what is said of a larger group holds.
+    """Replenishment settings. None: the setting of the next larger group applies.
 
     Parameters
     ----------
     lead_time_days
         days from an order until its goods can be sold.
     review_period_days
-        days from one order to the next; 0: one may be made at any time.
+        days between orders; 0: continuous review.
     service_level
-        the probability, a fraction, that the demand over lead time and review period is at most the reorder point.
+        probability, a fraction, that demand over lead time and review period is at most the reorder point.
 
     Raises
     ------
     InputError
-        for a number out of its range.
+        if a number is out of range.
     """
 
     lead_time_days: float | None = None
@@ -50,21 +50,21 @@ class StockSettings:
     def __post_init__(self) -> None:
         for what, days in (("lead time", self.lead_time_days), ("review period", self.review_period_days)):
             if days is not None and not (math.isfinite(days) and 0 <= days <= MAX_DAYS):
-                raise InputError(f"A {what} of {days:g} days cannot be used.", f"Give 0 to {MAX_DAYS:.0f} days.")
+                raise InputError(f"A {what} of {days:g} days is out of range.", f"Give 0 to {MAX_DAYS:.0f} days.")
         level = self.service_level
         if level is not None and not LEAST_SERVICE_LEVEL <= level <= MOST_SERVICE_LEVEL:
             raise InputError(
-                f"A service level of {100 * level:g} % cannot be used.",
+                f"A service level of {100 * level:g} % is out of range.",
                 f"Give {100 * LEAST_SERVICE_LEVEL:g} to {100 * MOST_SERVICE_LEVEL:g} percent.",
             )
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing is said."""
+        """Whether no setting is given."""
         return self == StockSettings()
 
     def over(self, others: "StockSettings") -> "StockSettings":
-        """These, and where they say nothing, others."""
+        """Return these settings, with missing ones filled from `others`."""
         return StockSettings(
             *(
                 own if own is not None else other
@@ -78,26 +78,26 @@ class StockSettings:
 
 
 USUAL = StockSettings(None, 7.0, 0.95)
-"""What holds where nobody says otherwise; a lead time is known to planners alone."""
+"""Default settings; there is no default lead time."""
 
 
 @dataclass(frozen=True)
 class GroupSettings:
-    """What is said of one item or group of a dataset's name.
+    """Settings of one item or group, for all versions of a dataset.
 
     Parameters
     ----------
     grouped_by
         one of GROUPS.
     key
-        the item's, the part's, the family's or the class's; empty for all.
+        key of the item or part, or name of the family or class; empty for all.
     key_columns
-        of a part: the columns of which it is joined, by their names in the dataset's mapping.
+        for a part: the columns it is joined from, by their names in the dataset's mapping.
 
     Raises
     ------
     InputError
-        for a group that cannot be.
+        if the group is invalid.
     """
 
     grouped_by: str
@@ -108,23 +108,25 @@ class GroupSettings:
     def __post_init__(self) -> None:
         if (self.grouped_by == "part") != bool(self.key_columns):
             raise InputError(
-                f"Settings of {self.key[:100]!r} are by {self.grouped_by}, and have columns of keys or lack them.",
-                "Name the columns for a part of the keys, and only for one.",
+                f"Settings by {self.grouped_by} of {self.key[:100]!r} have "
+                + ("key columns." if self.key_columns else "no key columns."),
+                "Name key columns for a part of the keys, and only for a part.",
             )
         if (self.grouped_by == "all") != (not self.key):
             raise InputError(
                 f"Settings by {self.grouped_by} have the key {self.key[:100]!r}.",
-                "Give a key, but none for all items together.",
+                "Give a key for a group, and no key for all items.",
             )
         if len(self.key) > MAX_KEY or not self.key.isprintable():
             raise InputError(
-                f"{self.key[:100]!r} cannot be a key.", f"Use up to {MAX_KEY} characters, without control characters."
+                f"{self.key[:100]!r} is not a valid key.",
+                f"Use up to {MAX_KEY} characters, without control characters.",
             )
 
 
 @dataclass(frozen=True)
 class StoredSettings:
-    """Settings of a group, when they were saved, and by whom."""
+    """Saved settings of a group, with time and user."""
 
     group: GroupSettings
     changed_at: datetime
@@ -136,25 +138,25 @@ class StoredSettings:
 
 
 def settings_of(row: Mapping[str, Any]) -> GroupSettings:
-    """From a row of the database."""
+    """Build settings from a database row."""
     settings = StockSettings(row["lead_time_days"], row["review_period_days"], row["service_level"])
     return GroupSettings(row["grouped_by"], row["key"], settings, tuple(row["key_columns"]))
 
 
 @dataclass(frozen=True)
 class StockFigures:
-    """The stock of one item of a run, in units; None is not set or not defined.
+    """Stock figures of one item of a run, in units; None is not set or undefined.
 
     Parameters
     ----------
     demand
-        the final plan over lead time and review period.
+        final plan over lead time and review period.
     safety_stock, reorder_point
-        by the service level; the reorder point is demand and safety stock together.
+        for the service level; the reorder point is demand plus safety stock.
     is_measured
-        the safety stock comes from errors that backtests have measured; else from what is usual.
+        whether the safety stock comes from backtest errors; otherwise from default assumptions.
     reason
-        why something is not defined, in a sentence.
+        why a figure is undefined, in a sentence.
     """
 
     unique_id: str
@@ -170,39 +172,39 @@ class StockFigures:
 
 
 def parse_days(text: str, what: str, unit: str = "") -> float:
-    """Days, of a text such as 14d or 2 weeks.
+    """Parse a number of days from a text such as 14d or 2 weeks.
 
     Parameters
     ----------
     what
-        what it is of, such as `lead time`.
+        name for messages, such as `lead time`.
     unit
-        `d` or `w`, of a number without one; empty: it needs one.
+        default unit, `d` or `w`; empty: the text needs a unit.
 
     Raises
     ------
     InputError
-        for another text, or a number without a unit.
+        if the text is invalid or has no unit.
     """
     found = _DAYS.fullmatch(text.strip())
     if found is None:
-        raise InputError(f"{text[:40]!r} is no {what}.", "Write it as 14d or 2w.")
+        raise InputError(f"{text[:40]!r} is not a valid {what}.", "Write it as 14d or 2w.")
     name = (found[2] or unit).lower()
     if not name:
-        raise InputError(f"The {what} {text[:40]!r} may be days or weeks.", f"Write {found[1]}d or {found[1]}w.")
+        raise InputError(f"The {what} {text[:40]!r} has no unit.", f"Write {found[1]}d or {found[1]}w.")
     return float(found[1].replace(",", ".")) * (7 if name.startswith("w") else 1)
 
 
 def parse_service_level(text: str) -> float:
-    """A fraction, of a text such as 95, 95 % or 0.95.
+    """Parse a fraction from a text such as 95, 95 % or 0.95.
 
     Raises
     ------
     InputError
-        for another text.
+        if the text is invalid.
     """
     found = _SHARE.fullmatch(text.strip())
     if found is None:
-        raise InputError(f"{text[:40]!r} is no service level.", "Write it as 95 % or 0.95.")
+        raise InputError(f"{text[:40]!r} is not a valid service level.", "Write it as 95 % or 0.95.")
     number = float(found[1].replace(",", "."))
     return number if number < 1 and not found[2] else number / 100

@@ -1,7 +1,7 @@
-"""What the commands share: exit codes, data on stdout, talk on stderr, a question before what cannot be undone.
+"""Shared parts of the commands: exit codes, output to stdout, messages to stderr, confirmation of deletions.
 
-Nothing else prints: text from data could move the cursor, clear the screen or turn what stands beside it around, so
-signs that a terminal obeys are shown in writing.
+Only this module prints. It escapes control characters, because text from data could move the cursor, clear the screen
+or reverse adjacent text.
 """
 
 import argparse
@@ -23,7 +23,7 @@ PROGRESS_EVERY_S = 2.0
 def add_command(
     commands: Any, name: str, run: Callable[[argparse.Namespace], int], text: str
 ) -> argparse.ArgumentParser:
-    """A command that `run` carries out and gives an exit code for."""
+    """Add a command; `run` executes it and returns the exit code."""
     sub: argparse.ArgumentParser = commands.add_parser(name, help=text, description=text)
     sub.set_defaults(run=run)
     return sub
@@ -34,32 +34,32 @@ def takes_json(sub: argparse.ArgumentParser) -> None:
 
 
 def prepare() -> list[str]:
-    """The database, ready and up to date; returns the migrations that were applied."""
+    """Start and migrate the database; return the applied migrations."""
     from fcst.services.supervision import prepare_database
 
     return prepare_database(Progress().show)
 
 
 class Progress:
-    """Says how far a command is, every two seconds at most."""
+    """Prints the progress of a command, at most every PROGRESS_EVERY_S."""
 
     def __init__(self) -> None:
-        self._begin = self._said_at = time.monotonic()
+        self._begin = self._shown_at = time.monotonic()
 
-    def show(self, words: object) -> None:
-        if time.monotonic() - self._said_at > PROGRESS_EVERY_S:
-            self._said_at = time.monotonic()
-            say(f"… {words}")
+    def show(self, text: object) -> None:
+        if time.monotonic() - self._shown_at > PROGRESS_EVERY_S:
+            self._shown_at = time.monotonic()
+            say(f"… {text}")
 
     def show_share(self, what: str, done: int, total: int) -> None:
-        """In percent, with the time that is left if it goes on as before."""
+        """Print the progress in percent, with the estimated time left."""
         seconds = time.monotonic() - self._begin
         left = f", about {seconds * (total - done) / done:,.0f} s left" if done else ""
         self.show(f"{what}, {done * 100 // max(total, 1)} %{left}")
 
 
 class Parser(argparse.ArgumentParser):
-    """Repeats what cannot be used of the command line in signs that are seen."""
+    """Argument parser that escapes control characters in its error messages."""
 
     def error(self, message: str) -> NoReturn:
         super().error(for_terminal(message))
@@ -70,7 +70,7 @@ def say(text: str) -> None:
 
 
 def show(text: str) -> None:
-    """Prints what was asked for, to be read by people."""
+    """Print output for people to stdout."""
     print(for_terminal(text), flush=True)
 
 
@@ -79,17 +79,17 @@ def say_error(error: FcstError) -> None:
 
 
 def confirms(question: str, is_sure: bool) -> bool:
-    """Whether the user says yes; who is sure is not asked.
+    """Ask the user for confirmation, unless `is_sure`.
 
     Raises
     ------
     InputError
-        if nobody is there to be asked.
+        if stdin is not a terminal.
     """
     if is_sure:
         return True
     if not sys.stdin.isatty():
-        raise InputError("Nothing was deleted.", "Say --yes to delete it without being asked.")
+        raise InputError("Nothing was deleted.", "Use --yes to delete without confirmation.")
     print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
     return sys.stdin.readline().strip().lower() in ("y", "yes")
 

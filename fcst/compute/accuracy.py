@@ -1,4 +1,4 @@
-"""The accuracy of one forecast over one window: all metrics, and the sums from which totals over items are made."""
+"""Accuracy of one forecast over one window: all metrics, and the sums needed for totals over items."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,11 +16,11 @@ class Accuracy:
     Parameters
     ----------
     n_weeks
-        weeks that are known, and scored.
+        known weeks; only these are scored.
     abs_error, error, sq_error, actual
-        over these weeks Σ|ŷ − y|, Σ(ŷ − y), Σ(ŷ − y)², Σ|y|, in units.
+        Σ|ŷ − y|, Σ(ŷ − y), Σ(ŷ − y)², Σ|y| over the known weeks, in units.
     pinball
-        the pinball loss summed over weeks and averaged over the quantiles that the bounds are, in units.
+        pinball loss in units, summed over weeks and averaged over the quantiles of the bounds.
     coverage, mean_width, msis
         (L,) by level.
     """
@@ -45,16 +45,16 @@ class Accuracy:
 def measure(
     y: FloatArray, mean: FloatArray, lo: FloatArray, hi: FloatArray, level: Sequence[int], history: FloatArray
 ) -> Accuracy:
-    """The accuracy of a forecast.
+    """Return the accuracy of a forecast.
 
     Parameters
     ----------
     y, mean
-        (H,) units sold, NaN where a week is missing, and forecast.
+        (H,) units sold, NaN where a week is missing; and units forecast.
     lo, hi
         (L, H) bounds by level.
     history
-        (T,) the weeks before, NaN where missing: the scale of MASE, RMSSE and MSIS.
+        (T,) weeks before the forecast, NaN where missing. Gives the scale of MASE, RMSSE and MSIS.
     """
     is_known = ~np.isnan(y)
     n_weeks, error = int(is_known.sum()), (mean - y)[is_known]

@@ -1,22 +1,24 @@
-"""Auto: a weighted combination of models, by their errors in backtests of the series itself. No randomness.
+"""Auto: a weighted combination of models. Weights come from backtests of the series itself. Deterministic.
 
-1. Isolated huge weeks that no other year has are capped in what models see; errors are measured on the actual weeks.
-2. Demand class and length decide the candidates.
-3. Up to four windows of 13 weeks before the end, the first of them a year ago, in the forecast's own season: every
-   candidate is fitted on what precedes the window.
-4. A candidate's weight falls with its backtest error, relative to the median candidate's and shrunk to it. Seasonal
-   ones are weighted as well by what last year's move was worth over three years: a few windows show little of a season.
-   In a short pool they are few, and weigh more, so that as a group they are not outvoted.
-5. The forecast is, step by step, the weighted mean of the middle half of the weight, of logs where all are positive.
-6. With two years of history, and up to half a year more, no two windows can try what needs two years. There half of
-   the forecast is the median of a few models that do well on most series.
-7. Parts that were learnt across items (`learning`) stand beside the combination, not among its candidates. All
-   begin with equal shares (parts with less in histories of over five years), which fall with the error in the same
-   windows. There the pool is smaller, at a third of the cost. Sparse items have no such parts.
+1. Isolated extreme weeks that no other year has are capped before models are fitted. Errors are measured on the actual
+   weeks.
+2. The demand class and the length of the history select the candidates.
+3. Up to four windows of 13 weeks precede the end. The earliest starts a year ago, in the season of the forecast. Every
+   candidate is fitted to the weeks before each window.
+4. A candidate's weight falls with its backtest error, relative to the median candidate and shrunk towards it. The
+   weight of seasonal candidates also depends on how well last year's move forecast the last three years, because a few
+   windows show little of a season. A short pool has few seasonal candidates, so each weighs more.
+5. The forecast of each step is a trimmed weighted mean: the middle half of the weight, of logs if all are positive.
+6. Models that need two years of history cannot be backtested in two windows until two and a half years are known. In
+   this range, half of the forecast is the median of a few models that do well on most series.
+7. Parts learned across items (`learning`) are blended with the combination; they are not among its candidates. All
+   start with equal shares, and with smaller shares for the parts in histories of over five years. Shares fall with the
+   error in the same windows. The pool is then smaller, at a third of the cost. Sparse items have no such parts.
 8. Intervals come from the errors of the forecast in each window, with weights from the other windows.
 
-The constants were chosen by backtest on the training parts of several sets; one of them, the pool of short smooth
-series, after a test part had shown a gap. Letters: T weeks of history, H steps, C candidates, W windows, L levels.
+The constants were chosen by backtest on the training parts of several datasets. One of them, the pool of short smooth
+series, was changed after a test part had shown a gap.
+Letters: T weeks of history, H steps, C candidates, W windows, L levels.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -46,42 +48,42 @@ from fcst.records import FloatArray
 BoolArray = npt.NDArray[np.bool_]
 
 Parts = Callable[[int], Mapping[str, FloatArray]]
-"""What parts that were learnt across items forecast of this one after a cutoff: part -> (H,) units."""
+"""Forecasts of one item by the parts learned across items: cutoff -> {part: (H,) units}."""
 
 MIN_WEEKS = 8
-"""Fewer weeks are forecast by their mean."""
+"""A history with fewer weeks is forecast by its mean."""
 
 KEEP = 0.5
-"""The share of the weight, in the middle, that makes the forecast."""
+"""The middle share of the weight that the trimmed mean keeps."""
 
 BLEND_POWER = 3.0
-"""By which the share of a learned part falls with its error."""
+"""Exponent with which the share of a learned part falls with its error."""
 
 EQUAL_UP_TO = 5 * SEASON_LENGTH
-"""Weeks of history up to which learned parts begin with the same share as the combination; beyond it they have less."""
+"""Weeks of history up to which learned parts start with the same share as the combination; beyond it with less."""
 
 LONG_PAUSE = 13
-"""Weeks without a sale, in an item that sells more often than once a month, that are worth a note."""
+"""Weeks without a sale that are noted, for an item that sells in more than a quarter of its weeks."""
 
 
 @dataclass(frozen=True)
 class Rule:
-    """How a pool is combined.
+    """Settings of a combination.
 
     Parameters
     ----------
     pool
-        names of the candidates that are weighed.
+        names of the weighted candidates.
     median
-        names of those whose median is half of the forecast; empty where it is none of it.
+        names of the models whose median is half of the forecast; empty if there is no such half.
     loss
         of the backtest: `absolute` or `squared`.
     power
-        by which a weight falls with the error.
+        exponent with which a weight falls with the error.
     seasonal
-        by which a seasonal candidate's weight is multiplied, before anything is known of the season.
+        prior factor of the weights of seasonal candidates.
     empirical
-        how much of the intervals' shape is that of the errors of simple forecasts; the rest is Student's.
+        share of the intervals' shape taken from the errors of simple forecasts; the rest is Student's t.
     """
 
     pool: tuple[str, ...]
@@ -99,9 +101,9 @@ class Candidate:
     Parameters
     ----------
     weight
-        its share, by its weight and as one of those whose median is taken; all shares sum to 1.
+        total share, including its part in the median half; shares sum to 1.
     score
-        its backtest error in units, by the rule's loss (mean absolute, or root mean squared); NaN without a window.
+        backtest error in units: mean absolute or root mean squared, by the rule's loss; NaN without a window.
     """
 
     model: str
@@ -118,17 +120,17 @@ class AutoForecast:
     mean
         (H,) expected units.
     lo, hi
-        (L, H) bounds, in the order of the levels asked; wider levels enclose narrower ones.
+        (L, H) bounds, in the order of the requested levels; wider levels enclose narrower ones.
     candidates
-        the models in it, the heaviest first; empty where the series is constant or has too few weeks.
+        models of the combination, largest weight first; empty for a constant or very short series.
     cutoffs
-        of the windows in which they were backtested.
+        of the backtest windows.
     demand
-        the demand class, by which they were chosen.
+        demand class that selected the candidates.
     loss
-        what the backtest scored, `absolute` or `squared` errors.
+        loss of the backtest, `absolute` or `squared`.
     note
-        what is odd about the history and what was done about it, or an empty text.
+        irregularities of the history and how they were handled; empty if there are none.
     """
 
     mean: FloatArray
@@ -144,24 +146,24 @@ class AutoForecast:
 def auto_forecast(
     histories: SeriesHistories, fits: Fits, cutoff: int, level: Sequence[int], learned: Parts | None = None
 ) -> AutoForecast:
-    """Forecasts the weeks after a cutoff.
+    """Forecast the weeks after a cutoff.
 
     Parameters
     ----------
     level
         interval levels in percent, each from 1 to 99.
     learned
-        parts that were learnt across items; of smooth and erratic items they are in the forecast.
+        parts learned across items; used for smooth and erratic items only.
     """
     history = histories.at(cutoff)
     y, demand, capped = history.y, history.demand, history.capped
     parts = learned(cutoff) if learned and demand not in SPARSE_CLASSES else {}
     rule = rule_of(demand, len(y), bool(parts))
     if len(y) < MIN_WEEKS or np.ptp(y) == 0:
-        mean, lo, hi, note = _plain(y, history.h, level)
+        mean, lo, hi, note = _mean_or_constant(y, history.h, level)
         return AutoForecast(mean, lo, hi, (), (), demand, rule.loss, note)
-    asked = dict.fromkeys((*rule.pool, *rule.median))
-    final = {name: f for name in asked if not isinstance(f := fits.forecast(name, capped), NoFit)}
+    wanted = dict.fromkeys((*rule.pool, *rule.median))
+    final = {name: f for name in wanted if not isinstance(f := fits.forecast(name, capped), NoFit)}
     names = list(final)
     cutoffs = histories.windows_before(cutoff, LEARNED_WINDOWS if parts else AUTO_WINDOWS, AUTO_MIN_TRAINING)
     made = forecast_windows(histories, fits, names, cutoffs)
@@ -176,8 +178,8 @@ def auto_forecast(
     if learned and parts:
         tried = _forecast_parts(learned, list(parts), cutoffs, fitted)
         prior = np.r_[1.0, np.full(len(parts), min(1.0, EQUAL_UP_TO / len(y)))]
-        mean, fitted, beside = _blended(np.array([mean, *parts.values()]), tried, actual, prior)
-        names, shares = [*names, *parts], np.r_[shares * beside[0], beside[1:]]
+        mean, fitted, blend = _blended(np.array([mean, *parts.values()]), tried, actual, prior)
+        names, shares = [*names, *parts], np.r_[shares * blend[0], blend[1:]]
         scores = np.r_[scores, _scores(tried[:, 1:], actual, rule)]
     since = histories.since_launch(cutoff, cutoffs)
     lo, hi = interval(history, mean, fitted, actual, since, level, rule.empirical, TWO_YEARS)
@@ -190,7 +192,7 @@ def auto_forecast(
 def forecast_windows(
     histories: SeriesHistories, fits: Fits, names: Sequence[str], cutoffs: Sequence[int]
 ) -> FloatArray:
-    """(W, C, HOLDOUT_WEEKS) what candidates forecast after some cutoffs; NaN where one cannot be fitted before it."""
+    """(W, C, HOLDOUT_WEEKS) forecasts of the candidates after each cutoff; NaN where one cannot be fitted."""
     made = np.full((len(cutoffs), len(names), HOLDOUT_WEEKS), np.nan)
     for w, cutoff in enumerate(cutoffs):
         for c, name in enumerate(names):
@@ -201,7 +203,7 @@ def forecast_windows(
 
 
 def _forecast_parts(learned: Parts, names: Sequence[str], cutoffs: Sequence[int], fitted: FloatArray) -> FloatArray:
-    """(W, 1 + P, HOLDOUT_WEEKS) the combination in each window and what parts forecast there; NaN where none was
+    """(W, 1 + P, HOLDOUT_WEEKS) forecasts of the combination and of each part by window; NaN where a part was not
     learned."""
     unknown = np.full(HOLDOUT_WEEKS, np.nan)
     rows = [[own, *(learned(c).get(name, unknown) for name in names)] for c, own in zip(cutoffs, fitted, strict=True)]
@@ -211,21 +213,22 @@ def _forecast_parts(learned: Parts, names: Sequence[str], cutoffs: Sequence[int]
 def _blended(
     forecasts: FloatArray, tried: FloatArray, actual: FloatArray, prior: FloatArray
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """The combination and learned parts together.
+    """Blend the combination with the learned parts.
 
     Parameters
     ----------
     forecasts
         (1 + P, H) the combination and the parts.
     tried, actual
-        (W, 1 + P, HOLDOUT_WEEKS) the same in each window, NaN where a part was not learned; and what was sold.
+        (W, 1 + P, HOLDOUT_WEEKS) the same by window, NaN where a part was not learned; (W, HOLDOUT_WEEKS) units sold.
     prior
-        (1 + P,) weights before any error is known.
+        (1 + P,) weights without any known error.
 
     Returns
     -------
     tuple
-        (H,) the forecast; (W, HOLDOUT_WEEKS) the same in each window, with shares from the others; (1 + P,) shares.
+        (H,) blended forecast; (W, HOLDOUT_WEEKS) blended forecast of each window, with shares from the other windows;
+        (1 + P,) shares.
     """
     shares, fitted = blend_shares(tried, actual, prior), np.empty_like(actual)
     for w in range(len(tried)):
@@ -236,9 +239,9 @@ def _blended(
 
 
 def blend_shares(tried: FloatArray, actual: FloatArray, prior: FloatArray) -> FloatArray:
-    """(1 + P,) shares that sum to 1: as the prior, and less with the mean absolute error relative to the combination's.
+    """(1 + P,) shares that sum to 1: the prior times a factor that falls with the mean absolute error.
 
-    The relative error counts as if one more window had shown no difference.
+    The error is relative to that of the combination, and shrunk as by one more window without a difference.
     """
     error = _errors(tried, actual, "absolute")
     is_tried = np.isfinite(error)
@@ -250,7 +253,7 @@ def blend_shares(tried: FloatArray, actual: FloatArray, prior: FloatArray) -> Fl
 
 
 def _scores(made: FloatArray, actual: FloatArray, rule: Rule) -> FloatArray:
-    """(C,) mean loss over the windows in which a candidate was tried, in units; NaN without one."""
+    """(C,) mean loss in units over the windows in which a candidate was fitted; NaN without such a window."""
     e = _errors(made, actual, rule.loss)
     seen = np.isfinite(e).sum(0)
     mean = np.divide(np.nansum(e, 0), seen, out=np.full(e.shape[1], np.nan), where=seen > 0)
@@ -267,16 +270,16 @@ def _errors(made: FloatArray, actual: FloatArray, loss: str) -> FloatArray:
 
 
 def tilt_of(y: FloatArray, names: list[str], rule: Rule) -> FloatArray:
-    """(C,) factors of the weights: lower for seasonal candidates where last year's move is worth little; 0 for models
-    that are not weighed."""
-    worth, n_cutoffs = season_worth(y, rule.loss)
-    factor = rule.seasonal * np.clip(worth, 0.25, 4.0) ** -(2 * min(n_cutoffs, 8) / 8)
+    """(C,) factors of the weights: lower for seasonal candidates if last year's move forecasts badly; 0 for models
+    outside the pool."""
+    ratio, n_cutoffs = seasonal_error_ratio(y, rule.loss)
+    factor = rule.seasonal * np.clip(ratio, 0.25, 4.0) ** -(2 * min(n_cutoffs, 8) / 8)
     has_season = {name: CATALOGUE[name].is_seasonal and (name != "MFLES" or len(y) >= TWO_YEARS) for name in names}
     return np.array([(name in rule.pool) * (factor if has_season[name] else 1.0) for name in names])
 
 
 def _fitted(made: FloatArray, actual: FloatArray, rule: Rule, tilt: FloatArray, in_median: BoolArray) -> FloatArray:
-    """(W, H) the combination in each window, with weights from the others."""
+    """(W, H) the combination in each window, with weights from the other windows."""
     fitted = np.empty_like(actual)
     for w in range(len(made)):
         weights = backtest_weights(np.delete(made, w, 0), np.delete(actual, w, 0), rule, tilt)
@@ -286,9 +289,9 @@ def _fitted(made: FloatArray, actual: FloatArray, rule: Rule, tilt: FloatArray, 
 
 
 def rule_of(demand: str, n_weeks: int, is_learned: bool = False) -> Rule:
-    """Squared errors where weeks without a sale are many; more equal weights where the history is short.
+    """Return the rule of a demand class: squared errors for sparse items, more equal weights for short histories.
 
-    `is_learned`: parts that were learnt across items are in the forecast.
+    `is_learned`: the forecast includes parts learned across items.
     """
     is_sparse, pool = demand in SPARSE_CLASSES, auto_pool(demand, n_weeks, is_learned)
     loss, empirical = "squared" if is_sparse else "absolute", 0.3 if demand == "smooth" else 0.7
@@ -298,7 +301,7 @@ def rule_of(demand: str, n_weeks: int, is_learned: bool = False) -> Rule:
 
 
 def backtest_weights(made: FloatArray, actual: FloatArray, rule: Rule, tilt: FloatArray) -> FloatArray:
-    """(C,) weights that sum to 1, from the candidates' forecasts (W, C, H) and what was sold (W, H), where known."""
+    """(C,) weights that sum to 1, from the candidates' forecasts (W, C, H) and units sold (W, H), NaN if unknown."""
     relative = np.ones(len(tilt))
     if len(made):
         e = _errors(made, actual, rule.loss)
@@ -314,9 +317,9 @@ def backtest_weights(made: FloatArray, actual: FloatArray, rule: Rule, tilt: Flo
 
 
 def combined(forecasts: FloatArray, weights: FloatArray, in_median: BoolArray) -> FloatArray:
-    """(H,) from (C, H): the middle of the weight; of logs where all are positive, for forecasts are skewed upwards.
+    """(H,) trimmed weighted mean of (C, H); of logs if all are positive, because forecasts are skewed upwards.
 
-    Where some are `in_median`, half of it is theirs.
+    If some candidates are `in_median`, half of the result is their median.
     """
     is_weighed = weights > 0
     weighed, weights = forecasts[is_weighed], weights[is_weighed]
@@ -328,7 +331,7 @@ def combined(forecasts: FloatArray, weights: FloatArray, in_median: BoolArray) -
 
 
 def trimmed_mean(forecasts: FloatArray, weights: FloatArray, keep: float) -> FloatArray:
-    """(H,) weighted mean of (C, H), only of the middle `keep` of the weight in each step's order."""
+    """(H,) weighted mean of (C, H) over the middle share `keep` of the weight, in the order of each step."""
     order = np.argsort(forecasts, axis=0, kind="stable")
     w = weights[order]
     upto, cut = np.cumsum(w, axis=0), (1 - keep) / 2
@@ -337,8 +340,11 @@ def trimmed_mean(forecasts: FloatArray, weights: FloatArray, keep: float) -> Flo
     return mean
 
 
-def season_worth(y: FloatArray, loss: str) -> tuple[float, int]:
-    """Error of 'recent level and last year's move' over that of 'recent level', every 4th cutoff of three years."""
+def seasonal_error_ratio(y: FloatArray, loss: str) -> tuple[float, int]:
+    """Return the error of 'recent level plus last year's move' ÷ that of 'recent level', and the number of cutoffs.
+
+    Cutoffs are every fourth week of the last three years.
+    """
     n, steps = len(y), np.arange(HOLDOUT_WEEKS)
     cutoffs = np.arange(n - HOLDOUT_WEEKS, max(n - HOLDOUT_WEEKS - 3 * SEASON_LENGTH, SEASON_LENGTH + 8) - 1, -4)
     if not len(cutoffs):
@@ -354,25 +360,30 @@ def season_worth(y: FloatArray, loss: str) -> tuple[float, int]:
     return float(max(with_move / max(without, 1e-12), 1e-6)), len(cutoffs)
 
 
-def _plain(y: FloatArray, h: int, level: Sequence[int]) -> tuple[FloatArray, FloatArray, FloatArray, str]:
-    """Of a few weeks the mean; of a constant series its value, without any width. And which of the two it is."""
+def _mean_or_constant(y: FloatArray, h: int, level: Sequence[int]) -> tuple[FloatArray, FloatArray, FloatArray, str]:
+    """Forecast a very short series by its mean, or a constant one by its value with zero-width intervals.
+
+    Returns mean, lower bounds, upper bounds and a note that names the case.
+    """
     mean = np.full(h, y.mean())
     is_constant = len(y) >= MIN_WEEKS
     width = 0.0 if is_constant else max(float(y.std()), float(np.sqrt(max(y.mean(), 0.0))))
     reach = np.array([stdtrit(max(len(y) - 1, 2), 0.5 + percent / 200) * width for percent in level]).reshape(-1, 1)
-    what = f"all its {len(y)} weeks are the same" if is_constant else f"a history of {len(y)} weeks: the mean of them"
-    return mean, mean - reach, mean + reach, what
+    n_weeks = "1 week" if len(y) == 1 else f"{len(y)} weeks"
+    note = f"all {n_weeks} have the same units" if is_constant else f"history of only {n_weeks}; their mean is used"
+    return mean, mean - reach, mean + reach, note
 
 
 def _note(y: FloatArray, cutoffs: list[int], n_capped: int) -> str:
-    """What is odd about a history, and what was done about it."""
+    """Describe irregularities of a history and how they were handled."""
     sold = np.flatnonzero(y)
     since, pauses = len(y) - 1 - sold[-1], np.diff(sold) - 1
     parts = [f"no sale in the last {since} weeks"] if since >= ENDED_AFTER_WEEKS else []
     if len(pauses) and pauses.max() >= LONG_PAUSE and len(sold) > len(y) / 4:
-        parts.append(f"up to {pauses.max()} weeks in a row without a sale, taken as no demand")
+        parts.append(f"up to {pauses.max()} weeks in a row without a sale, counted as zero demand")
     if n_capped:
-        parts.append(f"{n_capped} huge {'week' if n_capped == 1 else 'weeks'} capped in what the models see")
-    parts += ["no year of history, so its season is not known"] if len(y) < SEASON_LENGTH else []
-    parts += ["too short a history to choose by: all models have the same weight"] if not cutoffs else []
+        weeks = "1 unusually high week was" if n_capped == 1 else f"{n_capped} unusually high weeks were"
+        parts.append(f"{weeks} capped before fitting")
+    parts += ["less than a year of history, so no seasonality"] if len(y) < SEASON_LENGTH else []
+    parts += ["too short a history for a backtest, so all models have the same weight"] if not cutoffs else []
     return "; ".join(parts)

@@ -1,11 +1,11 @@
-"""Gradient boosting over all items of a run: one model by cutoff, that forecasts any item from its last two years.
+"""Gradient boosting over all items of a run: one global model per cutoff, which uses an item's last two years.
 
-Units are divided by the item's own level, so that items of any size teach the same trees. The model is direct: the
-step is a feature, up to HOLDOUT_WEEKS. What lies beyond is forecast from the forecast, a quarter at a time. The loss is
-the absolute error, so a forecast is a median: of sparse items it is too low.
+Units are divided by the item's own level, so items of any size train the same trees. The strategy is direct: the step
+is a feature, up to HOLDOUT_WEEKS. Later steps are forecast recursively, a quarter at a time. The loss is the absolute
+error, so forecasts are medians, which are too low for sparse items.
 
-Rows are drawn by the keys of items, and trees are grown in one thread: the same items give the same bits in any order.
-Source: Friedman 2001, 'Greedy function approximation: a gradient boosting machine', Annals of Statistics 29(5),
+Rows are sampled by item key and trees are grown in one thread, so results are bitwise the same in any order of items.
+Sources: Friedman 2001, 'Greedy function approximation: a gradient boosting machine', Annals of Statistics 29(5),
 doi:10.1214/aos/1013203451; one model for many series: Montero-Manso & Hyndman 2021,
 doi:10.1016/j.ijforecast.2021.03.004.
 
@@ -31,25 +31,25 @@ IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
 
 MAX_ROWS = 60_000
-"""Rows that are learned from, however many items there are."""
+"""Maximum number of training rows, for any number of items."""
 
 MIN_ROWS = 2_000
-"""Rows without which nothing is learned."""
+"""Minimum number of training rows; with fewer there is no model."""
 
 MIN_ITEMS = 10
-"""Items without which nothing is learned."""
+"""Minimum number of items; with fewer there is no model."""
 
 MIN_ORIGIN = 8
-"""Weeks of an item before the first that is learned from."""
+"""Weeks of history before the first forecast origin used for training."""
 
 MAX_ORIGINS = 3 * SEASON_LENGTH
-"""The last so many weeks of an item are learned from."""
+"""Number of latest forecast origins of an item used for training."""
 
 MAX_CATEGORIES = 200
-"""An attribute with more values is no feature."""
+"""Attributes with more values are not used as features."""
 
-_SPAN = 2 * SEASON_LENGTH  # weeks that features look back
-_CALENDAR = slice(0, 5)  # the features that are the time of the year
+_SPAN = 2 * SEASON_LENGTH  # lookback of the features, in weeks
+_CALENDAR = slice(0, 5)  # columns of the features for the time of the year
 _LAGS = (1, 2, 3, 4, 5, 6, 7, 8, 13, 26)
 _MEANS = (4, 8, 13, 52)
 _SETTINGS: dict[str, Any] = {
@@ -66,22 +66,22 @@ _SETTINGS: dict[str, Any] = {
 
 @dataclass(frozen=True, eq=False)
 class Trees:
-    """Fitted trees, node by node. A row goes left where its feature is at most the threshold.
+    """Fitted trees as arrays of nodes. A row goes left if its feature is at most the threshold.
 
     Parameters
     ----------
     roots
-        (K,) the first node of each tree.
+        (K,) root node of each tree.
     feature, left, right
-        (D,) the feature that a node asks for, and the nodes that follow it; a leaf is followed by itself.
+        (D,) split feature and child nodes; the children of a leaf are the leaf itself.
     threshold
         (D,) in the feature's unit.
     is_missing_left
-        (D,) whether a row without the feature goes left.
+        (D,) whether rows with a missing feature go left.
     value
-        (D,) what a leaf adds.
+        (D,) value of a leaf, added to the prediction.
     baseline
-        (1,) what is forecast without a tree.
+        (1,) prediction without trees.
     """
 
     roots: IntArray
@@ -94,15 +94,15 @@ class Trees:
     baseline: FloatArray
 
     def predict(self, x: FloatArray) -> FloatArray:
-        """(R,) from features (R, F); the trees are added one after the other, as scikit-learn does it."""
+        """(R,) predictions from features (R, F). Trees are summed in order, as scikit-learn does."""
         rows, node = np.arange(len(x)), np.repeat(self.roots[:, None], len(x), axis=1)
         while True:
-            asked = x[rows, self.feature[node]]
-            goes_left = (asked <= self.threshold[node]) | (np.isnan(asked) & self.is_missing_left[node])
-            following = np.where(goes_left, self.left[node], self.right[node])
-            if np.array_equal(following, node):
+            values = x[rows, self.feature[node]]
+            goes_left = (values <= self.threshold[node]) | (np.isnan(values) & self.is_missing_left[node])
+            child = np.where(goes_left, self.left[node], self.right[node])
+            if np.array_equal(child, node):
                 break
-            node = following
+            node = child
         parts = np.vstack([np.full(len(x), self.baseline[0]), self.value[node]])
         summed: FloatArray = np.cumsum(parts, axis=0)[-1]
         return summed
@@ -110,28 +110,28 @@ class Trees:
 
 @dataclass(frozen=True, eq=False)
 class Boosting:
-    """What was learned from all items up to a cutoff.
+    """Boosting model of all items at a cutoff.
 
     Parameters
     ----------
     categories
-        of each attribute that is a feature its values, in order.
+        attribute used as a feature -> its values, in order.
     """
 
     trees: Trees
     categories: Mapping[str, Sequence[str]]
 
     def forecast(self, units: FloatArray, wk_end_dt: date, attributes: Mapping[str, str], h: int) -> FloatArray:
-        """(H,) units of the weeks after a history; beyond HOLDOUT_WEEKS from the forecast, a quarter at a time.
+        """(H,) forecast units after a history; beyond HOLDOUT_WEEKS recursive, a quarter at a time.
 
         Parameters
         ----------
         units
             (T,) by week; NaN is a missing week.
         wk_end_dt
-            the last day of the last week.
+            last day of the last week.
         attributes
-            of the item; a value that was not learned from counts as missing.
+            of the item; values not seen in training count as missing.
         """
         codes, path, least = _codes(attributes, self.categories), units, float(np.nanmin(units))
         steps = np.arange(1, HOLDOUT_WEEKS + 1)
@@ -148,7 +148,7 @@ class Boosting:
         return path[len(units) : len(units) + h]
 
     def to_bytes(self) -> bytes:
-        """The model as compressed arrays."""
+        """Serialize the model as compressed arrays."""
         out, categories = io.BytesIO(), json.dumps({name: list(values) for name, values in self.categories.items()})
         arrays = {field.name: _narrow(getattr(self.trees, field.name)) for field in fields(Trees)}
         np.savez_compressed(out, allow_pickle=False, categories=np.array(categories), **arrays)
@@ -156,7 +156,7 @@ class Boosting:
 
     @classmethod
     def from_bytes(cls, data: bytes) -> "Boosting":
-        """The model that `to_bytes` made."""
+        """Load a model that `to_bytes` wrote."""
         with np.load(io.BytesIO(data), allow_pickle=False) as stored:
             arrays = {field.name: stored[field.name] for field in fields(Trees)}
             categories = json.loads(str(stored["categories"]))
@@ -164,12 +164,12 @@ class Boosting:
 
 
 def fit_boosting(items: Sequence[Series]) -> Boosting | None:
-    """The model of some items, or None where there is too little to learn from.
+    """Fit a model to some items; None if there is too little data.
 
     Parameters
     ----------
     items
-        their histories up to the cutoff; NaN is a missing week.
+        histories up to the cutoff; NaN is a missing week.
     """
     items = sorted(items, key=lambda item: item.unique_id)
     items = sorted(items, key=lambda item: zlib.crc32(item.unique_id.encode()))[:MAX_ROWS]
@@ -179,23 +179,23 @@ def fit_boosting(items: Sequence[Series]) -> Boosting | None:
     parts = [_rows(item, MAX_ROWS // len(items), categories) for item in items]
     x, ratio = (np.concatenate(column) for column in zip(*parts, strict=True))
     if np.median([len(item.y) for item in items]) < 2 * SEASON_LENGTH:
-        x[:, _CALENDAR] = 0.0  # a week of the year that was seen once may have been any week
+        x[:, _CALENDAR] = 0.0  # a season seen only once may be chance
     return Boosting(_grow(x, ratio), categories) if len(x) >= MIN_ROWS else None
 
 
 def _grow(x: FloatArray, target: FloatArray) -> Trees:
-    """Trees fitted in one thread. Rows have no weights: with weights, medians take four times as long."""
+    """Fit trees in one thread. Rows are unweighted, because with weights the medians take four times as long."""
     from sklearn.ensemble import HistGradientBoostingRegressor
     from threadpoolctl import threadpool_limits
 
-    x = np.where(np.isnan(x).all(0), 0.0, x)  # a feature that no row has cannot be binned
+    x = np.where(np.isnan(x).all(0), 0.0, x)  # an all-missing feature cannot be binned
     with threadpool_limits(1):
         model = HistGradientBoostingRegressor(**_SETTINGS).fit(x, target)
     return _exported(model)
 
 
 def _exported(model: Any) -> Trees:
-    """The trees of a fitted HistGradientBoostingRegressor without categorical features."""
+    """Extract the trees of a fitted HistGradientBoostingRegressor without categorical features."""
     trees = [tree.nodes for (tree,) in model._predictors]
     roots = np.cumsum([0, *(len(tree) for tree in trees[:-1])])
     nodes, root = np.concatenate(trees), np.repeat(roots, [len(tree) for tree in trees])
@@ -213,7 +213,7 @@ def _exported(model: Any) -> Trees:
 
 
 def _rows(item: Series, n_rows: int, categories: Mapping[str, Sequence[str]]) -> tuple[FloatArray, FloatArray]:
-    """(R, F) features and (R,) units divided by the level: up to `n_rows` rows of an item, drawn by its key."""
+    """(R, F) features and (R,) units ÷ level: up to `n_rows` rows of an item, sampled with a seed from its key."""
     n, steps = len(item.y), np.arange(1, HOLDOUT_WEEKS + 1)
     origins = np.arange(max(MIN_ORIGIN, n - MAX_ORIGINS), n)
     origin, step = (grid.ravel() for grid in np.meshgrid(origins, steps, indexing="ij"))
@@ -234,14 +234,14 @@ def _rows(item: Series, n_rows: int, categories: Mapping[str, Sequence[str]]) ->
 
 
 def _windows(y: FloatArray, origin: IntArray) -> FloatArray:
-    """(R, 104) the weeks before each origin; NaN before the first."""
+    """(R, 104) weeks before each origin; NaN before the start of the series."""
     padded: FloatArray = np.r_[np.full(_SPAN, np.nan), y]
     windows: FloatArray = padded[origin[:, None] + np.arange(_SPAN)]
     return windows
 
 
 def _level(windows: FloatArray) -> FloatArray:
-    """(R,) the mean of half a year, but at least a tenth of that of two years; 0 where no week is known."""
+    """(R,) mean of half a year, at least a tenth of the mean of two years; 0 if no week is known."""
     size = np.abs(windows)
     return np.maximum(_mean(size[:, -26:], 0.0), _mean(size, 0.0) / 10)
 
@@ -249,7 +249,7 @@ def _level(windows: FloatArray) -> FloatArray:
 def _features(
     windows: FloatArray, level: FloatArray, step: IntArray, ends: npt.NDArray[Any], age: IntArray, codes: FloatArray
 ) -> FloatArray:
-    """(R, F) from the weeks before (R, 104), their level, the steps, the last days of the weeks that are forecast, the
+    """(R, F) features from the weeks before (R, 104), their level, the steps, the last days of the target weeks, the
     weeks of history, and the codes of the item's categories (·,)."""
     z = windows / level[:, None]
     rows, year_ago = np.arange(len(z)), SEASON_LENGTH + step - 1
@@ -283,7 +283,7 @@ def _features(
 
 
 def _mean(values: FloatArray, otherwise: float = np.nan) -> FloatArray:
-    """(R,) means of the known values of each row."""
+    """(R,) mean of the known values of each row; `otherwise` for rows without any."""
     is_known = ~np.isnan(values)
     n = is_known.sum(1)
     total = np.where(is_known, values, 0.0).sum(1)
@@ -292,27 +292,27 @@ def _mean(values: FloatArray, otherwise: float = np.nan) -> FloatArray:
 
 
 def _ratio(a: FloatArray, b: FloatArray) -> FloatArray:
-    """(R,) a ÷ b, at most 10; NaN where b is almost nothing."""
+    """(R,) a ÷ b, at most 10; NaN where b is almost 0."""
     ratio: FloatArray = np.divide(a, b, out=np.full(len(a), np.nan), where=b > 0.02)
     return np.minimum(ratio, 10.0)
 
 
 def _categories(items: Sequence[Series]) -> dict[str, list[str]]:
-    """The attributes that are features, with their values in order."""
+    """Return the attributes used as features, with their values in order."""
     names = sorted({name for item in items for name in item.attributes})
     found = {name: sorted({item.attributes[name] for item in items if name in item.attributes}) for name in names}
     return {name: values for name, values in found.items() if 1 < len(values) <= MAX_CATEGORIES}
 
 
 def _codes(attributes: Mapping[str, str], categories: Mapping[str, Sequence[str]]) -> FloatArray:
-    """(·,) the place of an item's value among those of each category; NaN where it is not there."""
+    """(·,) index of the item's value in each category; NaN for unknown values."""
     places = ({value: i for i, value in enumerate(values)} for values in categories.values())
     found = [place.get(attributes.get(name, "")) for name, place in zip(categories, places, strict=True)]
     return np.array([np.nan if code is None else code for code in found], np.float64)
 
 
 def _narrow(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Integers in 32 bits."""
+    """Convert integers to 32 bits."""
     return array.astype(np.uint32) if array.dtype.kind in "iu" else array
 
 

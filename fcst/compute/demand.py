@@ -1,4 +1,4 @@
-"""The demand class of items: smooth, erratic, intermittent, lumpy or none; and the two numbers that decide it.
+"""Demand classes of items (smooth, erratic, intermittent, lumpy, none), from ADI and CV².
 
 Source: Syntetos, Boylan & Croston 2005, 'On the categorization of demand patterns', Journal of the Operational Research
 Society 56, 495-503, doi:10.1057/palgrave.jors.2601841.
@@ -15,7 +15,7 @@ from fcst.names import ADI_CUTOFF, CV2_CUTOFF
 from fcst.records import FloatArray
 
 SPARSE_CLASSES = ("intermittent", "lumpy", "none")
-"""The classes of items without a sale in many weeks."""
+"""Demand classes of items with many weeks without a sale."""
 
 
 _CLASSES = np.array(["smooth", "erratic", "intermittent", "lumpy", "none"])
@@ -23,19 +23,19 @@ _CLASSES = np.array(["smooth", "erratic", "intermittent", "lumpy", "none"])
 
 @dataclass(frozen=True)
 class Demand:
-    """What the known weeks of N items say of their demand.
+    """Demand statistics of N items over their known weeks.
 
     Parameters
     ----------
     is_sold
         (N, T) weeks with units above 0.
     n_sold
-        (N,) how many there are.
+        (N,) number of these weeks.
     adi
-        (N,) the average demand interval: known weeks ÷ weeks with units above 0; NaN where there is none of these.
+        (N,) average demand interval: known weeks ÷ weeks with units above 0; NaN without such a week.
     cv2
-        (N,) the squared coefficient of variation of the units of the weeks with units above 0: their population
-        variance ÷ the square of their mean; NaN where there is none of these.
+        (N,) squared coefficient of variation of units in the weeks with units above 0: population variance ÷ squared
+        mean; NaN without such a week.
     """
 
     is_sold: npt.NDArray[np.bool_]
@@ -46,20 +46,20 @@ class Demand:
     @property
     def classes(self) -> npt.NDArray[np.str_]:
         """(N,) `smooth` (ADI < 1.32, CV² < 0.49), `erratic` (ADI < 1.32), `intermittent` (CV² < 0.49), else `lumpy`;
-        `none` without a week with units above 0. Neither number is rounded."""
+        `none` without a week with units above 0. ADI and CV² are not rounded."""
         is_rare, is_erratic = ~(self.adi < ADI_CUTOFF), ~(self.cv2 < CV2_CUTOFF)
         return _CLASSES[np.where(self.n_sold == 0, 4, 2 * is_rare + is_erratic)]
 
 
 def describe_demand(units: FloatArray, n_known: npt.NDArray[np.int64]) -> Demand:
-    """The demand of N items.
+    """Compute demand statistics of N items.
 
     Parameters
     ----------
     units
-        (N, T) units by week; a week that is missing, or is not in an item's life, is NaN or 0.
+        (N, T) units by week; NaN or 0 for missing weeks and weeks outside an item's life.
     n_known
-        (N,) the weeks of each item's life that are not missing.
+        (N,) weeks of each item's life that are not missing.
     """
     is_sold = units > 0
     n_sold = is_sold.sum(axis=1)
@@ -74,12 +74,12 @@ def describe_demand(units: FloatArray, n_known: npt.NDArray[np.int64]) -> Demand
 
 
 def demand_class(y: FloatArray) -> str:
-    """The class of one series, as `Demand.classes` defines it.
+    """Return the demand class of one series, as `Demand.classes` defines it.
 
     Parameters
     ----------
     y
-        (T,) units by week; NaN is a missing week, which does not count.
+        (T,) units by week; missing weeks (NaN) are ignored.
     """
     n_known = np.count_nonzero(~np.isnan(y), keepdims=True)
     return str(describe_demand(y[None], n_known).classes[0])

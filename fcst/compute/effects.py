@@ -1,10 +1,10 @@
-"""Effects of drivers: by what a week's baseline is multiplied, learnt from many items and fitted to one.
+"""Effects of drivers: multipliers of a week's baseline, pooled over many items and fitted to one item.
 
 Units are modelled as baseline × exp(regressors × coefficients). The baseline is a centred moving mean of the units
-without the effects, so it and the coefficients are found in turn. Coefficients are the mean of two fits, that is,
-multipliers their geometric mean: of a quasi-Poisson fit with a log link, which is right in the mean and too high where
-promotions are skewed, and of a fit of logarithms, which is robust and too low there. Those of an item are drawn to the
-pooled ones by a ridge penalty.
+without the effects, so baseline and coefficients are estimated alternately. Coefficients are the mean of two fits, so
+multipliers are their geometric mean. A quasi-Poisson fit with log link is unbiased in the mean, but too high for skewed
+promotions; a fit of logarithms is robust, but too low for them. A ridge penalty shrinks the coefficients of an item
+towards the pooled ones.
 
 Letters: T weeks of history, H steps, C regressors, N items, R = weeks of all items.
 """
@@ -21,37 +21,37 @@ from fcst.drivers import SHOWN_AT, DriverKind
 from fcst.records import FloatArray
 
 BASELINE_WEEKS = 17
-"""Weeks of the centred moving mean that is the baseline."""
+"""Length of the centred moving mean used as baseline, in weeks."""
 
 ROUNDS = 3
-"""How often baseline and coefficients are found in turn."""
+"""Number of alternating estimates of baseline and coefficients."""
 
 NEWTON_STEPS = 2
-"""Of the quasi-Poisson fit in each round."""
+"""Newton steps of the quasi-Poisson fit in each round."""
 
 PENALTY, EVENT_PENALTY = 5.0, 10.0
-"""Weeks with the driver at its usual size that the pooled coefficient counts like, in the fit of an item."""
+"""Weight of the pooled coefficient in the fit of an item, in weeks with the driver at its usual size."""
 
 POOLED_PENALTY = 5.0
-"""The same of no effect, in the pooled fit: for regressors that say the same."""
+"""Weight of a zero effect in the pooled fit, in the same unit; needed for collinear regressors."""
 
 LOG_OFFSET = 0.5
-"""Share of the expected units that is added before logarithms are taken: weeks without sales have none."""
+"""Share of the expected units added before taking logarithms, because weeks may have no sales."""
 
 LONG_PAUSE = 13
-"""Weeks in a row without a sale from which nothing is learnt: drivers are not the reason."""
+"""Runs of at least this many weeks without a sale are left out of the fits; drivers do not explain them."""
 
 MAX_MULTIPLIER = 20.0
-"""A multiplier is not above this, nor below its inverse."""
+"""Multipliers are clipped to this value and its inverse."""
 
 NEARLY_ZERO = 0.02
-"""A regressor within this of 0 is as good as 0."""
+"""Regressors with a smaller absolute value count as 0."""
 
 MAX_COLUMNS = 60
-"""Regressors of a fit; of more, those that go most with the units."""
+"""Maximum number of regressors in a fit; those most correlated with the units are kept."""
 
 MIN_WEEKS = 8
-"""Known weeks below which an item has the pooled effects, and nothing is learnt from it."""
+"""Known weeks an item needs for its own effects, and to be included in the pooled fit."""
 
 IntArray = npt.NDArray[np.intp]
 
@@ -63,15 +63,15 @@ class Effects:
     Parameters
     ----------
     coefficients, errors
-        (C,) of the logarithm of units, by column, and their standard errors.
+        (C,) coefficients of the logarithm of units, and their standard errors.
     sizes
-        (C,) the root mean square of the regressors where they are not about 0.
+        (C,) root mean square of the regressors where they are not nearly 0.
     lowest, highest
-        (C,) the range of the regressors they were learnt from; beyond it an effect does not grow.
+        (C,) range of the regressors in the fit; effects do not grow beyond it.
     dispersion
-        the variance of an item's week over its expected units, in units of the item's mean week.
+        variance of an item's week ÷ its expected units, in units of the item's mean week.
     n_items
-        items they were learnt from.
+        number of items in the fit.
     """
 
     columns: tuple[Column, ...]
@@ -84,7 +84,7 @@ class Effects:
     n_items: int
 
     def to_plain(self) -> dict[str, Any]:
-        """Data for JSON, from which `from_plain` makes the same effects bit by bit."""
+        """Return data for JSON; `from_plain` restores the same effects bit by bit."""
         arrays = {name: getattr(self, name).tolist() for name in _ARRAYS}
         columns = [asdict(column) for column in self.columns]
         return {"columns": columns, **arrays, "dispersion": self.dispersion, "n_items": self.n_items}
@@ -106,14 +106,14 @@ class ItemEffects:
     Parameters
     ----------
     columns
-        those of the item's drivers.
+        of the item's drivers.
     coefficients, errors
-        (C,) by column, and their standard errors.
+        (C,) coefficients and their standard errors.
     multipliers
-        (T + H,) by which the baseline of a week is multiplied; 0 in weeks in which the item cannot be bought.
+        (T + H,) multipliers of the baseline; 0 in weeks in which the item cannot be bought.
     log_errors
-        (T + H,) the standard errors of the logarithms of multipliers against those of the last BASELINE_WEEKS of the
-        history, from which the baseline is known: a driver that stays as it was adds no error.
+        (T + H,) standard errors of the log multipliers relative to the last BASELINE_WEEKS of the history, which give
+        the baseline. An unchanged driver adds no error.
     """
 
     columns: tuple[Column, ...]
@@ -125,19 +125,19 @@ class ItemEffects:
 
 @dataclass(frozen=True, eq=False)
 class EffectsSample:
-    """What one item gives to a pooled fit: its units (T,), NaN where missing, and its regressors at T."""
+    """Data of one item for the pooled fit: units (T,), NaN where missing, and regressors at T."""
 
     y: FloatArray
     regressors: Regressors
 
 
 def fit_effects(items: Sequence[EffectsSample]) -> Effects:
-    """Effects that items have in common; no columns where nothing can be learnt.
+    """Fit the pooled effects of some items; without columns if there is too little data.
 
-    The same bit by bit for the same items in the same order.
+    The result is bitwise reproducible for the same items in the same order.
     """
     rows = _stacked(items)
-    rows = _clearest(rows) if len(rows.y) else rows
+    rows = _select_columns(rows) if len(rows.y) else rows
     if not len(rows.y) or not rows.columns:
         none = np.zeros(0)
         return Effects((), none, none, none, none, none, 1.0, 0)
@@ -151,20 +151,20 @@ def fit_effects(items: Sequence[EffectsSample]) -> Effects:
 
 
 def item_effects(effects: Effects, y: FloatArray, regressors: Regressors) -> ItemEffects:
-    """The effects of one item.
+    """Fit the effects of one item.
 
     Parameters
     ----------
     y
         (T,) units by week; NaN is a missing week.
     regressors
-        of the item at T; those that the pooled effects do not have are left out.
+        of the item at T; columns without a pooled effect are ignored.
     """
     pooled, x = _known_regressors(effects, regressors)
     columns, prior = tuple(effects.columns[i] for i in pooled), effects.coefficients[pooled]
     weeks = np.array([EVENT_PENALTY if column.kind is DriverKind.EVENT else PENALTY for column in columns])
     penalty = weeks * effects.sizes[pooled] ** 2
-    known = _informative(y)
+    known = _usable_weeks(y)
     if len(known) >= MIN_WEEKS and columns:
         rows = _Rows(columns, x[known], np.maximum(y[known], 0.0), known, np.zeros(1, np.intp))
         fit = _fit(rows, prior, penalty)
@@ -177,13 +177,14 @@ def item_effects(effects: Effects, y: FloatArray, regressors: Regressors) -> Ite
 
 
 def multipliers(effects: Effects, item: ItemEffects, regressors: Regressors) -> FloatArray:
-    """(T + H,) the multipliers of an item if its regressors were others, of the same columns as before."""
+    """(T + H,) multipliers of an item for changed regressors with the same columns."""
     _, x = _known_regressors(effects, regressors)
     return np.where(regressors.is_closed, 0.0, _exp(x @ item.coefficients))
 
 
 def _known_regressors(effects: Effects, regressors: Regressors) -> tuple[list[int], FloatArray]:
-    """Which of the pooled columns an item has; and (T + H, C) its regressors, within the range of the pooled ones."""
+    """Return the indices of the item's columns in the pooled effects, and (T + H, C) its regressors, clipped to the
+    range of the pooled fit."""
     place = {column: i for i, column in enumerate(effects.columns)}
     own = [j for j, column in enumerate(regressors.columns) if column in place]
     pooled = [place[regressors.columns[j]] for j in own]
@@ -191,8 +192,11 @@ def _known_regressors(effects: Effects, regressors: Regressors) -> tuple[list[in
 
 
 def describe(effects: Effects | ItemEffects) -> list[dict[str, Any]]:
-    """By column, as plain data: `driver`, `kind`, `shift`; what it does in `percent` of the baseline where it is at
-    `SHOWN_AT`, between `low` and `high` in 95 of 100 cases; its `coefficient` and the standard `error` of that."""
+    """Return effects as plain data, one entry per column.
+
+    Each has `driver`, `kind`, `shift`; the effect in `percent` of the baseline at `SHOWN_AT`, with its 95 % interval
+    `low` to `high`; the `coefficient` and its standard `error`.
+    """
     found = []
     for column, coefficient, error in zip(
         effects.columns, effects.coefficients.tolist(), effects.errors.tolist(), strict=True
@@ -218,10 +222,10 @@ def describe(effects: Effects | ItemEffects) -> list[dict[str, Any]]:
 
 @dataclass(frozen=True, eq=False)
 class _Rows:
-    """Known weeks of some items, one item after the other.
+    """Known weeks of some items, stacked item by item.
 
-    `x` (R, C), `y` (R,) units not below 0, `week` (R,) the number of a week in its item, `starts` (N,) where each item
-    begins.
+    `x` (R, C) regressors, `y` (R,) units clipped at 0, `week` (R,) index of the week in its item, `starts` (N,) first
+    row of each item.
     """
 
     columns: tuple[Column, ...]
@@ -243,10 +247,10 @@ class _Fit:
 
 
 def _fit(rows: _Rows, prior: FloatArray, penalty: FloatArray) -> _Fit:
-    """Coefficients drawn to the prior, from a start at it."""
+    """Fit coefficients, shrunk towards the prior and starting at it."""
     lengths = np.diff(np.r_[rows.starts, len(rows.y)])
     y = rows.y / np.repeat(np.maximum(np.add.reduceat(rows.y, rows.starts) / lengths, 1e-12), lengths)
-    x = np.column_stack([np.ones(len(y)), rows.x])  # the first is a constant, of no effect
+    x = np.column_stack([np.ones(len(y)), rows.x])  # column 0 is the intercept
     prior, penalty = np.r_[0.0, prior], np.r_[1e-6, penalty]
     coefficients = prior
     for _ in range(ROUNDS):
@@ -263,7 +267,7 @@ def _fit(rows: _Rows, prior: FloatArray, penalty: FloatArray) -> _Fit:
 
 @dataclass(frozen=True, eq=False)
 class _Problem:
-    """Rows around a baseline: `x` (R, 1 + C), `y` and `base` (R,), `prior` and `penalty` (1 + C,)."""
+    """Penalized regression around a baseline: `x` (R, 1 + C), `y` and `base` (R,), `prior` and `penalty` (1 + C,)."""
 
     x: FloatArray
     y: FloatArray
@@ -278,32 +282,32 @@ class _Problem:
         return np.asarray((self.x.T * weight) @ self.x + np.diag(self.penalty))
 
     def poisson_step(self, coefficients: FloatArray) -> FloatArray:
-        """One step of Newton's method."""
+        """Take one Newton step of the quasi-Poisson fit."""
         expected = self.expected(coefficients)
         slope = self.x.T @ (self.y - expected) - self.penalty * (coefficients - self.prior)
         return np.asarray(coefficients + np.linalg.solve(self.gram(expected), slope))
 
     def log_step(self, coefficients: FloatArray) -> FloatArray:
-        """Least squares of the logarithms of y ÷ expected units."""
+        """Take one least-squares step on the logarithms of y ÷ expected units."""
         ratio = (self.y / self.expected(coefficients) + LOG_OFFSET) / (1 + LOG_OFFSET)
         slope = self.x.T @ ((1 + LOG_OFFSET) * np.log(ratio)) - self.penalty * (coefficients - self.prior)
         return np.asarray(coefficients + np.linalg.solve(self.gram(np.ones(len(self.y))), slope))
 
     def covariance(self, coefficients: FloatArray) -> tuple[FloatArray, float]:
-        """Of quasi-Poisson coefficients, and their dispersion."""
+        """Return the covariance of quasi-Poisson coefficients, and the dispersion."""
         expected = self.expected(coefficients)
         dispersion = float(((self.y - expected) ** 2 / expected).sum()) / max(len(self.y) - len(self.prior), 1)
         return np.asarray(np.linalg.inv(self.gram(expected)) * dispersion), dispersion
 
 
 def _exp(log_multiplier: FloatArray) -> FloatArray:
-    """Within MAX_MULTIPLIER and its inverse."""
+    """Exponentiate, clipped to MAX_MULTIPLIER and its inverse."""
     limit = np.log(MAX_MULTIPLIER)
     return np.exp(np.clip(log_multiplier, -limit, limit))
 
 
 def _baseline(rows: _Rows, y: FloatArray) -> FloatArray:
-    """(R,) the mean of the known weeks around each, of its item."""
+    """(R,) centred moving mean of the known weeks of the row's item."""
     base = np.empty_like(y)
     half = BASELINE_WEEKS // 2
     for start, end in rows.bounds:
@@ -315,14 +319,14 @@ def _baseline(rows: _Rows, y: FloatArray) -> FloatArray:
 
 
 def _stacked(items: Sequence[EffectsSample]) -> _Rows:
-    """The known weeks of items that sell at all; a regressor that an item does not have is 0."""
+    """Stack the usable weeks of items with at least MIN_WEEKS of them; absent regressors are 0."""
     columns = tuple(
         sorted({c for item in items for c in item.regressors.columns}, key=lambda c: (c.driver, c.kind, c.shift))
     )
     place = {column: i for i, column in enumerate(columns)}
     xs, ys, weeks = [np.zeros((0, len(columns)))], [np.zeros(0)], [np.zeros(0, np.intp)]
     for item in items:
-        known = _informative(item.y)
+        known = _usable_weeks(item.y)
         if len(known) >= MIN_WEEKS:
             x = np.zeros((len(known), len(columns)))
             x[:, [place[c] for c in item.regressors.columns]] = item.regressors.x[known]
@@ -333,8 +337,8 @@ def _stacked(items: Sequence[EffectsSample]) -> _Rows:
     return _Rows(columns, np.concatenate(xs), np.concatenate(ys), np.concatenate(weeks), starts)
 
 
-def _informative(y: FloatArray) -> IntArray:
-    """The known weeks that are not in a long pause."""
+def _usable_weeks(y: FloatArray) -> IntArray:
+    """Return the known weeks outside long pauses."""
     known = np.flatnonzero(~np.isnan(y))
     edges = np.flatnonzero(np.diff(np.r_[0, y[known] <= 0, 0]))
     is_paused = np.zeros(len(known), bool)
@@ -343,13 +347,13 @@ def _informative(y: FloatArray) -> IntArray:
     return known[~is_paused]
 
 
-def _clearest(rows: _Rows) -> _Rows:
-    """Rows without regressors that hardly differ; of more than MAX_COLUMNS those that go most with y ÷ baseline."""
-    differ = (np.ptp(rows.x, axis=0) > NEARLY_ZERO) & (np.abs(rows.x) > NEARLY_ZERO).any(axis=0)
+def _select_columns(rows: _Rows) -> _Rows:
+    """Drop regressors that hardly vary, and keep the MAX_COLUMNS most correlated with y ÷ baseline."""
+    varies = (np.ptp(rows.x, axis=0) > NEARLY_ZERO) & (np.abs(rows.x) > NEARLY_ZERO).any(axis=0)
     base = _baseline(rows, rows.y)
     ratio = np.divide(rows.y, base, out=np.ones_like(base), where=base > 0)
     x = rows.x - rows.x.mean(axis=0)
-    clear = np.abs((ratio - ratio.mean()) @ x) / np.maximum(np.sqrt((x**2).sum(axis=0)), 1e-12)
-    order = np.argsort(-np.where(differ, clear, -1.0), kind="stable")[:MAX_COLUMNS]
-    kept = np.sort(order[differ[order]])
+    correlation = np.abs((ratio - ratio.mean()) @ x) / np.maximum(np.sqrt((x**2).sum(axis=0)), 1e-12)
+    order = np.argsort(-np.where(varies, correlation, -1.0), kind="stable")[:MAX_COLUMNS]
+    kept = np.sort(order[varies[order]])
     return _Rows(tuple(rows.columns[j] for j in kept), rows.x[:, kept], rows.y, rows.week, rows.starts)

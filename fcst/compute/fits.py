@@ -1,4 +1,4 @@
-"""The models fitted to the histories of one series: each model once for a history."""
+"""Cache of the models fitted to the histories of one series: each model is fitted once per history."""
 
 import math
 import warnings
@@ -13,12 +13,12 @@ from fcst.compute.recipes import CannotFit
 from fcst.records import FloatArray
 
 MAX_TIMES = 100
-"""A forecast beyond so many times the largest week of the history is refused."""
+"""A forecast larger than this many times the largest week of the history counts as failed."""
 
 
 @dataclass(frozen=True)
 class NoFit:
-    """What there is in place of a forecast where a model gave none."""
+    """The reason why a model gave no forecast."""
 
     reason: str
 
@@ -27,12 +27,12 @@ TOO_SHORT = NoFit("too short a history")
 
 
 class Fits:
-    """Fits models and keeps their forecasts.
+    """Fits models and caches their forecasts.
 
     Parameters
     ----------
     on_progress
-        is called with the name of each model before it is fitted.
+        called with the name of each model before it is fitted.
     """
 
     def __init__(self, on_progress: Callable[[str], None] = lambda model: None) -> None:
@@ -40,7 +40,7 @@ class Fits:
         self._made: dict[tuple[History, str], FloatArray | NoFit] = {}
 
     def forecast(self, model: str, history: History) -> FloatArray | NoFit:
-        """(H,) the forecast of a model; not negative if no week of the history is."""
+        """(H,) forecast of a model; not negative if no week of the history is."""
         key = (history, model)
         if key not in self._made:
             self._made[key] = self._fit(model, history)
@@ -57,11 +57,11 @@ class Fits:
                 mean = np.asarray(model.fit(history), np.float64)
         except CannotFit as exc:
             return NoFit(str(exc))
-        except Exception as exc:  # noqa: BLE001  a model may fail in any way; the note gives the reason
+        except Exception as exc:  # noqa: BLE001  a model may raise anything; the note gives the reason
             return NoFit(f"{type(exc).__name__}: {exc}")
         peak, least = float(np.abs(mean).max()), float(y.min())
         if not math.isfinite(peak):
             return NoFit("its forecast is not finite")
-        if peak > MAX_TIMES * max(float(y.max()), -least) + 1e-6:  # zeros may be forecast as almost zero
+        if peak > MAX_TIMES * max(float(y.max()), -least) + 1e-6:  # tolerance for histories of zeros
             return NoFit(f"its forecast is over {MAX_TIMES} times the largest week")
         return np.maximum(mean, 0.0) if least >= 0 else mean

@@ -1,6 +1,6 @@
-"""The forecast of one item: by each model asked for, with intervals, backtests and where it comes from.
+"""Forecast of one item by each model of a run, with intervals, backtests and provenance.
 
-The same input gives the same output. Letters: H weeks ahead, L interval levels.
+Deterministic. Letters: H weeks ahead, L interval levels.
 """
 
 from collections.abc import Callable, Mapping
@@ -41,10 +41,10 @@ from fcst.records import FloatArray, LostSales, Signals
 from fcst.specs import JobSpec
 
 NAMED_MODELS = 3
-"""Models of a combination that are named with their weight; there may be two dozen."""
+"""Number of models in a combination that `made_by` names with their weights; there may be two dozen."""
 
 SHOWN_WEEKS = 104
-"""Weeks of other items that are kept to be shown before an item's own: two years."""
+"""Maximum number of borrowed weeks kept for display before an item's own weeks: two years."""
 
 NOTHING_LEARNED: Mapping[int, Learned] = {}
 
@@ -60,13 +60,13 @@ class Forecast:
     lo, hi
         (L, H) bounds, levels ascending, 0 ≤ lo ≤ mean ≤ hi; wider levels enclose narrower ones.
     made_by
-        what computed it.
+        description of the models that computed it.
     heaviest
-        the model that has the largest weight in it; where it is of one model, that.
+        model with the largest weight; the model itself if there is only one.
     is_fallback
-        it is not (or, for a combination, not in all its parts) by the model that was asked for.
+        a fallback computed the forecast, or a part of a combination.
     baseline, uplift
-        (H,) the expected units without effects of drivers, and by what they are multiplied; 1 where there are none.
+        (H,) expected units without effects of drivers, and their multipliers; 1 without effects.
     """
 
     mean: FloatArray
@@ -81,12 +81,12 @@ class Forecast:
 
 @dataclass(frozen=True)
 class Backtest:
-    """The forecast of one model after an earlier cutoff, from what was known then, with the actuals and its accuracy.
+    """Forecast of one model after an earlier cutoff, from the history at that cutoff, with actuals and accuracy.
 
     Parameters
     ----------
     cutoff
-        the last day of the last week that was known.
+        last day of the last known week.
     y
         (HOLDOUT_WEEKS,) actual units of the weeks after it; NaN is a missing week.
     """
@@ -100,19 +100,23 @@ class Backtest:
 
 @dataclass(frozen=True)
 class ItemForecast:
-    """The forecasts of one item by model, its backtests, and in `note` what is odd about them, or an empty text.
+    """Forecasts of one item by model, and its backtests.
 
-    `first_wk_end_dt` is the last day of the first week that is forecast; `lost` are its sales lost to stock-outs;
-    `signals` are what in its history needs a planner's attention.
+    `note` describes irregularities, or is empty. `first_wk_end_dt` is the last day of the first forecast week. `lost`
+    are sales lost to stock-outs. `signals` are findings in the history that need a planner's attention.
 
-    `provenance` says where the forecasts come from, as plain data: `catalogue` and `statsforecast` versions; by model
-    `made_by`, `fallback` (why, or None) and `weeks_ago` of the windows behind weights and intervals; of Auto as well
-    `demand_class`, `loss`, and `candidates`, each with `model, weight, score, forecast` and, where accuracy was
-    measured, `n_weeks, abs_error, error, actual` over the windows. Weeks ago are counted from the end of the history.
-    With effects of drivers, `score` is of the baseline, all else in units, and there are `effects`: by `driver`, `kind`
-    and `shift` (1: in the week after it, -1: in the week before it) the `coefficient` of the logarithm of units, its
-    standard `error`, and the effect in `percent` (at `drivers.SHOWN_AT`). Where the history begins with that of other
-    items there is `borrowed`: the `sources`, up to SHOWN_WEEKS of their `units`, and how many `weeks_ago` these end.
+    `provenance` records as plain data how the forecasts were made:
+
+    - `catalogue` and `statsforecast`: versions.
+    - by model: `made_by`, `fallback` (reason, or None), and `weeks_ago` of the windows behind weights and intervals,
+      counted from the end of the history.
+    - of Auto also `demand_class`, `loss` and `candidates`, each with `model, weight, score, forecast` and, where
+      accuracy was measured, `n_weeks, abs_error, error, actual` over the windows. With effects of drivers, `score` is
+      of the baseline; all other values are in units.
+    - `effects` of drivers: `driver`, `kind`, `shift` (1: the week after, -1: the week before), the `coefficient` of the
+      logarithm of units, its standard `error`, and the effect in `percent` (at `drivers.SHOWN_AT`).
+    - `borrowed`, if the history starts with that of other items: the `sources`, up to SHOWN_WEEKS of their `units`, and
+      how many `weeks_ago` these end.
     """
 
     first_wk_end_dt: date
@@ -130,15 +134,15 @@ def forecast_item(
     learned: Mapping[int, Learned] = NOTHING_LEARNED,
     on_progress: Callable[[str], None] = lambda model: None,
 ) -> ItemForecast:
-    """Forecasts one item.
+    """Forecast one item.
 
     Parameters
     ----------
     learned
-        weeks before the end -> what was learnt across items by then, as `learning.learn` gives it. Without it drivers
-        are not used, and Auto knows the item alone.
+        weeks before the end -> parts learned across items at that cutoff, as `learning.learn` returns them. Without
+        them drivers are not used, and Auto uses only the item's own history.
     on_progress
-        is called with the name of each model before it is fitted.
+        called with the name of each model before it is fitted.
 
     Raises
     ------
@@ -154,14 +158,14 @@ def forecast_item(
         if name == AUTO:
             found = item.auto(end)
             forecasts[name], details = item.of_auto(found, end), _describe_auto(item, found, windows)
-            auto_note = why = f"{AUTO}: {found.note}" if found.note else ""
+            auto_note = reason = f"{AUTO}: {found.note}" if found.note else ""
         else:
             forecasts[name], cutoffs, own_failures = item.by_name(end, name)
             details = {"weeks_ago": [end - cutoff for cutoff in cutoffs]}
-            why = _describe_failures(own_failures, histories.at(end).n)
+            reason = _describe_failures(own_failures, histories.at(end).n)
             failures |= own_failures
         forecast = forecasts[name]
-        models[name] = {"made_by": forecast.made_by, "fallback": why if forecast.is_fallback else None, **details}
+        models[name] = {"made_by": forecast.made_by, "fallback": reason if forecast.is_fallback else None, **details}
     names = dict.fromkeys((*spec.models, *BENCHMARKS))
     backtests = [item.backtest(cutoff, name) for name in names for cutoff in windows]
     provenance = {"catalogue": CATALOGUE_VERSION, "statsforecast": _statsforecast_version(), "models": models}
@@ -181,13 +185,13 @@ def _statsforecast_version() -> str:
 
 
 class _Item:
-    """What the forecasts of one item share: its histories, the models fitted to them, and the levels."""
+    """Shared state of one item's forecasts: histories, fitted models, interval levels and learned parts."""
 
     def __init__(self, histories: SeriesHistories, fits: Fits, level: tuple[int, ...], parts: Parts) -> None:
         self.histories, self.fits, self.level, self.parts = histories, fits, level, parts
 
     def uplift(self, cutoff: int) -> FloatArray | float:
-        """(H,) the multipliers of the weeks after a cutoff; 1.0 without effects."""
+        """(H,) multipliers of the weeks after a cutoff; 1.0 without effects."""
         effects = self.histories.effects_at(cutoff)
         return 1.0 if effects is None else effects.multipliers[cutoff:]
 
@@ -195,13 +199,13 @@ class _Item:
         return auto_forecast(self.histories, self.fits, cutoff, self.level, self.parts)
 
     def candidate(self, cutoff: int, name: str) -> FloatArray | NoFit:
-        """(H,) the forecast of a candidate of Auto, or of a part that was learnt across items."""
+        """(H,) forecast of a candidate of Auto, or of a part learned across items."""
         if name in CATALOGUE:
             return self.fits.forecast(name, self.histories.at(cutoff).capped)
         return self.parts(cutoff).get(name, TOO_SHORT)
 
     def by_name(self, cutoff: int, name: str) -> tuple[Forecast, list[int], dict[str, NoFit]]:
-        """The forecast of a model that is not Auto, the windows behind its intervals, and the models that failed."""
+        """Return the forecast of a model other than Auto, the windows of its intervals, and the failed models."""
         history = self.histories.at(cutoff)
         point = _point(self.fits, history, name)
         if not self.level:
@@ -225,7 +229,7 @@ class _Item:
         return Backtest(name, self.histories.wk_end_dt(cutoff), y, forecast, accuracy)
 
     def of_auto(self, found: AutoForecast, cutoff: int) -> Forecast:
-        """The mean of a few weeks counts as a fallback."""
+        """Convert a forecast of Auto; the mean of a very short series counts as a fallback."""
         if not found.candidates:
             is_constant = self.histories.at(cutoff).n >= MIN_WEEKS
             made_by = "Constant" if is_constant else "Mean"
@@ -242,9 +246,9 @@ class _Item:
         self, cutoff: int, mean: FloatArray, lo: FloatArray, hi: FloatArray,
         made_by: str, heaviest: str, is_fallback: bool,
     ) -> Forecast:  # fmt: skip
-        """A forecast on the scale of the history, with the effects of drivers put back.
+        """Convert a forecast from the scale of the history to units, with the effects of drivers.
 
-        Sales are not negative, bounds hold the forecast, wider levels enclose narrower ones.
+        Clips units at 0, makes bounds enclose the forecast and wider levels enclose narrower ones.
         """
         mean = np.maximum(mean, 0.0)
         lo = np.minimum.accumulate(np.minimum(np.maximum(lo, 0.0), mean), axis=0)
@@ -272,35 +276,38 @@ def _signals(histories: SeriesHistories) -> Signals:
 
 
 def _lost_sales(histories: SeriesHistories, skips: bool) -> tuple[LostSales, str]:
-    """Weeks out of stock, known or suspected, and what would have sold in them; and the same in words or none."""
+    """Return lost sales in known and suspected stock-outs, and a note about them, or an empty text."""
     known, suspected, notes = histories.out_of_stock(), histories.suspected(), []
     n_known, n_suspected = int(known.sum()), int(suspected.sum())
     units = histories.lost_units(known)
     if n_known:
-        more = f"about {units:,.0f} units more would have sold; the forecast is of demand"
-        notes.append(f"out of stock in {_in_weeks(n_known)}, in which {more}")
+        estimate = f"about {units:,.0f} more units would have sold; the forecast is of demand"
+        notes.append(f"out of stock in {_count_weeks(n_known)}: {estimate}")
     lost = LostSales(n_known, units, n_suspected)
     if n_suspected:
         is_one = n_suspected == 1
-        what = f"{_in_weeks(n_suspected)} without a sale {'looks' if is_one else 'look'} like "
-        what += f"{'a stock-out' if is_one else 'stock-outs'} ({_describe_runs(histories, suspected)}) and "
+        text = f"{_count_weeks(n_suspected)} without a sale {'looks' if is_one else 'look'} like "
+        text += f"{'a stock-out' if is_one else 'stock-outs'} ({_describe_runs(histories, suspected)}) and "
         if skips:
             units = histories.lost_units(suspected)
             lost = LostSales(n_known + n_suspected, lost.units + units, n_suspected)
-            what += f"{'is' if is_one else 'are'} taken as missing; about {units:,.0f} units more would have sold; "
-            what += "the forecast is of demand"
+            text += f"{'counts' if is_one else 'count'} as missing; about {units:,.0f} more units would have sold; "
+            text += "the forecast is of demand"
         else:
-            what += f"{'counts' if is_one else 'count'} as zero demand"
-        notes.append(what)
+            text += f"{'counts' if is_one else 'count'} as zero demand"
+        notes.append(text)
     return lost, "; ".join(notes)
 
 
-def _in_weeks(n: int) -> str:
+def _count_weeks(n: int) -> str:
     return "1 week" if n == 1 else f"{n} weeks"
 
 
 def _describe_runs(histories: SeriesHistories, suspected: BoolArray) -> str:
-    """When the suspected weeks are: the last days of the first and the last week of their only or of their last run."""
+    """Describe the dates of the suspected weeks: week-ending dates of the only run, or the number of runs and the last.
+
+    A run here is a sequence of consecutive weeks.
+    """
     weeks = np.flatnonzero(suspected)
     starts = weeks[np.diff(weeks, prepend=-2) > 1]
     first, last = (histories.wk_end_dt(int(week) + 1) for week in (starts[-1], weeks[-1]))
@@ -309,25 +316,25 @@ def _describe_runs(histories: SeriesHistories, suspected: BoolArray) -> str:
 
 
 def _describe_life(histories: SeriesHistories) -> str:
-    """What is known of the item's life, and which weeks are of other items, in words or none."""
-    life, words = histories.life, list[str]()
+    """Describe launch, last day of sale and borrowed history of an item, or return an empty text."""
+    life, parts = histories.life, list[str]()
     if life.n_borrowed and life.origin is not None:
         kind = "its predecessor" if life.origin is Origin.PREDECESSOR else "the like item"
         kind += "s" if len(life.sources) > 1 else ""
         until = histories.wk_end_dt(life.n_borrowed)
-        words.append(f"its history up to {until} is that of {kind} {', '.join(life.sources)}")
+        parts.append(f"its history up to {until} is that of {kind} {', '.join(life.sources)}")
     if n_before := histories.launch(histories.end):
         launch = histories.wk_end_dt(n_before + 1)
-        words.append(f"launched in the week to {launch}: its few sales in {n_before} weeks before are left out")
+        parts.append(f"launched in the week to {launch}: the few sales in the {n_before} weeks before are left out")
     if life.launch is not None and life.launch > histories.wk_end_dt(histories.end):
-        words.append(f"sold from {life.launch} on")
+        parts.append(f"sold from {life.launch}")
     if life.last_day is not None:
-        words.append(f"sold until {life.last_day}")
-    return "; ".join(words)
+        parts.append(f"sold until {life.last_day}")
+    return "; ".join(parts)
 
 
 def _describe_borrowed(histories: SeriesHistories) -> dict[str, Any]:
-    """What stands before the item's own history, as models saw it."""
+    """Return the borrowed weeks before the item's own history, as the models used them."""
     life, end = histories.life, histories.end
     units = at_level(histories.y, life, end)[: life.n_borrowed][-SHOWN_WEEKS:]
     return {
@@ -359,7 +366,7 @@ def _describe_auto(item: _Item, found: AutoForecast, windows: list[int]) -> dict
 
 
 def _errors_and_actual(item: _Item, cutoff: int, model: str) -> FloatArray:
-    """(2, ·) errors of a candidate, and units sold, in the known weeks of a window; none where it was not fitted."""
+    """(2, ·) errors of a candidate and units sold in the known weeks of a window; empty if it was not fitted."""
     mean, y = item.candidate(cutoff, model), item.histories.sold(cutoff)
     if isinstance(mean, NoFit):
         return np.zeros((2, 0))
@@ -367,16 +374,16 @@ def _errors_and_actual(item: _Item, cutoff: int, model: str) -> FloatArray:
 
 
 def _rounded(value: float) -> float | None:
-    """Five digits are enough to read; an undefined number is None."""
+    """Round to five significant digits; None for an undefined number."""
     return float(f"{value:.5g}") if np.isfinite(value) else None
 
 
-# Models asked for by name
+# Single models and the median
 
 
 @dataclass(frozen=True)
 class _Point:
-    """A forecast (H,) without intervals, what made it, and the models that failed to."""
+    """A point forecast (H,), the model that made it, and the models that failed."""
 
     mean: FloatArray
     made_by: str
@@ -389,7 +396,7 @@ def _point(fits: Fits, history: History, name: str) -> _Point:
 
 
 def _single(fits: Fits, history: History, name: str) -> _Point:
-    """The forecast of a model, or of the first of its fallbacks that can be fitted."""
+    """Forecast by a model, or by its first fallback that can be fitted."""
     failures: dict[str, NoFit] = {}
     for made_by in chain(name):
         mean = fits.forecast(made_by, history)
@@ -401,7 +408,10 @@ def _single(fits: Fits, history: History, name: str) -> _Point:
 
 
 def _median(fits: Fits, history: History) -> _Point:
-    """The median, week by week. A fallback of two models counts once; Naive and the last resort count only alone."""
+    """Forecast by the weekly median of models.
+
+    A fallback shared by two models counts once. Naive and the last resort count only if there is no other forecast.
+    """
     singles = [_single(fits, history, name) for name in MEDIAN_MODELS]
     means = {p.made_by: p.mean for p in singles if p.made_by not in (LAST_RESORT, "Naive")} or {
         p.made_by: p.mean for p in singles if p.made_by == LAST_RESORT
@@ -415,7 +425,7 @@ def _median(fits: Fits, history: History) -> _Point:
 
 
 def _describe_failures(failures: dict[str, NoFit], n_weeks: int) -> str:
-    """Why models were not used, in one sentence or none."""
+    """Describe why models failed, or return an empty text."""
     if not failures:
         return ""
     short = [name for name, failure in failures.items() if failure == TOO_SHORT]

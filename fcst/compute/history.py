@@ -1,7 +1,7 @@
-"""The history of one series at each cutoff: what a model is fitted to.
+"""Histories of one series at its cutoffs: the training data of models.
 
-A cutoff is a number of weeks from the start of the series: the history at it is `y[:cutoff]`. Backtest windows are
-HOLDOUT_WEEKS long and follow each other, so all backtests of a series share their cutoffs, and the models fitted there.
+A cutoff is a number of weeks from the start of the series; the history at it is `y[:cutoff]`. Backtest windows are
+HOLDOUT_WEEKS long and adjacent, so all backtests of a series share cutoffs and the models fitted there.
 """
 
 from collections.abc import Mapping
@@ -25,32 +25,32 @@ from fcst.names import HOLDOUT_WEEKS, SEASON_LENGTH
 from fcst.records import FloatArray
 
 MAX_WEEKS = 520
-"""Only the last ten years of a series are used."""
+"""Maximum length of a history: ten years. Earlier weeks are ignored."""
 
 MIN_TRAINING_WEEKS = 13
-"""Known weeks that a backtest needs before its window."""
+"""Minimum number of known weeks before a backtest window."""
 
 MIN_KNOWN = 4
-"""Known weeks that a backtest needs in its window."""
+"""Minimum number of known weeks in a backtest window."""
 
 MIN_WEEKS_TO_CAP = 26
-"""Weeks of a history below which no week is capped."""
+"""Minimum length of a history for capping extreme weeks."""
 
 
 NO_EFFECTS: Mapping[int, Effects] = {}
 
 
 class History:
-    """The weeks of one series up to a cutoff, and what several models derive from them.
+    """The weeks of one series up to a cutoff, and cached transforms that several models share.
 
     Parameters
     ----------
     units
-        (T,) units by week; NaN is a missing week. The first is known.
+        (T,) units by week; NaN is a missing week. The first week is known.
     h
         H, the number of weeks to forecast.
     y
-        (T,) the units that models see, all known; by default `units` with the missing weeks interpolated.
+        (T,) units for fitting, without NaN; by default `units` with missing weeks interpolated.
     """
 
     season_length = SEASON_LENGTH
@@ -62,23 +62,23 @@ class History:
 
     @cached_property
     def is_positive(self) -> bool:
-        """Every week has units above 0."""
+        """Whether every week has units above 0."""
         return bool(self.y.min() > 0)
 
     @cached_property
     def demand(self) -> str:
-        """The demand class of the known weeks."""
+        """Demand class of the known weeks."""
         return demand_class(self.units)
 
     @cached_property
     def capped(self) -> "History":
-        """The history with isolated huge weeks capped in `y`; itself where there are none."""
+        """The history with isolated extreme weeks capped in `y`; the same object if there are none."""
         y = cap_spikes(self.y)
         return self if y is self.y else History(self.units, self.h, y)
 
     @cached_property
     def stl(self) -> FloatArray:
-        """(T + H,) season by STL, changing slowly: factors where all weeks are positive, else addends."""
+        """(T + H,) slowly changing season by STL: multiplicative if all weeks are positive, otherwise additive."""
         from statsmodels.tsa.seasonal import STL
 
         z = np.log(self.y) if self.is_positive else self.y
@@ -89,31 +89,31 @@ class History:
 
     @cached_property
     def waves(self) -> FloatArray:
-        """(T + H,) season by six pairs of waves, as `stl`."""
+        """(T + H,) season by six pairs of Fourier terms; multiplicative or additive as in `stl`."""
         return harmonic_season(self.y, self.h, 6, self.is_positive, self.season_length)
 
 
 class SeriesHistories:
-    """The histories of one series at its cutoffs, each made once.
+    """Cached histories of one series at its cutoffs.
 
-    With effects of drivers, histories and actuals are on the scale of the baseline: units ÷ the multipliers that are
-    fitted at the cutoff. A forecast times the multipliers ahead is in units.
+    With effects of drivers, histories and actuals are on the scale of the baseline: units ÷ the multipliers fitted at
+    the cutoff. A forecast times the future multipliers is in units.
 
-    Where the series skips stock-outs, a history has no units in weeks that look like one at its cutoff. The weeks of a
-    window that is forecast are looked at as they are at its end. On `sold`, which is scored, nothing depends on it.
+    If the series skips stock-outs, weeks that look like one at the cutoff are missing in the history. Weeks of a
+    forecast window are checked at the end of the window. The scored actuals, `sold`, are never changed.
 
     Parameters
     ----------
     h
-        weeks to forecast from the last cutoff, the end of the series; from the others it is HOLDOUT_WEEKS.
+        weeks to forecast from the end of the series; from earlier cutoffs it is HOLDOUT_WEEKS.
     effects
-        weeks before the end -> pooled effects learnt from what precedes that week. At a cutoff those of the same week
-        or the nearest before it are used, or else the oldest.
+        weeks before the end -> pooled effects fitted to the weeks before. A cutoff uses the effects of the same week,
+        otherwise the nearest earlier ones, otherwise the oldest.
 
     Attributes
     ----------
     drivers
-        those that are used, in step with the weeks of the history; none without effects.
+        drivers in use, aligned with the weeks of the history; empty without effects.
 
     Raises
     ------
@@ -126,7 +126,7 @@ class SeriesHistories:
         self._effects = effects if self.drivers else NO_EFFECTS
         if not len(self.y):
             raise ComputeError(
-                "No week of its history is known: it has no sales, or all were promotional and left out.",
+                "The item has no known week: it has no sales, or all were promotional and left out.",
                 "Load the dataset with promotions included to forecast it.",
             )
         self.end = len(self.y)
@@ -152,8 +152,10 @@ class SeriesHistories:
         return self._histories[cutoff]
 
     def launch(self, cutoff: int) -> int:
-        """The week from which on the history at a cutoff is that of a launched item: 0, or where the units before the
-        cutoff show a launch, unless more is known of the item's life."""
+        """Return the first week of the history at a cutoff: 0, or a launch found in the units before the cutoff.
+
+        A known launch or origin of the item disables the search.
+        """
         if self.life.origin is not None or self.life.launch is not None:
             return 0
         if cutoff not in self._launches:
@@ -161,11 +163,11 @@ class SeriesHistories:
         return self._launches[cutoff]
 
     def since_launch(self, cutoff: int, cutoffs: list[int]) -> list[int]:
-        """Earlier cutoffs as weeks from the first one of the history at `cutoff`."""
+        """Convert earlier cutoffs to weeks from the start of the history at `cutoff`."""
         return [earlier - self.launch(cutoff) for earlier in cutoffs]
 
     def effects_at(self, cutoff: int) -> ItemEffects | None:
-        """The item's effects, fitted to what precedes a cutoff; None without pooled effects or drivers."""
+        """Return the item's effects, fitted to the weeks before a cutoff; None without pooled effects or drivers."""
         if not self._effects:
             return None
         if cutoff not in self._fitted:
@@ -176,7 +178,7 @@ class SeriesHistories:
         return self._fitted[cutoff]
 
     def out_of_stock(self) -> BoolArray:
-        """(T,) weeks that a driver says were out of stock from their first day to their last."""
+        """(T,) weeks that a driver marks as out of stock on all days."""
         is_out = np.zeros(self.end, bool)
         for driver in self.drivers:
             if driver.kind is DriverKind.STOCK:
@@ -186,51 +188,55 @@ class SeriesHistories:
         return is_out
 
     def suspected(self) -> BoolArray:
-        """(T,) weeks that look like stock-outs at the end of the history, whether they are skipped or not."""
+        """(T,) weeks that look like stock-outs at the end of the history, skipped or not."""
         suspected = suspected_weeks(self.y)
         suspected[: self.life.n_borrowed] = False
         return suspected
 
     def lost_units(self, is_out: BoolArray) -> float:
-        """About how many units more would have sold in some missing weeks (T,): the baseline of the weeks around them,
-        from the launch on."""
-        wanted = self.at(self.end).y
-        n_weeks = len(wanted)
+        """Estimate the units lost in some missing weeks (T,): the baseline of the weeks around them minus units sold.
+
+        Weeks before the launch do not count.
+        """
+        demand = self.at(self.end).y
+        n_weeks = len(demand)
         sold = np.nan_to_num(self._series.y[-n_weeks:])
-        return float(np.maximum(wanted - sold, 0.0)[is_out[-n_weeks:]].sum())
+        return float(np.maximum(demand - sold, 0.0)[is_out[-n_weeks:]].sum())
 
     def wk_end_dt(self, cutoff: int) -> date:
-        """The last day of the last week before a cutoff."""
+        """Return the last day of the last week before a cutoff."""
         return self._series.wk_end_dt(self.end - cutoff)
 
     def sold(self, cutoff: int) -> FloatArray:
-        """(HOLDOUT_WEEKS,) units sold in the window after a cutoff; NaN is a missing week, or one of other items."""
+        """(HOLDOUT_WEEKS,) units sold in the window after a cutoff; NaN for missing and borrowed weeks."""
         y, n_others = self.y[cutoff : cutoff + HOLDOUT_WEEKS], self.life.n_borrowed - cutoff
         return np.where(np.arange(len(y)) < n_others, np.nan, y) if n_others > 0 else y
 
     def level_error(self, cutoff: int) -> float:
-        """The standard error of the logarithm of the level at a cutoff, of an item whose history is partly others'."""
+        """Return the standard error of the log level at a cutoff, for an item with borrowed history; otherwise 0."""
         return level_error(self.y, self.life, cutoff)
 
     def is_sold(self, cutoff: int) -> FloatArray:
-        """(H,) the share of each week after a cutoff in which the item is sold. A known launch or last day counts for
-        the forecast alone: at earlier cutoffs it may not have been known."""
+        """(H,) share of each week after a cutoff in which the item is on sale.
+
+        A known launch or last day applies to the forecast only, because it may not have been known at earlier cutoffs.
+        """
         h = self._h_at(cutoff)
         return self.life.is_sold(self._series.wk_end_dt(-1), h) if cutoff == self.end else np.ones(h)
 
     def actual(self, cutoff: int) -> FloatArray:
-        """(HOLDOUT_WEEKS,) what was sold in the window after a cutoff, on the scale of the history there."""
+        """(HOLDOUT_WEEKS,) units sold in the window after a cutoff, on the scale of the history."""
         return self._on_baseline(cutoff, cutoff, cutoff + HOLDOUT_WEEKS)
 
     def actuals(self, cutoffs: list[int]) -> FloatArray:
-        """(W, HOLDOUT_WEEKS) the actuals in the windows after some cutoffs."""
+        """(W, HOLDOUT_WEEKS) actuals of the windows after some cutoffs."""
         return np.array([self.actual(cutoff) for cutoff in cutoffs]).reshape(-1, HOLDOUT_WEEKS)
 
     def _h_at(self, cutoff: int) -> int:
         return self._h if cutoff == self.end else HOLDOUT_WEEKS
 
     def _on_baseline(self, cutoff: int, start: int, end: int) -> FloatArray:
-        """(end − start,) units ÷ the multipliers fitted at a cutoff; NaN in weeks in which nothing can be bought."""
+        """(end − start,) units ÷ the multipliers fitted at a cutoff; NaN in weeks in which the item is closed."""
         y, fitted = self._demand_before(end)[start:], self.effects_at(cutoff)
         if fitted is None:
             return y
@@ -238,18 +244,18 @@ class SeriesHistories:
         return y / np.where(multipliers > 0, multipliers, np.nan)
 
     def _demand_before(self, end: int) -> FloatArray:
-        """(end,) units of the first weeks: a like item's at the level of the item's own; missing where the series skips
-        stock-outs and they look like one then."""
+        """(end,) units of the first weeks. Units of a like item are scaled to the item's own level. Weeks that look
+        like stock-outs at `end` are missing if the series skips them."""
         if end not in self._demand:
             units = at_level(self.y, self.life, end)
             self._demand[end] = demand_of(units) if self._series.skips_stockouts else units
         return self._demand[end]
 
     def windows_before(self, cutoff: int, n: int, min_training: int) -> list[int]:
-        """The cutoffs of up to `n` windows before `cutoff`, the latest first, with at least so many weeks from the
-        launch to them.
+        """Return the cutoffs of up to `n` windows before `cutoff`, latest first.
 
-        Windows with fewer than MIN_KNOWN known weeks are left out.
+        Each has at least `min_training` weeks since the launch. Windows with fewer than MIN_KNOWN known weeks are left
+        out.
         """
         cutoffs = [cutoff - HOLDOUT_WEEKS * j for j in range(1, n + 1)]
         return [
@@ -260,7 +266,7 @@ class SeriesHistories:
         ]
 
     def measured_windows(self, n: int) -> list[int]:
-        """The cutoffs of those of the last `n` windows on which accuracy is measured, the latest first."""
+        """Return the cutoffs of the last `n` windows that have enough data to measure accuracy, latest first."""
         cutoffs = [self.end - HOLDOUT_WEEKS * j for j in range(1, n + 1)]
         return [
             c
@@ -274,10 +280,10 @@ def _n_known(y: FloatArray) -> int:
 
 
 def usable_part(series: Series) -> tuple[FloatArray, tuple[Driver, ...]]:
-    """(T,) the units of the last MAX_WEEKS from the first known week on, and the drivers in step; none is known: T = 0.
+    """(T,) units of the last MAX_WEEKS from the first known week on, and the aligned drivers; T = 0 without known week.
 
-    Weeks in which the item was closed or out of stock all the time are missing. Drivers that leave no week are not
-    used.
+    Weeks in which the item was closed or out of stock all the time are missing. If this leaves no known week, drivers
+    are ignored.
     """
     is_without = is_without_demand(series.drivers, len(series.y))
     y, drivers = np.where(is_without, np.nan, series.y) if is_without.any() else series.y, series.drivers
@@ -289,7 +295,7 @@ def usable_part(series: Series) -> tuple[FloatArray, tuple[Driver, ...]]:
 
 
 def fill_missing(y: FloatArray) -> FloatArray:
-    """(T,) a copy of `y` with missing weeks interpolated; after the last known one its value.
+    """(T,) copy of `y` with missing weeks interpolated; missing weeks at the end get the last known value.
 
     The first week must be known.
     """
@@ -301,11 +307,10 @@ def fill_missing(y: FloatArray) -> FloatArray:
 
 
 def cap_spikes(y: FloatArray) -> FloatArray:
-    """Peaks beyond exp(3 robust deviations) times the median of the 17 weeks around are cut down to it.
+    """Cap isolated peaks at exp(3 robust standard deviations) times the median of the surrounding 17 weeks.
 
-    Only isolated ones: of a week or two, at the very end of one week, as two may be a new level. And only those that
-    most other years do not have in the same weeks, give or take one: a season's peak is kept. `y` itself where there
-    are none.
+    A peak is one or two weeks long; at the end of the series one week, because two may be a new level. Seasonal peaks
+    are kept: those that most other years have in the same weeks, ± 1. Returns `y` itself if there are no peaks.
     """
     n = len(y)
     if n < MIN_WEEKS_TO_CAP or y.min() < 0:

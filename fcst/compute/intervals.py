@@ -1,11 +1,11 @@
-"""Prediction intervals of a forecast, from its own backtest errors and from what is usual for the series.
+"""Prediction intervals of a forecast, from its own backtest errors and those of simple forecasts of the series.
 
-A bound is the forecast plus a quantile of the errors' shape, times their size, times their growth by step. A few
-windows show the size well and the shape badly: so the shape is that of simple forecasts' errors over the whole
-history, mixed with Student's. The size goes half way to what simple forecasts missed in the same weeks of other years:
-the windows may be of another season. Errors of windows in which the season could not be known yet count less. Where
-every week has sales, all this is of square roots: sales vary as theirs do, and more upwards. Constants were chosen by
-backtest, never on a test part.
+A bound is the forecast plus quantile × size × growth by step. A few windows show the size of errors well, but not
+their shape. So the shape is that of simple forecasts' errors over the whole history, mixed with Student's t. The size
+is shrunk half way to the errors of simple forecasts in the same season of other years, because the windows may be of
+another season. Errors of windows without a known season count less. If every week has sales, errors are of square
+roots: the variance of sales grows with their level, and errors are skewed upwards. Constants were chosen by backtest,
+never on a test part.
 
 Letters: T weeks of history, H steps, W backtest windows, N cutoffs of simple forecasts, L levels.
 """
@@ -24,17 +24,17 @@ from fcst.records import FloatArray
 
 IntArray = npt.NDArray[np.intp]
 
-MANY_CUTOFFS = 13  # half a year of them: fewer do not show the size of errors
-USUAL_GROWTH = 0.2  # errors grow with the step to this power where nothing else is known: by two thirds in a quarter
+MANY_CUTOFFS = 13  # half a year of cutoffs; fewer do not show the size of errors
+USUAL_GROWTH = 0.2  # prior exponent of the growth of errors by step: two thirds more after a quarter
 
-SAME_SEASON = 6  # weeks from a cutoff a year before, within which other cutoffs are in the forecast's season
-SEASON_SHARE = 0.7  # of the same season in the size that is usual; the rest is of the whole history
-SEASON_GAIN = 0.5  # of what two years have in common, as a share of squared errors, that a known season takes away
+SAME_SEASON = 6  # cutoffs within this many weeks of the same date in other years are in the forecast's season
+SEASON_SHARE = 0.7  # weight of the same season in the usual size of errors; the rest is of the whole history
+SEASON_GAIN = 0.5  # reduction of squared errors by a known season, per unit of correlation of the last two years
 
-EFFECT_ERRORS = 2.5  # by which an effect errs, in its standard errors: no two promotions of an item are the same
+EFFECT_ERRORS = 2.5  # error of an effect in standard errors; promotions of an item differ from each other
 
 _STEPS = np.arange(HOLDOUT_WEEKS)
-_MEANS_OVER = np.array([[1], [4], [13], [26]])  # weeks of the moving means that are simple forecasts
+_MEANS_OVER = np.array([[1], [4], [13], [26]])  # lengths of the moving means used as simple forecasts, in weeks
 
 
 def interval(
@@ -47,23 +47,24 @@ def interval(
     empirical: float,
     season_from: int,
 ) -> tuple[FloatArray, FloatArray]:
-    """(L, H) bounds, in units, around a forecast.
+    """(L, H) bounds in units around a forecast.
 
-    They hold it, wider levels enclose narrower ones, and none is negative where neither history nor forecast is.
+    Bounds enclose the forecast, wider levels enclose narrower ones. Bounds are not negative if neither history nor
+    forecast is.
 
     Parameters
     ----------
     mean
-        (H,) the forecast, in units.
+        (H,) forecast in units.
     fitted, actual
-        (W, 13) units forecast the same way, and sold (NaN where missing), from each of `cutoffs` on. Without a window
-        the size of errors is that of simple forecasts.
+        (W, 13) units forecast in the same way, and units sold (NaN where missing), after each of `cutoffs`. Without a
+        window, the size of errors is that of simple forecasts.
     level
         interval levels in percent, each from 1 to 99.
     empirical
-        how much of the shape, from 0 to 1, is that of simple forecasts' errors; the rest is Student's.
+        share of the shape, from 0 to 1, taken from the errors of simple forecasts; the rest is Student's t.
     season_from
-        weeks of history from which the forecast knows the season by two years; 0 where it never does.
+        weeks of history from which the forecast uses a season of two years; 0 if it never does.
     """
     is_rooted, sold = history.is_positive, _known(history.units)
     y, actual, fitted = (_rooted(units) if is_rooted else units for units in (history.y, actual, fitted))
@@ -78,9 +79,9 @@ def interval(
     if size <= 0 or len(errors) == 0 and len(usual) < MANY_CUTOFFS:
         recent = sold[-26:]
         size = max(size, float((np.sqrt(recent) if is_rooted else recent).std()))
-    if not (len(errors) or len(usual)):  # a few weeks show little: at least as uncertain as Poisson demand
+    if not (len(errors) or len(usual)):  # very short history: at least as uncertain as Poisson demand
         size = max(size, 0.5 if is_rooted else math.sqrt(max(history.y.mean(), 0.0)))
-    n_windows = len(errors) or min(3 * len(usual) / MANY_CUTOFFS, 3.0)  # the fewer, the less certain is the size
+    n_windows = len(errors) or min(3 * len(usual) / MANY_CUTOFFS, 3.0)  # fewer windows give wider intervals
     low, high = _quantiles(_known(usual), level, 3 * (1 + n_windows), empirical)
     reach = size * growth[: len(mean)]
     if is_rooted:
@@ -92,7 +93,7 @@ def interval(
     last_year = sold[-52:]
     share_unsold = np.count_nonzero(last_year == 0) / len(last_year)
     for i, percent in enumerate(level):
-        if share_unsold > _tail(percent):  # a quantile of what is that often zero
+        if share_unsold > _tail(percent):  # zero is within the quantile
             lo[i] = np.minimum(lo[i], 0.0)
     return (np.maximum(lo, np.minimum(mean, 0.0)) if history.y.min() >= 0 else lo), hi
 
@@ -100,7 +101,7 @@ def interval(
 def widened(
     mean: FloatArray, lo: FloatArray, hi: FloatArray, log_error: float, level: Sequence[int]
 ) -> tuple[FloatArray, FloatArray]:
-    """(L, H) bounds in units, wider by the standard error of the logarithm of the level.
+    """(L, H) bounds in units, widened by the standard error of the log level.
 
     Parameters
     ----------
@@ -115,14 +116,14 @@ def widened(
 def lifted(
     mean: FloatArray, lo: FloatArray, hi: FloatArray, uplift: FloatArray, log_error: FloatArray, level: Sequence[int]
 ) -> tuple[FloatArray, FloatArray]:
-    """(L, H) bounds in units, from those around the forecast of the baseline.
+    """(L, H) bounds in units, from those of the baseline forecast.
 
     Parameters
     ----------
     mean, lo, hi
         (H,) and (L, H) of the baseline, 0 ≤ lo ≤ mean ≤ hi.
     uplift, log_error
-        (H,) by which the baseline is multiplied, and the standard error of that, as `effects.ItemEffects` has it.
+        (H,) multipliers of the baseline, and the standard errors of their logarithms, as in `effects.ItemEffects`.
     """
     z = np.array([ndtri(1 - _tail(percent)) for percent in level]).reshape(-1, 1)
     reach = z * EFFECT_ERRORS * log_error * mean
@@ -133,9 +134,9 @@ def lifted(
 def _quantiles(
     errors: FloatArray, level: Sequence[int], freedom: float, empirical: float
 ) -> tuple[FloatArray, FloatArray]:
-    """(L, 1) lower and upper quantiles of errors of size 1: of Student's, mixed with those of simple forecasts' errors.
+    """(L, 1) lower and upper quantiles of errors of size 1: Student's t mixed with the errors of simple forecasts.
 
-    Wider levels enclose narrower ones, and each has 0 in it.
+    Wider levels enclose narrower ones, and each interval contains 0.
     """
     share = empirical * min(1.0, errors.size / 300) if errors.size else empirical / 300
     scale = max(_mean_size(errors), 1e-12)
@@ -152,12 +153,12 @@ def _quantiles(
 
 
 def _tail(percent: int) -> float:
-    """The share beyond one bound of an interval."""
+    """Return the probability beyond one bound of an interval."""
     return 0.5 - percent / 200
 
 
 def _quantile(ordered: FloatArray, q: float, scale: float) -> float:
-    """The quantile of sorted values, divided by `scale`: as of np.quantile, which takes ten times as long."""
+    """Return a quantile of sorted values ÷ `scale`, as np.quantile does, in a tenth of the time."""
     place = (len(ordered) - 1) * q
     first = int(place)
     a, b = float(ordered[first]) / scale, float(ordered[min(first + 1, len(ordered) - 1)]) / scale
@@ -166,20 +167,20 @@ def _quantile(ordered: FloatArray, q: float, scale: float) -> float:
 
 
 def usual_errors(y: FloatArray, is_missing: npt.NDArray[np.bool_]) -> tuple[IntArray, FloatArray]:
-    """The errors of simple forecasts of a series: of the best of four moving means and of last year's move.
+    """Return the errors of simple forecasts of a series: the best of four moving means, or last year's move.
 
     Parameters
     ----------
     y
-        (T,) units sold, missing weeks filled in.
+        (T,) units sold, with missing weeks filled in.
     is_missing
-        (T,) the missing weeks, in which no error is known.
+        (T,) missing weeks, which have no error.
 
     Returns
     -------
     tuple
-        (N,) cutoffs, every second week of five years, the last first; (N, 13) errors from there on, in units, NaN
-        where the week is missing.
+        (N,) cutoffs, every second week of five years, latest first; (N, 13) errors after each, in units, NaN where the
+        week is missing.
     """
     n = len(y)
     cutoffs = np.arange(n - HOLDOUT_WEEKS, max(n - HOLDOUT_WEEKS - 260, 4) - 1, -2)
@@ -195,7 +196,7 @@ def usual_errors(y: FloatArray, is_missing: npt.NDArray[np.bool_]) -> tuple[IntA
     if n_seasonal >= 2 * MANY_CUTOFFS:
         c = cutoffs[:n_seasonal]
         year_ago = c - SEASON_LENGTH
-        level, smooth = (total[4:] - total[:-4]) / 4, (total[5:] - total[:-5]) / 5  # means from a week on
+        level, smooth = (total[4:] - total[:-4]) / 4, (total[5:] - total[:-5]) / 5  # means of 4 and of 5 weeks
         last_year = smooth[(year_ago - 2)[:, None] + _STEPS]
         seasonal: FloatArray = actual[:n_seasonal] - (level[c - 4][:, None] + last_year - level[year_ago - 4][:, None])
         if _root_mean_square(seasonal) < _root_mean_square(errors[:n_seasonal]):
@@ -204,7 +205,7 @@ def usual_errors(y: FloatArray, is_missing: npt.NDArray[np.bool_]) -> tuple[IntA
 
 
 def _growth(errors: FloatArray) -> float:
-    """The power of the step that errors (W, 13) grow by: what is usual, and a little of what they show."""
+    """Estimate the exponent of the growth of errors (W, 13) by step, shrunk towards USUAL_GROWTH."""
     if len(errors) == 0:
         return USUAL_GROWTH
     early, late = _root_mean_square(errors[:, :5]), _root_mean_square(errors[:, 8:])
@@ -214,8 +215,7 @@ def _growth(errors: FloatArray) -> float:
 
 
 def _season_gain(y: FloatArray) -> float:
-    """By what errors are multiplied once the season is known: less than 1 as far as the last two years are alike, apart
-    from a trend over both."""
+    """Return the factor of errors with a known season: less than 1 if the last two years, detrended, correlate."""
     smooth = moving_mean(y[-2 * SEASON_LENGTH :], 5)
     week = np.arange(len(smooth)) - (len(smooth) - 1) / 2
     smooth = smooth - week * (float((week * smooth).sum()) / float((week**2).sum()))
@@ -226,10 +226,10 @@ def _season_gain(y: FloatArray) -> float:
 
 
 def _size(errors: FloatArray, usual: FloatArray, usual_at: IntArray, cutoffs: Sequence[int], n_weeks: int) -> float:
-    """The size of backtest errors (W, 13), drawn to what is usual in the season of the forecast.
+    """Return the size of backtest errors (W, 13), shrunk towards the usual size in the season of the forecast.
 
-    The windows may have been calm or wild weeks, or of another season. So it goes half way, in logs, from how much
-    simple forecasts (N, 13) erred at the windows to how much they erred over the whole history and in the same season.
+    The windows may have been unusually calm or volatile, or of another season. So the size is scaled half way, in
+    logs, from the errors of simple forecasts (N, 13) at the windows to those over the whole history and season.
     """
     if not len(errors):
         return _mean_size(usual)
@@ -245,14 +245,13 @@ def _size(errors: FloatArray, usual: FloatArray, usual_at: IntArray, cutoffs: Se
 
 
 def _mean_size(errors: FloatArray) -> float:
-    """The mean size of known errors, as a standard deviation: times 1.25, as for normal ones. Single huge weeks count
-    less. 0 where none is known."""
+    """Return a robust standard deviation of the known errors: 1.25 × mean absolute error. 0 if none is known."""
     known = _known(errors)
     return 1.25 * (float(np.abs(known).sum()) / known.size) if known.size else 0.0
 
 
 def _root_mean_square(errors: FloatArray) -> float:
-    """Of the known errors; 0 where none is known."""
+    """Return the root mean square of the known errors; 0 if none is known."""
     if not errors.size:
         return 0.0
     found = math.sqrt(float(np.square(errors.ravel()).sum()) / errors.size)
@@ -263,7 +262,7 @@ def _root_mean_square(errors: FloatArray) -> float:
 
 
 def _known(values: FloatArray) -> FloatArray:
-    """(·,) those that are not NaN, in order."""
+    """(·,) values that are not NaN, in order."""
     values = values.ravel()
     is_missing = np.isnan(values)
     return values[~is_missing] if is_missing.any() else values

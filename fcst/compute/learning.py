@@ -1,11 +1,12 @@
-"""What is learnt across the items of a run, before each item is forecast: at the end, and at each of its cutoffs.
+"""Learning across the items of a run, before single items are forecast: at the end and at each backtest cutoff.
 
-    effects          of drivers, pooled over the items; all that follows is of histories without them
-    boosting         one model of all items
-    pooled seasons   sums of groups, of which an item has its share, where they are of use
+    effects          of drivers, pooled over the items; the other parts use histories without effects
+    boosting         one global model of all items
+    pooled seasons   forecasts of group sums, shared out to items; only if they improve on Auto
 
-What was learnt at a cutoff is only asked at that cutoff, or, of effects, at earlier ones for which nothing was learnt
-apart: it has seen no week that it forecasts. Letters: H steps.
+Parts learned at a cutoff are used at that cutoff only, so they never see a week they forecast. Effects are also used
+at earlier cutoffs without effects of their own.
+Letters: H steps.
 """
 
 import base64
@@ -37,30 +38,30 @@ from fcst.records import FloatArray
 BOOSTING, POOLED = "Boosting", "PooledSeasons"
 
 MAX_ITEMS, MAX_CELLS = 1_000, 6_000_000
-"""Items that effects are learnt from, and weeks times regressors of all of them: the cost is bounded."""
+"""Limits of the sample that effects are fitted to: items, and weeks × regressors of all items."""
 
 MAX_TRIED = 40
-"""Items on which pooled seasons are compared with Auto; each takes as long as one of the run."""
+"""Number of items on which pooled seasons are compared with Auto; each takes as long as one item of the run."""
 
 LEAST_WEEKS_WITH_EFFECTS = TWO_YEARS + 2 * HOLDOUT_WEEKS
-"""Weeks of history below which an item with effects of drivers has no other learnt parts."""
+"""Minimum history of an item with effects of drivers to use the other learned parts, in weeks."""
 
-WORTH = 0.95
-"""Pooled seasons are used where their error is at most so much of Auto's."""
+MAX_ERROR_RATIO = 0.95
+"""Pooled seasons are used if their error is below this fraction of Auto's."""
 
 
 @dataclass(frozen=True, eq=False)
 class Learned:
-    """What was learnt from what precedes one cutoff.
+    """Parts learned from the weeks before one cutoff.
 
     Parameters
     ----------
     weeks_ago
         weeks from the cutoff to the end of the histories.
     effects
-        of drivers; without columns where no item has any.
+        of drivers; without columns if no item has drivers.
     boosting, pooled
-        None where too little was known, they are of no use, or were not asked for.
+        None with too little data, without improvement, or for runs without Auto.
     """
 
     weeks_ago: int
@@ -69,7 +70,7 @@ class Learned:
     pooled: PooledSeasons | None = None
 
     def to_bytes(self) -> bytes:
-        """For the database; `from_bytes` makes the same of it, bit by bit."""
+        """Serialize for the database; `from_bytes` restores the same object bit by bit."""
         parts = {name: part and base64.b64encode(part.to_bytes()).decode() for name, part in self._parts.items()}
         return json.dumps({"weeks_ago": self.weeks_ago, "effects": self.effects.to_plain(), **parts}).encode()
 
@@ -86,7 +87,7 @@ class Learned:
         )
 
     def summary(self) -> dict[str, Any]:
-        """What people read of it, as plain data: pooled `effects`, from how many items, and the other `parts`."""
+        """Return a summary as plain data: pooled `effects`, their number of items `n_items`, and the other `parts`."""
         names = [name for name, part in zip((BOOSTING, POOLED), self._parts.values(), strict=True) if part]
         return {"effects": describe(self.effects), "n_items": self.effects.n_items, "parts": names}
 
@@ -96,12 +97,12 @@ class Learned:
 
 
 def parts_of(learned: Mapping[int, Learned], histories: SeriesHistories) -> Parts:
-    """What the learnt parts forecast of one item after a cutoff, each computed once.
+    """Return a cached function that forecasts one item by the learned parts after a cutoff.
 
     Parameters
     ----------
     learned
-        weeks before the end -> what was learnt there.
+        weeks before the end -> parts learned at that cutoff.
     """
 
     @cache
@@ -121,11 +122,11 @@ def parts_of(learned: Mapping[int, Learned], histories: SeriesHistories) -> Part
 
 
 def has_parts(histories: SeriesHistories) -> bool:
-    """Whether learnt parts stand in an item's forecast.
+    """Whether an item's forecast uses boosting and pooled seasons.
 
-    Not in under two years of an item without a family or class: of unrelated series, as M4's, they know nothing then.
-    Nor beside effects of drivers in a short history: there they made two quarters of drugstores worse by a tenth, and
-    changed little on orange juice.
+    They are not used for items without attributes and with less than two years of history: for unrelated series, such
+    as M4's, they have no information then. They are not used for short histories with effects of drivers either: on
+    drugstore data they increased the error of two quarters by a tenth, on orange juice they changed little.
     """
     if histories.end < TWO_YEARS and not histories.attributes:
         return False
@@ -139,27 +140,27 @@ def learn(
     has_auto: bool = True,
     on_progress: Callable[[], None] = lambda: None,
 ) -> dict[int, Learned]:
-    """Learns at the end, at the windows on which accuracy is measured, and at those by which Auto weights the parts.
+    """Learn at the end, at the windows that measure accuracy, and at the windows by which Auto weights the parts.
 
-    The same from the same series in any order.
+    The result does not depend on the order of the series.
 
     Parameters
     ----------
     series
         all ending in the same week.
     n_windows
-        on which accuracy is measured.
+        number of windows that measure accuracy.
     h
         H, the weeks to forecast from the end; from the other cutoffs it is HOLDOUT_WEEKS.
     has_auto
-        Auto forecasts them; other models use effects alone.
+        the run uses Auto; other models use effects only.
     on_progress
-        is called now and then.
+        called after each step.
 
     Returns
     -------
     dict
-        weeks before the end -> what was learnt there.
+        weeks before the end -> parts learned at that cutoff.
     """
     cutoffs = [HOLDOUT_WEEKS * j for j in range(1 + n_windows + (LEARNED_WINDOWS if has_auto else 0))]
     effects = {weeks_ago: learn_effects(series, weeks_ago) for weeks_ago in cutoffs}
@@ -178,7 +179,7 @@ def learn(
         on_progress()
     oldest = cutoffs[-LEARNED_WINDOWS:]
     pooled = {weeks_ago: fit_pooled_seasons(known[weeks_ago], HOLDOUT_WEEKS) for weeks_ago in oldest}
-    if _are_worth(pooled, effects, items):
+    if _improve_on_auto(pooled, effects, items):
         newer = (weeks_ago for weeks_ago in cutoffs if weeks_ago not in oldest)
         pooled |= {w: fit_pooled_seasons(known[w], HOLDOUT_WEEKS if w else h) for w in newer}
     else:
@@ -188,14 +189,14 @@ def learn(
 
 
 def learn_effects(series: Sequence[Series], weeks_ago: int) -> Effects:
-    """Effects of drivers from what precedes a cutoff; of many series some are drawn by their keys."""
+    """Fit pooled effects of drivers to the weeks before a cutoff; many series are sampled by key."""
     return fit_effects(list(_samples(series, weeks_ago)))
 
 
 def _samples(series: Sequence[Series], weeks_ago: int) -> Iterator[EffectsSample]:
-    """Of up to MAX_ITEMS series with drivers, within MAX_CELLS."""
+    """Yield samples of up to MAX_ITEMS series with drivers, within MAX_CELLS."""
     n_items, n_cells = 0, 0
-    for s in sorted((s for s in series if s.drivers), key=_draw):
+    for s in sorted((s for s in series if s.drivers), key=_sampling_key):
         y, drivers = usable_part(s)
         cutoff = len(y) - weeks_ago
         if cutoff <= 0 or not drivers:
@@ -207,13 +208,13 @@ def _samples(series: Sequence[Series], weeks_ago: int) -> Iterator[EffectsSample
         yield EffectsSample(units, regressors_at(drivers, cutoff, 0))
 
 
-def _draw(series: Series) -> tuple[bytes, str]:
-    """A place in an order of keys that is as good as random, and always the same."""
+def _sampling_key(series: Series) -> tuple[bytes, str]:
+    """Return a sort key for a reproducible pseudo-random order of items."""
     return hashlib.blake2b(series.unique_id.encode(), digest_size=8).digest(), series.unique_id
 
 
 def _histories(series: Sequence[Series], h: int, effects: Mapping[int, Effects]) -> Iterator[SeriesHistories]:
-    """Of the series with a known week, in the order of their keys."""
+    """Yield histories of the series with a known week, ordered by key."""
     for s in sorted(series, key=lambda s: s.unique_id):
         try:
             yield SeriesHistories(s, h, effects)
@@ -222,7 +223,7 @@ def _histories(series: Sequence[Series], h: int, effects: Mapping[int, Effects])
 
 
 def _before(item: SeriesHistories, weeks_ago: int) -> Series | None:
-    """The history of an item at a cutoff, without the effects of drivers; None where it has none."""
+    """Return the history of an item at a cutoff without effects of drivers; None if no week is known."""
     cutoff = item.end - weeks_ago
     if cutoff <= 0:
         return None
@@ -233,16 +234,16 @@ def _before(item: SeriesHistories, weeks_ago: int) -> Series | None:
     return Series(item.unique_id, item.wk_end_dt(cutoff), units[known[0] :], item.attributes)
 
 
-def _are_worth(
+def _improve_on_auto(
     pooled: Mapping[int, PooledSeasons | None], effects: Mapping[int, Effects], items: Sequence[SeriesHistories]
 ) -> bool:
-    """Whether pooled seasons forecast some of the items better than Auto does, after the same cutoffs.
+    """Whether pooled seasons forecast a sample of items better than Auto at the same cutoffs.
 
-    Errors are divided by the item's mean, so that every item counts the same.
+    Errors are divided by the item's mean, so every item has the same weight.
     """
     known = {weeks_ago: Learned(weeks_ago, effects[weeks_ago], None, found) for weeks_ago, found in pooled.items()}
     ordered = sorted(items, key=lambda item: (zlib.crc32(item.unique_id.encode()), item.unique_id))
-    own = others = 0.0
+    pooled_error = auto_error = 0.0
     for item in ordered[:MAX_TRIED] if any(pooled.values()) else ():
         parts, fits = parts_of(known, item), Fits()
         for weeks_ago in pooled:
@@ -252,6 +253,6 @@ def _are_worth(
             history, actual = item.at(cutoff), item.actual(cutoff)
             if history.demand not in SPARSE_CLASSES and POOLED in parts(cutoff):
                 size = float(np.abs(history.y).mean())
-                own += float(np.nanmean(np.abs(parts(cutoff)[POOLED] - actual))) / size
-                others += float(np.nanmean(np.abs(auto_forecast(item, fits, cutoff, ()).mean - actual))) / size
-    return own < WORTH * others
+                pooled_error += float(np.nanmean(np.abs(parts(cutoff)[POOLED] - actual))) / size
+                auto_error += float(np.nanmean(np.abs(auto_forecast(item, fits, cutoff, ()).mean - actual))) / size
+    return pooled_error < MAX_ERROR_RATIO * auto_error

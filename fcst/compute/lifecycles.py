@@ -1,11 +1,12 @@
-"""The history of an item that begins with that of others: of its predecessors, or of one that it is like.
+"""Histories of items with borrowed weeks: those of predecessors, or of a like item.
 
-    of predecessors    their units, added up; from the launch on the item's own as well: it takes over what they sell
-    of a like item     its units; from the launch on the item's own alone. As these become more, the like item's units
-                       are drawn to their level
+    predecessors    the sum of their units; from the launch on plus the item's own, because it takes over their demand
+    like item       its units; from the launch on the item's own only. The like item's units are scaled towards the
+                    item's level as own sales accumulate
 
-Accuracy is measured on the item's own weeks alone. Without any of this a launch may show in the units: an item that
-sold a trickle for long and then its level (`find_launch`). Letters: T weeks.
+Accuracy is measured on the item's own weeks only. For items without a given lifecycle, `find_launch` finds launches in
+the units: a long period of few sales, then the item's level.
+Letters: T weeks.
 """
 
 from collections.abc import Sequence
@@ -21,30 +22,32 @@ from fcst.names import SEASON_LENGTH
 from fcst.records import FloatArray
 
 LEVEL_ERROR = 0.45
-"""Standard error of the logarithm of a new item's level: forecasts of improved products and of additions to a line are
-off by 35 to 37 % on average (Kahn 2002, Journal of Product Innovation Management 19, 133-143)."""
+"""Standard error of the log level of a new item: forecasts of improved products and of line extensions are off by 35
+to 37 % on average (Kahn 2002, Journal of Product Innovation Management 19, 133-143)."""
 
 LEVEL_WEEKS = 4.0
-"""Weeks of own sales that say as much of an item's level as what was expected of it."""
+"""Weeks of own sales with the same weight as the expected level of an item."""
 
 
 LEAST_BEFORE, LEAST_SINCE, MOST_SINCE = 8, 13, 104
-"""Known weeks before and since a launch that is found in the units. Longer ago it does no harm."""
+"""Minimum of known weeks before a launch, minimum and maximum since it, for `find_launch`. Earlier launches do not
+disturb the models."""
 
 TRICKLE = 0.25
-"""The mean before a launch is below so much of the mean since. A tenth finds fewer, and gains as much in each."""
+"""Maximum ratio of the mean before a launch to the mean since. With 0.1 fewer launches are found, with the same gain in
+each."""
 
 
 STEP = 0.5
-"""The mean of the last weeks before a launch is below so much of that of the first weeks since, unlike in growth."""
+"""Maximum ratio of the mean just before a launch to the mean just after it; excludes gradual growth."""
 
 
 def find_launch(y: FloatArray) -> int:
-    """The week of a launch that the units show; 0 where they show none.
+    """Find the week of a launch in the units; 0 if there is none.
 
-    Where the logarithm of units breaks best in two, and what was sold before is a trickle: its mean is far below that
-    since, from one week to the next, and nine in ten of its weeks are below three in four of those since. There is a
-    year before or since, or it may be a season.
+    The launch splits log units into two means with the least squared error. The mean before it is far below the mean
+    since, also in the adjacent weeks, and the 90 % quantile before is below the 25 % quantile since. At least a year
+    is known before or since, otherwise it may be a season.
 
     Parameters
     ----------
@@ -74,14 +77,14 @@ def find_launch(y: FloatArray) -> int:
 
 
 def _is_season(y: FloatArray, launch: int) -> bool:
-    """Whether as many weeks a year before a launch sold more than a trickle too."""
+    """Whether the same weeks a year before a launch sold at least TRICKLE of the units since, so it is a season."""
     since = y[launch:][:SEASON_LENGTH]
     before = y[launch - SEASON_LENGTH :][: len(since)]
     return bool(np.nan_to_num(before).sum() >= TRICKLE * np.nan_to_num(since).sum())
 
 
 def at_level(y: FloatArray, life: Life, cutoff: int) -> FloatArray:
-    """(cutoff,) the units before a cutoff, with those of a like item drawn to the level of the item's own.
+    """(cutoff,) units before a cutoff; those of a like item are scaled towards the level of the item's own.
 
     Parameters
     ----------
@@ -101,7 +104,7 @@ def at_level(y: FloatArray, life: Life, cutoff: int) -> FloatArray:
 
 
 def level_error(y: FloatArray, life: Life, cutoff: int) -> float:
-    """The standard error of the logarithm of the item's level at a cutoff; 0 where no week is borrowed."""
+    """Return the standard error of the item's log level at a cutoff; 0 without borrowed weeks."""
     if not life.n_borrowed:
         return 0.0
     n_own = int(np.count_nonzero(~np.isnan(y[life.n_borrowed : cutoff])))
@@ -115,31 +118,31 @@ def continued(
     launch: date | None,
     last_day: date | None,
 ) -> Series:
-    """The series of an item with what is known of its life.
+    """Return the series of an item extended by its lifecycle and borrowed weeks.
 
     Parameters
     ----------
     own
-        the item's own sales; of one without any they are missing weeks.
+        the item's own series; all weeks are missing if it has no sales.
     sources
-        the series that come before it, all ending in the same week, each with its factor; they may begin with others'.
+        series to borrow from, with a factor each, all ending in the same week; they may have borrowed weeks themselves.
     launch, last_day
-        the first and the last day on which it is sold. Own weeks before the launch are left out, as a trickle.
+        first and last day on sale. Own weeks before the launch are left out.
     """
     n_weeks = max([len(own.y), *(len(series.y) for series, _ in sources)])
-    y = _from(own.y, n_weeks)
+    y = _pad_start(own.y, n_weeks)
     is_own = np.cumsum(np.nan_to_num(y) > 0) > 0
     if launch is not None:
-        days = (launch - own.last_wk_end_dt).days - 1  # from the last week's end; its first day is -6
+        days = (launch - own.last_wk_end_dt).days - 1  # 0: the day after the last week; its own first day is -7
         week = n_weeks + days // 7
         is_own &= np.arange(n_weeks) >= week
         if origin is not Origin.PREDECESSOR and days % 7 != 0 and 0 <= week < n_weeks:
-            y[week] = np.nan  # it was sold for a part of the week only
+            y[week] = np.nan  # on sale for a part of the week only
     n_before = int(n_weeks - is_own.sum())
     if not sources:
         y[:n_before] = np.nan
         return replace(own, y=y, life=Life(own=own.y, launch=launch, last_day=last_day))
-    parts = np.array([factor * _from(_until_sold(series, origin), n_weeks) for series, factor in sources])
+    parts = np.array([factor * _pad_start(_until_sold(series, origin), n_weeks) for series, factor in sources])
     is_known = ~np.isnan(parts).all(0)
     before = np.where(is_known, np.nansum(parts, 0), np.nan)
     added = np.nan_to_num(before) if origin is Origin.PREDECESSOR else 0.0
@@ -157,8 +160,10 @@ def continued(
 
 
 def _until_sold(series: Series, origin: Origin | None) -> FloatArray:
-    """(T,) the units of a source, those of a like item before it at its own level. Of a predecessor without the weeks
-    after its last sale: it had ended, and the demand for it had not."""
+    """(T,) units of a source, with its own borrowed weeks scaled to its level.
+
+    The weeks after the last sale of a predecessor are missing: it was discontinued, but its demand went on.
+    """
     y = at_level(series.y, series.life, len(series.y))
     if origin is Origin.PREDECESSOR and (sold := np.flatnonzero(np.nan_to_num(y) > 0)).size:
         y = y.copy()
@@ -166,20 +171,20 @@ def _until_sold(series: Series, origin: Origin | None) -> FloatArray:
     return y
 
 
-def _from(y: FloatArray, n_weeks: int) -> FloatArray:
-    """(n_weeks,) units that end in the same week, missing before."""
+def _pad_start(y: FloatArray, n_weeks: int) -> FloatArray:
+    """(n_weeks,) units, padded at the start with missing weeks."""
     return np.concatenate([np.full(n_weeks - len(y), np.nan), y])
 
 
-def _longer(drivers: Sequence[Driver], n_more: int) -> tuple[Driver, ...]:
+def _pad_drivers(drivers: Sequence[Driver], n_more: int) -> tuple[Driver, ...]:
     return tuple(replace(d, values=np.r_[np.full(n_more, np.nan), d.values]) for d in drivers)
 
 
 def _drivers(own: Series, source: Series, n_weeks: int, n_before: int) -> tuple[Driver, ...]:
-    """The drivers of an item: before its launch those of its first source, whose prices are put on the item's level."""
-    others = {d.name: d for d in _longer(source.drivers, n_weeks - len(source.y))}
+    """Return an item's drivers; before its launch those of its first source, with prices scaled to the item's level."""
+    others = {d.name: d for d in _pad_drivers(source.drivers, n_weeks - len(source.y))}
     found = []
-    for driver in _longer(own.drivers, n_weeks - len(own.y)):
+    for driver in _pad_drivers(own.drivers, n_weeks - len(own.y)):
         values = driver.values.copy()
         if driver.name in others:
             before, later = others[driver.name].values[:n_before], values[n_before:]

@@ -1,10 +1,10 @@
-"""Accuracy of forecasts, one function a metric. Undefined is NaN, never 0 and never infinite.
+"""Accuracy metrics, one function per metric. Undefined values are NaN, never 0 or infinite.
 
-What is defined by sums (WAPE, bias, scaled CRPS) has a second function, of the sums: `wape(y, y_hat)` is
-`wape_of(abs_error, actual)` of one series, and totals over items and windows are the latter, of their sums.
+Metrics defined by sums (WAPE, bias, scaled CRPS) have a second function that takes the sums: `wape(y, y_hat)` is
+`wape_of(abs_error, actual)` of one series. For totals over items and windows, pass the sums over these.
 
-Letters: H weeks of the horizon, T weeks of history, Q quantiles. Weeks whose actual sales are NaN (not known) are not
-scored. Errors are ŷ − y: positive = forecast too high.
+Letters: H weeks of the horizon, T weeks of history, Q quantiles. Weeks with unknown actual sales (NaN) are not scored.
+Errors are ŷ − y: positive = forecast too high.
 """
 
 from typing import overload
@@ -81,7 +81,7 @@ def bias_of(error: float | FloatArray, actual: float | FloatArray) -> float | Fl
 def smape(y: FloatArray, y_hat: FloatArray) -> float:
     """Symmetric mean absolute percentage error: mean of 2|ŷ − y| ÷ (|y| + |ŷ|), a fraction from 0 to 2.
 
-    A week in which nothing was sold and nothing forecast has no error.
+    A week with neither sales nor a forecast has no error.
 
     Parameters
     ----------
@@ -100,25 +100,26 @@ def smape(y: FloatArray, y_hat: FloatArray) -> float:
 
 
 def naive_mae(y: FloatArray) -> float:
-    """The scale of MASE and MSIS: the mean absolute change from week to week in the history, in units.
+    """The scale of MASE and MSIS: mean absolute change from week to week in the history, in units.
 
-    By the week before, as in the M4 competition's weekly table, not by the year: so it is defined for short histories.
+    The naive forecast is the week before, as in the M4 competition's weekly table, not the year before. So the scale
+    is defined for short histories.
 
     Parameters
     ----------
     y
-        (T,) units sold up to the cutoff; changes to and from unknown weeks do not count.
+        (T,) units sold up to the cutoff; changes to and from unknown weeks are ignored.
 
     Returns
     -------
     float
-        NaN without two known weeks in a row, or where sales never changed.
+        NaN without two consecutive known weeks, or if sales never changed.
     """
     return _scale(np.abs(np.diff(y)))
 
 
 def naive_mse(y: FloatArray) -> float:
-    """The scale of RMSSE, squared: as `naive_mae`, of squared changes."""
+    """The squared scale of RMSSE: mean squared change from week to week; otherwise as `naive_mae`."""
     return _scale(np.diff(y) ** 2)
 
 
@@ -135,7 +136,7 @@ def mase(y: FloatArray, y_hat: FloatArray, scale: float) -> float:
     Returns
     -------
     float
-        NaN if no week is known, or the scale is not.
+        NaN if no week is known, or the scale is undefined.
 
     Source: Hyndman & Koehler 2006, doi:10.1016/j.ijforecast.2006.03.001.
     """
@@ -155,7 +156,7 @@ def rmsse(y: FloatArray, y_hat: FloatArray, scale: float) -> float:
     Returns
     -------
     float
-        NaN if no week is known, or the scale is not.
+        NaN if no week is known, or the scale is undefined.
 
     Source: Makridakis et al. 2022, doi:10.1016/j.ijforecast.2021.11.013 (M5).
     """
@@ -163,14 +164,14 @@ def rmsse(y: FloatArray, y_hat: FloatArray, scale: float) -> float:
 
 
 def pinball(y: FloatArray, y_hat: FloatArray, q: float) -> float:
-    """Pinball loss of a quantile: mean of q·(y − ŷ) where y is above ŷ, (1 − q)·(ŷ − y) where it is below; in units.
+    """Pinball loss of a quantile: mean of q·(y − ŷ) where y is above ŷ, (1 − q)·(ŷ − y) where it is below, in units.
 
     Parameters
     ----------
     y, y_hat
         (H,) units sold, and the quantile forecast.
     q
-        which quantile, between 0 and 1.
+        probability of the quantile, between 0 and 1.
 
     Returns
     -------
@@ -183,7 +184,7 @@ def pinball(y: FloatArray, y_hat: FloatArray, q: float) -> float:
 
 
 def scaled_crps(y: FloatArray, quantiles: FloatArray, qs: FloatArray) -> float:
-    """Continuous ranked probability score by quantiles: twice their mean pinball loss ÷ mean|y|, a fraction.
+    """Continuous ranked probability score from quantiles: twice their mean pinball loss ÷ mean|y|, a fraction.
 
     Parameters
     ----------
@@ -192,7 +193,7 @@ def scaled_crps(y: FloatArray, quantiles: FloatArray, qs: FloatArray) -> float:
     quantiles
         (Q, H) quantile forecasts.
     qs
-        (Q,) which quantiles, between 0 and 1.
+        (Q,) probabilities of the quantiles, between 0 and 1.
 
     Returns
     -------
@@ -212,13 +213,13 @@ def scaled_crps_of(pinball_loss: float, actual: float) -> float: ...
 @overload
 def scaled_crps_of(pinball_loss: FloatArray, actual: FloatArray) -> FloatArray: ...
 def scaled_crps_of(pinball_loss: float | FloatArray, actual: float | FloatArray) -> float | FloatArray:
-    """Scaled CRPS from sums over the known weeks: the pinball loss, averaged over the quantiles, and Σ|y|; otherwise
-    as `wape_of`."""
+    """Scaled CRPS from sums over the known weeks: pinball loss averaged over the quantiles, and Σ|y|; otherwise as
+    `wape_of`."""
     return _ratio(2 * pinball_loss, actual)
 
 
 def coverage(y: FloatArray, lo: FloatArray, hi: FloatArray) -> float:
-    """The share of weeks whose sales are within the interval, bounds included.
+    """Coverage: share of weeks with sales within the interval, bounds included.
 
     Parameters
     ----------
@@ -234,12 +235,12 @@ def coverage(y: FloatArray, lo: FloatArray, hi: FloatArray) -> float:
 
 
 def mean_width(y: FloatArray, lo: FloatArray, hi: FloatArray) -> float:
-    """The mean width of an interval over the weeks that are known, in units; NaN if none is."""
+    """Mean width of an interval over the known weeks, in units; NaN if none is known."""
     return _mean(hi - lo, y)
 
 
 def msis(y: FloatArray, lo: FloatArray, hi: FloatArray, level: float, scale: float) -> float:
-    """Mean scaled interval score: width, plus 2 ÷ α of what sales lie outside, ÷ `naive_mae` of the history.
+    """Mean scaled interval score: width plus 2 ÷ α times the distance of sales outside, ÷ `naive_mae` of the history.
 
     Parameters
     ----------
@@ -253,7 +254,7 @@ def msis(y: FloatArray, lo: FloatArray, hi: FloatArray, level: float, scale: flo
     Returns
     -------
     float
-        NaN if no week is known, or the scale is not.
+        NaN if no week is known, or the scale is undefined.
 
     Source: Gneiting & Raftery 2007, doi:10.1198/016214506000001437; scaled as in M4.
     """
@@ -266,17 +267,17 @@ def value_added(error: float, benchmark_error: float) -> float: ...
 @overload
 def value_added(error: FloatArray, benchmark_error: FloatArray) -> FloatArray: ...
 def value_added(error: float | FloatArray, benchmark_error: float | FloatArray) -> float | FloatArray:
-    """Forecast value added: the share of a benchmark's error that a forecast avoids; negative when it adds.
+    """Forecast value added: 1 − error ÷ error of a benchmark; negative if the forecast is worse.
 
     Parameters
     ----------
     error, benchmark_error
-        one metric of both, over the same weeks; numbers, or arrays of the same shape.
+        the same metric of both, over the same weeks; numbers, or arrays of the same shape.
 
     Returns
     -------
     float or array
-        NaN where either is undefined, or the benchmark made no error.
+        NaN where either is undefined, or the benchmark has no error.
 
     Source: Gilliland 2010, 'The Business Forecasting Deal', ch. 4.
     """
@@ -284,7 +285,7 @@ def value_added(error: float | FloatArray, benchmark_error: float | FloatArray) 
 
 
 def mean_of(total: FloatArray, n: FloatArray) -> FloatArray:
-    """Means from sums and the numbers of what was added up, arrays of the same shape; NaN where that is nothing."""
+    """Means from sums and counts, arrays of the same shape; NaN where the count is 0."""
     return np.asarray(_ratio(total, n))
 
 

@@ -1,7 +1,7 @@
-"""The catalogue of models: what each is, needs and costs, how it is fitted, and its fallback.
+"""Catalogue of models: purpose, minimum history, cost, fit function and fallback of each.
 
-Auto chooses among the same models that can be asked for by name. The catalogue is read without importing statsforecast,
-which takes seconds.
+Auto combines models of this catalogue; each can also be requested by name. Importing the catalogue does not import
+statsforecast, which takes seconds.
 """
 
 from dataclasses import dataclass
@@ -14,46 +14,46 @@ from fcst.errors import InputError
 from fcst.names import HOLDOUT_WEEKS, SEASON_LENGTH
 
 CATALOGUE_VERSION = 6
-"""Raised whenever a model, or how models are combined, changes a forecast."""
+"""Incremented whenever a change of a model or of the combination changes forecasts."""
 
 AUTO = "Auto"
 MEDIAN = "Median"
 LAST_RESORT = "WindowAverage"
-"""The last fallback: it needs one week."""
+"""The last fallback; needs one week of history."""
 
 YEAR, TWO_YEARS = SEASON_LENGTH, 2 * SEASON_LENGTH
 
 AUTO_WINDOWS = 4
-"""Backtest windows by whose errors Auto weights its candidates and makes its intervals."""
+"""Number of backtest windows for the weights and intervals of Auto."""
 
 INTERVAL_WINDOWS = 2
-"""Backtest windows by whose errors the intervals of a model asked for by name are made; each takes a fit more."""
+"""Number of backtest windows for the intervals of a single model; each costs one more fit."""
 
 LEARNED_WINDOWS = 3
-"""The same, where parts learnt across items are in the forecast: they make up for the fourth."""
+"""Number of backtest windows of Auto with parts learned across items; these make up for the fourth window."""
 
 AUTO_MIN_TRAINING = 26
-"""Weeks before a window of Auto."""
+"""Minimum number of weeks before a backtest window of Auto."""
 
 
 @dataclass(frozen=True)
 class Model:
-    """One way to forecast a series.
+    """A forecasting model.
 
     Parameters
     ----------
     min_history
-        weeks without which it cannot be fitted, or its season cannot be known.
+        minimum number of weeks for a fit, or for the season.
     is_seasonal
-        whether its forecast depends on the time of the year.
+        whether the forecast depends on the time of the year.
     cost_ms
-        milliseconds of one core that a fit to 240 weeks took (`tests/benchmarks/costs.py`).
+        milliseconds of one core for a fit to 240 weeks, measured by `tests/benchmarks/costs.py`.
     source
-        of the method.
+        reference of the method.
     fit
-        forecasts from a history; raises CannotFit, or any exception, where it cannot.
+        returns a forecast from a history; raises CannotFit, or any other exception, on failure.
     fallback
-        the model that is used where this one cannot be fitted.
+        model used if this one cannot be fitted.
     """
 
     name: str
@@ -81,31 +81,31 @@ CATALOGUE: dict[str, Model] = {
     for model in (
         Model("Naive", "repeats the last week", 1, False, 0.03, _FPP + ", 5.2", fit=recipes.naive),
         Model(
-            "SeasonalNaive", "repeats last year; the yardstick", YEAR, True, 0.03, _FPP + ", 5.2",
+            "SeasonalNaive", "repeats last year; the benchmark", YEAR, True, 0.03, _FPP + ", 5.2",
             fit=recipes.seasonal_naive, fallback="Naive",
         ),
         Model(
-            "RandomWalkWithDrift", "goes on as from the first week to the last", 4, False, 0.03, _FPP + ", 5.2",
+            "RandomWalkWithDrift", "extends the line from the first to the last week", 4, False, 0.03, _FPP + ", 5.2",
             fit=recipes.drift,
         ),
         Model(
-            "WindowAverage", "the mean of the last 8 weeks", 1, False, 0.03, _FPP + ", 5.2",
+            "WindowAverage", "mean of the last 8 weeks", 1, False, 0.03, _FPP + ", 5.2",
             fit=recipes.window_average(8),
         ),
         Model(
-            "WindowAverage(26)", "the mean of the last half year", 1, False, 0.03, _FPP + ", 5.2",
+            "WindowAverage(26)", "mean of the last half year", 1, False, 0.03, _FPP + ", 5.2",
             fit=recipes.window_average(26),
         ),
         Model(
-            "SmoothSeasonalNaive", "last year, smoothed, with its growth since", YEAR, True, 0.07, _FPP + ", 5.2",
+            "SmoothSeasonalNaive", "last year smoothed, times the growth since", YEAR, True, 0.07, _FPP + ", 5.2",
             fit=recipes.smoothed_last_year, fallback="SeasonalNaive",
         ),
         Model(
-            "LogSeasonalMove", "recent level and the mean move of the last three years from here", YEAR + 4, True, 0.04,
+            "LogSeasonalMove", "recent level plus the mean seasonal move of the last three years", YEAR + 4, True, 0.04,
             _FPP + ", 5.2", fit=recipes.log_seasonal_move, fallback="SmoothSeasonalNaive",
         ),
         Model(
-            "SES", "a level by simple exponential smoothing", 5, False, 0.06,
+            "SES", "level by simple exponential smoothing", 5, False, 0.06,
             "Brown 1959, Statistical Forecasting for Inventory Control; " + _FPP + ", 8.1", fit=_ses,
         ),
         Model(
@@ -113,11 +113,11 @@ CATALOGUE: dict[str, Model] = {
             fit=recipes.by_statsforecast("AutoETS", season_length=1),
         ),
         Model(
-            "AutoETS(A)", "AutoETS of additive errors only, in half the time", 10, False, 6.0, _ETS,
+            "AutoETS(A)", "AutoETS with additive errors only, in half the time", 10, False, 6.0, _ETS,
             fit=_ets_additive,
         ),
         Model(
-            "DynamicOptimizedTheta(1)", "trend without a season", 10, False, 9.5, _THETA,
+            "DynamicOptimizedTheta(1)", "trend, no season", 10, False, 9.5, _THETA,
             fit=recipes.by_statsforecast("DynamicOptimizedTheta", season_length=1),
         ),
         Model(
@@ -126,11 +126,11 @@ CATALOGUE: dict[str, Model] = {
             fallback="DynamicOptimizedTheta(1)",
         ),
         Model(
-            "AutoCES(1)", "level without fixed components, no season", 20, False, 0.5, _CES,
+            "AutoCES(1)", "level by complex exponential smoothing, no season", 20, False, 0.5, _CES,
             fit=recipes.by_statsforecast("AutoCES", season_length=1, model="N"), fallback="AutoETS",
         ),
         Model(
-            "AutoCES", "level and season without fixed components", TWO_YEARS, True, 32.0, _CES,
+            "AutoCES", "level and season by complex exponential smoothing", TWO_YEARS, True, 32.0, _CES,
             fit=recipes.by_statsforecast("AutoCES", season_length=YEAR), fallback="AutoCES(1)",
         ),
         Model(
@@ -139,7 +139,7 @@ CATALOGUE: dict[str, Model] = {
             fit=recipes.by_statsforecast("AutoARIMA", season_length=1), fallback="AutoETS",
         ),
         Model(
-            "AutoARIMA-Fourier", "autocorrelation, and the year by three pairs of waves", TWO_YEARS, True, 330.0,
+            "AutoARIMA-Fourier", "AutoARIMA with three pairs of Fourier terms for the season", TWO_YEARS, True, 330.0,
             "Hyndman & Khandakar 2008, doi:10.18637/jss.v027.i03; " + _FPP + ", 10.5",
             fit=recipes.arima_with_waves(3), fallback="AutoARIMA",
         ),
@@ -149,59 +149,59 @@ CATALOGUE: dict[str, Model] = {
             fit=recipes.by_statsforecast("MSTL", season_length=YEAR), fallback="AutoETS",
         ),
         Model(
-            "MFLES", "trend and season by boosting; the season from two years on", 20, True, 2.6,
+            "MFLES", "trend and season by boosting; no season below two years of history", 20, True, 2.6,
             "Blume 2024, statsforecast's MFLES", fit=recipes.mfles, fallback="AutoETS",
         ),
         Model(
-            "STL-ETS", "season that changes slowly, the rest by exponential smoothing", TWO_YEARS, True, 8.0, _STL,
+            "STL-ETS", "slowly changing season, the rest by exponential smoothing", TWO_YEARS, True, 8.0, _STL,
             fit=recipes.without_season(recipes.stl, _ets_additive), fallback="AutoETS",
         ),
         Model(
-            "STL-AR", "season that changes slowly, the rest by ridge regression", TWO_YEARS, True, 2.0, _STL,
+            "STL-AR", "slowly changing season, the rest by ridge regression", TWO_YEARS, True, 2.0, _STL,
             fit=recipes.without_season(recipes.stl, recipes.ridge(8, 0)), fallback="AutoETS",
         ),
         Model(
-            "Harmonic6-SES", "season by six pairs of waves, the rest by SES", TWO_YEARS, True, 0.6, _WAVES,
+            "Harmonic6-SES", "season by six pairs of Fourier terms, the rest by SES", TWO_YEARS, True, 0.6, _WAVES,
             fit=recipes.without_season(recipes.waves, _ses), fallback="AutoETS",
         ),
         Model(
-            "Harmonic6-AR", "season by six pairs of waves, the rest by ridge regression", TWO_YEARS, True, 1.1, _WAVES,
-            fit=recipes.without_season(recipes.waves, recipes.ridge(8, 0)), fallback="AutoETS",
+            "Harmonic6-AR", "season by six pairs of Fourier terms, the rest by ridge regression", TWO_YEARS, True, 1.1,
+            _WAVES, fit=recipes.without_season(recipes.waves, recipes.ridge(8, 0)), fallback="AutoETS",
         ),
         Model(
-            "RidgeAR", "regression on the last 8 weeks", 33, False, 0.5, _RIDGE,
+            "RidgeAR", "ridge regression on the last 8 weeks", 33, False, 0.5, _RIDGE,
             fit=recipes.ridge(8, 0), fallback="AutoETS",
         ),
         Model(
-            "RidgeAR-F1", "RidgeAR with one pair of waves", 60, True, 0.5, _RIDGE,
+            "RidgeAR-F1", "RidgeAR with one pair of Fourier terms", 60, True, 0.5, _RIDGE,
             fit=recipes.ridge(8, 1), fallback="RidgeAR",
         ),
         Model(
-            "RidgeAR-F3", "RidgeAR with three pairs of waves", 80, True, 0.6, _RIDGE,
+            "RidgeAR-F3", "RidgeAR with three pairs of Fourier terms", 80, True, 0.6, _RIDGE,
             fit=recipes.ridge(8, 3), fallback="RidgeAR",
         ),
         Model(
-            "RidgeAR-FL", "RidgeAR with waves and last year", 134, True, 0.6, _RIDGE,
+            "RidgeAR-FL", "RidgeAR with Fourier terms and last year", 134, True, 0.6, _RIDGE,
             fit=recipes.ridge(4, 4, lags=recipes.LAST_YEAR), fallback="RidgeAR",
         ),
         Model(
-            "RidgeAR-FK", "RidgeAR with more and smoother waves and last year", 134, True, 0.6, _RIDGE,
+            "RidgeAR-FK", "RidgeAR with more, smoother Fourier terms and last year", 134, True, 0.6, _RIDGE,
             fit=recipes.ridge(4, 6, lags=recipes.LAST_YEAR, rising=True), fallback="RidgeAR",
         ),
         Model(
-            "RidgeAR-FH", "RidgeAR with waves and last year, that forgets in two", 134, True, 0.6, _RIDGE,
+            "RidgeAR-FH", "RidgeAR-FL with weights that halve every two years", 134, True, 0.6, _RIDGE,
             fit=recipes.ridge(4, 4, lags=recipes.LAST_YEAR, **recipes.FAST), fallback="RidgeAR",
         ),
         Model(
-            "RidgeAR-FLong", "RidgeAR with waves and the last two years", 134, True, 0.8, _RIDGE,
+            "RidgeAR-FLong", "RidgeAR with Fourier terms and the last two years", 134, True, 0.8, _RIDGE,
             fit=recipes.ridge(8, 6, lags=recipes.LAST_YEARS, **recipes.SLOW), fallback="RidgeAR",
         ),
         Model(
-            "RidgeAR-Raw", "RidgeAR of units where the others take logs", 134, True, 0.4, _RIDGE,
+            "RidgeAR-Raw", "RidgeAR-FL on units instead of logs", 134, True, 0.4, _RIDGE,
             fit=recipes.ridge_raw, fallback="RidgeAR",
         ),
         Model(
-            "CrostonSBA", "sparse demand: its size and its interval, without their bias", 1, False, 0.03,
+            "CrostonSBA", "sparse demand: size ÷ interval of sales, bias-corrected", 1, False, 0.03,
             "Syntetos & Boylan 2005, doi:10.1016/j.ijforecast.2004.10.001", fit=recipes.croston_sba,
         ),
         Model(
@@ -214,7 +214,7 @@ CATALOGUE: dict[str, Model] = {
             "Nikolopoulos et al. 2011, doi:10.1057/jors.2010.32", fit=recipes.by_statsforecast("ADIDA"),
         ),
         Model(
-            "IMAPA", "sparse demand, smoothed over several periods at once", 1, False, 0.09,
+            "IMAPA", "sparse demand, mean of forecasts over several period lengths", 1, False, 0.09,
             "Petropoulos & Kourentzes 2015, doi:10.1057/jors.2014.62", fit=recipes.by_statsforecast("IMAPA"),
         ),
     )
@@ -241,9 +241,9 @@ _LEFT_OUT = ("AutoCES", "AutoETS(A)", "STL-ETS")
 
 
 def auto_pool(demand: str, n_weeks: int, is_learned: bool = False) -> tuple[str, ...]:
-    """The candidates that Auto weighs, for a demand class and a length of history.
+    """Return Auto's candidates for a demand class and a length of history.
 
-    Where parts learnt across items are in the forecast (`is_learned`), the costliest are left out.
+    If parts learned across items are in the forecast (`is_learned`), the most expensive candidates are left out.
     """
     if is_learned:
         return tuple(name for name in auto_pool(demand, n_weeks) if name not in _LEFT_OUT)
@@ -256,37 +256,40 @@ def auto_pool(demand: str, n_weeks: int, is_learned: bool = False) -> tuple[str,
 
 
 def auto_median(demand: str, n_weeks: int) -> tuple[str, ...]:
-    """The models whose median is half of Auto's forecast: of two years and more, until two windows can try them."""
+    """Return the models whose median is half of Auto's forecast, for histories of two to two and a half years.
+
+    Longer histories have two windows in which these models can be backtested.
+    """
     is_untried = TWO_YEARS <= n_weeks < TWO_YEARS + 2 * HOLDOUT_WEEKS
     return (*MEDIAN_MODELS, "MFLES") if is_untried and demand not in SPARSE_CLASSES else ()
 
 
 COMBINATIONS = {
-    AUTO: f"for each item a weighted mean of up to {len(_FULL_POOL)} models, weighted by their errors in its backtests;"
-    f" of histories of two years to two and a half half of it is the median of six",
-    MEDIAN: f"the median, week by week, of {', '.join(MEDIAN_MODELS)}",
+    AUTO: f"weighted mean of up to {len(_FULL_POOL)} models per item, with weights from its backtest errors; for"
+    f" histories of 2 to 2.5 years, half of it is the median of six models",
+    MEDIAN: f"weekly median of {', '.join(MEDIAN_MODELS)}",
 }
 
 MODEL_NAMES = (*COMBINATIONS, *CATALOGUE)
 
 
 def parse_models(names: list[str]) -> tuple[str, ...]:
-    """The catalogue's spelling of `names`, in any case.
+    """Return model names in the catalogue's spelling; case does not matter.
 
     Raises
     ------
     InputError
-        if one is unknown; the text lists those that are known.
+        if a name is unknown; the message lists the known names.
     """
     known = {name.lower(): name for name in MODEL_NAMES}
     unknown = [name for name in names if name.strip().lower() not in known]
     if unknown:
-        raise InputError(f"There is no model {unknown[0]!r}.", f"Choose among {', '.join(MODEL_NAMES)}.")
+        raise InputError(f"There is no model {unknown[0]!r}.", f"Choose from {', '.join(MODEL_NAMES)}.")
     return tuple(known[name.strip().lower()] for name in names)
 
 
 def chain(name: str) -> tuple[str, ...]:
-    """A model and its fallbacks, in turn; the last one works for any history."""
+    """Return a model and its fallback chain; the last one works for any history."""
     names = [name]
     while names[-1] != LAST_RESORT:
         names.append(CATALOGUE[names[-1]].fallback)
@@ -294,7 +297,7 @@ def chain(name: str) -> tuple[str, ...]:
 
 
 def season_from(name: str) -> int:
-    """Weeks of history from which a model or combination knows the season by two years; 0 where it never does."""
+    """Return the weeks of history from which a model or combination uses a season of two years; 0 if it never does."""
     if name in COMBINATIONS or name == "MFLES":
         return TWO_YEARS
     model = CATALOGUE[name]
@@ -302,26 +305,26 @@ def season_from(name: str) -> int:
 
 
 def fit_name(name: str, n_weeks: int) -> str:
-    """The model of `name`'s chain that a history of `n_weeks` is long enough for."""
+    """Return the first model of `name`'s fallback chain that can be fitted to `n_weeks` of history."""
     return next(model for model in chain(name) if n_weeks >= CATALOGUE[model].min_history)
 
 
 @lru_cache(maxsize=10_000)
 def expected_ms(models: tuple[str, ...], n_windows: int, n_weeks: int, demand: str, is_learned: bool = False) -> float:
-    """About how many milliseconds of one core an item takes, from the measured costs of its fits.
+    """Estimate the milliseconds of one core for an item, from the measured costs of its fits.
 
     Parameters
     ----------
     n_windows
-        on which accuracy is measured.
+        number of windows that measure accuracy.
     n_weeks, demand
-        the item's history and demand class.
+        length of the item's history, and its demand class.
     is_learned
-        parts learnt across items are in Auto's forecast, for which fewer models are fitted.
+        parts learned across items are in Auto's forecast, so fewer models are fitted.
     """
     is_learned = is_learned and demand not in SPARSE_CLASSES
     n_weeks = min(n_weeks, MAX_WEEKS)
-    cutoffs: dict[str, int] = {}  # model -> how often it is fitted; a fit that several share is made once
+    cutoffs: dict[str, int] = {}  # model -> number of fits; shared fits count once
     for name in models:
         is_auto = name == AUTO
         parts: tuple[str, ...] = MEDIAN_MODELS if name == MEDIAN else (name,)

@@ -1,8 +1,8 @@
-"""Seasons of groups of items: the sum of a group is forecast, and an item takes its share of the forecast.
+"""Pooled seasons: top-down forecasts of items as shares of the forecasts of group sums.
 
-A sum is smoother than its items and shows season and trend that no item shows. Groups are all items, and those that
-have the same value of an attribute, such as a family. Only items that live through the whole span of the sums are in
-them, so that new items do not look like growth; any item can take a share.
+A sum is smoother than its items and can show season and trend that single items do not. Groups are all items, and the
+items with the same value of an attribute, such as a family. A sum includes only items with history over its whole span,
+so that new items do not look like growth. Any item can take a share.
 
 Source: top-down forecasts by historical proportions, Hyndman & Athanasopoulos 2021, Forecasting: Principles and
 Practice, 11.2; Gross & Sohl 1990, doi:10.1002/for.3980090304.
@@ -25,22 +25,22 @@ from fcst.names import SEASON_LENGTH
 from fcst.records import FloatArray
 
 MIN_MEMBERS = 5
-"""Items without which a group has no sum."""
+"""Minimum number of items in a group."""
 
 MIN_SPAN = SEASON_LENGTH + 8
-"""Weeks of a sum without which its season is not known."""
+"""Minimum length of a sum for a season, in weeks."""
 
 MAX_SPAN = 5 * SEASON_LENGTH
-"""Weeks of a sum at most."""
+"""Maximum length of a sum, in weeks."""
 
 MAX_GROUPS = 40
-"""Groups that are forecast, those of most items first."""
+"""Maximum number of forecast groups, largest first."""
 
 SUM_MODELS = ("RidgeAR-FK", "RidgeAR-FLong", "Harmonic6-AR")
-"""A sum is forecast by the median of those of these models that its length allows, or by last year's weeks."""
+"""A sum is forecast by the median of these models, where long enough; otherwise by smoothed last year."""
 
 SHARE_OVER = (13, 52, 104)
-"""Weeks over which an item's share of a sum is taken."""
+"""Spans over which an item's share of a sum is computed, in weeks; the mean is used."""
 
 _ALL = ""  # the key of the group of all items
 
@@ -52,16 +52,16 @@ class PooledSeasons:
     Parameters
     ----------
     recent
-        group -> (S,) its sum in the last weeks, up to two years.
+        group -> (S,) sum of the last weeks, up to two years.
     ahead
-        group -> (H,) the forecast of its sum.
+        group -> (H,) forecast of the sum.
     """
 
     recent: Mapping[str, FloatArray]
     ahead: Mapping[str, FloatArray]
 
     def forecast(self, units: FloatArray, attributes: Mapping[str, str], h: int) -> FloatArray | None:
-        """(H,) an item's share of its groups' forecasts, the mean over its groups; None where they are too short.
+        """(H,) mean over the item's groups of its share of the group's forecast; None if no group reaches `h`.
 
         Parameters
         ----------
@@ -73,7 +73,7 @@ class PooledSeasons:
         return np.mean(made, axis=0) if made else None
 
     def to_bytes(self) -> bytes:
-        """The sums and their forecasts as compressed arrays."""
+        """Serialize the sums and their forecasts as compressed arrays."""
         out, keys = io.BytesIO(), list(self.ahead)
         recent, ahead = (np.array([arrays[key] for key in keys]) for arrays in (self.recent, self.ahead))
         np.savez_compressed(out, allow_pickle=False, keys=np.array(json.dumps(keys)), recent=recent, ahead=ahead)
@@ -81,7 +81,7 @@ class PooledSeasons:
 
     @classmethod
     def from_bytes(cls, data: bytes) -> "PooledSeasons":
-        """What `to_bytes` wrote."""
+        """Load what `to_bytes` wrote."""
         with np.load(io.BytesIO(data), allow_pickle=False) as stored:
             keys = json.loads(str(stored["keys"]))
             recent, ahead = (dict(zip(keys, stored[name], strict=True)) for name in ("recent", "ahead"))
@@ -89,12 +89,12 @@ class PooledSeasons:
 
 
 def fit_pooled_seasons(items: Sequence[Series], h: int) -> PooledSeasons | None:
-    """The sums of some items and their forecasts, or None where there are too few items or weeks.
+    """Sum groups of items and forecast the sums; None with too few items or weeks.
 
     Parameters
     ----------
     items
-        their histories up to the cutoff; NaN is a missing week, which counts as no sale.
+        histories up to the cutoff; a missing week (NaN) counts as 0.
     h
         H, the number of weeks to forecast.
     """
@@ -108,7 +108,7 @@ def fit_pooled_seasons(items: Sequence[Series], h: int) -> PooledSeasons | None:
 
 
 def _forecast_sum(history: History) -> FloatArray:
-    """(H,) of a sum."""
+    """(H,) forecast of a sum."""
     fits = Fits()
     made = [found for name in SUM_MODELS if not isinstance(found := fits.forecast(name, history), NoFit)]
     made = made or [smooth_seasonal_naive(history.y, history.h, SEASON_LENGTH)]
@@ -117,7 +117,7 @@ def _forecast_sum(history: History) -> FloatArray:
 
 
 def sum_groups(items: Sequence[Series]) -> dict[str, FloatArray]:
-    """The sum (S,) of each group of enough items, over a span that half of the items live through."""
+    """Return the sum (S,) of each group with enough items, over a span that half of the items cover."""
     if len(items) < MIN_MEMBERS:
         return {}
     last = max(item.last_wk_end_dt for item in items)
@@ -138,7 +138,7 @@ def sum_groups(items: Sequence[Series]) -> dict[str, FloatArray]:
 
 
 def _share(units: FloatArray, total: FloatArray) -> float:
-    """The part of a sum that is the item's, the mean over several spans."""
+    """Return the item's share of a sum, the mean over several spans."""
     n = min(len(units), len(total))
     y, total = units[len(units) - n :], total[len(total) - n :]
     total, y = np.where(np.isnan(y), 0.0, total), np.nan_to_num(y)
@@ -147,5 +147,5 @@ def _share(units: FloatArray, total: FloatArray) -> float:
 
 
 def _keys(attributes: Mapping[str, str]) -> list[str]:
-    """Of the groups of an item."""
+    """Return the keys of the item's groups."""
     return [_ALL, *(json.dumps(attribute) for attribute in sorted(attributes.items()))]

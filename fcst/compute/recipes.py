@@ -1,6 +1,6 @@
-"""The parts that models are made of: functions that return the `fit` of a model, which forecasts from a history.
+"""Fit functions of models: each returns a forecast from a history. Most are built by factory functions.
 
-A library is imported when a model is first fitted: statsforecast takes seconds, and the catalogue is read without it.
+statsforecast is imported when a model is first fitted, because it takes seconds and the catalogue does not need it.
 """
 
 from collections.abc import Callable
@@ -14,17 +14,17 @@ from fcst.names import SEASON_LENGTH
 from fcst.records import FloatArray
 
 Fit = Callable[[History], FloatArray]
-"""Forecasts (H,) from a history."""
+"""Returns a forecast (H,) from a history."""
 
 LAST_YEAR = (SEASON_LENGTH, SEASON_LENGTH + 1)
 LAST_YEARS = (SEASON_LENGTH // 2, SEASON_LENGTH - 1, SEASON_LENGTH, SEASON_LENGTH + 1, 2 * SEASON_LENGTH)
-CROSTON_ALPHA = 0.1  # by which Croston's size and interval are smoothed
+CROSTON_ALPHA = 0.1  # smoothing constant of Croston's size and interval
 SLOW: dict[str, Any] = {"half_life": 4 * SEASON_LENGTH, "spans": (13, SEASON_LENGTH)}
 FAST: dict[str, Any] = {"half_life": 2 * SEASON_LENGTH, "spans": (13, SEASON_LENGTH)}
 
 
 class CannotFit(Exception):
-    """A model does not suit a history; the text says why."""
+    """A model cannot be fitted to a history; the text gives the reason."""
 
 
 def naive(history: History) -> FloatArray:
@@ -51,20 +51,20 @@ def smoothed_last_year(history: History) -> FloatArray:
 
 def log_seasonal_move(history: History) -> FloatArray:
     if not history.is_positive:
-        raise CannotFit("weeks without sales have no logarithm")
+        raise CannotFit("it needs sales in every week")
     return np.exp(seasonal_move(np.log(history.y), history.h, history.season_length))
 
 
 def by_statsforecast(class_name: str, /, **options: Any) -> Fit:
-    """A model of statsforecast, by the name of its class."""
+    """Fit a statsforecast model, given by its class name."""
     return lambda history: _mean(_statsforecast_model(class_name, options).forecast(y=history.y, h=history.h))
 
 
 def croston_sba(history: History) -> FloatArray:
-    """The size of a sale divided by the weeks between two, both smoothed, less the bias of that.
+    """Croston's method with the Syntetos-Boylan bias correction: smoothed sale size ÷ smoothed interval of sales.
 
-    Both start at their mean over the whole history: started at the first sale and the first gap, one huge sale of long
-    ago would be forecast for every week.
+    Size and interval start at their means over the whole history. If they started at the first sale and gap, one huge
+    early sale would raise the forecast of every week.
     """
     sold = np.flatnonzero(history.y > 0)
     if not len(sold):
@@ -82,7 +82,7 @@ def mfles(history: History) -> FloatArray:
 
 
 def arima_with_waves(k: int) -> Fit:
-    """AutoARIMA without a season of its own, with `k` pairs of waves of the year as regressors."""
+    """AutoARIMA without seasonal terms, with `k` pairs of Fourier terms of the year as regressors."""
 
     def fit(history: History) -> FloatArray:
         n, model = history.n, _statsforecast_model("AutoARIMA", {"season_length": 1})
@@ -104,7 +104,7 @@ def _mean(forecast: dict[str, Any]) -> FloatArray:
 
 
 def ridge(p: int, k: int, log: bool = True, **options: Any) -> Fit:
-    """Our regression on `p` weeks and `k` pairs of waves; of logs, unless there are weeks without sales."""
+    """Ridge autoregression on `p` weeks and `k` pairs of Fourier terms; of logs if every week has sales."""
 
     def fit(history: History) -> FloatArray:
         is_log, season = log and history.is_positive, history.season_length
@@ -115,7 +115,7 @@ def ridge(p: int, k: int, log: bool = True, **options: Any) -> Fit:
 
 def ridge_raw(history: History) -> FloatArray:
     if not history.is_positive:
-        raise CannotFit("where weeks have no sales it is RidgeAR-FH")
+        raise CannotFit("with weeks without sales it equals RidgeAR-FH")
     return ridge(4, 4, log=False, lags=LAST_YEAR, **SLOW)(history)
 
 
@@ -128,7 +128,7 @@ def waves(history: History) -> FloatArray:
 
 
 def without_season(season: Fit, fit_rest: Fit) -> Fit:
-    """The forecast of the history freed of a season (T + H,), with the season put back."""
+    """Fit a model to the deseasonalized history, and reseasonalize its forecast. `season` returns (T + H,)."""
 
     def fit(history: History) -> FloatArray:
         whole = season(history)

@@ -1,6 +1,6 @@
-"""Regressions of our own: on last year, on waves of the year, and on the weekly change.
+"""Forecasts and regressions implemented here: smoothed last year, seasonal moves, Fourier terms, ridge autoregression.
 
-Letters: T weeks of history, H steps. `season` is the number of weeks of a year.
+Letters: T weeks of history, H steps. `season` is the number of weeks in a year.
 """
 
 import numpy as np
@@ -9,12 +9,12 @@ from fcst.records import FloatArray
 
 
 def moving_mean(z: FloatArray, width: int) -> FloatArray:
-    """(T,) means over `width` weeks around each, the ends repeated."""
+    """(T,) centred moving mean over `width` weeks; the first and last values are repeated at the ends."""
     return np.convolve(np.pad(z, width // 2, mode="edge"), np.full(width, 1 / width), "valid")
 
 
 def smooth_seasonal_naive(y: FloatArray, h: int, season: int) -> FloatArray:
-    """Last year's weeks, smoothed over five, times the growth of the last 13 weeks over a year ago, shrunk."""
+    """Forecast by last year's weeks, smoothed over five, times the shrunk growth of the last 13 weeks over a year."""
     n, m = len(y), min(13, len(y) - season)
     base = np.resize(moving_mean(y, 5)[n - season :], h)
     if m < 4:
@@ -26,7 +26,7 @@ def smooth_seasonal_naive(y: FloatArray, h: int, season: int) -> FloatArray:
 
 
 def seasonal_move(z: FloatArray, h: int, season: int) -> FloatArray:
-    """The level of the last 4 weeks and the mean move that followed the same weeks of the last three years."""
+    """Forecast by the level of the last 4 weeks plus the mean move after the same weeks of the last three years."""
     n = len(z)
     ends = [n - j * season for j in (1, 2, 3) if n - j * season >= 4]
     moves = [np.resize(z[e : e + season], h) - z[e - 4 : e].mean() for e in ends]
@@ -35,13 +35,13 @@ def seasonal_move(z: FloatArray, h: int, season: int) -> FloatArray:
 
 
 def fourier(n: int, k: int, season: int) -> FloatArray:
-    """(n, 2k) waves of the year, which is a little longer than `season` weeks."""
+    """(n, 2k) Fourier terms of the year; a year is a little longer than `season` weeks."""
     t = np.arange(n) * 2 * np.pi / (season * 365.25 / 364)
     return np.column_stack([f(i * t) for i in range(1, k + 1) for f in (np.sin, np.cos)]) if k else np.zeros((n, 0))
 
 
 def harmonic_season(y: FloatArray, h: int, k: int, log: bool, season: int) -> FloatArray:
-    """(T + H,) season by ridge regression on waves, around a moving mean over a year without it, in three rounds."""
+    """(T + H,) season by ridge regression on Fourier terms, around a deseasonalized yearly moving mean, in 3 rounds."""
     z = np.log(y) if log else y
     n, x = len(y), fourier(len(y) + h, k, season)
     gram, penalty = x[:n].T @ x[:n], np.diag(np.repeat(np.arange(1, k + 1) ** 2.0, 2))
@@ -62,10 +62,13 @@ def ridge_ar(
     y: FloatArray, h: int, p: int, k: int, *, log: bool, season: int, lags: tuple[int, ...] = (),
     half_life: int | None = None, spans: tuple[int, ...] = (26,), rising: bool = False,
 ) -> FloatArray:  # fmt: skip
-    """Ridge regression of the weekly change on its last `p` values and `lags`, on `k` waves of the year, and on how far
-    the series is from its means over `spans`; strength by generalised cross-validation, forecast step by step.
+    """Forecast by ridge regression of the weekly change.
 
-    `half_life`: weeks after which a row counts half. `rising`: the penalty of a wave rises with its number.
+    Regressors: its last `p` values and `lags`, `k` pairs of Fourier terms, and the distances of the series from its
+    means over `spans`. Generalised cross-validation selects the penalty. The forecast is recursive.
+
+    `half_life`: weeks after which the weight of a row is halved. `rising`: the penalty of Fourier terms grows with the
+    order.
     """
     z = np.log(y) if log else y
     change = np.diff(z)
@@ -101,6 +104,6 @@ def ridge_ar(
     if not log:
         return level
     left = (change[first:] - x @ best[1]) * unit
-    smearing = np.average(np.exp(left), weights=weight**2)  # Duan 1983: the mean, not the median
+    smearing = np.average(np.exp(left), weights=weight**2)  # Duan 1983: converts the median to the mean
     mean: FloatArray = np.exp(level) * smearing
     return mean

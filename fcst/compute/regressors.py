@@ -1,6 +1,6 @@
-"""Regressors of a series at a cutoff: what its drivers are in the weeks before, and as far as known in those ahead.
+"""Regressors of a series at a cutoff, from its drivers before the cutoff and their known future values.
 
-Each regressor is 0 where the week is as usual, so an effect's multiplier is 1 there.
+Each regressor is 0 in a usual week, so the multiplier of an effect is 1 there.
 
 Letters: T weeks of history, H steps, C regressors.
 """
@@ -19,19 +19,19 @@ from fcst.records import FloatArray
 BoolArray = npt.NDArray[np.bool_]
 
 USUAL_PRICE_WEEKS = 52
-"""The usual price is the median of so many weeks before: it follows a new list price within half a year."""
+"""The usual price is the median over this many previous weeks, so it follows a new list price within half a year."""
 
 MOST_PRICE_CHANGE = float(np.log(4))
-"""Of the logarithm of a price, up or down: more is taken for an error in the data."""
+"""Maximum absolute change of the log price; larger changes are clipped as data errors."""
 
 LEAST_SHARE = 1 / 14
-"""Of a week open or in stock, half a day: the logarithm of less would rule a fit."""
+"""Minimum share of a week open or in stock, half a day; the logarithm of less would dominate a fit."""
 
 MOST_DEVIATIONS = 4.0
-"""A number further from its own mean counts as so many standard deviations."""
+"""Numbers are clipped to this many standard deviations from their own mean."""
 
 SHIFTS: dict[DriverKind, tuple[int, ...]] = {DriverKind.EVENT: (0, 1, -1)}
-"""How many weeks after the driver its regressors are, by kind; only in the same week (0) for kinds not listed."""
+"""Shifts of the regressors in weeks after the driver, by kind; other kinds have the same week (0) only."""
 
 
 @dataclass(frozen=True)
@@ -61,10 +61,11 @@ class Regressors:
 
 
 def columns_of(drivers: Sequence[Driver]) -> list[Column]:
-    """The regressors that drivers have, in their order; none of a price or number whose future is not known at all.
+    """Return the regressors of drivers, in their order.
 
-    To keep the last one made backtests of orange juice worse by 9 % in one quarter, better by 3 % in another, and
-    biased in both, where promotions that are known in the past alone made both better.
+    Prices and numbers without any known future are left out. In backtests on orange juice data, repeating the last
+    value increased the error by 9 % in one quarter, reduced it by 3 % in another, and added bias in both. Promotions
+    without a known future improved both quarters, so they are kept.
     """
     used = (d for d in drivers if d.is_known_ahead or d.kind not in (DriverKind.PRICE, DriverKind.NUMBER))
     return [Column(d.name, d.kind, shift) for d in used for shift in SHIFTS.get(d.kind, (0,))]
@@ -73,18 +74,18 @@ def columns_of(drivers: Sequence[Driver]) -> list[Column]:
 def regressors_at(
     drivers: Sequence[Driver], cutoff: int, h: int, columns: Collection[Column] | None = None
 ) -> Regressors:
-    """The regressors of the weeks up to a cutoff and of `h` weeks after it.
+    """Return the regressors of the weeks up to a cutoff and of `h` weeks after it.
 
-    Of a driver that is known ahead a plan is used as far as it goes. Of any other, and beyond the plan, nothing after
-    the cutoff is used: a price or number stays as it was, a promotion has its usual share of the last year, an item is
-    open as usual, in stock, and without event.
+    Planned future values are used for drivers known ahead. For all others, and beyond the plan, nothing after the
+    cutoff is used: a price or number keeps its last value, a promotion has its mean share of the last year, an item is
+    open as usual, in stock, and without events.
 
     Parameters
     ----------
     cutoff
         weeks from the start of the drivers' values.
     columns
-        those to make; by default all.
+        columns to return; by default all.
     """
     made = columns_of(drivers)
     used = made if columns is None else [column for column in made if column in columns]
@@ -100,7 +101,7 @@ def regressors_at(
 
 
 def is_without_demand(drivers: Sequence[Driver], n_weeks: int) -> BoolArray:
-    """(T,) weeks of the history in which the item was closed or out of stock all the time: sales show no demand."""
+    """(T,) weeks of the history in which the item was closed or out of stock on all days, so sales show no demand."""
     is_without = np.zeros(n_weeks, bool)
     for driver in drivers:
         if driver.kind in (DriverKind.OPEN, DriverKind.STOCK):
@@ -109,7 +110,7 @@ def is_without_demand(drivers: Sequence[Driver], n_weeks: int) -> BoolArray:
 
 
 def known_at(driver: Driver, cutoff: int, h: int) -> FloatArray:
-    """(T + H,) what is known of a driver at a cutoff; NaN is unknown, and so is what is not finite."""
+    """(T + H,) values of a driver known at a cutoff; unknown and non-finite values are NaN."""
     values = np.full(cutoff + h, np.nan)
     known = driver.values[: cutoff + h if driver.is_known_ahead else cutoff]
     values[: len(known)] = np.where(np.isfinite(known), known, np.nan)
@@ -117,7 +118,7 @@ def known_at(driver: Driver, cutoff: int, h: int) -> FloatArray:
 
 
 def _shifted(x: FloatArray, shift: int) -> FloatArray:
-    """Values `shift` weeks later, in weeks that do not have the driver themselves; 0 at the ends."""
+    """Shift values by `shift` weeks; 0 at the ends, and scaled down in weeks that have the driver themselves."""
     if not shift:
         return x
     moved = np.zeros_like(x)
@@ -193,6 +194,6 @@ def _filled(values: FloatArray, value: float) -> FloatArray:
 
 
 def carried(values: FloatArray) -> FloatArray:
-    """Unknown weeks have the last known value; NaN before the first."""
+    """Fill unknown weeks with the last known value; NaN before the first."""
     last = np.maximum.accumulate(np.where(np.isnan(values), 0, np.arange(len(values))))
     return values[last]

@@ -1,4 +1,4 @@
-"""What an item's forecast would be if its drivers were otherwise in weeks ahead: its effects and its baseline stay.
+"""Forecasts of an item under changed future drivers; its effects and baseline stay the same.
 
 Letters: T weeks of history, H steps.
 """
@@ -19,14 +19,14 @@ from fcst.scenarios import ChangeHow, DriverChange, ScenarioItem
 
 
 def item_in_scenario(series: Series, h: int, effects: Effects, changes: Sequence[DriverChange]) -> ScenarioItem | None:
-    """An item after changes of its drivers, one after the other; None where it has no effects of drivers.
+    """Apply changes of drivers to an item, in order; None if it has no effects of drivers.
 
     Parameters
     ----------
     h
-        H, the weeks that are forecast.
+        H, the number of weeks to forecast.
     effects
-        the pooled effects at the end of the history.
+        pooled effects at the end of the history.
     """
     histories = SeriesHistories(series, h, {0: effects})
     end = histories.end
@@ -44,12 +44,12 @@ def item_in_scenario(series: Series, h: int, effects: Effects, changes: Sequence
 def changed_drivers(
     drivers: Sequence[Driver], changes: Sequence[DriverChange], last_wk_end_dt: date, n_weeks: int, h: int
 ) -> tuple[Driver, ...]:
-    """Drivers after changes of weeks ahead, one after the other. What is changed is known ahead.
+    """Apply changes of future weeks to drivers, in order. Changed drivers count as known ahead.
 
     Parameters
     ----------
     last_wk_end_dt, n_weeks
-        T weeks of history end on that day.
+        last day of the history, and its length T.
     """
     by_name = {driver.name: driver for driver in drivers}
     for change in changes:

@@ -1,4 +1,4 @@
-"""The weekly series of one item, as forecasts are computed from it. Letters: T weeks, H steps."""
+"""The weekly series of one item, input of all forecasts. Letters: T weeks, H steps."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -14,20 +14,20 @@ from fcst.records import FloatArray
 
 @dataclass(frozen=True, eq=False)
 class Life:
-    """What is known of one item's life besides its own sales.
+    """Lifecycle of one item and its borrowed history.
 
     Parameters
     ----------
     origin, sources
-        what stands before its own history, and of which items; None and empty where nothing does.
+        kind of the borrowed history, and the items it comes from; None and empty without borrowed history.
     n_borrowed
-        weeks at the beginning of the series that are not its own.
+        number of borrowed weeks at the start of the series.
     like
-        (T,) units of the item that it is like, times the factor; empty without one.
+        (T,) units of the like item, times the factor; empty without one.
     own
-        (≤ T,) the item's own units, of the last weeks; empty where the series has no others.
+        (≤ T,) the item's own units of the last weeks; empty if all weeks are its own.
     launch, last_day
-        the first and the last day on which it is sold, where they are known.
+        first and last day on sale, if known.
     """
 
     origin: Origin | None = None
@@ -39,7 +39,7 @@ class Life:
     last_day: date | None = None
 
     def is_sold(self, first_wk_end_dt: date, h: int) -> FloatArray:
-        """(H,) the share of each week's days, from 0 to 1, on which it is sold."""
+        """(H,) share of each week's days, from 0 to 1, on which the item is on sale."""
         days = 7.0 * np.arange(h)  # from the first day of the first week
         first_day = first_wk_end_dt.toordinal() - 6
         begin = -np.inf if self.launch is None else self.launch.toordinal() - first_day
@@ -48,12 +48,12 @@ class Life:
         return share
 
     def without_first(self, n_weeks: int) -> Self:
-        """The same of a series without its first weeks."""
+        """Return the lifecycle for the series without its first `n_weeks`."""
         return replace(self, n_borrowed=max(self.n_borrowed - n_weeks, 0), like=self.like[n_weeks:])
 
 
 OWN_LIFE = Life()
-"""Of an item of which nothing is known but its sales."""
+"""Lifecycle of an item of which only the sales are known."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,17 +63,17 @@ class Series:
     Parameters
     ----------
     last_wk_end_dt
-        the last day of the last week.
+        last day of the last week.
     y
-        (T,) units by week, of type float64; NaN is a missing week.
+        (T,) units by week, float64; NaN is a missing week.
     attributes
         of the item, such as its family: name -> value.
     drivers
-        what is known besides units, by names that differ, each with the T weeks of `y` and those known after them.
+        drivers with distinct names, each with the T weeks of `y` and the known weeks after them.
     life
-        what is known of the item's life; some of the weeks may be those of other items.
+        lifecycle of the item; its first weeks may be borrowed from other items.
     skips_stockouts
-        weeks that look like stock-outs, by `stockouts.suspected_weeks`, are missing for models, not zero.
+        treat weeks that look like stock-outs, by `stockouts.suspected_weeks`, as missing instead of zero.
     """
 
     unique_id: str
@@ -85,5 +85,5 @@ class Series:
     skips_stockouts: bool = False
 
     def wk_end_dt(self, weeks_ago: int) -> date:
-        """The last day of the week that is `weeks_ago` before the last one; a negative number is in the future."""
+        """Return the last day of the week `weeks_ago` weeks before the last one; negative is in the future."""
         return self.last_wk_end_dt - timedelta(weeks=weeks_ago)

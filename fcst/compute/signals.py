@@ -1,7 +1,4 @@
-"""What in a history needs a planner's attention: a shift of the level, capped weeks.
-
-Letters: T weeks of history.
-"""
+"""Level shifts in a history, a signal for planners. Letters: T weeks of history."""
 
 import numpy as np
 
@@ -9,20 +6,20 @@ from fcst.names import SEASON_LENGTH
 from fcst.records import FloatArray
 
 RECENT, BEFORE = 8, 26
-"""Weeks whose level is looked at, and weeks before them that it is compared with."""
+"""Number of recent weeks, and of weeks before them that they are compared with."""
 
 LEAST_KNOWN = 0.75
-"""Share of weeks of each that must be known."""
+"""Minimum share of known weeks in each of the two spans."""
 
 DEVIATIONS = 5.0
-"""A shift is one from so many standard errors of the recent level on."""
+"""Minimum size of a shift, in standard errors of the recent level."""
 
 
 def level_shift(y: FloatArray) -> float | None:
-    """By how many units a week the level of the last weeks differs from the one expected; None where it does not.
+    """Return the shift of the recent level from the expected one in units per week; None if it is not significant.
 
-    Expected is the level of the weeks before, times what followed in the same weeks a year before, where that is known
-    and was sold. The standard error is that of the weeks before around their own median, robust to single peaks.
+    The expected level is that of the weeks before, times the seasonal change a year ago, if known. The standard error
+    comes from the weeks before, around their median, robust to single peaks.
 
     Parameters
     ----------
@@ -43,7 +40,7 @@ def level_shift(y: FloatArray) -> float | None:
 
 
 def _season(y: FloatArray) -> float:
-    """What the level of the same weeks a year before was, by that of the weeks before them; 1 where not known."""
+    """Return the level of the same weeks a year ago ÷ the level of the weeks before those; 1 if unknown."""
     end = len(y) - SEASON_LENGTH
     if end < RECENT + BEFORE:
         return 1.0

@@ -1,6 +1,6 @@
-"""statsforecast's models, imported as if Dask's data frames were not installed: no process of ours uses them.
+"""Imports statsforecast's models without Dask data frames, which fcst does not use.
 
-Its helpers import those where they can, which is a quarter of the start of each process, and 28 MB of it.
+statsforecast imports dask.dataframe if it is installed. This takes a quarter of each process's start time and 28 MB.
 """
 
 import sys

@@ -1,19 +1,18 @@
 """Safety stock and reorder point of items, from the quantiles of the sum of their demand over the lead time.
 
-The protection interval is the lead time and the review period: what is ordered today has to last until what is ordered
-at the next review has come. The service level is the cycle service level: the probability that the demand over the
-protection interval is at most the reorder point. The reorder point is the plan over the protection interval and the
-safety stock.
+The protection interval is the lead time plus the review period: today's order must last until the next order arrives.
+The service level is the cycle service level: the probability that demand over the protection interval is at most the
+reorder point. The reorder point is the plan over the protection interval plus the safety stock.
 
-Errors of weeks one after the other are alike, and their sums have longer tails than normal ones. So no distribution is
-assumed: of each backtest the sum of the errors over the first 1, 2, … weeks is divided by its size; the safety stock is
-the empirical quantile of these, times the size of the item's own sum. The size is the root of the sum of the weeks'
-variances: that of the narrowest interval, and that of sales that come at random, the forecast times the lump, which
-intervals of sparse demand miss. Quantiles are pooled over the items of a demand class; a class of few backtests is
-drawn to all items. Constants, and what stands in the size, were chosen with `tests/benchmarks/stock.py`.
+Errors of consecutive weeks are correlated, and their sums have longer tails than a normal distribution. So no
+distribution is assumed. In each backtest, the sum of the errors over the first 1, 2, … weeks is divided by its size.
+The safety stock is the empirical quantile of these ratios, times the size of the item's own sum. The size is the square
+root of the summed weekly variances. Each has two parts: the variance of the narrowest interval, and the variance of
+random sales (forecast × lump), which intervals of sparse demand miss. Quantiles are pooled over the items of a demand
+class, and shrunk towards those of all items if a class has few backtests. Constants and the formula of the size were
+chosen with `tests/benchmarks/stock.py`.
 
-It is assumed that the lead time is certain, that sales are all the demand, and that errors to come are as those of the
-backtests were.
+Assumptions: the lead time is certain, sales equal demand, and future errors are distributed as in the backtests.
 
 Letters: N items, R backtests, H weeks ahead, W weeks of a backtest.
 """
@@ -30,22 +29,22 @@ from fcst.records import FloatArray
 BoolArray = npt.NDArray[np.bool_]
 
 LEAST_EXPECTED = 0.01
-"""Lumps in the weeks of a backtest: one of which less was expected counts as if it were so many."""
+"""Minimum forecast of a backtest, in lumps; smaller forecasts count as this many."""
 
 OTHERS_COUNT = 20
-"""Backtests of a class that count as much as all items of the run together."""
+"""Number of backtests of a class that have the same weight as all items of the run together."""
 
 USUAL_CORRELATION = 0.25
-"""Of the errors of two weeks of one item, where it was not measured; from the backtests of several sets."""
+"""Default correlation of the errors of two weeks of one item, from backtests on several datasets."""
 
 
 def variances(forecast: FloatArray, lo: FloatArray, hi: FloatArray, level: int) -> FloatArray:
-    """The variance of each week's error that an interval shows, in units squared.
+    """Return the variance of each week's error from the width of an interval, in squared units.
 
     Parameters
     ----------
     forecast, lo, hi
-        of one shape, 0 ≤ lo ≤ forecast ≤ hi; bounds of one level.
+        arrays of the same shape, 0 ≤ lo ≤ forecast ≤ hi; bounds of one level.
     level
         in percent.
     """
@@ -54,48 +53,48 @@ def variances(forecast: FloatArray, lo: FloatArray, hi: FloatArray, level: int) 
 
 
 def lumps(units_per_sale: FloatArray, cv2: FloatArray, adi: FloatArray) -> FloatArray:
-    """(N,) the lump of items, in units: the variance of a week's demand as a multiple of its mean, of sales at random.
+    """(N,) lump of items in units: variance ÷ mean of a week's demand for sales at random.
 
-    One, as of a count; and of items that do not sell each week what a unit has beside it in its week, times the share
-    of the weeks without sales.
+    It is 1 for counts, plus the share of weeks without sales times the mean squared units ÷ mean units of a week with
+    sales.
 
     Parameters
     ----------
     units_per_sale
-        (N,) the mean of the weeks with sales.
+        (N,) mean units of the weeks with sales.
     cv2, adi
-        (N,) as `demand.Demand` has them; NaN where the item never sold.
+        (N,) as in `demand.Demand`; NaN if the item never sold.
     """
-    beside = (1 - 1 / adi) * np.maximum(units_per_sale, 0.0) * (1 + cv2)
-    return 1 + np.nan_to_num(beside)
+    excess = (1 - 1 / adi) * np.maximum(units_per_sale, 0.0) * (1 + cv2)
+    return 1 + np.nan_to_num(excess)
 
 
 def sizes(forecast: FloatArray, variance: FloatArray, lump: FloatArray) -> FloatArray:
-    """(N, H) the size of the error of the sum of the first 1, 2, … H weeks, were each week's error by itself.
+    """(N, H) size of the error of the sum of the first 1, 2, … H weeks, for independent errors.
 
     Parameters
     ----------
     forecast, variance
-        (N, H) units, not negative, and what `variances` gives.
+        (N, H) units, not negative; and the result of `variances`.
     lump
-        (N,) as `lumps` gives them.
+        (N,) result of `lumps`.
     """
     found: FloatArray = np.sqrt(np.cumsum(variance + forecast * lump[:, None], axis=1))
     return found
 
 
 def scaled_errors(actual: FloatArray, forecast: FloatArray, variance: FloatArray, lump: FloatArray) -> FloatArray:
-    """(R, W) the errors of the sums of the first 1, 2, … W weeks of backtests, divided by their sizes.
+    """(R, W) errors of the sums of the first 1, 2, … W weeks of backtests, divided by their sizes.
 
-    NaN where a week of the sum is missing, and where the size is 0. A size is not less than that of LEAST_EXPECTED
-    lumps: one sale of an item of which none was expected would say too much of others.
+    NaN where a week of the sum is missing or the size is 0. A size is at least that of LEAST_EXPECTED lumps; otherwise
+    one sale of an item with a forecast near 0 would dominate the pooled quantiles.
 
     Parameters
     ----------
     actual, forecast, variance
-        (R, W) units sold, NaN where a week is missing; forecast; what `variances` gives.
+        (R, W) units sold, NaN where a week is missing; forecast; result of `variances`.
     lump
-        (R,) units.
+        (R,) result of `lumps`.
     """
     errors, n_weeks = np.cumsum(actual - forecast, axis=1), actual.shape[1]
     least = np.sqrt(LEAST_EXPECTED * np.arange(1, n_weeks + 1) / n_weeks) * lump[:, None]
@@ -105,14 +104,14 @@ def scaled_errors(actual: FloatArray, forecast: FloatArray, variance: FloatArray
 
 
 class SumErrors:
-    """What the backtests of a run show of the errors of sums of weeks: quantiles, by demand class and over all.
+    """Quantiles of the errors of sums of weeks in a run's backtests, by demand class and overall.
 
     Parameters
     ----------
     scaled
-        (R, W) as `scaled_errors` gives them.
+        (R, W) result of `scaled_errors`.
     classes
-        (R,) the demand class of each backtest's item.
+        (R,) demand class of each backtest's item.
     """
 
     def __init__(self, scaled: FloatArray, classes: Sequence[str]) -> None:
@@ -120,10 +119,10 @@ class SumErrors:
         self._by_class = {name: _sorted(scaled[names == name]) for name in sorted(set(classes))}
 
     def factors(self, demand_class: str, service_level: float) -> tuple[FloatArray, BoolArray]:
-        """(W,) by what the size of the sum of 1, 2, … W weeks is multiplied, and whether enough backtests are known.
+        """(W,) multipliers of the size of the sum of 1, 2, … W weeks, and whether there are enough backtests.
 
-        A service level q needs q / (1 − q) backtests, as 19 for 0.95; with fewer the largest error stands for the
-        quantile, and NaN where none is known.
+        A service level q needs q / (1 − q) backtests, for example 19 for 0.95. With fewer, the largest error is used
+        instead of the quantile; without any, NaN.
         """
         own = self._by_class.get(demand_class, [np.zeros(0)] * len(self._all))
         found, is_enough = np.full(len(self._all), np.nan), np.zeros(len(self._all), bool)
@@ -137,27 +136,27 @@ class SumErrors:
 
 
 def _sorted(scaled: FloatArray) -> list[FloatArray]:
-    """By number of weeks the known errors of their sum, ascending."""
+    """Return the sorted known errors by number of weeks in the sum."""
     return [np.sort(column[~np.isnan(column)]) for column in scaled.T]
 
 
 def _quantile(ordered: FloatArray, q: float) -> tuple[float, bool]:
-    """The least value that the next one of n + 1 exceeds with a probability of at most 1 − q, and whether there is one;
-    else the largest."""
+    """Return the smallest of n values that the next one exceeds with probability at most 1 − q, and True; or the
+    largest value and False if there is none."""
     rank = max(int(np.ceil(round((len(ordered) + 1) * q, 9))), 1)
     return float(ordered[min(rank, len(ordered)) - 1]), rank <= len(ordered)
 
 
 @dataclass(frozen=True)
 class Stock:
-    """The stock of N items, in units; NaN where undefined.
+    """Stock levels of N items in units; NaN where undefined.
 
     Parameters
     ----------
     demand
-        (N,) the plan over the protection interval.
+        (N,) plan over the protection interval.
     safety_stock
-        (N,) not negative; not less than over a shorter interval, or for a lower service level.
+        (N,) not negative; does not decrease with the interval or the service level.
     is_measured
         (N,) whether the quantile comes from enough backtests.
     """
@@ -168,7 +167,7 @@ class Stock:
 
     @property
     def reorder_point(self) -> FloatArray:
-        """(N,) demand and safety stock together."""
+        """(N,) demand plus safety stock."""
         return self.demand + self.safety_stock
 
 
@@ -182,25 +181,25 @@ def stock_of(
     factors: FloatArray,
     is_enough: BoolArray,
 ) -> Stock:
-    """Demand over the protection interval, and safety stock.
+    """Compute demand over the protection interval, and safety stock.
 
-    Where too few backtests are known, errors are taken as normal, of the intervals' variance and of
-    USUAL_CORRELATION between weeks, or as the largest that is known, if that is more. Beyond W weeks the factor of W
-    weeks grows as it does with this correlation.
+    With too few backtests, errors are assumed normal with the variance of the intervals and USUAL_CORRELATION between
+    weeks, or equal to the largest known error if that is more. Beyond W weeks, the factor of W weeks grows according to
+    this correlation.
 
     Parameters
     ----------
     plan, forecast, variance
-        (N, H) the final plan and the forecast that it changes, in units; what `variances` gives.
+        (N, H) final plan and the forecast before adjustments, in units; result of `variances`.
     lump
-        (N,) units.
+        (N,) result of `lumps`.
     weeks
-        (N,) the protection interval. Of a part of a week demand counts by its days, and the square of the safety stock
-        grows in proportion. NaN, or longer than H: undefined.
+        (N,) protection interval. In a partial week, demand and the squared safety stock are interpolated linearly.
+        NaN, or longer than H: undefined.
     service_levels
         (N,) fractions between 0 and 1.
     factors, is_enough
-        (N, W) as `SumErrors.factors` gives them.
+        (N, W) results of `SumErrors.factors`.
     """
     safety, is_measured = _safety_stock(sizes(forecast, variance, lump), variance, service_levels, factors, is_enough)
     is_within = weeks <= plan.shape[1]  # NaN is not
@@ -217,7 +216,7 @@ def stock_of(
 def _safety_stock(
     size: FloatArray, variance: FloatArray, service_levels: FloatArray, factors: FloatArray, is_enough: BoolArray
 ) -> tuple[FloatArray, BoolArray]:
-    """(N, H) the safety stock over 1, 2, … H weeks, and whether it was measured."""
+    """(N, H) safety stock over 1, 2, … H weeks, and whether it was measured."""
     h, n_weeks = size.shape[1], factors.shape[1]
     growth = np.sqrt(1 + USUAL_CORRELATION * np.arange(max(h, n_weeks)))
     beyond = factors[:, -1:] * growth[n_weeks:] / growth[n_weeks - 1]

@@ -1,12 +1,12 @@
-"""Batches on a Dask cluster: a pool of workers on other machines, none of which is used before it was looked at.
+"""Pool of workers on a Dask cluster. Each worker is checked before it is used.
 
-All that has to do with Dask happens in one thread with an event loop of its own. The pool's methods leave notes for
-that thread and read what it has found out; none of them waits for anything.
+All calls to Dask are made in one thread with its own event loop. The pool's methods post callbacks to that thread and
+read its state; none of them blocks.
 
-A task is meant for one worker, by its address. Dask would run the task of a dead worker again on the next, until four
-are dead; a task that may go to one worker only dies with it, and is known to be dead as soon as the worker is missed.
+A task is pinned to one worker by address. Otherwise Dask would rerun the task of a dead worker on the next one, until
+four workers have died. A pinned task ends with its worker, as soon as the worker is missing.
 
-No address, password or setting is sent to the workers: they have their own, and must come to the same database.
+No address, password or setting is sent to the workers. They have their own settings, and must use the same database.
 """
 
 import asyncio
@@ -27,22 +27,23 @@ from fcst import __version__
 from fcst.engine.pool import PoolLost, Task, WorkerDied
 from fcst.errors import DatabaseAway, FcstError
 
-CONNECT_S = 5.0  # for one try to reach the scheduler
-LOOK_S = 1.0  # between two looks at the cluster
-SILENCE_S = 20.0  # of a scheduler, after which it is lost; it answers within milliseconds
-EXAMINE_S = (1.0, 10.0)  # before a worker that cannot be used is looked at again: at first, and at most
-BUSY_S = 15.0  # without an answer, after which a worker is said to be busy
-WAIT_S = 600.0  # for a task to begin, behind other work of the cluster
-CLOSE_S = 3.0  # for a farewell
-MAX_NAMED = 3  # workers in one sentence
+CONNECT_S = 5.0  # timeout of one connection attempt to the scheduler
+POLL_S = 1.0  # interval between polls of the scheduler
+SILENCE_S = 20.0  # timeout of the scheduler, after which it counts as lost; it usually answers within milliseconds
+RECHECK_S = (1.0, 10.0)  # first and longest wait before an unusable worker is checked again
+BUSY_S = 15.0  # wait for the response to a check, after which a worker is reported as busy
+WAIT_S = 600.0  # limit for a task to start, behind other work of the cluster
+CLOSE_S = 3.0  # timeout of closing the connection
+CHECKING = "The workers of the Dask cluster are being checked."
+MAX_NAMED = 3  # maximum number of workers named in a message
 
 log = logging.getLogger(__name__)
 
 
 class DaskPool:
-    """Runs tasks on the workers of the Dask cluster whose scheduler is at `address`.
+    """Runs tasks on the workers of the Dask cluster with the scheduler at `address`.
 
-    `worker_id` is the supervisor's row in fcst_app.workers: a worker that does not find it has another database.
+    `worker_id` is the supervisor's row in fcst_app.workers. A worker that does not find it uses another database.
     """
 
     def __init__(self, address: str, worker_id: str) -> None:
@@ -53,9 +54,9 @@ class DaskPool:
         self._cluster: _Cluster | None = None
         self._is_broken = False
         self._is_stopped = False
-        _quieten_dask()
+        _silence_dask_logs()
         self._loop = asyncio.new_event_loop()
-        self._life = self._loop.create_task(self._live())
+        self._main = self._loop.create_task(self._run_connections())
         self._thread = threading.Thread(target=self._run, name="dask", daemon=True)
         self._thread.start()
 
@@ -80,56 +81,57 @@ class DaskPool:
 
     def submit(self, wake: Callable[[], object], function: Callable[..., None], *args: object) -> Task:
         if self.size == 0:
-            raise PoolLost(self.problem or "the Dask cluster has no worker left")
+            raise PoolLost(self.problem or "the Dask cluster has no usable worker")
         task = _DaskTask(wake, lambda task: self._post(self._cancel, task))
         self._post(self._start, task, function, args)
         return task
 
     def rebuild(self) -> None:
-        """Takes note of the loss; the thread has been trying to connect ever since."""
+        """Acknowledge the loss. The thread reconnects automatically."""
         self._is_broken = False
 
     def stop(self) -> None:
-        """Gives up what runs, and leaves the cluster alone: it is not this pool's own."""
+        """Abandon running tasks and disconnect. The cluster is not stopped, because the pool does not own it."""
         self._is_stopped = True
-        self._post(self._life.cancel)
+        self._post(self._main.cancel)
         self._thread.join(2 * CLOSE_S)
 
     def _post(self, callback: Callable[..., object], *args: object) -> None:
-        """Has the thread call something, soon."""
-        with contextlib.suppress(RuntimeError):  # it has ended, and every task with it
+        """Schedule a callback in the thread."""
+        with contextlib.suppress(RuntimeError):  # the loop is closed, and every task has ended
             self._loop.call_soon_threadsafe(callback, *args)
 
-    # What follows happens in the thread.
+    # The methods below run in the thread.
 
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
         with contextlib.suppress(asyncio.CancelledError):
-            self._loop.run_until_complete(self._life)
+            self._loop.run_until_complete(self._main)
         self._loop.run_until_complete(self._loop.shutdown_default_executor())
         self._loop.close()
 
-    async def _live(self) -> None:
-        """Connects and looks after the cluster, again and again, until cancelled."""
+    async def _run_connections(self) -> None:
+        """Connect, watch the cluster, and reconnect after a loss, until cancelled."""
         while True:
             try:
                 client = await self._connect()
-            except Exception as exc:  # noqa: BLE001  whatever is wrong with the address or the scheduler, it may be mended
+            except Exception as exc:  # noqa: BLE001  any problem of the address or scheduler may be temporary
                 is_away = isinstance(exc, OSError)
-                self._tell(self._away if is_away else f"The Dask scheduler {self._address} cannot be used: {exc}")
-                await asyncio.sleep(LOOK_S)
+                text = self._away if is_away else f"The Dask scheduler {self._address} cannot be used: {exc}"
+                self._set_problem(text)
+                await asyncio.sleep(POLL_S)
                 continue
             log.info("connected to the Dask scheduler %s", self._address)
             cluster = _Cluster(client, self._address, self._worker_id)
             self._cluster = cluster
             try:
                 await cluster.watch()
-            except Exception:  # noqa: BLE001  as with a lost scheduler
-                log.exception("the Dask cluster cannot be looked after")
+            except Exception:  # noqa: BLE001  handled like a lost scheduler
+                log.exception("cannot watch the Dask cluster")
             finally:
-                # In this order: whoever sees one of its tasks lost must find the pool broken.
+                # The order matters: when a task is lost, the pool must already be marked as broken.
                 self._is_broken = not self._is_stopped
-                self._tell(self._away)
+                self._set_problem(self._away)
                 self._cluster = None
                 await cluster.close(
                     PoolLost("the pool was stopped" if self._is_stopped else "the Dask scheduler was lost")
@@ -144,7 +146,7 @@ class DaskPool:
             await _close(client)
             raise
 
-    def _tell(self, problem: str) -> None:
+    def _set_problem(self, problem: str) -> None:
         if problem != self._problem and not self._is_stopped:
             log.warning("%s", problem)
         self._problem = problem
@@ -175,11 +177,11 @@ class _DaskTask:
             raise self._error
 
     def cancel(self) -> None:
-        """Dask cannot interrupt what runs: the task stops at its next look at the database."""
+        """Cancel the task. Dask cannot interrupt a running task; it stops at its next check of the database."""
         self._cancel(self)
 
     def end(self, error: BaseException | None) -> None:
-        """Called in the thread only; the first end counts."""
+        """Set the result. Called in the thread only; later calls have no effect."""
         if not self._is_done:
             self._error = error
             self._is_done = True
@@ -188,9 +190,10 @@ class _DaskTask:
 
 @dataclass(eq=False)
 class _Worker:
-    """A process of the cluster; `scratch` is a folder that no other process has had, unlike the address.
+    """A worker process of the cluster.
 
-    `problem` is None until it has answered for the first time, and empty when it can be used.
+    `scratch` is its folder, which is unique to the process, unlike its address. `problem` is None until its first
+    check has ended, and empty if it can be used.
     """
 
     address: str
@@ -198,7 +201,7 @@ class _Worker:
     nthreads: int = 0
     is_running: bool = False
     problem: str | None = None
-    examination: "asyncio.Task[None] | None" = None
+    check: "asyncio.Task[None] | None" = None
     tasks: "dict[_DaskTask, tuple[Future[Any], asyncio.Task[None]]]" = field(default_factory=dict)
 
     @property
@@ -207,11 +210,11 @@ class _Worker:
 
 
 class _Cluster:
-    """One connection to a scheduler, from when it was made until it is lost, with the workers and the tasks there."""
+    """One connection to a scheduler, with its workers and tasks."""
 
     def __init__(self, client: Client, address: str, worker_id: str) -> None:
         self.size = 0
-        self.problem = "The workers of the Dask cluster are being looked at."
+        self.problem = CHECKING
         self._client = client
         self._address = address
         self._worker_id = worker_id
@@ -219,47 +222,47 @@ class _Cluster:
         self._lost = asyncio.Event()
 
     async def watch(self) -> None:
-        """Looks at the cluster every second; returns when its scheduler is lost."""
+        """Poll the scheduler every POLL_S; return when it is lost."""
         scheduler = None
         while self._client.status == "running" and not self._lost.is_set():
             try:
-                assert self._client.scheduler is not None  # it is connected
+                assert self._client.scheduler is not None  # connected
                 info = await asyncio.wait_for(self._client.scheduler.identity(n_workers=-1), SILENCE_S)
-            except OSError as exc:  # a timeout too
-                log.warning("the Dask scheduler %s is lost: %s", self._address, exc or "it does not answer")
+            except OSError as exc:  # includes TimeoutError
+                log.warning("the Dask scheduler %s was lost: %s", self._address, exc or "it does not answer")
                 return
             if info["id"] != (scheduler := scheduler or info["id"]):
-                return  # another one took its place, and Dask connected to that
-            self._note(info["workers"])
+                return  # another scheduler replaced it, and Dask connected to that one
+            self._update_workers(info["workers"])
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._lost.wait(), LOOK_S)
+                await asyncio.wait_for(self._lost.wait(), POLL_S)
 
-    def _note(self, found: dict[str, dict[str, Any]]) -> None:
-        """Takes note of the workers that there are now."""
+    def _update_workers(self, found: dict[str, dict[str, Any]]) -> None:
+        """Add new workers, remove lost ones, and update the others."""
         for worker in list(self._workers.values()):
             if found.get(worker.address, {}).get("local_directory") != worker.scratch:
-                self._bury(worker)
+                self._remove_worker(worker)
         for address, info in found.items():
-            worker = self._workers.get(address) or self._welcome(address, info["local_directory"])
+            worker = self._workers.get(address) or self._add_worker(address, info["local_directory"])
             worker.nthreads = info["nthreads"]
-            worker.is_running = info["status"] == "running"  # else it is full, or about to leave
-        self._tell()
+            worker.is_running = info["status"] == "running"  # otherwise out of memory or shutting down
+        self._update_state()
 
-    def _welcome(self, address: str, scratch: str) -> _Worker:
+    def _add_worker(self, address: str, scratch: str) -> _Worker:
         worker = self._workers[address] = _Worker(address, scratch)
-        self._begin_examination(worker)
+        self._start_check(worker)
         return worker
 
-    def _bury(self, worker: _Worker) -> None:
-        log.warning("Dask worker %s is gone", worker.address)
+    def _remove_worker(self, worker: _Worker) -> None:
+        log.warning("Dask worker %s was lost", worker.address)
         del self._workers[worker.address]
-        if worker.examination is not None:
-            worker.examination.cancel()
+        if worker.check is not None:
+            worker.check.cancel()
         for task in list(worker.tasks):
-            self._forget(worker, task, WorkerDied(f"Dask worker {worker.address} is gone"))
+            self._finish(worker, task, WorkerDied(f"Dask worker {worker.address} was lost"))
 
-    def _tell(self) -> None:
-        """Says how large the pool is, and what is wrong with it."""
+    def _update_state(self) -> None:
+        """Update the size of the pool and its problem."""
         workers = list(self._workers.values())
         bad = [worker for worker in workers if worker.problem]
         self.size = sum(worker.slots for worker in workers)
@@ -269,53 +272,53 @@ class _Cluster:
             problem = " ".join(f"Dask worker {w.address} cannot be used: {w.problem}" for w in bad[:MAX_NAMED])
             problem += f" {len(bad) - MAX_NAMED} more cannot be used either." if len(bad) > MAX_NAMED else ""
         elif self.size == 0 and any(worker.problem is None for worker in workers):
-            problem = "The workers of the Dask cluster are being looked at."
+            problem = CHECKING
         elif self.size == 0:
-            problem = "No worker of the Dask cluster takes tasks now: their memory is full, or they are leaving."
+            problem = "No worker of the Dask cluster accepts tasks: they are out of memory or shutting down."
         else:
             problem = ""
         if problem != self.problem:
-            log.warning("%s", problem) if problem else log.info("all is well with the Dask cluster")
+            log.warning("%s", problem) if problem else log.info("the Dask cluster is ready")
         self.problem = problem
 
-    # The examination of a worker
+    # Checks of workers
 
-    def _begin_examination(self, worker: _Worker) -> None:
-        if worker.examination is None or worker.examination.done():
-            worker.examination = asyncio.create_task(self._examine(worker))
+    def _start_check(self, worker: _Worker) -> None:
+        if worker.check is None or worker.check.done():
+            worker.check = asyncio.create_task(self._check_until_usable(worker))
 
-    async def _examine(self, worker: _Worker) -> None:
-        """Looks at a worker until it can be used."""
-        pause, longest = EXAMINE_S
+    async def _check_until_usable(self, worker: _Worker) -> None:
+        """Check a worker, with backoff, until it can be used."""
+        pause, longest = RECHECK_S
         while worker.problem != "":
-            worker.problem = await self._ask(worker)
-            self._tell()
+            worker.problem = await self._check(worker)
+            self._update_state()
             if worker.problem:
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, longest)
 
-    async def _ask(self, worker: _Worker) -> str:
-        """What keeps the worker from being used, in its own words."""
-        busy = asyncio.get_running_loop().call_later(BUSY_S, self._call_busy, worker)
+    async def _check(self, worker: _Worker) -> str:
+        """Run `find_problem` on a worker and return its message."""
+        busy = asyncio.get_running_loop().call_later(BUSY_S, self._mark_busy, worker)
         space = {"source": _SOURCE, "arguments": (self._worker_id, __version__)}
         future = self._submit(worker, "find_problem", "exec(source, globals()) or find_problem(*arguments)", space)
         try:
             return str(await future.result())
-        except Exception as exc:  # noqa: BLE001  whatever it is, it is said
+        except Exception as exc:  # noqa: BLE001  any error is reported as the problem
             return _sentence(exc)
         finally:
             busy.cancel()
             future.release()
 
-    def _call_busy(self, worker: _Worker) -> None:
+    def _mark_busy(self, worker: _Worker) -> None:
         worker.problem = worker.problem or "it has not answered yet; it may be busy."
-        self._tell()
+        self._update_state()
 
     def _submit(self, worker: _Worker, name: str, expression: str, space: dict[str, Any]) -> "Future[Any]":
-        """Has a worker evaluate a Python expression.
+        """Evaluate a Python expression on a worker.
 
-        The scheduler unpickles all that it passes on. There is nothing of this project in an expression, so that the
-        scheduler can do without the project and what it needs.
+        The scheduler unpickles everything it forwards. An expression contains no objects of fcst, so the scheduler
+        does not need fcst or its dependencies.
         """
         return self._client.submit(
             eval,
@@ -328,22 +331,22 @@ class _Cluster:
             allow_other_workers=False,
         )
 
-    # The tasks
+    # Tasks
 
     def start(self, task: _DaskTask, function: Callable[..., None], args: tuple[object, ...]) -> None:
-        """Gives a task to the worker that has most room."""
+        """Submit a task to the worker with the most free slots."""
         worker = max(
             (worker for worker in self._workers.values() if worker.slots),
             key=lambda worker: worker.slots - len(worker.tasks),
             default=None,
         )
         if worker is None:
-            task.end(PoolLost("the Dask cluster has no worker left"))
+            task.end(PoolLost("the Dask cluster has no usable worker"))
             return
         try:
             space = {"loads": pickle.loads, "call": pickle.dumps(functools.partial(function, *args))}
             future = self._submit(worker, function.__name__, "loads(call)()", space)
-        except Exception as exc:  # noqa: BLE001  as when it cannot be pickled: told where the task's end is told
+        except Exception as exc:  # noqa: BLE001  for example a pickling error, which the task reports
             task.end(exc)
             return
         worker.tasks[task] = future, asyncio.create_task(self._follow(worker, task, future))
@@ -356,49 +359,49 @@ class _Cluster:
                 return
             error = PoolLost("it was cancelled on the Dask cluster")
         elif isinstance(error, KilledWorker):
-            error = WorkerDied(f"Dask worker {worker.address} died of it")
+            error = WorkerDied(f"Dask worker {worker.address} died while running it")
         elif error is not None and not isinstance(error, Exception):
-            error = RuntimeError(repr(error))  # one that would end the supervisor
+            error = RuntimeError(repr(error))  # a BaseException would end the supervisor
         elif isinstance(error, DatabaseAway | ImportError):
-            # Or it would be given one batch after the other, to fail them all.
+            # Do not use this worker until it passes a check; it would fail every batch.
             worker.problem = _sentence(error)
-            self._begin_examination(worker)
-            self._tell()
-        self._forget(worker, task, error)
+            self._start_check(worker)
+            self._update_state()
+        self._finish(worker, task, error)
 
     def drop(self, task: _DaskTask, error: Exception) -> None:
-        """Ends a task before its time, if it has not ended."""
+        """End a task with an error, if it has not ended."""
         for worker in self._workers.values():
             if task in worker.tasks:
-                self._forget(worker, task, error)
+                self._finish(worker, task, error)
 
-    def _forget(self, worker: _Worker, task: _DaskTask, error: BaseException | None) -> None:
+    def _finish(self, worker: _Worker, task: _DaskTask, error: BaseException | None) -> None:
         future, follower = worker.tasks.pop(task)
         if follower is not asyncio.current_task():
             follower.cancel()
-        future.release()  # nobody else wants it: Dask cancels what has not begun, and forgets it
+        future.release()  # no other reference exists, so Dask cancels it if it has not started
         task.end(error)
 
     async def close(self, error: Exception) -> None:
-        """Ends all tasks, and the connection within bounded time."""
+        """End all tasks with `error` and close the connection within CLOSE_S."""
         for worker in self._workers.values():
-            if worker.examination is not None:
-                worker.examination.cancel()
+            if worker.check is not None:
+                worker.check.cancel()
             for task in list(worker.tasks):
-                self._forget(worker, task, error)
+                self._finish(worker, task, error)
         await _close(self._client)
 
 
 async def _close(client: Client) -> None:
-    with contextlib.suppress(OSError):  # a timeout too
+    with contextlib.suppress(OSError):  # includes TimeoutError
         await client.close(timeout=CLOSE_S)
 
 
 def find_problem(worker_id: str, version: str) -> str:
-    """What keeps this process from running the batches of a supervisor, in words; empty if nothing does.
+    """Return what keeps this process from running batches of a supervisor; empty if there is no problem.
 
-    Its text is sent, not its name: it must run where fcst cannot be imported, and on another version of Python. It
-    uses nothing of this module.
+    Its source is sent, not its name, so it runs where fcst cannot be imported and on other versions of Python. It uses
+    no other name of this module.
     """
     import importlib
 
@@ -413,11 +416,11 @@ def find_problem(worker_id: str, version: str) -> str:
 
         settings = load_settings()
         if settings.database_url is None and not is_held(settings.home / "pg.guard"):
-            return "it has no DATABASE_URL."  # and is not to start a server of its own
+            return "it has no DATABASE_URL."  # a worker must not start its own server
         is_ours = workers.is_known(worker_id)
-    except Exception as exc:  # noqa: BLE001  whatever it is, it is said
+    except Exception as exc:  # noqa: BLE001  any error is reported as the problem
         return str(exc).rstrip(".") + "."
-    return "" if is_ours else "its database is not the supervisor's; set DATABASE_URL to the same."
+    return "" if is_ours else "its database is not the supervisor's; set the same DATABASE_URL."
 
 
 _SOURCE = inspect.getsource(find_problem)
@@ -428,8 +431,8 @@ def _sentence(error: BaseException) -> str:
     return text.rstrip(".") + "."
 
 
-def _quieten_dask() -> None:
-    """What Dask has to say of lost connections is said here, once. Its import has made handlers for its own log."""
+def _silence_dask_logs() -> None:
+    """Remove the log handlers that Dask installs on import; this module logs lost connections once itself."""
     for name in ["distributed", "tornado", *logging.root.manager.loggerDict]:
         if name.partition(".")[0] in ("distributed", "tornado"):
             logger = logging.getLogger(name)

@@ -1,6 +1,6 @@
-"""What a supervisor does with batches and ingests: claims them, hands them to a pool, ends them as they deserve.
+"""Dispatcher of batches and ingests: claims them, submits them to a pool, and records how each attempt ended.
 
-It keeps nothing that it could not lose: the database has it all.
+All state that must survive is in the database.
 """
 
 import logging
@@ -23,19 +23,17 @@ if TYPE_CHECKING:
     from fcst.engine.notifier import Notifier
 
 MAX_INGEST_TRIES = 3
-LOOK_EVERY_S = 0.2
+POLL_EVERY_S = 0.2
 RESCUE_EVERY_S = 2.0
-SILENCE_MARGIN_S = 10.0  # beyond an item's limit, after which a task that writes nothing is believed to hang
-RETRY_END_S = (
-    1.0  # between tries to end an attempt whose row a frozen worker holds, or that the database refuses to end
-)
+SILENCE_MARGIN_S = 10.0  # added to an item's limit; a task without progress for longer counts as hanging
+RETRY_END_S = 1.0  # between tries to end an attempt, if a frozen worker locks its row or the database fails to end it
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(eq=False)
 class _Running:
-    """A task in flight. `job_id` is None for an ingest; its attempt is not ended before `end_due`."""
+    """A running task. `job_id` is None for an ingest. Its attempt is not ended before `end_due`."""
 
     task: Task
     pool: Pool
@@ -53,7 +51,7 @@ class _Running:
 
 
 class _NotStarted:
-    """What stands for a task that its pool has not taken, for it broke this instant."""
+    """Placeholder for a task that a broken pool did not accept."""
 
     def done(self) -> bool:
         return True
@@ -74,7 +72,7 @@ def _notifier(webhook: Webhook | None) -> "Notifier | None":
 
 
 class Dispatcher:
-    """The work of one supervisor: batches on the pool it is given, ingests on this machine, where the files are."""
+    """Runs the work of one supervisor: batches on the configured pool, ingests on this machine, where the files are."""
 
     def __init__(self, worker_id: str, settings: Settings, wake: Callable[[], object]) -> None:
         self.worker_id = worker_id
@@ -84,7 +82,7 @@ class Dispatcher:
         self._rescue_due = 0.0
         self._leases = Unchanged[str]()
         self._touches = Unchanged[int]()
-        self._seen: tuple[float, workers.Outlook] | None = None
+        self._polled: tuple[float, workers.Outlook] | None = None
         self._problem = ""
         self._notifier = _notifier(settings.webhook)
         if settings.dask_scheduler is None:
@@ -99,39 +97,39 @@ class Dispatcher:
         return bool(self._running)
 
     def stop(self) -> None:
-        """Ends all processes that are its own; a message that is on its way gets a moment to arrive."""
+        """Stop the worker processes; wait up to a second for notifications in delivery."""
         if self._notifier is not None:
             self._notifier.wait(1.0)
         for pool in self._pools():
             pool.stop()
 
     def tick(self, is_ending: bool) -> bool:
-        """One round: takes note of what has ended, stops what is to stop, starts what waits; whether it is busy."""
+        """Run one round: collect ended tasks, cancel, rescue, claim and start work. Returns whether there is work."""
         self._collect()
-        outlook = self._look()
+        outlook = self._poll()
         self._cancel(outlook)
         if outlook.cancelled_jobs or outlook.has_ended_jobs:
             jobs.freeze_ended()
         if time.monotonic() >= self._rescue_due:
             self._rescue()
-            self._tell_problem()
+            self._report_problem()
             self._rescue_due = time.monotonic() + RESCUE_EVERY_S
         is_filled = not is_ending and self._claim(outlook)
         if not is_filled or outlook.cancelled_jobs or outlook.cancelled_ingests:
-            self._seen = None
+            self._polled = None
         if not is_ending and self._notifier is not None and outlook.is_end_due:
-            self._notifier.look()
+            self._notifier.deliver_due()
         return bool(self._running) or outlook.is_busy
 
-    def _look(self) -> workers.Outlook:
-        """What there is to do; what was seen a moment ago still holds, unless `tick` saw a reason to look anew."""
+    def _poll(self) -> workers.Outlook:
+        """Return the open work; cached for POLL_EVERY_S unless `tick` resets it."""
         now = time.monotonic()
-        if self._seen is None or now - self._seen[0] > LOOK_EVERY_S:
-            self._seen = now, workers.look(self._notifier is not None)
-        return self._seen[1]
+        if self._polled is None or now - self._polled[0] > POLL_EVERY_S:
+            self._polled = now, workers.look(self._notifier is not None)
+        return self._polled[1]
 
-    def give_back_all(self, reason: str) -> None:
-        """Ends what runs, for others to take; what its tasks may still write is refused."""
+    def release_all(self, reason: str) -> None:
+        """End the attempts of all running tasks so that other supervisors can claim them; later writes are rejected."""
         for running in self._running:
             self._end(running, Cause.UNRELATED, reason)
             running.task.cancel()
@@ -139,7 +137,7 @@ class Dispatcher:
         jobs.freeze_ended()
 
     def _claim(self, outlook: workers.Outlook) -> bool:
-        """Starts what waits, as far as there is room; whether it filled that with batches."""
+        """Claim and start waiting work for the free slots; return whether batches filled all of them."""
         n_ingests = sum(running.job_id is None for running in self._running)
         n_batches = len(self._running) - n_ingests
         is_shared = self._pool is self._local
@@ -149,7 +147,7 @@ class Dispatcher:
             pool = self._local_pool(1)
             self._start(pool, task.run_ingest, None, claimed.ingest_id, claimed.attempt)
             free -= is_shared
-        if free > 0 and outlook.has_jobs and not _find_no_room():
+        if free > 0 and outlook.has_jobs and not _find_disk_problem():
             rows = attempts.claim(self.worker_id, free)
             for row in rows:
                 function = task.run_learning if row.is_learning else task.run_batch
@@ -170,18 +168,18 @@ class Dispatcher:
         try:
             running.task = pool.submit(self._wake, function, id, attempt)
         except PoolLost:
-            pass  # as the next tick finds, which gives it back
+            pass  # the next tick finds it lost and releases it
         else:
             running.log("started")
         self._running.append(running)
 
     def _collect(self) -> None:
-        """Takes note of tasks that have ended. All have where their pool is broken."""
+        """Record ended tasks; all tasks of a broken pool have ended."""
         broken = [pool for pool in self._pools() if pool.is_broken]
         now = time.monotonic()
         ended = [r for r in self._running if r.end_due <= now and (r.pool in broken or r.task.done())]
         for running in ended:
-            if self._take_note(running):
+            if self._record_end(running):
                 self._running.remove(running)
             else:
                 running.end_due = now + RETRY_END_S
@@ -189,16 +187,16 @@ class Dispatcher:
             if not any(r.pool is pool for r in self._running):
                 pool.rebuild()
 
-    def _take_note(self, running: _Running) -> bool:
-        """Ends the attempt of a task that has ended; False if that must be tried again."""
+    def _record_end(self, running: _Running) -> bool:
+        """End the attempt of an ended task; False if this must be retried."""
         try:
             if not running.task.done():
                 raise PoolLost(BROKE)
             running.task.result()
         except StaleState as exc:
             running.log("stopped", str(exc))
-            # Mostly the batch has moved on, and this is a look at it. Where it has not, the task was run a second
-            # time, as Dask does when the first one's process died.
+            # Usually the attempt has ended already, and this changes nothing. Otherwise the task was run a second time,
+            # as Dask does after its first process died.
             return self._end(running, Cause.DIED, "the process died")
         except PoolLost as exc:
             return self._end(running, Cause.LOST, str(exc))
@@ -206,7 +204,7 @@ class Dispatcher:
             return self._end(running, Cause.DIED, f"the process died ({exc})" if str(exc) else "the process died")
         except DatabaseAway as exc:
             return self._end(running, Cause.UNRELATED, str(exc))
-        except Exception as exc:  # noqa: BLE001  a batch that fails in whatever way does not stop the others
+        except Exception as exc:  # noqa: BLE001  an error of one batch does not stop the others
             running.log("failed", level=logging.ERROR, exc_info=True)
             return self._end(
                 running, Cause.FAILED, str(exc) if isinstance(exc, FcstError) else f"{type(exc).__name__}: {exc}"
@@ -215,18 +213,18 @@ class Dispatcher:
         return True
 
     def _end(self, running: _Running, ending: Cause, reason: str) -> bool:
-        """Ends an attempt that did not complete; False if that must be tried again."""
+        """End an attempt that did not complete; False if this must be retried."""
         running.log("broke_off", reason, logging.WARNING)
         if running.job_id is not None:
             try:
                 return retry_policy.end_attempt(running.id, running.attempt, ending, reason)
             except DatabaseAway:
                 raise
-            except StoreError as exc:  # the other batches are not to suffer
+            except StoreError as exc:  # must not stop the other batches
                 running.log("not_ended", exc.message, logging.ERROR)
                 return False
         if running.attempt >= MAX_INGEST_TRIES and ending != Cause.UNRELATED:
-            error = InputError(f"The reading broke off {running.attempt} times: {reason}.", "The log tells more.")
+            error = InputError(f"The load was interrupted {running.attempt} times: {reason}.", "See the log.")
             ingests.fail(running.id, running.attempt, error)
             task.discard_files(running.id)
         else:
@@ -234,7 +232,7 @@ class Dispatcher:
         return True
 
     def _cancel(self, outlook: workers.Outlook) -> None:
-        """Ends what the user wants to stop: waiting batches and ingests, and those that run here."""
+        """Cancel what users have cancelled: waiting batches and ingests, and those that run here."""
         if outlook.cancelled_ingests:
             for ingest_id in ingests.cancel_waiting():
                 task.discard_files(ingest_id)
@@ -246,7 +244,7 @@ class Dispatcher:
             if running.job_id is None:
                 ingests.cancel(running.id, running.attempt)
             elif not self._end(running, Cause.CANCELLED, retry_policy.CANCELLED):
-                running.task.cancel()  # its death frees the row
+                running.task.cancel()  # unlocks the row
                 continue
             running.task.cancel()
             self._running.remove(running)
@@ -255,10 +253,9 @@ class Dispatcher:
             running.log("cancelled")
 
     def _rescue(self) -> None:
-        """Frees what supervisors that are gone have left, what was claimed here without our learning of it, and
-        what hangs.
+        """Release the work of lost supervisors, work claimed here without a response, and hanging tasks.
 
-        The second happens where the connection dies between a claim and its answer.
+        A claim has no response if the connection is lost before it arrives.
         """
         lost = self._find_lost()
         own = [running.id for running in self._running if running.job_id is not None]
@@ -271,43 +268,42 @@ class Dispatcher:
         silent = self._find_silent(own)
         for running in [r for r in self._running if r.job_id is not None and r.id in silent]:
             running.task.cancel()
-            if self._end(running, Cause.DIED, f"the process gave no sign of life for {silent[running.id]:.0f} s"):
+            if self._end(running, Cause.DIED, f"the process did not respond for {silent[running.id]:.0f} s"):
                 self._running.remove(running)
 
     def _find_lost(self) -> list[str]:
-        """Other supervisors whose lease does not hold by the database's clock, and was not renewed for half of it.
+        """Return other supervisors with an expired lease that was not renewed for half of its duration.
 
-        Where that clock jumps, those that live renew theirs sooner.
+        The lease expires by the database's clock. If that clock jumps, running supervisors renew before this limit.
         """
         leases = workers.list_leases(self.worker_id)
         seconds = self._leases.seconds({lease.worker_id: lease.lease_expires_at for lease in leases})
         return [lease.worker_id for lease in leases if not lease.holds and seconds[lease.worker_id] > lease.lease_s / 2]
 
     def _find_silent(self, own: list[int]) -> dict[int, float]:
-        """Batches of its own whose item in hand must have passed its limit: batch_id -> seconds without a word of it.
+        """Return own batches whose current item must have passed its limit: batch_id -> seconds without progress.
 
-        Their process hangs in a way that it cannot notice itself, or is frozen.
+        Their process is frozen, or hangs in a way its own watchdog cannot detect.
         """
         touches = attempts.list_touches(own, SILENCE_MARGIN_S, self._pool.wait_s) if own else []
         seconds = self._touches.seconds({touch.batch_id: touch.touched_at for touch in touches})
         return {t.batch_id: seconds[t.batch_id] for t in touches if seconds[t.batch_id] > t.limit_s}
 
-    def _tell_problem(self) -> None:
-        problem = self._pool.problem or _find_no_room()
+    def _report_problem(self) -> None:
+        problem = self._pool.problem or _find_disk_problem()
         if problem != self._problem:
-            logs.event(
-                log, logging.WARNING, "hindered", problem or "Nothing hinders it any more.", worker=self.worker_id
-            )
+            logs.event(log, logging.WARNING, "hindered", problem or "The problem is resolved.", worker=self.worker_id)
             workers.set_problem(self.worker_id, problem)
             self._problem = problem
 
 
-def _find_no_room() -> str:
-    """In words, that the disk of the embedded server is full; empty where it is not. What runs is saved nevertheless,
-    in the reserve.
+def _find_disk_problem() -> str:
+    """Return a message if the disk of the embedded server is full, otherwise an empty text.
+
+    Running batches can still be saved, in the reserve.
     """
     try:
-        check_room("forecasts, in the database")
+        check_room("forecasts in the database")
     except NoRoom as exc:
         return str(exc)
     return ""

@@ -1,6 +1,7 @@
-"""Where batches run: what the supervisor asks of a pool, and the process pool of this machine.
+"""Pools that run batches: the interface, and the local process pool.
 
-The pool of this machine is Pebble's, its workers warm, and dead when their supervisor is. dask_pool.py has the other.
+The local pool uses Pebble. Its workers are preloaded, and exit when their supervisor dies. The other pool is in
+dask_pool.py.
 """
 
 import faulthandler
@@ -18,12 +19,12 @@ from typing import Protocol
 
 from pebble import ProcessExpired, ProcessPool
 
-from fcst.logs import LinePipe, write_into
+from fcst.logs import LinePipe, redirect_stderr
 
 log = logging.getLogger(__name__)
 
-STOP_S = 5.0  # for the workers to end when they are told to
-STUCK_S = 30.0  # without a worker that takes a task, though there is one for each
+STOP_S = 5.0  # grace period of workers on stop
+STUCK_S = 30.0  # limit for a submitted task to start; there is a free worker for each
 
 BROKE = "the process pool broke"
 
@@ -37,66 +38,66 @@ _PRELOADED = [
 
 
 class WorkerDied(Exception):
-    """The process that ran the task is gone; the text says how, as far as it is known: `signal 9`."""
+    """The worker process of a task died; the text gives the exit reason if it is known, such as `signal 9`."""
 
 
 class PoolLost(Exception):
-    """The pool as a whole is gone, and with it whatever ran there; no task is to blame."""
+    """The pool was lost with all its running tasks; no task is the cause."""
 
 
 class Task(Protocol):
-    """A task in flight."""
+    """A submitted task."""
 
     def done(self) -> bool:
-        """Whether it has ended, in whatever way."""
+        """Whether it has ended, with or without success."""
 
     def result(self) -> None:
-        """Returns if the function did; raises what it raised, or WorkerDied or PoolLost. Only when done."""
+        """Return if the function returned; otherwise raise its error, WorkerDied or PoolLost. Call only when done."""
 
     def cancel(self) -> None:
-        """Ends it as soon as the pool can; what it may still write is refused by the database."""
+        """Stop the task as soon as the pool can; the database rejects its later writes."""
 
 
 class Pool(Protocol):
-    """Runs tasks elsewhere. No method waits for anything slow."""
+    """Runs tasks in other processes. No method blocks."""
 
     @property
     def size(self) -> int:
-        """How many tasks can run at once now; 0 while it cannot be reached."""
+        """Number of tasks that can run at once now; 0 while the pool cannot be reached."""
 
     @property
     def wait_s(self) -> float:
-        """Seconds that a task it was given may wait for a worker."""
+        """Maximum seconds that a submitted task may wait for a worker."""
 
     @property
     def problem(self) -> str:
-        """What keeps it, or a part of it, from working, in words for people; empty while all is well."""
+        """Message for users about what keeps the pool or a part of it from working; empty if there is no problem."""
 
     @property
     def is_broken(self) -> bool:
-        """Whether the pool as a whole is of no use any more, and all that ran in it is lost."""
+        """Whether the pool is unusable and its running tasks are lost."""
 
     def submit(self, wake: Callable[[], object], function: Callable[..., None], *args: object) -> Task:
-        """Hands a task to the next free worker; `wake` is called when it ends. PoolLost if there is no pool."""
+        """Submit a task to the next free worker; `wake` is called when it ends. Raises PoolLost without a pool."""
 
     def rebuild(self) -> None:
-        """Replaces a broken pool. What ran in the old one is lost."""
+        """Replace a broken pool. Tasks of the old one are lost."""
 
     def stop(self) -> None:
-        """Ends all workers that are its own, busy or not."""
+        """Stop the pool's own workers, busy or not."""
 
 
 class LocalPool:
-    """Runs tasks in `size` worker processes, each forked from a server that has imported all they need."""
+    """Runs tasks in `size` worker processes, forked from a server that has imported the required modules."""
 
     def __init__(self, size: int) -> None:
         self._size = size
-        self._n_breaks = 0  # since a task last ran to its end
-        self._submitted: dict[Future[None], float] = {}  # when, until they begin
+        self._n_breaks = 0  # since a task last completed
+        self._submitted: dict[Future[None], float] = {}  # time of submission, until they start
         self._rebuild_due = 0.0
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload(_PRELOADED)
-        # Nothing is ever written: a worker that reads its end has lost its supervisor.
+        # Nothing is written to this pipe: a worker that reads end-of-file has lost its supervisor.
         self._reader, self._writer = self._context.Pipe(duplex=False)
         self._lines = LinePipe()
         self._pool = self._start()
@@ -108,7 +109,7 @@ class LocalPool:
             initializer=_begin_worker,
             initargs=(self._reader, self._lines.writer),
         )
-        pool.active  # noqa: B018  starts the workers now, so that the first task need not wait for their imports
+        pool.active  # noqa: B018  starts the workers now, so the first task does not wait for their imports
         return pool
 
     @property
@@ -121,11 +122,11 @@ class LocalPool:
 
     @property
     def problem(self) -> str:
-        return "Its worker processes end as soon as they start; its log tells why." if self._n_breaks > 2 else ""
+        return "The worker processes exit right after they start. See the log." if self._n_breaks > 2 else ""
 
     @property
     def is_broken(self) -> bool:
-        """As after the death of an idle worker, or of one with the lock in hand by which they take tasks."""
+        """Whether the pool is unusable, for example after an idle worker or one holding the task lock has died."""
         now = time.monotonic()
         self._submitted = {f: at for f, at in self._submitted.items() if not (f.running() or f.done())}
         is_stuck = any(now - at > STUCK_S for at in self._submitted.values())
@@ -134,7 +135,7 @@ class LocalPool:
     def submit(self, wake: Callable[[], object], function: Callable[..., None], *args: object) -> Task:
         try:
             future = self._pool.schedule(function, args=args)
-        except RuntimeError as exc:  # it broke this instant
+        except RuntimeError as exc:  # the pool has just broken
             raise PoolLost(BROKE) from exc
 
         def note_end(future: Future[None]) -> None:
@@ -147,8 +148,8 @@ class LocalPool:
         return _LocalTask(future)
 
     def rebuild(self) -> None:
-        """Replaces a broken pool; one that breaks again and again, at longer and longer intervals."""
-        log.warning("%s and is built anew", BROKE)
+        """Replace a broken pool, with exponential backoff if it keeps breaking."""
+        log.warning("%s and is rebuilt", BROKE)
         self._stop_workers()
         self._submitted.clear()
         self._pool = self._start()
@@ -160,7 +161,7 @@ class LocalPool:
         self._lines.close()
 
     def _stop_workers(self) -> None:
-        """Ends them within bounded time. Pebble waits for a lock that a frozen or killed worker may hold."""
+        """Stop workers within STOP_S, because Pebble waits for a lock that a frozen or killed worker may hold."""
         stopping = threading.Thread(target=_stop, args=(self._pool,), daemon=True)
         stopping.start()
         stopping.join(STOP_S)
@@ -187,7 +188,7 @@ class _LocalTask:
         except ProcessExpired as exc:
             raise WorkerDied(_exit_reason(exc.exitcode)) from exc
         except (BrokenProcessPool, CancelledError, TimeoutError) as exc:
-            # A timeout: its future never resolved, as seen once where the whole pool broke.
+            # TimeoutError: the future was never resolved; observed once when the whole pool broke.
             raise PoolLost(BROKE) from exc
 
     def cancel(self) -> None:
@@ -195,12 +196,12 @@ class _LocalTask:
 
 
 def _begin_worker(supervisor: Connection, lines: Connection) -> None:
-    """A worker ends at once when told to, and by itself when its supervisor is gone, however that died."""
+    """Initialize a worker process: exit at once on SIGTERM, and automatically when the supervisor dies."""
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the supervisor, which lets the batches finish
-    write_into(lines.fileno())
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the supervisor handles Ctrl-C and lets batches finish
+    redirect_stderr(lines.fileno())
     lines.close()
-    faulthandler.enable()  # a crash in compiled code leaves the Python lines that led to it in the log
+    faulthandler.enable()  # logs the Python traceback of crashes in compiled code
 
     def wait() -> None:
         supervisor.poll(None)

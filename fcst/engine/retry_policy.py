@@ -1,7 +1,7 @@
-"""The retry policy: what becomes of a batch whose attempt did not complete.
+"""Retry policy for batches whose attempt did not complete.
 
-A batch waits for another attempt, without the item that failed it. It fails when MAX_TRIES attempts in a row have ended
-no item. A job that is to stop gets no other attempt, whatever the cause.
+A batch is retried without the item that caused the failure. It fails after MAX_TRIES attempts in a row that finished no
+item. A batch of a cancelled run is not retried, for any cause.
 """
 
 from enum import StrEnum
@@ -10,7 +10,7 @@ from fcst.states import Stage
 from fcst.store import attempts
 from fcst.store.attempts import AttemptEnd, HeldAttempt
 
-MAX_TRIES = 5  # attempts in a row that end no item
+MAX_TRIES = 5  # attempts in a row without a finished item
 CANCELLED = "cancelled by the user"
 
 
@@ -18,24 +18,25 @@ class Cause(StrEnum):
     """Why an attempt did not complete."""
 
     CANCELLED = "cancelled"
-    """The user cancelled the run: the batch and its pending items are cancelled."""
+    """The user cancelled the run. The batch and its pending items are cancelled."""
     UNRELATED = "unrelated"
-    """The batch is not the cause: the database is away, or the supervisor ends. It counts as no try."""
+    """The batch is not the cause: the database is unreachable, or the supervisor stops. Does not count as a try."""
     LOST = "lost"
-    """Supervisor or pool is gone. It counts as a try where a task had begun; the item in hand fails with the last."""
+    """The supervisor or the pool was lost. Counts as a try if the task had started; the last try fails the current
+    item."""
     FAILED = "failed"
-    """The task raised an error. It counts as a try; the item in hand fails with the last."""
+    """The task raised an error. Counts as a try; the last try fails the current item."""
     DIED = "died"
-    """The task's process died or hangs: the item in hand, where one is known, fails."""
+    """The worker process died or hangs. The current item fails, if it is known."""
 
 
 def decide(held: HeldAttempt, cause: Cause, reason: str) -> AttemptEnd:
-    """What becomes of the batch.
+    """Return how the attempt ends: the next stage of the batch, the reason, its tries, and a failed item.
 
     Parameters
     ----------
     reason
-        what happened, in words.
+        message of what happened.
     """
     if held.is_cancelled or cause == Cause.CANCELLED:
         return AttemptEnd(Stage.CANCELLED, CANCELLED, held.tries)
@@ -52,5 +53,5 @@ def decide(held: HeldAttempt, cause: Cause, reason: str) -> AttemptEnd:
 
 
 def end_attempt(batch_id: int, attempt: int, cause: Cause, reason: str) -> bool:
-    """Ends an attempt that did not complete; False if a frozen worker holds its row, and it must be tried again."""
+    """End an attempt that did not complete; False if a frozen worker locks its row, so the caller must retry."""
     return attempts.end(batch_id, attempt, lambda held: decide(held, cause, reason))

@@ -1,4 +1,4 @@
-"""The series of items as a run knows them: their sales, their drivers, and where their history is that of others."""
+"""Reads the series of a run's items: sales, drivers, lifecycles and borrowed history."""
 
 from collections.abc import Sequence
 from datetime import date, timedelta
@@ -14,11 +14,11 @@ from fcst.specs import JobSpec
 from fcst.store import drivers, lifecycles, sales
 
 MAX_GENERATIONS = 20
-"""Items one before the other that a history may go back to."""
+"""Maximum length of a chain of predecessors or like items."""
 
 
 class RunData(Protocol):
-    """What a run reads: a batch's attempt and a job say it."""
+    """The data a run reads; implemented by a batch attempt and by a job."""
 
     @property
     def dataset_id(self) -> int: ...
@@ -31,7 +31,7 @@ class RunData(Protocol):
 
 
 def read_series(run: RunData, records: Sequence[SalesRecord]) -> list[Series]:
-    """The series of items from their sales, with the drivers and lifecycles that the run knows."""
+    """Return the series of items from their sales, with the run's drivers and lifecycles."""
     known, last_days = _read_lifecycles(run, [record.unique_id for record in records])
     have = {record.unique_id for record in records}
     wanted = {source.unique_id for found in known.values() for source in found.sources} - have
@@ -51,7 +51,7 @@ def read_series(run: RunData, records: Sequence[SalesRecord]) -> list[Series]:
 
 
 def _read_lifecycles(run: RunData, unique_ids: Sequence[str]) -> tuple[dict[str, Lifecycle], dict[str, date]]:
-    """The lifecycles of items and of those before them; and the last days of those of the items that others replace."""
+    """Return the lifecycles of items and of the items they borrow from, and the last days of replaced items."""
     dataset_id, change = run.dataset_id, run.spec.lifecycle
     known: dict[str, Lifecycle] = {}
     last_days: dict[str, date] = {}
@@ -60,12 +60,12 @@ def _read_lifecycles(run: RunData, unique_ids: Sequence[str]) -> tuple[dict[str,
     for unique_id, launch in lifecycles.replaced_at(dataset_id, change, unique_ids):
         last_day = run.last_wk_end_dt if launch is None else launch - timedelta(days=1)
         last_days[unique_id] = min(last_days.get(unique_id, last_day), last_day)
-    asked, wanted = set[str](), set(unique_ids)
+    visited, wanted = set[str](), set(unique_ids)
     for _ in range(MAX_GENERATIONS):
-        asked |= wanted
+        visited |= wanted
         found = lifecycles.known_at(dataset_id, change, sorted(wanted))
         known |= {lifecycle.unique_id: lifecycle for lifecycle in found}
-        wanted = {source.unique_id for lifecycle in found for source in lifecycle.sources} - asked
+        wanted = {source.unique_id for lifecycle in found for source in lifecycle.sources} - visited
         if not wanted:
             break
     return known, last_days

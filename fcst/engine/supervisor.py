@@ -1,6 +1,6 @@
-"""The supervisor: one process that keeps a lease and a pool, and has its dispatcher work, until nothing is left to do.
+"""The supervisor process: keeps a lease and a pool, and runs the dispatcher until no work is left.
 
-It computes nothing, and survives the absence of its database.
+It computes no forecasts itself, and keeps running while the database is unreachable.
 """
 
 import logging
@@ -23,14 +23,14 @@ from fcst.store.migrate import latest_version
 
 BUSY_POLL_S = 0.2
 IDLE_POLL_S = 5.0
-END_S = 15.0  # beyond its grace period, for a supervisor that was told to end
-AWAY_LIMIT_S = 600.0  # of a database that does not come back: it ends, and the app starts another when it can
+END_S = 15.0  # time to stop after the grace period
+AWAY_LIMIT_S = 600.0  # stops after the database was unreachable this long; the app starts another supervisor
 
 log = logging.getLogger(__name__)
 
 
 def run_supervisor(settings: Settings) -> bool:
-    """Works until told to end or nothing has been left to do for a while; False if another lives already."""
+    """Run until stopped, or idle for a while; False if another supervisor is running."""
     path = supervisor_lock.lock_path(settings)
     lock = FileLock(path)
     if not lock.acquire(blocking=False):
@@ -42,23 +42,23 @@ def run_supervisor(settings: Settings) -> bool:
     _limit_end(math.ceil(settings.grace_s + END_S))
     try:
         if supervisor.run():
-            supervisor_lock.announce(lock, {})  # only then: an empty file tells that nothing was left to do
+            supervisor_lock.announce(lock, {})  # an empty file means that no work was left
     finally:
         lock.release()
     return True
 
 
 def _limit_end(seconds: int) -> None:
-    """Has the kernel end this process some time after it was told to end, whatever it waits for then.
+    """Have the kernel end this process `seconds` after SIGTERM or SIGINT, even if it blocks.
 
-    A thread sees to it: while the main thread waits for an answer of the database, no handler of a signal runs.
+    This needs a thread: while the main thread waits for the database, no signal handler runs.
     """
-    told, note = os.pipe()
-    os.set_blocking(note, False)
-    signal.set_wakeup_fd(note, warn_on_full_buffer=False)
+    read_end, write_end = os.pipe()
+    os.set_blocking(write_end, False)
+    signal.set_wakeup_fd(write_end, warn_on_full_buffer=False)
 
     def watch() -> None:
-        while os.read(told, 1)[0] not in (signal.SIGTERM, signal.SIGINT):
+        while os.read(read_end, 1)[0] not in (signal.SIGTERM, signal.SIGINT):
             pass
         signal.alarm(seconds)
 
@@ -66,7 +66,7 @@ def _limit_end(seconds: int) -> None:
 
 
 class Supervisor:
-    """One engine process; `run` is its life."""
+    """One supervisor process; `run` is its main loop."""
 
     def __init__(self, settings: Settings, lock: FileLock, lock_path: Path) -> None:
         self.settings = settings
@@ -75,15 +75,15 @@ class Supervisor:
         self._lock_path = lock_path
         self._wake = threading.Event()
         self.is_ending = False
-        self.is_outdated = False  # the schema is newer
+        self.is_outdated = False  # whether the schema is newer than this version
         self._heartbeat_due = 0.0
 
     def end(self) -> None:
-        """No new work; what runs may finish within the grace period. Called by a signal: sets a flag and no more."""
+        """Stop claiming; running tasks may finish within the grace period. Signal handler: only sets a flag."""
         self.is_ending = True
 
     def run(self) -> bool:
-        """Works until it is told to end or nothing is left to do; whether nothing is, as far as can be known."""
+        """Run until stopped or idle; return whether no work is left, False if unknown."""
         self._announce(is_leaving=False)
         dispatcher = Dispatcher(self.worker_id, self.settings, self._wake.set)
         try:
@@ -137,9 +137,9 @@ class Supervisor:
                 self._rest(IDLE_POLL_S)
 
     def _leave(self) -> bool:
-        """Says that it leaves, then looks once more: who submits after this look starts another supervisor.
+        """Announce that it leaves, then check once more for work; return whether it leaves.
 
-        It stays while an end is to be told later.
+        After this check, submitting a run starts another supervisor. It stays while notifications are pending.
         """
         if self._has_work():
             return False
@@ -153,7 +153,7 @@ class Supervisor:
         return workers.has_work(is_telling=self.settings.webhook is not None)
 
     def _rest(self, seconds: float) -> None:
-        """Waits, but not when a task ends or somebody has submitted."""
+        """Wait up to `seconds`; return early when a task ends or work was submitted."""
         woken_at = supervisor_lock.woken_at(self._lock_path)
         deadline = time.monotonic() + seconds
         while (left := deadline - time.monotonic()) > 0 and not self._wake.wait(min(left, BUSY_POLL_S)):
@@ -162,20 +162,20 @@ class Supervisor:
         self._wake.clear()
 
     def _tick(self, dispatcher: Dispatcher) -> bool:
-        """Renews the lease where that is due, and has a round of work done; whether there is something to do now."""
+        """Renew the lease if due, and run one round of the dispatcher; return whether there is work."""
         if time.monotonic() >= self._heartbeat_due:
             schema_version = workers.renew_lease(self.worker_id)
             self._heartbeat_due = time.monotonic() + self.settings.lease_s / 3
             if schema_version is not None and schema_version > latest_version() and not self.is_outdated:
-                words = f"The database has schema version {schema_version}, made by a newer fcst: this supervisor ends."
-                logs.event(log, logging.WARNING, "schema_newer", words, worker=self.worker_id)
+                text = f"The database has schema version {schema_version}, from a newer fcst. This supervisor stops."
+                logs.event(log, logging.WARNING, "schema_newer", text, worker=self.worker_id)
                 self.is_outdated = self.is_ending = True
         return dispatcher.tick(self.is_ending)
 
     def _finish(self, dispatcher: Dispatcher) -> None:
-        """Lets running tasks end within the grace period, gives back the rest, and signs off.
+        """Let running tasks end within the grace period, release the rest, and deregister.
 
-        Under a newer schema no task can be sure to save what it computes: all are given back at once.
+        With a newer schema, tasks may not be able to save their results, so all are released at once.
         """
         self._announce(is_leaving=True)
         deadline = time.monotonic() + (0.0 if self.is_outdated else self.settings.grace_s)
@@ -185,9 +185,9 @@ class Supervisor:
                 self._tick(dispatcher)
                 self._wake.wait(BUSY_POLL_S)
                 self._wake.clear()
-            why = "its supervisor is of an earlier version" if self.is_outdated else "its supervisor was told to end"
-            dispatcher.give_back_all(why)
+            reason = "its supervisor has an older version" if self.is_outdated else "its supervisor was stopped"
+            dispatcher.release_all(reason)
             workers.stop(self.worker_id)
         except DatabaseAway as exc:
-            left = f"{exc} What runs is left to others: they take it when the lease has run out."
-            logs.event(log, logging.WARNING, "database_away", left, worker=self.worker_id)
+            text = f"{exc} Another supervisor takes over the running batches when the lease expires."
+            logs.event(log, logging.WARNING, "database_away", text, worker=self.worker_id)

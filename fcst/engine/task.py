@@ -1,6 +1,4 @@
-"""The task functions: one runs a batch, one a run's learning, one an ingest, each from its id; the same on any pool and
-inline in a test.
-"""
+"""Task functions for batches, learning and ingests. Each takes an id, and runs on any pool or inline in a test."""
 
 import logging
 import shutil
@@ -37,22 +35,22 @@ from fcst.store import attempts, datasets, drivers, ingests, learning, sales, su
 from fcst.store.attempts import BatchAttempt
 from fcst.store.database import check_room
 
-CHECKPOINT_S = 2.0  # how much computed work a death may cost
-LOOK_EVERY_S = 0.5  # between looks whether the batch is still this task's
+CHECKPOINT_S = 2.0  # interval of saves; a crash loses at most this much work
+CHECK_EVERY_S = 0.5  # interval of checks that the batch is still this task's
 PROGRESS_EVERY_S = 0.5
 BYTES_STORED = 3
-"""Bytes in the database for one in the files that it loads: tables, indexes, and the log of what is written."""
+"""Bytes in the database per byte of the loaded files: tables, indexes and write-ahead log."""
 LEARNING_LIMIT_S = 1_800.0
 MAX_LEARNING_ITEMS = 2_000
-"""Items of a run that it learns from: more change little, and the cost does not grow with the run."""
+"""Maximum number of items to learn from: more change little, and the cost stays constant for larger runs."""
 
-UNLEARNED = "without what the run should have learnt across its items"
+UNLEARNED = "learning across items failed, so only the item's own history is used"
 
 log = logging.getLogger(__name__)
 
 
 def in_one_thread(task: Callable[[int, int], None]) -> Callable[[int, int], None]:
-    """The task with numpy's libraries held to one thread: sums in another order differ in their last bits."""
+    """Decorate a task to run numpy's libraries in one thread, because the order of sums changes their last bits."""
 
     @wraps(task)
     def run(batch_id: int, attempt: int) -> None:
@@ -64,23 +62,23 @@ def in_one_thread(task: Callable[[int, int], None]) -> Callable[[int, int], None
 
 @in_one_thread
 def run_batch(batch_id: int, attempt: int) -> None:
-    """Forecasts the pending items of a batch: reads their sales, computes, saves what is done every two seconds.
+    """Forecast the pending items of a batch: read their sales, compute, save results every two seconds.
 
-    A second attempt saves each item, and names it before it is computed.
+    A second attempt saves after each item, and records the item before computing it.
 
     Raises
     ------
     StaleState
-        if another supervisor has taken the batch over; nothing more is written then.
+        if another supervisor has taken over the batch; nothing more is written then.
     DatabaseAway
-        if the database cannot be reached; what was saved stays.
+        if the database cannot be reached; saved results stay.
     """
     held = attempts.begin(batch_id, attempt, str(uuid.uuid4()))
     series = read_series(held, sales.batch_series(held.dataset_id, batch_id))
     learned = {weeks_ago: Learned.from_bytes(content) for weeks_ago, content in learning.contents(held.job_id).items()}
     attempts.move(held, Stage.OBTAINING_SALES, Stage.PROCESSING)
     unsaved: list[ItemResult] = []
-    saved_at = looked_at = time.monotonic()
+    saved_at = checked_at = time.monotonic()
     with Watchdog(held, held.spec.item_limit_s) as watchdog:
         for item in series:
             now = time.monotonic()
@@ -89,10 +87,10 @@ def run_batch(batch_id: int, attempt: int) -> None:
                 unsaved = []
             elif unsaved and now - saved_at > CHECKPOINT_S:
                 _save(held, unsaved, Stage.PROCESSING)
-                unsaved, saved_at, looked_at = [], now, now
-            elif now - looked_at > LOOK_EVERY_S:
-                attempts.check(held)  # on a pool that cannot interrupt a task, this is how it stops
-                looked_at = now
+                unsaved, saved_at, checked_at = [], now, now
+            elif now - checked_at > CHECK_EVERY_S:
+                attempts.check(held)  # stops the task on a pool that cannot interrupt it
+                checked_at = now
             unsaved.append(_run_item(held, item, learned, watchdog))
     attempts.move(held, Stage.PROCESSING, Stage.SAVING)
     _save(held, unsaved, Stage.SAVING)
@@ -100,12 +98,12 @@ def run_batch(batch_id: int, attempt: int) -> None:
 
 @in_one_thread
 def run_learning(batch_id: int, attempt: int) -> None:
-    """Learns across the items of a run, once for the end of their history and for each window that is measured.
+    """Learn across the items of a run, at the end of their histories and at the backtest cutoffs.
 
     Raises
     ------
     StaleState
-        if another supervisor has taken the learning over; nothing is written then.
+        if another supervisor has taken over the learning; nothing is written then.
     DatabaseAway
         if the database cannot be reached.
     """
@@ -121,7 +119,7 @@ def run_learning(batch_id: int, attempt: int) -> None:
 
 
 def _save(attempt: BatchAttempt, results: list[ItemResult], stage: Stage, item_in_hand: str | None = None) -> None:
-    """Saves results; an item that the database refuses fails alone where each is saved by itself."""
+    """Save results. In a careful attempt, which saves single items, an item that cannot be saved fails alone."""
     try:
         attempts.save(attempt, results, stage, item_in_hand)
     except (DatabaseAway, StaleState):
@@ -130,13 +128,13 @@ def _save(attempt: BatchAttempt, results: list[ItemResult], stage: Stage, item_i
         if not (attempt.is_careful and results):
             raise
         logs.event(log, logging.WARNING, "save_refused", exc.message, **attempt.ids)
-        reason = f"what was computed could not be saved: {exc.message}"
+        reason = f"its results could not be saved: {exc.message}"
         refused = [ItemResult(r.unique_id, Outcome.FAILED, reason) for r in results]
         attempts.save(attempt, refused, stage, item_in_hand)
 
 
 def _run_item(attempt: BatchAttempt, series: Series, learned: Mapping[int, Learned], watchdog: Watchdog) -> ItemResult:
-    """One bad item costs itself, not its batch."""
+    """Forecast one item; an error fails the item, not its batch."""
     unique_id = series.unique_id
 
     def on_progress(model: str) -> None:
@@ -151,7 +149,7 @@ def _run_item(attempt: BatchAttempt, series: Series, learned: Mapping[int, Learn
         raise
     except ComputeError as exc:
         return ItemResult(unique_id, Outcome.FAILED, str(exc))
-    except Exception as exc:  # noqa: BLE001  whatever an item's numbers provoke, the others are not to suffer
+    except Exception as exc:  # noqa: BLE001  any error of one item must not stop the others
         logs.event(log, logging.ERROR, "item_failed", exc_info=True, item=unique_id, **attempt.ids)
         return ItemResult(unique_id, Outcome.FAILED, f"{type(exc).__name__}: {exc}")
     finally:
@@ -198,12 +196,12 @@ def _backtest_record(backtest: Backtest) -> BacktestRecord:
 
 
 def run_ingest(ingest_id: int, attempt: int) -> None:
-    """Reads a file and writes its dataset, whole or not at all; a file that is refused ends the ingest with the reason.
+    """Read files and write their dataset in one transaction; a refused file fails the ingest with the reason.
 
     Raises
     ------
     StaleState
-        if another supervisor has taken the ingest over.
+        if another supervisor has taken over the ingest.
     DatabaseAway
         if the database cannot be reached.
     """
@@ -211,7 +209,7 @@ def run_ingest(ingest_id: int, attempt: int) -> None:
     run_token = str(uuid.uuid4())
     spec = ingests.begin(ingest_id, attempt, run_token)
     folder = _folder(ingest_id)
-    shutil.rmtree(folder, ignore_errors=True)  # of an attempt that was killed
+    shutil.rmtree(folder, ignore_errors=True)  # left by a killed attempt
     on_progress = _progress_writer(ingest_id, run_token)
     try:
         make_folder(folder, settings.home)
@@ -233,7 +231,7 @@ def run_ingest(ingest_id: int, attempt: int) -> None:
             datasets.insert(dataset_id, files, ingest_id, run_token, on_progress)
             if spec.then_run:
                 submission.submit_after_load(ingest_id, dataset_id, spec.asked_by, settings)
-    except (InputError, NoRoom, DatabaseFull) as exc:  # to read again what has no room would end the same way
+    except (InputError, NoRoom, DatabaseFull) as exc:  # a retry would fail in the same way
         ingests.fail(ingest_id, attempt, exc)
     discard_files(ingest_id)
 
@@ -244,28 +242,31 @@ def _read_plan(spec: IngestSpec, resources: Resources, on_progress: OnProgress) 
     workspace = Workspace(resources.folder, resources.unpack_limit, on_progress)
     parts = look_at_plan(spec, resources.folders, workspace, dataset.spec.mapping).parts(spec)
     item_columns = dataset.spec.mapping["item"]
-    asked = PlanDataset(
+    plan_dataset = PlanDataset(
         weeks=weeks,
         driver_names={column.name for load in drivers.list_loads(spec.plan_of) for column in load.columns},
         item_columns=item_columns,
         find_known=partial(drivers.find_known, spec.plan_of, item_columns),
         find_sales=partial(sales.find_sales, spec.plan_of, item_columns),
     )
-    return read_plan(spec, parts, asked, workspace)
+    return read_plan(spec, parts, plan_dataset, workspace)
 
 
 def _progress_writer(ingest_id: int, run_token: str) -> Callable[[str, int, int], None]:
-    """Writes progress into the database, a few times a second at most; a database that is away misses some of it."""
-    said, said_at, since = "", 0.0, 0.0
+    """Return a progress callback that writes to the database at most every PROGRESS_EVERY_S.
+
+    Progress is lost while the database is unreachable; a warning is logged.
+    """
+    last_step, written_at, since = "", 0.0, 0.0
     home = load_settings().home
 
     def on_progress(what: str, done: int, total: int) -> None:
-        nonlocal said, said_at, since
+        nonlocal last_step, written_at, since
         now = time.monotonic()
-        if what == said and now - said_at < PROGRESS_EVERY_S:
+        if what == last_step and now - written_at < PROGRESS_EVERY_S:
             return
-        since = since if what == said else now
-        said, said_at = what, now
+        since = since if what == last_step else now
+        last_step, written_at = what, now
         if room_in(home) <= 0:
             raise no_room_to_read()
         try:
@@ -277,9 +278,9 @@ def _progress_writer(ingest_id: int, run_token: str) -> Callable[[str, int, int]
 
 
 def discard_files(ingest_id: int) -> None:
-    """Removes what an ended ingest leaves on disk: its working folder, and the copies of an upload.
+    """Delete the files of an ended ingest: its working folder, and the copies of an upload.
 
-    A refused upload stays for a while, for its good rows may be asked for.
+    A refused upload is kept for a while, because the user may load its valid rows.
     """
     shutil.rmtree(_folder(ingest_id), ignore_errors=True)
     ingest = ingests.get(ingest_id)

@@ -1,4 +1,4 @@
-"""For how long values in the database have not changed, by the clock of this process that is never set."""
+"""Measures how long database values have not changed, by the monotonic clock."""
 
 import time
 from collections.abc import Mapping
@@ -8,13 +8,16 @@ K = TypeVar("K")
 
 
 class Unchanged(Generic[K]):
-    """What was seen at the last look. Wall clocks, here and at the database, may jump: they are not asked."""
+    """Last values by key, and when they were first seen.
+
+    Uses the monotonic clock, because wall clocks here and at the database may jump.
+    """
 
     def __init__(self) -> None:
         self._seen: dict[K, tuple[object, float]] = {}
 
     def seconds(self, values: Mapping[K, object]) -> dict[K, float]:
-        """Key -> seconds since its value was first seen; what is left out now is forgotten."""
+        """Return key -> seconds since its value was first seen. Keys missing from `values` are dropped."""
         now = time.monotonic()
         before = self._seen
         self._seen = {

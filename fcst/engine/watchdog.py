@@ -1,10 +1,9 @@
-"""Limits of what is being computed: a thread that ends its process when that takes too long or too much memory.
+"""Time and memory limits of items: a thread that ends its process when a limit is exceeded.
 
-A model is compiled code that nothing can interrupt, so its process has to go. Before it does, the item is written down
-as failed, with the reason, and the batch is let go: another attempt computes the rest. Learning fails as a whole.
-What this thread cannot see, a process that is frozen or holds the interpreter's lock for good, the supervisor notices
-by the silence. Time in which the process did not run does not count: on a machine that sleeps or is overloaded, nothing
-is the item's fault.
+Models are compiled code that cannot be interrupted, so the process must exit. Before that, the watchdog saves the item
+as failed, with the reason, and releases the batch; another attempt computes the rest. Learning fails as a whole.
+This thread cannot detect a process that is frozen or never releases the interpreter lock; the supervisor detects it by
+missing progress. Time in which the process did not run does not count, for example on a sleeping or overloaded machine.
 """
 
 import logging
@@ -21,21 +20,21 @@ from fcst.errors import StaleState, StoreError
 from fcst.store import attempts
 from fcst.store.attempts import BatchAttempt
 
-LOOK_EVERY_S = 0.1
+CHECK_EVERY_S = 0.1
 EXIT_CODE = 75
 LEARNING = "\0learning"
-"""Stands for what is learnt across items in place of an item's key; no key has a zero byte."""
+"""Key that stands for learning instead of an item; keys of items never contain a zero byte."""
 
 log = logging.getLogger(__name__)
 
 
 class Watchdog:
-    """Watches one attempt while it is entered; `begin` and `end` frame each item.
+    """Context manager that watches one attempt; call `begin` and `end` around each item.
 
     Parameters
     ----------
     limit_s
-        seconds that one item, or all learning, may take while the process runs.
+        maximum seconds of running time for one item, or for learning.
     """
 
     def __init__(self, attempt: BatchAttempt, limit_s: float) -> None:
@@ -45,7 +44,7 @@ class Watchdog:
         self._item: str | None = None
         self._model = ""
         self._spent_s = 0.0
-        self._looked_at = self._used_s = 0.0
+        self._checked_at = self._used_s = 0.0
         self._is_over = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True, name="watchdog")
 
@@ -58,22 +57,22 @@ class Watchdog:
         self._thread.join()
 
     def begin(self, unique_id: str) -> None:
-        """The item, or LEARNING, is being computed from now on."""
+        """Start to watch an item, or LEARNING."""
         with self._lock:
             self._item, self._model, self._spent_s = unique_id, "", 0.0
-            self._looked_at, self._used_s = time.monotonic(), time.process_time()
+            self._checked_at, self._used_s = time.monotonic(), time.process_time()
 
     def set_model(self, model: str) -> None:
-        """This model is being fitted to it from now on."""
+        """Set the model that is fitted now, for the reason of a failure."""
         self._model = model
 
     def end(self) -> None:
-        """The item is done. Does not return where its limit has just been found passed."""
+        """Stop watching the item. Does not return if its limit was just exceeded."""
         with self._lock:
             self._item = None
 
     def _watch(self) -> None:
-        while not self._is_over.wait(LOOK_EVERY_S):
+        while not self._is_over.wait(CHECK_EVERY_S):
             with self._lock:
                 if self._item is not None and (reason := self._find_excess()):
                     self._give_up(self._item, reason)
@@ -91,10 +90,10 @@ class Watchdog:
         return ""
 
     def _count_time(self) -> None:
-        """Adds the time since the last look, as far as the process ran: it computed, or this thread came to look."""
-        since, used_before = self._looked_at, self._used_s
-        self._looked_at, self._used_s = time.monotonic(), time.process_time()
-        self._spent_s += min(self._looked_at - since, max(2 * LOOK_EVERY_S, self._used_s - used_before))
+        """Add the time since the last check, limited to the time in which the process ran."""
+        since, used_before = self._checked_at, self._used_s
+        self._checked_at, self._used_s = time.monotonic(), time.process_time()
+        self._spent_s += min(self._checked_at - since, max(2 * CHECK_EVERY_S, self._used_s - used_before))
 
     def _give_up(self, unique_id: str, reason: str) -> None:
         try:
@@ -105,7 +104,7 @@ class Watchdog:
             logs.event(log, logging.WARNING, "item_given_up", reason, item=unique_id, **self._attempt.ids)
         except StaleState as exc:
             logs.event(log, logging.INFO, "batch_stopped", exc.message, **self._attempt.ids)
-        except StoreError as exc:  # the next attempt is careful: there the supervisor knows the item
+        except StoreError as exc:  # the next attempt records each item, so the supervisor can fail it
             text = f"{reason}; this could not be saved: {exc.message}"
             logs.event(log, logging.WARNING, "item_given_up", text, item=unique_id, **self._attempt.ids)
         os._exit(EXIT_CODE)

@@ -128,7 +128,7 @@ def _jump(tallies: Tallies) -> str:
     if max(ratio, 1 / ratio) < JUMP:
         return ""
     more, fewer = "times as many units per week as before", "times fewer units per week than before"
-    change = f"{ratio:,.1f} {more}" if ratio > 1 else f"{1 / ratio:,.1f} {fewer}"
+    jump = f"{ratio:,.1f} {more}" if ratio > 1 else f"{1 / ratio:,.1f} {fewer}"
     return (
-        f"From the week ending {calendar.whole_day(worst)} on, items sell {change}: the files may use a different unit."
+        f"From the week ending {calendar.whole_day(worst)} on, items sell {jump}: the files may use a different unit."
     )

@@ -33,7 +33,7 @@ def test_invalid_request_is_a_problem_with_a_hint(api: ApiServer) -> None:
         ({"unique_id": "new", "origin": "like", "sources": [{"unique_id": "nothing"}]}, "has no item nothing"),
         ({"unique_id": "new", "origin": "like", "sources": [{"unique_id": "new"}]}, "before itself"),
         ({"unique_id": "new", "origin": "predecessor"}, "a relation without items"),
-        ({"unique_id": "new"}, "Nothing is said"),
+        ({"unique_id": "new"}, "is empty"),
     ):
         answer = api.put(address, json={"lifecycles": [row]})
         assert is_problem(answer, 422) and words in answer.json()["detail"], words

@@ -302,7 +302,7 @@ class Torture:
             ingest = loading.get_ingest(ingest_id)
             self.found[f"load {ingest.status}"] += 1
             if ingest.status == IngestStatus.FAILED:
-                assert "broke off" in (ingest.error or ""), ingest
+                assert "interrupted" in (ingest.error or ""), ingest
         for row in datasets.list_versions("loaded"):
             out = io.BytesIO()
             datasets.write_weekly_file(row.dataset_id, out)

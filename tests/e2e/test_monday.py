@@ -213,7 +213,7 @@ def test_planning_session(shop: Shop, page: Page) -> None:
     expect(page.get_by_text(f"carried over from run {job.job_id}", exact=False)).to_be_visible()
     page.goto(f"{shop.url}/forecasts?job={job.job_id}")
     settled(page)
-    expect(page.locator(".st-key-chart").get_by_text("sold since")).to_be_visible()
+    expect(page.locator(".st-key-chart").get_by_text("actual sales")).to_be_visible()
 
 
 def test_concurrent_edit_of_the_same_weeks_is_a_conflict(shop: Shop, page: Page) -> None:

@@ -381,7 +381,7 @@ def new_run_unknown(page: Page, ids: dict[str, Any]) -> None:
 def new_run_refused(page: Page, ids: dict[str, Any]) -> None:
     page.get_by_role("button", name="Clear all").first.click()
     press(page, "Start the run")
-    says(page, "No model was chosen.")
+    says(page, "No model was selected.")
 
 
 @state(ended, "/runs")

@@ -49,7 +49,7 @@ def saturdays(n: int) -> list:
         ),
         pytest.param(
             faults.HANGS_LOCKED,
-            "the process gave no sign of life for",
+            "the process did not respond for",
             3,
             marks=pytest.mark.full,  # nobody but the supervisor can notice, twice, each time after its margin
         ),

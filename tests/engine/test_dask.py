@@ -76,7 +76,7 @@ def test_forecasts_are_those_of_the_local_pool_and_files_are_read_here(
 @pytest.mark.parametrize(
     ("fault", "reason"),
     [
-        (faults.KILLED, "is gone) while fitting AutoETS"),
+        (faults.KILLED, "was lost) while fitting AutoETS"),
         (faults.HANGS, "took longer than 3 s, the limit of an item, while fitting AutoETS"),
     ],
     ids=["killed", "hangs"],

@@ -126,7 +126,7 @@ def test_a_killed_worker_costs_its_task_and_no_other_runs_it_again(dask: Dask, o
     (killed,) = (n for n, process in enumerate(dask.workers) if process.pid == pids(mark)[0])
     dask.workers[killed].kill()
     wait_until(held.done, 5)
-    with pytest.raises(WorkerDied, match=f"Dask worker {addresses[killed]} is gone"):
+    with pytest.raises(WorkerDied, match=f"Dask worker {addresses[killed]} was lost"):
         held.result()
     ready(pool, 1)
     assert not pool.is_broken

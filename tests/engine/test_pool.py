@@ -80,7 +80,7 @@ def test_a_pool_that_breaks_again_and_again_is_built_anew_less_and_less_often(po
         pauses.append(time.monotonic() - begin)
         pool.rebuild()
     assert pauses[3] > pauses[1] and pauses[3] > 0.5, pauses
-    assert "end as soon as they start" in pool.problem
+    assert "exit right after they start" in pool.problem
     task = pool.submit(lambda: None, time.sleep, 0.0)
     wait_until(task.done, 60, "for the pool to work")
     task.result()

@@ -175,7 +175,7 @@ def test_supervisor_of_an_earlier_version_ends_and_loses_no_item(start_superviso
     assert old.wait(20) == 0
     ended = jobs.get_job(job_id)
     assert not ended.is_over and ended.n_failed == 0
-    assert "its supervisor is of an earlier version" in reasons_of(job_id)
+    assert "its supervisor has an older version" in reasons_of(job_id)
     assert attempts.claim(str(uuid.uuid4()), 5) == [], "this program is of an earlier version too"
     with transaction() as cur:
         cur.execute("DELETE FROM fcst_app.migrations WHERE version = 9999")
@@ -283,7 +283,7 @@ def test_a_frozen_worker_is_found_by_its_silence(start_supervisor, load_dataset)
     with frozen(workers_of(supervisor.pid)[0]):
         finish(job_id)
     assert check_items(job_id).n_completed == 20
-    assert any("no sign of life" in reason for reason in reasons_of(job_id))
+    assert any("did not respond" in reason for reason in reasons_of(job_id))
 
 
 # Cancel, retry, the end
@@ -399,7 +399,7 @@ def test_told_to_end_it_gives_back_what_it_cannot_finish(start_supervisor, load_
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGCONT)
     assert jobs.get_job(job_id).batches == {"submitted": 1}
-    assert "its supervisor was told to end" in reasons_of(job_id)
+    assert "its supervisor was stopped" in reasons_of(job_id)
     path = supervisor_lock.lock_path(load_settings())
     assert supervisor_lock.has_crashed(path), "work is left, so another is to be started"
     start_supervisor()

@@ -74,7 +74,7 @@ def test_remove_button_needs_admin_scope(dataset: Dataset, monkeypatch: pytest.M
 
 def test_missing_future_values_are_shown_before_a_run(promoted: Dataset) -> None:
     at = open_page("dataset", dataset=str(promoted.dataset_id), view="drivers")
-    assert "No promo after" in words(at) and "the usual share of the last year is taken" in words(at)
+    assert "No promo after" in words(at) and "the mean share of the last year is used" in words(at)
     at = open_page("new_run", dataset=str(promoted.dataset_id))
     assert not at.exception
     assert "1 driver known, not for all weeks" in [expander.label for expander in at.expander]

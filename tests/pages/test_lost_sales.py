@@ -50,7 +50,7 @@ def test_accuracy_shows_lost_sales_and_their_items(dataset: Dataset) -> None:
     assert table["unique_id"].tolist() == ["item1", "item2"] and (table["share"] > 0).all()
     at = open_page("forecasts", job=str(job.job_id), item="item1")
     said = words(at).replace("\\", "")
-    assert "are taken as missing; about" in said and "the forecast is of demand" in said
+    assert "count as missing; about" in said and "the forecast is of demand" in said
     assert "Lost sales: about " in said and " in 4 weeks" in said and "of what it sold in its history" in said
 
 

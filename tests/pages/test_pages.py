@@ -446,7 +446,7 @@ def test_new_run_refuses_a_run_without_models(dataset: Dataset) -> None:
     at = open_page("new_run")
     at.multiselect(key="models").set_value([]).run()
     at.button(key="submit").click().run()
-    assert "No model was chosen" in at.error[0].value.replace("\\", "")
+    assert "No model was selected" in at.error[0].value.replace("\\", "")
     assert jobs.list_jobs() == []
 
 

@@ -107,15 +107,15 @@ def test_history_of_an_item_without_sales_cannot_be_borrowed(dataset: Dataset) -
 @pytest.mark.parametrize(
     "make, words",
     [
-        (lambda: like("a", "a"), "before itself"),
+        (lambda: like("a", "a"), "its own source"),
         (lambda: like("a", factor=0.0), "factor of item 'a' is 0"),
         (lambda: like("a", factor=float("nan")), "factor"),
         (lambda: replaces("a", "b", "b"), "named twice"),
-        (lambda: Lifecycle("a"), "Nothing is said"),
+        (lambda: Lifecycle("a"), "is empty"),
         (lambda: Lifecycle("a", last_day=date(2020, 1, 1), launch=date(2020, 2, 1)), "before its launch"),
-        (lambda: Lifecycle("a\n", last_day=date(2020, 1, 1)), "cannot be an item"),
-        (lambda: Lifecycle("", last_day=date(2020, 1, 1)), "cannot be an item"),
-        (lambda: Lifecycle("a", Origin.LIKE, (Source("b"), Source("c"))), "2 items before it"),
+        (lambda: Lifecycle("a\n", last_day=date(2020, 1, 1)), "is not a valid item key"),
+        (lambda: Lifecycle("", last_day=date(2020, 1, 1)), "is not a valid item key"),
+        (lambda: Lifecycle("a", Origin.LIKE, (Source("b"), Source("c"))), "2 source items"),
     ],
 )
 def test_invalid_lifecycle_raises(make: Callable[[], Lifecycle], words: str) -> None:
@@ -245,7 +245,7 @@ def test_new_item_is_forecast_like_its_source_item(dataset: Dataset) -> None:
     assert width["new"][1:].mean() > 2.5 * width["item1"][1:].mean(), "the level of a new item is uncertain"
     notes = {item.unique_id: item.reason or "" for item in forecasts.list_items(jobs.get_job(job_id), "Auto")}
     assert "its history up to" in notes["new"] and "the like item item1" in notes["new"]
-    assert f"sold from {launch} on" in notes["new"] and f"sold until {ended}" in notes["item3"]
+    assert f"sold from {launch}" in notes["new"] and f"sold until {ended}" in notes["item3"]
     assert "its predecessor item2" in notes["successor"]
     (ahead,) = [item for item in forecasts.list_items(jobs.get_job(job_id), "Auto") if item.unique_id == "new"]
     borrowed = forecasts.borrowed_history(jobs.get_job(job_id), "new")

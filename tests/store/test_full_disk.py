@@ -151,7 +151,7 @@ def test_load_without_free_space_is_refused_and_the_server_keeps_running(home: P
     write_sales(tmp_path / "sales.csv", 400, 120)
     fill(home.parent / "unrelated", left=160 * MB // 20 + MB // 2)
     assert 0 < room_in(home) < MB
-    with pytest.raises(InputError, match="no room on disk"):
+    with pytest.raises(InputError, match="disk space"):
         loading.wait_for_ingest(request(tmp_path / "sales.csv"))
     assert fetch_one("has_data") == {"found": True}, "the ingest is there, with its reason"
     (home.parent / "unrelated").unlink()
@@ -187,7 +187,7 @@ def test_output_file_on_a_full_disk_is_refused(
     found = sorted(stick.iterdir())
     assert main([part.format(stick) for part in command]) in (FAILED, REFUSED)
     said = capsys.readouterr().err
-    assert f"There is no room on disk for the file {stick}/new" in said and f"Make room in {stick}" in said
+    assert f"Not enough disk space for the file {stick}/new" in said and f"Free space in {stick}" in said
     assert sorted(stick.iterdir()) == found, "no partial file is left"
     (stick / "ballast").unlink()
     assert main([part.format(stick) for part in command]) == DONE
@@ -220,11 +220,11 @@ def test_downloads_keep_the_reserve_free_and_return_507(shop: Path, ballast: Pat
     leave_reserve(ballast, more)
     for name in DOWNLOADS:
         answer = ask("GET", f"/downloads/1/{name}")
-        assert (answer.status_code, "Make room in FCST_HOME" in answer.text) == (507, True), (name, answer.text)
+        assert (answer.status_code, "Free space in FCST_HOME" in answer.text) == (507, True), (name, answer.text)
     for query in ("forecasts?format=csv", "forecasts?format=xlsx", "plan?format=xlsx"):
         answer = ask("GET", f"/api/jobs/1/{query}")
         assert (answer.status_code, answer.json()["status"]) == (507, 507), answer.text
-        assert answer.json()["hint"] == "Make room in FCST_HOME, then try again."
+        assert answer.json()["hint"] == "Free space in FCST_HOME, then try again."
     assert not list((shop / "tmp").iterdir()) and room_in(shop) >= 0
     ballast.unlink()
     assert ask("GET", "/downloads/1/forecasts.xlsx").status_code == 200
@@ -232,7 +232,7 @@ def test_downloads_keep_the_reserve_free_and_return_507(shop: Path, ballast: Pat
 
 def test_upload_without_free_space_is_refused_before_it_is_copied(shop: Path, ballast: Path) -> None:
     leave_reserve(ballast, MB)
-    with pytest.raises(NoRoom, match="It needs about 3.0 MB, and 1.0 MB may be used|needs about 3.0 MB"):
+    with pytest.raises(NoRoom, match="It needs about 3.0 MB, and 1.0 MB is available|needs about 3.0 MB"):
         loading.save_upload("sales.csv", io.BytesIO(b"x" * 3 * MB))
     assert not (shop / "uploads").exists()
     content = io.BytesIO(b"x" * (MB // 2))
@@ -245,14 +245,14 @@ def test_upload_without_free_space_is_refused_before_it_is_copied(shop: Path, ba
 def test_api_upload_without_free_space_returns_507(shop: Path, ballast: Path) -> None:
     leave_reserve(ballast)
     answer = ask("POST", "/api/datasets", files={"file": ("sales.csv", b"item,date,sales\na,2024-01-01,1\n")})
-    assert (answer.status_code, answer.json()["detail"][:40]) == (507, "There is no room on disk for the upload:")
+    assert (answer.status_code, answer.json()["detail"][:37]) == (507, "Not enough disk space for the upload:")
 
 
 def test_request_body_without_free_space_returns_507(shop: Path, stick: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(stick))  # where large request bodies are buffered
     fill(stick / "ballast")
     answer = ask("POST", "/api/datasets", files={"file": ("sales.csv", b"x" * 3 * MB)})
-    assert (answer.status_code, answer.json()["detail"]) == (507, "There is no room on disk for the request.")
+    assert (answer.status_code, answer.json()["detail"]) == (507, "Not enough disk space for the request.")
 
 
 def test_command_with_output_on_a_full_disk_is_refused(
@@ -263,7 +263,7 @@ def test_command_with_output_on_a_full_disk_is_refused(
     with (stick / "out.csv").open("wb") as out:
         done = subprocess.run(command, cwd=PROJECT, env=child_environment(), stdout=out, stderr=subprocess.PIPE)
     assert (done.returncode, b"Traceback" in done.stderr) == (REFUSED, False), done.stderr
-    assert done.stderr.startswith(b"There is no room on disk for the output of the command.")
+    assert done.stderr.startswith(b"Not enough disk space for the output of the command.")
 
 
 def test_backup_on_the_disk_of_the_database_keeps_the_reserve_free(
@@ -272,7 +272,7 @@ def test_backup_on_the_disk_of_the_database_keeps_the_reserve_free(
     path = shop.parent / "new.backup"
     leave_reserve(ballast)
     assert main(["backup", str(path)]) == FAILED
-    assert f"There is no room on disk for the file {path}" in capsys.readouterr().err
+    assert f"Not enough disk space for the file {path}" in capsys.readouterr().err
     assert not list(shop.parent.glob("*backup")) and not list(shop.parent.glob(".*part")) and room_in(shop) >= 0
 
 
@@ -311,8 +311,8 @@ def test_restore_without_free_space_changes_nothing(
     if how == "noticed by the server":
         assert "the disk of the database is full" in said
     else:
-        assert "no room on disk for the restored data" in said
-        assert ("0.5 MB may be used" in said) == (how == "known before")
+        assert "disk space for the restored data" in said
+        assert ("0.5 MB is available" in said) == (how == "known before")
     ballast.unlink()
     assert tables() == before
     assert main(["restore", str(path), "--replace"]) == DONE
@@ -339,8 +339,8 @@ def test_restore_without_free_space_for_uploads_changes_nothing(
     leave_reserve(ballast, MB)
     assert main(["restore", str(path), "--replace"]) == FAILED
     said = capsys.readouterr().err
-    assert "no room on disk for the uploads of the backup: it needs about 4.5 MB, and 1.0 MB may be used" in said
-    assert "Nothing was changed." in said and not list((shop / "uploads").glob("*/*"))
+    assert "disk space for the uploads of the backup: it needs about 4.5 MB, and 1.0 MB is available" in said
+    assert "All is as it was before." in said and not list((shop / "uploads").glob("*/*"))
     ballast.unlink()
     assert tables() == before
 
@@ -380,8 +380,8 @@ def test_upgrade_without_free_space_changes_nothing(
     assert main(["migrate"]) == REFUSED
     said = capsys.readouterr().err
     assert {
-        "known before": "no room on disk for the upgrade of the database",
-        "noticed by the server": "The disk of the database is full. Free disk space there",
+        "known before": "disk space for the upgrade of the database",
+        "noticed by the server": "The disk of the database is full. Make room there",
     }[how] in said.replace("\n", " ")
     assert applied_version() == LATEST - 1
     (home.parent / "ballast").unlink()
@@ -411,7 +411,7 @@ def test_run_without_free_space_waits_and_is_stalled(shop: Path, ballast: Path, 
     wait_until(health.has_supervisor, 30, "for the supervisor")
     wait_until(lambda: health.find_stalls([jobs.get_job(job_id)]), 10, "for the run to be stalled")
     stall = health.find_stalls([jobs.get_job(job_id)])[job_id]
-    assert "There is no room on disk for forecasts, in the database. Make room in" in stall.why
+    assert "Not enough disk space for forecasts in the database. Free space in" in stall.why
     assert jobs.get_job(job_id).batches == {"submitted": 2}
     ballast.unlink()
     finish(job_id)

@@ -1,4 +1,4 @@
-"""No locked package has a known advisory, as pip-audit finds them. Skipped where no advisory service answers."""
+"""Checks the locked packages for known advisories with pip-audit. Skipped if no advisory service answers."""
 
 import json
 import subprocess
@@ -16,7 +16,7 @@ from packaging.requirements import Requirement
 
 from fcst.settings import PROJECT
 
-# Advisories that do not concern the product: the id, or one of its other names, and why.
+# Advisories that do not affect the product: id or alias -> reason.
 ALLOWED: dict[str, str] = {}
 
 LOCK = PROJECT / "requirements-dev.txt"  # has all of requirements.txt
@@ -25,7 +25,7 @@ PROBE_S, AUDIT_S, SOCKET_S = 8, 120, 3
 
 
 class NoAnswer(Exception):
-    """The advisory service did not answer, and why."""
+    """The advisory service did not answer; the text is the reason."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Finding:
 
 
 def audit(requirements: Path, cache: Path, *service: str, seconds: float) -> dict[str, Any]:
-    """pip-audit's report about a file of pinned packages."""
+    """Run pip-audit on a file of pinned packages and return its report."""
     command = [sys.executable, "-m", "pip_audit", "-r", str(requirements), "--disable-pip", "--no-deps", "-f", "json"]
     command += ["--progress-spinner", "off", "--timeout", str(SOCKET_S), "--cache-dir", str(cache), "-s", *service]
     try:
@@ -58,7 +58,7 @@ def audit(requirements: Path, cache: Path, *service: str, seconds: float) -> dic
 
 
 def reason_in(stderr: str) -> str:
-    """The first error that pip-audit logged, else the class of the exception that ended it; no address."""
+    """The first error that pip-audit logged, or the class of the exception that ended it; without address."""
     lines = stderr.strip().splitlines() or ["nothing"]
     if logged := [line for line in lines if line.startswith("ERROR:")]:
         return logged[0].split(":", 2)[-1]
@@ -74,21 +74,21 @@ def findings(report: dict[str, Any]) -> list[Finding]:
 
 
 def unknown(report: dict[str, Any]) -> list[str]:
-    """The packages that the service does not know, of which it says nothing."""
+    """Packages that the service does not know."""
     return [found["name"] for found in report["dependencies"] if "skip_reason" in found]
 
 
 def check(report: dict[str, Any], allowed: dict[str, str]) -> None:
-    """Fail with each advisory that is not allowed, and each allowed one that no package has any more."""
+    """Fail for each advisory that is not allowed, and each allowed advisory that no package has."""
     found = findings(report)
     bad = [str(one) for one in found if not allowed.keys() & set(one.names)]
     assert not bad, "known advisories:\n" + "\n".join(bad)
-    over = allowed.keys() - {name for one in found for name in one.names}
-    assert not over, f"allowed, but no locked package has them: {', '.join(sorted(over))}"
+    unneeded = allowed.keys() - {name for one in found for name in one.names}
+    assert not unneeded, f"allowed, but no locked package has them: {', '.join(sorted(unneeded))}"
 
 
 def service_that_answers(place: Path) -> str:
-    """The first service that knows one locked package; skips the test where none does."""
+    """Return the first service that knows a locked package; skip the test if there is none."""
     one = place / "one.txt"
     one.write_text(next(f"{line.split()[0]}\n" for line in lock_lines() if line.startswith("pip-audit==")))
     reasons = []
@@ -112,14 +112,14 @@ def test_no_locked_package_has_a_known_advisory(tmp_path: Path) -> None:
     service = service_that_answers(tmp_path)
     try:
         report = audit(LOCK, tmp_path, service, seconds=AUDIT_S)
-    except NoAnswer as no:  # it did a moment ago; that the lock can be read is a test of its own
+    except NoAnswer as no:  # it answered before; another test checks that the lock can be read
         pytest.skip(f"the advisory service {service} stopped answering ({no})")
     check(report, ALLOWED)
     if unread := unknown(report):
         pytest.skip(f"the advisory service {service} does not know {', '.join(unread)}; the others have no advisory")
 
 
-# Without the network: pip-audit itself, which asks a service here that knows one advisory.
+# Without network: pip-audit with a local service that has one advisory
 
 ADVISORY = {
     "id": "GHSA-cpwx-vrp4-4pq7",
@@ -138,14 +138,14 @@ TEXT = "jinja2 3.1.5: CVE-2025-27516 (GHSA-cpwx-vrp4-4pq7), fixed in 3.1.6"
 
 @contextmanager
 def advisory_service(status: int = 200) -> Iterator[tuple[list[tuple[str, str]], list[str]]]:
-    """What it was asked, and the options with which pip-audit asks it."""
-    asked: list[tuple[str, str]] = []
+    """Run a local advisory service; yields its queries, and the options of pip-audit to use it."""
+    queries: list[tuple[str, str]] = []
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             query = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             pin = (query["package"]["name"], query["version"])
-            asked.append(pin)
+            queries.append(pin)
             body = json.dumps({"vulns": [ADVISORY]} if pin == ("jinja2", "3.1.5") else {}).encode()
             self.send_response(status)
             self.send_header("Content-Length", str(len(body)))
@@ -159,7 +159,7 @@ def advisory_service(status: int = 200) -> Iterator[tuple[list[tuple[str, str]],
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     try:
-        yield asked, ["osv", "--osv-url", f"http://127.0.0.1:{server.server_port}/v1/query"]
+        yield queries, ["osv", "--osv-url", f"http://127.0.0.1:{server.server_port}/v1/query"]
     finally:
         server.shutdown()
         thread.join()
@@ -179,37 +179,37 @@ def test_an_advisory_is_found_with_its_fixed_version(tmp_path: Path) -> None:
         check(report, {})
     assert TEXT in str(failure.value)
     assert "idna" not in str(failure.value)
-    check(report, {"CVE-2025-27516": "The product renders no template of others."})
-    check(report, {"GHSA-cpwx-vrp4-4pq7": "The product renders no template of others."})
+    check(report, {"CVE-2025-27516": "The product renders no untrusted templates."})
+    check(report, {"GHSA-cpwx-vrp4-4pq7": "The product renders no untrusted templates."})
 
 
 def test_pip_audit_reads_every_entry_of_the_lock(tmp_path: Path) -> None:
-    with advisory_service() as (asked, service):
+    with advisory_service() as (queries, service):
         report = audit(LOCK, tmp_path, *service, seconds=AUDIT_S)
     here = [r for r in map(Requirement, lock_lines()) if r.marker is None or r.marker.evaluate()]
-    assert set(asked) == {(r.name, str(r.specifier).removeprefix("==")) for r in here}
+    assert set(queries) == {(r.name, str(r.specifier).removeprefix("==")) for r in here}
     check(report, {})
     assert unknown(report) == []
 
 
-def test_a_service_that_refuses_is_no_answer(tmp_path: Path) -> None:
+def test_refusing_service_counts_as_no_answer(tmp_path: Path) -> None:
     with advisory_service(status=403) as (_, service), pytest.raises(NoAnswer, match="ServiceError"):
         audit(pins(tmp_path, "jinja2==3.1.5"), tmp_path, *service, seconds=60)
 
 
-def test_a_service_that_is_not_there_is_no_answer(tmp_path: Path) -> None:
+def test_unreachable_service_counts_as_no_answer(tmp_path: Path) -> None:
     with advisory_service() as (_, service):
         pass
     with pytest.raises(NoAnswer, match="ConnectionError"):
         audit(pins(tmp_path, "jinja2==3.1.5"), tmp_path, *service, seconds=60)
 
 
-def test_a_service_that_hangs_is_no_answer(tmp_path: Path) -> None:
+def test_hanging_service_counts_as_no_answer(tmp_path: Path) -> None:
     with pytest.raises(NoAnswer, match=r"no answer in 0\.1 s"):
         audit(pins(tmp_path, "jinja2==3.1.5"), tmp_path, "osv", seconds=0.1)
 
 
-def test_an_error_that_pip_audit_logs_is_the_reason() -> None:
+def test_reason_is_the_error_logged_by_pip_audit() -> None:
     logged = (
         "ERROR:pip_audit._cli:Could not connect to PyPI's vulnerability feed\nERROR:pip_audit._cli:Tip: try another\n"
     )
@@ -217,14 +217,14 @@ def test_an_error_that_pip_audit_logs_is_the_reason() -> None:
     assert reason_in("") == "nothing"
 
 
-def test_a_package_that_the_service_does_not_know_is_named() -> None:
+def test_package_unknown_to_the_service_is_listed() -> None:
     reason = "Dependency not found on PyPI and could not be audited: idna (3.13)"
     report = {"dependencies": [{"name": "idna", "skip_reason": reason}], "fixes": []}
     check(report, {})
     assert unknown(report) == ["idna"]
 
 
-def test_an_advisory_that_is_allowed_for_nothing_is_named() -> None:
+def test_unneeded_allowed_advisory_fails() -> None:
     with pytest.raises(AssertionError, match="no locked package has them: CVE-2025-27516"):
         check(
             {"dependencies": [{"name": "idna", "version": "3.13", "vulns": []}], "fixes": []},

@@ -1,4 +1,4 @@
-"""Imports point one way. Exceptions are listed one by one, and each must still be needed."""
+"""Architecture: allowed imports between the parts, with a list of exceptions that must all be needed."""
 
 import ast
 import subprocess
@@ -39,7 +39,7 @@ BOTTOM = {
     "harmless",
 }
 
-# part of the project -> what of ours it may import, besides itself
+# part of the project -> modules of fcst it may import, besides itself
 MAY_IMPORT: dict[str, set[str]] = {
     **dict.fromkeys(sorted(BOTTOM), BOTTOM),
     "compute": BOTTOM,
@@ -48,7 +48,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "engine": BOTTOM | {"ingest", "compute", "store"},
     "services": BOTTOM
     | {"store", "ingest", "compute.models", "compute.aggregation", "compute.metrics", "compute.stock"}
-    | {"compute.scenarios", "compute.learning", "engine.series_reading"},  # scenarios compute items without a run
+    | {"compute.scenarios", "compute.learning", "engine.series_reading"},  # scenarios compute items outside a run
     "charts": BOTTOM,
     "api": BOTTOM | {"services"},
     "ui": BOTTOM
@@ -62,8 +62,8 @@ MAY_IMPORT: dict[str, set[str]] = {
 
 EXCEPTIONS = {
     ("fcst/cli/admin.py", "fcst.engine.supervisor"),  # `worker` is the supervisor
-    ("fcst/store/datasets.py", "fcst.ingest.pipeline"),  # the type of what it writes, for the type checker only
-    ("fcst/store/drivers.py", "fcst.ingest.driver_files"),  # the same
+    ("fcst/store/datasets.py", "fcst.ingest.pipeline"),  # for the type checker only
+    ("fcst/store/drivers.py", "fcst.ingest.driver_files"),  # for the type checker only
 }
 
 # library -> the parts that may import it
@@ -85,7 +85,7 @@ SOURCES = [PROJECT / "app.py", *sorted((PROJECT / "pages").glob("*.py")), *sorte
 
 @dataclass(frozen=True)
 class Import:
-    """One import: in which file, of which module, at the top of the file or inside a function."""
+    """One import: file, module, and whether it is inside a function."""
 
     file: str
     module: str
@@ -113,7 +113,7 @@ def is_module(name: str) -> bool:
 
 
 def imports_of(path: Path) -> Iterator[Import]:
-    """Every import of a file, those for the type checker too."""
+    """Yield all imports of a file, including those for the type checker."""
     file = path.relative_to(PROJECT).as_posix()
 
     def visit(node: ast.AST, is_in_function: bool) -> Iterator[Import]:
@@ -157,8 +157,8 @@ def test_part_imports_only_what_it_may(part: str) -> None:
     assert wrong - EXCEPTIONS == set()
 
 
-def test_imports_make_no_circle() -> None:
-    """Nor do those inside functions, or for the type checker."""
+def test_imports_have_no_cycle() -> None:
+    """Includes imports inside functions and for the type checker."""
     imported: dict[str, set[str]] = {}
     for found in OURS:
         name = ".".join(Path(found.file).with_suffix("").parts).removesuffix(".__init__")
@@ -166,8 +166,8 @@ def test_imports_make_no_circle() -> None:
     TopologicalSorter(imported).prepare()
 
 
-def test_queries_are_named_in_the_store_alone() -> None:
-    """Others use functions of the store, which say in Python what they ask."""
+def test_queries_are_used_in_the_store_only() -> None:
+    """Other parts use the functions of the store."""
     runners = {"fetch_all", "fetch_one", "fetch_frame", "transaction", "execute"}
     for path in SOURCES:
         file = path.relative_to(PROJECT).as_posix()
@@ -183,7 +183,7 @@ def test_every_exception_is_still_needed() -> None:
     assert {(i.file, i.module) for i in OURS if not is_allowed(i)} == EXCEPTIONS
 
 
-def test_bottom_layer_knows_nothing_above_it() -> None:
+def test_bottom_layer_imports_nothing_above_it() -> None:
     above = set(MAY_IMPORT) - BOTTOM
     assert {i.module.split(".")[1] for i in OURS if i.part in BOTTOM and "." in i.module} & above == set()
 
@@ -195,12 +195,12 @@ def test_library_is_imported_only_where_it_belongs(library: str) -> None:
     assert parts <= MAY_USE[library]
 
 
-def test_statsforecast_is_imported_in_one_place_and_that_only_inside_functions() -> None:
+def test_statsforecast_is_imported_in_one_module_and_only_inside_functions() -> None:
     assert {i.file for i in IMPORTS if i.library == "statsforecast"} == {"fcst/compute/statsforecast_import.py"}
     assert [i.file for i in IMPORTS if i.module == "fcst.compute.statsforecast_import" and not i.is_in_function] == []
 
 
-def test_statsforecast_import_leaves_no_trace_of_what_it_keeps_out() -> None:
+def test_statsforecast_import_does_not_block_dask_dataframe() -> None:
     code = "import fcst.compute.statsforecast_import, sys; assert 'dask' not in sys.modules; import dask.dataframe"
     assert subprocess.run([sys.executable, "-c", code], cwd=PROJECT).returncode == 0
 
@@ -211,13 +211,13 @@ def test_engine_is_imported_by_the_command_line_only_inside_a_function() -> None
 
 
 @pytest.mark.parametrize("file", PURE_OF_UI)
-def test_pure_parts_of_the_ui_know_no_streamlit(file: str) -> None:
+def test_pure_parts_of_the_ui_do_not_import_streamlit(file: str) -> None:
     assert (PROJECT / file).is_file()
     assert "streamlit" not in {i.library for i in IMPORTS if i.file == file}
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.relative_to(PROJECT).as_posix())
-def test_environment_is_touched_only_by_settings(path: Path) -> None:
+def test_only_settings_uses_environment_variables(path: Path) -> None:
     names = {"environ", "environb", "getenv", "putenv", "unsetenv"}
     used = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -243,7 +243,7 @@ def test_environment_is_touched_only_by_settings(path: Path) -> None:
         ("fcst.charts, fcst.ui.text, fcst.ui.reports", {"streamlit", "psycopg2", "duckdb"}),
     ],
 )
-def test_import_does_not_load_what_is_heavy_or_foreign(modules: str, heavy: set[str]) -> None:
+def test_import_does_not_load_heavy_or_unrelated_libraries(modules: str, heavy: set[str]) -> None:
     program = f"import sys, {modules}\nprint(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], cwd=PROJECT, capture_output=True, text=True, check=True)
     loaded = set(done.stdout.split())
@@ -252,7 +252,7 @@ def test_import_does_not_load_what_is_heavy_or_foreign(modules: str, heavy: set[
 
 
 def uses(name: str) -> set[str]:
-    """The files that name an attribute so, as in `st.dataframe`."""
+    """Files that use an attribute with this name, as in `st.dataframe`."""
     return {
         path.relative_to(PROJECT).as_posix()
         for path in SOURCES
@@ -263,7 +263,7 @@ def uses(name: str) -> set[str]:
     }
 
 
-def test_frames_are_shown_in_one_place_which_makes_them_harmless() -> None:
+def test_frames_are_shown_in_one_module_which_escapes_them() -> None:
     assert uses("dataframe") == {"fcst/ui/tables.py"}
     assert uses("data_editor") == uses("table") == set()
 
@@ -271,5 +271,5 @@ def test_frames_are_shown_in_one_place_which_makes_them_harmless() -> None:
 @pytest.mark.parametrize(
     "name", ["download_button", "image", "audio", "video", "pdf", "logo", "pyplot", "graphviz_chart"]
 )
-def test_nothing_is_put_where_streamlit_serves_it_without_a_sign_in(name: str) -> None:
+def test_no_element_stores_media_served_without_sign_in(name: str) -> None:
     assert uses(name) == set()

@@ -1,4 +1,4 @@
-"""Figures hold the data they were given, and no words from it."""
+"""Charts: traces, axes and legends; no text from data."""
 
 import json
 import math
@@ -54,7 +54,7 @@ def chart(history: pd.DataFrame, forecast: pd.DataFrame, levels: list[int], **mo
 
 
 def traces(figure: go.Figure) -> dict[str, Any]:
-    """By name; names are unique."""
+    """Traces by name; names are unique."""
     found = {trace.name: trace for trace in figure.data}
     assert len(found) == len(figure.data)
     return found
@@ -64,7 +64,7 @@ def weeks_of(trace: Any) -> list[pd.Timestamp]:
     return [pd.Timestamp(value) for value in trace.x]
 
 
-# A dataset
+# Datasets
 
 
 def test_sales_chart_shows_the_units_of_each_week(totals: pd.DataFrame) -> None:
@@ -73,16 +73,16 @@ def test_sales_chart_shows_the_units_of_each_week(totals: pd.DataFrame) -> None:
     assert list(line.y) == [10, 20, 30, 40]
 
 
-def test_sales_chart_adds_promotional_units_on_top_and_tells_their_own_number(totals: pd.DataFrame) -> None:
+def test_sales_chart_stacks_promotional_units_and_shows_their_number(totals: pd.DataFrame) -> None:
     found = traces(sales_chart(totals, has_promo=True))
-    promo = found["with promotional units, left out"]
+    promo = found["with promotional units (left out)"]
     assert list(found["unit sales"].y) == [10, 20, 30, 40]
     assert list(promo.y) == [10, 25, 30, 41]
     assert list(promo.customdata) == [0, 5, 0, 1]
     assert "customdata" in promo.hovertemplate
 
 
-# A forecast
+# Forecasts
 
 
 def test_forecast_chart_shows_history_and_forecast(history: pd.DataFrame, forecast: pd.DataFrame) -> None:
@@ -93,7 +93,7 @@ def test_forecast_chart_shows_history_and_forecast(history: pd.DataFrame, foreca
     assert list(found["forecast"].y) == [41, 42, 43, 44]
 
 
-def test_forecast_chart_shows_what_was_adjusted_beside_it(history: pd.DataFrame, forecast: pd.DataFrame) -> None:
+def test_forecast_chart_shows_model_and_final_plan(history: pd.DataFrame, forecast: pd.DataFrame) -> None:
     found = traces(chart(history, forecast.assign(final=[1, 2, 3, 4]), []))
     assert list(found["final plan"].y) == [1, 2, 3, 4] and list(found["model"].y) == [41, 42, 43, 44]
 
@@ -105,51 +105,45 @@ def test_missing_week_is_a_gap_in_the_line(history: pd.DataFrame, forecast: pd.D
 
 
 @pytest.mark.parametrize("levels", [[], [80], [80, 95], [95, 80]])
-def test_there_is_one_band_for_each_level(history: pd.DataFrame, forecast: pd.DataFrame, levels: list[int]) -> None:
+def test_chart_has_one_band_per_level(history: pd.DataFrame, forecast: pd.DataFrame, levels: list[int]) -> None:
     figure = chart(history, forecast, levels)
     bands = [trace for trace in figure.data if trace.fill == "toself"]
     assert [band.name for band in bands] == [f"{level} % interval" for level in sorted(levels, reverse=True)]
 
 
 @pytest.mark.parametrize("level", [80, 95])
-def test_band_runs_along_the_upper_bound_and_back_along_the_lower(
-    history: pd.DataFrame, forecast: pd.DataFrame, level: int
-) -> None:
+def test_band_is_a_polygon_of_upper_and_lower_bounds(history: pd.DataFrame, forecast: pd.DataFrame, level: int) -> None:
     band = traces(chart(history, forecast, [80, 95]))[f"{level} % interval"]
     weeks = list(forecast["wk_end_dt"])
     assert weeks_of(band) == weeks + weeks[::-1]
     assert list(band.y) == [*forecast[f"hi_{level}"], *forecast[f"lo_{level}"][::-1]]
 
 
-def test_wider_band_lies_below_the_narrower_and_both_below_the_lines(
-    history: pd.DataFrame, forecast: pd.DataFrame
-) -> None:
+def test_bands_are_drawn_below_the_lines_widest_first(history: pd.DataFrame, forecast: pd.DataFrame) -> None:
     names = [trace.name for trace in chart(history, forecast, [80, 95]).data]
     order = [names.index(name) for name in ("95 % interval", "80 % interval", "history", "forecast")]
     assert order == sorted(order)
 
 
 @pytest.mark.parametrize(("name", "column"), [("80 % low", "lo_80"), ("95 % high", "hi_95")])
-def test_bounds_are_told_when_pointed_at(history: pd.DataFrame, forecast: pd.DataFrame, name: str, column: str) -> None:
+def test_bounds_are_shown_on_hover(history: pd.DataFrame, forecast: pd.DataFrame, name: str, column: str) -> None:
     line = traces(chart(history, forecast, [80, 95]))[name]
     assert list(line.y) == list(forecast[column])
     assert name in line.hovertemplate
     assert line.showlegend is False
 
 
-# Both
+# All charts
 
 
-def test_axis_begins_at_zero_and_tells_weeks_by_their_end(totals: pd.DataFrame) -> None:
+def test_axis_starts_at_zero_and_hover_shows_week_ends(totals: pd.DataFrame) -> None:
     layout = sales_chart(totals, has_promo=True).layout
     assert layout.yaxis.rangemode == "tozero"
     assert layout.xaxis.hoverformat.startswith("week ending")
 
 
-def test_no_word_of_the_data_is_in_a_figure(
-    totals: pd.DataFrame, history: pd.DataFrame, forecast: pd.DataFrame
-) -> None:
-    """Plotly takes text for HTML; a key like '<b>' must not get there."""
+def test_figure_contains_no_text_from_data(totals: pd.DataFrame, history: pd.DataFrame, forecast: pd.DataFrame) -> None:
+    """Plotly renders text as HTML, so a key such as '<b>' must not be in a figure."""
     marked = [frame.assign(unique_id="<b>key</b>", made_by="<i>") for frame in (totals, history, forecast)]
     for figure in (sales_chart(marked[0], True), chart(marked[1], marked[2], [80])):
         assert "<b>" not in figure.to_json()
@@ -157,15 +151,13 @@ def test_no_word_of_the_data_is_in_a_figure(
         assert all(trace["text"] is None for trace in figure.data)
 
 
-def test_figure_can_be_sent_to_a_browser(history: pd.DataFrame, forecast: pd.DataFrame) -> None:
+def test_figure_serializes_to_json(history: pd.DataFrame, forecast: pd.DataFrame) -> None:
     sent = json.loads(chart(history, forecast, [80]).to_json())
     (line,) = [trace for trace in sent["data"] if trace["name"] == "history"]
     assert len(line["x"]) == 4
 
 
-def test_frames_of_the_caller_are_left_alone(
-    totals: pd.DataFrame, history: pd.DataFrame, forecast: pd.DataFrame
-) -> None:
+def test_charts_do_not_modify_their_frames(totals: pd.DataFrame, history: pd.DataFrame, forecast: pd.DataFrame) -> None:
     before = [frame.copy() for frame in (totals, history, forecast)]
     sales_chart(totals, has_promo=True)
     chart(history, forecast, [80, 95])
@@ -179,12 +171,12 @@ def test_partial_weeks_are_marked_where_there_are_any() -> None:
     )
     dropped = pd.DataFrame({"wk_end_dt": ["2020-01-04"], "units": [1.0], "promo_units": [2.0]})
     figure = sales_chart(totals, has_promo=False, dropped=dropped)
-    assert [trace.name for trace in figure.data] == ["unit sales", "partial weeks, dropped"]
+    assert [trace.name for trace in figure.data] == ["unit sales", "partial weeks (dropped)"]
     assert list(figure.data[1].y) == [3.0]
     assert len(sales_chart(totals, False, pd.DataFrame()).data) == 1
 
 
-def test_coverage_has_a_row_for_each_band_and_a_column_for_each_period() -> None:
+def test_coverage_chart_has_a_row_per_band_and_a_column_per_period() -> None:
     coverage = Coverage(
         first_ranks=(1, 3),
         weeks_a_period=2,
@@ -200,30 +192,28 @@ def test_coverage_has_a_row_for_each_band_and_a_column_for_each_period() -> None
 # Accuracy
 
 
-def test_backtests_are_a_line_for_each_cutoff_and_one_in_the_legend(
-    history: pd.DataFrame, forecast: pd.DataFrame
-) -> None:
+def test_backtests_have_a_line_per_cutoff_and_one_legend_entry(history: pd.DataFrame, forecast: pd.DataFrame) -> None:
     weeks = history[["wk_end_dt"]].assign(cutoff=[1, 1, 2, 2], forecast=[5.0, 6.0, 7.0, 8.0])
     lines = [t for t in chart(history, forecast, [80], backtests=weeks).data if t.name == "backtest"]
     assert [list(line.y) for line in lines] == [[5, 6], [7, 8]]
     assert [line.showlegend for line in lines] == [True, False]
 
 
-def test_other_models_are_lines_that_differ(history: pd.DataFrame, forecast: pd.DataFrame) -> None:
+def test_other_models_have_distinct_lines(history: pd.DataFrame, forecast: pd.DataFrame) -> None:
     others = {name: forecast[["wk_end_dt", "forecast"]] for name in ("AutoETS", "MSTL", "Naive")}
     found = traces(chart(history, forecast, [80], others=others))
-    looks = {(found[name].line.color, found[name].line.dash) for name in others}
-    assert len(looks) == 3
+    styles = {(found[name].line.color, found[name].line.dash) for name in others}
+    assert len(styles) == 3
 
 
-def test_horizon_has_a_line_for_each_model_in_the_order_given() -> None:
+def test_horizon_chart_has_a_line_per_model_in_order() -> None:
     frame = pd.DataFrame({"model": ["b", "b", "a", "a"], "step": [1, 2, 1, 2], "wape": [0.1, 0.2, 0.3, None]})
     figure = horizon_chart(frame)
     assert [line.name for line in figure.data] == ["b", "a"]
     assert list(figure.data[0].y) == [10, 20]
 
 
-def test_distribution_has_a_column_for_each_bin_and_one_that_says_what_is_beyond() -> None:
+def test_distribution_chart_has_a_column_per_bin_and_one_for_the_rest() -> None:
     figure = distribution_chart(Histogram(0.1, 0.05, (2, 0, 3), 1))
     (bars,) = figure.data
     assert list(bars.y) == [2, 0, 3, 1]
@@ -233,7 +223,7 @@ def test_distribution_has_a_column_for_each_bin_and_one_that_says_what_is_beyond
     assert list(distribution_chart(Histogram(0.1, 0.05, (2,), 0)).data[0].y) == [2]
 
 
-def test_timeline_tells_attempts_apart_by_more_than_colour() -> None:
+def test_timeline_distinguishes_results_by_colour_and_pattern() -> None:
     start = pd.Timestamp("2026-01-01 10:00")
     attempts = pd.DataFrame(
         {
@@ -248,12 +238,12 @@ def test_timeline_tells_attempts_apart_by_more_than_colour() -> None:
     figure = timeline_chart(attempts)
     lanes = {bar.name: list(bar.y) for bar in figure.data}
     assert lanes == {
-        "runs": [5],
-        "completed at once": [2],
-        "completed, another attempt": [3],
-        "broken off or failed": [1],
+        "running": [5],
+        "completed, first attempt": [2],
+        "completed, later attempt": [3],
+        "interrupted or failed": [1],
         "cancelled": [4],
     }
     assert all(list(bar.x) == [2000] for bar in figure.data), "milliseconds"
-    finished = [(bar.marker.color, bar.marker.pattern.shape) for bar in figure.data if bar.name != "runs"]
+    finished = [(bar.marker.color, bar.marker.pattern.shape) for bar in figure.data if bar.name != "running"]
     assert len({shape for _, shape in finished}) == len(finished)

@@ -1,4 +1,4 @@
-"""The tree of errors: as drawn, and the same on the other side of a process boundary."""
+"""Error classes: the tree in the docstring, and pickling between processes."""
 
 import inspect
 import pickle
@@ -18,7 +18,7 @@ REPORT = ReadingReport(
 
 
 def drawn_tree() -> dict[str, str]:
-    """Name -> parent's name, as the module's docstring draws them; four characters are one step down."""
+    """Name -> parent's name, parsed from the module's docstring; four characters are one level."""
     tree: dict[str, str] = {}
     path: list[str] = []
     for line in (errors.__doc__ or "").splitlines():
@@ -29,7 +29,7 @@ def drawn_tree() -> dict[str, str]:
     return tree
 
 
-def test_tree_of_the_docstring_is_the_tree_of_the_classes() -> None:
+def test_docstring_tree_matches_the_classes() -> None:
     assert drawn_tree() == {c.__name__: c.__base__.__name__ for c in CLASSES}
     assert len(CLASSES) >= 6
 
@@ -43,11 +43,11 @@ def test_error_survives_pickling_with_message_and_hint(error: type[FcstError], h
 
 
 def test_bad_rows_survive_pickling_with_their_report() -> None:
-    copy = pickle.loads(pickle.dumps(BadRows("It broke.", "Mend it.", REPORT)))
+    copy = pickle.loads(pickle.dumps(BadRows("It broke.", "Fix it.", REPORT)))
     assert type(copy) is BadRows
     assert isinstance(copy, InputError)
-    assert (copy.message, copy.hint, copy.report) == ("It broke.", "Mend it.", REPORT)
-    assert str(copy) == "It broke. Mend it."
+    assert (copy.message, copy.hint, copy.report) == ("It broke.", "Fix it.", REPORT)
+    assert str(copy) == "It broke. Fix it."
 
 
 @pytest.mark.parametrize("error", PLAIN)
@@ -55,11 +55,11 @@ def test_hint_is_empty_when_not_given(error: type[FcstError]) -> None:
     assert error("It broke.").hint == ""
 
 
-def test_text_is_message_and_hint_in_one_line() -> None:
-    assert str(FcstError("It broke.", "Mend it.")) == "It broke. Mend it."
+def test_text_joins_message_and_hint() -> None:
+    assert str(FcstError("It broke.", "Fix it.")) == "It broke. Fix it."
     assert str(FcstError("It broke.")) == "It broke."
 
 
 @pytest.mark.parametrize("error", CLASSES)
-def test_every_error_says_what_it_is_for(error: type[FcstError]) -> None:
+def test_every_error_has_a_docstring(error: type[FcstError]) -> None:
     assert error.__dict__.get("__doc__")

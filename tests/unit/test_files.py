@@ -1,7 +1,4 @@
-"""Folders for one OS user, whatever the umask.
-
-Locks between processes: held by one, freed by any death, not inherited by accident.
-"""
+"""Private folders with any umask, and file locks between processes."""
 
 import os
 import stat
@@ -40,7 +37,7 @@ def mode(path: Path) -> int:
     return stat.S_IMODE(path.stat().st_mode)
 
 
-def test_private_folder_and_all_above_it_in_the_home_are_their_owners_alone(tmp_path: Path, umask: int) -> None:
+def test_private_folder_and_its_parents_in_the_home_are_private(tmp_path: Path, umask: int) -> None:
     home = tmp_path / "above" / "home"
     folder = private_folder(home / "tmp" / "work", make_home(home))
     assert folder == home / "tmp" / "work"
@@ -51,7 +48,7 @@ def test_private_folder_and_all_above_it_in_the_home_are_their_owners_alone(tmp_
     assert mode(folder / "file") == 0o600
 
 
-def test_folders_that_were_open_to_others_are_closed_and_the_home_stays_as_it_is(tmp_path: Path) -> None:
+def test_permissions_of_existing_folders_are_tightened_except_the_home(tmp_path: Path) -> None:
     home, folder = tmp_path / "home", tmp_path / "home" / "tmp" / "work"
     folder.mkdir(parents=True)
     for path in (home, folder.parent, folder):
@@ -62,7 +59,7 @@ def test_folders_that_were_open_to_others_are_closed_and_the_home_stays_as_it_is
         private_folder(folder, home, exist_ok=False)
 
 
-def test_private_folder_makes_no_home_and_takes_no_file_for_a_folder(tmp_path: Path) -> None:
+def test_private_folder_refuses_a_missing_home_and_files(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         private_folder(tmp_path / "home" / "logs", tmp_path / "home")
     (tmp_path / "logs").touch(0o644)
@@ -96,7 +93,7 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "a.lock"
 
 
-def test_second_lock_is_refused_while_the_first_is_held(path: Path) -> None:
+def test_second_lock_fails_while_the_first_is_held(path: Path) -> None:
     with FileLock(path):
         assert is_held(path)
         assert not FileLock(path).acquire(blocking=False)
@@ -104,7 +101,7 @@ def test_second_lock_is_refused_while_the_first_is_held(path: Path) -> None:
     assert FileLock(path).acquire(blocking=False)
 
 
-def test_lock_of_another_process_is_freed_when_it_is_killed(path: Path) -> None:
+def test_lock_is_released_when_its_process_is_killed(path: Path) -> None:
     process = start_holder(path)
     assert is_held(path)
     assert not FileLock(path).acquire(blocking=False)
@@ -113,7 +110,7 @@ def test_lock_of_another_process_is_freed_when_it_is_killed(path: Path) -> None:
     assert FileLock(path).acquire(blocking=False)
 
 
-def test_shared_locks_stand_beside_each_other_and_keep_an_exclusive_one_out(path: Path) -> None:
+def test_shared_locks_coexist_and_exclude_an_exclusive_lock(path: Path) -> None:
     one, two = FileLock(path), FileLock(path)
     assert one.acquire(exclusive=False)
     assert two.acquire(exclusive=False)
@@ -124,12 +121,12 @@ def test_shared_locks_stand_beside_each_other_and_keep_an_exclusive_one_out(path
     assert FileLock(path).acquire(blocking=False)
 
 
-def test_lock_taken_twice_by_one_object_is_a_mistake(path: Path) -> None:
-    with FileLock(path) as lock, pytest.raises(RuntimeError, match="held already"):
+def test_acquiring_a_held_lock_raises(path: Path) -> None:
+    with FileLock(path) as lock, pytest.raises(RuntimeError, match="already held"):
         lock.acquire()
 
 
-def test_file_that_must_exist_is_not_made(path: Path) -> None:
+def test_missing_file_is_not_created(path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         FileLock(path).acquire(create=False)
     assert not path.exists()
@@ -144,14 +141,14 @@ def test_lock_on_a_deleted_file_is_not_current(path: Path) -> None:
         assert not lock.is_current()
 
 
-def test_locked_file_that_was_deleted_does_not_keep_the_next_out(path: Path) -> None:
+def test_lock_on_a_deleted_file_does_not_block_a_new_one(path: Path) -> None:
     with FileLock(path):
         path.unlink()
         with FileLock(path) as other:
             assert other.is_current()
 
 
-def test_lock_that_was_waited_for_is_on_the_new_file_when_the_old_was_deleted(path: Path) -> None:
+def test_waiting_lock_moves_to_the_new_file_after_deletion(path: Path) -> None:
     first, second = FileLock(path), FileLock(path)
     first.acquire()
     waiting = threading.Thread(target=second.acquire, daemon=True)
@@ -165,13 +162,13 @@ def test_lock_that_was_waited_for_is_on_the_new_file_when_the_old_was_deleted(pa
     second.release()
 
 
-def test_asking_leaves_no_lock_behind(path: Path) -> None:
+def test_is_held_leaves_no_lock(path: Path) -> None:
     path.touch()
     assert not is_held(path)
     assert FileLock(path).acquire(blocking=False)
 
 
-def test_forked_child_holds_nothing(path: Path) -> None:
+def test_forked_child_does_not_hold_the_lock(path: Path) -> None:
     lock = FileLock(path)
     lock.acquire()
     child = os.fork()
@@ -193,7 +190,7 @@ def test_started_program_does_not_inherit_the_lock(path: Path, tmp_path: Path) -
     assert not held
 
 
-def test_lock_that_was_passed_on_lasts_until_both_are_gone(path: Path) -> None:
+def test_passed_lock_is_held_until_both_processes_release_it(path: Path) -> None:
     lock = FileLock(path)
     lock.acquire()
     process = start_holder(path, lock.fd)

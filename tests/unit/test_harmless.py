@@ -1,4 +1,4 @@
-"""Text for spreadsheets, terminals and JSON: what is dangerous becomes harmless, all else stays."""
+"""Escaping of text for spreadsheets, terminals and JSON."""
 
 import csv
 import io
@@ -17,7 +17,7 @@ STAY = ["A-5", "store|item", "a,b;c", "00042", "x = 1", "a@b", "1;2", '"dq"', "'
 
 
 def nasty_keys() -> list[str]:
-    """Every sign behind every separator, with what is not seen between; and some thousand made of such signs."""
+    """All combinations of separators, invisible characters and signs, and some thousand random texts of them."""
     separators = ["", ",", ";", "\t", "|", "\n", "\r\n", "\r", '"', ";;", '";', "\x0b", "\u2028"]
     unseen = ["", " ", "   ", "\xa0", "\u3000", "\ufeff", "\x01", "\u200b", " \u202e "]
     found = [
@@ -34,32 +34,32 @@ def nasty_keys() -> list[str]:
 
 
 def written(rows: list[str]) -> str:
-    """As COPY writes them: a number behind each key, quotes where they are needed."""
+    """CSV as written by COPY: key and number, quoted where needed."""
     out = io.StringIO()
     csv.writer(out, lineterminator="\n").writerows([key, "1.5"] for key in rows)
     return out.getvalue()
 
 
 def cells(document: str, separator: str) -> list[str]:
-    """As two readers see them: one that knows quotes, and one that splits at every separator and end of a line."""
+    """Cells as read by two readers: one with quotes, and one that splits at each separator and line end."""
     known = csv.reader(io.StringIO(document, newline=""), delimiter=separator)
     split = re.split(rf"[\r\n{separator}]", document)
     return [*itertools.chain.from_iterable(known), *split, *(cell.strip('"') for cell in split)]
 
 
 @pytest.mark.parametrize("separator", [",", ";", "\t", "|"])
-def test_no_cell_begins_with_a_formula_whatever_the_separator(separator: str) -> None:
+def test_no_cell_starts_a_formula_for_any_separator(separator: str) -> None:
     keys = nasty_keys()
     dangerous = re.compile(rf"[\s\x00-\x20\u200b\u202e\ufeff]*[{re.escape(SIGNS)}]")
     raw = [cell for cell in cells(written(keys), separator) if dangerous.match(cell)]
-    assert len(raw) > 1_000, "the keys are nasty"
+    assert len(raw) > 1_000, "the unescaped keys are dangerous"
     assert [cell for cell in cells(written(list(map(for_spreadsheet, keys))), separator) if dangerous.match(cell)] == []
     first = [cell for cell in map(for_spreadsheet, keys) if cell[:1] in ("\t", "\r", "\n")]
     assert first == []
 
 
 @pytest.mark.parametrize("key", STAY)
-def test_harmless_text_stays(key: str) -> None:
+def test_harmless_text_is_not_changed(key: str) -> None:
     assert for_spreadsheet(key) == key
 
 
@@ -82,19 +82,19 @@ def test_quote_goes_before_the_sign(key: str, safe: str) -> None:
     assert for_spreadsheet(key) == safe
 
 
-def test_second_pass_changes_nothing() -> None:
+def test_escaping_is_idempotent() -> None:
     for key in map(for_spreadsheet, nasty_keys()):
         assert for_spreadsheet(key) == key
 
 
 @pytest.mark.parametrize("number", ["-5", "+1.2 %", "-1,234.5", "-3%"])
-def test_number_stays_only_where_numbers_are_expected(number: str) -> None:
+def test_number_is_kept_only_if_numbers_are_allowed(number: str) -> None:
     assert for_spreadsheet(number, may_be_number=True) == number
     assert for_spreadsheet(number) == f"'{number}"
 
 
 @pytest.mark.parametrize("text", ["-5+1", "-5;=1", "=5", "-cmd", "+", "-5\n", "--5"])
-def test_what_only_begins_as_a_number_is_none(text: str) -> None:
+def test_text_that_only_starts_like_a_number_is_escaped(text: str) -> None:
     assert for_spreadsheet(text, may_be_number=True).startswith("'")
 
 
@@ -117,23 +117,23 @@ MOVES += [chr(code) for code in (*range(0x202A, 0x202F), *range(0x2066, 0x206A))
 
 
 @pytest.mark.parametrize("text", MOVES)
-def test_terminal_gets_signs_that_are_seen(text: str) -> None:
+def test_terminal_text_is_printable(text: str) -> None:
     shown = for_terminal(f"a{text}b\nÄ–")
     assert shown.isprintable() == ("\n" not in shown) and shown.replace("\n", "").isprintable()
     assert shown.startswith("a\\") and shown.endswith("b\nÄ–")
 
 
-def test_escape_is_shown_as_four_characters() -> None:
+def test_escape_is_replaced_by_four_characters() -> None:
     assert for_terminal("\x1b[2J\u202e") == "\\x1b[2J\\u202e"
 
 
 @pytest.mark.parametrize("text", MOVES)
-def test_json_has_the_same_values_in_signs_that_are_seen(text: str) -> None:
+def test_json_is_printable_with_the_same_values(text: str) -> None:
     document = in_json(json.dumps({text: [text, "Ä"]}, ensure_ascii=False))
     assert json.loads(document) == {text: [text, "Ä"]} and document.isprintable() and "Ä" in document
 
 
-def test_signs_of_json_are_those_of_a_terminal_that_json_leaves() -> None:
+def test_json_escapes_control_characters_that_json_dumps_keeps() -> None:
     left = {chr(code) for code in range(0x10000) if json.dumps(chr(code), ensure_ascii=False) == f'"{chr(code)}"'}
     obeyed = {sign for sign in left if for_terminal(sign) != sign}
     assert {sign for sign in left if re.match(f"[{harmless.RAW_IN_JSON}]", sign)} == obeyed

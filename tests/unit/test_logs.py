@@ -1,4 +1,4 @@
-"""The log: lines that tools can read, no secrets, real pipes with real processes at the other end."""
+"""Logging: logfmt lines, masking of secrets, rotation, pipes of worker processes, reading of logs."""
 
 import contextlib
 import io
@@ -31,13 +31,13 @@ log = logging.getLogger("fcst.test")
 
 @pytest.fixture
 def path(tmp_path: Path) -> Iterator[Path]:
-    """Where this process logs to, during the test."""
+    """The log file of this process during the test."""
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     logs.configure(tmp_path / "logs" / "supervisor.log")
     yield tmp_path / "logs" / "supervisor.log"
     for handler in root.handlers:
-        with contextlib.suppress(OSError):  # of /dev/full
+        with contextlib.suppress(OSError):  # /dev/full
             handler.close()
     root.handlers[:] = handlers
     root.setLevel(level)
@@ -50,10 +50,10 @@ def lines(path: Path) -> list[dict[str, str]]:
     return parsed
 
 
-# What a line looks like
+# Format
 
 
-def test_event_is_a_line_with_its_fields_in_order(path: Path) -> None:
+def test_event_is_one_line_with_ordered_fields(path: Path) -> None:
     logs.event(log, logging.INFO, "batch_started", "it begins", job=12, batch=340, attempt=2, worker="ab12", more=None)
     assert re.fullmatch(
         r"time=\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z level=info event=batch_started job=12 batch=340 attempt=2"
@@ -63,7 +63,7 @@ def test_event_is_a_line_with_its_fields_in_order(path: Path) -> None:
     assert abs(datetime.fromisoformat(lines(path)[0]["time"]) - datetime.now(UTC)) < timedelta(seconds=10)
 
 
-def test_plain_logging_is_a_line_too(path: Path) -> None:
+def test_standard_logging_is_one_line(path: Path) -> None:
     log.warning("%s was %s", "a", 1)
     (line,) = lines(path)
     assert (line["level"], line["event"], line["message"]) == ("warning", "message", "a was 1")
@@ -85,7 +85,7 @@ def test_plain_logging_is_a_line_too(path: Path) -> None:
         "a\u00a0b",
     ],
 )
-def test_any_text_is_one_line_and_comes_back_as_it_was(path: Path, text: str) -> None:
+def test_any_text_is_one_line_and_parses_back(path: Path, text: str) -> None:
     logs.event(log, logging.INFO, "x", "said", what=text)
     assert path.read_text(encoding="utf-8").splitlines() == path.read_text(encoding="utf-8").split("\n")[:-1]
     assert for_terminal(path.read_text(encoding="utf-8")) == path.read_text(encoding="utf-8")
@@ -93,15 +93,15 @@ def test_any_text_is_one_line_and_comes_back_as_it_was(path: Path, text: str) ->
     assert (line["what"], line["message"]) == (text, "said")
 
 
-def test_line_of_another_process_brings_no_sign_that_a_terminal_obeys(path: Path) -> None:
-    logs.hand_on("time=2026-11-24T18:05:07.123Z level=info event=x message=a\x1b[2Jb\u202e\x9b")
+def test_forwarded_line_has_no_control_characters(path: Path) -> None:
+    logs.forward_line("time=2026-11-24T18:05:07.123Z level=info event=x message=a\x1b[2Jb\u202e\x9b")
     assert path.read_text().endswith("message=a\\x1b[2Jb\\u202e\\x9b\n")
 
 
-def test_half_a_surrogate_does_not_break_the_log(path: Path) -> None:
+def test_lone_surrogate_does_not_break_the_log(path: Path) -> None:
     root = logging.getLogger()
     for handler in [h for h in root.handlers if type(h).__module__.startswith("_pytest")]:
-        root.removeHandler(handler)  # pytest's processes could not tell each other what these have caught
+        root.removeHandler(handler)  # pytest cannot serialize surrogates that its handlers capture
     logs.event(log, logging.INFO, "x", "a\ud800b")
     assert lines(path)[0]["message"] == "a\ud800b"
 
@@ -119,7 +119,7 @@ def test_traceback_is_in_the_line(path: Path) -> None:
 
 @pytest.mark.parametrize("letter", ["x", "\n", "é", "😀", '"', "\u2028"])
 @pytest.mark.parametrize("n", [3_900, 4_096, 50_000, 3_000_000])
-def test_long_line_is_cut_in_its_middle_and_can_be_read(path: Path, letter: str, n: int) -> None:
+def test_long_line_is_cut_in_the_middle_and_parses(path: Path, letter: str, n: int) -> None:
     logs.event(log, logging.INFO, "x", f"begin{letter * n}end", batch=7, job=1)
     written = path.read_bytes()
     assert 2_000 < len(written) <= 4_096 and written.count(b"\n") == 1
@@ -148,7 +148,7 @@ def test_long_line_is_cut_in_its_middle_and_can_be_read(path: Path, letter: str,
         ("two: postgresql://a:S3cret@h/d, postgresql://b:S3cret@h/e", "@h/e"),
     ],
 )
-def test_password_never_gets_into_the_log(path: Path, text: str, kept: str) -> None:
+def test_passwords_are_masked(path: Path, text: str, kept: str) -> None:
     try:
         raise ValueError(text)
     except ValueError:
@@ -158,20 +158,20 @@ def test_password_never_gets_into_the_log(path: Path, text: str, kept: str) -> N
     assert kept in lines(path)[0]["message"]
 
 
-def test_words_about_passwords_stay(path: Path) -> None:
+def test_text_about_passwords_is_kept(path: Path) -> None:
     log.error('password authentication failed for user "me"')
     assert lines(path)[0]["message"] == 'password authentication failed for user "me"'
 
 
-def test_masking_takes_no_time_on_any_text() -> None:
+def test_masking_is_fast_on_long_text() -> None:
     assert logs.mask("password" * 20_000 + "a" * 1_000_000) is not None
     assert logs.mask("postgres" * 20_000 + ":" * 100_000) is not None
 
 
-# Where it goes
+# Handlers
 
 
-def test_file_is_private_also_when_it_was_not(tmp_path: Path, path: Path) -> None:
+def test_log_file_is_made_private(tmp_path: Path, path: Path) -> None:
     (tmp_path / "old.log").touch(0o666)
     (tmp_path / "old.log").chmod(0o666)
     logs.configure(tmp_path / "old.log")
@@ -180,7 +180,7 @@ def test_file_is_private_also_when_it_was_not(tmp_path: Path, path: Path) -> Non
         assert stat.S_IMODE(file.stat().st_mode) == 0o600
 
 
-def test_file_is_rotated_and_its_followers_are_private(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rotated_files_are_private(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(logs, "MAX_BYTES", 10_000)
     logs.configure(path)
     for number in range(1_000):
@@ -191,9 +191,7 @@ def test_file_is_rotated_and_its_followers_are_private(path: Path, monkeypatch: 
     assert lines(path)[-1]["n"] == "999"
 
 
-def test_log_that_another_program_keeps_open_is_copied_and_emptied(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_open_log_of_another_program_is_copied_and_truncated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(logs, "MAX_BYTES", 10_000)
     file = tmp_path / "other.log"
     file.touch(0o644)
@@ -213,7 +211,7 @@ def test_log_that_another_program_keeps_open_is_copied_and_emptied(
     assert {stat.S_IMODE(found.stat().st_mode) for found in files} == {0o600}
 
 
-def test_log_without_room_for_its_copy_stays_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_log_is_not_rotated_without_disk_space(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(logs, "MAX_BYTES", 10_000)
     (tmp_path / "other.log").write_bytes(b"x" * 11_000)
     (tmp_path / "other.log.1").write_bytes(b"old")
@@ -227,13 +225,13 @@ def test_log_without_room_for_its_copy_stays_as_it_is(tmp_path: Path, monkeypatc
     logs.rotate_in_place(tmp_path / "not there")
 
 
-def test_file_that_cannot_be_written_is_told(tmp_path: Path, path: Path) -> None:
+def test_unwritable_log_file_is_refused(tmp_path: Path, path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(ConfigError, match="cannot be written"):
         logs.configure(tmp_path / "file" / "x.log")
 
 
-def test_full_disk_costs_lines_and_no_work(path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_full_disk_loses_lines_without_errors(path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     before = stat.S_IMODE(Path("/dev/full").stat().st_mode)
     logs.configure(Path("/dev/full"))
     log.error("password=S3cret")
@@ -241,7 +239,7 @@ def test_full_disk_costs_lines_and_no_work(path: Path, capfd: pytest.CaptureFixt
     assert stat.S_IMODE(Path("/dev/full").stat().st_mode) == before
 
 
-def test_without_a_file_it_goes_to_stderr(path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_log_without_a_file_goes_to_stderr(path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     logs.configure(None)
     log.info("a b")
     log.debug("not this")
@@ -259,7 +257,7 @@ def pipe(path: Path) -> Iterator[logs.LinePipe]:
 
 
 def worker(writer: Connection, number: int, n_lines: int) -> None:
-    logs.write_into(writer.fileno())
+    logs.redirect_stderr(writer.fileno())
     for line in range(n_lines):
         logs.event(log, logging.INFO, "said", "z" * (line % 40 * 100), worker=number, n=line)
 
@@ -270,7 +268,7 @@ def start(target: Callable[..., None], *args: object) -> multiprocessing.process
     return process
 
 
-def test_lines_of_several_processes_arrive_whole_and_as_they_were_written(path: Path, pipe: logs.LinePipe) -> None:
+def test_lines_of_several_processes_are_complete_and_in_order(path: Path, pipe: logs.LinePipe) -> None:
     processes = [start(worker, pipe.writer, number, 400) for number in range(4)]
     for process in processes:
         process.join()
@@ -282,7 +280,7 @@ def test_lines_of_several_processes_arrive_whole_and_as_they_were_written(path: 
         assert [int(line["n"]) for line in found if line["worker"] == str(number)] == list(range(400))
 
 
-def test_killed_process_keeps_no_other_from_writing(path: Path, pipe: logs.LinePipe) -> None:
+def test_killed_process_does_not_block_others(path: Path, pipe: logs.LinePipe) -> None:
     for _ in range(5):
         victim = start(worker, pipe.writer, 1, 1_000_000)
         size = path.stat().st_size
@@ -296,7 +294,7 @@ def test_killed_process_keeps_no_other_from_writing(path: Path, pipe: logs.LineP
     assert lines(path)[-1]["worker"] == "2"
 
 
-def test_what_is_not_a_line_of_ours_is_wrapped(path: Path, pipe: logs.LinePipe) -> None:
+def test_other_output_is_wrapped_as_events(path: Path, pipe: logs.LinePipe) -> None:
     os.write(pipe.writer.fileno(), b"terminate called\n\nFatal \xff error: password=S3cret\nno end")
     pipe.close()
     assert [(line["event"], line["level"], line["message"]) for line in lines(path)] == [
@@ -306,7 +304,7 @@ def test_what_is_not_a_line_of_ours_is_wrapped(path: Path, pipe: logs.LinePipe) 
     ]
 
 
-def test_line_behind_half_a_line_of_a_dead_process_is_freed(path: Path, pipe: logs.LinePipe) -> None:
+def test_line_after_an_incomplete_line_is_separated(path: Path, pipe: logs.LinePipe) -> None:
     line = b"time=2026-01-02T03:04:05.678Z level=error event=x batch=1 pid=2\n"
     os.write(pipe.writer.fileno(), b"Fatal Pyth" + line)
     pipe.close()
@@ -314,13 +312,13 @@ def test_line_behind_half_a_line_of_a_dead_process_is_freed(path: Path, pipe: lo
     assert b'message="Fatal Pyth"' in first and second == line
 
 
-def test_line_without_an_end_does_not_fill_the_memory(path: Path, pipe: logs.LinePipe) -> None:
+def test_endless_line_is_split(path: Path, pipe: logs.LinePipe) -> None:
     for _ in range(100):
         os.write(pipe.writer.fileno(), b"x" * 4_000)
     wait_until(lambda: path.exists() and len(lines(path)) >= 5)
 
 
-def test_crash_in_compiled_code_leaves_its_lines(path: Path, pipe: logs.LinePipe) -> None:
+def test_crash_in_compiled_code_logs_a_traceback(path: Path, pipe: logs.LinePipe) -> None:
     process = start(crash, pipe.writer)
     process.join()
     pipe.close()
@@ -333,12 +331,12 @@ def crash(writer: Connection) -> None:
     import ctypes
     import faulthandler
 
-    logs.write_into(writer.fileno())
+    logs.redirect_stderr(writer.fileno())
     faulthandler.enable()
     ctypes.string_at(0)
 
 
-def test_closed_pipe_leaves_no_thread_and_no_descriptor(path: Path) -> None:
+def test_closing_the_pipe_releases_thread_and_descriptors(path: Path) -> None:
     log.info("the file is open")
     before = threading.active_count(), len(list(Path("/proc/self/fd").iterdir()))
     for _ in range(3):
@@ -349,7 +347,7 @@ def test_closed_pipe_leaves_no_thread_and_no_descriptor(path: Path) -> None:
     assert (threading.active_count(), len(list(Path("/proc/self/fd").iterdir()))) == before
 
 
-def test_process_that_outlives_its_parent_does_not_keep_the_pipe_open(path: Path) -> None:
+def test_surviving_process_does_not_block_closing(path: Path) -> None:
     pipe = logs.LinePipe()
     orphan = subprocess.Popen(["sleep", "60"], stderr=pipe.writer.fileno())
     os.write(pipe.writer.fileno(), b"last words\n")
@@ -362,8 +360,8 @@ def test_process_that_outlives_its_parent_does_not_keep_the_pipe_open(path: Path
         orphan.wait()
 
 
-def test_pool_puts_its_workers_lines_into_the_log_also_after_it_was_rebuilt(path: Path) -> None:
-    """In a process of its own, whose descriptors and threads can be counted."""
+def test_pool_logs_lines_of_its_workers_also_after_a_rebuild(path: Path) -> None:
+    """Runs in a separate process, so descriptors and threads can be counted."""
     program = f"""
 import logging, os, sys, threading, time
 from pathlib import Path
@@ -386,7 +384,7 @@ if __name__ == "__main__":
     for _ in range(3):
         pool.rebuild()
         run(pool)
-    for _ in range(100):  # what ended processes leave behind is cleared away a little later
+    for _ in range(100):  # resources of ended processes are released with a delay
         after = len(os.listdir("/proc/self/fd")), threading.active_count()
         if after == before:
             break
@@ -407,7 +405,7 @@ def say() -> None:
     os.write(2, b"bare words\n")
 
 
-# Reading it again
+# Reading the log
 
 
 def write(path: Path, batches: list[int], start: int = 0) -> None:
@@ -418,7 +416,7 @@ def write(path: Path, batches: list[int], start: int = 0) -> None:
             file.write(f"{begin} batch={batch} attempt=1 message={number}\n".encode())
 
 
-def test_last_lines_are_those_of_the_batch_across_rotated_files(tmp_path: Path) -> None:
+def test_last_lines_of_a_batch_across_rotated_files(tmp_path: Path) -> None:
     path = tmp_path / "s.log"
     write(tmp_path / "s.log.2", [34, 340, 34, 3], start=0)
     write(tmp_path / "s.log.1", [340, 34], start=4)
@@ -433,7 +431,7 @@ def test_last_lines_are_those_of_the_batch_across_rotated_files(tmp_path: Path) 
     assert logs.last_lines(tmp_path / "none.log", 34, 3) == []
 
 
-def test_last_lines_tell_all_that_a_line_has(path: Path) -> None:
+def test_last_lines_include_all_fields(path: Path) -> None:
     try:
         raise ValueError("why")
     except ValueError:
@@ -443,7 +441,7 @@ def test_last_lines_tell_all_that_a_line_has(path: Path) -> None:
     assert line.text.startswith("it broke · reason=x y\nTraceback") and line.text.endswith("ValueError: why")
 
 
-def test_last_lines_pass_over_what_cannot_be_read(tmp_path: Path) -> None:
+def test_last_lines_skip_invalid_lines(tmp_path: Path) -> None:
     path = tmp_path / "s.log"
     write(path, [7])
     with path.open("ab") as file:
@@ -454,13 +452,13 @@ def test_last_lines_pass_over_what_cannot_be_read(tmp_path: Path) -> None:
     assert len(logs.last_lines(path, 7, 9)) == 2
 
 
-def test_batch_that_a_message_names_is_not_the_lines_own(path: Path) -> None:
+def test_batch_named_in_a_message_does_not_match(path: Path) -> None:
     logs.event(log, logging.INFO, "x", "see batch=9 there", batch=8)
     assert logs.last_lines(path, 9, 9) == [] and len(logs.last_lines(path, 8, 9)) == 1
 
 
 @pytest.mark.parametrize("block", [1, 7, 64, 1 << 16])
-def test_last_lines_do_not_depend_on_the_blocks_that_are_read(
+def test_last_lines_do_not_depend_on_the_block_size(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, block: int
 ) -> None:
     monkeypatch.setattr(logs, "BLOCK", block)
@@ -468,7 +466,7 @@ def test_last_lines_do_not_depend_on_the_blocks_that_are_read(
     assert [line.text for line in logs.last_lines(tmp_path / "s.log", 1, 2)] == ["2", "4"]
 
 
-def test_last_lines_read_only_what_they_need(tmp_path: Path) -> None:
+def test_last_lines_read_few_bytes(tmp_path: Path) -> None:
     path = tmp_path / "s.log"
     for name in ("s.log", "s.log.1"):
         write(tmp_path / name, [1] * 60_000)
@@ -484,7 +482,7 @@ def test_last_lines_read_only_what_they_need(tmp_path: Path) -> None:
     assert n_read() - before < 300_000
 
 
-def test_tail_is_the_last_thing_said(tmp_path: Path, path: Path) -> None:
+def test_tail_is_the_last_message(tmp_path: Path, path: Path) -> None:
     err = tmp_path / "x.err"
     assert logs.tail(err) == ""
     err.write_text("Traceback\n  File\nKeyError: 'postgresql://a:S3cret@h'\n\n")
@@ -494,8 +492,8 @@ def test_tail_is_the_last_thing_said(tmp_path: Path, path: Path) -> None:
     assert logs.tail(path) == "the reason" and logs.tail(path, size) == "" and logs.tail(path, size + 1) == "the reason"
 
 
-def test_lines_are_json_strings_where_quoted(path: Path) -> None:
-    """As logfmt has it, and other parsers read it."""
+def test_quoted_values_are_json_strings(path: Path) -> None:
+    """Quoting follows logfmt, so other parsers can read it."""
     logs.event(log, logging.INFO, "x", 'a "b"\n\u2028')
     quoted = path.read_text(encoding="utf-8").split("message=")[1]
     assert json.load(io.StringIO(quoted)) == 'a "b"\n\u2028'

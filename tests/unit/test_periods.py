@@ -1,4 +1,4 @@
-"""Weeks split into months and quarters by days, and units of months turned back into weeks."""
+"""Splitting weeks into months and quarters by days, and distributing units of months to weeks."""
 
 from datetime import date, timedelta
 
@@ -29,17 +29,17 @@ def test_weeks_are_split_by_days(period: Period, names: list[str], n_days: list[
     np.testing.assert_allclose(split.shares.sum(axis=0), 1)
 
 
-def test_a_span_is_whole_where_all_its_days_are_covered() -> None:
+def test_span_is_complete_if_all_its_days_are_covered() -> None:
     split = split_weeks(WEEKS, Period.MONTH)
     assert [span.is_whole for span in split.spans] == [False, True, True, False]
     assert (split.spans[1].first, split.spans[1].last) == (date(2017, 9, 1), date(2017, 9, 30))
 
 
-def test_months_add_up_to_the_weeks_and_are_unknown_where_a_week_is() -> None:
+def test_months_sum_to_the_weeks_and_are_unknown_with_an_unknown_week() -> None:
     split, weekly = split_weeks(WEEKS, Period.MONTH), np.arange(1.0, 14.0)
     sums = split.add_up(weekly)
     assert sums.sum() == pytest.approx(weekly.sum())
-    assert sums[0] == pytest.approx(1 + 2 + 3 * 5 / 7)  # of the week to 2 September five days are in August
+    assert sums[0] == pytest.approx(1 + 2 + 3 * 5 / 7)  # five days of the week ending 2 September are in August
     weekly[2] = np.nan
     assert np.isnan(split.add_up(weekly)[:2]).all() and np.isfinite(split.add_up(weekly)[2:]).all()
 
@@ -49,7 +49,7 @@ def test_months_add_up_to_the_weeks_and_are_unknown_where_a_week_is() -> None:
     "wanted",
     [[None, 50, None, None], [5, 50, None, None], [None, 40, 60, None], [None, 0, None, None], [1, None, 0, None]],
 )
-def test_weeks_add_up_to_the_months_that_are_wanted(weekly: np.ndarray, wanted: list[float | None]) -> None:
+def test_weeks_sum_to_the_wanted_months(weekly: np.ndarray, wanted: list[float | None]) -> None:
     split = split_weeks(WEEKS, Period.MONTH)
     changed = split.weeks_for(weekly, wanted)
     sums = split.add_up(applied(weekly, changed))
@@ -61,21 +61,21 @@ def test_weeks_add_up_to_the_months_that_are_wanted(weekly: np.ndarray, wanted: 
     ]
 
 
-def test_weeks_of_a_month_keep_their_shares_and_none_is_negative() -> None:
+def test_weeks_of_a_month_keep_their_shares_and_are_not_negative() -> None:
     split, weekly = split_weeks(WEEKS, Period.MONTH), np.arange(1.0, 14.0)
     changed = split.weeks_for(weekly, [None, 2 * split.add_up(weekly)[1], None, None])
-    whole = [changed[n] for n in (3, 4, 5)]  # wholly in September
+    whole = [changed[n] for n in (3, 4, 5)]  # completely in September
     np.testing.assert_allclose(np.divide(whole, weekly[3:6]), whole[0] / weekly[3])  # type: ignore[operator,arg-type]
     assert min(units for units in split.weeks_for(weekly, [1, 2, 3, 0]) if units is not None) >= 0
 
 
-def test_single_weeks_are_set_as_they_are() -> None:
+def test_single_weeks_are_set_to_the_wanted_values() -> None:
     split = split_weeks(WEEKS, Period.WEEK)
     wanted = [None, 7.0, *[None] * 11]
     assert split.weeks_for(np.ones(13), wanted) == pytest.approx(wanted)
 
 
-def test_same_weeks_of_last_year_are_those_52_weeks_before_and_come_again_after_a_year() -> None:
+def test_same_weeks_of_last_year_repeat_after_a_year() -> None:
     units = np.arange(60.0)
     assert same_weeks_last_year(units, 3).tolist() == [8, 9, 10]
     assert same_weeks_last_year(units, 54)[51:].tolist() == [59, 8, 9]

@@ -1,4 +1,4 @@
-"""The quality report as it is stored: what older versions stored is read too."""
+"""Stored quality reports, including those of older versions."""
 
 import json
 from datetime import date
@@ -65,10 +65,10 @@ UNVERSIONED = REPORT | {
         "shares": [[1.0, 0.5]],
     },
 }
-"""Parts of a report as it was stored with its files and lists, but without a version."""
+"""Parts of a stored report with files and lists, but without a version."""
 
 
-def test_report_of_the_first_version_has_its_counts_and_no_lists() -> None:
+def test_report_of_version_1_has_counts_without_lists() -> None:
     report = QualityReport.from_json(REPORT)
     assert (report.version, report.n_rows, report.total_units) == (1, 3, 3.0)
     assert (report.first_day, report.last_wk_end_dt) == (date(2020, 1, 5), date(2021, 7, 17))
@@ -77,7 +77,7 @@ def test_report_of_the_first_version_has_its_counts_and_no_lists() -> None:
     assert (report.bad_rows, report.dropped, report.gaps) == (BadRowCount(), DroppedRows(), Gaps())
 
 
-def test_report_without_a_version_is_read_into_its_parts() -> None:
+def test_report_without_a_version_is_parsed() -> None:
     report = QualityReport.from_json(UNVERSIONED)
     assert report.version == 2
     periods = (("d_1", date(2020, 1, 5)), ("d_2", date(2020, 1, 6)))
@@ -95,7 +95,7 @@ def test_report_without_a_version_is_read_into_its_parts() -> None:
     assert report.coverage == Coverage((1,), 1, date(2020, 1, 11), ((1.0, 0.5),))
 
 
-def test_report_is_stored_with_its_version_and_read_back() -> None:
+def test_report_survives_a_json_round_trip() -> None:
     for stored, version in ((REPORT, 1), (UNVERSIONED, 2)):
         report = QualityReport.from_json(stored)
         value = report.to_json()
@@ -103,7 +103,7 @@ def test_report_is_stored_with_its_version_and_read_back() -> None:
         assert QualityReport.from_json(json.loads(json.dumps(value))) == report
 
 
-def test_shorter_reports_take_their_part_of_the_same_value() -> None:
+def test_shorter_reports_parse_the_same_value() -> None:
     value = QualityReport.from_json(UNVERSIONED).to_json()
     assert ReportCounts.from_json(value).promo_by_year == {"2020": PromoYear(share=0.25, units=1.0)}
     assert set(ReadingReport.from_json(value).to_json()) == {

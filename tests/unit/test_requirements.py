@@ -1,4 +1,4 @@
-"""What is installed: exact direct pins, a lock that holds them with hashes, and a pin for every library in use."""
+"""Requirements: exact direct pins, a lock with hashes, and a pin for every imported library."""
 
 import ast
 import re
@@ -22,7 +22,7 @@ DIRECT = "\n".join([PRODUCT, EXTRAS, *_TOML["dependency-groups"]["dev"]])
 LOCK = (PROJECT / "requirements.txt").read_text(encoding="utf-8")
 DEV_LOCK = (PROJECT / "requirements-dev.txt").read_text(encoding="utf-8")
 
-# All that a requirement may hold: no address, option or folder.
+# Allowed content of a requirement: no address, option or folder.
 DIRECT_LINE = re.compile(r"[A-Za-z0-9._-]+(\[[a-z,]+\])?==[A-Za-z0-9.]+")
 LOCK_ENTRY = re.compile(r"[a-z0-9-]+==[a-z0-9.]+( ; [a-z_]+ [!=<>]+ '[\w.]+'( (and|or) [a-z_]+ [!=<>]+ '[\w.]+')*)?")
 HASH = re.compile(r"--hash=sha256:[0-9a-f]{64}")
@@ -30,25 +30,25 @@ PLACE = re.compile(r"://|(?<!no-emit-)index-url|find-links|trusted-host|\.(org|c
 
 
 def requirements_in(text: str) -> dict[str, str]:
-    """The version of each package that a file pins, by the package's canonical name."""
+    """Versions of pinned packages by canonical name."""
     pins: dict[str, str] = {}
     for line in text.splitlines():
         if line and not line.startswith(("#", " ")):
             requirement = Requirement(line.removesuffix("\\").strip())
             (version,) = (part.version for part in requirement.specifier)
             name = canonicalize_name(requirement.name)
-            assert name not in pins, f"{name} stands twice"
+            assert name not in pins, f"{name} is listed twice"
             pins[name] = version
     return pins
 
 
 def wrong_in_direct(text: str) -> list[str]:
-    """The lines that are neither a comment nor one exact pin."""
+    """Lines that are neither a comment nor one exact pin."""
     return [line for line in text.splitlines() if not (line.startswith("#") or DIRECT_LINE.fullmatch(line))]
 
 
 def wrong_in_lock(text: str) -> list[str]:
-    """The entries that are not one exact pin with a sha256 hash or more, and nothing else."""
+    """Entries that are not exactly one pin with at least one sha256 hash."""
     code = "\n".join(line for line in text.splitlines() if line and not line.lstrip().startswith("#"))
     wrong = []
     for entry in code.replace("\\\n", "").splitlines():
@@ -59,7 +59,7 @@ def wrong_in_lock(text: str) -> list[str]:
 
 
 def places_in(text: str) -> list[str]:
-    """The lines, comments too, that name an address, an index or a folder outside the project."""
+    """Lines, including comments, with an address, an index or a folder outside the project."""
     return [line for line in text.splitlines() if PLACE.search(line)]
 
 
@@ -68,7 +68,7 @@ def not_locked(direct: str, lock: str) -> set[tuple[str, str]]:
 
 
 def libraries_of(source: str) -> set[str]:
-    """The modules of others that a source file imports, at its top or inside a function."""
+    """Third-party modules that a source file imports, also inside functions."""
     found: set[str] = set()
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
@@ -84,7 +84,7 @@ def packages_of_modules() -> Mapping[str, list[str]]:
 
 
 def not_pinned(libraries: Iterable[str], pins: Iterable[str]) -> set[str]:
-    """The libraries that no pinned package brings."""
+    """Libraries that no pinned package provides."""
     packages = packages_of_modules()
     return {name for name in libraries if not {canonicalize_name(p) for p in packages.get(name, [])} & set(pins)}
 
@@ -95,7 +95,7 @@ def test_direct_requirements_are_exact() -> None:
 
 
 @pytest.mark.parametrize("line", ["pandas", "pandas>=2.3.3", "pandas==2.*", "-r more.txt", "pandas==2.3.3 # old", ""])
-def test_what_is_not_exact_is_found(line: str) -> None:
+def test_inexact_requirements_are_found(line: str) -> None:
     assert wrong_in_direct(f"# The product\nnumpy==2.4.6\n{line}\n") == [line]
 
 
@@ -108,7 +108,7 @@ def test_tests_run_with_the_versions_of_the_product() -> None:
     assert set(requirements_in(LOCK).items()) < set(requirements_in(DEV_LOCK).items())
 
 
-def test_what_the_lock_does_not_hold_is_found() -> None:
+def test_requirements_missing_in_the_lock_are_found() -> None:
     lock = "numpy==2.4.6 \\\n    --hash=sha256:0\nxlsxwriter==3.3.0\n"
     assert not_locked("# one\nnumpy==2.4.6\nXlsxWriter==3.3.1\nPebble==5.2.3\n", lock) == {
         ("xlsxwriter", "3.3.1"),
@@ -133,12 +133,12 @@ def test_every_entry_of_the_lock_has_hashes() -> None:
         "--index-url https://example.invalid/simple",
     ],
 )
-def test_an_entry_that_is_not_held_by_its_hash_is_found(entry: str) -> None:
+def test_lock_entries_without_valid_hash_are_found(entry: str) -> None:
     good = f"zipp==4.1.2 ; python_full_version < '3.12' \\\n    --hash=sha256:{'a' * 64}\n    # via pandas"
     assert wrong_in_lock(f"# head\n{good}\n{entry}\n") == [entry]
 
 
-def test_no_file_names_a_place() -> None:
+def test_requirements_contain_no_address_or_folder() -> None:
     assert places_in(DIRECT) == places_in(LOCK) == places_in(DEV_LOCK) == []
 
 
@@ -153,7 +153,7 @@ def test_no_file_names_a_place() -> None:
         "# from packages.example.org",
     ],
 )
-def test_a_place_is_found(line: str) -> None:
+def test_addresses_and_folders_are_found(line: str) -> None:
     assert places_in(f"# made with --no-emit-index-url\nnumpy==2.4.6\n{line}\n") == [line]
 
 
@@ -173,8 +173,8 @@ def test_a_library_that_is_not_pinned_is_found() -> None:
     assert not_pinned({"dateutil", "psycopg2"}, {"python-dateutil", "psycopg2-binary"}) == set()
 
 
-def test_a_package_that_stands_twice_is_refused() -> None:
-    with pytest.raises(AssertionError, match="numpy stands twice"):
+def test_duplicate_package_is_refused() -> None:
+    with pytest.raises(AssertionError, match="numpy is listed twice"):
         requirements_in("numpy==2.4.6\nNumPy==2.4.5\n")
     with pytest.raises(InvalidRequirement):
         requirements_in("-r more.txt\n")

@@ -1,4 +1,4 @@
-"""Who may do what, by what the identity provider tells of them."""
+"""Roles and names of users, from the claims of the identity provider."""
 
 import pytest
 
@@ -22,11 +22,11 @@ RULES = RoleRules({"admin": ["ada@shop.example"], "analyst": ["*@SHOP.example"],
     ],
     ids=str,
 )
-def test_role_is_given_by_a_verified_address(claims: dict, scope: Scope | None) -> None:
+def test_role_needs_a_verified_address(claims: dict, scope: Scope | None) -> None:
     assert RULES.scope_of(claims) == scope
 
 
-def test_role_is_given_by_another_claim() -> None:
+def test_role_can_come_from_another_claim() -> None:
     rules = RoleRules({"admin": ["planners"], "viewer": ["all"]}, claim="groups")
     assert rules.scope_of({"groups": ["all", "planners"]}) == Scope.ADMIN
     assert rules.scope_of({"groups": "all", "email": "planners"}) == Scope.READ
@@ -41,11 +41,11 @@ def test_role_is_given_by_another_claim() -> None:
         ({"email": "a@x", "email_verified": False, "preferred_username": "boss@shop.example", "sub": "4711"}, "4711"),
         ({"preferred_username": "ann", "sub": "4711"}, "ann"),
         ({"name": "The Boss", "sub": "4711"}, "4711"),
-        ({"sub": "token nightly-load"}, "token_nightly-load"),  # which a program has with a space
+        ({"sub": "token nightly-load"}, "token_nightly-load"),  # names of programs have a space instead
         ({"sub": "x" * 200}, "x" * 100),
         ({}, "somebody"),
     ],
     ids=str,
 )
-def test_name_is_what_the_provider_vouches_for(claims: dict, name: str) -> None:
+def test_name_uses_verified_claims(claims: dict, name: str) -> None:
     assert name_of(claims) == name

@@ -1,4 +1,4 @@
-"""Where a setting comes from, what it may be, and what a started process inherits."""
+"""Settings: sources, validation, sign-in, and the environment of child processes."""
 
 import os
 from pathlib import Path
@@ -23,10 +23,10 @@ def secrets(tmp_path: Path) -> Path:
     return tmp_path / ".streamlit" / "secrets.toml"
 
 
-# Where it comes from
+# Sources
 
 
-def test_defaults_hold_when_nothing_is_set() -> None:
+def test_defaults_apply_without_settings() -> None:
     assert load_settings() == Settings(
         database_url=None,
         home=settings.DEFAULT_HOME,
@@ -52,13 +52,13 @@ def test_defaults_hold_when_nothing_is_set() -> None:
     assert not load_settings().has_sign_in
 
 
-def test_secrets_beat_the_defaults(secrets: Path) -> None:
+def test_secrets_override_defaults(secrets: Path) -> None:
     secrets.write_text('DATABASE_URL = "postgresql://a/b"\nFCST_PROCESSES = 3\nFCST_IDLE_EXIT_S = 0\n')
     found = load_settings()
     assert (found.database_url, found.processes, found.idle_exit_s) == ("postgresql://a/b", 3, 0.0)
 
 
-def test_environment_beats_the_secrets(secrets: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_environment_overrides_secrets(secrets: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     secrets.write_text('DATABASE_URL = "postgresql://secrets/b"\nFCST_LEASE_S = "30"\n')
     monkeypatch.setenv("DATABASE_URL", "postgresql://environment/b")
     found = load_settings()
@@ -66,7 +66,7 @@ def test_environment_beats_the_secrets(secrets: Path, monkeypatch: pytest.Monkey
 
 
 @pytest.mark.parametrize("blank", ["", "  "])
-def test_blank_in_the_environment_is_not_set(blank: str, secrets: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_blank_environment_variable_counts_as_unset(blank: str, secrets: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     secrets.write_text("FCST_PROCESSES = 3\n")
     for name in SETTINGS:
         monkeypatch.setenv(name, blank)
@@ -74,19 +74,19 @@ def test_blank_in_the_environment_is_not_set(blank: str, secrets: Path, monkeypa
     assert (found.database_url, found.home, found.processes) == (None, settings.DEFAULT_HOME, 3)
 
 
-def test_space_around_a_value_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_surrounding_spaces_are_removed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DATABASE_URL", " postgresql://a/b\n")
     assert load_settings().database_url == "postgresql://a/b"
 
 
-def test_settings_are_read_anew_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_settings_are_read_on_each_call(monkeypatch: pytest.MonkeyPatch) -> None:
     for processes in (2, 5):
         monkeypatch.setenv("FCST_PROCESSES", str(processes))
         assert load_settings().processes == processes
 
 
 @pytest.mark.parametrize("content", [b"DATABASE_URL = unquoted", b'A = "\xe9"'])
-def test_secrets_that_are_not_toml_are_told_with_their_path(secrets: Path, content: bytes) -> None:
+def test_invalid_secrets_file_is_refused_with_its_path(secrets: Path, content: bytes) -> None:
     secrets.write_bytes(content)
     with pytest.raises(ConfigError) as caught:
         load_settings()
@@ -94,14 +94,14 @@ def test_secrets_that_are_not_toml_are_told_with_their_path(secrets: Path, conte
     assert caught.value.hint
 
 
-# What it may be
+# Validation
 
 
 @pytest.mark.parametrize(
     "name", ["FCST_PROCESSES", "FCST_IDLE_EXIT_S", "FCST_LEASE_S", "FCST_GRACE_S", "FCST_ITEM_LIMIT_S"]
 )
 @pytest.mark.parametrize("value", ["many", "-1", "nan", "inf", "1,5", "0x4"])
-def test_number_that_cannot_be_used_is_told_by_name(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_invalid_number_is_refused_with_its_name(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(name, value)
     with pytest.raises(ConfigError) as caught:
         load_settings()
@@ -110,22 +110,20 @@ def test_number_that_cannot_be_used_is_told_by_name(name: str, value: str, monke
 
 
 @pytest.mark.parametrize("name", ["FCST_PROCESSES", "FCST_LEASE_S", "FCST_ITEM_LIMIT_S"])
-def test_zero_is_refused_where_it_makes_no_sense(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_zero_is_refused_where_invalid(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(name, "0")
     with pytest.raises(ConfigError, match=name):
         load_settings()
 
 
-def test_bad_number_in_the_secrets_is_told_by_name(secrets: Path) -> None:
+def test_invalid_number_in_the_secrets_is_refused_with_its_name(secrets: Path) -> None:
     secrets.write_text('FCST_LEASE_S = "soon"\n')
     with pytest.raises(ConfigError, match="FCST_LEASE_S is 'soon'"):
         load_settings()
 
 
 @pytest.mark.parametrize(("value", "is_external"), [("auto", False), ("external", True)])
-def test_worker_is_started_by_us_or_by_the_operator(
-    value: str, is_external: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_worker_setting_is_auto_or_external(value: str, is_external: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FCST_WORKER", value)
     assert load_settings().is_worker_external is is_external
 
@@ -157,7 +155,7 @@ def test_size_is_read_with_its_unit(value: str, n_bytes: int, monkeypatch: pytes
 
 @pytest.mark.parametrize("name", ["FCST_INGEST_MEMORY", "FCST_UNPACK_LIMIT"])
 @pytest.mark.parametrize("value", ["much", "2", "GB", "-1GB", "1,5GB", "2GB'; DROP", "80%"])
-def test_size_that_cannot_be_read_is_told_by_name(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_invalid_size_is_refused_with_its_name(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(name, value)
     with pytest.raises(ConfigError) as caught:
         load_settings()
@@ -165,10 +163,10 @@ def test_size_that_cannot_be_read_is_told_by_name(name: str, value: str, monkeyp
     assert "500MB" in caught.value.hint
 
 
-# Folders that files may be read from
+# Ingest folders
 
 
-def test_several_folders_stand_between_colons(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_several_folders_are_separated_by_colons(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("FCST_INGEST_ROOTS", f"/data/sales:~/mine: :here/../there:{tmp_path}")
@@ -182,7 +180,7 @@ def test_links_in_allowed_folders_are_followed(tmp_path: Path, monkeypatch: pyte
     assert load_settings().ingest_roots == (tmp_path / "real",)
 
 
-def test_folder_of_a_user_who_is_not_there_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_folder_of_an_unknown_user_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FCST_INGEST_ROOTS", "~nobody-of-this-name/sales")
     with pytest.raises(ConfigError, match="FCST_INGEST_ROOTS"):
         load_settings()
@@ -203,15 +201,15 @@ def test_tilde_in_home_is_the_users_folder(tmp_path: Path, monkeypatch: pytest.M
     assert load_settings().home == tmp_path / "mine"
 
 
-def test_logs_and_uploads_lie_in_the_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_logs_and_uploads_are_in_the_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FCST_HOME", str(tmp_path))
     assert (load_settings().logs, load_settings().uploads) == (tmp_path / "logs", tmp_path / "uploads")
 
 
-# Started processes
+# Child processes
 
 
-def test_started_process_has_the_same_home_from_any_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_child_process_has_the_same_home_from_any_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("FCST_HOME", "mine")
     monkeypatch.setenv("MARK", "kept")
@@ -220,16 +218,16 @@ def test_started_process_has_the_same_home_from_any_folder(tmp_path: Path, monke
     assert environment["MARK"] == "kept"
 
 
-def test_started_process_has_a_home_when_none_is_set() -> None:
+def test_child_process_gets_the_default_home() -> None:
     assert child_environment()["FCST_HOME"] == str(settings.DEFAULT_HOME)
 
 
-def test_own_environment_is_not_changed_by_a_childs(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_child_environment_does_not_change_the_own_one(monkeypatch: pytest.MonkeyPatch) -> None:
     child_environment()
     assert "FCST_HOME" not in os.environ
 
 
-def test_numeric_libraries_are_held_to_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_numeric_libraries_are_limited_to_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
     names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
     for name in names:
         monkeypatch.setenv(name, "8")
@@ -241,7 +239,7 @@ def test_every_setting_has_a_default_and_a_purpose() -> None:
     assert all(default and purpose for default, purpose in SETTINGS.values())
 
 
-# A sign-in
+# Sign-in
 
 
 AUTH = """[auth]
@@ -267,13 +265,13 @@ admin = ["ada@shop.example"]
         ('[auth.google]\nclient_secret = "change me"', "client_secret"),
     ],
 )
-def test_secret_that_everybody_can_read_is_refused(secrets: Path, lines: str, name: str) -> None:
+def test_example_secret_is_refused(secrets: Path, lines: str, name: str) -> None:
     secrets.write_text(AUTH.replace("{lines}", lines))
     with pytest.raises(ConfigError, match=f"has a {name} that is an example"):
         load_settings()
 
 
-def test_secret_of_a_cookie_may_be_left_to_us_but_not_be_short(secrets: Path) -> None:
+def test_cookie_secret_is_optional_but_not_short(secrets: Path) -> None:
     secrets.write_text(AUTH.replace("{lines}", 'client_secret = "w5Zk-3fYq"'))
     assert load_settings().has_sign_in and load_settings().cookie_secret == ""
     secrets.write_text(AUTH.replace("{lines}", 'cookie_secret = "w5Zk-3fYq"'))
@@ -284,10 +282,10 @@ def test_secret_of_a_cookie_may_be_left_to_us_but_not_be_short(secrets: Path) ->
     assert "w5Zk" not in repr(load_settings())
 
 
-def test_files_by_path_are_for_the_user_of_this_machine_alone(secrets: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_default_ingest_roots_are_for_local_use_only(secrets: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(secrets.parent))
     assert load_settings().ingest_roots == (secrets.parent.resolve(), PROJECT)
-    monkeypatch.setenv("HOME", "/")  # of a system's account
+    monkeypatch.setenv("HOME", "/")  # a system account
     assert load_settings().ingest_roots == (PROJECT,)
     monkeypatch.setenv("FCST_OPEN_ADDRESS", "0.0.0.0")
     assert load_settings().ingest_roots == () and not load_settings().is_local
@@ -298,9 +296,7 @@ def test_files_by_path_are_for_the_user_of_this_machine_alone(secrets: Path, mon
     assert load_settings().ingest_roots == (Path("/data"),)
 
 
-def test_names_of_the_server_are_those_set_and_that_of_the_sign_in(
-    secrets: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_hosts_are_those_set_and_the_sign_in_host(secrets: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FCST_HOSTS", "Plan.Shop.example., *.team.example,")
     assert load_settings().hosts == ("plan.shop.example", "*.team.example")
     secrets.write_text(AUTH.replace("{lines}", ""))
@@ -308,13 +304,13 @@ def test_names_of_the_server_are_those_set_and_that_of_the_sign_in(
 
 
 @pytest.mark.parametrize("value", ["https://x.example", "x.example:80", "*", "a b", "x.*.example", "a/b", "user@x"])
-def test_name_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+def test_invalid_host_name_is_refused(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
     monkeypatch.setenv("FCST_HOSTS", value)
     with pytest.raises(ConfigError, match="FCST_HOSTS"):
         load_settings()
 
 
 @pytest.mark.parametrize(("value", "hours"), [("0.5", 0.5), ("100000", 720)])
-def test_hours_of_a_sign_in_have_a_limit(monkeypatch: pytest.MonkeyPatch, value: str, hours: float) -> None:
+def test_sign_in_hours_are_limited(monkeypatch: pytest.MonkeyPatch, value: str, hours: float) -> None:
     monkeypatch.setenv("FCST_SIGN_IN_HOURS", value)
     assert load_settings().sign_in_hours == hours

@@ -1,4 +1,4 @@
-"""What a spec accepts, what it refuses and in which words, and how items are cut into batches."""
+"""Specs of runs and ingests: validation, error messages, JSON; and default batch sizes."""
 
 import dataclasses
 import json
@@ -28,12 +28,12 @@ from fcst.specs import (
 
 
 @pytest.mark.parametrize("h", [1, 13, MAX_HORIZON])
-def test_horizon_within_two_years_is_taken(h: int) -> None:
+def test_horizon_up_to_two_years_is_accepted(h: int) -> None:
     assert JobSpec(h=h).h == h
 
 
 @pytest.mark.parametrize("h", [0, -1, 105, True, 1.5, 13.0, "13", None, math.nan])
-def test_horizon_that_is_no_whole_number_of_weeks_in_range_is_refused(h: Any) -> None:
+def test_invalid_horizon_is_refused(h: Any) -> None:
     with pytest.raises(InputError, match="horizon") as caught:
         JobSpec(h=h)
     assert repr(h) in caught.value.message
@@ -41,17 +41,17 @@ def test_horizon_that_is_no_whole_number_of_weeks_in_range_is_refused(h: Any) ->
 
 
 @pytest.mark.parametrize("level", [0, 100, -5, 80.0, True, "80"])
-def test_level_that_is_no_whole_percent_is_refused(level: Any) -> None:
+def test_invalid_level_is_refused(level: Any) -> None:
     with pytest.raises(InputError, match="interval level") as caught:
         JobSpec(level=(80, level))
     assert "1 to 99" in caught.value.hint
 
 
-def test_levels_are_sorted_and_named_once() -> None:
+def test_levels_are_sorted_and_unique() -> None:
     assert JobSpec(level=(95, 80, 95, 1, 99)).level == (1, 80, 95, 99)
 
 
-def test_no_level_at_all_is_taken() -> None:
+def test_empty_levels_are_accepted() -> None:
     assert JobSpec(level=()).level == ()
 
 
@@ -65,7 +65,7 @@ def test_model_named_twice_is_refused() -> None:
         JobSpec(models=("MSTL", "AutoETS", "MSTL"))
 
 
-def test_models_keep_the_order_asked() -> None:
+def test_models_keep_the_requested_order() -> None:
     assert JobSpec(models=("MSTL", "AutoETS")).models == ("MSTL", "AutoETS")
 
 
@@ -77,18 +77,18 @@ def test_batch_size_out_of_range_is_refused(size: Any) -> None:
 
 
 @pytest.mark.parametrize("size", [1, MAX_BATCH_SIZE])
-def test_batch_size_at_the_limits_is_taken(size: int) -> None:
+def test_batch_size_at_the_limits_is_accepted(size: int) -> None:
     assert JobSpec(batch_size=size).batch_size == size
 
 
 @pytest.mark.parametrize("n_windows", [-1, 13, True, 0.5])
-def test_number_of_windows_beyond_none_to_twelve_is_refused(n_windows: Any) -> None:
+def test_invalid_number_of_windows_is_refused(n_windows: Any) -> None:
     with pytest.raises(InputError, match="backtest windows"):
         JobSpec(n_windows=n_windows)
 
 
 @pytest.mark.parametrize("level", [(), (80, 95)])
-def test_run_comes_back_from_json_as_it_was(level: tuple[int, ...]) -> None:
+def test_run_spec_survives_a_json_round_trip(level: tuple[int, ...]) -> None:
     spec = JobSpec(models=("MSTL", "Auto"), h=26, level=level, batch_size=7, n_windows=0)
     assert JobSpec.from_json(json.loads(spec.to_json())) == spec
 
@@ -100,7 +100,7 @@ def test_run_of_an_older_version_counts_stock_outs_as_zero_demand() -> None:
     assert not JobSpec.from_json(stored).skips_stockouts
 
 
-def test_run_that_was_changed_in_json_is_checked_again() -> None:
+def test_run_spec_from_json_is_validated() -> None:
     with pytest.raises(InputError, match="horizon"):
         JobSpec.from_json({**json.loads(JobSpec().to_json()), "h": 0})
 
@@ -122,23 +122,23 @@ def test_dataset_without_a_name_is_refused(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["x" * 101, "two\nlines", "bell\a", "zero\0"])
-def test_name_that_is_long_or_cannot_be_printed_is_refused(name: str) -> None:
+def test_invalid_name_is_refused(name: str) -> None:
     with pytest.raises(InputError, match="cannot be used"):
         IngestSpec(paths=("p",), name=name)
 
 
 @pytest.mark.parametrize("name", ["x" * 100, "Ventas de otoño 🍂", "<b>", "'; --"])
-def test_name_of_any_printable_text_is_taken(name: str) -> None:
+def test_printable_name_is_accepted(name: str) -> None:
     assert IngestSpec(paths=("p",), name=name).name == name
 
 
 @pytest.mark.parametrize("day", WEEKDAYS)
-def test_week_may_end_on_any_day(day: str) -> None:
+def test_week_can_end_on_any_day(day: str) -> None:
     assert IngestSpec(paths=("p",), name="n", week_end=day).week_end == day
 
 
 @pytest.mark.parametrize("day", ["sat", "Saturday", " ", "6"])
-def test_unknown_week_ending_day_is_refused_and_the_days_are_listed(day: str) -> None:
+def test_unknown_week_end_is_refused_with_the_list_of_days(day: str) -> None:
     with pytest.raises(InputError, match="Weeks end on") as caught:
         IngestSpec(paths=("p",), name="n", week_end=day)
     assert repr(day) in caught.value.message
@@ -158,7 +158,7 @@ def test_ingest_without_a_file_is_refused() -> None:
         ("decimal", ("", *DECIMALS), ";"),
     ],
 )
-def test_option_takes_only_the_words_that_are_listed(option: str, values: tuple[str, ...], wrong: str) -> None:
+def test_option_accepts_only_listed_values(option: str, values: tuple[str, ...], wrong: str) -> None:
     for value in values:
         assert getattr(IngestSpec(paths=("p",), name="n", **{option: value}), option) == value
     with pytest.raises(InputError) as caught:
@@ -167,22 +167,22 @@ def test_option_takes_only_the_words_that_are_listed(option: str, values: tuple[
     assert ", ".join(value for value in values if value) in caught.value.hint
 
 
-def test_what_is_left_out_is_recognised() -> None:
+def test_defaults_of_an_ingest_are_recognised_or_empty() -> None:
     spec = IngestSpec(paths=("p",), name="n")
     assert (spec.mapping, spec.date_format, spec.decimal, spec.encoding, spec.file, spec.week_end) == ({}, *[""] * 5)
     assert (spec.where, spec.include_promo, spec.returns, spec.duplicates) == ((), False, "net", "")
     assert (spec.skip_bad, spec.is_upload) == (False, False)
 
 
-# What columns mean
+# Column roles
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_every_role_may_have_a_column(role: str) -> None:
+def test_every_role_can_have_a_column(role: str) -> None:
     assert IngestSpec(paths=("p",), name="n", mapping={role: ["x"]}).mapping == {role: ["x"]}
 
 
-def test_role_that_is_not_known_is_refused_and_the_roles_are_listed() -> None:
+def test_unknown_role_is_refused_with_the_list_of_roles() -> None:
     with pytest.raises(InputError, match="The meaning of a column is 'colour'") as caught:
         IngestSpec(paths=("p",), name="n", mapping={"colour": ["x"]})
     assert ", ".join(ROLES) in caught.value.hint
@@ -202,19 +202,19 @@ def test_column_mapped_twice_is_refused(mapping: dict[str, list[str]]) -> None:
         IngestSpec(paths=("p",), name="n", mapping=mapping)
 
 
-def test_store_may_be_part_of_the_item() -> None:
+def test_store_can_be_part_of_the_item_key() -> None:
     mapping = {"item": ["store", "sku"], "store": ["store"]}
     assert IngestSpec(paths=("p",), name="n", mapping=mapping).mapping == mapping
 
 
-def test_dates_and_units_may_both_be_spread_over_columns() -> None:
+def test_dates_and_units_can_be_spread_over_columns() -> None:
     mapping = {"item": ["sku"], "date": [WIDE], "sales": [WIDE]}
     assert IngestSpec(paths=("p",), name="n", mapping=mapping).mapping == mapping
 
 
 @pytest.mark.parametrize("role", [r for r in ROLES if r not in ("item", "attribute", *DRIVER_ROLES) or r == "price"])
-def test_only_the_item_and_drivers_may_be_joined_of_several_columns(role: str) -> None:
-    """And a date of a year and a week, or of a year, a month and a day."""
+def test_only_some_roles_can_have_several_columns(role: str) -> None:
+    """A date can have two or three columns: year and week, or year, month and day."""
     columns = ["w", "x", "y", "z"] if role == "date" else ["x", "y"]
     with pytest.raises(InputError, match=f"{ROLES[role]} is mapped to several columns"):
         IngestSpec(paths=("p",), name="n", mapping={role: columns})
@@ -224,7 +224,7 @@ def test_only_the_item_and_drivers_may_be_joined_of_several_columns(role: str) -
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_role_may_be_said_to_have_no_column_unless_it_is_needed(role: str) -> None:
+def test_only_optional_roles_can_have_no_column(role: str) -> None:
     if role in REQUIRED_ROLES:
         with pytest.raises(InputError, match=f"No column is mapped to {ROLES[role].lower()}"):
             IngestSpec(paths=("p",), name="n", mapping={role: []})
@@ -232,7 +232,7 @@ def test_role_may_be_said_to_have_no_column_unless_it_is_needed(role: str) -> No
         assert IngestSpec(paths=("p",), name="n", mapping={role: []}).mapping == {role: []}
 
 
-def test_ingest_comes_back_from_json_as_it_was() -> None:
+def test_ingest_spec_survives_a_json_round_trip() -> None:
     spec = IngestSpec(
         paths=("/data/é.csv", "/data/2.csv"),
         name="n",
@@ -252,7 +252,7 @@ def test_ingest_comes_back_from_json_as_it_was() -> None:
     assert IngestSpec.from_json(json.loads(spec.to_json())) == spec
 
 
-def test_ingest_that_was_changed_in_json_is_checked_again() -> None:
+def test_ingest_spec_from_json_is_validated() -> None:
     value = json.loads(IngestSpec(paths=("p",), name="n").to_json())
     with pytest.raises(InputError, match="Weeks end on"):
         IngestSpec.from_json({**value, "week_end": "noon"})
@@ -279,6 +279,6 @@ def test_default_batch_size_is_an_eighth_of_a_process_share_within_5_to_50(proce
 @pytest.mark.parametrize(
     "options", [{"where": (("a", "b\0"),)}, {"mapping": {"item": ["a\0"]}}, {"date_format": "%d\0"}]
 )
-def test_ingest_without_zero_bytes_anywhere(options: dict[str, Any]) -> None:
+def test_zero_bytes_in_an_ingest_are_refused(options: dict[str, Any]) -> None:
     with pytest.raises(InputError, match="zero byte"):
         IngestSpec(paths=("x",), name="n", **options)

@@ -1,4 +1,4 @@
-"""The moves between states: complete, as drawn, and known to the database by the same words."""
+"""State transitions: completeness, the diagram in the docstring, and the checks in the database."""
 
 import re
 from enum import StrEnum
@@ -22,17 +22,16 @@ from fcst.store.queries import SQL
 FIRST, *LATER = (path.read_text(encoding="utf-8") for path in sorted((SQL / "migrations").glob("*.sql")))
 DIAGRAM = states.__doc__ or ""
 
-WAYS_THROUGH = ((Stage.OBTAINING_SALES, Stage.PROCESSING, Stage.SAVING), (Stage.LEARNING,))
+PATHS = ((Stage.OBTAINING_SALES, Stage.PROCESSING, Stage.SAVING), (Stage.LEARNING,))
 
 
 def created_text(table: str) -> str:
-    """What the first migration says of a table."""
+    """The definition of a table in the first migration."""
     return FIRST.split(f"CREATE TABLE fcst_app.{table} (")[1].split("\n);")[0]
 
 
 def check_lists(table: str, column: str) -> list[list[str]]:
-    """The words of every `column IN (…)` that the table checks, in the order of its text; of those that a later
-    migration replaces, the newest."""
+    """The values of each `column IN (…)` check of the table in order, as of the newest migration."""
     pattern = rf"\b{column} IN\s*\(([^)]*)\)"
     lists = re.findall(pattern, created_text(table))
     for text in LATER:
@@ -52,10 +51,10 @@ def reachable(start: Stage) -> set[Stage]:
     return found
 
 
-# The table of moves
+# Transitions
 
 
-def test_every_stage_has_its_moves() -> None:
+def test_every_stage_has_transitions() -> None:
     assert set(TRANSITIONS) == set(Stage)
 
 
@@ -69,7 +68,7 @@ def test_final_stage_is_left_only_for_submitted(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize("stage", Stage)
-def test_no_stage_moves_to_itself(stage: Stage) -> None:
+def test_no_stage_has_a_transition_to_itself(stage: Stage) -> None:
     assert stage not in TRANSITIONS[stage]
 
 
@@ -84,13 +83,13 @@ def test_every_open_stage_can_complete_and_be_cancelled(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize("stage", ACTIVE_STAGES)
-def test_active_stage_can_fail_and_go_back_to_wait(stage: Stage) -> None:
+def test_active_stage_can_fail_or_be_resubmitted(stage: Stage) -> None:
     assert {Stage.FAILED, Stage.SUBMITTED} <= TRANSITIONS[stage]
 
 
-def test_only_the_last_stage_of_a_way_completes() -> None:
+def test_only_the_last_active_stage_completes() -> None:
     completing = [stage for stage in Stage if Stage.COMPLETED in TRANSITIONS[stage]]
-    assert sorted(completing) == sorted(way[-1] for way in WAYS_THROUGH)
+    assert sorted(completing) == sorted(path[-1] for path in PATHS)
 
 
 # The diagram
@@ -100,28 +99,28 @@ def test_diagram_shows_every_stage() -> None:
     assert set(Stage) <= set(re.findall(r"\w+", DIAGRAM))
 
 
-def test_arrows_of_the_diagram_are_moves_of_the_table() -> None:
+def test_arrows_of_the_diagram_are_allowed_transitions() -> None:
     arrows = re.findall(r"(?=\b([\w, ]+) ──[^─>]+──> (\w+))", DIAGRAM)
     moves = {(Stage(start), Stage(end)) for starts, end in arrows for start in re.findall(r"\w+", starts)}
-    for way in WAYS_THROUGH:
-        stages = [Stage.SUBMITTED, *way, Stage.COMPLETED]
+    for path in PATHS:
+        stages = [Stage.SUBMITTED, *path, Stage.COMPLETED]
         assert moves >= set(zip(stages[:-1], stages[1:], strict=True))
     assert moves >= {(stage, Stage.SUBMITTED) for stage in FINAL_STAGES}
     assert all(end in TRANSITIONS[start] for start, end in moves)
 
 
-# The database knows the same words
+# Checks in the database
 
 
 @pytest.mark.parametrize(
     ("table", "column", "words"),
     [("batch_status", "stage", Stage), ("job_items", "outcome", Outcome), ("ingests", "status", IngestStatus)],
 )
-def test_column_takes_exactly_the_values_of_its_enum(table: str, column: str, words: type[StrEnum]) -> None:
+def test_column_check_matches_its_enum(table: str, column: str, words: type[StrEnum]) -> None:
     assert check_lists(table, column)[0] == [word.value for word in words]
 
 
-def test_frozen_job_status_takes_exactly_the_final_ones() -> None:
+def test_stored_job_status_check_matches_the_final_statuses() -> None:
     assert check_lists("jobs", "status") == [[status.value for status in FINAL_STATUSES]]
 
 
@@ -134,12 +133,12 @@ def test_finished_at_is_set_exactly_in_final_stages() -> None:
     assert check_lists("ingests", "status")[1] == [status.value for status in FINAL_INGEST_STATUSES]
 
 
-def test_ingest_is_waiting_running_or_over() -> None:
+def test_ingest_status_is_submitted_running_or_final() -> None:
     assert set(IngestStatus) == {IngestStatus.SUBMITTED, IngestStatus.RUNNING, *FINAL_INGEST_STATUSES}
     assert IngestStatus.CANCELLED in FINAL_INGEST_STATUSES
 
 
 @pytest.mark.parametrize(("table", "column"), [("batch_status", "stage"), ("job_items", "outcome")])
-def test_new_rows_begin_in_the_first_state(table: str, column: str) -> None:
+def test_new_rows_start_in_the_first_state(table: str, column: str) -> None:
     first = {"stage": Stage.SUBMITTED, "outcome": Outcome.PENDING}[column]
     assert re.search(rf"{column}\s+text NOT NULL DEFAULT '{first}'", created_text(table))

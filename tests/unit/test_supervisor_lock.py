@@ -1,4 +1,4 @@
-"""Who is alive: told by a lock that the kernel frees, with a real other process to hold it and to be killed."""
+"""The supervisor's lock file, held by a real other process that can be killed."""
 
 import hashlib
 import os
@@ -40,7 +40,7 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def hold(path: Path) -> Iterator[Hold]:
-    """Starts another process that holds the lock, and leaves in good order when its stdin is closed."""
+    """Returns a function that starts a process holding the lock; it exits cleanly when its stdin is closed."""
     started: list[subprocess.Popen] = []
 
     def start(what: str = "announced") -> subprocess.Popen:
@@ -62,35 +62,35 @@ def make_settings(home: Path, database_url: str | None = None) -> Settings:
     return replace(load_settings(), database_url=database_url, home=home)
 
 
-# Who holds it
+# Holder
 
 
-def test_nobody_holds_a_file_that_is_not_there(path: Path) -> None:
+def test_missing_file_has_no_holder(path: Path) -> None:
     assert supervisor_lock.holder(path) is None
     assert not supervisor_lock.has_crashed(path)
     assert not path.exists()
 
 
-def test_holder_tells_what_it_announced(path: Path, hold: Hold) -> None:
+def test_holder_returns_the_announced_state(path: Path, hold: Hold) -> None:
     hold()
     assert supervisor_lock.holder(path) == {"pid": 7, "version": "0", "is_leaving": False}
     assert not supervisor_lock.has_crashed(path)
 
 
-def test_holder_that_is_just_starting_is_alive_and_has_said_nothing(path: Path, hold: Hold) -> None:
+def test_starting_holder_has_an_empty_state(path: Path, hold: Hold) -> None:
     hold("silent")
     assert supervisor_lock.holder(path) == {}
     assert not supervisor_lock.has_crashed(path)
 
 
 @pytest.mark.parametrize("text", ["{", "[1]", "7", "é"])
-def test_holder_whose_words_make_no_sense_is_still_alive(path: Path, hold: Hold, text: str) -> None:
+def test_holder_with_an_invalid_state_is_still_found(path: Path, hold: Hold, text: str) -> None:
     hold("silent")
     path.write_text(text, encoding="latin-1")
     assert supervisor_lock.holder(path) == {}
 
 
-def test_killed_holder_is_gone_and_has_crashed(path: Path, hold: Hold) -> None:
+def test_killed_holder_counts_as_crashed(path: Path, hold: Hold) -> None:
     process = hold()
     process.kill()
     assert process.wait() == -9
@@ -98,7 +98,7 @@ def test_killed_holder_is_gone_and_has_crashed(path: Path, hold: Hold) -> None:
     assert supervisor_lock.has_crashed(path)
 
 
-def test_holder_that_left_in_good_order_has_not_crashed(path: Path, hold: Hold) -> None:
+def test_clean_exit_does_not_count_as_crash(path: Path, hold: Hold) -> None:
     process = hold()
     process.communicate()
     assert process.returncode == 0
@@ -107,7 +107,7 @@ def test_holder_that_left_in_good_order_has_not_crashed(path: Path, hold: Hold) 
     assert path.exists()
 
 
-def test_next_holder_after_a_crash_has_not_crashed(path: Path, hold: Hold) -> None:
+def test_new_holder_after_a_crash_does_not_count_as_crashed(path: Path, hold: Hold) -> None:
     first = hold()
     first.kill()
     first.wait()
@@ -116,12 +116,12 @@ def test_next_holder_after_a_crash_has_not_crashed(path: Path, hold: Hold) -> No
     assert not supervisor_lock.has_crashed(path)
 
 
-def test_file_with_words_but_no_holder_tells_of_a_crash(path: Path) -> None:
+def test_state_without_holder_counts_as_crash(path: Path) -> None:
     path.write_text('{"pid": 1}')
     assert supervisor_lock.has_crashed(path)
 
 
-# What it announces
+# Announced state
 
 
 def test_later_announcement_replaces_a_longer_one(path: Path) -> None:
@@ -138,7 +138,7 @@ def test_empty_announcement_leaves_an_empty_file(path: Path) -> None:
         assert path.read_bytes() == b""
 
 
-def test_announcing_without_the_lock_writes_nothing(path: Path) -> None:
+def test_announce_without_the_lock_writes_nothing(path: Path) -> None:
     supervisor_lock.announce(FileLock(path), {"pid": 1})
     assert not path.exists()
 
@@ -146,7 +146,7 @@ def test_announcing_without_the_lock_writes_nothing(path: Path) -> None:
 # Waking
 
 
-def test_waking_moves_the_time_of_the_file_and_nothing_else(path: Path) -> None:
+def test_wake_changes_only_the_modification_time(path: Path) -> None:
     path.write_text('{"pid": 1}')
     os.utime(path, (1_000, 1_000))
     assert supervisor_lock.woken_at(path) == 1_000
@@ -156,46 +156,46 @@ def test_waking_moves_the_time_of_the_file_and_nothing_else(path: Path) -> None:
     assert path.read_text() == '{"pid": 1}'
 
 
-def test_announcing_counts_as_woken(path: Path) -> None:
+def test_announce_counts_as_wake(path: Path) -> None:
     with FileLock(path) as lock:
         os.utime(path, (1_000, 1_000))
         supervisor_lock.announce(lock, {"pid": 1})
         assert supervisor_lock.woken_at(path) > 1_000
 
 
-def test_waking_nobody_makes_no_file(path: Path) -> None:
+def test_wake_without_supervisor_creates_no_file(path: Path) -> None:
     supervisor_lock.wake(path)
     assert not path.exists()
     assert supervisor_lock.woken_at(path) == 0.0
 
 
-# Where the lock is
+# Path of the lock
 
 
-def test_each_database_has_a_lock_of_its_own_in_the_home(tmp_path: Path) -> None:
+def test_each_database_has_its_own_lock_in_the_home(tmp_path: Path) -> None:
     urls = (None, "postgresql://a/b", "postgresql://a/c")
     paths = {supervisor_lock.lock_path(make_settings(tmp_path / "home", url)) for url in urls}
     assert len(paths) == 3
     assert {path.parent for path in paths} == {tmp_path / "home"}
 
 
-def test_lock_of_a_database_is_the_same_every_time(tmp_path: Path) -> None:
+def test_lock_path_of_a_database_is_stable(tmp_path: Path) -> None:
     digest = hashlib.sha256(b"postgresql://a/b").hexdigest()[:8]
     found = supervisor_lock.lock_path(make_settings(tmp_path, "postgresql://a/b"))
     assert found == tmp_path / f"supervisor-{digest}.lock"
 
 
-def test_name_of_the_lock_does_not_tell_the_password(tmp_path: Path) -> None:
+def test_lock_path_does_not_contain_the_password(tmp_path: Path) -> None:
     found = supervisor_lock.lock_path(make_settings(tmp_path, "postgresql://user:secret@host/b"))
     assert "secret" not in found.name
 
 
-def test_home_is_made_when_it_is_missing(tmp_path: Path) -> None:
+def test_missing_home_is_created(tmp_path: Path) -> None:
     supervisor_lock.lock_path(make_settings(tmp_path / "a" / "b"))
     assert (tmp_path / "a" / "b").is_dir()
 
 
-def test_home_that_cannot_be_made_is_told_with_its_path(tmp_path: Path) -> None:
+def test_home_that_cannot_be_created_is_refused_with_its_path(tmp_path: Path) -> None:
     (tmp_path / "taken").write_text("mine")
     with pytest.raises(ConfigError) as caught:
         supervisor_lock.lock_path(make_settings(tmp_path / "taken" / "home"))

@@ -1,4 +1,4 @@
-"""The accuracy of one forecast over one window: each number by hand."""
+"""Accuracy of one forecast over one window, compared with hand-computed numbers."""
 
 import math
 
@@ -12,10 +12,10 @@ Y = np.array([10.0, NAN, 0.0, 6.0])
 MEAN = np.array([8.0, 5.0, 2.0, 6.0])
 LO = np.array([[7.0, 4.0, 1.0, 5.0], [0.0, 0.0, 0.0, 0.0]])
 HI = np.array([[9.0, 6.0, 3.0, 7.0], [10.0, 9.0, 8.0, 7.0]])
-HISTORY = np.array([1.0, 3.0, 2.0, NAN, 7.0])  # changes 2 and -1: the third is not known
+HISTORY = np.array([1.0, 3.0, 2.0, NAN, 7.0])  # changes 2 and -1; the third is unknown
 
 
-def test_sums_are_over_the_known_weeks() -> None:
+def test_sums_cover_known_weeks_only() -> None:
     found = measure(Y, MEAN, LO, HI, (50, 80), HISTORY)
     assert (found.n_weeks, found.abs_error, found.error, found.sq_error, found.actual) == (3, 4, 0, 8, 16)
 
@@ -37,13 +37,13 @@ def test_intervals_by_hand() -> None:
 
 def test_quantile_losses_by_hand() -> None:
     found = measure(Y, MEAN, LO[:1], HI[:1], (50,), HISTORY)
-    lower = 0.25 * 3 + 0.75 * 1 + 0.25 * 1  # of 7, 1 and 5, at a quarter
-    upper = 0.75 * 1 + 0.25 * 3 + 0.25 * 1  # of 9, 3 and 7, at three quarters
+    lower = 0.25 * 3 + 0.75 * 1 + 0.25 * 1  # errors of 7, 1 and 5 at quantile 0.25
+    upper = 0.75 * 1 + 0.25 * 3 + 0.25 * 1  # errors of 9, 3 and 7 at quantile 0.75
     assert found.pinball == pytest.approx((lower + upper) / 2)
     assert found.scaled_crps == pytest.approx(2 * found.pinball / found.actual)
 
 
-def test_without_levels_there_is_nothing_of_intervals() -> None:
+def test_no_levels_give_no_interval_metrics() -> None:
     none = np.zeros((0, 4))
     found = measure(Y, MEAN, none, none, (), HISTORY)
     assert found.coverage == found.mean_width == found.msis == ()
@@ -51,7 +51,7 @@ def test_without_levels_there_is_nothing_of_intervals() -> None:
     assert found.wape == 0.25
 
 
-def test_a_history_that_never_changed_has_no_scale() -> None:
+def test_constant_history_has_undefined_scaled_metrics() -> None:
     found = measure(Y, MEAN, LO, HI, (50, 80), np.full(20, 3.0))
     assert math.isnan(found.mase) and math.isnan(found.rmsse) and all(map(math.isnan, found.msis))
     assert found.coverage[1] == 1

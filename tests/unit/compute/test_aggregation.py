@@ -1,4 +1,4 @@
-"""The interval of a sum of items, and the correlation that it depends on: by hand, by a loop, and in blocks."""
+"""Intervals of sums of items, and error correlation: compared with naive loops, by hand, and in blocks."""
 
 import math
 
@@ -27,7 +27,7 @@ def total_of(blocks: list[slice], correlation: float, seed: int = 1) -> Total:
 
 
 @pytest.mark.parametrize("correlation", [0.0, 0.3, 1.0])
-def test_interval_of_a_sum_as_a_loop_computes_it(correlation: float) -> None:
+def test_interval_of_a_sum_equals_a_naive_loop(correlation: float) -> None:
     mean, lo, hi = items()
     found = total_of([slice(None)], correlation)
     for h in range(H):
@@ -43,14 +43,14 @@ def test_interval_of_a_sum_as_a_loop_computes_it(correlation: float) -> None:
     assert found.n_items == N
 
 
-def test_items_that_err_alike_have_the_sum_of_their_bounds() -> None:
+def test_full_correlation_adds_up_bounds() -> None:
     _, lo, hi = items()
     found = total_of([slice(None)], 1.0)
     np.testing.assert_allclose(found.lo, lo.sum(0), atol=1e-9)
     np.testing.assert_allclose(found.hi, hi.sum(0))
 
 
-def test_interval_of_one_item_is_its_own_whatever_the_correlation() -> None:
+def test_interval_of_one_item_does_not_depend_on_the_correlation() -> None:
     mean, lo, hi = items()
     for correlation in (0.0, 0.5, 1.0):
         found = total_of([slice(0, 1)], correlation)
@@ -58,7 +58,7 @@ def test_interval_of_one_item_is_its_own_whatever_the_correlation() -> None:
         np.testing.assert_allclose(found.hi, hi[0])
 
 
-def test_blocks_give_what_all_at_once_give() -> None:
+def test_blocks_give_the_same_total_as_all_items_at_once() -> None:
     blocks = total_of([slice(0, 1), slice(1, 9), slice(9, 9), slice(9, None)], 0.4)
     whole = total_of([slice(None)], 0.4)
     for part in ("mean", "lo", "hi"):
@@ -66,18 +66,18 @@ def test_blocks_give_what_all_at_once_give() -> None:
     assert blocks.n_items == whole.n_items
 
 
-def test_a_sum_has_no_negative_lower_bound() -> None:
+def test_lower_bound_of_a_sum_is_not_negative() -> None:
     found = ForecastSum(1, 1)
     found.add(np.array([[1.0]]), np.array([[[-5.0]]]), np.array([[[2.0]]]))
     assert found.total(0.0).lo.tolist() == [[0.0]]
 
 
-def test_sum_of_nothing_is_zero() -> None:
+def test_sum_of_no_items_is_zero() -> None:
     found = ForecastSum(2, 1).total(0.3)
     assert found.n_items == 0 and not found.mean.any() and not found.lo.any() and not found.hi.any()
 
 
-def test_without_levels_there_are_no_bounds() -> None:
+def test_no_levels_give_no_bounds() -> None:
     found = ForecastSum(2, 0)
     found.add(np.ones((3, 2)), np.empty((3, 0, 2)), np.empty((3, 0, 2)))
     assert found.total(0.3).mean.tolist() == [3.0, 3.0] and found.total(0.3).lo.shape == (0, 2)
@@ -87,12 +87,12 @@ def test_without_levels_there_are_no_bounds() -> None:
 
 
 def errors_of(seed: int, alike: float, n: int = 400) -> np.ndarray:
-    """Errors with a share of their variance in common, of items of different size, some weeks of them missing."""
+    """Errors of items of different size with a common share of variance; some weeks are missing."""
     rng = np.random.default_rng(seed)
     common, own = rng.normal(0, 1, (1, W, H)), rng.normal(0, 1, (n, W, H))
     errors = rng.gamma(1.0, 10.0, (n, 1, 1)) * (np.sqrt(alike) * common + np.sqrt(1 - alike) * own)
     errors[rng.random((n, W, H)) < 0.1] = NAN
-    errors[: n // 4, 0] = NAN  # short histories have no such window
+    errors[: n // 4, 0] = NAN  # short histories do not have the first window
     return errors
 
 
@@ -116,7 +116,7 @@ def loop_correlation(errors: np.ndarray) -> float:
 
 
 @pytest.mark.parametrize("alike", [0.0, 0.4, 1.0])
-def test_correlation_as_a_loop_computes_it_and_in_blocks(alike: float) -> None:
+def test_correlation_equals_a_naive_loop_also_in_blocks(alike: float) -> None:
     errors = errors_of(3, alike)
     expected = loop_correlation(errors)
     assert measure(errors).correlation == pytest.approx(expected)
@@ -124,12 +124,12 @@ def test_correlation_as_a_loop_computes_it_and_in_blocks(alike: float) -> None:
 
 
 @pytest.mark.parametrize("alike", [0.0, 0.4, 0.9])
-def test_correlation_is_about_what_the_errors_have_in_common(alike: float) -> None:
+def test_correlation_estimates_the_common_share_of_variance(alike: float) -> None:
     found = [measure(errors_of(seed, alike)).correlation for seed in range(60)]
     assert np.mean(found) == pytest.approx(alike, abs=0.1)
 
 
-def test_windows_count_where_a_week_of_them_is_known() -> None:
+def test_windows_without_known_weeks_do_not_count() -> None:
     errors = errors_of(3, 0.4)
     assert measure(errors).n_windows == W
     errors[:, 1] = NAN
@@ -145,7 +145,7 @@ def test_correlation_is_undefined(errors: np.ndarray) -> None:
     assert math.isnan(measure(errors).correlation)
 
 
-def test_a_measured_correlation_is_drawn_to_the_usual_one() -> None:
+def test_measured_correlation_is_shrunk_to_the_usual_one() -> None:
     assert shrunk_correlation(0.6, 2) == pytest.approx((2 * 0.6 + USUAL_CORRELATION) / 3)
     assert shrunk_correlation(-0.2, 1) == pytest.approx(USUAL_CORRELATION / 2)
     assert shrunk_correlation(1.4, 1) == pytest.approx((1 + USUAL_CORRELATION) / 2)

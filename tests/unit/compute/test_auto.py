@@ -1,4 +1,4 @@
-"""Auto: weighted by backtests, the same every time, sound for any history, and blind to what comes after a cutoff."""
+"""Auto: weights from backtests, reproducibility, irregular histories, no leakage after a cutoff."""
 
 from datetime import date
 
@@ -34,17 +34,17 @@ def bytes_of(found: AutoForecast) -> bytes:
     return found.mean.tobytes() + found.lo.tobytes() + found.hi.tobytes()
 
 
-# What it is for
+# Forecasts and weights
 
 
-def test_it_follows_a_season_where_there_is_one_and_not_where_there_is_none() -> None:
+def test_auto_follows_a_season_only_if_there_is_one() -> None:
     truth = 60 + 25 * np.sin(2 * np.pi * np.arange(240, 253) / 52.18)
     assert np.abs(auto_forecast(SEASONAL, 13, ()).mean - truth).mean() < 4
     steady = auto_forecast(NOISE, 13, ()).mean
     assert steady.mean() == pytest.approx(NOISE.mean(), rel=0.15) and np.ptp(steady) < 0.5 * NOISE.mean()
 
 
-def test_candidates_have_their_weights() -> None:
+def test_weights_of_candidates_sum_to_one_and_are_sorted() -> None:
     found = auto_forecast(SEASONAL, 13, ())
     weights = {c.model: c.weight for c in found.candidates}
     assert sum(weights.values()) == pytest.approx(1)
@@ -54,7 +54,7 @@ def test_candidates_have_their_weights() -> None:
     assert found.demand == "smooth" and found.loss == "absolute"
 
 
-def test_scores_are_the_errors_in_the_windows() -> None:
+def test_scores_are_mean_errors_over_the_windows() -> None:
     found = auto_forecast(SEASONAL, 13, ())
     assert found.cutoffs == (227, 214, 201, 188)
     score = {c.model: c.score for c in found.candidates}
@@ -62,29 +62,29 @@ def test_scores_are_the_errors_in_the_windows() -> None:
     assert score["Naive"] == pytest.approx(np.mean(naive))
 
 
-def test_scores_of_a_sparse_item_are_squared() -> None:
+def test_scores_of_a_sparse_item_are_root_mean_squared() -> None:
     found = auto_forecast(SPARSE, 13, ())
     score = {c.model: c.score for c in found.candidates}
     naive = [((SPARSE[c : c + 13] - SPARSE[c - 1]) ** 2).mean() for c in found.cutoffs]
     assert found.loss == "squared" and score["Naive"] == pytest.approx(np.mean(naive) ** 0.5)
 
 
-def test_expected_demand_of_a_sparse_item_is_its_mean_and_not_zero() -> None:
+def test_forecast_of_a_sparse_item_is_near_its_mean() -> None:
     assert auto_forecast(SPARSE, 13, ()).mean.mean() == pytest.approx(SPARSE[-104:].mean(), rel=0.35)
 
 
-def test_one_huge_week_does_not_carry_the_forecast_away() -> None:
+def test_single_extreme_week_hardly_changes_the_forecast() -> None:
     spiked = SEASONAL.copy()
     spiked[150] = 1e6
     np.testing.assert_allclose(auto_forecast(spiked, 13, ()).mean, auto_forecast(SEASONAL, 13, ()).mean, rtol=0.25)
 
 
-def test_a_long_history_is_its_last_ten_years() -> None:
+def test_only_the_last_ten_years_are_used() -> None:
     y = np.resize(SEASONAL, MAX_WEEKS + 40)
     assert bytes_of(auto_forecast(y, 4, (80,))) == bytes_of(auto_forecast(y[-MAX_WEEKS:], 4, (80,)))
 
 
-def test_a_short_history_with_a_season_is_not_outvoted_by_models_without_one() -> None:
+def test_short_seasonal_history_is_forecast_with_its_season() -> None:
     y = 100 * np.exp(0.6 * np.sin(2 * np.pi * np.arange(91) / 52)) * RNG.lognormal(0, 0.05, 91)
     truth = 100 * np.exp(0.6 * np.sin(2 * np.pi * np.arange(91, 104) / 52))
     assert np.abs(auto_forecast(y, 13, ()).mean / truth - 1).mean() < 0.12
@@ -97,13 +97,13 @@ def test_a_spike_in_the_last_week_does_not_double_the_forecast() -> None:
     assert np.abs(auto_forecast(spiked, 13, ()).mean / calm - 1).max() < 0.4
 
 
-def test_a_new_level_is_followed() -> None:
+def test_forecast_follows_a_new_level() -> None:
     y = RNG.normal(100, 5, 200)
     y[-6:] *= 2
     assert auto_forecast(y, 13, ()).mean.mean() > 140
 
 
-# Whatever the history
+# Irregular histories
 
 
 ODD = {
@@ -131,7 +131,7 @@ ODD = {
 
 @pytest.mark.parametrize("h", [1, 13, 60])
 @pytest.mark.parametrize("name", ODD)
-def test_bounds_hold_the_forecast_and_wider_levels_enclose_narrower_ones(name: str, h: int) -> None:
+def test_bounds_enclose_the_forecast_and_narrower_levels(name: str, h: int) -> None:
     found = auto_forecast(ODD[name], h, (1, 50, 80, 95, 99))
     assert found.mean.shape == (h,) and found.lo.shape == found.hi.shape == (5, h)
     assert all(np.isfinite(part).all() for part in (found.mean, found.lo, found.hi))
@@ -144,40 +144,40 @@ def test_bounds_hold_the_forecast_and_wider_levels_enclose_narrower_ones(name: s
 @pytest.mark.parametrize(
     ("name", "note"),
     [
-        ("one week", "a history of 1 weeks: the mean of them"),
-        ("all zero", "all its 120 weeks are the same"),
-        ("constant", "all its 120 weeks are the same"),
-        ("eight weeks", "no year of history, so its season is not known; too short a history to choose by"),
-        ("under a year", "no year of history"),
+        ("one week", "history of only 1 week; their mean is used"),
+        ("all zero", "all 120 weeks have the same units"),
+        ("constant", "all 120 weeks have the same units"),
+        ("eight weeks", "less than a year of history, so no seasonality; too short a history for a backtest"),
+        ("under a year", "less than a year of history"),
         ("ended long ago", "no sale in the last 60 weeks"),
         ("over a year", ""),
-        ("long zero runs", "up to 26 weeks in a row without a sale, taken as no demand"),
-        ("one huge week in the middle", "1 huge week capped in what the models see"),
+        ("long zero runs", "up to 26 weeks in a row without a sale, counted as zero demand"),
+        ("one huge week in the middle", "1 unusually high week was capped before fitting"),
         ("sparse", ""),
     ],
 )
-def test_note_says_how_an_odd_series_was_treated(name: str, note: str) -> None:
+def test_note_describes_irregular_histories(name: str, note: str) -> None:
     found = auto_forecast(ODD[name], 4, (80,)).note
     assert found.startswith(note) and bool(found) == bool(note)
 
 
-def test_a_constant_series_has_no_width() -> None:
+def test_constant_series_has_zero_width_intervals() -> None:
     found = auto_forecast(ODD["constant"], 3, (80, 95))
     assert found.mean.tolist() == [7.0] * 3 and (found.lo == 7).all() and (found.hi == 7).all()
 
 
-# The same every time, and blind
+# Reproducibility and leakage
 
 
-def test_the_same_series_has_the_same_forecast_whatever_came_before() -> None:
+def test_forecast_does_not_depend_on_earlier_forecasts() -> None:
     first = [bytes_of(auto_forecast(y, 6, (80,))) for y in (SEASONAL, SPARSE, PROMOTED)]
     again = [bytes_of(auto_forecast(y.copy(), 6, (80,))) for y in (PROMOTED, SPARSE, SEASONAL)]
     assert first == again[::-1]
 
 
 @pytest.mark.parametrize("y", [SEASONAL, SPARSE, PROMOTED], ids=["seasonal", "sparse", "promoted"])
-def test_a_forecast_after_a_cutoff_does_not_see_what_comes_after(y: np.ndarray) -> None:
-    """A jump planted behind the cutoff changes nothing: not the forecast, not the bounds, not the weights."""
+def test_forecast_after_a_cutoff_ignores_later_weeks(y: np.ndarray) -> None:
+    """A jump after the cutoff does not change the forecast, bounds or weights."""
     jumped = y.copy()
     cutoff = len(y) - HOLDOUT_WEEKS
     jumped[cutoff:] = 50 * jumped[cutoff:] + 1000
@@ -186,7 +186,7 @@ def test_a_forecast_after_a_cutoff_does_not_see_what_comes_after(y: np.ndarray) 
     assert calm.candidates == shaken.candidates
 
 
-def test_a_forecast_after_a_cutoff_is_the_one_that_was_made_then() -> None:
+def test_forecast_after_a_cutoff_equals_one_from_the_shorter_series() -> None:
     histories, fits = histories_of(SEASONAL), Fits()
     auto.auto_forecast(histories, fits, histories.end, (80,))
     for cutoff in (227, 214):
@@ -194,7 +194,7 @@ def test_a_forecast_after_a_cutoff_is_the_one_that_was_made_then() -> None:
         assert bytes_of(auto.auto_forecast(histories, fits, cutoff, (80,))) == bytes_of(then)
 
 
-def test_cutoffs_share_their_fits() -> None:
+def test_fits_are_shared_between_cutoffs() -> None:
     fitted: list[str] = []
     histories, fits = histories_of(SEASONAL), Fits(fitted.append)
     for cutoff in (240, 227, 214):
@@ -203,11 +203,11 @@ def test_cutoffs_share_their_fits() -> None:
     assert 240 - 6 * HOLDOUT_WEEKS >= AUTO_MIN_TRAINING
 
 
-# Its parts
+# Components
 
 
 def test_missing_weeks_do_not_change_the_demand_class() -> None:
-    """Interpolated, the missing weeks would be weeks with sales: the series would be erratic."""
+    """If missing weeks were interpolated, they would count as weeks with sales and the series as erratic."""
     y = np.array([5, np.nan, np.nan, np.nan, 0.0] * 40)
     assert auto_forecast(y, 13, ()).demand == "intermittent"
     assert auto_forecast(np.zeros(120), 13, ()).demand == "none"
@@ -220,7 +220,7 @@ def test_items_that_never_sell_are_sparse() -> None:
 
 
 @pytest.mark.parametrize("n_weeks", [103, 104, 129, 130])
-def test_half_of_a_forecast_is_a_median_where_no_two_windows_try_what_needs_two_years(n_weeks: int) -> None:
+def test_half_of_the_forecast_is_a_median_from_two_to_two_and_a_half_years(n_weeks: int) -> None:
     y, fits = SEASONAL[:n_weeks], Fits()
     histories = histories_of(y)
     found = auto.auto_forecast(histories, fits, n_weeks, ())
@@ -239,7 +239,7 @@ def test_half_of_a_forecast_is_a_median_where_no_two_windows_try_what_needs_two_
         assert (weighed >= np.min(in_pool, axis=0)).all() and (weighed <= np.max(in_pool, axis=0)).all()
 
 
-def test_weights_fall_with_the_error_and_are_shrunk_to_equal() -> None:
+def test_weights_fall_with_the_error_and_are_shrunk_towards_equality() -> None:
     rule = rule_of("smooth", 240)
     actual = np.full((2, 13), 10.0)
     made = np.stack([actual + error for error in (1.0, 2.0, 4.0)], axis=1)
@@ -249,9 +249,9 @@ def test_weights_fall_with_the_error_and_are_shrunk_to_equal() -> None:
     np.testing.assert_allclose(backtest_weights(made[:0], actual[:0], rule, np.ones(3)), 1 / 3)
 
 
-def test_trimmed_mean_is_of_the_middle_of_the_weight() -> None:
+def test_trimmed_mean_uses_the_middle_of_the_weight() -> None:
     forecasts = np.array([[100.0], [1.0], [2.0], [3.0]])
     even = np.full(4, 0.25)
     assert trimmed_mean(forecasts, even, 1.0) == pytest.approx(106 / 4)
-    assert trimmed_mean(forecasts, even, 0.5) == pytest.approx(2.5), "half of the weight: the two in the middle"
+    assert trimmed_mean(forecasts, even, 0.5) == pytest.approx(2.5), "half of the weight is on the two in the middle"
     assert trimmed_mean(forecasts, np.array([0.01, 0.97, 0.01, 0.01]), 0.5) == pytest.approx(1.0)

@@ -1,4 +1,4 @@
-"""Boosting: blind to what comes after a cutoff, the same in any order of items, and exact after its export."""
+"""Boosting: no leakage after the cutoff, independence of the order of items, exact export of trees."""
 
 from datetime import date, timedelta
 from typing import Any
@@ -32,30 +32,30 @@ def learned() -> Boosting:
     return found
 
 
-# What it learns
+# Training
 
 
-def test_it_learns_a_season_that_all_items_share(learned: Boosting) -> None:
+def test_boosting_learns_a_common_season(learned: Boosting) -> None:
     item = items_of(1, 150, seed=1)[0]
     truth = item.y.mean() * (1 + 0.5 * np.sin(2 * np.pi * (149 + STEPS) / 52.18))
     made = learned.forecast(item.y, LAST, item.attributes, 13)
     assert np.abs(made - truth).mean() < 0.6 * np.abs(item.y[-13:].mean() - truth).mean()
 
 
-def test_few_items_or_few_weeks_teach_nothing() -> None:
+def test_few_items_or_weeks_give_no_model() -> None:
     assert fit_boosting([]) is None
     assert fit_boosting(items_of(9, 150)) is None
     assert fit_boosting(items_of(30, 9)) is None
 
 
-def test_no_more_rows_are_learned_from_than_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_number_of_training_rows_is_limited(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[int] = []
 
     def grow(x: np.ndarray, target: np.ndarray) -> Trees:
         seen.append(len(x))
-        return grow_really(x[:3000], target[:3000])
+        return original(x[:3000], target[:3000])
 
-    grow_really = boosting._grow
+    original = boosting._grow
     monkeypatch.setattr(boosting, "_grow", grow)
     assert fit_boosting(items_of(60, 200))
     assert MAX_ROWS * 0.9 < seen[0] <= MAX_ROWS
@@ -65,15 +65,15 @@ def test_no_more_rows_are_learned_from_than_the_limit(monkeypatch: pytest.Monkey
     assert fit_boosting(items_of(2600, 30)) and seen[2] <= 2500
 
 
-# The same input, the same output
+# Reproducibility
 
 
-def test_the_order_of_items_changes_no_bit(learned: Boosting) -> None:
+def test_model_does_not_depend_on_the_order_of_items(learned: Boosting) -> None:
     shuffled = fit_boosting(items_of(30, 150)[::-1])
     assert shuffled and shuffled.to_bytes() == learned.to_bytes()
 
 
-def test_what_comes_after_the_cutoff_changes_nothing(learned: Boosting) -> None:
+def test_model_ignores_weeks_after_the_cutoff(learned: Boosting) -> None:
     later = [np.r_[item.y, 1e6 * np.ones(13)] for item in items_of(30, 150)]
     cut = [
         Series(item.unique_id, LAST, y[:150], item.attributes) for item, y in zip(items_of(30, 150), later, strict=True)
@@ -95,7 +95,7 @@ def test_stored_and_loaded_it_forecasts_the_same_bits(learned: Boosting) -> None
         assert np.array_equal(made, learned.forecast(item.y, LAST, attributes, 30))
 
 
-def test_the_exported_trees_predict_as_scikit_learn_does() -> None:
+def test_exported_trees_predict_like_scikit_learn() -> None:
     random = np.random.default_rng(3)
     x = random.normal(size=(4000, 6))
     x[random.random(x.shape) < 0.2] = np.nan
@@ -106,12 +106,12 @@ def test_the_exported_trees_predict_as_scikit_learn_does() -> None:
     assert np.array_equal(boosting._exported(model).predict(x), model.predict(x))
 
 
-# Any history
+# Irregular histories
 
 
 @pytest.mark.parametrize("n_weeks", [1, 2, 5, 8, 13, 30, 103, 104, 300])
 @pytest.mark.parametrize("h", [1, 13, 14, 104])
-def test_any_length_and_horizon_is_forecast(learned: Boosting, n_weeks: int, h: int) -> None:
+def test_boosting_forecasts_any_length_and_horizon(learned: Boosting, n_weeks: int, h: int) -> None:
     y = np.random.default_rng(0).gamma(3, 10, n_weeks)
     made = learned.forecast(y, LAST, {}, h)
     assert made.shape == (h,) and (made >= 0).all() and made.max() < 10 * y.max()
@@ -130,7 +130,7 @@ def test_any_length_and_horizon_is_forecast(learned: Boosting, n_weeks: int, h: 
     ],
     ids=["zeros", "constant", "a spike", "missing", "often missing", "returns", "negative"],
 )
-def test_odd_histories_are_forecast(learned: Boosting, y: np.ndarray) -> None:
+def test_boosting_forecasts_irregular_histories(learned: Boosting, y: np.ndarray) -> None:
     made = learned.forecast(y, LAST, {}, 26)
     assert np.isfinite(made).all() and np.abs(made).max() <= 3 * np.nanmax(np.abs(y)) + 1e-9
     assert np.nanmin(y) < 0 or made.min() >= 0
@@ -142,7 +142,7 @@ def test_the_first_steps_do_not_depend_on_the_horizon(learned: Boosting) -> None
 
 
 @pytest.mark.parametrize("scale", [1e-3, 1e9])
-def test_the_scale_of_units_is_of_no_matter(scale: float) -> None:
+def test_boosting_is_invariant_to_the_scale_of_units(scale: float) -> None:
     scaled = [Series(i.unique_id, LAST, i.y * scale, i.attributes) for i in items_of(30, 150)]
     found, y = fit_boosting(scaled), scaled[0].y
     assert found
@@ -150,7 +150,7 @@ def test_the_scale_of_units_is_of_no_matter(scale: float) -> None:
     assert np.isfinite(made).all() and 0.2 * y.mean() < made.mean() < 3 * y.mean()
 
 
-def test_items_of_any_kind_can_be_learned_from() -> None:
+def test_boosting_fits_irregular_items() -> None:
     random = np.random.default_rng(0)
     odd: list[Any] = [
         np.zeros(80), np.full(80, 3.0), np.full(1, 2.0), np.full(20, 1e-3), np.full(100, 1e9), -np.ones(60),

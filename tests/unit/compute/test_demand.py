@@ -28,8 +28,8 @@ def test_demand_class(y: list[float], expected: str) -> None:
     assert expected in DEMAND_CLASSES
 
 
-def test_missing_weeks_are_left_out() -> None:
-    """Two known weeks of five, one of them with sales: an interval of 2, not of 5 or 1.25."""
+def test_missing_weeks_are_ignored() -> None:
+    """Two of five weeks are known, one with sales: the demand interval is 2, not 5 or 1.25."""
     assert demand_class(np.array([5, NAN, NAN, NAN, 0.0] * 40)) == "intermittent"
     assert demand_class(np.array([5, NAN, NAN, NAN] * 40)) == "smooth"
 
@@ -38,7 +38,7 @@ def test_returns_count_as_weeks_without_sales() -> None:
     assert demand_class(np.array([5, -2.0] * 40)) == "intermittent"
 
 
-def test_cutoffs_belong_to_the_higher_class() -> None:
+def test_limits_belong_to_the_higher_class() -> None:
     sold = np.full(100, 5.0)
     assert demand_class(np.r_[sold, np.zeros(31)]) == "smooth"  # 1.31
     assert demand_class(np.r_[sold, np.zeros(32)]) == "intermittent"  # 1.32

@@ -1,4 +1,4 @@
-"""The forecast of one item, for any history: its shape and bounds, its fallbacks, its backtests and provenance."""
+"""Forecasts of one item: shape and bounds, fallbacks, irregular histories, backtests, provenance."""
 
 import dataclasses
 import json
@@ -42,7 +42,7 @@ def seasonal(n_weeks: int, seed: int = 1) -> np.ndarray:
 
 
 QUICK = tuple(name for name in MODEL_NAMES if "ARIMA" not in name)
-"""Those that take no seconds, for tests that fit all again and again."""
+"""Fast models, for tests that fit all of them repeatedly."""
 
 
 def histories_of(y: np.ndarray) -> SeriesHistories:
@@ -50,7 +50,7 @@ def histories_of(y: np.ndarray) -> SeriesHistories:
 
 
 def plain_spec(*models: str, **options: Any) -> JobSpec:
-    """A spec without backtest."""
+    """A spec without backtests."""
     return JobSpec(models=models or MODEL_NAMES, **{"n_windows": 0, **options})
 
 
@@ -81,7 +81,7 @@ def four_years() -> ItemForecast:
 
 @pytest.fixture
 def replace_fit(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, Fit], None]:
-    """Replaces how a model of the catalogue is fitted."""
+    """Returns a function that replaces the fit function of a model in the catalogue."""
     return lambda name, fit: monkeypatch.setitem(CATALOGUE, name, dataclasses.replace(CATALOGUE[name], fit=fit))
 
 
@@ -113,7 +113,7 @@ def test_seasonal_naive_repeats_last_year() -> None:
 
 
 @pytest.mark.parametrize("h", [1, 13, 104])
-def test_horizon_is_as_asked(h: int) -> None:
+def test_forecast_has_the_requested_horizon(h: int) -> None:
     result = forecast_of(seasonal(110), plain_spec(h=h))
     for forecast in result.forecasts.values():
         assert_sound(forecast, h=h, n_levels=2)
@@ -121,7 +121,7 @@ def test_horizon_is_as_asked(h: int) -> None:
 
 @pytest.mark.parametrize("level", [(), (80,), (1, 50, 99)])
 @pytest.mark.parametrize("n_weeks", [3, 40, 110])
-def test_levels_are_as_asked(level: tuple[int, ...], n_weeks: int) -> None:
+def test_forecast_has_the_requested_levels(level: tuple[int, ...], n_weeks: int) -> None:
     result = forecast_of(seasonal(n_weeks), plain_spec(level=level, h=4))
     for forecast in result.forecasts.values():
         assert_sound(forecast, h=4, n_levels=len(level))
@@ -134,8 +134,8 @@ def test_levels_do_not_change_the_forecast() -> None:
         np.testing.assert_allclose(without.forecasts[name].mean, with_levels.forecasts[name].mean)
 
 
-def test_bounds_hold_about_as_many_weeks_as_they_say() -> None:
-    """On a series that is nothing but noise, of the last mean 100 and the deviation 10."""
+def test_coverage_of_intervals_is_near_their_level() -> None:
+    """On normal noise with mean 100 and standard deviation 10."""
     rng = np.random.default_rng(5)
     held = [
         (forecast.lo <= truth) & (truth <= forecast.hi)
@@ -147,12 +147,12 @@ def test_bounds_hold_about_as_many_weeks_as_they_say() -> None:
     assert share == pytest.approx([0.80, 0.95], abs=0.06)
 
 
-def test_only_the_models_asked_for_are_there_in_that_order() -> None:
+def test_forecasts_are_of_the_requested_models_in_order() -> None:
     result = forecast_of(seasonal(60), plain_spec("MSTL", "Auto", "AutoETS"))
     assert list(result.forecasts) == ["MSTL", "Auto", "AutoETS"]
 
 
-def test_weeks_are_those_after_the_series_and_cutoffs_those_before_the_windows() -> None:
+def test_dates_of_forecast_and_cutoffs() -> None:
     result = forecast_of(seasonal(120), JobSpec(models=("Naive",), n_windows=2))
     assert result.first_wk_end_dt == LAST_WEEK + timedelta(weeks=1)
     cutoffs = [LAST_WEEK - timedelta(weeks=13), LAST_WEEK - timedelta(weeks=26)]
@@ -177,7 +177,7 @@ SHORT_HISTORY = pytest.mark.parametrize("n_weeks", SHORT)
 
 
 @SHORT_HISTORY
-def test_short_history_uses_the_stated_fallbacks_and_says_so(n_weeks: int) -> None:
+def test_short_history_uses_the_documented_fallbacks(n_weeks: int) -> None:
     result = forecast_of(seasonal(n_weeks), plain_spec(*MEDIAN_MODELS))
     made_by = {name: forecast.made_by for name, forecast in result.forecasts.items()}
     assert made_by == dict(zip(MEDIAN_MODELS, SHORT[n_weeks], strict=True))
@@ -187,7 +187,7 @@ def test_short_history_uses_the_stated_fallbacks_and_says_so(n_weeks: int) -> No
 
 
 @SHORT_HISTORY
-def test_note_names_what_the_history_is_too_short_for(n_weeks: int) -> None:
+def test_note_names_models_that_need_a_longer_history(n_weeks: int) -> None:
     note = forecast_of(seasonal(n_weeks), plain_spec(*MEDIAN_MODELS)).note
     if n_weeks >= 104:
         assert note == ""
@@ -216,7 +216,7 @@ def test_last_resort_is_the_mean_of_the_last_weeks() -> None:
     assert forecast_of(y, plain_spec("AutoETS")).forecasts["AutoETS"].mean[0] == pytest.approx(4.5)
 
 
-def test_a_few_weeks_are_as_uncertain_as_poisson_demand_at_least() -> None:
+def test_very_short_history_is_at_least_as_uncertain_as_poisson_demand() -> None:
     forecast = forecast_of(np.full(5, 16.0), plain_spec("AutoETS", h=1, level=(95,))).forecasts["AutoETS"]
     assert forecast.hi[0, 0] > 16 + 1.9 * 4
     assert forecast.lo[0, 0] < 16 - 1.9 * 4
@@ -225,7 +225,7 @@ def test_a_few_weeks_are_as_uncertain_as_poisson_demand_at_least() -> None:
 # Missing weeks
 
 
-def test_history_of_the_caller_is_left_alone() -> None:
+def test_input_array_is_not_modified() -> None:
     y = seasonal(60)
     y[[3, 30]] = NAN
     before = y.tobytes()
@@ -233,10 +233,10 @@ def test_history_of_the_caller_is_left_alone() -> None:
     assert y.tobytes() == before
 
 
-def test_models_see_missing_weeks_filled_in() -> None:
+def test_models_are_fitted_to_filled_missing_weeks() -> None:
     y = seasonal(110)
     y[[0, 1, 40, 41, 70, 109]] = NAN
-    models = [name for name in QUICK if name != "Auto"]  # which also looks back, and must not score what was filled in
+    models = [name for name in QUICK if name != "Auto"]  # Auto also backtests, and must not score filled weeks
     found, filled = (forecast_of(seen, plain_spec(*models)).forecasts for seen in (y, histories_of(y).at(108).y))
     for name in models:
         np.testing.assert_array_equal(found[name].mean, filled[name].mean)
@@ -244,7 +244,7 @@ def test_models_see_missing_weeks_filled_in() -> None:
 
 @pytest.mark.parametrize("n_missing", [13, 26, 39])
 def test_missing_weeks_at_the_end_do_not_narrow_intervals(n_missing: int) -> None:
-    """They are filled with the last week, which is what Naive says: it would look perfect."""
+    """They are filled with the last week, so Naive would forecast them without error."""
     y = np.random.default_rng(3).normal(100, 20, 160)
     until = forecast_of(y[: 160 - n_missing], plain_spec("Auto", "Naive"))
     y[-n_missing:] = NAN
@@ -256,17 +256,17 @@ def test_missing_weeks_at_the_end_do_not_narrow_intervals(n_missing: int) -> Non
         assert width == pytest.approx(before, rel=0.4)
 
 
-def test_what_was_filled_in_is_not_scored() -> None:
+def test_filled_weeks_are_not_scored() -> None:
     y = seasonal(156)
     y[118:140] = NAN
     found = forecast_of(y, plain_spec("Auto", "Naive")).provenance["models"]
     assert found["Auto"]["weeks_ago"] == [13, 52] and found["Naive"]["weeks_ago"] == [13]
 
 
-# Strange histories
+# Irregular histories
 
 
-STRANGE = {
+IRREGULAR = {
     "constant": np.full(120, 7.0),
     "all zero": np.zeros(120),
     "zeros, then one sale": np.append(np.zeros(119), 40.0),
@@ -286,9 +286,9 @@ FEW = ("zeros, then one sale", "intermittent", "falling below zero", "one huge w
 
 
 @pytest.mark.parametrize(
-    "y", [pytest.param(y, id=name, marks=() if name in FEW else pytest.mark.full) for name, y in STRANGE.items()]
+    "y", [pytest.param(y, id=name, marks=() if name in FEW else pytest.mark.full) for name, y in IRREGULAR.items()]
 )
-def test_strange_history_gets_a_sound_forecast_by_every_model(y: np.ndarray) -> None:
+def test_every_model_forecasts_irregular_histories(y: np.ndarray) -> None:
     result = forecast_of(y, JobSpec(models=MODEL_NAMES, n_windows=1))
     assert list(result.forecasts) == list(MODEL_NAMES)
     for forecast in result.forecasts.values():
@@ -296,24 +296,24 @@ def test_strange_history_gets_a_sound_forecast_by_every_model(y: np.ndarray) -> 
 
 
 @pytest.mark.parametrize("n_weeks", [4, 30, 120])
-def test_item_that_never_sells_is_forecast_to_sell_nothing(n_weeks: int) -> None:
+def test_item_without_sales_is_forecast_as_zero(n_weeks: int) -> None:
     forecast = forecast_of(np.zeros(n_weeks), plain_spec("Auto")).forecasts["Auto"]
     assert not forecast.mean.any()
 
 
-def test_constant_series_is_forecast_to_stay() -> None:
-    models = [name for name in MODEL_NAMES if name != "CrostonSBA"]  # which takes off 5 % for sparse demand's bias
+def test_constant_series_is_forecast_as_constant() -> None:
+    models = [name for name in MODEL_NAMES if name != "CrostonSBA"]  # its bias correction lowers the forecast by 5 %
     for forecast in forecast_of(np.full(120, 7.0), plain_spec(*models)).forecasts.values():
         np.testing.assert_allclose(forecast.mean, 7.0, rtol=0.02)
 
 
 @pytest.mark.parametrize("n_weeks", [5, 30, 120])
-def test_nothing_but_returns_is_forecast_as_nothing(n_weeks: int) -> None:
+def test_returns_only_are_forecast_as_zero(n_weeks: int) -> None:
     for forecast in forecast_of(-seasonal(n_weeks) - 1, plain_spec()).forecasts.values():
         assert not forecast.mean.any()
 
 
-# A foreign library that fails
+# Failing models
 
 
 def raise_boom(history: History) -> Any:
@@ -339,7 +339,7 @@ def answer_with(mean: float) -> Fit:
     ],
     ids=["raises", "refuses", "NaN", "infinite", "huge"],
 )
-def test_model_that_fails_is_replaced_and_the_note_says_why(replace_fit, answer, reason: str) -> None:
+def test_failing_model_uses_its_fallback_with_a_note(replace_fit, answer, reason: str) -> None:
     replace_fit("MSTL", answer)
     result = forecast_of(seasonal(120), plain_spec("MSTL", "AutoETS"))
     assert result.note == f"MSTL gave no forecast ({reason})"
@@ -349,21 +349,21 @@ def test_model_that_fails_is_replaced_and_the_note_says_why(replace_fit, answer,
 
 
 @pytest.mark.parametrize("name", ["AutoCES", "RidgeAR-FL", "IMAPA"])
-def test_auto_goes_on_without_a_candidate_that_fails(replace_fit, name: str) -> None:
+def test_auto_leaves_out_a_failing_candidate(replace_fit, name: str) -> None:
     replace_fit(name, raise_boom)
     result = forecast_of(seasonal(160), plain_spec("Auto"))
     assert name not in {c["model"] for c in result.provenance["models"]["Auto"]["candidates"]}
     assert_sound(result.forecasts["Auto"], h=13, n_levels=2)
 
 
-def test_failing_fallback_is_replaced_by_its_own(replace_fit) -> None:
+def test_failing_fallback_uses_its_own_fallback(replace_fit) -> None:
     replace_fit("AutoETS", raise_boom)
     result = forecast_of(seasonal(60), plain_spec("AutoETS"))
     assert result.forecasts["AutoETS"].made_by == "WindowAverage"
     assert "AutoETS gave no forecast (RuntimeError: boom)" in result.note
 
 
-def test_failing_model_leaves_the_median_of_the_others(replace_fit) -> None:
+def test_median_leaves_out_a_failing_model(replace_fit) -> None:
     y = seasonal(120)
     whole = forecast_of(y, plain_spec(*MEDIAN_MODELS))
     replace_fit("MSTL", raise_boom)
@@ -388,7 +388,7 @@ def test_negative_forecast_becomes_zero(replace_fit) -> None:
     assert not forecast.is_fallback
 
 
-# The same every time
+# Reproducibility
 
 
 @pytest.mark.parametrize("n_weeks", [3, 40, 120])
@@ -409,7 +409,7 @@ def test_order_of_items_does_not_matter() -> None:
     assert len({found["Auto"] for found in forward}) == 3
 
 
-def test_other_models_asked_for_do_not_matter(three_years: ItemForecast) -> None:
+def test_forecast_does_not_depend_on_the_other_models(three_years: ItemForecast) -> None:
     together = bytes_of(three_years)
     for name in reversed(QUICK):
         alone = forecast_of(seasonal(156), plain_spec(name, level=(50, 80, 95)))
@@ -426,7 +426,7 @@ def test_median_is_the_median_of_all_models_week_by_week(three_years: ItemForeca
     assert median.made_by == f"{MEDIAN} of {', '.join(MEDIAN_MODELS)}"
 
 
-def test_median_of_a_short_history_is_that_of_its_different_models() -> None:
+def test_median_of_a_short_history_uses_distinct_models() -> None:
     result = forecast_of(seasonal(30), plain_spec("Median", "AutoETS", "DynamicOptimizedTheta", "AutoCES"))
     singles = [result.forecasts[name].mean for name in ("AutoETS", "DynamicOptimizedTheta", "AutoCES")]
     np.testing.assert_array_equal(result.forecasts["Median"].mean, np.median(singles, axis=0))
@@ -436,7 +436,7 @@ def test_median_of_a_short_history_is_that_of_its_different_models() -> None:
 
 
 def comparable(result: ItemForecast) -> list[Any]:
-    """The backtests as bytes and numbers that can be compared, NaN included."""
+    """The backtests as bytes and text that can be compared, including NaN."""
     return [(b.model, b.cutoff, b.forecast.mean.tobytes(), repr(b.accuracy)) for b in result.backtests]
 
 
@@ -445,7 +445,7 @@ def backtests_of(y: np.ndarray, *models: str, **options: Any) -> dict[tuple[str,
     return {(b.model, (LAST_WEEK - b.cutoff).days // 7): b for b in result.backtests}
 
 
-def test_models_and_yardsticks_are_measured_on_windows_that_follow_each_other() -> None:
+def test_models_and_benchmarks_are_measured_on_adjacent_windows() -> None:
     found = backtests_of(seasonal(120), "AutoETS", n_windows=2)
     assert list(found) == [(name, weeks) for name in ("AutoETS", "SeasonalNaive", "Naive") for weeks in (13, 26)]
     found = backtests_of(seasonal(120), "Naive", "AutoETS", n_windows=1)
@@ -457,7 +457,7 @@ def test_windows_before_the_history_are_left_out() -> None:
     assert backtests_of(seasonal(25), "AutoETS", n_windows=12) == {}
 
 
-def test_a_window_holds_what_was_sold() -> None:
+def test_backtest_has_the_units_sold() -> None:
     y = seasonal(120)
     found = backtests_of(y, "AutoETS", n_windows=2)
     np.testing.assert_array_equal(found["AutoETS", 13].y, y[-13:])
@@ -465,8 +465,8 @@ def test_a_window_holds_what_was_sold() -> None:
 
 
 @pytest.mark.parametrize("weeks_ago", [13, pytest.param(26, marks=pytest.mark.full)])
-def test_nothing_after_the_cutoff_is_seen(weeks_ago: int) -> None:
-    """A jump planted after a cutoff changes no forecast and no bound made at it or before."""
+def test_backtest_ignores_weeks_after_the_cutoff(weeks_ago: int) -> None:
+    """A jump after a cutoff does not change forecasts and bounds at that cutoff or before."""
     y = seasonal(200)
     jumped = y.copy()
     jumped[-weeks_ago:] = 30 * jumped[-weeks_ago:] + 10_000
@@ -481,7 +481,7 @@ def test_nothing_after_the_cutoff_is_seen(weeks_ago: int) -> None:
 
 
 @pytest.mark.parametrize("n_weeks", [110, 200])
-def test_a_backtest_of_auto_is_its_forecast_at_that_time(n_weeks: int) -> None:
+def test_backtest_of_auto_equals_its_forecast_at_the_cutoff(n_weeks: int) -> None:
     y = seasonal(n_weeks)
     for (_, weeks), backtest in backtests_of(y, n_windows=3).items():
         if backtest.model == "Auto":
@@ -490,7 +490,7 @@ def test_a_backtest_of_auto_is_its_forecast_at_that_time(n_weeks: int) -> None:
             assert backtest.forecast.made_by == then.made_by
 
 
-def test_a_gap_across_a_cutoff_is_not_filled_from_what_comes_after() -> None:
+def test_gap_across_a_cutoff_is_not_filled_from_later_weeks() -> None:
     y = seasonal(120)
     y[105:110] = NAN
     other = y.copy()
@@ -525,7 +525,7 @@ def test_horizon_of_the_run_does_not_change_the_backtests() -> None:
     assert comparable(one) == comparable(two)
 
 
-def test_yardstick_without_a_year_of_history_is_marked_as_a_fallback() -> None:
+def test_benchmark_without_a_year_of_history_is_marked_as_fallback() -> None:
     forecast = backtests_of(seasonal(52 + HOLDOUT_WEEKS - 1), "AutoETS")["SeasonalNaive", 13].forecast
     assert (forecast.made_by, forecast.is_fallback) == ("Naive", True)
 
@@ -546,7 +546,7 @@ def test_perfect_forecast_scores_zero() -> None:
     assert (found.wape, found.bias, found.abs_error, found.mase, found.rmsse) == (0, 0, 0, 0, 0)
 
 
-# Where intervals come from
+# Windows of intervals
 
 
 @pytest.mark.parametrize("n_windows", [0, 1, 5])
@@ -558,7 +558,7 @@ def test_intervals_come_from_windows_before(n_windows: int) -> None:
 
 
 @pytest.mark.parametrize("model", ["AutoETS", "SeasonalNaive", "Median"])
-def test_a_backtest_is_the_forecast_at_that_time_however_many_there_are(model: str) -> None:
+def test_backtest_equals_the_forecast_at_the_cutoff(model: str) -> None:
     y = seasonal(130)
     for n_windows in (1, 3):
         for (name, weeks), backtest in backtests_of(y, model, n_windows=n_windows).items():
@@ -568,15 +568,13 @@ def test_a_backtest_is_the_forecast_at_that_time_however_many_there_are(model: s
 
 
 @pytest.mark.parametrize(("n_windows", "n_fits"), [(0, 3), (1, 4), (3, 6)])
-def test_a_model_is_fitted_for_each_window_and_two_more_that_the_oldest_has_intervals_of(
-    n_windows: int, n_fits: int
-) -> None:
+def test_model_is_fitted_for_each_window_and_two_earlier_ones(n_windows: int, n_fits: int) -> None:
     fitted: list[str] = []
     forecast_of(seasonal(156), JobSpec(models=("AutoETS",), n_windows=n_windows), fitted.append)
     assert fitted.count("AutoETS") == n_fits
 
 
-def test_no_level_no_older_fit() -> None:
+def test_without_levels_no_earlier_windows_are_fitted() -> None:
     fitted: list[str] = []
     forecast_of(seasonal(156), JobSpec(models=("AutoETS",), n_windows=1, level=()), fitted.append)
     assert fitted.count("AutoETS") == 2
@@ -588,7 +586,7 @@ def test_no_level_no_older_fit() -> None:
 # Provenance
 
 
-def test_provenance_says_what_made_it_from_what() -> None:
+def test_provenance_has_models_windows_and_candidates() -> None:
     result = forecast_of(seasonal(156), JobSpec(models=("Auto", "MSTL"), n_windows=2))
     found = json.loads(json.dumps(result.provenance))
     assert set(found) == {"catalogue", "statsforecast", "models"} and found["statsforecast"][0].isdigit()
@@ -612,7 +610,7 @@ def test_candidates_are_measured_on_the_same_windows() -> None:
 
 
 @pytest.mark.parametrize("n_weeks", [40, 60, 120])
-def test_note_does_not_name_candidates_that_were_not_asked_for(n_weeks: int) -> None:
+def test_note_names_requested_models_only(n_weeks: int) -> None:
     assert "is too short for" not in forecast_of(seasonal(n_weeks), plain_spec("Auto")).note
     found = forecast_of(seasonal(n_weeks), plain_spec("Auto", "MSTL"))
     assert ("a history of 40 weeks is too short for MSTL" in found.note) == (n_weeks == 40)
@@ -620,11 +618,11 @@ def test_note_does_not_name_candidates_that_were_not_asked_for(n_weeks: int) -> 
         assert found.provenance["models"]["MSTL"]["fallback"] == "a history of 60 weeks is too short for MSTL"
 
 
-def test_provenance_of_a_fallback_says_why() -> None:
+def test_provenance_of_a_fallback_has_the_reason() -> None:
     models = forecast_of(seasonal(30), JobSpec(models=("MSTL",))).provenance["models"]
     assert models["MSTL"]["made_by"] == "AutoETS"
     assert models["MSTL"]["fallback"] == "a history of 30 weeks is too short for MSTL"
     models = forecast_of(seasonal(5), JobSpec()).provenance["models"]
     assert models["Auto"]["made_by"] == "Mean"
-    assert models["Auto"]["fallback"] == "Auto: a history of 5 weeks: the mean of them"
+    assert models["Auto"]["fallback"] == "Auto: history of only 5 weeks; their mean is used"
     assert models["Auto"]["candidates"] == []

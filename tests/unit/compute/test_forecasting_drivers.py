@@ -1,4 +1,4 @@
-"""Forecasts with drivers: a baseline times the uplift of the weeks ahead, from what was known at the cutoff."""
+"""Forecasts with drivers: baseline times uplift, without leakage after the cutoff."""
 
 import json
 import math
@@ -23,7 +23,7 @@ SPEC = JobSpec(models=("SES", "WindowAverage(26)"), h=H, n_windows=2)
 
 
 def promoted_item(seed: int, ahead: bool = True, n_ahead: int = H) -> Series:
-    """Poisson demand about 40, twice that in promotion weeks, among them the first week ahead but not the second."""
+    """Poisson demand of 40, doubled in promotion weeks; the first future week is on promotion, the second is not."""
     rng = np.random.default_rng(seed)
     promotion = (rng.uniform(size=T + H) < 0.25).astype(float)
     promotion[T : T + 2] = 1.0, 0.0
@@ -59,7 +59,7 @@ def with_driver(series: Series, values: np.ndarray, kind: DriverKind, ahead: boo
 # Baseline and uplift
 
 
-def test_a_forecast_is_the_baseline_times_the_uplift_of_the_plan(learned: Mapping[int, Learned]) -> None:
+def test_forecast_is_baseline_times_uplift(learned: Mapping[int, Learned]) -> None:
     for forecast in forecast_item(ITEMS[0], SPEC, learned).forecasts.values():
         np.testing.assert_allclose(forecast.mean, forecast.baseline * forecast.uplift)
         assert forecast.uplift[0] == pytest.approx(UPLIFT, rel=0.1) and forecast.uplift[1] == 1.0
@@ -69,7 +69,7 @@ def test_a_forecast_is_the_baseline_times_the_uplift_of_the_plan(learned: Mappin
         )
 
 
-def test_a_week_is_less_certain_with_a_promotion(learned: Mapping[int, Learned]) -> None:
+def test_promotion_weeks_have_wider_intervals(learned: Mapping[int, Learned]) -> None:
     (driver,) = ITEMS[0].drivers
     without = replace(driver, values=np.r_[driver.values[:T], np.zeros(H)])
     relative = []
@@ -81,13 +81,13 @@ def test_a_week_is_less_certain_with_a_promotion(learned: Mapping[int, Learned])
     assert relative[0][:, ~is_promoted] == pytest.approx(relative[1][:, ~is_promoted])
 
 
-def test_drivers_make_backtests_better(learned: Mapping[int, Learned]) -> None:
+def test_drivers_reduce_backtest_errors(learned: Mapping[int, Learned]) -> None:
     for series in ITEMS[:5]:
         without, with_them = (forecast_item(series, SPEC, known).backtests for known in ({}, learned))
         errors = [sum(b.accuracy.abs_error for b in backtests) for backtests in (without, with_them)]
         assert errors[1] < 0.8 * errors[0]
         for before, after in zip(without, with_them, strict=True):
-            assert after.y.tolist() == before.y.tolist(), "accuracy is of the units sold"
+            assert after.y.tolist() == before.y.tolist(), "accuracy is measured on units sold"
             assert after.accuracy.actual == before.accuracy.actual
 
 
@@ -110,14 +110,14 @@ def test_provenance_has_the_effects_as_plain_data(learned: Mapping[int, Learned]
 # Without effects
 
 
-def test_without_what_was_learnt_drivers_change_nothing() -> None:
+def test_drivers_without_learned_effects_change_nothing() -> None:
     plain = forecast_item(replace(ITEMS[0], drivers=()), SPEC)
     for found in (forecast_item(ITEMS[0], SPEC), forecast_item(ITEMS[0], SPEC, {})):
         assert all_bytes(found) == all_bytes(plain)
         assert found.provenance == plain.provenance
 
 
-def test_without_drivers_what_was_learnt_changes_nothing(learned: Mapping[int, Learned]) -> None:
+def test_learned_effects_without_drivers_change_nothing(learned: Mapping[int, Learned]) -> None:
     series = replace(ITEMS[0], drivers=())
     found, plain = forecast_item(series, SPEC, learned), forecast_item(series, SPEC)
     assert all_bytes(found) == all_bytes(plain)
@@ -125,18 +125,18 @@ def test_without_drivers_what_was_learnt_changes_nothing(learned: Mapping[int, L
     assert found.forecasts["SES"].uplift.tolist() == [1.0] * H
 
 
-# What is known at a cutoff
+# Leakage
 
 
 @pytest.mark.parametrize("ahead", [True, False])
-def test_a_jump_after_a_cutoff_changes_nothing_of_the_forecast_there(ahead: bool) -> None:
+def test_jump_after_a_cutoff_does_not_change_the_backtest(ahead: bool) -> None:
     items = [promoted_item(seed, ahead) for seed in range(8)]
     jumped = []
     for series in items:
         (driver,) = series.drivers
         y, values = series.y.copy(), driver.values.copy()
         y[-13:] *= 50
-        values[T if ahead else T - 13 :] = 1.0  # of a plan, the weeks of the window are known
+        values[T if ahead else T - 13 :] = 1.0  # planned weeks of the window are known ahead
         jumped.append(replace(series, y=y, drivers=(replace(driver, values=values),)))
     for before, after in zip(items, jumped, strict=True):
         found = [forecast_item(s, SPEC, learned_of(of)) for s, of in ((before, items), (after, jumped))]
@@ -145,7 +145,7 @@ def test_a_jump_after_a_cutoff_changes_nothing_of_the_forecast_there(ahead: bool
         assert bytes_of(found[0].forecasts["SES"]) != bytes_of(found[1].forecasts["SES"])
 
 
-def test_a_driver_not_known_ahead_has_its_usual_share_in_windows_as_in_the_future() -> None:
+def test_driver_not_known_ahead_has_its_mean_share_in_windows_and_future() -> None:
     items = [promoted_item(seed, ahead=False, n_ahead=0) for seed in range(8)]
     found = forecast_item(items[0], SPEC, learned_of(items))
     for forecast in (found.forecasts["SES"], *(b.forecast for b in found.backtests)):
@@ -153,7 +153,7 @@ def test_a_driver_not_known_ahead_has_its_usual_share_in_windows_as_in_the_futur
         assert 1.05 < forecast.uplift[0] < UPLIFT
 
 
-def test_a_window_uses_what_was_learnt_by_then_or_the_oldest(learned: Mapping[int, Learned]) -> None:
+def test_window_uses_the_latest_earlier_effects_or_the_oldest(learned: Mapping[int, Learned]) -> None:
     series = ITEMS[0]
     pooled = {weeks_ago: known.effects for weeks_ago, known in learned.items()}
     histories = SeriesHistories(series, H, pooled)
@@ -176,7 +176,7 @@ def test_actuals_and_history_are_on_the_scale_of_the_same_fit(learned: Mapping[i
 # Closed and out of stock
 
 
-def test_a_closed_week_is_missing_in_the_history_and_0_in_the_forecast(learned: Mapping[int, Learned]) -> None:
+def test_closed_week_is_missing_in_the_history_and_zero_in_the_forecast(learned: Mapping[int, Learned]) -> None:
     opened, y = np.ones(T + H), ITEMS[0].y.copy()
     opened[[50, T - 3, T + 4]] = 0
     y[[50, T - 3]] = 0
@@ -199,14 +199,14 @@ def test_a_week_out_of_stock_is_missing_and_not_scored(learned: Mapping[int, Lea
 
 
 @pytest.mark.parametrize("kind", [DriverKind.OPEN, DriverKind.STOCK])
-def test_an_item_closed_or_out_of_stock_all_the_time_is_forecast_as_it_is(
+def test_item_always_closed_or_out_of_stock_is_forecast_from_its_sales(
     kind: DriverKind, learned: Mapping[int, Learned]
 ) -> None:
     series = with_driver(replace(ITEMS[0], y=np.zeros(T)), np.zeros(T + H), kind)
     assert not forecast_item(series, SPEC, learned).forecasts["SES"].mean.any()
 
 
-# Odd drivers
+# Irregular drivers
 
 
 @pytest.mark.parametrize("kind", DriverKind)
@@ -215,7 +215,7 @@ def test_an_item_closed_or_out_of_stock_all_the_time_is_forecast_as_it_is(
     [np.full(T, math.nan), np.full(T + H, 0.7), np.full(T, np.inf), np.full(T, 1e-300), np.zeros(0)],
     ids=["missing", "constant", "infinite", "tiny", "none"],
 )
-def test_a_driver_that_says_nothing_does_no_harm(kind: DriverKind, values: np.ndarray) -> None:
+def test_uninformative_driver_hardly_changes_the_forecast(kind: DriverKind, values: np.ndarray) -> None:
     odd = [with_driver(series, values, kind) for series in ITEMS[:8]]
     found = forecast_item(odd[0], SPEC, learned_of(odd))
     expected = forecast_item(ITEMS[0], SPEC, learned_of(ITEMS[:8]))
@@ -223,7 +223,7 @@ def test_a_driver_that_says_nothing_does_no_harm(kind: DriverKind, values: np.nd
         assert found.forecasts[name].mean == pytest.approx(expected.forecasts[name].mean, rel=0.01)
 
 
-def test_the_same_driver_twice_does_no_harm() -> None:
+def test_duplicate_driver_hardly_changes_the_forecast() -> None:
     twice = [with_driver(s, s.drivers[0].values, DriverKind.PROMOTION, name="again") for s in ITEMS]
     found = forecast_item(twice[0], SPEC, learned_of(twice)).forecasts["SES"]
     assert found.uplift[0] == pytest.approx(UPLIFT, rel=0.12) and found.uplift[1] == 1.0
@@ -249,7 +249,7 @@ def test_a_horizon_beyond_the_plan_is_forecast_to_its_end(learned: Mapping[int, 
     assert forecast.mean.shape == (60,) and np.ptp(forecast.uplift[H:]) == 0
 
 
-def test_sales_lost_out_of_stock_are_told_and_the_forecast_is_of_demand() -> None:
+def test_lost_sales_are_noted_and_the_forecast_is_of_demand() -> None:
     rng = np.random.default_rng(3)
     items = []
     for seed in range(6):
@@ -259,6 +259,6 @@ def test_sales_lost_out_of_stock_are_told_and_the_forecast_is_of_demand() -> Non
         driver = Driver("in stock", DriverKind.STOCK, stock, False)
         items.append(Series(f"item{seed}", date(2024, 6, 1), y, {}, (driver,)))
     found = forecast_item(items[0], SPEC, learned_of(items))
-    assert "out of stock in 3 weeks, in which about 1" in found.note
+    assert "out of stock in 3 weeks: about 1" in found.note
     assert found.forecasts["SES"].mean.mean() == pytest.approx(50, rel=0.1)
     assert "out of stock" not in forecast_item(replace(items[0], drivers=()), SPEC, learned_of(items)).note

@@ -1,4 +1,4 @@
-"""Histories at cutoffs: without later weeks, missing weeks interpolated, huge weeks capped, each model fitted once."""
+"""Histories at cutoffs: no later weeks, interpolation, capping of extreme weeks, cached fits."""
 
 import math
 from datetime import date
@@ -46,20 +46,20 @@ def test_a_missing_week_at_the_cutoff_is_not_filled_from_what_comes_after() -> N
     assert histories.at(3).y.tolist() == [1, 2, 2]
 
 
-def test_no_more_than_ten_years_are_looked_at() -> None:
+def test_history_is_limited_to_ten_years() -> None:
     histories = histories_of(weeks(MAX_WEEKS + 7), 1)
     assert histories.end == MAX_WEEKS and histories.y[0] == 8
 
 
-def test_ten_years_that_begin_with_missing_weeks_begin_later() -> None:
+def test_missing_weeks_at_the_start_of_the_ten_years_are_dropped() -> None:
     y = weeks(MAX_WEEKS + 7)
     y[7:9] = NAN
     assert histories_of(y, 1).y[0] == 10
 
 
 @pytest.mark.parametrize("y", [[NAN, NAN, NAN], []], ids=["all missing", "empty"])
-def test_history_without_a_known_week_is_an_error_that_says_what_to_do(y: list[float]) -> None:
-    with pytest.raises(ComputeError, match="No week of its history is known") as caught:
+def test_history_without_a_known_week_is_refused(y: list[float]) -> None:
+    with pytest.raises(ComputeError, match="The item has no known week") as caught:
         histories_of(np.array(y, dtype=float), 1)
     assert "promotions" in caught.value.hint
 
@@ -67,7 +67,7 @@ def test_history_without_a_known_week_is_an_error_that_says_what_to_do(y: list[f
 # Windows
 
 
-def test_windows_follow_each_other_backwards() -> None:
+def test_windows_are_adjacent_and_latest_first() -> None:
     histories = histories_of(weeks(100), 4)
     assert histories.windows_before(100, 3, 0) == [87, 74, 61]
     assert histories.windows_before(87, 2, 70) == [74]
@@ -76,18 +76,18 @@ def test_windows_follow_each_other_backwards() -> None:
 
 
 @pytest.mark.parametrize(("n_weeks", "n_windows"), [(1, 0), (25, 0), (26, 1), (38, 1), (39, 2), (300, 3)])
-def test_windows_need_weeks_before_them(n_weeks: int, n_windows: int) -> None:
+def test_windows_need_enough_training_weeks(n_weeks: int, n_windows: int) -> None:
     assert MIN_TRAINING_WEEKS + HOLDOUT_WEEKS == 26
     assert len(histories_of(weeks(n_weeks), 4).measured_windows(3)) == n_windows
 
 
-def test_missing_weeks_do_not_count_as_weeks_before_a_window() -> None:
+def test_missing_weeks_do_not_count_as_training_weeks() -> None:
     y = weeks(40)
     y[5:27] = NAN
     assert histories_of(y, 4).measured_windows(2) == []
 
 
-def test_a_window_of_missing_weeks_is_passed_over() -> None:
+def test_window_of_missing_weeks_is_skipped() -> None:
     y = weeks(80)
     y[-HOLDOUT_WEEKS:] = NAN
     assert histories_of(y, 4).measured_windows(2) == [54]
@@ -105,13 +105,13 @@ def test_a_model_is_fitted_once_for_a_cutoff() -> None:
     assert fitted == ["Naive", "Naive"]
 
 
-def test_from_the_end_the_horizon_is_that_of_the_run_and_else_that_of_a_window() -> None:
+def test_horizon_is_h_at_the_end_and_one_window_at_earlier_cutoffs() -> None:
     histories = histories_of(weeks(60), h=4)
     assert histories.at(60).h == 4
     assert histories.at(47).h == HOLDOUT_WEEKS
 
 
-def test_a_capped_history_has_a_huge_week_capped_and_the_other_has_it_as_it_was() -> None:
+def test_capping_does_not_change_the_original_history() -> None:
     y = np.resize([9.0, 10.0, 11.0], 60)
     y[-1] = 500.0
     history = histories_of(y).at(60)
@@ -120,7 +120,7 @@ def test_a_capped_history_has_a_huge_week_capped_and_the_other_has_it_as_it_was(
     assert history.capped.units[-1] == 500.0
 
 
-def test_a_history_without_huge_weeks_is_its_own_capped_history() -> None:
+def test_capped_history_without_extreme_weeks_is_the_same_object() -> None:
     history = histories_of(weeks(60)).at(60)
     assert history.capped is history
 
@@ -131,16 +131,16 @@ def test_a_cutoff_is_the_end_of_its_last_week() -> None:
     assert histories.wk_end_dt(47) == date(2024, 3, 2)
 
 
-def test_only_short_runs_of_huge_weeks_are_capped() -> None:
+def test_only_short_runs_of_extreme_weeks_are_capped() -> None:
     y = np.resize([9.0, 10.0, 11.0], 60)
     y[20], y[30:32], y[40:43] = 500.0, 500.0, 500.0
     capped = cap_spikes(y)
     assert (capped[[20, 30, 31]] < 40).all()
-    assert (capped[40:43] == 500).all(), "three weeks in a row are a level"
-    assert np.count_nonzero(capped != y) == 3 and (y[20:21] == 500).all(), "the caller's weeks are left alone"
+    assert (capped[40:43] == 500).all(), "three weeks in a row are a new level"
+    assert np.count_nonzero(capped != y) == 3 and (y[20:21] == 500).all(), "the input is not modified"
 
 
-def test_at_the_end_one_huge_week_is_capped_and_two_are_a_new_level() -> None:
+def test_at_the_end_one_extreme_week_is_capped_but_two_are_not() -> None:
     y = np.resize([9.0, 10.0, 11.0], 60)
     y[-1] = 500.0
     assert cap_spikes(y)[-1] < 40
@@ -148,9 +148,9 @@ def test_at_the_end_one_huge_week_is_capped_and_two_are_a_new_level() -> None:
     assert cap_spikes(y) is y
 
 
-def test_a_peak_that_most_years_have_is_kept() -> None:
+def test_seasonal_peak_is_not_capped() -> None:
     y = np.resize([9.0, 10.0, 11.0], 200)
-    y[[40, 93, 144, 196]] = 60.0  # a year apart, give or take a week
+    y[[40, 93, 144, 196]] = 60.0  # a year apart, ± 1 week
     assert cap_spikes(y) is y
     y[70] = 60.0
     assert np.flatnonzero(cap_spikes(y) != y).tolist() == [70]

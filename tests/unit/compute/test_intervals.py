@@ -1,4 +1,4 @@
-"""Where the size of an interval comes from: the season of the forecast, and what is known of it in each window."""
+"""Size of intervals: season of the forecast, and windows without a known season."""
 
 import numpy as np
 import pytest
@@ -17,7 +17,7 @@ NOISE = np.random.default_rng(1).normal(0, 4, T)
 
 
 def width(y: FloatArray, season: int) -> float:
-    """Of the 80 % interval, from windows that all err by 10 units up and down."""
+    """Mean width of the 80 % interval, from windows with errors of ± 10 units."""
     actual = np.array([y[c : c + HOLDOUT_WEEKS] for c in WINDOWS])
     fitted = actual + 10 * np.resize([1.0, -1.0], HOLDOUT_WEEKS)
     mean = np.full(HOLDOUT_WEEKS, y.mean())
@@ -25,25 +25,25 @@ def width(y: FloatArray, season: int) -> float:
     return float((hi - lo).mean())
 
 
-def test_a_season_that_no_window_knew_makes_intervals_narrower() -> None:
+def test_season_unknown_in_the_windows_narrows_intervals() -> None:
     y = 200 + YEAR + NOISE
     assert width(y, TWO_YEARS) < 0.8 * width(y, 0)
-    assert width(y, T + 1) == width(y, 0), "not while the forecast does not know it either"
-    assert width(y, min(WINDOWS)) == width(y, 0), "nor where all windows knew it"
+    assert width(y, T + 1) == width(y, 0), "the forecast does not use the season either"
+    assert width(y, min(WINDOWS)) == width(y, 0), "all windows used the season"
 
 
 @pytest.mark.parametrize("slope", [1.0, -1.0])
-def test_a_trend_is_no_season(slope: float) -> None:
+def test_trend_does_not_count_as_season(slope: float) -> None:
     y = 200 + slope * WEEKS + NOISE
     assert width(y, TWO_YEARS) > 0.9 * width(y, 0)
 
 
-def test_years_without_anything_in_common_change_nothing() -> None:
+def test_uncorrelated_years_do_not_narrow_intervals() -> None:
     y = 200 + np.where(WEEKS < T - 52, 1, -1) * YEAR
     assert width(y, TWO_YEARS) == pytest.approx(width(y, 0))
 
 
-def test_a_wild_season_a_year_ago_makes_intervals_wider_than_a_calm_one() -> None:
+def test_volatile_season_a_year_ago_widens_intervals() -> None:
     swing = 60 * np.resize([1.0, 1.0, 1.0, -1.0, -1.0, -1.0], T)
     is_ahead = (WEEKS >= T - 52) & (WEEKS < T - 52 + HOLDOUT_WEEKS)
     is_other = (WEEKS >= T - 26) & (WEEKS < T - 26 + HOLDOUT_WEEKS)
@@ -54,5 +54,5 @@ def test_a_wild_season_a_year_ago_makes_intervals_wider_than_a_calm_one() -> Non
     ("name", "weeks"),
     [("Auto", 104), ("Median", 104), ("MSTL", 104), ("MFLES", 104), ("RidgeAR-FL", 134), ("Naive", 0), ("SES", 0)],
 )
-def test_weeks_from_which_a_model_knows_the_season(name: str, weeks: int) -> None:
+def test_season_from_by_model(name: str, weeks: int) -> None:
     assert season_from(name) == weeks

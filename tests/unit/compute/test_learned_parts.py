@@ -1,4 +1,4 @@
-"""Learned parts: in the forecast of dense items by what they were worth in windows, and blind to what comes after."""
+"""Parts learned across items: weights in the forecast of dense items, no leakage after a cutoff."""
 
 from dataclasses import replace
 from datetime import date
@@ -27,12 +27,12 @@ ITEMS = items_of(24, 240)
 
 
 @pytest.fixture(autouse=True)
-def little_learning(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Fewer rows and trees, which take seconds less, and pooled seasons whatever they are worth."""
+def small_models(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reduce rows and trees to save time, and use pooled seasons even without improvement."""
     monkeypatch.setattr(boosting, "MAX_ROWS", 4000)
     monkeypatch.setitem(boosting._SETTINGS, "max_iter", 30)
     monkeypatch.setattr(learning, "MAX_TRIED", 3)
-    monkeypatch.setattr(learning, "WORTH", 2.0)
+    monkeypatch.setattr(learning, "MAX_ERROR_RATIO", 2.0)
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def test_parts_are_learned_at_the_end_and_at_each_window(learned: dict[int, Lear
     assert all(found.boosting and found.pooled for found in learned.values())
 
 
-def test_they_are_in_the_forecast_of_a_dense_item(learned: dict[int, Learned]) -> None:
+def test_forecast_of_a_dense_item_includes_learned_parts(learned: dict[int, Learned]) -> None:
     histories = SeriesHistories(ITEMS[10], 13)
     found = auto_forecast(histories, Fits(), histories.end, (80,), parts_of(learned, histories))
     share = {c.model: c.weight for c in found.candidates}
@@ -57,12 +57,13 @@ def test_they_are_in_the_forecast_of_a_dense_item(learned: dict[int, Learned]) -
 def test_without_learning_and_for_sparse_items_nothing_changes(learned: dict[int, Learned]) -> None:
     sparse = Series("sparse", LAST, np.random.default_rng(1).poisson(0.3, 240).astype(float))
     histories = SeriesHistories(sparse, 13)
-    own, asked = (auto_forecast(histories, Fits(), 240, (80,), parts) for parts in (None, parts_of(learned, histories)))
-    assert own.mean.tobytes() == asked.mean.tobytes() and own.candidates == asked.candidates
+    parts_of_sparse = parts_of(learned, histories)
+    without, with_parts = (auto_forecast(histories, Fits(), 240, (80,), parts) for parts in (None, parts_of_sparse))
+    assert without.mean.tobytes() == with_parts.mean.tobytes() and without.candidates == with_parts.candidates
     histories = SeriesHistories(ITEMS[0], 13)
     none = parts_of({}, histories)
-    own, asked = (auto_forecast(histories, Fits(), 240, (80,), parts) for parts in (None, none))
-    assert own.mean.tobytes() == asked.mean.tobytes() and own.candidates == asked.candidates
+    without, with_parts = (auto_forecast(histories, Fits(), 240, (80,), parts) for parts in (None, none))
+    assert without.mean.tobytes() == with_parts.mean.tobytes() and without.candidates == with_parts.candidates
 
 
 def test_a_jump_after_a_cutoff_changes_nothing_before_it(learned: dict[int, Learned]) -> None:
@@ -75,26 +76,26 @@ def test_a_jump_after_a_cutoff_changes_nothing_before_it(learned: dict[int, Lear
         assert one[POOLED].tobytes() == two[POOLED].tobytes()
 
 
-def test_what_was_learnt_is_the_same_after_a_way_through_bytes(learned: dict[int, Learned]) -> None:
+def test_learned_parts_survive_a_round_trip_through_bytes(learned: dict[int, Learned]) -> None:
     again = {weeks_ago: Learned.from_bytes(found.to_bytes()) for weeks_ago, found in learned.items()}
     histories = SeriesHistories(ITEMS[7], 13)
     one, two = (parts_of(known, histories)(histories.end) for known in (learned, again))
     assert {name: made.tobytes() for name, made in one.items()} == {name: made.tobytes() for name, made in two.items()}
 
 
-def test_one_item_or_none_teaches_nothing() -> None:
+def test_learning_needs_more_than_one_item() -> None:
     for items in ([], ITEMS[:1]):
         assert not any(found.boosting or found.pooled for found in learn(items, 1, 13).values())
 
 
-def test_pooled_seasons_that_are_of_no_use_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(learning, "WORTH", 0.95)
+def test_pooled_seasons_without_improvement_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(learning, "MAX_ERROR_RATIO", 0.95)
     random = np.random.default_rng(0)
     walks = [Series(f"w{i}", LAST, np.exp(5 + np.cumsum(random.normal(0, 0.15, 190)))) for i in range(12)]
     assert not any(found.pooled for found in learn(walks, 0, 13).values())
 
 
-def test_an_item_s_forecast_says_how_much_of_it_was_learned(learned: dict[int, Learned]) -> None:
+def test_provenance_includes_learned_parts(learned: dict[int, Learned]) -> None:
     spec = JobSpec(models=("Auto",), h=13, level=(80,), n_windows=1)
     found = forecast_item(ITEMS[10], spec, learned=learned)
     candidates = {c["model"]: c for c in found.provenance["models"]["Auto"]["candidates"]}
@@ -110,10 +111,10 @@ def test_shares_are_equal_without_a_window_and_fall_with_the_error() -> None:
     tried = np.stack([actual + 1, actual + 2, np.full((3, 13), np.nan)], axis=1)
     shares = blend_shares(tried, actual, equal)
     assert shares.sum() == pytest.approx(1)
-    assert shares[1] < shares[0] == pytest.approx(shares[2]), "what was not tried counts as the combination"
+    assert shares[1] < shares[0] == pytest.approx(shares[2]), "an unmeasured part counts like the combination"
 
 
-def test_short_histories_have_them_only_in_a_family() -> None:
+def test_short_histories_use_learned_parts_only_with_attributes() -> None:
     short = items_of(24, 90)
     for attributes in ({}, {"family": "DAIRY"}):
         own = [replace(item, attributes=attributes) for item in short]

@@ -1,4 +1,4 @@
-"""What is learnt from all items: from earlier weeks only, the same in any order, at a bounded cost."""
+"""Effects learned across items: no leakage, independence of order, bounded cost."""
 
 from datetime import date
 
@@ -24,7 +24,7 @@ ITEMS = [series_of(seed) for seed in range(12)]
 
 
 def plain(series: list[Series], weeks_ago: int) -> dict:
-    """What is learnt of drivers, as data that can be compared."""
+    """Pooled effects as plain data for comparison."""
     return learn_effects(series, weeks_ago).to_plain()
 
 
@@ -32,14 +32,14 @@ def test_the_order_of_series_does_not_matter() -> None:
     assert plain(ITEMS, 0) == plain(ITEMS[::-1], 0)
 
 
-def test_what_was_learnt_is_the_same_after_a_way_through_json() -> None:
+def test_learned_effects_survive_a_round_trip() -> None:
     learned = Learned(13, learn_effects(ITEMS, 13))
     again = Learned.from_bytes(learned.to_bytes())
     assert (again.weeks_ago, again.boosting, again.pooled) == (13, None, None)
     assert again.to_bytes() == learned.to_bytes()
 
 
-def test_nothing_is_learnt_from_weeks_after_the_cutoff() -> None:
+def test_effects_ignore_weeks_after_the_cutoff() -> None:
     later = []
     for series in ITEMS:
         (driver,) = series.drivers
@@ -52,20 +52,20 @@ def test_nothing_is_learnt_from_weeks_after_the_cutoff() -> None:
     assert plain(later, 0) != plain(ITEMS, 0)
 
 
-def test_of_many_items_some_are_drawn_by_their_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_items_are_sampled_by_key(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(learning, "MAX_ITEMS", 5)
     assert learn_effects(ITEMS, 0).n_items == 5
     assert plain(ITEMS, 0) == plain(ITEMS[::-1], 0)
 
 
-def test_with_many_drivers_fewer_items_are_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_drivers_reduce_the_sample_of_items(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(learning, "MAX_CELLS", 3 * T)
     assert learn_effects(ITEMS, 0).n_items == 3
     monkeypatch.setattr(learning, "MAX_CELLS", 1)
     assert learn_effects(ITEMS, 0).n_items == 1
 
 
-def test_items_without_drivers_or_too_young_are_passed_over() -> None:
+def test_items_without_drivers_or_history_are_skipped() -> None:
     without = Series("plain", date(2024, 6, 1), np.ones(T))
     assert plain([*ITEMS, without, series_of(99, 10)], 26) == plain(ITEMS, 26)
     assert learn_effects([without], 0).columns == ()

@@ -1,4 +1,4 @@
-"""Histories that begin with those of other items: which weeks they have, and that nothing later is seen in them."""
+"""Borrowed histories and launches: weeks used, levels, no leakage after a cutoff."""
 
 from dataclasses import replace
 from datetime import date, timedelta
@@ -28,20 +28,20 @@ def long_item(seed: int, level: float = 50.0, n: int = 120) -> Series:
     return Series(f"item{seed}", LAST, np.random.default_rng(seed).poisson(level, n).astype(float))
 
 
-def test_predecessors_are_added_up_and_overlap_is_both() -> None:
+def test_predecessors_are_summed_and_overlap_includes_both() -> None:
     own, first, other = series("c", 5, 6), series("a", 10, 11, 2, 0), series("b", 1, NAN, 3)
     found = continued(own, Origin.PREDECESSOR, [(first, 1.0), (other, 2.0)], None, None)
     np.testing.assert_array_equal(found.y, [10, 13, 5 + 2, 6 + 6])
     assert found.life.n_borrowed == 2 and found.life.sources == ("a", "b")
 
 
-def test_week_that_no_predecessor_knows_is_missing() -> None:
+def test_week_unknown_in_all_predecessors_is_missing() -> None:
     found = continued(NEW, Origin.PREDECESSOR, [(series("a", 4, NAN, 6), 1.0)], None, None)
     np.testing.assert_array_equal(found.y, [4, NAN, 6])
     assert found.life.n_borrowed == 3
 
 
-def test_like_item_stands_before_the_launch_only() -> None:
+def test_like_item_is_used_before_the_launch_only() -> None:
     found = continued(series("new", 8, 9), Origin.LIKE, [(series("a", 10, 20, 30, 40), 0.5)], None, None)
     np.testing.assert_array_equal(found.y, [5, 10, 8, 9])
     assert found.life.n_borrowed == 2
@@ -56,11 +56,11 @@ def test_own_weeks_before_the_launch_are_left_out(days_ago: int, n_borrowed: int
     assert found.life.n_borrowed == n_borrowed
     expected = np.r_[like.y[:n_borrowed], own.y[n_borrowed:]]
     if days_ago % 7 != 6 and 0 < n_borrowed < 4:
-        expected[n_borrowed] = NAN  # sold for a part of the week
+        expected[n_borrowed] = NAN  # on sale for a part of the week
     np.testing.assert_array_equal(found.y, expected)
 
 
-def test_trickle_before_a_known_launch_is_left_out_of_an_item_by_itself() -> None:
+def test_few_sales_before_a_known_launch_are_left_out() -> None:
     item = series("a", 1, 0, 2, 50, 60, 55)
     found = continued(item, None, (), LAST - timedelta(days=20), None)
     np.testing.assert_array_equal(found.y, [NAN, NAN, NAN, 50, 60, 55])
@@ -74,28 +74,28 @@ def test_ended_predecessor_has_no_zeros_after_its_last_sale() -> None:
     found = continued(NEW, Origin.PREDECESSOR, [(ended, 1.0)], None, None)
     assert np.isnan(found.y[90:]).all()
     mean = forecast_item(found, SPEC).forecasts["Auto"].mean
-    assert (abs(mean - 100) < 15).all(), "the demand for it had not ended"
+    assert (abs(mean - 100) < 15).all(), "demand for the predecessor goes on"
 
 
-def test_item_that_has_only_zeros_is_not_launched() -> None:
+def test_item_with_only_zeros_counts_as_not_launched() -> None:
     found = continued(series("new", 0, 0, 0), Origin.LIKE, [(series("a", 7, 8, 9), 1.0)], None, None)
     np.testing.assert_array_equal(found.y, [7, 8, 9])
     assert found.life.n_borrowed == 3
 
 
-def test_like_item_before_a_source_is_at_the_level_of_that_source() -> None:
+def test_borrowed_weeks_of_a_source_are_scaled_to_its_level() -> None:
     big = continued(long_item(1, 1000.0, 16), Origin.LIKE, [(long_item(2, 10.0), 1.0)], None, None)
     found = continued(NEW, Origin.PREDECESSOR, [(big, 1.0)], None, None)
     assert found.y[:100].mean() > 300
 
 
-def test_history_of_others_goes_on_over_generations() -> None:
+def test_history_is_borrowed_over_several_generations() -> None:
     middle = continued(series("b", 7, 8), Origin.PREDECESSOR, [(series("a", 5, 6, 0, 0), 1.0)], None, None)
     found = continued(NEW, Origin.PREDECESSOR, [(middle, 1.0)], LAST + timedelta(days=1), None)
     np.testing.assert_array_equal(found.y, [5, 6, 7, 8])
 
 
-def test_drivers_before_the_launch_are_the_sources() -> None:
+def test_drivers_before_the_launch_come_from_the_source() -> None:
     promo, price = DriverKind.PROMOTION, DriverKind.PRICE
     source = replace(
         series("a", 1, 2, 3, 4),
@@ -116,19 +116,19 @@ def test_drivers_before_the_launch_are_the_sources() -> None:
     np.testing.assert_array_equal(found["price"], [6, 6, 6, 6, 3])
 
 
-def test_like_item_comes_to_the_level_of_the_item_as_its_weeks_become_more() -> None:
+def test_like_item_approaches_the_item_level_with_more_own_weeks() -> None:
     y = np.r_[np.full(100, 10.0), np.full(20, 40.0)]
     life = continued(
         Series("new", LAST, y[100:]), Origin.LIKE, [(Series("a", LAST, np.full(120, 10.0)), 1.0)], None, None
     ).life
     levels = [at_level(y, life, cutoff)[0] for cutoff in (100, 101, 104, 120)]
     assert levels[0] == 10 and levels == sorted(levels)
-    assert levels[2] == pytest.approx(10 * 4**0.5), "four weeks weigh as much as what was expected"
+    assert levels[2] == pytest.approx(10 * 4**0.5), "four own weeks have the same weight as the expected level"
     errors = [level_error(y, life, cutoff) for cutoff in (50, 100, 104, 120)]
     assert errors[:3] == [LEVEL_ERROR, LEVEL_ERROR, LEVEL_ERROR / 2] and errors[3] < errors[2]
 
 
-def test_nothing_after_a_cutoff_is_seen_at_it() -> None:
+def test_borrowed_history_ignores_weeks_after_the_cutoff() -> None:
     own, like = long_item(1, 80.0, 50), long_item(2)
     changed = replace(own, y=np.r_[own.y[:-13], 1000 + own.y[-13:]])
     found = [
@@ -141,7 +141,7 @@ def test_nothing_after_a_cutoff_is_seen_at_it() -> None:
         np.testing.assert_array_equal(before.forecast.hi, after.forecast.hi)
 
 
-def test_accuracy_is_of_the_items_own_weeks() -> None:
+def test_accuracy_uses_own_weeks_only() -> None:
     like = long_item(2)
     for n_own, n_windows in ((3, 0), (4, 1), (13, 1), (20, 2), (50, 2)):
         item = continued(long_item(1, 80.0, n_own), Origin.LIKE, [(like, 1.0)], None, None)
@@ -150,7 +150,7 @@ def test_accuracy_is_of_the_items_own_weeks() -> None:
         assert sum(np.count_nonzero(~np.isnan(b.y)) for b in found) == min(n_own, 13 * n_windows)
 
 
-def test_interval_of_a_new_item_holds_what_its_level_may_be() -> None:
+def test_interval_of_a_new_item_includes_the_level_error() -> None:
     like = long_item(2)
     plain = forecast_item(like, SPEC).forecasts["Auto"]
     new = forecast_item(continued(NEW, Origin.LIKE, [(like, 1.0)], None, None), SPEC).forecasts["Auto"]
@@ -160,7 +160,7 @@ def test_interval_of_a_new_item_holds_what_its_level_may_be() -> None:
     assert (new.hi[0] - new.mean > new.mean - new.lo[0]).all() and (new.lo[0] > 0).all()
 
 
-def test_nothing_is_sold_before_the_launch_or_after_the_last_day() -> None:
+def test_forecast_is_zero_before_the_launch_and_after_the_last_day() -> None:
     life = {"launch": LAST + timedelta(days=11), "last_day": LAST + timedelta(days=24)}
     found = forecast_item(continued(NEW, Origin.LIKE, [(long_item(2), 1.0)], **life), SPEC)
     forecast, whole = found.forecasts["Auto"], forecast_item(long_item(2), SPEC).forecasts["Auto"]
@@ -169,12 +169,12 @@ def test_nothing_is_sold_before_the_launch_or_after_the_last_day() -> None:
     np.testing.assert_allclose(forecast.baseline * forecast.uplift, forecast.mean)
     assert not forecast.hi[:, share == 0].any()
     assert found.note.endswith(
-        f"its history up to {LAST} is that of the like item item2; sold from {life['launch']} on; "
+        f"its history up to {LAST} is that of the like item item2; sold from {life['launch']}; "
         f"sold until {life['last_day']}"
     )
 
 
-# A launch that the units show
+# Launches found in the units
 
 
 def launched(n_before: int, n_since: int, level: float = 80.0, seed: int = 1) -> Series:
@@ -183,7 +183,7 @@ def launched(n_before: int, n_since: int, level: float = 80.0, seed: int = 1) ->
 
 
 @pytest.mark.parametrize("n_before, n_since", [(70, 20), (70, 60), (20, 60), (8, 80), (150, 13)])
-def test_launch_after_a_trickle_is_found(n_before: int, n_since: int) -> None:
+def test_launch_after_few_sales_is_found(n_before: int, n_since: int) -> None:
     assert find_launch(launched(n_before, n_since).y) == n_before
 
 
@@ -199,14 +199,14 @@ def test_launch_after_a_trickle_is_found(n_before: int, n_since: int) -> None:
         (np.tile(np.r_[np.full(40, 1.0), np.full(12, 90.0)], 3), "a season"),
         (np.r_[np.full(70, 2.0), np.tile([0.0, 160.0], 20)], "it sells in every other week since"),
         (np.arange(1.0, 101.0), "steady growth"),
-        (np.exp(np.linspace(0, 5, 120)), "growth by so many percent a week"),
+        (np.exp(np.linspace(0, 5, 120)), "exponential growth"),
         (np.tile(np.r_[np.full(39, 1.0), np.full(13, 40.0)], 2), "a quarter of each year"),
         (np.zeros(100), "nothing sold"),
         (np.array([5.0]), "one week"),
         (np.r_[np.full(60, 80.0), np.full(60, 1.0)], "it ended"),
     ],
 )
-def test_what_is_no_launch_is_none(y: np.ndarray, what: str) -> None:
+def test_find_launch_returns_zero_without_launch(y: np.ndarray, what: str) -> None:
     assert find_launch(y) == 0, what
 
 
@@ -216,16 +216,16 @@ def test_missing_weeks_do_not_count() -> None:
     assert find_launch(y) == 72
 
 
-def test_item_is_forecast_from_its_launch_on_and_says_so() -> None:
+def test_item_is_forecast_from_its_launch_with_a_note() -> None:
     item = launched(70, 40)
     found, whole = forecast_item(item, SPEC), forecast_item(replace(item, y=item.y[70:]), SPEC)
     np.testing.assert_array_equal(found.forecasts["Auto"].mean, whole.forecasts["Auto"].mean)
     assert abs(found.forecasts["Auto"].mean.mean() - 80) < 8
-    assert found.note.endswith("launched in the week to 2023-09-02: its few sales in 70 weeks before are left out")
+    assert found.note.endswith("launched in the week to 2023-09-02: the few sales in the 70 weeks before are left out")
     assert [b.cutoff for b in found.backtests] == [b.cutoff for b in forecast_item(long_item(1), SPEC).backtests]
 
 
-def test_launch_is_found_by_what_precedes_the_cutoff() -> None:
+def test_launch_is_found_from_weeks_before_the_cutoff() -> None:
     item = launched(70, 20)
     histories = SeriesHistories(item, 13)
     assert [histories.launch(cutoff) for cutoff in (60, 70, 82, 83, 90)] == [0, 0, 0, 70, 70]
@@ -233,7 +233,7 @@ def test_launch_is_found_by_what_precedes_the_cutoff() -> None:
     np.testing.assert_array_equal(changed.at(83).units, histories.at(83).units)
 
 
-def test_known_launch_and_borrowed_history_are_not_looked_into() -> None:
+def test_launch_is_not_searched_in_borrowed_history() -> None:
     like = launched(70, 40)
     histories = SeriesHistories(continued(NEW, Origin.LIKE, [(like, 1.0)], None, None), 13)
     assert histories.launch(histories.end) == 0

@@ -1,4 +1,4 @@
-"""Accuracy: as a loop would compute it, as another library does, by hand, and undefined where it is."""
+"""Accuracy metrics, compared with naive loops, with utilsforecast and by hand; undefined cases."""
 
 import math
 import warnings
@@ -24,7 +24,7 @@ def loop_mean(terms: list[float]) -> float:
 
 
 def pairs(*columns: list[float]) -> list[tuple[float, ...]]:
-    """Week by week, without those that are not known."""
+    """Rows by week, without unknown weeks."""
     return [row for row in zip(*columns, strict=True) if not math.isnan(row[0])]
 
 
@@ -64,7 +64,7 @@ def loop_msis(y: list[float], lo: list[float], hi: list[float], level: float, sc
 
 
 class Case:
-    """Weeks at random, some unknown, some zero, some of returns; a history, a forecast, and an interval."""
+    """Random weeks, some unknown, zero or negative; with history, forecast and interval."""
 
     def __init__(self, seed: int, is_whole: bool = False) -> None:
         rng = np.random.default_rng(seed)
@@ -170,7 +170,7 @@ def test_metric_of_sums_equals_that_of_the_weeks(seed: int) -> None:
 
 
 @pytest.mark.parametrize("metric", [metrics.wape_of, metrics.bias_of, metrics.scaled_crps_of])
-def test_metric_of_many_sums_is_that_of_each_and_undefined_where_nothing_was_sold(metric: Callable[..., Any]) -> None:
+def test_metric_of_arrays_of_sums_is_elementwise(metric: Callable[..., Any]) -> None:
     errors, actual = np.array([3.0, 3.0, 0.0, NAN]), np.array([12.0, 0.0, 0.0, 5.0])
     expected = [metric(error, sold) for error, sold in zip(errors.tolist(), actual.tolist(), strict=True)]
     np.testing.assert_array_equal(metric(errors, actual), expected)
@@ -178,7 +178,7 @@ def test_metric_of_many_sums_is_that_of_each_and_undefined_where_nothing_was_sol
 
 
 def test_scaled_metrics_by_hand() -> None:
-    train = np.array([1.0, 3.0, NAN, 10.0, 6.0])  # changes of 2 and 4; to and from the unknown week there is none
+    train = np.array([1.0, 3.0, NAN, 10.0, 6.0])  # changes of 2 and 4; those to and from the unknown week are ignored
     assert (metrics.naive_mae(train), metrics.naive_mse(train)) == (3.0, 10.0)
     y, y_hat = np.array([5.0, 8.0]), np.array([6.0, 11.0])
     assert metrics.mase(y, y_hat, 3.0) == pytest.approx(2 / 3)
@@ -200,7 +200,7 @@ def test_value_added_by_hand() -> None:
         assert math.isnan(metrics.value_added(error, benchmark_error))
 
 
-# name -> with weeks and any forecast; those of the first group also need that something was sold
+# name -> metric of known weeks and a forecast; those of the first group also need sales
 NEED_SALES: dict[str, Callable[..., float]] = {
     "wape": metrics.wape,
     "bias": metrics.bias,
@@ -241,7 +241,7 @@ def test_scale_of_a_history_without_changes_is_undefined(train: list[float]) -> 
 
 
 @pytest.mark.parametrize("name", ALL)
-def test_metric_of_a_missing_forecast_is_undefined_and_not_good(name: str) -> None:
+def test_metric_of_a_missing_forecast_is_undefined(name: str) -> None:
     assert math.isnan(ALL[name](np.array([5.0, 5.0]), np.array([5.0, NAN])))
 
 
@@ -256,7 +256,7 @@ def test_bias_is_positive_when_the_forecast_is_too_high() -> None:
 
 
 @pytest.mark.parametrize("name", ALL)
-def test_metric_is_a_plain_number_and_leaves_its_arguments_alone(name: str) -> None:
+def test_metric_returns_a_float_and_does_not_modify_arguments(name: str) -> None:
     y, y_hat = np.array([1.0, NAN]), np.array([2.0, 3.0])
     assert type(ALL[name](y, y_hat)) is float
     assert y.tobytes() == np.array([1.0, NAN]).tobytes()

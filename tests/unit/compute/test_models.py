@@ -1,4 +1,4 @@
-"""The catalogue: what can be asked for, in which spelling, the fallbacks, the costs."""
+"""Model catalogue: names, fallbacks, minimum histories, costs."""
 
 import subprocess
 import sys
@@ -40,16 +40,16 @@ def test_model_is_found_in_any_case(name: str, spelled) -> None:
     assert parse_models([spelled(name)]) == (name,)
 
 
-def test_models_keep_the_order_asked() -> None:
+def test_models_keep_the_requested_order() -> None:
     assert parse_models(["mstl", "AUTO", "autoets"]) == ("MSTL", "Auto", "AutoETS")
 
 
-def test_no_names_are_no_models() -> None:
+def test_no_names_give_no_models() -> None:
     assert parse_models([]) == ()
 
 
 @pytest.mark.parametrize("names", [["Prophet"], ["Auto", "Prophet"], ["Prophet", "ARIMA"]])
-def test_unknown_model_is_refused_and_the_known_are_listed(names: list[str]) -> None:
+def test_unknown_model_is_refused_with_the_known_names(names: list[str]) -> None:
     with pytest.raises(InputError, match="no model 'Prophet'") as caught:
         parse_models(names)
     assert all(name in caught.value.hint for name in MODEL_NAMES)
@@ -64,7 +64,7 @@ def test_the_median_names_its_models() -> None:
     assert all(name in COMBINATIONS[MEDIAN] for name in MEDIAN_MODELS)
 
 
-def test_all_that_are_named_elsewhere_are_in_the_catalogue() -> None:
+def test_pools_and_benchmarks_are_in_the_catalogue() -> None:
     pools = {name for demand in DEMAND_CLASSES for n in (20, 200) for name in auto_pool(demand, n)}
     assert pools | {*BENCHMARKS, *MEDIAN_MODELS, LAST_RESORT} <= set(CATALOGUE)
 
@@ -80,7 +80,7 @@ def test_model_has_a_purpose_a_source_and_a_cost(model: Model) -> None:
 
 
 @MODELS
-def test_chain_ends_in_the_last_resort_by_ever_less_history(model: Model) -> None:
+def test_chain_ends_in_the_last_resort_with_decreasing_minimum_history(model: Model) -> None:
     names = chain(model.name)
     assert names[0] == model.name and names[-1] == LAST_RESORT
     needs = [CATALOGUE[name].min_history for name in names]
@@ -93,7 +93,7 @@ def history(n_weeks: int) -> np.ndarray:
 
 
 @MODELS
-def test_the_history_a_model_needs_is_enough_for_it_and_less_is_refused(model: Model) -> None:
+def test_minimum_history_is_sufficient_and_necessary(model: Model) -> None:
     def forecast(n_weeks: int):
         return Fits().forecast(model.name, History(history(n_weeks), 5))
 
@@ -103,7 +103,7 @@ def test_the_history_a_model_needs_is_enough_for_it_and_less_is_refused(model: M
 
 
 @MODELS
-def test_a_seasonal_model_waits_for_its_season(model: Model) -> None:
+def test_seasonal_models_need_a_year_of_history(model: Model) -> None:
     assert not model.is_seasonal or model.min_history >= SEASON_LENGTH or model.name == "MFLES"
 
 
@@ -111,10 +111,10 @@ def test_a_seasonal_model_waits_for_its_season(model: Model) -> None:
 def test_only_a_seasonal_model_follows_the_season(model: Model) -> None:
     y = history(240)
     forecast = Fits().forecast(model.name, History(y, SEASON_LENGTH))
-    likeness = np.corrcoef(forecast + np.linspace(0, 1e-9, SEASON_LENGTH), y[-20 - SEASON_LENGTH : -20])[0, 1]
-    there = 25 * np.sin(2 * np.pi * np.arange(240, 292) / 52)
-    follows = np.ptp(forecast) > 20 and np.corrcoef(forecast, there)[0, 1] > 0.7
-    assert follows == model.is_seasonal, likeness
+    correlation = np.corrcoef(forecast + np.linspace(0, 1e-9, SEASON_LENGTH), y[-20 - SEASON_LENGTH : -20])[0, 1]
+    truth = 25 * np.sin(2 * np.pi * np.arange(240, 292) / 52)
+    follows = np.ptp(forecast) > 20 and np.corrcoef(forecast, truth)[0, 1] > 0.7
+    assert follows == model.is_seasonal, correlation
 
 
 # Cost
@@ -142,7 +142,7 @@ def test_expected_cost_of_auto_depends_on_history_and_demand() -> None:
     assert expected_ms((AUTO,), 3, 2000, "smooth") == expected_ms((AUTO,), 3, 520, "smooth")
 
 
-def test_reading_the_catalogue_does_not_load_statsforecast_and_fitting_does() -> None:
+def test_statsforecast_is_imported_on_the_first_fit() -> None:
     program = """
 import sys
 from fcst.compute.models import CATALOGUE
@@ -168,9 +168,9 @@ print("statsforecast" in sys.modules)
         ([5.0] * 60, 4.7, 4.8),
         ([0.0] * 30, 0, 0),
     ],
-    ids=["one sale of long ago", "and one of now", "and small ones since", "every tenth week", "every week", "none"],
+    ids=["one old sale", "old and recent sale", "small sales since", "every tenth week", "every week", "none"],
 )
-def test_croston_is_near_what_was_sold_a_week(y: list[float], least: float, most: float) -> None:
+def test_croston_is_near_the_mean_weekly_sales(y: list[float], least: float, most: float) -> None:
     found = Fits().forecast("CrostonSBA", History(np.array(y, float), 13))
     assert not isinstance(found, NoFit)
     assert least <= found[0] <= most and np.ptp(found) == 0
@@ -186,15 +186,15 @@ def test_croston_is_near_what_was_sold_a_week(y: list[float], least: float, most
         [*[0, 0, 0, 1] * 25, 900, *[0, 0, 0, 1] * 5],
         [*[1] * 30, *[0] * 30, 900, *[0] * 19],
     ],
-    ids=["nothing else", "after weeks without", "after years without", "among small ones", "after small ones"],
+    ids=["only sale", "after weeks of zeros", "after years of zeros", "among small sales", "after small sales"],
 )
-def test_one_huge_sale_of_long_ago_is_not_forecast_for_every_week(name: str, y: list[float]) -> None:
+def test_old_huge_sale_does_not_raise_the_forecast_of_every_week(name: str, y: list[float]) -> None:
     found = Fits().forecast(name, History(np.array(y, float), 13))
     assert not isinstance(found, NoFit)
     assert found.max() < 60
 
 
-def test_croston_is_that_of_statsforecast_where_its_start_is_long_ago() -> None:
+def test_croston_equals_statsforecast_for_long_histories() -> None:
     rng = np.random.default_rng(3)
     y = np.where(rng.random(400) < 0.3, rng.integers(1, 9, 400), 0).astype(float)
     y[0] = 2

@@ -1,4 +1,4 @@
-"""Pooled seasons: an item takes its share of what its groups are forecast to sell."""
+"""Pooled seasons: shares of items in the forecasts of their groups."""
 
 from datetime import date, timedelta
 
@@ -20,7 +20,7 @@ def items_of(n: int, n_weeks: int = 208) -> list[Series]:
     ]
 
 
-def test_an_item_takes_its_share_of_the_season() -> None:
+def test_item_gets_its_share_of_the_season() -> None:
     items = items_of(20)
     found = fit_pooled_seasons(items, 13)
     assert found and len(found.ahead) == 3
@@ -28,7 +28,7 @@ def test_an_item_takes_its_share_of_the_season() -> None:
     assert made is not None and made == pytest.approx(9 * SEASON[208:], rel=0.15)
 
 
-def test_a_new_item_takes_a_share_too_and_is_not_growth() -> None:
+def test_new_item_gets_a_share_and_does_not_change_the_sums() -> None:
     items = items_of(20)
     new = Series("new", LAST, np.full(6, 50.0), {"family": "unknown"})
     found, without = fit_pooled_seasons([*items, new], 13), fit_pooled_seasons(items, 13)
@@ -37,20 +37,20 @@ def test_a_new_item_takes_a_share_too_and_is_not_growth() -> None:
     assert made is not None and 25 < made.mean() < 100
 
 
-def test_few_items_or_weeks_have_no_sums() -> None:
+def test_few_items_or_weeks_give_no_sums() -> None:
     assert fit_pooled_seasons([], 13) is None
     assert fit_pooled_seasons(items_of(4), 13) is None
     assert fit_pooled_seasons(items_of(20, MIN_SPAN - 1), 13) is None
     assert fit_pooled_seasons(items_of(20, MIN_SPAN), 13) is not None
 
 
-def test_the_order_of_items_changes_no_bit_and_the_number_of_groups_is_limited() -> None:
+def test_order_of_items_does_not_matter_and_groups_are_limited() -> None:
     items = [Series(i.unique_id, LAST, i.y, {"pair": str(k // 5)}) for k, i in enumerate(items_of(5 * MAX_GROUPS))]
     found, shuffled = fit_pooled_seasons(items, 13), fit_pooled_seasons(items[::-1], 13)
     assert found and shuffled and found.to_bytes() == shuffled.to_bytes() and len(found.ahead) == MAX_GROUPS
 
 
-def test_an_item_that_ended_earlier_counts_as_unsold_since() -> None:
+def test_ended_item_counts_as_zero_afterwards() -> None:
     items = items_of(10)
     ended = Series("ended", LAST - timedelta(weeks=8), np.full(200, 10.0))
     assert sum_groups([*items, ended])[""] == pytest.approx(

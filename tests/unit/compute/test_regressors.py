@@ -1,4 +1,4 @@
-"""Drivers as regressors at a cutoff: what is known then, what is assumed of the weeks ahead, and what is left out."""
+"""Regressors of drivers at a cutoff: known values, assumptions for future weeks, unused drivers."""
 
 import math
 
@@ -25,7 +25,7 @@ def driver(kind: DriverKind, values: object, ahead: bool = True, name: str = "x"
 
 
 def x_of(one: Driver, cutoff: int = T, h: int = H) -> np.ndarray:
-    """Of the driver in its own week."""
+    """The regressor of the driver in its own week."""
     return regressors_at([one], cutoff, h, [Column(one.name, one.kind)]).x[:, 0]
 
 
@@ -33,10 +33,10 @@ def wave(n: int, seed: int = 3) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, 2, n).astype(float)
 
 
-# What is ahead
+# Future weeks
 
 
-def test_a_plan_is_used_as_far_as_it_goes_and_beyond_it_the_usual_share_of_a_year() -> None:
+def test_promotion_beyond_the_plan_has_the_mean_share_of_a_year() -> None:
     shares = wave(T + 5)
     x = x_of(driver(DriverKind.PROMOTION, shares))
     assert x[: T + 5].tolist() == shares.tolist()
@@ -44,7 +44,7 @@ def test_a_plan_is_used_as_far_as_it_goes_and_beyond_it_the_usual_share_of_a_yea
 
 
 @pytest.mark.parametrize("kind", DriverKind)
-def test_nothing_after_the_cutoff_is_used_of_a_driver_that_is_not_known_ahead(kind: DriverKind) -> None:
+def test_driver_not_known_ahead_ignores_weeks_after_the_cutoff(kind: DriverKind) -> None:
     values = 0.2 + 0.5 * wave(T + H)
     later = np.r_[values[:T], np.random.default_rng(9).uniform(0, 1, H)]
     at = [regressors_at([driver(kind, v, ahead=False)], T, H) for v in (values, later, values[:T])]
@@ -54,20 +54,20 @@ def test_nothing_after_the_cutoff_is_used_of_a_driver_that_is_not_known_ahead(ki
 
 
 @pytest.mark.parametrize("kind", DriverKind)
-def test_weeks_after_those_that_are_forecast_are_not_used(kind: DriverKind) -> None:
+def test_weeks_beyond_the_horizon_are_ignored(kind: DriverKind) -> None:
     values = 0.2 + 0.5 * wave(T + 60)
     whole, cut = (regressors_at([driver(kind, v)], T, H).x for v in (values, values[: T + H]))
     assert whole.tobytes() == cut.tobytes()
 
 
-def test_a_price_that_is_not_planned_stays_and_becomes_the_usual_one() -> None:
+def test_unplanned_price_keeps_its_last_value() -> None:
     x = x_of(driver(DriverKind.PRICE, np.r_[np.full(T - 1, 2.0), 1.0]), h=60)
     assert x[: T - 1].tolist() == [0.0] * (T - 1)
     assert x[T - 1 : T + 20] == pytest.approx(math.log(0.5))
     assert x[-1] == 0
 
 
-def test_without_a_plan_an_item_is_open_as_usual_in_stock_and_without_event() -> None:
+def test_without_a_plan_the_future_is_open_in_stock_and_without_event() -> None:
     for kind in (DriverKind.OPEN, DriverKind.STOCK, DriverKind.EVENT):
         values = np.full(T, 6 / 7) if kind is DriverKind.OPEN else wave(T)
         assert x_of(driver(kind, values))[T:].tolist() == [0.0] * H
@@ -76,14 +76,14 @@ def test_without_a_plan_an_item_is_open_as_usual_in_stock_and_without_event() ->
 # Kinds
 
 
-def test_the_usual_price_is_of_the_weeks_before_and_follows_a_new_list_price() -> None:
+def test_usual_price_is_the_median_of_previous_weeks() -> None:
     prices = np.r_[np.full(60, 2.0), np.full(60, 3.0)]
     x = x_of(driver(DriverKind.PRICE, prices), 120, 0)
-    assert x[60] == pytest.approx(math.log(1.5)), "the week itself is not in its usual price"
+    assert x[60] == pytest.approx(math.log(1.5)), "the usual price excludes the week itself"
     assert x[60 + USUAL_PRICE_WEEKS // 2 + 1 :] == pytest.approx(0.0)
 
 
-def test_an_event_has_the_week_after_it_and_the_week_before_it() -> None:
+def test_event_has_regressors_for_the_adjacent_weeks() -> None:
     shares = np.zeros(T + H)
     shares[[50, T + 3]] = 1.0
     found = regressors_at([driver(DriverKind.EVENT, shares)], T, H)
@@ -91,7 +91,7 @@ def test_an_event_has_the_week_after_it_and_the_week_before_it() -> None:
     assert weeks == {0: [50, T + 3], 1: [51, T + 4], -1: [49, T + 2]}
 
 
-def test_open_days_count_by_their_share_of_the_usual_ones_and_a_closed_week_is_closed() -> None:
+def test_open_days_are_relative_to_usual_and_closed_weeks_are_marked() -> None:
     shares = np.full(T + H, 6 / 7)
     shares[[20, T + 1]] = 3 / 7, 0.0
     found = regressors_at([driver(DriverKind.OPEN, shares)], T, H)
@@ -100,22 +100,22 @@ def test_open_days_count_by_their_share_of_the_usual_ones_and_a_closed_week_is_c
     assert np.flatnonzero(found.is_closed).tolist() == [T + 1]
 
 
-def test_a_number_is_standardised_by_its_own_past_and_far_ones_are_cut() -> None:
+def test_number_is_standardised_by_its_history_and_clipped() -> None:
     past = np.random.default_rng(1).normal(50, 4, T)
     x = x_of(driver(DriverKind.NUMBER, np.r_[past, past.mean() + past.std(), 1e300]))
     assert x[:T].mean() == pytest.approx(0, abs=1e-9) and x[:T].std() == pytest.approx(1)
     assert x[T] == pytest.approx(1)
-    assert x[T + 1 :] == pytest.approx(MOST_DEVIATIONS), "the last known number is kept"
+    assert x[T + 1 :] == pytest.approx(MOST_DEVIATIONS), "the last known number is repeated"
 
 
-def test_weeks_closed_or_out_of_stock_all_the_time_show_no_demand() -> None:
+def test_weeks_fully_closed_or_out_of_stock_are_without_demand() -> None:
     opened, stocked = np.ones(5), np.array([1, 0.2, 0, NAN, 1])
     opened[0] = 0
     drivers = [driver(DriverKind.OPEN, opened, name="a"), driver(DriverKind.STOCK, stocked, name="b")]
     assert is_without_demand(drivers, 5).tolist() == [True, False, True, False, False]
 
 
-# Odd values
+# Irregular values
 
 
 @pytest.mark.parametrize("kind", DriverKind)
@@ -143,7 +143,7 @@ def test_odd_values_give_finite_regressors(kind: DriverKind, values: np.ndarray,
 
 
 @pytest.mark.parametrize("kind", [DriverKind.PRICE, DriverKind.EVENT, DriverKind.OPEN, DriverKind.NUMBER])
-def test_a_constant_driver_says_nothing(kind: DriverKind) -> None:
+def test_constant_driver_has_zero_regressors(kind: DriverKind) -> None:
     assert not regressors_at([driver(kind, np.full(T, 0.7))], T, H).x.any()
 
 

@@ -1,4 +1,4 @@
-"""Drivers after changes of weeks ahead."""
+"""Changes of drivers in future weeks."""
 
 from datetime import date, timedelta
 
@@ -20,24 +20,24 @@ def after(values: list[float], first: int, last: int, how: ChangeHow, value: flo
     return found
 
 
-def test_weeks_ahead_get_a_value_and_others_stay() -> None:
+def test_change_sets_the_value_of_selected_weeks() -> None:
     found = after([9, 9, 10, 11, 12, 13, 14], 2, 3, ChangeHow.TO, 5.0)
     np.testing.assert_array_equal(found.values, [9, 9, 10, 11, 5, 5, 14])
     assert found.is_known_ahead
 
 
-def test_percentage_is_of_what_is_planned_or_else_of_the_last_known_value() -> None:
+def test_percentage_applies_to_the_planned_or_last_known_value() -> None:
     found = after([9, 9, 10, 20], 1, 3, ChangeHow.PERCENT, -10.0)
     np.testing.assert_allclose(found.values, [9, 9, 10, 18, 18, 18, np.nan])
 
 
-def test_future_that_was_not_known_stays_unknown_in_other_weeks() -> None:
+def test_unchanged_weeks_of_an_unknown_future_stay_unknown() -> None:
     found = after([9, 9, 10, 99], 2, 2, ChangeHow.TO, 5.0, is_ahead=False)
     np.testing.assert_allclose(found.values, [9, 9, 10, np.nan, 5, np.nan, np.nan])
 
 
 @pytest.mark.parametrize("how", ChangeHow)
-def test_other_drivers_stay_as_they_are(how: ChangeHow) -> None:
+def test_other_drivers_are_not_changed(how: ChangeHow) -> None:
     promo = Driver("promo", DriverKind.PROMOTION, np.zeros(T), False)
     change = DriverChange("price", LAST + timedelta(weeks=1), LAST + timedelta(weeks=1), how, 1.0)
     assert changed_drivers([promo], [change], LAST, T, H) == (promo,)

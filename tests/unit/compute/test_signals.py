@@ -1,4 +1,4 @@
-"""Shifts of the level at the end of a history."""
+"""Level shifts at the end of a history."""
 
 import numpy as np
 import pytest
@@ -18,11 +18,11 @@ def test_a_shift_is_found_with_its_size() -> None:
     assert level_shift(y) == pytest.approx(-35, abs=8)
 
 
-def test_chance_is_no_shift() -> None:
+def test_random_variation_is_rarely_a_shift() -> None:
     assert sum(level_shift(history(seed=seed)) is not None for seed in range(200)) <= 4
 
 
-def test_a_season_that_repeats_is_no_shift() -> None:
+def test_repeated_season_is_not_a_shift() -> None:
     y = history()
     y[-8:] += 40
     y[-60:-52] += 40
@@ -30,7 +30,7 @@ def test_a_season_that_repeats_is_no_shift() -> None:
 
 
 @pytest.mark.parametrize("n", [1, 8, 33])
-def test_too_few_weeks_show_no_shift(n: int) -> None:
+def test_short_history_has_no_shift(n: int) -> None:
     assert level_shift(np.r_[history(n)[: n - 1], 1e6]) is None
 
 
@@ -43,5 +43,5 @@ def test_missing_weeks_do_not_count() -> None:
     assert level_shift(y) is None
 
 
-def test_an_item_that_never_sold_has_none() -> None:
+def test_item_without_sales_has_no_shift() -> None:
     assert level_shift(np.zeros(104)) is None and level_shift(np.full(104, np.nan)) is None

@@ -886,8 +886,8 @@ def test_full_disk_is_reported(tmp_path: Path, small_disk: Path, name: str, pack
             IngestSpec(paths=(str(path),), name="n"), 7, Resources(small_disk, "60MB", 2, 10**9, Folders([Path("/")]))
         )
     check_message(caught.value)
-    assert "no room on disk" in caught.value.message
-    assert "Make room in FCST_HOME" in caught.value.hint
+    assert "disk space" in caught.value.message
+    assert "Free space in FCST_HOME" in caught.value.hint
     assert path.exists() and not (small_disk / "part").exists()
 
 
@@ -896,7 +896,7 @@ def test_page_check_reports_a_full_disk(
 ) -> None:
     monkeypatch.setenv("FCST_HOME", str(small_disk))
     (tmp_path / "sales.zip").write_bytes(zip_of("sales.csv.gz", gzip.compress(noisy(300_000).encode(), 1)))
-    with pytest.raises(NoRoom, match="no room on disk for the unpacked "):
+    with pytest.raises(NoRoom, match="disk space for the unpacked "):
         inspect(tmp_path / "sales.zip")
 
 

@@ -252,7 +252,7 @@ def test_merged_cells_repeat_the_value_above(tmp_path: Path, merged: str) -> Non
     book.save(tmp_path / "sales.xlsx")
     weekly = load(tmp_path / "sales.xlsx")
     check(weekly)
-    assert weekly.report.files[0].remarks == (f"Empty cells of {merged} repeat the value above.",)
+    assert weekly.report.files[0].remarks == (f"Empty cells in {merged} repeat the value above.",)
 
 
 def test_own_weekly_export_keeps_missing_weeks(file: Path) -> None:
