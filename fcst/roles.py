@@ -119,7 +119,7 @@ def name_of(claims: Mapping[str, object]) -> str:
     The name has no spaces, unlike names of programs.
     """
     names = ("email", "preferred_username", "sub") if _is_verified(claims) else ("sub",)
-    name = next(filter(None, map(claims.get, names)), "somebody")
+    name = next(filter(None, map(claims.get, names)), "unknown user")
     return "_".join(str(name).split())[:100]
 
 
